@@ -19,6 +19,34 @@
 //!
 //! Cost: a check is O(1) for the command, plus O(keys * patterns) unless all keys are allowed. A
 //! change is O(rules).
+//!
+//! # Users
+//!
+//! `acl` knows users and rules, but no server: `User::apply_all` compiles rules into selectors (a
+//! bit for each command of the table, patterns classified as name, prefix or glob), and
+//! `User::check` tests them for one command line, with the keys of the row's plan and the channels
+//! and databases that the row declares. ACL DRYRUN, the gates, EXEC and scripts all use the same
+//! function. A connection has its user's number and a flag for a user that lacks any permission
+//! (`ClientFlags::RESTRICTED`): others need no check, and restricted users stay on the short way,
+//! too, as long as they are permitted (`Acl::permits`). `server::parts::users::Acl` owns the users;
+//! each of its methods acts on one connection, and the changes of users return what follows from
+//! them for the others. A role (`acl/role.rs`) is a named list of selectors; its users have copies
+//! of them, which a change of the role renews. `server/users/login.rs` carries that out: it closes
+//! connections, and logs denials (`acl/log.rs`). When too many attempts from an address fail, each
+//! next one is delayed: it waits as a blocked command does, by `acl/attempts.rs`, a bounded table
+//! of addresses.
+//!
+//! A user's budgets (`acl/budget.rs`) have an account (`parts/users/budgets.rs`) with token buckets
+//! that all its connections share. These have the flag `BUDGETED`, one of those that take a command
+//! the long way (`SLOW_PATH`), so other users' commands meet one more test of a flag only; theirs
+//! are asked in `users/budgets.rs` and take the short way again. One over its budget gets `HELD`:
+//! its command is postponed as for CLIENT PAUSE, and it is not read. It is in its account's queue,
+//! whose first ones `run/budgets.rs` lets on when 10 ms' worth is in the bucket, so that a flood
+//! does not wake the loop for each of its commands, each with a share. `work=` is a gate
+//! (`gates/work.rs`): a row that may touch many elements has a function that counts them before it
+//! runs, with its handler's parser (`commands/work.rs`), and a test demands it, or an excuse, of
+//! every command on data. `reply=` is a limit of one reply (`Reply::begin_bounded`), which leaves
+//! earlier ones alone.
 
 mod attempts;
 mod bits;

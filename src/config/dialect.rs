@@ -6,6 +6,17 @@
 //! whatever is made then (defaults, the libraries of scripts) never changes.
 //!
 //! `docs/compatibility.md` describes the rows for users.
+//!
+//! # Dialects
+//!
+//! Where Redis and Valkey differ and both cannot be had, one table decides: each row is a method of
+//! `Dialect` with two values, and code asks it at the point where the difference shows
+//! (`server.config.dialect`; commands of data `Db::dialect`), never before. The directive counts at
+//! start only: scripts' libraries are built by it and the reader takes its defaults once all lines
+//! are known (`Dialect::set_defaults`; a rewrite compares with the same ones). Nothing on the way
+//! of a plain command asks. Commands from the append only file and the primary were taken before,
+//! perhaps in the other dialect: they are read in both (`Call::was_taken_before`). The oracle plays
+//! all groups beside Valkey, with russet in its dialect.
 
 use super::choices::Choice;
 use super::directive::Directive;

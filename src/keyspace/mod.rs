@@ -3,6 +3,186 @@
 //!
 //! Handlers work through [`Db`], one database as one command sees it; every change is recorded
 //! there once ([`Db::changed`]) and reaches all listeners from there.
+//!
+//! # The keyspace
+//!
+//! `encodings/hashtable` is the one table under databases, sets, hashes and sorted-set members:
+//! extendible hashing in cache lines. Growth is local (a segment gains lines or splits), so no
+//! insert pays for all; deletes shrink and merge; SCAN cursors are stateless. Its module comment
+//! draws the bytes.
+//!
+//! A database's entries are in a `Table` (`keyspace/store/table.rs`): find, insert, replace and
+//! remove by key, scan, walk, random picks, and what is due. No other file of the keyspace knows
+//! whether this is one hash table, or one for each slot.
+//!
+//! In a node of a cluster (`Keyspace::with_slots`) it is one for each slot
+//! (`keyspace/slots/slot_tables.rs`): cache lines in pages of 64 slots, which are made with their
+//! first key. A lookup does not read them: the only directory word of each table is in one array
+//! beside them (`encodings/hashtable/tables.rs`). Counts by slot and page, and a bit for each slot
+//! with keys, make whatever concerns a slot, or draws a key from all, independent of the other
+//! keys. All slots share one tree of expiries (`encodings/hashtable`, its `expiry`), which is lent
+//! to the table that changes. The slot comes with the key's hash (`KeyHasher`,
+//! `keyspace/slots/slot.rs`): CRC-16 by carry-less multiplication (`base/hashing/crc16.rs`), one
+//! branch that is never taken elsewhere. A slot is dropped by taking its table out
+//! (`keyspace/slots/dropped_slots.rs`): its keys are gone at once; what replicas and the log have
+//! to hear, and what remains to be subtracted and freed, is done between turns
+//! (`server/cluster/lost.rs`). Slots that are being received, or kept though another node has
+//! claimed them, are hidden from clients' walks and counts, and neither expired nor evicted
+//! (`keyspace/slots/by_slot.rs`). A snapshot may be of some slots alone: the bit that says "saved"
+//! then changes its meaning in these. Figures of slots (CLUSTER SLOT-STATS) are taken by an
+//! observer of commands (`server/parts/cluster/slot_stats.rs`), so they cost nothing while they are
+//! off.
+//!
+//! `keyspace/store/entry.rs`: key and value in one allocation behind a thin pointer. Short strings
+//! are inside, integers are eight bytes, larger strings have a block of exactly their length,
+//! containers are an encoding and one word: the listpack or table itself, nothing around it
+//! (`types::Container`, `keyspace/access/value.rs`). Operations on values of any type (length,
+//! memory, copies, checks, signatures, freeing, saving, loading) dispatch on the type in one place,
+//! `types::for_container`, which is generated from the list of types (`types/kinds.rs`).
+//!
+//! A long list is a deque of listpacks (`encodings/quicklist`). The first of several, once elements
+//! are added or removed there, is at the end of its block with free space before it
+//! (`encodings/listpack/roomy.rs`): a push or a pop at the head moves none of its bytes. Readers of
+//! a listpack read a `Pack`, which is to `Listpack` what `str` is to `String`, so only code that
+//! changes a listpack distinguishes the two forms.
+//!
+//! Small hashes with the same fields in the same order share their names. Such a hash is a record
+//! (`encodings/record`): one block with the values alone, a byte beside each; the address of the
+//! block and 16 bits with the number of its schema are the entry's word, so that nothing else is
+//! stored. A text that repeats under its name (a country, a state) is kept once, with the schema,
+//! and is a byte in the records; texts as long as the first one under their name (dates, UUIDs)
+//! need no byte for their length (`record/common.rs`). A schema is the list of names, counted by
+//! its records, in a slot of a table of 4096 for the whole process: dropping the last reference
+//! frees it, on any thread, because large databases are freed beside the loop. Which lists have a
+//! schema is known to the thread that changes hashes (`types/hash/shared.rs`): one gets it when it
+//! has been seen eight times in a small table of recent lists, so that hashes with names of their
+//! own cost nothing more. The hash of a list is made from that of its beginning and the last name,
+//! so a record that gains a field finds its next schema in one step. HSET looks the whole list up
+//! before it makes a new hash; HSET, HSETNX and HDEL go from schema to schema, or back to the
+//! listpack if there is none; loading and RESTORE end with a look. A field that expires, a field or
+//! value that is too long, and more than 64 fields leave the form. To clients, files and replicas a
+//! record is the listpack that it stands for, in the same order, and its DUMP has the same bytes.
+//! MEMORY USAGE counts the record's block; the schemas are in `used_memory` alone.
+//!
+//! A stream (`types/stream`) is an ordered map of nodes by 128-bit ID (`encodings/idmap`): chunks
+//! of 128 keys, eight bytes each while they are close to each other, so that a node costs 16 bytes
+//! beside its listpack. A chunk knows how many live entries its nodes hold: a trim drops whole
+//! chunks without visiting any node, and frees them as a separate stream. A node is Redis's
+//! listpack (`encodings/stream_node`). A group's pending entries are the same map, of deliveries by
+//! ID; each consumer has one more, of IDs alone. Entries without an owner (XNACK) have a further
+//! one in their order, and the others one by delivery time, which the first XREADGROUP CLAIM makes.
+//! A blocked reader with CLAIM has a timer for the first entry that will be idle for long enough
+//! (`Wake`); without a pending entry it has none, and the next delivery sets it. What producers
+//! have added (`types/stream/producers.rs`) expires with the expire cycle: each database has a line
+//! for every such stream (`keyspace/expiry/iids.rs`), as it has for hashes whose fields expire. The
+//! same lines show which version a file needs.
+//!
+//! An array (`types/array`) is an ordered map of slices by number (the same map; one slice is held
+//! in place). A slice is one block of slots of one width, sparse with its offsets or a dense
+//! window; texts that fit the width are in the slot, others in a block of their own. The width is
+//! chosen for the least memory whenever a slice is laid out anew.
+//!
+//! The counts of INFO keysizes follow the entries (`keyspace/store/sizes.rs`): `Database` counts
+//! entries that are added and removed, and `RefMut`, the borrow of a container to be changed,
+//! measures it when it ends.
+//!
+//! Containers know their memory (`types::Measured`): tables, lists and streams add the allocator's
+//! size class of each element or node as it is added, and subtract it as it is removed; parts that
+//! cannot be measured that way (a stream's groups, subscriptions, users) are counted by the
+//! allocator's balance before and after each change (`alloc::Metered`). So MEMORY USAGE is O(1),
+//! and the counts that need bytes (`keyspace/store/footprint.rs`: keys by prefix, a bounded table
+//! in each `Database`, and the `_sizes` lines of keysizes) can follow every change in the same
+//! places as keysizes. Prefixes, which can be switched on at run time, walk the existing entries
+//! with a frontier in the order of the table's own hashes (`hashtable/frontier.rs`), which shows
+//! for each entry whether it is counted already.
+//!
+//! Expiry is exact without a second table. Every segment with volatile keys has its nearest times;
+//! `Keyspace::next_expiry` bounds the loop's sleep and `expire_cycle` deletes due keys in slices.
+//! `volatile-ttl` uses them to find the keys that expire first (`keyspace/expiry/soonest.rs`).
+//! Fields of hashes have the same, one line per hash (`keyspace/expiry/fields.rs`). Two trees of
+//! minima over the databases, one for keys and one for fields (`keyspace/store/databases.rs`), lead
+//! to the database that is due: a borrow for a change marks the database stale, and only stale
+//! databases are asked again. An expired key leaves by `Db::expired`; expired fields, whatever
+//! finds them, by `keyspace/expiry/expired_fields.rs`.
+//!
+//! Freeing a large value does not hold the loop (`keyspace/passes/lazyfree.rs`). For each `Cause`
+//! of a removal that `lazyfree-lazy-*` selects, and for UNLINK, a helper thread frees values with
+//! more than 64 elements: the loop has no reference to them any more, so no lock is needed.
+//! Otherwise the loop frees them, those with more than 1,024 elements in slices between turns. A
+//! removed value is no longer used, wherever it is freed: its bytes, counted from the structure and
+//! some of the elements, leave `used_memory` at once (`alloc::let_go`), so that nothing is evicted
+//! or refused because of a value already removed; that estimate is dropped with the value, and the
+//! figure is exact again when it is free. FLUSHALL and FLUSHDB without ASYNC reply when the memory
+//! is free: the client blocks on a mark in the thread's queue, the loop does not; inside EXEC they
+//! free on the loop, as in Redis.
+//!
+//! With `flush-grace`, a flush by a command sets its databases aside instead
+//! (`keyspace/passes/aside.rs`); what that means for the log, snapshots, replicas and memory limits
+//! is in `server/persist/flushes.rs`. Flushes are named by the number of flushes after them, which
+//! log and replicas repeat, so FLUSHALL stays as it is. Lines in the log (`AsideLine`) say before a
+//! flush that it sets its data aside, and after a while what was freed: a replay does the same,
+//! with the memory that the server had then, and needs neither times nor a look ahead.
+//!
+//! `used_memory` is the allocator's own balance (`base/memory/ledger.rs`): jemalloc's per-thread
+//! counters, summed over all threads of a server, because memory allocated by one thread is often
+//! freed by another. Helper threads are started in one place, which registers them for the sum
+//! (`base/threads.rs`; a test checks that there is no other). The counters of ended threads stay in
+//! the sum. Eviction compares it with `maxmemory`, less what goes away by itself or has a bound of
+//! its own (`server/observe/not_counted.rs`). A plain command compares used memory with one number,
+//! the bound as of the last look; only beyond it is everything measured anew, so what the log's
+//! buffer or a reply has grown by in the middle of a batch costs no key. Over the limit, what waits
+//! for nobody is freed first (flushes that are set aside, then unused reply buffers), clients over
+//! their limit are closed within the batch, and then keys go; -OOM is the answer when none may.
+//! During an eviction the lines that tell of it do not count either (`Keyspace::evict_while`).
+//! CONFIG SET evicts nothing itself: the next turn begins with it, so that no transaction loses
+//! keys in its middle.
+//!
+//! - keys, tables, expiries, figures by prefix, users, channels and who subscribed: yes; Known:
+//!   always; Its own bound: `maxmemory`; Given up there: keys, by the policy
+//! - texts of scripts, libraries: yes; Known: always; Its own bound: `maxmemory-scripts` for those
+//!   of EVAL; Given up there: the oldest of these
+//! - backlog up to its size: yes; Known: always; Its own bound: `repl-backlog-size`; Given up
+//!   there: its oldest part
+//! - log's buffer, effects on their way to it: no; Known: at the check; Its own bound: the disk's
+//!   speed; Given up there: nothing
+//! - snapshots and rewrites: what waits to be written or sent, old values to be saved, spools: no;
+//!   Known: at the check; Its own bound: buffers of MBs; `EARLY_MAX`; `repl-diskless-*`; Given up
+//!   there: writers wait; replicas
+//! - backlog beyond its size: no; Known: at the check; Its own bound:
+//!   `client-output-buffer-limit replica`; Given up there: the replica's link
+//! - a full copy that is received: no; Known: at the check; Its own bound:
+//!   `replica-full-sync-buffer-limit`; Given up there: reading of the link stops
+//! - clients: replies, query buffers, MULTI queues, subscriptions, but for the first 64 KB: no;
+//!   Known: at the check; Its own bound: `maxmemory-clients`, or the share beside `maxmemory`;
+//!   Given up there: readers are held from half of the share on; the largest clients
+//! - messages and overwritten values that only replies keep: no; Known: at the check; Its own
+//!   bound: as clients; Given up there: as clients
+//! - states that scripts run in: no; Known: at the check; Its own bound: `script-memory-limit`;
+//!   Given up there: the script; garbage is collected by cron
+//! - keys that clients keep (tracking): yes, as in Redis; Known: always; Its own bound:
+//!   `tracking-table-max-keys`; Given up there: keys are invalidated
+//! - unused reply buffers: yes; Known: always; Its own bound: 64 of 128 KB; Given up there: all,
+//!   before a key
+//! - moved slots that are kept (`migration`, its `kept`): yes; Known: always; Its own bound: four
+//!   node timeouts; Given up there: all of them, before a key
+//! - set-aside flushes, values being freed: not in used memory; Known: always; Its own bound:
+//!   `flush-grace`; the limit; Given up there: freed before a key
+//! - undo of an atomic script: -; Known: nothing is evicted while a script runs; Its own bound: the
+//!   script's effort; Given up there: the script
+//! - links of the bus and of slots, readers of the change stream, command logs, connections of the
+//!   console and metrics: no; Known: once a turn, if the rest does not suffice: no command changes
+//!   them, but for PUBLISH; Its own bound: their own limits; Given up there: links; the oldest
+//!   entries
+//! - TLS sessions, latency histograms, HOTKEYS: yes; Known: always; Its own bound: their number;
+//!   Given up there: -
+//!
+//! The share of clients beside `maxmemory`, without `maxmemory-clients`
+//! (`parts/memory/client_memory.rs`): half of what `maxmemory auto` leaves free, else a quarter of
+//! `maxmemory`, at least 32 MB. A client with more than 64 KB of replies is not read from while
+//! clients hold more than half of it, and is closed after 60 seconds without taking any; beyond the
+//! share the largest are closed. jemalloc is built with a size class for every 8 bytes up to 64
+//! (`.cargo/config.toml`), from which entries of odd lengths profit; `base/memory/eights.rs`
+//! preserves the 16-byte alignment that Rust expects there.
 
 mod access;
 mod expiry;

@@ -2,6 +2,18 @@
 //!
 //! They are clients: they learn about the server only by commands, and about the machine only from
 //! the kernel; nothing here shares state with the server process.
+//!
+//! # Outside the server
+//!
+//! One incremental parser reads the replies of other servers (`resp/reply_parser.rs`): for the
+//! tools and MIGRATE through a blocking link (`resp/blocking_link.rs`), for links on the loop from
+//! the bytes that their socket has given.
+//!
+//! `operator` is a client: `russet ping` and `russet doctor` query a running server by commands and
+//! the machine by `/proc`; each check is a function from figures to findings. `russet tail`
+//! attaches as a replica at an offset that the backlog has, with `capa observer`, so that it does
+//! not count as a copy. `packaging/` has what installs it: `deb`, `container/build`, units, and
+//! `test`, which runs through all of it.
 
 pub mod doctor;
 mod link;

@@ -12,6 +12,46 @@
 //!
 //! A script is a text, named by its SHA-1. All its effects on the keyspace go through
 //! [`Host::call`].
+//!
+//! # Scripts
+//!
+//! `scripting` knows Lua, but no server: a script calls a `Host`. EVAL's scripts and functions have
+//! a LuaJIT state each, without JIT, FFI and unwinding (`.cargo/config.toml`; a test proves it):
+//! errors are raised by `longjmp`, so a function of ours runs to its end, returns its error, and
+//! `lua/mod.rs::enter` raises it when nothing with a destructor is left. While such a function runs
+//! the allocator refuses nothing; the memory limit is checked after it, and in the middle by
+//! functions that a script can make work for long (`effort.rs`).
+//!
+//! A table that is read-only for scripts is an empty table in front of the real one (`guard.rs`);
+//! the globals are the real table, because code that assigns to a global is recognized by its byte
+//! code (`chunk.rs`). That file also corrects what LuaJIT's parser refuses, and keeps calls at the
+//! end of a function from being tail calls, which lose the line of an error. Pattern matching and
+//! table sorting are our own code (`pattern.rs`, `sort.rs`): LuaJIT's could not be interrupted. The
+//! compiler gets a text in pieces for the same reason. All ways from native code back into Lua,
+//! coroutines among them, share one depth limit of 195 (`Machine::deeper`), which bounds the
+//! thread's stack.
+//!
+//! `Call::run_script` runs a program as `Running`, the host: each `redis.call` passes the gates for
+//! scripts (`gates/script.rs`), then `World::run` as `Origin::Script` by a client of its own; its
+//! reply is converted from its wire form into Lua values. Effects join the unit of the command that
+//! runs the script. The script's result is written (`to_reply.rs`) while the script still counts as
+//! running: the reply, like every buffer made for a script outside Lua's allocator, counts against
+//! the script's memory limit, others are served meanwhile, and a script whose reply is refused has
+//! failed.
+//!
+//! No hook is set while a script is quick. A thread looks every 20 ms; a script that it sees twice
+//! gets a signal, whose handler sets the hook (`lua/hook.rs`), and the hook calls the host
+//! (`script::interrupt`). The handler does nothing while the thread itself changes the hook. From
+//! `busy-reply-threshold` on the host serves others: a guest, a second loop without a poll, takes
+//! the engine's place for a round (`server/execution/busy.rs`), with the script's effects and
+//! messages set aside. Libraries that FUNCTION RESTORE loads count as such a script, too: their
+//! code runs before any of them can be found, so that all are loaded or none. A script that must
+//! end meets the hook at every further instruction, so that no `pcall` helps it.
+//!
+//! An atomic script (`server/execution/undo.rs`) logs each key before its first write, as a DUMP
+//! payload, and its notifications wait: the journal is not drained, messages stay in the outbox. If
+//! it fails, the keys are restored and the effects taken back, except removals that happened by
+//! themselves: an expired key stays removed.
 
 mod api;
 mod basic;

@@ -11,6 +11,33 @@
 //! does not reduce, `SIM_LOG=1` shows what servers log, `SIM_PANIC=1` where they panic.
 //!
 //! Beside it: `full`, a simulation of one server whose memory is full.
+//!
+//! # Simulation of replication
+//!
+//! `tests/sim` runs two to four whole servers in one thread (`server/node.rs`, feature `testing`).
+//! A node is a real loop, driven turn by turn without sleep at a time that is given
+//! (`run/by_hand.rs`); its clock is set by hand, a dialler in `server.connections` replaces name
+//! and network, and its sockets are pairs whose other ends the simulator holds: it delays, splits,
+//! cuts and silences them, kills nodes down to their files, changes roles and moves clocks, all
+//! from one seed. After each step it checks positions against data and stream bytes,
+//! acknowledgements, units, the backlog, and what a replica says; after the network has healed,
+//! that all nodes are equal, without full syncs that a backlog covered. Threads that write files
+//! stay real and are waited for, so a seed repeats almost always, not by construction.
+//!
+//! **Hostile ends.** `fuzzing/links` uses the same node with a tape in place of the simulator:
+//! steps that write bytes to a link, close it, leave it unread or let time pass. One target plays
+//! the primary of a replica (conversation, both frames, both dialects of two links, the stream),
+//! the other the replicas of a primary that is written to. A replica's data is that of its
+//! position, and stays as it was until a snapshot has begun; the backlog ends at the offset and has
+//! what replicas have not been sent; when the peer is gone or silent the server loads nothing, has
+//! no replica, and answers. Seeds are conversations of two nodes (`RUSSET_LINKS_RECORD=1`), so they
+//! change with what the servers say; `tests/hostile_links` plays them with changes from a seed,
+//! `fuzz/` with libFuzzer.
+//!
+//! Links under TLS are tested between processes (`tests/it/replication_tls.rs`), with Redis in both
+//! roles: each form of synchronization, cuts, certificates that are not trusted, users, FAILOVER.
+//! Full disks (`tests/it/full_disk.rs`): a replica that cannot store a snapshot keeps its data and
+//! tries again at growing intervals; a primary whose spool cannot grow waits, and serves others.
 
 #[expect(dead_code, reason = "other tests use the rest")]
 #[path = "../support/random.rs"]

@@ -9,6 +9,26 @@
 //!   - `link`: a connection: records in and out, without a buffer while nothing waits.
 //!
 //! Access control, logging and reloading of files are the server's business.
+//!
+//! # TLS
+//!
+//! A connection under TLS is a `Stream` like any other. `Stream::fill` returns how many bytes came,
+//! and whether there may be more for which no event will come; for `Link` (`net/tls/link.rs`) that
+//! is also so while it holds plaintext that did not fit. `Link` drives rustls without rustls's
+//! buffers: ciphertext is read into one buffer that all connections share and decrypted there;
+//! replies are encrypted into another. A connection itself holds only an incomplete record, and
+//! ciphertext that the socket did not take (`Stream::flush`, which `Loop::flush` treats like its
+//! own pending bytes). Both buffers are freed when they are empty.
+//!
+//! A step of a handshake costs up to a thousand times what a command does. Clients whose handshake
+//! can continue wait in a queue, and a turn serves its share of them (`run/handshake.rs`), at least
+//! one step. After the last step `Server::admit` refuses a stranger, or logs the client in by its
+//! certificate (`Acl::log_in_by_certificate`).
+//!
+//! Files become materials in three steps (`net/tls/materials.rs`): settings, contents, rustls's
+//! configurations; all of them or none. `server/parts/clients/tls` installs them, at the start, for
+//! CONFIG SET, and from a thread that checks the files at intervals. Connections keep the materials
+//! they began with; sessions to be resumed end with them.
 
 mod certificate;
 mod ciphers;

@@ -15,6 +15,38 @@
 //! Input is never trusted: every length is compared with the bytes that are left, every packed form
 //! is checked before it is used. A fault has an offset and a key. `module` names the module of
 //! unsupported data, and passes over what may be ignored.
+//!
+//! # Loading
+//!
+//! `reader` goes through a file key by key and passes the values to a `Loader`: the keyspace
+//! (`server/parts/persist/loading/rdb.rs`), or `check-rdb`'s report (`persistence/check.rs`).
+//! RESTORE reads the same values from a payload.
+//!
+//! A file is read from disk (`RdbFile`) or fed by a socket (`RdbStream`). A fed reader never waits:
+//! at an item that has not arrived it returns to the item's beginning, scans for its end as bytes
+//! arrive (`scan`, by the layout of the form), and reads it when it is whole. So whatever the
+//! pieces, an item is read twice at most, the checksum covers each byte once, and a loader receives
+//! the same as from a file.
+//!
+//! Hashes of Redis 8.10 that take their names from a template of the file (`templates`), or from
+//! the payload, become plain ones. Data of modules ends a load with the module's name; with
+//! `rdb-unknown-modules skip` it is passed over (`module`: its fields have an end that is known
+//! without the module), counted, and logged. Metadata of keys that says that it may be ignored is
+//! passed over in any case. A file of version 16 (Redis 8.12) is read up to the first key of a type
+//! of its own, which is named.
+//!
+//! Data may also be loaded beside the current keyspace (`keyspace/passes/beside.rs`), whose
+//! databases it then replaces at once.
+//!
+//! The forms of each type are in its file of `persistence/values`: the numbers that RDB files use
+//! for them, their layout, how they are read and written, and the commands of a base file.
+//!
+//! No input is trusted. `input` checks every length against the bytes that are left and allocates
+//! only for bytes that have been read; a packed form is validated from end to end before it becomes
+//! a value (`values`, `types/import.rs`), and its elements are made distinct and put into order,
+//! because all later readers rely on that. Redis and Valkey use the same numbers for different
+//! things: the file's magic, or a payload's version, decides (`format::Dialect`), and only `reader`
+//! and a type's `Saved::load` see which it was.
 
 mod census;
 mod fault;

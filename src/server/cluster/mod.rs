@@ -8,6 +8,83 @@
 //!
 //! Actions on keys and on this server's role wait while a script runs or data is being loaded, with
 //! all later ones of their kind. What needs the clients' sessions is left to the end of the turn.
+//!
+//! # Cluster
+//!
+//! The core of a cluster node is a state machine without I/O, as Sentinel's: `Cluster` takes ticks,
+//! bytes of links, commands and the outcome of saves, and hands out actions. `cluster/mod.rs` has
+//! the duties of a driver, which is `ClusterDriver` (`server/parts/cluster`): the core with its
+//! links and the locked file of its state. It is a field of `Server`, `None` unless
+//! `cluster-enabled`, and it stays there while its actions are carried out.
+//!
+//! - `message`: the bytes of the bus: a framer that caps lengths before it allocates, a parser that
+//!   checks a whole message before any of it counts, encoders for both kinds of peers
+//! - `conf`: `nodes.conf` of both dialects
+//! - `nodes`, `slots`, `links`: the table of nodes, who serves which slot, one link in each
+//!   direction for each node
+//! - `receive`, `send`, `gossip`, `heartbeat`, `meet`: what messages say, and when which are sent
+//! - `hearsay`, `strangers`: what invented nodes and links of unknown ones may cost: bounds of
+//!   number, rate, bytes and lines
+//! - `claims`, `kept`, `failure`, `health`, `votes`, `election`, `manual`, `migration`: who serves
+//!   what and since which epoch; who has failed; whether the cluster is well; who takes over
+//! - `route`: where a command runs, and the error that sends it elsewhere
+//! - `commands`: CLUSTER's subcommands, EXPLAIN among them
+//!
+//! Safety lies in the order of actions, as in a Sentinel: after `Action::Persist` nothing is handed
+//! out until the file is saved, and it is synced if a vote, an epoch or a role changed, or the node
+//! got a slot; a slot that SETSLOT gave it is synced with the next tick. `simulation` drives 2 to
+//! 12 cores of both dialects over a network that delays and cuts, in one direction too, with
+//! crashes back to the last synced file, standstills, failing disks, skewed clocks and operators.
+//! It looks at every step: one vote per voter and epoch, one winner per epoch, one owner per slot
+//! and epoch, epochs that never fall, a minority that stops; and after the weather, equal views in
+//! bounded time.
+//!
+//! `Server::with_cluster` (`server/cluster`) calls the core; `cluster_on` carries out its actions
+//! at once, in their order. The core is called by events of links (`run/links/cluster.rs`), by its
+//! timer (`sleep.rs` wakes the loop for it), by CLUSTER and PUBLISH (`commands/cluster`,
+//! `server/cluster/command.rs`), and when directives change. A save is part of carrying out: it is
+//! in the file, and synced if it decides an election, before the next message is queued and before
+//! the reply of the command. Messages leave at the end of the turn (`flush_bus`), those of a link
+//! in one write; a message to many nodes is one allocation. Actions on keys and on the role wait
+//! while a script runs or data is loaded; the bus itself is served meanwhile, by the guest loop of
+//! a busy script and by the turns of a load, so that the others do not take the node for failing.
+//! What needs the clients' sessions (blocked clients that must go elsewhere, shard channels that
+//! moved) is left to `Engine::after_cluster`, at the end of the turn's work.
+//!
+//! `StateFile` (`parts/cluster/file.rs`) replaces nodes.conf by a rename and holds a lock on it for
+//! the life of the process; each new file is locked before it gets the name. What is about a
+//! failover by hand pauses writes by `Gates::hands_over_until_ms`, beside CLIENT PAUSE, and keeps
+//! replication PINGs back, which would move the offset that the replica waits for.
+//!
+//! **Routing** is a gate (`execution/gates/slots.rs`). The slot comes with the key's hash;
+//! `Cluster::serves` has a bit for each slot that is ours and does not move while the cluster is
+//! well, and a command with one such key, or none, skips the gates as in any other server. All
+//! others are asked one after the other, EXEC with all keys of its queue. Scripts keep the slot of
+//! their declared keys (`Current::slot`). `gates/compatible.rs` counts by the same functions what a
+//! cluster would refuse.
+//!
+//! **Slots that another node has claimed** are kept out of sight (`migration/kept.rs`,
+//! `server/cluster/lost.rs`): their keys stay in their tables, hidden, and are deleted when each
+//! replica of the claimer that works has shown in a greeting the slots of its primary and an offset
+//! that is not below the claimer's as of its claim (headers of both dialects have both), after a
+//! grace of four node timeouts, for want of memory, or before the same slots are imported. Replicas
+//! hide them too, and delete what their primary deletes, so the log and every stream have the keys
+//! until then; after a restart they are foreign keys, which are deleted once they are loaded. If
+//! the claimer dies and a replica takes its place without the slots, no node has them but this one:
+//! it waits for a second, in which a replica that knows more may claim them (it does when the
+//! stream of its primary had the end of the import, which comes before any write to the slots), and
+//! claims them anew. An operator's SETSLOT does the same. From a claimer that works, which may have
+//! acknowledged newer writes, nothing returns.
+//!
+//! **Slots that move at once** are copied beside clients at a pace (`parts/run/pace.rs`): the
+//! source's snapshot, what the target applies of it, and the removal of what was lost come in
+//! slices of 25 us, each followed by a rest as long, in which the loop serves clients or sleeps.
+//! Slices without rests are faster, but two servers that never sleep leave the clients of a small
+//! machine to the scheduler: milliseconds for each hundredth request. Without clients for 20 ms
+//! there is no pace. A stream that has fallen behind by 1 MiB has none either: it would never end.
+//!
+//! `tests/cluster` starts clusters of processes: russet alone, and mixed with Redis 8.0, Redis 8.10
+//! and Valkey 9.1; redis-cli gives the orders.
 
 mod bus;
 mod command;

@@ -8,6 +8,40 @@
 //! | `commands` | runs commands, through the gates of any client |
 //! | `streams` | what streams show: subscriptions, figures, commands of others |
 //! | `sample` | rows of the history |
+//!
+//! # The console
+//!
+//! `console` knows its protocol, but no server: requests and answers of HTTP, the doors, bodies of
+//! calls, RESP3 as JSON, events, the rings of figures. It is a parser of its own beside that of
+//! `metrics-port`: scrapes have no body, no session and one answer, and stay as strict as they are.
+//! `build.rs` embeds the files of `console/`, plain and gzipped, and puts the hash of all of them
+//! into their URLs, so that a browser keeps them for ever; nothing in it depends on time or place.
+//! Scripts lose what only readers need (`build/strip.rs`: a scanner, which keeps all names), and
+//! are joined into few, one for the page, the others for views as they are opened
+//! (`build/join.rs`): together they compress a fifth better. What either is not certain of stops
+//! the build.
+//!
+//! `server::console` runs the calls. A session is a client in the table of clients that has no
+//! connection (`Client::console`): CLIENT LIST shows it, CLIENT KILL and changes of users end it,
+//! and each of its commands takes the careful way through the gates (`Engine::dispatch`), because
+//! `NO_TOUCH` is set. The lock is a gate (`unlocked`): fixed rules of ACL on top of the user's own
+//! (`parts/users/lock.rs`), asked of the caller for commands of scripts, too. A call continues over
+//! several turns, with a pipeline's share of each; one with conditions, or atomic, runs in one
+//! turn. Replies are RESP3 in a limited buffer and become JSON when the command has run
+//! (`commands.rs`). While a script of a session runs, its client is not in the table: other calls
+//! of it run on a client that stands in for it, of the same user, database and lock
+//! (`with_console_session`).
+//!
+//! A stream's subscriptions belong to a second client; what it is sent becomes events at the end of
+//! the turn (`Server::pass_messages`). Long messages are cut before they are copied or encoded,
+//! whatever their length (`events::Messages`). Commands of others are taken from the observer of
+//! every command, filtered and limited before they are written (`Tap`). An HTTP stream of POST
+//! needs no preflight's exception and no framing of its own, which WebSocket would; EventSource
+//! could send neither header nor body.
+//!
+//! The history is sampled by cron, once a second (`sample.rs`): three figures of the process and
+//! counters, about 20 us. Percentiles are those of the loop's turns: a histogram of all commands
+//! would cost each of them.
 
 pub mod answer;
 pub mod commands;

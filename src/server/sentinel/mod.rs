@@ -5,6 +5,34 @@
 //! clients (`commands::sentinel`). After each call its actions are carried out at once, in their
 //! order. A save is part of that: it is on disk before the next action, and before the reply of a
 //! command.
+//!
+//! # Sentinel
+//!
+//! The core of a Sentinel is a state machine without I/O: `Sentinel` takes ticks, replies, commands
+//! and the outcome of saves, and hands out actions. `sentinel/mod.rs` has the duties of a driver,
+//! which is `SentinelDriver` (`server/parts/sentinel.rs`): the core with its connections, name
+//! lookups and processes of scripts. It is a field of `Server`, `None` in any other server.
+//! `Server::with_sentinel` (`server/sentinel`) calls the core and carries out its actions at once,
+//! in their order; a save is part of that, so it is on disk before the next action and before the
+//! reply of a command. The core is called by events of links (`run/links/sentinel.rs`), once per
+//! turn by `tend_sentinel` when a tick is due (`sleep.rs` wakes the loop for it), and by SENTINEL
+//! and PUBLISH (`commands/sentinel`). The command table has only rows with `Flags::SENTINEL`; INFO
+//! has sections of its own, and no keyspace is loaded. `/metrics` reads `primaries_seen`
+//! (`observe/metrics/sentinel.rs`), `/readyz` what CKQUORUM says.
+//!
+//! `config/` reads and writes its lines of the file, which also hold its state (epochs, votes, what
+//! it has found); the rest of the file is the server's (`server/sentinel/file.rs` writes both).
+//! `instances/` is what is watched, `monitor` asks it, `refresh` and `discovery` take what it says,
+//! `strangers` bounds what anybody may say (Sentinels are believed when they answer, epochs when
+//! others can follow them, changes by a rate), `down`, `votes` and `failover` decide, `orders` are
+//! the transactions sent to data nodes, `commands/` answers clients.
+//!
+//! `Outbox` is where safety lies: after `Action::Persist` nothing is handed out until the driver
+//! has reported that the file is synced, so no vote and no epoch leaves before it is saved, and no
+//! election is won before. `sentinel/simulation` drives three and five of them over a network that
+//! delays and cuts (also in one direction), with crashes back to the last save, jumping clocks and
+//! failing disks. It looks at every action: one vote per epoch, one leader per epoch with a
+//! majority, no act in TILT; and when all is well again, one agreed primary in bounded time.
 
 mod file;
 mod links;

@@ -12,6 +12,53 @@
 //! by the index. A set that is removed meanwhile lives until its last search has ended.
 //!
 //! Cost: adding, O(ef * M) distances; removing, O(M^2) distances per level; by name O(1).
+//!
+//! # Vector sets
+//!
+//! `encodings/hnsw` is the index: vectors, their graph, and operations in steps between which it
+//! may change. `types/vector_set` adds what the index does not know: elements by name, each one
+//! block with its attributes and the number of its node (`element`, `elements`); the node's payload
+//! is the address of that block, so a search reaches the attributes without a lookup. FILTER
+//! (`filter`) is compiled once for each query into a program in reverse Polish notation; a match
+//! reads the attributes' text once, up to the last field that the program wants, and builds no
+//! tree. REDUCE (`projection`) keeps the order of Redis's sums, so that vectors are equal to the
+//! last bit.
+//!
+//! All content is behind one lock (`VectorSet::read`, `write`). Only the loop writes, so its reads
+//! never wait. A turn of the loop searches for 0.2 ms itself, by an estimate from EF, M and the
+//! dimension; further or longer searches are cut in slices: VSIM, VRANGE, and the search for a new
+//! element's neighbours in VADD, whose linking stays on the loop. The handler gives the search to
+//! `server/parts/execution/searches` and blocks its client (`Until::Search`). A turn without any
+//! event runs a slice on the loop; if the loop has something else to do, or several searches wait,
+//! workers take them. To wake a worker and be woken takes some 40 us of CPU, half of an insert
+//! among 100,000 elements, and its caches then hold the vectors that the loop needs to link the
+//! node. A slice holds the lock for 60 us, which is the longest that a writer waits; between two
+//! slices nodes may come and go, and the index checks what a search has kept. At the end the
+//! command runs again with the answer, through the gates like any blocked command
+//! (`Engine::serve_searches`): replies keep their order, and the effect of VADD is recorded when it
+//! is applied. A search whose client is gone ends at its next slice; a set that is removed lives as
+//! long as its last search. EXEC, scripts, loading and the primary's commands search at once; VSIM
+//! and VRANGE in slices there, too (`Call::may_go_on`), between which their script serves others
+//! and is asked whether it must end, and without a script an error ends them after
+//! `busy-reply-threshold`. Rows of such commands have the flag `SLICED`. A filter counts for what
+//! its operators cost, and the links of one node may be looked at in several slices.
+//!
+//! The same threads do tasks (`searches::Task`), which own what they read: the product of REDUCE
+//! (`vector_set::Product`), and ARGREP (`commands/array/grep.rs`). ARGREP tests values for 5 ms at
+//! once; then it copies the next 64 KB of them, or one longer value, into a task, and takes the
+//! next batch when it runs again. An expression and a text whose product of sizes is small go to
+//! the crate `regex`, which cannot be interrupted (5 ms at most); others are matched by
+//! `automaton`, whose states are kept between slices: a lazy DFA, and if that thrashes, sets of the
+//! NFA's states.
+//!
+//! A removal links the neighbours of the node with each other. When less than half of the nodes'
+//! numbers are in use, each removal also moves up to four nodes from the highest numbers to free
+//! ones, so that the last chunks are freed. Moves go downwards, and so do the cursors over nodes:
+//! what stays is not missed.
+//!
+//! Files hold a vector set as the value of Redis's module (`persistence/values/vector_set.rs`):
+//! nodes with their links by uid. The index checks that every link has its link back, so that no
+//! payload breaks its invariants.
 #![allow(unsafe_code)]
 
 mod content;

@@ -22,6 +22,70 @@
 //! the gates and for snapshots is returned to `persist::aof`, which also replays the set at start.
 //!
 //! Cost: one write per turn, whatever the number of commands; without a file one test per turn.
+//!
+//! # The append only file
+//!
+//! `persistence/aof` handles files; `Aof` (`server/parts/persist/aof`) decides when, and returns
+//! what follows for clients, gates and snapshots to `server/persist/aof`. `Aof::take_effects` has
+//! the `Stream` encode complete units of effects into the `Writer`'s buffer; before replies leave,
+//! `Engine::write_aof` writes the turn's bytes with one write, followed by a checksum line
+//! (`annotation.rs`), and with `always` forces them to disk: one fsync for all clients of the turn.
+//! `Client::wrote_to` is the stream's offset after a client's last write: `Aof::withholds` holds
+//! its reply while that offset is not safe under the policy, WAITAOF waits for it. Every file
+//! system call goes through `Disk`, where tests make it fail.
+//!
+//! The loop writes itself as long as writes are quick. Once one has taken longer than 2 ms and 1 us
+//! for 100 bytes, for ten seconds or more after it, and during an fsync of `everysec`, a thread
+//! writes (`Hand`, `LogWriter::launch`): the whole buffer moves to it, what is appended meanwhile
+//! goes to another one, and the loop is woken when it has been written and takes the result with
+//! the next flush. `written` advances then, and held replies leave. Once 2 MiB wait beside what is
+//! on its way (`LogWriter::is_full`), `Gates::log_is_full` postpones commands that write, as CLIENT
+//! PAUSE WRITE does, and the primary's stream. A rewrite or a backup begins another file with a cut
+//! (`LogWriter::hold`): what waits is written to the current file by the thread, what follows stays
+//! in the buffer for the next one, and the base is made from the keyspace at the cut. Whatever
+//! needs the file at rest at once (its end) waits for the write on its way (`LogWriter::settle`)
+//! and gives the cut up.
+//!
+//! Errors: a failed write is cut off and retried, and writes are refused meanwhile; after 5 s
+//! connections whose replies are held end (`Server::give_up_held`): what they wrote is applied, so
+//! that neither an error nor their replies would be true. Without space at start the file is opened
+//! once there is (`Log::open_or_wait`). A failed fsync is final for its file: with `always` the
+//! buffer still has the unsynced bytes, which go to the next incremental file; otherwise a rewrite
+//! makes the set whole, and writes are refused until then.
+//!
+//! A folder with files of a set, with data, and no manifest is not begun anew (`stray.rs`).
+//!
+//! The set of files changes off the loop, one change at a time (`persistence/aof/change.rs`): the
+//! current file is forced to disk while it is still written; then, from the cut on, the bytes
+//! written since, while new effects wait in the buffer, unacknowledged; then the next file is
+//! listed. A new base is installed the same way.
+//!
+//! A backup (`Backups`; `server/persist/backup.rs` runs it) begins a new incremental file, so that
+//! all previous files no longer grow, and a thread links those into a folder of its own
+//! (`Log::sealed`). `russet restore` (`persistence/aof/restore.rs`) copies a set up to the last
+//! unit that was complete at a given moment.
+//!
+//! A rewrite (`Rewrites`, `parts/persist/aof/rewrites.rs`) asks the driver of snapshots for a base,
+//! of commands or in RDB's form; effects recorded meanwhile go to a new incremental file, and the
+//! manifest is replaced at the end. A base that is whole while a backup changes the set waits for
+//! the end of that change.
+//!
+//! BACKUP START and SEAL, Redis's two steps, are a state beside it
+//! (`parts/persist/backups/session.rs`): START begins a rewrite and links its base, SEAL seals as
+//! above and links the rest. While the base is linked and the rest is not, no rewrite begins.
+//! `server/persist/preload.rs` loads such a folder at start (`preload-file`).
+//!
+//! A scrub (`persistence/aof/scrub.rs`; `parts/persist/aof/scrubs.rs` says when) reads the set
+//! again on a thread of its own, at a pace and without holding values, up to the bytes that were
+//! whole when it began. If the manifest lists other files by the time it finds a fault, or the
+//! folder has another name, it begins again instead of reporting it, later each time.
+//!
+//! Loading is resumable (`server/persist/load_steps.rs`): a slice per turn, and clients get
+//! -LOADING. A file that is compressed as a whole is decompressed while it is read
+//! (`persistence/rdb/file.rs`). `AofLoader` parses and prefetches as a client's batch does and runs
+//! commands through `World::run` as `Origin::Loading`: no gates, no effects, no events. The
+//! keyspace is in replay mode meanwhile: its clock is before all expiries, because the commands
+//! were recorded under their own clock.
 
 pub mod rewrites;
 pub mod scrubs;

@@ -26,6 +26,62 @@
 //! [`SLICE_NANOS_MIN`] and [`SLICE_NANOS_MAX`]; of an idle one up to the latter, or the former if a
 //! client has just been served. Values that change before they are saved take memory, which
 //! [`writers`] bounds.
+//!
+//! # Snapshots
+//!
+//! A snapshot is all databases as they were at one moment, made between ticks without a fork
+//! (`keyspace/passes/snapshot.rs`). A pass walks the tables in slices. One bit in each entry's
+//! flags says "saved in this pass", and its meaning flips with every pass; code that is about to
+//! change, move or remove an entry that is not saved lets it be saved first. All such ways lead
+//! through `Database`: `detach`, `detach_to_move`, `replace`, `set_expiry`, `grow_string`,
+//! `set_int`, `write`. A small value is copied to the early list, a large string is pinned (a huge
+//! one is compressed or summed, and written, by the thread), and the pass takes ownership of a
+//! removed container. Large containers are saved in slices; their writers block (the gate
+//! `snapshot`), each client separately, and the walk turns to the key that they wait for. `FLUSHDB`
+//! hands a whole database over; `FLUSHALL` ends the pass, and the entries left are marked in slices
+//! until every entry has the same bit again.
+//!
+//! One driver makes all snapshots (`Snapshots`, `server/parts/persist/snapshot`). A consumer asks
+//! it for targets (`Server::begin_snapshot`, `server/persist/snapshot`): a save for the RDB file
+//! (`Saving`), a rewrite for a base of the append only file (`persist/aof/rewrite.rs`), full syncs
+//! for what replicas receive (`persist/full_sync.rs`). For each target the driver makes a sink
+//! (`making.rs`, `sink.rs`): an RDB file, a file of commands, or a spool. One pass feeds all sinks
+//! that begin at the same moment (`FanOut`); each has its own position in a large value, and a
+//! failing one does not affect the others. When a target's file is whole, or cannot be made,
+//! `Server::snapshot_ended` notifies its consumer, and the backup that waits for a save. A consumer
+//! that finds the driver busy is queued; cron begins what is queued or due.
+//!
+//! The driver gives the pass a share of every turn, after the replies: a third of the time that the
+//! rest of the turn took, within bounds, and up to 0.4 ms of an idle one. SAVE, FLUSHALL with save
+//! points and the server's shutdown run a pass to its end at once; a pass already in progress for a
+//! rewrite first saves its remaining keys, because the keyspace has one pass at a time.
+//! `persistence/rdb/writer.rs` makes the bytes of an RDB file, the same as for DUMP, and a thread
+//! writes them (`persistence/background.rs`), computes the checksum, syncs a few megabytes at a
+//! time, and gives the file its name when it is whole. While more than 16 MiB wait for the disk the
+//! pass waits.
+//!
+//! A spool (`persistence/spool.rs`) keeps the bytes of a snapshot for replicas that read at
+//! different paces: a thread computes the checksum and stores them, in memory up to
+//! `repl-spool-memory`, beyond it in a file without a name in `dir`; what all readers have passed
+//! is dropped. A replica can join while the first byte is there. When a reader that found nothing
+//! can go on, the loop is woken. While the disk refuses bytes the pass waits for space, or for the
+//! readers to make room in memory; its writers wait with it (`writers.rs`). The pass ends when no
+//! reader of any spool is left and it has no other target. The version and dialect of the bytes
+//! follow the replica (`rdb::sync_version`): for Valkey 9 `VALKEY080` if fields of hashes expire,
+//! else Redis's lowest version that holds the data.
+//!
+//! If writers of a large container would wait for a pass longer than `snapshot-max-wait-ms`, and
+//! with `snapshot-method fork`, the driver forks a child instead (`Forks::fork`), which feeds the
+//! same sinks (a spool adopts its file). It has only the loop's thread, writes its files itself,
+//! marks no entry (each page it writes to is copied), logs nothing and reports through a pipe,
+//! which cron reads. The parent names its files, so that a child that outlives its server replaces
+//! nothing.
+//!
+//! **Files for others** (`persistence/convert`; `server/convert.rs` runs it). An RDB file is read
+//! by the same reader, and each value goes through a keyspace of one key to the same writer, with
+//! the version of the target: what that version has no form for (`RdbWriter::lost`) is an obstacle.
+//! An append only file is first applied to an engine without sockets; before that its snapshot is
+//! read for what a load leaves out, which is an obstacle as well.
 
 pub mod child;
 mod making;
