@@ -1,53 +1,74 @@
 //! russet: a Redis-compatible server daemon.
 //!
-//! `docs/architecture.md` follows one command from accept to reply. The modules below are layers:
-//! each uses only modules above it in the list (`layers.rs` checks that). None of them is a public
-//! library: `main` uses [`daemon`].
+//! `docs/architecture.md` is the map. The modules below are layers: each uses only modules above it
+//! in the list (`layers.rs` checks that). None of them is a public library: `main` uses [`daemon`].
 #![deny(unsafe_code)]
 
+/// Memory, numbers as text, checksums, clocks, the operating system.
 mod base;
 
+/// Sockets, readiness, TLS: the only owner of descriptors.
 mod net;
 
+/// Directives, redis.conf, CONFIG; where the dialects differ.
 mod config;
 
+/// RESP2 and RESP3: request parser, reply writer, reply parser.
 mod resp;
 
+/// Facts about commands: flags, key specs, plans of keys, refusals.
 mod command;
 
+/// The bytes of values: hash table, listpack, quicklist, tree, graph.
 mod encodings;
 
+/// Values: which encoding each has, and when that changes.
 mod types;
 
+/// Databases of keys: lookups, expiry, eviction, slots, changes, snapshots.
 mod keyspace;
 
+/// The stream of effects, its history, and the talk about it.
 mod replication;
 
+/// Sentinel: a machine without I/O.
 mod sentinel;
 
+/// A node of a cluster: a machine without I/O.
 mod cluster;
 
+/// Slots that move with their keys: a machine without I/O.
 mod migration;
 
+/// RDB and AOF files.
 mod persistence;
 
+/// `russet ping`, `doctor`, `tail`: clients of a running server.
 mod operator;
 
+/// Channels and patterns with their subscribers.
 mod pubsub;
 
+/// Users, rules, budgets.
 mod acl;
 
+/// Lua: states, libraries, stored scripts.
 mod scripting;
 
+/// The web console's HTTP and JSON, without a server.
 mod console;
 
+/// Everything that needs all of the above: the loop and the way of a command.
 mod server;
 
+/// Rows and handlers, one folder for each Redis group.
 mod commands;
 
+/// Fuzz targets as functions of bytes.
 #[cfg(feature = "testing")]
 pub mod fuzzing;
 
+/// Tests that each module uses only what stands above it.
 #[cfg(test)]
 mod layers;
 

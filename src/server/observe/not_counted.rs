@@ -4,7 +4,7 @@
 //! The bound of used memory is `maxmemory` and all of this (`parts::memory::memory_limit`). It is
 //! known at the moment of the check: a command compares used memory with the bound as of the last
 //! look, and only if that is exceeded everything is measured anew (`maintenance::memory_limit`).
-//! docs/architecture.md has a table of all owners of memory.
+//! `server/memory/mod.rs` has a table of all owners of memory.
 //!
 //! Cost: O(1), but for the owners that take a walk ([`walked`]); these are measured at most once a
 //! turn, and only while what costs nothing does not suffice. Nothing in the middle of a client's
