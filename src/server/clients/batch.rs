@@ -66,7 +66,7 @@ pub(in crate::server) struct Sought {
     score: Option<Span>,
 }
 
-/// What ended [`Batch::parse_file`].
+/// The end of [`Batch::parse_file`].
 pub enum FileEnd {
     /// There are commands to run.
     Commands,
@@ -75,7 +75,7 @@ pub enum FileEnd {
     Error(ProtocolError),
 }
 
-/// What the caller does with the buffer after [`Engine::run_buffer`].
+/// The state of the buffer after [`Engine::run_buffer`]: it decides what the caller keeps.
 pub enum Rest {
     /// All of it is executed.
     Nothing,
@@ -218,7 +218,7 @@ impl Batch {
     }
 
     /// Parses consecutive requests in `buf`, bytes of a file, up to the first that is not one, and
-    /// prefetches their keys. Returns what ended parsing.
+    /// prefetches their keys. Returns why parsing ended.
     pub fn parse_file<H>(
         &mut self,
         keyspace: &Keyspace,

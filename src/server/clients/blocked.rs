@@ -29,7 +29,7 @@ pub enum OnTimeout {
     Handler,
 }
 
-/// What a client waits for.
+/// The condition that ends a client's wait.
 #[derive(Debug)]
 pub enum Until {
     /// One of the keys has a value of this type; with `guards` also when one of them is removed or

@@ -1,4 +1,12 @@
 //! A client: its identity, the state of its commands, and how the server treats it.
+//!
+//! Invariants
+//!   1. Between commands, the flag `BLOCKED` is set if and only if `blocked` is.
+//!   2. The flag `HELD` is set if and only if `held` is.
+//!   3. `ending` is the first reason that was given: later ones do not replace it.
+//! Cost: state that few clients have (transaction, subscriptions, waits) is boxed. Reads of flags
+//! are O(1); with none of `SLOW_PATH` a command skips the long way through the gates.
+//! Elsewhere: `session` has the socket and the buffers, `execution::gates` decides what may run.
 
 use std::net::SocketAddr;
 
@@ -20,8 +28,7 @@ use crate::server::clients::held::Held;
 pub const TAKEN_BULK_MAX: u64 = 1 << 36;
 
 bitflags! {
-    /// What a client is, and how it is treated. `clients::exemptions` has a table of what each
-    /// exempts from.
+    /// A client's kind and treatment. `clients::exemptions` lists what each flag exempts from.
     #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
     pub struct ClientFlags: u64 {
         /// Between MULTI and EXEC.
@@ -113,7 +120,8 @@ impl ClientFlags {
         .union(ClientFlags::SENDS_SLOTS)
         .union(ClientFlags::FAKE);
 
-    /// What these send another server has taken: limits that are set here for clients do not hold.
+    /// Links whose commands another server has taken: this server's limits for clients do not
+    /// apply to them.
     pub const SENDS_TAKEN: ClientFlags = ClientFlags::PRIMARY.union(ClientFlags::SENDS_SLOTS);
 
     /// The replies of its commands are discarded.
@@ -177,7 +185,7 @@ pub struct Client {
     /// Its subscriptions, if any.
     pub subscriptions: Option<Box<Subscriptions>>,
     pub blocked: Option<Box<Blocked>>,
-    /// Set while it is held back (`HELD`).
+    /// Its place in its user's queue, while it has the flag `HELD`.
     pub held: Option<Box<Held>>,
     pub fieldsets: Fieldsets,
     pub buffers: ClientBuffers,
@@ -229,7 +237,7 @@ pub struct ClientBuffers {
     pub reply_peak: usize,
     /// Since when the output has been over its soft limit, monotonic milliseconds.
     pub soft_limit_since_ms: Option<u64>,
-    /// What all clients' totals have of this one.
+    /// Its part of all clients' totals.
     pub counted: CountedBytes,
 }
 
@@ -238,7 +246,7 @@ pub struct ClientBuffers {
 pub struct CountedBytes {
     /// Towards the limit of all clients; 0 for those that it does not concern.
     pub limited: usize,
-    /// What is its own.
+    /// Memory of this client alone (`own_bytes`).
     pub own: usize,
 }
 

@@ -77,7 +77,7 @@ impl EndReason {
         }
     }
 
-    /// Whether the server ends the connection without an error reply that already tells why.
+    /// Whether the server ends the connection without an error reply that gives the reason.
     pub(in crate::server) fn needs_reason(self) -> bool {
         matches!(
             self,

@@ -20,7 +20,7 @@ impl Budget {
     }
 }
 
-/// Its place in its user's queue.
+/// The client's place in its user's queue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Held {
     pub(in crate::server) ticket: u64,

@@ -1,4 +1,11 @@
 //! A client's input that has not been executed yet.
+//!
+//! Invariants
+//!   1. `buf[start..]` begins with a command; bytes before `start` are executed.
+//!   2. `pos` and `spans` are relative to `start`, and belong to the first command alone.
+//!   3. At most one large argument is in progress: the last of `apart`. Its bytes come next.
+//! Elsewhere: `run::read` decides when and how much is read, and enforces
+//! `client-query-buffer-limit`; `execution::batch` parses and runs.
 
 use std::io;
 
@@ -171,7 +178,7 @@ impl Input {
         }
     }
 
-    /// The large argument in progress.
+    /// The large argument in progress, if there is one.
     fn large(&mut self) -> Option<&mut Large> {
         let last = self.apart.as_mut()?.last_mut()?;
         (!last.is_whole()).then_some(last)
@@ -280,13 +287,13 @@ pub(in crate::server) fn request(args: Args<'_>) -> Vec<u8> {
 /// The result of a read into a large argument.
 struct Filled {
     bytes: usize,
-    /// Those of the bytes that follow the argument.
+    /// Of them, the bytes that follow the argument.
     behind: usize,
     /// There may be more.
     more: bool,
 }
 
-/// One read into a large argument; bytes after its end go to `behind`.
+/// One read into a large argument; bytes after its end go to the second buffer.
 fn fill(large: &mut Large, from: &mut Stream, behind: &mut [u8]) -> io::Result<Filled> {
     let (mut beyond, mut more) = (0, false);
     let (_, came) = large.fill(|room, ends| {

@@ -1,4 +1,12 @@
 //! A client's connection: the client, its socket, its input and its pending replies.
+//!
+//! Invariants
+//!   1. `flush_queued`, `ready_queued` and `held_queued` say that the session is in that list, so
+//!      it is in each at most once.
+//!   2. `slot` and `generation` are those of its token; an event of an older generation is not its.
+//! Cost: the input's sizes in `ClientBuffers` are kept current (`note_query_buffer`), so limits and
+//! CLIENT LIST read figures only.
+//! Elsewhere: `run` reads, writes and closes; `table` has all sessions.
 
 use std::io::Write;
 
@@ -26,7 +34,7 @@ pub struct Session {
     pub flush_queued: bool,
     /// It is in the list of clients with more to read or execute.
     pub ready_queued: bool,
-    /// It is among those that are not read from until they take their replies.
+    /// It is in the list of clients that are not read from until they take their replies.
     pub held_queued: bool,
     /// The last read filled its buffer: the socket may hold more, and no event will report it.
     pub more_to_read: bool,
@@ -38,7 +46,7 @@ pub struct Session {
     /// Its last command had a large argument, so the next may have one: most of a long read would
     /// have to be copied.
     pub expects_large: bool,
-    /// It was sent the push that says why it ends.
+    /// The push with the reason of its end was sent, or must not be.
     told_end: bool,
 }
 
@@ -110,10 +118,10 @@ impl Session {
             .is_some_and(|stream| stream.tls().is_some())
     }
 
-    /// Tells a RESP3 client why the server ends its connection: the push `closing REASON DETAIL`,
-    /// once, if no reply waits before it and the socket takes it now. Who killed it is not for the
-    /// client. Not with subscriptions: libraries hand every push to the application then, as a
-    /// message.
+    /// Notifies a RESP3 client why the server ends its connection: the push `closing REASON
+    /// DETAIL`, once, if no reply waits before it and the socket takes it now. It does not name the
+    /// client that killed it. A client with subscriptions gets no push: libraries would pass it to
+    /// the application as a message.
     pub(in crate::server) fn push_ending(&mut self) {
         let Some(ending) = &self.client.ending else {
             return;

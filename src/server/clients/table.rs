@@ -18,7 +18,7 @@ pub struct Clients {
     slab: Slab<Box<Session>>,
     by_id: HashMap<ClientId, u32, ahash::RandomState>,
     last_id: u64,
-    /// Those with a reserved connection.
+    /// The number of clients with a reserved connection.
     with_priority: usize,
     /// The number of blocked clients.
     pub blocked: usize,
@@ -46,7 +46,7 @@ impl Clients {
         self.by_id.is_empty()
     }
 
-    /// Number of those with a reserved connection, likewise.
+    /// Number of clients with a reserved connection, the running one included.
     pub fn with_priority(&self) -> usize {
         self.with_priority
     }
@@ -143,7 +143,7 @@ impl Clients {
         self.slab.iter_mut().map(Box::as_mut)
     }
 
-    /// Those whose socket is readable or at its end. O(clients).
+    /// Slot and generation of clients whose socket is readable or at its end. O(clients).
     pub fn readable(&self) -> Vec<(u32, u32)> {
         let sessions = || self.iter().filter_map(|s| Some((s, s.stream.as_ref()?)));
         let places: Vec<(u32, u32)> = sessions().map(|(s, _)| (s.slot, s.generation)).collect();

@@ -1,13 +1,26 @@
-//! What each flag of a connection exempts from, and who can get it; `tests` has the proof that no
-//! single right does more.
+//! The exemptions of each flag of a connection, and how a connection gets the flag. `tests` proves
+//! that no single right does more.
 //!
-//! | flag | who gets it | what it exempts from |
+//! Links and clients without a connection:
+//!
+//! - `REPLICA`, `RDB_CHANNEL`: by PSYNC or SYNC of a user who may run it. Exempt from its user's
+//!   budgets, `timeout`, `maxmemory-clients`, CLIENT PAUSE; the limit of replies is a replica's. It
+//!   touches no key, and any reply to it, or CLIENT REPLY OFF, ends it.
+//! - `PRIMARY`: a connection that this server has made to its primary. Exempt from all gates, and
+//!   from limits of requests and replies: its commands are the stream.
+//! - `SENDS_SLOTS`: by CLUSTER SYNCSLOTS ESTABLISH at a node, of a user with RESTORE on all keys;
+//!   or a connection that this node has made to a source. Exempt from the gates but its user's
+//!   permissions, from limits of requests, budgets, `timeout`; it runs a list of commands, on the
+//!   slots of its migration.
+//! - `INTERNAL`: by AUTH with the cluster's secret, `dialect redis`. Exempt from its user's
+//!   permissions, budgets, `timeout`; it runs a list of commands that move slots.
+//! - `FAKE`: no connection, but scripts, the loader, modules. Exempt from gates for clients, CLIENT
+//!   PAUSE, budgets.
+//!
+//! Clients:
+//!
+//! | flag | given by | exempts from |
 //! |---|---|---|
-//! | `REPLICA`, `RDB_CHANNEL` | PSYNC or SYNC of a user who may run it | its user's budgets, `timeout`, `maxmemory-clients`, CLIENT PAUSE; the limit of replies is a replica's. It touches no key, and any reply to it, or CLIENT REPLY OFF, ends it |
-//! | `PRIMARY` | a connection that this server has made to its primary | all gates, limits of requests and replies: its commands are the stream |
-//! | `SENDS_SLOTS` | CLUSTER SYNCSLOTS ESTABLISH at a node, of a user with RESTORE on all keys; a connection that this node has made to a source | the gates but its user's permissions, limits of requests, budgets, `timeout`; it runs a list of commands, on the slots of its migration |
-//! | `INTERNAL` | AUTH with the cluster's secret, `dialect redis` | its user's permissions, budgets, `timeout`; it runs a list of commands that move slots |
-//! | `FAKE` | no connection: scripts, the loader, modules | gates for clients, CLIENT PAUSE, budgets |
 //! | `PROVEN` | a login with a credential | `remote-admin-without-auth no` |
 //! | `MONITOR` | MONITOR of a user who may run it | `timeout`, CLIENT PAUSE. It touches no key |
 //! | `NO_EVICT` | CLIENT NO-EVICT | `maxmemory-clients` |
@@ -18,8 +31,8 @@
 //! | `REPLY_OFF`, `REPLY_SKIP` | CLIENT REPLY | its replies, and their charge in `bytes=` |
 //! | `NO_TOUCH` | CLIENT NO-TOUCH | the access times of keys |
 //!
-//! The other way round `UNAUTHENTICATED`, `RESTRICTED` and `BUDGETED` bind a connection: only a
-//! login, and what makes a link, takes them away.
+//! Conversely `UNAUTHENTICATED`, `RESTRICTED` and `BUDGETED` bind a connection: only a login, or
+//! the commands that make it a link, take them away.
 //!
 //! A session of the console (`Client::console`) is no flag: it runs under its user, and cannot
 //! become a link.
