@@ -1,10 +1,10 @@
 //! The change stream at work: notes before units, readers of the stream, what consumers hold back.
 //!
 //! With `changes-retain` the stream is counted and kept in memory even without replicas, and notes
-//! say when and for whom changes were made (`replication::change_stream`). A reader gets what is
-//! safe ([`Server::recoverable`]), so that a server that is killed never comes back behind its
-//! readers; with REPLICAS what so many replicas have acknowledged, so that a failover does not
-//! either.
+//! record when and for whom changes were made (`replication::change_stream`). A reader gets only
+//! what survives a kill ([`Server::recoverable`]): a restarted server has everything that its
+//! readers have. With REPLICAS a reader gets only what that many replicas have acknowledged, so
+//! that the same holds after a failover.
 
 use crate::command::{Category, CommandError, DatabaseUse, Flags};
 use crate::keyspace::{DbIndex, Keyspace};
@@ -24,15 +24,15 @@ const SLICE_BYTES: u64 = 256 * 1024;
 const SLICES_PER_TURN: usize = 16;
 /// Bytes that are taken from the source at a time.
 const PIECE_BYTES: usize = 64 * 1024;
-/// A reader of a file begins so far before the asked position: there is a note within that, if
-/// there are any.
+/// A reader of a file begins this far before the requested position: if the file has notes, one is
+/// within that distance.
 const LOOK_BACK_BYTES: u64 = 128 * 1024;
-/// A command that finds nothing for so long is answered with how far it has come.
+/// A command that finds nothing in this many bytes is answered with the position it has reached.
 const SCAN_BYTES_MAX: u64 = 64 << 20;
 /// Bytes of changes after which an answer is full.
 const ANSWER_BYTES: usize = 1 << 20;
 
-/// What a reader asks for.
+/// The filters and limits of a reader.
 pub struct Wanted<'a> {
     /// A change is wanted if one of its keys begins with one of these; empty: any.
     pub prefixes: Vec<&'a [u8]>,
@@ -41,9 +41,9 @@ pub struct Wanted<'a> {
     pub types: Option<Category>,
     /// Changes after which an answer is full.
     pub count: usize,
-    /// Only what so many replicas have acknowledged.
+    /// A change is given once this many replicas have acknowledged it.
     pub replicas: usize,
-    /// The number of the command that reads, which the user may run with these keys.
+    /// The row of the reading command; a key is readable if the user may run it with that key.
     pub row: usize,
 }
 
@@ -80,8 +80,8 @@ impl Server {
         self.config.changes_retain > 0
     }
 
-    /// The next units are of this client: a note before them says so, if the last one does not.
-    /// With the change stream off, that nothing is known about them.
+    /// The next units are from this client: appends a note with its name, unless the last note has
+    /// it. With the change stream off, the note marks them as unknown.
     #[inline]
     pub(in crate::server) fn note_changes_by(&mut self, by: Option<&Client>) {
         if self.stream.is_followed() {
@@ -120,8 +120,8 @@ impl Server {
         }
     }
 
-    /// The change stream is on: there is a backlog, and consumers hold back what they have not
-    /// read.
+    /// With the change stream on: opens the backlog, and keeps what consumers have not read. With
+    /// it off: drops the readers, and waiting commands run again.
     pub(in crate::server) fn tend_changes(&mut self, keyspace: &mut Keyspace) {
         if !self.notes_changes() {
             self.changes.end_all();
@@ -170,9 +170,9 @@ impl Server {
         in_memory.into_iter().chain(on_disk).min()
     }
 
-    /// The position to which this server comes back at least if it is killed now: unlike a replica,
-    /// which is asked again, a reader cannot take back what it has passed on, so that a write which
-    /// waits for an fsync does not count.
+    /// The lowest position to which this server can restart if it is killed now. A write that waits
+    /// for an fsync does not count: a reader, unlike a replica, cannot take back what it has passed
+    /// on.
     fn recoverable(&self) -> ReplOffset {
         let written = self.persist.aof.log().map(|log| log.writer.written());
         let sendable = self.sendable();
@@ -191,7 +191,7 @@ impl Server {
     /// A reader from a position on.
     ///
     /// # Errors
-    /// What follows the position is not kept any more.
+    /// CHANGESLOST: the changes after the position are no longer kept.
     pub fn open_changes(&self, from: ReplOffset) -> Result<Reader, CommandError> {
         let stream = &self.stream;
         let backlog = stream.backlog();
@@ -238,7 +238,7 @@ impl Server {
             Some(end) => format!(
                 "DIVERGED This dataset has that history up to {end} only: changes after it are lost here"
             ),
-            // What the primary will tell may be that history.
+            // The primary, once connected, may turn out to have that history.
             None if self.replication.is_cut_off() => {
                 "TRYAGAIN This replica has no link to its primary, which may have that history"
                     .to_owned()
@@ -247,8 +247,8 @@ impl Server {
         }))
     }
 
-    /// Whether the reader's place is in the past of this dataset: a full synchronization, or a
-    /// load, may have put another one in the place of its.
+    /// Checks that the reader's position is in the past of this dataset: a full synchronization or
+    /// a load may have replaced the dataset.
     pub fn check_changes(&self, reader: &mut Reader) -> Result<(), CommandError> {
         let (id, offset) = (reader.history, reader.next);
         self.past_offset(Position { id, offset })?;
@@ -256,7 +256,7 @@ impl Server {
         Ok(())
     }
 
-    /// Reads on for a command: a slice.
+    /// Reads the next slice for a command.
     pub fn read_changes(
         &mut self,
         reader: &mut Reader,
@@ -290,7 +290,7 @@ impl Server {
                 continue;
             }
             reader.units = units;
-            // What was passed over without a change is read as well.
+            // Units without a change count as read.
             reader.next = reader.next.max(reader.units.position());
             if left == 0 {
                 // A unit that is longer than that is read to its end.
@@ -306,14 +306,14 @@ impl Server {
                 is_settled = true;
                 continue;
             }
-            // They are asked for what they have; later writes ask by themselves.
+            // Replicas are asked to acknowledge what they have; later writes ask by themselves.
             self.replication.asks_acks |= wanted.replicas > 0 && self.changes.wrote_to() > limit;
             return Ok(Read::AtEnd(limit));
         }
     }
 
-    /// The reader has begun in the middle of a file that nothing is noted in: its begin says which
-    /// database is selected.
+    /// The reader has begun in the middle of a file without notes: only the begin of the file
+    /// names the selected database, so the reader starts again there.
     fn begin_with_file(&self, reader: &mut Reader) -> Result<(), CommandError> {
         let log = self.persist.aof.log();
         let found = log.and_then(|log| log.feed_of_file(reader.from));
@@ -373,7 +373,8 @@ impl Server {
         }
     }
 
-    /// The backlog has dropped what the reader has not read: the files have it, or it is lost.
+    /// The backlog has dropped bytes that the reader has not read: the files have them, or they are
+    /// lost.
     fn move_to_log(&self, reader: &mut Reader) -> Result<(), CommandError> {
         let at = reader.units.position();
         let log = self.persist.aof.log();
@@ -490,9 +491,8 @@ impl Server {
     }
 }
 
-/// Of an XADD with IDMP or IDMPAUTO: the words that say so, and whether it has added an entry,
-/// whose ID it names then. Readers have no tables of idempotent IDs: for them it is an XADD like
-/// others.
+/// Finds IDMP or IDMPAUTO in an XADD: the range of these words, and whether the command has added
+/// an entry (then it names the ID). Readers have no tables of idempotent IDs and get a plain XADD.
 fn idempotent(words: &[&[u8]]) -> Option<(std::ops::Range<usize>, bool)> {
     let is = |at: usize, name: &str| {
         (words.get(at)).is_some_and(|word| word.eq_ignore_ascii_case(name.as_bytes()))
@@ -526,7 +526,7 @@ fn idempotent(words: &[&[u8]]) -> Option<(std::ops::Range<usize>, bool)> {
 }
 
 impl Engine {
-    /// Goes on with the commands that read the change stream, as far as there is more for them.
+    /// Continues the commands that read the change stream, if there is more for them.
     #[inline]
     pub(in crate::server) fn serve_changes(&mut self) {
         if self.server.changes.waiting() > 0 {
@@ -545,7 +545,7 @@ impl Engine {
             let session = self.server.clients.get(waiting.client);
             let blocked = session.and_then(|session| session.client.blocked.as_deref());
             if !blocked.is_some_and(|blocked| matches!(blocked.until, Until::Changes)) {
-                // It is gone, has been unblocked, or its time was up.
+                // The client is gone, was unblocked, or its timeout has passed.
                 self.server.changes.drop_unserved(waiting.client);
                 continue;
             }

@@ -1,9 +1,9 @@
 //! Full synchronizations by two links, as a primary: when they are offered, and what becomes of the
 //! main link.
 //!
-//! `parts::replication::replicas` has the states of both links and which names which. The snapshot
-//! goes the usual way (`replicate::primary`, `run::feed`); no stream is copied for the main link,
-//! which reads the backlog from the snapshot's position on.
+//! `parts::replication::replicas` has the states of both links and the names that join them. The
+//! snapshot goes the usual way (`replication::primary`, `run::feed`); no stream is copied for the
+//! main link, which reads the backlog from the snapshot's position on.
 
 use crate::keyspace::ClientId;
 use crate::replication::ReplOffset;
@@ -30,7 +30,7 @@ impl Server {
             self.acl.becomes_link(client, ClientFlags::REPLICA);
             self.replication.alone_since_ms = None;
         } else if facts.dual_channel && config.dual_channel_replication_enabled {
-            // Its main link comes again with PSYNC, once the other one has a snapshot.
+            // The main link sends PSYNC again, once the second link has a snapshot.
             reply.raw(b"+DUALCHANNELSYNC\r\n");
         } else {
             return false;

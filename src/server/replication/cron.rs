@@ -1,4 +1,11 @@
-//! What cron does for the links, once a second: PINGs, acknowledgements, time limits.
+//! Cron's work for the replication links, once a second: PINGs, acknowledgements, time limits.
+//!
+//! A link that is silent for `repl-timeout` ends; one that waits for a snapshot is kept alive by a
+//! newline. Cost: O(replicas), and at most 10,000 keys whose expiry this replica's own clients set.
+//! The limit of what a replica holds back ([`Server::limit_replicas`]) is applied each turn.
+//!
+//! How a link is made and its stages: `parts::replication::upstream`. States of replicas:
+//! `parts::replication::replicas`. What the change stream keeps: `changes`.
 
 use std::io::Write;
 
@@ -17,7 +24,7 @@ const RETAIN_CHECK_S: u64 = 10;
 const BESIDE_MAX: u64 = 8 << 20;
 
 impl Engine {
-    /// Called by cron: once a second what the links need.
+    /// Called by cron in each of its cycles; works once a second.
     pub(in crate::server) fn tend_replication(&mut self) {
         let second = self.server.now.mono_ms / 1000;
         if std::mem::replace(&mut self.server.replication.tended_s, second) == second {
@@ -35,7 +42,7 @@ impl Engine {
         self.sweep_local_expiries();
     }
 
-    /// Deletes the keys to which clients of this replica gave a time to live, when it is over.
+    /// Deletes expired keys whose time to live was set by clients of this replica.
     fn sweep_local_expiries(&mut self) {
         const KEYS_MAX: usize = 10_000;
         let Engine {
@@ -50,7 +57,7 @@ impl Engine {
             if !keyspace.expire_if_past(db, &key)
                 && let Some(when) = keyspace.expiry_of(db, &key)
             {
-                // It has been given another time since.
+                // Its time to live has been changed since.
                 local.add(when, db, &key);
             }
         }
@@ -85,7 +92,7 @@ impl Engine {
                 );
                 upstream.lose(now_ms, Delay::None);
             }
-            // All that came is loaded, and nothing more comes.
+            // All received bytes are loaded, and no more arrive.
             Link::Loading(load) if load.awaits_link() && silent_ms > limit_ms => {
                 if let Link::Loading(load) = std::mem::replace(&mut upstream.link, Link::Down) {
                     server.sync_lost(keyspace, *load);
@@ -168,7 +175,7 @@ impl Engine {
         for replica in server.replication.replicas.iter_mut() {
             let session = server.clients.get(replica.id);
             let bytes_in = session.map_or(0, |session| session.client.traffic.bytes_in);
-            // While it loads a snapshot it sends newlines, which are no commands.
+            // While a replica loads a snapshot it sends newlines, which are no commands.
             if std::mem::replace(&mut replica.heard_bytes, bytes_in) != bytes_in {
                 replica.heard_ms = now_ms;
             }
@@ -266,7 +273,7 @@ impl Server {
         );
     }
 
-    /// Replicas that hold more than the backlog back are sent the stream from the files of the log.
+    /// Replicas that hold back more than the backlog are sent the stream from the log's files.
     fn move_slow_to_log(&mut self) {
         let (Some(log), Some(backlog)) = (self.persist.aof.log(), self.stream.backlog()) else {
             return;
@@ -286,8 +293,8 @@ impl Server {
         }
     }
 
-    /// Replicas that hold too much of the stream back (`client-output-buffer-limit replica`). With
-    /// the append only file on, these are sent the stream from its files.
+    /// Disconnects replicas that hold back too much of the stream (`client-output-buffer-limit
+    /// replica`). With the append only file on, they are sent the stream from its files instead.
     pub(in crate::server) fn limit_replicas(&mut self) {
         self.move_slow_to_log();
         let limit = self.config.client_output_buffer_limit.replica;

@@ -1,13 +1,12 @@
-//! What a former primary loses when it takes the snapshot of its new primary: the writes that the
-//! new primary does not have are kept in a file.
+//! A former primary that takes the snapshot of its new primary keeps in a file the writes that the
+//! new primary does not have.
 //!
 //!     acknowledged by the new primary              our end
 //!       |   lost-<id>-<offset>.aof: SELECT, commands   |
 //!
-//! The new primary does not say where its history left ours. What is known are the positions that
-//! replicas acknowledged: that of the replica with the new primary's address, or else with its
-//! port. Without either, everything that the backlog has of this server's time as a primary counts
-//! as lost.
+//! The new primary does not announce where its history left ours. The position acknowledged by the
+//! replica with the new primary's address, or else with its port, stands for that place. Without
+//! either, everything that the backlog has of this server's time as a primary counts as lost.
 //!
 //! The file has at most `demotion-lost-max-bytes` of the stream, its last bytes. It can be applied
 //! with `redis-cli --pipe`, or read as an append only file.
@@ -26,8 +25,8 @@ use crate::server::state::Server;
 const LOOK_BACK_MAX: u64 = 16 << 20;
 
 impl Server {
-    /// The old data goes: what a former primary has written and its new one lacks is kept. At most
-    /// `demotion-lost-max-bytes` are parsed and written.
+    /// Before the old data is deleted: writes to a file the commands that this server executed as a
+    /// primary and its new primary lacks. Parses and writes at most `demotion-lost-max-bytes`.
     pub(super) fn keep_lost_writes(&mut self) {
         let Some(upstream) = &mut self.replication.upstream else {
             return;
@@ -90,7 +89,7 @@ impl Server {
             .stream
             .backlog()
             .filter(|backlog| backlog.end() == end.offset)?;
-        // What came before a promotion was another server's.
+        // The stream before a promotion was another server's.
         let promoted = self.stream.history().earlier;
         let own = promoted.map_or(0, |(_, end)| end.saturating_sub(1));
         let wanted = shared.unwrap_or(own);

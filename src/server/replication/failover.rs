@@ -1,5 +1,12 @@
-//! FAILOVER at work (`parts::replication::failover`), and the other end of it: a replica that takes
-//! over.
+//! FAILOVER at work, and its other end: a replica that takes over on PSYNC with FAILOVER.
+//!
+//!     WaitingForSync  writes are held until a replica has acknowledged the whole stream
+//!     InProgress      this server follows the target, and asks it by PSYNC to take over
+//!
+//! Held writes continue when the failover ends or is aborted; with FORCE the deadline leads to
+//! `InProgress` without the acknowledgement. An observer is never a target. Cost: O(replicas) a
+//! turn while a failover is under way.
+//! Its state: `parts::replication::failover`. The change of role itself: `role`.
 
 use crate::command::CommandError;
 use crate::keyspace::Keyspace;
@@ -9,7 +16,7 @@ use crate::server::parts::replication::replicas::Replica;
 use crate::server::state::Server;
 use crate::server::state::world::Engine;
 
-/// What FAILOVER asks for.
+/// The arguments of FAILOVER.
 #[derive(Clone, Debug, Default)]
 pub struct FailoverRequest {
     pub target: Option<(Vec<u8>, u16)>,
@@ -93,7 +100,7 @@ impl Server {
         };
         tracing::info!("Aborting failover: {why}");
         if failover.stage == Stage::InProgress {
-            // Its replicas come again, and hear that nothing has changed but the id.
+            // Its replicas reconnect and learn the new id; the data is the same.
             self.become_primary(keyspace);
         }
         self.set_failover_pause(false);

@@ -21,7 +21,7 @@ const HEAD_MAX: usize = 256 << 10;
 /// Entries per database whose expiry is looked at.
 const SAMPLES: usize = 1000;
 
-/// What the first bytes of a snapshot show.
+/// The judgement on the first bytes of a snapshot.
 pub(super) enum Judged {
     /// More must arrive.
     Unknown,
@@ -29,7 +29,7 @@ pub(super) enum Judged {
     Refused(String),
 }
 
-/// What this server stands to lose.
+/// The size of this server's data, and the fewest keys of a snapshot that may replace it.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Guard {
     own_keys: u64,

@@ -31,7 +31,7 @@ const READS_MAX: usize = 16;
 /// Keys, and elements of a key, that the loop frees itself: a millisecond.
 const FREED_HERE_MAX: u64 = 10_000;
 
-/// A link whose dataset is loaded: what follows is the stream.
+/// A link whose dataset is loaded: the stream follows.
 pub(in crate::server) struct Loaded {
     pub stream: Stream,
     /// Bytes of the stream that came after the snapshot.
@@ -42,9 +42,9 @@ pub(in crate::server) struct Loaded {
 enum Failed {
     /// The link was lost.
     Lost(String),
-    /// What it brought cannot be loaded.
+    /// The snapshot cannot be loaded.
     Unloadable(String),
-    /// What it brought has too few keys.
+    /// The snapshot has too few keys.
     Guarded(String),
 }
 
@@ -166,7 +166,7 @@ impl Server {
     fn empty_for_sync(&mut self, keyspace: &mut Keyspace) -> Option<u64> {
         tracing::info!("{MASTER} <-> REPLICA sync: Flushing old data");
         self.leave_old_data(keyspace);
-        // Until the new data is there, the data belongs to no position that anybody knows.
+        // Until the new data is there, the data belongs to no known position.
         self.stream.begin_history();
         let is_lazy = self.config.replica_lazy_flush;
         let is_large =
@@ -177,7 +177,7 @@ impl Server {
         is_awaited.then(|| keyspace.lazyfree.mark()).flatten()
     }
 
-    /// What is made from the old data ends: files, and replicas' snapshots.
+    /// Ends everything that is made from the old data: files, and replicas' snapshots.
     fn leave_old_data(&mut self, keyspace: &mut Keyspace) {
         self.forget_followed_slots(keyspace);
         self.keep_lost_writes();
@@ -268,7 +268,7 @@ impl Server {
         }
         if has_begun {
             if !keeps_data {
-                // What was read before the fault is no moment of anything.
+                // The keys read before the fault are no moment of any dataset.
                 keyspace.flush_all(self.config.replica_lazy_flush);
                 self.scripting.libraries.flush();
             }
@@ -311,7 +311,7 @@ impl Server {
         }
     }
 
-    /// Reads what the socket has, while not too much waits to be loaded.
+    /// Reads the socket until [`WAITING_MAX`] bytes wait to be loaded.
     fn read_for_load(&mut self, load: &mut SyncLoad, inbuf: &mut [u8]) -> Result<(), Failed> {
         let now_ms = self.now.mono_ms;
         let Source::Socket { unread, .. } = &mut load.source else {
@@ -530,7 +530,7 @@ impl SyncLoad {
         }
     }
 
-    /// Whether it goes on only when the link brings more.
+    /// Whether the load can continue only when the link brings more.
     pub(super) fn awaits_link(&self) -> bool {
         match &self.source {
             Source::File(_) => false,
@@ -548,7 +548,7 @@ impl SyncLoad {
         }
     }
 
-    /// Whether enough waits to be loaded.
+    /// Whether so much waits to be loaded that the socket is not read.
     fn has_much(&self) -> bool {
         match &self.source {
             Source::File(_) => true,
@@ -581,9 +581,9 @@ impl SyncLoad {
         Ok(())
     }
 
-    /// Keeps the link alive while nothing else is said.
+    /// Keeps the link alive while nothing else is sent.
     pub(in crate::server) fn send_newline(&mut self) {
-        // Best effort: a full socket says that the primary has more to read.
+        // Best effort: if the socket is full, the primary has more to read anyway.
         let _ = self.stream.write(b"\n");
     }
 }

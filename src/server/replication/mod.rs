@@ -1,31 +1,31 @@
 //! Replication at work: changes of role, the snapshots that full synchronizations send and load,
-//! and what cron does for the links.
+//! and cron's work for the links.
 //!
-//! The parts own the state (`parts::replication`, `replication::Stream`); here is what concerns
-//! several of them at once. Sockets belong to the loop (`run::links::upstream`, `run::feed`).
+//! The parts own the state (`parts::replication`, `replication::Stream`); the methods here use
+//! several parts. Sockets belong to the loop (`run::links::upstream`, `run::feed`).
 //!
 //! # Replication
 //!
-//! `replication/` has what needs no socket: the stream with its backlog, the conversation of a
-//! replica with its primary (`Handshake`), the frame of a snapshot (`Payload`).
+//! `replication/` has the machines without sockets: the stream with its backlog, the conversation
+//! of a replica with its primary (`Handshake`), the frame of a snapshot (`Payload`).
 //! `server/parts/replication` owns the state: the table of replicas, the link to the primary.
 //! `server/replication` composes: changes of role, full synchronizations, waits for
-//! acknowledgements, what cron does.
+//! acknowledgements, cron.
 //!
 //! **A replica of ours** is a client with the flag `REPLICA`. The stream is not copied to it: it is
 //! a position in the backlog (`replication/backlog.rs`), and `Loop::feed` (`run/feed.rs`) writes
 //! from the shared blocks to its socket, at most one write a turn. While turn follows turn, less
 //! than 64 KB of the stream waits for more, for at most 1 ms; before the loop sleeps, and when a
 //! client waits for acknowledgements, all of it leaves. That takes most of the kernel's work for
-//! replicas off a busy primary; what a kill of the process loses on the way to replicas is up to 1
-//! ms more of what was answered without WAIT. With the append only file only what is safe there is
-//! sent (`Server::sendable`), so that a primary that is killed never comes back behind its
-//! replicas; nor behind readers of changes (`Server::recoverable`). A full synchronization begins
-//! at the end of a turn (`Engine::begin_due_syncs`): all replicas with the same needs (dialect and
+//! replicas off a busy primary; a kill of the process loses up to 1 ms more of the writes that were
+//! answered without WAIT. With the append only file only bytes that are safe there are sent
+//! (`Server::sendable`): a primary that restarts after a kill has everything that its replicas
+//! have, and that readers of changes have (`Server::recoverable`). A full synchronization begins at
+//! the end of a turn (`Engine::begin_due_syncs`): all replicas with the same needs (dialect and
 //! version, parts, frame) share one snapshot, whose target is a spool; each reads it at its own
-//! pace (`parts/replication/sending.rs`), and one that comes late joins while the spool has its
-//! first byte and the backlog what follows. FLUSHALL ends the transfer of what it deletes: those
-//! replicas ask again.
+//! pace (`parts/replication/sending.rs`), and one that comes late joins while the spool still has
+//! its first byte and the backlog the stream after it. FLUSHALL ends the transfers of the data that
+//! it deletes: those replicas ask again.
 //!
 //! With `repl-compression` links are compressed (`replication/compression`: `Packer` and
 //! `Unpacker`, without I/O; its module has the format), snapshots by the spool's thread, once for
@@ -35,30 +35,31 @@
 //! knows, so replicas at one position are sent the same blocks (`parts/replication/packing.rs`),
 //! and one block is all that a link holds. It is unpacked where it comes in, by a `Stream` that
 //! wraps the socket (`net/unpacking.rs`), no more than the reader takes and one block; its first
-//! bytes tell whether it is compressed at all. So the backlog, offsets, acknowledgements, and what
-//! is held while a second link brings the snapshot know nothing of it. A block that is damaged ends
-//! the link; what was applied before it was whole, and PSYNC continues there. Whether the stream is
-//! compressed is decided when it begins, and stays so until the link ends.
+//! bytes distinguish a compressed stream from a plain one. So the backlog, offsets,
+//! acknowledgements, and the bytes held while a second link brings the snapshot are of the plain
+//! stream. A damaged block ends the link; everything applied before it was sound, and PSYNC
+//! continues there. Whether the stream is compressed is decided when it begins, and stays so until
+//! the link ends.
 //!
 //! A replica counts for WAIT when it has acknowledged something on its link, or has asked to
-//! continue from a position: one that has been sent a snapshot may still be loading it. Where a
-//! later link has the same announced address, the earlier one does not count until something comes
-//! by it: it is the half-open link of a replica that has connected again, unless two replicas share
-//! an address.
+//! continue from a position: one that has been sent a snapshot may still be loading it. If a later
+//! link has the same announced address, the earlier one does not count until an acknowledgement
+//! arrives on it: it is the half-open link of a replica that has connected again, unless two
+//! replicas share an address.
 //!
 //! **The primary of ours** is reached by a link with stages (`parts/replication/upstream.rs`), a
 //! role of the loop (`run/links/upstream.rs`): dialling, conversation, a snapshot that is received
-//! into a file or loaded from the socket (`replicate/load.rs`) in slices, resumable within a key. A
+//! into a file or loaded from the socket (`load.rs`) in slices, resumable within a key. A
 //! large old dataset is freed by the helper thread; with `replica-lazy-flush no` the new one waits
 //! for that, and clients get -LOADING. With `swapdb` it is loaded into a second keyspace, which
 //! replaces the first at once. Then the link becomes a client with the flag `PRIMARY`: its commands
 //! are parsed and prefetched as any client's, bypass the gates and run with `Origin::Primary`
 //! (`execution/upstream.rs`). Their effects are not recorded: the primary's own bytes go to the
 //! backlog and the log as they are, after each command or, for a transaction, after EXEC. So the
-//! offset never moves inside a unit, and sub-replicas, the log and the primary count alike. What a
-//! client of a writable replica writes is in the log alone, as `#NS`, and does not count.
+//! offset never moves inside a unit, and sub-replicas, the log and the primary count alike. The
+//! writes of a writable replica's clients are in the log alone, as `#NS`, and do not count.
 //!
-//! A replica that comes back from far behind is limited by its own processor time for the stream. A
+//! A replica that has much of the stream to catch up is limited by its own processor time. A
 //! command that a read has cut off is continued in the shared read buffer, for any client, so that
 //! the next read is as long as any. The blocks of the backlog (`base::memory::alloc::Filling`) get
 //! their pages from the kernel at once: a page fault for each page would cost more than copying the
@@ -67,14 +68,14 @@
 //!
 //! **Roles.** REPLICAOF keeps data and history: the new primary is asked for the stream from our
 //! own position. A promotion begins a history that continues the old one up to its offset, and
-//! disconnects replicas so that they hear the new id. FAILOVER (`replicate/failover.rs`) holds
-//! writes back until a replica has everything, follows it, and asks it by PSYNC to take over.
+//! disconnects replicas so that they learn the new id. FAILOVER (`failover.rs`) holds writes until
+//! a replica has everything, follows it, and asks it by PSYNC to take over.
 //!
-//! Before a full sync replaces a replica's data, two questions are asked. `replicate/guard.rs`: was
+//! Before a full sync replaces a replica's data, two questions are asked. `guard.rs`: was
 //! the data in sync with this address, and does the snapshot have far fewer keys? Then it is
 //! refused. The keys are counted in the received file without reading values (`rdb/census.rs`,
 //! which usually ends with the first announced number), in the keyspace loaded beside, or in the
-//! first bytes. `replicate/demotion.rs`: was this server a primary with writes that its new primary
+//! first bytes. `demotion.rs`: was this server a primary with writes that its new primary
 //! has not acknowledged? Then they are written to a file from the backlog
 //! (`replication/requests.rs` finds commands in a stretch of the stream). Acknowledged offsets of
 //! disconnected replicas are remembered for it (`Replicas::departed`).

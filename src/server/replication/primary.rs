@@ -1,5 +1,12 @@
-//! This server as a primary: PSYNC, the snapshots of full synchronizations, what is sent to
-//! replicas.
+//! This server as a primary: PSYNC, the snapshots of full synchronizations, acknowledgements.
+//!
+//! Invariants
+//!   1. A replica is sent no byte of the stream beyond [`Server::sendable`].
+//!   2. At most one snapshot for replicas is being made; all waiting replicas with the same needs
+//!      share it, and one with other needs waits for its end.
+//!   3. A replica continues only within this dataset's history, from the backlog or from the log.
+//! Cost: PSYNC and the start of a snapshot O(replicas); the snapshot is written by
+//! `parts::persist::snapshot` and sent by `run::feed`. The second link of a replica: `channel`.
 
 use crate::base::text::with_article;
 use crate::command::CommandError;
@@ -21,21 +28,21 @@ use crate::server::parts::replication::sending::{Form, Sending, SharedSync, Sync
 use crate::server::state::Server;
 use crate::server::state::world::Engine;
 
-/// The highest RDB version of a replica that does not say which it is: Redis 7.0 reads 10; one that
-/// knows the RDB channel is Redis 8.
+/// The highest RDB version of a replica that announces no version: Redis 7.0 reads 10; a replica
+/// that knows the RDB channel is Redis 8.
 const OLD_RDB: u32 = 10;
 const REDIS_8_RDB: u32 = 12;
 
-/// What PSYNC or SYNC asks for.
+/// A request for synchronization, by PSYNC or SYNC.
 #[derive(Clone, Copy, Debug)]
 pub enum SyncRequest {
     /// Everything, by SYNC.
     Sync,
     /// Everything.
     Full,
-    /// What follows this position.
+    /// The stream after this position.
     From(Position),
-    /// The same, of an id that is no id.
+    /// The stream after a position whose id is malformed.
     Unknown,
 }
 
@@ -58,7 +65,7 @@ fn announced_ip(facts: &Facts, client: Option<&Client>) -> String {
     }
 }
 
-/// What in the data a replica cannot read, for the log.
+/// Describes for the log the data that a replica cannot read.
 fn obstacle_line(obstacle: &Obstacle) -> String {
     let Obstacle { what, version, key } = obstacle;
     let key = key.as_ref().map_or_else(String::new, |(at, key)| {
@@ -70,7 +77,7 @@ fn obstacle_line(obstacle: &Obstacle) -> String {
 
 fn peer_format(facts: &Facts) -> PeerFormat {
     match facts.version {
-        // With Redis's second link it is russet, which reads all.
+        // A Valkey version with Redis's second link is russet's, which reads all.
         Some(version) if !facts.rdb_channel => PeerFormat::Valkey { version },
         _ if facts.rdb_channel || facts.main.is_some() => PeerFormat::Redis { max: REDIS_8_RDB },
         _ => PeerFormat::Redis { max: OLD_RDB },
@@ -152,9 +159,9 @@ impl Server {
         Ok(())
     }
 
-    /// Other links with the announced address of this one are taken for replaced, until something
-    /// comes by them: that distinguishes replicas behind one address from one that has connected
-    /// again.
+    /// Other links with the announced address of this one count as replaced until an
+    /// acknowledgement arrives on them: that distinguishes replicas that share an address from a
+    /// replica that has connected again.
     fn doubt_earlier_links(&mut self, client: &Client) {
         let replicas = &self.replication.replicas;
         let Some(this) = replicas.get(client.id).map(|replica| &replica.facts) else {
@@ -191,7 +198,7 @@ impl Server {
         );
     }
 
-    /// +CONTINUE, if the backlog has what follows.
+    /// +CONTINUE, if the backlog or the log has the stream after `from`.
     fn continue_stream(
         &mut self,
         client: &mut Client,
@@ -283,7 +290,7 @@ impl Server {
         true
     }
 
-    /// A reader of the log for a replica at a position, if the log has what follows it.
+    /// A reader of the log for a replica at a position, if the log has the stream after it.
     fn log_feed(&self, from: Position) -> Option<LogFeed> {
         let log = self.persist.aof.log()?;
         let is_past = self.stream.is_past(from);
@@ -356,7 +363,7 @@ impl Server {
     }
 
     /// `repl-compression` has changed: links that it concerns are made anew, and continue where
-    /// they were. Where a snapshot is on its way, that waits until the replica is online.
+    /// they were. During a snapshot that waits until the replica is online.
     pub(in crate::server) fn repl_compression_changed(&mut self) {
         let others = self.replication.replicas.iter();
         let others = others.filter(|replica| self.is_packed_otherwise(replica));
@@ -381,7 +388,7 @@ impl Server {
         (announced_ip(&replica.facts, client), replica.facts.port)
     }
 
-    /// A replica that was to be synchronized is gone, or any other client.
+    /// A client is gone: forgets it if it was a replica. Called for every client that ends.
     pub(in crate::server) fn replica_gone(&mut self, client: &Client) {
         let id = client.id;
         if let Some(replica) = self.replication.replicas.get(id).filter(|r| r.acked > 0) {
@@ -414,8 +421,8 @@ impl Server {
         }
     }
 
-    /// The position up to which replicas may be sent the stream: what the append only file promises
-    /// to keep, so that a primary that comes back is never behind its replicas.
+    /// The position up to which replicas may be sent the stream: the part that the append only file
+    /// promises to keep. So a primary that restarts has everything that its replicas have.
     pub(in crate::server) fn sendable(&self) -> ReplOffset {
         let safe = self.persist.aof.log().map(|log| log.writer.safe());
         safe.map_or(self.stream.offset(), |safe| safe.min(self.stream.offset()))
@@ -432,13 +439,13 @@ impl Server {
         usize::try_from(unsent).unwrap_or(usize::MAX)
     }
 
-    /// What a replica needs of a snapshot.
+    /// The form and content of the snapshot that a replica needs.
     fn sync_needs(&self, facts: &Facts) -> SyncNeeds {
         let content = content(facts);
         // A part of the data is never taken from a file, as in Redis.
         let by_channel = facts.rdb_channel_link;
         let is_part = content != SyncContent::Everything;
-        // The length of a compressed one is known at its end only.
+        // The length of a compressed snapshot is known only at its end.
         let packed = self.packs_for(facts) && (by_channel || facts.eof);
         let by_mark =
             by_channel || facts.eof && (self.config.repl_diskless_sync || is_part || packed);
@@ -482,8 +489,8 @@ impl Server {
             && (enough == 0 || waiting < enough)
     }
 
-    /// Replicas that wait join the snapshot under way, if it is of their kind, can be read from its
-    /// begin, and the backlog has what follows it.
+    /// Waiting replicas join the snapshot under way if it meets their needs, can be read from its
+    /// begin, and the backlog has the stream after it.
     fn join_sync(&mut self, ids: &[ClientId], needs: SyncNeeds) -> bool {
         let Some(sync) = self.replication.sync.take() else {
             return false;
@@ -510,15 +517,15 @@ impl Server {
         joins
     }
 
-    /// The address by which the replica of a link is known among those that load nothing.
+    /// The address of a link's replica in the table of replicas that fail to load their copies.
     fn failing_address(&self, replica: &Replica) -> (String, u16) {
         let main = replica.facts.main;
         let main = main.and_then(|main| self.replication.replicas.get(main));
         self.replica_address(main.unwrap_or(replica))
     }
 
-    /// Of replicas that wait, those that need not wait for the end of a pause because they have
-    /// loaded nothing of what they were sent before. Logs the pauses.
+    /// The waiting replicas without those in a pause: a replica that has acknowledged none of its
+    /// earlier copies waits before the next one. Logs the pauses.
     fn without_failing(&mut self, keyspace: &Keyspace, waiting: Vec<ClientId>) -> Vec<ClientId> {
         if self.replication.failing.is_empty() {
             return waiting;
@@ -527,7 +534,7 @@ impl Server {
         waiting.into_iter().filter(may_continue).collect()
     }
 
-    /// Whether the copy for a replica may begin now. If not, the log is told, once for each copy.
+    /// Whether the copy for a replica may begin now. If not, logs it, once for each copy.
     fn log_failing(&mut self, keyspace: &Keyspace, id: ClientId) -> bool {
         let Some(replica) = self.replication.replicas.get(id) else {
             return true;
@@ -558,7 +565,7 @@ impl Server {
         false
     }
 
-    /// These waiting replicas get this snapshot.
+    /// Sends this snapshot to these waiting replicas.
     fn send_snapshot(&mut self, ids: &[ClientId], sync: &SharedSync) {
         let now_ms = self.now.mono_ms;
         for &id in ids {
@@ -576,7 +583,7 @@ impl Server {
                         id: history,
                         offset,
                     } = sync.at;
-                    // No database: what follows selects one.
+                    // -1: no database; the stream selects one.
                     let line = format!("$ENDOFF:{offset} {history} -1 {}\r\n", id.0);
                     session.reply.raw(line.as_bytes());
                     pinned = Some(id);
@@ -656,7 +663,7 @@ impl Engine {
                     needs,
                     at: server.stream.position(),
                 };
-                // The snapshot names no database for what follows it.
+                // The snapshot names no database for the stream after it.
                 server.stream.select_anew();
                 server.send_snapshot(&same, &sync);
                 server.replication.sync = Some(sync);

@@ -1,4 +1,13 @@
 //! Changes of role: REPLICAOF, the end of a link, a link that comes online.
+//!
+//! Invariants
+//!   1. Following keeps data and history: the new primary is asked to continue from our position.
+//!   2. A promotion begins a new id that continues the old one up to its offset; all replicas are
+//!      disconnected, to learn it.
+//!   3. No wait of a client outlives the change from primary to replica; in a cluster of Valkey's
+//!      dialect the new routes decide on it.
+//! Cost: O(clients) to become a replica, O(replicas) to become a primary.
+//! Stages of the link: `parts::replication::upstream`. The snapshot: `load`. Its guard: `guard`.
 
 use crate::command::CommandError;
 use crate::config::{ReplicaOf, Text};
@@ -37,7 +46,7 @@ impl Server {
         let was_replica = self.replication.is_replica();
         self.drop_link(keyspace);
         if !was_replica {
-            // Later the stream is not ours.
+            // Pending effects go first: from then on the stream is the primary's.
             keyspace.record_dropped(Audience::LOG);
             self.repeat_effects(keyspace);
             self.end_blocked(keyspace, host, port);
@@ -58,7 +67,7 @@ impl Server {
         tracing::info!("Connecting to {MASTER} {host}:{port}");
     }
 
-    /// REPLICAOF NO ONE: a replica becomes a primary. Its replicas must come again, because the id
+    /// REPLICAOF NO ONE: a replica becomes a primary. Its replicas must reconnect, because the id
     /// of the history changes.
     pub fn become_primary(&mut self, keyspace: &mut Keyspace) {
         if !self.replication.is_replica() {
@@ -92,7 +101,7 @@ impl Server {
         }
     }
 
-    /// What depends on the role is computed anew.
+    /// Computes anew everything that depends on the role.
     fn role_changed(&mut self, keyspace: &mut Keyspace) {
         self.replication.local_expiries.clear();
         self.update_effects(keyspace);
@@ -136,7 +145,7 @@ impl Server {
         }
     }
 
-    /// A stream that was held back goes on, if nothing holds it any more.
+    /// Continues a stream that was held, if nothing holds it any more.
     pub(in crate::server) fn resume_stream(&mut self, id: ClientId) {
         let is_held = |s: &Session| s.client.flags.contains(ClientFlags::POSTPONED);
         if self.clients.get(id).is_some_and(is_held) && !self.holds_stream() {
@@ -152,8 +161,8 @@ impl Server {
         }
     }
 
-    /// What a client has sent compressed, the primary as a rule, is damaged: its connection ends.
-    /// The stream is continued from what was applied, which was sound.
+    /// A client, as a rule the primary, has sent a damaged compressed block: its connection ends.
+    /// The stream continues after the part that was applied, which was sound.
     #[cold]
     pub(in crate::server) fn log_damaged_stream(&mut self, error: &std::io::Error) {
         self.replication.compression_errors += 1;
@@ -164,7 +173,7 @@ impl Server {
         );
     }
 
-    /// All replicas are disconnected: they come again, and hear the new id.
+    /// Disconnects all replicas: they reconnect and learn the new id.
     pub(in crate::server) fn drop_replicas(&mut self) {
         let ids: Vec<ClientId> = self.replication.replicas.iter().map(|r| r.id).collect();
         for id in ids {
@@ -172,7 +181,7 @@ impl Server {
         }
     }
 
-    /// What this server says of itself to its primary.
+    /// The facts that this server announces to its primary.
     pub(in crate::server) fn introduction(&self) -> Introduction {
         let (config, upstream) = (&self.config, self.replication.upstream.as_deref());
         let secret = |text: &Text| (!text.is_empty()).then(|| text.to_vec());
@@ -248,8 +257,9 @@ impl Server {
         client.db = self.stream.selected().unwrap_or_default();
     }
 
-    /// The waits of clients for keys or acknowledgements end with an error: the role has changed,
-    /// and this address is now the primary's. Those that follow redirections are sent there.
+    /// Ends the waits of clients for keys or acknowledgements with an error, because the role has
+    /// changed; `host` and `port` are the new primary's. Clients that follow redirections are sent
+    /// there.
     fn end_blocked(&mut self, keyspace: &mut Keyspace, host: &[u8], port: u16) {
         if self.config.dialect.redirects_waits()
             && let Some(cluster) = &mut self.cluster
@@ -288,7 +298,7 @@ impl Server {
     }
 }
 
-/// Whether a client waits for keys and asks for them at the primary if it is told to.
+/// Whether a client waits for keys and can be redirected to the primary.
 fn goes_elsewhere(session: &Session) -> bool {
     let client = &session.client;
     let waits_for_keys = |blocked: &Blocked| matches!(blocked.until, Until::Keys { .. });

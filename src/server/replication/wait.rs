@@ -22,7 +22,7 @@ impl Server {
         }
     }
 
-    /// Appends a request for replicas alone; the log has its length.
+    /// Appends a request for replicas alone; the log records only its length.
     fn append_for_replicas(&mut self, bytes: &[u8]) {
         self.append_stream(bytes, &[], bytes.len() as u64);
     }
@@ -43,13 +43,13 @@ impl Server {
         self.append_for_replicas(PING);
     }
 
-    /// The offset after the client's last write. What it wrote in a history that a full
-    /// synchronization has replaced is not awaited.
+    /// The offset after the client's last write. Writes of a history that a full synchronization
+    /// has replaced are not awaited.
     pub fn written_by(&self, client: &Client) -> ReplOffset {
         client.wrote_to.min(self.stream.offset())
     }
 
-    /// Whether a write has too few replicas that would take it.
+    /// Whether a write has to be refused for want of good replicas (`min-replicas-to-write`).
     pub(in crate::server) fn lacks_replicas(&self) -> bool {
         let config = &self.config;
         let wanted = config.min_replicas_to_write as usize;
@@ -59,7 +59,7 @@ impl Server {
             && self.good_replicas() < wanted
     }
 
-    /// Replicas that are online and not behind (INFO `min_slaves_good_slaves`).
+    /// Replicas that are online and within `min-replicas-max-lag` (INFO `min_slaves_good_slaves`).
     pub fn good_replicas(&self) -> usize {
         let lag_ms = u64::from(self.config.min_replicas_max_lag) * 1000;
         let replicas = &self.replication.replicas;
@@ -100,7 +100,7 @@ impl Engine {
         self.server.limit_replicas();
     }
 
-    /// Answers clients whose writes have been acknowledged.
+    /// Answers clients whose writes have been acknowledged. O(clients).
     fn serve_acked(&mut self) {
         let mut served: Vec<ClientId> = Vec::new();
         for session in self.server.clients.iter() {
