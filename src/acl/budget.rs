@@ -19,7 +19,7 @@ use crate::config::{memory_text, parse_memory};
 /// The greatest figure: figures a thousand times as large, over minutes, must fit 63 bits.
 const FIGURE_MAX: u64 = 1 << 40;
 
-/// What happens to commands of a user over its rate or bytes.
+/// The treatment of a user over its rate or bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Over {
     /// Its connections are read later.

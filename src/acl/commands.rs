@@ -1,5 +1,5 @@
-//! What rules can name: the commands of the table under their original names, the reserved ones,
-//! and the categories.
+//! The names that rules can use: the table's commands by their original names, the reserved
+//! commands, and the categories.
 
 use std::collections::HashMap;
 
@@ -22,7 +22,7 @@ pub struct CommandFacts {
 /// See the module.
 pub struct Commands {
     rows: Vec<CommandFacts>,
-    /// What permission checks need, for the rows from `built` on.
+    /// The reserved commands, with their key plans: the rows from `built` on.
     reserved: Vec<(&'static Reserved, KeyPlan)>,
     /// The number of commands in the table.
     built: usize,

@@ -10,7 +10,7 @@
 //!
 //! A user may also hold roles (`role`), whose selectors count as its own.
 //!
-//! What its connections may use is bounded by its [`Budgets`].
+//! Its [`Budgets`] bound the use of its connections.
 //!
 //! Commands are known by their numbers in the server's table, whose names, categories and
 //! containers [`Commands`] holds; after them come those that the server lacks but rules may name

@@ -160,7 +160,7 @@ impl Roles {
     }
 }
 
-/// What the rules of a user refer to.
+/// The names that rules of a user refer to.
 #[derive(Clone, Copy)]
 pub struct Terms<'a> {
     pub commands: &'a Commands,

@@ -1,4 +1,14 @@
 //! A set of permissions: commands, keys, channels and databases that go together.
+//!
+//!     allowed      a bit for each command of the table (`bits`)
+//!     first_args   commands without their bit that are allowed with these first arguments
+//!     rules        the command rules as text, only to be printed (`describe`)
+//!     keys, channels, databases      patterns with rights, patterns, sorted numbers
+//!
+//! Rules change bits and patterns as they are applied; the text is not read again. A check goes
+//! databases, command, keys, channels, and ends at the first that is denied.
+//! Cost: O(1) for the command; O(keys * patterns) unless all keys are allowed; channels likewise.
+//! The keys come from the row's plan (`command::plan`); `user` asks several selectors.
 
 use indexmap::map::Entry;
 use indexmap::{IndexMap, IndexSet};
@@ -85,8 +95,8 @@ pub struct CommandLine<'a> {
     pub databases_max: u32,
 }
 
-/// What permission is missing. Ordered by precedence: if several selectors deny a command, the
-/// greatest is reported.
+/// The missing permission. Ordered by precedence: if several selectors deny a command, the greatest
+/// is reported.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Denied {
     /// The database in this argument; 0: the client's own.

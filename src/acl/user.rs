@@ -1,4 +1,14 @@
 //! A user: whether and with which passwords it may log in, and its selectors.
+//!
+//! Invariants
+//!   1. `granted` has copies of the selectors of its roles, so that a check looks up no role.
+//!   2. `allows_all`: one selector allows everything, so that the user needs no check.
+//!   3. With `no_password` no password is stored.
+//!
+//! Passwords are kept as hashes. A failed list of rules leaves the user as it was.
+//! Cost: a login compares with all passwords; a check asks selectors, the root first, until one
+//! allows the command. Which user a connection has, and what follows from a change:
+//! `server::parts::users`.
 
 use std::collections::HashSet;
 
@@ -32,7 +42,7 @@ pub struct User {
     allows_all: bool,
 }
 
-/// What a login has shown: the hash of its password, or nothing where none was asked for.
+/// The proof of a login: the hash of its password, or nothing if none was needed.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Proof(Option<Hash>);
 
@@ -135,20 +145,20 @@ impl User {
 
     // --- budgets ---
 
-    /// What its connections may use.
+    /// The limits of its connections.
     pub fn budgets(&self) -> &Budgets {
         &self.budgets
     }
 
     // --- roles ---
 
-    /// Its roles are those, which exist, from now on.
+    /// Replaces its roles; all of `named` exist.
     fn take_roles(&mut self, named: Vec<Box<[u8]>>, roles: &Roles) {
         self.roles = named;
         self.renew_roles(roles);
     }
 
-    /// Takes over the present permissions of its roles.
+    /// Copies the present selectors of its roles.
     pub(super) fn renew_roles(&mut self, roles: &Roles) {
         let held = self.roles.iter().filter_map(|name| roles.get(name));
         self.granted = held
@@ -212,12 +222,12 @@ impl User {
         self.is_on && (self.no_password || found)
     }
 
-    /// What a login with this password shows.
+    /// The proof of a login with this password.
     pub fn proof(&self, password: &[u8]) -> Proof {
         Proof((!self.no_password).then(|| Hash::of(password)))
     }
 
-    /// Whether a login that has shown this would be accepted again.
+    /// Whether a login with this proof would be accepted again.
     pub(super) fn still_admits(&self, proof: Proof) -> bool {
         match proof.0 {
             Some(hash) => self.admits(&hash),
