@@ -16,7 +16,7 @@ use rustix::fs::OFlags;
 
 use super::text::system_text;
 
-/// What a server that may be running has for the writer of a pipe.
+/// The wait for the writer of a pipe, in a server that may be running.
 pub const WRITER_WAIT: Duration = Duration::from_secs(1);
 
 /// The file's bytes, or why there are none.
@@ -85,8 +85,8 @@ mod tests {
         path
     }
 
-    /// Regression: the opening waited for a writer, and a server that was told to read its
-    /// configuration again served no client any more.
+    /// Regression: opening the pipe waited for a writer; a server that read its configuration again
+    /// served no client any more.
     #[test]
     fn a_pipe_without_a_writer_is_given_up() {
         let folder = tempfile::tempdir().unwrap();

@@ -1,4 +1,4 @@
-//! LZF, byte for byte like the compressor behind Redis's files, so that dumps here equal Redis's.
+//! LZF, byte for byte as Redis compresses in its files, so that dumps here equal Redis's.
 //!
 //!     000lllll literal ...             l + 1 literal bytes
 //!     llloooooo oooooooo               l + 2 bytes from o + 1 bytes back, l below 7
@@ -16,7 +16,7 @@ const LITERALS_MAX: usize = 32;
 const OFFSET_MAX: usize = 1 << 13;
 const MATCH_MAX: usize = (1 << 8) + (1 << 3);
 const TABLE_BITS: u32 = 16;
-/// Positions of one input are so far behind those of the one before that none is referred to.
+/// The gap between the positions of two inputs: too far for a match to reach the earlier one.
 const BASE: u32 = OFFSET_MAX as u32 + 1;
 /// A longer input has positions that the table cannot hold.
 const INPUT_MAX: usize = (u32::MAX - 2 * BASE) as usize;
@@ -84,12 +84,12 @@ impl Compressor {
         let Some(written) = written else {
             return false;
         };
-        // SAFETY: so many bytes have been written behind those that were there.
+        // SAFETY: so many bytes have been written after those that were there.
         unsafe { out.set_len(out.len() + written) };
         true
     }
 
-    /// Writes at most `bytes_max` bytes to `to`; how many. `None`: they are not enough.
+    /// Writes at most `bytes_max` bytes to `to`; returns their number. `None`: they are not enough.
     ///
     /// With pointers, because with slices and their checks it takes a fifth longer.
     ///
@@ -133,7 +133,7 @@ impl Compressor {
                 if behind.wrapping_add(4) >= end {
                     return None;
                 }
-                // SAFETY: they end before `end`, behind which there is room.
+                // SAFETY: they end before `end`, after which there is room.
                 unsafe { put_literals(input, first, ip, op) };
                 op = behind;
             }
@@ -166,7 +166,7 @@ impl Compressor {
 
 /// Literals that are copied at once.
 const SHORT: usize = 16;
-/// Bytes that there is room for behind all others: short runs are copied as a whole.
+/// Spare bytes at the end of the output: short runs are copied as a whole.
 const ROOM: usize = 2 * LITERALS_MAX;
 
 /// Bytes of so many literals with the lengths of their runs.
@@ -186,13 +186,13 @@ unsafe fn put_literals(input: &[u8], first: usize, end: usize, to: *mut u8) {
     if few == 0 {
         return;
     }
-    // Most runs are short: bytes behind a run are written over.
+    // Most runs are short: bytes after a run are written over.
     if few <= SHORT && input.len() - first >= SHORT {
         // SAFETY: there is room for the length.
         unsafe { to.write(few as u8 - 1) };
         // SAFETY: sixteen bytes are there from `first` on.
         let sixteen = unsafe { input.as_ptr().add(first).cast::<[u8; SHORT]>().read() };
-        // SAFETY: there is room for as many behind the length.
+        // SAFETY: there is room for as many after the length.
         unsafe { to.add(1).cast::<[u8; SHORT]>().write(sixteen) };
         return;
     }
@@ -215,7 +215,7 @@ unsafe fn put_runs(literals: &[u8], mut to: *mut u8) {
     }
 }
 
-/// Writes a match of `len` bytes, `offset + 1` bytes back; the place behind it.
+/// Writes a match of `len` bytes, `offset + 1` bytes back; returns the place after it.
 ///
 /// # Safety
 /// `to` has room for three bytes.

@@ -1,9 +1,9 @@
 //! The processor's registers at a signal, by the names of the architecture.
 
-/// Those of aarch64: 31, and `sp`, `pc`, `pstate`.
+/// aarch64 has the most: 31, and `sp`, `pc`, `pstate`.
 const REGISTERS_MAX: usize = 34;
 
-/// Names and values, in the order to be shown; empty where the system's layout is not known here.
+/// Names and values, in the order to be shown; empty if the system's layout is not known here.
 #[derive(Clone, Copy, Debug)]
 pub struct Registers {
     all: [(&'static str, u64); REGISTERS_MAX],

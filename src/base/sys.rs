@@ -378,8 +378,8 @@ pub fn await_written_back(file: &File, part: Range<u64>) -> io::Result<()> {
     write_back(file, part, true)
 }
 
-/// Tells the system that a part of a file is not read again: its page cache has better use. A hint,
-/// which may have no effect (posix_fadvise(2)).
+/// Advises the system to drop a part of a file from the page cache, because it is not read again.
+/// May have no effect (posix_fadvise(2)).
 pub fn drop_cached(file: &File, part: Range<u64>) {
     #[cfg(target_os = "linux")]
     {

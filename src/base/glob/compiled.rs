@@ -1,5 +1,5 @@
-//! A pattern that is matched against many texts: plain text with a star before or behind it, as
-//! nearly all patterns are, is compared as such.
+//! A pattern that is matched against many texts. Nearly all patterns are plain text with a star at
+//! one end or both: these are compared as prefix, suffix or part.
 
 use std::borrow::Cow;
 

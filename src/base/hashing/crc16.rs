@@ -1,13 +1,14 @@
 //! CRC-16/XMODEM (polynomial x^16 + x^12 + x^5 + 1, no reflection, initial value 0), which gives a
 //! key its cluster slot.
 //!
-//! In cluster mode it is on the way of each command, so the same pass also tells whether a given
-//! byte occurs, for which a slot looks (`{`). The text is read as big-endian blocks of eight bytes.
+//! In cluster mode each command computes it, so the same pass also reports whether a given byte
+//! occurs: a slot looks for `{`. The text is read as big-endian blocks of eight bytes.
 //! Because the initial value is 0, zero bytes in front of a text change nothing: the first block
 //! has what is left over by the others, and there is no tail.
 //!
-//!     carry-less multiplication   the halves of a block are folded into the next, by x^96 and x^64 mod P;
-//!                                 the last is reduced by Barrett's method, two multiplications
+//!     carry-less multiplication   the halves of a block are folded into the next, by x^96 and
+//!                                 x^64 mod P; the last is reduced by Barrett's method, two
+//!                                 multiplications
 //!     tables                      eight of 256 words (4 KiB), for processors without it
 //!
 //! Cost, on the machine of the figures in `docs/`: 3 ns for 8 bytes, 5 for 16, 8 for 32; by tables

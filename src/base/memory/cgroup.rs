@@ -3,7 +3,7 @@
 //!     version 2   /proc/self/cgroup  0::/path          MOUNT/path/memory.max, memory.high
 //!     version 1   /proc/self/cgroup  N:memory:/path    MOUNT/memory/path/memory.limit_in_bytes
 //!
-//! What a group uses, by all its processes, is in the same folders.
+//! The same folders have the memory that all processes of a group use.
 //!
 //! Each ancestor of the process's group limits it as well. In a container the path may be one of
 //! the host's that does not exist: then the mount's root is the container's group.

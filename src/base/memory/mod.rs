@@ -1,4 +1,11 @@
 //! The allocator, its figures, and the blocks that it is asked to keep, move or give back.
+//!
+//!     figures   `alloc`, `ledger` (`used_memory`), `cgroup` and `pressure` (the machine's)
+//!     blocks    `large` (arguments read in place), `pin` (kept while they are sent)
+//!     fill      `slabs` (how full they are), `mover` (better places), `huge_pages`
+//!
+//! The allocator is jemalloc (`eights`), or the system's with the feature `system-allocator`, which
+//! sanitizers need. When to evict is decided in `keyspace`, when to defragment in `server`.
 
 pub mod alloc;
 pub mod cgroup;

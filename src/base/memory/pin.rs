@@ -47,7 +47,7 @@ pub struct Pinned {
     len: usize,
 }
 
-// SAFETY: the bytes are not written to while pinned, and the table is behind a lock.
+// SAFETY: the bytes are not written to while pinned, and a lock guards the table.
 unsafe impl Send for Pinned {}
 // SAFETY: as above; shared it is only read.
 unsafe impl Sync for Pinned {}

@@ -65,8 +65,8 @@ pub fn write_double(out: &mut Vec<u8>, value: f64) {
     write_shortest(out, value);
 }
 
-/// Appends `value` with the fewest digits that tell it from its neighbours, as in Redis's
-/// signatures of sorted sets: as [`write_double`], but integers of many zeros have an exponent,
+/// Appends `value` with the fewest digits that distinguish it from its neighbours, as in Redis's
+/// signatures of sorted sets: like [`write_double`], but integers of many zeros have an exponent,
 /// too: `1e+15`.
 pub fn write_shortest(out: &mut Vec<u8>, value: f64) {
     if value == 0.0 {

@@ -1,4 +1,11 @@
 //! Numbers as text, to the last digit as Redis prints and parses them.
+//!
+//!     number        64-bit integers: strict parsing, plain decimal output
+//!     float         doubles, by Redis's rules; their digits from `grisu`
+//!     long_double   the x87's 80 bits, for INCRBYFLOAT; in integers, on any machine
+//!     binary        rounding of exact binary values, hex floats; for the two above
+//!
+//! No locale, no C library. Callers decide which error a text that is no number gets.
 
 pub(super) mod binary;
 pub mod float;
