@@ -1,4 +1,4 @@
-//! What COMMAND DOCS reports about a command, and builders that keep its data short.
+//! The documentation of a command for COMMAND DOCS, and builders that keep its data short.
 //!
 //! The data is in `commands/<group>/docs.rs`, apart from the rows: only people and client
 //! generators read it, the server itself never does.
@@ -97,7 +97,7 @@ pub struct Arg {
     pub args: &'static [Arg],
 }
 
-/// What an argument is.
+/// The kind of an argument.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ArgKind {
     String,

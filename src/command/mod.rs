@@ -1,4 +1,13 @@
 //! Facts about commands: rows, key specs, options, categories, refusals. No handlers, no server.
+//!
+//!     spec      a row: arity, flags, key specs, categories; generic over the handler
+//!     table     all rows by name
+//!     plan      the positions of a row's keys in a command line; `keys` holds them
+//!     options   words and operands of a command line, read alike by handler and key finder
+//!     secrets   arguments that logs and MONITOR do not show
+//!     docs      the type of COMMAND DOCS's data
+//!
+//! Rows stand beside their handlers (`commands/<group>/`); the gates are in `server::execution`.
 
 pub mod docs;
 pub mod keys;

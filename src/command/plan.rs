@@ -22,7 +22,7 @@ pub struct KeyPlan {
     ahead: Option<Ahead>,
     /// The key, if all forms of the command have exactly this one.
     only_key: Option<(u16, Access)>,
-    /// The same where the key's access depends on the arguments.
+    /// The position of the only key, if its access depends on the arguments.
     only_key_at: Option<u16>,
 }
 
@@ -506,7 +506,7 @@ mod tests {
         assert_eq!(positions(&read, "xread streams a"), Err(BadKeys));
     }
 
-    /// A spec's keyword may be an operand; the row's finder can tell.
+    /// A spec's keyword may be an operand; the row's finder distinguishes them.
     #[test]
     fn a_finder_tells_the_keys_in_place_of_the_specs() {
         let mut store = row(

@@ -10,7 +10,7 @@ use super::table::{CommandTable, Row};
 use super::{Flags, Spec};
 use crate::resp::Args;
 
-/// What is shown in place of a secret.
+/// The text in place of a secret.
 pub const REDACTED: &[u8] = b"(redacted)";
 
 /// Commands within commands that are looked into. It bounds the time that one line costs.

@@ -1,4 +1,4 @@
-//! What the server knows about a command: one row, beside its handler.
+//! The row of a command, beside its handler: all that the server knows about it.
 //!
 //! COMMAND INFO, COMMAND GETKEYS, ACL categories, arity checks, the dispatch gates and the
 //! prefetch of keys are all computed from rows; there is no second list of names. The type is
@@ -134,7 +134,7 @@ bitflags! {
 }
 
 bitflags! {
-    /// What a command does with a key, in the words of COMMAND INFO's key specs.
+    /// The accesses of a command to a key, in the words of COMMAND INFO's key specs.
     #[derive(Clone, Copy, Debug, PartialEq, Eq)]
     pub struct Access: u16 {
         const RO = 1 << 0;
@@ -267,7 +267,7 @@ impl KeySpec {
     }
 }
 
-/// What a command does with the channels its arguments name. Leaving channels needs no permission.
+/// A command's use of the channels that its arguments name. Leaving channels needs no permission.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ChannelUse {
     /// The first argument.
@@ -330,21 +330,21 @@ pub struct Spec<H: 'static> {
     pub find_keys: Option<FindKeys>,
     /// Which arguments of a [`Flags::SENSITIVE`] command are secrets; by default, all.
     pub is_secret: IsSecret,
-    /// What the command looks up inside its first key's container, for the batch to prefetch.
+    /// The arguments that it looks up inside the first key's container, for the batch to prefetch.
     pub within: Option<Within>,
     pub channels: Option<ChannelUse>,
     pub databases: DatabaseUse,
-    /// How to tell before it runs how many elements it would touch; `None`: about one, or not at
-    /// all.
+    /// Counts the elements that it would touch, before it runs; `None`: about one, or no count is
+    /// possible.
     pub work: Option<Work<H>>,
 }
 
 /// The work of a command (`work=` of a user's budgets).
 #[derive(Clone, Copy, Debug)]
 pub struct Work<H> {
-    /// Called in place of the handler: it states the number of elements, and does nothing.
+    /// Called in place of the handler: it gives the number of elements, and does nothing.
     pub count: H,
-    /// What does the same with less at a time, for the error.
+    /// A command that does the same with less at a time, for the error.
     pub cheaper: &'static str,
 }
 
