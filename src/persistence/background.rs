@@ -69,7 +69,7 @@ struct Shared {
     end: Mutex<Option<io::Result<u64>>>,
 }
 
-/// Who writes.
+/// The executor of the jobs.
 enum FileHands {
     Thread(Sender<Job>),
     /// The caller, at once; `None` when it is finished.

@@ -89,7 +89,7 @@ impl Loader for Head {
     }
 }
 
-/// What a file contains, and its faults.
+/// A file's contents and faults.
 #[derive(Debug, Default)]
 struct Report {
     path: PathBuf,

@@ -53,7 +53,7 @@ use writer::Writer;
 const BUFFER_BYTES: usize = 256 * 1024;
 /// Size at which the writer should hand one over: its last key usually fits, too.
 pub const CHUNK_BYTES: usize = BUFFER_BYTES - 8 * 1024;
-/// What a segment in memory counts besides its bytes.
+/// Bytes that a segment in memory counts besides its own.
 const SEGMENT_OVERHEAD: usize = 64;
 
 /// Why a spool has failed whose last reader has gone.

@@ -1,12 +1,13 @@
 //! Annotations: lines between commands that begin with `#`. Redis from 7.0 on and Valkey skip them;
 //! their check tools accept files with them.
 //!
-//!     #TS:1700000000                          what follows was executed at this Unix second
-//!     #CK:0:1700000000:-                      checksums begin after this line
-//!     #CK:5312:1700000001:0123456789abcdef    offset of this line, Unix second, CRC-64
-//!     #FA:1700000000123                       what the next flush deletes was set aside at this Unix
-//!                                             millisecond
-//!     #FK:2                                   of what was set aside, the last two flushes' still waits
+//!     #TS:1700000000                         the next commands were executed at this Unix second
+//!     #CK:0:1700000000:-                     checksums begin after this line
+//!     #CK:5312:1700000001:0123456789abcdef   offset of this line, Unix second, CRC-64
+//!     #FA:1700000000123                      the next flush set its data aside at this Unix
+//!                                            millisecond
+//!     #FK:2                                  of the data set aside, only that of the last two
+//!                                            flushes is kept
 //!
 //! Lines about the replication stream (`replication::Mark`) are annotations, too.
 //!
@@ -29,7 +30,7 @@ const CHECKSUM: &[u8] = b"#CK:";
 /// A parsed annotation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Annotation {
-    /// What follows was executed at this Unix second.
+    /// The commands after this line were executed at this Unix second.
     Time(i64),
     Checksum(Checksum),
     Stream(Mark),
@@ -55,10 +56,10 @@ pub struct Checksum {
 /// A line about what flushes have set aside (`flush-grace`): a replay does what the server did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AsideLine {
-    /// What the next command, transaction or script with a flush has flushed was set aside at this
-    /// Unix millisecond.
+    /// The next command, transaction or script with a flush set its data aside at this Unix
+    /// millisecond.
     SetAside(i64),
-    /// What is set aside was freed, but for that of so many flushes before this line.
+    /// The data of all flushes was freed, except for that of the last so many before this line.
     Kept(u64),
 }
 

@@ -1,4 +1,13 @@
 //! A base file being written: commands go to a thread in large pieces.
+//!
+//! The file is the keyspace as commands, perhaps after a `#TS` line, and in pieces that each end
+//! with a checksum line if those are wanted (`annotation`). Commands of values are
+//! `CommandWriter`'s; which keys come, and when, is decided by the pass
+//! (`keyspace::passes::snapshot`); the file becomes part of the log by a change (`aof::change`).
+//!
+//! Costs: the loop formats and computes checksums; the thread writes and forces to disk. Long
+//! strings are pinned instead of copied, and their checksums are the thread's. Memory is one piece
+//! of 256 KiB and the bytes that wait for the disk; from 8 MiB of these on, `has_room` is false.
 
 use std::fs::{self, File};
 use std::io;
@@ -19,7 +28,7 @@ const SYNC_BYTES: u64 = 4 << 20;
 /// Most bytes that may wait for the disk: above this, the pass waits.
 const WAITING_MAX: usize = 8 << 20;
 
-/// See the module. Dropped before it is complete, it leaves no file behind.
+/// See the module. If dropped before it is complete, it deletes the file.
 pub struct BaseFile {
     thread: Syncer,
     file: Arc<File>,

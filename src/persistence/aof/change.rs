@@ -2,8 +2,8 @@
 //! loop keeps serving, and completes a change with [`Log::take_change`] when woken.
 //!
 //!     ahead    forces the current file to disk while writes to it continue
-//!     next     once the rest of it is written ([`LogWriter::hold`]) forces that to disk and lists the
-//!              next file; effects of that time wait in the buffer, together with their replies
+//!     next     once the rest of it is written ([`LogWriter::hold`]) forces that to disk and lists
+//!              the next file; effects of that time wait in the buffer, with their replies
 //!     base     a new base gets its final name and is listed in the manifest
 //!
 //! Invariants

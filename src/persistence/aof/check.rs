@@ -18,7 +18,7 @@ use crate::base::text::system_text;
 const USAGE: &str =
     "Usage: redis-check-aof [--fix|--truncate-to-timestamp $timestamp] <file.manifest|file.aof>";
 
-/// What to do with a file.
+/// The requested treatment of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Action {
     Look,
@@ -39,9 +39,10 @@ enum Verdict {
     CutAfter(i64),
 }
 
-/// Why the check failed; `Told`: already reported.
+/// Why the check failed.
 #[derive(Debug)]
 enum Failed {
+    /// It is already reported.
     Told,
     Open(PathBuf, io::Error),
     Io(io::Error),

@@ -1,4 +1,4 @@
-//! What a replica receives for the bytes of an incremental file.
+//! The replication stream, decoded from the bytes of an incremental file.
 //!
 //!     file                      stream
 //!     request                   the same bytes
@@ -28,7 +28,7 @@ pub(super) enum Piece {
     Nothing,
 }
 
-/// What the next bytes mean.
+/// The meaning of the next bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Decoded {
     /// Bytes of the input; 0: more are needed.

@@ -18,7 +18,7 @@ pub enum Step {
     Remove,
 }
 
-/// What a fault does to a call.
+/// The effect of a fault on a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(not(test), expect(dead_code, reason = "made by tests"))]
 pub enum Fault {

@@ -43,7 +43,7 @@ pub struct LogFeed {
     holes: VecDeque<(ReplOffset, ReplOffset)>,
 }
 
-/// What the log has next.
+/// The next part of the log.
 #[derive(Debug)]
 pub enum Feed<'a> {
     Bytes(&'a [u8]),
@@ -126,7 +126,7 @@ impl LogFeed {
         let Some(end) = self.hole_end() else { return };
         let at = self.position();
         debug_assert_eq!(rest.len() as u64, end - at);
-        // What follows the hole in `ready` stays; newlines still to come are not wanted.
+        // Bytes after the hole in `ready` stay; newlines still to come are dropped.
         let in_ready = (self.next.min(end) - at) as usize;
         let behind = self.ready.split_off(self.given + in_ready);
         self.ready.clear();
@@ -309,7 +309,7 @@ mod tests {
             self.log.writer.flush(Time::default(), true);
         }
 
-        /// What a feed gives, in pieces of at most `most` bytes.
+        /// Reads all that a feed gives, in pieces of at most `most` bytes.
         fn read(&self, feed: &mut LogFeed, most: usize) -> Result<Vec<u8>, String> {
             let mut out = Vec::new();
             loop {
@@ -360,7 +360,7 @@ mod tests {
         followed.extend(bench.read(&mut follower, 50).expect("sound"));
         let all = bench.wanted.clone();
         assert_eq!(bench.stream.offset(), all.len() as u64);
-        // What only the log took is newlines, too.
+        // Bytes that only the log took are newlines, too.
         let same = |read: &[u8], from: usize| {
             assert_eq!(read.len(), all.len() - from, "from {from}");
             assert!(read == &all[from..], "from {from}");

@@ -21,7 +21,7 @@ pub(super) struct Piece {
     pub file: Arc<File>,
     /// The file's valid bytes before.
     pub length: u64,
-    /// What the file begins with, before the bytes; else empty.
+    /// The begin of the file, written before the bytes; else empty.
     pub head: Vec<u8>,
     pub bytes: Vec<u8>,
     /// The disk is that much slower (DEBUG AOF-FLUSH-SLEEP).
@@ -33,7 +33,7 @@ pub(super) struct Done {
     pub head: Vec<u8>,
     pub bytes: Vec<u8>,
     pub result: io::Result<()>,
-    /// A part of the bytes may be behind the valid ones.
+    /// A part of the bytes may follow the valid ones in the file.
     pub is_torn: bool,
     pub is_slow: bool,
 }

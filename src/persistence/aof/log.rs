@@ -80,10 +80,9 @@ const RETAINED_FILES_MAX: usize = 1024;
 pub struct Retain {
     pub bytes: u64,
     pub seconds: u64,
-    /// The consumer that is furthest behind has read up to here; `None`: there is none.
+    /// The slowest consumer has read up to this offset; `None`: there is none.
     pub unread: Option<ReplOffset>,
-    /// Files for consumers are kept whose ends are at most so many bytes before those that are
-    /// used.
+    /// Files for consumers are kept if they end at most so many bytes before the files in use.
     pub unread_bytes: u64,
 }
 
@@ -318,7 +317,7 @@ impl Log {
         self.chain.go_on_in(&next.chain);
     }
 
-    /// What is written of the current file.
+    /// The written part of the current file.
     fn written(&self) -> Option<Written<'_>> {
         self.chain.current()?;
         Some(Written {

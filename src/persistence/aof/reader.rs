@@ -56,7 +56,7 @@ pub enum Next {
     Request,
     /// The end of the file.
     End,
-    /// What follows this offset was executed after the requested time.
+    /// The commands from this offset on were executed after the requested time.
     Later(u64),
 }
 
@@ -90,7 +90,7 @@ pub struct Reader<R = File> {
     sound_stream: ReplOffset,
 }
 
-/// What consecutive lines tell of what flushes have set aside.
+/// The facts about data set aside by flushes, from consecutive lines.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct AsideLines {
     /// [`AsideLine::Kept`].
@@ -122,7 +122,7 @@ struct StreamPlace {
     offset: ReplOffset,
     /// Bytes to come that are not part of the stream.
     extra: u64,
-    /// A line has told the position: what follows is counted to the byte.
+    /// A line gave the position: the bytes after it are counted exactly.
     is_told: bool,
 }
 
@@ -223,7 +223,7 @@ impl<R: Read + Seek> Reader<R> {
         self.stop_after_s = Some(unix_s);
     }
 
-    /// Takes what lines since the last call tell of what flushes have set aside.
+    /// Takes the facts about data set aside by flushes, from the lines since the last call.
     pub fn take_aside_lines(&mut self) -> AsideLines {
         std::mem::take(&mut self.aside)
     }
@@ -253,7 +253,7 @@ impl<R: Read + Seek> Reader<R> {
         (self.stream.id, self.sound_stream)
     }
 
-    /// Whether lines of the file tell where the stream is, so that the offset is exact.
+    /// Whether lines of the file give the stream's position, so that the offset is exact.
     pub fn has_positions(&self) -> bool {
         self.stream.is_told
     }

@@ -245,7 +245,7 @@ impl Pass<'_> {
         End::Read { bytes, damage }
     }
 
-    /// Whether the manifest lists other files than the plan. One that cannot be read does not tell.
+    /// Whether the manifest lists other files than the plan; `false` if it cannot be read.
     fn has_changed(&self) -> bool {
         let listed = self.plan.names.read_manifest();
         listed.is_ok_and(|listed| !self.plan.manifest.lists_same(&listed))

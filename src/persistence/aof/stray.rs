@@ -166,7 +166,7 @@ fn has_no_keys(bytes: &[u8]) -> bool {
     }
 }
 
-/// What follows a short text; nothing if it is longer than the bytes.
+/// The bytes after a short text; none if it is longer than the bytes.
 fn after_text(bytes: &[u8]) -> &[u8] {
     let length = match bytes.first() {
         Some(&length @ 0..=0x3f) => length as usize,

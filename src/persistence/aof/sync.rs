@@ -76,12 +76,12 @@ pub struct Synced {
     pub result: io::Result<()>,
 }
 
-/// Who executes the jobs.
+/// The executor of the jobs.
 enum Hands {
     /// None yet: a thread starts with the first job.
     Idle(Option<Worker>),
     Thread(Sender<Job>),
-    /// The caller, at once: a child process has no threads.
+    /// The caller, immediately: a child process has no threads.
     Caller(Worker),
 }
 

@@ -1,4 +1,13 @@
 //! Reading a file of commands unit by unit, without executing them.
+//!
+//! A unit is a command, or MULTI to EXEC. After each, the reader is marked sound up to its end: the
+//! position to which a faulty file is truncated.
+//!
+//! Two readers: [`Commands`] holds one command in memory and finds the faulty part of a broken one,
+//! in `redis-check-aof`'s words; [`pass_unit`] holds no argument, and knows only that a command is
+//! broken. Neither looks at a command's name, except for MULTI and EXEC. Cost: O(bytes); a broken
+//! command is read twice. Annotations and checksums are `aof::reader`'s, executing is
+//! `aof::restore`'s.
 
 use std::io::{Read, Seek};
 
@@ -44,8 +53,8 @@ impl Commands {
         self.lines
     }
 
-    /// What is wrong in the command at which reading stopped, in `redis-check-aof`'s words. `None`:
-    /// the file ends within a line, or the fault is not in a part of a command.
+    /// The faulty part of the command at which reading stopped, in `redis-check-aof`'s words.
+    /// `None`: the file ends within a line, or the fault is not in a part of a command.
     pub(super) fn misfit(&self) -> Option<&Misfit> {
         self.misfit.as_ref()
     }

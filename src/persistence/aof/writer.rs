@@ -52,10 +52,10 @@ pub const WAITING_MAX: usize = 2 << 20;
 /// A thread writes for so long after the last slow write; at each relapse for twice as long.
 const SLOW_MIN_MS: u64 = 10_000;
 const SLOW_MAX_MS: u64 = 600_000;
-/// An fsync that writes meet for so long is told.
+/// An fsync that writes meet for this long is logged.
 const LONG_SYNC_MS: u64 = 2000;
 const SYNC_EVERY_MS: u64 = 1000;
-/// How often the log tells of a trouble that lasts.
+/// The interval at which a lasting trouble is logged.
 const TELL_EVERY_MS: u64 = 30_000;
 /// Bytes between two places of a file at which readers of the stream can begin.
 pub(super) const PLACE_BYTES: u64 = 4 << 20;
@@ -88,7 +88,7 @@ pub struct Time {
     pub unix_s: i64,
 }
 
-/// What is wrong with the file.
+/// The trouble with the file.
 #[derive(Debug)]
 pub enum Trouble {
     /// A write failed, for example because the disk is full. The same bytes are tried again.
@@ -138,7 +138,7 @@ struct Flight {
     selected_first: Option<DbIndex>,
 }
 
-/// What a cut leaves to be written to the current file.
+/// The bytes that a cut leaves to be written to the current file.
 #[derive(Debug)]
 struct Rest {
     bytes: Vec<u8>,
@@ -184,17 +184,18 @@ pub struct LogWriter {
     synced: ReplOffset,
     /// When the last fsync was requested.
     synced_ms: u64,
-    /// Since when writes meet the fsync under way; far in the future once that was told.
+    /// When writes first met the fsync under way; far in the future once that was logged.
     met_sync_ms: Option<u64>,
     /// Times that writes have met an fsync for long.
     pub delayed_syncs: u64,
     trouble: Option<Trouble>,
-    /// When the log was last told of it, and the time of the last try.
+    /// When the trouble was last logged, and the time of the last try.
     told_ms: u64,
     tried_ms: u64,
-    /// What is appended is held back: the next file is not open yet. It begins at this offset.
+    /// The offset at which the next file begins, while it is not open yet: appended bytes are held
+    /// back.
     held_from: Option<ReplOffset>,
-    /// What waits for the write on its way, before the next file.
+    /// The bytes that are to be written after the write on its way, before the next file.
     rest: Option<Rest>,
     /// Another component's fsync of the file is under way.
     pub(super) is_synced_elsewhere: bool,
@@ -798,9 +799,9 @@ impl LogWriter {
         Ok(())
     }
 
-    /// What a file begins with: the line at which checksums begin, behind a line with the time if
-    /// the buffer begins with one, which leaves it; returns the length of that. Empty in the midst
-    /// of a file.
+    /// Takes the begin of a file from the buffer: a leading line with the time, if there is one,
+    /// then the line at which checksums begin. Returns these bytes and the length of the line with
+    /// the time. Empty in the midst of a file.
     fn take_head(&mut self, time: Time) -> (Vec<u8>, usize) {
         let open = self.open.as_ref().expect("looked at by the caller");
         if !self.rules.checksums || open.crc.is_some() {

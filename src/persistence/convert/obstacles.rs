@@ -1,5 +1,5 @@
-//! What stands in the way of a file for a target: each obstacle is written out as it is found, and
-//! only the reasons are counted. So memory does not grow with the number of keys.
+//! The obstacles to writing a file for a target. Each is written out as it is found, and only the
+//! reasons are counted. So memory does not grow with the number of keys.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -24,7 +24,7 @@ pub struct Obstacles<'a> {
     reasons: BTreeMap<&'static str, u64>,
     keys: u64,
     libraries: u64,
-    /// What is neither a key nor a library.
+    /// Obstacles that are neither keys nor libraries.
     others: u64,
     /// The highest database with a key that the target can read.
     last_db: u32,
@@ -94,7 +94,7 @@ impl<'a> Obstacles<'a> {
         }
     }
 
-    /// What modules have noted about a key, which itself is another matter.
+    /// A key's module metadata; the key itself is judged separately.
     pub fn metadata(&mut self, db: DbIndex, key: &[u8]) {
         self.others += 1;
         let what = format_args!("metadata of {}", Named(db, key));

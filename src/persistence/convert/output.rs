@@ -110,8 +110,8 @@ impl<'a, 't> TargetFile<'a, 't> {
         self.hand_over(CHUNK_BYTES)
     }
 
-    /// What of a value the target cannot read. Its files may hold path hashes, but no target has
-    /// them.
+    /// The part of a value that the target cannot read. Path hashes: its file format may have them,
+    /// but no target does.
     fn unreadable(&self, value: &ValueView<'_>) -> Option<&'static str> {
         match value.get::<PathHash>() {
             Some(_) => Some("a path hash"),

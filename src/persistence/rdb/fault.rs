@@ -1,4 +1,9 @@
 //! Faults of a file or a payload, and their position.
+//!
+//! A `Fault` is the cause. `RdbError` adds the offset, the part being read and the key; its text is
+//! `at byte N, key 'k': fault`. The texts of `Packed` and the names of `Doing` are Redis's, because
+//! tools match them. Every fault ends the reading; its caller decides what that means: a client of
+//! RESTORE gets one fixed error, whatever the fault (`commands::generic::restore`).
 
 use std::borrow::Cow;
 use std::fmt;
@@ -56,7 +61,7 @@ pub enum Fault {
     Zipmap(#[from] ZipmapError),
     #[error("{0}")]
     Vectors(#[from] LoadError),
-    /// One of the four above, in a value of this type. Tools match the words.
+    /// A fault of a packed form, in a value of this type. Tools match the words.
     #[error("{} integrity check failed: {why}", named(*of, form))]
     Packed {
         of: Type,
@@ -85,7 +90,7 @@ pub enum Fault {
     Metadata(String),
     #[error("functions of a release candidate are not supported")]
     FunctionPreGa,
-    /// What is wrong with a value of one type.
+    /// A fault in a value of one type.
     #[error("{0}")]
     Damaged(Cow<'static, str>),
 }
@@ -103,7 +108,7 @@ fn named(of: Type, form: &str) -> String {
 }
 
 impl Fault {
-    /// What is wrong with a value of one type.
+    /// A fault in a value of one type.
     pub fn damaged(what: &'static str) -> Fault {
         Fault::Damaged(Cow::Borrowed(what))
     }
@@ -132,7 +137,7 @@ impl From<io::Error> for Fault {
     }
 }
 
-/// What was being read at a fault; the words are those of `redis-check-rdb`.
+/// The part that was being read at a fault; the words are those of `redis-check-rdb`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Doing {
     Start,

@@ -1,12 +1,12 @@
 //! Snapshot files: plain, or compressed as a whole, as Valkey 9.2 writes them with `rdbcompression
 //! lz4` or `zstd`.
 //!
-//!     "VCS" | version 1 | codec: 1 LZ4, 2 Zstandard | 0 | kind: 1 snapshot | one frame of the codec
+//!     "VCS" | version 1 | codec: 1 LZ4, 2 Zstandard | 0 | kind: 1 snapshot | a frame of the codec
 //!
-//! The frame contains a plain file. It is decompressed while it is read, so a compressed file needs
-//! no more memory than a plain one, but for the codec's window: 4 MB of LZ4, at most 128 MB of
-//! Zstandard. The checksums of a frame are verified; bytes after it are ignored, as after a plain
-//! file's end.
+//! The one frame contains a plain file. It is decompressed while it is read, so a compressed file
+//! needs no more memory than a plain one, but for the codec's window: 4 MB of LZ4, at most 128 MB
+//! of Zstandard. The checksums of a frame are verified; bytes after it are ignored, as after a
+//! plain file's end.
 
 use std::fs::File;
 use std::io::{self, BufReader, Cursor, Read};

@@ -10,7 +10,7 @@ use super::input::Input;
 use super::writer::RdbWriter;
 use crate::keyspace::DbIndex;
 
-/// What kinds of fields module data has.
+/// The kinds of fields of module data.
 pub mod field {
     pub const END: u64 = 0;
     pub const SIGNED: u64 = 1;
@@ -104,7 +104,7 @@ const CLASSES_MAX: usize = 7;
 pub enum ModuleData<'a> {
     /// The value of this key, which is left out.
     Key(DbIndex, &'a [u8]),
-    /// What the module keeps beside the keys.
+    /// Data that the module keeps beside the keys.
     Settings,
 }
 

@@ -1,4 +1,13 @@
-//! The version of a file that another server will load: what it can read, and what the data needs.
+//! The version of a file that another server will load: the newest that it reads, if the data does
+//! not need a newer one.
+//!
+//! Two users. A full synchronization writes all keys in one version (`sync_version`,
+//! `version_with_imports`); if the peer cannot read it, the log reports the data that needs it, and
+//! the peer refuses the file. MIGRATE writes each value in the lowest version that holds it and
+//! that the peer reads ([`Peer::fit`]); if there is none, the command fails.
+//!
+//! Cost: O(databases), from counts that the keyspace keeps; only [`obstacle`] looks for a key. A
+//! version's capacity is `rdb::writer`'s.
 
 use super::format::Dialect;
 use super::writer::{
@@ -22,7 +31,7 @@ const MODULE_TYPES: [Type; 2] = [Type::VectorSet, Type::PathHash];
 /// Keys that the log names.
 const NAMED_MAX: usize = 3;
 
-/// What another server can read.
+/// The file format that another server reads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PeerFormat {
     /// Redis's files up to this version, at least 1.
@@ -227,7 +236,7 @@ pub fn version_with_imports(usual: (u32, Dialect), wanted: PeerFormat) -> (u32, 
 /// Data that another server cannot read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Obstacle {
-    /// What it is, for example `array`.
+    /// Its description, for example `array`.
     pub what: &'static str,
     /// The lowest version of a file that has it.
     pub version: u32,
@@ -238,7 +247,7 @@ pub struct Obstacle {
 /// Keys that are looked at for one of a type.
 const LOOKED_AT_MAX: usize = 100_000;
 
-/// What of the data a peer probably cannot read: the first of several. O([`LOOKED_AT_MAX`]).
+/// The first kind of data that a peer probably cannot read. O([`LOOKED_AT_MAX`]).
 pub fn obstacle(keyspace: &Keyspace, wanted: PeerFormat) -> Option<Obstacle> {
     let max = match wanted {
         PeerFormat::Redis { max } => max,

@@ -94,12 +94,12 @@ pub struct Reader<'a> {
     /// Where the step began.
     began: u64,
     wait: Wait,
-    /// What is being read; key and type are set only within a value.
+    /// The part being read; key and type are set only within a value.
     doing: Doing,
     kind: Option<u8>,
 }
 
-/// What a fed reader waits for.
+/// The bytes that a fed reader waits for.
 enum Wait {
     Nothing,
     /// The end of the current item.
@@ -189,7 +189,7 @@ impl<'a> Reader<'a> {
         self.input.rest().len()
     }
 
-    /// After the end: takes the bytes that were fed behind it.
+    /// After the end: takes the bytes that were fed after it.
     #[cfg(feature = "testing")]
     #[allow(dead_code, reason = "for tests and the fuzz targets")]
     pub fn take_rest(&mut self) -> Vec<u8> {

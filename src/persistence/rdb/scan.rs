@@ -79,7 +79,7 @@ pub(super) fn is_opcode(code: u8, dialect: Dialect) -> bool {
     opcode_layout(code, dialect).is_some()
 }
 
-/// What is known of an item's end.
+/// The state of an item's end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Scanned {
     /// It has not arrived.

@@ -65,7 +65,7 @@ pub enum Use {
 #[error("key '{key}' has {lost}, which an RDB file of version {version} cannot hold")]
 pub struct TooNew {
     pub key: String,
-    /// What the version cannot hold.
+    /// The part of the value that the version cannot hold.
     pub lost: &'static str,
     pub version: u32,
 }
@@ -312,7 +312,7 @@ impl RdbWriter {
         total
     }
 
-    /// What of a value the version cannot hold, if anything.
+    /// The part of a value that the version cannot hold, if any.
     pub fn lost(&self, value: &ValueView<'_>) -> Option<&'static str> {
         self.form_of(value).lost
     }

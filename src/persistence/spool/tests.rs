@@ -1,3 +1,9 @@
+//! The spool's promises: readers at their own pace within a bound of memory, one end, one wake per
+//! wait, and the same bytes whether stored, compressed or adopted from a child's file.
+//!
+//! Threads and folders are real, disk faults are injected (`aof::DiskFault`). Tests wait for
+//! conditions, with a deadline.
+
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
@@ -147,7 +153,7 @@ fn a_failure_reaches_readers_and_is_final() {
     assert_eq!(reader.available(), 0);
     assert!(spool.end().expect("an end").is_err() && spool.total().is_none());
     assert!(spool.reader().is_none() && !reader.is_done());
-    // What is still written is discarded.
+    // Later writes are discarded.
     (0..100).for_each(|n| _ = spool.write(chunk(n)));
     assert!(spool.has_room());
 }
@@ -212,7 +218,7 @@ fn a_disk_that_refuses_makes_the_writer_wait() {
     });
     assert!(spool.memory_bytes() <= MEMORY + 2 * CHUNK);
     assert!(n < 14, "{n}");
-    // What all have read makes room.
+    // A segment that all readers have read is dropped, which makes room.
     let mut other = Vec::new();
     read(&mut reader, &mut got, usize::MAX);
     assert!(!spool.has_room());
@@ -321,7 +327,7 @@ fn a_file_of_a_child_is_adopted_without_its_name() {
     assert_eq!(spool.total(), Some(got.len() as u64));
 }
 
-/// What a spool holds compressed, as a replica takes it.
+/// The decompressed bytes of a spool, as a replica receives them.
 fn unpacked(reader: &mut SpoolReader) -> Vec<u8> {
     use crate::replication::compression::{Kind, Unpacker};
     let (mut packed, mut got) = (Vec::new(), Vec::new());

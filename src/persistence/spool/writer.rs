@@ -35,7 +35,7 @@ pub(super) struct Writer {
     has_told: bool,
 }
 
-/// What is to be compressed.
+/// A snapshot that is compressed as it is written.
 struct Packing {
     packer: Packer,
     /// Bytes that do not fill a block.
@@ -263,7 +263,7 @@ impl Packing {
         out
     }
 
-    /// What is left, and the end.
+    /// The bytes that are left, and the end.
     fn end(mut self) -> Vec<u8> {
         let mut out = self.take(&[]);
         if !self.waiting.is_empty() {

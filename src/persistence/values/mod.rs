@@ -31,7 +31,7 @@ pub(super) trait Saved: Container + Into<AnyContainer> {
     /// Its forms, old and new.
     const FORMS: &[NamedForm];
 
-    /// Those of Valkey's files alone, whose numbers may be other forms' elsewhere.
+    /// Forms of Valkey's files alone, whose numbers may mean other forms elsewhere.
     const VALKEY_FORMS: &[NamedForm] = &[];
 
     /// Reads a value in one of the forms. Every length and packed form is checked: whatever is
@@ -65,7 +65,7 @@ pub(super) struct Form {
     pub kind: u8,
     /// The earliest expiry within the value.
     pub first_expiry: Option<u64>,
-    /// What the form leaves out because the version cannot hold it.
+    /// The part that the form leaves out because the version cannot hold it.
     pub lost: Option<&'static str>,
 }
 

@@ -2,8 +2,10 @@
 //!
 //!     id, dim, n, quantization | M << 8, flags [input dim, matrix] n (element) 0      MODULE_2
 //!     element = name [attributes] vector n (number)
-//!     numbers = uid, level | version << 24, of each level from 0: links, at most, (uid) of the links
-//!               [worst link | its distance << 32], l2 norm | range << 32
+//!     numbers = uid, level | version << 24,
+//!               of each level from 0: links, at most, (uid) of the links
+//!                                     [worst link | its distance << 32],
+//!               l2 norm | range << 32
 //!
 //! Numbers after the id are fields of module data, each with its kind before it. Floats among them
 //! are their bits. Version 0 has no worst links; flags say that there is a projection, and

@@ -1,4 +1,14 @@
 //! Streams: in RDB files (`rdb`), and as commands (`commands`).
+//!
+//!     15  stream      nodes, last ID, groups with consumers and pending entries
+//!     19  stream-v2   and the first ID, the greatest deleted ID, two counts of entries
+//!     21  stream-v3   and the times at which consumers were active
+//!     26  stream-v4   and idempotent IDs by producer (XADD IDMP)
+//!     27  stream-v5   and pending entries without an owner (XNACK)
+//!
+//! The file's version decides which of the first three forms is written; the last two are written
+//! only for a stream that needs them, if the version has them. Else `Form::lost` names the part
+//! that the written form lacks. Valkey's files have neither.
 
 mod commands;
 mod rdb;

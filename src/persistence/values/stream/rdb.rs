@@ -35,7 +35,7 @@ const IDS: Part = Times(&[Raw(16)]);
 const CONSUMERS: Part = Times(&[Text, Raw(8), IDS]);
 /// From the third version on, with the active time.
 const CONSUMERS_3: Part = Times(&[Text, Raw(8), Raw(8), IDS]);
-/// What producers have added: two limits, IDs by producer, two counters.
+/// Data that producers have added: two limits, IDs by producer, two counters.
 const PRODUCERS: Part = All(&[
     Length,
     Length,
