@@ -20,11 +20,11 @@ const ACCEPTS_MAX: usize = 64;
 const READS_MAX: usize = 8;
 const READ_BYTES: usize = 16 * 1024;
 
-/// What has come of serving a link.
+/// The result of serving a link.
 enum Served {
     /// It is open.
     Opened,
-    /// Nothing for now.
+    /// It waits for an event.
     Wait,
     /// It cannot be opened, for this reason.
     Refused(String),
@@ -39,7 +39,7 @@ impl Server {
         }
     }
 
-    /// Begins a link. A failure is reported by a later turn's event, or at once.
+    /// Begins a link. The core receives a failure at once, or with a later turn's event.
     pub(super) fn dial(&mut self, id: LinkId, ip: &[u8], port: u16) {
         let wake = self.persist.snapshots.wake();
         let now = moment(&self.now);
@@ -69,7 +69,7 @@ impl Server {
         }
     }
 
-    /// Sends what was queued. `true`: a link has failed, which the core has been told.
+    /// Sends the queued messages. `true`: a link has failed, and the core has received the failure.
     pub(super) fn send_on_bus(&mut self) -> bool {
         let now = moment(&self.now);
         let Some(driver) = self.cluster.as_deref_mut() else {
@@ -194,7 +194,8 @@ impl Server {
         self.continue_cluster(keyspace);
     }
 
-    /// A link has had an event, or has more to be read: tells the core what came of it.
+    /// Serves a link that has had an event or has more to be read, and passes the result to the
+    /// core.
     pub(in crate::server) fn serve_link(
         &mut self,
         keyspace: &mut Keyspace,
@@ -216,7 +217,7 @@ impl Server {
                     Stage::Open(stream) => ip(&stream.local()),
                     Stage::Connecting(_) => Vec::new(),
                 };
-                // What has arrived meanwhile has no event of its own.
+                // Bytes that have arrived meanwhile cause no further event.
                 driver.links.unread.push((slot, generation));
                 let id = link.id;
                 driver.links.slab.put_back(slot, link);
@@ -286,7 +287,7 @@ impl Server {
 /// The link is lost.
 struct Lost;
 
-/// Goes on with a link that is being made, or with what an open one has to send.
+/// Continues a connection in progress, or sends an open link's queued bytes.
 fn advance(link: &mut Link, registry: Option<&mio::Registry>, token: Target) -> Served {
     let Stage::Connecting(connecting) = &mut link.stage else {
         return match send(link, registry, token) {

@@ -1,4 +1,4 @@
-//! CLUSTER's subcommands that are the core's, and what PUBLISH sends to other nodes.
+//! CLUSTER's subcommands that are the core's, and PUBLISH's messages to other nodes.
 
 use crate::cluster::{After, Host};
 use crate::command::CommandError;
@@ -11,9 +11,9 @@ use crate::server::state::world::World;
 const NOT_ACKNOWLEDGED: &str = "NOREPLICAS Not enough good replicas to write.";
 
 impl Call<'_> {
-    /// Runs a subcommand of the core. When this returns the reply is complete, and what it
-    /// acknowledges is on disk; or the client waits until a replica has the command, when it runs
-    /// again.
+    /// Runs a subcommand of the core. On return either the reply is complete, and every change that
+    /// it acknowledges is on disk; or the client is blocked until a replica has the command, which
+    /// then runs again.
     pub fn run_in_cluster(&mut self) -> CommandResult {
         let is_acknowledged = self.is_time_up() && self.is_acknowledged()?;
         match self.run_core(is_acknowledged) {

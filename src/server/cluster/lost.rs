@@ -1,13 +1,15 @@
-//! Keys of slots that are served elsewhere: they are gone for clients at once, while replicas and
-//! the log hear of each key between turns (`keyspace::slots::dropped_slots`). Those that another
-//! node has claimed are kept out of sight before, until the claim is safe (`migration`, its
-//! `kept`); a replica hides them and deletes what its primary does.
+//! Keys of slots that are served elsewhere: they are gone for clients at once, while the deletion
+//! of each key is recorded for replicas and the log between turns
+//! (`keyspace::slots::dropped_slots`). Keys of slots that another node has claimed are hidden
+//! first, until the claim is safe (`migration`, its `kept`); a replica hides them and deletes the
+//! keys that its primary deletes.
 
 use crate::keyspace::{Audience, DbIndex, Keyspace};
 use crate::migration::Ranges;
 use crate::server::state::Server;
 
-/// While a replica has more than this to be sent, it hears of no more dropped keys.
+/// While a replica has more unsent bytes than this, no further deletions of dropped keys are
+/// recorded.
 const UNSENT_MAX: u64 = 8 << 20;
 
 impl Server {
@@ -32,7 +34,8 @@ impl Server {
         keys
     }
 
-    /// Slots were lost to other nodes. What waited may have come back meanwhile: that stays.
+    /// Drops the keys of slots that were lost to other nodes. This action may have been deferred: a
+    /// slot that has come back meanwhile keeps its keys.
     pub(super) fn drop_lost_slots(&mut self, keyspace: &mut Keyspace, slots: Vec<(u16, u16)>) {
         let all = slots.iter().flat_map(|&(first, last)| first..=last);
         let lost = all.filter(|&slot| !self.takes_keys_of(slot));
@@ -59,8 +62,8 @@ impl Server {
         self.with_migrations(keyspace, |m, now, around| m.lost(now, around, &lost));
     }
 
-    /// Routes have changed. What a primary has kept of slots that are its own again is shown or
-    /// deleted, before a client writes to them; a replica shows what is its shard's.
+    /// Routes have changed. A primary shows or deletes the kept keys of slots that are its own
+    /// again, before a client writes to them; a replica shows those of its shard's slots.
     pub(super) fn review_kept_slots(&mut self, keyspace: &mut Keyspace) {
         if !keyspace.has_kept() {
             return;
@@ -71,7 +74,8 @@ impl Server {
         }
     }
 
-    /// A replica's kept slots that its primary has deleted need not be hidden any more. Each tick.
+    /// Forgets a replica's kept slots that are empty, because its primary has deleted them. Called
+    /// at each tick.
     pub(super) fn forget_empty_kept(&mut self, keyspace: &mut Keyspace) {
         if keyspace.has_kept() && self.replication.is_replica() {
             self.release_kept_slots(keyspace, |_, keyspace, slot| keyspace.slot_len(slot) == 0);
@@ -92,7 +96,7 @@ impl Server {
         }
     }
 
-    /// A promoted replica has what its primary kept, and keeps it as long.
+    /// A promoted replica keeps the slots that its primary kept, as long as the primary would.
     pub(super) fn adopt_kept_slots(&mut self, keyspace: &mut Keyspace) {
         let kept: Vec<(u16, u16)> = keyspace.kept_slots().map(|slot| (slot, slot)).collect();
         if !kept.is_empty() {
@@ -101,8 +105,8 @@ impl Server {
         }
     }
 
-    /// A replica has loaded what its primary has, which may keep keys of slots that are another's
-    /// by now: they are hidden.
+    /// Hides keys of another shard's slots. A replica has loaded its primary's data, and the
+    /// primary may have kept such keys.
     pub(in crate::server) fn hide_foreign_slots(&mut self, keyspace: &mut Keyspace) {
         let Some(driver) = self
             .cluster
@@ -165,8 +169,8 @@ impl Server {
         keyspace.effects.record(DbIndex(0), words.into_iter());
     }
 
-    /// Routes have changed: if a slot whose keys are being deleted takes keys again, all hear of
-    /// the rest now.
+    /// Routes have changed: if a slot whose keys are being deleted takes keys again, all remaining
+    /// deletions are recorded now.
     pub(in crate::server) fn record_returned_slots(&mut self, keyspace: &mut Keyspace) {
         if keyspace.has_unrecorded()
             && keyspace
@@ -177,7 +181,7 @@ impl Server {
         }
     }
 
-    /// All hear of the rest of the dropped keys now. O(keys).
+    /// Records the deletions of all remaining dropped keys now. O(keys).
     pub(in crate::server) fn record_all_dropped_keys(&mut self, keyspace: &mut Keyspace) {
         if keyspace.has_unrecorded() {
             keyspace.record_dropped(self.drop_audience());
@@ -185,9 +189,9 @@ impl Server {
         }
     }
 
-    /// Continues stating the deletions of dropped keys, and freeing them. Nothing is stated while
-    /// writes are paused, because a failover waits for the stream's offset then, or while a replica
-    /// lags far behind.
+    /// Continues to record the deletions of dropped keys, and to free them. Nothing is recorded
+    /// while writes are paused, because a failover waits for the stream's offset then, or while a
+    /// replica has more than `UNSENT_MAX` to be sent.
     pub(in crate::server) fn free_dropped(&mut self, keyspace: &mut Keyspace, nanos: u64) {
         let end = self.stream.offset();
         let unsent = self.replication.replicas.unsent();

@@ -1,5 +1,5 @@
-//! A node of a cluster at work: carries out what the core (`crate::cluster`) asks for, and tells it
-//! what has come of that.
+//! A node of a cluster at work: carries out the actions of the core (`crate::cluster`), and returns
+//! their results to it.
 //!
 //! The core is called by events of the bus (`run::links::cluster`), by the timer, by commands of
 //! clients (`commands::cluster`). After each call its actions are carried out at once, in their
@@ -7,7 +7,7 @@
 //! Queued messages leave at the end of the turn.
 //!
 //! Actions on keys and on this server's role wait while a script runs or data is being loaded, with
-//! all later ones of their kind. What needs the clients' sessions is left to the end of the turn.
+//! all later ones of their kind. Actions on clients' sessions are left to the end of the turn.
 //!
 //! # Cluster
 //!
@@ -20,13 +20,13 @@
 //! - `message`: the bytes of the bus: a framer that caps lengths before it allocates, a parser that
 //!   checks a whole message before any of it counts, encoders for both kinds of peers
 //! - `conf`: `nodes.conf` of both dialects
-//! - `nodes`, `slots`, `links`: the table of nodes, who serves which slot, one link in each
+//! - `nodes`, `slots`, `links`: the table of nodes, the owner of each slot, one link in each
 //!   direction for each node
-//! - `receive`, `send`, `gossip`, `heartbeat`, `meet`: what messages say, and when which are sent
-//! - `hearsay`, `strangers`: what invented nodes and links of unknown ones may cost: bounds of
-//!   number, rate, bytes and lines
-//! - `claims`, `kept`, `failure`, `health`, `votes`, `election`, `manual`, `migration`: who serves
-//!   what and since which epoch; who has failed; whether the cluster is well; who takes over
+//! - `receive`, `send`, `gossip`, `heartbeat`, `meet`: the content of messages, and their times
+//! - `hearsay`, `strangers`: bounds of number, rate, bytes and lines for invented nodes and for
+//!   links of unknown nodes
+//! - `claims`, `kept`, `failure`, `health`, `votes`, `election`, `manual`, `migration`: owners of
+//!   slots and their epochs; failed nodes; the cluster's health; takeovers
 //! - `route`: where a command runs, and the error that sends it elsewhere
 //! - `commands`: CLUSTER's subcommands, EXPLAIN among them
 //!
@@ -36,7 +36,7 @@
 //! 12 cores of both dialects over a network that delays and cuts, in one direction too, with
 //! crashes back to the last synced file, standstills, failing disks, skewed clocks and operators.
 //! It looks at every step: one vote per voter and epoch, one winner per epoch, one owner per slot
-//! and epoch, epochs that never fall, a minority that stops; and after the weather, equal views in
+//! and epoch, epochs that never fall, a minority that stops; and after the faults, equal views in
 //! bounded time.
 //!
 //! `Server::with_cluster` (`server/cluster`) calls the core; `cluster_on` carries out its actions
@@ -48,13 +48,13 @@
 //! in one write; a message to many nodes is one allocation. Actions on keys and on the role wait
 //! while a script runs or data is loaded; the bus itself is served meanwhile, by the guest loop of
 //! a busy script and by the turns of a load, so that the others do not take the node for failing.
-//! What needs the clients' sessions (blocked clients that must go elsewhere, shard channels that
-//! moved) is left to `Engine::after_cluster`, at the end of the turn's work.
+//! Actions on clients' sessions (blocked clients that must go elsewhere, shard channels that moved)
+//! are left to `Engine::after_cluster`, at the end of the turn's work.
 //!
 //! `StateFile` (`parts/cluster/file.rs`) replaces nodes.conf by a rename and holds a lock on it for
-//! the life of the process; each new file is locked before it gets the name. What is about a
-//! failover by hand pauses writes by `Gates::hands_over_until_ms`, beside CLIENT PAUSE, and keeps
-//! replication PINGs back, which would move the offset that the replica waits for.
+//! the life of the process; each new file is locked before it gets the name. A failover by hand
+//! pauses writes by `Gates::hands_over_until_ms`, beside CLIENT PAUSE, and keeps replication PINGs
+//! back, which would move the offset that the replica waits for.
 //!
 //! **Routing** is a gate (`execution/gates/slots.rs`). The slot comes with the key's hash;
 //! `Cluster::serves` has a bit for each slot that is ours and does not move while the cluster is
@@ -77,11 +77,11 @@
 //! acknowledged newer writes, nothing returns.
 //!
 //! **Slots that move at once** are copied beside clients at a pace (`parts/run/pace.rs`): the
-//! source's snapshot, what the target applies of it, and the removal of what was lost come in
-//! slices of 25 us, each followed by a rest as long, in which the loop serves clients or sleeps.
+//! source's snapshot, its application at the target, and the removal of lost keys come in slices
+//! of 25 us, each followed by a rest as long, in which the loop serves clients or sleeps.
 //! Slices without rests are faster, but two servers that never sleep leave the clients of a small
 //! machine to the scheduler: milliseconds for each hundredth request. Without clients for 20 ms
-//! there is no pace. A stream that has fallen behind by 1 MiB has none either: it would never end.
+//! there is no pace. A stream that lags by 1 MiB has none either: it would never end.
 //!
 //! `tests/cluster` starts clusters of processes: russet alone, and mixed with Redis 8.0, Redis 8.10
 //! and Valkey 9.1; redis-cli gives the orders.
@@ -108,7 +108,7 @@ use crate::server::state::world::Engine;
 const STRANGE_LINKS: RangeInclusive<usize> = 16..=128;
 
 impl Server {
-    /// Calls the core, and carries out what follows. `None`: this is no node of a cluster.
+    /// Calls the core, and carries out its actions. `None`: this is no node of a cluster.
     pub(in crate::server) fn with_cluster<R>(
         &mut self,
         keyspace: &mut Keyspace,
@@ -136,7 +136,7 @@ impl Server {
         self.with_cluster(keyspace, |driver, now| driver.core.tick(now));
     }
 
-    /// Tells the core what has become of this server.
+    /// Passes this server's state to the core: role, offset, links.
     pub(in crate::server) fn update_own(&mut self, keyspace: &Keyspace) {
         let own = self.own(keyspace);
         let now = moment(&self.now);
@@ -161,8 +161,8 @@ impl Server {
         });
         let replicas = self.replication.replicas.iter();
         let is_loading = self.persist.loading.in_progress();
-        // What a replica has is about to be replaced, by a stream of other offsets perhaps, or was
-        // never its primary's: it is no candidate by its offset, and the others hide it from
+        // The replica's data is about to be replaced, perhaps by a stream of other offsets, or was
+        // never its primary's: its offset makes it no candidate, and the other nodes hide it from
         // clients.
         let is_foreign = primary.is_some_and(|primary| !primary.is_synced);
         let is_replaced =
@@ -172,13 +172,13 @@ impl Server {
             primary,
             is_loading,
             is_paused: self.gates.pause().is_some(),
-            // What is kept of slots that are another's keeps this node from nothing.
+            // A node that has only kept keys, of slots that are another's, counts as empty.
             is_empty: keyspace.has_only_kept(),
             replicas_online: replicas.filter(|replica| replica.is_online()).count(),
         }
     }
 
-    /// What the core is told of the configuration, and of this process.
+    /// The core's settings: from the configuration, and from this process's limit of files.
     fn cluster_settings(&self) -> Settings {
         let spare = process::spare_files(self.config.maxclients);
         Settings {
@@ -187,7 +187,7 @@ impl Server {
         }
     }
 
-    /// Directives may have changed: the core hears of those that are its own.
+    /// Directives may have changed: the core receives its own.
     pub(in crate::server) fn cluster_settings_changed(&mut self, keyspace: &mut Keyspace) {
         if self.cluster.is_some() {
             let settings = self.cluster_settings();
@@ -205,14 +205,14 @@ impl Server {
         }
     }
 
-    /// Sends what the turn has queued.
+    /// Sends the messages that the turn has queued.
     pub(in crate::server) fn flush_bus(&mut self, keyspace: &mut Keyspace) {
         while self.send_on_bus() {
             self.continue_cluster(keyspace);
         }
     }
 
-    /// Carries out the actions that had to wait, if they need not any more.
+    /// Carries out deferred actions, unless a script or a load still defers them.
     pub(in crate::server) fn resume_cluster(&mut self, keyspace: &mut Keyspace) {
         while !self.holds_data()
             && let Some(driver) = &mut self.cluster
@@ -302,8 +302,8 @@ impl Server {
             }
             Action::Lead => {
                 self.become_primary(keyspace);
-                // What the former primary has claimed is claimed again before it could be taken for
-                // another's.
+                // Slots that the former primary has claimed are claimed again before they could be
+                // taken for another's.
                 self.with_migrations(keyspace, |m, now, around| m.routes_changed(now, around));
                 self.adopt_kept_slots(keyspace);
                 self.drop_foreign_slots(keyspace);
@@ -328,7 +328,7 @@ impl Server {
         self.flushed_all(keyspace);
     }
 
-    /// Saves the core's state, and reports that.
+    /// Saves the core's state, and passes the result to the core.
     fn persist_cluster(&mut self, sync: bool) {
         let now = moment(&self.now);
         let Some(driver) = &mut self.cluster else {
@@ -350,7 +350,7 @@ impl Server {
 }
 
 impl Engine {
-    /// What the core's actions have to do with clients: the end of their turn.
+    /// Carries out the core's actions on clients, at the end of a turn's work.
     pub(in crate::server) fn after_cluster(&mut self) {
         if let Some(driver) = &mut self.server.cluster
             && !self.server.scripting.is_running()

@@ -60,7 +60,7 @@ fn parse(path: &Path, text: &[u8]) -> Result<Saved, StartError> {
     })
 }
 
-/// What a node begins with.
+/// A node's start: its locked file, its saved state, its listeners.
 pub(in crate::server) struct Begun {
     file: StateFile,
     saved: Saved,
@@ -125,7 +125,7 @@ impl Server {
         true
     }
 
-    /// The persisted data is loaded. `false`: there are keys in databases that a node has not.
+    /// The persisted data is loaded. `false`: it has keys in databases that a node does not have.
     pub(in crate::server) fn cluster_loaded(&mut self, keyspace: &mut Keyspace) -> bool {
         if self.cluster.is_none() {
             return true;
