@@ -5,7 +5,8 @@
 //!     hash    the buckets of keys, fields, members      keyed with seeds of the process
 //!     xxh3    128 bits of a content                     as published
 //!
-//! Values of `hash` differ from process to process; the others are the same everywhere. Cost: O(bytes).
+//! Values of `hash` differ from process to process; the others are the same everywhere.
+//! Cost: O(bytes).
 
 pub mod crc16;
 pub mod crc64;
