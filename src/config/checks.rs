@@ -1,4 +1,9 @@
-//! Checks of values.
+//! Checks of values: the functions that rows of `table` name for a directive's text or number.
+//!
+//! A check sees the new value, and for a number the other settings too; it changes nothing, and a
+//! refused value leaves the setting as it was. Limits of numbers stand in the rows, the words of
+//! refusals in `refusal`. Only `locale` asks the system; no check opens a file or socket.
+//! Cost: O(length of the value).
 
 use super::Config;
 use super::refusal::ValueError;

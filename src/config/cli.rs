@@ -24,7 +24,7 @@ use super::release::{Conversion, Release};
 use super::table::Config;
 use super::words;
 
-/// What the command line requests.
+/// The request of a command line.
 #[derive(Debug)]
 pub enum Startup {
     /// Run a server.
@@ -70,7 +70,7 @@ pub struct Run {
     pub unserved: Vec<(&'static str, Origin)>,
 }
 
-/// What the program's name asks for.
+/// The mode and dialect that the program's name asks for.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Called {
     pub is_sentinel: bool,
@@ -94,7 +94,7 @@ pub fn start(
     }
     let asks_for_sentinel = |word: &OsString| word.as_bytes() == b"--sentinel";
     let is_sentinel = called.is_sentinel || arguments.iter().any(asks_for_sentinel);
-    // Before the file it is only the mode; behind it, it may be a directive as well.
+    // Before the file it is only the mode; after it, it may be a directive as well.
     let mut rest = arguments.to_vec();
     for at in [0, 1] {
         let follows_check = at == 0 || rest.first().is_some_and(|word| word == "--check-config");
@@ -182,7 +182,7 @@ pub fn version_line(dialect: Dialect) -> String {
     format!("{} server {}", dialect.product(), version(dialect))
 }
 
-/// What `--version` prints after a program's name.
+/// The line of `--version` after a program's name.
 pub fn version(dialect: Dialect) -> String {
     let (russet, version) = (env!("CARGO_PKG_VERSION"), dialect.version());
     format!("v={version} sha=00000000:0 malloc=jemalloc bits=64 build=russet-{russet}")

@@ -76,7 +76,7 @@ differences! {
     has_cluster_databases: bool = false, true;
     /// HELLO's `server`.
     hello_name: &'static str = "redis", "valkey";
-    /// INFO's and the scripts' `server_name`, which only Valkey has: tools tell it apart by this
+    /// INFO's and the scripts' `server_name`, which only Valkey has: tools recognise it by this
     /// line.
     server_name: Option<&'static str> = None, Some("valkey");
     /// CONFIG SET takes a name and its alias at once, and the later one wins.

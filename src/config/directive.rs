@@ -125,7 +125,7 @@ pub enum ValueKind {
     },
 }
 
-/// What an empty text means.
+/// The meaning of an empty text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Empty {
     /// A value like others: written as `""`.

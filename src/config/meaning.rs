@@ -1,4 +1,4 @@
-//! What directives mean, in the words of `redis.conf.example`, which explains each of them.
+//! The meaning of directives, in the words of `redis.conf.example`, which explains each of them.
 
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
@@ -8,7 +8,7 @@ use super::table::find;
 
 const EXAMPLE: &str = include_str!("../../redis.conf.example");
 
-/// What the example says of a directive.
+/// The explanation of a directive in the example.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Meaning {
     /// The heading it is under.

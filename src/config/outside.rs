@@ -76,8 +76,8 @@ impl Config {
         self.given.clone_from(&other.given);
     }
 
-    /// Reads the secrets' files into the directives that they stand for; `is_set` tells which have
-    /// a line of their own. For each file the directive's name, or why it cannot be read.
+    /// Reads the secrets' files into the directives that they stand for; `is_set`: whether one has
+    /// a line of its own. For each file the directive's name, or why it cannot be read.
     pub(super) fn read_secrets(
         &mut self,
         is_set: impl Fn(&str) -> bool,

@@ -1,4 +1,14 @@
 //! Errors in a configuration, with their place.
+//!
+//!     Line         one line is invalid: source, line of the source, line of the joined text
+//!     Whole        the lines contradict each other, or refer to something unusable
+//!     Unreadable   a file cannot be opened
+//!
+//! A problem is printed in two ways: as Redis does when a start fails (`Display`), and as one line
+//! for `--check-config` (`report`); both may add a hint at the nearest known name. Values can be
+//! secret: logs get `report_without_values`. A shown line is cut to 200 characters, its control
+//! characters are escaped. `reader` and `directive` find the problems; a check of the program's own
+//! tables is added in `server`.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -122,7 +132,7 @@ impl Problem {
         }
     }
 
-    /// As [`Problem::report`], for a log: of a line only the first word, as the others may be
+    /// [`Problem::report`] for a log: it shows only the first word of a line, as the others may be
     /// secret.
     pub fn report_without_values(&self) -> String {
         match self {
@@ -226,7 +236,7 @@ pub struct Check {
     pub sentinel_lines: Option<Vec<FileLine>>,
     /// All settings as far as they could be read: the start opens what they name.
     pub whole: Box<Config>,
-    /// What is no problem and still worth a line: directives without effect.
+    /// Lines about directives without effect, which are no problems.
     pub notes: Vec<String>,
 }
 
@@ -239,7 +249,7 @@ impl Check {
         self.problems.insert(at, problem);
     }
 
-    /// What to print, and the exit status.
+    /// The text to print, and the exit status.
     pub fn report(&self) -> (String, i32) {
         let mut text: String = self.problems.iter().map(|p| p.report() + "\n").collect();
         text.extend(self.notes.iter().map(String::as_str));

@@ -59,7 +59,7 @@ const KEY: &str = "key";
 const NODE_USER: &str = "node-user";
 const NODE_PASS: &str = "node-pass";
 
-/// What the fixed part requests.
+/// The request of the fixed part.
 pub(super) enum Asked {
     /// Run a server, or only check its configuration, with these arguments.
     Server {
@@ -1000,7 +1000,7 @@ mod tests {
         assert!(examples.contains("russet ping") && examples.contains("zsh"));
     }
 
-    /// Regression: the page named pages of subcommands that nobody could print.
+    /// Regression: the page named pages of subcommands that could not be printed.
     #[test]
     fn every_page_that_a_page_names_can_be_printed() {
         let subcommands: Vec<String> = command()

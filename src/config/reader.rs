@@ -63,7 +63,7 @@ pub struct Sources {
 }
 
 impl Sources {
-    /// How long the writer of a pipe in the place of a file is waited for.
+    /// The longest wait for a writer, if a file is a pipe.
     fn writer_wait(&self) -> Duration {
         if self.is_running {
             Duration::ZERO
@@ -73,7 +73,7 @@ impl Sources {
     }
 }
 
-/// What was given on standard input or as options may be secret.
+/// Shows only the file: standard input and options may hold secrets.
 impl fmt::Debug for Sources {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Sources").field(&self.file).finish()

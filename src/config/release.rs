@@ -1,7 +1,7 @@
 //! The servers that files can be made for (`russet convert`, `check-rdb --for`).
 //!
 //! A name is a product and a release whose files later releases read as well, up to the next name.
-//! What the files of each can hold is known to `persistence::convert`.
+//! `persistence::convert` knows what the files of each can hold.
 
 use std::path::PathBuf;
 
@@ -49,7 +49,7 @@ impl Release {
     }
 }
 
-/// What `russet convert` is asked to do.
+/// The arguments of `russet convert`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Conversion {
     pub target: Release,
@@ -57,9 +57,9 @@ pub struct Conversion {
     pub from: PathBuf,
     /// A file, or the folder of a set.
     pub to: PathBuf,
-    /// What the target cannot read is left out; otherwise nothing is written.
+    /// Leaves out what the target cannot read; otherwise nothing is written then.
     pub skips: bool,
-    /// What is there already is replaced.
+    /// Replaces existing files.
     pub replaces: bool,
 }
 

@@ -77,7 +77,7 @@ pub struct Changes {
 impl Changes {
     /// The directives whose value is new, by main name, in the order given.
     ///
-    /// Those that refer to something outside (`bind`, TLS files) are included even if unchanged.
+    /// Directives about something outside (`bind`, TLS files) are included even if unchanged.
     pub fn names(&self) -> &[&'static str] {
         &self.names
     }

@@ -4,8 +4,8 @@ use super::Special;
 use crate::config::refusal::ValueError;
 use crate::config::words::Text;
 
-/// What is compressed in snapshots. `lz4` and `zstd` compress strings, as `yes` does: files that
-/// are compressed as a whole are read, but not written.
+/// The compression of strings in snapshots: `yes` is LZF. Files that are compressed as a whole
+/// (Valkey) are read, but not written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RdbCompression {
     No,

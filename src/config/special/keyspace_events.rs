@@ -1,4 +1,12 @@
-//! `notify-keyspace-events`: which events are published.
+//! `notify-keyspace-events`: which events are published, and on which channels.
+//!
+//!     letter -> a bit of EventClass      `A` -> all classes marked so in the list below
+//!
+//! The list has each letter once, in the order in which Redis prints them; its place there is its
+//! bit. CONFIG GET prints `A` for all of its classes and omits the hidden ones beside it, as Redis
+//! does; the line that CONFIG REWRITE writes has them, so that it reads back the same.
+//! Cost: O(letters) to read and print; whether an event is published is one test of a bit in
+//! `keyspace`.
 
 use bitflags::bitflags;
 
@@ -14,7 +22,7 @@ macro_rules! event_classes {
         enum ClassIndex { $($NAME),* }
 
         bitflags! {
-            /// What an event is about, and the two channels on which it is published.
+            /// The classes of events, and the channels on which they are published.
             #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
             pub struct EventClass: u32 {
                 $($(#[doc = $doc])* const $NAME = 1 << ClassIndex::$NAME as u32;)*

@@ -1,4 +1,9 @@
 //! Directives about the process: working directory, shutdown, OOM score.
+//!
+//! `dir` is resolved when it is read, against the `dir` before it: from then on it is absolute, and
+//! an existing folder. A refused value changes nothing. `shutdown-on-*` refuses `save` with
+//! `nosave`, and no words are `default`. Nothing here changes the process: `server` calls chdir and
+//! writes the scores.
 
 use super::{Lines, Special};
 use crate::config::choices::Choice;
