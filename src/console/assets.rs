@@ -1,4 +1,12 @@
 //! The files of the console, embedded by `build.rs`.
+//!
+//!     console/*.js    stripped, joined into a few scripts      raw and gzip
+//!     console/*.css   stripped                                 raw and gzip
+//!
+//! Invariant: `FILES` is sorted by name. A file is neither read nor compressed at run time: it
+//! costs its bytes in the program, and [`find`] O(log files). `server::console` chooses raw or
+//! gzip. The tests of `build/strip.rs` and `build/join.rs` are here, because a build script has
+//! none.
 
 /// One file.
 #[derive(Debug)]
@@ -176,7 +184,7 @@ mod tests {
         }
     }
 
-    /// What a browser loads at most, if it opens every view; 28,000 bytes of it are vendored.
+    /// The most that a browser loads if it opens every view; 28,000 bytes of it are vendored.
     const GZIP_BYTES_MAX: usize = 115 * 1000;
 
     #[test]

@@ -1,4 +1,13 @@
 //! The bodies of calls: JSON with known fields. Other fields are ignored.
+//!
+//!     api/command   CommandCall { db, commands, atomic, checks }
+//!     api/login     Login { user, password }
+//!     a stream      StreamCall { db, stats, subscriptions, monitor }
+//!
+//! Each list and number has a limit here, and so has the number of values of a body: they are
+//! counted before the body is parsed, because a value takes far more memory than its bytes. The size of a
+//! body is limited in `http`. Permissions are not checked here: `server::console` runs the commands
+//! as the user of the session.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -12,7 +21,7 @@ const TOPICS_MAX: usize = 64;
 /// Maximum values in a body: each costs far more than its bytes.
 const VALUES_MAX: usize = 65_536;
 
-/// What is wrong with a body; the answer's text.
+/// The fault of a body, as the answer's text.
 pub type Wrong = &'static str;
 
 /// A command: its arguments.
@@ -42,7 +51,7 @@ pub struct Login {
     pub password: Vec<u8>,
 }
 
-/// What a stream shows.
+/// The contents of a stream.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct StreamCall {
     pub db: u32,
@@ -92,7 +101,7 @@ fn values_at_most(body: &[u8]) -> usize {
         match byte {
             b'[' | b'{' | b',' => count += 1,
             b'"' => {
-                // To behind its end.
+                // To the place after its end.
                 loop {
                     let rest = body.get(at..).unwrap_or_default();
                     let Some(step) = memchr::memchr2(b'"', b'\\', rest) else {

@@ -1,4 +1,4 @@
-//! Who is let in: checks of a request before anything is done for it.
+//! The admission of requests: checks before anything is done for one.
 //!
 //! A page of another site can have a browser send requests here, and can have its own name resolve
 //! to this machine. So the host must be one that no foreign name can be (`localhost`, an address)
@@ -10,7 +10,7 @@ use std::net::{IpAddr, Ipv6Addr};
 
 use super::http::{self, Answer, Head, Method};
 
-/// What the server says about its doors.
+/// The settings that decide about admission.
 #[derive(Clone, Copy, Debug)]
 pub struct Doors<'a> {
     /// `console-hosts`.

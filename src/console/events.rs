@@ -1,4 +1,10 @@
 //! Events of a stream as frames of `text/event-stream`, and the messages that they show.
+//!
+//!     id: N | event: NAME | data: JSON | empty line          a frame; HEARTBEAT is a comment
+//!
+//! [`Messages`] reads the RESP that a subscriber is sent, cut anywhere, and gives the JSON of each
+//! published message; other replies are skipped. Of each part it keeps 16 KiB and counts the rest,
+//! so that memory does not grow with a message. Which events a stream has: `server::console`.
 
 use super::json;
 use crate::resp::{Head, Text};
@@ -25,7 +31,7 @@ struct Part {
 }
 
 impl Part {
-    /// What is shown: where it is cut, a character of UTF-8 is not cut in two.
+    /// The bytes to show; a cut does not split a character of UTF-8.
     fn shown(&self) -> &[u8] {
         match std::str::from_utf8(&self.bytes) {
             Err(e) if self.bytes.len() < self.length && e.error_len().is_none() => {
@@ -86,8 +92,8 @@ impl Messages {
         }
     }
 
-    /// A head. What is no string of a message, such as the count of subscriptions, ends the message
-    /// as another one.
+    /// Begins a part with the line of its head. A part that is no string, such as the count of
+    /// subscriptions, makes the reply no message.
     fn begin(&mut self, line: &[u8]) {
         match Head::parse(line) {
             Ok(Head::Values(_, count)) => (self.missing, self.parts) = (count, Vec::new()),
@@ -106,7 +112,7 @@ impl Messages {
 }
 
 /// A published message as JSON: `{"channel":..,"pattern":..,"message":..}`, and its length as
-/// `bytes` if it is cut; `None`: it is another one.
+/// `bytes` if it is cut; `None`: another reply.
 fn message_of(parts: &[Part]) -> Option<Vec<u8>> {
     let (channel, pattern, message) = match parts {
         [kind, channel, text] if matches!(&kind.bytes[..], b"message" | b"smessage") => {

@@ -74,7 +74,7 @@ pub struct Head {
 pub enum Parsed {
     Head(Box<Head>),
     Part,
-    /// Refused, and the connection with it: what follows cannot be told from it.
+    /// Refused, and the connection is closed: the end of the request is unknown.
     Refused(Status),
 }
 
