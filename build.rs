@@ -1,6 +1,6 @@
-//! Embeds the web console: a table of the files of `console/`, plain and gzipped, and the hash of all of
-//! them, by which their URLs change when a file does (`src/console/assets.rs`). Own scripts and styles
-//! are stripped (`build/strip.rs`), and scripts joined into a few (`build/join.rs`).
+//! Embeds the web console: a table of the files of `console/`, plain and gzipped, and the hash of
+//! all of them, by which their URLs change when a file does (`src/console/assets.rs`). Own scripts
+//! and styles are stripped (`build/strip.rs`), and scripts joined into a few (`build/join.rs`).
 //!
 //! The output depends only on names and contents: two builds are equal byte for byte.
 

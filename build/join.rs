@@ -1,5 +1,6 @@
-//! Joins modules into the files that browsers load: one for the page and all that several views use,
-//! one for each view and what it uses alone. They compress together, and there are few requests.
+//! Joins modules into the files that browsers load: one for the page and all that several views
+//! use, one for each view and what it uses alone. They compress together, and there are few
+//! requests.
 //!
 //! A joined file has the modules' bodies one after the other, what is imported first, in one scope.
 //! So names at the top must differ within a file, an import under another name is not possible, and

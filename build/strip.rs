@@ -2,9 +2,9 @@
 //! tokens. Names stay, so that an error's text can be understood.
 //!
 //! This is a scanner, no parser. It knows comments, strings, templates and regular expressions, and
-//! keeps all other tokens in their order; of a module it takes the imports out and notes the names at
-//! the top. What it cannot decide is an error, which fails the build: a slash after `}` (a division or a
-//! regular expression), and forms of import and export that the console does not use.
+//! keeps all other tokens in their order; of a module it takes the imports out and notes the names
+//! at the top. What it cannot decide is an error, which fails the build: a slash after `}` (a
+//! division or a regular expression), and forms of import and export that the console does not use.
 
 /// A piece of a script that stays together.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -113,9 +113,10 @@ impl<'a> Scanner<'a> {
             let gap = self.gap()?;
             let rest = self.rest();
             let Some(first) = rest.chars().next() else {
-                return match is_nested {
-                    true => Err("a template without an end".into()),
-                    false => Ok(()),
+                return if is_nested {
+                    Err("a template without an end".into())
+                } else {
+                    Ok(())
                 };
             };
             let (kind, len) = match first {
@@ -245,9 +246,10 @@ impl<'a> Scanner<'a> {
             if len == 0 {
                 return Ok(gap);
             }
-            gap = gap.max(match rest[..len].contains('\n') {
-                true => Gap::Line,
-                false => Gap::Space,
+            gap = gap.max(if rest[..len].contains('\n') {
+                Gap::Line
+            } else {
+                Gap::Space
             });
             self.at += len;
         }
@@ -368,8 +370,8 @@ fn regex(text: &str) -> Result<usize, String> {
     Err("a regular expression without an end".into())
 }
 
-/// A style. Spaces within selectors and values mean something, those around `{};,>` and after a colon
-/// do not, but in strings.
+/// A style. Spaces within selectors and values mean something, those around `{};,>` and after a
+/// colon do not, but in strings.
 pub fn style(text: &str) -> Result<String, String> {
     let mut out = String::with_capacity(text.len());
     let mut rest = text;

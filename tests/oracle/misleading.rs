@@ -63,9 +63,10 @@ fn mislead(row: &Row, random: &mut Random) -> Vec<Vec<u8>> {
     let mut line = row.generate_plain(random);
     let words = row.words();
     let word = |random: &mut Random, line: &[Vec<u8>]| -> Vec<u8> {
-        match random.chance(50) {
-            true if !words.is_empty() => random.pick(&words).as_bytes().to_vec(),
-            _ => random.pick(line).clone(),
+        if random.chance(50) && !words.is_empty() {
+            random.pick(&words).as_bytes().to_vec()
+        } else {
+            random.pick(line).clone()
         }
     };
     for _ in 0..random.below(5) {

@@ -103,12 +103,11 @@ impl Special for ReplicaOf {
             return Lines::None;
         };
         let mut line = Vec::new();
-        match host
-            .iter()
-            .all(|&b| b.is_ascii_graphic() && b != b'"' && b != b'\'')
-        {
-            true if !host.is_empty() => line.extend_from_slice(host),
-            _ => words::quote(&mut line, host),
+        let is_plain = |b: &u8| b.is_ascii_graphic() && *b != b'"' && *b != b'\'';
+        if !host.is_empty() && host.iter().all(is_plain) {
+            line.extend_from_slice(host);
+        } else {
+            words::quote(&mut line, host);
         }
         line.extend_from_slice(format!(" {port}").as_bytes());
         Lines::Values(vec![(line, true)])

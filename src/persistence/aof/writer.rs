@@ -645,9 +645,10 @@ impl LogWriter {
             return;
         }
         if self.buffer.len() > self.unsynced {
-            let written = match !waits && self.is_behind(time) {
-                true => self.launch(time),
-                false => self.write(time),
+            let written = if !waits && self.is_behind(time) {
+                self.launch(time)
+            } else {
+                self.write(time)
             };
             if let Err(error) = written {
                 self.note(Trouble::Write(error));

@@ -51,10 +51,11 @@ pub fn names(input: &mut Input<'_>) -> Result<Names, Fault> {
 /// Checks names: at least one, and ascending.
 pub fn in_order(names: Vec<Box<[u8]>>) -> Result<Names, Fault> {
     let is_below = |pair: &[Box<[u8]>]| (pair[0].len(), &pair[0]) < (pair[1].len(), &pair[1]);
-    match !names.is_empty() && names.windows(2).all(is_below) {
-        true => Ok(names.into()),
-        false => Err(Fault::damaged(
+    if !names.is_empty() && names.windows(2).all(is_below) {
+        Ok(names.into())
+    } else {
+        Err(Fault::damaged(
             "the field names of a template are out of order",
-        )),
+        ))
     }
 }

@@ -105,9 +105,10 @@ fn quoted(text: &[u8]) -> Vec<u8> {
 /// Redis writes these values as they are, and then cannot read one with a blank or a quote.
 fn quoted_if_needed(text: &[u8]) -> Vec<u8> {
     let is_plain = |b: &u8| b.is_ascii_graphic() && !b"\"'\\".contains(b);
-    match !text.is_empty() && text.iter().all(is_plain) {
-        true => text.to_vec(),
-        false => quoted(text),
+    if !text.is_empty() && text.iter().all(is_plain) {
+        text.to_vec()
+    } else {
+        quoted(text)
     }
 }
 

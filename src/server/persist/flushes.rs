@@ -199,9 +199,10 @@ impl Server {
         let back = asked.named.map(|(back, _)| back);
         let found = keyspace.pending_flush(back, asked.db).ok_or(NOTHING)?;
         let is_full = |(db, _): &(DbIndex, usize)| !keyspace.database(*db).is_empty();
-        match !asked.replaces && found.databases.iter().any(is_full) {
-            true => Err(NOT_EMPTY),
-            false => Ok(found),
+        if !asked.replaces && found.databases.iter().any(is_full) {
+            Err(NOT_EMPTY)
+        } else {
+            Ok(found)
         }
     }
 

@@ -342,7 +342,7 @@ impl Upstream {
 
     /// The stream follows on this connection, `rest` first, which was read already. What is still
     /// to be read in the same way is returned beside it.
-    pub(in crate::server) fn into_stream(
+    pub(in crate::server) fn hand_over_stream(
         &self,
         stream: Stream,
         rest: Vec<u8>,

@@ -393,7 +393,7 @@ impl Loop {
         let upstream = server.replication.upstream.as_ref();
         let replays = upstream.is_some_and(|upstream| upstream.replays);
         let (stream, rest) = match upstream {
-            Some(upstream) => upstream.into_stream(stream, rest),
+            Some(upstream) => upstream.hand_over_stream(stream, rest),
             None => (stream, rest),
         };
         let peer = stream.peer();

@@ -42,7 +42,7 @@ impl Loop {
         tracing::info!("{MASTER} <-> REPLICA sync: the snapshot comes over a second connection");
         // Valkey's main link has another conversation first.
         let (stream, rest) = match dialect {
-            Dialect::RdbChannel { .. } => upstream.into_stream(stream, rest),
+            Dialect::RdbChannel { .. } => upstream.hand_over_stream(stream, rest),
             Dialect::DualChannel => (stream, rest),
         };
         upstream.main = Some(Box::new(MainLink {
@@ -159,7 +159,7 @@ impl Loop {
                         continue;
                     };
                     if let Some(main) = upstream.main.take() {
-                        let (stream, rest) = upstream.into_stream(main.stream, rest);
+                        let (stream, rest) = upstream.hand_over_stream(main.stream, rest);
                         upstream.held.push(&rest);
                         upstream.main = Some(Box::new(MainLink { stream, ..*main }));
                     }
