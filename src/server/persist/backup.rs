@@ -104,8 +104,8 @@ impl Server {
         Ok(())
     }
 
-    /// What cron does for a session: notices the end of the append only file, and of a sealed
-    /// backup's time.
+    /// Cron's check of a session: fails it if the append only file was switched off, and cleans up
+    /// a sealed backup whose time is over.
     pub(in crate::server) fn look_at_session(&mut self, keyspace: &mut Keyspace) {
         let session = &mut self.persist.backups.session;
         if session.state == SessionState::Incrementing && self.persist.aof.state() == AofState::Off
@@ -288,7 +288,7 @@ impl Server {
         let Some(client) = self.persist.backups.note_end(ended) else {
             return;
         };
-        // It may be gone, or be waiting for something else by now.
+        // The client may be gone, or be waiting for something else by now.
         let blocked = self.clients.get(client).map(|s| &s.client.blocked);
         let until = blocked.and_then(|b| Some(&b.as_ref()?.until));
         if matches!(until, Some(Until::Backup)) {

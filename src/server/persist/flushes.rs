@@ -1,15 +1,16 @@
-//! What flushes have set aside (`keyspace::passes::aside`), at work: how long it waits, what frees
-//! it earlier, and what bringing it back means for the log, snapshots and replicas.
+//! Flushed data that is set aside (`keyspace::passes::aside`), at work: how long it waits, when it
+//! is freed earlier, and the effects of its return on the log, snapshots and replicas.
 //!
-//!     grace      cron frees what has waited for `flush-grace` seconds
-//!     memory     it counts towards no limit, and is freed as soon as it and what is used exceed
-//!                `maxmemory`, or the machine's or container's memory is short
-//!     the log    has the flush and `FLUSH UNDO`; lines say which flushes were set aside, and what was freed
-//!                since (`AsideLine`). A replay does the same, whatever `flush-grace` is then. A base has
-//!                nothing of what is set aside: rewrites wait for the end of the grace, and what one cannot
-//!                wait for is freed
-//!     replicas   repeat flush and undo. One that has not set the data aside asks for a full copy; one that
-//!                has not announced that it knows the command (`capa flush-undo`) is given one
+//!     grace      cron frees data that has waited for `flush-grace` seconds
+//!     memory     the data counts towards no limit, and is freed as soon as it and the used memory
+//!                exceed `maxmemory`, or the machine's or container's memory is short
+//!     the log    has the flush and `FLUSH UNDO`; lines record which flushes were set aside, and
+//!                which were freed since (`AsideLine`). A replay does the same, whatever
+//!                `flush-grace` is then. A base has no data that is set aside: rewrites wait for
+//!                the end of the grace; one that cannot wait frees the data
+//!     replicas   repeat flush and undo. One that has not set the data aside asks for a full copy;
+//!                one that has not announced that it knows the command (`capa flush-undo`) is
+//!                given one
 //!
 //! Invariant: an undo in the log, or in the stream from a replica's position on, names a flush that
 //! is before it there; a replay has what the flush deleted.
@@ -37,11 +38,11 @@ const MIGRATES: CommandError =
 const SAVES: CommandError =
     CommandError::Text("ERR a snapshot that cannot be ended has the data: try again later");
 
-/// What FLUSH UNDO asks for.
+/// The arguments of FLUSH UNDO.
 #[derive(Clone, Copy, Debug)]
 pub struct UndoRequest {
     pub db: Option<DbIndex>,
-    /// What is in the databases is set aside in its turn.
+    /// The present data of the databases is set aside in its turn.
     pub replaces: bool,
     /// From the log or the primary: the flush that was undone there, by the number of flushes after
     /// it, and its keys.
@@ -49,8 +50,8 @@ pub struct UndoRequest {
 }
 
 impl Server {
-    /// How long what is flushed waits, milliseconds; 0: nothing is set aside. A replica keeps it
-    /// longer than its primary: it hears of the undo later.
+    /// How long flushed data waits, milliseconds; 0: nothing is set aside. A replica keeps it
+    /// longer than its primary, because it receives the undo later.
     fn flush_grace_ms(&self) -> i64 {
         let config = &self.config;
         let grace_ms = i64::from(config.flush_grace) * 1000;
@@ -61,14 +62,14 @@ impl Server {
         }
     }
 
-    /// Whether a command repeats one of the log or of the primary, be it in a transaction.
+    /// Whether a command repeats one of the log or of the primary, also within a transaction.
     pub fn repeats(&self, client: &Client, origin: Origin) -> bool {
         origin == Origin::Loading || client.flags.contains(ClientFlags::PRIMARY)
     }
 
-    /// FLUSHALL and FLUSHDB: sets aside what is in these databases, if that may be. `None`: it may
-    /// not, and the caller frees it. Otherwise the number of keys. With `now` it may not, and all
-    /// that was set aside before is freed.
+    /// FLUSHALL and FLUSHDB: sets aside the data of these databases, and returns the number of its
+    /// keys. `None`: it may not be set aside, and the caller frees it. With `now` that is so, and
+    /// all data that was set aside before is freed.
     pub fn flush_aside(
         &mut self,
         keyspace: &mut Keyspace,
@@ -76,7 +77,7 @@ impl Server {
         dbs: &[DbIndex],
         now: bool,
     ) -> Option<usize> {
-        // What a client of a writable replica flushes is not in the primary's stream.
+        // A flush by a client of a writable replica is not in the primary's stream.
         let is_local = self.replication.is_replica() && !self.repeats(client, origin);
         let is_empty = dbs.iter().all(|&db| keyspace.database(db).is_empty());
         let at_ms = match origin {
@@ -98,35 +99,36 @@ impl Server {
         keys
     }
 
-    /// What is set aside has changed: the limit at which memory is looked for follows.
+    /// The data set aside has changed: adapts the limit above which memory has to be freed.
     pub fn note_aside(&mut self, keyspace: &Keyspace) {
         if self.memory.limit.note_aside(keyspace.aside_bytes()) {
             self.update_interest();
         }
     }
 
-    /// A command has flushed what the log or replicas will not flush (`redis.set_repl`): flushes
-    /// are not named alike any more, and nothing can be undone.
+    /// A command has flushed data that the log or replicas keep (`redis.set_repl`): they number
+    /// flushes otherwise from now on, so none of the earlier ones can be undone.
     pub fn flushed_apart(&mut self, keyspace: &mut Keyspace) {
         keyspace.forget_aside();
         self.note_aside(keyspace);
     }
 
-    /// CONFIG SET flush-grace: what has waited for as long is freed.
+    /// CONFIG SET flush-grace: frees data that has waited for as long.
     pub fn flush_grace_changed(&mut self, keyspace: &mut Keyspace) {
         let now_ms = keyspace.now_ms();
         keyspace.end_grace(now_ms - self.flush_grace_ms(), now_ms);
         self.note_aside(keyspace);
     }
 
-    /// Seconds that what was flushed at a time still waits.
+    /// Seconds that data flushed at `at_ms` still waits.
     pub fn seconds_left(&self, at_ms: i64, now_ms: i64) -> i64 {
         (at_ms.saturating_add(self.flush_grace_ms()) - now_ms).max(0) / 1000
     }
 
     // --- undo ---
 
-    /// FLUSH UNDO: brings back what a flush has set aside. The flush, for the effect.
+    /// FLUSH UNDO: brings back the data that a flush has set aside. Returns the flush, for the
+    /// effect.
     pub fn undo_flush(
         &mut self,
         keyspace: &mut Keyspace,
@@ -160,7 +162,7 @@ impl Server {
         }
         let found = found?;
         if keyspace.has_unrecorded() {
-            // Deletions that are not told yet must not meet the keys that return.
+            // Deletions that are not recorded yet must not meet the keys that return.
             self.record_all_dropped_keys(keyspace);
         }
         let taken = keyspace.take_flushed(found.number, asked.db);
@@ -206,7 +208,8 @@ impl Server {
         }
     }
 
-    /// Slots are on their way: keys that came back could be at two nodes, the older ones here.
+    /// Whether slots are being migrated: keys that came back could be at two nodes, the older ones
+    /// here.
     fn migrates_slots(&self) -> bool {
         let migrations = self.migrations.as_ref();
         let cluster = self.cluster.as_ref();
@@ -214,8 +217,8 @@ impl Server {
         is_open || migrations.is_some_and(|driver| !driver.machine.is_idle())
     }
 
-    /// Ends what a snapshot under way is made for: databases come and go below it. FLUSHALL does
-    /// the same to a save; a rewrite begins again.
+    /// Ends a snapshot under way, because its databases are exchanged. FLUSHALL, too, ends a save;
+    /// a rewrite begins again.
     fn end_snapshots(&mut self, keyspace: &mut Keyspace) {
         if keyspace.is_saving() {
             self.cancel_save(keyspace);
@@ -226,7 +229,7 @@ impl Server {
 
     // --- freeing ---
 
-    /// Cron: frees what has waited for long enough, or whose memory is needed.
+    /// Cron: frees data that has waited for long enough, or whose memory is needed.
     pub(in crate::server) fn tend_aside(&mut self, keyspace: &mut Keyspace) {
         if self.persist.loading.in_progress() {
             return;
@@ -255,7 +258,8 @@ impl Server {
         }
     }
 
-    /// Frees what is set aside, oldest first, as far as it and what is used exceed `maxmemory`.
+    /// Frees data that is set aside, oldest first, as far as it and the used memory exceed
+    /// `maxmemory`.
     pub(in crate::server) fn free_aside_for_room(&mut self, keyspace: &mut Keyspace) {
         let bound = self.memory.limit.eviction_bound();
         let mut freed = 0;
@@ -268,7 +272,7 @@ impl Server {
             let gone = bytes - keyspace.aside_bytes();
             freed += gone;
             if gone == 0 {
-                // A snapshot has it: the memory comes when that has ended.
+                // A snapshot has the data: its memory is freed when that has ended.
                 break;
             }
         }
@@ -283,8 +287,8 @@ impl Server {
 
     // --- the log ---
 
-    /// Tells the log what is set aside no more. Between units, so that the log has all flushes so
-    /// far.
+    /// Records in the log which flushes are no longer set aside. Only between units, so that the
+    /// log has all flushes so far.
     fn record_freed(&mut self, keyspace: &mut Keyspace) {
         if self.is_in_unit(keyspace) {
             return;
@@ -294,9 +298,9 @@ impl Server {
         }
     }
 
-    /// Whether a rewrite has to wait for the end of the grace, because a base has nothing of what
-    /// is set aside. Each waits once, for `flush-grace` seconds: flushes that follow each other do
-    /// not hold it for ever.
+    /// Whether a rewrite has to wait for the end of the grace, because a base has no data that is
+    /// set aside. A rewrite waits once, for `flush-grace` seconds: flushes that follow each other
+    /// do not hold it for ever.
     pub(super) fn holds_rewrite(&mut self, keyspace: &Keyspace) -> bool {
         let aof = &self.persist.aof;
         let is_needed = aof.state() != AofState::On || aof.is_incomplete();
@@ -310,7 +314,7 @@ impl Server {
         now_ms.saturating_sub(since_ms) <= grace_ms
     }
 
-    /// A base of the log is made from the keyspace as it is now.
+    /// A base of the log is made from the present keyspace: frees the data set aside.
     pub(super) fn free_aside_for_base(&mut self, keyspace: &mut Keyspace) {
         self.settle_undo();
         self.persist.aof.flushed_aside_ms = None;
@@ -324,7 +328,7 @@ impl Server {
         }
     }
 
-    /// The replay of the log has come to lines about what was set aside.
+    /// The replay of the log has come to lines about flushes that were set aside.
     pub(super) fn replay_aside(&mut self, keyspace: &mut Keyspace, lines: AsideLines) {
         if let Some(kept) = lines.kept {
             keyspace.keep_flushes(kept);
@@ -336,7 +340,8 @@ impl Server {
         }
     }
 
-    /// A unit of the log has been replayed: flushes after it are set aside if another line says so.
+    /// A unit of the log has been replayed: flushes after it are set aside only if another line
+    /// orders it.
     pub(super) fn replayed_unit(&mut self, keyspace: &Keyspace) {
         let flushes = &mut self.persist.loading.flushes;
         if flushes.set_aside_ms.is_some() && flushes.before != keyspace.flushes() {
@@ -347,8 +352,8 @@ impl Server {
     /// The log has been replayed.
     pub(super) fn replayed_flushes(&mut self, keyspace: &mut Keyspace) {
         if self.persist.loading.flushes.set_aside_ms.take().is_some() {
-            // The flush was cut off: another line ends that one, so that it is not of the next
-            // flush.
+            // The flush of the last line was cut off: another line ends it, so that it does not
+            // apply to the next flush.
             keyspace.note_freed();
         }
         self.flush_grace_changed(keyspace);
@@ -374,8 +379,8 @@ impl Server {
         self.turn.to_close.push(client.id);
     }
 
-    /// Replicas that do not know FLUSH UNDO are disconnected before they are sent it: they come
-    /// again, and are given a full copy. A second link is none that the stream comes by.
+    /// Disconnects replicas that do not know FLUSH UNDO before they are sent it: they reconnect,
+    /// and are given a full copy. A second link stays, because it does not carry the stream.
     fn drop_replicas_without_undo(&mut self) {
         self.replication.undone_now = true;
         let is_later = |its: &Replica| {
@@ -395,7 +400,7 @@ impl Server {
         }
     }
 
-    /// The stream has the undo by now.
+    /// Notes the position of an undo, once the stream has it.
     fn settle_undo(&mut self) {
         if !self.scripting.is_running() && std::mem::take(&mut self.replication.undone_now) {
             self.note_undone(Some(self.stream.offset()));
@@ -408,7 +413,7 @@ impl Server {
         self.persist.aof.note_undone(at);
     }
 
-    /// Whether what follows a position has an undo that such a replica does not know.
+    /// Whether the stream after `from` has an undo, and the replica does not know FLUSH UNDO.
     pub(in crate::server) fn crosses_undo(&self, facts: &Facts, from: ReplOffset) -> bool {
         let replication = &self.replication;
         let is_later = replication.undone_at.is_some_and(|at| from < at);

@@ -11,7 +11,7 @@ use crate::server::persist::loading::AfterLoading;
 use crate::server::state::Server;
 use crate::server::state::world::{Engine, Load};
 
-/// For a caller that waits: bytes loaded between two checks of anything else.
+/// Bytes of one step for a caller that waits for the whole load.
 const RELOAD_STEP_BYTES: u64 = 64 * 1024;
 
 impl Server {
@@ -41,7 +41,7 @@ impl Server {
     }
 }
 
-/// Loads the whole append only file, already written, for a caller that waits.
+/// Loads the whole append only file for a caller that waits. The file has all effects already.
 pub(super) fn reload_now(
     keyspace: &mut Keyspace,
     server: &mut Server,

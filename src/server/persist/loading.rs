@@ -80,7 +80,7 @@ impl Engine {
         let path = path.to_owned();
         let options = LoadOptions {
             expired: match server.config.replicaof.0 {
-                // Its primary says when they go.
+                // The primary's stream deletes them.
                 Some(_) => ExpiredKeys::Keep,
                 None => ExpiredKeys::SkipNamed,
             },
@@ -104,7 +104,7 @@ impl Engine {
     }
 }
 
-/// What follows the loading of a snapshot at the start.
+/// The step after the loading of a snapshot at the start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum AfterLoading {
     /// Nothing more.
@@ -205,8 +205,8 @@ impl Server {
         })
     }
 
-    /// There is no space for a copy of the snapshot as the first base. Until a rewrite has made one
-    /// the snapshot has all data, because no write is taken: a server that starts again loads it.
+    /// There is no space for a copy of the snapshot as the first base. Writes are refused until a
+    /// rewrite has made a base, so the snapshot has all data: a server that starts again loads it.
     fn await_aof_base(&mut self, keyspace: &mut Keyspace) -> Result<(), LoadFailed> {
         self.switch_aof_on(keyspace)?;
         self.persist.aof.await_base();

@@ -1,8 +1,9 @@
-//! What is kept on disk, at work: the append only file, snapshots, backups, loading, shutdown.
+//! Persistence at work: the append only file, snapshots, backups, loading, shutdown.
 //!
 //! Each has its state and its decisions in a type of `parts`, which takes settings, time and events
-//! and returns what follows. Here is what follows: clients resume, the gates are recomputed, one
-//! part waits for another (a rewrite for a snapshot, a backup for the append only file or a save).
+//! and returns the consequences. They are carried out here: clients resume, the gates are
+//! recomputed, one part waits for another (a rewrite for a snapshot, a backup for the append only
+//! file or a save).
 
 pub mod aof;
 pub mod backup;

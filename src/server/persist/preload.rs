@@ -20,7 +20,7 @@ use crate::server::persist::aof::AofLoader;
 use crate::server::persist::loading::AfterLoading;
 use crate::server::state::world::Engine;
 
-/// What `preload-file` names.
+/// The file or set that `preload-file` names.
 struct Preload {
     is_rdb: bool,
     path: PathBuf,
@@ -91,7 +91,7 @@ fn install(disk: &Disk, from: &Names, manifest: &Manifest, to: &Names) -> Result
 }
 
 impl Engine {
-    /// Prepares to load what `preload-file` names.
+    /// Prepares to load the file or set that `preload-file` names.
     pub(super) fn begin_preloading(&mut self) -> Result<(), LoadFailed> {
         let config = &self.server.config;
         let preload = Preload::parse(&config.preload_file);

@@ -1,4 +1,14 @@
-//! Shutting down: signals, SHUTDOWN, and what is saved before.
+//! Shutting down: signals, SHUTDOWN, and the save before it.
+//!
+//!     drain      clients finish and leave              at most `shutdown-drain-seconds`
+//!     replicas   writes are held until replicas        at most `shutdown-timeout`
+//!                have acknowledged the whole stream
+//!     successor  with FAILOVER: one takes over         at most `SUCCESSOR_MS`
+//!     end        snapshots are cancelled, the log is fsynced, the final snapshot is saved
+//!
+//! NOW skips the waits. A failed save cancels the shutdown, unless it is forced. Until the end
+//! SHUTDOWN ABORT cancels it. Cost: O(replicas) a turn while it waits; the save blocks, O(data).
+//! The request and its flags: `parts::persist::shutdown`.
 
 use std::sync::atomic::Ordering;
 
@@ -15,7 +25,7 @@ use crate::server::process::log::MASTER_INSIDE;
 use crate::server::state::world::{Engine, Flow};
 use crate::server::state::{Server, Shutdown};
 
-/// Time limit for a replica to hear that it is to take over.
+/// Time limit for a replica to receive the order to take over.
 const SUCCESSOR_MS: u64 = 500;
 
 impl Engine {
@@ -39,7 +49,7 @@ impl Engine {
         self.continue_shutdown();
     }
 
-    /// A shutdown that waits for replicas ends when they have everything, or in time.
+    /// Continues a shutdown that waits: it ends when replicas have everything, or at the deadline.
     pub(in crate::server) fn continue_shutdown(&mut self) {
         let Engine {
             keyspace, server, ..
@@ -89,7 +99,7 @@ impl Engine {
 }
 
 impl Shutdown {
-    /// What a signal requests, unless a shutdown is requested already.
+    /// The request that a signal makes, unless a shutdown is requested already.
     fn signalled(&self, config: &Config) -> Option<ShutdownRequest> {
         let is_requested = self.request.is_some() || self.waiting.is_some();
         if self.signals.stop.load(Ordering::Acquire) == 0 || is_requested {
@@ -125,8 +135,9 @@ impl Shutdown {
 }
 
 impl Server {
-    /// SHUTDOWN, or its signal: at the end of the turn, or when clients have gone
-    /// (`shutdown-drain-seconds`) and replicas have everything, or in time.
+    /// SHUTDOWN, or its signal: begins the shutdown, which ends at the end of the turn, or when
+    /// clients have gone (`shutdown-drain-seconds`) and replicas have everything, or at the
+    /// deadline.
     pub fn begin_shutdown(&mut self, request: ShutdownRequest, by_signal: bool) {
         let drain_s = u64::from(self.config.shutdown_drain_seconds);
         if request.now || drain_s == 0 {
@@ -143,7 +154,7 @@ impl Server {
         });
     }
 
-    /// Clients other than links to servers, and than those that wait for the shutdown.
+    /// The number of clients, without links to servers and clients that wait for the shutdown.
     fn clients_to_drain(&self) -> usize {
         let stays = |s: &&Session| {
             let blocked = s.client.blocked.as_deref();
@@ -174,7 +185,7 @@ impl Server {
         }
     }
 
-    /// SHUTDOWN beside a script that does not end: at once. `false`: it failed.
+    /// SHUTDOWN during a script that does not end: waits for nothing. `false`: it failed.
     pub fn shut_down_now(&mut self, keyspace: &mut Keyspace, request: ShutdownRequest) -> bool {
         self.end_shutdown(keyspace, request, false)
     }
@@ -247,7 +258,7 @@ impl Server {
         );
     }
 
-    /// Ends the service, if what must be saved can be. `false`: it goes on.
+    /// Ends the service, if everything that must be saved can be. `false`: the service continues.
     fn end_shutdown(
         &mut self,
         keyspace: &mut Keyspace,
@@ -273,7 +284,7 @@ impl Server {
     }
 
     /// SHUTDOWN FAILOVER: asks a replica that has everything to take over. `false`: there is none,
-    /// or some replica would not understand it.
+    /// or a replica is older than Valkey 9.0 and does not know the request.
     fn ask_successor(&mut self, keyspace: &mut Keyspace) -> bool {
         const VERSION_MIN: (u32, u32, u32) = (9, 0, 0);
         if self.cluster.is_none() || self.replication.is_replica() {

@@ -46,7 +46,7 @@ pub(in crate::server) struct CutEnd {
 pub struct AofLoader {
     /// The files are not the server's own.
     is_foreign: bool,
-    /// What was left out at the end of the last file.
+    /// The damaged end of the last file, which was not replayed.
     cut_end: Option<CutEnd>,
     names: Names,
     manifest: Manifest,
@@ -57,7 +57,7 @@ pub struct AofLoader {
     batch: Batch,
     /// Stream position after the files that are done; the history id if a file has named one.
     stream: (Option<ReplId>, ReplOffset),
-    /// The database that the stream has selected there, if the files tell.
+    /// The database that the stream has selected there, if the files record it.
     selected: Option<DbIndex>,
     /// The histories before that one, each with its last offset.
     earlier: Vec<(ReplId, ReplOffset)>,
@@ -142,7 +142,7 @@ impl AofLoader {
         Ok((loader, total))
     }
 
-    /// What was left out at the end of the last file, if anything.
+    /// The damaged end of the last file, which was not replayed, if there is one.
     pub(in crate::server) fn cut_end(&self) -> Option<&CutEnd> {
         self.cut_end.as_ref()
     }
@@ -379,7 +379,7 @@ impl AofLoader {
         Ok(())
     }
 
-    /// The file is truncated: cuts off what follows its last whole command or transaction, or
+    /// The file is truncated: cuts off the bytes after its last whole command or transaction, or
     /// refuses to start.
     fn cut_torn(
         &mut self,

@@ -1,8 +1,8 @@
 //! The append only file at work (`parts::persist::aof`): the write before replies leave, the
 //! replies and waits that it releases, the end of changes of its set of files.
 //!
-//! `parts::persist::aof` decides and writes; what follows for clients, the gates and snapshots is
-//! done here. [`rewrite`] does the same for rewrites, [`loader`] replays the set.
+//! `parts::persist::aof` decides and writes; the consequences for clients, the gates and snapshots
+//! are carried out here. [`rewrite`] does the same for rewrites, [`loader`] replays the set.
 
 pub mod loader;
 pub mod rewrite;
@@ -72,7 +72,7 @@ impl Server {
         self.look_at_log_room();
     }
 
-    /// Writers wait while much waits for the disk.
+    /// Holds clients that write while many bytes wait for the disk.
     #[inline]
     pub(super) fn look_at_log_room(&mut self) {
         let is_full = self.persist.aof.is_full();
@@ -153,7 +153,7 @@ impl Engine {
         }
     }
 
-    /// Continues what waited for a change of the set of files.
+    /// Continues the work that waited for a change of the set of files.
     #[cold]
     fn look_at_changes(&mut self) {
         match self.server.persist.aof.take_change() {
@@ -190,7 +190,7 @@ impl Engine {
         let aof = &mut self.server.persist.aof;
         aof.look_at_syncs();
         let synced = aof.synced();
-        // One whose wait has ended otherwise may wait for something else by now.
+        // A client whose wait has ended otherwise may wait for something else by now.
         let waits = |clients: &crate::server::Clients, offset, id| {
             let blocked = clients.get(id).and_then(|s| s.client.blocked.as_ref());
             matches!(blocked.map(|b| &b.until), Some(Until::Synced { offset: o }) if *o == Some(offset))
@@ -207,7 +207,7 @@ impl Engine {
         }
     }
 
-    /// The append only file is off: says so if there is one with data, which is not loaded.
+    /// The append only file is off: logs a warning if there is one with data, which is not loaded.
     pub(super) fn warn_of_unused_aof(&self) {
         let config = &self.server.config;
         let names = Aof::names(config);

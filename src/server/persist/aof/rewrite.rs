@@ -1,5 +1,5 @@
 //! Rewrites of the append only file at work (`parts::persist::aof::rewrites`): when one begins, the
-//! snapshot that makes its base, and what follows from its end.
+//! snapshot that makes its base, and the consequences of its end.
 //!
 //! Invariant: a rewrite that must be made again is queued with the driver of snapshots
 //! (`Consumer::Rewrite`); cron and a much longer file begin what is queued or due.
@@ -65,7 +65,7 @@ impl Server {
     ) -> Result<&'static str, &'static str> {
         if self.persist.aof.rewrites.in_progress() {
             if self.persist.backups.session.state == SessionState::Snapshotting {
-                // That one is the backup's, which keeps its base: another one follows.
+                // The rewrite under way is the backup's, which keeps its base: another one follows.
                 self.schedule_rewrite(true);
                 return Ok("Background append only file rewriting scheduled");
             }
@@ -208,8 +208,8 @@ impl Server {
         }
     }
 
-    /// Adds a finished base to the set as soon as no other change is under way. What it replaces is
-    /// kept for replicas whose positions it has.
+    /// Adds a finished base to the set as soon as no other change is under way. The files that it
+    /// replaces are kept for replicas whose positions are in them.
     pub(super) fn install_base(&mut self) {
         if self.persist.aof.may_install_base()
             && let Some(log) = self.persist.aof.log()
@@ -279,7 +279,7 @@ impl Engine {
         }
     }
 
-    /// Does what is due for rewrites; called by cron and after many writes.
+    /// Begins rewrites that are due; called by cron and after many writes.
     pub(in crate::server::persist) fn look_at_rewrites(&mut self) {
         self.take_effects();
         let Engine {

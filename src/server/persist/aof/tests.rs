@@ -228,8 +228,8 @@ fn is_synced(t: &Testbed) -> bool {
     !log.writer.sync_in_progress()
 }
 
-/// A server that was killed while a write waited for an fsync came back behind its readers, whose
-/// positions were refused then.
+/// Regression: a server that was killed while a write waited for an fsync restarted at a position
+/// before those of its readers, which it then refused.
 #[test]
 fn a_change_is_given_when_its_write_does_not_wait_for_an_fsync_any_more() {
     let folder = TempDir::new().expect("a folder");
@@ -302,7 +302,7 @@ fn a_failed_fsync_that_may_have_lost_data_refuses_writes_at_once() {
     assert!(refusal.starts_with(wanted), "{refusal}");
 }
 
-/// What the log of this thread says while `act` runs.
+/// The lines that this thread logs while `act` runs.
 fn logged(act: impl FnOnce()) -> String {
     #[derive(Clone, Default)]
     struct Lines(Arc<std::sync::Mutex<Vec<u8>>>);
@@ -560,8 +560,7 @@ fn a_file_that_was_left_during_a_rewrite_is_kept() {
     assert!(manifest.incrs.len() > 1, "{manifest:?}");
 }
 
-/// A disk whose steps of a kind wait until a gate is opened, and whose next write fails if it is
-/// told to.
+/// A disk whose steps of a kind wait until a gate is opened, and whose next write fails on request.
 fn gated(slow: Step) -> (Disk, Arc<Mutex<()>>, Arc<AtomicUsize>) {
     let gate = Arc::new(Mutex::new(()));
     let failing = Arc::new(AtomicUsize::new(0));
@@ -658,8 +657,8 @@ fn writers_wait_while_the_buffer_is_full_and_their_replies_until_they_are_writte
     assert_eq!(digest(&mut loaded), right);
 }
 
-/// Whether writes are stuck, and how many are to fail; a write that is stuck for 20 seconds goes
-/// on, overdue.
+/// Whether writes are stuck, and how many are to fail; a write that is stuck for 20 seconds
+/// continues, overdue.
 #[derive(Default)]
 struct Stuck {
     on: AtomicBool,
@@ -723,7 +722,7 @@ fn rewriting_while_stuck(folder: &TempDir) -> (Testbed, Arc<Stuck>) {
     (t, stuck)
 }
 
-/// The loop waited for the write on its way, and then wrote what waited itself.
+/// Regression: the loop waited for the write on its way, and then wrote the waiting bytes itself.
 #[test]
 fn a_rewrite_begins_while_the_disk_is_stuck_and_has_each_effect_once() {
     let folder = TempDir::new().expect("a folder");

@@ -1,4 +1,9 @@
-//! Snapshots for replicas in process: what they read, beside a save, and without readers.
+//! Snapshots for replicas in process, without sockets: their bytes in each dialect and version,
+//! beside a save, made by a child, and without readers.
+//!
+//! A test reads the spool as a replica does, while turns of the engine make the snapshot and
+//! commands change the keyspace; a second engine then loads the bytes and its dataset is compared.
+//! How bytes reach sockets is tested with real servers, outside of `src`.
 
 use std::fs;
 use std::path::Path;
@@ -95,7 +100,7 @@ fn begin(t: &mut Testbed, form: SyncForm) -> (Spool, SpoolReader) {
     (spool, reader)
 }
 
-/// Reads to the end, while the snapshot is made and `between` changes things.
+/// Reads to the end, while the snapshot is made and `between` changes the keyspace.
 fn read_all(
     t: &mut Testbed,
     reader: &mut SpoolReader,
@@ -186,7 +191,7 @@ fn a_save_and_two_syncs_share_a_pass() {
     );
     let mut reader = first.reader().expect("a reader");
     let other = second.reader().expect("a reader");
-    // The second one is given up with its reader, the others go on.
+    // The second one is given up with its reader, the others continue.
     let mut other = Some(other);
     let bytes = read_all(&mut t, &mut reader, |_| drop(other.take()));
     assert!(second.is_unread());
@@ -204,7 +209,7 @@ fn without_a_reader_the_pass_ends() {
     let (spool, reader) = begin(&mut t, all(11, Dialect::Redis));
     t.engine.continue_snapshot(0, true);
     assert!(t.engine.keyspace.is_saving());
-    // With the buffer of what is being written.
+    // With the buffer that is being written.
     let waiting = t.engine.server.persist.snapshots.waiting_bytes();
     let spooled = spool.memory_bytes();
     assert!(waiting >= spooled && waiting - spooled < 1 << 20);

@@ -1,5 +1,5 @@
-//! The driver of snapshots at work (`parts::persist::snapshot` has its state and invariants): what
-//! sinks are made from, the consumers' notice of an end, the release of clients whose writes
+//! The driver of snapshots at work (`parts::persist::snapshot` has its state and invariants): the
+//! settings of sinks, the notice of an end to consumers, the release of clients whose writes
 //! waited.
 
 use crate::keyspace::Keyspace;
@@ -13,7 +13,7 @@ pub mod save;
 mod tests;
 
 impl Server {
-    /// The driver, and what sinks that begin now are made from.
+    /// The driver, and the settings of sinks that begin now.
     fn snapshots(&mut self) -> (&mut Snapshots, Making<'_>) {
         let making = Making {
             config: &self.config,

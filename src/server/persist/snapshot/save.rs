@@ -102,7 +102,7 @@ impl Engine {
                 .saving
                 .is_due(&server.config, &server.now, keyspace.dirty);
         if is_due {
-            // The log says why it could not begin.
+            // The log has the reason if it could not begin.
             let _ = server.save_in_background(keyspace);
         }
     }

@@ -1,4 +1,8 @@
-//! The driver in process: several sinks, failing sinks, and a SAVE beside a rewrite.
+//! The driver of snapshots in process: several sinks, failing sinks, and a SAVE on a full disk.
+//!
+//! Slices are of a few keys, so that commands between them change every type while it is being
+//! saved. Each target is loaded into another engine, and its dataset compared with that of the
+//! moment when the snapshot began.
 
 use std::fs;
 use std::path::Path;
