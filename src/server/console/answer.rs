@@ -1,4 +1,13 @@
-//! Which answer a request gets.
+//! The answer to a request: a file, a call's result, or a refusal.
+//!
+//! Order of checks: the doors (host, origin, headers), the path, the session, the call's body.
+//! Invariants
+//!   1. Without a session only files, `login` and `me` are answered.
+//!   2. A body over `STRANGER_BODY_MAX` is refused by its head, unless its session is known.
+//! Cost: a file is in the executable and copied once into the answer. Commands, delayed logins and
+//! streams become a [`Next`], which the connection continues later (`run::links::console`).
+//! Elsewhere: `crate::console` parses HTTP and bodies and has the doors; `sessions`, `commands`,
+//! `streams` and `sample` do the calls.
 
 use crate::base::clock;
 use crate::console::calls::{self, CommandCall, Login, StreamCall};
@@ -12,7 +21,7 @@ use crate::server::parts::console::{Connection, Job, STREAMS_MAX, Task};
 use crate::server::state::Server;
 use crate::server::state::world::Engine;
 
-/// What a request leads to.
+/// The next step for a request.
 pub(in crate::server) enum Next {
     Answer(Answer),
     /// An answer without data of clients: it may be compressed (`console::pack`).
@@ -74,7 +83,7 @@ impl Engine {
         (!fits).then(|| Answer::refusal(http::TOO_LARGE))
     }
 
-    /// Answers a request, or says what must be done for it.
+    /// Answers a request, or returns its task or stream.
     pub(in crate::server) fn answer_console(
         &mut self,
         connection: &Connection,

@@ -131,7 +131,7 @@ impl Engine {
     }
 
     fn run_aside(&mut self, session: &mut Session, job: &mut Job) -> Option<Answer> {
-        // What a console reads is no use of the data.
+        // A console's reads do not count as use of the data.
         let reads = (self.keyspace.stats.hits, self.keyspace.stats.misses);
         self.keyspace.set_uses_counted(false);
         let answer = self.run_share(session, job);
@@ -228,7 +228,7 @@ impl Engine {
         }
         let is_error = |reply: &&Vec<u8>| reply.starts_with(b"{\"e\":");
         if let Some(error) = told.iter().find(is_error).cloned() {
-            // Those that could have been queued have the first one's error.
+            // Each command without an error of its own has the first one's.
             let own = told[1..].iter().map(|reply| {
                 if is_error(&reply) {
                     reply.clone()
@@ -328,7 +328,7 @@ impl Engine {
         }
         let before = out.len();
         if waited && reply.is_empty() {
-            // What it has begun goes on: a backup is listed when it is complete.
+            // Work that it has begun continues: a backup is listed when it is complete.
             out.extend_from_slice(b"null");
         } else if is_full {
             out.extend_from_slice(TOO_LARGE);

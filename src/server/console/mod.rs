@@ -1,12 +1,12 @@
-//! The console: what its calls do. `crate::console` reads and writes them, `run/links/console.rs`
-//! has their connections, `parts::console` the state.
+//! The console's calls. `crate::console` parses and formats them, `run/links/console.rs` has their
+//! connections, `parts::console` the state.
 //!
 //! | file | does |
 //! |---|---|
-//! | `answer` | which answer a request gets: files, calls |
+//! | `answer` | chooses the answer to a request: files, calls |
 //! | `sessions` | login, rights, lock, the end of sessions |
 //! | `commands` | runs commands, through the gates of any client |
-//! | `streams` | what streams show: subscriptions, figures, commands of others |
+//! | `streams` | events of streams: subscriptions, figures, commands of others |
 //! | `sample` | rows of the history |
 //!
 //! # The console
@@ -16,10 +16,10 @@
 //! `metrics-port`: scrapes have no body, no session and one answer, and stay as strict as they are.
 //! `build.rs` embeds the files of `console/`, plain and gzipped, and puts the hash of all of them
 //! into their URLs, so that a browser keeps them for ever; nothing in it depends on time or place.
-//! Scripts lose what only readers need (`build/strip.rs`: a scanner, which keeps all names), and
-//! are joined into few, one for the page, the others for views as they are opened
-//! (`build/join.rs`): together they compress a fifth better. What either is not certain of stops
-//! the build.
+//! Comments and spaces are removed from scripts (`build/strip.rs`: a scanner, which keeps all
+//! names), and scripts are joined into few, one for the page, the others for views as they are
+//! opened (`build/join.rs`): together they compress a fifth better. Text of which either is not
+//! certain stops the build.
 //!
 //! `server::console` runs the calls. A session is a client in the table of clients that has no
 //! connection (`Client::console`): CLIENT LIST shows it, CLIENT KILL and changes of users end it,
@@ -32,8 +32,8 @@
 //! of it run on a client that stands in for it, of the same user, database and lock
 //! (`with_console_session`).
 //!
-//! A stream's subscriptions belong to a second client; what it is sent becomes events at the end of
-//! the turn (`Server::pass_messages`). Long messages are cut before they are copied or encoded,
+//! A stream's subscriptions belong to a second client; its messages become events at the end of the
+//! turn (`Server::pass_messages`). Long messages are cut before they are copied or encoded,
 //! whatever their length (`events::Messages`). Commands of others are taken from the observer of
 //! every command, filtered and limited before they are written (`Tap`). An HTTP stream of POST
 //! needs no preflight's exception and no framing of its own, which WebSocket would; EventSource

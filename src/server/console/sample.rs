@@ -1,4 +1,10 @@
 //! Rows of the history: once a second, while the console has a port.
+//!
+//! A row has levels (memory, keys, clients) and rates: counters less those of the last row, per
+//! second. The first call only records the counters; a standstill leaves a gap, not a row of it.
+//! A figure that does not apply is NaN.
+//! Cost: O(replicas + databases) a second, and none with port 0, which also drops the history.
+//! Elsewhere: `console::history` has the fields and the rings; `streams` sends the rows.
 
 use crate::base::memory::alloc;
 use crate::base::usage::{self, Who};
@@ -38,7 +44,7 @@ impl Server {
         let console = &mut self.connections.console;
         let turns_before = console.turns.replace(turns);
         if console.history.is_none() {
-            // The first look only begins the counts.
+            // The first call only records the counters.
             console.history = Some(Box::default());
             return false;
         }
@@ -153,7 +159,7 @@ fn set(row: &mut Row, name: &str, value: f64) {
     }
 }
 
-/// What has grown since the last row, per second.
+/// Adds the growth of each counter since the last row, per second.
 fn add_rates(row: &mut Row, before: &Counted, now: &Counted) {
     let passed_ms = now.at_ms.saturating_sub(before.at_ms).max(1) as f64;
     // Counters fall only when they are reset.

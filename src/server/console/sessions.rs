@@ -1,4 +1,14 @@
 //! Sessions: login, rights, lock, end.
+//!
+//! Invariants
+//!   1. A session is a client without a connection in the table of clients; its cookie's token is
+//!      256 random bits.
+//!   2. A user without a password has a session from this machine only.
+//!   3. A login ends the browser's previous session; if there are too many, the one of a user that
+//!      was idle longest.
+//!   4. Every login counts as an attempt of its address, one with an unreadable body too.
+//! Cost: O(1) but for `api/me`, which is O(commands).
+//! Elsewhere: `parts::console` has the tokens and their times; `users::login` judges passwords.
 
 use std::fmt::Write as _;
 
@@ -44,7 +54,7 @@ pub(in crate::server) fn new_session(client: Client) -> Session {
     session
 }
 
-/// Who logs in.
+/// The origin of a login.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::server) struct Who {
     /// From this machine, which the request names as such.
@@ -84,7 +94,7 @@ impl Engine {
         Some(done)
     }
 
-    /// A login that is none counts as an attempt, too: reading it costs as much.
+    /// An unreadable login counts as an attempt, too: parsing it costs as much.
     pub(in crate::server) fn refuse_login(&mut self, peer: &Address, wrong: &str) -> Answer {
         let server = &mut self.server;
         let asking = new_client(server, peer);

@@ -1,4 +1,4 @@
-//! What streams show: figures each second, messages of channels, commands of others.
+//! Events of streams: figures each second, messages of channels, commands of others.
 //!
 //! Subscriptions belong to a client of their own, which SUBSCRIBE makes through the gates; its
 //! replies become events. Commands of others come from taps (`messages::monitor`).
@@ -65,7 +65,7 @@ impl Engine {
         }))
     }
 
-    /// The figures of the history are those of INFO: who may run it may see them.
+    /// Users who may run INFO may see the history: it has the same figures.
     pub(in crate::server) fn may_see_figures(&mut self, id: ClientId) -> Result<(), Answer> {
         let may = |engine: &mut Engine, session: &mut Session| {
             engine.server.may_in_console(session, &[b"info"])
@@ -88,7 +88,7 @@ impl Engine {
         let of = of.ok_or_else(|| Answer::error(http::UNAUTHORIZED, NO_AUTH))??;
         let mut client = new_client(&mut self.server, &of.peer);
         (client.user, client.flags, client.db) = (of.user, of.flags, of.db);
-        // It is one more of its user's.
+        // It counts as one more connection of its user.
         self.server.acl.enter_account(&mut client);
         client.console = Some(OfConsole {
             is_locked: of.is_locked,
@@ -125,7 +125,7 @@ impl Engine {
         None
     }
 
-    /// A stream is over: removes what it had. Its subscriber is closed with the turn.
+    /// A stream is over: removes its taps. Its subscriber is closed at the end of the turn.
     pub(in crate::server) fn close_stream(&mut self, feed: &Feed, place: (u32, u32)) {
         if let Some(subscriber) = feed.subscriber {
             self.server
@@ -171,7 +171,7 @@ impl Feed {
         self.add("stats", &data, to);
     }
 
-    /// Messages that its subscriber has got, in their wire form.
+    /// Adds messages that its subscriber has received, in their wire form.
     fn add_messages(&mut self, reply: &Reply, to: &mut Output<'_>) {
         let mut messages = std::mem::take(&mut self.messages);
         reply.each_piece(|piece| {
@@ -182,7 +182,7 @@ impl Feed {
     }
 }
 
-/// Where a connection's events go.
+/// The output of a connection that carries a stream.
 pub(in crate::server) struct Output<'a> {
     pub output: &'a mut Vec<u8>,
     pub sent: usize,
@@ -211,7 +211,7 @@ impl Connection {
 }
 
 impl Server {
-    /// Passes what a stream's subscriber has got to its connection.
+    /// Passes the messages of a stream's subscriber to its connection.
     pub(in crate::server) fn pass_messages(&mut self, session: &mut Session) {
         let bytes = session.reply.pending_len();
         session.client.traffic.bytes_out += bytes as u64;
