@@ -1,4 +1,12 @@
 //! The documentation of all groups, by command name.
+//!
+//! Each group's `docs.rs` is a list sorted by name, in which [`docs_for`] finds an entry in O(log
+//! n). Only COMMAND DOCS and tests read them; the server runs by its rows alone.
+//!
+//! For every list: `since`, `group`, doc flags, arguments and the O() terms equal the recorded
+//! facts of Redis and Valkey (`conformance::facts`); summary, history and the words around O() are
+//! russet's. A row without an entry fails `conformance::growth`, and the arguments are the grammar
+//! from which `conformance` and the fuzzers make command lines.
 
 use super::GROUPS;
 use crate::command::docs::{Doc, find};

@@ -1,4 +1,14 @@
 //! Every command: rows, handlers and documentation, one folder per Redis group.
+//!
+//! A row (`Spec`) stands beside its handler and has all that the server knows about the command;
+//! `server` names no command. `GROUPS` is the only list of groups; each group lists its own rows.
+//!
+//! Shared by groups: `arguments` (parsing), `help` (HELP of containers), `stored` (results of the
+//! STORE forms), `work` (elements that a command would touch). `conformance` tests all rows at
+//! once.
+//!
+//! Decided elsewhere: the fields of a row: `crate::command`; the gates before a handler and their
+//! order: `server::execution::dispatch`.
 
 mod acl;
 mod arguments;
