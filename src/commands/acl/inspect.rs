@@ -1,4 +1,14 @@
 //! ACL GETUSER, LIST, DIGEST, USERS, WHOAMI, CAT, GENPASS, DRYRUN: the read-only subcommands.
+//!
+//! None of them changes a user or a key. Users and roles are listed in the order of their names; a
+//! user's rules are printed in the form that ACL SETUSER and the configuration file take, passwords
+//! as SHA-256 only.
+//!
+//! Cost: WHOAMI O(1), USERS O(users), LIST and DIGEST O(rules of all users and roles), CAT
+//! O(commands).
+//!
+//! Decided elsewhere: the text of rules: `crate::acl`; DRYRUN's denial: `server::parts::users`,
+//! which checks as the gates do.
 
 use super::at_most_one;
 use sha2::{Digest as _, Sha256};
