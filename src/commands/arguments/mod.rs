@@ -1,4 +1,15 @@
 //! Arguments that commands of several groups share.
+//!
+//! Parsing and replies only: nothing here opens a key, but for `several_keys`, which pops through
+//! the closures of its callers. An error that only one command has stands beside that command.
+//!
+//!     db_index      a database, and the commands that a cluster refuses
+//!     element       indexes, counts and elements of containers
+//!     expiry        EX, PX, EXAT, PXAT
+//!     sample        COUNT of HRANDFIELD and the like
+//!     scan          MATCH, COUNT, TYPE of the SCAN commands
+//!     several_keys  `numkeys key ...` of LMPOP, ZMPOP and the blocking pops
+//!     timeout       the time that a blocking command waits
 
 pub(super) mod db_index;
 pub(super) mod element;

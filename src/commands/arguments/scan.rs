@@ -1,4 +1,12 @@
-//! The options of SCAN, HSCAN, SSCAN and ZSCAN.
+//! The options of SCAN, CLUSTERSCAN, HSCAN, SSCAN and ZSCAN.
+//!
+//! One parser for all: an option of another command is an error. A cursor is parsed by the caller,
+//! before the key is looked up.
+//!
+//! Bound of a call: COUNT elements seen, matching or not, or ten times as many table steps, since a
+//! sparse table yields few elements a step ([`ScanArgs::run`]). One step may see more than COUNT.
+//!
+//! Decided elsewhere: cursors and the order of elements: the tables in `encodings`.
 
 use crate::base::glob::Glob;
 use crate::base::numbers::number::{parse_i64, parse_u64_lenient};
@@ -33,7 +41,7 @@ pub(in crate::commands) struct ScanArgs<'a> {
     pub no_values: bool,
 }
 
-/// What SCAN and CLUSTERSCAN take of all keys.
+/// The options that select keys in SCAN and CLUSTERSCAN.
 pub(in crate::commands) struct WantedKeys<'a> {
     /// TYPE.
     pub kind: Option<&'a [u8]>,

@@ -100,7 +100,7 @@ pub(in crate::commands) fn mpop_or_wait<'c, E: Copy>(
     Ok(())
 }
 
-/// What [`mpop`] and [`mpop_or_wait`] touch: COUNT elements of the first key that has any.
+/// The work of [`mpop`] and [`mpop_or_wait`]: up to COUNT elements of the first non-empty key.
 fn count_popped(call: &mut Call<'_>) -> CommandResult {
     let waits = call.name.starts_with('b');
     let request = Request::parse(call.args, 1 + usize::from(waits), |_, _| Ok(()))?;
