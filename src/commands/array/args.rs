@@ -47,7 +47,7 @@ impl Range {
         (self.last - self.first).saturating_add(1)
     }
 
-    /// What is left of it from an index in it on.
+    /// The rest of the range from one of its indexes on, in its direction.
     pub fn from(self, at: u64) -> Range {
         if self.backward {
             Range { last: at, ..self }

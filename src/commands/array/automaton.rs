@@ -219,7 +219,7 @@ impl Automaton {
 
 /// The states of a program that the text so far leads to.
 struct Sets {
-    /// Those that read a byte.
+    /// States that read a byte.
     now: Vec<StateID>,
     next: Vec<StateID>,
     /// The round in which each state was met last; a round is a position.

@@ -1,4 +1,10 @@
 //! Reading by index: ARGET, ARMGET, ARGETRANGE, ARLEN, ARCOUNT.
+//!
+//! A missing key is an empty array. ARGET and ARMGET check the type of the key before the indexes,
+//! ARGETRANGE its range before the key; clients see that order.
+//!
+//! Cost: O(1) an index. ARGETRANGE writes a null for each gap, so its range is limited to a million
+//! indexes; ARSCAN skips gaps.
 
 use super::args::{Range, index, write_index};
 use crate::command::{Access, Arity, Category, CommandError, Flags, KeySpec, Within};

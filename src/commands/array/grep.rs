@@ -199,7 +199,7 @@ struct Grep {
     with_values: bool,
     hits: Vec<Hit>,
     batch: Batch,
-    /// What is left of the range after the batch.
+    /// The part of the range after the batch.
     rest: Option<Range>,
 }
 

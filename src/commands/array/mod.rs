@@ -1,4 +1,13 @@
 //! The array commands.
+//!
+//! An array maps indexes up to `types::array::INDEX_MAX` to values, and any may be missing. A range
+//! is `start end`, both included; if the start is the higher index, it runs backwards. ARINSERT and
+//! ARRING continue after the value inserted last.
+//!
+//! `grep` searches values: `predicate` tests one value, `pattern` compiles a regular expression,
+//! `automaton` matches long texts in slices, `deadline` ends a slice.
+//!
+//! Decided elsewhere: the bytes of an array, and its costs: `types::array`.
 
 mod args;
 mod automaton;

@@ -1,4 +1,11 @@
 //! AROP: a number computed of the values of a range.
+//!
+//! SUM, MIN and MAX take values that are numbers and ignore the others. Integers are exact as long
+//! as the result fits 64 bits; from there on, and with decimals, it is a long double, printed with
+//! 17 digits. AND, OR and XOR drop decimals and ignore numbers beyond 64 bits. USED and MATCH count
+//! values of any kind.
+//!
+//! Cost: one walk over the slices of the range, nothing kept.
 
 use super::args::Range;
 use crate::base::numbers::long_double::LongDouble;

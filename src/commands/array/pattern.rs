@@ -44,7 +44,7 @@ pub(super) struct Regex {
     sliced: Option<Box<Automaton>>,
 }
 
-/// What is wrong with an expression, in TRE's words.
+/// The fault of an expression, in TRE's words.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Wrong {
     Expression,
@@ -146,12 +146,12 @@ impl Regex {
     }
 }
 
-/// What an operator of repetition would repeat.
+/// The item before an operator of repetition.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Before {
     /// Nothing: the beginning of an expression, a group or an alternative.
     Nothing,
-    /// What begins there in the output.
+    /// An item that can be repeated, by where it begins in the output.
     Atom(usize),
     Repeated(usize),
     /// A condition on the position, which repetition does not change, not even `*`.

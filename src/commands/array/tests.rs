@@ -1,4 +1,8 @@
 //! Conversations whose replies are Redis 8.10's.
+//!
+//! A line is a command with its whole reply, so that errors, nulls and the order of checks are
+//! compared byte for byte. Beyond that: effects and events, DUMP payloads, and the bound on the
+//! time of ARGREP in a transaction and in a script.
 
 use rand::rngs::SmallRng;
 use rand::{RngExt, SeedableRng};
