@@ -1,4 +1,13 @@
 //! BITOP: strings combined bit by bit.
+//!
+//! The result is as long as the longest source; shorter ones and missing keys count as zeros. It is
+//! complete before the destination is written, so the destination may be a source. An empty result
+//! deletes the destination.
+//!
+//! Cost: O(bytes of all sources) in one pass, and the result's bytes; a result of `LARGE_MIN` bytes
+//! or more is built in the block that becomes the value.
+//!
+//! Decided elsewhere: the operations on words: `encodings::bits`.
 
 use std::borrow::Cow;
 

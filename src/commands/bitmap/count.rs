@@ -1,4 +1,12 @@
 //! Counting and finding bits: BITCOUNT and BITPOS.
+//!
+//! Offsets are bytes, or bits after the word BIT; negative ones count from the end. A missing key
+//! is an empty string. BITPOS of a clear bit without an end finds the first bit after a string of
+//! ones; with an end it does not.
+//!
+//! Cost: O(bytes of the range); BITPOS stops at the bit.
+//!
+//! Decided elsewhere: the syntax of ranges: `range`; counting: `encodings::bits`.
 
 use super::range::BitRange;
 use crate::base::numbers::number::parse_i64;

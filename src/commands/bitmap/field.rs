@@ -1,4 +1,14 @@
 //! BITFIELD and BITFIELD_RO: integers of any width inside a string.
+//!
+//! All operations are parsed before the first one runs, so an error changes nothing. The string is
+//! extended once, to the end of the last integer written. The command is propagated only if the
+//! string changed.
+//!
+//! BITFIELD with GET alone is a read: the key then needs no write permission (`keys`).
+//!
+//! Cost: O(1) an operation, and the growth.
+//!
+//! Decided elsewhere: widths, signs and overflow: `IntType` of `encodings::bits`.
 
 use smallvec::SmallVec;
 
@@ -12,7 +22,7 @@ use crate::keyspace::Class;
 use crate::resp::{Args, Reply};
 use crate::server::{Call, CommandResult, Spec};
 
-/// What is done to an integer.
+/// An operation on an integer.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Action {
     Get,
