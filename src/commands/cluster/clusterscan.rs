@@ -2,8 +2,8 @@
 //!
 //!     cursor        fingerprint-{tag}-n
 //!     tag           a text of the slot that is being scanned
-//!     fingerprint   of this process, if n is a cursor in the slot's table; the table of another node, or of
-//!                   another start, has other cursors, and the slot is scanned from its beginning
+//!     fingerprint   of this process, if n is a cursor in the slot's table; the table of another
+//!                   node or start has other cursors: the slot is scanned from its beginning
 //!     "0-{tag}-0"   the slot's beginning;    "0"   begin, and: finished
 
 use std::sync::OnceLock;

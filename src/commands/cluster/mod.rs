@@ -1,4 +1,12 @@
 //! The cluster commands.
+//!
+//! Rows and arguments: `crate::cluster` knows nodes, slots and votes, and `container` forwards
+//! CLUSTER's subcommands to it. `migration` has the rows of slots that move, `asking` a client's
+//! flags; `clusterscan` and `slot_stats` are answered here.
+//!
+//! Outside of a cluster each of these commands is refused with one error, CLUSTER HELP too.
+//!
+//! Decided elsewhere: redirections (MOVED, ASK): a gate before the handler.
 
 mod asking;
 mod clusterscan;

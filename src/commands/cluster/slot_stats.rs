@@ -1,4 +1,12 @@
 //! CLUSTER SLOT-STATS: figures of the slots that this node's shard serves.
+//!
+//! A reply has only the figures that are taken (`cluster-slot-stats-enabled`; memory only in the
+//! dialect that counts it); `key-count` always is. An unknown or untaken figure after ORDERBY is an
+//! error, found before the options.
+//!
+//! Cost: O(slots), a lookup for each slot and figure; ORDERBY sorts them.
+//!
+//! Decided elsewhere: counting: `server.diagnostics.slot_stats` and the keyspace's tables.
 
 use crate::base::numbers::number::parse_i64;
 use crate::command::{Arity, CommandError, Flags};
@@ -72,8 +80,8 @@ fn is_ours(call: &Call<'_>, slot: u16) -> bool {
 /// `CLUSTER SLOT-STATS SLOTSRANGE first last`, `.. ORDERBY figure [LIMIT n] [ASC | DESC]`.
 ///
 /// Reply: array of (slot, map of figures), by slot or by the figure, equal ones by slot; only slots
-/// that this node's shard serves. Descending, and all, unless told otherwise. O(slots), O(slots log
-/// slots) with ORDERBY.
+/// that this node's shard serves. The defaults are DESC and no limit. O(slots), O(slots log slots)
+/// with ORDERBY.
 fn slot_stats(call: &mut Call<'_>) -> CommandResult {
     super::check_enabled(call)?;
     let args = call.args.from(2);
