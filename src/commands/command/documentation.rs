@@ -1,4 +1,11 @@
 //! COMMAND DOCS: a command's documentation as the protocol shows it.
+//!
+//! Fields come in Redis's order, and an empty one is left out: clients see both. Maps are flat
+//! arrays in RESP2. A subcommand without a row is not shown, even if it is documented.
+//!
+//! Cost: O(size of the documentation); nothing is cached.
+//!
+//! Decided elsewhere: the texts: `commands/<group>/docs.rs`; their types: `command::docs`.
 
 use crate::command::Spec;
 use crate::command::docs::{Arg, ArgFlags, Doc, DocFlags, Group};

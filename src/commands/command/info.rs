@@ -1,4 +1,13 @@
 //! COMMAND INFO: a row as the protocol shows it.
+//!
+//! All ten fields are computed from the row; first key, last key, step and `movablekeys` come from
+//! its key plan, so no row states them. Names are written in Redis's order. A flag that is in none
+//! of the lists below is internal and stays hidden.
+//!
+//! Cost: O(flags + key specs), and as much for each subcommand.
+//!
+//! Decided elsewhere: the plan: `command::plan`; ACL categories that follow from flags:
+//! `Spec::all_categories`.
 
 use crate::command::{Access, Begin, Category, Find, Flags, KeySpec};
 use crate::config::Dialect;

@@ -1,4 +1,12 @@
 //! COMMAND: what the server knows about its own commands, computed from their rows.
+//!
+//! Nothing is stored for it but the documentation. A subcommand is named `config|get`; names are
+//! case-insensitive.
+//!
+//! Cost: O(commands) for COUNT, LIST and DOCS without names; COMMAND's own reply is written once
+//! for each protocol and then shared (`CommandTable::describe`); GETKEYS O(arguments).
+//!
+//! Decided elsewhere: keys of a full command: `keys`, by the plan that dispatch uses.
 
 mod documentation;
 mod info;
