@@ -1,4 +1,13 @@
 //! AUTH and HELLO: authentication and protocol version.
+//!
+//! HELLO parses all options before it applies the first: a wrong one changes nothing. Both rows are
+//! sensitive, so that passwords stay out of SLOWLOG, MONITOR and crash reports; of HELLO only the
+//! words after AUTH are secrets (`stands_behind_auth`).
+//!
+//! A password is compared in constant time. After too many failures from an address its next
+//! attempt waits before the check, right or wrong.
+//!
+//! Decided elsewhere: users and passwords: `crate::acl`; the delay: `Call::begins_to_log_in`.
 
 use crate::acl::Context;
 use crate::base::numbers::number::parse_i64;
@@ -74,7 +83,7 @@ pub(super) const HELLO: Spec = Spec {
 /// The name and the password after AUTH, wherever it is, and everything after an unknown option,
 /// since its meaning cannot be known.
 fn stands_behind_auth(args: Args<'_>, at: usize) -> bool {
-    // What stands far behind costs no time: it is taken for a secret.
+    // The search is bounded: every argument after the first options counts as a secret.
     const SHOWN_OPTIONS_MAX: usize = 64;
     if at > SHOWN_OPTIONS_MAX {
         return true;

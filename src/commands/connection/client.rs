@@ -1,4 +1,11 @@
 //! CLIENT: the container, and the subcommands about the connection itself.
+//!
+//! Each of these reads or sets fields of its own connection, O(1); the others are in `client_list`,
+//! `client_control`, `client_tracking` and `client_closed`. The names of a connection and of its
+//! library are printable ASCII without spaces: CLIENT LIST stays one line per connection.
+//!
+//! Decided elsewhere, by flags that are set here: replies that CLIENT REPLY drops (dispatch),
+//! eviction of clients (NO-EVICT), use of keys (NO-TOUCH), expired keys (IMPORT-SOURCE).
 
 use super::{
     client_closed as closed, client_control as control, client_list as list,

@@ -1,4 +1,11 @@
 //! CLIENT KILL, PAUSE, UNPAUSE, UNBLOCK: control of other connections.
+//!
+//! A client that kills itself is closed only after its reply. There is one pause for the whole
+//! server: a second one keeps the later end and takes the new mode.
+//!
+//! Cost: KILL O(connections), whatever the filter.
+//!
+//! Decided elsewhere: filters: `client_filter`; commands that a pause holds: `server.gates`.
 
 use super::client::USUAL;
 use super::client_filter::Filter;

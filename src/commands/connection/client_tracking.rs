@@ -1,4 +1,12 @@
 //! CLIENT TRACKING, CACHING, GETREDIR, TRACKINGINFO: client-side caching.
+//!
+//! Options are checked against the client's present mode before anything changes: BCAST on either
+//! side, and OPTIN to OPTOUT or back, need OFF in between. No two prefixes of a client overlap, so
+//! that a key is reported once.
+//!
+//! Cost: O(prefixes log prefixes) to check and to add them; else O(1).
+//!
+//! Decided elsewhere: tracked keys and invalidations: `server.messages.tracking`.
 
 use super::client::USUAL;
 use crate::base::numbers::number::parse_i64;

@@ -1,4 +1,12 @@
 //! The connection commands.
+//!
+//! They work on the connection that sends them or on other connections (CLIENT LIST, KILL,
+//! UNBLOCK), never on keys.
+//!
+//!     auth      AUTH, HELLO              client_*  CLIENT's subcommands by subject
+//!     client    CLIENT, its own fields   session   PING, ECHO, SELECT, QUIT, RESET
+//!
+//! Decided elsewhere: connections and their state: `server::clients`; users: `crate::acl`.
 
 mod auth;
 mod client;

@@ -20,8 +20,8 @@ pub(super) const PING: Spec = Spec {
 
 /// `PING [message]`.
 ///
-/// Reply: PONG, or the message as a bulk string. A RESP2 client with subscriptions gets an
-/// array, so that it can tell the answer from messages. O(1).
+/// Reply: PONG, or the message as a bulk string. A RESP2 client with subscriptions gets an array,
+/// which it can distinguish from messages. O(1).
 fn ping(call: &mut Call<'_>) -> CommandResult {
     if call.args.len() > 2 {
         return Err(CommandError::WrongArity(call.name.into()));
