@@ -1,4 +1,7 @@
-//! COMMAND DOCS of SENTINEL, sorted by name.
+//! COMMAND DOCS of SENTINEL, sorted by name: `command::docs::find` relies on the order.
+//!
+//! Only a Sentinel has these rows, so only a Sentinel shows this list. The rules for all groups:
+//! `commands::docs`; SENTINEL's replies: `crate::sentinel`.
 
 use crate::command::docs::{Arg, Doc, Group};
 
