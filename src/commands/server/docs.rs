@@ -1,4 +1,11 @@
-//! COMMAND DOCS of the server commands, sorted by name.
+//! COMMAND DOCS of the server commands, sorted by name: `command::docs::find` relies on the order.
+//!
+//! ACL and COMMAND, whose folders have no list, are here too: Redis counts them to this group.
+//!
+//! Versions, arguments and O() terms are as recorded of Redis and Valkey; the wording is russet's.
+//! Tests build command lines from the arguments. BACKUP CREATE and DROP, CHANGES, FLUSH,
+//! PREFIXSTATS and CONFIG DOCS, which only russet has, bear russet's version. The rules for all
+//! groups: `commands::docs`.
 
 use crate::command::docs::{Arg, Doc, Group};
 
