@@ -1,4 +1,7 @@
-//! COMMAND DOCS of the string commands, sorted by name.
+//! COMMAND DOCS of the string commands, sorted by name: `command::docs::find` relies on the order.
+//!
+//! Versions, arguments and O() terms are as recorded of Redis and Valkey; the wording is russet's.
+//! Tests build command lines from the arguments. The rules for all groups: `commands::docs`.
 
 use crate::command::docs::{Arg, Doc, Group};
 
