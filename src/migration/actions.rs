@@ -1,4 +1,10 @@
-//! What the machine asks of its driver, and what it asks about the server around.
+//! The machine's two interfaces: `Action`, which the driver carries out, and `Around`, which
+//! answers questions about the cluster and the server.
+//!
+//! Actions wait in a queue (`Migrations::pop`) and are carried out in its order. An action with an
+//! outcome (`Dial`, `Export`, `Take`) names the calls that report it. Actions own their bytes and
+//! slots: they borrow nothing of the machine. `Around` is asked during a call, and answers as of
+//! that call.
 
 use super::id::Name;
 use super::ranges::Ranges;
@@ -45,15 +51,15 @@ pub(crate) enum Action {
         ip: Vec<u8>,
         port: u16,
     },
-    /// Append bytes to what the link has to send.
+    /// Append bytes to the link's output.
     Send {
         link: Link,
         bytes: Vec<u8>,
     },
-    /// Close a link once what it has to send has left. Nothing more is reported of it.
+    /// Close a link once its output has been sent. Nothing more is reported of it.
     Close(Link),
     /// Send the keys of these slots as of one moment to `snapshot`, and every effect on them after
-    /// that moment to `stream`. Where both are the same link, the effects wait until `Stream`. May
+    /// that moment to `stream`. If both are the same link, the effects wait until `Stream`. May
     /// wait for its turn: the answer is `exporting` when the moment has come, `snapshot_sent` when
     /// all keys have been appended to the link, or `export_failed`.
     Export {
@@ -63,7 +69,7 @@ pub(crate) enum Action {
         stream: Link,
         wire: Wire,
     },
-    /// Append the effects that have waited to the link, and later ones as they come.
+    /// Append the waiting effects to the link, and later ones as they come.
     Stream(Name),
     /// No more effects, no more of the snapshot.
     EndExport(Name),
@@ -74,31 +80,31 @@ pub(crate) enum Action {
         slots: Ranges,
         until_ms: i64,
     },
-    /// End that; held clients are routed anew.
+    /// End the hold of this migration; held clients are routed anew.
     Release(Name),
-    /// Serve these slots from now on, with a new epoch and without votes; saved before any node
-    /// hears of it, and not before this node's replicas have what has been applied. The answer is
-    /// `taken`, unless the migration has ended by then (`awaits_claim`).
+    /// Claim these slots, with a new epoch and without votes, once this node's replicas have all
+    /// that has been applied. The claim is saved before it is announced. The answer is `taken`,
+    /// unless the migration has ended by then (`awaits_claim`).
     Take {
         job: Name,
         slots: Ranges,
     },
-    /// Keys of these slots are invisible until they are ours. They are about to come: deletions in
-    /// these slots that are still under way (`Drop`) end before.
+    /// Hide keys of these slots until the slots are ours. Imported keys follow: deletions in these
+    /// slots that are still under way (`Drop`) end before.
     Hide(Ranges),
     Show(Ranges),
     /// Delete the keys of these slots, here at once, in the replicas by and by.
     Drop(Ranges),
-    /// These slots are another node's by now: their keys stay, and no client sees them.
+    /// Hide the keys of these slots, which another node has claimed, without deleting them.
     Keep(Ranges),
-    /// Delete what was kept of these slots, as `Drop` does.
+    /// Delete the kept keys of these slots, as `Drop` does.
     Forget(Ranges),
-    /// These slots are this node's: clients see what was kept.
+    /// Show the kept keys of these slots to clients: the slots are this node's again.
     Return(Ranges),
-    /// Claim these slots at once, without asking replicas: no other node has what this one has of
+    /// Claim these slots at once, without asking replicas: no other node has this node's keys of
     /// them.
     Reclaim(Ranges),
-    /// Greet the replicas of a node, whose replies show what they know.
+    /// Greet the replicas of a node: their replies show its slots and offset as they know them.
     AskReplicas(Name),
     /// Append a command to the stream for replicas.
     Propagate(Vec<Vec<u8>>),
@@ -109,14 +115,14 @@ pub(crate) enum Action {
     },
 }
 
-/// What SETSLOT has marked on this node.
+/// Whether SETSLOT has marked any slot of this node as migrating or importing.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct OpenSlots {
     pub is_migrating: bool,
     pub is_importing: bool,
 }
 
-/// What the machine has to know of the cluster and the server, as of now.
+/// The cluster and the server as they are now.
 pub(crate) trait Around {
     fn my_id(&self) -> Name;
     fn is_primary(&self) -> bool;
@@ -142,7 +148,7 @@ pub(crate) trait Around {
     /// Whether slots can be pulled from a node: it shares the secret. Nodes of Valkey's dialect
     /// have none.
     fn can_be_asked(&self, node: Name) -> bool;
-    /// What opens a door for nodes of Redis's clusters.
+    /// The secret with which nodes of Redis's clusters authenticate.
     fn secret(&self) -> Vec<u8>;
     /// Bytes that a link has not sent yet.
     fn unsent(&self, link: Link) -> usize;

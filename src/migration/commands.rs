@@ -1,8 +1,8 @@
-//! CLUSTER MIGRATION, MIGRATESLOTS, CANCELSLOTMIGRATIONS and TRIMSLOTS: what they ask for, and what
-//! is refused.
+//! CLUSTER MIGRATION, MIGRATESLOTS, CANCELSLOTMIGRATIONS and TRIMSLOTS: their arguments, and the
+//! checks before they are obeyed.
 //!
-//! Words of commands begin after the subcommand's name. The order of the checks is that of the
-//! servers.
+//! `words` begin after the subcommand's name. Checks are made in Redis's or Valkey's order, which
+//! clients can see.
 
 use super::actions::{Around, Now};
 use super::core::Migrations;
@@ -33,7 +33,7 @@ fn redis_ranges(words: &[&[u8]]) -> Result<Ranges, Refusal> {
 }
 
 /// `TRIMSLOTS RANGES n first last ..`: the slots whose keys are to be deleted. `is_obeyed`: it
-/// comes from our primary, which knows what it serves.
+/// comes from our primary, so that slots which the cluster shows as ours are not refused.
 pub(crate) fn trim_slots(
     words: &[&[u8]],
     around: &dyn Around,
@@ -121,7 +121,7 @@ impl Migrations {
         canceled
     }
 
-    /// `CLUSTER CANCELSLOTMIGRATIONS`: ends what this node sends.
+    /// `CLUSTER CANCELSLOTMIGRATIONS`: ends the exports of this node.
     pub(crate) fn cancel_exports(
         &mut self,
         now: Now,
@@ -192,7 +192,7 @@ impl Migrations {
         Ok(())
     }
 
-    /// Whether this node serves the slots, which one shard does.
+    /// Whether this node serves the slots; an error unless one shard has all of them.
     fn check_shard(&self, around: &dyn Around, slots: &Ranges) -> Result<bool, Refusal> {
         let mut first = None;
         for slot in slots.slots() {

@@ -1,30 +1,38 @@
-//! What a conversation is asked. There are four, and what a replica hears of its primary's.
+//! A conversation: one migration's state machine, driven by events.
+//!
+//! Five types implement it: both ends of both ways (`pull_target`, `pull_source`, `push_source`,
+//! `push_target`), and a replica's record of its primary's import (`on_primary`).
+//!
+//! A method returns `Err(End)` to end the attempt; `Head::settle` then gives back all that it held.
+//! The default methods ignore their event. `begin`, `routes_changed` and a replica's `tick` look up
+//! the owner of each slot; other events are O(1), or O(ranges) where an action names the slots.
+//! `core` finds the conversation of an event, and repeats attempts.
 
 use super::actions::Link;
 use super::job::{Head, Scene, Step};
 use super::refusal::Refusal;
 
-/// What a link brings next.
+/// How the driver handles the next bytes of a link.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Expects {
     /// Replies, one at a time.
     Replies,
     /// Commands of the source (`applied`, `failed_to_apply`), and SYNCSLOTS (`request`).
     Commands,
-    /// The same, of a snapshot, for which no client waits.
+    /// Commands and SYNCSLOTS of a snapshot, for which no client waits.
     Snapshot,
-    /// Nothing yet: what comes is kept, within a bound, and not looked at.
+    /// Bytes that stay unread, within a bound, until this changes.
     Hold,
 }
 
 impl Expects {
-    /// Whether what comes is run as commands.
+    /// Whether the bytes are run as commands.
     pub(crate) fn are_commands(self) -> bool {
         matches!(self, Expects::Commands | Expects::Snapshot)
     }
 }
 
-/// What a peer's or a client's SYNCSLOTS is answered.
+/// The reply to a peer's or a client's SYNCSLOTS.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Answer {
     Status(&'static str),
@@ -37,12 +45,12 @@ pub(crate) enum Answer {
     Closed,
 }
 
-/// The events of one migration. Those that a conversation does not await change nothing.
+/// The events of one migration. See the module.
 pub(super) trait Conversation: std::fmt::Debug {
-    /// The word for where it stands, in the words of its dialect.
+    /// The name of its state, in the words of its dialect.
     fn state(&self) -> &'static str;
 
-    /// More for `last_error`, of Redis's.
+    /// Details that Redis's way appends to `last_error`.
     fn error_details(&self) -> Option<String> {
         None
     }
@@ -105,7 +113,7 @@ pub(super) trait Conversation: std::fmt::Debug {
     /// Bytes of effects that were appended to the stream.
     fn streamed(&mut self, _bytes: usize) {}
 
-    /// Whether it has everything and waits for `taken`.
+    /// Whether it has all keys of its slots and waits for `taken`.
     fn awaits_claim(&self) -> bool {
         false
     }
@@ -115,7 +123,7 @@ pub(super) trait Conversation: std::fmt::Debug {
         false
     }
 
-    /// Whether it is one whose end our primary's stream has yet to bring.
+    /// Whether it is an import of our primary's whose end the stream has yet to report.
     fn is_open_import(&self) -> bool {
         false
     }
@@ -129,7 +137,7 @@ pub(super) trait Conversation: std::fmt::Debug {
         Ok(())
     }
 
-    /// Who serves the slots may have changed.
+    /// The owners of the slots may have changed.
     fn routes_changed(&mut self, head: &mut Head, scene: &mut Scene<'_>) -> Step;
 
     fn tick(&mut self, head: &mut Head, scene: &mut Scene<'_>) -> Step;
@@ -140,7 +148,7 @@ pub(super) trait Conversation: std::fmt::Debug {
     /// This node is a replica now, or is about to hand over to one.
     fn demoted(&mut self) -> Step;
 
-    /// A failed attempt is followed by another, this long after. `None`: by none.
+    /// The wait between a failed attempt and the next. `None`: there is no other.
     fn retries_after_ms(&self) -> Option<i64> {
         None
     }

@@ -1,4 +1,13 @@
-//! The migrations of this node, and their events.
+//! The migrations of this node: each event goes to the job of its link or name.
+//!
+//!  - `jobs`: the attempts that run and those that wait for a retry. Few, so that links and names
+//!    are found by a linear search. A job that has ended for good moves to `ended`, which holds at
+//!    most `cluster-slot-migration-log-max-len`.
+//!  - An event for an unknown link or name changes nothing.
+//!  - An import that starts deletes the kept keys of its slots (`kept`).
+//!
+//! The conversation decides what an event does (`conversation`); `job` gives back all that an
+//! attempt held.
 
 use std::collections::VecDeque;
 
@@ -31,11 +40,11 @@ impl Job {
 #[derive(Debug)]
 pub(crate) struct Migrations {
     pub(super) settings: Settings,
-    /// Those that go on, in the order of their beginning. Few.
+    /// Migrations that run or wait for a retry, oldest first. Few.
     pub(super) jobs: Vec<Job>,
-    /// Those that have ended, newest first.
+    /// Ended migrations, newest first.
     pub(super) ended: VecDeque<Job>,
-    /// What is kept of slots that other nodes have claimed. Few.
+    /// Copies of slots that other nodes have claimed. Few.
     pub(super) kept: Vec<Kept>,
     pub(super) out: VecDeque<Action>,
     next_link: u64,
@@ -62,7 +71,7 @@ impl Migrations {
         self.out.pop_front()
     }
 
-    /// Nothing goes on, and nothing is to be done: ticks may be left out.
+    /// No migration runs, no copy is kept and no action waits: ticks may be left out.
     pub(crate) fn is_idle(&self) -> bool {
         self.jobs.is_empty()
             && self.kept.is_empty()
@@ -70,7 +79,7 @@ impl Migrations {
             && self.ended.len() <= self.settings.log_max_len
     }
 
-    /// What the link brings next. `None`: it belongs to no migration.
+    /// How to handle the link's next bytes. `None`: it belongs to no migration.
     pub(crate) fn expects(&self, link: Link) -> Option<Expects> {
         let job = self.jobs.iter().find(|job| job.head.has_link(link))?;
         Some(job.talk.expects(link))
@@ -106,7 +115,7 @@ impl Migrations {
         }
     }
 
-    /// Lets a job handle an event, and ends it if that is what comes of it.
+    /// Lets a job handle an event, and ends the job if the event returns an end.
     pub(super) fn step(
         &mut self,
         at: usize,
@@ -130,7 +139,7 @@ impl Migrations {
         }
     }
 
-    /// Moves what has ended into the list of those, and shortens that.
+    /// Moves ended jobs to `ended`, and shortens that list.
     fn file_ended(&mut self) {
         let mut at = 0;
         while at < self.jobs.len() {
@@ -246,7 +255,7 @@ impl Migrations {
         }
     }
 
-    /// All that a link has brought so far has been applied, and the link expects commands.
+    /// All commands that a link has received are applied, and the link expects more.
     pub(crate) fn caught_up(&mut self, now: Now, around: &dyn Around, link: Link) {
         if let Some(at) = self.find(link) {
             self.step(at, now, around, |job, scene| {
@@ -300,8 +309,7 @@ impl Migrations {
         }
     }
 
-    /// Whether this migration has all keys of its slots and goes on with the claim
-    /// (`Action::Take`).
+    /// Whether this migration has all keys of its slots and waits for its claim (`Action::Take`).
     pub(crate) fn awaits_claim(&self, name: Name) -> bool {
         let job = self.named(name).map(|at| &self.jobs[at]);
         job.is_some_and(|job| job.head.outcome.is_none() && job.talk.awaits_claim())
@@ -320,7 +328,7 @@ impl Migrations {
         }
     }
 
-    /// Who serves which slots may have changed, or this node's role.
+    /// The owners of slots, or this node's role, may have changed.
     pub(crate) fn routes_changed(&mut self, now: Now, around: &dyn Around) {
         self.all(now, around, |job, scene| match job.head.outcome {
             None => job.talk.routes_changed(&mut job.head, scene),
@@ -338,7 +346,7 @@ impl Migrations {
             if step.is_err() {
                 job.again_ms = None;
             }
-            // Nobody tries again: the slots are another node's to ask for.
+            // No retry: another node is now the one to ask for the slots.
             step.map_err(|end| match end {
                 End::Failed(why) if job.head.wire == Wire::Pull => End::Canceled(why),
                 end => end,
@@ -375,13 +383,13 @@ impl Migrations {
     /// A migration of our primary's begins.
     pub(super) fn follow(&mut self, now: Now, around: &dyn Around, mut head: Head) {
         head.side = Side::Import;
-        // It is told again when another replica is synchronized.
+        // The primary announces it again when another replica synchronizes.
         let known = self.named(head.name).map(|at| &self.jobs[at]);
         if known.is_some_and(|job| job.talk.is_open_import()) {
             return;
         }
-        // Our primary has begun anew: what it had of these slots before is over, though it may
-        // never have said so.
+        // Our primary has begun anew: its earlier imports of these slots are over, even if it never
+        // announced their end.
         for at in (0..self.jobs.len()).rev() {
             let job = &self.jobs[at];
             if job.talk.is_followed() && job.head.slots.common(&head.slots).is_some() {
@@ -392,7 +400,7 @@ impl Migrations {
         self.start(now, around, head, Box::new(OnPrimary::default()));
     }
 
-    /// A replica begins with a snapshot of this moment: it has to hear of imports that go on.
+    /// A replica begins with a snapshot of this moment: running imports are announced to it.
     pub(crate) fn announce_again(&mut self, now: Now, around: &dyn Around) {
         self.all(now, around, |job, scene| {
             job.head.announce_again(scene);
@@ -410,8 +418,8 @@ impl Migrations {
         }
     }
 
-    /// A full synchronization replaces everything here: what was heard of the primary's migrations
-    /// is void.
+    /// A full synchronization replaces all keys here: earlier announcements of the primary's
+    /// migrations are void.
     pub(crate) fn forget_followed(&mut self, now: Now, around: &dyn Around) {
         self.all(now, around, |job, _| {
             if job.talk.is_followed() {
@@ -498,7 +506,7 @@ impl Job {
         self.again_ms = again.flatten().map(|ms| scene.now.monotonic_ms + ms);
     }
 
-    /// The word for where it stands: Redis's words for CLUSTER MIGRATION, Valkey's for
+    /// The name of its state: in Redis's words for CLUSTER MIGRATION, in Valkey's for
     /// GETSLOTMIGRATIONS.
     pub(super) fn state(&self, wire: Wire) -> &'static str {
         match (self.head.outcome, wire) {

@@ -1,5 +1,10 @@
-//! One migration: what all four conversations have in common, and what they hold that must be given
-//! back.
+//! One migration: the part that all conversations share, and the resources that an attempt must
+//! give back.
+//!
+//! An attempt may hold links, the pause of clients' writes, an export, hidden slots and an import
+//! announced to replicas. Each is recorded in `Head` by the method that takes it, and `settle`, the
+//! end of every attempt, gives each back once. `settle` looks up the owner of each slot of an
+//! import; the rest is O(ranges). `core` decides when an attempt ends and whether another follows.
 
 use std::collections::VecDeque;
 
@@ -18,7 +23,7 @@ pub(super) enum End {
     Canceled(String),
 }
 
-/// What came of an event: the conversation goes on, or this is its end.
+/// The result of an event: the conversation continues, or ends like this.
 pub(super) type Step = Result<(), End>;
 
 pub(super) fn failed<T>(why: impl Into<String>) -> Result<T, End> {
@@ -93,7 +98,7 @@ pub(super) struct Head {
     /// How long writes were held, milliseconds.
     pub paused_ms: i64,
 
-    // What is given back at the end.
+    // Given back at the end (`settle`).
     links: Vec<Link>,
     held_since_ms: Option<i64>,
     is_exporting: bool,
@@ -104,7 +109,7 @@ pub(super) struct Head {
 }
 
 impl Head {
-    /// A conversation has gone from one state to the next, which the log tells.
+    /// Logs a change of the conversation's state.
     pub fn entered(&mut self, scene: &mut Scene<'_>, from: &str, to: &str) {
         self.updated_ms = scene.now.wall_ms;
         let text = format!("{}: {from} -> {to}", self.shown());
@@ -137,7 +142,7 @@ impl Head {
         }
     }
 
-    /// How the log names it.
+    /// Its name in the log.
     pub(super) fn shown(&self) -> String {
         let (side, peer) = match self.side {
             Side::Import => ("import", self.source),
@@ -222,28 +227,29 @@ impl Head {
         });
     }
 
-    /// Makes place for what is to be imported: keys that are there belong to nobody.
+    /// Deletes the keys of the slots and hides the slots for the import: keys found there are no
+    /// node's.
     pub(super) fn hide(&mut self, scene: &mut Scene<'_>) {
         self.is_hidden = true;
         scene.push(Action::Drop(self.slots.clone()));
         scene.push(Action::Hide(self.slots.clone()));
     }
 
-    /// Hides what our primary imports.
+    /// Hides the slots that our primary imports.
     pub(super) fn follow(&mut self, scene: &mut Scene<'_>) {
         self.is_hidden = true;
         self.is_followed = true;
         scene.push(Action::Hide(self.slots.clone()));
     }
 
-    /// The slots are ours: their keys are seen.
+    /// Shows the keys of the slots, which are ours now.
     pub(super) fn show(&mut self, scene: &mut Scene<'_>) {
         if std::mem::take(&mut self.is_hidden) {
             scene.push(Action::Show(self.slots.clone()));
         }
     }
 
-    /// Tells our replicas that it begins, in the words of their dialect.
+    /// Announces the migration's beginning to our replicas, in the words of their dialect.
     pub(super) fn announce(&mut self, scene: &mut Scene<'_>) {
         match (scene.settings.dialect, self.side) {
             (Dialect::Redis, side) => {
@@ -271,14 +277,15 @@ impl Head {
         self.is_announced = true;
     }
 
-    /// Tells it once more, while it goes on.
+    /// Announces a running import once more.
     pub(super) fn announce_again(&mut self, scene: &mut Scene<'_>) {
         if self.is_announced && self.side == Side::Import {
             self.announce(scene);
         }
     }
 
-    /// Whether this node has keys of an import that its replicas know of, or are to.
+    /// Whether this node has keys of an import that has been announced to replicas, or by our
+    /// primary.
     pub(super) fn is_import_in_sight(&self) -> bool {
         self.side == Side::Import && (self.is_announced || self.is_followed)
     }
@@ -300,8 +307,8 @@ impl Head {
         syncslots(["CONF", "ASM-TASK", &task])
     }
 
-    /// Gives everything back that the attempt held. Each slot is on one side afterwards: what was
-    /// not taken over is dropped here, unless the cluster says that it is this node's.
+    /// Gives back all that the attempt held. Each slot is on one side afterwards: slots that were
+    /// not taken over are dropped here, unless the cluster says that they are this node's.
     pub(super) fn settle(&mut self, scene: &mut Scene<'_>, end: End) {
         let (outcome, error) = match end {
             End::Completed => (Outcome::Completed, String::new()),
@@ -326,7 +333,7 @@ impl Head {
         }
         let is_redis = scene.settings.dialect == Dialect::Redis;
         let is_announced = std::mem::take(&mut self.is_announced);
-        // Redis's replicas hear the outcome before the keys go, Valkey's after.
+        // Redis's replicas receive the outcome before the keys are deleted, Valkey's after.
         if is_announced && is_redis {
             let state = match outcome {
                 Outcome::Completed => "completed",

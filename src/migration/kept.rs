@@ -1,22 +1,23 @@
-//! What a source keeps of slots that another node has claimed, out of clients' sight.
+//! A source's copy of slots that another node has claimed, kept out of clients' sight.
 //!
-//!     a claim is seen --> kept --> every replica of the claimer shows the claim, and the claimer's
-//!                          |       offset as of the claim (`Around::is_claim_held`)      --> deleted
-//!                          |-----> the grace has passed, memory is short, all was flushed,
-//!                          |       the slots are imported anew                           --> deleted
-//!                          +-----> the claim is lost with its node: this node serves the
-//!                                  slots again                                           --> returned
+//!     a claim is seen --> kept
+//!       |--> every replica of the claimer shows the claim, and the claimer's offset
+//!       |    as of the claim (`Around::is_claim_held`)                       --> deleted
+//!       |--> the grace has passed, memory is short, all was flushed, or the
+//!       |    slots are imported anew                                         --> deleted
+//!       +--> the claim is lost with its node: this node serves the slots
+//!            again                                                           --> returned
 //!
 //! A claim is one node's word until its replicas know of it. If it dies before, they are elected
 //! without the slots; then no node serves them and the only other copy of their keys is this one.
 //!
-//! **What returns is right** only if no node that works has taken writes since the claim. A claimer
-//! that works may have: if the slots come back nevertheless, by an operator's order, the copy is
-//! deleted. A write that a replica of the claimer has acknowledged is later in its stream than the
-//! end of the import; that replica claims the slots when it is promoted (`on_primary`), and this
-//! node sees it long before it reclaims them.
+//! **A returned copy is right** only if no node that works has taken writes since the claim. A
+//! claimer that works may have: if the slots come back nevertheless, by an operator's order, the
+//! copy is deleted. A write that a replica of the claimer has acknowledged is later in its stream
+//! than the end of the import; that replica claims the slots when it is promoted (`on_primary`),
+//! and this node sees the claim long before it reclaims them.
 //!
-//! The confirmation needs no words of its own: each greeting of a replica has its primary's slots
+//! The confirmation needs no message of its own: each greeting of a replica has its primary's slots
 //! and its offset, in both dialects. Nothing here is saved; after a restart foreign keys are
 //! deleted once they are loaded.
 
@@ -26,11 +27,11 @@ use super::id::Name;
 use super::job::Side;
 use super::ranges::Ranges;
 
-/// Between two greetings of the replicas that have yet to show the claim.
+/// The interval of greetings to replicas that have yet to show the claim.
 const ASK_MS: i64 = 1000;
 
-/// For so long a replica that has replaced the claimer may say that it serves the slots; then they
-/// are reclaimed.
+/// How long a replica that has replaced the claimer may take to claim the slots before they are
+/// reclaimed here.
 const RECLAIM_MS: i64 = 1000;
 
 /// The copy of slots that one node has claimed at one moment. Times are monotonic milliseconds.
@@ -43,11 +44,11 @@ pub(super) struct Kept {
     since_ms: i64,
     until_ms: i64,
     asked_ms: i64,
-    /// Since when a replica of the claimer has taken its place without the slots.
+    /// When a replica of the claimer was first seen in its place without the slots.
     orphaned_ms: Option<i64>,
 }
 
-/// What is to be done with one copy.
+/// The fate of one slot's copy.
 enum Fate {
     Stays,
     Goes(&'static str),
@@ -70,7 +71,7 @@ impl Migrations {
         let until_ms = now.monotonic_ms.saturating_add(grace_ms);
         let mut rest: Vec<u16> = Vec::new();
         for (owner, slots) in by_owner(around, &lost) {
-            // An import that is tried again would take them for its own.
+            // A retried import would take the kept keys for its own.
             let may_stay = grace_ms > 0 && !self.imports_any(&slots);
             match owner.filter(|_| may_stay) {
                 Some(claimer) => self.keep(now, around, (claimer, slots), until_ms),
@@ -113,7 +114,7 @@ impl Migrations {
         !self.kept.is_empty()
     }
 
-    /// Deletes all copies: `why` says what needs their place.
+    /// Deletes all copies. `why` goes to the log.
     pub(crate) fn give_up_kept(&mut self, why: &str) {
         for kept in std::mem::take(&mut self.kept) {
             self.forget(kept.slots, why);
@@ -128,7 +129,7 @@ impl Migrations {
         }
     }
 
-    /// Something else is about to have these slots here: what is kept of them is deleted.
+    /// Deletes the copies of these slots, which are about to be written anew.
     pub(super) fn yield_kept(&mut self, slots: &Ranges) {
         self.split_kept(|_, slot| {
             if slots.contains(slot) {
@@ -171,8 +172,8 @@ impl Migrations {
         }
     }
 
-    /// Who serves the slots may have changed, or this node's role. The driver calls it before any
-    /// client can write to a slot that has become this node's. O(slots that are kept).
+    /// The owners of the slots, or this node's role, may have changed. The driver calls it before
+    /// any client can write to a slot that has become this node's. O(slots that are kept).
     pub(crate) fn review_kept(&mut self, now: Now, around: &dyn Around) {
         if self.kept.is_empty() {
             return;
@@ -192,7 +193,7 @@ impl Migrations {
             Some(owner) if owner == me => Fate::Returns,
             _ => Fate::Stays,
         });
-        // Whoever has taken them from the claimer has a claim of its own to be acknowledged.
+        // A node that has taken slots from the claimer has a claim of its own to be acknowledged.
         for kept in std::mem::take(&mut self.kept) {
             for (owner, slots) in by_owner(around, &kept.slots) {
                 let mut its = Kept { slots, ..kept };
@@ -207,8 +208,8 @@ impl Migrations {
         }
     }
 
-    /// Deletes what has been acknowledged or kept for long enough; reclaims what is lost with its
-    /// claimer.
+    /// Deletes copies whose claim is acknowledged or whose grace has passed; reclaims slots that
+    /// are lost with their claimer.
     pub(super) fn tend_kept(&mut self, now: Now, around: &dyn Around) {
         let now_ms = now.monotonic_ms;
         let mut gone = Vec::new();

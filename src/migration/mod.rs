@@ -9,23 +9,22 @@
 //!                                        +--- links, snapshot, stream, routes, flush, roles, tick
 //!
 //! Each way has two ends, in a file each that draws it: `pull_target` and `pull_source`,
-//! `push_source` and `push_target`. `on_primary` is what a replica knows of its primary's. `kept`
-//! is what a source has of slots that are gone.
+//! `push_source` and `push_target`. `on_primary` follows the primary's imports on its replica.
+//! `kept` holds a source's keys of slots that another node has claimed.
 //!
 //! Invariants
 //!   1. A slot is handed over only after the source holds its writes and the target has applied
 //!      every effect on it before that moment; and the target takes it by a claim of the bus, which
 //!      the source believes.
-//!   2. Until its claim, what a target has is hidden, and dropped if the attempt ends in any other
-//!      way (`Head::settle` gives everything back, for every conversation), unless the cluster says
+//!   2. Until its claim, a target's keys are hidden, and dropped if the attempt ends in any other way
+//!      (`Head::settle` gives everything back, for every conversation), unless the cluster says
 //!      that the slots are this node's. It claims when the replicas that are in sync have the keys,
 //!      or after a time one of them has.
 //!   3. Until it sees a claim, a source keeps all keys. A claim is made in the first half of the
 //!      time for which the source holds writes, or not at all. A source that then serves the slots
-//!      again does so with a newer epoch, so that a claim which nobody has seen, of a target that
-//!      died with it, does not win when the target is back. What it has of slots that are claimed
-//!      it keeps out of sight until the claimer's replicas know of the claim, for a bounded time
-//!      (`kept`).
+//!      again does so with a newer epoch, so that a claim which no other node has seen, of a target
+//!      that died with it, does not win when the target is back. It keeps its keys of claimed slots
+//!      out of sight until the claimer's replicas know of the claim, for a bounded time (`kept`).
 //!   4. Holding writes ends at a time that is known when it begins.
 //!   5. Nothing here reads a clock, a socket or a source of randomness.
 //!
@@ -40,10 +39,9 @@
 //!   order.
 //! - `tick` every 100 ms unless `is_idle`; `routes_changed` when the cluster's routes or this
 //!   node's role change, after the cluster's own claim or a peer's.
-//! - By `expects(link)` it knows what to do with the bytes of a link: replies one by one to
-//!   `reply`, commands to the keyspace (`applied`, `failed_to_apply`) or, if they are CLUSTER
-//!   SYNCSLOTS, to `request`; `Hold` keeps them unread, within a bound. When everything has been
-//!   applied: `caught_up`.
+//!  - `expects(link)` decides where the bytes of a link go: replies one by one to `reply`, commands to
+//!    the keyspace (`applied`, `failed_to_apply`) or, if they are CLUSTER SYNCSLOTS, to `request`;
+//!    `Hold` keeps them unread, within a bound. When everything has been applied: `caught_up`.
 //! - `lost` when another node has claimed slots of this primary's; `review_kept` as soon as routes
 //!   change, before a client can write to a slot that is this node's now; `give_up_kept` before
 //!   keys are evicted for want of memory.
@@ -70,8 +68,8 @@ mod show;
 #[cfg(test)]
 mod tests;
 
-/// The fact of a full copy that names an import whose keys it has: its name, a space, and its
-/// ranges.
+/// The field of a full copy that names an import whose keys it has: the import's name, a space, and
+/// its ranges.
 pub(crate) const SLOT_IMPORT: &str = "slot-import";
 
 pub(crate) use actions::{Action, Around, Level, Link, Now, OpenSlots, Wire};

@@ -1,12 +1,12 @@
-//! A migration of our primary's, as its replica hears of it by the stream.
+//! A migration of our primary's, as its stream announces it to this replica.
 //!
 //! The keys come with the stream, and are hidden until the slots are the shard's, as the primary
-//! says or as the cluster sees it. The primary may have forgotten the migration, by a restart after
+//! announces or the cluster shows. The primary may have forgotten the migration, by a restart after
 //! which the stream goes on under another id (`Migrations::history_changed`). A promoted replica
-//! asks the cluster whose the slots are, and keeps the keys of those that are its shard's. What is
-//! another node's is dropped, unless the primary has claimed it and died before the claim was here:
-//! it said so in the stream, before any write to these slots. Then this replica claims the slots in
-//! its place.
+//! asks the cluster who owns the slots, and keeps the keys of its shard's slots. Another node's
+//! slots are dropped, unless the primary has claimed them and died before the claim was seen here:
+//! the stream announced that claim before any write to these slots. Then this replica claims the
+//! slots in its place.
 
 use super::actions::{Action, Around, Link, Now, Wire};
 use super::conversation::Conversation;
@@ -31,7 +31,7 @@ impl OnPrimary {
 }
 
 impl Migrations {
-    /// The imports of which keys are here: a full copy for a replica has these keys, and names the
+    /// The imports that have keys here: a full copy for a replica has these keys, and names the
     /// imports.
     pub(crate) fn copied_imports(&self) -> impl Iterator<Item = (Name, &Ranges)> {
         let heads = self.jobs.iter().map(|job| &job.head);

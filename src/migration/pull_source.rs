@@ -1,9 +1,9 @@
 //! Redis's way, at the source: a target asks by two links (`pull_target` draws them).
 //!
-//! The stream goes to the main link from the snapshot's moment on; the target keeps it. At an ACK
-//! that lacks little, writes are held, and STREAM-EOF follows the last effect. The slots are the
-//! target's when its claim is seen on the bus; its main link may close before. If no claim comes
-//! while writes are held, the attempt has failed, and the slots are still ours.
+//! The stream goes to the main link from the snapshot's moment on; the target reads it after the
+//! keys. At an ACK that lacks few bytes, writes are held, and STREAM-EOF follows the last effect.
+//! The slots are the target's when its claim is seen on the bus; its main link may close before. If
+//! no claim comes while writes are held, the attempt has failed, and the slots are still ours.
 
 use super::actions::{Level, Link};
 use super::conversation::{Conversation, Expects};
@@ -178,7 +178,7 @@ impl Conversation for PullSource {
     }
 }
 
-/// Some other node has part of the slots, without the agreement of both.
+/// The slots have several owners, or one that may not have them: not the target, or not yet.
 pub(super) struct Foreign;
 
 /// Whether an exporting node has handed its slots over: all of them are the target's now, or the

@@ -1,15 +1,16 @@
 //! Redis's way, at the target: it asks the source for slots by two links.
 //!
-//!     main     AUTH +OK  CONF NODE-ID +OK  SYNC +RDBCHANNELSYNCSLOTS   effects ..  STREAM-EOF
-//!     channel                              AUTH +OK  RDBCHANNEL +SLOTSSNAPSHOT  keys ..  SNAPSHOT-EOF
+//!     main     AUTH +OK  CONF NODE-ID +OK  SYNC +RDBCHANNELSYNCSLOTS
+//!     channel  AUTH +OK  RDBCHANNEL +SLOTSSNAPSHOT  keys ..  SNAPSHOT-EOF
+//!     main     effects since the snapshot's moment ..  STREAM-EOF
 //!
-//! What the main link brings is held until all keys are here. Then each ACK says how much of it has
-//! been applied; when little is missing, the source holds writes, sends the rest and STREAM-EOF,
-//! and the slots are taken over at once: the source waits for no more than its pause.
+//! Effects on the main link stay unread until all keys are here. Then each ACK reports how much of
+//! the stream has been applied; when little is missing, the source holds writes, sends the rest and
+//! STREAM-EOF, and the slots are taken over at once: the source waits for no more than its pause.
 //!
-//! An attempt that fails leaves nothing, and another follows with the same name, at whoever serves
-//! the slots then. It ends when it succeeds, when it is canceled here, or when the slots are
-//! nobody's or of several.
+//! An attempt that fails leaves nothing, and another follows with the same name, at the slots'
+//! owner of that time. The migration ends when an attempt succeeds, when it is canceled here, or
+//! when the slots have no owner or several.
 
 use super::actions::{Action, Link};
 use super::conversation::{Conversation, Expects};
@@ -17,10 +18,10 @@ use super::job::{End, Head, Scene, Step, failed};
 use super::ranges::Ranges;
 use crate::base::text::Printable;
 
-/// Between two attempts.
+/// The wait between two attempts.
 const RETRY_MS: i64 = 1000;
 
-/// Between two ACKs.
+/// The interval of ACKs.
 const ACK_MS: i64 = 1000;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,9 +54,9 @@ pub(super) struct PullTarget {
     channel_state: Channel,
     main: Option<Link>,
     channel: Option<Link>,
-    /// When something last came that was awaited; monotonic.
+    /// When an awaited reply, command or opened link last came; monotonic.
     heard_ms: i64,
-    /// Bytes of the main link's stream that have been applied, and what the last ACK said.
+    /// Bytes of the main link's stream that have been applied, and the count in the last ACK.
     applied: u64,
     acked: Option<u64>,
     acked_ms: i64,
@@ -305,7 +306,7 @@ impl Conversation for PullTarget {
                 }
                 Ok(true)
             }
-            // The number of keys that follow, for whoever makes tables in advance.
+            // The number of keys that follow, for servers that size their tables in advance.
             State::AccumulateBuffer if !self.is_main(link) && is("CONF") => Ok(true),
             State::WaitStreamEof | State::StreamingBuffer
                 if self.is_main(link) && is("STREAM-EOF") =>

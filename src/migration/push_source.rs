@@ -18,7 +18,7 @@ use crate::base::text::Printable;
 
 pub(super) const ACK_MS: i64 = 1000;
 
-/// So many bytes may always wait for the target when writes are held: they are sent within the same
+/// Bytes that may always wait for the target when writes are held: they are sent within the same
 /// turn.
 const UNSENT_MIN: usize = 64 * 1024;
 
@@ -87,7 +87,7 @@ impl PushSource {
         }
     }
 
-    /// Holds writes once the target has asked for it, and little waits for it.
+    /// Holds writes once the target has asked for the pause and few bytes wait for it.
     fn pause(&mut self, head: &mut Head, scene: &mut Scene<'_>) {
         let Some(link) = self.link else {
             return;
@@ -267,7 +267,7 @@ impl Conversation for PushSource {
         if head.is_holding() && now >= self.deadline_ms {
             return failed("Unpaused before migration completed");
         }
-        // Granted, the target says nothing more by the link.
+        // After the grant the target sends nothing more by the link.
         if self.state == State::FailoverGranted {
             return Ok(());
         }

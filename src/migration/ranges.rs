@@ -1,4 +1,10 @@
-//! The slots of one migration, as ranges.
+//! The slots of one migration, as ranges of 4 bytes each.
+//!
+//! Invariants: `first <= last < 16384`, and no two ranges overlap; so there are at most 16,384.
+//! Their order is the one given: Redis's commands sort and join them, Valkey's keep their order.
+//!
+//! Cost: `push` and `contains` O(ranges), `common` O(product of both), `of_slots` O(n log n). Words
+//! of commands are parsed, and refused, in `commands` and `requests`.
 
 use std::fmt;
 
@@ -34,7 +40,7 @@ impl Ranges {
         ranges.find(|&(from, to)| first <= to && from <= last)
     }
 
-    /// The first slot that both have, in the order of ours.
+    /// The first slot that is in both, in the order of ours.
     pub(crate) fn common(&self, other: &Ranges) -> Option<u16> {
         let common = |&(first, last): &(u16, u16)| {
             let (from, _) = other.overlapped(first, last)?;
@@ -53,7 +59,7 @@ impl Ranges {
         self.overlapped(slot, slot).is_some()
     }
 
-    /// These slots, each once and in ascending order, with neighbours joined.
+    /// The ranges of slots that are each given once: ascending, neighbours joined.
     pub(crate) fn of_slots(slots: impl Iterator<Item = u16>) -> Ranges {
         Ranges(slots.map(|slot| (slot, slot)).collect()).sorted()
     }

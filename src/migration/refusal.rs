@@ -1,4 +1,4 @@
-//! Refusals, in the words of the server whose command it is.
+//! Refusals, in the words of the server that has the command: Redis or Valkey.
 
 use super::id::Name;
 

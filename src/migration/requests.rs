@@ -1,5 +1,8 @@
-//! CLUSTER SYNCSLOTS: what peers say to each other, and what a primary's stream says to its
-//! replicas.
+//! CLUSTER SYNCSLOTS: the messages between peers, and those in a primary's stream for its replicas.
+//!
+//! Three senders, in this order of checks: our primary's stream, whose words are followed without a
+//! reply; a link of a migration, whose words go to its conversation; any other client, which may
+//! begin a migration (ESTABLISH, and with the cluster's secret SYNC and RDBCHANNEL) or is refused.
 
 use super::actions::{Around, Link, Now, Wire};
 use super::commands::valkey_ranges;
@@ -14,7 +17,7 @@ use super::refusal::Refusal;
 use crate::base::text::Printable;
 use crate::config::Dialect;
 
-/// Who sends a SYNCSLOTS.
+/// The sender of a SYNCSLOTS.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Sender {
     pub link: Link,
@@ -22,7 +25,7 @@ pub(crate) struct Sender {
     pub is_internal: bool,
     /// It came by our primary's stream.
     pub is_primary: bool,
-    /// What it said before by `CONF NODE-ID`.
+    /// The id that it gave before by `CONF NODE-ID`.
     pub node: Option<Name>,
 }
 
@@ -119,7 +122,7 @@ impl Migrations {
         Ok(())
     }
 
-    /// What a target of Redis's asks its source for.
+    /// A request of a Redis target to its source: `SYNC` or `RDBCHANNEL`.
     fn asked(
         &mut self,
         now: Now,
@@ -220,8 +223,8 @@ impl Migrations {
         Ok(())
     }
 
-    /// What our primary says of its migrations. Words that are not understood change nothing: the
-    /// keys come by the stream in any case.
+    /// Our primary's announcements of its migrations. Unknown words change nothing: the keys come
+    /// by the stream in any case.
     fn receive_words(&mut self, now: Now, around: &dyn Around, words: &[&[u8]]) {
         match words {
             [word, rest @ ..] if is(word, "ESTABLISH") => {
@@ -267,7 +270,7 @@ impl Migrations {
         let (Some(name), Some(slots)) = (Name::parse(name), Ranges::parse_shown(slots)) else {
             return;
         };
-        // What our primary gives away needs nothing here: its keys go with the stream.
+        // An export of our primary's needs nothing here: the stream deletes its keys.
         if operation != b"import" {
             return;
         }

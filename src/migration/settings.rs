@@ -1,9 +1,9 @@
-//! What the configuration says to migrations.
+//! The settings of migrations, from the configuration.
 
 use crate::base::Millis;
 use crate::config::{Config, Dialect};
 
-/// For so many node timeouts a source keeps what is claimed: a failure is seen after one or two, an
+/// Node timeouts for which a source keeps claimed slots: a failure is seen after one or two, an
 /// election takes two.
 const GRACE_TIMEOUTS: u64 = 4;
 
@@ -18,18 +18,19 @@ pub(crate) struct Settings {
     /// `cluster-manual-failover-timeout`: writes are held for twice that time at most, in Valkey's
     /// way.
     pub manual_failover_timeout: Millis,
-    /// `cluster-slot-migration-write-pause-timeout`: the same in Redis's way.
+    /// `cluster-slot-migration-write-pause-timeout`: writes are held for this time at most, in
+    /// Redis's way.
     pub write_pause_timeout: Millis,
-    /// `cluster-slot-migration-handoff-max-lag-bytes`: what the target may lack when writes are
-    /// held.
+    /// `cluster-slot-migration-handoff-max-lag-bytes`: bytes that the target may lack when writes
+    /// are held.
     pub handoff_max_lag: u64,
-    /// `slot-migration-max-failover-repl-bytes`: what may wait for the target when writes are held,
-    /// in Valkey's way; below 0: any number.
+    /// `slot-migration-max-failover-repl-bytes`: bytes that may wait for the target when writes are
+    /// held, in Valkey's way; below 0: any number.
     pub max_failover_unsent: i64,
     /// `cluster-slot-migration-log-max-len`: ended migrations that are remembered.
     pub log_max_len: usize,
-    /// How long what other nodes have claimed is kept, without an acknowledgement of their
-    /// replicas. 0: not at all.
+    /// How long slots that other nodes have claimed are kept while their replicas have not
+    /// acknowledged the claim. 0: not at all.
     pub keep_grace: Millis,
     /// `primaryuser` and `primaryauth`, which Valkey's source shows to its target.
     pub user: Vec<u8>,
@@ -40,7 +41,7 @@ pub(crate) struct Settings {
 }
 
 impl Settings {
-    /// What the configuration says. DEBUG's switches are off.
+    /// The settings of this configuration, with DEBUG's switches off.
     pub(crate) fn of(config: &Config) -> Settings {
         let ms = Millis::of_ms;
         Settings {

@@ -1,4 +1,4 @@
-//! What clients see of migrations: CLUSTER MIGRATION STATUS, GETSLOTMIGRATIONS, figures of INFO.
+//! Migrations as clients see them: CLUSTER MIGRATION STATUS, GETSLOTMIGRATIONS, figures of INFO.
 
 use super::actions::Wire;
 use super::core::{Job, Migrations};
@@ -6,7 +6,7 @@ use super::id::Name;
 use super::job::Side;
 use crate::resp::Reply;
 
-/// What SETSLOT and the like must leave alone.
+/// The side of a running migration whose slots SETSLOT and the like must not touch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Busy {
     Import,
@@ -51,7 +51,7 @@ impl Migrations {
         self.jobs.len()
     }
 
-    /// Whether a slot, or any slot, is in a migration that goes on here.
+    /// Whether a slot, or any slot, is in a migration that runs here.
     pub(crate) fn busy(&self, slot: Option<u16>) -> Option<Busy> {
         let has = |job: &&Job| slot.is_none_or(|slot| job.head.slots.contains(slot));
         let job = self.jobs.iter().find(has)?;

@@ -85,8 +85,8 @@ fn break_something(world: &mut World, fault: Fault) {
     }
 }
 
-/// Runs a migration of ten keys under writes, with a fault after this many steps. Returns who has
-/// the slots in the end.
+/// Runs a migration of ten keys under writes, with a fault after this many steps. Returns the final
+/// owner of the slots.
 fn run(wire: Wire, dialects: [Dialect; 2], fault: Fault, at: usize, seed: u64) -> usize {
     let mut world = World::new(dialects.map(settings), seed + 2 * at as u64);
     let mut acknowledged: BTreeMap<String, u64> = BTreeMap::new();

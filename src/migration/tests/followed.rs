@@ -1,10 +1,14 @@
-//! What a replica makes of its primary's imports, also of those that the primary has forgotten.
+//! A replica follows its primary's imports, also those that the primary has forgotten.
+//!
+//! One replica's machine, without a network: its primary's stream brings ESTABLISH and FINISH, and
+//! a hand-set view of the cluster shows the slots' owner. Each test compares the actions: which
+//! slots are hidden, shown, dropped or reclaimed.
 
 use super::world::*;
 use crate::config::Config;
 use crate::migration::*;
 
-/// A replica of the target; its primary's stream has told it of an import of slots 0 to 10.
+/// A replica of the target, to which its primary's stream announces imports of slots 0 to 10.
 struct Replica {
     machine: Migrations,
     view: View,
@@ -49,14 +53,14 @@ impl Replica {
         self.machine.request(self.now, &self.view, &sender, &all);
     }
 
-    /// What is to be done, without lines for the log.
+    /// The actions, without lines for the log.
     fn actions(&mut self) -> Vec<Action> {
         let all = std::iter::from_fn(|| self.machine.pop());
         let is_shown = |action: &Action| !matches!(action, Action::Log { .. });
         all.filter(is_shown).collect()
     }
 
-    /// Time passes, and who serves what may have changed. Returns the slots dropped.
+    /// Changes the view, reports the routes and ticks. Returns the slots dropped.
     fn sees(&mut self, change: impl FnOnce(&mut View)) -> Vec<Ranges> {
         change(&mut self.view);
         self.machine.routes_changed(self.now, &self.view);

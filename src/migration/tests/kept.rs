@@ -1,4 +1,8 @@
-//! What a source keeps of slots that another node has claimed, and when it goes or returns.
+//! A source's copy of slots that another node has claimed: when it is deleted, and when it returns.
+//!
+//! One source's machine, without a network, after the claim of slots 0 to 10. Greetings of the
+//! claimer and its replica, the slots' owner and the clock are set by hand. Each test compares the
+//! actions.
 
 use super::world::*;
 use crate::base::Millis;
@@ -47,7 +51,7 @@ impl Source {
         self.view.heard.insert(node, heard);
     }
 
-    /// What is to be done, without lines for the log and greetings.
+    /// The actions, without lines for the log and greetings.
     fn actions(&mut self) -> Vec<Action> {
         let all = std::iter::from_fn(|| self.machine.pop());
         let shown =

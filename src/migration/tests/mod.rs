@@ -1,5 +1,5 @@
-//! Sources against targets of both ways, without a network: what the words are, and that each slot
-//! ends on exactly one side whatever breaks.
+//! Sources against targets of both ways, without a network: the words on the wire, and that each
+//! slot ends on exactly one side whatever breaks.
 
 mod faults;
 mod followed;

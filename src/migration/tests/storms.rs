@@ -1,9 +1,9 @@
-//! Shards in a storm: each message is a possible point of death of each part, while slots move.
-//! What a replica has acknowledged is on the node that serves its slot, also when that node dies
-//! long after and its replica follows.
+//! Shards in a storm: each message is a possible point of death of each part, while slots move. A
+//! write that a replica has acknowledged is on the node that serves its slot, also when that node
+//! dies long after and its replica follows.
 //!
-//! Two mutations show that the storms find what the rules are for: a claim that waits for no
-//! replica, and a source that keeps nothing.
+//! Two broken rules lose keys here, which shows that the storms test them: a claim that waits for
+//! no replica, and a source that keeps nothing.
 //!
 //! `RUSSET_SHARD_STORMS`: seeds of each case and moment, else one seed of each fifth moment.
 
@@ -14,10 +14,10 @@ use crate::base::Millis;
 use crate::config::{Config, Dialect};
 use crate::migration::*;
 
-/// What becomes of the part that is killed.
+/// The fate of the killed node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Fate {
-    /// It comes back at once, and its link goes on.
+    /// It comes back at once, and its replication link continues.
     Back,
     /// It comes back after some more steps.
     Late,
@@ -40,7 +40,7 @@ struct Case {
     dialect: Dialect,
     victim: usize,
     fate: Fate,
-    /// After so many steps it dies.
+    /// Steps before it dies.
     at: usize,
     seed: u64,
 }

@@ -1,4 +1,8 @@
 //! The words on the wire and to clients, as Redis 8.10 and Valkey 9.1 have them.
+//!
+//! Refusals in their order, SYNCSLOTS from strangers and out of turn, the fields of CLUSTER
+//! MIGRATION STATUS and GETSLOTMIGRATIONS, and a primary's announcements to its replicas in both
+//! dialects. Texts are compared whole.
 
 use super::world::*;
 use crate::config::{Config, Dialect};
@@ -266,7 +270,7 @@ fn a_replica_hides_what_its_primary_imports() {
         world.nodes[TARGET].keys.insert("k".into(), 1);
         receive_words(&mut world, &end);
         assert_eq!(world.nodes[TARGET].hidden, 0);
-        // What is to go goes by the stream.
+        // The stream deletes the keys, not the replica.
         assert_eq!(world.nodes[TARGET].keys.len(), 1);
 
         receive_words(&mut world, &begin);

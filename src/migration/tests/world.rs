@@ -1,5 +1,5 @@
-//! Two nodes and a replica's ear, driven by hand: links, keys, claims, clocks. Or two shards of a
-//! primary with a replica each, and three more primaries that vote.
+//! Two nodes and the stream for their replicas, driven by hand: links, keys, claims, clocks. Or two
+//! shards of a primary with a replica each, and three more primaries that vote.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -14,7 +14,7 @@ pub(super) const SLOT: u16 = 7;
 /// The third primary, of shards, and two more, which make a majority without the source.
 pub(super) const OTHER: usize = 2;
 const VOTERS: [usize; 2] = [5, 6];
-/// A node that was not heard of for so long has failed.
+/// A node whose last greeting is older than this has failed.
 const FAILED_MS: i64 = 1500;
 /// The replicas of source and target, of shards.
 pub(super) const REPLICAS: [usize; 2] = [3, 4];
@@ -23,7 +23,7 @@ pub(super) fn id(node: usize) -> Name {
     Name::parse(&[b'a' + node as u8; 40]).expect("a name")
 }
 
-/// What a node has last heard of another.
+/// A node's last greeting, as another received it.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Heard {
     pub at_ms: i64,
@@ -34,11 +34,11 @@ pub(super) struct Heard {
     pub follows: usize,
 }
 
-/// What a node knows of the cluster.
+/// The cluster as one node sees it.
 #[derive(Clone, Debug)]
 pub(super) struct View {
     pub me: usize,
-    /// Who serves the slots under test, and since which epoch.
+    /// The owner of the slots under test, and the epoch of its claim.
     pub owner: usize,
     pub epoch: u64,
     pub is_primary: bool,
@@ -47,7 +47,7 @@ pub(super) struct View {
     pub open: OpenSlots,
     /// Bytes that wait for the other end.
     pub unsent: usize,
-    /// By node; the moment of the last beat.
+    /// The last greeting of each node, and the moment of the last beat.
     pub heard: BTreeMap<usize, Heard>,
     pub now_ms: i64,
     names: std::cell::Cell<u8>,
@@ -168,7 +168,7 @@ impl Around for View {
     }
 }
 
-/// What a primary says to its replica.
+/// One item of a primary's stream for its replica.
 #[derive(Clone, Debug)]
 enum Effect {
     Set(String, u64),
@@ -176,7 +176,7 @@ enum Effect {
     Tell(Vec<Vec<u8>>),
 }
 
-/// Slots that have come whole, and are claimed once a replica has them.
+/// An import that is complete, and is claimed once a replica has its keys.
 #[derive(Debug)]
 struct Claim {
     node: usize,
@@ -216,7 +216,7 @@ pub(super) struct Node {
     nodes: BTreeMap<Link, Name>,
     /// Its claim is on disk.
     saved: (usize, u64),
-    /// What a primary has said, what a replica has applied; on disk.
+    /// The stream that a primary has sent, or a replica has applied; on disk.
     history: Vec<Effect>,
     /// It has had all that its primary had, since it started.
     is_fit: bool,
@@ -248,7 +248,7 @@ impl Node {
     }
 }
 
-/// A connection: ends 0 (who dialled) and 1.
+/// A connection: end 0 has dialled, end 1 has accepted.
 #[derive(Debug)]
 struct Wired {
     ends: [(usize, Link); 2],
@@ -268,7 +268,7 @@ pub(super) struct World {
     waiting: Vec<Claim>,
     /// A mutation: claims wait for no replica.
     pub claims_at_once: bool,
-    /// Two nodes that hear nothing of each other until a moment.
+    /// Two nodes that receive nothing from each other until a moment.
     apart: Option<([usize; 2], i64)>,
     /// A replica that gets nothing of its primary's stream until a moment.
     stalled: Option<(usize, i64)>,
@@ -324,7 +324,7 @@ impl World {
         }
     }
 
-    /// Of a linear congruential generator; enough to vary an order.
+    /// A number of a linear congruential generator; enough to vary an order.
     pub(super) fn random(&mut self, below: usize) -> usize {
         self.random = self
             .random
@@ -333,7 +333,7 @@ impl World {
         (self.random >> 33) as usize % below
     }
 
-    /// Calls a node's machine, and carries out what it wants.
+    /// Calls a node's machine, and carries out its actions.
     pub(super) fn call<R>(
         &mut self,
         node: usize,
@@ -469,7 +469,7 @@ impl World {
         }
     }
 
-    /// A node's process ends, and starts with what is on its disk: its claim, but no key of others'
+    /// A node's process ends, and starts from its disk: with its claim, but no key of others'
     /// slots.
     pub(super) fn crash(&mut self, node: usize) {
         self.stop(node);
@@ -489,7 +489,7 @@ impl World {
         }
         self.dials.retain(|&(from, ..)| from != node);
         self.waiting.retain(|claim| claim.node != node);
-        // What it has said last may not have left.
+        // Its last claims may not have been sent.
         for (to, owner, epoch) in std::mem::take(&mut self.claims) {
             if owner != node || self.random(2) == 0 {
                 self.claims.push_back((to, owner, epoch));
@@ -516,8 +516,8 @@ impl World {
         }
     }
 
-    /// A client writes where its map says, following MOVED. `None`: held back, or nobody serves the
-    /// slot.
+    /// A client writes to the slot's owner, following MOVED. `None`: writes are held, or no node
+    /// serves the slot.
     pub(super) fn write(&mut self, key: &str, value: u64) -> Option<usize> {
         let node = (0..self.nodes.len()).find(|&node| self.nodes[node].is_owner())?;
         let it = &mut self.nodes[node];
@@ -546,9 +546,9 @@ impl World {
         Some(node)
     }
 
-    /// One thing of those that can happen now. `false`: nothing can.
+    /// Does one of the things that can happen now. `false`: nothing can.
     pub(super) fn step(&mut self) -> bool {
-        // Replicas are slow: their primaries' streams are behind the links of a migration.
+        // Replicas are slow: their primaries' streams lag the links of a migration.
         if self.random(8) == 0 && self.replicate() {
             return true;
         }
@@ -637,7 +637,7 @@ impl World {
         false
     }
 
-    /// Brings one message to an end of some link, or tells it that the other has closed.
+    /// Delivers one message to an end of some link, or reports to it that the other end has closed.
     fn deliver(&mut self) -> bool {
         if self.wires.is_empty() {
             return false;
@@ -705,7 +705,7 @@ impl World {
     }
 
     fn caught_up(&mut self, node: usize, _: Link) {
-        // Every link without bytes: what was held may have become due by another link's last words.
+        // Every link without bytes: another link's last message may have ended a link's `Hold`.
         let ends: Vec<Link> = self
             .wires
             .iter()
@@ -792,9 +792,9 @@ impl World {
         self.beat();
     }
 
-    /// Until nothing happens for a while.
+    /// Runs until nothing happens for a while.
     pub(super) fn settle(&mut self) {
-        // Longer than any timeout in which nothing is seen to go on.
+        // Longer than any timeout during which nothing happens.
         let mut quiet = 0;
         while quiet < 35 {
             while self.step() {}

@@ -1,10 +1,16 @@
-//! Shards: what replicas hear and have, and who takes whose place.
+//! Shards: replication, claims, greetings, and elections of replicas.
+//!
+//! A replica applies its primary's history one effect at a time; its offset is the length of its
+//! own. A claim waits for the replica's offset (`continue_claims`) and then reaches the other nodes
+//! one by one, in any order. A replica is elected by three of five primaries; a voter that knows a
+//! newer claim refuses. Two nodes may be apart, and a replica may lag: the seed decides which
+//! (`disturb`).
 
 use super::*;
 
 impl World {
-    /// Source and target with a replica each, and three more primaries. Who is slow and who is
-    /// apart is the seed's.
+    /// Source and target with a replica each, and three more primaries. The seed decides which
+    /// nodes are slow or apart.
     pub(in super::super) fn of_shards(settings: [Settings; 2], seed: u64) -> World {
         let mut world = World::new(settings.clone(), seed);
         let [source, target] = settings;
@@ -50,8 +56,8 @@ impl World {
             .is_some_and(|(pair, until)| now_ms < until && pair.contains(&a) && pair.contains(&b))
     }
 
-    /// What is claimed by another is kept, or dropped: the cluster's own rule. Its machine hears of
-    /// the routes afterwards.
+    /// Reports to the machine that another node has claimed its slots, which it keeps or drops. The
+    /// change of routes is reported afterwards.
     pub(super) fn lose(&mut self, node: usize) {
         let slots = Ranges::of_slots(0..11);
         self.call(node, |m, now, view| m.lost(now, view, &slots));
@@ -63,7 +69,7 @@ impl World {
         all.position(|node| node.is_up && !node.view.is_primary && node.view.follows == primary)
     }
 
-    /// What a node has said, as a length.
+    /// A node's offset: the length of its history.
     pub(in super::super) fn offset(&self, node: usize) -> usize {
         self.nodes[node].history.len()
     }
@@ -127,7 +133,8 @@ impl World {
         true
     }
 
-    /// Claims what the node's replica has, or what has waited in vain for none.
+    /// Goes through a node's waiting claims: each is made once the replica has its keys, and fails
+    /// at its deadline.
     pub(super) fn continue_claims(&mut self, node: usize) {
         for claim in std::mem::take(&mut self.waiting) {
             if claim.node != node {
@@ -153,7 +160,7 @@ impl World {
         }
     }
 
-    /// The slots are this node's, in a new epoch. Its own shard hears of it first.
+    /// The slots are this node's, in a new epoch. The claim is queued for its own shard first.
     pub(super) fn claim(&mut self, node: usize) {
         let epochs = self.nodes.iter().map(|node| node.view.epoch);
         let epoch = epochs.max().unwrap_or(0) + 1;
@@ -169,7 +176,7 @@ impl World {
         }
     }
 
-    /// Heartbeats: each owner tells those that do not know it.
+    /// Heartbeats: each owner announces its claim to the nodes that do not know it.
     pub(super) fn beat(&mut self) {
         let owners = (0..self.nodes.len()).filter(|&node| self.nodes[node].is_owner());
         for owner in owners.collect::<Vec<_>>() {
@@ -185,7 +192,7 @@ impl World {
         }
     }
 
-    /// Greetings: what each node knows of the others; and one that shows what is old is corrected
+    /// Greetings: each node records the others' state; a node that shows an old claim is corrected
     /// (UPDATE).
     pub(super) fn greet(&mut self) {
         let now_ms = self.now.monotonic_ms;
@@ -223,7 +230,8 @@ impl World {
         let (primary, epoch) = (view.follows, view.epoch);
         let takes_slots = view.owner == primary;
         let is_candidate = self.nodes[replica].is_up && self.nodes[replica].is_fit;
-        // Whoever knows a newer claim than the candidate, of the slots or of its primary, refuses.
+        // A voter that knows a newer claim than the candidate, of the slots or of its primary,
+        // refuses.
         let grants = |node: &&Node| {
             let view = &node.view;
             let is_voter = node.is_up && view.is_primary && !self.are_apart(view.me, replica);
@@ -247,8 +255,8 @@ impl World {
         true
     }
 
-    /// A killed node starts again: its link goes on, or it follows the replica that has taken its
-    /// place. It hears of the others before it serves anything.
+    /// A killed node starts again: its replication continues, or it follows the replica that has
+    /// taken its place. It receives the others' claims before it serves anything.
     pub(in super::super) fn rejoin(&mut self, node: usize) {
         self.start(node);
         let living = self.nodes.iter().filter(|other| other.is_up);
