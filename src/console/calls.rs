@@ -2,11 +2,11 @@
 //!
 //!     api/command   CommandCall { db, commands, atomic, checks }
 //!     api/login     Login { user, password }
-//!     a stream      StreamCall { db, stats, subscriptions, monitor }
+//!     api/stream    StreamCall { db, stats, subscriptions, monitor }
 //!
 //! Each list and number has a limit here, and so has the number of values of a body: they are
-//! counted before the body is parsed, because a value takes far more memory than its bytes. The size of a
-//! body is limited in `http`. Permissions are not checked here: `server::console` runs the commands
+//! counted before the body is parsed, because a value takes far more memory than its bytes. `http`
+//! limits the size of a body. Permissions are not checked here: `server::console` runs the commands
 //! as the user of the session.
 
 use base64::Engine as _;
