@@ -42,7 +42,7 @@ const DATABASES: u32 = 16_384;
 /// Bytes that are applied at a time.
 const STEP_BYTES: u64 = 1 << 20;
 
-/// Names what in an RDB file a target cannot read; returns the exit status.
+/// Names the keys and values of an RDB file that a target cannot read; returns the exit status.
 pub fn check_for(file: &Path, target: Release, out: &mut dyn Write) -> u8 {
     let mut obstacles = Obstacles::new(target, out);
     match judge_file(file, &mut obstacles) {
@@ -83,7 +83,7 @@ pub fn convert(asked: &Conversion, specs: &[&'static [Spec]], out: &mut dyn Writ
     }
 }
 
-/// What is to be converted.
+/// The kind of data that is converted.
 enum Source {
     Rdb,
     Log(Names, Manifest),
@@ -129,7 +129,7 @@ impl Source {
         Ok(Source::Log(Names { dir, basename }, manifest))
     }
 
-    /// Fails if the result would replace or move away what is to be converted.
+    /// Fails if the result would replace or move away its own source.
     fn check_apart(&self, asked: &Conversion) -> Result<(), ConvertError> {
         let Ok(to) = asked.to.canonicalize() else {
             // Nothing is there.
@@ -251,7 +251,8 @@ fn convert_log(
     Ok(status)
 }
 
-/// An engine with the data of an append only file, and what of the last file was left out.
+/// An engine with the data of an append only file, and the end of its last file that was left
+/// out.
 fn applied(
     names: Names,
     manifest: Manifest,
@@ -260,7 +261,7 @@ fn applied(
     let config = Config {
         databases: DATABASES,
         loglevel: crate::config::LogLevel::Warning,
-        // What is skipped has been named.
+        // Skipped modules have been named.
         rdb_unknown_modules: UnknownModules::Skip,
         ..Config::default()
     };
@@ -324,8 +325,8 @@ fn write_all(
     Ok(())
 }
 
-/// Judges libraries of functions for a target: they are loaded in its dialect. What they do when
-/// they are called is not known, except that Redis has no `server` table.
+/// Judges libraries of functions for a target: they are loaded in its dialect. Their calls are
+/// not judged, except that Redis has no `server` table.
 struct Judge {
     target: Release,
     setup: Setup,

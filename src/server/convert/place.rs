@@ -1,4 +1,13 @@
 //! The place of a new set of files: a folder that gets its name when it is whole.
+//!
+//!     NAME.temp-convert-N   the set while it is written; removed if that fails
+//!     NAME                  the set when it is whole
+//!     NAME.before-N         the folder that it replaced (`--force`)
+//!
+//! Invariants
+//!   1. A folder that is not empty is replaced only if the caller asks for it, and is then kept.
+//!   2. If the second rename fails, the first is undone: the old folder has its name again.
+//! Cost: two renames and one sync of a folder; no data is copied. `convert` writes the files.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -28,11 +37,11 @@ pub(super) fn plain(path: &Path) -> Result<PathBuf, ConvertError> {
     }
 }
 
-/// See the module. It is made under a temporary name beside its own.
+/// See the module.
 pub(super) struct SetPlace {
     to: PathBuf,
     temporary: PathBuf,
-    /// The name that a folder which is replaced gets.
+    /// The new name of a folder that is replaced.
     kept: Option<PathBuf>,
 }
 
@@ -70,7 +79,7 @@ impl SetPlace {
         })
     }
 
-    /// The name that the folder which was replaced has got, if there was one.
+    /// The new name of the folder that was replaced, if there was one.
     pub(super) fn kept(&self) -> Option<&Path> {
         self.kept.as_deref()
     }
@@ -96,7 +105,7 @@ impl SetPlace {
         made
     }
 
-    /// Renames the set. If that fails, what was there has its name again.
+    /// Renames the set. If that fails, the folder that was there has its name again.
     fn give_name(&self) -> io::Result<()> {
         if let Some(kept) = &self.kept {
             fs::rename(&self.to, kept)?;
