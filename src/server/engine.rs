@@ -1,4 +1,11 @@
 //! The engine: keyspace and server together, and the work between commands.
+//!
+//! Cron runs `effective_hz` times a second. Work that may take long is continued in slices, one a
+//! turn: eviction, freed values ([`FREE_NANOS`]), keys counted by prefix ([`WALK_NANOS`]).
+//! Invariant: every change of a state that a gate reads calls `update_interest`, so
+//! `gates.interest` is always that of the current state.
+//! Elsewhere: `state::world` has the types, `run` the loop that calls all this, `execution` the
+//! commands, `persist` and `replication` their own parts of cron.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -30,7 +37,7 @@ const FREE_NANOS: u64 = 200_000;
 
 /// Time per turn to count existing keys by prefix.
 const WALK_NANOS: u64 = 300_000;
-/// How long expired lines of streams' producers are removed in one call of `cron`.
+/// Time per call of `cron` to remove expired lines of streams' producers.
 const IIDS_BUDGET: Duration = Duration::from_millis(1);
 
 impl Engine {
@@ -246,7 +253,8 @@ impl Engine {
 
     /// Renews INFO for a crash report if that is due. O(clients + databases).
     fn keep_info(&mut self) {
-        /// Between renewals: a second, and so long that they take less than this share of the loop.
+        /// Time between renewals: at least a second, and `SHARE` times as long as a renewal
+        /// takes.
         const PERIOD_MS: u64 = 1000;
         const SHARE: u64 = 2000;
         let server = &mut self.server;
@@ -304,7 +312,7 @@ impl Server {
             self.let_go(keyspace, &mut session.client);
             self.acl.leave_account(&mut session.client);
             if let Some(stream) = &session.stream {
-                // The peer learns of it at once, however long this turn takes.
+                // The peer is notified now, however long this turn takes.
                 stream.shut_down();
             }
             self.close_soon(&mut session, EndReason::Killed);
@@ -313,7 +321,7 @@ impl Server {
         !closing
     }
 
-    /// Which commands concern the gates.
+    /// The commands that concern the gates.
     fn interest(&self) -> Interest {
         let mut state = State::empty();
         let pause = self.gates.pause();
@@ -341,12 +349,12 @@ impl Server {
         Interest::of(state, bound)
     }
 
-    /// Whether this is a replica without its primary, whose data may not be shown.
+    /// Whether this is a replica that has lost its primary, and whose data may not be shown.
     pub(super) fn is_stale(&self) -> bool {
         !self.config.replica_serve_stale_data && self.replication.is_cut_off()
     }
 
-    /// What the part in replication has to do with the gates.
+    /// The states of this server's role that gates read.
     fn role_state(&self) -> State {
         let mut state = State::empty();
         let is_replica = self.replication.is_replica();
@@ -357,7 +365,7 @@ impl Server {
         state
     }
 
-    /// The server's state has changed: recomputes which commands concern the gates.
+    /// The server's state has changed: recomputes the commands that concern the gates.
     pub(super) fn update_interest(&mut self) {
         self.gates.interest = self.interest();
     }
@@ -368,25 +376,25 @@ impl Server {
         self.pause_changed();
     }
 
-    /// FAILOVER holds writes back, or no longer.
+    /// FAILOVER begins or ends to hold writes.
     pub(super) fn set_failover_pause(&mut self, on: bool) {
         self.gates.fails_over = on;
         self.pause_changed();
     }
 
-    /// A shutdown that waits for replicas holds writes back, or no longer.
+    /// A shutdown that waits for replicas begins or ends to hold writes.
     pub(super) fn set_shutdown_pause(&mut self, on: bool) {
         self.gates.shuts_down = on;
         self.pause_changed();
     }
 
-    /// A failover on the cluster's bus holds writes back until then, or no longer.
+    /// A failover on the cluster's bus holds writes until this time; `None`: no longer.
     pub(super) fn set_cluster_pause(&mut self, until_ms: Option<u64>) {
         self.gates.hands_over_until_ms = until_ms;
         self.pause_changed();
     }
 
-    /// Much waits for the disk, and writes wait with it, or no longer.
+    /// Writes begin to wait because too much waits for the disk, or cease to.
     #[cold]
     pub(super) fn set_log_full(&mut self, on: bool) {
         self.gates.log_is_full = on;
@@ -397,13 +405,13 @@ impl Server {
         }
     }
 
-    /// Writes to some slots wait from now on.
+    /// Holds writes to some slots from now on.
     pub(super) fn hold_slots(&mut self, job: Name, slots: Ranges) {
         self.gates.held_slots.hold(job, slots);
         self.update_interest();
     }
 
-    /// They wait no longer: each command is asked again where it runs.
+    /// Ends the hold of a job's slots: each held command is routed again.
     pub(super) fn release_slots(&mut self, job: Name) {
         if self.gates.held_slots.release(job) {
             self.pause_changed();
@@ -423,7 +431,7 @@ impl Server {
         }
     }
 
-    /// Clients whose command was postponed continue with it.
+    /// Resumes these clients, whose commands were postponed.
     pub(super) fn resume_postponed(&mut self, ids: Vec<ClientId>) {
         for id in ids {
             let Some(mut session) = self.clients.take(id) else {
@@ -465,8 +473,8 @@ impl Server {
         pace.is_beside_clients(&self.cycles, now)
     }
 
-    /// How long the slice of work that moves slots may be that begins now; `None`: clients do not
-    /// limit it.
+    /// The length of a slice of work that moves slots and begins now; `None`: clients do not limit
+    /// it.
     pub(super) fn slice_nanos(&mut self) -> Option<u64> {
         let is_beside_clients = self.is_beside_clients();
         if is_beside_clients {
