@@ -4,8 +4,8 @@
 //!   1. A session is a client without a connection in the table of clients; its cookie's token is
 //!      256 random bits.
 //!   2. A user without a password has a session from this machine only.
-//!   3. A login ends the browser's previous session; if there are too many, the one of a user that
-//!      was idle longest.
+//!   3. A login ends the browser's previous session, and at a limit of their number the least
+//!      recently used one of a user.
 //!   4. Every login counts as an attempt of its address, one with an unreadable body too.
 //! Cost: O(1) but for `api/me`, which is O(commands).
 //! Elsewhere: `parts::console` has the tokens and their times; `users::login` judges passwords.

@@ -21,7 +21,7 @@ use crate::server::parts::clients::output_limits;
 use crate::server::start::crash;
 use crate::server::state::world::Engine;
 
-/// What ended parsing, after the commands of the batch.
+/// The reason why parsing ended, after the commands of the batch.
 enum ParseEnd {
     /// The batch is full: go on after it has run.
     Full,
@@ -133,7 +133,7 @@ impl Engine {
         }
     }
 
-    /// Counts what a batch of a client's input held.
+    /// Counts the commands of a batch of a client's input.
     #[inline]
     fn count_batch(&mut self, session: &mut Session, batch: &Batch, end: &ParseEnd) {
         let inline = u64::from(matches!(end, ParseEnd::Inline(_)));
@@ -283,7 +283,7 @@ impl Engine {
         let server = &self.server;
         let client = &session.client;
         let shown = &input[..input.len().min(SHOWN_INPUT)];
-        // A request in one line has its name first; behind that it may be anything.
+        // A request in one line begins with its name; any bytes may follow.
         let shown = match error {
             ProtocolError::UnbalancedQuotes
             | ProtocolError::InlineTooLong

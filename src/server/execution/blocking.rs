@@ -1,4 +1,15 @@
 //! Blocks and serves clients that wait (`clients::blocked`).
+//!
+//!     handler blocks -> enter_blocked -> key ready, event  -> retry -> replies, or keeps waiting
+//!                                     -> deadline, UNBLOCK -> timeout reply or error
+//!                                     -> connection closed -> stop_waiting
+//!
+//! Invariants
+//!   1. A retry passes the gates again: memory, role or routes may have changed since it blocked.
+//!   2. A client that keeps waiting has its old place in the wait queues and its first deadline.
+//!   3. Clients are served in order of arrival, until no key is ready.
+//! Cost: O(clients that wait for the key) for each ready key; O(log n) for a deadline.
+//! Elsewhere: the keyspace has the wait queues (`Waiting`) and decides that a key is ready.
 
 use crate::command::CommandError;
 use crate::keyspace::{ClientId, Keyspace, ReadyKey};
@@ -198,7 +209,7 @@ impl Engine {
         }
     }
 
-    /// Goes on with long work of a command; `is_idle`: the turn has had nothing else to do.
+    /// Continues long work of a command; `is_idle`: the turn has had nothing else to do.
     pub(in crate::server) fn continue_search(&mut self, is_idle: bool) {
         if self.server.searches.has_slices() {
             let turn = self.server.stats.turns;
@@ -298,8 +309,8 @@ impl Server {
         }
     }
 
-    /// Whether a client waits for what CLIENT UNBLOCK does not shorten: the decision on its login
-    /// attempt, or its work off the loop.
+    /// Whether CLIENT UNBLOCK does not shorten the client's wait: it waits for the decision on its
+    /// login attempt, or for its work off the loop.
     pub fn waits_in_any_case(&self, id: ClientId) -> bool {
         let blocked = self
             .clients

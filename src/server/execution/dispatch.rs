@@ -28,7 +28,7 @@ pub enum Outcome {
     Postponed,
 }
 
-/// What stands before the arguments in an "unknown command" error.
+/// The text before the arguments in an "unknown command" error.
 const ECHO: &[u8] = b", with args beginning with:";
 
 /// Bytes of the arguments that an "unknown command" error repeats.
@@ -125,7 +125,7 @@ impl Engine {
         outcome
     }
 
-    /// After a command: ends what CLIENT CACHING and ASKING say of the next one.
+    /// After a command: ends the effect of CLIENT CACHING and ASKING, which is for one command.
     pub(in crate::server) fn end_one_shots(&mut self, session: &mut Session, row: Option<usize>) {
         let tracking = &self.server.messages.tracking;
         tracking.after_command(&mut session.client);
@@ -204,7 +204,7 @@ impl Engine {
                         .await_saved(world.client.id);
                 }
                 if session.client.flags.contains(ClientFlags::BUDGETED) {
-                    // It is asked, and charged, when it is tried again.
+                    // Its retry passes the gates, and is charged.
                     server.acl.accounts.give_back(session.client.user);
                 }
                 session.client.flags |= ClientFlags::POSTPONED;
@@ -228,8 +228,8 @@ impl Engine {
     }
 }
 
-/// The row for which an unresolved command counts: one with a wrong number of arguments; unknown
-/// names have no counter.
+/// The row that counts a command which `resolve` has refused: its own if the number of arguments is
+/// wrong; an unknown name has none.
 fn known_row(
     server: &Server,
     row: Option<usize>,
@@ -331,8 +331,8 @@ fn unknown_subcommand(args: Args<'_>) -> CommandError {
     CommandError::Bytes(line)
 }
 
-/// An error's line as the log tells it: without the arguments of an unknown command, and its code
-/// alone if the command, by its row's number, may have secrets.
+/// An error's line for the log: without the arguments of an unknown command, and its code alone if
+/// the command, by its row's number, may have secrets.
 pub(in crate::server) fn error_for_log<'a>(
     server: &Server,
     row: Option<usize>,

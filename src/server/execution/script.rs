@@ -235,7 +235,7 @@ impl Call<'_> {
     ///
     /// # Errors
     ///
-    /// The script must end; or, outside of a script, `busy-reply-threshold` has passed: nobody
+    /// The script must end; or, outside of a script, `busy-reply-threshold` has passed: no client
     /// could end the command.
     pub fn may_continue(&mut self, began: u64) -> CommandResult {
         const ENDED: CommandError =

@@ -1,10 +1,10 @@
-//! The stream of slots on their way: effects on slots that leave are passed on to their targets,
-//! and what the source of slots that arrive sends is applied.
+//! The stream of slots that move: effects on slots that leave are passed on to their targets, and
+//! commands from the source of slots that arrive are applied.
 //!
 //! A source's commands bypass most gates, as the primary's do; their effects are recorded, for our
-//! replicas and the log. They are of a list: writes to the slots of their migration, functions, and
-//! what frames them. If the source has dialled, its user's permissions are asked for each of them
-//! as well.
+//! replicas and the log. Only a list of them is applied: writes to the slots of their migration,
+//! functions, and the commands that frame them. If the source has dialled, each must also be
+//! permitted to its user.
 
 use crate::command::{CommandError, Flags};
 use crate::keyspace::Audience;
@@ -23,7 +23,7 @@ use crate::server::state::Server;
 use crate::server::state::call::CommandResult;
 use crate::server::state::world::{Engine, World};
 
-/// Commands without keys that a source may send: what frames its stream, and functions, which
+/// Commands without keys that a source may send: those that frame its stream, and functions, which
 /// belong to no slot.
 const WITHOUT_KEYS: [&str; 10] = [
     "cluster|syncslots",
@@ -38,7 +38,7 @@ const WITHOUT_KEYS: [&str; 10] = [
     "select",
 ];
 
-/// What a node that has logged in with the cluster's secret may run.
+/// The commands of a node that has logged in with the cluster's secret.
 const INTERNAL: [&str; 5] = ["auth", "cluster|myid", "cluster|syncslots", "ping", "quit"];
 
 /// Our own effects have no longer arguments than clients' commands.
@@ -137,8 +137,8 @@ impl Server {
 }
 
 impl Engine {
-    /// Applies a command of a source, of so many bytes in its stream. What comes of it is noted for
-    /// the machine; after a failure nothing more of the link is run.
+    /// Applies a command of a source, of so many bytes in its stream. Its result is recorded for
+    /// the machine; after a failure no further command of the link is run.
     pub(in crate::server) fn apply_slots(
         &mut self,
         session: &mut Session,

@@ -74,7 +74,7 @@ impl From<CommandError> for Stop {
     }
 }
 
-/// What a postponed command waits for.
+/// The condition that a postponed command waits for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::server) enum Wait {
     /// The end of CLIENT PAUSE, or room in the append only file's buffer.
@@ -92,7 +92,7 @@ bitflags::bitflags! {
         /// EXEC's: the rest was asked when the command was queued.
         const EXEC = 1 << 1;
         const SCRIPT = 1 << 2;
-        /// Those of a file being loaded, if a script calls them: the others pass no gate.
+        /// A script's in a file being loaded; the file's other commands pass no gate.
         const LOADING = 1 << 3;
     }
 }

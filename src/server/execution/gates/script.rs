@@ -1,4 +1,13 @@
 //! The check before a script runs, and the gates that only its commands pass.
+//!
+//! `prepare` judges the script once, by its declared flags (`no-writes`, `allow-oom`,
+//! `allow-stale`, ...), in Redis's order; its `Limits` hold for the whole run.
+//! Invariants
+//!   1. Memory is judged as of the start: a script that has written is never stopped for memory.
+//!   2. A script without a shebang (`Flags::COMPAT`) is refused here for stale data alone; all else
+//!      is judged for each of its commands.
+//!   3. A script of the primary, or of the log, is not refused for this server's state.
+//! Cost: O(1). Elsewhere: `gates` has the list of all gates, `execution::script` runs scripts.
 
 use crate::base::memory::alloc;
 use crate::command::{CommandError, Flags as RowFlags};
@@ -19,7 +28,7 @@ pub(in crate::server) struct ByScript<'a> {
     pub caller: (&'a Client, &'a Reply),
 }
 
-/// What one run of a script may do.
+/// The limits of one run of a script.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::server) struct Limits {
     read_only: bool,

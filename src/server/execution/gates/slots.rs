@@ -1,8 +1,8 @@
 //! The gate of a cluster node: a command whose keys another node serves is sent there.
 //!
-//! All keys of a command, and of all that EXEC is about to run, must have one slot. Where that slot
-//! is served, the core says (`crate::cluster::Cluster::route`); a slot that this node serves and
-//! that does not move is seen by one bit, before any gate ([`Server::runs_here`]).
+//! All keys of a command, and of all that EXEC is about to run, must have one slot. The core
+//! decides where that slot is served (`crate::cluster::Cluster::route`); one bit shows a slot that
+//! this node serves and that does not move, before any gate ([`Server::runs_here`]).
 //!
 //! Commands of the primary and of the log were routed where they came from.
 
@@ -59,7 +59,7 @@ impl Server {
         cluster.core.serves(slot) && keys.all(|(at, _)| slot_by(hashes.next(), args.at(at)) == slot)
     }
 
-    /// What a client is to be told of addresses.
+    /// The properties of a client that decide which addresses it is shown.
     pub(in crate::server) fn viewer(client: &Client, is_resp3: bool) -> Viewer {
         Viewer {
             is_tls: client.flags.contains(ClientFlags::TLS),
@@ -245,8 +245,8 @@ pub(super) fn routed(world: &mut World<'_>, asked: &Asked<'_>) -> Result<(), Sto
     }
 }
 
-/// Whether the command would write to a slot that another node takes over. What names no key may
-/// write to any.
+/// Whether the command would write to a slot that another node takes over. A command that names
+/// no key may write to any slot.
 pub(super) fn is_held(world: &World<'_>, asked: &Asked<'_>) -> bool {
     let exempt = ClientFlags::PRIMARY | ClientFlags::FAKE | ClientFlags::SENDS_SLOTS;
     let (server, client) = (&*world.server, &*world.client);
@@ -329,8 +329,8 @@ pub(in crate::server) fn declared_slot(server: &Server, keys: Args<'_>) -> Optio
 }
 
 impl Engine {
-    /// Who serves which slot has changed: clients that wait for keys of slots that this node does
-    /// not serve any more are sent to the node that does. O(blocked clients).
+    /// Routes have changed: redirects clients that wait for keys of slots that this node does not
+    /// serve any more. O(blocked clients).
     pub(in crate::server) fn redirect_blocked(&mut self) {
         let Some(cluster) = &self.server.cluster else {
             return;
@@ -352,7 +352,7 @@ impl Engine {
                 slot: slot_of(key),
                 is_write: spec.flags.contains(Flags::WRITE),
                 is_shard_pubsub: false,
-                // It was let in when it came: what moves meanwhile is still waited for here.
+                // It was admitted when it came: it waits here even for keys that move meanwhile.
                 is_asking: true,
                 is_readonly: client.flags.contains(ClientFlags::READS_HERE),
                 is_migrate: false,
@@ -369,8 +369,8 @@ impl Engine {
         }
     }
 
-    /// Ends the subscriptions to shard channels of slots (first, last) that are served elsewhere;
-    /// each client is told as by SUNSUBSCRIBE. O(shard channels).
+    /// Ends the subscriptions to shard channels of slots (first, last) that are served elsewhere,
+    /// and notifies each client as SUNSUBSCRIBE does. O(shard channels).
     pub(in crate::server) fn drop_shard_channels(&mut self, slots: &[(u16, u16)]) {
         let is_lost = |name: &[u8]| {
             let slot = slot_of(name);

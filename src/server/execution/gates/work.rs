@@ -40,11 +40,11 @@ pub(super) fn bounded(world: &mut World<'_>, asked: &Asked<'_>) -> Result<(), St
         Origin::Script => of_script(world, asked, most),
         _ if asked.spec.flags.contains(Flags::RUNS_QUEUE) => of_queue(world, most),
         Origin::Exec => of_one(world, (asked.row, asked.args), most),
-        // What its keys have got is counted when it is served.
+        // The new elements of its keys are counted when it is served.
         Origin::Retry if waits_for_keys(world.client) => {
             of_one(world, (asked.row, asked.args), most)
         }
-        // A search, a wait or a deadline ends what was admitted.
+        // The end of a search, a wait or a deadline: its work was admitted before.
         Origin::Retry | Origin::TimeUp => Ok(()),
         _ if queues(world.client, asked.spec) => Ok(()),
         _ => of_one(world, (asked.row, asked.args), most),
@@ -70,7 +70,7 @@ fn of_queue(world: &mut World<'_>, most: u64) -> Result<(), Stop> {
     let Some(transaction) = world.client.transaction.take() else {
         return Ok(());
     };
-    // Behind a SELECT the values are those of another database.
+    // After a SELECT the values are those of another database.
     let selects = |row| world.server.table.row(row).spec.name == "select";
     let queued = transaction.commands.iter();
     let before = queued.clone().position(|command| selects(command.row));
