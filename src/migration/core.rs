@@ -1,10 +1,10 @@
 //! The migrations of this node: each event goes to the job of its link or name.
 //!
-//!  - `jobs`: the attempts that run and those that wait for a retry. Few, so that links and names
-//!    are found by a linear search. A job that has ended for good moves to `ended`, which holds at
-//!    most `cluster-slot-migration-log-max-len`.
-//!  - An event for an unknown link or name changes nothing.
-//!  - An import that starts deletes the kept keys of its slots (`kept`).
+//! - `jobs`: the attempts that run and those that wait for a retry. Few, so that links and names
+//!   are found by a linear search. A job that has ended for good moves to `ended`, which holds at
+//!   most `cluster-slot-migration-log-max-len`.
+//! - An event for an unknown link or name changes nothing.
+//! - An import that starts deletes the kept keys of its slots (`kept`).
 //!
 //! The conversation decides what an event does (`conversation`); `job` gives back all that an
 //! attempt held.
