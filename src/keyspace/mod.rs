@@ -24,18 +24,17 @@
 //! to the table that changes. The slot comes with the key's hash (`KeyHasher`,
 //! `keyspace/slots/slot.rs`): CRC-16 by carry-less multiplication (`base/hashing/crc16.rs`), one
 //! branch that is never taken elsewhere. A slot is dropped by taking its table out
-//! (`keyspace/slots/dropped_slots.rs`): its keys are gone at once; what replicas and the log have
-//! to hear, and what remains to be subtracted and freed, is done between turns
-//! (`server/cluster/lost.rs`). Slots that are being received, or kept though another node has
-//! claimed them, are hidden from clients' walks and counts, and neither expired nor evicted
-//! (`keyspace/slots/by_slot.rs`). A snapshot may be of some slots alone: the bit that says "saved"
-//! then changes its meaning in these. Figures of slots (CLUSTER SLOT-STATS) are taken by an
-//! observer of commands (`server/parts/cluster/slot_stats.rs`), so they cost nothing while they are
-//! off.
+//! (`keyspace/slots/dropped_slots.rs`): its keys are gone at once; their deletions for replicas and
+//! the log, their counts and their memory follow between turns (`server/cluster/lost.rs`). Slots
+//! that are being received, or kept though another node has claimed them, are hidden from clients'
+//! walks and counts, and neither expired nor evicted (`keyspace/slots/by_slot.rs`). A snapshot may
+//! be of some slots alone: the bit that says "saved" then changes its meaning in these. Figures of
+//! slots (CLUSTER SLOT-STATS) are taken by an observer of commands
+//! (`server/parts/cluster/slot_stats.rs`), so they cost nothing while they are off.
 //!
-//! `keyspace/store/entry.rs`: key and value in one allocation behind a thin pointer. Short strings
-//! are inside, integers are eight bytes, larger strings have a block of exactly their length,
-//! containers are an encoding and one word: the listpack or table itself, nothing around it
+//! `keyspace/store/entry.rs`: key and value in one allocation; the handle is a thin pointer. Short
+//! strings are inside, integers are eight bytes, larger strings have a block of exactly their
+//! length, containers are an encoding and one word: the listpack or table itself, nothing around it
 //! (`types::Container`, `keyspace/access/value.rs`). Operations on values of any type (length,
 //! memory, copies, checks, signatures, freeing, saving, loading) dispatch on the type in one place,
 //! `types::for_container`, which is generated from the list of types (`types/kinds.rs`).
@@ -130,12 +129,15 @@
 //! the sum. Eviction compares it with `maxmemory`, less what goes away by itself or has a bound of
 //! its own (`server/observe/not_counted.rs`). A plain command compares used memory with one number,
 //! the bound as of the last look; only beyond it is everything measured anew, so what the log's
-//! buffer or a reply has grown by in the middle of a batch costs no key. Over the limit, what waits
-//! for nobody is freed first (flushes that are set aside, then unused reply buffers), clients over
-//! their limit are closed within the batch, and then keys go; -OOM is the answer when none may.
-//! During an eviction the lines that tell of it do not count either (`Keyspace::evict_while`).
-//! CONFIG SET evicts nothing itself: the next turn begins with it, so that no transaction loses
-//! keys in its middle.
+//! buffer or a reply has grown by in the middle of a batch costs no key. Over the limit, memory
+//! that serves no client is freed first (flushes that are set aside, then unused reply buffers),
+//! clients over their limit are closed within the batch, and then keys go; -OOM is the answer when
+//! none may. The changes that an eviction itself records do not count either, until it ends
+//! (`Keyspace::evict_while`). CONFIG SET evicts nothing itself: the next turn begins with it, so
+//! that no transaction loses keys in its middle.
+//!
+//! The owners of memory. For each: whether it counts in that comparison; when its size is known;
+//! its own bound; what is given up there.
 //!
 //! - keys, tables, expiries, figures by prefix, users, channels and who subscribed: yes; Known:
 //!   always; Its own bound: `maxmemory`; Given up there: keys, by the policy
@@ -285,11 +287,11 @@ pub struct Keyspace {
     pub lazyfree: LazyFree,
     /// Slots dropped as a whole, being freed.
     dropped: slots::dropped_slots::DroppedSlots,
-    /// What flushes have set aside.
+    /// Databases that flushes have set aside.
     aside: passes::aside::Aside,
     /// Slots whose keys are not shown.
     hidden: Option<SlotSet>,
-    /// Why: those that are received, and those that are kept.
+    /// Why: slots that are received, and slots that are kept.
     why_hidden: Option<Box<slots::by_slot::WhyHidden>>,
     /// Keys that have expired while they were hidden may be deleted as late as this.
     late_until_ms: Option<i64>,

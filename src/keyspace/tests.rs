@@ -1,4 +1,7 @@
-//! Expiry of keys and of fields, and the notifications of it.
+//! Expiry of keys and of fields, and the notifications of it; copies, and blocks that stay in
+//! place.
+//!
+//! Each test runs without slots and with them (`worlds::both`), with a time set by hand.
 
 use std::time::Duration;
 

@@ -1,4 +1,5 @@
-//! What OBJECT and DEBUG report of a key: no use of it, no statistics, nothing deleted.
+//! Facts of a key for OBJECT and DEBUG. Reading them is no use of the key, changes no statistics
+//! and deletes nothing.
 
 use super::super::store::entry::Entry;
 use super::super::{ClockUse, Db, KeyView, store::weight};
@@ -8,7 +9,7 @@ use crate::types::{Container, Encoding, Type, for_container};
 /// Approximate bytes of a key in the table: a cell and its share of empty ones.
 pub(in crate::keyspace) const CELL_BYTES: usize = 10;
 
-/// What OBJECT and DEBUG report of a key.
+/// Facts of a key for OBJECT and DEBUG.
 #[derive(Clone, Copy, Debug)]
 pub struct KeyInfo {
     pub kind: Type,
@@ -24,7 +25,7 @@ pub struct KeyInfo {
 }
 
 impl Db<'_> {
-    /// What OBJECT shows; no use of the key, no statistics.
+    /// The facts of a key; no use of it, no statistics.
     pub fn info(&self, key: &[u8]) -> Option<KeyInfo> {
         self.peek_entry(key).map(|e| self.info_of(e))
     }

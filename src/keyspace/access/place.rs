@@ -5,7 +5,7 @@ use super::super::{Cause, Db, KeyHash, NewValue, Str};
 use crate::command::CommandError;
 use crate::types::Container;
 
-/// What happens to a key's expiry when its value is replaced.
+/// The new expiry of a key whose value is replaced.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Expiry {
     Clear,

@@ -78,7 +78,7 @@ impl Keyspace {
 }
 
 impl Keyspace {
-    /// Restores a key that is not there, with its last use. Nobody is notified.
+    /// Restores a key that is not there, with its last use. No client is notified.
     pub fn put_back(
         &mut self,
         at: DbIndex,

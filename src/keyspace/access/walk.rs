@@ -55,8 +55,8 @@ impl Db<'_> {
         self.scan_in(None, cursor, visit)
     }
 
-    /// As [`Db::scan`], of one slot: a cursor in a slot before it begins with it, one behind it
-    /// ends. Without slots, of all keys.
+    /// As [`Db::scan`], of one slot: a cursor in a slot before it starts at its beginning, a cursor
+    /// in a slot after it ends the scan. Without slots, of all keys.
     pub fn scan_slot(&mut self, slot: u16, cursor: u64, visit: impl FnMut(&[u8], Type)) -> u64 {
         self.scan_in(Some(slot), cursor, visit)
     }

@@ -107,9 +107,9 @@ impl Pool {
 
 impl Keyspace {
     /// Evicts while `too_much` reports too much memory in use, until `ticks` of the cycle counter
-    /// have passed; at least [`KEYS_A_LOOK`] keys. `too_much` receives the bytes that the evictions
-    /// so far have taken to be told or saved: they are freed once that is done, and must not evict
-    /// further keys.
+    /// have passed; at least [`KEYS_A_LOOK`] keys. `too_much` receives the bytes that these
+    /// evictions have added to changes and snapshots: they are freed once the changes are taken and
+    /// the keys saved, and must not evict further keys.
     pub fn evict_while(
         &mut self,
         too_much: impl Fn(usize) -> bool,
@@ -136,14 +136,14 @@ impl Keyspace {
         Evicted::Fits
     }
 
-    /// Memory of changes that are still to be told to clients, the log and replicas. O(1).
+    /// Memory of changes that clients, the log and replicas have not received yet. O(1).
     pub fn unreported_bytes(&self) -> usize {
         self.journal.held_bytes() + self.effects.held_bytes()
     }
 
-    /// The same, and what a snapshot has yet to save of keys that are gone: all keys that it has
-    /// not reached yet would be evicted to free what none of them frees. O(databases) during a
-    /// snapshot.
+    /// These bytes, and those of removed keys that a snapshot has yet to save. If the latter
+    /// counted, all keys that the snapshot has not reached would be evicted, without freeing any
+    /// memory. O(databases) during a snapshot.
     fn leaving_bytes(&self) -> usize {
         let early = if self.is_saving() {
             self.early_bytes()

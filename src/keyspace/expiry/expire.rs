@@ -26,7 +26,7 @@ pub(in crate::keyspace) fn is_past(when: Option<i64>, now_ms: i64) -> bool {
 /// Fields of one hash, or lines of one stream's producers, removed between two checks of the time.
 const FIELDS_PER_STEP: usize = 256;
 
-/// What a cycle did.
+/// The result of a cycle.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Cycle {
     /// Keys deleted.

@@ -1,4 +1,16 @@
 //! Keys and fields that leave by time or for lack of memory.
+//!
+//!     expire           the active cycle: deletes keys and fields when they are due
+//!     expired_fields   removes expired fields from their hash, the one exit for all ways
+//!     fields, iids     the hashes with expiring fields; the streams with expiring idempotent IDs
+//!     evict            eviction: which keys are removed at `maxmemory`; by samples
+//!     soonest          eviction by `volatile-ttl`: in exact order
+//!     clock            24 bits for each key that record its use, for LRU, LRM and LFU
+//!
+//! Expiry times are in the entries; the nearest ones of a segment are in the hash table
+//! (`encodings::hashtable`, its `expiry`). No second table of volatile keys exists. Decided
+//! elsewhere: whether this server deletes expired keys (`Expiring`, from its role), when a cycle
+//! runs (`server::run`), and how much memory is too much (`server::memory`).
 
 pub(super) mod clock;
 pub(super) mod evict;

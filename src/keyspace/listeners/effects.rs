@@ -21,7 +21,7 @@ bitflags::bitflags! {
         /// The append only file.
         const LOG = 1;
         const REPLICAS = 2;
-        /// Nodes that take over slots: they hear what replicas hear.
+        /// Nodes that take over slots: they receive what replicas receive.
         const EXPORTS = 4;
         const BOTH = 3;
         const ALL = 7;
@@ -64,7 +64,7 @@ impl Effects {
         !self.wanted.is_empty()
     }
 
-    /// Who listens.
+    /// The listeners.
     pub fn wanted_by(&self) -> Audience {
         self.wanted
     }

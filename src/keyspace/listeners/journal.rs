@@ -27,7 +27,7 @@ use super::watch::Seen;
 const KEYS_KEPT: usize = 16 * 1024;
 const CHANGES_KEPT: usize = 256;
 
-/// What happened to a key.
+/// The kind of a key's change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ChangeKind {
     /// Nothing: an event beside a change that is recorded elsewhere, or of a reader.

@@ -1,4 +1,13 @@
 //! WATCH: which clients watch which keys for changes.
+//!
+//! Invariants
+//!   1. A key is listed exactly while a client watches it; `keys` is their number.
+//!   2. A touched client has left that key's list. The caller ends its other watches
+//!      ([`Watchers::unwatch`]) and fails its transaction.
+//!   3. The removal of a key that had expired before its WATCH touches no client.
+//!
+//! Cost of a change: one test if no key is watched, else a lookup, and O(clients) of a watched key.
+//! A flush or swap: O(watched keys of the database). Memory is counted by the allocator's balance.
 
 use std::collections::{HashMap, HashSet};
 

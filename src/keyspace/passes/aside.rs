@@ -1,4 +1,4 @@
-//! What flushes have set aside: it can be brought back until it is freed.
+//! Flushed data that is set aside: it can be brought back until it is freed.
 //!
 //!     FLUSHALL, FLUSHDB   the databases become an entry, each with its number
 //!     SWAPDB              what was set aside follows its database
@@ -13,8 +13,8 @@
 //! Invariants
 //!   1. Entries are in the order of their numbers, oldest first, at most [`ENTRIES_MAX`], none
 //!      without a part.
-//!   2. What is freed is older than all that waits. So a replay that has not heard of everything
-//!      freed has all that waits, and nothing that is newer.
+//!   2. Freed entries are older than all that remain. So a replay that does not know of every entry
+//!      freed has all that remain, and nothing newer.
 //!   3. The bytes of a part are not in `used_memory` (`alloc::let_go`); they are an estimate from a
 //!      sample.
 //!   4. A part has no database exactly while a running snapshot has it, which returns it by its
@@ -45,7 +45,7 @@ struct Part {
     gone: LetGo,
 }
 
-/// What a flush has set aside.
+/// The databases that one flush has set aside.
 struct AsideEntry {
     number: u64,
     /// Unix milliseconds.
@@ -123,7 +123,7 @@ pub struct PendingFlush {
     pub databases: Vec<(DbIndex, usize)>,
 }
 
-/// What is about to be brought back.
+/// The databases that are about to return.
 #[must_use = "it is the flushed data"]
 pub struct TakenFlush(Vec<Part>);
 
@@ -156,7 +156,7 @@ impl Keyspace {
                 self.flush(db, true);
                 continue;
             }
-            // What is counted in the database from here on are its own keys.
+            // From here on the database's counts are of its own keys alone.
             self.finish_dropped_in(db);
             let bytes = weight::of_database_closely(&self.dbs[db]);
             let old = self.take_all(db);

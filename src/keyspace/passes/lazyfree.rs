@@ -105,7 +105,7 @@ enum Garbage {
 /// A value that the loop frees in slices.
 struct Sliced {
     value: Detached,
-    /// What is left to free of it.
+    /// The estimate of its bytes that are still to be freed.
     left: LetGo,
 }
 

@@ -1,4 +1,14 @@
-//! Work over all keys in steps: snapshots, freeing, defragmentation, data beside the current.
+//! Work over all keys, in slices.
+//!
+//!     snapshot   all databases as they were at one moment, without a fork
+//!     beside     a keyspace that is loaded beside the current one, and replaces it
+//!     aside      flushed databases that can be brought back
+//!     lazyfree   freeing large values and whole databases
+//!     defrag     moving blocks to give pages back
+//!
+//! Slices run between commands, so any key may change between two slices: each module's invariants
+//! cover that. A removed value that a running snapshot has yet to save belongs to the snapshot.
+//! When a pass begins, and how long a slice is: `server`.
 
 pub(super) mod aside;
 pub(super) mod beside;

@@ -1,6 +1,5 @@
-//! What is known and done by slot: counts, keys, deletion; and slots whose keys are not shown,
-//! because they are only being received, or are another node's by now and only kept until that is
-//! certain.
+//! Counts, keys and deletion by slot; and hidden slots, whose keys clients do not see: this node is
+//! receiving them, or keeps them until their move to another node is certain.
 //!
 //! In a keyspace without slots, no slot has keys.
 

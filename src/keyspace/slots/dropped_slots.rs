@@ -3,15 +3,16 @@
 //! later, in slices between turns.
 //!
 //!     drop_slots     the slots' tables leave their database
-//!     a scan         states a deletion of each key, several in a request, and subtracts its size from
-//!                    the database's; a running snapshot scans them, too, for itself
-//!     then           the helper thread frees them; a snapshot that has not saved all takes them over first
+//!     a scan         records a deletion of each key, several in a request, and subtracts its size
+//!                    from the database's; a running snapshot scans them, too, for itself
+//!     then           the helper thread frees them; a snapshot that has not saved all takes them
+//!                    over first
 //!
 //! Watches, waiting clients and caching clients are notified at once. There is no event: the keys
 //! are still in the cluster.
 //!
-//! **A deletion that is stated late must not meet a new key.** Code that lets a slot get keys again
-//! calls [`Keyspace::tell_dropped`] first; so does code that ends the stream to replicas.
+//! **A deletion that is recorded late must not meet a new key.** Code that lets a slot get keys
+//! again calls [`Keyspace::record_dropped`] first; so does code that ends the stream to replicas.
 //!
 //! Cost of a drop: O(slots in use); O(their keys) if they are few, or there are listeners to all
 //! changes, prefix figures or expiring fields.
@@ -50,10 +51,11 @@ impl Dropped {
     }
 }
 
-/// What has become of dropped slots.
+/// The progress of dropped slots.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct DropProgress {
-    /// Drops that are not told to all, and the keys of the oldest one, in all and already told.
+    /// Drops whose deletions are not all recorded, and of the oldest one: its keys, and those
+    /// recorded.
     pub running: usize,
     pub keys: usize,
     pub told_keys: usize,
@@ -120,8 +122,8 @@ impl DroppedSlots {
 }
 
 impl Keyspace {
-    /// Removes all keys of slots (ranges: first, last) from all databases; see the module. `told`:
-    /// the listeners for which a deletion of each key is stated. Returns their number.
+    /// Removes all keys of slots (ranges: first, last) from all databases; see the module. A
+    /// deletion of each key is recorded for the given listeners. Returns the number of keys.
     pub fn drop_slots(&mut self, ranges: &[(u16, u16)], told: Audience) -> usize {
         let slots = SlotSet::of_ranges(ranges);
         let dbs = (0..self.databases() as u32).map(DbIndex);
@@ -159,7 +161,7 @@ impl Keyspace {
         count
     }
 
-    /// Whether dropped slots are left to be told or freed.
+    /// Whether dropped slots still have deletions to be recorded, or memory to be freed.
     pub fn has_dropped(&self) -> bool {
         !self.dropped.queue.is_empty()
     }
@@ -221,8 +223,8 @@ impl Keyspace {
         self.has_dropped()
     }
 
-    /// All of a database's keys are about to be set aside, or to return: what its dropped slots
-    /// still have to be told and counted is done at once. O(their keys).
+    /// All of a database's keys are about to be set aside, or to return: deletions and counts of
+    /// its dropped slots are completed immediately. O(their keys).
     pub(in crate::keyspace) fn finish_dropped_in(&mut self, db: DbIndex) {
         let mut queue = std::mem::take(&mut self.dropped.queue);
         let of_db = queue.iter_mut().filter(|its| its.db == db);

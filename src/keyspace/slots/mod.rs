@@ -1,4 +1,15 @@
-//! Keys by slot: the tables of a cluster's node, and what is known and done by slot.
+//! Keys by slot, in a node of a cluster.
+//!
+//!     slot            the slot of a key: CRC-16 of the key or of its hash tag
+//!     slot_set        a set of slots, 2 KiB
+//!     slot_tables     a database's tables: a hash table for each slot
+//!     by_slot         counts, keys and deletion by slot; hidden slots
+//!     dropped_slots   slots that are dropped as a whole, and the work that follows
+//!
+//! Only a keyspace made with slots has them (`Keyspace::with_slots`); in any other this folder
+//! costs a test of a null pointer. Which slots a node owns, receives or keeps is decided by
+//! `cluster` and `migration`; `store::table` alone knows whether a database has one table or one
+//! for each slot.
 
 pub(super) mod by_slot;
 pub(super) mod dropped_slots;

@@ -1,10 +1,10 @@
 //! The tables of a database whose keys have slots: a hash table for each slot.
 //!
 //!     tables   by slot, in pages of 64, with the earliest expiries of all of them in one tree
-//!              (`encodings::hashtable`, its `tables` and `expiry`). A page is made with the first key of
-//!              one of its slots, and dropped with the last of all
-//!     counts   keys and volatile keys by slot, keys by page, and a bit for each slot that has keys: what
-//!              counts or walks meets no other slot
+//!              (`encodings::hashtable`, its `tables` and `expiry`). A page is made with the first
+//!              key of one of its slots, and dropped with the last of all
+//!     counts   keys and volatile keys by slot, keys by page, and a bit for each slot that has
+//!              keys: counts and walks visit no other slot
 //!
 //! Positions that callers keep, as `table` describes them:
 //!
@@ -340,7 +340,7 @@ impl SlotTables {
         Some((slot, if slot == at { cursor >> SLOT_BITS } else { 0 }))
     }
 
-    /// The cursor behind a step in a slot whose own next cursor is `inner`.
+    /// The cursor after a step in a slot whose own next cursor is `inner`.
     #[inline]
     fn after(&self, slot: u16, inner: u64, among: Among<'_>) -> u64 {
         if inner != 0 {

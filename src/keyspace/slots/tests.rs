@@ -21,7 +21,7 @@ const DATABASES: u32 = 2;
 const TAGS: usize = 7;
 
 type Key = (u32, String);
-/// What a key holds, and when it expires.
+/// A key's value, and when it expires.
 type Model = BTreeMap<Key, (i64, Option<i64>)>;
 
 fn tag_slot(tag: usize) -> u16 {
@@ -75,7 +75,7 @@ struct Saving {
 struct World {
     k: Keyspace,
     model: Model,
-    /// Those that are received and those that are kept, and both together.
+    /// The slots that are received and the slots that are kept, and both together.
     why_hidden: [SlotSet; 2],
     hidden: SlotSet,
     saving: Option<Saving>,
@@ -468,7 +468,7 @@ fn listeners_hear_of_each_dropped_key_in_slices() {
         (1, 6000, first)
     );
     assert!(k.unrecorded_slots().any(|slot| slot == a));
-    // A role changes: only the log goes on to hear of them, at once.
+    // A role changes: from now on only the log receives the deletions, all of them immediately.
     k.record_dropped(Audience::LOG);
     assert!(!k.has_unrecorded());
     take_deleted(&mut k, &mut deleted);

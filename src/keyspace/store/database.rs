@@ -186,7 +186,7 @@ impl Database {
         unsafe { Inner::of(entry.kind(), entry.encoding(), entry.word()) }
     }
 
-    /// What the key is at `now_ms`.
+    /// The key's state at `now_ms`.
     pub(in crate::keyspace) fn seen(&self, key: &[u8], now_ms: i64) -> Seen {
         match self.find_key(key) {
             None => Seen::Missing,
@@ -338,7 +338,7 @@ impl Database {
         }
     }
 
-    /// What an entry counts for before a change, if anything is counted.
+    /// An entry's counts before a change, if anything is counted.
     #[inline]
     fn footprint(&self, found: Found) -> Option<Footprint> {
         let footprints = self.footprints.as_ref()?;

@@ -1,4 +1,4 @@
-//! A key and its value in one allocation behind a thin pointer.
+//! A key and its value in one allocation; the handle is a thin pointer.
 //!
 //!     tag 1 | flags 1 | clock 3 | [expiry 8] | key length varint | key | value
 //!     tag    = type << 4 | encoding

@@ -26,7 +26,7 @@ pub(in crate::keyspace) struct Footprints {
     pub by_slot: Option<Box<[u64; SLOTS]>>,
 }
 
-/// What an entry counts for at a moment.
+/// An entry's contribution to the counts at a moment.
 #[derive(Clone, Copy)]
 pub(in crate::keyspace) struct Footprint {
     /// Its type and bytes.
@@ -36,7 +36,7 @@ pub(in crate::keyspace) struct Footprint {
 }
 
 impl Footprints {
-    /// What an entry counts for; `place` is its place in the table.
+    /// An entry's contribution to the counts; `place` is its place in the table.
     pub fn of(&self, entry: Entry, bytes: usize, place: impl FnOnce() -> u64) -> Footprint {
         let covers =
             |prefixes: &Prefixes| prefixes.walks_at().is_none() || prefixes.covers(place());

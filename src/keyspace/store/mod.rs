@@ -1,4 +1,18 @@
 //! The entries of a database: keys and values in memory, and the tables that find them.
+//!
+//!     entry       a key and its value in one block        sizes       keys by size: INFO keysizes
+//!     table       the entries by key and by expiry        footprint   counts that need bytes
+//!     database    one database: entries, expiry, counts   prefixes    figures by prefix
+//!     databases   all of them, and which one is due       weight      approximate bytes of one
+//!     key_hash    a key's hash and slot, computed once    check       invariants, in tests
+//!
+//! Invariants
+//!   1. `Database` alone makes, moves and frees entries; everything outside borrows them from it.
+//!   2. Counts follow each change of an entry: no reader of one visits entries, but for `weight`.
+//!
+//! Cost: one block for each key, the blocks of its value if that is large, and a word in the table.
+//! Which value has which encoding: `types`. Notifications, and who deletes an expired key:
+//! `access`.
 
 pub(super) mod check;
 pub(super) mod database;

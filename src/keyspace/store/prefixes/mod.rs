@@ -1,4 +1,4 @@
-//! Who uses what: figures by the prefixes of keys (PREFIXSTATS).
+//! Figures by the prefixes of keys (PREFIXSTATS).
 //!
 //!     user:1:name    depth 1: `user:`    depth 2: `user:1:`    no delimiter: `(none)`
 //!

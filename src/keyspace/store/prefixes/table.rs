@@ -1,4 +1,12 @@
 //! The lines of one database.
+//!
+//! Lines 0 and 1 are `(none)` and `(other)`; `by_name` finds all others. A line is never removed:
+//! once `lines_max` exist, a new prefix takes a vacant one (without keys), or is counted in
+//! `(other)`.
+//!
+//! Cost: a comparison if the key has the prefix of the key before, else a hash and a probe;
+//! O(lines) to reassign one. Memory: `lines_max` + 2 lines with their names. What is counted is
+//! decided by `store::footprint` and by the server's own counts of uses (`count`).
 
 use hashbrown::HashTable;
 
