@@ -91,7 +91,7 @@ impl Play {
         });
     }
 
-    /// What both have as limits of encodings from now on; gives those that they had.
+    /// Sets the limits of encodings for both; returns their former limits.
     pub fn set_limits(&mut self, limits: Limits) -> Limits {
         self.second.engine.keyspace.limits = limits;
         std::mem::replace(&mut self.first.engine.keyspace.limits, limits)

@@ -21,7 +21,7 @@ pub fn filter(bytes: &[u8]) {
                     "both an expression and its negation"
                 );
             }
-            // What follows the text that is read does not matter.
+            // Text after the attributes changes nothing.
             if attributes.ends_with(b"}") {
                 let more = [attributes, b" "].concat();
                 assert_eq!(filter.matches(&more), is_match);

@@ -57,7 +57,7 @@ fn recorded(name: &str) -> Vec<Vec<u8>> {
         .collect()
 }
 
-/// What DUMP replies, as a payload.
+/// The payload in the reply of DUMP.
 fn dumped(bed: &mut Testbed, key: &[u8]) -> Vec<u8> {
     let reply = bed.run_args(&[b"DUMP", key]);
     let begin = reply

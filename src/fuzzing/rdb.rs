@@ -1,4 +1,10 @@
 //! RDB files and payloads of any bytes: refused, or their contents are sound.
+//!
+//!     rdb    bytes -> Reader -> keyspace     as a file, and after each header; no checksum
+//!     dump   bytes + valid checksum -> RESTORE -> COMMANDS, each followed by check_invariants
+//!
+//! Errors are not judged: only a panic or a broken invariant fails. `dump` has one testbed per
+//! thread, because making one takes longer than most payloads, and empties it after each case.
 
 use std::cell::RefCell;
 
@@ -307,7 +313,7 @@ mod tests {
         takes_later: false,
     };
 
-    /// What is received of a file, and how it ends: its end or fault as text; `None`: it starved.
+    /// The contents received of a file, and its end or fault as text; `None`: it starved.
     type Outcome = (Received, Option<String>);
 
     fn whole(file: &[u8]) -> Outcome {
@@ -317,7 +323,7 @@ mod tests {
         (received, Some(format!("{end:?}")))
     }
 
-    /// The file fed in pieces, and what remains behind its end.
+    /// The file fed in pieces, and the bytes that remain after its end.
     fn in_pieces<'f>(
         file: &'f [u8],
         total: Option<u64>,

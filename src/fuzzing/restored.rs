@@ -423,7 +423,7 @@ mod tests {
         assert!(packs > 10, "{packs}");
     }
 
-    /// What brought down the server: members that came twice, in the results of commands.
+    /// Regression: a member that came twice in a payload crashed the server in later commands.
     #[test]
     fn a_member_that_came_twice_is_there_once() {
         let pack = |words: &[&str]| {

@@ -1,4 +1,11 @@
-//! Values of every type and form, for targets that corrupt them.
+//! Values of every type and encoding, for targets that corrupt them.
+//!
+//!     LINES, MORE   commands that make the key `k`; its DUMP payload is the seed
+//!     foreign       bytes of encodings that only older or other servers write
+//!
+//! A seed is the value without its footer: the targets add version and checksum themselves. Each is
+//! made in a testbed of its own, without compression, so that a changed byte changes a structure. A
+//! new type or encoding joins `LINES`.
 
 use crate::server::Testbed;
 

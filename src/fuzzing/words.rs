@@ -1,4 +1,11 @@
 //! Commands as words, generated from the table and from the arguments in COMMAND DOCS.
+//!
+//!     input bytes -> which options, how many repetitions, which choice, which value of a list
+//!
+//! Values come from short lists, so that keys collide and numbers meet the limits of encodings. A
+//! count (`numkeys`) is followed by as many values. One command in ten then loses, gains or changes
+//! a word. Left out: administration, commands about the connection but for `CONNECTION`, and
+//! MIGRATE. No randomness: the same input gives the same commands.
 
 use super::input::Input;
 use crate::command::Flags;

@@ -7,8 +7,8 @@
 //!     op   = link (4 bits, counted from the newest) | kind (4 bits)
 //!
 //! [`primary`] plays the primary of a server that is a replica, [`replica`] the replicas of one
-//! that is a primary. Seeds are conversations of two servers ([`record`]); [`mutate`] makes hostile
-//! ones of them without libFuzzer.
+//! that is a primary. Seeds are conversations of two servers ([`record`]); without libFuzzer
+//! [`mutate`] makes them hostile.
 //!
 //! A server's files are in the process's working folder, so one tape is played at a time.
 
@@ -32,7 +32,7 @@ pub use primary::hostile_primary;
 pub use recording::record;
 pub use replica::hostile_replica;
 
-/// What a tape led to.
+/// The outcome of a tape.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Played {
     /// The link to the primary was online, or a replica was.
@@ -54,7 +54,7 @@ const SINGLE_BYTES: usize = 48;
 /// Longer than every time limit of a link.
 const END_MS: u64 = 70_000;
 
-/// What a step does.
+/// The action of a step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Act<'a> {
     Say(&'a [u8]),
@@ -68,7 +68,7 @@ pub(super) enum Act<'a> {
     /// A client of the server writes.
     Client(u8),
     Open,
-    /// What the server sends to this link stays unread, or no longer.
+    /// Stops or resumes reading what the server sends to this link.
     Deafen,
 }
 
@@ -213,14 +213,14 @@ impl Folder {
     }
 }
 
-/// Threads of this process, as far as the system tells.
+/// Threads of this process; 0 if the system does not report them.
 fn threads() -> usize {
     std::fs::read_dir("/proc/self/task").map_or(0, Iterator::count)
 }
 
 impl Drop for Folder {
     fn drop(&mut self) {
-        // What a thread still owns at its end would count as leaked.
+        // The memory of a thread that has not ended yet would count as leaked.
         let end = Instant::now() + Duration::from_millis(200);
         while threads() > self.threads && Instant::now() < end {
             std::thread::sleep(Duration::from_micros(200));
@@ -252,12 +252,12 @@ impl End {
         End::new(mine)
     }
 
-    /// Writes what the socket takes. The server may have closed it.
+    /// Writes as much as the socket takes. The server may have closed it.
     fn write(&mut self, bytes: &[u8]) {
         let _ = self.socket.write(bytes);
     }
 
-    /// What the server has sent.
+    /// The bytes that the server has sent.
     fn read(&mut self) -> Vec<u8> {
         let mut all = Vec::new();
         let mut part = [0; 16 * 1024];

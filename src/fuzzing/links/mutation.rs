@@ -5,7 +5,7 @@ use rand::{RngExt, SeedableRng};
 
 use super::{Act, Step, steps};
 
-/// What both ends of a link say.
+/// Words of both ends of a link.
 const WORDS: [&str; 44] = [
     "\r\n",
     "\n",

@@ -1,4 +1,11 @@
-//! A hostile primary.
+//! A hostile primary: its words are a tape's, the server under test is its replica.
+//!
+//! The server dials 127.0.0.1:7000 and gets one end of a pair of sockets; the tape writes to the
+//! other ends, of which the newest few are kept. After each step [`PrimaryPlay::check`] compares
+//! the server's position and data; the properties are listed at [`hostile_primary`]. The tape's
+//! first byte chooses the forms of full synchronization, an append only file, own data, and whether
+//! links stay open at the end. Cost: `END_MS` of simulated time twice over at the end, so that
+//! every time limit has passed.
 
 use std::cell::RefCell;
 use std::io::ErrorKind;
@@ -15,7 +22,7 @@ const LOG: u8 = 16;
 /// The server has data of its own when it becomes a replica.
 pub(super) const HAS_DATA: u8 = 32;
 
-/// What comes may be compressed.
+/// The primary's bytes may be compressed.
 pub(super) const LZ4: u8 = 128;
 
 /// The options of a replica.
@@ -42,7 +49,7 @@ struct Link {
 }
 
 impl Link {
-    /// In any case, in whatever pieces.
+    /// Whether it has said a word, in upper or lower case, in one step or several.
     fn has_said(&self, word: &[u8]) -> bool {
         let mut windows = self.said.windows(word.len());
         windows.any(|window| window.eq_ignore_ascii_case(word))
@@ -167,7 +174,7 @@ impl Play for PrimaryPlay {
             && facts.offset == before.offset
             && facts.is_known
             && facts.follows.is_some();
-        // A position that is no longer said to have data says nothing of it.
+        // Without `has_data` the position says nothing about the data.
         if (is_own && facts.has_data && before.has_data) || !self.may_change {
             let now = self.site.node.signature();
             assert_eq!(&now, signature, "{facts:?} {:?}", self.site.node.contents());
@@ -186,7 +193,7 @@ impl Play for PrimaryPlay {
         let facts = self.site.node.facts();
         let is_over = !facts.is_loading && facts.link != "connected" && facts.link != "sync";
         assert!(self.site.node.has_stopped() || is_over, "{facts:?}");
-        // A primary may tell a replica to pause its clients.
+        // A primary may have a replica pause its clients.
         if !self.pauses {
             self.site.check_served();
         }
@@ -199,7 +206,7 @@ impl Play for PrimaryPlay {
 }
 
 impl PrimaryPlay {
-    /// A client meanwhile.
+    /// A command of a client, while the link goes on.
     fn ask(&mut self, what: u8) {
         const LINES: [&str; 8] = [
             "GET kept",

@@ -1,4 +1,11 @@
-//! Conversations of two servers, as tapes.
+//! Conversations of two servers, as tapes: the seeds of both targets.
+//!
+//!     primary (Site) <-- wire: two pairs of sockets, joined here --> replica (Site)
+//!
+//! Both servers run in this process with their own clocks, which are moved alike. Bytes are carried
+//! between them until both are silent; each piece becomes a step of two tapes, one as the primary's
+//! words and one as the replica's. In a tape for [`super::hostile_replica`] a placeholder stands
+//! for the id of the primary's history, which is another in each run.
 
 use std::cell::RefCell;
 use std::os::unix::net::UnixStream;
@@ -17,7 +24,7 @@ pub struct Form {
     lz4: bool,
 }
 
-/// What is recorded, by name.
+/// The recorded forms, by name.
 const FORMS: [(&str, Form); 8] = {
     const FILE: Form = Form {
         load: 0,
@@ -76,7 +83,7 @@ const FORMS: [(&str, Form); 8] = {
     ]
 };
 
-/// A conversation: what the primary said, and what the replica said, as tapes of
+/// A conversation: the words of the primary and those of the replica, as tapes of
 /// [`super::hostile_primary`] and [`super::hostile_replica`].
 pub struct Recorded {
     pub name: &'static str,
@@ -211,7 +218,7 @@ impl Recording {
         }
     }
 
-    /// Passes on what both say until they are silent.
+    /// Passes on the words of both until they are silent.
     fn carry(&mut self) {
         loop {
             for inner in self.dialled.borrow_mut().drain(..) {

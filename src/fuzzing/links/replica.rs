@@ -1,4 +1,11 @@
-//! Hostile replicas.
+//! Hostile replicas: any number of links to a server that is a primary, while a client writes.
+//!
+//! The default user has only the rights of a replica, so that a tape cannot stop the server; the
+//! client logs in as another user. [`ID`] in a tape stands for the id of the server's history,
+//! which changes from run to run. After each step [`ReplicaPlay::check`] compares the backlog with
+//! the offset and with what online replicas still need; the properties are listed at
+//! [`hostile_replica`]. The tape's first byte chooses the form of full synchronization, small
+//! output buffers, an append only file, and whether links stay open at the end.
 
 use super::{Act, END_MS, End, LINKS_MAX, Play, Played, Site, Step, play, words, write_step};
 
@@ -9,13 +16,13 @@ pub(super) const DUAL_CHANNEL: u8 = 4;
 const LOG: u8 = 8;
 /// Outputs of replicas are limited to little.
 const SMALL_OUTPUTS: u8 = 16;
-/// What is sent is compressed, for replicas that take it.
+/// The stream is compressed for replicas that take it.
 pub(super) const LZ4: u8 = 64;
 
 /// In a tape: the id of the server's history.
 pub(super) const ID: &[u8; 40] = b"@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@";
 
-/// What a replica may do. A client that may do everything could as well stop the server.
+/// The rights of a replica: a client with all rights could simply stop the server.
 const RIGHTS: &str = "-@all +psync +sync +replconf +ping +auth +hello +select +get +set +info +role \
                       +wait +multi +exec +quit +reset +publish +subscribe";
 
@@ -40,7 +47,7 @@ struct ReplicaPlay {
     was_online: bool,
     has_log: bool,
     writes: u64,
-    /// The position of the replica that is furthest behind, after the last step.
+    /// The lowest position of a replica after the last step.
     unsent: Option<u64>,
 }
 
@@ -175,7 +182,7 @@ impl ReplicaPlay {
         write_step(&mut self.site, &mut self.links[at], act);
     }
 
-    /// A client meanwhile.
+    /// A command of a client, while the links go on.
     fn write(&mut self, what: u8) {
         self.writes += 1;
         let number = self.writes.to_string();
