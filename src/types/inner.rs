@@ -64,7 +64,7 @@ impl<'a> Inner<'a> {
             Inner::Set(table) => table.hash(name),
             Inner::Hash(table) => table.hash(name),
             Inner::Zset(table) => table.hash(name),
-            // What is no index has no slot.
+            // A name that is no index has no slot.
             Inner::Array(_) => parse_u64_lenient(name).unwrap_or(u64::MAX),
         }
     }

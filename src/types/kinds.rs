@@ -1,4 +1,13 @@
-//! The list of types, and what is generated from it.
+//! The list of types, and the enums and matches that are generated from it.
+//!
+//!     with_types!        the list: each type with the encodings that no earlier type has
+//!     Type, Encoding     enums in the order of the list, with names as OBJECT ENCODING has them
+//!     AnyContainer       a container of any type, by value
+//!     for_container!     the one match over types: runs an expression with `$T` for the container
+//!
+//! Invariants
+//!   1. A new type joins the end of the list. Its number here is internal: files have their own.
+//!   2. At most 16 types and 16 encodings: a keyspace entry has four bits for each.
 
 use super::{Container, Limits};
 
@@ -14,8 +23,8 @@ macro_rules! with_types {
                 Set: Intset "intset", Hashtable "hashtable";
                 // A sorted set in tree and table; the name is what Redis reports.
                 Zset: Skiplist "skiplist";
-                // In a listpack of (field, value, expiry).
-                // Also in a record, which clients see as a listpack.
+                // Two encodings: a listpack of (field, value, expiry), and a record, which clients
+                // see as a listpack.
                 Hash: ListpackEx "listpackex", Record "listpack";
                 Stream: Stream "stream";
                 Array: SlicedArray "sliced-array";

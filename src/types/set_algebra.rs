@@ -9,7 +9,7 @@ use crate::encodings::members::MemberTable;
 /// Members per batch.
 const BATCH: usize = 32;
 
-/// What a walk over all members needs: see [`filter`].
+/// The limit of a walk over all members: see [`filter`].
 const ALL: usize = usize::MAX;
 
 /// Whether a member is in all (`wanted`) or in none of these sets. The hash is needed if one of

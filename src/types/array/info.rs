@@ -1,4 +1,4 @@
-//! What ARINFO reports.
+//! The figures of ARINFO.
 
 use super::Array;
 use super::slices::Slices;

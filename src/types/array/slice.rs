@@ -1,6 +1,6 @@
 //! A slice: the values of a range of indexes whose length is a power of two.
 //!
-//!     sparse    offset: u16 ... | slot ...      `used` of each, in order; spare capacity behind
+//!     sparse    offset: u16 ... | slot ...      `used` of each, in order; then spare capacity
 //!     dense     slot ...                        one for each offset of a window from `base` on
 //!
 //! All slots of a slice have one width (`slot`). It is chosen for the least memory whenever the
@@ -56,7 +56,7 @@ pub(super) struct Slice {
     is_dense: bool,
 }
 
-/// What a new layout is to be.
+/// A new layout.
 #[derive(Clone, Copy)]
 enum Form {
     Sparse { capacity: usize },
@@ -488,7 +488,7 @@ impl Slice {
         self.walk(first, last, backward, each)
     }
 
-    /// Calls `see` with the slots of a range of offsets, each with the bytes behind it, until it
+    /// Calls `see` with the slots of a range of offsets, each with the bytes after it, until it
     /// returns false; returns whether it never did.
     #[inline]
     fn walk<'a>(

@@ -1,4 +1,12 @@
 //! The slices of an array by number: none, one in place, or an ordered map.
+//!
+//! Invariants
+//!   1. Only slices with values are here, and `Many` is never an empty map.
+//!   2. `Many` does not become `One` again; without its last slice it becomes `None`.
+//!
+//! Cost: `One` needs no allocation beside the slice's; in the map a slice is found by two binary
+//! searches. A position of `relocate` is the number of the map's chunk and of the slice in it,
+//! eight bits. When a slice is made and removed: `array`; how it stores values: `slice`.
 
 use crate::base::memory::alloc::boxed_bytes;
 use crate::base::memory::mover::Mover;
@@ -140,8 +148,8 @@ impl Slices {
         map.is_empty()
     }
 
-    /// Offers the blocks of one slice and, with the first of a part of the map, those of the part;
-    /// returns the next position.
+    /// Offers the blocks of one slice and, with the first slice of a chunk of the map, those of the
+    /// chunk; returns the next position.
     pub fn relocate(&mut self, mover: &mut Mover, at: u64) -> Option<u64> {
         let map = match self {
             Slices::None => return None,
@@ -159,7 +167,7 @@ impl Slices {
             map.relocate_chunk(chunk, mover, |_, _| {});
         }
         let Some(place) = map.place(chunk, slice) else {
-            // The part has fewer slices.
+            // The chunk has fewer slices.
             let next = chunk + 1;
             return (next < map.chunks()).then_some((next as u64) << 8);
         };

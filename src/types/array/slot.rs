@@ -72,7 +72,7 @@ pub(super) fn is_empty(slot: &[u8]) -> bool {
     slot[0] == EMPTY
 }
 
-/// The value of a slot of this width. Bytes behind the slot may follow: with eight bytes an integer
+/// The value of a slot of this width. `slot` may be longer than that: with eight bytes an integer
 /// is one load.
 #[inline(always)]
 pub(super) fn get(slot: &[u8], width: usize) -> Option<Entry<'_>> {
@@ -143,7 +143,7 @@ impl<'a> Wanted<'a> {
         }
     }
 
-    /// The value of a slot if it is this one. Bytes behind the slot may follow.
+    /// The value of a slot if it is this one. `slot` may be longer than its width.
     #[inline]
     pub fn find_in<'s>(&self, slot: &'s [u8]) -> Option<Entry<'s>> {
         if let Some(head) = slot.first_chunk() {

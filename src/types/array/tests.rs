@@ -1,4 +1,9 @@
-//! An array against a map.
+//! An array against a map of indexes.
+//!
+//! Random writes, removals and ranges, in both directions, with limits at which slices change
+//! between sparse and dense; after them counts, order and invariants are those of the map. Then the
+//! figures that the layout promises: texts of one length need no blob, and a far index costs one
+//! slice.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,14 @@
 //! A small hash as the entries of a listpack: pairs, or records of three with an expiry.
+//!
+//!     width 2   name | value | name | value ...
+//!     width 3   name | value | expiry ...     Unix ms, the soonest first; 0: none, at the end
+//!
+//! Invariants of width 3
+//!   1. Every third entry is an integer, 0 to the greatest expiry of a field.
+//!   2. Expiries ascend: a change of one moves its record (`move_to_expiry`).
+//!
+//! Cost: by name O(bytes of the listpack); the soonest expiry O(1). When a hash leaves these forms,
+//! and what an expired field is: `hash`.
 
 use super::super::Entry;
 use super::{Expiry, HashField};

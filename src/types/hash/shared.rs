@@ -130,7 +130,7 @@ fn repeats_min(names: usize, limits: &Limits) -> Option<u64> {
     }
 }
 
-/// What is known of a list of names.
+/// The result of looking up a list of names.
 pub(super) enum Found {
     Schema(SchemaRef),
     /// It has no schema and is to get one ([`make`]).
@@ -208,7 +208,7 @@ pub struct SharedFigures {
     pub bytes: usize,
 }
 
-/// What is shared now. O(schemas), of which there are a few thousand at most.
+/// Figures of the schemas in use. O(schemas), of which there are a few thousand at most.
 pub fn shared_figures() -> SharedFigures {
     SHARED.with_borrow(|shared| {
         let mut all = SharedFigures::default();

@@ -1,4 +1,9 @@
 //! Property: a path hash is an ordered map of maps.
+//!
+//! After each random step (fields set and removed, paths and all paths below a prefix removed)
+//! iteration from any path or rank, counts below a prefix, prefixes of a query and single paths are
+//! those of the map, and the invariants hold. Paths have much in common, so that labels split and
+//! join. Then depth: no call recurses; and memory: nested paths share their bytes.
 
 use std::collections::BTreeMap;
 
@@ -148,7 +153,7 @@ proptest! {
     }
 }
 
-/// Each path is the prefix of the next: what recursed would end the process.
+/// Each path is the prefix of the next: recursion would exhaust the stack.
 #[test]
 fn a_tree_may_be_as_deep_as_its_longest_path() {
     const DEPTH: usize = 12_000;
@@ -187,7 +192,8 @@ fn a_tree_may_be_as_deep_as_its_longest_path() {
     paths.check_invariants();
 }
 
-/// Blocks of a path that each worker of a cache has under a name of eight bytes.
+/// Every prefix of a path in steps of eight bytes, each with one field, as a cache of blocks has
+/// them.
 #[test]
 fn nested_paths_share_their_bytes() {
     let path: Vec<u8> = (0..1024).map(|at| (at * 7 + at / 256) as u8).collect();

@@ -71,7 +71,7 @@ pub enum NewId {
     Whole(StreamId),
 }
 
-/// What became of an entry that was to be deleted.
+/// The outcome of deleting an entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Deleted {
     Done,

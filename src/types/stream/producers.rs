@@ -1,5 +1,5 @@
-//! What producers have added: the stream ID of each of their idempotent IDs, so that an entry sent
-//! twice is added once (XADD with IDMP or IDMPAUTO).
+//! The entries that producers have added: the stream ID of each idempotent ID, so that an entry
+//! sent twice is added once (XADD with IDMP or IDMPAUTO).
 //!
 //!     stream     duration, size limit, counters | producers by ID
 //!     producer   idempotent ID -> stream ID | the same, oldest first
@@ -10,9 +10,9 @@
 //!   2. `by_age` has each producer once, with the milliseconds of its oldest line's stream ID.
 //!   3. `lines` is the number of all lines.
 //!
-//! A line expires `duration` after the milliseconds of its stream ID, behind the lines that the
-//! producer recorded before it. Cost: by ID O(log producers), one hash lookup; the memory is the
-//! allocator's balance (`Metered`). When a line expires: `keyspace::expiry::iids`.
+//! A line expires `duration` after the milliseconds of its stream ID, and never before the lines
+//! that the producer recorded earlier. Cost: by ID O(log producers), one hash lookup; the memory is
+//! the allocator's balance (`Metered`). When a line expires: `keyspace::expiry::iids`.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::ptr::NonNull;

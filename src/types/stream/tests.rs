@@ -1,3 +1,9 @@
+//! A stream against a sorted map of IDs.
+//!
+//! IDs ascend; trims, deletions and ranges match the map, in nodes of three entries so that each
+//! case meets the edges of nodes; groups keep their pending entries. Figures that clients wait for
+//! are held too: a full trim gives whole nodes away instead of visiting them.
+
 use super::*;
 use crate::types::Measured;
 use proptest::prelude::*;
@@ -48,7 +54,7 @@ fn ids_never_go_back() {
     s.check_invariants();
 }
 
-/// Bug: a full trim visited every node: a stream of ten million held the loop for that long.
+/// Bug: a full trim visited every node, and the loop waited as long as ten million entries take.
 #[test]
 fn what_is_trimmed_leaves_in_whole_and_is_freed_by_another() {
     let limits = Limits::default();

@@ -17,7 +17,7 @@ pub enum Bound {
     From(StreamId),
 }
 
-/// What a deletion does about references to an entry in groups.
+/// The treatment of references to a deleted entry in groups.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum References {
     /// Leaves them.
@@ -40,7 +40,7 @@ pub struct Trim {
     pub references: References,
 }
 
-/// What a trim has done.
+/// The result of a trim.
 #[derive(Default)]
 pub struct Trimmed {
     /// Number of entries removed.

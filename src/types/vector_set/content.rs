@@ -1,4 +1,4 @@
-//! What the lock of a vector set guards: the index, and its elements by name.
+//! The content of a vector set, which its lock guards: the index, and its elements by name.
 //!
 //! Invariants
 //!   1. The payload of each node is the word of an element of the table, whose node it is; and each
@@ -26,7 +26,7 @@ pub struct Content {
 /// Numbers of nodes that a removal may give back: it keeps pace if half of them are still in use.
 const COMPACTED: usize = 4;
 
-/// What adding an element did.
+/// The result of adding an element.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Added {
     New,

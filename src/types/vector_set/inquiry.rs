@@ -4,7 +4,7 @@ use super::content::Content;
 use super::filter::Filter;
 use crate::encodings::hnsw::{Found, Progress, Query, Scan, Search};
 
-/// What is wanted.
+/// The bounds of a search.
 #[derive(Debug)]
 pub struct Wanted {
     /// Elements at most.
@@ -76,7 +76,7 @@ impl Inquiry {
         }
     }
 
-    /// What was found, the nearest first.
+    /// The elements found, the nearest first.
     pub fn found(&self, content: &Content) -> Vec<Found> {
         let mut found = match &self.walk {
             Walk::Graph(search) => search.results(content.index()),

@@ -1,6 +1,6 @@
 //! A vector set: elements, each with a vector, found by nearness to another vector.
 //!
-//!     content     index and elements (`content`), behind a lock
+//!     content     index and elements (`content`), under a lock
 //!       index     vectors and their graph (`encodings::hnsw`)
 //!       elements  name -> number of the node, with the attributes (`elements`, `element`)
 //!     filter      FILTER: which attributes match
@@ -24,7 +24,7 @@
 //! tree. REDUCE (`projection`) keeps the order of Redis's sums, so that vectors are equal to the
 //! last bit.
 //!
-//! All content is behind one lock (`VectorSet::read`, `write`). Only the loop writes, so its reads
+//! One lock guards all content (`VectorSet::read`, `write`). Only the loop writes, so its reads
 //! never wait. A turn of the loop searches for 0.2 ms itself, by an estimate from EF, M and the
 //! dimension; further or longer searches are cut in slices: VSIM, VRANGE, and the search for a new
 //! element's neighbours in VADD, whose linking stays on the loop. The handler gives the search to
@@ -93,7 +93,7 @@ pub use crate::encodings::hnsw::{
 pub struct VectorSet(Arc<Shared>);
 
 struct Shared {
-    /// Tells the set from all others that this process has had.
+    /// A number that no other set of this process has had.
     uid: u64,
     content: RwLock<Content>,
 }

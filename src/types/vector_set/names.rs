@@ -84,7 +84,7 @@ impl Names {
         Progress::More
     }
 
-    /// What was found, sorted.
+    /// The names found, sorted.
     pub fn found(&mut self) -> Vec<Box<[u8]>> {
         std::mem::take(&mut self.first).into_iter().collect()
     }

@@ -1,4 +1,9 @@
-//! A vector set against a map, and its form after changes.
+//! A vector set against a map, and its state after changes.
+//!
+//! Elements are a map of names; the graph finds the nearest ones that a comparison with all finds.
+//! Between two slices of a search or of VRANGE the set may change in any way: a worker meets that.
+//! Then memory: a shared set is freed in steps, and most of the memory of removed elements is given
+//! back.
 
 use std::collections::BTreeMap;
 
@@ -112,7 +117,7 @@ fn the_nearest_are_found_by_graph_and_by_comparison() {
     }
 }
 
-/// What a worker may meet between two slices of its search.
+/// Any change may come between two slices of a worker's search.
 #[test]
 fn a_search_goes_on_while_its_set_changes() {
     let mut rng = SmallRng::seed_from_u64(4);
@@ -148,7 +153,7 @@ fn a_search_goes_on_while_its_set_changes() {
     }
 }
 
-/// What the loop and workers may do between two slices of VRANGE.
+/// Changes of the loop and of workers come between two slices of VRANGE.
 #[test]
 fn names_that_stay_are_found_once_while_the_set_changes() {
     let mut set = VectorSet::new(PARAMETERS, None);

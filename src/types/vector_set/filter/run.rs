@@ -1,4 +1,11 @@
 //! Runs a program on the fields of one element.
+//!
+//!     fields (all, or no match) -> steps on a stack of values -> whether the last one is true
+//!
+//! Invariant: the stack has the operands of each operator, which `compile` has counted. No value is
+//! copied: texts are slices of the attributes or of the expression. Every step adds its estimated
+//! nanoseconds to `nanos`, by which a search decides when its slice is over. Comparisons and
+//! conversions are Redis's: values of different types are compared as numbers, and NaN is true.
 
 use std::borrow::Cow;
 
@@ -65,7 +72,7 @@ pub(super) fn run(filter: &Filter, attributes: &[u8], nanos: &mut usize) -> bool
     values.pop().is_some_and(|value| value.is_true())
 }
 
-/// The value of a step that has always the same one.
+/// The value of a constant step.
 fn constant<'a>(filter: &'a Filter, step: &Step) -> Option<Value<'a>> {
     Some(match step {
         Step::Number(number) => Value::Number(*number),
@@ -78,7 +85,7 @@ fn constant<'a>(filter: &'a Filter, step: &Step) -> Option<Value<'a>> {
     })
 }
 
-/// What an operator makes of constants; `None`: one of them is none. Each operator makes a number.
+/// The value of an operator on constants, always a number; `None`: an operand is not constant.
 pub(super) fn folded(filter: &Filter, operator: Operator, operands: &[Step]) -> Option<f64> {
     let value = |step| constant(filter, step);
     let made = match operands {
@@ -89,7 +96,7 @@ pub(super) fn folded(filter: &Filter, operator: Operator, operands: &[Step]) -> 
     Some(made.number())
 }
 
-/// What an operator costs beyond a step.
+/// The cost of an operator beyond that of a step.
 fn cost(operator: Operator, a: &Value<'_>, b: &Value<'_>) -> usize {
     let bytes = |value: &Value<'_>| match value {
         Value::Text(text) => text.len() / BYTES,

@@ -1,3 +1,9 @@
+//! FILTER expressions against Redis's results and errors.
+//!
+//! Each list has expressions with what Redis does: match, not match, or the text that its error
+//! shows. Then bounds: depth costs no stack, an operand that changes nothing costs no time, a long
+//! text counts for each operator that reads it. Property: skipping operands changes no value.
+
 use super::Filter;
 
 const ATTRIBUTES: &[u8] = br#"{"a":1,"s":"hello","n":null,"t":[1,"x",null],"e":"","b":true,"num":"12","o":{"x":1},"u":"\u0041b","nan":"nan","nested":[[1,2],[3,[4]]],"odd":1xyz}"#;
@@ -200,7 +206,7 @@ mod skipping {
 
     use super::*;
 
-    /// An expression, and what a plain evaluation makes of it.
+    /// An expression, and its value by plain evaluation.
     fn expression() -> impl Strategy<Value = (String, bool)> {
         let leaf = prop_oneof![
             Just((".a".to_owned(), true)),

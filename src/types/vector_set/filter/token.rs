@@ -1,4 +1,13 @@
 //! The tokens of an expression.
+//!
+//!     number   12, -1.5e3            a minus is a sign at the beginning and after an operator
+//!     text     "a", 'a'              kept as written, with its backslashes
+//!     tuple    [1, "a"]              a range of `literals`
+//!     field    .name                 the name may be empty, as in Redis
+//!     word     and, <=, (, null      the longest operator that fits
+//!
+//! Texts and names are ranges of the expression: nothing is copied. An error has the position at
+//! which Redis shows the expression. Cost: O(length); the order of tokens is checked in `compile`.
 
 use std::ops::Range;
 
