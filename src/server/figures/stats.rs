@@ -1,4 +1,12 @@
 //! Counters: of the server as a whole, of every command, of every error code.
+//!
+//! Invariants
+//!   1. `errors` has at most [`ERROR_CODES_MAX`] codes; the next one ends counting by code until
+//!      CONFIG RESETSTAT, and `total_error_replies` goes on.
+//!   2. Counters only grow, but for CONFIG RESETSTAT; `..._max` and `slowest_...` are the highest
+//!      value since then.
+//! Cost: O(1) to count; O(log codes) for an error. A histogram is made with a command's first call.
+//! Elsewhere: keys' counters are in `keyspace.stats`; `observe::info` formats both.
 
 use std::collections::BTreeMap;
 
@@ -8,7 +16,7 @@ use crate::server::figures::histogram::Histogram;
 /// The most distinct error codes counted separately (INFO errorstats).
 const ERROR_CODES_MAX: usize = 128;
 
-/// Of one command or subcommand.
+/// Counters of one command or subcommand.
 #[derive(Debug, Default)]
 pub struct CommandStats {
     pub calls: u64,
@@ -63,12 +71,12 @@ impl SlowStats {
     }
 }
 
-/// What the batches of clients' input held.
+/// Batches of clients' input, and their commands.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct BatchStats {
     /// Times that a client's input was processed.
     pub client_runs: u64,
-    /// Turns of the loop in which any was.
+    /// Turns of the loop that processed any client's input.
     pub turns_with_clients: u64,
     /// Batches parsed, and their commands: the length of pipelines.
     pub parsed: u64,
@@ -87,7 +95,7 @@ struct Exceeded {
     since_ms: Option<u64>,
 }
 
-/// Of the whole server, since start-up or CONFIG RESETSTAT.
+/// Counters of the whole server, since start-up or CONFIG RESETSTAT.
 #[derive(Debug, Default)]
 pub struct Stats {
     pub clients: ClientStats,
@@ -98,13 +106,13 @@ pub struct Stats {
     pub batches: BatchStats,
     pub commands: u64,
     pub net_input_bytes: u64,
-    /// Of them and of the output, what links of replication carried.
+    /// The part of input and output that links of replication carried.
     pub net_repl_input_bytes: u64,
     pub net_repl_output_bytes: u64,
     pub net_output_bytes: u64,
     pub total_error_replies: u64,
     pub unexpected_error_replies: u64,
-    /// What a cluster would have refused.
+    /// Commands that a cluster would have refused.
     pub cluster_incompatible_ops: u64,
     pub reads: u64,
     pub writes: u64,
