@@ -16,9 +16,9 @@ use crate::server::state::Server;
 const GARBAGE_NANOS: u64 = 2_000_000;
 
 impl Server {
-    /// Whether there is memory for a command that needs some. First what waits for nobody is freed;
-    /// then keys are evicted, if the policy allows. `running`: the client whose command asks, and
-    /// its replies.
+    /// Whether there is memory for a command that needs some. First memory that no client needs is
+    /// freed (flushes set aside, kept slots, spare buffers); then keys are evicted, if the policy
+    /// allows. `running`: the client of the command, and its replies.
     pub fn make_room(
         &mut self,
         keyspace: &mut Keyspace,
@@ -29,8 +29,8 @@ impl Server {
             self.exceeds_measured(keyspace, running);
             self.free_aside_for_room(keyspace);
         }
-        // What is kept of slots that are another's is next; what is still being deleted costs no
-        // key.
+        // Kept keys of slots that are another's are next; while they are being deleted no key is
+        // evicted.
         let may_free = self.has_kept_slots() && self.gates.pause().is_none();
         if may_free && self.lacks_room(keyspace, running) {
             let bound = self.eviction_bound();
@@ -54,8 +54,8 @@ impl Server {
         evicted != Evicted::Everything
     }
 
-    /// Whether used memory exceeds the limit, without anything that does not count or waits for
-    /// nobody.
+    /// Whether used memory exceeds the limit, without memory that does not count or that no client
+    /// needs.
     fn lacks_room(&mut self, keyspace: &Keyspace, running: Option<(&Client, &Reply)>) -> bool {
         let bound = self.eviction_bound();
         if !alloc::exceeds(bound) || !self.exceeds_measured(keyspace, running) {

@@ -1,5 +1,5 @@
-//! What TLS changes for clients and links: `parts::clients::tls` has the materials and the
-//! handshakes.
+//! TLS for clients and links: new materials, overdue handshakes. `parts::clients::tls` keeps the
+//! materials and the handshakes.
 
 use crate::server::clients::ending::{EndReason, Ending};
 use crate::server::clients::session::Session;
