@@ -1,4 +1,4 @@
-//! What the machine asks about the cluster and its links.
+//! The machine's view of the cluster and of its links.
 
 use std::collections::HashMap;
 

@@ -11,7 +11,7 @@ use crate::migration::{Name, Ranges, Settings};
 use crate::server::parts::migration::Claim;
 use crate::server::state::Server;
 
-/// What becomes of a claim.
+/// The decision on a claim that waits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Verdict {
     Claim,
@@ -22,9 +22,9 @@ enum Verdict {
     TooLate,
 }
 
-/// `electable`: the replicas that may be elected in this node's place, as the cluster sees them;
-/// `online`: those that are in sync; `acked`: those that have the keys. One that comes again just
-/// now is waited for.
+/// `electable`: the number of replicas that may be elected in this node's place, as the cluster
+/// sees them; `online`: of replicas in sync; `acked`: of replicas that have the keys. A claim waits
+/// for a replica that is reconnecting.
 fn judge(electable: usize, online: usize, acked: usize, is_late: bool) -> Verdict {
     if acked >= online.max(electable) || is_late && acked > 0 {
         Verdict::Claim
@@ -36,9 +36,9 @@ fn judge(electable: usize, online: usize, acked: usize, is_late: bool) -> Verdic
 }
 
 impl Server {
-    /// Slots have come whole. They are served once the replicas that are in sync have them.
+    /// All keys of the slots have arrived. They are served once the replicas in sync have them.
     pub(super) fn begin_claim(&mut self, keyspace: &mut Keyspace, job: Name, slots: Ranges) {
-        // All that was applied is in the stream.
+        // All applied commands are in the stream.
         self.repeat_effects(keyspace);
         let wait_ms = Settings::of(&self.config).claim_wait().get() as u64;
         let claim = Claim {
@@ -53,7 +53,8 @@ impl Server {
         self.continue_claims(keyspace);
     }
 
-    /// Claims what replicas have. Each turn; O(claims x replicas), of which there are few.
+    /// Claims the slots whose keys the replicas have. Called each turn; O(claims x replicas), of
+    /// which there are few.
     pub(super) fn continue_claims(&mut self, keyspace: &mut Keyspace) {
         let Some(driver) = &mut self.migrations else {
             return;
@@ -98,8 +99,8 @@ impl Server {
         }
     }
 
-    /// Serves slots from now on: the claim is on its way, after it has been saved. If it cannot be
-    /// saved now, the core tries again, and no node hears of it before.
+    /// Serves slots from now on: the claim is sent after it has been saved. If it cannot be saved
+    /// now, the core tries again, and announces it to no node before.
     pub(super) fn claim_slots(&mut self, keyspace: &mut Keyspace, slots: &[(u16, u16)]) -> bool {
         // The claim shows the offset by which its replicas have the keys.
         self.update_own(keyspace);
@@ -109,7 +110,7 @@ impl Server {
         taken == Some(true)
     }
 
-    /// Deletes keys of slots that are not this node's, which is the last that becomes of an import.
+    /// Deletes keys of slots that are not this node's: the end of an import without a claim.
     pub(super) fn drop_unclaimed(&mut self, keyspace: &mut Keyspace, slots: &Ranges) {
         let keys = self.drop_slots(keyspace, slots.pairs());
         keyspace.release_slots(slots.pairs());

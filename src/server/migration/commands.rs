@@ -1,4 +1,13 @@
-//! CLUSTER's subcommands about slots that move, AUTH of other nodes, and what INFO shows.
+//! CLUSTER's subcommands about slots that move, AUTH of other nodes, and the figures of INFO.
+//!
+//! Orders and requests go to the machine (`crate::migration`), which answers them; before a request
+//! the machine receives all recorded results, so it judges by the current state.
+//! Invariants
+//!   1. SYNCSLOTS runs only on a link: not for transactions, scripts or the console.
+//!   2. A connection becomes a source (`SENDS_SLOTS`) only if its user may RESTORE all keys.
+//!   3. A node's secret is compared in full, however early a byte differs.
+//! Cost: O(migrations) but for TRIMSLOTS, whose keys are deleted in slices.
+//! Elsewhere: `execution::slots` lists the commands that such links may run.
 
 use crate::command::CommandError;
 use crate::config::Dialect;
@@ -98,7 +107,7 @@ impl Call<'_> {
         let World {
             keyspace, server, ..
         } = self.world();
-        // What was applied or has failed before comes first.
+        // Earlier results first: applied commands, failures.
         server.notify_migrations(keyspace);
         let Some(driver) = &mut server.migrations else {
             return Err(CommandError::owned(
@@ -210,8 +219,8 @@ impl Call<'_> {
         Ok(())
     }
 
-    /// Whether these are the credentials of another node of this cluster: then it is one from now
-    /// on. `None`: they are a user's.
+    /// Logs the connection in as another node of this cluster, if it gives a node's name. `None`:
+    /// the credentials are a user's.
     pub fn log_in_as_node(&mut self) -> Option<CommandResult> {
         let args = self.args;
         if args.len() != 3 || args.at(1) != INTERNAL_USER {
@@ -226,7 +235,7 @@ impl Call<'_> {
     }
 
     fn judge_node(&mut self, secret: &[u8]) -> CommandResult {
-        // All bytes are looked at, however early one differs.
+        // All bytes are compared, however early one differs.
         let given = self.args.at(2);
         let differences = given
             .iter()
@@ -246,14 +255,15 @@ impl Call<'_> {
         );
         self.server.acl.becomes_link(client, ClientFlags::INTERNAL);
         let flags = &mut client.flags;
-        // Whatever its user may, it runs what moves slots alone (`execution::slots`).
+        // Whatever its user's rights, it runs only commands that move slots (`execution::slots`).
         flags.remove(ClientFlags::UNAUTHENTICATED | ClientFlags::RESTRICTED);
         flags.insert(ClientFlags::PROVEN);
         self.reply.ok();
         Ok(())
     }
 
-    /// An order about slots that a migration has: SETSLOT and the like. `slot`: if it is of one.
+    /// Refuses an order about slots that a migration has: SETSLOT and the like. `slot`: the
+    /// order's, if it is about one.
     pub fn check_slot_order(&self, slot: Option<u16>) -> CommandResult {
         let Some(driver) = &self.server.migrations else {
             return Ok(());

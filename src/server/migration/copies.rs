@@ -1,16 +1,16 @@
-//! What a source keeps of slots that other nodes have claimed (`crate::migration`, its `kept`):
-//! deleted, and given up for memory.
+//! Keys that a source keeps of slots that other nodes have claimed (`crate::migration`, its
+//! `kept`): their deletion, at the end of their grace or for want of memory.
 
 use crate::base::memory::alloc;
 use crate::keyspace::Keyspace;
 use crate::migration::{Name, Ranges};
 use crate::server::state::Server;
 
-/// The time for which one command waits for what was kept to be deleted, when memory is short.
+/// The time that one command spends on deleting kept keys when memory is short.
 const ROOM_NANOS: u64 = 500_000;
 
 impl Server {
-    /// Deletes what was kept of slots.
+    /// Deletes the kept keys of slots.
     pub(super) fn forget_kept(&mut self, keyspace: &mut Keyspace, slots: &Ranges) {
         self.drop_slots(keyspace, slots.pairs());
         keyspace.release_slots(slots.pairs());
@@ -24,15 +24,14 @@ impl Server {
         });
     }
 
-    /// Whether there is something that goes before a key is evicted.
+    /// Whether there are kept keys, which are deleted before a key is evicted.
     pub(in crate::server) fn has_kept_slots(&self) -> bool {
         let driver = self.migrations.as_ref();
         driver.is_some_and(|driver| driver.machine.has_kept() || driver.frees_kept)
     }
 
-    /// Memory is short: what is kept is deleted, a part at once and the rest by the next commands
-    /// and between turns. Returns whether some of it is still there, so that no key needs to go
-    /// yet.
+    /// Memory is short: deletes kept keys, a part now and the rest by the next commands and between
+    /// turns. Returns whether some are left, so that no key needs to be evicted yet.
     pub(in crate::server) fn free_kept_for_room(
         &mut self,
         keyspace: &mut Keyspace,
@@ -50,7 +49,7 @@ impl Server {
         continues
     }
 
-    /// Deletes what is kept, because memory is short.
+    /// Deletes all kept keys, because memory is short.
     pub(in crate::server) fn give_up_kept_slots(&mut self, keyspace: &mut Keyspace) {
         self.with_migrations(keyspace, |machine, _, _| {
             machine.give_up_kept("memory is short");

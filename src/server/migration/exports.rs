@@ -1,4 +1,13 @@
 //! Exports at work: the snapshot of slots goes to its link at the pace at which that sends.
+//!
+//!     Waits --no other snapshot--> Passing --snapshot ends--> Sent
+//!
+//! Invariants
+//!   1. All writes before the snapshot are in it; all later ones are streamed as effects.
+//!   2. A link never has more than [`UNSENT_MAX`] to send, and one more piece of the snapshot.
+//! Cost: one snapshot at a time, of any purpose; each turn O(exports) and the bytes passed on.
+//! Elsewhere: `crate::migration` decides when an export begins and ends, `execution::slots` passes
+//! effects on, `links` writes.
 
 use crate::keyspace::Keyspace;
 use crate::migration::{Name, Wire};
@@ -25,7 +34,7 @@ impl Server {
         self.update_exports(keyspace);
     }
 
-    /// Effects are wanted while slots leave.
+    /// Effects are recorded while slots leave.
     pub(super) fn update_exports(&mut self, keyspace: &mut Keyspace) {
         let audience = self.audience();
         if keyspace.effects.wanted_by() != audience && !self.persist.loading.in_progress() {
@@ -48,7 +57,7 @@ impl Server {
     }
 }
 
-/// What is to be done for an export.
+/// The next step of an export.
 enum Due {
     Begin,
     Pass,
@@ -63,7 +72,7 @@ impl Engine {
         driver.awaits_room = false;
         let jobs: Vec<Name> = driver.exports.all.iter().map(|export| export.job).collect();
         for job in jobs {
-            // A rewrite that has not begun its snapshot yet is about to.
+            // A rewrite counts even before its snapshot has begun.
             let persist = &self.server.persist;
             let is_busy = persist.snapshots.in_progress() || persist.aof.rewrites.in_progress();
             match self
@@ -84,8 +93,7 @@ impl Engine {
         self.server.migrations.as_mut()?.exports.find(job)
     }
 
-    /// The moment of the snapshot: what was written before is in it, what is written later is
-    /// streamed.
+    /// Takes the snapshot: earlier writes are in it, later ones are streamed.
     fn begin_export(&mut self, job: Name) {
         self.take_effects();
         let Some(export) = self.export(job) else {

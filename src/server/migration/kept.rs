@@ -13,14 +13,14 @@ pub(super) const CLAIM_WAITS: u32 = 2;
 const SILENT_PART: i64 = 4;
 
 impl Server {
-    /// The second half of a hold, in which a claim is made no more; milliseconds.
+    /// The second half of a hold, in which the target does not claim any more; milliseconds.
     fn held_after_claims_ms(&self) -> i64 {
         let waits = Settings::of(&self.config).claim_wait().get();
         waits.saturating_mul(i64::from(CLAIM_WAITS))
     }
 
-    /// Each tick of migrations: while writes are held, this node learns soon of a claim that others
-    /// have seen.
+    /// Each tick of migrations: while writes are held, greets silent voters, so that this node soon
+    /// receives a claim that others have seen.
     pub(super) fn greet_while_held(&mut self, keyspace: &mut Keyspace) {
         if self.gates.held_slots.is_empty() {
             return;
@@ -31,9 +31,9 @@ impl Server {
         });
     }
 
-    /// The writes of an export's slots are about to be held no longer. If the slots are still this
-    /// node's, a claim that it has not seen must not win later. A claim that was made has reached
-    /// whoever this node has heard from since the target's time for it was over.
+    /// The hold of an export's slots is about to end. If they are still this node's, a claim that
+    /// it has not received must not win later. A claim made in time has reached every node from
+    /// which this node has received a message since that time was over.
     pub(super) fn keep_held_slots(&mut self, keyspace: &mut Keyspace, job: Name) {
         let Some(slots) = self.gates.held_slots.of(job).cloned() else {
             return;

@@ -1,5 +1,5 @@
-//! The links of migrations: dialled, read and written. What a source sends is applied as it comes,
-//! in slices.
+//! The links of migrations: dialled, read and written. A source's commands are applied as they
+//! arrive, in slices.
 
 use std::io::ErrorKind;
 
@@ -21,9 +21,9 @@ const COMMANDS_MAX: usize = 512;
 const READ_BYTES: usize = 64 * 1024;
 /// A reply of a handshake is a line of at most so many bytes.
 const LINE_MAX: usize = 4096;
-/// How long a link that is closed may take to send the rest, milliseconds.
+/// The time for a link that is closed to send its remaining bytes, milliseconds.
 const CLOSING_MS: u64 = 5000;
-/// What is not looked at yet, of links that are read on.
+/// Unparsed input of a link whose commands run; then it is not read.
 const INPUT_MAX: usize = 1 << 20;
 
 /// Bytes that are kept of a link that waits for the snapshot; then it is not read.
@@ -35,7 +35,7 @@ fn held_max(config: &Config) -> usize {
     }
 }
 
-/// What is left of a turn for the commands of one link.
+/// The rest of a turn's share for the commands of one link.
 struct Allowance {
     commands: usize,
     /// The end, in ticks, beside clients.
@@ -48,7 +48,7 @@ impl Allowance {
     }
 }
 
-/// Waiting bytes of a stream from which it has fallen behind.
+/// Unparsed bytes from which on a stream lags, and is not paced.
 const BEHIND: usize = 1 << 20;
 
 /// How a step on a link went.
@@ -59,7 +59,7 @@ enum Stepped {
     Wait,
 }
 
-/// Reads what has come, as far as it may wait here. `true`: there may be more.
+/// Reads a link's bytes, up to its limit of input. `true`: there may be more.
 fn read(link: &mut Dialled, bytes: &mut [u8], held_max: usize) -> bool {
     let Stage::Open(stream) = &mut link.stage else {
         return false;
@@ -89,7 +89,7 @@ fn read(link: &mut Dialled, bytes: &mut [u8], held_max: usize) -> bool {
 }
 
 impl MigrationDriver {
-    /// Closes a link of ours, or a client that is one, once it has what it is to be sent.
+    /// Closes a link of ours, or a client that is one, once its queued bytes are sent.
     pub(super) fn close(&mut self, link: Link, now_ms: u64) {
         match link {
             Link::Dialled(number) => {
@@ -138,7 +138,7 @@ impl Server {
         });
     }
 
-    /// Goes on with a link that is being made. `true`: it is open.
+    /// Continues a connection in progress. `true`: it is open.
     fn open_slot_link(&mut self, keyspace: &mut Keyspace, number: u64) -> bool {
         let Some(driver) = &mut self.migrations else {
             return false;
@@ -174,7 +174,7 @@ impl Server {
         }
     }
 
-    /// Reads what has come. `true`: there may be more.
+    /// Reads a link's bytes. `true`: there may be more.
     fn read_slot_link(&mut self, number: u64) -> bool {
         let held_max = held_max(&self.config);
         let Some(driver) = &mut self.migrations else {
@@ -189,7 +189,7 @@ impl Server {
     }
 
     /// Whether the commands of a link leave room for clients: those of a snapshot do, and those of
-    /// a stream until it has fallen behind, since it would never end then.
+    /// a stream unless it lags, since it would never end then.
     fn is_paced(&self, number: u64) -> bool {
         let Some(driver) = &self.migrations else {
             return false;
@@ -204,7 +204,7 @@ impl Server {
         }
     }
 
-    /// Writes what links have to send; closes those that are to be closed.
+    /// Writes a link's queued bytes; closes it if it is to be closed.
     fn write_slot_link(&mut self, keyspace: &mut Keyspace, number: u64) {
         let now_ms = self.now.mono_ms;
         let limit = self.config.client_output_buffer_limit.replica.hard_bytes;
@@ -241,7 +241,7 @@ impl Server {
         }
     }
 
-    /// Gives clients that are links what they are to be sent.
+    /// Moves queued bytes to the replies of clients that are links.
     fn write_to_slot_clients(&mut self) {
         let Some(driver) = &mut self.migrations else {
             return;
@@ -261,7 +261,7 @@ impl Server {
 }
 
 impl Engine {
-    /// What has been passed on and said in this turn leaves.
+    /// Sends this turn's effects and messages.
     pub(in crate::server) fn send_migrations(&mut self) {
         let Some(driver) = &self.server.migrations else {
             return;
@@ -279,7 +279,7 @@ impl Engine {
         let Some(driver) = &mut self.server.migrations else {
             return;
         };
-        // What was kept of a link is run when its turn has come.
+        // A link's held input is run when the machine expects its commands.
         for number in driver.links.numbers() {
             let expects = driver.machine.expects(Link::Dialled(number));
             let runs = expects.is_some_and(Expects::are_commands);
@@ -335,7 +335,7 @@ impl Engine {
         }
     }
 
-    /// Handles what a link has brought, as far as it expects that now.
+    /// Handles a link's input, as far as the machine expects it now.
     fn run_slot_link(&mut self, number: u64, left: &mut Allowance) -> Stepped {
         let link = Link::Dialled(number);
         let Some(driver) = &mut self.server.migrations else {

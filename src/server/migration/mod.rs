@@ -1,11 +1,11 @@
-//! Slots that move at once: carries out what the machine (`crate::migration`) asks for, and tells
-//! it what has come of that.
+//! Slots that move at once: carries out the actions of the machine (`crate::migration`), and
+//! returns their results to it.
 //!
 //! The machine is called by events of links (`links`, `run::links::migration`), by CLUSTER's
 //! subcommands (`commands`), by the timer, and when routes, roles or data have changed. After each
-//! call its actions are carried out at once, in their order. What a link has to send leaves at the
-//! end of the turn, behind the effects that were passed on before (`Engine::send_migrations`), so
-//! bytes of one link keep their order.
+//! call its actions are carried out at once, in their order. A link's queued bytes leave at the end
+//! of the turn, after the effects that were passed on before (`Engine::send_migrations`), so bytes
+//! of one link keep their order.
 
 mod around;
 mod claims;
@@ -64,7 +64,7 @@ impl Server {
         }
     }
 
-    /// Calls the machine, and carries out what follows. `None`: this is no node of a cluster.
+    /// Calls the machine, and carries out its actions. `None`: this is no node of a cluster.
     pub(in crate::server) fn with_migrations<R>(
         &mut self,
         keyspace: &mut Keyspace,
@@ -114,7 +114,7 @@ impl Server {
             }),
             Action::EndExport(job) => self.end_export(keyspace, job),
             Action::Hold { job, slots, .. } => {
-                // What has been written so far belongs before what follows on the link.
+                // Effects of earlier writes precede the machine's next bytes on the link.
                 self.repeat_effects(keyspace);
                 self.hold_slots(job, slots);
             }
@@ -161,8 +161,8 @@ impl Server {
         }
     }
 
-    /// The slots are served elsewhere now: the removal of their keys is no effect for the node that
-    /// has them.
+    /// Ends exports of slots that are served elsewhere now: the removal of their keys here is no
+    /// effect for the node that has them.
     pub(in crate::server) fn stop_exports(
         &mut self,
         keyspace: &mut Keyspace,
@@ -240,7 +240,7 @@ impl Server {
         }
     }
 
-    /// Tells the machine what has been noted since the last time.
+    /// Passes the results recorded since the last call to the machine.
     pub(in crate::server) fn notify_migrations(&mut self, keyspace: &mut Keyspace) {
         let Some(driver) = &mut self.migrations else {
             return;
@@ -274,7 +274,7 @@ impl Server {
 }
 
 impl Engine {
-    /// What migrations have to do in each turn.
+    /// The work of migrations in each turn.
     pub(in crate::server) fn drive_migrations(&mut self) {
         if self.server.migrations.is_none() {
             return;
