@@ -1,18 +1,18 @@
-//! Commands of connections whose user has budgets: each is asked before it runs, and its reply
-//! measured when it has (`parts::users::budgets` keeps the accounts).
+//! Commands of connections whose user has budgets: each is checked before it runs, and its reply is
+//! measured afterwards (`parts::users::budgets` keeps the accounts).
 //!
 //! A connection over the rate or the bytes is held: its command stays in its input, nothing more is
-//! read from it, and it goes on when its turn comes (`run/budgets.rs`). So its commands keep their
+//! read from it, and it resumes when its turn comes (`run/budgets.rs`). So its commands keep their
 //! order, and none is lost. A session of the console is not held in the middle of a call: its calls
 //! wait as a whole (`console/commands.rs`). The commands by which a replica introduces itself wait
 //! for their turn, whatever `over=` says, so that a replica comes through at last; as a link it has
 //! no budgets any more.
 //!
 //! A reply is charged when its command has run, so that neither a closed connection nor a slow one
-//! gets more; short ones, and what other clients cause (messages, invalidations), when it is
-//! written.
+//! gets more. Short replies, and messages and invalidations, which other clients cause, are charged
+//! when they are written.
 //!
-//! What a command would touch is asked at the gates (`gates/work.rs`).
+//! The gates check how many elements a command would touch (`gates/work.rs`).
 
 use super::super::execution::dispatch::{Outcome, after_reply, reject, resolve};
 use crate::acl::UserId;
@@ -38,15 +38,15 @@ const IN_FULL: Flags = Flags::WRITE
 /// With [`Flags::PUBSUB`]: rows that subscribe, or publish.
 const PASSES_MESSAGES: Flags = Flags::PUBSUB_CONTEXT.union(Flags::MAY_REPLICATE);
 
-/// Rows that act outside of the keyspace: what they have done is not seen by its changes.
+/// Rows that act outside of the keyspace: its changes do not show whether they have acted.
 const ACTS: Flags = Flags::PUBSUB.union(Flags::ADMIN);
 
 /// Flags of a connection that take a command the long way whether it has budgets or not.
 const SPECIAL: ClientFlags = ClientFlags::SLOW_PATH.difference(ClientFlags::BUDGETED);
 
 impl Engine {
-    /// Whether the next command of a connection whose user has budgets may run now, and how it goes
-    /// on; it is charged if so.
+    /// Whether the next command of a connection whose user has budgets may run now, and by which
+    /// way; it is charged if so.
     #[inline]
     pub(in crate::server) fn admit(
         &mut self,
@@ -63,14 +63,14 @@ impl Engine {
         let counts_work = || row.is_some_and(|id| self.server.table.row(id).spec.work.is_some());
         Ok(match session.client.flags.intersects(SPECIAL) {
             true => Way::Specially,
-            // What it would touch is asked at the gates.
+            // The gates check the elements that it would touch.
             false if bounds_work && counts_work() => Way::Carefully,
             false => Way::Plainly,
         })
     }
 
-    /// The same for a connection that is held or whose turn it is, or whose user is over a budget
-    /// or has others that are held.
+    /// As [`Engine::admit`], for a connection that is held or whose turn it is, or whose user is
+    /// over a budget or has others that are held.
     #[cold]
     #[inline(never)]
     fn ask_to_run(
@@ -118,7 +118,8 @@ impl Engine {
         let (most, settles_from) = account.map_or((usize::MAX, usize::MAX), |account| {
             (account.reply_most, account.settles_from)
         });
-        // What may change data is answered in full: only the reply has what was removed.
+        // A command that may change data is answered in full: its reply may be the only copy of
+        // removed data.
         let limit = if self.server.table.row(id).spec.flags.intersects(IN_FULL) {
             usize::MAX
         } else {
@@ -234,11 +235,11 @@ impl Server {
     }
 }
 
-/// How a command goes on that may run.
+/// The way of a command that may run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::server) enum Way {
     Plainly,
-    /// What it would touch is asked at the gates.
+    /// Through the gates: they check the elements that it would touch.
     Carefully,
     Specially,
 }
@@ -246,9 +247,9 @@ pub(in crate::server) enum Way {
 /// A command that runs under budgets.
 pub(in crate::server) struct Charged {
     bounded: Bounded,
-    /// How long its reply may be, bytes.
+    /// The longest reply that it may have, bytes.
     most: usize,
-    /// Replies are charged before they are sent if they are so long together.
+    /// Pending replies of this many bytes together are charged before they are sent.
     settles_from: usize,
     user: UserId,
     /// Changes of the keyspace before it.
@@ -413,7 +414,7 @@ mod tests {
         t.run_as(client, "MULTI");
         t.run_as(client, "GET large");
         assert!(t.run_as(client, "EXEC").starts_with("-OVERBUDGET "));
-        // What has changed something is answered in full.
+        // A command that has changed something is answered in full.
         t.run_as(client, "MULTI");
         t.run_as(client, "GETDEL large");
         assert!(t.run_as(client, "EXEC").starts_with("*1\r\n$200000\r\n"));
@@ -432,7 +433,7 @@ mod tests {
         t.run("ACL SETUSER u reply=40");
         let told = t.run_as(client, "SUBSCRIBE one two three");
         assert!(told.ends_with("$5\r\nthree\r\n:3\r\n"), "{told}");
-        // The answer is within its budget; the message behind it is none of it.
+        // The answer is within its budget; the message after it does not count.
         let told = t.run_as(
             client,
             "PUBLISH one a-message-of-some-length-which-is-over-the-budget",
@@ -577,7 +578,7 @@ mod tests {
             assert!(!told.contains("OVERBUDGET"), "{line}: {told}");
         }
         t.run_as(client, "SELECT 0");
-        // What one of its commands has made longer is noticed.
+        // A value that one of its commands has made longer counts with its new length.
         for line in ["MULTI", "RPUSH s d", "LRANGE s 0 -1"] {
             t.run_as(client, line);
         }
@@ -587,7 +588,7 @@ mod tests {
         assert!(t.run("LRANGE l 0 -1").starts_with("*4\r\n"), "other users");
     }
 
-    /// Regression: what came while a command waited was given without being counted.
+    /// Regression: bytes that came while a command waited were not counted.
     #[test]
     fn what_a_waiting_command_is_given_is_counted() {
         let mut t = Testbed::new();

@@ -1,5 +1,5 @@
-//! What follows from users for connections: the log of denials, delayed logins, the effect of
-//! changed users (`parts::users` has the state and decides).
+//! Users' effects on connections: the log of denials, delayed logins, changed users
+//! (`parts::users` has the state and decides).
 
 use crate::acl::{Context, Denied, Event, Judged, LoadError, Reason, RulesError};
 use crate::command::CommandError;
@@ -62,8 +62,8 @@ impl Server {
         self.budgets_changed(running);
     }
 
-    /// Counts all connections again in the accounts of their users, and lets those go on that were
-    /// held back: each is asked anew. O(users + connections).
+    /// Counts all connections again in the accounts of their users, and resumes those that were
+    /// held: each is checked anew. O(users + connections).
     pub(in crate::server) fn budgets_changed(&mut self, running: &mut Client) {
         let Server { acl, now, .. } = self;
         let freed = acl.accounts.renew(&acl.users, now.mono_ms);
@@ -354,7 +354,7 @@ mod tests {
             let refused = refused.iter().any(|start| told.starts_with(start));
             assert!(refused, "{line}: {told}");
         }
-        // What BullMQ, redlock, Spring Session and backups by cron send.
+        // Commands of BullMQ, redlock, Spring Session and backups by cron.
         for line in [
             "GET k",
             "SET k v",
