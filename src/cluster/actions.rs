@@ -1,9 +1,9 @@
-//! What the core asks of its driver: actions in their order, with a barrier at each save.
+//! The core's orders to its driver: actions in their order, with a barrier at each save.
 //!
 //! After [`Action::Persist`] no further action is handed out until the driver has reported the
 //! outcome ([`Outbox::persisted`]): no epoch and no vote leaves before the file has it. If the save
-//! fails, the messages behind it are dropped, and so are all others until a save succeeds: to its
-//! cluster a node that cannot save is one that does not answer.
+//! fails, the messages queued after it are dropped, and so are all others until a save succeeds: to
+//! its cluster a node that cannot save is one that does not answer.
 
 use std::collections::VecDeque;
 
@@ -49,7 +49,7 @@ pub(crate) enum Action {
     /// End the pause.
     ResumeWrites,
     /// Slots as ranges (first, last) that this node does not serve any more: delete their keys.
-    /// Replicas and the log hear of it as of any deletion.
+    /// Replicas and the append only file receive it as any deletion.
     DropSlots(Vec<(u16, u16)>),
     /// Slots as ranges (first, last) that another node has claimed, of this primary or of this
     /// replica's primary: a primary keeps their keys out of sight until the claim is safe, and
@@ -63,8 +63,8 @@ pub(crate) enum Action {
     DropShardChannels(Vec<(u16, u16)>),
     /// Delete everything (RESET of a replica, REPLICATE NO ONE).
     Flush,
-    /// Who serves what has changed: blocked clients, cached replies, clients that wait on slots are
-    /// asked again.
+    /// The owners of slots, or their addresses, have changed: blocked clients, cached replies and
+    /// clients that wait on slots are checked again.
     RoutesChanged,
     /// A message of PUBLISH (or SPUBLISH) from another node, for this node's subscribers.
     Deliver {

@@ -1,4 +1,4 @@
-//! Who serves which slots: claims of primaries, and the epochs that decide between them.
+//! Claims: each primary announces its slots, and epochs decide between two claims of one slot.
 //!
 //! Each primary claims its slots, with its config epoch, in all its headers. A claim wins against
 //! an owner with a smaller epoch. Equal epochs do not last: of two primaries the one with the
@@ -10,7 +10,7 @@ use super::message::{Header, NodeFlags, NodeId, Slots};
 use super::nodes::{ME, NodeIndex};
 use super::slots::ranges;
 
-/// Epochs grow by one; one beyond this is invented, and would leave none for those who come after.
+/// Epochs grow by one. One beyond this is invented, and would leave none for later elections.
 pub(super) const EPOCH_MAX: u64 = 1 << 62;
 
 impl Cluster {
@@ -20,8 +20,8 @@ impl Cluster {
         self.owners.vital_gains = self.owners.gains;
     }
 
-    /// As `bind`; that it has come to this node is written before anything leaves, and synced with
-    /// the next tick.
+    /// As `bind`, but a slot that comes to this node is written before anything leaves, and synced
+    /// with the next tick.
     pub(super) fn bind_unsynced(&mut self, slot: u16, to: NodeIndex) {
         let former = self.owners.set(slot, Some(to));
         let mine = self.me().primary.unwrap_or(ME);
@@ -43,7 +43,7 @@ impl Cluster {
         (self.changed.health, self.changed.routes) = (true, true);
     }
 
-    /// Leaves a slot to nobody.
+    /// Leaves a slot without an owner.
     pub(super) fn unbind(&mut self, slot: u16) {
         if let Some(former) = self.owners.set(slot, None) {
             if former == self.me().primary.unwrap_or(ME) {
@@ -155,8 +155,8 @@ impl Cluster {
         self.answer_stale_claim(at, claimer, header);
     }
 
-    /// Tells a node that claims what another has by a newer epoch. One such owner at a time: the
-    /// next greeting is answered for the next one.
+    /// Sends an UPDATE to a node that claims slots which another node owns by a newer epoch. It
+    /// names one such owner; the next greeting is answered for the next one.
     fn answer_stale_claim(&mut self, at: NodeIndex, claimer: NodeIndex, header: &Header<'_>) {
         let differing = header.slots.iter().filter(|&slot| {
             let owner = self.owners.owner(slot);

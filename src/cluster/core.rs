@@ -1,4 +1,18 @@
 //! The state of a node, and its events.
+//!
+//! Each call of the driver begins an event: `begin` takes its time, the event gathers in `Changed`
+//! what has to follow, and `end` acts on that once: health, lost shard channels, routes.
+//!
+//! Invariants
+//!   1. No clock is read here: `now` is the time of the event under way.
+//!   2. After `end` a slot is in `served` only if its commands run here without a question
+//!      (`route`).
+//!   3. A save syncs the file only if a part that no crash may take back has changed (`Vital`).
+//!
+//! Cost: a tick visits each node, and sends the greetings that are due.
+//!
+//! Elsewhere: messages (`receive`, `send`), a tick's work for each node (`heartbeat`), elections
+//! (`election`, `votes`), the order of actions around a save (`actions`).
 
 use super::actions::{Action, Level, LinkId, Outbox};
 use super::blacklist::Blacklist;
@@ -34,14 +48,15 @@ pub(crate) struct Now {
 pub(crate) struct Primary {
     /// The link follows the stream.
     pub is_up: bool,
-    /// When something last came by it while it was up, or when it went down; monotonic.
+    /// When data last came by it while it was up, or when it went down; monotonic.
     pub heard_ms: i64,
     /// The data is this primary's: the link has been up since it is followed, and no copy has begun
     /// to replace what came by it.
     pub is_synced: bool,
 }
 
-/// What has become of this server; told before each tick, and before what depends on it.
+/// This server's state, which the driver reports before each tick, and before a call that depends
+/// on it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Own {
     /// The replication offset: of a replica, what it has applied.
@@ -59,7 +74,7 @@ pub(crate) struct Own {
     pub replicas_online: usize,
 }
 
-/// What must happen before a command's reply leaves.
+/// The condition for sending a command's reply.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum After {
     /// Nothing.
@@ -72,7 +87,7 @@ pub(crate) enum After {
     Acknowledged { timeout_ms: i64 },
 }
 
-/// What a command of a client needs of the server around.
+/// The client and the server around, as a command needs them.
 pub(crate) struct Host<'h> {
     pub viewer: Viewer,
     /// The keys of a slot, in all databases.
@@ -121,22 +136,22 @@ pub(crate) struct Switches {
     pub no_reconnection: bool,
 }
 
-/// What has changed in the event under way, and is looked at once at its end.
+/// Changes of the event under way, acted on once at its end.
 #[derive(Debug, Default)]
 pub(super) struct Changed {
-    /// The cluster may be well or not, now.
+    /// The cluster may have become well, or have ceased to be.
     pub health: bool,
-    /// Who serves what, or what clients are told of it.
+    /// The owners of slots, or the addresses in replies.
     pub routes: bool,
-    /// The file, in something that the cluster would tell us again: it is looked at in the next
-    /// tick.
+    /// The file, in a part that other nodes would announce again if it were lost: the next tick
+    /// saves it.
     pub file: bool,
     /// Slots that this node, or its primary, has given up: their shard channels are not served here
     /// any more.
     pub channels: Vec<u16>,
 }
 
-/// What must have been synced before it leaves; the rest of the file need only have been written.
+/// The part of the file that is synced before anything leaves; the rest need only be written.
 #[derive(Debug, PartialEq, Eq)]
 struct Vital {
     id: NodeId,
@@ -186,7 +201,7 @@ pub(crate) struct Cluster {
     pub(super) announced: i64,
     pub(super) has_news: bool,
     last_tick: i64,
-    /// What was synced last, and what the save under way syncs.
+    /// The state that was synced last, and the one that the save under way syncs.
     synced: Option<Vital>,
     syncing: Option<Vital>,
     pub(super) slots_replies: super::commands::SlotsReplies,
@@ -290,7 +305,7 @@ impl Cluster {
     /// Whether the last command must go to the replicas too, which did not have it before. Asked
     /// once.
     pub(crate) fn take_is_for_replicas(&mut self) -> bool {
-        // A node that has given up its last slot is a replica now, and has none to tell.
+        // A node that has given up its last slot is a replica now, and has no replicas.
         std::mem::take(&mut self.is_for_replicas) && self.me().is_primary()
     }
 
@@ -310,11 +325,11 @@ impl Cluster {
         self.end();
     }
 
-    /// What has become of this server.
+    /// Takes this server's state; see [`Own`].
     pub(crate) fn own(&mut self, now: Now, own: Own) {
         self.begin(now);
         let me = &mut self.nodes[ME];
-        // Clients are told of a replica once it has an offset.
+        // Replies name a replica once it has an offset.
         self.changed.routes |= (me.offset == 0) != (own.offset == 0);
         me.offset = own.offset;
         self.own = own;
@@ -349,13 +364,13 @@ impl Cluster {
         self.end();
     }
 
-    /// Each event begins with this,
+    /// Begins an event.
     pub(super) fn begin(&mut self, now: Now) {
         self.now = now;
         self.events += 1;
     }
 
-    /// and ends with this.
+    /// Ends an event: acts on its changes.
     pub(super) fn end(&mut self) {
         if std::mem::take(&mut self.changed.health) {
             self.judge_health();
@@ -390,18 +405,18 @@ impl Cluster {
         self.settings.dialect == Dialect::Valkey
     }
 
-    /// What changed must be saved before anything else leaves.
+    /// Saves a change before anything else leaves.
     pub(super) fn save(&mut self) {
         self.changed.file = false;
         self.out.persist();
     }
 
-    /// What changed will be learned again if it is lost: it is saved with the next tick.
+    /// Saves a change with the next tick: if it is lost before, other nodes announce it again.
     pub(super) fn save_soon(&mut self) {
         self.changed.file = true;
     }
 
-    /// What no crash of the machine may take back, once it has left.
+    /// The state that no crash of the machine may take back, once it has left.
     fn vital(&self) -> Vital {
         Vital {
             id: self.me().id,
@@ -443,7 +458,7 @@ impl Cluster {
             .count()
     }
 
-    /// The same, counted once in an event in which nobody's role or slots change.
+    /// As `voters`, but counted once in an event that changes no role and no slot.
     pub(super) fn voters_now(&mut self) -> usize {
         let is_known = |(event, _): &(u64, usize)| *event == self.events && !self.changed.routes;
         if let Some((_, voters)) = self.counted.filter(is_known) {
@@ -454,7 +469,7 @@ impl Cluster {
         voters
     }
 
-    /// What the configuration says of this node.
+    /// Takes this node's addresses, names and flags from the configuration.
     fn name_me(&mut self) {
         let settings = &self.settings;
         let announced = |port: u16, otherwise: u16| if port == 0 { otherwise } else { port };

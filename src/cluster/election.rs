@@ -1,10 +1,11 @@
 //! A replica asks to replace its failed primary, and counts the votes.
 //!
-//!     wait (the better its data, the shorter) -> new epoch, AUTH_REQUEST to all -> AUTH_ACK of a majority of
-//!     the voters in time -> primary with that epoch; else once more, after twice the time
+//!     wait (the better its data, the shorter) -> new epoch, AUTH_REQUEST to all
+//!     -> AUTH_ACK of a majority of the voters in time -> primary with that epoch;
+//!        else once more, after twice the time
 //!
-//! How long it waits is the dialect's; the votes are the same, so both kinds of nodes vote for each
-//! other.
+//! The dialect decides how long it waits. The votes are the same, so both kinds of nodes vote for
+//! each other.
 
 use super::actions::Level;
 use super::core::Cluster;
@@ -59,7 +60,7 @@ impl Cluster {
         (2 * self.settings.node_timeout.get()).max(ATTEMPT_MIN_MS)
     }
 
-    /// Goes on with the failover of our primary, if there is to be one.
+    /// Continues the failover of our primary, if one is due.
     pub(super) fn try_election(&mut self) {
         if let Some(obstacle) = self.obstacle() {
             // An attempt that was under way ends; what prevents the next is logged when it changes.
@@ -116,7 +117,7 @@ impl Cluster {
         self.announce(true);
     }
 
-    /// Valkey's delay: none if nobody can be better and all agree.
+    /// Valkey's delay: none if no replica can be better and all agree.
     fn short_delay(&mut self, rank: i64) -> i64 {
         let unit = (self.settings.node_timeout.get() / DELAY_PART).min(DELAY_MS);
         let shards = self.failed_shard_rank();
@@ -238,7 +239,7 @@ impl Cluster {
         self.replace_primary();
     }
 
-    /// Another primary has an epoch that is not older than the one we ask votes for: nobody votes
+    /// Another primary has an epoch that is not older than the one we ask votes for: no node votes
     /// for us in it any more. Valkey's replicas begin again at once.
     pub(super) fn reconsider_election(&mut self, config_epoch: u64) {
         let epoch = self.election.epoch;

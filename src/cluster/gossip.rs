@@ -1,8 +1,8 @@
-//! What nodes tell each other of others in each greeting.
+//! Gossip: the entries on other nodes in each greeting.
 //!
 //! A greeting has entries of a tenth of the nodes (`cluster-message-gossip-perc`), so that within
 //! two node timeouts, in which each pair exchanges about four greetings each way, most primaries
-//! have said what they see of any node. Nodes that do not answer are in every greeting: FAIL must
+//! have reported any node as they see it. Nodes that do not answer are in every greeting: FAIL must
 //! not wait for chance.
 
 use super::actions::Level;
@@ -12,7 +12,7 @@ use super::message::{Gossip, NodeFlags};
 use super::nodes::{Address, ME, Node, NodeIndex};
 
 const ENTRIES_MIN: usize = 3;
-/// Enough for what is said above among 1,000 nodes; more nodes do not make greetings longer.
+/// Enough for that among 1,000 nodes; more nodes do not make greetings longer.
 const ENTRIES_MAX: usize = 128;
 /// A pong may be this far in the future, as clocks differ.
 const CLOCK_SKEW_MS: i64 = 500;
@@ -82,7 +82,7 @@ impl Cluster {
         }
     }
 
-    /// What a known node says of others.
+    /// Takes a known node's entries on others.
     pub(super) fn receive_gossip(&mut self, sender: NodeIndex, gossip: &[Gossip]) {
         let newest = gossip.iter().map(|entry| entry.pong_received_s).max();
         if let Some(newest) = newest.filter(|&newest| newest > 0) {
@@ -109,7 +109,7 @@ impl Cluster {
         let now = self.ms();
         let node = &mut self.nodes[at];
         node.mentioned = now;
-        // Somebody else had an answer later than we: one PING less.
+        // Another node had an answer later than we: one PING less.
         let pong_wall_ms = i64::from(entry.pong_received_s) * 1000;
         if !says_failing
             && node.pinged.is_none()

@@ -1,4 +1,16 @@
 //! Whether the cluster is well, as this node sees it.
+//!
+//! It is if nodes.conf can be saved, a majority of the voters answers, each slot has an owner that
+//! has not failed (`cluster-require-full-coverage`), and a primary has waited long enough. Else
+//! `route` refuses commands.
+//!
+//! Invariant: a primary that may have been replaced does not serve. After its start, a minority or
+//! a standstill it waits first: the others may have decided without it.
+//!
+//! Cost: O(nodes) at the end of an event that may change it (`Changed::health`), and in each tick
+//! while the cluster is not well. A command reads a flag.
+//!
+//! Elsewhere: whether a node has failed (`failure`), the refusals (`route`).
 
 use super::core::Cluster;
 use super::nodes::{ME, NodeIndex};
@@ -18,7 +30,7 @@ pub(super) struct Health {
     pub started: i64,
     /// When we were last in a minority.
     pub minority: Option<i64>,
-    /// Since when it is as it is.
+    /// When `is_ok` last changed.
     pub since: i64,
 }
 
@@ -27,11 +39,11 @@ pub(super) struct Health {
 pub(super) enum Ill {
     /// The state cannot be saved: the others take this node for dead.
     Unsaved,
-    /// The first slot that nobody serves, and how many there are.
+    /// The first slot without an owner, and the number of such slots.
     Unbound(u16, usize),
     /// The first slot of a failed node.
     Failed(u16, NodeIndex),
-    /// We reach so many of so many voters.
+    /// The voters that we reach, and all of them.
     Minority(usize, usize),
     /// It would be well, if we had waited for so many milliseconds more.
     Waiting(i64),
@@ -50,8 +62,8 @@ impl Health {
 
 impl Cluster {
     /// A primary that stood still for longer than it takes to see a failure may have been replaced:
-    /// it serves again once it has heard from a majority for as long as after a partition. Redis
-    /// and Valkey take writes meanwhile, which are lost if it was.
+    /// it serves again once it has reached a majority for as long as after a partition. Redis and
+    /// Valkey take writes meanwhile, which are lost if it has been replaced.
     pub(super) fn judge_standstill(&mut self, stood_ms: i64) {
         if stood_ms <= self.settings.node_timeout.get().max(STILL_MIN_MS) || !self.health.is_ok {
             return;
@@ -76,7 +88,7 @@ impl Cluster {
         }
         let is_ok = match ill {
             None => true,
-            // What is well stays so, what is not waits.
+            // A cluster that is well stays so, one that is not waits.
             Some(Ill::Waiting(_)) => self.health.is_ok,
             Some(_) => false,
         };

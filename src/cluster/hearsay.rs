@@ -1,20 +1,20 @@
-//! Nodes of which only others have told: bounded in number and rate, until they answer.
+//! Nodes that are known from gossip alone: bounded in number and rate, until they answer.
 //!
-//! Who is met once is believed, so that a stranger can tell of any number of nodes. Each of them
-//! costs a link to be tried, a place in every walk, a line of the file. So a node that has not
-//! answered yet is not told of to others, not saved, makes room for newer ones after a second, and
-//! is forgotten when nobody tells of it any more. A real node answers at once.
+//! One MEET makes a node believed, so that a stranger can announce any number of nodes. Each of
+//! them costs a link to be tried, a place in every walk, a line of the file. So a node that has not
+//! answered yet is left out of our gossip and of the file, makes room for newer ones after a
+//! second, and is forgotten when no gossip names it any more. A real node answers at once.
 
 use super::core::Cluster;
 use super::nodes::NodeIndex;
 
-/// So many at a time have not answered.
+/// At most this many at a time have not answered.
 const NODES_MAX: usize = 256;
-/// So many become known within a second.
+/// At most this many become known within a second.
 const RATE_MAX: usize = 256;
-/// The time of an answer. Who has not answered by then makes room.
+/// The time for an answer. A node that has not answered by then makes room.
 const ANSWER_MS: i64 = 1000;
-/// Of whom nobody tells any more for so long, and who does not answer, is forgotten.
+/// A node that does not answer, and that no gossip has named for this long, is forgotten.
 const KEPT_MS: i64 = 60_000;
 
 /// See the module.
@@ -77,7 +77,7 @@ impl Cluster {
         }
     }
 
-    /// Forgets those of whom nobody tells.
+    /// Forgets nodes that have not answered, and that no gossip names any more.
     pub(super) fn tend_reports(&mut self) {
         let oldest = self.ms() - KEPT_MS.max(4 * self.settings.node_timeout.get());
         let is_over = |at: &NodeIndex| {

@@ -1,4 +1,4 @@
-//! What each tick does for each other node: links, greetings, silence.
+//! A tick's work for each other node: links, greetings, silence.
 //!
 //! Cost: O(nodes) per tick, a few words of each; at most `DIALS_MAX` links are opened; greetings
 //! themselves at most as many as the node timeout asks for (each node twice in it) and one a
@@ -8,7 +8,7 @@ use super::core::{Cluster, TICK_MS};
 use super::message::{Kind, NodeFlags};
 use super::nodes::NodeIndex;
 
-/// A random greeting goes out once in so many ticks, to the one heard of longest ago among so many.
+/// Once in this many ticks, the one of this many random nodes whose last PONG is oldest is greeted.
 const RANDOM_TICKS: u64 = 1000 / TICK_MS;
 const RANDOM_NODES: usize = 5;
 /// Links that a tick opens: those of 1,000 nodes within a second.
@@ -42,8 +42,8 @@ impl Cluster {
                 self.tend_orphan(at);
             }
         }
-        // The server follows nobody, though this node is a replica: its primary's address was not
-        // known.
+        // The server follows no primary, though this node is a replica: its primary's address was
+        // not known.
         if self.own.primary.is_none() && self.me().primary.is_some() {
             self.follow_primary();
         }
@@ -75,7 +75,7 @@ impl Cluster {
         }
     }
 
-    /// Returns whether it has opened a link, which it only does if it `may`.
+    /// Returns whether it has dialled, which it only does if it `may_dial`.
     fn tend_link(&mut self, at: NodeIndex, may_dial: bool) -> bool {
         let (now, timeout) = (self.ms(), self.settings.node_timeout.get());
         let node = &self.nodes[at];
@@ -93,11 +93,11 @@ impl Cluster {
             return false;
         };
         let age = now - open.since;
-        // One that does not come about, and one that is silent though it was not opened just now:
-        // perhaps only the connection is dead.
+        // A link that does not open is stuck. One that is silent, though it was not opened just
+        // now, is dead: perhaps only the connection is, and not the node.
         let is_stuck = !open.is_open && age > timeout / 2;
         let silent = |since: i64| now - since > timeout / 2;
-        // The node's own link may bring its words while ours is dead: a PONG must come by ours.
+        // The node's own link may bring messages while ours is dead: a PONG must come by ours.
         let is_unanswered =
             |since: i64| silent(since) && (silent(node.heard) || now - since > timeout);
         let is_dead = age > timeout && node.pinged.is_some_and(is_unanswered);

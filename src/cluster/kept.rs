@@ -1,8 +1,8 @@
 //! Slots that were about to move and stay: the node that was to take them has not claimed them in
 //! time.
 //!
-//! Its claim may still exist: saved by a node that died before the others heard of it, and heard of
-//! when that node is back. It would win, since it is newer, over all that clients have written here
+//! Its claim may still exist: saved by a node that died before it announced it, and announced when
+//! that node is back. It would win, since it is newer, over all that clients have written here
 //! meanwhile. So a node that serves such slots again does so with an epoch that is newer than that
 //! claim.
 
@@ -10,12 +10,11 @@ use super::core::{Cluster, Now};
 use super::message::Kind;
 use super::nodes::ME;
 
-/// A claim that nobody has heard of has the epoch after the newest that was known then.
+/// A claim that no other node has received has the epoch after the newest that was known then.
 const EPOCHS: u64 = 2;
 
 impl Cluster {
-    /// Writes are held for a claim: greets the voters of which nothing was heard for so long.
-    /// O(nodes).
+    /// Writes are held for a claim: greets the voters that have been silent for so long. O(nodes).
     pub(crate) fn greet_voters(&mut self, now: Now, silent_ms: i64) {
         self.begin(now);
         let before = self.ms() - silent_ms;
@@ -29,8 +28,8 @@ impl Cluster {
     }
 
     /// Slots of which the writes were held stay here, from now on with a newer epoch, without a
-    /// vote. A node that has not heard from a majority within the last `within_ms` leaves all as it
-    /// is: the others may have seen the claim. False: it was left. O(nodes).
+    /// vote. A node that has received nothing from a majority within the last `within_ms` leaves
+    /// all as it is: the others may have seen the claim. False: it was left. O(nodes).
     pub(crate) fn keep_slots(&mut self, now: Now, slots: &[(u16, u16)], within_ms: i64) -> bool {
         if !self.me().is_primary() || self.out.has_failed() {
             return false;

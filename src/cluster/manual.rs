@@ -2,7 +2,8 @@
 //!
 //!     CLUSTER FAILOVER: replica -- MFSTART --> primary pauses writes
 //!                       replica <-- PING with PAUSED and the final offset --
-//!                       replica has applied that much -> election, which voters grant with a working primary
+//!                       replica has applied that much -> election, which voters grant
+//!                                                        though the primary works
 //!
 //! FORCE begins with the election, TAKEOVER needs no votes either.
 
@@ -11,7 +12,7 @@ use super::core::Cluster;
 use super::message::{Body, Kind, Marks, NodeFlags};
 use super::nodes::NodeIndex;
 
-/// The primary holds writes back for longer than the replica tries, so that they do not come in
+/// The primary holds writes for this many times as long as the replica tries, so that none comes in
 /// between.
 const PAUSE_TIMES: i64 = 2;
 
@@ -20,7 +21,7 @@ const PAUSE_TIMES: i64 = 2;
 pub(super) struct Manual {
     /// Monotonic milliseconds; `None`: nothing is under way.
     until: Option<i64>,
-    /// At the primary: who takes over.
+    /// At the primary: the replica that takes over.
     replica: Option<NodeIndex>,
     /// At the replica: the offset at which the primary has paused.
     offset: Option<u64>,
@@ -30,7 +31,7 @@ pub(super) struct Manual {
 /// Why a replica does not take over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Obstacle {
-    /// The primary is well or has no slots, and nobody asked.
+    /// The primary is well and no operator has asked, or it has no slots.
     NotNeeded,
     NotAllowed,
     /// Our data is not this primary's.

@@ -13,7 +13,7 @@ use super::nodes::{Address, HANDSHAKES_MAX, ME, Node, NodeIndex};
 
 /// An unanswered MEET is sent again after this time, or a quarter of the handshake's.
 const MEET_AGAIN_MS: i64 = 1000;
-/// At most this many of those who have met us are being met back.
+/// At most this many of the nodes that have met us are being met back.
 const MET_MAX: usize = 128;
 /// A node that is forgotten stays so for at most this long, whatever another says.
 const FORGOTTEN_MAX_S: u64 = 7 * 24 * 3600;
@@ -58,8 +58,8 @@ impl Cluster {
         }
     }
 
-    /// Whether one more of those who meet us may be met back; one that has not answered in time
-    /// makes room.
+    /// Whether one more of the nodes that meet us may be met back; one that has not answered in
+    /// time makes room.
     fn has_room_for_met(&mut self) -> bool {
         let now = self.ms();
         let is_met = |node: &Node| node.is_handshake() && !node.flags.contains(NodeFlags::MEET);
@@ -138,7 +138,7 @@ impl Cluster {
         }
     }
 
-    /// Removes a node and all that refers to it. Its slots are nobody's, then.
+    /// Removes a node and all references to it. Its slots are left without an owner.
     pub(super) fn forget(&mut self, at: NodeIndex) {
         assert!(at != ME, "a node does not forget itself");
         let node = &self.nodes[at];

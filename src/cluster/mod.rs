@@ -4,14 +4,18 @@
 //!
 //!     nodes.conf --conf--> Saved --> Cluster --conf--> nodes.conf
 //!                                     |  ^
-//!                       pop: Action   |  |  tick, opened, refused, accepted, received, closed, own,
-//!                                     v  |  persisted, command, publish, set_settings, loaded
+//!                       pop: Action   |  |  tick, opened, refused, accepted, received,
+//!                                     |  |  closed, own, persisted, command, publish,
+//!                                     v  |  set_settings, loaded
 //!                                    driver
-//!
-//!     bytes of a link --links--> message --receive--> header: epochs, roles, claims    (claims, roles)
-//!                                                     gossip: new nodes, reports       (gossip, failure)
-//!                                                     votes, manual failover           (votes, election, manual)
-//!     tick --core--> greetings and silence (heartbeat), state (health), elections, migration of replicas
+//!     bytes of a link --links--> message --receive--> header: epochs, roles, claims
+//!                                                       (claims, roles)
+//!                                                     gossip: new nodes, reports
+//!                                                       (gossip, failure)
+//!                                                     votes, manual failover
+//!                                                       (votes, election, manual)
+//!     tick --core--> greetings and silence (heartbeat), state (health), elections (election),
+//!                    migration of replicas (migration)
 //!
 //! Invariants
 //!   1. One vote per epoch, also across crashes: what this node decides is saved before it leaves.
@@ -31,8 +35,8 @@
 //!
 //! - Start: `Saved::parse` of the locked nodes.conf, or `Saved::fresh`; `Cluster::new`; carry out
 //!   its actions; `loaded` once the data is there.
-//! - A timer: `tick` every [`TICK_MS`] milliseconds, after `own` with what has become of this
-//!   server. A pause of writes is told by `own` together with the offset that is final then.
+//! - A timer: `own` with this server's state, then `tick`, every [`TICK_MS`] milliseconds. `own`
+//!   reports a pause of writes together with the offset that is final then.
 //! - After **each** call, `pop` until there is nothing more, and carry out each action in its
 //!   order.
 //! - Bytes of links: `received`, in whatever pieces. Framing and its bounds are the core's.
@@ -42,12 +46,12 @@
 //! - If nodes.conf cannot be saved the node falls silent on the bus and gives no votes; Redis
 //!   exits.
 //! - A MEET is repeated until it is answered, to any kind of node (Valkey does so, too).
-//! - A primary that stood still for longer than the node timeout serves only after it has heard
-//!   from a majority for a while (`health`): what it would take before may be lost.
+//! - A primary that stood still for longer than the node timeout serves again only after it has
+//!   reached a majority for a while (`health`): writes that it took before could be lost.
 //! - Reports of failures count if their sender has slots (as in Valkey), a voter counts once per
 //!   election.
 //! - A PAUSED mark is sent once the pause is in force, so that its offset is final.
-//! - Nobody can take this node's primary from it by gossip of forgotten nodes.
+//! - Gossip of forgotten nodes never removes this node's own primary.
 //! - The secret of internal clients is that of the nodes that serve slots, and no stranger's
 //!   (`secret`).
 //! - A door on the bus (`door`), and CLUSTER EXPLAIN (`explain`).
@@ -98,7 +102,7 @@ pub(crate) use marks::SLOT_STATES;
 pub(crate) use route::{Keys, Redirect, Request, Viewer};
 pub(crate) use settings::{Settings, bus_port, main_port};
 
-/// What the fuzz targets feed with any bytes.
+/// The types that the fuzz targets feed with any bytes.
 #[cfg(feature = "testing")]
 pub(crate) mod fuzzing {
     pub(crate) use super::conf::Saved;

@@ -33,7 +33,7 @@ pub(crate) struct Address {
     pub bus_port: u16,
 }
 
-/// What a node calls itself, beside its address. Empty or 0: not set.
+/// The names that a node announces beside its address. Empty or 0: not set.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Names {
     pub hostname: Vec<u8>,
@@ -61,9 +61,9 @@ pub(crate) struct Node {
     pub offset: u64,
     /// When it became known, or its handshake began.
     pub created: i64,
-    /// Only others have told of it: it has never answered at its address. See `hearsay`.
+    /// Known from gossip alone: it has never answered at its address. See `hearsay`.
     pub is_hearsay: bool,
-    /// When another node last told of it.
+    /// When gossip last named it.
     pub mentioned: i64,
     /// The PING that waits for its PONG.
     pub pinged: Option<i64>,
@@ -88,18 +88,18 @@ pub(crate) struct Node {
     /// The link that we have opened, and the one that the node has.
     pub out: Option<LinkId>,
     pub inbound: Option<LinkId>,
-    /// Which primaries see it failing, and when they last said so.
+    /// The primaries that see it failing, and when each last reported it.
     pub reports: Vec<(NodeIndex, i64)>,
-    /// The flags and marks of its last header: what it can read.
+    /// The flags of its last header, and whether it reads extensions.
     pub header_flags: NodeFlags,
     pub takes_extensions: bool,
     /// The secret of internal clients that it announces (`secret`).
     pub secret: Option<NodeId>,
-    /// For CLUSTER EXPLAIN: what it last said of itself and of the time.
+    /// Its last header and gossip, for CLUSTER EXPLAIN and `replicas_agree`.
     pub told: Told,
 }
 
-/// What a node last said, for CLUSTER EXPLAIN.
+/// Findings from a node's last header and gossip.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Told {
     pub current_epoch: u64,
@@ -180,7 +180,7 @@ impl Node {
         self.is_hearsay && self.slots.is_empty() && self.replicas.is_empty()
     }
 
-    /// What a replica has, which its own word must not be: a working node.
+    /// Its address is not another node's by now (`NO_ADDRESS`).
     pub(crate) fn has_address(&self) -> bool {
         !self.flags.contains(NodeFlags::NO_ADDRESS)
     }
@@ -287,7 +287,7 @@ impl Nodes {
         self.get(at).map(|_| at)
     }
 
-    /// Makes `replica` one of `primary`'s, and of nobody else's.
+    /// Makes `replica` a replica of `primary` alone; `None`: of no node.
     pub(super) fn set_primary(&mut self, replica: NodeIndex, primary: Option<NodeIndex>) {
         let former = std::mem::replace(&mut self[replica].primary, primary);
         if former == primary {

@@ -1,4 +1,17 @@
-//! What a node keeps across a restart.
+//! Restarts: the text of nodes.conf, the state that is restored from it, keys without an owner.
+//!
+//! Written are epochs, slots, our open slots, and each node's id, address, names and flags; not the
+//! nodes in a handshake, nor those known from gossip alone, unless one is our primary. Links,
+//! reports and offsets are not restored, nor PFAIL: they are found anew.
+//!
+//! Invariants
+//!   1. The current epoch is no smaller than any node's config epoch.
+//!   2. References to nodes that the file does not name are left out.
+//!
+//! Cost: O(nodes + slots); `loaded` asks for the keys of each slot that is not ours.
+//!
+//! Elsewhere: the format (`conf`), when the file is written (`core`), marks in full copies
+//! (`marks`).
 
 use super::conf::{OtherPort, Saved, SavedNode};
 use super::core::{Cluster, Now};
@@ -76,7 +89,7 @@ impl Cluster {
         link.is_some_and(|link| link.is_open)
     }
 
-    /// Takes what the file holds; what it says of nodes that it does not name is left out.
+    /// Takes the content of the file; references to nodes that it does not name are left out.
     pub(super) fn restore(&mut self, saved: Saved) {
         self.current_epoch = saved.current_epoch;
         self.last_vote_epoch = saved.last_vote_epoch;
@@ -130,7 +143,7 @@ impl Cluster {
             OtherPort::NotSaid => (line.port, 0),
             OtherPort::Tls(other) | OtherPort::Tcp(other) => (line.port, other),
         };
-        // Without a word on it the first port is the one that the file's server had.
+        // In a line without a second port the first one is TCP's.
         let is_tls = match line.other {
             OtherPort::Tcp(_) => true,
             OtherPort::Tls(_) | OtherPort::NotSaid => false,
@@ -160,7 +173,7 @@ impl Cluster {
         *me = node;
     }
 
-    /// The keys of a restarted node are loaded. A slot that nobody serves is ours, since we have
+    /// The keys of a restarted node are loaded. A slot without an owner becomes ours, since we have
     /// its keys. Keys of another's slot are deleted, as Redis 8.10 and Valkey do (Redis 8.0 marked
     /// the slot as being imported), unless it is being imported.
     pub(crate) fn loaded(&mut self, now: Now, keys_in_slot: &dyn Fn(u16) -> usize) {

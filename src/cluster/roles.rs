@@ -28,13 +28,13 @@ impl Cluster {
         self.end_manual();
         self.save();
         self.follow_primary();
-        // Nobody is to take this node for a primary, not even until its next greeting.
+        // No node may take this one for a primary, not even until its next greeting.
         self.announce(false);
         (self.changed.health, self.changed.routes) = (true, true);
     }
 
-    /// What this node, or its primary, serves is not served here any more: subscribers of its shard
-    /// channels are told.
+    /// The slots of this node, or of its primary, are not served here any more: subscribers of
+    /// their shard channels are notified.
     pub(super) fn leave_channels(&mut self) {
         let mine = self.me().primary.unwrap_or(ME);
         self.changed.channels.extend(self.nodes[mine].slots.iter());
@@ -72,7 +72,7 @@ impl Cluster {
         }
     }
 
-    /// A replica that has won takes what its primary had, and tells all.
+    /// A replica that has won takes its primary's slots, and announces it to all.
     pub(super) fn replace_primary(&mut self) {
         let Some(former) = self.me().primary else {
             return;

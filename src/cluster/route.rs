@@ -1,4 +1,17 @@
 //! Where a command runs: here, or at another node.
+//!
+//! Redis's questions, in their order: has the slot an owner, is the cluster well, is the slot open
+//! and are its keys here (TRYAGAIN, ASK), is it ours, or our primary's and only read (MOVED).
+//!
+//! Invariants
+//!   1. The bit of a slot in `served` is set only if no question is left: ours, not open, and the
+//!      cluster is well. `update_served` follows each change of routes.
+//!   2. Routing changes nothing.
+//!
+//! Cost: one bit for a usual command (`serves`), else O(1), and a lookup of the keys in open slots.
+//!
+//! Elsewhere: the slot of a command's keys, CROSSSLOT (`server::execution::gates::slots`), whether
+//! the cluster is well (`health`), which slots are open (`commands::setslot`).
 
 use super::nodes::{ME, Node, NodeIndex};
 use super::settings::Endpoint;
@@ -47,7 +60,7 @@ pub(crate) enum Redirect {
     DownForWrites,
 }
 
-/// Who is told of an address: its connection decides which.
+/// The connection that a reply is for: it decides which address of a node the reply has.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Viewer {
     pub is_tls: bool,
@@ -149,7 +162,7 @@ impl super::Cluster {
         line
     }
 
-    /// What a client is to connect to; `None`: where it is connected already.
+    /// The host that a client is to connect to; `None`: the one that it is connected to.
     pub(super) fn endpoint<'n>(&self, node: &'n Node, viewer: Viewer) -> Option<&'n [u8]> {
         match self.settings.endpoint {
             Endpoint::Ip => Some(node.client_ip(viewer)),

@@ -1,11 +1,11 @@
 //! The secret by which nodes of a Redis cluster log in at each other, to move slots (AUTH "internal
 //! connection").
 //!
-//! Redis 8.4 has every node announce a secret on the bus and take the smallest that it hears, from
-//! whoever has greeted it. Here only nodes that serve slots are listened to, and only nodes that
-//! are known are told: a stranger that meets the bus neither chooses the secret nor learns it. So
-//! that all agree all the same, our own secret begins with zeros: a random one is never smaller,
-//! and Redis's nodes take ours.
+//! Redis 8.4 has every node announce a secret on the bus and take the smallest that it receives,
+//! from any node that has greeted it. Here only the secrets of nodes that serve slots count, and
+//! only known nodes receive ours: a stranger that meets the bus neither chooses the secret nor
+//! learns it. For all to agree all the same, our own secret begins with zeros: a random one is
+//! never smaller, and Redis's nodes take ours.
 //!
 //! Invariants
 //!   1. `shared` is the smallest secret of the nodes that serve slots, this one among them; of all
@@ -42,7 +42,7 @@ impl Cluster {
         (!self.is_valkey()).then(|| self.secrets.shared.as_bytes())
     }
 
-    /// Another secret of our own, as of a node that chooses one.
+    /// Sets a secret of our own, as a node that chooses one would have.
     #[cfg(test)]
     pub(super) fn announce_secret(&mut self, secret: NodeId) {
         self.secrets = Secrets {
@@ -51,7 +51,7 @@ impl Cluster {
         };
     }
 
-    /// The secret that a node announces. One that serves no slot is not listened to.
+    /// Records the secret that a node announces; `choose_secret` decides whether it counts.
     pub(super) fn receive_secret(&mut self, at: NodeIndex, secret: NodeId) {
         let node = &mut self.nodes[at];
         if !node.is_handshake() {
@@ -59,7 +59,7 @@ impl Cluster {
         }
     }
 
-    /// What a node may know of the secret.
+    /// The secret that is announced to a node; `None`: it may not know it.
     pub(super) fn secret_for(&self, at: NodeIndex) -> Option<NodeId> {
         let is_known = !self.nodes[at].is_handshake();
         (is_known && !self.is_valkey()).then_some(self.secrets.shared)
@@ -67,7 +67,7 @@ impl Cluster {
 
     /// Chooses the shared secret anew. Each tick.
     pub(super) fn choose_secret(&mut self) {
-        // Nobody has data to guard as long as no node serves a slot: all agree on the smallest
+        // There is no data to guard as long as no node serves a slot: all agree on the smallest
         // then.
         let hears_all = self.voters() == 0;
         let is_heard = |node: &Node| hears_all || node.is_voter();

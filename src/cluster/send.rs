@@ -1,4 +1,16 @@
-//! Writes messages: what this node says of itself, and to whom.
+//! Writes messages: this node's header, greetings, broadcasts, publications.
+//!
+//! Invariants
+//!   1. A message leaves by an open link or not at all: none waits for a link.
+//!   2. A replica's header has its primary's epoch and slots.
+//!   3. Extensions go only to nodes that read them, but for the proof of the secret (`door`).
+//!   4. An announcement reaches the output of our own shard's links first.
+//!
+//! Cost: a greeting is encoded for one node; a broadcast is encoded once and a publication at most
+//! twice, and all links share the bytes. A publication is O(nodes).
+//!
+//! Elsewhere: bytes (`message`), entries of greetings (`gossip`), when a node is greeted
+//! (`heartbeat`), the bounds of a link's output (the driver).
 
 use bytes::Bytes;
 
@@ -46,12 +58,12 @@ impl Cluster {
         self.send(link, kind, bytes);
     }
 
-    /// What the other end of a link is to be told beyond gossip: nothing if it does not read it.
+    /// The extensions for the other end of a link: none but a proof if it does not read them.
     fn extensions(&self, to: Option<NodeIndex>, kind: Kind) -> Extensions<'_> {
         let node = to.and_then(|at| self.nodes.get(at));
         let secret = &self.settings.meet_secret;
         let is_new = node.is_none_or(|node| node.is_handshake() || node.ponged.is_none());
-        // A door is knocked at before it is known who is behind it.
+        // A door asks for the proof before it is known whether the node reads extensions.
         let proves = !secret.is_empty() && (is_new || kind != Kind::Pong);
         let proof = proves.then(|| Proof::new(secret, self.me().id, self.now.wall_ms));
         let is_read = node.is_some_and(|node| node.takes_extensions);
@@ -81,7 +93,7 @@ impl Cluster {
         }
     }
 
-    /// Whose words the other end of a link speaks.
+    /// The vendor of the node at the other end of a link.
     pub(super) fn vendor(&self, to: Option<NodeIndex>) -> Vendor {
         match to.and_then(|at| self.nodes.get(at)) {
             Some(node) if node.is_valkey() => Vendor::Valkey,
@@ -90,8 +102,7 @@ impl Cluster {
         }
     }
 
-    /// What this node says of itself in each message. A replica names its primary's epoch and
-    /// slots.
+    /// This node's header, which each message has. A replica's has its primary's epoch and slots.
     pub(super) fn header(&self, marks: Marks) -> Header<'_> {
         let me = self.me();
         let speaker = &self.nodes[me.primary.unwrap_or(ME)];
@@ -111,7 +122,7 @@ impl Cluster {
             );
         }
         let mut marks = marks | Marks::EXTENSIONS;
-        // Only once the driver has told that writes are held back: the offset is final, then.
+        // Only once the driver has reported the pause: the offset is final then.
         let is_paused = self.manual.replica().is_some() && self.own.is_paused;
         marks.set(Marks::PAUSED, is_paused);
         Header {
@@ -167,9 +178,9 @@ impl Cluster {
         }
     }
 
-    /// Tells all nodes, or those of our shard, at once what has become of this one. Those of the
-    /// shard come first: whoever drops the keys of a slot that is claimed must not know of it
-    /// before the replicas do, which keep them if this node dies in between.
+    /// Announces this node's state at once, to all nodes or to those of our shard. Those of the
+    /// shard come first: a node that drops the keys of a slot that is claimed must not learn of the
+    /// claim before the replicas do, which keep them if this node dies in between.
     pub(super) fn announce(&mut self, only_shard: bool) {
         let mut others = self.nodes.others();
         others.sort_by_key(|&at| !self.is_of_my_shard(at));
@@ -184,8 +195,8 @@ impl Cluster {
         }
     }
 
-    /// Our own slots or epoch have changed: all nodes hear of it at once, of many changes in a row
-    /// with the next tick.
+    /// Announces a change of our own slots or epoch to all nodes at once; of many changes in a row,
+    /// the later ones with the next tick.
     pub(super) fn announce_change(&mut self) {
         let now = self.ms();
         if now - self.announced >= ANNOUNCE_MS {
@@ -200,8 +211,8 @@ impl Cluster {
         self.broadcast(Kind::Fail, Marks::empty(), Body::Fail(id));
     }
 
-    /// Tells a node which slots another serves, and with which epoch: it has claimed one of them by
-    /// an older one. Slots that their owner does not claim any more are left out.
+    /// Sends a node the slots and the epoch of another, because it has claimed one of them by an
+    /// older epoch. Slots that their owner does not claim any more are left out.
     pub(super) fn send_update(&mut self, to: NodeIndex, of: NodeIndex) {
         let node = &self.nodes[of];
         let (epoch, id) = (node.config_epoch, node.id);

@@ -1,11 +1,11 @@
-//! What the configuration says to the core.
+//! The core's settings, taken from the configuration.
 
 use std::net::IpAddr;
 
 use crate::base::Millis;
 use crate::config::{Config, Dialect, EndpointType};
 
-/// What clients are told of a node (`cluster-preferred-endpoint-type`).
+/// The host in redirects and replies (`cluster-preferred-endpoint-type`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Endpoint {
     #[default]
@@ -14,7 +14,7 @@ pub(crate) enum Endpoint {
     Unknown,
 }
 
-/// See the module. An empty text is one that is not set, a port of 0 likewise.
+/// See the module. Empty texts and ports of 0 are not set.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Settings {
     pub dialect: Dialect,
@@ -60,13 +60,13 @@ pub(crate) struct Settings {
     pub repl_ping_period: Millis,
     /// `cluster-bus-allow`: networks (address, prefix length) that may use the bus; empty: all.
     pub bus_allow: Vec<(IpAddr, u8)>,
-    /// `cluster-meet-secret`: what a MEET or first PING of an unknown node must know.
+    /// `cluster-meet-secret`: the secret that a MEET or first PING of an unknown node must prove.
     pub meet_secret: Vec<u8>,
 }
 
 impl Settings {
-    /// What the configuration says; Valkey's directives have no effect in Redis's dialect, where
-    /// they keep their defaults.
+    /// Takes the configuration; Valkey's directives have no effect in Redis's dialect, where they
+    /// keep their defaults.
     pub(crate) fn of(config: &Config) -> Settings {
         Settings {
             dialect: config.dialect,
@@ -119,7 +119,7 @@ impl Settings {
     }
 }
 
-/// What `cluster-port` adds to the client port, if it is not set.
+/// The bus port minus the client port, if `cluster-port` is not set.
 const BUS_PORT_OFFSET: u16 = 10_000;
 
 /// The port of the bus; 0: there is none.

@@ -1,11 +1,22 @@
 //! Slots: sets of them, and the map from each to the node that serves it.
+//!
+//! Invariants
+//!   1. A set has its bits allocated only while it holds a slot, and `len` counts them.
+//!   2. `bound` counts the slots that have an owner.
+//!   3. The owners and the sets of the nodes agree: `Cluster::bind` and `Cluster::unbind` change
+//!      both.
+//!
+//! Cost: one slot is O(1), a walk over a set O(256 + its slots). A set takes 2 KiB, an empty one 16
+//! bytes; the owners take 128 KiB.
+//!
+//! Elsewhere: which claim wins (`claims`), the bits in messages (`message::slots`).
 
 use std::collections::BTreeMap;
 
 use super::message::{SLOTS, SlotMap, Slots};
 use super::nodes::NodeIndex;
 
-/// A set of slots: 2 KiB while it holds any, a word else. `len` is O(1).
+/// A set of slots.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct SlotSet {
     /// `None`: empty.

@@ -3,7 +3,8 @@
 //! An inbound link is a stranger's until a known node has greeted by it. Strangers have a time for
 //! their first message and between messages, and a number together (`Settings::strange_links_max`):
 //! a newer link closes the one that has been silent for longest. A real node speaks as soon as its
-//! link is open, and then twice in a node timeout. What they make the log say has a rate.
+//! link is open, and then twice in a node timeout. Lines of the log that strangers cause are
+//! bounded in a second.
 
 use super::actions::LinkId;
 use super::core::Cluster;
@@ -14,15 +15,15 @@ use super::message::Standing;
 const FIRST_MS: i64 = 5000;
 /// The next ones within this time, or two node timeouts.
 const NEXT_MS: i64 = 10_000;
-/// All links together hold no more of messages that have not come completely. The longest message
-/// has half of it.
+/// All links together hold no more than this of incomplete messages. The longest message has half
+/// of it.
 const INPUT_BYTES_MAX: usize = 2 << 30;
-/// Those that have not proven which node they are, together. A message of theirs is at most a MiB
-/// (`message::Standing`).
+/// Links that have not proven which node they are hold no more than this together. A message of
+/// theirs is at most a MiB (`message::Standing`).
 const UNPROVEN_BYTES_MAX: usize = 64 << 20;
-/// Their links, unless the settings say otherwise.
+/// Links of strangers, unless the settings have another number.
 const LINKS_MAX: usize = 128;
-/// Lines in a second.
+/// Lines of the log that others cause in a second.
 const LINES_MAX: u64 = 10;
 
 /// Lines of the log that others cause.
@@ -34,7 +35,7 @@ pub(super) struct Lines {
 }
 
 impl Cluster {
-    /// Writes a line that anybody can cause; what is beyond the rate is counted.
+    /// Logs a line that any node can cause; lines beyond the rate are counted.
     pub(super) fn note_of_others(&mut self, text: String) {
         let now = self.ms();
         if now - self.lines.since >= 1000 {
@@ -100,7 +101,7 @@ impl Cluster {
         }
     }
 
-    /// Closes those that hold most of the links that have not proven which node they are, until the
+    /// Closes links that have not proven which node they are, those that hold most first, until the
     /// others hold little enough. O(links log links).
     fn bound_unproven(&mut self) {
         let has_door = self.has_door();

@@ -1,4 +1,12 @@
-//! What the server around asks of the core, beside its commands.
+//! Questions of the server to the core, beside CLUSTER's subcommands.
+//!
+//! All but `greet_replicas_of`, `take_slots_without_vote` and `switches` change nothing. A node is
+//! named by the text of its id; one that is not known, or in a handshake, is answered like none.
+//!
+//! Cost: O(1), where nothing else is noted.
+//!
+//! Elsewhere: where a command runs (`route`), CLUSTER's subcommands and the text of CLUSTER INFO
+//! (`commands`), slots that stay after a failed move (`kept`).
 
 use super::core::{Cluster, Now, Switches};
 use super::message::{Kind, NodeFlags, NodeId, SLOTS};
@@ -9,7 +17,6 @@ impl Cluster {
         self.me().id
     }
 
-    /// Whose replica this node is.
     /// The primary that this replica follows.
     pub(crate) fn primary_of_mine(&self) -> Option<NodeId> {
         self.me().primary.map(|at| self.nodes[at].id)
@@ -102,7 +109,7 @@ impl Cluster {
     }
 
     /// Whether a node that has failed, or follows another one, was replaced by a primary of its
-    /// shard.
+    /// shard. O(nodes).
     pub(crate) fn is_replaced(&self, id: &[u8]) -> bool {
         let Some(at) = self.find_text(id) else {
             return false;
@@ -138,7 +145,8 @@ impl Cluster {
         self.owners.importing.contains_key(&slot)
     }
 
-    /// Greets the replicas of a node, if no reply is awaited from them: theirs show what they know.
+    /// Greets the replicas of a node, but those that owe a PONG: their PONGs show what they know.
+    /// O(replicas).
     pub(crate) fn greet_replicas_of(&mut self, now: Now, id: &[u8]) {
         let Some(at) = self.find_text(id) else {
             return;
@@ -153,8 +161,8 @@ impl Cluster {
         self.end();
     }
 
-    /// Takes slots as the target of an atomic migration: a new epoch without votes, saved before
-    /// the others hear of it. False: this node is a replica, or nothing can be saved.
+    /// Takes slots as the target of an atomic migration: a new epoch without votes, saved before it
+    /// is announced. False: this node is a replica, or nothing can be saved. O(slots + nodes).
     pub(crate) fn take_slots_without_vote(&mut self, now: Now, slots: &[(u16, u16)]) -> bool {
         if !self.me().is_primary() || self.out.has_failed() {
             return false;

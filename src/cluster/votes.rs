@@ -14,7 +14,7 @@ const AGAIN_TIMEOUTS: i64 = 2;
 impl Cluster {
     /// AUTH_REQUEST. O(slots of the primary).
     pub(super) fn consider_vote(&mut self, at: NodeIndex, header: &Header<'_>) {
-        // Those without slots have no vote.
+        // A node without slots has no vote.
         if !self.me().is_voter() {
             return;
         }
