@@ -8,7 +8,8 @@ use super::core::{Cluster, TICK_MS};
 use super::message::{Kind, NodeFlags};
 use super::nodes::NodeIndex;
 
-/// Once in this many ticks, the one of this many random nodes whose last PONG is oldest is greeted.
+/// Once in this many ticks a random greeting goes out: of this many nodes, to the one with the
+/// oldest PONG.
 const RANDOM_TICKS: u64 = 1000 / TICK_MS;
 const RANDOM_NODES: usize = 5;
 /// Links that a tick opens: those of 1,000 nodes within a second.

@@ -3,10 +3,10 @@
 //!     bytes --parse--> epochs in bounds? -> sender -> door -> header, if known -> body
 //!
 //! Invariants
-//!   1. A sender that is not known only begins or ends a handshake, or shows us our own address;
-//!      every other change needs a known one.
+//!   1. A sender that is not known only begins or ends a handshake, shows our own address, or shows
+//!      that a node has lost its own; every other change needs a known sender.
 //!   2. By a link that we have opened only the node at its other end is a known sender.
-//!   3. A message with an epoch beyond `EPOCH_MAX` changes nothing.
+//!   3. A message with an epoch beyond `EPOCH_MAX` changes nothing but counts.
 //!
 //! Cost: a greeting is O(its entries); slots that are as we know them cost one comparison of 2 KiB.
 //!

@@ -3,8 +3,8 @@
 //! An inbound link is a stranger's until a known node has greeted by it. Strangers have a time for
 //! their first message and between messages, and a number together (`Settings::strange_links_max`):
 //! a newer link closes the one that has been silent for longest. A real node speaks as soon as its
-//! link is open, and then twice in a node timeout. Lines of the log that strangers cause are
-//! bounded in a second.
+//! link is open, and then twice in a node timeout. The log takes `LINES_MAX` lines a second about
+//! them.
 
 use super::actions::LinkId;
 use super::core::Cluster;
