@@ -1,4 +1,4 @@
-//! Owned bytes behind one pointer: for values too large for their container's block.
+//! Owned bytes, as one pointer: for values too large for their container's block.
 //!
 //!     length: u64 | bytes
 #![allow(unsafe_code)]

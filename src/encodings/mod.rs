@@ -1,4 +1,15 @@
 //! The in-memory encodings of values: bytes in, bytes out; no keys, no thresholds.
+//!
+//!     Redis's bytes    listpack, intset, stream_node, hyperloglog, geohash, bits;
+//!                      ziplist and zipmap are read only
+//!     large values     hashtable (also the keyspace's), members, fields, scored with btree, idmap,
+//!                      quicklist, hnsw
+//!     small hashes     record: values alone, names shared
+//!     parts            blob, thin, elements, varint, stream_id, min_tree, prefetch
+//!
+//! An encoding owns its blocks, counts their bytes and can offer them to defragmentation. `types`
+//! decides which value has which encoding, and passes the limits. Bytes from files are checked
+//! before they become a value; from then on the invariants in each module's opening are relied on.
 
 pub mod bits;
 pub mod blob;

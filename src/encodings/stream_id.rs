@@ -1,4 +1,11 @@
 //! IDs of stream entries: 128 bits, ordered, shown as `ms-seq`.
+//!
+//!     files    16 bytes, the most significant first: their order as bytes is that of the IDs
+//!     text     two decimal numbers without a sign; at most 41 bytes
+//!
+//! Texts from clients are read as leniently as Redis does: bytes after a NUL are ignored, and a
+//! missing `seq` is the caller's. [`GivenId`] also has `ms-*`. All is O(length of text); nothing is
+//! allocated. Which ID an entry gets is decided by `types::stream`.
 
 use crate::base::numbers::number::parse_u64_lenient;
 

@@ -1,3 +1,9 @@
+//! The tree against a `BTreeSet`: contents, ranks and invariants after random inserts and removals,
+//! in every kind of read.
+//!
+//! Also its shape: ordered input leaves full leaves, random input fills four fifths, and sorted
+//! input builds the same tree as inserts do.
+
 use super::*;
 use proptest::prelude::*;
 use std::collections::BTreeSet;

@@ -1,4 +1,4 @@
-//! One field of a large hash: a word and the allocation behind it.
+//! One field of a large hash: a word and the allocation to which it points.
 //!
 //!     word     pointer | bit 0: has an expiry | bit 1: the value is in another block
 //!     entry    [expiry ms: u64] | length varint | field | length varint | value

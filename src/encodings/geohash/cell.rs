@@ -1,4 +1,11 @@
 //! Squares of the map: the result of some halvings in each direction.
+//!
+//!     bits    row and column interleaved, two for each step; the column's bit is the higher one
+//!     score   a position in its square of 26 steps, 52 bits; a larger square is a range of scores
+//!
+//! The grid of scores is the map that clients see, to latitude 85.05; geohash strings are of a map
+//! to the poles (`on_map`). Neighbours wrap around the map's edges. Everything is O(1) and
+//! allocates nothing. Searches within a shape: `commands::geo`.
 
 use std::ops::Range;
 

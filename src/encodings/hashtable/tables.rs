@@ -1,9 +1,10 @@
 //! Many tables, by number, most of them of one segment.
 //!
-//!     roots    the directory word of each table that has one segment, 8 bytes a table: a lookup reads
-//!              it instead of the table, whose line is out of the cache when there are thousands
-//!     page     64 tables, a cache line each; made with the first change of one of them. The last one
-//!              dropped is kept for the next
+//!     roots    the directory word of each table that has one segment, 8 bytes a table: a lookup
+//!              reads it instead of the table, whose line is out of the cache when there are
+//!              thousands
+//!     page     64 tables, a cache line each; made with the first change of one of them. The last
+//!              one dropped is kept for the next
 //!     expiry   the records of all tables (`expiry`)
 //!
 //! All have one odd number (`HashTable::salt`), which a lookup would else read in the table.

@@ -1,4 +1,8 @@
 //! The whole table against models: maps, sets, sorted times.
+//!
+//! Random operations also run with a poor hash, and with one that is equal for all elements:
+//! slower, never wrong. Scans continue through growth and shrinking. Bounds of cost count elements
+//! read, not time.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 

@@ -1,4 +1,13 @@
-//! What a walk through the graph keeps: the nearest nodes so far, and which ones it has met.
+//! The state of a walk through the graph: the nearest nodes so far, and the nodes that it has met.
+//!
+//!     Near      a node with its distance in 8 bytes, ordered as numbers
+//!     Pool      candidates and results in one sorted array, for small `ef`: an offer O(ef) moves
+//!     Queues    candidates and results in two heaps, for filters, scans and large `ef`: O(log n)
+//!     Visited   a bit for each number of a node, and a list of those that are set
+//!
+//! Nothing here reads the index: a walk gives numbers and distances, and revises them after a
+//! change of the index (`search`). Memory is kept by the thread for its next search
+//! (`search::Scratch`).
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -119,7 +128,7 @@ impl Pool {
         self.next = 0;
         for near in &nodes {
             if let Some(kept) = judge(*near) {
-                // What has moved is to be expanded again.
+                // A node with another distance or number is to be expanded again.
                 self.sorted.push(if kept.0 | 1 == near.0 | 1 {
                     *near
                 } else {

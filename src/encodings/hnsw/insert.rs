@@ -1,4 +1,13 @@
-//! New nodes: their neighbours are looked for first, in steps, then linked at once.
+//! Inserts: a new node's neighbours are searched for in steps, then it is linked in one.
+//!
+//! A [`Placement`] only reads the index, so the index may change between its steps, and several may
+//! be under way. The end checks each candidate again: removed nodes are dropped, distances of
+//! changed ones computed anew, and the last 64 added nodes are candidates, too. If none is left it
+//! searches again, without steps.
+//!
+//! Cost: a search with `ef` candidates, of which about the better half are expanded, then the
+//! choice of links (`select`). Levels are drawn by `random_level`; numbers and vectors are the
+//! store's.
 
 use super::frontier::Near;
 use super::search::{Descent, Progress, Scratch};

@@ -25,7 +25,7 @@ pub struct LoadedNode<'a> {
     pub links: &'a [u64],
 }
 
-/// What is wrong with a file.
+/// A fault in a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum LoadError {
     #[error("the vector has another size than the set's")]

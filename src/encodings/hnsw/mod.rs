@@ -49,9 +49,9 @@ pub const LEVEL_MAX: usize = 16;
 pub const LINKS_MAX: usize = 16384;
 /// The most dimensions.
 pub const DIM_MAX: u32 = 65536;
-/// Links of a node where an insert is not told how many: twice as many at level 0.
+/// Links of a node if an insert does not give their number: twice as many at level 0.
 pub const M_DEFAULT: u16 = 16;
-/// Candidates kept when an insert is not told how many.
+/// Candidates kept if an insert does not give their number.
 pub const EF_CONSTRUCTION: usize = 200;
 
 /// How numbers are stored; the values are Redis's in files.
@@ -87,7 +87,7 @@ impl Quantization {
     }
 }
 
-/// What an index is made with, for good.
+/// The fixed parameters of an index.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Parameters {
     /// Numbers in a vector: 1 to [`DIM_MAX`].
@@ -199,8 +199,8 @@ impl Index {
         self.store.is_live(id.0)
     }
 
-    /// Returns what tells a node from others that had its number before, or its vector from an
-    /// earlier one; `None` if there is no such node.
+    /// Returns a number that differs from those of earlier nodes with the same id, and from those
+    /// of the node's earlier vectors; `None` if there is no such node.
     pub fn generation(&self, id: NodeId) -> Option<u32> {
         self.contains(id).then(|| self.store.generation(id.0))
     }

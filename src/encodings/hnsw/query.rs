@@ -1,4 +1,12 @@
 //! A vector as an index stores and compares it: normalized, then quantized.
+//!
+//!     F32      dim floats, little endian
+//!     Q8       dim signed bytes | range: f32, the number for which 127 stands
+//!     Binary   a bit for each number: set if it is above 0
+//!
+//! The norm is summed in Redis's order, so that stored numbers agree to the last bit. The norm is
+//! not in the record: it is needed only to restore the vector. Distances are those of directions, 0
+//! to 2; `kernels` computes the sums for the processor at hand. Cost: O(dim) each.
 
 use super::kernels::Kernels;
 use super::{Parameters, Quantization};

@@ -1,4 +1,15 @@
 //! Searches, in steps between which the index may change.
+//!
+//! A step ends after its budget of distances. The next one checks the nodes that it kept, if the
+//! index has another version by then: removed nodes are dropped, changed ones compared again, and
+//! if none is left the search starts at the entry.
+//!
+//!     Search   the nearest nodes, perhaps among those that pass a filter
+//!     Scan     all nodes, compared one by one: exact
+//!
+//! Cost: about `ef` * M distances for a search; vectors are fetched ahead of their comparison.
+//! Memory: a bit for each node and some words for each result, which the thread keeps for its next
+//! search. The caller chooses the budget.
 
 use std::cell::RefCell;
 
@@ -57,7 +68,8 @@ thread_local! {
     static SPARE: RefCell<Vec<Parts>> = const { RefCell::new(Vec::new()) };
 }
 
-/// What a thread keeps: so many, each for indexes of up to some millions of nodes.
+/// Memory that a thread keeps for later searches: number and bytes. The bytes suffice for indexes
+/// of some millions of nodes.
 const SPARE_MAX: usize = 2;
 const SPARE_BYTES_MAX: usize = 1 << 20;
 
@@ -285,7 +297,7 @@ fn revised(index: &Index, query: &[u8], level: usize, version: u32, near: Near) 
 /// Whether a payload passes a filter; adds to the second what that cost, in distances.
 pub type Passes<'f> = dyn FnMut(u64, &mut usize) -> bool + 'f;
 
-/// What a call of a filter costs at least, in distances.
+/// The least cost of a call of a filter, in distances.
 const FILTER_COST: usize = 8;
 
 /// A search for the nodes nearest to a query.

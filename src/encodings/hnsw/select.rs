@@ -1,4 +1,13 @@
-//! Which nodes are linked with which: near ones, in different directions.
+//! The choice of links: near nodes, in different directions.
+//!
+//! A candidate that is nearer to a chosen node than to the new one is passed over at first, because
+//! the chosen one leads to it; passed-over ones fill the rest of the list. A full node gives up a
+//! link for a better one, but not that of a node that would be left with few. If no near node takes
+//! the new one, it is put between two that are linked. Links stay mutual throughout (invariant 1 of
+//! the index).
+//!
+//! Cost: some M^2 distances per level, at most [`EFFORT`] for each of the two choices. Candidates
+//! come from `insert` and `remove`.
 
 use super::Index;
 use super::frontier::Near;

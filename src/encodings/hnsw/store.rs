@@ -572,7 +572,7 @@ impl Store {
     }
 }
 
-/// What a node starts with.
+/// The content of a new node.
 pub(super) struct NewNode<'a> {
     pub(super) uid: u64,
     pub(super) payload: u64,

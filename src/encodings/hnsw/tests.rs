@@ -1,5 +1,8 @@
-//! What an index promises: near nodes are found, and invariants hold whatever happens, in files
+//! The promises of an index: near nodes are found, and invariants hold after any history, in files
 //! too.
+//!
+//! Recall is compared with exact search on seeded random vectors. Histories mix inserts, updates,
+//! removals, loads and interrupted searches, and check the invariants on the way.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -265,7 +268,7 @@ fn every_node_is_drawn_also_from_a_thin_index() {
     assert!(index.iter().eq(kept.iter().rev().copied()));
 }
 
-/// What a history has done, beside the index.
+/// The expected state after a history of operations, beside the index.
 struct Model {
     index: Index,
     vectors: HashMap<NodeId, (u64, Vec<f32>)>,

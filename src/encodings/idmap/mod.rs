@@ -231,7 +231,7 @@ impl<V: Weigh> IdMap<V> {
         if chunk.len() < CHUNK_MAX {
             self.edit(number, |chunk| chunk.insert(at, id, value));
         } else if at == CHUNK_MAX {
-            // Inserts in order leave full chunks behind.
+            // Inserts in order keep earlier chunks full.
             match self.chunks.get(number + 1) {
                 Some(next) if next.len() < CHUNK_MAX => {
                     self.edit(number + 1, |next| next.insert(0, id, value));

@@ -1,4 +1,11 @@
 //! Changes to a listpack: each is one splice, and an update of the header's count.
+//!
+//! Here, `splice` alone changes the block's length and `total` (invariant 1); its callers fill the
+//! room that it returns with whole entries, and the trailing 0xFF moves with the rest. An unknown
+//! count (invariant 3) stays unknown after inserts; a removal counts anew.
+//!
+//! Cost: O(bytes after the position), and at most one reallocation; several entries in one call are
+//! one splice. `move_span` allocates nothing. A listpack of 4 GB panics: limits are `types`'.
 #![allow(unsafe_code)]
 
 use super::entry::{Encoded, Entry};

@@ -1,3 +1,8 @@
+//! Listpacks against a `Vec`, and against bytes that Redis writes.
+//!
+//! Random operations must leave the same elements and a valid block, with and without room in
+//! front. Damaged and hostile bytes must be refused, or read without leaving the block.
+
 use super::*;
 use proptest::prelude::*;
 

@@ -1,4 +1,13 @@
 //! One node of a quicklist: a listpack, a compressed one, or a single huge element.
+//!
+//! Invariants
+//!   1. `count` is the number of elements, so that none needs to be opened to find an index.
+//!   2. A compressed node has at least 48 bytes raw and saves at least 8; it is read through a
+//!      decompressed copy ([`Opened`]), and a change decompresses it in place.
+//!   3. Room in front is closed before any change but those at the front.
+//!
+//! Memory: 16 bytes in the directory, and one block. Which nodes are compressed, how full they get,
+//! and which may have room: `compress`, `fill` and the list itself.
 
 use crate::base::lzf;
 use crate::base::memory::mover::Mover;

@@ -1,3 +1,8 @@
+//! Quicklists against a `VecDeque`, with random limits and depths of compression.
+//!
+//! Also where elements go, which clients see by OBJECT ENCODING and DEBUG OBJECT: one above the
+//! limit alone in a node, nodes filled as the setting says, room only in the first one.
+
 use super::*;
 use proptest::prelude::*;
 

@@ -1,4 +1,4 @@
-//! What the values of many records under one name, a column, have in common.
+//! The shared parts of the values of many records under one name, a column.
 //!
 //! A text that repeats in its column gets a number there, and records have the number in its place:
 //! one byte for the first [`NEAR`], two for the others. Counters, for which all texts compete, find
@@ -117,7 +117,7 @@ impl Counters {
     }
 }
 
-/// What is known of the numbers, for those who give them.
+/// An index of the numbers given so far, for code that gives new ones.
 #[derive(Debug, Default)]
 struct Numbers {
     /// By column: hashes of the numbered texts. Empty until there is one.
@@ -170,7 +170,7 @@ impl Common {
     /// The width of a column; 0 without one.
     #[inline]
     pub fn width(&self, column: usize) -> usize {
-        // What was stored for a width came here with it, from whichever thread.
+        // A value stored for a width reached this thread after the width itself.
         match self.widths[column].load(Ordering::Relaxed) {
             WIDTH_NONE => 0,
             width => usize::from(width),

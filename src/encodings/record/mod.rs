@@ -1,11 +1,11 @@
 //! A record: the values of a small hash, in the order of a schema's names, in one block.
 //!
 //!     word    schema's number: 16 bits | address of the block: 48 bits
-//!     block   value ...                  an entry as in a listpack, without the trailing length, or
-//!             0xF5 ..= 0xFE              the common value with number 0 to 9
-//!             0xFF n                     the common value with number n
-//!             text                       in a column with a width: a text of that length, which begins
-//!                                        with a byte of 1 to 127; an integer has two bytes or more
+//!     block   value ...        an entry as in a listpack, without the trailing length, or
+//!             0xF5 ..= 0xFE    the common value with number 0 to 9
+//!             0xFF n           the common value with number n
+//!             text             in a column with a width: a text of that length, which begins with
+//!                              a byte of 1 to 127; an integer has two bytes or more
 //!
 //! Invariants
 //!   1. The block has one value for each name of the schema, and was made for their bytes.

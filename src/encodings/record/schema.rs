@@ -58,7 +58,7 @@ fn return_number(number: u16) {
     free.returned.push(number);
 }
 
-/// A name: most of what tells it from others, and where its text is.
+/// A name: a mark that distinguishes it from most others, and where its text is.
 #[derive(Clone, Copy, Debug)]
 struct Name {
     mark: u32,
@@ -122,7 +122,7 @@ impl Schema {
             + self.common.memory_bytes()
     }
 
-    /// What the values under each name have in common.
+    /// The shared parts of the values under each name.
     #[inline]
     pub(super) fn common(&self) -> &Common {
         &self.common
