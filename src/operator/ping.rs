@@ -1,4 +1,10 @@
 //! `russet ping`: whether a server answers. For health checks: quick, prints a single line.
+//!
+//! One connection and one PING; with `--pid`, one for each place where the process listens, of
+//! which the best answer counts. Alive is not the same as well: a server that demands a password,
+//! or whose script runs for long, counts as alive. If the answer is not RESP, a second connection
+//! sends the beginning of a TLS handshake, so that the error can name the missing option.
+//! Cost: each step ends within `Target::limit`. How a link is opened: `operator::link`.
 
 use std::io;
 use std::time::Instant;

@@ -20,7 +20,7 @@ pub(super) struct Machine {
     files: Option<i64>,
     /// Swapped-out bytes of the process.
     swapped: Option<i64>,
-    /// What the control groups of the process allow it, bytes.
+    /// The limit of the process's control groups, bytes.
     group: Option<i64>,
     /// Free bytes in the server's directory.
     disk_free: Option<i64>,
@@ -103,8 +103,8 @@ impl Machine {
         looks.into_iter().flatten().collect()
     }
 
-    /// What matters before a start; `told` has the settings of the configuration file, if there is
-    /// one.
+    /// The checks that matter before a start, with the settings of the configuration file, if there
+    /// is one.
     pub(super) fn look_without_server(&self, told: &Told) -> Vec<Finding> {
         let looks = [
             self.look_at_overcommit(told),

@@ -1,8 +1,8 @@
 //! `russet doctor`: what a senior operator would notice on the machine and a running server, each
 //! with the reason and the remedy.
 //!
-//! `machine` checks the kernel's settings and the disk, `service` what the server reports about
-//! itself, `replication` its links. They only read. Each check is a function from readings to
+//! `machine` checks the kernel's settings and the disk, `service` the server's own figures,
+//! `replication` its links. They only read. Each check is a function from readings to
 //! findings, so tests can simulate any machine.
 //!
 //! `group` looks at Sentinels and their data nodes instead of one server, `cluster` at all nodes of
@@ -51,7 +51,7 @@ impl Weight {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Finding {
     pub weight: Weight,
-    /// What was checked.
+    /// The subject of the check, one or two words.
     pub what: &'static str,
     /// The state, and why it matters.
     pub text: String,
@@ -209,7 +209,7 @@ fn without_server(target: &Target, place: &str, why: &str) -> (String, i32) {
     (format!("{place}: no server\n{lines}{}", ending(to_mend)), 2)
 }
 
-/// What listens on the port of this machine in the place of a server.
+/// The program that holds the port on this machine, if it is no server.
 fn foreign_holder(target: &Target) -> Option<(String, u32)> {
     const SERVERS: [&str; 3] = ["russet", "redis", "valkey"];
     let is_here =

@@ -1,4 +1,11 @@
 //! The links to replicas and to the primary.
+//!
+//! Checks, in the order of the report: a replica's upstream (a refused snapshot, a link that is
+//! down), writes lost when a primary was demoted, then the replicas: too few for
+//! `min-replicas-to-write`, full copies without an acknowledgement, lag against the backlog, and
+//! all of them on this machine. All is read from the server's INFO and CONFIG GET; no other server
+//! is asked. The backlog is judged by the present rate of writes: [`BACKLOG_S_MIN`] seconds of it
+//! should fit.
 
 use super::{Finding, Told, human};
 use crate::base::text::with_article;

@@ -1,4 +1,9 @@
-//! What the server reports about itself: memory, persistence, latency, access.
+//! The server's own figures: memory, persistence, speed, big keys, access, clients.
+//!
+//! Each check reads the server's INFO and CONFIG GET and gives findings: nothing is measured here.
+//! A limit is judged by what may come, not by the present use alone: `maxmemory` covers keys, so
+//! output buffers and the like must fit beside it. The machine is checked in `machine`, links in
+//! `replication`.
 
 use super::{Finding, Told, human};
 
@@ -20,7 +25,7 @@ pub(super) fn look(told: &Told) -> Vec<Finding> {
     found
 }
 
-/// `maxmemory` covers keys. What does not count towards it must fit beside it: now, and when
+/// `maxmemory` covers keys. Memory that does not count towards it must fit beside it: now, and when
 /// clients hold as much as they may.
 fn memory(told: &Told, to: &mut Vec<Finding>) {
     let (used, max) = (told.number("used_memory"), told.number("maxmemory"));
@@ -125,7 +130,7 @@ fn clients_may_hold(told: &Told) -> i64 {
     }
 }
 
-/// What makes room beside `maxmemory`.
+/// The remedy that makes room beside `maxmemory`.
 fn more_room(told: &Told) -> String {
     if told.config("maxmemory") == "auto" {
         let reserve = told.config("maxmemory-reserve");

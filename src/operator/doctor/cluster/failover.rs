@@ -1,4 +1,12 @@
 //! Which primaries can be replaced when they fail.
+//!
+//!     majority   how many primaries with slots work, and how many must agree
+//!     machines   a machine whose loss takes the majority, or a primary with all of its replicas
+//!     failover   for each primary, the replicas that would not be elected, and why
+//!
+//! The topology is the first node's view; a replica's own INFO and settings decide about its link.
+//! A replica that did not answer counts as fit. The rules of an election are in `cluster`; here
+//! they are read from figures that Redis's nodes report as well.
 
 use std::collections::BTreeMap;
 
@@ -51,7 +59,7 @@ fn majority(cluster: &Cluster, found: &mut Vec<Finding>) {
     }
 }
 
-/// A machine whose loss takes the majority, or a primary with all its replicas.
+/// Machines whose loss takes the majority, or a primary with all its replicas.
 fn hosts(cluster: &Cluster, found: &mut Vec<Finding>) {
     let Some(view) = cluster.first() else {
         return;
@@ -103,7 +111,7 @@ fn replicas_of<'v>(
     nodes.filter(|node| node.primary.as_deref() == Some(primary.id.as_str()))
 }
 
-/// Primaries that nobody can replace, and why each replica cannot.
+/// Primaries that no replica can take over from, and why each replica cannot.
 fn replicas(cluster: &Cluster, found: &mut Vec<Finding>) {
     let Some(view) = cluster.first() else {
         return;

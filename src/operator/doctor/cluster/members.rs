@@ -1,4 +1,10 @@
-//! Who knows whom, at which address, with which settings.
+//! The members of a cluster: which nodes know each other, at which address, with which settings.
+//!
+//! Checks, in the order of the report: nodes that do not answer, nodes that not all others know,
+//! one id at two places, addresses that others cannot reach, missing links of the bus, settings
+//! that differ, clocks that differ, and Redis beside Valkey. Each compares the views of all nodes
+//! that answered; a node that did not is reported once, and left out of the others. Cost:
+//! O(nodes^2). How the views are collected: `asking`.
 
 use std::collections::{BTreeMap, BTreeSet};
 

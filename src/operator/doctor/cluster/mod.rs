@@ -1,10 +1,10 @@
 //! `russet doctor --cluster HOST:PORT`: why a cluster is not well, and which failovers would not
 //! happen.
 //!
-//! `asking` collects what all nodes say that the given one knows of: it only reads, and ends in
-//! bounded time. `view` is one node's table of nodes. The checks are functions from that to
-//! findings: `slots` (who serves what, by whose word), `members` (who knows whom, where, with which
-//! settings), `failover` (which primaries can be replaced).
+//! `asking` collects the replies of all nodes that the given one knows: it only reads, and ends in
+//! bounded time. `view` is one node's table of nodes. The checks are functions from these to
+//! findings: `slots` (the owner of each slot in each view), `members` (which nodes know each other,
+//! at which address, with which settings), `failover` (which primaries can be replaced).
 
 mod asking;
 mod failover;
@@ -24,7 +24,7 @@ use view::View;
 /// Findings that are printed.
 const FINDINGS_MAX: usize = 200;
 
-/// What one node says.
+/// The replies of one node.
 struct Said {
     view: View,
     /// CLUSTER INFO.

@@ -1,4 +1,13 @@
-//! Who serves which slots, by whose word.
+//! The owner of each slot, and the nodes that see another one.
+//!
+//!     coverage       slots without an owner, or whose owner has failed    in the first node's view
+//!     disagreement   nodes that name another owner than the first node does
+//!     epochs         two primaries with one config epoch
+//!     open slots     moves by SETSLOT and MIGRATE that have not ended
+//!     states         nodes that report that the cluster is down
+//!
+//! Nothing is repaired: a finding names the command that does it. A view's owners are worked out in
+//! `view`, the nodes are asked in `asking`.
 
 use std::collections::BTreeMap;
 
@@ -142,7 +151,7 @@ fn epochs(cluster: &Cluster, found: &mut Vec<Finding>) {
     }
 }
 
-/// Slots that are being moved by SETSLOT and MIGRATE: whoever moves them may have gone away.
+/// Slots that SETSLOT and MIGRATE are moving: the program that moves them may have ended.
 fn open_slots(cluster: &Cluster, found: &mut Vec<Finding>) {
     let open = cluster.said().filter_map(|(_, said)| said.view.me());
     for node in open {
@@ -156,7 +165,7 @@ fn open_slots(cluster: &Cluster, found: &mut Vec<Finding>) {
     }
 }
 
-/// Nodes that say that the cluster is down.
+/// Nodes that report that the cluster is down.
 fn states(cluster: &Cluster, found: &mut Vec<Finding>) {
     let down = cluster
         .said()

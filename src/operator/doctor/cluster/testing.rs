@@ -84,7 +84,7 @@ impl Cluster {
         }
     }
 
-    /// What is to be mended.
+    /// The findings that need fixing.
     pub(super) fn faults(&self) -> Vec<(Weight, &'static str, String)> {
         let found = look(self).into_iter();
         let found = found.filter(|finding: &Finding| finding.weight >= Weight::Warn);

@@ -9,7 +9,7 @@ use crate::operator::doctor::Finding;
 
 /// Without these a Sentinel works, only less well.
 const OPTIONAL: [&str; 2] = ["SCRIPT KILL", "CLIENT SETNAME x"];
-/// What the user of Sentinels needs.
+/// The rights that the user of Sentinels needs.
 const RULES: &str = "+ping +info +subscribe +publish +multi +exec +slaveof +config|rewrite \
                      +client|kill +client|setname +script|kill &__sentinel__:hello";
 

@@ -1,4 +1,10 @@
-//! Whether the Sentinels of a primary know each other and the same about it.
+//! Whether the Sentinels of a primary know each other, and agree about it.
+//!
+//! Checks, in the order of the report: different primaries under one name, settings that differ,
+//! waits too short or a failover timeout that does not fit them, Sentinels that others count but
+//! that do not watch the primary, Sentinels that do not know each other, and Sentinels that are
+//! held for down. Each reads one `Watch`; only Sentinels that answered are compared. Votes are
+//! counted in `quorum`.
 
 use super::facts::{Sentinel, View, has_flag, number, text};
 use super::watch::{Watch, differences, is_down, list};

@@ -1,8 +1,8 @@
 //! Asks every server of a group: the Sentinel that is given, those that it names and those that
 //! they name, then the data nodes.
 //!
-//! Several at a time, in threads that are left behind when the time is over: even a name that the
-//! resolver cannot find holds nothing up.
+//! Threads ask several at a time. When the time is over they are abandoned: even a name that the
+//! resolver cannot find does not delay the report.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Arc, Mutex, mpsc};
@@ -26,7 +26,7 @@ const SENTINELS_MAX: usize = 64;
 const NODES_MAX: usize = 256;
 /// Primaries of one Sentinel that are looked at.
 const PRIMARIES_MAX: usize = 64;
-/// How often Sentinels that were just heard of are asked for others.
+/// How often newly learned Sentinels are asked for others.
 const ROUNDS_MAX: usize = 4;
 /// CLIENT LIST of a server with more is not requested.
 const CLIENTS_MAX: i64 = 2000;
@@ -184,7 +184,7 @@ pub(super) fn join(
             }
         };
         if said.id.is_empty() {
-            // Too old to tell it: as others know it.
+            // Too old to report its id: the one by which others know it.
             said.id = ids.first().map_or_else(|| at.to_string(), String::clone);
         }
         let others = ids.iter().filter(|id| **id != said.id);
@@ -258,7 +258,7 @@ fn ask_sentinel(at: &Address, login: &Login, limits: Limits) -> Result<Said, Fau
     Ok(said)
 }
 
-/// What a refusal is no reason to end the conversation for.
+/// `None` for a refusal, which does not end the conversation.
 fn optional<T>(reply: Result<T, Fault>) -> Result<Option<T>, Fault> {
     match reply {
         Ok(reply) => Ok(Some(reply)),

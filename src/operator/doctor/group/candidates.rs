@@ -1,4 +1,11 @@
 //! Whether there is a replica that Sentinels may promote.
+//!
+//!     reasons against one: down or unknown, priority 0, wrong role or primary, link down too long
+//!
+//! A replica without a reason may be promoted; without any such replica the report fails. The rules
+//! are those by which a Sentinel selects a replica. The replica's own INFO goes before what
+//! Sentinels know of it, because it is newer; for one that does not answer their rows decide.
+//! Addresses, clocks and settings of the same servers: `nodes`.
 
 use super::facts::{Address, Fields, has_flag, number, text};
 use super::watch::{Watch, is_down, list};
@@ -76,7 +83,7 @@ fn reasons(watch: &Watch<'_>, at: &Address) -> Vec<Reason> {
     let info = watch.node(at).ok().map(|node| &node.info);
     let mut found = Vec::new();
     found.extend(down(watch, at));
-    // What the replica says itself is newer.
+    // The replica's own INFO is newer.
     let said = rows
         .iter()
         .find_map(|(_, row)| number(row, "slave-priority"));

@@ -1,4 +1,4 @@
-//! What the servers of a group say, read from their replies.
+//! The facts about the servers of a group, read from their replies.
 //!
 //! Replies come from elsewhere: text is shortened and freed of control characters, counts are
 //! limited, and parts of another form than expected are left out.
@@ -113,10 +113,10 @@ pub(in crate::operator::doctor) struct Clock {
     pub within_us: i64,
 }
 
-/// What a Sentinel says.
+/// The replies of a Sentinel.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Said {
-    /// Empty if the Sentinel is too old to tell it.
+    /// Empty if the Sentinel is too old to report it.
     pub id: String,
     pub info: Fields,
     pub clock: Option<Clock>,
@@ -124,7 +124,7 @@ pub(super) struct Said {
     pub views: BTreeMap<String, View>,
 }
 
-/// What a Sentinel says about one primary.
+/// The replies of a Sentinel about one primary.
 #[derive(Clone, Debug, Default)]
 pub(super) struct View {
     pub primary: Fields,
@@ -157,7 +157,7 @@ pub(super) struct Sentinel {
     pub said: Result<Said, Fault>,
 }
 
-/// What a data node says.
+/// The replies of a data node.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Node {
     pub info: Fields,
@@ -174,7 +174,7 @@ pub(super) struct Node {
     pub access: Access,
 }
 
-/// What the users of Sentinels may not do.
+/// The rights that users of Sentinels lack.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Access {
     /// By user: each refused command with the refusal.
@@ -191,7 +191,7 @@ pub(super) struct Group {
     pub nodes: BTreeMap<Address, Result<Node, Fault>>,
     /// Addresses by which Sentinels are known that answered elsewhere or by another id, and why.
     pub stale: Vec<(Address, String)>,
-    /// What was left out because there is too much of it.
+    /// The servers or primaries left out because there are too many.
     pub left_out: Option<String>,
 }
 

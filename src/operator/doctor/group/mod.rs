@@ -1,9 +1,9 @@
 //! `russet doctor --sentinel HOST:PORT`: what will prevent a failover in the groups of a Sentinel.
 //!
-//! `asking` collects what Sentinels and data nodes say (`caller`, `facts`): it only reads, and ends
-//! in bounded time. The checks are functions from that to findings: `quorum` and `agreement` look
-//! at the Sentinels of a primary, `candidates`, `nodes`, `versions` and `access` at its data nodes.
-//! `watch` is what all Sentinels together say about one primary.
+//! `asking` collects the replies of Sentinels and data nodes (`caller`, `facts`): it only reads,
+//! and ends in bounded time. The checks are functions from these to findings: `quorum` and
+//! `agreement` look at the Sentinels of a primary, `candidates`, `nodes`, `versions` and `access`
+//! at its data nodes. `watch` joins the replies of all Sentinels about one primary.
 
 mod access;
 mod agreement;

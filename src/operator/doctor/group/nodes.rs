@@ -1,4 +1,10 @@
-//! The data nodes themselves: their addresses, clocks and settings.
+//! The data nodes of a primary: their addresses, machines, clocks and settings.
+//!
+//! Checks, in the order of the report: addresses that are not reached from here, loopback
+//! addresses, machines, clocks, announced addresses, roles that no file keeps,
+//! `min-replicas-to-write` that a failover would break, and protected mode. An address counts as
+//! wrong only as seen from this machine, and the text says so; the Sentinels' own opinion stands
+//! beside it. Whether a replica may be promoted: `candidates`.
 
 use std::net::IpAddr;
 

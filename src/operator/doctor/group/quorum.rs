@@ -24,7 +24,7 @@ struct Votes {
     known: usize,
     /// Votes that a leader needs: more than half, and at least the quorum.
     needed: usize,
-    /// Those that answer here and watch this primary.
+    /// Sentinels that answer here and watch this primary.
     answering: usize,
     quorum: usize,
     /// All Sentinels that answer say that quorum and majority are there.

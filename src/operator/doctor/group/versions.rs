@@ -1,4 +1,12 @@
 //! Whether each data node can load the snapshot of each that may become its primary.
+//!
+//!     sender's kind and version -> RDB version that it sends -> whether the reader's kind loads it
+//!
+//! A replica that cannot load its new primary's snapshot tries a full sync again and again, without
+//! data. The primary, and every replica whose priority is not 0, counts as a sender. The tables
+//! hold the releases of Redis and Valkey; russet reads versions up to
+//! `persistence::rdb::format::VERSION_MAX`.
+//! Cost: O(kinds^2).
 
 use std::collections::BTreeMap;
 
@@ -48,7 +56,7 @@ impl Kind {
             Kind::Redis(major, minor) => Rdb::Redis(of_redis(major, minor)),
             Kind::Valkey(9.., _) if matches!(reader, Kind::Valkey(9.., _)) => Rdb::Valkey(80),
             Kind::Valkey(..) => Rdb::Redis(11),
-            // More only if the data needs it.
+            // A higher version only if the data needs it.
             Kind::Russet => Rdb::Redis(11),
         }
     }
@@ -93,7 +101,7 @@ fn of_redis(major: u32, minor: u32) -> u32 {
     }
 }
 
-/// Servers by kind, and whether each may be the primary some day.
+/// Servers by kind.
 type Kinds<'a> = BTreeMap<Kind, Vec<&'a Address>>;
 
 pub(super) fn look(watch: &Watch<'_>, to: &mut Vec<Finding>) {

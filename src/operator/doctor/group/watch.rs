@@ -1,4 +1,11 @@
-//! One primary, as all Sentinels that watch it see it.
+//! One primary, as all Sentinels that watch it see it: what the checks of a group read.
+//!
+//! Invariants
+//!   1. `views` has at least one Sentinel, and only Sentinels that answered.
+//!   2. `primary` is the address in the view with the highest config epoch, the first of those.
+//!   3. `replicas` are those of any Sentinel and of the primary's INFO, without the primary itself.
+//!
+//! Cost: built once per primary, O(Sentinels * replicas); a row is found by scanning the views.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::{self, Display};
@@ -15,14 +22,14 @@ pub(super) struct Watch<'g> {
     pub name: &'g str,
     /// The Sentinels that answered and watch it; at least one.
     pub views: Vec<(&'g Sentinel, &'g View)>,
-    /// As the view with the highest epoch says.
+    /// By the view with the highest epoch.
     pub primary: Address,
-    /// With what each Sentinel says about it; nothing if only the primary knows it.
+    /// With each Sentinel's row about it; none if only the primary knows it.
     pub replicas: BTreeMap<Address, Vec<(&'g Address, &'g Fields)>>,
 }
 
 impl<'g> Watch<'g> {
-    /// `None` if no Sentinel says where the primary is.
+    /// `None` if no Sentinel has the primary's address.
     pub fn new(group: &'g Group, name: &'g str) -> Option<Watch<'g>> {
         let view = |sentinel: &'g Sentinel| {
             let view = sentinel.said.as_ref().ok()?.views.get(name)?;
@@ -96,7 +103,7 @@ impl<'g> Watch<'g> {
             .filter_map(|at| Some((at, self.node(at).ok()?)))
     }
 
-    /// What each Sentinel says about a data node, the primary or a replica.
+    /// Each Sentinel's row about a data node, the primary or a replica.
     pub fn rows(&self, at: &Address) -> Vec<(&'g Address, &'g Fields)> {
         if *at != self.primary {
             return self.replicas.get(at).cloned().unwrap_or_default();
