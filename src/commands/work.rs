@@ -18,7 +18,7 @@ use crate::command::{Access, CommandError};
 use crate::server::{Call, CommandResult, Handler};
 use crate::types::Container;
 
-/// What a row says about its work.
+/// The work of a row.
 pub(super) type Work = Option<crate::command::Work<Handler>>;
 
 /// The work that a function counts.
@@ -57,7 +57,7 @@ pub(super) const REMOVED_RANGES: Work = by(removed_range, "remove shorter ranges
 
 pub(super) const FEWER_NAMES: &str = "name fewer elements at a time";
 
-/// What `find` says of the value at a key, if it is a `T`: no use of it.
+/// The result of `find` for the value at a key, if it is a `T`. This is no use of the key.
 pub(super) fn look<T: Container, R>(
     call: &mut Call<'_>,
     key: &[u8],
@@ -201,7 +201,7 @@ fn each_from_third(call: &mut Call<'_>) -> CommandResult {
     Ok(())
 }
 
-/// The fields behind `FIELDS n`. A time and conditions count, too: they are at most five words.
+/// The fields after `FIELDS n`. A time and conditions count, too: they are at most five words.
 fn each_field(call: &mut Call<'_>) -> CommandResult {
     let fields = call.args.len().saturating_sub(4);
     call.touches(fields as u64);
