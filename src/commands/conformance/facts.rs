@@ -156,7 +156,7 @@ fn documentation_is_as_recorded_but_for_the_wording() {
     }
 }
 
-/// The version of another server would tell clients that it has the command.
+/// A version of another server would imply that it has the command.
 #[test]
 fn own_commands_have_versions_of_russet() {
     let mut own = vec!["backup|create", "backup|drop"];

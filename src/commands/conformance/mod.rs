@@ -1,4 +1,14 @@
 //! Tests of every command at once: rows against recorded facts, key plans, costs, scans, snapshots.
+//!
+//! They find commands through `commands::table` and words through the documentation, so a new row
+//! is tested without a line here; a row that cannot meet a check is in a list beside it, with the
+//! reason.
+//!
+//!     facts        rows and documentation, against Redis and Valkey as recorded
+//!     key_plans, opened_keys   the keys that a row plans, and those that its handler opens
+//!     growth, work             time by the size of the input, and the elements counted before
+//!     scans, fairness          guarantees of SCAN, equal chances of random picks
+//!     snapshots, moved         values while a snapshot or a defragmentation runs
 
 #[cfg(test)]
 pub(super) mod facts;

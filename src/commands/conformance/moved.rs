@@ -1,4 +1,11 @@
 //! Active defragmentation moves the blocks of every type and encoding and changes nothing.
+//!
+//! One database holds values of every type in every encoding, large and small. After a move of
+//! every block the digest, and all replies that depend on positions (order, cursors, ranks, pending
+//! entries, due fields), equal those before; then the values are changed, expired and freed, and
+//! invariants are checked.
+//!
+//! A string that is being sent stays where it is. Sparse slabs are emptied (jemalloc only).
 
 use crate::base::memory::mover::Mover;
 use crate::keyspace::{DbIndex, Str, Walk};

@@ -42,7 +42,7 @@ const ELSEWHERE: &[&str] = &[
     "phexists",
     "restore",
     "restore-asking",
-    // What is removed is freed beside the loop or in slices.
+    // The memory is freed by a thread or in slices.
     "cluster|flushslot",
     "flushall",
     "flushdb",

@@ -29,13 +29,13 @@ use world::{
 /// Elements of keys that do not grow.
 const FEW: usize = 8;
 
-/// What grows in a measurement.
+/// The quantity that grows in a measurement.
 #[derive(Clone, Copy)]
 enum Dimension {
     Argument(Grown),
-    /// The same, for keys that do not exist.
+    /// A command's argument, for keys that do not exist.
     Missing(Grown),
-    /// The same, for elements that as many clients wait for.
+    /// A command's argument, for elements that as many clients wait for.
     Awaited(Grown),
     /// Elements (bytes of a string) of each key's value.
     Held(Form),

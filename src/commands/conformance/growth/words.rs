@@ -1,4 +1,12 @@
 //! A command's words, generated from its documentation, with one argument that grows.
+//!
+//! An argument grows in up to four ways ([`How`]). Optional arguments are left out unless they lead
+//! to the growing one or the command needs them; of alternatives usually the first is taken. A
+//! count (`numkeys`) follows the arguments that it counts.
+//!
+//! Two calls of a command differ in their values, not in their keys, so that a repeated call does
+//! not find its work done. Values that a command accepts come from `value`, by the argument's type
+//! and name: a new name falls through to `m1`, `m2` ...
 
 use crate::command::docs::{Arg, ArgFlags, ArgKind, Doc};
 
