@@ -1,4 +1,12 @@
 //! DEL, UNLINK, EXISTS, TYPE and TOUCH.
+//!
+//! An expired key counts as missing. A key named twice is deleted once but counted twice by EXISTS
+//! and TOUCH. EXISTS and TYPE are no use of a key (LRU, LFU); TOUCH is one, even under CLIENT
+//! NO-TOUCH.
+//!
+//! Cost: O(keys). A big value is freed by a thread or in slices, whichever command deletes it.
+//!
+//! Decided elsewhere: how a value is freed: `keyspace::lazyfree`.
 
 use crate::command::{Access, Arity, Category, Flags, KeySpec};
 use crate::commands::work;

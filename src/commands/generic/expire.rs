@@ -1,4 +1,13 @@
 //! EXPIRE, PEXPIRE, EXPIREAT, PEXPIREAT: setting a key's expiry.
+//!
+//! One function for four forms of time. Errors come in Redis's order: conditions, time, key. A time
+//! that has passed deletes the key: the effect is then DEL or UNLINK, otherwise PEXPIREAT with the
+//! conditions as given, so that a replica does not count from its own clock.
+//!
+//! Cost: O(1).
+//!
+//! Decided elsewhere: the arithmetic of times: `arguments::expiry`; deletion when the time comes:
+//! `keyspace`.
 
 use crate::base::numbers::number::parse_i64;
 use crate::command::{Access, Arity, Category, CommandError, Flags, KeySpec};

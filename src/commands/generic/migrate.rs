@@ -94,8 +94,7 @@ fn keys(args: Args<'_>) -> Result<Keys, BadKeys> {
     Ok(Keys::run(Run::new(keys.start, keys.end, 1, ACCESS)))
 }
 
-/// Words of options that are looked through for secrets; each of those behind them is taken for
-/// one.
+/// Words of options that are looked through for secrets; all words after them count as secrets.
 const SHOWN_OPTIONS_MAX: usize = 64;
 
 /// The arguments of AUTH and AUTH2 among the options, and everything from the first argument on
@@ -317,7 +316,8 @@ fn is_refusal(failed: &Option<Failed>) -> bool {
     matches!(failed, Some(Failed::There(_)))
 }
 
-/// Asks the other server for its version. One that does not tell it may still read the keys.
+/// Asks the other server for its version. A server that does not reply with one may still read the
+/// keys.
 fn ask(link: &mut MigrateLink, options: &MigrateOptions<'_>) -> Result<(), Sent> {
     let mut requests = Vec::new();
     let logins = options.login(&mut requests);

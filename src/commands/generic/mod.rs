@@ -1,4 +1,13 @@
 //! The generic commands: keys of any type.
+//!
+//! A key is found, moved, deleted or expired whatever its value is; `sort` alone reads elements.
+//! Expiry times are Unix milliseconds, and effects name absolute times, so that a replica does not
+//! count from its own clock.
+//!
+//! MIGRATE talks to another server and blocks the loop; WAIT and WAITAOF block their client alone.
+//!
+//! Decided elsewhere: expired keys at lookup and the expire cycle: `keyspace`; payloads:
+//! `persistence::rdb`.
 
 mod delete;
 pub(super) mod docs;

@@ -1,4 +1,13 @@
 //! OBJECT: how a value is stored.
+//!
+//! Names are Redis's, also where russet keeps a value otherwise: REFCOUNT reports the shared small
+//! integers that Redis would have. FREQ needs an LFU policy, IDLETIME any other.
+//!
+//! A look here counts a hit or a miss, but is no use of the key and sends no event.
+//!
+//! Cost: O(1).
+//!
+//! Decided elsewhere: encodings: `types`; uses: `keyspace`.
 
 use crate::command::{Access, Arity, Category, CommandError, Flags, KeySpec};
 use crate::commands::help::{self, write_help};

@@ -1,4 +1,13 @@
 //! Renaming, moving and copying keys: RENAME, RENAMENX, COPY, MOVE.
+//!
+//! A value moves with its expiry; its uses are counted anew. Watchers of both names learn of it.
+//! RENAME replaces, MOVE and RENAMENX never do, COPY only with REPLACE.
+//!
+//! A copied vector set is propagated as RESTORE, since Redis refuses to copy it.
+//!
+//! Cost: O(1), COPY O(size of the value).
+//!
+//! Decided elsewhere: databases that a cluster allows: `arguments::db_index`.
 
 use super::dump::payload_of;
 use crate::command::{Access, Arity, Category, CommandError, DatabaseUse, Flags, KeySpec};

@@ -1,4 +1,13 @@
 //! RESTORE: creates a key from a DUMP payload.
+//!
+//! A payload is outside data: version and checksum are verified first, then it is read whole; until
+//! then the key is as it was. A checksum of zero is none.
+//!
+//! A relative time becomes absolute in the effect; a time that has passed leaves no key, and
+//! deletes the one to be replaced.
+//!
+//! Cost: O(size of the value). Whether lengths inside are checked deeply: `sanitize-dump-payload`.
+//! The format: `persistence::rdb`.
 
 use crate::base::numbers::number::parse_i64;
 use crate::command::{Access, Arity, Category, CommandError, Flags, KeySpec};
@@ -180,7 +189,7 @@ mod tests {
             assert_eq!(reply, b"+OK\r\n", "{made}");
             t.engine.keyspace.check_invariants();
             restored += 1;
-            // What was dumped again has the lowest form that holds it.
+            // A second dump has the lowest version that holds the value.
             let dumped = payload_of_k(&mut t);
             let newest = match made {
                 _ if kind == "28" => 28,

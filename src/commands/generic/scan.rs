@@ -1,4 +1,13 @@
 //! Iterating over keys: KEYS, SCAN, RANDOMKEY.
+//!
+//! SCAN returns each key that exists throughout at least once, and may return a key twice. It
+//! deletes the expired keys that it meets; KEYS only hides them. A pattern with a hash tag
+//! restricts both to one slot in a cluster.
+//!
+//! Cost: KEYS O(keys) in one turn; SCAN as COUNT says (`arguments::scan`); RANDOMKEY O(1), all keys
+//! equally likely.
+//!
+//! Decided elsewhere: cursors: the table of `keyspace`.
 
 use crate::base::glob::Glob;
 use crate::command::{Arity, Category, Flags};
