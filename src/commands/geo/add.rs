@@ -1,4 +1,13 @@
 //! GEOADD.
+//!
+//! All positions are parsed before the first is stored: one outside the map changes nothing. A
+//! position becomes the score of a sorted set, so its precision is that of a 52-bit geohash.
+//!
+//! The effect is the ZADD of the scores, as in Redis: no replica computes a geohash.
+//!
+//! Cost: O(log n) a member.
+//!
+//! Decided elsewhere: storing: `sorted_set::set_scores`; geohashes: `encodings::geohash`.
 
 use smallvec::SmallVec;
 

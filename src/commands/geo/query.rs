@@ -1,4 +1,13 @@
 //! GEOSEARCH, GEOSEARCHSTORE and the older GEORADIUS commands: one grammar.
+//!
+//! A [`Form`] says where options begin and which are allowed; then all commands parse into one
+//! [`Query`]. Key, then options from left to right, then the checks of the whole: that order of
+//! errors is Redis's. GEORADIUSBYMEMBER of a missing key checks not even its radius.
+//!
+//! The keys of STORE depend on the options, so rows name them by [`keys`], with the handler's own
+//! grammar.
+//!
+//! Decided elsewhere: the search, its order and the reply: `search`; the area: `shape`.
 
 use super::args;
 use super::search::{self, Order, ResultLimit, Told};
@@ -53,7 +62,7 @@ fn geosearchstore(call: &mut Call<'_>) -> CommandResult {
     run(call, Form::SearchStore)
 }
 
-/// The words may also be operands: only the handler's grammar tells.
+/// The words may also be operands: only the handler's grammar decides.
 const MAYBE_STORES: Access = Access::OVERWRITE.union(Access::INCOMPLETE);
 
 pub(super) const GEORADIUS: Spec = Spec {

@@ -1,4 +1,12 @@
 //! Searching: the members in an area, their order and the reply.
+//!
+//! The squares of `cover` are ranges of scores; a member of a square is tested against the area.
+//! COUNT ANY stops at the first so many; COUNT without ANY takes the nearest (or the farthest) of
+//! all, by a partial sort. Without an order results come as found, square by square: clients see
+//! that order.
+//!
+//! Cost: O(members in the squares), a partial sort O(n + k log k), a full one O(n log n). Members
+//! are borrowed from the set until they are written.
 
 use std::cmp::Ordering;
 
