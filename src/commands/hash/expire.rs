@@ -1,4 +1,14 @@
 //! HEXPIRE, HPEXPIRE, HEXPIREAT and HPEXPIREAT.
+//!
+//! All fields of a command get the same time, so it has passed for all or for none: the effect is
+//! HDEL of the fields, or HPEXPIREAT with the absolute time of those that were set.
+//!
+//! Redis checks the key's type before the arguments, Valkey after; repeated commands are parsed in
+//! Valkey's grammar first, then in Redis's.
+//!
+//! Cost: O(fields given). `note_field_expiry` schedules the key for the expire cycle.
+//!
+//! Decided elsewhere: conditions and one field's expiry: `field_args`.
 
 use smallvec::SmallVec;
 
@@ -70,7 +80,7 @@ fn hpexpireat(call: &mut Call<'_>) -> CommandResult {
     expire(call, TimeForm::PxAt)
 }
 
-/// What follows the time: a condition and `FIELDS n field ...`, in any order.
+/// The arguments after the time: a condition and `FIELDS n field ...`, in any order.
 struct Options<'a> {
     condition: Option<&'static (&'static str, Condition)>,
     fields: Args<'a>,
@@ -175,7 +185,7 @@ fn expire(call: &mut Call<'_>, form: TimeForm) -> CommandResult {
         let when = || parse_when(args.at(2), form, clock, (Dialect::Valkey, by.1));
         match options.and_then(|options| Ok((when()?, options))) {
             Ok(parsed) => Some(parsed),
-            // In the other dialect.
+            // It may be in the other dialect.
             Err(_) if is_repeated => None,
             Err(error) => return Err(error),
         }

@@ -1,4 +1,11 @@
 //! Shared by the field expiry commands: times, `FIELDS n field ...`, and the expiry of one field.
+//!
+//! A time is at most 2^46 - 1 ms, Redis's bits; a later one is refused or cut, by the dialect. A
+//! past time is valid: [`expire_field`] then deletes the field.
+//!
+//! Cost: O(1) to parse, since the fields stay arguments; no field is copied.
+//!
+//! Decided elsewhere: Valkey's grammar: `fields_last`; the stored expiry: `types::hash`.
 
 use crate::base::numbers::number::parse_i64;
 use crate::command::CommandError;
@@ -100,7 +107,7 @@ pub(super) enum Condition {
     Later,
     /// Also holds for a field without expiry.
     Sooner,
-    /// Does not: XX with LT, which only Valkey takes.
+    /// Does not hold for such a field: XX with LT, which only Valkey takes.
     SoonerThanBefore,
 }
 

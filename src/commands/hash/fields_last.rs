@@ -57,7 +57,7 @@ fn fields(
     }
 }
 
-/// What the options of HGETEX and HSETEX say. A repeated one counts once, the last time.
+/// The options of HGETEX and HSETEX. Of a repeated option the last one counts.
 #[derive(Default)]
 pub(super) struct Options<'a> {
     pub time: Option<(TimeForm, &'a [u8])>,

@@ -1,4 +1,10 @@
 //! Reading fields: HGET, HMGET, HGETALL, HKEYS, HVALS, HLEN, HSTRLEN, HEXISTS.
+//!
+//! An expired field is missing. A command that names it deletes it (HGET, HMGET, HSTRLEN, HEXISTS);
+//! the walks over all fields only skip it, and HLEN still counts it.
+//!
+//! Cost: O(1) a field; HGETALL, HKEYS and HVALS O(fields) in one turn, HLEN O(1). Values are
+//! written into the reply from where they are.
 
 use crate::command::{Access, Arity, Category, CommandError, Flags, KeySpec, Within};
 use crate::commands::arguments::element;

@@ -1,4 +1,12 @@
 //! HINCRBY and HINCRBYFLOAT: fields as numbers. They keep a field's expiry.
+//!
+//! A missing or expired field counts as 0; the expired one is deleted first, so the new field has
+//! no expiry. Overflow is an error and changes nothing.
+//!
+//! A float is a long double, as in Redis. Its effect is the text of the result, since other
+//! machines may round otherwise: HSET, or HSETEX KEEPTTL if the field has an expiry.
+//!
+//! Cost: O(1).
 
 use crate::base::numbers::long_double::LongDouble;
 use crate::base::numbers::number::parse_i64;

@@ -1,4 +1,14 @@
 //! The hash commands.
+//!
+//! Fields may expire. An expired field is missing to every reader, though HLEN counts it until it
+//! is deleted; most commands that are given its name delete it. The last field takes the key along.
+//!
+//! The field expiry commands have two grammars: Redis's (`field_args`: `FIELDS` among the options,
+//! the key's type checked first) and Valkey's (`fields_last`: at the end, arguments checked first).
+//! HEXPIRE and HSETEX from the log or a primary may be in either.
+//!
+//! Decided elsewhere: encodings and the order of fields: `types::hash`; the cycle that deletes
+//! expired fields: `keyspace`.
 
 mod delete;
 pub(super) mod docs;

@@ -1,4 +1,16 @@
 //! HRANDFIELD.
+//!
+//! All live fields are equally likely; expired ones are deleted before the draw. A positive count
+//! gives distinct fields, in no order that means anything; a negative one gives that many, with
+//! repetition, until the reply is full.
+//!
+//! Three ways, by count and encoding:
+//!
+//!     negative, or one     a random field each time            O(count)
+//!     few of a table       draw until enough are distinct      O(count)
+//!     others               one pass that takes some of them    O(fields)
+//!
+//! Decided elsewhere: [`is_few`] and the pass: `arguments::sample`.
 
 use std::collections::HashSet;
 

@@ -1,4 +1,12 @@
 //! HSET, HMSET and HSETNX.
+//!
+//! A field that is set loses its expiry. HSETNX treats an expired field as missing and deletes it
+//! first. Names are parsed in pairs: an odd number is an arity error before the key is looked up.
+//!
+//! Cost: O(fields given). A new hash whose names are known as those of other hashes is made as one
+//! record without a table of names (`Hash::of_known`).
+//!
+//! Decided elsewhere: encodings, and when names are shared: `types::hash`.
 
 use crate::command::{Access, Arity, Category, CommandError, Flags, KeySpec, Within};
 use crate::commands::work;

@@ -1,4 +1,14 @@
 //! HSETEX.
+//!
+//! All fields are set with one expiry, or none if a condition (FNX, FXX, Valkey's NX, XX) does not
+//! hold. A time that has passed deletes them. KEEPTTL keeps each field's own expiry.
+//!
+//! The effect has the options first and an absolute time (PXAT), a form that Redis and Valkey both
+//! parse; a command without a time that has that form already is repeated as it is.
+//!
+//! Cost: O(fields given).
+//!
+//! Decided elsewhere: the two grammars: `field_args`, `fields_last`.
 
 use super::expire::fields_deleted;
 use super::field_args::{
@@ -127,7 +137,7 @@ fn hsetex(call: &mut Call<'_>) -> CommandResult {
     let parsed = match early {
         Some(Err(error)) if !is_repeated => return Err(error),
         Some(Ok(parsed)) => parsed,
-        // If it was repeated, in the other dialect.
+        // A repeated command may be in the other dialect.
         _ => Some(SetexOptions::parse(args, now_ms, (Dialect::Redis, by.1))?),
     };
     let Some(options) = parsed else {

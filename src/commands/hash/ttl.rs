@@ -1,4 +1,12 @@
 //! HTTL, HPTTL, HEXPIRETIME, HPEXPIRETIME and HPERSIST.
+//!
+//! A reply is an array with an integer for each field: -2 no such field (or expired, or no key), -1
+//! no expiry. Seconds are rounded up, so a live field never shows 0.
+//!
+//! The readers delete nothing. HPERSIST is propagated as it is, and only if a field lost its
+//! expiry.
+//!
+//! Cost: O(fields given).
 
 use super::field_args::{BAD_COUNT, parse_fields};
 use super::fields_last::block_only;
