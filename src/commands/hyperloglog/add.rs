@@ -1,4 +1,13 @@
 //! PFADD.
+//!
+//! A missing key becomes a sparse HyperLogLog; a sparse one becomes dense beyond
+//! `hll-sparse-max-bytes`, and never sparse again. If no register rises nothing is written, and the
+//! command is not propagated.
+//!
+//! Damage found in a sparse one ends the command with an error. Elements added before stay, as in
+//! Redis, and only these are propagated.
+//!
+//! Cost: a dense one is searched for the first element that changes it before it is written.
 
 use super::{check, store};
 use crate::command::{Access, Arity, Category, Flags, KeySpec};
@@ -18,9 +27,9 @@ pub(super) const PFADD: Spec = Spec {
     ..Spec::new("pfadd", pfadd)
 };
 
-/// `PFADD key [element ...]`: the HyperLogLog has seen these elements; a missing key is made.
+/// `PFADD key [element ...]`: adds elements; creates a missing key.
 ///
-/// Reply: 1 if it was made or counts otherwise than before, else 0. O(elements) if it is dense,
+/// Reply: 1 if it was created or a register has risen, else 0. O(elements) if it is dense,
 /// O(elements x bytes) if it is sparse, which is at most `hll-sparse-max-bytes` long.
 fn pfadd(call: &mut Call<'_>) -> CommandResult {
     let (key, elements) = (call.args.at(1), call.args.from(2));
@@ -30,7 +39,7 @@ fn pfadd(call: &mut Call<'_>) -> CommandResult {
     let (mut updated, mut outcome): (_, CommandResult) = (0, Ok(()));
     let mut added_before_damage = None;
     if let Some((text, Form::Dense)) = old {
-        // One that has seen much is rarely changed, and looked at more cheaply.
+        // One with many elements rarely changes, and reading it is cheaper.
         if let Some(first) = elements.iter().position(|element| raises(text, element)) {
             let hll = place.grow(DENSE_BYTES);
             let changing = elements.from(first);
@@ -44,7 +53,7 @@ fn pfadd(call: &mut Call<'_>) -> CommandResult {
         for (at, element) in elements.iter().enumerate() {
             match hyperloglog::add(&mut hll, element, bytes_max) {
                 Ok(added) => updated += usize::from(added),
-                // What was added before it is met stays, as in Redis, and is all that is repeated.
+                // Elements added before the damage stay, as in Redis; only they are propagated.
                 Err(damaged) => {
                     outcome = Err(damaged.into());
                     added_before_damage = Some(at);
