@@ -1,4 +1,12 @@
 //! LSET, LINSERT, LREM, LTRIM: changes inside lists.
+//!
+//! A missing key is an error for LSET alone. LINSERT wakes clients that wait for the list. LTRIM
+//! sends its event even if it removed nothing, but is not propagated then. A list that was
+//! shortened may return to the smaller encoding (`shrunk`).
+//!
+//! Cost: LSET O(nodes up to the index), LINSERT and LREM O(length), LTRIM O(elements removed).
+//!
+//! Decided elsewhere: encodings and nodes: `types::list`.
 
 use super::read::absolute;
 use crate::command::{Access, Arity, Category, CommandError, Flags, KeySpec};

@@ -1,4 +1,13 @@
 //! The list commands.
+//!
+//! An index counts from the head, a negative one from the tail; a range has both ends included. No
+//! list is empty: the last element deletes the key.
+//!
+//! A command that blocks simply runs again when its list has elements; its effect is that of the
+//! plain command, so a replica never waits. A push signals the key, and waiting clients are served
+//! after the command or the transaction.
+//!
+//! Decided elsewhere: encodings: `types::list`; clients that wait: `server::execution::blocking`.
 
 pub(super) mod docs;
 mod edit;

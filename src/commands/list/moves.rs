@@ -1,4 +1,13 @@
 //! LMOVE, RPOPLPUSH and their blocking forms: move an element between lists.
+//!
+//! The element is popped only after both keys' types are checked: an error loses nothing. Source
+//! and destination may be one list, which then rotates. The push is recorded before the pop, as in
+//! Redis.
+//!
+//! The blocking forms wait for the source alone; their effect is LMOVE or RPOPLPUSH. In a
+//! transaction they reply null instead.
+//!
+//! Cost: O(1).
 
 use super::pop::{parse_end, taken};
 use super::push::{self, push_one};

@@ -1,4 +1,12 @@
 //! LPOP, RPOP, LMPOP and their blocking forms: pop elements from an end.
+//!
+//! Of several keys the first that exists gives all elements. The effect names it: LPOP or RPOP,
+//! with the number popped. An emptied list is deleted.
+//!
+//! Cost: O(keys + elements popped). A client that waits costs nothing until a key of its list is
+//! signalled; then the command runs again.
+//!
+//! Decided elsewhere: the arguments of LMPOP and the wait: `arguments::several_keys`.
 
 use crate::command::{Access, Arity, Category, CommandError, Flags, KeySpec};
 use crate::commands::arguments::element;

@@ -1,4 +1,12 @@
 //! LPUSH, RPUSH and their forms that never create a list.
+//!
+//! Elements are pushed one by one, so LPUSH reverses them. The key is signalled after the push:
+//! waiting clients are served when the command, or its transaction, has ended, and the reply is the
+//! length before that.
+//!
+//! Cost: O(1) an element.
+//!
+//! Decided elsewhere: when it converts: `types::list`.
 
 use crate::command::{Access, Arity, Category, Flags, KeySpec};
 use crate::commands::work;

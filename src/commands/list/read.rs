@@ -1,4 +1,10 @@
 //! LLEN, LRANGE, LINDEX, LPOS: reading lists.
+//!
+//! LRANGE parses its indexes before the key is looked up, LINDEX after; clients see the order of
+//! errors. A range beyond the ends is cut. LPOS compares as text, an integer as a number.
+//!
+//! Cost: LLEN O(1); LINDEX O(nodes up to the index); LRANGE that and its elements; LPOS O(elements
+//! compared), which MAXLEN bounds.
 
 use crate::command::{Access, Arity, Category, CommandError, Flags, KeySpec};
 use crate::commands::arguments::element;
