@@ -45,7 +45,7 @@ pub(super) struct Fields<'a> {
 }
 
 impl<'a> Fields<'a> {
-    /// Those from argument `at` on; they are there.
+    /// The fields from argument `at` on, which must be there.
     pub fn new(args: Args<'a>, at: usize, count: usize, width: usize) -> Fields<'a> {
         assert!(at + count * width <= args.len());
         Fields {

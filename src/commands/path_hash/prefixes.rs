@@ -1,4 +1,10 @@
 //! Paths that are prefixes of a query: PHLONGEST and PHPREFIXES.
+//!
+//! All prefixes of a query are on one way down the tree, so one walk of O(length of the query)
+//! finds them, shortest first. COUNT keeps the longest ones of those that MAXPATHLEN admits.
+//!
+//! One parser for both: LENGTH of PHLONGEST is LENGTHS for PHPREFIXES, which alone takes COUNT and
+//! MAXPATHLEN.
 
 use std::collections::VecDeque;
 
@@ -19,7 +25,7 @@ pub(super) const PHLONGEST: Spec = Spec {
     ..Spec::new("phlongest", phlongest)
 };
 
-/// What the reply has of each path found.
+/// The values of each path in the reply.
 enum Values<'a> {
     Nothing,
     All,
@@ -74,7 +80,7 @@ impl<'a> Options<'a> {
         Ok(options)
     }
 
-    /// The elements that it takes to tell of a path with these fields.
+    /// The number of elements in the reply for a path with these fields.
     fn elements(&self, fields: &Hash) -> u64 {
         use crate::types::Container;
         match &self.values {

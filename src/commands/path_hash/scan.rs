@@ -1,4 +1,13 @@
 //! PHSCAN.
+//!
+//!     cursor   "0"                 begin, and: finished
+//!              "1:" hex of a path  continue after this path
+//!
+//! A cursor is the last path of a page: it needs no state in the server, and stays valid whatever
+//! changes. A path that exists throughout is in exactly one page. A cursor outside of PREFIX is
+//! refused.
+//!
+//! Cost: O(length of cursor and prefix + page).
 
 use super::args::{count, write_all};
 use crate::command::{Access, Arity, Category, CommandError, Flags, KeySpec};

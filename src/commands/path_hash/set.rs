@@ -25,7 +25,7 @@ enum Condition {
     Fxx,
 }
 
-/// What follows the path.
+/// Parses the arguments after the path.
 fn parse<'a>(call: &Call<'a>) -> Result<(Option<Condition>, Fields<'a>), CommandError> {
     let args = call.args;
     let condition = match () {

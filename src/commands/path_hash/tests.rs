@@ -1,4 +1,8 @@
 //! Conversations whose replies are Valkey 9.2's.
+//!
+//! A line is a command with its whole reply, so that errors, nulls and the order of checks are
+//! compared byte for byte. Beyond that: events and dirty counts, ACL categories, the work that is
+//! counted, payloads of each dialect, and damaged payloads.
 
 use crate::config::Dialect;
 use crate::server::Testbed;
