@@ -1,4 +1,14 @@
 //! The pubsub commands: subscribing, publishing, inspecting subscriptions.
+//!
+//! A subscription is the client's and ends with it. A shard channel has a slot, like a key, but is
+//! none. Subscribing replies one message for each name, in RESP3 as pushes.
+//!
+//! PUBLISH delivers within the command; a client's copy waits in its output buffer. In a cluster
+//! the bus carries it to the other nodes, otherwise the stream to the replicas; the append only
+//! file never has it.
+//!
+//! Decided elsewhere: channels and patterns: `crate::pubsub`; ACL of channels: the gates, by the
+//! row's `channels`.
 
 pub(super) mod docs;
 mod inspect;
