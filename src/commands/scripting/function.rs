@@ -1,4 +1,13 @@
 //! FUNCTION: loading, deleting and stopping libraries.
+//!
+//! Each change of libraries counts as one change of the dataset and is always propagated. None is
+//! made while a script runs: FUNCTION KILL stops a running function, unless it has written.
+//!
+//! LOAD runs the library's code to register its functions. A client's load has a time limit; one
+//! from the log or a primary has none.
+//!
+//! Decided elsewhere: libraries: `scripting::libraries`; DUMP and RESTORE: `function_dump`; LIST
+//! and STATS: `function_list`.
 
 use super::{check_idle, free, frees_later, function_dump, function_list, sub};
 use crate::command::{Arity, Category, CommandError, Flags};

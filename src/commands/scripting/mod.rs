@@ -1,4 +1,12 @@
 //! The scripting commands: scripts by text and by SHA-1, functions of libraries.
+//!
+//! Scripts are cached by SHA-1, libraries by name; libraries may not change while a script runs
+//! (`check_idle`). Libraries are data: FUNCTION's changes are propagated; SCRIPT's cache is not.
+//!
+//! Memory of a whole cache is freed by a thread, unless SYNC or few objects.
+//!
+//! Decided elsewhere: Lua and its sandbox: `crate::scripting`; running, undo and effects of a
+//! script: `server::execution::script`.
 
 mod eval;
 mod fcall;

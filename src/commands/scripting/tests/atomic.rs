@@ -1,4 +1,11 @@
 //! A failed atomic script leaves no trace.
+//!
+//! The state before and after is compared: every key of three databases with type, expiry and
+//! digest. Random scripts fail at random points; commands that cannot be undone are refused instead
+//! of run.
+//!
+//! No trace also means: no event, no message, no invalidation, no effect, no woken client, and no
+//! use of a key.
 
 use rand::{RngExt, SeedableRng, rngs::SmallRng};
 

@@ -1,4 +1,8 @@
 //! Scripts run in process: their replies, what is cached of them, their effects.
+//!
+//!     atomic   scripts that fail and are undone
+//!     edges    library functions at the limits of their numbers
+//!     kept     caches and their memory
 
 mod atomic;
 mod edges;
