@@ -1,4 +1,8 @@
-//! SENTINEL. `crate::sentinel` has the subcommands; here are their rows.
+//! SENTINEL: its row and those of its subcommands; `crate::sentinel` runs them.
+//!
+//! Only a Sentinel has these rows (`commands::all_tables`). One handler serves all: it hands the
+//! words over, and replies and errors are written there. Arity and secrets are checked by the rows,
+//! as for other commands.
 
 pub(super) mod docs;
 
