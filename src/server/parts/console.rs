@@ -52,7 +52,7 @@ pub struct Console {
     pub sessions: Sessions,
     /// The session whose command runs now.
     pub running: Option<Running>,
-    /// What streams want to see of all commands.
+    /// The streams that show commands, with their filters.
     pub taps: Vec<Tap>,
     /// Figures over time, while the console has a port.
     pub history: Option<Box<History>>,
@@ -205,7 +205,7 @@ impl Connection {
     }
 }
 
-/// What a connection is doing.
+/// The present work of a connection.
 pub enum Task {
     /// It waits for a request, or for the rest of one.
     Read,
@@ -233,7 +233,7 @@ pub enum Task {
 }
 
 impl Task {
-    /// Whether it goes on in each turn, without an event.
+    /// Whether it continues in each turn, without an event.
     pub fn continues(&self) -> bool {
         match self {
             Task::Run(job) => !job.waits,
@@ -262,7 +262,7 @@ pub struct Job {
     pub waits: bool,
 }
 
-/// What a stream shows.
+/// The content of a stream.
 pub struct Feed {
     pub session: ClientId,
     /// The client that has its subscriptions, if it has any.
@@ -284,9 +284,9 @@ struct Opened {
     user: UserId,
     began_ms: u64,
     used_ms: u64,
-    /// What its login has shown.
+    /// The proof that its login gave.
     proof: Proof,
-    /// Its token opens it no more; its client is to be closed.
+    /// Its token no longer opens it; its client is to be closed.
     is_ended: bool,
 }
 
@@ -327,7 +327,7 @@ impl Sessions {
         gone
     }
 
-    /// Who loses a session to a new one of this user.
+    /// The user that loses a session to a new one of `new`.
     fn user_to_lose(&self, new: UserId) -> Option<UserId> {
         let live = || self.all.iter().filter(|opened| !opened.is_ended);
         let count = |user| live().filter(|opened| opened.user == user).count();
@@ -385,7 +385,7 @@ impl Opened {
     }
 }
 
-/// A stream's wish to see commands, and those that wait for it.
+/// A stream's filter of commands, and the commands that wait to be sent to it.
 pub struct Tap {
     /// Slot and generation of its connection.
     pub place: (u32, u32),
@@ -415,7 +415,7 @@ impl Tap {
         }
     }
 
-    /// Whether the command is one that it shows now; counts those beyond its rate as dropped.
+    /// Whether the stream shows the command; counts commands beyond its rate as dropped.
     pub fn wants(&mut self, name: &str, user: &[u8], args: Args<'_>, now_ms: u64) -> bool {
         let wish = &self.wish;
         let fits = wish.command.as_deref().is_none_or(|wanted| wanted == name)

@@ -1,5 +1,5 @@
 //! The server's parts: each is a type that owns its state. It takes settings, time and events, and
-//! returns what is to be done; none knows the server. `state::Server` is all of them together.
+//! returns the actions to carry out; none knows the server. `state::Server` has all of them.
 
 pub mod clients;
 pub mod cluster;

@@ -1,4 +1,4 @@
-//! A Sentinel's core with what it has asked for: connections, name lookups, processes of scripts.
+//! A Sentinel's core with its resources: connections, name lookups, processes of scripts.
 //! `server::sentinel` carries out the core's actions.
 
 use std::collections::HashMap;
@@ -104,9 +104,9 @@ pub(in crate::server) struct Links {
     pub slab: Slab<Box<Link>>,
     /// Slot and generation.
     pub places: HashMap<ConnId, (u32, u32)>,
-    /// Those with requests to send.
+    /// Connections with requests to send.
     pub unsent: Vec<(u32, u32)>,
-    /// Those with bytes to read that no event reports.
+    /// Connections with bytes to read that no event reports.
     pub unread: Vec<(u32, u32)>,
 }
 
@@ -125,7 +125,7 @@ pub(in crate::server) type Resolved = (Vec<u8>, Option<Vec<u8>>);
 pub(in crate::server) struct Lookups {
     pub tell: Sender<Resolved>,
     pub told: Receiver<Resolved>,
-    /// Those under way.
+    /// The names of lookups under way.
     pub names: Vec<Vec<u8>>,
 }
 

@@ -1,9 +1,9 @@
 //! The file of a node's state, nodes.conf.
 //!
 //! Invariants
-//!   1. The file at the path is whole: a new text replaces it by a rename. What must survive the
-//!      crash of the machine is synced before, its name after; without that it survives the end of
-//!      the process.
+//!   1. The file at the path is whole: a new text replaces it by a rename. A text that must survive
+//!      a crash of the machine is synced before the rename, and the folder after it; any other
+//!      survives the end of the process.
 //!   2. While this process lives no other one opens the file: it is locked (`flock`), and each new
 //!      file is locked before it gets the name.
 
@@ -39,11 +39,11 @@ pub(in crate::server) struct StateFile {
     path: PathBuf,
     /// Holds the lock.
     locked: File,
-    /// What the file has, and whether it is synced.
+    /// The text of the file, and whether it is synced.
     saved: Vec<u8>,
     is_synced: bool,
-    /// Closes replaced files: to free one, the system first waits until what it is still writing of
-    /// it is on disk. Without a thread, or with many in front, it is closed at once.
+    /// The thread that closes replaced files: closing one waits until the system's writes of it are
+    /// on disk. Without the thread, or with a full queue, [`StateFile::save`] closes the file.
     closer: Option<SyncSender<File>>,
 }
 
@@ -115,7 +115,7 @@ impl StateFile {
         })?;
         let old = std::mem::replace(&mut self.locked, replaced);
         if let Some(closer) = &self.closer {
-            // What it does not take is closed here.
+            // A file that the queue does not take is closed here.
             let _ = closer.try_send(old);
         }
         self.saved = text;

@@ -65,7 +65,8 @@ impl Link {
         self.unsent
     }
 
-    /// Memory of what waits. Messages that links share are counted by each of them, as Redis does.
+    /// Memory of waiting messages. Messages that links share are counted by each of them, as in
+    /// Redis.
     pub fn queue_bytes(&self) -> usize {
         self.unsent + self.sent + self.queue.capacity() * size_of::<Bytes>()
     }
@@ -116,9 +117,9 @@ pub(in crate::server) struct Links {
     pub slab: Slab<Box<Link>>,
     /// Slot and generation.
     pub places: HashMap<LinkId, (u32, u32)>,
-    /// Those with messages queued in this round.
+    /// Links with messages queued in this round.
     pub unsent: Vec<(u32, u32)>,
-    /// Those with bytes to read that no event reports.
+    /// Links with bytes to read that no event reports.
     pub unread: Vec<(u32, u32)>,
 }
 

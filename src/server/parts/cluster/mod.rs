@@ -1,4 +1,4 @@
-//! A cluster node's core with what it has asked for: the links of the bus, the file of its state.
+//! A cluster node's core with its resources: the links of the bus, the file of its state.
 //! `server::cluster` carries out the core's actions.
 
 mod file;
@@ -31,10 +31,11 @@ pub(crate) struct ClusterDriver {
     pub(in crate::server) tick_due_ms: u64,
     /// Actions on keys and roles that wait until no script runs and no data is being loaded.
     pub(in crate::server) deferred: VecDeque<Action>,
-    /// Who serves what has changed: clients that wait are asked again at the end of the turn.
-    pub(in crate::server) routes_changed: bool,
-    /// Slots whose shard channels are served elsewhere now; their clients hear of it at the end of
+    /// Slots are served by other nodes than before: waiting clients are checked again at the end of
     /// the turn.
+    pub(in crate::server) routes_changed: bool,
+    /// Slots whose shard channels are served elsewhere now; their clients are notified at the end
+    /// of the turn.
     pub(in crate::server) lost_channels: Vec<(u16, u16)>,
     /// Links closed because they had more to send than `cluster-link-sendbuf-limit`.
     pub(in crate::server) closed_by_limit: u64,

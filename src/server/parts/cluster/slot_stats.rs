@@ -1,4 +1,4 @@
-//! What the commands of each slot cost (`cluster-slot-stats-enabled`; CLUSTER SLOT-STATS).
+//! The cost of the commands of each slot (`cluster-slot-stats-enabled`; CLUSTER SLOT-STATS).
 //!
 //! `World::run` reports every command by the same test that MONITOR uses: without figures it costs
 //! nothing. A command's slot is that of its keys. EXEC and scripts have the slot of the commands

@@ -6,7 +6,7 @@ use crate::command::Flags;
 use crate::migration::{Name, Ranges};
 use crate::server::parts::observe::command_log::Thresholds;
 
-/// State that a command's way tests, recomputed when what it depends on changes.
+/// State that is tested for each command, recomputed when its sources change.
 pub struct Gates {
     /// Commands that must take the long way.
     pub(in crate::server) interest: Interest,
@@ -21,16 +21,16 @@ pub struct Gates {
     pub(in crate::server) thresholds: Thresholds,
     /// CLIENT PAUSE.
     pub client_pause: Option<Pause>,
-    /// FAILOVER holds writes back.
+    /// FAILOVER holds writes.
     pub(in crate::server) fails_over: bool,
-    /// A shutdown that waits for replicas does, too.
+    /// A shutdown that waits for replicas holds writes.
     pub(in crate::server) shuts_down: bool,
     /// The append only file's buffer is full, because the disk lags: writes wait.
     pub(in crate::server) log_is_full: bool,
     /// Writes to these slots wait until another node has taken them over.
     pub(in crate::server) held_slots: HeldSlots,
-    /// A failover that a replica has asked for on the cluster's bus does until then, monotonic
-    /// milliseconds.
+    /// Until when a failover that a replica has requested on the cluster's bus holds writes,
+    /// monotonic milliseconds.
     pub(in crate::server) hands_over_until_ms: Option<u64>,
 }
 
@@ -53,7 +53,7 @@ impl Default for Gates {
     }
 }
 
-/// Slots whose writes wait, by who holds them. Few.
+/// Slots whose writes wait, by the job that holds them. Few.
 #[derive(Debug, Default)]
 pub(in crate::server) struct HeldSlots {
     all: Vec<(Name, Ranges)>,
@@ -112,7 +112,7 @@ impl Gates {
     }
 }
 
-/// What INFO tells of a pause, in Valkey's words.
+/// The figures of a pause in INFO, in Valkey's words.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PauseReport {
     pub reason: &'static str,
@@ -158,7 +158,7 @@ impl Gates {
 }
 
 bitflags::bitflags! {
-    /// What in the server's state concerns the gates.
+    /// The parts of the server's state that concern the gates.
     #[derive(Clone, Copy, Debug)]
     pub(in crate::server) struct State: u16 {
         /// CLIENT PAUSE WRITE.
@@ -167,7 +167,7 @@ bitflags::bitflags! {
         const PAUSED_ALL = 1 << 1;
         /// Writers must wait until a snapshot has saved what they change.
         const UNSAVED = 1 << 2;
-        /// What is written may not be persisted: the last save, or a write of the log, failed.
+        /// Writes may not be persisted: the last save, or a write of the log, failed.
         const FAILED = 1 << 3;
         /// Commands that take over the machine need a login.
         const GUARDED = 1 << 4;
@@ -182,7 +182,7 @@ bitflags::bitflags! {
         const STALE = 1 << 8;
         /// Fewer replicas than `min-replicas-to-write`.
         const FEW_REPLICAS = 1 << 9;
-        /// Commands are looked at that a cluster would refuse.
+        /// Commands that a cluster would refuse are counted.
         const SAMPLED = 1 << 11;
         /// Commands that the audit should record are refused: its log is stuck.
         const UNAUDITED = 1 << 12;
@@ -254,10 +254,10 @@ impl Interest {
     }
 }
 
-/// Commands refused while what they would acknowledge cannot be persisted.
+/// Commands refused while the writes that they would acknowledge cannot be persisted.
 pub(in crate::server) const UNSAFE: Flags = Flags::WRITE.union(Flags::REPORTS_DISK);
 
-/// Commands that CLIENT PAUSE WRITE holds back.
+/// Commands that CLIENT PAUSE WRITE holds.
 pub(in crate::server) const PAUSED: Flags = Flags::WRITE.union(Flags::MAY_REPLICATE);
 
 /// Commands that run a script.

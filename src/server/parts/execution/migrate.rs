@@ -30,7 +30,7 @@ pub struct MigrateLink {
     pub link: BlockingLink,
     /// The selected database; `None`: unknown.
     pub selected: Option<i64>,
-    /// What the server said of itself, if it was asked.
+    /// The facts that the server gave in INFO, if it was asked.
     pub peer: Option<Peer>,
     used_ms: u64,
 }

@@ -1,4 +1,11 @@
-//! What the execution of commands keeps between commands.
+//! State of the execution of commands that outlives a command.
+//!
+//! [`gates`]: which commands need the gates at all; recomputed when its sources change, so that a
+//! command that no gate concerns costs one test. [`scripting`]: the caches, and the running script,
+//! of which there is at most one. [`searches`]: long work, in slices of the loop or on worker
+//! threads. [`migrate`]: connections to other servers that MIGRATE keeps.
+//!
+//! How a command runs: `server::execution`.
 
 pub mod gates;
 pub mod migrate;

@@ -32,17 +32,17 @@ pub struct Scripting {
     pub(in crate::server) spare: Option<Box<Spare>>,
     /// DEBUG SET-DISABLE-DENY-SCRIPTS: scripts may call any command.
     pub denies_nothing: bool,
-    /// What the running script may still do that a cluster would refuse, if that is counted.
+    /// The uses of keys by the running script that are counted because a cluster would refuse them.
     pub(in crate::server) sample: Sample,
 }
 
-/// What a script may do that counts (`cluster-compatibility-sample-ratio`).
+/// The use of keys by a script that is counted (`cluster-compatibility-sample-ratio`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(in crate::server) enum Sample {
-    /// Nothing: it is not in the sample, or has been counted.
+    /// None: the script is not in the sample, or has been counted.
     #[default]
     Over,
-    /// Use keys of another slot than this one, or of a second slot if it has used none.
+    /// The use of keys of another slot than this one, or of a second slot if none has been used.
     Slot(Option<u16>),
 }
 

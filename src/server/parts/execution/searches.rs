@@ -37,11 +37,11 @@ use crate::types::vector_set::{Inquiry, Names, Parameters, Placement, Progress};
 
 /// Long work that needs nothing of the keyspace.
 pub trait Task: Any + Send {
-    /// Goes on for about so long; a piece that cannot be divided may take more.
+    /// Continues for about `nanos`; a step that cannot be divided may take more.
     fn step(&mut self, nanos: usize) -> Progress;
 }
 
-/// What is searched for in a vector set.
+/// A search in a vector set.
 pub enum Work {
     Inquiry(Box<Inquiry>),
     Placement(Box<Placement>),
@@ -139,7 +139,7 @@ const CACHED_NANOS: usize = 20;
 const CACHED_BYTES: usize = 1 << 20;
 /// A turn of the loop searches for no longer than this itself.
 const TURN_NANOS: usize = 200_000;
-/// A look at a name.
+/// The time to look at a name.
 const NAME_NANOS: usize = 60;
 /// Slices after which the next search has its turn.
 const SLICES_PER_SHARE: usize = 8;
@@ -260,13 +260,13 @@ impl Searches {
         self.shared.has_news.notify_all();
     }
 
-    /// Whether searches wait that the loop can go on with.
+    /// Whether searches wait that the loop can continue.
     pub fn has_slices(&self) -> bool {
         self.shared.waiting.load(Ordering::Relaxed) > 0
     }
 
-    /// Goes on with a search if the loop has nothing else to do in this turn (`is_idle`) or there
-    /// are no workers; else leaves to them what has waited for a turn.
+    /// Continues a search if the loop has nothing else to do in this turn (`is_idle`) or there are
+    /// no workers; otherwise leaves searches that have waited for a turn to the workers.
     pub fn run_slice(&mut self, turn: u64, is_idle: bool) {
         if !is_idle && self.threads > 0 {
             let began = self.shared.queue().jobs.front().map(|job| job.turn);
@@ -360,7 +360,7 @@ impl Shared {
         }
     }
 
-    /// Goes on with a job for so many slices, or longer if no other waits; returns it if it has not
+    /// Continues a job for so many slices, or longer if no other waits; returns it if it has not
     /// ended.
     fn run_share(&self, mut job: Job, slices: usize) -> Option<Job> {
         let began = clock::cycles();

@@ -1,4 +1,4 @@
-//! The memory of all clients: what it is, and which of them a limit closes.
+//! The memory of all clients: its size, and the clients that a limit closes.
 //!
 //! While there is a limit every session's memory is added up as it changes: after its commands,
 //! after others have sent it much, and after its output is flushed; cron recounts all of them.
@@ -112,8 +112,8 @@ impl ClientMemory {
         self.limit > 0 && self.held() > self.limit
     }
 
-    /// What the limit is compared with. The setting counts for each client whatever waits for it,
-    /// as in Redis; the share is about memory that there is: a message to many clients counts once.
+    /// The bytes that the limit is compared with. For the setting a message counts for each client
+    /// that it waits for, as in Redis; for the share, which bounds real memory, it counts once.
     #[inline]
     fn held(&self) -> usize {
         if self.is_share {
@@ -148,7 +148,7 @@ impl ClientMemory {
         }
     }
 
-    /// Those that wait and need not any more. O(clients that wait).
+    /// Takes the waiting clients that need not wait any more. O(clients that wait).
     pub(in crate::server) fn resume(&mut self, clients: &mut Clients) -> Vec<ClientId> {
         let mut free = Vec::new();
         for id in std::mem::take(&mut self.held_readers) {

@@ -3,8 +3,7 @@
 //!
 //! Eviction compares used memory. Resident memory is larger, by what the allocator holds: cron
 //! ([`MemoryLimit::watch`]) warns when it exceeds the limit by more than
-//! `maxmemory-resident-warning` percent. What is evicted:
-//! `parts::memory::eviction`.
+//! `maxmemory-resident-warning` percent. Policy and pace of eviction: `parts::memory::eviction`.
 //!
 //! Cost: reading the limit is O(1); working out `auto` and resident memory reads files of the
 //! system, at most once a second.
@@ -25,7 +24,7 @@ pub struct MemoryLimit {
     /// Bytes; 0: no limit.
     bytes: u64,
     not_counted: usize,
-    /// What takes a walk to be measured, and the turn in which that was done last.
+    /// The turn of the last measurement of memory that takes a walk, and its bytes.
     walked: (u64, usize),
     set_aside: usize,
     found: Option<(u64, Owner)>,
@@ -49,7 +48,7 @@ impl MemoryLimit {
         }
     }
 
-    /// What takes a walk, if it has been measured in this turn.
+    /// Bytes of memory that takes a walk to measure, if that was done in this turn.
     pub(in crate::server) fn walked(&self, turn: u64) -> Option<usize> {
         (self.walked.0 == turn).then_some(self.walked.1)
     }
@@ -65,7 +64,7 @@ impl MemoryLimit {
         std::mem::replace(&mut self.set_aside, bytes) != bytes
     }
 
-    /// Used bytes from which on something must be freed: keys, or what flushes have set aside.
+    /// Used bytes from which on memory must be freed: keys, or data that flushes have set aside.
     pub(in crate::server) fn room_bound(&self, eviction_bound: usize) -> usize {
         match self.set_aside {
             0 => eviction_bound,

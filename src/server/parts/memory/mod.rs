@@ -1,4 +1,11 @@
-//! What memory the server uses, and what it gives up at a limit.
+//! Limits of memory, and the ways to stay below them.
+//!
+//! [`memory_limit`]: the effective `maxmemory`. [`eviction`]: the policy, and the time that an
+//! eviction may take. [`client_memory`]: the limit of all clients' buffers, which do not count
+//! towards `maxmemory`. [`spare_buffers`]: reply buffers kept for reuse, returned before a key is
+//! evicted. [`defrag`]: when memory is defragmented, and its share of the time.
+//!
+//! Which keys are evicted: `keyspace`. What does not count: `server::observe::not_counted`.
 
 pub mod client_memory;
 pub mod defrag;

@@ -1,5 +1,5 @@
-//! Output buffers that no client has, kept for the next replies. Memory that waits for nobody: it
-//! is given up before a key is evicted.
+//! Output buffers that no client has, kept for the next replies. They are returned to the allocator
+//! before a key is evicted.
 
 use crate::server::clients::session::Session;
 
@@ -18,8 +18,8 @@ pub(in crate::server) struct SpareBuffers {
 }
 
 impl SpareBuffers {
-    /// There is too much memory: returns all of them to the allocator, if they are worth keys.
-    /// Whether they were.
+    /// Returns all of them to the allocator, because the limit of memory is reached, unless they
+    /// have only a few bytes. Whether it did.
     #[cold]
     pub(in crate::server) fn give_up(&mut self) -> bool {
         let is_worth_it = self.bytes > SPARE_BYTES_FREE;

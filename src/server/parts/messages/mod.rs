@@ -1,4 +1,10 @@
 //! Messages to clients that no command of theirs caused.
+//!
+//! [`message`]: their form, encoded once for all receivers. [`outbox`]: messages wait there until
+//! the command that caused them has replied, so none is ever inside a reply. [`tracking`]: which
+//! clients are notified of which keys; its memory is bounded.
+//!
+//! Delivery: `server::messages`. Channels and patterns: `pubsub`.
 
 pub mod message;
 pub mod outbox;

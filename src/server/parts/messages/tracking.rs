@@ -45,7 +45,7 @@ pub enum Mode {
     /// All that it has read.
     #[default]
     Read,
-    /// Those read immediately after CLIENT CACHING YES.
+    /// Keys read immediately after CLIENT CACHING YES.
     OptIn,
     /// All that it has read, except immediately after CLIENT CACHING NO.
     OptOut,

@@ -1,4 +1,12 @@
-//! The links that we have dialled: to the source of slots, or to their target.
+//! The links that this node has dialled: to the source of slots, or to their target.
+//!
+//! A link that brings a source's commands has a session, which runs them like a client without a
+//! socket. Output has no limit here: an export sends no more of its snapshot while much waits
+//! (`MigrationDriver::awaits_room`). A link that is given up is closed when everything is sent, or
+//! at a time limit (`closes_at_ms`).
+//!
+//! Cost: O(1) by number; O(links), which are few, by place. The read buffer is shared by all links,
+//! and freed with the last one. Which link is dialled, and why: `crate::migration`.
 
 use std::collections::HashMap;
 use std::io::{ErrorKind, Write};
@@ -21,7 +29,7 @@ pub(in crate::server) struct Dialled {
     pub stage: Stage,
     out: Vec<u8>,
     sent: usize,
-    /// What has come and has not been looked at.
+    /// Received bytes that have not been parsed.
     pub input: Inbox,
     /// Runs the source's commands. `None` while it does.
     pub session: Option<Box<Session>>,
@@ -89,9 +97,9 @@ impl Dialled {
 pub(in crate::server) struct Links {
     pub slab: Slab<Box<Dialled>>,
     places: HashMap<u64, (u32, u32)>,
-    /// Those with bytes to read or to run that no event reports.
+    /// Links with bytes to read or to run that no event reports.
     pub unread: Vec<u64>,
-    /// What they are read into.
+    /// The buffer that sockets are read into.
     pub buffer: Vec<u8>,
 }
 

@@ -1,5 +1,5 @@
-//! Slots on their way: the machine (`crate::migration`) with its links, exports, and what waits to
-//! be told.
+//! Slots on their way: the machine (`crate::migration`) with its links, exports, and the facts that
+//! wait to be reported to it.
 //!
 //! `server::migration` calls the machine and carries out its actions; `execution::slots` runs a
 //! source's commands, and passes effects on slots on.
@@ -21,15 +21,15 @@ pub(crate) struct MigrationDriver {
     pub(crate) machine: Migrations,
     pub(in crate::server) links: Links,
     pub(in crate::server) exports: Exports,
-    /// What clients that are links are to be sent at the end of the turn.
+    /// Bytes for clients that are links, sent at the end of the turn.
     pub(in crate::server) to_clients: HashMap<u64, ToClient>,
-    /// Bytes of sources' commands that have been applied, and those that failed, since the machine
-    /// was told.
+    /// Bytes of sources' commands that have been applied, and commands that failed, since the last
+    /// report to the machine.
     pub(in crate::server) applied: Vec<(Link, usize)>,
     pub(in crate::server) failures: Vec<(Link, String)>,
     /// Clients that are gone.
     pub(in crate::server) gone: Vec<u64>,
-    /// What a peer has said by `CONF NODE-ID`.
+    /// The ids that peers have announced by `CONF NODE-ID`.
     pub(in crate::server) nodes: HashMap<u64, Name>,
     /// Commands of sources that have been run.
     pub(in crate::server) commands: u64,
@@ -40,7 +40,7 @@ pub(crate) struct MigrationDriver {
     pub(in crate::server) routes_changed: bool,
     pub(in crate::server) was_flushed: bool,
     pub(in crate::server) tick_due_ms: u64,
-    /// What was kept of slots is being deleted for want of memory.
+    /// Kept keys of slots are being deleted for want of memory.
     pub(in crate::server) frees_kept: bool,
     /// An export waits until its link has sent more.
     pub(in crate::server) awaits_room: bool,

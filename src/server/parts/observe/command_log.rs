@@ -234,7 +234,8 @@ impl Thresholds {
         reply_bytes: usize::MAX,
     };
 
-    /// Those of the settings: for time the lower one of the slow log's and the latency monitor's.
+    /// The thresholds that the settings give: for time the lower one of the slow log's and the
+    /// latency monitor's.
     pub fn of(config: &Config, cycles: &Cycles) -> Thresholds {
         let slowlog = config.slowlog_log_slower_than;
         let latency = config.latency_monitor_threshold;

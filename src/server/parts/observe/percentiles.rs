@@ -30,7 +30,7 @@ pub(in crate::server) struct Found {
     /// `(microseconds, calls that took no longer)`, since the start.
     pub(in crate::server) levels: Vec<(u64, u64)>,
     read_ms: u64,
-    /// What is subtracted, and what takes its place when it is old enough.
+    /// The copy that is subtracted, and the copy that replaces it when it is old enough.
     base: Option<Box<Histogram>>,
     next: Option<(u64, Box<Histogram>)>,
 }

@@ -1,19 +1,19 @@
-//! What a shutdown is to do, as SHUTDOWN or the setting for a signal says.
+//! The options of a shutdown, given by SHUTDOWN or by the setting for a signal.
 
 use crate::config::ShutdownFlags;
 
 /// The options of a shutdown.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ShutdownRequest {
-    /// Skip whatever would delay.
+    /// Skip all waits.
     pub now: bool,
     /// Ignore errors that would prevent it.
     pub force: bool,
     /// `Some(true)`: SAVE, `Some(false)`: NOSAVE.
     pub save: Option<bool>,
-    /// Not as a primary that votes in a cluster.
+    /// Refuse on a primary that votes in a cluster.
     pub safe: bool,
-    /// A replica of the cluster takes over before.
+    /// Have a replica of the cluster take over first.
     pub failover: bool,
 }
 
@@ -28,7 +28,7 @@ pub struct WaitingShutdown {
     pub by_signal: bool,
     /// A replica was asked to take over.
     pub has_told: bool,
-    /// Until then clients may end what they do (`shutdown-drain-seconds`), monotonic milliseconds;
+    /// Until when clients may finish their work (`shutdown-drain-seconds`), monotonic milliseconds;
     /// `None`: that is over.
     pub drains_until_ms: Option<u64>,
 }

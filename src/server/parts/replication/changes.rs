@@ -1,9 +1,9 @@
-//! Readers of the change stream (`CHANGES READ`), and what the notes in the stream have said last.
+//! Readers of the change stream (`CHANGES READ`), and the last note in the stream.
 //!
 //! A reader takes units from the backlog, or from the files of the append only file if these reach
-//! further back, and keeps its place between two commands of its client: a client that reads on
-//! pays for nothing twice. What a command has found waits here until there is enough of it, or no
-//! more.
+//! further back, and keeps its position between two commands of its client: a client that continues
+//! to read pays for nothing twice. Changes that a command has found wait here until there are
+//! enough, or no more.
 
 use std::collections::HashMap;
 use std::ops::Range;
@@ -37,7 +37,7 @@ pub struct Found {
     pub user: Option<Arc<[u8]>>,
     /// The request, in [`Reader::bytes`].
     pub request: Range<usize>,
-    /// Its keys that were asked for, in [`Reader::bytes`].
+    /// Its keys that match the request, in [`Reader::bytes`].
     pub keys: Vec<Range<usize>>,
 }
 
@@ -53,7 +53,7 @@ pub struct Reader {
     pub next: ReplOffset,
     pub found: Vec<Found>,
     pub bytes: Vec<u8>,
-    /// Bytes of the stream that the command has read behind `from`.
+    /// Bytes of the stream that the command has read after `from`.
     pub scanned: u64,
     /// It has begun with the begin of a file.
     pub is_from_begin: bool,
@@ -118,7 +118,7 @@ impl Reader {
         });
     }
 
-    /// The client has what was found: the next command goes on from here.
+    /// The client has the changes found so far: the next command continues from here.
     fn answered(&mut self) {
         self.found.clear();
         self.bytes = Vec::new();
@@ -126,7 +126,7 @@ impl Reader {
     }
 }
 
-/// What the last note has said.
+/// The content of the last note.
 #[derive(Default)]
 struct Said {
     context: Context,
@@ -141,9 +141,9 @@ pub struct Changes {
     /// See [`Changes::repeat_note`].
     is_stale: bool,
     readers: HashMap<ClientId, Reader>,
-    /// Clients whose commands go on.
+    /// Clients whose commands wait or have more to read.
     waiting: Vec<Waiting>,
-    /// Those of them that get what replicas have acknowledged.
+    /// How many of them get only what replicas have acknowledged.
     waiting_for_replicas: usize,
     /// The first position that one of them has still to read, those that are not at the end aside.
     lowest_waiting: Option<ReplOffset>,
@@ -153,13 +153,13 @@ pub struct Changes {
     wrote_to: ReplOffset,
 }
 
-/// A client whose command goes on.
+/// A client whose command waits or has more to read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::server) struct Waiting {
     pub client: ClientId,
     /// It has read up to here; `None`: there is more to read.
     pub limit: Option<ReplOffset>,
-    /// It gets what so many replicas have acknowledged.
+    /// It gets only changes that so many replicas have acknowledged.
     pub replicas: usize,
     /// The history in which it has read.
     pub history: ReplId,
@@ -217,7 +217,7 @@ impl Changes {
         self.is_stale = true;
     }
 
-    /// What is known about the next change of the stream.
+    /// The context (database, user, time) of the next change of the stream.
     pub(in crate::server) fn context(&self, db: Option<DbIndex>) -> Context {
         let said = self.said.as_ref().map(|said| said.context.clone());
         Context {
@@ -229,19 +229,19 @@ impl Changes {
     /// Takes the client's reader out, if its command was answered and it is at this position.
     pub fn reader_at(&mut self, client: ClientId, from: ReplOffset) -> Option<Reader> {
         let reader = self.reader_of(client)?;
-        // One whose command has ended without an answer may have passed over what others want.
+        // A command that ended without an answer may have passed over changes that the next wants.
         let is_settled = reader.next == from && reader.found.is_empty();
         (is_settled && reader.from == from).then_some(reader)
     }
 
-    /// Takes the reader of a command that goes on.
+    /// Takes the reader of a command that continues.
     pub fn reader_of(&mut self, client: ClientId) -> Option<Reader> {
         let mut reader = self.readers.remove(&client)?;
         reader.is_waiting = false;
         Some(reader)
     }
 
-    /// The client's command goes on with its reader.
+    /// Keeps the reader of a client's command, which continues later.
     pub(in crate::server) fn go_on_later(&mut self, waiting: Waiting, mut reader: Reader) {
         reader.units.shrink();
         reader.is_waiting = true;
@@ -265,7 +265,7 @@ impl Changes {
     /// The client is gone, or its command has failed.
     pub fn drop_reader(&mut self, client: ClientId) {
         if !self.readers.is_empty() && self.readers.remove(&client).is_some() {
-            // If it has waited, it does not any more.
+            // It may have been waiting: `lowest_waiting` has to be found anew.
             self.served_at = None;
         }
     }
@@ -290,7 +290,7 @@ impl Changes {
         self.waiting.len()
     }
 
-    /// Whether a command can go on at once.
+    /// Whether a command can continue at once.
     pub(in crate::server) fn has_work(&self) -> bool {
         self.waiting.iter().any(|waiting| waiting.limit.is_none())
     }
@@ -300,7 +300,7 @@ impl Changes {
         self.waiting_for_replicas > 0 || self.served_at != Some(now) || self.has_work()
     }
 
-    /// Takes the clients that wait, who are served now; each that goes on waiting registers again.
+    /// Takes the clients that wait, to serve them; those that have to wait longer register again.
     pub(in crate::server) fn take_waiting(&mut self) -> Vec<Waiting> {
         self.waiting_for_replicas = 0;
         std::mem::take(&mut self.waiting)

@@ -25,9 +25,9 @@ pub struct FailingReplica {
     /// The next copy does not begin before, monotonic milliseconds.
     pub retry_ms: u64,
     failed_ms: u64,
-    /// What it cannot read, as far as that is known.
+    /// The data that it cannot read, as far as that is known.
     pub obstacle: Option<Obstacle>,
-    /// The log has been told of the last copy.
+    /// The failure of the last copy has been logged.
     pub is_told: bool,
 }
 
@@ -65,7 +65,7 @@ impl Failing {
         });
     }
 
-    /// A replica, named by its address and port, has acknowledged what it has.
+    /// A replica, named by its address and port, has acknowledged its copy.
     pub(in crate::server) fn recovered(&mut self, name: &str) {
         self.0
             .retain(|its| name != format!("{}:{}", its.ip, its.port));
@@ -76,7 +76,7 @@ impl Failing {
         self.0.iter_mut().find(|its| its.is_at(ip, port))
     }
 
-    /// Those that have failed more than once, and lately.
+    /// Replicas that have failed more than once, and lately.
     pub fn repeatedly(&self, now_ms: u64) -> impl Iterator<Item = &FailingReplica> {
         let all = self.0.iter().filter(|its| its.copies > 1);
         all.filter(move |its| now_ms.saturating_sub(its.failed_ms) < FORGET_MS)

@@ -1,4 +1,4 @@
-//! FAILOVER: a primary hands its part over to one of its replicas.
+//! FAILOVER: a primary hands its role over to one of its replicas.
 //!
 //!     WaitingForSync -> InProgress -> (a replica)
 //!           |                |
@@ -20,7 +20,7 @@ pub struct Failover {
     pub(in crate::server) deadline_ms: Option<u64>,
 }
 
-/// How far it has come.
+/// The stage of a failover.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stage {
     WaitingForSync,

@@ -1,9 +1,9 @@
 //! Replication: which servers follow this one ([`replicas`]), and which one it follows
 //! ([`upstream`]). The stream itself, its offset and its history, belongs to `replication::Stream`.
 //!
-//! Both own state and answer questions; sockets are driven by the loop (`run::links::upstream`,
-//! `run::write`), and what a change of role means for the rest of the server is composed in
-//! `replicate`.
+//! Both own state and answer questions; the loop drives the sockets (`run::links::upstream`,
+//! `run::write`), and `server::replication` carries out the consequences of a change of role for
+//! the rest of the server.
 
 pub mod changes;
 pub mod failing;
@@ -32,7 +32,7 @@ use upstream::Upstream;
 #[derive(Default)]
 pub struct Replication {
     pub replicas: Replicas,
-    /// Replicas that do not load what they are sent.
+    /// Replicas that do not load the copies they are sent.
     pub failing: Failing,
     /// The primary that this server follows; `None`: it is a primary itself.
     pub upstream: Option<Box<Upstream>>,
@@ -62,7 +62,7 @@ pub struct Replication {
     pub(in crate::server) undone_at: Option<ReplOffset>,
     /// Another undo is at the end of the stream, or about to be.
     pub(in crate::server) undone_now: bool,
-    /// What the last demotion has lost.
+    /// The writes that the last demotion has lost.
     pub lost: Option<LostWrites>,
     /// FAILOVER in progress.
     pub failover: Option<Failover>,
@@ -74,7 +74,7 @@ pub struct Replication {
     pub syncs: SyncCounts,
 }
 
-/// Replicas that asked for what follows a position that this server has not reached.
+/// Replicas that asked to continue from a position that this server has not reached.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct ReplicasAhead {
     pub count: u64,
@@ -107,12 +107,12 @@ pub enum PausePoint {
     SnapshotBegun,
     /// A replica, before it dials the second link.
     BeforeChannel,
-    /// A replica, before it replays what the main link has brought.
+    /// A replica, before it replays the stream that the main link has brought.
     Replay,
 }
 
 impl Replication {
-    /// Stops the process if DEBUG REPL-PAUSE says so.
+    /// Stops the process if DEBUG REPL-PAUSE has named this point.
     pub(in crate::server) fn pause_at(&self, point: PausePoint) {
         if self.pause_at == Some(point) {
             tracing::warn!("Process is about to stop: DEBUG REPL-PAUSE");

@@ -1,14 +1,14 @@
-//! The stream as it leaves compressed: the blocks that are made of it, and what a link has of them.
+//! The stream as it leaves compressed: the blocks that are made of it, and each link's state.
 //!
-//!     backlog   ... | known | block |            a block: 64 KiB of the stream at most, compressed with
-//!     link A   begins ^            ^             knowledge of what is before it on the link
-//!     link B   begins ^            ^             the same block, made once
+//!     backlog   ... | known | block |     a block: at most 64 KiB of the stream, compressed
+//!     link A   begins ^            ^      with knowledge of the bytes before it on the link
+//!     link B   begins ^            ^      the same block, made once
 //!
 //! A block depends only on the bytes it is made of, and on those before it that are known to the
 //! link. Links at one position are therefore sent the same blocks, whichever is served first.
 //!
 //! Positions are those of the stream. A link's ([`Replica::sent`](super::replicas::Replica::sent))
-//! is behind the block that its socket is being given.
+//! is before the block that is being written to its socket.
 
 use std::collections::VecDeque;
 
@@ -26,11 +26,11 @@ const KEPT_BLOCKS: usize = 8;
 /// A link whose stream is compressed.
 #[derive(Debug)]
 pub(in crate::server) struct Packing {
-    /// From where on the backlog has what was sent on this link.
+    /// The position from which on the backlog has the bytes that were sent on this link.
     begin: ReplOffset,
     has_begun: bool,
-    /// What the socket has not taken of the last block, and how many bytes of the stream the block
-    /// is.
+    /// The rest of the last block that the socket has not taken, and the block's length in bytes of
+    /// the stream.
     unsent: Bytes,
     block: usize,
     /// Bytes of the stream in the blocks that were sent whole, and bytes that were sent.
@@ -51,14 +51,14 @@ impl Packing {
         }
     }
 
-    /// What follows on a link at `sent` is read from the backlog. What came from the log is not
-    /// known as the backlog has it: the log has newlines in place of bytes that are not for
-    /// replicas.
+    /// From `sent` on the link is served from the backlog. Bytes that came from the log do not
+    /// count as known, because they may differ: the log has newlines in place of bytes that are not
+    /// for replicas.
     pub fn leaves_log(&mut self, sent: ReplOffset) {
         self.begin = sent;
     }
 
-    /// What the socket is to be given; empty: another block is needed.
+    /// The bytes to write to the socket; empty: another block is needed.
     pub fn unsent(&self) -> &[u8] {
         &self.unsent
     }
@@ -87,7 +87,8 @@ impl Packing {
     }
 }
 
-/// What a block is made of: its place in a history, and how many bytes before it are known.
+/// The sources of a block: its place in a history, its length, and how many bytes before it are
+/// known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Made {
     at: Position,
@@ -105,8 +106,8 @@ pub struct Packs {
 }
 
 impl Packs {
-    /// The next block for a link at a position, of what is before `end`; and how many bytes of the
-    /// stream it is. `is_shared`: other links may be sent the same one.
+    /// The next block for a link at a position, of bytes before `end`; and its length in bytes of
+    /// the stream. `is_shared`: other links may be sent the same one.
     pub(in crate::server) fn block(
         &mut self,
         backlog: &Backlog,
@@ -213,7 +214,7 @@ mod tests {
         let mut first = link(50);
         backlog.push(&text(0, 100_000));
         assert!(send(&mut packs, &backlog, &mut first, 777, true) == text(0, 100_000));
-        // It knows nothing of what was before.
+        // The bytes before are not known to it.
         let mut second = link(backlog.end());
         for round in 1..40 {
             let more = text(round * 31, round * 517);
@@ -230,7 +231,7 @@ mod tests {
         assert!(begins.windows(2).all(|two| two[0] > two[1]), "{begins:?}");
         assert_eq!(first.0.uncompressed_bytes, backlog.end() - 50);
         assert!(first.0.compressed_bytes * 3 < first.0.uncompressed_bytes);
-        // What came from a log may differ from what the backlog has.
+        // Bytes that came from a log may differ from the backlog's.
         let at = backlog.end();
         first.0.leaves_log(at);
         backlog.push(&text(0, 300));

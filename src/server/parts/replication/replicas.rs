@@ -1,5 +1,5 @@
-//! The replicas of this server: what each has said of itself, how far it has been sent the stream,
-//! and what it has acknowledged.
+//! The replicas of this server: the facts that each has announced, the position up to which it has
+//! been sent the stream, and the position that it has acknowledged.
 //!
 //!     Introduced -> Waits -> Sending -> AwaitsAck -> Online
 //!              (partial: straight to Online)
@@ -28,7 +28,7 @@ use crate::keyspace::ClientId;
 use crate::persistence::aof::LogFeed;
 use crate::replication::ReplOffset;
 
-/// What a replica says of itself (REPLCONF).
+/// The facts that a replica announces (REPLCONF).
 #[derive(Clone, Debug, Default)]
 pub struct Facts {
     /// `listening-port`.
@@ -71,10 +71,10 @@ pub enum Filter {
     Nothing,
 }
 
-/// How far a replica has come.
+/// The state of a replica.
 #[derive(Debug, Default)]
 pub(in crate::server) enum State {
-    /// It has said something of itself, and asked for nothing yet.
+    /// It has announced a fact, and asked for nothing yet.
     #[default]
     Introduced,
     /// It waits for a snapshot to begin.
@@ -112,20 +112,20 @@ pub struct Replica {
     pub(in crate::server) log: Option<Box<LogFeed>>,
     /// It is not tried to serve it from the log before this time, monotonic milliseconds.
     pub(in crate::server) log_retry_ms: u64,
-    /// What it has acknowledged: applied, and on its disk.
+    /// The positions that it has acknowledged: applied, and on its disk.
     pub acked: ReplOffset,
     pub acked_on_disk: ReplOffset,
-    /// What it has acknowledged counts: on this link it has said so itself, or asked to continue
+    /// The acknowledged position counts: on this link the replica has sent it, or asked to continue
     /// from there. Before, it may still be loading its snapshot.
     pub(in crate::server) is_confirmed: bool,
     /// A later link has the same announced address, and this one has brought nothing since: it is
     /// the half-open link of a replica that has connected again, and does not count twice.
     pub(in crate::server) is_replaced: bool,
-    /// When it was heard last, monotonic milliseconds.
+    /// When its last bytes were received, monotonic milliseconds.
     pub heard_ms: u64,
-    /// What it had sent at the last turn of cron, bytes.
+    /// Bytes received from it up to cron's last check.
     pub(in crate::server) heard_bytes: u64,
-    /// Since when what it has still to be sent exceeds the soft limit, monotonic milliseconds.
+    /// Since when the bytes still to be sent to it exceed the soft limit, monotonic milliseconds.
     pub(in crate::server) over_soft_since_ms: Option<u64>,
     /// Its socket has the settings for replicas.
     pub(in crate::server) is_tuned: bool,
@@ -134,7 +134,7 @@ pub struct Replica {
 }
 
 impl Replica {
-    /// Whether it has the data up to a position, as it has said itself.
+    /// Whether it has acknowledged the data up to a position.
     pub(in crate::server) fn has_acked(&self, offset: ReplOffset) -> bool {
         self.is_online() && self.is_confirmed && self.acked >= offset
     }
@@ -143,7 +143,7 @@ impl Replica {
     /// acknowledge.
     pub(in crate::server) fn owes_ack_of_copy(&self) -> bool {
         let facts = &self.facts;
-        // Without a port, replicas cannot be told from each other.
+        // Without a port, replicas cannot be distinguished.
         let acknowledges = facts.port > 0
             && !(self.is_mute || facts.rdb_only || facts.observer || facts.rdb_channel_link);
         let has_copy = matches!(
@@ -158,7 +158,7 @@ impl Replica {
         self.facts.main.is_some()
     }
 
-    /// What INFO says of a link of two, as Valkey does.
+    /// INFO's word for one of two links, as in Valkey.
     pub fn link_name(&self) -> Option<&'static str> {
         if self.facts.rdb_channel_link && self.facts.main.is_none() {
             return Some("rdb-channel");
@@ -202,7 +202,7 @@ const DEPARTED_MAX: usize = 16;
 pub struct Replicas {
     all: Vec<Replica>,
     pins: Vec<Pin>,
-    /// Addresses of replicas that were disconnected last, and what they had acknowledged.
+    /// Addresses of replicas that were disconnected last, and the positions they had acknowledged.
     departed: VecDeque<(String, u16, ReplOffset)>,
 }
 
@@ -319,7 +319,7 @@ impl Replicas {
         self.all.iter_mut().find(|replica| replica.id == id)
     }
 
-    /// The entry of a client that says something of itself.
+    /// The entry of a client that announces a fact, made if it is missing.
     pub fn introduce(&mut self, id: ClientId, now_ms: u64) -> &mut Replica {
         let at = match self.all.iter().position(|replica| replica.id == id) {
             Some(at) => at,

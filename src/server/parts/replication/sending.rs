@@ -26,7 +26,7 @@ pub(in crate::server) enum Form {
     Mark,
 }
 
-/// What a replica needs of a snapshot: replicas with the same needs share one.
+/// A replica's requirements of a snapshot: replicas with the same needs share one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::server) struct SyncNeeds {
     pub reads: PeerFormat,
@@ -67,7 +67,7 @@ enum Stage {
     After,
 }
 
-/// What follows for the socket.
+/// The next step for the socket.
 pub(in crate::server) enum Next {
     /// These bytes are to be written; [`Sending::advance`] says how many were.
     Bytes(Bytes),

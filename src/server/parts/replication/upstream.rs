@@ -62,33 +62,32 @@ pub struct Upstream {
     /// The position of the last snapshot or stream is known: the dataset is a copy of the
     /// primary's.
     pub has_data: bool,
-    /// Our data is a copy of what this address had: the link has been online, or was at the last
-    /// run.
+    /// Our data is a copy of this address's: the link has been online, or was at the last run.
     pub(in crate::server) is_familiar: bool,
     /// Our data was this server's as a primary, whose slots the cluster has given to the one that
     /// is followed.
     pub(in crate::server) guards_own: bool,
     /// The next snapshot is taken, however small.
     pub(in crate::server) accepts_any: bool,
-    /// The snapshot that was refused last (`replicate::guard`); `None` since the link is online.
+    /// The snapshot that was refused last (`replication::guard`); `None` since the link is online.
     pub refused: Option<RefusedSync>,
-    /// The position at which this server stopped being a primary, until it is known what its new
-    /// primary has of its writes (`replicate::demotion`).
+    /// The position at which this server stopped being a primary, until it is known which of its
+    /// writes its new primary has (`replication::demotion`).
     pub(in crate::server) demoted: Option<Position>,
     /// The bytes of a transaction whose EXEC has not come.
     pub(in crate::server) unit: Unit,
     /// The link that brings the stream, while a second one brings the snapshot.
     pub(in crate::server) main: Option<Box<MainLink>>,
-    /// What the main link has brought, and the link's client has not been given.
+    /// Bytes of the main link that the link's client has not been given.
     pub(in crate::server) held: HeldStream,
-    /// The link is online, and its client gets what was held before its socket is read.
+    /// The link is online, and its client gets the held bytes before its socket is read.
     pub(in crate::server) replays: bool,
     /// The primary's stream needs data that is not here: it is not followed any further, and the
     /// next link begins with a full copy.
     pub(in crate::server) diverged: bool,
     /// PSYNC asks the other end to take over.
     pub(in crate::server) failover: bool,
-    /// The primary was told that what it sends may be compressed.
+    /// It was announced to the primary that it may compress the stream and the snapshot.
     pub(in crate::server) unpacks: bool,
     pub figures: Attempts,
 }
@@ -132,7 +131,7 @@ pub(in crate::server) enum Link {
 pub(in crate::server) struct Unit {
     /// As the primary sent it.
     pub bytes: Vec<u8>,
-    /// What the log takes of it, with the lengths of what it does not take.
+    /// The bytes that the log takes, with the lengths of the parts that it does not take.
     pub logged: Vec<u8>,
     /// Bytes since the last that the log takes.
     pub left_out: u64,
@@ -172,9 +171,9 @@ pub(in crate::server) struct Talking {
 pub(in crate::server) struct MainLink {
     pub stream: Stream,
     pub dialect: Dialect,
-    /// The database that the stream has selected after the snapshot, if the primary has said so.
+    /// The database that the stream has selected after the snapshot, if the primary announced it.
     pub selected: Option<Option<DbIndex>>,
-    /// It was lost while a file is loaded: that goes on.
+    /// It was lost while a file is loaded; the load continues.
     pub is_lost: bool,
 }
 
@@ -191,7 +190,7 @@ pub(in crate::server) struct Joining {
     pub announced: Announced,
     /// Bytes of the second link after the announcement.
     pub rest: Vec<u8>,
-    /// The conversation on the main link, and what its socket has not taken.
+    /// The conversation on the main link, and the bytes that its socket has not taken.
     pub join: Join,
     pub out: Vec<u8>,
 }
@@ -200,7 +199,7 @@ pub(in crate::server) struct Joining {
 pub(in crate::server) struct Receiving {
     pub stream: Stream,
     pub payload: Payload,
-    /// `None`: the primary has not said (SYNC).
+    /// `None`: the primary has not announced it (SYNC).
     pub position: Option<Position>,
     pub file: SyncFile,
     /// Bytes of the link that were read already.
@@ -256,7 +255,7 @@ impl Drop for SyncFile {
     }
 }
 
-/// A snapshot that is being loaded (`replicate::load`).
+/// A snapshot that is being loaded (`replication::load`).
 pub(in crate::server) struct SyncLoad {
     pub stream: Stream,
     pub position: Option<Position>,
@@ -340,8 +339,8 @@ impl Upstream {
         }
     }
 
-    /// The stream follows on this connection, `rest` first, which was read already. What is still
-    /// to be read in the same way is returned beside it.
+    /// The stream follows on this connection, `rest` first, which was read already. Bytes that are
+    /// still to be read in the same way are returned beside it.
     pub(in crate::server) fn hand_over_stream(
         &self,
         stream: Stream,
@@ -477,7 +476,7 @@ pub(in crate::server) enum Delay {
 mod tests {
     use super::*;
 
-    /// Regression: a primary that took the link and closed it was called again without end.
+    /// Regression: a primary that accepted the link and closed it was dialled again without pause.
     #[test]
     fn links_that_end_at_once_are_not_made_anew_at_once() {
         let mut upstream = Upstream::new("p".into(), 1, 0);

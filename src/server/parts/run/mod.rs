@@ -1,4 +1,9 @@
-//! What the loop keeps between its turns.
+//! State of the loop between its turns.
+//!
+//! [`turn`]: clients with more to do, and deadlines. [`pace`]: how long work that no client waits
+//! for may take beside clients. [`reload`]: where the configuration came from, for SIGHUP.
+//!
+//! The order of a turn: `server::run`.
 
 pub mod pace;
 pub mod reload;

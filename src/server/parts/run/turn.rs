@@ -22,7 +22,7 @@ pub(in crate::server) struct Turn {
     pub(in crate::server) evicting: bool,
     /// Values are still to be freed in slices, or keys to be counted by prefix.
     pub(in crate::server) freeing: bool,
-    /// Keys of slots that were lost are still to be stated and freed.
+    /// Keys of slots that were lost are still to be recorded as deleted and freed.
     pub(in crate::server) dropping: bool,
     /// The link to the primary has more to do: the loop does not sleep.
     pub(in crate::server) receives: bool,

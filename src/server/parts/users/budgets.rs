@@ -1,14 +1,14 @@
-//! Accounts: what the connections of a user with budgets (`acl::Budgets`) have used, which of them
-//! are held back, and what the server tells of it.
+//! Accounts: the use by connections of a user with budgets (`acl::Budgets`), the connections that
+//! are held, and the figures that are reported.
 //!
 //!     command, bytes --charge--> Bucket, below zero at most a debt
 //!     next command or read --ask--> within | held until the buckets are above zero | refused
 //!     held: first in, first out; each that is let on runs its share, then the next one
 //!
-//! A [`Bucket`] holds up to one second's worth and is refilled by the loop's clock. What runs is
-//! never stopped in its middle: a bucket may be overdrawn, and the debt is waited for. Commands of
-//! a transaction are charged as they are queued, those of a script when it has ended, a command's
-//! reply when it has run, other messages when they are written.
+//! A [`Bucket`] holds up to one second's worth and is refilled by the loop's clock. A command that
+//! runs is never stopped: a bucket may be overdrawn, and the next ones wait for the debt. Commands
+//! of a transaction are charged as they are queued, those of a script when it has ended, a
+//! command's reply when it has run, other messages when they are written.
 //!
 //! Invariants
 //!   1. A user has an account if and only if it has budgets ([`Accounts::renew`]).
@@ -118,7 +118,7 @@ impl Bucket {
     }
 }
 
-/// What becomes of a connection's next command or read.
+/// The verdict on a connection's next command or read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::server) enum Verdict {
     /// It may run.
@@ -129,10 +129,10 @@ pub(in crate::server) enum Verdict {
     Refuse(Budget, u64),
 }
 
-/// What became of a user's commands, for INFO and the metrics.
+/// Counts of a user's delayed and refused commands, for INFO and the metrics.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(in crate::server) struct Figures {
-    /// Commands and reads that waited, and how long those have waited that go on again.
+    /// Commands and reads that waited, and the total wait of those that have continued.
     pub(in crate::server) delayed: u64,
     pub(in crate::server) delayed_ms: u64,
     /// Commands refused for the rate or the bytes (`over=error`).
@@ -175,7 +175,7 @@ pub(in crate::server) struct Account {
     at_ms: u64,
     /// Connections.
     pub(in crate::server) clients: u64,
-    /// Those held back, in the order of their tickets.
+    /// Connections that are held, in the order of their tickets.
     held: BTreeMap<u64, ClientId>,
     next_ticket: u64,
     /// The budget that was used up last.
@@ -260,7 +260,7 @@ impl Account {
         self.longest_ms(Bucket::opens_in_ms)
     }
 
-    /// How long until connections that are held go on.
+    /// How long until connections that are held continue.
     fn goes_on_in_ms(&self) -> u64 {
         self.longest_ms(Bucket::goes_on_in_ms)
     }
@@ -645,7 +645,7 @@ mod tests {
         assert_eq!(account.ask(false, 0), Verdict::Within);
         assert_eq!(account.ask(false, 0), Verdict::Hold(Budget::Rate));
         account.share = None;
-        // A newcomer is behind those that wait, although the bucket is open.
+        // A newcomer comes after those that wait, although the bucket is open.
         assert_eq!(account.ask(false, 0), Verdict::Hold(Budget::Rate));
         account.held.clear();
         assert_eq!(account.ask(false, 0), Verdict::Within);

@@ -1,4 +1,4 @@
-//! Changes of users at run time, and what follows from them for connections: ACL SETUSER, SETROLE,
+//! Changes of users at run time, and their consequences for connections: ACL SETUSER, SETROLE,
 //! LOAD, `requirepass`.
 
 use super::Acl;
@@ -28,7 +28,7 @@ impl FewerChannels {
     }
 }
 
-/// What follows from the change of one user.
+/// The consequences of the change of one user.
 #[must_use]
 pub(in crate::server) struct Changed {
     pub(in crate::server) fewer_channels: Option<FewerChannels>,
@@ -41,7 +41,7 @@ pub(in crate::server) struct Changed {
     pub(in crate::server) recounts: bool,
 }
 
-/// What follows from the change of a role, for the users that hold it.
+/// The consequences of the change of a role, for the users that hold it.
 #[must_use]
 #[derive(Default)]
 pub(in crate::server) struct RoleChanged {
@@ -50,7 +50,7 @@ pub(in crate::server) struct RoleChanged {
     pub(in crate::server) restricts_otherwise: bool,
 }
 
-/// What follows from the replacement of all users.
+/// The consequences of the replacement of all users.
 #[must_use]
 #[derive(Default)]
 pub(in crate::server) struct Replaced {
@@ -97,7 +97,7 @@ impl Acl {
         })
     }
 
-    /// What rules refer to.
+    /// The names that rules refer to: commands, roles, and the default for channels.
     pub(super) fn terms(&self, config: &Config) -> Terms<'_> {
         Terms {
             commands: &self.commands,

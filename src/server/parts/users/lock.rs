@@ -1,11 +1,15 @@
-//! The lock of the console: what reads, as rules of ACL on top of a user's own.
+//! The lock of the console: rules of ACL that permit commands that read, and no others, on top of a
+//! user's own.
+//!
+//! A command runs in a locked session if the session's user and the lock permit it; the gate checks
+//! it against both (`server::execution::gates`). The lock is made once, at start, from the command
+//! table. Which sessions are locked: `server::console`.
 
 use crate::acl::{Commands, Roles, Terms, User};
 use crate::config::PubsubDefault;
 
-/// Data and channels of any name; what reads data; what shows the server's state. A command of
-/// another category that both reads and resets (ACL LOG) is looked at by the gate. Vector sets are
-/// in no category.
+/// Data and channels of any name; commands that read data, or show the server's state. The gate
+/// checks a command that both reads and resets (ACL LOG). Vector sets are in no category.
 const RULES: [&str; 75] = [
     "~*",
     "&*",
@@ -84,7 +88,7 @@ const RULES: [&str; 75] = [
     "+vsim",
 ];
 
-/// What shows a Sentinel's state.
+/// Commands that show a Sentinel's state.
 const RULES_OF_SENTINEL: [&str; 14] = [
     "+sentinel|ckquorum",
     "+sentinel|explain",

@@ -4,10 +4,10 @@
 //! (`UNAUTHENTICATED`, which matters only while the default user needs a password) and whether its
 //! user lacks any permission (`RESTRICTED`). So a user with all permissions is never looked up.
 //!
-//! What users are: `acl`. How they change: [`changes`]; where they come from: [`load`]. All methods
-//! act on one connection, the argument. Code that changes users has the consequences for the others
-//! from the result, and carries them out (`users/login.rs`): it updates flags
-//! ([`Acl::note_restrictions`]) and closes the connections of deleted users.
+//! The data of a user: `acl`. Changes of users: [`changes`]; their files: [`load`]. All methods act
+//! on one connection, the argument. A change returns its consequences for other connections, and
+//! the caller carries them out (`users/login.rs`): it updates flags ([`Acl::note_restrictions`])
+//! and closes the connections of deleted users.
 //!
 //! Invariant: no connection refers to a deleted user. It becomes the default user's, without its
 //! permissions until it logs in ([`Acl::disown`]), and is closed.
@@ -46,10 +46,10 @@ pub struct Acl {
     pub commands: Commands,
     pub users: Users,
     pub log: AclLog,
-    /// What locked sessions of the console may run.
+    /// The permissions of locked sessions of the console.
     pub(in crate::server) lock: User,
     attempts: Attempts,
-    /// What users with budgets have used.
+    /// The accounts of users with budgets.
     pub(in crate::server) accounts: Accounts,
 }
 
@@ -159,7 +159,7 @@ impl Acl {
         refusal
     }
 
-    /// Its next command waits until it is its turn.
+    /// Holds the client: its next command waits for its turn.
     pub(in crate::server) fn hold(&mut self, client: &mut Client, budget: Budget, now_ms: u64) {
         if client.held.is_none()
             && let Some(held) = self.accounts.hold(client, budget, now_ms)
@@ -373,7 +373,7 @@ impl Acl {
         }
     }
 
-    /// What was denied, for the log: the command, or one of its arguments.
+    /// The object of a denial, for the log: the command, or one of its arguments.
     pub(in crate::server) fn denied_object<'a>(
         &self,
         denied: Denied,

@@ -1,4 +1,4 @@
-//! Certificates that expire: the log warns a month, a week and a day before, and when one has
+//! Certificates that expire: a warning is logged a month, a week and a day before, and when one has
 //! expired.
 
 use crate::net::tls::{Facts, Materials};

@@ -35,7 +35,7 @@ pub struct Tls {
 }
 
 impl Tls {
-    /// What new connections use; `None` while nothing uses TLS.
+    /// The materials of new connections; `None` while nothing uses TLS.
     pub fn materials(&self) -> Option<&Materials> {
         self.materials.as_ref()
     }

@@ -28,7 +28,7 @@ pub(super) fn read_again(settings: Settings, fingerprint: [u8; 32]) -> Option<Re
             }
             Err(error) => Reloaded::Failed(error),
         };
-        // Without a receiver any more, nothing changes.
+        // If the receiver is gone, the result is not wanted.
         let _ = tell.send(reloaded);
     };
     match threads::start("tls_reload", work) {

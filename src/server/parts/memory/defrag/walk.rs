@@ -8,7 +8,7 @@ use crate::pubsub;
 /// Slices between two counts of the slabs.
 const REFRESH_SLICES: u32 = 4;
 
-/// What is being walked.
+/// The stage of a walk.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::server) enum Stage {
     Keys,

@@ -73,7 +73,7 @@ impl Audit {
         Ok(())
     }
 
-    /// The end of the server: waits until what is queued is written, a few seconds at most.
+    /// The end of the server: waits until all queued lines are written, a few seconds at most.
     pub fn end(&mut self) {
         if let Some(on) = self.on.take() {
             on.writer.end(END_MOST);

@@ -31,7 +31,7 @@ const QUEUE_BYTES: usize = 8 * 1024 * 1024;
 /// Bytes written at once, as far as lines wait.
 const BATCH_BYTES: usize = 64 * 1024;
 const TRY_AGAIN: Duration = Duration::from_millis(200);
-/// The file tells who did what: its owner alone reads it, and the group.
+/// The file has users and their commands: only its owner and its group may read it.
 const MODE: u32 = 0o640;
 
 /// Where lines go.
@@ -243,7 +243,7 @@ fn write_until_done(target: &mut Target, mut batch: &[u8], shared: &Shared) -> b
     }
 }
 
-/// Writes all, or tells how many bytes were written before the error.
+/// Writes the whole batch. Error: with the number of bytes written before it.
 fn write(target: &mut Target, batch: &[u8]) -> Result<(), (usize, io::Error)> {
     let (path, file, is_torn) = match target {
         Target::File {

@@ -1,11 +1,11 @@
 //! HOTKEYS, in two ways: sessions as in Redis, and windows as in Valkey ([`windows`]).
 //!
-//! A session finds which keys cost the most CPU time, or bytes on the network, while a session goes
-//! on.
+//! A session finds which keys cost the most CPU time, or bytes on the network, until it is stopped
+//! or its time is up.
 //!
 //! `World::run` reports every command, by the same test that MONITOR uses: without a session it
-//! costs nothing. A command's time is split evenly among its keys, each of
-//! which has a counter in a sketch of bounded size ([`sketch`]).
+//! costs nothing. A command's time is split evenly among its keys, each of which has a counter in a
+//! sketch of bounded size ([`sketch`]).
 //!
 //! A session may spend a share of the commands' own time (one part in [`session::SHARE`]), and
 //! starts with credit for some ten thousand of them. While credit lasts, every command is counted.

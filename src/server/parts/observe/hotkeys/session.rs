@@ -1,4 +1,13 @@
-//! One session of HOTKEYS: what it counts, within its share of the commands' time.
+//! One session of HOTKEYS: it counts keys by time and by bytes, within its share of the commands'
+//! time.
+//!
+//! Each counted key costs credit, and each command earns one part in [`SHARE`] of its time. Without
+//! credit commands are skipped, and the next counted one stands for their time as well, so the sums
+//! stay unbiased. The totals are of all commands with keys, sampled or not.
+//!
+//! Cost of a skipped command: a few additions, and a look at its arguments' lengths. Memory: two
+//! sketches at most, each of [`COUNTERS_PER_KEY`] counters per reported key. When a session begins
+//! and ends: `hotkeys`.
 
 use rand::RngExt;
 use rand::rngs::SmallRng;
@@ -19,7 +28,7 @@ const CREDIT_NANOS: u64 = 10_000_000;
 /// Counters per reported key: the other keys need room, too.
 const COUNTERS_PER_KEY: usize = 10;
 
-/// What HOTKEYS START asks for.
+/// The arguments of HOTKEYS START.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SessionSettings {
     pub cpu: bool,
@@ -32,7 +41,7 @@ pub struct SessionSettings {
     pub sample_ratio: u32,
 }
 
-/// A session, going on or over.
+/// A session, active or ended.
 #[derive(Debug)]
 pub struct Session {
     pub wanted: SessionSettings,
@@ -115,7 +124,7 @@ impl Session {
             + sketches.map(Sketch::memory_bytes).sum::<usize>()
     }
 
-    /// Whether it goes on though its time is up.
+    /// Whether it is active although its time is up.
     pub(super) fn is_due(&self, mono_ms: u64) -> bool {
         let duration_ms = self.wanted.duration_ms;
         self.active && duration_ms > 0 && self.lasted_ms(mono_ms) >= duration_ms

@@ -1,7 +1,7 @@
 //! HOTKEYS as in Valkey 9.2: the keys with the most accesses in the last full window, all the time
 //! (`hotkey-top-k`).
 //!
-//!     live     counts accesses of the current window, a share of them (`hotkey-sampling-percentage`)
+//!     live     counts a share of the current window's accesses (`hotkey-sampling-percentage`)
 //!     frozen   the first keys of the last full window, which HOTKEYS GET reports
 //!
 //! Cost: without it none; with it a random number per command, and a sketch's addition for each key
@@ -19,7 +19,7 @@ const COUNTERS_PER_KEY: usize = 4;
 /// Bytes of the database's number before the key.
 const DB_BYTES: usize = 4;
 
-/// What is counted.
+/// The settings of windows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct WindowSettings {
     keys: usize,
@@ -28,7 +28,7 @@ pub(super) struct WindowSettings {
 }
 
 impl WindowSettings {
-    /// `None`: nothing.
+    /// `None`: nothing is counted.
     pub(super) fn of(config: &Config) -> Option<WindowSettings> {
         (config.hotkey_top_k > 0).then(|| WindowSettings {
             keys: config.hotkey_top_k as usize,

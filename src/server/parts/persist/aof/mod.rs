@@ -147,7 +147,7 @@ pub struct Aof {
     looked_at_bytes: u64,
     /// No other try to write before this time.
     retry_ms: u64,
-    /// When the log last said that no file follows one whose fsync failed, monotonic milliseconds.
+    /// When it was last logged that no file follows one whose fsync failed, monotonic milliseconds.
     logged_ms: Option<u64>,
     /// Since when writing fails.
     failing_since_ms: Option<u64>,
@@ -165,7 +165,7 @@ pub struct Aof {
     awaiting: Vec<(ReplOffset, ClientId)>,
 }
 
-/// What follows from a write of the file.
+/// The consequences of a write of the file.
 #[must_use]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(in crate::server) struct Flushed {
@@ -182,9 +182,9 @@ fn time(now: &Now) -> Time {
     }
 }
 
-/// A file of a primary's stream tells from its begin which database is selected: the primary does
-/// not select it again when this server comes back. A file of the change stream tells from its
-/// begin of which history it is: readers that have everything come back, too.
+/// Writes the position at the begin of a file. A file of a primary's stream needs the selected
+/// database: the primary does not select it again when this server restarts. A file of the change
+/// stream needs the history: readers that have everything reconnect, too.
 fn begin_followed(log: &mut Log, stream: &Stream) {
     let is_noted = log.retain.unread_bytes > 0;
     let writer = &mut log.writer;
@@ -245,7 +245,7 @@ impl Aof {
         }
     }
 
-    /// Tells the log of what flushes have set aside, before the next unit, or bytes of the stream.
+    /// Records a line about flushes in the log, before the next unit, or bytes of the stream.
     pub(in crate::server) fn note_aside(&mut self, line: AsideLine) {
         let logs = self.log.iter_mut().chain(&mut self.next);
         logs.for_each(|log| log.writer.note_aside(line));
@@ -456,15 +456,15 @@ impl Aof {
         withheld
     }
 
-    /// Whether replies have been held for as long as writing may fail: their clients are to be
-    /// told.
+    /// Whether replies have been held for as long as writing may fail: their connections are to be
+    /// ended.
     pub(in crate::server) fn is_overdue(&self, now: &Now) -> bool {
         let is_over = |since: u64| now.mono_ms.saturating_sub(since) >= HELD_MAX_MS;
         !self.held.is_empty() && self.failing_since_ms.is_some_and(is_over)
     }
 
-    /// Takes the clients whose replies are held: each is asked for again ([`Aof::withholds`]).
-    /// None, in O(1), if no more is safe than at the last call.
+    /// Takes the clients whose replies are held: each is checked again ([`Aof::withholds`]). None,
+    /// in O(1), if no more is safe than at the last call.
     pub(in crate::server) fn take_held(&mut self) -> Vec<ClientId> {
         let safe = self.log.as_ref().map(|log| log.writer.safe());
         if safe.is_some() && safe == self.released {

@@ -1,12 +1,13 @@
 //! Rewriting the append only file: a base from the current keyspace, and a new incremental file for
 //! effects recorded meanwhile.
 //!
-//!     wanted -> (a save is under way: scheduled) -> the file so far goes to disk   Stage::Ahead
-//!            -> new incremental file, snapshot begins                              Stage::Saving
-//!            -> the base is on disk                                                Stage::Made
-//!            -> manifest names it                                                  Stage::Installing
+//!     wanted (scheduled while a save is under way)
+//!       -> the file so far goes to disk            Stage::Ahead
+//!       -> new incremental file, snapshot begins   Stage::Saving
+//!       -> the base is on disk                     Stage::Made
+//!       -> the manifest names it                   Stage::Installing
 //!
-//! This is the state, and what is done to the set of files. `persist::aof::rewrite` decides when a
+//! This module has the state, and changes the set of files. `persist::aof::rewrite` decides when a
 //! rewrite begins and asks the driver of snapshots (`parts::persist::snapshot`) for the base.
 //!
 //! The old files stay until the manifest names the new base, so a crash at any point leaves a whole
@@ -74,7 +75,7 @@ impl Running {
     }
 }
 
-/// What follows from the beginning of a rewrite.
+/// The consequences of the beginning of a rewrite.
 #[must_use]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::server) enum Begun {
@@ -84,7 +85,7 @@ pub(in crate::server) enum Begun {
     Ahead,
 }
 
-/// What follows from the end of a rewrite.
+/// The consequences of the end of a rewrite.
 #[must_use]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::server) enum Ended {
@@ -104,7 +105,7 @@ pub struct Rewrites {
     running: Option<Running>,
     /// The effects recorded beside the base are lost: the rewrite begins again.
     restarts: bool,
-    /// Since when one waits for the end of what flushes have set aside, monotonic milliseconds.
+    /// Since when a rewrite waits for the end of `flush-grace`, monotonic milliseconds.
     pub(in crate::server) waits_since_ms: Option<u64>,
     /// No other try before this time.
     retry_ms: u64,

@@ -1,8 +1,8 @@
-//! `aof-scrub-hours`: when the files are read again (`persistence::aof::scrub`), and what was
-//! found.
+//! `aof-scrub-hours`: when the files are read again (`persistence::aof::scrub`), and the damage
+//! found in them.
 //!
-//! A pass begins so many hours after the file was opened, or after the last pass: a start has just
-//! read everything. It waits while the set is being changed, and begins again if the set has
+//! A pass begins so many hours after the file was opened (a start has just read everything), or
+//! after the last pass. It waits while the set is being changed, and begins again if the set has
 //! changed meanwhile, later each time. Damage stays known until a rewrite has replaced the file.
 
 use std::sync::Arc;
@@ -49,7 +49,7 @@ pub struct Scrubs {
     pub last_s: i64,
     /// Seconds that the last pass took; -1: there was none.
     pub last_time_s: i64,
-    /// What the last pass has found and no rewrite has replaced.
+    /// The damage that the last pass has found and no rewrite has replaced.
     pub damage: Vec<Damage>,
     /// The set that it has read.
     read: Manifest,
@@ -138,7 +138,7 @@ impl Scrubs {
         let same = log.filter(is_same).filter(|_| is_there);
         match (end, same) {
             (ScrubEnd::Stopped, _) => {}
-            // Another than the server has changed it.
+            // Another program has changed it.
             (ScrubEnd::Changed, Some(log)) => {
                 let damage = Damage {
                     file: log.names.manifest(),
@@ -189,7 +189,7 @@ impl Scrubs {
         self.read = running.manifest;
     }
 
-    /// Forgets the damage of what was replaced since: of files, and of a manifest that was written
+    /// Forgets the damage of files that were replaced since, and of a manifest that was written
     /// anew.
     fn forget_replaced(&mut self, log: &Log) {
         if self.damage.is_empty() {

@@ -2,8 +2,8 @@
 //! and off, sealed for a backup, and ended.
 //!
 //! Invariant: the file counts ([`AofState::On`]) only while its manifest names a whole set.
-//! Switched on at run time, it waits for its first base, and until then no manifest names what is
-//! written.
+//! Switched on at run time, it waits for its first base, and until then no manifest names the file
+//! that is written.
 
 use super::{Aof, AofState, time};
 
@@ -174,8 +174,8 @@ impl Aof {
         log.begin_ahead(owner).map_err(|error| error.to_string())
     }
 
-    /// Begins another incremental file for what follows ([`Log::begin_next`]), without a wait for
-    /// the disk but with `always`.
+    /// Begins another incremental file for the next effects ([`Log::begin_next`]), without a wait
+    /// for the disk except with `always`.
     pub(in crate::server) fn begin_next_incr(
         &mut self,
         owner: Owner,
@@ -227,7 +227,7 @@ fn reason_for_log(error: OpenError) -> String {
     "Unable to turn on AOF. Check server logs.".to_owned()
 }
 
-/// Up to where all consumers of the change stream have read, if any holds files back.
+/// The position up to which all consumers of the change stream have read, if any holds files back.
 fn unread(config: &Config, stream: &Stream) -> Option<ReplOffset> {
     let lowest = stream.cursors.lowest();
     lowest.filter(|_| config.changes_retain > 0)

@@ -54,7 +54,7 @@ struct Pending {
     ended: Option<Result<PathBuf, String>>,
 }
 
-/// What a backup waits for.
+/// The event that a backup waits for.
 #[derive(Debug)]
 enum Stage {
     /// The end of another change of the append only file.

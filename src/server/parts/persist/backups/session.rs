@@ -1,5 +1,5 @@
-//! Redis's way to back up: BACKUP START makes a new base of the append only file, SEAL closes what
-//! was written since. Both are links in the folder `backupdirname` itself; sets made by BACKUP
+//! Redis's way to back up: BACKUP START makes a new base of the append only file, SEAL closes the
+//! files written since. Both are links in the folder `backupdirname` itself; sets made by BACKUP
 //! CREATE are folders inside it.
 //!
 //!     idle -> pending -> snapshotting -> incrementing -> sealing -> sealed -> idle (CLEANUP)

@@ -1,4 +1,12 @@
 //! Sets on disk: their names, how a folder is filled and gets its name, BACKUP LIST and DROP.
+//!
+//!     NAME.part       being filled; left by a crash, it is replaced by the next set of that name
+//!     NAME            whole: the folder was synced before the rename, its parent after it
+//!     .dropped-NAME   dropped: a thread removes the files
+//!
+//! The names that clients give are checked before they become paths ([`check_name`]). Cost: disk
+//! I/O; a set is made on a thread, BACKUP LIST reads the folders in the loop. The files of a set:
+//! `backups`.
 
 use std::fs::{self, File};
 use std::io;
@@ -11,7 +19,7 @@ use crate::config::{Config, system_text};
 
 /// Longer names are refused.
 const NAME_MAX: usize = 128;
-/// What the name of an unfinished set ends with.
+/// The end of an unfinished set's name, after a dot.
 const PART: &str = "part";
 
 /// A set on disk.

@@ -1,4 +1,11 @@
 //! Loading persisted data: the progress of the current load ([`Loading`]), and RDB files (`rdb`).
+//!
+//! At most one load is in progress at a time: at the start, for DEBUG RELOAD and LOADAOF, or of a
+//! primary's snapshot. While it is, clients get -LOADING, unless the old data is shown meanwhile
+//! ([`Loading::is_async`]).
+//!
+//! The slices of a load: `server::persist::load_steps`. A primary's snapshot:
+//! `server::replication::load`. The append only file: `server::persist::aof::loader`.
 
 mod rdb;
 
@@ -28,10 +35,10 @@ pub struct Loading {
     pub(in crate::server) flushes: ReplayedFlushes,
 }
 
-/// What the append only file being replayed says of its next unit with a flush.
+/// The line of the append only file being replayed about its next unit with a flush.
 #[derive(Default)]
 pub(in crate::server) struct ReplayedFlushes {
-    /// What it deletes was set aside at this Unix millisecond; otherwise it was freed.
+    /// The flushed data was set aside at this Unix millisecond; `None`: it was freed.
     pub set_aside_ms: Option<i64>,
     /// Flushes before that unit.
     pub before: u64,

@@ -25,7 +25,7 @@ use crate::replication::{ReplId, ReplOffset};
 use crate::scripting::{Libraries, Setup};
 use crate::types::Limits;
 
-/// What happens to keys that have expired already.
+/// The treatment of keys that have expired already.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(in crate::server) enum ExpiredKeys {
     /// They are left out.
@@ -58,7 +58,7 @@ pub(in crate::server) enum Step {
     Done,
 }
 
-/// What a load has collected.
+/// The data that a load has collected besides keys.
 #[derive(Debug, Default)]
 struct Collected {
     figures: LoadFigures,
@@ -70,7 +70,7 @@ struct Collected {
     modules: BTreeMap<String, (u64, u64)>,
     /// Marks of slots that were open where the file was made.
     open_slots: Option<Vec<u8>>,
-    /// The imports of slots that went on there: each a name and ranges, as `SLOT_IMPORT` has them.
+    /// The imports of slots under way there: each a name and ranges, as `SLOT_IMPORT` has them.
     slot_imports: Vec<Vec<u8>>,
     /// Of consumers of the change stream.
     cursors: Cursors,
@@ -406,7 +406,7 @@ impl RdbStream {
         self.load.load_functions(libraries, config)
     }
 
-    /// After [`Step::Done`]: takes the bytes fed behind the file's checksum.
+    /// After [`Step::Done`]: takes the bytes fed after the file's checksum.
     #[cfg(test)]
     pub fn take_leftover(&mut self) -> Vec<u8> {
         self.load.reader.take_rest()
@@ -790,7 +790,7 @@ mod tests {
         lines
     }
 
-    /// What only Redis 8.10 has and is loaded here.
+    /// Commands that make values which only Redis 8.10 has, and which are loaded here.
     fn newest_lines() -> Vec<String> {
         let mut lines: Vec<String> = [
             "XADD idempotent IDMP p1 x * f v",

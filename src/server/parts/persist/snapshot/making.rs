@@ -21,7 +21,7 @@ use crate::replication::Stream;
 use crate::replication::change_stream::{Cursors, Note};
 use crate::scripting::Libraries;
 
-/// What sinks are made from: settings, and facts of the moment of the snapshot.
+/// The settings of sinks, and facts of the moment of the snapshot.
 #[derive(Clone, Copy)]
 pub(in crate::server) struct Making<'a> {
     pub config: &'a Config,
@@ -34,7 +34,7 @@ pub(in crate::server) struct Making<'a> {
     pub disk: &'a Disk,
     /// A node of a cluster: replicas learn which slots are open.
     pub cluster: Option<&'a Cluster>,
-    /// And which imports of slots go on.
+    /// And which imports of slots are under way.
     pub migrations: Option<&'a Migrations>,
 }
 

@@ -198,13 +198,13 @@ pub struct Snapshots {
 /// A turn of the loop, as a pass sees it.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::server) struct Turn {
-    /// What its other work took.
+    /// The ticks that its other work took.
     pub busy_ticks: u64,
     /// No client waits for the loop.
     pub idle: bool,
     /// Clients are being served: one may send a command at any moment.
     pub beside_clients: bool,
-    /// How long the slice is to be, if that does not follow from the turn.
+    /// The length of the slice, if it is not derived from the turn.
     pub nanos: Option<u64>,
 }
 

@@ -1,5 +1,5 @@
-//! The sink that writes an RDB file, or a spool with the same bytes. What does not depend on the
-//! keys (version, facts, function libraries) is written when it is made, so a file of functions
+//! The sink that writes an RDB file, or a spool with the same bytes. Everything before the keys
+//! (version, facts, function libraries) is written when the sink is made, so a file of functions
 //! alone ([`Keyless`]) needs no pass.
 
 use std::io;
@@ -114,7 +114,7 @@ impl Uses {
 }
 
 impl RdbSink {
-    /// Names the imports of slots that go on, before the keys.
+    /// Names the imports of slots that are under way, before the keys.
     pub fn name_imports(&mut self, imports: &[(Name, &Ranges)]) {
         for (name, slots) in imports {
             self.writer.slot_import(name.as_bytes(), slots.pairs());

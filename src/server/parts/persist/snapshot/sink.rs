@@ -25,7 +25,7 @@ use crate::persistence::spool::{Spool, SpoolUsage};
 
 /// Receives the keys of a snapshot. Dropped before its end, it leaves no file.
 pub(super) trait Sink: Saver {
-    /// All keys are saved: writes what follows them, and forces the file to disk.
+    /// All keys are saved: writes the end of the file, and forces it to disk.
     fn finish(&mut self);
 
     /// Bytes that wait to be written.
@@ -79,7 +79,7 @@ pub(in crate::server) enum What {
     Slots { slots: Ranges, feed: SlotFeed },
 }
 
-/// What replicas of one snapshot receive.
+/// The form and content of a snapshot for replicas.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::server) struct SyncForm {
     /// See `rdb::sync_version`.

@@ -1,4 +1,4 @@
-//! The keys of some slots, as commands, for another node: made by a pass, taken by whoever feeds
+//! The keys of some slots, as commands, for another node: made by a pass, taken by the writer of
 //! the link.
 //!
 //! Between the two is a [`SlotFeed`], which holds little: the pass waits while it is full. Large
@@ -32,12 +32,12 @@ impl SlotFeed {
             .unwrap_or_else(|poisoned| poisoned.into_inner())
     }
 
-    /// What has been saved since the last call.
+    /// Takes the commands saved since the last call.
     pub fn take(&self) -> Vec<u8> {
         std::mem::take(&mut self.fed().bytes)
     }
 
-    /// How it ended; what it has saved may not be taken yet.
+    /// How it ended; saved commands may still have to be taken.
     pub fn end(&self) -> Option<SnapshotEnd> {
         self.fed().end.clone()
     }
