@@ -193,7 +193,7 @@ impl Backlog {
             .places
             .partition_point(|place| place.offset < self.first);
         self.places.drain(..gone);
-        // After a reader that was far behind.
+        // A slow reader has kept many blocks until now.
         if self.blocks.capacity() > SPARE_FACTOR * self.blocks.len() {
             self.blocks.shrink_to(2 * self.blocks.len());
         }

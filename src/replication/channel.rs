@@ -1,12 +1,12 @@
-//! The conversations of a full synchronization by two links, after the main link was told to open a
-//! second one.
+//! The conversations of a full synchronization by two links, once the primary has asked on the main
+//! link for a second one.
 //!
 //!     Redis 8, rdb channel
-//!       second: [AUTH] REPLCONF .. main-ch-client-id n -> PSYNC ? -1 -> +FULLRESYNC id off  snapshot
+//!       second: [AUTH] REPLCONF main-ch-client-id n -> PSYNC ? -1 -> +FULLRESYNC id off  snapshot
 //!       main:   the stream from off + 1 on, without another word
 //!     Valkey 9, dual channel
-//!       second: [AUTH] REPLCONF .. [REPLCONF ip-address] -> SYNC -> $ENDOFF:off id db n     snapshot
-//!       main:   REPLCONF set-rdb-client-id n -> PSYNC id off+1 -> +CONTINUE                 stream
+//!       second: [AUTH] REPLCONF [REPLCONF ip-address] -> SYNC -> $ENDOFF:off id db n     snapshot
+//!       main:   REPLCONF set-rdb-client-id n -> PSYNC id off+1 -> +CONTINUE              stream
 //!
 //! State machines without I/O, as `handshake`. An error to anything ends the attempt.
 
@@ -67,7 +67,7 @@ enum Awaits {
     Announcement,
 }
 
-/// What is said on the second link before the snapshot.
+/// The conversation on the second link before the snapshot.
 #[derive(Debug)]
 pub struct ChannelHandshake {
     dialect: Dialect,
@@ -179,7 +179,7 @@ impl ChannelHandshake {
     }
 }
 
-/// What is said on the main link of the Valkey dialect, until the stream comes.
+/// The conversation on the main link of the Valkey dialect, until the stream comes.
 ///
 /// PSYNC leaves after the reply to REPLCONF: a primary refuses it while replies wait to be sent.
 #[derive(Debug)]

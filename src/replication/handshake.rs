@@ -7,7 +7,7 @@
 //!                                             -> -ERR -> SYNC        the payload follows
 //!
 //! A state machine without I/O: bytes of the primary in ([`Handshake::receive`]), bytes for it out.
-//! What comes after the last line of the conversation stays in [`Handshake::take_rest`].
+//! Bytes after the last line of the conversation stay in [`Handshake::take_rest`].
 //!
 //! A line of the primary is bounded ([`LINE_MAX`]). Errors to REPLCONF are ignored, because each
 //! make knows words that others do not; an error to PING or PSYNC that means "later" ends the
@@ -23,7 +23,7 @@ use crate::base::numbers::number::parse_digits;
 use crate::base::text::Printable;
 use crate::resp::write_request;
 
-/// What the replica says of itself, and what it asks for.
+/// The replica's introduction, and its request.
 #[derive(Clone, Debug, Default)]
 pub struct Introduction {
     /// `masteruser`, `masterauth`.
@@ -41,7 +41,7 @@ pub struct Introduction {
     pub lz4: bool,
     /// Of log lines; in Valkey's it names its release.
     pub dialect: crate::config::Dialect,
-    /// Its id as a node of a cluster, if that is told (Valkey).
+    /// Its id as a node of a cluster, if it announces one (Valkey).
     pub node_id: Option<Vec<u8>>,
     /// Where its data is. `None`: it needs everything.
     pub from: Option<Position>,
@@ -320,7 +320,7 @@ impl Handshake {
     }
 }
 
-/// What follows +FULLRESYNC.
+/// The position in a +FULLRESYNC.
 pub(super) fn full_sync(rest: &[u8]) -> Option<Position> {
     let (id, offset) = rest.split_at_checked(40)?;
     let offset: ReplOffset = parse_digits(offset.strip_prefix(b" ")?)?;

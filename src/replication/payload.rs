@@ -244,7 +244,7 @@ mod tests {
         let short = [b"$20\r\n", &packed[..20]].concat();
         let received = Payload::default().receive(&short, &mut Vec::new());
         assert_eq!(received, Err(PayloadError::Damaged(Damage::Short)));
-        // What may still be an envelope waits, and comes at the end.
+        // Bytes that may still be an envelope wait, and come at the end.
         let mut out = Vec::new();
         let taken = Payload::default().receive(b"$2\r\nVC", &mut out);
         assert_eq!((taken, &out[..]), (Ok(6), &b"VC"[..]));

@@ -118,8 +118,8 @@ pub struct Changes {
     pub commands: u64,
 }
 
-/// The changes of a stretch of the stream from `from` on. What is before it only tells which
-/// database is selected; `db` is that at the stretch's beginning. Both begin with a request.
+/// The changes of a stretch of the stream from `from` on. Earlier requests only select databases;
+/// `db` is the one at the stretch's beginning. Both positions are starts of requests.
 pub fn changes(stretch: &[u8], from: usize, mut db: u32) -> Changes {
     const LEFT_OUT: [&[u8]; 4] = [b"PING", b"REPLCONF", b"PUBLISH", b"SPUBLISH"];
     const FRAME: [&[u8]; 3] = [b"SELECT", b"MULTI", b"EXEC"];

@@ -360,7 +360,7 @@ impl Stream {
         self.encode_shared(unit, &mut local);
         (self.selected, self.selects_anew) = (selected, false);
         if let Some(db) = selected {
-            // What follows is the stream's, which has this database selected.
+            // The stream's next bytes follow, and the stream has this database selected.
             write_select(db, &mut local);
         }
         if with_marks {

@@ -61,7 +61,7 @@ impl Cursors {
         self.all.get(name).copied()
     }
 
-    /// The place of the consumer that is furthest behind, those that are lost aside.
+    /// The lowest offset of the consumers that are not lost.
     pub fn lowest(&self) -> Option<ReplOffset> {
         self.lowest
     }

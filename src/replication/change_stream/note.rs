@@ -1,9 +1,9 @@
 //! Notes in the stream: PINGs whose message has a meaning for russet.
 //!
-//!     russet:by <Unix ms> <database|-> <user>      the next changes were made then, there, by this user
-//!     russet:unknown                                nobody has noted when and by whom the next changes were made
-//!     russet:cursor <offset> <name>                a consumer has read up to this offset
-//!     russet:nocursor <name>                       there is no such consumer any more
+//!     russet:by <Unix ms> <database|-> <user>   time, database and user of the next changes
+//!     russet:unknown                            time and user of the next changes are unknown
+//!     russet:cursor <offset> <name>             a consumer has read up to this offset
+//!     russet:nocursor <name>                    there is no such consumer any more
 
 use crate::base::numbers::number::parse_digits;
 use crate::keyspace::DbIndex;
@@ -11,7 +11,7 @@ use crate::replication::ReplOffset;
 
 const PREFIX: &[u8] = b"russet:";
 
-/// What a note says.
+/// The content of a note.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Note<'a> {
     By {
@@ -21,7 +21,7 @@ pub enum Note<'a> {
         /// Empty: no user's, as expiries are.
         user: &'a [u8],
     },
-    /// When and for whom the next changes were made is unknown.
+    /// Time and user of the next changes are unknown.
     Unknown,
     Cursor {
         offset: ReplOffset,

@@ -17,7 +17,7 @@ use crate::replication::requests::{NoRequest, Request, first_request};
 /// Bytes that are already taken stay at the front of the buffer up to here.
 const TAKEN_MAX: usize = 256 * 1024;
 
-/// What the stream has said about the changes that follow.
+/// Database, time and user of the changes that follow, as far as the stream has named them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Context {
     pub db: Option<DbIndex>,
@@ -72,16 +72,16 @@ pub struct Units {
     /// Bytes from the position `begin` on.
     bytes: Vec<u8>,
     begin: ReplOffset,
-    /// What is before is taken; where the open unit begins.
+    /// The bytes before it are taken: the open unit begins here.
     taken: usize,
-    /// What is before is parsed: whole requests.
+    /// The bytes before it are parsed: whole requests.
     parsed: usize,
     /// No request ends before there are so many bytes.
     wanted: usize,
     context: Context,
     /// Of the open unit, or of the one that was given last.
     changes: Vec<Change>,
-    /// What was known where the open transaction begins.
+    /// The context where the open transaction begins.
     before: Option<Context>,
 }
 
@@ -110,7 +110,7 @@ impl Units {
         self.begin + self.bytes.len() as u64
     }
 
-    /// What is known at [`Units::position`].
+    /// The context at [`Units::position`].
     pub fn context_at_position(&self) -> &Context {
         self.before.as_ref().unwrap_or(&self.context)
     }
@@ -140,7 +140,7 @@ impl Units {
         self.parsed -= self.taken;
         self.wanted = self.wanted.saturating_sub(self.taken);
         for change in &mut self.changes {
-            // Those of a unit that was given are not looked at any more.
+            // The places of a unit that was given are not read any more.
             let place = &mut change.place;
             *place = place.start.saturating_sub(self.taken)..place.end.saturating_sub(self.taken);
         }

@@ -1,15 +1,16 @@
-//! Compressed links: the bytes of a snapshot, or of the stream, as one frame of LZ4 behind an
-//! envelope.
+//! Compressed links: the bytes of a snapshot, or of the stream, as an envelope and one frame of
+//! LZ4.
 //!
 //!     "VCS" | version 1 | codec 1 (LZ4) | 0 | kind: 1 snapshot, 2 stream | frame
 //!     frame:  04 22 4d 18 | flags | block size | [content size] | sum | block ... | end | [sum]
 //!     block:  length, its top bit: stored as it is | bytes | [sum]          end: a length of 0
 //!
-//! As Valkey 9.2 has it. The kind is what the receiver expects there, so that a snapshot is not
-//! taken for the stream. A stream's frame has no end. Each block can refer to the 64 KiB before it.
+//! The format is Valkey 9.2's. The kind is what the receiver expects there, so that a snapshot is
+//! not taken for the stream. A stream's frame has no end. Each block can refer to the 64 KiB before
+//! it.
 //!
-//! [`Packer`] and [`Unpacker`] are state machines without I/O: bytes in, bytes out. What is counted
-//! elsewhere (offsets, the backlog, acknowledgements) is always the bytes before compression.
+//! [`Packer`] and [`Unpacker`] are state machines without I/O: bytes in, bytes out. Offsets, the
+//! backlog and acknowledgements count the bytes before compression.
 //!
 //! The receiver trusts nothing: a block is decompressed when all of it is there and its checksum is
 //! right, it yields at most the size that the frame has announced, and that is at most 4 MiB.
@@ -42,7 +43,7 @@ const STORED: u32 = 1 << 31;
 /// How far back a block can refer.
 const WINDOW_BYTES: usize = 64 * 1024;
 
-/// What is compressed.
+/// The content that is compressed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     Snapshot,

@@ -1,3 +1,10 @@
+//! The packer against the unpacker, and both against another maker's frames.
+//!
+//! Bytes survive any cut of the input and any size of the output buffer; text shrinks, noise is
+//! stored. Every changed byte is an error or waits for more, except the bit for a stored block,
+//! which no checksum covers. Memory: announced lengths allocate nothing, and a long stream keeps
+//! its window. Property: hostile bytes are an error or wait; they never panic.
+
 use std::io::{Read, Write};
 
 use lz4_flex::frame::{BlockMode, BlockSize, FrameDecoder, FrameEncoder, FrameInfo};
@@ -26,7 +33,7 @@ fn packed(kind: Kind, pieces: &[&[u8]], dict: usize) -> Vec<u8> {
     out
 }
 
-/// What comes out of bytes that come in pieces of `step`, taken in pieces of `room`.
+/// The bytes unpacked from pieces of `step`, taken in pieces of `room`.
 fn unpacked(kind: Kind, bytes: &[u8], step: usize, room: usize) -> Result<Vec<u8>, Damage> {
     let (mut unpacker, mut out, mut into) = (Unpacker::new(kind), Vec::new(), vec![0; room]);
     for piece in bytes.chunks(step.max(1)) {

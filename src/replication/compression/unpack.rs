@@ -1,4 +1,17 @@
 //! Decompression, as the bytes come.
+//!
+//!     Unknown -> Plain                                bytes pass through
+//!             -> Header -> Blocks -> Sum? -> End      Sum and End only in a snapshot
+//!
+//!     output: | window: 64 KiB | given out | still to be given out | free |
+//!
+//! Invariants
+//!   1. A block is decompressed only when all of it is there and all earlier output was given out.
+//!   2. After damage nothing is given out but what was decompressed before it.
+//!
+//! Cost: each byte is copied once into `input` and once out of `output`; memory is the
+//! input not taken yet, and the window, `SLACK_BYTES` and one block of output from the first block
+//! on.
 
 use std::io::{self, ErrorKind};
 
@@ -16,7 +29,7 @@ const SLACK_BYTES: usize = 128 * 1024;
 /// Input that was taken is moved away once there is this much of it.
 const TAKEN_MAX: usize = 64 * 1024;
 
-/// What is wrong with compressed bytes.
+/// The damage of compressed bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Damage {
     #[error("it is compressed in an unknown way")]
@@ -66,14 +79,14 @@ impl std::fmt::Debug for ContentSum {
 }
 
 /// See the module above. Bytes that are not compressed pass through as they are: the first bytes
-/// tell the difference, as neither a snapshot nor a request begins like an envelope.
+/// decide, as neither a snapshot nor a request begins like an envelope.
 #[derive(Debug)]
 pub struct Unpacker {
     kind: Kind,
     stage: Stage,
     frame: Frame,
     content_sum: Option<ContentSum>,
-    /// What has come, and how much of it was taken.
+    /// The received bytes; those before `at` are taken.
     input: Vec<u8>,
     at: usize,
     /// The last decompressed bytes, `len` of them: the window for the next block. Those from
@@ -132,7 +145,7 @@ impl Unpacker {
         self.input.capacity() + self.output.capacity()
     }
 
-    /// Gives out bytes, as many as there are and fit; 0: more must come. Decompresses at most one
+    /// Gives out as many bytes as there are and fit; 0: more must come. Decompresses at most one
     /// block beyond `into`.
     pub fn pull(&mut self, into: &mut [u8]) -> Result<usize, Damage> {
         let mut n = 0;
@@ -145,7 +158,7 @@ impl Unpacker {
             match self.advance() {
                 Ok(true) => {}
                 Ok(false) => break,
-                // What came before the damage is given out first.
+                // Bytes before the damage are given out first.
                 Err(_) if n > 0 => break,
                 Err(damage) => return Err(damage),
             }
@@ -170,7 +183,7 @@ impl Unpacker {
         }
     }
 
-    /// Nothing more comes: appends what was too short to be known. Error: the frame has not ended.
+    /// Nothing more comes: appends bytes too few to be recognized. Error: the frame has not ended.
     pub fn finish(&mut self, into: &mut Vec<u8>) -> Result<(), Damage> {
         match self.stage {
             Stage::Unknown => {
