@@ -206,7 +206,7 @@ impl Registry {
     }
 }
 
-/// What one client has subscribed to.
+/// The subscriptions of one client.
 #[derive(Debug, Default)]
 pub struct Subscriptions {
     channels: HashSet<Name, Hashed>,
