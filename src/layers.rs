@@ -104,7 +104,7 @@ fn exports(list: &str) -> BTreeMap<&str, &str> {
     .collect()
 }
 
-/// What code names after `crate::server::`, groups included.
+/// The names after `crate::server::` in a text, groups included.
 fn used_of_server(code: &str) -> Vec<&str> {
     let is_end = |c: char| !c.is_alphanumeric() && c != '_';
     let paths = code.split("crate::server::").skip(1);

@@ -1,4 +1,11 @@
 //! The program: reads its arguments and hands the command table to the server.
+//!
+//!     name and arguments -> container's file, a tool's name -> daemon::start -> what is to be run
+//!
+//! The name of the program chooses the mode (a Sentinel, Redis's and Valkey's tools, the entry
+//! point of the container image) and the dialect. A report on standard output does not depend on
+//! its result: the exit status does. `config` parses the arguments, `daemon` is the library's door;
+//! nothing else of the server is known here.
 
 use std::ffi::{OsStr, OsString};
 use std::io::{self, Read, Write};
@@ -74,7 +81,7 @@ fn main() -> ExitCode {
     })
 }
 
-/// What the program's name asks for.
+/// The mode and dialect that the program's name asks for.
 fn called_by(program: &OsStr) -> Called {
     let name = Path::new(program).file_name().and_then(OsStr::to_str);
     let name = name.unwrap_or_default();
@@ -90,7 +97,7 @@ const CONTAINER_FILE: &str = "/etc/russet/russet.conf";
 /// A Sentinel's file in a container: in the volume, because it is the Sentinel's state as well.
 const CONTAINER_SENTINEL_FILE: &str = "/data/sentinel.conf";
 
-/// What that file is at first.
+/// The initial content of that file.
 const CONTAINER_SENTINEL_MODEL: &str = "/etc/russet/sentinel.conf";
 
 const SENTINEL_NAMES: [&str; 3] = ["redis-sentinel", "valkey-sentinel", "russet-sentinel"];
