@@ -1,4 +1,15 @@
-//! MEET, FORGET, REPLICATE, RESET, SET-CONFIG-EPOCH, BUMPEPOCH: who is in the cluster, as what.
+//! MEET, FORGET, REPLICATE, RESET, SET-CONFIG-EPOCH, BUMPEPOCH: the cluster's members and their
+//! roles.
+//!
+//! Each checks its arguments and this node's state in Redis's order, and changes nothing if it
+//! refuses. `+OK` leaves once the change is saved; other nodes learn of it by handshakes, gossip
+//! and headers.
+//!
+//! Cost: RESET is O(nodes²), since forgetting a node visits all others; the other subcommands are
+//! O(nodes), beside the greetings that announce them.
+//!
+//! Elsewhere: handshakes and what forgetting removes (`meet`), how long an id stays out
+//! (`blacklist`), roles (`roles`), epochs (`claims`).
 
 use super::{Answer, Done, misused, number};
 use crate::cluster::actions::Action;
@@ -67,7 +78,7 @@ impl Cluster {
         }
     }
 
-    /// `FORGET id`; forgetting a node that is forgotten already is no error.
+    /// `FORGET id`; no error if the node is forgotten already.
     pub(super) fn do_forget(&mut self, args: &[&[u8]]) -> Answer {
         let &[id] = args else {
             return Err(wrong_arguments("forget"));
@@ -147,7 +158,7 @@ impl Cluster {
         Ok(Done::Changed)
     }
 
-    /// `RESET [HARD|SOFT]`: forgets all nodes; HARD also who we are.
+    /// `RESET [HARD|SOFT]`: forgets all nodes; HARD also our own id, shard and epochs.
     pub(super) fn do_reset(&mut self, name: &[u8], args: &[&[u8]]) -> Answer {
         let is_hard = match *args {
             [] => false,

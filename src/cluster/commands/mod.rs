@@ -1,4 +1,11 @@
-//! `CLUSTER subcommand ...`: those that ask or change the state of this core.
+//! `CLUSTER subcommand ...`: the subcommands that read or change the state of this core.
+//!
+//! A subcommand is one event, and its `Done` decides when the reply leaves: at once, after the save
+//! (`After::Persist`), or when a replica has acknowledged the command (`After::Acknowledged`: then
+//! it is called again, and has changed nothing yet).
+//!
+//! Elsewhere: the number of arguments, ACLs and subcommands on keys and migrations (the rows in
+//! `crate::commands::cluster`), sending the reply (the driver).
 
 mod failover;
 mod info;
@@ -16,14 +23,14 @@ use super::core::{After, Cluster, Host, Now};
 use super::nodes::NodeIndex;
 use crate::resp::Reply;
 
-/// What a subcommand has done; an error is the reply's line.
+/// The outcome of a subcommand; an error is the reply's line.
 type Answer = Result<Done, String>;
 
 /// See [`Answer`].
 enum Done {
     /// It has replied by itself.
     Replied,
-    /// It has replied by itself, of what must be saved first.
+    /// It has replied by itself, and the reply waits for the save.
     Told,
     /// `+OK`, once what changed is saved.
     Changed,
@@ -40,8 +47,8 @@ fn misused(name: &[u8]) -> String {
 }
 
 impl Cluster {
-    /// `CLUSTER subcommand ...` of those that are the core's; `args` begins with CLUSTER. The
-    /// number of arguments was checked by the subcommand's row. No reply: the subcommand is not the
+    /// `CLUSTER subcommand ...`, if it is one of the core's; `args` begins with CLUSTER. The
+    /// subcommand's row has checked the number of arguments. No reply: the subcommand is not the
     /// core's.
     pub(crate) fn command(
         &mut self,

@@ -1,4 +1,17 @@
 //! SETSLOT: the steps of moving a slot, as `redis-cli --cluster reshard` takes them.
+//!
+//!     target: IMPORTING source    source: MIGRATING target    keys move by MIGRATE
+//!     target: NODE target (a new epoch, announced)           source, others: NODE target
+//!
+//! MIGRATING and IMPORTING only mark the slot as open. NODE gives it to a node; where it ends an
+//! import it takes a new epoch without a vote, so that the claim wins.
+//!
+//! Invariants
+//!   1. NODE does not give our slot to another node while we have keys of it.
+//!   2. In Valkey's dialect the replicas receive each step, before the reply if they are online and
+//!      the client can wait.
+//!
+//! Elsewhere: commands of open slots (`route`), claims (`claims`), marks in full copies (`marks`).
 
 use super::slots::slot_of;
 use super::{Answer, Done, number};
