@@ -1,18 +1,19 @@
 //! nodes.conf: what a node knows of its cluster, as text. The server alone writes it.
 //!
-//!     id ip:port@busport,hostname,name=value.. flags primary|- pingsent pongreceived epoch linkstate slots..
+//!     id ip:port@busport,hostname,name=value.. flags primary|- pingsent pongreceived
+//!        epoch linkstate slots..                               (all of this is one line)
 //!     vars currentEpoch 5 lastVoteEpoch 4
 //!
 //! One line for each node; `vars` is last. With no hostname its place is empty (`,,`). Slots are
 //! `5` or `5-9`; on our own line also the open ones, `[5->-id]` (it migrates to id) and `[5-<-id]`
 //! (it is imported). Redis and Valkey differ in the values after the hostname (aux fields); both
-//! stop at one they do not know, so a file is written for a dialect. Read are both, and files of
-//! Redis 7.0 and before, which have none; what is not known is skipped: other aux fields, other
-//! `vars`, nodes in a handshake.
+//! stop at one they do not know, so a file is written for a dialect. Both kinds are read, and files
+//! of Redis 7.0 and before, which have no aux fields. Unknown parts are skipped: other aux fields,
+//! other `vars`, nodes in a handshake.
 //!
-//! A file with a damaged line is refused as a whole, and the error names the line. What Redis loads
-//! though it does not write it is no damage: other blanks, a slot that two lines name, a reversed
-//! range, no `vars`.
+//! A file with a damaged line is refused as a whole, and the error names the line. Forms that Redis
+//! loads, though it does not write them, are no damage: other blanks, a slot that two lines name, a
+//! reversed range, no `vars`.
 
 mod read;
 #[cfg(test)]
@@ -23,7 +24,7 @@ pub(crate) use write::write_node;
 
 use super::message::{Ip, NodeFlags, NodeId};
 
-/// What nodes.conf holds.
+/// The content of nodes.conf.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Saved {
     /// One of them is [`NodeFlags::MYSELF`].
@@ -58,9 +59,9 @@ pub(crate) struct SavedNode {
     /// Milliseconds of the wall clock; 0: none.
     pub ping_sent_ms: i64,
     pub pong_received_ms: i64,
-    /// Of a replica it is meaningless.
+    /// Meaningless for a replica.
     pub config_epoch: u64,
-    /// There is a link to it; so it is written, and of no use to a reader.
+    /// There is a link to it: written for readers of the file, ignored at a restart.
     pub is_connected: bool,
     /// First and last; ascending, none twice.
     pub slots: Vec<(u16, u16)>,
@@ -69,10 +70,10 @@ pub(crate) struct SavedNode {
     pub importing: Vec<(u16, NodeId)>,
 }
 
-/// What a line says of a node's second client port.
+/// A node's second client port, as its line has it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum OtherPort {
-    /// Nothing (Redis 7.0): the first one is what this server's `tls-cluster` says.
+    /// The line has none (Redis 7.0): the first one is taken for TCP's.
     NotSaid,
     /// The first is TCP's, this is TLS's.
     Tls(u16),

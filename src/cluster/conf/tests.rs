@@ -1,4 +1,9 @@
 //! Files of real servers, files of any content, and each damage.
+//!
+//! Redis 7.0, Redis 8.0 and Valkey 9.1 wrote the files in `tests/data/cluster`. They are read, and
+//! written again for a dialect: that of Redis 8.0 byte for byte. Each damage is one change to it,
+//! and its error names the line. Property: a file that is written for Valkey, which has all fields,
+//! is read as the same nodes and epochs.
 
 use proptest::prelude::*;
 
@@ -80,7 +85,7 @@ fn what_others_have_added_is_skipped() {
     let saved = parsed(&text);
     assert_eq!(saved.nodes, parsed(REDIS_80).nodes);
     assert_eq!(saved.last_vote_epoch, 7);
-    // What Redis 7.0 writes after it has read a file of 8.0.
+    // As Redis 7.0 writes it, after it has read a file of 8.0.
     let aux = parsed(&REDIS_80.replace(" slave ", " handshake "))
         .nodes
         .len();
@@ -167,7 +172,7 @@ fn damage_names_its_line() {
     );
 }
 
-/// What Redis 8.10, 7.0 and Valkey 9.1 load, though they do not write it.
+/// Redis 8.10, 7.0 and Valkey 9.1 load these files, though they do not write such.
 #[test]
 fn what_others_load_is_loaded() {
     let sound = parsed(REDIS_80);
@@ -192,7 +197,7 @@ fn what_others_load_is_loaded() {
     );
     let reversed = slots(&REDIS_80.replace("101-199", "199-101"));
     assert_eq!(reversed[1], []);
-    // Without `vars` the newest epoch has been voted in, perhaps.
+    // Without `vars` this node may have voted in the newest epoch.
     let bare = REDIS_80.replace("vars currentEpoch 2 lastVoteEpoch 0\n", "");
     let bare = parsed(&bare);
     let newest = bare.nodes.iter().map(|node| node.config_epoch).max();
