@@ -77,7 +77,7 @@ fn majority(cluster: &Cluster) -> Option<String> {
     })
 }
 
-/// Why nobody would replace this primary.
+/// Why no replica would replace this primary; `None`: one would.
 fn replicas(cluster: &Cluster, at: NodeIndex, node: &Node) -> Option<String> {
     let called = cluster.called(at);
     if node.replicas.is_empty() {
@@ -106,7 +106,7 @@ fn unfit(node: &Node) -> Option<&'static str> {
     }
 }
 
-/// One machine whose failure would take the majority along.
+/// Machines of which one failure would take the majority along.
 fn crowded_addresses(cluster: &Cluster) -> Vec<String> {
     let voters = cluster.voters();
     let mut by_ip: BTreeMap<Vec<u8>, usize> = BTreeMap::new();

@@ -1,4 +1,13 @@
-//! What is wrong with nodes, links, addresses, clocks and the disk.
+//! Faults of nodes, links, addresses, clocks and the disk.
+//!
+//! A node has at most one line for the first fault that is found, the worst kinds first, and one
+//! for its clock. A fast clock has a line from `CLOCK_MS`; a slow one only from a node timeout
+//! more, since gossip may be that old.
+//!
+//! Cost: O(nodes log nodes) and the reports on suspects; nothing is kept.
+//!
+//! Elsewhere: how many lines are shown (`explain`), where views differ (`explain::views`),
+//! failovers that would not happen (`explain::failovers`).
 
 use std::collections::BTreeMap;
 
@@ -111,7 +120,7 @@ fn clock(cluster: &Cluster, at: NodeIndex, node: &Node) -> Option<String> {
     })
 }
 
-/// Nodes that say they are at the same place: only one of them can be reached.
+/// Nodes that announce one address: only one of them can be reached.
 fn shared_addresses(cluster: &Cluster) -> Vec<String> {
     let mut places: BTreeMap<(Vec<u8>, u16), Vec<NodeIndex>> = BTreeMap::new();
     let known = cluster
@@ -134,7 +143,7 @@ fn shared_addresses(cluster: &Cluster) -> Vec<String> {
     shared.map(line).collect()
 }
 
-/// What clients are told that they cannot use.
+/// Hosts in redirects and replies that clients cannot use.
 fn endpoints(cluster: &Cluster) -> Vec<String> {
     let mut lines = Vec::new();
     if cluster.settings.endpoint == Endpoint::Hostname {

@@ -1,9 +1,9 @@
 //! CLUSTER EXPLAIN: why the cluster is as it is, and what would go wrong next, as lines for a
 //! person.
 //!
-//! It says what this node knows. Faults come after the state, worst first; a cluster without faults
-//! has few lines. O(nodes x replicas) and the number of faults; nothing is remembered for it but
-//! `Told`.
+//! It reports what this node knows. Faults come after the state, worst first; a cluster without
+//! faults has few lines. O(nodes x replicas) and the number of faults. Nothing is kept for it but
+//! some fields of each node (`nodes`).
 
 mod failovers;
 mod faults;

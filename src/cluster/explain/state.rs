@@ -1,4 +1,4 @@
-//! What this node is, and why its cluster is well or not.
+//! This node's role and epochs, and why its cluster is well or not.
 
 use super::{count, span};
 use crate::cluster::core::Cluster;

@@ -92,7 +92,7 @@ fn equal_epochs(cluster: &Cluster) -> Vec<String> {
     equal.map(line).collect()
 }
 
-/// A node that has heard of no new epoch hears little at all.
+/// A node whose current epoch stays old receives few messages.
 fn old_epochs(cluster: &Cluster) -> Vec<String> {
     let now = cluster.now.monotonic_ms;
     let old = cluster.nodes.iter().filter(|(at, node)| {
