@@ -12,7 +12,7 @@ use super::{PUBLISH_LENGTHS, UPDATE_BYTES, VERSION, Vendor};
 
 impl Message<'_> {
     /// Its bytes, for a node of this vendor. Extensions are written only with their mark. Of a
-    /// module's message nothing is kept, so that none can be written: it is an empty one.
+    /// module's message nothing is kept: an empty one is written.
     ///
     /// Panics if the message cannot exist: lengths beyond 32 bits, more than 65,535 gossip entries.
     pub(crate) fn encode(&self, to: Vendor) -> Bytes {
@@ -92,7 +92,7 @@ impl Message<'_> {
 const EXTENSIONS_AT: usize = 2214;
 
 impl Header<'_> {
-    /// What follows the start, without the number of extensions.
+    /// Writes the fields after the start; the number of extensions stays 0.
     fn write(&self, out: &mut Vec<u8>) {
         for number in [self.current_epoch, self.config_epoch, self.offset] {
             out.extend_from_slice(&number.to_be_bytes());

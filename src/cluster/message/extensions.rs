@@ -2,14 +2,14 @@
 //!
 //!     length u32, with these 8 bytes | number u16 | 0 u16 | payload, zeros up to a multiple of 8
 //!
-//!     0 hostname, 1 human name: text, NUL         4 Redis: the internal secret, 40 digits, no NUL
-//!     2 forgotten: id, seconds u64                  Valkey: IPv4 for clients: text, NUL
-//!     3 shard's id                                5 to 8 Valkey: IPv6, port u16, TLS port u16, zone
+//!     0 hostname, 1 human name: text, NUL     4 Redis: the internal secret, 40 digits, no NUL
+//!     2 forgotten: id, seconds u64              Valkey: IPv4 for clients: text, NUL
+//!     3 shard's id                            5 to 8 Valkey: IPv6, port u16, TLS port u16, zone
 //!     0x7255 this server's: proof of knowledge of the cluster's secret (`proof`)
 //!
-//! Those that a reader does not know it skips. Number 4 is sent only where its meaning is known
-//! ([`Vendor`]): Valkey takes Redis's secret for an address, and Redis takes any smaller text for
-//! the cluster's secret.
+//! A reader skips the numbers that it does not know. Number 4 is sent only where its meaning is
+//! known ([`Vendor`]): Valkey takes Redis's secret for an address, and Redis takes any smaller text
+//! for the cluster's secret.
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 use std::str::FromStr;
@@ -19,10 +19,10 @@ use super::id::NodeId;
 use super::parse::Reader;
 use super::proof::Proof;
 
-/// What a greeting has beyond gossip. A text is without its NUL; nodes.conf can hold it.
+/// The extensions of a greeting. A text is without its NUL; nodes.conf can hold it.
 ///
-/// A missing hostname or human name says that there is none; of a Valkey node, so do missing
-/// addresses, ports and zone.
+/// Without its extension a node has no hostname or human name; a Valkey node, no address, port or
+/// zone for clients.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Extensions<'m> {
     pub hostname: Option<&'m [u8]>,
@@ -43,7 +43,7 @@ pub(crate) struct Extensions<'m> {
 /// The vendor of the node that a message is for: which extensions it is sent, in which order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Vendor {
-    /// Not known yet: what both read alike.
+    /// Not known yet: only numbers that both read alike.
     Unknown,
     /// No numbers 5 to 8; 4 is the secret.
     Redis,
@@ -116,7 +116,7 @@ impl<'m> Extensions<'m> {
                 let shard: &[u8; NodeId::LEN] = rest.array().ok_or(SHORT)?;
                 self.shard = Some(NodeId::parse(shard).ok_or(ID)?);
             }
-            // Of the two meanings it has the one that it can have, if any.
+            // The content decides between the two meanings; it may be neither.
             SECRET => match NodeId::parse(payload).filter(is_hex) {
                 Some(secret) => self.secret = Some(secret),
                 None => self.client_ipv4 = ended(payload).ok().filter(is_address::<Ipv4Addr>),
@@ -138,7 +138,7 @@ impl<'m> Extensions<'m> {
         Ok(())
     }
 
-    /// Writes those that the vendor reads, in its order, and returns their number.
+    /// Writes the extensions that the vendor reads, in its order, and returns their number.
     pub(super) fn write(&self, out: &mut Vec<u8>, to: Vendor) -> u16 {
         let mut writer = Writer { out, count: 0 };
         writer.text(HOSTNAME, self.hostname);

@@ -1,9 +1,9 @@
-//! What is wrong with a message.
+//! Faults of messages.
 
 use super::header::Kind;
 use super::id::NodeId;
 
-/// Why a message is not taken. `Display` says it to a reader of the log.
+/// Why a message is not taken. `Display` is its text in the log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Fault {
     #[error("no message of the cluster bus")]
@@ -38,7 +38,7 @@ impl Fault {
     }
 }
 
-/// A message that is dropped. The sender is whom its header names, if that is an id.
+/// A message that is dropped. The sender is the one that its header names, if that is an id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Rejected {
     pub sender: Option<NodeId>,

@@ -3,7 +3,7 @@
 use bitflags::bitflags;
 
 bitflags! {
-    /// What a node is, in headers, gossip and nodes.conf. Bits that are not listed are ignored.
+    /// The flags of a node in headers, gossip and nodes.conf. Bits that are not listed are ignored.
     #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
     pub(crate) struct NodeFlags: u16 {
         const PRIMARY = 1;
@@ -13,7 +13,7 @@ bitflags! {
         /// The majority has agreed that it is down.
         const FAIL = 1 << 3;
         const MYSELF = 1 << 4;
-        /// It has not told us its id yet.
+        /// Its id is not known yet.
         const HANDSHAKE = 1 << 5;
         /// Its address is not known.
         const NO_ADDRESS = 1 << 6;
@@ -35,7 +35,7 @@ bitflags! {
 }
 
 impl NodeFlags {
-    /// What each of Valkey's headers has, and none of Redis's.
+    /// The flags that each of Valkey's headers has, and none of Redis's.
     pub(crate) const VALKEY: NodeFlags = NodeFlags::EXTENSIONS
         .union(NodeFlags::LIGHT_PUBLISH)
         .union(NodeFlags::LIGHT_MODULE);

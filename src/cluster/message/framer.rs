@@ -1,4 +1,18 @@
 //! Cuts the bytes of a link into messages.
+//!
+//!     16 bytes, checked: signature, length, kind -> the rest of the message -> a whole message
+//!            |
+//!            +--> a fault: the link is closed, or the bytes of this one message are skipped
+//!
+//! Invariants
+//!   1. Only 16 bytes are stored before the length has been checked: against the kind, and against
+//!      how far the link has shown which node it is (`Standing`).
+//!   2. No more is allocated than twice the bytes that have come, or `PART_BYTES_MIN`.
+//!   3. Nothing of a message that is dropped is stored.
+//!
+//! Cost: O(bytes); a link holds at most one incomplete message.
+//!
+//! Elsewhere: the content (`parse`), the sum over all links (`strangers`).
 
 use super::fault::Fault;
 use super::header::{Header, Kind};
@@ -8,7 +22,7 @@ use super::{
     VERSION,
 };
 
-/// What is known of the other end of a link.
+/// Facts about the other end of a link.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Peer {
     pub standing: Standing,
@@ -22,7 +36,7 @@ pub(crate) enum Standing {
     /// No known node has greeted by the link.
     #[default]
     Stranger,
-    /// It has greeted with the id of a known node, which whoever has seen CLUSTER NODES can do.
+    /// It has greeted with the id of a known node, as anyone can who has seen CLUSTER NODES.
     Claimed,
     /// The node has answered at the other end's address, or the door of the bus has let it in.
     Proven,
@@ -48,7 +62,7 @@ const CLAIMED_BYTES_MAX: usize = 1 << 20;
 const EXTENSIONS_BYTES_MAX: usize = 1 << 20;
 /// The longest publication: channel and message of the longest argument each.
 const PUBLISH_BYTES_MAX: usize = 1 << 30;
-/// So much is allocated before more of a message has come than that.
+/// The least that is allocated for a message that is longer.
 const PART_BYTES_MIN: usize = 4096;
 
 /// Bytes of a message that has not come completely.
@@ -62,10 +76,9 @@ pub(crate) struct Framer {
 }
 
 impl Framer {
-    /// Takes bytes from the front of `input` until it has a whole message, which is
-    /// [`Message::parse`]'s to read. `None`: all of the input is taken, and more is needed. After a
-    /// fault that does not close the link the next call goes on behind its message, of which
-    /// nothing is stored.
+    /// Takes bytes from the front of `input` until it has a whole message, which [`Message::parse`]
+    /// reads. `None`: all of the input is taken, and more is needed. After a fault that does not
+    /// close the link the next call continues after its message, of which nothing is stored.
     ///
     /// [`Message::parse`]: super::Message::parse
     pub(crate) fn next(&mut self, input: &mut &[u8], peer: Peer) -> Result<Option<Vec<u8>>, Fault> {
@@ -116,7 +129,7 @@ impl Framer {
     }
 }
 
-/// The length of the message that begins so, if it may have that.
+/// The length of the message that begins so, if it may be that long.
 fn length(start: &[u8; LIGHT_BYTES], peer: Peer) -> Result<usize, Fault> {
     let u16_at = |at: usize| u16::from_be_bytes([start[at], start[at + 1]]);
     if start[..4] != *SIGNATURE {

@@ -1,4 +1,4 @@
-//! What a greeting says of another node.
+//! An entry of a greeting's gossip: another node, as the sender sees it.
 //!
 //!     0 id | 40 ping sent u32 s | 44 pong received u32 s | 48 ip [46] | 94 port | 96 bus port |
 //!     98 flags | 100 other port | 102 0, 0

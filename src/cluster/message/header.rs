@@ -47,7 +47,7 @@ impl Kind {
     }
 }
 
-/// Who sends a message, and what it is.
+/// The sender of a message, its state and its claims.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Header<'m> {
     pub sender: NodeId,

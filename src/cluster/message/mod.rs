@@ -1,12 +1,12 @@
 //! Messages of the cluster bus: their bytes, and every check on them.
 //!
 //!     header, 2256 bytes, big-endian:
-//!        0 "RCmb"            16 current epoch u64    2128 primary's id, or zeros   2250 flags u16
-//!        4 total length u32  24 config epoch u64     2168 own ip [46]              2252 1: state is fail
-//!        8 version u16 = 1   32 offset u64           2214 extensions u16           2253 marks, 0, 0
-//!       10 port u16          40 sender's id          2216 0 [30]
-//!       12 kind u16          80 slots [2048]         2246 other port u16
-//!       14 gossip count u16                          2248 bus port u16
+//!        0 "RCmb"            16 current epoch u64  2128 primary's id, or 0s  2250 flags u16
+//!        4 total length u32  24 config epoch u64   2168 own ip [46]          2252 1: state is fail
+//!        8 version u16 = 1   32 offset u64         2214 extensions u16       2253 marks, 0, 0
+//!       10 port u16          40 sender's id        2216 0 [30]
+//!       12 kind u16          80 slots [2048]       2246 other port u16
+//!       14 gossip count u16                        2248 bus port u16
 //!
 //!     light header (Valkey), 16 bytes: as the first 16, kind | 0x8000, port and count 0;
 //!     of publications and module messages only, on links that have shown what their sender is.
@@ -17,15 +17,17 @@
 //!             MODULE: id u64, length u32, kind u8, payload        others: none
 //!
 //! A link's bytes go through its [`Framer`], which cuts them into messages; [`Message::parse`]
-//! reads one, [`Message::encode`] writes one. What they read has passed all checks that need no
-//! knowledge of the cluster: lengths add up, ids are ids, texts end where they must and are free of
-//! what nodes.conf cannot hold. A message with one wrong gossip entry is dropped as a whole.
+//! reads one, [`Message::encode`] writes one. A message that was read has passed all checks that
+//! need no knowledge of the cluster: lengths add up, ids are ids, texts end where they must and
+//! hold nothing that nodes.conf cannot hold. A message with one wrong gossip entry is dropped as a
+//! whole.
 //!
 //! Two kinds of faults ([`Fault::closes_link`]): those after which the next message cannot be
 //! found, or which no node commits, close the link; all others drop the message.
 //!
 //! Cost: a link holds no more than the bytes of one message that it has received; parsing allocates
-//! the list of gossip entries (at most 65,535, each 104 bytes received) and nothing else.
+//! the lists of gossip entries (at most 65,535, each 104 bytes received) and of forgotten nodes,
+//! and nothing else.
 
 mod encode;
 mod extensions;
@@ -62,7 +64,7 @@ const LIGHT_BYTES: usize = 16;
 const GOSSIP_BYTES: usize = 104;
 /// The length of the channel's and the message's lengths.
 const PUBLISH_LENGTHS: usize = 8;
-/// The length of what is before a module's payload.
+/// The length of the fields before a module's payload.
 const MODULE_BYTES: usize = 13;
 /// The length of an update.
 const UPDATE_BYTES: usize = 8 + NodeId::LEN + Slots::BYTES;
@@ -76,7 +78,7 @@ pub(crate) struct Message<'m> {
     pub body: Body<'m>,
 }
 
-/// What a message says, beside its header.
+/// The content of a message, beside its header.
 // Most messages are greetings, and none is kept: a box would be one more allocation for each.
 #[allow(clippy::large_enum_variant)]
 #[derive(Clone, Debug, PartialEq, Eq)]

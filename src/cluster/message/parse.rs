@@ -1,4 +1,14 @@
 //! Reads a message.
+//!
+//! Invariants
+//!   1. Any bytes may be given: nothing relies on the framer's checks.
+//!   2. A message is taken as a whole or not at all: its fields end with its last byte.
+//!   3. Slots and texts are borrowed from the bytes, not copied.
+//!
+//! Cost: O(bytes); the lists of gossip entries and of forgotten nodes are allocated.
+//!
+//! Elsewhere: where a message ends (`framer`), its fields and limits (`message`), whether its
+//! sender may speak (`receive`).
 
 use super::extensions::Extensions;
 use super::fault::{Fault, Rejected};
@@ -10,7 +20,7 @@ use super::ip::Ip;
 use super::slots::Slots;
 use super::{Body, GOSSIP_BYTES, LIGHT_BIT, LIGHT_BYTES, MODULE_BYTES, Message, VERSION};
 
-/// What is left of a message; each read fails at its end.
+/// The rest of a message; each read fails at its end.
 pub(super) struct Reader<'m>(pub &'m [u8]);
 
 impl<'m> Reader<'m> {
@@ -71,7 +81,7 @@ impl<'m> Message<'m> {
     }
 }
 
-/// `sender`: whom the header names, as soon as that is known.
+/// `sender`: the id in the header, as soon as it is known.
 fn parse<'m>(bytes: &'m [u8], sender: &mut Option<NodeId>) -> Result<Message<'m>, Fault> {
     let len = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
     let mut rest = Reader(bytes);

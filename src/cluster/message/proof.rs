@@ -1,10 +1,10 @@
 //! Proof that a node knows the cluster's secret (`cluster-meet-secret`), without saying it.
 //!
-//!     time u64, milliseconds of the sender's wall clock | HMAC-SHA256 of the sender's id and the time
+//!     time u64, ms of the sender's wall clock | HMAC-SHA256 of the sender's id and the time
 //!
-//! An extension with a number of our own, which other nodes skip. Whoever reads a proof on the wire
-//! may repeat it in the name of the same node while it is young ([`Proof::AGE_MAX_MS`]); the bus
-//! has no protection against those who read it but TLS.
+//! An extension with a number of our own, which other nodes skip. A reader of the wire may repeat a
+//! proof in the name of the same node while it is young ([`Proof::AGE_MAX_MS`]); only TLS protects
+//! the bus from readers.
 
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::Sha256;
@@ -20,7 +20,7 @@ pub(crate) struct Proof {
 
 impl Proof {
     pub(super) const MAC: usize = 32;
-    /// By how much the clocks of two nodes, and the way, may differ.
+    /// The bound on the difference of two nodes' clocks, transit included.
     pub(crate) const AGE_MAX_MS: u64 = 60_000;
 
     pub(crate) fn new(secret: &[u8], sender: NodeId, wall_ms: i64) -> Proof {

@@ -12,7 +12,7 @@ const BYTES: usize = SLOTS as usize / 8;
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) struct SlotMap([u8; BYTES]);
 
-/// A set of slots in a message, or somebody's [`SlotMap`].
+/// A set of slots in a message, or a borrowed [`SlotMap`].
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Slots<'m>(&'m [u8; BYTES]);
 
