@@ -8,6 +8,7 @@
 //!                                     |  |  closed, own, persisted, command, publish,
 //!                                     v  |  set_settings, loaded
 //!                                    driver
+//!
 //!     bytes of a link --links--> message --receive--> header: epochs, roles, claims
 //!                                                       (claims, roles)
 //!                                                     gossip: new nodes, reports
