@@ -47,7 +47,7 @@ pub struct Plan {
 /// The work of a thread that writes.
 pub(super) enum Job {
     Write(Vec<u8>),
-    /// Bytes made by the thread; the number is what they count as waiting.
+    /// Bytes made by the thread; the number counts as their waiting bytes.
     Make(usize, Make),
     Finish,
 }

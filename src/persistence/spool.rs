@@ -18,8 +18,8 @@
 //!   3. A spool ends once: whole, or failed. Without a reader left it fails, unless it is whole.
 //!   4. A reader that found nothing is woken once: when there are bytes, or the spool has ended.
 //!
-//! A spool may hold the snapshot compressed: the thread compresses what it is handed, and a file of
-//! a child as it is read. Readers and limits see the compressed bytes.
+//! A spool may hold the snapshot compressed: the thread compresses the buffers handed to it, and a
+//! child's file as it is read. Readers and limits see the compressed bytes.
 //!
 //! A disk that refuses is no error: the thread waits until the disk takes the bytes, or until
 //! readers have made room in memory, or have gone. The writer waits meanwhile
@@ -69,7 +69,7 @@ pub struct SpoolPlan {
     pub memory_max: usize,
     /// A checksum is appended, or zero if `false`. `None`: neither.
     pub checksum: Option<bool>,
-    /// It holds what it is handed compressed (`replication::compression`).
+    /// It compresses the bytes handed to it (`replication::compression`).
     pub packs: bool,
     pub disk: Disk,
 }
@@ -103,7 +103,7 @@ struct State {
     segments: VecDeque<Segment>,
     /// Bytes so far.
     end: u64,
-    /// Bytes of segments in memory, with what they cost besides.
+    /// Bytes of segments in memory, with their overhead.
     memory: usize,
     /// Bytes of segments in the file.
     in_file: u64,
@@ -130,7 +130,7 @@ struct Segment {
 }
 
 enum Place {
-    /// The number is what it counts as memory.
+    /// The number is its count as memory.
     Memory(Bytes, usize),
     /// Its position in the file.
     File(u64),
@@ -367,7 +367,7 @@ impl Drop for Handle {
     }
 }
 
-/// Of a limit on the memory of a spool, the part for buffers that wait.
+/// The part of a spool's limit on memory for buffers that wait.
 fn queue_max(memory_max: usize) -> usize {
     (memory_max / 4).min(WAITING_MAX)
 }

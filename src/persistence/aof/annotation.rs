@@ -53,7 +53,8 @@ pub struct Checksum {
     pub covered: usize,
 }
 
-/// A line about what flushes have set aside (`flush-grace`): a replay does what the server did.
+/// A line about data set aside by flushes (`flush-grace`): a replay does the same as the server
+/// did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AsideLine {
     /// The next command, transaction or script with a flush set its data aside at this Unix

@@ -76,7 +76,7 @@ impl BaseFile {
         Ok(base)
     }
 
-    /// Sends what is written so far, followed by its checksum.
+    /// Sends the commands written so far, followed by their checksum.
     fn send(&mut self) {
         let out = &mut self.commands.out;
         if let Some(unix_s) = self.checksums.filter(|_| !out.is_empty()) {

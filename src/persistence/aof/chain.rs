@@ -8,7 +8,7 @@
 //!   1. Each file begins, in the stream, where the one before it ends, and has annotations of the
 //!      stream from its begin on. A file without them begins no chain: the chain is empty until the
 //!      next file.
-//!   2. A file refers to its successor, so that a reader can go on when a rewrite has removed both.
+//!   2. A file refers to its successor, so that a reader can continue after a rewrite removed both.
 //!   3. Open are the file being written, and those that were forgotten while a reader was in them
 //!      or before them: retained files cost no descriptor until they are read. So files are
 //!      forgotten before they are removed.
@@ -236,7 +236,7 @@ impl Chain {
         }
     }
 
-    /// The log goes on in another chain, whose first file begins no later.
+    /// Continues the log in another chain, whose first file begins no later.
     pub fn go_on_in(&self, other: &Chain) {
         if let (Some(last), Some(first)) = (self.files.back(), other.files.front()) {
             let _ = last.next.set(Arc::clone(first));

@@ -166,9 +166,9 @@ impl Log {
         Ok(true)
     }
 
-    /// Switches to a new incremental file: what is appended from now on goes there. What waits for
-    /// the disk is not waited for; the flushes that follow write it ([`LogWriter::flush`]), and the
-    /// change fails if one of them does. `offset`: the replication offset now.
+    /// Switches to a new incremental file: bytes appended from now on go there. It does not wait
+    /// for bytes that wait for the disk; the flushes that follow write them ([`LogWriter::flush`]),
+    /// and the change fails if one of them does. `offset`: the replication offset now.
     pub fn begin_next(
         &mut self,
         owner: Owner,

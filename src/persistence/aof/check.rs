@@ -24,7 +24,7 @@ enum Action {
     Look,
     /// Truncate at the first fault.
     Fix,
-    /// Truncate what was executed after this Unix second.
+    /// Truncate the commands executed after this Unix second.
     CutAfter(i64),
 }
 

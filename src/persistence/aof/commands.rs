@@ -43,7 +43,7 @@ struct Gathered {
 }
 
 impl CommandWriter {
-    /// Memory of what is written and not taken, bytes.
+    /// Memory of the bytes that are written and not taken.
     pub fn memory_bytes(&self) -> usize {
         alloc::vec_bytes(&self.out) + alloc::vec_bytes(&self.pending)
     }

@@ -252,7 +252,8 @@ mod tests {
     use crate::keyspace::{Audience, DbIndex, Effects};
     use crate::replication::Stream;
 
-    /// A log, the stream that it holds, and what is read of it: newlines for replicas' requests.
+    /// A log, the stream that it holds, and the bytes that readers get: newlines for replicas'
+    /// requests.
     struct Bench {
         log: Log,
         stream: Stream,
@@ -373,7 +374,7 @@ mod tests {
         // Descriptors are those of the file being written, however many are retained.
         assert!(bench.log.manifest.incrs.len() > 4);
         assert_eq!(bench.log.chain.open_files(), 1);
-        // A reader goes on in files that have been removed.
+        // A reader continues in files that have been removed.
         let mut feed = bench.log.feed(0).expect("the log has it");
         let begin = match feed.peek(Some(&bench.log), 1000) {
             Ok(Feed::Bytes(bytes)) => bytes[..5].to_vec(),

@@ -158,7 +158,7 @@ impl Syncer {
         self.send(Job::SyncOnTheWay { file });
     }
 
-    /// Memory of what is queued to be written, bytes.
+    /// Memory of the bytes queued to be written.
     pub fn waiting_bytes(&self) -> usize {
         self.waiting.load(Ordering::Relaxed)
     }

@@ -8,13 +8,12 @@
 //!
 //! The loop writes itself as long as writes are quick. Once one was slow, and while an fsync is
 //! under way, which writes may have to wait for, a thread writes instead ([`Hand`]): one buffer at
-//! a time, with everything that was appended meanwhile. What is on its way is not acknowledged, and
-//! once [`WAITING_MAX`] bytes wait for their turn writers wait ([`LogWriter::is_full`]), no other
-//! client. With `always` the loop waits for the disk at each turn with writes.
+//! a time, with everything that was appended meanwhile. Bytes on their way are not acknowledged,
+//! and once [`WAITING_MAX`] bytes wait for their turn writers wait ([`LogWriter::is_full`]), no
+//! other client. With `always` the loop waits for the disk at each turn with writes.
 //!
-//! Another file begins with a cut ([`LogWriter::hold`]): what was appended before goes to the
-//! current file, by the thread if it must wait; what follows stays in the buffer until the next
-//! file is open.
+//! Another file begins with a cut ([`LogWriter::hold`]): bytes appended before go to the current
+//! file, by the thread if it must wait; bytes after stay in the buffer until the next file is open.
 //!
 //!     current file | on its way | rest of a cut | buffer
 //!
@@ -310,7 +309,7 @@ impl LogWriter {
         self.waiting_bytes() >= WAITING_MAX && self.is_lagging()
     }
 
-    /// Whether what is appended now has to wait for the disk. While writing fails it is refused
+    /// Whether bytes appended now have to wait for the disk. While writing fails writes are refused
     /// instead.
     fn is_lagging(&self) -> bool {
         let waits = self.flight.is_some() || self.held_from.is_some() || self.sync_in_progress();
@@ -624,7 +623,7 @@ impl LogWriter {
         self.syncer.remove(path);
     }
 
-    /// Writes the turn's bytes, or hands them to the thread, and forces what is written to disk
+    /// Writes the turn's bytes, or hands them to the thread, and forces written bytes to disk
     /// according to the policy. `now`: everything is written at the end.
     pub fn flush(&mut self, time: Time, now: bool) {
         self.tried_ms = time.mono_ms;
@@ -697,7 +696,7 @@ impl LogWriter {
         (self.buffer, self.selected_first) = (bytes, selected_first);
     }
 
-    /// Whether what is written must be on disk before it is acknowledged.
+    /// Whether written bytes must be on disk before they are acknowledged.
     fn must_sync(&self) -> bool {
         self.rules.policy == SyncPolicy::Always && !self.rules.no_sync
     }
@@ -983,7 +982,7 @@ impl LogWriter {
     }
 
     /// After a failed fsync: cuts off the file's unsynced bytes, if the buffer still has them so
-    /// that another file can take them. `false`: bytes may be lost that only the keyspace has.
+    /// that another file can take them. `false`: bytes may be lost, which only the keyspace has.
     pub fn take_back_unsynced(&mut self) -> bool {
         if !self.keeps_unsynced {
             return false;

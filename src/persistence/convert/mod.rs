@@ -1,4 +1,4 @@
-//! Data for another server: what its files can hold, and the same data in such a file.
+//! Data for another server: the limits of its files, and the same data in such a file.
 //!
 //!     obstacles   what stands in the way, named as it is found
 //!     output      an RDB file for a target, which has its name when it is whole

@@ -69,7 +69,7 @@ impl<'a> Obstacles<'a> {
         self.last_db = self.last_db.max(db.0);
     }
 
-    /// A key that has what the target cannot read.
+    /// A key with a value that the target cannot read.
     pub fn key(&mut self, db: DbIndex, key: &[u8], why: &'static str) {
         self.keys_read += 1;
         self.keys += 1;
@@ -137,7 +137,8 @@ impl<'a> Obstacles<'a> {
         self.keys + self.libraries + self.others == 0
     }
 
-    /// The counts, what else is not converted, and what the target must be set to: lines of text.
+    /// The counts, the other data that is not converted, and the settings that the target needs:
+    /// lines of text.
     pub fn summary(&self) -> String {
         let target = self.target.name();
         let mut text = if self.are_none() {

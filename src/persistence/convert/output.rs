@@ -149,7 +149,7 @@ impl<'a, 't> TargetFile<'a, 't> {
         self.file.is_some()
     }
 
-    /// Hands on what is written, if it is as much as `least`.
+    /// Hands on the written bytes, if there are at least `least`.
     fn hand_over(&mut self, least: usize) -> io::Result<()> {
         if self.writer.len() < least {
             return Ok(());

@@ -61,7 +61,7 @@ pub fn read_rdb(
     Ok(())
 }
 
-/// Names what a load of this snapshot leaves out, whatever the target is.
+/// Names the data that a load of this snapshot leaves out, whatever the target is.
 pub fn report_left_out(from: &Path, obstacles: &mut Obstacles<'_>) -> Result<(), ConvertError> {
     read_with(from, &mut LeftOut(obstacles)).map(|_| ())
 }

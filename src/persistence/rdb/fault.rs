@@ -72,7 +72,7 @@ pub enum Fault {
     Records,
     #[error("an element comes twice")]
     Duplicate,
-    /// As above, in a packed form with this name.
+    /// An element comes twice in a packed form with this name.
     #[error("an element comes twice")]
     PackedDuplicate(&'static str),
     #[error("a container without elements")]

@@ -62,8 +62,8 @@ impl FileProgress {
 
 /// Opens a file: its content, to be read once.
 ///
-/// An error: it cannot be read, or is compressed in an unknown way. What is wrong with the content
-/// itself is found by the reader.
+/// An error: it cannot be read, or is compressed in an unknown way. Faults of the content are found
+/// by the reader.
 pub fn open(path: &Path) -> io::Result<(Input<'static>, FileProgress)> {
     let file = File::open(path)?;
     let bytes = file.metadata()?.len();
@@ -132,7 +132,7 @@ fn damaged(why: impl std::fmt::Display) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, text)
 }
 
-/// A codec whose errors say what they are about.
+/// A codec whose errors report that the compressed data is damaged.
 struct Unpacked<R>(R);
 
 impl<R: Read> Read for Unpacked<R> {

@@ -108,7 +108,7 @@ pub enum ModuleData<'a> {
     Settings,
 }
 
-/// Passes over what a module keeps beside the keys; returns the module's name.
+/// Passes over the data that a module keeps beside the keys; returns the module's name.
 pub fn skip_settings(input: &mut Input<'_>) -> Result<String, Fault> {
     let name = name(input)?;
     if input.length()? != field::UNSIGNED {

@@ -40,7 +40,7 @@ pub enum PeerFormat {
     Valkey { version: Release },
 }
 
-/// Another server, by what it says of itself.
+/// Another server, as its INFO describes it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Peer {
     /// Its product and version, for messages.
@@ -63,8 +63,8 @@ impl Peer {
             // Not the text itself, which may hold anything.
             format!("{product} {major}.{minor}.{patch}")
         };
-        // The more special name first: russet states a version of Valkey or Redis that it compares
-        // to, Valkey one of Redis.
+        // The more special name first: russet gives a version of Valkey or Redis for comparison,
+        // too, and Valkey one of Redis.
         if let Some(version) = release("russet_version") {
             let versions = VERSION_USUAL..=VERSION_NEWEST;
             return Some(Peer {

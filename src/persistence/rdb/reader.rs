@@ -57,8 +57,8 @@ pub trait Loader {
     /// Data of a module has been passed over ([`ReadOptions::skips_modules`]).
     fn module_skipped(&mut self, _module: &str, _of: ModuleData<'_>) {}
 
-    /// An import of slots that went on where the file was made: its name, and the first and the
-    /// last slot of each range.
+    /// An import of slots that was under way where the file was made: its name, and the first and
+    /// the last slot of each range.
     fn slot_import(&mut self, _name: &[u8], _ranges: &[(u64, u64)]) {}
 
     /// A function library.
@@ -196,7 +196,7 @@ impl<'a> Reader<'a> {
         self.input.take_rest()
     }
 
-    /// Of a fed file: reads the header if it has arrived. True once it has been read.
+    /// For a fed file: reads the header if it has arrived. True once it has been read.
     ///
     /// An error: it is no RDB file, or of a version that is not known.
     pub fn read_fed_header(&mut self, loader: &mut dyn Loader) -> Result<bool, RdbError> {

@@ -7,7 +7,7 @@
 //! read as soon as it is whole, even if nothing follows.
 //!
 //! A [`Layout`] is data: opcodes have theirs here, the forms of values in `persistence::values`.
-//! Of an item without a layout, or with a fault, the end is not known.
+//! The end of an item without a layout, or with a fault, is not known.
 //!
 //! Cost: O(bytes), some nanoseconds for each part; of a string only the length is visited.
 

@@ -122,8 +122,8 @@ impl RdbWriter {
         }
     }
 
-    /// Changes the version to the first of these that holds a value; an error is what the last one
-    /// cannot hold.
+    /// Changes the version to the first of these that holds a value; an error is the part that the
+    /// last one cannot hold.
     pub fn fit_one_of(
         &mut self,
         versions: impl Iterator<Item = u32>,
@@ -140,7 +140,7 @@ impl RdbWriter {
         Err(lost)
     }
 
-    /// Memory of what is written and not taken, bytes.
+    /// Memory of the bytes that are written and not taken.
     pub fn memory_bytes(&self) -> usize {
         alloc::vec_bytes(&self.out)
     }
@@ -191,7 +191,7 @@ impl RdbWriter {
         self.string(code);
     }
 
-    /// An import of slots that goes on: Valkey's replicas learn of it before its keys. Files of
+    /// An import of slots under way: Valkey's replicas receive it before its keys. Only in files of
     /// Valkey's versions.
     pub fn slot_import(&mut self, name: &[u8], ranges: &[(u16, u16)]) {
         assert!(is_valkey(self.version), "only Valkey reads it");

@@ -11,7 +11,7 @@ use super::{NO_READER, Place, Shared};
 /// Bytes of a read from the file.
 const READ_BYTES: usize = 128 * 1024;
 
-/// Reads a spool from its first byte on. Dropping it lets the spool drop what it held.
+/// Reads a spool from its first byte on. Dropping it lets the spool drop the bytes held for it.
 pub struct SpoolReader {
     shared: Arc<Shared>,
     id: u64,

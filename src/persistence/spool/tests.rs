@@ -65,7 +65,7 @@ fn stored(spool: &Spool) {
     until("not stored", || spool.waiting_bytes() == 0);
 }
 
-/// Reads what is there, at most `most` bytes.
+/// Reads the available bytes, at most `most`.
 fn read(reader: &mut SpoolReader, into: &mut Vec<u8>, most: usize) {
     let end = into.len().saturating_add(most);
     while into.len() < end

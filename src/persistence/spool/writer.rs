@@ -1,5 +1,5 @@
-//! The thread of a spool: it computes the checksum of what it is handed, and stores it in memory or
-//! in the file.
+//! The thread of a spool: it computes the checksum of the bytes handed to it, and stores them in
+//! memory or in the file.
 
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};

@@ -155,7 +155,7 @@ fn part<'a>(
     next
 }
 
-/// The text of a number, in place of what was in `out`.
+/// The text of a number, replacing the content of `out`.
 fn write_float(out: &mut Vec<u8>, value: f64) {
     out.clear();
     float::write_double(out, value);
