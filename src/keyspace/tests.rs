@@ -45,7 +45,7 @@ fn events(k: &mut Keyspace) -> Vec<String> {
     events
 }
 
-/// The stated requests, each as its words.
+/// The recorded requests, each as its words.
 fn stated(k: &mut Keyspace) -> Vec<String> {
     let words = |request: &[u8]| {
         let text = String::from_utf8(request.to_vec()).expect("text");

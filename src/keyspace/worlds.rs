@@ -1,4 +1,4 @@
-//! For tests: what holds of a keyspace holds with slots, too.
+//! For tests: each claim on a keyspace must hold with slots, too.
 
 use std::cell::Cell;
 

@@ -89,7 +89,7 @@ pub struct RefMut<'a, T: Container> {
     /// Elements when the borrow began.
     len: usize,
     sizes: &'a mut KeySizes,
-    /// The counts by bytes, if there are any, and what the entry counted for when the borrow began.
+    /// The counts by bytes, if there are any, and the entry's contribution when the borrow began.
     counts: Option<(&'a mut Footprints, Footprint)>,
 }
 

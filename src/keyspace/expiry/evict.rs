@@ -122,7 +122,7 @@ impl Keyspace {
         let mut gone = 0;
         while too_much(self.leaving_bytes().saturating_sub(before)) {
             if !self.evict_one(policy) {
-                // The bytes counted for what the helper thread frees may be an underestimate.
+                // The estimate of the bytes that the helper thread frees may be too low.
                 return match self.lazyfree.pending() {
                     0 => Evicted::Everything,
                     _ => Evicted::Fits,

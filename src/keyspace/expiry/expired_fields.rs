@@ -7,7 +7,7 @@
 //!     a command that has removed them itself      [`Db::fields_expired`]
 //!     a command that sets an expiry in the past   [`Db::fields_expired_at_once`]
 //!
-//! All record the removal by one function: it counts the fields, states the effect, one HDEL for
+//! All record the removal by one function: it counts the fields, records the effect, one HDEL for
 //! each field, and notifies watchers, caching clients and subscribers (`hexpired`). As with keys,
 //! this is not a change of the command that found the fields. A hash without fields is deleted,
 //! with the event `del`.
@@ -104,7 +104,7 @@ impl Db<'_> {
     }
 
     /// As [`Db::expire_fields`], for a command that sets these fields: also while expired ones are
-    /// hidden and kept, as what is set must not have their values and expiries.
+    /// hidden and kept, because the new fields must not have their values and expiries.
     #[cold]
     pub fn expire_fields_to_write(&mut self, key: &[u8], fields: &[&[u8]]) {
         let Some(entry) = self.peek_hash(key) else {

@@ -15,8 +15,8 @@ use crate::types::{Stream, Type};
 const LINES_PER_STEP: usize = 16;
 
 impl Keyspace {
-    /// Removes what has expired, for at most about `budget`, where the expire cycle does not run.
-    /// O(databases) if nothing has.
+    /// Removes expired IDs, for at most about `budget`, on a server whose expire cycle does not
+    /// run. O(databases) if none has expired.
     pub fn expire_iids(&mut self, budget: Duration) {
         if matches!(self.expiring, Expiring::Delete | Expiring::Replay) {
             return;

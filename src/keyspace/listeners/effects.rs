@@ -1,6 +1,6 @@
 //! Effects: the bytes that repeat a write.
 //!
-//! A command states its effect (its own arguments, others, or none), and so does a removal by
+//! A command records its effect (its own arguments, others, or none), and so does a removal by
 //! expiry or eviction. It is encoded once, as a RESP request, and appended to the current unit.
 //! When the unit is complete the append only file and the replicas take its bytes unchanged.
 //!
@@ -32,7 +32,7 @@ bitflags::bitflags! {
 const BYTES_KEPT: usize = 256 * 1024;
 const STATED_KEPT: usize = 4096;
 
-/// Effects that are stated and not yet taken by the listeners.
+/// Effects that are recorded and not yet taken by the listeners.
 #[derive(Debug, Default)]
 pub struct Effects {
     wanted: Audience,
@@ -89,13 +89,13 @@ impl Effects {
         std::mem::replace(self, fresh)
     }
 
-    /// States one request; nothing while there is no listener.
+    /// Records one request; nothing while there is no listener.
     #[inline]
     pub fn record<'a>(&mut self, db: DbIndex, args: impl ExactSizeIterator<Item = &'a [u8]>) {
         self.record_for(Audience::ALL, db, args);
     }
 
-    /// States one request for some listeners; nothing while none of them is present.
+    /// Records one request for some listeners; nothing while none of them is present.
     #[inline]
     pub fn record_for<'a>(
         &mut self,
@@ -109,13 +109,13 @@ impl Effects {
         }
     }
 
-    /// States a removal that no command did.
+    /// Records a removal that no command did.
     #[inline]
     fn record_removal<'a>(&mut self, db: DbIndex, args: impl ExactSizeIterator<Item = &'a [u8]>) {
         self.record_removals_for(Audience::ALL, db, args);
     }
 
-    /// The same for some listeners.
+    /// Records a removal that no command did, for some listeners.
     #[inline]
     pub(in crate::keyspace) fn record_removals_for<'a>(
         &mut self,
@@ -143,7 +143,7 @@ impl Effects {
         }
     }
 
-    /// Opens a unit: effects stated from here on belong together, until [`Effects::end_unit`].
+    /// Opens a unit: effects recorded from here on belong together, until [`Effects::end_unit`].
     #[inline]
     pub fn begin_unit(&mut self) {
         self.in_unit = true;
@@ -188,7 +188,7 @@ impl Effects {
         self.stated.len()
     }
 
-    /// Takes back the effects that commands of the unit under way have stated since `mark`;
+    /// Takes back the effects that commands of the unit under way have recorded since `mark`;
     /// removals by expiry or eviction are kept. O(effects since).
     pub fn take_back(&mut self, mark: usize) {
         let mark = mark.max(self.complete);
@@ -212,7 +212,7 @@ impl Effects {
         self.bytes.truncate(kept);
     }
 
-    /// Limits the effects that commands of the unit under way have stated since `mark` to these
+    /// Limits the effects that commands of the unit under way have recorded since `mark` to these
     /// listeners (`redis.set_repl`), except removals by expiry or eviction. O(effects since).
     pub fn address(&mut self, mark: usize, audience: Audience) {
         let mut audience = audience;
@@ -226,7 +226,7 @@ impl Effects {
         }
     }
 
-    /// Bytes that the stated effects take.
+    /// Bytes of the recorded effects.
     pub(in crate::keyspace) fn held_bytes(&self) -> usize {
         self.bytes.capacity() + self.stated.capacity() * size_of::<Stated>()
     }
@@ -326,7 +326,7 @@ impl RemovalWords {
 }
 
 impl Keyspace {
-    /// States the removal of a whole key by expiry or eviction.
+    /// Records the removal of a whole key by expiry or eviction.
     #[inline]
     pub(in crate::keyspace) fn record_removed(
         &mut self,
@@ -337,7 +337,7 @@ impl Keyspace {
         self.effects.record_removal(db, [word, key].into_iter());
     }
 
-    /// States the removal of an expired hash field.
+    /// Records the removal of an expired hash field.
     pub(in crate::keyspace) fn record_field_removed(
         &mut self,
         db: DbIndex,

@@ -1,5 +1,5 @@
-//! The journal of key changes: what happened to which key, in order, for listeners notified after
-//! each command - subscribers of keyspace events, clients that cache what they read.
+//! The journal of key changes, in order, for listeners notified after each command: subscribers of
+//! keyspace events, and clients that cache their reads.
 //!
 //! Every change of a key is recorded by one function, [`Keyspace::record_change`], on every path:
 //! handlers, expiry of keys and fields, eviction, loading; a whole database by

@@ -1,7 +1,7 @@
 //! Listeners to changes of keys.
 //!
 //!     effects   bytes that repeat a write, for the log, replicas and nodes that take over slots
-//!     journal   changes in order, for keyspace events and clients that cache what they read
+//!     journal   changes in order, for keyspace events and clients that cache their reads
 //!     watch     WATCH: the clients whose transactions can no longer run
 //!     waiting   keys that blocked clients wait for, and those of them that became ready
 //!

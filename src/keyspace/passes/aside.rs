@@ -1,7 +1,7 @@
 //! Flushed data that is set aside: it can be brought back until it is freed.
 //!
 //!     FLUSHALL, FLUSHDB   the databases become an entry, each with its number
-//!     SWAPDB              what was set aside follows its database
+//!     SWAPDB              data set aside follows its database
 //!     undo                an entry's databases return, with all their keys and expiries
 //!     free                the helper thread frees an entry
 //!
@@ -58,7 +58,7 @@ impl AsideEntry {
         self.parts.iter().map(|part| part.gone.bytes()).sum()
     }
 
-    /// All of it, or what is of database `only`, after `flushes` flushes. `None`: there is nothing.
+    /// All of it, or the part of database `only`, after `flushes` flushes. `None`: there is none.
     fn pending(&self, flushes: u64, only: Option<DbIndex>) -> Option<PendingFlush> {
         let is_asked = |part: &&Part| only.is_none_or(|db| part.db == db);
         let parts: Vec<&Part> = self.parts.iter().filter(is_asked).collect();
@@ -210,7 +210,7 @@ impl Keyspace {
         !self.aside.entries.is_empty()
     }
 
-    /// About the bytes that are set aside, and of what is freed once a snapshot has saved it.
+    /// About the bytes that are set aside, or will be freed once a snapshot has saved them.
     pub fn aside_bytes(&self) -> usize {
         let freed = self.aside.freed.iter().map(|(_, gone)| gone.bytes());
         let waiting = self.aside.entries.iter().map(AsideEntry::bytes);
@@ -225,8 +225,8 @@ impl Keyspace {
         entries.iter().filter_map(|its| its.pending(*flushes, None))
     }
 
-    /// The flush `back` flushes ago, or else the last one, whose data waits; with `only`, what it
-    /// has of this database.
+    /// The flush `back` flushes ago, or else the last one, whose data waits; with `only`, its part
+    /// of this database.
     pub fn pending_flush(&self, back: Option<u64>, only: Option<DbIndex>) -> Option<PendingFlush> {
         let Aside {
             flushes, entries, ..
@@ -236,7 +236,7 @@ impl Keyspace {
         found.find_map(|its| its.pending(*flushes, only))
     }
 
-    /// If something was freed since the last call: so many flushes back, what is set aside still
+    /// If something was freed since the last call: the number of flushes back whose data still
     /// waits.
     pub fn take_kept_flushes(&mut self) -> Option<u64> {
         std::mem::take(&mut self.aside.has_freed).then(|| {
@@ -247,8 +247,8 @@ impl Keyspace {
 
     // --- bringing back ---
 
-    /// Takes what a flush has set aside, to bring it back: all of it, or database `only`. Must not
-    /// be called while a snapshot saves keys.
+    /// Takes the data that a flush has set aside, to bring it back: all of it, or database `only`.
+    /// Must not be called while a snapshot saves keys.
     pub fn take_flushed(&mut self, number: u64, only: Option<DbIndex>) -> TakenFlush {
         assert!(!self.is_saving(), "the snapshot has been ended");
         TakenFlush(self.take_parts(number, |part| only.is_none_or(|db| part.db == db)))
@@ -320,7 +320,7 @@ impl Keyspace {
         self.aside.has_freed = true;
     }
 
-    /// Frees all but what the last `kept` flushes have set aside.
+    /// Frees the data of all but the last `kept` flushes.
     pub fn keep_flushes(&mut self, kept: u64) {
         self.free_oldest_while(|flushes, entry| flushes - entry.number >= kept);
     }
@@ -556,7 +556,7 @@ mod tests {
         }
     }
 
-    /// A snapshot has taken over what was flushed in its middle.
+    /// A snapshot has taken over the data that was flushed in its middle.
     #[test]
     fn a_snapshot_returns_what_was_flushed_in_its_middle() {
         both(|| {

@@ -23,7 +23,7 @@ impl Keyspace {
     }
 
     /// Adopts the time and the settings of the keyspace beside which this one is loaded.
-    /// O(databases) if what is counted by bytes has changed, else O(1).
+    /// O(databases) if a setting of the counts by bytes has changed, else O(1).
     pub fn follow(&mut self, current: &Keyspace) {
         self.now_ms = current.now_ms;
         self.set_expiring(current.expiring);
@@ -38,8 +38,9 @@ impl Keyspace {
 
     /// Replaces all databases by those of a keyspace made by [`Keyspace::beside`]. Watches of keys
     /// that existed or exist now are touched, clients that wait for keys that exist now are
-    /// signalled, all listeners learn that everything was flushed. With `off_loop` a helper thread
-    /// frees the old databases; without, they are freed on return. Returns the number of old keys.
+    /// signalled, all listeners are notified that everything was flushed. With `off_loop` a helper
+    /// thread frees the old databases; without, they are freed on return. Returns the number of old
+    /// keys.
     ///
     /// Must not be called while a snapshot saves keys. O(databases + watched keys + keys that
     /// clients wait for + prefix lines), plus the old keys if they are freed here.

@@ -1,8 +1,8 @@
 //! Freeing large values without holding the loop.
 //!
-//! Freeing a container of more than [`FEW`] elements takes one allocator call or more for each,
-//! so deleting a set of ten million would hold the loop for seconds. `lazyfree-lazy-*` selects,
-//! for each [`Cause`] of a removal, who frees it:
+//! Freeing a container of more than [`FEW`] elements takes one allocator call or more for each, so
+//! deleting a set of ten million would hold the loop for seconds. `lazyfree-lazy-*` selects the
+//! thread that frees, for each [`Cause`] of a removal:
 //!
 //!     yes   a helper thread, which takes values and databases whole: no reference is left on
 //!           the loop's side, so no lock is needed

@@ -4,7 +4,7 @@
 //! this pass"; its meaning flips with every pass, so no pass has to clear it, and new entries
 //! are created as saved. **Before an unsaved entry is changed, replaced, moved or removed, it must
 //! be saved**: all such operations go through `Database`, whose methods call
-//! [`Database::save_first`] or hand over what they remove.
+//! [`Database::save_first`] or hand over the removed entries.
 //!
 //!     small value        its entry is copied to the early list, and saved from there
 //!     large string       pinned: the block stays until the pass has written it, a huge one
@@ -61,7 +61,7 @@ const TEXT_MIN: usize = 256 * 1024;
 /// Containers with more loose bytes than this are saved in slices.
 pub(in crate::keyspace) const LARGE_MIN: usize = 64 * 1024;
 
-/// The sink of a pass; receives what it saves, in order.
+/// The sink of a pass; receives the saved data, in order.
 pub trait Saver {
     /// The keys of another database follow.
     fn database(&mut self, db: DbIndex, keys: usize, volatile: usize);
@@ -275,7 +275,7 @@ impl Database {
         None
     }
 
-    /// The same for a container that is replaced by another value under the same key.
+    /// As [`Database::unless_unsaved`], for a container that is replaced under the same key.
     pub(in crate::keyspace) fn value_unless_unsaved(
         &mut self,
         entry: Entry,
@@ -317,7 +317,7 @@ struct Orphan {
     db: Database,
     /// A slot's own cursor; a database has that of the pass.
     cursor: Option<u64>,
-    /// By which it returns to what is set aside; otherwise it is freed.
+    /// The ticket by which it returns to the data set aside; without one it is freed.
     ticket: Option<u64>,
 }
 

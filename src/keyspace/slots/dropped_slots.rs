@@ -26,7 +26,7 @@ use super::super::{Database, DbIndex, Keyspace};
 use super::slot_set::{Among, SlotSet};
 use crate::base::clock;
 
-/// A step states and discounts about this many keys: one request has no more of them,
+/// A step records and discounts about this many keys: one request has no more of them,
 const STEP: usize = 64;
 /// nor, beside its last key, more bytes of them.
 const REQUEST_BYTES: usize = 16 * 1024;
@@ -38,7 +38,7 @@ struct Dropped {
     cursor: u64,
     /// The rest of them is still counted in the database.
     is_counted: bool,
-    /// The listeners for which the deletions of the rest are not stated yet.
+    /// The listeners for which the deletions of the rest are not recorded yet.
     told: Audience,
     told_keys: usize,
     /// Where the running snapshot is, which has yet to save some of them.
@@ -166,7 +166,7 @@ impl Keyspace {
         !self.dropped.queue.is_empty()
     }
 
-    /// Whether deletions of keys of dropped slots are not stated yet.
+    /// Whether deletions of keys of dropped slots are not recorded yet.
     pub fn has_unrecorded(&self) -> bool {
         self.dropped.queue.iter().any(|its| !its.told.is_empty())
     }
@@ -189,7 +189,7 @@ impl Keyspace {
         progress
     }
 
-    /// States the deletion of all that is not stated yet: at once, to `audience` alone. O(keys).
+    /// Records all deletions that are not recorded yet, immediately, for `audience` alone. O(keys).
     pub fn record_dropped(&mut self, audience: Audience) {
         let mut queue = std::mem::take(&mut self.dropped.queue);
         for dropped in queue.iter_mut().filter(|its| !its.told.is_empty()) {
@@ -201,8 +201,8 @@ impl Keyspace {
         self.dropped.queue = queue;
     }
 
-    /// Goes on with dropped slots for `ticks` of the cycle counter, at least one step of a scan.
-    /// `may_log`: deletions may be stated now. Returns whether more can be done.
+    /// Continues with dropped slots for `ticks` of the cycle counter, at least one step of a scan.
+    /// `may_log`: deletions may be recorded now. Returns whether more can be done.
     pub fn free_dropped(&mut self, ticks: u64, may_log: bool) -> bool {
         let began = clock::cycles();
         while let Some(mut dropped) = self.dropped.queue.pop_front() {
@@ -238,7 +238,7 @@ impl Keyspace {
         }
     }
 
-    /// States and discounts the keys of some steps of a scan.
+    /// Records the deletions of some steps of a scan, and discounts the keys.
     fn advance(&mut self, dropped: &mut Dropped) {
         let mut found = std::mem::take(&mut self.dropped.scratch);
         let table = dropped.keys.table();
@@ -266,7 +266,7 @@ impl Keyspace {
         }
     }
 
-    /// States the deletion of these keys, some in each request.
+    /// Records the deletion of these keys, some in each request.
     fn record_deletions(&mut self, db: DbIndex, told: Audience, entries: &[Entry]) {
         if told.is_empty() {
             return;

@@ -25,8 +25,8 @@ pub fn slot_of_pattern(pattern: &[u8]) -> Option<u16> {
     is_known.then(|| slot_of(plain))
 }
 
-/// Slots of keys of which many have the hash tag of the one before, as those of a command: a tag
-/// that comes again is compared, not hashed.
+/// The slots of keys that often have the hash tag of the key before, like those of one command: a
+/// repeated tag is compared, not hashed.
 #[derive(Default)]
 pub struct SlotMemo<'k> {
     /// A key up to the end of its hash tag. Whatever key begins with it has that tag. Empty: none
@@ -67,8 +67,8 @@ fn hash_tag(key: &[u8]) -> Option<Range<usize>> {
     (len > 0).then_some(start..start + len)
 }
 
-/// The first place of a byte. Keys are mostly short, and a tag stands near their beginning: a call
-/// of memchr costs more than it saves there.
+/// The first place of a byte. Most keys are short, and a tag is near their beginning: a call of
+/// memchr costs more than it saves there.
 #[inline]
 fn find(byte: u8, text: &[u8]) -> Option<usize> {
     const SHORT: usize = 16;

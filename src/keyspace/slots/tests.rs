@@ -36,7 +36,7 @@ fn random_key(rng: &mut SmallRng) -> Key {
     (rng.random_range(0..DATABASES), name)
 }
 
-/// Keeps what a pass saves.
+/// Keeps the keys that a pass saves.
 #[derive(Default)]
 struct Kept(BTreeMap<Key, i64>);
 
@@ -66,7 +66,7 @@ impl Saver for Kept {
     }
 }
 
-/// A pass under way: what it has saved, and what it has to save.
+/// A pass under way: the keys that it has saved, and those that it has to save.
 struct Saving {
     kept: Kept,
     expected: BTreeMap<Key, i64>,
@@ -293,7 +293,7 @@ impl World {
         assert!(self.k.kept_slots().eq(kept.iter()) && self.k.has_kept() != kept.is_empty());
         let is_kept = |key: &Key| kept.has(slot_of(key.1.as_bytes()));
         assert_eq!(self.k.has_only_kept(), self.model.keys().all(is_kept));
-        // Expired keys stay: what is compared is what is there.
+        // Expired keys stay: the comparison is of all entries.
         let mode = self.k.set_expiring(Expiring::Replay);
         for at in 0..DATABASES {
             let shown = self.shown(at);
@@ -411,7 +411,7 @@ fn a_drop_is_told_to_who_watches_and_states_nothing() {
     assert_eq!(k.effects.units().count(), 1, "each deletion is stated");
 }
 
-/// Keys of DELs that have been stated, each with its listeners; one DEL has few.
+/// Keys of recorded DELs, each with its listeners; one DEL has few.
 fn take_deleted(k: &mut Keyspace, deleted: &mut BTreeMap<String, Audience>) {
     for (db, audience, request) in k.effects.units().flat_map(|unit| unit.requests()) {
         assert_eq!(db, DbIndex(1));
@@ -444,7 +444,7 @@ fn listeners_hear_of_each_dropped_key_in_slices() {
         db.set_string(name.as_bytes(), NewValue::Int(1), Expiry::Clear);
     }
     let [a, b] = [b"a", b"b"].map(|tag| slot_of(tag));
-    // A snapshot that began before saves what is dropped.
+    // A snapshot that began before saves the dropped keys.
     k.begin_pass();
     let mut kept = Kept::default();
     k.pass_slice(&mut kept, 0);
@@ -542,7 +542,7 @@ fn random_keys_of_uneven_slots_are_equally_likely() {
 fn an_empty_node_takes_little_memory() {
     let mut k = Keyspace::with_slots(16);
     assert_eq!(k.database(DbIndex(0)).table_bytes(), 0);
-    // A key in every page of slots: what the tables take at most, without their entries.
+    // A key in every page of slots: the most that the tables take, without their entries.
     let mut slots = BTreeSet::new();
     for i in 0..40_000 {
         let name = format!("{:x}", (i as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15));

@@ -1,4 +1,4 @@
-//! One numbered database: the table of entries and what a lookup does on its way.
+//! One numbered database: the table of entries, and the checks of a lookup.
 //!
 //! `Database` alone makes, moves and frees entries. It decides expiry by comparison with the
 //! turn's time; `Db` decides who deletes an expired key and which notifications follow.
@@ -455,7 +455,7 @@ impl Database {
     }
 
     /// All keys are removed with this database: the one that replaces it has the use counts, and
-    /// counts the same from zero. What is counted of the keys alone stays with them.
+    /// counts the same from zero. Counts of the keys alone stay with them.
     pub(in crate::keyspace) fn leave_footprints_to(&mut self, next: &mut Database) {
         let Some(counts) = &mut self.footprints else {
             return;
@@ -472,8 +472,8 @@ impl Database {
         self.drop_unused_footprints();
     }
 
-    /// This database, whose keys are not counted by prefix, replaces `old`, which is empty: what is
-    /// counted there is counted here. O(1), O(keys) for bytes that were not counted here;
+    /// This database, whose keys are not counted by prefix, replaces `old`, which is empty, and
+    /// counts as it did. O(1), O(keys) for bytes that were not counted here;
     /// [`Database::walk_prefixes`] counts the keys by prefix.
     pub(in crate::keyspace) fn count_as(&mut self, old: &Database, rule: Option<PrefixRule>) {
         let by_slot = |of: &Database| {

@@ -6,7 +6,7 @@
 //! databases.
 //!
 //! A database borrowed for a change counts as stale; the bounds of stale databases are read before
-//! the trees are used. So no change needs to report what it does to expiries.
+//! the trees are used. So no change needs to report its effect on expiries.
 //!
 //! Invariants
 //!   1. The trees have the bounds of every database that is not stale.

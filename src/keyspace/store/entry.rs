@@ -317,7 +317,7 @@ impl Entry {
         Encoding::ALL[(self.byte(0) & 0x0f) as usize]
     }
 
-    /// OBJECT ENCODING: what Redis would report, not where the string actually is.
+    /// OBJECT ENCODING as Redis would report it, wherever the string actually is.
     pub fn reported_encoding(self, dialect: Dialect) -> Encoding {
         match self.encoding() {
             Encoding::Embstr | Encoding::Raw => {

@@ -53,7 +53,7 @@ impl KeyHasher {
         self.hash_with(&mut SlotMemo::default(), key)
     }
 
-    /// The same for a key among others, which may have the same hash tag.
+    /// As `hash`, for a key among others, which may have the same hash tag.
     #[inline]
     pub fn hash_with<'k>(self, slots: &mut SlotMemo<'k>, key: &'k [u8]) -> KeyHash {
         let slot = if self.has_slots {

@@ -15,8 +15,8 @@
 //!     cursor    of a scan: valid through all changes, below 2^39, or 2^53 with slots
 //!     place     in the order of [`Table::walk_from`], below [`WALK_END`]: never changes
 //!
-//! Without slots all that they cost is a test of a null pointer. With them, what changes an entry
-//! by its position alone computes the slot again from its key.
+//! Without slots, they cost a test of a null pointer. With them, a change of an entry by its
+//! position alone computes the slot again from its key.
 //!
 //! Entries are made, changed and freed by `Database`. A change that moves an entry, or adds or
 //! removes its expiry, is reported by [`Table::replace`].
