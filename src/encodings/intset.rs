@@ -4,7 +4,7 @@
 //!
 //! Invariants
 //!   1. The integers ascend strictly.
-//!   2. The width is what the widest integer ever added needed; it never narrows.
+//!   2. The width is that of the widest integer ever added; it never narrows.
 //!
 //! The handle is one pointer; header and width give the allocation's length.
 //! Cost: contains, get O(log n), O(1); add, remove O(n) by moving the tail.

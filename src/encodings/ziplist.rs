@@ -81,7 +81,8 @@ impl<'a> Ziplist<'a> {
     }
 }
 
-/// The entry that starts `bytes`: its value, the stated length of the previous one, its length.
+/// The entry that starts `bytes`: its value, the previous one's length as written in it, its
+/// length.
 fn entry(bytes: &[u8]) -> Option<(Entry<'_>, usize, usize)> {
     let (back, head) = match *bytes.first()? {
         WIDE => (

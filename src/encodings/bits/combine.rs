@@ -14,7 +14,7 @@ pub enum Operation {
     And,
     Or,
     Xor,
-    /// Of one string: the complement.
+    /// The complement of one string.
     Not,
     /// In the first, and in none of the others.
     Diff,

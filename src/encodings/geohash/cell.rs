@@ -34,7 +34,7 @@ impl Cell {
         Cell::on_map(position, steps, LATITUDE_MAX)
     }
 
-    /// The same for a map with other latitudes.
+    /// As [`Cell::of`], for a map with other latitudes.
     pub(super) fn on_map(position: Position, steps: u32, latitude_max: f64) -> Cell {
         let index = |degrees: f64, most: f64| {
             ((degrees + most) / (most + most) * (1u64 << steps) as f64) as u32

@@ -77,8 +77,8 @@ impl SegmentRef {
         Placed::Stash
     }
 
-    /// Prefetches what a new element with this tag needs beside its own two lines: the header, and
-    /// if both are full the lines where most chains end.
+    /// Prefetches the lines that a new element with this tag may need beside its own two: the
+    /// header, and if both are full the lines where most chains end.
     #[inline]
     pub fn prefetch_way(self, tag: u64) {
         prefetch(self.segment().0.addr());

@@ -221,7 +221,8 @@ impl<const PAGES: usize> Tables<PAGES> {
         }
     }
 
-    /// Prefetches the entries with this hash's tag, or, if there is none, what an insert needs.
+    /// Prefetches the entries with this hash's tag or, if there are none, the lines that an insert
+    /// needs.
     #[inline]
     pub fn prefetch_entries(&self, table: u16, hash: u64, reach: impl Fn(Word) -> Option<usize>) {
         let (root, own) = self.root(table, hash);

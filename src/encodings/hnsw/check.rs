@@ -1,11 +1,11 @@
-//! Walks a whole index, and says what is wrong with it.
+//! The check of a whole index, for tests and fuzzing.
 
 use std::collections::HashSet;
 
 use super::{Index, LEVEL_MAX};
 
 impl Index {
-    /// Returns what is wrong with the index, if anything is. O(n * M^2): for tests and fuzzing.
+    /// Returns the first violation of an invariant. O(n * M^2): for tests and fuzzing.
     pub fn check_invariants(&self) -> Result<(), String> {
         let (mut nodes, mut counts) = (0, [0; LEVEL_MAX + 1]);
         let mut uids = HashSet::new();

@@ -14,11 +14,11 @@ use super::search::{Descent, Progress, Scratch};
 use super::store::NewNode;
 use super::{Index, LEVEL_MAX, M_DEFAULT, NodeId, Query};
 
-/// Of the nodes that a placement collects, the links of the best half are followed, and of so many
-/// at least. This saves a seventh to a quarter of its time; recall@10 of 20,000 uniform vectors
-/// falls from 0.870 to 0.854 at EF 200.
+/// The links of the best half of a placement's nodes are followed, and of at least so many. This
+/// saves a seventh to a quarter of the time; recall@10 of 20,000 uniform vectors falls from 0.870
+/// to 0.854 at EF 200.
 const EXPANDED_MIN: usize = 32;
-/// Nodes added last, as many as a [`Placement`] looks at beside what it has found.
+/// Nodes added last that a [`Placement`] considers beside those that it has found.
 const RECENT: usize = 64;
 
 /// The nodes added last, in a ring.
@@ -49,7 +49,7 @@ impl Recent {
         }
     }
 
-    /// Returns what was added after `added` nodes were, as far as it is known.
+    /// Returns the nodes added after the first `added`, as far as they are known.
     fn since(&self, added: u64) -> impl Iterator<Item = u32> + '_ {
         let from = added.max(self.added.saturating_sub(RECENT as u64));
         (from..self.added).map(|at| self.ids[(at % RECENT as u64) as usize])
@@ -67,7 +67,7 @@ pub struct Placement {
     reach: usize,
     descent: Descent,
     scratch: Scratch,
-    /// By level: what is near, and the index's version then.
+    /// By level: the near nodes, and the index's version then.
     found: Vec<(u32, Vec<Near>)>,
     /// Nodes added to the index when this began.
     added: Option<u64>,
@@ -98,7 +98,7 @@ impl Placement {
         }
     }
 
-    /// Goes on until the end, or until about `budget` distances were computed.
+    /// Continues until the end, or until about `budget` distances were computed.
     pub fn step(&mut self, index: &Index, budget: usize) -> Progress {
         if self.done {
             return Progress::Done;
@@ -133,7 +133,7 @@ impl Placement {
         }
     }
 
-    /// Takes what was found at each level, as it is now, with what was added since; without
+    /// Takes the nodes found at each level, as they are now, and the nodes added since; without
     /// `except`.
     fn candidates(&mut self, index: &Index, except: Option<u32>) -> Vec<Vec<Near>> {
         let query = self.query.record();

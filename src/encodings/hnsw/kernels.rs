@@ -20,7 +20,7 @@ type DotI8 = unsafe fn(&[u8], &[u8]) -> i32;
 /// Number of bits that differ; lengths are multiples of 8 bytes.
 type Hamming = unsafe fn(&[u8], &[u8]) -> u32;
 
-/// The same of one vector and each of several, into as many places.
+/// As above, of one vector and each of several, into as many places.
 type Many<T> = unsafe fn(&[u8], &[&[u8]], &mut [T]);
 
 /// One form of each sum.
@@ -269,8 +269,8 @@ mod avx512 {
         _mm512_reduce_add_epi32(_mm512_sub_epi32(sum, surplus))
     }
 
-    /// Four vectors at a time: their sums do not wait for each other, and what is taken off again
-    /// is the same for all of them, 128 times the sum of `a`.
+    /// Four vectors at a time: their sums do not wait for each other, and the same correction is
+    /// subtracted from all, 128 times the sum of `a`.
     #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
     fn dots_i8(a: &[u8], others: &[&[u8]], sums: &mut [i32]) {
         const LANES: usize = 4;
@@ -536,7 +536,7 @@ mod tests {
             for (length, count) in [(0, 3), (8, 4), (64, 5), (72, 9), (128, 32), (776, 7)] {
                 let vectors: Vec<Vec<u8>> = (0..=count)
                     .map(|_| {
-                        // A record may be longer than what is compared.
+                        // A record may be longer than the compared part.
                         let mut vector = vec![0x80; length + 4];
                         rng.fill_bytes(&mut vector[..length / 2]);
                         vector

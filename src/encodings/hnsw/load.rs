@@ -1,7 +1,7 @@
 //! An index from a file: nodes one by one, with links by uid, then all links at once.
 //!
-//! Files are not trusted: whatever they hold gives an index whose invariants stand, or an error.
-//! Memory is bounded by what was given.
+//! Files are not trusted: any file gives an index whose invariants hold, or an error. Memory is
+//! bounded by the size of the input.
 
 use std::collections::HashMap;
 
@@ -138,9 +138,9 @@ impl Loader {
 
     /// Resolves all links, and returns the index if every one of them is sound.
     ///
-    /// That links are mutual is checked by sums of random hashes, one per link, which cancel
-    /// those of the links back: a file cannot know the keys, and a look at the other end of each
-    /// link would take as long as the rest of the load.
+    /// Mutual links are checked by sums of random hashes, one per link, which cancel those of the
+    /// links back: a file cannot know the keys, and looking at the other end of each link would
+    /// take as long as the rest of the load.
     pub fn finish(mut self) -> Result<Index, LoadError> {
         let ids = self.ids_by_token()?;
         let keys = Keys::new();

@@ -11,7 +11,7 @@
 use super::kernels::Kernels;
 use super::{Parameters, Quantization};
 
-/// A vector prepared for an index of some [`Parameters`]: what is searched for or inserted.
+/// A vector prepared for an index of some [`Parameters`], to be searched for or inserted.
 ///
 /// `record` has the store's form: the vector's bytes, then for Q8 its range.
 #[derive(Clone, Debug)]
@@ -196,13 +196,13 @@ fn range_of(record: &[u8], dim: usize) -> f32 {
     }
 }
 
-/// Of the sum of products of two unit vectors.
+/// The distance for a sum of products of two unit vectors.
 #[inline(always)]
 fn of_dot(sum: f32) -> f32 {
     not_nan(1.0 - sum)
 }
 
-/// Of the sum of products of two Q8 vectors, with their ranges.
+/// The distance for a sum of products of two Q8 vectors, with their ranges.
 #[inline(always)]
 fn of_q8(sum: i32, (range_a, range_b): (f32, f32)) -> f32 {
     if range_a == 0.0 || range_b == 0.0 {

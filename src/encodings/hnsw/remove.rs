@@ -87,7 +87,7 @@ impl Index {
         }
     }
 
-    /// Takes a node out of the graph, and mends what it held together.
+    /// Takes a node out of the graph, and links its neighbours with each other.
     pub(super) fn detach(&mut self, id: u32) {
         let level = self.store.level(id);
         self.changed();
@@ -200,7 +200,7 @@ impl Index {
         }
     }
 
-    /// Links a node that has no links left at a level with what a search finds.
+    /// Links a node that has no links left at a level with nodes that a search finds.
     fn link_anew(&mut self, id: u32, level: usize) {
         let query = self.query_of(NodeId(id));
         let mut scratch = Scratch::get();

@@ -21,8 +21,8 @@ use crate::encodings::prefetch::prefetch;
 
 /// Above so many results wanted, heaps are faster than one sorted array.
 const POOL_MAX: usize = 1024;
-/// Nodes kept on the way down to level 0, that a search enters near the right cluster: worth 2 %
-/// of recall where `ef` is 10, for some distances more.
+/// Nodes kept on the way down to level 0, so that a search enters near the right cluster: worth 2 %
+/// of recall at an `ef` of 10, for some distances more.
 const UPPER_EF: usize = 4;
 /// Bytes of vectors that are compared in groups: others take longer to fetch than to compare.
 const SHORT_BYTES: usize = 256;
@@ -108,7 +108,7 @@ impl Scratch {
         }
     }
 
-    /// Starts a walk at a level from what the pool holds already.
+    /// Starts a walk at a level from the nodes in the pool.
     fn revisit(&mut self, index: &Index) {
         self.version = index.version;
         self.visited.reset(index.store.slots());
@@ -214,8 +214,8 @@ fn prefetch_record(index: &Index, id: u32) {
 
 /// The way down from the entry to a level, where a walk with its own `ef` begins.
 ///
-/// Holds for [`Search`] and for [`super::Placement`]: which level is walked, and from which
-/// state of the index the pool's nodes are.
+/// Used by [`Search`] and [`super::Placement`]: the level that is walked, and the state of the
+/// index from which the pool's nodes are.
 #[derive(Debug)]
 pub(super) struct Descent {
     pub(super) level: usize,
@@ -344,7 +344,7 @@ impl Search {
         }
     }
 
-    /// Goes on until the end, or until about `budget` distances were computed.
+    /// Continues until the end, or until about `budget` distances were computed.
     ///
     /// `filter` gets payloads, and is only asked for nodes that would be results, in a search
     /// made by [`Search::filtered`].
@@ -466,8 +466,8 @@ impl Search {
         Progress::More
     }
 
-    /// Returns what was found so far, the nearest first; nodes gone since the last step are not
-    /// among them.
+    /// Returns the nodes found so far, the nearest first, without those removed since the last
+    /// step.
     pub fn results(&self, index: &Index) -> Vec<Found> {
         let near = match (self.heaps, self.heaps_begun) {
             (true, true) => self.scratch.queues.sorted(),
@@ -548,8 +548,8 @@ impl Scan {
         self.best.revise(moved, moved);
     }
 
-    /// Goes on for about `budget` distances. `filter` gets payloads, and is only asked for nodes
-    /// that would be results; `None`: all pass.
+    /// Continues for about `budget` distances. `filter` receives payloads, only of nodes that would
+    /// be results; `None`: all pass.
     pub fn step(
         &mut self,
         index: &Index,
@@ -603,7 +603,7 @@ impl Scan {
         }
     }
 
-    /// Returns what was found so far, the nearest first.
+    /// Returns the nodes found so far, the nearest first.
     pub fn results(&self, index: &Index) -> Vec<Found> {
         found(index, self.version, &self.best.sorted())
     }

@@ -173,8 +173,8 @@ impl Index {
         Near::new(self.distance_between(id, other), other)
     }
 
-    /// Links a node with `other`, and if that is full, with the farthest of its links in the place
-    /// of `other`: what was connected stays so.
+    /// Links a node with `other`; if that is full, in place of its farthest link, which is then
+    /// linked with the node: connected nodes stay connected.
     fn put_between(&mut self, id: u32, other: u32, level: usize) {
         if self.is_linked(id, other, level) || !self.has_room(id, level) {
             return;

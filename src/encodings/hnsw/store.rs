@@ -560,8 +560,8 @@ impl Store {
         (next < self.heads.len().max(self.towers.chunks.len())).then_some(next)
     }
 
-    /// Frees one chunk, with its nodes; returns whether there was one. What is left is no index
-    /// any more: only for freeing in steps.
+    /// Frees one chunk, with its nodes; returns whether there was one. The rest is no index any
+    /// more: only for freeing in steps.
     pub(super) fn free_chunk(&mut self) -> bool {
         let mut freed = self.heads.pop().is_some();
         freed |= self.records.pop().is_some();

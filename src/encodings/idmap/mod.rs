@@ -7,9 +7,9 @@
 //!   2. A chunk's weight is the total of its values, so that a chunk dropped from the front is
 //!      counted without reading its values.
 //!   3. A [`MapPosition`] is valid until the next change.
-//!   4. `bytes` is what the chunks and their values own, as the allocator counts it: values change
-//!      through `update`, chunks through `edit`; they are added by `put`, and subtracted when
-//!      removed.
+//!   4. `bytes` is the memory that the chunks and their values own, as the allocator counts it:
+//!      values change through `update`, chunks through `edit`; they are added by `put`, and
+//!      subtracted when removed.
 //!
 //! Cost: at the end O(1); anywhere else two binary searches, and a move within a chunk (a few
 //! kilobytes at most); whole chunks are removed from the front in O(1).

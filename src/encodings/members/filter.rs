@@ -1,5 +1,5 @@
-//! The members of a table that another one has, or has not, in batches: what the lookups of a batch
-//! read is prefetched in three stages, each for the whole batch before the next.
+//! The members of a table that another one has, or has not, in batches: the lines that a batch of
+//! lookups reads are prefetched in three stages, each for the whole batch before the next.
 //!
 //!     the members' texts -> hashes and lines -> the word that is likely -> its text
 #![allow(unsafe_code)]

@@ -77,7 +77,7 @@ impl Column {
 }
 
 thread_local! {
-    /// Of all schemas whose records this thread makes.
+    /// The counters of all schemas whose records this thread makes.
     static COUNTERS: RefCell<Counters> = RefCell::new(Counters(vec![0; COUNTERS_LEN].into()));
 }
 

@@ -13,10 +13,10 @@
 //!   3. A record counts as one reference to its schema.
 //!   4. The schema has a text for each number of a common value.
 //!
-//! The block states no length: what a record costs beside its values is a byte for each of them,
-//! and nothing for texts of one length. A value that many records have under its name costs a byte
-//! alone (`common`). Cost: everything is O(values), of which there are few; `len` O(1). When a hash
-//! is a record: `types::hash`.
+//! The block holds no length: a record costs a byte for each value beside the value's own, none for
+//! texts of one length, and one in all for a value that many records have under its name
+//! (`common`). Cost: everything is O(values), of which there are few; `len` O(1). When a hash is a
+//! record: `types::hash`.
 #![allow(unsafe_code)]
 
 mod common;

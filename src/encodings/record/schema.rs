@@ -78,7 +78,7 @@ fn mark(name: &[u8]) -> u32 {
     ])
 }
 
-/// A list of names, which differ, and what the values under each have in common.
+/// A list of names, which differ, and the shared parts of the values under each.
 #[derive(Debug)]
 pub struct Schema {
     references: AtomicU64,
