@@ -1,5 +1,5 @@
-//! What the audit (`parts::observe::audit`) records of a command, and what follows when its log is
-//! stuck.
+//! The audit of commands (`parts::observe::audit`): the fields of a record, and refusals while its
+//! log is stuck.
 
 use crate::command::secrets::Secrets;
 use crate::config::AuditOnFull;
@@ -11,7 +11,7 @@ use crate::server::parts::observe::audit::rules::Rules;
 use crate::server::state::Server;
 use crate::server::state::call::Handler;
 
-/// What became of a command.
+/// The outcome of a command.
 pub(in crate::server) enum AuditResult<'a> {
     /// It ran for so many ticks of the cycle counter; an error's code, if it replied one.
     Ran { ticks: u64, error: Option<&'a [u8]> },
@@ -22,8 +22,8 @@ pub(in crate::server) enum AuditResult<'a> {
 }
 
 impl Server {
-    /// Takes the audit's settings into use. The error tells which directive is wrong, and why; then
-    /// nothing has changed.
+    /// Applies the audit's settings. An error names the directive that is wrong, and the reason;
+    /// then nothing has changed.
     pub(in crate::server) fn configure_audit(&mut self) -> Result<(), String> {
         let config = &self.config;
         let commands = &self.acl.commands;
@@ -38,8 +38,8 @@ impl Server {
         Ok(())
     }
 
-    /// Whether audited commands are refused has changed with the state of the log: recomputes which
-    /// commands concern the gates. Cron calls it, and a line that found no room.
+    /// Begins or ends to refuse audited commands, as the state of the log requires, and updates the
+    /// gates' interest. Called by cron, and when a line finds no room.
     pub(in crate::server) fn watch_audit(&mut self) {
         let blocks = self.config.audit_on_full == AuditOnFull::Block;
         let is_stuck = blocks && self.diagnostics.audit.is_stuck();
@@ -116,7 +116,7 @@ impl Server {
             }
         };
         line.list("args", (1..args.len()).map(shown));
-        // Where the keys of a command are is known of whole commands alone.
+        // Only a command of its full arity shows where its keys are.
         if row.spec.arity.admits(args.len())
             && let Ok(keys) = row.keys(args)
             && keys.len() > 0
@@ -147,8 +147,8 @@ impl Server {
     }
 }
 
-/// Whether an argument is the name of a user or role that ACL changes or shows: the audit tells it,
-/// other logs do not, as in Redis. A password with its sign, where the name was forgotten, is none.
+/// Whether an argument is the name of a user or role that ACL changes or shows: the audit records
+/// it; other logs do not, as in Redis. A password with its sign, given instead of a name, is none.
 fn names_user(secrets: &Secrets<'_, Handler>, at: usize) -> bool {
     let Some((row, args, begin)) = secrets.inner() else {
         return false;

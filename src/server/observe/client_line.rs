@@ -1,4 +1,10 @@
 //! A client as one line of text: CLIENT LIST, CLIENT INFO, the log.
+//!
+//!     id=3 addr=127.0.0.1:50000 laddr=... fd=8 name= age=1 idle=0 flags=N db=0 ... cmd=get ...
+//!
+//! Fields have Redis's order and names. Valkey's `capa` is shown only for clients that declared it,
+//! russet's `held` and `held-ms` only for clients with budgets.
+//! Cost: O(references of its pending replies); sizes of input are figures (`ClientBuffers`).
 
 use std::io::Write;
 

@@ -19,7 +19,7 @@ fn cut(text: &str) -> Box<str> {
 }
 
 impl Server {
-    /// A connection ends. If nothing has given a reason, the peer has closed it.
+    /// A connection ends. Without a recorded reason, the peer has closed it.
     pub(in crate::server) fn note_closed(&mut self, session: &mut Session) {
         let client = &mut session.client;
         let ending = match client.ending.take() {

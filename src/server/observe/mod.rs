@@ -1,5 +1,5 @@
-//! Reports about the server: INFO, metrics, what does not count towards `maxmemory`, the command
-//! logs, hot keys, clients as lines of text.
+//! Reports about the server: INFO, metrics, memory that does not count towards `maxmemory`, the
+//! command logs, hot keys, clients as lines of text.
 
 pub mod audit;
 pub mod client_line;

@@ -1,14 +1,14 @@
-//! What does not count towards `maxmemory`: memory that goes away without anybody's loss, or that
-//! has a bound of its own. Keys are never evicted, and writes never refused, because of it.
+//! Memory that does not count towards `maxmemory`: it is freed without any client's loss, or has a
+//! bound of its own. Keys are never evicted, and writes never refused, because of it.
 //!
 //! The bound of used memory is `maxmemory` and all of this (`parts::memory::memory_limit`). It is
 //! known at the moment of the check: a command compares used memory with the bound as of the last
-//! look, and only if that is exceeded everything is measured anew (`maintenance::memory_limit`).
-//! `server/memory/mod.rs` has a table of all owners of memory.
+//! look, and only if that is exceeded everything is measured anew (`memory::memory_limit`).
+//! `keyspace/mod.rs` has a list of all owners of memory.
 //!
 //! Cost: O(1), but for the owners that take a walk ([`walked`]); these are measured at most once a
-//! turn, and only while what costs nothing does not suffice. Nothing in the middle of a client's
-//! batch moves them, except for messages to other nodes.
+//! turn, and only while the others do not suffice. Within a client's batch their figures do not
+//! change, except for messages to other nodes.
 
 use crate::keyspace::Keyspace;
 use crate::server::state::Server;
@@ -18,9 +18,9 @@ use crate::server::state::Server;
 pub(in crate::server) struct NotCounted {
     /// The append only file's buffer, and effects on their way to it and to replicas.
     pub log: usize,
-    /// What snapshots have yet to write or send, old values that they have yet to save among it.
+    /// Bytes that snapshots have yet to write or send, and old values that they have yet to save.
     pub snapshots: usize,
-    /// What the backlog holds beyond its size, for replicas.
+    /// Bytes that the backlog holds beyond its size, for replicas.
     pub backlog: usize,
     /// Clients: replies, query buffers, transactions, subscriptions; replicas' links.
     pub clients: usize,
@@ -31,7 +31,7 @@ pub(in crate::server) struct NotCounted {
 }
 
 impl NotCounted {
-    /// All of it but what takes a walk. `clients`: their bytes.
+    /// All owners but those that take a walk. `clients`: their bytes.
     pub(in crate::server) fn measure(
         server: &Server,
         keyspace: &Keyspace,
@@ -59,7 +59,7 @@ impl NotCounted {
         }
     }
 
-    /// Adds what takes a walk.
+    /// Adds the owners that take a walk.
     pub(in crate::server) fn with_walked(self, server: &Server) -> NotCounted {
         NotCounted {
             others: walked(server),

@@ -104,7 +104,7 @@ impl Server {
         {
             self.feed_taps(client, row, args);
         }
-        // What a console looks at is no use.
+        // A console's reads do not count as use of a key.
         if client.console.is_some() {
             return;
         }

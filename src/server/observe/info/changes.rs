@@ -18,7 +18,7 @@ pub(in crate::server) struct Line {
     pub(in crate::server) offset: u64,
     /// Bytes of the stream that it has not acknowledged.
     pub(in crate::server) lag: u64,
-    /// What follows its place is not kept any more.
+    /// The stream after its offset is not kept any more.
     pub(in crate::server) is_lost: bool,
 }
 

@@ -1,4 +1,11 @@
-//! INFO keyspace and keysizes: the databases in use, and how big their keys are.
+//! INFO keyspace and keysizes: the databases in use, and the distribution of their keys' sizes.
+//!
+//!     db0:keys=3,expires=1,avg_ttl=1000,...
+//!     db0_distrib_strings_sizes:1=1,4=2        lower bound of a bin = number of its keys
+//!
+//! Bins are powers of two. Distributions by bytes exist while `key-memory-histograms` is on.
+//! Cost: O(databases in use), and at most [`TTL_SAMPLES`] entries for each average time to live;
+//! sizes are counted when keys change (`keyspace::KeySizes`), not here.
 
 use std::fmt::Write;
 
@@ -35,7 +42,8 @@ const DISTRIBUTIONS: [(Type, &str); 5] = [
     (Type::Hash, "hashes_items"),
 ];
 
-/// The types that are counted by their bytes (`key-memory-histograms`), likewise.
+/// The types that are counted by their bytes (`key-memory-histograms`), with the names of their
+/// lines.
 const BYTE_DISTRIBUTIONS: [(Type, &str); 4] = [
     (Type::List, "lists_sizes"),
     (Type::Set, "sets_sizes"),

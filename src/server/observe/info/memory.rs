@@ -1,4 +1,10 @@
 //! INFO memory, and the figures that MEMORY STATS and MEMORY DOCTOR share with it.
+//!
+//! [`MemoryFigures`] is taken once for each report. russet's own figures are declared once, in one
+//! list (`OwnFigures`): their lines in INFO, MEMORY STATS and the metrics come from it.
+//! Cost: O(clients + databases), and one walk over owners whose bytes no counter has
+//! (`not_counted::walked`). The allocator's figures and `rss` are up to 0.1 s old.
+//! Elsewhere: `not_counted` has memory without effect on `maxmemory`, `base::memory` the allocator.
 
 use super::{InfoWriter, Source};
 
@@ -32,7 +38,7 @@ macro_rules! own_figures {
                 }
             }
 
-            /// Those that count as overhead.
+            /// The sum of the figures that count as overhead.
             fn overhead(&self) -> usize {
                 [$(if $is_overhead { self.$name } else { 0 }),*].iter().sum()
             }
@@ -86,7 +92,7 @@ own_figures! {
 }
 
 impl Source<'_> {
-    /// What does not count towards `maxmemory`, now.
+    /// Memory that does not count towards `maxmemory`, measured now.
     pub(in crate::server) fn not_counted(&self) -> NotCounted {
         let clients = not_counted_of(self.client_totals().own);
         NotCounted::measure(self.server, self.keyspace, clients).with_walked(self.server)
@@ -99,7 +105,7 @@ fn latency_histograms(from: &Source<'_>) -> usize {
     histograms.map(|its| its.memory_bytes()).sum()
 }
 
-/// Where the memory is.
+/// The memory of each owner, bytes.
 #[derive(Clone, Debug, Default)]
 pub struct MemoryFigures {
     pub used: usize,
@@ -114,16 +120,16 @@ pub struct MemoryFigures {
     pub libraries: usize,
     pub script_states: usize,
     pub clients: usize,
-    /// Of them the connections of replicas.
+    /// The part of `clients` that connections of replicas have.
     pub replica_clients: usize,
-    /// What the backlog holds only for them.
+    /// The part of the backlog that is held only for replicas.
     pub replica_excess: usize,
-    /// What clients' replies hold of values: of shared ones, and of their own copies.
+    /// Bytes of values in clients' replies: of shared values, and of their own copies.
     pub clients_shared: usize,
     pub clients_unshared: usize,
     /// Buffers of connections to other nodes.
     pub cluster_links: usize,
-    /// What the primary has sent since its snapshot, to be applied after it.
+    /// The primary's stream since its snapshot, which is applied after it.
     pub full_sync_held: usize,
     /// Bytes waiting to be written to the append only file.
     pub aof_buffer: usize,
@@ -134,7 +140,7 @@ pub struct MemoryFigures {
     /// Tables of the databases in use.
     pub tables: Vec<(DbIndex, usize)>,
     pub own: OwnFigures,
-    /// What does not count towards `maxmemory`, by owner.
+    /// Memory that does not count towards `maxmemory`, by owner.
     pub not_counted: Vec<(&'static str, usize)>,
     pub keys: usize,
 }
@@ -202,7 +208,7 @@ pub fn memory_figures(from: &Source<'_>) -> MemoryFigures {
 }
 
 impl MemoryFigures {
-    /// The connections of replicas, and what the backlog holds only for them.
+    /// The connections of replicas, and the part of the backlog that is held only for them.
     pub fn of_replicas(&self) -> usize {
         self.replica_clients + self.replica_excess
     }
@@ -212,7 +218,7 @@ impl MemoryFigures {
         self.clients.saturating_sub(self.replica_clients)
     }
 
-    /// The backlog without what it holds only for replicas.
+    /// The backlog without the part that is held only for replicas.
     pub fn of_backlog(&self) -> usize {
         self.backlog.saturating_sub(self.replica_excess)
     }
@@ -324,7 +330,7 @@ pub(in crate::server) fn memory(from: &Source<'_>, to: &mut InfoWriter) {
     ]);
     for (name, (ratio, bytes)) in [
         (
-            // What defragmentation could free: small slabs alone, as in Redis.
+            // Memory that defragmentation could free: small slabs alone, as in Redis.
             "allocator_frag",
             excess(
                 m.allocator.allocated + m.allocator.unused,

@@ -48,14 +48,14 @@ const ACTIVE_MS: u64 = 1000;
 #[derive(Clone, Copy, Debug, Default)]
 struct ClientTotals {
     memory: usize,
-    /// What is each client's own (`Client::own_bytes`).
+    /// The sum of `Client::own_bytes`.
     own: usize,
     largest: Buffers,
     replicas: usize,
     pubsub: usize,
     watching: usize,
     postponed: usize,
-    /// Those that sent or received anything within the last second.
+    /// The number of clients that sent or received anything within the last second.
     active: usize,
     /// Output that is not copied: see `Reply::referenced_bytes`.
     shared: usize,
@@ -243,7 +243,7 @@ const SECTIONS: &[Section] = &[
     section("prefixstats", false, prefixes::prefix_stats),
 ];
 
-/// Those of a Sentinel.
+/// The sections of a Sentinel.
 const OF_SENTINEL: &[Section] = &[
     section("server", true, process::server),
     section("clients", true, process::clients),

@@ -1,4 +1,9 @@
 //! INFO server, clients, threads, cpu, modules, cluster, debug: the process and its clients.
+//!
+//! The fields' names, and some values, depend on the dialect. A Sentinel has its own sections of
+//! server and clients, and the text of its core.
+//! Cost: O(listeners), and for clients one pass over all of them (`Source::client_totals`), which
+//! all sections of a report share. Processor times are a few system calls.
 
 use std::sync::LazyLock;
 
@@ -84,7 +89,7 @@ pub(in crate::server) fn sentinel(from: &Source<'_>, to: &mut InfoWriter) {
     if let Some(driver) = &from.server.sentinel {
         let text = driver.core.info();
         let text = String::from_utf8_lossy(&text);
-        // The section with its title.
+        // The core's text has a title of its own, which is skipped.
         let mut lines = text.lines();
         to.section("Sentinel");
         for line in lines.by_ref().skip(1) {
@@ -194,7 +199,7 @@ pub(in crate::server) fn hotkeys(_: &Source<'_>, to: &mut InfoWriter) {
     to.section("Hotkeys");
 }
 
-/// What the module that Redis 8 has for them declares: nothing for `lua`.
+/// The options that Redis 8's module of vector sets declares; `lua` declares none.
 const VECTOR_SET_OPTIONS: &str = "handle-io-errors|handle-repl-async-load";
 
 pub(in crate::server) fn modules(from: &Source<'_>, to: &mut InfoWriter) {

@@ -1,4 +1,8 @@
-//! INFO replication.
+//! INFO replication: the role, the link to the primary, a line for each replica.
+//!
+//! Names and order are Redis's, old words included (`master_link_status`, `slave0`), since clients
+//! and Sentinels parse them. The metrics (`metrics::fields`) and `/readyz` read these lines too.
+//! Cost: O(replicas). Elsewhere: `parts::replication` has the state.
 
 use super::{InfoWriter, Source};
 
@@ -91,7 +95,7 @@ fn write_upstream(server: &Server, upstream: &Upstream, to: &mut InfoWriter) {
     if is_up {
         let up_s = now_ms.saturating_sub(upstream.figures.up_since_ms) / 1000;
         to.field("master_link_up_since_seconds", up_s);
-        // The loop's thread, the only one.
+        // The loop's thread is the only one for clients.
         to.field("master_client_io_thread", 0);
     }
     to.field(
@@ -134,7 +138,7 @@ fn write_upstream(server: &Server, upstream: &Upstream, to: &mut InfoWriter) {
     ]);
 }
 
-/// Replicas that load nothing of what they are sent; nothing if there are none.
+/// Writes the replicas that load no snapshot that they are sent; no line if there are none.
 fn write_failing(server: &Server, to: &mut InfoWriter) {
     let now_ms = server.now.mono_ms;
     let failing = &server.replication.failing;

@@ -3,7 +3,7 @@
 //! Any answer shows that it is alive. It is not ready from SIGTERM or SHUTDOWN on, while data is
 //! being loaded, while writes are refused because they could not be persisted, while
 //! `min-replicas-to-write` lacks replicas that do not load what they are sent, and while a replica
-//! has lost its primary or has not heard of it for `ready-max-lag`.
+//! has lost its primary or has received nothing from it for `ready-max-lag`.
 //!
 //! A Sentinel is ready while enough Sentinels can be reached for a failover of each primary, and
 //! its file can be written. Without primaries it is.
@@ -83,7 +83,7 @@ impl Readiness {
     }
 }
 
-/// What is wrong with replicas that this server was told to have.
+/// The replicas that fail to load while `min-replicas-to-write` lacks some; `None`: it lacks none.
 fn failing_replicas(server: &Server) -> Option<String> {
     let wanted = server.config.min_replicas_to_write;
     let failing = server.replication.failing.repeatedly(server.now.mono_ms);

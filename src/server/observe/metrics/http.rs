@@ -1,4 +1,12 @@
 //! HTTP for scrapes and probes: one request per connection, GET or HEAD, no body.
+//!
+//! It is stricter than the console's parser (`console::http`): no keep-alive, no session, no body.
+//! Invariants
+//!   1. A request has at most [`REQUEST_BYTES_MAX`] bytes and [`HEADERS_MAX`] headers; a longer one
+//!      is refused with 431.
+//!   2. Every response closes the connection; HEAD has the length of the body, not the body.
+//! Cost: each arrival of bytes parses the request from its start.
+//! Elsewhere: `run::links::scrape` has the connections and their times, `metrics` the answers.
 
 use std::borrow::Cow;
 
@@ -93,7 +101,7 @@ fn secret(authorization: &str) -> Option<Vec<u8>> {
     Some(pair[colon + 1..].to_vec())
 }
 
-/// A complete response. With `is_head` the body is only announced.
+/// A complete response. With `is_head` it has the body's length, but no body.
 pub(in crate::server) fn answer(status: Status, kind: &str, body: &str, is_head: bool) -> Vec<u8> {
     let Status(code, words) = status;
     let challenge = match status {

@@ -154,7 +154,7 @@ impl Engine {
 #[cfg(test)]
 mod tests;
 
-/// What to do after the bytes received so far.
+/// The answer to the bytes received so far.
 pub enum Answer {
     /// The request is incomplete.
     Wait,
@@ -162,7 +162,7 @@ pub enum Answer {
     Send(Vec<u8>),
 }
 
-/// The response for peers that learn nothing more than the refusal.
+/// The response to peers that receive nothing but the refusal.
 pub(in crate::server) fn forbidden() -> Vec<u8> {
     http::refuse(http::FORBIDDEN)
 }

@@ -1,5 +1,5 @@
-//! What a Sentinel watches: a series for each primary, under redis_exporter's names, and
-//! `russet_sentinel_*` for russet's own. Numbers of the Sentinel itself are fields of INFO
+//! Metrics of a Sentinel's primaries: series for each, under redis_exporter's names, and
+//! `russet_sentinel_*` for russet's own. Figures of the Sentinel itself are fields of INFO
 //! (`fields`).
 //!
 //! As in redis_exporter a failover begins new series, because the address is a label of most;
