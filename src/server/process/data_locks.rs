@@ -6,8 +6,8 @@
 //!     .dump.rdb.lock                      the snapshot, if save points write it
 //!     .appendonlydir.appendonly.aof.lock  the append only file, if it is on
 //!
-//! A crash leaves the file, but not the lock. Where the file system cannot lock, or the file cannot
-//! be made, the log tells so and the server goes on.
+//! A crash leaves the file, but not the lock. If the file system cannot lock, or the file cannot be
+//! made, the server logs that and continues.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
@@ -17,7 +17,7 @@ use std::path::{Path, PathBuf};
 use super::open_locked;
 use crate::config::{Config, system_text};
 
-/// How often a lock is tried again whose file was removed meanwhile by a server that ended.
+/// Retries of a lock whose file was removed meanwhile by a server that ended.
 const TRIES: usize = 100;
 
 /// The locks held. They end with it.

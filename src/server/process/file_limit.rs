@@ -18,8 +18,8 @@ pub enum FileLimit {
     TooLow(u64),
 }
 
-/// Raises the limit on open files to what `maxclients` needs, as far as the system allows, and logs
-/// the result.
+/// Raises the limit on open files for `maxclients`, as far as the system allows, and logs the
+/// result.
 pub fn raise_file_limit(maxclients: u32) -> FileLimit {
     let wanted = u64::from(maxclients) + RESERVED;
     let limit = getrlimit(Resource::Nofile);

@@ -79,8 +79,8 @@ struct Watchdog {
 
 static WATCHDOG: OnceLock<Watchdog> = OnceLock::new();
 
-/// Tells systemd that the server is alive, if it expects that: from cron, and from work that may
-/// hold the loop for long. Cheap when no message is due.
+/// Announces to systemd that the server is alive, if it expects that: called by cron, and by work
+/// that may hold the loop for long. Cheap when no message is due.
 pub fn feed_watchdog() {
     let Some(watchdog) = WATCHDOG.get() else {
         return;
