@@ -45,7 +45,7 @@ impl ListenerSet {
     }
 }
 
-/// Which listeners must be served; see the module.
+/// The listeners that must be served; see the module.
 #[derive(Debug, Default)]
 pub(in crate::server) struct Acceptor {
     waiting: ListenerSet,

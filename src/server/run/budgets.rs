@@ -1,11 +1,18 @@
-//! Connections held back by their user's budgets go on when their turn comes.
+//! Connections held by their user's budgets resume when their turn comes.
+//!
+//! `parts::users::budgets` has a queue for each user, first in, first out, and decides when the
+//! next connection is due and which share it has; here it runs. Its input stayed in its session or
+//! in its socket, so commands keep their order and none is lost.
+//! Cost: at most one turn for each connection that waits, for each user that is due; `sleep` wakes
+//! the loop when the next one is.
+//! Elsewhere: `users::budgets` admits, measures and charges commands.
 
 use super::Loop;
 
 impl Loop {
-    /// Lets connections go on, each user's in the order in which they were held, as long as their
-    /// budgets last: each runs its share of what has come back. One that wants more waits again,
-    /// behind the others. At most one turn for each that waits.
+    /// Resumes connections, each user's in the order in which they were held, as long as their
+    /// budgets last: each runs its share of the budget that has come back. One with more to run
+    /// waits again, after the others. At most one turn for each that waits.
     pub(in crate::server) fn resume_held(&mut self) {
         let now_ms = self.engine.server.now.mono_ms;
         for (user, waiting) in self.engine.server.acl.accounts.due(now_ms) {

@@ -21,7 +21,7 @@ use crate::server::state::Server;
 /// Bytes of the log that are read at a time while a position is looked for.
 const SEEK_BYTES: usize = 512 * 1024;
 /// A replica is sent the stream from the backlog again if it is no further back than the backlog's
-/// size and this; `replicate::cron` allows twice as much.
+/// size and this; `replication::cron` allows twice as much.
 const NEAR_BYTES: u64 = 4 << 20;
 /// Blocks of one write.
 const SLICES_MAX: usize = 16;
@@ -104,7 +104,7 @@ impl Server {
 }
 
 impl Loop {
-    /// Sends a replica what it is to be sent, at most `left` bytes, after its replies.
+    /// Sends a replica its pending bytes, at most `left` of them, after its replies.
     pub(super) fn feed(&mut self, session: &mut Session, mut left: usize) -> Sent {
         let replica = self
             .engine
@@ -239,8 +239,8 @@ impl Loop {
         Ok(Some(wrote.unwrap_or(Wrote::Bytes(0))))
     }
 
-    /// One write to a replica whose stream is compressed. What counts of it are the bytes of the
-    /// stream that were compressed for it, as these take the time.
+    /// One write to a replica whose stream is compressed. Its cost is counted as the bytes of the
+    /// stream that were compressed for it, since these take the time.
     fn feed_packed(&mut self, session: &mut Session) -> Result<Option<Wrote>, String> {
         let server = &mut self.engine.server;
         let (id, now_ms, sendable) = (session.client.id, server.now.mono_ms, server.sendable());

@@ -6,9 +6,9 @@
 //! wake it, but rests for `event-coalesce-usec` and then handles all requests that came meanwhile
 //! in one turn.
 //!
-//! This pays only while other clients are busy during the rest. What a rest finds shows that: few
-//! distinct clients that all wait have lost time already. Rests are tried in rounds of [`ROUND`];
-//! after a bad round they are suspended, twice as long each time.
+//! This pays only while other clients are busy during the rest. The events that a rest finds show
+//! it: few distinct clients that all wait have lost time already. Rests are tried in rounds of
+//! [`ROUND`]; after a bad round they are suspended, twice as long each time.
 
 use crate::server::backoff::Backoff;
 
@@ -32,7 +32,7 @@ pub struct Gather {
     rests: u32,
     clients: u32,
     found: u32,
-    /// The current turn handles what a rest has gathered.
+    /// The current turn handles events that a rest has gathered.
     rested: bool,
     backoff: Backoff<SKIP_MAX>,
 }

@@ -15,15 +15,15 @@
 //! second read is needed; a full read puts the client on the ready list. While that list is not
 //! empty the poll does not sleep, so no event is lost.
 //!
-//! Replies leave only before the loop sleeps, in a fixed order ([`Loop::before_sleep`]): what they
-//! acknowledge has been done and, where promised, persisted. A client whose connection ends
+//! Replies leave only before the loop sleeps, in a fixed order ([`Loop::before_sleep`]): the writes
+//! that they acknowledge are done and, where promised, persisted. A client whose connection ends
 //! meanwhile, or whose socket becomes writable, is only put on the list.
 //!
 //! Budgets: accepting, each client's commands and replies, handshakes, expiry, snapshots and
 //! defragmentation have one each per turn, and continue in the next turn.
 //!
 //! Each kind of connection, and each part of a turn, has a file of its own beside this one; an
-//! event's token says which connection it belongs to (`net::Role`).
+//! event's token names the connection that it belongs to (`net::Role`).
 //!
 //! # One turn of the loop
 //!
@@ -31,7 +31,7 @@
 //! clients, gives every readable client one read, continues with clients that have more work than
 //! their budget, runs timers, and before it sleeps writes the replies, one write per client.
 //!
-//! - An event's token says what it belongs to: role, slot, generation (`net::Role`). Each role is a
+//! - An event's token has role, slot and generation of its connection (`net::Role`). Each role is a
 //!   type with a file of its own beside the turn: the control pipe, listeners, clients, scrapes.
 //!   Only `net` touches descriptors.
 //! - Roles that are not clients (`server/run/links`) keep their connections apart from the poll, so
@@ -380,7 +380,7 @@ impl Loop {
     /// The end of a turn. The order is a promise:
     ///
     /// 1. Clients whose keys became ready are served: their replies belong to this turn.
-    /// 2. What must be persisted before it is acknowledged is written: the append only file.
+    /// 2. Writes that must be persisted before they are acknowledged go to the append only file.
     /// 3. All replies of the turn leave.
     /// 4. Clients to be closed are closed.
     /// 5. A snapshot in progress gets its share; `idle`: no event began this turn. Then active

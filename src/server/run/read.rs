@@ -1,4 +1,16 @@
 //! Reads from clients: one read per turn into the one shared buffer, and the commands it completes.
+//!
+//!     client runs, little is kept  -> shared buffer: kept bytes, then the read -> run_buffer
+//!     large argument, long command -> 16 KiB, or straight into the argument    -> run_input
+//!     client waits (blocked)       -> kept in its `Input`, not parsed
+//!
+//! Invariants
+//!   1. A full read, or the peer's end, sets `more_to_read`: no event will report the rest.
+//!   2. A held client, or one that must take its replies first, is not read from.
+//!   3. A request over `client-query-buffer-limit` ends the client; before login the limit is a
+//!      few inline commands.
+//! Cost: commands that arrive whole are not copied; all clients share a buffer of [`READ_BYTES`].
+//! Elsewhere: `clients::input` keeps partial commands, `execution::batch` parses and runs them.
 
 use std::io::ErrorKind;
 
@@ -60,8 +72,8 @@ impl Loop {
         server.clients.put_back(session);
     }
 
-    /// Clients that were held go on: all that may, if clients hold less memory now. O(clients that
-    /// are held).
+    /// Resumes held clients: all that may be read from, if clients have less memory now. O(held
+    /// clients).
     pub(in crate::server) fn resume_readers(&mut self) {
         let Server {
             memory,
@@ -137,7 +149,7 @@ impl Loop {
             if self.note_handshake(session, &result).is_err() {
                 return false;
             }
-            // What came with the end of the handshake is not for a client that is refused.
+            // A refused client's bytes that came with the end of the handshake are not read.
             if session
                 .client
                 .flags

@@ -225,7 +225,7 @@ impl Loop {
 
     pub(in crate::server) fn close(&mut self, mut session: Box<Session>) {
         if self.engine.server.shutdown.request.is_some() {
-            // It ends with all the others: a client that sees its end finds the server gone.
+            // It is closed with all the others: a client that sees its end finds the server gone.
             return self.engine.server.clients.put_back(session);
         }
         session.push_ending();

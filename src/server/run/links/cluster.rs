@@ -32,8 +32,8 @@ impl Loop {
         server.serve_link(&mut engine.keyspace, slot, generation);
     }
 
-    /// What a node has to do in each turn: connections to accept, links with more to read, the
-    /// core's tick, and what had to wait.
+    /// A node's work in each turn: accepts connections, reads links with more to read, runs the
+    /// core's tick and deferred actions.
     pub(in crate::server) fn drive_cluster(&mut self) {
         if self.engine.server.cluster.is_none() {
             return;
@@ -55,7 +55,7 @@ impl Loop {
         self.drive_bus();
     }
 
-    /// Called by cron: connections that could not be accepted.
+    /// Called by cron: retries connections that could not be accepted.
     pub(in crate::server) fn tend_bus(&mut self) {
         if let Some(driver) = &mut self.engine.server.cluster {
             driver.has_waiting |= std::mem::take(&mut driver.retries_accept);

@@ -1,8 +1,8 @@
 //! Pages of the console: HTTP on `console-port`, with keep-alive, one request at a time.
 //!
-//! The answer to a command acknowledges what it has done, so answers leave with the replies of
-//! clients, after the turn's writes are in the log ([`Loop::flush_consoles`]). A call that does not
-//! end within its share of a turn goes on in the next ones. Bounds: [`CONNECTIONS_MAX`], `http`'s,
+//! The answer to a command acknowledges its writes, so answers leave with the replies of clients,
+//! after the turn's writes are in the log ([`Loop::flush_consoles`]). A call that does not end
+//! within its share of a turn continues in the next ones. Bounds: [`CONNECTIONS_MAX`], `http`'s,
 //! and the times below, each until something has happened. One connection more takes the place of
 //! one that only waits ([`Connection::waits_for_peer`]).
 
@@ -38,14 +38,14 @@ const READ_BYTES: usize = 16 * 1024;
 /// A buffer that is kept between requests.
 const BUFFER_BYTES_KEPT: usize = 64 * 1024;
 
-/// What remains to be done for a connection.
+/// Whether a connection continues.
 #[derive(PartialEq, Eq)]
 enum Goes {
     On,
     Over,
 }
 
-/// What reading led to.
+/// The result of a read.
 enum Read {
     /// Nothing more is there.
     Nothing,
@@ -271,19 +271,19 @@ impl Loop {
                 }
                 Task::Run(job) => match self.engine.go_on_with_call(job) {
                     Some(answer) => {
-                        // What runs beside a script of the session changes no data.
+                        // A call beside a script of the session changes no data.
                         c.acknowledges = (!job.stands_in).then_some(job.session);
                         self.send(c, &answer);
                     }
                     None => {
-                        // One that waits is asked again by cron.
+                        // Cron retries a call that waits.
                         let waits = job.waits;
                         self.consoles().is_urgent |= !waits;
                         return Goes::On;
                     }
                 },
                 Task::Pack(_) => {
-                    // `pack_one` goes on with it.
+                    // `pack_one` continues it.
                     self.consoles().is_urgent = true;
                     return Goes::On;
                 }
@@ -440,8 +440,8 @@ impl Loop {
         self.consoles().is_urgent = true;
     }
 
-    /// Sends what waits, after what it acknowledges is in the log. O(connections), if there is
-    /// anything.
+    /// Sends pending answers, after the writes that they acknowledge are in the log.
+    /// O(connections), if there are any.
     pub(in crate::server) fn flush_consoles(&mut self) {
         if !std::mem::take(&mut self.consoles().is_urgent) {
             return;
@@ -496,7 +496,7 @@ impl Loop {
         {
             let session = server.clients.get(id);
             let wrote_to = session.map(|session| session.client.wrote_to);
-            // While a command of the session runs, it is not known what it has written.
+            // While a command of the session runs, its last write is not known.
             let is_taken = session.is_none() && server.clients.is_connected(id);
             if is_taken
                 || wrote_to.is_some_and(|wrote_to| server.persist.aof.withholds(wrote_to, id))

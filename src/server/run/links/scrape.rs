@@ -24,7 +24,7 @@ const LIMIT_MS: u64 = 10_000;
 /// Connections accepted per event; the rest wait for cron.
 const ACCEPTS_MAX: usize = 64;
 
-/// What remains to be done for a connection.
+/// Whether a connection continues.
 #[derive(PartialEq, Eq)]
 enum Goes {
     On,
@@ -105,7 +105,7 @@ impl Loop {
                     due_ms: server.now.mono_ms + LIMIT_MS,
                 });
                 scrapes.put_back(slot, scrape);
-                // Its request is usually there: connections behind it then cannot take its place.
+                // Its request is usually there: once read, later connections cannot take its place.
                 self.drive_scrape(slot, generation, true);
                 return;
             }
@@ -127,7 +127,8 @@ impl Loop {
         }
     }
 
-    /// Closes a connection whose request took too long, and says so if nothing was answered yet.
+    /// Closes a connection whose request took too long, with that as the answer if there was
+    /// none yet.
     fn end_late_scrape(&mut self, slot: u32) {
         let Some(mut scrape) = self.scrapes().slab.take(slot) else {
             return;

@@ -8,7 +8,7 @@ impl Loop {
         server.with_sentinel(|driver, server| driver.serve(server, slot, generation));
     }
 
-    /// What a Sentinel has to do in each turn: connections with more to read, and what is due.
+    /// A Sentinel's work in each turn: connections with more to read, and due work.
     pub(in crate::server) fn drive_sentinel(&mut self) {
         let server = &mut self.engine.server;
         let Some(driver) = &mut server.sentinel else {

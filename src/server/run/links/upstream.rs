@@ -1,7 +1,7 @@
 //! The link to the primary until it is online: dialling, the conversation, a snapshot that is
 //! received. Then its socket becomes a client's, and the loop reads it as any other.
 //!
-//! `parts::replication::upstream` has the stages, `replication::{Handshake, Payload}` what is said;
+//! `parts::replication::upstream` has the stages, `replication::{Handshake, Payload}` the messages;
 //! here are the reads and writes. A snapshot gets a bounded share of a turn.
 
 use std::io::{ErrorKind, Write};
@@ -33,7 +33,7 @@ pub(super) enum Step {
     Next,
 }
 
-/// What a step leads to, or why the attempt has failed.
+/// The next step, or why the attempt has failed and how long to wait.
 pub(super) type Stepped = Result<Step, (String, Delay)>;
 
 impl Loop {
@@ -383,7 +383,7 @@ impl Loop {
         Ok(self.reads_more(Link::Receiving(receiving)))
     }
 
-    /// The dataset is the primary's: what its socket brings from now on is the stream.
+    /// The dataset is the primary's: all further bytes of its socket are the stream.
     fn go_online(&mut self, loaded: Loaded) {
         let Some(Loaded { stream, rest }) = self.leave_channel(loaded) else {
             return;

@@ -2,9 +2,9 @@
 //! that the main one brings meanwhile, and its replay after the snapshot.
 //!
 //! `parts::replication::upstream` has the stages,
-//! `replication::{ChannelHandshake, Join, HeldStream}` what is said and held; here are the reads
-//! and writes. The snapshot on the second link is received and loaded as any other
-//! (`roles::upstream`, `replicate::load`).
+//! `replication::{ChannelHandshake, Join, HeldStream}` the messages and the held bytes; here are
+//! the reads and writes. The snapshot on the second link is received and loaded as any other
+//! (`links::upstream`, `replication::load`).
 
 use std::io::ErrorKind;
 
@@ -204,7 +204,7 @@ impl Loop {
         }
     }
 
-    /// Reads the main link, up to the limit of what is held.
+    /// Reads the main link, up to the limit of held bytes.
     fn hold_main(&mut self) -> Result<(), String> {
         let Loop { engine, inbuf, .. } = self;
         let server = &mut engine.server;
@@ -255,8 +255,8 @@ impl Loop {
         Ok(())
     }
 
-    /// The main link was lost. A load from a file goes on: afterwards the stream is continued from
-    /// the snapshot's position. Everything else ends. Returns whether the load goes on.
+    /// The main link was lost. A load from a file continues: afterwards the stream is continued
+    /// from the snapshot's position. Everything else ends. Returns whether the load continues.
     fn main_lost(&mut self, why: &str) -> bool {
         let (keyspace, server) = (&mut self.engine.keyspace, &mut self.engine.server);
         let Some(upstream) = &mut server.replication.upstream else {
@@ -309,7 +309,7 @@ impl Loop {
         })
     }
 
-    /// Gives the link's client the next part of what was held; after the last one, its socket.
+    /// Gives the link's client the next part of the held bytes; after the last one, its socket.
     fn replay(&mut self, id: ClientId) {
         let server = &mut self.engine.server;
         let now_ms = server.now.mono_ms;
