@@ -11,7 +11,7 @@ use crate::sentinel::rewrite;
 use crate::server::parts::sentinel::SentinelDriver;
 use crate::server::state::Server;
 
-/// Whether a Sentinel can begin with this file; the error says why not.
+/// Whether a Sentinel can begin with this file; the error has the reason if not.
 pub fn check_file(file: Option<&Path>) -> Result<(), String> {
     let Some(file) = file else {
         let text = "Sentinel needs config file on disk, even if it's just a stub.  Exiting...";
@@ -21,8 +21,8 @@ pub fn check_file(file: Option<&Path>) -> Result<(), String> {
         let why = system_text(&error);
         format!("Sentinel config file cannot be kept: {why}. Exiting...")
     })?;
-    // It is replaced by a rename in its folder: another user's file may be, one that no user may
-    // write may not.
+    // The file is replaced by a rename in its folder: that works for another user's file, but
+    // must not be done to a file that no user may write.
     let is_writable = access(file, Access::WRITE_OK).or_else(|error| {
         let has_writers =
             fs::metadata(file).is_ok_and(|meta| meta.permissions().mode() & 0o222 != 0);
@@ -68,7 +68,7 @@ impl Server {
         };
         let config = self.acl.config_with_users(&self.config);
         let text = rewrite(&driver.core.setup(), &config, &old);
-        // What this process has saved is synced already.
+        // A text that this process has saved is synced already.
         if text != old || text != driver.saved {
             replace_file(file, &text)?;
             driver.saved = text;

@@ -1,5 +1,5 @@
-//! The links: connections that the core asked for, what is sent and read on them; names that it
-//! wants resolved.
+//! The links: connections that the core asked for, their requests and replies; names that it wants
+//! resolved.
 
 use std::io::{ErrorKind, Write};
 use std::net::ToSocketAddrs;
@@ -20,7 +20,7 @@ const READ_BYTES: usize = 16 * 1024;
 /// Names being resolved at once; the core asks again for others.
 const LOOKUPS_MAX: usize = 16;
 
-/// What has come of serving a connection.
+/// The result of serving a connection.
 enum Served {
     /// It is connected.
     Connected,
@@ -29,7 +29,7 @@ enum Served {
         /// There may be more that no event reports.
         more: bool,
     },
-    /// Nothing for now.
+    /// It waits for an event.
     Wait,
     /// It cannot be established, for this reason.
     Refused(String),
@@ -84,7 +84,8 @@ impl SentinelDriver {
         }
     }
 
-    /// Sends what was queued. `true`: a connection has failed, which the core has been told.
+    /// Sends the queued requests. `true`: a connection has failed, and the core has received the
+    /// failure.
     pub(super) fn send_requests(&mut self, server: &Server) -> bool {
         let mut has_failed = false;
         for (slot, generation) in std::mem::take(&mut self.links.unsent) {
@@ -103,7 +104,8 @@ impl SentinelDriver {
         has_failed
     }
 
-    /// A connection has had an event, or has more to be read: tells the core what came of it.
+    /// Serves a connection that has had an event or has more to be read, and passes the result to
+    /// the core.
     pub(in crate::server) fn serve(&mut self, server: &mut Server, slot: u32, generation: u32) {
         let Some(mut link) = self.links.slab.take_at(slot, generation) else {
             return;
@@ -116,7 +118,7 @@ impl SentinelDriver {
                     Stage::Open(stream) => local_ip(stream),
                     Stage::Connecting(_) => Vec::new(),
                 };
-                // What has arrived meanwhile has no event of its own.
+                // Bytes that have arrived meanwhile cause no further event.
                 self.links.unread.push((slot, generation));
                 self.links.slab.put_back(slot, link);
                 self.core.connected(now, conn, &local);
@@ -234,7 +236,7 @@ fn serve(link: &mut Link, server: &Server, target: Target) -> Served {
             match link.parser.push(&mut input) {
                 Ok(Some(reply)) => replies.push(reply),
                 Ok(None) => {}
-                // Whatever is there does not speak the protocol.
+                // The peer does not speak the protocol.
                 Err(_) => return Served::Over,
             }
         }

@@ -1,5 +1,5 @@
-//! Sentinel at work: carries out what the core (`crate::sentinel`) asks for, and tells it what has
-//! come of that.
+//! Sentinel at work: carries out the actions of the core (`crate::sentinel`), and returns their
+//! results to it.
 //!
 //! The core is called by events of its links (`run::links::sentinel`), by the timer, by commands of
 //! clients (`commands::sentinel`). After each call its actions are carried out at once, in their
@@ -18,14 +18,14 @@
 //! turn by `tend_sentinel` when a tick is due (`sleep.rs` wakes the loop for it), and by SENTINEL
 //! and PUBLISH (`commands/sentinel`). The command table has only rows with `Flags::SENTINEL`; INFO
 //! has sections of its own, and no keyspace is loaded. `/metrics` reads `primaries_seen`
-//! (`observe/metrics/sentinel.rs`), `/readyz` what CKQUORUM says.
+//! (`observe/metrics/sentinel.rs`), `/readyz` the result of CKQUORUM.
 //!
-//! `config/` reads and writes its lines of the file, which also hold its state (epochs, votes, what
-//! it has found); the rest of the file is the server's (`server/sentinel/file.rs` writes both).
-//! `instances/` is what is watched, `monitor` asks it, `refresh` and `discovery` take what it says,
-//! `strangers` bounds what anybody may say (Sentinels are believed when they answer, epochs when
-//! others can follow them, changes by a rate), `down`, `votes` and `failover` decide, `orders` are
-//! the transactions sent to data nodes, `commands/` answers clients.
+//! `config/` reads and writes its lines of the file, which also hold its state (epochs, votes,
+//! found instances); the rest of the file is the server's (`server/sentinel/file.rs` writes both).
+//! `instances/` are the watched servers, `monitor` asks them, `refresh` and `discovery` take their
+//! answers, `strangers` bounds claims of any peer (Sentinels are believed when they answer, epochs
+//! when others can follow them, changes by a rate), `down`, `votes` and `failover` decide, `orders`
+//! are the transactions sent to data nodes, `commands/` answers clients.
 //!
 //! `Outbox` is where safety lies: after `Action::Persist` nothing is handed out until the driver
 //! has reported that the file is synced, so no vote and no epoch leaves before it is saved, and no
@@ -79,7 +79,7 @@ impl Server {
         is_saved
     }
 
-    /// Calls the core, and carries out what follows. `None`: this process is no Sentinel.
+    /// Calls the core, and carries out its actions. `None`: this process is no Sentinel.
     pub(in crate::server) fn with_sentinel<R>(
         &mut self,
         call: impl FnOnce(&mut SentinelDriver, &mut Server) -> R,
@@ -91,7 +91,7 @@ impl Server {
         Some(result)
     }
 
-    /// What is due: the core's tick, names that were resolved, scripts that have ended.
+    /// Does due work: the core's tick, names that were resolved, scripts that have ended.
     pub(in crate::server) fn tend_sentinel(&mut self) {
         let Some(driver) = &self.sentinel else {
             return;
@@ -161,7 +161,8 @@ impl Server {
         }
     }
 
-    /// `SENTINEL ...`: the reply is complete, and what it acknowledges is on disk.
+    /// `SENTINEL ...`: on return the reply is complete, and every change that it acknowledges is on
+    /// disk.
     pub fn run_sentinel_command(&mut self, args: &[&[u8]], reply: &mut Reply) {
         let begin = reply.mark();
         let mut otherwise = None;

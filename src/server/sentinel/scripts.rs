@@ -1,4 +1,4 @@
-//! Scripts: processes without a shell. Their ends are looked for at each tick.
+//! Scripts: processes without a shell. Each tick checks which have ended.
 
 use std::ffi::OsStr;
 use std::io::Write;
@@ -16,7 +16,7 @@ use crate::server::parts::sentinel::{SentinelDriver, moment};
 use crate::server::start::signals::IGNORED;
 use crate::server::state::Server;
 
-/// Writes what the pipe takes at once, and closes it. A script need not read it.
+/// Writes as much as the pipe takes now, and closes it. A script need not read it.
 fn give(mut pipe: ChildStdin, input: &[u8]) {
     let flags = fcntl_getfl(&pipe);
     if flags.is_ok_and(|flags| fcntl_setfl(&pipe, flags | OFlags::NONBLOCK).is_ok()) {
@@ -79,7 +79,7 @@ impl SentinelDriver {
                 core.script_ended(now, i64::from(script.id()), exit, signal);
                 false
             }
-            // Nobody can say how it ended.
+            // Its exit status cannot be known.
             Err(_) => {
                 core.script_ended(now, i64::from(script.id()), 0, 0);
                 false
