@@ -272,7 +272,7 @@ fn collide(one: SocketAddr, other: SocketAddr) -> bool {
     one.port() == other.port() && one.is_ipv6() == other.is_ipv6() && (is_same || has_all)
 }
 
-/// The same of the Unix socket; whether its folder may be written to is not looked at.
+/// As [`faults`], for the Unix socket; whether its folder may be written to is not checked.
 fn unix_faults(config: &Config) -> Vec<String> {
     let path = config.unixsocket.path();
     if path.as_os_str().is_empty() {

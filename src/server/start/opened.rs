@@ -1,6 +1,7 @@
-//! What a start opens besides its configuration, opened by `--check-config` in the same way: `dir`,
-//! the log file, the addresses, the socket's folder, the files of TLS and their dates, a cluster's
-//! file. Nothing is created or changed; it is what the user who checks may do that counts.
+//! The checks of `--check-config` beyond the configuration itself, on the files and addresses that
+//! a start opens: `dir`, the log file, the addresses, the socket's folder, the files of TLS and
+//! their dates, a cluster's file. Nothing is created or changed; the rights are those of the user
+//! who checks.
 
 use std::fs::OpenOptions;
 use std::io;

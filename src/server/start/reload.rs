@@ -1,9 +1,9 @@
 //! SIGHUP: the configuration is read again, from the same file and with the same options.
 //!
-//! What has changed in it since it was last read is set, as by one CONFIG SET: all of it, or
-//! nothing if one value is refused. Directives that a running server cannot change are named. What
-//! CONFIG SET has changed meanwhile stays, unless the file changes it as well. Certificates are
-//! read again in any case.
+//! Directives that have changed in it since it was last read are set, as by one CONFIG SET: all of
+//! them, or none if one value is refused. Directives that a running server cannot change are named.
+//! Changes by CONFIG SET stay, unless the file changes the same directive. Certificates are read
+//! again in any case.
 
 use crate::config::{Config, DIRECTIVES, Flags, Gate, Problem, Sources, load};
 use crate::keyspace::Keyspace;
@@ -11,7 +11,7 @@ use crate::server::origin::Origin;
 use crate::server::state::Server;
 
 impl Server {
-    /// What the configuration file says now; `None`: there is none, or it does not load. Options
+    /// The configuration in the file now; `None`: there is no file, or it does not load. Options
     /// and standard input are left out.
     pub fn config_of_file(&self) -> Option<Config> {
         let reload = self.identity.reload.as_ref()?;
@@ -23,7 +23,7 @@ impl Server {
         load(&sources).ok().map(|loaded| loaded.config)
     }
 
-    /// Reads the configuration again; the log says what came of it.
+    /// Reads the configuration again, and logs the result.
     pub(in crate::server) fn reload_config(&mut self, keyspace: &mut Keyspace) {
         let Some(mut reload) = self.identity.reload.take() else {
             tracing::info!("Received SIGHUP, and there is no configuration file to be read again.");
@@ -48,8 +48,8 @@ impl Server {
         self.identity.reload = Some(reload);
     }
 
-    /// Sets what differs between `old` and `new`. `false`: something is refused, and nothing is
-    /// set.
+    /// Sets the directives that differ between `old` and `new`. `false`: one is refused, and none
+    /// is set.
     fn apply_config(&mut self, keyspace: &mut Keyspace, old: &Config, new: &Config) -> bool {
         let (mut args, mut fixed): (Vec<Vec<u8>>, Vec<&str>) = Default::default();
         for directive in DIRECTIVES {

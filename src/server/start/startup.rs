@@ -262,7 +262,7 @@ pub(in crate::server) fn command_table(
     Ok(table)
 }
 
-/// What the lines of a Sentinel say; `None`: the process is none.
+/// The setup in the lines of a Sentinel; `None`: the process is none.
 fn sentinel_setup(config: &Config) -> Result<Option<Setup>, Problem> {
     if !config.is_sentinel {
         return Ok(None);
