@@ -1,4 +1,12 @@
-//! What a handler gets: the arguments, the reply, and the world.
+//! A handler's view of the server: the arguments, the reply, one database, the client.
+//!
+//! Invariants
+//!   1. An effect is the command's own arguments, unless the handler records others ([`Effect`]).
+//!   2. A handler that blocks writes no reply: it comes from a later run, or from [`OnTimeout`].
+//!   3. No command blocks inside EXEC or a script (`may_block`).
+//! Cost: `Call` borrows all parts and copies nothing; blocking copies the arguments once.
+//! Elsewhere: `execution::execute` makes it and calls the handler, `execution::blocking` runs
+//! blocked commands again, `keyspace::listeners::effects` encodes effects.
 
 use crate::command::keys::Keys;
 use crate::command::{self, CommandError, table};
@@ -69,7 +77,7 @@ impl Call<'_> {
         }
     }
 
-    /// States how many elements the command would touch (`Work::count`).
+    /// Records how many elements the command would touch (`Work::count`).
     pub fn touches(&mut self, elements: u64) {
         self.server.turn.touched = elements;
     }
@@ -133,8 +141,8 @@ impl Call<'_> {
         self.origin == Origin::Loading || self.client.sends_taken()
     }
 
-    /// The longest string that the command may make, bytes: `proto-max-bulk-len`. What was taken
-    /// before was within that of another server, or of another day.
+    /// The longest string that the command may make, bytes: `proto-max-bulk-len`. A command that
+    /// was taken before was within another server's limit, or an earlier one.
     pub fn string_max(&self) -> u64 {
         let max = self.server.config.proto_max_bulk_len;
         if self.was_taken_before() {
@@ -286,8 +294,8 @@ impl Call<'_> {
         self.block_until(Until::Search(ticket), 0, OnTimeout::Reply(Reply::null));
     }
 
-    /// The client's command goes on reading changes: at once if `limit` is `None`, else when there
-    /// is more than up to there, or `timeout_ms` (0: never) have passed.
+    /// Blocks the client until its command can read further changes: at once if `limit` is `None`,
+    /// else when the stream is beyond it, or `timeout_ms` (0: never) have passed.
     pub fn block_on_changes(
         &mut self,
         reader: ChangeReader,

@@ -1,5 +1,5 @@
-//! The server's state, all parts together; what holds it beside the keyspace ([`world`]), and what
-//! a command sees of it ([`call`]).
+//! The server's state, all parts together; [`world`] holds it beside the keyspace, [`call`] is a
+//! command's view of it.
 
 pub mod call;
 pub mod world;
@@ -121,7 +121,7 @@ impl Server {
     }
 }
 
-/// Messages between clients, and who gets them.
+/// Messages between clients, and their receivers.
 #[derive(Default)]
 pub struct Messages {
     pub(in crate::server) outbox: Outbox,
@@ -142,7 +142,7 @@ pub struct Memory {
     pub defrag: Defrag,
 }
 
-/// What keeps data on disk, and loads it.
+/// The parts that keep data on disk, and load it.
 pub struct Persist {
     pub loading: Loading,
     /// The snapshot in progress, whatever its purpose.
@@ -182,7 +182,7 @@ pub struct Identity {
     pub executable: PathBuf,
     /// The configuration file; CONFIG REWRITE writes it.
     pub config_file: Option<PathBuf>,
-    /// What SIGHUP reads again.
+    /// The sources that SIGHUP reads again.
     pub(in crate::server) reload: Option<Reload>,
     pub started: Instant,
     /// Unix seconds.
@@ -253,7 +253,7 @@ pub struct Connections {
     pub(in crate::server) scrapes: Scrapes,
     /// Pages of the console.
     pub(in crate::server) console: Console,
-    /// The loop that serves others while a script runs for long, and what makes it.
+    /// The loop that serves others while a script runs for long, and its maker.
     pub(in crate::server) guest: Option<Box<dyn Guest>>,
     pub(in crate::server) new_guest: Option<NewGuest>,
     /// Connects to the primary over a simulated network.
