@@ -35,7 +35,7 @@ const HELPER_MAX: Duration = Duration::from_secs(1);
 /// A place in a history: its id, and an offset.
 pub type Place = (String, u64);
 
-/// What a node knows of one of its replicas.
+/// A node's knowledge of one of its replicas.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ReplicaFacts {
     pub port: u16,

@@ -1,6 +1,6 @@
-//! What runs a command.
+//! The origin of a command: a client, a transaction, a script, a file, the primary.
 
-/// What runs a command.
+/// The origin of a command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Origin {
     /// A client.

@@ -23,11 +23,11 @@ use crate::server::{
 };
 use crate::types::Limits;
 
-/// What a row acts on.
+/// The parts that a row changes.
 struct Changed<'a> {
     keyspace: &'a mut Keyspace,
     server: &'a mut Server,
-    /// What runs CONFIG SET.
+    /// The origin of CONFIG SET.
     origin: Origin,
 }
 
@@ -40,7 +40,7 @@ pub struct Refused {
     rows: usize,
 }
 
-/// What follows from a change of some directives.
+/// The action after a change of some directives.
 struct Row {
     of: &'static [&'static str],
     /// An error refuses the change.
