@@ -1,4 +1,13 @@
-//! A client's socket: TCP, Unix, or TCP under TLS.
+//! A client's socket: TCP, Unix, or TCP under TLS; one of these may also unpack what it reads.
+//!
+//! Invariants
+//!   1. A read that fills its buffer, or a `true` beside its length, may have left bytes: with
+//!      edge-triggered events the caller must read again.
+//!   2. Bytes can be held here, by TLS or unpacking: [`Stream::has_unread`] knows of those that no
+//!      event announces, [`Stream::has_unsent`] of those that `flush` sends.
+//!
+//! Cost: one match per call beside the system's. Buffers for requests and replies belong to
+//! `server`.
 
 use std::fmt;
 use std::io::{self, IoSlice, Read, Write};
@@ -77,7 +86,7 @@ pub enum Stream {
     Tcp(TcpStream),
     Unix(UnixStream),
     Tls(Box<Link>),
-    /// One of these, whose peer compresses what it sends.
+    /// One of these, whose peer compresses its bytes.
     Unpacking(Box<Unpacking>),
 }
 
@@ -227,8 +236,8 @@ impl Stream {
         self.as_fd().as_raw_fd()
     }
 
-    /// From here on the peer may compress what it sends, `rest` first, which has been read already:
-    /// reads give what `unpack` makes of it. Writes stay as they are.
+    /// From here on the peer may compress its bytes, and reads decompress them by `unpack`; `rest`
+    /// is their first part, which has been read already. Writes stay as they are.
     pub fn unpacking(self, mut unpack: Box<dyn Unpack>, rest: &[u8]) -> Stream {
         unpack.push(rest);
         Stream::Unpacking(Box::new(Unpacking::new(self, unpack)))
@@ -239,7 +248,7 @@ impl Stream {
         matches!(self, Stream::Unpacking(_))
     }
 
-    /// How many bytes the socket has brought for the last `n` that were read.
+    /// The bytes received by the socket for the last `n` that were read.
     #[inline]
     pub fn received_for(&mut self, n: usize) -> u64 {
         match self {
@@ -261,8 +270,8 @@ impl Stream {
         Ok((n, n == into.len()))
     }
 
-    /// One read into `first`, which may be uninitialized, with the overflow into `behind`: the
-    /// bytes in each, and whether there may be more.
+    /// One read into `first`, which may be uninitialized, and beyond its length into the second
+    /// buffer. Returns the bytes in each, and whether there may be more.
     pub fn fill_vectored<'a>(
         &mut self,
         first: &'a mut [MaybeUninit<u8>],
@@ -300,7 +309,7 @@ impl Write for Stream {
         }
     }
 
-    /// `WouldBlock`: the socket has not taken all that was written.
+    /// `WouldBlock`: the socket has not taken all written bytes.
     #[inline]
     fn flush(&mut self) -> io::Result<()> {
         match self {

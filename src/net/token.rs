@@ -14,7 +14,7 @@ use mio::Token;
 const SLOT_BITS: u32 = 28;
 const GENERATION_AT: u32 = 32;
 
-/// What a connection is for.
+/// The purpose of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Role {
     /// The pipe by which signals and helper threads wake the loop.

@@ -1,4 +1,15 @@
 //! A connection whose peer compresses what it sends.
+//!
+//!     socket --READ_BYTES--> Unpack (push) --> pull --> the caller's buffer; writes pass through
+//!
+//! Invariants
+//!   1. Held bytes are given out before the socket is read.
+//!   2. While bytes are held or the socket may have more, a read reports that there is more.
+//!
+//! A read of the caller costs up to four of the socket, as several may bring only part of a block;
+//! then it is `Interrupted`, and the caller asks again without an event. Memory: the read buffer,
+//! and what `Unpack` bounds. The format is the replication's (`replication::compression`), unknown
+//! here.
 
 use std::fmt::Debug;
 use std::io::{self, ErrorKind};
@@ -14,7 +25,7 @@ const READS_MAX: usize = 4;
 /// Bytes that are copied at a time into memory that is not initialized.
 const COPY_BYTES: usize = 8 * 1024;
 
-/// Makes bytes of those that a socket brings.
+/// Decompresses the bytes of a socket.
 pub trait Unpack: Debug + Send {
     /// Takes bytes of the socket.
     fn push(&mut self, bytes: &[u8]);
@@ -24,8 +35,7 @@ pub trait Unpack: Debug + Send {
     fn is_drained(&self) -> bool;
 }
 
-/// See the module. What the socket brings is unpacked as it is read: at most as much as fits, and
-/// one block of the format.
+/// See the module. Each read unpacks at most as much as fits, and one block of the format.
 #[derive(Debug)]
 pub struct Unpacking {
     inner: Stream,
@@ -100,7 +110,7 @@ impl Unpacking {
                     filling.push(&copy[..n]);
                     more = has_more && n > 0;
                 }
-                // What came before it is given first; the next read finds it again.
+                // Bytes before the error are given first; the next read finds it again.
                 Err(_) if is_begun => break,
                 Err(error) => return Err(error),
             }

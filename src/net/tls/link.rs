@@ -266,8 +266,8 @@ impl Link {
         })
     }
 
-    /// Like [`Link::fill`], into `first`, which may be uninitialized, and then into `behind`:
-    /// the bytes in each.
+    /// Like [`Link::fill`], into `first`, which may be uninitialized, and then into the second
+    /// buffer. Returns the bytes in each.
     pub fn fill_vectored<'a>(
         &mut self,
         first: &'a mut [MaybeUninit<u8>],
@@ -740,7 +740,7 @@ mod tests {
         assert_eq!(pair.server.fill(&mut into).expect("bytes"), (20, false));
     }
 
-    /// What came in the same read as a damaged record was lost with it.
+    /// Regression: records of the same read as a damaged one were lost with it.
     #[test]
     fn records_before_a_damaged_one_are_read() {
         for room in [7, 100, 60_000] {

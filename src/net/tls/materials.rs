@@ -213,7 +213,7 @@ fn read_authorities(file: &Path, dir: &Path) -> Result<Vec<(PathBuf, Vec<u8>)>, 
     Ok(all)
 }
 
-/// What a tool needs that connects to one server: its own certificate, if it has one, and the
+/// The materials of a tool that connects to one server: its own certificate, if it has one, and the
 /// authorities that certify the server's. The name in a certificate is not checked, as in
 /// `redis-cli` without `--sni`.
 pub fn client_alone(
