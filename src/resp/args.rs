@@ -84,7 +84,7 @@ impl Apart {
     }
 }
 
-/// What spans refer to: a buffer, and the large arguments outside of it.
+/// The bytes that spans refer to: a buffer, and the large arguments outside of it.
 #[derive(Clone, Copy)]
 pub struct Source<'a> {
     buf: &'a [u8],

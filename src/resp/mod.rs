@@ -1,4 +1,13 @@
 //! RESP2 and RESP3: the incremental request parser, the reply writer and parser, errors.
+//!
+//!     request         bytes, cut anywhere -> spans of a buffer (`args`); large arguments apart
+//!     reply           a client's output: bytes, shared pieces, and its limit
+//!     message         bytes that several clients' outputs share
+//!     reply_parser    replies of other servers
+//!     error           the wordings of refusals, byte for byte Redis's
+//!
+//! No sockets and no clients here, but for `blocking_link` (tools). Parsers bound every length
+//! before they allocate for it. The server's limits on requests and replies arrive as arguments.
 
 mod args;
 mod blocking_link;

@@ -649,8 +649,8 @@ impl Reply {
         Bounded { mark, before }
     }
 
-    /// Ends it, and tells whether it is longer than `bytes`; what is to become of it then is the
-    /// caller's choice ([`Reply::remove_bounded`]).
+    /// Ends it, and returns whether it is longer than `bytes`: the caller may then remove it
+    /// ([`Reply::remove_bounded`]).
     #[inline]
     pub fn end_bounded(&mut self, bounded: &Bounded, bytes: usize) -> Extent {
         if let Some(floor) = self.floor.take() {
@@ -709,7 +709,7 @@ impl Reply {
         self.is_full = true;
         if let Some(floor) = self.floor {
             self.truncate(floor.mark);
-            // What fits the capacity is added unasked ([`Reply::room`]): there must be none left.
+            // [`Reply::room`] checks no limit within the capacity: none may be left.
             self.out = self.out.as_slice().to_vec();
             return;
         }
