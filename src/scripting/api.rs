@@ -1,4 +1,13 @@
 //! The `redis` table: functions a script calls on the server.
+//!
+//!     redis.call --> arguments as Args --> Host::call --> reply --> Lua values (`from_reply`)
+//!
+//! `call` raises an error reply, `pcall` returns it; both run the same path. Arguments are copied
+//! into one scratch buffer, which is kept between calls up to 64 KiB. Buffers outside of Lua's
+//! allocator count against the script's memory: a reply may use half of what is left, because it
+//! exists twice for a moment. A long reply is converted after the command, when the host can stop
+//! the script. Permissions, flags and limits of commands are the host's. While a library loads,
+//! only the functions that need no command exist.
 
 use std::ffi::c_int;
 
@@ -199,8 +208,8 @@ fn make_room(f: Frame<'_>, scratch: &mut Vec<u8>, first: i32) -> Result<(), Rais
 /// Argument buffer kept between calls, in bytes.
 const SCRATCH_KEPT: usize = 64 * 1024;
 
-/// A number as a command argument: an integer if it is whole, else with as many digits as needed
-/// to tell it from its neighbours.
+/// A number as a command argument: an integer if it is whole, else with as many digits as
+/// distinguish it from its neighbours.
 fn write_number(out: &mut Vec<u8>, n: f64) {
     match as_integer(n) {
         Some(n) => write_i64(out, n),

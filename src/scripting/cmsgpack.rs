@@ -1,4 +1,13 @@
 //! `cmsgpack`: MessagePack for scripts, compatible with the library of that name.
+//!
+//!     number    the shortest integer form; a fraction as float if that is exact, else as double
+//!     table     an array if its keys are 1 to n, else a map
+//!     other     nil, as are tables nested deeper than 16 levels
+//!
+//! Unpacking pushes values on the Lua stack, at most 3,900 levels deep. Announced lengths allocate
+//! nothing: missing bytes are an error first. 64-bit unsigned numbers are read as signed, as in
+//! Redis.
+//! Cost: O(values + bytes), with checks for stop and memory (`effort`).
 
 use super::effort::{Effort, LONG};
 use super::lua::{Frame, LuaType, Raise, Returned, Stack};

@@ -2,7 +2,7 @@
 
 use crate::resp::{Args, CommandError};
 
-/// What a running script can request. No method may run another script in the same state.
+/// The requests of a running script. No method may run another script in the same state.
 ///
 /// The provided methods are for a host that runs no commands: library code while it loads.
 pub trait Host {

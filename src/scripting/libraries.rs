@@ -1,4 +1,16 @@
 //! Libraries of functions: loaded as a whole, called one by one, stored with the data.
+//!
+//!     code -> Head (name) -> runs once, registers functions (`register`) -> Prepared -> adopted
+//!
+//! Invariants
+//!   1. A library is visible only once all of its code has run. A failed load changes nothing, and
+//!      releases the functions that it compiled.
+//!   2. `functions` holds each function under its name in lowercase; no two libraries share one.
+//!   3. All functions live in one state, which is created on first use and freed by a flush.
+//!
+//! Cost: a load O(its functions) and the run of its code, which FUNCTION LOAD bounds by
+//! [`LOAD_MAX`]; a lookup one hash. Flags of a function and the right to call it are checked by the
+//! commands.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;

@@ -1,4 +1,10 @@
 //! Numbers as C writes and reads them, for the libraries of scripts.
+//!
+//! `write_g` is `%.{digits}g` of a finite number: no zeros at the end, and an exponent below 10^-4
+//! and from 10^digits on. `parse_c` is `strtod`: it takes the longest number at the start of the
+//! text and ignores the rest; hexadecimal, infinity and NaN are numbers, too. Neither depends on
+//! the locale.
+//! Cost: O(digits); whole numbers below 10^9 need no formatter. Redis's own rules: `base::numbers`.
 
 /// Appends a finite number as C's `%.{digits}g` does.
 pub fn write_g(out: &mut Vec<u8>, n: f64, digits: usize) {

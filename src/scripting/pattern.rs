@@ -36,7 +36,7 @@ pub enum Trouble {
 
 type Matched = Result<Option<usize>, Trouble>;
 
-/// What a capture holds.
+/// The content of a capture.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Capture {
     /// A substring.

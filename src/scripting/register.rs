@@ -1,4 +1,12 @@
 //! `redis.register_function`: a library declares its functions while it loads.
+//!
+//!     register_function(name, callback)
+//!     register_function{function_name=, callback=, flags=, description=}
+//!
+//! Invariant: a function is either in `Registering` with its reference to the callback, or the
+//! reference has been released. Outside of a load there is no `Registering`, and the call is an
+//! error. Names are unique within the library, whatever other libraries have: `libraries` checks
+//! those. Redis checks a name here, Valkey after the load.
 
 use std::collections::HashSet;
 

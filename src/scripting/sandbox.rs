@@ -1,4 +1,4 @@
-//! What a script sees: the globals, and how they are write-protected.
+//! The globals of a script, and their write protection.
 //!
 //! LuaJIT has no read-only tables. For each library a script gets an empty table in front of the
 //! real one:

@@ -45,7 +45,7 @@ pub struct Vm {
     garbage: Cell<Garbage>,
 }
 
-/// What has been collected between scripts.
+/// The garbage collection between scripts.
 #[derive(Clone, Copy, Default)]
 struct Garbage {
     /// Bytes held after the last collection.

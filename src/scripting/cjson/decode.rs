@@ -1,4 +1,11 @@
-//! `cjson.decode`.
+//! `cjson.decode`: JSON to Lua values, by the rules of the library of that name.
+//!
+//! A tokenizer with one token of lookahead, and a recursive descent that builds tables on the Lua
+//! stack: its depth is bounded by `decode_max_depth` and [`super::DEPTH_MAX`], and a slot is
+//! reserved for each level. As in C, the text ends at a zero byte outside of a string, and numbers
+//! that JSON does not know (hexadecimal, infinity) pass unless `decode_invalid_numbers` is off.
+//! Errors name the token and its place, in the library's words. Cost: O(text), checked for stop and
+//! memory as it goes (`effort`).
 
 use super::{Config, DEPTH_MAX};
 use crate::scripting::effort::{Effort, LONG};

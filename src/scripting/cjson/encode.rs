@@ -1,4 +1,11 @@
-//! `cjson.encode`.
+//! `cjson.encode`: Lua values to JSON, by the rules of the library of that name.
+//!
+//! A table is an array if its keys are whole numbers from 1, which takes a pass over it; a sparse
+//! one is an error, or an object, by the library's settings. Nesting is bounded by
+//! `encode_max_depth` and [`super::DEPTH_MAX`]. The output is the machine's scratch buffer, kept up
+//! to 1 MiB; with the tables' walk it counts as work and memory of the script (`effort`): an empty
+//! table can take long to iterate.
+//! Cost: O(values + bytes), each array's keys twice.
 
 use super::{Config, DEPTH_MAX, Invalid};
 use crate::scripting::effort::Effort;

@@ -1,4 +1,15 @@
 //! The values of a Lua stack. Indices are Lua's: from 1 up, or from -1 down.
+//!
+//! A method is one call of LuaJIT's interface, or a few: it reads or pushes values, sets fields
+//! without metatables (`raw_*`, `*_field`), calls under protection, or compiles.
+//!
+//! Invariants
+//!   1. `state` is live: only `lua` makes a `Stack`; copies refer to the same stack.
+//!   2. No method raises: the allocator refuses nothing meanwhile (invariant 2 of `lua`), and a
+//!      string longer than LuaJIT allows becomes nil. Only `protected_call` runs Lua code.
+//!   3. Callers refer to values that exist, and reserve room with [`Stack::has_room`].
+//!
+//! Cost: some nanoseconds each, but for walks of a table (`is_key`, `move_fields`) and `collect`.
 
 use std::ffi::{c_int, c_void};
 use std::ptr;
