@@ -1,4 +1,4 @@
-//! What must hold at every moment.
+//! Invariants of the simulated clusters, checked at every moment.
 //!
 //!   1. A voter votes once in an epoch, and its file knows before the vote leaves.
 //!   2. An epoch has one winner.
@@ -27,14 +27,14 @@ pub(super) struct Checks {
     /// The highest current epoch and vote that each machine has sent or shown.
     epochs: Vec<u64>,
     shown: Vec<u64>,
-    /// Who has claimed which slots with an epoch.
+    /// By epoch: the nodes that have claimed slots with it, and these slots.
     claims: BTreeMap<u64, Vec<(NodeId, SlotMap)>>,
     /// An operator has given out epochs without votes: claims may collide for a while.
     pub has_voteless_epochs: bool,
     pub are_clocks_skewed: bool,
     /// By slot: the newest epoch with which a node has served it.
     newest: BTreeMap<u16, u64>,
-    /// By machine: since when it hears no majority, and since when it cannot talk with one.
+    /// By machine: since when it receives from no majority, and since when it cannot talk with one.
     isolated: Vec<[Option<i64>; 2]>,
     /// Where each acknowledged write must be.
     writes: BTreeMap<Write, (u16, At)>,
@@ -50,11 +50,11 @@ const MANUAL_MS: i64 = 5200;
 /// When a primary in a minority must have stopped. Beyond the 1.5 timeouts: the tick that pings and
 /// the one that judges may each be as late as a tick is long, and this world's steps add to them.
 const STOPS_MS: i64 = TIMEOUT_MS * 3 / 2 + 2 * TICK_MS as i64 + 4 * STEP_MS;
-/// Others of the minority say when a node last answered them, by clocks that differ: it is pinged
-/// later.
+/// Added if clocks differ: by gossip of the minority a node has answered later than it has, so that
+/// it is pinged later.
 const SKEWED_MS: i64 = TIMEOUT_MS / 2 + 500;
-/// The same of one that is heard by nobody but hears others: what was under way to it counts as
-/// answers.
+/// When a primary must have stopped that receives, but from which nothing is received: messages
+/// under way to it count as answers.
 const HALF_CUT_STOPS_MS: i64 = STOPS_MS + 3 * TIMEOUT_MS / 2;
 
 impl Checks {
@@ -199,8 +199,8 @@ impl Checks {
         }
     }
 
-    /// Whether a machine reaches the majority that it knows; `reached`: the machines that it hears,
-    /// and those that it can talk with.
+    /// Whether a machine reaches the majority that it knows; `reached`: the machines from which it
+    /// receives, and those that it can talk with.
     pub(super) fn reaches(&mut self, at: At, machines: &[Machine], reached: [&[At]; 2], now: i64) {
         let core = machines[at].core.as_ref().expect("it is running");
         let voters: Vec<NodeId> = core
@@ -258,8 +258,8 @@ impl Checks {
         }
     }
 
-    /// At the end: what was acknowledged is where its slot is served. Returns how many writes there
-    /// were and how many of them may be lost; or which one is.
+    /// At the end: each acknowledged write is where its slot is served. Returns how many writes
+    /// there were and how many of them may be lost; or which one is.
     pub(super) fn survived(&self, machines: &[Machine]) -> Result<(usize, usize), String> {
         for (write, (slot, home)) in &self.writes {
             if self.excused.contains(write) {

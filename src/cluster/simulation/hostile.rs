@@ -1,4 +1,10 @@
 //! Bytes and words that mean no good: a core stays alive, its memory bounded, its file sound.
+//!
+//! One core of a small cluster takes messages of each kind with changed bytes, all cores take
+//! CLUSTER commands of random words. They must not panic, must know few nodes, and after a crash
+//! their nodes.conf must be read again. `Checks::forgive`: an epoch may fall, since peers lie.
+//!
+//! Elsewhere: wrong lengths (`message::tests`), the cost of strangers (`tests::strangers`).
 
 use proptest::prelude::*;
 
@@ -190,7 +196,7 @@ proptest! {
     }
 }
 
-/// What a stranger sends is skipped or bounded: no bytes make a core allocate what was not sent.
+/// A stranger's bytes are skipped or bounded: no announced length makes a core allocate it.
 #[test]
 fn a_stranger_cannot_fill_the_memory() {
     let mut world = World::created(&[Redis, Redis], 1, 1);

@@ -18,12 +18,13 @@ pub(super) struct Machine {
     pub dialect: Dialect,
     /// `None`: it has crashed.
     pub core: Option<Cluster>,
-    /// What nodes.conf holds; empty before the first start.
+    /// The content of nodes.conf; empty before the first start.
     pub file: Vec<u8>,
-    /// What it holds after a crash of the host: as it was last synced.
+    /// The same file after a crash of the host: as it was last synced.
     pub synced_file: Vec<u8>,
     pub data: Data,
-    /// Whom the server replicates from, and when it last heard from it (its monotonic clock).
+    /// The primary that the server replicates from, and when it last received from it (its
+    /// monotonic clock).
     pub follows: Option<At>,
     pub is_link_up: bool,
     pub heard_ms: i64,
@@ -87,7 +88,7 @@ impl Machine {
         self.clock(now).monotonic_ms < self.paused_until
     }
 
-    /// What its core is told of it.
+    /// Its state, as its core receives it.
     pub(super) fn own(&self, now: i64, replicas_online: usize) -> Own {
         let has_data = self.follows.is_none() || self.is_synced;
         Own {

@@ -1,5 +1,5 @@
-//! Clusters in a simulated world: what holds at every moment (`checks`) in random ones, and what
-//! happens in known situations, in known times.
+//! Clusters in a simulated world: invariants in random ones (`checks`), and known situations in
+//! known times.
 
 mod checks;
 mod data;

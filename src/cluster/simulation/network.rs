@@ -19,7 +19,7 @@ pub(super) struct End {
     pub link: Option<LinkId>,
 }
 
-/// What is under way to one end.
+/// A piece that is under way to one end.
 #[derive(Clone, Debug)]
 pub(super) enum Parcel {
     Bytes(Bytes),
@@ -112,7 +112,7 @@ impl Network {
         }
     }
 
-    /// An end closes, or the process at it dies; the other end hears of it.
+    /// An end closes, or the process at it dies; the close is under way to the other end.
     pub(super) fn close(&mut self, machine: At, link: LinkId, at: i64) {
         self.send(machine, link, at, Parcel::End);
         if let Some((pipe, end)) = self.find(machine, link) {
@@ -143,7 +143,7 @@ impl Network {
         true
     }
 
-    /// An end has been told that the other one is closed.
+    /// An end has received that the other one is closed.
     pub(super) fn remove(&mut self, pipe: u64) {
         if let Some(pipe) = self.pipes.remove(&pipe) {
             for end in pipe.ends {

@@ -1,4 +1,4 @@
-//! What an operator does by redis-cli: creates a cluster, moves slots, asks for failovers.
+//! An operator with redis-cli: creates a cluster, moves slots, asks for failovers.
 
 use super::data::Change;
 use super::machine::{BUS_PORT, PORT, ip};
@@ -65,8 +65,8 @@ impl World {
             .find(|other| self.core(*other).my_id() == owner)
     }
 
-    /// Moves a slot as `redis-cli --cluster reshard` does. False: somebody refused, and the slot
-    /// may be left open, as redis-cli leaves it.
+    /// Moves a slot as `redis-cli --cluster reshard` does. False: a node refused, and the slot may
+    /// be left open, as redis-cli leaves it.
     pub(super) fn move_slot(&mut self, slot: u16, from: At, to: At) -> bool {
         let [source, target] = [from, to].map(|at| self.core(at).my_id());
         let is_ok = |reply: String| reply == "+OK\r\n";

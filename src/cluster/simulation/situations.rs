@@ -1,4 +1,10 @@
 //! Known situations, and how long they take.
+//!
+//! Most have six machines, three primaries with a replica each, in Redis's dialect, in Valkey's and
+//! mixed, with clients that write. Bounds: FAIL within two node timeouts, an election within 2 s of
+//! it; a manual failover within 2 s and without a lost write; equal views within `AGREED_MS`.
+//!
+//! Elsewhere: random trouble (`storms`), checks at every moment (`checks`).
 
 use super::machine::TIMEOUT_MS;
 use super::network::At;
@@ -9,8 +15,8 @@ const REDIS: [Dialect; 6] = [Redis; 6];
 const VALKEY: [Dialect; 6] = [Valkey; 6];
 const MIXED: [Dialect; 6] = [Redis, Valkey, Redis, Valkey, Redis, Valkey];
 
-/// All views are equal by then: who has failed is well again after two node timeouts, a primary
-/// that was in a minority waits, too, and then it is said to all.
+/// All views are equal by then: a node that has failed is well again after two node timeouts, a
+/// primary that was in a minority waits, too, and then both are announced to all.
 pub(super) const AGREED_MS: i64 = 2 * TIMEOUT_MS + TIMEOUT_MS + 2000;
 
 fn is_failed(world: &World, by: At, whom: At, id: &str) -> bool {
@@ -166,7 +172,7 @@ fn a_forgotten_node_stays_away() {
                 .iter()
                 .any(|(_, node)| node.id.to_string() == id)
         };
-        // Only one is told: the others hear it from that one.
+        // Only one receives the command: the others learn it from that one.
         world.ordered(0, &format!("CLUSTER FORGET {id}"));
         let gone = world.run_until(20_000, |world| (0..5).all(|at| !knows(world, at)));
         assert!(gone.is_some(), "{}", world.shown());

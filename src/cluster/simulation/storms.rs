@@ -1,5 +1,5 @@
 //! Random trouble: crashes, cuts in one direction or both, standstills, clocks that jump, disks
-//! that fail, operators. What must always hold is checked all the time; after it, all agree in
+//! that fail, operators. The invariants (`checks`) are checked all the time; after it, all agree in
 //! time.
 //!
 //! `RUSSET_CLUSTER_STORMS`: how many seeds of each kind; few by default. `RUSSET_CLUSTER_SEED`:
@@ -157,7 +157,7 @@ fn seeds(usual: u64) -> std::ops::RangeInclusive<u64> {
     }
 }
 
-/// Each storm with its seed in what it says if it fails.
+/// Runs each storm; one that fails names its seed.
 fn weather(usual: u64, primaries: usize, count: usize, dialect: fn(u64, usize) -> Dialect) {
     let storm = |seed: u64| {
         let dialects: Vec<Dialect> = (0..count).map(|at| dialect(seed, at)).collect();

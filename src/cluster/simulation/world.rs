@@ -1,5 +1,5 @@
-//! Machines on a network, a clock, clients that write. One seed decides everything. What must
-//! always hold is checked as actions are carried out (`checks`).
+//! Machines on a network, a clock, clients that write. One seed decides everything. Invariants are
+//! checked as actions are carried out (`checks`).
 
 use std::collections::BTreeSet;
 
@@ -34,7 +34,7 @@ pub(super) struct World {
     pub has_accidents: bool,
     /// The last number of a change, or of a write.
     numbers: u64,
-    /// What has happened, for a failed test.
+    /// The events so far, for a failed test.
     events: Vec<String>,
 }
 
@@ -107,8 +107,8 @@ impl World {
         self.carry_out(at);
     }
 
-    /// The process dies, and what it had not saved is lost. `is_silent`: the whole host, so that
-    /// nobody is told.
+    /// The process dies, and all that it had not saved is lost. `is_silent`: the whole host dies,
+    /// with all that it had not synced, and the other ends of its links stay open for a minute.
     pub(super) fn crash(&mut self, at: At, is_silent: bool) {
         let machine = &mut self.machines[at];
         machine.core = None;
@@ -316,7 +316,7 @@ impl World {
         }
     }
 
-    /// Those that replicate from a machine, by links that are up.
+    /// The machines that replicate from this one, by links that are up.
     fn followers(&self, primary: At) -> Vec<At> {
         let follows = |at: &At| {
             let machine = &self.machines[*at];
@@ -358,7 +358,7 @@ impl World {
         machine.is_synced = true;
     }
 
-    /// A client of some machine writes to some slot, if it is let.
+    /// A client of some machine writes to some slot, if the machine takes it.
     fn write(&mut self) {
         let (at, slot) = (self.any_machine(), self.any_slot());
         if !self.is_awake(at) || !self.serves(at, slot) {
@@ -527,7 +527,7 @@ impl World {
         }
     }
 
-    /// Whether all machines see one cluster, which is well: the same nodes, roles, slots; nobody
+    /// Whether all machines see one cluster, which is well: the same nodes, roles, slots; no node
     /// fails.
     pub(super) fn agrees(&self) -> bool {
         self.disagreement().is_none()
@@ -561,7 +561,7 @@ impl World {
         survived.unwrap_or_else(|lost| panic!("{lost}: {}", self.shown()))
     }
 
-    /// Who sees what, for a failed test.
+    /// The view of each machine, for a failed test.
     pub(super) fn shown(&self) -> String {
         let machine = |at: At| {
             let machine = &self.machines[at];
@@ -592,7 +592,7 @@ pub(super) fn written_slots() -> impl Iterator<Item = u16> {
     (0..SLOTS).step_by(usize::from(SLOTS / WRITTEN_SLOTS))
 }
 
-/// What a node sees of its cluster, comparable with what another one sees.
+/// A node's view of its cluster, comparable with another's.
 #[derive(Debug, PartialEq, Eq)]
 struct View {
     is_ok: bool,
