@@ -1,4 +1,11 @@
 //! Failures, votes, failovers.
+//!
+//! Nodes of small clusters are killed, cut off, or kept from saving (`net`). Claims: one vote in an
+//! epoch, also across a crash; no vote leaves that is not saved; a primary in a minority stops; a
+//! replica with old data or none does not take over, unless an operator orders it; a replica moves
+//! to a primary that has lost its last one.
+//!
+//! Elsewhere: random trouble, and how long a failover takes (`simulation`).
 
 use super::net::{Net, TIMEOUT_MS};
 use crate::base::Millis;

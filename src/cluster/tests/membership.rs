@@ -1,4 +1,11 @@
 //! Meeting, forgetting, the door.
+//!
+//! Claims: a MEET makes all nodes know all, also if one is lost; a handshake ends without an
+//! answer; a forgotten node stays out at all nodes, for the time of the directive; a restarted node
+//! keeps its id, and a node that moves is found; without the secret of the cluster a MEET has no
+//! effect. Refusals have Redis's lines, byte for byte.
+//!
+//! Elsewhere: what strangers may cost (`strangers`).
 
 use std::collections::BTreeSet;
 
@@ -186,8 +193,7 @@ fn a_node_that_moves_is_found() {
     assert!(net.nodes[0].core.is_ok());
 }
 
-/// The node itself is asked: what it says of its own slots must not be an address that is no longer
-/// announced.
+/// The node itself is asked: its own slots must not have an address that is no longer announced.
 #[test]
 fn an_address_that_is_announced_no_longer_is_forgotten() {
     let mut net = Net::cluster(Redis, 3, 0);

@@ -1,4 +1,10 @@
 //! Small clusters on a network that delivers at once: the rules, one by one.
+//!
+//! A test issues commands, ticks and messages, and looks at replies, actions and the core's state.
+//! Clocks and seeds are the test's, so that it takes no real time and always ends alike. `net` has
+//! the network and a cluster that is well (`Net::cluster`).
+//!
+//! Elsewhere: delays and random trouble (`simulation`), real processes (`tests/it`).
 
 mod explain;
 mod failover;

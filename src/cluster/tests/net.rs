@@ -1,4 +1,14 @@
 //! A few cores, with links that deliver at once and clocks that the test moves.
+//!
+//! Node `n` has the address `10.0.0.n`, the port `7000 + n` and the bus port `17000 + n`.
+//!
+//! Invariants
+//!   1. Commands, ticks, stops and starts end with `settle`: all actions are carried out, and what
+//!      follows from them.
+//!   2. Time passes only in `run`, by ticks, for all nodes alike.
+//!   3. No message passes over a cut, whose links stay open, or to a node that is down.
+//!
+//! Elsewhere: delays, cuts in one direction, skewed clocks (`simulation`).
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,11 @@
 //! Where commands run.
+//!
+//! Claims: an open slot answers ASK or TRYAGAIN by the keys that are here; a replica serves reads
+//! of clients that sent READONLY; while the cluster is not well the settings decide whether reads
+//! and shard channels are served; CLUSTER SLOTS, SHARDS and redirects name hosts as Redis and
+//! Valkey do.
+//!
+//! Elsewhere: the slot of a command's keys (`server::execution::gates::slots`).
 
 use super::net::Net;
 use crate::cluster::settings::Endpoint;

@@ -1,4 +1,4 @@
-//! The secret of internal clients: from whom it is taken, and who is told.
+//! The secret of internal clients: the nodes that choose it, and those that receive it.
 
 use super::net::Net;
 use crate::cluster::message::NodeId;

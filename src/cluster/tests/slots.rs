@@ -1,4 +1,11 @@
 //! Claims, epochs, orders on slots.
+//!
+//! Claims: equal epochs of two primaries vanish; a claim with a newer epoch wins, and the loser
+//! deletes the keys; a slot stays bound until another node claims it; an invented epoch changes
+//! nothing. ADDSLOTS and its like do all or nothing; SETSLOT moves a slot, and the last one takes
+//! its node and the replicas along. Changes reach all nodes at once.
+//!
+//! Elsewhere: moves under load (`simulation`), atomic migrations (`crate::migration`).
 
 use super::net::Net;
 use crate::cluster::Action;
@@ -215,7 +222,7 @@ fn a_returning_primary_with_an_old_epoch_is_told() {
 
 const TIMEOUT: i64 = super::net::TIMEOUT_MS;
 
-/// One such message would leave no epoch for those who come after.
+/// One such message would leave no epoch for later elections.
 #[test]
 fn an_invented_epoch_is_not_believed() {
     let mut net = Net::cluster(Redis, 3, 0);
@@ -394,8 +401,8 @@ fn changes_of_slots_and_epochs_reach_all_at_once() {
     }
 }
 
-/// A node saved a claim of slots and died before another node heard of it. It was back after its
-/// source served the slots again, and its claim won: what clients had written at the source was
+/// A node saved a claim of slots and died before another node received it. It was back after its
+/// source served the slots again, and its claim won: all that clients had written at the source was
 /// lost.
 #[test]
 fn slots_that_stay_are_not_lost_to_a_claim_that_comes_late() {
@@ -424,7 +431,7 @@ fn slots_that_stay_are_not_lost_to_a_claim_that_comes_late() {
     }
 }
 
-/// A node that others may have left without a word of a claim does not make itself the newest.
+/// A node that may have missed a claim does not take the newest epoch.
 #[test]
 fn slots_are_not_kept_without_a_majority() {
     let mut net = Net::cluster(Redis, 3, 0);

@@ -1,4 +1,10 @@
-//! What strangers and invented nodes may cost: n and 4n of each.
+//! The cost of strangers and invented nodes: n and 4n of each cost the same.
+//!
+//! A core without a network (`Alone`) takes links, greetings and gossip. Bounded are the nodes that
+//! it knows, the links that it opens and keeps, the bytes that it holds, the lines of its log and
+//! its file. Real nodes, many at once, still come in.
+//!
+//! Elsewhere: the bounds (`cluster::hearsay`, `cluster::strangers`, `cluster::meet`).
 
 use super::net::{Net, settings};
 use crate::cluster::message::{
@@ -7,7 +13,7 @@ use crate::cluster::message::{
 use crate::cluster::{Action, Cluster, LinkId, Now, Saved};
 use crate::config::Dialect::Redis;
 
-/// A core that nothing is around, with what its actions were.
+/// A core without a network, with counts of its actions.
 struct Alone {
     core: Cluster,
     now: Now,
@@ -168,7 +174,7 @@ fn invented_nodes_are_forgotten_and_not_told_of() {
     alone.tick();
     let told = alone.core.choose_gossip(None);
     assert!(told.iter().all(|entry| entry.node == liar), "{told:?}");
-    // One that nobody tells of any more, of those who have had time to answer, makes room.
+    // A node that has had time to answer makes room.
     for _ in 0..11 {
         alone.tick();
     }
@@ -213,8 +219,8 @@ fn a_thousand_nodes_become_known_by_one() {
     assert_eq!(alone.core.hearsay.len(), 0);
 }
 
-/// Links without a word, and with one: how many are open, at most and after the time for the next
-/// word.
+/// Links without a message, and with one: how many are open, at most and after the time for the
+/// next message.
 fn cost_of_links(count: usize) -> (usize, usize) {
     let mut alone = Alone::new();
     let mut most = 0;
@@ -363,7 +369,7 @@ fn what_strangers_do_is_logged_at_a_rate() {
     assert_eq!(lines(4000), 12);
 }
 
-/// Those who meet this node are met back, so many at a time.
+/// Nodes that meet this one are met back, a bounded number at a time.
 #[test]
 fn meeting_strangers_is_bounded() {
     let mut alone = Alone::new();
