@@ -13,7 +13,7 @@
 //!                given one
 //!
 //! Invariant: an undo in the log, or in the stream from a replica's position on, names a flush that
-//! is before it there; a replay has what the flush deleted.
+//! is before it there; a replay has the data that the flush deleted.
 
 use crate::base::memory::{alloc, pressure};
 use crate::command::CommandError;

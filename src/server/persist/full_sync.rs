@@ -1,6 +1,6 @@
 //! Snapshots for full syncs at work: replicas read their bytes from a spool (`persistence::spool`)
 //! while the pass makes them. `server::replication::primary` decides which replicas wait for a
-//! snapshot and what they are sent.
+//! snapshot and in which form they are sent it.
 
 use crate::keyspace::Keyspace;
 use crate::persistence::spool::{Spool, SpoolPlan};

@@ -44,8 +44,8 @@ impl Server {
     }
 
     /// DEBUG RELOAD: loads the data from the file, in place of (`flushes`) or on top of the current
-    /// keys. `false`: it could not be read; the reason is in the log, and what was read before the
-    /// fault is in the keyspace.
+    /// keys. `false`: it could not be read; the reason is in the log, and the keys read before the
+    /// fault are in the keyspace.
     pub fn reload(&mut self, keyspace: &mut Keyspace, flushes: bool, merges: bool) -> bool {
         self.cancel_save(keyspace);
         if flushes {
@@ -155,7 +155,7 @@ impl Load for RdbLoader {
         if let Some(position) = self.file.figures().position() {
             server.stream.resume(position);
             server.stream.set_selected(self.file.figures().stream_db());
-            // Replicas that come back continue from here.
+            // Replicas that reconnect continue from here.
             server.stream.keep_backlog(server.config.repl_backlog_size);
             server.stream.cursors = self.file.take_cursors();
             server.stream.cursors.lose_after(position.offset);
@@ -196,7 +196,7 @@ impl Load for RdbLoader {
 }
 
 impl Server {
-    /// The append only file begins with what was loaded.
+    /// The append only file begins with the loaded data.
     fn switch_aof_on(&mut self, keyspace: &mut Keyspace) -> Result<(), LoadFailed> {
         let switched = self.set_appendonly(keyspace, true, false);
         switched.map_err(|why| {

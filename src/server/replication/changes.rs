@@ -1,4 +1,5 @@
-//! The change stream at work: notes before units, readers of the stream, what consumers hold back.
+//! The change stream at work: notes before units, readers of the stream, the part that is kept for
+//! consumers.
 //!
 //! With `changes-retain` the stream is counted and kept in memory even without replicas, and notes
 //! record when and for whom changes were made (`replication::change_stream`). A reader gets only
@@ -112,7 +113,7 @@ impl Server {
         self.changes.heard(note, self.stream.offset());
     }
 
-    /// A note has come by the primary's stream, or from a file.
+    /// A note has been received from the primary's stream, or from a file.
     pub fn receive_note(&mut self, message: &[u8]) {
         if let Some(note) = Note::parse(message) {
             self.changes.heard(note, self.stream.offset());
@@ -140,8 +141,8 @@ impl Server {
         aof.follow_cursors(&self.config, &self.stream);
     }
 
-    /// The position from which consumers, and commands that wait, hold back the backlog. With the
-    /// append only file they hold its files instead.
+    /// The position from which on the backlog is kept for consumers, and for commands that wait.
+    /// With the append only file its files are kept instead.
     pub(in crate::server) fn unread_in_memory(&self) -> Option<ReplOffset> {
         let lowest = self.stream.cursors.lowest();
         let lowest = lowest

@@ -1,4 +1,4 @@
-//! Full synchronizations by two links, as a primary: when they are offered, and what becomes of the
+//! Full synchronizations by two links, as a primary: when they are offered, and the states of the
 //! main link.
 //!
 //! `parts::replication::replicas` has the states of both links and the names that join them. The

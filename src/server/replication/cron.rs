@@ -2,7 +2,7 @@
 //!
 //! A link that is silent for `repl-timeout` ends; one that waits for a snapshot is kept alive by a
 //! newline. Cost: O(replicas), and at most 10,000 keys whose expiry this replica's own clients set.
-//! The limit of what a replica holds back ([`Server::limit_replicas`]) is applied each turn.
+//! The limit on unsent bytes of a replica ([`Server::limit_replicas`]) is applied each turn.
 //!
 //! How a link is made and its stages: `parts::replication::upstream`. States of replicas:
 //! `parts::replication::replicas`. What the change stream keeps: `changes`.
@@ -20,7 +20,7 @@ use crate::server::state::world::Engine;
 
 /// Seconds between two looks at the files that are kept for replicas.
 const RETAIN_CHECK_S: u64 = 10;
-/// Bytes beyond the size of the backlog that a replica may hold back, if the log has them.
+/// Bytes beyond the size of the backlog that a replica may hold in memory, if the log has them.
 const BESIDE_MAX: u64 = 8 << 20;
 
 impl Engine {
@@ -273,7 +273,7 @@ impl Server {
         );
     }
 
-    /// Replicas that hold back more than the backlog are sent the stream from the log's files.
+    /// Replicas that hold more than the backlog are sent the stream from the log's files.
     fn move_slow_to_log(&mut self) {
         let (Some(log), Some(backlog)) = (self.persist.aof.log(), self.stream.backlog()) else {
             return;
@@ -293,7 +293,7 @@ impl Server {
         }
     }
 
-    /// Disconnects replicas that hold back too much of the stream (`client-output-buffer-limit
+    /// Disconnects replicas that hold too much of the stream (`client-output-buffer-limit
     /// replica`). With the append only file on, they are sent the stream from its files instead.
     pub(in crate::server) fn limit_replicas(&mut self) {
         self.move_slow_to_log();

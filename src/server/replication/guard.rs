@@ -91,7 +91,7 @@ impl Server {
     }
 
     /// As [`Server::refuse_sync`], for a snapshot that was received into a file. A file that cannot
-    /// be counted is not refused: the load reports what is wrong with it. O(bytes) at most.
+    /// be counted is not refused: the load logs the fault. O(bytes) at most.
     pub(in crate::server) fn refuse_file(
         &mut self,
         keyspace: &Keyspace,

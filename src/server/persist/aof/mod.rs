@@ -28,8 +28,8 @@ impl Server {
         keyspace.effects.set_wanted(self.audience());
     }
 
-    /// The listeners of effects. On a replica the stream is the primary's: what local clients write
-    /// is for the log alone.
+    /// The listeners of effects. On a replica the stream is the primary's: writes of local clients
+    /// are for the log alone.
     pub(in crate::server) fn audience(&self) -> Audience {
         let has_log = self.persist.aof.log().is_some();
         let is_streamed = self.stream.backlog().is_some() && !self.replication.is_replica();

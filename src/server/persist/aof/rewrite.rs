@@ -2,7 +2,7 @@
 //! snapshot that makes its base, and the consequences of its end.
 //!
 //! Invariant: a rewrite that must be made again is queued with the driver of snapshots
-//! (`Consumer::Rewrite`); cron and a much longer file begin what is queued or due.
+//! (`Consumer::Rewrite`); cron and a much longer file begin rewrites that are queued or due.
 
 use crate::keyspace::Keyspace;
 use crate::persistence::aof::{BaseForm, Changed};
@@ -24,7 +24,7 @@ impl Server {
         in_transaction: bool,
     ) -> Result<(), String> {
         match (on, self.persist.aof.state()) {
-            // The base will contain what is being loaded.
+            // The base will contain the data that is being loaded.
             (true, AofState::Off) if self.persist.loading.in_progress() => {}
             (true, AofState::Off) => {
                 // A rewrite begun while the file was off lacks effects recorded from now on.

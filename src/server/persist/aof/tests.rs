@@ -40,7 +40,7 @@ fn bed(folder: &Path, policy: AppendFsync, disk: Disk) -> Testbed {
     t
 }
 
-/// Loads what is in `folder` into a new server.
+/// Loads the set in `folder` into a new server.
 fn load(folder: &Path) -> Result<Testbed, LoadFailed> {
     let mut t = Testbed::unheard();
     t.engine.server.config.enable_debug_command = Allowed::Yes;

@@ -40,7 +40,7 @@ impl Server {
         self.save_in_background_with(keyspace, Vec::new())
     }
 
-    /// The same, with more targets of the same moment: they begin with the save or not at all.
+    /// BGSAVE with more targets of the same moment: they begin with the save or not at all.
     pub(in crate::server) fn save_in_background_with(
         &mut self,
         keyspace: &mut Keyspace,
