@@ -94,8 +94,8 @@ impl Console {
     }
 }
 
-/// A session whose command runs: it is not in the table of clients meanwhile. If it is a script
-/// that lasts, this is what other calls of the session need.
+/// A session whose command runs: it is not in the table of clients meanwhile. Other calls of the
+/// session use this entry if the command is a script that lasts.
 #[derive(Clone)]
 pub struct Running {
     pub client: ClientId,

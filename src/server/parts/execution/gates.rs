@@ -165,7 +165,7 @@ bitflags::bitflags! {
         const PAUSED = 1;
         /// CLIENT PAUSE ALL.
         const PAUSED_ALL = 1 << 1;
-        /// Writers must wait until a snapshot has saved what they change.
+        /// Writers must wait until a snapshot has saved the values that they change.
         const UNSAVED = 1 << 2;
         /// Writes may not be persisted: the last save, or a write of the log, failed.
         const FAILED = 1 << 3;

@@ -296,7 +296,7 @@ impl Searches {
         self.answer = Some(answer);
     }
 
-    /// The task of the command that runs again, if that is what it waited for.
+    /// The task of the command that runs again, if it waited for one.
     pub fn take_done<T: Task>(&mut self) -> Option<Box<T>> {
         match self.answer.take() {
             Some(Answer::Done(task)) => task.downcast().ok(),

@@ -1,4 +1,4 @@
-//! Eviction as configured: what is evicted, and how long one eviction may take. The limit itself:
+//! Eviction as configured: the policy, and how long one eviction may take. The limit itself:
 //! `parts::memory::memory_limit`.
 
 use crate::config::{Config, MaxmemoryPolicy};

@@ -1,7 +1,7 @@
 //! The effective `maxmemory`: the configured value, or the memory of the machine or the container
 //! less the reserve for everything that is not data.
 //!
-//! Eviction compares used memory. Resident memory is larger, by what the allocator holds: cron
+//! Eviction compares used memory. Resident memory is larger, by the allocator's free pages: cron
 //! ([`MemoryLimit::watch`]) warns when it exceeds the limit by more than
 //! `maxmemory-resident-warning` percent. Policy and pace of eviction: `parts::memory::eviction`.
 //!

@@ -1,6 +1,6 @@
 //! Messages to clients: they wait here until the command that caused them has replied, and are then
-//! delivered in order. A client in the middle of its own command (which serves blocked clients,
-//! say) gets its messages after that command.
+//! delivered in order. A client in the middle of its own command (for example one that serves
+//! blocked clients) gets its messages after that command.
 //!
 //! Invariant: a message is never inside a command's reply. O(messages) to deliver.
 
@@ -16,8 +16,8 @@ use crate::server::parts::messages::message::Notice;
 pub enum Post {
     /// A message encoded for the client's protocol, shared by all receivers.
     Message(Bytes),
-    /// An array in RESP2, the form it has here, and a push in RESP3. Sent whatever CLIENT REPLY
-    /// says.
+    /// An array in RESP2, the form it has here, and a push in RESP3. CLIENT REPLY does not suppress
+    /// it.
     Push(Bytes),
     /// An invalidation: a key that it has read has changed.
     Notice(Notice),

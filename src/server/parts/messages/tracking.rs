@@ -1,4 +1,4 @@
-//! CLIENT TRACKING: clients that cache what they read get invalidation messages.
+//! CLIENT TRACKING: clients that cache the keys they read get invalidation messages.
 //!
 //!     a reader runs     its keys are remembered with the client      [`Tracking::remember`]
 //!     a key changes     the journal's line finds those clients       [`Tracking::changed`]

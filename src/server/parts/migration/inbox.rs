@@ -1,4 +1,4 @@
-//! Bytes that have come by a link and are not used up yet: appended at the end, taken from the
+//! Bytes that a link has received and that are not used up yet: appended at the end, taken from the
 //! front.
 //!
 //! Cost: O(1) a byte, however much waits and however little is taken at a time. Of used bytes there
@@ -65,7 +65,7 @@ mod tests {
         assert_eq!(next.wrapping_sub(expected), inbox.len() as u8);
     }
 
-    /// Otherwise replaying what was written during a long snapshot takes the square of its length.
+    /// Otherwise replaying the writes of a long snapshot's time takes the square of their length.
     #[test]
     fn little_is_moved_when_little_is_taken_of_much() {
         let mut inbox = Inbox::default();

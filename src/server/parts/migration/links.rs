@@ -67,7 +67,8 @@ impl Dialled {
         self.out.len() - self.sent
     }
 
-    /// Writes what the socket takes. `Ok(true)`: everything has been sent. Error: the link is lost.
+    /// Writes until the socket is full. `Ok(true)`: everything has been sent. Error: the link is
+    /// lost.
     pub fn write(&mut self) -> Result<bool, ()> {
         let Stage::Open(stream) = &mut self.stage else {
             return Ok(self.out.is_empty());

@@ -118,7 +118,7 @@ impl MigrationDriver {
         }
     }
 
-    /// Appends bytes to what a link has to send.
+    /// Appends bytes to a link's output.
     pub(in crate::server) fn send(&mut self, link: Link, bytes: &[u8]) {
         match link {
             Link::Dialled(number) => self.links.send(number, bytes),

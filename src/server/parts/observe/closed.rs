@@ -60,7 +60,7 @@ impl Closed {
             .filter(|(_, n)| *n > 0)
     }
 
-    /// CONFIG RESETSTAT: the counts begin anew; what is remembered stays.
+    /// CONFIG RESETSTAT: the counts begin anew; the remembered connections stay.
     pub fn reset_counts(&mut self) {
         self.counts = Default::default();
     }

@@ -214,7 +214,7 @@ fn shortened<H>(ran: &Logged<'_, H>, config: &Config) -> Vec<Vec<u8>> {
     out
 }
 
-/// Upper bound on what a bulk string adds to its text on the wire.
+/// Upper bound on the bytes that a bulk string adds to its text on the wire.
 pub(in crate::server) const HEADER_MAX: usize = 16;
 
 /// Thresholds from which a command is checked against the logs.

@@ -143,7 +143,7 @@ pub struct Changes {
     readers: HashMap<ClientId, Reader>,
     /// Clients whose commands wait or have more to read.
     waiting: Vec<Waiting>,
-    /// How many of them get only what replicas have acknowledged.
+    /// How many of them get only changes that replicas have acknowledged.
     waiting_for_replicas: usize,
     /// The first position that one of them has still to read, those that are not at the end aside.
     lowest_waiting: Option<ReplOffset>,

@@ -10,7 +10,7 @@ use crate::persistence::rdb::Obstacle;
 
 /// Replicas that are remembered.
 const REPLICAS_MAX: usize = 16;
-/// One that has not come back for so long is no failing replica any more.
+/// A replica that has not come back for so long no longer counts as failing.
 const FORGET_MS: u64 = 300_000;
 const PAUSE_MS: u64 = 1000;
 const PAUSE_MAX_MS: u64 = 30_000;

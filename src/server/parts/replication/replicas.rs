@@ -294,7 +294,7 @@ impl Replicas {
         }
     }
 
-    /// Drops what was kept for main links that have not joined in time. Returns how many.
+    /// Drops the pins for main links that have not joined in time. Returns their number.
     pub(in crate::server) fn drop_old_pins(&mut self, now_ms: u64) -> usize {
         let before = self.pins.len();
         self.pins

@@ -69,7 +69,7 @@ enum Stage {
 
 /// The next step for the socket.
 pub(in crate::server) enum Next {
-    /// These bytes are to be written; [`Sending::advance`] says how many were.
+    /// These bytes are to be written; [`Sending::advance`] takes how many were.
     Bytes(Bytes),
     /// Nothing can be sent now; the spool wakes the loop.
     Wait,

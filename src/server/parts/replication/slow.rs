@@ -1,4 +1,4 @@
-//! Replicas that read slower than writes come: with the append only file on, they hold back only a
+//! Replicas that read slower than writes come: with the append only file on, they hold only a
 //! bounded part of the backlog. Beyond that they are sent the stream from the files of the log
 //! ([`LogFeed`](crate::persistence::aof::LogFeed)), until they have caught up with the backlog. So
 //! are those whose positions are in files that a rewrite replaces: a feed keeps its files.

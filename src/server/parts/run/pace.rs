@@ -3,9 +3,9 @@
 //! Such work comes in slices between the turns of clients. A loop that goes from slice to slice
 //! answers its own clients in time, but keeps its core: on a machine with few cores the clients
 //! themselves, and other servers, then wait for the scheduler, milliseconds at a time. So beside
-//! clients a slice is short, and after it the loop yields: what waits for this core runs at once,
-//! and if nothing does, no time is lost. (Sleeping between slices costs far more: the kernel adds
-//! 50 us to each sleep.)
+//! clients a slice is short, and after it the loop yields: a thread that waits for this core runs
+//! at once, and if none does, no time is lost. (Sleeping between slices costs far more: the kernel
+//! adds 50 us to each sleep.)
 //!
 //! A program that computes without pause would get a time slice of milliseconds for each of ours.
 //! After a yield as long as that the scheduler's own fairness has to do, for [`KEEPS`] times its
@@ -53,7 +53,7 @@ impl Pace {
         self.has_worked = true;
     }
 
-    /// Called before each poll: after a slice beside clients, gives the core to what waits for it.
+    /// Called before each poll: after a slice beside clients, yields the core to waiting threads.
     pub fn give_way(&mut self, cycles: &Cycles) {
         if !std::mem::take(&mut self.has_worked) {
             return;

@@ -29,12 +29,11 @@ use crate::server::clients::held::{Budget, Held};
 
 /// A bucket counts in thousandths, so that a millisecond's refill is exact.
 const PARTS: i64 = 1000;
-/// The longest debt, seconds: of a user that is held back, and of one that is refused.
+/// The longest debt, seconds: of a user that is held, and of one that is refused.
 const DEBT_S: i64 = 60;
 const DEBT_REFUSED_S: i64 = 1;
-/// Connections that are held go on when so much time's worth is free, milliseconds: the others
-/// would otherwise meet one turn of the loop, and one reply in a packet of its own, for each
-/// command.
+/// Connections that are held continue when so much time's worth is free, milliseconds. Otherwise
+/// each command would cost the other clients a turn of the loop, and a packet for its reply.
 const QUANTUM_MS: i64 = 10;
 /// Bytes of replies that need not be charged with each command: the most, and the share of a
 /// second's worth. They are charged when they are sent, at the latest.
@@ -106,7 +105,7 @@ impl Bucket {
         }
     }
 
-    /// How long until connections that are held go on: a quantum is free then.
+    /// How long until connections that are held continue: a quantum is free then.
     fn goes_on_in_ms(&self) -> u64 {
         match self.per_s {
             0 => 0,
@@ -270,7 +269,7 @@ impl Account {
         buckets.map(wait).into_iter().max().unwrap_or(0)
     }
 
-    /// Whether a command may run, without a look at who waits and why: it is charged if so.
+    /// Whether a command may run, without a look at the queue: it is charged if so.
     /// Otherwise [`Accounts::ask_to_run`] decides.
     #[inline]
     pub(in crate::server) fn admits(&mut self, now_ms: u64) -> bool {
@@ -341,7 +340,7 @@ fn settles_from(budgets: &Budgets) -> usize {
 #[derive(Debug, Default)]
 pub(in crate::server) struct Accounts {
     all: Vec<Option<Box<Account>>>,
-    /// Connections held back, of all users.
+    /// Connections that are held, of all users.
     waiting: usize,
 }
 
@@ -362,7 +361,7 @@ impl Accounts {
     }
 
     /// Users have changed: an account for each with budgets and no other. No connection counts any
-    /// more, and none is held: the caller counts them again and lets the returned ones go on.
+    /// more, and none is held: the caller counts them again and resumes the returned ones.
     pub(in crate::server) fn renew(&mut self, users: &Users, now_ms: u64) -> Vec<ClientId> {
         let mut freed = Vec::new();
         for account in self.all.iter_mut().flatten() {
@@ -452,7 +451,7 @@ impl Accounts {
         }
     }
 
-    // --- connections held back ---
+    // --- held connections ---
 
     /// The connection joins its user's queue.
     pub(in crate::server) fn hold(

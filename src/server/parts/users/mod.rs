@@ -169,7 +169,7 @@ impl Acl {
         }
     }
 
-    /// It is no longer held back. O(log of those that are).
+    /// The client is no longer held. O(log of those that are).
     pub(in crate::server) fn resume(&mut self, client: &mut Client) {
         if let Some(held) = client.held.take() {
             client.flags.remove(ClientFlags::HELD);
@@ -290,7 +290,7 @@ impl Acl {
         verdict.judged
     }
 
-    // --- what is allowed ---
+    // --- permissions ---
 
     /// Why a user may not run a command, if so.
     #[inline]
@@ -338,7 +338,7 @@ impl Acl {
         Some(self.denial(denied, user, (line.id, line.args), true))
     }
 
-    /// The error for a denial; `verbose` names what was denied.
+    /// The error for a denial; `verbose` names the object that was denied.
     pub(in crate::server) fn denial(
         &self,
         denied: Denied,

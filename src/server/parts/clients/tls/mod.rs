@@ -2,8 +2,8 @@
 //!
 //! At start and for CONFIG SET the files are read synchronously, because the caller needs the
 //! result. With `tls-auto-reload-interval` a thread reads them and builds the materials, and cron
-//! installs them; invalid files change nothing, and the log says why. Existing connections keep the
-//! materials they began with.
+//! installs them; invalid files change nothing, and the reason is logged. Existing connections keep
+//! the materials they began with.
 
 mod expiry;
 mod handshakes;

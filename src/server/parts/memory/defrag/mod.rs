@@ -20,7 +20,7 @@
 //! While a child saves nothing is moved: each page written would be copied.
 //!
 //! The walk needs the keyspace, the scripts and the channels, so `maintenance::defrag` makes its
-//! steps; this type says when a slice is due, and for how long.
+//! steps; this type decides when a slice is due, and its length.
 
 pub mod cache;
 pub mod share;
@@ -69,7 +69,7 @@ pub struct Figures {
     pub key_misses: u64,
     /// Time spent running, in total, milliseconds.
     pub total_ms: u64,
-    /// The same of the current run.
+    /// Time spent in the current run, milliseconds.
     pub current_ms: u64,
 }
 
@@ -184,8 +184,8 @@ impl Defrag {
         self.changed = false;
     }
 
-    /// The same while data is loaded; `now_ms` is the current time, which the loop does not keep
-    /// meanwhile.
+    /// As [`Defrag::look`], while data is loaded; `now_ms` is the current time, which the loop does
+    /// not keep meanwhile.
     pub(in crate::server) fn look_while_loading(&mut self, config: &Config, now_ms: u64) {
         self.look_due_ms = self.look_due_ms.min(now_ms + LOADING_LOOK_MS);
         self.look(config, now_ms);
@@ -266,7 +266,7 @@ impl Defrag {
         self.allowance(cycles, slice_us(config), SLICE_US_MAX)
     }
 
-    /// The same while data is loaded and no client is served.
+    /// Ticks that a slice may take while data is loaded and no client is served.
     #[must_use]
     pub(in crate::server) fn due_while_loading(&mut self, cycles: &Cycles) -> Option<u64> {
         if self.percent == 0 {

@@ -1,4 +1,4 @@
-//! A walk over everything that defragmentation may move: where it is, and what it has gained.
+//! A walk over everything that defragmentation may move: its position, and its gain so far.
 
 use crate::base::clock;
 use crate::base::memory::mover::Mover;

@@ -34,7 +34,7 @@ impl Line {
         let _ = write!(self.0, "{number}");
     }
 
-    /// A list, cut after [`ARGS_MAX`] elements; the last one then says how many are left out.
+    /// A list, cut after [`ARGS_MAX`] elements; a last element then gives the number left out.
     pub fn list<'a>(&mut self, name: &str, all: impl ExactSizeIterator<Item = &'a [u8]>) {
         self.name(name);
         let len = all.len();

@@ -1,8 +1,9 @@
 //! The thread that writes the audit's lines.
 //!
 //! The queue is bounded. While the log does not take lines (a full disk), the thread tries again
-//! five times a second, and what the queue cannot hold is counted; the count is written before the
-//! next line. A file that was moved away, as log rotation does, is made anew before the next lines.
+//! five times a second, and lines that the queue cannot hold are dropped and counted; the count is
+//! written before the next line. A file that was moved away, as log rotation does, is made anew
+//! before the next lines.
 
 use std::cell::Cell;
 use std::ffi::OsStr;
@@ -112,8 +113,8 @@ impl Shared {
     }
 }
 
-/// See the module. Once it is dropped, the thread writes what waits, as far as the log takes it,
-/// and ends.
+/// See the module. Once it is dropped, the thread writes the waiting lines, as far as the log takes
+/// them, and ends.
 #[derive(Debug)]
 pub struct Writer {
     queue: Option<Sender<Vec<u8>>>,
@@ -167,7 +168,7 @@ impl Writer {
         self.is_full.get() || self.shared.fails.load(Ordering::Relaxed)
     }
 
-    /// Waits until what is queued is written, as long as the log takes it, at most this long.
+    /// Waits until the queued lines are written, as long as the log takes them, at most this long.
     pub fn end(mut self, most: Duration) {
         self.write_end();
         let until = Instant::now() + most;

@@ -32,14 +32,14 @@ use crate::resp::Args;
 /// See the module. Methods that take the time end a session whose time is up first.
 #[derive(Debug, Default)]
 pub struct Hotkeys {
-    /// The last session, going on or over.
+    /// The last session, active or ended.
     last: Option<Box<Session>>,
     /// Valkey's way, while `hotkey-top-k` is set.
     windows: Option<Box<Windows>>,
 }
 
 impl Hotkeys {
-    /// Whether a session goes on.
+    /// Whether a session is active.
     pub fn is_active(&self) -> bool {
         self.last.as_ref().is_some_and(|its| its.is_active())
     }
@@ -64,7 +64,7 @@ impl Hotkeys {
         Some(windows)
     }
 
-    /// The session, going on or over.
+    /// The session, active or ended.
     pub fn session(&self) -> Option<&Session> {
         self.last.as_deref()
     }

@@ -60,7 +60,7 @@ pub struct Session {
     cpu_began: CpuTime,
     cpu_ended: Option<CpuTime>,
     rng: SmallRng,
-    /// Ticks of credit, and what counting a key costs.
+    /// Ticks of credit, their maximum, and the price of counting a key.
     credit: u64,
     credit_max: u64,
     key_price: u64,

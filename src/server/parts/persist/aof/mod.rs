@@ -1,4 +1,4 @@
-//! The append only file of a running server: what is written when, and what an error means.
+//! The append only file of a running server: when it is written, and the consequences of an error.
 //!
 //!     turn's commands -> effects -> Writer's buffer -> before replies leave: one write
 //!                                                       (and fsync, with `always`)
@@ -6,29 +6,29 @@
 //! A write is acknowledged when it is safe under the policy: with `always` on disk, otherwise
 //! handed to the kernel. While the disk lags, a thread does that (`persistence::aof::writer`), and
 //! the replies of writers wait for it; once much waits, writers wait themselves
-//! (`Gates::log_is_full`). While writing fails, the reply is held back ([`Aof::withholds`]), new
-//! writes are refused with the cause ([`Aof::refusal`]), and the file is retried until it succeeds.
-//! After some seconds the connections whose replies are held end ([`Aof::is_overdue`]): what they
-//! wrote is in memory, and may or may not reach the file, so that no reply would be true.
+//! (`Gates::log_is_full`). While writing fails, replies are held ([`Aof::withholds`]), new writes
+//! are refused with the cause ([`Aof::refusal`]), and the file is retried until it succeeds. After
+//! some seconds the connections whose replies are held end ([`Aof::is_overdue`]): their writes are
+//! in memory, and may or may not reach the file, so that no reply would be true.
 //!
 //! A failed fsync is final for its file. The unsynced bytes go to a new file if the buffer still
 //! has them (`always`); otherwise only a rewrite from the keyspace makes the set whole
 //! ([`Flushed::rewrites`]).
 //!
-//! [`scrubs`] reads what was written again, at intervals.
+//! [`scrubs`] reads the files again, at intervals.
 //!
 //! [`set`] opens, switches and closes the set of files, [`rewrites`] compacts it; both change it
-//! off the loop (`persistence::aof::change`), one change at a time. What follows for clients, for
-//! the gates and for snapshots is returned to `persist::aof`, which also replays the set at start.
+//! off the loop (`persistence::aof::change`), one change at a time. The consequences for clients,
+//! gates and snapshots are returned to `persist::aof`, which also replays the set at start.
 //!
 //! Cost: one write per turn, whatever the number of commands; without a file one test per turn.
 //!
 //! # The append only file
 //!
 //! `persistence/aof` handles files; `Aof` (`server/parts/persist/aof`) decides when, and returns
-//! what follows for clients, gates and snapshots to `server/persist/aof`. `Aof::take_effects` has
-//! the `Stream` encode complete units of effects into the `Writer`'s buffer; before replies leave,
-//! `Engine::write_aof` writes the turn's bytes with one write, followed by a checksum line
+//! the consequences for clients, gates and snapshots to `server/persist/aof`. `Aof::take_effects`
+//! has the `Stream` encode complete units of effects into the `Writer`'s buffer; before replies
+//! leave, `Engine::write_aof` writes the turn's bytes with one write, followed by a checksum line
 //! (`annotation.rs`), and with `always` forces them to disk: one fsync for all clients of the turn.
 //! `Client::wrote_to` is the stream's offset after a client's last write: `Aof::withholds` holds
 //! its reply while that offset is not safe under the policy, WAITAOF waits for it. Every file
@@ -36,24 +36,24 @@
 //!
 //! The loop writes itself as long as writes are quick. Once one has taken longer than 2 ms and 1 us
 //! for 100 bytes, for ten seconds or more after it, and during an fsync of `everysec`, a thread
-//! writes (`Hand`, `LogWriter::launch`): the whole buffer moves to it, what is appended meanwhile
-//! goes to another one, and the loop is woken when it has been written and takes the result with
-//! the next flush. `written` advances then, and held replies leave. Once 2 MiB wait beside what is
-//! on its way (`LogWriter::is_full`), `Gates::log_is_full` postpones commands that write, as CLIENT
+//! writes (`Hand`, `LogWriter::launch`): the whole buffer moves to it, bytes appended meanwhile go
+//! to another one, and the loop is woken when it has been written and takes the result with the
+//! next flush. `written` advances then, and held replies leave. Once 2 MiB wait beside the bytes on
+//! their way (`LogWriter::is_full`), `Gates::log_is_full` postpones commands that write, as CLIENT
 //! PAUSE WRITE does, and the primary's stream. A rewrite or a backup begins another file with a cut
-//! (`LogWriter::hold`): what waits is written to the current file by the thread, what follows stays
-//! in the buffer for the next one, and the base is made from the keyspace at the cut. Whatever
-//! needs the file at rest at once (its end) waits for the write on its way (`LogWriter::settle`)
-//! and gives the cut up.
+//! (`LogWriter::hold`): the thread writes the waiting bytes to the current file, later ones stay in
+//! the buffer for the next one, and the base is made from the keyspace at the cut. The end of the
+//! file, which needs it at rest at once, waits for the write on its way (`LogWriter::settle`) and
+//! gives the cut up.
 //!
 //! Errors: a failed write is cut off and retried, and writes are refused meanwhile; after 5 s
-//! connections whose replies are held end (`Server::give_up_held`): what they wrote is applied, so
-//! that neither an error nor their replies would be true. Without space at start the file is opened
-//! once there is (`Log::open_or_wait`). A failed fsync is final for its file: with `always` the
-//! buffer still has the unsynced bytes, which go to the next incremental file; otherwise a rewrite
-//! makes the set whole, and writes are refused until then.
+//! connections whose replies are held end (`Server::give_up_held`): their writes are applied, so
+//! that neither an error nor their replies would be true. If there is no space at start, the file
+//! is opened once there is (`Log::open_or_wait`). A failed fsync is final for its file: with
+//! `always` the buffer still has the unsynced bytes, which go to the next incremental file;
+//! otherwise a rewrite makes the set whole, and writes are refused until then.
 //!
-//! A folder with files of a set, with data, and no manifest is not begun anew (`stray.rs`).
+//! No new set is begun in a folder that has a set's files with data but no manifest (`stray.rs`).
 //!
 //! The set of files changes off the loop, one change at a time (`persistence/aof/change.rs`): the
 //! current file is forced to disk while it is still written; then, from the cut on, the bytes
@@ -70,12 +70,12 @@
 //! manifest is replaced at the end. A base that is whole while a backup changes the set waits for
 //! the end of that change.
 //!
-//! BACKUP START and SEAL, Redis's two steps, are a state beside it
+//! BACKUP START and SEAL, Redis's two steps, have a state of their own
 //! (`parts/persist/backups/session.rs`): START begins a rewrite and links its base, SEAL seals as
 //! above and links the rest. While the base is linked and the rest is not, no rewrite begins.
 //! `server/persist/preload.rs` loads such a folder at start (`preload-file`).
 //!
-//! A scrub (`persistence/aof/scrub.rs`; `parts/persist/aof/scrubs.rs` says when) reads the set
+//! A scrub (`persistence/aof/scrub.rs`; `parts/persist/aof/scrubs.rs` has its times) reads the set
 //! again on a thread of its own, at a pace and without holding values, up to the bytes that were
 //! whole when it began. If the manifest lists other files by the time it finds a fault, or the
 //! folder has another name, it begins again instead of reporting it, later each time.

@@ -227,7 +227,7 @@ fn reason_for_log(error: OpenError) -> String {
     "Unable to turn on AOF. Check server logs.".to_owned()
 }
 
-/// The position up to which all consumers of the change stream have read, if any holds files back.
+/// The position up to which all consumers of the change stream have read, if any holds files.
 fn unread(config: &Config, stream: &Stream) -> Option<ReplOffset> {
     let lowest = stream.cursors.lowest();
     lowest.filter(|_| config.changes_retain > 0)

@@ -3,14 +3,14 @@
 //!     Snapshots::begin(targets) -> pass:  a slice a turn -> sinks finish -----> take_ended
 //!                               -> child: saves all -> its files get names ---> take_ended
 //!
-//! This is the driver. It owns what all snapshots share: the current pass
+//! This is the driver. It owns the parts that all snapshots share: the current pass
 //! (`keyspace::passes::snapshot`) or forked child ([`child`]), the pass's share of a turn, the list
 //! of consumers that want a snapshot as soon as possible, and the clients whose writes wait for the
 //! pass. A [`sink`] receives the keys; one pass, or one child, feeds all sinks that begin at the
 //! same moment. A consumer asks for targets and handles their end: saves ([`save`]), rewrites of
 //! the append only file (`parts::persist::aof::rewrites`) and full syncs of replicas
-//! (`persist::full_sync`). `persist::snapshot` is what notifies them, backups that wait for the end
-//! of a save, and clients.
+//! (`persist::full_sync`). `persist::snapshot` notifies them, backups that wait for the end of a
+//! save, and clients.
 //!
 //! Invariants
 //!   1. One snapshot is in progress at a time. SAVE's ends within the call and is not counted.
@@ -31,8 +31,8 @@
 //!
 //! A snapshot is all databases as they were at one moment, made between ticks without a fork
 //! (`keyspace/passes/snapshot.rs`). A pass walks the tables in slices. One bit in each entry's
-//! flags says "saved in this pass", and its meaning flips with every pass; code that is about to
-//! change, move or remove an entry that is not saved lets it be saved first. All such ways lead
+//! flags means "saved in this pass", and its meaning flips with every pass; code that is about to
+//! change, move or remove an entry that is not saved has it saved first. All such code goes
 //! through `Database`: `detach`, `detach_to_move`, `replace`, `set_expiry`, `grow_string`,
 //! `set_int`, `write`. A small value is copied to the early list, a large string is pinned (a huge
 //! one is compressed or summed, and written, by the thread), and the pass takes ownership of a
@@ -44,12 +44,12 @@
 //! One driver makes all snapshots (`Snapshots`, `server/parts/persist/snapshot`). A consumer asks
 //! it for targets (`Server::begin_snapshot`, `server/persist/snapshot`): a save for the RDB file
 //! (`Saving`), a rewrite for a base of the append only file (`persist/aof/rewrite.rs`), full syncs
-//! for what replicas receive (`persist/full_sync.rs`). For each target the driver makes a sink
+//! for the data of replicas (`persist/full_sync.rs`). For each target the driver makes a sink
 //! (`making.rs`, `sink.rs`): an RDB file, a file of commands, or a spool. One pass feeds all sinks
 //! that begin at the same moment (`FanOut`); each has its own position in a large value, and a
 //! failing one does not affect the others. When a target's file is whole, or cannot be made,
 //! `Server::snapshot_ended` notifies its consumer, and the backup that waits for a save. A consumer
-//! that finds the driver busy is queued; cron begins what is queued or due.
+//! that finds the driver busy is queued; cron begins snapshots that are queued or due.
 //!
 //! The driver gives the pass a share of every turn, after the replies: a third of the time that the
 //! rest of the turn took, within bounds, and up to 0.4 ms of an idle one. SAVE, FLUSHALL with save
@@ -62,13 +62,13 @@
 //!
 //! A spool (`persistence/spool.rs`) keeps the bytes of a snapshot for replicas that read at
 //! different paces: a thread computes the checksum and stores them, in memory up to
-//! `repl-spool-memory`, beyond it in a file without a name in `dir`; what all readers have passed
-//! is dropped. A replica can join while the first byte is there. When a reader that found nothing
-//! can go on, the loop is woken. While the disk refuses bytes the pass waits for space, or for the
-//! readers to make room in memory; its writers wait with it (`writers.rs`). The pass ends when no
-//! reader of any spool is left and it has no other target. The version and dialect of the bytes
-//! follow the replica (`rdb::sync_version`): for Valkey 9 `VALKEY080` if fields of hashes expire,
-//! else Redis's lowest version that holds the data.
+//! `repl-spool-memory`, beyond it in a file without a name in `dir`; bytes that all readers have
+//! passed are dropped. A replica can join while the first byte is there. When a reader that found
+//! nothing can continue, the loop is woken. While the disk refuses bytes the pass waits for space,
+//! or for the readers to make room in memory; its writers wait with it (`writers.rs`). The pass
+//! ends when no reader of any spool is left and it has no other target. The version and dialect of
+//! the bytes follow the replica (`rdb::sync_version`): for Valkey 9 `VALKEY080` if fields of hashes
+//! expire, else Redis's lowest version that holds the data.
 //!
 //! If writers of a large container would wait for a pass longer than `snapshot-max-wait-ms`, and
 //! with `snapshot-method fork`, the driver forks a child instead (`Forks::fork`), which feeds the
@@ -79,9 +79,9 @@
 //!
 //! **Files for others** (`persistence/convert`; `server/convert.rs` runs it). An RDB file is read
 //! by the same reader, and each value goes through a keyspace of one key to the same writer, with
-//! the version of the target: what that version has no form for (`RdbWriter::lost`) is an obstacle.
-//! An append only file is first applied to an engine without sockets; before that its snapshot is
-//! read for what a load leaves out, which is an obstacle as well.
+//! the version of the target: a value that this version cannot hold (`RdbWriter::lost`) is an
+//! obstacle. An append only file is first applied to an engine without sockets; before that its
+//! snapshot is read for data that a load leaves out, which is an obstacle as well.
 
 pub mod child;
 mod making;
@@ -288,8 +288,9 @@ impl Snapshots {
         self.set_queued(Consumer::Save, false)
     }
 
-    /// Begins a snapshot of all databases as they are now, by a pass or, if `snapshot-method` says
-    /// so, by a child. None may be in progress. An error: nothing has begun, and no file is left.
+    /// Begins a snapshot of all databases as they are now, by a pass or, as `snapshot-method`
+    /// decides, by a child. None may be in progress. An error: nothing has begun, and no file is
+    /// left.
     ///
     /// O(1) for a pass, unless entries of a cancelled pass are still to be marked: then O(all
     /// keys). The cost of a fork grows with the pages of the process.

@@ -267,7 +267,7 @@ impl Saver for RdbSink {
     }
 }
 
-/// The same without keys. Its pass, if it has one at all, is that of other sinks.
+/// An [`RdbSink`] without keys. Its pass, if it has one at all, is that of other sinks.
 pub(super) struct Keyless(pub RdbSink);
 
 impl Sink for Keyless {
