@@ -1,4 +1,12 @@
 //! COMMANDLOG (Valkey): the last commands that were slow, large or had large replies.
+//!
+//! Three logs with entries of one form. The slow log is SLOWLOG's own: a reset of either empties
+//! both, and only the replies differ (SLOWLOG adds the number of arguments).
+//!
+//! Cost: GET O(entries replied), LEN O(1).
+//!
+//! Decided elsewhere: thresholds and lengths, and what is kept of long commands:
+//! `server::parts::observe::command_log`.
 
 use super::slowlog;
 use crate::command::{Arity, CommandError, Flags};

@@ -1,4 +1,15 @@
 //! CONFIG: reading, changing and saving the settings of a running server.
+//!
+//! SET changes all of its directives or none: if one cannot take effect, all old values are
+//! restored. Its reply comes when everything is in effect. Protected directives, and what strangers
+//! may set, are checked before.
+//!
+//! Values of secrets stay out of the slow log, and so does a value whose directive is mistyped.
+//!
+//! Cost: GET and DOCS O(directives); DOCS and REWRITE read the file on the loop.
+//!
+//! Decided elsewhere: directives and their texts: `crate::config`; taking effect:
+//! `server::settings`.
 
 use crate::command::{Arity, CommandError, Flags};
 use crate::commands::help::{self, write_help};

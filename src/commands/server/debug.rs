@@ -363,7 +363,7 @@ fn aof_flush_sleep(call: &mut Call<'_>) -> CommandResult {
     Ok(())
 }
 
-/// The files are read by a thread: INFO tells the end.
+/// The files are read by a thread; INFO reports its end.
 fn aof_scrub(call: &mut Call<'_>) -> CommandResult {
     let aof = &mut call.server.persist.aof;
     if aof.log().is_none() {

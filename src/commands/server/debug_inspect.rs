@@ -1,4 +1,10 @@
 //! DEBUG OBJECT, HTSTATS, HTSTATS-KEY, LISTPACK: how values are stored.
+//!
+//! The texts are Redis's where tools parse them (OBJECT); the tables are described as they are
+//! here, by segments and cache lines. No look is a use of a key, and OBJECT finds expired keys,
+//! too.
+//!
+//! Cost: OBJECT O(length of the value), since it measures the RDB form; HTSTATS O(segments).
 
 use std::fmt::Write;
 

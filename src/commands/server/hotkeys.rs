@@ -1,4 +1,14 @@
 //! HOTKEYS: the most expensive keys, as in Redis 8.6.
+//!
+//!     none --START--> active --STOP, or DURATION is over--> ended --RESET--> none
+//!                                                           ended --START--> active
+//!
+//! There is one session for the whole server. GET shows an active or an ended one. Without any it
+//! shows the windows of `hotkey-top-k` (Valkey), or null.
+//!
+//! Cost: while a session is active each sampled command counts its keys (SAMPLE).
+//!
+//! Decided elsewhere: counting, and the memory for it: `server::parts::observe::hotkeys`.
 
 use crate::base::numbers::number::parse_i64;
 use crate::command::{Arity, CommandError, Flags};

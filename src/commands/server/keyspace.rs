@@ -1,4 +1,13 @@
 //! Whole databases: DBSIZE, FLUSHDB, FLUSHALL, SWAPDB.
+//!
+//! A flush takes the tables away in O(watched keys); their memory is freed by a thread, or by the
+//! command itself where its client cannot block. SYNC waits for that, the loop does not. With
+//! `flush-grace` the data is set aside instead, and FLUSH UNDO brings it back.
+//!
+//! FLUSHALL also ends a save and full synchronizations, whose data would be old. It is propagated
+//! under the client's own word, which may be renamed.
+//!
+//! Decided elsewhere: freeing: `keyspace`; data set aside: `flush`, `Server::flush_aside`.
 
 use crate::base::numbers::number::parse_i64;
 use crate::command::{Arity, Category, CommandError, DatabaseUse, Flags};

@@ -1,4 +1,13 @@
 //! LATENCY: spikes by event, and histograms of command durations.
+//!
+//! A spike is an event that took at least `latency-monitor-threshold` ms; of each second the worst
+//! is kept. An event exists from its first spike to its reset. Histograms count every call,
+//! whatever the threshold, while `latency-tracking` is on.
+//!
+//! Cost: replies O(spikes) or O(commands).
+//!
+//! Decided elsewhere: recording: `server::figures`; the texts of GRAPH and DOCTOR:
+//! `latency_report`.
 
 use super::latency_report::{doctor_text, graph_text};
 use crate::command::{Arity, CommandError, Flags};

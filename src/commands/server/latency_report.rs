@@ -1,4 +1,10 @@
 //! The texts of LATENCY GRAPH and LATENCY DOCTOR.
+//!
+//! GRAPH draws a bar for each spike, up to 80 in a part and 4 rows high; the lowest spike is the
+//! base. Its age stands below it, read downwards.
+//!
+//! DOCTOR names each event with its figures, then the advice for those events (`ADVICE`). Both only
+//! format figures that are there; nothing is measured here.
 
 use std::fmt::Write;
 

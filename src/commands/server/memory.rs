@@ -1,4 +1,11 @@
 //! MEMORY: memory use of keys and of the server.
+//!
+//! USAGE is exact: values track their bytes in the allocator's size classes, so no sampling is
+//! needed, and SAMPLES is only checked. STATS and DOCTOR show INFO's figures.
+//!
+//! Cost: USAGE O(1), a stream O(groups); STATS and DOCTOR as INFO memory. PURGE leaves the loop.
+//!
+//! Decided elsewhere: the figures: `server::observe::info`; the allocator: `base::memory`.
 
 use super::memory_doctor::diagnosis;
 use crate::base::memory::alloc;

@@ -1,4 +1,14 @@
 //! MEMORY DOCTOR: memory problems, where they are, and the commands that help.
+//!
+//! Each finding is one line, with the amount and the command or setting against it. Amounts below
+//! `WORTH_A_LINE` are not reported, and there is no diagnosis below `WORTH_A_LOOK` of used memory.
+//!
+//!     held      memory that the process has but does not use
+//!     limit     maxmemory against what the machine has
+//!     buffers   memory other than data
+//!     prefix    the prefix with most of the data, and one that is never read
+//!
+//! It reads the figures of MEMORY STATS and the prefix statistics, and changes nothing.
 
 use crate::base::text::{Printable, human};
 use crate::keyspace::PrefixFigures;

@@ -1,4 +1,14 @@
 //! The server commands.
+//!
+//! Most read a figure, change a setting or begin work that ends later: saving, flushing,
+//! synchronizing and shutting down are begun here and done by `server`, in slices, threads or a
+//! child process. Container commands check their arity by the rows of their subcommands.
+//!
+//! A text or a table of one command is in that command's file; figures are counted where they arise
+//! (`server::parts::observe`, `server::figures`).
+//!
+//! Decided elsewhere: INFO's sections: `server::observe::info`; settings: `crate::config`; roles
+//! and the stream: `server::replication`.
 
 mod append_only;
 mod backup;

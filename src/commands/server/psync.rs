@@ -1,4 +1,13 @@
-//! PSYNC, SYNC, REPLCONF: what replicas say.
+//! PSYNC, SYNC, REPLCONF: the words of replicas, and of a primary that asks for an acknowledgement.
+//!
+//! A replica introduces itself by REPLCONF (port, address, abilities), then asks by PSYNC; facts of
+//! a replica come from another machine, so lengths and numbers are checked, and unknown abilities
+//! are ignored as those of newer servers. ACK has no reply.
+//!
+//!     PSYNC ? -1          full: +FULLRESYNC id offset, a snapshot, the stream
+//!     PSYNC id offset     +CONTINUE and the stream, if the backlog still has the offset
+//!
+//! Decided elsewhere: whether the stream continues, and the snapshot: `server::replication`.
 
 use crate::base::numbers::number::{parse_digits, parse_i64};
 use crate::command::{Arity, CommandError, Flags};

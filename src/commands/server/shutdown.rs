@@ -77,7 +77,7 @@ fn shutdown(call: &mut Call<'_>) -> CommandResult {
     }
     tracing::info!("User requested shutdown...");
     if !call.server.scripting.is_running() {
-        // What this turn still does is saved as well.
+        // Changes of this turn are saved as well.
         call.server.begin_shutdown(request, false);
         call.block_until_shutdown();
         return Ok(());

@@ -1,4 +1,13 @@
 //! SLOWLOG: the last slow commands.
+//!
+//! An entry is kept when the command ends, a blocked one included; secrets are replaced, long
+//! arguments and long commands are cut. Numbers are never used twice, RESET only empties the log. A
+//! length of 0 turns it off and keeps the entries.
+//!
+//! Cost: GET O(entries replied), LEN O(1).
+//!
+//! Decided elsewhere: recording: `server::parts::observe::command_log`. `commandlog` shares these
+//! functions for all three logs.
 
 use crate::base::numbers::number::parse_i64;
 use crate::command::{Arity, CommandError, Flags};

@@ -1,4 +1,10 @@
 //! TIME, MONITOR, LOLWUT: the clock, the stream of commands.
+//!
+//! TIME stands still in a transaction and in a script, since it decides what they do; outside it is
+//! the system's clock, not the turn's. A monitor receives every command that runs, in order and
+//! without its secrets.
+//!
+//! Decided elsewhere: the times: `Server::time_of_commands_us`; monitors: `server.messages`.
 
 use rand::Rng;
 

@@ -1,3 +1,9 @@
+//! PREFIXSTATS: figures counted by commands equal those of a walk.
+//!
+//! Keys, bytes, reads, writes, misses and expired keys are counted under their prefix while
+//! commands run. Keys that were there before the setting was turned on are walked in slices while
+//! they change; random commands of all types check that both ways give the same figures.
+
 use std::collections::BTreeMap;
 
 use crate::commands::server::some_commands::{next, some_command};
