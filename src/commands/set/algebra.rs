@@ -1,4 +1,14 @@
 //! SINTER, SUNION, SDIFF and their STORE forms.
+//!
+//! All keys are looked up before the first is read, so a wrong type is an error whatever the other
+//! sets hold. A result replaces its destination, which may be a source; an empty one deletes it.
+//!
+//!     SINTER   the smallest set, each member looked up in the others
+//!     SUNION   members of all sets; one set alone is replied as it is
+//!     SDIFF    look up, or take away, whichever is less work ([`Plan`])
+//!
+//! Cost: see each command; replies are written during the walk, without a set for the result, where
+//! that gives each member once.
 
 use crate::command::{Access, Arity, Category, CommandError, Flags, KeySpec};
 use crate::commands::arguments::element;

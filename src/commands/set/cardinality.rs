@@ -1,4 +1,10 @@
 //! SINTERCARD, SUNIONCARD and SDIFFCARD: the sizes of results, counted without building them.
+//!
+//! Counting stops at LIMIT. SDIFFCARD is the exception: if taking away is less work than looking
+//! up, it builds the rest of the first set. SUNIONCARD APPROX estimates as PFCOUNT does, with 0.81
+//! % standard error and no memory that grows.
+//!
+//! Cost: as SINTER, SUNION and SDIFF, whose plans are shared (`algebra`).
 
 use super::algebra::{Plan, Sets, by_size, look_up, taken_away};
 use crate::command::{Access, Arity, Category, CommandError, Flags, KeySpec};

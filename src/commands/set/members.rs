@@ -1,4 +1,12 @@
 //! SADD, SREM, SMOVE, and the commands that read a set's members.
+//!
+//! A command is propagated only if it changed a set. SMOVE checks the destination's type before it
+//! takes the member away, and sends events of both keys; a member that both sets have is removed
+//! from the source alone.
+//!
+//! Cost: O(1) a member; SMEMBERS O(members) in one turn.
+//!
+//! Decided elsewhere: encodings, and when they change: `types::set`.
 
 use crate::command::{Access, Arity, Category, Flags, KeySpec, Within};
 use crate::commands::arguments::element;

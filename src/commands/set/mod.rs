@@ -1,4 +1,13 @@
 //! The set commands.
+//!
+//! A missing key is an empty set, and no set is empty: the last member deletes the key. Members
+//! come in no order, but those of a set of integers are sorted; clients see that.
+//!
+//! Commands on several sets look up all keys first, so that a wrong type is an error before any
+//! reply.
+//!
+//! Decided elsewhere: encodings: `types::set`; walks over several sets: `types::set_algebra`;
+//! STORE: `stored`.
 
 mod algebra;
 mod cardinality;

@@ -1,4 +1,13 @@
 //! SPOP, SRANDMEMBER: random members, all equally likely.
+//!
+//! SPOP removes a few members one by one, or picks those that stay and replaces the set, or deletes
+//! the key, by the part that is removed. Its effects name the members: SREM in batches of 1024, DEL
+//! or UNLINK for all; no replica draws by itself.
+//!
+//! SRANDMEMBER with a positive count gives distinct members; with a negative one that many, with
+//! repetition, until the reply is full.
+//!
+//! Cost: O(count), at most O(members).
 
 use std::collections::HashSet;
 
