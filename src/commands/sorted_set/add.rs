@@ -1,4 +1,13 @@
 //! ZADD and ZINCRBY.
+//!
+//! All scores are parsed before the first is set, so a syntax error changes nothing. NX, XX, GT and
+//! LT decide member by member; a member with the score it had is no change. NaN is refused where an
+//! increment would make one (inf - inf).
+//!
+//! The effect is the command itself, and only if a member was added or moved: scores as text give
+//! the same double on every machine. GEOADD sets its scores through [`set_scores`].
+//!
+//! Cost: O(log n) a member.
 
 use crate::command::{Access, Arity, Category, CommandError, Flags, KeySpec, Within};
 use crate::commands::work;
@@ -179,7 +188,7 @@ fn add<'a>(
     Ok(())
 }
 
-/// What a command did to its members.
+/// The changes that a command made to its members.
 #[derive(Clone, Copy, Debug, Default)]
 pub(in crate::commands) struct Changes {
     added: u64,

@@ -1,4 +1,11 @@
 //! Ranges of scores, of members and of ranks: parsing, and finding their first and last rank.
+//!
+//! A range of scores or members becomes a range of ranks: O(log n) in a large set, a walk in a
+//! packed one.
+//!
+//! A range of members is defined for equal scores only. With different ones a packed set gives
+//! Redis's result, that of a walk from the end where the command begins: hence two ends,
+//! [`LexRange::end`] and [`LexRange::end_from_behind`].
 
 use crate::base::numbers::float::parse_score_bound;
 use crate::base::numbers::number::parse_i64;

@@ -1,4 +1,14 @@
 //! ZPOPMIN, ZPOPMAX, ZMPOP, and their blocking forms.
+//!
+//! Of several keys the first that exists gives all members. The effect names it: ZPOPMIN or
+//! ZPOPMAX, with the number popped. An emptied set is deleted.
+//!
+//! The reply has four forms ([`Form`]), by command and protocol: flat or in pairs, with or without
+//! the key.
+//!
+//! Cost: O(keys + count log n). A client that waits runs its command again when a key is signalled.
+//!
+//! Decided elsewhere: arguments of ZMPOP, and the wait: `arguments::several_keys`.
 
 use super::members_removed;
 use crate::base::numbers::number::parse_i64;

@@ -1,4 +1,15 @@
 //! ZRANGE, its older forms under other names, and ZRANGESTORE.
+//!
+//! One parser and one walk for seven commands: a range ([`Range`]), a direction, LIMIT. The range
+//! becomes a first rank and a number of elements ([`RangeRequest::run`]); the walk ends earlier at
+//! the first element outside ([`RangeRequest::reaches`]).
+//!
+//! A negative offset yields nothing, but for Valkey's large sets, where it counts back from the far
+//! end: clients see that.
+//!
+//! Cost: O(log n + elements replied); ZRANGESTORE builds its result in order.
+//!
+//! Decided elsewhere: bounds: `bounds`; encodings: `types::zset`.
 
 use super::bounds::{LexRange, RankRange, ScoreRange};
 use crate::base::numbers::number::parse_i64;

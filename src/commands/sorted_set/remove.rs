@@ -1,4 +1,12 @@
 //! ZREM and ZREMRANGEBYRANK, -SCORE, -LEX.
+//!
+//! A command is propagated only if it removed a member. A range that covers the whole set deletes
+//! the key, so that its memory is freed as that of any big value; the last member deletes it as
+//! well.
+//!
+//! Cost: ZREM O(log n) a member; ranges O(log n + removed).
+//!
+//! Decided elsewhere: bounds: `bounds`.
 
 use super::bounds::{LexRange, RankRange, ScoreRange};
 use super::members_removed;
