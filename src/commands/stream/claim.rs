@@ -1,4 +1,14 @@
 //! XCLAIM and XAUTOCLAIM: transfer pending entries to another consumer.
+//!
+//! An entry is claimed if it is pending, or with FORCE, and has been idle for long enough; one
+//! without an owner at once. A pending entry that is no longer in the stream is acknowledged
+//! instead. The consumer is created by being named.
+//!
+//! XAUTOCLAIM checks at most ten pending entries for each one it may claim, and replies where to
+//! continue. Both are propagated entry by entry, with the time and the count that the entry got
+//! (`stated`).
+//!
+//! Cost: O(log n + a node's entries) an ID.
 
 use crate::base::numbers::number::parse_i64;
 use crate::command::{Access, Arity, Category, CommandError, Flags, KeySpec};

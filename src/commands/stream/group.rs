@@ -1,4 +1,13 @@
 //! XGROUP: groups and their consumers.
+//!
+//! The key must exist, but for CREATE with MKSTREAM; an empty stream with groups is a key. DESTROY
+//! wakes clients that wait for the group, which then get an error, and frees the group's memory
+//! between turns. `entries_read` is never above the entries ever added.
+//!
+//! Each change counts as one change of the dataset and is propagated as given; `$` is the last ID
+//! at the time.
+//!
+//! Cost: O(log groups), O(log consumers); DELCONSUMER O(pending log n).
 
 use crate::base::numbers::number::parse_i64;
 use crate::command::{Access, Arity, Category, CommandError, Flags, KeySpec};

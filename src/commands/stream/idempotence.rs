@@ -1,4 +1,13 @@
 //! Idempotent IDs of producers: XADD's IDMP and IDMPAUTO, XCFGSET, XIDMPRECORD.
+//!
+//! A producer (pid) that sends an entry again under the same idempotent ID (iid) gets the ID of the
+//! entry that is there, and nothing is added. IDMPAUTO makes the iid from the entry's content: 128
+//! bits, whatever the order of its pairs, equal to Redis's.
+//!
+//! An iid is kept for IDMP-DURATION seconds, at most IDMP-MAXSIZE of them for each producer; a
+//! change of either setting drops all. XIDMPRECORD rebuilds one from a log.
+//!
+//! Decided elsewhere: the table of iids: `types::stream`, `encodings::idmp`.
 
 use crate::base::hashing::xxh3;
 use crate::base::numbers::number::parse_i64;

@@ -1,4 +1,8 @@
 //! Idempotent IDs and entries without an owner, kept through copies, payloads, files and logs.
+//!
+//! One stream has both kinds of data. Its figures and its pending entries are compared after COPY
+//! and RENAME, after DUMP and RESTORE, and on a server that runs the rewritten commands; lines of
+//! producers expire by the clock, and a lookup alone removes none.
 
 use crate::server::Testbed;
 

@@ -1,4 +1,11 @@
 //! XPENDING.
+//!
+//! Two forms: a summary of the group, and a list of entries in a range of IDs. The list walks the
+//! group's pending entries, or those of the consumer if one is named; both are ordered by ID. An
+//! entry without an owner (XNACK) meets any IDLE and shows -1.
+//!
+//! Cost: summary O(consumers); list O(log n + entries visited), which IDLE may make more than those
+//! replied. Nothing is changed: reading does not count as a delivery.
 
 use crate::base::numbers::number::parse_i64;
 use crate::command::{Access, Arity, Category, CommandError, Flags, KeySpec};
@@ -31,7 +38,7 @@ struct PendingRequest<'a> {
 }
 
 impl<'a> PendingRequest<'a> {
-    /// What follows the group; `None`: nothing does.
+    /// The arguments after the group; `None`: there are none.
     fn parse_any(args: Args<'a>) -> Result<Option<PendingRequest<'a>>, CommandError> {
         match args.len() {
             3 => Ok(None),

@@ -41,7 +41,7 @@ fn xrevrange(call: &mut Call<'_>) -> CommandResult {
     range(call, true)
 }
 
-/// What XRANGE and XREVRANGE ask for.
+/// The range that XRANGE and XREVRANGE read.
 struct Asked {
     start: StreamId,
     end: StreamId,

@@ -1,4 +1,16 @@
-//! XREAD and XREADGROUP, at once or blocking.
+//! XREAD and XREADGROUP, immediately or blocking.
+//!
+//!     >           entries new to the group, then pending with the consumer
+//!     CLAIM ms    first, pending entries idle for so long, of any consumer or none
+//!     another ID  the consumer's own pending entries after it
+//!
+//! A read without entries blocks its client; the command runs again when a key is signalled, with
+//! `$` replaced by the ID that it stood for. A reader that claims is also woken when the next entry
+//! will have been idle for long enough.
+//!
+//! Effects: XCLAIM of each entry and XGROUP SETID; the read itself is not propagated.
+//!
+//! Decided elsewhere: arguments: `read_args`; limits of the reply: `served`; effects: `stated`.
 
 use crate::command::{Access, Arity, Begin, Category, Find, Flags, KeySpec};
 use crate::commands::work;

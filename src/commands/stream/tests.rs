@@ -1,4 +1,10 @@
 //! Streams: replies, effects, wakeups.
+//!
+//! Effects are compared as commands, and run on a second server where what they leave matters: it
+//! must equal the first. Errors are compared as text. Others: each entry of a group once, readers
+//! that wait, groups that go, copies and payloads.
+//!
+//! Claims are in `claim_tests`, data that must survive files in `kept_tests`.
 
 use crate::server::Testbed;
 

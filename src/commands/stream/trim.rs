@@ -1,4 +1,15 @@
 //! XTRIM, and the options it shares with XADD.
+//!
+//! `=` trims to the bound; `~` removes whole nodes only, at most LIMIT entries, so it is cheap.
+//! Since nodes differ between servers, an approximate trim is propagated as the exact one that it
+//! was ([`TrimOptions::stated`]).
+//!
+//! DELREF removes the entries' references from all groups, ACKED keeps entries that a group still
+//! needs: both visit entries instead of nodes.
+//!
+//! Cost: O(nodes removed), O(entries visited) with DELREF or ACKED; memory is freed between turns.
+//!
+//! Decided elsewhere: the trim itself: `types::stream`.
 
 use crate::base::numbers::number::parse_i64;
 use crate::command::{Access, Arity, Category, CommandError, Flags, KeySpec};
