@@ -24,7 +24,7 @@ fn digest_of(text: &[u8]) -> [u8; DIGEST_DIGITS] {
     })
 }
 
-/// What a condition compares with the value.
+/// The side of the value that a condition compares.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Subject {
     Text,

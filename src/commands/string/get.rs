@@ -1,4 +1,12 @@
 //! Commands that read a string and change its key: GETEX, GETDEL, DELIFEQ.
+//!
+//! The string is replied before the change, from where it is. Effects are plain commands:
+//! PEXPIREAT, PERSIST, DEL or UNLINK; GETEX without an option, or on a missing key, has none. GETEX
+//! checks syntax, key, time in this order; in Valkey's dialect the time comes before the key.
+//!
+//! Cost: O(1) plus the length.
+//!
+//! Decided elsewhere: forms of time: `arguments::expiry`.
 
 use crate::command::{Access, Arity, Category, CommandError, Flags, KeySpec};
 use crate::commands::arguments::expiry::ExpireArg;

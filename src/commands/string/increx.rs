@@ -1,4 +1,16 @@
 //! INCREX: a counter with bounds and an expiry.
+//!
+//! One implementation for both kinds of numbers ([`Number`]): 64-bit integers, and long doubles
+//! with BYFLOAT. A result out of bounds, or an overflow, changes nothing, the expiry included; with
+//! SATURATE it becomes the bound.
+//!
+//! The value is changed in place if it is an integer already, and is not overwritten: no event of
+//! an overwritten key is sent. The effect is SET of the result, with KEEPTTL or PXAT.
+//!
+//! Cost: O(1).
+//!
+//! Decided elsewhere: long doubles: `base::numbers`; conditions and forms of time:
+//! `arguments::expiry`.
 
 use std::cmp::Ordering;
 

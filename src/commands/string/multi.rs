@@ -1,4 +1,11 @@
 //! MGET, MSET, MSETNX, MSETEX: several strings at once.
+//!
+//! Conditions are checked for all keys before the first is set: all or none. MGET replies null for
+//! a key of another type. Keys are set in order, and each sends its own event.
+//!
+//! MSETEX is propagated as MSET or SETs with an absolute time, for servers that do not have it.
+//!
+//! Cost: O(keys) lookups; a large value is not copied (`NewValue::argument`).
 
 use super::set::record_set_until;
 use crate::base::numbers::number::parse_i64;

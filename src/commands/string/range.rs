@@ -1,4 +1,10 @@
 //! Parts of strings: STRLEN, GETRANGE, SUBSTR, SETRANGE, APPEND.
+//!
+//! Offsets are bytes; negative ones count from the end, both ends of a range are included, and a
+//! range is cut to the string. SETRANGE fills a gap with zeros; no string grows beyond
+//! `proto-max-bulk-len`. An empty value of SETRANGE changes nothing.
+//!
+//! Cost: O(bytes read or written), and the growth.
 
 use crate::base::numbers::number::parse_i64;
 use crate::command::{Access, Arity, Category, CommandError, Flags, KeySpec};

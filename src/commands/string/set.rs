@@ -1,4 +1,16 @@
 //! SET, and the commands that are variants of it.
+//!
+//! GET is here, too: SET with GET is both. A SET without options takes the short way: one lookup,
+//! no parsing. Otherwise the order is options, time, key's type (with GET or a condition on the
+//! value), condition.
+//!
+//! Effects: a relative time becomes PXAT; GET and conditions on the value, which held, are left
+//! out; a time that has passed deletes the key, and DEL or UNLINK is the effect.
+//!
+//! Cost: O(1) plus the length; a large value is not copied.
+//!
+//! Decided elsewhere: conditions on the value: `compare`; forms of time: `arguments::expiry`;
+//! storing: `keyspace`'s `Place`.
 
 use super::compare::Comparison;
 use crate::command::keys::Keys;
