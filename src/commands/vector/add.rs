@@ -1,4 +1,16 @@
 //! VADD.
+//!
+//!     parse -> project (REDUCE) -> search for neighbours -> link
+//!              may leave the loop   may leave the loop      on the loop
+//!
+//! The handler runs again after each part that has left the loop, with its result. An element is
+//! linked only into the set that was searched: if the key has another one by then, all is done
+//! anew. A command whose options do not fit the set changes nothing.
+//!
+//! The effect is the command without CAS, which changes nothing and which Redis cannot replay.
+//!
+//! Cost: O(log n) with a large factor, by EF, M and the dimension; the estimate that decides is
+//! `nanos`.
 
 use rand::SeedableRng;
 use rand::rngs::SmallRng;
@@ -164,7 +176,7 @@ fn without_cas(args: Args<'_>) -> Option<Vec<&[u8]>> {
     (words.len() < args.len()).then_some(words)
 }
 
-/// What follows the vector.
+/// The arguments after the vector.
 struct Options<'a> {
     element: &'a [u8],
     attributes: Option<&'a [u8]>,
@@ -219,7 +231,7 @@ impl<'a> Options<'a> {
         Ok(options)
     }
 
-    /// What a set is made with that is there already, if the vector can be added to it.
+    /// The parameters of an existing set, if the vector can be added to it.
     fn check(
         &self,
         given: &Given,
@@ -251,7 +263,7 @@ impl<'a> Options<'a> {
         Ok((parameters, Some(projection.clone())))
     }
 
-    /// What a new set for the vector is made with.
+    /// The parameters of a new set for the vector.
     fn new_set(&self, given: &Given) -> Result<(Parameters, Option<Projection>), CommandError> {
         let input = given.numbers.len();
         let parameters = Parameters {

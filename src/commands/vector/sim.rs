@@ -1,4 +1,16 @@
 //! VSIM.
+//!
+//!     parse -> project -> search (index or, with TRUTH, all) -> filter, sort, reply
+//!              may leave the loop, unless NOTHREAD
+//!
+//! A search that leaves the loop reads a set that may change meanwhile: it gives elements that were
+//! there at some time during the command. Arguments are parsed again when the answer arrives, but
+//! neither the vector nor the filter is.
+//!
+//! A search that cannot leave runs in slices of `DISTANCES_PER_SLICE`; between two a script serves
+//! others.
+//!
+//! Cost: O(EF * M) distances, O(elements) with TRUTH; FILTER visits up to FILTER-EF elements.
 
 use super::vectors::{Given, image};
 use super::{KEYS, READS, dimension_mismatch, input_mismatch};
@@ -132,15 +144,15 @@ fn visited(wanted: &Wanted, len: usize) -> usize {
     visited.min(len)
 }
 
-/// What is searched for.
+/// The vector that is searched for.
 enum Target {
     Vector(Vec<f32>),
     /// The image of a vector.
     Reduced(Projection, Vec<f32>),
 }
 
-/// What is searched for, and the argument after it; `product` has its numbers if it was parsed
-/// before.
+/// The vector that is searched for, and the position of the argument after it. `product` has its
+/// numbers if it was parsed before.
 fn target(
     args: Args<'_>,
     content: &Content,
@@ -170,7 +182,7 @@ fn target(
     Ok((target, given.next))
 }
 
-/// What the reply has beside the names, and how it is made.
+/// The optional fields of the reply, and whether the search may leave the loop.
 #[derive(Clone, Copy, Debug, Default)]
 struct Shown {
     scores: bool,

@@ -93,7 +93,7 @@ const SLICE_NANOS: usize = 1_000_000;
 ///
 /// # Errors
 ///
-/// Those of [`Call::may_continue`].
+/// The errors of [`Call::may_continue`].
 pub(super) fn image(
     call: &mut Call<'_>,
     projection: &Projection,
