@@ -52,14 +52,14 @@ pub(crate) enum Action {
     /// Replicas and the append only file receive it as any deletion.
     DropSlots(Vec<(u16, u16)>),
     /// Slots as ranges (first, last) that another node has claimed, of this primary or of this
-    /// replica's primary: a primary keeps their keys out of sight until the claim is safe, and
-    /// deletes them then as with `DropSlots`. A replica hides them, and deletes what its primary
-    /// deletes.
+    /// replica's primary. A primary keeps their keys out of sight until the claim is safe, then
+    /// deletes them as with `DropSlots`. A replica hides them, and deletes keys when its primary
+    /// does.
     LoseSlots(Vec<(u16, u16)>),
     /// Delete the keys of a slot, at once, whichever node serves it.
     FlushSlot(u16),
-    /// The same slots' shard channels are served elsewhere: sunsubscribe their clients. Also asked
-    /// of a replica.
+    /// The shard channels of slots that are served elsewhere now: sunsubscribe their clients. Also
+    /// asked of a replica.
     DropShardChannels(Vec<(u16, u16)>),
     /// Delete everything (RESET of a replica, REPLICATE NO ONE).
     Flush,

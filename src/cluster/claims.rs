@@ -56,7 +56,7 @@ impl Cluster {
         }
     }
 
-    /// A node says whether it is a primary, or whose replica it is.
+    /// Takes a node's role: primary, or replica of which primary.
     pub(super) fn receive_role(&mut self, at: NodeIndex, header: &Header<'_>) {
         let was_primary = self.nodes[at].is_primary();
         let Some(primary) = &header.primary else {
@@ -74,7 +74,7 @@ impl Cluster {
             node.flags
                 .remove(NodeFlags::PRIMARY | NodeFlags::MIGRATE_TO);
             node.flags.insert(NodeFlags::REPLICA);
-            // Its header speaks for its new primary, by then.
+            // By then its header has the claims of its new primary.
             if let Some(primary) = primary.filter(|&primary| primary != ME)
                 && header.config_epoch > self.nodes[primary].config_epoch
                 && self.nodes[primary].is_replica()
@@ -248,8 +248,8 @@ impl Cluster {
         self.leave_sub_replica();
     }
 
-    /// The marks of a slot that changes hands: a migration ends, and an import goes on from a node
-    /// that replaces the source.
+    /// The marks of a slot that changes hands: a migration ends, and an import continues from a
+    /// node that replaces the source.
     fn move_marks(&mut self, slot: u16, owner: Option<NodeIndex>, claimer: NodeIndex) {
         if self.owners.migrating.remove(&slot).is_some() {
             self.note(format!(

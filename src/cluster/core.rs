@@ -35,8 +35,8 @@ use crate::config::Dialect;
 /// The period of `Cluster::tick`.
 pub(crate) const TICK_MS: u64 = 100;
 
-/// The two clocks at one moment, in milliseconds: timers use the monotonic one, what other nodes
-/// and users see is of the wall clock.
+/// The two clocks at one moment, in milliseconds: timers use the monotonic one; times that other
+/// nodes and users see are of the wall clock.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Now {
     pub monotonic_ms: i64,
@@ -51,7 +51,7 @@ pub(crate) struct Primary {
     /// When data last came by it while it was up, or when it went down; monotonic.
     pub heard_ms: i64,
     /// The data is this primary's: the link has been up since it is followed, and no copy has begun
-    /// to replace what came by it.
+    /// to replace that data.
     pub is_synced: bool,
 }
 
@@ -59,7 +59,7 @@ pub(crate) struct Primary {
 /// on it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Own {
-    /// The replication offset: of a replica, what it has applied.
+    /// The replication offset; a replica's is that of the last effect it has applied.
     pub offset: u64,
     /// `None`: this server is a primary.
     pub primary: Option<Primary>,

@@ -24,12 +24,12 @@ impl Cluster {
             })
     }
 
-    /// Whether the operator has said which nodes may speak at all.
+    /// Whether the operator has restricted the nodes that may speak.
     pub(super) fn has_door(&self) -> bool {
         !self.settings.bus_allow.is_empty() || !self.settings.meet_secret.is_empty()
     }
 
-    /// Whether those who come by a link that no network names must prove that they know the secret.
+    /// Whether no address is trusted by itself: there is a secret, and no network is named.
     pub(super) fn asks_for_proof(&self) -> bool {
         !self.settings.meet_secret.is_empty() && self.settings.bus_allow.is_empty()
     }

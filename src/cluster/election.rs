@@ -18,7 +18,7 @@ const DELAY_MS: i64 = 500;
 const RANK_DELAY_MS: i64 = 1000;
 /// Of the replica that an operator has chosen for a failover.
 const CHOSEN_DELAY_MS: i64 = 200;
-/// Valkey's: the same times this part of the node timeout, but no more than `DELAY_MS`.
+/// Valkey's unit of delay: this part of the node timeout, but no more than `DELAY_MS`.
 const DELAY_PART: i64 = 30;
 /// Valkey: a replica that has never had data waits longer.
 const NO_DATA_DELAY_MS: i64 = 500;
@@ -63,7 +63,7 @@ impl Cluster {
     /// Continues the failover of our primary, if one is due.
     pub(super) fn try_election(&mut self) {
         if let Some(obstacle) = self.obstacle() {
-            // An attempt that was under way ends; what prevents the next is logged when it changes.
+            // An attempt that was under way ends; the obstacle is logged when it changes.
             let is_new = self.election.obstacle != Some(obstacle);
             self.election.reset();
             self.election.obstacle = Some(obstacle);

@@ -22,7 +22,7 @@ impl Cluster {
         self.agree(at);
     }
 
-    /// A primary says whether it sees a node failing.
+    /// Takes a primary's report: whether it sees a node failing.
     pub(super) fn report(&mut self, by: NodeIndex, at: NodeIndex, is_failing: bool) {
         if !self.nodes[by].is_voter() {
             return;
@@ -87,7 +87,7 @@ impl Cluster {
         self.save_soon();
     }
 
-    /// A node says that the majority has agreed.
+    /// FAIL: the majority has agreed that a node failed.
     pub(super) fn receive_fail(&mut self, from: NodeIndex, id: &NodeId) {
         let Some(at) = self.nodes.find(id) else {
             return;

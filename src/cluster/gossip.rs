@@ -143,7 +143,8 @@ impl Cluster {
         }
     }
 
-    /// A node that we do not know is one of the cluster's, if a node of the cluster says so.
+    /// A node that we do not know belongs to the cluster, if a node of the cluster has it in its
+    /// gossip.
     fn receive_gossip_of_unknown(&mut self, sender: NodeIndex, entry: &Gossip) {
         let hidden = NodeFlags::NO_ADDRESS | NodeFlags::HANDSHAKE;
         if entry.flags.intersects(hidden)
@@ -154,7 +155,7 @@ impl Cluster {
         {
             return;
         }
-        // Its role is a guess until it speaks for itself, and PFAIL is only the sender's view.
+        // Its role is a guess until its own header comes, and PFAIL is only the sender's view.
         let copied =
             NodeFlags::PRIMARY | NodeFlags::REPLICA | NodeFlags::FAIL | NodeFlags::NO_FAILOVER;
         let mut flags = entry.flags & copied;

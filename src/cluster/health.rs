@@ -45,7 +45,7 @@ pub(super) enum Ill {
     Failed(u16, NodeIndex),
     /// The voters that we reach, and all of them.
     Minority(usize, usize),
-    /// It would be well, if we had waited for so many milliseconds more.
+    /// Only a wait is left, of this many milliseconds.
     Waiting(i64),
 }
 

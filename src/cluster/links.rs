@@ -1,7 +1,7 @@
 //! Links: one that we open to each node, one that each node opens to us.
 //!
-//! PING, MEET and what a node begins leave by its own link; a PONG goes back by the link of its
-//! PING.
+//! PING, MEET and all messages that a node begins leave by its own link; a PONG goes back by the
+//! link of its PING.
 
 use std::collections::BTreeMap;
 
@@ -78,7 +78,7 @@ impl Links {
         open.map(|(id, link)| (*id, link))
     }
 
-    /// How many are of nodes that are not known.
+    /// The number of links of nodes that are not known.
     pub(super) fn strangers(&self) -> usize {
         self.strangers
     }
@@ -110,7 +110,7 @@ impl Cluster {
         let node = &mut self.nodes[at];
         let address = node.address;
         node.dialled = Some(now);
-        // It is silent from now on, whether the link comes about or not.
+        // The node's silence counts from now on, whether the link opens or not.
         node.pinged.get_or_insert(now);
         let id = self.links.add(Link {
             node: Some(at),
@@ -168,7 +168,7 @@ impl Cluster {
         self.end();
     }
 
-    /// Another node asks for a link: its number. `None`: close it (the door, or too many).
+    /// Another node asks for a link; returns its number. `None`: close it (the door, or too many).
     pub(crate) fn accepted(&mut self, now: Now, peer_ip: &[u8], local_ip: &[u8]) -> Option<LinkId> {
         self.begin(now);
         // A primary that loads is not to be asked for its slots' keys yet.
@@ -198,7 +198,7 @@ impl Cluster {
     pub(crate) fn received(&mut self, now: Now, link: LinkId, mut bytes: &[u8]) {
         self.begin(now);
         let has_door = self.has_door();
-        // The link may be closed by what it says.
+        // A message may close its link.
         while let Some(open) = self.links.get_mut(link) {
             let node = open.node.and_then(|at| self.nodes.get(at));
             let peer = Peer {

@@ -1,4 +1,4 @@
-//! Failovers that an operator asks for, and what stands in the way of any failover.
+//! Failovers that an operator asks for, and the obstacles to any failover.
 //!
 //!     CLUSTER FAILOVER: replica -- MFSTART --> primary pauses writes
 //!                       replica <-- PING with PAUSED and the final offset --

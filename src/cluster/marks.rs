@@ -61,8 +61,8 @@ impl Cluster {
         Some(text)
     }
 
-    /// The primary's full copy had these marks: they replace what this replica knew. Those with
-    /// nodes that it does not know as primaries are left out.
+    /// The primary's full copy had these marks: they replace those that this replica had. Marks
+    /// with nodes that it does not know as primaries are left out.
     pub(crate) fn take_open_slots(&mut self, now: Now, text: &[u8]) {
         if !self.me().is_replica() {
             return;

@@ -15,7 +15,7 @@ use super::nodes::{Address, HANDSHAKES_MAX, ME, Node, NodeIndex};
 const MEET_AGAIN_MS: i64 = 1000;
 /// At most this many of the nodes that have met us are being met back.
 const MET_MAX: usize = 128;
-/// A node that is forgotten stays so for at most this long, whatever another says.
+/// A node that is forgotten stays so for at most this long, whatever other nodes ask for.
 const FORGOTTEN_MAX_S: u64 = 7 * 24 * 3600;
 
 impl Cluster {
@@ -76,8 +76,8 @@ impl Cluster {
         late.is_some()
     }
 
-    /// A node that we know meets us again: to it our link may be lost, so we open another one. Its
-    /// PING then shows who we are.
+    /// A node that we know meets us again: to it our link may be lost, so we open another one,
+    /// whose PING shows it who we are.
     pub(super) fn receive_meet_again(&mut self, at: NodeIndex) {
         let called = self.called(at);
         self.note_of_others(format!("Node {called} meets us again"));

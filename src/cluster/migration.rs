@@ -3,7 +3,7 @@
 use super::core::Cluster;
 use super::nodes::{ME, NodeIndex};
 
-/// An orphan waits so long: its replica may only have been restarted.
+/// An orphan waits this long: its replica may only have been restarted.
 const ORPHAN_MS: i64 = 5000;
 
 impl Cluster {

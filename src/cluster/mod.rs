@@ -1,4 +1,4 @@
-//! Cluster: which node serves which slot, and who takes over when one is lost.
+//! Cluster: which node serves which slot, and which replica takes over when a primary is lost.
 //!
 //! The core is a state machine without I/O. It speaks with Redis's and Valkey's nodes on one bus.
 //!

@@ -243,7 +243,7 @@ impl Nodes {
         Some(at)
     }
 
-    /// Takes a node out; the caller removes what refers to it.
+    /// Takes a node out; the caller removes the references to it.
     pub(super) fn remove(&mut self, at: NodeIndex) -> Option<Box<Node>> {
         let node = self.slab.get_mut(at.0 as usize)?.take()?;
         self.by_id.remove(&node.id);

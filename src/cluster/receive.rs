@@ -315,7 +315,7 @@ impl Cluster {
         }
     }
 
-    /// Where the sender of a message is, as it says or as the link shows.
+    /// The address of a message's sender: from its header, else from the link.
     pub(super) fn address_in(&self, link: LinkId, header: &Header<'_>) -> Address {
         let peer_ip = self.links.get(link).map(|open| open.peer_ip);
         let ip = if header.ip.is_empty() {

@@ -95,8 +95,8 @@ pub(crate) fn ranges(slots: impl IntoIterator<Item = u16>) -> Vec<(u16, u16)> {
 
 /// Which node serves each slot, and which slots move.
 ///
-/// The sets of the nodes (`Node::slots`) say the same; `Cluster::bind` and `Cluster::unbind` change
-/// both.
+/// The sets of the nodes (`Node::slots`) agree with it; `Cluster::bind` and `Cluster::unbind`
+/// change both.
 #[derive(Debug)]
 pub(super) struct Owners {
     owners: Box<[Option<NodeIndex>]>,

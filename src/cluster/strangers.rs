@@ -1,4 +1,4 @@
-//! Links of nodes that are not known, and what they may cost.
+//! Links of nodes that are not known, and bounds on their cost.
 //!
 //! An inbound link is a stranger's until a known node has greeted by it. Strangers have a time for
 //! their first message and between messages, and a number together (`Settings::strange_links_max`):

@@ -8,7 +8,7 @@ use super::health::START_MS;
 use super::message::{Body, Header, Kind, Marks};
 use super::nodes::NodeIndex;
 
-/// Redis votes for replicas of one primary once in so many node timeouts.
+/// Redis votes for replicas of one primary once in this many node timeouts.
 const AGAIN_TIMEOUTS: i64 = 2;
 
 impl Cluster {
@@ -62,7 +62,7 @@ impl Cluster {
         if !self.nodes[primary].has_failed() && !is_forced {
             return Err("its primary is up".into());
         }
-        // A replica that has nothing of what its primary has had is empty, or has other data.
+        // A replica at offset 0 of a primary that has had writes is empty, or has other data.
         if header.offset == 0 && self.nodes[primary].offset > 0 && !is_forced {
             return Err("it has never been in sync with its primary".into());
         }
@@ -76,7 +76,7 @@ impl Cluster {
                 "can't vote for any replica of its primary for {left} milliseconds"
             ));
         }
-        // Whoever took a slot after its primary had it must not lose it to the older claim.
+        // A node that took a slot after that primary had it must not lose it to the older claim.
         for slot in header.slots.iter() {
             let Some(owner) = self.owners.owner(slot) else {
                 continue;

@@ -32,7 +32,7 @@ enum Done {
     Replied,
     /// It has replied by itself, and the reply waits for the save.
     Told,
-    /// `+OK`, once what changed is saved.
+    /// `+OK`, once the change is saved.
     Changed,
     /// Not yet: see [`After::Acknowledged`].
     Waits { timeout_ms: i64 },

@@ -12,7 +12,7 @@ mod views;
 
 use super::core::Cluster;
 
-/// At most so many lines of one kind; the rest is counted.
+/// At most this many lines of one kind; the rest is counted.
 const LINES_MAX: usize = 20;
 
 impl Cluster {

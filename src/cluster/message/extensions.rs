@@ -30,7 +30,7 @@ pub(crate) struct Extensions<'m> {
     /// Nodes that were forgotten, and for how many seconds they must not come back.
     pub forgotten: Vec<(NodeId, u64)>,
     pub shard: Option<NodeId>,
-    /// Redis: what internal clients authenticate with. The smallest of all nodes counts.
+    /// Redis: the secret of internal clients. The smallest of all nodes counts.
     pub secret: Option<NodeId>,
     pub client_ipv4: Option<&'m [u8]>,
     pub client_ipv6: Option<&'m [u8]>,

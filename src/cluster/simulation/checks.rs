@@ -2,7 +2,7 @@
 //!
 //!   1. A voter votes once in an epoch, and its file knows before the vote leaves.
 //!   2. An epoch has one winner.
-//!   3. No epoch falls, in a node's view or over its restart; what has left is in the file.
+//!   3. No epoch falls, in a node's view or over its restart; one that has left is in the file.
 //!   4. Two nodes never claim a slot with one epoch, unless an operator has gone round the votes.
 //!   5. A primary that reaches no majority stops taking writes within 1.5 node timeouts and 0.2 s.
 //!   6. An acknowledged write is lost only if its primary failed before the one that replaces it

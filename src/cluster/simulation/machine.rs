@@ -110,7 +110,7 @@ pub(super) fn ip(at: At) -> String {
     format!("10.0.0.{}", at + 1)
 }
 
-/// The machine with this address, if the world of so many has one.
+/// The machine with this address, among `count`.
 pub(super) fn at_ip(ip: &[u8], count: usize) -> Option<At> {
     (0..count).find(|at| self::ip(*at).as_bytes() == ip)
 }

@@ -1,6 +1,6 @@
 //! The links between machines: bytes in order, with delays, in pieces, over a network that can be
-//! cut in one direction or both. As with TCP, what was sent over a cut is late, not lost, and of
-//! what goes the open way of a half cut link only so much passes as may be without an
+//! cut in one direction or both. As with TCP, bytes that were sent over a cut are late, not lost;
+//! in the open direction of a half cut link only as many parcels pass as TCP sends without an
 //! acknowledgement. A link may break.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};

@@ -1,4 +1,5 @@
-//! One core among 100, 500 and 1,000 nodes that answer: what it sends in a second, and in a tick.
+//! One core among 100, 500 and 1,000 nodes that answer: the PINGs and bytes that it sends in a
+//! second.
 //!
 //! Each node is to be pinged twice in a node timeout and one more each second; a greeting has a
 //! header and entries of a tenth of the nodes. Redis's nodes send the same: by its formula a node
@@ -49,7 +50,7 @@ fn saved(nodes: usize) -> Saved {
     }
 }
 
-/// The others, who answer each PING at once.
+/// The other nodes, which answer each PING at once.
 struct Crowd {
     core: Cluster,
     nodes: Vec<(Vec<u8>, SlotMap)>,

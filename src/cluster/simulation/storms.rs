@@ -148,7 +148,7 @@ fn storm(dialects: &[Dialect], primaries: usize, seed: u64) -> usize {
     world.checks.failovers
 }
 
-/// The seeds to try: so many, or one.
+/// The seeds to try: the usual number, `RUSSET_CLUSTER_STORMS`, or `RUSSET_CLUSTER_SEED` alone.
 fn seeds(usual: u64) -> std::ops::RangeInclusive<u64> {
     let number = |name| std::env::var(name).ok()?.parse().ok();
     match number("RUSSET_CLUSTER_SEED") {

@@ -69,7 +69,7 @@ impl World {
         self.events.push(format!("{} {event}", self.now));
     }
 
-    /// True once in so many times.
+    /// True once in `once_in` times, at random.
     pub(super) fn chance(&mut self, once_in: i64) -> bool {
         self.random.below(once_in) == 0
     }
@@ -86,7 +86,7 @@ impl World {
             .expect("one of them")
     }
 
-    /// Starts a server with what its file and its log hold.
+    /// Starts a server with its file and its data.
     pub(super) fn start(&mut self, at: At) {
         let seed = self.random.next();
         let now = self.now;
@@ -166,7 +166,8 @@ impl World {
         }
     }
 
-    /// Until the condition holds, at most for this time. The time that it took, if it does.
+    /// Runs until the condition holds, at most for this time. Returns the time that it took;
+    /// `None`: it does not hold.
     pub(super) fn run_until(&mut self, ms: i64, holds: impl Fn(&World) -> bool) -> Option<i64> {
         let begin = self.now;
         while self.now < begin + ms && !holds(self) {
@@ -192,7 +193,7 @@ impl World {
         }
     }
 
-    /// Calls a core, and carries out what it asks for.
+    /// Calls a core, and carries out its actions.
     pub(super) fn drive<T>(
         &mut self,
         at: At,
@@ -338,7 +339,7 @@ impl World {
         self.machines[at].data.change(number, now, change);
     }
 
-    /// A replica takes what has reached it of its primary's stream.
+    /// A replica applies the changes of its primary's stream that have reached it.
     fn replicate(&mut self, at: At) {
         let Some(primary) = self.machines[at].follows.filter(|_| self.is_awake(at)) else {
             return;
@@ -444,7 +445,7 @@ impl World {
         }
     }
 
-    /// Delivers what is due, link by link, in order.
+    /// Delivers the parcels that are due, link by link, in order.
     fn move_parcels(&mut self) {
         let pipes: Vec<u64> = self.network.pipes.keys().copied().collect();
         for number in pipes {
@@ -533,7 +534,7 @@ impl World {
         self.disagreement().is_none()
     }
 
-    /// Why not.
+    /// Why the machines do not agree; `None`: they do.
     pub(super) fn disagreement(&self) -> Option<String> {
         let views: Vec<_> = self
             .up()

@@ -1,4 +1,4 @@
-//! CLUSTER EXPLAIN names what is wrong.
+//! CLUSTER EXPLAIN names each fault.
 
 use super::net::{Net, TIMEOUT_MS};
 use crate::config::Dialect::Redis;

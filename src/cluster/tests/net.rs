@@ -21,7 +21,7 @@ use crate::resp::Reply;
 
 pub(super) const TIMEOUT_MS: i64 = 1000;
 
-/// A node and what its server would know.
+/// A node, and the facts that its server would know.
 pub(super) struct Host1 {
     pub core: Cluster,
     pub own: Own,

@@ -304,7 +304,7 @@ fn a_replica_takes_its_primarys_marks_and_leaves_out_unknown_nodes() {
     // The primary has closed them all.
     replica.take_open_slots(now, b"");
     assert_eq!(replica.open_slots_text(), Some(Vec::new()));
-    // A primary knows by itself what is open.
+    // A primary has its own open slots, and takes none.
     net.nodes[1].core.take_open_slots(now, &text);
     assert_eq!(net.nodes[1].core.open_slots_text(), Some(Vec::new()));
 }

@@ -316,8 +316,8 @@ fn a_long_message_needs_a_link_from_where_its_node_has_answered() {
     };
     assert_eq!(claim(b"10.0.0.66"), 0);
     assert!(claim(b"10.0.0.9") >= 4 << 20);
-    // Where the operator says which addresses may speak, nodes that others see elsewhere (NAT) are
-    // believed.
+    // If the operator has named the addresses that may speak, nodes that others see elsewhere (NAT)
+    // are believed.
     let mut alone = Alone::new();
     alone.met(id);
     let network = "10.0.0.0".parse().expect("an address");
