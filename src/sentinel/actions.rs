@@ -1,4 +1,4 @@
-//! What the core asks of its driver: actions in their order, with a barrier at each save.
+//! The core's actions for its driver, in their order, with a barrier at each save.
 //!
 //! After [`Action::Persist`] no further action is handed out until the driver has reported the
 //! outcome ([`Outbox::persisted`]). So nothing that follows from an epoch or a vote leaves before
@@ -70,7 +70,7 @@ pub(crate) struct Outbox {
     is_saving: bool,
     /// The last save failed.
     has_failed: bool,
-    /// A save is wanted within a moment.
+    /// A save is due at the next tick (`persist_soon`).
     is_wanted: bool,
 }
 
@@ -129,8 +129,8 @@ impl Outbox {
         self.has_failed = !is_saved;
     }
 
-    /// Whether the file has everything that this process has decided; but for what hellos have told
-    /// within moments.
+    /// Whether the file has everything that this process has decided, but for the newest changes by
+    /// hellos (`persist_soon`).
     pub(crate) fn is_saved(&self) -> bool {
         !self.is_asked && !self.is_saving && !self.has_failed
     }

@@ -9,7 +9,7 @@ use std::net::IpAddr;
 /// Bytes of a host's name, as DNS has them.
 pub(crate) const HOST_BYTES_MAX: usize = 253;
 
-/// A place that a data node or a Sentinel listens on.
+/// The address that a data node or a Sentinel listens on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Address {
     /// A name or an IP address, as it was given.
@@ -35,13 +35,13 @@ impl Address {
         }
     }
 
-    /// The same place, by IP address or by name.
+    /// Whether both are the same address: by IP address or by name, and by port.
     pub(crate) fn is_same(&self, other: &Address) -> bool {
         let same_ip = !self.ip.is_empty() && self.ip == other.ip;
         self.port == other.port && (same_ip || self.host.eq_ignore_ascii_case(&other.host))
     }
 
-    /// What others are shown: the host as it was given, if `by_name`.
+    /// The host as clients and Sentinels see it: as it was given if `by_name`, else the IP address.
     pub(crate) fn shown(&self, by_name: bool) -> &[u8] {
         if by_name || self.ip.is_empty() {
             &self.host
@@ -62,7 +62,7 @@ impl Address {
     }
 }
 
-/// What is known of names: the IP address of each host that was resolved.
+/// The IP address of each host name that was resolved.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Names {
     known: BTreeMap<Vec<u8>, Vec<u8>>,

@@ -1,4 +1,15 @@
-//! The core: what it is told, and what happens at each tick.
+//! The core: the events of the driver, and the work of each tick.
+//!
+//! An event first sets the time. A tick checks for TILT, asks for due saves, tends candidates
+//! (`strangers`), then each primary's group that is not at rest, then scripts. In TILT groups are
+//! watched, but not advanced: no instance is judged as down and no failover takes a step. A reply
+//! to INFO or to IS-MASTER-DOWN-BY-ADDR advances a group at once if its primary is down or in a
+//! failover; otherwise the next tick does. Events of a connection that is closed are ignored: its
+//! number is not used again.
+//!
+//! Cost: a tick is O(primaries) if all groups are at rest, else O(instances); the event of a new
+//! connection looks for its instance in O(instances). Periodic requests are `monitor`'s; decisions
+//! are made in `down`, `votes` and `failover`.
 
 use super::actions::{Action, Level, Outbox};
 use super::address::Names;
@@ -23,7 +34,8 @@ pub(crate) struct Sentinel {
 }
 
 impl Sentinel {
-    /// Begins with what the file holds. Without an id it gets one, which is saved at once.
+    /// Begins with the settings and state of the file. Without an id it gets one, which is saved at
+    /// once.
     pub(crate) fn new(setup: &Setup, own: Own, seed: u64, now: Now) -> Sentinel {
         let mut shared = Shared {
             now: now.monotonic_ms,
@@ -59,7 +71,7 @@ impl Sentinel {
         Sentinel { shared, primaries }
     }
 
-    /// What the file is to hold now.
+    /// The settings and the state to be saved now.
     pub(crate) fn setup(&self) -> Setup {
         groups::setup(&self.shared, &self.primaries)
     }
@@ -115,12 +127,12 @@ impl Sentinel {
         self.primaries.values().any(is_tense)
     }
 
-    /// The moment of what is told next.
+    /// Sets the moment of the event that follows.
     pub(super) fn set_now(&mut self, now: Now) {
         (self.shared.now, self.shared.wall_ms) = (now.monotonic_ms, now.wall_ms);
     }
 
-    /// Does what is due.
+    /// Does all due work.
     pub(crate) fn tick(&mut self, now: Now) {
         self.set_now(now);
         self.check_tilt(now);
@@ -149,7 +161,7 @@ impl Sentinel {
         scripts.tick(*now, periods, out);
     }
 
-    /// Something new comes at this moment: all primaries are looked at in the next tick.
+    /// Sets the moment of an event after which the next tick visits all primaries.
     pub(super) fn due_at(&mut self, now: Now) {
         self.set_now(now);
         for primary in self.primaries.values_mut() {
@@ -157,8 +169,8 @@ impl Sentinel {
         }
     }
 
-    /// Something of a primary's group is new. If it is down, or in a failover, what follows is done
-    /// at once; otherwise, and if a clock has jumped, in the next tick.
+    /// Handles news of a primary's group: the group is advanced at once if the primary is down or
+    /// in a failover, otherwise, or if a clock has jumped, in the next tick.
     fn go_on_with(&mut self, name: &[u8]) {
         if let Some(primary) = self.primaries.get_mut(name) {
             primary.calm_until = 0;
@@ -177,7 +189,7 @@ impl Sentinel {
     }
 
     /// Enters TILT if a clock went back, or far ahead: the process or the machine stood still, or
-    /// somebody set the clock. Leaves it after its time.
+    /// the clock was set. Leaves it after its time.
     fn check_tilt(&mut self, now: Now) {
         let shared = &mut self.shared;
         let gap = |now: Ms, last: Ms| !(0..=shared.periods.tilt_trigger).contains(&(now - last));
@@ -286,7 +298,7 @@ impl Sentinel {
         }
     }
 
-    /// Those that are not connected because of a name without an address.
+    /// Reports a failed connection for each instance of this host that has none.
     fn unresolved(&mut self, host: &[u8]) {
         let name = Printable(host);
         let text = format!("Failed to resolve hostname '{name}'");
@@ -353,7 +365,7 @@ impl Sentinel {
         })
     }
 
-    /// A message of the channel of hellos. Our own come back, too, which shows that the link lives.
+    /// A message of the channel of hellos. Our own come back, too, which shows that the link works.
     fn message(&mut self, link: LinkId, message: &ReplyValue) {
         self.shared.links.get_mut(link).heard_at = self.shared.now;
         if !is_message(message) {
@@ -414,7 +426,7 @@ impl Sentinel {
         }
     }
 
-    /// An instance that is down because of a script is asked once to end that.
+    /// Sends SCRIPT KILL, once, to an instance that is down because of a script.
     fn kill_script(&mut self, target: &Target, script: &[u8]) {
         let Some(watch) = self.watch_of(target) else {
             return;
@@ -427,7 +439,7 @@ impl Sentinel {
         }
     }
 
-    /// The reply to SENTINEL IS-MASTER-DOWN-BY-ADDR; anything else than its three values is
+    /// The reply to SENTINEL IS-MASTER-DOWN-BY-ADDR; any other reply than its three values is
     /// ignored.
     fn answered(&mut self, target: &Target, reply: &ReplyValue) {
         let Member::Peer(run_id) = &target.member else {
@@ -468,12 +480,12 @@ impl Sentinel {
     }
 }
 
-/// Between two ticks while something is about to happen.
+/// The time between two ticks while a group is tense (`is_tense`).
 const TENSE_TICK_MS: Ms = 10;
-/// A primary that will be seen as down within this time is looked at closely.
+/// A primary that will be seen as down within this time makes its group tense.
 const NEAR_MS: Ms = 100;
 
-/// What follows from the state of a primary's group.
+/// Acts on the state of a primary's group.
 fn advance(shared: &mut Shared, primary: &mut Primary) {
     down::check(shared, primary);
     failover::step(shared, primary);

@@ -1,4 +1,13 @@
-//! What follows from another Sentinel's hello: its address, its epoch, its configuration.
+//! Hellos of other Sentinels: their addresses, their epochs, their configurations.
+//!
+//! A hello of an unknown Sentinel, or of a known one at a new address, makes a candidate that must
+//! answer there first (`strangers`). A known Sentinel's newer epoch or configuration is taken over
+//! at most at the rate of `Strangers::changes`. A new Sentinel at the address of another replaces
+//! it, in all groups; a primary has at most `PEERS_MAX` others.
+//!
+//! Cost: O(primaries) for a hello of a known Sentinel, and no save at once (`persist_soon`), unless
+//! the primary's address changes. Epochs are adopted in `votes`, addresses are switched in
+//! `groups`.
 
 use super::actions::Level;
 use super::address::Address;
@@ -12,9 +21,8 @@ use super::strangers::{Candidate, PEERS_MAX};
 use super::{monitor, strangers, votes};
 use crate::base::text::Printable;
 
-/// Takes a hello. One about an unknown primary, or of ourselves, is ignored, as is one with an
-/// epoch that no Sentinel can have. One of a Sentinel that is not known has it asked who it is
-/// (`strangers`).
+/// Takes a hello. One about an unknown primary, of ourselves, or with an epoch that no Sentinel can
+/// have is ignored. The sender of one is asked for its run id if it is not known (`strangers`).
 pub(crate) fn receive_hello(shared: &mut Shared, primaries: &mut Primaries, hello: &Hello) {
     if shared.is_me(&hello.run_id) || !primaries.contains_key(&hello.name) {
         return;
@@ -39,14 +47,14 @@ pub(crate) fn receive_hello(shared: &mut Shared, primaries: &mut Primaries, hell
     let Some(mut primary) = primaries.remove(&hello.name) else {
         return;
     };
-    // It may have moved, which is believed when it answers at the new address.
+    // It may have moved: its new address is taken over when it answers there.
     if primary.peers.contains_key(&hello.run_id) {
         learn(shared, &mut primary, hello);
     }
     primaries.insert(hello.name.clone(), primary);
 }
 
-/// A candidate has answered: what it has said is taken.
+/// Takes the hellos of a candidate that has answered.
 pub(crate) fn believe(shared: &mut Shared, primaries: &mut Primaries, candidate: Candidate) {
     let mut link = Some(candidate.link);
     for hello in candidate.hellos.values() {
@@ -57,9 +65,10 @@ pub(crate) fn believe(shared: &mut Shared, primaries: &mut Primaries, candidate:
     }
 }
 
-/// Takes the hello of a Sentinel that is there. `asked`: the link over which it has said so.
+/// Takes the hello of a Sentinel that is known to exist. `asked`: the link over which it has
+/// answered.
 fn take(shared: &mut Shared, primaries: &mut Primaries, hello: &Hello, asked: &mut Option<LinkId>) {
-    // It leaves the map meanwhile, so that the others can be looked at.
+    // It leaves the map meanwhile, so that the others can be borrowed.
     let Some(mut primary) = primaries.remove(&hello.name) else {
         return;
     };
@@ -69,7 +78,7 @@ fn take(shared: &mut Shared, primaries: &mut Primaries, hello: &Hello, asked: &m
     primaries.insert(hello.name.clone(), primary);
 }
 
-/// What follows from the hello of a known Sentinel.
+/// Takes over the epoch and the configuration of a known Sentinel's hello.
 fn learn(shared: &mut Shared, primary: &mut Primary, hello: &Hello) {
     primary.calm_until = 0;
     // A configuration's epoch was a current one.
@@ -143,7 +152,7 @@ fn meet(
     true
 }
 
-/// The first PING on a link that is there already.
+/// Sends the first PING on an existing link.
 fn ping_peer(shared: &mut Shared, primary: &Primary, run_id: &[u8]) {
     let target = Target {
         primary: primary.name.clone(),
@@ -153,7 +162,7 @@ fn ping_peer(shared: &mut Shared, primary: &Primary, run_id: &[u8]) {
     monitor::ping(shared, link, &primary.settings, &target);
 }
 
-/// Another Sentinel is known at this address: it was replaced, and is forgotten everywhere.
+/// Forgets, in all groups, another Sentinel that is known at this address: it was replaced.
 fn evict_from(
     shared: &mut Shared,
     primary: &mut Primary,
@@ -174,7 +183,7 @@ fn evict_from(
     }
 }
 
-/// A Sentinel has moved: the other primaries' groups learn of it, and its link begins anew.
+/// Moves a Sentinel to its new address in the other primaries' groups, and begins its link anew.
 fn move_everywhere(
     shared: &mut Shared,
     primary: &Primary,
@@ -200,7 +209,7 @@ fn move_everywhere(
     }
 }
 
-/// The sender's configuration is newer than ours.
+/// Takes over the sender's configuration, which is newer than ours.
 fn take_over(shared: &mut Shared, primary: &mut Primary, hello: &Hello) {
     let Some(to) = shared.address(&hello.primary_host, hello.primary_port) else {
         return;

@@ -49,7 +49,8 @@ fn check_group(shared: &mut Shared, primary: &mut Primary) {
     }
 }
 
-/// It answers, but is no primary: it says so for too long, or it has been rebooting for too long.
+/// Whether it answers but is no primary: for too long it has reported that it is a replica, or has
+/// been rebooting.
 fn is_unfit(shared: &Shared, primary: &Primary) -> bool {
     let (now, settings) = (shared.now, &primary.settings);
     let patience = settings.down_after_ms + 2 * shared.periods.info;
@@ -60,7 +61,7 @@ fn is_unfit(shared: &Shared, primary: &Primary) -> bool {
     is_replica || reboots
 }
 
-/// Closes connections that look dead, and notes whether the instance is down; returns the event.
+/// Closes connections that look dead, and records whether the instance is down; returns the event.
 fn check_one(
     shared: &mut Shared,
     watch: &mut Watch,
@@ -110,7 +111,7 @@ fn close_stale(shared: &mut Shared, watch: &Watch, down_after_ms: Ms) {
     }
 }
 
-/// Notes whether enough Sentinels see the primary as down. This is no vote: their answers may be
+/// Records whether enough Sentinels see the primary as down. This is no vote: their answers may be
 /// some seconds old.
 fn check_agreed(shared: &mut Shared, primary: &mut Primary) {
     let quorum = primary.settings.quorum;

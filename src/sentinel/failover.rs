@@ -1,9 +1,11 @@
 //! The failover of a primary, state by state.
 //!
-//!     WaitStart -> SelectReplica -> SendReplicaofNoOne -> WaitPromotion -> ReconfReplicas -> UpdateConfig
+//!     WaitStart -> SelectReplica -> SendReplicaofNoOne -> WaitPromotion
+//!               -> ReconfReplicas -> UpdateConfig
 //!
 //! Up to WaitPromotion it may be aborted. INFO of the promoted replica ends that state (`refresh`):
-//! from then on the new configuration is a fact, has its epoch, and is told to all.
+//! from then on the new configuration is a fact, has its epoch, and is announced by hellos. The
+//! election is `votes`'s, the choice of a replica `select`'s, the orders to nodes are `orders`'s.
 
 use super::actions::{Action, Level};
 use super::address::Address;
@@ -19,7 +21,7 @@ use super::shared::{DESYNC_MAX_MS, Reporter, Shared, Simulated};
 use super::time::Ms;
 use super::votes;
 
-/// A coordinated failover with less time than this left is not worth the order.
+/// The least time left of a coordinated failover for which the order is sent.
 const HAND_OVER_MS_MIN: Ms = 1000;
 
 /// Begins an attempt in a new epoch.
@@ -74,11 +76,11 @@ fn start_if_needed(shared: &mut Shared, primary: &mut Primary) -> bool {
 
 /// The time between the beginnings of two Sentinels that see a primary as down at the same moment.
 const TURN_MS: Ms = 100;
-/// Those behind do not wait longer.
+/// Sentinels after this place in the order wait no longer than it.
 const TURNS_MAX: usize = 5;
 
-/// How long to leave the start to others: Sentinels that are connected go in the order of their run
-/// ids, so that votes are not split.
+/// How long to leave the start to others: connected Sentinels start in the order of their run ids,
+/// so that votes are not split.
 fn turn_ms(shared: &Shared, primary: &Primary) -> Ms {
     let is_before =
         |(run_id, peer): &(&Vec<u8>, &Peer)| shared.reaches(&peer.watch) && **run_id < shared.my_id;
@@ -137,7 +139,7 @@ fn abort(shared: &mut Shared, primary: &mut Primary, channel: &'static str, why:
 
 fn wait_start(shared: &mut Shared, primary: &mut Primary) {
     let leader = votes::leader(shared, primary, primary.failover.epoch);
-    // Our vote and the epoch are in the file, too.
+    // A leader's own vote and epoch must be in the file, too.
     let is_mine = |leader: &Vec<u8>| shared.is_me(leader);
     let is_leader = leader.as_ref().is_some_and(is_mine) && shared.out.is_saved();
     if !is_leader && primary.failover.kind != FailoverKind::Forced {
@@ -160,7 +162,7 @@ fn wait_start(shared: &mut Shared, primary: &mut Primary) {
     reporter.primary(shared, Level::Warning, "+failover-state-select-slave", "");
 }
 
-/// The next state.
+/// Enters a state, with a line in the history.
 pub(crate) fn enter(shared: &Shared, primary: &mut Primary, state: FailoverState) {
     record::state(shared, primary, state);
     primary.failover.enter(state, shared.now);
@@ -194,11 +196,10 @@ pub(crate) fn report_replica(
     }
 }
 
-/// How long INFO is waited for that replicas have been asked for since the primary is down.
+/// How long a failover waits for replicas' INFO from after the end of their primary.
 const FRESH_INFO_MS_MAX: Ms = 1000;
 
-/// Whether a replica that is connected has not yet said how much data it has, now that the primary
-/// sends no more.
+/// Whether a connected replica has yet to report its offset since the primary went down.
 fn awaits_info(shared: &Shared, primary: &Primary) -> bool {
     let Some(since) = primary.node.watch.down_since else {
         return false;
@@ -244,7 +245,7 @@ fn send_replicaof_no_one(shared: &mut Shared, primary: &mut Primary) {
     }
 }
 
-/// Asks the promoted replica for INFO right behind its order.
+/// Asks the promoted replica for INFO right after its order.
 fn ask_promoted(shared: &mut Shared, primary: &Primary) {
     if let (Some(name), Some(replica)) = (&primary.failover.promoted, primary.promoted()) {
         let target = Target {
@@ -279,13 +280,13 @@ fn is_on_the_way(replica: &Replica) -> bool {
     matches!(replica.reconf, Reconf::Sent(_) | Reconf::InProgress)
 }
 
-/// The parts of a primary that reconfiguring its replicas needs, apart from each other.
+/// The address of the replica that is promoted.
 fn promoted_address(primary: &Primary) -> Option<Address> {
     let promoted = primary.promoted()?;
     Some(promoted.node.watch.address.clone())
 }
 
-/// Tells the replicas of the new primary, `parallel-syncs` at a time.
+/// Orders the replicas to follow the new primary, `parallel-syncs` at a time.
 fn reconf_replicas(shared: &mut Shared, primary: &mut Primary) {
     let Some(to) = promoted_address(primary) else {
         return;
@@ -303,7 +304,8 @@ fn reconf_replicas(shared: &mut Shared, primary: &mut Primary) {
         if is_promoted || replica.reconf == Reconf::Done {
             continue;
         }
-        // One that does not follow is left alone: it will be found at the wrong primary later.
+        // A replica that does not follow is left alone: `refresh` will find it at the wrong
+        // primary.
         if let Reconf::Sent(at) = replica.reconf
             && now - at > shared.periods.reconf_timeout
         {
@@ -328,10 +330,10 @@ fn reconf_replicas(shared: &mut Shared, primary: &mut Primary) {
     }
 }
 
-/// The end: all replicas that can be reached follow the new primary, or the time is up.
+/// Ends the state when all replicas that can be reached follow the new primary, or the time is up.
 fn detect_end(shared: &mut Shared, primary: &mut Primary) {
     let now = shared.now;
-    // The promoted replica must be there.
+    // The promoted replica must not be down.
     if primary
         .promoted()
         .is_none_or(|replica| replica.node.watch.is_down)
@@ -360,7 +362,7 @@ fn detect_end(shared: &mut Shared, primary: &mut Primary) {
     }
 }
 
-/// The time is up: those that were not told yet are told, as far as they can be reached.
+/// Orders all other replicas that can be reached to follow the new primary, as the time is up.
 fn notify_the_rest(shared: &mut Shared, primary: &mut Primary) {
     let Some(to) = promoted_address(primary) else {
         return;
@@ -416,7 +418,7 @@ pub(crate) fn report_switch(shared: &mut Shared, primary: &Primary, to: &Address
     reporter.plain(shared, Level::Warning, "+switch-master", text);
 }
 
-/// Queues the script that tells clients of a new primary.
+/// Queues the script that reconfigures clients for a new primary.
 pub(crate) fn run_reconfig_script(
     shared: &mut Shared,
     primary: &Primary,

@@ -1,4 +1,12 @@
-//! Making and resetting what is watched: primaries, replicas, other Sentinels, their links.
+//! Making and resetting the watched groups: primaries, replicas, other Sentinels, their links.
+//!
+//! A replica's name is its address as it was when it was added; none is added at the address of
+//! another. A Sentinel that several groups know has one link, which counts them (`Links`). Each
+//! instance that leaves a group gives back its link. A switch of the primary's address keeps the
+//! old one as a replica, and asks for a save.
+//!
+//! Cost: O(replicas) to add one, O(primaries) to add a Sentinel. Sentinels are found in
+//! `discovery`, replicas in `refresh`; the file's text is `config`'s.
 
 use super::actions::Level;
 use super::address::Address;
@@ -57,7 +65,7 @@ pub(crate) fn report_replica(shared: &mut Shared, primary: &Primary, name: &[u8]
 }
 
 /// The link to a Sentinel: that of another primary's group, if it is watched there, too; otherwise
-/// the one over which it was asked who it is.
+/// the link over which it was asked for its run id, or a new one.
 pub(crate) fn link_to_peer(
     shared: &mut Shared,
     others: &Primaries,
@@ -124,8 +132,8 @@ fn release_peers(shared: &mut Shared, primary: &mut Primary) {
     }
 }
 
-/// Forgets what was found out about a primary: its replicas, its state, a failover; with
-/// `with_peers` also the other Sentinels. Its settings, epochs and vote epoch stay.
+/// Forgets a primary's replicas, state and failover; with `with_peers` also the other Sentinels.
+/// Its settings, epochs and vote epoch stay.
 pub(crate) fn reset(shared: &mut Shared, primary: &mut Primary, with_peers: bool) {
     let now = shared.now;
     release_replicas(shared, primary);
@@ -207,8 +215,8 @@ fn from_known(shared: &mut Shared, others: &Primaries, known: &KnownPrimary) -> 
     Some(primary)
 }
 
-/// What the file is to hold. Between promotion and the end of a failover the promoted replica is
-/// written as the primary, and the old primary in its place.
+/// The settings and the state to be saved. Between promotion and the end of a failover the promoted
+/// replica is saved as the primary, and the old primary in its place.
 pub(crate) fn setup(shared: &Shared, primaries: &Primaries) -> Setup {
     let by_name = shared.globals.announce_hostnames;
     let shown = |address: &Address| address.shown(by_name).to_vec();

@@ -1,7 +1,7 @@
 //! Links to data nodes and to other Sentinels: their connections, and the replies they owe.
 //!
 //! A data node has two connections, for commands and for its channel of hellos. Another Sentinel
-//! has one, which all primaries share that it watches, too: a link counts its owners.
+//! has one, shared by all primaries that both of us watch: a link counts its owners.
 //!
 //! A connection has a number that is never used again, so that a late event of an old connection is
 //! recognised. Requests leave only on a connection that is established.
@@ -20,7 +20,7 @@ pub(crate) struct LinkId(u32);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct ConnId(pub u64);
 
-/// What a connection is for.
+/// The purpose of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ConnKind {
     Commands,
@@ -44,7 +44,7 @@ pub(crate) enum Member {
     Peer(Vec<u8>),
 }
 
-/// What a reply is to.
+/// The request that a reply answers.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Expected {
     /// Nothing depends on the reply: its effect is seen in INFO.
@@ -54,7 +54,7 @@ pub(crate) enum Expected {
     Hello(Target),
     /// SENTINEL IS-MASTER-DOWN-BY-ADDR.
     IsDown(Target),
-    /// SENTINEL MYID, to one that is not known yet.
+    /// SENTINEL MYID, to a Sentinel that is not known yet.
     RunId,
     /// SUBSCRIBE: without it the connection is of no use.
     Subscribed,
@@ -72,7 +72,7 @@ pub(crate) struct Conn {
     pub expected: VecDeque<Expected>,
 }
 
-/// A link, and what its connections say about the instance's health.
+/// A link, and the instance's health as its connections show it.
 #[derive(Debug)]
 pub(crate) struct Link {
     pub owners: usize,
@@ -88,7 +88,7 @@ pub(crate) struct Link {
     pub pinged_since: Option<Ms>,
     /// The last PING.
     pub pinged_at: Option<Ms>,
-    /// The last reply to PING, whatever it was.
+    /// The last reply to PING of any kind.
     pub pong_at: Ms,
     /// The start of the last simple reply or error that came to a PING.
     pub last_reply: Vec<u8>,
@@ -98,7 +98,7 @@ pub(crate) struct Link {
     pub last_error: Option<(Ms, String)>,
 }
 
-/// So much of a reply to PING is kept.
+/// Bytes of a reply to PING that are kept.
 const REPLY_BYTES_MAX: usize = 80;
 
 impl Link {
@@ -130,7 +130,7 @@ impl Link {
         self.commands.as_ref().map_or(0, |conn| conn.expected.len())
     }
 
-    /// As if it were new, but with its connections.
+    /// Resets the health to that of a new link; the connections stay.
     pub(crate) fn forget_health(&mut self, now: Ms) {
         self.pinged_since = Some(now);
         self.pinged_at = None;
@@ -139,7 +139,7 @@ impl Link {
         self.last_error = None;
     }
 
-    /// Keeps the reply to a PING. The same one again costs nothing.
+    /// Keeps the reply to a PING. A repeated reply costs nothing.
     pub(crate) fn note_reply(&mut self, text: &[u8]) {
         let text = &text[..text.len().min(REPLY_BYTES_MAX)];
         if self.last_reply != text {
@@ -159,7 +159,7 @@ impl Link {
 /// All links.
 #[derive(Debug, Default)]
 pub(crate) struct Links {
-    /// By their numbers; those of links that are gone are used again.
+    /// By their numbers; the number of a link that is gone is used again.
     links: Vec<Option<Link>>,
     free: Vec<LinkId>,
     by_conn: BTreeMap<ConnId, (LinkId, ConnKind)>,
@@ -190,7 +190,7 @@ impl Links {
             .expect("a link with an owner")
     }
 
-    /// One owner less; the last one closes it.
+    /// Removes an owner; without owners the link is closed.
     pub(crate) fn release(&mut self, id: LinkId, out: &mut Outbox) {
         self.get_mut(id).owners -= 1;
         if self.get(id).owners == 0 {
@@ -245,7 +245,8 @@ impl Links {
         self.by_conn.get(&conn).copied()
     }
 
-    /// The other end, or the driver, has closed it. From now on a PING would have no reply.
+    /// Records that the other end, or the driver, has closed a connection. From now on a PING would
+    /// have no reply.
     pub(crate) fn closed(&mut self, conn: ConnId, now: Ms) {
         if let Some((id, kind)) = self.by_conn.remove(&conn) {
             let link = self.get_mut(id);
@@ -256,7 +257,7 @@ impl Links {
         }
     }
 
-    /// It is established.
+    /// Records that a connection is established.
     pub(crate) fn established(&mut self, conn: ConnId, local_ip: Vec<u8>) {
         if let Some((id, kind)) = self.find(conn)
             && let Some(conn) = self.get_mut(id).conn_mut(kind)
@@ -265,7 +266,7 @@ impl Links {
         }
     }
 
-    /// What the next reply of a connection is to.
+    /// Takes the request that the next reply of a connection answers.
     pub(crate) fn take_expected(&mut self, id: LinkId, kind: ConnKind) -> Option<Expected> {
         let conn = self.get_mut(id).conn_mut(kind).as_mut()?;
         conn.expected.pop_front()

@@ -7,20 +7,22 @@
 //!     the file --config--> Setup --> Sentinel --config--> the file
 //!                                     |  ^
 //!                       pop: Action   |  |  tick, connected, refused, closed, reply, resolved,
-//!                                     v  |  persisted, script_started, script_ended, command, publish
+//!                                     v  |  persisted, script_started, script_ended,
+//!                                     |  |  command, publish
 //!                                    driver
 //!
 //! Invariants
 //!   1. One vote per primary and epoch, also across crashes: what the process decides is saved
 //!      before it leaves. After [`Action::Persist`](actions::Action::Persist) no action is handed
 //!      out until `persisted`, and a reply may have to wait for it ([`After`](commands::After)).
-//!   2. A failover that nobody asked for needs the votes of a majority of all Sentinels ever heard
-//!      of, and the primary's quorum.
+//!   2. A failover that no operator asked for needs the votes of a majority of all Sentinels ever
+//!      known, and the primary's quorum.
 //!   3. In TILT no data node gets an order, and no failover begins.
 //!   4. Nothing here reads a clock, a socket, a file or a source of randomness: times come with
 //!      each event, the seed with the start.
 //!
-//! Cost: a tick visits every instance; between changes it allocates a few short texts per primary.
+//! Cost: a tick skips a primary's group at rest (`Primary::calm_until`) and visits every instance
+//! of the others; without a change such a visit allocates a few short texts.
 //!
 //! # The driver's duties
 //!
@@ -56,8 +58,8 @@
 //!
 //! - If the file cannot be written, no vote is given and no election is begun or won until it can
 //!   be; Redis logs it and goes on.
-//! - How long a primary is down counts from when it was last heard of, for the choice of a replica
-//!   (`select`): after a TILT Redis may find none good enough.
+//! - For the choice of a replica (`select`), a primary is down since its last valid reply; Redis
+//!   counts from SDOWN, and after a TILT may find no replica good enough.
 //! - `rename-command` applies to data nodes only, not to other Sentinels.
 //! - INFO, a hello and the question whether a primary is down are not repeated while one has no
 //!   reply.
@@ -69,7 +71,7 @@
 //! - The events `-cmd-link-reconnection` and `-pubsub-link-reconnection` (of level `Debug`) report
 //!   every connection that does not come about; Redis's only those that fail at once.
 //!
-//! TLS of the links: `Connect` does not say it; it follows from the server's `tls-replication`.
+//! TLS of the links is decided by the server's `tls-replication`, not by `Connect`.
 
 mod actions;
 mod address;

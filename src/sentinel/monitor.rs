@@ -1,4 +1,12 @@
 //! Watching one instance: connections, and PING, INFO and hellos at their times.
+//!
+//! Missing connections are begun at most once per PING period. INFO and a hello are not repeated
+//! while their reply is due, and nothing periodic is sent while a link owes 100 replies for each of
+//! its owners. Requests that are nearly due leave with a PING, in one write. A save of the epoch
+//! precedes a hello.
+//!
+//! Cost: O(1) for each instance of a group that is visited; `calm_until` is the moment before which
+//! a visit would do nothing. Replies are handled in `core`, silence is judged in `down`.
 
 use super::actions::{Action, Level};
 use super::address::is_ip;
@@ -13,7 +21,7 @@ use super::time::Ms;
 /// No more requests are sent over a link, for each of its owners, while so many have no reply.
 const PENDING_MAX: usize = 100;
 
-/// How often a replica is asked for INFO that has been given a new primary just now.
+/// The period of INFO for a replica that was ordered to follow a new primary just now.
 const INFO_SOON_MS: Ms = 100;
 
 /// Whether a hello to the primary would wait: its writes are paused, and PUBLISH with them.
@@ -22,7 +30,7 @@ fn is_muted(primary: &Primary) -> bool {
     failover.kind == FailoverKind::Coordinated && failover.state <= FailoverState::WaitPromotion
 }
 
-/// What the periodic requests of one instance depend on.
+/// The conditions of one instance's periodic requests.
 struct Due<'a> {
     target: Target,
     settings: &'a PrimarySettings,
@@ -67,8 +75,8 @@ pub(crate) fn tend(shared: &mut Shared, primary: &mut Primary) {
     for (name, replica) in replicas {
         let node = &mut replica.node;
         // A replica that lost its primary is watched closely: it may be promoted, by us or by
-        // others. While roles change, the change is seen soon; and what a replica has is known from
-        // after the end of its primary.
+        // others. While roles change, a new role is seen soon; and a replica's offset is asked for
+        // once its primary is down.
         let is_changing = matches!(replica.reconf, Reconf::Sent(_) | Reconf::InProgress);
         let is_old = node
             .info_at
@@ -140,7 +148,7 @@ fn reconnect(shared: &mut Shared, watch: &Watch, is_data_node: bool) {
     }
 }
 
-/// What is sent first on a connection: AUTH, a name, then PING or SUBSCRIBE.
+/// Sends the first requests on a connection: AUTH, a name, then PING or SUBSCRIBE.
 pub(crate) fn greet(
     shared: &mut Shared,
     link: LinkId,
@@ -148,7 +156,7 @@ pub(crate) fn greet(
     settings: &PrimarySettings,
     target: Target,
 ) {
-    // Names of commands are those of the data nodes; another Sentinel has its own.
+    // `rename-command` applies to data nodes only, not to other Sentinels.
     let is_peer = matches!(target.member, Member::Peer(_));
     let send = |shared: &mut Shared, words: &[&[u8]], expected| {
         let mut words = words.to_vec();
@@ -203,7 +211,7 @@ fn own_name(shared: &Shared, purpose: &[u8]) -> Vec<u8> {
     [b"sentinel-", my_id, purpose].concat()
 }
 
-/// What is sent first to a Sentinel that is not known yet.
+/// Sends the first requests, AUTH and a name, to a Sentinel that is not known yet.
 pub(crate) fn log_in_to_peer(shared: &mut Shared, link: LinkId) {
     let (user, pass) = credentials_for_peers(shared);
     if !pass.is_empty() {
@@ -218,7 +226,7 @@ pub(crate) fn log_in_to_peer(shared: &mut Shared, link: LinkId) {
     shared.send(link, &[b"CLIENT", b"SETNAME", &name], Expected::Ignored);
 }
 
-/// Keeps and reports why a connection could not be established.
+/// Records and reports why a connection could not be established.
 pub(crate) fn refused(
     shared: &mut Shared,
     (primary, member): (&Primary, &Member),
@@ -263,8 +271,8 @@ pub(crate) fn ping(shared: &mut Shared, link: LinkId, settings: &PrimarySettings
     }
 }
 
-/// Whether a request is due whose last one is so old. Those that are about due leave with a PING:
-/// one write, and one read of the replies.
+/// Whether a request is due `age` after the last one. Requests that are nearly due leave with a
+/// PING: one write, and one read of the replies.
 fn is_due(age: Ms, period: Ms, ping_period: Ms, with_ping: bool) -> bool {
     let slack = if period > ping_period {
         ping_period / 2
@@ -281,7 +289,7 @@ fn is_due(age: Ms, period: Ms, ping_period: Ms, with_ping: bool) -> bool {
 /// How long a request waits for the next PING: a little more than the time between two ticks.
 const WAIT_FOR_PING_MS: Ms = 110;
 
-/// When something is due next for a watch; now, if its links are not up or it is down.
+/// When the next request to an instance is due; now, if its links are not up or it is down.
 fn next_due(shared: &Shared, watch: &Watch, settings: &PrimarySettings, info: Option<Ms>) -> Ms {
     let (now, periods) = (shared.now, &shared.periods);
     let link = shared.links.get(watch.link);
@@ -292,7 +300,7 @@ fn next_due(shared: &Shared, watch: &Watch, settings: &PrimarySettings, info: Op
     let pinged_at = link.pinged_at.unwrap_or(now);
     let mut next = (link.pong_at + ping_period).max(pinged_at + ping_period / 2);
     if let Some(since) = link.pinged_since {
-        // From then on it is suspected, and looked at in each tick.
+        // From then on it is suspected, and visited in each tick.
         next = next.min(since + settings.down_after_ms / 2);
     }
     if let Some(at) = info {
@@ -303,8 +311,8 @@ fn next_due(shared: &Shared, watch: &Watch, settings: &PrimarySettings, info: Op
     next.min(watch.published_at + periods.publish)
 }
 
-/// When the group must be looked at next, if nothing new is heard of it before; now, if it is not
-/// at rest.
+/// When the group must be visited next, unless an event of it comes first; now, if it is not at
+/// rest.
 pub(crate) fn calm_until(shared: &Shared, primary: &Primary) -> Ms {
     let now = shared.now;
     let node = &primary.node;
@@ -330,7 +338,7 @@ pub(crate) fn calm_until(shared: &Shared, primary: &Primary) -> Ms {
     first.min(of_node(node))
 }
 
-/// Asks for INFO, whatever was asked before.
+/// Asks for INFO, even if a reply to INFO is still to come.
 pub(crate) fn ask_info(
     shared: &mut Shared,
     link: LinkId,
@@ -377,7 +385,7 @@ fn send_due(shared: &mut Shared, watch: &mut Watch, due: &Due<'_>) {
         if !awaits(shared.links.get(watch.link), &expected)
             && let Some(hello) = shared.hello(due.about, watch.link)
         {
-            // The epoch that it spreads is on disk.
+            // The epoch that it announces is saved first.
             shared.out.persist_wanted();
             let words: [&[u8]; 3] = [command(b"PUBLISH"), CHANNEL, &hello.text()];
             shared.send(watch.link, &words, expected);

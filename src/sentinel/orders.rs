@@ -24,12 +24,12 @@ fn transaction(
 }
 
 const REWRITE: &[&[u8]] = &[b"CONFIG", b"REWRITE"];
-/// Clients are closed, so that they ask for the primary again.
+/// Closes clients, so that they ask for the primary again.
 const KILL_NORMAL: &[&[u8]] = &[b"CLIENT", b"KILL", b"TYPE", b"normal"];
 const KILL_PUBSUB: &[&[u8]] = &[b"CLIENT", b"KILL", b"TYPE", b"pubsub"];
 
-/// Makes a node a replica of `primary`, or a primary. A failover that it is stuck in is ended
-/// first: it would refuse the order.
+/// Makes a node a replica of `primary`, or a primary. A failover in which the node is stuck is
+/// ended first, as the node would refuse the order.
 pub(crate) fn send_replica_of(
     shared: &mut Shared,
     node: &Node,
@@ -50,8 +50,8 @@ pub(crate) fn send_replica_of(
     transaction(shared, node, settings, &commands)
 }
 
-/// Asks a primary to hand over to a replica. Writes are paused for as long, so that no client meets
-/// the old primary as a replica before its connection is closed.
+/// Asks a primary to hand over to a replica within `timeout_ms`. Writes are paused for that time,
+/// so that no client meets the old primary as a replica before its connection is closed.
 pub(crate) fn send_failover(
     shared: &mut Shared,
     node: &Node,

@@ -1,8 +1,9 @@
-//! What follows from a data node's INFO: new replicas, a promotion, roles and primaries that differ
-//! from the configuration.
+//! A data node's INFO and its consequences: new replicas, a promotion, the repair of roles and
+//! primaries that differ from the configuration.
 //!
 //! A node that differs is put back only after some time, in which a newer configuration would have
-//! come, and only while the primary is fine. In TILT nothing is done.
+//! arrived, and only while the primary is fine. In TILT INFO is recorded and new replicas are
+//! added, but no replica's role has consequences.
 
 use super::actions::Level;
 use super::explain::record;
@@ -97,7 +98,7 @@ fn refresh_replica(
     }
 }
 
-/// The primary can be trusted to be the right one.
+/// Whether the primary can be trusted to be the right one.
 fn is_sane(shared: &Shared, primary: &Primary) -> bool {
     let node = &primary.node;
     let age_max = shared.periods.info * 2;
@@ -126,7 +127,8 @@ fn put_back(
     }
 }
 
-/// A replica says that it is a primary: the promoted one has been promoted, another is put back.
+/// Handles a replica that reports to be a primary: the promoted one is confirmed, any other put
+/// back.
 fn found_as_primary(shared: &mut Shared, primary: &mut Primary, name: &[u8]) {
     if !primary.is_promoted(name) {
         let since = primary.replicas[name].node.role_since;
@@ -166,7 +168,7 @@ fn found_as_primary(shared: &mut Shared, primary: &mut Primary, name: &[u8]) {
     publish_soon(shared, primary);
 }
 
-/// A replica whose own failover does not end.
+/// Puts back a replica whose own failover does not end.
 fn put_back_if_stuck(shared: &mut Shared, primary: &Primary, name: &[u8]) {
     let node = &primary.replicas[name].node;
     if node.failover == FailoverSeen::Yes {
@@ -176,7 +178,7 @@ fn put_back_if_stuck(shared: &mut Shared, primary: &Primary, name: &[u8]) {
     }
 }
 
-/// A replica of another primary.
+/// Puts back a replica that follows another primary.
 fn put_back_if_elsewhere(shared: &mut Shared, primary: &Primary, name: &[u8]) {
     let node = &primary.replicas[name].node;
     let address = &primary.node.watch.address;
@@ -188,7 +190,7 @@ fn put_back_if_elsewhere(shared: &mut Shared, primary: &Primary, name: &[u8]) {
     }
 }
 
-/// A replica that was told of the new primary: it names it, then its link is up.
+/// Follows a replica that was ordered to the new primary: first it names it, then its link is up.
 fn follow_reconf(shared: &mut Shared, primary: &mut Primary, name: &[u8]) {
     let to = primary
         .promoted()

@@ -1,4 +1,4 @@
-//! The queue of scripts: what is to be run, runs, or waits for another attempt.
+//! The queue of scripts: those to be run, those that run, and those that wait for another attempt.
 //!
 //! At most 16 run at once and 256 are queued; beyond that the oldest that does not run is dropped.
 //! A script that exits with 1, or is killed by a signal, is tried again, ten times in all, after 30
@@ -30,7 +30,7 @@ pub(crate) enum JobState {
 pub(crate) struct Job {
     id: JobId,
     pub argv: Vec<Vec<u8>>,
-    /// What it reads from its standard input.
+    /// Its standard input.
     input: Vec<u8>,
     pub attempts: u32,
     pub state: JobState,
@@ -91,7 +91,7 @@ impl Scripts {
         }
     }
 
-    /// Starts what may start, oldest first, and kills what runs too long.
+    /// Starts scripts that may start, oldest first, and kills those that run too long.
     pub(crate) fn tick(&mut self, now: Ms, periods: &Periods, out: &mut Outbox) {
         let mut running = self.running();
         for job in &mut self.jobs {

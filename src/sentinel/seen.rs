@@ -1,4 +1,4 @@
-//! What metrics and health checks need to know of the primaries.
+//! The primaries as metrics and health checks need them.
 
 use super::core::Sentinel;
 use super::instances::{Node, Peer, Primary};
@@ -6,7 +6,7 @@ use super::shared::Shared;
 use super::time::Ms;
 use super::votes::Reach;
 
-/// Whether a primary is there.
+/// The status of a primary.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Status {
     Ok,
@@ -45,12 +45,12 @@ pub(crate) struct Seen<'s> {
     pub status: Status,
     /// All known Sentinels, ourselves included.
     pub sentinels: usize,
-    /// Those that are connected and were heard of within five hello periods, ourselves included.
+    /// Sentinels that are connected and have sent a hello within five periods, ourselves included.
     pub sentinels_usable: usize,
     pub replicas: usize,
-    /// Those that are connected, not down, and have a link to their primary.
+    /// Replicas that are connected, not down, and have a link to their primary.
     pub replicas_usable: usize,
-    /// What SENTINEL CKQUORUM says.
+    /// The result of SENTINEL CKQUORUM.
     pub reach: Reach,
     pub quorum: usize,
     pub down_after_ms: Ms,

@@ -1,4 +1,4 @@
-//! Which replica is to be the primary.
+//! The choice of the replica to be promoted.
 //!
 //! It must be reachable, have answered a PING within five PING periods and an INFO lately, have a
 //! priority other than 0, and not have been without its primary for much longer than that is down.
@@ -69,8 +69,8 @@ pub(crate) fn unfit(shared: &Shared, primary: &Primary, replica: &Replica) -> Op
     } else {
         periods.info * 3
     };
-    // Since it was last heard of, which in TILT is long before it is noticed that it is down: Redis
-    // counts from then on, and after a TILT may find no replica good enough, ever.
+    // Counted from its last valid reply, which in TILT is long before SDOWN: Redis counts from
+    // SDOWN, and after a TILT may find no replica good enough, ever.
     let heard_at = shared.links.get(down.link).available_at;
     let down_ms = match down.down_since {
         Some(since) if down.is_down => now - since.min(heard_at),

@@ -1,4 +1,13 @@
-//! What all primaries share: time, settings, links, actions, scripts; and how an event is reported.
+//! The state that all primaries share: time, settings, links, actions, scripts; and the reports of
+//! events.
+//!
+//! `Sentinel` owns one `Shared` beside the primaries, so that a function can borrow both. `now` is
+//! set before each event and never read from a clock. Every effect leaves by `out`, in order. An
+//! event of level `Warning` about a primary also queues its notification script.
+//!
+//! Cost: a `Reporter` copies the name, address and script of its primary, so that it outlives
+//! changes of that primary. The callers decide which events to report; the queue of scripts is
+//! `scripts`'s.
 
 use super::actions::{Action, Level, Outbox};
 use super::address::{Address, Names, is_ip};
@@ -14,7 +23,7 @@ use super::time::{Ms, Now, Periods};
 /// A random start lies within this time, so that Sentinels do not all ask for votes at once.
 pub(crate) const DESYNC_MAX_MS: u64 = 1000;
 
-/// What the server around the core knows of itself.
+/// The server's own facts that the core needs.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Own {
     /// The port that others reach us by.
@@ -36,7 +45,7 @@ bitflags::bitflags! {
 #[derive(Debug, Default)]
 pub(crate) struct Tilt {
     pub since: Option<Ms>,
-    /// From when to when the last one was.
+    /// The beginning and the end of the last TILT.
     pub ended: Option<(Ms, Ms)>,
     /// The clocks at the last tick.
     pub last: Now,
@@ -46,7 +55,7 @@ pub(crate) struct Tilt {
 #[derive(Debug)]
 pub(crate) struct Shared {
     pub now: Ms,
-    /// The wall clock at the same moment, for those who read of it.
+    /// The wall clock at the same moment, for texts.
     pub wall_ms: Ms,
     pub own: Own,
     pub my_id: Vec<u8>,
@@ -94,7 +103,8 @@ impl Shared {
         !watch.is_down && self.links.get(watch.link).is_up()
     }
 
-    /// An address as it is given. `None`: a name, and names are not resolved.
+    /// An address by its host, whose name is resolved if need be. `None`: a name, and names are not
+    /// resolved.
     pub(crate) fn address(&mut self, host: &[u8], port: u16) -> Option<Address> {
         if !is_ip(host) {
             if !self.globals.resolve_hostnames {
@@ -132,7 +142,7 @@ impl Shared {
         self.links.send(link, kind, words, expected, &mut self.out)
     }
 
-    /// Our own address on a link: what the file says, or what the connection has.
+    /// Our own address on a link: `announce-ip`, or that of the connection.
     fn announced_host(&self, link: LinkId) -> Option<Vec<u8>> {
         if !self.globals.announce_ip.is_empty() {
             return Some(self.globals.announce_ip.clone());
@@ -163,7 +173,7 @@ impl Shared {
     }
 }
 
-/// What hellos say of a primary.
+/// A primary's part of a hello.
 pub(crate) struct About {
     name: Vec<u8>,
     host: Vec<u8>,
@@ -248,7 +258,7 @@ impl Reporter {
         shared.event(level, channel, text);
     }
 
-    /// What a notification script reads.
+    /// The standard input of a notification script.
     fn json(
         &self,
         shared: &Shared,

@@ -1,10 +1,10 @@
-//! What anybody may say who can publish a hello or reach our port, and what it may cost.
+//! Messages of strangers: anyone who can publish a hello or reach our port; and their bounded cost.
 //!
 //! - A Sentinel that a hello names is a candidate until it has answered with its run id on a link
 //!   of ours. Until then it counts for no majority and is not saved.
 //! - Candidates are bounded in number, rate and time; the Sentinels of a primary in number.
-//! - Epochs so high that no failover would be left after them are refused. What hellos and requests
-//!   for votes change has a rate.
+//! - Epochs so high that no failover would be left after them are refused. Changes by hellos and by
+//!   requests for votes have a rate.
 
 use std::collections::BTreeMap;
 
@@ -22,12 +22,12 @@ use crate::resp::ReplyValue;
 pub(crate) const PEERS_MAX: usize = 128;
 /// Candidates at a time.
 const CANDIDATES_MAX: usize = 32;
-/// A candidate that has not answered after this time is none any more. Its next hello makes it one
-/// again.
+/// A candidate that has not answered after this time is forgotten. Its next hello makes it a
+/// candidate again.
 const PATIENCE_MS: Ms = 5000;
-/// Epochs up to here are believed: as many failovers are left.
+/// Epochs up to here are believed: as many failovers are left after them.
 pub(crate) const EPOCH_MAX: u64 = 1 << 62;
-/// Beyond it, those of Sentinels that are ahead by a few failovers.
+/// Higher epochs are believed if they are ahead of ours by no more than this.
 const EPOCH_STEP_MAX: u64 = 1 << 20;
 /// Bytes of a run id. Redis's and Valkey's have exactly as many.
 const RUN_ID_BYTES_MAX: usize = 40;
@@ -124,7 +124,7 @@ pub(crate) fn is_plausible(shared: &Shared, epoch: u64) -> bool {
     epoch <= EPOCH_MAX.max(shared.current_epoch.saturating_add(EPOCH_STEP_MAX))
 }
 
-/// Logs what a stranger has tried, at most a few times a minute.
+/// Logs a stranger's attempt, at most a few times a minute.
 pub(crate) fn note(shared: &mut Shared, text: impl FnOnce() -> String) {
     let now = shared.now;
     if shared.strangers.lines.take(now) {
@@ -132,7 +132,7 @@ pub(crate) fn note(shared: &mut Shared, text: impl FnOnce() -> String) {
     }
 }
 
-/// A hello names a Sentinel that is not known at this address: it is asked who it is.
+/// Takes a hello of a Sentinel that is not known at this address: it is asked for its run id.
 pub(crate) fn name(shared: &mut Shared, hello: &Hello) {
     let now = shared.now;
     let strangers = &mut shared.strangers;
@@ -188,8 +188,8 @@ pub(crate) fn tend(shared: &mut Shared) {
     }
 }
 
-/// A connection to a candidate is established: it is asked for its run id. False: the link is
-/// another's.
+/// Asks a candidate for its run id, as its connection is established. False: the link is no
+/// candidate's.
 pub(crate) fn greet(shared: &mut Shared, link: LinkId) -> bool {
     if shared.strangers.run_id_of(link).is_none() {
         return false;
@@ -206,7 +206,7 @@ pub(crate) fn lost(shared: &mut Shared, link: LinkId) {
     }
 }
 
-/// What a candidate has said it is. Returns it if it is the Sentinel that the hello named.
+/// Handles a candidate's answer. Returns the candidate if it is the Sentinel that the hello named.
 pub(crate) fn answered(
     shared: &mut Shared,
     link: LinkId,
@@ -227,8 +227,8 @@ pub(crate) fn answered(
     None
 }
 
-/// Whether this is the reply of the Sentinel with this run id. One before Redis 6.2 does not know
-/// the question, and one that does not let us in answers nothing else.
+/// Whether this is the reply of the Sentinel with this run id. A Sentinel older than Redis 6.2 does
+/// not know the question, and one that refuses us access answers nothing else: both are believed.
 fn is_its(reply: &ReplyValue, run_id: &[u8]) -> bool {
     match reply {
         ReplyValue::Bulk(text) | ReplyValue::Simple(text) => text.eq_ignore_ascii_case(run_id),

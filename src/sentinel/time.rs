@@ -6,8 +6,8 @@ pub(crate) type Ms = i64;
 /// The longest length of time that is accepted: sums and multiples of it do not overflow.
 pub(crate) const MS_MAX: Ms = 1 << 50;
 
-/// The two clocks at one moment. All timers use the monotonic one; the wall clock is watched only
-/// for jumps, which are a sign that the machine stood still.
+/// The two clocks at one moment. All timers use the monotonic one; the wall clock is for texts, and
+/// is watched for jumps, which are a sign that the machine stood still.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Now {
     pub monotonic_ms: Ms,

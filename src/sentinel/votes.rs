@@ -1,11 +1,11 @@
-//! Votes: asking the other Sentinels, voting, and who is elected.
+//! Votes: asking the other Sentinels, voting, and the election of a leader.
 //!
 //! Invariants
 //!   1. One vote per primary and epoch: the epoch of the last vote only grows, and is saved before
 //!      the vote leaves, or before an election with it is won. A vote that could not be saved is
-//!      given to nobody else.
+//!      given to no other candidate.
 //!   2. The leader has at least `max(known / 2 + 1, quorum)` votes, `known` being all Sentinels
-//!      ever heard of (until SENTINEL RESET), and ourselves.
+//!      ever known (until SENTINEL RESET), and ourselves.
 
 use std::collections::BTreeMap;
 
@@ -28,7 +28,7 @@ pub(crate) fn adopt_epoch(shared: &mut Shared, reporter: &Reporter, epoch: u64) 
     }
 }
 
-/// Takes over a higher epoch of a hello. It is saved with others, before it is spread.
+/// Takes over a higher epoch of a hello. It is saved with other changes, before it is announced.
 pub(crate) fn receive_epoch(shared: &mut Shared, reporter: &Reporter, epoch: u64) {
     if epoch > shared.current_epoch {
         shared.current_epoch = epoch;
@@ -54,7 +54,7 @@ pub(crate) fn vote(
         shared.out.persist();
         let text = [candidate, b" ", primary.vote_epoch.to_string().as_bytes()].concat();
         reporter.plain(shared, Level::Warning, "+vote-for-leader", text);
-        // The other one gets its time, before we try ourselves.
+        // The candidate gets its time before we try ourselves.
         if !shared.is_me(candidate) {
             let delay = shared.random.below(DESYNC_MAX_MS) as Ms;
             primary.failover.started_at = Some(shared.now + delay);
@@ -64,9 +64,8 @@ pub(crate) fn vote(
     (primary.vote.clone(), primary.vote_epoch)
 }
 
-/// The vote for another Sentinel that asks for it; as [`vote`]. A request for one that is not
-/// known, or that comes after too many others, changes nothing: else an invented name takes the
-/// vote of an epoch.
+/// The vote for another Sentinel that asks for it; as [`vote`]. A request for an unknown candidate,
+/// or after too many others, changes nothing: else an invented name takes the vote of an epoch.
 pub(crate) fn asked(
     shared: &mut Shared,
     primary: &mut Primary,
@@ -90,7 +89,7 @@ pub(crate) fn asked(
     vote(shared, primary, epoch, candidate)
 }
 
-/// How many votes a leader needs: a majority of all Sentinels ever heard of, and the quorum.
+/// How many votes a leader needs: a majority of all Sentinels ever known, and the quorum.
 pub(crate) fn needed(primary: &Primary) -> usize {
     let known = primary.peers.len() + 1;
     (known / 2 + 1).max(primary.settings.quorum)
@@ -114,10 +113,10 @@ pub(crate) fn given_to(shared: &Shared, primary: &Primary, candidate: &[u8], epo
     others.count() + usize::from(mine)
 }
 
-/// SENTINEL CKQUORUM: how many Sentinels are there, and whether that is enough.
+/// SENTINEL CKQUORUM: how many Sentinels can be used, and whether they are enough.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Reach {
-    /// Those that are not down, ourselves included.
+    /// Sentinels that are not down, ourselves included.
     pub usable: usize,
     pub has_quorum: bool,
     pub has_majority: bool,
@@ -158,7 +157,7 @@ impl Reach {
     }
 }
 
-/// Who is elected in `epoch`, with our own vote, which is given now if it was not.
+/// The elected leader of `epoch`, if there is one. Our own vote is given now if it was not.
 pub(crate) fn leader(shared: &mut Shared, primary: &mut Primary, epoch: u64) -> Option<Vec<u8>> {
     let mut votes: BTreeMap<Vec<u8>, usize> = BTreeMap::new();
     for peer in primary.peers.values() {
@@ -236,7 +235,7 @@ pub(crate) fn ask(shared: &mut Shared, primary: &mut Primary, is_forced: bool) {
             epoch.as_bytes(),
             &candidate,
         ];
-        // The epoch that it spreads is on disk.
+        // The epoch that it announces is saved first.
         shared.out.persist_wanted();
         shared.send(peer.watch.link, &words, expected);
     }

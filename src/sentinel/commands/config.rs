@@ -1,4 +1,9 @@
 //! CONFIG GET and SET, FLUSHCONFIG: the settings of the Sentinel itself.
+//!
+//! Seven options, all of them `Globals` but `loglevel`, which is the server's: GET takes it from
+//! `Host`, SET asks the driver for it (`Action::SetLogLevel`). SET checks every option before it
+//! changes one, and its reply waits for the save. New credentials close the links to all other
+//! Sentinels. Settings of one primary are `set`'s.
 
 use super::{After, Call, Done, error, error_naming};
 use crate::base::glob;
@@ -128,7 +133,7 @@ fn close(shared: &mut Shared, links: Vec<LinkId>) {
     shared.log(Level::Debug, text);
 }
 
-/// The options with their values.
+/// The options with their values; an error at the first that is unknown, repeated or invalid.
 fn checked<'a>(words: &[&'a [u8]]) -> Result<Vec<(&'static str, &'a [u8])>, CommandError> {
     let mut changes: Vec<(&str, &[u8])> = Vec::new();
     for pair in words.chunks(2) {

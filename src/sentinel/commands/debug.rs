@@ -36,7 +36,7 @@ pub(super) fn debug(call: &mut Call<'_>) -> Done {
     Ok(After::Send)
 }
 
-/// `SIMULATE-FAILURE flag ...`: where this process is to end.
+/// `SIMULATE-FAILURE flag ...`: the points of a failover at which this process is to end.
 pub(super) fn simulate_failure(call: &mut Call<'_>) -> Done {
     let shared = &mut call.sentinel.shared;
     shared.simulated = Simulated::empty();

@@ -7,7 +7,7 @@ use crate::sentinel::explain::entries;
 
 /// An array with one entry per attempt or situation, newest first: each an array of a headline and
 /// lines of text in the order of time. If the primary is down and no failover runs, the first entry
-/// says what is missing now.
+/// has the conditions that are missing now.
 pub(super) fn explain(call: &mut Call<'_>) -> Done {
     call.primary(call.args[2])?;
     let max = match call.args[3..] {

@@ -1,4 +1,4 @@
-//! `FAILOVER name [COORDINATED]`: a failover that an operator wants.
+//! `FAILOVER name [COORDINATED]`: a failover on an operator's order.
 
 use super::{After, Call, Done, error};
 use crate::sentinel::actions::Level;

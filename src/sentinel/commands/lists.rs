@@ -26,7 +26,7 @@ pub(super) fn master(call: &mut Call<'_>) -> Done {
     Ok(After::Send)
 }
 
-/// `REPLICAS name`: without those that are not announced.
+/// `REPLICAS name`: the announced replicas.
 pub(super) fn replicas(call: &mut Call<'_>) -> Done {
     call.primary(call.args[2])?;
     let primary = &call.sentinel.primaries[call.args[2]];
@@ -42,7 +42,7 @@ pub(super) fn replicas(call: &mut Call<'_>) -> Done {
     Ok(After::Send)
 }
 
-/// `SENTINELS name`: the others.
+/// `SENTINELS name`: the other Sentinels.
 pub(super) fn sentinels(call: &mut Call<'_>) -> Done {
     call.primary(call.args[2])?;
     let primary = &call.sentinel.primaries[call.args[2]];
@@ -104,7 +104,7 @@ pub(super) fn info_cache(call: &mut Call<'_>) -> Done {
     Ok(After::Send)
 }
 
-/// `PENDING-SCRIPTS`: those that run, and those that wait.
+/// `PENDING-SCRIPTS`: scripts that run, and scripts that wait.
 pub(super) fn pending_scripts(call: &mut Call<'_>) -> Done {
     let shared = &call.sentinel.shared;
     let reply = &mut *call.reply;

@@ -1,8 +1,8 @@
 //! The commands of a Sentinel: SENTINEL and its subcommands, its INFO section, ROLE and PUBLISH.
 //!
-//! A handler gets the words and writes the reply. What it decides may have to be saved first: then
-//! the reply must not leave before [`Action::Persist`](super::actions::Action::Persist) has been
-//! carried out, and another one leaves if that failed ([`After`]).
+//! A handler gets the words and writes the reply. If a decision must be saved first, the reply must
+//! not leave before [`Action::Persist`](super::actions::Action::Persist) has been carried out, and
+//! another one leaves if that failed ([`After`]).
 //!
 //! Both the master and the primary words are known, and `slaves` beside `replicas`. Names and
 //! errors are those of Redis; COORDINATED is Valkey's, EXPLAIN is our own.
@@ -24,7 +24,7 @@ use super::instances::Primary;
 use super::time::Now;
 use crate::resp::{CommandError, Reply};
 
-/// What must happen before the reply leaves.
+/// The condition for sending the reply.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum After {
     /// Nothing.
@@ -33,7 +33,7 @@ pub(crate) enum After {
     Persist { otherwise: Vec<u8> },
 }
 
-/// What handlers need of the server around.
+/// The parts of the server that handlers need.
 pub(crate) struct Host<'h> {
     /// `loglevel`, which SENTINEL CONFIG GET shows.
     pub loglevel: &'h str,
@@ -136,7 +136,7 @@ fn arity(name: &str) -> CommandError {
     CommandError::WrongArity(name.to_owned())
 }
 
-/// The reply if a save failed that the client waits for.
+/// The reply to a client whose save has failed.
 const NOT_SAVED: &[u8] = b"-ERR Failed to save config file. Check server logs.\r\n";
 
 fn error(text: &str) -> CommandError {
@@ -191,7 +191,7 @@ impl Sentinel {
         }
     }
 
-    /// `PUBLISH channel message`: how another Sentinel sends its hello.
+    /// `PUBLISH channel message`: another Sentinel's hello.
     pub(crate) fn publish(&mut self, now: Now, channel: &[u8], message: &[u8], reply: &mut Reply) {
         self.set_now(now);
         if channel != super::instances::CHANNEL {

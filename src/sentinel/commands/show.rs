@@ -1,4 +1,8 @@
-//! How an instance is shown: a map of fields, in Redis's order. Times are ages in milliseconds.
+//! An instance as a map of fields, in Redis's order: a primary, a replica or another Sentinel.
+//!
+//! Times are ages in milliseconds, 0 for never. The map's length is written last, as optional
+//! fields depend on the instance's state (`Fields::count`). Addresses are names if
+//! `announce-hostnames` is set. The subcommands that choose the instances are in `lists`.
 
 use crate::resp::Reply;
 use crate::sentinel::instances::{FailoverKind, Node, Peer, Primary, Reconf, Replica, Role, Watch};
@@ -25,7 +29,7 @@ impl Fields<'_> {
         self.count += 1;
     }
 
-    /// The time since then; 0 if never.
+    /// The time since `since`; 0 for `None`.
     fn age(&mut self, name: &str, since: Option<Ms>) {
         self.int(name, since.map_or(0, |since| self.now - since));
     }

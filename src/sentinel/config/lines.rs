@@ -1,4 +1,10 @@
 //! Writes the lines of a [`Setup`], in Redis's order.
+//!
+//! A line takes the place of an old one with the same main word (`main_word`); the rest are
+//! appended, and old lines without a counterpart are removed. Comments and the server's own
+//! directives are kept by `Config::rewrite_with`. Defaults of a primary are not written. Users,
+//! passwords, paths and `announce-ip` are always quoted, names and run ids if the reader would take
+//! them apart. The driver replaces and syncs the file (`Action::Persist`).
 
 use super::setup::{KnownPrimary, Setup};
 use crate::config::{Config, ForeignLines, RewriteLine, quote};
@@ -161,7 +167,7 @@ mod tests {
 
     fn rewritten(setup: &Setup, old: &str) -> String {
         let mut server = Config::default();
-        // As it is written only if it is not the current folder.
+        // `dir` is written only if it is not the current folder.
         server.dir.0 = std::path::Path::new("/").into();
         let old = format!("dir \"/\"\n{old}");
         let text = rewrite(setup, &server, old.as_bytes());
@@ -171,7 +177,7 @@ mod tests {
             .to_owned()
     }
 
-    /// What `redis-server --sentinel` 8.0.6 made of this file, without the lines of its server's
+    /// The new file is that of `redis-server --sentinel` 8.0.6, without the lines of its server's
     /// own directives. (It writes `auth-pass` and script paths without quotes.)
     #[test]
     fn the_file_is_rewritten_as_redis_does() {

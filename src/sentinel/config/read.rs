@@ -14,14 +14,14 @@ use crate::sentinel::time::{MS_MAX, Ms};
 /// The length of a run id.
 const RUN_ID_LEN: usize = 40;
 
-/// A line of the file: the words after `sentinel`, and whatever the caller knows it by.
+/// A line of the file: the words after `sentinel`, and its origin for error messages.
 #[derive(Clone, Debug)]
 struct Line<O> {
     pub words: Vec<Vec<u8>>,
     pub origin: O,
 }
 
-/// Reads the lines. `is_executable` says whether a script can be run.
+/// Reads the lines. `is_executable`: whether a script can be run.
 ///
 /// The error is the origin of the first line that is refused in that order, and why.
 fn read<O: Clone>(
@@ -50,7 +50,7 @@ fn read<O: Clone>(
     Ok(setup)
 }
 
-/// As [`read`], from the lines that the server's configuration keeps.
+/// Reads the lines that the server's configuration keeps, as [`read`] does.
 pub(crate) fn from_file(
     lines: &[FileLine],
     is_executable: &dyn Fn(&[u8]) -> bool,
@@ -104,8 +104,8 @@ fn number(text: &[u8]) -> i64 {
     sign * digits.fold(0, add)
 }
 
-/// An epoch as C's `strtoull` reads it; a negative one is none.
-/// An epoch. One that cannot be spread is left from a time when any was taken over.
+/// An epoch as C's `strtoull` reads it; a negative one is 0. One too high to be sent to others
+/// becomes `EPOCH_MAX`: files of older versions may have it.
 fn epoch(text: &[u8]) -> u64 {
     let digits = text.trim_ascii_start().iter();
     let digits = digits.take_while(|b| b.is_ascii_digit());
@@ -116,7 +116,7 @@ fn epoch(text: &[u8]) -> u64 {
     }
 }
 
-/// A port, if the host is one that may be used.
+/// The port, if the host is an IP address, or names are resolved.
 fn port_of(setup: &Setup, host: &[u8], port: &[u8]) -> Result<u16, &'static str> {
     let port = u16::try_from(number(port)).map_err(|_| "Invalid port number.")?;
     if is_ip(host) || setup.globals.resolve_hostnames {

@@ -1,4 +1,4 @@
-//! What the file says of the Sentinel: settings and saved state, as plain data.
+//! The Sentinel's part of the file: settings and saved state, as plain data.
 
 use crate::sentinel::time::{DOWN_AFTER_MS, FAILOVER_TIMEOUT_MS, Ms};
 

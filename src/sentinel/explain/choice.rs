@@ -29,7 +29,7 @@ fn reason(shared: &Shared, replica: &Replica, unfit: Unfit) -> String {
     }
 }
 
-/// Where two replicas that could both be promoted differ first, seen from the lesser one.
+/// The first difference between two replicas that could both be promoted, as a fault of the lesser.
 fn difference(better: &Replica, lesser: &Replica) -> String {
     let (a, b) = (&better.node, &lesser.node);
     if a.priority != b.priority {

@@ -1,4 +1,11 @@
-//! The episodes of one primary.
+//! The episodes of one primary, oldest first.
+//!
+//! Only the newest may be open: `note` adds a line to it, in the order of time, and drops the line
+//! if none is open. A primary has at most 20 episodes of 120 lines. A new episode displaces the
+//! oldest, a new line one from the middle, so that an episode keeps its beginning and its end. In
+//! memory only: a restart begins without episodes.
+//!
+//! Cost: O(1) for a line, O(lines) in a full episode. The lines are worded in `record`.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -7,20 +14,20 @@ use crate::sentinel::time::{Ms, Now};
 const EPISODES_MAX: usize = 20;
 const LINES_MAX: usize = 120;
 
-/// What keeps a failover from being begun, although the primary is down by agreement.
+/// A reason not to begin a failover although the primary is down by agreement.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Obstacle {
     /// The file cannot be written.
     Unsaved,
-    /// The last attempt is not long enough ago; the next may begin at this moment.
+    /// The last attempt is too recent; the next may begin at this moment.
     Delay(Ms),
 }
 
-/// An attempt of a failover, or a situation in which there was none.
+/// An attempt of a failover, or a situation without one.
 #[derive(Debug)]
 pub(super) struct Episode {
     pub began: Now,
-    /// What it is about, for the headline.
+    /// Its subject, for the headline.
     pub about: String,
     /// How it ended.
     pub end: Option<(Now, String)>,
@@ -54,10 +61,10 @@ impl Episode {
 pub(crate) struct History {
     /// The newest is last; only that one may be open.
     episodes: VecDeque<Episode>,
-    /// The obstacle that was noted last.
+    /// The obstacle that was recorded last.
     obstacle: Option<Obstacle>,
-    /// The votes of other Sentinels in the last attempt of ours: voter, candidate. Those that
-    /// `Peer` has are forgotten after some seconds.
+    /// The votes of other Sentinels in our last attempt: voter, candidate. `Peer` forgets its vote
+    /// after some seconds.
     pub(super) votes: BTreeMap<Vec<u8>, Vec<u8>>,
     /// How many times the primary has changed its address by a failover, ours or another's.
     pub failovers: u64,
@@ -95,7 +102,7 @@ impl History {
         self.obstacle = None;
     }
 
-    /// What the open episode has turned out to be.
+    /// Changes the subject of the open episode.
     pub(super) fn rename(&mut self, about: String) {
         if let Some(episode) = self.current_mut() {
             episode.about = about;
@@ -123,7 +130,7 @@ impl History {
         }
     }
 
-    /// Whether this obstacle was not noted yet.
+    /// Whether this obstacle differs from the last, which it replaces.
     pub(super) fn is_new(&mut self, obstacle: Obstacle) -> bool {
         self.obstacle.replace(obstacle) != Some(obstacle)
     }

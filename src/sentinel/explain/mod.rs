@@ -2,8 +2,8 @@
 //!
 //! A primary has a history of episodes. An episode begins when the primary is seen as down, when a
 //! failover of it begins or when another Sentinel's is noticed, and ends with that failover or when
-//! the primary answers again. What happens in between is noted as lines of text at the moment of
-//! the change (`record`, `choice`). What holds now is written when it is asked for (`present`).
+//! the primary answers again. Each change in between is recorded as a line of text at its moment
+//! (`record`, `choice`). The current state is described when EXPLAIN asks for it (`present`).
 //!
 //! Bounds: 20 episodes, 120 lines each; beyond that the oldest episode, and the lines in the middle
 //! of an episode, are dropped. Cost: nothing while nothing changes.

@@ -1,4 +1,4 @@
-//! The reply: what is missing now for a failover, then the episodes, newest first.
+//! The reply: the conditions missing now for a failover, then the episodes, newest first.
 
 use super::choice;
 use super::history::Episode;
@@ -65,7 +65,7 @@ fn tilt(shared: &Shared) -> String {
     )
 }
 
-/// The primary is down, or does not answer, and no failover runs: what is missing.
+/// The missing conditions, if the primary is down or does not answer and no failover runs.
 fn situation(shared: &Shared, primary: &Primary) -> Option<Vec<String>> {
     let watch = &primary.node.watch;
     let heard_at = shared.links.get(watch.link).available_at;

@@ -1,4 +1,13 @@
-//! What is noted, and when: one function for each change that matters to a failover.
+//! The lines of a primary's history: one function for each change that matters to a failover.
+//!
+//! The module that makes a change calls the function at that moment (`down`, `votes`, `failover`,
+//! `discovery`, `refresh`, `core`); nothing is decided here. SDOWN, a vote for another Sentinel, an
+//! attempt of ours, a refused SENTINEL FAILOVER and another Sentinel's switch open an episode; the
+//! other changes add a line to the open one, or nothing. A line is text from then on: later changes
+//! of its subject do not alter it.
+//!
+//! Cost: nothing while nothing changes; O(Sentinels) for lines that name each of them. Bounds are
+//! `history`'s, the comparison of replicas is `choice`'s.
 
 use std::collections::BTreeMap;
 
@@ -26,7 +35,7 @@ pub(super) fn is_idle(shared: &Shared, primary: &Primary, episode: &Episode) -> 
     is_old && !primary.node.watch.is_down && !primary.failover.is_running()
 }
 
-/// Begins an episode, unless one is open that goes on.
+/// Begins an episode, unless one is open; an idle one (`is_idle`) is closed first.
 fn open(shared: &Shared, primary: &mut Primary, about: String) {
     let now = shared.clock();
     let current = primary.history.current();
@@ -40,7 +49,7 @@ fn address(shared: &Shared, primary: &Primary) -> String {
     place(shared, &primary.node.watch.address)
 }
 
-/// What is known of an instance's last signs of life.
+/// The primary's last signs of life.
 pub(super) fn silence(shared: &Shared, primary: &Primary) -> String {
     let link = shared.links.get(primary.node.watch.link);
     let age = |at: Ms| span(shared.now - at);
@@ -95,7 +104,7 @@ pub(crate) fn down(shared: &Shared, primary: &mut Primary, is_unfit: bool) {
 /// `-sdown` of the primary.
 pub(crate) fn up(shared: &Shared, primary: &mut Primary) {
     let since = primary.node.watch.down_since.unwrap_or(shared.now);
-    // SENTINEL FAILOVER marks it as down, so that the rest of the failover goes its way.
+    // SENTINEL FAILOVER marks the primary as down, so that the failover takes its usual course.
     let began = primary.history.current().map(|episode| episode.began);
     let is_marked = primary.failover.kind != FailoverKind::Election
         && began.is_some_and(|began| began.monotonic_ms == since);
@@ -192,7 +201,7 @@ pub(crate) fn peer_vote(
     opinion(shared, primary, run_id, &text);
 }
 
-/// An attempt of ours begins.
+/// Our own attempt begins.
 pub(crate) fn started(shared: &Shared, primary: &mut Primary) {
     let (epoch, kind) = (primary.failover.epoch, primary.failover.kind);
     let its = address(shared, primary);
@@ -262,7 +271,7 @@ pub(crate) fn elected(shared: &Shared, primary: &mut Primary) {
     note(shared, primary, line);
 }
 
-/// Another Sentinel with enough votes of others, ours included if it went there.
+/// Another Sentinel with enough votes, ours included if we voted for it.
 fn other_leader(primary: &Primary, epoch: u64, needed: usize) -> Option<Vec<u8>> {
     let mut counts: BTreeMap<&[u8], usize> = BTreeMap::new();
     let mine = primary.vote.iter().filter(|_| primary.vote_epoch == epoch);
@@ -324,7 +333,7 @@ pub(crate) fn not_elected(shared: &Shared, primary: &mut Primary, leader: Option
     }
 }
 
-/// Which replica is chosen, if any, and why.
+/// The choice of a replica, or of none, with reasons.
 pub(crate) fn choice(shared: &Shared, primary: &mut Primary) {
     for line in choice::lines(shared, primary, "chosen") {
         note(shared, primary, line);
@@ -345,7 +354,7 @@ pub(crate) fn refused(shared: &Shared, primary: &mut Primary) {
     }
 }
 
-/// What a state waits for.
+/// The purpose of a state: the event that it waits for.
 pub(super) fn purpose(shared: &Shared, primary: &Primary, state: FailoverState) -> String {
     let to = primary.promoted().map(|r| &r.node.watch.address);
     let to = to.map_or_else(String::new, |address| place(shared, address));
@@ -405,7 +414,7 @@ pub(crate) fn reconf(shared: &Shared, primary: &mut Primary, name: &[u8], text: 
     note(shared, primary, format!("replica {place} {text}"));
 }
 
-/// The time for the replicas is up, or a failover ends for another reason than its own.
+/// Adds a remark on the failover to the open episode.
 pub(crate) fn remark(shared: &Shared, primary: &mut Primary, text: &str) {
     note(shared, primary, text.to_owned());
 }

@@ -13,7 +13,7 @@ pub(crate) const CHANNEL: &[u8] = b"__sentinel__:hello";
 /// Bytes of a hello; most are the primary's name.
 const BYTES_MAX: usize = 16 * 1024;
 
-/// What a Sentinel says of itself and of one primary.
+/// A Sentinel's message about itself and one primary.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Hello {
     pub host: Vec<u8>,
@@ -35,7 +35,7 @@ fn epoch(text: &[u8]) -> Option<u64> {
 }
 
 impl Hello {
-    /// `None`: not eight words, a number that is none, or words too long. The sender is no Sentinel
+    /// `None`: not eight words, an invalid number, or words too long. The sender is no Sentinel
     /// then.
     pub(crate) fn parse(message: &[u8]) -> Option<Hello> {
         if message.len() > BYTES_MAX {

@@ -1,7 +1,7 @@
 //! Reads a data node's INFO.
 //!
-//! Lines of a replica count only after `role:slave`; a field that is missing leaves the former
-//! value, but for `master_link_down_since_seconds`, whose absence means that the link is up.
+//! Lines of a replica count only after `role:slave`. A missing field leaves the former value,
+//! except for `master_link_down_since_seconds`: without it the link is up.
 
 use crate::sentinel::time::Ms;
 
@@ -14,7 +14,7 @@ pub(crate) enum Role {
     Unknown,
 }
 
-/// What one INFO says.
+/// The fields of one INFO.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Report {
     pub run_id: Option<Vec<u8>>,

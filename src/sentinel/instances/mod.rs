@@ -1,4 +1,4 @@
-//! What is watched: primaries, their replicas, the other Sentinels; and what they say of
+//! The watched instances: primaries, their replicas, the other Sentinels; and their reports of
 //! themselves, by INFO and by hellos.
 
 mod hello;

@@ -1,5 +1,8 @@
-//! One watched instance: what all kinds have in common, and what data nodes and Sentinels have
-//! each.
+//! One watched instance: the fields that all kinds share, and those of data nodes and Sentinels.
+//!
+//! Plain state. Decisions on it are made in `down` (SDOWN), `refresh` (INFO), `votes` (answers) and
+//! `discovery` (hellos). A data node keeps the text of its last INFO for SENTINEL INFO-CACHE,
+//! packed anew for each INFO (`Packed`): its largest part.
 
 use super::info::{Report, Role};
 use crate::base::lzf;
@@ -7,14 +10,14 @@ use crate::sentinel::address::Address;
 use crate::sentinel::links::LinkId;
 use crate::sentinel::time::Ms;
 
-/// What all kinds have in common.
+/// The fields that all kinds share.
 #[derive(Debug)]
 pub(crate) struct Watch {
     pub address: Address,
     pub link: LinkId,
     /// We see it as down (SDOWN).
     pub is_down: bool,
-    /// When that was noticed last; it stays when it is up again.
+    /// When SDOWN last began; kept when the instance is up again.
     pub down_since: Option<Ms>,
     /// The last hello that it took from us.
     pub published_at: Ms,
@@ -98,7 +101,7 @@ pub(crate) struct Node {
     pub failover_since: Ms,
 }
 
-/// What an INFO has changed.
+/// The changes by one INFO that have consequences.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Changed {
     /// Another run id: it was restarted.
@@ -176,7 +179,7 @@ impl Node {
         changed
     }
 
-    /// It was not noticed to be down within this time.
+    /// Whether it was not noticed to be down within this time.
     pub(crate) fn is_up_for(&self, period: Ms, now: Ms) -> bool {
         self.watch
             .down_since
@@ -188,7 +191,7 @@ impl Node {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Reconf {
     None,
-    /// It was told at this moment.
+    /// It was ordered to follow at this moment.
     Sent(Ms),
     /// It names the new primary.
     InProgress,

@@ -1,4 +1,10 @@
 //! A primary with its group: replicas, other Sentinels, the vote and the failover in progress.
+//!
+//! Plain state: changes are made in `down`, `votes`, `failover`, `refresh`, `discovery` and
+//! `groups`. The config epoch and the vote's epoch are in the file, with the settings, replicas and
+//! Sentinels (`groups::setup`); all else, the vote itself among it, is lost at a restart. Other
+//! modules keep names, run ids or link ids of members, never references: a lookup is O(log n) by
+//! name, O(n) by link.
 
 use std::collections::BTreeMap;
 
@@ -38,7 +44,7 @@ impl FailoverState {
     }
 }
 
-/// Who wanted the failover.
+/// The cause of a failover.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum FailoverKind {
     /// The primary is down.
@@ -75,7 +81,7 @@ impl Failover {
     }
 }
 
-/// How long something new is followed closely.
+/// How long the group is followed closely after a change.
 const MOTION_MS: Ms = 3000;
 
 /// See the module.
@@ -93,14 +99,14 @@ pub(crate) struct Primary {
     /// Our last vote, unless this process was started since, and its epoch.
     pub vote: Option<Vec<u8>>,
     pub vote_epoch: u64,
-    /// Each new vote for another is saved.
+    /// Limits votes for others, each of which costs a save.
     pub vote_rate: Rate,
     pub failover: Failover,
     pub replicas: BTreeMap<Vec<u8>, Replica>,
     pub peers: BTreeMap<Vec<u8>, Peer>,
     /// Why failovers happened, or did not.
     pub history: History,
-    /// Nothing is due before this moment, unless something new is heard.
+    /// No work is due before this moment, unless an event comes first.
     pub calm_until: Ms,
 }
 
@@ -161,8 +167,8 @@ impl Primary {
         self.failover.promoted.as_deref() == Some(replica)
     }
 
-    /// The address that clients and Sentinels are told: the promoted replica's, once it has
-    /// confirmed its new role.
+    /// The address for clients and Sentinels: the promoted replica's, once it has confirmed its new
+    /// role.
     pub(crate) fn current_address(&self) -> &Address {
         match self.promoted() {
             Some(replica) if self.failover.state >= FailoverState::ReconfReplicas => {

@@ -1,4 +1,5 @@
-//! What must hold at every moment.
+//! The invariants that every action is checked against: one vote and one leader per epoch, saved
+//! epochs, and no order or start in TILT.
 
 use std::collections::BTreeMap;
 
@@ -11,7 +12,7 @@ pub(super) struct Checks {
     sentinels: usize,
     /// The votes that left, by voter and epoch.
     votes: BTreeMap<(usize, u64), String>,
-    /// The elected, by epoch.
+    /// The leaders, by epoch.
     leaders: BTreeMap<u64, usize>,
     /// The highest epoch that each Sentinel has sent.
     sent: Vec<u64>,

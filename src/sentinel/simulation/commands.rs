@@ -1,8 +1,12 @@
 //! Replies to commands, as Redis 8.0.6 gives them.
+//!
+//! One table of requests with their replies, byte for byte; then the fields of SENTINEL MASTER,
+//! REPLICAS and SENTINELS in their order, and the forms of INFO, ROLE, MYID, DEBUG, HELP and
+//! INFO-CACHE. Texts of EXPLAIN, our own command, are `explained`'s.
 
 use super::world::World;
 
-/// What Redis 8.0.6 replied, with one primary on 10.0.0.1:6379 and no other Sentinel.
+/// Requests and Redis 8.0.6's replies, with one primary on 10.0.0.1:6379 and no other Sentinel.
 const REPLIES: &[(&str, &str)] = &[
     (
         "SENTINEL",

@@ -1,4 +1,7 @@
-//! SENTINEL EXPLAIN: what it says of known situations.
+//! SENTINEL EXPLAIN in known situations: each cause of a failover, or of its absence, is named.
+//!
+//! Lines are compared by parts, in their order, so that times and run ids may vary. With
+//! `RUSSET_SENTINEL_SHOW` in the environment the replies are printed.
 
 use super::situations::settled;
 use super::world::{NAME, World};
@@ -214,7 +217,7 @@ fn without_enough_sentinels_it_is_told_which_are_missing() {
     assert_lines(&entries[0], &over);
 }
 
-/// The others have voted already: for one that then does nothing.
+/// The others have voted already, for a Sentinel that then does nothing.
 #[test]
 fn a_lost_election_is_told_with_the_votes() {
     let mut world = settled(3, 2, 2);

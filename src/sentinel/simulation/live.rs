@@ -24,7 +24,7 @@ struct Driver {
     clients: Vec<TcpStream>,
 }
 
-/// What can be read now; `None` at the end.
+/// The bytes that can be read now; `None` at the end of the stream.
 fn read(socket: &mut TcpStream) -> Option<Vec<u8>> {
     let mut bytes = vec![0; 65536];
     match socket.read(&mut bytes) {

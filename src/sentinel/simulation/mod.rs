@@ -1,4 +1,8 @@
-//! Sentinels in a simulated world: what they do in known situations, and what holds in random ones.
+//! Sentinels in a simulated world: known situations with their outcomes, and random ones.
+//!
+//! `world` has the network, the clocks and the files, all from one seed, with `node` for the data
+//! nodes; its every action is checked against the invariants (`checks`). `storms` makes random
+//! situations, the other tests known ones. `live` is run by hand, among real Sentinels.
 
 mod checks;
 mod commands;

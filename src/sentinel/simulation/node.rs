@@ -1,4 +1,8 @@
 //! A data node as Sentinels see it: its role, its INFO, and the orders that it takes.
+//!
+//! A transaction runs at EXEC; an order that Sentinels never send panics. Data is a number, the
+//! offset, and the link to a primary is up or down: `world` decides both (`follow`), and carries
+//! out PUBLISH and the hand-over. A restart keeps the primary of the last CONFIG REWRITE.
 
 use std::collections::BTreeMap;
 
@@ -14,7 +18,7 @@ pub(super) struct DataNode {
     run_id: u64,
     /// `None`: a primary.
     pub primary: Option<Place>,
-    /// What CONFIG REWRITE has saved of it.
+    /// The primary as CONFIG REWRITE has saved it.
     saved_primary: Option<Place>,
     pub offset: u64,
     pub priority: u64,
@@ -22,7 +26,7 @@ pub(super) struct DataNode {
     link_down_since: i64,
     pub subscribers: Vec<Client>,
     transactions: BTreeMap<Client, Vec<Vec<Vec<u8>>>>,
-    /// A hand-over that FAILOVER asked for.
+    /// The target of FAILOVER, until the hand-over.
     pub hands_over_to: Option<Place>,
     /// The replies to PING.
     pub pong: &'static str,
@@ -72,7 +76,7 @@ impl DataNode {
         self.primary.is_some() && self.link_up_since.is_some()
     }
 
-    /// The link to the primary is there with this offset, or is not.
+    /// Sets the link to the primary: up with this offset, or down.
     pub(super) fn follow(&mut self, offset: Option<u64>, now: i64) {
         match offset {
             Some(offset) => {
@@ -126,7 +130,7 @@ impl DataNode {
         text.into_bytes()
     }
 
-    /// Takes a request; `replicas` are those that are connected to it. PUBLISH is the world's.
+    /// Takes a request; `replicas` are connected to it. PUBLISH is the world's.
     pub(super) fn request(
         &mut self,
         client: Client,

@@ -1,4 +1,7 @@
 //! Known situations, one at a time.
+//!
+//! Most tests begin with Sentinels that have found each other (`settled`), break something, and
+//! wait in simulated time for the outcome: events, the agreed primary, or that nothing happens.
 
 use super::world::{NAME, World};
 use crate::sentinel::instances::Replica;
@@ -32,7 +35,7 @@ pub(super) fn settled(sentinels: usize, nodes: usize, quorum: usize) -> World {
         })
     };
     assert!(world.run_until(30_000, knows_all), "they find each other");
-    // What is reported of this moment belongs to it.
+    // Moves on, so that a test does not count the events of this moment.
     world.run_ms(1);
     world
 }
@@ -229,7 +232,7 @@ fn a_vote_that_cannot_be_saved_is_not_given() {
     assert_eq!(reply, "*3\r\n:0\r\n$1\r\n*\r\n:9\r\n", "nor after a crash");
 }
 
-/// The epoch came by a hello and was saved then: the vote in it is another change.
+/// The epoch came by a hello and was saved then; a vote in it needs a save of its own.
 #[test]
 fn a_vote_in_a_known_epoch_is_saved_before_it_is_given() {
     let mut world = settled(3, 2, 2);

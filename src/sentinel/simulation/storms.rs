@@ -76,8 +76,8 @@ fn trouble(world: &mut World) {
     }
 }
 
-/// Whether all agree, before long, for a while. A failover that has begun may still be carried out,
-/// and one that TILT has held up may begin.
+/// Whether all agree, before long, for a while. A running failover may still be carried out, and
+/// one that TILT has postponed may begin.
 fn calms(world: &mut World) -> bool {
     let (end, mut since) = (world.now + PEACE_MS, None);
     while world.now < end {
@@ -189,7 +189,8 @@ fn word() -> impl Strategy<Value = Vec<u8>> {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(100))]
 
-    /// Clients, peers and data nodes may say anything; what is saved after it is read again.
+    /// Clients, peers and data nodes may send anything; the file saved afterwards can be read
+    /// again.
     #[test]
     fn any_words_are_answered_and_any_state_is_saved(
         lines in proptest::collection::vec(proptest::collection::vec(word(), 0..7), 1..12),

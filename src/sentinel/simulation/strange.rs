@@ -1,5 +1,5 @@
-//! What strangers say: hellos and requests of Sentinels that do not exist, or that say what no
-//! Sentinel says.
+//! Messages of strangers: hellos and requests of Sentinels that do not exist, or with contents that
+//! no Sentinel sends.
 
 use super::situations::settled;
 use super::world::{NAME, World};
@@ -9,7 +9,7 @@ fn run_id(world: &World, n: usize) -> String {
     String::from_utf8(world.core(n).shared.my_id.clone()).expect("UTF-8")
 }
 
-/// A hello of the second Sentinel, if its words are believed.
+/// A hello that names the second Sentinel as its sender.
 fn receive_from_second(world: &mut World, epoch: u64, config_epoch: u64, place: &str) {
     let id = run_id(world, 1);
     let hello = format!("10.0.1.2,26379,{id},{epoch},mymaster,{place},{config_epoch}");
@@ -38,7 +38,7 @@ fn an_epoch_that_leaves_no_room_is_neither_taken_nor_spread() {
     assert!(world.run_until(60_000, moved), "failovers go on");
 }
 
-/// The highest that is believed leaves room for failovers, and none is won for ever.
+/// The highest epoch that is believed leaves room for failovers: none is the last.
 #[test]
 fn failovers_go_on_after_the_highest_epochs() {
     let mut world = settled(3, 2, 2);
@@ -57,7 +57,7 @@ fn sentinels_that_do_not_answer_are_not_counted_and_cost_little() {
     let mut world = settled(3, 2, 2);
     let saves = world.machines[0].saves;
     for n in 0..1000 {
-        // Nobody is there; the primary is; another Sentinel is.
+        // An address of no node, of the primary, of another Sentinel.
         let place = match n % 3 {
             0 => format!("10.0.7.{},{}", n % 250, 1000 + n),
             1 => "10.0.0.1,6379".to_owned(),
@@ -65,7 +65,7 @@ fn sentinels_that_do_not_answer_are_not_counted_and_cost_little() {
         };
         let hello = format!("{place},{n:040},{n},mymaster,10.0.0.1,6379,{n}");
         world.receive(0, hello.as_bytes());
-        // A known one is moved about, and changes its epoch.
+        // The address and the epoch of a known one change again and again.
         let id = run_id(&world, 2);
         let hello = format!("10.0.8.1,{},{id},{n},mymaster,10.0.0.1,6379,0", n + 1);
         world.receive(0, hello.as_bytes());
@@ -129,7 +129,7 @@ fn a_name_of_no_known_sentinel_gets_no_vote() {
     assert_eq!(world.core(0).shared.current_epoch, 0);
     assert_eq!(world.machines[0].saves, saves);
     assert_eq!(world.core(0).primaries[NAME].failover.started_at, None);
-    // The epoch's vote is left for those that are known.
+    // The epoch's vote is left for known Sentinels.
     let known = String::from_utf8(world.core(2).shared.my_id.clone()).expect("UTF-8");
     let ask = format!("SENTINEL is-master-down-by-addr 10.0.0.1 6379 7 {known}");
     let vote = format!("*3\r\n:0\r\n$40\r\n{known}\r\n:7\r\n");

@@ -1,5 +1,5 @@
-//! What others learn of the core's state: scripts their JSON, metrics their numbers, the log
-//! connections that do not come about, clients the addresses of names.
+//! The core's state as others see it: JSON for scripts, figures for metrics, failed connections in
+//! the log, addresses of names for clients.
 
 use serde_json::{Value, json};
 

@@ -1,6 +1,6 @@
 //! Sentinels and data nodes on a network that loses its way: delays, cuts in one or both
-//! directions, crashes, clocks that jump. One seed decides everything. What must always hold is
-//! checked as actions are carried out (`checks`).
+//! directions, crashes, clocks that jump. One seed decides everything. Invariants are checked as
+//! actions are carried out (`checks`).
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -40,19 +40,19 @@ pub(super) struct Machine {
     pub place: Place,
     /// `None`: it has crashed.
     pub core: Option<Sentinel>,
-    /// What the file holds.
+    /// The contents of the file.
     pub disk: Setup,
     next_tick: i64,
-    /// What its wall clock is ahead of the true time.
+    /// How far its wall clock is ahead of the true time.
     pub skew_ms: i64,
-    /// It stands still until then.
+    /// The end of a standstill.
     pub frozen_until: i64,
     /// How often its file was written.
     pub saves: usize,
     /// Its saves fail.
     pub has_bad_disk: bool,
     pub events: Vec<(i64, &'static str, String)>,
-    /// Those for debugging.
+    /// Events of level `Debug`.
     pub debug: Vec<(i64, &'static str, String)>,
 }
 
@@ -62,12 +62,12 @@ pub(super) struct World {
     pub machines: Vec<Machine>,
     pub nodes: Vec<DataNode>,
     pipes: BTreeMap<(usize, u64), Pipe>,
-    /// Directions that lead nowhere: from one host to another.
+    /// Cut directions: from one host to another.
     pub cuts: BTreeSet<(String, String)>,
     pub checks: Checks,
     /// The scripts that were run, and by which Sentinel.
     pub scripts: Vec<(usize, Vec<String>)>,
-    /// What they read.
+    /// Their standard input.
     pub inputs: Vec<(usize, String)>,
     runs: u64,
 }
@@ -78,7 +78,7 @@ fn node_place(n: usize) -> Place {
     (format!("10.0.0.{}", n + 1), 6379)
 }
 
-/// The file of one that watches this primary, as a server reads it.
+/// The file of a Sentinel that watches this primary, as a server reads it.
 pub(super) fn setup(host: &str, port: u16, quorum: usize) -> Setup {
     let text = format!(
         "sentinel monitor mymaster {host} {port} {quorum}\n\
@@ -147,7 +147,7 @@ impl World {
         }
     }
 
-    /// Starts a Sentinel with what its file holds, read from its text.
+    /// Starts a Sentinel from the text of its file.
     pub(super) fn start(&mut self, n: usize) {
         let text = rewrite(&self.machines[n].disk, &Config::default(), b"");
         let setup = read(text);
@@ -163,7 +163,7 @@ impl World {
         self.carry_out(n);
     }
 
-    /// The Sentinel is gone, and what it had not saved.
+    /// The Sentinel is gone, with all that it had not saved.
     pub(super) fn crash(&mut self, n: usize) {
         self.machines[n].core = None;
         self.pipes.retain(|(client, _), _| *client != n);
@@ -218,7 +218,7 @@ impl World {
         }
     }
 
-    /// Until the condition holds, at most for this time. True: it does.
+    /// Runs until the condition holds, at most for this time. True: it does.
     pub(super) fn run_until(&mut self, ms: i64, holds: impl Fn(&World) -> bool) -> bool {
         let end = self.now + ms;
         while self.now < end && !holds(self) {
@@ -244,7 +244,7 @@ impl World {
         self.carry_out(n);
     }
 
-    /// What a Sentinel wants done.
+    /// Carries out a Sentinel's actions.
     pub(super) fn carry_out(&mut self, n: usize) {
         while let machine = &mut self.machines[n]
             && let Some(core) = &mut machine.core
@@ -322,7 +322,7 @@ impl World {
         }
     }
 
-    /// Carries a command of a client out, and returns its reply.
+    /// Carries out a client's command, and returns its reply.
     pub(super) fn command(&mut self, n: usize, line: &str) -> String {
         let words: Vec<&[u8]> = line.split(' ').map(str::as_bytes).collect();
         let reply = self.command_bytes(n, &words);
@@ -363,7 +363,7 @@ impl World {
         });
     }
 
-    /// Delivers what is due, connection by connection, in order.
+    /// Delivers data that is due, connection by connection, in order.
     fn move_data(&mut self) {
         let keys: Vec<(usize, u64)> = self.pipes.keys().copied().collect();
         for key in keys {
@@ -489,7 +489,7 @@ impl World {
         }
     }
 
-    /// To the subscribers of a node and, by its stream, of its replicas.
+    /// Publishes to the subscribers of a node and, by its stream, of its replicas.
     fn publish(&mut self, at: usize, words: &[Vec<u8>]) {
         let place = self.nodes[at].place.clone();
         let replicas = self.replicas_of(&place);
@@ -589,7 +589,7 @@ impl World {
         (up.peek().is_some() && up.all(obeys)).then_some(first)
     }
 
-    /// Who sees what, for a failed test.
+    /// Each Sentinel's view and last events, for a failed test.
     pub(super) fn shown(&self) -> String {
         let machine = |machine: &Machine| {
             let core = machine.core.as_ref().expect("it is running");
