@@ -18,7 +18,7 @@ use crate::server::process::log::MASTER;
 use crate::server::state::Server;
 use crate::server::state::world::Engine;
 
-/// Seconds between two looks at the files that are kept for replicas.
+/// Seconds between two checks of the files that are kept for replicas.
 const RETAIN_CHECK_S: u64 = 10;
 /// Bytes beyond the size of the backlog that a replica may hold in memory, if the log has them.
 const BESIDE_MAX: u64 = 8 << 20;

@@ -21,7 +21,7 @@ use crate::server::parts::replication::LostWrites;
 use crate::server::process::log::{MASTER, MASTER_INSIDE};
 use crate::server::state::Server;
 
-/// Bytes before the lost part in which the selected database is looked for.
+/// Bytes before the lost part that are searched for the selected database.
 const LOOK_BACK_MAX: u64 = 16 << 20;
 
 impl Server {

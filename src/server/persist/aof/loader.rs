@@ -462,7 +462,7 @@ impl Load for AofLoader {
         result
     }
 
-    /// Commands, and keys of snapshots, so far.
+    /// The number of commands, and of keys of snapshots, so far.
     fn done(&self) -> u64 {
         let preamble = self.current.as_ref().and_then(|c| c.preamble.as_ref());
         self.commands + preamble.map_or(0, |file| file.figures().keys_loaded)

@@ -54,7 +54,7 @@ fn load(folder: &Path) -> Result<Testbed, LoadFailed> {
     Ok(t)
 }
 
-/// As at the end of the process.
+/// Ends the append only file, as at the end of the process.
 fn finish(t: &mut Testbed) {
     let server = &mut t.engine.server;
     server.persist.aof.finish(&server.now, &server.stream);
@@ -766,7 +766,7 @@ fn a_rewrite_fails_if_what_waits_before_its_file_cannot_be_written_and_nothing_i
     assert_eq!(digest(&mut load(folder.path()).expect("sound")), right);
 }
 
-/// Also without a look at the file in between: the end of the server, or the file switched off.
+/// Also if the file is not checked in between: the end of the server, or the file switched off.
 #[test]
 fn a_cut_that_waits_for_the_disk_is_given_up_at_the_end_of_the_file() {
     let folder = TempDir::new().expect("a folder");
