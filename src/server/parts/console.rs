@@ -150,7 +150,7 @@ pub struct Connection {
     pub sent: usize,
     pub write_armed: bool,
     pub task: Task,
-    /// Of the request being answered.
+    /// The method of the request being answered.
     pub method: Method,
     pub keep_alive: bool,
     /// A whole answer has left.
@@ -251,7 +251,7 @@ pub struct Job {
     pub at: usize,
     /// The replies so far, as the elements of a JSON list.
     pub replies: Vec<u8>,
-    /// Microseconds of each.
+    /// The time of each command, microseconds.
     pub micros: Vec<u64>,
     /// Ticks (`clock::cycles`) of all earlier turns, and when this turn of it began.
     pub ticks: u64,
@@ -278,7 +278,7 @@ pub struct Feed {
 
 /// A session.
 struct Opened {
-    /// Of the token.
+    /// The hash of the token.
     hash: [u8; 32],
     client: ClientId,
     user: UserId,
@@ -361,7 +361,7 @@ impl Sessions {
         }
     }
 
-    /// The session of this client is over.
+    /// Ends the session of this client.
     pub fn end(&mut self, client: ClientId) {
         for opened in &mut self.all {
             opened.is_ended |= opened.client == client;

@@ -23,7 +23,7 @@ const QUEUED_BYTES: u64 = 9;
 /// The figures of a slot.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct SlotFigures {
-    /// Of the cycle counter.
+    /// Time of the commands, ticks of the cycle counter.
     pub ticks: u64,
     pub bytes_in: u64,
     pub bytes_out: u64,
@@ -42,7 +42,7 @@ enum Inner {
 #[derive(Debug, Default)]
 pub struct SlotStats {
     wanted: Wanted,
-    /// By slot, from the first time that figures are wanted.
+    /// The figures by slot; empty until figures are wanted for the first time.
     slots: Vec<SlotFigures>,
     inner: Inner,
     /// Commands of the transaction that runs.

@@ -1,5 +1,6 @@
-//! Which commands must be checked at the gates (`execution::gates`), as the server's state has it:
-//! recomputed when the state changes, so that a command that no gate concerns costs one test.
+//! Which commands must be checked at the gates (`execution::gates`) in the server's present state.
+//! This is recomputed when the state changes, so that a command that no gate concerns costs one
+//! test.
 
 use crate::base::memory::alloc;
 use crate::command::Flags;
@@ -211,8 +212,8 @@ impl Default for Interest {
 }
 
 impl Interest {
-    /// Derives it from the server's state; `memory_limit`: used bytes from which on keys are
-    /// evicted.
+    /// Derives the interest from the server's state; `memory_limit`: used bytes from which on keys
+    /// are evicted.
     pub fn of(state: State, memory_limit: usize) -> Interest {
         let mut flags = Flags::PROTECTED | Flags::CONTAINER;
         if state.contains(State::PAUSED) {

@@ -52,7 +52,7 @@ pub enum Work {
 pub enum Answer {
     Hits(Vec<Hit>),
     Names(Vec<Box<[u8]>>),
-    /// With the set that it was planned for.
+    /// The planned placement, with its set.
     Planned(Box<Placement>, VectorSet),
     /// The task, which has come to its end.
     Done(Box<dyn Any + Send>),
@@ -104,7 +104,7 @@ pub struct Searches {
     wake: Option<Wake>,
     threads: usize,
     next: u64,
-    /// For the command that runs again.
+    /// The answer for the command that runs again.
     answer: Option<Answer>,
     /// The turn of the loop, and how long it has searched itself, about.
     turn: u64,

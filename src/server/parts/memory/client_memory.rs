@@ -50,9 +50,9 @@ pub struct ClientMemory {
     limit: usize,
     /// The limit is the share beside `maxmemory`, not a setting.
     is_share: bool,
-    /// Of the clients that the limit concerns.
+    /// Bytes of the clients that the limit concerns.
     limited: usize,
-    /// Of all clients.
+    /// Bytes of all clients.
     own: usize,
     /// Clients that wait until their replies are taken, each once (`Session::held_queued`), and
     /// some that have ended since.
@@ -99,7 +99,7 @@ impl ClientMemory {
         self.own = (self.own + now.own).saturating_sub(before.own);
     }
 
-    /// The session is over.
+    /// Removes an ended session from the totals.
     pub(in crate::server) fn uncount(&mut self, session: &mut Session) {
         let before = std::mem::take(&mut session.client.buffers.counted);
         self.limited = self.limited.saturating_sub(before.limited);

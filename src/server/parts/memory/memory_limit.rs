@@ -72,7 +72,7 @@ impl MemoryLimit {
         }
     }
 
-    /// With `auto`: the memory that there is, and whose it is.
+    /// With `auto`: the available memory, and its owner (machine or container).
     pub fn found(&self) -> Option<(u64, Owner)> {
         self.found
     }

@@ -57,13 +57,13 @@ pub enum Mode {
 #[derive(Debug, Default)]
 pub struct Tracker {
     pub mode: Mode,
-    /// Not of its own changes.
+    /// The client is not notified of its own changes.
     pub noloop: bool,
     /// Another connection is notified in its place.
     pub redirect: Option<ClientId>,
     /// That connection is gone.
     pub is_broken: bool,
-    /// For [`Mode::Broadcast`]; the empty prefix matches every key.
+    /// The prefixes of [`Mode::Broadcast`]; the empty prefix matches every key.
     pub prefixes: PrefixList,
     /// Bytes that its prefixes have added to the shared tree: a shared prefix counts for the first
     /// client.
@@ -71,7 +71,7 @@ pub struct Tracker {
 }
 
 impl Tracker {
-    /// Without prefixes yet.
+    /// A tracker without prefixes.
     pub fn new(mode: Mode, noloop: bool, redirect: Option<ClientId>) -> Tracker {
         Tracker {
             mode,

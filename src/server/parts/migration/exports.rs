@@ -5,7 +5,7 @@ use crate::migration::{Link, Name, Ranges, Wire};
 use crate::resp::write_request;
 use crate::server::parts::persist::snapshot::SlotFeed;
 
-/// Where the snapshot is.
+/// The stage of the snapshot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::server) enum Stage {
     /// Another snapshot is being made.

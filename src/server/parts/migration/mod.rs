@@ -55,7 +55,8 @@ pub(in crate::server) struct Claim {
     pub offset: ReplOffset,
     /// Monotonic milliseconds.
     pub until_ms: u64,
-    /// From then on it is not made: the source may serve the slots again. Monotonic.
+    /// From then on the claim is not made, because the source may serve the slots again; monotonic
+    /// milliseconds.
     pub over_ms: u64,
 }
 
@@ -109,7 +110,7 @@ impl MigrationDriver {
         }
     }
 
-    /// When something is due, monotonic milliseconds.
+    /// When the machine's next tick is due, monotonic milliseconds.
     pub(in crate::server) fn due_ms(&self) -> u64 {
         if self.machine.is_idle() {
             u64::MAX

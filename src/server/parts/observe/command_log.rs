@@ -36,7 +36,7 @@ pub struct LogEntry {
     pub at: i64,
     /// Microseconds of a slow command, bytes of a large one.
     pub value: u64,
-    /// As kept: long ones are cut.
+    /// The arguments as they are kept: long ones are cut.
     pub args: Vec<Vec<u8>>,
     /// How many arguments the command had.
     pub argc: usize,

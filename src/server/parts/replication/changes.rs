@@ -22,7 +22,7 @@ const NOTE_BYTES: u64 = 64 * 1024;
 const IDLE_MAX: usize = 64;
 const IDLE_MS: u64 = 60_000;
 
-/// Where a reader's bytes come from.
+/// The source of a reader's bytes.
 pub enum Source {
     Backlog,
     Log(Box<LogFeed>),
@@ -90,7 +90,7 @@ impl Reader {
         self.next > self.from
     }
 
-    /// It has read so many bytes from a position on.
+    /// Counts bytes that were read from a position on.
     pub fn count(&mut self, at: ReplOffset, bytes: usize) {
         // The way to its place does not count.
         if at >= self.from {

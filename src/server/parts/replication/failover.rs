@@ -14,7 +14,7 @@ pub struct Failover {
     pub stage: Stage,
     /// The replica that is to take over; `None`: the first that has everything.
     pub(in crate::server) target: Option<(String, u16)>,
-    /// When the time is up the target takes over all the same.
+    /// At the deadline the target takes over even without the whole stream.
     pub(in crate::server) forced: bool,
     /// Monotonic milliseconds.
     pub(in crate::server) deadline_ms: Option<u64>,

@@ -38,7 +38,7 @@ pub struct Replication {
     pub upstream: Option<Box<Upstream>>,
     /// Since when a primary has no replica, monotonic milliseconds.
     pub(in crate::server) alone_since_ms: Option<u64>,
-    /// The last second in which cron looked after the links.
+    /// The last second in which cron checked the links.
     pub(in crate::server) tended_s: u64,
     /// When the stream had its last PING, monotonic milliseconds.
     pub(in crate::server) pinged_ms: u64,
@@ -48,7 +48,7 @@ pub struct Replication {
     pub(in crate::server) in_haste: bool,
     /// Since when a part of the stream waits for more, in ticks (`run::feed`).
     pub(in crate::server) gathers_since: Option<u64>,
-    /// Replicas have acknowledged something since clients that wait for it were looked at.
+    /// Acknowledgements have been received since the clients that wait for them were last checked.
     pub(in crate::server) has_acks: bool,
     /// The snapshot for replicas that was begun last.
     pub(in crate::server) sync: Option<SharedSync>,
@@ -86,9 +86,9 @@ pub struct ReplicasAhead {
 #[derive(Clone, Debug)]
 pub struct LostWrites {
     pub commands: u64,
-    /// Of the stream.
+    /// Bytes of the stream.
     pub bytes: u64,
-    /// Where they are kept.
+    /// The file that has them.
     pub file: String,
 }
 

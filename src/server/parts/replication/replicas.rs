@@ -246,8 +246,8 @@ impl Replicas {
 
     // --- two links ---
 
-    /// Second links that have not asked for a snapshot within a time. While one is there, the main
-    /// link is waited for.
+    /// Second links that have not asked for a snapshot within `limit_ms`. While there is one, its
+    /// silent main link is not disconnected.
     pub(in crate::server) fn silent(
         &self,
         now_ms: u64,
@@ -432,7 +432,7 @@ impl Replicas {
         self.holders().filter(|r| r.has_acked(offset)).count()
     }
 
-    /// The position that so many replicas, which are online, have acknowledged; 0: fewer ever have.
+    /// The position that this many online replicas have acknowledged; 0: there are fewer.
     /// O(replicas log replicas).
     pub fn acked_by(&self, replicas: usize) -> ReplOffset {
         let acked = self.holders().filter(|r| r.is_confirmed).map(|r| r.acked);

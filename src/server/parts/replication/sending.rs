@@ -32,9 +32,9 @@ pub(in crate::server) struct SyncNeeds {
     pub reads: PeerFormat,
     pub content: SyncContent,
     pub sent_as: Form,
-    /// By a second link of its own.
+    /// It is sent by a second link.
     pub by_channel: bool,
-    /// Compressed as a whole.
+    /// It is compressed as a whole.
     pub packed: bool,
 }
 

@@ -105,7 +105,7 @@ pub struct RefusedSync {
 /// Attempts to synchronize, for INFO.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Attempts {
-    /// Since the link was last up.
+    /// Attempts since the link was last up.
     pub current: u64,
     pub total: u64,
     pub up_since_ms: u64,
@@ -117,7 +117,7 @@ pub(in crate::server) enum Link {
     Down,
     Dialing(Box<Connecting>, u64),
     Talking(Box<Talking>),
-    /// On the second link: the conversation before the snapshot.
+    /// The conversation on the second link, before the snapshot.
     Announcing(Box<Announcing>),
     /// The second link waits until the main one has joined it.
     Joining(Box<Joining>),
@@ -129,7 +129,7 @@ pub(in crate::server) enum Link {
 /// A part of the stream that is appended to this server's own at once.
 #[derive(Debug, Default)]
 pub(in crate::server) struct Unit {
-    /// As the primary sent it.
+    /// The bytes as the primary sent them.
     pub bytes: Vec<u8>,
     /// The bytes that the log takes, with the lengths of the parts that it does not take.
     pub logged: Vec<u8>,
@@ -274,7 +274,7 @@ pub(in crate::server) struct SyncLoad {
     pub is_starved: bool,
 }
 
-/// Where a snapshot is loaded from.
+/// The source of a snapshot.
 pub(in crate::server) enum Source {
     File(Box<RdbFile>),
     /// The link's socket.

@@ -27,7 +27,7 @@ const KEEPS: u64 = 10;
 /// See the module.
 #[derive(Debug, Default)]
 pub(in crate::server) struct Pace {
-    /// The commands of clients so far, and when that was another number, in ticks.
+    /// The number of clients' commands so far, and when it last changed, in ticks.
     commands: (u64, u64),
     /// Whether there was a slice beside clients since the last yield.
     has_worked: bool,

@@ -3,7 +3,7 @@
 //!
 //!     command, bytes --charge--> Bucket, below zero at most a debt
 //!     next command or read --ask--> within | held until the buckets are above zero | refused
-//!     held: first in, first out; each that is let on runs its share, then the next one
+//!     held: first in, first out; a resumed connection runs its share, then the next one
 //!
 //! A [`Bucket`] holds up to one second's worth and is refilled by the loop's clock. A command that
 //! runs is never stopped: a bucket may be overdrawn, and the next ones wait for the debt. Commands
@@ -18,7 +18,7 @@
 //!   3. A connection has the flag `HELD` if and only if it is in its account's queue.
 //!
 //! Cost: a connection without the flag is never looked up here. With it O(1) for each command, read
-//! and write, O(log n) to hold one and to let it on.
+//! and write, O(log n) to hold one and to resume it.
 
 use std::collections::BTreeMap;
 
@@ -179,7 +179,7 @@ pub(in crate::server) struct Account {
     next_ticket: u64,
     /// The budget that was used up last.
     last: Budget,
-    /// Commands that the connection being let on may still run before the next one's turn.
+    /// Commands that the resumed connection may still run before the next one's turn.
     share: Option<u64>,
     pub(in crate::server) figures: Figures,
 }
@@ -488,7 +488,7 @@ impl Accounts {
         }
     }
 
-    /// How long until the next connection may be let on; `None`: none is held.
+    /// How long until the next connection may be resumed; `None`: none is held.
     pub(in crate::server) fn next_in_ms(&mut self, now_ms: u64) -> Option<u64> {
         if self.waiting == 0 {
             return None;
@@ -502,7 +502,7 @@ impl Accounts {
         waits.min()
     }
 
-    /// Users whose connections may be let on, with how many wait.
+    /// Users whose connections may be resumed, with how many wait.
     pub(in crate::server) fn due(&mut self, now_ms: u64) -> Vec<(usize, usize)> {
         if self.waiting == 0 {
             return Vec::new();

@@ -6,9 +6,9 @@ use crate::base::text::Printable;
 /// Which commands of which users are recorded.
 #[derive(Debug)]
 pub struct Rules {
-    /// By row of the command table.
+    /// Whether a command is recorded, by row of the command table.
     rows: Vec<bool>,
-    /// In the order of the directive; the last that fits decides.
+    /// The rules in the order of the directive; the last that fits decides.
     users: Vec<UserRule>,
 }
 

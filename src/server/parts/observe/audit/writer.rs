@@ -35,7 +35,7 @@ const TRY_AGAIN: Duration = Duration::from_millis(200);
 /// The file has users and their commands: only its owner and its group may read it.
 const MODE: u32 = 0o640;
 
-/// Where lines go.
+/// The destination of lines.
 #[derive(Debug)]
 pub enum Target {
     File {
@@ -61,7 +61,7 @@ impl Target {
     }
 }
 
-/// Of a regular file that may be read.
+/// Whether a file lacks its last newline. `false` for one that is not regular or cannot be read.
 fn ends_within_a_line(path: &Path) -> bool {
     let last = || -> io::Result<Option<u8>> {
         if !path.metadata()?.is_file() {
@@ -78,7 +78,7 @@ fn ends_within_a_line(path: &Path) -> bool {
     last().is_ok_and(|last| last.is_some_and(|byte| byte != b'\n'))
 }
 
-/// Without waiting: a pipe that has no reader, or is full, is an error.
+/// Opens the file without waiting: a pipe that has no reader, or is full, is an error.
 fn open(path: &Path) -> io::Result<File> {
     OpenOptions::new()
         .create(true)
@@ -98,7 +98,7 @@ pub struct Figures {
 #[derive(Debug, Default)]
 struct Shared {
     figures: Arc<Figures>,
-    /// Of the lines in the queue.
+    /// Bytes of the lines in the queue.
     queued_bytes: AtomicUsize,
     queued_lines: AtomicUsize,
     /// The last write failed.

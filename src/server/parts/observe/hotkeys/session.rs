@@ -50,10 +50,10 @@ pub struct Session {
     began_ms: u64,
     /// Its duration, once it is over.
     lasted_ms: u64,
-    /// By time, in ticks of the cycle counter, and by bytes.
+    /// The keys by time, in ticks of the cycle counter, and by bytes.
     pub cpu: Option<Sketch>,
     pub net: Option<Sketch>,
-    /// Of all commands with keys.
+    /// Totals of all commands with keys.
     pub all_ticks: u64,
     pub all_bytes: u64,
     /// The process's CPU time at its start and end.

@@ -40,7 +40,7 @@ pub struct Sketch {
 }
 
 impl Sketch {
-    /// With room for `max` keys.
+    /// A sketch with room for `max` keys.
     pub fn new(max: usize) -> Sketch {
         Sketch {
             counters: Vec::with_capacity(max),

@@ -474,7 +474,7 @@ impl Aof {
         self.take_all_held()
     }
 
-    /// Takes all of them.
+    /// Takes all clients whose replies are held.
     pub(in crate::server) fn take_all_held(&mut self) -> Vec<ClientId> {
         std::mem::take(&mut self.held)
     }

@@ -165,7 +165,7 @@ impl Rewrites {
         }
     }
 
-    /// The next look at rewrites begins the current one again.
+    /// Has the current rewrite begin again at the next check of rewrites.
     pub(super) fn restart(&mut self) {
         self.restarts = true;
     }

@@ -28,7 +28,7 @@ struct Running {
     began_ms: u64,
     /// `DEBUG AOF-SCRUB` has asked for it.
     was_asked: bool,
-    /// With the folder as it was then.
+    /// The names of the set, with the folder as it was at the begin.
     names: Names,
     manifest: Manifest,
 }

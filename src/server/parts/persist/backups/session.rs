@@ -6,7 +6,8 @@
 //!                  \------------\-------------\------------\-> failed -> idle (CLEANUP), or START
 //!
 //! While the base is linked and the rest is not, the append only file is not rewritten: base and
-//! manifest belong together. `persist::backup` does the work; this is the state, and its files.
+//! manifest belong together. `persist::backup` does the work; this module has the state, and its
+//! files.
 
 use std::fs;
 use std::io;
@@ -17,7 +18,7 @@ use crate::base::threads;
 use crate::command::CommandError;
 use crate::config::{Config, system_text};
 
-/// Where a session is.
+/// The stage of a session.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum SessionState {
     #[default]
@@ -47,7 +48,7 @@ impl SessionState {
         }
     }
 
-    /// Between START and its end.
+    /// Whether the session is between START and its end.
     pub fn is_active(self) -> bool {
         !matches!(
             self,
@@ -72,7 +73,7 @@ pub struct Session {
 }
 
 impl Session {
-    /// Whether it has to be looked at in every turn.
+    /// Whether it has to be checked in every turn.
     #[inline]
     pub(in crate::server) fn is_waiting(&self) -> bool {
         matches!(

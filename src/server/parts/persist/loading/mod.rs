@@ -92,7 +92,7 @@ impl Loading {
         }
     }
 
-    /// Figures of an RDB file so far.
+    /// Records the figures of an RDB file so far.
     pub(in crate::server) fn note_figures(&mut self, figures: LoadFigures) {
         self.last = figures;
         if let Some(progress) = &mut self.progress {

@@ -72,7 +72,7 @@ struct Collected {
     open_slots: Option<Vec<u8>>,
     /// The imports of slots under way there: each a name and ranges, as `SLOT_IMPORT` has them.
     slot_imports: Vec<Vec<u8>>,
-    /// Of consumers of the change stream.
+    /// The cursors of consumers of the change stream.
     cursors: Cursors,
 }
 

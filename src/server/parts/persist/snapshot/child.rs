@@ -165,7 +165,7 @@ impl Forks {
     }
 }
 
-/// In the child.
+/// The child's part of the fork.
 fn be_child(
     parent: Pid,
     pipe: PipeWriter,

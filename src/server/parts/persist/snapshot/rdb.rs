@@ -18,7 +18,7 @@ use crate::persistence::spool::{self, Spool};
 /// Size at which a buffer is passed to the thread that writes a file.
 const CHUNK_BYTES: usize = 256 * 1024;
 
-/// Where the bytes go.
+/// The destination of the bytes.
 pub(super) enum Output {
     File(BackgroundFile),
     Spool(Spool),
