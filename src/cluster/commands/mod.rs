@@ -5,7 +5,7 @@
 //! it is called again, and has changed nothing yet).
 //!
 //! Elsewhere: the number of arguments, ACLs and subcommands on keys and migrations (the rows in
-//! `crate::commands::cluster`), sending the reply (the driver).
+//! `commands::cluster` of the server), sending the reply (the driver).
 
 mod failover;
 mod info;
