@@ -153,7 +153,7 @@ pub fn write_begin(out: &mut Vec<u8>, offset: u64, unix_s: i64) {
     write!(out, "#CK:{offset}:{unix_s}:-\r\n").expect("a vector takes all");
 }
 
-/// Appends the checksum of `out` and of what came before it (`crc`), as the line at `offset`.
+/// Appends the checksum of `out` and of the bytes before it (`crc`), as the line at `offset`.
 pub fn write_checksum(out: &mut Vec<u8>, crc: u64, offset: u64, unix_s: i64) {
     write!(out, "#CK:{offset}:{unix_s}:").expect("a vector takes all");
     let crc = crc64::update(crc, out);

@@ -183,7 +183,7 @@ impl CommandWriter {
         }
     }
 
-    /// Writes what follows the bytes of a string.
+    /// Writes the end of a string's command, after its bytes.
     pub(super) fn end_string(&mut self, key: &[u8], expiry: Option<i64>) {
         self.out.extend_from_slice(b"\r\n");
         self.end_key(key, expiry);

@@ -20,9 +20,9 @@ use crate::replication::{Mark, Position, ReplId, ReplOffset};
 pub(super) enum Piece {
     /// The bytes just consumed, as they are.
     Verbatim,
-    /// So many newlines; replicas received the same then.
+    /// This many newlines; replicas received the same then.
     Newlines(u64),
-    /// So many newlines, for bytes that only replicas received.
+    /// This many newlines, for bytes that only replicas received.
     Filler(u64),
     /// Nothing.
     Nothing,
@@ -55,9 +55,9 @@ pub(super) enum DecodeError {
 enum State {
     /// Between requests.
     Start,
-    /// So many arguments of a request follow.
+    /// This many arguments of a request follow.
     Args(u64),
-    /// So many bytes of an argument, its line end included, then so many arguments.
+    /// Bytes left of an argument, its line end included; arguments that follow it.
     Bulk(u64, u64),
 }
 

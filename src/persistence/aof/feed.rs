@@ -109,7 +109,7 @@ impl LogFeed {
         self.next - (self.ready.len() - self.given) as u64
     }
 
-    /// Whether the next byte is in the middle of what only replicas received.
+    /// Whether the next byte is in the middle of bytes that only replicas received.
     pub fn is_inside_hole(&self) -> bool {
         self.hole_end().is_some()
     }

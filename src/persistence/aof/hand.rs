@@ -11,8 +11,8 @@ use super::disk::Disk;
 use super::sync::Wake;
 use crate::base::threads;
 
-/// A write that takes longer than this, and a microsecond for so many bytes, is slow: pages in
-/// memory take bytes ten times as fast.
+/// A write is slow if it takes longer than this plus a microsecond for each `SLOW_BYTES_PER_MICRO`:
+/// pages in memory take bytes ten times as fast.
 const SLOW: Duration = Duration::from_millis(2);
 const SLOW_BYTES_PER_MICRO: u64 = 100;
 
@@ -74,7 +74,7 @@ impl Hand {
         Hand { disk, wake, thread }
     }
 
-    /// Whether somebody learns of the end of a write.
+    /// Whether the end of a write wakes a caller.
     pub fn wakes(&self) -> bool {
         self.wake.is_some()
     }

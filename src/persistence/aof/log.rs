@@ -74,15 +74,15 @@ fn text(error: &io::Error) -> String {
 const RETAINED_FILES_MAX: usize = 1024;
 
 /// How much of the replaced incremental files is kept: for replicas (`repl-log-retain`,
-/// `repl-log-retain-seconds`) at least so many bytes, and all of the last so many seconds; for
-/// consumers of the change stream (`changes-retain`) those that one of them has not read.
+/// `repl-log-retain-seconds`) at least `bytes`, and all of the last `seconds`; for consumers of the
+/// change stream (`changes-retain`) those that one of them has not read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Retain {
     pub bytes: u64,
     pub seconds: u64,
     /// The slowest consumer has read up to this offset; `None`: there is none.
     pub unread: Option<ReplOffset>,
-    /// Files for consumers are kept if they end at most so many bytes before the files in use.
+    /// Files for consumers are kept if they end at most this many bytes before the files in use.
     pub unread_bytes: u64,
 }
 

@@ -5,7 +5,7 @@
 //!     0             at          at + pos
 //!
 //! A file that ends too early is torn, unless a checksum line follows the fault: a corrupt length
-//! swallows what follows it, and then the end of the file is not the fault. Zeros up to the end,
+//! swallows the bytes after it, and then the end of the file is not the fault. Zeros up to the end,
 //! which file systems leave after a power failure, are a torn end, too.
 
 use std::fs::File;
@@ -159,7 +159,7 @@ impl Reader {
 }
 
 impl<R: Read + Seek> Reader<R> {
-    /// A file of so many bytes, at its beginning.
+    /// A file of this length, at its beginning.
     pub fn of(file: R, size: u64) -> Reader<R> {
         Reader {
             file,

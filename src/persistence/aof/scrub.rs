@@ -5,7 +5,7 @@
 //! them. Of the file being written only the bytes that were whole when the pass began are read.
 //! Each file is read up to its first fault, the others after it as well.
 //!
-//! A pass is slow on purpose: so many bytes a second, in small pieces ([`Paced`]). Its reads of
+//! A pass is slow on purpose: at most [`BYTES_PER_S`], in small pieces ([`Paced`]). Its reads of
 //! files that are not written any more are dropped from the page cache, which commands and replicas
 //! need more.
 //!
@@ -78,7 +78,7 @@ pub enum End {
     Stopped,
 }
 
-/// Reads all files of a plan. It takes as long as its pace says: for a thread of its own.
+/// Reads all files of a plan. It takes as long as its pace requires: for a thread of its own.
 pub fn scrub(plan: &Plan, stop: &Arc<AtomicBool>) -> End {
     let pace = Pace {
         due: Instant::now(),
@@ -417,7 +417,7 @@ mod tests {
         let current = plan.manifest.incrs.last().expect("a file");
         let path = plan.names.path(&current.name);
         let whole = fs::read(&path).expect("it is there");
-        // A command of the next turn, and what looks like a checksum after half of one.
+        // A command of the next turn, and a line like a checksum after half of one.
         let offset = whole.len() as u64 + 20;
         for rest in [
             b"*3\r\n$3\r\nSET\r\n".to_vec(),

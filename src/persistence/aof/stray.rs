@@ -1,5 +1,5 @@
-//! Files of an append only file in its folder, whatever the manifest says: a folder that has them
-//! and no manifest is not written to, for its data would be written over.
+//! Files of an append only file in its folder, listed or not: a folder that has them and no
+//! manifest is not written to, because its data would be overwritten.
 
 use std::fmt;
 use std::fs::{self, File};

@@ -37,7 +37,7 @@ pub struct LongText {
     pub tail: Vec<u8>,
     /// The checksum line that follows, which covers all of this: its offset and time.
     pub checksum: Option<(u64, i64)>,
-    /// Written bytes are forced to disk after so many.
+    /// Bytes written between two fsyncs.
     pub sync_bytes: usize,
 }
 

@@ -245,7 +245,7 @@ fn pass_number<R: Read + Seek>(reader: &mut Reader<R>, prefix: u8) -> Result<Opt
     Ok(number)
 }
 
-/// Reads on until so many bytes are there; if they never are, the file is torn.
+/// Reads on until this many bytes are there; if the file ends before, it is torn.
 fn have<R: Read + Seek>(reader: &mut Reader<R>, bytes: usize) -> Result<(), Fault> {
     while reader.unread().len() < bytes {
         if !reader.fill()? {

@@ -175,7 +175,7 @@ pub struct LogWriter {
     is_marked: bool,
     /// The second of the last `#TS` line.
     told_s: i64,
-    /// Lines about what flushes have set aside, for the place before the next unit.
+    /// Lines about data set aside by flushes, for the place before the next unit.
     aside_lines: Vec<u8>,
     pub rules: Rules,
     appended: ReplOffset,
@@ -316,7 +316,7 @@ impl LogWriter {
         self.trouble.is_none() && (waits || self.tried_ms < self.slow_until_ms)
     }
 
-    /// Memory of what waits to be written, bytes. O(1).
+    /// Memory of the bytes that wait to be written. O(1).
     pub fn memory_bytes(&self) -> usize {
         let on_its_way = self.flight.map_or(0, |flight| flight.memory);
         let rest = self.rest.as_ref();
@@ -333,7 +333,7 @@ impl LogWriter {
         self.trouble.as_ref()
     }
 
-    /// Sets the rules. Without annotations positions are unknown: a line in the file says so.
+    /// Sets the rules. Without annotations positions are unknown: a line in the file records that.
     pub fn set_rules(&mut self, rules: Rules) {
         if rules.checksums != self.rules.checksums {
             self.id = None;
@@ -532,7 +532,7 @@ impl LogWriter {
     }
 
     /// Holds back everything from here on for the next file: it stays in the buffer, and is not
-    /// acknowledged. What waits belongs to the current file, and goes there with the next flushes.
+    /// acknowledged. Waiting bytes belong to the current file, and go there with the next flushes.
     pub fn hold(&mut self) {
         assert!(self.unsynced == 0, "what was not synced is not held back");
         self.held_from = Some(self.appended);

@@ -9,9 +9,9 @@
 //! another form is written in that form. Append only files are applied to a keyspace first
 //! (`server::convert`).
 //!
-//! Memory: that of the largest value, and what its bytes in the file take from one write to the
-//! next. So a key that an RDB file holds twice, which no server writes, is not noticed: it is
-//! written twice, and the target refuses the file as it would have refused the first one.
+//! Memory: that of the largest value, and its bytes in the file from one write to the next. So a
+//! key that an RDB file holds twice, which no server writes, is not noticed: it is written twice,
+//! and the target refuses the file as it would have refused the first one.
 
 mod obstacles;
 mod output;

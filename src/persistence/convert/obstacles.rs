@@ -10,7 +10,7 @@ use crate::base::text::Printable;
 use crate::config::Release;
 use crate::keyspace::DbIndex;
 
-/// Databases that a server has unless its configuration says otherwise.
+/// Databases that a server has by default.
 const DATABASES_USUAL: u32 = 16;
 
 /// The reason for all data of modules, of which a file may name any number.

@@ -16,7 +16,7 @@ use crate::types::PathHash;
 /// Size at which bytes are handed to the file.
 const CHUNK_BYTES: usize = 256 * 1024;
 
-/// The place of a file.
+/// The name of the file to be made.
 #[derive(Clone, Debug)]
 pub struct Output {
     pub name: PathBuf,
@@ -24,7 +24,7 @@ pub struct Output {
 }
 
 impl Output {
-    /// Fails if something is there that must not be replaced.
+    /// Fails if a file is there that must not be replaced.
     pub fn check(&self) -> Result<(), ConvertError> {
         match fs::symlink_metadata(&self.name) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),

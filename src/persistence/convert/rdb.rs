@@ -90,7 +90,7 @@ fn database(db: u64) -> Result<DbIndex, Fault> {
     }
 }
 
-/// Names what of a file has no value to pass on.
+/// Names the parts of a file without a value to pass on.
 struct LeftOut<'a, 't>(&'a mut Obstacles<'t>);
 
 impl Loader for LeftOut<'_, '_> {

@@ -25,8 +25,8 @@ use crate::types::vector_set::LoadError;
 pub enum Fault {
     #[error("it ends too early")]
     Truncated,
-    /// At least so many bytes must still arrive: the reader of a fed input waits for them, so that
-    /// no caller gets this fault.
+    /// At least this many bytes must still arrive: the reader of a fed input waits for them, so
+    /// that no caller gets this fault.
     #[error("{0} bytes or more have not arrived yet")]
     Starved(u64),
     #[error("{0}")]

@@ -70,7 +70,7 @@ pub fn open(path: &Path) -> io::Result<(Input<'static>, FileProgress)> {
     open_reader(file, bytes)
 }
 
-/// As [`open`], of an open file of so many bytes.
+/// As [`open`], of an open file of this length.
 pub fn open_reader(
     mut file: impl Read + 'static,
     bytes: u64,
@@ -242,7 +242,7 @@ mod tests {
         }
     }
 
-    /// The length of a compressed file does not limit what its content announces.
+    /// The length of a compressed file does not limit the counts in its content.
     #[test]
     fn an_announced_count_makes_no_room_for_what_does_not_follow() {
         use lz4_flex::frame::FrameEncoder;

@@ -363,8 +363,8 @@ impl<'a> Input<'a> {
         }
     }
 
-    /// The number of elements that follow, each of at least `bytes` bytes. Of a fed input so many
-    /// bytes have arrived.
+    /// The number of elements that follow, each of at least `bytes` bytes. In a fed input, that
+    /// many bytes have arrived.
     pub fn count(&mut self, bytes: u64) -> Result<usize, Fault> {
         let n = self.length()?;
         let all = n.checked_mul(bytes).filter(|all| *all <= self.left());

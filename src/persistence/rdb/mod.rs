@@ -14,7 +14,7 @@
 //!
 //! Input is never trusted: every length is compared with the bytes that are left, every packed form
 //! is checked before it is used. A fault has an offset and a key. `module` names the module of
-//! unsupported data, and passes over what may be ignored.
+//! unsupported data, and passes over data that may be ignored.
 //!
 //! # Loading
 //!
@@ -31,9 +31,9 @@
 //! Hashes of Redis 8.10 that take their names from a template of the file (`templates`), or from
 //! the payload, become plain ones. Data of modules ends a load with the module's name; with
 //! `rdb-unknown-modules skip` it is passed over (`module`: its fields have an end that is known
-//! without the module), counted, and logged. Metadata of keys that says that it may be ignored is
-//! passed over in any case. A file of version 16 (Redis 8.12) is read up to the first key of a type
-//! of its own, which is named.
+//! without the module), counted, and logged. Metadata of keys that is marked as ignorable is passed
+//! over in any case. A file of version 16 (Redis 8.12) is read up to the first key of a type of its
+//! own, which is named.
 //!
 //! Data may also be loaded beside the current keyspace (`keyspace/passes/beside.rs`), whose
 //! databases it then replaces at once.

@@ -1,4 +1,4 @@
-//! Data of modules: which module it belongs to, and what may be ignored.
+//! Data of modules: the name of its module, and the end of data that may be ignored.
 //!
 //!     value      id, fields, 0
 //!     settings   id, 2, when: length, fields, 0       beside the keys

@@ -103,7 +103,7 @@ impl Peer {
     }
 
     /// Sets the version of `writer` to the lowest one that holds a value and that the server reads.
-    /// An error is what of the value there is none for.
+    /// An error is the part of the value that no such version holds.
     pub fn fit(&self, writer: &mut RdbWriter, value: &ValueView<'_>) -> Result<(), &'static str> {
         let kind = match value {
             ValueView::Container(container) => container.kind(),

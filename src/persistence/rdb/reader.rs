@@ -104,7 +104,7 @@ enum Wait {
     Nothing,
     /// The end of the current item.
     Item(Scan),
-    /// So many bytes from the beginning of the file on.
+    /// This many bytes from the beginning of the file.
     Bytes(u64),
 }
 

@@ -25,7 +25,7 @@ pub enum Part {
     Length,
     /// A string, in any encoding.
     Text,
-    /// So many bytes.
+    /// This many bytes.
     Raw(u64),
     /// A score as text: one byte for its length, or for a number that has no digits.
     Score,

@@ -8,8 +8,7 @@
 //!               l2 norm | range << 32
 //!
 //! Numbers after the id are fields of module data, each with its kind before it. Floats among them
-//! are their bits. Version 0 has no worst links; flags say that there is a projection, and
-//! attributes.
+//! are their bits. Version 0 has no worst links; flags mark a projection, and attributes.
 //!
 //!     RESTORE key 0 payload
 
@@ -171,7 +170,7 @@ fn save_element(to: &mut RdbWriter, content: &Content, id: NodeId) {
     number(to, pair(vector.l2.to_bits(), vector.range));
 }
 
-/// Reads what follows a vector set's id.
+/// Reads the fields after a vector set's id.
 pub(in crate::persistence) fn load_fields(input: &mut Input<'_>) -> Result<VectorSet, Fault> {
     let dim = read_number(input)?;
     let count = read_count(input, ELEMENT_MIN)?;

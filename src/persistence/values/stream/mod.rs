@@ -27,7 +27,7 @@ const STREAM: u8 = 15;
 const STREAM_2: u8 = 19;
 /// With the times at which consumers were active.
 const STREAM_3: u8 = 21;
-/// With what producers have added (XADD's IDMP).
+/// With idempotent IDs of producers (XADD's IDMP).
 const STREAM_4: u8 = 26;
 /// With pending entries that have no owner.
 const STREAM_5: u8 = 27;

@@ -103,7 +103,7 @@ pub(super) fn read(input: &mut Input<'_>, kind: u8, limits: &Limits) -> Result<S
     let past = if kind == STREAM {
         None
     } else {
-        // The first ID is that of the first entry, whatever the file says.
+        // The first ID is that of the first entry, not the one in the file.
         id(input)?;
         Some((id(input)?, input.length()?))
     };
@@ -120,7 +120,7 @@ pub(super) fn read(input: &mut Input<'_>, kind: u8, limits: &Limits) -> Result<S
     Ok(stream.finish())
 }
 
-/// Reads what producers have added.
+/// Reads the idempotent IDs of producers.
 fn read_producers(input: &mut Input<'_>, stream: &mut StreamImport) -> Result<(), Fault> {
     right(stream.settings(input.length()?, input.length()?))?;
     let (mut pid, mut iid) = (Vec::new(), Vec::new());
@@ -238,7 +238,7 @@ fn save_group(to: &mut RdbWriter, group: &Group, kind: u8) {
     }
 }
 
-/// Writes what producers have added.
+/// Writes the idempotent IDs of producers.
 pub(super) fn save_producers(to: &mut RdbWriter, stream: &Stream) {
     let own = stream.idempotence();
     to.length(own.duration_s().into());
