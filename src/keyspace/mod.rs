@@ -1,5 +1,5 @@
-//! The keyspace: numbered databases of entries, and what surrounds a key: expiry, eviction clocks,
-//! WATCH, keyspace events, keys that clients wait for.
+//! The keyspace: numbered databases of entries, with expiry, eviction clocks, WATCH, keyspace
+//! events, and keys that clients wait for.
 //!
 //! Handlers work through [`Db`], one database as one command sees it; every change is recorded
 //! there once ([`Db::changed`]) and reaches all listeners from there.
@@ -12,8 +12,8 @@
 //! draws the bytes.
 //!
 //! A database's entries are in a `Table` (`keyspace/store/table.rs`): find, insert, replace and
-//! remove by key, scan, walk, random picks, and what is due. No other file of the keyspace knows
-//! whether this is one hash table, or one for each slot.
+//! remove by key, scan, walk, random picks, and entries that are due. No other file of the keyspace
+//! knows whether this is one hash table, or one for each slot.
 //!
 //! In a node of a cluster (`Keyspace::with_slots`) it is one for each slot
 //! (`keyspace/slots/slot_tables.rs`): cache lines in pages of 64 slots, which are made with their
@@ -71,8 +71,8 @@
 //! ID; each consumer has one more, of IDs alone. Entries without an owner (XNACK) have a further
 //! one in their order, and the others one by delivery time, which the first XREADGROUP CLAIM makes.
 //! A blocked reader with CLAIM has a timer for the first entry that will be idle for long enough
-//! (`Wake`); without a pending entry it has none, and the next delivery sets it. What producers
-//! have added (`types/stream/producers.rs`) expires with the expire cycle: each database has a line
+//! (`Wake`); without a pending entry it has none, and the next delivery sets it. Idempotent IDs of
+//! producers (`types/stream/producers.rs`) expire with the expire cycle: each database has a line
 //! for every such stream (`keyspace/expiry/iids.rs`), as it has for hashes whose fields expire. The
 //! same lines show which version a file needs.
 //!
@@ -116,20 +116,20 @@
 //! free on the loop, as in Redis.
 //!
 //! With `flush-grace`, a flush by a command sets its databases aside instead
-//! (`keyspace/passes/aside.rs`); what that means for the log, snapshots, replicas and memory limits
-//! is in `server/persist/flushes.rs`. Flushes are named by the number of flushes after them, which
-//! log and replicas repeat, so FLUSHALL stays as it is. Lines in the log (`AsideLine`) say before a
-//! flush that it sets its data aside, and after a while what was freed: a replay does the same,
-//! with the memory that the server had then, and needs neither times nor a look ahead.
+//! (`keyspace/passes/aside.rs`); the consequences for the log, snapshots, replicas and memory
+//! limits are in `server/persist/flushes.rs`. Flushes are named by the number of flushes after
+//! them, which log and replicas repeat, so FLUSHALL stays as it is. Lines in the log (`AsideLine`)
+//! record before a flush that it sets its data aside, and later which data was freed: a replay does
+//! the same, with the memory that the server had then, and needs neither times nor a look ahead.
 //!
 //! `used_memory` is the allocator's own balance (`base/memory/ledger.rs`): jemalloc's per-thread
 //! counters, summed over all threads of a server, because memory allocated by one thread is often
 //! freed by another. Helper threads are started in one place, which registers them for the sum
 //! (`base/threads.rs`; a test checks that there is no other). The counters of ended threads stay in
-//! the sum. Eviction compares it with `maxmemory`, less what goes away by itself or has a bound of
-//! its own (`server/observe/not_counted.rs`). A plain command compares used memory with one number,
-//! the bound as of the last look; only beyond it is everything measured anew, so what the log's
-//! buffer or a reply has grown by in the middle of a batch costs no key. Over the limit, memory
+//! the sum. Eviction compares it with `maxmemory`, less the memory that is freed without it or has
+//! a bound of its own (`server/observe/not_counted.rs`). A plain command compares used memory with
+//! one number, the bound as of the last look; only beyond it is everything measured anew, so a
+//! log's buffer or a reply that grows in the middle of a batch costs no key. Over the limit, memory
 //! that serves no client is freed first (flushes that are set aside, then unused reply buffers),
 //! clients over their limit are closed within the batch, and then keys go; -OOM is the answer when
 //! none may. The changes that an eviction itself records do not count either, until it ends
@@ -507,8 +507,8 @@ impl Keyspace {
         old
     }
 
-    /// Empties all databases, as [`Keyspace::flush`], and frees what flushes have set aside: the
-    /// data has no past from here on. Returns the number of keys.
+    /// Empties all databases, as [`Keyspace::flush`], and frees the data that flushes have set
+    /// aside: none of it can be brought back. Returns the number of keys.
     pub fn flush_all(&mut self, off_loop: bool) -> usize {
         self.forget_aside();
         let all = 0..self.databases() as u32;

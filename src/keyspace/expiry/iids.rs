@@ -1,5 +1,5 @@
-//! Expiry of what streams remember of their producers, and which streams need a newer form in
-//! files.
+//! Expiry of the idempotent IDs that streams keep of their producers, and the streams that need a
+//! newer form in files.
 //!
 //! A database has a line for each such stream (`fields`, which explains the order), with the time
 //! at which its first line of a producer expires. The expire cycle removes these when they are due:

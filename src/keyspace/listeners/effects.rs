@@ -165,13 +165,13 @@ impl Effects {
         std::mem::replace(&mut self.changed, false)
     }
 
-    /// Records that the command under way has changed something.
+    /// Records that the command under way has changed data.
     #[inline]
     pub(in crate::keyspace) fn note_changed(&mut self) {
         self.changed = true;
     }
 
-    /// Ends the command: returns whether it has changed something that must be propagated.
+    /// Ends the command: returns whether it has changed data, so that it must be propagated.
     #[inline]
     pub fn end_command(&mut self, outer: bool) -> bool {
         std::mem::replace(&mut self.changed, outer)

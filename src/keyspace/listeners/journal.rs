@@ -230,8 +230,8 @@ impl Journal {
 }
 
 impl Keyspace {
-    /// Records what happened to a key: the only source for watchers, subscribers and caching
-    /// clients. Must be called after the change.
+    /// Records a key's change: the only source for watchers, subscribers and caching clients. Must
+    /// be called after the change.
     #[inline]
     pub(in crate::keyspace) fn record_change(
         &mut self,

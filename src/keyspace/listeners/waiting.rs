@@ -45,7 +45,8 @@ pub struct Waiting {
     keys: usize,
     /// Keys with a guard: a client waits for their removal or change of type.
     guarded: usize,
-    /// Clients that wait until a pending entry of a stream can be claimed, and know of none.
+    /// Clients that wait until a pending entry of a stream can be claimed, and have no time for it
+    /// yet.
     claimants: usize,
     /// Keys that became ready, in order.
     ready: Vec<(DbIndex, Box<[u8]>)>,
@@ -127,8 +128,8 @@ impl Waiting {
         }
     }
 
-    /// A pending entry of the stream can be claimed later: clients that wait for that run again, to
-    /// learn when.
+    /// A pending entry of the stream can be claimed later: the commands of clients that wait for
+    /// that run again, to find the time.
     #[inline]
     pub fn claimable_later(&mut self, db: DbIndex, key: &[u8]) {
         if self.claimants > 0 {

@@ -7,8 +7,9 @@
 //!
 //! **A flush is named by the number of flushes after it.** Log and replicas repeat the same
 //! flushes, so they find the same entry, and FLUSHALL stays a command that every server
-//! understands. Therefore each flush by a command counts, also one that sets nothing aside. What
-//! empties databases otherwise (a full copy, a load) ends all entries ([`Keyspace::forget_aside`]).
+//! understands. Therefore each flush by a command counts, also one that sets nothing aside. Any
+//! other way of emptying databases (a full copy, a load) ends all entries
+//! ([`Keyspace::forget_aside`]).
 //!
 //! Invariants
 //!   1. Entries are in the order of their numbers, oldest first, at most [`ENTRIES_MAX`], none
@@ -81,7 +82,7 @@ pub(in crate::keyspace) struct Aside {
     entries: VecDeque<AsideEntry>,
     /// Parts that were freed while a snapshot had them: their bytes, until it returns them.
     freed: Vec<(u64, LetGo)>,
-    /// Something was freed since [`Keyspace::take_kept_flushes`].
+    /// Data was freed since [`Keyspace::take_kept_flushes`].
     has_freed: bool,
 }
 
@@ -146,8 +147,8 @@ impl Keyspace {
         self.aside.flushes += 1;
     }
 
-    /// A flush by a command at `at_ms` (Unix milliseconds): empties databases, and sets aside what
-    /// was in them. Returns the number of keys.
+    /// A flush by a command at `at_ms` (Unix milliseconds): empties databases, and sets their data
+    /// aside. Returns the number of keys.
     pub fn flush_aside(&mut self, dbs: impl Iterator<Item = DbIndex>, at_ms: i64) -> usize {
         self.count_flush();
         let mut parts = Vec::new();
@@ -254,8 +255,8 @@ impl Keyspace {
         TakenFlush(self.take_parts(number, |part| only.is_none_or(|db| part.db == db)))
     }
 
-    /// Brings it back into its databases, which are empty. Clients that watch or wait for keys
-    /// learn of it as from SWAPDB. Returns the number of keys.
+    /// Brings it back into its databases, which are empty. Clients that watch or wait for keys are
+    /// notified as by SWAPDB. Returns the number of keys.
     pub fn bring_back(&mut self, taken: TakenFlush) -> usize {
         let mut keys = 0;
         for part in taken.0 {
@@ -315,7 +316,7 @@ impl Keyspace {
         true
     }
 
-    /// [`Keyspace::take_kept_flushes`] answers as if something were freed.
+    /// [`Keyspace::take_kept_flushes`] will answer as if data had been freed.
     pub fn note_freed(&mut self) {
         self.aside.has_freed = true;
     }
@@ -325,8 +326,8 @@ impl Keyspace {
         self.free_oldest_while(|flushes, entry| flushes - entry.number >= kept);
     }
 
-    /// Frees what flushes up to `at_ms` have set aside; a later time than `now_ms` counts as that
-    /// one (the clock was set back).
+    /// Frees the data that flushes up to `at_ms` have set aside; a later time than `now_ms` counts
+    /// as `now_ms` (the clock was set back).
     pub fn end_grace(&mut self, at_ms: i64, now_ms: i64) {
         for entry in &mut self.aside.entries {
             entry.at_ms = entry.at_ms.min(now_ms);

@@ -13,8 +13,8 @@
 //! estimated from the structure and some of the elements, and corrected when they are freed; until
 //! then their [`LetGo`] travels with them.
 //!
-//! To learn when memory is back, put a mark ([`LazyFree::mark`]) after everything queued for the
-//! thread so far; it works in order and wakes the loop when it reaches the mark.
+//! To wait until memory is back, a caller puts a mark ([`LazyFree::mark`]) after everything queued
+//! for the thread so far; it works in order and wakes the loop when it reaches the mark.
 
 #![allow(unsafe_code)]
 
@@ -45,7 +45,7 @@ const REST: Duration = Duration::from_millis(50);
 /// Bytes that may wait to be freed in slices.
 const SLICED_BYTES_MAX: usize = 64 << 20;
 
-/// Why something is freed.
+/// The reason for which a value is freed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Cause {
     /// It expired.

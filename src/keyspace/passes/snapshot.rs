@@ -47,8 +47,8 @@ use crate::base::memory::pin::Pinned;
 const GATHERED: usize = 24;
 /// The number of a database that no pass has seen.
 const UNSEEN: DbIndex = DbIndex(u32::MAX);
-/// So many numbers before it are those of databases that came back; a server has fewer databases
-/// than are left.
+/// This many numbers before it mark databases that came back; a server has fewer databases than the
+/// numbers that are left.
 const MARKED_ORIGINS: u32 = 1 << 30;
 /// Distance, in entries, at which a value outside its entry is prefetched.
 const AHEAD: usize = 6;

@@ -80,7 +80,8 @@ impl DroppedSlots {
         self.queue.iter().filter(of_db).map(|its| &*its.keys)
     }
 
-    /// All keys of a database were replaced, which its listeners know: the counts begin anew.
+    /// All keys of a database were replaced, and listeners are notified of that: the counts begin
+    /// anew.
     pub fn forget_counts(&mut self, db: DbIndex) {
         for its in self.queue.iter_mut().filter(|its| its.db == db) {
             its.is_counted = false;

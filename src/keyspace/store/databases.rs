@@ -1,8 +1,8 @@
 //! The databases of a keyspace, and which of them has the key or field that expires first.
 //!
 //! A database has lower bounds of its keys' expiries, and of those within its values: of hashes'
-//! fields, and of what streams remember of producers. Two trees of minima over these bounds lead to
-//! the database with the least, so that neither the loop's sleep nor the expire cycle visits all
+//! fields, and of streams' idempotent IDs. Two trees of minima over these bounds lead to the
+//! database with the least, so that neither the loop's sleep nor the expire cycle visits all
 //! databases.
 //!
 //! A database borrowed for a change counts as stale; the bounds of stale databases are read before
