@@ -5,8 +5,8 @@
 //!
 //! The prefix identifies a block of hashes, those with the same top `depth` bits; a band is one
 //! 64th of the tags. A scan goes through the blocks in order and through the bands of each; an
-//! element never changes either, wherever it moves. A block is what one segment holds when
-//! the block is begun. If that segment has split since, it is finished child by child. If it has
+//! element never changes either, wherever it moves. A block is the content of one segment when the
+//! block is begun. If that segment has split since, it is finished child by child. If it has
 //! merged, the bands are those of the larger segment, and its part that the scan had not reached
 //! follows as separate blocks. So a cursor only moves forward, and a scan always ends.
 //!

@@ -81,7 +81,7 @@ impl<const PAGES: usize> Tables<PAGES> {
         &self.expiry
     }
 
-    /// The same, to change what concerns all tables.
+    /// As [`Tables::expiry`], for changes that concern all tables.
     #[inline]
     pub fn expiry_mut(&mut self) -> &mut SharedExpiry {
         &mut self.expiry

@@ -122,7 +122,7 @@ impl Pool {
         Some(id)
     }
 
-    /// Keeps, moves or drops each node, as `judge` says.
+    /// Keeps, moves or drops each node, as `judge` decides.
     pub(super) fn revise(&mut self, mut judge: impl FnMut(Near) -> Option<Near>) {
         let nodes = std::mem::take(&mut self.sorted);
         self.next = 0;
@@ -203,7 +203,7 @@ impl Queues {
         sorted
     }
 
-    /// Keeps, moves or drops each node, as the two say.
+    /// Keeps, moves or drops each node, as the two closures decide.
     pub(super) fn revise(
         &mut self,
         mut candidate: impl FnMut(Near) -> Option<Near>,

@@ -1,14 +1,15 @@
 //! The sums a distance is made of, by the widest instructions this processor has.
 //!
-//! Each kernel takes two vectors as bytes, as the store holds them (little-endian, any
-//! alignment), of the same length; a longer one is read only as far as the shorter. The form is
-//! chosen once ([`Kernels::get`]): AVX-512 (with VNNI and VPOPCNTDQ), AVX2 with FMA, NEON, or
-//! plain Rust, which is also what the others are tested against.
+//! Each kernel takes two vectors as bytes, as the store holds them (little-endian, any alignment),
+//! of the same length; a longer one is read only as far as the shorter. The form is chosen once
+//! ([`Kernels::get`]): AVX-512 (with VNNI and VPOPCNTDQ), AVX2 with FMA, NEON, or plain Rust, which
+//! is also the oracle of the others' tests.
 //!
 //! The integer sums are exact in every form, and cannot overflow: 65536 dimensions of
 //! 255 * 128 are less than 2^31. Sums of floats differ in their last bits, by their order.
 //!
-//! The one place of this index with `unsafe`: SIMD loads, and calls of what detection has allowed.
+//! The one place of this index with `unsafe`: SIMD loads, and calls of kernels that detection has
+//! allowed.
 #![allow(unsafe_code)]
 
 use std::sync::OnceLock;
@@ -139,7 +140,7 @@ macro_rules! many {
 }
 
 mod scalar {
-    /// Lanes summed apart, so that the compiler may use what vector registers there are.
+    /// Lanes summed apart, so that the compiler may use the vector registers of the target.
     const LANES: usize = 8;
 
     many!(dots_f32, dot_f32, f32);

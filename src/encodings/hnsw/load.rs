@@ -58,7 +58,7 @@ pub struct Loader {
 /// Until all nodes are known, links hold tokens: a uid below this is its own; greater ones are
 /// numbered from here in the order they appear.
 const INTERNED: u32 = 1 << 30;
-/// Tokens are below this: a store takes greater numbers for something else.
+/// Tokens are below this: greater numbers have another meaning in a store.
 const TOKENS_END: u32 = 1 << 31;
 
 impl Loader {

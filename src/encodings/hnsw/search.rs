@@ -19,7 +19,7 @@ use super::store::NONE;
 use super::{Index, NodeId, Query};
 use crate::encodings::prefetch::prefetch;
 
-/// Above so many results wanted, heaps are faster than one sorted array.
+/// With more results than this, heaps are faster than one sorted array.
 const POOL_MAX: usize = 1024;
 /// Nodes kept on the way down to level 0, so that a search enters near the right cluster: worth 2 %
 /// of recall at an `ef` of 10, for some distances more.
@@ -29,8 +29,9 @@ const SHORT_BYTES: usize = 256;
 /// Vectors that are fetched ahead of those being compared, long ones and short ones.
 const AHEAD: usize = 4;
 const AHEAD_SHORT: usize = BATCH * 2;
-/// Nodes that a walk expands at once if vectors are short, so that the links and vectors of one are
-/// fetched while another's are looked at: at most, and one for so many nodes that the walk keeps.
+/// Nodes that a walk expands together if vectors are short, so that the links and vectors of one
+/// are fetched while another's are compared: the most, and the nodes kept by the walk for each of
+/// them.
 const BEAM_MAX: usize = 4;
 const LIMIT_PER_BEAM: usize = 16;
 
@@ -200,7 +201,7 @@ fn compare_all(index: &Index, query: &[u8], ids: &[u32], mut found: impl FnMut(N
     }
 }
 
-/// Asks for the lines of a vector.
+/// Prefetches the lines of a vector.
 #[inline]
 fn prefetch_record(index: &Index, id: u32) {
     const LINE: usize = 64;
@@ -232,10 +233,10 @@ impl Descent {
         }
     }
 
-    /// Brings the pool up to date with the index, and starts at its entry where nothing is left
-    /// to go on from. Returns `false` if the index is empty.
+    /// Brings the pool up to date with the index, and starts at its entry if no node is left in the
+    /// pool. Returns `false` if the index is empty.
     ///
-    /// `ef` gives how many nodes a level keeps.
+    /// `ef` gives the number of nodes kept at a level.
     pub(super) fn resume(
         &mut self,
         index: &Index,
@@ -294,7 +295,7 @@ fn revised(index: &Index, query: &[u8], level: usize, version: u32, near: Near) 
     Some(Near::new(distance, id))
 }
 
-/// Whether a payload passes a filter; adds to the second what that cost, in distances.
+/// Whether a payload passes a filter; adds the cost to the second, in distances.
 pub type Passes<'f> = dyn FnMut(u64, &mut usize) -> bool + 'f;
 
 /// The least cost of a call of a filter, in distances.

@@ -19,15 +19,15 @@ const EFFORT: usize = 1 << 16;
 
 /// How many of a full node's farthest links are looked at for one to give up.
 const FARTHEST: usize = 8;
-/// A node gets so many links, or a quarter of M, even if no near node gains by them.
+/// A node gets at least this many links, or a quarter of M, even if no near node gains by them.
 const LINKS_AT_LEAST: usize = 16;
 
 impl Index {
     /// Links a node, which has no links at `level`, with some of `candidates`, the nearest first.
     ///
     /// At level 0 a node starts with up to 3M/2 links, of the 2M it may have: for the same `ef`
-    /// more of the nearest are found than with M, at hardly more distances a search. Where M is
-    /// below the default, with M at most: that is what clients' tests look at.
+    /// more of the nearest are found than with M, at hardly more distances a search. An M below the
+    /// default is also the most at the start, because clients' tests count these links.
     pub(super) fn link(&mut self, id: u32, level: usize, candidates: &[Near]) {
         let m = usize::from(self.parameters().m);
         let wanted = match level {

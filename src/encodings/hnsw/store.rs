@@ -202,7 +202,7 @@ impl Store {
         self.towers.block(self.head(id).tower, level)
     }
 
-    /// Asks for the links of a node, which will be walked soon.
+    /// Prefetches the links of a node, which will be walked soon.
     #[inline]
     pub(super) fn prefetch_links(&self, id: u32, level: usize) {
         if level == 0 {
@@ -395,7 +395,7 @@ impl Store {
         None
     }
 
-    /// Whether so many numbers are free that nodes are to be moved: more than the half, and a
+    /// Whether nodes are to be moved because many numbers are free: more than half of them, and a
     /// chunk.
     pub(super) fn is_thin(&self) -> bool {
         self.slots - self.live > self.live + (1 << self.shift)
@@ -607,7 +607,7 @@ fn used(block: &[u32]) -> usize {
     }
 }
 
-/// Says how many words of a block are links.
+/// Sets the number of words of a block that are links.
 #[inline]
 fn set_used(block: &mut [u32], count: usize) {
     let len = block.len();

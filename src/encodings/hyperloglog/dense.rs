@@ -128,7 +128,7 @@ pub(super) fn histogram_of(values: &[u8; REGISTERS]) -> Histogram {
 }
 
 /// Passes over all registers once for each four values, until all are counted: the values are close
-/// together, and comparing is what vectors do well.
+/// together, and vectors compare fast.
 fn count_values(values: &[u8; REGISTERS]) -> Histogram {
     /// As wide as a vector.
     const LANES: usize = 32;

@@ -150,7 +150,7 @@ pub(super) struct Common {
 }
 
 impl Common {
-    /// For so many columns; `salt` differs from that of most other schemas.
+    /// For this number of columns; `salt` differs from that of most other schemas.
     pub fn new(columns: usize, salt: u64) -> Common {
         Common {
             columns: (0..columns).map(|_| Column::default()).collect(),

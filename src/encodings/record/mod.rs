@@ -350,7 +350,7 @@ impl Values<'_> {
         self.schema.len() - self.left
     }
 
-    /// Skips values, of which so many must be left.
+    /// Skips this many values, which must be there.
     #[inline]
     fn skip_values(&mut self, count: usize) {
         let (common, first) = (self.schema.common(), self.column());
