@@ -17,7 +17,7 @@ use crate::encodings::scored::{ScoredBuilder, ScoredTable};
 pub const FIELD_EXPIRY_MAX: u64 = (1 << 46) - 1;
 
 /// A listpack whose records of `width` entries begin with different texts. If some repeat: `None`
-/// if `strict`, else the first one is kept, which is what a search would find.
+/// if `strict`, else the first one is kept, which a search would find.
 ///
 /// All code that reads or combines these values relies on distinct elements.
 pub fn distinct(pack: Listpack, width: usize, strict: bool) -> Option<Listpack> {

@@ -9,7 +9,7 @@
 //!
 //! A container type is a folder in `types/`, a folder in `commands/`, a file in
 //! `persistence/values/`, and its row in the list of types. Types know no files (the layers), so
-//! what files hold of them is not in `types/`.
+//! their file formats are not in `types/`.
 //!
 //! - `types/<type>/`: the value and its encodings, with one impl of `Container` (and of its parts
 //!   `Measured` and `Relocate`): name and number, length, signature for DEBUG DIGEST, freeing in

@@ -239,7 +239,7 @@ impl Slice {
             None => true,
             Some(need) => {
                 self.spilled = self.spilled.saturating_add(blob_cost(need) as u32);
-                // Half of what wider slots cost: the values before these may have blobs, too.
+                // Half of the cost of wider slots: earlier values may have blobs, too.
                 (self.spilled as usize) < self.capacity() * (need - width) / 2
             }
         }

@@ -205,7 +205,7 @@ impl Hash {
     /// As [`Hash::share_names`], when fewer fields are there than a search would mind.
     #[inline]
     pub fn share_few_names(&mut self, limits: &Limits) {
-        /// Fields of a listpack whose names are looked at after each change.
+        /// A listpack of up to so many fields: its names are compared after each change.
         const FEW: usize = 8;
         if let Hash::Listpack(pack) = &*self
             && pack.len() <= 2 * FEW
@@ -701,7 +701,7 @@ mod tests {
     }
 
     proptest! {
-        /// Hashes that share names are to their users what others are.
+        /// To clients, hashes that share names behave as others.
         #[test]
         fn a_record_is_seen_as_a_listpack(
             ops in prop::collection::vec((0u8..8, 0u32..6, -50i64..50), 1..60),

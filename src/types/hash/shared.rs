@@ -1,8 +1,8 @@
 //! Field names that hashes share: which lists of names have a schema.
 //!
 //! A list of names gets one when it has been seen several times, so that hashes with names of their
-//! own cost nothing more: what was seen is remembered in a small table by its hash, where a later
-//! list may take an earlier one's place. The hash of a list is that of its beginning and the last
+//! own cost nothing more: a small table remembers the hashes of lists, and a later list may replace
+//! an earlier one. The hash of a list is that of its beginning and the last
 //! name, so that the schema of a hash with one more field is found by one step.
 //!
 //! Each thread that changes hashes has its own list of schemas; a schema itself may be dropped

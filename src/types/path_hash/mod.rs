@@ -399,7 +399,7 @@ struct Lent {
     node: Box<Node>,
     /// Its place there.
     place: usize,
-    /// Where to go on below it.
+    /// The place below it from which the walk continues.
     next: usize,
 }
 

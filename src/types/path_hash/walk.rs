@@ -8,8 +8,8 @@ pub struct Walk<'a> {
     root: &'a Node,
     /// The root's own path is the next one.
     at_root: bool,
-    /// The nodes from below the root to the one reached, and where to go on below each; the first
-    /// one is the root.
+    /// The nodes from the root to the one reached, each with the place below it from which the walk
+    /// continues.
     levels: Vec<(&'a Node, usize)>,
     path: Vec<u8>,
 }

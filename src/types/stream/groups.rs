@@ -1,4 +1,4 @@
-//! Consumer groups: what each has read, and which entries are delivered but not acknowledged.
+//! Consumer groups: how far each has read, and which entries are delivered but not acknowledged.
 //!
 //!     group      last ID, entries read | pending by ID: when, how often, to whom
 //!     zone       pending entries without an owner (XNACK), in the order they were given back
@@ -691,7 +691,7 @@ fn own_bytes(name: &[u8]) -> i64 {
 #[derive(Debug, Default)]
 pub struct Groups {
     by_name: BTreeMap<Box<[u8]>, Box<Group>>,
-    /// Bytes of names, groups and map, without what the groups own.
+    /// Bytes of names, groups and map, without the memory that the groups own.
     bytes: Metered,
 }
 

@@ -47,7 +47,7 @@ pub struct Trimmed {
     pub deleted: u64,
     /// If these are many, a stream that holds nothing but them, for freeing.
     pub gone: Option<Stream>,
-    /// Of a trim by ID that looked at references: all entries below have been visited.
+    /// After a trim by ID that checked references: all entries below this ID have been visited.
     pub visited_below: Option<StreamId>,
 }
 

@@ -52,8 +52,7 @@ impl Inquiry {
         }
     }
 
-    /// Goes on for about `budget` distances; looks at attributes count as well, each for what it
-    /// costs.
+    /// Continues for about `budget` distances; reads of attributes count as well, each by its cost.
     pub fn step(&mut self, content: &Content, budget: usize) -> Progress {
         const DISTANCE_NANOS: usize = 50;
         let filter = self.filter.as_ref();

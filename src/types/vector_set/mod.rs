@@ -8,15 +8,15 @@
 //!
 //! The lock lets worker threads search a large set while the loop serves others. Only the loop
 //! writes. A worker holds the lock for a slice of its search at a time, so that a writer waits for
-//! no more than that; when it goes on it may find another content, and what it has kept is checked
-//! by the index. A set that is removed meanwhile lives until its last search has ended.
+//! no more than that; when it continues it may find another content, and the index checks what it
+//! has kept. A set that is removed meanwhile lives until its last search has ended.
 //!
 //! Cost: adding, O(ef * M) distances; removing, O(M^2) distances per level; by name O(1).
 //!
 //! # Vector sets
 //!
 //! `encodings/hnsw` is the index: vectors, their graph, and operations in steps between which it
-//! may change. `types/vector_set` adds what the index does not know: elements by name, each one
+//! may change. `types/vector_set` adds what the index lacks: elements by name, each one
 //! block with its attributes and the number of its node (`element`, `elements`); the node's payload
 //! is the address of that block, so a search reaches the attributes without a lookup. FILTER
 //! (`filter`) is compiled once for each query into a program in reverse Polish notation; a match
@@ -40,10 +40,10 @@
 //! long as its last search. EXEC, scripts, loading and the primary's commands search at once; VSIM
 //! and VRANGE in slices there, too (`Call::may_go_on`), between which their script serves others
 //! and is asked whether it must end, and without a script an error ends them after
-//! `busy-reply-threshold`. Rows of such commands have the flag `SLICED`. A filter counts for what
-//! its operators cost, and the links of one node may be looked at in several slices.
+//! `busy-reply-threshold`. Rows of such commands have the flag `SLICED`. A filter counts by the
+//! cost of its operators, and the links of one node may be read in several slices.
 //!
-//! The same threads do tasks (`searches::Task`), which own what they read: the product of REDUCE
+//! The same threads do tasks (`searches::Task`), which own their input: the product of REDUCE
 //! (`vector_set::Product`), and ARGREP (`commands/array/grep.rs`). ARGREP tests values for 5 ms at
 //! once; then it copies the next 64 KB of them, or one longer value, into a task, and takes the
 //! next batch when it runs again. An expression and a text whose product of sizes is small go to
@@ -54,7 +54,7 @@
 //! A removal links the neighbours of the node with each other. When less than half of the nodes'
 //! numbers are in use, each removal also moves up to four nodes from the highest numbers to free
 //! ones, so that the last chunks are freed. Moves go downwards, and so do the cursors over nodes:
-//! what stays is not missed.
+//! they miss no node that stays.
 //!
 //! Files hold a vector set as the value of Redis's module (`persistence/values/vector_set.rs`):
 //! nodes with their links by uid. The index checks that every link has its link back, so that no

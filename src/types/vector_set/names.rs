@@ -1,8 +1,8 @@
 //! VRANGE under way: the names of elements from one to another, in slices between which the set may
 //! change.
 //!
-//! Names have no order in the set: all are looked at, and the first ones kept, sorted. Elements
-//! that are there all the time are found once. O(elements), and O(log kept) for each in the range.
+//! Names have no order in the set: all are visited, and the first ones kept, sorted. An element
+//! that stays is found once. O(elements), and O(log kept) for each in the range.
 
 use std::collections::BTreeSet;
 

@@ -269,7 +269,8 @@ fn add(sums: &mut [f32; BLOCK], first_sum: usize, vector: &[f32], first: usize, 
 }
 
 /// Fills `to` with `number`, negated at the indexes that have an odd number of bits in common with
-/// `line`. Each power of two repeats what is before it, with the signs that its bit has. O(length).
+/// `line`. At each power of two the part before it is repeated, with the signs of its bit.
+/// O(length).
 fn signed(number: f32, line: u32, to: &mut [f32]) {
     let Some(first) = to.first_mut() else {
         return;
@@ -337,7 +338,7 @@ mod tests {
 
     #[test]
     fn redis_matrix_takes_no_memory_and_gives_the_same_sums() {
-        // Not a multiple of what is made at once, and several pieces.
+        // Several pieces, the last one shorter than the others.
         let (input, output) = (5000u32, 130u32);
         let made = Projection::new(input, output);
         assert_eq!(made.memory_bytes(), 0);

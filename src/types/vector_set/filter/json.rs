@@ -1,7 +1,7 @@
 //! Finds top-level fields in a JSON text, as far as it has to be read for them.
 //!
-//! Redis's scanner accepts more than JSON, and less: what it skips is checked little, keys are
-//! compared as they are written, and what follows the last wanted field is not read. This one
+//! Redis's scanner accepts more than JSON, and less: it hardly checks skipped values, compares keys
+//! as they are written, and does not read beyond the last wanted field. This one
 //! agrees with it on every text, and reads the text once for all fields.
 
 use std::borrow::Cow;
@@ -161,7 +161,7 @@ impl<'a> Place<'a> {
         }
     }
 
-    /// A word, and after it the end or what may follow a value.
+    /// A word, and after it the end or a byte that may follow a value.
     fn word(&mut self, word: &[u8], value: Json<'a>) -> Option<Json<'a>> {
         self.skip_word(word)?;
         let ends = |&byte: &u8| is_space(byte) || matches!(byte, b',' | b']' | b'}');

@@ -9,7 +9,7 @@
 //! By precedence: `!` `not`; `**`; `*` `/` `%`; `+` `-`; `>` `>=` `<` `<=` `==` `!=` `in`; `and`
 //! `&&`; `or` `||`. All but `**` group from the left. As in Redis an element without one of the
 //! fields never matches, whatever the expression makes of it. So all fields are read first; then an
-//! operand that cannot change the value is skipped, and what has no field in it was computed when
+//! operand that cannot change the value is skipped, and parts without a field were computed when
 //! the expression was compiled.
 //!
 //! Invariants
@@ -32,7 +32,7 @@ use std::ops::Range;
 
 use smallvec::SmallVec;
 
-/// Tokens of an expression at most; each costs every element that is looked at.
+/// The most tokens of an expression: each costs time for every element that is tested.
 const TOKENS_MAX: usize = 1 << 14;
 
 /// Why an expression is refused: the reply shows the text from a position on.
@@ -80,7 +80,7 @@ enum Step {
     Null,
     Operator(Operator),
     /// After the left operand of `and` or `or`: if its truth is `when` it decides, and the program
-    /// goes on at `to`, after the operator.
+    /// continues at `to`, after the operator.
     Skip {
         when: bool,
         to: u32,
@@ -129,13 +129,13 @@ impl Filter {
         self.matches_counted(attributes, &mut 0)
     }
 
-    /// [`Filter::matches`], which adds to `nanos` how long it took, about: by the operators that
-    /// ran and the bytes that they looked at.
+    /// [`Filter::matches`], which adds its estimated time to `nanos`, by the operators that ran and
+    /// the bytes that they read.
     pub fn matches_counted(&self, attributes: &[u8], nanos: &mut usize) -> bool {
         run::run(self, attributes, nanos)
     }
 
-    /// How long it takes to look at one element with short attributes, about, nanoseconds.
+    /// The estimated time for one element with short attributes, nanoseconds.
     pub fn nanos(&self) -> usize {
         const ATTRIBUTES: usize = 50;
         const STEP: usize = 5;

@@ -24,8 +24,8 @@ enum Value<'a> {
     Null,
 }
 
-/// Nanoseconds, about: of a look at the attributes, of a step, of a power, and bytes and literals
-/// looked at in one.
+/// Estimated nanoseconds: of finding the attributes, of a step, of a power. Then the bytes read in
+/// one nanosecond.
 const LOOK: usize = 50;
 const STEP: usize = 5;
 const POWER: usize = 50;
