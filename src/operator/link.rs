@@ -70,7 +70,7 @@ impl Link<'_> {
         self.link.reply(self.target.limit)
     }
 
-    /// The connection itself, for what is no reply to a command.
+    /// The connection itself, for bytes that are no reply to a command.
     pub(super) fn raw(&mut self) -> &mut BlockingLink {
         &mut self.link
     }

@@ -12,7 +12,7 @@
 //! `operator` is a client: `russet ping` and `russet doctor` query a running server by commands and
 //! the machine by `/proc`; each check is a function from figures to findings. `russet tail`
 //! attaches as a replica at an offset that the backlog has, with `capa observer`, so that it does
-//! not count as a copy. `packaging/` has what installs it: `deb`, `container/build`, units, and
+//! not count as a copy. `packaging/` has its installers: `deb`, `container/build`, units, and
 //! `test`, which runs through all of it.
 
 pub mod doctor;

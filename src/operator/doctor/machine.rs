@@ -76,8 +76,8 @@ impl Machine {
         }
     }
 
-    /// Memory that the server may use, bytes. The server reports what its control group allows only
-    /// with `maxmemory auto`.
+    /// Memory that the server may use, bytes. The server reports the limit of its control group
+    /// only with `maxmemory auto`.
     pub(super) fn memory(&self, told: &Told) -> i64 {
         let known = match told.number("maxmemory_auto_memory") {
             0 => self.group,

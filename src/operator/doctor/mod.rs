@@ -1,5 +1,5 @@
-//! `russet doctor`: what a senior operator would notice on the machine and a running server, each
-//! with the reason and the remedy.
+//! `russet doctor`: findings about the machine and a running server that a senior operator would
+//! have, each with the reason and the remedy.
 //!
 //! `machine` checks the kernel's settings and the disk, `service` the server's own figures,
 //! `replication` its links. They only read. Each check is a function from readings to
@@ -116,7 +116,7 @@ struct Told {
     config: HashMap<String, String>,
     /// The slowest entry of the slow log: microseconds, and the command's words.
     slowest: Option<(i64, String)>,
-    /// Memory that the server may use, bytes: the machine's, or what its control group allows.
+    /// Memory that the server may use, bytes: the machine's, or the limit of its control group.
     memory: i64,
 }
 
@@ -183,7 +183,7 @@ pub fn run(target: &Target) -> (String, i32) {
     (text, i32::from(to_mend > 0))
 }
 
-/// No server answers: why, and what the machine alone shows. Exit status 2.
+/// The report if no server answers: the reason, and findings about the machine. Exit status 2.
 fn without_server(target: &Target, place: &str, why: &str) -> (String, i32) {
     let down = match foreign_holder(target) {
         Some((name, pid)) => Finding::fail(
@@ -244,7 +244,7 @@ fn ask(target: &Target) -> Result<Told, String> {
         info: info.map(|(k, v)| (k.to_owned(), v.to_owned())).collect(),
         ..Told::default()
     };
-    // Without permission for it, the checks use what INFO shows.
+    // Without permission for it, the checks use INFO alone.
     if let Ok(ReplyValue::Array(pairs)) = reply("CONFIG GET *") {
         let pairs = pairs
             .chunks_exact(2)

@@ -80,7 +80,7 @@ fn lines(told: &Told) -> impl Iterator<Item = &str> {
     lines.map(|(_, line)| line.as_str())
 }
 
-/// Replicas that load nothing of what they are sent.
+/// Replicas that load none of the snapshots that they are sent.
 fn failing_lines(told: &Told) -> impl Iterator<Item = &str> {
     let is_one = |name: &str| {
         let number = name.strip_prefix("sync_failing");

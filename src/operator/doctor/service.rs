@@ -395,7 +395,7 @@ mod tests {
             let config = [("maxmemory-clients", bound)];
             assert_eq!(of_memory(&large, &config).weight, Weight::Fine, "{bound}");
         }
-        // Half of what it leaves is theirs: it fits by itself.
+        // Clients get half of the reserve: that always fits.
         let auto = [
             ("maxmemory-clients", "0"),
             ("maxmemory", "auto"),

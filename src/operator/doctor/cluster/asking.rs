@@ -16,7 +16,7 @@ use crate::resp::ReplyValue;
 /// Of everything, in time limits of a step.
 const STEPS: u32 = 10;
 
-/// All that the nodes of the target's cluster say. Fails if the target does not answer, or is no
+/// The replies of all nodes of the target's cluster. Fails if the target does not answer, or is no
 /// node.
 pub(super) fn ask(target: &Target) -> Result<Cluster, Fault> {
     let limits = Limits {
@@ -59,7 +59,7 @@ fn ask_node(at: &Address, login: &Login, limits: Limits) -> Result<Said, Fault> 
         }
         _ => return Err(Fault::Odd("CLUSTER NODES has no text".to_owned())),
     };
-    // Without permission for the rest, the checks use what there is.
+    // Without permission for the rest, the checks do without it.
     let state = caller.run("CLUSTER INFO").map(|reply| info(&reply));
     let start = now_us();
     let time = caller.run("TIME").ok().as_ref().and_then(time_us);

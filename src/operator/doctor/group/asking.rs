@@ -56,8 +56,8 @@ const NEEDED: [&str; 11] = [
     "CLIENT SETNAME x",
 ];
 
-/// All that the servers of the target's groups say. Fails if the Sentinel given does not answer, or
-/// is none.
+/// The replies of all servers of the target's groups. Fails if the target does not answer, or is no
+/// Sentinel.
 pub(super) fn ask(target: &Target) -> Result<Group, Fault> {
     let limits = Limits {
         step: target.limit,
@@ -94,7 +94,7 @@ pub(in crate::operator::doctor) fn each<T: Send + 'static>(
     let (done, results) = mpsc::channel();
     for _ in 0..addresses.len().min(THREADS_MAX) {
         let (queue, ask, done) = (Arc::clone(&queue), Arc::clone(&ask), done.clone());
-        // Without a single thread nothing is asked, which the result says.
+        // Without a single thread nothing is asked: the results are missing.
         let _ = threads::start("russet-doctor", move || {
             let next = || queue.lock().ok()?.pop_front();
             while let Some((index, at)) = next() {
@@ -106,7 +106,7 @@ pub(in crate::operator::doctor) fn each<T: Send + 'static>(
     }
     drop(done);
     let mut found: Vec<(Address, Option<T>)> = addresses.into_iter().map(|at| (at, None)).collect();
-    // A little more, for what has just run into its own limit.
+    // A little more, for calls that end at their own limit.
     let end = limits.end + Duration::from_millis(100);
     while let Ok((index, result)) =
         results.recv_timeout(end.saturating_duration_since(Instant::now()))
@@ -129,7 +129,7 @@ fn sentinels(
     limits: Limits,
     left_out: &mut Option<String>,
 ) -> Result<(Vec<Sentinel>, Stale), Fault> {
-    // By address: the ids that others say are there, and the answer.
+    // By address: the ids under which others know it, and the answer.
     let mut named: BTreeMap<Address, BTreeSet<String>> = BTreeMap::new();
     let mut answers: Vec<(Address, Result<Said, Fault>)> = Vec::new();
     let mut round = vec![first];
@@ -338,7 +338,7 @@ fn ask_node(at: &Address, login: &Login, limits: Limits) -> Result<Node, Fault> 
     if node.info.is_empty() {
         return Err(Fault::Odd("no reply to INFO that can be read".to_owned()));
     }
-    // If the connection is lost from here on, there is less to look at.
+    // If the connection is lost from here on, fewer facts are known.
     if let Err(fault) = ask_more(&mut caller, &mut node) {
         let why = node.access.unchecked.get_or_insert_default();
         *why = fault.to_string();
@@ -386,7 +386,7 @@ fn ask_more(caller: &mut Caller, node: &mut Node) -> Result<(), Fault> {
     Ok(())
 }
 
-/// Tries what a Sentinel sends, without doing it. `false`: such trials are not allowed.
+/// Checks the commands of a Sentinel by ACL DRYRUN. `false`: that is not allowed.
 fn check_user(caller: &mut Caller, user: String, to: &mut Access) -> Result<bool, Fault> {
     let mut refused = Vec::new();
     for command in &NEEDED {
@@ -439,7 +439,7 @@ mod tests {
     const INFO: &str = "# Server\r\nredis_version:8.0.6\r\nredis_mode:sentinel\r\n\
                         server_time_usec:1795373115721560\r\n";
 
-    /// A server that says all of this, whatever it is asked, until the other end is gone.
+    /// A server that sends all of this, whatever the request, until the other end is gone.
     fn fake(says: Vec<u8>) -> Address {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
         let port = listener.local_addr().expect("bound").port();

@@ -9,7 +9,7 @@ use crate::resp::{BlockingLink, ReplyBounds, ReplyParser, ReplyValue, write_requ
 
 /// Maximum bytes of one reply. CLIENT LIST of the most clients that are looked through fits.
 const REPLY_BYTES_MAX: usize = 4 << 20;
-/// Nothing that is asked for has more values, or nests deeper.
+/// No expected reply has more values, or nests deeper.
 const BOUNDS: ReplyBounds = ReplyBounds {
     bulk_max: REPLY_BYTES_MAX,
     values_max: 1 << 16,

@@ -32,7 +32,7 @@ pub(super) fn has_flag(fields: &Fields, flag: &str) -> bool {
     text(fields, "flags").split(',').any(|word| word == flag)
 }
 
-/// Where a server is said to be.
+/// The address of a server, as others report it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(in crate::operator::doctor) struct Address {
     pub host: String,
@@ -75,7 +75,7 @@ impl fmt::Display for Address {
     }
 }
 
-/// Why a server said nothing.
+/// Why a server did not reply.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::operator::doctor) enum Fault {
     /// No connection, or it was lost, or no reply in time.
@@ -91,7 +91,7 @@ impl Fault {
         Fault::Unreachable(clean(why.as_bytes()))
     }
 
-    /// The login is what is wrong.
+    /// Whether the login is the reason.
     pub fn is_login(&self) -> bool {
         let codes = ["NOAUTH", "WRONGPASS", "NOPERM", "ERR invalid password"];
         matches!(self, Fault::Refused(why) if codes.iter().any(|code| why.starts_with(code)))
@@ -179,7 +179,7 @@ pub(super) struct Node {
 pub(super) struct Access {
     /// By user: each refused command with the refusal.
     pub refused: BTreeMap<String, Vec<(&'static str, String)>>,
-    /// Why this was not looked at.
+    /// Why the rights were not checked.
     pub unchecked: Option<String>,
 }
 

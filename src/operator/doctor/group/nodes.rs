@@ -76,7 +76,7 @@ fn addresses(watch: &Watch<'_>, to: &mut Vec<Finding>) {
     }
 }
 
-/// An address of the machine itself says nothing to the others.
+/// A loopback address means another machine to each of the others.
 fn loopback(watch: &Watch<'_>, to: &mut Vec<Finding>) {
     let known = watch.known();
     let peers = watch.views.iter().flat_map(|(_, view)| &view.peers);

@@ -27,7 +27,7 @@ struct Votes {
     /// Sentinels that answer here and watch this primary.
     answering: usize,
     quorum: usize,
-    /// All Sentinels that answer say that quorum and majority are there.
+    /// All Sentinels that answer report that quorum and majority are reached.
     is_reached: bool,
 }
 
@@ -111,7 +111,7 @@ fn majority(watch: &Watch<'_>, votes: &Votes, to: &mut Vec<Finding>) {
     }
 }
 
-/// Sentinels that are counted but say nothing.
+/// Sentinels that are counted but do not answer.
 fn silent(watch: &Watch<'_>, votes: &Votes, to: &mut Vec<Finding>) {
     for id in watch.known() {
         let Some(Sentinel {

@@ -158,7 +158,7 @@ impl Fake {
         self.said(sentinel).views.get_mut(NAME).expect("it watches")
     }
 
-    /// A field of the primary, as one Sentinel says it.
+    /// Sets a field of the primary in the reply of one Sentinel.
     pub fn set(&mut self, sentinel: usize, name: &str, value: &str) {
         let fields = &mut self.view(sentinel).primary;
         fields.insert(name.to_owned(), value.to_owned());
@@ -228,7 +228,7 @@ impl Fake {
         self.set_fault(number, Fault::unreachable("Connection refused"));
     }
 
-    /// A field of a replica, as all Sentinels say it.
+    /// Sets a field of a replica in the replies of all Sentinels.
     pub fn row(&mut self, number: usize, name: &str, value: &str) {
         for sentinel in 0..self.group.sentinels.len() {
             let row = &mut self.view(sentinel).replicas[number - 2];
