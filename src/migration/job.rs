@@ -93,7 +93,7 @@ pub(super) struct Head {
     pub retries: u32,
     /// Why the last attempt failed.
     pub error: String,
-    /// Of the whole migration, or of the last attempt of one that is tried again.
+    /// Of the whole migration, or of its last attempt if another follows.
     pub outcome: Option<Outcome>,
     /// How long writes were held, milliseconds.
     pub paused_ms: i64,
@@ -104,7 +104,7 @@ pub(super) struct Head {
     is_exporting: bool,
     is_hidden: bool,
     is_announced: bool,
-    /// Our primary's migration: its stream brings the keys, and takes them away again.
+    /// Our primary's migration: its stream writes the keys, and deletes them if the import fails.
     is_followed: bool,
 }
 

@@ -2,7 +2,7 @@
 //!
 //! The keys come with the stream, and are hidden until the slots are the shard's, as the primary
 //! announces or the cluster shows. The primary may have forgotten the migration, by a restart after
-//! which the stream goes on under another id (`Migrations::history_changed`). A promoted replica
+//! which the stream continues under another id (`Migrations::history_changed`). A promoted replica
 //! asks the cluster who owns the slots, and keeps the keys of its shard's slots. Another node's
 //! slots are dropped, unless the primary has claimed them and died before the claim was seen here:
 //! the stream announced that claim before any write to these slots. Then this replica claims the

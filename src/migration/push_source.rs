@@ -173,7 +173,7 @@ impl Conversation for PushSource {
 
     fn closed(&mut self, _: &mut Head, _: &mut Scene<'_>, _: Link) -> Step {
         match self.state {
-            // The target has what it needs; its claim may be on its way.
+            // The target has all keys and the grant; its claim may be on its way.
             State::FailoverGranted => Ok(()),
             _ => lost("target"),
         }

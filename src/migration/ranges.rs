@@ -49,7 +49,7 @@ impl Ranges {
         self.0.iter().find_map(common)
     }
 
-    /// The range of ours that has slots of the other.
+    /// The first of our ranges that shares slots with the other.
     pub(crate) fn common_range(&self, other: &Ranges) -> Option<(u16, u16)> {
         let mut ranges = self.0.iter().copied();
         ranges.find(|&(first, last)| other.overlapped(first, last).is_some())
@@ -95,7 +95,7 @@ impl Ranges {
         ends.map(|slot| slot.to_string().into_bytes())
     }
 
-    /// Reads what `Display` writes.
+    /// Reads the text that `Display` writes.
     pub(crate) fn parse_shown(text: &[u8]) -> Option<Ranges> {
         let mut ranges = Ranges::default();
         for part in text.split(|&byte| byte == b' ') {

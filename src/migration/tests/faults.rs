@@ -98,7 +98,7 @@ fn run(wire: Wire, dialects: [Dialect; 2], fault: Fault, at: usize, seed: u64) -
     begin(&mut world, wire);
     let mut is_broken = false;
     let mut steps = 0;
-    // A claim on its way when the other side gives up decides against the later writes of that
+    // A claim that is on its way when the other side gives up discards the later writes of that
     // side: both servers' protocols have that, and this test leaves those writes out (`is_racing`).
     for turn in 0..160u64 {
         if steps == at && !is_broken {
@@ -167,7 +167,7 @@ fn each_slot_ends_on_exactly_one_side_whatever_breaks() {
                         (Wire::Push, _) | (_, Fault::CancelAtTarget | Fault::TargetCrash) => {
                             ends[SOURCE] > 0 && ends[TARGET] > 0
                         }
-                        // Pulling goes on after everything else.
+                        // A pull is retried after every other fault.
                         (Wire::Pull, _) => ends[TARGET] > 0,
                     };
                     assert!(is_final, "{wire:?} {fault:?}: {ends:?}");

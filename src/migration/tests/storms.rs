@@ -25,7 +25,7 @@ enum Fate {
     Replaced,
 }
 
-/// A rule that is broken, to see whether that is found.
+/// A rule that is broken, to test that the storms find it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Mutation {
     None,
@@ -48,11 +48,11 @@ struct Case {
 /// Keys that are written before anything moves.
 const FIRST: u64 = 10;
 
-/// A cluster, and what a client knows of its writes.
+/// A cluster, and a client's record of its writes.
 struct Storm {
     world: World,
     next: u64,
-    /// Where, up to what offset, which key, which value.
+    /// Node, offset after the write, key, value.
     unacknowledged: Vec<(usize, usize, String, u64)>,
     acknowledged: BTreeMap<String, u64>,
 }
@@ -91,13 +91,13 @@ impl Storm {
         all.filter(|&at| self.world.nodes[at].is_owner()).collect()
     }
 
-    /// A client writes, unless two nodes serve the slot at the moment, of which one does not know
-    /// it yet.
+    /// A client writes, unless two nodes serve the slot at the moment, as one has yet to receive
+    /// the other's claim.
     fn write(&mut self) {
         if self.owners().len() != 1 {
             return;
         }
-        // The first ones are never written again: that would hide that they were lost.
+        // The first keys are never written again: a second write would hide a loss.
         let key = if self.next < FIRST {
             format!("first{}", self.next)
         } else {
@@ -130,7 +130,7 @@ impl Storm {
         is_done
     }
 
-    /// So many steps or moments, with writes in between.
+    /// Runs this many steps or moments, with writes in between.
     fn run(&mut self, steps: usize) {
         for _ in 0..steps {
             if !self.step() {

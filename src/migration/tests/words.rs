@@ -167,7 +167,7 @@ fn strangers_are_refused_by_syncslots() {
     }
 }
 
-/// A peer that does not keep to the order loses its link, and what it has sent.
+/// A peer that does not keep to the order loses its link, and its keys are dropped.
 #[test]
 fn a_source_out_of_turn_is_closed() {
     let mut world = world(Dialect::Valkey);
@@ -232,7 +232,7 @@ fn a_migration_shows_the_fields_of_both() {
     assert_eq!(none.text(), b"*0\r\n");
 }
 
-/// Replicas know what their primary imports, and a promoted one drops it.
+/// Replicas follow their primary's imports, and a promoted one drops their keys.
 #[test]
 fn a_replica_hides_what_its_primary_imports() {
     let name = "c".repeat(40);

@@ -270,7 +270,7 @@ pub(super) struct World {
     pub claims_at_once: bool,
     /// Two nodes that receive nothing from each other until a moment.
     apart: Option<([usize; 2], i64)>,
-    /// A replica that gets nothing of its primary's stream until a moment.
+    /// A replica that receives nothing of its primary's stream until a moment.
     stalled: Option<(usize, i64)>,
     pub now: Now,
     clients: u64,
