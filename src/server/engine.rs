@@ -508,7 +508,8 @@ impl Server {
         keyspace.set_now_ms(self.now.unix_ms());
     }
 
-    /// How expired keys are treated in this turn. During an import the client decides what expires.
+    /// How expired keys are treated in this turn. During an import its client decides which keys
+    /// expire.
     pub fn expiring(&self) -> Expiring {
         let is_replica = self.replication.is_replica();
         if self.gates.pause().is_some() || self.config.import_mode || is_replica {

@@ -1,10 +1,10 @@
-//! The server: clients and their state, the way of a command, what is kept on disk, the run loop.
+//! The server: clients and their state, the way of a command, data on disk, the run loop.
 //!
 //! The modules are listed in the order of their layers: each uses only modules above it in the list
 //! (`layers.rs` checks that). From the top: the process and its surroundings; figures; clients; the
 //! server's parts, each a type that owns its state and knows no other; `state`, which is all of
-//! them together, and what a handler sees of it; then the work with them: on clients' messages,
-//! data on disk, commands, upkeep, reports. `Engine` holds keyspace and server side by side, so
+//! them together, and a handler's view of it; then the work with them: on clients' messages, data
+//! on disk, commands, upkeep, reports. `Engine` holds keyspace and server side by side, so
 //! that a handler can borrow both; `Loop` drives it. Nothing here names a command; `main` passes
 //! the table in.
 

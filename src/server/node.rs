@@ -295,7 +295,7 @@ impl Node {
         }
     }
 
-    /// O(what takes a walk to be measured, see `observe::not_counted`).
+    /// O(the owners that take a walk, see `observe::not_counted`).
     pub fn memory(&self) -> MemoryFacts {
         let Engine {
             keyspace, server, ..

@@ -1,8 +1,8 @@
-//! Takes changed settings into use: one list says what follows from which directives.
+//! Applies changed settings: one list maps directives to actions.
 //!
 //! At the start and by CONFIG SET all state that is derived from settings is computed anew
-//! ([`derive`]); it cannot fail. What reaches outside the process, or acts on data, is a row of
-//! [`ROWS`], which runs once if one of its directives has changed, in the order of the list.
+//! ([`derive`]); it cannot fail. An action that reaches outside the process, or acts on data, is a
+//! row of [`ROWS`], which runs once if one of its directives has changed, in the order of the list.
 //!
 //! Cost: O(clients), for their limits.
 
@@ -243,8 +243,8 @@ impl Server {
         Ok(())
     }
 
-    /// The old values of directives are back: what was done before the change was refused is
-    /// undone.
+    /// The old values of directives are back: undoes the actions that ran before the change was
+    /// refused.
     pub fn settings_restored(
         &mut self,
         keyspace: &mut Keyspace,
@@ -331,7 +331,7 @@ fn keyspace_settings(keyspace: &mut Keyspace, config: &Config) {
     keyspace.dialect = config.dialect;
 }
 
-/// Logs what `rdbcompression` does, if it asks for a form that is not written.
+/// Logs the effect of `rdbcompression`, if it asks for a form that is not written.
 pub(in crate::server) fn log_compression(config: &Config) {
     if config.rdbcompression.is_for_whole_files() {
         tracing::warn!(
@@ -361,8 +361,8 @@ fn raise_file_limit(on: &mut Changed<'_>) -> Result<(), String> {
     }
 }
 
-/// A limit below the used memory evicts when the next turn begins, as far as the policy allows:
-/// what a transaction changes stays one unit.
+/// A limit below the used memory evicts when the next turn begins, as far as the policy allows: the
+/// changes of a transaction stay one unit.
 fn shrink(on: &mut Changed<'_>) {
     let (limit, used) = (on.server.memory.limit.maxmemory(), alloc::used_memory());
     if limit > 0 && limit < used as u64 {

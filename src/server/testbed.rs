@@ -1,5 +1,11 @@
 //! Runs commands in process, for tests and fuzzing: a hand-set clock, raw reply bytes, the recorded
 //! effects.
+//!
+//! Commands pass the gates as those of a client, unless a method says otherwise. There are no
+//! sockets, no loop and no cron: blocked clients, timeouts and freed memory move only when a test
+//! calls for it. Time stands still between calls.
+//! Cost: a table of all commands and an empty keyspace for each bed.
+//! Elsewhere: `tests/it` runs the daemon.
 
 use std::sync::Arc;
 

@@ -1,11 +1,12 @@
 //! Blocked clients: they wait until a key has a value of their type, a time has passed, memory is
 //! freed, or data is on disk.
 //!
-//! A command that finds nothing states what it waits for ([`crate::server::Call::block_on_keys`]);
-//! its client blocks, with the arguments kept. When a key gets a value of the right type, the
-//! command runs again from the start, first come first served; it either answers or keeps its place
-//! in the wait queue. So each command has one implementation, not a second one for blocked clients.
-//! The reply to a timeout is computed when the time is up ([`OnTimeout`]).
+//! A command that finds nothing names the keys or the condition that it waits for
+//! ([`crate::server::Call::block_on_keys`]); its client blocks, with the arguments kept. When a key
+//! gets a value of the right type, the command runs again from the start, first come first served;
+//! it either answers or keeps its place in the wait queue. So each command has one implementation,
+//! not a second one for blocked clients. The reply to a timeout is computed when the time is up
+//! ([`OnTimeout`]).
 //!
 //! Deadlines are ordered by time: O(log n) to add and to remove one. A blocked client's next
 //! commands stay in its input and run when it resumes.
@@ -105,7 +106,7 @@ impl Drop for Ticket {
     }
 }
 
-/// When a client that waits for keys runs its command again, whatever happens to them.
+/// When a client that waits for keys runs its command again even without a change of them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Wake {
     #[default]

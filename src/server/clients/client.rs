@@ -201,7 +201,7 @@ pub struct Client {
 /// A client of the console: a session, or the subscriptions of a stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct OfConsole {
-    /// It runs only what reads.
+    /// It runs only commands that read.
     pub is_locked: bool,
     /// Slot and generation of the connection that its messages go to.
     pub stream: Option<(u32, u32)>,

@@ -1,6 +1,7 @@
 //! Why a connection ends.
 
-/// Kinds of ends. Their words are names of metrics and of CLIENT CLOSED: they do not change.
+/// Kinds of ends. Their words are labels of metrics and fields of CLIENT CLOSED: they do not
+/// change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum EndReason {
     /// The peer closed it.
@@ -31,7 +32,7 @@ pub enum EndReason {
     Link,
     /// A link that carries slots.
     Slots,
-    /// The append only file cannot be written, and what its client wrote waits for that too long.
+    /// The append only file cannot be written, and the client's writes wait for it too long.
     Disk,
     Shutdown,
 }

@@ -74,8 +74,9 @@ impl Client {
             + text(&self.identity.lib_ver)
     }
 
-    /// As [`Client::memory_bytes`], but only what is allocated for this client alone, now: without
-    /// what its replies share with the keyspace or with other clients (`alloc::bytes_for_replies`).
+    /// As [`Client::memory_bytes`], but only bytes allocated for this client alone, now: without
+    /// those that its replies share with the keyspace or with other clients
+    /// (`alloc::bytes_for_replies`).
     pub fn own_bytes(&self, reply: &Reply) -> usize {
         let shared = reply.piece_bytes() + reply.capacity() + self.buffers.query_growth;
         self.memory_bytes(reply) - shared + reply.own_bytes()

@@ -99,7 +99,7 @@ impl SetPlace {
             Ok(bytes)
         });
         if !matches!(made, Ok(Some(_))) {
-            // It is our own, and holds only what was just written.
+            // The folder is our own, and holds only files that were just written.
             let _ = fs::remove_dir_all(&self.temporary);
         }
         made

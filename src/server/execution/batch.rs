@@ -1,5 +1,13 @@
 //! The commands of one client's buffer, run in batches (`clients::batch`). A turn's work for one
 //! client is bounded by [`BUDGET`] commands and [`OUTPUT_BUDGET`] reply bytes.
+//!
+//!     parse a batch -> prefetch its keys -> run it -> next batch, until input or budget end
+//!
+//! Invariants
+//!   1. A command runs only after all before it; a stopped client keeps the rest of its input.
+//!   2. Bytes of the primary's stream are accounted for in order, newlines between commands too.
+//!   3. The log shows the start of an unreadable request only if it cannot be a password's.
+//! Elsewhere: `resp` parses, `dispatch` decides about each command, `run::read` keeps the buffer.
 
 use crate::base::text::Printable;
 use crate::command::CommandError;
@@ -23,7 +31,7 @@ use crate::server::state::world::Engine;
 
 /// The reason why parsing ended, after the commands of the batch.
 enum ParseEnd {
-    /// The batch is full: go on after it has run.
+    /// The batch is full: parsing continues after it has run.
     Full,
     Incomplete,
     Inline(OwnedArgs),

@@ -4,8 +4,7 @@
 //! The script is in the middle of a turn of the loop, which has lent out the engine. So a guest, a
 //! second loop without a poll, takes the engine's place: keyspace and server are swapped into it
 //! for a moment and back. It asks the kernel which sockets are readable with `poll`. The loop's own
-//! poll is edge-triggered: it will report what happens here later, and then there is nothing left
-//! to read.
+//! poll is edge-triggered: it will report these events later, when there is nothing left to read.
 
 use crate::keyspace::Keyspace;
 use crate::server::state::Server;

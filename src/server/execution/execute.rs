@@ -1,5 +1,5 @@
-//! Running a handler, and what follows from it: statistics, slow log, MONITOR, effects, change
-//! notifications, messages, and clients that blocked on the keys it wrote.
+//! Runs a handler, and the work after it: statistics, slow log, MONITOR, effects, notifications of
+//! changes, messages, and clients that are blocked on the keys it wrote.
 //!
 //! Invariants
 //!   1. [`World::run`] is the only place that calls a handler; it nests for EXEC and scripts.

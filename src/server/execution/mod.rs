@@ -18,7 +18,7 @@
 //!    that needs a command's keys. Keys that the plan finds directly are hashed, and three things
 //!    are prefetched for all of them in turn: the directory's word, the two lines of the hash table
 //!    that may hold the key, and the entry whose tag matches (the table's word says whether it is
-//!    longer than a cache line). Without a match the third is what an insert needs: the segment's
+//!    longer than a cache line). Without a match the third is for an insert: the segment's
 //!    header and, if both lines are full, the lines beside them. Rows may add the same for the
 //!    table inside a large set, hash or sorted set. Batches are short because the first-level cache
 //!    is small: with 32 commands a SET among a million keys costs a fifth more than with 16, whose

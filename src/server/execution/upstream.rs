@@ -26,7 +26,8 @@ use crate::server::state::world::Engine;
 
 /// Bytes of the stream that have been applied.
 pub(super) struct Applied<'a> {
-    /// Newlines before and after the command: the primary fills what it has in its log alone.
+    /// Newlines before and after the command: the primary sends them in place of bytes that only
+    /// its log has.
     before: &'a [u8],
     after: &'a [u8],
     /// The command.
@@ -176,8 +177,8 @@ impl Engine {
 }
 
 impl Server {
-    /// Whether the stream waits: a replica that is paused stands still, and so does one whose disk
-    /// refuses what it would have to keep, or lags.
+    /// Whether the stream waits: on a paused replica, and on one whose disk refuses its writes or
+    /// lags.
     pub(in crate::server) fn holds_stream(&self) -> bool {
         let now_ms = self.now.mono_ms;
         let is_paused = self

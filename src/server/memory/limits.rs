@@ -105,7 +105,7 @@ impl Server {
         );
     }
 
-    /// Logs that a client was closed for what it did, with its figures.
+    /// Logs that a client was closed for its own fault, with its figures.
     pub fn log_dropped(&self, session: &Session, reason: &str) {
         let line = client_line(self, &session.client, &session.reply, false);
         let line = Printable(&line);

@@ -1,4 +1,4 @@
-//! The memory limit at work: evicts, and updates what depends on it
+//! The memory limit at work: evicts, and updates state that depends on the limit
 //! (`parts::memory::memory_limit`).
 //!
 //! Invariant: one eviction is bounded in time (`maxmemory-eviction-tenacity`); the rest continues
@@ -65,7 +65,7 @@ impl Server {
         !self.memory.spare.give_up() || alloc::exceeds(self.eviction_bound())
     }
 
-    /// Used bytes from which on keys are evicted. A replica holds what its primary has, unless
+    /// Used bytes from which on keys are evicted. A replica evicts nothing of its own, unless
     /// `replica-ignore-maxmemory` is off.
     pub(in crate::server) fn eviction_bound(&self) -> usize {
         if self.replication.is_replica() && self.config.replica_ignore_maxmemory {
@@ -97,7 +97,7 @@ impl Server {
         evicted
     }
 
-    /// Each turn: measures what costs nothing, so that what has gone counts no more.
+    /// Each turn: measures the owners that are O(1), so that freed memory does not count any more.
     #[inline]
     pub(in crate::server) fn look_at_not_counted(&mut self, keyspace: &Keyspace) {
         if self.memory.limit.maxmemory() > 0 {
@@ -106,8 +106,8 @@ impl Server {
         }
     }
 
-    /// Used memory exceeds the bound as of the last look: measures what does not count.
-    /// `running`: the client whose command asks. Whether used memory exceeds the bound still.
+    /// Used memory exceeds the bound as of the last look: measures memory that does not count, and
+    /// returns whether used memory still exceeds the bound. `running`: the client of the command.
     #[cold]
     pub(in crate::server) fn exceeds_measured(
         &mut self,
@@ -140,7 +140,7 @@ impl Server {
         }
     }
 
-    /// Cron: collects what scripts have left in their states, a slice each time.
+    /// Cron: collects the garbage that scripts have left in their states, a slice each time.
     pub(in crate::server) fn collect_garbage(&self) {
         if self.scripting.is_running() {
             return;

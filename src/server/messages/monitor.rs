@@ -95,7 +95,7 @@ const SHOWN_BYTES_MAX: usize = 1024;
 /// Arguments that an event shows.
 const SHOWN_ARGS_MAX: usize = 64;
 
-/// A command as an event of the console: what MONITOR shows, with long arguments cut.
+/// A command as an event of the console: as MONITOR shows it, with long arguments cut.
 fn event_of<H>(client: &Client, user: &[u8], secrets: &Secrets<'_, H>, words: usize) -> Vec<u8> {
     let now = clock::unix_us();
     let mut out = Vec::with_capacity(256);

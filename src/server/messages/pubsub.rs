@@ -109,8 +109,8 @@ impl Server {
         receivers
     }
 
-    /// Closes those of the clients whose output is over its limit, and counts the pending output of
-    /// the others.
+    /// Closes the clients whose output is over its limit, and counts the pending output of the
+    /// others.
     pub(in crate::server) fn limit_long(&mut self, long: Vec<ClientId>) {
         for id in long {
             if let Some(mut session) = self.clients.take(id) {

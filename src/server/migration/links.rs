@@ -1,5 +1,11 @@
 //! The links of migrations: dialled, read and written. A source's commands are applied as they
 //! arrive, in slices.
+//!
+//! Bounds: [`READS_MAX`] reads and [`COMMANDS_MAX`] commands of one link in a turn, a slice beside
+//! clients; [`INPUT_MAX`] unparsed bytes, or [`held_max`] while a snapshot is awaited. A target
+//! that does not read is dropped at the output limit of replicas.
+//! Invariant: bytes of one link keep their order: effects of a turn leave before later messages.
+//! Elsewhere: `crate::migration` decides what a link expects, `execution::slots` what it may run.
 
 use std::io::ErrorKind;
 

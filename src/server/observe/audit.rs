@@ -1,5 +1,11 @@
 //! The audit of commands (`parts::observe::audit`): the fields of a record, and refusals while its
 //! log is stuck.
+//!
+//! Invariants
+//!   1. Secrets are not recorded (`command::secrets`); names of users and roles are.
+//!   2. Commands of the primary's stream are not recorded: the primary has recorded them.
+//!   3. With `audit-on-full block` audited commands are refused while the log takes no lines.
+//! Cost: one test for a command that the audit does not concern; else O(its keys).
 
 use crate::command::secrets::Secrets;
 use crate::config::AuditOnFull;

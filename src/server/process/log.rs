@@ -150,7 +150,7 @@ impl fmt::Display for Primary {
 pub fn of_primary(error: &impl fmt::Display) -> String {
     let text = error.to_string();
     let (own, words) = (Dialect::Redis.primary_words(), dialect().primary_words());
-    // Ours come before what the primary has sent.
+    // Our own words come before the primary's text.
     let found = own.iter().zip(words);
     let found = found.filter_map(|(word, to)| Some((text.find(*word)?, word, to)));
     match found.min_by_key(|&(at, ..)| at) {

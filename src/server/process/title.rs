@@ -1,4 +1,4 @@
-//! `set-proc-title`: what `ps` shows.
+//! `set-proc-title`: the title that `ps` shows.
 
 use std::sync::{Mutex, PoisonError};
 

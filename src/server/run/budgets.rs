@@ -156,7 +156,7 @@ mod tests {
         for socket in &mut all {
             let _ = socket.read_to_end(&mut got);
         }
-        // A second's worth, what has come back since, and the one that went over.
+        // A second's worth, the budget that has come back since, and the command that went over.
         assert!((100_000..200_000).contains(&got.len()), "{}", got.len());
     }
 

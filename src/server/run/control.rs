@@ -28,8 +28,8 @@ impl Control {
 }
 
 impl Loop {
-    /// The helper thread's counters say what each byte meant; the end of the turn looks at the
-    /// signal flags.
+    /// Bytes only wake the loop: the helper thread's counters and the signal flags, which the end
+    /// of the turn reads, have their meaning.
     pub(in crate::server) fn control_event(&mut self) {
         if let Some(control) = &mut self.control {
             control.drain();

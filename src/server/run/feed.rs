@@ -60,8 +60,8 @@ impl Server {
     /// Queues replicas for which there is something to send. O(replicas).
     ///
     /// While turn follows turn (`began`, in ticks), a little of the stream waits for more, so that
-    /// one write takes what several turns have added; `None`: the loop is about to sleep, and
-    /// nothing waits. A client that waits for acknowledgements has no patience.
+    /// one write takes the bytes of several turns; `None`: the loop is about to sleep, and all is
+    /// sent. Nothing is delayed while a client waits for acknowledgements.
     pub(in crate::server) fn queue_replicas(&mut self, began: Option<u64>) {
         let in_haste = std::mem::take(&mut self.replication.in_haste);
         if self.replication.replicas.is_empty() {

@@ -5,7 +5,7 @@
 //!     clock       read once
 //!     accept      new clients, a bounded number
 //!     read        one read per readable client into the one shared buffer, its commands run
-//!     go on       clients with more work than their budget
+//!     continue    clients with more work than their budget
 //!     handshakes  of TLS clients, a share of the turn
 //!     timers      expired keys, deadlines of blocked clients, cron
 //!     before      clients whose keys became ready, replies (one write per client), closes

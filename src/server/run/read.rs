@@ -348,7 +348,7 @@ impl Loop {
             go_on_soon(&mut session, &mut server.turn);
         }
         server.clients.put_back(session);
-        // At once: what they held must not add up over the turn.
+        // Immediately: memory of several such clients must not add up over the turn.
         for id in self.engine.evict_clients() {
             if let Some(session) = self.engine.server.clients.take(id) {
                 self.close(session);

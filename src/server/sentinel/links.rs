@@ -1,5 +1,10 @@
 //! The links: connections that the core asked for, their requests and replies; names that it wants
 //! resolved.
+//!
+//! Bounds: [`READS_MAX`] reads of one connection in a turn, [`LOOKUPS_MAX`] names at once, each by
+//! a thread of its own. Requests of a turn leave in one write for each connection.
+//! Invariant: an event of an older generation of a slot is dropped.
+//! Elsewhere: the core (`crate::sentinel`) decides which connections there are, and how many.
 
 use std::io::{ErrorKind, Write};
 use std::net::ToSocketAddrs;

@@ -96,7 +96,7 @@ impl Server {
         true
     }
 
-    /// As CONFIG SET; the names of what is new.
+    /// Sets directives as CONFIG SET does; returns the names of the changed ones.
     fn set_all(
         &mut self,
         keyspace: &mut Keyspace,

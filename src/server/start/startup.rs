@@ -1,5 +1,15 @@
 //! From a configuration to a running server, in Redis's order, with the log lines that tools wait
 //! for.
+//!
+//!     commands, roles, users -> dir, log, background -> limits, title -> sockets -> node, locks,
+//!     pid file -> load -> loop
+//!
+//! Invariants
+//!   1. Renames, roles and users are judged before `dir` is entered; until there is a log, problems
+//!      go to the terminal.
+//!   2. The locks on data files are held before anything is loaded.
+//!   3. A start that fails ends with status 1 and a reason; only the console's port may be missing.
+//! Elsewhere: `engine` makes the state, `persist::loading` loads, `listen` opens sockets.
 
 use std::ffi::OsStr;
 use std::io::{self, Write};
@@ -497,7 +507,7 @@ fn check_backlog(config: &Config) {
     }
 }
 
-/// One line about who gets in from other machines while the default user has no password.
+/// Logs which clients on other machines are admitted while the default user has no password.
 fn log_access(server: &Server) {
     let config = &server.config;
     let is_near = |word: &Text| {

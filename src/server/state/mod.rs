@@ -1,5 +1,11 @@
 //! The server's state, all parts together; [`world`] holds it beside the keyspace, [`call`] is a
 //! command's view of it.
+//!
+//! [`Server`] is a struct of parts (`server::parts`), each owning its state and knowing no other;
+//! work that needs several borrows them here. `cluster`, `migrations` and `sentinel` are boxed and
+//! `None` in a server that is no such node.
+//! Invariant: only the loop's thread has it; other threads get clones, channels or atomics.
+//! Elsewhere: `engine` makes it, `settings` derives state from directives.
 
 pub mod call;
 pub mod world;
@@ -74,7 +80,7 @@ pub struct Server {
     pub gates: Gates,
     pub(in crate::server) turn: Turn,
     pub scripting: Scripting,
-    /// Of vector sets, off the loop.
+    /// Searches of vector sets, off the loop.
     pub searches: Searches,
     pub memory: Memory,
     /// The stream of effects, for the append only file and replicas.
@@ -84,11 +90,11 @@ pub struct Server {
     pub changes: Changes,
     pub persist: Persist,
     pub shutdown: Shutdown,
-    /// Of a node of a cluster (`cluster-enabled`).
+    /// The driver of a cluster's node (`cluster-enabled`).
     pub(crate) cluster: Option<Box<ClusterDriver>>,
     /// Slots on their way from and to this node.
     pub(crate) migrations: Option<Box<MigrationDriver>>,
-    /// Of a process that is a Sentinel.
+    /// The driver of a process that is a Sentinel.
     pub(crate) sentinel: Option<Box<SentinelDriver>>,
     pub debug: Debugging,
 }
@@ -168,7 +174,7 @@ impl Persist {
     }
 }
 
-/// The end of the process: signals, and what was requested.
+/// The end of the process: signals, and the requested shutdown.
 pub struct Shutdown {
     pub signals: Arc<Signals>,
     pub request: Option<ShutdownRequest>,

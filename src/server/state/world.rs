@@ -13,7 +13,7 @@ use crate::server::clients::client::Client;
 use crate::server::parts::persist::loading::{LoadFailed, Progress};
 use crate::server::state::Server;
 
-/// Whether the loop goes on.
+/// Whether the loop continues.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Flow {
     GoOn,
@@ -22,7 +22,7 @@ pub enum Flow {
     Fail,
 }
 
-/// All state, and what is being loaded into it.
+/// All state, and the load in progress.
 pub struct Engine {
     pub keyspace: Keyspace,
     pub server: Server,

@@ -1,5 +1,13 @@
 //! Users' effects on connections: the log of denials, delayed logins, changed users
 //! (`parts::users` has the state and decides).
+//!
+//! Invariants
+//!   1. A change of users takes all of its rules, or none.
+//!   2. A connection whose user is deleted has only the default user's permissions until it is
+//!      closed.
+//!   3. Failed attempts of an address delay its next ones; a delayed client is blocked, not the
+//!      loop.
+//! Cost: O(connections) for each change of users.
 
 use crate::acl::{Context, Denied, Event, Judged, LoadError, Reason, RulesError};
 use crate::command::CommandError;
@@ -62,8 +70,8 @@ impl Server {
         self.budgets_changed(running);
     }
 
-    /// Counts all connections again in the accounts of their users, and resumes those that were
-    /// held: each is checked anew. O(users + connections).
+    /// Counts all connections again in the accounts of their users, and resumes the held ones: each
+    /// is checked anew. O(users + connections).
     pub(in crate::server) fn budgets_changed(&mut self, running: &mut Client) {
         let Server { acl, now, .. } = self;
         let freed = acl.accounts.renew(&acl.users, now.mono_ms);

@@ -56,8 +56,8 @@ const OTHERS: ClientFlags = ClientFlags::MULTI
     .union(ClientFlags::TLS)
     .union(ClientFlags::HELD);
 
-/// Rights to administer: by them a user may change what users may do, or what the server does with
-/// the machine.
+/// Rights to administer: by them a user may change the rights of users, or the server's use of the
+/// machine.
 const ADMINISTER: [&str; 17] = [
     "acl|load",
     "acl|save",
@@ -108,7 +108,7 @@ fn flags(t: &Testbed, client: ClientId) -> ClientFlags {
     session.map_or(ClientFlags::CLOSE_ASAP, |session| session.client.flags)
 }
 
-/// A server whose default user has a password, and who logs in as one with this right alone.
+/// A server whose default user has a password.
 fn bed() -> Testbed {
     let mut t = Testbed::unheard();
     assert_eq!(t.run("ACL SETUSER default >secret"), "+OK\r\n");
@@ -167,8 +167,8 @@ fn probe(t: &mut Testbed, client: ClientId, name: &str, said: &str) {
     }
 }
 
-/// Lines of a command: each with one word as often as it takes, and those of [`LINES`] that are its
-/// own.
+/// Lines of a command: each has one word as often as the command takes, or is one of the command's
+/// own in [`LINES`].
 fn lines_of(name: &str, arity: usize) -> Vec<String> {
     let start = name.replace('|', " ");
     let words = start.split(' ').count();

@@ -1,5 +1,6 @@
-//! Counts what a cluster would refuse (`cluster-compatibility-sample-ratio`), on a server that may
-//! become one: commands, transactions and scripts with keys of several slots. Nothing is refused.
+//! Counts commands that a cluster would refuse (`cluster-compatibility-sample-ratio`), on a server
+//! that may join one: commands, transactions and scripts with keys of several slots. Nothing is
+//! refused.
 //!
 //! Cost: nothing while the ratio is 0; else all commands take the long way, and those of the sample
 //! hash their keys.

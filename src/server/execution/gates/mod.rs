@@ -1,5 +1,5 @@
 //! The gates between a command and its handler: one list ([`GATES`]), in Redis's order. A gate
-//! refuses a command, or makes it wait; it says for which origins it is asked.
+//! refuses a command, or makes it wait; the list has the origins that each gate concerns.
 //!
 //! Gates see the row, the arguments, the client and the origin ([`Asked`]); they make the same
 //! exceptions for commands of a transaction as Redis. A server in no special state has no gate for
@@ -79,7 +79,7 @@ impl From<CommandError> for Stop {
 pub(in crate::server) enum Wait {
     /// The end of CLIENT PAUSE, or room in the append only file's buffer.
     Pause,
-    /// A snapshot must save what it would change first.
+    /// A snapshot must first save the keys that the command would change.
     Snapshot,
 }
 
@@ -182,8 +182,8 @@ fn effective(server: &Server, spec: &Spec, args: Args<'_>) -> Flags {
     script::flags_of(spec.flags, script)
 }
 
-/// Commands that the audit should record, while its log does not take them (`audit-on-full block`),
-/// but for those that mend or end that: a login, CONFIG SET of the audit, SHUTDOWN.
+/// Refuses commands that the audit should record while its log takes no lines (`audit-on-full
+/// block`), but for those that mend or end that: a login, CONFIG SET of the audit, SHUTDOWN.
 fn audited(world: &mut World<'_>, asked: &Asked<'_>) -> Result<(), Stop> {
     const STUCK: &str = "ERR The audit log takes no lines, and audit-on-full is block";
     let server = &world.server;
@@ -283,7 +283,8 @@ pub(super) fn permitted(world: &mut World<'_>, asked: &Asked<'_>) -> Result<(), 
     Err(CommandError::Bytes([start, &text[..]].concat()).into())
 }
 
-/// A session of the console that is locked runs what reads ([`Acl::lock`]), whatever its user may.
+/// A locked session of the console runs only commands that read ([`Acl::lock`]), even if its user
+/// may run others.
 ///
 /// [`Acl::lock`]: crate::server::parts::users::Acl
 fn unlocked(world: &mut World<'_>, asked: &Asked<'_>) -> Result<(), Stop> {
@@ -334,7 +335,7 @@ fn known(world: &mut World<'_>, asked: &Asked<'_>) -> Result<(), Stop> {
     Err(Stop::Refused(TO_STRANGERS))
 }
 
-/// The refusal of what endangers the machine.
+/// The refusal of a command that endangers the machine.
 pub const TO_STRANGERS: CommandError = CommandError::Text(
     "DENIED this command is refused to connections from other machines that have not \
      authenticated with a password. Set one (CONFIG SET requirepass or ACL SETUSER, from this \
@@ -343,7 +344,8 @@ pub const TO_STRANGERS: CommandError = CommandError::Text(
 );
 
 impl Server {
-    /// Whether `remote-admin-without-auth no` keeps this client from what endangers the machine.
+    /// Whether `remote-admin-without-auth no` keeps this client from commands that endanger the
+    /// machine.
     pub fn is_stranger(&self, client: &Client) -> bool {
         !self.config.remote_admin_without_auth
             && !client.is_local()

@@ -4,7 +4,7 @@
 //! done. EXEC is refused if one of its commands would touch too many, up to the first SELECT; each
 //! is asked again when its turn comes, since earlier ones may have made the values longer. The
 //! commands of a script are counted together, one element for each that touches none; one that is
-//! too many fails, and what the script has written by then stays as after any other error. A
+//! too many fails, and the script's writes until then stay as after any other error. A
 //! command that waits for its keys is counted again when they have something, as it runs again.
 //!
 //! O(keys) for a command of a user with this budget, O(queued commands) for EXEC.

@@ -1,4 +1,4 @@
-//! INFO budgets: what the connections of users with budgets have used. russet's own.
+//! INFO budgets: use of budgets by the connections of their users. russet's own.
 //!
 //!     users_with_budgets:1
 //!     user_budget_1:clients=3,held=1,delayed=40,delayed_ms=1200,refused=0,large_replies=0,

@@ -21,7 +21,7 @@ use crate::types::shared_figures;
 
 /// russet's own figures, in the order of their lines: the name, which is `mem_name` in INFO, `name`
 /// with dots in MEMORY STATS and `russet_mem_name_bytes` among the metrics; whether it counts as
-/// overhead; what it is; how it is taken.
+/// overhead; its help text; the function that takes it.
 macro_rules! own_figures {
     ($($name:ident, $is_overhead:literal, $help:literal, $bytes:expr;)*) => {
         /// Bytes of russet's own figures.
@@ -49,7 +49,7 @@ macro_rules! own_figures {
             }
         }
 
-        /// The lines' names in INFO, with their metrics and what they are.
+        /// The lines' names in INFO, with their metrics and help texts.
         pub const OWN_METRICS: &[(&str, &str, &str)] = &[$((
             concat!("mem_", stringify!($name)),
             concat!("russet_mem_", stringify!($name), "_bytes"),
@@ -233,7 +233,7 @@ impl MemoryFigures {
         self.used.saturating_sub(self.startup).max(1)
     }
 
-    /// The dataset's share of what was allocated since start-up.
+    /// The dataset's share of the bytes allocated since start-up.
     pub fn dataset_percent(&self) -> f64 {
         self.dataset() as f64 * 100.0 / self.net() as f64
     }

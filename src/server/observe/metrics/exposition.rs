@@ -1,5 +1,9 @@
 //! Metrics as text: OpenMetrics by `prometheus-client`, or, for clients that do not ask for it, the
 //! older Prometheus text, which differs only in its `#` lines.
+//!
+//! A family without samples is left out. Integers stay integers, and counters do not fall below 0.
+//! Cost: O(samples); the older text is made from the other, by one more pass over it.
+//! Elsewhere: `fields` and `families` fill the families.
 
 use std::fmt;
 

@@ -1,5 +1,11 @@
 //! Metrics with labels: by command, by error, by database, by event; and facts about the server
 //! itself.
+//!
+//! Names and labels are redis_exporter's, and `russet_*` for russet's own. Series of commands,
+//! errors and events exist once they have been counted. Series of replication are parsed from the
+//! text of INFO replication.
+//! Cost: O(commands called + databases + replicas + consumers), and up to [`TTL_SAMPLES`] entries.
+//! Elsewhere: `fields` has metrics that are fields of INFO, `percentiles` latencies.
 
 use super::exposition::{Families, Labels, MetricKind, Value};
 use super::number;

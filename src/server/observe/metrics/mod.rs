@@ -123,7 +123,7 @@ impl Engine {
         }
     }
 
-    /// All metrics as OpenMetrics text, or what becomes Prometheus's text with few changes.
+    /// All metrics, as OpenMetrics text or as Prometheus's older text.
     fn metrics_text(&mut self, is_open_metrics: bool) -> String {
         let began = std::time::Instant::now();
         let Engine {

@@ -28,7 +28,7 @@ impl Percentiles {
                 continue;
             };
             let (cmd, sum) = (row.full_name, server.cycles.micros(found.ticks));
-            // Memory takes what is written, here and below.
+            // Writing to a String does not fail, here and below.
             for (quantile, micros) in quantiles.iter().zip(&found.micros) {
                 let labels = format!("{{cmd=\"{cmd}\",quantile=\"{quantile}\"}}");
                 let _ = writeln!(levels, "{SUMMARY}{labels} {micros}");

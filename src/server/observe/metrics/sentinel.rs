@@ -70,7 +70,7 @@ fn address_of(seen: &Seen<'_>) -> Labels {
     labels
 }
 
-/// Adds what is known of each primary. O(instances).
+/// Adds the series of each primary. O(instances).
 pub(super) fn add(core: &Sentinel, to: &mut Families) {
     let primaries: Vec<Seen<'_>> = core.primaries_seen().collect();
     let samples = |of: &dyn Fn(&Seen<'_>) -> (Labels, Value)| primaries.iter().map(of).collect();

@@ -1,6 +1,9 @@
 //! Roles: connections that are not clients. Each role is a type in a file of its own; its state is
 //! in `state::Connections`, apart from the poll, so that the guest loop of a busy script
 //! (`execution::busy`) serves it as the loop does.
+//!
+//! Elsewhere: `net::Role` numbers them; `server::cluster`, `sentinel`, `migration`, `replication`
+//! and `console` decide.
 
 pub mod cluster;
 pub mod console;

@@ -2,8 +2,8 @@
 //! build one.
 //!
 //! There are two places, and `shown` names the complete one: a crash amid a renewal reports the
-//! text before it. They are atomics, whose plain loads and stores cost what a copy of the text does
-//! (16 KiB, about a microsecond), and a signal handler may read them.
+//! text before it. They are atomics, whose plain loads and stores cost as much as a copy of the
+//! text (16 KiB, about a microsecond), and a signal handler may read them.
 
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
