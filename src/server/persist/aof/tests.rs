@@ -1,5 +1,9 @@
 //! The append only file in process: any prefix of it, any changed byte, any failing call of the
 //! file system.
+//!
+//! A server without sockets writes a set into a temporary folder, through a `Disk` that fails or
+//! waits as a test plans. Another one loads the set, and must have every acknowledged write, or
+//! refuse to start.
 
 use std::fs;
 use std::path::Path;

@@ -1,6 +1,10 @@
 //! The driver of snapshots at work (`parts::persist::snapshot` has its state and invariants): the
 //! settings of sinks, the notice of an end to consumers, the release of clients whose writes
 //! waited.
+//!
+//! Every turn gives the pass its share of time ([`Engine::continue_snapshot`]); cron reads the
+//! child and begins queued snapshots. Whenever a snapshot begins or a target ends, the gates are
+//! recomputed, because they decide which writers wait.
 
 use crate::keyspace::Keyspace;
 use crate::server::parts::persist::snapshot::sink::{Target, What};
