@@ -1,5 +1,10 @@
 //! A cluster node's core with its resources: the links of the bus, the file of its state.
 //! `server::cluster` carries out the core's actions.
+//!
+//! Actions on keys and roles wait while a script runs or data is being loaded
+//! ([`ClusterDriver::deferred`]). `cluster-link-sendbuf-limit` limits the queues of links.
+//! Which node owns a slot, and who is primary, is decided by the core alone (`crate::cluster`),
+//! which does no I/O.
 
 mod file;
 mod links;

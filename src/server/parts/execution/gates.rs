@@ -1,6 +1,10 @@
 //! Which commands must be checked at the gates (`execution::gates`) in the server's present state.
 //! This is recomputed when the state changes, so that a command that no gate concerns costs one
 //! test.
+//!
+//! Invariant: a state in which a gate refuses or postpones commands is part of [`Interest`], so
+//! that other commands may skip that gate. CLIENT PAUSE, FAILOVER, a shutdown and a failover of the
+//! cluster each have a pause of their own; [`Gates::pause`] joins them.
 
 use crate::base::memory::alloc;
 use crate::command::Flags;

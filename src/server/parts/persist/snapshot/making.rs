@@ -1,5 +1,13 @@
 //! Makes the sinks of a snapshot ([`Sink`]): which file, with which name until it is whole, and the
 //! facts that it gets besides the keys. They are read at the snapshot's moment.
+//!
+//!     dump      RDB     position in the stream, cursors
+//!     base      RDB     cursors; or commands, with libraries and cursors as notes
+//!     spool     RDB     position in the stream, cursors, open slots, imports of slots
+//!     slots     commands for another node, without facts
+//!
+//! Cost: O(libraries + facts). If a sink cannot be made, no file is left. The keys come later, by
+//! the pass or in the child ([`super::running`], [`super::child`]).
 
 use std::io;
 use std::path::{Path, PathBuf};

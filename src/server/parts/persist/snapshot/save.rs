@@ -1,5 +1,12 @@
 //! Saves: snapshots that become the dump file. When one is due (save points), the one in progress,
 //! and the result of the last one.
+//!
+//! Invariants
+//!   1. At most one save is in progress.
+//!   2. A save that succeeds takes off the changes counted when it began; later ones stay counted.
+//!   3. A save that is cancelled changes no result: neither the last status nor the last time.
+//! After a failure save points wait five seconds, and writes are refused if configured
+//! ([`Saving::stops_writes`]). Cost: O(save points) per check. The snapshot itself: `snapshot`.
 
 use super::SnapshotEnd;
 use super::sink::{Target, What};
