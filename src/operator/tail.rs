@@ -7,8 +7,8 @@
 //! It attaches as a replica whose data ends at the given offset, and never asks for a snapshot: it
 //! checks first whether the backlog holds that offset, and leaves if the server wants to send one.
 //! It acknowledges the bytes that it has printed, so that it is not taken for a dead replica.
-//! russet does not count it as one that has the data (WAIT, min-replicas-to-write, FAILOVER): `capa
-//! observer`.
+//! `capa observer`: russet does not count it as one that has the data (WAIT, FAILOVER,
+//! min-replicas-to-write).
 
 use std::io::{self, ErrorKind, Write};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
