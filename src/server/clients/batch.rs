@@ -272,8 +272,8 @@ impl Batch {
         self.apart = apart;
     }
 
-    /// Returns them, with those parsed since, and the large arguments of a first command that did
-    /// not run.
+    /// Returns the borrowed spans, with those parsed since, and the large arguments of a first
+    /// command that did not run.
     pub fn give_back(&mut self, spans: &mut Vec<Span>) -> Option<Box<Apart>> {
         std::mem::swap(&mut self.spans, spans);
         self.apart.take()

@@ -202,7 +202,7 @@ impl Engine {
     }
 }
 
-/// The page itself: asked for again each time, and sent if it has changed.
+/// The page itself: browsers ask for it each time, and receive it if it has changed.
 fn page(head: &Head) -> Answer {
     let Some(file) = assets::find("index.html") else {
         return Answer::refusal(http::NOT_FOUND);
@@ -226,7 +226,7 @@ fn page(head: &Head) -> Answer {
     send_file(file, head, "no-cache", &tag)
 }
 
-/// A file below `a/HASH/`: it never changes there. That of another hash is that of another version.
+/// A file below `a/HASH/`: it never changes there. Another hash belongs to another version.
 fn file(path: &str, head: &Head) -> Answer {
     let name = path
         .split_once('/')

@@ -247,7 +247,7 @@ impl Call<'_> {
             keyspace, server, ..
         } = self.world();
         if server.scripting.current.is_some() {
-            // Its name was noted before it ran this command.
+            // Its name was recorded before it ran this command.
             return if interrupt(keyspace, server, b"", Args::new(&[], &[])) {
                 Err(ENDED)
             } else {

@@ -69,8 +69,8 @@ impl<'a> Applied<'a> {
     }
 }
 
-/// Whether the append only file takes a command of the stream, as it does notes; of others it has
-/// the length.
+/// Whether the append only file records a command of the stream, or a note; of other commands it
+/// records the length alone.
 pub(super) fn is_logged(flags: Flags, args: Args<'_>) -> bool {
     // PUBLISH, REPLCONF GETACK, PING.
     const ALONE: Flags = Flags::PUBSUB

@@ -2,7 +2,7 @@
 //!
 //! Invariants
 //!   1. `errors` has at most [`ERROR_CODES_MAX`] codes; the next one ends counting by code until
-//!      CONFIG RESETSTAT, and `total_error_replies` goes on.
+//!      CONFIG RESETSTAT; `total_error_replies` still counts.
 //!   2. Counters only grow, but for CONFIG RESETSTAT; `..._max` and `slowest_...` are the highest
 //!      value since then.
 //! Cost: O(1) to count; O(log codes) for an error. A histogram is made with a command's first call.
@@ -44,7 +44,7 @@ impl CommandStats {
 pub struct ClientStats {
     pub connections: u64,
     pub rejected_connections: u64,
-    /// Of them those from networks with reserved connections.
+    /// The rejected ones that came from networks with reserved connections.
     pub rejected_priority_connections: u64,
     /// Handshakes of TLS, and those that failed.
     pub handshakes: u64,

@@ -1,8 +1,8 @@
 //! Publishing: a message is encoded once and delivered to every subscriber, at once except to the
 //! client whose command runs, which gets it after its reply (`outbox`).
 //!
-//! Order, as in Redis: subscribers of the channel, then those of patterns. Messages are sent
-//! whatever CLIENT REPLY says.
+//! Order, as in Redis: subscribers of the channel, then those of patterns. Messages are sent even
+//! after CLIENT REPLY OFF.
 
 use bytes::Bytes;
 
@@ -297,7 +297,7 @@ impl World<'_> {
         self.confirm_subscription(word, Some(name), count);
     }
 
-    /// A confirmation: sent as messages are, whatever CLIENT REPLY says.
+    /// A confirmation: sent as messages are, even after CLIENT REPLY OFF.
     fn confirm_subscription(&mut self, word: &str, name: Option<&[u8]>, count: usize) {
         let write = |reply: &mut Reply| {
             reply.push(3);

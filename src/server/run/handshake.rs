@@ -100,7 +100,7 @@ impl crate::server::Server {
         Ok(())
     }
 
-    /// A client that is refused, which gets the reason and is closed.
+    /// Refuses a client: sends it the reason, and closes it.
     fn turn_away(&mut self, client: &mut Client, detail: &'static str) {
         client.close_after_reply(Ending::new(EndReason::Refused, detail));
         self.stats.clients.rejected_connections += 1;

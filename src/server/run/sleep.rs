@@ -23,7 +23,7 @@ const SLEEP_NANOS_MIN: u64 = 2000;
 /// Sleeps shorter than this many polls are short: waking alone takes longer than a poll.
 const SHORT: u64 = 4;
 
-/// How long a Sentinel lets replies gather while all is well.
+/// A Sentinel's rest, in which replies gather while all is well.
 const SENTINEL_REST: Duration = Duration::from_millis(1);
 
 /// The loop's record of its sleeps.

@@ -75,7 +75,7 @@ pub(in crate::server) fn set_command_names(names: impl Iterator<Item = &'static 
     COMMAND_NAMES.get_or_init(|| names.collect());
 }
 
-/// Notes the running command; returns the note of the outer command, for [`note_back`].
+/// Records the running command; returns the outer command, for [`note_back`].
 #[inline]
 pub(in crate::server) fn note_command(row: usize) -> u32 {
     let outer = COMMAND.load(Relaxed);

@@ -187,7 +187,7 @@ impl Engine {
 }
 
 impl Server {
-    /// A command runs for EXEC or a script: notes whether it acts outside of the keyspace.
+    /// A command runs for EXEC or a script: records whether it acts outside of the keyspace.
     #[inline]
     pub fn note_nested(&mut self, id: usize) {
         self.turn.has_acted |= self.table.row(id).spec.flags.intersects(ACTS);
@@ -345,7 +345,7 @@ mod tests {
         let listed = t.run(&format!("CLIENT LIST ID {}", client.0));
         assert!(listed.contains(" held=rate held-ms=700\n"), "{listed}");
         figures(&mut t, "clients=1,held=1,delayed=1,");
-        // Budgets that are taken away let it go on at once.
+        // Without its budgets it resumes at once.
         t.run("ACL SETUSER u rate=0");
         assert!(!flags(&t, client).intersects(ClientFlags::HELD | ClientFlags::BUDGETED));
         assert_eq!(t.engine.server.turn.ready, [client]);

@@ -245,8 +245,8 @@ pub(super) fn permitted(world: &mut World<'_>, asked: &Asked<'_>) -> Result<(), 
     if !is_restricted && asked.script.is_none() {
         return Ok(());
     }
-    // The other server has asked its own users; a transaction of its stream runs whole. A source of
-    // slots that has dialled us has the rights of the user as which it has logged in.
+    // The other server has checked its own users; a transaction of its stream runs whole. A source
+    // of slots that has dialled us has the rights of the user as which it has logged in.
     let caller = asked.script.as_ref().map_or(client, |by| by.caller.0);
     let is_dialled_source = caller
         .flags

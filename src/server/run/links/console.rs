@@ -22,16 +22,16 @@ use crate::server::run::Loop;
 
 /// Connections accepted per event; the rest wait for cron.
 const ACCEPTS_MAX: usize = 64;
-/// From the first byte of a request to the end of its head, and of its body.
+/// Time limit from the first byte of a request to the end of its head, and of its body.
 const HEAD_MS: u64 = 10_000;
 const BODY_MS: u64 = 30_000;
-/// Between requests.
+/// Time limit between requests.
 const IDLE_MS: u64 = 30_000;
-/// Until a refused request has come to its end.
+/// Time limit for the rest of a refused request to arrive.
 const DRAIN_MS: u64 = 2000;
 /// Bytes of a refused request that are dropped.
 const DRAIN_BYTES_MAX: usize = 4 << 20;
-/// Until a call has run, and until the peer takes more of the answer.
+/// Time limit for a call to run, and for the peer to take more of the answer.
 const CALL_MS: u64 = 60_000;
 /// Bytes of one read.
 const READ_BYTES: usize = 16 * 1024;
@@ -148,8 +148,8 @@ impl Loop {
         }
     }
 
-    /// Makes room for another connection, so that those that send half a request, or nothing, keep
-    /// no page and no health check out.
+    /// Makes room for another connection, so that connections with half a request, or none, keep no
+    /// page and no health check out.
     fn end_longest_waiting_page(&mut self) {
         let all = self.consoles().slab.iter();
         let waiting = all.filter_map(|(slot, generation, c)| {
@@ -186,7 +186,7 @@ impl Loop {
         }
     }
 
-    /// One step of one answer that is compressed: many at once hold a turn no longer than one.
+    /// Compresses one step of one answer, so that many answers hold a turn no longer than one.
     fn pack_one(&mut self) {
         let Some((slot, generation)) = self.consoles().next_to_pack() else {
             return;
@@ -313,7 +313,7 @@ impl Loop {
         }
     }
 
-    /// Refuses a request that may not be there as a whole, and with it the connection.
+    /// Refuses a request that may be incomplete, and closes its connection.
     fn refuse(&mut self, c: &mut Connection, answer: &Answer) {
         c.keep_alive = false;
         self.send(c, answer);
