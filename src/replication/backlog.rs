@@ -73,7 +73,7 @@ impl Backlog {
         }
     }
 
-    /// Sets the size: [`Backlog::trim`] drops what is too much.
+    /// Sets the size: [`Backlog::trim`] drops the bytes beyond it.
     pub fn resize(&mut self, size: u64) {
         self.size = size;
     }
@@ -125,7 +125,7 @@ impl Backlog {
         }
     }
 
-    /// The last place that is not after a position, if the backlog has what follows it. O(log
+    /// The last place that is not after a position, if the backlog has the bytes from it on. O(log
     /// places).
     pub fn place_before(&self, at: ReplOffset) -> Option<Place> {
         let after = self.places.partition_point(|place| place.offset <= at);

@@ -32,7 +32,7 @@ pub enum Dialect {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Announced {
     pub position: Position,
-    /// The database selected in the stream that follows, if the primary says so; `None` inside:
+    /// The database selected in the stream that follows, if the primary reports it; `None` inside:
     /// the stream selects one first.
     pub selected: Option<Option<DbIndex>>,
     /// The primary's number for the second link, by which the main link joins it.
@@ -114,7 +114,7 @@ impl ChannelHandshake {
         self.lines.take_rest()
     }
 
-    /// Takes bytes of the primary; appends what it is to be sent to `out`.
+    /// Takes bytes of the primary; appends the bytes to send to it to `out`.
     pub fn receive(
         &mut self,
         bytes: &[u8],
@@ -201,7 +201,7 @@ impl Join {
         }
     }
 
-    /// Takes bytes of the primary; appends what it is to be sent to `out`. `Some`: the link has
+    /// Takes bytes of the primary; appends the bytes to send to it to `out`. `Some`: the link has
     /// joined, and these bytes are the stream's.
     pub fn receive(
         &mut self,

@@ -133,7 +133,7 @@ impl Handshake {
         self.lines.take_rest()
     }
 
-    /// Takes bytes of the primary; appends what it is to be sent to `out`.
+    /// Takes bytes of the primary; appends the bytes to send to it to `out`.
     pub fn receive(
         &mut self,
         bytes: &[u8],
@@ -210,7 +210,7 @@ impl Handshake {
             self.awaits.push_back(Awaits::Replconf);
         }
         let mut words: Vec<&[u8]> = vec![b"REPLCONF", b"capa", b"eof", b"capa", b"psync2"];
-        // A primary ignores the words that it does not know: its reply says which way it is.
+        // A primary ignores unknown words: its reply shows whether it knows them.
         words.extend([&b"capa"[..], b"flush-undo"]);
         if its.rdb_channel {
             words.extend([&b"capa"[..], b"rdb-channel-repl"]);

@@ -3,7 +3,7 @@
 //!     main link --> [ block | block | block ] --> replayed, oldest first, after the snapshot
 //!                   <------- limit ------->
 //!
-//! At the limit the link is not read any more: what follows waits in the primary's backlog. The
+//! At the limit the link is not read any more: further bytes wait in the primary's backlog. The
 //! limit is exceeded by less than one read. Cost: one copy of each byte, no move of held bytes.
 
 use std::collections::VecDeque;

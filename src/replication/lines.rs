@@ -26,7 +26,7 @@ impl Lines {
     /// The next line, without its end. Empty lines are skipped: a primary sends newlines to keep
     /// the link alive while it prepares its reply.
     pub fn take(&mut self) -> Result<Option<Vec<u8>>, TooLong> {
-        // All at once: each removal moves what follows.
+        // All at once: each removal moves the rest.
         let mut empty = 0;
         while let Some(len) = empty_line(&self.input[empty..]) {
             empty += len;

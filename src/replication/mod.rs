@@ -28,12 +28,12 @@
 //! nothing in memory, and `client-output-buffer-limit` does not apply. A file that is no longer
 //! written is opened for each read; one that a rewrite is about to remove while a reader is in it
 //! or before it stays open, and each refers to its successor, so that its removal does not hurt (a
-//! replica that has stopped keeps the disk space of what it has not read until `repl-timeout`);
+//! replica that has stopped keeps the disk space of its unread files until `repl-timeout`);
 //! `repl-log-retain` and `repl-log-retain-seconds` keep replaced files as history of the manifest,
 //! which the loader ignores, at most 1,024 of them. The writer notes a place of its file every 4
 //! MiB; a position in an older file is found by decoding from its begin, in slices of the loop.
 //! Without annotations (`aof-checksum no`) positions are unknown: a `#SO` line with an id of zeros
-//! says so where they end, and the log serves no replica.
+//! marks the place where they end, and the log serves no replica.
 //!
 //! A full sync can take two links (Redis 8's rdb channel, Valkey 9's dual channel): the second one
 //! brings the snapshot while the main one brings the stream. As primary nothing is kept for it: the
@@ -45,13 +45,13 @@
 //! in pieces once the snapshot is loaded. The primary's reply picks the dialect
 //! (`replication::Dialect`).
 //!
-//! With `changes-retain` the stream is read as changes, too (`replication/change_stream`). What it
-//! lacks for that is in notes: PINGs with a message, which say when and for whom the next units
-//! are, and where consumers are. Every replica passes over them, and log, backlog and replicas
-//! count them alike; a replica of ours and a loader take them in (`Server::hear_note`). `Units`
-//! takes the stream apart; a reader (`parts/replication/changes.rs`) begins at a place between two
-//! units that the backlog or the log has noted, reads in slices, and stays with its client for the
-//! next command. `replicate/changes.rs` has what follows for the log's files and the backlog.
+//! With `changes-retain` the stream is read as changes, too (`replication/change_stream`). Notes
+//! add what it lacks: PINGs with a message, which hold time and user of the next units, and the
+//! positions of consumers. Every replica passes over them, and log, backlog and replicas count them
+//! alike; a replica of ours and a loader take them in (`Server::receive_note`). `Units` takes the
+//! stream apart; a reader (`parts/replication/changes.rs`) begins at a place between two units that
+//! the backlog or the log has noted, reads in slices, and stays with its client for the next
+//! command. `replicate/changes.rs` has the consequences for the log's files and the backlog.
 //!
 //! Nothing is encoded or counted while there is no listener, as in Redis: that would cost a write
 //! about a tenth of its time. A dataset changed meanwhile begins a new history with its next

@@ -3,11 +3,11 @@
 //!     *3\r\n$3\r\nSET\r\n...   \n\n\n   *1\r\n$4\r\nPING\r\n
 //!     a request              fill     a request
 //!
-//! Newlines between requests stand for what the primary has in its log alone.
+//! Newlines between requests stand for bytes that the primary has in its log alone.
 
 use crate::base::numbers::number::parse_digits;
 
-/// Words of a request, and bytes of a word: what a client of Redis may send.
+/// Limits of the words of a request and of the bytes of a word, as for clients of Redis.
 const WORDS_MAX: u64 = 1 << 20;
 const WORD_BYTES_MAX: u64 = 512 << 20;
 

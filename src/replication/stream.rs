@@ -118,8 +118,8 @@ impl Stream {
         self.selected.filter(|_| !self.selects_anew)
     }
 
-    /// The next request gets a SELECT, whatever its database; unless the stream is a primary's, who
-    /// alone adds to it.
+    /// The next request gets a SELECT, whatever its database; unless the stream is a primary's,
+    /// which alone adds to it.
     pub fn select_anew(&mut self) {
         self.selects_anew = !self.is_followed;
     }
@@ -172,7 +172,7 @@ impl Stream {
     }
 
     /// Whether a replica at a position of a history can continue from there: the position belongs
-    /// to our past, and the backlog has what follows.
+    /// to our past, and the backlog has the bytes after it.
     pub fn continues(&self, from: Position) -> bool {
         self.is_past(from) && self.backlog.as_ref().is_some_and(|b| b.holds(from.offset))
     }
@@ -338,8 +338,8 @@ impl Stream {
         self.scratch = bytes;
     }
 
-    /// Appends bytes that are encoded already: a request for replicas alone (PING, GETACK), or what
-    /// the primary sent.
+    /// Appends bytes that are encoded already: a request for replicas alone (PING, GETACK), or
+    /// bytes of the primary.
     pub fn append(&mut self, bytes: &[u8]) {
         self.count_bytes(bytes);
     }

@@ -1,7 +1,7 @@
 //! Cursors: how far each consumer of the change stream has read.
 //!
-//! They belong to the stream: a note says each change of one (`Note::Cursor`), and a snapshot has
-//! all of them in its aux fields ([`Cursors::AUX`]). So replicas and a server that starts again
+//! They belong to the stream: a note announces each change of one (`Note::Cursor`), and a snapshot
+//! has all of them in its aux fields ([`Cursors::AUX`]). So replicas and a server that starts again
 //! have them.
 
 use std::collections::BTreeMap;
@@ -19,7 +19,7 @@ const NAME_BYTES_MAX: usize = 256;
 pub struct Cursor {
     /// All changes up to here are acknowledged.
     pub offset: ReplOffset,
-    /// The stream does not continue the one that the offset is of: what followed it is gone.
+    /// The offset is of another stream, which this one does not continue: its changes are gone.
     pub is_lost: bool,
 }
 
@@ -77,11 +77,11 @@ impl Cursors {
         }
     }
 
-    /// Does what a note says.
+    /// Applies a note.
     pub fn apply(&mut self, note: Note<'_>) {
         match note {
             Note::Cursor { offset, name } => {
-                // The primary has checked it; a file may be anybody's.
+                // The primary has checked it; a file may come from anywhere.
                 if self.all.contains_key(name) || self.admits(name).is_ok() {
                     let is_lost = false;
                     self.all.insert(name.into(), Cursor { offset, is_lost });
@@ -100,7 +100,7 @@ impl Cursors {
         self.lowest = kept.map(|cursor| cursor.offset).min();
     }
 
-    /// The stream begins anew, or goes on at `end`: cursors beyond that are not of it.
+    /// The stream begins anew, or continues at `end`: cursors beyond that are not of it.
     pub fn lose_after(&mut self, end: ReplOffset) {
         for cursor in self.all.values_mut() {
             cursor.is_lost |= cursor.offset > end;

@@ -1,7 +1,7 @@
-//! The stream as changes (`CHANGES READ`): what each unit did, when, and for whom.
+//! The stream as changes (`CHANGES READ`): the changes of each unit, with time and user.
 //!
 //!     PING "russet:by 1764000000123 0 app"   MULTI  SET a 1  DEL b  EXEC   PING "russet:by ..."
-//!     a note: what follows is of app         a unit: two changes           the next note
+//!     a note: the user is app                a unit: two changes           the next note
 //!
 //! The stream itself has commands and databases. Times, users and cursors are in notes, which are
 //! PINGs with a message: replicas of any kind pass over them, and everything counts them as bytes

@@ -1,9 +1,9 @@
-//! Takes the stream apart: bytes in, units out, with what is known about each.
+//! Takes the stream apart: bytes in, units out, each with its database, time and user.
 //!
 //! A unit is a request, or all requests between MULTI and EXEC; a reader gets all of it or nothing.
 //! Requests that change nothing (PING, REPLCONF, PUBLISH) are passed over.
 //!
-//! Cost: each byte is looked at once or twice, however it is cut into pieces; a unit is held in
+//! Cost: each byte is read once or twice, however the stream is cut into pieces; a unit is held in
 //! memory.
 
 use std::ops::Range;
@@ -27,7 +27,7 @@ pub struct Context {
 }
 
 impl Context {
-    /// Takes what a note says.
+    /// Takes over the content of a note.
     fn take(&mut self, note: Note<'_>) {
         let (unix_ms, db, user) = match note {
             Note::By { unix_ms, db, user } => (unix_ms, db, user),
@@ -214,7 +214,7 @@ impl Units {
         Ok(None)
     }
 
-    /// No more bytes come for now: a request that may be whole is looked at.
+    /// No more bytes come for now: a request that may be whole is parsed.
     pub fn settle(&mut self) {
         self.wanted = 0;
     }

@@ -22,7 +22,7 @@ const GAIN_PART: usize = 8;
 const SKIPPED_MAX: u32 = 16;
 
 /// See the module above. One serves any number of frames, block by block in any order: a block
-/// depends on nothing but what it is given.
+/// depends on its arguments alone.
 ///
 /// Data that does not shrink costs little: after a block that was not worth it, 1, 2, 4 .. 16
 /// blocks are stored as they are before the next one is tried.
@@ -52,7 +52,7 @@ impl Default for Packer {
 }
 
 impl Packer {
-    /// Appends what comes before the first block.
+    /// Appends the envelope and the header of the frame.
     pub fn begin(kind: Kind, out: &mut Vec<u8>) {
         let envelope: [u8; ENVELOPE_BYTES] =
             [MAGIC[0], MAGIC[1], MAGIC[2], VERSION, LZ4, 0, kind.byte()];
