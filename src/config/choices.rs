@@ -117,7 +117,7 @@ choices! {
     PropagationErrors { "ignore" Ignore, "panic" Panic, "panic-on-replicas" PanicOnReplicas }
 }
 
-/// `oom-score-adj`: whether to set the kernel's OOM score, and relative to what.
+/// `oom-score-adj`: whether to set the kernel's OOM score, and relative to which base.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OomScoreAdj {
     /// Unchanged.
@@ -128,7 +128,7 @@ pub enum OomScoreAdj {
     Absolute,
 }
 
-/// `audit-on-full`: what happens to commands that the audit should record when its log is stuck.
+/// `audit-on-full`: the treatment of commands to be audited while the audit's log is stuck.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AuditOnFull {
     /// They run; their lines are counted.

@@ -31,7 +31,7 @@ pub enum Startup {
     Run(Box<Run>),
     /// Print what is wrong with the configuration and exit.
     Check(Check),
-    /// Read this RDB file and report its contents and errors, or what in it a server cannot read.
+    /// Read this RDB file and report its contents and errors, or the parts a server cannot read.
     CheckRdb {
         file: PathBuf,
         with_stats: bool,
@@ -79,8 +79,8 @@ pub struct Called {
 
 /// Parses the arguments (without the program's name) and reads all sources they name.
 ///
-/// `called`: what the program's name asks for. `stdin` is called at most once, if standard input is
-/// requested.
+/// `called`: the mode and dialect of the program's name. `stdin` is called at most once, if
+/// standard input is requested.
 pub fn start(
     arguments: &[OsString],
     called: Called,

@@ -1,7 +1,7 @@
 //! `dialect`: where Redis and Valkey differ and both cannot be had.
 //!
 //! One row for each difference, a method of [`Dialect`]; code asks where the difference shows and
-//! nowhere else. What can be had without a clash is in both dialects and has no row: commands,
+//! nowhere else. Features that do not clash are in both dialects and have no row: commands,
 //! options, fields and words that only one of them knows. The directive counts at start only, so
 //! whatever is made then (defaults, the libraries of scripts) never changes.
 //!
@@ -65,12 +65,12 @@ differences! {
     version: &'static str = REDIS_VERSION, VALKEY_VERSION;
     /// The version of Redis that the server compares to: INFO, scripts, files.
     redis_version: &'static str = REDIS_VERSION, "7.2.4";
-    /// INFO's and the scripts' `valkey_version`, and what a replica says of itself: without it
-    /// Valkey sends no fields that expire.
+    /// The `valkey_version` of INFO, of scripts, and of a replica's handshake: without it Valkey
+    /// sends no fields that expire.
     valkey_version: Option<&'static str> = None, Some(VALKEY_VERSION);
     /// How the error begins of a script's command whose keys another node of the cluster serves.
     script_attempted: &'static str = "Script attempted", "Attempted";
-    /// That error says whether a slot has no owner, and whether it is a second slot.
+    /// That error distinguishes a slot without an owner, and a second slot.
     names_slots_in_script: bool = true, false;
     /// A cluster has several databases (`cluster-databases`).
     has_cluster_databases: bool = false, true;
@@ -144,11 +144,11 @@ differences! {
     /// A negative offset of ZRANGE's LIMIT counts from the far end of a large set; otherwise it
     /// finds nothing.
     negative_offset_counts_back: bool = false, true;
-    /// XREAD's error for unbalanced keys and IDs: what an ID may be.
+    /// XREAD's error for unbalanced keys and IDs: the part about IDs.
     xread_ids: &'static str = "an ID, '+', or '$'", "an ID or '$'";
 
     /// OBJECT ENCODING: the length of key and text together, by the key's, up to which a string is
-    /// `embstr`: what Redis from 8.2 on has in a block of 64 bytes, Valkey in one of 128.
+    /// `embstr`: Redis from 8.2 on fits both in a block of 64 bytes, Valkey in one of 128.
     embstr_max: fn(usize) -> usize = |_| 41, |key| if key < 32 { 113 } else { 111 };
 
     /// CLIENT LIST ID is a filter as others: connections are in their order, once each. An ID that
@@ -157,7 +157,7 @@ differences! {
 
     // Fields of hashes that expire.
 
-    /// `FIELDS n field ...` are the last arguments, parsed before the key's type is looked at;
+    /// `FIELDS n field ...` are the last arguments, parsed before the key's type is checked;
     /// times may be as late as any number, and errors are Valkey's. HSETEX takes NX and XX.
     fields_last: bool = false, true;
     /// An expiry of a field that is later than can be stored is refused; otherwise the latest that
@@ -174,8 +174,8 @@ differences! {
 
     // Roles.
 
-    /// A node of a cluster that becomes a replica sends those who wait for keys to the node that
-    /// serves them now, and others wait on; otherwise all waits end with an error and a close.
+    /// A node of a cluster that becomes a replica redirects clients blocked on keys to the node
+    /// that serves them now, and others stay blocked; otherwise all get an error and are closed.
     redirects_waits: bool = false, true;
 
     // Users.
@@ -229,7 +229,7 @@ differences! {
     checks_names_later: bool = false, true;
     /// The engine of a shebang has exactly the name `lua`; otherwise in any case.
     exact_engine: bool = true, false;
-    /// The error of an unknown engine in a shebang: what is before its name and after it.
+    /// The error of an unknown engine in a shebang: the text before its name and after it.
     unknown_engine: (&'static str, &'static str) =
         ("Unexpected engine in script shebang: ", ""), ("Could not find scripting engine '", "'");
 

@@ -42,7 +42,8 @@ bitflags::bitflags! {
         const DENY_LOADING = 1 << 5;
         /// Part of a crash report's configuration.
         const DEBUG = 1 << 6;
-        /// CONFIG SET applies it even if unchanged: what it names may have changed.
+        /// CONFIG SET applies it even if unchanged: the file or address that it names may have
+        /// changed.
         const VOLATILE = 1 << 7;
     }
 }
@@ -85,7 +86,7 @@ pub enum Unit {
     Octal,
 }
 
-/// A directive's value: what it accepts, and access to its field.
+/// A directive's value: the texts that it accepts, and access to its field.
 pub enum ValueKind {
     /// `yes` or `no`.
     Bool {
@@ -97,7 +98,7 @@ pub enum ValueKind {
         unit: Unit,
         min: i128,
         max: i128,
-        /// Refuses what does not fit the other settings.
+        /// Refuses a value that does not fit the other settings.
         check: fn(&Config, i128) -> Result<(), ValueError>,
         get: fn(&Config) -> i128,
         set: fn(&mut Config, i128),

@@ -51,7 +51,7 @@ fn the_example_shows_every_directive_that_is_not_hidden() {
     }
 }
 
-/// Regression: the example said "no effect yet" of directives that had come to work.
+/// Regression: the example had "no effect yet" at directives that worked.
 #[test]
 fn the_example_marks_exactly_the_directives_without_effect() {
     for directive in DIRECTIVES {

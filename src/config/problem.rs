@@ -234,7 +234,7 @@ pub struct Check {
     pub roles: Vec<FileLine>,
     /// The `sentinel` lines of a Sentinel; `None`: it is to be none.
     pub sentinel_lines: Option<Vec<FileLine>>,
-    /// All settings as far as they could be read: the start opens what they name.
+    /// All settings as far as they could be read: the start opens the files that they name.
     pub whole: Box<Config>,
     /// Lines about directives without effect, which are no problems.
     pub notes: Vec<String>,

@@ -68,7 +68,7 @@ pub(super) enum Asked {
         expands: bool,
         arguments: Vec<OsString>,
     },
-    /// Check an RDB file, or what in it a server cannot read.
+    /// Check an RDB file, or report the parts a server cannot read.
     CheckRdb {
         file: PathBuf,
         with_stats: bool,
@@ -150,7 +150,7 @@ impl fmt::Debug for TlsFiles {
 }
 
 impl TlsFiles {
-    /// The server's own files: what it accepts from its peers it accepts from itself.
+    /// The server's own files: it accepts the same certificates from itself as from its peers.
     fn of(config: &Config) -> TlsFiles {
         let client = &config.tls_client_cert_file;
         let (certificate, key, password) = if client.is_empty() {

@@ -3,9 +3,9 @@
 //! Comments, order and lines we do not own (`include`, `rename-command`, `loadmodule`) stay; `user`
 //! and `role` lines are replaced by `Config::users` and `Config::roles`. A directive is written
 //! over its first remaining line, and its surplus lines are removed; one without a line is appended
-//! if its value is not the default, under a comment that says so. Of a directive's several values,
-//! those that differ from the default get the remaining lines first. A line that cannot be parsed
-//! becomes a comment. Runs of empty lines become one.
+//! if its value is not the default, under a comment of CONFIG REWRITE. Of a directive's several
+//! values, those that differ from the default get the remaining lines first. A line that cannot be
+//! parsed becomes a comment. Runs of empty lines become one.
 //!
 //! The file is replaced atomically: a new file beside it is written, synced and renamed over
 //! it, then the directory is synced. After a crash there is the old text or the new one. Only a
@@ -80,7 +80,7 @@ impl Config {
         let mut page = Page::read(old, foreign);
         let default = self.defaults();
         for directive in DIRECTIVES {
-            // Its line, if there is one, says where the value comes from.
+            // Its line, if there is one, names the source of the value.
             if self.is_given(directive) {
                 continue;
             }
@@ -294,7 +294,7 @@ pub fn check_replaceable(path: &Path) -> io::Result<()> {
 /// Replaces the file at `path` by `text` atomically; the new file has the old one's mode and, if
 /// the process may give it away, its owner.
 ///
-/// Refuses what is no regular file.
+/// Refuses anything but a regular file.
 pub fn replace_file(path: &Path, text: &[u8]) -> io::Result<()> {
     check_replaceable(path)?;
     let path = &fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
@@ -312,7 +312,7 @@ pub fn replace_file(path: &Path, text: &[u8]) -> io::Result<()> {
     File::open(folder)?.sync_all()
 }
 
-/// Creates a new file beside `path`. An existing one, even a link placed there by somebody, is
+/// Creates a new file beside `path`. An existing one, even a planted link, is
 /// neither followed nor replaced: another name is tried.
 fn create_beside(path: &Path) -> io::Result<(PathBuf, File)> {
     const TRIES: u32 = 100;

@@ -27,7 +27,7 @@ impl RdbCompression {
         self != RdbCompression::No
     }
 
-    /// Whether a form is asked for that is not written.
+    /// Whether it requests a format that is not written.
     pub fn is_for_whole_files(self) -> bool {
         matches!(self, RdbCompression::Lz4 | RdbCompression::Zstd)
     }
