@@ -1,9 +1,9 @@
 //! An expression that is matched against long texts, in slices.
 //!
-//! A text without any of those that a match must end with is done. Else first by a lazy DFA: a
-//! lookup for each byte, and O(program) for each of its states that is new. If its states do not
-//! fit their memory and more are made than used, it gives up, and the text is matched from its
-//! beginning by sets of the NFA's states: O(program) for each byte, nothing kept.
+//! A text without any of the texts that a match must end with has no match. Otherwise a lazy DFA
+//! comes first: a lookup for each byte, and O(program) for each of its states that is new. If its
+//! states do not fit their memory and more are made than used, it gives up, and the text is matched
+//! from its beginning by sets of the NFA's states: O(program) for each byte, nothing kept.
 //!
 //! Invariant: the text is the same in all slices, from the first to the one that decides.
 
@@ -18,14 +18,14 @@ use regex_syntax::hir::literal::{ExtractKind, Extractor};
 
 use super::deadline::Deadline;
 
-/// A new state of the DFA costs so many steps for each state of the program.
+/// Steps that a new state of the DFA costs, for each state of the program.
 const NEW_STATE: usize = 3;
-/// The DFA gives up when it has filled its memory so often, and each state was used for fewer
-/// bytes.
+/// The DFA gives up once it has filled its memory this often and each state was used for fewer
+/// bytes than this.
 const CLEARED_MAX: usize = 3;
 const BYTES_PER_STATE_MIN: usize = 10;
 
-/// An expression compiled.
+/// A compiled expression.
 pub(super) struct Program {
     nfa: NFA,
     /// Each match ends with one of these texts.
@@ -114,7 +114,8 @@ impl Automaton {
         })
     }
 
-    /// Goes on with a text. `None`: the time is over, and the next call must be for the same text.
+    /// Continues with a text. `None`: the time is over, and the next call must be for the same
+    /// text.
     pub fn fits(&mut self, text: &[u8], deadline: &mut Deadline) -> Option<bool> {
         loop {
             let step = match self.way {
@@ -225,7 +226,7 @@ struct Sets {
     /// The round in which each state was met last; a round is a position.
     met: Vec<u32>,
     round: u32,
-    /// States whose way without a byte is to be followed.
+    /// States whose transitions without a byte are still to be followed.
     pending: Vec<StateID>,
 }
 

@@ -1,4 +1,4 @@
-//! When a slice of ARGREP ends: by the clock, which is read only after some steps.
+//! The end of a slice of ARGREP, by the clock, which is read only once in some steps.
 
 use std::time::{Duration, Instant};
 

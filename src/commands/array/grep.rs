@@ -1,7 +1,7 @@
 //! ARGREP: the values of a range that predicates select.
 //!
-//! A long one is divided. A client's leaves the loop after [`AT_ONCE_NANOS`]: the values that are
-//! left are copied, batch by batch, and a task tests them; between two batches the array may
+//! A long search is divided. A client's search leaves the loop after [`AT_ONCE_NANOS`]: the values
+//! that remain are copied, batch by batch, and a task tests them; between two batches the array may
 //! change, so that a value is that of some time between the command's beginning and its end. In a
 //! script and in EXEC nothing changes meanwhile: a script serves others between two slices and is
 //! asked whether it must end, in EXEC the command ends with an error after `busy-reply-threshold`.
@@ -20,11 +20,11 @@ use crate::types::{Array, Entry};
 
 const PREDICATES_MAX: usize = 250;
 const TOO_MANY: CommandError = CommandError::Text("ERR too many predicates, maximum is 250");
-/// A client's command keeps the loop for so long.
+/// Maximum time of a client's command on the loop.
 const AT_ONCE_NANOS: usize = 5_000_000;
-/// Between two looks at whether a script must end.
+/// Time between two checks whether a script must end.
 const SLICE_NANOS: usize = 1_000_000;
-/// Values that are copied at once for a task; a longer one alone.
+/// Maximum size of a batch that is copied for a task; a longer value is a batch of its own.
 const BATCH_BYTES: usize = 64 << 10;
 const BATCH_VALUES: usize = 4096;
 
@@ -136,8 +136,8 @@ fn begin(call: &mut Call<'_>) -> CommandResult {
     Ok(())
 }
 
-/// Calls `hit` with the values that fit, until it returns false. Returns what is left of the range
-/// when the time is over.
+/// Calls `hit` with the values that fit, until it returns false. Returns the rest of the range when
+/// the time is over.
 fn visit<'a>(
     array: &'a Array,
     range: Range,
@@ -169,7 +169,7 @@ fn text(value: Entry<'_>) -> Vec<u8> {
     value.bytes(&mut itoa::Buffer::new()).to_vec()
 }
 
-/// Goes on after a batch.
+/// Continues after a batch.
 fn advance(call: &mut Call<'_>, mut grep: Box<Grep>) -> CommandResult {
     if grep.rest.is_some()
         && let Some(array) = call.db.read::<Array>(call.args.at(1))?
@@ -208,13 +208,13 @@ struct Hit {
     value: Option<Box<[u8]>>,
 }
 
-/// Values to be tested, in a row.
+/// Values to be tested, their texts one after the other.
 #[derive(Default)]
 struct Batch {
     texts: Vec<u8>,
-    /// The index of each value, and where its text ends.
+    /// The index of each value, and the end of its text.
     values: Vec<(u64, usize)>,
-    /// The next one.
+    /// The value to test next.
     next: usize,
 }
 
@@ -276,7 +276,7 @@ impl Task for Grep {
     }
 }
 
-/// The values that ARGREP looks at, if none of them ends it.
+/// The values that ARGREP tests, if it does not reach its limit.
 fn count_searched(call: &mut Call<'_>) -> CommandResult {
     let ends = (bound(call.args.at(2))?, bound(call.args.at(3))?);
     let span = match ends {

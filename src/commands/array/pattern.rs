@@ -15,13 +15,13 @@ use super::deadline::Deadline;
 use crate::command::CommandError;
 
 const LENGTH_MAX: usize = 2048;
-/// Bytes of a compiled expression; more than four share four times as much, which takes some 10 ms
-/// to make.
+/// Bytes of a compiled expression. More than four expressions share four times as many, which take
+/// some 10 ms to compile.
 const PROGRAM_MAX: usize = 1 << 18;
 /// Bytes of the states that a search keeps; shared likewise.
 const STATES_MAX: usize = 1 << 20;
 const FULL_SIZED: usize = 4;
-/// Groups within groups.
+/// Maximum depth of groups.
 const DEPTH_MAX: u32 = 250;
 /// The greatest number in braces.
 const REPEATED_MAX: u32 = 255;
@@ -40,7 +40,7 @@ pub(super) struct Regex {
     whole: regex::bytes::Regex,
     program: Program,
     states_max: usize,
-    /// For long texts; made with the first of them.
+    /// For long texts; created for the first of them.
     sliced: Option<Box<Automaton>>,
 }
 
@@ -60,7 +60,7 @@ enum Wrong {
     Space,
     Repetition,
     Repeated,
-    /// A valid one: it is not supported.
+    /// The expression is valid, but not supported.
     Supported,
 }
 
@@ -93,7 +93,7 @@ impl Regex {
     ///
     /// # Errors
     ///
-    /// TRE's, and `Out of memory` for what takes more than its share.
+    /// TRE's errors, and `Out of memory` for an expression that takes more than its share.
     pub fn new(expression: &[u8], nocase: bool, count: usize) -> Result<Regex, CommandError> {
         if expression.len() > LENGTH_MAX {
             return Err(TOO_LONG);
@@ -118,7 +118,7 @@ impl Regex {
             Err(regex::Error::CompiledTooBig(_)) => return Err(Wrong::Space.into()),
             Err(_) => return Err(Wrong::Expression.into()),
         };
-        // Without captures it is the smaller one.
+        // Without captures this program is smaller than that of `regex`.
         let program = Program::compile(&rewritten, nocase, DEPTH_MAX, program_max);
         Ok(Regex {
             whole,
@@ -198,7 +198,7 @@ impl Rewriter<'_> {
         Some(*first)
     }
 
-    /// Passes over these bytes if they are next.
+    /// Skips these bytes if they are next.
     fn skip(&mut self, bytes: &[u8]) -> bool {
         match self.rest.strip_prefix(bytes) {
             Some(rest) => {
@@ -294,7 +294,7 @@ impl Rewriter<'_> {
         }
         match u8::try_from(code) {
             Ok(byte) => self.byte(byte),
-            // Texts are bytes: none is this one.
+            // Texts are bytes: no character has this number.
             Err(_) => self.atom(r"[^\x00-\xff]"),
         }
         Ok(())
@@ -337,7 +337,8 @@ impl Rewriter<'_> {
         }
     }
 
-    /// Repeats what is before. The least repetition finds a match wherever the greatest one does.
+    /// Repeats the item before the operator. The least repetition finds a match wherever the
+    /// greatest one does.
     fn repeat(&mut self, operator: &str) -> Result<(), Wrong> {
         if self.before == Before::Nothing {
             self.atom("(?:)");

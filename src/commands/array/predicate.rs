@@ -22,7 +22,7 @@ pub(super) enum Given<'a> {
 enum Predicate {
     Exact(Box<[u8]>, bool),
     Contains(Box<Finder<'static>>),
-    /// ASCII letters of either case: small ones are searched for in small ones.
+    /// ASCII letters of either case: both sides are in lower case.
     ContainsNocase(Box<Finder<'static>>, Vec<u8>),
     Glob(Glob<'static>),
     Regex(Box<Regex>),
@@ -74,14 +74,14 @@ pub(super) struct Predicates {
     list: Vec<Predicate>,
     /// All of them must fit, not any.
     all: bool,
-    /// The one that the text under way is at.
+    /// The predicate that the text under way has reached.
     at: usize,
 }
 
 impl Predicates {
     /// # Errors
     ///
-    /// The first predicate's that cannot be compiled.
+    /// The error of the first predicate that cannot be compiled.
     pub fn compile(
         given: &[Given<'_>],
         nocase: bool,
@@ -97,7 +97,7 @@ impl Predicates {
         })
     }
 
-    /// The text that a value must be equal to, if that is all.
+    /// The text that a value must equal, if there is no other predicate.
     pub fn exact(&self) -> Option<&[u8]> {
         match &self.list[..] {
             [Predicate::Exact(wanted, false)] => Some(wanted),

@@ -10,7 +10,7 @@ use rand::{RngExt, SeedableRng};
 use crate::config::Allowed;
 use crate::server::Testbed;
 
-/// Runs commands; each line is one, and after it what it replies, line ends as spaces.
+/// Runs commands; each line has a command and its reply, with spaces for line ends.
 fn converse(t: &mut Testbed, lines: &[(&str, &str)]) {
     for (line, expected) in lines {
         let reply = t.run(line).replace("\r\n", " ");
