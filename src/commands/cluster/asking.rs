@@ -1,4 +1,4 @@
-//! ASKING, READONLY, READWRITE: what a client of a cluster says of its next commands.
+//! ASKING, READONLY, READWRITE: flags that a client of a cluster sets for its next commands.
 
 use crate::command::{Arity, Category, CommandError, Flags};
 use crate::server::{Call, ClientFlags, CommandResult, Spec};

@@ -1,5 +1,5 @@
-//! CLUSTER. What it says of nodes and slots, and changes of them, is `crate::cluster`'s; here are
-//! the rows, and the subcommands that read keys.
+//! CLUSTER: the rows, and the subcommands that read keys. Facts about nodes and slots, and changes
+//! of them, are in `crate::cluster`.
 
 use super::check_enabled;
 use crate::base::numbers::number::parse_i64;
@@ -9,7 +9,7 @@ use crate::config::Dialect;
 use crate::keyspace::{SLOTS, slot_of};
 use crate::server::{Call, CommandResult, Handler, Origin, Spec};
 
-/// Of subcommands that change something.
+/// Flags of subcommands that change something.
 const CHANGES: Flags = Flags::ADMIN
     .union(Flags::NO_ASYNC_LOADING)
     .union(Flags::STALE);

@@ -1,11 +1,11 @@
-//! Slots that move at once: CLUSTER MIGRATION (Redis), MIGRATESLOTS, CANCELSLOTMIGRATIONS,
-//! GETSLOTMIGRATIONS (Valkey), SYNCSLOTS (nodes among each other), TRIMSLOTS.
+//! Atomic migration of slots: CLUSTER MIGRATION (Redis), MIGRATESLOTS, CANCELSLOTMIGRATIONS,
+//! GETSLOTMIGRATIONS (Valkey), SYNCSLOTS (between nodes), TRIMSLOTS.
 
 use super::check_enabled;
 use crate::command::{Arity, Category, CommandError, Flags};
 use crate::server::{Call, CommandResult, Spec};
 
-/// Of orders.
+/// Flags of subcommands that begin or end a migration.
 const CHANGES: Flags = Flags::ADMIN
     .union(Flags::NO_ASYNC_LOADING)
     .union(Flags::STALE);
@@ -94,7 +94,7 @@ fn cancelslotmigrations(call: &mut Call<'_>) -> CommandResult {
     call.cancel_slot_exports()
 }
 
-/// `CLUSTER GETSLOTMIGRATIONS`: array of maps, newest first: those that go on, and the last that
+/// `CLUSTER GETSLOTMIGRATIONS`: array of maps, newest first: the running ones, and the last that
 /// ended.
 fn getslotmigrations(call: &mut Call<'_>) -> CommandResult {
     check_enabled(call)?;
@@ -102,7 +102,7 @@ fn getslotmigrations(call: &mut Call<'_>) -> CommandResult {
     Ok(())
 }
 
-/// `CLUSTER SYNCSLOTS ..`: what nodes say to each other about slots on their way. Mostly no reply.
+/// `CLUSTER SYNCSLOTS ..`: messages between nodes about slots that move. Mostly without a reply.
 fn syncslots(call: &mut Call<'_>) -> CommandResult {
     check_enabled(call)?;
     call.sync_slots()
