@@ -36,7 +36,7 @@ const COMMAND: Spec = Spec {
     ..Spec::new("command", command)
 };
 
-/// `COMMAND`: what COMMAND INFO returns, for every command.
+/// `COMMAND`: the reply of COMMAND INFO, for every command.
 fn command(call: &mut Call<'_>) -> CommandResult {
     let (table, dialect) = (&call.server.table, call.server.config.dialect);
     table.describe(call.reply, |reply| {
