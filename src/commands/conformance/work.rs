@@ -81,7 +81,7 @@ const UNKNOWN_BEFORE: &[&str] = &[
 /// Scripts: their calls count.
 const BY_CALLS: &[&str] = &["eval_ro", "evalsha_ro", "fcall_ro"];
 
-/// Commands on what is no data of clients.
+/// Commands on other things than the data of clients.
 const NO_DATA: &[&str] = &[
     "flush|pending",
     "flush|undo",
@@ -135,7 +135,7 @@ fn every_command_that_may_touch_many_elements_counts_them() {
         match excused(&name) + usize::from(spec.work.is_some()) {
             0 if is_asked => silent.push(name),
             0 => {}
-            // One that has no need may state its work all the same.
+            // A row without need may count its work, too.
             1 if is_asked || spec.work.is_some() => {}
             _ => needless.push(name),
         }
