@@ -78,7 +78,7 @@ impl Polygon {
         unfiled.filed(bands)
     }
 
-    /// The same, filed under at most this many bands.
+    /// The polygon, its edges filed under at most this many bands.
     fn filed(self, mut bands: usize) -> Polygon {
         let span = |edge: &Edge, bands| {
             let (south, north) = edge.latitudes();
