@@ -92,7 +92,7 @@ fn set_of(call: &mut Call<'_>, fieldsets: &Fieldsets) -> CommandResult {
     let fields = fieldset.names().map(|(name, at)| (name, values.at(at)));
     place.put(Hash::of_distinct(fields.clone(), &limits));
     if call.db.effects_wanted() {
-        // Older replicas have no HIMPORT, and no connection whose fieldset this is.
+        // Older replicas have no HIMPORT, and no replica has the fieldset of this connection.
         let words: Vec<&[u8]> = [&b"HSET"[..], key]
             .into_iter()
             .chain(fields.flat_map(|(name, value)| [name, value]))

@@ -50,7 +50,7 @@ struct SetexOptions<'a> {
     expire: Option<u64>,
     /// Alternating fields and values.
     pairs: Args<'a>,
-    /// The command as given is not one for all servers: options came after the pairs, or NX or XX.
+    /// Not every server parses the command as given: options came after the pairs, or NX or XX.
     is_mixed: bool,
 }
 
