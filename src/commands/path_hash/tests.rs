@@ -7,8 +7,8 @@
 use crate::config::Dialect;
 use crate::server::Testbed;
 
-/// Runs commands; each line is one, and after it what it replies, line ends as spaces. A word `""`
-/// is an empty one.
+/// Runs commands; each line has a command and its reply, with spaces for line ends. A word `""` is
+/// an empty one.
 fn converse(t: &mut Testbed, lines: &[(&str, &str)]) {
     for (line, expected) in lines {
         assert_eq!(reply_to(t, line), *expected, "{line}");
