@@ -77,8 +77,8 @@ const SSUBSCRIBE: Spec = Spec {
 /// subscriptions now. O(names).
 fn subscribe(call: &mut Call<'_>, kind: Kind) -> CommandResult {
     let args = call.args;
-    // Queued, it could subscribe at EXEC to what the other commands have no slot for: all servers
-    // refuse it.
+    // In a transaction it could subscribe, at EXEC, to a channel whose slot is not that of the
+    // other commands: all servers refuse it.
     if kind == Kind::Shard && !call.may_block() {
         const NOT_HERE: &str = "ERR SSUBSCRIBE isn't allowed for a DENY BLOCKING client";
         return Err(CommandError::Text(NOT_HERE));
@@ -151,7 +151,7 @@ fn publish(call: &mut Call<'_>, kind: Kind) -> CommandResult {
     }
     let receivers = call.server.publish(kind, channel, text);
     call.reply.int(receivers as i64);
-    // All nodes of a cluster, replicas too, have it from its bus.
+    // All nodes of a cluster, replicas too, receive it from the bus.
     if call.publish_on_bus(kind, channel, text) {
         call.no_effect()
     } else {
