@@ -5,7 +5,7 @@ use crate::command::{Arity, Flags};
 use crate::commands::help::{self, misused, write_help};
 use crate::server::{Backups, Call, CommandResult, Origin, SessionState, Spec};
 
-/// Of Redis's words that act.
+/// Flags of Redis's subcommands that change something.
 const ACTS: Flags = Flags::ADMIN.union(Flags::NOSCRIPT).union(Flags::TAKES_OVER);
 
 const FLAGS: Flags = Flags::ADMIN

@@ -1,5 +1,5 @@
 //! CHANGES READ, CHANGES CONSUMER: the stream of effects as a list of changes (`changes-retain`),
-//! and the places up to which consumers have read it. russet's own; no other server has them.
+//! and the positions up to which consumers have read it. russet's own; no other server has them.
 
 use crate::base::numbers::number::{parse_digits, parse_i64};
 use crate::command::{Arity, Category, CommandError, DatabaseUse, Flags};
@@ -14,12 +14,12 @@ use crate::server::{
     Spec,
 };
 
-/// Changes of an answer: the usual number, and the most.
+/// Changes in a reply: the default and the maximum.
 const COUNT: usize = 100;
 const COUNT_MAX: u64 = 100_000;
-/// Prefixes of a command, which are all compared with each key.
+/// Maximum number of prefixes: each key is compared with all of them.
 const PREFIXES_MAX: usize = 1024;
-/// Slices of a command in a transaction, which cannot let others have their turn.
+/// Maximum number of slices in a transaction, which serves no other client between two of them.
 const SLICES_AT_ONCE: usize = 32;
 const FAR: CommandError =
     CommandError::Text("ERR The position is far back: read it outside of a transaction");
@@ -240,7 +240,7 @@ impl Start<'_> {
 struct Asked<'a> {
     from: Start<'a>,
     wanted: ChangesWanted<'a>,
-    /// 0: for ever. `None`: not at all.
+    /// 0: no timeout. `None`: the command does not block.
     block_ms: Option<u64>,
 }
 
@@ -339,8 +339,8 @@ const CONSUMER: Spec = Spec {
     ..Spec::new("consumer", consumer)
 };
 
-/// `CHANGES CONSUMER CREATE name [position] | ACK name position | LIST | DROP name`: the places up
-/// to which consumers have read. They are part of the stream: replicas and files have them.
+/// `CHANGES CONSUMER CREATE name [position] | ACK name position | LIST | DROP name`: the positions
+/// up to which consumers have read. They are part of the stream: replicas and files have them.
 ///
 /// Reply: CREATE: OK. ACK: 1, or 0 if the consumer was there before. DROP: 1, or 0 if there is
 /// none. LIST: array of maps (flat arrays in RESP2): `name`, `offset`, `lag` (bytes of the stream),
@@ -459,7 +459,7 @@ mod tests {
         t
     }
 
-    /// The commands of the changes that a command answers, each with its keys.
+    /// The commands of the changes in a reply, each with its keys.
     fn read(t: &mut Testbed, line: &str) -> Vec<String> {
         let reply = t.run(line);
         let words = |text: &str| -> Vec<String> {

@@ -101,8 +101,8 @@ fn get(call: &mut Call<'_>) -> CommandResult {
     Ok(())
 }
 
-/// `CONFIG DOCS [pattern ...]`: what CONFIG GET does not say of the directives that match; without
-/// a pattern of all that are not hidden.
+/// `CONFIG DOCS [pattern ...]`: facts about the directives that match, beyond CONFIG GET; without a
+/// pattern, about all that are not hidden.
 ///
 /// Reply: a map of names to maps: `section` and `summary` (from redis.conf.example), `type`,
 /// `default`, `value`, `file` (the value that the configuration file gives now; null without a
@@ -131,7 +131,7 @@ fn docs(call: &mut Call<'_>) -> CommandResult {
     Ok(())
 }
 
-/// One directive: `configs` are the defaults, what is in use, and what the file says.
+/// Writes one directive; the configs are the defaults, the values in use and those of the file.
 fn write_docs(
     reply: &mut Reply,
     directive: &config::Directive,

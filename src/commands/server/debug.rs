@@ -374,7 +374,7 @@ fn aof_scrub(call: &mut Call<'_>) -> CommandResult {
     Ok(())
 }
 
-/// A command for replicas alone, as it is: they diverge.
+/// Sends a command to the replicas alone, as it is given: they diverge.
 fn replicate(call: &mut Call<'_>) -> CommandResult {
     let args = call.args.from(2);
     call.server.replicate(args);
@@ -389,7 +389,7 @@ fn change_repl_id(call: &mut Call<'_>) -> CommandResult {
     Ok(())
 }
 
-/// `DEBUG REPL-PAUSE point`: the process stops itself when a full synchronization gets there.
+/// `DEBUG REPL-PAUSE point`: the process stops itself when a full synchronization reaches it.
 fn repl_pause(call: &mut Call<'_>) -> CommandResult {
     let point = match &call.args.at(2).to_ascii_lowercase()[..] {
         b"clear" => None,

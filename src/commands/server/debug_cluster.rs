@@ -47,8 +47,8 @@ pub(super) fn no_reconnection(call: &mut Call<'_>) -> CommandResult {
     set(call, |switches| switches.no_reconnection = on)
 }
 
-/// `DEBUG INTERNAL_SECRET`: integer, a checksum of the secret that the nodes share. Two nodes with
-/// equal checksums have the same secret.
+/// `DEBUG INTERNAL_SECRET`: integer, a checksum of the secret that the nodes share. It shows
+/// whether two nodes have the same secret.
 pub(super) fn internal_secret(call: &mut Call<'_>) -> CommandResult {
     let (checksum, _) = crc16::checksum(core(call)?.internal_secret().map_or(&[][..], |s| s), 1);
     call.reply.int(i64::from(checksum));

@@ -1,4 +1,4 @@
-//! FAILOVER: a replica takes this primary's part.
+//! FAILOVER: a replica takes over this primary's role.
 
 use crate::base::numbers::number::parse_i64;
 use crate::command::{Arity, CommandError, Flags};
@@ -16,7 +16,7 @@ pub(super) const FAILOVER: Spec = Spec {
 /// `FAILOVER [TO host port [FORCE]] [ABORT] [TIMEOUT ms]`: writes wait until a replica has all of
 /// them; then it becomes the primary, and this server its replica.
 ///
-/// Reply: OK when it has begun; INFO replication says how it goes.
+/// Reply: OK when it has begun; INFO replication reports its progress.
 fn failover(call: &mut Call<'_>) -> CommandResult {
     if call.server.is_cluster() {
         const TEXT: &str =

@@ -84,13 +84,13 @@ const UNDO: Spec = Spec {
     ..Spec::new("undo", undo)
 };
 
-/// `FLUSH UNDO [DB index] [REPLACE]`: brings back what the last flush whose data waits has deleted,
-/// with its expiries; with DB the last one of this database, and this database alone. The databases
-/// must be empty; with REPLACE what is in them is flushed, and set aside as by FLUSHDB.
+/// `FLUSH UNDO [DB index] [REPLACE]`: restores the data of the last flush that is set aside, with
+/// its expiries; with DB that of the last flush of this database, and this database alone. The
+/// databases must be empty; with REPLACE their keys are flushed, and set aside as by FLUSHDB.
 ///
-/// Reply: integer, the keys that are back, without those of slots that other nodes serve by now.
-/// O(watched keys and keys that clients wait for). Propagated with `OF back keys`, which names the
-/// flush by the number of flushes since, and is only understood there.
+/// Reply: integer, the keys that are restored, without those of slots that other nodes serve by
+/// now. O(watched keys and keys that clients wait for). Propagated with `OF back keys`, which names
+/// the flush by the number of flushes since, and is only understood there.
 fn undo(call: &mut Call<'_>) -> CommandResult {
     let asked = parse(call)?;
     let (args, origin) = (call.args, call.origin);

@@ -24,7 +24,7 @@ fn info(call: &mut Call<'_>) -> CommandResult {
     let asking = Some((&*call.client, &*call.reply));
     let source = Source::new(call.db.keyspace(), call.server, asking);
     let text = info::info(&source, &call.args.from(1).to_vec());
-    // Its buffer is given back when it is sent: the next INFO does not count this one.
+    // The text's buffer is freed once it is sent, so that the next INFO does not count it.
     call.reply.verbatim_owned("txt", text);
     Ok(())
 }

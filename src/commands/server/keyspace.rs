@@ -123,8 +123,8 @@ fn flushdb(call: &mut Call<'_>) -> CommandResult {
 /// `FLUSHALL [SYNC | ASYNC | NOW]`: deletes all keys of all databases, as FLUSHDB. With NOW nothing
 /// is set aside, and everything that was is freed.
 ///
-/// The log and the stream state NOW as SYNC, which every server knows; with `flush-grace` a
-/// client's SYNC is plain there.
+/// The log and the stream have NOW as SYNC, which every server knows; with `flush-grace` a client's
+/// SYNC is plain there.
 fn flushall(call: &mut Call<'_>) -> CommandResult {
     let args = call.args;
     let asks_for = |word| args.len() == 2 && args.is(1, word);
@@ -144,7 +144,7 @@ fn flushall(call: &mut Call<'_>) -> CommandResult {
     let all = 0..world.keyspace.databases() as u32;
     let all: Vec<DbIndex> = all.map(DbIndex).collect();
     let is_awaited = empty(call, &all, freeing, now);
-    // By the client's own word: it may be renamed, here and where this is repeated.
+    // The command is repeated under the client's word: it may be renamed, here and on the receiver.
     let name = args.at(0);
     let keeps = call.server.config.flush_grace > 0;
     if now {

@@ -1,4 +1,4 @@
-//! MODULE: russet loads no modules. What it has of their commands is built in.
+//! MODULE: russet loads no modules. The commands of modules that it has are built in.
 
 use crate::base::text::Printable;
 use crate::command::{Arity, CommandError, Flags};

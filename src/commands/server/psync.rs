@@ -86,8 +86,8 @@ pub(super) const REPLCONF: Spec = Spec {
 /// Bytes of the id of a cluster's node.
 const NODE_ID_LEN: usize = 40;
 
-/// `REPLCONF option value ...`: what a replica says of itself, and its acknowledgements; from a
-/// primary the request for one.
+/// `REPLCONF option value ...`: facts of a replica about itself, and its acknowledgements; from a
+/// primary the request for an acknowledgement.
 ///
 /// Reply: OK; none to ACK and GETACK.
 fn replconf(call: &mut Call<'_>) -> CommandResult {

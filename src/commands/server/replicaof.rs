@@ -1,4 +1,4 @@
-//! REPLICAOF, SLAVEOF, ROLE: the part that the server plays in replication.
+//! REPLICAOF, SLAVEOF, ROLE: the server's role in replication.
 
 use crate::base::numbers::number::parse_i64;
 use crate::command::{Arity, Category, CommandError, Flags};
@@ -24,7 +24,7 @@ pub(super) const SLAVEOF: Spec = Spec {
 /// `REPLICAOF host port`: the server follows another one from now on; `REPLICAOF NO ONE`: it is a
 /// primary.
 ///
-/// Reply: OK, which says nothing of the link: INFO replication does.
+/// Reply: OK, before the link is up: INFO replication reports the link.
 fn replicaof(call: &mut Call<'_>) -> CommandResult {
     let [_, host, port] = call.args.exactly();
     if call.server.is_cluster() {

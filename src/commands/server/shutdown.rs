@@ -71,7 +71,7 @@ fn shutdown(call: &mut Call<'_>) -> CommandResult {
         return Err(call.server.scripting.busy_error(call.server.config.dialect));
     }
     if call.server.shutdown.waiting.is_some() && !request.now {
-        // It waits with the one that was asked for first.
+        // The client waits with the one that requested the shutdown first.
         call.block_until_shutdown();
         return Ok(());
     }
