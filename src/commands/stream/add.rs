@@ -65,8 +65,8 @@ fn xadd(call: &mut Call<'_>) -> CommandResult {
     }
     let limits = *call.db.limits();
     let states = call.effects_wanted();
-    // A server states the ID of what it has added, so this line was a duplicate there, though its
-    // time may be over here.
+    // The log and replicas have an added entry with its ID: without one, the command was a
+    // duplicate when it was first run, though the iid may have expired here.
     let was_duplicate = options.idmp.is_some() && options.id.is_none() && call.was_taken_before();
     if (options.no_make || was_duplicate) && call.db.write::<Stream>(key)?.is_none() {
         call.reply.null();

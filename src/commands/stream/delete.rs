@@ -1,4 +1,4 @@
-//! XDELEX and XACKDEL: delete entries with a view to the groups that refer to them.
+//! XDELEX and XACKDEL: delete entries, depending on the groups that refer to them.
 
 use crate::command::{Access, Arity, Category, Flags, KeySpec};
 use crate::commands::work;

@@ -36,7 +36,7 @@ fn xrange(call: &mut Call<'_>) -> CommandResult {
     range(call, false)
 }
 
-/// `XREVRANGE key end start [COUNT count]`: the same, the last entry first.
+/// `XREVRANGE key end start [COUNT count]`: XRANGE, the last entry first.
 fn xrevrange(call: &mut Call<'_>) -> CommandResult {
     range(call, true)
 }

@@ -92,7 +92,7 @@ fn xread(call: &mut Call<'_>) -> CommandResult {
     Ok(())
 }
 
-/// At most the entries that XREAD and XREADGROUP answer.
+/// At most the entries in the reply of XREAD and XREADGROUP.
 fn count_read(call: &mut Call<'_>) -> CommandResult {
     let read = ReadArgs::parse(call)?;
     let mut touched = 0_usize;
@@ -134,8 +134,8 @@ fn wait(call: &mut Call<'_>, read: &ReadArgs<'_>, ids: &[StreamId]) {
     }
 }
 
-/// When the first pending entry of the streams that is not idle for long enough will be, Unix
-/// milliseconds. O(streams log n).
+/// The time at which the first pending entry of the streams will have been idle for long enough, in
+/// Unix milliseconds. O(streams log n).
 fn claimable_at(
     call: &mut Call<'_>,
     read: &ReadArgs<'_>,
@@ -195,7 +195,7 @@ struct Done {
     made_consumer: bool,
     /// Entries that the consumer has been made the owner of.
     delivered: usize,
-    /// The same, if effects are recorded.
+    /// These entries, if effects are recorded.
     claimed: Vec<Claimed>,
     /// The group's last ID and entries read, if they have changed.
     moved: Option<(StreamId, i64)>,

@@ -1,4 +1,4 @@
-//! The streams in the reply of a read, and what is left of its limits.
+//! The streams in the reply of a read, and the rest of its limits.
 
 use crate::resp::{Deferred, Reply};
 use crate::types::stream::Range;

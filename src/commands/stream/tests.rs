@@ -22,7 +22,7 @@ fn filled(count: u32) -> Testbed {
     t
 }
 
-/// Redis states the first ID of the node, and its replicas keep what it has removed.
+/// Redis propagates the first ID of the node, and its replicas keep entries that it has removed.
 #[test]
 fn a_trim_that_looks_at_references_is_stated_as_far_as_it_came() {
     let mut primary = filled(9);

@@ -170,7 +170,7 @@ impl TrimOptions {
         if let (Some(trim), Some(mode)) = (&mut self.trim, self.references) {
             trim.references = mode;
         }
-        // It was limited then, and says so with the exact threshold.
+        // A repeated command has the exact threshold, which contains the limit.
         if call.was_taken_before() {
             return Ok(());
         }
@@ -196,8 +196,8 @@ impl TrimOptions {
     }
 
     /// The words that propagate an approximate trim exactly: `=`, and the stream's length now or
-    /// its first ID. A trim that looked at references has also removed entries of nodes that stay,
-    /// and passed over others: its ID is that up to which it came, which Redis leaves out.
+    /// its first ID. A trim with DELREF or ACKED has also removed entries of nodes that stay, and
+    /// skipped others: its bound is the ID that it reached, which Redis leaves out.
     pub fn stated(&self, stream: &Stream, visited_below: Option<StreamId>) -> Option<Stated> {
         let trim = self.trim.filter(|trim| trim.approximate)?;
         let threshold = match trim.bound {
