@@ -133,7 +133,7 @@ trait Number: Copy {
     fn check_increment(self) -> Result<(), CommandError>;
     fn of_value(value: Str<'_>) -> Result<Self, CommandError>;
     fn compare(self, other: Self) -> Ordering;
-    /// The sum; on overflow its side of all numbers.
+    /// The sum; on overflow, the side of all numbers on which it lies.
     fn plus(self, by: Self) -> Result<Self, Ordering>;
     /// The difference; `None` on overflow.
     fn minus(self, other: Self) -> Option<Self>;
