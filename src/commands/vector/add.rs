@@ -40,7 +40,7 @@ pub(super) const VADD: Spec = Spec {
     ..Spec::new("VADD", vadd)
 };
 
-/// The elements that VADD visits beyond those of the usual EF: to add one is to touch one.
+/// One element with the usual EF; with a greater one, the elements that the search visits.
 fn count_visited(call: &mut Call<'_>) -> CommandResult {
     let at = Given::parse(call.args, 2, true)?.next;
     if at >= call.args.len() {
@@ -139,10 +139,10 @@ fn add_planned(
     Ok(Some(added))
 }
 
-/// How long the search for the neighbours of a new element takes, about.
+/// Estimated time of the search for a new element's neighbours.
 fn nanos(content: &Content, ef: usize) -> usize {
     let (parameters, len) = (content.parameters(), content.len());
-    // Of the links of a node about half lead to others that have been met.
+    // About half of a node's links lead to nodes that were met before.
     let distances = ef.saturating_mul(usize::from(parameters.m)) / 2;
     let distances = distances.min(len);
     searches::nanos(parameters, len, distances)

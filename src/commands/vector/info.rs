@@ -49,7 +49,7 @@ pub(super) const VINFO: Spec = Spec {
     ..Spec::new("VINFO", vinfo)
 };
 
-/// `VINFO key`: what the set is made with, and counts.
+/// `VINFO key`: the set's parameters, and counts.
 ///
 /// Reply: map (RESP2: flat array), or a null array. O(1).
 fn vinfo(call: &mut Call<'_>) -> CommandResult {

@@ -23,7 +23,7 @@ const BAD_COUNT: CommandError = CommandError::Text("ERR invalid COUNT value");
 const SIGNS: CommandError =
     CommandError::Text("ERR '-' can only be used as first argument, '+' only as second");
 
-/// Of a command that cannot leave the loop, between two looks at the time: about a millisecond.
+/// Names in a slice of a command that cannot leave the loop: about a millisecond.
 const NAMES_PER_SLICE: usize = 16_384;
 
 fn parse_end(text: &[u8]) -> Option<End> {

@@ -59,9 +59,9 @@ const BAD_OPTION: CommandError = CommandError::Text("ERR syntax error in VSIM co
 const EF_MAX: i64 = 1_000_000;
 const EF_DEFAULT: i64 = 100;
 const COUNT_DEFAULT: i64 = 10;
-/// Of a search that cannot leave the loop, between two looks at the time: about a millisecond.
+/// Distances in a slice of a search that cannot leave the loop: about a millisecond.
 const DISTANCES_PER_SLICE: usize = 20_000;
-/// FILTER-EF without one: so many nodes for each element wanted.
+/// The default FILTER-EF: nodes for each element wanted.
 const FILTERED_PER_ELEMENT: i64 = 100;
 
 /// `VSIM key (ELE element | FP32 blob | VALUES n number ...) [WITHSCORES] [WITHATTRIBS] [COUNT n]
@@ -121,7 +121,7 @@ fn vsim(call: &mut Call<'_>) -> CommandResult {
     Ok(())
 }
 
-/// How long a search takes, about.
+/// Estimated time of a search.
 fn nanos(content: &Content, wanted: &Wanted) -> usize {
     let (parameters, len) = (content.parameters(), content.len());
     let visited = visited(wanted, len);
@@ -134,7 +134,7 @@ fn nanos(content: &Content, wanted: &Wanted) -> usize {
     searches::nanos(parameters, len, distances).saturating_add(visited.saturating_mul(looks))
 }
 
-/// How many of `len` elements a search visits, about.
+/// Estimated number of elements, of `len`, that a search visits.
 fn visited(wanted: &Wanted, len: usize) -> usize {
     let visited = match (&wanted.filter, wanted.exact) {
         (_, true) => len,
@@ -187,7 +187,7 @@ fn target(
 struct Shown {
     scores: bool,
     attributes: bool,
-    /// NOTHREAD: the loop is not left.
+    /// NOTHREAD: the search stays on the loop.
     at_once: bool,
 }
 

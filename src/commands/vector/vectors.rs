@@ -85,11 +85,12 @@ impl Task for Product {
     }
 }
 
-/// Of a product that cannot leave the loop, between two looks at the time.
+/// A slice of a product that cannot leave the loop.
 const SLICE_NANOS: usize = 1_000_000;
 
-/// The image of a vector. `done`: a product that was made off the loop, which is started again if
-/// the projection is another one by now; `leaves`: a long one may. `None`: the client waits for it.
+/// The image of a vector. `done`: a product that was computed off the loop; if the projection has
+/// changed since, it is computed again. `leaves`: a long product may leave the loop. `None`: it has
+/// left, and the client waits for it.
 ///
 /// # Errors
 ///
