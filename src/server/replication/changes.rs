@@ -48,7 +48,7 @@ pub struct Wanted<'a> {
     pub row: usize,
 }
 
-/// How far a reader has come.
+/// The result of one slice of reading.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Read {
     /// The answer is full, or has taken long enough.

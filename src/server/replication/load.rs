@@ -38,7 +38,7 @@ pub(in crate::server) struct Loaded {
     pub rest: Vec<u8>,
 }
 
-/// Why a synchronization under way has failed.
+/// The reason why a synchronization has failed.
 enum Failed {
     /// The link was lost.
     Lost(String),

@@ -184,7 +184,7 @@ impl Server {
         }
     }
 
-    /// The first replica has come: the stream is counted from here on.
+    /// Opens the backlog for the first replica: the stream is counted from here on.
     pub(super) fn open_backlog(&mut self, keyspace: &mut Keyspace) {
         if self.stream.backlog().is_some() {
             return;

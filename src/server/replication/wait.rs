@@ -49,7 +49,8 @@ impl Server {
         client.wrote_to.min(self.stream.offset())
     }
 
-    /// Whether a write has to be refused for want of good replicas (`min-replicas-to-write`).
+    /// Whether a write has to be refused because there are too few good replicas
+    /// (`min-replicas-to-write`).
     pub(in crate::server) fn lacks_replicas(&self) -> bool {
         let config = &self.config;
         let wanted = config.min_replicas_to_write as usize;
