@@ -209,7 +209,7 @@ impl Connection {
 pub enum Task {
     /// It waits for a request, or for the rest of one.
     Read,
-    /// A login is judged when its time has come, monotonic milliseconds.
+    /// A login is judged at this time, monotonic milliseconds.
     LogIn {
         login: Box<Login>,
         at_ms: u64,

@@ -28,7 +28,7 @@ pub(crate) struct SentinelDriver {
     pub tick_due_ms: u64,
     /// No primary is about to be seen as down, and no failover is under way.
     pub is_calm: bool,
-    /// Replies have come in the last turn, and nothing is urgent: more of them are waited for.
+    /// Replies arrived in the last turn, and nothing is urgent: the loop waits for more of them.
     pub may_rest: bool,
     /// The text of the file as this process has saved it last.
     pub(in crate::server) saved: Vec<u8>,

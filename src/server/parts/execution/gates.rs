@@ -13,7 +13,7 @@ use crate::server::parts::observe::command_log::Thresholds;
 
 /// State that is tested for each command, recomputed when its sources change.
 pub struct Gates {
-    /// Commands that must take the long way.
+    /// Commands that must pass the gates one by one.
     pub(in crate::server) interest: Interest,
     /// Every command is observed: by a monitor or a HOTKEYS session.
     pub is_observed: bool,

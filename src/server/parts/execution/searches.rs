@@ -54,7 +54,7 @@ pub enum Answer {
     Names(Vec<Box<[u8]>>),
     /// The planned placement, with its set.
     Planned(Box<Placement>, VectorSet),
-    /// The task, which has come to its end.
+    /// The task, which has ended.
     Done(Box<dyn Any + Send>),
     /// The set has been removed: the command must start again.
     Gone,

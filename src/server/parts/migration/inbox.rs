@@ -1,8 +1,8 @@
 //! Bytes that a link has received and that are not used up yet: appended at the end, taken from the
 //! front.
 //!
-//! Cost: O(1) a byte, however much waits and however little is taken at a time. Of used bytes there
-//! are never more than of waiting ones after [`Inbox::use_up`].
+//! Cost: O(1) a byte, independent of the bytes that wait and of the bytes taken at a time. After
+//! [`Inbox::use_up`] there are never more used bytes than waiting ones.
 
 /// See the module.
 #[derive(Debug, Default)]

@@ -36,9 +36,9 @@ pub(in crate::server) struct Dialled {
     pub write_armed: bool,
     /// It is closed once everything has been sent, or at this moment, monotonic milliseconds.
     pub closes_at_ms: Option<u64>,
-    /// Its end has come; its input may still be run.
+    /// The socket has ended; its input may still be run.
     pub is_over: bool,
-    /// A command has come in part: more must be read.
+    /// The last command is incomplete: more must be read.
     pub lacks_bytes: bool,
     /// Its commands are run; before, they were only kept.
     pub is_running: bool,

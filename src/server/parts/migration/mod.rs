@@ -46,7 +46,7 @@ pub(crate) struct MigrationDriver {
     pub(in crate::server) awaits_room: bool,
 }
 
-/// Slots that have come whole and are claimed once the replicas have them, too.
+/// Slots that have been received whole, and are claimed once the replicas have them, too.
 #[derive(Debug)]
 pub(in crate::server) struct Claim {
     pub job: Name,

@@ -82,7 +82,7 @@ impl Percentiles {
 }
 
 impl Found {
-    /// Whether calls have come in, or those that are shown have grown old.
+    /// Whether there are new calls, or the calls shown are too old.
     fn is_due(&self, total: u64, now_ms: u64) -> bool {
         let is_old = now_ms.saturating_sub(self.read_ms) >= STEP_MS;
         total != self.calls || is_old && !self.micros.is_empty()

@@ -92,7 +92,7 @@ impl Reader {
 
     /// Counts bytes that were read from a position on.
     pub fn count(&mut self, at: ReplOffset, bytes: usize) {
-        // The way to its place does not count.
+        // Bytes read before the reader's position do not count.
         if at >= self.from {
             self.scanned += bytes as u64;
         }

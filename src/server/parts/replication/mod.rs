@@ -44,7 +44,7 @@ pub struct Replication {
     pub(in crate::server) pinged_ms: u64,
     /// A client waits for acknowledgements: the stream gets a GETACK in this turn.
     pub(in crate::server) asks_acks: bool,
-    /// The stream leaves in this turn, however little it is.
+    /// The stream leaves in this turn, without waiting for more bytes.
     pub(in crate::server) in_haste: bool,
     /// Since when a part of the stream waits for more, in ticks (`run::feed`).
     pub(in crate::server) gathers_since: Option<u64>,

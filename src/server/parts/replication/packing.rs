@@ -5,7 +5,7 @@
 //!     link B   begins ^            ^      the same block, made once
 //!
 //! A block depends only on the bytes it is made of, and on those before it that are known to the
-//! link. Links at one position are therefore sent the same blocks, whichever is served first.
+//! link. Links at one position are therefore sent the same blocks, in any order of service.
 //!
 //! Positions are those of the stream. A link's ([`Replica::sent`](super::replicas::Replica::sent))
 //! is before the block that is being written to its socket.

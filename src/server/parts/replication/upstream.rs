@@ -67,7 +67,7 @@ pub struct Upstream {
     /// Our data was this server's as a primary, whose slots the cluster has given to the one that
     /// is followed.
     pub(in crate::server) guards_own: bool,
-    /// The next snapshot is taken, however small.
+    /// The next snapshot is taken even if it has few keys.
     pub(in crate::server) accepts_any: bool,
     /// The snapshot that was refused last (`replication::guard`); `None` since the link is online.
     pub refused: Option<RefusedSync>,

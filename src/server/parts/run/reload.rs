@@ -1,4 +1,4 @@
-//! The configuration as it was last read, and where from: SIGHUP reads it again.
+//! The configuration as it was last read, and its source: SIGHUP reads it again.
 
 use crate::config::{Config, Sources};
 

@@ -413,7 +413,7 @@ impl Accounts {
         })
     }
 
-    /// A command that was let pass has not run.
+    /// Returns the charge for a command that was permitted and has not run.
     pub(in crate::server) fn give_back(&mut self, user: UserId) {
         if let Some(account) = self.of_mut(user) {
             account.rate.give(PARTS);
@@ -421,7 +421,7 @@ impl Accounts {
         }
     }
 
-    /// Commands have run that were not asked for: those of a script, those of the console.
+    /// Charges commands that ran without [`Accounts::ask_to_run`]: a script's, or the console's.
     pub(in crate::server) fn charge(&mut self, user: UserId, commands: u64, now_ms: u64) {
         if let Some(account) = self.of_mut(user) {
             account.refill(now_ms);
@@ -429,7 +429,7 @@ impl Accounts {
         }
     }
 
-    /// Bytes have come. `Some`: nothing more is read for now.
+    /// Charges received bytes. `Some`: nothing more is read for now.
     pub(in crate::server) fn receive(
         &mut self,
         user: UserId,
@@ -443,7 +443,7 @@ impl Accounts {
         is_over.then_some(Budget::In)
     }
 
-    /// Bytes are to leave.
+    /// Charges bytes that are about to be sent.
     pub(in crate::server) fn send(&mut self, user: UserId, bytes: u64, now_ms: u64) {
         if let Some(account) = self.of_mut(user) {
             account.refill(now_ms);

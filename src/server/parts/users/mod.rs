@@ -220,7 +220,7 @@ impl Acl {
         (config, mono_ms): (&Config, u64),
     ) -> Result<(), NotIn> {
         let id = self.users.log_in(name, password).ok_or(NotIn::Wrong)?;
-        // The password was right, whatever follows.
+        // The password was right, even if the login is refused below.
         if let Some(peer) = client.ip() {
             let rate = u64::from(config.auth_failures_per_second);
             self.attempts.succeed(peer.ip(), rate, mono_ms);

@@ -220,7 +220,7 @@ fn run(mut target: Target, lines: &Receiver<Vec<u8>>, shared: &Shared) {
     }
 }
 
-/// Writes the whole batch, however often that must be tried; `false`: the writer ends first.
+/// Writes the whole batch, in as many tries as it takes; `false`: the writer ends first.
 fn write_until_done(target: &mut Target, mut batch: &[u8], shared: &Shared) -> bool {
     loop {
         match write(target, batch) {

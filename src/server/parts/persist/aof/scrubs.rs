@@ -15,7 +15,7 @@ use crate::persistence::aof::{Damage, Log, Manifest, Names, ScrubEnd, ScrubPlan,
 use crate::persistence::errand::Errand;
 
 const HOUR_MS: u64 = 3_600_000;
-/// Delay of the next try if no thread was to be had, and of the first one after a change of the
+/// Delay of the next try if no thread could be started, and of the first one after a change of the
 /// set.
 const AGAIN_MS: u64 = 1000;
 /// The number of passes in a row that changes of the set have ended, at which this is logged.
@@ -169,7 +169,7 @@ impl Scrubs {
         }
     }
 
-    /// A pass has come to its end.
+    /// Records a pass that has read everything.
     fn end(&mut self, running: Running, bytes: u64, damage: Vec<Damage>, now: &Now) {
         self.done += 1;
         self.changes = 0;

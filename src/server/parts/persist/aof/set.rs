@@ -1,5 +1,5 @@
-//! The set of files: where it is, under which rules it is written, how it is opened, switched on
-//! and off, sealed for a backup, and ended.
+//! The set of files: its place, the rules of writing, opening, switching on and off, sealing for a
+//! backup, and the end.
 //!
 //! Invariant: the file counts ([`AofState::On`]) only while its manifest names a whole set.
 //! Switched on at run time, it waits for its first base, and until then no manifest names the file

@@ -192,7 +192,7 @@ pub(in crate::server) fn reason(error: &LoadError) -> String {
     }
 }
 
-/// How files are read. `skips_checksums`: whatever the setting (DEBUG).
+/// How files are read. `skips_checksums` overrides the setting (DEBUG).
 pub(in crate::server) fn read_options(config: &Config, skips_checksums: bool) -> ReadOptions {
     ReadOptions {
         checksum: config.rdbchecksum && !skips_checksums,

@@ -203,7 +203,7 @@ impl Loader for Filler<'_> {
     }
 }
 
-/// A load under way, from wherever the bytes come.
+/// A load under way, from a file or a socket.
 struct RdbLoad {
     reader: Reader<'static>,
     options: LoadOptions,
