@@ -6,7 +6,7 @@
 //!
 //! Cost: O(keys). A big value is freed by a thread or in slices, whichever command deletes it.
 //!
-//! Decided elsewhere: how a value is freed: `keyspace::lazyfree`.
+//! Decided elsewhere: how a value is freed: `keyspace::passes::lazyfree`.
 
 use crate::command::{Access, Arity, Category, Flags, KeySpec};
 use crate::commands::work;
