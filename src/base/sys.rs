@@ -316,7 +316,7 @@ fn without_nul(bytes: &[u8]) -> CString {
     CString::new(bytes).expect("NUL bytes were dropped")
 }
 
-/// Text in a fixed buffer, for code that must not allocate. What does not fit is dropped.
+/// Text in a fixed buffer, for code that must not allocate. Text beyond it is dropped.
 #[derive(Debug)]
 pub struct FixedText {
     bytes: [u8; 1024],

@@ -4,7 +4,7 @@
 //! In cluster mode each command computes it, so the same pass also reports whether a given byte
 //! occurs: a slot looks for `{`. The text is read as big-endian blocks of eight bytes.
 //! Because the initial value is 0, zero bytes in front of a text change nothing: the first block
-//! has what is left over by the others, and there is no tail.
+//! takes the remainder of the length, and there is no tail.
 //!
 //!     carry-less multiplication   the halves of a block are folded into the next, by x^96 and
 //!                                 x^64 mod P; the last is reduced by Barrett's method, two

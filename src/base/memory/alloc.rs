@@ -200,7 +200,7 @@ pub const fn good_size(n: usize) -> usize {
     }
 }
 
-/// Bytes of a list in the allocator, without what its elements own.
+/// Bytes of a list in the allocator, without the memory that its elements own.
 #[inline]
 pub fn vec_bytes<T>(list: &Vec<T>) -> usize {
     array_bytes::<T>(list.capacity())

@@ -90,8 +90,8 @@ pub fn limit_of_process(pid: i64) -> Option<u64> {
     limit_of(&groups, Path::new(MOUNT))
 }
 
-/// Whether less than one in so many parts of what a group of the process may use is left. Reads a
-/// few files.
+/// Whether a group of the process has less than one in so many parts of its limit left. Reads a few
+/// files.
 pub fn is_short_of(parts: u64) -> bool {
     is_short(&own_groups(), Path::new(MOUNT), parts)
 }

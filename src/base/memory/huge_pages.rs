@@ -3,8 +3,8 @@
 //! A lookup among many keys reads memory at random. With pages of 4 KiB, most of these reads first
 //! miss in the processor's table of pages, and each page of a growing heap is a fault of its own.
 //! Where the kernel leaves the choice to programs (`transparent_hugepage/enabled` is `madvise`),
-//! the arena of the calling thread asks for huge pages when it maps more address space: that is
-//! what its `alloc` hook is for. All other hooks are jemalloc's own.
+//! the arena of the calling thread asks for huge pages when it maps more address space, in its
+//! `alloc` hook. All other hooks are jemalloc's own.
 //!
 //!     | first 16 MiB | older regions          | newest region |
 //!       small pages    keep what they have      huge pages when they are touched

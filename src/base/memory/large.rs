@@ -156,8 +156,8 @@ impl Large {
         room
     }
 
-    /// Lets `read` put the next bytes into the block; it returns what it has written, from the
-    /// start of its room on. Returns the length of the room, and the number of bytes used.
+    /// Lets `read` put the next bytes into the block; it returns the bytes that it has written,
+    /// from the start of its room on. Returns the length of the room, and the number of bytes used.
     ///
     /// The second argument of `read` is whether the room extends to the argument's end.
     pub fn fill<E>(

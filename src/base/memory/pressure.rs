@@ -7,8 +7,8 @@ const MACHINE_PARTS: u64 = 20;
 /// The least part of a control group's limit that should be left, one in so many.
 const GROUP_PARTS: u64 = 10;
 
-/// Whether less than a twentieth of the machine's memory is available, or less than a tenth of what
-/// a control group may use is left. Reads a few files: about 50 microseconds.
+/// Whether less than a twentieth of the machine's memory is available, or less than a tenth of a
+/// control group's limit is left. Reads a few files: about 50 microseconds.
 pub fn is_short() -> bool {
     let machine = std::fs::read_to_string("/proc/meminfo").unwrap_or_default();
     is_machine_short(&machine) || cgroup::is_short_of(GROUP_PARTS)

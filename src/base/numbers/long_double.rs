@@ -45,7 +45,7 @@ impl LongDouble {
     /// The least finite value.
     pub const MIN: LongDouble = LongDouble::MAX.negated();
 
-    /// Parses what Redis accepts as a long double: `strtold` over all of `text`, no leading blank,
+    /// Parses a long double as Redis does: `strtold` over all of `text`, no leading blank,
     /// no NaN, neither overflow nor a non-zero text that becomes zero.
     pub fn parse(text: &[u8]) -> Option<LongDouble> {
         if text.len() > LONG_DOUBLE_TEXT_MAX {
@@ -95,8 +95,8 @@ impl LongDouble {
         if (a != 0, a_unit, a) < (b != 0, b_unit, b) {
             return other.checked_add(self);
         }
-        // `self` has the greater magnitude. It is shifted up into 126 bits; what `other` then still
-        // loses is below 62 guard bits, so one sticky unit represents it exactly.
+        // `self` has the greater magnitude. It is shifted up into 126 bits; the bits that `other`
+        // then still loses are below 62 guard bits, so one sticky unit represents it exactly.
         const GUARD: i32 = 62;
         let gap = if b == 0 { 0 } else { a_unit - b_unit };
         let up = gap.min(GUARD);

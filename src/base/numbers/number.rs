@@ -19,7 +19,7 @@ pub fn parse_i64(text: &[u8]) -> Option<i64> {
     }
 }
 
-/// Parses what Redis accepts as an unsigned number in a SCAN cursor or a stream ID: a canonical
+/// Parses an unsigned number as Redis does in a SCAN cursor or a stream ID: a canonical
 /// integer that is not negative, else the result of C's `strtoull` if it consumes all of the bytes.
 ///
 /// So leading blanks, zeros and a sign are accepted, and a minus beyond the range of `i64` wraps.
