@@ -27,7 +27,7 @@ pub type Wrong = &'static str;
 /// A command: its arguments.
 pub type Command = Vec<Vec<u8>>;
 
-/// A condition: a command, and what it must reply.
+/// A condition: a command, and the reply that it must have.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Check {
     pub command: Command,
@@ -202,7 +202,7 @@ impl CommandCall {
         }
         let atomic = flag(&fields, "atomic")?;
         if !checks.is_empty() && commands.len() > 1 && !atomic {
-            // A later one may have to wait, and what was checked may change meanwhile.
+            // A later command may have to wait, and the checked values may change meanwhile.
             return Err("several commands with conditions must be atomic");
         }
         Ok(CommandCall {

@@ -42,7 +42,7 @@ impl Part {
     }
 }
 
-/// Reads what a subscriber is sent, in pieces: published messages and other replies. Long ones are
+/// Reads the output of a subscriber in pieces: published messages and other replies. Long parts are
 /// counted and not kept. O(bytes shown + pieces) for a message, however long it is.
 #[derive(Debug, Default)]
 pub struct Messages {

@@ -129,7 +129,7 @@ impl Tier {
         if self.rows.len() == self.rows_max {
             self.rows.pop_front();
         } else if self.rows.len() == self.rows.capacity() {
-            // Doubled, but never beyond what it can have.
+            // Doubled, but never beyond `rows_max`.
             let more = self.rows.len().max(ROWS_FIRST);
             let more = more.min(self.rows_max - self.rows.len());
             self.rows.reserve_exact(more);

@@ -1,7 +1,7 @@
 //! HTTP/1.1 of the console: requests with keep-alive and a body of known length, and answers.
 //!
-//! Strict: what two readers could understand differently is refused (a header twice, a line that
-//! ends without CR, a transfer encoding). Bounds: [`HEAD_BYTES_MAX`], [`BODY_BYTES_MAX`].
+//! Strict: a request that two readers could understand differently is refused (a header twice, a
+//! line that ends without CR, a transfer encoding). Bounds: [`HEAD_BYTES_MAX`], [`BODY_BYTES_MAX`].
 //!
 //! Cost: a head is parsed from its start with each arrival, O(its bytes), which are few.
 
@@ -56,7 +56,7 @@ pub struct Head {
     pub content_type: Option<String>,
     /// The own header that other pages cannot send.
     pub russet: Option<String>,
-    /// A header says that the request has come through a proxy.
+    /// A header shows that the request has come through a proxy.
     pub is_forwarded: bool,
     pub cookie: Option<String>,
     pub if_none_match: Option<String>,

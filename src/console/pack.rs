@@ -2,8 +2,8 @@
 //!
 //! Only answers that hold no data of clients are: those of `api/history` and `api/me`. The length
 //! of a compressed answer reveals whether one part of it repeats another. In an answer of
-//! `api/command` a secret may stand beside text that somebody else can choose, and choose anew for
-//! each look of the page (a key's name, a line of a log): whoever sees the lengths on the wire
+//! `api/command` a secret may stand beside text that another client can choose, and choose anew for
+//! each look of the page (a key's name, a line of a log): an observer of the lengths on the wire
 //! could guess it piece by piece (BREACH). TLS hides no lengths, and that of a proxy is not known
 //! here. The same is true of streams.
 
