@@ -18,10 +18,10 @@ pub struct Doc {
     /// `""` for none.
     pub complexity: &'static str,
     pub flags: DocFlags,
-    /// `""` unless deprecated; the same for `replaced_by`.
+    /// `""` unless deprecated, as is `replaced_by`.
     pub deprecated_since: &'static str,
     pub replaced_by: &'static str,
-    /// Version and what changed in it.
+    /// Versions, each with its change.
     pub history: &'static [(&'static str, &'static str)],
     pub args: &'static [Arg],
 }

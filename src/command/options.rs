@@ -48,7 +48,7 @@ impl From<NoOption> for CommandError {
     }
 }
 
-/// The options of a line in order: what each means and the position of its word.
+/// The options of a line in order: the meaning of each and the position of its word.
 ///
 /// Handlers stop at the first error. Finders continue: the next argument is tried as a word.
 pub struct OptionReader<'a, O: 'static> {

@@ -61,7 +61,7 @@ enum KeysEnd {
     Last(u16),
     /// This many arguments before the end.
     Left(u16),
-    /// After as many keys as this argument says.
+    /// After as many keys as this argument gives.
     Count(u16),
 }
 
@@ -224,7 +224,7 @@ impl Ahead {
         is_key.then(|| Ahead::located(spec)).flatten()
     }
 
-    /// The same, of keys or of channels.
+    /// As [`Ahead::of`], for a spec of keys or of channels.
     fn located(spec: &KeySpec) -> Option<Ahead> {
         let Begin::Index(begin) = spec.begin else {
             return None;

@@ -1,10 +1,10 @@
 //! Which arguments are secrets: the one answer for all that shows arguments to others than their
-//! sender (command logs, MONITOR and the console's stream, the audit, the log, what is kept of a
+//! sender (command logs, MONITOR and the console's stream, the audit, the log, the record of a
 //! connection that has ended).
 //!
-//! A command that names another one with its arguments (ACL DRYRUN, COMMAND GETKEYS) hides what
-//! that one hides. What is not known to be harmless is hidden: the arguments of a command that does
-//! not exist, and those of commands within each other deeper than [`NESTED_MAX`].
+//! A command that names another one with its arguments (ACL DRYRUN, COMMAND GETKEYS) hides the same
+//! arguments as that one. Arguments not known to be harmless are hidden: those of a command that
+//! does not exist, and those of commands within each other deeper than [`NESTED_MAX`].
 
 use super::table::{CommandTable, Row};
 use super::{Flags, Spec};
@@ -55,7 +55,7 @@ impl<'a, H> Secrets<'a, H> {
     }
 }
 
-/// Where a command that names another one has that one's name.
+/// The position of the other command's name, in a command that names one.
 fn names_another_at(full_name: &str) -> Option<usize> {
     match full_name {
         "acl|dryrun" => Some(3),

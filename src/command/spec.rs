@@ -55,7 +55,7 @@ bitflags! {
         const MAY_REPLICATE = 1 << 14;
         const NO_ASYNC_LOADING = 1 << 15;
         const NO_MULTI = 1 << 16;
-        /// Follows from the key specs (`KeyPlan::is_movable`); no row states it.
+        /// Follows from the key specs (`KeyPlan::is_movable`); no row has it.
         const MOVABLEKEYS = 1 << 17;
         const ALLOW_BUSY = 1 << 18;
         const NO_MANDATORY_KEYS = 1 << 19;
@@ -85,7 +85,7 @@ bitflags! {
         /// May change its keys in databases other than the client's.
         const CROSS_DB = 1 << 34;
         /// Endangers the machine or takes the server over: with `remote-admin-without-auth no`,
-        /// strangers may not run it. What applications use (scripts, FLUSHALL, BGSAVE) is free.
+        /// strangers may not run it. Commands of applications (scripts, FLUSHALL, BGSAVE) are free.
         const TAKES_OVER = 1 << 35;
         /// Its reply is sent to the primary that this server follows (REPLCONF GETACK).
         const REPLIES_TO_PRIMARY = 1 << 36;
@@ -102,7 +102,7 @@ bitflags! {
 }
 
 bitflags! {
-    /// ACL categories that a row states explicitly; `@read`, `@write`, `@fast`, `@slow`,
+    /// ACL categories that a row names; `@read`, `@write`, `@fast`, `@slow`,
     /// `@admin`, `@dangerous`, `@blocking` and `@pubsub` also follow from flags.
     #[derive(Clone, Copy, Debug, PartialEq, Eq)]
     pub struct Category: u32 {
@@ -397,8 +397,8 @@ impl<H> Spec<H> {
         at > 0 && self.flags.contains(Flags::SENSITIVE) && (self.is_secret)(args, at)
     }
 
-    /// All categories: the stated ones and those that follow from flags, as Redis derives
-    /// them; for a module's commands only the stated ones.
+    /// All categories: those of the row and those that follow from flags, as Redis derives them;
+    /// for a module's commands only those of the row.
     pub const fn all_categories(&self) -> Category {
         let f = self.flags;
         let mut c = self.categories;
