@@ -1,5 +1,5 @@
-//! Budgets: how much a user's connections may use, all together, and what follows if they want
-//! more. russet's own rules.
+//! Budgets: limits of the use of all of a user's connections together, and the treatment of
+//! commands beyond them. russet's own rules.
 //!
 //!     rate=N            commands a second
 //!     bytes=IN|OUT      bytes a second received and sent; `bytes=0`: both without limit
@@ -9,8 +9,8 @@
 //!     over=delay|error  a user over `rate` or `bytes` is read later, or refused
 //!     resetbudgets      none of these
 //!
-//! A figure of 0 takes its budget away. Byte counts have the units of directives (`10mb`). What a
-//! budget means while commands run: `server::parts::users::budgets`.
+//! A figure of 0 takes its budget away. Byte counts have the units of directives (`10mb`). How
+//! budgets are kept while commands run: `server::parts::users::budgets`.
 
 use super::rule::RuleError;
 use crate::base::numbers::number::parse_i64;

@@ -1,7 +1,7 @@
-//! Users: who may log in, and what each may do.
+//! Users: their logins and their permissions.
 //!
 //!     rule words --rule--> Rule --apply--> User { passwords, selectors }
-//!     user + command line --check--> allowed, or what was denied
+//!     user + command line --check--> allowed, or the denied part
 //!
 //! A [`User`] has a root [`Selector`] and any number of others; a command is allowed if one of
 //! them allows all of it. A selector is compiled as rules are applied to it: a bit for every
@@ -29,8 +29,8 @@
 //! function. A connection has its user's number and a flag for a user that lacks any permission
 //! (`ClientFlags::RESTRICTED`): others need no check, and restricted users stay on the short way,
 //! too, as long as they are permitted (`Acl::permits`). `server::parts::users::Acl` owns the users;
-//! each of its methods acts on one connection, and the changes of users return what follows from
-//! them for the others. A role (`acl/role.rs`) is a named list of selectors; its users have copies
+//! each of its methods acts on one connection, and the changes of users return the consequences
+//! for the others. A role (`acl/role.rs`) is a named list of selectors; its users have copies
 //! of them, which a change of the role renews. `server/users/login.rs` carries that out: it closes
 //! connections, and logs denials (`acl/log.rs`). When too many attempts from an address fail, each
 //! next one is delayed: it waits as a blocked command does, by `acl/attempts.rs`, a bounded table

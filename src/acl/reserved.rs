@@ -2,8 +2,8 @@
 //! and modules, and the newest of Redis 8.10 and Valkey 9.
 //!
 //! Rules are written for many servers and versions; a file that names one of these commands must
-//! load. Running one is still an error: unknown command. Each row has what permission checks need:
-//! arity, keys, and the flags that categories follow from.
+//! load. Running one is still an error: unknown command. Each row has the facts of permission
+//! checks: arity, keys, and the flags that categories follow from.
 
 use crate::command::{Arity, Category, Flags, KeySpec, Spec};
 

@@ -1,7 +1,7 @@
 //! Roles: named permissions that any number of users hold (Valkey 9.2).
 //!
-//! A role is a list of selectors, and nothing else: no passwords, no roles. What a user is allowed
-//! besides its roles is such a list, too (`User::own`). A user that holds roles has copies of their
+//! A role is a list of selectors, and nothing else: no passwords, no roles. A user's own
+//! permissions are such a list, too (`User::own`). A user that holds roles has copies of their
 //! selectors (`User::granted`), so that a check needs no lookup; a change of a role is O(users).
 
 use std::collections::BTreeMap;

@@ -20,13 +20,13 @@ pub struct UserId(u32);
 impl UserId {
     pub const DEFAULT: UserId = UserId(0);
 
-    /// For tests of what holds numbers.
+    /// For tests of code that holds numbers.
     #[cfg(test)]
     pub fn numbered(number: u32) -> UserId {
         UserId(number)
     }
 
-    /// Small and dense: an index of what is kept by user.
+    /// Small and dense: an index into tables by user.
     #[inline]
     pub fn index(self) -> usize {
         self.0 as usize
