@@ -88,7 +88,7 @@ impl Connecting {
     /// Continues: after `wake`, and after each event for `token`, under which its sockets are
     /// registered. Returns the stream once it is ready to be written, registered for reading.
     ///
-    /// Error: no address is left; it says why the last one failed.
+    /// Error: no address is left; it is the failure of the last one.
     pub fn advance(&mut self, registry: &Registry, token: Token) -> io::Result<Option<Stream>> {
         loop {
             let stepped = match std::mem::replace(&mut self.stage, Stage::Over) {

@@ -114,7 +114,7 @@ fn agree(
 
 impl Dialled {
     /// Connects to the first address of `host` that answers within `limit`; with `tls`, the
-    /// handshake has what is left of it.
+    /// handshake has the rest of that time.
     pub fn connect(
         host: &str,
         port: u16,
@@ -155,7 +155,7 @@ impl Dialled {
         Ok(())
     }
 
-    /// Appends what has arrived to `into`, at least a byte; waits for it until `end`.
+    /// Appends the arrived bytes to `into`, at least one; waits for it until `end`.
     pub fn read_into(&mut self, into: &mut Vec<u8>, end: Instant) -> io::Result<()> {
         let mut bytes = [0; READ_BYTES];
         loop {

@@ -2,9 +2,9 @@
 //!
 //!     generation: 32 bits | role: 4 bits | slot: 28 bits
 //!
-//! A role says what a connection is for, and thereby which code handles its events. A slot is
-//! the role's own number for one of its connections; the generation distinguishes an event for a
-//! connection that was closed earlier in the same turn from one for its successor.
+//! A role is the purpose of a connection, and thereby names the code that handles its events. A
+//! slot is the role's own number for one of its connections; the generation distinguishes an event
+//! for a connection that was closed earlier in the same turn from one for its successor.
 //!
 //! To add a role, add a variant here, and in `server/run/links` a file with its type and a line in
 //! the list there.

@@ -1,8 +1,8 @@
 //! Protocols and ciphers by their OpenSSL names, as configuration files use them.
 //!
 //! rustls has only ciphers that count as safe today: TLS 1.2 with ephemeral keys and authenticated
-//! ciphers, and TLS 1.3. What else a list names is left out with a warning, and refused by name if
-//! nothing is left; an exclusion may name anything.
+//! ciphers, and TLS 1.3. Other names of a list are left out with a warning, and refused if nothing
+//! is left; an exclusion may name anything.
 
 use rustls::crypto::ring::cipher_suite as suite;
 use rustls::{SupportedCipherSuite, SupportedProtocolVersion, version};
@@ -111,8 +111,8 @@ fn suites_of(list: &str) -> Result<Vec<SupportedCipherSuite>, TlsError> {
     Ok(chosen)
 }
 
-/// OpenSSL's list: names and words separated by colons; `+` between words selects what matches all
-/// of them; a leading `-` removes, `!` removes for good, `+` moves to the end.
+/// OpenSSL's list: names and words separated by colons; `+` between words selects ciphers that
+/// match all of them; a leading `-` removes, `!` removes for good, `+` moves to the end.
 fn ciphers_of(list: &str) -> Result<Vec<SupportedCipherSuite>, TlsError> {
     let (mut chosen, mut banned): (Vec<&Cipher>, Vec<&str>) = Default::default();
     let mut unknown = Vec::new();

@@ -3,10 +3,10 @@
 //!     socket -> [held] -> rustls -> [plain] -> reader
 //!     writer -> rustls -> [unsent] -> socket
 //!
-//! `held` is an incomplete record, `plain` what a reader had no room for, `unsent` what the socket
-//! did not take. All three own no memory when empty, which is nearly always: records are opened
-//! and sealed in buffers that all connections share. So an idle connection is rustls's state and
-//! nothing else.
+//! `held` is an incomplete record; `plain`, bytes for which a reader had no room; `unsent`, bytes
+//! that the socket did not take. All three own no memory when empty, which is nearly always:
+//! records are opened and sealed in buffers that all connections share. So an idle connection is
+//! rustls's state and nothing else.
 //!
 //! rustls remembers offsets into input it has not consumed. So every call must pass those bytes,
 //! `held`, again, even if there is nothing new.
@@ -34,7 +34,7 @@ use crate::net::sys::Filling;
 
 /// Maximum plaintext in one record.
 const RECORD_BYTES: usize = 16 * 1024;
-/// Upper bound of what sealing adds to a record.
+/// Upper bound of the bytes that sealing adds to a record.
 const OVERHEAD_BYTES: usize = 64;
 /// Maximum and minimum size of one read.
 const READ_BYTES_MAX: usize = 64 * 1024;
@@ -252,7 +252,7 @@ impl Link {
         self.held.capacity() + self.plain.capacity() + self.unsent.capacity()
     }
 
-    /// Reads what is available, with at most one read of the socket: the number of bytes, and
+    /// Reads the available bytes, with at most one read of the socket: their number, and
     /// whether there may be more without a further event. 0 bytes: the peer sends no more.
     ///
     /// `Interrupted`: the records held no data, and there may be more of them.
@@ -428,7 +428,7 @@ impl Link {
         }
     }
 
-    /// Sends what the socket has not taken yet; `WouldBlock` if some is left.
+    /// Sends the bytes that the socket has not taken yet; `WouldBlock` if some are left.
     pub fn push(&mut self) -> io::Result<()> {
         while self.has_unsent() {
             match self.socket.write(&self.unsent[self.sent..]) {
@@ -636,7 +636,7 @@ mod tests {
             Pair::new(materials, client)
         }
 
-        /// Takes what one end has sent.
+        /// Takes the bytes that one end has sent.
         fn carry(socket: &mut std::net::TcpStream) -> Vec<u8> {
             let mut all = Vec::new();
             let mut bytes = [0; 65_536];
@@ -727,7 +727,8 @@ mod tests {
         assert_eq!(peer.common_name, Some(&b"a client"[..]));
     }
 
-    /// The event of what comes while decrypted bytes wait may be that of the read that gives them.
+    /// Bytes that come while decrypted ones wait may have no event but that of the read that gives
+    /// those.
     #[test]
     fn the_socket_is_read_after_the_bytes_that_waited() {
         let mut pair = Pair::shared();

@@ -1,7 +1,7 @@
 //! TLS: rustls between a socket and the plaintext that the rest of the server sees.
 //!
 //!   - `materials`: certificates, keys and authorities from files, and the rustls configuration.
-//!     Built completely or not at all; connections keep what they began with.
+//!     Built completely or not at all; connections keep those that they began with.
 //!   - `keys`: private keys, also encrypted ones; `ciphers`: OpenSSL's names for rustls's ciphers.
 //!   - `verify`: trust in a peer's certificate; `resume`: session resumption.
 //!   - `certificate`: serial number, validity and names in a certificate; `usage`: its permitted
@@ -20,7 +20,7 @@
 //! ciphertext that the socket did not take (`Stream::flush`, which `Loop::flush` treats like its
 //! own pending bytes). Both buffers are freed when they are empty.
 //!
-//! A step of a handshake costs up to a thousand times what a command does. Clients whose handshake
+//! A step of a handshake costs up to a thousand times as much as a command. Clients whose handshake
 //! can continue wait in a queue, and a turn serves its share of them (`run/handshake.rs`), at least
 //! one step. After the last step `Server::admit` refuses a stranger, or logs the client in by its
 //! certificate (`Acl::log_in_by_certificate`).

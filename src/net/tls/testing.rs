@@ -39,7 +39,7 @@ pub(crate) fn build(
     build_at(settings, authority, server, now)
 }
 
-/// The same, at another time.
+/// As [`build`], at another time.
 pub(crate) fn build_at(
     settings: &mut Settings,
     authority: &Authority,

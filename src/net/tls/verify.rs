@@ -502,7 +502,7 @@ mod tests {
         judge.expect("valid").verify(shown, &sent, now).is_ok()
     }
 
-    /// Its key could sign a certificate for anybody, which used to be accepted.
+    /// Regression: certificates signed by the key of one that is no authority were accepted.
     #[test]
     fn a_certificate_that_is_no_authority_may_be_shown_and_signs_nothing() {
         let kinds: [fn(&mut CertificateParams); 4] = [
