@@ -48,7 +48,7 @@ impl BlockingLink {
     }
 
     /// Waits for more bytes, within `limit`, and gives all that were received after the last reply:
-    /// for a link whose other end sends requests. The caller removes what it takes.
+    /// for a link whose other end sends requests. The caller removes the bytes that it takes.
     pub fn more(&mut self, limit: Duration) -> io::Result<&mut Vec<u8>> {
         self.dialled
             .read_into(&mut self.unread, Instant::now() + limit)?;

@@ -8,7 +8,7 @@ pub fn write_request<'a>(out: &mut Vec<u8>, args: impl ExactSizeIterator<Item = 
     between.header(b'*', args.len());
     for arg in args {
         between.header(b'$', arg.len());
-        // One growth for an argument with what is around it, as a rule none.
+        // One growth for an argument and the bytes around it, as a rule none.
         let n = arg.len() + BETWEEN_MAX;
         if out.capacity() - out.len() < n {
             out.reserve(n);

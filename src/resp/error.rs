@@ -112,7 +112,7 @@ pub fn up_to_nul(word: &[u8]) -> &[u8] {
 mod tests {
     use super::*;
 
-    /// CLIENT KILL USER and CLIENT SETINFO used to repeat what follows a NUL byte, too.
+    /// Regression: CLIENT KILL USER and CLIENT SETINFO repeated the text after a NUL byte, too.
     #[test]
     fn a_word_is_repeated_up_to_a_nul_byte() {
         let shown = |word| CommandError::naming("ERR No such user '", word, "'").line();

@@ -6,13 +6,13 @@
 //! One `Vec<u8>` per client, flushed with one write per turn. Large strings and messages shared by
 //! many clients are not copied into it: they are pieces, pinned or shared, each at a position in
 //! `out`, sent between its bytes with the same `writev`. A length that is known only afterwards is
-//! inserted before what was written meanwhile ([`Reply::defer`]).
+//! inserted before the bytes written meanwhile ([`Reply::defer`]).
 //!
 //! Invariants
 //!   1. `sent` is at most the position of the first piece, and positions never decrease.
 //!   2. `piece_bytes` is the length of all pieces; `piece_sent` is less than that of the first.
 //!   3. Nothing is added to a full reply. It is empty and never sent: the client is closed. Only if
-//!      a bound of one reply was exceeded ([`Reply::begin_bounded`]) it keeps what stood before
+//!      a bound of one reply was exceeded ([`Reply::begin_bounded`]) it keeps the bytes before
 //!      that reply, and is full no more when the bound ends.
 //!
 //! Cost: sent bytes stay at the front until they are half of the buffer, so a byte is moved at most
@@ -109,7 +109,8 @@ pub struct Mark {
     pieces: usize,
 }
 
-/// Where a reply with a limit of its own begins: over that, only what follows is dropped.
+/// The beginning of a reply with a limit of its own: over that, only the bytes from here on are
+/// dropped.
 #[derive(Clone, Copy, Debug)]
 struct Floor {
     mark: Mark,
@@ -640,7 +641,7 @@ impl Reply {
     pub fn begin_bounded(&mut self, bytes: usize) -> Bounded {
         let before = self.pending_len();
         let (mark, limit) = (self.mark(), self.limit);
-        // The end decides to the byte: more room is asked for than is used.
+        // `end_bounded` decides to the byte: this limit only has to be no lower.
         let most = before.saturating_add(bytes.saturating_add(HEADER_MAX + 2));
         if most < limit && !self.is_full {
             self.limit = most;
@@ -791,7 +792,7 @@ impl Reply {
         self.is_full = false;
     }
 
-    /// Drops what is pending, unless a part of it is sent: a reply would end in its middle.
+    /// Drops the pending bytes, unless a part of them is sent: a reply would end in its middle.
     pub fn drop_unsent(&mut self) {
         if self.sent == 0 && self.piece_sent == 0 {
             self.truncate(Mark { at: 0, pieces: 0 });
@@ -843,8 +844,8 @@ impl Reply {
         }
     }
 
-    /// Writes pending bytes with one call, at most `max`, and drops what was sent.
-    /// Returns its length.
+    /// Writes pending bytes with one call, at most `max`, and drops the sent ones.
+    /// Returns their number.
     #[inline]
     pub fn write_to(&mut self, socket: &mut impl Write, max: usize) -> io::Result<usize> {
         let n = if self.pieces.is_empty() {
@@ -924,9 +925,8 @@ impl Reply {
         self.out.capacity() + self.piece_bytes
     }
 
-    /// Of the bytes held, those that are this reply's own: the buffer and the list of pieces. What
-    /// the pieces refer to may be in the keyspace or in other replies, too
-    /// (`alloc::bytes_for_replies`).
+    /// The held bytes of this reply alone: the buffer and the list of pieces. The bytes of pieces
+    /// may be in the keyspace or in other replies, too (`alloc::bytes_for_replies`).
     pub fn own_bytes(&self) -> usize {
         alloc::vec_bytes(&self.out) + alloc::deque_bytes(&self.pieces)
     }

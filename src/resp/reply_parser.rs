@@ -15,7 +15,7 @@ use std::num::ParseFloatError;
 
 use crate::base::numbers::number::parse_i64;
 
-/// Limits of what a peer may send.
+/// Limits of a peer's replies.
 #[derive(Clone, Copy, Debug)]
 pub struct ReplyBounds {
     /// Maximum bytes of one bulk string.

@@ -274,7 +274,7 @@ fn inline(buf: &[u8], pos: &mut usize, bounds: Bounds) -> Step {
     };
     let line = &rest[..lf];
     let line = line.strip_suffix(b"\r").unwrap_or(line);
-    // Redis would not see the end of such a line, nor what follows it.
+    // Redis would not see the end of such a line, nor the next request.
     if memchr::memchr(0, line).is_some() {
         return Step::Error(ProtocolError::InlineNul);
     }
