@@ -4,7 +4,7 @@
 //! A head is looked up by a rolling hash of its bytes, extended from one length to the next: a
 //! polynomial over the field of 2^61 - 1 elements, at a random point. Two heads of n bytes collide
 //! with a probability of n / 2^61, and no client can construct such pairs. The caller compares the
-//! bytes of what it finds, so a collision causes a miss, never a wrong result.
+//! bytes of a found head, so a collision causes a miss, never a wrong result.
 
 use std::collections::BTreeMap;
 

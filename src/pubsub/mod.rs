@@ -4,7 +4,7 @@
 //!     channels   name -> clients                 looked up by name
 //!     patterns   pattern -> clients              looked up by literal prefix (`patterns`)
 //!     client     its channels, patterns, shards  to leave them all
-//!     readers    key -> clients                  that cache what they have read
+//!     readers    key -> clients                  that cache its value
 //!     broadcast  prefix -> clients               that track all keys with it (`prefix_tree`)
 //!
 //! A name is stored once and shared by both sides. Tables shrink as they empty. The format and
