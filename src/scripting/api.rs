@@ -4,7 +4,7 @@
 //!
 //! `call` raises an error reply, `pcall` returns it; both run the same path. Arguments are copied
 //! into one scratch buffer, which is kept between calls up to 64 KiB. Buffers outside of Lua's
-//! allocator count against the script's memory: a reply may use half of what is left, because it
+//! allocator count against the script's memory: a reply may use half of the rest, because it
 //! exists twice for a moment. A long reply is converted after the command, when the host can stop
 //! the script. Permissions, flags and limits of commands are the host's. While a library loads,
 //! only the functions that need no command exist.
@@ -108,7 +108,8 @@ fn pcall(f: Frame<'_>) -> Returned {
 enum Answer {
     /// The reply is on the stack; `true`: it is an error.
     Pushed(bool),
-    /// A long reply, pushed after the call, when the host can be asked whether the script goes on.
+    /// A long reply, pushed after the call, when the host can be asked whether the script may
+    /// continue.
     Long(Vec<u8>),
 }
 

@@ -1,4 +1,4 @@
-//! Compiles text to a function; first rewrites what Lua 5.1 accepts and LuaJIT does not.
+//! Compiles text to a function; first rewrites syntax that Lua 5.1 accepts and LuaJIT does not.
 //!
 //!   - `'\/'`: 5.1 drops the backslash before a character that is no escape; so do we.
 //!   - `return redis.call(...)`: LuaJIT loses the caller in a tail call, and with it the line of

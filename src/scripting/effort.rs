@@ -29,7 +29,7 @@ impl<'m> Effort<'m> {
         Effort::beside(frame, 0)
     }
 
-    /// With `bytes` already held on behalf of the script, apart from what it makes itself.
+    /// With `bytes` already held on behalf of the script, apart from its own memory.
     pub fn beside(frame: Frame<'m>, bytes: usize) -> Effort<'m> {
         Effort {
             frame,
@@ -68,7 +68,7 @@ impl<'m> Effort<'m> {
         Ok(a[at..].cmp(&b[at..]))
     }
 
-    /// Like [`Effort::step`], but checks at once: for a step that may take long by itself.
+    /// Like [`Effort::step`], but checks at once: for a single step that may take long.
     #[cold]
     pub fn look(&mut self, bytes: usize) -> Result<(), Raise> {
         self.steps = STEPS;

@@ -1,4 +1,4 @@
-//! Flags of scripts and functions: what they may and may not do.
+//! Flags of scripts and functions: their permissions.
 
 use bitflags::bitflags;
 

@@ -1,5 +1,5 @@
-//! `string.format` as in Lua 5.1: rejects or cuts what only LuaJIT accepts, as 5.1 does, then
-//! calls LuaJIT's own.
+//! `string.format` as in Lua 5.1: refuses or cuts arguments that only LuaJIT accepts, as 5.1 does,
+//! then calls LuaJIT's own.
 //!
 //!     %s  takes only strings and numbers, ends at a NUL unless it is long and has no precision
 //!     %c  0 writes nothing             %q  writes \r and \000

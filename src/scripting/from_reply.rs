@@ -9,8 +9,8 @@ use super::errors::{push_error_line, raised};
 use super::lua::{Frame, Raise, Stack};
 use crate::resp::{Aggregate, Head, Text};
 
-/// Pushes the value of a complete reply of ours. Fails if the reply nests too deep, exceeds what
-/// the state may hold beside `held` bytes, or the script must stop; then nothing is pushed but
+/// Pushes the value of a complete reply of ours. Fails if the reply nests too deep, exceeds the
+/// state's limit together with `held` bytes, or the script must stop; then nothing is pushed but
 /// the error of a [`Raise::Top`].
 pub fn push_reply(f: Frame<'_>, reply: &[u8], held: usize) -> Result<(), Raise> {
     let top = f.top();

@@ -362,7 +362,8 @@ impl Libraries {
         true
     }
 
-    /// Removes all libraries; the next use creates a new state. Returns what is to be freed.
+    /// Removes all libraries; the next use creates a new state. Returns the removed ones, to be
+    /// freed.
     pub fn flush(&mut self) -> Libraries {
         std::mem::take(self)
     }

@@ -2,7 +2,7 @@
 //! libraries. It does not depend on the server: a script calls a [`Host`].
 //!
 //!     lua/         raw stack, our C functions, memory, the hook: all the unsafe code
-//!     sandbox      globals; guard, basic, tables, coroutines: what differs from LuaJIT's own
+//!     sandbox      globals; guard, basic, tables, coroutines: differences from LuaJIT's own
 //!     pattern, strings, format  strings as in Lua 5.1; effort: makes long work stoppable
 //!     api          the `redis` table; cjson, cmsgpack, structs: the libraries
 //!     from_reply   replies to values; to_reply: values to replies
@@ -24,12 +24,12 @@
 //!
 //! A table that is read-only for scripts is an empty table in front of the real one (`guard.rs`);
 //! the globals are the real table, because code that assigns to a global is recognized by its byte
-//! code (`chunk.rs`). That file also corrects what LuaJIT's parser refuses, and keeps calls at the
-//! end of a function from being tail calls, which lose the line of an error. Pattern matching and
-//! table sorting are our own code (`pattern.rs`, `sort.rs`): LuaJIT's could not be interrupted. The
-//! compiler gets a text in pieces for the same reason. All ways from native code back into Lua,
-//! coroutines among them, share one depth limit of 195 (`Machine::deeper`), which bounds the
-//! thread's stack.
+//! code (`chunk.rs`). That file also rewrites syntax that LuaJIT's parser refuses, and keeps calls
+//! at the end of a function from being tail calls, which lose the line of an error. Pattern
+//! matching and table sorting are our own code (`pattern.rs`, `sort.rs`): LuaJIT's could not be
+//! interrupted. The compiler gets a text in pieces for the same reason. All ways from native code
+//! back into Lua, coroutines among them, share one depth limit of 195 (`Machine::deeper`), which
+//! bounds the thread's stack.
 //!
 //! `Call::run_script` runs a program as `Running`, the host: each `redis.call` passes the gates for
 //! scripts (`gates/script.rs`), then `World::run` as `Origin::Script` by a client of its own; its

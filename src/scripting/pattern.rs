@@ -3,7 +3,7 @@
 //! They are matched here, not by LuaJIT's C code, because a pattern can take unbounded time
 //! (`('a?'):rep(40)` for example), and C code calls no hook: no other client would be served and
 //! the script could not be stopped. A match counts its steps and asks now and then whether to
-//! go on.
+//! continue.
 //!
 //! Cost: a step for each character examined, of the text and of a set; exponential in the worst
 //! case. A long set becomes a bitmap on first use, so a character of the text costs the same
@@ -15,7 +15,7 @@ use smallvec::SmallVec;
 const CAPTURES_MAX: usize = 32;
 /// Maximum recursion: nested quantifiers and captures, each a call of the matcher.
 const DEPTH_MAX: usize = 200;
-/// Steps between two checks whether to go on.
+/// Steps between two checks whether to continue.
 const STEPS: u32 = 20_000;
 
 /// Bytes of a back reference that take as long to compare as `STEPS` steps.

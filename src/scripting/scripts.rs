@@ -254,7 +254,8 @@ impl Scripts {
         (end < self.slots.len()).then_some(end)
     }
 
-    /// Removes all scripts; the next use creates a new state. Returns what is to be freed.
+    /// Removes all scripts; the next use creates a new state. Returns the removed ones, to be
+    /// freed.
     pub fn flush(&mut self) -> Scripts {
         let fresh = Scripts {
             evicted: self.evicted,

@@ -3,8 +3,8 @@
 //! A table's elements are counted before they are written, so its length can be written first
 //! and nothing is moved: O(values + bytes), however deep it nests.
 //!
-//! A few tables that contain each other can expand to any number of values. Therefore what is
-//! written counts against the script's memory; the number of values is limited to what would fit
+//! A few tables that contain each other can expand to any number of values. Therefore the written
+//! bytes count against the script's memory; the number of values is limited to as many as would fit
 //! into that memory if each were distinct; and the script can be stopped meanwhile. A large reply
 //! is measured before it is written: its buffer gets the right size at once, or none.
 
@@ -145,7 +145,7 @@ impl<'m, 'r> ReplyWriter<'m, 'r> {
         self.look(0)
     }
 
-    /// Checks that writing may go on, with `more` bytes to come.
+    /// Checks that writing may continue, with `more` bytes to come.
     #[cold]
     #[inline(never)]
     fn look(&mut self, more: usize) -> Written {

@@ -2,7 +2,7 @@
 //!
 //!     stack  1 the error handler | 2 "KEYS" | 3 "ARGV"
 //!
-//! stays unchanged between calls.
+//! Between calls the stack holds just these.
 
 use std::cell::Cell;
 use std::ffi::{CStr, c_int};
@@ -55,7 +55,7 @@ struct Garbage {
     cycles_left: u8,
 }
 
-/// So much beyond what was alive is worth a collection.
+/// So many bytes more than after the last collection are worth another one.
 const GARBAGE_MIN: usize = 256 * 1024;
 
 /// Stack height between calls.
@@ -84,8 +84,8 @@ impl Vm {
         }
     }
 
-    /// Between scripts: collects what they have left, if it is much, until `ticks` of the cycle
-    /// counter have passed. It goes on with the next call.
+    /// Between scripts: collects their garbage, if it is much, until `ticks` of the cycle counter
+    /// have passed. The next call continues.
     pub fn collect_garbage(&self, ticks: u64) {
         let mut garbage = self.garbage.get();
         if garbage.cycles_left == 0 {
