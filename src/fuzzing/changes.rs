@@ -16,7 +16,7 @@ pub fn changes(bytes: &[u8]) {
     }
 }
 
-/// The end of each unit with the number of its changes; `None` at the end: what follows is no
+/// The end of each unit with the number of its changes; `None` at the end: the rest is no
 /// stream.
 fn units(stream: &[u8], piece: usize) -> Vec<Option<(u64, usize)>> {
     let mut units = Units::new(0, Context::default());

@@ -1,5 +1,5 @@
-//! The cluster bus and nodes.conf: any bytes are refused or read, and what was read is written and
-//! read again as the same.
+//! The cluster bus and nodes.conf: any bytes are refused or read; after a read, writing and reading
+//! again gives the same.
 
 use super::input::Input;
 use crate::cluster::fuzzing::{
@@ -20,8 +20,8 @@ const FILES: [&[u8]; 3] = [
     include_bytes!("../../tests/data/cluster/valkey-9.1-nodes.conf"),
 ];
 
-/// Byte one: what is known of the sender, and whether the rest is a link's bytes or decisions that
-/// change messages.
+/// Byte one: the receiver's knowledge of the sender, and whether the rest is a link's bytes or
+/// decisions that change messages.
 pub fn cluster_bus(bytes: &[u8]) {
     let mut input = Input::new(bytes);
     let choice = input.byte();

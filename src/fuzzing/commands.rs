@@ -167,7 +167,7 @@ impl Play {
         }
     }
 
-    /// Expires what neither has deleted yet, then compares both.
+    /// Expires keys that neither has deleted yet, then compares both.
     pub fn compare(&mut self) {
         let clients = self.clients;
         clients

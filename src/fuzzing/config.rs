@@ -1,4 +1,4 @@
-//! Configuration files: any text loads or is refused, and what was loaded survives a rewrite.
+//! Configuration files: any text loads or is refused, and loaded settings survive a rewrite.
 
 use super::input::Input;
 use crate::config::{Config, DIRECTIVES, Loaded, Problem, Sources, load};

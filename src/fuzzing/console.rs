@@ -7,7 +7,7 @@ use crate::console::doors::Doors;
 use crate::console::http::{self, BODY_BYTES_MAX, HEAD_BYTES_MAX, Parsed};
 use crate::console::json;
 
-/// The first byte chooses what the rest is: a request, a call's body, a reply.
+/// The first byte chooses how the rest is read: as a request, a call's body, a reply.
 pub fn console(bytes: &[u8]) {
     let mut input = Input::new(bytes);
     match input.byte() % 3 {

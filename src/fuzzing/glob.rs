@@ -1,4 +1,4 @@
-//! Globs: the matcher agrees with what a pattern's shape implies, and terminates.
+//! Globs: the matcher agrees with the shape of a pattern, and terminates.
 
 use super::input::Input;
 use crate::base::glob::{is_literal, matches};

@@ -68,7 +68,7 @@ fn dumped(bed: &mut Testbed, key: &[u8]) -> Vec<u8> {
     reply[begin..reply.len() - 2].to_vec()
 }
 
-/// The payload, without version and checksum, of what these commands make of the key `k`.
+/// The payload of the key `k` after these commands, without version and checksum.
 fn made(lines: &[&str], kind: u8) -> Vec<u8> {
     let mut bed = Testbed::unheard();
     for line in lines {

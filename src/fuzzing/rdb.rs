@@ -43,7 +43,7 @@ impl Loader for Taker {
     }
 }
 
-/// The contents of a valid file; what was read before an error must be sound, too.
+/// The contents of a valid file; contents read before an error must be sound, too.
 pub(super) fn load(file: &[u8]) -> Result<Keyspace, RdbError> {
     let mut taker = Taker(Keyspace::new(DATABASES as usize));
     let options = ReadOptions {

@@ -120,8 +120,8 @@ fn run_all(play: &mut Play, payload: &[u8], choices: &[u8]) {
     }
 }
 
-/// Restores by the limits that the first RESTORE had: the form that others lead to may refuse what
-/// was not looked at, such as a field that comes twice.
+/// Restores by the limits of the first RESTORE: by others the value may get an encoding whose
+/// checks refuse it, such as for a field that comes twice.
 fn restore_again(play: &mut Play, key: &[u8], payload: &[u8]) {
     let limits = play.set_limits(Limits::default());
     assert!(restore(play, key, payload), "it was taken before");
@@ -165,7 +165,7 @@ fn forget_signs_of_zero(bed: &mut Testbed, key: &[u8]) {
     }
 }
 
-/// A strict RESTORE takes what DUMP gives, and makes the same value of it.
+/// A strict RESTORE accepts the payload of DUMP, and makes the same value of it.
 fn survives_payloads(mut bed: Testbed) {
     const COPY: &[u8] = b"a copy";
     bed.reconnect();
@@ -222,7 +222,7 @@ fn survives_files(mut bed: Testbed) {
     assert_same(&mut bed, &mut repeated, "the log");
 }
 
-/// Both hold the same; what differs is shown.
+/// Asserts that both hold the same; shows the differences.
 fn assert_same(one: &mut Testbed, other: &mut Testbed, what: &str) {
     let mut beds = [one, other];
     let digests = beds.each_mut().map(|bed| bed.run("DEBUG DIGEST"));

@@ -68,7 +68,7 @@ pub(super) enum Act<'a> {
     /// A client of the server writes.
     Client(u8),
     Open,
-    /// Stops or resumes reading what the server sends to this link.
+    /// Stops or resumes reading this link.
     Deafen,
 }
 
@@ -149,9 +149,9 @@ pub(super) trait Play: Sized {
     /// Starts the server, with options of the tape's first byte.
     fn begin(how: u8) -> Self;
     fn step(&mut self, step: Step<'_>);
-    /// Asserts what holds after each step.
+    /// Asserts the properties that hold after each step.
     fn check(&mut self);
-    /// Ends the links, and asserts what holds then.
+    /// Ends the links, and asserts the properties that hold then.
     fn end(self, half_open: bool) -> Played;
 }
 
@@ -309,7 +309,7 @@ impl Site {
         self.run();
     }
 
-    /// Sends a command; returns what the client has got by then.
+    /// Sends a command; returns the bytes that the client has received by then.
     fn ask(&mut self, words: &[&[u8]]) -> Vec<u8> {
         let mut request = Vec::new();
         crate::resp::write_request(&mut request, words.iter().copied());
@@ -335,7 +335,7 @@ impl Site {
     }
 }
 
-/// Writes a link's bytes as its step says, with turns of the server in between.
+/// Writes a link's bytes by its step, with turns of the server in between.
 fn write_step(site: &mut Site, end: &mut End, act: Act<'_>) {
     let (first, rest) = match act {
         Act::Say(bytes) => bytes.split_at(0),

@@ -66,7 +66,7 @@ struct PrimaryPlay {
     was_online: bool,
     /// The primary has begun a snapshot, or has continued the stream, on some link.
     may_change: bool,
-    /// The primary has said that clients pause.
+    /// The primary has sent a CLIENT PAUSE.
     pauses: bool,
 }
 

@@ -54,8 +54,9 @@ struct ReplicaPlay {
 /// Plays the replicas of a server with options of a tape's first byte, while a client writes.
 ///
 /// - The server does not fail an assertion, and rests after each step.
-/// - The backlog ends at the offset, has what replicas that are online still need, and is no longer
-///   than its size and what they need.
+/// - The backlog ends at the offset, has the bytes that online replicas still need, and is no
+/// longer
+///   than its size and these bytes.
 /// - When the replicas are gone or silent, it has none, and a client is answered.
 pub fn hostile_replica(bytes: &[u8]) -> Played {
     play::<ReplicaPlay>(bytes)
