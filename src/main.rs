@@ -1,6 +1,6 @@
 //! The program: reads its arguments and hands the command table to the server.
 //!
-//!     name and arguments -> container's file, a tool's name -> daemon::start -> what is to be run
+//!     name and arguments -> container's file, a tool's name -> daemon::start -> the work to run
 //!
 //! The name of the program chooses the mode (a Sentinel, Redis's and Valkey's tools, the entry
 //! point of the container image) and the dialect. A report on standard output does not depend on
@@ -136,7 +136,7 @@ fn names_no_file(arguments: &[OsString]) -> bool {
 }
 
 /// The arguments of a Sentinel. `--sentinel` directives for the image's file count only at its
-/// first start: from then on they are in the file, with what has changed since.
+/// first start: from then on they are in the file, with later changes.
 fn sentinel_in_container(
     arguments: Vec<OsString>,
     exists: impl Fn(&Path) -> bool,
