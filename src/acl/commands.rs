@@ -1,5 +1,16 @@
 //! The names that rules can use: the table's commands by their original names, the reserved
 //! commands, and the categories.
+//!
+//!     number: 0 .. built        the rows of the table, in its order
+//!             built .. COMMANDS_MAX      reserved commands that the table lacks (`reserved`)
+//!
+//! Invariants
+//!   1. A family is the command and its subcommands; a category has whole families, whatever the
+//!      categories of the subcommands.
+//!   2. A reserved subcommand has a container here; without one it cannot be named.
+//!
+//! Cost: built once at start; a lookup by name is one hash, families and categories are bits to
+//! copy.
 
 use std::collections::HashMap;
 
