@@ -22,7 +22,7 @@ pub const WRITER_WAIT: Duration = Duration::from_secs(1);
 /// The file's bytes, or why there are none.
 pub fn read(path: &Path, bytes_max: u64, writer_wait: Duration) -> Result<Vec<u8>, String> {
     let system = |error: io::Error| system_text(&error);
-    // Otherwise a pipe without a writer holds the opening itself.
+    // Without it, opening a pipe waits for a writer.
     let nonblocking = OFlags::NONBLOCK.bits() as i32;
     let file = OpenOptions::new()
         .read(true)

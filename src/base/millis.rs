@@ -5,7 +5,7 @@
 pub struct Millis(i64);
 
 impl Millis {
-    /// Of a directive in milliseconds.
+    /// The time of a directive in milliseconds.
     pub const fn of_ms(ms: u64) -> Millis {
         Millis(if ms > i64::MAX as u64 {
             i64::MAX
@@ -14,7 +14,7 @@ impl Millis {
         })
     }
 
-    /// Of a directive in seconds.
+    /// The time of a directive in seconds.
     pub const fn of_s(seconds: u64) -> Millis {
         Millis::of_ms(seconds.saturating_mul(1000))
     }

@@ -20,7 +20,7 @@ impl Registers {
         &self.all[..self.len]
     }
 
-    /// Of the interrupted code. Allocates nothing.
+    /// The registers of the interrupted code. Allocates nothing.
     #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
     pub fn of(context: &libc::ucontext_t) -> Registers {
         const NAMES: [(&str, i32); 18] = [
@@ -50,7 +50,7 @@ impl Registers {
         registers
     }
 
-    /// Of the interrupted code. Allocates nothing.
+    /// The registers of the interrupted code. Allocates nothing.
     #[cfg(all(target_os = "linux", target_arch = "aarch64"))]
     pub fn of(context: &libc::ucontext_t) -> Registers {
         const NAMES: [&str; 31] = [

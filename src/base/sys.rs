@@ -145,7 +145,7 @@ pub struct SignalFacts {
     pub address: usize,
     /// The sender, if it is a process.
     pub sender: Option<(i32, u32)>,
-    /// Of the interrupted code.
+    /// The registers of the interrupted code.
     pub registers: Registers,
 }
 

@@ -55,7 +55,7 @@ pub fn parse_digits(text: &[u8]) -> Option<u64> {
     });
     match text.len() {
         0 => None,
-        // So many cannot overflow.
+        // Up to 19 digits cannot overflow.
         1..=19 => digits.try_fold(0, |n, digit| Some(10 * n + digit?)),
         _ => digits.try_fold(0u64, |n, digit| n.checked_mul(10)?.checked_add(digit?)),
     }
