@@ -107,8 +107,8 @@ impl KeyPlan {
         !matches!(self.told_by, ToldBy::NoKeys)
     }
 
-    /// Where the command's only key is, if all its forms have exactly one there; its access may
-    /// depend on the arguments.
+    /// The position of the command's only key, if all its forms have exactly one there; its access
+    /// may depend on the arguments.
     #[inline]
     pub fn only_key_at(&self) -> Option<usize> {
         self.only_key_at.map(usize::from)
