@@ -9,7 +9,7 @@
 //!
 //! # Dialects
 //!
-//! Where Redis and Valkey differ and both cannot be had, one table decides: each row is a method of
+//! If Redis and Valkey differ and both cannot be had, one table decides: each row is a method of
 //! `Dialect` with two values, and code asks it at the point where the difference shows
 //! (`server.config.dialect`; commands of data `Db::dialect`), never before. The directive counts at
 //! start only: scripts' libraries are built by it and the reader takes its defaults once all lines
@@ -68,7 +68,7 @@ differences! {
     /// The `valkey_version` of INFO, of scripts, and of a replica's handshake: without it Valkey
     /// sends no fields that expire.
     valkey_version: Option<&'static str> = None, Some(VALKEY_VERSION);
-    /// How the error begins of a script's command whose keys another node of the cluster serves.
+    /// The first words of the error for a script's command whose keys another node serves.
     script_attempted: &'static str = "Script attempted", "Attempted";
     /// That error distinguishes a slot without an owner, and a second slot.
     names_slots_in_script: bool = true, false;

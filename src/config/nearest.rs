@@ -17,7 +17,7 @@ const EDITS_MAX: usize = 3;
 /// A longer word is no mistyped name.
 const LETTERS_MAX: usize = 64;
 
-/// How many letters must be put in, left out, replaced or swapped with the next to make `b` of `a`.
+/// The number of insertions, removals, replacements and swaps of neighbours that make `b` of `a`.
 fn edits(a: &[u8], b: &[u8]) -> usize {
     if a.len().abs_diff(b.len()) > EDITS_MAX {
         return usize::MAX;

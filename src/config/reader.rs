@@ -454,8 +454,8 @@ impl Reader {
 }
 
 impl Config {
-    /// How many databases this server has: a cluster of Valkey's kind by a directive of its own,
-    /// one of Redis's kind has a single one.
+    /// The number of databases: in a cluster of Valkey's kind by a directive of its own, in one of
+    /// Redis's kind a single one.
     pub fn databases_served(&self) -> u32 {
         match (self.cluster_enabled, self.dialect) {
             (false, _) => self.databases,
