@@ -34,7 +34,7 @@ pub enum Named {
 }
 
 impl Doors<'_> {
-    /// How `Host` names this server; `None`: the name is another one's.
+    /// How `Host` names this server; `None`: it names another one.
     pub fn named(&self, host: &str) -> Option<Named> {
         let name = without_port(host)?;
         if name.eq_ignore_ascii_case("localhost") {

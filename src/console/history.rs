@@ -8,7 +8,7 @@ use std::collections::VecDeque;
 
 use super::json;
 
-/// How rows are joined.
+/// The way to join the values of rows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Joined {
     /// The last: a level.

@@ -200,7 +200,7 @@ fn names(list: &str, wanted: &str) -> bool {
     })
 }
 
-/// Of every answer. With `trusted-types 'none'` no text can become markup or code.
+/// Headers of every answer. With `trusted-types 'none'` no text can become markup or code.
 const SECURITY: &str = "Content-Security-Policy: default-src 'none'; script-src 'self'; \
      style-src 'self'; img-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'; \
      frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types 'none'\r\n\
