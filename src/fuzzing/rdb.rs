@@ -400,7 +400,7 @@ mod tests {
                     let total = Some(changed.len() as u64);
                     let (got, _) = in_pieces(&changed, total, &mut cut);
                     assert!(got == expected, "{got:?} {expected:?} {changed:x?}");
-                    // Of unknown length a file may also end too early.
+                    // A file of unknown length may also end too early.
                     let (got, _) = in_pieces(&changed, None, &mut cut);
                     let as_expected = got.1.is_none() || got == expected;
                     assert!(as_expected, "{got:?} {expected:?} {changed:x?}");

@@ -55,8 +55,7 @@ struct ReplicaPlay {
 ///
 /// - The server does not fail an assertion, and rests after each step.
 /// - The backlog ends at the offset, has the bytes that online replicas still need, and is no
-/// longer
-///   than its size and these bytes.
+///   longer than its size and these bytes.
 /// - When the replicas are gone or silent, it has none, and a client is answered.
 pub fn hostile_replica(bytes: &[u8]) -> Played {
     play::<ReplicaPlay>(bytes)
