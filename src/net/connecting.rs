@@ -173,7 +173,7 @@ impl Connecting {
                 return Ok(Some(Stream::Tls(link)));
             }
             let waits = if link.is_handshaking() {
-                // Nothing fits: bytes that follow the handshake stay in the link.
+                // The buffer is empty: bytes after the handshake stay in the link.
                 match link.fill(&mut []) {
                     Ok((_, false)) if link.is_handshaking() => {
                         return Err(ErrorKind::UnexpectedEof.into());

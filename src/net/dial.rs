@@ -1,5 +1,10 @@
 //! A blocking outgoing connection, each step with a time limit, with TLS if configured: for
 //! commands that talk to another server while all clients wait (MIGRATE), and for tools.
+//!
+//! The limit of `connect` covers all addresses of the host and the handshake; that of `send` is one
+//! for each 64 KiB; `read_into` has an end. Resolving the name has no limit. A limit that has
+//! passed is `TimedOut`, whatever the system calls it. Links of the loop never use this: see
+//! `connecting`.
 
 use std::io::{self, Read, Write};
 use std::net::{IpAddr, Ipv4Addr, TcpStream, ToSocketAddrs};

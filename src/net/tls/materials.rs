@@ -98,7 +98,7 @@ pub struct Materials {
     pub client_facts: Option<Facts>,
     /// The authority that expires first.
     pub authority_facts: Option<Facts>,
-    /// Of the files' contents.
+    /// A digest of the files' contents.
     pub fingerprint: [u8; 32],
 }
 
@@ -480,8 +480,8 @@ impl ResolvesServerCert for Only {
     }
 }
 
-/// Of two certificates the one whose signature the client prefers; if it can verify neither, the
-/// first.
+/// Chooses from two certificates the one whose signature the client prefers; the first, if it can
+/// verify neither.
 #[derive(Debug)]
 struct EitherKey {
     keys: [Arc<CertifiedKey>; 2],
