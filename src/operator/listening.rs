@@ -1,5 +1,12 @@
 //! Finds where a process on this machine listens, from the kernel's tables: for health checks that
 //! know a server by its process and not by its settings, for example in a container.
+//!
+//!     /proc/PID/fd          inodes of its sockets
+//!     /proc/PID/net/...     listening sockets with their inodes: tcp, tcp6, unix
+//!
+//! A process's own tables are those of its network namespace. A wildcard address becomes a local
+//! one. Only Linux has these files; a table that is missing counts as empty, and one is read up to
+//! 16 MiB.
 
 use std::collections::HashSet;
 use std::fs;

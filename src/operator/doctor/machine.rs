@@ -1,5 +1,10 @@
-//! The machine that the doctor runs on, which matters if the server runs there too: kernel
-//! settings and free space.
+//! The machine that the doctor runs on, which matters if the server runs there too: kernel settings
+//! and free space.
+//!
+//! Readings come from `/proc`, `/sys` and one statvfs; an unreadable one is `None`, and its check
+//! gives no finding. The server's process is recognized by its id and executable, as the id may be
+//! another process here; without it only the checks before a start are made. The server's own
+//! figures are checked in `service`.
 
 use std::fs;
 use std::path::PathBuf;

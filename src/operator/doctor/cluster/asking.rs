@@ -13,7 +13,7 @@ use crate::operator::doctor::group::caller::{Caller, Limits};
 use crate::operator::doctor::group::facts::{Address, Fault, Fields, fields, info, time_us};
 use crate::resp::ReplyValue;
 
-/// Of everything, in time limits of a step.
+/// The time limit of the whole, in time limits of a step.
 const STEPS: u32 = 10;
 
 /// The replies of all nodes of the target's cluster. Fails if the target does not answer, or is no

@@ -109,7 +109,7 @@ impl Node {
 /// See the module.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct View {
-    /// Whose view it is.
+    /// The id of the node that has this view.
     pub me: String,
     /// By id; handshakes are left out.
     pub nodes: BTreeMap<String, Node>,

@@ -1,5 +1,11 @@
 //! Logins and permissions: those of the Sentinels at the data nodes, of the data nodes at each
 //! other, and our own.
+//!
+//! Checks, in the order of the report: data nodes that refuse our login, data nodes that answer us
+//! and not the Sentinels, commands that the Sentinels' users may not run, nodes where ACL DRYRUN is
+//! not allowed to us, and nodes without `masterauth` that could not follow a primary with a
+//! password. Nodes that are alike share one finding. Permissions are tried in `asking`, never by a
+//! command itself.
 
 use std::collections::BTreeMap;
 

@@ -18,7 +18,7 @@ use crate::config::Login;
 use crate::operator::Target;
 use crate::resp::ReplyValue;
 
-/// Of everything, in time limits of a step.
+/// The time limit of the whole, in time limits of a step.
 const STEPS: u32 = 10;
 /// Servers that are asked at the same time.
 const THREADS_MAX: usize = 16;

@@ -19,9 +19,9 @@ const BOUNDS: ReplyBounds = ReplyBounds {
 /// Time limits.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::operator::doctor) struct Limits {
-    /// Of each step: connecting, one command.
+    /// The time for each step: connecting, one command.
     pub step: Duration,
-    /// Of everything.
+    /// The end of all steps.
     pub end: Instant,
 }
 

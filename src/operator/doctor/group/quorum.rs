@@ -1,5 +1,14 @@
 //! Whether enough Sentinels can agree: that a primary is down (the quorum), and on the one of them
 //! that fails over (a majority of all that are known).
+//!
+//!     known       Sentinels that any of them counts, gone ones included
+//!     needed      more than half of them, and at least the quorum: the votes of a leader
+//!     answering   Sentinels that answer here and watch the primary
+//!
+//! Checks: the replies of CKQUORUM, the majority, Sentinels that do not answer, numbers that make
+//! failovers impossible or unsafe, Sentinels on one host, and TILT. A way that is closed from here
+//! may be open for the Sentinels, so their own replies stand beside the count. Settings:
+//! `agreement`.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -218,7 +227,7 @@ fn numbers(watch: &Watch<'_>, votes: &Votes, to: &mut Vec<Finding>) {
 fn hosts(watch: &Watch<'_>, votes: &Votes, to: &mut Vec<Finding>) {
     let mut hosts: BTreeMap<&str, usize> = BTreeMap::new();
     for id in watch.known() {
-        // Where the others reach it, which is not always where it was asked.
+        // Its address as the others know it, which may not be the one that was asked.
         let peers = watch.views.iter().flat_map(|(_, view)| &view.peers);
         let mut named = peers
             .filter(|peer| text(peer, "runid") == id)
