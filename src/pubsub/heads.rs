@@ -23,7 +23,7 @@ pub(super) struct Heads<T> {
     table: HashTable<Head<T>>,
     /// The number of heads of each length.
     lengths: BTreeMap<usize, usize>,
-    /// Where the polynomials are evaluated.
+    /// The point at which polynomials are evaluated.
     point: u64,
 }
 
