@@ -39,11 +39,11 @@ pub struct Introduction {
     pub dual_channel: bool,
     /// It can receive both compressed (Valkey 9.2).
     pub lz4: bool,
-    /// Of log lines; in Valkey's it names its release.
+    /// The dialect of log lines; in Valkey's the replica names its release.
     pub dialect: crate::config::Dialect,
     /// Its id as a node of a cluster, if it announces one (Valkey).
     pub node_id: Option<Vec<u8>>,
-    /// Where its data is. `None`: it needs everything.
+    /// The position of its data. `None`: it needs everything.
     pub from: Option<Position>,
     /// A former primary asks the replica at the other end to take over (FAILOVER).
     pub failover: bool,

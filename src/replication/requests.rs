@@ -96,9 +96,9 @@ fn number(bytes: &[u8], at: &mut usize, mark: u8, max: u64) -> Result<u64, NoReq
     }
 }
 
-/// Where the first request of a stretch that may begin inside of one is: the first place from which
-/// a whole request can be read, and no invalid one after it. O(bytes), unless values look like
-/// requests.
+/// The place of the first request in a stretch that may begin inside of one: the first place from
+/// which a whole request can be read, and no invalid one after it. O(bytes), unless values look
+/// like requests.
 pub fn align(bytes: &[u8]) -> usize {
     let is_begin = |at: &usize| {
         let rest = &bytes[*at..];

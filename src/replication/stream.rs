@@ -67,7 +67,7 @@ pub struct Stream {
     backlog: Option<Backlog>,
     /// Reused memory for a unit that no log takes.
     scratch: Vec<u8>,
-    /// Of the consumers of the stream.
+    /// The cursors of the consumers of the stream.
     pub cursors: Cursors,
 }
 

@@ -14,7 +14,7 @@ use crate::replication::ReplOffset;
 const CURSORS_MAX: usize = 1024;
 const NAME_BYTES_MAX: usize = 256;
 
-/// Where a consumer is.
+/// The position of a consumer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Cursor {
     /// All changes up to here are acknowledged.

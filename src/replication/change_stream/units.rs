@@ -79,7 +79,7 @@ pub struct Units {
     /// No request ends before there are so many bytes.
     wanted: usize,
     context: Context,
-    /// Of the open unit, or of the one that was given last.
+    /// The changes of the open unit, or of the one that was given last.
     changes: Vec<Change>,
     /// The context where the open transaction begins.
     before: Option<Context>,

@@ -38,7 +38,7 @@ const FLAG_INDEPENDENT: u8 = 0x20;
 const FLAG_BLOCK_SUM: u8 = 0x10;
 const FLAG_CONTENT_SIZE: u8 = 0x08;
 const FLAG_CONTENT_SUM: u8 = 0x04;
-/// Of a block's length: its bytes are stored as they are.
+/// The bit of a block's length for bytes that are stored as they are.
 const STORED: u32 = 1 << 31;
 /// How far back a block can refer.
 const WINDOW_BYTES: usize = 64 * 1024;

@@ -94,7 +94,7 @@ pub struct Unpacker {
     output: Vec<u8>,
     len: usize,
     given: usize,
-    /// Nothing is given out after it.
+    /// The first damage: nothing is given out after it.
     damage: Option<Damage>,
 }
 
