@@ -33,9 +33,9 @@ use crate::base::memory::pin::Pinned;
 /// Errors that a command has written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Errors {
-    /// Its own, which must be counted.
+    /// Errors of its own, which must be counted.
     pub own: u32,
-    /// Of commands it has run, which are counted already.
+    /// Errors of commands that it has run, which are counted already.
     pub repeated: u32,
 }
 
@@ -135,7 +135,7 @@ impl Bounded {
     }
 }
 
-/// How long a reply with a limit of its own has become.
+/// The length of a reply with a limit of its own, against that limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Extent {
     Within,
