@@ -1,5 +1,12 @@
 //! Functions of Lua's base library that scripts get in another form: those that would bypass a
 //! guard, compile code, or catch the error that ends a script.
+//!
+//!     guards     rawget, rawset, next, pairs see the table under a guard, or refuse to write to it
+//!     compile    load, loadstring get text only, bounded by the memory left (eight times its size)
+//!     errors     pcall, xpcall do not catch the end of a script; its handler is not called then
+//!
+//! The handler of a script's last error is here, too. Cost: that of the originals and a look at the
+//! guard; `pairs` copies a guarded table, and is LuaJIT's own for others, as that is faster.
 
 use super::chunk;
 use super::effort;

@@ -1,5 +1,9 @@
 //! Functions of `table`, `string`, `math` and `coroutine` that differ from LuaJIT's: they must not
 //! write to a guard, or must behave as in Lua 5.1.
+//!
+//! `install` replaces them once for each state, and removes LuaJIT's extensions. Random numbers are
+//! those of `lrand48` with a fixed seed, so that a script gives the same on every server. Functions
+//! that can run long live elsewhere: `sort`, `strings`, `format`, `coroutines`.
 
 use super::effort::Effort;
 use super::guard::check_writable;

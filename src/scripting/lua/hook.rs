@@ -42,7 +42,7 @@ static WATCHER: OnceLock<Thread> = OnceLock::new();
 static START: Once = Once::new();
 
 thread_local! {
-    /// This is the thread that runs scripts, which the watcher signals.
+    /// Whether this thread runs scripts: the watcher signals it.
     static OWNER: Cell<bool> = const { Cell::new(false) };
     /// The state of the script running on this thread; null between scripts.
     static STATE: AtomicPtr<ffi::lua_State> = const { AtomicPtr::new(ptr::null_mut()) };

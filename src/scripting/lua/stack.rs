@@ -638,9 +638,9 @@ pub enum Library {
 
 /// A place in a script.
 pub struct CodePlace {
-    /// As the chunk is named: `@user_script`.
+    /// The name of the chunk: `@user_script`.
     pub source: Vec<u8>,
-    /// As messages show it: `user_script`.
+    /// The name in messages: `user_script`.
     pub short: Vec<u8>,
     /// 0 or less if there is no line.
     pub line: c_int,
