@@ -36,7 +36,7 @@ pub struct PathHash(Box<Body>);
 #[derive(Default)]
 struct Body {
     root: Node,
-    /// Of the nodes below the root, their list in it, and all fields.
+    /// Bytes of the nodes below the root, of their list in it, and of all fields.
     bytes: usize,
     /// Fields of all paths.
     fields: usize,

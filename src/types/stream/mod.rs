@@ -105,7 +105,7 @@ impl Stream {
         self.0.last_id
     }
 
-    /// Of the first entry; `0-0` in an empty stream.
+    /// The ID of the first entry; `0-0` in an empty stream.
     pub fn first_id(&self) -> StreamId {
         self.0.first_id
     }

@@ -44,7 +44,7 @@ pub struct Names {
     start: End,
     end: End,
     most: usize,
-    /// Of the scan.
+    /// The cursor of the scan.
     cursor: u64,
     first: BTreeSet<Box<[u8]>>,
 }

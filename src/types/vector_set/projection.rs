@@ -169,7 +169,7 @@ pub struct Product {
 }
 
 impl Product {
-    /// Of a vector of the input's dimension.
+    /// The product of a projection and a vector of its input's dimension.
     pub fn new(projection: Projection, vector: Vec<f32>) -> Product {
         assert_eq!(vector.len(), projection.input_dim as usize);
         let sums = (projection.output_dim as usize).next_multiple_of(BLOCK);
@@ -186,7 +186,7 @@ impl Product {
         self.projection.is(projection)
     }
 
-    /// How long it takes, about.
+    /// The estimated time that it takes, nanoseconds.
     pub fn nanos(&self) -> usize {
         self.vector.len().saturating_mul(self.sums.len()) / self.per_nano()
     }

@@ -174,7 +174,7 @@ impl Yard {
         for (right, operator) in skips {
             before[right] = Some(operator);
         }
-        // Where each step is when those before it have their skips.
+        // The place of each step once the skips before it are put in.
         let mut moved = Vec::with_capacity(before.len());
         let mut added = 0;
         for (at, operator) in before.iter().enumerate() {

@@ -73,7 +73,7 @@ pub struct Filter {
 enum Step {
     Number(f64),
     Text(Range<u32>),
-    /// Some of `literals`.
+    /// A range of `literals`.
     Tuple(Range<u32>),
     /// One of `fields`.
     Field(u32),
