@@ -72,6 +72,8 @@ pub struct Plan {
     /// Bytes of the backlog, if there may be replicas.
     pub backlog: usize,
     pub value_bytes: usize,
+    /// How many times as many keys as usual: `FULL_SCALE`.
+    pub scale: usize,
     /// Keys at the start, and the bytes that `maxmemory` leaves for more.
     pub keys: usize,
     pub room: usize,
@@ -157,7 +159,8 @@ impl Plan {
             0
         };
         let value_bytes = *random.pick(&[300, 1000, 2000, 2000, 6000]);
-        let keys = (if grows { 3 << 20 } else { 2 << 20 }) / value_bytes;
+        let scale = super::super::number("FULL_SCALE").map_or(1, |scale| scale as usize);
+        let keys = scale * (if grows { 3 << 20 } else { 2 << 20 }) / value_bytes;
         // More than what counts besides keys may take (`world::beside_keys`).
         let room = backlog + (5 << 18) + random.below(512 << 10);
         let room = if grows { room + (4 << 20) } else { room };
@@ -212,6 +215,7 @@ impl Plan {
             grows,
             backlog,
             value_bytes,
+            scale,
             keys,
             room,
             events,

@@ -46,10 +46,18 @@ const LARGE: usize = 300_000;
 
 /// What besides keys counts towards the limit: a part of clients' buffers, the backlog up to its
 /// size, figures of commands, channels and tracked keys; and what is not known of clients while
-/// their commands run, a few percent of their buffers.
+/// their commands run, a few percent of their buffers. Nothing is granted beside many keys: there
+/// the percents say it all.
 fn beside_keys(plan: &Plan) -> usize {
-    (1 << 20) + plan.backlog
+    if plan.scale < LARGE_SCALE {
+        (1 << 20) + plan.backlog
+    } else {
+        0
+    }
 }
+
+/// The scale from which what counts besides keys must fit into the percents that may be missing.
+const LARGE_SCALE: usize = 20;
 
 /// How many keys a server has held.
 #[derive(Clone, Copy, Debug)]
