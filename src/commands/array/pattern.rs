@@ -562,6 +562,8 @@ mod tests {
         let mut text: Vec<u8> = (0..20_000).map(|_| rng.random_range(b'a'..=b'b')).collect();
         assert_eq!(fits_in_slices(expression, &text, GIVES_UP), (false, 1));
         text[100] = b'c';
+        // So that it fits with one more `c` at its end.
+        text[20_000 - 121] = b'a';
         for states_max in [GIVES_UP, STATES_MAX] {
             let (fits, slices) = fits_in_slices(expression, &text, states_max);
             assert!(!fits && slices > 100, "{slices}");
