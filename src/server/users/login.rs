@@ -15,7 +15,6 @@ use crate::keyspace::ClientId;
 use crate::resp::{Args, Reply};
 use crate::server::clients::client::{Client, ClientFlags};
 use crate::server::clients::ending::EndReason;
-use crate::server::execution::gates::{self, Asked, Stop};
 use crate::server::observe::client_line::client_line;
 use crate::server::origin::Origin;
 use crate::server::parts::users::NotIn;
@@ -151,19 +150,6 @@ impl World<'_> {
             user,
         };
         self.server.keep_event(event, self.client, self.reply);
-    }
-
-    /// EXEC: whether the user may still run a queued command.
-    pub fn permits_queued(&mut self, row: usize, args: Args<'_>) -> Result<(), CommandError> {
-        let asked = Asked::new(self.server, row, args, Origin::Exec);
-        match gates::pass(self, &asked) {
-            Ok(()) | Err(Stop::Postponed(_)) => Ok(()),
-            Err(Stop::Refused(error) | Stop::Elsewhere(error)) => {
-                let (client, server) = (&*self.client, &mut *self.server);
-                server.record_refused(client, (row, args), Origin::Exec, &error.line());
-                Err(error)
-            }
-        }
     }
 
     /// ACL SETUSER: makes or changes a user, by all of the rules or none. Connections that listen

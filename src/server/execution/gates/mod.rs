@@ -159,6 +159,21 @@ pub(in crate::server) fn pass(world: &mut World<'_>, asked: &Asked<'_>) -> Resul
     Ok(())
 }
 
+impl World<'_> {
+    /// EXEC: whether the user may still run a queued command.
+    pub fn permits_queued(&mut self, row: usize, args: Args<'_>) -> Result<(), CommandError> {
+        let asked = Asked::new(self.server, row, args, Origin::Exec);
+        match pass(self, &asked) {
+            Ok(()) | Err(Stop::Postponed(_)) => Ok(()),
+            Err(Stop::Refused(error) | Stop::Elsewhere(error)) => {
+                let (client, server) = (&*self.client, &mut *self.server);
+                server.record_refused(client, (row, args), Origin::Exec, &error.line());
+                Err(error)
+            }
+        }
+    }
+}
+
 /// A command's flags; for a command that runs a script, those that the script declares.
 fn effective(server: &Server, spec: &Spec, args: Args<'_>) -> Flags {
     if !spec.flags.intersects(RUNS_SCRIPT) {
