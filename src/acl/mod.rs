@@ -40,9 +40,9 @@
 //! that all its connections share. These have the flag `BUDGETED`, one of those that take a command
 //! the long way (`SLOW_PATH`), so other users' commands meet one more test of a flag only; theirs
 //! are asked in `users/budgets.rs` and take the short way again. One over its budget gets `HELD`:
-//! its command is postponed as for CLIENT PAUSE, and it is not read. It is in its account's queue,
-//! whose first ones `run/budgets.rs` lets on when 10 ms' worth is in the bucket, so that a flood
-//! does not wake the loop for each of its commands, each with a share. `work=` is a gate
+//! its command is postponed as for CLIENT PAUSE, and it is not read. It is in its account's queue:
+//! when 10 ms' worth is in the bucket, `run/budgets.rs` continues the first ones, each with a
+//! share, so that a flood does not wake the loop for each of its commands. `work=` is a gate
 //! (`gates/work.rs`): a row that may touch many elements has a function that counts them before it
 //! runs, with its handler's parser (`commands/work.rs`), and a test demands it, or an excuse, of
 //! every command on data. `reply=` is a limit of one reply (`Reply::begin_bounded`), which leaves
