@@ -13,7 +13,7 @@ use crate::resp::Args;
 /// The text in place of a secret.
 pub const REDACTED: &[u8] = b"(redacted)";
 
-/// Commands within commands that are looked into. It bounds the time that one line costs.
+/// Depth of commands within commands that are checked. It bounds the time for one line.
 const NESTED_MAX: usize = 4;
 
 /// The secrets among the arguments of one command.
