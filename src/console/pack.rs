@@ -42,7 +42,7 @@ impl Packing {
         })
     }
 
-    /// Goes on; the answer when all of it is compressed. O([`STEP_BYTES`]).
+    /// Compresses the next part; the answer when all of it is compressed. O([`STEP_BYTES`]).
     pub fn step(&mut self) -> Option<Answer> {
         let rest = &self.answer.body[self.at..];
         let step = &rest[..rest.len().min(STEP_BYTES)];
