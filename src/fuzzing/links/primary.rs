@@ -206,7 +206,7 @@ impl Play for PrimaryPlay {
 }
 
 impl PrimaryPlay {
-    /// A command of a client, while the link goes on.
+    /// A command of a client.
     fn ask(&mut self, what: u8) {
         const LINES: [&str; 8] = [
             "GET kept",

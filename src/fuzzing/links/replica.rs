@@ -182,7 +182,7 @@ impl ReplicaPlay {
         write_step(&mut self.site, &mut self.links[at], act);
     }
 
-    /// A command of a client, while the links go on.
+    /// A command of a client.
     fn write(&mut self, what: u8) {
         self.writes += 1;
         let number = self.writes.to_string();
