@@ -131,7 +131,7 @@ fn permissions(watch: &Watch<'_>, to: &mut Vec<Finding>) {
     }
 }
 
-/// Data nodes that do not let us look.
+/// Data nodes that do not allow us to check the rights.
 fn unchecked(watch: &Watch<'_>, to: &mut Vec<Finding>) {
     let mut found: BTreeMap<&str, Vec<&Address>> = BTreeMap::new();
     for (at, node) in watch.nodes() {
