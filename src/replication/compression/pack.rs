@@ -9,7 +9,7 @@ use super::{
     STORED, VERSION, header_sum, sum,
 };
 
-/// Bytes of a block at most.
+/// The most bytes of a block.
 pub const BLOCK_BYTES: usize = 64 * 1024;
 /// The frame's word for this size.
 const BLOCK_SIZE_WORD: u8 = 4 << 4;
@@ -18,7 +18,7 @@ const BLOCK_SIZE_WORD: u8 = 4 << 4;
 const TELLING_BYTES: usize = 1024;
 /// A block that shrinks by less than this part was not worth it.
 const GAIN_PART: usize = 8;
-/// Blocks that are stored at most, after some that were not worth it, before the next is tried.
+/// The most blocks that are stored without a try, after some that were not worth it.
 const SKIPPED_MAX: u32 = 16;
 
 /// See the module above. One serves any number of frames, block by block in any order: a block
@@ -29,7 +29,7 @@ const SKIPPED_MAX: u32 = 16;
 pub struct Packer {
     table: CompressTable,
     room: Vec<u8>,
-    /// Blocks that are still to be stored, and how many it was the last time.
+    /// Blocks that are still to be stored without a try, and their number the last time.
     to_skip: u32,
     skipped: u32,
 }
