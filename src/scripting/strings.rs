@@ -1,11 +1,11 @@
 //! `find`, `match`, `gmatch` and `gsub` of `string`, by the matcher of `pattern`.
 //!
-//! LuaJIT's own functions cannot be interrupted; these ask the host now and then whether to go on,
-//! and count copied bytes against the script's memory (`effort`). Offsets, truncations to C's int
-//! and errors are those of Lua 5.1: a pattern ends at its first NUL, a text does not. `gmatch`
-//! keeps text, pattern and position in the upvalues of its iterator. A replacement function or a
-//! metatable runs under protection, and its error ends `gsub`. Cost: that of the matcher, see
-//! `pattern`.
+//! LuaJIT's own functions cannot be interrupted; these ask the host now and then whether to
+//! continue, and count copied bytes against the script's memory (`effort`). Offsets, truncations to
+//! C's int and errors are those of Lua 5.1: a pattern ends at its first NUL, a text does not.
+//! `gmatch` keeps text, pattern and position in the upvalues of its iterator. A replacement
+//! function or a metatable runs under protection, and its error ends `gsub`. Cost: that of the
+//! matcher, see `pattern`.
 
 use super::effort::{self, Effort, LONG, check_room};
 use super::format;
