@@ -29,7 +29,7 @@ impl<'a> Walk<'a> {
         self.path.extend_from_slice(node.label.bytes());
     }
 
-    /// Goes on with the node at this place below the one reached.
+    /// Continues with the node at this place below the one reached.
     fn advance(&mut self, at: usize) {
         if let Some((_, next)) = self.levels.last_mut() {
             *next = at;

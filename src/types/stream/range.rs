@@ -31,8 +31,8 @@ impl Stream {
         }
     }
 
-    /// How many entries there are from `start` to `end`, both included, but no more than `enough`.
-    /// Beyond [`EXACT`] all those of the nodes count that the range touches.
+    /// The number of entries from `start` to `end`, both included, but no more than `enough`.
+    /// Beyond [`EXACT`], all entries of the nodes that the range touches are counted.
     ///
     /// O([`EXACT`] + nodes until there are enough).
     pub fn count_between(&self, start: StreamId, end: StreamId, enough: usize) -> usize {

@@ -61,7 +61,7 @@ impl Names {
         }
     }
 
-    /// Goes on for about `budget` names.
+    /// Continues for about `budget` names.
     pub fn step(&mut self, content: &Content, budget: usize) -> Progress {
         if self.most == 0 {
             return Progress::Done;

@@ -4,7 +4,8 @@
 //! needed. One from a file may be any, and is kept transposed, shared by copies. Several sums are
 //! made at once, each in the order of the input, so that it is the same as Redis's to the last bit.
 //!
-//! Cost: O(input * output), in slices (`Product`): 13 ms on a busy machine for the largest of Redis's matrices.
+//! Cost: O(input * output), in slices (`Product`): 13 ms on a busy machine for the largest of
+//! Redis's matrices.
 
 use std::sync::Arc;
 
@@ -198,7 +199,7 @@ impl Product {
         }
     }
 
-    /// Goes on for about so long.
+    /// Continues for about so many nanoseconds.
     pub fn step(&mut self, nanos: usize) -> Progress {
         let inputs = match &self.projection.weights {
             Weights::Hadamard(_) => INPUTS,
