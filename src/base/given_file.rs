@@ -2,8 +2,8 @@
 //!
 //! Invariants
 //!   1. No more than a bound is read: `/dev/zero` is an error, not the end of memory.
-//!   2. A pipe in the place of a file (`<(command)` of a shell) is read to its end, but its writer
-//!      is waited for only so long: a server that runs must not stop for want of one.
+//!   2. A pipe in the place of a file (`<(command)` of a shell) is read to its end, but the wait
+//!      for its writer is bounded: a server that runs must not stop for want of one.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read};
