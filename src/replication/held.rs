@@ -65,7 +65,7 @@ impl HeldStream {
         }
     }
 
-    /// The oldest bytes, at most so many.
+    /// Takes the oldest bytes, at most `most`.
     pub fn pop(&mut self, most: usize) -> Option<Vec<u8>> {
         let block = self.blocks.front()?;
         let end = block.len().min(self.taken.saturating_add(most.max(1)));
