@@ -123,7 +123,7 @@ impl Scripts {
         self.vm.as_ref().map_or(0, Vm::allocated)
     }
 
-    /// Between scripts: collects garbage for so many ticks, if there is much.
+    /// Between scripts: collects garbage for `ticks` of the cycle counter, if there is much.
     pub fn collect_garbage(&self, ticks: u64) {
         if let Some(vm) = &self.vm {
             vm.collect_garbage(ticks);
