@@ -36,7 +36,7 @@ const OFFSET: usize = 2;
 pub(super) struct Rules {
     /// Indexes of a slice.
     pub size: usize,
-    /// A sparse slice has up to so many values; 0: none is sparse.
+    /// The most values of a sparse slice; 0: none is sparse.
     pub sparse_max: usize,
     /// A dense slice with no more values becomes sparse.
     pub sparse_min: usize,
@@ -71,7 +71,7 @@ impl Form {
     }
 }
 
-/// Bytes of the blob of a text that needs slots of this width, at most.
+/// The most bytes of the blob of a text that needs slots of this width.
 fn blob_cost(need: usize) -> usize {
     crate::encodings::blob::Blob::memory_bytes_for(need)
 }

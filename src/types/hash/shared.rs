@@ -19,7 +19,7 @@ use crate::encodings::record::{Schema, SchemaRef};
 
 /// A hash with more fields has its names with it.
 pub(super) const FIELDS_MAX: usize = 64;
-/// How often a list of names is seen before it gets a schema.
+/// Occurrences of a list of names before it gets a schema.
 const REPEATS_MIN: u64 = 8;
 /// Lists that are remembered.
 const SEEN: usize = 1024;
@@ -29,7 +29,7 @@ const COUNT: u64 = (1 << COUNT_BITS) - 1;
 /// Schemas that are kept before unused ones are freed for the first time.
 const KEPT_MIN: usize = 64;
 
-/// When no schema can be made, unused ones are looked for after so many attempts.
+/// Refused attempts to make a schema between two searches for unused ones.
 const REFUSALS: u64 = 4096;
 
 /// The key is a hash already.
@@ -56,7 +56,7 @@ struct Shared {
     /// Hashes of lists without a schema, with their counts: [`SEEN`] of them from the first list
     /// on.
     seen: Box<[u64]>,
-    /// Unused schemas are freed when there are so many.
+    /// The number of schemas at which unused ones are freed.
     sweep_at: usize,
     /// Schemas that could not be made because there are too many.
     refused: u64,
@@ -114,7 +114,7 @@ impl Shared {
     }
 }
 
-/// How often a list of so many names is seen before it gets a schema. `None`: it gets none.
+/// Occurrences of a list of `names` names before it gets a schema. `None`: it gets none.
 #[inline]
 fn repeats_min(names: usize, limits: &Limits) -> Option<u64> {
     if names == 0 || names > FIELDS_MAX.min(limits.hash_max_listpack_entries) {

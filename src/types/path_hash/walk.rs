@@ -65,7 +65,7 @@ impl<'a> Walk<'a> {
         self
     }
 
-    /// The path with so many paths before it. O(depth).
+    /// The path with `rank` paths before it. O(depth).
     pub(super) fn at_rank(mut self, rank: usize) -> Walk<'a> {
         self.at_root = rank == 0;
         let mut node = self.root;

@@ -7,14 +7,14 @@ use crate::encodings::hnsw::{Found, Progress, Query, Scan, Search};
 /// The bounds of a search.
 #[derive(Debug)]
 pub struct Wanted {
-    /// Elements at most.
+    /// The most elements to find.
     pub count: usize,
     /// Candidates that are kept while searching, at least `count`.
     pub ef: usize,
     /// Similarities below 1 minus this are left out.
     pub epsilon: f32,
     pub filter: Option<Filter>,
-    /// Nodes that a search with a filter visits at most.
+    /// The most nodes that a search with a filter visits.
     pub filter_ef: usize,
     /// Compare with all elements.
     pub exact: bool,

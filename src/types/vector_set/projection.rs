@@ -37,7 +37,7 @@ const BLOCK: usize = 32;
 const PIECE: usize = 1 << 17;
 /// Inputs of a piece of Redis's matrix.
 const INPUTS: usize = PIECE / BLOCK;
-/// Products in a nanosecond, about, of Redis's matrix and of another, which comes from memory.
+/// Estimated products in a nanosecond: of Redis's matrix, and of another, which comes from memory.
 const PER_NANO: usize = 8;
 const PER_NANO_OF_MATRIX: usize = 2;
 
@@ -163,7 +163,7 @@ impl Projection {
 pub struct Product {
     projection: Projection,
     vector: Vec<f32>,
-    /// As many as are made at once, at least.
+    /// The sums, their number rounded up to a multiple of [`BLOCK`].
     sums: Vec<f32>,
     /// The piece that is next.
     at: usize,
