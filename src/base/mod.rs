@@ -1,6 +1,7 @@
 //! The base of every layer: formats that Redis defines to the last bit (numbers as text, glob), and
 //! machine resources: time, memory.
 
+pub(super) mod backoff;
 pub mod clock;
 pub mod given_file;
 pub mod glob;

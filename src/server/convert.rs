@@ -26,9 +26,9 @@ use crate::persistence::convert::{
 use crate::persistence::rdb::{Use, is_snapshot};
 use crate::scripting::{Libraries, Setup};
 use crate::server::parts::persist::loading::Progress;
+use crate::server::parts::run::signals::Signals;
 use crate::server::persist::aof::{AofLoader, CutEnd};
 use crate::server::process::log;
-use crate::server::start::signals::Signals;
 use crate::server::start::startup::command_table;
 use crate::server::state::call::Spec;
 use crate::server::state::world::{Engine, Load};

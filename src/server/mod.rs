@@ -10,8 +10,6 @@
 
 pub mod process;
 
-mod backoff;
-
 mod figures;
 
 mod origin;

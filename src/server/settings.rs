@@ -18,8 +18,8 @@ use crate::server::parts::{
 use crate::server::process::{self, FileLimit};
 use crate::server::state::Server;
 use crate::server::{
-    process::log,
-    start::{crash, listen},
+    observe::crash,
+    process::{listen, log},
 };
 use crate::types::Limits;
 

@@ -18,7 +18,7 @@ use crate::server::clients::client::Client;
 use crate::server::clients::session::Session;
 use crate::server::origin::Origin;
 use crate::server::parts::observe::recorder::{KeyEvent, Recorder, Stated};
-use crate::server::start::signals::Signals;
+use crate::server::parts::run::signals::Signals;
 use crate::server::state::call::CommandTable;
 use crate::server::state::world::Engine;
 

@@ -7,7 +7,7 @@ use crate::config::Config;
 use crate::keyspace::Keyspace;
 use crate::net::Listener;
 use crate::server::parts::cluster::{ClusterDriver, StateFile, moment};
-use crate::server::start::listen;
+use crate::server::process::listen;
 use crate::server::state::Server;
 
 /// Why this process cannot be a node. `Display` is the last line of the log.

@@ -25,8 +25,8 @@ use crate::server::clients::session::Session;
 use crate::server::execution::dispatch::{Outcome, after_reply};
 use crate::server::execution::upstream::{Applied, is_logged};
 use crate::server::observe::client_line::client_line;
+use crate::server::observe::crash;
 use crate::server::parts::clients::output_limits;
-use crate::server::start::crash;
 use crate::server::state::world::Engine;
 
 /// The reason why parsing ended, after the commands of the batch.

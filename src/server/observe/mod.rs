@@ -9,6 +9,7 @@ pub mod audit;
 pub mod client_line;
 pub mod closed;
 pub mod command_log;
+pub mod crash;
 pub mod info;
 pub mod metrics;
 pub mod not_counted;

@@ -6,6 +6,7 @@
 pub mod background;
 pub mod data_locks;
 pub mod file_limit;
+pub mod listen;
 pub mod locked_file;
 pub mod log;
 pub mod oom_score;

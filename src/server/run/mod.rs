@@ -415,7 +415,7 @@ mod tests {
 
     use super::*;
     use crate::net::{Address, Stream};
-    use crate::server::start::signals::Signals;
+    use crate::server::parts::run::signals::Signals;
 
     /// A loop with one client, whose other end is `socket`.
     pub(in crate::server) struct Peer {

@@ -12,8 +12,8 @@ use rustix::fs::{Access, OFlags, access, fcntl_getfl, fcntl_setfl};
 use crate::base::sys;
 use crate::config::system_text;
 use crate::sentinel::JobId;
+use crate::server::parts::run::signals::IGNORED;
 use crate::server::parts::sentinel::{SentinelDriver, moment};
-use crate::server::start::signals::IGNORED;
 use crate::server::state::Server;
 
 /// Writes as much as the pipe takes now, and closes it. A script need not read it.

@@ -6,9 +6,6 @@
 //! changed file; `crash` reports a broken process. Elsewhere: `crate::config` parses, `process` has
 //! the process's own settings, `persist::loading` the load.
 
-pub mod crash;
-pub mod listen;
 pub(super) mod opened;
 pub(super) mod reload;
-pub(super) mod signals;
 pub mod startup;

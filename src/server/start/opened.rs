@@ -13,7 +13,7 @@ use rustix::fs::{Access, OFlags, access};
 use crate::base::text::system_text;
 use crate::config::Config;
 use crate::server::parts::{clients::tls, observe::audit};
-use crate::server::{cluster, start::listen};
+use crate::server::{cluster, process::listen};
 
 /// The reasons why a start would fail or could keep nothing, one each.
 pub(in crate::server) fn faults(config: &Config) -> Vec<String> {

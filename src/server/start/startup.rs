@@ -35,6 +35,7 @@ use crate::server::cluster::Begun;
 use crate::server::parts::clients::tls::load as load_tls;
 use crate::server::parts::observe::audit::rules::Rules;
 use crate::server::parts::run::reload::Reload;
+use crate::server::parts::run::signals::Signals;
 use crate::server::parts::users;
 use crate::server::parts::users::load::rule_problem;
 use crate::server::process::DataLocks;
@@ -42,14 +43,14 @@ use crate::server::process::file_limit::FileLimit;
 use crate::server::process::pidfile::PidFile;
 use crate::server::process::supervised::Supervisor;
 use crate::server::run::Loop;
-use crate::server::start::signals::Signals;
 use crate::server::state::Server;
 use crate::server::state::call::{CommandTable, Spec};
 use crate::server::state::world::{Engine, Flow};
 use crate::server::{
-    process::{self, log},
+    observe::crash,
+    process::{self, listen, log},
     sentinel,
-    start::{crash, listen, opened},
+    start::opened,
 };
 
 /// Runs a server until it is asked to stop; returns the exit status. `program` is the name it was

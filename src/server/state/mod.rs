@@ -55,11 +55,11 @@ use crate::server::parts::persist::snapshot::save::Saving;
 use crate::server::parts::replication::Replication;
 use crate::server::parts::replication::changes::Changes;
 use crate::server::parts::run::reload::Reload;
+use crate::server::parts::run::signals::Signals;
 use crate::server::parts::run::turn::Turn;
 use crate::server::parts::sentinel::SentinelDriver;
 use crate::server::parts::users::Acl;
 use crate::server::process::DataLocks;
-use crate::server::start::signals::Signals;
 use crate::server::state::call::CommandTable;
 use crate::server::state::world::{Guest, NewGuest};
 

@@ -7,4 +7,5 @@
 
 pub mod pace;
 pub mod reload;
+pub(in crate::server) mod signals;
 pub mod turn;
