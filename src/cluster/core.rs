@@ -15,21 +15,21 @@
 //! (`election`, `votes`), the order of actions around a save (`actions`).
 
 use super::actions::{Action, Level, LinkId, Outbox};
-use super::blacklist::Blacklist;
+use super::bus::links::Links;
+use super::bus::secret::Secrets;
 use super::conf::Saved;
-use super::election::Election;
-use super::health::Health;
-use super::hearsay::Hearsay;
-use super::links::Links;
-use super::manual::Manual;
+use super::failover::election::Election;
+use super::failover::health::Health;
+use super::failover::manual::Manual;
+use super::failover::reports::Hearsay;
+use super::membership::blacklist::Blacklist;
+use super::membership::nodes::{ME, Node, NodeIndex, Nodes};
+use super::membership::strangers::Lines;
 use super::message::{Ip, NodeFlags, NodeId};
-use super::nodes::{ME, Node, NodeIndex, Nodes};
-use super::route::Viewer;
-use super::secret::Secrets;
+use super::ownership::route::Viewer;
+use super::ownership::slots::{Owners, ranges};
 use super::settings::Settings;
-use super::slots::{Owners, ranges};
 use super::stats::Stats;
-use super::strangers::Lines;
 use crate::config::Dialect;
 
 /// The period of `Cluster::tick`.
@@ -483,7 +483,7 @@ impl Cluster {
         let bus_port = announced(settings.bus_port, base.saturating_add(10_000));
         let bus_port = announced(settings.announce_bus_port, bus_port);
         let ip = Ip::parse(&settings.announce_ip).unwrap_or_default();
-        let names = super::nodes::Names {
+        let names = super::membership::nodes::Names {
             hostname: settings.announce_hostname.clone(),
             human: settings.announce_human_nodename.clone(),
             client_ipv4: settings.announce_client_ipv4.clone(),

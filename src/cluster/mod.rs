@@ -58,49 +58,29 @@
 //! - A door on the bus (`door`), and CLUSTER EXPLAIN (`explain`).
 
 mod actions;
-mod blacklist;
-mod claims;
+mod bus;
 mod commands;
 mod conf;
 mod core;
-mod door;
-mod election;
 mod explain;
-mod failure;
-mod gossip;
-mod health;
-mod hearsay;
-mod heartbeat;
-mod kept;
-mod links;
-mod manual;
-mod marks;
-mod meet;
+mod failover;
+mod membership;
 mod message;
-mod migration;
-mod nodes;
-mod receive;
+mod ownership;
 mod restart;
-mod roles;
-mod route;
-mod secret;
-mod send;
 mod settings;
 #[cfg(test)]
 mod simulation;
-mod slots;
 mod stats;
-mod strangers;
 #[cfg(test)]
 mod tests;
 mod view;
-mod votes;
 
 pub(crate) use actions::{Action, Level, LinkId};
+pub(crate) use bus::marks::SLOT_STATES;
 pub(crate) use conf::Saved;
 pub(crate) use core::{After, Cluster, Host, Now, Own, Primary, Switches, TICK_MS};
-pub(crate) use marks::SLOT_STATES;
-pub(crate) use route::{Keys, Redirect, Request, Viewer};
+pub(crate) use ownership::route::{Keys, Redirect, Request, Viewer};
 pub(crate) use settings::{Settings, bus_port, main_port};
 
 /// The types that the fuzz targets feed with any bytes.

@@ -15,9 +15,9 @@
 
 use super::conf::{OtherPort, Saved, SavedNode};
 use super::core::{Cluster, Now};
+use super::membership::nodes::{Address, ME, Names, Node, NodeIndex};
 use super::message::{NodeFlags, SLOTS};
-use super::nodes::{Address, ME, Names, Node, NodeIndex};
-use super::slots::ranges;
+use super::ownership::slots::ranges;
 
 impl Cluster {
     /// The text of nodes.conf as it is to be now. O(nodes).
@@ -148,7 +148,7 @@ impl Cluster {
             OtherPort::Tcp(_) => true,
             OtherPort::Tls(_) | OtherPort::NotSaid => false,
         };
-        node.address = super::links::address(is_tls, line.ip, (port, other, line.bus_port));
+        node.address = super::bus::links::address(is_tls, line.ip, (port, other, line.bus_port));
         node.names = Names {
             hostname: line.hostname.clone(),
             human: line.human_nodename.clone(),

@@ -9,8 +9,8 @@
 //! (`commands`), slots that stay after a failed move (`kept`).
 
 use super::core::{Cluster, Now, Switches};
+use super::membership::nodes::{ME, Node, NodeIndex};
 use super::message::{Kind, NodeFlags, NodeId, SLOTS};
-use super::nodes::{ME, Node, NodeIndex};
 
 impl Cluster {
     pub(crate) fn my_id(&self) -> NodeId {

@@ -3,8 +3,8 @@
 use std::fmt::Write as _;
 
 use crate::cluster::core::Cluster;
+use crate::cluster::membership::nodes::{ME, Node};
 use crate::cluster::message::{Kind, NodeFlags};
-use crate::cluster::nodes::{ME, Node};
 use crate::cluster::stats::Counts;
 
 /// The kinds in Redis's order, with their names there.

@@ -14,8 +14,8 @@
 use super::{Answer, Done, misused, number};
 use crate::cluster::actions::Action;
 use crate::cluster::core::{Cluster, Host};
+use crate::cluster::membership::nodes::{Address, ME};
 use crate::cluster::message::NodeFlags;
-use crate::cluster::nodes::{Address, ME};
 use crate::resp::Reply;
 
 const FORGET_MIN_MS: i64 = 1000;
@@ -216,7 +216,7 @@ impl Cluster {
         let Some(epoch) = number(text) else {
             return Err("ERR value is not an integer or out of range".into());
         };
-        let max = crate::cluster::claims::EPOCH_MAX;
+        let max = crate::cluster::ownership::claims::EPOCH_MAX;
         let Some(epoch) = u64::try_from(epoch).ok().filter(|&epoch| epoch <= max) else {
             return Err(format!("ERR Invalid config epoch specified: {epoch}"));
         };

@@ -20,7 +20,7 @@ mod slots_reply;
 pub(super) use slots_reply::SlotsReplies;
 
 use super::core::{After, Cluster, Host, Now};
-use super::nodes::NodeIndex;
+use super::membership::nodes::NodeIndex;
 use crate::resp::Reply;
 
 /// The outcome of a subcommand; an error is the reply's line.

@@ -3,7 +3,7 @@
 use super::{Answer, Done};
 use crate::cluster::conf::write_node;
 use crate::cluster::core::Cluster;
-use crate::cluster::nodes::NodeIndex;
+use crate::cluster::membership::nodes::NodeIndex;
 use crate::resp::Reply;
 
 impl Cluster {

@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 
 use super::Done;
 use crate::cluster::core::Cluster;
+use crate::cluster::membership::nodes::Node;
 use crate::cluster::message::NodeId;
-use crate::cluster::nodes::Node;
-use crate::cluster::route::Viewer;
-use crate::cluster::slots::ranges;
+use crate::cluster::ownership::route::Viewer;
+use crate::cluster::ownership::slots::ranges;
 use crate::resp::Reply;
 
 impl Cluster {

@@ -4,9 +4,9 @@ use super::membership::wrong_arguments;
 use super::{Answer, Done, number};
 use crate::cluster::actions::Action;
 use crate::cluster::core::Cluster;
+use crate::cluster::membership::nodes::ME;
 use crate::cluster::message::SLOTS;
-use crate::cluster::nodes::ME;
-use crate::cluster::slots::SlotSet;
+use crate::cluster::ownership::slots::SlotSet;
 
 impl Cluster {
     /// `ADDSLOTS slot ...`, `DELSLOTS slot ...`: all or none.

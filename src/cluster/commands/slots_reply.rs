@@ -2,9 +2,9 @@
 
 use super::Done;
 use crate::cluster::core::Cluster;
+use crate::cluster::membership::nodes::{Node, NodeIndex};
 use crate::cluster::message::SLOTS;
-use crate::cluster::nodes::{Node, NodeIndex};
-use crate::cluster::route::Viewer;
+use crate::cluster::ownership::route::Viewer;
 use crate::cluster::settings::Endpoint;
 use crate::resp::Reply;
 

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use super::{count, span};
 use crate::cluster::core::Cluster;
-use crate::cluster::manual::Obstacle;
+use crate::cluster::failover::manual::Obstacle;
+use crate::cluster::membership::nodes::{ME, Node, NodeIndex};
 use crate::cluster::message::NodeFlags;
-use crate::cluster::nodes::{ME, Node, NodeIndex};
 
 pub(super) fn lines(cluster: &Cluster) -> Vec<String> {
     let mut lines = my_election(cluster);

@@ -13,8 +13,8 @@ use std::collections::BTreeMap;
 
 use super::{count, span};
 use crate::cluster::core::Cluster;
+use crate::cluster::membership::nodes::{ME, Node, NodeIndex};
 use crate::cluster::message::NodeFlags;
-use crate::cluster::nodes::{ME, Node, NodeIndex};
 use crate::cluster::settings::Endpoint;
 
 /// A clock may be ahead by this, as seen by gossip that has whole seconds.

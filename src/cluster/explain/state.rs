@@ -2,8 +2,8 @@
 
 use super::{count, span};
 use crate::cluster::core::Cluster;
-use crate::cluster::health::Ill;
-use crate::cluster::nodes::ME;
+use crate::cluster::failover::health::Ill;
+use crate::cluster::membership::nodes::ME;
 
 pub(super) fn lines(cluster: &Cluster) -> Vec<String> {
     let mut lines = vec![myself(cluster), state(cluster)];

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use super::{count, span};
 use crate::cluster::core::Cluster;
-use crate::cluster::nodes::{ME, NodeIndex};
-use crate::cluster::slots::ranges;
+use crate::cluster::membership::nodes::{ME, NodeIndex};
+use crate::cluster::ownership::slots::ranges;
 
 /// Views differ for a moment after each change.
 const MOMENT_MS: i64 = 1000;

@@ -14,12 +14,12 @@
 
 use bytes::Bytes;
 
-use super::actions::{Action, LinkId};
-use super::core::Cluster;
-use super::message::{
+use super::super::actions::{Action, LinkId};
+use super::super::core::Cluster;
+use super::super::membership::nodes::{ME, NodeIndex};
+use super::super::message::{
     Body, Extensions, Header, Kind, Marks, Message, NodeFlags, NodeId, Proof, Vendor,
 };
-use super::nodes::{ME, NodeIndex};
 
 /// At most this many forgotten ids are in a greeting.
 const FORGOTTEN_MAX: usize = 64;
@@ -29,7 +29,7 @@ const ANNOUNCE_MS: i64 = 20;
 
 impl Cluster {
     /// Sends a PING, PONG or MEET.
-    pub(super) fn greet(&mut self, link: LinkId, kind: Kind) {
+    pub(in crate::cluster) fn greet(&mut self, link: LinkId, kind: Kind) {
         let Some(open) = self.links.get(link).filter(|link| link.is_open) else {
             return;
         };
@@ -94,7 +94,7 @@ impl Cluster {
     }
 
     /// The vendor of the node at the other end of a link.
-    pub(super) fn vendor(&self, to: Option<NodeIndex>) -> Vendor {
+    pub(in crate::cluster) fn vendor(&self, to: Option<NodeIndex>) -> Vendor {
         match to.and_then(|at| self.nodes.get(at)) {
             Some(node) if node.is_valkey() => Vendor::Valkey,
             Some(node) if node.takes_extensions => Vendor::Redis,
@@ -103,7 +103,7 @@ impl Cluster {
     }
 
     /// This node's header, which each message has. A replica's has its primary's epoch and slots.
-    pub(super) fn header(&self, marks: Marks) -> Header<'_> {
+    pub(in crate::cluster) fn header(&self, marks: Marks) -> Header<'_> {
         let me = self.me();
         let speaker = &self.nodes[me.primary.unwrap_or(ME)];
         let address = me.address;
@@ -143,12 +143,18 @@ impl Cluster {
     }
 
     /// Empty unless it is configured: others then take the address that they see.
-    fn announced_ip(&self) -> super::message::Ip {
-        super::message::Ip::parse(&self.settings.announce_ip).unwrap_or_default()
+    fn announced_ip(&self) -> super::super::message::Ip {
+        super::super::message::Ip::parse(&self.settings.announce_ip).unwrap_or_default()
     }
 
     /// Sends a message without gossip to one node, by the link that we have opened.
-    pub(super) fn send_bare(&mut self, at: NodeIndex, kind: Kind, marks: Marks, body: Body<'_>) {
+    pub(in crate::cluster) fn send_bare(
+        &mut self,
+        at: NodeIndex,
+        kind: Kind,
+        marks: Marks,
+        body: Body<'_>,
+    ) {
         let Some(link) = self.nodes.get(at).and_then(|node| node.out) else {
             return;
         };
@@ -162,7 +168,7 @@ impl Cluster {
     }
 
     /// Sends a message without gossip to all nodes. O(nodes), encoded once.
-    pub(super) fn broadcast(&mut self, kind: Kind, marks: Marks, body: Body<'_>) {
+    pub(in crate::cluster) fn broadcast(&mut self, kind: Kind, marks: Marks, body: Body<'_>) {
         let message = Message {
             kind,
             header: Some(self.header(marks)),
@@ -181,7 +187,7 @@ impl Cluster {
     /// Announces this node's state at once, to all nodes or to those of our shard. Those of the
     /// shard come first: a node that drops the keys of a slot that is claimed must not learn of the
     /// claim before the replicas do, which keep them if this node dies in between.
-    pub(super) fn announce(&mut self, only_shard: bool) {
+    pub(in crate::cluster) fn announce(&mut self, only_shard: bool) {
         let mut others = self.nodes.others();
         others.sort_by_key(|&at| !self.is_of_my_shard(at));
         for at in others {
@@ -197,7 +203,7 @@ impl Cluster {
 
     /// Announces a change of our own slots or epoch to all nodes at once; of many changes in a row,
     /// the later ones with the next tick.
-    pub(super) fn announce_change(&mut self) {
+    pub(in crate::cluster) fn announce_change(&mut self) {
         let now = self.ms();
         if now - self.announced >= ANNOUNCE_MS {
             self.announced = now;
@@ -207,13 +213,13 @@ impl Cluster {
         }
     }
 
-    pub(super) fn broadcast_fail(&mut self, id: NodeId) {
+    pub(in crate::cluster) fn broadcast_fail(&mut self, id: NodeId) {
         self.broadcast(Kind::Fail, Marks::empty(), Body::Fail(id));
     }
 
     /// Sends a node the slots and the epoch of another, because it has claimed one of them by an
     /// older epoch. Slots that their owner does not claim any more are left out.
-    pub(super) fn send_update(&mut self, to: NodeIndex, of: NodeIndex) {
+    pub(in crate::cluster) fn send_update(&mut self, to: NodeIndex, of: NodeIndex) {
         let node = &self.nodes[of];
         let (epoch, id) = (node.config_epoch, node.id);
         let mut slots = node.slots.view().to_map();
@@ -262,7 +268,7 @@ impl Cluster {
     }
 
     /// Whether a node has the same primary as this one, or is it.
-    pub(super) fn is_of_my_shard(&self, at: NodeIndex) -> bool {
+    pub(in crate::cluster) fn is_of_my_shard(&self, at: NodeIndex) -> bool {
         let root = |at: NodeIndex| self.nodes[at].primary.unwrap_or(at);
         root(at) == root(ME)
     }

@@ -3,17 +3,17 @@
 //!
 //! The vote is saved before it leaves. While nothing can be saved there are no votes.
 
-use super::core::Cluster;
+use super::super::core::Cluster;
+use super::super::membership::nodes::NodeIndex;
+use super::super::message::{Body, Header, Kind, Marks};
 use super::health::START_MS;
-use super::message::{Body, Header, Kind, Marks};
-use super::nodes::NodeIndex;
 
 /// Redis votes for replicas of one primary once in this many node timeouts.
 const AGAIN_TIMEOUTS: i64 = 2;
 
 impl Cluster {
     /// AUTH_REQUEST. O(slots of the primary).
-    pub(super) fn consider_vote(&mut self, at: NodeIndex, header: &Header<'_>) {
+    pub(in crate::cluster) fn consider_vote(&mut self, at: NodeIndex, header: &Header<'_>) {
         // A node without slots has no vote.
         if !self.me().is_voter() {
             return;

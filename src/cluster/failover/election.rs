@@ -7,11 +7,11 @@
 //! The dialect decides how long it waits. The votes are the same, so both kinds of nodes vote for
 //! each other.
 
-use super::actions::Level;
-use super::core::Cluster;
+use super::super::actions::Level;
+use super::super::core::Cluster;
+use super::super::membership::nodes::{ME, Node, NodeIndex};
+use super::super::message::{Body, Header, Kind, Marks, NodeFlags};
 use super::manual::Obstacle;
-use super::message::{Body, Header, Kind, Marks, NodeFlags};
-use super::nodes::{ME, Node, NodeIndex};
 
 /// Redis's delays: a fixed part and a random one up to it, and one for each better replica.
 const DELAY_MS: i64 = 500;
@@ -26,7 +26,7 @@ const ATTEMPT_MIN_MS: i64 = 2000;
 
 /// See the module. Times are monotonic milliseconds.
 #[derive(Debug, Default)]
-pub(super) struct Election {
+pub(in crate::cluster) struct Election {
     /// When the votes are asked for; `None`: no attempt is planned.
     pub due: Option<i64>,
     pub rank: i64,
@@ -41,27 +41,27 @@ pub(super) struct Election {
 }
 
 impl Election {
-    pub(super) fn reset(&mut self) {
+    pub(in crate::cluster) fn reset(&mut self) {
         *self = Election::default();
     }
 
-    pub(super) fn forget(&mut self, at: NodeIndex) {
+    pub(in crate::cluster) fn forget(&mut self, at: NodeIndex) {
         self.votes.retain(|&voter| voter != at);
     }
 
-    pub(super) fn votes(&self) -> usize {
+    pub(in crate::cluster) fn votes(&self) -> usize {
         self.votes.len()
     }
 }
 
 impl Cluster {
     /// How long votes may take.
-    pub(super) fn attempt_ms(&self) -> i64 {
+    pub(in crate::cluster) fn attempt_ms(&self) -> i64 {
         (2 * self.settings.node_timeout.get()).max(ATTEMPT_MIN_MS)
     }
 
     /// Continues the failover of our primary, if one is due.
-    pub(super) fn try_election(&mut self) {
+    pub(in crate::cluster) fn try_election(&mut self) {
         if let Some(obstacle) = self.obstacle() {
             // An attempt that was under way ends; the obstacle is logged when it changes.
             let is_new = self.election.obstacle != Some(obstacle);
@@ -161,7 +161,7 @@ impl Cluster {
 
     /// How many replicas of our primary have more data; in Valkey one with as much and a smaller
     /// id, too.
-    pub(super) fn rank(&self) -> i64 {
+    pub(in crate::cluster) fn rank(&self) -> i64 {
         let me = self.me();
         let Some(primary) = me.primary else {
             return 0;
@@ -209,7 +209,7 @@ impl Cluster {
     }
 
     /// AUTH_ACK.
-    pub(super) fn count_vote(&mut self, at: NodeIndex, header: &Header<'_>) {
+    pub(in crate::cluster) fn count_vote(&mut self, at: NodeIndex, header: &Header<'_>) {
         let (now, attempt) = (self.ms(), self.attempt_ms());
         let election = &self.election;
         let is_late = election.due.is_none_or(|due| now - due > attempt);
@@ -241,7 +241,7 @@ impl Cluster {
 
     /// Another primary has an epoch that is not older than the one we ask votes for: no node votes
     /// for us in it any more. Valkey's replicas begin again at once.
-    pub(super) fn reconsider_election(&mut self, config_epoch: u64) {
+    pub(in crate::cluster) fn reconsider_election(&mut self, config_epoch: u64) {
         let epoch = self.election.epoch;
         if self.is_valkey() && self.election.is_asked && config_epoch >= epoch {
             self.log(

@@ -1,9 +1,9 @@
 //! When a node counts as failed: PFAIL is our own view, FAIL that of the majority.
 
-use super::actions::Level;
-use super::core::Cluster;
-use super::message::{NodeFlags, NodeId};
-use super::nodes::{ME, NodeIndex};
+use super::super::actions::Level;
+use super::super::core::Cluster;
+use super::super::membership::nodes::{ME, NodeIndex};
+use super::super::message::{NodeFlags, NodeId};
 
 /// Reports count for this many node timeouts. A failed primary that answers again is left alone for
 /// as many, because a replica may be taking over.
@@ -11,7 +11,7 @@ const TIMEOUTS: i64 = 2;
 
 impl Cluster {
     /// A node has not answered in time.
-    pub(super) fn suspect(&mut self, at: NodeIndex) {
+    pub(in crate::cluster) fn suspect(&mut self, at: NodeIndex) {
         let called = self.called(at);
         self.log(
             Level::Debug,
@@ -23,7 +23,7 @@ impl Cluster {
     }
 
     /// Takes a primary's report: whether it sees a node failing.
-    pub(super) fn report(&mut self, by: NodeIndex, at: NodeIndex, is_failing: bool) {
+    pub(in crate::cluster) fn report(&mut self, by: NodeIndex, at: NodeIndex, is_failing: bool) {
         if !self.nodes[by].is_voter() {
             return;
         }
@@ -52,7 +52,7 @@ impl Cluster {
     }
 
     /// How many primaries have reported a node lately, and how many together with us decide.
-    pub(super) fn reports(&mut self, at: NodeIndex) -> usize {
+    pub(in crate::cluster) fn reports(&mut self, at: NodeIndex) -> usize {
         let oldest = self.ms() - TIMEOUTS * self.settings.node_timeout.get();
         let reports = &mut self.nodes[at].reports;
         reports.retain(|(_, reported)| *reported >= oldest);
@@ -77,7 +77,7 @@ impl Cluster {
         }
     }
 
-    pub(super) fn mark_failed(&mut self, at: NodeIndex) {
+    pub(in crate::cluster) fn mark_failed(&mut self, at: NodeIndex) {
         self.nodes.set_suspect(at, false);
         let now = self.ms();
         let node = &mut self.nodes[at];
@@ -88,7 +88,7 @@ impl Cluster {
     }
 
     /// FAIL: the majority has agreed that a node failed.
-    pub(super) fn receive_fail(&mut self, from: NodeIndex, id: &NodeId) {
+    pub(in crate::cluster) fn receive_fail(&mut self, from: NodeIndex, id: &NodeId) {
         let Some(at) = self.nodes.find(id) else {
             return;
         };
@@ -102,7 +102,7 @@ impl Cluster {
 
     /// A failed node answers: it is well at once if it serves nothing, else if no replica has taken
     /// over for long enough.
-    pub(super) fn clear_failure(&mut self, at: NodeIndex) {
+    pub(in crate::cluster) fn clear_failure(&mut self, at: NodeIndex) {
         let node = &self.nodes[at];
         let waited = self.ms() - node.failed;
         if node.is_voter() && waited <= TIMEOUTS * self.settings.node_timeout.get() {

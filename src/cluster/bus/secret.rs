@@ -14,22 +14,22 @@
 //!
 //! Cost: O(nodes) a tick.
 
-use super::core::{Cluster, Random};
-use super::message::NodeId;
-use super::nodes::{Node, NodeIndex};
+use super::super::core::{Cluster, Random};
+use super::super::membership::nodes::{Node, NodeIndex};
+use super::super::message::NodeId;
 
 /// Digits of our own secret that are zero; 128 random bits follow.
 const ZEROS: usize = 8;
 
 /// See the module.
 #[derive(Debug)]
-pub(super) struct Secrets {
+pub(in crate::cluster) struct Secrets {
     own: NodeId,
     pub shared: NodeId,
 }
 
 impl Secrets {
-    pub(super) fn new(random: &mut Random) -> Secrets {
+    pub(in crate::cluster) fn new(random: &mut Random) -> Secrets {
         let own = random.id().with_zeros(ZEROS);
         Secrets { own, shared: own }
     }
@@ -44,7 +44,7 @@ impl Cluster {
 
     /// Sets a secret of our own, as a node that chooses one would have.
     #[cfg(test)]
-    pub(super) fn announce_secret(&mut self, secret: NodeId) {
+    pub(in crate::cluster) fn announce_secret(&mut self, secret: NodeId) {
         self.secrets = Secrets {
             own: secret,
             shared: secret,
@@ -52,7 +52,7 @@ impl Cluster {
     }
 
     /// Records the secret that a node announces; `choose_secret` decides whether it counts.
-    pub(super) fn receive_secret(&mut self, at: NodeIndex, secret: NodeId) {
+    pub(in crate::cluster) fn receive_secret(&mut self, at: NodeIndex, secret: NodeId) {
         let node = &mut self.nodes[at];
         if !node.is_handshake() {
             node.secret = Some(secret);
@@ -60,13 +60,13 @@ impl Cluster {
     }
 
     /// The secret that is announced to a node; `None`: it may not know it.
-    pub(super) fn secret_for(&self, at: NodeIndex) -> Option<NodeId> {
+    pub(in crate::cluster) fn secret_for(&self, at: NodeIndex) -> Option<NodeId> {
         let is_known = !self.nodes[at].is_handshake();
         (is_known && !self.is_valkey()).then_some(self.secrets.shared)
     }
 
     /// Chooses the shared secret anew. Each tick.
-    pub(super) fn choose_secret(&mut self) {
+    pub(in crate::cluster) fn choose_secret(&mut self) {
         // There is no data to guard as long as no node serves a slot: all agree on the smallest
         // then.
         let hears_all = self.voters() == 0;

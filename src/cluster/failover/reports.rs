@@ -5,8 +5,8 @@
 //! answered yet is left out of our gossip and of the file, makes room for newer ones after a
 //! second, and is forgotten when no gossip names it any more. A real node answers at once.
 
-use super::core::Cluster;
-use super::nodes::NodeIndex;
+use super::super::core::Cluster;
+use super::super::membership::nodes::NodeIndex;
 
 /// At most this many at a time have not answered.
 const NODES_MAX: usize = 256;
@@ -19,7 +19,7 @@ const KEPT_MS: i64 = 60_000;
 
 /// See the module.
 #[derive(Debug, Default)]
-pub(super) struct Hearsay {
+pub(in crate::cluster) struct Hearsay {
     /// In the order of their coming.
     nodes: Vec<NodeIndex>,
     /// When the second of the rate began, and how many came in it.
@@ -29,24 +29,24 @@ pub(super) struct Hearsay {
 
 impl Hearsay {
     /// The node has answered, or is forgotten.
-    pub(super) fn remove(&mut self, at: NodeIndex) {
+    pub(in crate::cluster) fn remove(&mut self, at: NodeIndex) {
         self.nodes.retain(|&other| other != at);
     }
 
-    pub(super) fn add(&mut self, at: NodeIndex) {
+    pub(in crate::cluster) fn add(&mut self, at: NodeIndex) {
         self.nodes.push(at);
         self.came += 1;
     }
 
     #[cfg(test)]
-    pub(super) fn len(&self) -> usize {
+    pub(in crate::cluster) fn len(&self) -> usize {
         self.nodes.len()
     }
 }
 
 impl Cluster {
     /// Whether one more node may become known from others now. O(nodes) if one must make room.
-    pub(super) fn takes_reports(&mut self) -> bool {
+    pub(in crate::cluster) fn takes_reports(&mut self) -> bool {
         let now = self.ms();
         if now - self.hearsay.since >= 1000 {
             (self.hearsay.since, self.hearsay.came) = (now, 0);
@@ -69,7 +69,7 @@ impl Cluster {
     }
 
     /// A node has answered at its address.
-    pub(super) fn confirm(&mut self, at: NodeIndex) {
+    pub(in crate::cluster) fn confirm(&mut self, at: NodeIndex) {
         if std::mem::take(&mut self.nodes[at].is_hearsay) {
             self.hearsay.remove(at);
             self.changed.routes = true;
@@ -78,7 +78,7 @@ impl Cluster {
     }
 
     /// Forgets nodes that have not answered, and that no gossip names any more.
-    pub(super) fn tend_reports(&mut self) {
+    pub(in crate::cluster) fn tend_reports(&mut self) {
         let oldest = self.ms() - KEPT_MS.max(4 * self.settings.node_timeout.get());
         let is_over = |at: &NodeIndex| {
             let node = &self.nodes[*at];

@@ -13,8 +13,8 @@
 
 use std::collections::BTreeMap;
 
-use super::message::{SLOTS, SlotMap, Slots};
-use super::nodes::NodeIndex;
+use super::super::membership::nodes::NodeIndex;
+use super::super::message::{SLOTS, SlotMap, Slots};
 
 /// A set of slots.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -98,7 +98,7 @@ pub(crate) fn ranges(slots: impl IntoIterator<Item = u16>) -> Vec<(u16, u16)> {
 /// The sets of the nodes (`Node::slots`) agree with it; `Cluster::bind` and `Cluster::unbind`
 /// change both.
 #[derive(Debug)]
-pub(super) struct Owners {
+pub(in crate::cluster) struct Owners {
     owners: Box<[Option<NodeIndex>]>,
     pub bound: usize,
     /// How many times this node, or its primary, has got a slot, or left one without an owner. A
@@ -119,7 +119,7 @@ pub(super) struct Owners {
 }
 
 impl Owners {
-    pub(super) fn new() -> Owners {
+    pub(in crate::cluster) fn new() -> Owners {
         Owners {
             owners: vec![None; usize::from(SLOTS)].into(),
             bound: 0,
@@ -131,12 +131,16 @@ impl Owners {
         }
     }
 
-    pub(super) fn owner(&self, slot: u16) -> Option<NodeIndex> {
+    pub(in crate::cluster) fn owner(&self, slot: u16) -> Option<NodeIndex> {
         self.owners[usize::from(slot)]
     }
 
     /// Returns the former owner.
-    pub(super) fn set(&mut self, slot: u16, owner: Option<NodeIndex>) -> Option<NodeIndex> {
+    pub(in crate::cluster) fn set(
+        &mut self,
+        slot: u16,
+        owner: Option<NodeIndex>,
+    ) -> Option<NodeIndex> {
         let former = std::mem::replace(&mut self.owners[usize::from(slot)], owner);
         self.bound += usize::from(owner.is_some());
         self.bound -= usize::from(former.is_some());

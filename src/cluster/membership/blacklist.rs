@@ -2,18 +2,18 @@
 
 use std::collections::BTreeMap;
 
-use super::message::NodeId;
+use super::super::message::NodeId;
 
 /// At most this many; the one that ends first makes room.
 const IDS_MAX: usize = 1024;
 
 /// Ids with the moment when they may come back, monotonic milliseconds.
 #[derive(Debug, Default)]
-pub(super) struct Blacklist(BTreeMap<NodeId, i64>);
+pub(in crate::cluster) struct Blacklist(BTreeMap<NodeId, i64>);
 
 impl Blacklist {
     /// A later end replaces an earlier one.
-    pub(super) fn add(&mut self, id: NodeId, until: i64) {
+    pub(in crate::cluster) fn add(&mut self, id: NodeId, until: i64) {
         let end = self.0.entry(id).or_insert(until);
         *end = until.max(*end);
         if self.0.len() > IDS_MAX
@@ -24,24 +24,24 @@ impl Blacklist {
         }
     }
 
-    pub(super) fn remove(&mut self, id: &NodeId) {
+    pub(in crate::cluster) fn remove(&mut self, id: &NodeId) {
         self.0.remove(id);
     }
 
-    pub(super) fn contains(&self, id: &NodeId) -> bool {
+    pub(in crate::cluster) fn contains(&self, id: &NodeId) -> bool {
         self.0.contains_key(id)
     }
 
-    pub(super) fn expire(&mut self, now: i64) {
+    pub(in crate::cluster) fn expire(&mut self, now: i64) {
         self.0.retain(|_, end| *end > now);
     }
 
-    pub(super) fn clear(&mut self) {
+    pub(in crate::cluster) fn clear(&mut self) {
         self.0.clear();
     }
 
     /// At most `max` of them with the seconds that are left, at least one.
-    pub(super) fn left(&self, now: i64, max: usize) -> Vec<(NodeId, u64)> {
+    pub(in crate::cluster) fn left(&self, now: i64, max: usize) -> Vec<(NodeId, u64)> {
         let left = |(id, end): (&NodeId, &i64)| (*id, (end - now).max(1000) as u64 / 1000);
         self.0.iter().map(left).take(max).collect()
     }

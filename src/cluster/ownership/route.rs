@@ -13,8 +13,8 @@
 //! Elsewhere: the slot of a command's keys, CROSSSLOT (`server::execution::gates::slots`), whether
 //! the cluster is well (`health`), which slots are open (`commands::setslot`).
 
-use super::nodes::{ME, Node, NodeIndex};
-use super::settings::Endpoint;
+use super::super::membership::nodes::{ME, Node, NodeIndex};
+use super::super::settings::Endpoint;
 use super::slots::Owners;
 
 /// Which keys of a command are in this node's keyspace. Asked only of slots that move.
@@ -69,7 +69,7 @@ pub(crate) struct Viewer {
     pub is_resp3: bool,
 }
 
-impl super::Cluster {
+impl super::super::Cluster {
     /// Whether commands of this slot run here without another question: it is ours, does not move,
     /// and the cluster is well. The only test on the way of a usual command.
     #[inline]
@@ -163,7 +163,11 @@ impl super::Cluster {
     }
 
     /// The host that a client is to connect to; `None`: the one that it is connected to.
-    pub(super) fn endpoint<'n>(&self, node: &'n Node, viewer: Viewer) -> Option<&'n [u8]> {
+    pub(in crate::cluster) fn endpoint<'n>(
+        &self,
+        node: &'n Node,
+        viewer: Viewer,
+    ) -> Option<&'n [u8]> {
         match self.settings.endpoint {
             Endpoint::Ip => Some(node.client_ip(viewer)),
             Endpoint::Hostname if node.names.hostname.is_empty() => Some(b"?"),
@@ -174,7 +178,7 @@ impl super::Cluster {
 
     /// Slots whose commands need no question: ours, not open, in a cluster that is well. O(256 +
     /// open slots).
-    pub(super) fn update_served(&mut self) {
+    pub(in crate::cluster) fn update_served(&mut self) {
         self.served.fill(0);
         if !self.health.is_ok || !self.me().is_primary() {
             return;
@@ -196,7 +200,7 @@ impl super::Cluster {
 
 impl Node {
     /// The address for clients: Valkey's nodes may have one for each family.
-    pub(super) fn client_ip(&self, viewer: Viewer) -> &[u8] {
+    pub(in crate::cluster) fn client_ip(&self, viewer: Viewer) -> &[u8] {
         let special = if viewer.is_ipv6 {
             &self.names.client_ipv6
         } else {
@@ -209,7 +213,7 @@ impl Node {
         }
     }
 
-    pub(super) fn client_port(&self, viewer: Viewer) -> u16 {
+    pub(in crate::cluster) fn client_port(&self, viewer: Viewer) -> u16 {
         let (special, port) = if viewer.is_tls {
             (self.names.client_tls_port, self.address.tls_port)
         } else {

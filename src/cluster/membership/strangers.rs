@@ -6,10 +6,10 @@
 //! link is open, and then twice in a node timeout. The log takes `LINES_MAX` lines a second about
 //! them.
 
-use super::actions::LinkId;
-use super::core::Cluster;
-use super::links::Link;
-use super::message::Standing;
+use super::super::actions::LinkId;
+use super::super::bus::links::Link;
+use super::super::core::Cluster;
+use super::super::message::Standing;
 
 /// The first message comes within this time, or a node timeout.
 const FIRST_MS: i64 = 5000;
@@ -28,7 +28,7 @@ const LINES_MAX: u64 = 10;
 
 /// Lines of the log that others cause.
 #[derive(Debug, Default)]
-pub(super) struct Lines {
+pub(in crate::cluster) struct Lines {
     /// When the second began, monotonic milliseconds.
     since: i64,
     count: u64,
@@ -36,7 +36,7 @@ pub(super) struct Lines {
 
 impl Cluster {
     /// Logs a line that any node can cause; lines beyond the rate are counted.
-    pub(super) fn note_of_others(&mut self, text: String) {
+    pub(in crate::cluster) fn note_of_others(&mut self, text: String) {
         let now = self.ms();
         if now - self.lines.since >= 1000 {
             let left_out = self.lines.count.saturating_sub(LINES_MAX);
@@ -57,7 +57,7 @@ impl Cluster {
     }
 
     /// Makes room for one more stranger. O(links) if one must go.
-    pub(super) fn make_room_for_stranger(&mut self) {
+    pub(in crate::cluster) fn make_room_for_stranger(&mut self) {
         let max = match self.settings.strange_links_max {
             0 => LINKS_MAX,
             max => max,
@@ -74,7 +74,7 @@ impl Cluster {
 
     /// Closes links of strangers that are silent, and the one that holds most if all hold too much.
     /// O(links).
-    pub(super) fn tend_strangers(&mut self) {
+    pub(in crate::cluster) fn tend_strangers(&mut self) {
         let now = self.ms();
         let timeout = self.settings.node_timeout.get();
         let (first_ms, next_ms) = (FIRST_MS.min(timeout.max(1)), NEXT_MS.max(2 * timeout));

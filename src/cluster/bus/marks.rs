@@ -7,9 +7,9 @@
 use std::collections::BTreeMap;
 use std::io::Write;
 
-use super::core::{Cluster, Now};
-use super::message::{NodeId, SLOTS};
-use super::nodes::{ME, NodeIndex};
+use super::super::core::{Cluster, Now};
+use super::super::membership::nodes::{ME, NodeIndex};
+use super::super::message::{NodeId, SLOTS};
 
 /// The field's name.
 pub(crate) const SLOT_STATES: &str = "cluster-slot-states";

@@ -6,23 +6,23 @@
 use std::collections::HashMap;
 use std::ops::{Index, IndexMut};
 
-use super::actions::LinkId;
-use super::message::{Ip, NodeFlags, NodeId};
-use super::slots::SlotSet;
+use super::super::actions::LinkId;
+use super::super::message::{Ip, NodeFlags, NodeId};
+use super::super::ownership::slots::SlotSet;
 
 /// At most this many nodes are known. Redis recommends up to 1,000; without a bound, gossip could
 /// fill the memory with invented ones.
-pub(super) const NODES_MAX: usize = 4096;
+pub(in crate::cluster) const NODES_MAX: usize = 4096;
 
 /// At most this many at a time are being met by order.
-pub(super) const HANDSHAKES_MAX: usize = 1024;
+pub(in crate::cluster) const HANDSHAKES_MAX: usize = 1024;
 
 /// A node's number in [`Nodes`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct NodeIndex(pub u32);
 
 /// This node.
-pub(super) const ME: NodeIndex = NodeIndex(0);
+pub(in crate::cluster) const ME: NodeIndex = NodeIndex(0);
 
 /// Where a node is. A port of 0 is one that it does not have.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -115,7 +115,7 @@ pub(crate) struct Told {
 }
 
 impl Node {
-    pub(super) fn new(id: NodeId, shard: NodeId, flags: NodeFlags, now: i64) -> Node {
+    pub(in crate::cluster) fn new(id: NodeId, shard: NodeId, flags: NodeFlags, now: i64) -> Node {
         Node {
             id,
             shard,
@@ -193,7 +193,7 @@ impl Node {
 
 /// See the module. Lookup by id is O(1), a walk O(nodes).
 #[derive(Debug)]
-pub(super) struct Nodes {
+pub(in crate::cluster) struct Nodes {
     slab: Vec<Option<Box<Node>>>,
     free: Vec<NodeIndex>,
     by_id: HashMap<NodeId, NodeIndex>,
@@ -202,7 +202,7 @@ pub(super) struct Nodes {
 }
 
 impl Nodes {
-    pub(super) fn new(me: Node) -> Nodes {
+    pub(in crate::cluster) fn new(me: Node) -> Nodes {
         let by_id = HashMap::from([(me.id, ME)]);
         Nodes {
             slab: vec![Some(Box::new(me))],
@@ -213,24 +213,24 @@ impl Nodes {
     }
 
     /// The number of nodes, this one and handshakes included.
-    pub(super) fn len(&self) -> usize {
+    pub(in crate::cluster) fn len(&self) -> usize {
         self.by_id.len()
     }
 
-    pub(super) fn find(&self, id: &NodeId) -> Option<NodeIndex> {
+    pub(in crate::cluster) fn find(&self, id: &NodeId) -> Option<NodeIndex> {
         self.by_id.get(id).copied()
     }
 
-    pub(super) fn get(&self, at: NodeIndex) -> Option<&Node> {
+    pub(in crate::cluster) fn get(&self, at: NodeIndex) -> Option<&Node> {
         self.slab.get(at.0 as usize)?.as_deref()
     }
 
-    pub(super) fn get_mut(&mut self, at: NodeIndex) -> Option<&mut Node> {
+    pub(in crate::cluster) fn get_mut(&mut self, at: NodeIndex) -> Option<&mut Node> {
         self.slab.get_mut(at.0 as usize)?.as_deref_mut()
     }
 
     /// `None`: the id is known already, or there are too many nodes.
-    pub(super) fn add(&mut self, node: Node) -> Option<NodeIndex> {
+    pub(in crate::cluster) fn add(&mut self, node: Node) -> Option<NodeIndex> {
         if self.by_id.contains_key(&node.id) || self.len() >= NODES_MAX {
             return None;
         }
@@ -244,7 +244,7 @@ impl Nodes {
     }
 
     /// Takes a node out; the caller removes the references to it.
-    pub(super) fn remove(&mut self, at: NodeIndex) -> Option<Box<Node>> {
+    pub(in crate::cluster) fn remove(&mut self, at: NodeIndex) -> Option<Box<Node>> {
         let node = self.slab.get_mut(at.0 as usize)?.take()?;
         self.by_id.remove(&node.id);
         self.suspects.retain(|&suspect| suspect != at);
@@ -254,7 +254,7 @@ impl Nodes {
 
     /// Gives a node another id: at the end of its handshake, or ours at RESET HARD. Nothing happens
     /// if the id is taken.
-    pub(super) fn rename(&mut self, at: NodeIndex, id: NodeId) {
+    pub(in crate::cluster) fn rename(&mut self, at: NodeIndex, id: NodeId) {
         if !self.by_id.contains_key(&id) {
             let former = std::mem::replace(&mut self[at].id, id);
             self.by_id.remove(&former);
@@ -263,18 +263,18 @@ impl Nodes {
     }
 
     /// All nodes, in the order of their numbers; ours is the first.
-    pub(super) fn iter(&self) -> impl Iterator<Item = (NodeIndex, &Node)> {
+    pub(in crate::cluster) fn iter(&self) -> impl Iterator<Item = (NodeIndex, &Node)> {
         let numbered = (0u32..).map(NodeIndex).zip(&self.slab);
         numbered.filter_map(|(at, node)| Some((at, node.as_deref()?)))
     }
 
-    pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = (NodeIndex, &mut Node)> {
+    pub(in crate::cluster) fn iter_mut(&mut self) -> impl Iterator<Item = (NodeIndex, &mut Node)> {
         let numbered = (0u32..).map(NodeIndex).zip(&mut self.slab);
         numbered.filter_map(|(at, node)| Some((at, node.as_deref_mut()?)))
     }
 
     /// The numbers of all nodes but this one.
-    pub(super) fn others(&self) -> Vec<NodeIndex> {
+    pub(in crate::cluster) fn others(&self) -> Vec<NodeIndex> {
         self.iter()
             .map(|(at, _)| at)
             .filter(|&at| at != ME)
@@ -282,13 +282,17 @@ impl Nodes {
     }
 
     /// The node at a random place; `None` if it is empty.
-    pub(super) fn at_random(&self, random: u64) -> Option<NodeIndex> {
+    pub(in crate::cluster) fn at_random(&self, random: u64) -> Option<NodeIndex> {
         let at = NodeIndex((random % self.slab.len() as u64) as u32);
         self.get(at).map(|_| at)
     }
 
     /// Makes `replica` a replica of `primary` alone; `None`: of no node.
-    pub(super) fn set_primary(&mut self, replica: NodeIndex, primary: Option<NodeIndex>) {
+    pub(in crate::cluster) fn set_primary(
+        &mut self,
+        replica: NodeIndex,
+        primary: Option<NodeIndex>,
+    ) {
         let former = std::mem::replace(&mut self[replica].primary, primary);
         if former == primary {
             return;
@@ -308,7 +312,7 @@ impl Nodes {
     }
 
     /// Sets or clears PFAIL.
-    pub(super) fn set_suspect(&mut self, at: NodeIndex, is_suspect: bool) {
+    pub(in crate::cluster) fn set_suspect(&mut self, at: NodeIndex, is_suspect: bool) {
         self[at].flags.set(NodeFlags::PFAIL, is_suspect);
         self.suspects.retain(|&suspect| suspect != at);
         if is_suspect {
@@ -317,7 +321,7 @@ impl Nodes {
     }
 
     /// How many of a primary's replicas have not failed.
-    pub(super) fn working_replicas(&self, primary: NodeIndex) -> usize {
+    pub(in crate::cluster) fn working_replicas(&self, primary: NodeIndex) -> usize {
         let replicas = self[primary].replicas.iter();
         replicas.filter(|&&at| !self[at].is_failing()).count()
     }

@@ -7,10 +7,10 @@
 //!
 //! FORCE begins with the election, TAKEOVER needs no votes either.
 
-use super::actions::Action;
-use super::core::Cluster;
-use super::message::{Body, Kind, Marks, NodeFlags};
-use super::nodes::NodeIndex;
+use super::super::actions::Action;
+use super::super::core::Cluster;
+use super::super::membership::nodes::NodeIndex;
+use super::super::message::{Body, Kind, Marks, NodeFlags};
 
 /// The primary holds writes for this many times as long as the replica tries, so that none comes in
 /// between.
@@ -18,7 +18,7 @@ const PAUSE_TIMES: i64 = 2;
 
 /// See the module. At the replica and at its primary.
 #[derive(Debug, Default)]
-pub(super) struct Manual {
+pub(in crate::cluster) struct Manual {
     /// Monotonic milliseconds; `None`: nothing is under way.
     until: Option<i64>,
     /// At the primary: the replica that takes over.
@@ -30,7 +30,7 @@ pub(super) struct Manual {
 
 /// Why a replica does not take over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Obstacle {
+pub(in crate::cluster) enum Obstacle {
     /// The primary is well and no operator has asked, or it has no slots.
     NotNeeded,
     NotAllowed,
@@ -40,28 +40,28 @@ pub(super) enum Obstacle {
 }
 
 impl Manual {
-    pub(super) fn is_running(&self) -> bool {
+    pub(in crate::cluster) fn is_running(&self) -> bool {
         self.until.is_some()
     }
 
     /// At the primary: the replica that takes over.
-    pub(super) fn replica(&self) -> Option<NodeIndex> {
+    pub(in crate::cluster) fn replica(&self) -> Option<NodeIndex> {
         self.replica
     }
 
-    pub(super) fn can_start(&self) -> bool {
+    pub(in crate::cluster) fn can_start(&self) -> bool {
         self.until.is_some() && self.can_start
     }
 
     /// Whether the node that takes over is gone.
-    pub(super) fn forget(&self, at: NodeIndex) -> bool {
+    pub(in crate::cluster) fn forget(&self, at: NodeIndex) -> bool {
         self.replica == Some(at)
     }
 }
 
 impl Cluster {
     /// CLUSTER FAILOVER at a replica.
-    pub(super) fn begin_manual(&mut self, is_forced: bool) {
+    pub(in crate::cluster) fn begin_manual(&mut self, is_forced: bool) {
         self.end_manual();
         self.election.reset();
         self.manual.until = Some(self.ms() + self.settings.manual_failover_timeout.get());
@@ -76,8 +76,10 @@ impl Cluster {
     }
 
     /// MFSTART at the primary.
-    pub(super) fn pause_for(&mut self, at: NodeIndex) {
-        if !self.me().is_primary() || self.nodes[at].primary != Some(super::nodes::ME) {
+    pub(in crate::cluster) fn pause_for(&mut self, at: NodeIndex) {
+        if !self.me().is_primary()
+            || self.nodes[at].primary != Some(super::super::membership::nodes::ME)
+        {
             return;
         }
         self.end_manual();
@@ -93,7 +95,7 @@ impl Cluster {
     }
 
     /// The primary has paused at this offset.
-    pub(super) fn receive_paused(&mut self, offset: u64) {
+    pub(in crate::cluster) fn receive_paused(&mut self, offset: u64) {
         if self.manual.until.is_some() && self.manual.offset.is_none() && !self.manual.can_start {
             self.manual.offset = Some(offset);
             self.note(format!(
@@ -104,7 +106,7 @@ impl Cluster {
     }
 
     /// The election begins once all that the primary had is here.
-    pub(super) fn try_manual(&mut self) {
+    pub(in crate::cluster) fn try_manual(&mut self) {
         let has_all = self
             .manual
             .offset
@@ -117,14 +119,14 @@ impl Cluster {
         }
     }
 
-    pub(super) fn check_manual(&mut self) {
+    pub(in crate::cluster) fn check_manual(&mut self) {
         if self.manual.until.is_some_and(|until| until < self.ms()) {
             self.warn("Manual failover timed out.".into());
             self.end_manual();
         }
     }
 
-    pub(super) fn end_manual(&mut self) {
+    pub(in crate::cluster) fn end_manual(&mut self) {
         let ended = std::mem::take(&mut self.manual);
         if ended.replica.is_some() {
             self.out.push(Action::ResumeWrites);
@@ -132,7 +134,7 @@ impl Cluster {
     }
 
     /// Why this replica does not take over now.
-    pub(super) fn obstacle(&self) -> Option<Obstacle> {
+    pub(in crate::cluster) fn obstacle(&self) -> Option<Obstacle> {
         let me = self.me();
         let is_manual = self.manual.can_start();
         let primary = me.primary.map(|at| &self.nodes[at]);
@@ -153,12 +155,12 @@ impl Cluster {
     }
 
     /// Whether our data is that of the primary that this node follows.
-    pub(super) fn is_synced(&self) -> bool {
+    pub(in crate::cluster) fn is_synced(&self) -> bool {
         self.own.primary.is_some_and(|primary| primary.is_synced)
     }
 
     /// An operator's failover of a replica that has never had its primary's data is obeyed.
-    pub(super) fn warn_if_not_synced(&mut self) {
+    pub(in crate::cluster) fn warn_if_not_synced(&mut self) {
         if !self.is_synced() {
             self.warn(
                 "This replica has never been in sync with its primary: its data is not the primary's.".into(),
@@ -167,7 +169,7 @@ impl Cluster {
     }
 
     /// How old our data is, beyond the time that it takes to see a failure; milliseconds.
-    pub(super) fn data_age(&self) -> i64 {
+    pub(in crate::cluster) fn data_age(&self) -> i64 {
         let heard = self
             .own
             .primary
@@ -181,7 +183,7 @@ impl Cluster {
     }
 
     /// `cluster-replica-validity-factor`; 0: any age will do.
-    pub(super) fn data_age_max(&self) -> i64 {
+    pub(in crate::cluster) fn data_age_max(&self) -> i64 {
         let factor = self.settings.replica_validity_factor;
         match factor {
             0 => i64::MAX,
@@ -194,7 +196,7 @@ impl Cluster {
         }
     }
 
-    pub(super) fn describe_obstacle(&self, obstacle: Obstacle) -> String {
+    pub(in crate::cluster) fn describe_obstacle(&self, obstacle: Obstacle) -> String {
         match obstacle {
             Obstacle::NotNeeded => "the primary is up, or has no slots".into(),
             Obstacle::NotAllowed => "cluster-replica-no-failover is set".into(),

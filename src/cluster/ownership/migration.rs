@@ -1,14 +1,14 @@
 //! A replica of a primary with many moves to a primary that has lost its last one.
 
-use super::core::Cluster;
-use super::nodes::{ME, NodeIndex};
+use super::super::core::Cluster;
+use super::super::membership::nodes::{ME, NodeIndex};
 
 /// An orphan waits this long: its replica may only have been restarted.
 const ORPHAN_MS: i64 = 5000;
 
 impl Cluster {
     /// O(nodes), while there is an orphan.
-    pub(super) fn try_migration(&mut self) {
+    pub(in crate::cluster) fn try_migration(&mut self) {
         let Some(primary) = self.me().primary else {
             return;
         };

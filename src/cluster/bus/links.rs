@@ -5,14 +5,14 @@
 
 use std::collections::BTreeMap;
 
-use super::actions::{Action, LinkId};
-use super::core::{Cluster, Now};
-use super::message::{Framer, Ip, Kind, NodeFlags, Peer, Standing};
-use super::nodes::{Address, ME, NODES_MAX, NodeIndex, Nodes};
+use super::super::actions::{Action, LinkId};
+use super::super::core::{Cluster, Now};
+use super::super::membership::nodes::{Address, ME, NODES_MAX, NodeIndex, Nodes};
+use super::super::message::{Framer, Ip, Kind, NodeFlags, Peer, Standing};
 
 /// See the module. Times are monotonic milliseconds.
 #[derive(Debug)]
-pub(super) struct Link {
+pub(in crate::cluster) struct Link {
     /// An inbound link has none until a known node has sent a greeting by it.
     pub node: Option<NodeIndex>,
     pub is_inbound: bool,
@@ -30,12 +30,12 @@ pub(super) struct Link {
 
 impl Link {
     /// Bytes held of a message that has not come completely.
-    pub(super) fn bytes(&self) -> usize {
+    pub(in crate::cluster) fn bytes(&self) -> usize {
         self.framer.bytes()
     }
 
     /// How far the other end has shown which node it is; `has_door`: see `door`.
-    pub(super) fn standing(&self, nodes: &Nodes, has_door: bool) -> Standing {
+    pub(in crate::cluster) fn standing(&self, nodes: &Nodes, has_door: bool) -> Standing {
         let node = self.node.and_then(|at| nodes.get(at));
         let Some(node) = node.filter(|node| !node.is_handshake()) else {
             return Standing::Stranger;
@@ -49,13 +49,13 @@ impl Link {
     }
 
     /// No known node has greeted by it.
-    pub(super) fn is_strange(&self) -> bool {
+    pub(in crate::cluster) fn is_strange(&self) -> bool {
         self.is_inbound && self.node.is_none()
     }
 }
 
 #[derive(Debug, Default)]
-pub(super) struct Links {
+pub(in crate::cluster) struct Links {
     all: BTreeMap<LinkId, Link>,
     last: u64,
     strangers: usize,
@@ -64,26 +64,26 @@ pub(super) struct Links {
 }
 
 impl Links {
-    pub(super) fn get(&self, link: LinkId) -> Option<&Link> {
+    pub(in crate::cluster) fn get(&self, link: LinkId) -> Option<&Link> {
         self.all.get(&link)
     }
 
-    pub(super) fn get_mut(&mut self, link: LinkId) -> Option<&mut Link> {
+    pub(in crate::cluster) fn get_mut(&mut self, link: LinkId) -> Option<&mut Link> {
         self.all.get_mut(&link)
     }
 
     /// The open ones, in the order of their age.
-    pub(super) fn iter(&self) -> impl Iterator<Item = (LinkId, &Link)> {
+    pub(in crate::cluster) fn iter(&self) -> impl Iterator<Item = (LinkId, &Link)> {
         let open = self.all.iter().filter(|(_, link)| link.is_open);
         open.map(|(id, link)| (*id, link))
     }
 
     /// The number of links of nodes that are not known.
-    pub(super) fn strangers(&self) -> usize {
+    pub(in crate::cluster) fn strangers(&self) -> usize {
         self.strangers
     }
 
-    pub(super) fn input_bytes(&self) -> usize {
+    pub(in crate::cluster) fn input_bytes(&self) -> usize {
         self.input
     }
 
@@ -105,7 +105,7 @@ impl Links {
 
 impl Cluster {
     /// Opens a link to a node.
-    pub(super) fn dial(&mut self, at: NodeIndex) {
+    pub(in crate::cluster) fn dial(&mut self, at: NodeIndex) {
         let now = self.ms();
         let node = &mut self.nodes[at];
         let address = node.address;
@@ -160,7 +160,7 @@ impl Cluster {
         if let Some(at) = self.links.get(link).and_then(|link| link.node) {
             let address = self.nodes[at].address;
             self.log(
-                super::Level::Debug,
+                super::super::Level::Debug,
                 format!("No link to {}:{}: {why}", address.ip, address.bus_port),
             );
         }
@@ -258,7 +258,7 @@ impl Cluster {
     }
 
     /// Closes a link.
-    pub(super) fn close(&mut self, link: LinkId) {
+    pub(in crate::cluster) fn close(&mut self, link: LinkId) {
         if self.links.get(link).is_some() {
             self.drop_link(link);
             self.out.push(Action::Close(link));
@@ -266,7 +266,7 @@ impl Cluster {
     }
 
     /// A link is gone.
-    pub(super) fn drop_link(&mut self, link: LinkId) {
+    pub(in crate::cluster) fn drop_link(&mut self, link: LinkId) {
         let Some(gone) = self.links.remove(link) else {
             return;
         };
@@ -284,7 +284,7 @@ impl Cluster {
     }
 
     /// An inbound link is of this node. A newer one closes the older.
-    pub(super) fn set_inbound(&mut self, link: LinkId, at: NodeIndex) {
+    pub(in crate::cluster) fn set_inbound(&mut self, link: LinkId, at: NodeIndex) {
         let former = self.nodes[at].inbound;
         if former == Some(link) {
             return;
@@ -304,7 +304,7 @@ impl Cluster {
     }
 
     /// `from IP (node ID)`, for the log.
-    pub(super) fn from(&self, link: LinkId) -> String {
+    pub(in crate::cluster) fn from(&self, link: LinkId) -> String {
         let Some(open) = self.links.get(link) else {
             return "from a closed link".into();
         };
@@ -317,7 +317,7 @@ impl Cluster {
 
 /// An address as messages have it: `ports` are that of clients (TLS's with `tls-cluster`), the
 /// other one, and the bus's.
-pub(super) fn address(tls_cluster: bool, ip: Ip, ports: (u16, u16, u16)) -> Address {
+pub(in crate::cluster) fn address(tls_cluster: bool, ip: Ip, ports: (u16, u16, u16)) -> Address {
     let (port, tls_port) = if tls_cluster {
         (ports.1, ports.0)
     } else {

@@ -12,11 +12,11 @@
 //!
 //! Elsewhere: whether a node has failed (`failure`), the refusals (`route`).
 
-use super::core::Cluster;
-use super::nodes::{ME, NodeIndex};
+use super::super::core::Cluster;
+use super::super::membership::nodes::{ME, NodeIndex};
 
 /// A primary that has just started is not well for this long: it may have been replaced.
-pub(super) const START_MS: i64 = 2000;
+pub(in crate::cluster) const START_MS: i64 = 2000;
 /// One that was in a minority is well again after a node timeout, but within these bounds.
 const REJOIN_MIN_MS: i64 = 500;
 const REJOIN_MAX_MS: i64 = 5000;
@@ -25,7 +25,7 @@ const STILL_MIN_MS: i64 = 1000;
 
 /// Monotonic milliseconds.
 #[derive(Debug)]
-pub(super) struct Health {
+pub(in crate::cluster) struct Health {
     pub is_ok: bool,
     pub started: i64,
     /// When we were last in a minority.
@@ -36,7 +36,7 @@ pub(super) struct Health {
 
 /// Why the cluster is not well.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Ill {
+pub(in crate::cluster) enum Ill {
     /// The state cannot be saved: the others take this node for dead.
     Unsaved,
     /// The first slot without an owner, and the number of such slots.
@@ -50,7 +50,7 @@ pub(super) enum Ill {
 }
 
 impl Health {
-    pub(super) fn new(started: i64) -> Health {
+    pub(in crate::cluster) fn new(started: i64) -> Health {
         Health {
             is_ok: false,
             started,
@@ -64,7 +64,7 @@ impl Cluster {
     /// A primary that stood still for longer than it takes to see a failure may have been replaced:
     /// it serves again once it has reached a majority for as long as after a partition. Redis and
     /// Valkey take writes meanwhile, which are lost if it has been replaced.
-    pub(super) fn judge_standstill(&mut self, stood_ms: i64) {
+    pub(in crate::cluster) fn judge_standstill(&mut self, stood_ms: i64) {
         if stood_ms <= self.settings.node_timeout.get().max(STILL_MIN_MS) || !self.health.is_ok {
             return;
         }
@@ -81,7 +81,7 @@ impl Cluster {
     }
 
     /// O(nodes).
-    pub(super) fn judge_health(&mut self) {
+    pub(in crate::cluster) fn judge_health(&mut self) {
         let ill = self.illness();
         if let Some(Ill::Minority(..) | Ill::Unsaved) = ill {
             self.health.minority = Some(self.ms());
@@ -116,7 +116,7 @@ impl Cluster {
     }
 
     /// Why the cluster is not well; `None`: it is.
-    pub(super) fn illness(&self) -> Option<Ill> {
+    pub(in crate::cluster) fn illness(&self) -> Option<Ill> {
         if self.out.has_failed() {
             return Some(Ill::Unsaved);
         }
@@ -133,10 +133,10 @@ impl Cluster {
             return Some(Ill::Minority(reachable, voters));
         }
         if self.settings.require_full_coverage {
-            let all = usize::from(super::message::SLOTS);
+            let all = usize::from(super::super::message::SLOTS);
             if self.owners.bound < all {
-                let first =
-                    (0..super::message::SLOTS).find(|&slot| self.owners.owner(slot).is_none());
+                let first = (0..super::super::message::SLOTS)
+                    .find(|&slot| self.owners.owner(slot).is_none());
                 return Some(Ill::Unbound(first.unwrap_or(0), all - self.owners.bound));
             }
             if let Some((slot, at)) = failed {

@@ -4,9 +4,9 @@
 //! themselves at most as many as the node timeout asks for (each node twice in it) and one a
 //! second.
 
-use super::core::{Cluster, TICK_MS};
-use super::message::{Kind, NodeFlags};
-use super::nodes::NodeIndex;
+use super::super::core::{Cluster, TICK_MS};
+use super::super::membership::nodes::NodeIndex;
+use super::super::message::{Kind, NodeFlags};
 
 /// Once in this many ticks a random greeting goes out: of this many nodes, to the one with the
 /// oldest PONG.
@@ -16,7 +16,7 @@ const RANDOM_NODES: usize = 5;
 const DIALS_MAX: usize = 128;
 
 impl Cluster {
-    pub(super) fn tend_nodes(&mut self) {
+    pub(in crate::cluster) fn tend_nodes(&mut self) {
         self.choose_secret();
         if self.ticks.is_multiple_of(RANDOM_TICKS) && !self.switches.no_random_ping {
             self.greet_at_random();

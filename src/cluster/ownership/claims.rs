@@ -4,25 +4,25 @@
 //! an owner with a smaller epoch. Equal epochs do not last: of two primaries the one with the
 //! smaller id takes a new one.
 
-use super::actions::{Action, Level};
-use super::core::Cluster;
-use super::message::{Header, NodeFlags, NodeId, Slots};
-use super::nodes::{ME, NodeIndex};
+use super::super::actions::{Action, Level};
+use super::super::core::Cluster;
+use super::super::membership::nodes::{ME, NodeIndex};
+use super::super::message::{Header, NodeFlags, NodeId, Slots};
 use super::slots::ranges;
 
 /// Epochs grow by one. One beyond this is invented, and would leave none for later elections.
-pub(super) const EPOCH_MAX: u64 = 1 << 62;
+pub(in crate::cluster) const EPOCH_MAX: u64 = 1 << 62;
 
 impl Cluster {
     /// Gives a slot to a node.
-    pub(super) fn bind(&mut self, slot: u16, to: NodeIndex) {
+    pub(in crate::cluster) fn bind(&mut self, slot: u16, to: NodeIndex) {
         self.bind_unsynced(slot, to);
         self.owners.vital_gains = self.owners.gains;
     }
 
     /// As `bind`, but a slot that comes to this node is written before anything leaves, and synced
     /// with the next tick.
-    pub(super) fn bind_unsynced(&mut self, slot: u16, to: NodeIndex) {
+    pub(in crate::cluster) fn bind_unsynced(&mut self, slot: u16, to: NodeIndex) {
         let former = self.owners.set(slot, Some(to));
         let mine = self.me().primary.unwrap_or(ME);
         if former != Some(to) && to == mine {
@@ -44,7 +44,7 @@ impl Cluster {
     }
 
     /// Leaves a slot without an owner.
-    pub(super) fn unbind(&mut self, slot: u16) {
+    pub(in crate::cluster) fn unbind(&mut self, slot: u16) {
         if let Some(former) = self.owners.set(slot, None) {
             if former == self.me().primary.unwrap_or(ME) {
                 self.owners.gains += 1;
@@ -57,7 +57,7 @@ impl Cluster {
     }
 
     /// Takes a node's role: primary, or replica of which primary.
-    pub(super) fn receive_role(&mut self, at: NodeIndex, header: &Header<'_>) {
+    pub(in crate::cluster) fn receive_role(&mut self, at: NodeIndex, header: &Header<'_>) {
         let was_primary = self.nodes[at].is_primary();
         let Some(primary) = &header.primary else {
             if !was_primary {
@@ -130,7 +130,7 @@ impl Cluster {
     }
 
     /// The slots of a header: the sender's own or its primary's.
-    pub(super) fn receive_claims(&mut self, at: NodeIndex, header: &Header<'_>) {
+    pub(in crate::cluster) fn receive_claims(&mut self, at: NodeIndex, header: &Header<'_>) {
         let claimer = match header.primary {
             None => Some(at),
             Some(_) => self.nodes[at].primary,
@@ -189,7 +189,7 @@ impl Cluster {
     }
 
     /// UPDATE: another node's slots, because we claim some of them by an older epoch.
-    pub(super) fn take_update(&mut self, id: &NodeId, epoch: u64, slots: Slots<'_>) {
+    pub(in crate::cluster) fn take_update(&mut self, id: &NodeId, epoch: u64, slots: Slots<'_>) {
         let Some(at) = self.nodes.find(id).filter(|&at| at != ME) else {
             return;
         };
@@ -353,7 +353,7 @@ impl Cluster {
     }
 
     /// A new config epoch without a vote, unless ours is the newest already: an operator's order.
-    pub(super) fn bump_epoch(&mut self) -> bool {
+    pub(in crate::cluster) fn bump_epoch(&mut self) -> bool {
         let newest = self.nodes.iter().map(|(_, node)| node.config_epoch).max();
         let newest = newest.unwrap_or(0).max(self.current_epoch);
         if self.me().config_epoch != 0 && self.me().config_epoch == newest {

@@ -13,18 +13,18 @@
 //! Elsewhere: bytes and their checks (`message`, `links`), whether a link may speak (`door`),
 //! claims and roles (`claims`), gossip (`gossip`), votes (`votes`, `election`).
 
-use super::actions::{Action, Level, LinkId};
-use super::claims::EPOCH_MAX;
-use super::core::Cluster;
-use super::links;
-use super::message::{
+use super::super::actions::{Action, Level, LinkId};
+use super::super::core::Cluster;
+use super::super::membership::nodes::{Address, ME, NodeIndex};
+use super::super::message::{
     Body, Extensions, Gossip, Header, Ip, Kind, Marks, Message, NodeFlags, NodeId,
 };
-use super::nodes::{Address, ME, NodeIndex};
+use super::super::ownership::claims::EPOCH_MAX;
+use super::links;
 
 impl Cluster {
     /// Takes one message of a link. It may close the link and forget nodes.
-    pub(super) fn take(&mut self, link: LinkId, bytes: &[u8]) {
+    pub(in crate::cluster) fn take(&mut self, link: LinkId, bytes: &[u8]) {
         // Counted before it is checked, as Redis does.
         if let Some(kind) = Message::kind_of(bytes) {
             self.stats.received.add(kind, bytes.len());
@@ -316,7 +316,7 @@ impl Cluster {
     }
 
     /// The address of a message's sender: from its header, else from the link.
-    pub(super) fn address_in(&self, link: LinkId, header: &Header<'_>) -> Address {
+    pub(in crate::cluster) fn address_in(&self, link: LinkId, header: &Header<'_>) -> Address {
         let peer_ip = self.links.get(link).map(|open| open.peer_ip);
         let ip = if header.ip.is_empty() {
             peer_ip.unwrap_or_default()
