@@ -4,13 +4,14 @@
 //! statistics. Nothing here is for production; the gate decides who may use it
 //! (`enable-debug-command`).
 
+pub(super) mod allocator;
+pub(super) mod cluster;
+pub(super) mod digest;
+pub(super) mod inspect;
+pub(super) mod protocol;
+pub(super) mod reload;
+
 use super::config::NO_FILE;
-use super::debug_allocator as allocator;
-use super::debug_cluster as cluster;
-use super::debug_digest as digest;
-use super::debug_inspect as inspect;
-use super::debug_protocol as protocol;
-use super::debug_reload::reload;
 use crate::base::numbers::float::parse_double;
 use crate::base::numbers::number::parse_i64;
 use crate::base::text::Printable;
@@ -20,6 +21,7 @@ use crate::config::{parse_memory, system_text};
 use crate::encodings::quicklist;
 use crate::keyspace::{Class, Expiry, NewValue};
 use crate::server::{Call, CommandResult, PausePoint, Spec, World};
+use reload::reload;
 
 pub(super) const DEBUG: Spec = Spec {
     arity: Arity::AtLeast(2),

@@ -9,11 +9,13 @@
 //! Decided elsewhere: recording: `server::figures`; the texts of GRAPH and DOCTOR:
 //! `latency_report`.
 
-use super::latency_report::{doctor_text, graph_text};
+pub(super) mod report;
+
 use crate::command::{Arity, CommandError, Flags};
 use crate::commands::help::{self, write_help};
 use crate::resp::Reply;
 use crate::server::{Call, CommandResult, Histogram, Row, Spec};
+use report::{doctor_text, graph_text};
 
 const FLAGS: Flags = Flags::ADMIN
     .union(Flags::NOSCRIPT)

@@ -7,7 +7,6 @@
 //!
 //! Decided elsewhere: the figures: `server::observe::info`; the allocator: `base::memory`.
 
-use super::memory_doctor::diagnosis;
 use crate::base::memory::alloc;
 use crate::base::numbers::number::parse_i64;
 use crate::command::{Access, Arity, CommandError, Flags, KeySpec};
@@ -17,6 +16,7 @@ use crate::resp::Reply;
 use crate::server::info::{MemoryFigures, Source, excess, memory_figures};
 use crate::server::{Call, CommandResult, Spec};
 use crate::types::shared_figures;
+use doctor::diagnosis;
 
 const TIPS: &[&str] = &[
     "nondeterministic_output",
@@ -267,6 +267,7 @@ fn malloc_stats(call: &mut Call<'_>) -> CommandResult {
     Ok(())
 }
 
+pub(super) mod doctor;
 #[cfg(test)]
 mod exact;
 #[cfg(test)]

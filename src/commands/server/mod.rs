@@ -10,34 +10,21 @@
 //! Decided elsewhere: INFO's sections: `server::observe::info`; settings: `crate::config`; roles
 //! and the stream: `server::replication`.
 
-mod append_only;
-mod backup;
 mod changes;
 mod commandlog;
 mod config;
 mod debug;
-mod debug_allocator;
-mod debug_cluster;
-mod debug_digest;
-mod debug_inspect;
-mod debug_protocol;
-mod debug_reload;
 pub(super) mod docs;
-mod failover;
 mod flush;
 mod hotkeys;
 mod info;
 mod keyspace;
 mod latency;
-mod latency_report;
 mod memory;
-mod memory_doctor;
 mod module;
+mod persistence;
 mod prefix_stats;
-mod psync;
-mod replicaof;
-mod save;
-mod shutdown;
+mod replication;
 mod slowlog;
 #[cfg(test)]
 mod some_commands;
@@ -48,12 +35,12 @@ pub(super) use module::write_modules;
 use crate::server::Spec;
 
 pub(super) static SPECS: &[Spec] = &[
-    append_only::BGREWRITEAOF,
-    backup::BACKUP,
+    persistence::append_only::BGREWRITEAOF,
+    persistence::backup::BACKUP,
     changes::CHANGES,
     config::CONFIG,
     debug::DEBUG,
-    failover::FAILOVER,
+    replication::failover::FAILOVER,
     flush::FLUSH,
     hotkeys::HOTKEYS,
     info::INFO,
@@ -65,16 +52,16 @@ pub(super) static SPECS: &[Spec] = &[
     memory::MEMORY,
     module::MODULE,
     prefix_stats::PREFIXSTATS,
-    psync::PSYNC,
-    psync::REPLCONF,
-    psync::SYNC,
-    replicaof::REPLICAOF,
-    replicaof::ROLE,
-    replicaof::SLAVEOF,
-    save::BGSAVE,
-    save::LASTSAVE,
-    save::SAVE,
-    shutdown::SHUTDOWN,
+    replication::psync::PSYNC,
+    replication::psync::REPLCONF,
+    replication::psync::SYNC,
+    replication::replicaof::REPLICAOF,
+    replication::replicaof::ROLE,
+    replication::replicaof::SLAVEOF,
+    persistence::save::BGSAVE,
+    persistence::save::LASTSAVE,
+    persistence::save::SAVE,
+    persistence::shutdown::SHUTDOWN,
     commandlog::COMMANDLOG,
     slowlog::SLOWLOG,
     state::LOLWUT,

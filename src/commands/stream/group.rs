@@ -9,6 +9,12 @@
 //!
 //! Cost: O(log groups), O(log consumers); DELCONSUMER O(pending log n).
 
+pub(super) mod ack;
+pub(super) mod claim;
+pub(super) mod consumers;
+pub(super) mod nack;
+pub(super) mod pending;
+
 use crate::base::numbers::number::parse_i64;
 use crate::command::{Access, Arity, Category, CommandError, Flags, KeySpec};
 use crate::commands::help::{self, misused, write_help};
@@ -19,7 +25,7 @@ use crate::server::{Call, CommandResult, Spec};
 use crate::types::Stream;
 use crate::types::stream::StreamId;
 
-use super::{consumers, ids};
+use super::ids;
 
 pub(super) const XGROUP: Spec = Spec {
     arity: Arity::AtLeast(2),

@@ -11,10 +11,7 @@
 //! Decided elsewhere: nodes, groups and costs: `types::stream`; readers that wait:
 //! `server::execution::blocking`.
 
-mod ack;
 mod add;
-mod claim;
-mod consumers;
 mod delete;
 pub(super) mod docs;
 mod edit;
@@ -23,8 +20,6 @@ mod idempotence;
 mod ids;
 mod info;
 mod info_full;
-mod nack;
-mod pending;
 mod range;
 mod read;
 mod read_args;
@@ -49,19 +44,15 @@ pub(super) static SPECS: &[Spec] = &[
     read::XREAD,
     read::XREADGROUP,
     group::XGROUP,
-    ack::XACK,
-    nack::XNACK,
-    pending::XPENDING,
-    claim::XCLAIM,
-    claim::XAUTOCLAIM,
+    group::ack::XACK,
+    group::nack::XNACK,
+    group::pending::XPENDING,
+    group::claim::XCLAIM,
+    group::claim::XAUTOCLAIM,
     info::XINFO,
     idempotence::XCFGSET,
     idempotence::XIDMPRECORD,
 ];
 
-#[cfg(test)]
-mod claim_tests;
-#[cfg(test)]
-mod kept_tests;
 #[cfg(test)]
 mod tests;

@@ -19,7 +19,7 @@ use crate::server::{Call, CommandResult, OnTimeout, Spec};
 use crate::types::stream::{COUNTER_MAX, ConsumerId, Group, IdleCursor, Range, StreamId};
 use crate::types::{Stream, Type};
 
-use super::consumers;
+use super::group::consumers;
 use super::read_args::{self, ReadArgs, UNREAD};
 use super::reply::{write_entry, write_id, write_next, write_pairs};
 use super::served::Served;

@@ -6,6 +6,11 @@
 //!
 //! Claims are in `claim_tests`, data that must survive files in `kept_tests`.
 
+#[cfg(test)]
+pub(super) mod claim;
+#[cfg(test)]
+pub(super) mod kept;
+
 use crate::server::Testbed;
 
 fn bulk(text: &str) -> String {

@@ -11,7 +11,7 @@ const NOT_SAVED: &str = "ERR";
 /// skips the save. NOFLUSH: keeps existing keys. MERGE: loaded keys replace existing ones.
 ///
 /// Reply: OK. O(all data).
-pub(super) fn reload(call: &mut Call<'_>) -> CommandResult {
+pub(in crate::commands::server) fn reload(call: &mut Call<'_>) -> CommandResult {
     let (mut saves, mut flushes, mut merges) = (true, true, false);
     for at in 2..call.args.len() {
         if call.args.is(at, "NOSAVE") {

@@ -7,9 +7,9 @@ use crate::server::{Call, CommandResult, Spec};
 use crate::types::Stream;
 use crate::types::stream::Group;
 
-use super::ids;
+use super::super::ids;
 
-pub(super) const XACK: Spec = Spec {
+pub(in crate::commands::stream) const XACK: Spec = Spec {
     arity: Arity::AtLeast(4),
     flags: Flags::WRITE.union(Flags::FAST),
     keys: &[KeySpec::one(1, Access::RW.union(Access::UPDATE))],

@@ -16,7 +16,11 @@ const ROWS: usize = 4;
 const ENDS: [char; 3] = ['_', 'o', '#'];
 
 /// A bar for each spike, with its age below.
-pub(super) fn graph_text(event: &str, series: &EventSeries, now_s: i64) -> String {
+pub(in crate::commands::server) fn graph_text(
+    event: &str,
+    series: &EventSeries,
+    now_s: i64,
+) -> String {
     let spikes = series.samples.iter().map(|&(_, ms)| ms);
     let (high, low) = (spikes.clone().max().unwrap_or(0), spikes.min().unwrap_or(0));
     let most = series.max_ms;
@@ -71,7 +75,7 @@ fn draw(bars: &[(u64, String)], range: u64) -> String {
 }
 
 /// Statistics of the spikes, and possible remedies.
-pub(super) fn doctor_text(server: &Server) -> String {
+pub(in crate::commands::server) fn doctor_text(server: &Server) -> String {
     if server.diagnostics.latency.threshold_ms == 0 {
         return "The latency monitor is off. 'CONFIG SET latency-monitor-threshold \
                 <milliseconds>' turns it on; then ask again after a while.\n"

@@ -8,7 +8,7 @@ use crate::server::{Call, CommandResult};
 use crate::types::{Container, Signature, Type, for_container};
 
 /// `DEBUG DIGEST`: simple string, forty hexadecimal digits. O(all elements).
-pub(super) fn digest(call: &mut Call<'_>) -> CommandResult {
+pub(in crate::commands::server) fn digest(call: &mut Call<'_>) -> CommandResult {
     let keyspace = call.db.keyspace();
     let used: Vec<DbIndex> = keyspace.in_use().map(|(at, _)| at).collect();
     let mut all = Signature::default();
@@ -27,7 +27,7 @@ pub(super) fn digest(call: &mut Call<'_>) -> CommandResult {
 }
 
 /// `DEBUG DIGEST-VALUE key [key ...]`: array of simple strings; zeros for a missing key.
-pub(super) fn digest_value(call: &mut Call<'_>) -> CommandResult {
+pub(in crate::commands::server) fn digest_value(call: &mut Call<'_>) -> CommandResult {
     let keys = call.args.from(2);
     call.reply.array(keys.len());
     for key in keys.iter() {

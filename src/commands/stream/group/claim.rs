@@ -19,11 +19,11 @@ use crate::server::{Call, CommandResult, Spec};
 use crate::types::Stream;
 use crate::types::stream::{COUNTER_MAX, ConsumerId, Group, Nack, StreamId};
 
-use super::reply::{write_id, write_next};
-use super::stated::{self, Claimed};
-use super::{consumers, ids};
+use super::super::reply::{write_id, write_next};
+use super::super::stated::{self, Claimed};
+use super::{super::ids, consumers};
 
-pub(super) const XCLAIM: Spec = Spec {
+pub(in crate::commands::stream) const XCLAIM: Spec = Spec {
     arity: Arity::AtLeast(6),
     flags: Flags::WRITE.union(Flags::FAST),
     keys: &[KeySpec::one(1, Access::RW.union(Access::UPDATE))],
@@ -33,7 +33,7 @@ pub(super) const XCLAIM: Spec = Spec {
     ..Spec::new("xclaim", xclaim)
 };
 
-pub(super) const XAUTOCLAIM: Spec = Spec {
+pub(in crate::commands::stream) const XAUTOCLAIM: Spec = Spec {
     keys: &[KeySpec::one(1, Access::RW.union(Access::DELETE))],
     name: "xautoclaim",
     work: work::by(count_attempts, work::SMALLER_COUNT),

@@ -14,7 +14,7 @@ use crate::server::{Call, CommandResult};
 /// `DEBUG MALLCTL name`.
 ///
 /// Reply: the number.
-pub(super) fn number(call: &mut Call<'_>) -> CommandResult {
+pub(in crate::commands::server) fn number(call: &mut Call<'_>) -> CommandResult {
     let value = alloc::control_number(&name(call)?).map_err(refusal)?;
     call.reply.int(value as i64);
     Ok(())
@@ -23,7 +23,7 @@ pub(super) fn number(call: &mut Call<'_>) -> CommandResult {
 /// `DEBUG MALLCTL-STR name [VOID]`.
 ///
 /// Reply: the text, or OK.
-pub(super) fn text(call: &mut Call<'_>) -> CommandResult {
+pub(in crate::commands::server) fn text(call: &mut Call<'_>) -> CommandResult {
     if call.args.len() == 4 {
         if !call.args.is(3, "VOID") {
             return Err(refusal(io::ErrorKind::PermissionDenied.into()));

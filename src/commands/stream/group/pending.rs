@@ -15,10 +15,10 @@ use crate::server::{Call, CommandResult, Spec};
 use crate::types::Stream;
 use crate::types::stream::{ConsumerId, Group, Nack, StreamId};
 
-use super::ids;
-use super::reply::write_id;
+use super::super::ids;
+use super::super::reply::write_id;
 
-pub(super) const XPENDING: Spec = Spec {
+pub(in crate::commands::stream) const XPENDING: Spec = Spec {
     arity: Arity::AtLeast(3),
     flags: Flags::READONLY,
     keys: &[KeySpec::one(1, Access::READ)],

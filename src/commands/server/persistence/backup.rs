@@ -14,7 +14,7 @@ const FLAGS: Flags = Flags::ADMIN
     .union(Flags::NO_MULTI)
     .union(Flags::NO_ASYNC_LOADING);
 
-pub(super) const BACKUP: Spec = Spec {
+pub(in crate::commands::server) const BACKUP: Spec = Spec {
     arity: Arity::AtLeast(2),
     flags: Flags::CONTAINER,
     subcommands: &[

@@ -21,7 +21,7 @@ const WORTH_A_LOOK: usize = 5 << 20;
 const WORTH_A_LINE: usize = 10 << 20;
 
 /// The text: a line for each finding.
-pub(super) fn diagnosis(call: &mut Call<'_>, m: &MemoryFigures) -> String {
+pub(in crate::commands::server) fn diagnosis(call: &mut Call<'_>, m: &MemoryFigures) -> String {
     if m.used < WORTH_A_LOOK {
         return "There is too little data here to say anything of its memory.\n".into();
     }

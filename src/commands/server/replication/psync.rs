@@ -18,13 +18,13 @@ use crate::server::{Call, ClientFlags, CommandResult, Filter, Origin, Spec, Sync
 /// Bytes of an announced address.
 const ADDRESS_MAX: usize = 255;
 
-pub(super) const PSYNC: Spec = Spec {
+pub(in crate::commands::server) const PSYNC: Spec = Spec {
     arity: Arity::AtLeast(3),
     flags: SYNC.flags,
     ..Spec::new("psync", psync)
 };
 
-pub(super) const SYNC: Spec = Spec {
+pub(in crate::commands::server) const SYNC: Spec = Spec {
     arity: Arity::Exactly(1),
     flags: Flags::ADMIN
         .union(Flags::NOSCRIPT)
@@ -72,7 +72,7 @@ fn synchronize(call: &mut Call<'_>, asked: SyncRequest) -> CommandResult {
     server.synchronize(keyspace, world.client, world.reply, asked)
 }
 
-pub(super) const REPLCONF: Spec = Spec {
+pub(in crate::commands::server) const REPLCONF: Spec = Spec {
     arity: Arity::AtLeast(1),
     flags: Flags::ADMIN
         .union(Flags::NOSCRIPT)

@@ -5,7 +5,7 @@ use crate::config::Dialect;
 use crate::server::EndReason;
 use crate::server::{Call, ClientFlags, CommandResult, ShutdownRequest, Spec, World};
 
-pub(super) const SHUTDOWN: Spec = Spec {
+pub(in crate::commands::server) const SHUTDOWN: Spec = Spec {
     arity: Arity::AtLeast(1),
     flags: Flags::TAKES_OVER
         .union(Flags::ADMIN)

@@ -17,9 +17,9 @@ use crate::server::{Call, CommandResult, Spec};
 use crate::types::Stream;
 use crate::types::stream::COUNTER_MAX;
 
-use super::ids;
+use super::super::ids;
 
-pub(super) const XNACK: Spec = Spec {
+pub(in crate::commands::stream) const XNACK: Spec = Spec {
     arity: Arity::AtLeast(7),
     flags: Flags::WRITE.union(Flags::FAST),
     keys: &[KeySpec::one(1, Access::RW.union(Access::UPDATE))],

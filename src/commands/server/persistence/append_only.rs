@@ -3,7 +3,7 @@
 use crate::command::{Arity, CommandError, Flags};
 use crate::server::{Call, CommandResult, Origin, Spec};
 
-pub(super) const BGREWRITEAOF: Spec = Spec {
+pub(in crate::commands::server) const BGREWRITEAOF: Spec = Spec {
     arity: Arity::Exactly(1),
     flags: Flags::ADMIN
         .union(Flags::NOSCRIPT)

@@ -8,7 +8,7 @@ const IN_PROGRESS: CommandError = CommandError::Text("ERR Background save alread
 /// All that Redis replies; the log has the reason.
 const FAILED: CommandError = CommandError::Text("ERR");
 
-pub(super) const SAVE: Spec = Spec {
+pub(in crate::commands::server) const SAVE: Spec = Spec {
     arity: Arity::Exactly(1),
     flags: Flags::ADMIN
         .union(Flags::NOSCRIPT)
@@ -37,7 +37,7 @@ fn save(call: &mut Call<'_>) -> CommandResult {
     Ok(())
 }
 
-pub(super) const BGSAVE: Spec = Spec {
+pub(in crate::commands::server) const BGSAVE: Spec = Spec {
     arity: Arity::AtLeast(1),
     flags: Flags::ADMIN
         .union(Flags::NOSCRIPT)
@@ -110,7 +110,7 @@ fn bgsave(call: &mut Call<'_>) -> CommandResult {
     Ok(())
 }
 
-pub(super) const LASTSAVE: Spec = Spec {
+pub(in crate::commands::server) const LASTSAVE: Spec = Spec {
     arity: Arity::Exactly(1),
     flags: Flags::LOADING.union(Flags::STALE).union(Flags::FAST),
     categories: Category::ADMIN.union(Category::DANGEROUS),

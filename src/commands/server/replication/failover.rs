@@ -4,7 +4,7 @@ use crate::base::numbers::number::parse_i64;
 use crate::command::{Arity, CommandError, Flags};
 use crate::server::{Call, CommandResult, FailoverRequest, Spec};
 
-pub(super) const FAILOVER: Spec = Spec {
+pub(in crate::commands::server) const FAILOVER: Spec = Spec {
     arity: Arity::AtLeast(1),
     flags: Flags::ADMIN
         .union(Flags::NOSCRIPT)

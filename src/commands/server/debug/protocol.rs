@@ -35,7 +35,7 @@ const UNKNOWN: &str = "ERR Wrong protocol type name. Please use one of the follo
     string|integer|double|bignum|null|array|set|map|attrib|push|verbatim|true|false";
 
 /// `DEBUG PROTOCOL type`.
-pub(super) fn protocol(call: &mut Call<'_>) -> CommandResult {
+pub(in crate::commands::server) fn protocol(call: &mut Call<'_>) -> CommandResult {
     let found = TYPES.iter().find(|(name, _)| call.args.is(2, name));
     let (_, write) = found.ok_or(CommandError::Text(UNKNOWN))?;
     write(call.reply)

@@ -5,7 +5,11 @@ use crate::server::Call;
 use crate::types::stream::{ConsumerId, Group};
 
 /// The consumer of this name, marked as seen now, and whether it was created.
-pub(super) fn find_or_make(group: &mut Group, name: &[u8], now_ms: i64) -> (ConsumerId, bool) {
+pub(in crate::commands::stream) fn find_or_make(
+    group: &mut Group,
+    name: &[u8],
+    now_ms: i64,
+) -> (ConsumerId, bool) {
     if let Some(id) = group.find(name) {
         group.consumer_mut(id).seen_ms = now_ms;
         return (id, false);
@@ -15,7 +19,7 @@ pub(super) fn find_or_make(group: &mut Group, name: &[u8], now_ms: i64) -> (Cons
 }
 
 /// Records that a consumer was created.
-pub(super) fn record_made(call: &mut Call<'_>, key: &[u8]) {
+pub(in crate::commands::stream) fn record_made(call: &mut Call<'_>, key: &[u8]) {
     call.db.add_dirty(1);
     call.db.event(key, Class::STREAM, "xgroup-createconsumer");
 }

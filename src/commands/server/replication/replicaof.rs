@@ -10,13 +10,13 @@ const FLAGS: Flags = Flags::ADMIN
     .union(Flags::STALE)
     .union(Flags::NO_ASYNC_LOADING);
 
-pub(super) const REPLICAOF: Spec = Spec {
+pub(in crate::commands::server) const REPLICAOF: Spec = Spec {
     arity: Arity::Exactly(3),
     flags: FLAGS.union(Flags::TAKES_OVER),
     ..Spec::new("replicaof", replicaof)
 };
 
-pub(super) const SLAVEOF: Spec = Spec {
+pub(in crate::commands::server) const SLAVEOF: Spec = Spec {
     name: "slaveof",
     ..REPLICAOF
 };
@@ -71,7 +71,7 @@ fn replicaof(call: &mut Call<'_>) -> CommandResult {
     Ok(())
 }
 
-pub(super) const ROLE: Spec = Spec {
+pub(in crate::commands::server) const ROLE: Spec = Spec {
     arity: Arity::Exactly(1),
     flags: Flags::NOSCRIPT
         .union(Flags::LOADING)
