@@ -54,30 +54,20 @@
 //! themselves: an expired key stays removed.
 
 mod api;
-mod basic;
 mod chunk;
-mod cjson;
-mod cmsgpack;
-mod coroutines;
 mod effort;
 mod errors;
 mod flags;
-mod format;
 mod from_reply;
 mod guard;
 mod host;
 mod libraries;
 mod lua;
-mod number;
-mod pattern;
 mod register;
 mod sandbox;
 mod scripts;
 mod shebang;
-mod sort;
-mod strings;
-mod structs;
-mod tables;
+mod stdlib;
 mod to_reply;
 mod vm;
 

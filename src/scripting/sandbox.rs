@@ -13,7 +13,10 @@
 use super::api::{self, Use};
 use super::effort::check_room;
 use super::lua::{Frame, Library, LuaType, Raise, Returned, Stack};
-use super::{basic, cjson, cmsgpack, guard, structs, tables};
+use super::{
+    guard,
+    stdlib::{basic, cjson, cmsgpack, structs, tables},
+};
 use crate::config::Dialect;
 
 /// Lua's globals that scripts do not get.

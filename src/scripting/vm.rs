@@ -12,7 +12,7 @@ use super::errors::{Failure, KILLED};
 use super::host::Host;
 use super::lua::{Frame, Handle, Lua, LuaType, Machine, Stack, watch};
 use super::to_reply::{Unfinished, reply_value};
-use super::{basic, chunk, sandbox};
+use super::{chunk, sandbox, stdlib::basic};
 use crate::base::clock;
 use crate::config::{Config, Dialect};
 use crate::resp::{Args, Reply};

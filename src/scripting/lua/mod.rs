@@ -99,7 +99,7 @@ pub struct Machine {
     /// The state of `math.random` plus one; 0: not seeded yet.
     pub random: Cell<u64>,
     /// Settings of `cjson`.
-    pub json: Cell<super::cjson::Config>,
+    pub json: Cell<super::stdlib::cjson::Config>,
     /// The chunk name of its code.
     pub chunk: Cell<&'static CStr>,
     pub dialect: Cell<Dialect>,

@@ -1,7 +1,7 @@
 //! `create`, `wrap` and `resume` of `coroutine` as in Lua 5.1: LuaJIT's own `resume` and `wrap` do
 //! not limit how deep coroutines nest. The other functions are LuaJIT's.
 
-use super::lua::{Frame, LuaType, Raise, Returned, Stack, Status};
+use super::super::lua::{Frame, LuaType, Raise, Returned, Stack, Status};
 
 /// Replaces these functions in the table on top.
 pub fn install(stack: Stack) {

@@ -5,9 +5,9 @@
 //! those of `lrand48` with a fixed seed, so that a script gives the same on every server. Functions
 //! that can run long live elsewhere: `sort`, `strings`, `format`, `coroutines`.
 
-use super::effort::Effort;
-use super::guard::check_writable;
-use super::lua::{Frame, LuaType, Raise, Returned, Stack};
+use super::super::effort::Effort;
+use super::super::guard::check_writable;
+use super::super::lua::{Frame, LuaType, Raise, Returned, Stack};
 
 /// Replaces these functions in the libraries of the globals at `globals`.
 pub fn install(stack: Stack, globals: i32) {

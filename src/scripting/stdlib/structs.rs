@@ -5,8 +5,8 @@
 //!     l L T      8 bytes                        f d    float, double
 //!     s          a string up to its zero byte   c n    n bytes; 0: as many as there are
 
-use super::effort::Effort;
-use super::lua::{Frame, Raise, Returned, Stack};
+use super::super::effort::Effort;
+use super::super::lua::{Frame, Raise, Returned, Stack};
 
 const INT_SIZE_MAX: usize = 32;
 const ALIGN_MAX: usize = 8;
@@ -164,7 +164,7 @@ fn pack(f: Frame<'_>) -> Returned {
 fn write_int(out: &mut Vec<u8>, n: f64, size: usize, big: bool) {
     // As C converts: negative numbers through the signed type.
     let value = if n < 0.0 {
-        super::lua::truncated(n) as u64
+        super::super::lua::truncated(n) as u64
     } else {
         // As C's conversion does for numbers that do not fit 64 bits.
         match n {

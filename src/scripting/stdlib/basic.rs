@@ -8,11 +8,11 @@
 //! The handler of a script's last error is here, too. Cost: that of the originals and a look at the
 //! guard; `pairs` copies a guarded table, and is LuaJIT's own for others, as that is faster.
 
-use super::chunk;
-use super::effort;
-use super::errors;
-use super::guard::{self, check_writable, push_real};
-use super::lua::{CodePlace, Frame, LuaType, Raise, Returned, Stack};
+use super::super::chunk;
+use super::super::effort;
+use super::super::errors;
+use super::super::guard::{self, check_writable, push_real};
+use super::super::lua::{CodePlace, Frame, LuaType, Raise, Returned, Stack};
 
 /// Replaces these functions in the globals table at `globals`.
 pub fn install(stack: Stack, globals: i32) {

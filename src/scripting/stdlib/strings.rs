@@ -7,10 +7,10 @@
 //! function or a metatable runs under protection, and its error ends `gsub`. Cost: that of the
 //! matcher, see `pattern`.
 
-use super::effort::{self, Effort, LONG, check_room};
+use super::super::effort::{self, Effort, LONG, check_room};
+use super::super::guard::push_real;
+use super::super::lua::{Frame, LuaType, Raise, Returned, Stack};
 use super::format;
-use super::guard::push_real;
-use super::lua::{Frame, LuaType, Raise, Returned, Stack};
 use super::pattern::{Capture, Matcher, Trouble, anchored, is_plain};
 use crate::base::numbers::number::write_i64;
 use crate::resp::up_to_nul;

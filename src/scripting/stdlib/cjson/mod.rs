@@ -5,8 +5,8 @@
 mod decode;
 mod encode;
 
-use super::guard;
-use super::lua::{Frame, LuaType, Raise, Returned, Stack};
+use super::super::guard;
+use super::super::lua::{Frame, LuaType, Raise, Returned, Stack};
 
 /// Maximum nesting, whatever the settings allow.
 const DEPTH_MAX: usize = 3_900;

@@ -9,8 +9,8 @@
 //! Redis.
 //! Cost: O(values + bytes), with checks for stop and memory (`effort`).
 
-use super::effort::{Effort, LONG};
-use super::lua::{Frame, LuaType, Raise, Returned, Stack};
+use super::super::effort::{Effort, LONG};
+use super::super::lua::{Frame, LuaType, Raise, Returned, Stack};
 
 /// Tables deeper than this are packed as nil.
 const NESTING_MAX: usize = 16;

@@ -5,8 +5,8 @@
 //!     %c  0 writes nothing             %q  writes \r and \000
 //!     %p %a are invalid; flags, widths and precisions have bounds
 
-use super::effort::{NO_MEMORY, check_room};
-use super::lua::{Frame, LuaType, Raise, Returned, Stack};
+use super::super::effort::{NO_MEMORY, check_room};
+use super::super::lua::{Frame, LuaType, Raise, Returned, Stack};
 use crate::resp::up_to_nul;
 
 /// A text of this length or more without a precision is inserted whole.

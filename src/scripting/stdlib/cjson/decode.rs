@@ -10,7 +10,7 @@
 use super::{Config, DEPTH_MAX};
 use crate::scripting::effort::{Effort, LONG};
 use crate::scripting::lua::{Frame, Raise, Returned, Stack};
-use crate::scripting::number::parse_c;
+use crate::scripting::stdlib::number::parse_c;
 
 /// `cjson.decode(text)`: the value. Null is `cjson.null`. A zero byte outside of a string ends
 /// the text, as in C.

@@ -13,9 +13,9 @@
 
 use std::cmp::Ordering;
 
-use super::effort::Effort;
-use super::guard::check_writable;
-use super::lua::{Frame, LuaType, Raise, Returned};
+use super::super::effort::Effort;
+use super::super::guard::check_writable;
+use super::super::lua::{Frame, LuaType, Raise, Returned};
 
 /// `table.sort(table [, less])`.
 pub fn sort(f: Frame<'_>) -> Returned {
