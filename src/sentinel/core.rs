@@ -14,15 +14,19 @@
 use super::actions::{Action, Level, Outbox};
 use super::address::Names;
 use super::config::Setup;
+use super::discovery::strangers::{self, Strangers};
 use super::explain::record;
 use super::groups::{self, Primaries};
 use super::instances::{Hello, Primary, Watch};
 use super::links::{ConnId, ConnKind, Expected, LinkId, Links, Member, Target};
 use super::scripts::{JobId, Scripts};
 use super::shared::{Own, Random, Shared, Simulated, Tilt};
-use super::strangers::{self, Strangers};
 use super::time::{Ms, Now, Periods};
-use super::{discovery, down, failover, monitor, refresh, votes};
+use super::{
+    discovery, down,
+    failover::{self, votes},
+    monitor, refresh,
+};
 use crate::base::text::Printable;
 use crate::resp::ReplyValue;
 

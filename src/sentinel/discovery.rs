@@ -9,6 +9,9 @@
 //! the primary's address changes. Epochs are adopted in `votes`, addresses are switched in
 //! `groups`.
 
+pub(super) mod seen;
+pub(super) mod strangers;
+
 use super::actions::Level;
 use super::address::Address;
 use super::explain::record;
@@ -17,9 +20,9 @@ use super::groups::{Primaries, add_peer, remove_peer, switch_address};
 use super::instances::{Hello, Primary};
 use super::links::{ConnKind, LinkId, Member, Target};
 use super::shared::{Reporter, Shared};
-use super::strangers::{Candidate, PEERS_MAX};
-use super::{monitor, strangers, votes};
+use super::{failover::votes, monitor};
 use crate::base::text::Printable;
+use strangers::{Candidate, PEERS_MAX};
 
 /// Takes a hello. One about an unknown primary, of ourselves, or with an epoch that no Sentinel can
 /// have is ignored. The sender of one is asked for its run id if it is not known (`strangers`).

@@ -7,6 +7,10 @@
 //! from then on the new configuration is a fact, has its epoch, and is announced by hellos. The
 //! election is `votes`'s, the choice of a replica `select`'s, the orders to nodes are `orders`'s.
 
+pub(super) mod orders;
+pub(super) mod select;
+pub(super) mod votes;
+
 use super::actions::{Action, Level};
 use super::address::Address;
 use super::explain::{Obstacle, record};
@@ -15,11 +19,9 @@ use super::instances::{Failover, FailoverKind, FailoverState, Peer, Primary, Rec
 use super::json::Object;
 use super::links::{Member, Target};
 use super::monitor;
-use super::orders;
-use super::select::select;
 use super::shared::{DESYNC_MAX_MS, Reporter, Shared, Simulated};
 use super::time::Ms;
-use super::votes;
+use select::select;
 
 /// The least time left of a coordinated failover for which the order is sent.
 const HAND_OVER_MS_MIN: Ms = 1000;

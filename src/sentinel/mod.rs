@@ -87,24 +87,19 @@ mod instances;
 mod json;
 mod links;
 mod monitor;
-mod orders;
 mod refresh;
 mod scripts;
-mod seen;
-mod select;
 mod shared;
 #[cfg(test)]
 mod simulation;
-mod strangers;
 mod time;
-mod votes;
 
 pub(crate) use actions::{Action, Level};
 pub(crate) use commands::{After, Host};
 pub(crate) use config::{Setup, from_file, rewrite};
 pub(crate) use core::Sentinel;
+pub(crate) use discovery::seen::{Seen, Status};
 pub(crate) use links::ConnId;
 pub(crate) use scripts::JobId;
-pub(crate) use seen::{Seen, Status};
 pub(crate) use shared::Own;
 pub(crate) use time::Now;

@@ -7,12 +7,12 @@
 
 use super::actions::Level;
 use super::explain::record;
+use super::failover::orders;
 use super::failover::{crash, enter, report_replica, run_reconfig_script};
 use super::groups::{self, add_replica};
 use super::instances::{FailoverKind, FailoverSeen, FailoverState, Primary, Reconf, Report, Role};
 use super::links::Member;
 use super::monitor::publish_soon;
-use super::orders;
 use super::shared::{Reporter, Shared, Simulated};
 use super::time::Ms;
 

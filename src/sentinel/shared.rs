@@ -12,12 +12,12 @@
 use super::actions::{Action, Level, Outbox};
 use super::address::{Address, Names, is_ip};
 use super::config::Globals;
+use super::discovery::strangers::Strangers;
 use super::instances::{Hello, Primary, Watch};
 use super::json::Object;
 use super::links::ConnKind;
 use super::links::{Expected, LinkId, Links};
 use super::scripts::Scripts;
-use super::strangers::Strangers;
 use super::time::{Ms, Now, Periods};
 
 /// A random start lies within this time, so that Sentinels do not all ask for votes at once.

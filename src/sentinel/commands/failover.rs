@@ -4,9 +4,9 @@ use super::{After, Call, Done, error};
 use crate::sentinel::actions::Level;
 use crate::sentinel::explain::record;
 use crate::sentinel::failover;
+use crate::sentinel::failover::select::select;
+use crate::sentinel::failover::votes;
 use crate::sentinel::instances::{FailoverKind, FailoverSeen};
-use crate::sentinel::select::select;
-use crate::sentinel::votes;
 
 /// Without COORDINATED no election is held, and the primary may be down. With it the primary hands
 /// over to the replica, after an election.

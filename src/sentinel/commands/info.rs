@@ -1,8 +1,8 @@
 //! INFO's section of a Sentinel.
 
 use crate::sentinel::core::Sentinel;
+use crate::sentinel::discovery::seen::Status;
 use crate::sentinel::instances::Primary;
-use crate::sentinel::seen::Status;
 
 impl Sentinel {
     /// The section with its headline, lines ending in CR LF.

@@ -4,7 +4,7 @@ use super::{After, Call, Done, error};
 use crate::base::numbers::number::parse_i64;
 use crate::resp::{CommandError, Reply};
 use crate::sentinel::address::{Address, HOST_BYTES_MAX};
-use crate::sentinel::votes::{self, Reach};
+use crate::sentinel::failover::votes::{self, Reach};
 
 /// Whether the primary is down, our vote or `*`, its epoch.
 fn write(reply: &mut Reply, is_down: bool, vote: &[u8], epoch: u64) {

@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use super::setup::{KnownPeer, KnownPrimary, Setup};
 use crate::config::{FileLine, Origin, Problem};
 use crate::sentinel::address::is_ip;
-use crate::sentinel::strangers::EPOCH_MAX;
+use crate::sentinel::discovery::strangers::EPOCH_MAX;
 use crate::sentinel::time::{MS_MAX, Ms};
 
 /// The length of a run id.

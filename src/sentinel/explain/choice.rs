@@ -1,8 +1,8 @@
 //! Why a replica was chosen, and why the others were not.
 
 use super::words::{place, short, span};
+use crate::sentinel::failover::select::{Unfit, rank, unfit};
 use crate::sentinel::instances::{Primary, Replica};
-use crate::sentinel::select::{Unfit, rank, unfit};
 use crate::sentinel::shared::Shared;
 
 fn reason(shared: &Shared, replica: &Replica, unfit: Unfit) -> String {

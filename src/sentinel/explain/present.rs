@@ -4,10 +4,10 @@ use super::choice;
 use super::history::Episode;
 use super::record::{NOTHING_MORE, agreement, electorate, is_idle, purpose, silence};
 use super::words::{iso, iso_of, place, sentinel, span};
+use crate::sentinel::failover::select::select;
+use crate::sentinel::failover::votes;
 use crate::sentinel::instances::Primary;
-use crate::sentinel::select::select;
 use crate::sentinel::shared::Shared;
-use crate::sentinel::votes;
 
 /// At most `max` entries, newest first. Each has a headline, then lines in the order of time.
 pub(crate) fn entries(shared: &Shared, primary: &Primary, max: usize) -> Vec<Vec<String>> {

@@ -16,10 +16,10 @@ use super::history::{Episode, Obstacle};
 use super::words::{count, iso, iso_of, place, sentinel, short, span};
 use crate::base::text::Printable;
 use crate::sentinel::address::Address;
+use crate::sentinel::failover::votes;
 use crate::sentinel::instances::{FailoverKind, FailoverState, Primary, Role};
 use crate::sentinel::shared::Shared;
 use crate::sentinel::time::Ms;
-use crate::sentinel::votes;
 
 fn note(shared: &Shared, primary: &mut Primary, line: String) {
     primary.history.note(shared.clock(), line);

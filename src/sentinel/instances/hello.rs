@@ -5,7 +5,7 @@
 //! It is published to a channel of each data node, and sent to each other Sentinel directly.
 
 use crate::sentinel::address::HOST_BYTES_MAX;
-use crate::sentinel::strangers::is_run_id;
+use crate::sentinel::discovery::strangers::is_run_id;
 
 /// The channel.
 pub(crate) const CHANNEL: &[u8] = b"__sentinel__:hello";

@@ -11,9 +11,9 @@ use std::collections::BTreeMap;
 use super::node::{Node, Peer, Replica, Watch};
 use crate::sentinel::address::Address;
 use crate::sentinel::config::PrimarySettings;
+use crate::sentinel::discovery::strangers::Rate;
 use crate::sentinel::explain::History;
 use crate::sentinel::links::Member;
-use crate::sentinel::strangers::Rate;
 use crate::sentinel::time::Ms;
 
 /// How far a failover is.

@@ -1,12 +1,12 @@
 //! The orders to data nodes, each one transaction. Their replies are ignored: INFO shows the
 //! effect.
 
-use super::address::Address;
-use super::config::PrimarySettings;
-use super::instances::{FailoverSeen, Node};
-use super::links::Expected;
-use super::shared::Shared;
-use super::time::Ms;
+use super::super::address::Address;
+use super::super::config::PrimarySettings;
+use super::super::instances::{FailoverSeen, Node};
+use super::super::links::Expected;
+use super::super::shared::Shared;
+use super::super::time::Ms;
 
 /// Sends the commands between MULTI and EXEC. False: there is no connection.
 fn transaction(

@@ -9,13 +9,13 @@
 
 use std::collections::BTreeMap;
 
-use super::actions::Level;
-use super::explain::record;
-use super::instances::{Peer, Primary};
-use super::links::{Expected, Member, Target};
-use super::shared::{DESYNC_MAX_MS, Reporter, Shared};
-use super::strangers;
-use super::time::Ms;
+use super::super::actions::Level;
+use super::super::discovery::strangers;
+use super::super::explain::record;
+use super::super::instances::{Peer, Primary};
+use super::super::links::{Expected, Member, Target};
+use super::super::shared::{DESYNC_MAX_MS, Reporter, Shared};
+use super::super::time::Ms;
 
 /// How often others are asked about a primary that has just been seen as down.
 const ASK_SOON_MS: Ms = 50;

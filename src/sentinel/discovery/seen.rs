@@ -1,10 +1,10 @@
 //! The primaries as metrics and health checks need them.
 
-use super::core::Sentinel;
-use super::instances::{Node, Peer, Primary};
-use super::shared::Shared;
-use super::time::Ms;
-use super::votes::Reach;
+use super::super::core::Sentinel;
+use super::super::failover::votes::Reach;
+use super::super::instances::{Node, Peer, Primary};
+use super::super::shared::Shared;
+use super::super::time::Ms;
 
 /// The status of a primary.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

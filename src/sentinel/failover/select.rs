@@ -6,9 +6,9 @@
 
 use std::cmp::Reverse;
 
-use super::instances::{Primary, Replica};
-use super::shared::Shared;
-use super::time::Ms;
+use super::super::instances::{Primary, Replica};
+use super::super::shared::Shared;
+use super::super::time::Ms;
 
 /// Why a replica cannot be promoted. Ages and limits are in milliseconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

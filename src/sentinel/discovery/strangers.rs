@@ -8,13 +8,13 @@
 
 use std::collections::BTreeMap;
 
-use super::actions::Level;
-use super::address::Address;
-use super::instances::Hello;
-use super::links::{ConnKind, Expected, LinkId};
-use super::monitor;
-use super::shared::Shared;
-use super::time::Ms;
+use super::super::actions::Level;
+use super::super::address::Address;
+use super::super::instances::Hello;
+use super::super::links::{ConnKind, Expected, LinkId};
+use super::super::monitor;
+use super::super::shared::Shared;
+use super::super::time::Ms;
 use crate::base::text::Printable;
 use crate::resp::ReplyValue;
 
