@@ -26,7 +26,7 @@ struct Address {
     /// When all attempts so far will have had their tokens, milliseconds.
     busy_until_ms: u64,
     tried_ms: u64,
-    told: bool,
+    logged: bool,
 }
 
 /// When an attempt is checked.
@@ -76,10 +76,10 @@ impl Attempts {
         let address = self.by_address.entry(from).or_insert(Address {
             busy_until_ms: now_ms,
             tried_ms: now_ms,
-            told: false,
+            logged: false,
         });
         if address.busy_until_ms <= now_ms {
-            (address.busy_until_ms, address.told) = (now_ms, false);
+            (address.busy_until_ms, address.logged) = (now_ms, false);
         }
         address.tried_ms = now_ms;
         let busy_until_ms = address.busy_until_ms + token_ms(per_second);
@@ -93,7 +93,7 @@ impl Attempts {
         }
         Verdict {
             judged,
-            is_news: judged != Judged::Now && !std::mem::replace(&mut address.told, true),
+            is_news: judged != Judged::Now && !std::mem::replace(&mut address.logged, true),
         }
     }
 
@@ -192,8 +192,8 @@ mod tests {
     fn an_address_is_news_once() {
         let mut attempts = Attempts::default();
         let bad = IpAddr::from([10, 0, 0, 1]);
-        let told: Vec<Verdict> = (0..1000).map(|_| attempts.begin(bad, 10, 0)).collect();
-        assert_eq!(told.iter().filter(|v| v.is_news).count(), 1);
+        let logged: Vec<Verdict> = (0..1000).map(|_| attempts.begin(bad, 10, 0)).collect();
+        assert_eq!(logged.iter().filter(|v| v.is_news).count(), 1);
     }
 
     #[test]

@@ -141,7 +141,7 @@ mod tests {
 
     #[test]
     fn rules_are_told_in_one_order_and_make_the_same_again() {
-        for (rules, told) in [
+        for (rules, reported) in [
             (
                 "OVER=error work=5 reply=2048 clients=3 bytes=1k|1MB Rate=7",
                 "rate=7 bytes=1000|1mb clients=3 reply=2kb work=5 over=error",
@@ -153,10 +153,10 @@ mod tests {
             ("rate=1 bytes=1|2 over=error resetbudgets", ""),
         ] {
             let made = budgets(rules);
-            assert_eq!(made.rules().join(" "), told, "{rules}");
-            assert_eq!(made.any(), !told.is_empty());
-            if !told.is_empty() {
-                assert_eq!(budgets(told), made);
+            assert_eq!(made.rules().join(" "), reported, "{rules}");
+            assert_eq!(made.any(), !reported.is_empty());
+            if !reported.is_empty() {
+                assert_eq!(budgets(reported), made);
             }
         }
         assert!(!budgets("over=error").any());

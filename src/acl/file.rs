@@ -66,7 +66,7 @@ pub fn parse_users(
         channels,
         found: FileUsers::default(),
         errors: String::new(),
-        untold: 0,
+        omitted: 0,
     };
     let is_comment = |line: &[u8]| dialect.acl_file_comments() && line.starts_with(b"#");
     let lines = || {
@@ -84,8 +84,8 @@ pub fn parse_users(
     if loading.errors.is_empty() {
         return Ok(loading.found);
     }
-    if loading.untold > 0 {
-        loading.errors += &format!("{} more errors. ", loading.untold);
+    if loading.omitted > 0 {
+        loading.errors += &format!("{} more errors. ", loading.omitted);
     }
     loading.errors += "WARNING: ACL errors detected, no change to the previously active ACL \
                        rules was performed";
@@ -98,7 +98,7 @@ struct Loading<'a> {
     channels: PubsubDefault,
     found: FileUsers,
     errors: String,
-    untold: usize,
+    omitted: usize,
 }
 
 impl Loading<'_> {
@@ -106,7 +106,7 @@ impl Loading<'_> {
         if self.errors.len() < ERRORS_BYTES_MAX {
             self.errors += &error
         } else {
-            self.untold += 1
+            self.omitted += 1
         }
     }
 
@@ -193,7 +193,7 @@ impl Loading<'_> {
                 "{file}:{number}: Unmatched parenthesis in selector definition."
             ));
         };
-        let mut is_told = false;
+        let mut is_reported = false;
         for rule in &rules {
             let rule = trim(rule, b"\t\r\n");
             match apply(rule) {
@@ -205,7 +205,7 @@ impl Loading<'_> {
                     ));
                 }
                 Err(why) => {
-                    if !std::mem::replace(&mut is_told, true) {
+                    if !std::mem::replace(&mut is_reported, true) {
                         self.add_error(format!("{file}:{number}: {within}{why}. "));
                     }
                 }
@@ -300,7 +300,7 @@ mod tests {
         let text = b"user a role=w,r +get\nrole r ~r* +@read\nrole w (~w +set)";
         let wanted = "a off sanitize-payload resetchannels -@all +get role=w,r";
         assert_eq!(read(text), Ok(vec![wanted.to_owned()]));
-        for (text, told) in [
+        for (text, reported) in [
             (&b"role"[..], "f:1: a role line requires a role name"),
             (
                 b"role a,b +get",
@@ -312,7 +312,7 @@ mod tests {
             (b"roles x", "should start with user keyword"),
         ] {
             let error = read(text).expect_err("a wrong line");
-            assert!(error.contains(told), "{error}");
+            assert!(error.contains(reported), "{error}");
         }
     }
 

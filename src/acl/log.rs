@@ -171,8 +171,8 @@ mod tests {
         for (object, now) in [(b"a", 0), (b"b", 1), (b"a", 60_000), (b"a", 120_001)] {
             log.add(event(object), 10, now, Vec::new);
         }
-        let told: Vec<_> = log.entries().map(|e| (e.id, e.count)).collect();
-        assert_eq!(told, [(2, 1), (0, 2), (1, 1)]);
+        let reported: Vec<_> = log.entries().map(|e| (e.id, e.count)).collect();
+        assert_eq!(reported, [(2, 1), (0, 2), (1, 1)]);
         assert_eq!(log.denied(Reason::Key), 4);
     }
 

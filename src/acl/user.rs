@@ -388,7 +388,7 @@ mod tests {
     #[test]
     fn rules_are_told_in_the_order_that_makes_them_again() {
         let b = Bench::new();
-        for (rules, told) in [
+        for (rules, reported) in [
             (
                 "+@all -@hash -@slow +hget -@hash",
                 "+@all -@slow +hget -@hash",
@@ -409,7 +409,7 @@ mod tests {
                     .describe(config::Dialect::Redis)
                     .root()
                     .command_rules(),
-                told
+                reported
             );
         }
         let user = b.user("on >x ~a %R~b %W~b %W~c &d db=2,1 (+get ~e) (allkeys &f resetdbs)");
@@ -504,7 +504,7 @@ mod tests {
         ] {
             let applied = user.apply_all([rule.as_bytes()].into_iter(), b.terms());
             assert!(
-                matches!(applied, Err(RulesError::Rule { why: told, .. }) if told == why),
+                matches!(applied, Err(RulesError::Rule { why: reported, .. }) if reported == why),
                 "{rule}"
             );
             assert!(user == before);

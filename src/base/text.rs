@@ -79,8 +79,11 @@ mod tests {
 
     #[test]
     fn humans_read_two_decimals() {
-        let told = [0, 1023, 1024, 690_704, 1 << 30, 25_276_514_304].map(human);
-        assert_eq!(told, ["0B", "1023B", "1.00K", "674.52K", "1.00G", "23.54G"]);
+        let reported = [0, 1023, 1024, 690_704, 1 << 30, 25_276_514_304].map(human);
+        assert_eq!(
+            reported,
+            ["0B", "1023B", "1.00K", "674.52K", "1.00G", "23.54G"]
+        );
     }
 
     #[test]

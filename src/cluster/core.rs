@@ -49,7 +49,7 @@ pub(crate) struct Primary {
     /// The link follows the stream.
     pub is_up: bool,
     /// When data last came by it while it was up, or when it went down; monotonic.
-    pub heard_ms: i64,
+    pub received_ms: i64,
     /// The data is this primary's: the link has been up since it is followed, and no copy has begun
     /// to replace that data.
     pub is_synced: bool,

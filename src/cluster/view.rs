@@ -134,7 +134,7 @@ impl Cluster {
             .filter(|node| !node.has_failed())
             .peekable();
         let agrees = |node: &Node| {
-            let agreed = node.told.agreed;
+            let agreed = node.noticed.agreed;
             agreed.is_some_and(|(when, its)| when > since_ms && its >= offset)
         };
         working.peek().is_some() && working.all(agrees)

@@ -18,7 +18,7 @@ use crate::resp::Args;
 #[derive(Clone, Copy, Debug)]
 pub struct KeyPlan {
     specs: &'static [KeySpec],
-    told_by: ToldBy,
+    reported_by: ToldBy,
     ahead: Option<Ahead>,
     /// The key, if all forms of the command have exactly this one.
     only_key: Option<(u16, Access)>,
@@ -88,7 +88,7 @@ impl KeyPlan {
             specs: spec.keys,
             only_key,
             only_key_at: one.map(|(at, _)| at),
-            told_by: match spec.find_keys {
+            reported_by: match spec.find_keys {
                 Some(find) => ToldBy::Finder(find),
                 None if any => LooseCount::of(spec.keys).map_or(ToldBy::Specs, ToldBy::SpecsOr),
                 None => ToldBy::NoKeys,
@@ -104,7 +104,7 @@ impl KeyPlan {
 
     /// Whether the command can have keys at all.
     pub fn has_keys(&self) -> bool {
-        !matches!(self.told_by, ToldBy::NoKeys)
+        !matches!(self.reported_by, ToldBy::NoKeys)
     }
 
     /// The position of the command's only key, if all its forms have exactly one there; its access
@@ -124,7 +124,7 @@ impl KeyPlan {
     /// command without keys and where an optional part with keys is left out; `BadKeys` if the
     /// arguments do not have the command's form.
     pub fn keys(&self, args: Args<'_>) -> Result<Keys, BadKeys> {
-        match self.told_by {
+        match self.reported_by {
             ToldBy::NoKeys => Ok(Keys::NONE),
             ToldBy::Finder(find) => find(args),
             ToldBy::Specs => by_specs(self.specs, args),

@@ -179,11 +179,11 @@ mod tests {
     fn a_long_message_is_cut_between_characters_and_says_so() {
         let text = "\u{e9}".repeat(SHOWN_BYTES_MAX);
         let head = format!(">3\r\n$7\r\nmessage\r\n$1\r\nc\r\n${}\r\nx", text.len() + 1);
-        let told = read(&[head.as_bytes(), text.as_bytes(), b"\r\n"]);
-        let value: serde_json::Value = serde_json::from_str(&told[0]).expect("JSON");
+        let reported = read(&[head.as_bytes(), text.as_bytes(), b"\r\n"]);
+        let value: serde_json::Value = serde_json::from_str(&reported[0]).expect("JSON");
         assert_eq!(value["bytes"], 2 * SHOWN_BYTES_MAX + 1);
         let shown = value["message"].as_str().expect("text");
         assert_eq!(shown.len(), SHOWN_BYTES_MAX - 1);
-        assert!(told[0].len() < 2 * SHOWN_BYTES_MAX);
+        assert!(reported[0].len() < 2 * SHOWN_BYTES_MAX);
     }
 }

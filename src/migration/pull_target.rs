@@ -55,7 +55,7 @@ pub(super) struct PullTarget {
     main: Option<Link>,
     channel: Option<Link>,
     /// When an awaited reply, command or opened link last came; monotonic.
-    heard_ms: i64,
+    received_ms: i64,
     /// Bytes of the main link's stream that have been applied, and the count in the last ACK.
     applied: u64,
     acked: Option<u64>,
@@ -69,7 +69,7 @@ impl PullTarget {
             channel_state: Channel::None,
             main: None,
             channel: None,
-            heard_ms: 0,
+            received_ms: 0,
             applied: 0,
             acked: None,
             acked_ms: 0,
@@ -232,7 +232,7 @@ impl Conversation for PullTarget {
         head.hide(scene);
         head.announce(scene);
         self.main = Some(head.dial(scene, source)?);
-        self.heard_ms = scene.now.monotonic_ms;
+        self.received_ms = scene.now.monotonic_ms;
         Ok(())
     }
 
@@ -243,7 +243,7 @@ impl Conversation for PullTarget {
         } else {
             self.channel_state = Channel::AuthReply;
         }
-        self.heard_ms = scene.now.monotonic_ms;
+        self.received_ms = scene.now.monotonic_ms;
         Ok(())
     }
 
@@ -272,7 +272,7 @@ impl Conversation for PullTarget {
         link: Link,
         reply: Result<&[u8], &[u8]>,
     ) -> Step {
-        self.heard_ms = scene.now.monotonic_ms;
+        self.received_ms = scene.now.monotonic_ms;
         let is_main = self.is_main(link);
         match reply {
             Ok(text) if is_main => self.main_reply(head, scene, text),
@@ -294,7 +294,7 @@ impl Conversation for PullTarget {
         link: Link,
         words: &[&[u8]],
     ) -> Result<bool, End> {
-        self.heard_ms = scene.now.monotonic_ms;
+        self.received_ms = scene.now.monotonic_ms;
         let is = |word: &str| words[0].eq_ignore_ascii_case(word.as_bytes());
         match self.state {
             State::AccumulateBuffer if !self.is_main(link) && is("SNAPSHOT-EOF") => {
@@ -323,7 +323,7 @@ impl Conversation for PullTarget {
     }
 
     fn applied(&mut self, _: &mut Head, scene: &mut Scene<'_>, link: Link, bytes: usize) {
-        self.heard_ms = scene.now.monotonic_ms;
+        self.received_ms = scene.now.monotonic_ms;
         if self.is_main(link) {
             self.applied += bytes as u64;
         }
@@ -359,7 +359,7 @@ impl Conversation for PullTarget {
     }
 
     fn tick(&mut self, head: &mut Head, scene: &mut Scene<'_>) -> Step {
-        let silence = scene.now.monotonic_ms - self.heard_ms;
+        let silence = scene.now.monotonic_ms - self.received_ms;
         match self.state {
             State::WaitStreamEof if scene.now.monotonic_ms - self.acked_ms >= ACK_MS => {
                 self.acknowledge(head, scene)

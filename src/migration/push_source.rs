@@ -43,7 +43,7 @@ enum State {
 pub(super) struct PushSource {
     state: State,
     link: Option<Link>,
-    heard_ms: i64,
+    received_ms: i64,
     acked_ms: i64,
     deadline_ms: i64,
 }
@@ -53,7 +53,7 @@ impl PushSource {
         PushSource {
             state: State::Connecting,
             link: None,
-            heard_ms: 0,
+            received_ms: 0,
             acked_ms: 0,
             deadline_ms: i64::MAX,
         }
@@ -145,13 +145,13 @@ impl Conversation for PushSource {
         let Some(target) = head.target else {
             return failed("no target");
         };
-        self.heard_ms = scene.now.monotonic_ms;
+        self.received_ms = scene.now.monotonic_ms;
         self.link = Some(head.dial(scene, target)?);
         Ok(())
     }
 
     fn opened(&mut self, head: &mut Head, scene: &mut Scene<'_>, link: Link) -> Step {
-        self.heard_ms = scene.now.monotonic_ms;
+        self.received_ms = scene.now.monotonic_ms;
         let settings = scene.settings;
         if settings.password.is_empty() {
             self.establish(head, scene, link);
@@ -186,7 +186,7 @@ impl Conversation for PushSource {
         link: Link,
         reply: Result<&[u8], &[u8]>,
     ) -> Step {
-        self.heard_ms = scene.now.monotonic_ms;
+        self.received_ms = scene.now.monotonic_ms;
         match (self.state, reply) {
             (State::ReadingAuth, Ok(_)) => {
                 self.establish(head, scene, link);
@@ -217,7 +217,7 @@ impl Conversation for PushSource {
         link: Link,
         words: &[&[u8]],
     ) -> Result<bool, End> {
-        self.heard_ms = scene.now.monotonic_ms;
+        self.received_ms = scene.now.monotonic_ms;
         let is = |word: &str| words[0].eq_ignore_ascii_case(word.as_bytes());
         match self.state {
             _ if is("ACK") => head.acked_ms = scene.now.wall_ms,
@@ -271,7 +271,7 @@ impl Conversation for PushSource {
         if self.state == State::FailoverGranted {
             return Ok(());
         }
-        if now - self.heard_ms > scene.settings.repl_timeout.get() {
+        if now - self.received_ms > scene.settings.repl_timeout.get() {
             return failed(TIMED_OUT);
         }
         let is_established = self.state >= State::WaitingToSnapshot;

@@ -23,7 +23,7 @@ enum State {
 pub(super) struct PushTarget {
     state: State,
     link: Link,
-    heard_ms: i64,
+    received_ms: i64,
     acked_ms: i64,
 }
 
@@ -32,7 +32,7 @@ impl PushTarget {
         PushTarget {
             state: State::WaitingForAck,
             link,
-            heard_ms: now_ms,
+            received_ms: now_ms,
             acked_ms: now_ms,
         }
     }
@@ -78,7 +78,7 @@ impl Conversation for PushTarget {
         link: Link,
         words: &[&[u8]],
     ) -> Result<bool, End> {
-        self.heard_ms = scene.now.monotonic_ms;
+        self.received_ms = scene.now.monotonic_ms;
         let is = |word: &str| words[0].eq_ignore_ascii_case(word.as_bytes());
         match self.state {
             _ if is("ACK") => {
@@ -111,7 +111,7 @@ impl Conversation for PushTarget {
     }
 
     fn applied(&mut self, _: &mut Head, scene: &mut Scene<'_>, _: Link, _: usize) {
-        self.heard_ms = scene.now.monotonic_ms;
+        self.received_ms = scene.now.monotonic_ms;
     }
 
     fn taken(&mut self, head: &mut Head, scene: &mut Scene<'_>) -> Step {
@@ -132,7 +132,7 @@ impl Conversation for PushTarget {
 
     fn tick(&mut self, head: &mut Head, scene: &mut Scene<'_>) -> Step {
         let now = scene.now.monotonic_ms;
-        if now - self.heard_ms > scene.settings.repl_timeout.get() {
+        if now - self.received_ms > scene.settings.repl_timeout.get() {
             return failed(TIMED_OUT);
         }
         if now - self.acked_ms >= ACK_MS {

@@ -69,7 +69,7 @@ impl Connecting {
                 failed: None,
             });
         }
-        let (tell, told) = mpsc::channel();
+        let (tell, reported) = mpsc::channel();
         let (host, port) = (to.host.clone(), to.port);
         threads::start("russet-resolve", move || {
             let found = (host.as_str(), port).to_socket_addrs();
@@ -79,7 +79,7 @@ impl Connecting {
         })?;
         Ok(Connecting {
             to,
-            stage: Stage::Resolving(told),
+            stage: Stage::Resolving(reported),
             addresses: VecDeque::new(),
             failed: None,
         })
@@ -92,13 +92,13 @@ impl Connecting {
     pub fn advance(&mut self, registry: &Registry, token: Token) -> io::Result<Option<Stream>> {
         loop {
             let stepped = match std::mem::replace(&mut self.stage, Stage::Over) {
-                Stage::Resolving(told) => match told.try_recv() {
+                Stage::Resolving(reported) => match reported.try_recv() {
                     Ok(found) => {
                         self.addresses = found?.into();
                         Ok(None)
                     }
                     Err(TryRecvError::Empty) => {
-                        self.stage = Stage::Resolving(told);
+                        self.stage = Stage::Resolving(reported);
                         return Ok(None);
                     }
                     Err(TryRecvError::Disconnected) => return Err(ErrorKind::NotFound.into()),

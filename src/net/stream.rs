@@ -74,9 +74,10 @@ pub fn readable(streams: &[&Stream]) -> Vec<bool> {
     if poll(&mut asked, Some(&now)).is_err() {
         return vec![false; asked.len()];
     }
-    let told = asked.iter().map(|fd| !fd.revents().is_empty());
-    told.zip(streams)
-        .map(|(told, stream)| told || stream.has_unread())
+    let reported = asked.iter().map(|fd| !fd.revents().is_empty());
+    reported
+        .zip(streams)
+        .map(|(reported, stream)| reported || stream.has_unread())
         .collect()
 }
 

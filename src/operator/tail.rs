@@ -41,13 +41,13 @@ fn follow(target: &Target, from: Option<ReplOffset>, out: &mut dyn Write) -> Res
         acked: from,
         db: None,
     };
-    let (mut heard, mut told) = (Instant::now(), Instant::now());
+    let (mut got, mut reported) = (Instant::now(), Instant::now());
     loop {
         let asked = tail.print(link.raw().unread(), out)?;
         let Some(asked) = asked else {
             return Ok(());
         };
-        if asked || told.elapsed() >= ACK_PERIOD {
+        if asked || reported.elapsed() >= ACK_PERIOD {
             let offset = tail.acked.to_string();
             let mut ack = Vec::new();
             write_request(
@@ -56,12 +56,12 @@ fn follow(target: &Target, from: Option<ReplOffset>, out: &mut dyn Write) -> Res
             );
             let sent = link.raw().send(&ack, target.limit);
             sent.map_err(|error| error.to_string())?;
-            told = Instant::now();
+            reported = Instant::now();
         }
         match link.raw().more(ACK_PERIOD) {
-            Ok(_) => heard = Instant::now(),
+            Ok(_) => got = Instant::now(),
             Err(error) if matches!(error.kind(), ErrorKind::TimedOut | ErrorKind::WouldBlock) => {
-                if heard.elapsed() > SILENCE_MAX {
+                if got.elapsed() > SILENCE_MAX {
                     return Err("the server has sent nothing for a minute".to_owned());
                 }
             }

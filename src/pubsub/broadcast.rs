@@ -139,31 +139,31 @@ mod tests {
         all.note(b"u", Some(b));
         all.note(b"user", Some(b));
         assert!(all.has_news());
-        let mut told = Vec::new();
+        let mut reported = Vec::new();
         all.take_news(
             |client| client == b,
             |_, _| true,
-            |news| told.push((news.client.0, news.keys.concat())),
+            |news| reported.push((news.client.0, news.keys.concat())),
         );
-        assert_eq!(told, [(1, b"uuser".to_vec())]);
+        assert_eq!(reported, [(1, b"uuser".to_vec())]);
         assert!(!all.has_news());
         all.note(b"user", None);
-        told.clear();
+        reported.clear();
         all.take_news(
             |client| client == b,
             |_, _| true,
-            |news| told.push((news.client.0, news.keys.concat())),
+            |news| reported.push((news.client.0, news.keys.concat())),
         );
-        assert_eq!(told, [(1, b"user".to_vec()), (2, b"user".to_vec())]);
+        assert_eq!(reported, [(1, b"user".to_vec()), (2, b"user".to_vec())]);
         all.note(b"used", None);
         all.note(b"user", None);
-        told.clear();
+        reported.clear();
         all.take_news(
             |_| false,
             |client, key| client == a || key == b"used",
-            |news| told.push((news.client.0, news.keys.concat())),
+            |news| reported.push((news.client.0, news.keys.concat())),
         );
-        assert_eq!(told, [(1, b"useduser".to_vec()), (2, b"used".to_vec())]);
+        assert_eq!(reported, [(1, b"useduser".to_vec()), (2, b"used".to_vec())]);
         all.note(b"user", None);
         all.take_news(|_| false, |_, _| false, |_| panic!("no empty news"));
         all.remove(b"us", b);

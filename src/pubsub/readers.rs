@@ -134,10 +134,10 @@ mod tests {
             readers.remember(key.as_bytes(), ClientId(client));
         }
         assert_eq!((readers.keys(), readers.items()), (2, 3));
-        let mut told = Vec::new();
-        readers.forget(b"a", |client| told.push(client.0));
-        readers.forget(b"a", |client| told.push(client.0));
-        assert_eq!(told, [1, 2]);
+        let mut reported = Vec::new();
+        readers.forget(b"a", |client| reported.push(client.0));
+        readers.forget(b"a", |client| reported.push(client.0));
+        assert_eq!(reported, [1, 2]);
         assert_eq!((readers.keys(), readers.items()), (1, 1));
         assert_eq!(readers.forget_any(|_| {}).as_deref(), Some(&b"b"[..]));
         assert_eq!(readers.forget_any(|_| {}), None);

@@ -229,7 +229,7 @@ impl Sentinel {
         };
         self.shared.links.established(conn, local_ip.to_vec());
         if kind == ConnKind::Subscription {
-            self.shared.links.get_mut(link).heard_at = now.monotonic_ms;
+            self.shared.links.get_mut(link).received_at = now.monotonic_ms;
         }
         if strangers::greet(&mut self.shared, link) {
             return;
@@ -371,7 +371,7 @@ impl Sentinel {
 
     /// A message of the channel of hellos. Our own come back, too, which shows that the link works.
     fn message(&mut self, link: LinkId, message: &ReplyValue) {
-        self.shared.links.get_mut(link).heard_at = self.shared.now;
+        self.shared.links.get_mut(link).received_at = self.shared.now;
         if !is_message(message) {
             let kind = ConnKind::Subscription;
             let expected = self.shared.links.take_expected(link, kind);

@@ -96,7 +96,7 @@ fn learn(shared: &mut Shared, primary: &mut Primary, hello: &Hello) {
         }
     }
     if let Some(peer) = primary.peers.get_mut(&hello.run_id) {
-        peer.heard_at = shared.now;
+        peer.received_at = shared.now;
     }
 }
 

@@ -98,7 +98,7 @@ fn close_stale(shared: &mut Shared, watch: &Watch, down_after_ms: Ms) {
     let is_old = |conn: &Conn| now - conn.since > periods.link_reconnect_min;
     let late = |since: Ms| now - since > down_after_ms / 2;
     let no_pong = link.pinged_since.is_some_and(late) && late(link.pong_at);
-    let no_hello = now - link.heard_at > periods.publish * 3;
+    let no_hello = now - link.received_at > periods.publish * 3;
     let is_stale = |conn: &Option<Conn>, sign| sign && conn.as_ref().is_some_and(is_old);
     let commands = is_stale(&link.commands, no_pong);
     let subscription = is_stale(&link.subscription, no_hello);

@@ -373,9 +373,9 @@ fn notify_the_rest(shared: &mut Shared, primary: &mut Primary) {
     for name in names {
         let is_promoted = primary.is_promoted(&name);
         let replica = primary.replicas.get_mut(&name).expect("a key of the map");
-        let is_told = matches!(replica.reconf, Reconf::Done | Reconf::Sent(_));
+        let is_reported = matches!(replica.reconf, Reconf::Done | Reconf::Sent(_));
         let is_up = shared.links.get(replica.node.watch.link).is_up();
-        if is_promoted || is_told || !is_up {
+        if is_promoted || is_reported || !is_up {
             continue;
         }
         if orders::send_replica_of(shared, &replica.node, &primary.settings, Some(&to)) {

@@ -80,7 +80,7 @@ pub(crate) struct Link {
     pub commands: Option<Conn>,
     pub subscription: Option<Conn>,
     /// The last message of the subscription.
-    pub heard_at: Ms,
+    pub received_at: Ms,
     /// The last reply to PING that means that the instance is available.
     pub available_at: Ms,
     /// When the first PING was sent that has no such reply yet. A link begins with this set, so
@@ -108,7 +108,7 @@ impl Link {
             has_subscription,
             commands: None,
             subscription: None,
-            heard_at: now,
+            received_at: now,
             available_at: now,
             pinged_since: Some(now),
             pinged_at: None,

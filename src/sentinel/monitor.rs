@@ -306,7 +306,7 @@ fn next_due(shared: &Shared, watch: &Watch, settings: &PrimarySettings, info: Op
     if let Some(at) = info {
         next = next
             .min(at + periods.info)
-            .min(link.heard_at + periods.publish * 3);
+            .min(link.received_at + periods.publish * 3);
     }
     next.min(watch.published_at + periods.publish)
 }

@@ -64,7 +64,7 @@ fn judge_file(file: &Path, obstacles: &mut Obstacles<'_>) -> Result<(), ConvertE
              the server cannot read",
             file.display()
         );
-        return Err(ConvertError::Told(text));
+        return Err(ConvertError::Reported(text));
     }
     let mut judge = Judge::new(obstacles.target);
     let mut to = TargetFile::begin(None, obstacles, false)?;
@@ -98,7 +98,7 @@ impl Source {
         }
         if found.len() == 0 {
             let text = format!("{} is empty", from.display());
-            return Err(ConvertError::Told(text));
+            return Err(ConvertError::Reported(text));
         }
         if is_snapshot(from).map_err(io)? {
             return if commands_follow(from).map_err(io)? {
@@ -115,7 +115,7 @@ impl Source {
     }
 
     fn set(from: &Path) -> Result<Source, ConvertError> {
-        let (names, manifest) = find_set(from).map_err(ConvertError::Told)?;
+        let (names, manifest) = find_set(from).map_err(ConvertError::Reported)?;
         Ok(Source::Log(names, manifest))
     }
 
@@ -144,7 +144,7 @@ impl Source {
         if sources.any(|source| source.starts_with(&to)) {
             let to = asked.to.display();
             let text = format!("{to} is or holds what is to be converted, which is only read");
-            return Err(ConvertError::Told(text));
+            return Err(ConvertError::Reported(text));
         }
         Ok(())
     }
@@ -241,7 +241,7 @@ fn convert_log(
             basename,
         };
         let saved = names.save(&Disk::default(), &manifest);
-        saved.map_err(|error| ConvertError::Told(error.to_string()))?;
+        saved.map_err(|error| ConvertError::Reported(error.to_string()))?;
         Ok(Some(bytes))
     })?;
     let status = write_summary(asked, bytes, obstacles);
@@ -270,7 +270,7 @@ fn applied(
     log::init(&config, false);
     let mut engine = Engine::new(config, table, Arc::new(Signals::default()));
     let stopped = "the append only file cannot be applied; the lines above say why";
-    let stopped = || ConvertError::Told(stopped.to_owned());
+    let stopped = || ConvertError::Reported(stopped.to_owned());
     let (mut loader, bytes) = AofLoader::of_foreign(names, manifest).map_err(|_| stopped())?;
     let Engine {
         keyspace, server, ..
@@ -285,13 +285,13 @@ fn applied(
         0 => Ok((engine, loader.cut_end().cloned())),
         failed => {
             let text = format!("{failed} commands of the append only file have failed");
-            Err(ConvertError::Told(text))
+            Err(ConvertError::Reported(text))
         }
     }
 }
 
 fn refused(why: &dyn std::fmt::Display) -> ConvertError {
-    ConvertError::Told(why.to_string())
+    ConvertError::Reported(why.to_string())
 }
 
 /// Writes all libraries and keys of an engine.

@@ -95,7 +95,7 @@ fn whatever_takes_a_slot_away_tells_its_subscribers() {
         ok(&node, "CONFIG SET cluster-allow-pubsubshard-when-down yes");
         let mut subscriber = subscribed(&node, "{foo}c");
         ok(&node, order);
-        let told = next(&mut subscriber);
-        assert!(told.contains("sunsubscribe"), "{order}: {told}");
+        let reported = next(&mut subscriber);
+        assert!(reported.contains("sunsubscribe"), "{order}: {reported}");
     }
 }

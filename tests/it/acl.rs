@@ -65,7 +65,7 @@ fn a_file_with_mistakes_changes_nothing_and_all_of_them_are_told() {
     let text = b"no user\n\nuser bob on +nosuch +@none\nuser\nuser bob\nuser a\tb\n\
                  user c ~*\0 on\nuser d (+get\nuser e >x <y %q~ on\nuser f on\n";
     fs::write(&path, text).expect("our file");
-    let told = c.ask("ACL LOAD");
+    let reported = c.ask("ACL LOAD");
     for part in [
         "-ERR users.acl:1 should start with user keyword followed by the username. ",
         "users.acl:3: Error in applying operation '+nosuch': Unknown command or category name in ACL. ",
@@ -78,10 +78,10 @@ fn a_file_with_mistakes_changes_nothing_and_all_of_them_are_told() {
         "users.acl:9: The password you are trying to remove from the user does not exist. ",
         "WARNING: ACL errors detected, no change to the previously active ACL rules was performed\r\n",
     ] {
-        assert!(told.contains(part), "{part}: {told}");
+        assert!(reported.contains(part), "{part}: {reported}");
     }
     assert!(
-        !told.contains("Syntax"),
+        !reported.contains("Syntax"),
         "a line's later mistakes may follow from the first"
     );
     assert_eq!(c.ask("ACL LIST"), before);
@@ -114,7 +114,7 @@ fn roles_of_a_file_come_back_from_it() {
     assert_eq!(c.ask("ACL LOAD"), "+OK\r\n");
     assert_eq!(reader.rest(), b"");
     let path = server.folder().join("users.acl");
-    for (text, told) in [
+    for (text, reported) in [
         (
             "role bad >password\n",
             "Error in role declaration: Syntax error",
@@ -133,7 +133,7 @@ fn roles_of_a_file_come_back_from_it() {
         let before = c.ask("ACL LIST");
         fs::write(&path, text).expect("our file");
         let reply = c.ask("ACL LOAD");
-        assert!(reply.contains(told), "{reply}");
+        assert!(reply.contains(reported), "{reply}");
         assert_eq!(c.ask("ACL LIST"), before);
     }
 }
@@ -147,15 +147,15 @@ fn starts_that_cannot_have_their_users_are_refused() {
         "{both:?}"
     );
     let wrong = refused("aclfile users.acl\n", b"user b on\nuser c +nosuch\n");
-    let told = "Aborting Redis startup because of ACL errors: users.acl:2: Error in applying";
-    assert!(wrong.out.contains(told), "{wrong:?}");
+    let reported = "Aborting Redis startup because of ACL errors: users.acl:2: Error in applying";
+    assert!(wrong.out.contains(reported), "{wrong:?}");
     let missing = refused("aclfile nosuch.acl\n", b"");
-    let told = "Error loading ACLs, opening file 'nosuch.acl': No such file or directory";
-    assert!(missing.out.contains(told), "{missing:?}");
+    let reported = "Error loading ACLs, opening file 'nosuch.acl': No such file or directory";
+    assert!(missing.out.contains(reported), "{missing:?}");
     let syntax = refused("user a on >secret nosuch\n", b"");
-    let told = "at line 3\n>>> 'user a on >secret nosuch'\nError in user declaration 'nosuch': \
+    let reported = "at line 3\n>>> 'user a on >secret nosuch'\nError in user declaration 'nosuch': \
                 Syntax error\n";
-    assert!(syntax.err.contains(told), "{syntax:?}");
+    assert!(syntax.err.contains(reported), "{syntax:?}");
     let unknown = refused("user a on +nosuch\n", b"");
     assert!(
         unknown.out.contains("Error loading ACL rule '+nosuch'"),
@@ -316,8 +316,8 @@ fn a_flood_of_passwords_is_slowed_down_and_told_once_and_others_are_not_harmed()
         "{:?}",
         began.elapsed()
     );
-    let told = server.log().matches("are judged with delay").count();
-    assert_eq!(told, 1);
+    let reported = server.log().matches("are judged with delay").count();
+    assert_eq!(reported, 1);
     assert!(!server.log().contains("guess"));
     let log = other.ask("ACL LOG");
     assert!(log.contains("$5\r\ncount\r\n:1100\r\n"), "{log}");
@@ -396,8 +396,8 @@ fn attempts_that_hang_up_or_come_in_transactions_count() {
     ] {
         c.ask(line);
     }
-    let told = c.ask("EXEC");
-    assert_eq!(told, format!("*3\r\n{refused}{refused}{refused}"));
+    let reported = c.ask("EXEC");
+    assert_eq!(reported, format!("*3\r\n{refused}{refused}{refused}"));
     assert!(c.ask("ACL WHOAMI").contains("default"));
     // Switched off: no delay.
     assert_eq!(c.ask("CONFIG SET auth-failures-per-second 0"), "+OK\r\n");
@@ -437,8 +437,11 @@ fn passwords_are_shown_nowhere() {
     let hash = "f52fbd32b2b3b86ff88ef6c490628285f482af15ddcb29541f94bcf526a3f6c7";
     assert!(!c.ask("CLIENT LIST").contains("hunter2"));
     for log in ["slow", "large-request", "large-reply"] {
-        let told = c.ask(&format!("COMMANDLOG GET -1 {log}"));
-        assert!(!told.contains("hunter2") && !told.contains(hash), "{told}");
+        let reported = c.ask(&format!("COMMANDLOG GET -1 {log}"));
+        assert!(
+            !reported.contains("hunter2") && !reported.contains(hash),
+            "{reported}"
+        );
     }
     assert!(!c.ask("ACL LOG").contains("hunter2"));
     c.ask("PING last");

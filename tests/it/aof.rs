@@ -502,9 +502,9 @@ fn damage_is_found_while_the_server_runs() {
             assert!(first.starts_with(&format!("{name}, offset ")), "{first}");
             server.wait_for_log(&format!("The append only file is damaged: {name}, offset "));
             let port = server.port().to_string();
-            let told = run_once(server.folder(), &["doctor", "-p", &port], b"");
-            assert!(told.out.contains(&name), "{}", told.out);
-            assert_eq!(told.code, Some(1));
+            let reported = run_once(server.folder(), &["doctor", "-p", &port], b"");
+            assert!(reported.out.contains(&name), "{}", reported.out);
+            assert_eq!(reported.code, Some(1));
             rewrite(&server);
             wait_until("the damage to be forgotten", || {
                 server.info("aof_damaged_files").as_deref() == Some("0")

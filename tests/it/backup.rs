@@ -127,9 +127,9 @@ fn without_an_append_only_file_a_snapshot_is_saved_for_it() {
     assert_eq!(c.ask("BACKUP DROP y"), making);
     assert_eq!(c.ask("BACKUP DROP y.part"), making);
     c.ask("BGSAVE CANCEL");
-    let told = String::from_utf8(waiting.reply()).expect("text");
+    let reported = String::from_utf8(waiting.reply()).expect("text");
     assert_eq!(
-        told,
+        reported,
         "-ERR The backup failed: the snapshot was given up\r\n"
     );
     assert!(c.ask("BACKUP LIST").starts_with("*1\r\n"));
@@ -153,8 +153,8 @@ fn a_backup_has_the_snapshot_that_was_made_for_it() {
     });
     c.ask("CONFIG SET dbfilename other.rdb");
     c.ask("CONFIG SET rdb-key-save-delay 0");
-    let told = String::from_utf8(waiting.reply()).expect("text");
-    assert!(told.starts_with('$'), "{told}");
+    let reported = String::from_utf8(waiting.reply()).expect("text");
+    assert!(reported.starts_with('$'), "{reported}");
     let folder = copied(&server.folder().join("backupdir/x"));
     let again = Daemon::start_in(&russet(), &[], folder);
     assert_eq!(again.connect().ask("DBSIZE"), ":300\r\n");
@@ -168,8 +168,11 @@ fn a_backup_that_failed_leaves_nothing() {
     c.ask("SET a 1");
     // A file of the set is missing: it cannot be linked.
     fs::remove_file(incr_of(&server)).expect("it was there");
-    let told = c.ask("BACKUP CREATE x");
-    assert!(told.starts_with("-ERR The backup failed: "), "{told}");
+    let reported = c.ask("BACKUP CREATE x");
+    assert!(
+        reported.starts_with("-ERR The backup failed: "),
+        "{reported}"
+    );
     assert_eq!(c.ask("BACKUP LIST"), "*0\r\n");
     fs::create_dir(server.folder().join("backupdir/old.part")).expect("made");
     assert!(c.ask("BACKUP LIST").contains("unfinished"));
@@ -422,8 +425,8 @@ fn a_backup_in_steps_does_not_depend_on_the_setting_that_it_found() {
         c.ask(line);
     }
     let pending = "$7\r\npending\r\n$5\r\nerror\r\n$0\r\n\r\n$10\r\nstart_time\r\n:0\r\n";
-    let told = c.ask("EXEC");
-    assert!(told.contains(pending), "{told}");
+    let reported = c.ask("EXEC");
+    assert!(reported.contains(pending), "{reported}");
     wait_until("its rewrite", || {
         status(&mut server.connect(), "state") == "snapshotting"
     });

@@ -47,13 +47,19 @@ fn budgets_come_back_from_a_file_of_users_and_from_the_configuration() {
     .expect("ours");
     assert_eq!(admin.ask("ACL LOAD"), "+OK\r\n");
     assert!(admin.ask("ACL GETUSER u").contains("rate=7 "));
-    let told: Vec<String> = (0..30).map(|_| user.ask("PING")).collect();
-    assert!(told[..7].iter().all(|told| told == "+PONG\r\n"));
+    let reported: Vec<String> = (0..30).map(|_| user.ask("PING")).collect();
+    assert!(reported[..7].iter().all(|reported| reported == "+PONG\r\n"));
     let wanted = "-OVERBUDGET user 'u' is over its budget of 7 commands a second";
-    assert!(told.iter().any(|told| told.starts_with(wanted)), "{told:?}");
+    assert!(
+        reported.iter().any(|reported| reported.starts_with(wanted)),
+        "{reported:?}"
+    );
     fs::write(server.folder().join("users.acl"), "user u on rate=x\n").expect("ours");
-    let told = admin.ask("ACL LOAD");
-    assert!(told.contains("users.acl:1: A budget is rate="), "{told}");
+    let reported = admin.ask("ACL LOAD");
+    assert!(
+        reported.contains("users.acl:1: A budget is rate="),
+        "{reported}"
+    );
 
     let folder = tempfile::tempdir().expect("a folder");
     fs::write(folder.path().join("redis.conf"), &line).expect("a file");
@@ -169,23 +175,23 @@ fn connections_are_counted_at_the_door_for_the_default_user_and_at_the_login_for
     let (server, mut admin) = start("clients=1");
     let user = log_in(&server);
     let mut second = server.connect();
-    let told = "-ERR max number of clients of user 'u' reached (its budget is clients=1)\r\n";
-    assert_eq!(second.ask("AUTH u x"), told);
+    let reported = "-ERR max number of clients of user 'u' reached (its budget is clients=1)\r\n";
+    assert_eq!(second.ask("AUTH u x"), reported);
     drop(user);
     wait_until("it is gone", || second.ask("AUTH u x") == "+OK\r\n");
     assert_eq!(admin.ask("ACL SETUSER default clients=2"), "+OK\r\n");
     let _third = server.connect();
     let mut refused = TcpStream::connect(("127.0.0.1", server.port())).expect("a socket");
-    let mut told = String::new();
+    let mut reported = String::new();
     refused
         .set_read_timeout(Some(Duration::from_secs(10)))
         .expect("a socket");
     // A reset may follow the line.
     let _ = refused.write_all(b"PING\r\n");
-    let _ = refused.read_to_string(&mut told);
+    let _ = refused.read_to_string(&mut reported);
     assert!(
-        told.starts_with("-ERR max number of clients of user 'default' reached"),
-        "{told}"
+        reported.starts_with("-ERR max number of clients of user 'default' reached"),
+        "{reported}"
     );
     assert!(
         admin
@@ -204,15 +210,15 @@ fn limits_of_replies_and_of_work_are_errors_that_name_the_way_out() {
     admin.ask(&format!("HSET h{fields}"));
     user.send(b"PING\r\nGET large\r\nHGETALL h\r\nHSCAN h 0 COUNT 5\r\nPING\r\n");
     assert_eq!(user.reply(), b"+PONG\r\n");
-    let told = String::from_utf8_lossy(&user.reply()).into_owned();
+    let reported = String::from_utf8_lossy(&user.reply()).into_owned();
     assert!(
-        told.starts_with("-OVERBUDGET user 'u' allows replies of 10kb (its budget reply=)"),
-        "{told}"
+        reported.starts_with("-OVERBUDGET user 'u' allows replies of 10kb (its budget reply=)"),
+        "{reported}"
     );
-    let told = String::from_utf8_lossy(&user.reply()).into_owned();
+    let reported = String::from_utf8_lossy(&user.reply()).into_owned();
     assert!(
-        told.contains("'hgetall' here it would be 200: HSCAN reads a hash in steps"),
-        "{told}"
+        reported.contains("'hgetall' here it would be 200: HSCAN reads a hash in steps"),
+        "{reported}"
     );
     assert!(user.reply().starts_with(b"*2\r\n"));
     assert_eq!(user.reply(), b"+PONG\r\n");

@@ -163,15 +163,15 @@ fn consumers_and_positions_survive_a_failover() {
     // What the old primary has written since is not in the past of the new one.
     client.ask("SET lost 1");
     let (_, lost) = offsets(&client.ask(&format!("CHANGES READ {position}")));
-    let told = second.ask(&format!("CHANGES READ {lost}"));
+    let reported = second.ask(&format!("CHANGES READ {lost}"));
     assert!(
-        told.starts_with("-DIVERGED This dataset has that history up to "),
-        "{told}"
+        reported.starts_with("-DIVERGED This dataset has that history up to "),
+        "{reported}"
     );
-    let told = client.ask(&format!("CHANGES READ {next}"));
+    let reported = client.ask(&format!("CHANGES READ {next}"));
     assert!(
-        told.starts_with("-DIVERGED This dataset has no such history"),
-        "{told}"
+        reported.starts_with("-DIVERGED This dataset has no such history"),
+        "{reported}"
     );
 }
 

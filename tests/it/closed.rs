@@ -127,9 +127,9 @@ fn a_resp3_client_is_told_why_the_server_ends_its_connection() {
     let mut killed = named(&server, "killed");
     killed.ask("HELLO 3");
     assert!(admin.ask("CLIENT KILL USER default").starts_with(':'));
-    let told = String::from_utf8(killed.rest()).expect("text");
+    let reported = String::from_utf8(killed.rest()).expect("text");
     let wanted = ">3\r\n$7\r\nclosing\r\n$6\r\nkilled\r\n";
-    assert!(told.starts_with(wanted), "{told}");
+    assert!(reported.starts_with(wanted), "{reported}");
 
     // Nothing is added to what a RESP2 client reads, to what a library would take for a message of
     // a channel, or to an end that the client asked for.
@@ -170,6 +170,6 @@ fn what_is_remembered_of_a_client_is_bounded() {
             .items()
             .is_some_and(|all| all.len() >= 20)
     });
-    let told = c.ask("CLIENT CLOSED 20");
-    assert!(told.len() < 20_000, "{}", told.len());
+    let reported = c.ask("CLIENT CLOSED 20");
+    assert!(reported.len() < 20_000, "{}", reported.len());
 }

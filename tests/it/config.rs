@@ -165,10 +165,12 @@ fn what_is_imported_stays_until_its_source_takes_it_away() {
     assert_eq!(source.ask("SET key again PX 100000"), "+OK\r\n");
     assert_eq!(other.ask("GET key"), "$5\r\nagain\r\n");
     for command in ["PTTL key", "GETEX key PX 100000", "PTTL key"] {
-        let told = source.ask(command);
+        let reported = source.ask(command);
         assert!(
-            told.starts_with(":99") || told.starts_with(":100000") || told.contains("again"),
-            "{told}"
+            reported.starts_with(":99")
+                || reported.starts_with(":100000")
+                || reported.contains("again"),
+            "{reported}"
         );
     }
     assert_eq!(other.ask("CONFIG SET import-mode no"), "+OK\r\n");

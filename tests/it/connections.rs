@@ -48,8 +48,8 @@ fn who_cannot_be_accepted_waits_and_costs_nothing() {
     }
     let used = cpu(&server) - began.1;
     assert!(used < Duration::from_millis(500), "{used:?}");
-    let told = server.log().matches("Accepting client connection").count();
-    assert_eq!(told, 1);
+    let reported = server.log().matches("Accepting client connection").count();
+    assert_eq!(reported, 1);
     // Now there is room: waiting connections are accepted.
     limit_files(&server, 1000);
     wait_until("they are accepted", || {
@@ -75,10 +75,10 @@ fn clients_are_told_of_the_end_before_the_data_is_let_go() {
     let began = Instant::now();
     c.send(b"SHUTDOWN NOSAVE\r\n");
     assert_eq!(other.rest(), b"");
-    let told = began.elapsed();
+    let reported = began.elapsed();
     assert!(
-        told < freeing / 2 + Duration::from_millis(20),
-        "{told:?} {freeing:?}"
+        reported < freeing / 2 + Duration::from_millis(20),
+        "{reported:?} {freeing:?}"
     );
     assert!(server.wait_end().success());
 }

@@ -488,13 +488,13 @@ fn a_session_ends_with_its_user_and_by_client_kill() {
     assert_eq!(page.call("me", &json!({})).status, 401);
     let page = Page::log_in(port, "ops", "secret").expect("the right one");
     assert_eq!(other.ask("ACL SETUSER ops -ping"), "+OK\r\n");
-    let told = page.run(&json!([["PING"]]));
+    let reported = page.run(&json!([["PING"]]));
     assert!(
-        told[0]["e"]
+        reported[0]["e"]
             .as_str()
             .expect("an error")
             .starts_with("NOPERM "),
-        "{told}"
+        "{reported}"
     );
     assert_eq!(other.ask("ACL DELUSER ops"), ":1\r\n");
     assert_eq!(page.call("me", &json!({})).status, 401);
@@ -561,9 +561,9 @@ fn a_session_is_locked_until_it_is_opened() {
         assert!(is_refused, "{command}: {error}");
     }
     let atomic = json!({"atomic": true, "cmds": [["GET", "k"], ["SET", "k", "v"]]});
-    let told = page.call("command", &atomic).json();
+    let reported = page.call("command", &atomic).json();
     assert!(
-        told["r"][1]["e"]
+        reported["r"][1]["e"]
             .as_str()
             .expect("an error")
             .starts_with("NOPERM ")
@@ -590,12 +590,12 @@ fn a_locked_session_sees_what_a_sentinel_watches() {
     drop(free);
     let _sentinel = Daemon::start_with_file(&file, &["--sentinel"], folder);
     let page = Page::of(port);
-    let told = page.run(&json!([
+    let reported = page.run(&json!([
         ["SENTINEL", "MASTERS"],
         ["SENTINEL", "REMOVE", "shop"]
     ]));
-    assert!(told[0].to_string().contains("\"shop\""), "{told}");
-    assert!(told[1].to_string().contains("NOPERM "), "{told}");
+    assert!(reported[0].to_string().contains("\"shop\""), "{reported}");
+    assert!(reported[1].to_string().contains("NOPERM "), "{reported}");
 }
 
 #[test]

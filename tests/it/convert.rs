@@ -573,7 +573,7 @@ fn a_single_file_and_a_torn_end_are_converted_as_they_are() {
     let place = folder();
     let (from, to) = (place.path().join("old.aof"), place.path().join("set"));
     let torn = "old.aof: left out, 9 bytes from offset 54 on: its end is no whole command";
-    for (bytes, size, told) in [
+    for (bytes, size, reported) in [
         (set("a"), 1, "Written: "),
         ([&snapshot[..], &set("b")].concat(), 2, "Written: "),
         ([&set("a")[..], &set("b"), &set("c")[..9]].concat(), 2, torn),
@@ -581,7 +581,7 @@ fn a_single_file_and_a_torn_end_are_converted_as_they_are() {
         fs::write(&from, &bytes).expect("written");
         let ended = convert(&["--to", "redis-7.2"], &from, &to);
         assert_eq!(ended.code, Some(0), "{}", ended.out);
-        assert!(ended.out.contains(told), "{}", ended.out);
+        assert!(ended.out.contains(reported), "{}", ended.out);
         assert_eq!(fs::read(&from).expect("it is there"), bytes, "only read");
         let manifest = to.join("old.aof.manifest");
         let text = fs::read_to_string(&manifest).expect("it is there");

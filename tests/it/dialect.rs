@@ -113,8 +113,8 @@ fn a_configuration_with_an_unknown_dialect_is_refused() {
     );
     let ended = check(b"port 1\ndialect keydb\n");
     assert_eq!(ended.code, Some(1));
-    let told = "2: argument(s) must be one of the following: redis, valkey: 'dialect keydb'";
-    assert!(ended.err.contains(told), "{ended:?}");
+    let reported = "2: argument(s) must be one of the following: redis, valkey: 'dialect keydb'";
+    assert!(ended.err.contains(reported), "{ended:?}");
 }
 
 #[test]

@@ -283,8 +283,8 @@ fn log_and_replicas_are_told_of_a_renamed_flush_by_its_name() {
     assert_eq!(size(&server), ":0\r\n");
     wait_for_offset(&replica, &server);
     assert_eq!(size(&replica), ":0\r\n");
-    let told = replica.connect().ask("bring-it UNDO");
-    assert!(told.starts_with('-'), "{told}");
+    let reported = replica.connect().ask("bring-it UNDO");
+    assert!(reported.starts_with('-'), "{reported}");
 }
 
 #[test]

@@ -340,15 +340,15 @@ fn who_waits_for_a_full_disk_is_told_after_some_seconds() {
     let long = vec![b'v'; 16_000];
     c.send(&[b"GET k\r\n".to_vec(), command(&[&b"SET"[..], b"k", &long])].concat());
     // Neither reply leaves; the push tells why.
-    let told = c.reply();
-    let told = String::from_utf8_lossy(&told);
+    let reported = c.reply();
+    let reported = String::from_utf8_lossy(&reported);
     assert!(
-        told.starts_with(">3\r\n$7\r\nclosing\r\n$4\r\ndisk\r\n"),
-        "{told}"
+        reported.starts_with(">3\r\n$7\r\nclosing\r\n$4\r\ndisk\r\n"),
+        "{reported}"
     );
     assert!(
-        told.contains("No space left on device; the outcome"),
-        "{told}"
+        reported.contains("No space left on device; the outcome"),
+        "{reported}"
     );
     assert!(c.rest().is_empty());
     let mut other = server.connect();

@@ -27,8 +27,8 @@ fn broken_lengths_are_told_and_the_connection_closed() {
         (b"*1\r\n:3\r\n", "expected '$', got ':'"),
         (b"SET \"unbalanced\r\n", "unbalanced quotes in request"),
     ] {
-        let told = told_and_closed(&server, bytes);
-        assert_eq!(told, format!("-ERR Protocol error: {error}\r\n"));
+        let reported = told_and_closed(&server, bytes);
+        assert_eq!(reported, format!("-ERR Protocol error: {error}\r\n"));
     }
     let long = vec![b'a'; 70 * 1024];
     assert_eq!(
@@ -211,13 +211,16 @@ fn strangers_may_send_little_before_they_authenticate() {
     let server = Daemon::start(&[]);
     let mut c = server.connect();
     c.ask("CONFIG SET requirepass secret");
-    let told = told_and_closed(&server, b"*11\r\n");
+    let reported = told_and_closed(&server, b"*11\r\n");
     assert_eq!(
-        told,
+        reported,
         "-ERR Protocol error: unauthenticated multibulk length\r\n"
     );
-    let told = told_and_closed(&server, b"*1\r\n$16385\r\n");
-    assert_eq!(told, "-ERR Protocol error: unauthenticated bulk length\r\n");
+    let reported = told_and_closed(&server, b"*1\r\n$16385\r\n");
+    assert_eq!(
+        reported,
+        "-ERR Protocol error: unauthenticated bulk length\r\n"
+    );
     let mut stranger = server.connect();
     assert_eq!(
         stranger.ask("GET a"),
@@ -335,7 +338,11 @@ fn a_transaction_over_the_query_limit_closes_its_client() {
             break;
         }
     }
-    let told = c.rest();
-    assert!(told.len() < 20 * b"+QUEUED\r\n".len(), "{}", told.len());
+    let reported = c.rest();
+    assert!(
+        reported.len() < 20 * b"+QUEUED\r\n".len(),
+        "{}",
+        reported.len()
+    );
     assert_eq!(server.connect().ask("EXISTS a"), ":0\r\n");
 }

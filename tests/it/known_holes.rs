@@ -73,8 +73,8 @@ fn malformed_acl_selectors() {
         }
     }
     for rule in ["(%", "(%)", "%", "%~", "(%R", "(~a", "((+get)"] {
-        let told = c.ask(&format!("ACL SETUSER u {rule}"));
-        assert!(told.starts_with("-ERR "), "{rule}: {told}");
+        let reported = c.ask(&format!("ACL SETUSER u {rule}"));
+        assert!(reported.starts_with("-ERR "), "{rule}: {reported}");
     }
     assert!(c.ask("ACL GETUSER u").starts_with('*'));
     lives(&server);
@@ -113,8 +113,12 @@ fn unbounded_pattern_matching() {
             "+get",
             &format!("~{pattern}"),
         ]);
-        let told = c.call(&["ACL", "DRYRUN", "u", "GET", &key]);
-        assert!(told.starts_with(b"$"), "{}", String::from_utf8_lossy(&told));
+        let reported = c.call(&["ACL", "DRYRUN", "u", "GET", &key]);
+        assert!(
+            reported.starts_with(b"$"),
+            "{}",
+            String::from_utf8_lossy(&reported)
+        );
     }
     // Only KEYS took half a minute.
     assert!(
@@ -135,11 +139,11 @@ fn unbounded_pattern_matching() {
             &["PUBSUB", "CHANNELS", pattern],
             &["FUNCTION", "LIST", "LIBRARYNAME", pattern],
         ] {
-            let told = c.call(words);
-            assert_eq!(String::from_utf8_lossy(&told), refused, "{}", words[0]);
+            let reported = c.call(words);
+            assert_eq!(String::from_utf8_lossy(&reported), refused, "{}", words[0]);
         }
-        let told = c.call(&["ACL", "SETUSER", "u", &format!("~{pattern}")]);
-        assert!(told.ends_with(&refused.as_bytes()["-ERR ".len()..]));
+        let reported = c.call(&["ACL", "SETUSER", "u", &format!("~{pattern}")]);
+        assert!(reported.ends_with(&refused.as_bytes()["-ERR ".len()..]));
     }
     assert_eq!(c.ask("PUBSUB NUMPAT"), ":0\r\n");
     lives(&server);
@@ -156,8 +160,8 @@ fn the_bit_library_keeps_to_its_buffer() {
         ("return bit.tohex(255, 2147483647)", "$8\r\n000000ff\r\n"),
         ("return #bit.tohex(1, -1e308)", ":"),
     ] {
-        let told = eval(&mut c, script);
-        assert!(told.starts_with(wanted), "{script}: {told}");
+        let reported = eval(&mut c, script);
+        assert!(reported.starts_with(wanted), "{script}: {reported}");
     }
     lives(&server);
 }
@@ -176,8 +180,8 @@ fn collectors_run_nothing_of_a_scripts() {
             assert_eq!(c.ask(&format!("SCRIPT FLUSH {mode}")), "+OK\r\n");
         }
     }
-    let told = eval(&mut c, "return newproxy(true)");
-    assert!(told.starts_with("-ERR"), "{told}");
+    let reported = eval(&mut c, "return newproxy(true)");
+    assert!(reported.starts_with("-ERR"), "{reported}");
     assert_eq!(c.ask("EXISTS x"), ":0\r\n");
     lives(&server);
 }
@@ -328,12 +332,12 @@ fn unpack_counts_its_results() {
         ("1", "4294967296"),
         ("-1e300", "1e300"),
     ] {
-        let told = eval(
+        let reported = eval(
             &mut c,
             &format!("return {{unpack({{1, 2}}, {from}, {to})}}"),
         );
-        let is_told = told.starts_with("-ERR") || told == "*0\r\n";
-        assert!(is_told, "{from} {to}: {told}");
+        let is_reported = reported.starts_with("-ERR") || reported == "*0\r\n";
+        assert!(is_reported, "{from} {to}: {reported}");
     }
     lives(&server);
 }
@@ -350,8 +354,8 @@ fn metatables_of_basic_types_are_read_only() {
         "string.upper = function() return 'mine' end",
         "setmetatable('', {})",
     ] {
-        let told = eval(&mut c, script);
-        assert!(told.starts_with("-ERR"), "{script}: {told}");
+        let reported = eval(&mut c, script);
+        assert!(reported.starts_with("-ERR"), "{script}: {reported}");
     }
     assert_eq!(eval(&mut c, "return ('a'):upper()"), "$1\r\nA\r\n");
     lives(&server);
@@ -370,12 +374,12 @@ fn long_brackets_end_with_the_source() {
             format!("--[{level}[ a comment"),
             format!("return [{level}[text]{level}"),
         ] {
-            let told = eval(&mut c, &open);
-            let is_told = told.starts_with("-ERR") || told == "$-1\r\n";
-            assert!(is_told, "{}: {told}", open.len());
+            let reported = eval(&mut c, &open);
+            let is_reported = reported.starts_with("-ERR") || reported == "$-1\r\n";
+            assert!(is_reported, "{}: {reported}", open.len());
         }
-        let told = eval(&mut c, &format!("return [{level}[text]{level}]"));
-        assert_eq!(told, "$4\r\ntext\r\n", "{}", level.len());
+        let reported = eval(&mut c, &format!("return [{level}[text]{level}]"));
+        assert_eq!(reported, "$4\r\ntext\r\n", "{}", level.len());
     }
     lives(&server);
 }
@@ -394,10 +398,10 @@ fn many_ids_of_xackdel_need_no_stack() {
     c.ask("XREADGROUP GROUP g c STREAMS k >");
     let mut words = vec!["XACKDEL", "k", "g", "IDS", "100000"];
     words.resize(100_005, "1-1");
-    let told = c.call(&words);
-    assert!(told.starts_with(b"*100000\r\n:1\r\n:-1\r\n"));
+    let reported = c.call(&words);
+    assert!(reported.starts_with(b"*100000\r\n:1\r\n:-1\r\n"));
     assert_eq!(
-        told.len(),
+        reported.len(),
         "*100000\r\n:1\r\n".len() + 99_999 * ":-1\r\n".len()
     );
     lives(&server);

@@ -119,8 +119,8 @@ fn one_command_may_have_several() {
     assert_eq!(c.call(&[&b"MSET"[..], b"a", &d, b"a", &a]), b"+OK\r\n");
     assert!(c.call(&["GET", "a"]) == bulk(&a));
     assert!(c.ask("SLOWLOG GET 3").contains("more bytes)"));
-    let told = monitor.reply();
-    assert!(told.len() > 2 * MIB, "{}", told.len());
+    let reported = monitor.reply();
+    assert!(reported.len() > 2 * MIB, "{}", reported.len());
 }
 
 #[test]
@@ -221,8 +221,8 @@ fn an_error_behind_one_is_told_and_sets_nothing() {
     let mut c = server.connect();
     let head = b"*5\r\n$3\r\nSET\r\n$1\r\nk\r\n$100000\r\n";
     c.send(&[&head[..], &text(100_000, 1), b"\r\n:5\r\n"].concat());
-    let told = String::from_utf8_lossy(&c.rest()).into_owned();
-    assert_eq!(told, "-ERR Protocol error: expected '$', got ':'\r\n");
+    let reported = String::from_utf8_lossy(&c.rest()).into_owned();
+    assert_eq!(reported, "-ERR Protocol error: expected '$', got ':'\r\n");
     assert_eq!(server.connect().ask("EXISTS k"), ":0\r\n");
 }
 

@@ -291,7 +291,7 @@ fn the_helper_thread_frees_what_the_options_say() {
         Peer::Redis8.program_for("lazyfreed_objects"),
     ];
     for program in programs.into_iter().flatten() {
-        let mut told = Vec::new();
+        let mut reported = Vec::new();
         for value in ["no", "yes"] {
             let server = Daemon::start_program(&program, &[]);
             let mut c = server.connect();
@@ -332,7 +332,7 @@ fn the_helper_thread_frees_what_the_options_say() {
                 wait_until("the thread has nothing to do", || {
                     server.info("lazyfree_pending_objects").as_deref() == Some("0")
                 });
-                told.push((value, removal, before, server.info("lazyfreed_objects")));
+                reported.push((value, removal, before, server.info("lazyfreed_objects")));
                 c.ask("DEL big members");
                 wait_until("the thread has nothing to do", || {
                     server.info("lazyfree_pending_objects").as_deref() == Some("0")
@@ -340,7 +340,7 @@ fn the_helper_thread_frees_what_the_options_say() {
                 c.ask("CONFIG RESETSTAT");
             }
         }
-        answers.push(told);
+        answers.push(reported);
     }
     let russet = &answers[0];
     let of = |value, removal| {
@@ -479,9 +479,9 @@ fn bytes_of_all_keys(c: &mut Connection) -> u64 {
         c.send(asked.as_bytes());
         for _ in keys {
             let reply = String::from_utf8(c.reply()).expect("a number");
-            let told: u64 = reply[1..].trim().parse().expect("a number");
+            let reported: u64 = reply[1..].trim().parse().expect("a number");
             // Its place in the table has a line of its own.
-            bytes += told - 10;
+            bytes += reported - 10;
         }
     }
     bytes
@@ -611,11 +611,11 @@ fn the_lines_of_memory_add_up_to_what_the_allocator_has_under_load() {
         "mem_prefix_stats",
         "mem_snapshot_early",
     ];
-    let told: Vec<(&str, u64)> = lines.iter().map(|l| (*l, field(&server, l))).collect();
-    let sum: u64 = told.iter().map(|(_, bytes)| bytes).sum();
+    let reported: Vec<(&str, u64)> = lines.iter().map(|l| (*l, field(&server, l))).collect();
+    let sum: u64 = reported.iter().map(|(_, bytes)| bytes).sum();
     assert!(
         sum.abs_diff(overhead) < overhead / 100,
-        "{told:?}: {sum} {overhead}"
+        "{reported:?}: {sum} {overhead}"
     );
     for line in [
         "mem_pubsub",
@@ -624,12 +624,12 @@ fn the_lines_of_memory_add_up_to_what_the_allocator_has_under_load() {
         "mem_watched_keys",
         "mem_command_logs",
     ] {
-        assert!(field(&server, line) > 50_000, "{told:?}");
+        assert!(field(&server, line) > 50_000, "{reported:?}");
     }
     let all = sum + data;
     assert!(
         all.abs_diff(used) < used / 50,
-        "{all} told, {used} used; data {data}, {told:?}"
+        "{all} told, {used} used; data {data}, {reported:?}"
     );
     // MEMORY STATS has the same lines.
     let stats = c.ask("MEMORY STATS");

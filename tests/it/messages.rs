@@ -11,8 +11,8 @@ fn figure(server: &Daemon, name: &str) -> u64 {
 
 fn subscribed(server: &Daemon, channel: &str) -> Connection {
     let mut c = server.connect();
-    let told = c.ask(&format!("SUBSCRIBE {channel}"));
-    assert!(told.ends_with(":1\r\n"), "{told}");
+    let reported = c.ask(&format!("SUBSCRIBE {channel}"));
+    assert!(reported.ends_with(":1\r\n"), "{reported}");
     c
 }
 
@@ -62,8 +62,8 @@ fn a_hundred_thousand_channels_come_and_go_with_their_memory() {
     assert_eq!(figure(&server, "pubsub_channels"), CHANNELS as u64);
     let held = figure(&server, "used_memory") - before;
     assert!(held > CHANNELS as u64 * 16, "{held}");
-    let told = figure(&server, "mem_clients_normal");
-    assert!(told > CHANNELS as u64 * 16 / 2, "{told} of {held}");
+    let reported = figure(&server, "mem_clients_normal");
+    assert!(reported > CHANNELS as u64 * 16 / 2, "{reported} of {held}");
     drop(c);
     wait_until("the channels to be left", || {
         figure(&server, "pubsub_channels") == 0
@@ -89,8 +89,11 @@ fn patterns_built_to_blow_up_are_matched_in_no_time() {
 fn prefixes_that_overlap_are_refused_whole() {
     let server = Daemon::start(&[]);
     let mut c = server.connect();
-    let told = c.ask("CLIENT TRACKING ON BCAST PREFIX user: PREFIX user:1");
-    assert!(told.starts_with("-ERR Prefix 'user:' overlaps"), "{told}");
+    let reported = c.ask("CLIENT TRACKING ON BCAST PREFIX user: PREFIX user:1");
+    assert!(
+        reported.starts_with("-ERR Prefix 'user:' overlaps"),
+        "{reported}"
+    );
     assert_eq!(figure(&server, "tracking_clients"), 0);
 }
 
@@ -145,9 +148,9 @@ fn a_prefix_overlaps_the_empty_one_beside_others() {
     let mut c = server.connect();
     assert_eq!(c.ask("CLIENT TRACKING ON BCAST PREFIX bar"), "+OK\r\n");
     assert_eq!(c.ask("CLIENT TRACKING ON BCAST"), "+OK\r\n");
-    let told = c.ask("CLIENT TRACKING ON BCAST PREFIX zoo");
+    let reported = c.ask("CLIENT TRACKING ON BCAST PREFIX zoo");
     let refusal = "-ERR Prefix 'zoo' overlaps with an existing prefix ''.";
-    assert!(told.starts_with(refusal), "{told}");
+    assert!(reported.starts_with(refusal), "{reported}");
 }
 
 /// The names of the keys in a caching client's next invalidation.
@@ -228,10 +231,10 @@ fn events_name_keys_of_any_bytes() {
     let mut c = server.connect();
     assert_eq!(c.call(&[&b"SET"[..], key, b"v"]), b"+OK\r\n");
     let space = [&b"__keyspace@0__:"[..], key].concat();
-    let told = command(&[&b"pmessage"[..], b"__key*__:*", &space, b"set"]);
-    assert_eq!(listener.reply(), told);
-    let told = command(&[&b"pmessage"[..], b"__key*__:*", b"__keyevent@0__:set", key]);
-    assert_eq!(listener.reply(), told);
+    let reported = command(&[&b"pmessage"[..], b"__key*__:*", &space, b"set"]);
+    assert_eq!(listener.reply(), reported);
+    let reported = command(&[&b"pmessage"[..], b"__key*__:*", b"__keyevent@0__:set", key]);
+    assert_eq!(listener.reply(), reported);
 }
 
 #[test]
@@ -257,24 +260,24 @@ fn a_caching_client_whose_messages_have_nowhere_to_go_is_told() {
     assert_eq!(c.ask("GET k"), "_\r\n");
     let mut writer = server.connect();
     assert_eq!(writer.ask("SET k 1"), "+OK\r\n");
-    let told = String::from_utf8_lossy(&receiver.reply()).into_owned();
-    assert!(told.ends_with("*1\r\n$1\r\nk\r\n"), "{told}");
+    let reported = String::from_utf8_lossy(&receiver.reply()).into_owned();
+    assert!(reported.ends_with("*1\r\n$1\r\nk\r\n"), "{reported}");
     drop(receiver);
     wait_until("the receiver to be gone", || {
         figure(&server, "pubsub_channels") == 0
     });
     assert_eq!(c.ask("GET k"), "$1\r\n1\r\n");
     assert_eq!(writer.ask("SET k 2"), "+OK\r\n");
-    let told = String::from_utf8_lossy(&c.reply()).into_owned();
+    let reported = String::from_utf8_lossy(&c.reply()).into_owned();
     assert_eq!(
-        told,
+        reported,
         format!(">2\r\n$21\r\ntracking-redir-broken\r\n:{id}\r\n")
     );
     assert!(c.is_silent_for(Duration::from_millis(20)));
 }
 
 /// The messages that a command causes, each as `channel|text`.
-fn told(c: &mut Connection, listener: &mut Connection, line: &str) -> Vec<String> {
+fn reported(c: &mut Connection, listener: &mut Connection, line: &str) -> Vec<String> {
     c.ask(line);
     c.ask("PUBLISH end end");
     let mut all = Vec::new();
@@ -296,9 +299,9 @@ fn overwritten_values_and_touched_fields_are_told_as_redis_does() {
     let (mut c, mut listener) = (server.connect(), server.connect());
     listener.ask("PSUBSCRIBE *");
     let mut events = |line: &str| {
-        let all = told(&mut c, &mut listener, line);
+        let all = reported(&mut c, &mut listener, line);
         all.iter()
-            .map(|told| told.replace("@0__:", ":").replace("__", ""))
+            .map(|reported| reported.replace("@0__:", ":").replace("__", ""))
             .collect::<Vec<String>>()
             .join(" ")
     };

@@ -64,9 +64,9 @@ impl Group {
         };
         for sentinel in &group.sentinels {
             wait_within(DISCOVERY, "the Sentinels know the group", || {
-                let told = ask(sentinel, "INFO sentinel");
+                let reported = ask(sentinel, "INFO sentinel");
                 let replicas = sentinel.connect().ask("SENTINEL REPLICAS m");
-                told.contains("slaves=2,sentinels=3") && !replicas.contains("disconnected")
+                reported.contains("slaves=2,sentinels=3") && !replicas.contains("disconnected")
             });
         }
         group

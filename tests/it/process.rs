@@ -419,7 +419,7 @@ fn systemd_is_told_of_start_and_end() {
     socket
         .set_read_timeout(Some(std::time::Duration::from_secs(10)))
         .expect("a timeout");
-    let told = || {
+    let reported = || {
         let mut text = [0; 512];
         let n = socket.recv(&mut text).expect("a message in time");
         String::from_utf8_lossy(&text[..n]).into_owned()
@@ -431,10 +431,10 @@ fn systemd_is_told_of_start_and_end() {
         .current_dir(folder.path())
         .spawn()
         .expect("russet starts");
-    let ready = told();
+    let ready = reported();
     assert!(ready.lines().any(|line| line == "READY=1"), "{ready}");
     kill_process(Pid::from_child(&child), Signal::TERM).expect("it did not daemonize");
-    assert!(told().contains("STOPPING=1"));
+    assert!(reported().contains("STOPPING=1"));
     assert!(child.wait().expect("our child").success());
 }
 

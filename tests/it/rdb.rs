@@ -712,21 +712,21 @@ fn loading_tells_what_it_knows() {
         .stdout(std::process::Stdio::null())
         .spawn()
         .expect("it starts");
-    let mut told = String::new();
-    let number = |told: &str, name: &str| -> u64 {
-        let line = told.lines().find_map(|line| line.strip_prefix(name));
+    let mut reported = String::new();
+    let number = |reported: &str, name: &str| -> u64 {
+        let line = reported.lines().find_map(|line| line.strip_prefix(name));
         line.map_or(0, |value| value.trim().parse().expect("a number"))
     };
     crate::support::wait_until("some keys to be loaded", || {
         let Ok(mut c) = Connection::open(server.port()) else {
             return false;
         };
-        told = c.ask("INFO persistence");
-        number(&told, "rdb_last_load_keys_loaded:") > 0
+        reported = c.ask("INFO persistence");
+        number(&reported, "rdb_last_load_keys_loaded:") > 0
     });
     let _ = slow.kill();
     let _ = slow.wait();
-    assert!(told.contains("\nloading:1\r"), "{told}");
-    assert!(number(&told, "loading_rdb_used_mem:") > 0, "{told}");
-    assert!(number(&told, "loading_eta_seconds:") > 0, "{told}");
+    assert!(reported.contains("\nloading:1\r"), "{reported}");
+    assert!(number(&reported, "loading_rdb_used_mem:") > 0, "{reported}");
+    assert!(number(&reported, "loading_eta_seconds:") > 0, "{reported}");
 }

@@ -49,8 +49,8 @@ fn sighup_sets_what_the_file_has_changed() {
     );
     assert!(log.contains("after a restart: databases."), "{log}");
     let mut value = |name: &str| {
-        let told = c.ask(&format!("CONFIG GET {name}"));
-        told.lines().nth(4).unwrap_or_default().to_owned()
+        let reported = c.ask(&format!("CONFIG GET {name}"));
+        reported.lines().nth(4).unwrap_or_default().to_owned()
     };
     assert_eq!(value("maxmemory"), "209715200");
     assert_eq!(value("timeout"), "77");

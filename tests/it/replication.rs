@@ -548,7 +548,7 @@ fn a_log_without_annotations_holds_back_no_pings() {
 #[test]
 fn a_replica_that_speaks_as_a_client_is_disconnected_and_the_log_says_why() {
     let primary = Daemon::start(&["--repl-diskless-sync-delay", "0"]);
-    for (command, told) in [
+    for (command, reported) in [
         ("XINFO HELP", "a reply to command 'xinfo|help'"),
         (
             "GET k",
@@ -560,7 +560,7 @@ fn a_replica_that_speaks_as_a_client_is_disconnected_and_the_log_says_why() {
         let mut socket = TcpStream::connect(address).expect("it listens");
         let lines = format!("SYNC\r\n{command}\r\n");
         socket.write_all(lines.as_bytes()).expect("a socket");
-        primary.wait_for_log(told);
+        primary.wait_for_log(reported);
         let _ = socket.read_to_end(&mut Vec::new());
     }
     let mut c = primary.connect();

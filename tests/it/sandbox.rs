@@ -24,9 +24,9 @@ fn lives_through(scripts: &[(&str, &str)]) {
     let server = small();
     let pid = server.info("process_id");
     let mut c = server.connect();
-    for (script, told) in scripts {
+    for (script, reported) in scripts {
         let got = eval(&mut c, script);
-        assert!(got.contains(told), "{script}\n{got}");
+        assert!(got.contains(reported), "{script}\n{got}");
         assert_eq!(eval(&mut c, "return 1"), ":1\r\n", "{script}");
         assert_eq!(server.connect().ask("PING"), "+PONG\r\n", "{script}");
     }
@@ -62,18 +62,18 @@ fn nothing_of_the_host_is_in_reach() {
     let server = small();
     let mut c = server.connect();
     for name in names {
-        let told = eval(&mut c, &format!("return type({name})"));
+        let reported = eval(&mut c, &format!("return type({name})"));
         assert!(
-            told.contains("nonexistent global variable"),
-            "{name}: {told}"
+            reported.contains("nonexistent global variable"),
+            "{name}: {reported}"
         );
-        let told = eval(&mut c, &format!("return rawget(_G, '{name}')"));
-        assert_eq!(told, "$-1\r\n", "{name}");
-        let told = eval(
+        let reported = eval(&mut c, &format!("return rawget(_G, '{name}')"));
+        assert_eq!(reported, "$-1\r\n", "{name}");
+        let reported = eval(
             &mut c,
             &format!("for k in pairs(_G) do if k == '{name}' then return k end end"),
         );
-        assert_eq!(told, "$-1\r\n", "{name}");
+        assert_eq!(reported, "$-1\r\n", "{name}");
     }
     // CVE-2022-0543: of `os` only the clock exists.
     assert_eq!(
@@ -339,8 +339,8 @@ fn a_reply_nests_only_so_deep() {
         let mut c = server.connect();
         c.send(&crate::support::resp::command(&["EVAL", script, "0"]));
         c.finish_sending();
-        let told = String::from_utf8_lossy(&c.rest()).into_owned();
-        assert!(told.contains("reached lua stack limit"), "{script}");
+        let reported = String::from_utf8_lossy(&c.rest()).into_owned();
+        assert!(reported.contains("reached lua stack limit"), "{script}");
         assert_eq!(server.connect().ask("PING"), "+PONG\r\n", "{script}");
     }
 }
@@ -386,7 +386,7 @@ fn whoever_wants_all_memory_is_told_that_there_is_no_more() {
             }
             other.ask("PING") == "+PONG\r\n"
         });
-        let told = String::from_utf8_lossy(&c.reply()).into_owned();
+        let reported = String::from_utf8_lossy(&c.reply()).into_owned();
         let is_error = [
             "memory",
             "overflow",
@@ -399,10 +399,10 @@ fn whoever_wants_all_memory_is_told_that_there_is_no_more() {
             "unpack",
         ]
         .iter()
-        .any(|word| told.contains(word));
+        .any(|word| reported.contains(word));
         assert!(
-            told.starts_with('-') && is_error || told == "$-1\r\n",
-            "{bomb}\n{told}"
+            reported.starts_with('-') && is_error || reported == "$-1\r\n",
+            "{bomb}\n{reported}"
         );
         assert_eq!(server.info("process_id"), pid, "{bomb}");
         let used: u64 = server
@@ -455,11 +455,11 @@ fn nobody_swallows_the_end_of_a_script() {
             other.ask("SCRIPT KILL") == "+OK\r\n" || other.ask("PING") == "+PONG\r\n"
         });
         wait_until(script, || other.ask("PING") == "+PONG\r\n");
-        let told = String::from_utf8_lossy(&c.reply()).into_owned();
+        let reported = String::from_utf8_lossy(&c.reply()).into_owned();
         let ends = ["killed", "overflow", "memory"]
             .iter()
-            .any(|word| told.contains(word));
-        assert!(told.starts_with('-') && ends, "{script}\n{told}");
+            .any(|word| reported.contains(word));
+        assert!(reported.starts_with('-') && ends, "{script}\n{reported}");
         assert_eq!(eval(&mut other, "return 1"), ":1\r\n", "{script}");
     }
     assert_eq!(server.info("process_id"), pid);

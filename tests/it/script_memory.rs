@@ -20,14 +20,14 @@ fn limited(limit_mb: u64, more: &[&str]) -> Daemon {
     Daemon::start(&settings.concat())
 }
 
-fn told(c: &mut Connection) -> String {
+fn reported(c: &mut Connection) -> String {
     let reply = c.reply();
     String::from_utf8_lossy(&reply[..reply.len().min(300)]).into_owned()
 }
 
 fn eval(c: &mut Connection, script: &str) -> String {
     c.send(&command(&["EVAL", script, "0"]));
-    told(c)
+    reported(c)
 }
 
 /// The highest resident size so far.
@@ -70,10 +70,10 @@ fn what_is_made_for_a_script_counts_as_its_memory() {
     let before = resident(&server);
     for bomb in bombs {
         c.reply_limit(Duration::from_secs(100));
-        let told = eval(&mut c, &bomb);
+        let reported = eval(&mut c, &bomb);
         assert!(
-            told.starts_with('-') && told.contains("not enough memory"),
-            "{bomb}\n{told}"
+            reported.starts_with('-') && reported.contains("not enough memory"),
+            "{bomb}\n{reported}"
         );
         let rose = resident(&server).saturating_sub(before) / MB;
         assert!(rose <= LIMIT_MB + 32, "{bomb}: {rose} MB");
@@ -102,12 +102,12 @@ fn a_reply_that_is_long_in_the_making_can_be_stopped() {
     let mut server = limited(1024, &[]);
     let (mut running, mut other) = replying(&server, "");
     assert_eq!(other.ask("SCRIPT KILL"), "+OK\r\n");
-    assert!(told(&mut running).contains("Script killed by user"));
+    assert!(reported(&mut running).contains("Script killed by user"));
     assert_eq!(other.ask("PING"), "+PONG\r\n");
     // Its writes stay, as with any failing script; nothing is half done.
     let (mut running, mut other) = replying(&server, "redis.call('SET', 'a', 1)");
     assert_eq!(other.ask("SCRIPT KILL"), "+OK\r\n");
-    assert!(told(&mut running).contains("Script killed by user"));
+    assert!(reported(&mut running).contains("Script killed by user"));
     assert_eq!(other.ask("GET a"), "$1\r\n1\r\n");
     let (_running, _other) = replying(&server, "");
     server.signal(Signal::TERM);
@@ -131,14 +131,14 @@ fn an_atomic_script_whose_reply_is_refused_is_undone() {
     let mut c = server.connect();
     c.reply_limit(Duration::from_secs(100));
     let reply = "local t = {1} for i = 1, 40 do t = {t, t} end return t";
-    let told = eval(
+    let reported = eval(
         &mut c,
         &format!("#!lua flags=atomic\nredis.call('SET', 'a', 1) {reply}"),
     );
-    assert!(told.contains("not enough memory"), "{told}");
+    assert!(reported.contains("not enough memory"), "{reported}");
     assert_eq!(c.ask("EXISTS a"), ":0\r\n");
-    let told = eval(&mut c, &format!("redis.call('SET', 'a', 1) {reply}"));
-    assert!(told.contains("not enough memory"), "{told}");
+    let reported = eval(&mut c, &format!("redis.call('SET', 'a', 1) {reply}"));
+    assert!(reported.contains("not enough memory"), "{reported}");
     assert_eq!(c.ask("EXISTS a"), ":1\r\n");
 }
 

@@ -16,7 +16,7 @@ fn busy(server: &Daemon, words: &[&str]) -> (Connection, Connection) {
     (running, other)
 }
 
-fn told(c: &mut Connection) -> String {
+fn reported(c: &mut Connection) -> String {
     String::from_utf8_lossy(&c.reply()).into_owned()
 }
 
@@ -40,7 +40,7 @@ fn a_long_script_lets_others_know_and_can_be_killed() {
     let mut new = server.connect();
     assert!(new.ask("HELLO 3").contains("russet") || new.ask("PING").starts_with("-BUSY"));
     assert_eq!(other.ask("SCRIPT KILL"), "+OK\r\n");
-    let end = told(&mut running);
+    let end = reported(&mut running);
     assert!(
         end.starts_with("-ERR Error running script") || end.contains("Script killed by user"),
         "{end}"
@@ -70,7 +70,7 @@ fn a_function_is_killed_as_one() {
         "{stats}"
     );
     assert_eq!(other.ask("FUNCTION KILL"), "+OK\r\n");
-    assert!(told(&mut running).contains("killed"));
+    assert!(reported(&mut running).contains("killed"));
     assert_eq!(other.ask("PING"), "+PONG\r\n");
 }
 
@@ -83,12 +83,12 @@ fn a_script_that_wrote_is_not_killed_and_an_atomic_one_is_undone() {
     waiting.send(b"BLPOP l 0\r\n");
     let (mut running, mut other) = busy(&server, &["EVAL", script, "0"]);
     assert_eq!(other.ask("SCRIPT KILL"), "+OK\r\n");
-    assert!(told(&mut running).contains("killed"));
+    assert!(reported(&mut running).contains("killed"));
     assert_eq!(other.ask("GET a"), "$6\r\nbefore\r\n");
     assert_eq!(other.ask("EXISTS l"), ":0\r\n");
     assert!(waiting.is_silent_for(Duration::from_millis(50)));
     assert_eq!(other.ask("RPUSH l y"), ":1\r\n");
-    assert_eq!(told(&mut waiting), "*2\r\n$1\r\nl\r\n$1\r\ny\r\n");
+    assert_eq!(reported(&mut waiting), "*2\r\n$1\r\nl\r\n$1\r\ny\r\n");
     server.terminate();
     server.restart();
     let mut other = server.connect();
@@ -116,7 +116,7 @@ fn others_are_served_while_a_pattern_is_matched() {
     let script = "return string.find(string.rep('a', 60), string.rep('a?', 60) .. string.rep('a', 60) .. 'b')";
     let (mut running, mut other) = busy(&server, &["EVAL", script, "0"]);
     assert_eq!(other.ask("SCRIPT KILL"), "+OK\r\n");
-    assert!(told(&mut running).contains("killed"));
+    assert!(reported(&mut running).contains("killed"));
 }
 
 /// Regression: native code calls no hook: no client was served while it ran.
@@ -136,7 +136,7 @@ fn others_are_served_while_native_code_runs() {
         let (mut running, mut other) = busy(&server, &["EVAL", script, "0"]);
         let began = Instant::now();
         assert_eq!(other.ask("SCRIPT KILL"), "+OK\r\n", "{script}");
-        assert!(told(&mut running).contains("killed"), "{script}");
+        assert!(reported(&mut running).contains("killed"), "{script}");
         assert!(
             began.elapsed() < Duration::from_secs(2),
             "{script}: {:?}",
@@ -172,7 +172,7 @@ fn a_library_that_loops_while_it_is_restored_is_killed_and_nothing_changes() {
         wait_until("BUSY", || other.ask("PING").starts_with("-BUSY"));
         assert!(other.ask("FUNCTION STATS").contains("RESTORE"));
         assert_eq!(other.ask("FUNCTION KILL"), "+OK\r\n");
-        let end = told(&mut running);
+        let end = reported(&mut running);
         assert!(end.starts_with("-ERR") && end.contains("killed"), "{end}");
         assert_eq!(other.ask("FCALL f 0"), ":1\r\n");
     }
@@ -191,7 +191,7 @@ fn what_a_busy_script_does_stays_one_unit() {
     for _ in 0..50 {
         other.ask("HELLO 2");
     }
-    assert!(told(&mut running).starts_with(':'));
+    assert!(reported(&mut running).starts_with(':'));
     let folder = server.folder().join("appendonlydir");
     let text = |name: &str| {
         let files = std::fs::read_dir(&folder).expect("a folder");

@@ -337,8 +337,8 @@ fn writers_wait_when_too_much_waits_to_be_saved() {
     let writing = std::thread::spawn(move || {
         (0..KEYS).all(|i| writer.ask(&format!("SET key{i} small")) == "+OK\r\n")
     });
-    let told = "Writers wait for the snapshot";
-    wait_until("writers to wait", || server.log().contains(told));
+    let reported = "Writers wait for the snapshot";
+    wait_until("writers to wait", || server.log().contains(reported));
     // Readers do not wait.
     let mut reader = server.connect();
     assert_eq!(reader.ask("GET none"), "$-1\r\n");
@@ -350,7 +350,7 @@ fn writers_wait_when_too_much_waits_to_be_saved() {
     );
     assert!(writing.join().expect("all are written"));
     wait_until("the save to end", || !in_progress(&server));
-    assert_eq!(server.log().matches(told).count(), 1);
+    assert_eq!(server.log().matches(reported).count(), 1);
     let file = server.folder().join("dump.rdb");
     if let Some(theirs) = digest_by(Peer::Redis8, &file) {
         assert_eq!(theirs, before);

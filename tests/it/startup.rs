@@ -47,8 +47,8 @@ fn a_nul_byte_in_the_file_is_refused() {
 #[test]
 fn files_that_are_not_there_are_named() {
     let ended = refused(b"include missing.conf\n");
-    let told = "Fatal error, can't open config file 'missing.conf': No such file or directory";
-    assert!(ended.out.contains(told), "{ended:?}");
+    let reported = "Fatal error, can't open config file 'missing.conf': No such file or directory";
+    assert!(ended.out.contains(reported), "{ended:?}");
     let folder = tempfile::tempdir().expect("a folder");
     let ended = run_once(folder.path(), &["absent.conf"], b"");
     assert_eq!(ended.code, Some(1));
@@ -159,8 +159,8 @@ fn settings_come_from_standard_input() {
     // Read and understood: the server stops only because it listens nowhere.
     let ended = run_once(folder.path(), &["-"], b"port 0\nhz 20\n");
     assert_eq!(ended.code, Some(1));
-    let told = "Configured to not listen anywhere, exiting.";
-    assert!(ended.out.contains(told), "{ended:?}");
+    let reported = "Configured to not listen anywhere, exiting.";
+    assert!(ended.out.contains(reported), "{ended:?}");
 }
 
 #[test]
@@ -239,8 +239,8 @@ fn files_that_another_server_writes_are_refused() {
         let args = [&["--port", &port][..], args].concat();
         let ended = run_once(&folder, &args, b"");
         assert_eq!(ended.code, Some(1), "{ended:?}");
-        let told = format!("is written by another server, process {}", first.pid());
-        assert!(ended.out.contains(&told), "{ended:?}");
+        let reported = format!("is written by another server, process {}", first.pid());
+        assert!(ended.out.contains(&reported), "{ended:?}");
         let named = folder.to_str().expect("UTF-8");
         assert!(ended.out.contains(named), "{ended:?}");
     }

@@ -109,7 +109,7 @@ impl Tls {
 
     /// Whether a client is answered; if not, the server's log line about it.
     fn pings(&self, config: ClientConfig) -> Result<(), String> {
-        let told = self.told();
+        let reported = self.reported();
         let mut stream = self.connect_with(config);
         let answered = stream.write_all(b"PING\r\n").and_then(|()| {
             let mut reply = [0; 7];
@@ -121,8 +121,10 @@ impl Tls {
                 Ok(())
             }
             Err(_) => {
-                wait_until("a line in the log", || self.told().len() > told.len());
-                let new = self.told().split_off(told.len());
+                wait_until("a line in the log", || {
+                    self.reported().len() > reported.len()
+                });
+                let new = self.reported().split_off(reported.len());
                 assert_eq!(new.len(), 1, "{new:?}");
                 Err(new[0].clone())
             }
@@ -130,14 +132,14 @@ impl Tls {
     }
 
     /// The log lines about failed handshakes.
-    fn told(&self) -> Vec<String> {
+    fn reported(&self) -> Vec<String> {
         let log = self.server.log();
-        let told = log.lines().filter_map(|line| {
+        let reported = log.lines().filter_map(|line| {
             let (_, why) = line.split_once("Error accepting a client connection: ")?;
             assert!(why.contains(" (addr=127.0.0.1:") && why.contains(" laddr=127.0.0.1:"));
             why.split_once(" (addr=").map(|(why, _)| why.to_owned())
         });
-        told.collect()
+        reported.collect()
     }
 
     fn set(&self, pairs: &[(&str, &str)]) -> String {
@@ -199,7 +201,7 @@ fn both_protocols_carry_any_bytes() {
         }
         ask(&mut stream, b"", b"+PONG\r\n");
     }
-    assert_eq!(tls.told(), [""; 0]);
+    assert_eq!(tls.reported(), [""; 0]);
 }
 
 #[test]
@@ -358,9 +360,9 @@ fn who_speaks_the_wrong_language_is_told_of_once_and_harms_nobody() {
     end_of(tls.server.port(), &hello);
     // A record with a length above the maximum.
     end_of(tls.port, b"\x16\x03\x01\xff\xff");
-    let told = tls.told();
-    assert_eq!(told.len(), 5, "{told:?}");
-    assert!(told[3].contains("speaks TLS"), "{told:?}");
+    let reported = tls.reported();
+    assert_eq!(reported.len(), 5, "{reported:?}");
+    assert!(reported[3].contains("speaks TLS"), "{reported:?}");
     ask(&mut other, b"PING\r\n", b"+PONG\r\n");
     let failed = tls.server.info("tls_handshakes_failed");
     assert_eq!(failed.as_deref(), Some("5"));
@@ -376,7 +378,7 @@ fn a_flood_of_bad_handshakes_is_told_of_in_few_lines() {
     wait_until("all are refused", || {
         tls.server.info("tls_handshakes_failed").as_deref() == Some("200")
     });
-    assert!(tls.told().len() <= 40, "{}", tls.told().len());
+    assert!(tls.reported().len() <= 40, "{}", tls.reported().len());
 }
 
 #[test]

@@ -70,23 +70,23 @@ impl Talk {
             return vec![printable(&self.clients[client].rest())];
         }
         // The speaking client first: its command is then done.
-        let mut heard = vec![String::new(); self.clients.len()];
+        let mut received = vec![String::new(); self.clients.len()];
         let others = (0..self.clients.len()).filter(|&other| other != client);
         for at in std::iter::once(client).chain(others) {
             if self.queueing.contains(&at) {
                 // A PING would be queued as well.
                 if at == client {
-                    heard[at] = printable(&self.clients[at].reply());
+                    received[at] = printable(&self.clients[at].reply());
                 }
             } else if !self.silent.contains(&at) && !self.gone.contains(&at) {
-                heard[at] = self.heard(at, words[0] == "hello");
+                received[at] = self.received(at, words[0] == "hello");
             }
         }
-        heard
+        received
     }
 
     /// What a client has received; of a greeting only its end, since it contains an id.
-    fn heard(&mut self, client: usize, greeted: bool) -> String {
+    fn received(&mut self, client: usize, greeted: bool) -> String {
         let connection = &mut self.clients[client];
         // A closed connection is noticed when it is read.
         let _ = connection.write(b"PING sync\r\n");

@@ -13,7 +13,7 @@ pub fn difference(stream: &Stream, reference: &mut Side, subject: &mut Side) -> 
     let (mut expected, mut got) = match (reference.events(), subject.events()) {
         (Ok(expected), Ok(got)) => (timeless(expected), timeless(got)),
         (expected, got) => {
-            let shown = |told: std::io::Result<_>| match told {
+            let shown = |reported: std::io::Result<_>| match reported {
                 Ok(_) => "events".to_string(),
                 Err(error) => error.to_string(),
             };
@@ -25,8 +25,8 @@ pub fn difference(stream: &Stream, reference: &mut Side, subject: &mut Side) -> 
         .iter()
         .any(|step| is_refused_by_redis(&step.args))
     {
-        for told in [&mut expected, &mut got] {
-            told.retain(|event| !speaks_of(event, b"keymiss"));
+        for reported in [&mut expected, &mut got] {
+            reported.retain(|event| !speaks_of(event, b"keymiss"));
         }
     }
     if stream
@@ -39,7 +39,7 @@ pub fn difference(stream: &Stream, reference: &mut Side, subject: &mut Side) -> 
     }
     let longest = expected.len().max(got.len());
     let at = (0..longest).find(|&at| expected.get(at) != got.get(at))?;
-    let shown = |told: &[Event]| match told.get(at) {
+    let shown = |reported: &[Event]| match reported.get(at) {
         Some((channel, text)) => format!("{} {}", printable(channel), printable(text)),
         None => "nothing".into(),
     };

@@ -185,13 +185,13 @@ impl Bench {
             (expected.join().expect("the reference plays"), got)
         });
         let (reference, subject) = (&mut self.reference, &mut self.subject);
-        let told = if stream.events {
+        let reported = if stream.events {
             events::difference(stream, reference, subject)
         } else {
             None
         };
         first_difference(self.peer, &stream.steps, &expected, &got)
-            .or(told)
+            .or(reported)
             .or_else(|| state::difference(self.peer, reference, subject, self.dumps))
     }
 }

@@ -245,9 +245,11 @@ pub fn lose_the_end(kind: Kind) {
         primary.server.restart();
         meets(&primary, &replica)?;
         let info = primary.info()?;
-        let told = info.text("repl_replicas_ahead");
-        if !told.starts_with(&format!("count=1,last_offset={ahead},own_offset=")) {
-            return Err(format!("INFO says {told:?}, the replica was at {ahead}"));
+        let reported = info.text("repl_replicas_ahead");
+        if !reported.starts_with(&format!("count=1,last_offset={ahead},own_offset=")) {
+            return Err(format!(
+                "INFO says {reported:?}, the replica was at {ahead}"
+            ));
         }
         if !primary
             .server

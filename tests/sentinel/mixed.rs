@@ -53,14 +53,14 @@ fn two_failovers_in_a_row() {
     let mut group = Group::start(&SENTINELS, &SERVERS);
     let first = group.nodes[0].port();
     group.kill(0);
-    let told = |group: &Group| {
+    let reported = |group: &Group| {
         let mut ports = group.sentinels.iter().filter_map(|one| one.primary_port());
         ports.find(|port| *port != first)
     };
     group.wait("one Sentinel to name another primary", |group| {
-        told(group).is_some()
+        reported(group).is_some()
     });
-    let second = told(&group).expect("just now");
+    let second = reported(&group).expect("just now");
     let at = group.node_at(second);
     group.kill(at);
     group.restart(0);

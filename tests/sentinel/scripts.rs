@@ -43,11 +43,11 @@ fn field(job: &[Reply], name: &str) -> Reply {
 
 #[test]
 fn scripts_are_told_of_warnings_and_of_new_addresses() {
-    let told = "printf '%s' \"$#\" >> part.$$; for word in \"$@\"; do printf '|%s' \"$word\" >> part.$$; done\n\
+    let reported = "printf '%s' \"$#\" >> part.$$; for word in \"$@\"; do printf '|%s' \"$word\" >> part.$$; done\n\
                 echo >> part.$$; cat part.$$ >> ";
     let read_input = "; cat >> input";
-    let (_notes, note) = script(&format!("{told}notes{read_input}"));
-    let (_changes, change) = script(&format!("{told}changes{read_input}"));
+    let (_notes, note) = script(&format!("{reported}notes{read_input}"));
+    let (_changes, change) = script(&format!("{reported}changes{read_input}"));
     let nodes = start_nodes(&[Server::Russet; 2], &[]);
     let port = nodes[0].port();
     let lines = format!(
@@ -69,13 +69,13 @@ fn scripts_are_told_of_warnings_and_of_new_addresses() {
         assert_eq!(changes[0], wanted);
         roles.push(role);
         let notes = sentinel.folder().join("notes");
-        let is_told = |note: &str| read(&notes).lines().any(|line| line == note);
+        let is_reported = |note: &str| read(&notes).lines().any(|line| line == note);
         for note in [
             format!("2|+monitor|master {NAME} 127.0.0.1 {port} quorum 2"),
             format!("2|+sdown|master {NAME} 127.0.0.1 {port}"),
             format!("2|+switch-master|{NAME} 127.0.0.1 {port} 127.0.0.1 {to}"),
         ] {
-            wait_until(&note, || is_told(&note));
+            wait_until(&note, || is_reported(&note));
         }
     }
     // On standard input each has a line of JSON.

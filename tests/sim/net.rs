@@ -66,7 +66,7 @@ pub struct Link {
     said: Vec<u8>,
     has_asked: bool,
     /// Lines of the primary before its answer to PSYNC.
-    heard: Vec<u8>,
+    received: Vec<u8>,
     pub asked: Asked,
 }
 
@@ -91,7 +91,7 @@ impl Link {
             is_silent: false,
             said: Vec::new(),
             has_asked: false,
-            heard: Vec::new(),
+            received: Vec::new(),
             asked: Asked::default(),
         }
     }
@@ -253,12 +253,12 @@ impl Link {
     }
 
     fn note_heard(&mut self, bytes: &[u8]) -> Result<(), String> {
-        if self.asked.is_answered || self.heard.len() > 4096 {
+        if self.asked.is_answered || self.received.len() > 4096 {
             return Ok(());
         }
-        self.heard.extend_from_slice(bytes);
-        while let Some(end) = self.heard.iter().position(|&b| b == b'\n') {
-            let line: Vec<u8> = self.heard.drain(..=end).collect();
+        self.received.extend_from_slice(bytes);
+        while let Some(end) = self.received.iter().position(|&b| b == b'\n') {
+            let line: Vec<u8> = self.received.drain(..=end).collect();
             let full = line.starts_with(b"+FULLRESYNC");
             let partial = line.starts_with(b"+CONTINUE");
             if !full && !partial {

@@ -371,7 +371,7 @@ mod tests {
     fn a_block_that_another_thread_frees_is_free() {
         let before = used_memory();
         let (give, given) = mpsc::channel::<Vec<u8>>();
-        let (tell, told) = mpsc::channel();
+        let (tell, reported) = mpsc::channel();
         let work = move || {
             for block in given {
                 drop(block);
@@ -383,7 +383,7 @@ mod tests {
             let block = vec![1u8; BYTES];
             assert_near(used_memory(), before + BYTES);
             give.send(block).expect("it waits for it");
-            told.recv().expect("it answers");
+            reported.recv().expect("it answers");
             assert_near(used_memory(), before);
             assert!(!exceeds(before + BYTES / 2));
         }
@@ -432,7 +432,7 @@ mod tests {
         assert_near(used_memory(), before);
         let ledger = Ledger::mine();
         let (advance, continues) = mpsc::channel::<()>();
-        let (tell, told) = mpsc::channel();
+        let (tell, reported) = mpsc::channel();
         let work = move || {
             gone.free_with(|| {
                 blocks.truncate(4);
@@ -442,7 +442,7 @@ mod tests {
             });
         };
         let thread = threads::start("frees", work).expect("a thread");
-        told.recv().expect("it is in the middle");
+        reported.recv().expect("it is in the middle");
         assert_near(ledger.used(), before);
         drop(advance);
         thread.join().expect("it ends");

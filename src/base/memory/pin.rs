@@ -194,10 +194,10 @@ mod tests {
         // SAFETY: initialised above, and freed through `free` below.
         let pin = unsafe { Pinned::new(block, PIN_MIN) };
         let go = Arc::new(AtomicBool::new(false));
-        let (address, told) = (block.as_ptr().expose_provenance(), go.clone());
+        let (address, reported) = (block.as_ptr().expose_provenance(), go.clone());
         let other = std::thread::spawn(move || {
             // Relaxed, so that only the pins establish an order.
-            while !told.load(Ordering::Relaxed) {
+            while !reported.load(Ordering::Relaxed) {
                 std::hint::spin_loop();
             }
             let block = NonNull::new(std::ptr::with_exposed_provenance_mut(address));

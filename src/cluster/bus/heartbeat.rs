@@ -100,7 +100,7 @@ impl Cluster {
         let silent = |since: i64| now - since > timeout / 2;
         // The node's own link may bring messages while ours is dead: a PONG must come by ours.
         let is_unanswered =
-            |since: i64| silent(since) && (silent(node.heard) || now - since > timeout);
+            |since: i64| silent(since) && (silent(node.received_at) || now - since > timeout);
         let is_dead = age > timeout && node.pinged.is_some_and(is_unanswered);
         if is_stuck || is_dead {
             self.close(link);
@@ -128,7 +128,7 @@ impl Cluster {
         }
         let node = &self.nodes[at];
         if let Some(pinged) = node.pinged
-            && (now - pinged).min(now - node.heard) > timeout
+            && (now - pinged).min(now - node.received_at) > timeout
             && !node.is_failing()
         {
             self.suspect(at);

@@ -24,7 +24,7 @@ pub(in crate::cluster) struct Link {
     /// Its sender was let in by address or has proved that it knows the secret; see `door`.
     pub is_trusted: bool,
     /// When the last message came completely.
-    pub heard: Option<i64>,
+    pub received_at: Option<i64>,
     framer: Framer,
 }
 
@@ -120,7 +120,7 @@ impl Cluster {
             peer_ip: address.ip,
             local_ip: Ip::UNKNOWN,
             is_trusted: true,
-            heard: None,
+            received_at: None,
             framer: Framer::default(),
         });
         self.nodes[at].out = Some(id);
@@ -188,7 +188,7 @@ impl Cluster {
             peer_ip,
             local_ip: Ip::parse(local_ip).unwrap_or_default(),
             is_trusted: is_trusted && !self.asks_for_proof(),
-            heard: None,
+            received_at: None,
             framer: Framer::default(),
         });
         Some(link)
@@ -209,7 +209,7 @@ impl Cluster {
             let next = open.framer.next(&mut bytes, peer);
             let holds = open.framer.bytes();
             if let Ok(Some(_)) = next {
-                open.heard = Some(now.monotonic_ms);
+                open.received_at = Some(now.monotonic_ms);
             }
             self.links.input = self.links.input + holds - held;
             match next {

@@ -154,13 +154,13 @@ impl Cluster {
             self.save();
         }
         let node = &mut self.nodes[at];
-        node.heard = now;
+        node.received_at = now;
         self.changed.routes |= (node.offset == 0) != (offset == 0);
         node.offset = offset;
         node.header_flags = header.flags;
         node.takes_extensions |= header.marks.contains(Marks::EXTENSIONS);
-        node.told.current_epoch = current_epoch;
-        node.told.state_is_fail = !header.is_ok;
+        node.noticed.current_epoch = current_epoch;
+        node.noticed.state_is_fail = !header.is_ok;
         // A replica's header has its primary's epoch.
         if header.primary.is_none() && config_epoch > node.config_epoch {
             node.config_epoch = config_epoch;

@@ -69,11 +69,11 @@ impl Cluster {
     pub(in crate::cluster) fn choose_secret(&mut self) {
         // There is no data to guard as long as no node serves a slot: all agree on the smallest
         // then.
-        let hears_all = self.voters() == 0;
-        let is_heard = |node: &Node| hears_all || node.is_voter();
-        let own = is_heard(self.me()).then_some(self.secrets.own);
+        let receives_all = self.voters() == 0;
+        let is_received = |node: &Node| receives_all || node.is_voter();
+        let own = is_received(self.me()).then_some(self.secrets.own);
         let others = self.nodes.others().into_iter().map(|at| &self.nodes[at]);
-        let others = others.filter_map(|node| node.secret.filter(|_| is_heard(node)));
+        let others = others.filter_map(|node| node.secret.filter(|_| is_received(node)));
         let smallest = others.chain(own).min();
         self.secrets.shared = smallest.unwrap_or(self.secrets.own);
     }

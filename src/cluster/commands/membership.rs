@@ -249,7 +249,7 @@ impl Cluster {
             "STILL"
         };
         reply.simple(&format!("{word} {}", self.me().config_epoch));
-        Done::Told
+        Done::Noticed
     }
 }
 

@@ -31,7 +31,7 @@ enum Done {
     /// It has replied by itself.
     Replied,
     /// It has replied by itself, and the reply waits for the save.
-    Told,
+    Noticed,
     /// `+OK`, once the change is saved.
     Changed,
     /// Not yet: see [`After::Acknowledged`].
@@ -65,7 +65,7 @@ impl Cluster {
             }
             Ok(Done::Replied) => After::Send,
             Ok(Done::Waits { timeout_ms }) => After::Acknowledged { timeout_ms },
-            Ok(done @ (Done::Changed | Done::Told)) => {
+            Ok(done @ (Done::Changed | Done::Noticed)) => {
                 if let Done::Changed = done {
                     reply.ok();
                 }

@@ -59,7 +59,7 @@ fn node_fault(cluster: &Cluster, at: NodeIndex, node: &Node) -> Option<String> {
             "node {called} at {place} has failed (FAIL), since {since}"
         ));
     }
-    let silent = span(now - node.pinged.unwrap_or(now).max(node.heard));
+    let silent = span(now - node.pinged.unwrap_or(now).max(node.received_at));
     if node.flags.contains(NodeFlags::PFAIL) {
         let oldest = now - 2 * cluster.settings.node_timeout.get();
         let reports = node
@@ -92,7 +92,7 @@ fn node_fault(cluster: &Cluster, at: NodeIndex, node: &Node) -> Option<String> {
             "node {called} is a replica of a node that I do not know"
         ));
     }
-    if node.told.state_is_fail && cluster.health.is_ok {
+    if node.noticed.state_is_fail && cluster.health.is_ok {
         return Some(format!(
             "node {called} says that the cluster is not ok, I see it well"
         ));
@@ -101,7 +101,7 @@ fn node_fault(cluster: &Cluster, at: NodeIndex, node: &Node) -> Option<String> {
 }
 
 fn clock(cluster: &Cluster, at: NodeIndex, node: &Node) -> Option<String> {
-    let ahead = node.told.clock_ahead_ms?;
+    let ahead = node.noticed.clock_ahead_ms?;
     let called = cluster.called(at);
     // Gossip is as old as the last greetings of the sender, but never from the future.
     if ahead > CLOCK_MS {

@@ -24,7 +24,7 @@ fn disputes(cluster: &Cluster) -> Vec<String> {
     let others = cluster.nodes.iter().filter(|(at, _)| *at != ME);
     let lines = others.filter_map(|(at, node)| {
         let (slots, first, since) = node
-            .told
+            .noticed
             .disputed
             .filter(|(_, _, since)| now - since > MOMENT_MS)?;
         let owner = cluster
@@ -99,9 +99,9 @@ fn old_epochs(cluster: &Cluster) -> Vec<String> {
         let is_new = now - node.created < 2 * cluster.settings.node_timeout.get();
         *at != ME && !is_new && !node.is_failing() && !node.is_handshake()
     });
-    let old = old.filter(|(_, node)| node.told.current_epoch < cluster.current_epoch);
+    let old = old.filter(|(_, node)| node.noticed.current_epoch < cluster.current_epoch);
     let lines = old.map(|(at, node)| {
-        let (theirs, ours) = (node.told.current_epoch, cluster.current_epoch);
+        let (theirs, ours) = (node.noticed.current_epoch, cluster.current_epoch);
         format!(
             "node {} is at current epoch {theirs}, I am at {ours}",
             cluster.called(at)

@@ -170,11 +170,11 @@ impl Cluster {
 
     /// How old our data is, beyond the time that it takes to see a failure; milliseconds.
     pub(in crate::cluster) fn data_age(&self) -> i64 {
-        let heard = self
+        let received_at = self
             .own
             .primary
-            .map_or(self.health.started, |primary| primary.heard_ms);
-        let age = self.ms() - heard;
+            .map_or(self.health.started, |primary| primary.received_ms);
+        let age = self.ms() - received_at;
         if age > self.settings.node_timeout.get() {
             age - self.settings.node_timeout.get()
         } else {

@@ -43,11 +43,11 @@ impl Cluster {
             }
         }
         let suspects = self.nodes.suspects.iter();
-        let is_told = |at: &&NodeIndex| {
+        let is_reported = |at: &&NodeIndex| {
             let node = &self.nodes[**at];
             node.has_address() && !node.is_rumour()
         };
-        chosen.extend(suspects.filter(is_told));
+        chosen.extend(suspects.filter(is_reported));
         chosen
             .iter()
             .map(|&at| self.entry(&self.nodes[at]))
@@ -87,7 +87,7 @@ impl Cluster {
         let newest = gossip.iter().map(|entry| entry.pong_received_s).max();
         if let Some(newest) = newest.filter(|&newest| newest > 0) {
             let ahead_ms = i64::from(newest) * 1000 - self.now.wall_ms;
-            self.nodes[sender].told.clock_ahead_ms = Some(ahead_ms);
+            self.nodes[sender].noticed.clock_ahead_ms = Some(ahead_ms);
         }
         for entry in gossip {
             match self.nodes.find(&entry.node) {
@@ -123,20 +123,20 @@ impl Cluster {
             }
         }
         // A failing node may have moved.
-        let told = self.address_of(entry);
+        let noticed = self.address_of(entry);
         let node = &self.nodes[at];
         let is_usable = entry.flags.contains(NodeFlags::NO_ADDRESS) || entry.ip.is_empty();
-        if node.is_failing() && !says_failing && !is_usable && node.address != told {
+        if node.is_failing() && !says_failing && !is_usable && node.address != noticed {
             if let Some(link) = node.out {
                 self.close(link);
             }
             let called = self.called(at);
             self.note_of_others(format!(
                 "Address of {called} is now {}:{}",
-                told.ip, told.port
+                noticed.ip, noticed.port
             ));
             let node = &mut self.nodes[at];
-            node.address = told;
+            node.address = noticed;
             node.flags.remove(NodeFlags::NO_ADDRESS);
             self.changed.routes = true;
             self.save_soon();

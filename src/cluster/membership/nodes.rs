@@ -72,7 +72,7 @@ pub(crate) struct Node {
     /// Where it last answered by the link that we have opened.
     pub answered: Ip,
     /// The last message of any kind.
-    pub heard: i64,
+    pub received_at: i64,
     /// When FAIL was set.
     pub failed: i64,
     /// Since when a primary with slots has had no working replica.
@@ -96,12 +96,12 @@ pub(crate) struct Node {
     /// The secret of internal clients that it announces (`secret`).
     pub secret: Option<NodeId>,
     /// Its last header and gossip, for CLUSTER EXPLAIN and `replicas_agree`.
-    pub told: Told,
+    pub noticed: Noticed,
 }
 
 /// Findings from a node's last header and gossip.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Told {
+pub(crate) struct Noticed {
     pub current_epoch: u64,
     pub state_is_fail: bool,
     /// The newest time in its last gossip minus our wall clock, milliseconds: at most how far its
@@ -133,7 +133,7 @@ impl Node {
             pinged: None,
             ponged: None,
             answered: Ip::UNKNOWN,
-            heard: now,
+            received_at: now,
             failed: 0,
             orphaned: None,
             voted: None,
@@ -146,7 +146,7 @@ impl Node {
             header_flags: NodeFlags::empty(),
             takes_extensions: false,
             secret: None,
-            told: Told::default(),
+            noticed: Noticed::default(),
         }
     }
 

@@ -66,7 +66,8 @@ impl Cluster {
             return;
         }
         let strangers = self.links.iter().filter(|(_, link)| link.is_strange());
-        let silent = strangers.min_by_key(|(id, link)| (link.heard.is_some(), link.heard, *id));
+        let silent =
+            strangers.min_by_key(|(id, link)| (link.received_at.is_some(), link.received_at, *id));
         if let Some((id, _)) = silent {
             self.close(id);
         }
@@ -78,9 +79,9 @@ impl Cluster {
         let now = self.ms();
         let timeout = self.settings.node_timeout.get();
         let (first_ms, next_ms) = (FIRST_MS.min(timeout.max(1)), NEXT_MS.max(2 * timeout));
-        let is_late = |link: &Link| match link.heard {
+        let is_late = |link: &Link| match link.received_at {
             None => now - link.since > first_ms,
-            Some(heard) => now - heard > next_ms,
+            Some(received_at) => now - received_at > next_ms,
         };
         let strangers = self.links.iter().filter(|(_, link)| link.is_strange());
         let late: Vec<LinkId> = strangers

@@ -148,8 +148,8 @@ impl Cluster {
         if is_known {
             let now = self.ms();
             let node = &mut self.nodes[at];
-            node.told.disputed = None;
-            node.told.agreed = Some((now, header.offset));
+            node.noticed.disputed = None;
+            node.noticed.agreed = Some((now, header.offset));
             return;
         }
         self.answer_stale_claim(at, claimer, header);
@@ -173,9 +173,9 @@ impl Cluster {
                 .or(owner.filter(|&owner| self.nodes[owner].config_epoch > header.config_epoch));
         }
         let now = self.ms();
-        let told = &mut self.nodes[at].told;
-        let since = told.disputed.map_or(now, |(_, _, since)| since);
-        told.disputed = (count > 0).then_some((count, first, since));
+        let noticed = &mut self.nodes[at].noticed;
+        let since = noticed.disputed.map_or(now, |(_, _, since)| since);
+        noticed.disputed = (count > 0).then_some((count, first, since));
         if let Some(owner) = newer {
             let (name, called) = (self.called(at), self.called(owner));
             self.log(

@@ -19,7 +19,7 @@ impl Cluster {
         self.begin(now);
         let before = self.ms() - silent_ms;
         let voters = self.nodes.iter().filter(|(_, node)| node.is_voter());
-        let silent = voters.filter(|(_, node)| node.heard < before && node.pinged.is_none());
+        let silent = voters.filter(|(_, node)| node.received_at < before && node.pinged.is_none());
         let links: Vec<_> = silent.filter_map(|(_, node)| node.out).collect();
         for link in links {
             self.greet(link, Kind::Ping);
@@ -41,8 +41,8 @@ impl Cluster {
         self.begin(now);
         let since = self.ms() - within_ms;
         let voters = self.nodes.iter().filter(|(_, node)| node.is_voter());
-        let heard = voters.filter(|&(at, node)| at == ME || node.heard >= since);
-        let is_majority = heard.count() > self.voters() / 2;
+        let received_at = voters.filter(|&(at, node)| at == ME || node.received_at >= since);
+        let is_majority = received_at.count() > self.voters() / 2;
         if is_majority {
             let newest = self.nodes.iter().map(|(_, node)| node.config_epoch).max();
             let epoch = newest.unwrap_or(0).max(self.current_epoch) + EPOCHS;

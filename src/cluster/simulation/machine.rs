@@ -27,7 +27,7 @@ pub(super) struct Machine {
     /// monotonic clock).
     pub follows: Option<At>,
     pub is_link_up: bool,
-    pub heard_ms: i64,
+    pub received_ms: i64,
     /// The link has been up since it follows.
     pub is_synced: bool,
     /// Writes are held back until then (its monotonic clock).
@@ -54,7 +54,7 @@ impl Machine {
             data: Data::default(),
             follows: None,
             is_link_up: false,
-            heard_ms: 0,
+            received_ms: 0,
             is_synced: false,
             paused_until: 0,
             monotonic_skew_ms: at as i64 * 1_000_000,
@@ -95,7 +95,7 @@ impl Machine {
             offset: if has_data { self.data.offset() } else { 0 },
             primary: self.follows.map(|_| Primary {
                 is_up: self.is_link_up,
-                heard_ms: self.heard_ms,
+                received_ms: self.received_ms,
                 is_synced: self.is_synced,
             }),
             is_loading: false,

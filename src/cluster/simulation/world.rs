@@ -179,15 +179,15 @@ impl World {
     fn check(&mut self) {
         for at in self.up() {
             let awake = (0..self.machines.len()).filter(|other| self.is_awake(*other));
-            let heard = awake.filter(|other| self.network.leads(*other, at));
-            let heard: Vec<At> = heard.collect();
-            let both = heard
+            let received_at = awake.filter(|other| self.network.leads(*other, at));
+            let received_at: Vec<At> = received_at.collect();
+            let both = received_at
                 .iter()
                 .copied()
                 .filter(|other| self.network.leads(at, *other));
             let both: Vec<At> = both.collect();
             self.checks
-                .reaches(at, &self.machines, [&heard, &both], self.now);
+                .reaches(at, &self.machines, [&received_at, &both], self.now);
             let core = self.machines[at].core.as_ref().expect("it is up");
             self.checks.look(at, core);
         }
@@ -312,7 +312,7 @@ impl World {
         let machine = &mut self.machines[at];
         if machine.follows != Some(primary) {
             machine.follows = Some(primary);
-            (machine.is_link_up, machine.heard_ms) = (false, clock.monotonic_ms);
+            (machine.is_link_up, machine.received_ms) = (false, clock.monotonic_ms);
             machine.is_synced = false;
         }
     }
@@ -355,7 +355,7 @@ impl World {
         let clock = self.machines[at].clock(self.now);
         let [machine, primary] = self.machines.get_disjoint_mut([at, primary]).expect("two");
         machine.data.follow(&primary.data, until);
-        (machine.is_link_up, machine.heard_ms) = (true, clock.monotonic_ms);
+        (machine.is_link_up, machine.received_ms) = (true, clock.monotonic_ms);
         machine.is_synced = true;
     }
 

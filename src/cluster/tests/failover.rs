@@ -173,7 +173,7 @@ fn old_data_is_no_data() {
     let now = net.clocks();
     net.nodes[3].own.primary = Some(Primary {
         is_up: false,
-        heard_ms: now.monotonic_ms,
+        received_ms: now.monotonic_ms,
         is_synced: true,
     });
     let mut settings = super::net::settings(Redis, 3);

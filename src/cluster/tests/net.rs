@@ -229,7 +229,7 @@ impl Net {
         if let Some(primary) = &mut self.nodes[at].own.primary {
             primary.is_up = is_up;
             if is_up && self.copies {
-                (primary.heard_ms, primary.is_synced) = (now, true);
+                (primary.received_ms, primary.is_synced) = (now, true);
             }
         }
     }
@@ -309,10 +309,10 @@ impl Net {
             }
             Action::Log { text, .. } => self.nodes[at].log.push(text),
             Action::Follow { .. } => {
-                let heard_ms = self.now;
+                let received_ms = self.now;
                 self.nodes[at].own.primary = Some(Primary {
                     is_up: true,
-                    heard_ms,
+                    received_ms,
                     is_synced: false,
                 });
                 self.nodes[at].done.push(action);

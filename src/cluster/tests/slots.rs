@@ -103,8 +103,8 @@ fn valkeys_setslot_waits_for_a_replica() {
         ("TIMEOUT x", "ERR timeout is not an integer or out of range"),
         ("TIMEOUT -1", "ERR timeout is negative"),
     ] {
-        let told = net.command(0, &format!("SETSLOT 7 STABLE {order}"));
-        assert_eq!(told, format!("-{error}\r\n"), "{order}");
+        let noticed = net.command(0, &format!("SETSLOT 7 STABLE {order}"));
+        assert_eq!(noticed, format!("-{error}\r\n"), "{order}");
     }
     let mut net = Net::cluster(Redis, 3, 0);
     net.nodes[0].own.replicas_online = 1;

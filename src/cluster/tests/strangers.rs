@@ -172,8 +172,11 @@ fn invented_nodes_are_forgotten_and_not_told_of() {
     alone.receive(link, &greeting(Kind::Ping, liar, invented(0..200)));
     assert_eq!(alone.core.nodes.len(), 202);
     alone.tick();
-    let told = alone.core.choose_gossip(None);
-    assert!(told.iter().all(|entry| entry.node == liar), "{told:?}");
+    let noticed = alone.core.choose_gossip(None);
+    assert!(
+        noticed.iter().all(|entry| entry.node == liar),
+        "{noticed:?}"
+    );
     // A node that has had time to answer makes room.
     for _ in 0..11 {
         alone.tick();

@@ -239,7 +239,7 @@ mod tests {
         let listed =
             "+cluster|addslots +psync -module|load +@array -arget +sentinel|masters +xnack";
         assert!(shown.contains(listed), "{shown}");
-        for (line, told) in [
+        for (line, reported) in [
             ("CLUSTER ADDSLOTS 1", "+OK"),
             ("psync a 1", "+OK"),
             ("arset a1 0 v", "+OK"),
@@ -268,7 +268,7 @@ mod tests {
         ] {
             let reply = t.run(&format!("ACL DRYRUN u {line}"));
             let text = reply.trim_end().rsplit("\r\n").next();
-            assert_eq!(text, Some(told), "{line}");
+            assert_eq!(text, Some(reported), "{line}");
         }
         let refused = t.run("ACL SETUSER u +cluster|nosuch");
         assert!(

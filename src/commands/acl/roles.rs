@@ -117,7 +117,7 @@ mod tests {
         assert_eq!(t.run("ACL SETUSER bob resetroles"), "+OK\r\n");
         assert_eq!(t.run("ACL DELROLE b reader nosuch b"), ":2\r\n");
         assert_eq!(t.run("ACL ROLES"), "*0\r\n");
-        for (line, told) in [
+        for (line, reported) in [
             (
                 "ACL SETROLE r on",
                 "-ERR Error in ACL SETROLE modifier 'on': Syntax error\r\n",
@@ -139,7 +139,7 @@ mod tests {
                 "-ERR Error in ACL SETUSER modifier 'role=': Syntax error\r\n",
             ),
         ] {
-            assert_eq!(t.run(line), told);
+            assert_eq!(t.run(line), reported);
         }
         assert_eq!(t.run("ACL ROLES"), "*0\r\n");
     }

@@ -11,9 +11,9 @@ use crate::resp::OwnedArgs;
 use crate::server::{CommandTable, Spec};
 
 /// The keys of a command line; `None` if it does not have the command's form.
-type Told = Option<Vec<KeyAt>>;
+type Reported = Option<Vec<KeyAt>>;
 
-fn reference(spec: &Spec, full_name: &str, args: &[&[u8]]) -> Told {
+fn reference(spec: &Spec, full_name: &str, args: &[&[u8]]) -> Reported {
     let keys: Vec<&KeySpec> = spec
         .keys
         .iter()
@@ -80,7 +80,7 @@ fn bitfield(args: &[&[u8]]) -> Vec<KeyAt> {
 }
 
 /// The key in its old position, or those after KEYS, found among the options.
-fn migrate(args: &[&[u8]]) -> Told {
+fn migrate(args: &[&[u8]]) -> Reported {
     let access = Access::RW | Access::ACCESS | Access::DELETE;
     let mut at = 6;
     while at < args.len() {
@@ -99,7 +99,7 @@ fn migrate(args: &[&[u8]]) -> Told {
 }
 
 /// The first half of the arguments after STREAMS; skips options and unknown words.
-fn xread(args: &[&[u8]]) -> Told {
+fn xread(args: &[&[u8]]) -> Reported {
     let mut at = 1;
     while at < args.len() {
         let (word, left) = (args[at], args.len() - at - 1);
@@ -151,7 +151,7 @@ fn is(arg: &[u8], word: &str) -> bool {
 }
 
 /// Positions use a wide integer type, so that no input can overflow them.
-fn by_spec(spec: &KeySpec, args: &[&[u8]]) -> Told {
+fn by_spec(spec: &KeySpec, args: &[&[u8]]) -> Reported {
     let len = args.len() as i128;
     let first = match spec.begin {
         Begin::Index(at) => i128::from(at),
@@ -200,7 +200,7 @@ fn by_spec(spec: &KeySpec, args: &[&[u8]]) -> Told {
 }
 
 /// The count as read by C's `atoi`; an optional destination comes last.
-fn by_loose_count(specs: &[KeySpec], args: &[&[u8]]) -> Told {
+fn by_loose_count(specs: &[KeySpec], args: &[&[u8]]) -> Reported {
     let (begin, count_at, first, step) = specs.iter().find_map(|spec| match spec.find {
         Find::KeyNum {
             count_at,
@@ -261,9 +261,9 @@ proptest! {
             let owned: OwnedArgs = args.iter().copied().collect();
             let keys = row.keys(owned.args());
             let len = keys.as_ref().map_or(0, ExactSizeIterator::len);
-            let told = keys.ok().map(Iterator::collect::<Vec<_>>);
-            prop_assert_eq!(told.as_ref().map_or(0, Vec::len), len, "{}", row.full_name);
-            prop_assert_eq!(told, reference(row.spec, row.full_name, &args), "{}", row.full_name);
+            let reported = keys.ok().map(Iterator::collect::<Vec<_>>);
+            prop_assert_eq!(reported.as_ref().map_or(0, Vec::len), len, "{}", row.full_name);
+            prop_assert_eq!(reported, reference(row.spec, row.full_name, &args), "{}", row.full_name);
         }
     }
 

@@ -271,26 +271,28 @@ fn fill(t: &mut Testbed, lines: &mut Lines, group: Group) {
 fn judge(t: &mut Testbed, row: &Row, line: &[String]) -> Result<bool, String> {
     let args: OwnedArgs = line.iter().map(|word| word.as_bytes()).collect();
     let args = args.args();
-    let told: Vec<KeyAt> = row.keys(args).map(Iterator::collect).unwrap_or_default();
+    let reported: Vec<KeyAt> = row.keys(args).map(Iterator::collect).unwrap_or_default();
     t.engine.keyspace.opened.begin();
     t.run_row(row.id, args);
     let opened = t.engine.keyspace.opened.end();
     const WRITES: Access = Access::RW.union(Access::OW).union(Access::RM);
     const CHANGES: Access = Access::INSERT.union(Access::UPDATE).union(Access::DELETE);
     for found in &opened {
-        let of_key = told.iter().filter(|(at, _)| args.at(*at) == &*found.key);
+        let of_key = reported
+            .iter()
+            .filter(|(at, _)| args.at(*at) == &*found.key);
         let accesses: Vec<Access> = of_key.map(|(_, access)| *access).collect();
         let key = String::from_utf8_lossy(&found.key);
         if accesses.is_empty() {
             if READ_BY_PATTERN.contains(&row.full_name) && !found.is_written {
                 continue;
             }
-            return Err(format!("{line:?}: opens {key:?}, told were {told:?}"));
+            return Err(format!("{line:?}: opens {key:?}, told were {reported:?}"));
         }
         let is_cache = row.full_name == CACHES;
         let is_written = |a: &Access| a.intersects(WRITES) && (a.intersects(CHANGES) || is_cache);
         if found.is_written && !accesses.iter().any(is_written) {
-            return Err(format!("{line:?}: changes {key:?}, told were {told:?}"));
+            return Err(format!("{line:?}: changes {key:?}, told were {reported:?}"));
         }
     }
     Ok(!opened.is_empty())
@@ -379,9 +381,9 @@ fn misleading_words_open_no_key_that_a_user_may_not_touch() {
     for line in MISLEADING.iter().chain(&["PFMERGE victim"]) {
         let mut t = with_victim(line);
         t.run("ACL SETUSER u on nopass +@all ~list ~geo ~get ~store ~by ~streams ~STREAMS");
-        let told = t.run(&format!("ACL DRYRUN u {line}"));
+        let reported = t.run(&format!("ACL DRYRUN u {line}"));
         let denied = "User u has no permissions to access the 'victim' key\r\n";
-        assert!(told.ends_with(denied), "{line}: {told}");
+        assert!(reported.ends_with(denied), "{line}: {reported}");
         t.run("AUTH u any");
         let refusal = "-NOPERM No permissions to access a key\r\n";
         assert_eq!(t.run(line), refusal, "{line}");

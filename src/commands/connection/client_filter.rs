@@ -230,8 +230,8 @@ fn known<'a>(
     } else {
         format!("NOT-{}", what.to_uppercase())
     };
-    let told = format!("ERR Unknown {what} found in the {place} filter: ");
-    Err(CommandError::Bytes([told.as_bytes(), text].concat()))
+    let reported = format!("ERR Unknown {what} found in the {place} filter: ");
+    Err(CommandError::Bytes([reported.as_bytes(), text].concat()))
 }
 
 #[cfg(test)]
@@ -287,8 +287,8 @@ mod tests {
             ),
             ("LIST NOT-USER nobody", "No such user 'nobody'"),
         ] {
-            let told = t.run(&format!("CLIENT {command}"));
-            assert_eq!(told, format!("-ERR {error}\r\n"), "{command}");
+            let reported = t.run(&format!("CLIENT {command}"));
+            assert_eq!(reported, format!("-ERR {error}\r\n"), "{command}");
         }
     }
 }

@@ -10,7 +10,7 @@
 //! Decided elsewhere: the search, its order and the reply: `search`; the area: `shape`.
 
 use super::args;
-use super::search::{self, Order, ResultLimit, Told};
+use super::search::{self, Extras, Order, ResultLimit};
 use super::shape::Area;
 use crate::base::numbers::number::parse_i64;
 use crate::command::keys::Keys;
@@ -253,7 +253,7 @@ enum From {
 struct Query<'a> {
     from: Option<From>,
     by: Option<By>,
-    told: Told,
+    extras: Extras,
     order: Option<Order>,
     count: Option<usize>,
     any: bool,
@@ -318,9 +318,9 @@ impl<'a> Query<'a> {
         let from_position = matches!(self.from, Some(From::Position(_)));
         let from_member = matches!(self.from, Some(From::Member(_)));
         match asked {
-            Asked::WithDist => self.told.distance = true,
-            Asked::WithHash => self.told.hash = true,
-            Asked::WithCoord => self.told.position = true,
+            Asked::WithDist => self.extras.distance = true,
+            Asked::WithHash => self.extras.hash = true,
+            Asked::WithCoord => self.extras.position = true,
             Asked::Any => self.any = true,
             Asked::Asc => self.order = Some(Order::Nearest),
             Asked::Desc => self.order = Some(Order::Farthest),
@@ -365,8 +365,8 @@ impl<'a> Query<'a> {
 
     fn check(&self, args: Args<'_>, form: Form) -> CommandResult {
         const ANY: &str = "ERR the ANY argument requires COUNT argument";
-        let told = self.told.distance || self.told.hash || self.told.position;
-        if self.destination.is_some() && told {
+        let extras = self.extras.distance || self.extras.hash || self.extras.position;
+        if self.destination.is_some() && extras {
             return Err(CommandError::Text(match form {
                 Form::SearchStore => {
                     "ERR GEOSEARCHSTORE is not compatible with WITHDIST, WITHHASH and WITHCOORD \
@@ -484,7 +484,7 @@ fn run(call: &mut Call<'_>, form: Form) -> CommandResult {
     };
     let unit_m = area.map_or(1.0, |(_, unit_m)| unit_m);
     let Some(destination) = query.destination else {
-        search::write(call.reply, &found, query.told, unit_m, dialect);
+        search::write(call.reply, &found, query.extras, unit_m, dialect);
         return Ok(());
     };
     let result = search::to_zset(&found, query.by_distance, unit_m, &limits);

@@ -52,13 +52,13 @@ pub(super) struct Found<'a> {
 
 /// The optional fields of each result.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Told {
+pub(super) struct Extras {
     pub distance: bool,
     pub hash: bool,
     pub position: bool,
 }
 
-impl Told {
+impl Extras {
     fn count(self) -> usize {
         usize::from(self.distance) + usize::from(self.hash) + usize::from(self.position)
     }
@@ -122,24 +122,24 @@ fn find<'a>(zset: &'a Zset, area: &Area, wanted: ResultLimit) -> Vec<Found<'a>> 
 pub(super) fn write(
     reply: &mut Reply,
     found: &[Found<'_>],
-    told: Told,
+    extras: Extras,
     unit_m: f64,
     dialect: Dialect,
 ) {
     reply.array(found.len());
-    let more = told.count();
+    let more = extras.count();
     for one in found {
         if more > 0 {
             reply.array(1 + more);
         }
         element::write(reply, one.member.entry());
-        if told.distance {
+        if extras.distance {
             write_distance(reply, one.distance_m / unit_m);
         }
-        if told.hash {
+        if extras.hash {
             reply.int(one.score as i64);
         }
-        if told.position {
+        if extras.position {
             write_position(reply, one.position, dialect);
         }
     }

@@ -22,14 +22,14 @@ pub(super) const HDEL: Spec = Spec {
 fn hdel(call: &mut Call<'_>) -> CommandResult {
     let key = call.args.at(1);
     let (mut removed, mut emptied, mut calmed) = (0, false, false);
-    let heard = call.db.wants_fields(Class::HASH);
+    let received = call.db.wants_fields(Class::HASH);
     let mut names = Vec::new();
     if let Some(mut hash) = call.db.write::<Hash>(key)? {
         let volatile = hash.next_due().is_some();
         for field in call.args.from(2).iter() {
             if hash.remove(field) {
                 removed += 1;
-                if heard {
+                if received {
                     names.push(field);
                 }
             }

@@ -114,7 +114,7 @@ pub(super) const HPERSIST: Spec = Spec {
 fn hpersist(call: &mut Call<'_>) -> CommandResult {
     let key = call.args.at(1);
     let now = call.db.due_ms() as u64;
-    let heard = call.db.wants_fields(Class::HASH);
+    let received = call.db.wants_fields(Class::HASH);
     let early = if call.db.dialect().fields_last() {
         Some(block_only(call.args, 2, None)?)
     } else {
@@ -134,7 +134,7 @@ fn hpersist(call: &mut Call<'_>) -> CommandResult {
                     && hash.set_expire(field, None)
                 {
                     changed = true;
-                    if heard {
+                    if received {
                         names.push(field);
                     }
                 }

@@ -196,7 +196,7 @@ fn lpos(call: &mut Call<'_>) -> CommandResult {
     };
     let place = search.count.map(|_| reply.defer());
     let number = Entry::parse(sought).as_int();
-    let (mut seen, mut matches, mut told) = (0, 0, 0);
+    let (mut seen, mut matches, mut reported) = (0, 0, 0);
     list.visit(start, search.compared_max, search.backward, |entry| {
         let same = match entry {
             Entry::Int(value) => number == Some(value),
@@ -211,15 +211,15 @@ fn lpos(call: &mut Call<'_>) -> CommandResult {
                     seen
                 };
                 reply.int(at as i64);
-                told += 1;
+                reported += 1;
             }
         }
         seen += 1;
-        told < wanted
+        reported < wanted
     });
     match place {
-        Some(place) => reply.finish_array(place, told),
-        None if told == 0 => reply.null(),
+        Some(place) => reply.finish_array(place, reported),
+        None if reported == 0 => reply.null(),
         None => {}
     }
     Ok(())

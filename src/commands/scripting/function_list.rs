@@ -78,7 +78,7 @@ pub(super) fn stats(call: &mut Call<'_>) -> CommandResult {
     reply.map(2);
     reply.bulk(b"running_script");
     let current = scripting.current.as_ref();
-    match current.and_then(|c| Some((c, c.told.as_deref()?))) {
+    match current.and_then(|c| Some((c, c.reported.as_deref()?))) {
         None => reply.null(),
         Some((current, (name, command))) => {
             reply.map(3);

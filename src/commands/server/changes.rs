@@ -630,8 +630,11 @@ mod tests {
             ),
             ("CHANGES CONSUMER NOPE", "ERR unknown subcommand"),
         ] {
-            let told = t.run(line);
-            assert!(told.starts_with(&format!("-{wanted}")), "{line}: {told}");
+            let reported = t.run(line);
+            assert!(
+                reported.starts_with(&format!("-{wanted}")),
+                "{line}: {reported}"
+            );
         }
         t.run("CONFIG SET changes-retain 0");
         for line in ["CHANGES READ 0", "CHANGES CONSUMER LIST"] {

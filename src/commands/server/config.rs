@@ -342,10 +342,10 @@ mod tests {
         let mut t = Testbed::new();
         t.run("HELLO 3");
         t.run("CONFIG SET maxmemory-policy allkeys-lru requirepass secret");
-        let told = t.run("CONFIG DOCS maxmemory-policy");
+        let reported = t.run("CONFIG DOCS maxmemory-policy");
         assert!(
-            told.starts_with("%1\r\n$16\r\nmaxmemory-policy\r\n%10\r\n"),
-            "{told}"
+            reported.starts_with("%1\r\n$16\r\nmaxmemory-policy\r\n%10\r\n"),
+            "{reported}"
         );
         for part in [
             "$7\r\nsection\r\n",
@@ -356,15 +356,15 @@ mod tests {
             "$7\r\nmutable\r\n#t\r\n",
             "$12\r\nvolatile-lru\r\n",
         ] {
-            assert!(told.contains(part), "{part}: {told}");
+            assert!(reported.contains(part), "{part}: {reported}");
         }
-        assert!(told.contains("$9\r\nsensitive\r\n#f\r\n"), "{told}");
-        let told = t.run("CONFIG DOCS requirepass");
-        assert!(told.contains("$9\r\nsensitive\r\n#t\r\n") && !told.contains("secret"));
-        let told = t.run("CONFIG DOCS masterauth");
+        assert!(reported.contains("$9\r\nsensitive\r\n#f\r\n"), "{reported}");
+        let reported = t.run("CONFIG DOCS requirepass");
+        assert!(reported.contains("$9\r\nsensitive\r\n#t\r\n") && !reported.contains("secret"));
+        let reported = t.run("CONFIG DOCS masterauth");
         assert!(
-            told.contains("sensitive\r\n#t\r\n$5\r\nalias\r\n$11\r\nprimaryauth\r\n"),
-            "{told}"
+            reported.contains("sensitive\r\n#t\r\n$5\r\nalias\r\n$11\r\nprimaryauth\r\n"),
+            "{reported}"
         );
         let bounds = "$3\r\nmin\r\n$1\r\n0\r\n$3\r\nmax\r\n$3\r\n100\r\n";
         assert!(t.run("CONFIG DOCS busy-poll-usec").contains(bounds));

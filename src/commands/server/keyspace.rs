@@ -231,10 +231,10 @@ mod tests {
     /// Makes the helper thread report each mark and then block until released; it is already
     /// blocked at the first one.
     fn hold_helper(t: &mut Testbed) -> (Receiver<()>, Sender<()>) {
-        let ((told, freed), (go, gate)) = (channel(), channel());
+        let ((reported, freed), (go, gate)) = (channel(), channel());
         let gate = Mutex::new(gate);
         let wake = move || {
-            let _ = told.send(());
+            let _ = reported.send(());
             let _ = gate.lock().expect("no panic").recv();
         };
         t.engine.keyspace.lazyfree.set_wake(Arc::new(wake));

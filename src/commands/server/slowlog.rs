@@ -205,20 +205,22 @@ mod tests {
         let stats = &t.engine.server.stats.slow;
         assert_eq!(stats.commands, 2);
         assert!(stats.us_sum >= stats.us_max);
-        let told = t.run("INFO commandstats");
-        let line = told.lines().find(|line| line.starts_with("cmdstat_ping:"));
+        let reported = t.run("INFO commandstats");
+        let line = reported
+            .lines()
+            .find(|line| line.starts_with("cmdstat_ping:"));
         let slow = line.and_then(|line| line.split_once(",failed_calls=0"));
         let slow = slow.expect("PING has run").1;
         assert!(
             slow.starts_with(",slowlog_count=1,slowlog_time_ms_sum="),
-            "{told}"
+            "{reported}"
         );
-        assert!(slow.contains(",slowlog_time_ms_max="), "{told}");
+        assert!(slow.contains(",slowlog_time_ms_max="), "{reported}");
         t.run("CONFIG SET slowlog-log-slower-than -1");
         t.run("CONFIG RESETSTAT");
         t.run("PING");
-        let told = t.run("INFO commandstats");
-        assert!(!told.contains("slowlog_count"), "{told}");
+        let reported = t.run("INFO commandstats");
+        assert!(!reported.contains("slowlog_count"), "{reported}");
     }
 
     #[test]

@@ -86,8 +86,8 @@ fn exec(call: &mut Call<'_>) -> CommandResult {
             && let Err(error) = world.permits_queued(command.row, args)
         {
             world.reply.error(&error);
-            let told = world.reply.last_error();
-            world.server.stats.count_error(told);
+            let reported = world.reply.last_error();
+            world.server.stats.count_error(reported);
             continue;
         }
         world.server.note_nested(command.row);

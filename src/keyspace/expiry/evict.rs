@@ -321,15 +321,15 @@ mod tests {
         both(|| {
             let mut k = filled(10, 0);
             k.journal.listen(Class::empty(), true);
-            let untold = std::cell::RefCell::new(Vec::new());
+            let unreported = std::cell::RefCell::new(Vec::new());
             let random = policy(EvictionOrder::Random, false);
             let once_more = |bytes| {
-                untold.borrow_mut().push(bytes);
-                untold.borrow().len() < 3
+                unreported.borrow_mut().push(bytes);
+                unreported.borrow().len() < 3
             };
             assert_eq!(k.evict_while(once_more, random, u64::MAX), Evicted::Fits);
-            let untold = untold.into_inner();
-            assert!(untold[0] == 0 && untold[1] > 0, "{untold:?}");
+            let unreported = unreported.into_inner();
+            assert!(unreported[0] == 0 && unreported[1] > 0, "{unreported:?}");
         });
     }
 

@@ -482,8 +482,8 @@ mod tests {
             }
             k.lazyfree.lazy.expire = true;
             assert!(k.db(DB).delete(b"set", cause));
-            let told = k.lazyfree.pending() + k.lazyfree.freed();
-            assert_eq!(told, given, "{members} {cause:?}");
+            let reported = k.lazyfree.pending() + k.lazyfree.freed();
+            assert_eq!(reported, given, "{members} {cause:?}");
             assert_eq!(k.lazyfree.has_slices(), sliced, "{members} {cause:?}");
             k.lazyfree.free_slices(u64::MAX);
             assert!(!k.lazyfree.has_slices());

@@ -39,15 +39,15 @@ struct Dropped {
     /// The rest of them is still counted in the database.
     is_counted: bool,
     /// The listeners for which the deletions of the rest are not recorded yet.
-    told: Audience,
-    told_keys: usize,
+    informed: Audience,
+    reported_keys: usize,
     /// Where the running snapshot is, which has yet to save some of them.
     unsaved: Option<u64>,
 }
 
 impl Dropped {
     fn is_done(&self) -> bool {
-        !self.is_counted && self.told.is_empty()
+        !self.is_counted && self.informed.is_empty()
     }
 }
 
@@ -58,7 +58,7 @@ pub struct DropProgress {
     /// recorded.
     pub running: usize,
     pub keys: usize,
-    pub told_keys: usize,
+    pub reported_keys: usize,
     /// Such drops so far.
     pub started: u64,
     pub completed: u64,
@@ -85,7 +85,7 @@ impl DroppedSlots {
     pub fn forget_counts(&mut self, db: DbIndex) {
         for its in self.queue.iter_mut().filter(|its| its.db == db) {
             its.is_counted = false;
-            its.told = Audience::empty();
+            its.informed = Audience::empty();
         }
     }
 
@@ -125,15 +125,15 @@ impl DroppedSlots {
 impl Keyspace {
     /// Removes all keys of slots (ranges: first, last) from all databases; see the module. A
     /// deletion of each key is recorded for the given listeners. Returns the number of keys.
-    pub fn drop_slots(&mut self, ranges: &[(u16, u16)], told: Audience) -> usize {
+    pub fn drop_slots(&mut self, ranges: &[(u16, u16)], informed: Audience) -> usize {
         let slots = SlotSet::of_ranges(ranges);
         let dbs = (0..self.databases() as u32).map(DbIndex);
-        let count = dbs.map(|db| self.drop_slots_in(db, &slots, told)).sum();
+        let count = dbs.map(|db| self.drop_slots_in(db, &slots, informed)).sum();
         self.dirty += count as u64;
         count
     }
 
-    fn drop_slots_in(&mut self, db: DbIndex, slots: &SlotSet, told: Audience) -> usize {
+    fn drop_slots_in(&mut self, db: DbIndex, slots: &SlotSet, informed: Audience) -> usize {
         if !self.hasher.has_slots() || self.dbs[db].table().len_among(Among::Only(slots)) == 0 {
             return 0;
         }
@@ -142,17 +142,17 @@ impl Keyspace {
             return 0;
         };
         let count = keys.len();
-        let told = told & self.effects.wanted_by();
+        let informed = informed & self.effects.wanted_by();
         let mut dropped = Dropped {
             db,
             unsaved: self.are_unsaved(&keys).then_some(0),
             keys: Box::new(keys),
             cursor: 0,
             is_counted: true,
-            told,
-            told_keys: 0,
+            informed,
+            reported_keys: 0,
         };
-        self.dropped.progress.started += u64::from(!told.is_empty());
+        self.dropped.progress.started += u64::from(!informed.is_empty());
         if count <= FEW {
             self.go_through(&mut dropped);
             self.hand_over(dropped);
@@ -169,23 +169,34 @@ impl Keyspace {
 
     /// Whether deletions of keys of dropped slots are not recorded yet.
     pub fn has_unrecorded(&self) -> bool {
-        self.dropped.queue.iter().any(|its| !its.told.is_empty())
+        self.dropped
+            .queue
+            .iter()
+            .any(|its| !its.informed.is_empty())
     }
 
     /// The slots of such keys, some several times.
     pub fn unrecorded_slots(&self) -> impl Iterator<Item = u16> {
-        let untold = self.dropped.queue.iter().filter(|its| !its.told.is_empty());
-        untold.flat_map(|its| its.keys.slots_in_use())
+        let unreported = self
+            .dropped
+            .queue
+            .iter()
+            .filter(|its| !its.informed.is_empty());
+        unreported.flat_map(|its| its.keys.slots_in_use())
     }
 
     /// See [`DropProgress`].
     pub fn drop_progress(&self) -> DropProgress {
-        let mut untold = self.dropped.queue.iter().filter(|its| !its.told.is_empty());
+        let mut unreported = self
+            .dropped
+            .queue
+            .iter()
+            .filter(|its| !its.informed.is_empty());
         let mut progress = self.dropped.progress;
-        progress.running = untold.clone().count();
-        if let Some(first) = untold.next() {
+        progress.running = unreported.clone().count();
+        if let Some(first) = unreported.next() {
             progress.keys = first.keys.len();
-            progress.told_keys = first.told_keys;
+            progress.reported_keys = first.reported_keys;
         }
         progress
     }
@@ -193,9 +204,9 @@ impl Keyspace {
     /// Records all deletions that are not recorded yet, immediately, for `audience` alone. O(keys).
     pub fn record_dropped(&mut self, audience: Audience) {
         let mut queue = std::mem::take(&mut self.dropped.queue);
-        for dropped in queue.iter_mut().filter(|its| !its.told.is_empty()) {
-            dropped.told &= audience;
-            if !dropped.told.is_empty() {
+        for dropped in queue.iter_mut().filter(|its| !its.informed.is_empty()) {
+            dropped.informed &= audience;
+            if !dropped.informed.is_empty() {
                 self.go_through(dropped);
             }
         }
@@ -207,7 +218,7 @@ impl Keyspace {
     pub fn free_dropped(&mut self, ticks: u64, may_log: bool) -> bool {
         let began = clock::cycles();
         while let Some(mut dropped) = self.dropped.queue.pop_front() {
-            if !may_log && !dropped.told.is_empty() {
+            if !may_log && !dropped.informed.is_empty() {
                 self.dropped.queue.push_front(dropped);
                 return false;
             }
@@ -250,8 +261,8 @@ impl Keyspace {
                 break;
             }
         }
-        self.record_deletions(dropped.db, dropped.told, &found);
-        dropped.told_keys += found.len();
+        self.record_deletions(dropped.db, dropped.informed, &found);
+        dropped.reported_keys += found.len();
         if dropped.is_counted {
             let database = &mut self.dbs[dropped.db];
             for &entry in &found {
@@ -261,15 +272,15 @@ impl Keyspace {
         found.clear();
         self.dropped.scratch = found;
         if dropped.cursor == 0 {
-            self.dropped.progress.completed += u64::from(!dropped.told.is_empty());
+            self.dropped.progress.completed += u64::from(!dropped.informed.is_empty());
             dropped.is_counted = false;
-            dropped.told = Audience::empty();
+            dropped.informed = Audience::empty();
         }
     }
 
     /// Records the deletion of these keys, some in each request.
-    fn record_deletions(&mut self, db: DbIndex, told: Audience, entries: &[Entry]) {
-        if told.is_empty() {
+    fn record_deletions(&mut self, db: DbIndex, informed: Audience, entries: &[Entry]) {
+        if informed.is_empty() {
             return;
         }
         let word: &[u8] = if self.lazyfree.lazy.server_del {
@@ -284,7 +295,7 @@ impl Keyspace {
             bytes += entry.key().len();
             if bytes >= REQUEST_BYTES || words.len() > STEP || at + 1 == entries.len() {
                 let request = words.drain(..);
-                self.effects.record_removals_for(told, db, request);
+                self.effects.record_removals_for(informed, db, request);
                 words.push(word);
                 bytes = 0;
             }

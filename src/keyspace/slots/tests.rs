@@ -401,8 +401,8 @@ fn a_drop_is_told_to_who_watches_and_states_nothing() {
     let slot = slot_of(b"a");
     assert_eq!(k.drop_slots(&[(slot, slot)], Audience::empty()), 2);
     assert_eq!(k.watchers.take_touched(), [ClientId(1)]);
-    let told: BTreeSet<&[u8]> = k.journal.changes().map(|change| change.key).collect();
-    assert_eq!(told, [&b"{a}1"[..], b"{a}2"].into());
+    let informed: BTreeSet<&[u8]> = k.journal.changes().map(|change| change.key).collect();
+    assert_eq!(informed, [&b"{a}1"[..], b"{a}2"].into());
     assert!(!k.effects.has_complete());
     k.journal.clear();
     let slot = slot_of(b"b");
@@ -464,7 +464,7 @@ fn listeners_hear_of_each_dropped_key_in_slices() {
     assert!((10..2000).contains(&first), "{first}");
     let progress = k.drop_progress();
     assert_eq!(
-        (progress.running, progress.keys, progress.told_keys),
+        (progress.running, progress.keys, progress.reported_keys),
         (1, 6000, first)
     );
     assert!(k.unrecorded_slots().any(|slot| slot == a));

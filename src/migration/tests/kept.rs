@@ -38,8 +38,8 @@ impl Source {
     }
 
     /// A node greets: it knows of the claim, and has all that the claimer had.
-    fn receive(&mut self, node: usize, change: impl FnOnce(&mut Heard)) {
-        let mut heard = Heard {
+    fn receive(&mut self, node: usize, change: impl FnOnce(&mut Received)) {
+        let mut received = Received {
             at_ms: self.now.monotonic_ms,
             owner: TARGET,
             epoch: 2,
@@ -47,8 +47,8 @@ impl Source {
             is_primary: node < REPLICAS[SOURCE],
             follows: TARGET,
         };
-        change(&mut heard);
-        self.view.heard.insert(node, heard);
+        change(&mut received);
+        self.view.received.insert(node, received);
     }
 
     /// The actions, without lines for the log and greetings.
@@ -80,10 +80,10 @@ fn slots() -> Ranges {
 fn a_copy_goes_when_every_replica_of_the_claimer_shows_the_claim_and_its_offset() {
     let mut source = Source::new();
     assert_eq!(source.pass(100), []);
-    source.receive(REPLICAS[TARGET], |heard| heard.offset = 99);
+    source.receive(REPLICAS[TARGET], |received| received.offset = 99);
     assert_eq!(source.pass(100), [], "it lacks a byte");
-    source.receive(REPLICAS[TARGET], |heard| {
-        (heard.owner, heard.epoch) = (SOURCE, 1)
+    source.receive(REPLICAS[TARGET], |received| {
+        (received.owner, received.epoch) = (SOURCE, 1)
     });
     assert_eq!(source.pass(100), [], "it does not know of the claim");
     source.receive(REPLICAS[TARGET], |_| ());
@@ -143,12 +143,12 @@ fn slots_that_were_lost_with_their_claimer_are_reclaimed() {
         [],
         "a failure alone is none: it may come back"
     );
-    source.receive(REPLICAS[TARGET], |heard| {
-        (heard.owner, heard.epoch) = (SOURCE, 1);
-        (heard.is_primary, heard.follows) = (true, REPLICAS[TARGET]);
+    source.receive(REPLICAS[TARGET], |received| {
+        (received.owner, received.epoch) = (SOURCE, 1);
+        (received.is_primary, received.follows) = (true, REPLICAS[TARGET]);
     });
     assert_eq!(source.pass(100), [], "it may say that it has the slots");
-    source.receive(REPLICAS[TARGET], |heard| heard.is_primary = true);
+    source.receive(REPLICAS[TARGET], |received| received.is_primary = true);
     assert_eq!(source.pass(1000), [Action::Reclaim(slots())]);
     source.view.owner = SOURCE;
     assert_eq!(source.review(), [Action::Return(slots())]);
@@ -159,14 +159,14 @@ fn a_replica_that_took_the_claimers_place_with_the_slots_has_a_claim_of_its_own(
     let mut source = Source::new();
     source.pass(2000);
     (source.view.owner, source.view.epoch) = (REPLICAS[TARGET], 3);
-    source.receive(REPLICAS[TARGET], |heard| {
-        (heard.owner, heard.is_primary) = (REPLICAS[TARGET], true)
+    source.receive(REPLICAS[TARGET], |received| {
+        (received.owner, received.is_primary) = (REPLICAS[TARGET], true)
     });
     assert_eq!(source.review(), []);
     assert_eq!(source.pass(1100), []);
-    source.receive(TARGET, |heard| {
-        (heard.owner, heard.epoch) = (REPLICAS[TARGET], 3);
-        (heard.is_primary, heard.follows) = (false, REPLICAS[TARGET]);
+    source.receive(TARGET, |received| {
+        (received.owner, received.epoch) = (REPLICAS[TARGET], 3);
+        (received.is_primary, received.follows) = (false, REPLICAS[TARGET]);
     });
     assert_eq!(source.pass(100), [Action::Forget(slots())]);
 }

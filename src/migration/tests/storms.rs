@@ -107,11 +107,11 @@ impl Storm {
         if let Some(node) = self.world.write(&key, self.next) {
             let offset = self.world.offset(node);
             self.unacknowledged.push((node, offset, key, self.next));
-            self.hear_acks();
+            self.receive_acks();
         }
     }
 
-    fn hear_acks(&mut self) {
+    fn receive_acks(&mut self) {
         let world = &self.world;
         let acknowledged = &mut self.acknowledged;
         self.unacknowledged.retain(|(node, offset, key, value)| {
@@ -126,7 +126,7 @@ impl Storm {
 
     fn step(&mut self) -> bool {
         let is_done = self.world.step();
-        self.hear_acks();
+        self.receive_acks();
         is_done
     }
 
@@ -144,7 +144,7 @@ impl Storm {
 
     fn settle(&mut self) {
         self.world.settle();
-        self.hear_acks();
+        self.receive_acks();
     }
 
     fn kill(&mut self, node: usize) {

@@ -25,7 +25,7 @@ pub(super) fn id(node: usize) -> Name {
 
 /// A node's last greeting, as another received it.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Heard {
+pub(super) struct Received {
     pub at_ms: i64,
     pub owner: usize,
     pub epoch: u64,
@@ -48,7 +48,7 @@ pub(super) struct View {
     /// Bytes that wait for the other end.
     pub unsent: usize,
     /// The last greeting of each node, and the moment of the last beat.
-    pub heard: BTreeMap<usize, Heard>,
+    pub received: BTreeMap<usize, Received>,
     pub now_ms: i64,
     names: std::cell::Cell<u8>,
 }
@@ -64,19 +64,19 @@ impl View {
             follows: me,
             open: OpenSlots::default(),
             unsent: 0,
-            heard: BTreeMap::new(),
+            received: BTreeMap::new(),
             now_ms: 0,
             names: Default::default(),
         }
     }
 
-    fn heard(&self, node: Name) -> Option<&Heard> {
-        let (_, heard) = self.heard.iter().find(|&(&at, _)| id(at) == node)?;
-        Some(heard)
+    fn received(&self, node: Name) -> Option<&Received> {
+        let (_, received) = self.received.iter().find(|&(&at, _)| id(at) == node)?;
+        Some(received)
     }
 
-    fn has_failed(&self, heard: &Heard) -> bool {
-        self.now_ms - heard.at_ms > FAILED_MS
+    fn has_failed(&self, received: &Received) -> bool {
+        self.now_ms - received.at_ms > FAILED_MS
     }
 }
 
@@ -115,11 +115,11 @@ impl Around for View {
         false
     }
     fn is_working_primary(&self, node: Name) -> bool {
-        let heard = self.heard(node);
-        heard.is_some_and(|heard| heard.is_primary && !self.has_failed(heard))
+        let received = self.received(node);
+        received.is_some_and(|received| received.is_primary && !self.has_failed(received))
     }
     fn is_replaced(&self, node: Name) -> bool {
-        let Some(heard) = self.heard(node) else {
+        let Some(received) = self.received(node) else {
             return false;
         };
         let shards = [SOURCE, TARGET].map(|at| [at, REPLICAS[at]]);
@@ -128,23 +128,23 @@ impl Around for View {
             let same = shards
                 .iter()
                 .any(|all| all.contains(&at) && shard.is_some_and(|it| all.contains(&it)));
-            let other = self.heard.get(&at);
+            let other = self.received.get(&at);
             same && id(at) != node && other.is_some_and(|it| it.is_primary && !self.has_failed(it))
         };
-        (!heard.is_primary || self.has_failed(heard)) && (0..5).any(takes_place)
+        (!received.is_primary || self.has_failed(received)) && (0..5).any(takes_place)
     }
     fn offset(&self, node: Name) -> u64 {
-        self.heard(node).map_or(0, |heard| heard.offset)
+        self.received(node).map_or(0, |received| received.offset)
     }
     fn is_claim_held(&self, node: Name, since_ms: i64, offset: u64) -> bool {
-        let of_it = |heard: &&Heard| !heard.is_primary && id(heard.follows) == node;
-        let mut replicas = self.heard.values().filter(of_it).peekable();
-        let agrees = |heard: &Heard| {
-            heard.at_ms > since_ms
-                && (heard.owner, heard.epoch) == (self.owner, self.epoch)
-                && heard.offset >= offset
+        let of_it = |received: &&Received| !received.is_primary && id(received.follows) == node;
+        let mut replicas = self.received.values().filter(of_it).peekable();
+        let agrees = |received: &Received| {
+            received.at_ms > since_ms
+                && (received.owner, received.epoch) == (self.owner, self.epoch)
+                && received.offset >= offset
         };
-        let is_working = |heard: &&Heard| !self.has_failed(heard);
+        let is_working = |received: &&Received| !self.has_failed(received);
         replicas.peek().is_some() && replicas.filter(is_working).all(agrees)
     }
     fn open_slots(&self) -> OpenSlots {
@@ -210,7 +210,7 @@ pub(super) struct Node {
     pub held: BTreeMap<Name, i64>,
     pub exports: BTreeMap<Name, Exporting>,
     pub is_up: bool,
-    pub told: Vec<String>,
+    pub reported: Vec<String>,
     pub logged: Vec<String>,
     internal: Vec<Link>,
     nodes: BTreeMap<Link, Name>,
@@ -233,7 +233,7 @@ impl Node {
             held: BTreeMap::new(),
             exports: BTreeMap::new(),
             is_up: true,
-            told: Vec::new(),
+            reported: Vec::new(),
             logged: Vec::new(),
             internal: Vec::new(),
             nodes: BTreeMap::new(),
@@ -424,7 +424,7 @@ impl World {
                     let words = words
                         .iter()
                         .map(|word| String::from_utf8_lossy(word).into_owned());
-                    it.told.push(words.collect::<Vec<_>>().join(" "));
+                    it.reported.push(words.collect::<Vec<_>>().join(" "));
                 }
                 Action::Log { text, .. } => it.logged.push(text),
             }

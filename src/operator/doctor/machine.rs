@@ -9,7 +9,7 @@
 use std::fs;
 use std::path::PathBuf;
 
-use super::{Finding, Told, human};
+use super::{Answers, Finding, human};
 use crate::base::memory::cgroup;
 
 /// The readings; `None` if unreadable.
@@ -46,12 +46,12 @@ fn word(text: &str, name: &str, at: usize) -> Option<i64> {
 }
 
 impl Machine {
-    pub(super) fn read(told: &Told) -> Machine {
-        let pid = told.number("process_id");
+    pub(super) fn read(answers: &Answers) -> Machine {
+        let pid = answers.number("process_id");
         let proc =
             |file: &str| fs::read_to_string(format!("/proc/{pid}/{file}")).unwrap_or_default();
         // The pid may be another process here: compare the executable with the server's.
-        let executable = told.info.get("executable").map_or("", String::as_str);
+        let executable = answers.info.get("executable").map_or("", String::as_str);
         let link = fs::read_link(format!("/proc/{pid}/exe")).unwrap_or_default();
         let has_server = !executable.is_empty()
             && link.to_string_lossy().trim_end_matches(" (deleted)") == executable
@@ -61,7 +61,7 @@ impl Machine {
             let (_, rest) = text.split_once('[')?;
             Some(rest.split_once(']')?.0.to_owned())
         });
-        let folder = PathBuf::from(told.config("dir"));
+        let folder = PathBuf::from(answers.config("dir"));
         let disk = rustix::fs::statvfs(&folder).ok().filter(|_| has_server);
         Machine {
             has_server,
@@ -83,39 +83,39 @@ impl Machine {
 
     /// Memory that the server may use, bytes. The server reports the limit of its control group
     /// only with `maxmemory auto`.
-    pub(super) fn memory(&self, told: &Told) -> i64 {
-        let known = match told.number("maxmemory_auto_memory") {
+    pub(super) fn memory(&self, answers: &Answers) -> i64 {
+        let known = match answers.number("maxmemory_auto_memory") {
             0 => self.group,
             bytes => Some(bytes),
         };
-        let total = told.number("total_system_memory");
+        let total = answers.number("total_system_memory");
         known.map_or(total, |bytes| bytes.min(total))
     }
 
-    pub(super) fn look(&self, told: &Told) -> Vec<Finding> {
+    pub(super) fn look(&self, answers: &Answers) -> Vec<Finding> {
         if !self.has_server {
             let text = "the server's process is not here: the machine was not looked at";
             return vec![Finding::note("machine", text)];
         }
         let looks = [
-            self.look_at_overcommit(told),
-            self.look_at_huge_pages(told),
-            self.look_at_backlog(told),
-            self.look_at_files(told),
+            self.look_at_overcommit(answers),
+            self.look_at_huge_pages(answers),
+            self.look_at_backlog(answers),
+            self.look_at_files(answers),
             self.look_at_swap(),
-            self.look_at_disk(told),
+            self.look_at_disk(answers),
         ];
         looks.into_iter().flatten().collect()
     }
 
     /// The checks that matter before a start, with the settings of the configuration file, if there
     /// is one.
-    pub(super) fn look_without_server(&self, told: &Told) -> Vec<Finding> {
+    pub(super) fn look_without_server(&self, answers: &Answers) -> Vec<Finding> {
         let looks = [
-            self.look_at_overcommit(told),
-            self.look_at_huge_pages(told),
-            (!told.config.is_empty())
-                .then(|| self.look_at_backlog(told))
+            self.look_at_overcommit(answers),
+            self.look_at_huge_pages(answers),
+            (!answers.config.is_empty())
+                .then(|| self.look_at_backlog(answers))
                 .flatten(),
             self.look_at_folder(),
         ];
@@ -149,10 +149,10 @@ impl Machine {
         })
     }
 
-    fn look_at_overcommit(&self, told: &Told) -> Option<Finding> {
+    fn look_at_overcommit(&self, answers: &Answers) -> Option<Finding> {
         let set = self.overcommit?;
         // Only a forked child can double the memory requested from the machine.
-        let forks = told.config("snapshot-method") != "loop";
+        let forks = answers.config("snapshot-method") != "loop";
         Some(match set {
             1 => Finding::fine("overcommit", "1"),
             _ if !forks => {
@@ -168,9 +168,9 @@ impl Machine {
         })
     }
 
-    fn look_at_huge_pages(&self, told: &Told) -> Option<Finding> {
+    fn look_at_huge_pages(&self, answers: &Answers) -> Option<Finding> {
         let set = self.huge_pages.as_deref()?;
-        let forks = told.config("snapshot-method") != "loop";
+        let forks = answers.config("snapshot-method") != "loop";
         Some(match set {
             "always" if forks => Finding::warn(
                 "huge pages",
@@ -181,8 +181,8 @@ impl Machine {
         })
     }
 
-    fn look_at_backlog(&self, told: &Told) -> Option<Finding> {
-        let (limit, wanted) = (self.somaxconn?, told.config_number("tcp-backlog"));
+    fn look_at_backlog(&self, answers: &Answers) -> Option<Finding> {
+        let (limit, wanted) = (self.somaxconn?, answers.config_number("tcp-backlog"));
         Some(if limit < wanted {
             Finding::warn(
                 "backlog",
@@ -196,8 +196,8 @@ impl Machine {
         })
     }
 
-    fn look_at_files(&self, told: &Told) -> Option<Finding> {
-        let (limit, clients) = (self.files?, told.number("maxclients"));
+    fn look_at_files(&self, answers: &Answers) -> Option<Finding> {
+        let (limit, clients) = (self.files?, answers.number("maxclients"));
         // Besides clients there are files, pipes and links.
         Some(if limit < clients + 32 {
             Finding::warn(
@@ -226,16 +226,16 @@ impl Machine {
         })
     }
 
-    fn look_at_disk(&self, told: &Told) -> Option<Finding> {
+    fn look_at_disk(&self, answers: &Answers) -> Option<Finding> {
         let free = self.disk_free?;
-        let aof = told.is("aof_enabled", "1");
-        if !aof && told.config("save").is_empty() {
+        let aof = answers.is("aof_enabled", "1");
+        if !aof && answers.config("save").is_empty() {
             return None;
         }
         // A rewrite writes all data once more before the old files are removed.
-        let needed = told
+        let needed = answers
             .number("used_memory_dataset")
-            .max(told.number("aof_base_size"));
+            .max(answers.number("aof_base_size"));
         let folder = self.folder.display();
         Some(if free < needed.saturating_mul(2) {
             Finding::warn(
@@ -274,7 +274,7 @@ mod tests {
 
     #[test]
     fn each_setting_that_hurts_is_named() {
-        let told = facts_of(
+        let answers = facts_of(
             &[
                 ("maxclients", "10000"),
                 ("aof_enabled", "1"),
@@ -282,7 +282,7 @@ mod tests {
             ],
             &[("tcp-backlog", "511"), ("snapshot-method", "auto")],
         );
-        assert_eq!(warnings(&machine().look(&told)), [""; 0]);
+        assert_eq!(warnings(&machine().look(&answers)), [""; 0]);
         let bad = Machine {
             overcommit: Some(0),
             huge_pages: Some("always".to_owned()),
@@ -300,9 +300,9 @@ mod tests {
             "swap",
             "disk",
         ];
-        assert_eq!(warnings(&bad.look(&told)), all);
+        assert_eq!(warnings(&bad.look(&answers)), all);
         let elsewhere = Machine::default();
-        assert_eq!(warnings(&elsewhere.look(&told)), [""; 0]);
+        assert_eq!(warnings(&elsewhere.look(&answers)), [""; 0]);
     }
 
     #[test]

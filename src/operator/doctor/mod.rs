@@ -111,7 +111,7 @@ impl fmt::Display for Finding {
 
 /// Data reported by the server.
 #[derive(Debug, Default)]
-struct Told {
+struct Answers {
     info: HashMap<String, String>,
     config: HashMap<String, String>,
     /// The slowest entry of the slow log: microseconds, and the command's words.
@@ -120,7 +120,7 @@ struct Told {
     memory: i64,
 }
 
-impl Told {
+impl Answers {
     fn number(&self, field: &str) -> i64 {
         let text = self.info.get(field);
         text.and_then(|text| text.parse().ok()).unwrap_or(0)
@@ -149,23 +149,26 @@ pub fn run(target: &Target) -> (String, i32) {
         return cluster::run(target);
     }
     let place = ping::place(target);
-    let mut told = match ask(target) {
-        Ok(told) => told,
+    let mut answers = match ask(target) {
+        Ok(answers) => answers,
         Err(why) => return without_server(target, &place, &why),
     };
-    let machine = Machine::read(&told);
-    told.memory = machine.memory(&told);
-    let mut findings = service::look(&told);
-    findings.extend(replication::look(&told));
-    findings.extend(machine.look(&told));
+    let machine = Machine::read(&answers);
+    answers.memory = machine.memory(&answers);
+    let mut findings = service::look(&answers);
+    findings.extend(replication::look(&answers));
+    findings.extend(machine.look(&answers));
     findings.sort_by_key(|finding| std::cmp::Reverse(finding.weight));
-    let version = told.info.get("russet_version");
+    let version = answers.info.get("russet_version");
     let version = version.map_or("not russet".to_owned(), |version| {
         format!("russet {version}")
     });
     let mut text = format!("{place}: {version}\n");
-    if !target.settings.is_empty() && !told.info.contains_key("russet_version") {
-        let other = told.info.get("redis_version").map_or("?", String::as_str);
+    if !target.settings.is_empty() && !answers.info.contains_key("russet_version") {
+        let other = answers
+            .info
+            .get("redis_version")
+            .map_or("?", String::as_str);
         findings.insert(
             0,
             Finding::fail(
@@ -197,11 +200,11 @@ fn without_server(target: &Target, place: &str, why: &str) -> (String, i32) {
             "systemctl status russet; its log and journalctl -u russet have the reason",
         ),
     };
-    let told = Told {
+    let answers = Answers {
         config: target.settings.iter().cloned().collect(),
-        ..Told::default()
+        ..Answers::default()
     };
-    let mut findings = Machine::read(&told).look_without_server(&told);
+    let mut findings = Machine::read(&answers).look_without_server(&answers);
     findings.sort_by_key(|finding| std::cmp::Reverse(finding.weight));
     findings.insert(0, down);
     let to_mend = findings.iter().filter(|f| f.weight >= Weight::Warn).count();
@@ -231,7 +234,7 @@ fn ending(to_mend: usize) -> String {
     }
 }
 
-fn ask(target: &Target) -> Result<Told, String> {
+fn ask(target: &Target) -> Result<Answers, String> {
     let mut link = Link::open(target).map_err(|error| ping::explain(target, &error))?;
     let mut reply = |line: &str| match link.run(line) {
         Ok(ReplyValue::Error(why)) => Err(String::from_utf8_lossy(&why).into_owned()),
@@ -240,21 +243,21 @@ fn ask(target: &Target) -> Result<Told, String> {
     };
     let info = text(&reply("INFO everything")?);
     let info = info.lines().filter_map(|line| line.split_once(':'));
-    let mut told = Told {
+    let mut answers = Answers {
         info: info.map(|(k, v)| (k.to_owned(), v.to_owned())).collect(),
-        ..Told::default()
+        ..Answers::default()
     };
     // Without permission for it, the checks use INFO alone.
     if let Ok(ReplyValue::Array(pairs)) = reply("CONFIG GET *") {
         let pairs = pairs
             .chunks_exact(2)
             .map(|pair| (text(&pair[0]), text(&pair[1])));
-        told.config = pairs.collect();
+        answers.config = pairs.collect();
     }
     if let Ok(ReplyValue::Array(entries)) = reply("SLOWLOG GET 128") {
-        told.slowest = entries.iter().filter_map(slow_entry).max();
+        answers.slowest = entries.iter().filter_map(slow_entry).max();
     }
-    Ok(told)
+    Ok(answers)
 }
 
 /// `[id, time, microseconds, [words], ...]`.
@@ -284,12 +287,12 @@ fn human(bytes: i64) -> String {
 }
 
 #[cfg(test)]
-fn facts_of(info: &[(&str, &str)], config: &[(&str, &str)]) -> Told {
+fn facts_of(info: &[(&str, &str)], config: &[(&str, &str)]) -> Answers {
     let map = |pairs: &[(&str, &str)]| {
         let pairs = pairs.iter().map(|&(k, v)| (k.to_owned(), v.to_owned()));
         pairs.collect()
     };
-    Told {
+    Answers {
         memory: {
             let total = info.iter().find(|(name, _)| *name == "total_system_memory");
             total.map_or(0, |(_, bytes)| bytes.parse().expect("a number"))

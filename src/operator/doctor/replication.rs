@@ -7,41 +7,41 @@
 //! is asked. The backlog is judged by the present rate of writes: [`BACKLOG_S_MIN`] seconds of it
 //! should fit.
 
-use super::{Finding, Told, human};
+use super::{Answers, Finding, human};
 use crate::base::text::with_article;
 
 /// A backlog that covers less time than this is too short for a replica that restarts.
 const BACKLOG_S_MIN: i64 = 60;
 
-pub(super) fn look(told: &Told) -> Vec<Finding> {
+pub(super) fn look(answers: &Answers) -> Vec<Finding> {
     let mut found = Vec::new();
-    if told.is("role", "slave") {
-        upstream(told, &mut found)
+    if answers.is("role", "slave") {
+        upstream(answers, &mut found)
     } else {
-        demotion(told, &mut found)
+        demotion(answers, &mut found)
     }
-    replicas(told, &mut found);
+    replicas(answers, &mut found);
     found
 }
 
-fn upstream(told: &Told, to: &mut Vec<Finding>) {
-    let text = |field: &str| told.info.get(field).map_or("", String::as_str);
+fn upstream(answers: &Answers, to: &mut Vec<Finding>) {
+    let text = |field: &str| answers.info.get(field).map_or("", String::as_str);
     let (host, port) = (text("master_host"), text("master_port"));
-    if told.info.contains_key("master_sync_refused_keys") {
+    if answers.info.contains_key("master_sync_refused_keys") {
         to.push(Finding::warn(
             "refused sync",
             format!(
                 "the snapshot of {host}:{port} has {} keys and this replica {}: its data is kept and \
                  grows old",
-                told.number("master_sync_refused_keys"),
-                told.number("master_sync_refused_own_keys"),
+                answers.number("master_sync_refused_keys"),
+                answers.number("master_sync_refused_own_keys"),
             ),
             format!(
                 "see why the primary is empty; REPLICAOF {host} {port} takes its snapshot, REPLICAOF \
                  NO ONE makes this server the primary"
             ),
         ));
-    } else if !told.is("master_link_status", "up") {
+    } else if !answers.is("master_link_status", "up") {
         to.push(Finding::warn(
             "primary",
             format!("the link to {host}:{port} is down: the data grows old"),
@@ -53,13 +53,13 @@ fn upstream(told: &Told, to: &mut Vec<Finding>) {
             format!("{host}:{port}, the link is up"),
         ));
     }
-    demotion(told, to);
+    demotion(answers, to);
 }
 
-fn demotion(told: &Told, to: &mut Vec<Finding>) {
-    let commands = told.number("demotion_lost_commands");
+fn demotion(answers: &Answers, to: &mut Vec<Finding>) {
+    let commands = answers.number("demotion_lost_commands");
     if commands > 0 {
-        let file = told
+        let file = answers
             .info
             .get("demotion_lost_file")
             .map_or("", String::as_str);
@@ -71,22 +71,25 @@ fn demotion(told: &Told, to: &mut Vec<Finding>) {
 }
 
 /// The replicas of INFO: address and state.
-fn lines(told: &Told) -> impl Iterator<Item = &str> {
+fn lines(answers: &Answers) -> impl Iterator<Item = &str> {
     let is_replica = |name: &str| {
         let number = name.strip_prefix("slave");
         number.is_some_and(|n| !n.is_empty() && n.bytes().all(|b| b.is_ascii_digit()))
     };
-    let lines = told.info.iter().filter(move |(name, _)| is_replica(name));
+    let lines = answers
+        .info
+        .iter()
+        .filter(move |(name, _)| is_replica(name));
     lines.map(|(_, line)| line.as_str())
 }
 
 /// Replicas that load none of the snapshots that they are sent.
-fn failing_lines(told: &Told) -> impl Iterator<Item = &str> {
+fn failing_lines(answers: &Answers) -> impl Iterator<Item = &str> {
     let is_one = |name: &str| {
         let number = name.strip_prefix("sync_failing");
         number.is_some_and(|n| !n.is_empty() && n.bytes().all(|b| b.is_ascii_digit()))
     };
-    let lines = told.info.iter().filter(move |(name, _)| is_one(name));
+    let lines = answers.info.iter().filter(move |(name, _)| is_one(name));
     lines.map(|(_, line)| line.as_str())
 }
 
@@ -110,18 +113,18 @@ fn word<'a>(line: &'a str, name: &str) -> &'a str {
         .map_or("", |(_, value)| value)
 }
 
-fn replicas(told: &Told, to: &mut Vec<Finding>) {
-    let count = told.number("connected_slaves");
-    let wanted = told.config_number("min-replicas-to-write");
-    let good = told.number("min_slaves_good_slaves");
-    if wanted > 0 && told.info.contains_key("min_slaves_good_slaves") && good < wanted {
+fn replicas(answers: &Answers, to: &mut Vec<Finding>) {
+    let count = answers.number("connected_slaves");
+    let wanted = answers.config_number("min-replicas-to-write");
+    let good = answers.number("min_slaves_good_slaves");
+    if wanted > 0 && answers.info.contains_key("min_slaves_good_slaves") && good < wanted {
         to.push(Finding::warn(
             "min-replicas-to-write",
             format!("{good} of {wanted} replicas are in touch: writes are refused"),
             "bring replicas back, or CONFIG SET min-replicas-to-write",
         ));
     }
-    let failing: Vec<&str> = failing_lines(told).collect();
+    let failing: Vec<&str> = failing_lines(answers).collect();
     if !failing.is_empty() {
         let names: Vec<String> = failing.iter().map(|line| failing_text(line)).collect();
         to.push(Finding::fail(
@@ -137,12 +140,12 @@ fn replicas(told: &Told, to: &mut Vec<Finding>) {
     if count == 0 {
         return;
     }
-    let offset = told.number("master_repl_offset");
-    let behind = lines(told)
+    let offset = answers.number("master_repl_offset");
+    let behind = lines(answers)
         .filter(|line| word(line, "state") == "online")
         .map(|line| offset - word(line, "offset").parse::<i64>().unwrap_or(offset))
         .max();
-    let backlog = told.number("repl_backlog_size");
+    let backlog = answers.number("repl_backlog_size");
     match behind {
         Some(bytes) if backlog > 0 && bytes > backlog / 2 => to.push(Finding::warn(
             "replicas",
@@ -159,7 +162,7 @@ fn replicas(told: &Told, to: &mut Vec<Finding>) {
         )),
         _ => {}
     }
-    let rate = told
+    let rate = answers
         .info
         .get("instantaneous_output_repl_kbps")
         .and_then(|text| text.parse::<f64>().ok())
@@ -180,7 +183,7 @@ fn replicas(told: &Told, to: &mut Vec<Finding>) {
             ),
         ));
     }
-    let here = lines(told)
+    let here = lines(answers)
         .filter(|line| matches!(word(line, "ip"), "127.0.0.1" | "::1"))
         .count();
     if here > 0 && here as i64 == count {

@@ -5,7 +5,7 @@
 //! output buffers and the like must fit beside it. The machine is checked in `machine`, links in
 //! `replication`.
 
-use super::{Finding, Told, human};
+use super::{Answers, Finding, human};
 
 /// A snapshot older than this, with changes since, is reported.
 const STALE_SAVE_S: i64 = 24 * 3600;
@@ -14,25 +14,25 @@ const SLOW_US: i64 = 100_000;
 /// Elements or bytes from which a key counts as big: reading or copying all of it is noticeable.
 const BIG: i64 = 1 << 20;
 
-pub(super) fn look(told: &Told) -> Vec<Finding> {
+pub(super) fn look(answers: &Answers) -> Vec<Finding> {
     let mut found = Vec::new();
-    memory(told, &mut found);
-    persistence(told, &mut found);
-    speed(told, &mut found);
-    big_keys(told, &mut found);
-    access(told, &mut found);
-    clients(told, &mut found);
+    memory(answers, &mut found);
+    persistence(answers, &mut found);
+    speed(answers, &mut found);
+    big_keys(answers, &mut found);
+    access(answers, &mut found);
+    clients(answers, &mut found);
     found
 }
 
 /// `maxmemory` covers keys. Memory that does not count towards it must fit beside it: now, and when
 /// clients hold as much as they may.
-fn memory(told: &Told, to: &mut Vec<Finding>) {
-    let (used, max) = (told.number("used_memory"), told.number("maxmemory"));
-    let beside = told.number("mem_not_counted_for_evict");
-    let (total, clients) = (told.memory, clients_may_hold(told));
+fn memory(answers: &Answers, to: &mut Vec<Finding>) {
+    let (used, max) = (answers.number("used_memory"), answers.number("maxmemory"));
+    let beside = answers.number("mem_not_counted_for_evict");
+    let (total, clients) = (answers.memory, clients_may_hold(answers));
     let counted = (used - beside).max(0);
-    let of_clients = if told.config("maxmemory-clients") == "0" {
+    let of_clients = if answers.config("maxmemory-clients") == "0" {
         "maxmemory-clients 0 is a share of it"
     } else {
         "maxmemory-clients"
@@ -66,7 +66,7 @@ fn memory(told: &Told, to: &mut Vec<Finding>) {
                 human(beside),
                 human(total)
             ),
-            more_room(told),
+            more_room(answers),
         )
     } else if max.saturating_add(clients) > total {
         Finding::warn(
@@ -77,10 +77,10 @@ fn memory(told: &Told, to: &mut Vec<Finding>) {
                 human(total),
                 human(clients)
             ),
-            more_room(told),
+            more_room(answers),
         )
     } else if counted > max / 10 * 9 {
-        let policy = told.config("maxmemory-policy");
+        let policy = answers.config("maxmemory-policy");
         let text = format!("{} of {} in use, policy {policy}", human(counted), human(max));
         match policy {
             "noeviction" | "" => Finding::warn(
@@ -101,7 +101,7 @@ fn memory(told: &Told, to: &mut Vec<Finding>) {
             ),
         )
     });
-    let ratio: f64 = told
+    let ratio: f64 = answers
         .info
         .get("mem_fragmentation_ratio")
         .and_then(|r| r.parse().ok())
@@ -116,32 +116,32 @@ fn memory(told: &Told, to: &mut Vec<Finding>) {
 }
 
 /// Bytes that all clients may hold beside `maxmemory`; the server closes the largest from there on.
-fn clients_may_hold(told: &Told) -> i64 {
+fn clients_may_hold(answers: &Answers) -> i64 {
     const SHARE_MIN: i64 = 32 << 20;
-    let max = told.number("maxmemory");
-    let set = told.config("maxmemory-clients");
+    let max = answers.number("maxmemory");
+    let set = answers.config("maxmemory-clients");
     if let Some(percent) = set.strip_suffix('%') {
         return max / 100 * percent.parse().unwrap_or(0);
     }
-    match told.config_number("maxmemory-clients") {
-        0 if told.config("maxmemory") == "auto" => (told.memory - max).max(0) / 2,
+    match answers.config_number("maxmemory-clients") {
+        0 if answers.config("maxmemory") == "auto" => (answers.memory - max).max(0) / 2,
         0 => (max / 4).max(SHARE_MIN),
         bytes => bytes,
     }
 }
 
 /// The remedy that makes room beside `maxmemory`.
-fn more_room(told: &Told) -> String {
-    if told.config("maxmemory") == "auto" {
-        let reserve = told.config("maxmemory-reserve");
+fn more_room(answers: &Answers) -> String {
+    if answers.config("maxmemory") == "auto" {
+        let reserve = answers.config("maxmemory-reserve");
         return format!("raise maxmemory-reserve (now {reserve}), or lower maxmemory-clients");
     }
     "CONFIG SET maxmemory auto leaves room for both".to_owned()
 }
 
-fn persistence(told: &Told, to: &mut Vec<Finding>) {
-    let aof = told.is("aof_enabled", "1");
-    let saves = !told.config("save").is_empty();
+fn persistence(answers: &Answers, to: &mut Vec<Finding>) {
+    let aof = answers.is("aof_enabled", "1");
+    let saves = !answers.config("save").is_empty();
     if !aof && !saves {
         to.push(Finding::note(
             "persistence",
@@ -165,7 +165,7 @@ fn persistence(told: &Told, to: &mut Vec<Finding>) {
             "see the log for the reason, make room, BGREWRITEAOF",
         ),
     ] {
-        if told.is(field, "err") {
+        if answers.is(field, "err") {
             to.push(Finding::warn(
                 what,
                 "the last one failed; writes may be refused",
@@ -173,8 +173,8 @@ fn persistence(told: &Told, to: &mut Vec<Finding>) {
             ));
         }
     }
-    let age = told.number("server_time_usec") / 1_000_000 - told.number("rdb_last_save_time");
-    let changes = told.number("rdb_changes_since_last_save");
+    let age = answers.number("server_time_usec") / 1_000_000 - answers.number("rdb_last_save_time");
+    let changes = answers.number("rdb_changes_since_last_save");
     if saves && !aof && age > STALE_SAVE_S && changes > 0 {
         to.push(Finding::warn(
             "snapshot",
@@ -192,12 +192,12 @@ fn persistence(told: &Told, to: &mut Vec<Finding>) {
         };
         to.push(Finding::fine("persistence", how));
     }
-    if aof && told.config("appendfsync") == "no" {
+    if aof && answers.config("appendfsync") == "no" {
         to.push(Finding::note("append only file", "appendfsync no: a crash of the machine loses what the kernel has not written, half a minute or so"));
     }
-    let damaged = told.number("aof_damaged_files");
+    let damaged = answers.number("aof_damaged_files");
     if damaged > 0 {
-        let first = told.info.get("aof_first_damage");
+        let first = answers.info.get("aof_first_damage");
         to.push(Finding::warn(
             "append only file",
             format!(
@@ -207,19 +207,19 @@ fn persistence(told: &Told, to: &mut Vec<Finding>) {
             "BGREWRITEAOF now, while the server has the data; then look for the cause at the disk",
         ));
     }
-    if told.number("aof_delayed_fsync") > 0 {
+    if answers.number("aof_delayed_fsync") > 0 {
         to.push(Finding::note(
             "disk",
             format!(
                 "an fsync was waited for {} times: the disk is slower than the writes",
-                told.number("aof_delayed_fsync")
+                answers.number("aof_delayed_fsync")
             ),
         ));
     }
 }
 
-fn speed(told: &Told, to: &mut Vec<Finding>) {
-    let fork = told.number("latest_fork_usec");
+fn speed(answers: &Answers, to: &mut Vec<Finding>) {
+    let fork = answers.number("latest_fork_usec");
     if fork > SLOW_US {
         to.push(Finding::warn(
             "fork",
@@ -227,7 +227,7 @@ fn speed(told: &Told, to: &mut Vec<Finding>) {
             "CONFIG SET snapshot-method loop",
         ));
     }
-    match &told.slowest {
+    match &answers.slowest {
         Some((micros, words)) if *micros > SLOW_US => to.push(Finding::warn(
             "slow commands",
             format!(
@@ -244,7 +244,7 @@ fn speed(told: &Told, to: &mut Vec<Finding>) {
         }
         None => to.push(Finding::fine("slow commands", "none in SLOWLOG")),
     }
-    let turn = told.number("eventloop_duration_max");
+    let turn = answers.number("eventloop_duration_max");
     if turn > SLOW_US {
         to.push(Finding::note(
             "loop",
@@ -254,9 +254,9 @@ fn speed(told: &Told, to: &mut Vec<Finding>) {
 }
 
 /// INFO keysizes has the number of keys per size bin, in powers of two.
-fn big_keys(told: &Told, to: &mut Vec<Finding>) {
+fn big_keys(answers: &Answers, to: &mut Vec<Finding>) {
     let mut big: Vec<String> = Vec::new();
-    for (field, text) in &told.info {
+    for (field, text) in &answers.info {
         let Some((db, kind)) = field.split_once("_distrib_") else {
             continue;
         };
@@ -301,14 +301,14 @@ fn size_of_bin(text: &str) -> i64 {
         .map_or(0, |n| n.saturating_mul(1 << shift))
 }
 
-fn access(told: &Told, to: &mut Vec<Finding>) {
-    let open = told.config("requirepass").is_empty() && told.config("aclfile").is_empty();
-    let everywhere = told
+fn access(answers: &Answers, to: &mut Vec<Finding>) {
+    let open = answers.config("requirepass").is_empty() && answers.config("aclfile").is_empty();
+    let everywhere = answers
         .config("bind")
         .split(' ')
         .any(|word| matches!(word.trim_start_matches('-'), "*" | "0.0.0.0" | "::*" | "::"));
-    let protected = told.config("protected-mode") == "yes";
-    if !told.config.is_empty() && open && everywhere && !protected {
+    let protected = answers.config("protected-mode") == "yes";
+    if !answers.config.is_empty() && open && everywhere && !protected {
         to.push(Finding::warn(
             "access",
             "whoever reaches the port may do everything: no password, all addresses, no protected mode",
@@ -317,8 +317,11 @@ fn access(told: &Told, to: &mut Vec<Finding>) {
     }
 }
 
-fn clients(told: &Told, to: &mut Vec<Finding>) {
-    let (now, max) = (told.number("connected_clients"), told.number("maxclients"));
+fn clients(answers: &Answers, to: &mut Vec<Finding>) {
+    let (now, max) = (
+        answers.number("connected_clients"),
+        answers.number("maxclients"),
+    );
     if max > 0 && now > max * 8 / 10 {
         to.push(Finding::warn(
             "clients",
@@ -326,7 +329,7 @@ fn clients(told: &Told, to: &mut Vec<Finding>) {
             "CONFIG SET maxclients, or timeout to close the idle",
         ));
     }
-    let rejected = told.number("rejected_connections");
+    let rejected = answers.number("rejected_connections");
     if rejected > 0 {
         to.push(Finding::note(
             "clients",
@@ -342,7 +345,7 @@ mod tests {
 
     #[test]
     fn a_server_in_order_is_left_alone() {
-        let told = facts_of(
+        let answers = facts_of(
             &[
                 ("used_memory", "1000"),
                 ("maxmemory", "100000000"),
@@ -355,7 +358,7 @@ mod tests {
                 ("requirepass", ""),
             ],
         );
-        assert_eq!(warnings(&look(&told)), [""; 0]);
+        assert_eq!(warnings(&look(&answers)), [""; 0]);
     }
 
     /// The finding about memory on a machine of 1000 MB.
@@ -413,7 +416,7 @@ mod tests {
 
     #[test]
     fn damage_of_the_append_only_file_is_named_with_its_place() {
-        let told = facts_of(
+        let answers = facts_of(
             &[
                 ("total_system_memory", "1000000"),
                 ("aof_enabled", "1"),
@@ -425,7 +428,7 @@ mod tests {
             ],
             &[("bind", "127.0.0.1"), ("protected-mode", "yes")],
         );
-        let found = look(&told);
+        let found = look(&answers);
         let damage = found
             .iter()
             .find(|f| f.text.contains("2 of its files are damaged"));
@@ -437,7 +440,7 @@ mod tests {
 
     #[test]
     fn what_hurts_is_named() {
-        let mut told = facts_of(
+        let mut answers = facts_of(
             &[
                 ("used_memory", "99000000"),
                 ("maxmemory", "100000000"),
@@ -455,8 +458,8 @@ mod tests {
                 ("save", "900 1"),
             ],
         );
-        told.slowest = Some((2_000_000, "KEYS *".to_owned()));
-        let found = look(&told);
+        answers.slowest = Some((2_000_000, "KEYS *".to_owned()));
+        let found = look(&answers);
         assert_eq!(
             warnings(&found),
             [
@@ -490,7 +493,7 @@ mod tests {
             ("rdb_changes_since_last_save", "7"),
             ("total_system_memory", "100"),
         ];
-        let told = facts_of(&info, &[("save", "3600 1")]);
-        assert_eq!(warnings(&look(&told)), ["snapshot"]);
+        let answers = facts_of(&info, &[("save", "3600 1")]);
+        assert_eq!(warnings(&look(&answers)), ["snapshot"]);
     }
 }

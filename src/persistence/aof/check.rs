@@ -43,7 +43,7 @@ enum Verdict {
 #[derive(Debug)]
 enum Failed {
     /// It is already reported.
-    Told,
+    Reported,
     Open(PathBuf, io::Error),
     Io(io::Error),
 }
@@ -67,7 +67,7 @@ pub fn run(args: &[OsString], input: &mut dyn BufRead, out: &mut dyn Write) -> u
     let mut check = Check { action, input, out };
     match check.all(&path) {
         Ok(()) => 0,
-        Err(Failed::Told) => 1,
+        Err(Failed::Reported) => 1,
         Err(Failed::Open(path, error)) => {
             let (path, why) = (path.display(), system_text(&error));
             let _ = writeln!(check.out, "Cannot open file {path}: {why}");
@@ -127,7 +127,7 @@ impl Check<'_> {
                     writeln!(self.out, ">>> '{text}'")?;
                 }
                 writeln!(self.out, "{error}")?;
-                return Err(Failed::Told);
+                return Err(Failed::Reported);
             }
         };
         let dir = path.parent().unwrap_or(Path::new(""));
@@ -175,7 +175,7 @@ impl Check<'_> {
             self.out.write_all(said.as_bytes())?;
             let Some(end) = end else {
                 writeln!(self.out, "RDB preamble of AOF file is not sane, aborting.")?;
-                return Err(Failed::Told);
+                return Err(Failed::Reported);
             };
             reader.start_at(end)?;
             writeln!(self.out, "RDB preamble is OK, proceeding with AOF tail...")?;
@@ -216,14 +216,14 @@ impl Check<'_> {
                 self.out,
                 "AOF {name} is not valid. Use the --fix option to try fixing it."
             )?;
-            return Err(Failed::Told);
+            return Err(Failed::Reported);
         }
         if !is_last {
             writeln!(
                 self.out,
                 "Failed to truncate AOF {name} because it is not the last file"
             )?;
-            return Err(Failed::Told);
+            return Err(Failed::Reported);
         }
         writeln!(
             self.out,
@@ -235,7 +235,7 @@ impl Check<'_> {
         self.input.read_line(&mut answer)?;
         if !answer.trim_start().to_ascii_lowercase().starts_with('y') {
             writeln!(self.out, "Aborting...")?;
-            return Err(Failed::Told);
+            return Err(Failed::Reported);
         }
         cut(path, sound)?;
         Ok(Verdict::Truncated)
@@ -291,14 +291,14 @@ impl Check<'_> {
                  is not the last file.\nIf you insist, remove the files behind it and their lines \
                  of the manifest, and run this again."
             )?;
-            return Err(Failed::Told);
+            return Err(Failed::Reported);
         }
         if offset == 0 {
             writeln!(
                 self.out,
                 "AOF {name} has nothing before timestamp {time}, aborting..."
             )?;
-            return Err(Failed::Told);
+            return Err(Failed::Reported);
         }
         cut(path, offset)?;
         Ok(Verdict::CutAfter(time))

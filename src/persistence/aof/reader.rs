@@ -123,7 +123,7 @@ struct StreamPlace {
     /// Bytes to come that are not part of the stream.
     extra: u64,
     /// A line gave the position: the bytes after it are counted exactly.
-    is_told: bool,
+    is_reported: bool,
 }
 
 impl StreamPlace {
@@ -141,7 +141,7 @@ impl StreamPlace {
                     let oldest = self.earlier.len().saturating_sub(EARLIER_MAX);
                     self.earlier.drain(..oldest);
                 }
-                (self.id, self.offset, self.is_told) = (Some(id), offset, true);
+                (self.id, self.offset, self.is_reported) = (Some(id), offset, true);
             }
             Mark::ReplicasOnly(len) => self.offset = self.offset.saturating_add(len),
             Mark::NotInStream(len) => self.extra = len,
@@ -255,7 +255,7 @@ impl<R: Read + Seek> Reader<R> {
 
     /// Whether lines of the file give the stream's position, so that the offset is exact.
     pub fn has_positions(&self) -> bool {
-        self.stream.is_told
+        self.stream.is_reported
     }
 
     /// Takes `n` bytes of commands.

@@ -60,7 +60,7 @@ enum Failed {
     #[error("{}: {}", .0.display(), crate::config::system_text(.1))]
     Io(PathBuf, io::Error),
     #[error("{0}")]
-    Told(String),
+    Reported(String),
 }
 
 /// Where an incremental file is cut, and the stream offset there.
@@ -76,9 +76,12 @@ struct Cut {
 /// that is missing or empty, in which a folder by the set's name is made, unless it has that name
 /// itself.
 pub fn run(from: &Path, until: Option<&str>, to: &Path) -> (String, i32) {
-    let until = until.map(Moment::parse).transpose().map_err(Failed::Told);
+    let until = until
+        .map(Moment::parse)
+        .transpose()
+        .map_err(Failed::Reported);
     match until.and_then(|until| restore(from, until.as_ref(), to)) {
-        Ok(told) => (told, 0),
+        Ok(reported) => (reported, 0),
         Err(error) => (format!("Cannot restore: {error}\n"), 1),
     }
 }
@@ -96,17 +99,17 @@ fn restore(from: &Path, until: Option<&Moment>, to: &Path) -> Result<String, Fai
     }
     let target = target(&names, to)?;
     let last = manifest.parts().count().saturating_sub(1);
-    let mut told = String::new();
+    let mut reported = String::new();
     for (at, part) in manifest.parts().enumerate() {
         let len = cut.filter(|_| at == last);
         let bytes = copy(&names.path(&part.name), &target.path(&part.name), len)?;
         let is_cut = if len.is_some() { ", cut off" } else { "" };
-        told += &format!("{}: {bytes} bytes{is_cut}\n", part.name);
+        reported += &format!("{}: {bytes} bytes{is_cut}\n", part.name);
     }
     let (disk, name) = (Disk::default(), target.manifest());
     let saved = manifest.save(&disk, &target.dir, &name);
     saved.map_err(|e| Failed::Io(target.path(&name), e))?;
-    told += &format!(
+    reported += &format!(
         "Restored to {}. It starts with: russet --dir {} --appendonly yes",
         target.dir.display(),
         target.dir.parent().unwrap_or(to).display(),
@@ -116,11 +119,11 @@ fn restore(from: &Path, until: Option<&Moment>, to: &Path) -> Result<String, Fai
         ("appenddirname", &*folder_name(&target.dir), "appendonlydir"),
     ] {
         if is != usual {
-            told += &format!(" --{directive} {is}");
+            reported += &format!(" --{directive} {is}");
         }
     }
-    told.push('\n');
-    Ok(told)
+    reported.push('\n');
+    Ok(reported)
 }
 
 /// The set that `from` names (see [`run`]), without its history; or why there is none.
@@ -132,11 +135,11 @@ fn set_of(from: &Path) -> Result<(Names, Manifest), Failed> {
     let names = source(from)?;
     let mut manifest = names
         .read_manifest()
-        .map_err(|e| Failed::Told(e.to_string()))?;
+        .map_err(|e| Failed::Reported(e.to_string()))?;
     manifest.history.clear();
     if manifest.is_empty() {
         let text = format!("{} names no file", names.path(&names.manifest()).display());
-        return Err(Failed::Told(text));
+        return Err(Failed::Reported(text));
     }
     Ok((names, manifest))
 }
@@ -168,11 +171,11 @@ fn source(from: &Path) -> Result<Names, Failed> {
                          restoring: start with a copy of it in `dir`",
                     from.display()
                 );
-                return Err(Failed::Told(text));
+                return Err(Failed::Reported(text));
             }
             _ => {
                 let text = format!("{} holds several manifests: name one", from.display());
-                return Err(Failed::Told(text));
+                return Err(Failed::Reported(text));
             }
         }
     } else {
@@ -190,7 +193,7 @@ fn source(from: &Path) -> Result<Names, Failed> {
     let name = folder_name(&manifest);
     let basename = name.strip_suffix(".manifest");
     let basename = basename
-        .ok_or_else(|| Failed::Told(format!("{} is no manifest", manifest.display())))?
+        .ok_or_else(|| Failed::Reported(format!("{} is no manifest", manifest.display())))?
         .to_owned();
     Ok(Names { dir, basename })
 }
@@ -208,7 +211,7 @@ fn target(from: &Names, to: &Path) -> Result<Names, Failed> {
     let io = |e| Failed::Io(to.to_owned(), e);
     match fs::read_dir(to).map(Iterator::count) {
         Ok(0) => {}
-        Ok(_) => return Err(Failed::Told(format!("{} is not empty", to.display()))),
+        Ok(_) => return Err(Failed::Reported(format!("{} is not empty", to.display()))),
         Err(e) if e.kind() == io::ErrorKind::NotFound => fs::create_dir_all(to).map_err(io)?,
         Err(e) => return Err(io(e)),
     }
@@ -224,7 +227,7 @@ fn target(from: &Names, to: &Path) -> Result<Names, Failed> {
     };
     names
         .make_folder()
-        .map_err(|e| Failed::Told(e.to_string()))?;
+        .map_err(|e| Failed::Reported(e.to_string()))?;
     Ok(names)
 }
 
@@ -238,12 +241,12 @@ fn find(
     if let (Some(base), Moment::Time(until)) = (&manifest.base, moment) {
         let path = names.path(&base.name);
         let made = if is_snapshot(&path).map_err(|e| Failed::Io(path.clone(), e))? {
-            snapshot_time(&path).map_err(Failed::Told)?
+            snapshot_time(&path).map_err(Failed::Reported)?
         } else {
             None
         };
         if let Some(made) = made.filter(|made| made > until) {
-            return Err(Failed::Told(format!(
+            return Err(Failed::Reported(format!(
                 "{} was made at the Unix time {made}: an earlier moment needs an older set, as a \
                  backup",
                 base.name
@@ -253,7 +256,9 @@ fn find(
     if let Moment::Bytes(name, _) = moment
         && !manifest.incrs.iter().any(|part| part.name == *name)
     {
-        return Err(Failed::Told(format!("the set has no file {name} to cut")));
+        return Err(Failed::Reported(format!(
+            "the set has no file {name} to cut"
+        )));
     }
     let mut offset = 0;
     for (at, part) in manifest.incrs.iter().enumerate() {
@@ -263,7 +268,7 @@ fn find(
             Moment::Time(until) => Limit::Time(*until),
             Moment::Offset(until) if *until < offset => {
                 let text = format!("{} begins at offset {offset}", part.name);
-                return Err(Failed::Told(text));
+                return Err(Failed::Reported(text));
             }
             Moment::Offset(until) => Limit::Offset(*until),
             Moment::Bytes(name, bytes) if *name == part.name => Limit::Bytes(*bytes),
@@ -279,7 +284,7 @@ fn find(
     }
     match moment {
         Moment::Offset(until) if *until > offset => {
-            Err(Failed::Told(format!("the set ends at offset {offset}")))
+            Err(Failed::Reported(format!("the set ends at offset {offset}")))
         }
         _ => Ok(None),
     }
@@ -337,14 +342,14 @@ fn look(path: &Path, offset: ReplOffset, limit: Limit, is_last: bool) -> Result<
                     break Some(before.min(sound));
                 }
                 let name = folder_name(path);
-                return Err(Failed::Told(format!(
+                return Err(Failed::Reported(format!(
                     "{name}: {fault}. What stands before it: --until {name}:{sound}"
                 )));
             }
         }
     };
     if matches!(limit, Limit::Time(_)) && at.is_none() && size > 0 && !reader.has_times() {
-        return Err(Failed::Told(format!(
+        return Err(Failed::Reported(format!(
             "{} does not tell when anything was done: give FILE:BYTES or offset:OFFSET",
             folder_name(path)
         )));

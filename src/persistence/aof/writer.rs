@@ -55,7 +55,7 @@ const SLOW_MAX_MS: u64 = 600_000;
 const LONG_SYNC_MS: u64 = 2000;
 const SYNC_EVERY_MS: u64 = 1000;
 /// The interval at which a lasting trouble is logged.
-const TELL_EVERY_MS: u64 = 30_000;
+const REPORT_EVERY_MS: u64 = 30_000;
 /// Bytes between two places of a file at which readers of the stream can begin.
 pub(super) const PLACE_BYTES: u64 = 4 << 20;
 
@@ -174,7 +174,7 @@ pub struct LogWriter {
     /// The last line with a position holds: all bytes since are counted.
     is_marked: bool,
     /// The second of the last `#TS` line.
-    told_s: i64,
+    reported_s: i64,
     /// Lines about data set aside by flushes, for the place before the next unit.
     aside_lines: Vec<u8>,
     pub rules: Rules,
@@ -189,7 +189,7 @@ pub struct LogWriter {
     pub delayed_syncs: u64,
     trouble: Option<Trouble>,
     /// When the trouble was last logged, and the time of the last try.
-    told_ms: u64,
+    reported_ms: u64,
     tried_ms: u64,
     /// The offset at which the next file begins, while it is not open yet: appended bytes are held
     /// back.
@@ -230,7 +230,7 @@ impl LogWriter {
             begins: true,
             id: None,
             is_marked: false,
-            told_s: 0,
+            reported_s: 0,
             aside_lines: Vec::new(),
             rules: Rules::default(),
             appended: offset,
@@ -240,7 +240,7 @@ impl LogWriter {
             met_sync_ms: None,
             delayed_syncs: 0,
             trouble: None,
-            told_ms: 0,
+            reported_ms: 0,
             tried_ms: 0,
             held_from: None,
             rest: None,
@@ -437,9 +437,9 @@ impl LogWriter {
         if self.buffer.is_empty() {
             self.selected_first = selected;
         }
-        if self.rules.timestamps && time.unix_s > self.told_s {
+        if self.rules.timestamps && time.unix_s > self.reported_s {
             annotation::write_time(&mut self.buffer, time.unix_s);
-            self.told_s = time.unix_s;
+            self.reported_s = time.unix_s;
         }
         if self.begins || self.id != Some(at.id) {
             if self.rules.checksums {
@@ -484,7 +484,7 @@ impl LogWriter {
         if !self.buffer.is_empty() {
             self.begin_waiting();
         }
-        self.told_s = 0;
+        self.reported_s = 0;
         if matches!(self.trouble, Some(Trouble::Sync(_))) {
             self.trouble = None;
         }
@@ -509,8 +509,8 @@ impl LogWriter {
             write_unstreamed_select(db, self.rules.checksums, &mut lines);
         }
         let at = annotation::leading_time(&self.buffer);
-        let is_told = self.buffer[at..].starts_with(b"#SO:");
-        if let (Some(id), false, true) = (self.id, is_told, self.rules.checksums) {
+        let is_reported = self.buffer[at..].starts_with(b"#SO:");
+        if let (Some(id), false, true) = (self.id, is_reported, self.rules.checksums) {
             let offset = self.written;
             Mark::Position(Position { id, offset }).write(&mut lines);
         }
@@ -947,9 +947,9 @@ impl LogWriter {
         };
         if self.synced < self.written {
             if let Err(error) = self.disk.sync(&open.file) {
-                let told = copy(&error);
+                let reported = copy(&error);
                 self.note(Trouble::Sync(error));
-                return Err(told);
+                return Err(reported);
             }
             self.all_synced();
         }
@@ -961,9 +961,9 @@ impl LogWriter {
             (&self.trouble, &trouble),
             (Some(Trouble::Write(_)), Trouble::Write(_)) | (Some(Trouble::Sync(_)), _)
         );
-        let is_told = self.tried_ms.saturating_sub(self.told_ms) < TELL_EVERY_MS;
-        if !(same && is_told) {
-            self.told_ms = self.tried_ms;
+        let is_reported = self.tried_ms.saturating_sub(self.reported_ms) < REPORT_EVERY_MS;
+        if !(same && is_reported) {
+            self.reported_ms = self.tried_ms;
             let path = self
                 .path()
                 .map_or_else(String::new, |p| p.display().to_string());

@@ -38,7 +38,7 @@ pub enum ConvertError {
     #[error("{}: {}", .0.display(), .1)]
     Damaged(PathBuf, RdbError),
     #[error("{0}")]
-    Told(String),
+    Reported(String),
 }
 
 /// The version of RDB files that a target reads and that holds the most.

@@ -184,8 +184,8 @@ mod tests {
 
     #[test]
     fn every_obstacle_is_named_and_counted() {
-        let mut told = Vec::new();
-        let mut found = Obstacles::new(Release::Redis72, &mut told);
+        let mut reported = Vec::new();
+        let mut found = Obstacles::new(Release::Redis72, &mut reported);
         found.fine(DbIndex(0));
         assert!(found.are_none());
         assert_eq!(found.summary(), "redis-7.2 can read all 1 keys\n");
@@ -209,9 +209,9 @@ mod tests {
              a.aof: left out, 9 bytes from offset 54 on: its end is no whole command or transaction\n\
              redis-7.2 must be started with `databases 21` or more\n"
         );
-        let told = String::from_utf8(told).expect("ASCII");
-        let lines: Vec<&str> = told.lines().collect();
-        assert_eq!(lines.len(), 7, "{told}");
+        let reported = String::from_utf8(reported).expect("ASCII");
+        let lines: Vec<&str> = reported.lines().collect();
+        assert_eq!(lines.len(), 7, "{reported}");
         assert_eq!(lines[4], "db 1 key 'doc': a value of the module 'json'");
         assert_eq!(lines[5], "metadata of db 1 key 'doc': data of a module");
         assert_eq!(lines[1], "db 3 key 'b': fields that expire");

@@ -31,13 +31,13 @@ impl Output {
             Err(error) => Err(ConvertError::Io(self.name.clone(), error)),
             Ok(found) if found.is_dir() => {
                 let name = self.name.display();
-                Err(ConvertError::Told(format!("{name} is a folder")))
+                Err(ConvertError::Reported(format!("{name} is a folder")))
             }
             Ok(_) if self.replaces => Ok(()),
             Ok(_) => {
                 let name = self.name.display();
                 let text = format!("{name} is there already: --force replaces it");
-                Err(ConvertError::Told(text))
+                Err(ConvertError::Reported(text))
             }
         }
     }

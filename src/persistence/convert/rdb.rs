@@ -56,7 +56,7 @@ pub fn read_rdb(
     let more = read_with(from, &mut passed)?;
     if more > 0 {
         let text = format!("{}: {more} bytes follow the snapshot", from.display());
-        return Err(ConvertError::Told(text));
+        return Err(ConvertError::Reported(text));
     }
     Ok(())
 }

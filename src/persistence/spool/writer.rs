@@ -32,7 +32,7 @@ pub(super) struct Writer {
     /// Where its next bytes go.
     file_end: u64,
     /// The log has reported that the disk refuses.
-    has_told: bool,
+    has_reported: bool,
 }
 
 /// A snapshot that is compressed as it is written.
@@ -59,7 +59,7 @@ impl Writer {
             crc: 0,
             file: None,
             file_end: 0,
-            has_told: false,
+            has_reported: false,
         }
     }
 
@@ -220,8 +220,8 @@ impl Writer {
     /// The disk has refused: waits until memory has room for `charge` bytes or the disk may be
     /// tried again.
     fn await_room(&mut self, charge: usize, error: &io::Error) {
-        if !self.has_told {
-            self.has_told = true;
+        if !self.has_reported {
+            self.has_reported = true;
             tracing::warn!(
                 "The snapshot for replicas waits: {}: {error}. It continues when there is space, \
                  or when the replicas have read what is in memory.",

@@ -258,8 +258,8 @@ mod tests {
         let is_over = AtomicBool::new(false);
         let calls = Cell::new(0);
         let mut host = Counting(&calls);
-        let told = std::thread::scope(|scope| {
-            let told = lua.handle().with_host(&mut host, |machine, stack| {
+        let reported = std::thread::scope(|scope| {
+            let reported = lua.handle().with_host(&mut host, |machine, stack| {
                 let _watched = watch(machine);
                 scope.spawn(|| {
                     while !is_over.load(Ordering::Relaxed) {
@@ -280,8 +280,8 @@ mod tests {
                 unasked
             });
             is_over.store(true, Ordering::Relaxed);
-            told
+            reported
         });
-        assert_eq!(told, 0, "rounds in which the hook was not called");
+        assert_eq!(reported, 0, "rounds in which the hook was not called");
     }
 }

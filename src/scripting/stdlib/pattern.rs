@@ -524,10 +524,10 @@ mod tests {
         ] {
             let mut never = || false;
             let mut matcher = Matcher::new(b"a", pattern.as_bytes(), &mut never);
-            let told = matcher
+            let reported = matcher
                 .find(0, false)
                 .and_then(|whole| matcher.capture(0, whole.unwrap_or((0, 0))));
-            assert_eq!(told, Err(Trouble::Pattern(trouble)), "{pattern}");
+            assert_eq!(reported, Err(Trouble::Pattern(trouble)), "{pattern}");
         }
     }
 
@@ -550,9 +550,9 @@ mod tests {
                 let text = char::from(c).to_string();
                 assert_eq!(found(&text, &long), found(&text, &short), "{short} {c}");
                 let (twice, pair) = (text.repeat(2), long.clone() + "-" + &long + "$");
-                let told = found(&twice, &pair);
+                let reported = found(&twice, &pair);
                 assert_eq!(
-                    told.is_ok_and(|at| at == Some((0, 2))),
+                    reported.is_ok_and(|at| at == Some((0, 2))),
                     found(&text, &short) == Ok(Some((0, 1)))
                 );
             }
@@ -591,7 +591,7 @@ mod tests {
         assert_eq!(matcher.find(0, false), Err(Trouble::Stopped));
         let deep = ".?".repeat(DEPTH_MAX + 1);
         let text = "a".repeat(1000);
-        let told = found(&text, &deep);
-        assert_eq!(told, Err(Trouble::Pattern("pattern too complex")));
+        let reported = found(&text, &deep);
+        assert_eq!(reported, Err(Trouble::Pattern("pattern too complex")));
     }
 }

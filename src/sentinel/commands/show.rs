@@ -182,7 +182,7 @@ pub(super) fn peer(
     map(shared, reply, |fields| {
         fields.head(shared, run_id, &peer.watch, run_id, &flags);
         fields.health(shared, &peer.watch, None, down_after);
-        fields.age("last-hello-message", Some(peer.heard_at));
+        fields.age("last-hello-message", Some(peer.received_at));
         let vote = peer.vote.as_deref().unwrap_or(b"?");
         fields.text("voted-leader", vote);
         fields.int("voted-leader-epoch", peer.vote_epoch as i64);

@@ -66,8 +66,8 @@ pub(crate) struct Seen<'s> {
 
 fn is_usable_peer(shared: &Shared, peer: &Peer) -> bool {
     let patience = shared.periods.publish * 5;
-    let is_heard = shared.now - peer.heard_at <= patience;
-    is_heard && shared.reaches(&peer.watch)
+    let is_received = shared.now - peer.received_at <= patience;
+    is_received && shared.reaches(&peer.watch)
 }
 
 fn is_usable_replica(shared: &Shared, node: &Node) -> bool {

@@ -68,8 +68,8 @@ fn tilt(shared: &Shared) -> String {
 /// The missing conditions, if the primary is down or does not answer and no failover runs.
 fn situation(shared: &Shared, primary: &Primary) -> Option<Vec<String>> {
     let watch = &primary.node.watch;
-    let heard_at = shared.links.get(watch.link).available_at;
-    let is_silent = shared.now - heard_at > primary.settings.down_after_ms;
+    let received_at = shared.links.get(watch.link).available_at;
+    let is_silent = shared.now - received_at > primary.settings.down_after_ms;
     if primary.failover.is_running() || !(watch.is_down || is_silent) {
         return None;
     }
@@ -129,13 +129,13 @@ fn others(shared: &Shared, primary: &Primary) -> Vec<String> {
     let silent = primary.peers.iter().filter(|(_, peer)| !peer.says_down);
     let line = silent.map(|(run_id, peer)| {
         let name = sentinel(shared, primary, run_id);
-        let heard = span(shared.now - peer.heard_at);
+        let received = span(shared.now - peer.received_at);
         let why = match (
             peer.watch.is_down,
             shared.links.get(peer.watch.link).is_up(),
         ) {
-            (true, _) => format!("is down (SDOWN), last hello {heard} ago"),
-            (_, false) => format!("is disconnected, last hello {heard} ago"),
+            (true, _) => format!("is down (SDOWN), last hello {received} ago"),
+            (_, false) => format!("is disconnected, last hello {received} ago"),
             _ => {
                 let answered = span(shared.now - peer.answered_at);
                 format!("does not see it as down, last answer {answered} ago")

@@ -90,10 +90,10 @@ pub(crate) fn down(shared: &Shared, primary: &mut Primary, is_unfit: bool) {
         ),
         false => format!("seen as down (SDOWN): {}", silence(shared, primary)),
     };
-    let heard_at = shared.links.get(node.watch.link).available_at;
+    let received_at = shared.links.get(node.watch.link).available_at;
     note(shared, primary, line);
     if let Some((since, until)) = shared.tilt.ended
-        && heard_at < until
+        && received_at < until
     {
         let (since, until) = (iso_of(shared, since), iso_of(shared, until));
         let line = format!("TILT from {since} to {until}: nothing was concluded meanwhile");

@@ -71,9 +71,9 @@ pub(crate) fn unfit(shared: &Shared, primary: &Primary, replica: &Replica) -> Op
     };
     // Counted from its last valid reply, which in TILT is long before SDOWN: Redis counts from
     // SDOWN, and after a TILT may find no replica good enough, ever.
-    let heard_at = shared.links.get(down.link).available_at;
+    let received_at = shared.links.get(down.link).available_at;
     let down_ms = match down.down_since {
-        Some(since) if down.is_down => now - since.min(heard_at),
+        Some(since) if down.is_down => now - since.min(received_at),
         _ => 0,
     };
     let link_down_max = down_ms + primary.settings.down_after_ms * 10;

@@ -210,7 +210,7 @@ pub(crate) struct Replica {
 pub(crate) struct Peer {
     pub watch: Watch,
     /// Its last hello.
-    pub heard_at: Ms,
+    pub received_at: Ms,
     /// Its last answer to whether the primary is down.
     pub answered_at: Ms,
     pub says_down: bool,
@@ -223,7 +223,7 @@ impl Peer {
     pub(crate) fn new(watch: Watch, now: Ms) -> Peer {
         Peer {
             watch,
-            heard_at: now,
+            received_at: now,
             answered_at: now,
             says_down: false,
             vote: None,

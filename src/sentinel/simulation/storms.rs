@@ -103,8 +103,8 @@ fn storm(sentinels: usize, nodes: usize, seed: u64) -> usize {
         trouble(&mut world);
         for n in 0..sentinels {
             if world.machines[n].core.is_some() {
-                let told = world.command(n, "SENTINEL EXPLAIN mymaster");
-                assert!(told.starts_with('*'), "{told}");
+                let reported = world.command(n, "SENTINEL EXPLAIN mymaster");
+                assert!(reported.starts_with('*'), "{reported}");
             }
         }
         let pause = world.random.below(8_000) as i64;

@@ -47,7 +47,7 @@ pub struct Session {
     /// have to be copied.
     pub expects_large: bool,
     /// The push with the reason of its end was sent, or must not be.
-    told_end: bool,
+    reported_end: bool,
 }
 
 impl Client {
@@ -103,7 +103,7 @@ impl Session {
             peer_closed: false,
             ends: false,
             expects_large: false,
-            told_end: false,
+            reported_end: false,
         }
     }
 
@@ -128,15 +128,15 @@ impl Session {
             return;
         };
         // Its subscriptions may end before its connection.
-        self.told_end |= self.client.flags.contains(ClientFlags::PUBSUB);
-        let is_due = ending.reason.needs_reason() && !self.told_end;
+        self.reported_end |= self.client.flags.contains(ClientFlags::PUBSUB);
+        let is_due = ending.reason.needs_reason() && !self.reported_end;
         if !is_due || !self.reply.resp3() || !self.reply.is_empty() {
             return;
         }
         let Some(stream) = &mut self.stream else {
             return;
         };
-        self.told_end = true;
+        self.reported_end = true;
         let mut push = Reply::new();
         push.set_resp3(true);
         push.push(3);

@@ -148,14 +148,14 @@ impl Server {
     fn own(&self, keyspace: &Keyspace) -> Own {
         let upstream = self.replication.upstream.as_deref();
         let primary = upstream.map(|upstream| {
-            let heard_ms = if upstream.is_online() {
-                upstream.heard_ms
+            let received_ms = if upstream.is_online() {
+                upstream.received_ms
             } else {
-                upstream.down_since_ms.unwrap_or(upstream.heard_ms)
+                upstream.down_since_ms.unwrap_or(upstream.received_ms)
             };
             Primary {
                 is_up: upstream.is_online(),
-                heard_ms: heard_ms as i64,
+                received_ms: received_ms as i64,
                 is_synced: upstream.is_familiar && upstream.has_data,
             }
         });

@@ -208,17 +208,17 @@ impl Engine {
     /// As MULTI, the commands, EXEC. Each command's reply is its own, or why none has run.
     fn run_atomically(&mut self, session: &mut Session, job: &mut Job) -> Option<Answer> {
         let began = clock::cycles();
-        let mut told: Vec<Vec<u8>> = Vec::new();
+        let mut reported: Vec<Vec<u8>> = Vec::new();
         for command in [vec![b"MULTI".to_vec()]].iter().chain(&job.call.commands) {
             let mut reply = Vec::new();
-            let is_refused = !told.is_empty() && self.refuses_in_console(command, &mut reply);
+            let is_refused = !reported.is_empty() && self.refuses_in_console(command, &mut reply);
             let ran = if is_refused {
                 Ran::Done
             } else {
                 self.run_command(session, command, &mut reply)
             };
             match ran {
-                Ran::Done => told.push(reply),
+                Ran::Done => reported.push(reply),
                 Ran::Waits => {
                     job.waits = true;
                     return None;
@@ -227,9 +227,9 @@ impl Engine {
             }
         }
         let is_error = |reply: &&Vec<u8>| reply.starts_with(b"{\"e\":");
-        if let Some(error) = told.iter().find(is_error).cloned() {
+        if let Some(error) = reported.iter().find(is_error).cloned() {
             // Each command without an error of its own has the first one's.
-            let own = told[1..].iter().map(|reply| {
+            let own = reported[1..].iter().map(|reply| {
                 if is_error(&reply) {
                     reply.clone()
                 } else {

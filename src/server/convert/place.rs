@@ -23,7 +23,7 @@ use crate::persistence::convert::ConvertError;
 pub(super) fn plain(path: &Path) -> Result<PathBuf, ConvertError> {
     let Some(name) = path.file_name() else {
         let text = format!("{} does not end in a name", path.display());
-        return Err(ConvertError::Told(text));
+        return Err(ConvertError::Reported(text));
     };
     let folder = match path.parent() {
         Some(folder) if folder != Path::new("") => folder,
@@ -51,20 +51,20 @@ impl SetPlace {
     pub(super) fn new(asked: &Conversion) -> Result<SetPlace, ConvertError> {
         let to = &asked.to;
         let io = |error| ConvertError::Io(to.clone(), error);
-        let told = |text: String| Err(ConvertError::Told(text));
+        let reported = |text: String| Err(ConvertError::Reported(text));
         let mut kept = None;
         match fs::symlink_metadata(to) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             Err(error) => return Err(io(error)),
             Ok(found) if !found.is_dir() => {
                 let to = to.display();
-                return told(format!("{to} is no folder, as the new set must be"));
+                return reported(format!("{to} is no folder, as the new set must be"));
             }
             Ok(_) => match fs::read_dir(to).map_err(io)?.count() {
                 0 => {}
                 _ if asked.replaces => kept = Some(free_name(to, "before")),
                 _ => {
-                    return told(format!(
+                    return reported(format!(
                         "{} is not empty: --force puts the new set in its place, and keeps it under \
                          another name",
                         to.display()

@@ -9,7 +9,7 @@ use crate::server::clients::session::Session;
 use crate::server::state::Server;
 
 /// The log reports at most one request in this time.
-const TOLD_EVERY_MS: u64 = 60_000;
+const REPORT_EVERY_MS: u64 = 60_000;
 
 /// Whether an unknown command's name is a word that lines of an HTTP request begin with.
 pub(in crate::server) fn is_http(name: &[u8]) -> bool {
@@ -37,10 +37,10 @@ impl Server {
         let now = self.now.mono_ms;
         if self
             .diagnostics
-            .http_told_ms
-            .is_none_or(|told| now - told > TOLD_EVERY_MS)
+            .http_reported_ms
+            .is_none_or(|reported| now - reported > REPORT_EVERY_MS)
         {
-            self.diagnostics.http_told_ms = Some(now);
+            self.diagnostics.http_reported_ms = Some(now);
             tracing::warn!(
                 "Possible SECURITY ATTACK detected: {} sends an HTTP request (POST or a Host: \
                  header), as a web page does that wants a browser to send commands here. \
@@ -70,7 +70,7 @@ mod tests {
                 .get(browser)
                 .expect("until the turn ends");
             assert!(session.client.flags.contains(ClientFlags::CLOSE_ASAP));
-            assert!(t.engine.server.diagnostics.http_told_ms.is_some());
+            assert!(t.engine.server.diagnostics.http_reported_ms.is_some());
         }
     }
 }

@@ -216,10 +216,10 @@ impl Engine {
             after_reply(session, mark);
             return Outcome::Done;
         }
-        let heard = !session.client.flags.intersects(ClientFlags::UNHEARD);
+        let received = !session.client.flags.intersects(ClientFlags::UNHEARD);
         self.execute(session, id, args, hashes);
         after_reply(session, mark);
-        if !heard && !self.server.messages.outbox.is_empty() {
+        if !received && !self.server.messages.outbox.is_empty() {
             // Messages to it are sent all the same.
             self.deliver_posts(Some(session));
             self.server.begin_commands();
@@ -475,8 +475,8 @@ mod tests {
                 t.run_as(client, &format!("CLIENT REPLY {mode}"));
                 assert_eq!(t.run_as(client, command), "");
                 end(&mut t, client);
-                let heard = !t.take_reply(client).is_empty();
-                assert_eq!(heard, mode == "ON", "{command} {mode}");
+                let received = !t.take_reply(client).is_empty();
+                assert_eq!(received, mode == "ON", "{command} {mode}");
                 let next = if mode == "OFF" { "" } else { "+PONG\r\n" };
                 assert_eq!(t.run_as(client, "PING"), next, "{command} {mode}");
                 assert_eq!(t.run_as(client, "CLIENT REPLY ON"), "+OK\r\n");

@@ -46,8 +46,8 @@ impl Engine {
             self.server.begin_commands();
         }
         if !self.server.messages.outbox.is_empty() {
-            let heard = !session.client.flags.intersects(ClientFlags::UNHEARD);
-            self.deliver_posts(heard.then_some(session));
+            let received = !session.client.flags.intersects(ClientFlags::UNHEARD);
+            self.deliver_posts(received.then_some(session));
             self.server.begin_commands();
         }
     }

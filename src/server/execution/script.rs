@@ -168,7 +168,7 @@ impl Call<'_> {
             calls: 0,
             touched: 0,
             is_replying: false,
-            told: None,
+            reported: None,
         });
         let mut loader = Loader {
             keyspace,
@@ -204,10 +204,10 @@ fn interrupt(keyspace: &mut Keyspace, server: &mut Server, name: &[u8], command:
     }
     if !current.is_slow {
         current.is_slow = true;
-        let told = current
-            .told
+        let reported = current
+            .reported
             .get_or_insert_with(|| Box::new((name.to_vec(), command.to_owned())));
-        let name = &told.0;
+        let name = &reported.0;
         let kill = match current.of {
             Use::Eval => "SCRIPT KILL",
             Use::Functions => "FUNCTION KILL",
@@ -410,7 +410,7 @@ impl Host for Running<'_, '_, '_> {
             && is_long
         {
             let named = || Box::new((self.program.name.to_vec(), self.command.to_owned()));
-            current.told.get_or_insert_with(named);
+            current.reported.get_or_insert_with(named);
         }
         self.server.note_nested(id);
         self.reply.clear(REPLY_KEPT);

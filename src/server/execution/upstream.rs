@@ -93,8 +93,8 @@ impl Engine {
             Ok(id) => id,
             Err(error) => {
                 let line = error.line();
-                let told = error_for_log(&self.server, None, &line).to_vec();
-                self.server.note_stream_error(&told, &args[0]);
+                let reported = error_for_log(&self.server, None, &line).to_vec();
+                self.server.note_stream_error(&reported, &args[0]);
                 return;
             }
         };

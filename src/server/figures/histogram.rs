@@ -75,10 +75,10 @@ impl Histogram {
                 level *= 2;
             }
             seen += step.count_since_last_iteration();
-            let told = (self.0.highest_equivalent(level) / 1000, seen);
+            let reported = (self.0.highest_equivalent(level) / 1000, seen);
             match levels.last_mut() {
-                Some(last) if last.0 == told.0 => *last = told,
-                _ => levels.push(told),
+                Some(last) if last.0 == reported.0 => *last = reported,
+                _ => levels.push(reported),
             }
         }
         levels

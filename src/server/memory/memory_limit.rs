@@ -86,7 +86,7 @@ impl Server {
         };
         let began = clock::cycles();
         let evicted = keyspace.evict_while(
-            |untold| alloc::exceeds(limit.saturating_add(untold)),
+            |unreported| alloc::exceeds(limit.saturating_add(unreported)),
             policy,
             ticks,
         );

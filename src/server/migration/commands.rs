@@ -322,7 +322,7 @@ impl Server {
         let DropProgress {
             running,
             keys,
-            told_keys,
+            reported_keys,
             started,
             completed,
         } = keyspace.drop_progress();
@@ -330,7 +330,7 @@ impl Server {
             "cluster_slot_migration_active_tasks:{active}\r\n\
              cluster_slot_migration_active_trim_running:{running}\r\n\
              cluster_slot_migration_active_trim_current_job_keys:{keys}\r\n\
-             cluster_slot_migration_active_trim_current_job_trimmed:{told_keys}\r\n\
+             cluster_slot_migration_active_trim_current_job_trimmed:{reported_keys}\r\n\
              cluster_slot_migration_stats_active_trim_started:{started}\r\n\
              cluster_slot_migration_stats_active_trim_completed:{completed}\r\n\
              cluster_slot_migration_stats_active_trim_cancelled:0\r\n"

@@ -345,8 +345,11 @@ mod tests {
             thread.expect("a thread").join().expect("no panic");
         });
         let numbered = |line: &&str| line.trim_start().starts_with(|c: char| c.is_ascii_digit());
-        let told = text.lines().filter(numbered).count();
-        assert!((INNERMOST + OUTERMOST..200).contains(&told), "{told} lines");
+        let reported = text.lines().filter(numbered).count();
+        assert!(
+            (INNERMOST + OUTERMOST..200).contains(&reported),
+            "{reported} lines"
+        );
         assert!(
             text.contains("at_depth") && text.contains("frames are left out"),
             "{text}"

@@ -124,17 +124,17 @@ pub(in crate::server) type Resolved = (Vec<u8>, Option<Vec<u8>>);
 /// Names that helper threads resolve.
 pub(in crate::server) struct Lookups {
     pub tell: Sender<Resolved>,
-    pub told: Receiver<Resolved>,
+    pub reported: Receiver<Resolved>,
     /// The names of lookups under way.
     pub names: Vec<Vec<u8>>,
 }
 
 impl Default for Lookups {
     fn default() -> Lookups {
-        let (tell, told) = mpsc::channel();
+        let (tell, reported) = mpsc::channel();
         Lookups {
             tell,
-            told,
+            reported,
             names: Vec::new(),
         }
     }

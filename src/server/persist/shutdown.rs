@@ -68,11 +68,11 @@ impl Engine {
         if !is_late && server.lagging_replicas() > 0 {
             return;
         }
-        if waiting.request.failover && !waiting.has_told && server.ask_successor(keyspace) {
+        if waiting.request.failover && !waiting.has_reported && server.ask_successor(keyspace) {
             // The stream must reach it before this process ends.
             let waiting = WaitingShutdown {
                 deadline_ms: server.now.mono_ms + SUCCESSOR_MS,
-                has_told: true,
+                has_reported: true,
                 ..waiting
             };
             server.shutdown.waiting = Some(waiting);
@@ -149,7 +149,7 @@ impl Server {
             request,
             deadline_ms: u64::MAX,
             by_signal,
-            has_told: false,
+            has_reported: false,
             drains_until_ms: Some(self.now.mono_ms + drain_s * 1000),
         });
     }
@@ -175,7 +175,7 @@ impl Server {
             request,
             deadline_ms: self.now.mono_ms + timeout_ms,
             by_signal,
-            has_told: false,
+            has_reported: false,
             drains_until_ms: None,
         });
         if timeout_ms > 0 {
@@ -244,7 +244,7 @@ impl Server {
                 continue;
             }
             let (ip, port) = self.replica_address(replica);
-            let lag_s = self.now.mono_ms.saturating_sub(replica.heard_ms) / 1000;
+            let lag_s = self.now.mono_ms.saturating_sub(replica.received_ms) / 1000;
             tracing::info!(
                 "Lagging replica {ip}:{port} reported offset {} behind {MASTER_INSIDE}, lag={lag_s}, \
                  state={}.",

@@ -50,7 +50,7 @@ impl Supervisor {
             let _ = WATCHDOG.set(Watchdog {
                 every: limit / 3,
                 began: Instant::now(),
-                told_ms: AtomicU64::new(0),
+                notified_ms: AtomicU64::new(0),
             });
         }
         let status = NotifyState::Status("Ready to accept connections");
@@ -74,7 +74,7 @@ impl Supervisor {
 struct Watchdog {
     every: Duration,
     began: Instant,
-    told_ms: AtomicU64,
+    notified_ms: AtomicU64,
 }
 
 static WATCHDOG: OnceLock<Watchdog> = OnceLock::new();
@@ -86,12 +86,12 @@ pub fn feed_watchdog() {
         return;
     };
     let now = watchdog.began.elapsed();
-    let told = Duration::from_millis(watchdog.told_ms.load(Ordering::Relaxed));
-    if now < told + watchdog.every {
+    let reported = Duration::from_millis(watchdog.notified_ms.load(Ordering::Relaxed));
+    if now < reported + watchdog.every {
         return;
     }
     let now_ms = u64::try_from(now.as_millis()).unwrap_or(u64::MAX);
-    watchdog.told_ms.store(now_ms, Ordering::Relaxed);
+    watchdog.notified_ms.store(now_ms, Ordering::Relaxed);
     if let Err(error) = sd_notify::notify(&[NotifyState::Watchdog]) {
         tracing::warn!("Telling systemd: {error}");
     }

@@ -110,13 +110,13 @@ impl Server {
         self.append_stream(&bytes, &bytes, 0);
         self.persist.aof.flushed_aside_ms = aside;
         self.persist.aof.has_noted();
-        self.changes.heard(note, self.stream.offset());
+        self.changes.received(note, self.stream.offset());
     }
 
     /// A note has been received from the primary's stream, or from a file.
     pub fn receive_note(&mut self, message: &[u8]) {
         if let Some(note) = Note::parse(message) {
-            self.changes.heard(note, self.stream.offset());
+            self.changes.received(note, self.stream.offset());
             self.stream.cursors.apply(note);
         }
     }

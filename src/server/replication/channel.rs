@@ -26,7 +26,7 @@ impl Server {
         if facts.rdb_channel && config.repl_rdb_channel {
             reply.raw(format!("+RDBCHANNELSYNC {}\r\n", client.id.0).as_bytes());
             replica.state = State::AwaitsSnapshot;
-            replica.heard_ms = now_ms;
+            replica.received_ms = now_ms;
             self.acl.becomes_link(client, ClientFlags::REPLICA);
             self.replication.alone_since_ms = None;
         } else if facts.dual_channel && config.dual_channel_replication_enabled {
@@ -57,7 +57,7 @@ impl Server {
         {
             replica.state = State::Streams;
             replica.sent = at;
-            replica.heard_ms = now_ms;
+            replica.received_ms = now_ms;
             self.begin_packing(main);
         }
     }

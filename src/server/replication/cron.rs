@@ -74,7 +74,7 @@ impl Engine {
         let Some(upstream) = &mut server.replication.upstream else {
             return;
         };
-        let silent_ms = now_ms.saturating_sub(upstream.heard_ms);
+        let silent_ms = now_ms.saturating_sub(upstream.received_ms);
         match &mut upstream.link {
             Link::Down => {}
             Link::Dialing(_, began_ms) if now_ms.saturating_sub(*began_ms) > limit_ms => {
@@ -176,8 +176,8 @@ impl Engine {
             let session = server.clients.get(replica.id);
             let bytes_in = session.map_or(0, |session| session.client.traffic.bytes_in);
             // While a replica loads a snapshot it sends newlines, which are no commands.
-            if std::mem::replace(&mut replica.heard_bytes, bytes_in) != bytes_in {
-                replica.heard_ms = now_ms;
+            if std::mem::replace(&mut replica.received_bytes, bytes_in) != bytes_in {
+                replica.received_ms = now_ms;
             }
         }
         let (mut late, mut waiting) = (Vec::new(), Vec::new());
@@ -192,13 +192,13 @@ impl Engine {
                 }
                 State::Online if replica.is_mute => {}
                 State::Online | State::AwaitsAck
-                    if now_ms.saturating_sub(replica.heard_ms) > limit_ms =>
+                    if now_ms.saturating_sub(replica.received_ms) > limit_ms =>
                 {
                     late.push((replica.id, "streaming sync"));
                 }
                 // The main link of two is silent while the other one is at work.
                 State::AwaitsSnapshot | State::Streams
-                    if now_ms.saturating_sub(replica.heard_ms) > limit_ms
+                    if now_ms.saturating_sub(replica.received_ms) > limit_ms
                         && !server.replication.replicas.has_second(replica) =>
                 {
                     late.push((replica.id, "full sync"));

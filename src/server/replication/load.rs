@@ -330,7 +330,7 @@ impl Server {
                 Ok((n, _)) => {
                     self.stats.net_repl_input_bytes += n as u64;
                     if let Some(upstream) = &mut self.replication.upstream {
-                        upstream.heard_ms = now_ms;
+                        upstream.received_ms = now_ms;
                     }
                     load.receive(&inbuf[..n]).map_err(Failed::Unloadable)?;
                 }

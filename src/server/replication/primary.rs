@@ -147,7 +147,7 @@ impl Server {
         self.acl.becomes_link(client, ClientFlags::REPLICA);
         let replica = self.replication.replicas.introduce(client.id, now_ms);
         replica.is_mute = matches!(asked, SyncRequest::Sync);
-        replica.heard_ms = now_ms;
+        replica.received_ms = now_ms;
         replica.state = State::Waits(Waiting {
             since_ms: now_ms,
             by_sync: replica.is_mute,
@@ -269,7 +269,7 @@ impl Server {
         let second = replica.facts.second;
         (replica.sent, replica.acked) = (from.offset, from.offset);
         replica.is_confirmed = second.is_none();
-        replica.heard_ms = now_ms;
+        replica.received_ms = now_ms;
         let source = match log {
             Some(_) => "the append only file",
             None => "backlog",
@@ -310,7 +310,7 @@ impl Server {
         let Some(replica) = self.replication.replicas.get_mut(id) else {
             return;
         };
-        replica.heard_ms = now_ms;
+        replica.received_ms = now_ms;
         (replica.is_confirmed, replica.is_replaced) = (true, false);
         replica.acked = replica.acked.max(applied);
         replica.acked_on_disk = replica.acked_on_disk.max(synced.unwrap_or(0));
@@ -333,7 +333,7 @@ impl Server {
         if let Some(replica) = self.replication.replicas.get_mut(id) {
             replica.state = State::Online;
             replica.facts.second = None;
-            replica.heard_ms = now_ms;
+            replica.received_ms = now_ms;
             tracing::info!("Synchronization with replica {name} succeeded");
         }
         let replica = self.replication.replicas.get(id);
@@ -548,7 +548,7 @@ impl Server {
         if failing.retry_ms <= now_ms {
             return true;
         }
-        if !std::mem::replace(&mut failing.is_told, true) {
+        if !std::mem::replace(&mut failing.is_reported, true) {
             failing.obstacle = obstacle(keyspace, reads);
             let needs = failing
                 .obstacle

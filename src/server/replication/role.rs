@@ -157,7 +157,7 @@ impl Server {
     pub(in crate::server) fn note_primary_alive(&mut self) {
         let now_ms = self.now.mono_ms;
         if let Some(upstream) = &mut self.replication.upstream {
-            upstream.heard_ms = now_ms;
+            upstream.received_ms = now_ms;
         }
     }
 
@@ -320,18 +320,18 @@ mod tests {
             assert_eq!(t.run_as(client, "BLPOP k 0"), "");
         }
         assert_eq!(t.run("REPLICAOF 10.1.2.3 7000"), "+OK\r\n");
-        let told = |t: &mut Testbed, client| {
+        let reported = |t: &mut Testbed, client| {
             let reply = t.take_reply(client);
             let session = t.engine.server.clients.get(client);
             let closes = session.is_none_or(|session| session.client.ending.is_some());
             (String::from_utf8_lossy(&reply).into_owned(), closes)
         };
-        let (reply, closes) = told(&mut t, plain);
+        let (reply, closes) = reported(&mut t, plain);
         assert!(
             reply.starts_with("-UNBLOCKED force unblock") && closes,
             "{reply}"
         );
         let sent = ("-REDIRECT 10.1.2.3:7000\r\n".to_owned(), false);
-        assert_eq!(told(&mut t, able), sent);
+        assert_eq!(reported(&mut t, able), sent);
     }
 }

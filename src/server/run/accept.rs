@@ -17,7 +17,7 @@ use crate::server::clients::client::Client;
 use crate::server::clients::session::Session;
 
 /// The log reports at most one failure in this time.
-const TOLD_EVERY_MS: u64 = 10_000;
+const REPORT_EVERY_MS: u64 = 10_000;
 
 /// Listeners by their numbers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -50,9 +50,9 @@ impl ListenerSet {
 pub(in crate::server) struct Acceptor {
     waiting: ListenerSet,
     held: ListenerSet,
-    told_ms: Option<u64>,
+    logged_ms: Option<u64>,
     /// Failures since the last report.
-    untold: u64,
+    unlogged: u64,
 }
 
 impl Acceptor {
@@ -76,15 +76,15 @@ impl Acceptor {
     fn fail(&mut self, listener: usize, error: &io::Error, now_ms: u64) {
         self.held.insert(listener);
         if self
-            .told_ms
-            .is_some_and(|told| now_ms - told < TOLD_EVERY_MS)
+            .logged_ms
+            .is_some_and(|reported| now_ms - reported < REPORT_EVERY_MS)
         {
-            self.untold += 1;
+            self.unlogged += 1;
             return;
         }
-        self.told_ms = Some(now_ms);
+        self.logged_ms = Some(now_ms);
         let why = system_text(error);
-        match std::mem::take(&mut self.untold) {
+        match std::mem::take(&mut self.unlogged) {
             0 => tracing::warn!("Accepting client connection: accept: {why}"),
             n => tracing::warn!("Accepting client connection: accept: {why} ({n} more of these)"),
         }

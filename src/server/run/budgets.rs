@@ -61,9 +61,9 @@ mod tests {
         let line = format!("AUTH {user} x\r\n");
         socket.write_all(line.as_bytes()).expect("room");
         peer.all.turn().expect("a turn");
-        let mut told = [0; 5];
-        socket.read_exact(&mut told).expect("an answer");
-        assert_eq!(&told, b"+OK\r\n");
+        let mut reported = [0; 5];
+        socket.read_exact(&mut reported).expect("an answer");
+        assert_eq!(&reported, b"+OK\r\n");
         socket
     }
 

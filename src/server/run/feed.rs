@@ -312,7 +312,7 @@ impl Loop {
         let name = server.replica_name(&session.client);
         let now_ms = server.now.mono_ms;
         let replica = server.replication.replicas.get_mut(session.client.id)?;
-        replica.heard_ms = now_ms;
+        replica.received_ms = now_ms;
         if replica.facts.rdb_only {
             tracing::info!("Replica {name} requested an RDB only, it is closed.");
             let detail = "it asked for a snapshot alone, and has it";

@@ -218,7 +218,7 @@ mod tests {
         assert_eq!(server.refuses(&from), None);
         let _second = connect(&mut peer.all);
         let refusal = peer.all.engine.server.refuses(&from);
-        assert!(refusal.is_some_and(|told| told.contains("clients=2")));
+        assert!(refusal.is_some_and(|reported| reported.contains("clients=2")));
     }
 
     #[test]

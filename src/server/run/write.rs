@@ -360,12 +360,12 @@ mod tests {
                 peer.all.turn().expect("a turn");
             }
             take(&mut peer.socket, &mut peer.replies);
-            let told: &[u8] = if in_transaction {
+            let reported: &[u8] = if in_transaction {
                 b"+OK\r\n+QUEUED\r\n"
             } else {
                 b""
             };
-            assert!(told.starts_with(&peer.replies));
+            assert!(reported.starts_with(&peer.replies));
             let server = &peer.all.engine.server;
             assert_eq!(server.stats.clients.output_buffer_disconnections, 1);
             assert!(server.clients.is_empty());

@@ -172,7 +172,7 @@ impl SentinelDriver {
 
     /// Names that have been resolved meanwhile.
     pub(super) fn take_lookups(&mut self, server: &Server) {
-        while let Ok((host, ip)) = self.lookups.told.try_recv() {
+        while let Ok((host, ip)) = self.lookups.reported.try_recv() {
             self.lookups.names.retain(|name| *name != host);
             self.core.resolved(moment(&server.now), &host, ip);
         }
@@ -182,11 +182,11 @@ impl SentinelDriver {
 /// As [`resolve`], for as long as an operator's command may hold the loop.
 pub(super) fn resolve_within_limit(name: &[u8]) -> Option<Vec<u8>> {
     const LIMIT: Duration = Duration::from_secs(1);
-    let (tell, told) = mpsc::channel();
+    let (tell, reported) = mpsc::channel();
     let name = name.to_vec();
     // The thread ends by itself after the limit, too.
     threads::start("russet-resolve", move || _ = tell.send(resolve(&name))).ok()?;
-    told.recv_timeout(LIMIT).ok()?
+    reported.recv_timeout(LIMIT).ok()?
 }
 
 /// The first address of a name. Blocks.

@@ -215,7 +215,7 @@ pub struct Diagnostics {
     /// Figures of slots.
     pub slot_stats: SlotStats,
     /// When the log last reported an HTTP request, monotonic milliseconds.
-    pub(in crate::server) http_told_ms: Option<u64>,
+    pub(in crate::server) http_reported_ms: Option<u64>,
     /// When the crash report's INFO is renewed, monotonic milliseconds.
     pub(in crate::server) report_due_ms: u64,
 }

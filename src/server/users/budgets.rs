@@ -312,9 +312,9 @@ mod tests {
         for _ in 0..3 {
             assert_eq!(t.run_as(client, "PING"), "+PONG\r\n");
         }
-        let told = "-OVERBUDGET user 'u' is over its budget of 3 commands a second (rate=): try \
+        let reported = "-OVERBUDGET user 'u' is over its budget of 3 commands a second (rate=): try \
                     again in 1 ms\r\n";
-        assert_eq!(t.run_as(client, "PING"), told);
+        assert_eq!(t.run_as(client, "PING"), reported);
         assert!(t.run_as(client, "NOSUCH").starts_with("-OVERBUDGET "));
         t.advance_ms(1);
         assert_eq!(t.run_as(client, "PING"), "+PONG\r\n");
@@ -323,10 +323,10 @@ mod tests {
         for line in ["MULTI", "GET a", "GET b"] {
             assert!(t.run_as(client, line).starts_with('+'), "{line}");
         }
-        let told = t.run_as(client, "EXEC");
+        let reported = t.run_as(client, "EXEC");
         assert!(
-            told.starts_with("-EXECABORT Transaction discarded"),
-            "{told}"
+            reported.starts_with("-EXECABORT Transaction discarded"),
+            "{reported}"
         );
         figures(&mut t, "clients=1,held=0,delayed=0,delayed_ms=0,refused=4,");
         assert_eq!(t.run("PING"), "+PONG\r\n", "other users are not concerned");
@@ -400,9 +400,9 @@ mod tests {
         t.run(&format!("SET k {}", "x".repeat(90)));
         t.run(&format!("SET large {}", "x".repeat(200_000)));
         assert!(t.run_as(client, "GET k").starts_with("$90\r\n"));
-        let told = "-OVERBUDGET user 'u' allows replies of 100 (its budget reply=), and this one of \
+        let reported = "-OVERBUDGET user 'u' allows replies of 100 (its budget reply=), and this one of \
                     'get' is longer: ask for less at a time, by a range, a COUNT or a SCAN\r\n";
-        assert_eq!(t.run_as(client, "GET large"), told);
+        assert_eq!(t.run_as(client, "GET large"), reported);
         assert!(t.run_as(client, "MGET k k").starts_with("-OVERBUDGET "));
         assert!(t.run_as(client, "KEYS *").starts_with("*2\r\n"));
         // Replies that wait to be sent are not lost.
@@ -431,28 +431,31 @@ mod tests {
         t.run("ACL SETUSER u reply=0");
         t.run_as(client, "HELLO 3");
         t.run("ACL SETUSER u reply=40");
-        let told = t.run_as(client, "SUBSCRIBE one two three");
-        assert!(told.ends_with("$5\r\nthree\r\n:3\r\n"), "{told}");
+        let reported = t.run_as(client, "SUBSCRIBE one two three");
+        assert!(reported.ends_with("$5\r\nthree\r\n:3\r\n"), "{reported}");
         // The answer is within its budget; the message after it does not count.
-        let told = t.run_as(
+        let reported = t.run_as(
             client,
             "PUBLISH one a-message-of-some-length-which-is-over-the-budget",
         );
-        assert!(told.starts_with(":1\r\n>3\r\n"), "{told}");
+        assert!(reported.starts_with(":1\r\n>3\r\n"), "{reported}");
         for line in ["MULTI", "PUBLISH two b", "GET k"] {
             assert!(t.run_as(client, line).starts_with('+'), "{line}");
         }
-        let told = t.run_as(client, "EXEC");
-        assert!(told.starts_with("*2\r\n:1\r\n$90\r\n"), "{told}");
+        let reported = t.run_as(client, "EXEC");
+        assert!(reported.starts_with("*2\r\n:1\r\n$90\r\n"), "{reported}");
         let script = b"redis.call('PUBLISH', 'other', 'c') return redis.call('GET', 'k')";
-        let told = t.run_args_as(client, &[b"EVAL", script, b"0"]);
-        assert!(told.starts_with(b"$90\r\n"));
+        let reported = t.run_args_as(client, &[b"EVAL", script, b"0"]);
+        assert!(reported.starts_with(b"$90\r\n"));
         let script = b"redis.call('PING') return redis.call('GET', 'k')";
-        let told = t.run_args_as(client, &[b"EVAL", script, b"0"]);
-        assert!(told.starts_with(b"-OVERBUDGET user 'u' allows replies of 40 "));
-        assert!(String::from_utf8_lossy(&told).contains("this one of 'eval' is"));
-        let told = t.run_as(client, "CLIENT LIST");
-        assert!(told.contains("this one of 'client|list' is"), "{told}");
+        let reported = t.run_args_as(client, &[b"EVAL", script, b"0"]);
+        assert!(reported.starts_with(b"-OVERBUDGET user 'u' allows replies of 40 "));
+        assert!(String::from_utf8_lossy(&reported).contains("this one of 'eval' is"));
+        let reported = t.run_as(client, "CLIENT LIST");
+        assert!(
+            reported.contains("this one of 'client|list' is"),
+            "{reported}"
+        );
     }
 
     #[test]
@@ -548,10 +551,10 @@ mod tests {
         let client = user(&mut t, "work=3");
         t.run("RPUSH l a b c d");
         t.run("RPUSH s a b c");
-        let told = "-OVERBUDGET user 'u' may touch 3 elements by one command (its budget work=), \
+        let reported = "-OVERBUDGET user 'u' may touch 3 elements by one command (its budget work=), \
                     and with 'lrange' here it would be 4: ask for shorter ranges, one after the \
                     other\r\n";
-        assert_eq!(t.run_as(client, "LRANGE l 0 -1"), told);
+        assert_eq!(t.run_as(client, "LRANGE l 0 -1"), reported);
         assert!(t.run_as(client, "LRANGE l 0 2").starts_with("*3\r\n"));
         assert!(
             t.run_as(client, "SORT l ALPHA STORE s")
@@ -566,24 +569,27 @@ mod tests {
         for line in ["MULTI", "SET a 1", "LRANGE l 0 -1"] {
             assert!(t.run_as(client, line).starts_with('+'), "{line}");
         }
-        let told = t.run_as(client, "EXEC");
+        let reported = t.run_as(client, "EXEC");
         assert!(
-            told.starts_with("-EXECABORT Transaction discarded because of: OVERBUDGET"),
-            "{told}"
+            reported.starts_with("-EXECABORT Transaction discarded because of: OVERBUDGET"),
+            "{reported}"
         );
         assert_eq!(t.run("EXISTS a"), ":0\r\n");
         // Commands after a SELECT are about another database.
         for line in ["MULTI", "SELECT 1", "LRANGE l 0 -1", "EXEC"] {
-            let told = t.run_as(client, line);
-            assert!(!told.contains("OVERBUDGET"), "{line}: {told}");
+            let reported = t.run_as(client, line);
+            assert!(!reported.contains("OVERBUDGET"), "{line}: {reported}");
         }
         t.run_as(client, "SELECT 0");
         // A value that one of its commands has made longer counts with its new length.
         for line in ["MULTI", "RPUSH s d", "LRANGE s 0 -1"] {
             t.run_as(client, line);
         }
-        let told = t.run_as(client, "EXEC");
-        assert!(told.starts_with("*2\r\n:4\r\n-OVERBUDGET "), "{told}");
+        let reported = t.run_as(client, "EXEC");
+        assert!(
+            reported.starts_with("*2\r\n:4\r\n-OVERBUDGET "),
+            "{reported}"
+        );
         figures(&mut t, "much_work=4,");
         assert!(t.run("LRANGE l 0 -1").starts_with("*4\r\n"), "other users");
     }
@@ -595,14 +601,17 @@ mod tests {
         let client = user(&mut t, "work=3");
         assert_eq!(t.run_as(client, "BLMPOP 0 1 l LEFT COUNT 9"), "");
         t.run("RPUSH l a b c");
-        let told = String::from_utf8(t.take_reply(client)).expect("UTF-8");
-        assert!(told.starts_with("*2\r\n$1\r\nl\r\n*3\r\n"), "{told}");
+        let reported = String::from_utf8(t.take_reply(client)).expect("UTF-8");
+        assert!(
+            reported.starts_with("*2\r\n$1\r\nl\r\n*3\r\n"),
+            "{reported}"
+        );
         assert_eq!(t.run_as(client, "BLMPOP 0 1 l LEFT COUNT 9"), "");
         t.run("RPUSH l a b c d");
-        let told = String::from_utf8(t.take_reply(client)).expect("UTF-8");
+        let reported = String::from_utf8(t.take_reply(client)).expect("UTF-8");
         let much = "-OVERBUDGET user 'u' may touch 3 elements by one command (its budget work=), \
                     and with 'blmpop' here it would be 4: ";
-        assert!(told.starts_with(much), "{told}");
+        assert!(reported.starts_with(much), "{reported}");
         figures(&mut t, "much_work=1,");
         assert_eq!(t.run("LLEN l"), ":4\r\n");
         // It waits no more.
@@ -622,16 +631,16 @@ mod tests {
         let client = user(&mut t, "work=10");
         t.run("RPUSH l a b c d");
         let mut eval = |script: &[u8]| {
-            let told = t.run_args_as(client, &[b"EVAL", script, b"0"]);
-            String::from_utf8_lossy(&told).into_owned()
+            let reported = t.run_args_as(client, &[b"EVAL", script, b"0"]);
+            String::from_utf8_lossy(&reported).into_owned()
         };
         let twice = b"redis.call('LRANGE', 'l', 0, -1) redis.call('LRANGE', 'l', 0, -1) return 1";
         assert_eq!(eval(twice), ":1\r\n");
         let many = b"for i = 1, 11 do redis.call('GET', 'k') end return 1";
-        let told = eval(many);
+        let reported = eval(many);
         assert!(
-            told.starts_with("-OVERBUDGET user 'u' may touch 10 elements by one script"),
-            "{told}"
+            reported.starts_with("-OVERBUDGET user 'u' may touch 10 elements by one script"),
+            "{reported}"
         );
         let caught = b"for i = 1, 3 do redis.pcall('LRANGE', 'l', 0, -1) end return 2";
         assert_eq!(eval(caught), ":2\r\n");
@@ -643,9 +652,10 @@ mod tests {
         let first = user(&mut t, "clients=2");
         let (second, third) = (t.connect(), t.connect());
         assert_eq!(t.run_as(second, "AUTH u x"), "+OK\r\n");
-        let told = "-ERR max number of clients of user 'u' reached (its budget is clients=2)\r\n";
-        assert_eq!(t.run_as(third, "AUTH u x"), told);
-        assert_eq!(t.run_as(third, "HELLO 3 AUTH u x"), told);
+        let reported =
+            "-ERR max number of clients of user 'u' reached (its budget is clients=2)\r\n";
+        assert_eq!(t.run_as(third, "AUTH u x"), reported);
+        assert_eq!(t.run_as(third, "HELLO 3 AUTH u x"), reported);
         assert_eq!(t.run_as(third, "ACL WHOAMI"), "$7\r\ndefault\r\n");
         assert_eq!(t.run_as(second, "AUTH u x"), "+OK\r\n", "it is one already");
         assert_eq!(t.run_as(first, "RESET"), "+RESET\r\n");
@@ -663,18 +673,18 @@ mod tests {
         let session = t.engine.server.clients.get_mut(third).expect("connected");
         session.client.identity.peer = peer;
         for _ in 0..20 {
-            assert_eq!(t.run_as(third, "AUTH u y"), told);
+            assert_eq!(t.run_as(third, "AUTH u y"), reported);
         }
         // A lower figure ends no connection.
         t.run("ACL SETUSER u clients=1");
         assert_eq!(t.run_as(first, "PING"), "+PONG\r\n");
         t.run("ACL SETUSER default clients=1");
         let peer = crate::net::Address::Unix("/test".into());
-        let told = t.engine.server.refuses(&peer);
-        let told = told.expect("one default user is connected");
+        let reported = t.engine.server.refuses(&peer);
+        let reported = reported.expect("one default user is connected");
         assert!(
-            told.starts_with("-ERR max number of clients of user 'default' reached"),
-            "{told}"
+            reported.starts_with("-ERR max number of clients of user 'default' reached"),
+            "{reported}"
         );
         t.run("ACL SETUSER default clients=2");
         assert_eq!(t.engine.server.refuses(&peer), None);
@@ -705,9 +715,9 @@ mod tests {
         t.run("ACL SETUSER u rate=5");
         t.run("ACL SETUSER u reset");
         assert!(!t.run("ACL LIST").contains("rate="));
-        let told = t.run("ACL SETUSER u rate=x");
+        let reported = t.run("ACL SETUSER u rate=x");
         let wanted = "-ERR Error in ACL SETUSER modifier 'rate=x': A budget is rate=, ";
-        assert!(told.starts_with(wanted), "{told}");
+        assert!(reported.starts_with(wanted), "{reported}");
         assert!(
             t.run("ACL SETROLE r rate=5").starts_with("-ERR "),
             "no rule of a role"

@@ -343,10 +343,10 @@ mod tests {
             "BACKUP CREATE",
         ];
         for line in dangerous {
-            let told = t.run_as(far, line);
+            let reported = t.run_as(far, line);
             let refused = ["-DENIED ", "-ERR DEBUG command", "-ERR MODULE command"];
-            let refused = refused.iter().any(|start| told.starts_with(start));
-            assert!(refused, "{line}: {told}");
+            let refused = refused.iter().any(|start| reported.starts_with(start));
+            assert!(refused, "{line}: {reported}");
         }
         // Commands of BullMQ, redlock, Spring Session and backups by cron.
         for line in [
@@ -390,8 +390,8 @@ mod tests {
         let sha = t.run_args(&[b"SCRIPT", b"LOAD", migrates]);
         let sha = String::from_utf8_lossy(&sha[5..45]).into_owned();
         t.run("CONFIG SET remote-admin-without-auth no");
-        let told = t.run_as(far, &format!("EVALSHA {sha} 0"));
-        assert!(told.starts_with("-DENIED "), "{told}");
+        let reported = t.run_as(far, &format!("EVALSHA {sha} 0"));
+        assert!(reported.starts_with("-DENIED "), "{reported}");
         assert_eq!(t.run(&format!("EVALSHA {sha} 0")), "+NOKEY\r\n");
     }
 
@@ -426,10 +426,10 @@ mod tests {
         t.run_as(client, "MULTI");
         t.run_as(client, "ACL DELUSER u");
         t.run_as(client, "GET a");
-        let told = t.run_as(client, "EXEC");
+        let reported = t.run_as(client, "EXEC");
         assert!(
-            told.starts_with("*2\r\n:1\r\n-NOPERM ACLs rules changed"),
-            "{told}"
+            reported.starts_with("*2\r\n:1\r\n-NOPERM ACLs rules changed"),
+            "{reported}"
         );
         let session = t.engine.server.clients.get(client).expect("connected");
         assert!(
@@ -447,9 +447,9 @@ mod tests {
         let client = t.connect();
         t.run_as(client, "AUTH u x");
         let ran = t.run_args_as(client, &[b"EVAL", b"return redis.call('get','b')", b"0"]);
-        let told = String::from_utf8_lossy(&ran).into_owned();
+        let reported = String::from_utf8_lossy(&ran).into_owned();
         let wanted = "-ERR ACL failure in script: No permissions to access a key script: ";
-        assert!(told.starts_with(wanted), "{told}");
+        assert!(reported.starts_with(wanted), "{reported}");
         let log = t.run("ACL LOG");
         assert!(
             log.contains("$3\r\nlua\r\n") && log.contains("cmd=eval user=u "),

@@ -129,8 +129,8 @@ fn a_script_that_fails_leaves_no_trace() {
         "'restore', 's', '0', redis.call('dump', 'l'), 'REPLACE'",
     ];
     for call in calls {
-        let told = fail(&mut t, &format!("redis.call({call})"), &[]);
-        assert!(told.contains("on purpose"), "{call}: {told}");
+        let reported = fail(&mut t, &format!("redis.call({call})"), &[]);
+        assert!(reported.contains("on purpose"), "{call}: {reported}");
         assert_eq!(state(&mut t), before, "{call}");
         assert_eq!(t.take_effects(), [""; 0], "{call}");
         let events = t.take_events();
@@ -141,8 +141,8 @@ fn a_script_that_fails_leaves_no_trace() {
     assert_eq!(state(&mut t), before);
     assert_eq!(t.take_effects(), [""; 0]);
     // The same script without the failure has all its effects.
-    let told = eval(&mut t, &format!("{ATOMIC}{all} return 'done'"), &[], &[]);
-    assert_eq!(told, "$4\r\ndone\r\n");
+    let reported = eval(&mut t, &format!("{ATOMIC}{all} return 'done'"), &[], &[]);
+    assert_eq!(reported, "$4\r\ndone\r\n");
     assert_ne!(state(&mut t), before);
     assert_eq!(t.take_units().len(), 1);
     assert!(!t.take_events().is_empty());
@@ -191,8 +191,11 @@ fn random_scripts_that_fail_leave_no_trace() {
         let before = state(&mut t);
         t.take_effects();
         t.take_events();
-        let told = fail(&mut t, &body, &[]);
-        assert!(told.contains("on purpose"), "{round}: {told}\n{body}");
+        let reported = fail(&mut t, &body, &[]);
+        assert!(
+            reported.contains("on purpose"),
+            "{round}: {reported}\n{body}"
+        );
         // Expiry is still propagated.
         let effects = t.take_effects();
         let removals = |line: &&String| line.starts_with("DEL ") || line.starts_with("HDEL ");
@@ -223,20 +226,20 @@ fn what_cannot_be_undone_is_not_run() {
     some_of_each(&mut t);
     let before = state(&mut t);
     for call in ["'flushall'", "'flushdb'", "'swapdb', '0', '1'"] {
-        let told = eval(
+        let reported = eval(
             &mut t,
             &format!("{ATOMIC}return redis.call({call})"),
             &[],
             &[],
         );
-        assert!(told.contains("cannot be undone"), "{call}: {told}");
+        assert!(reported.contains("cannot be undone"), "{call}: {reported}");
         assert_eq!(state(&mut t), before, "{call}");
     }
     t.run("CONFIG SET script-undo-max-bytes 1000");
     let script =
         format!("{ATOMIC}redis.call('set', 's', 'x') return redis.call('append', 'long', 'x')");
-    let told = eval(&mut t, &script, &[], &[]);
-    assert!(told.contains("script-undo-max-bytes"), "{told}");
+    let reported = eval(&mut t, &script, &[], &[]);
+    assert!(reported.contains("script-undo-max-bytes"), "{reported}");
     assert_eq!(state(&mut t), before);
     // If the script catches the error, it continues and keeps its other effects.
     let script = format!("{ATOMIC}redis.call('set', 's', 'x') redis.pcall('append', 'long', 'x')");
@@ -262,18 +265,18 @@ fn nobody_hears_of_a_script_that_fails() {
         String::from_utf8_lossy(&t.run_args_as(me, &words)).into_owned()
     };
     let script = "redis.call('set', 'a', 1) local n = redis.call('publish', 'c', 'text')";
-    let told = run(&mut t, &format!("{script} error(n)"));
+    let reported = run(&mut t, &format!("{script} error(n)"));
     assert!(
-        told.starts_with("-ERR 1") || told.contains(" 1 script"),
-        "{told}"
+        reported.starts_with("-ERR 1") || reported.contains(" 1 script"),
+        "{reported}"
     );
     assert_eq!(t.take_reply(other), b"");
     assert_eq!(run(&mut t, &format!("{script} return n")), ":1\r\n");
-    let heard = String::from_utf8_lossy(&t.take_reply(other)).into_owned();
+    let received = String::from_utf8_lossy(&t.take_reply(other)).into_owned();
     let at = |text: &str| {
-        heard
+        received
             .find(text)
-            .unwrap_or_else(|| panic!("{text}: {heard}"))
+            .unwrap_or_else(|| panic!("{text}: {received}"))
     };
     at("text");
     at("__keyevent@0__:set");
@@ -374,8 +377,8 @@ fn a_script_that_runs_over_memory_is_undone() {
     let mut t = Testbed::new();
     t.run("CONFIG SET script-memory-limit 8mb");
     let script = "redis.call('set', 'a', 1) local t = {} while true do t[#t + 1] = ('x'):rep(1000) .. #t end";
-    let told = eval(&mut t, &format!("{ATOMIC}{script}"), &[], &[]);
-    assert!(told.contains("not enough memory"), "{told}");
+    let reported = eval(&mut t, &format!("{ATOMIC}{script}"), &[], &[]);
+    assert!(reported.contains("not enough memory"), "{reported}");
     assert_eq!(t.run("GET a"), "$-1\r\n");
     assert_eq!(t.take_effects(), [""; 0]);
 }

@@ -91,10 +91,10 @@ fn every_function_ends_soon_with_numbers_at_the_edges() {
                 }
                 let began = Instant::now();
                 let script = format!("return tostring(pcall(function() return {shown} end))");
-                let told = eval(&mut t, &script, &[], &[]);
+                let reported = eval(&mut t, &script, &[], &[]);
                 assert!(
-                    told.contains("true") || told.contains("false"),
-                    "{shown}: {told}"
+                    reported.contains("true") || reported.contains("false"),
+                    "{shown}: {reported}"
                 );
                 assert!(began.elapsed() < LIMIT, "{shown}: {:?}", began.elapsed());
             }
@@ -107,7 +107,7 @@ fn numbers_too_wide_for_an_int_are_cut_as_lua_cuts_them() {
     let mut t = Testbed::unheard();
     let show =
         "local o = {} for i = -2, 6 do o[#o + 1] = tostring(t[i]) end return table.concat(o, ' ')";
-    for (call, told) in [
+    for (call, reported) in [
         ("table.insert(t, 1e300, 'x')", "nil nil x nil a b c nil nil"),
         (
             "table.insert(t, -1e300, 'x')",
@@ -128,7 +128,7 @@ fn numbers_too_wide_for_an_int_are_cut_as_lua_cuts_them() {
         ),
     ] {
         let script = format!("local t = {{'a', 'b', 'c'}} {call} {show}");
-        let wanted = format!("${}\r\n{told}\r\n", told.len());
+        let wanted = format!("${}\r\n{reported}\r\n", reported.len());
         assert_eq!(eval(&mut t, &script, &[], &[]), wanted, "{call}");
     }
 }
@@ -137,7 +137,7 @@ fn numbers_too_wide_for_an_int_are_cut_as_lua_cuts_them() {
 #[test]
 fn sort_compares_in_the_order_of_lua() {
     let mut t = Testbed::unheard();
-    for (script, told) in [
+    for (script, reported) in [
         (
             "local t = {} for i = 1, 12 do t[i] = {i * 7 % 5, i} end \
              table.sort(t, function(a, b) return a[1] < b[1] end) \
@@ -173,7 +173,7 @@ fn sort_compares_in_the_order_of_lua() {
             "1xab",
         ),
     ] {
-        let wanted = format!("${}\r\n{told}\r\n", told.len());
+        let wanted = format!("${}\r\n{reported}\r\n", reported.len());
         assert_eq!(eval(&mut t, script, &[], &[]), wanted, "{script}");
     }
 }

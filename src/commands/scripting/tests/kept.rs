@@ -61,8 +61,8 @@ fn libraries_are_counted_and_their_functions_found_in_any_case() {
     assert_eq!(info(&mut t, "memory", "number_of_libraries"), 1);
     assert!(info(&mut t, "memory", "used_memory_vm_functions") > 10_000);
     let same = b"#!lua name=other\nredis.register_function('ONE', function() end)";
-    let told = t.run_args(&[b"FUNCTION", b"LOAD", same]);
-    assert_eq!(told, b"-ERR Function ONE already exists\r\n");
+    let reported = t.run_args(&[b"FUNCTION", b"LOAD", same]);
+    assert_eq!(reported, b"-ERR Function ONE already exists\r\n");
     assert_eq!(t.run("FUNCTION FLUSH ASYNC"), "+OK\r\n");
     assert_eq!(t.run("FCALL one 0"), "-ERR Function not found\r\n");
 }

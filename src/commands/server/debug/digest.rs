@@ -99,10 +99,10 @@ mod tests {
             "4f960eb28f390abd9c6586141501a96537f8e696",
             "355879033a5e790f0e021f3025ccea7312d9d282",
         ];
-        let told = values.map(|value| format!("+{value}\r\n")).concat();
+        let reported = values.map(|value| format!("+{value}\r\n")).concat();
         assert_eq!(
             t.run("DEBUG DIGEST-VALUE a l s z h"),
-            format!("*5\r\n{told}")
+            format!("*5\r\n{reported}")
         );
         t.run("SELECT 3");
         t.run("SET k 1");

@@ -65,12 +65,12 @@ fn usage_is_what_the_allocator_gets_back() {
             .collect();
         for key in keys {
             let encoding = t.run(&format!("OBJECT ENCODING {key}"));
-            let told = t.run(&format!("MEMORY USAGE {key} SAMPLES 0"));
-            assert_eq!(told, t.run(&format!("MEMORY USAGE {key}")), "{key}");
-            let told: usize = told[1..].trim().parse().expect("a number");
+            let reported = t.run(&format!("MEMORY USAGE {key} SAMPLES 0"));
+            assert_eq!(reported, t.run(&format!("MEMORY USAGE {key}")), "{key}");
+            let reported: usize = reported[1..].trim().parse().expect("a number");
             let freed = freed_with(&mut t, &key);
             assert_eq!(
-                (told - CELL_BYTES) as i64,
+                (reported - CELL_BYTES) as i64,
                 freed,
                 "round {round}: {key}, {encoding}"
             );

@@ -182,10 +182,11 @@ impl World {
         for owner in owners.collect::<Vec<_>>() {
             let epoch = self.nodes[owner].view.epoch;
             for other in 0..self.nodes.len() {
-                let is_told = self.claims.contains(&(other, owner, epoch));
+                let is_reported = self.claims.contains(&(other, owner, epoch));
                 let it = &self.nodes[other];
-                let may_hear = it.is_up && it.view.epoch < epoch && !self.are_apart(owner, other);
-                if may_hear && !is_told {
+                let may_receive =
+                    it.is_up && it.view.epoch < epoch && !self.are_apart(owner, other);
+                if may_receive && !is_reported {
                     self.claims.push_back((other, owner, epoch));
                 }
             }
@@ -204,7 +205,7 @@ impl World {
                 if !it.is_up || !its.is_up || self.are_apart(to, from) {
                     continue;
                 }
-                let heard = Heard {
+                let received = Received {
                     at_ms: now_ms,
                     owner: its.view.owner,
                     epoch: its.view.epoch,
@@ -219,7 +220,7 @@ impl World {
                 if is_old && !self.claims.contains(&(from, owner, epoch)) {
                     self.claims.push_back((from, owner, epoch));
                 }
-                self.nodes[to].view.heard.insert(from, heard);
+                self.nodes[to].view.received.insert(from, received);
             }
         }
     }

@@ -226,8 +226,8 @@ mod tests {
         ] {
             let mut fake = Fake::healthy();
             fake.set(1, name, "170000");
-            let told = found(&fake);
-            assert_eq!(told[0], format!("WARN {name}"));
+            let replies = found(&fake);
+            assert_eq!(replies[0], format!("WARN {name}"));
         }
         let mut fake = Fake::healthy();
         fake.set(1, "config-epoch", "7");

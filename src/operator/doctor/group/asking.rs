@@ -217,18 +217,18 @@ pub(super) fn join(
 fn ask_sentinel(at: &Address, login: &Login, limits: Limits) -> Result<Said, Fault> {
     let mut caller = Caller::open(at, login, limits)?;
     let start = now_us();
-    let told = info(&caller.run("INFO")?);
-    let clock = clock(start, number(&told, "server_time_usec"));
+    let replies = info(&caller.run("INFO")?);
+    let clock = clock(start, number(&replies, "server_time_usec"));
     if ["redis_mode", "server_mode"]
         .iter()
-        .all(|mode| text(&told, mode) != "sentinel")
+        .all(|mode| text(&replies, mode) != "sentinel")
     {
         return Err(Fault::Odd("this is no Sentinel".to_owned()));
     }
     let id = caller.run("SENTINEL MYID");
     let mut said = Said {
         id: optional(id)?.map_or_else(String::new, |id| word(&id)),
-        info: told,
+        info: replies,
         clock,
         views: BTreeMap::new(),
     };
@@ -298,8 +298,8 @@ fn nodes(
         let login = login.clone();
         let asked = each(next, limits, move |at| ask_node(at, &login, limits));
         found.extend(asked.into_iter().map(|(at, result)| (at, late(result))));
-        let told = found.values().flatten();
-        round = told
+        let replies = found.values().flatten();
+        round = replies
             .flat_map(|node| replica_lines(&node.info))
             .map(|(at, _)| at)
             .collect();
@@ -353,14 +353,14 @@ fn ask_more(caller: &mut Caller, node: &mut Node) -> Result<(), Fault> {
     }
     for directive in DIRECTIVES {
         if let Some(reply) = optional(caller.run(&format!("CONFIG GET {directive}")))? {
-            let mut told = fields(&reply);
-            if let Some(secret) = told.get_mut("masterauth")
+            let mut replies = fields(&reply);
+            if let Some(secret) = replies.get_mut("masterauth")
                 && !secret.is_empty()
             {
                 // Whether there is one is all that is needed.
                 "set".clone_into(secret);
             }
-            node.config.extend(told);
+            node.config.extend(replies);
         }
     }
     let who = optional(caller.run("ACL WHOAMI"))?;

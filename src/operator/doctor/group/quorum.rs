@@ -70,9 +70,9 @@ fn check_quorum(watch: &Watch<'_>, to: &mut Vec<Finding>) {
         ));
     }
     if let (true, Some((_, view))) = (refusals.is_empty(), watch.views.first())
-        && let Some(Ok(told)) = &view.quorum
+        && let Some(Ok(answers)) = &view.quorum
     {
-        to.push(Finding::fine("quorum", told.as_str()));
+        to.push(Finding::fine("quorum", answers.as_str()));
     }
 }
 

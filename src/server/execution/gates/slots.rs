@@ -335,7 +335,7 @@ impl Engine {
         let Some(cluster) = &self.server.cluster else {
             return;
         };
-        let mut told = Vec::new();
+        let mut reported = Vec::new();
         for session in self.server.clients.iter() {
             let client = &session.client;
             let Some(blocked) = client.blocked.as_deref() else {
@@ -360,10 +360,10 @@ impl Engine {
                 keys: &|| Keys::All,
             };
             if let Err(redirect) = cluster.core.route(&request) {
-                told.push((client.id, redirected(&self.server, client, redirect)));
+                reported.push((client.id, redirected(&self.server, client, redirect)));
             }
         }
-        for (id, error) in told {
+        for (id, error) in reported {
             self.server
                 .unblock_client(&mut self.keyspace, id, Some(&error));
         }

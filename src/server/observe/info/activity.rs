@@ -24,13 +24,13 @@ pub(in crate::server) fn persistence(from: &Source<'_>, to: &mut InfoWriter) {
     let server = from.server;
     let child = server.persist.snapshots.child_progress();
     let cow = |of: fn(&ChildProgress) -> u64| child.map_or(0, of);
-    let told_ms = child.map_or(server.now.mono_ms, |child| child.told_ms);
+    let reported_ms = child.map_or(server.now.mono_ms, |child| child.reported_ms);
     to.fields(&[
         ("current_cow_peak", &cow(|child| child.cow_peak)),
         ("current_cow_size", &cow(|child| child.cow)),
         (
             "current_cow_size_age",
-            &(server.now.mono_ms.saturating_sub(told_ms) / 1000),
+            &(server.now.mono_ms.saturating_sub(reported_ms) / 1000),
         ),
     ]);
     let (saved, total) = match child {

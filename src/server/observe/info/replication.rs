@@ -70,8 +70,8 @@ pub(in crate::server) fn replication(from: &Source<'_>, to: &mut InfoWriter) {
 fn write_upstream(server: &Server, upstream: &Upstream, to: &mut InfoWriter) {
     let now_ms = server.now.mono_ms;
     let is_up = upstream.is_online();
-    let heard_s = if is_up {
-        (now_ms.saturating_sub(upstream.heard_ms) / 1000) as i64
+    let received_s = if is_up {
+        (now_ms.saturating_sub(upstream.received_ms) / 1000) as i64
     } else {
         -1
     };
@@ -83,7 +83,7 @@ fn write_upstream(server: &Server, upstream: &Upstream, to: &mut InfoWriter) {
         ("master_host", &upstream.host),
         ("master_port", &upstream.port),
         ("master_link_status", &if is_up { "up" } else { "down" }),
-        ("master_last_io_seconds_ago", &heard_s),
+        ("master_last_io_seconds_ago", &received_s),
         ("master_sync_in_progress", &u8::from(upstream.is_syncing())),
         ("slave_read_repl_offset", &(offset + unapplied)),
         ("slave_repl_offset", &offset),
@@ -108,7 +108,7 @@ fn write_upstream(server: &Server, upstream: &Upstream, to: &mut InfoWriter) {
             0 => 0.0,
             _ => read as f64 / total as f64 * 100.0,
         };
-        let io_s = now_ms.saturating_sub(upstream.heard_ms) / 1000;
+        let io_s = now_ms.saturating_sub(upstream.received_ms) / 1000;
         to.fields(&[
             ("master_sync_total_bytes", &total),
             ("master_sync_read_bytes", &read),
@@ -175,7 +175,7 @@ fn write_replicas(server: &Server, to: &mut InfoWriter) {
     for (at, replica) in server.replication.replicas.listed().enumerate() {
         let (ip, port) = server.replica_address(replica);
         let lag_s = if replica.is_online() {
-            now_ms.saturating_sub(replica.heard_ms) / 1000
+            now_ms.saturating_sub(replica.received_ms) / 1000
         } else {
             0
         };

@@ -55,7 +55,7 @@ impl Readiness {
             if upstream.refused.is_some() {
                 why.push("a snapshot of the primary with far fewer keys is refused".to_owned());
             }
-            let silent_ms = server.now.mono_ms.saturating_sub(upstream.heard_ms);
+            let silent_ms = server.now.mono_ms.saturating_sub(upstream.received_ms);
             let max_ms = u64::from(server.config.ready_max_lag) * 1000;
             if max_ms > 0 && upstream.is_online() && silent_ms > max_ms {
                 why.push(format!(

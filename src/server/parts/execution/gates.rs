@@ -274,7 +274,7 @@ pub(in crate::server) const RUNS_SCRIPT: Flags = Flags::RUNS_TEXT
 mod tests {
     use super::*;
 
-    fn told(gates: &Gates) -> (&'static str, &'static str, u64) {
+    fn reported(gates: &Gates) -> (&'static str, &'static str, u64) {
         let report = gates.pause_report(1000);
         (report.reason, report.actions, report.left_ms)
     }
@@ -282,23 +282,23 @@ mod tests {
     #[test]
     fn the_longest_pause_is_told_and_one_of_all_commands_before_it() {
         let mut gates = Gates::default();
-        assert_eq!(told(&gates), ("none", "none", 0));
+        assert_eq!(reported(&gates), ("none", "none", 0));
         gates.client_pause = Some(Pause {
             until_ms: 1500,
             all: false,
         });
-        assert_eq!(told(&gates), ("client_pause", "write", 500));
+        assert_eq!(reported(&gates), ("client_pause", "write", 500));
         gates.hands_over_until_ms = Some(1400);
-        assert_eq!(told(&gates), ("client_pause", "write", 500));
+        assert_eq!(reported(&gates), ("client_pause", "write", 500));
         gates.hands_over_until_ms = Some(1600);
-        assert_eq!(told(&gates), ("failover_in_progress", "write", 600));
+        assert_eq!(reported(&gates), ("failover_in_progress", "write", 600));
         gates.shuts_down = true;
         assert_eq!(
-            told(&gates),
+            reported(&gates),
             ("shutdown_in_progress", "write", i64::MAX as u64)
         );
         gates.client_pause = gates.client_pause.map(|pause| Pause { all: true, ..pause });
-        assert_eq!(told(&gates), ("client_pause", "all", 500));
+        assert_eq!(reported(&gates), ("client_pause", "all", 500));
     }
 
     #[test]
@@ -310,6 +310,6 @@ mod tests {
             }),
             ..Gates::default()
         };
-        assert_eq!(told(&gates), ("none", "none", 0));
+        assert_eq!(reported(&gates), ("none", "none", 0));
     }
 }

@@ -73,7 +73,7 @@ pub struct Current {
     /// Elements that they touched, if its caller has a budget of them.
     pub touched: u64,
     /// Its name and command, set once it is slow or runs a command that may be.
-    pub told: Option<Box<(Vec<u8>, OwnedArgs)>>,
+    pub reported: Option<Box<(Vec<u8>, OwnedArgs)>>,
 }
 
 impl Current {
@@ -96,7 +96,7 @@ impl Current {
             slot: None,
             calls: 0,
             touched: 0,
-            told: None,
+            reported: None,
         }
     }
 

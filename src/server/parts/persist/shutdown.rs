@@ -27,7 +27,7 @@ pub struct WaitingShutdown {
     /// It was requested by a signal.
     pub by_signal: bool,
     /// A replica was asked to take over.
-    pub has_told: bool,
+    pub has_reported: bool,
     /// Until when clients may finish their work (`shutdown-drain-seconds`), monotonic milliseconds;
     /// `None`: that is over.
     pub drains_until_ms: Option<u64>,

@@ -179,7 +179,7 @@ impl Changes {
     }
 
     /// A note is in the stream, before the position `at`.
-    pub(in crate::server) fn heard(&mut self, note: Note<'_>, at: ReplOffset) {
+    pub(in crate::server) fn received(&mut self, note: Note<'_>, at: ReplOffset) {
         match note {
             Note::By { unix_ms, user, .. } => {
                 let said = self.said.get_or_insert_default();

@@ -28,7 +28,7 @@ pub struct FailingReplica {
     /// The data that it cannot read, as far as that is known.
     pub obstacle: Option<Obstacle>,
     /// The failure of the last copy has been logged.
-    pub is_told: bool,
+    pub is_reported: bool,
 }
 
 /// See the module.
@@ -61,7 +61,7 @@ impl Failing {
             retry_ms: now_ms + pause_ms,
             failed_ms: now_ms,
             obstacle: None,
-            is_told: false,
+            is_reported: false,
         });
     }
 

@@ -122,9 +122,9 @@ pub struct Replica {
     /// the half-open link of a replica that has connected again, and does not count twice.
     pub(in crate::server) is_replaced: bool,
     /// When its last bytes were received, monotonic milliseconds.
-    pub heard_ms: u64,
+    pub received_ms: u64,
     /// Bytes received from it up to cron's last check.
-    pub(in crate::server) heard_bytes: u64,
+    pub(in crate::server) received_bytes: u64,
     /// Since when the bytes still to be sent to it exceed the soft limit, monotonic milliseconds.
     pub(in crate::server) over_soft_since_ms: Option<u64>,
     /// Its socket has the settings for replicas.
@@ -256,7 +256,7 @@ impl Replicas {
         let is_silent = move |r: &&Replica| {
             r.facts.rdb_channel_link
                 && matches!(r.state, State::Introduced)
-                && now_ms.saturating_sub(r.heard_ms) > limit_ms
+                && now_ms.saturating_sub(r.received_ms) > limit_ms
         };
         self.all.iter().filter(is_silent).map(|replica| replica.id)
     }
@@ -336,8 +336,8 @@ impl Replicas {
                     acked_on_disk: 0,
                     is_confirmed: false,
                     is_replaced: false,
-                    heard_ms: now_ms,
-                    heard_bytes: 0,
+                    received_ms: now_ms,
+                    received_bytes: 0,
                     over_soft_since_ms: None,
                     is_tuned: false,
                     is_mute: false,
@@ -364,7 +364,7 @@ impl Replicas {
         }
         for main in self.all.iter_mut().filter(|r| r.facts.second == Some(id)) {
             // Its time for an acknowledgement begins.
-            main.heard_ms = now_ms;
+            main.received_ms = now_ms;
         }
         let is_useless = |other: &&Replica| {
             let is_second = other.facts.main == Some(id) || gone.facts.second == Some(other.id);
@@ -450,7 +450,7 @@ impl Replicas {
 
     /// Replicas that count for `min-replicas-to-write`.
     pub fn good(&self, lag_max_ms: u64, now_ms: u64) -> usize {
-        let is_good = |r: &&Replica| now_ms.saturating_sub(r.heard_ms) <= lag_max_ms;
+        let is_good = |r: &&Replica| now_ms.saturating_sub(r.received_ms) <= lag_max_ms;
         self.holders().filter(is_good).count()
     }
 }

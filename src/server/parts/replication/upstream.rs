@@ -54,11 +54,11 @@ pub struct Upstream {
     /// Short links in a row.
     short_links: u32,
     /// The last bytes of the primary, monotonic milliseconds.
-    pub(in crate::server) heard_ms: u64,
+    pub(in crate::server) received_ms: u64,
     /// When the link went down; `None`: it has never been up.
     pub(in crate::server) down_since_ms: Option<u64>,
     /// When the last ACK or newline was sent.
-    pub(in crate::server) told_ms: u64,
+    pub(in crate::server) reported_ms: u64,
     /// The position of the last snapshot or stream is known: the dataset is a copy of the
     /// primary's.
     pub has_data: bool,
@@ -319,9 +319,9 @@ impl Upstream {
             retry_ms: now_ms,
             failures: 0,
             short_links: 0,
-            heard_ms: now_ms,
+            received_ms: now_ms,
             down_since_ms: None,
-            told_ms: now_ms,
+            reported_ms: now_ms,
             has_data: false,
             diverged: false,
             is_familiar: false,
@@ -452,7 +452,7 @@ impl Upstream {
         (self.failures, self.has_data) = (0, true);
         (self.is_familiar, self.guards_own, self.accepts_any) = (true, false, false);
         (self.refused, self.demoted) = (None, None);
-        (self.heard_ms, self.told_ms) = (now_ms, now_ms);
+        (self.received_ms, self.reported_ms) = (now_ms, now_ms);
         self.figures.up_since_ms = now_ms;
         if let Some(since_ms) = self.down_since_ms.take() {
             self.figures.disconnected_ms += now_ms.saturating_sub(since_ms);

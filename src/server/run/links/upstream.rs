@@ -128,7 +128,7 @@ impl Loop {
             upstream.figures.total += 1;
             tracing::info!("{MASTER} <-> REPLICA sync started");
         }
-        upstream.heard_ms = now_ms;
+        upstream.received_ms = now_ms;
         let to = Destination {
             host: upstream.host.clone(),
             port: upstream.port,
@@ -205,12 +205,12 @@ impl Loop {
     }
 
     /// Notes bytes of the primary.
-    pub(super) fn heard(&mut self, bytes: usize) {
+    pub(super) fn note_received(&mut self, bytes: usize) {
         let server = &mut self.engine.server;
         server.stats.net_repl_input_bytes += bytes as u64;
         let now_ms = server.now.mono_ms;
         if let Some(upstream) = &mut server.replication.upstream {
-            upstream.heard_ms = now_ms;
+            upstream.received_ms = now_ms;
         }
     }
 
@@ -227,7 +227,7 @@ impl Loop {
             let agreed = match read {
                 Ok((0, _)) => Err(lost("reading from", "connection lost")),
                 Ok((n, _)) => {
-                    self.heard(n);
+                    self.note_received(n);
                     let received = talking.handshake.receive(&inbuf[..n], &mut talking.out);
                     received.map_err(|error| {
                         self.engine.handshake_failed(&error);
@@ -358,7 +358,7 @@ impl Loop {
             let ended = match read {
                 Ok((0, _)) => Some(Err(lost("connection lost"))),
                 Ok((n, _)) => {
-                    self.heard(n);
+                    self.note_received(n);
                     let received = receiving.receive(&inbuf[..n]);
                     unpacked += receiving.bytes.len();
                     received.err().map(|why| Err((why, Delay::Unloadable)))

@@ -89,7 +89,7 @@ impl Loop {
             let announced = match stream.fill(&mut inbuf) {
                 Ok((0, _)) => Err(lost("connection lost")),
                 Ok((n, _)) => {
-                    self.heard(n);
+                    self.note_received(n);
                     let received = handshake.receive(&inbuf[..n], out);
                     received.map_err(|error| (of_primary(&error), Delay::Refused))
                 }
@@ -319,7 +319,7 @@ impl Loop {
         let Some(upstream) = &mut server.replication.upstream else {
             return server.clients.put_back(session);
         };
-        upstream.heard_ms = now_ms;
+        upstream.received_ms = now_ms;
         if session.ready_queued || session.input.runnable {
             return server.clients.put_back(session);
         }

@@ -116,10 +116,10 @@ fn check_replicas(writer: &mut ClusterConnection, reader: &mut ClusterConnection
 /// Increments keys until all have been written after the word `killed`.
 fn write_on(client: &ClusterClient) {
     let was_killed = Arc::new(AtomicBool::new(false));
-    let told = Arc::clone(&was_killed);
+    let reported = Arc::clone(&was_killed);
     std::thread::spawn(move || {
         for line in std::io::stdin().lock().lines() {
-            told.store(line.is_ok(), Ordering::Relaxed);
+            reported.store(line.is_ok(), Ordering::Relaxed);
         }
     });
     let mut connection = connect(client);

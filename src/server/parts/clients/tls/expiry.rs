@@ -14,7 +14,7 @@ const EVERY_S: i64 = 60;
 pub(in crate::server) struct Warnings {
     next_look_s: i64,
     /// For each of the four kinds: the certificate, and the stage.
-    told: [Option<(Facts, usize)>; 4],
+    logged: [Option<(Facts, usize)>; 4],
 }
 
 impl Warnings {
@@ -35,18 +35,18 @@ impl Warnings {
             ("Client", materials.client_facts.as_ref()),
             ("CA", materials.authority_facts.as_ref()),
         ];
-        let kinds = kinds.into_iter().zip(&mut self.told);
-        let lines = kinds.filter_map(|((kind, facts), told)| {
+        let kinds = kinds.into_iter().zip(&mut self.logged);
+        let lines = kinds.filter_map(|((kind, facts), logged)| {
             let facts = facts?;
             let left_s = facts.not_after - now_s;
             let stage = STAGES.iter().position(|&before| left_s <= before)?;
-            if told
+            if logged
                 .as_ref()
                 .is_some_and(|(of, at)| of == facts && *at <= stage)
             {
                 return None;
             }
-            *told = Some((facts.clone(), stage));
+            *logged = Some((facts.clone(), stage));
             let serial = &facts.serial;
             Some(match (left_s / DAY_S, left_s / 3600) {
                 _ if left_s < 0 => format!("{kind} TLS certificate has expired (serial {serial})."),
@@ -72,25 +72,25 @@ mod tests {
         let authority = crate::net::tls::testing::Authority::shared();
         let materials = authority.materials();
         let end_s = materials.server_facts.not_after;
-        let mut told = |before_s: i64| {
+        let mut logged = |before_s: i64| {
             let lines = warnings.lines(&materials, end_s - before_s);
             let ours = lines.into_iter().filter(|line| line.starts_with("Server"));
             ours.map(|line| line.split(" (").next().expect("text").to_owned())
                 .collect::<Vec<_>>()
         };
-        assert_eq!(told(31 * DAY_S), [""; 0]);
+        assert_eq!(logged(31 * DAY_S), [""; 0]);
         assert_eq!(
-            told(30 * DAY_S),
+            logged(30 * DAY_S),
             ["Server TLS certificate expires in 30 days"]
         );
-        assert_eq!(told(8 * DAY_S), [""; 0]);
+        assert_eq!(logged(8 * DAY_S), [""; 0]);
         assert_eq!(
-            told(6 * DAY_S),
+            logged(6 * DAY_S),
             ["Server TLS certificate expires in 6 days"]
         );
-        assert_eq!(told(3600), ["Server TLS certificate expires in 1 hours"]);
-        assert_eq!(told(1), [""; 0]);
-        assert_eq!(told(-1), ["Server TLS certificate has expired"]);
-        assert_eq!(told(-100), [""; 0]);
+        assert_eq!(logged(3600), ["Server TLS certificate expires in 1 hours"]);
+        assert_eq!(logged(1), [""; 0]);
+        assert_eq!(logged(-1), ["Server TLS certificate has expired"]);
+        assert_eq!(logged(-100), [""; 0]);
     }
 }

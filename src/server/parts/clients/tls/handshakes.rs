@@ -14,8 +14,8 @@ use crate::server::clients::table::Clients;
 /// Time limit of a handshake.
 const LIMIT: Duration = Duration::from_secs(60);
 /// Failures logged in this time; the rest is only counted.
-const TOLD_MAX: u32 = 20;
-const TOLD_EVERY_MS: u64 = 10_000;
+const REPORTED_MAX: u32 = 20;
+const REPORT_EVERY_MS: u64 = 10_000;
 
 /// See the module.
 #[derive(Debug, Default)]
@@ -24,9 +24,9 @@ pub(in crate::server) struct Handshakes {
     pub(in crate::server) ready: VecDeque<ClientId>,
     /// Handshakes begun and perhaps not ended, oldest first, with their deadlines.
     begun: VecDeque<(u64, ClientId)>,
-    told: u32,
-    untold: u64,
-    told_since_ms: u64,
+    logged: u32,
+    unlogged: u64,
+    reported_since_ms: u64,
 }
 
 impl Handshakes {
@@ -56,12 +56,12 @@ impl Handshakes {
 
     /// Logs why a handshake failed.
     pub(in crate::server) fn log_failed(&mut self, session: &Session, why: &str, now_ms: u64) {
-        let Some(untold) = self.may_log(now_ms) else {
+        let Some(unlogged) = self.may_log(now_ms) else {
             return;
         };
         let identity = &session.client.identity;
         let (peer, local) = (&identity.peer, &identity.local);
-        let more = match untold {
+        let more = match unlogged {
             0 => String::new(),
             n => format!(" ({n} more of these)"),
         };
@@ -72,14 +72,14 @@ impl Handshakes {
 
     /// Whether another failure may be logged; `Some` has the number not logged before.
     fn may_log(&mut self, now_ms: u64) -> Option<u64> {
-        if now_ms.saturating_sub(self.told_since_ms) >= TOLD_EVERY_MS {
-            (self.told, self.told_since_ms) = (0, now_ms);
+        if now_ms.saturating_sub(self.reported_since_ms) >= REPORT_EVERY_MS {
+            (self.logged, self.reported_since_ms) = (0, now_ms);
         }
-        if self.told >= TOLD_MAX {
-            self.untold += 1;
+        if self.logged >= REPORTED_MAX {
+            self.unlogged += 1;
             return None;
         }
-        self.told += 1;
-        Some(std::mem::take(&mut self.untold))
+        self.logged += 1;
+        Some(std::mem::take(&mut self.unlogged))
     }
 }

@@ -14,7 +14,7 @@ pub(super) enum Reloaded {
 
 /// Starts the thread; `fingerprint` is of the contents in use. `None`: it could not be started.
 pub(super) fn read_again(settings: Settings, fingerprint: [u8; 32]) -> Option<Receiver<Reloaded>> {
-    let (tell, told) = mpsc::channel();
+    let (tell, logged) = mpsc::channel();
     let work = move || {
         let read = Files::read(&settings);
         let reloaded = match read {
@@ -32,7 +32,7 @@ pub(super) fn read_again(settings: Settings, fingerprint: [u8; 32]) -> Option<Re
         let _ = tell.send(reloaded);
     };
     match threads::start("tls_reload", work) {
-        Ok(_) => Some(told),
+        Ok(_) => Some(logged),
         Err(error) => {
             tracing::warn!("TLS materials are not read again: {error}");
             None

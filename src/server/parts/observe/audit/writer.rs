@@ -193,14 +193,14 @@ impl Drop for Writer {
 
 fn run(mut target: Target, lines: &Receiver<Vec<u8>>, shared: &Shared) {
     let figures = &*shared.figures;
-    let mut told_dropped = figures.dropped.load(Ordering::Relaxed);
+    let mut reported_dropped = figures.dropped.load(Ordering::Relaxed);
     while let Ok(first) = lines.recv() {
         shared.took(&first);
         let mut batch = Vec::new();
         let dropped = figures.dropped.load(Ordering::Relaxed);
-        if dropped > told_dropped {
-            batch.extend(line::dropped(clock::unix_us(), dropped - told_dropped));
-            told_dropped = dropped;
+        if dropped > reported_dropped {
+            batch.extend(line::dropped(clock::unix_us(), dropped - reported_dropped));
+            reported_dropped = dropped;
         }
         batch.extend(first);
         let mut count = 1;

@@ -156,8 +156,8 @@ impl Sketch {
         let own = |counter: &Counter| counter.count - counter.others;
         let mut all: Vec<&Counter> = self.counters.iter().filter(|its| own(its) > 0).collect();
         all.sort_unstable_by(|a, b| own(b).cmp(&own(a)).then_with(|| a.key.cmp(&b.key)));
-        let told = all.into_iter().take(n);
-        told.map(|its| (&its.key[..], own(its))).collect()
+        let reported = all.into_iter().take(n);
+        reported.map(|its| (&its.key[..], own(its))).collect()
     }
 
     /// Memory of all counters, bytes.
@@ -223,9 +223,9 @@ mod tests {
                 if let Some(&true_count) = model.get(&key)
                     && true_count > 2 * bound
                 {
-                    let told = sketch.top(heavy).into_iter().find(|(k, _)| *k == key);
-                    let told = told.expect("a heavy key is told").1;
-                    prop_assert!(told + bound >= true_count);
+                    let reported = sketch.top(heavy).into_iter().find(|(k, _)| *k == key);
+                    let reported = reported.expect("a heavy key is told").1;
+                    prop_assert!(reported + bound >= true_count);
                 }
             }
         }

@@ -19,7 +19,7 @@ const HOUR_MS: u64 = 3_600_000;
 /// set.
 const AGAIN_MS: u64 = 1000;
 /// The number of passes in a row that changes of the set have ended, at which this is logged.
-const CHANGES_TOLD: u32 = 6;
+const CHANGES_REPORTED: u32 = 6;
 
 /// A pass under way.
 struct Running {
@@ -161,10 +161,10 @@ impl Scrubs {
         self.asked |= running.was_asked;
         self.changes = self.changes.saturating_add(1);
         self.not_before_ms = now.mono_ms + delay_ms(self.changes);
-        if self.changes == CHANGES_TOLD {
+        if self.changes == CHANGES_REPORTED {
             tracing::warn!(
                 "The append only file was not read again: rewrites have replaced it during \
-                 {CHANGES_TOLD} tries. More follow, at longer intervals."
+                 {CHANGES_REPORTED} tries. More follow, at longer intervals."
             );
         }
     }

@@ -65,9 +65,9 @@ impl Sets {
         name: &str,
         fill: impl FnOnce(&Path) -> Result<(), String>,
     ) -> Result<PathBuf, String> {
-        let told = |error: io::Error| system_text(&error);
-        let part = begin_folder(&self.root, name).map_err(told)?;
-        let made = fill(&part).and_then(|()| end_folder(&part, &self.root, name).map_err(told));
+        let reported = |error: io::Error| system_text(&error);
+        let part = begin_folder(&self.root, name).map_err(reported)?;
+        let made = fill(&part).and_then(|()| end_folder(&part, &self.root, name).map_err(reported));
         if made.is_err() {
             // The first error is the one to report; BACKUP DROP removes the rest.
             let _ = fs::remove_dir_all(&part);

@@ -173,9 +173,9 @@ impl Loader for Filler<'_> {
 
     fn empty_key(&mut self, _db: DbIndex, key: &[u8]) {
         // A few of them are enough in the log.
-        const TOLD_MAX: u64 = 10;
+        const REPORTED_MAX: u64 = 10;
         self.to.figures.empty_keys += 1;
-        if self.to.figures.empty_keys <= TOLD_MAX {
+        if self.to.figures.empty_keys <= REPORTED_MAX {
             tracing::info!("Loading: skipping empty key: {}", Printable(key));
         }
     }

@@ -33,11 +33,11 @@ use crate::keyspace::{Keyspace, Saver};
 use crate::server::process::apply_oom_score_of_child;
 
 /// Interval between a child's progress messages.
-const TELL_EVERY: Duration = Duration::from_secs(1);
+const REPORT_EVERY: Duration = Duration::from_secs(1);
 /// Keys saved between two checks of the clock.
 const KEYS_PER_LOOK: u64 = 1024;
 /// Limit on the bytes read from a child.
-const TOLD_MAX: usize = 4096;
+const REPORTED_MAX: usize = 4096;
 
 /// Cost of forks (INFO).
 #[derive(Debug, Default)]
@@ -59,7 +59,7 @@ pub struct ChildProgress {
     pub cow: u64,
     pub cow_peak: u64,
     /// When it last reported, monotonic milliseconds.
-    pub told_ms: u64,
+    pub reported_ms: u64,
 }
 
 /// A running child. Dropping it kills the child.
@@ -67,7 +67,7 @@ pub struct ChildProgress {
 pub struct Child {
     pid: Pid,
     pipe: PipeReader,
-    told: Vec<u8>,
+    reported: Vec<u8>,
     failed: Option<String>,
     pub progress: ChildProgress,
     ended: bool,
@@ -77,7 +77,7 @@ pub struct Child {
 struct Report {
     pipe: PipeWriter,
     keys: u64,
-    told: Instant,
+    reported: Instant,
     /// `rdb-key-save-delay`.
     delay: Duration,
     /// The parent no longer reads the pipe.
@@ -92,10 +92,10 @@ impl Report {
         }
         self.keys += 1;
         let looks = !self.delay.is_zero() || self.keys.is_multiple_of(KEYS_PER_LOOK);
-        if looks && self.told.elapsed() >= TELL_EVERY {
-            self.told = Instant::now();
-            let told = writeln!(self.pipe, "P {} {}", self.keys, private_bytes());
-            self.is_alone |= told.is_err();
+        if looks && self.reported.elapsed() >= REPORT_EVERY {
+            self.reported = Instant::now();
+            let reported = writeln!(self.pipe, "P {} {}", self.keys, private_bytes());
+            self.is_alone |= reported.is_err();
         }
     }
 
@@ -113,11 +113,11 @@ impl Report {
     }
 
     fn end(&mut self, result: Result<(), String>) -> i32 {
-        let told = match &result {
+        let reported = match &result {
             Ok(()) => writeln!(self.pipe, "D {} {}", self.keys, private_bytes()),
             Err(why) => writeln!(self.pipe, "E {}", why.replace('\n', " ")),
         };
-        i32::from(told.is_err() || result.is_err())
+        i32::from(reported.is_err() || result.is_err())
     }
 }
 
@@ -153,11 +153,11 @@ impl Forks {
         Ok(Child {
             pid,
             pipe,
-            told: Vec::new(),
+            reported: Vec::new(),
             failed: None,
             progress: ChildProgress {
                 keys_total,
-                told_ms: making.now.mono_ms,
+                reported_ms: making.now.mono_ms,
                 ..ChildProgress::default()
             },
             ended: false,
@@ -190,7 +190,7 @@ fn be_child(
     let mut report = Report {
         pipe,
         keys: 0,
-        told: Instant::now(),
+        reported: Instant::now(),
         delay: Duration::from_micros(delay),
         is_alone: false,
     };
@@ -247,13 +247,13 @@ impl Child {
     }
 
     fn receive(&mut self, now_ms: u64) {
-        let mut bytes = [0; TOLD_MAX];
+        let mut bytes = [0; REPORTED_MAX];
         // The end of the pipe, and an empty pipe, are not errors.
         while let Ok(n @ 1..) = self.pipe.read(&mut bytes) {
-            self.told.extend_from_slice(&bytes[..n]);
+            self.reported.extend_from_slice(&bytes[..n]);
         }
-        while let Some(end) = self.told.iter().position(|&b| b == b'\n') {
-            let line: Vec<u8> = self.told.drain(..=end).collect();
+        while let Some(end) = self.reported.iter().position(|&b| b == b'\n') {
+            let line: Vec<u8> = self.reported.drain(..=end).collect();
             let line = String::from_utf8_lossy(&line);
             self.note(line.trim_end(), now_ms);
         }
@@ -272,7 +272,7 @@ impl Child {
         progress.keys = numbers.next().unwrap_or(0);
         progress.cow = numbers.next().unwrap_or(0);
         progress.cow_peak = progress.cow_peak.max(progress.cow);
-        progress.told_ms = now_ms;
+        progress.reported_ms = now_ms;
     }
 }
 

@@ -82,7 +82,7 @@ pub(super) struct RdbSink {
     uses: Uses,
     selected: Option<DbIndex>,
     /// Databases whose sizes have been written.
-    told: Vec<DbIndex>,
+    reported: Vec<DbIndex>,
     /// Keys, and those that expire, of the database last announced.
     sizes: (usize, usize),
     /// Why the requested file cannot be made.
@@ -161,7 +161,7 @@ impl RdbSink {
                 lfu: config.maxmemory_policy.is_lfu(),
             },
             selected: None,
-            told: Vec::new(),
+            reported: Vec::new(),
             sizes: (0, 0),
             refused: None,
         }
@@ -185,9 +185,9 @@ impl RdbSink {
             return;
         }
         self.selected = Some(db);
-        let first = !self.told.contains(&db);
+        let first = !self.reported.contains(&db);
         if first {
-            self.told.push(db);
+            self.reported.push(db);
         }
         self.writer.select(db, first.then_some(self.sizes));
     }

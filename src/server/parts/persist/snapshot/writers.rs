@@ -20,7 +20,7 @@ pub(in crate::server) struct Writers {
     guards_large: bool,
     holds_all: bool,
     /// The log has reported that all wait, for this pass.
-    told_held: bool,
+    reported_held: bool,
 }
 
 impl Writers {
@@ -50,7 +50,7 @@ impl Writers {
     /// the gates must be recomputed after that.
     pub(in crate::server) fn refresh(&mut self, keyspace: &Keyspace) {
         let is_saving = keyspace.is_saving();
-        self.told_held &= is_saving;
+        self.reported_held &= is_saving;
         self.holds_all &= is_saving;
         self.guards_large = is_saving && keyspace.has_containers_of(MANY);
     }
@@ -72,8 +72,8 @@ impl Writers {
             return false;
         }
         self.holds_all = holds;
-        if holds && !self.told_held {
-            self.told_held = true;
+        if holds && !self.reported_held {
+            self.reported_held = true;
             tracing::warn!(
                 "Writers wait for the snapshot: the disk is slower than what changes before it \
                  is saved ({} MB)",
