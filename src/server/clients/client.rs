@@ -4,6 +4,7 @@
 //!   1. Between commands, the flag `BLOCKED` is set if and only if `blocked` is.
 //!   2. The flag `HELD` is set if and only if `held` is.
 //!   3. `ending` is the first reason that was given: later ones do not replace it.
+//!
 //! Cost: state that few clients have (transaction, subscriptions, waits) is boxed. Reads of flags
 //! are O(1); with none of `SLOW_PATH` a command skips the long way through the gates.
 //! Elsewhere: `session` has the socket and the buffers, `execution::gates` decides what may run.

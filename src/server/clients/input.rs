@@ -4,6 +4,7 @@
 //!   1. `buf[start..]` begins with a command; bytes before `start` are executed.
 //!   2. `pos` and `spans` are relative to `start`, and belong to the first command alone.
 //!   3. At most one large argument is in progress: the last of `apart`. Its bytes come next.
+//!
 //! Elsewhere: `run::read` decides when and how much is read, and enforces
 //! `client-query-buffer-limit`; `execution::batch` parses and runs.
 

@@ -4,6 +4,7 @@
 //!   1. `flush_queued`, `ready_queued` and `held_queued` say that the session is in that list, so
 //!      it is in each at most once.
 //!   2. `slot` and `generation` are those of its token; an event of an older generation is not its.
+//!
 //! Cost: the input's sizes in `ClientBuffers` are kept current (`note_query_buffer`), so limits and
 //! CLIENT LIST read figures only.
 //! Elsewhere: `run` reads, writes and closes; `table` has all sessions.

@@ -4,6 +4,7 @@
 //! Invariants
 //!   1. Without a session only files, `login` and `me` are answered.
 //!   2. A body over `STRANGER_BODY_MAX` is refused by its head, unless its session is known.
+//!
 //! Cost: a file is in the executable and copied once into the answer. Commands, delayed logins and
 //! streams become a [`Next`], which the connection continues later (`run::links::console`).
 //! Elsewhere: `crate::console` parses HTTP and bodies and has the doors; `sessions`, `commands`,

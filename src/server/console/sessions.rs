@@ -7,6 +7,7 @@
 //!   3. A login ends the browser's previous session, and at a limit of their number the least
 //!      recently used one of a user.
 //!   4. Every login counts as an attempt of its address, one with an unreadable body too.
+//!
 //! Cost: O(1) but for `api/me`, which is O(commands).
 //! Elsewhere: `parts::console` has the tokens and their times; `users::login` judges passwords.
 

@@ -7,6 +7,7 @@
 //! Invariants
 //!   1. A folder that is not empty is replaced only if the caller asks for it, and is then kept.
 //!   2. If the second rename fails, the first is undone: the old folder has its name again.
+//!
 //! Cost: two renames and one sync of a folder; no data is copied. `convert` writes the files.
 
 use std::ffi::OsStr;

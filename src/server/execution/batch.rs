@@ -7,6 +7,7 @@
 //!   1. A command runs only after all before it; a stopped client keeps the rest of its input.
 //!   2. Bytes of the primary's stream are accounted for in order, newlines between commands too.
 //!   3. The log shows the start of an unreadable request only if it cannot be a password's.
+//!
 //! Elsewhere: `resp` parses, `dispatch` decides about each command, `run::read` keeps the buffer.
 
 use crate::base::text::Printable;

@@ -8,6 +8,7 @@
 //!   1. A retry passes the gates again: memory, role or routes may have changed since it blocked.
 //!   2. A client that keeps waiting has its old place in the wait queues and its first deadline.
 //!   3. Clients are served in order of arrival, until no key is ready.
+//!
 //! Cost: O(clients that wait for the key) for each ready key; O(log n) for a deadline.
 //! Elsewhere: the keyspace has the wait queues (`Waiting`) and decides that a key is ready.
 

@@ -5,6 +5,7 @@
 //!      CONFIG RESETSTAT; `total_error_replies` still counts.
 //!   2. Counters only grow, but for CONFIG RESETSTAT; `..._max` and `slowest_...` are the highest
 //!      value since then.
+//!
 //! Cost: O(1) to count; O(log codes) for an error. A histogram is made with a command's first call.
 //! Elsewhere: keys' counters are in `keyspace.stats`; `observe::info` formats both.
 

@@ -6,6 +6,7 @@
 //!   1. SYNCSLOTS runs only on a link: not for transactions, scripts or the console.
 //!   2. A connection becomes a source (`SENDS_SLOTS`) only if its user may RESTORE all keys.
 //!   3. A node's secret is compared in full, however early a byte differs.
+//!
 //! Cost: O(migrations) but for TRIMSLOTS, whose keys are deleted in slices.
 //! Elsewhere: `execution::slots` lists the commands that such links may run.
 

@@ -5,6 +5,7 @@
 //! Invariants
 //!   1. All writes before the snapshot are in it; all later ones are streamed as effects.
 //!   2. A link never has more than [`UNSENT_MAX`] to send, and one more piece of the snapshot.
+//!
 //! Cost: one snapshot at a time, of any purpose; each turn O(exports) and the bytes passed on.
 //! Elsewhere: `crate::migration` decides when an export begins and ends, `execution::slots` passes
 //! effects on, `links` writes.

@@ -5,6 +5,7 @@
 //!   1. Secrets are not recorded (`command::secrets`); names of users and roles are.
 //!   2. Commands of the primary's stream are not recorded: the primary has recorded them.
 //!   3. With `audit-on-full block` audited commands are refused while the log takes no lines.
+//!
 //! Cost: one test for a command that the audit does not concern; else O(its keys).
 
 use crate::command::secrets::Secrets;

@@ -5,6 +5,7 @@
 //!   2. At most one snapshot for replicas is being made; all waiting replicas with the same needs
 //!      share it, and one with other needs waits for its end.
 //!   3. A replica continues only within this dataset's history, from the backlog or from the log.
+//!
 //! Cost: PSYNC and the start of a snapshot O(replicas); the snapshot is written by
 //! `parts::persist::snapshot` and sent by `run::feed`. The second link of a replica: `channel`.
 

@@ -6,6 +6,7 @@
 //!      disconnected, to learn it.
 //!   3. No wait of a client outlives the change from primary to replica; in a cluster of Valkey's
 //!      dialect the new routes decide on it.
+//!
 //! Cost: O(clients) to become a replica, O(replicas) to become a primary.
 //! Stages of the link: `parts::replication::upstream`. The snapshot: `load`. Its guard: `guard`.
 

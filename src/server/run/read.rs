@@ -9,6 +9,7 @@
 //!   2. A held client, or one that must take its replies first, is not read from.
 //!   3. A request over `client-query-buffer-limit` ends the client; before login the limit is a
 //!      few inline commands.
+//!
 //! Cost: commands that arrive whole are not copied; all clients share a buffer of [`READ_BYTES`].
 //! Elsewhere: `clients::input` keeps partial commands, `execution::batch` parses and runs them.
 

@@ -9,6 +9,7 @@
 //!      go to the terminal.
 //!   2. The locks on data files are held before anything is loaded.
 //!   3. A start that fails ends with status 1 and a reason; only the console's port may be missing.
+//!
 //! Elsewhere: `engine` makes the state, `persist::loading` loads, `listen` opens sockets.
 
 use std::ffi::OsStr;

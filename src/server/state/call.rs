@@ -4,6 +4,7 @@
 //!   1. An effect is the command's own arguments, unless the handler records others ([`Effect`]).
 //!   2. A handler that blocks writes no reply: it comes from a later run, or from [`OnTimeout`].
 //!   3. No command blocks inside EXEC or a script (`may_block`).
+//!
 //! Cost: `Call` borrows all parts and copies nothing; blocking copies the arguments once.
 //! Elsewhere: `execution::execute` makes it and calls the handler, `execution::blocking` runs
 //! blocked commands again, `keyspace::listeners::effects` encodes effects.

@@ -7,6 +7,7 @@
 //!      closed.
 //!   3. Failed attempts of an address delay its next ones; a delayed client is blocked, not the
 //!      loop.
+//!
 //! Cost: O(connections) for each change of users.
 
 use crate::acl::{Context, Denied, Event, Judged, LoadError, Reason, RulesError};

@@ -7,6 +7,7 @@
 //!   2. A script without a shebang (`Flags::COMPAT`) is refused here for stale data alone; all else
 //!      is judged for each of its commands.
 //!   3. A script of the primary, or of the log, is not refused for this server's state.
+//!
 //! Cost: O(1). Elsewhere: `gates` has the list of all gates, `execution::script` runs scripts.
 
 use crate::base::memory::alloc;

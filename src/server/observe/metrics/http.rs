@@ -5,6 +5,7 @@
 //!   1. A request has at most [`REQUEST_BYTES_MAX`] bytes and [`HEADERS_MAX`] headers; a longer one
 //!      is refused with 431.
 //!   2. Every response closes the connection; HEAD has the length of the body, not the body.
+//!
 //! Cost: each arrival of bytes parses the request from its start.
 //! Elsewhere: `run::links::scrape` has the connections and their times, `metrics` the answers.
 

@@ -4,6 +4,7 @@
 //! Invariants
 //!   1. A change applies all of its rules or none.
 //!   2. A user that stays keeps its number, so that its connections remain its own.
+//!
 //! The consequences are returned as data (`#[must_use]`), and carried out by `users/login.rs`:
 //! connections that listen to a lost channel, or whose user is gone, are closed.
 //!

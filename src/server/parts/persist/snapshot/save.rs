@@ -5,6 +5,7 @@
 //!   1. At most one save is in progress.
 //!   2. A save that succeeds takes off the changes counted when it began; later ones stay counted.
 //!   3. A save that is cancelled changes no result: neither the last status nor the last time.
+//!
 //! After a failure save points wait five seconds, and writes are refused if configured
 //! ([`Saving::stops_writes`]). Cost: O(save points) per check. The snapshot itself: `snapshot`.
 
