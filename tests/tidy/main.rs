@@ -99,11 +99,11 @@ const WORDS: &[(&[&str], &str, usize)] = &[
     (
         &["told", "tell", "tells", "untold"],
         "log, notify, report, announce: each for what it is",
-        145,
+        0,
     ),
-    (&["hear", "hears", "heard"], "receive, learn", 61),
-    (&["nobody"], "no client, no reader, no listener", 42),
-    (&["behind"], "after, if order is meant", 72),
+    (&["hear", "hears", "heard"], "receive, learn", 0),
+    (&["nobody"], "no client, no reader, no listener", 0),
+    (&["behind"], "after, if order is meant", 0),
 ];
 
 #[test]
@@ -138,7 +138,7 @@ fn no_sentence_opens_with_what_who_or_those() {
             }
         }
     }
-    hold("a sentence opens with its subject", 670, &places);
+    hold("a sentence opens with its subject", 0, &places);
 }
 
 #[test]
@@ -151,7 +151,7 @@ fn comments_keep_to_100_columns() {
             }
         }
     }
-    hold("comments keep to 100 columns", 53, &places);
+    hold("comments keep to 100 columns", 0, &places);
 }
 
 /// A function that continues work is called `continue_work`: `work_on` reads as a switch.
@@ -163,7 +163,7 @@ fn names_of_functions_say_what_they_do() {
         ("state_", "record_"),
     ];
     /// Words of Redis, and switches.
-    const ALLOWED: &[&str] = &["is_on", "switch_on", "state_name"];
+    const ALLOWED: &[&str] = &["is_on", "switch_on", "switch_aof_on", "state_name"];
     let mut places = Vec::new();
     for source in sources(&["src"]) {
         let mut before = "";
@@ -187,7 +187,7 @@ fn names_of_functions_say_what_they_do() {
             }
         }
     }
-    hold("names of functions", 2, &places);
+    hold("names of functions", 0, &places);
 }
 
 #[test]
@@ -200,7 +200,7 @@ fn folders_and_long_files_open_with_more_than_a_line() {
             places.push(source.path.display().to_string());
         }
     }
-    hold("purpose, invariants, cost", 323, &places);
+    hold("purpose, invariants, cost", 0, &places);
 }
 
 #[test]
@@ -220,7 +220,7 @@ fn folders_hold_what_one_looks_through() {
     let full: Vec<_> = full
         .map(|(folder, entries)| format!("{}: {}", folder.display(), entries.len()))
         .collect();
-    hold("about twenty entries a folder", 12, &full);
+    hold("about twenty entries a folder", 7, &full);
 }
 
 /// A file that no `mod` line names is built by nobody.
