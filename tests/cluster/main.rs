@@ -10,7 +10,7 @@
 //! | `moving` | slots move while clients write |
 //! | `slots` | slots move at once, in both ways, also from and to Redis 8.10 and Valkey 9.1 |
 //! | `mixed` | the same with nodes of Redis 8.0, Redis 8.10 and Valkey 9.1 |
-//! | `copies` | full copies: what others see of the replica meanwhile, and what a copy tells of the cluster |
+//! | `copies` | full copies: how others see the replica meanwhile, the facts of the cluster |
 //! | `writers` | clients that write meanwhile, and what may not be lost |
 //! | `undone` | FLUSH UNDO after slots have moved away |
 //! | `kept` | what a source keeps of slots that have moved |

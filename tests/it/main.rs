@@ -30,7 +30,7 @@
 //! | `rdb` | files and payloads, exchanged with other servers |
 //! | `redis_cli` | Redis's own tools |
 //! | `reload` | a configuration read again, secrets from elsewhere, clients that are waited for |
-//! | `repl_compression` | compressed links: forms, switches, damage, other makers, servers without it |
+//! | `repl_compression` | compressed links: forms, switches, damage, other makers, without it |
 //! | `replication` | primaries and replicas: refusals, demotions, `russet tail`, figures |
 //! | `replication_tls` | links to a primary under TLS, with the real Redis too |
 //! | `sandbox` | scripts that try to escape, or to exhaust resources |

@@ -1,11 +1,11 @@
 //! Full caches beside Redis 8.10, under each policy: keys that are lost, and writes that are
 //! refused, because of memory that goes away by itself.
 //!
-//!     log       30,000 keys of 2 KB are overwritten in pipelines of 500, with an append only file and 3 MB
-//!               of room; afterwards so many new keys are written, and those held are counted
+//!     log       30,000 keys of 2 KB are overwritten in pipelines of 500, with an append only file
+//!               and 3 MB of room; then as many new keys are written, and those held are counted
 //!     script    one EVAL builds 10 MB of strings and keeps none; then 1,000 keys are overwritten
-//!     readers   500 keys of 10 KB, 20 and 200 clients that request ten of them again and again and read
-//!               nothing, with a limit on clients; then the keys are overwritten
+//!     readers   500 keys of 10 KB, 20 and 200 clients that request ten of them again and again and
+//!               read nothing, with a limit on clients; then the keys are overwritten
 //!
 //! `-- --nocapture` prints the table. `RUSSET_CACHE_KEYS` sets the number of keys of the first two.
 

@@ -1,4 +1,11 @@
 //! The links of the bus: dialled, accepted, proven; what leaves by them and what arrives.
+//!
+//!     dial or accept --links--> a link, unproven --door--> a node of the cluster
+//!     bytes --receive--> header and body --> membership, failover, ownership
+//!     heartbeat --send--> a message, encoded once for all its receivers
+//!
+//! A link that has not shown that it belongs to a known node may cost a bounded number of bytes,
+//! messages and nodes (`door`, `strangers`). Sockets belong to the server (`server::cluster`).
 
 pub(super) mod door;
 pub(super) mod heartbeat;

@@ -1,4 +1,12 @@
 //! Which node is down, and which replica takes over.
+//!
+//!     silence --failure--> suspected --reports of a majority--> failed
+//!     failed --election--> candidate --votes--> primary, with a new epoch
+//!     CLUSTER FAILOVER --manual--> the same, with the primary's consent
+//!
+//! Invariants: a node votes once an epoch, and saves its vote before it is sent (`votes`); a
+//! replica that was never in sync with its primary does not stand (`election`). Who serves which
+//! slot afterwards: `ownership`.
 
 pub(super) mod election;
 pub(super) mod failure;

@@ -1,4 +1,10 @@
-//! Which nodes there are: met, gossiped, forgotten, and unknown ones that knock.
+//! The nodes that there are: met, gossiped of, forgotten, and unknown ones that knock.
+//!
+//! Invariants: a node becomes known by MEET or by the gossip of a known node (`meet`, `gossip`);
+//! one that was forgotten stays out for a time (`blacklist`). The number and the rate of nodes that
+//! only gossip names are bounded (`strangers`).
+//!
+//! Cost: a lookup by id is O(1) (`nodes`); a message of gossip O(its entries).
 
 pub(super) mod blacklist;
 pub(super) mod gossip;

@@ -1,4 +1,11 @@
-//! Which node serves which slot: claims, moves, routes, the roles that follow.
+//! Which node serves which slot: claims, moves, routes, and the roles that follow.
+//!
+//! Invariants: the claim with the greater epoch wins (`claims`); a node that loses its last slot to
+//! another shard follows that shard (`roles`); a slot has at most one owner in a node's view
+//! (`slots`).
+//!
+//! Cost: a route is O(keys of the command) (`route`); a claim O(slots of the header). The keys of
+//! moved slots: `crate::migration`, `keyspace::slots`.
 
 pub(super) mod claims;
 pub(super) mod kept;

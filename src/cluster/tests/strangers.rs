@@ -4,7 +4,8 @@
 //! it knows, the links that it opens and keeps, the bytes that it holds, the lines of its log and
 //! its file. Real nodes, many at once, still come in.
 //!
-//! Elsewhere: the bounds (`cluster::failover::reports`, `cluster::membership::strangers`, `cluster::membership::meet`).
+//! Elsewhere: the bounds (`cluster::failover::reports`, `cluster::membership::strangers`,
+//! `cluster::membership::meet`).
 
 use super::net::{Net, settings};
 use crate::cluster::message::{

@@ -1,4 +1,11 @@
 //! The libraries that scripts find in Lua: standard ones within their bounds, and Redis's.
+//!
+//! Invariants
+//!   1. No function reads files, the environment or the time of the machine (`sandbox` has the
+//!      list).
+//!   2. Functions whose work grows with their arguments can be interrupted, so that SCRIPT KILL
+//!      ends them (`effort`).
+//!   3. Replies are byte for byte those of Redis's libraries, odd cases included.
 
 pub(super) mod basic;
 pub(super) mod cjson;

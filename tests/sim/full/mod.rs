@@ -9,8 +9,8 @@
 //! of the plan, must hold too, less the bounds of what counts besides keys.
 //!
 //! `FULL_SEED=n` runs one seed, `FULL_RUNS=n` that many from `FULL_FROM` (0) and lists those that
-//! fail. `FULL_SCALE=n` has n times as many keys: from 20 on (40 to 60 MB) a cache must hold 0.98 of
-//! its keys after a quiet second without any allowance.
+//! fail. `FULL_SCALE=n` has n times as many keys: from 20 on (40 to 60 MB) a cache must hold 0.98
+//! of its keys after a quiet second without any allowance.
 
 mod plan;
 mod server;

@@ -1,4 +1,7 @@
 //! Commands about the primary and the replicas of this server.
+//!
+//! REPLICAOF and ROLE (`replicaof`), PSYNC, SYNC and REPLCONF (`psync`), FAILOVER (`failover`).
+//! Handlers check arguments; `server::replication` changes roles and makes a client a link.
 
 pub(super) mod failover;
 pub(super) mod psync;
