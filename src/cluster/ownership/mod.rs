@@ -5,7 +5,7 @@
 //! (`slots`).
 //!
 //! Cost: a route is O(keys of the command) (`route`); a claim O(slots of the header). The keys of
-//! moved slots: `crate::migration`, `keyspace::slots`.
+//! moved slots: the folders `migration` and `keyspace/slots`.
 
 pub(super) mod claims;
 pub(super) mod kept;
