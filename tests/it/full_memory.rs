@@ -4,6 +4,7 @@
 //! either, but for transactions, half-sent commands, and unread replies without
 //! `maxmemory-clients`.
 
+use crate::support::policies::POLICIES;
 use crate::support::resp::{Connection, command};
 use crate::support::{Daemon, wait_until};
 
@@ -12,19 +13,6 @@ const KEYS: usize = 4000;
 /// Commands of a pipeline: twice as much as there is room for below.
 const PIPELINE: usize = 500;
 const ROOM: u64 = 512 << 10;
-
-const POLICIES: [&str; 10] = [
-    "noeviction",
-    "allkeys-lru",
-    "allkeys-lfu",
-    "allkeys-lrm",
-    "allkeys-random",
-    "volatile-lru",
-    "volatile-lfu",
-    "volatile-lrm",
-    "volatile-random",
-    "volatile-ttl",
-];
 
 fn figure(server: &Daemon, field: &str) -> u64 {
     let text = server.info(field).expect("INFO has it");

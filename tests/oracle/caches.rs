@@ -14,22 +14,10 @@ use std::fmt::Write;
 use std::path::Path;
 use std::time::Duration;
 
+use crate::support::policies::POLICIES;
 use crate::support::resp::{Connection, command};
 use crate::support::wait::{wait_until, wait_within};
 use crate::support::{Daemon, daemon::russet, peers::Peer};
-
-const POLICIES: [&str; 10] = [
-    "noeviction",
-    "allkeys-lru",
-    "allkeys-lfu",
-    "allkeys-lrm",
-    "allkeys-random",
-    "volatile-lru",
-    "volatile-lfu",
-    "volatile-lrm",
-    "volatile-random",
-    "volatile-ttl",
-];
 
 const PIPELINE: usize = 500;
 const ROOM: u64 = 3 << 20;

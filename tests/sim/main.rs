@@ -39,6 +39,8 @@
 //! Full disks (`tests/it/full_disk.rs`): a replica that cannot store a snapshot keeps its data and
 //! tries again at growing intervals; a primary whose spool cannot grow waits, and serves others.
 
+#[path = "../support/policies.rs"]
+mod policies;
 #[expect(dead_code, reason = "other tests use the rest")]
 #[path = "../support/random.rs"]
 mod random;

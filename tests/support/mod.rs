@@ -21,6 +21,7 @@ pub mod daemon;
 pub mod memory;
 pub mod once;
 pub mod peers;
+pub mod policies;
 pub mod random;
 pub mod resp;
 pub mod shorten;

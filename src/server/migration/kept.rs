@@ -1,46 +1,58 @@
-//! Slots that stay with their source, after it has held their writes for a target that has not
-//! claimed them.
+//! Keys that a source keeps of slots that other nodes have claimed (`crate::migration`, its
+//! `kept`): their deletion, at the end of their grace or for want of memory.
 
+use crate::base::memory::alloc;
 use crate::keyspace::Keyspace;
-use crate::migration::{Name, Settings};
+use crate::migration::{Name, Ranges};
 use crate::server::state::Server;
 
-/// The target claims within so many times [`Settings::claim_wait`], or never: half of the time for
-/// which writes are held.
-pub(super) const CLAIM_WAITS: u32 = 2;
-
-/// Meanwhile a voter is greeted that was silent for this part of the other half.
-const SILENT_PART: i64 = 4;
+/// The time that one command spends on deleting kept keys when memory is short.
+const ROOM_NANOS: u64 = 500_000;
 
 impl Server {
-    /// The second half of a hold, in which the target does not claim any more; milliseconds.
-    fn held_after_claims_ms(&self) -> i64 {
-        let waits = Settings::of(&self.config).claim_wait().get();
-        waits.saturating_mul(i64::from(CLAIM_WAITS))
+    /// Deletes the kept keys of slots.
+    pub(super) fn forget_kept(&mut self, keyspace: &mut Keyspace, slots: &Ranges) {
+        self.drop_slots(keyspace, slots.pairs());
+        keyspace.release_slots(slots.pairs());
+        // They may be this node's again, or be imported: no deletion may meet a new key.
+        self.record_returned_slots(keyspace);
     }
 
-    /// Each tick of migrations: while writes are held, greets silent voters, so that this node soon
-    /// receives a claim that others have seen.
-    pub(super) fn greet_while_held(&mut self, keyspace: &mut Keyspace) {
-        if self.gates.held_slots.is_empty() {
-            return;
-        }
-        let silent_ms = self.held_after_claims_ms() / SILENT_PART;
+    pub(super) fn ask_replicas_of(&mut self, keyspace: &mut Keyspace, node: Name) {
         self.with_cluster(keyspace, |driver, now| {
-            driver.core.greet_voters(now, silent_ms);
+            driver.core.greet_replicas_of(now, node.as_bytes());
         });
     }
 
-    /// The hold of an export's slots is about to end. If they are still this node's, a claim that
-    /// it has not received must not win later. A claim made in time has reached every node from
-    /// which this node has received a message since that time was over.
-    pub(super) fn keep_held_slots(&mut self, keyspace: &mut Keyspace, job: Name) {
-        let Some(slots) = self.gates.held_slots.of(job).cloned() else {
-            return;
-        };
-        let within_ms = self.held_after_claims_ms();
-        self.with_cluster(keyspace, |driver, now| {
-            driver.core.keep_slots(now, slots.pairs(), within_ms)
+    /// Whether there are kept keys, which are deleted before a key is evicted.
+    pub(in crate::server) fn has_kept_slots(&self) -> bool {
+        let driver = self.migrations.as_ref();
+        driver.is_some_and(|driver| driver.machine.has_kept() || driver.frees_kept)
+    }
+
+    /// Memory is short: deletes kept keys, a part now and the rest by the next commands and between
+    /// turns. Returns whether some are left, so that no key needs to be evicted yet.
+    pub(in crate::server) fn free_kept_for_room(
+        &mut self,
+        keyspace: &mut Keyspace,
+        bound: usize,
+    ) -> bool {
+        if !alloc::exceeds(bound) {
+            return false;
+        }
+        self.give_up_kept_slots(keyspace);
+        keyspace.free_dropped(self.cycles.ticks(ROOM_NANOS), true);
+        let continues = keyspace.has_dropped();
+        if let Some(driver) = &mut self.migrations {
+            driver.frees_kept = continues;
+        }
+        continues
+    }
+
+    /// Deletes all kept keys, because memory is short.
+    pub(in crate::server) fn give_up_kept_slots(&mut self, keyspace: &mut Keyspace) {
+        self.with_migrations(keyspace, |machine, _, _| {
+            machine.give_up_kept("memory is short");
         });
     }
 }

@@ -1,19 +1,7 @@
 //! What happens to a full cache: its settings and events, made from a seed.
 
+use crate::policies::POLICIES;
 use crate::random::Random;
-
-pub const POLICIES: [&str; 10] = [
-    "noeviction",
-    "allkeys-lru",
-    "allkeys-lfu",
-    "allkeys-lrm",
-    "allkeys-random",
-    "volatile-lru",
-    "volatile-lfu",
-    "volatile-lrm",
-    "volatile-random",
-    "volatile-ttl",
-];
 
 /// One thing that happens. Clients that other events name are numbers of those that wait: any
 /// number is one of them.
