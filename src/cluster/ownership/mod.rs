@@ -8,8 +8,8 @@
 //! moved slots: the folders `migration` and `keyspace/slots`.
 
 pub(super) mod claims;
-pub(super) mod kept;
 pub(super) mod migration;
 pub(super) mod roles;
 pub(super) mod route;
 pub(super) mod slots;
+pub(super) mod unclaimed;

@@ -4,7 +4,7 @@
 //! must have them by then, so the claim waits for acknowledgements, as WAIT does; with a bound,
 //! because the source holds writes meanwhile and serves them again after a time.
 
-use super::kept::CLAIM_WAITS;
+use super::unclaimed::CLAIM_WAITS;
 
 use crate::keyspace::Keyspace;
 use crate::migration::{Name, Ranges, Settings};

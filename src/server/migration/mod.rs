@@ -10,10 +10,10 @@
 mod around;
 mod claims;
 mod commands;
-mod copies;
 mod exports;
 mod kept;
 mod links;
+mod unclaimed;
 
 use around::Surroundings;
 
