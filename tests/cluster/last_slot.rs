@@ -121,8 +121,8 @@ fn follow(what: &str, kinds: &Kinds, moved: Moved) {
                 .iter()
                 .all(|&at| keys(group, at) == wanted)
     });
-    // Two primaries with slots elect nobody when one of them is gone, so the former source takes
-    // over by order.
+    // Two primaries with slots can elect no replica when one of them is gone, so the former source
+    // takes over by order.
     assert_eq!(group.nodes[SOURCE].text("CLUSTER FAILOVER"), "OK");
     group.wait("the former source to serve all of the shard", |group| {
         [TARGET, SOURCE + 3, TARGET + 3]

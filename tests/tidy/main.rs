@@ -120,7 +120,7 @@ fn words_of_comments_have_one_meaning() {
     }
 }
 
-/// "What is not yet, or was never, is now." has to be read twice: subject and verb come first.
+/// A sentence that opens with What, Who or Those has to be read twice: subject and verb come first.
 #[test]
 fn no_sentence_opens_with_what_who_or_those() {
     let mut places = Vec::new();
@@ -223,7 +223,7 @@ fn folders_hold_what_one_looks_through() {
     hold("about twenty entries a folder", 7, &full);
 }
 
-/// A file that no `mod` line names is built by nobody.
+/// A file that no `mod` line names is never built.
 #[test]
 fn every_file_is_part_of_the_tree() {
     let sources = sources(&["src", "tests", "benches"]);
