@@ -118,8 +118,8 @@ fn show((line, reply): &(Words, Vec<u8>)) -> String {
     format!("{} -> {reply}", words.join(" "))
 }
 
-/// A script that asks for just that.
-fn keeps_from_followers(line: &[Vec<u8>]) -> bool {
+/// A script that asks that its writes reach neither replicas nor the append only file.
+pub(crate) fn keeps_from_followers(line: &[Vec<u8>]) -> bool {
     let is_set_repl = |word: &Vec<u8>| word.windows(8).any(|part| part == b"set_repl");
     line.iter().any(is_set_repl)
 }
