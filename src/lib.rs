@@ -64,8 +64,9 @@ mod server;
 /// Rows and handlers, one folder for each Redis group.
 mod commands;
 
-/// Fuzz targets as functions of bytes.
+/// Fuzz targets as functions of bytes. Outside of `src`: nothing here is for the program.
 #[cfg(feature = "testing")]
+#[path = "../tests/fuzzing/mod.rs"]
 pub mod fuzzing;
 
 /// Tests that each module uses only what stands above it.

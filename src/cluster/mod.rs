@@ -70,6 +70,7 @@ mod ownership;
 mod restart;
 mod settings;
 #[cfg(test)]
+#[path = "../../tests/machines/cluster/mod.rs"]
 mod simulation;
 mod stats;
 #[cfg(test)]

@@ -66,6 +66,7 @@ mod requests;
 mod settings;
 mod show;
 #[cfg(test)]
+#[path = "../../tests/machines/migration/mod.rs"]
 mod tests;
 
 /// The field of a full copy that names an import whose keys it has: the import's name, a space, and

@@ -51,8 +51,8 @@
 //!   instead. `Host::resolve` looks a name up within a bounded time, for SENTINEL MONITOR.
 //! - Metrics, health: `primaries_seen` ([`Seen`](seen::Seen)), `is_saved`.
 //!
-//! `simulation/live.rs` is such a driver, as small as possible, for a trial by hand among real
-//! Sentinels.
+//! `tests/machines/sentinel/live.rs` is such a driver, as small as possible, for a trial by hand
+//! among real Sentinels.
 //!
 //! # Where it differs from Redis
 //!
@@ -91,6 +91,7 @@ mod refresh;
 mod scripts;
 mod shared;
 #[cfg(test)]
+#[path = "../../tests/machines/sentinel/mod.rs"]
 mod simulation;
 mod time;
 

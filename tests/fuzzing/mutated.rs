@@ -49,7 +49,7 @@ fn mutated(bytes: &[u8], rng: &mut SmallRng) -> Vec<u8> {
 
 /// The payloads of the test data whose line begins so, without version and checksum.
 fn recorded(name: &str) -> Vec<Vec<u8>> {
-    let text = include_str!("../../tests/data/redis-8.10-payloads.txt");
+    let text = include_str!("../data/redis-8.10-payloads.txt");
     let lines = text.lines().filter(|line| line.starts_with(name));
     let hex = lines.filter_map(|line| line.rsplit(" | ").next());
     let digit = |hex: &str, at| u8::from_str_radix(&hex[at..at + 2], 16).expect("digits");

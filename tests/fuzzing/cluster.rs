@@ -8,16 +8,16 @@ use crate::cluster::fuzzing::{
 use crate::config::Dialect;
 
 const REAL: [&[u8]; 4] = [
-    include_bytes!("../../tests/data/cluster/redis-7.0-ping.bin"),
-    include_bytes!("../../tests/data/cluster/redis-8.0-ping.bin"),
-    include_bytes!("../../tests/data/cluster/redis-8.10-ping.bin"),
-    include_bytes!("../../tests/data/cluster/valkey-9.1-ping.bin"),
+    include_bytes!("../data/cluster/redis-7.0-ping.bin"),
+    include_bytes!("../data/cluster/redis-8.0-ping.bin"),
+    include_bytes!("../data/cluster/redis-8.10-ping.bin"),
+    include_bytes!("../data/cluster/valkey-9.1-ping.bin"),
 ];
 
 const FILES: [&[u8]; 3] = [
-    include_bytes!("../../tests/data/cluster/redis-7.0-nodes.conf"),
-    include_bytes!("../../tests/data/cluster/redis-8.0-nodes.conf"),
-    include_bytes!("../../tests/data/cluster/valkey-9.1-nodes.conf"),
+    include_bytes!("../data/cluster/redis-7.0-nodes.conf"),
+    include_bytes!("../data/cluster/redis-8.0-nodes.conf"),
+    include_bytes!("../data/cluster/valkey-9.1-nodes.conf"),
 ];
 
 /// Byte one: the receiver's knowledge of the sender, and whether the rest is a link's bytes or
