@@ -167,18 +167,11 @@ impl Testbed {
     pub fn work_of(&mut self, line: &str) -> u64 {
         let owned: OwnedArgs = line.split(' ').map(str::as_bytes).collect();
         let mut session = self.take_session();
-        let Engine {
-            keyspace, server, ..
-        } = &mut self.engine;
+        let server = &self.engine.server;
         let row = server.table.find(owned.args().at(0)).map(|row| row.id);
         let row = super::execution::dispatch::resolve(server, row, owned.args());
         let row = row.expect("a command");
-        let mut world = super::state::world::World {
-            keyspace,
-            server,
-            client: &mut session.client,
-            reply: &mut session.reply,
-        };
+        let mut world = self.engine.world(&mut session);
         let work = super::execution::gates::work::count(&mut world, (row, owned.args()));
         self.engine.server.clients.put_back(session);
         work

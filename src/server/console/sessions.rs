@@ -26,7 +26,7 @@ use crate::server::clients::session::Session;
 use crate::server::console::answer::{NO_AUTH, Next, bad, with_user};
 use crate::server::parts::console::Task;
 use crate::server::state::Server;
-use crate::server::state::world::{Engine, World};
+use crate::server::state::world::Engine;
 
 /// Hexadecimal digits of a token: 256 bits.
 const TOKEN_DIGITS: usize = 64;
@@ -135,20 +135,15 @@ impl Engine {
         login: &Login,
         who: Who,
     ) -> Answer {
-        let Engine {
-            keyspace, server, ..
-        } = self;
-        let mut session = new_session(new_client(server, peer));
-        let mut world = World {
-            keyspace,
-            server,
-            client: &mut session.client,
-            reply: &mut session.reply,
-        };
+        let mut session = new_session(new_client(&mut self.server, peer));
+        let mut world = self.world(&mut session);
         let pair = (&login.user[..], &login.password[..]);
         if let Err(error) = world.log_in(pair, (Context::TopLevel, b"AUTH")) {
             return Answer::error(http::UNAUTHORIZED, &String::from_utf8_lossy(&error.line()));
         }
+        let Engine {
+            keyspace, server, ..
+        } = self;
         if !session.client.flags.contains(ClientFlags::PROVEN) && !who.is_here {
             server.acl.leave_account(&mut session.client);
             const TEXT: &str = "DENIED a user without a password logs in from this machine only";

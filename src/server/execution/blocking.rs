@@ -103,13 +103,7 @@ impl Engine {
         // The server's state may have changed since it blocked: memory may have run out.
         let asked = Asked::new(&self.server, id, args.args(), Origin::Retry);
         let mark = session.reply.mark();
-        let Session { client, reply, .. } = session;
-        let mut world = World {
-            keyspace: &mut self.keyspace,
-            server: &mut self.server,
-            client,
-            reply,
-        };
+        let mut world = self.world(session);
         match gates::pass(&mut world, &asked) {
             Ok(()) => {}
             Err(Stop::Refused(error) | Stop::Elsewhere(error)) => {
@@ -355,12 +349,7 @@ fn answer_timeout(keyspace: &mut Keyspace, server: &mut Server, session: &mut Se
     let Some(blocked) = client.blocked.take() else {
         return;
     };
-    let mut world = World {
-        keyspace,
-        server,
-        client,
-        reply,
-    };
+    let mut world = World::new(keyspace, server, client, reply);
     match blocked.on_timeout {
         OnTimeout::Reply(write) => write(world.reply),
         OnTimeout::Handler => world.answer(blocked.row, blocked.args.args()),

@@ -176,12 +176,7 @@ impl Engine {
         session.client.traffic.last_command = Some(full_name);
         let asked = Asked::new(server, id, args, Origin::Client);
         let Session { client, reply, .. } = session;
-        let mut world = World {
-            keyspace,
-            server,
-            client,
-            reply,
-        };
+        let mut world = World::new(keyspace, server, client, reply);
         match gates::pass(&mut world, &asked) {
             Ok(()) => {}
             Err(Stop::Refused(error)) => {

@@ -80,21 +80,11 @@ impl Engine {
         args: Args<'_>,
         hashes: &[KeyHash],
     ) {
-        let Session { client, reply, .. } = session;
-        let Engine {
-            keyspace, server, ..
-        } = self;
-        let flags = server.table.row(id).spec.flags;
+        let flags = self.server.table.row(id).spec.flags;
         if !flags.contains(Flags::MEETS_ANY_KEY) {
-            keyspace.effects.begin_unit();
+            self.keyspace.effects.begin_unit();
         }
-        let mut world = World {
-            keyspace,
-            server,
-            client,
-            reply,
-        };
-        world.run(origin, id, args, hashes);
+        self.world(session).run(origin, id, args, hashes);
         self.keyspace.effects.end_unit();
         if self.keyspace.effects.has_complete() {
             self.server

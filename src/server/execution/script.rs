@@ -353,12 +353,7 @@ impl Running<'_, '_, '_> {
             wrote: self.wrote,
             caller: (self.caller, to),
         });
-        let mut world = World {
-            keyspace: self.keyspace,
-            server: self.server,
-            client: self.client,
-            reply: self.reply,
-        };
+        let mut world = World::new(self.keyspace, self.server, self.client, self.reply);
         if let Err(Stop::Refused(error) | Stop::Elsewhere(error)) = gates::pass(&mut world, &asked)
         {
             let line = error.line();
@@ -416,12 +411,7 @@ impl Host for Running<'_, '_, '_> {
         self.reply.clear(REPLY_KEPT);
         self.reply.set_limit(most);
         let (mark, flushes) = (self.keyspace.effects.mark(), self.keyspace.flushes());
-        let mut world = World {
-            keyspace: self.keyspace,
-            server: self.server,
-            client: self.client,
-            reply: self.reply,
-        };
+        let mut world = World::new(self.keyspace, self.server, self.client, self.reply);
         world.run(self.origin, id, args, &[]);
         if self.audience != Audience::ALL {
             self.keyspace.effects.address(mark, self.audience);

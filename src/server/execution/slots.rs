@@ -21,7 +21,7 @@ use crate::server::parts::execution::gates::{PAUSED, RUNS_SCRIPT};
 use crate::server::parts::migration::ExportStage;
 use crate::server::state::Server;
 use crate::server::state::call::CommandResult;
-use crate::server::state::world::{Engine, World};
+use crate::server::state::world::Engine;
 
 /// Commands without keys that a source may send: those that frame its stream, and functions, which
 /// belong to no slot.
@@ -170,12 +170,7 @@ impl Engine {
     /// has none.
     fn check_user(&mut self, session: &mut Session, id: usize, args: Args<'_>) -> CommandResult {
         let asked = Asked::new(&self.server, id, args, Origin::Client);
-        let mut world = World {
-            keyspace: &mut self.keyspace,
-            server: &mut self.server,
-            client: &mut session.client,
-            reply: &mut session.reply,
-        };
+        let mut world = self.world(session);
         match gates::permitted(&mut world, &asked) {
             Ok(()) | Err(Stop::Postponed(_)) => Ok(()),
             Err(Stop::Refused(error) | Stop::Elsewhere(error)) => Err(error),

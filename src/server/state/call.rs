@@ -70,12 +70,7 @@ pub struct Call<'a> {
 impl Call<'_> {
     /// All parts at once, for commands that run others or act on other clients.
     pub fn world(&mut self) -> World<'_> {
-        World {
-            keyspace: self.db.keyspace(),
-            server: self.server,
-            client: self.client,
-            reply: self.reply,
-        }
+        World::new(self.db.keyspace(), self.server, self.client, self.reply)
     }
 
     /// Records how many elements the command would touch (`Work::count`).

@@ -10,6 +10,7 @@ use std::io;
 use crate::keyspace::Keyspace;
 use crate::resp::Reply;
 use crate::server::clients::client::Client;
+use crate::server::clients::session::Session;
 use crate::server::parts::persist::loading::{LoadFailed, Progress};
 use crate::server::state::Server;
 
@@ -66,4 +67,32 @@ pub struct World<'a> {
     pub server: &'a mut Server,
     pub client: &'a mut Client,
     pub reply: &'a mut Reply,
+}
+
+impl<'a> World<'a> {
+    #[inline]
+    pub(in crate::server) fn new(
+        keyspace: &'a mut Keyspace,
+        server: &'a mut Server,
+        client: &'a mut Client,
+        reply: &'a mut Reply,
+    ) -> World<'a> {
+        World {
+            keyspace,
+            server,
+            client,
+            reply,
+        }
+    }
+}
+
+impl Engine {
+    /// All parts, for the client of a session.
+    #[inline]
+    pub(in crate::server) fn world<'a>(&'a mut self, session: &'a mut Session) -> World<'a> {
+        let Engine {
+            keyspace, server, ..
+        } = self;
+        World::new(keyspace, server, &mut session.client, &mut session.reply)
+    }
 }

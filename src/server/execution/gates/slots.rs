@@ -389,12 +389,7 @@ impl Engine {
             let Some(mut session) = self.server.clients.take(id) else {
                 continue;
             };
-            let mut world = World {
-                keyspace: &mut self.keyspace,
-                server: &mut self.server,
-                client: &mut session.client,
-                reply: &mut session.reply,
-            };
+            let mut world = self.world(&mut session);
             world.unsubscribe(Kind::Shard, std::iter::once(&*name));
             self.server.put_back(session);
         }

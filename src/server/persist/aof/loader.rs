@@ -368,12 +368,7 @@ impl AofLoader {
             return Ok(());
         }
         let mark = self.reply.mark();
-        let mut world = World {
-            keyspace,
-            server,
-            client,
-            reply: &mut self.reply,
-        };
+        let mut world = World::new(keyspace, server, client, &mut self.reply);
         world.run(Origin::Loading, id, args, hashes);
         self.reply.truncate(mark);
         Ok(())
