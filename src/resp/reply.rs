@@ -72,8 +72,9 @@ pub struct Reply {
     resp3: bool,
     /// Errors written by the current command, for its statistics.
     errors: Errors,
-    /// The code of the last error (`ERR`, `WRONGTYPE` ...), for errorstats.
+    /// The last error's line, cut to [`ERROR_KEPT`] bytes, and the length of its code.
     last_error: Vec<u8>,
+    last_code: usize,
 }
 
 /// Bytes that are not copied into the client's own buffer.
@@ -151,6 +152,8 @@ const PIECES_MAX: usize = 256;
 const OWNED_MIN: usize = 4 * 1024;
 /// Up to this many sent bytes are kept rather than moving the rest.
 const SENT_KEPT: usize = 1 << 20;
+/// Bytes kept of an error.
+const ERROR_KEPT: usize = 512;
 /// Type byte, number and line end.
 const HEADER_MAX: usize = 30;
 /// A longer buffer is freed when its whole contents are taken back.
@@ -176,6 +179,7 @@ impl Default for Reply {
             resp3: false,
             errors: Errors::default(),
             last_error: Vec::new(),
+            last_code: 0,
         }
     }
 }
@@ -242,9 +246,10 @@ impl Reply {
     }
 
     fn push_error(&mut self, line: &[u8]) {
+        let kept = &line[..line.len().min(ERROR_KEPT)];
+        self.last_code = memchr::memchr(b' ', kept).unwrap_or(kept.len());
         self.last_error.clear();
-        let code = line.split(|&b| b == b' ').next().unwrap_or(b"ERR");
-        self.last_error.extend_from_slice(code);
+        self.last_error.extend_from_slice(kept);
         if !self.room(line.len() + 3) {
             return;
         }
@@ -961,7 +966,13 @@ impl Reply {
         self.errors
     }
 
+    /// The code of the last error (`ERR`, `WRONGTYPE` ...), for errorstats.
     pub fn last_error(&self) -> &[u8] {
+        &self.last_error[..self.last_code]
+    }
+
+    /// The last error as it was written, without `-` and line end; a long one is cut.
+    pub fn last_error_line(&self) -> &[u8] {
         &self.last_error
     }
 }

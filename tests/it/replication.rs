@@ -506,7 +506,9 @@ fn a_command_that_fails_on_a_writable_replica_does_not_end_it() {
     assert_eq!(c.ask(strict), "+OK\r\n");
     assert_eq!(c.ask("RPUSH k a"), ":1\r\n");
     assert_eq!(primary.connect().ask("INCR k"), ":1\r\n");
-    replica.wait_for_log("This replica is sending an error to its master");
+    replica.wait_for_log(
+        "This replica is sending an error to its master: 'WRONGTYPE Operation against a key",
+    );
     wait_for_offset(&replica, &primary);
     assert_eq!(c.ask("LLEN k"), ":1\r\n");
 }

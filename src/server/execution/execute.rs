@@ -237,7 +237,7 @@ impl World<'_> {
         }
         if reply.end_errors(outer_errors).any() {
             let name = server.table.row(id).full_name;
-            server.note_load_error(reply.last_error(), name);
+            server.note_load_error(reply.last_error_line(), name);
         }
     }
 

@@ -213,7 +213,7 @@ impl Engine {
         self.run_unit(session, Origin::Client, id, args, &[]);
         self.keyspace.set_expiring(usual);
         let has_failed = self.server.stats.total_error_replies > errors;
-        let error = has_failed.then(|| session.reply.last_error().to_vec());
+        let error = has_failed.then(|| session.reply.last_error_line().to_vec());
         if !is_syncslots {
             session.reply.truncate(mark);
         }

@@ -117,7 +117,7 @@ impl Engine {
         // An undo that cannot be repeated ends in a full copy, not in an error.
         let is_left = upstream.is_some_and(|upstream| upstream.diverged);
         if errors > errors_before && !is_left {
-            let error = session.reply.last_error();
+            let error = session.reply.last_error_line();
             let error = error_for_log(&self.server, Some(id), error).to_vec();
             self.server.note_stream_error(&error, name.as_bytes());
         }
