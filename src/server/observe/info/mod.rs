@@ -17,193 +17,14 @@ pub mod memory;
 pub mod prefixes;
 pub mod process;
 pub mod replication;
+mod source;
 pub mod tls;
-
-use std::cell::OnceCell;
-use std::fmt::{Arguments, Display, Write};
+mod writer;
 
 pub use memory::{MemoryFigures, OWN_METRICS, excess, memory_figures};
+pub use source::Source;
 
-use crate::base::memory::alloc;
-use crate::keyspace::Keyspace;
-use crate::resp::Reply;
-use crate::server::clients::client::{Client, ClientFlags};
-use crate::server::clients::output::buffers;
-use crate::server::figures::recent::Buffers;
-use crate::server::figures::stats::CommandStats;
-use crate::server::state::Server;
-use crate::server::state::call::Row;
-
-/// The sources of the sections.
-pub struct Source<'a> {
-    pub keyspace: &'a Keyspace,
-    pub server: &'a Server,
-    /// The asking client and its reply: while its command runs it is not in the server's list.
-    pub asking: Option<(&'a Client, &'a Reply)>,
-    /// `used_memory`, before the text is built.
-    pub used: usize,
-    clients: OnceCell<ClientTotals>,
-}
-
-/// A client is active for this long after its last traffic.
-const ACTIVE_MS: u64 = 1000;
-
-/// Totals over all clients.
-#[derive(Clone, Copy, Debug, Default)]
-struct ClientTotals {
-    memory: usize,
-    /// The sum of `Client::own_bytes`.
-    own: usize,
-    largest: Buffers,
-    replicas: usize,
-    pubsub: usize,
-    watching: usize,
-    postponed: usize,
-    /// The number of clients that sent or received anything within the last second.
-    active: usize,
-    /// Output that is not copied: see `Reply::referenced_bytes`.
-    shared: usize,
-    unshared: usize,
-}
-
-impl<'a> Source<'a> {
-    pub fn new(
-        keyspace: &'a Keyspace,
-        server: &'a Server,
-        asking: Option<(&'a Client, &'a Reply)>,
-    ) -> Source<'a> {
-        Source {
-            keyspace,
-            server,
-            asking,
-            used: alloc::used_memory(),
-            clients: OnceCell::new(),
-        }
-    }
-
-    /// Commands that were called or refused, with their counters.
-    pub(in crate::server) fn commands_used(
-        &self,
-    ) -> impl Iterator<Item = (&'a Row, &'a CommandStats)> {
-        let rows = self.server.table.rows().iter();
-        let all = rows.zip(&self.server.diagnostics.command_stats);
-        all.filter(|(_, stats)| stats.calls > 0 || stats.failed > 0 || stats.rejected > 0)
-    }
-
-    /// Over every connected client, the asking one included: one pass for all sections.
-    fn client_totals(&self) -> &ClientTotals {
-        self.clients.get_or_init(|| {
-            let mut totals = ClientTotals::default();
-            for (client, reply) in self.server.clients.all(self.asking) {
-                let has = |flag| usize::from(client.flags.contains(flag));
-                totals.memory += client.memory_bytes(reply);
-                totals.own += client.own_bytes(reply);
-                totals.largest = totals.largest.max(buffers(client, reply));
-                totals.replicas += has(ClientFlags::REPLICA);
-                totals.pubsub += has(ClientFlags::PUBSUB);
-                totals.postponed += has(ClientFlags::POSTPONED);
-                totals.watching += usize::from(!client.watched.is_empty());
-                let silent_ms = self
-                    .server
-                    .now
-                    .mono_ms
-                    .saturating_sub(client.traffic.last_active_ms);
-                totals.active += usize::from(silent_ms < ACTIVE_MS);
-                let (shared, unshared) = reply.referenced_bytes();
-                totals.shared += shared;
-                totals.unshared += unshared;
-            }
-            totals
-        })
-    }
-}
-
-/// Capacity for the default sections.
-const TEXT_BYTES: usize = 12 * 1024;
-
-/// The text under construction.
-pub struct InfoWriter {
-    out: String,
-}
-
-impl InfoWriter {
-    /// Starts a section; an empty line separates sections.
-    fn section(&mut self, title: &str) {
-        if !self.out.is_empty() {
-            self.out.push_str("\r\n");
-        }
-        self.line(format_args!("# {title}"));
-    }
-
-    /// `name:value`.
-    fn field(&mut self, name: &str, value: impl Value) {
-        self.out.push_str(name);
-        self.out.push(':');
-        value.append_to(&mut self.out);
-        self.out.push_str("\r\n");
-    }
-
-    fn fields(&mut self, fields: &[(&str, &dyn Value)]) {
-        for &(name, value) in fields {
-            self.field(name, value);
-        }
-    }
-
-    /// Fields that are 0 because their feature does not exist yet.
-    fn zeros(&mut self, names: &[&str]) {
-        for name in names {
-            self.field(name, 0);
-        }
-    }
-
-    fn line(&mut self, line: impl Display) {
-        // Writing to a String cannot fail.
-        let _ = write!(self.out, "{line}");
-        self.out.push_str("\r\n");
-    }
-}
-
-/// The value of a field. Most are integers, which need no formatter.
-trait Value {
-    fn append_to(&self, out: &mut String);
-}
-
-macro_rules! integers {
-    ($($integer:ty)*) => {
-        $(impl Value for $integer {
-            fn append_to(&self, out: &mut String) {
-                out.push_str(itoa::Buffer::new().format(*self));
-            }
-        })*
-    };
-}
-
-integers!(u8 u16 u32 u64 usize i32 i64);
-
-impl Value for str {
-    fn append_to(&self, out: &mut String) {
-        out.push_str(self);
-    }
-}
-
-impl Value for String {
-    fn append_to(&self, out: &mut String) {
-        out.push_str(self);
-    }
-}
-
-impl Value for Arguments<'_> {
-    fn append_to(&self, out: &mut String) {
-        // Writing to a String cannot fail.
-        let _ = out.write_fmt(*self);
-    }
-}
-
-impl<T: Value + ?Sized> Value for &T {
-    fn append_to(&self, out: &mut String) {
-        (**self).append_to(out);
-    }
-}
+use writer::InfoWriter;
 
 /// A section: its name, whether it is shown by default, and its writer.
 struct Section {
@@ -268,9 +89,7 @@ pub fn info(source: &Source<'_>, wanted: &[&[u8]]) -> String {
     };
     let all = names("all") || names("everything");
     let default = names("default") || wanted.is_empty();
-    let mut writer = InfoWriter {
-        out: String::with_capacity(TEXT_BYTES),
-    };
+    let mut writer = InfoWriter::new();
     let sections = if source.server.is_sentinel() {
         OF_SENTINEL
     } else {
@@ -286,5 +105,5 @@ pub fn info(source: &Source<'_>, wanted: &[&[u8]]) -> String {
     if names(DEBUG.name) {
         (DEBUG.write)(source, &mut writer);
     }
-    writer.out
+    writer.into_text()
 }
