@@ -18,7 +18,7 @@
 
 use std::collections::VecDeque;
 
-use super::stream::ReplOffset;
+use super::history::ReplOffset;
 use crate::base::memory::alloc::Filling;
 use crate::keyspace::DbIndex;
 

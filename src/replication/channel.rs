@@ -13,9 +13,8 @@
 use std::collections::VecDeque;
 
 use super::handshake::{Introduction, full_sync, request, shown, write_auth};
-use super::history::ReplId;
+use super::history::{Position, ReplId};
 use super::lines::{Lines, TooLong};
-use super::stream::Position;
 use crate::base::numbers::number::parse_digits;
 use crate::keyspace::DbIndex;
 

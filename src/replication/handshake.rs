@@ -16,9 +16,8 @@
 use std::collections::VecDeque;
 
 use super::channel::Dialect;
-use super::history::ReplId;
+use super::history::{Position, ReplId, ReplOffset};
 use super::lines::{LINE_MAX, Lines};
-use super::stream::{Position, ReplOffset};
 use crate::base::numbers::number::parse_digits;
 use crate::base::text::Printable;
 use crate::resp::write_request;

@@ -1,11 +1,13 @@
-//! The history of a dataset: its id, and the history that it continues.
+//! The history of a dataset: its id, the history that it continues, and places in it.
 
 use std::fmt;
 
-use super::ReplOffset;
 use crate::base::random;
 
 const DIGITS: usize = 40;
+
+/// Bytes of the stream since its history began.
+pub type ReplOffset = u64;
 
 /// The id of a replication history: 40 hexadecimal digits (INFO `master_replid`).
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -43,6 +45,13 @@ impl fmt::Debug for ReplId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())
     }
+}
+
+/// A place in a history.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Position {
+    pub id: ReplId,
+    pub offset: ReplOffset,
 }
 
 /// The id pair of INFO replication.

@@ -10,8 +10,7 @@
 
 use std::io::Write;
 
-use super::history::ReplId;
-use super::stream::Position;
+use super::history::{Position, ReplId};
 use crate::base::numbers::number::parse_digits;
 
 /// The meaning of a line.

@@ -19,13 +19,10 @@
 
 use super::backlog::Backlog;
 use super::change_stream::Cursors;
-use super::history::{History, ReplId};
+use super::history::{History, Position, ReplId, ReplOffset};
 use super::marks::Mark;
 use crate::keyspace::{Audience, DbIndex, Unit};
 use crate::resp::write_request;
-
-/// Bytes of the stream since its history began.
-pub type ReplOffset = u64;
 
 /// A file may claim any offset; from here on counting cannot overflow.
 const OFFSET_MAX: ReplOffset = 1 << 62;
@@ -38,13 +35,6 @@ const SCRATCH_KEPT: usize = 64 * 1024;
 
 const MULTI: &[u8] = b"*1\r\n$5\r\nMULTI\r\n";
 const EXEC: &[u8] = b"*1\r\n$4\r\nEXEC\r\n";
-
-/// A place in a history.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Position {
-    pub id: ReplId,
-    pub offset: ReplOffset,
-}
 
 /// See the module.
 #[derive(Debug)]
