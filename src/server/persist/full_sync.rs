@@ -4,8 +4,7 @@
 
 use crate::keyspace::Keyspace;
 use crate::persistence::spool::{Spool, SpoolPlan};
-use crate::server::parts::persist::snapshot::sink::What;
-use crate::server::parts::persist::snapshot::{Consumer, SnapshotEnd, SyncForm, Target};
+use crate::server::parts::persist::snapshot::{Consumer, SnapshotEnd, SyncForm, Target, What};
 use crate::server::parts::replication::sending::{Form, SharedSync};
 use crate::server::state::Server;
 

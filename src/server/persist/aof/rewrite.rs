@@ -9,8 +9,7 @@ use crate::persistence::aof::{BaseForm, Changed};
 use crate::server::parts::persist::aof::rewrites::{Begun, Ended, Running};
 use crate::server::parts::persist::aof::{Aof, AofState, NO_AOF};
 use crate::server::parts::persist::backups::SessionState;
-use crate::server::parts::persist::snapshot::sink::{Target, What};
-use crate::server::parts::persist::snapshot::{Consumer, SnapshotEnd};
+use crate::server::parts::persist::snapshot::{Consumer, SnapshotEnd, Target, What};
 use crate::server::state::world::Engine;
 use crate::server::state::{Persist, Server};
 

@@ -7,8 +7,9 @@
 //! recomputed, because they decide which writers wait.
 
 use crate::keyspace::Keyspace;
-use crate::server::parts::persist::snapshot::sink::{Target, What};
-use crate::server::parts::persist::snapshot::{Consumer, Making, SnapshotEnd, Snapshots, Turn};
+use crate::server::parts::persist::snapshot::{
+    Consumer, Making, SnapshotEnd, Snapshots, Target, Turn, What,
+};
 use crate::server::state::Server;
 use crate::server::state::world::Engine;
 

@@ -9,7 +9,7 @@ use std::path::Path;
 
 use tempfile::TempDir;
 
-use crate::server::parts::persist::snapshot::sink::{Target, What};
+use crate::server::parts::persist::snapshot::{Target, What};
 
 use crate::config::Allowed;
 use crate::persistence::aof::{BaseForm, Names};

@@ -23,9 +23,10 @@ use rustix::process::{
     waitpid,
 };
 
-use super::SnapshotEnd;
+use super::end::SnapshotEnd;
+use super::fan_out::FanOut;
 use super::making::{Hands, Making};
-use super::sink::{FanOut, Target};
+use super::target::Target;
 
 use crate::base::sys;
 use crate::config::system_text;

@@ -13,8 +13,9 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::rdb::{Keyless, Output, RdbSink};
-use super::sink::{Sink, SyncContent, SyncForm, Target, What};
+use super::sink::Sink;
 use super::slots::SlotsSink;
+use super::target::{SyncContent, SyncForm, Target, What};
 
 use crate::base::clock::Now;
 use crate::cluster::{Cluster, SLOT_STATES};

@@ -44,12 +44,13 @@
 //! One driver makes all snapshots (`Snapshots`, `server/parts/persist/snapshot`). A consumer asks
 //! it for targets (`Server::begin_snapshot`, `server/persist/snapshot`): a save for the RDB file
 //! (`Saving`), a rewrite for a base of the append only file (`persist/aof/rewrite.rs`), full syncs
-//! for the data of replicas (`persist/full_sync.rs`). For each target the driver makes a sink
-//! (`making.rs`, `sink.rs`): an RDB file, a file of commands, or a spool. One pass feeds all sinks
-//! that begin at the same moment (`FanOut`); each has its own position in a large value, and a
-//! failing one does not affect the others. When a target's file is whole, or cannot be made,
-//! `Server::snapshot_ended` notifies its consumer, and the backup that waits for a save. A consumer
-//! that finds the driver busy is queued; cron begins snapshots that are queued or due.
+//! for the data of replicas (`persist/full_sync.rs`). For each target (`target.rs`) the driver
+//! makes a sink (`making.rs`, `sink.rs`): an RDB file, a file of commands, or a spool. One pass
+//! feeds all sinks that begin at the same moment (`fan_out.rs`); each has its own position in a
+//! large value, and a failing one does not affect the others. When a target's file is whole, or
+//! cannot be made, `Server::snapshot_ended` notifies its consumer, and the backup that waits for a
+//! save. A consumer that finds the driver busy is queued; cron begins snapshots that are queued or
+//! due.
 //!
 //! The driver gives the pass a share of every turn, after the replies: a third of the time that the
 //! rest of the turn took, within bounds, and up to 0.4 ms of an idle one. SAVE, FLUSHALL with save
@@ -84,31 +85,35 @@
 //! snapshot is read for data that a load leaves out, which is an obstacle as well.
 
 pub mod child;
+mod end;
+mod fan_out;
 mod making;
 mod rdb;
 mod running;
 pub mod save;
-pub mod sink;
+mod sink;
 mod slots;
+mod target;
 mod writers;
 
-use std::io;
 use std::sync::Arc;
 use std::time::Instant;
 
 pub use child::{ChildProgress, Forks};
+pub use end::SnapshotEnd;
 pub(in crate::server) use making::Making;
-pub(in crate::server) use sink::{SyncContent, SyncForm, Target, What, temp_name};
 pub(in crate::server) use slots::SlotFeed;
+pub use target::Consumer;
+pub(in crate::server) use target::{SyncContent, SyncForm, Target, What, temp_name};
 
 use child::Child;
+use fan_out::FanOut;
 use making::Hands;
 use running::{Running, Work};
-use sink::FanOut;
 use writers::Writers;
 
 use crate::base::clock::Cycles;
-use crate::config::{Config, SnapshotMethod, system_text};
+use crate::config::{Config, SnapshotMethod};
 use crate::keyspace::{Keyspace, Saver, SlotSet};
 use crate::persistence::background::Wake;
 use crate::persistence::spool::SpoolUsage;
@@ -121,50 +126,6 @@ const SLICE_NANOS_MAX: u64 = 400_000;
 /// Approximate elements of one container that a pass saves per millisecond, with half of a busy
 /// loop's time.
 const ELEMENTS_PER_MS: u64 = 2_500;
-/// The parts of the server that request snapshots.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Consumer {
-    Save,
-    Rewrite,
-    /// Full syncs of replicas.
-    FullSync,
-    /// Slots that another node takes over.
-    Migration,
-}
-
-/// How a snapshot ended for one of its targets.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum SnapshotEnd {
-    /// The file is whole, on disk, and has its name.
-    Done,
-    Failed(String),
-    /// The child was ended by this signal.
-    Killed(i32),
-    /// The child was ended by SIGUSR1, because it is not wanted: no failure.
-    Unwanted,
-    /// Its consumer cancelled it.
-    Cancelled,
-}
-
-impl SnapshotEnd {
-    /// Why there is no file.
-    pub(in crate::server) fn why(&self) -> &str {
-        match self {
-            SnapshotEnd::Done => "",
-            SnapshotEnd::Failed(why) => why,
-            SnapshotEnd::Killed(_) => "the child was killed",
-            SnapshotEnd::Unwanted => "the child was told to end",
-            SnapshotEnd::Cancelled => "the snapshot was given up",
-        }
-    }
-
-    fn of(result: io::Result<()>) -> SnapshotEnd {
-        match result {
-            Ok(()) => SnapshotEnd::Done,
-            Err(error) => SnapshotEnd::Failed(system_text(&error)),
-        }
-    }
-}
 
 /// A snapshot has begun.
 #[must_use]

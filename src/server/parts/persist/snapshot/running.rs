@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
-use super::SnapshotEnd;
 use super::child::Child;
-use super::sink::{FanOut, Target};
+use super::end::SnapshotEnd;
+use super::fan_out::FanOut;
+use super::target::Target;
 
 use crate::keyspace::{Keyspace, Slice};
 use crate::server::process::feed_watchdog;

@@ -9,8 +9,8 @@
 //! After a failure save points wait five seconds, and writes are refused if configured
 //! ([`Saving::stops_writes`]). Cost: O(save points) per check. The snapshot itself: `snapshot`.
 
-use super::SnapshotEnd;
-use super::sink::{Target, What};
+use super::end::SnapshotEnd;
+use super::target::{Target, What};
 
 use crate::base::clock::Now;
 use crate::config::Config;

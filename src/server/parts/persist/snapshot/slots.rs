@@ -7,7 +7,7 @@
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard};
 
-use super::SnapshotEnd;
+use super::end::SnapshotEnd;
 use super::sink::Sink;
 use crate::keyspace::{DbIndex, KeyView, Saver};
 use crate::persistence::aof::CommandWriter;

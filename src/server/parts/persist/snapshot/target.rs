@@ -1,0 +1,163 @@
+//! Targets: the files that consumers want of a snapshot, with their names until they are whole.
+//!
+//! A [`Target`] is all that a consumer handles. The target of a full sync is a spool that replicas
+//! read from, in the form that they can read.
+
+use std::io;
+use std::path::PathBuf;
+
+use super::slots::SlotFeed;
+
+use crate::migration::Ranges;
+use crate::persistence::aof::{BaseForm, Names};
+use crate::persistence::background::{BackgroundFile, Plan, Wake};
+use crate::persistence::rdb::Dialect;
+use crate::persistence::spool::{Spool, SpoolUsage};
+
+/// The parts of the server that request snapshots.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Consumer {
+    Save,
+    Rewrite,
+    /// Full syncs of replicas.
+    FullSync,
+    /// Slots that another node takes over.
+    Migration,
+}
+
+/// A file that a snapshot is to produce.
+#[derive(Clone, Debug)]
+pub(in crate::server) struct Target {
+    pub what: What,
+    /// The process that writes it, for the temporary name.
+    writer: u32,
+}
+
+/// See [`Target`].
+#[derive(Clone, Debug)]
+pub(in crate::server) enum What {
+    /// The file of SAVE and BGSAVE.
+    Dump { name: PathBuf },
+    /// The base of an append only file, which gets its name with the manifest.
+    Base {
+        names: Names,
+        form: BaseForm,
+        /// When it was begun, Unix seconds.
+        unix_s: i64,
+    },
+    /// The data that replicas receive.
+    Spool { spool: Spool, form: SyncForm },
+    /// The keys of some slots, for another node. A pass for it saves nothing else.
+    Slots { slots: Ranges, feed: SlotFeed },
+}
+
+/// The form and content of a snapshot for replicas.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::server) struct SyncForm {
+    /// See `rdb::sync_version`.
+    pub version: u32,
+    pub dialect: Dialect,
+    pub content: SyncContent,
+    /// They receive it compressed.
+    pub packed: bool,
+}
+
+/// The parts of a snapshot that a replica wants.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::server) enum SyncContent {
+    Everything,
+    /// `rdb-filter-only functions`.
+    FunctionsOnly,
+    /// `rdb-filter-only ""`.
+    Nothing,
+}
+
+impl Target {
+    pub(in crate::server) fn new(what: What) -> Target {
+        let writer = std::process::id();
+        Target { what, writer }
+    }
+
+    pub(super) fn written_by(self, pid: u32) -> Target {
+        Target {
+            writer: pid,
+            ..self
+        }
+    }
+
+    pub(in crate::server) fn consumer(&self) -> Consumer {
+        match self.what {
+            What::Dump { .. } => Consumer::Save,
+            What::Base { .. } => Consumer::Rewrite,
+            What::Spool { .. } => Consumer::FullSync,
+            What::Slots { .. } => Consumer::Migration,
+        }
+    }
+
+    /// Whether it has keys: others need no pass.
+    pub(super) fn has_keys(&self) -> bool {
+        match &self.what {
+            What::Dump { .. } | What::Base { .. } | What::Slots { .. } => true,
+            What::Spool { form, .. } => form.content == SyncContent::Everything,
+        }
+    }
+
+    pub(super) fn spool_usage(&self) -> Option<SpoolUsage> {
+        match &self.what {
+            What::Dump { .. } | What::Base { .. } | What::Slots { .. } => None,
+            What::Spool { spool, .. } => Some(spool.usage()),
+        }
+    }
+
+    /// Whether it is a spool whose readers have all gone.
+    pub(super) fn is_unread(&self) -> bool {
+        matches!(&self.what, What::Spool { spool, .. } if spool.is_unread())
+    }
+
+    /// The name of the file until its consumer renames it.
+    pub(in crate::server) fn path(&self) -> PathBuf {
+        match &self.what {
+            // It has no file.
+            What::Slots { .. } => PathBuf::new(),
+            What::Dump { name } => name.with_file_name(temp_name(self.writer)),
+            What::Base { names, .. } => {
+                names.path(&format!("temp-rewriteaof-bg-{}.aof", self.writer))
+            }
+            What::Spool { spool, .. } => {
+                let name = format!("temp-repl-{}.rdb", self.writer);
+                spool.dir().join(name)
+            }
+        }
+    }
+
+    /// Removes a file left by a writer that is gone. A spool has a file only if a child made it.
+    pub(super) fn forget(&self) {
+        if let What::Slots { .. } = &self.what {
+            return;
+        }
+        // Best effort: it may never have been made, and the next one replaces it.
+        let _ = std::fs::remove_file(self.path());
+    }
+
+    /// Takes a file written by a child: begins to rename it, or has a spool adopt it. `None`: it is
+    /// complete.
+    pub(super) fn take_from_child(&self, wake: Wake) -> io::Result<Option<BackgroundFile>> {
+        let name = match &self.what {
+            What::Dump { name } => name,
+            What::Base { .. } | What::Slots { .. } => return Ok(None),
+            What::Spool { spool, .. } => return spool.adopt_file(&self.path()).map(|()| None),
+        };
+        let plan = Plan {
+            temporary: self.path(),
+            name: name.clone(),
+            checksum: None,
+            incremental_fsync: false,
+        };
+        BackgroundFile::of_child(plan, wake).map(Some)
+    }
+}
+
+/// The temporary name of a dump file while a process writes it.
+pub(in crate::server) fn temp_name(pid: u32) -> String {
+    format!("temp-{pid}.rdb")
+}
