@@ -7,6 +7,7 @@
 //! Both the master and the primary words are known, and `slaves` beside `replicas`. Names and
 //! errors are those of Redis; COORDINATED is Valkey's, EXPLAIN is our own.
 
+mod call;
 mod config;
 mod debug;
 mod explain;
@@ -19,41 +20,13 @@ mod set;
 mod show;
 mod votes;
 
+pub(crate) use call::{After, Host};
+
+use call::{Call, Done, error, error_naming};
+
 use super::core::Sentinel;
-use super::instances::Primary;
 use super::time::Now;
 use crate::resp::{CommandError, Reply};
-
-/// The condition for sending the reply.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum After {
-    /// Nothing.
-    Send,
-    /// The state must be saved. If that fails, these bytes are the reply.
-    Persist { otherwise: Vec<u8> },
-}
-
-/// The parts of the server that handlers need.
-pub(crate) struct Host<'h> {
-    /// `loglevel`, which SENTINEL CONFIG GET shows.
-    pub loglevel: &'h str,
-    /// Whether a script can be run.
-    pub is_executable: &'h dyn Fn(&[u8]) -> bool,
-    /// The IP address of a name, looked up at once, within a bounded time. Only SENTINEL MONITOR
-    /// with `resolve-hostnames` asks, for a name that is not known yet.
-    pub resolve: &'h dyn Fn(&[u8]) -> Option<Vec<u8>>,
-}
-
-/// A command in progress.
-struct Call<'c> {
-    sentinel: &'c mut Sentinel,
-    host: &'c Host<'c>,
-    /// The words, from SENTINEL on.
-    args: &'c [&'c [u8]],
-    reply: &'c mut Reply,
-}
-
-type Done = Result<After, CommandError>;
 
 /// A subcommand: its names, how many words it takes at least and at most, its handler.
 struct Subcommand {
@@ -134,36 +107,6 @@ fn find(name: &[u8]) -> Option<&'static Subcommand> {
 
 fn arity(name: &str) -> CommandError {
     CommandError::WrongArity(name.to_owned())
-}
-
-/// The reply to a client whose save has failed.
-const NOT_SAVED: &[u8] = b"-ERR Failed to save config file. Check server logs.\r\n";
-
-fn error(text: &str) -> CommandError {
-    CommandError::naming(text, b"", "")
-}
-
-/// `text` with the client's word in its middle.
-fn error_naming(before: &str, word: &[u8], after: &str) -> CommandError {
-    CommandError::naming(before, word, after)
-}
-
-const NO_PRIMARY: &str = "ERR No such master with that name";
-
-impl Call<'_> {
-    fn primary(&self, name: &[u8]) -> Result<&Primary, CommandError> {
-        let primary = self.sentinel.primaries.get(name);
-        primary.ok_or_else(|| error(NO_PRIMARY))
-    }
-
-    /// Writes `+OK`, to be sent once the state is saved.
-    fn ok_when_saved(&mut self) -> Done {
-        self.sentinel.shared.out.persist();
-        self.reply.ok();
-        Ok(After::Persist {
-            otherwise: NOT_SAVED.to_vec(),
-        })
-    }
 }
 
 impl Sentinel {
