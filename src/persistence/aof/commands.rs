@@ -5,9 +5,10 @@
 //! Large values are split into several commands of at most [`ELEMENTS_MAX`] elements. A scan of a
 //! large table may visit an element twice, which is harmless for SADD and HMSET.
 
+mod saver;
+
 use crate::base::memory::alloc;
-use crate::keyspace::{DbIndex, KeyView, Saver, ValueView, slot_of};
-use crate::persistence::values;
+use crate::keyspace::{DbIndex, KeyView, ValueView, slot_of};
 use crate::resp::write_request;
 use crate::types::Entry;
 
@@ -16,8 +17,6 @@ pub(in crate::persistence) const ELEMENTS_MAX: usize = 64;
 /// Keys of an MSET, and the bytes of a value in it, at most: it stays a small part of a slice.
 const GATHERED_KEYS_MAX: usize = 16;
 const GATHERED_VALUE_MAX: usize = 1024;
-/// Elements of a large list or sorted set written at a time.
-const PART_ELEMENTS: usize = 16 * ELEMENTS_MAX;
 
 /// Writes commands into a buffer, which its owner empties.
 #[derive(Debug, Default)]
@@ -151,20 +150,6 @@ impl CommandWriter {
         self.words = 0;
     }
 
-    /// Writes elements of a value from `at` on, at most `most` for types with positions; returns
-    /// where the next ones begin, `None` at the end.
-    fn elements(&mut self, view: &KeyView<'_>, at: u64, most: usize) -> Option<u64> {
-        match &view.value {
-            ValueView::Int(n) => self.word_int(*n),
-            ValueView::Bytes(text) => self.word(text),
-            ValueView::Container(container) => {
-                return values::rewrite(*container, self, view.key, at, most);
-            }
-        }
-        self.end_command(b"SET", view.key, 0);
-        None
-    }
-
     /// Writes the command that sets a string, up to the bytes of the string, which has `len`.
     pub(super) fn begin_string(&mut self, db: DbIndex, key: &[u8], len: usize) {
         self.enter(db);
@@ -203,44 +188,10 @@ impl CommandWriter {
     }
 }
 
-impl Saver for CommandWriter {
-    fn database(&mut self, _db: DbIndex, _keys: usize, _volatile: usize) {}
-
-    fn key(&mut self, db: DbIndex, view: &KeyView<'_>) {
-        if self.gathers && self.gather(db, view) {
-            return;
-        }
-        self.end_gathered();
-        self.enter(db);
-        self.elements(view, 0, usize::MAX);
-        self.end_key(view.key, view.expiry);
-    }
-
-    fn begin_large(&mut self, db: DbIndex, view: &KeyView<'_>) -> u64 {
-        self.end_gathered();
-        self.enter(db);
-        self.expiry = view.expiry;
-        0
-    }
-
-    fn part(&mut self, view: &KeyView<'_>, at: u64) -> Option<u64> {
-        self.end_gathered();
-        let next = self.elements(view, at, PART_ELEMENTS);
-        if next.is_none() {
-            let expiry = self.expiry.take();
-            self.end_key(view.key, expiry);
-        }
-        next
-    }
-
-    fn has_room(&self) -> bool {
-        true
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::keyspace::Saver;
 
     #[test]
     fn short_strings_of_a_slot_are_set_together() {

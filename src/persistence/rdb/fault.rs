@@ -1,22 +1,17 @@
-//! Faults of a file or a payload, and their position.
+//! Faults of a file or a payload: the causes of errors (`rdb/error.rs` has their position).
 //!
-//! A `Fault` is the cause. `RdbError` adds the offset, the part being read and the key; its text is
-//! `at byte N, key 'k': fault`. The texts of `Packed` and the names of `Doing` are Redis's, because
-//! tools match them. Every fault ends the reading; its caller decides what that means: a client of
-//! RESTORE gets one fixed error, whatever the fault (`commands::generic::restore`).
+//! The texts of `Packed` are Redis's, because tools match them. Every fault ends the reading; its
+//! caller decides what that means: a client of RESTORE gets one fixed error, whatever the fault
+//! (`commands::generic::restore`).
 
 use std::borrow::Cow;
-use std::fmt;
 use std::io;
 
-use super::format::Dialect;
 use crate::base::lzf::LzfError;
-use crate::base::text::Printable;
 use crate::encodings::intset::IntsetError;
 use crate::encodings::listpack::ListpackError;
 use crate::encodings::ziplist::ZiplistError;
 use crate::encodings::zipmap::ZipmapError;
-use crate::persistence::values::form_name;
 use crate::types::Type;
 use crate::types::vector_set::LoadError;
 
@@ -136,69 +131,3 @@ impl From<io::Error> for Fault {
         }
     }
 }
-
-/// The part that was being read at a fault; the words are those of `redis-check-rdb`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Doing {
-    Start,
-    Type,
-    Expire,
-    Key,
-    Value,
-    Checksum,
-    Length,
-    Aux,
-    Functions,
-}
-
-impl Doing {
-    pub fn name(self) -> &'static str {
-        match self {
-            Doing::Start => "start",
-            Doing::Type => "read-type",
-            Doing::Expire => "read-expire",
-            Doing::Key => "read-key",
-            Doing::Value => "read-object-value",
-            Doing::Checksum => "check-sum",
-            Doing::Length => "read-len",
-            Doing::Aux => "read-aux",
-            Doing::Functions => "read-functions",
-        }
-    }
-}
-
-/// A fault with its position.
-#[derive(Debug)]
-pub struct RdbError {
-    /// Bytes before the fault.
-    pub offset: u64,
-    pub doing: Doing,
-    /// The file's.
-    pub dialect: Dialect,
-    /// The number of the type of the key that was being read.
-    pub kind: Option<u8>,
-    /// The key whose value was being read.
-    pub key: Option<Box<[u8]>>,
-    pub fault: Fault,
-}
-
-impl RdbError {
-    /// The name of the type of the key that was being read, as `redis-check-rdb` has it, and its
-    /// number.
-    pub fn type_name(&self) -> Option<(&'static str, u8)> {
-        let number = self.kind?;
-        Some((form_name(number, self.dialect), number))
-    }
-}
-
-impl fmt::Display for RdbError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "at byte {}", self.offset)?;
-        if let Some(key) = &self.key {
-            write!(f, ", key '{}'", Printable(key))?;
-        }
-        write!(f, ": {}", self.fault)
-    }
-}
-
-impl std::error::Error for RdbError {}

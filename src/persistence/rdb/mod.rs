@@ -4,17 +4,19 @@
 //!     writer     writing keys and values
 //!     input      input bytes: strings, lengths, a checksum
 //!     parse      reading values; the forms of each type: `persistence::values`
+//!     rules      how values are read: limits, dialect, templates
 //!     reader     files, key by key                 payload     RESTORE's payloads
 //!     file       opening a file, which may be compressed as a whole
 //!     peer       the version for another server
+//!     layout     the parts of an item
 //!     scan       where an item ends that arrives in pieces
 //!     census     how many keys a file has
 //!     verify     whether a file is whole
 //!     templates  the field names that hashes of Redis 8.10 share
 //!
 //! Input is never trusted: every length is compared with the bytes that are left, every packed form
-//! is checked before it is used. A fault has an offset and a key. `module` names the module of
-//! unsupported data, and passes over data that may be ignored.
+//! is checked before it is used. An `error` is a fault with its offset and key. `module` names the
+//! module of unsupported data, and passes over data that may be ignored.
 //!
 //! # Loading
 //!
@@ -49,33 +51,37 @@
 //! and a type's `Saved::load` see which it was.
 
 mod census;
+mod error;
 mod fault;
 mod file;
 pub mod format;
 mod input;
+mod layout;
 pub(super) mod module;
 mod parse;
 mod payload;
 mod peer;
 mod reader;
+mod rules;
 mod scan;
 mod templates;
 mod verify;
 mod writer;
 
 pub use census::count_keys;
-pub use fault::{Fault, RdbError};
+pub use error::RdbError;
+pub use fault::Fault;
 pub use file::{FileProgress, is_snapshot, open, open_reader};
 pub use format::Dialect;
 pub use input::{Input, Text};
+pub use layout::{Layout, Part};
 pub use module::ModuleData;
-pub use parse::Rules;
 pub use payload::Payload;
 #[cfg(any(test, feature = "testing"))]
 pub use payload::seal;
 pub use peer::{Obstacle, Peer, PeerFormat, obstacle, sync_version, version_with_imports};
 pub use reader::{KeyFacts, Loader, RdbEnd, ReadOptions, ReadStep, Reader, Sum};
-pub use scan::{Layout, Part};
+pub use rules::Rules;
 pub use templates::{Names, in_order, names};
 pub use verify::verify;
 pub use writer::{

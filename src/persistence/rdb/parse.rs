@@ -8,21 +8,10 @@ use super::fault::Fault;
 use super::format::{Dialect, kind};
 use super::input::{Input, Text};
 use super::module;
-use super::templates::Templates;
+use super::rules::Rules;
 use crate::keyspace::OwnedValue;
 use crate::persistence::values;
-use crate::types::{AnyContainer, Container, Limits};
-
-/// How values are read.
-#[derive(Debug)]
-pub struct Rules {
-    pub limits: Limits,
-    /// Whether a packed form with a duplicate element is rejected.
-    pub deep: bool,
-    pub dialect: Dialect,
-    /// Field names that hashes share.
-    pub templates: Templates,
-}
+use crate::types::{AnyContainer, Container};
 
 /// Reads a value after the id of the module that it belongs to.
 pub fn module_value<'i>(

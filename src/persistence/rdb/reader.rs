@@ -8,11 +8,13 @@
 //! whatever the pieces, the loader gets the same. Nothing of an item reaches the loader before all
 //! of it is read.
 
-use super::fault::{Doing, Fault, RdbError};
+use super::error::{Doing, RdbError};
+use super::fault::Fault;
 use super::format::{Dialect, VALKEY_VERSIONS, VERSION_MAX, kind, opcode};
 use super::input::Input;
 use super::module::{self, ModuleData};
-use super::parse::{self, Rules};
+use super::parse;
+use super::rules::Rules;
 use super::scan::{Scan, Scanned};
 use super::templates::Templates;
 use crate::keyspace::{DbIndex, KeyUse, OwnedValue};

@@ -1,4 +1,5 @@
-//! The writer: encodes keys and values for an RDB file or a DUMP payload into one buffer.
+//! The writer: encodes keys and values for an RDB file or a DUMP payload into one buffer. Here are
+//! the file around the keys, strings and numbers; keys and their values are in `writer/keys.rs`.
 //!
 //! Packed encodings are written as their own bytes, tables element by element; a large container in
 //! parts, so that a snapshot can interleave it with other work. The consumer takes the buffer
@@ -8,14 +9,15 @@
 //! older readers do not know is written element by element, and a key that the version cannot hold
 //! at all is refused by name ([`TooNew`]).
 
+mod keys;
+
 use crate::base::{lzf, memory::alloc};
 use crate::encodings::listpack::{Entry as Packed, Pack};
-use crate::keyspace::{DbIndex, KeyView, ValueView};
+use crate::keyspace::DbIndex;
 use crate::persistence::background::Sink;
-use crate::persistence::values::{self, Form};
+use crate::persistence::values::Form;
 
 use super::format::{Dialect, kind, opcode};
-use super::payload::seal;
 
 /// The version written unless fields expire.
 pub const VERSION_USUAL: u32 = 11;
@@ -42,8 +44,6 @@ pub(in crate::persistence) const VERSION_LISTPACKS: u32 = 10;
 
 /// Strings up to this length are not compressed.
 const COMPRESS_MIN: usize = 20;
-/// Elements of one part of a large container.
-const PART_ELEMENTS: usize = 64;
 
 /// Whether a version is one of Valkey's own.
 pub fn is_valkey(version: u32) -> bool {
@@ -97,49 +97,6 @@ impl RdbWriter {
         self.version
     }
 
-    /// Changes the version to the lowest one, from `least` on, that holds a value. `of_valkey`:
-    /// fields that expire, and path hashes, have Valkey's.
-    pub fn fit(&mut self, least: u32, of_valkey: bool, value: &ValueView<'_>) {
-        let (own, least) = if of_valkey {
-            (VERSION_VALKEY, least.min(VERSION_USUAL))
-        } else {
-            (VERSION_FIELD_TTLS, least)
-        };
-        let of_paths = of_valkey.then_some(VERSION_VALKEY_PATHS);
-        let newer = [
-            Some(own),
-            of_paths,
-            Some(VERSION_PRODUCERS),
-            Some(VERSION_NEWEST),
-        ];
-        let newer = newer.into_iter().flatten().filter(|newer| *newer > least);
-        let all = std::iter::once(least).chain(newer);
-        for version in all {
-            self.version = version;
-            if self.holds(value) {
-                break;
-            }
-        }
-    }
-
-    /// Changes the version to the first of these that holds a value; an error is the part that the
-    /// last one cannot hold.
-    pub fn fit_one_of(
-        &mut self,
-        versions: impl Iterator<Item = u32>,
-        value: &ValueView<'_>,
-    ) -> Result<(), &'static str> {
-        let mut lost = "a value";
-        for version in versions {
-            self.version = version;
-            match self.lost(value) {
-                None => return Ok(()),
-                Some(what) => lost = what,
-            }
-        }
-        Err(lost)
-    }
-
     /// Memory of the bytes that are written and not taken.
     pub fn memory_bytes(&self) -> usize {
         alloc::vec_bytes(&self.out)
@@ -153,13 +110,6 @@ impl RdbWriter {
     /// Takes the bytes written so far; `fresh` is the next buffer.
     pub fn take(&mut self, fresh: Vec<u8>) -> Vec<u8> {
         std::mem::replace(&mut self.out, fresh)
-    }
-
-    /// Takes the bytes written so far as a payload: with the version and a checksum at its end.
-    pub fn payload(&mut self) -> Vec<u8> {
-        let mut payload = self.take(Vec::new());
-        seal(&mut payload, self.version);
-        payload
     }
 
     /// The first key that the version cannot hold, if any.
@@ -221,50 +171,6 @@ impl RdbWriter {
         self.out.push(opcode::EOF);
     }
 
-    // --- keys ---
-
-    /// Writes a whole key.
-    pub fn key(&mut self, view: &KeyView<'_>, used: Use) {
-        let mut at = Some(self.begin_key(view, used));
-        while let Some(from) = at {
-            at = self.part(&view.value, from, usize::MAX);
-        }
-    }
-
-    /// Begins a key whose value follows by [`RdbWriter::part`]; returns where the first part
-    /// begins.
-    pub fn begin_key(&mut self, view: &KeyView<'_>, used: Use) -> u64 {
-        self.key_alone(view, used);
-        self.head(&view.value);
-        0
-    }
-
-    /// Writes everything before a key's value. A string may then follow by [`RdbWriter::text`].
-    pub fn key_alone(&mut self, view: &KeyView<'_>, used: Use) {
-        if let Some(when) = view.expiry {
-            self.out.push(opcode::EXPIRETIME_MS);
-            self.out.extend_from_slice(&when.to_le_bytes());
-        }
-        match used {
-            Use::Nothing => {}
-            Use::IdleSeconds(seconds) => {
-                self.out.push(opcode::IDLE);
-                self.length(seconds);
-            }
-            Use::Frequency(n) => self.out.extend_from_slice(&[opcode::FREQ, n]),
-        }
-        self.form = self.form_of(&view.value);
-        if let (Some(lost), None) = (self.form.lost, &self.too_new) {
-            self.too_new = Some(TooNew {
-                key: String::from_utf8_lossy(view.key).into_owned(),
-                lost,
-                version: self.version,
-            });
-        }
-        self.out.push(self.form.kind);
-        self.string(view.key);
-    }
-
     /// Writes a huge string on its own, on any thread. It is not copied unless it is compressed.
     pub fn text(text: &[u8], compress: bool, sink: &mut Sink<'_>) -> std::io::Result<()> {
         let mut writer = RdbWriter::new(VERSION_USUAL, compress);
@@ -274,82 +180,6 @@ impl RdbWriter {
         writer.length(text.len() as u64);
         sink(&writer.out)?;
         sink(text)
-    }
-
-    /// The value alone, as in DUMP before its version and checksum.
-    pub fn value(&mut self, value: &ValueView<'_>) {
-        self.value_within(value, usize::MAX);
-    }
-
-    /// As [`RdbWriter::value`], stopped when more than `most` bytes are written; returns whether it
-    /// is complete.
-    pub fn value_within(&mut self, value: &ValueView<'_>, most: usize) -> bool {
-        /// Elements written between two checks of the length.
-        const PART: usize = 1024;
-        self.form = self.form_of(value);
-        self.out.push(self.form.kind);
-        self.head(value);
-        let mut at = Some(0);
-        while let Some(from) = at
-            && self.len() <= most
-        {
-            at = self.part(value, from, PART);
-        }
-        self.len() <= most
-    }
-
-    /// The value's bytes in a file after its type; the output is discarded.
-    pub fn measure(&mut self, value: &ValueView<'_>) -> usize {
-        const PART: usize = 1024;
-        self.form = self.form_of(value);
-        self.head(value);
-        let (mut total, mut at) = (0, Some(0));
-        while let Some(from) = at {
-            at = self.part(value, from, PART);
-            total += self.out.len();
-            self.out.clear();
-        }
-        total
-    }
-
-    /// The part of a value that the version cannot hold, if any.
-    pub fn lost(&self, value: &ValueView<'_>) -> Option<&'static str> {
-        self.form_of(value).lost
-    }
-
-    /// Whether the version can hold all of a value.
-    pub fn holds(&self, value: &ValueView<'_>) -> bool {
-        self.lost(value).is_none()
-    }
-
-    #[inline]
-    fn form_of(&self, value: &ValueView<'_>) -> Form {
-        match value {
-            ValueView::Int(_) | ValueView::Bytes(_) => Form::of(kind::STRING),
-            ValueView::Container(container) => values::form(*container, self.version),
-        }
-    }
-
-    /// Writes everything before the elements; the whole value if it is one block.
-    #[inline]
-    fn head(&mut self, value: &ValueView<'_>) {
-        match value {
-            ValueView::Int(n) => self.integer(*n),
-            ValueView::Bytes(text) => self.string(text),
-            ValueView::Container(container) => values::save_head(*container, self, self.form),
-        }
-    }
-
-    /// Writes elements of a value from `at` on, about `limit` at most; returns where the next part
-    /// begins. `None`: the value is complete.
-    pub fn part(&mut self, value: &ValueView<'_>, at: u64, limit: usize) -> Option<u64> {
-        let limit = limit.min(PART_ELEMENTS);
-        match value {
-            ValueView::Int(_) | ValueView::Bytes(_) => None,
-            ValueView::Container(container) => {
-                values::save_part(*container, self, self.form, at, limit)
-            }
-        }
     }
 
     /// Writes bytes unchanged.

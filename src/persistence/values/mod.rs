@@ -8,6 +8,7 @@
 //! have no impl: their one form is in the readers and writers themselves.
 
 mod array;
+mod form;
 mod hash;
 mod list;
 mod packed;
@@ -16,6 +17,8 @@ mod set;
 mod stream;
 pub(super) mod vector_set;
 mod zset;
+
+pub(super) use form::Form;
 
 use super::aof::CommandWriter;
 use super::rdb::format::{kind, opcode};
@@ -56,28 +59,6 @@ pub(super) trait Saved: Container + Into<AnyContainer> {
     /// Writes commands that add elements from `at` on, at most `most` for types with positions;
     /// returns where the next ones begin, `None` at the end.
     fn rewrite(&self, to: &mut CommandWriter, key: &[u8], at: u64, most: usize) -> Option<u64>;
-}
-
-/// How a value is written: chosen before its first byte.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Form {
-    /// RDB's number of the form.
-    pub kind: u8,
-    /// The earliest expiry within the value.
-    pub first_expiry: Option<u64>,
-    /// The part that the form leaves out because the version cannot hold it.
-    pub lost: Option<&'static str>,
-}
-
-impl Form {
-    /// A form that holds everything, and without expiries.
-    pub const fn of(kind: u8) -> Form {
-        Form {
-            kind,
-            first_expiry: None,
-            lost: None,
-        }
-    }
 }
 
 /// Maps a scan's cursor to the next part's beginning.

@@ -1,0 +1,59 @@
+//! Keys of a snapshot as commands, by the forms of their types.
+
+use super::{CommandWriter, ELEMENTS_MAX};
+use crate::keyspace::{DbIndex, KeyView, Saver, ValueView};
+use crate::persistence::values;
+
+/// Elements of a large list or sorted set written at a time.
+const PART_ELEMENTS: usize = 16 * ELEMENTS_MAX;
+
+impl CommandWriter {
+    /// Writes elements of a value from `at` on, at most `most` for types with positions; returns
+    /// where the next ones begin, `None` at the end.
+    fn elements(&mut self, view: &KeyView<'_>, at: u64, most: usize) -> Option<u64> {
+        match &view.value {
+            ValueView::Int(n) => self.word_int(*n),
+            ValueView::Bytes(text) => self.word(text),
+            ValueView::Container(container) => {
+                return values::rewrite(*container, self, view.key, at, most);
+            }
+        }
+        self.end_command(b"SET", view.key, 0);
+        None
+    }
+}
+
+impl Saver for CommandWriter {
+    fn database(&mut self, _db: DbIndex, _keys: usize, _volatile: usize) {}
+
+    fn key(&mut self, db: DbIndex, view: &KeyView<'_>) {
+        if self.gathers && self.gather(db, view) {
+            return;
+        }
+        self.end_gathered();
+        self.enter(db);
+        self.elements(view, 0, usize::MAX);
+        self.end_key(view.key, view.expiry);
+    }
+
+    fn begin_large(&mut self, db: DbIndex, view: &KeyView<'_>) -> u64 {
+        self.end_gathered();
+        self.enter(db);
+        self.expiry = view.expiry;
+        0
+    }
+
+    fn part(&mut self, view: &KeyView<'_>, at: u64) -> Option<u64> {
+        self.end_gathered();
+        let next = self.elements(view, at, PART_ELEMENTS);
+        if next.is_none() {
+            let expiry = self.expiry.take();
+            self.end_key(view.key, expiry);
+        }
+        next
+    }
+
+    fn has_room(&self) -> bool {
+        true
+    }
+}

@@ -1,0 +1,16 @@
+//! How values are read: what a file's header, its templates and the settings say about them.
+
+use super::format::Dialect;
+use super::templates::Templates;
+use crate::types::Limits;
+
+/// How values are read.
+#[derive(Debug)]
+pub struct Rules {
+    pub limits: Limits,
+    /// Whether a packed form with a duplicate element is rejected.
+    pub deep: bool,
+    pub dialect: Dialect,
+    /// Field names that hashes share.
+    pub templates: Templates,
+}

@@ -1,0 +1,23 @@
+//! The form of a value that is being written.
+
+/// How a value is written: chosen before its first byte.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::persistence) struct Form {
+    /// RDB's number of the form.
+    pub kind: u8,
+    /// The earliest expiry within the value.
+    pub first_expiry: Option<u64>,
+    /// The part that the form leaves out because the version cannot hold it.
+    pub lost: Option<&'static str>,
+}
+
+impl Form {
+    /// A form that holds everything, and without expiries.
+    pub const fn of(kind: u8) -> Form {
+        Form {
+            kind,
+            first_expiry: None,
+            lost: None,
+        }
+    }
+}
