@@ -9,7 +9,8 @@
 use std::fs;
 use std::path::PathBuf;
 
-use super::{Answers, Finding, human};
+use super::answers::Answers;
+use super::finding::{Finding, human};
 use crate::base::memory::cgroup;
 
 /// The readings; `None` if unreadable.

@@ -8,136 +8,20 @@
 //! `group` looks at Sentinels and their data nodes instead of one server, `cluster` at all nodes of
 //! a cluster.
 
+mod answers;
 mod cluster;
+mod finding;
 mod group;
 mod machine;
 mod replication;
 mod service;
 
-use std::collections::HashMap;
-use std::fmt;
 use std::net::IpAddr;
 
-use super::{Link, Target, listening, ping, text};
-use crate::resp::ReplyValue;
+use super::{Target, listening, ping};
+use answers::{Answers, ask};
+use finding::{Finding, Weight, ending};
 use machine::Machine;
-
-/// Severity.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Weight {
-    /// As it should be.
-    Fine,
-    /// Worth knowing.
-    Note,
-    /// Should be fixed.
-    Warn,
-    /// Must be fixed: a failover would not succeed, or slots are not served.
-    Fail,
-}
-
-impl Weight {
-    /// The first word of a finding's line.
-    fn mark(self) -> &'static str {
-        match self {
-            Weight::Fine => "ok  ",
-            Weight::Note => "note",
-            Weight::Warn => "WARN",
-            Weight::Fail => "FAIL",
-        }
-    }
-}
-
-/// The result of one check.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Finding {
-    pub weight: Weight,
-    /// The subject of the check, one or two words.
-    pub what: &'static str,
-    /// The state, and why it matters.
-    pub text: String,
-    /// A command or directive that fixes it.
-    pub mend: Option<String>,
-}
-
-impl Finding {
-    fn fine(what: &'static str, text: impl Into<String>) -> Finding {
-        let (weight, text) = (Weight::Fine, text.into());
-        Finding {
-            weight,
-            what,
-            text,
-            mend: None,
-        }
-    }
-
-    fn note(what: &'static str, text: impl Into<String>) -> Finding {
-        let (weight, text) = (Weight::Note, text.into());
-        Finding {
-            weight,
-            what,
-            text,
-            mend: None,
-        }
-    }
-
-    fn warn(what: &'static str, text: impl Into<String>, mend: impl Into<String>) -> Finding {
-        let (weight, text) = (Weight::Warn, text.into());
-        Finding {
-            weight,
-            what,
-            text,
-            mend: Some(mend.into()),
-        }
-    }
-
-    fn fail(what: &'static str, text: impl Into<String>, mend: impl Into<String>) -> Finding {
-        Finding {
-            weight: Weight::Fail,
-            ..Finding::warn(what, text, mend)
-        }
-    }
-}
-
-impl fmt::Display for Finding {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mark = self.weight.mark();
-        writeln!(f, "{mark} {}: {}", self.what, self.text)?;
-        match &self.mend {
-            Some(mend) => writeln!(f, "     mend: {mend}"),
-            None => Ok(()),
-        }
-    }
-}
-
-/// Data reported by the server.
-#[derive(Debug, Default)]
-struct Answers {
-    info: HashMap<String, String>,
-    config: HashMap<String, String>,
-    /// The slowest entry of the slow log: microseconds, and the command's words.
-    slowest: Option<(i64, String)>,
-    /// Memory that the server may use, bytes: the machine's, or the limit of its control group.
-    memory: i64,
-}
-
-impl Answers {
-    fn number(&self, field: &str) -> i64 {
-        let text = self.info.get(field);
-        text.and_then(|text| text.parse().ok()).unwrap_or(0)
-    }
-
-    fn is(&self, field: &str, value: &str) -> bool {
-        self.info.get(field).is_some_and(|is| is == value)
-    }
-
-    fn config(&self, name: &str) -> &str {
-        self.config.get(name).map_or("", String::as_str)
-    }
-
-    fn config_number(&self, name: &str) -> i64 {
-        self.config(name).parse().unwrap_or(0)
-    }
-}
 
 /// The text to print and the exit status: 0 if nothing needs fixing, 1 if something does, 2 if the
 /// server does not answer.
@@ -223,67 +107,6 @@ fn foreign_holder(target: &Target) -> Option<(String, u32)> {
     let (name, pid) = listening::holder(target.port)?;
     let is_server = SERVERS.iter().any(|server| name.starts_with(server));
     (!is_server).then_some((name, pid))
-}
-
-/// The last line.
-fn ending(to_mend: usize) -> String {
-    match to_mend {
-        0 => "nothing to mend\n".to_owned(),
-        1 => "1 thing to mend\n".to_owned(),
-        n => format!("{n} things to mend\n"),
-    }
-}
-
-fn ask(target: &Target) -> Result<Answers, String> {
-    let mut link = Link::open(target).map_err(|error| ping::explain(target, &error))?;
-    let mut reply = |line: &str| match link.run(line) {
-        Ok(ReplyValue::Error(why)) => Err(String::from_utf8_lossy(&why).into_owned()),
-        Ok(reply) => Ok(reply),
-        Err(error) => Err(ping::explain(target, &error)),
-    };
-    let info = text(&reply("INFO everything")?);
-    let info = info.lines().filter_map(|line| line.split_once(':'));
-    let mut answers = Answers {
-        info: info.map(|(k, v)| (k.to_owned(), v.to_owned())).collect(),
-        ..Answers::default()
-    };
-    // Without permission for it, the checks use INFO alone.
-    if let Ok(ReplyValue::Array(pairs)) = reply("CONFIG GET *") {
-        let pairs = pairs
-            .chunks_exact(2)
-            .map(|pair| (text(&pair[0]), text(&pair[1])));
-        answers.config = pairs.collect();
-    }
-    if let Ok(ReplyValue::Array(entries)) = reply("SLOWLOG GET 128") {
-        answers.slowest = entries.iter().filter_map(slow_entry).max();
-    }
-    Ok(answers)
-}
-
-/// `[id, time, microseconds, [words], ...]`.
-fn slow_entry(entry: &ReplyValue) -> Option<(i64, String)> {
-    let ReplyValue::Array(parts) = entry else {
-        return None;
-    };
-    let (ReplyValue::Integer(micros), ReplyValue::Array(words)) = (parts.get(2)?, parts.get(3)?)
-    else {
-        return None;
-    };
-    let words: Vec<String> = words.iter().take(3).map(text).collect();
-    Some((*micros, words.join(" ")))
-}
-
-/// Bytes in human-readable form.
-fn human(bytes: i64) -> String {
-    const UNITS: [&str; 5] = ["B", "KiB", "MiB", "GiB", "TiB"];
-    let (mut amount, mut unit) = (bytes as f64, 0);
-    while amount >= 1024.0 && unit + 1 < UNITS.len() {
-        (amount, unit) = (amount / 1024.0, unit + 1);
-    }
-    match unit {
-        0 => format!("{bytes} B"),
-        _ => format!("{amount:.1} {}", UNITS[unit]),
-    }
 }
 
 #[cfg(test)]

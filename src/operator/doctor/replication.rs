@@ -7,7 +7,8 @@
 //! is asked. The backlog is judged by the present rate of writes: [`BACKLOG_S_MIN`] seconds of it
 //! should fit.
 
-use super::{Answers, Finding, human};
+use super::answers::Answers;
+use super::finding::{Finding, human};
 use crate::base::text::with_article;
 
 /// A backlog that covers less time than this is too short for a replica that restarts.

@@ -5,7 +5,8 @@
 //! output buffers and the like must fit beside it. The machine is checked in `machine`, links in
 //! `replication`.
 
-use super::{Answers, Finding, human};
+use super::answers::Answers;
+use super::finding::{Finding, human};
 
 /// A snapshot older than this, with changes since, is reported.
 const STALE_SAVE_S: i64 = 24 * 3600;

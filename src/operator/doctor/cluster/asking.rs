@@ -4,8 +4,8 @@
 use std::collections::BTreeMap;
 use std::time::Instant;
 
+use super::facts::{Cluster, Said};
 use super::view::{NODES_MAX, View};
-use super::{Cluster, Said};
 use crate::config::Login;
 use crate::operator::Target;
 use crate::operator::doctor::group::asking::{clock, each, late, now_us};

@@ -10,9 +10,9 @@
 
 use std::collections::BTreeMap;
 
+use super::facts::{Cluster, Said, some};
 use super::view::Node;
-use super::{Cluster, Said, some};
-use crate::operator::doctor::Finding;
+use crate::operator::doctor::finding::Finding;
 use crate::operator::doctor::group::facts::{number, text};
 
 pub(super) fn look(cluster: &Cluster, found: &mut Vec<Finding>) {

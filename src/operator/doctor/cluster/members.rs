@@ -8,9 +8,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::view::Node;
-use super::{Cluster, Said, short, some};
-use crate::operator::doctor::Finding;
+use super::facts::{Cluster, Said, some};
+use super::view::{Node, short};
+use crate::operator::doctor::finding::Finding;
 use crate::operator::doctor::group::facts::{Address, text};
 
 /// Clocks that differ more make times in logs and in `CLUSTER NODES` misleading.

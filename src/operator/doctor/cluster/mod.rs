@@ -1,12 +1,14 @@
 //! `russet doctor --cluster HOST:PORT`: why a cluster is not well, and which failovers would not
 //! happen.
 //!
-//! `asking` collects the replies of all nodes that the given one knows: it only reads, and ends in
-//! bounded time. `view` is one node's table of nodes. The checks are functions from these to
-//! findings: `slots` (the owner of each slot in each view), `members` (which nodes know each other,
-//! at which address, with which settings), `failover` (which primaries can be replaced).
+//! `asking` collects the replies of all nodes that the given one knows (`facts`): it only reads,
+//! and ends in bounded time. `view` is one node's table of nodes. The checks are functions from
+//! these to findings: `slots` (the owner of each slot in each view), `members` (which nodes know
+//! each other, at which address, with which settings), `failover` (which primaries can be
+//! replaced).
 
 mod asking;
+mod facts;
 mod failover;
 mod members;
 mod slots;
@@ -14,51 +16,12 @@ mod slots;
 mod testing;
 mod view;
 
-use std::collections::BTreeMap;
-
-use super::group::facts::{Address, Clock, Fault, Fields};
-use super::{Finding, Weight, ending};
+use super::finding::{Finding, Weight, ending};
 use crate::operator::{Target, ping};
-use view::View;
+use facts::Cluster;
 
 /// Findings that are printed.
 const FINDINGS_MAX: usize = 200;
-
-/// The replies of one node.
-struct Said {
-    view: View,
-    /// CLUSTER INFO.
-    state: Fields,
-    info: Fields,
-    /// Its directives that begin with `cluster-`; without those that may not be read.
-    config: Fields,
-    clock: Option<Clock>,
-}
-
-/// A cluster as its nodes describe it.
-struct Cluster {
-    /// The node that was named: it has answered.
-    first: Address,
-    nodes: BTreeMap<Address, Result<Said, Fault>>,
-    /// Why not all nodes were asked.
-    left_out: Option<String>,
-}
-
-impl Cluster {
-    /// The nodes that have answered.
-    fn said(&self) -> impl Iterator<Item = (&Address, &Said)> {
-        let nodes = self.nodes.iter();
-        nodes.filter_map(|(at, said)| said.as_ref().ok().map(|said| (at, said)))
-    }
-
-    /// The view of the node that was named.
-    fn first(&self) -> Option<&View> {
-        match self.nodes.get(&self.first) {
-            Some(Ok(said)) => Some(&said.view),
-            _ => None,
-        }
-    }
-}
 
 /// The text to print and the exit status: 0 if nothing needs fixing, 1 if something does, 2 if the
 /// node does not answer, or is none.
@@ -117,19 +80,4 @@ fn look(cluster: &Cluster) -> Vec<Finding> {
     failover::look(cluster, &mut found);
     found.sort_by_key(|finding| std::cmp::Reverse(finding.weight));
     found
-}
-
-/// A node's id, shortened as users know it.
-fn short(id: &str) -> &str {
-    id.get(..8).unwrap_or(id)
-}
-
-/// The first of a list, and how many more there are.
-fn some(words: &[String]) -> String {
-    const SHOWN: usize = 4;
-    let shown = words[..words.len().min(SHOWN)].join(", ");
-    match words.len() {
-        n if n > SHOWN => format!("{shown} and {} more", n - SHOWN),
-        _ => shown,
-    }
 }

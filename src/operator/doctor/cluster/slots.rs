@@ -11,9 +11,9 @@
 
 use std::collections::BTreeMap;
 
+use super::facts::{Cluster, some};
 use super::view::{Node, View};
-use super::{Cluster, some};
-use crate::operator::doctor::Finding;
+use crate::operator::doctor::finding::Finding;
 use crate::operator::doctor::group::facts::{number, text};
 
 const FIX: &str = "redis-cli --cluster fix with this node";

@@ -3,10 +3,11 @@
 
 use std::collections::BTreeMap;
 
+use super::facts::{Cluster, Said};
+use super::look;
 use super::view::View;
-use super::{Cluster, Said, look};
+use crate::operator::doctor::finding::{Finding, Weight};
 use crate::operator::doctor::group::facts::{Address, Clock, Fields};
-use crate::operator::doctor::{Finding, Weight};
 
 pub(super) fn at(number: usize) -> Address {
     Address {

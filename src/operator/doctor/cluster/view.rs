@@ -48,7 +48,7 @@ impl Node {
 
     /// `10.0.0.1:7001 (29273d88)`.
     pub fn called(&self) -> String {
-        let id = super::short(&self.id);
+        let id = short(&self.id);
         match &self.at {
             Some(at) => format!("{at} ({id})"),
             None => format!("{id} without an address"),
@@ -150,6 +150,11 @@ impl View {
         }
         (owners, of)
     }
+}
+
+/// A node's id, shortened as users know it.
+pub(super) fn short(id: &str) -> &str {
+    id.get(..8).unwrap_or(id)
 }
 
 #[cfg(test)]

@@ -20,7 +20,7 @@ mod watch;
 
 use std::collections::BTreeSet;
 
-use super::{Finding, Weight, ending};
+use super::finding::{Finding, Weight, ending};
 use crate::operator::{Target, ping};
 use facts::{Group, Said, Sentinel, text};
 use watch::Watch;

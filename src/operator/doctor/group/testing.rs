@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use super::facts::{Address, Clock, Fault, Fields, Group, Node, Said, Sentinel, View};
 use super::watch::Watch;
-use crate::operator::doctor::{Finding, Weight};
+use crate::operator::doctor::finding::{Finding, Weight};
 
 const NAME: &str = "mymaster";
 

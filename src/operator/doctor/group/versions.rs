@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 
 use super::facts::{Address, Fields, text};
 use super::watch::{Watch, list};
-use crate::operator::doctor::Finding;
+use crate::operator::doctor::finding::Finding;
 use crate::persistence::rdb::format::VERSION_MAX;
 
 /// A server's kind, with major and minor version.
