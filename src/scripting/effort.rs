@@ -7,7 +7,7 @@
 
 use std::cmp::Ordering;
 
-use super::errors;
+use super::errors::{self, NO_MEMORY};
 use super::lua::{Frame, Raise};
 
 /// Steps between two checks whether the script must stop.
@@ -100,9 +100,6 @@ pub fn check_room(f: Frame<'_>, bytes: usize) -> Result<(), Raise> {
         Ok(())
     }
 }
-
-/// Lua's own wording.
-pub const NO_MEMORY: &str = "not enough memory";
 
 /// The error of a script that is being stopped.
 pub fn stopped(f: Frame<'_>) -> Raise {

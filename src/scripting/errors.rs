@@ -1,11 +1,13 @@
 //! Errors as scripts see them: tables with the line in `err`.
 
-use super::effort::NO_MEMORY;
 use super::lua::{Frame, LuaType, Raise, Stack};
 use crate::resp::Reply;
 
 /// The error of a script that SCRIPT KILL stops.
 pub const KILLED: &str = "Script killed by user with SCRIPT KILL...";
+
+/// The error of a script that may take no more memory, in Lua's own wording.
+pub const NO_MEMORY: &str = "not enough memory";
 
 /// Pushes the table of an error reply; `line` begins with the error code.
 pub fn push_error_line(stack: Stack, line: &[u8]) {

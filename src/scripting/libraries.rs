@@ -21,10 +21,11 @@ use smallvec::SmallVec;
 use super::api::{self, Use};
 use super::errors::Failure;
 use super::flags::Flags;
+use super::functions::{Compiled, Registered, Registering};
 use super::host::Host;
 use super::lua::{LuaType, Machine, Stack, watch};
-use super::register::{BAD_NAME, Registered, Registering, is_name};
-use super::vm::{self, Compiled, Setup, Vm, VmHandle};
+use super::register::{BAD_NAME, is_name};
+use super::vm::{self, Setup, Vm, VmHandle};
 use super::{chunk, guard, shebang};
 
 /// Time limit for a library to register its functions.

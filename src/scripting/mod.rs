@@ -7,7 +7,7 @@
 //!     api          the `redis` table; cjson, cmsgpack, structs: the libraries
 //!     from_reply   replies to values; to_reply: values to replies
 //!     chunk        text to functions
-//!     vm           a state, called with keys and arguments
+//!     functions    compiled and registered ones; vm: a state, called with keys and arguments
 //!     scripts      the cache of EVAL; libraries: functions of FCALL
 //!
 //! A script is a text, named by its SHA-1. All its effects on the keyspace go through
@@ -18,8 +18,8 @@
 //! `scripting` knows Lua, but no server: a script calls a `Host`. EVAL's scripts and functions have
 //! a LuaJIT state each, without JIT, FFI and unwinding (`.cargo/config.toml`; a test proves it):
 //! errors are raised by `longjmp`, so a function of ours runs to its end, returns its error, and
-//! `lua/mod.rs::enter` raises it when nothing with a destructor is left. While such a function runs
-//! the allocator refuses nothing; the memory limit is checked after it, and in the middle by
+//! `lua/function.rs::enter` raises it when nothing with a destructor is left. While such a function
+//! runs the allocator refuses nothing; the memory limit is checked after it, and in the middle by
 //! functions that a script can make work for long (`effort.rs`).
 //!
 //! A table that is read-only for scripts is an empty table in front of the real one (`guard.rs`);
@@ -59,6 +59,7 @@ mod effort;
 mod errors;
 mod flags;
 mod from_reply;
+mod functions;
 mod guard;
 mod host;
 mod libraries;
@@ -73,14 +74,14 @@ mod vm;
 
 pub use api::Use;
 pub use flags::Flags;
+pub use functions::Compiled;
 pub use host::{Host, NoCommand};
 pub use libraries::{Libraries, LoadError, Prepared};
-pub use register::Registering;
 #[cfg(test)]
 pub use scripts::EVAL_SCRIPTS_MAX;
 pub use scripts::{ScriptId, Scripts};
 pub use shebang::of_script as shebang_of;
-pub use vm::{Compiled, Ended, Failed, Setup, VmHandle};
+pub use vm::{Ended, Failed, Setup, VmHandle};
 
 use sha1::{Digest, Sha1};
 

@@ -8,34 +8,10 @@
 //! error. Names are unique within the library, whatever other libraries have: `libraries` checks
 //! those. Redis checks a name here, Valkey after the load.
 
-use std::collections::HashSet;
-
 use super::errors::raised;
 use super::flags::Flags;
+use super::functions::{Compiled, Registered};
 use super::lua::{Frame, LuaType, Returned};
-use super::vm::Compiled;
-
-/// A registered function of a library.
-#[derive(Clone, Debug)]
-pub struct Registered {
-    pub name: Vec<u8>,
-    pub description: Option<Vec<u8>>,
-    pub flags: Flags,
-    pub function: Compiled,
-}
-
-/// The functions a library has registered so far, in order.
-#[derive(Default)]
-pub struct Registering {
-    functions: Vec<Registered>,
-    names: HashSet<Box<[u8]>, ahash::RandomState>,
-}
-
-impl Registering {
-    pub fn into_functions(self) -> Vec<Registered> {
-        self.functions
-    }
-}
 
 /// The parsed arguments.
 #[derive(Default)]
@@ -84,10 +60,10 @@ fn add(f: Frame<'_>, given: &mut Given) -> Result<(), &'static str> {
     }
     let mut registering = f.machine.registering.borrow_mut();
     let all = registering.get_or_insert_default();
-    if !all.names.insert(name.as_slice().into()) {
+    if all.has(&name) {
         return Err("Function already exists in the library");
     }
-    all.functions.push(Registered {
+    all.add(Registered {
         name,
         description: given.description.take(),
         flags: given.flags,

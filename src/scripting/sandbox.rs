@@ -11,8 +11,7 @@
 //! code shows that, and such code gets an empty table in front as well (`chunk`).
 
 use super::api::{self, Use};
-use super::effort::check_room;
-use super::lua::{Frame, Library, LuaType, Raise, Returned, Stack};
+use super::lua::{Library, Stack};
 use super::{
     guard,
     stdlib::{basic, cjson, cmsgpack, structs, tables},
@@ -100,16 +99,4 @@ fn protect_strings(stack: Stack) {
     stack.set_field(-2, "__index");
     guard::protect(stack);
     guard::show_metatable_of_strings(stack);
-}
-
-/// Raises the error for an unknown global.
-pub fn no_such_global(f: Frame<'_>) -> Returned {
-    let mut text = b"Script attempted to access nonexistent global variable '".to_vec();
-    if f.kind(2) == LuaType::String || f.kind(2) == LuaType::Number {
-        let name = f.bytes(2).unwrap_or(b"");
-        check_room(f, 4 * name.len())?;
-        text.extend_from_slice(name);
-    }
-    text.push(b'\'');
-    Err(Raise::Bytes(text))
 }

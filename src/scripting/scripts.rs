@@ -13,7 +13,8 @@ use std::hash::{BuildHasher, Hasher};
 
 use super::api::Use;
 use super::flags::Flags;
-use super::vm::{Compiled, Setup, Vm};
+use super::functions::Compiled;
+use super::vm::{Setup, Vm};
 use super::{Sha, sha1_hex, shebang};
 use crate::base::memory::alloc::{self, Metered};
 use crate::base::memory::mover::Mover;

@@ -9,6 +9,7 @@ use std::ffi::{CStr, c_int};
 
 use super::api::Use;
 use super::errors::{Failure, KILLED};
+use super::functions::Compiled;
 use super::host::Host;
 use super::lua::{Frame, Handle, Lua, LuaType, Machine, Stack, watch};
 use super::to_reply::{Unfinished, reply_value};
@@ -33,10 +34,6 @@ impl Setup {
         }
     }
 }
-
-/// A compiled function in a state.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Compiled(pub(super) c_int);
 
 /// See the module.
 pub struct Vm {

@@ -8,7 +8,8 @@ use std::ptr;
 
 use mlua_sys as ffi;
 
-use super::{Stack, machine_of};
+use super::machine::{TOO_DEEP, machine_of};
+use super::stack::Stack;
 
 /// The status of a coroutine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -91,7 +92,7 @@ impl Stack {
         match resumed {
             Some(status) => matches!(status, ffi::LUA_OK | ffi::LUA_YIELD),
             None => {
-                coroutine.push_bytes(super::TOO_DEEP);
+                coroutine.push_bytes(TOO_DEEP);
                 false
             }
         }

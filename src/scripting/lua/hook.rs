@@ -25,7 +25,8 @@ use std::time::Duration;
 use mlua_sys as ffi;
 
 use super::super::errors;
-use super::{Machine, Stack, machine_of};
+use super::machine::{Machine, machine_of};
+use super::stack::Stack;
 use crate::base::threads;
 
 /// Interval of the watcher.

@@ -4,7 +4,7 @@ use std::alloc::Layout;
 use std::cell::Cell;
 use std::ffi::c_void;
 
-use super::Machine;
+use super::machine::Machine;
 use crate::base::memory::alloc;
 
 /// Memory used by a state, and its limit.

@@ -16,7 +16,9 @@ use std::ptr;
 
 use mlua_sys as ffi;
 
-use super::{Function, Raise, enter, machine_of};
+use super::function::{Function, Raise, enter};
+use super::hook;
+use super::machine::{TOO_DEEP, machine_of};
 
 /// The type of a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -432,7 +434,7 @@ impl Stack {
             // of each piece.
             let (machine, rest, len) =
                 unsafe { (machine_of(state), &mut *rest.cast::<&[u8]>(), &mut *len) };
-            if machine.memory.is_over() || super::hook::is_stopped(machine) {
+            if machine.memory.is_over() || hook::is_stopped(machine) {
                 *rest = &[];
             }
             let (piece, left) = rest.split_at(rest.len().min(PIECE));
@@ -489,7 +491,7 @@ impl Stack {
             machine.deeper(|| unsafe { ffi::lua_pcall(self.state, args, results, handler) });
         let Some(status) = called else {
             self.pop(args + 1);
-            self.push_bytes(super::TOO_DEEP);
+            self.push_bytes(TOO_DEEP);
             return false;
         };
         status == 0

@@ -418,7 +418,7 @@ pub fn error_handler(f: Frame<'_>) -> Returned {
         };
         let text = match effort::check_room(f, 2 * text.len()) {
             Ok(()) => text,
-            Err(_) => effort::NO_MEMORY.as_bytes(),
+            Err(_) => errors::NO_MEMORY.as_bytes(),
         };
         errors::push_error_line(f.stack, &[b"ERR ", text].concat());
         f.replace(1);

@@ -5,7 +5,8 @@
 //!     %c  0 writes nothing             %q  writes \r and \000
 //!     %p %a are invalid; flags, widths and precisions have bounds
 
-use super::super::effort::{NO_MEMORY, check_room};
+use super::super::effort::check_room;
+use super::super::errors::NO_MEMORY;
 use super::super::lua::{Frame, LuaType, Raise, Returned, Stack};
 use crate::resp::up_to_nul;
 

@@ -2,60 +2,21 @@
 //!
 //! Settings (`encode_max_depth` ...) stay in effect for all later scripts of the state.
 
+mod config;
 mod decode;
 mod encode;
 
+pub use config::Config;
+
+use config::{DEPTH_MAX, Invalid};
+
 use super::super::guard;
 use super::super::lua::{Frame, LuaType, Raise, Returned, Stack};
-
-/// Maximum nesting, whatever the settings allow.
-const DEPTH_MAX: usize = 3_900;
 
 /// Registry field: the metatable of decoded arrays.
 const ARRAYS: &str = "russet.json_arrays";
 /// The field of a metatable whose tables are encoded as arrays.
 const IS_ARRAY: &str = "__is_cjson_array";
-
-/// The library's settings.
-#[derive(Clone, Copy, Debug)]
-pub struct Config {
-    sparse_convert: bool,
-    sparse_ratio: i64,
-    sparse_safe: i64,
-    encode_max_depth: i64,
-    decode_max_depth: i64,
-    precision: i64,
-    keep_buffer: bool,
-    encode_invalid: Invalid,
-    decode_invalid: bool,
-    /// Decoded arrays get a metatable, so that empty ones are encoded as arrays again.
-    marks_arrays: bool,
-}
-
-/// Treatment of numbers that JSON cannot express.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Invalid {
-    Refused,
-    Written,
-    Null,
-}
-
-impl Default for Config {
-    fn default() -> Config {
-        Config {
-            sparse_convert: false,
-            sparse_ratio: 2,
-            sparse_safe: 10,
-            encode_max_depth: 1000,
-            decode_max_depth: 1000,
-            precision: 14,
-            keep_buffer: true,
-            encode_invalid: Invalid::Refused,
-            decode_invalid: true,
-            marks_arrays: false,
-        }
-    }
-}
 
 /// Pushes the library.
 pub fn push(stack: Stack) {
