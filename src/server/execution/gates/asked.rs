@@ -1,0 +1,122 @@
+//! A command at the gates: its flags, with those of the commands that it runs, and how it is
+//! stopped.
+
+use crate::command::{CommandError, Flags};
+use crate::resp::Args;
+use crate::scripting::shebang_of;
+use crate::server::clients::client::{Client, ClientFlags};
+use crate::server::origin::Origin;
+use crate::server::parts::execution::gates::RUNS_SCRIPT;
+use crate::server::state::Server;
+use crate::server::state::call::Spec;
+use crate::server::state::world::World;
+
+use super::script::{self, ByScript};
+
+/// A command at the gates.
+#[derive(Clone, Copy)]
+pub(in crate::server) struct Asked<'a> {
+    pub spec: &'static Spec,
+    /// Its row's number.
+    pub row: usize,
+    pub args: Args<'a>,
+    pub origin: Origin,
+    /// Its flags; for a command that runs a script, those that the script declares.
+    pub flags: Flags,
+    /// The script that calls it.
+    pub script: Option<ByScript<'a>>,
+}
+
+impl<'a> Asked<'a> {
+    pub fn new(server: &Server, row: usize, args: Args<'a>, origin: Origin) -> Asked<'a> {
+        let spec = server.table.row(row).spec;
+        Asked {
+            spec,
+            row,
+            args,
+            origin,
+            flags: effective(server, spec, args),
+            script: None,
+        }
+    }
+}
+
+/// Why a command does not run now.
+pub(in crate::server) enum Stop {
+    Refused(CommandError),
+    /// Another node of the cluster is to run it, or none can. A transaction ends with this reply.
+    Elsewhere(CommandError),
+    Postponed(Wait),
+}
+
+impl From<CommandError> for Stop {
+    fn from(error: CommandError) -> Stop {
+        Stop::Refused(error)
+    }
+}
+
+/// The condition that a postponed command waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::server) enum Wait {
+    /// The end of CLIENT PAUSE, or room in the append only file's buffer.
+    Pause,
+    /// A snapshot must first save the keys that the command would change.
+    Snapshot,
+}
+
+pub(in crate::server) const MASTERDOWN: &str =
+    "MASTERDOWN Link with MASTER is down and replica-serve-stale-data is set to 'no'.";
+
+/// A command's flags; for a command that runs a script, those that the script declares.
+fn effective(server: &Server, spec: &Spec, args: Args<'_>) -> Flags {
+    if !spec.flags.intersects(RUNS_SCRIPT) {
+        return spec.flags;
+    }
+    let text = args.at(1);
+    let scripting = &server.scripting;
+    let script = if spec.flags.contains(Flags::RUNS_TEXT) {
+        match scripting.scripts.find(text) {
+            Some(id) => scripting.scripts.get(id).map(|script| script.flags),
+            None => shebang_of(text, server.config.dialect)
+                .ok()
+                .map(|head| head.flags),
+        }
+    } else if spec.flags.contains(Flags::RUNS_SHA) {
+        let id = scripting.scripts.find_sha(text);
+        id.and_then(|id| scripting.scripts.get(id).map(|script| script.flags))
+    } else {
+        scripting.libraries.function(text).map(|f| f.flags)
+    };
+    script::flags_of(spec.flags, script)
+}
+
+/// Whether the command waits for EXEC.
+pub(in crate::server) fn queues(client: &Client, spec: &Spec) -> bool {
+    client.flags.contains(ClientFlags::MULTI) && !spec.flags.contains(Flags::NOT_QUEUED)
+}
+
+/// Whether the command has one of these flags, or for EXEC one that it runs.
+pub(super) fn has(world: &World<'_>, asked: &Asked<'_>, flags: Flags) -> bool {
+    asked.flags.intersects(flags)
+        || asked.flags.contains(Flags::RUNS_QUEUE) && queue_has(world.server, world.client, flags)
+}
+
+/// Whether a command without these flags waits in the client's transaction.
+pub(super) fn queue_lacks(server: &Server, client: &Client, flags: Flags) -> bool {
+    queued_flags(server, client).any(|its| !its.contains(flags))
+}
+
+/// Whether a command with one of these flags waits in the client's transaction.
+pub(super) fn queue_has(server: &Server, client: &Client, flags: Flags) -> bool {
+    queued_flags(server, client).any(|its| its.intersects(flags))
+}
+
+/// The flags of each command in the client's transaction.
+fn queued_flags<'a>(server: &'a Server, client: &'a Client) -> impl Iterator<Item = Flags> + 'a {
+    let queued = client.transaction.as_deref();
+    let queued = queued.map_or(&[][..], |t| &t.commands);
+    queued.iter().map(|q| {
+        let spec = server.table.row(q.row).spec;
+        effective(server, spec, q.args.args())
+    })
+}
