@@ -2,8 +2,8 @@
 //! have, each with the reason and the remedy.
 //!
 //! `machine` checks the kernel's settings and the disk, `service` the server's own figures,
-//! `replication` its links. They only read. Each check is a function from readings to
-//! findings, so tests can simulate any machine.
+//! `replication` its links. They only read. Each check is a function from readings (`answers`) to
+//! findings (`finding`), so tests can simulate any machine.
 //!
 //! `group` looks at Sentinels and their data nodes instead of one server, `cluster` at all nodes of
 //! a cluster.

@@ -4,8 +4,8 @@
 //! them. A field whose feature does not exist here yet is shown if its value is still true (nothing
 //! loads, nothing is tracked); others are left out.
 //!
-//! [`SECTIONS`] has all sections in order. A report takes its totals over clients once
-//! ([`Source`]), however many sections show them.
+//! [`SECTIONS`] has all sections in order; `writer` has their text. A report takes its totals over
+//! clients once ([`Source`]), however many sections show them.
 //! Cost: O(clients + databases + commands called), for the sections wanted.
 
 pub mod activity;
