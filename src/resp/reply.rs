@@ -30,20 +30,24 @@ use super::message::{SHARED_MIN, message};
 use crate::base::memory::alloc;
 use crate::base::memory::pin::Pinned;
 
-/// Errors that a command has written.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Errors {
-    /// Errors of its own, which must be counted.
-    pub own: u32,
-    /// Errors of commands that it has run, which are counted already.
-    pub repeated: u32,
+bitflags::bitflags! {
+    /// Errors of a command.
+    #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+    pub struct Errors: u8 {
+        /// It has written one of its own, which must be counted.
+        const OWN = 1;
+        /// It has repeated one of a command that it has run, which is counted already.
+        const REPEATED = 2;
+        /// A command that it has run has failed, and is counted; the reply need not show it.
+        const WITHIN = 4;
+    }
 }
 
 impl Errors {
-    /// Whether there is any.
+    /// Whether the command itself has failed.
     #[inline]
     pub fn any(self) -> bool {
-        self.own > 0 || self.repeated > 0
+        self.intersects(Errors::OWN.union(Errors::REPEATED))
     }
 }
 
@@ -177,7 +181,7 @@ impl Default for Reply {
             has_deferred: false,
             copies: false,
             resp3: false,
-            errors: Errors::default(),
+            errors: Errors::empty(),
             last_error: Vec::new(),
             last_code: 0,
         }
@@ -235,14 +239,19 @@ impl Reply {
 
     /// See [`Reply::error`]; `line` starts with its code.
     pub fn error_line(&mut self, line: &[u8]) {
-        self.errors.own += 1;
+        self.errors |= Errors::OWN;
         self.push_error(line);
     }
 
     /// Repeats an error of another command, which has already counted it.
     pub fn counted_error_line(&mut self, line: &[u8]) {
-        self.errors.repeated += 1;
+        self.errors |= Errors::REPEATED;
         self.push_error(line);
+    }
+
+    /// Records that a command which the current one has run has failed. It is counted already.
+    pub fn note_error_within(&mut self) {
+        self.errors |= Errors::WITHIN;
     }
 
     fn push_error(&mut self, line: &[u8]) {
@@ -748,7 +757,7 @@ impl Reply {
         }
     }
 
-    /// Like [`Reply::truncate`], and resets the error counts to `errors`.
+    /// Like [`Reply::truncate`], and resets the errors to `errors`.
     pub fn take_back(&mut self, mark: Mark, errors: Errors) {
         self.truncate(mark);
         self.errors = errors;
@@ -948,14 +957,14 @@ impl Reply {
         self.out = buffer;
     }
 
-    /// Starts the error count of a command; returns that of the command that runs it, for
+    /// Starts the record of a command's errors; returns that of the command that runs it, for
     /// [`Reply::end_errors`].
     #[inline]
     pub fn begin_errors(&mut self) -> Errors {
         std::mem::take(&mut self.errors)
     }
 
-    /// Ends a command: returns the errors it wrote, and restores the outer count.
+    /// Ends a command: returns the errors it wrote, and restores the outer ones.
     #[inline]
     pub fn end_errors(&mut self, outer: Errors) -> Errors {
         std::mem::replace(&mut self.errors, outer)

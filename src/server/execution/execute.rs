@@ -63,7 +63,8 @@ impl Engine {
         hashes: &[KeyHash],
     ) {
         if !session.client.flags.contains(ClientFlags::BUDGETED) {
-            return self.run_unit(session, origin, id, args, hashes);
+            self.run_unit(session, origin, id, args, hashes);
+            return;
         }
         let charged = self.begin_charged(session, id);
         self.run_unit(session, origin, id, args, hashes);
@@ -79,17 +80,20 @@ impl Engine {
         id: usize,
         args: Args<'_>,
         hashes: &[KeyHash],
-    ) {
+    ) -> UnitOutcome {
         let flags = self.server.table.row(id).spec.flags;
         if !flags.contains(Flags::MEETS_ANY_KEY) {
             self.keyspace.effects.begin_unit();
         }
-        self.world(session).run(origin, id, args, hashes);
+        let errors = self.world(session).run(origin, id, args, hashes);
         self.keyspace.effects.end_unit();
         if self.keyspace.effects.has_complete() {
             self.server
                 .repeat(&mut self.keyspace, Some(&session.client));
             session.client.wrote_to = self.server.stream.offset();
+        }
+        UnitOutcome {
+            failed: !errors.is_empty(),
         }
     }
 
@@ -112,9 +116,9 @@ impl Engine {
 }
 
 impl World<'_> {
-    /// Runs one handler: the only place that calls one, for EXEC as well.
+    /// Runs one handler: the only place that calls one, for EXEC as well. Returns its errors.
     #[inline]
-    pub fn run(&mut self, origin: Origin, id: usize, args: Args<'_>, hashes: &[KeyHash]) {
+    pub fn run(&mut self, origin: Origin, id: usize, args: Args<'_>, hashes: &[KeyHash]) -> Errors {
         let World {
             keyspace,
             server,
@@ -185,7 +189,7 @@ impl World<'_> {
         if client.flags.contains(ClientFlags::CACHES) {
             server.track_read(client, &ran);
         }
-        self.account(&ran, outer_errors);
+        self.account(&ran, outer_errors)
     }
 
     /// A blocked client's time is up: its command's handler answers, with [`Origin::TimeUp`]. Only
@@ -223,7 +227,7 @@ impl World<'_> {
 
     /// After a command of a file being loaded: nothing is propagated, counted or reported except an
     /// error, because the command succeeded when it was written.
-    fn end_loaded(&mut self, id: usize, outer_changed: bool, outer_errors: Errors) {
+    fn end_loaded(&mut self, id: usize, outer_changed: bool, outer_errors: Errors) -> Errors {
         let World {
             keyspace,
             server,
@@ -235,15 +239,17 @@ impl World<'_> {
         if keyspace.has_news() {
             server.notify_changes(keyspace, None);
         }
-        if reply.end_errors(outer_errors).any() {
+        let errors = reply.end_errors(outer_errors);
+        if errors.any() {
             let name = server.table.row(id).full_name;
             server.note_load_error(reply.last_error_line(), name);
         }
+        errors
     }
 
-    /// Statistics, and the command logs.
+    /// Statistics, and the command logs. Returns the command's errors.
     #[inline]
-    fn account(&mut self, ran: &Ran<'_>, outer_errors: Errors) {
+    fn account(&mut self, ran: &Ran<'_>, outer_errors: Errors) -> Errors {
         let World {
             server,
             client,
@@ -254,7 +260,7 @@ impl World<'_> {
         if client.flags.contains(ClientFlags::BLOCKED) {
             // Counted when it has been served.
             let Some(blocked) = &mut client.blocked else {
-                return;
+                return errors;
             };
             blocked.ticks += ran.ticks;
             // Nothing runs later.
@@ -263,17 +269,22 @@ impl World<'_> {
                 let asked = (ran.id, ran.args);
                 server.record_audited(client, asked, ran.origin, &AuditResult::Accepted);
             }
-            return;
+            return errors;
         }
         let earlier = match &client.blocked {
             Some(blocked) if ran.origin == Origin::Retry => blocked.ticks,
             _ => 0,
         };
         let ticks = ran.ticks + earlier;
-        if errors.own > 0 {
-            server.stats.count_error(reply.last_error());
-        }
         let is_nested = ran.origin.is_nested();
+        if !errors.is_empty() {
+            if errors.contains(Errors::OWN) {
+                server.stats.count_error(reply.last_error());
+            }
+            if is_nested {
+                reply.note_error_within();
+            }
+        }
         if !is_nested {
             server.stats.command_ticks += ticks;
         }
@@ -297,7 +308,15 @@ impl World<'_> {
         if is_slow && ran.origin != Origin::Script {
             server.note_slow(client, (ran.id, args), ticks);
         }
+        errors
     }
+}
+
+/// The outcome of a unit.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::server) struct UnitOutcome {
+    /// Its command, or one that it has run, replied with an error.
+    pub failed: bool,
 }
 
 /// A command that has run.

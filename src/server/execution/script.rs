@@ -61,6 +61,7 @@ impl Call<'_> {
             client.identity.clone_from(&caller.identity);
         }
         reply.set_resp3(false);
+        reply.begin_errors();
         let facts = (program.of, program.flags, is_atomic);
         let mut current = Current::new(facts, server.turn.ended, caller.id);
         current.slot = declared_slot(server, program.keys);
@@ -88,6 +89,9 @@ impl Call<'_> {
             Ended::Returned => running.reply_to(to),
             failed => failed,
         };
+        if !running.reply.errors().is_empty() {
+            to.note_error_within();
+        }
         let undo = running.undo.take();
         // The server ends: the script's changes are dropped.
         let is_dropped = running.server.shutdown.request.is_some();
@@ -398,7 +402,8 @@ impl Host for Running<'_, '_, '_> {
         if let Some(current) = &mut self.server.scripting.current {
             current.calls += 1;
         }
-        let id = self.admit(args)?;
+        let admitted = self.admit(args);
+        let id = admitted.inspect_err(|_| self.reply.note_error_within())?;
         // It may serve others from inside of the command.
         let is_long = (self.server.table.row(id).spec.flags).contains(RowFlags::SLICED);
         if let Some(current) = &mut self.server.scripting.current

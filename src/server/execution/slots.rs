@@ -208,12 +208,13 @@ impl Engine {
         {
             return Err(CommandError::OutOfMemory);
         }
-        let (mark, errors) = (session.reply.mark(), self.server.stats.total_error_replies);
+        let mark = session.reply.mark();
         let usual = self.keyspace.set_expiring(Expiring::Replay);
-        self.run_unit(session, Origin::Client, id, args, &[]);
+        let outcome = self.run_unit(session, Origin::Client, id, args, &[]);
         self.keyspace.set_expiring(usual);
-        let has_failed = self.server.stats.total_error_replies > errors;
-        let error = has_failed.then(|| session.reply.last_error_line().to_vec());
+        let error = outcome
+            .failed
+            .then(|| session.reply.last_error_line().to_vec());
         if !is_syncslots {
             session.reply.truncate(mark);
         }

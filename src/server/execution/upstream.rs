@@ -106,17 +106,15 @@ impl Engine {
             client.queue(id, args);
             return;
         }
-        let errors_before = self.server.stats.total_error_replies;
         let usual = self.keyspace.set_expiring(Expiring::Replay);
         self.keyspace.effects.set_wanted(Audience::empty());
-        self.run_unit(session, Origin::Primary, id, args, hashes);
+        let outcome = self.run_unit(session, Origin::Primary, id, args, hashes);
         self.keyspace.effects.set_wanted(self.server.audience());
         self.keyspace.set_expiring(usual);
-        let errors = self.server.stats.total_error_replies;
         let upstream = self.server.replication.upstream.as_ref();
         // An undo that cannot be repeated ends in a full copy, not in an error.
         let is_left = upstream.is_some_and(|upstream| upstream.diverged);
-        if errors > errors_before && !is_left {
+        if outcome.failed && !is_left {
             let error = session.reply.last_error_line();
             let error = error_for_log(&self.server, Some(id), error).to_vec();
             self.server.note_stream_error(&error, name.as_bytes());
