@@ -47,6 +47,13 @@ impl<H> Row<H> {
     pub fn keys(&self, args: Args<'_>) -> Result<Keys, BadKeys> {
         self.plan.keys(args)
     }
+
+    /// The first of them, if there is one.
+    #[cold]
+    pub fn first_key<'a>(&self, args: Args<'a>) -> Option<&'a [u8]> {
+        let (at, _) = self.keys(args).ok()?.next()?;
+        Some(args.at(at))
+    }
 }
 
 /// All rows.

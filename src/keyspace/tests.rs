@@ -55,7 +55,7 @@ fn stated(k: &mut Keyspace) -> Vec<String> {
     };
     let mut requests = Vec::new();
     for unit in k.effects.units() {
-        let one = unit.requests().map(|(_, _, request)| words(request));
+        let one = unit.requests().map(|request| words(request.bytes));
         let (begin, end) = if unit.is_several() {
             (Some("MULTI".to_owned()), Some("EXEC".to_owned()))
         } else {

@@ -370,13 +370,13 @@ impl Stream {
         if several {
             take(self, MULTI);
         }
-        for (db, _, request) in unit.requests() {
-            if self.selected() != Some(db) {
+        for request in unit.requests() {
+            if self.selected() != Some(request.db) {
                 let mut select = Vec::new();
-                self.select(db, &mut select);
+                self.select(request.db, &mut select);
                 take(self, &select);
             }
-            take(self, request);
+            take(self, request.bytes);
         }
         if several {
             take(self, EXEC);
@@ -395,7 +395,8 @@ impl Stream {
     fn encode_split(&mut self, unit: Unit<'_>, with_marks: bool, log: &mut Vec<u8>) {
         let several = unit.is_several();
         let mut shared = Vec::new();
-        for (i, (db, audience, request)) in unit.requests().enumerate() {
+        for (i, request) in unit.requests().enumerate() {
+            let (db, audience, request) = (request.db, request.audience, request.bytes);
             if several && i == 0 {
                 shared.extend_from_slice(MULTI);
             }

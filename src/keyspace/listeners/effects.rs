@@ -5,13 +5,14 @@
 //! When the unit is complete the append only file and the replicas take its bytes unchanged.
 //!
 //!     bytes   request ... request request ...
-//!     stated  one record per request: its database, its end, whether its unit ends there
+//!     stated  one record per request: its database, slot, end, whether its unit ends there
 //!
 //! A unit is applied together or not at all: a command with the removals it caused, a
 //! transaction, a script. Each removal between commands is a unit of its own. While there is no
-//! listener nothing is built ([`Effects::wanted`]).
+//! listener nothing is built ([`Effects::wanted`]). A request's slot is for [`Audience::EXPORTS`]
+//! alone, and computed only for these.
 
-use super::super::{DbIndex, Keyspace};
+use super::super::{DbIndex, Keyspace, slot_of};
 use crate::resp::write_request;
 
 bitflags::bitflags! {
@@ -50,6 +51,8 @@ pub struct Effects {
 struct Stated {
     db: DbIndex,
     audience: Audience,
+    /// The slot of its keys, if it has any; recorded for exports alone.
+    slot: Option<u16>,
     /// Where its bytes end; they begin at the end of the record before.
     end: usize,
     ends_unit: bool,
@@ -89,13 +92,24 @@ impl Effects {
         std::mem::replace(self, fresh)
     }
 
-    /// Records one request; nothing while there is no listener.
+    /// Records one request; nothing while there is no listener. `slot`: of its keys, asked for only
+    /// if exports listen.
     #[inline]
-    pub fn record<'a>(&mut self, db: DbIndex, args: impl ExactSizeIterator<Item = &'a [u8]>) {
-        self.record_for(Audience::ALL, db, args);
+    pub fn record<'a>(
+        &mut self,
+        db: DbIndex,
+        slot: impl FnOnce() -> Option<u16>,
+        args: impl ExactSizeIterator<Item = &'a [u8]>,
+    ) {
+        if self.wanted() {
+            let slot = self.wanted.contains(Audience::EXPORTS).then(slot).flatten();
+            write_request(&mut self.bytes, args);
+            self.close_request(db, (Audience::ALL, slot), false);
+        }
     }
 
-    /// Records one request for some listeners; nothing while none of them is present.
+    /// Records one request for log or replicas, or both; nothing while none of them is present.
+    /// Exports take none of these: they ask for a slot.
     #[inline]
     pub fn record_for<'a>(
         &mut self,
@@ -105,17 +119,27 @@ impl Effects {
     ) {
         if self.wanted.intersects(audience) {
             write_request(&mut self.bytes, args);
-            self.close_request(db, audience, false);
+            self.close_request(db, (audience, None), false);
         }
     }
 
-    /// Records a removal that no command did.
+    /// Records a removal of `key`, or of a part of it, that no command did.
     #[inline]
-    fn record_removal<'a>(&mut self, db: DbIndex, args: impl ExactSizeIterator<Item = &'a [u8]>) {
-        self.record_removals_for(Audience::ALL, db, args);
+    fn record_removal<'a>(
+        &mut self,
+        db: DbIndex,
+        key: &[u8],
+        args: impl ExactSizeIterator<Item = &'a [u8]>,
+    ) {
+        if self.wanted() {
+            let slot = self.wanted.contains(Audience::EXPORTS);
+            let slot = slot.then(|| slot_of(key));
+            write_request(&mut self.bytes, args);
+            self.close_request(db, (Audience::ALL, slot), true);
+        }
     }
 
-    /// Records a removal that no command did, for some listeners.
+    /// Records removals that no command did, for log or replicas, or both.
     #[inline]
     pub(in crate::keyspace) fn record_removals_for<'a>(
         &mut self,
@@ -125,15 +149,21 @@ impl Effects {
     ) {
         if self.wanted.intersects(audience) {
             write_request(&mut self.bytes, args);
-            self.close_request(db, audience, true);
+            self.close_request(db, (audience, None), true);
         }
     }
 
     #[inline]
-    fn close_request(&mut self, db: DbIndex, audience: Audience, by_itself: bool) {
+    fn close_request(
+        &mut self,
+        db: DbIndex,
+        (audience, slot): (Audience, Option<u16>),
+        by_itself: bool,
+    ) {
         self.stated.push(Stated {
             db,
             audience,
+            slot,
             end: self.bytes.len(),
             ends_unit: !self.in_unit,
             by_itself,
@@ -267,6 +297,17 @@ impl Effects {
     }
 }
 
+/// One request of a unit.
+#[derive(Clone, Copy, Debug)]
+pub struct Request<'a> {
+    pub db: DbIndex,
+    /// Its listeners.
+    pub audience: Audience,
+    /// The slot of its keys, if it has any and exports listened.
+    pub slot: Option<u16>,
+    pub bytes: &'a [u8],
+}
+
 /// Requests that are applied together.
 #[derive(Clone, Copy, Debug)]
 pub struct Unit<'a> {
@@ -276,13 +317,18 @@ pub struct Unit<'a> {
 }
 
 impl<'a> Unit<'a> {
-    /// Each request's database, listeners and bytes.
-    pub fn requests(self) -> impl Iterator<Item = (DbIndex, Audience, &'a [u8])> {
+    /// Its requests, in order.
+    pub fn requests(self) -> impl Iterator<Item = Request<'a>> {
         let mut begin = self.begin;
         self.stated.iter().map(move |s| {
-            let request = &self.bytes[begin..s.end];
+            let bytes = &self.bytes[begin..s.end];
             begin = s.end;
-            (s.db, s.audience, request)
+            Request {
+                db: s.db,
+                audience: s.audience,
+                slot: s.slot,
+                bytes,
+            }
         })
     }
 
@@ -334,7 +380,8 @@ impl Keyspace {
         word: &'static [u8],
         key: &[u8],
     ) {
-        self.effects.record_removal(db, [word, key].into_iter());
+        self.effects
+            .record_removal(db, key, [word, key].into_iter());
     }
 
     /// Records the removal of an expired hash field.
@@ -345,7 +392,7 @@ impl Keyspace {
         field: &[u8],
     ) {
         self.effects
-            .record_removal(db, [b"HDEL", key, field].into_iter());
+            .record_removal(db, key, [b"HDEL", key, field].into_iter());
     }
 }
 
@@ -354,15 +401,16 @@ mod tests {
     use super::*;
 
     fn record(e: &mut Effects, db: u32, words: &[&str]) {
-        e.record(DbIndex(db), words.iter().map(|w| w.as_bytes()));
+        e.record(DbIndex(db), || None, words.iter().map(|w| w.as_bytes()));
     }
 
     /// The complete units: each request's database and words, a bar after each unit.
     fn taken(e: &mut Effects) -> String {
         let mut text = String::new();
         for unit in e.units() {
-            for (db, audience, request) in unit.requests() {
-                let request = String::from_utf8(request.to_vec()).expect("text");
+            for request in unit.requests() {
+                let (db, audience) = (request.db, request.audience);
+                let request = String::from_utf8(request.bytes.to_vec()).expect("text");
                 let words = request.split("\r\n").filter(|w| !w.starts_with(['*', '$']));
                 let words = words.collect::<Vec<_>>().join(" ");
                 let only = if audience == Audience::ALL {
@@ -385,6 +433,26 @@ mod tests {
         record(&mut e, 0, &["SET", "a", "1"]);
         e.end_unit();
         assert!(!e.has_complete() && e.bytes.capacity() == 0);
+    }
+
+    #[test]
+    fn a_slot_is_asked_for_only_while_exports_listen() {
+        let mut e = Effects::default();
+        let words = || [&b"DEL"[..], b"a"].into_iter();
+        let slots = |e: &mut Effects| {
+            let slots: Vec<_> = e.units().flat_map(Unit::requests).map(|r| r.slot).collect();
+            e.clear_complete();
+            slots
+        };
+        e.set_wanted(Audience::BOTH);
+        e.record(DbIndex(0), || unreachable!("no export listens"), words());
+        e.record_removal(DbIndex(0), b"a", words());
+        assert_eq!(slots(&mut e), vec![None, None]);
+        e.set_wanted(Audience::EXPORTS);
+        e.record(DbIndex(0), || Some(7), words());
+        e.record(DbIndex(0), || None, words());
+        e.record_removal(DbIndex(0), b"a", words());
+        assert_eq!(slots(&mut e), vec![Some(7), None, Some(slot_of(b"a"))]);
     }
 
     #[test]

@@ -413,9 +413,10 @@ fn a_drop_is_told_to_who_watches_and_states_nothing() {
 
 /// Keys of recorded DELs, each with its listeners; one DEL has few.
 fn take_deleted(k: &mut Keyspace, deleted: &mut BTreeMap<String, Audience>) {
-    for (db, audience, request) in k.effects.units().flat_map(|unit| unit.requests()) {
-        assert_eq!(db, DbIndex(1));
-        let text = std::str::from_utf8(request).expect("ASCII");
+    for request in k.effects.units().flat_map(|unit| unit.requests()) {
+        assert_eq!(request.db, DbIndex(1));
+        let audience = request.audience;
+        let text = std::str::from_utf8(request.bytes).expect("ASCII");
         let words: Vec<&str> = text
             .split("\r\n")
             .filter(|w| !w.starts_with(['*', '$']))

@@ -166,7 +166,9 @@ impl Server {
         keyspace.drop_slots(&[(slot, slot)], Audience::empty());
         let number = slot.to_string();
         let words: [&[u8]; 3] = [b"CLUSTER", b"FLUSHSLOT", number.as_bytes()];
-        keyspace.effects.record(DbIndex(0), words.into_iter());
+        keyspace
+            .effects
+            .record(DbIndex(0), || None, words.into_iter());
     }
 
     /// Routes have changed: if a slot whose keys are being deleted takes keys again, all remaining

@@ -325,7 +325,9 @@ impl Server {
         keyspace.count_flush();
         self.note_aside(keyspace);
         let words: [&[u8]; 1] = [b"FLUSHALL"];
-        keyspace.effects.record(DbIndex(0), words.into_iter());
+        keyspace
+            .effects
+            .record(DbIndex(0), || None, words.into_iter());
         self.flushed_all(keyspace);
     }
 

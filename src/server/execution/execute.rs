@@ -8,7 +8,7 @@
 
 use crate::base::clock;
 use crate::command::{Category, Flags};
-use crate::keyspace::{Audience, KeyHash, Keyspace};
+use crate::keyspace::{Audience, KeyHash, Keyspace, slot_of};
 use crate::resp::{Args, Errors};
 use crate::server::clients::blocked::Until;
 use crate::server::clients::client::{Client, ClientFlags};
@@ -181,7 +181,8 @@ impl World<'_> {
             server.note_local_write(keyspace, selected, id, args);
         }
         if effect == Effect::Always || changed && effect == Effect::Verbatim {
-            keyspace.effects.record(selected, args.iter());
+            let slot = || server.table.row(id).first_key(args).map(slot_of);
+            keyspace.effects.record(selected, slot, args.iter());
         }
         if keyspace.has_news() && !server.scripting.holds_news() {
             server.notify_changes(keyspace, Some(client));

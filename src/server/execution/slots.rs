@@ -10,7 +10,7 @@ use crate::command::{CommandError, Flags};
 use crate::keyspace::Audience;
 use crate::keyspace::{Effects, Expiring, slot_of};
 use crate::migration::Link;
-use crate::resp::{Args, Bounds, Progress, Step, step};
+use crate::resp::Args;
 use crate::server::clients::client::ClientFlags;
 use crate::server::clients::ending::{EndReason, Ending};
 use crate::server::clients::session::Session;
@@ -41,9 +41,6 @@ const WITHOUT_KEYS: [&str; 10] = [
 /// The commands of a node that has logged in with the cluster's secret.
 const INTERNAL: [&str; 5] = ["auth", "cluster|myid", "cluster|syncslots", "ping", "quit"];
 
-/// Our own effects have no longer arguments than clients' commands.
-const BOUNDS: Bounds = Bounds::of_servers(u64::MAX);
-
 impl Server {
     /// Whether effects are passed on to other nodes.
     #[inline]
@@ -59,11 +56,11 @@ impl Server {
             return;
         };
         let requests = effects.units().flat_map(|unit| unit.requests());
-        for (db, audience, request) in requests {
-            if !audience.contains(Audience::EXPORTS) {
+        for request in requests {
+            if !request.audience.contains(Audience::EXPORTS) {
                 continue;
             }
-            let Some(slot) = self.slot_of_request(request) else {
+            let Some(slot) = request.slot else {
                 continue;
             };
             let mut sent = None;
@@ -71,7 +68,7 @@ impl Server {
                 if export.stage == ExportStage::Waits || !export.slots.contains(slot) {
                     continue;
                 }
-                let bytes = export.encode(db, request);
+                let bytes = export.encode(request.db, request.bytes);
                 driver.machine.streamed(export.job, bytes.len());
                 match &mut export.held {
                     Some(held) => held.extend_from_slice(&bytes),
@@ -83,23 +80,6 @@ impl Server {
             }
         }
         self.migrations = Some(driver);
-    }
-
-    /// The slot of an effect's first key.
-    fn slot_of_request(&self, request: &[u8]) -> Option<u16> {
-        let (mut pos, mut spans, mut progress) = (0, Vec::new(), Progress::default());
-        let parsed = step(request, &mut pos, &mut spans, &mut progress, BOUNDS);
-        if parsed != Step::Command {
-            return None;
-        }
-        self.slot_of_command(Args::new(request, &spans))
-    }
-
-    fn slot_of_command(&self, args: Args<'_>) -> Option<u16> {
-        let row = self.table.find(args.at(0))?;
-        let id = resolve(self, Some(row.id), args).ok()?;
-        let (at, _) = self.table.row(id).keys(args).ok()?.next()?;
-        Some(slot_of(args.at(at)))
     }
 
     /// Whether a source may send this command: a write whose keys are all of slots of its

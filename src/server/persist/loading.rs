@@ -12,7 +12,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use crate::keyspace::Keyspace;
+use crate::keyspace::{Keyspace, slot_of};
 use crate::persistence::check::FaultReport;
 use crate::server::parts::persist::aof::Aof;
 use crate::server::parts::persist::loading::{
@@ -176,7 +176,9 @@ impl Load for RdbLoader {
         server.end_loading(keyspace);
         for (db, key) in self.file.take_expired() {
             // Replicas that continue have these keys.
-            keyspace.effects.record(db, [&b"DEL"[..], &key].into_iter());
+            let slot = || Some(slot_of(&key));
+            let words = [&b"DEL"[..], &key];
+            keyspace.effects.record(db, slot, words.into_iter());
         }
         let is_base = self.after == AfterLoading::BecomeBase;
         if server.config.appendonly && is_base && server.persist.aof.log().is_none() {

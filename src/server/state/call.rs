@@ -12,7 +12,7 @@
 use crate::command::keys::Keys;
 use crate::command::{self, CommandError, table};
 use crate::config::Dialect;
-use crate::keyspace::{Audience, Db, DbIndex};
+use crate::keyspace::{Audience, Db, DbIndex, slot_of};
 use crate::resp::{Args, OwnedArgs, Reply};
 use crate::server::clients::blocked::{Blocked, OnTimeout, Until, Wake};
 use crate::server::clients::client::{Client, TAKEN_BULK_MAX};
@@ -94,16 +94,22 @@ impl Call<'_> {
     /// As [`Call::rewrite`], with a command that runs in a database.
     #[inline]
     pub fn rewrite_in(&mut self, db: DbIndex, args: &[&[u8]]) {
-        self.effect = Effect::Rewritten;
-        self.db.effects().record(db, args.iter().copied());
+        self.rewrite_iter(db, args.iter().copied());
     }
 
     /// As [`Call::rewrite`], with arguments that are not contiguous.
     #[inline]
     pub fn rewrite_each<'w>(&mut self, args: impl ExactSizeIterator<Item = &'w [u8]>) {
+        self.rewrite_iter(self.db.index(), args);
+    }
+
+    #[inline]
+    fn rewrite_iter<'w>(&mut self, db: DbIndex, args: impl ExactSizeIterator<Item = &'w [u8]>) {
         self.effect = Effect::Rewritten;
-        let db = self.db.index();
-        self.db.effects().record(db, args);
+        let (server, row, own) = (&*self.server, self.row, self.args);
+        // All keys of a command are of one slot, and its effects have no others.
+        let slot = || server.table.row(row).first_key(own).map(slot_of);
+        self.db.effects().record(db, slot, args);
     }
 
     /// Records the command's own arguments as its effect, whether it changed something or not.

@@ -30,9 +30,9 @@ pub struct Recorder {
 impl Recorder {
     pub(in crate::server) fn take_effects(&mut self, effects: &Effects) {
         for unit in effects.units() {
-            let stated = unit.requests().map(|(db, _, request)| Stated {
-                db,
-                args: parse(request),
+            let stated = unit.requests().map(|request| Stated {
+                db: request.db,
+                args: parse(request.bytes),
             });
             self.units.push(stated.collect());
         }
