@@ -207,7 +207,7 @@ pub use access::view::{KeyView, ValueView};
 pub use expiry::clock::{ClockUse, UseClock};
 pub use expiry::evict::{Evicted, Eviction, EvictionOrder};
 pub use expiry::fields::FieldExpiries;
-pub use listeners::effects::{Audience, Effects, RemovalWords, Unit};
+pub use listeners::effects::{Audience, Effects, Recording, RemovalWords, Unit};
 pub use listeners::journal::{Change, ChangeKind, Journal, subkeys};
 pub use listeners::waiting::{ReadyKey, Waiting};
 pub use listeners::watch::{WatchList, Watchers};

@@ -29,6 +29,15 @@ bitflags::bitflags! {
     }
 }
 
+/// Whether effects are recorded for their listeners.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Recording {
+    #[default]
+    Effects,
+    /// They are on record already, as other bytes.
+    Nothing,
+}
+
 /// Capacity kept for the next unit; more than that is released.
 const BYTES_KEPT: usize = 256 * 1024;
 const STATED_KEPT: usize = 4096;
@@ -36,6 +45,9 @@ const STATED_KEPT: usize = 4096;
 /// Effects that are recorded and not yet taken by the listeners.
 #[derive(Debug, Default)]
 pub struct Effects {
+    listeners: Audience,
+    recording: Recording,
+    /// The listeners, unless nothing is recorded for them.
     wanted: Audience,
     bytes: Vec<u8>,
     stated: Vec<Stated>,
@@ -61,7 +73,7 @@ struct Stated {
 }
 
 impl Effects {
-    /// Whether there is a listener.
+    /// Whether there is a listener, and effects are recorded for it.
     #[inline]
     pub fn wanted(&self) -> bool {
         !self.wanted.is_empty()
@@ -79,13 +91,25 @@ impl Effects {
 
     /// Sets the listeners from now on.
     pub fn set_wanted(&mut self, audience: Audience) {
-        self.wanted = audience;
+        self.listeners = audience;
+        self.set_recording(self.recording);
+    }
+
+    /// Sets whether effects are recorded from now on; returns what was set.
+    pub fn set_recording(&mut self, recording: Recording) -> Recording {
+        self.wanted = match recording {
+            Recording::Effects => self.listeners,
+            Recording::Nothing => Audience::empty(),
+        };
+        std::mem::replace(&mut self.recording, recording)
     }
 
     /// Sets the unit under way aside while commands of other clients run; the caller must put it
     /// back afterwards.
     pub fn set_aside(&mut self) -> Effects {
         let fresh = Effects {
+            listeners: self.listeners,
+            recording: self.recording,
             wanted: self.wanted,
             ..Effects::default()
         };
@@ -480,6 +504,23 @@ mod tests {
         e.take_back(mark);
         e.end_unit();
         assert_eq!(taken(&mut e), "0: SET a 1 |");
+    }
+
+    #[test]
+    fn nothing_is_recorded_of_effects_that_have_other_bytes() {
+        let mut e = Effects::default();
+        e.set_wanted(Audience::LOG);
+        let usual = e.set_recording(Recording::Nothing);
+        record(&mut e, 0, &["SET", "a", "1"]);
+        e.set_wanted(Audience::BOTH);
+        record(&mut e, 0, &["SET", "a", "1"]);
+        assert!(!e.has_complete() && !e.wanted());
+        e.set_recording(usual);
+        assert_eq!(
+            e.wanted_by(),
+            Audience::BOTH,
+            "listeners that came meanwhile"
+        );
     }
 
     #[test]
