@@ -8,6 +8,8 @@
 //! The loop has one `Batch`, whose memory all clients reuse; each lends it the spans of an
 //! unfinished command.
 
+use std::ops::Range;
+
 use crate::base::numbers::float::parse_double;
 use crate::base::text::is_same;
 use crate::command::Within;
@@ -36,8 +38,9 @@ pub(in crate::server) const OUTPUT_BUDGET: usize = 256 * 1024;
 
 #[derive(Clone, Copy)]
 pub(in crate::server) struct Parsed {
-    /// Where the command starts in the buffer.
+    /// Where the command starts and ends in the buffer.
     pub(in crate::server) start: usize,
+    pub(in crate::server) end: usize,
     pub(in crate::server) first_span: usize,
     pub(in crate::server) spans: usize,
     pub(in crate::server) row: Option<usize>,
@@ -66,12 +69,14 @@ pub(in crate::server) struct Sought {
     score: Option<Span>,
 }
 
-/// The end of [`Batch::parse_file`].
-pub enum FileEnd {
+/// The end of [`Batch::parse_requests`].
+pub enum RequestsEnd {
     /// There are commands to run.
     Commands,
     /// The first command is incomplete; its next argument has this many bytes.
     Incomplete(usize),
+    /// The first so many bytes are an empty line, or an array of no elements.
+    Nothing(usize),
     Error(ProtocolError),
 }
 
@@ -139,7 +144,7 @@ impl Batch {
         self.sought.clear();
     }
 
-    /// Adds the command parsed last, which starts at `start`: finds its row, hashes its keys.
+    /// Adds the command parsed last, which is at `at` in `buf`: finds its row, hashes its keys.
     /// `last` is the name and row of the command before it.
     #[inline]
     pub(in crate::server) fn file<'t, H>(
@@ -148,7 +153,7 @@ impl Batch {
         table: &'t CommandTable<H>,
         db: DbIndex,
         buf: &[u8],
-        start: usize,
+        at: Range<usize>,
         last: &mut Option<(Span, Option<&'t Row<H>>)>,
     ) {
         let first_span = self.commands.last().map_or(0, |c| c.first_span + c.spans);
@@ -196,7 +201,8 @@ impl Batch {
             }));
         }
         self.commands.push(Parsed {
-            start,
+            start: at.start,
+            end: at.end,
             first_span,
             spans: spans.len(),
             row: row.map(|row| row.id),
@@ -217,15 +223,15 @@ impl Batch {
         }
     }
 
-    /// Parses consecutive requests in `buf`, bytes of a file, up to the first that is not one, and
-    /// prefetches their keys. Returns why parsing ended.
-    pub fn parse_file<H>(
+    /// Parses consecutive requests in `buf`, which a server has written, up to the first that is
+    /// none, and prefetches their keys. Returns why parsing ended.
+    pub fn parse_requests<H>(
         &mut self,
         keyspace: &Keyspace,
         table: &CommandTable<H>,
         db: DbIndex,
         buf: &[u8],
-    ) -> FileEnd {
+    ) -> RequestsEnd {
         self.clear();
         self.clear_commands();
         let bounds = Bounds::of_servers(i64::MAX as u64);
@@ -233,25 +239,26 @@ impl Batch {
         let end = loop {
             let is_full = self.commands.len() >= COMMANDS_MAX || self.hashes.len() >= KEYS_MAX;
             if is_full || !self.commands.is_empty() && buf.get(pos) != Some(&b'*') {
-                break FileEnd::Commands;
+                break RequestsEnd::Commands;
             }
             let (start, mut progress) = (pos, Progress::default());
             match step(buf, &mut pos, &mut self.spans, &mut progress, bounds) {
-                Step::Command => self.file(keyspace, table, db, buf, start, &mut last),
+                Step::Command => self.file(keyspace, table, db, buf, start..pos, &mut last),
                 Step::Incomplete if self.commands.is_empty() => {
-                    break FileEnd::Incomplete(progress.expects().unwrap_or(0));
+                    break RequestsEnd::Incomplete(progress.expects().unwrap_or(0));
                 }
                 // It is the first one next time.
-                _ if !self.commands.is_empty() => break FileEnd::Commands,
-                Step::Error(error) => break FileEnd::Error(error),
-                _ => break FileEnd::Error(ProtocolError::BadMultibulkLength),
+                _ if !self.commands.is_empty() => break RequestsEnd::Commands,
+                Step::Nothing => break RequestsEnd::Nothing(pos),
+                Step::Error(error) => break RequestsEnd::Error(error),
+                _ => break RequestsEnd::Error(ProtocolError::BadMultibulkLength),
             }
         };
         self.prefetch(keyspace, db, buf);
         end
     }
 
-    /// The commands that [`Batch::parse_file`] found in `buf`: row, arguments, key hashes, end
+    /// The commands that [`Batch::parse_requests`] found in `buf`: row, arguments, key hashes, end
     /// offset.
     pub fn commands<'a>(
         &'a self,
@@ -259,11 +266,16 @@ impl Batch {
     ) -> impl Iterator<Item = (Option<usize>, Args<'a>, &'a [KeyHash], usize)> {
         self.commands.iter().map(move |c| {
             let spans = &self.spans[c.first_span..][..c.spans];
-            // CRLF follows the last argument.
-            let end = spans.last().map_or(c.start, |s| s.start + s.len + 2);
             let hashes = &self.hashes[c.first_hash..][..c.hashes];
-            (c.row, Args::new(buf, spans), hashes, end)
+            (c.row, Args::new(buf, spans), hashes, c.end)
         })
+    }
+
+    /// The arguments of one of its commands.
+    #[inline]
+    pub(in crate::server) fn args<'a>(&'a self, command: Parsed, buf: &'a [u8]) -> Args<'a> {
+        let spans = &self.spans[command.first_span..][..command.spans];
+        Args::of(Source::new(buf, self.apart.as_deref()), spans)
     }
 
     /// Takes over the argument spans of a command that began earlier; swapped, not copied: O(1).

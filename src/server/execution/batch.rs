@@ -5,33 +5,31 @@
 //!
 //! Invariants
 //!   1. A command runs only after all before it; a stopped client keeps the rest of its input.
-//!   2. Bytes of the primary's stream are accounted for in order, newlines between commands too.
-//!   3. The log shows the start of an unreadable request only if it cannot be a password's.
+//!   2. The log shows the start of an unreadable request only if it cannot be a password's.
 //!
-//! Elsewhere: `resp` parses, `dispatch` decides about each command, `run::read` keeps the buffer.
+//! Elsewhere: `resp` parses, `dispatch` decides about each command, `run::read` keeps the buffer,
+//! `upstream` applies the primary's stream.
 
 use crate::base::text::Printable;
 use crate::command::CommandError;
 use crate::command::secrets::REDACTED;
 use crate::config::quote;
 use crate::keyspace::Expiring;
-use crate::resp::{Args, Bounds, OwnedArgs, Progress, ProtocolError, Source, Step, step};
+use crate::resp::{Bounds, OwnedArgs, Progress, ProtocolError, Step, step};
 use crate::server::clients::batch::{
     BUDGET, Batch, COMMANDS_MAX, KEYS_MAX, OUTPUT_BUDGET, Rest, SHOWN_INPUT,
 };
 use crate::server::clients::client::{ClientFlags, TAKEN_BULK_MAX};
 use crate::server::clients::ending::{EndReason, Ending};
-use crate::server::clients::input::request;
 use crate::server::clients::session::Session;
 use crate::server::execution::dispatch::{Outcome, after_reply};
-use crate::server::execution::upstream::{Applied, is_logged};
 use crate::server::observe::client_line::client_line;
 use crate::server::observe::crash;
 use crate::server::parts::clients::output_limits;
 use crate::server::state::world::Engine;
 
 /// The reason why parsing ended, after the commands of the batch.
-enum ParseEnd {
+pub(super) enum ParseEnd {
     /// The batch is full: parsing continues after it has run.
     Full,
     Incomplete,
@@ -50,8 +48,11 @@ impl Engine {
         pos: usize,
         progress: Progress,
     ) -> Rest {
-        let imports =
-            session.client.flags.contains(ClientFlags::IMPORTS) && self.server.config.import_mode;
+        let flags = session.client.flags;
+        if flags.contains(ClientFlags::PRIMARY) {
+            return self.run_stream(session, batch, buf, pos, progress);
+        }
+        let imports = flags.contains(ClientFlags::IMPORTS) && self.server.config.import_mode;
         if !imports {
             return self.run_commands(session, batch, buf, pos, progress);
         }
@@ -69,41 +70,22 @@ impl Engine {
         mut pos: usize,
         mut progress: Progress,
     ) -> Rest {
-        crash::note_client(&session.client);
-        output_limits::limit(&session.client, &mut session.reply, &self.server.config);
-        self.server.stats.batches.client_runs += 1;
+        self.begin_buffer(session);
         let mut budget = BUDGET;
         // A command that began earlier starts at the start of the kept buffer.
         let mut start = if progress.has_begun() { 0 } else { pos };
-        let mut taken = start;
         loop {
             let end = self.parse_batch(session, batch, buf, &mut start, &mut pos, &mut progress);
             batch.prefetch(&self.keyspace, session.client.db, buf);
             self.count_batch(session, batch, &end);
             self.server.begin_commands();
-            if let Some(rest) = self.run_parsed(session, batch, buf, start, &mut taken) {
+            if let Some(rest) = self.run_parsed(session, batch, buf, start) {
                 return rest;
-            }
-            if taken < start && session.client.flags.contains(ClientFlags::PRIMARY) {
-                // Newlines with no complete command after them.
-                self.applied(session, &Applied::unlogged(&buf[taken..start]));
-                taken = start;
             }
             budget = budget.saturating_sub(batch.commands.len());
             match end {
                 ParseEnd::Full => {}
-                ParseEnd::Incomplete if start == buf.len() && !progress.has_begun() => {
-                    return Rest::Nothing;
-                }
-                ParseEnd::Incomplete => {
-                    let first_span = batch.commands.last().map_or(0, |c| c.first_span + c.spans);
-                    return Rest::Partial {
-                        start,
-                        pos,
-                        progress,
-                        first_span,
-                    };
-                }
+                ParseEnd::Incomplete => return unfinished(batch, buf, start, pos, progress),
                 ParseEnd::Inline(args) => {
                     session.client.buffers.query_bytes = args.args().bytes();
                     let row = self.server.table.find(&args.args()[0]).map(|row| row.id);
@@ -113,11 +95,6 @@ impl Engine {
                     }
                     budget = budget.saturating_sub(1);
                     start = pos;
-                    if session.client.flags.contains(ClientFlags::PRIMARY) {
-                        let unlogged = Applied::unlogged(&buf[taken..start]);
-                        self.applied(session, &unlogged);
-                        taken = start;
-                    }
                     if !self.continues(session) {
                         if session.client.flags.contains(ClientFlags::BLOCKED) {
                             return stopped(start, buf);
@@ -126,13 +103,7 @@ impl Engine {
                     }
                 }
                 ParseEnd::Error(error) => {
-                    let input = if batch.apart.is_some() {
-                        &[][..]
-                    } else {
-                        &buf[start..]
-                    };
-                    self.protocol_error(session, error, input);
-                    return Rest::Closed;
+                    return self.malformed(session, batch, error, &buf[start..]);
                 }
             }
             batch.spans.clear();
@@ -142,9 +113,16 @@ impl Engine {
         }
     }
 
+    /// Before the bytes of a client's buffer are run.
+    pub(super) fn begin_buffer(&mut self, session: &mut Session) {
+        crash::note_client(&session.client);
+        output_limits::limit(&session.client, &mut session.reply, &self.server.config);
+        self.server.stats.batches.client_runs += 1;
+    }
+
     /// Counts the commands of a batch of a client's input.
     #[inline]
-    fn count_batch(&mut self, session: &mut Session, batch: &Batch, end: &ParseEnd) {
+    pub(super) fn count_batch(&mut self, session: &mut Session, batch: &Batch, end: &ParseEnd) {
         let inline = u64::from(matches!(end, ParseEnd::Inline(_)));
         let commands = batch.commands.len() as u64 + inline;
         let (stats, traffic) = (&mut self.server.stats.batches, &mut session.client.traffic);
@@ -159,9 +137,8 @@ impl Engine {
         }
     }
 
-    /// Runs the commands of the batch; `start` is where the one after them starts. `taken`: where
-    /// the bytes of the primary's stream end that are accounted for. `Some`: the client stopped
-    /// before their end.
+    /// Runs the commands of the batch; `start` is where the one after them starts. `Some`: the
+    /// client stopped before their end.
     #[inline]
     fn run_parsed(
         &mut self,
@@ -169,26 +146,14 @@ impl Engine {
         batch: &mut Batch,
         buf: &[u8],
         start: usize,
-        taken: &mut usize,
     ) -> Option<Rest> {
         for i in 0..batch.commands.len() {
             let command = batch.commands[i];
-            let spans = &batch.spans[command.first_span..][..command.spans];
-            let args = Args::of(Source::new(buf, batch.apart.as_deref()), spans);
+            let args = batch.args(command, buf);
             let hashes = &batch.hashes[command.first_hash..][..command.hashes];
             session.client.buffers.query_bytes = buf.len() - command.start;
             let outcome = self.dispatch(session, command.row, args, hashes);
             let next = || batch.commands.get(i + 1).map_or(start, |c| c.start);
-            let is_applied = outcome == Outcome::Done;
-            if is_applied && session.client.flags.contains(ClientFlags::PRIMARY) {
-                let (from, to) = (std::mem::replace(taken, next()), next());
-                let row = command.row.map(|id| self.server.table.row(id).spec);
-                let is_logged = row.is_none_or(|spec| is_logged(spec.flags, args));
-                let apart = batch.apart.as_ref().map(|_| request(args));
-                let (before, bytes) = buf[from..to].split_at(command.start - from);
-                let applied = Applied::new(before, bytes, apart.as_deref(), is_logged);
-                self.applied(session, &applied);
-            }
             if outcome == Outcome::Postponed {
                 return Some(match batch.apart {
                     Some(_) => Rest::Postponed { next: next() },
@@ -200,13 +165,7 @@ impl Engine {
             // The large arguments belonged to the first command only.
             batch.apart = None;
             if !self.continues(session) {
-                const CLOSED: ClientFlags =
-                    ClientFlags::CLOSE_ASAP.union(ClientFlags::CLOSE_AFTER_REPLY);
-                return Some(if session.client.flags.intersects(CLOSED) {
-                    Rest::Closed
-                } else {
-                    stopped(next(), buf)
-                });
+                return Some(ended(session, next(), buf));
             }
         }
         None
@@ -214,7 +173,7 @@ impl Engine {
 
     /// Whether the client's next command may run.
     #[inline]
-    fn continues(&mut self, session: &mut Session) -> bool {
+    pub(super) fn continues(&mut self, session: &mut Session) -> bool {
         if session.reply.is_full() {
             self.server.enforce_output_limit(session);
         }
@@ -222,7 +181,7 @@ impl Engine {
     }
 
     /// Fills the batch. `start` is where the next command starts, `pos` how far parsing has got.
-    fn parse_batch(
+    pub(super) fn parse_batch(
         &mut self,
         session: &Session,
         batch: &mut Batch,
@@ -273,7 +232,7 @@ impl Engine {
                 &server.table,
                 session.client.db,
                 buf,
-                *start,
+                *start..*pos,
                 &mut last,
             );
             *start = *pos;
@@ -312,6 +271,20 @@ impl Engine {
         (!is_hidden).then_some(shown)
     }
 
+    /// The bytes from the next command on, `input`, are no request; the client is closed.
+    #[cold]
+    pub(super) fn malformed(
+        &mut self,
+        session: &mut Session,
+        batch: &Batch,
+        error: ProtocolError,
+        input: &[u8],
+    ) -> Rest {
+        let input = if batch.apart.is_some() { &[] } else { input };
+        self.protocol_error(session, error, input);
+        Rest::Closed
+    }
+
     /// Protocol error: replies with it, unless the client has its replies off, and closes the
     /// client. `input` begins with the unreadable bytes.
     fn protocol_error(&mut self, session: &mut Session, error: ProtocolError, input: &[u8]) {
@@ -343,7 +316,38 @@ impl Engine {
     }
 }
 
-fn stopped(start: usize, buf: &[u8]) -> Rest {
+/// The bytes of `buf` from `start` on are no whole command; parsed up to `pos`.
+pub(super) fn unfinished(
+    batch: &Batch,
+    buf: &[u8],
+    start: usize,
+    pos: usize,
+    progress: Progress,
+) -> Rest {
+    if start == buf.len() && !progress.has_begun() {
+        return Rest::Nothing;
+    }
+    let first_span = batch.commands.last().map_or(0, |c| c.first_span + c.spans);
+    Rest::Partial {
+        start,
+        pos,
+        progress,
+        first_span,
+    }
+}
+
+/// The client runs no further command, and the next one starts at `next`.
+pub(super) fn ended(session: &Session, next: usize, buf: &[u8]) -> Rest {
+    const CLOSED: ClientFlags = ClientFlags::CLOSE_ASAP.union(ClientFlags::CLOSE_AFTER_REPLY);
+    if session.client.flags.intersects(CLOSED) {
+        Rest::Closed
+    } else {
+        stopped(next, buf)
+    }
+}
+
+/// The client's share of the turn is over, and the next command starts at `start`.
+pub(super) fn stopped(start: usize, buf: &[u8]) -> Rest {
     if start == buf.len() {
         Rest::Nothing
     } else {

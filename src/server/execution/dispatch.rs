@@ -96,17 +96,9 @@ impl Engine {
         args: Args<'_>,
         hashes: &[KeyHash],
     ) -> Outcome {
-        if session.client.flags.contains(ClientFlags::PRIMARY) {
-            if self.server.holds_stream() {
-                session.client.flags |= ClientFlags::POSTPONED;
-                return Outcome::Postponed;
-            }
-            self.apply(session, row, args, hashes);
-            return Outcome::Done;
-        }
         if session.client.flags.contains(ClientFlags::SENDS_SLOTS) {
             let link = Link::Client(session.client.id.0);
-            self.apply_slots(session, link, row, args, args.wire_bytes());
+            self.apply_slots(session, link, row, args, hashes, args.wire_bytes());
             return Outcome::Done;
         }
         let was_replica = session.client.flags.contains(ClientFlags::REPLICA);

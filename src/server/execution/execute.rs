@@ -81,20 +81,7 @@ impl Engine {
         args: Args<'_>,
         hashes: &[KeyHash],
     ) -> UnitOutcome {
-        let flags = self.server.table.row(id).spec.flags;
-        if !flags.contains(Flags::MEETS_ANY_KEY) {
-            self.keyspace.effects.begin_unit();
-        }
-        let errors = self.world(session).run(origin, id, args, hashes);
-        self.keyspace.effects.end_unit();
-        if self.keyspace.effects.has_complete() {
-            self.server
-                .repeat(&mut self.keyspace, Some(&session.client));
-            session.client.wrote_to = self.server.stream.offset();
-        }
-        UnitOutcome {
-            failed: !errors.is_empty(),
-        }
+        self.world(session).run_unit(origin, id, args, hashes)
     }
 
     /// Propagates complete units of effects to the log and replicas.
@@ -116,6 +103,30 @@ impl Engine {
 }
 
 impl World<'_> {
+    /// See [`Engine::run_unit`].
+    #[inline]
+    pub(super) fn run_unit(
+        &mut self,
+        origin: Origin,
+        id: usize,
+        args: Args<'_>,
+        hashes: &[KeyHash],
+    ) -> UnitOutcome {
+        let flags = self.server.table.row(id).spec.flags;
+        if !flags.contains(Flags::MEETS_ANY_KEY) {
+            self.keyspace.effects.begin_unit();
+        }
+        let errors = self.run(origin, id, args, hashes);
+        self.keyspace.effects.end_unit();
+        if self.keyspace.effects.has_complete() {
+            self.server.repeat(self.keyspace, Some(&*self.client));
+            self.client.wrote_to = self.server.stream.offset();
+        }
+        UnitOutcome {
+            failed: !errors.is_empty(),
+        }
+    }
+
     /// Runs one handler: the only place that calls one, for EXEC as well. Returns its errors.
     #[inline]
     pub fn run(&mut self, origin: Origin, id: usize, args: Args<'_>, hashes: &[KeyHash]) -> Errors {

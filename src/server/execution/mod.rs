@@ -78,6 +78,7 @@
 //!    (`Reply::shared`). A reply that exceeds the hard limit of its client's class is abandoned
 //!    while it is written (`Reply::set_limit`), and the client is closed.
 
+pub mod applier;
 pub mod batch;
 pub mod blocking;
 pub mod busy;

@@ -1,27 +1,27 @@
 //! The stream of slots that move: effects on slots that leave are passed on to their targets, and
 //! commands from the source of slots that arrive are applied.
 //!
-//! A source's commands bypass most gates, as the primary's do; their effects are recorded, for our
-//! replicas and the log. Only a list of them is applied: writes to the slots of their migration,
+//! A source's commands are applied as the primary's are (`applier`), and their effects recorded for
+//! our replicas and the log. Only a list of them is applied: writes to the slots of the migration,
 //! functions, and the commands that frame them. If the source has dialled, each must also be
 //! permitted to its user.
 
-use crate::command::{CommandError, Flags};
-use crate::keyspace::Audience;
-use crate::keyspace::{Effects, Expiring, slot_of};
+use crate::command::CommandError;
+use crate::keyspace::{Audience, Effects, KeyHash, slot_of};
 use crate::migration::Link;
 use crate::resp::Args;
 use crate::server::clients::client::ClientFlags;
 use crate::server::clients::ending::{EndReason, Ending};
 use crate::server::clients::session::Session;
-use crate::server::execution::dispatch::{error_for_log, resolve};
+use crate::server::execution::applier::Applier;
+use crate::server::execution::dispatch::error_for_log;
 use crate::server::execution::gates::{self, Asked, Stop};
 use crate::server::origin::Origin;
 use crate::server::parts::execution::gates::{PAUSED, RUNS_SCRIPT};
 use crate::server::parts::migration::ExportStage;
 use crate::server::state::Server;
 use crate::server::state::call::CommandResult;
-use crate::server::state::world::Engine;
+use crate::server::state::world::{Engine, World};
 
 /// Commands without keys that a source may send: those that frame its stream, and functions, which
 /// belong to no slot.
@@ -125,12 +125,14 @@ impl Engine {
         link: Link,
         row: Option<usize>,
         args: Args<'_>,
+        hashes: &[KeyHash],
         bytes: usize,
     ) {
-        let result = self.try_apply_slots(session, link, row, args);
-        let result = result.map_err(|error| {
-            let id = resolve(&self.server, row, args).ok();
-            error_for_log(&self.server, id, &error.line()).to_vec()
+        let mut world = self.world(session);
+        let result = Applier::Source(link).apply(&mut world, row, args, hashes);
+        let result = result.map_err(|failure| {
+            let line = failure.error.line();
+            error_for_log(&self.server, failure.row, &line).to_vec()
         });
         let Some(driver) = &mut self.server.migrations else {
             return;
@@ -145,63 +147,37 @@ impl Engine {
             }
         }
     }
+}
 
-    /// Whether the user as which a source has logged in may run a command. One that we have dialled
-    /// has none.
-    fn check_user(&mut self, session: &mut Session, id: usize, args: Args<'_>) -> CommandResult {
-        let asked = Asked::new(&self.server, id, args, Origin::Client);
-        let mut world = self.world(session);
-        match gates::permitted(&mut world, &asked) {
+impl World<'_> {
+    /// Whether a source may send a command, and the user as which it has logged in may run it. A
+    /// source that we have dialled has none.
+    pub(super) fn permits_source(
+        &mut self,
+        link: Link,
+        id: usize,
+        args: Args<'_>,
+    ) -> CommandResult {
+        if !self.server.may_be_sent(link, id, args) {
+            let name = self.server.table.row(id).full_name;
+            return Err(CommandError::owned(format!(
+                "ERR '{name}' is not about the slots of this migration"
+            )));
+        }
+        let asked = Asked::new(self.server, id, args, Origin::Client);
+        match gates::permitted(self, &asked) {
             Ok(()) | Err(Stop::Postponed(_)) => Ok(()),
             Err(Stop::Refused(error) | Stop::Elsewhere(error)) => Err(error),
         }
     }
 
-    fn try_apply_slots(
-        &mut self,
-        session: &mut Session,
-        link: Link,
-        row: Option<usize>,
-        args: Args<'_>,
-    ) -> Result<(), CommandError> {
-        let id = resolve(&self.server, row, args)?;
-        let (spec, name) = {
-            let row = self.server.table.row(id);
-            (row.spec, row.full_name)
-        };
-        session.client.traffic.last_command = Some(name);
-        let is_syncslots = name == "cluster|syncslots";
-        if !self.server.may_be_sent(link, id, args) {
-            return Err(CommandError::owned(format!(
-                "ERR '{name}' is not about the slots of this migration"
-            )));
-        }
-        self.check_user(session, id, args)?;
-        let queues = session.client.flags.contains(ClientFlags::MULTI);
-        if queues && !spec.flags.contains(Flags::NOT_QUEUED) {
-            session.client.queue(id, args);
-            return Ok(());
-        }
-        if spec.flags.contains(Flags::DENYOOM)
-            && self.server.memory.limit.maxmemory() > 0
-            && !self.server.make_room(&mut self.keyspace, None)
-        {
+    /// Evicts keys for a source's command, if there is a limit.
+    pub(super) fn make_room_for_source(&mut self) -> CommandResult {
+        let has_limit = self.server.memory.limit.maxmemory() > 0;
+        if has_limit && !self.server.make_room(self.keyspace, None) {
             return Err(CommandError::OutOfMemory);
         }
-        let mark = session.reply.mark();
-        let usual = self.keyspace.set_expiring(Expiring::Replay);
-        let outcome = self.run_unit(session, Origin::Client, id, args, &[]);
-        self.keyspace.set_expiring(usual);
-        let error = outcome
-            .failed
-            .then(|| session.reply.last_error_line().to_vec());
-        if !is_syncslots {
-            session.reply.truncate(mark);
-        }
-        match error {
-            Some(line) => Err(CommandError::Bytes(line)),
-            None => Ok(()),
-        }
+        Ok(())
     }
 }
 

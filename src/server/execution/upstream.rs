@@ -1,68 +1,51 @@
 //! The stream of the primary that this server follows: its commands are applied, and its bytes
 //! become this server's stream.
 //!
-//!     bytes -> batch -> World::run (Origin::Primary) -> the same bytes: backlog, log
+//!     bytes -> batch -> Applier::Primary -> World::run -> the same bytes: backlog, log
 //!
-//! The commands bypass the gates, their replies are discarded, and expired keys count as live until
-//! the primary removes them. Effects are not recorded: the primary's own bytes are what
-//! sub-replicas and the append only file get, so all of them have one offset. The offset moves
-//! after a command, and after EXEC for those of a transaction, so a link that is lost never leaves
-//! half a unit.
+//! Effects are not recorded: the primary's own bytes are what sub-replicas and the append only file
+//! get, so all of them have one offset. A turn's work is bounded as a client's is (`batch`).
+//!
+//! Invariants
+//!   1. The offset moves after a command, and after EXEC for those of a transaction, so a link that
+//!      is lost never leaves half a unit.
+//!   2. Bytes are accounted for in order, newlines between commands too.
+//!
+//! Elsewhere: `applier` has the rules by which the commands run.
 
 use crate::command::Flags;
 use crate::config::PropagationErrors;
-use crate::keyspace::{Audience, DbIndex, Expiring, KeyHash};
+use crate::keyspace::{DbIndex, KeyHash};
 use crate::replication::change_stream::is_note;
-use crate::resp::Args;
+use crate::resp::{Args, Progress};
+use crate::server::clients::batch::{BUDGET, Batch, OUTPUT_BUDGET, Rest};
 use crate::server::clients::client::ClientFlags;
 use crate::server::clients::ending::{EndReason, Ending};
+use crate::server::clients::input::request;
 use crate::server::clients::session::Session;
-use crate::server::execution::dispatch::{error_for_log, resolve};
-use crate::server::origin::Origin;
+use crate::server::execution::applier::{Applier, Failure};
+use crate::server::execution::batch::{ParseEnd, ended, stopped, unfinished};
+use crate::server::execution::dispatch::error_for_log;
 use crate::server::parts::replication::upstream::Unit;
 use crate::server::process::log::MASTER_INSIDE;
 use crate::server::state::Server;
 use crate::server::state::world::Engine;
 
 /// Bytes of the stream that have been applied.
-pub(super) struct Applied<'a> {
-    /// Newlines before and after the command: the primary sends them in place of bytes that only
-    /// its log has.
+struct Applied<'a> {
+    /// Newlines before the command: the primary sends them in place of bytes that only its log has.
     before: &'a [u8],
-    after: &'a [u8],
-    /// The command.
+    /// The command; empty after newlines alone.
     bytes: &'a [u8],
     /// The log takes the command; otherwise only its length.
     is_logged: bool,
 }
 
 impl<'a> Applied<'a> {
-    /// `bytes`: a command, and newlines that follow it. `apart`: the command, if it is not in one
-    /// piece.
-    pub fn new(
-        before: &'a [u8],
-        bytes: &'a [u8],
-        apart: Option<&'a [u8]>,
-        is_logged: bool,
-    ) -> Applied<'a> {
-        let mut end = bytes.len();
-        while bytes[..end].ends_with(b"\n\n") {
-            end -= 1;
-        }
-        let (command, after) = bytes.split_at(end);
-        Applied {
-            before,
-            after,
-            bytes: apart.unwrap_or(command),
-            is_logged,
-        }
-    }
-
     /// Bytes that the log has no use for.
-    pub fn unlogged(bytes: &'a [u8]) -> Applied<'a> {
+    fn unlogged(bytes: &'a [u8]) -> Applied<'a> {
         Applied {
             before: bytes,
-            after: &[],
             bytes: &[],
             is_logged: false,
         }
@@ -71,7 +54,7 @@ impl<'a> Applied<'a> {
 
 /// Whether the append only file records a command of the stream, or a note; of other commands it
 /// records the length alone.
-pub(super) fn is_logged(flags: Flags, args: Args<'_>) -> bool {
+fn is_logged(flags: Flags, args: Args<'_>) -> bool {
     // PUBLISH, REPLCONF GETACK, PING.
     const ALONE: Flags = Flags::PUBSUB
         .union(Flags::REPLIES_TO_PRIMARY)
@@ -80,48 +63,122 @@ pub(super) fn is_logged(flags: Flags, args: Args<'_>) -> bool {
 }
 
 impl Engine {
-    /// Applies one command of the stream.
-    pub(super) fn apply(
+    /// Parses and applies the stream's bytes in `buf` from `pos` on, see [`Engine::run_buffer`].
+    pub(super) fn run_stream(
+        &mut self,
+        session: &mut Session,
+        batch: &mut Batch,
+        buf: &[u8],
+        mut pos: usize,
+        mut progress: Progress,
+    ) -> Rest {
+        self.begin_buffer(session);
+        let mut budget = BUDGET;
+        // A command that began earlier starts at the start of the kept buffer.
+        let mut start = if progress.has_begun() { 0 } else { pos };
+        loop {
+            let from = start;
+            let end = self.parse_batch(session, batch, buf, &mut start, &mut pos, &mut progress);
+            batch.prefetch(&self.keyspace, session.client.db, buf);
+            self.count_batch(session, batch, &end);
+            self.server.begin_commands();
+            let taken = match self.apply_batch(session, batch, buf, from) {
+                Ok(taken) => taken,
+                Err(rest) => return rest,
+            };
+            if taken < start {
+                // Newlines with no complete command after them.
+                self.applied(session, &Applied::unlogged(&buf[taken..start]));
+            }
+            budget = budget.saturating_sub(batch.commands.len());
+            match end {
+                ParseEnd::Full => {}
+                ParseEnd::Incomplete => return unfinished(batch, buf, start, pos, progress),
+                ParseEnd::Inline(args) => {
+                    session.client.buffers.query_bytes = args.args().bytes();
+                    let row = self.server.table.find(&args.args()[0]).map(|row| row.id);
+                    if self.holds_stream(session) {
+                        return Rest::Stopped { start };
+                    }
+                    self.server.begin_commands();
+                    self.apply(session, row, args.args(), &[]);
+                    budget = budget.saturating_sub(1);
+                    self.applied(session, &Applied::unlogged(&buf[start..pos]));
+                    start = pos;
+                    if !self.continues(session) {
+                        return Rest::Closed;
+                    }
+                }
+                ParseEnd::Error(error) => {
+                    return self.malformed(session, batch, error, &buf[start..]);
+                }
+            }
+            batch.spans.clear();
+            if budget == 0 || session.reply.pending_len() > OUTPUT_BUDGET {
+                return stopped(start, buf);
+            }
+        }
+    }
+
+    /// Applies the commands of the batch. The bytes of the stream up to `taken` are accounted for;
+    /// returns up to where they are then. Error: the link stopped before the end.
+    fn apply_batch(
+        &mut self,
+        session: &mut Session,
+        batch: &mut Batch,
+        buf: &[u8],
+        mut taken: usize,
+    ) -> Result<usize, Rest> {
+        for i in 0..batch.commands.len() {
+            let command = batch.commands[i];
+            session.client.buffers.query_bytes = buf.len() - command.start;
+            if self.holds_stream(session) {
+                return Err(match batch.apart {
+                    Some(_) => Rest::Postponed { next: command.end },
+                    None => Rest::Stopped { start: taken },
+                });
+            }
+            let args = batch.args(command, buf);
+            let hashes = &batch.hashes[command.first_hash..][..command.hashes];
+            self.apply(session, command.row, args, hashes);
+            let row = command.row.map(|id| self.server.table.row(id).spec);
+            let whole = batch.apart.as_ref().map(|_| request(args));
+            let applied = Applied {
+                before: &buf[taken..command.start],
+                bytes: whole.as_deref().unwrap_or(&buf[command.start..command.end]),
+                is_logged: row.is_none_or(|spec| is_logged(spec.flags, args)),
+            };
+            self.applied(session, &applied);
+            taken = command.end;
+            // The large arguments belonged to the first command only.
+            batch.apart = None;
+            if !self.continues(session) {
+                return Err(ended(session, taken, buf));
+            }
+        }
+        Ok(taken)
+    }
+
+    /// Whether the stream waits; then its link does until the loop resumes it.
+    fn holds_stream(&self, session: &mut Session) -> bool {
+        let holds = self.server.holds_stream();
+        if holds {
+            session.client.flags |= ClientFlags::POSTPONED;
+        }
+        holds
+    }
+
+    /// Applies one command of the stream, and serves the clients that waited for it.
+    fn apply(
         &mut self,
         session: &mut Session,
         row: Option<usize>,
         args: Args<'_>,
         hashes: &[KeyHash],
     ) {
-        let mark = session.reply.mark();
-        let id = match resolve(&self.server, row, args) {
-            Ok(id) => id,
-            Err(error) => {
-                let line = error.line();
-                let reported = error_for_log(&self.server, None, &line).to_vec();
-                self.server.note_stream_error(&reported, &args[0]);
-                return;
-            }
-        };
-        let row = self.server.table.row(id);
-        let (flags, name) = (row.spec.flags, row.full_name);
-        session.client.traffic.last_command = Some(name);
-        let client = &mut session.client;
-        if client.flags.contains(ClientFlags::MULTI) && !flags.contains(Flags::NOT_QUEUED) {
-            client.queue(id, args);
-            return;
-        }
-        let usual = self.keyspace.set_expiring(Expiring::Replay);
-        self.keyspace.effects.set_wanted(Audience::empty());
-        let outcome = self.run_unit(session, Origin::Primary, id, args, hashes);
-        self.keyspace.effects.set_wanted(self.server.audience());
-        self.keyspace.set_expiring(usual);
-        let upstream = self.server.replication.upstream.as_ref();
-        // An undo that cannot be repeated ends in a full copy, not in an error.
-        let is_left = upstream.is_some_and(|upstream| upstream.diverged);
-        if outcome.failed && !is_left {
-            let error = session.reply.last_error_line();
-            let error = error_for_log(&self.server, Some(id), error).to_vec();
-            self.server.note_stream_error(&error, name.as_bytes());
-        }
-        let keeps_reply = flags.contains(Flags::REPLIES_TO_PRIMARY);
-        if !keeps_reply {
-            session.reply.truncate(mark);
+        let mut world = self.world(session);
+        if let Err(failure) = Applier::Primary.apply(&mut world, row, args, hashes) {
+            self.server.note_stream_failure(&failure, args);
         }
         if self.keyspace.waiting.has_ready() && !self.server.scripting.is_running() {
             self.serve_ready_keys();
@@ -136,7 +193,7 @@ impl Engine {
     /// A command of the stream is done: its bytes belong to this server's stream, unless it is part
     /// of a transaction that is not.
     #[inline]
-    pub(super) fn applied(&mut self, session: &Session, applied: &Applied<'_>) {
+    fn applied(&mut self, session: &Session, applied: &Applied<'_>) {
         let with_marks = self.server.persist.aof.is_marked();
         let Some(upstream) = &mut self.server.replication.upstream else {
             return;
@@ -149,7 +206,6 @@ impl Engine {
             let unit = &mut upstream.unit;
             unit.leave_out(applied.before);
             unit.add(applied.bytes, with_marks);
-            unit.leave_out(applied.after);
             if !in_transaction {
                 let unit = std::mem::take(&mut upstream.unit);
                 self.server.append_unit(session.client.db, &unit);
@@ -157,7 +213,7 @@ impl Engine {
             return;
         }
         let bytes = applied.bytes;
-        if applied.is_logged && applied.before.is_empty() && applied.after.is_empty() {
+        if applied.is_logged && applied.before.is_empty() {
             self.server.append_stream(bytes, bytes, 0);
             self.server.stream.set_selected(Some(session.client.db));
         } else {
@@ -168,7 +224,6 @@ impl Engine {
             } else {
                 unit.leave_out(bytes)
             }
-            unit.leave_out(applied.after);
             self.server.append_unit(session.client.db, &unit);
         }
     }
@@ -241,7 +296,18 @@ impl Server {
 
     /// A command of the primary has failed here, although it succeeded there.
     #[cold]
-    pub(super) fn note_stream_error(&mut self, error: &[u8], name: &[u8]) {
+    fn note_stream_failure(&mut self, failure: &Failure, args: Args<'_>) {
+        let upstream = self.replication.upstream.as_ref();
+        if upstream.is_some_and(|upstream| upstream.diverged) {
+            // An undo that cannot be repeated ends in a full copy, not in an error.
+            return;
+        }
+        let line = failure.error.line();
+        let error = error_for_log(self, failure.row, &line);
+        let name = match failure.row {
+            Some(id) => self.table.row(id).full_name.as_bytes(),
+            None => args.at(0),
+        };
         self.stats.unexpected_error_replies += 1;
         tracing::warn!(
             "== CRITICAL == This replica is sending an error to its {MASTER_INSIDE}: '{}' after \

@@ -11,12 +11,14 @@ use std::io::ErrorKind;
 
 use crate::base::clock;
 use crate::config::{Config, system_text};
-use crate::keyspace::{ClientId, Keyspace};
+use crate::keyspace::{ClientId, KeyHash, Keyspace};
 use crate::migration::{Expects, Link};
 use crate::net::{Connecting, Destination, Target};
-use crate::resp::{Args, Bounds, Progress, Source, Step, step};
+use crate::resp::Args;
+use crate::server::clients::batch::RequestsEnd;
 use crate::server::clients::client::ClientFlags;
 use crate::server::clients::ending::EndReason;
+use crate::server::clients::session::Session;
 use crate::server::parts::migration::{Dialled, MigrationDriver, Stage};
 use crate::server::state::Server;
 use crate::server::state::world::Engine;
@@ -394,8 +396,6 @@ impl Engine {
 
     fn run_commands_of(&mut self, number: u64, left: &mut Allowance) -> Stepped {
         let link = Link::Dialled(number);
-        // The source has taken them by its own limit.
-        let bounds = Bounds::of_servers(i64::MAX as u64);
         let Some(driver) = &mut self.server.migrations else {
             return Stepped::Wait;
         };
@@ -406,65 +406,45 @@ impl Engine {
             return Stepped::Wait;
         };
         let mut inbox = std::mem::take(&mut dialled.input);
+        let mut batch = std::mem::take(&mut driver.links.batch);
         let input = inbox.waiting();
-        let mut taken = 0;
-        let mut stepped = Stepped::Wait;
-        let mut spans = Vec::new();
-        let mut last: (&[u8], Option<usize>) = (b"", None);
-        let mut lacks_bytes = false;
-        loop {
-            let (mut pos, mut progress) = (taken, Progress::default());
-            spans.clear();
-            match step(input, &mut pos, &mut spans, &mut progress, bounds) {
-                Step::Command => {}
-                Step::Nothing => {
-                    taken = pos;
+        let (mut taken, mut lacks_bytes) = (0, false);
+        let stepped = loop {
+            let (keyspace, table) = (&self.keyspace, &self.server.table);
+            let db = session.client.db;
+            match batch.parse_requests(keyspace, table, db, &input[taken..]) {
+                RequestsEnd::Commands => {}
+                // Newlines keep a link alive.
+                RequestsEnd::Nothing(bytes) => {
+                    taken += bytes;
                     continue;
                 }
-                Step::Incomplete => {
+                RequestsEnd::Incomplete(_) => {
                     lacks_bytes = true;
-                    break;
+                    break Stepped::Wait;
                 }
-                Step::Inline(_) | Step::Error(_) => {
+                RequestsEnd::Error(_) => {
                     let why = "ERR not a command".to_owned();
                     self.server
                         .on_migrations(|driver| driver.failures.push((link, why)));
+                    break Stepped::Wait;
+                }
+            }
+            let from = taken;
+            let mut stepped = None;
+            for (row, args, hashes, end) in batch.commands(&input[from..]) {
+                let bytes = from + end - taken;
+                stepped = self.run_command_of(&mut session, link, (row, args, hashes), bytes, left);
+                taken += bytes;
+                if stepped.is_some() {
                     break;
                 }
             }
-            let args = Args::new(input, &spans);
-            // A snapshot is one command after another of the same name.
-            let name = Source::new(input, None).text(spans[0]);
-            if last.0 != name {
-                last = (name, self.server.table.find(name).map(|row| row.id));
+            if let Some(stepped) = stepped {
+                break stepped;
             }
-            let row = last.1;
-            self.server
-                .on_migrations(|driver| driver.serving = Some(link));
-            self.server.begin_commands();
-            let commands = self.server.stats.commands;
-            self.apply_slots(&mut session, link, row, args, pos - taken);
-            let commands = self.server.stats.commands.saturating_sub(commands);
-            self.server.on_migrations(|driver| {
-                driver.serving = None;
-                driver.commands += commands;
-            });
-            taken = pos;
-            left.commands -= 1;
-            let expects = self
-                .server
-                .migrations
-                .as_ref()
-                .and_then(|d| d.machine.expects(link));
-            let is_ended = session.client.flags.contains(ClientFlags::CLOSE_ASAP);
-            if !expects.is_some_and(Expects::are_commands) || is_ended {
-                break;
-            }
-            if left.is_used_up() {
-                stepped = Stepped::More;
-                break;
-            }
-        }
+        };
+        batch.shrink();
         let is_drained = taken == input.len();
         if let Some(dialled) = self
             .server
@@ -480,10 +460,40 @@ impl Engine {
         let Engine {
             keyspace, server, ..
         } = self;
+        server.on_migrations(|driver| driver.links.batch = batch);
         server.notify_migrations(keyspace);
         if is_drained {
             server.with_migrations(keyspace, |m, now, around| m.caught_up(now, around, link));
         }
         stepped
+    }
+
+    /// Applies one command of a link, of so many bytes. `Some`: no further one runs now.
+    fn run_command_of(
+        &mut self,
+        session: &mut Session,
+        link: Link,
+        (row, args, hashes): (Option<usize>, Args<'_>, &[KeyHash]),
+        bytes: usize,
+        left: &mut Allowance,
+    ) -> Option<Stepped> {
+        self.server
+            .on_migrations(|driver| driver.serving = Some(link));
+        self.server.begin_commands();
+        let commands = self.server.stats.commands;
+        self.apply_slots(session, link, row, args, hashes, bytes);
+        let commands = self.server.stats.commands.saturating_sub(commands);
+        left.commands -= 1;
+        let mut expects = None;
+        self.server.on_migrations(|driver| {
+            driver.serving = None;
+            driver.commands += commands;
+            expects = driver.machine.expects(link);
+        });
+        let is_ended = session.client.flags.contains(ClientFlags::CLOSE_ASAP);
+        if !expects.is_some_and(Expects::are_commands) || is_ended {
+            return Some(Stepped::Wait);
+        }
+        left.is_used_up().then_some(Stepped::More)
     }
 }

@@ -5,8 +5,8 @@
 //! (`MigrationDriver::awaits_room`). A link that is given up is closed when everything is sent, or
 //! at a time limit (`closes_at_ms`).
 //!
-//! Cost: O(1) by number; O(links), which are few, by place. The read buffer is shared by all links,
-//! and freed with the last one. Which link is dialled, and why: `crate::migration`.
+//! Cost: O(1) by number; O(links), which are few, by place. Read buffer and batch are shared by all
+//! links, and freed with the last one. Which link is dialled, and why: `crate::migration`.
 
 use std::collections::HashMap;
 use std::io::{ErrorKind, Write};
@@ -14,6 +14,7 @@ use std::io::{ErrorKind, Write};
 use super::inbox::Inbox;
 use crate::keyspace::ClientId;
 use crate::net::{Connecting, Slab, Stream};
+use crate::server::clients::batch::Batch;
 use crate::server::clients::client::{Client, ClientFlags};
 use crate::server::clients::session::Session;
 
@@ -102,6 +103,8 @@ pub(in crate::server) struct Links {
     pub unread: Vec<u64>,
     /// The buffer that sockets are read into.
     pub buffer: Vec<u8>,
+    /// Memory for commands that are parsed ahead.
+    pub batch: Batch,
 }
 
 impl Links {
@@ -141,7 +144,7 @@ impl Links {
             self.slab.free(slot);
         }
         if self.places.is_empty() {
-            self.buffer = Vec::new();
+            (self.buffer, self.batch) = Default::default();
         }
     }
 

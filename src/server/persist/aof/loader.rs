@@ -1,5 +1,5 @@
-//! Replays an append only file: its files in order, command by command, by a fake client that
-//! bypasses the gates. A transaction runs when its EXEC has been read, or not at all.
+//! Replays an append only file: its files in order, command by command (`execution::applier`). A
+//! transaction runs when its EXEC has been read, or not at all.
 //!
 //! Commands are parsed and prefetched in batches, as a client's are (`clients::batch`). The last
 //! file may end within a command, which is cut off (`aof-load-truncated`); any other damage ends
@@ -8,17 +8,16 @@
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-use crate::command::{CommandError, Flags};
+use crate::command::CommandError;
 use crate::config::system_text;
-use crate::keyspace::{ClientId, DbIndex, Expiring, KeyHash, Keyspace};
+use crate::keyspace::{ClientId, DbIndex, Expiring, Keyspace};
 use crate::persistence::aof::{Disk, Fault, Manifest, Names, Next, Part, Reader, Role, Upgrade};
 use crate::persistence::rdb::is_snapshot;
 use crate::replication::{Position, ReplId, ReplOffset};
-use crate::resp::{Args, Reply};
-use crate::server::clients::batch::{Batch, FileEnd};
+use crate::resp::Reply;
+use crate::server::clients::batch::{Batch, RequestsEnd};
 use crate::server::clients::client::{Client, ClientFlags};
-use crate::server::execution::dispatch::resolve;
-use crate::server::origin::Origin;
+use crate::server::execution::applier::Applier;
 use crate::server::parts::persist::loading::{LoadError, LoadFailed, Progress, RdbFile};
 use crate::server::state::Server;
 use crate::server::state::world::{Load, World};
@@ -291,21 +290,26 @@ impl AofLoader {
                 return Ok(Next::End);
             }
             let mut batch = std::mem::take(&mut self.batch);
-            let end = batch.parse_file(keyspace, &server.table, self.client.db, reader.unread());
+            let end =
+                batch.parse_requests(keyspace, &server.table, self.client.db, reader.unread());
             let taken = match end {
-                FileEnd::Commands => self.run_batch(&batch, reader, keyspace, server),
+                RequestsEnd::Commands => self.run_batch(&batch, reader, keyspace, server),
                 // A length that exceeds the rest of the file: no more bytes will complete it.
-                FileEnd::Incomplete(bulk) if bulk as u64 > reader.left() + bulk_read(reader) => {
+                RequestsEnd::Incomplete(bulk)
+                    if bulk as u64 > reader.left() + bulk_read(reader) =>
+                {
                     Err(reader.torn().into())
                 }
-                FileEnd::Incomplete(_) => {
+                RequestsEnd::Incomplete(_) => {
                     if reader.fill().map_err(Fault::from)? {
                         Ok(())
                     } else {
                         Err(reader.torn().into())
                     }
                 }
-                FileEnd::Error(_) => Err(reader.malformed("a malformed command").into()),
+                RequestsEnd::Nothing(_) | RequestsEnd::Error(_) => {
+                    Err(reader.malformed("a malformed command").into())
+                }
             };
             self.batch = batch;
             taken?;
@@ -324,8 +328,10 @@ impl AofLoader {
         let (mut taken, mut sound) = (0, None);
         let mut failed = None;
         for (row, args, hashes, end) in batch.commands(reader.unread()) {
-            if let Err(error) = self.run_command(keyspace, server, row, args, hashes) {
-                failed = Some((error, args.at(0).to_vec()));
+            self.commands += 1;
+            let mut world = World::new(keyspace, server, &mut self.client, &mut self.reply);
+            if let Err(failure) = Applier::File.apply(&mut world, row, args, hashes) {
+                failed = Some((failure.error, args.at(0).to_vec()));
                 break;
             }
             taken = end;
@@ -349,29 +355,6 @@ impl AofLoader {
                 offset: reader.offset(),
             }),
         }
-    }
-
-    fn run_command(
-        &mut self,
-        keyspace: &mut Keyspace,
-        server: &mut Server,
-        row: Option<usize>,
-        args: Args<'_>,
-        hashes: &[KeyHash],
-    ) -> Result<(), CommandError> {
-        let id = resolve(server, row, args)?;
-        self.commands += 1;
-        let client = &mut self.client;
-        let flags = server.table.row(id).spec.flags;
-        if client.flags.contains(ClientFlags::MULTI) && !flags.contains(Flags::NOT_QUEUED) {
-            client.queue(id, args);
-            return Ok(());
-        }
-        let mark = self.reply.mark();
-        let mut world = World::new(keyspace, server, client, &mut self.reply);
-        world.run(Origin::Loading, id, args, hashes);
-        self.reply.truncate(mark);
-        Ok(())
     }
 
     /// The file is truncated: cuts off the bytes after its last whole command or transaction, or
@@ -446,9 +429,7 @@ impl Load for AofLoader {
         server: &mut Server,
         bytes: u64,
     ) -> Result<Progress, LoadFailed> {
-        let usual = keyspace.set_expiring(Expiring::Replay);
         let result = self.replay(keyspace, server, bytes);
-        keyspace.set_expiring(usual);
         let at = self.current.as_ref().map_or(0, |c| match &c.preamble {
             Some(file) => file.offset(),
             None => c.reader.offset(),
@@ -566,7 +547,9 @@ fn read_preamble(
         return Ok(());
     };
     let name = &current.part.name;
+    let usual = keyspace.set_expiring(Expiring::Replay);
     let end = file.step(keyspace, bytes);
+    keyspace.set_expiring(usual);
     server.persist.loading.note_figures(file.figures());
     let Some(end) = end.map_err(|error| log_preamble(name, &error))? else {
         current.preamble = Some(file);

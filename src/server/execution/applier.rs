@@ -1,0 +1,135 @@
+//! Commands that come from elsewhere: from a file, from the primary, from the source of slots that
+//! arrive. A server has taken each of them before.
+//!
+//!     resolve -> permitted -> queued in MULTI, or run -> an error has its consequence
+//!
+//!                 file            primary                      source of slots
+//!     permitted   all             all                          writes to its slots, their frame
+//!     effects     not recorded    not recorded: its own bytes  recorded
+//!     replies     none            REPLCONF GETACK's            CLUSTER SYNCSLOTS's
+//!     refusals    stop the load   are logged                   end the link
+//!     errors      are logged      are logged                   end the link
+//!
+//! Invariants
+//!   1. They bypass the gates; expired keys count as live until a command removes them.
+//!   2. A command that is queued is permitted then, and runs by the rules of its EXEC.
+//!
+//! Elsewhere: `persist::aof::loader`, `execution::upstream` and `migration::links` parse, decide
+//! how much is applied in a turn, and carry out the consequence; `execution::slots` knows a
+//! source's rights.
+
+use crate::command::{CommandError, Flags};
+use crate::keyspace::{Expiring, KeyHash, Recording};
+use crate::migration::Link;
+use crate::resp::Args;
+use crate::server::clients::client::ClientFlags;
+use crate::server::execution::dispatch::resolve;
+use crate::server::origin::Origin;
+use crate::server::state::call::CommandResult;
+use crate::server::state::world::World;
+
+/// Applies commands by the rules of the place that they come from.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::server) enum Applier {
+    File,
+    Primary,
+    Source(Link),
+}
+
+/// A command that is not applied.
+#[derive(Debug)]
+pub(in crate::server) struct Failure {
+    /// Its row's number, if it has one.
+    pub row: Option<usize>,
+    pub error: CommandError,
+}
+
+impl Applier {
+    /// Applies one command; `row` is its own or its container's, `hashes` are those of its first
+    /// keys.
+    ///
+    /// # Errors
+    ///
+    /// It is refused, or has failed. The errors of a file's commands are logged when they run.
+    #[inline]
+    pub fn apply(
+        self,
+        world: &mut World<'_>,
+        row: Option<usize>,
+        args: Args<'_>,
+        hashes: &[KeyHash],
+    ) -> Result<(), Failure> {
+        let id = resolve(world.server, row, args);
+        let id = id.map_err(|error| Failure { row: None, error })?;
+        let of_row = |error| Failure {
+            row: Some(id),
+            error,
+        };
+        let row = world.server.table.row(id);
+        let (flags, name) = (row.spec.flags, row.full_name);
+        world.client.traffic.last_command = Some(name);
+        self.permits(world, id, args).map_err(of_row)?;
+        let queues = world.client.flags.contains(ClientFlags::MULTI);
+        if queues && !flags.contains(Flags::NOT_QUEUED) {
+            world.client.queue(id, args);
+            return Ok(());
+        }
+        self.makes_room(world, flags).map_err(of_row)?;
+        let mark = world.reply.mark();
+        let failed = self.run(world, id, args, hashes);
+        let error = failed.then(|| CommandError::Bytes(world.reply.last_error_line().to_vec()));
+        if !self.keeps_reply(flags, name) {
+            world.reply.truncate(mark);
+        }
+        error.map_or(Ok(()), |error| Err(of_row(error)))
+    }
+
+    fn permits(self, world: &mut World<'_>, id: usize, args: Args<'_>) -> CommandResult {
+        match self {
+            Applier::File | Applier::Primary => Ok(()),
+            Applier::Source(link) => world.permits_source(link, id, args),
+        }
+    }
+
+    /// Memory was there where the command comes from, unless that has other keys as well.
+    fn makes_room(self, world: &mut World<'_>, flags: Flags) -> CommandResult {
+        match self {
+            Applier::Source(_) if flags.contains(Flags::DENYOOM) => world.make_room_for_source(),
+            Applier::File | Applier::Primary | Applier::Source(_) => Ok(()),
+        }
+    }
+
+    /// Returns whether it has failed.
+    #[inline]
+    fn run(self, world: &mut World<'_>, id: usize, args: Args<'_>, hashes: &[KeyHash]) -> bool {
+        let expiring = world.keyspace.set_expiring(Expiring::Replay);
+        let recording = world.keyspace.effects.set_recording(self.recording());
+        let failed = match self {
+            // A file may be loaded in the middle of a command, whose unit it must not end.
+            Applier::File => {
+                world.run(Origin::Loading, id, args, hashes);
+                false
+            }
+            Applier::Primary => world.run_unit(Origin::Primary, id, args, hashes).failed,
+            Applier::Source(_) => world.run_unit(Origin::Client, id, args, hashes).failed,
+        };
+        world.keyspace.effects.set_recording(recording);
+        world.keyspace.set_expiring(expiring);
+        failed
+    }
+
+    fn recording(self) -> Recording {
+        match self {
+            Applier::File | Applier::Primary => Recording::Nothing,
+            Applier::Source(_) => Recording::Effects,
+        }
+    }
+
+    fn keeps_reply(self, flags: Flags, name: &str) -> bool {
+        match self {
+            Applier::File => false,
+            Applier::Primary => flags.contains(Flags::REPLIES_TO_PRIMARY),
+            Applier::Source(_) => name == "cluster|syncslots",
+        }
+    }
+}
