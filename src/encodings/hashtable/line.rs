@@ -6,7 +6,24 @@
 //! tags are compared at once with SSE2, which every such processor has; elsewhere a
 //! loop gives the same mask.
 
-use super::Word;
+/// The content of a cell: 48 bits, not 0. For most callers an 8-byte-aligned pointer whose three
+/// low bits are flags.
+#[derive(Copy, Clone, PartialEq, Eq, Debug)]
+pub struct Word(pub(super) u64);
+
+impl Word {
+    /// Panics unless `0 < raw < 2^48`.
+    #[inline(always)]
+    pub fn from_raw(raw: u64) -> Word {
+        assert!(raw != 0 && raw < 1 << 48);
+        Word(raw)
+    }
+
+    #[inline(always)]
+    pub fn raw(self) -> u64 {
+        self.0
+    }
+}
 
 /// Cells in a line.
 pub(super) const CELLS: usize = 8;

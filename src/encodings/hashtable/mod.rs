@@ -63,31 +63,13 @@ use arena::Arenas;
 use directory::Directory;
 use expiry::Expiry;
 use expiry::SharedExpiry;
+pub use line::Word;
 use line::{CELLS, cell_of, tag_of_hash, with_word, word_of_cell};
 pub(crate) use near::TIME_MAX;
 use place::Placed;
 use segment::{Header, NO_HORIZON, NO_RECORD, SegmentRef};
 pub use shape::Shape;
 pub use tables::Tables;
-
-/// The content of a cell: 48 bits, not 0. For most callers an 8-byte-aligned pointer whose three
-/// low bits are flags.
-#[derive(Copy, Clone, PartialEq, Eq, Debug)]
-pub struct Word(u64);
-
-impl Word {
-    /// Panics unless `0 < raw < 2^48`.
-    #[inline(always)]
-    pub fn from_raw(raw: u64) -> Word {
-        assert!(raw != 0 && raw < 1 << 48);
-        Word(raw)
-    }
-
-    #[inline(always)]
-    pub fn raw(self) -> u64 {
-        self.0
-    }
-}
 
 /// The position of an element, valid until the next change of the table. A stale one leads to a
 /// wrong element or a panic, never undefined behaviour.
