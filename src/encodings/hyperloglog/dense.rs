@@ -7,14 +7,12 @@
 //! one 64-bit word. Processors with AVX2 do 32 at a time (`wide`).
 #![allow(unsafe_code)]
 
+use super::layout::{DENSE_BYTES, HEADER_BYTES, Histogram, PACKED_BYTES, REGISTERS};
 #[cfg(target_arch = "x86_64")]
 use super::wide;
-use super::{DENSE_BYTES, HEADER_BYTES, Histogram, REGISTERS};
 #[cfg(target_arch = "x86_64")]
 use crate::encodings::bits::has_avx2;
 
-/// Bytes of all registers.
-pub(super) const BYTES: usize = REGISTERS * 6 / 8;
 /// Registers per word, and their packed bytes.
 const WORD: usize = 8;
 const WORD_BYTES: usize = 6;
@@ -99,7 +97,7 @@ pub(super) fn raise_packed(values: &mut [u8], registers: &[u8]) {
 }
 
 /// Writes all registers. O(registers).
-pub(super) fn pack(registers: &mut [u8; BYTES], values: &[u8; REGISTERS]) {
+pub(super) fn pack(registers: &mut [u8; PACKED_BYTES], values: &[u8; REGISTERS]) {
     #[cfg(target_arch = "x86_64")]
     if has_avx2() {
         // SAFETY: the processor has these features.
@@ -172,12 +170,12 @@ mod tests {
             ],
         ) {
             let mut values = [0; REGISTERS];
-            let mut registers = [0; BYTES];
+            let mut registers = [0; PACKED_BYTES];
             for (index, value) in steps.into_iter().chain([(REGISTERS - 1, 63)]) {
                 prop_assert_eq!(raise(&mut registers, index, value), value > values[index]);
                 values[index] = values[index].max(value);
             }
-            let (mut packed, mut portably) = ([0xff; BYTES], [0xff; BYTES]);
+            let (mut packed, mut portably) = ([0xff; PACKED_BYTES], [0xff; PACKED_BYTES]);
             pack(&mut packed, &values);
             pack_words(&mut portably, &values);
             prop_assert_eq!(packed, registers);

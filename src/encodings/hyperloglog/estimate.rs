@@ -1,7 +1,7 @@
 //! From a histogram of registers to a cardinality: Otmar Ertl, "New cardinality estimation
 //! algorithms for HyperLogLog sketches", arXiv:1702.01284, with Redis's order of operations.
 
-use super::{Histogram, REGISTER_MAX, REGISTERS};
+use super::layout::{Histogram, REGISTER_MAX, REGISTERS};
 
 /// The estimated number of distinct elements. O(values a register may have).
 pub(super) fn cardinality(histogram: &Histogram) -> u64 {

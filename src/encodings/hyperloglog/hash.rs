@@ -1,7 +1,7 @@
 //! From an element to its register: MurmurHash64A (Austin Appleby, public domain) with
 //! Redis's seed.
 
-use super::{INDEX_BITS, REGISTERS};
+use super::layout::{INDEX_BITS, REGISTERS};
 
 const SEED: u64 = 0xadc8_3b19;
 

@@ -1,10 +1,9 @@
 //! All registers, a byte each, for merging several HyperLogLogs.
 
 use super::hash::register_of;
+use super::layout::{DENSE_BYTES, Damaged, HEADER_BYTES, REGISTERS, as_dense};
 use super::sparse::Cursor;
-use super::{
-    DENSE_BYTES, Damaged, HEADER_BYTES, REGISTERS, as_dense, dense, estimate, raise, sparse,
-};
+use super::{dense, estimate, raise, sparse};
 
 /// See the module. 16 KiB.
 #[derive(Clone, PartialEq, Eq)]

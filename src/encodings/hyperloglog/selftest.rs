@@ -3,7 +3,8 @@
 
 use rand::{Rng, RngExt};
 
-use super::{FORM_AT, REGISTERS, Registers, add, add_dense, count, empty, to_dense};
+use super::layout::{FORM_AT, REGISTERS};
+use super::{Registers, add, add_dense, count, empty, to_dense};
 
 /// Times that all registers are written and read.
 const CYCLES: usize = 100;

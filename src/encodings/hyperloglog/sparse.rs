@@ -9,7 +9,7 @@
 
 use smallvec::SmallVec;
 
-use super::{Damaged, HEADER_BYTES, Histogram, REGISTERS};
+use super::layout::{Damaged, HEADER_BYTES, Histogram, REGISTERS};
 
 /// The highest value that a run can represent.
 const VALUE_MAX: u8 = 32;

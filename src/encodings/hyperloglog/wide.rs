@@ -11,7 +11,8 @@
 use std::arch::x86_64::*;
 use std::hint::black_box;
 
-use super::{DENSE_BYTES, HEADER_BYTES, Histogram, REGISTERS, dense};
+use super::dense;
+use super::layout::{DENSE_BYTES, HEADER_BYTES, Histogram, PACKED_BYTES, REGISTERS};
 
 /// Registers per step, and their packed bytes.
 const STEP: usize = 32;
@@ -95,7 +96,7 @@ fn merge_steps<const N: usize>(
 
 /// As `dense::pack`.
 #[target_feature(enable = "avx2,popcnt")]
-pub(super) fn pack(registers: &mut [u8; dense::BYTES], values: &[u8; REGISTERS]) {
+pub(super) fn pack(registers: &mut [u8; PACKED_BYTES], values: &[u8; REGISTERS]) {
     // The lower three bytes of each four, moved to the beginning of each half.
     let gather = _mm256_setr_epi8(
         0, 1, 2, 4, 5, 6, 8, 9, 10, 12, 13, 14, -1, -1, -1, -1, //
