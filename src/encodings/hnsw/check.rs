@@ -2,7 +2,8 @@
 
 use std::collections::HashSet;
 
-use super::{Index, LEVEL_MAX};
+use super::index::Index;
+use super::parameters::LEVEL_MAX;
 
 impl Index {
     /// Returns the first violation of an invariant. O(n * M^2): for tests and fuzzing.

@@ -9,7 +9,7 @@
 //! to 2; `kernels` computes the sums for the processor at hand. Cost: O(dim) each.
 
 use super::kernels::Kernels;
-use super::{Parameters, Quantization};
+use super::parameters::{Parameters, Quantization};
 
 /// A vector prepared for an index of some [`Parameters`], to be searched for or inserted.
 ///

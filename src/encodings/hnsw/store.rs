@@ -17,8 +17,8 @@
 //! are in use, the nodes with the highest ones are moved to free ones, and the last chunks freed;
 //! towers stay where they are.
 
+use super::parameters::{LEVEL_MAX, Parameters};
 use super::query::{Stored, fill_record};
-use super::{LEVEL_MAX, Parameters};
 use crate::base::memory::mover::Mover;
 use crate::encodings::prefetch::prefetch;
 
