@@ -6,7 +6,7 @@
 //! Cost: O(length of the value).
 
 use super::Config;
-use super::refusal::ValueError;
+use super::problem::refusal::ValueError;
 use crate::base::sys;
 
 type Checked = Result<(), ValueError>;

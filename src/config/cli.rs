@@ -17,7 +17,8 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use super::dialect::Dialect;
-use super::problem::{Check, Origin, Problem};
+use super::problem::line::Origin;
+use super::problem::{Check, Problem};
 use super::program::{self, Asked, Errand, ServerAddress};
 use super::reader::{Loaded, Sources, check, load};
 use super::release::{Conversion, Release};
@@ -175,17 +176,6 @@ fn place_from_file(errand: Errand, mut place: ServerAddress) -> Startup {
         }
     }
     Startup::Ask(errand, Box::new(place))
-}
-
-/// `Redis server v=8.10.2 ...`, as `--version` prints it and tools read it.
-pub fn version_line(dialect: Dialect) -> String {
-    format!("{} server {}", dialect.product(), version(dialect))
-}
-
-/// The line of `--version` after a program's name.
-pub fn version(dialect: Dialect) -> String {
-    let (russet, version) = (env!("CARGO_PKG_VERSION"), dialect.version());
-    format!("v={version} sha=00000000:0 malloc=jemalloc bits=64 build=russet-{russet}")
 }
 
 const NO_TEST_MEMORY: &str = "russet does not test memory; use memtest86 or memtester.\n";

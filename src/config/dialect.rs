@@ -19,10 +19,6 @@
 //! all groups beside Valkey, with russet in its dialect.
 
 use super::choices::Choice;
-use super::directive::Directive;
-use super::reader::REDIS_VERSION;
-use super::table::{Config, find};
-use super::words;
 use crate::base::numbers::float;
 
 /// `dialect`: the server whose answers count where Redis and Valkey differ.
@@ -38,6 +34,8 @@ impl Choice for Dialect {
         &[("redis", Dialect::Redis), ("valkey", Dialect::Valkey)];
 }
 
+/// The version of Redis whose messages we print.
+pub(super) const REDIS_VERSION: &str = "8.10.2";
 /// The version of Valkey whose answers are given.
 const VALKEY_VERSION: &str = "9.1.2";
 
@@ -272,36 +270,22 @@ impl Dialect {
             Dialect::Redis
         }
     }
-
-    /// Sets the defaults that differ from the table's, but for those that `is_set` names.
-    pub(super) fn set_defaults(self, config: &mut Config, is_set: impl Fn(&Directive) -> bool) {
-        for &(name, value) in self.defaults() {
-            let directive = find(name.as_bytes()).expect("a directive of the table");
-            if !is_set(directive) {
-                let value = words::Text::from(value.as_bytes());
-                let read = directive.read(config, &[value], false);
-                read.expect("a value that the directive takes");
-            }
-        }
-    }
 }
 
-impl Config {
-    /// The defaults of a server with this one's dialect, which its program's name implies.
-    pub(super) fn defaults(&self) -> Config {
-        let mut config = Config {
-            dialect: self.named_dialect,
-            named_dialect: self.named_dialect,
-            ..Config::default()
-        };
-        self.dialect.set_defaults(&mut config, |_| false);
-        config
-    }
+/// `Redis server v=8.10.2 ...`, as `--version` prints it and tools read it.
+pub fn version_line(dialect: Dialect) -> String {
+    format!("{} server {}", dialect.product(), version(dialect))
+}
+
+/// The line of `--version` after a program's name.
+pub fn version(dialect: Dialect) -> String {
+    let (russet, version) = (env!("CARGO_PKG_VERSION"), dialect.version());
+    format!("v={version} sha=00000000:0 malloc=jemalloc bits=64 build=russet-{russet}")
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Sources, load};
+    use super::super::{Config, Sources, load};
     use super::*;
 
     fn config(text: &str, named: Dialect) -> Config {

@@ -4,7 +4,7 @@
 
 use std::fmt;
 
-use super::refusal::ValueError;
+use super::problem::refusal::ValueError;
 use super::special::Lines;
 use super::table::Config;
 use super::words::{self, Text};

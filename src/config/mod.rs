@@ -14,6 +14,7 @@
 mod checks;
 mod choices;
 mod cli;
+mod defaults;
 mod dialect;
 mod directive;
 #[cfg(test)]
@@ -21,12 +22,10 @@ mod documents;
 mod get;
 mod include;
 mod meaning;
-mod nearest;
 mod outside;
 mod problem;
 mod program;
 mod reader;
-mod refusal;
 mod release;
 mod rewrite;
 mod set;
@@ -36,15 +35,16 @@ mod words;
 
 pub use checks::expand_title;
 pub use choices::*;
-pub use cli::{Called, Run, Startup, start, version};
-pub use dialect::Dialect;
+pub use cli::{Called, Run, Startup, start};
+pub use dialect::{Dialect, version};
 pub use directive::{Directive, Flags};
-pub use problem::{Check, FileLine, Origin, Problem};
+pub use problem::line::{FileLine, Origin};
+pub use problem::refusal::system_text;
+pub use problem::{Check, Problem};
 pub use program::{Errand, Login, ServerAddress, TlsFiles};
 #[cfg(any(test, feature = "testing"))]
 pub use reader::Loaded;
 pub use reader::{Sources, load};
-pub use refusal::system_text;
 pub use release::{Conversion, Release};
 pub(crate) use rewrite::{ForeignLines, RewriteLine};
 pub use rewrite::{check_replaceable, replace_file};

@@ -13,8 +13,7 @@ use clap::builder::PossibleValuesParser;
 use clap::{Arg, ArgAction, ArgMatches, Command, ValueHint, value_parser};
 use clap_complete::Shell;
 
-use super::cli::version_line;
-use super::dialect::Dialect;
+use super::dialect::{Dialect, version_line};
 use super::directive::{Directive, Flags, ValueKind};
 use super::reader::SENTINEL_PORT;
 use super::release::{Conversion, Release};

@@ -19,8 +19,9 @@ use super::dialect::Dialect;
 use super::directive::{Directive, Flags, Support};
 use super::include;
 use super::outside::{self, Given};
-use super::problem::{BAD_DIRECTIVE, Check, FileLine, Origin, Problem};
-use super::refusal::ValueError;
+use super::problem::line::{FileLine, Origin};
+use super::problem::refusal::ValueError;
+use super::problem::{BAD_DIRECTIVE, Check, Problem};
 use super::table::{Config, DIRECTIVES, find};
 use super::words::{self, Text};
 use crate::base::given_file;
@@ -36,9 +37,6 @@ const FILES_MAX: usize = 1000;
 const BUS_UNPROTECTED: &str = "cluster-bus-port-protected-mode is on, and the bus of this node would be \
                                open to all who can reach it: set 'tls-cluster yes', or \
                                'cluster-bus-port-protected-mode no' if only trusted hosts can reach it.";
-
-/// The version of Redis whose messages we print.
-pub const REDIS_VERSION: &str = "8.10.2";
 
 /// The sources of a start, in order of increasing precedence.
 #[derive(Clone, Default)]

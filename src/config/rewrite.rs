@@ -18,7 +18,7 @@ use std::io::{self, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt, fchown};
 use std::path::{Path, PathBuf};
 
-use super::problem::FileLine;
+use super::problem::line::FileLine;
 use super::special::Lines;
 use super::table::{Config, DIRECTIVES, find};
 use super::words;

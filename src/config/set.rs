@@ -14,7 +14,7 @@ use std::fmt;
 
 use super::dialect::Dialect;
 use super::directive::{Directive, Flags};
-use super::refusal::ValueError;
+use super::problem::refusal::ValueError;
 use super::table::{Config, find};
 use super::words::Text;
 

@@ -18,7 +18,7 @@ use super::directive::Feature::*;
 use super::directive::Support::{NotNeeded, NotYet, Works};
 use super::directive::{Directive, Empty, Flags, Unit, ValueKind};
 use super::outside::Given;
-use super::problem::FileLine;
+use super::problem::line::FileLine;
 use super::special::*;
 use super::words::Text;
 

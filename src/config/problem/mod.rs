@@ -10,58 +10,18 @@
 //! characters are escaped. `reader` and `directive` find the problems; a check of the program's own
 //! tables is added in `server`.
 
+pub(super) mod line;
+mod nearest;
+pub(super) mod refusal;
+
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use super::nearest::nearest;
+use super::dialect::REDIS_VERSION;
 use super::program::SUBCOMMANDS;
-use super::reader::REDIS_VERSION;
 use super::table::{Config, DIRECTIVES, find};
-use super::words::Text;
-
-/// The origin of a line.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Origin {
-    /// The file, or `standard input`, or `command line`.
-    pub source: String,
-    /// The line within that source, from 1.
-    pub line: usize,
-    /// The line number as Redis counts it, through all joined sources.
-    pub joined_line: usize,
-    /// The line's bytes, trimmed.
-    pub text: Vec<u8>,
-}
-
-/// A line of a directive that may occur several times, with its origin.
-#[derive(Clone, Debug)]
-pub struct FileLine {
-    /// The words after the directive's name.
-    pub words: Vec<Text>,
-    /// For errors found only later, when the words are interpreted.
-    pub origin: Origin,
-}
-
-impl FileLine {
-    /// A line to be written.
-    pub fn written(words: impl Iterator<Item = Vec<u8>>) -> FileLine {
-        FileLine {
-            words: words.map(Text::from).collect(),
-            origin: Origin {
-                source: String::new(),
-                line: 0,
-                joined_line: 0,
-                text: Vec::new(),
-            },
-        }
-    }
-}
-
-/// Two lines are equal if their words are, wherever they come from.
-impl PartialEq for FileLine {
-    fn eq(&self, other: &FileLine) -> bool {
-        self.words == other.words
-    }
-}
+use line::{FileLine, Origin};
+use nearest::nearest;
 
 /// The reason of a line that begins with no directive.
 pub(super) const BAD_DIRECTIVE: &str = "Bad directive or wrong number of arguments";

@@ -1,7 +1,7 @@
 //! Directives that name hosts: `bind` and `replicaof`.
 
 use super::{Lines, Special};
-use crate::config::refusal::ValueError;
+use crate::config::problem::refusal::ValueError;
 use crate::config::words::{self, Text};
 
 /// Maximum number of `bind` addresses.

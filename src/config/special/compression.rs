@@ -1,7 +1,7 @@
 //! `rdbcompression`: yes or no, and the whole-file forms of Valkey 9.2.
 
 use super::Special;
-use crate::config::refusal::ValueError;
+use crate::config::problem::refusal::ValueError;
 use crate::config::words::Text;
 
 /// The compression of strings in snapshots: `yes` is LZF. Files that are compressed as a whole

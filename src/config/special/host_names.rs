@@ -1,7 +1,7 @@
 //! `console-hosts`: names by which a server is called.
 
 use super::{Lines, Special, listed};
-use crate::config::refusal::ValueError;
+use crate::config::problem::refusal::ValueError;
 use crate::config::words::Text;
 
 /// Maximum number of names, and bytes of one, as in DNS.

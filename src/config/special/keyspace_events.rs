@@ -11,7 +11,7 @@
 use bitflags::bitflags;
 
 use super::{Lines, Special};
-use crate::config::refusal::ValueError;
+use crate::config::problem::refusal::ValueError;
 use crate::config::words::{self, Text};
 
 /// The list of classes and channels, in printing order: the letter, and whether `A` includes it.

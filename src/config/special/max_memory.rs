@@ -1,7 +1,7 @@
 //! `maxmemory`: an amount of memory, or all that the machine or container has.
 
 use super::{Lines, Special};
-use crate::config::refusal::ValueError;
+use crate::config::problem::refusal::ValueError;
 use crate::config::words::{self, Text};
 
 /// `maxmemory`.

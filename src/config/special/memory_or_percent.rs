@@ -2,7 +2,7 @@
 
 use super::{Lines, Special};
 use crate::base::numbers::number;
-use crate::config::refusal::ValueError;
+use crate::config::problem::refusal::ValueError;
 use crate::config::words::{self, Text};
 
 /// `maxmemory-clients`: bytes, or a share of `maxmemory`.

@@ -31,7 +31,7 @@ pub use save_points::SavePoints;
 pub use slot_stats::SlotStats;
 pub use subnets::Subnets;
 
-use super::refusal::ValueError;
+use super::problem::refusal::ValueError;
 use super::words::Text;
 
 /// How CONFIG REWRITE writes a directive.

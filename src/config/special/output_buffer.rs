@@ -1,7 +1,7 @@
 //! `client-output-buffer-limit`: limits of pending output for a client that does not read.
 
 use super::{Lines, Special};
-use crate::config::refusal::ValueError;
+use crate::config::problem::refusal::ValueError;
 use crate::config::words::{self, Text};
 
 /// `client-output-buffer-limit`, one limit per kind of client.

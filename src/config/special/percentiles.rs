@@ -2,7 +2,7 @@
 
 use super::{Lines, Special};
 use crate::base::numbers::float;
-use crate::config::refusal::ValueError;
+use crate::config::problem::refusal::ValueError;
 use crate::config::words::Text;
 
 /// `latency-tracking-info-percentiles`: what INFO latencystats prints of each command.

@@ -7,7 +7,7 @@
 
 use super::{Lines, Special};
 use crate::config::choices::Choice;
-use crate::config::refusal::ValueError;
+use crate::config::problem::refusal::ValueError;
 use crate::config::words::{self, Text};
 
 /// `dir`: the working directory. Absolute once a configuration is loaded.

@@ -1,7 +1,7 @@
 //! `save`: when a snapshot is due.
 
 use super::{Lines, Special};
-use crate::config::refusal::ValueError;
+use crate::config::problem::refusal::ValueError;
 use crate::config::words::{self, Text};
 
 /// `save`: pairs of seconds and changes.

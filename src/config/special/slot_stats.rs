@@ -3,7 +3,7 @@
 use bitflags::bitflags;
 
 use super::Special;
-use crate::config::refusal::ValueError;
+use crate::config::problem::refusal::ValueError;
 use crate::config::words::Text;
 
 bitflags! {

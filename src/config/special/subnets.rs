@@ -4,7 +4,7 @@
 use std::net::IpAddr;
 
 use super::{Lines, Networks, Special};
-use crate::config::refusal::ValueError;
+use crate::config::problem::refusal::ValueError;
 use crate::config::words::Text;
 
 /// Addresses and networks, separated by commas or spaces.
