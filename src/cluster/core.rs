@@ -15,19 +15,16 @@
 //! (`election`, `votes`), the order of actions around a save (`actions`).
 
 use super::actions::{Action, Level, LinkId, Outbox};
-use super::bus::links::Links;
+use super::bus::link::Links;
 use super::bus::secret::Secrets;
 use super::conf::Saved;
-use super::failover::election::Election;
-use super::failover::health::Health;
-use super::failover::manual::Manual;
-use super::failover::reports::Hearsay;
+use super::failover::state::{Election, Health, Hearsay, Manual};
 use super::membership::blacklist::Blacklist;
 use super::membership::nodes::{ME, Node, NodeIndex, Nodes};
 use super::membership::strangers::Lines;
 use super::message::{Ip, NodeFlags, NodeId};
-use super::ownership::route::Viewer;
 use super::ownership::slots::{Owners, ranges};
+use super::ownership::viewer::Viewer;
 use super::settings::Settings;
 use super::stats::Stats;
 use crate::config::Dialect;

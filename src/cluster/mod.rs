@@ -81,7 +81,8 @@ pub(crate) use actions::{Action, Level, LinkId};
 pub(crate) use bus::marks::SLOT_STATES;
 pub(crate) use conf::Saved;
 pub(crate) use core::{After, Cluster, Host, Now, Own, Primary, Switches, TICK_MS};
-pub(crate) use ownership::route::{Keys, Redirect, Request, Viewer};
+pub(crate) use ownership::route::{Keys, Redirect, Request};
+pub(crate) use ownership::viewer::Viewer;
 pub(crate) use settings::{Settings, bus_port, main_port};
 
 /// The types that the fuzz targets feed with any bytes.

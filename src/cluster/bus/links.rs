@@ -3,105 +3,11 @@
 //! PING, MEET and all messages that a node begins leave by its own link; a PONG goes back by the
 //! link of its PING.
 
-use std::collections::BTreeMap;
-
 use super::super::actions::{Action, LinkId};
 use super::super::core::{Cluster, Now};
-use super::super::membership::nodes::{Address, ME, NODES_MAX, NodeIndex, Nodes};
-use super::super::message::{Framer, Ip, Kind, NodeFlags, Peer, Standing};
-
-/// See the module. Times are monotonic milliseconds.
-#[derive(Debug)]
-pub(in crate::cluster) struct Link {
-    /// An inbound link has none until a known node has sent a greeting by it.
-    pub node: Option<NodeIndex>,
-    pub is_inbound: bool,
-    pub is_open: bool,
-    pub since: i64,
-    /// The address at the other end, and ours.
-    pub peer_ip: Ip,
-    pub local_ip: Ip,
-    /// Its sender was let in by address or has proved that it knows the secret; see `door`.
-    pub is_trusted: bool,
-    /// When the last message came completely.
-    pub received_at: Option<i64>,
-    framer: Framer,
-}
-
-impl Link {
-    /// Bytes held of a message that has not come completely.
-    pub(in crate::cluster) fn bytes(&self) -> usize {
-        self.framer.bytes()
-    }
-
-    /// How far the other end has shown which node it is; `has_door`: see `door`.
-    pub(in crate::cluster) fn standing(&self, nodes: &Nodes, has_door: bool) -> Standing {
-        let node = self.node.and_then(|at| nodes.get(at));
-        let Some(node) = node.filter(|node| !node.is_handshake()) else {
-            return Standing::Stranger;
-        };
-        let is_at_home = !self.peer_ip.is_empty() && self.peer_ip == node.answered;
-        if !self.is_inbound || is_at_home || has_door && self.is_trusted {
-            Standing::Proven
-        } else {
-            Standing::Claimed
-        }
-    }
-
-    /// No known node has greeted by it.
-    pub(in crate::cluster) fn is_strange(&self) -> bool {
-        self.is_inbound && self.node.is_none()
-    }
-}
-
-#[derive(Debug, Default)]
-pub(in crate::cluster) struct Links {
-    all: BTreeMap<LinkId, Link>,
-    last: u64,
-    strangers: usize,
-    /// Bytes held of messages that have not come completely.
-    input: usize,
-}
-
-impl Links {
-    pub(in crate::cluster) fn get(&self, link: LinkId) -> Option<&Link> {
-        self.all.get(&link)
-    }
-
-    pub(in crate::cluster) fn get_mut(&mut self, link: LinkId) -> Option<&mut Link> {
-        self.all.get_mut(&link)
-    }
-
-    /// The open ones, in the order of their age.
-    pub(in crate::cluster) fn iter(&self) -> impl Iterator<Item = (LinkId, &Link)> {
-        let open = self.all.iter().filter(|(_, link)| link.is_open);
-        open.map(|(id, link)| (*id, link))
-    }
-
-    /// The number of links of nodes that are not known.
-    pub(in crate::cluster) fn strangers(&self) -> usize {
-        self.strangers
-    }
-
-    pub(in crate::cluster) fn input_bytes(&self) -> usize {
-        self.input
-    }
-
-    fn remove(&mut self, link: LinkId) -> Option<Link> {
-        let gone = self.all.remove(&link)?;
-        self.strangers -= usize::from(gone.is_strange());
-        self.input -= gone.bytes();
-        Some(gone)
-    }
-
-    fn add(&mut self, link: Link) -> LinkId {
-        self.strangers += usize::from(link.is_strange());
-        self.last += 1;
-        let id = LinkId(self.last);
-        self.all.insert(id, link);
-        id
-    }
-}
+use super::super::membership::nodes::{Address, ME, NODES_MAX, NodeIndex};
+use super::super::message::{Framer, Ip, Kind, NodeFlags, Peer};
+use super::link::Link;
 
 impl Cluster {
     /// Opens a link to a node.

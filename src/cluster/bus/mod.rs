@@ -9,6 +9,7 @@
 
 pub(super) mod door;
 pub(super) mod heartbeat;
+pub(super) mod link;
 pub(super) mod links;
 pub(super) mod marks;
 pub(super) mod receive;

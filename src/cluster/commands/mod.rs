@@ -15,9 +15,10 @@ mod nodes;
 mod setslot;
 mod shards;
 mod slots;
+mod slots_cache;
 mod slots_reply;
 
-pub(super) use slots_reply::SlotsReplies;
+pub(super) use slots_cache::SlotsReplies;
 
 use super::core::{After, Cluster, Host, Now};
 use super::membership::nodes::NodeIndex;

@@ -6,8 +6,8 @@ use super::Done;
 use crate::cluster::core::Cluster;
 use crate::cluster::membership::nodes::Node;
 use crate::cluster::message::NodeId;
-use crate::cluster::ownership::route::Viewer;
 use crate::cluster::ownership::slots::ranges;
+use crate::cluster::ownership::viewer::Viewer;
 use crate::resp::Reply;
 
 impl Cluster {

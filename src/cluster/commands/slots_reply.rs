@@ -4,25 +4,9 @@ use super::Done;
 use crate::cluster::core::Cluster;
 use crate::cluster::membership::nodes::{Node, NodeIndex};
 use crate::cluster::message::SLOTS;
-use crate::cluster::ownership::route::Viewer;
+use crate::cluster::ownership::viewer::Viewer;
 use crate::cluster::settings::Endpoint;
 use crate::resp::Reply;
-
-/// The replies as bytes, for each kind of connection. Cleared by whatever changes them.
-#[derive(Debug, Default)]
-pub(crate) struct SlotsReplies([Option<Box<[u8]>>; 8]);
-
-impl SlotsReplies {
-    pub(crate) fn clear(&mut self) {
-        self.0.fill(None);
-    }
-
-    fn place(&mut self, viewer: Viewer) -> &mut Option<Box<[u8]>> {
-        let bits = [viewer.is_tls, viewer.is_ipv6, viewer.is_resp3];
-        let at = bits.iter().fold(0, |at, &bit| at * 2 + usize::from(bit));
-        &mut self.0[at]
-    }
-}
 
 impl Cluster {
     /// An array of `[first, last, node ..]`, the primary first; a node is

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::{count, span};
 use crate::cluster::core::Cluster;
-use crate::cluster::failover::manual::Obstacle;
+use crate::cluster::failover::state::Obstacle;
 use crate::cluster::membership::nodes::{ME, Node, NodeIndex};
 use crate::cluster::message::NodeFlags;
 

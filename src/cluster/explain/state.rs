@@ -2,7 +2,7 @@
 
 use super::{count, span};
 use crate::cluster::core::Cluster;
-use crate::cluster::failover::health::Ill;
+use crate::cluster::failover::state::Ill;
 use crate::cluster::membership::nodes::ME;
 
 pub(super) fn lines(cluster: &Cluster) -> Vec<String> {

@@ -11,7 +11,7 @@ use super::super::actions::Level;
 use super::super::core::Cluster;
 use super::super::membership::nodes::{ME, Node, NodeIndex};
 use super::super::message::{Body, Header, Kind, Marks, NodeFlags};
-use super::manual::Obstacle;
+use super::state::Obstacle;
 
 /// Redis's delays: a fixed part and a random one up to it, and one for each better replica.
 const DELAY_MS: i64 = 500;
@@ -23,36 +23,6 @@ const DELAY_PART: i64 = 30;
 /// Valkey: a replica that has never had data waits longer.
 const NO_DATA_DELAY_MS: i64 = 500;
 const ATTEMPT_MIN_MS: i64 = 2000;
-
-/// See the module. Times are monotonic milliseconds.
-#[derive(Debug, Default)]
-pub(in crate::cluster) struct Election {
-    /// When the votes are asked for; `None`: no attempt is planned.
-    pub due: Option<i64>,
-    pub rank: i64,
-    /// All replicas of the primary agree that it is down, and we are the best one: voters need not
-    /// see it.
-    is_forced: bool,
-    pub is_asked: bool,
-    pub epoch: u64,
-    votes: Vec<NodeIndex>,
-    /// Why there is no failover, as it was last logged.
-    pub obstacle: Option<Obstacle>,
-}
-
-impl Election {
-    pub(in crate::cluster) fn reset(&mut self) {
-        *self = Election::default();
-    }
-
-    pub(in crate::cluster) fn forget(&mut self, at: NodeIndex) {
-        self.votes.retain(|&voter| voter != at);
-    }
-
-    pub(in crate::cluster) fn votes(&self) -> usize {
-        self.votes.len()
-    }
-}
 
 impl Cluster {
     /// How long votes may take.

@@ -13,7 +13,8 @@
 //! Elsewhere: whether a node has failed (`failure`), the refusals (`route`).
 
 use super::super::core::Cluster;
-use super::super::membership::nodes::{ME, NodeIndex};
+use super::super::membership::nodes::ME;
+use super::state::Ill;
 
 /// A primary that has just started is not well for this long: it may have been replaced.
 pub(in crate::cluster) const START_MS: i64 = 2000;
@@ -22,43 +23,6 @@ const REJOIN_MIN_MS: i64 = 500;
 const REJOIN_MAX_MS: i64 = 5000;
 /// A shorter standstill is of no account, however short the node timeout is.
 const STILL_MIN_MS: i64 = 1000;
-
-/// Monotonic milliseconds.
-#[derive(Debug)]
-pub(in crate::cluster) struct Health {
-    pub is_ok: bool,
-    pub started: i64,
-    /// When we were last in a minority.
-    pub minority: Option<i64>,
-    /// When `is_ok` last changed.
-    pub since: i64,
-}
-
-/// Why the cluster is not well.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::cluster) enum Ill {
-    /// The state cannot be saved: the others take this node for dead.
-    Unsaved,
-    /// The first slot without an owner, and the number of such slots.
-    Unbound(u16, usize),
-    /// The first slot of a failed node.
-    Failed(u16, NodeIndex),
-    /// The voters that we reach, and all of them.
-    Minority(usize, usize),
-    /// Only a wait is left, of this many milliseconds.
-    Waiting(i64),
-}
-
-impl Health {
-    pub(in crate::cluster) fn new(started: i64) -> Health {
-        Health {
-            is_ok: false,
-            started,
-            minority: None,
-            since: started,
-        }
-    }
-}
 
 impl Cluster {
     /// A primary that stood still for longer than it takes to see a failure may have been replaced:

@@ -11,53 +11,11 @@ use super::super::actions::Action;
 use super::super::core::Cluster;
 use super::super::membership::nodes::NodeIndex;
 use super::super::message::{Body, Kind, Marks, NodeFlags};
+use super::state::Obstacle;
 
 /// The primary holds writes for this many times as long as the replica tries, so that none comes in
 /// between.
 const PAUSE_TIMES: i64 = 2;
-
-/// See the module. At the replica and at its primary.
-#[derive(Debug, Default)]
-pub(in crate::cluster) struct Manual {
-    /// Monotonic milliseconds; `None`: nothing is under way.
-    until: Option<i64>,
-    /// At the primary: the replica that takes over.
-    replica: Option<NodeIndex>,
-    /// At the replica: the offset at which the primary has paused.
-    offset: Option<u64>,
-    can_start: bool,
-}
-
-/// Why a replica does not take over.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::cluster) enum Obstacle {
-    /// The primary is well and no operator has asked, or it has no slots.
-    NotNeeded,
-    NotAllowed,
-    /// Our data is not this primary's.
-    NeverSynced,
-    DataAge,
-}
-
-impl Manual {
-    pub(in crate::cluster) fn is_running(&self) -> bool {
-        self.until.is_some()
-    }
-
-    /// At the primary: the replica that takes over.
-    pub(in crate::cluster) fn replica(&self) -> Option<NodeIndex> {
-        self.replica
-    }
-
-    pub(in crate::cluster) fn can_start(&self) -> bool {
-        self.until.is_some() && self.can_start
-    }
-
-    /// Whether the node that takes over is gone.
-    pub(in crate::cluster) fn forget(&self, at: NodeIndex) -> bool {
-        self.replica == Some(at)
-    }
-}
 
 impl Cluster {
     /// CLUSTER FAILOVER at a replica.

@@ -17,33 +17,6 @@ const ANSWER_MS: i64 = 1000;
 /// A node that does not answer, and that no gossip has named for this long, is forgotten.
 const KEPT_MS: i64 = 60_000;
 
-/// See the module.
-#[derive(Debug, Default)]
-pub(in crate::cluster) struct Hearsay {
-    /// In the order of their coming.
-    nodes: Vec<NodeIndex>,
-    /// When the second of the rate began, and how many came in it.
-    since: i64,
-    came: usize,
-}
-
-impl Hearsay {
-    /// The node has answered, or is forgotten.
-    pub(in crate::cluster) fn remove(&mut self, at: NodeIndex) {
-        self.nodes.retain(|&other| other != at);
-    }
-
-    pub(in crate::cluster) fn add(&mut self, at: NodeIndex) {
-        self.nodes.push(at);
-        self.came += 1;
-    }
-
-    #[cfg(test)]
-    pub(in crate::cluster) fn len(&self) -> usize {
-        self.nodes.len()
-    }
-}
-
 impl Cluster {
     /// Whether one more node may become known from others now. O(nodes) if one must make room.
     pub(in crate::cluster) fn takes_reports(&mut self) -> bool {

@@ -7,7 +7,7 @@
 //! them.
 
 use super::super::actions::LinkId;
-use super::super::bus::links::Link;
+use super::super::bus::link::Link;
 use super::super::core::Cluster;
 use super::super::message::Standing;
 

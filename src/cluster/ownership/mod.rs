@@ -4,8 +4,8 @@
 //! another shard follows that shard (`roles`); a slot has at most one owner in a node's view
 //! (`slots`).
 //!
-//! Cost: a route is O(keys of the command) (`route`); a claim O(slots of the header). The keys of
-//! moved slots: the folders `migration` and `keyspace/slots`.
+//! Cost: a route is O(keys of the command) (`route`, with addresses of `viewer`); a claim O(slots
+//! of the header). The keys of moved slots: the folders `migration` and `keyspace/slots`.
 
 pub(super) mod claims;
 pub(super) mod migration;
@@ -13,3 +13,4 @@ pub(super) mod roles;
 pub(super) mod route;
 pub(super) mod slots;
 pub(super) mod unclaimed;
+pub(super) mod viewer;

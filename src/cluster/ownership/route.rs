@@ -16,6 +16,7 @@
 use super::super::membership::nodes::{ME, Node, NodeIndex};
 use super::super::settings::Endpoint;
 use super::slots::Owners;
+use super::viewer::Viewer;
 
 /// Which keys of a command are in this node's keyspace. Asked only of slots that move.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,15 +59,6 @@ pub(crate) enum Redirect {
     Unbound,
     Down,
     DownForWrites,
-}
-
-/// The connection that a reply is for: it decides which address of a node the reply has.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Viewer {
-    pub is_tls: bool,
-    /// The address family of the client's connection, for Valkey's client addresses.
-    pub is_ipv6: bool,
-    pub is_resp3: bool,
 }
 
 impl super::super::Cluster {
@@ -195,30 +187,5 @@ impl super::super::Cluster {
         for slot in migrating.keys().chain(importing.keys()) {
             self.served[usize::from(slot / 64)] &= !(1 << (slot % 64));
         }
-    }
-}
-
-impl Node {
-    /// The address for clients: Valkey's nodes may have one for each family.
-    pub(in crate::cluster) fn client_ip(&self, viewer: Viewer) -> &[u8] {
-        let special = if viewer.is_ipv6 {
-            &self.names.client_ipv6
-        } else {
-            &self.names.client_ipv4
-        };
-        if special.is_empty() {
-            &self.address.ip
-        } else {
-            special
-        }
-    }
-
-    pub(in crate::cluster) fn client_port(&self, viewer: Viewer) -> u16 {
-        let (special, port) = if viewer.is_tls {
-            (self.names.client_tls_port, self.address.tls_port)
-        } else {
-            (self.names.client_port, self.address.port)
-        };
-        if special == 0 { port } else { special }
     }
 }

@@ -11,7 +11,8 @@ use crate::cluster::actions::{Action, Level, LinkId};
 use crate::cluster::conf::Saved;
 use crate::cluster::core::{After, Cluster, Host, Random, TICK_MS};
 use crate::cluster::message::SLOTS;
-use crate::cluster::ownership::route::{Keys, Request, Viewer};
+use crate::cluster::ownership::route::{Keys, Request};
+use crate::cluster::ownership::viewer::Viewer;
 use crate::config::Dialect;
 use crate::resp::Reply;
 

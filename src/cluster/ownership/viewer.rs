@@ -1,0 +1,37 @@
+//! A node's address as one client sees it.
+
+use super::super::membership::nodes::Node;
+
+/// The connection that a reply is for: it decides which address of a node the reply has.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Viewer {
+    pub is_tls: bool,
+    /// The address family of the client's connection, for Valkey's client addresses.
+    pub is_ipv6: bool,
+    pub is_resp3: bool,
+}
+
+impl Node {
+    /// The address for clients: Valkey's nodes may have one for each family.
+    pub(in crate::cluster) fn client_ip(&self, viewer: Viewer) -> &[u8] {
+        let special = if viewer.is_ipv6 {
+            &self.names.client_ipv6
+        } else {
+            &self.names.client_ipv4
+        };
+        if special.is_empty() {
+            &self.address.ip
+        } else {
+            special
+        }
+    }
+
+    pub(in crate::cluster) fn client_port(&self, viewer: Viewer) -> u16 {
+        let (special, port) = if viewer.is_tls {
+            (self.names.client_tls_port, self.address.tls_port)
+        } else {
+            (self.names.client_port, self.address.port)
+        };
+        if special == 0 { port } else { special }
+    }
+}
