@@ -188,6 +188,7 @@
 
 mod access;
 mod expiry;
+mod ids;
 mod listeners;
 mod passes;
 mod slots;
@@ -202,20 +203,23 @@ pub use access::info::KeyInfo;
 pub use access::new_value::{NewValue, Str};
 pub use access::place::{Expiry, Place};
 pub use access::restore::{KeyUse, OwnedValue};
-pub use access::value::{AnyRef, Ref, RefMut};
+pub use access::value::{AnyRef, Ref};
+pub use access::value_mut::RefMut;
 pub use access::view::{KeyView, ValueView};
 pub use expiry::clock::{ClockUse, UseClock};
-pub use expiry::evict::{Evicted, Eviction, EvictionOrder};
+pub use expiry::evict::Evicted;
 pub use expiry::fields::FieldExpiries;
+pub use expiry::pool::{Eviction, EvictionOrder};
+pub use ids::{ClientId, DbIndex};
 pub use listeners::effects::{Audience, Effects, Recording, RemovalWords, Unit};
 pub use listeners::journal::{Change, ChangeKind, Journal, subkeys};
 pub use listeners::waiting::{ReadyKey, Waiting};
 pub use listeners::watch::{WatchList, Watchers};
-pub use passes::aside::PendingFlush;
 pub use passes::defrag::Walk;
 pub use passes::lazyfree::{Cause, FEW, Lazy, LazyFree, Longest};
-pub use passes::snapshot::{Saver, Slice};
-pub use slots::dropped_slots::DropProgress;
+pub use passes::pass::{Saver, Slice};
+pub use passes::set_aside::PendingFlush;
+pub use slots::dropped::DropProgress;
 pub use slots::slot::{SLOTS, SlotMemo, slot_of, slot_of_pattern};
 pub use slots::slot_set::SlotSet;
 pub use store::database::Database;
@@ -229,14 +233,6 @@ pub use crate::config::EventClass as Class;
 use crate::config::Dialect;
 use crate::types::{Inner, Limits, Type};
 use store::databases::Databases;
-
-/// A database's number.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct DbIndex(pub u32);
-
-/// A client's number, unique over the life of the process. 0 is no client.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct ClientId(pub u64);
 
 /// Counters of the keyspace, as INFO shows them.
 #[derive(Clone, Copy, Debug, Default)]
@@ -286,13 +282,13 @@ pub struct Keyspace {
     pub dialect: Dialect,
     pub lazyfree: LazyFree,
     /// Slots dropped as a whole, being freed.
-    dropped: slots::dropped_slots::DroppedSlots,
+    dropped: slots::dropped::DroppedSlots,
     /// Databases that flushes have set aside.
-    aside: passes::aside::Aside,
+    aside: passes::set_aside::Aside,
     /// Slots whose keys are not shown.
     hidden: Option<SlotSet>,
     /// Why: slots that are received, and slots that are kept.
-    why_hidden: Option<Box<slots::by_slot::WhyHidden>>,
+    why_hidden: Option<Box<slots::hidden::WhyHidden>>,
     /// Keys that have expired while they were hidden may be deleted as late as this.
     late_until_ms: Option<i64>,
     /// Changes of keys, for listeners notified after each command.
@@ -301,7 +297,7 @@ pub struct Keyspace {
     pub effects: Effects,
     pub removal_words: RemovalWords,
     /// The snapshot under way.
-    pass: Option<Box<passes::snapshot::Pass>>,
+    pass: Option<Box<passes::pass::Pass>>,
     /// Containers of more bytes than this are saved in slices.
     pub large_min: usize,
     /// The rule by which keys are counted by prefix, if they are.
@@ -313,7 +309,7 @@ pub struct Keyspace {
     /// Bytes are counted by slot.
     counts_slot_bytes: bool,
     /// Eviction candidates seen so far.
-    pool: expiry::evict::Pool,
+    pool: expiry::pool::Pool,
     rng: rand::rngs::SmallRng,
     #[cfg(test)]
     pub opened: access::opened::Opened,
@@ -348,8 +344,8 @@ impl Keyspace {
             limits: Limits::default(),
             dialect: Dialect::default(),
             lazyfree: LazyFree::new(),
-            dropped: slots::dropped_slots::DroppedSlots::default(),
-            aside: passes::aside::Aside::default(),
+            dropped: slots::dropped::DroppedSlots::default(),
+            aside: passes::set_aside::Aside::default(),
             hidden: None,
             why_hidden: None,
             late_until_ms: None,
@@ -357,12 +353,12 @@ impl Keyspace {
             effects: Effects::default(),
             removal_words: RemovalWords::default(),
             pass: None,
-            large_min: passes::snapshot::LARGE_MIN,
+            large_min: passes::pass::LARGE_MIN,
             prefix_rule: None,
             counts_uses: true,
             counts_bytes: false,
             counts_slot_bytes: false,
-            pool: expiry::evict::Pool::default(),
+            pool: expiry::pool::Pool::default(),
             rng: rand::make_rng(),
             #[cfg(test)]
             opened: access::opened::Opened::default(),

@@ -6,9 +6,8 @@
 
 use std::cell::Cell;
 
-use super::super::expiry::expire::is_past;
-use super::super::store::database::Detached;
-use super::super::store::entry::Entry;
+use super::super::store::container::Detached;
+use super::super::store::entry::{Entry, is_past};
 use super::super::store::prefixes::Use;
 use super::super::store::table::Found;
 use super::super::{

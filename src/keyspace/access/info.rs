@@ -2,7 +2,7 @@
 //! and deletes nothing.
 
 use super::super::store::entry::Entry;
-use super::super::{ClockUse, Db, KeyView, store::weight};
+use super::super::{ClockUse, Db, KeyView, store::container::bytes_of};
 use super::view::ValueView;
 use crate::types::{Container, Encoding, Type, for_container};
 
@@ -69,7 +69,7 @@ impl Db<'_> {
             idle_seconds: self.keyspace.idle_seconds(e.clock()),
             frequency: self.keyspace.decayed(e.clock(), decay),
             address: e.address(),
-            bytes: weight::bytes_of(e) + CELL_BYTES,
+            bytes: bytes_of(e) + CELL_BYTES,
         }
     }
 }

@@ -1,14 +1,14 @@
 //! One database as one command sees it: look up, decide, write.
 //!
-//!     db          lookups, which expire; typed values      view       a key, read only
-//!     place       one lookup for a decision and a write    value      a borrowed container
-//!     change      records a command's changes              info       OBJECT, DEBUG
-//!     walk        SCAN, KEYS, RANDOMKEY                    relocate   RENAME, MOVE, COPY
-//!     new_value   strings to and from entries              restore    whole values from outside
+//!     db          lookups, which expire; typed values      view        a key, read only
+//!     place       one lookup for a decision and a write    value(_mut) a borrowed container
+//!     change      records a command's changes              info        OBJECT, DEBUG
+//!     walk        SCAN, KEYS, RANDOMKEY                    relocate    RENAME, MOVE, COPY
+//!     new_value   strings to and from entries              restore     whole values from outside
 //!
 //! Invariants
 //!   1. A lookup finds no expired key, unless its name or `Expiring` says so.
-//!   2. Every change of a key is recorded once (`listeners::journal`).
+//!   2. Every change of a key is recorded once (`listeners::record`).
 //!
 //! Cost: a hash of the key, which the batch may have computed ahead (`store::key_hash`), and one
 //! lookup. How entries are stored: `store`. How expired keys and fields leave: `expiry`.
@@ -23,5 +23,6 @@ pub(super) mod place;
 pub(super) mod relocate;
 pub(super) mod restore;
 pub(super) mod value;
+pub(super) mod value_mut;
 pub(super) mod view;
 pub(super) mod walk;

@@ -1,6 +1,6 @@
 //! Renaming, moving and copying whole keys: RENAME, MOVE, COPY.
 
-use super::super::store::database::copy_container;
+use super::super::store::container::copy_container;
 use super::super::store::entry::Entry;
 use super::super::{Cause, Db, DbIndex, NewValue};
 

@@ -1,10 +1,9 @@
 //! Iterating over the keys of a database: SCAN, KEYS, RANDOMKEY.
 
-use super::super::expiry::expire::is_past;
-use super::super::slots::by_slot::shown;
+use super::super::slots::hidden::shown;
 use super::super::slots::slot_set::Among;
 use super::super::store::database::Database;
-use super::super::store::entry::Entry;
+use super::super::store::entry::{Entry, is_past};
 use super::super::{Db, DbIndex, Keyspace};
 use crate::types::Type;
 

@@ -5,36 +5,12 @@
 //! which makes five samples nearly as good as the exact order. Eviction by expiry draws no samples:
 //! its order is known (`soonest`).
 
-use super::super::slots::by_slot::shown;
+use super::super::slots::hidden::shown;
 use super::super::store::entry::Entry;
 use super::super::store::table::Found;
 use super::super::{Cause, ChangeKind, Class, ClockUse, Database, DbIndex, Keyspace};
-use super::soonest::Equals;
+use super::pool::{Candidate, Eviction, EvictionOrder, Pool};
 use crate::base::clock;
-
-/// Candidates remembered between evictions.
-const POOL: usize = 16;
-
-/// The order of eviction.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum EvictionOrder {
-    LeastRecentlyUsed,
-    /// By the last change: reading a key does not keep it.
-    LeastRecentlyModified,
-    LeastFrequentlyUsed,
-    Random,
-    SoonestExpiry,
-}
-
-/// `maxmemory-policy` and `maxmemory-samples`; `noeviction` is a `None` of this type.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Eviction {
-    pub order: EvictionOrder,
-    /// Only keys that have an expiry are candidates.
-    pub volatile_only: bool,
-    /// Keys sampled for one eviction.
-    pub samples: u32,
-}
 
 /// How an eviction ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,55 +31,6 @@ const VOLATILE_SHARE: usize = 8;
 
 /// Draws per wanted sample: of keys drawn from all, some are no candidates.
 const DRAWS_A_SAMPLE: u32 = 4 * VOLATILE_SHARE as u32;
-
-/// An eviction candidate with its score (higher is evicted first).
-#[derive(Debug)]
-struct Candidate {
-    score: u64,
-    db: DbIndex,
-    key: Box<[u8]>,
-}
-
-/// Candidates seen, the best one last. It is kept between evictions: most evictions need one key,
-/// and the best of many seen before is nearly the best of all.
-#[derive(Debug, Default)]
-pub(in crate::keyspace) struct Pool {
-    seen: Vec<Candidate>,
-    /// The policy by which the scores were computed.
-    policy: Option<Eviction>,
-    equals: Equals,
-}
-
-impl Pool {
-    /// Drops scores computed under another policy; the random policy remembers none.
-    fn ready_for(&mut self, policy: Eviction) {
-        if self.policy != Some(policy) || policy.order == EvictionOrder::Random {
-            self.seen.clear();
-            self.policy = Some(policy);
-        }
-    }
-
-    /// Adds a candidate that is better than the worst one, or while there is room. Of equal scores
-    /// the first one added is evicted first.
-    fn offer(&mut self, score: u64, db: DbIndex, key: &[u8]) {
-        let full = self.seen.len() >= POOL;
-        if full && self.seen[0].score >= score
-            || self.seen.iter().any(|c| c.db == db && *c.key == *key)
-        {
-            return;
-        }
-        let key = key.into();
-        self.put(Candidate { score, db, key });
-        if full {
-            self.seen.remove(0);
-        }
-    }
-
-    fn put(&mut self, candidate: Candidate) {
-        let at = self.seen.partition_point(|c| c.score < candidate.score);
-        self.seen.insert(at, candidate);
-    }
-}
 
 impl Keyspace {
     /// Evicts while `too_much` reports too much memory in use, until `ticks` of the cycle counter

@@ -8,20 +8,14 @@
 
 use std::time::{Duration, Instant};
 
-use super::super::slots::by_slot::HIDDEN_MS;
-use super::super::store::entry::Entry;
+use super::super::slots::hidden::HIDDEN_MS;
+use super::super::store::entry::{Entry, is_past};
 use super::super::store::table::DUE_MAX;
 use super::super::{Cause, DbIndex, Keyspace};
 
 /// Segments visited between two checks of the time. One whose keys are all due may yield 500 of
 /// them: some hundred microseconds.
 const SEGMENTS_PER_STEP: usize = 2;
-
-/// Whether an expiry at `when` has passed: a key still lives in the millisecond of its expiry.
-#[inline]
-pub(in crate::keyspace) fn is_past(when: Option<i64>, now_ms: i64) -> bool {
-    when.is_some_and(|when| when < now_ms)
-}
 
 /// Fields of one hash, or lines of one stream's producers, removed between two checks of the time.
 const FIELDS_PER_STEP: usize = 256;

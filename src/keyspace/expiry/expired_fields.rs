@@ -161,6 +161,22 @@ impl Db<'_> {
     }
 }
 
+impl Db<'_> {
+    /// Notes that a field of this key's hash expires at `when_ms`: the keyspace's active cycle must
+    /// visit it (see `keyspace::expiry::expire`).
+    pub fn note_field_expiry(&mut self, key: &[u8], when_ms: i64) {
+        self.database_mut()
+            .table_mut()
+            .fields_mut()
+            .note(key, when_ms);
+    }
+
+    /// No field of this key's hash expires any more.
+    pub fn forget_field_expiry(&mut self, key: &[u8]) {
+        self.database_mut().table_mut().fields_mut().forget(key);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -8,7 +8,6 @@
 use std::collections::{BTreeSet, HashMap};
 use std::ptr::NonNull;
 
-use super::super::Db;
 use crate::base::memory::alloc::{self, Metered};
 use crate::base::memory::mover::Mover;
 
@@ -111,22 +110,6 @@ impl FieldExpiries {
 
     pub fn is_empty(&self) -> bool {
         self.by_key.is_empty()
-    }
-}
-
-impl Db<'_> {
-    /// Notes that a field of this key's hash expires at `when_ms`: the keyspace's active cycle must
-    /// visit it (see `keyspace::expiry::expire`).
-    pub fn note_field_expiry(&mut self, key: &[u8], when_ms: i64) {
-        self.database_mut()
-            .table_mut()
-            .fields_mut()
-            .note(key, when_ms);
-    }
-
-    /// No field of this key's hash expires any more.
-    pub fn forget_field_expiry(&mut self, key: &[u8]) {
-        self.database_mut().table_mut().fields_mut().forget(key);
     }
 }
 

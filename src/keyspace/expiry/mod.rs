@@ -4,6 +4,7 @@
 //!     expired_fields   removes expired fields from their hash, the one exit for all ways
 //!     fields, iids     the hashes with expiring fields; the streams with expiring idempotent IDs
 //!     evict            eviction: which keys are removed at `maxmemory`; by samples
+//!     pool             the candidates that eviction remembers
 //!     soonest          eviction by `volatile-ttl`: in exact order
 //!     clock            24 bits for each key that record its use, for LRU, LRM and LFU
 //!
@@ -18,4 +19,5 @@ pub(super) mod expire;
 pub(super) mod expired_fields;
 pub(super) mod fields;
 pub(super) mod iids;
+pub(super) mod pool;
 pub(super) mod soonest;

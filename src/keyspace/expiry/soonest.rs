@@ -12,30 +12,9 @@
 //!
 //! Times beyond [`DUE_MAX`] (some 8,900 years) are not ordered, and are left to sampling.
 
-use super::super::store::entry::Entry;
 use super::super::store::table::{DUE_MAX, Found};
 use super::super::{DbIndex, Keyspace};
-
-/// Most keys remembered that expire in the same millisecond.
-const EQUALS: usize = 64;
-
-/// Keys that expire at `time`; none of them may be left.
-#[derive(Debug, Default)]
-pub(in crate::keyspace) struct Equals {
-    time: i64,
-    keys: Vec<(DbIndex, Box<[u8]>)>,
-    due: Vec<Entry>,
-}
-
-impl Equals {
-    fn next(&mut self, time: i64) -> Option<(DbIndex, Box<[u8]>)> {
-        if self.time != time {
-            self.time = time;
-            self.keys.clear();
-        }
-        self.keys.pop()
-    }
-}
+use super::pool::{EQUALS, Equals};
 
 impl Keyspace {
     /// Evicts the key that expires first. `false`: no expiry is known.

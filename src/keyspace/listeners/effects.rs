@@ -12,7 +12,8 @@
 //! listener nothing is built ([`Effects::wanted`]). A request's slot is for [`Audience::EXPORTS`]
 //! alone, and computed only for these.
 
-use super::super::{DbIndex, Keyspace, slot_of};
+use super::super::ids::DbIndex;
+use super::super::slots::slot::slot_of;
 use crate::resp::write_request;
 
 bitflags::bitflags! {
@@ -149,7 +150,7 @@ impl Effects {
 
     /// Records a removal of `key`, or of a part of it, that no command did.
     #[inline]
-    fn record_removal<'a>(
+    pub(super) fn record_removal<'a>(
         &mut self,
         db: DbIndex,
         key: &[u8],
@@ -392,31 +393,6 @@ impl RemovalWords {
             expire: word(lazy_expire),
             evict: word(lazy_evict),
         }
-    }
-}
-
-impl Keyspace {
-    /// Records the removal of a whole key by expiry or eviction.
-    #[inline]
-    pub(in crate::keyspace) fn record_removed(
-        &mut self,
-        db: DbIndex,
-        word: &'static [u8],
-        key: &[u8],
-    ) {
-        self.effects
-            .record_removal(db, key, [word, key].into_iter());
-    }
-
-    /// Records the removal of an expired hash field.
-    pub(in crate::keyspace) fn record_field_removed(
-        &mut self,
-        db: DbIndex,
-        key: &[u8],
-        field: &[u8],
-    ) {
-        self.effects
-            .record_removal(db, key, [b"HDEL", key, field].into_iter());
     }
 }
 

@@ -13,7 +13,7 @@
 
 use std::collections::{HashMap, VecDeque};
 
-use super::super::{ClientId, DbIndex};
+use super::super::ids::{ClientId, DbIndex};
 
 #[derive(Default, Debug)]
 struct Queue {

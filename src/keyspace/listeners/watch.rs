@@ -11,7 +11,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::super::{ClientId, DbIndex};
+use super::super::ids::{ClientId, DbIndex};
 use crate::base::memory::alloc::{self, Metered};
 
 /// A key that a client watches.

@@ -24,115 +24,13 @@
 //! Cost: a flush O(databases + keys sampled + watched keys). An undo O(watched keys + keys that
 //! clients wait for); O(keys) if bytes have been counted only since the flush.
 
-use std::collections::VecDeque;
-
 use super::super::store::database::Database;
 use super::super::{DbIndex, Keyspace, store::weight};
-use crate::base::memory::alloc::{self, LetGo};
+use super::set_aside::{Aside, AsideEntry, Part, PendingFlush, TakenFlush};
+use crate::base::memory::alloc;
 
 /// Entries that wait at most: the next flush frees the oldest one.
 const ENTRIES_MAX: usize = 16;
-
-/// A database that was set aside.
-struct Part {
-    /// The number that it returns to.
-    db: DbIndex,
-    ticket: u64,
-    keys: usize,
-    /// `None`: a snapshot has yet to save some of it.
-    database: Option<Database>,
-    /// A snapshot was given up in its middle: its entries are marked in part.
-    is_mixed: bool,
-    gone: LetGo,
-}
-
-/// The databases that one flush has set aside.
-struct AsideEntry {
-    number: u64,
-    /// Unix milliseconds.
-    at_ms: i64,
-    parts: Vec<Part>,
-}
-
-impl AsideEntry {
-    fn bytes(&self) -> usize {
-        self.parts.iter().map(|part| part.gone.bytes()).sum()
-    }
-
-    /// All of it, or the part of database `only`, after `flushes` flushes. `None`: there is none.
-    fn pending(&self, flushes: u64, only: Option<DbIndex>) -> Option<PendingFlush> {
-        let is_asked = |part: &&Part| only.is_none_or(|db| part.db == db);
-        let parts: Vec<&Part> = self.parts.iter().filter(is_asked).collect();
-        (!parts.is_empty()).then(|| PendingFlush {
-            number: self.number,
-            back: flushes - self.number,
-            at_ms: self.at_ms,
-            bytes: parts.iter().map(|part| part.gone.bytes()).sum(),
-            databases: parts.iter().map(|part| (part.db, part.keys)).collect(),
-        })
-    }
-}
-
-/// See the module.
-#[derive(Default)]
-pub(in crate::keyspace) struct Aside {
-    /// Flushes so far.
-    flushes: u64,
-    tickets: u64,
-    entries: VecDeque<AsideEntry>,
-    /// Parts that were freed while a snapshot had them: their bytes, until it returns them.
-    freed: Vec<(u64, LetGo)>,
-    /// Data was freed since [`Keyspace::take_kept_flushes`].
-    has_freed: bool,
-}
-
-impl Aside {
-    /// Two databases were swapped.
-    pub fn swap(&mut self, a: DbIndex, b: DbIndex) {
-        let parts = self.entries.iter_mut().flat_map(|entry| &mut entry.parts);
-        for part in parts {
-            part.db = match part.db {
-                db if db == a => b,
-                db if db == b => a,
-                db => db,
-            };
-        }
-    }
-
-    /// A number that was not given before.
-    pub fn ticket(&mut self) -> u64 {
-        self.tickets += 1;
-        self.tickets
-    }
-
-    fn position(&self, number: u64) -> Option<usize> {
-        self.entries.iter().position(|entry| entry.number == number)
-    }
-}
-
-/// A flush whose data waits.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PendingFlush {
-    pub number: u64,
-    /// Flushes since.
-    pub back: u64,
-    /// Unix milliseconds.
-    pub at_ms: i64,
-    /// About.
-    pub bytes: usize,
-    /// The databases, each with its keys.
-    pub databases: Vec<(DbIndex, usize)>,
-}
-
-/// The databases that are about to return.
-#[must_use = "it is the flushed data"]
-pub struct TakenFlush(Vec<Part>);
-
-impl PendingFlush {
-    pub fn keys(&self) -> usize {
-        self.databases.iter().map(|(_, keys)| keys).sum()
-    }
-}
 
 impl Keyspace {
     // --- flushing ---

@@ -19,7 +19,8 @@
 //! The walk's position is a cursor; keys added, deleted or grown meanwhile may be missed.
 use std::collections::VecDeque;
 
-use super::super::store::database::{Database, container_effort, relocate_container};
+use super::super::store::container::{container_effort, relocate_container};
+use super::super::store::database::Database;
 use super::super::{DbIndex, Keyspace};
 use crate::base::memory::mover::Mover;
 use crate::types::Type;

@@ -24,7 +24,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::time::Duration;
 
-use super::super::store::database::{Database, Detached, take_container};
+use super::super::store::container::{Detached, take_container};
+use super::super::store::database::Database;
 use super::super::store::entry::Entry;
 use super::super::store::weight;
 use crate::base::memory::alloc::LetGo;

@@ -1,8 +1,8 @@
 //! Work over all keys, in slices.
 //!
-//!     snapshot   all databases as they were at one moment, without a fork
+//!     snapshot   all databases as they were at one moment, without a fork (`pass`, `mark`)
 //!     beside     a keyspace that is loaded beside the current one, and replaces it
-//!     aside      flushed databases that can be brought back
+//!     aside      flushed databases that can be brought back (`set_aside`)
 //!     lazyfree   freeing large values and whole databases
 //!     defrag     moving blocks to give pages back
 //!
@@ -14,4 +14,7 @@ pub(super) mod aside;
 pub(super) mod beside;
 pub(super) mod defrag;
 pub(super) mod lazyfree;
+pub(super) mod mark;
+pub(super) mod pass;
+pub(super) mod set_aside;
 pub(super) mod snapshot;

@@ -4,17 +4,8 @@
 //! In a keyspace without slots, no slot has keys.
 
 use super::super::{Database, Db, DbIndex, Keyspace};
+use super::hidden::{HIDDEN_MS, WhyHidden};
 use super::slot_set::{Among, SlotSet};
-
-/// Why slots are hidden. Their union is `Keyspace::hidden`.
-#[derive(Default)]
-pub(in crate::keyspace) struct WhyHidden {
-    received: SlotSet,
-    kept: SlotSet,
-}
-
-/// The expiry cycle looks at an expired key of a hidden slot again after this time.
-pub(in crate::keyspace) const HIDDEN_MS: i64 = 500;
 
 impl Database {
     /// Keys of a slot, hidden ones too. O(1).
@@ -194,10 +185,4 @@ impl Keyspace {
     pub fn is_hidden(&self, slot: u16) -> bool {
         self.hidden.as_ref().is_some_and(|hidden| hidden.has(slot))
     }
-}
-
-/// The slots that are not hidden.
-#[inline]
-pub(in crate::keyspace) fn shown(hidden: &Option<SlotSet>) -> Among<'_> {
-    hidden.as_ref().map_or(Among::All, Among::Without)
 }

@@ -18,8 +18,10 @@
 
 use std::ops::{Index, IndexMut};
 
-use super::super::slots::dropped_slots::DroppedSlots;
-use super::super::{Database, DbIndex, KeyHasher};
+use super::super::ids::DbIndex;
+use super::super::slots::dropped::DroppedSlots;
+use super::database::Database;
+use super::key_hash::KeyHasher;
 use super::table::Table;
 use crate::encodings::min_tree::{MinTree, NEVER};
 

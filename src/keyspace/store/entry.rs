@@ -775,6 +775,12 @@ impl Entry {
     }
 }
 
+/// Whether an expiry at `when` has passed: a key still lives in the millisecond of its expiry.
+#[inline]
+pub(in crate::keyspace) fn is_past(when: Option<i64>, now_ms: i64) -> bool {
+    when.is_some_and(|when| when < now_ms)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -8,12 +8,11 @@
 //! Cost: when all are off, a test of a null pointer. When one is on, the bytes of the entry before
 //! and after each change, which every value knows.
 
-use super::super::KeySizes;
 use super::super::slots::slot::{SLOTS, slot_of};
+use super::container::bytes_of;
 use super::entry::Entry;
 use super::prefixes::Prefixes;
-use super::sizes::Size;
-use super::weight::bytes_of;
+use super::sizes::{KeySizes, Size};
 
 /// The counts of one database; at least one of them is on.
 #[derive(Default)]

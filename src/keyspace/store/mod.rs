@@ -4,6 +4,7 @@
 //!     table       the entries by key and by expiry        footprint   counts that need bytes
 //!     database    one database: entries, expiry, counts   prefixes    figures by prefix
 //!     databases   all of them, and which one is due       weight      approximate bytes of one
+//!     container   the value of an entry, of any type
 //!     key_hash    a key's hash and slot, computed once    check       invariants, in tests
 //!
 //! Invariants
@@ -15,6 +16,7 @@
 //! `access`.
 
 pub(super) mod check;
+pub(super) mod container;
 pub(super) mod database;
 pub(super) mod databases;
 pub(super) mod entry;

@@ -6,10 +6,9 @@
 //! such keys, but they may be the big ones) is estimated by the bytes that an element of that type
 //! takes elsewhere.
 
-use super::super::KeySizes;
+use super::container::bytes_of;
 use super::database::Database;
-use super::entry::Entry;
-use super::sizes::Size;
+use super::sizes::{KeySizes, Size};
 use crate::types::Type;
 
 /// Keys sampled.
@@ -73,9 +72,4 @@ fn of_sample(db: &Database, keys: usize) -> usize {
         }
     }
     db.table_bytes() + bytes as usize
-}
-
-/// Bytes of an entry with its value. O(1), of a stream O(its groups).
-pub(in crate::keyspace) fn bytes_of(entry: Entry) -> usize {
-    entry.memory_bytes() + super::database::container_bytes(entry)
 }

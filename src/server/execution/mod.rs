@@ -54,7 +54,7 @@
 //!    (`commands/<group>`); COMMAND, ACL categories, key extraction and arity checks are computed
 //!    from rows, there is no second list.
 //! 6. **Record the change and the effect.** One function records every change of a key,
-//!    `Keyspace::state_change` (`keyspace/listeners/journal.rs`): it touches the watches, and adds
+//!    `Keyspace::record_change` (`keyspace/listeners/record.rs`): it touches the watches, and adds
 //!    a line to the journal if there is a listener. A command of hashes adds the fields that it
 //!    touched to that line (`Db::changed_fields`), only while subkey events are on. The journal is
 //!    drained after each command, inside EXEC too. The *effect*, which is propagated to the log and

@@ -1,0 +1,100 @@
+//! Eviction's memory: the candidates that draws have seen, kept from one eviction to the next.
+//!
+//! Cost: [`POOL`] candidates and [`EQUALS`] keys at most, each with a copy of its key.
+
+use super::super::ids::DbIndex;
+use super::super::store::entry::Entry;
+
+/// Candidates remembered between evictions.
+const POOL: usize = 16;
+
+/// The order of eviction.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EvictionOrder {
+    LeastRecentlyUsed,
+    /// By the last change: reading a key does not keep it.
+    LeastRecentlyModified,
+    LeastFrequentlyUsed,
+    Random,
+    SoonestExpiry,
+}
+
+/// `maxmemory-policy` and `maxmemory-samples`; `noeviction` is a `None` of this type.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Eviction {
+    pub order: EvictionOrder,
+    /// Only keys that have an expiry are candidates.
+    pub volatile_only: bool,
+    /// Keys sampled for one eviction.
+    pub samples: u32,
+}
+
+/// An eviction candidate with its score (higher is evicted first).
+#[derive(Debug)]
+pub(super) struct Candidate {
+    pub(super) score: u64,
+    pub(super) db: DbIndex,
+    pub(super) key: Box<[u8]>,
+}
+
+/// Candidates seen, the best one last. It is kept between evictions: most evictions need one key,
+/// and the best of many seen before is nearly the best of all.
+#[derive(Debug, Default)]
+pub(in crate::keyspace) struct Pool {
+    pub(super) seen: Vec<Candidate>,
+    /// The policy by which the scores were computed.
+    pub(super) policy: Option<Eviction>,
+    pub(super) equals: Equals,
+}
+
+impl Pool {
+    /// Drops scores computed under another policy; the random policy remembers none.
+    pub(super) fn ready_for(&mut self, policy: Eviction) {
+        if self.policy != Some(policy) || policy.order == EvictionOrder::Random {
+            self.seen.clear();
+            self.policy = Some(policy);
+        }
+    }
+
+    /// Adds a candidate that is better than the worst one, or while there is room. Of equal scores
+    /// the first one added is evicted first.
+    pub(super) fn offer(&mut self, score: u64, db: DbIndex, key: &[u8]) {
+        let full = self.seen.len() >= POOL;
+        if full && self.seen[0].score >= score
+            || self.seen.iter().any(|c| c.db == db && *c.key == *key)
+        {
+            return;
+        }
+        let key = key.into();
+        self.put(Candidate { score, db, key });
+        if full {
+            self.seen.remove(0);
+        }
+    }
+
+    pub(super) fn put(&mut self, candidate: Candidate) {
+        let at = self.seen.partition_point(|c| c.score < candidate.score);
+        self.seen.insert(at, candidate);
+    }
+}
+
+/// Most keys remembered that expire in the same millisecond.
+pub(super) const EQUALS: usize = 64;
+
+/// Keys that expire at `time`; none of them may be left.
+#[derive(Debug, Default)]
+pub(in crate::keyspace) struct Equals {
+    pub(super) time: i64,
+    pub(super) keys: Vec<(DbIndex, Box<[u8]>)>,
+    pub(super) due: Vec<Entry>,
+}
+
+impl Equals {
+    pub(super) fn next(&mut self, time: i64) -> Option<(DbIndex, Box<[u8]>)> {
+        if self.time != time {
+            self.time = time;
+            self.keys.clear();
+        }
+        self.keys.pop()
+    }
+}

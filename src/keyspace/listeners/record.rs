@@ -1,0 +1,165 @@
+//! Where a change of a key is recorded, once, for all listeners.
+//!
+//! Every change of a key is recorded by one function, [`Keyspace::record_change`], on every path:
+//! handlers, expiry of keys and fields, eviction, loading; a whole database by
+//! [`Keyspace::record_flush`], [`Keyspace::record_swap`] and [`Keyspace::record_take_over`].
+//! Watchers are notified at once. Cost without a listener: a test for each kind of them.
+
+use super::super::ids::DbIndex;
+use super::super::slots::slot_set::{Among, SlotSet};
+use super::super::store::database::Database;
+use super::super::store::prefixes::Use;
+use super::super::{ClockUse, Keyspace};
+use super::journal::{Change, ChangeKind};
+use super::watch::Seen;
+use crate::config::EventClass as Class;
+
+impl Keyspace {
+    /// Records a key's change: the only source for watchers, subscribers and caching clients. Must
+    /// be called after the change.
+    #[inline]
+    pub(in crate::keyspace) fn record_change(
+        &mut self,
+        db: DbIndex,
+        key: &[u8],
+        kind: ChangeKind,
+        class: Class,
+        event: &'static str,
+    ) {
+        #[cfg(test)]
+        if kind == ChangeKind::Written {
+            self.opened.note(key, true);
+        }
+        if kind != ChangeKind::Event {
+            self.waiting.touch(db, key);
+            match kind {
+                ChangeKind::Written => {
+                    self.count_use(db, key, Use::Write);
+                    if self.clock_use == ClockUse::Lrm {
+                        self.note_modified(db, key);
+                    }
+                }
+                ChangeKind::Expired => self.count_use(db, key, Use::Expiry),
+                _ => {}
+            }
+            let database = &self.dbs[db];
+            self.watchers
+                .touch(db, key, || database.find_key(key).is_some());
+        }
+        if self.journal.wants(kind, class) {
+            self.journal.note(Change {
+                db,
+                kind,
+                class,
+                event,
+                key,
+                subkeys: b"",
+            });
+        }
+    }
+
+    /// Records the time of a change in the key's clock, under an LRM policy.
+    #[cold]
+    fn note_modified(&mut self, db: DbIndex, key: &[u8]) {
+        let now = self.fresh_clock();
+        if let Some(found) = self.dbs[db].find_key(key) {
+            found.entry.set_clock(now);
+        }
+    }
+
+    /// Records that all keys of a database are about to be removed.
+    pub(in crate::keyspace) fn record_flush(&mut self, db: DbIndex) {
+        self.waiting.touch_all(db);
+        let (database, now) = (&self.dbs[db], self.due_ms);
+        self.watchers
+            .replace_all(db, |key| database.seen(key, now), |_| Seen::Missing);
+        self.note_whole(db, ChangeKind::Flushed);
+    }
+
+    /// Records that all keys of some slots are about to be removed from a database. O(the slots'
+    /// keys) if there is a listener to all changes, else O(keys that are watched or waited for).
+    pub(in crate::keyspace) fn record_drop(&mut self, db: DbIndex, slots: &SlotSet) {
+        self.waiting.touch_all(db);
+        let (database, now) = (&self.dbs[db], self.due_ms);
+        let before = |key: &[u8]| {
+            if slots.has(self.hasher.hash(key).slot()) {
+                database.seen(key, now)
+            } else {
+                // Missing before and after: it is left alone.
+                Seen::Missing
+            }
+        };
+        self.watchers.replace_all(db, before, |_| Seen::Missing);
+        if self.journal.all_changes {
+            for entry in database.table().entries_among(Among::Only(slots)) {
+                self.journal.note(Change {
+                    db,
+                    kind: ChangeKind::Written,
+                    class: Class::empty(),
+                    event: "",
+                    key: entry.key(),
+                    subkeys: b"",
+                });
+            }
+        }
+    }
+
+    /// Records that all keys of a database are about to be replaced by those in `new`.
+    pub(in crate::keyspace) fn record_take_over(&mut self, db: DbIndex, new: &Database) {
+        self.waiting.touch_all(db);
+        let (old, now) = (&self.dbs[db], self.due_ms);
+        self.watchers
+            .replace_all(db, |key| old.seen(key, now), |key| new.seen(key, now));
+        self.note_whole(db, ChangeKind::Flushed);
+    }
+
+    /// Records that two databases are about to be swapped.
+    pub(in crate::keyspace) fn record_swap(&mut self, a: DbIndex, b: DbIndex) {
+        self.waiting.touch_all(a);
+        self.waiting.touch_all(b);
+        let (dbs, now) = (&self.dbs, self.due_ms);
+        for (from, to) in [(a, b), (b, a)] {
+            let (old, new) = (&dbs[from], &dbs[to]);
+            self.watchers
+                .replace_all(from, |key| old.seen(key, now), |key| new.seen(key, now));
+        }
+        self.note_whole(a, ChangeKind::Swapped);
+        self.note_whole(b, ChangeKind::Swapped);
+    }
+
+    fn note_whole(&mut self, db: DbIndex, kind: ChangeKind) {
+        if self.journal.all_changes {
+            self.journal.note(Change {
+                db,
+                kind,
+                class: Class::empty(),
+                event: "",
+                key: b"",
+                subkeys: b"",
+            });
+        }
+    }
+
+    /// Records the removal of a whole key by expiry or eviction.
+    #[inline]
+    pub(in crate::keyspace) fn record_removed(
+        &mut self,
+        db: DbIndex,
+        word: &'static [u8],
+        key: &[u8],
+    ) {
+        self.effects
+            .record_removal(db, key, [word, key].into_iter());
+    }
+
+    /// Records the removal of an expired hash field.
+    pub(in crate::keyspace) fn record_field_removed(
+        &mut self,
+        db: DbIndex,
+        key: &[u8],
+        field: &[u8],
+    ) {
+        self.effects
+            .record_removal(db, key, [b"HDEL", key, field].into_iter());
+    }
+}

@@ -1,0 +1,92 @@
+//! The container of an entry, whatever its type: its bytes, a copy, and its way out of the entry.
+#![allow(unsafe_code)]
+
+use super::entry::Entry;
+use crate::base::memory::mover::Mover;
+use crate::types::{Encoding, Type};
+
+/// A container value detached from its entry, on its way out of the keyspace.
+#[derive(Debug)]
+pub struct Detached {
+    pub kind: Type,
+    encoding: Encoding,
+    word: u64,
+}
+
+// SAFETY: a container owns all it points to and has no ties to the thread that made it.
+unsafe impl Send for Detached {}
+
+impl Detached {
+    pub(in crate::keyspace) fn new(kind: Type, encoding: Encoding, word: u64) -> Detached {
+        Detached {
+            kind,
+            encoding,
+            word,
+        }
+    }
+
+    /// Its type, encoding and word, still owned here.
+    pub(in crate::keyspace) fn parts(&self) -> (Type, Encoding, u64) {
+        (self.kind, self.encoding, self.word)
+    }
+
+    /// Its type, encoding and word; ownership passes to the caller.
+    pub(in crate::keyspace) fn into_parts(self) -> (Type, Encoding, u64) {
+        (self.kind, self.encoding, self.word)
+    }
+}
+
+/// Takes the container out of an entry. `None` for a string. The entry must be freed or given a
+/// new value next.
+pub(in crate::keyspace) fn take_container(entry: Entry) -> Option<Detached> {
+    if entry.kind() == Type::String {
+        return None;
+    }
+    Some(Detached::new(entry.kind(), entry.encoding(), entry.word()))
+}
+
+/// Bytes of an entry's container; 0 for a string.
+pub(in crate::keyspace) fn container_bytes(entry: Entry) -> usize {
+    if entry.kind() == Type::String {
+        return 0;
+    }
+    let (kind, encoding) = (entry.kind(), entry.encoding());
+    // SAFETY: the entry holds a container of this type, borrowed with its database.
+    unsafe { crate::types::memory_bytes(kind, encoding, entry.word()) }
+}
+
+/// Approximate number of allocations of an entry's container; must not be called for a string.
+pub(in crate::keyspace) fn container_effort(entry: Entry) -> usize {
+    // SAFETY: the entry holds a container of this type, borrowed with its database.
+    unsafe { crate::types::free_effort(entry.kind(), entry.encoding(), entry.word()) }
+}
+
+/// Offers the blocks of about `n` elements of an entry's container from a position on; returns
+/// the next position. Must not be called for a string.
+pub(in crate::keyspace) fn relocate_container(
+    entry: Entry,
+    mover: &mut Mover,
+    at: u64,
+    n: usize,
+) -> Option<u64> {
+    let (kind, encoding) = (entry.kind(), entry.encoding());
+    // SAFETY: the entry's own pair, of a database that is borrowed exclusively; the resulting
+    // word is written back before any read.
+    let (word, next) =
+        unsafe { crate::types::relocate((kind, encoding, entry.word()), mover, at, n) };
+    entry.set_word(encoding, word);
+    next
+}
+
+/// A copy of an entry's container. Must not be called for a string.
+pub(in crate::keyspace) fn copy_container(entry: Entry) -> Detached {
+    let (kind, encoding) = (entry.kind(), entry.encoding());
+    // SAFETY: the entry holds a container of this type, borrowed with its database.
+    let (encoding, word) = unsafe { crate::types::copy(kind, encoding, entry.word()) };
+    Detached::new(kind, encoding, word)
+}
+
+/// Bytes of an entry with its value. O(1), of a stream O(its groups).
+pub(in crate::keyspace) fn bytes_of(entry: Entry) -> usize {
+    entry.memory_bytes() + container_bytes(entry)
+}
