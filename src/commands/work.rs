@@ -11,8 +11,8 @@
 //! counts nothing: the handler will say so. O(keys) each, O(log n) for ranges of sorted sets;
 //! ranges of streams: `Stream::count_between`.
 
+use super::arguments::element;
 use super::arguments::scan::{Of, ScanArgs};
-use super::{arguments::element, sorted_set};
 use crate::base::numbers::number::parse_i64;
 use crate::command::{Access, CommandError};
 use crate::server::{Call, CommandResult, Handler};
@@ -52,8 +52,6 @@ pub(super) const EACH_PAIR: Work = by(each_pair, FEWER_NAMES);
 pub(super) const EACH_FIELD: Work = by(each_field, FEWER_NAMES);
 pub(super) const EACH_FIELD_PAIR: Work = by(each_field_pair, FEWER_NAMES);
 pub(super) const EACH_FROM_THIRD: Work = by(each_from_third, FEWER_NAMES);
-pub(super) const RANGES: Work = by(range, "ask for shorter ranges, or use LIMIT");
-pub(super) const REMOVED_RANGES: Work = by(removed_range, "remove shorter ranges");
 
 pub(super) const FEWER_NAMES: &str = "name fewer elements at a time";
 
@@ -212,17 +210,5 @@ fn each_field(call: &mut Call<'_>) -> CommandResult {
 fn each_field_pair(call: &mut Call<'_>) -> CommandResult {
     let pairs = call.args.len().saturating_sub(4) / 2;
     call.touches(pairs as u64);
-    Ok(())
-}
-
-fn range(call: &mut Call<'_>) -> CommandResult {
-    let touched = sorted_set::touched_by_range(call).unwrap_or(0);
-    call.touches(touched as u64);
-    Ok(())
-}
-
-fn removed_range(call: &mut Call<'_>) -> CommandResult {
-    let touched = sorted_set::touched_by_removal(call).unwrap_or(0);
-    call.touches(touched as u64);
     Ok(())
 }

@@ -24,8 +24,6 @@ mod score;
 mod source;
 
 pub(super) use add::{Conditions, set_scores};
-pub(super) use range::touched_by_range;
-pub(super) use remove::touched_by_removal;
 
 use crate::keyspace::Class;
 use crate::server::{Call, Spec};

@@ -205,9 +205,17 @@ impl<'a> RangeRequest<'a> {
     }
 }
 
+const RANGES: work::Work = work::by(count_range, "ask for shorter ranges, or use LIMIT");
+
+fn count_range(call: &mut Call<'_>) -> CommandResult {
+    let touched = touched_by_range(call).unwrap_or(0);
+    call.touches(touched as u64);
+    Ok(())
+}
+
 /// The elements that a range command would touch; `None`: its handler will refuse it, or there is
 /// no such set.
-pub(in crate::commands) fn touched_by_range(call: &mut Call<'_>) -> Option<usize> {
+fn touched_by_range(call: &mut Call<'_>) -> Option<usize> {
     let (by, backward) = match call.name {
         "zrange" | "zrangestore" => (None, None),
         "zrevrange" => (Some(By::Rank), Some(true)),
@@ -229,7 +237,7 @@ pub(super) const ZRANGE: Spec = Spec {
     flags: Flags::READONLY,
     keys: &[KeySpec::one(1, Access::READ)],
     categories: Category::SORTEDSET,
-    work: work::RANGES,
+    work: RANGES,
     ..Spec::new("zrange", zrange)
 };
 
@@ -243,7 +251,7 @@ fn zrange(call: &mut Call<'_>) -> CommandResult {
 
 pub(super) const ZREVRANGE: Spec = Spec {
     name: "zrevrange",
-    work: work::RANGES,
+    work: RANGES,
     handler: zrevrange,
     ..ZRANGE
 };
@@ -255,7 +263,7 @@ fn zrevrange(call: &mut Call<'_>) -> CommandResult {
 
 pub(super) const ZRANGEBYSCORE: Spec = Spec {
     name: "zrangebyscore",
-    work: work::RANGES,
+    work: RANGES,
     handler: zrangebyscore,
     ..ZRANGE
 };
@@ -267,7 +275,7 @@ fn zrangebyscore(call: &mut Call<'_>) -> CommandResult {
 
 pub(super) const ZREVRANGEBYSCORE: Spec = Spec {
     name: "zrevrangebyscore",
-    work: work::RANGES,
+    work: RANGES,
     handler: zrevrangebyscore,
     ..ZRANGE
 };
@@ -279,7 +287,7 @@ fn zrevrangebyscore(call: &mut Call<'_>) -> CommandResult {
 
 pub(super) const ZRANGEBYLEX: Spec = Spec {
     name: "zrangebylex",
-    work: work::RANGES,
+    work: RANGES,
     handler: zrangebylex,
     ..ZRANGE
 };
@@ -291,7 +299,7 @@ fn zrangebylex(call: &mut Call<'_>) -> CommandResult {
 
 pub(super) const ZREVRANGEBYLEX: Spec = Spec {
     name: "zrevrangebylex",
-    work: work::RANGES,
+    work: RANGES,
     handler: zrevrangebylex,
     ..ZRANGE
 };
@@ -357,7 +365,7 @@ pub(super) const ZRANGESTORE: Spec = Spec {
         KeySpec::one(2, Access::READ),
     ],
     categories: Category::SORTEDSET,
-    work: work::RANGES,
+    work: RANGES,
     ..Spec::new("zrangestore", zrangestore)
 };
 

@@ -49,7 +49,7 @@ pub(super) const ZREMRANGEBYRANK: Spec = Spec {
     flags: Flags::WRITE,
     keys: &[KeySpec::one(1, Access::RW.union(Access::DELETE))],
     categories: Category::SORTEDSET,
-    work: work::REMOVED_RANGES,
+    work: REMOVED_RANGES,
     ..Spec::new("zremrangebyrank", zremrangebyrank)
 };
 
@@ -62,9 +62,17 @@ fn zremrangebyrank(call: &mut Call<'_>) -> CommandResult {
     remove_range(call, "zremrangebyrank", |zset| range.within(zset))
 }
 
+const REMOVED_RANGES: work::Work = work::by(count_removed, "remove shorter ranges");
+
+fn count_removed(call: &mut Call<'_>) -> CommandResult {
+    let touched = touched_by_removal(call).unwrap_or(0);
+    call.touches(touched as u64);
+    Ok(())
+}
+
 /// The elements that one of the three would remove; `None`: its handler will refuse it, or there is
 /// no such set.
-pub(in crate::commands) fn touched_by_removal(call: &mut Call<'_>) -> Option<usize> {
+fn touched_by_removal(call: &mut Call<'_>) -> Option<usize> {
     let [_, _, min, max] = call.args.exactly();
     match call.name {
         "zremrangebyrank" => {
@@ -104,7 +112,7 @@ pub(super) const ZREMRANGEBYSCORE: Spec = Spec {
     flags: Flags::WRITE,
     keys: &[KeySpec::one(1, Access::RW.union(Access::DELETE))],
     categories: Category::SORTEDSET,
-    work: work::REMOVED_RANGES,
+    work: REMOVED_RANGES,
     ..Spec::new("zremrangebyscore", zremrangebyscore)
 };
 
@@ -120,7 +128,7 @@ pub(super) const ZREMRANGEBYLEX: Spec = Spec {
     flags: Flags::WRITE,
     keys: &[KeySpec::one(1, Access::RW.union(Access::DELETE))],
     categories: Category::SORTEDSET,
-    work: work::REMOVED_RANGES,
+    work: REMOVED_RANGES,
     ..Spec::new("zremrangebylex", zremrangebylex)
 };
 
