@@ -15,8 +15,8 @@
 use rand::SeedableRng;
 use rand::rngs::SmallRng;
 
+use super::row::{KEYS, dimension_mismatch, input_mismatch};
 use super::vectors::{Given, INVALID, image};
-use super::{KEYS, dimension_mismatch, input_mismatch};
 use crate::base::numbers::number;
 use crate::command::{Arity, CommandError, Flags};
 use crate::commands::work;

@@ -1,6 +1,6 @@
 //! VSETATTR, VGETATTR.
 
-use super::{KEYS, READS_FAST};
+use super::row::{KEYS, READS_FAST};
 use crate::command::{Arity, Flags};
 use crate::server::{Call, CommandResult, Spec};
 use crate::types::VectorSet;

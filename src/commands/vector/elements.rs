@@ -1,6 +1,6 @@
 //! VREM, VISMEMBER, VEMB.
 
-use super::{KEYS, READS, READS_FAST};
+use super::row::{KEYS, READS, READS_FAST};
 use crate::command::{Arity, CommandError, Flags};
 use crate::keyspace::Cause;
 use crate::server::{Call, CommandResult, Spec};

@@ -1,6 +1,6 @@
 //! VCARD, VDIM, VINFO.
 
-use super::{KEYS, READS_FAST};
+use super::row::{KEYS, READS_FAST};
 use crate::command::{Arity, CommandError};
 use crate::server::{Call, CommandResult, Spec};
 use crate::types::vector_set::Projection;

@@ -19,12 +19,12 @@ mod info;
 mod links;
 mod random;
 mod range;
+mod row;
 mod sim;
 #[cfg(test)]
 mod tests;
 mod vectors;
 
-use crate::command::{Access, CommandError, Flags, KeySpec};
 use crate::server::Spec;
 
 pub(super) static SPECS: &[Spec] = &[
@@ -42,22 +42,3 @@ pub(super) static SPECS: &[Spec] = &[
     range::VRANGE,
     sim::VSIM,
 ];
-
-/// Commands of a module have no further ACL category, and one key spec for reading and writing.
-const KEYS: &[KeySpec] = &[KeySpec::one(1, Access::MODIFY)];
-const READS: Flags = Flags::READONLY.union(Flags::MODULE);
-const READS_FAST: Flags = READS.union(Flags::FAST);
-
-/// The error of a dimension that is not the set's.
-fn dimension_mismatch(got: usize, has: u32) -> CommandError {
-    CommandError::owned(format!(
-        "ERR Vector dimension mismatch - got {got} but set has {has}"
-    ))
-}
-
-/// The error of a dimension that is not the projection's.
-fn input_mismatch(got: usize, expected: u32) -> CommandError {
-    CommandError::owned(format!(
-        "ERR Input dimension mismatch for projection - got {got} but projection expects {expected}"
-    ))
-}

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use rand::SeedableRng;
 use rand::rngs::SmallRng;
 
-use super::{KEYS, READS};
+use super::row::{KEYS, READS};
 use crate::base::numbers::number;
 use crate::command::{Arity, CommandError};
 use crate::commands::arguments::sample::{Passing, is_few};

@@ -1,6 +1,6 @@
 //! VRANGE.
 
-use super::{KEYS, READS};
+use super::row::{KEYS, READS};
 use crate::base::{clock, numbers::number};
 use crate::command::{Arity, CommandError, Flags};
 use crate::commands::work;

@@ -12,8 +12,8 @@
 //!
 //! Cost: O(EF * M) distances, O(elements) with TRUTH; FILTER visits up to FILTER-EF elements.
 
+use super::row::{KEYS, READS, dimension_mismatch, input_mismatch};
 use super::vectors::{Given, image};
-use super::{KEYS, READS, dimension_mismatch, input_mismatch};
 use crate::base::{
     clock,
     numbers::{float, number},
