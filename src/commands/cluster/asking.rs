@@ -48,7 +48,7 @@ fn set(call: &mut Call<'_>, flag: ClientFlags, on: bool) -> CommandResult {
     let is_known = call.server.cluster.is_some()
         || flag == ClientFlags::READS_HERE && call.client.flags.contains(ClientFlags::REDIRECTS);
     if !is_known {
-        return Err(CommandError::Text(super::DISABLED));
+        return Err(CommandError::Text(super::enabled::DISABLED));
     }
     call.client.flags.set(flag, on);
     call.reply.ok();

@@ -47,7 +47,7 @@ struct Position {
 /// its slot moves, unless it moves before the scan. O(1) a call, O(n) in all.
 fn clusterscan(call: &mut Call<'_>) -> CommandResult {
     if !call.server.is_cluster() {
-        return Err(CommandError::Text(super::DISABLED));
+        return Err(CommandError::Text(super::enabled::DISABLED));
     }
     let cursor = call.args.at(1);
     let position = match cursor {

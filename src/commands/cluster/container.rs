@@ -1,7 +1,7 @@
 //! CLUSTER: the rows, and the subcommands that read keys. Facts about nodes and slots, and changes
 //! of them, are in `crate::cluster`.
 
-use super::check_enabled;
+use super::enabled::check_enabled;
 use crate::base::numbers::number::parse_i64;
 use crate::command::{Arity, Category, CommandError, Flags};
 use crate::commands::help::{misused, row as help_row, write_help};

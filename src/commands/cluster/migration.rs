@@ -1,7 +1,7 @@
 //! Atomic migration of slots: CLUSTER MIGRATION (Redis), MIGRATESLOTS, CANCELSLOTMIGRATIONS,
 //! GETSLOTMIGRATIONS (Valkey), SYNCSLOTS (between nodes), TRIMSLOTS.
 
-use super::check_enabled;
+use super::enabled::check_enabled;
 use crate::command::{Arity, Category, CommandError, Flags};
 use crate::server::{Call, CommandResult, Spec};
 

@@ -12,12 +12,11 @@ mod asking;
 mod clusterscan;
 mod container;
 pub(super) mod docs;
+mod enabled;
 mod migration;
 mod slot_stats;
 
-use crate::command::CommandError;
-use crate::commands::help::misused;
-use crate::server::{Call, CommandResult, Spec};
+use crate::server::Spec;
 
 pub(super) static SPECS: &[Spec] = &[
     container::CLUSTER,
@@ -27,15 +26,3 @@ pub(super) static SPECS: &[Spec] = &[
     asking::READONLY,
     asking::READWRITE,
 ];
-
-/// The error of all these commands outside of a cluster.
-const DISABLED: &str = "ERR This instance has cluster support disabled";
-
-/// Outside of a cluster all of CLUSTER is refused, HELP too.
-fn check_enabled(call: &Call<'_>) -> CommandResult {
-    if call.server.is_cluster() {
-        Ok(())
-    } else {
-        Err(CommandError::Text(DISABLED))
-    }
-}

@@ -83,7 +83,7 @@ fn is_ours(call: &Call<'_>, slot: u16) -> bool {
 /// that this node's shard serves. The defaults are DESC and no limit. O(slots), O(slots log slots)
 /// with ORDERBY.
 fn slot_stats(call: &mut Call<'_>) -> CommandResult {
-    super::check_enabled(call)?;
+    super::enabled::check_enabled(call)?;
     let args = call.args.from(2);
     if args.is(0, "SLOTSRANGE") && args.len() == 3 {
         let (first, last) = (slot_at(args.at(1))?, slot_at(args.at(2))?);
@@ -118,7 +118,7 @@ fn slot_stats(call: &mut Call<'_>) -> CommandResult {
         reply(call, &slots);
         return Ok(());
     }
-    Err(super::misused(call.args))
+    Err(crate::commands::help::misused(call.args))
 }
 
 fn slot_at(text: &[u8]) -> Result<u16, CommandError> {
