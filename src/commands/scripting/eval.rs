@@ -1,8 +1,10 @@
 //! EVAL, EVALSHA and their read-only forms.
 
-use super::{RUNS, check_idle, feed_monitors, keys_and_args};
+use super::changes::check_idle;
+use super::row::RUNS;
 use crate::base::numbers::number::parse_i64;
 use crate::command::{Access, Arity, Category, CommandError, Flags, KeySpec};
+use crate::resp::Args;
 use crate::scripting::{ScriptId, Setup, Use};
 use crate::server::{Call, CommandResult, Program, Spec};
 
@@ -119,4 +121,26 @@ fn run(call: &mut Call<'_>, id: ScriptId, count: i64, read_only: bool) -> Comman
         args,
     };
     call.run_script(program)
+}
+
+/// Splits the arguments after `numkeys` (argument 2) into `count` keys and the rest.
+pub(super) fn keys_and_args(
+    args: Args<'_>,
+    count: i64,
+) -> Result<(Args<'_>, Args<'_>), CommandError> {
+    let rest = args.from(3);
+    let count = usize::try_from(count)
+        .map_err(|_| CommandError::Text("ERR Number of keys can't be negative"))?;
+    if count > rest.len() {
+        return Err(CommandError::TooManyKeys);
+    }
+    Ok((rest.first(count), rest.from(count)))
+}
+
+/// Shows monitors the command that runs a script before those that the script runs.
+pub(super) fn feed_monitors(call: &mut Call<'_>) {
+    if !call.server.messages.monitors.is_empty() {
+        let (row, args, origin) = (call.row, call.args, call.origin);
+        call.server.feed_monitors(call.client, row, args, origin);
+    }
 }

@@ -1,6 +1,8 @@
 //! FCALL and FCALL_RO.
 
-use super::{RUNS, check_idle, feed_monitors, keys_and_args};
+use super::changes::check_idle;
+use super::eval::{EVAL, EVAL_RO, feed_monitors, keys_and_args};
+use super::row::RUNS;
 use crate::base::numbers::number::parse_i64;
 use crate::command::{CommandError, Flags};
 use crate::scripting::{Setup, Use};
@@ -10,14 +12,14 @@ pub(super) const FCALL: Spec = Spec {
     name: "fcall",
     handler: fcall,
     flags: RUNS.union(Flags::MAY_REPLICATE).union(Flags::RUNS_FUNCTION),
-    ..super::eval::EVAL
+    ..EVAL
 };
 
 pub(super) const FCALL_RO: Spec = Spec {
     name: "fcall_ro",
     handler: fcall_ro,
     flags: RUNS.union(Flags::READONLY).union(Flags::RUNS_FUNCTION),
-    ..super::eval::EVAL_RO
+    ..EVAL_RO
 };
 
 /// `FCALL function numkeys [key ...] [arg ...]`: runs a function of a library.

@@ -9,7 +9,9 @@
 //! Decided elsewhere: libraries: `scripting::libraries`; DUMP and RESTORE: `function_dump`; LIST
 //! and STATS: `function_list`.
 
-use super::{check_idle, free, frees_later, function_dump, function_list, sub};
+use super::changes::{check_idle, free, frees_later};
+use super::row::sub;
+use super::{function_dump, function_list};
 use crate::command::{Arity, Category, CommandError, Flags};
 use crate::commands::help;
 use crate::scripting::{Setup, Use};

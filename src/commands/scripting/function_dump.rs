@@ -2,7 +2,7 @@
 //!
 //!     (245 | code: string)* | version: u16le | checksum: u64le
 
-use super::check_idle;
+use super::changes::check_idle;
 use crate::command::CommandError;
 use crate::config::Dialect;
 use crate::persistence::rdb::{Payload, RdbWriter, VERSION_FIELD_TTLS, VERSION_MIGRATE};

@@ -1,6 +1,7 @@
 //! SCRIPT: cached scripts.
 
-use super::{check_idle, free, frees_later, sub};
+use super::changes::{check_idle, free, frees_later};
+use super::row::sub;
 use crate::command::{Arity, Category, CommandError, Flags};
 use crate::commands::help;
 use crate::scripting::{Setup, Use};
