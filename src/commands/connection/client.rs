@@ -7,6 +7,7 @@
 //! Decided elsewhere, by flags that are set here: replies that CLIENT REPLY drops (dispatch),
 //! eviction of clients (NO-EVICT), use of keys (NO-TOUCH), expired keys (IMPORT-SOURCE).
 
+use super::client_flags::USUAL;
 use super::{
     client_closed as closed, client_control as control, client_list as list,
     client_tracking as tracking,
@@ -14,11 +15,6 @@ use super::{
 use crate::command::{Arity, Category, CommandError, Flags};
 use crate::server::{Call, ClientFlags, CommandResult, Spec};
 
-/// The flags that nearly all subcommands share.
-pub(super) const USUAL: Flags = Flags::NOSCRIPT
-    .union(Flags::LOADING)
-    .union(Flags::STALE)
-    .union(Flags::SENTINEL);
 const ON_ALL_NODES: &[&str] = &["request_policy:all_nodes", "response_policy:all_succeeded"];
 
 pub(super) const CLIENT: Spec = Spec {

@@ -1,6 +1,6 @@
 //! CLIENT CLOSED: why connections ended. russet's own; no other server has it.
 
-use super::client::USUAL;
+use super::client_flags::USUAL;
 use crate::base::numbers::number::parse_i64;
 use crate::command::{Arity, Category, CommandError, Flags};
 use crate::commands::help::misused;

@@ -7,8 +7,8 @@
 //!
 //! Decided elsewhere: filters: `client_filter`; commands that a pause holds: `server.gates`.
 
-use super::client::USUAL;
 use super::client_filter::Filter;
+use super::client_flags::USUAL;
 use crate::base::numbers::number::parse_i64;
 use crate::base::text::Printable;
 use crate::command::{Arity, Category, CommandError, Flags};

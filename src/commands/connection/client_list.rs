@@ -1,7 +1,7 @@
 //! CLIENT LIST and CLIENT INFO: one line per connection.
 
-use super::client::USUAL;
 use super::client_filter::{self, Filter};
+use super::client_flags::USUAL;
 use crate::base::numbers::number::parse_i64;
 use crate::command::{Arity, Category, CommandError, Flags};
 use crate::keyspace::ClientId;

@@ -8,7 +8,7 @@
 //!
 //! Decided elsewhere: tracked keys and invalidations: `server.messages.tracking`.
 
-use super::client::USUAL;
+use super::client_flags::USUAL;
 use crate::base::numbers::number::parse_i64;
 use crate::command::{Arity, Category, CommandError, up_to_nul};
 use crate::keyspace::ClientId;

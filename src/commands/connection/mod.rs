@@ -13,6 +13,7 @@ mod client;
 mod client_closed;
 mod client_control;
 mod client_filter;
+mod client_flags;
 mod client_list;
 mod client_tracking;
 pub(super) mod docs;

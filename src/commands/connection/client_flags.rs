@@ -1,0 +1,9 @@
+//! The flags of CLIENT's rows.
+
+use crate::command::Flags;
+
+/// The flags that nearly all subcommands share.
+pub(super) const USUAL: Flags = Flags::NOSCRIPT
+    .union(Flags::LOADING)
+    .union(Flags::STALE)
+    .union(Flags::SENTINEL);
