@@ -1,15 +1,14 @@
-//! The list of types, and the enums and matches that are generated from it.
+//! The list of types, and the enums that are generated from it.
 //!
 //!     with_types!        the list: each type with the encodings that no earlier type has
 //!     Type, Encoding     enums in the order of the list, with names as OBJECT ENCODING has them
-//!     AnyContainer       a container of any type, by value
-//!     for_container!     the one match over types: runs an expression with `$T` for the container
+//!     (`any`)            what is generated over the containers themselves
 //!
 //! Invariants
 //!   1. A new type joins the end of the list. Its number here is internal: files have their own.
 //!   2. At most 16 types and 16 encodings: a keyspace entry has four bits for each.
 
-use super::{Container, Limits};
+use super::Limits;
 
 /// The list that a new type joins, at its end: the variants of [`Type`], which are the names of the
 /// containers, too. With each type, the encodings that no earlier type has.
@@ -39,7 +38,7 @@ pub(crate) use with_types;
 
 macro_rules! define_types {
     ([$($T:ident: $($E:ident $name:literal),*;)*]) => {
-        /// The type of a key's value. Its numbers are internal; see [`Container::NUMBER`].
+        /// The type of a key's value. Its numbers are internal; see [`super::Container::NUMBER`].
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
         #[repr(u8)]
         pub enum Type {
@@ -85,39 +84,6 @@ macro_rules! define_types {
                 }
             }
         }
-
-        /// A container of any type, by value.
-        #[derive(Clone)]
-        pub enum AnyContainer {
-            $($T(super::$T),)*
-        }
-
-        $(
-            impl From<super::$T> for AnyContainer {
-                fn from(value: super::$T) -> AnyContainer {
-                    AnyContainer::$T(value)
-                }
-            }
-        )*
-
-        impl AnyContainer {
-            #[inline]
-            pub fn kind(&self) -> Type {
-                match self {
-                    $(AnyContainer::$T(_) => Type::$T,)*
-                }
-            }
-
-            /// Converts the value into a word, which owns it; see [`Container::into_word`].
-            #[inline]
-            pub fn into_word(self) -> (Type, Encoding, u64) {
-                let kind = self.kind();
-                let (encoding, word) = match self {
-                    $(AnyContainer::$T(value) => value.into_word(),)*
-                };
-                (kind, encoding, word)
-            }
-        }
     };
 }
 with_types!([define_types]);
@@ -135,47 +101,3 @@ impl Encoding {
         }
     }
 }
-
-impl Type {
-    /// As TYPE replies it.
-    pub fn name(self) -> &'static str {
-        for_container!(self, T => T::NAME, _ => "string")
-    }
-
-    /// Redis's number of the type.
-    pub fn number(self) -> u32 {
-        for_container!(self, T => T::NUMBER, _ => 0)
-    }
-}
-
-/// Runs an expression for the container type of a kind, named `$T` there. The only place that
-/// dispatches on the type for operations common to all of them; kinds without a container use the
-/// other expression.
-macro_rules! for_container {
-    ($kind:expr, $T:ident => $run:expr, _ => $other:expr $(,)?) => {
-        $crate::types::with_types!(
-            [$crate::types::match_container]
-            $kind, $T => $run, _ => $other
-        )
-    };
-}
-pub(crate) use for_container;
-
-/// The body of [`for_container!`], with the list of types before it.
-macro_rules! match_container {
-    (
-        [$($Each:ident: $($E:ident $name:literal),*;)*]
-        $kind:expr, $T:ident => $run:expr, _ => $other:expr
-    ) => {
-        match $kind {
-            $(
-                $crate::types::Type::$Each => {
-                    type $T = $crate::types::$Each;
-                    $run
-                }
-            )*
-            $crate::types::Type::String => $other,
-        }
-    };
-}
-pub(crate) use match_container;

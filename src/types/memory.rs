@@ -3,6 +3,7 @@
 //! Every container tracks the bytes it owns, in the allocator's size classes: tables, elements and
 //! nodes are counted when they are added and removed. Nothing is estimated or walked.
 
+use super::container::Measured;
 use super::{Hash, List, Set, Zset};
 use crate::base::memory::alloc::{boxed_bytes, good_size};
 use crate::encodings::elements::Elements;
@@ -10,12 +11,6 @@ use crate::encodings::fields::FieldTable;
 use crate::encodings::members::MemberTable;
 use crate::encodings::quicklist::Quicklist;
 use crate::encodings::scored::ScoredTable;
-
-/// A container that knows its memory.
-pub trait Measured {
-    /// Bytes of the value in the allocator. O(1), of a stream O(its groups).
-    fn memory_bytes(&self) -> usize;
-}
 
 impl Measured for List {
     fn memory_bytes(&self) -> usize {

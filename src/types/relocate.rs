@@ -4,16 +4,10 @@
 //! number); 0 is the beginning. If the value changes between slices, some blocks are offered twice,
 //! or missed.
 
+use super::container::Relocate;
 use super::{Hash, List, Set, Zset};
 use crate::base::memory::mover::Mover;
 use crate::encodings::thin::Thin;
-
-/// A container that offers its blocks.
-pub trait Relocate {
-    /// Offers the blocks of about `n` elements (or nodes of them) from a position on, and with the
-    /// first ones those of the container itself; returns the next position, `None` at the end.
-    fn relocate(&mut self, mover: &mut Mover, at: u64, n: usize) -> Option<u64>;
-}
 
 /// Maps a table's cursor to a position: as input 0 is the beginning, as output the end.
 fn next(cursor: u64) -> Option<u64> {

@@ -21,8 +21,7 @@ mod slot;
 #[cfg(test)]
 mod tests;
 
-use super::relocate::Relocate;
-use super::{Container, Encoding, Entry, Limits, Measured, Signature, Type, boxed};
+use super::{Container, Encoding, Entry, Limits, Measured, Relocate, Signature, Type, boxed};
 use crate::base::memory::alloc::boxed_bytes;
 use crate::base::memory::mover::Mover;
 use slice::{Rules, Slice};

@@ -637,7 +637,7 @@ impl Container for Hash {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::types::memory::Measured;
+    use crate::types::Measured;
     use proptest::prelude::*;
     use std::collections::BTreeMap;
 

@@ -22,8 +22,9 @@ mod node;
 mod tests;
 mod walk;
 
-use super::relocate::Relocate;
-use super::{Container, Encoding, Expiry, Hash, Limits, Measured, Signature, Type, boxed};
+use super::{
+    Container, Encoding, Expiry, Hash, Limits, Measured, Relocate, Signature, Type, boxed,
+};
 use crate::base::memory::alloc::boxed_bytes;
 use crate::base::memory::mover::Mover;
 use node::Node;

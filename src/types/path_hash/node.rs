@@ -11,7 +11,7 @@
 
 use std::mem::take;
 
-use super::super::relocate::Relocate;
+use super::super::Relocate;
 use super::super::{Hash, Measured};
 use crate::base::memory::alloc::{boxed_bytes, slice_bytes, vec_bytes};
 use crate::base::memory::mover::Mover;

@@ -3,7 +3,7 @@
 //!     position   0 | chunk of nodes 63        1 | group 15 | part of the group 24 | chunk 24
 //!                0 | 1 | producer 62
 
-use super::super::relocate::Relocate;
+use super::super::Relocate;
 use super::Stream;
 use crate::base::memory::mover::Mover;
 

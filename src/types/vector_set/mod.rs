@@ -79,8 +79,7 @@ pub use inquiry::{Inquiry, Wanted};
 pub use names::{End, Names};
 pub use projection::{Product, Projection};
 
-use super::relocate::Relocate;
-use super::{Container, Encoding, Measured, Signature, Type};
+use super::{Container, Encoding, Measured, Relocate, Signature, Type};
 use crate::base::memory::alloc::boxed_bytes;
 use crate::base::memory::mover::Mover;
 use crate::encodings::hashtable::Shape;

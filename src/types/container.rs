@@ -1,0 +1,87 @@
+//! Containers: the values that an entry holds as an encoding and one word.
+#![allow(unsafe_code)]
+
+use std::borrow::Cow;
+
+use super::kinds::{Encoding, Type};
+use super::signature::Signature;
+use crate::base::memory::mover::Mover;
+use crate::encodings::hashtable::Shape;
+use crate::encodings::listpack::Listpack;
+
+/// A value that a keyspace entry holds as an encoding and one word.
+///
+/// Operations on values of any type are methods of this trait; `for_container!` finds the type of a
+/// key's value.
+pub trait Container: Sized + Clone + Measured + Relocate {
+    const TYPE: Type;
+    /// As TYPE replies it.
+    const NAME: &'static str;
+    /// Redis's number of the type, which is in signatures ([`Container::sign`]).
+    const NUMBER: u32;
+    /// Whether a key may have a value without elements.
+    const MAY_BE_EMPTY: bool = false;
+
+    /// Converts the value into a word, which owns it.
+    fn into_word(self) -> (Encoding, u64);
+
+    /// Converts a word back into the value.
+    ///
+    /// # Safety
+    /// The pair came from `into_word` of the same type, and only one value at a time is made from
+    /// it.
+    unsafe fn from_word(encoding: Encoding, word: u64) -> Self;
+
+    fn encoding(&self) -> Encoding;
+
+    /// Number of elements (fields, members).
+    fn len(&self) -> usize;
+
+    fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Panics if an invariant is broken, the encoding's included; for tests and fuzzers.
+    fn check_invariants(&self);
+
+    /// Adds the content to a signature, identical to Redis's. O(n).
+    fn sign(&self, signature: &mut Signature);
+
+    /// Whether it is one block, whatever its length.
+    fn is_one_block(&self) -> bool {
+        matches!(
+            self.encoding(),
+            Encoding::Listpack | Encoding::ListpackEx | Encoding::Record | Encoding::Intset
+        )
+    }
+
+    /// The packed form, if it is one: DEBUG LISTPACK.
+    fn listpack(&self) -> Option<Cow<'_, Listpack>> {
+        None
+    }
+
+    /// How the table is filled, if there is one: DEBUG HTSTATS-KEY.
+    fn shape(&self) -> Option<Shape> {
+        None
+    }
+
+    /// Approximate number of allocations to free: lazy free decides by it.
+    fn free_effort(&self) -> usize;
+
+    /// Frees up to about `n` elements; true when none is left. After the first call the value may
+    /// only be freed further (also as a word in between) or dropped.
+    fn free_step(&mut self, n: usize) -> bool;
+}
+
+/// A container that knows its memory.
+pub trait Measured {
+    /// Bytes of the value in the allocator. O(1), of a stream O(its groups).
+    fn memory_bytes(&self) -> usize;
+}
+
+/// A container that offers its blocks.
+pub trait Relocate {
+    /// Offers the blocks of about `n` elements (or nodes of them) from a position on, and with the
+    /// first ones those of the container itself; returns the next position, `None` at the end.
+    fn relocate(&mut self, mover: &mut Mover, at: u64, n: usize) -> Option<u64>;
+}
