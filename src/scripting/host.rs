@@ -4,7 +4,8 @@ use crate::resp::{Args, CommandError};
 
 /// The requests of a running script. No method may run another script in the same state.
 ///
-/// The provided methods are for a host that runs no commands: library code while it loads.
+/// The provided methods are for a host that runs no commands: library code while it loads, and a
+/// script's reply while it is made.
 pub trait Host {
     /// Runs a command that has passed the gates for scripts and returns its encoded reply, or why
     /// it was not run. A reply of more than `most` bytes is an error, raised after the command

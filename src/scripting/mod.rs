@@ -31,7 +31,7 @@
 //! back into Lua, coroutines among them, share one depth limit of 195 (`Machine::deeper`), which
 //! bounds the thread's stack.
 //!
-//! `Call::run_script` runs a program as `Running`, the host: each `redis.call` passes the gates for
+//! `Call::run_script` runs a program with `ScriptHost`: each `redis.call` passes the gates for
 //! scripts (`gates/script.rs`), then `World::run` as `Origin::Script` by a client of its own; its
 //! reply is converted from its wire form into Lua values. Effects join the unit of the command that
 //! runs the script. The script's result is written (`to_reply.rs`) while the script still counts as

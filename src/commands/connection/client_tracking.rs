@@ -185,6 +185,7 @@ fn tracking(call: &mut Call<'_>) -> CommandResult {
         server,
         client,
         reply,
+        ..
     } = call.world();
     if on {
         let (tracker, prefixes) = options.checked(server.messages.tracking.of(client.id))?;

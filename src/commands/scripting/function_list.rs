@@ -77,10 +77,10 @@ pub(super) fn stats(call: &mut Call<'_>) -> CommandResult {
     let scripting = &call.server.scripting;
     reply.map(2);
     reply.bulk(b"running_script");
-    let current = scripting.current.as_ref();
-    match current.and_then(|c| Some((c, c.reported.as_deref()?))) {
+    let running = scripting.running.as_ref();
+    match running.and_then(|script| Some((script, script.reported.as_deref()?))) {
         None => reply.null(),
-        Some((current, (name, command))) => {
+        Some((script, (name, command))) => {
             reply.map(3);
             reply.bulk(b"name");
             reply.bulk(name);
@@ -90,7 +90,7 @@ pub(super) fn stats(call: &mut Call<'_>) -> CommandResult {
                 reply.bulk(arg);
             }
             reply.bulk(b"duration_ms");
-            let ticks = clock::cycles().wrapping_sub(current.began);
+            let ticks = clock::cycles().wrapping_sub(script.began);
             reply.int(call.server.cycles.micros(ticks) as i64 / 1000);
         }
     }

@@ -295,6 +295,7 @@ fn set(call: &mut Call<'_>) -> CommandResult {
         server,
         reply,
         client,
+        ..
     } = call.world();
     let is_harmless = |name: &[u8]| {
         let mut all = OF_APPLICATIONS.iter();

@@ -32,6 +32,7 @@ impl Call<'_> {
             server,
             client,
             reply,
+            ..
         } = self.world();
         server.update_own(keyspace);
         let begin = reply.mark();

@@ -61,8 +61,8 @@
 //! `Cluster::serves` has a bit for each slot that is ours and does not move while the cluster is
 //! well, and a command with one such key, or none, skips the gates as in any other server. All
 //! others are asked one after the other, EXEC with all keys of its queue. Scripts keep the slot of
-//! their declared keys (`Current::slot`). `gates/compatible.rs` counts by the same functions the
-//! commands that a cluster would refuse.
+//! their declared keys (`RunningScript::slot`). `gates/compatible.rs` counts by the same functions
+//! the commands that a cluster would refuse.
 //!
 //! **Slots that another node has claimed** are kept out of sight (`migration/kept.rs`,
 //! `server/cluster/lost.rs`): their keys stay in their tables, hidden, and are deleted when each

@@ -112,7 +112,7 @@ impl Engine {
                 let code = session.reply.last_error();
                 self.server.stats.count_error(code);
                 let asked = (id, args.args());
-                (self.server).record_refused(&session.client, asked, Origin::Retry, code);
+                (self.server).record_refused((&session.client, None), asked, Origin::Retry, code);
                 after_reply(session, mark);
                 return self.server.unblock(&mut self.keyspace, session);
             }

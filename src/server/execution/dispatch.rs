@@ -404,7 +404,7 @@ fn refuse(
     server.stats.count_error(session.reply.last_error());
     if let Some(id) = id {
         let error = session.reply.last_error();
-        server.record_refused(&session.client, (id, args), Origin::Client, error);
+        server.record_refused((&session.client, None), (id, args), Origin::Client, error);
     }
     if session.client.flags.contains(ClientFlags::MULTI) {
         session.client.flags |= ClientFlags::DIRTY_EXEC;

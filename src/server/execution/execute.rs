@@ -8,7 +8,7 @@
 
 use crate::base::clock;
 use crate::command::{Category, Flags};
-use crate::keyspace::{Audience, KeyHash, Keyspace, slot_of};
+use crate::keyspace::{Audience, ClientId, KeyHash, Keyspace, slot_of};
 use crate::resp::{Args, Errors};
 use crate::server::clients::blocked::Until;
 use crate::server::clients::client::{Client, ClientFlags};
@@ -96,7 +96,8 @@ impl Engine {
     pub(in crate::server) fn after_removals(&mut self) {
         self.take_effects();
         if self.keyspace.has_news() {
-            self.server.notify_changes(&mut self.keyspace, None);
+            self.server
+                .notify_changes(&mut self.keyspace, Author::Server);
             self.deliver_posts(None);
         }
     }
@@ -135,7 +136,9 @@ impl World<'_> {
             server,
             client,
             reply,
+            script,
         } = self;
+        let script = *script;
         let row = server.table.row(id);
         let (spec, name) = (row.spec, row.full_name);
         client.traffic.commands += u64::from(origin != Origin::Retry);
@@ -160,6 +163,7 @@ impl World<'_> {
             name,
             row: id,
             origin,
+            script,
         };
         let result = (spec.handler)(&mut call);
         let Call { effect, .. } = call;
@@ -196,10 +200,15 @@ impl World<'_> {
             keyspace.effects.record(selected, slot, args.iter());
         }
         if keyspace.has_news() && !server.scripting.holds_news() {
-            server.notify_changes(keyspace, Some(client));
+            let by = match script {
+                Some(script) => Author::Script(script.caller.0.id),
+                None => Author::Client(client),
+            };
+            server.notify_changes(keyspace, by);
         }
         if client.flags.contains(ClientFlags::CACHES) {
-            server.track_read(client, &ran);
+            let reader = script.map_or(client.id, |script| script.caller.0.id);
+            server.track_read(reader, &ran);
         }
         self.account(&ran, outer_errors)
     }
@@ -219,6 +228,7 @@ impl World<'_> {
             name,
             row: id,
             origin: Origin::TimeUp,
+            script: self.script,
         };
         let start = clock::cycles();
         let mut failed = false;
@@ -232,8 +242,8 @@ impl World<'_> {
                 ticks: clock::cycles().wrapping_sub(start),
                 error: failed.then(|| self.reply.last_error()),
             };
-            let (client, server) = (&*self.client, &mut *self.server);
-            server.record_audited(client, (id, args), Origin::TimeUp, &result);
+            let by = (&*self.client, self.script);
+            (self.server).record_audited(by, (id, args), Origin::TimeUp, &result);
         }
     }
 
@@ -249,7 +259,7 @@ impl World<'_> {
         keyspace.effects.end_command(outer_changed);
         keyspace.journal.clear();
         if keyspace.has_news() {
-            server.notify_changes(keyspace, None);
+            server.notify_changes(keyspace, Author::Server);
         }
         let errors = reply.end_errors(outer_errors);
         if errors.any() {
@@ -266,6 +276,7 @@ impl World<'_> {
             server,
             client,
             reply,
+            script,
             ..
         } = self;
         let errors = reply.end_errors(outer_errors);
@@ -279,7 +290,7 @@ impl World<'_> {
             if matches!(blocked.until, Until::Shutdown) && server.diagnostics.audit.concerns(ran.id)
             {
                 let asked = (ran.id, ran.args);
-                server.record_audited(client, asked, ran.origin, &AuditResult::Accepted);
+                server.record_audited((client, *script), asked, ran.origin, &AuditResult::Accepted);
             }
             return errors;
         }
@@ -304,7 +315,7 @@ impl World<'_> {
         if server.gates.is_audited && server.diagnostics.audit.concerns(ran.id) {
             let error = errors.any().then(|| reply.last_error());
             let result = AuditResult::Ran { ticks, error };
-            server.record_audited(client, (ran.id, ran.args), ran.origin, &result);
+            server.record_audited((client, *script), (ran.id, ran.args), ran.origin, &result);
         }
         let args = ran.args;
         let thresholds = &server.gates.thresholds;
@@ -342,6 +353,16 @@ struct Ran<'a> {
     replied_before: usize,
 }
 
+/// The author of changes that are notified.
+pub(in crate::server) enum Author<'a> {
+    /// The client whose command runs, which is not in the table of clients.
+    Client(&'a mut Client),
+    /// A script that this client has called.
+    Script(ClientId),
+    /// Nothing but the server: expiry, eviction, data that is loaded.
+    Server,
+}
+
 impl Server {
     /// Starts the timing of commands. In a batch each command starts where the previous one ended,
     /// so that the counter is read once per command: a read costs as much as a small command.
@@ -350,17 +371,14 @@ impl Server {
         self.turn.ended = clock::cycles();
     }
 
-    /// The keys of a read command are tracked for its client (CLIENT TRACKING).
-    fn track_read(&mut self, client: &Client, ran: &Ran<'_>) {
+    /// The keys of a read command are tracked for its client, or its script's caller (CLIENT
+    /// TRACKING).
+    fn track_read(&mut self, reader: ClientId, ran: &Ran<'_>) {
         let spec = self.table.row(ran.id).spec;
         let is_script = spec.categories.contains(Category::SCRIPTING);
         if !spec.flags.contains(Flags::READONLY) || is_script {
             return;
         }
-        let reader = match &self.scripting.current {
-            Some(current) if ran.origin == Origin::Script => current.caller,
-            _ => client.id,
-        };
         self.remember_keys(reader, ran.id, ran.args);
     }
 
@@ -423,18 +441,18 @@ impl Server {
     }
 
     /// Notifies clients of the last command's changes: the journal's, and touched watches.
-    /// `running` is the client that sent the command.
     #[cold]
     pub(in crate::server) fn notify_changes(
         &mut self,
         keyspace: &mut Keyspace,
-        running: Option<&mut Client>,
+        mut by: Author<'_>,
     ) {
-        let mut running = running;
         for id in keyspace.watchers.take_touched() {
-            match running.as_deref_mut().filter(|client| client.id == id) {
-                Some(client) => client.lose_watches(&mut keyspace.watchers),
-                None => self.post(id, Post::Touched),
+            match &mut by {
+                Author::Client(client) if client.id == id => {
+                    client.lose_watches(&mut keyspace.watchers);
+                }
+                _ => self.post(id, Post::Touched),
             }
         }
         if keyspace.journal.is_empty() {
@@ -444,9 +462,10 @@ impl Server {
         if let Some(recorder) = &mut self.debug.recorder {
             recorder.take_changes(&journal);
         }
-        let by = match &self.scripting.current {
-            Some(script) => Some(script.caller),
-            None => running.map(|client| client.id),
+        let by = match by {
+            Author::Client(client) => Some(client.id),
+            Author::Script(caller) => Some(caller),
+            Author::Server => None,
         };
         self.notify_journal(&journal, by);
         journal.clear();

@@ -1,11 +1,13 @@
-//! Runs scripts (`parts::execution::scripting` has the caches and the state of the running one).
+//! Runs scripts (`parts::execution::scripting` has the caches, and the record that one runs).
 //!
-//!     handler (EVAL, FCALL) -> Call::run_script -> Lua -> Running::call -> World::run
+//!     handler (EVAL, FCALL) -> Call::run_script -> Lua -> ScriptHost::call -> World::run
 //!
 //! A script's commands pass gates of their own (`gates::script`), in Redis's order, and run as
 //! [`Origin::Script`] by a separate client; their effects join the unit of the command that runs
-//! the script. After `busy-reply-threshold` the loop serves others meanwhile (`busy`).
+//! the script. A [`RunningScript`] goes with each of them. After `busy-reply-threshold` the loop
+//! serves others meanwhile (`busy`).
 
+use std::cell::Cell;
 use std::sync::atomic::Ordering;
 
 use crate::base::clock;
@@ -18,14 +20,16 @@ use crate::scripting::{
 };
 use crate::server::clients::client::{Client, ClientFlags};
 use crate::server::execution::dispatch::resolve;
-use crate::server::execution::gates::script::{ByScript, Limits, prepare};
+use crate::server::execution::execute::Author;
+use crate::server::execution::gates::script::prepare;
 use crate::server::execution::gates::slots::declared_slot;
 use crate::server::execution::gates::{self, Asked, Stop};
 use crate::server::execution::undo::Undo;
 use crate::server::origin::Origin;
-use crate::server::parts::execution::scripting::{Current, REPLY_KEPT, Spare};
+use crate::server::parts::execution::scripting::{REPLY_KEPT, Spare};
 use crate::server::state::Server;
 use crate::server::state::call::{Call, CommandResult};
+use crate::server::state::script::RunningScript;
 use crate::server::state::world::World;
 
 impl Call<'_> {
@@ -49,6 +53,7 @@ impl Call<'_> {
             server,
             client: caller,
             reply: to,
+            ..
         } = self.world();
         let mut spare = server.scripting.spare.take().unwrap_or_else(Spare::new);
         let Spare { client, reply } = &mut *spare;
@@ -62,39 +67,54 @@ impl Call<'_> {
         }
         reply.set_resp3(false);
         reply.begin_errors();
-        let facts = (program.of, program.flags, is_atomic);
-        let mut current = Current::new(facts, server.turn.ended, caller.id);
-        current.slot = declared_slot(server, program.keys);
-        server.scripting.current = Some(current);
-        let mut running = Running {
+        server
+            .scripting
+            .begin(program.of, is_atomic, server.turn.ended);
+        let script = RunningScript {
+            caller: (caller, to),
+            name: program.name,
+            command: args,
+            limits,
+            wrote: Cell::new(false),
+            slot: Cell::new(declared_slot(server, program.keys)),
+            calls: Cell::new(0),
+            touched: Cell::new(0),
+        };
+        let mut host = ScriptHost {
             keyspace,
             server,
             client,
             reply,
-            caller,
-            to: Some(to),
-            program: &program,
-            command: args,
+            script: &script,
             origin: nested,
-            limits,
-            wrote: false,
             audience: Audience::ALL,
             undo: is_atomic.then(Undo::default),
         };
         let called = program
             .vm
-            .call(&mut running, program.function, program.keys, program.args);
-        let to = running.to.take().expect("nobody else takes it");
+            .call(&mut host, program.function, program.keys, program.args);
+        let undo = host.undo.take();
+        let calls = script.calls.get();
         let ended = match called {
-            Ended::Returned => running.reply_to(to),
+            Ended::Returned => {
+                server.scripting.note_replying();
+                let resp3 = reply.resp3();
+                reply.clear(REPLY_KEPT);
+                let mut host = NoCommands {
+                    keyspace,
+                    server,
+                    paused: (program.name, args),
+                    serves: true,
+                };
+                program.vm.reply(&mut host, to, resp3)
+            }
             failed => failed,
         };
-        if !running.reply.errors().is_empty() {
+        if !reply.errors().is_empty() {
             to.note_error_within();
         }
-        let undo = running.undo.take();
         // The server ends: the script's changes are dropped.
-        let is_dropped = running.server.shutdown.request.is_some();
+        let is_dropped = server.shutdown.request.is_some();
         let failed = matches!(ended, Ended::Failed(_));
         if is_dropped || failed && undo.is_some() {
             keyspace.effects.take_back(mark);
@@ -106,19 +126,18 @@ impl Call<'_> {
                 server.messages.outbox.take_back(posts);
             }
             if keyspace.has_news() {
-                server.notify_changes(keyspace, Some(client));
+                server.notify_changes(keyspace, Author::Script(caller.id));
             }
         }
-        let current = server.scripting.current.take();
+        let was_slow = server.scripting.end();
         if caller.flags.contains(ClientFlags::BUDGETED) {
-            let calls = current.as_ref().map_or(0, |current| current.calls);
             server
                 .acl
                 .accounts
                 .charge(caller.user, calls, server.now.mono_ms);
         }
         reply_failure(ended, program.name, server.config.dialect, to);
-        if current.is_some_and(|c| c.is_slow) {
+        if was_slow {
             server.update_interest();
         }
         spare.reply.clear(REPLY_KEPT);
@@ -154,35 +173,19 @@ impl Call<'_> {
     ) -> Result<Prepared, LoadError> {
         let (command, is_loading) = (self.args, self.origin == Origin::Loading);
         let World {
-            keyspace,
-            server,
-            client,
-            ..
+            keyspace, server, ..
         } = self.world();
-        server.scripting.current = Some(Current {
-            of: Use::Functions,
-            flags: Flags::empty(),
-            began: server.turn.ended,
-            is_slow: false,
-            caller: client.id,
-            is_atomic: false,
-            has_written: false,
-            is_killed: false,
-            slot: None,
-            calls: 0,
-            touched: 0,
-            is_replying: false,
-            reported: None,
-        });
-        let mut loader = Loader {
+        server
+            .scripting
+            .begin(Use::Functions, false, server.turn.ended);
+        let mut host = NoCommands {
             keyspace,
             server,
-            command,
-            is_loading,
+            paused: (command.at(1), command),
+            serves: !is_loading,
         };
-        let prepared = Libraries::prepare(vm, &mut loader, codes);
-        let current = server.scripting.current.take();
-        if current.is_some_and(|c| c.is_slow) {
+        let prepared = Libraries::prepare(vm, &mut host, codes);
+        if server.scripting.end() {
             server.update_interest();
         }
         prepared
@@ -190,29 +193,30 @@ impl Call<'_> {
 }
 
 /// The running script has reached the hook: serves others if it has run for long. Returns whether
-/// it must end.
-fn interrupt(keyspace: &mut Keyspace, server: &mut Server, name: &[u8], command: Args<'_>) -> bool {
+/// it must end. It is reported by its name and the command that runs it.
+fn interrupt(
+    keyspace: &mut Keyspace,
+    server: &mut Server,
+    (name, command): (&[u8], Args<'_>),
+) -> bool {
     let threshold = server.config.busy_reply_threshold;
     let is_signalled = server.shutdown.signals.stop.load(Ordering::Acquire) > 0;
-    let Some(current) = &mut server.scripting.current else {
+    let Some(running) = &mut server.scripting.running else {
         return false;
     };
-    if is_signalled && !current.cannot_end() {
+    if is_signalled && !running.cannot_end() {
         // The loop handles the signal.
         return true;
     }
-    let ticks = clock::cycles().wrapping_sub(current.began);
+    let ticks = clock::cycles().wrapping_sub(running.began);
     let millis = server.cycles.micros(ticks) / 1000;
     if threshold == 0 || millis < threshold {
         return false;
     }
-    if !current.is_slow {
-        current.is_slow = true;
-        let reported = current
-            .reported
-            .get_or_insert_with(|| Box::new((name.to_vec(), command.to_owned())));
-        let name = &reported.0;
-        let kill = match current.of {
+    if !running.is_slow {
+        running.is_slow = true;
+        running.reported = Some(Box::new((name.to_vec(), command.to_owned())));
+        let kill = match running.of {
             Use::Eval => "SCRIPT KILL",
             Use::Functions => "FUNCTION KILL",
         };
@@ -224,8 +228,8 @@ fn interrupt(keyspace: &mut Keyspace, server: &mut Server, name: &[u8], command:
         server.update_interest();
     }
     crate::server::execution::busy::serve(keyspace, server);
-    let current = server.scripting.current.as_ref();
-    let killed = current.is_some_and(|c| c.is_killed);
+    let running = server.scripting.running.as_ref();
+    let killed = running.is_some_and(|script| script.is_killed);
     if killed {
         tracing::info!("Lua script killed by user with SCRIPT KILL.");
     }
@@ -247,12 +251,12 @@ impl Call<'_> {
         const TOO_LONG: CommandError = CommandError::Text(
             "ERR It takes longer than busy-reply-threshold, and others cannot be served meanwhile",
         );
+        let script = self.script;
         let World {
             keyspace, server, ..
         } = self.world();
-        if server.scripting.current.is_some() {
-            // Its name was recorded before it ran this command.
-            return if interrupt(keyspace, server, b"", Args::new(&[], &[])) {
+        if let Some(script) = script {
+            return if interrupt(keyspace, server, (script.name, script.command)) {
                 Err(ENDED)
             } else {
                 Ok(())
@@ -282,56 +286,42 @@ pub struct Program<'a> {
     pub args: Args<'a>,
 }
 
-/// The host while a library's code runs: it runs no command.
-struct Loader<'a> {
+/// The host of code that runs no command: a library's while it loads, and the end of a script,
+/// when its reply is made.
+struct NoCommands<'a> {
     keyspace: &'a mut Keyspace,
     server: &'a mut Server,
-    /// The command that loads the libraries.
-    command: Args<'a>,
-    /// No client is served while data is loaded.
-    is_loading: bool,
+    /// Its name and command, for reports.
+    paused: (&'a [u8], Args<'a>),
+    /// Clients are served meanwhile, but not while a library comes from a file.
+    serves: bool,
 }
 
-impl Host for Loader<'_> {
+impl Host for NoCommands<'_> {
     fn interrupt(&mut self) -> bool {
-        let name = self.command.at(1);
-        !self.is_loading && interrupt(self.keyspace, self.server, name, self.command)
+        self.serves && interrupt(self.keyspace, self.server, self.paused)
     }
 }
 
-/// The host of the running script.
-struct Running<'a, 'p, 'r> {
+/// The host of the running script, while its code runs.
+struct ScriptHost<'a> {
     keyspace: &'a mut Keyspace,
     server: &'a mut Server,
     /// The script's own client, not the caller.
     client: &'a mut Client,
     reply: &'a mut Reply,
-    /// The client that called the script.
-    caller: &'a Client,
-    /// The caller's reply: while the script's code runs.
-    to: Option<&'r mut Reply>,
-    program: &'a Program<'p>,
-    /// The command that runs the script.
-    command: Args<'a>,
+    script: &'a RunningScript<'a>,
     origin: Origin,
-    limits: Limits,
-    wrote: bool,
     /// Where the effects are propagated (`redis.set_repl`).
     audience: Audience,
     /// The undo log of an atomic script.
     undo: Option<Undo>,
 }
 
-impl Running<'_, '_, '_> {
-    /// Replies with the script's result.
-    fn reply_to(&mut self, to: &mut Reply) -> Ended {
-        if let Some(current) = &mut self.server.scripting.current {
-            current.is_replying = true;
-        }
-        let resp3 = self.reply.resp3();
-        self.reply.clear(REPLY_KEPT);
-        let vm = self.program.vm;
-        vm.reply(self, to, resp3)
+impl ScriptHost<'_> {
+    /// All parts, for a command of the script.
+    fn world(&mut self) -> World<'_> {
+        World::new(self.keyspace, self.server, self.client, self.reply).in_script(Some(self.script))
     }
 
     /// Checks a command at the gates; returns its row's number.
@@ -350,21 +340,14 @@ impl Running<'_, '_, '_> {
             }
         };
         let spec = self.server.table.row(id).spec;
-        let to = self.to.as_deref().expect("its code runs");
-        let mut asked = Asked::new(self.server, id, args, self.origin);
-        asked.script = Some(ByScript {
-            limits: self.limits,
-            wrote: self.wrote,
-            caller: (self.caller, to),
-        });
-        let mut world = World::new(self.keyspace, self.server, self.client, self.reply);
-        if let Err(Stop::Refused(error) | Stop::Elsewhere(error)) = gates::pass(&mut world, &asked)
-        {
+        let asked = Asked::new(self.server, id, args, self.origin);
+        let passed = gates::pass(&mut self.world(), &asked);
+        if let Err(Stop::Refused(error) | Stop::Elsewhere(error)) = passed {
             let line = error.line();
             let code = line.split(|b| *b == b' ').next().unwrap_or(b"ERR");
             self.server.stats.count_error(code);
             self.server.diagnostics.command_stats[id].rejected += 1;
-            (self.server).record_refused(self.client, (id, args), Origin::Script, code);
+            self.record_refused((id, args), code);
             return Err(error);
         }
         if spec.flags.contains(RowFlags::WRITE)
@@ -381,43 +364,35 @@ impl Running<'_, '_, '_> {
             if let Err(error) = filed {
                 self.server.stats.count_error(b"ERR");
                 self.server.diagnostics.command_stats[id].rejected += 1;
-                (self.server).record_refused(self.client, (id, args), Origin::Script, b"ERR");
+                self.record_refused((id, args), b"ERR");
                 return Err(error);
             }
         }
-        if spec.flags.contains(RowFlags::WRITE) && !self.wrote {
-            self.wrote = true;
-            if let Some(current) = &mut self.server.scripting.current {
-                current.has_written = true;
-            }
+        if spec.flags.contains(RowFlags::WRITE) && !self.script.wrote.replace(true) {
+            self.server.scripting.note_written();
         }
         Ok(id)
     }
+
+    fn record_refused(&mut self, asked: (usize, Args<'_>), code: &[u8]) {
+        let by = (&*self.client, Some(self.script));
+        (self.server).record_refused(by, asked, Origin::Script, code);
+    }
 }
 
-impl Host for Running<'_, '_, '_> {
+impl Host for ScriptHost<'_> {
     fn call(&mut self, args: Args<'_>, most: usize) -> Result<&[u8], CommandError> {
         const TOO_LONG: &str = "ERR not enough memory: the command's reply is more than the \
                                 script may hold";
-        if let Some(current) = &mut self.server.scripting.current {
-            current.calls += 1;
-        }
+        self.script.calls.update(|calls| calls + 1);
         let admitted = self.admit(args);
         let id = admitted.inspect_err(|_| self.reply.note_error_within())?;
-        // It may serve others from inside of the command.
-        let is_long = (self.server.table.row(id).spec.flags).contains(RowFlags::SLICED);
-        if let Some(current) = &mut self.server.scripting.current
-            && is_long
-        {
-            let named = || Box::new((self.program.name.to_vec(), self.command.to_owned()));
-            current.reported.get_or_insert_with(named);
-        }
         self.server.note_nested(id);
         self.reply.clear(REPLY_KEPT);
         self.reply.set_limit(most);
         let (mark, flushes) = (self.keyspace.effects.mark(), self.keyspace.flushes());
-        let mut world = World::new(self.keyspace, self.server, self.client, self.reply);
-        world.run(self.origin, id, args, &[]);
+        let origin = self.origin;
+        self.world().run(origin, id, args, &[]);
         if self.audience != Audience::ALL {
             self.keyspace.effects.address(mark, self.audience);
             if self.keyspace.flushes() != flushes {
@@ -463,6 +438,7 @@ impl Host for Running<'_, '_, '_> {
     }
 
     fn interrupt(&mut self) -> bool {
-        interrupt(self.keyspace, self.server, self.program.name, self.command)
+        let paused = (self.script.name, self.script.command);
+        interrupt(self.keyspace, self.server, paused)
     }
 }

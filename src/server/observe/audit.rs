@@ -17,6 +17,7 @@ use crate::server::parts::observe::audit::line::Line;
 use crate::server::parts::observe::audit::rules::Rules;
 use crate::server::state::Server;
 use crate::server::state::call::Handler;
+use crate::server::state::script::RunningScript;
 
 /// The outcome of a command.
 pub(in crate::server) enum AuditResult<'a> {
@@ -61,14 +62,14 @@ impl Server {
     #[cold]
     pub(in crate::server) fn record_refused(
         &mut self,
-        client: &Client,
+        by: (&Client, Option<&RunningScript<'_>>),
         (row, args): (usize, Args<'_>),
         origin: Origin,
         error: &[u8],
     ) {
         if self.diagnostics.audit.concerns(row) {
             let code = error.split(|&byte| byte == b' ').next().unwrap_or(b"ERR");
-            self.record_audited(client, (row, args), origin, &AuditResult::Refused(code));
+            self.record_audited(by, (row, args), origin, &AuditResult::Refused(code));
         }
     }
 
@@ -78,7 +79,7 @@ impl Server {
     #[cold]
     pub(in crate::server) fn record_audited(
         &mut self,
-        client: &Client,
+        (client, script): (&Client, Option<&RunningScript<'_>>),
         (row, args): (usize, Args<'_>),
         origin: Origin,
         result: &AuditResult<'_>,
@@ -96,10 +97,7 @@ impl Server {
         let identity = &client.identity;
         let mut line = Line::new(self.now.unix_us);
         // A script's client has the identity of its caller, but for the id.
-        let id = match (&self.scripting.current, origin) {
-            (Some(script), Origin::Script) => script.caller,
-            _ => client.id,
-        };
+        let id = script.map_or(client.id, |script| script.caller.0.id);
         line.number("client", id.0);
         line.text("addr", identity.peer.to_string().as_bytes());
         line.text("user", user);

@@ -20,6 +20,7 @@ use crate::server::origin::Origin;
 use crate::server::parts::execution::searches::{Task, Work};
 use crate::server::parts::replication::changes::{Reader as ChangeReader, Waiting};
 use crate::server::state::Server;
+use crate::server::state::script::RunningScript;
 use crate::server::state::world::World;
 use crate::types::{Type, VectorSet};
 
@@ -65,12 +66,14 @@ pub struct Call<'a> {
     /// Its row's number in the command table.
     pub row: usize,
     pub origin: Origin,
+    /// The script that calls the command.
+    pub(in crate::server) script: Option<&'a RunningScript<'a>>,
 }
 
 impl Call<'_> {
     /// All parts at once, for commands that run others or act on other clients.
     pub fn world(&mut self) -> World<'_> {
-        World::new(self.db.keyspace(), self.server, self.client, self.reply)
+        World::new(self.db.keyspace(), self.server, self.client, self.reply).in_script(self.script)
     }
 
     /// Records how many elements the command would touch (`Work::count`).

@@ -8,6 +8,7 @@
 //! Elsewhere: `engine` makes it, `settings` derives state from directives.
 
 pub mod call;
+pub mod script;
 pub mod world;
 
 use std::path::PathBuf;

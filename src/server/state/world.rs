@@ -13,6 +13,7 @@ use crate::server::clients::client::Client;
 use crate::server::clients::session::Session;
 use crate::server::parts::persist::loading::{LoadFailed, Progress};
 use crate::server::state::Server;
+use crate::server::state::script::RunningScript;
 
 /// Whether the loop continues.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,9 +68,12 @@ pub struct World<'a> {
     pub server: &'a mut Server,
     pub client: &'a mut Client,
     pub reply: &'a mut Reply,
+    /// The script that calls the client's command.
+    pub script: Option<&'a RunningScript<'a>>,
 }
 
 impl<'a> World<'a> {
+    /// All parts, for a command that no script calls.
     #[inline]
     pub(in crate::server) fn new(
         keyspace: &'a mut Keyspace,
@@ -82,7 +86,18 @@ impl<'a> World<'a> {
             server,
             client,
             reply,
+            script: None,
         }
+    }
+
+    /// The same for a command that a script calls, if it is one.
+    #[inline]
+    pub(in crate::server) fn in_script(
+        mut self,
+        script: Option<&'a RunningScript<'a>>,
+    ) -> World<'a> {
+        self.script = script;
+        self
     }
 }
 

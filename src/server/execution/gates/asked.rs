@@ -11,7 +11,7 @@ use crate::server::state::Server;
 use crate::server::state::call::Spec;
 use crate::server::state::world::World;
 
-use super::script::{self, ByScript};
+use super::script;
 
 /// A command at the gates.
 #[derive(Clone, Copy)]
@@ -23,8 +23,6 @@ pub(in crate::server) struct Asked<'a> {
     pub origin: Origin,
     /// Its flags; for a command that runs a script, those that the script declares.
     pub flags: Flags,
-    /// The script that calls it.
-    pub script: Option<ByScript<'a>>,
 }
 
 impl<'a> Asked<'a> {
@@ -36,7 +34,6 @@ impl<'a> Asked<'a> {
             args,
             origin,
             flags: effective(server, spec, args),
-            script: None,
         }
     }
 }

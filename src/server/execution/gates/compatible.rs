@@ -17,7 +17,7 @@ pub(super) fn count(world: &mut World<'_>, asked: &Asked<'_>) -> Result<(), Stop
     if ratio == 0 || world.server.cluster.is_some() {
         return Ok(());
     }
-    if asked.script.is_some() {
+    if world.script.is_some() {
         count_in_script(world, asked);
         return Ok(());
     }
@@ -46,9 +46,9 @@ fn count_in_script(world: &mut World<'_>, asked: &Asked<'_>) {
     let Some(slots) = slots_of(world.server, world.client, asked) else {
         return;
     };
-    let is_free = asked
+    let is_free = world
         .script
-        .is_some_and(|script| script.limits.crosses_slots());
+        .is_some_and(|script| script.limits.crosses_slots);
     let slot = slots.first.1;
     let crosses = slots.cross || !is_free && used.is_some_and(|used| used != slot);
     if crosses {

@@ -18,6 +18,7 @@ use crate::config::{Allowed, Choice, Dialect};
 use crate::keyspace::Keyspace;
 use crate::resp::Args;
 use crate::server::clients::client::{Client, ClientFlags};
+use crate::server::execution::execute::Author;
 use crate::server::origin::Origin;
 use crate::server::parts::execution::gates::{PAUSED, UNSAFE};
 use crate::server::state::Server;
@@ -118,7 +119,12 @@ impl World<'_> {
             Ok(()) | Err(Stop::Postponed(_)) => Ok(()),
             Err(Stop::Refused(error) | Stop::Elsewhere(error)) => {
                 let (client, server) = (&*self.client, &mut *self.server);
-                server.record_refused(client, (row, args), Origin::Exec, &error.line());
+                server.record_refused(
+                    (client, self.script),
+                    (row, args),
+                    Origin::Exec,
+                    &error.line(),
+                );
                 Err(error)
             }
         }
@@ -185,12 +191,12 @@ pub(super) fn permitted(world: &mut World<'_>, asked: &Asked<'_>) -> Result<(), 
         return Err(INTERNAL_ONLY.into());
     }
     let is_restricted = client.flags.contains(ClientFlags::RESTRICTED);
-    if !is_restricted && asked.script.is_none() {
+    if !is_restricted && world.script.is_none() {
         return Ok(());
     }
     // The other server has checked its own users; a transaction of its stream runs whole. A source
     // of slots that has dialled us has the rights of the user as which it has logged in.
-    let caller = asked.script.as_ref().map_or(client, |by| by.caller.0);
+    let caller = world.script.map_or(client, |by| by.caller.0);
     let is_dialled_source = caller
         .flags
         .contains(ClientFlags::SENDS_SLOTS | ClientFlags::FAKE);
@@ -209,7 +215,7 @@ pub(super) fn permitted(world: &mut World<'_>, asked: &Asked<'_>) -> Result<(), 
         _ if client.flags.contains(ClientFlags::MULTI) => Context::Multi,
         _ => Context::TopLevel,
     };
-    let asking = match &asked.script {
+    let asking = match world.script {
         Some(script) => script.caller,
         None => (client, &*world.reply),
     };
@@ -231,7 +237,7 @@ pub(super) fn permitted(world: &mut World<'_>, asked: &Asked<'_>) -> Result<(), 
 ///
 /// [`Acl::lock`]: crate::server::parts::users::Acl
 fn unlocked(world: &mut World<'_>, asked: &Asked<'_>) -> Result<(), Stop> {
-    let client = match &asked.script {
+    let client = match world.script {
         Some(script) => script.caller.0,
         None => &*world.client,
     };
@@ -268,7 +274,7 @@ accumulated and the EXEC call. This command is no longer allowed for the followi
 /// Commands that endanger the machine are refused to an unauthenticated connection from another
 /// machine (`remote-admin-without-auth no`).
 fn known(world: &mut World<'_>, asked: &Asked<'_>) -> Result<(), Stop> {
-    let client = match &asked.script {
+    let client = match world.script {
         Some(script) => script.caller.0,
         None => &*world.client,
     };
@@ -311,7 +317,7 @@ fn memory(world: &mut World<'_>, asked: &Asked<'_>) -> Result<(), Stop> {
         // Evictions are notified before the command can see them.
         world
             .server
-            .notify_changes(world.keyspace, Some(world.client));
+            .notify_changes(world.keyspace, Author::Client(world.client));
         world.server.deliver_early(world.client, world.reply);
     }
     if !has_room && has(world, asked, Flags::DENYOOM) {
@@ -327,9 +333,9 @@ instance is configured to report errors during writes if RDB snapshotting fails 
 
 /// Writes that could not be persisted: the last save or write of the log failed.
 fn disk(world: &mut World<'_>, asked: &Asked<'_>) -> Result<(), Stop> {
-    let is_unsafe = match &asked.script {
+    let is_unsafe = match world.script {
         // A script cannot be stopped after its first write.
-        Some(script) => !script.wrote && asked.spec.flags.contains(Flags::WRITE),
+        Some(script) => !script.wrote.get() && asked.spec.flags.contains(Flags::WRITE),
         None => has(world, asked, UNSAFE),
     };
     if !is_unsafe {
@@ -347,7 +353,7 @@ fn disk(world: &mut World<'_>, asked: &Asked<'_>) -> Result<(), Stop> {
 
 /// A write needs replicas that take it (`min-replicas-to-write`).
 fn replicas(world: &mut World<'_>, asked: &Asked<'_>) -> Result<(), Stop> {
-    let is_late = asked.script.is_some_and(|script| script.wrote);
+    let is_late = world.script.is_some_and(|script| script.wrote.get());
     if is_late || !world.server.lacks_replicas() || !writes(world, asked) {
         return Ok(());
     }
@@ -362,7 +368,7 @@ fn read_only(world: &mut World<'_>, asked: &Asked<'_>) -> Result<(), Stop> {
     let Some(upstream) = &server.replication.upstream else {
         return Ok(());
     };
-    let redirects = world.client.flags.contains(ClientFlags::REDIRECTS) && asked.script.is_none();
+    let redirects = world.client.flags.contains(ClientFlags::REDIRECTS) && world.script.is_none();
     let reads = Flags::READONLY | Flags::WRITE | Flags::MAY_REPLICATE;
     if redirects
         && !world.client.flags.contains(ClientFlags::READS_HERE)
@@ -380,7 +386,7 @@ fn read_only(world: &mut World<'_>, asked: &Asked<'_>) -> Result<(), Stop> {
 /// Whether the command writes; a script decides at each of its commands, unless it says before that
 /// it writes.
 fn writes(world: &World<'_>, asked: &Asked<'_>) -> bool {
-    match asked.script {
+    match world.script {
         Some(_) => asked.spec.flags.contains(Flags::WRITE),
         None => has(world, asked, Flags::WRITE),
     }
@@ -398,7 +404,7 @@ fn stale(world: &mut World<'_>, asked: &Asked<'_>) -> Result<(), Stop> {
     if !is_stale || runs_stale {
         return Ok(());
     }
-    if asked.script.is_some() {
+    if world.script.is_some() {
         const STALE: &str = "ERR Can not execute the command on a stale replica";
         return Err(CommandError::Text(STALE).into());
     }

@@ -12,38 +12,11 @@
 
 use crate::base::memory::alloc;
 use crate::command::{CommandError, Flags as RowFlags};
-use crate::resp::Reply;
 use crate::scripting::Flags;
-use crate::server::clients::client::Client;
 use crate::server::execution::gates::{Asked, MASTERDOWN, Stop};
 use crate::server::origin::Origin;
+use crate::server::state::script::Limits;
 use crate::server::state::world::World;
-
-/// The script that calls a command.
-#[derive(Clone, Copy)]
-pub(in crate::server) struct ByScript<'a> {
-    pub limits: Limits,
-    /// It has written.
-    pub wrote: bool,
-    /// The connection that called the script, and its reply.
-    pub caller: (&'a Client, &'a Reply),
-}
-
-/// The limits of one run of a script.
-#[derive(Clone, Copy, Debug)]
-pub(in crate::server) struct Limits {
-    read_only: bool,
-    /// Memory was over the limit when it began, and it did not declare that it may go on.
-    lacks_memory: bool,
-    /// Its keys may have different slots of a cluster.
-    crosses_slots: bool,
-}
-
-impl Limits {
-    pub fn crosses_slots(self) -> bool {
-        self.crosses_slots
-    }
-}
 
 const READ_ONLY: &str = "ERR Write commands are not allowed from read-only scripts.";
 const DENIED: &str = "ERR This Redis command is not allowed from script";
@@ -125,9 +98,9 @@ pub(super) fn allowed(world: &mut World<'_>, asked: &Asked<'_>) -> Result<(), St
 }
 
 /// A read-only script runs no command that writes.
-pub(super) fn may_write(_: &mut World<'_>, asked: &Asked<'_>) -> Result<(), Stop> {
+pub(super) fn may_write(world: &mut World<'_>, asked: &Asked<'_>) -> Result<(), Stop> {
     let writes = RowFlags::WRITE | RowFlags::MAY_REPLICATE;
-    let reads = asked.script.is_some_and(|script| script.limits.read_only);
+    let reads = world.script.is_some_and(|script| script.limits.read_only);
     if reads && asked.spec.flags.intersects(writes) {
         return Err(CommandError::Text(READ_ONLY).into());
     }
@@ -136,9 +109,11 @@ pub(super) fn may_write(_: &mut World<'_>, asked: &Asked<'_>) -> Result<(), Stop
 
 /// Memory is over the limit: asked only before the script's first write, after which it cannot be
 /// stopped.
-pub(super) fn memory(_: &mut World<'_>, asked: &Asked<'_>) -> Result<(), Stop> {
-    let lacks = |script: ByScript<'_>| !script.wrote && script.limits.lacks_memory;
-    if asked.script.is_some_and(lacks) && asked.spec.flags.contains(RowFlags::DENYOOM) {
+pub(super) fn memory(world: &mut World<'_>, asked: &Asked<'_>) -> Result<(), Stop> {
+    let lacks = world
+        .script
+        .is_some_and(|script| !script.wrote.get() && script.limits.lacks_memory);
+    if lacks && asked.spec.flags.contains(RowFlags::DENYOOM) {
         return Err(CommandError::OutOfMemory.into());
     }
     Ok(())

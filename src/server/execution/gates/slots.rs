@@ -182,13 +182,14 @@ fn place(world: &mut World<'_>, asked: &Asked<'_>) -> Result<Option<u16>, Redire
         keyspace,
         server,
         client,
+        script,
         ..
     } = world;
     let (server, client) = (&**server, &**client);
     let (Some(slots), Some(cluster)) = (slots_of(server, client, asked), &server.cluster) else {
         return Ok(None);
     };
-    let caller = asked.script.map_or(client, |script| script.caller.0);
+    let caller = script.map_or(client, |script| script.caller.0);
     if slots.cross {
         return Err(Redirect::CrossSlot);
     }
@@ -226,7 +227,7 @@ fn place(world: &mut World<'_>, asked: &Asked<'_>) -> Result<Option<u16>, Redire
 
 /// See the module.
 pub(super) fn routed(world: &mut World<'_>, asked: &Asked<'_>) -> Result<(), Stop> {
-    let caller = asked
+    let caller = world
         .script
         .map_or(&*world.client, |script| script.caller.0);
     let is_obeyed = ClientFlags::PRIMARY | ClientFlags::FAKE;
@@ -234,9 +235,9 @@ pub(super) fn routed(world: &mut World<'_>, asked: &Asked<'_>) -> Result<(), Sto
         return Ok(());
     }
     match place(world, asked) {
-        Ok(slot) => in_declared_slot(world, asked, slot),
+        Ok(slot) => in_declared_slot(world, slot),
         Err(redirect) => {
-            let error = match asked.script {
+            let error = match world.script {
                 Some(_) => refused_in_script(world, asked, redirect),
                 None => redirected(world.server, world.client, redirect),
             };
@@ -294,21 +295,16 @@ fn refused_in_script(world: &World<'_>, asked: &Asked<'_>, redirect: Redirect) -
 
 /// A script that has not declared that it may use several slots stays in the slot of its declared
 /// keys, or of the first key that it uses.
-fn in_declared_slot(
-    world: &mut World<'_>,
-    asked: &Asked<'_>,
-    slot: Option<u16>,
-) -> Result<(), Stop> {
-    let (Some(script), Some(slot)) = (asked.script, slot) else {
+fn in_declared_slot(world: &World<'_>, slot: Option<u16>) -> Result<(), Stop> {
+    let (Some(script), Some(slot)) = (world.script, slot) else {
         return Ok(());
     };
-    if script.limits.crosses_slots() {
+    if script.limits.crosses_slots {
         return Ok(());
     }
-    let Some(current) = &mut world.server.scripting.current else {
-        return Ok(());
-    };
-    if *current.slot.get_or_insert(slot) == slot {
+    let its = script.slot.get().unwrap_or(slot);
+    script.slot.set(Some(its));
+    if its == slot {
         return Ok(());
     }
     let dialect = world.server.config.dialect;

@@ -15,6 +15,7 @@ use crate::server::clients::client::{Client, ClientFlags};
 use crate::server::execution::gates::{Asked, Stop, queues};
 use crate::server::origin::Origin;
 use crate::server::state::call::{Call, Effect};
+use crate::server::state::script::RunningScript;
 use crate::server::state::world::World;
 use crate::server::users::budgets::over_budget;
 
@@ -29,15 +30,17 @@ fn limit(world: &World<'_>, client: &Client) -> Option<u64> {
 
 /// The command touches no more elements than its user may.
 pub(super) fn bounded(world: &mut World<'_>, asked: &Asked<'_>) -> Result<(), Stop> {
-    let most = match &asked.script {
+    let most = match world.script {
         Some(script) => limit(world, script.caller.0),
         None => limit(world, world.client),
     };
     let Some(most) = most else {
         return Ok(());
     };
+    if let Some(script) = world.script {
+        return of_script(world, script, asked, most);
+    }
     match asked.origin {
-        Origin::Script => of_script(world, asked, most),
         _ if asked.spec.flags.contains(Flags::RUNS_QUEUE) => of_queue(world, most),
         Origin::Exec => of_one(world, (asked.row, asked.args), most),
         // The new elements of its keys are counted when it is served.
@@ -81,17 +84,18 @@ fn of_queue(world: &mut World<'_>, most: u64) -> Result<(), Stop> {
     all
 }
 
-fn of_script(world: &mut World<'_>, asked: &Asked<'_>, most: u64) -> Result<(), Stop> {
+fn of_script(
+    world: &mut World<'_>,
+    script: &RunningScript<'_>,
+    asked: &Asked<'_>,
+    most: u64,
+) -> Result<(), Stop> {
     let touched = count(world, (asked.row, asked.args)).max(1);
-    let current = world.server.scripting.current.as_mut();
-    let before = current.as_ref().map_or(0, |current| current.touched);
-    let all = before.saturating_add(touched);
+    let all = script.touched.get().saturating_add(touched);
     if all > most {
         return Err(refusal(world, asked.row, all, most, "by one script"));
     }
-    if let Some(current) = current {
-        current.touched = all;
-    }
+    script.touched.set(all);
     Ok(())
 }
 
@@ -114,6 +118,7 @@ pub(in crate::server) fn count(world: &mut World<'_>, (id, args): (usize, Args<'
         name,
         row: id,
         origin: Origin::TimeUp,
+        script: world.script,
     };
     // Wrong arguments are its handler's to refuse.
     match (work.count)(&mut call) {

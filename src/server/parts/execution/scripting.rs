@@ -1,6 +1,6 @@
-//! Scripts: the caches, the running script, and how its commands are run.
+//! Scripts: the caches, the record of the running script, and how its commands are run.
 //!
-//!     handler (EVAL, FCALL) -> Call::run_script -> Lua -> Running::call -> World::run
+//!     handler (EVAL, FCALL) -> Call::run_script -> Lua -> ScriptHost::call -> World::run
 //!
 //! A script's commands pass gates of their own (`admit`), in Redis's order, and run as
 //! [`Origin::Script`] by a separate client; their effects join the unit of the command that runs
@@ -8,14 +8,14 @@
 //! ([`Scripting::is_running`] keeps others from changing it).
 //!
 //! An atomic script is undone if it fails: its changes are not notified and its messages are held
-//! until it has ended. After `busy-reply-threshold` the loop serves others meanwhile
-//! (`execution::busy`).
+//! until it has ended, by clients served meanwhile, too: the record has that. After
+//! `busy-reply-threshold` the loop serves others meanwhile (`execution::busy`).
 
 use crate::command::CommandError;
 use crate::config::Dialect;
 use crate::keyspace::ClientId;
 use crate::resp::{OwnedArgs, Reply};
-use crate::scripting::{Flags, Libraries, Scripts, Use};
+use crate::scripting::{Libraries, Scripts, Use};
 use crate::server::clients::client::Client;
 
 /// Capacity of the buffer for replies to a script's commands that is kept between scripts.
@@ -27,7 +27,7 @@ pub struct Scripting {
     pub scripts: Scripts,
     pub libraries: Libraries,
     /// The running script.
-    pub current: Option<Current>,
+    pub running: Option<Running>,
     /// The client that its commands run as; kept between scripts.
     pub(in crate::server) spare: Option<Box<Spare>>,
     /// DEBUG SET-DISABLE-DENY-SCRIPTS: scripts may call any command.
@@ -46,63 +46,28 @@ pub(in crate::server) enum Sample {
     Slot(Option<u16>),
 }
 
-/// The running script, as others see it.
+/// The running script, as others see it: that it runs, and whether it can be ended. Its commands
+/// see it as `state::script::RunningScript`.
 #[derive(Debug)]
-pub struct Current {
+pub struct Running {
     pub of: Use,
-    pub flags: Flags,
     /// When it began, in ticks of the cycle counter.
     pub began: u64,
     /// Other clients are served meanwhile.
     pub is_slow: bool,
-    /// The client that called it.
-    pub caller: ClientId,
     /// Its changes are undone if it fails: they are not notified before it ends.
-    pub is_atomic: bool,
-    /// It has written.
-    pub has_written: bool,
-    /// Its code has ended: only the reply is left to be made.
-    pub is_replying: bool,
+    is_atomic: bool,
+    /// It has written, nothing would undo that, and its code has not ended.
+    cannot_end: bool,
     /// It has been asked to end.
     pub is_killed: bool,
-    /// The slot that its keys must have, in a cluster: of those that it declares, else of the first
-    /// used.
-    pub slot: Option<u16>,
-    /// Commands that it has called.
-    pub calls: u64,
-    /// Elements that they touched, if its caller has a budget of them.
-    pub touched: u64,
-    /// Its name and command, set once it is slow or runs a command that may be.
+    /// Its name and command, set once it is slow.
     pub reported: Option<Box<(Vec<u8>, OwnedArgs)>>,
 }
 
-impl Current {
-    /// One that begins at `began`, in ticks of the cycle counter.
-    pub(in crate::server) fn new(
-        (of, flags, is_atomic): (Use, Flags, bool),
-        began: u64,
-        caller: ClientId,
-    ) -> Current {
-        Current {
-            of,
-            flags,
-            began,
-            is_slow: false,
-            caller,
-            is_atomic,
-            has_written: false,
-            is_replying: false,
-            is_killed: false,
-            slot: None,
-            calls: 0,
-            touched: 0,
-            reported: None,
-        }
-    }
-
-    /// It has written, and nothing would undo that.
-    pub(in crate::server) fn cannot_end(&self) -> bool {
-        self.has_written && !self.is_atomic && !self.is_replying
+impl Running {
+    pub fn cannot_end(&self) -> bool {
+        self.cannot_end
     }
 }
 
@@ -121,24 +86,56 @@ impl Spare {
 }
 
 impl Scripting {
+    /// A script begins at `began`, in ticks of the cycle counter.
+    pub fn begin(&mut self, of: Use, is_atomic: bool, began: u64) {
+        self.running = Some(Running {
+            of,
+            began,
+            is_slow: false,
+            is_atomic,
+            cannot_end: false,
+            is_killed: false,
+            reported: None,
+        });
+    }
+
+    /// The script has ended; returns whether others were served meanwhile.
+    pub fn end(&mut self) -> bool {
+        self.running.take().is_some_and(|script| script.is_slow)
+    }
+
+    /// The script has written.
+    pub fn note_written(&mut self) {
+        if let Some(script) = &mut self.running {
+            script.cannot_end = !script.is_atomic;
+        }
+    }
+
+    /// The script's code has ended: only the reply is left to be made.
+    pub fn note_replying(&mut self) {
+        if let Some(script) = &mut self.running {
+            script.cannot_end = false;
+        }
+    }
+
     pub fn is_running(&self) -> bool {
-        self.current.is_some()
+        self.running.is_some()
     }
 
     /// Changes by the script are not notified until it has ended.
     #[inline]
     pub fn holds_news(&self) -> bool {
-        self.current.as_ref().is_some_and(|c| c.is_atomic)
+        self.running.as_ref().is_some_and(|script| script.is_atomic)
     }
 
     /// Other clients get the BUSY error until the script ends.
     pub fn is_busy(&self) -> bool {
-        self.current.as_ref().is_some_and(|c| c.is_slow)
+        self.running.as_ref().is_some_and(|script| script.is_slow)
     }
 
     /// The error for others meanwhile.
     pub fn busy_error(&self, dialect: Dialect) -> CommandError {
-        let kind = match self.current.as_ref().map(|c| c.of) {
+        let kind = match self.running.as_ref().map(|script| script.of) {
             Some(Use::Functions) => "FUNCTION",
             _ => "SCRIPT",
         };
@@ -155,16 +152,16 @@ impl Scripting {
                                against the dataset. You can either wait the script termination \
                                or kill the server in a hard way using the SHUTDOWN NOSAVE command.";
         let busy = self.busy_error(dialect);
-        let Some(current) = &mut self.current else {
+        let Some(running) = &mut self.running else {
             return Err(CommandError::Text(IDLE));
         };
-        if current.cannot_end() {
+        if running.cannot_end {
             return Err(CommandError::Text(WRITTEN));
         }
-        if current.of != of {
+        if running.of != of {
             return Err(busy);
         }
-        current.is_killed = true;
+        running.is_killed = true;
         Ok(())
     }
 }

@@ -1,0 +1,50 @@
+//! The running script, as the commands that it calls see it: who called it, its limits, and what
+//! it has done so far.
+//!
+//! It is a parameter: `execution::script` makes one for each run, and [`World::script`] has it for
+//! the gates and the handlers of the script's commands, and for no other command. Clients that are
+//! served while the script is paused see the record in `parts::execution::scripting` instead.
+//!
+//! Invariants
+//!   1. While it exists the script's code runs: the reply of its caller is not written to.
+//!   2. Its commands change it through cells, because each of them shares it.
+//!
+//! Cost: none for a command outside of a script; no allocation.
+//!
+//! [`World::script`]: crate::server::state::world::World::script
+
+use std::cell::Cell;
+
+use crate::resp::{Args, Reply};
+use crate::server::clients::client::Client;
+
+/// See the module.
+pub struct RunningScript<'a> {
+    /// The client that called it, and its reply until then. The script's commands run as a client
+    /// of their own.
+    pub caller: (&'a Client, &'a Reply),
+    /// Its SHA-1, or the function's name.
+    pub name: &'a [u8],
+    /// The command that runs it.
+    pub command: Args<'a>,
+    pub(in crate::server) limits: Limits,
+    /// It has written.
+    pub wrote: Cell<bool>,
+    /// The slot that its keys must have, in a cluster: of those that it declares, else of the first
+    /// used.
+    pub slot: Cell<Option<u16>>,
+    /// Commands that it has called.
+    pub calls: Cell<u64>,
+    /// Elements that they touched, if its caller has a budget of them.
+    pub touched: Cell<u64>,
+}
+
+/// The limits of one run of a script.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::server) struct Limits {
+    pub read_only: bool,
+    /// Memory was over the limit when it began, and it did not declare that it may go on.
+    pub lacks_memory: bool,
+    /// Its keys may have different slots of a cluster.
+    pub crosses_slots: bool,
+}
