@@ -96,8 +96,6 @@ bitflags! {
         const SCRIPT_RUNNER = 1 << 38;
         /// As `NO_MULTI`, in Valkey's dialect only.
         const NO_MULTI_IN_VALKEY = 1 << 39;
-        /// Long ones run in slices, between which its script serves others (`Call::may_continue`).
-        const SLICED = 1 << 40;
     }
 }
 

@@ -30,7 +30,7 @@ const BATCH_VALUES: usize = 4096;
 
 pub(super) const ARGREP: Spec = Spec {
     arity: Arity::AtLeast(6),
-    flags: Flags::READONLY.union(Flags::SLICED),
+    flags: Flags::READONLY,
     keys: &[KeySpec::one(1, Access::READ)],
     categories: Category::ARRAY,
     work: work::by(count_searched, work::SHORTER),

@@ -83,8 +83,7 @@ fn rows_are_as_recorded() {
         .union(Flags::CROSS_DB)
         .union(Flags::TAKES_OVER)
         .union(Flags::REPLIES_TO_PRIMARY)
-        .union(Flags::MEETS_ANY_KEY)
-        .union(Flags::SLICED);
+        .union(Flags::MEETS_ANY_KEY);
     for_every_row(|spec, name, known| {
         let arity = if LONGER.contains(&name) {
             -spec.arity.wire()

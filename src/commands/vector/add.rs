@@ -31,10 +31,7 @@ use crate::types::vector_set::{
 
 pub(super) const VADD: Spec = Spec {
     arity: Arity::AtLeast(5),
-    flags: Flags::WRITE
-        .union(Flags::DENYOOM)
-        .union(Flags::MODULE)
-        .union(Flags::SLICED),
+    flags: Flags::WRITE.union(Flags::DENYOOM).union(Flags::MODULE),
     keys: KEYS,
     work: work::by(count_visited, "use a smaller EF"),
     ..Spec::new("VADD", vadd)

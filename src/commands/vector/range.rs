@@ -2,7 +2,7 @@
 
 use super::row::{KEYS, READS};
 use crate::base::{clock, numbers::number};
-use crate::command::{Arity, CommandError, Flags};
+use crate::command::{Arity, CommandError};
 use crate::commands::work;
 use crate::server::searches::{self, Answer, Work};
 use crate::server::{Call, CommandResult, Spec};
@@ -11,7 +11,7 @@ use crate::types::vector_set::{End, Names, Progress};
 
 pub(super) const VRANGE: Spec = Spec {
     arity: Arity::AtLeast(4),
-    flags: READS.union(Flags::SLICED),
+    flags: READS,
     keys: KEYS,
     work: work::VECTORS,
     ..Spec::new("VRANGE", vrange)

@@ -18,7 +18,7 @@ use crate::base::{
     clock,
     numbers::{float, number},
 };
-use crate::command::{Arity, CommandError, Flags};
+use crate::command::{Arity, CommandError};
 use crate::commands::work;
 use crate::resp::{Args, Reply};
 use crate::server::searches::{self, Answer, Work};
@@ -29,7 +29,7 @@ use crate::types::vector_set::{Content, Inquiry, Product, Progress, Projection, 
 
 pub(super) const VSIM: Spec = Spec {
     arity: Arity::AtLeast(4),
-    flags: READS.union(Flags::SLICED),
+    flags: READS,
     keys: KEYS,
     work: work::by(count_visited, "use a smaller EF, FILTER-EF or COUNT"),
     ..Spec::new("VSIM", vsim)

@@ -38,10 +38,10 @@
 //! (`Engine::serve_searches`): replies keep their order, and the effect of VADD is recorded when it
 //! is applied. A search whose client is gone ends at its next slice; a set that is removed lives as
 //! long as its last search. EXEC, scripts, loading and the primary's commands search at once; VSIM
-//! and VRANGE in slices there, too (`Call::may_go_on`), between which their script serves others
+//! and VRANGE in slices there, too (`Call::may_continue`), between which their script serves others
 //! and is asked whether it must end, and without a script an error ends them after
-//! `busy-reply-threshold`. Rows of such commands have the flag `SLICED`. A filter counts by the
-//! cost of its operators, and the links of one node may be read in several slices.
+//! `busy-reply-threshold`. A filter counts by the cost of its operators, and the links of one node
+//! may be read in several slices.
 //!
 //! The same threads do tasks (`searches::Task`), which own their input: the product of REDUCE
 //! (`vector_set::Product`), and ARGREP (`commands/array/grep.rs`). ARGREP tests values for 5 ms at
