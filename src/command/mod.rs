@@ -1,6 +1,7 @@
 //! Facts about commands: rows, key specs, options, categories, refusals. No handlers, no server.
 //!
 //!     spec      a row: arity, flags, key specs, categories; generic over the handler
+//!     facts     what single places of the server ask of a row
 //!     table     all rows by name
 //!     plan      the positions of a row's keys in a command line; `keys` holds them
 //!     options   words and operands of a command line, read alike by handler and key finder
@@ -10,6 +11,7 @@
 //! Rows stand beside their handlers (`commands/<group>/`); the gates are in `server::execution`.
 
 pub mod docs;
+mod facts;
 pub mod keys;
 pub mod options;
 mod plan;
@@ -18,6 +20,7 @@ mod spec;
 pub mod table;
 
 pub use crate::resp::{CommandError, up_to_nul};
+pub use facts::Facts;
 pub use plan::KeyPlan;
 pub use spec::{
     Access, Arity, BadKeys, Begin, Category, ChannelUse, DatabaseUse, Find, FindKeys, Flags,

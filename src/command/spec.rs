@@ -6,6 +6,7 @@
 
 use bitflags::bitflags;
 
+use super::facts::Facts;
 use super::keys::Keys;
 use crate::resp::Args;
 
@@ -317,6 +318,7 @@ pub struct Spec<H: 'static> {
     pub handler: H,
     pub arity: Arity,
     pub flags: Flags,
+    pub facts: Facts,
     pub keys: &'static [KeySpec],
     /// Categories beyond those that follow from `flags`.
     pub categories: Category,
@@ -376,6 +378,7 @@ impl<H> Spec<H> {
             handler,
             arity: Arity::AtLeast(1),
             flags: Flags::empty(),
+            facts: Facts::empty(),
             keys: &[],
             categories: Category::empty(),
             tips: &[],
@@ -387,6 +390,12 @@ impl<H> Spec<H> {
             databases: DatabaseUse::Own,
             work: None,
         }
+    }
+
+    /// The row with these facts.
+    pub const fn with(mut self, facts: Facts) -> Spec<H> {
+        self.facts = facts;
+        self
     }
 
     /// Whether the argument at `at` is a secret of this command itself; `secrets` knows of those

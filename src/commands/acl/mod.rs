@@ -8,7 +8,7 @@ mod log;
 mod manage;
 mod roles;
 
-use crate::command::{Arity, CommandError, Flags};
+use crate::command::{Arity, CommandError, Facts, Flags};
 use crate::commands::help::{misused, row as help_row, write_help};
 use crate::resp::Args;
 use crate::server::{Call, CommandResult, Handler, Spec};
@@ -24,6 +24,7 @@ const ACL: Spec = Spec {
             tips: EVERYWHERE,
             flags: ADMIN.union(Flags::SENSITIVE),
             is_secret,
+            facts: Facts::NAMES_USERS,
             ..for_admins("deluser", manage::delete, Arity::AtLeast(3))
         },
         Spec {
@@ -43,12 +44,13 @@ const ACL: Spec = Spec {
         Spec {
             flags: ADMIN.union(Flags::SENSITIVE),
             is_secret,
+            facts: Facts::NAMES_USER,
             ..for_admins("getuser", inspect::get, Arity::Exactly(3))
         },
         help_row(help),
         for_admins("list", inspect::list, Arity::Exactly(2)),
         for_admins("load", manage::load, Arity::Exactly(2)),
-        for_admins("log", log::log, Arity::AtLeast(2)),
+        for_admins("log", log::log, Arity::AtLeast(2)).with(Facts::MAY_RESET),
         for_admins("roles", roles::names, Arity::Exactly(2)),
         Spec {
             tips: EVERYWHERE,
@@ -64,6 +66,7 @@ const ACL: Spec = Spec {
             tips: EVERYWHERE,
             flags: ADMIN.union(Flags::SENSITIVE),
             is_secret,
+            facts: Facts::NAMES_USER,
             ..for_admins("setuser", manage::set, Arity::AtLeast(3))
         },
         for_admins("users", inspect::names, Arity::Exactly(2)),

@@ -1,12 +1,13 @@
 //! ASKING, READONLY, READWRITE: flags that a client of a cluster sets for its next commands.
 
-use crate::command::{Arity, Category, CommandError, Flags};
+use crate::command::{Arity, Category, CommandError, Facts, Flags};
 use crate::server::{Call, ClientFlags, CommandResult, Spec};
 
 pub(super) const ASKING: Spec = Spec {
     arity: Arity::Exactly(1),
     flags: Flags::FAST,
     categories: Category::CONNECTION,
+    facts: Facts::BEGINS_ASKING.union(Facts::NOT_IN_CONSOLE),
     ..Spec::new("asking", asking)
 };
 
@@ -22,6 +23,7 @@ pub(super) const READONLY: Spec = Spec {
     arity: Arity::Exactly(1),
     flags: ROLE,
     categories: Category::CONNECTION,
+    facts: Facts::NOT_IN_CONSOLE,
     ..Spec::new("readonly", readonly)
 };
 
@@ -35,6 +37,7 @@ pub(super) const READWRITE: Spec = Spec {
     arity: Arity::Exactly(1),
     flags: ROLE,
     categories: Category::CONNECTION,
+    facts: Facts::NOT_IN_CONSOLE,
     ..Spec::new("readwrite", readwrite)
 };
 

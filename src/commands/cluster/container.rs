@@ -3,7 +3,7 @@
 
 use super::enabled::check_enabled;
 use crate::base::numbers::number::parse_i64;
-use crate::command::{Arity, Category, CommandError, Flags};
+use crate::command::{Arity, Category, CommandError, Facts, Flags};
 use crate::commands::help::{misused, row as help_row, write_help};
 use crate::config::Dialect;
 use crate::keyspace::{SLOTS, slot_of};
@@ -59,7 +59,7 @@ pub(super) const CLUSTER: Spec = Spec {
         row("meet", Arity::AtLeast(4), CHANGES),
         super::migration::MIGRATESLOTS,
         super::migration::MIGRATION,
-        row("myid", Arity::Exactly(2), READS_ANY_TIME),
+        row("myid", Arity::Exactly(2), READS_ANY_TIME).with(Facts::INTERNAL),
         varying("myshardid", Arity::Exactly(2), READS_ANY_TIME),
         varying("nodes", Arity::Exactly(2), READS_ANY_TIME),
         varying("replicas", Arity::Exactly(3), ADMIN_READS),

@@ -2,7 +2,7 @@
 //! GETSLOTMIGRATIONS (Valkey), SYNCSLOTS (between nodes), TRIMSLOTS.
 
 use super::enabled::check_enabled;
-use crate::command::{Arity, Category, CommandError, Flags};
+use crate::command::{Arity, Category, CommandError, Facts, Flags};
 use crate::server::{Call, CommandResult, Spec};
 
 /// Flags of subcommands that begin or end a migration.
@@ -39,6 +39,7 @@ pub(super) const GETSLOTMIGRATIONS: Spec = Spec {
 pub(super) const SYNCSLOTS: Spec = Spec {
     arity: Arity::AtLeast(3),
     flags: CHANGES,
+    facts: Facts::MOVES_SLOTS.union(Facts::INTERNAL),
     ..Spec::new("syncslots", syncslots)
 };
 

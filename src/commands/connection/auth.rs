@@ -11,7 +11,7 @@
 
 use crate::acl::Context;
 use crate::base::numbers::number::parse_i64;
-use crate::command::{Arity, Category, CommandError, Flags};
+use crate::command::{Arity, Category, CommandError, Facts, Flags};
 use crate::commands::server::write_modules;
 use crate::keyspace::ClientId;
 use crate::resp::{Args, Reply};
@@ -29,6 +29,10 @@ pub(super) const AUTH: Spec = Spec {
     arity: Arity::AtLeast(2),
     flags: GREETING.union(Flags::SENSITIVE),
     categories: Category::CONNECTION,
+    facts: Facts::LOGS_IN
+        .union(Facts::MENDS_AUDIT)
+        .union(Facts::INTERNAL)
+        .union(Facts::NOT_IN_CONSOLE),
     ..Spec::new("auth", auth)
 };
 
@@ -77,6 +81,9 @@ pub(super) const HELLO: Spec = Spec {
     flags: GREETING.union(Flags::SENSITIVE),
     is_secret: stands_behind_auth,
     categories: Category::CONNECTION,
+    facts: Facts::MAY_LOG_IN
+        .union(Facts::MENDS_AUDIT)
+        .union(Facts::NOT_IN_CONSOLE),
     ..Spec::new("hello", hello)
 };
 

@@ -12,7 +12,7 @@ use super::{
     client_closed as closed, client_control as control, client_list as list,
     client_tracking as tracking,
 };
-use crate::command::{Arity, Category, CommandError, Flags};
+use crate::command::{Arity, Category, CommandError, Facts, Flags};
 use crate::server::{Call, ClientFlags, CommandResult, Spec};
 
 const ON_ALL_NODES: &[&str] = &["request_policy:all_nodes", "response_policy:all_succeeded"];
@@ -43,6 +43,7 @@ pub(super) const CLIENT: Spec = Spec {
         control::UNBLOCK,
         control::UNPAUSE,
     ],
+    facts: Facts::SPARES_CACHING,
     ..Spec::new("client", help)
 };
 
@@ -171,6 +172,7 @@ const SETINFO: Spec = Spec {
     flags: USUAL,
     categories: Category::CONNECTION,
     tips: ON_ALL_NODES,
+    facts: Facts::NOT_IN_CONSOLE,
     ..Spec::new("setinfo", setinfo)
 };
 
@@ -203,6 +205,7 @@ const REPLY: Spec = Spec {
     arity: Arity::Exactly(3),
     flags: USUAL.union(Flags::NO_MULTI_IN_VALKEY),
     categories: Category::CONNECTION,
+    facts: Facts::NOT_IN_CONSOLE,
     ..Spec::new("reply", reply)
 };
 
@@ -242,6 +245,7 @@ const NO_TOUCH: Spec = Spec {
     arity: Arity::Exactly(3),
     flags: Flags::NOSCRIPT.union(Flags::LOADING).union(Flags::STALE),
     categories: Category::CONNECTION,
+    facts: Facts::NOT_IN_CONSOLE,
     ..Spec::new("no-touch", no_touch)
 };
 

@@ -10,7 +10,7 @@
 
 use super::client_flags::USUAL;
 use crate::base::numbers::number::parse_i64;
-use crate::command::{Arity, Category, CommandError, up_to_nul};
+use crate::command::{Arity, Category, CommandError, Facts, up_to_nul};
 use crate::keyspace::ClientId;
 use crate::resp::Args;
 use crate::server::{Call, ClientFlags, CommandResult, Spec, Tracker, TrackingMode, World};
@@ -19,6 +19,7 @@ pub(super) const TRACKING: Spec = Spec {
     arity: Arity::AtLeast(3),
     flags: USUAL,
     categories: Category::CONNECTION,
+    facts: Facts::NOT_IN_CONSOLE,
     ..Spec::new("tracking", tracking)
 };
 
@@ -203,6 +204,7 @@ pub(super) const CACHING: Spec = Spec {
     arity: Arity::Exactly(3),
     flags: USUAL,
     categories: Category::CONNECTION,
+    facts: Facts::NOT_IN_CONSOLE,
     ..Spec::new("caching", caching)
 };
 

@@ -1,6 +1,8 @@
 //! PING, ECHO, SELECT, QUIT, RESET: the connection itself.
+//!
+//! Each reads or sets fields of its own connection, in O(1); RESET also leaves its channels.
 
-use crate::command::{Arity, Category, CommandError, DatabaseUse, Flags};
+use crate::command::{Arity, Category, CommandError, DatabaseUse, Facts, Flags};
 use crate::commands::arguments::db_index;
 use crate::keyspace::DbIndex;
 use crate::replication::change_stream::is_note;
@@ -15,6 +17,7 @@ pub(super) const PING: Spec = Spec {
         .union(Flags::REPORTS_DISK),
     categories: Category::CONNECTION,
     tips: &["request_policy:all_shards", "response_policy:all_succeeded"],
+    facts: Facts::INTERNAL.union(Facts::FRAMES_SLOTS),
     ..Spec::new("ping", ping)
 };
 
@@ -64,6 +67,9 @@ pub(super) const SELECT: Spec = Spec {
     flags: Flags::LOADING.union(Flags::STALE).union(Flags::FAST),
     categories: Category::CONNECTION,
     databases: DatabaseUse::Named(&[1]),
+    facts: Facts::SELECTS
+        .union(Facts::FRAMES_SLOTS)
+        .union(Facts::NOT_IN_CONSOLE),
     ..Spec::new("select", select)
 };
 
@@ -92,6 +98,7 @@ pub(super) const QUIT: Spec = Spec {
     arity: Arity::AtLeast(1),
     flags: ALWAYS,
     categories: Category::CONNECTION,
+    facts: Facts::INTERNAL.union(Facts::NOT_IN_CONSOLE),
     ..Spec::new("quit", quit)
 };
 
@@ -106,6 +113,7 @@ pub(super) const RESET: Spec = Spec {
     arity: Arity::Exactly(1),
     flags: ALWAYS,
     categories: Category::CONNECTION,
+    facts: Facts::NOT_IN_CONSOLE,
     ..Spec::new("reset", reset)
 };
 

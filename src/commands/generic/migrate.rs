@@ -18,7 +18,9 @@ use crate::base::numbers::number::parse_i64;
 use crate::base::text::Printable;
 use crate::command::keys::{Keys, Run};
 use crate::command::options::{self, Word};
-use crate::command::{Access, Arity, BadKeys, Begin, Category, CommandError, Find, Flags, KeySpec};
+use crate::command::{
+    Access, Arity, BadKeys, Begin, Category, CommandError, Facts, Find, Flags, KeySpec,
+};
 use crate::commands::work;
 use crate::keyspace::{Cause, Class};
 use crate::persistence::rdb::{Peer, RdbWriter, VERSION_MIGRATE};
@@ -53,6 +55,7 @@ pub(super) const MIGRATE: Spec = Spec {
     categories: Category::KEYSPACE.union(Category::DANGEROUS),
     tips: &["nondeterministic_output"],
     work: work::WHOLE,
+    facts: Facts::MOVES_KEYS,
     ..Spec::new("migrate", migrate)
 };
 

@@ -10,7 +10,7 @@
 //! The format: `persistence::rdb`.
 
 use crate::base::numbers::number::parse_i64;
-use crate::command::{Access, Arity, Category, CommandError, Flags, KeySpec};
+use crate::command::{Access, Arity, Category, CommandError, Facts, Flags, KeySpec};
 use crate::config::SanitizePayload;
 use crate::keyspace::{Cause, Class, KeyUse};
 use crate::persistence::rdb::Payload;
@@ -21,6 +21,7 @@ pub(super) const RESTORE: Spec = Spec {
     flags: Flags::WRITE.union(Flags::DENYOOM),
     keys: &[KeySpec::one(1, Access::OW.union(Access::UPDATE))],
     categories: Category::KEYSPACE.union(Category::DANGEROUS),
+    facts: Facts::STORES_ANYTHING,
     ..Spec::new("restore", restore)
 };
 

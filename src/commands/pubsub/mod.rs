@@ -14,7 +14,7 @@ pub(super) mod docs;
 mod inspect;
 
 use crate::base::glob;
-use crate::command::{Access, Arity, ChannelUse, CommandError, Flags, KeySpec};
+use crate::command::{Access, Arity, ChannelUse, CommandError, Facts, Flags, KeySpec};
 use crate::pubsub::Kind;
 use crate::server::{Call, CommandResult, Spec};
 
@@ -53,6 +53,7 @@ const SUBSCRIBE: Spec = Spec {
     arity: Arity::AtLeast(2),
     flags: SUBSCRIBING_TO_EVENTS,
     channels: Some(ChannelUse::Subscribes),
+    facts: Facts::NOT_IN_CONSOLE,
     ..Spec::new("subscribe", |call| subscribe(call, Kind::Channel))
 };
 
@@ -60,6 +61,7 @@ const PSUBSCRIBE: Spec = Spec {
     arity: Arity::AtLeast(2),
     flags: SUBSCRIBING_TO_EVENTS,
     channels: Some(ChannelUse::SubscribesPatterns),
+    facts: Facts::NOT_IN_CONSOLE,
     ..Spec::new("psubscribe", |call| subscribe(call, Kind::Pattern))
 };
 
@@ -68,6 +70,7 @@ const SSUBSCRIBE: Spec = Spec {
     flags: SUBSCRIBING,
     keys: SHARDS,
     channels: Some(ChannelUse::Subscribes),
+    facts: Facts::NOT_IN_CONSOLE,
     ..Spec::new("ssubscribe", |call| subscribe(call, Kind::Shard))
 };
 
@@ -96,12 +99,14 @@ fn subscribe(call: &mut Call<'_>, kind: Kind) -> CommandResult {
 const UNSUBSCRIBE: Spec = Spec {
     arity: Arity::AtLeast(1),
     flags: LISTENING_TO_EVENTS,
+    facts: Facts::NOT_IN_CONSOLE,
     ..Spec::new("unsubscribe", |call| unsubscribe(call, Kind::Channel))
 };
 
 const PUNSUBSCRIBE: Spec = Spec {
     arity: Arity::AtLeast(1),
     flags: LISTENING_TO_EVENTS,
+    facts: Facts::NOT_IN_CONSOLE,
     ..Spec::new("punsubscribe", |call| unsubscribe(call, Kind::Pattern))
 };
 
@@ -109,6 +114,7 @@ const SUNSUBSCRIBE: Spec = Spec {
     arity: Arity::AtLeast(1),
     flags: LISTENING,
     keys: SHARDS,
+    facts: Facts::NOT_IN_CONSOLE,
     ..Spec::new("sunsubscribe", |call| unsubscribe(call, Kind::Shard))
 };
 

@@ -12,7 +12,7 @@
 use super::changes::{check_idle, free, frees_later};
 use super::row::sub;
 use super::{function_dump, function_list};
-use crate::command::{Arity, Category, CommandError, Flags};
+use crate::command::{Arity, Category, CommandError, Facts, Flags};
 use crate::commands::help;
 use crate::scripting::{Setup, Use};
 use crate::server::{Call, CommandResult, Spec};
@@ -26,6 +26,7 @@ pub(super) const FUNCTION: Spec = Spec {
     subcommands: &[
         Spec {
             tips: ALL_SHARDS,
+            facts: Facts::FRAMES_SLOTS,
             ..sub("delete", delete, Arity::Exactly(3), WRITES)
         },
         sub(
@@ -36,6 +37,7 @@ pub(super) const FUNCTION: Spec = Spec {
         ),
         Spec {
             tips: ALL_SHARDS,
+            facts: Facts::FRAMES_SLOTS,
             ..sub("flush", flush, Arity::AtLeast(2), WRITES)
         },
         Spec {
@@ -57,6 +59,7 @@ pub(super) const FUNCTION: Spec = Spec {
         },
         Spec {
             tips: ALL_SHARDS,
+            facts: Facts::FRAMES_SLOTS,
             ..sub(
                 "load",
                 load,
@@ -66,6 +69,7 @@ pub(super) const FUNCTION: Spec = Spec {
         },
         Spec {
             tips: ALL_SHARDS,
+            facts: Facts::FRAMES_SLOTS,
             ..sub(
                 "restore",
                 function_dump::restore,

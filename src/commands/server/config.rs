@@ -11,7 +11,7 @@
 //! Decided elsewhere: directives and their texts: `crate::config`; taking effect:
 //! `server::settings`.
 
-use crate::command::{Arity, CommandError, Flags};
+use crate::command::{Arity, CommandError, Facts, Flags};
 use crate::commands::help::{self, write_help};
 use crate::config::{self, Config, Gate, system_text};
 use crate::keyspace::KeyspaceStats;
@@ -73,6 +73,7 @@ const CONFIG_SET: Spec = Spec {
     flags: CONFIG_FLAGS.union(Flags::SENSITIVE),
     tips: EVERYWHERE,
     is_secret,
+    facts: Facts::SETS_DIRECTIVES,
     ..Spec::new("set", set)
 };
 

@@ -10,7 +10,7 @@ use rand::Rng;
 
 use crate::base::clock;
 use crate::base::numbers::number::parse_i64;
-use crate::command::{Arity, CommandError, Flags};
+use crate::command::{Arity, CommandError, Facts, Flags};
 use crate::server::{Call, ClientFlags, CommandResult, Origin, Spec};
 
 pub(super) const TIME: Spec = Spec {
@@ -41,6 +41,7 @@ pub(super) const MONITOR: Spec = Spec {
         .union(Flags::NOSCRIPT)
         .union(Flags::LOADING)
         .union(Flags::STALE),
+    facts: Facts::NOT_IN_CONSOLE,
     ..Spec::new("monitor", monitor)
 };
 

@@ -1,6 +1,6 @@
 //! XADD.
 
-use crate::command::{Access, Arity, Category, CommandError, Flags, KeySpec};
+use crate::command::{Access, Arity, Category, CommandError, Facts, Flags, KeySpec};
 use crate::commands::work;
 use crate::keyspace::Class;
 use crate::resp::Args;
@@ -18,6 +18,7 @@ pub(super) const XADD: Spec = Spec {
     categories: Category::STREAM,
     tips: &["nondeterministic_output"],
     work: work::by(count_trimmed, "trim with XTRIM, and LIMIT with ~"),
+    facts: Facts::MAY_BE_IDEMPOTENT,
     ..Spec::new("xadd", xadd)
 };
 

@@ -5,7 +5,7 @@
 
 pub(super) mod docs;
 
-use crate::command::{Access, Arity, Category, CommandError, Flags, KeySpec};
+use crate::command::{Access, Arity, Category, CommandError, Facts, Flags, KeySpec};
 use crate::commands::work;
 use crate::server::{Call, ClientFlags, CommandResult, Origin, Spec};
 
@@ -22,6 +22,7 @@ const MULTI: Spec = Spec {
     arity: Arity::Exactly(1),
     flags: AT_ONCE.union(Flags::NO_MULTI_IN_VALKEY),
     categories: Category::TRANSACTION,
+    facts: Facts::FRAMES_SLOTS.union(Facts::NOT_IN_CONSOLE),
     ..Spec::new("multi", multi)
 };
 
@@ -45,6 +46,7 @@ const EXEC: Spec = Spec {
         .union(Flags::NOT_QUEUED)
         .union(Flags::RUNS_QUEUE),
     categories: Category::TRANSACTION,
+    facts: Facts::FRAMES_SLOTS.union(Facts::NOT_IN_CONSOLE),
     ..Spec::new("exec", exec)
 };
 
@@ -110,6 +112,7 @@ const DISCARD: Spec = Spec {
     arity: Arity::Exactly(1),
     flags: AT_ONCE,
     categories: Category::TRANSACTION,
+    facts: Facts::FRAMES_SLOTS.union(Facts::NOT_IN_CONSOLE),
     ..Spec::new("discard", discard)
 };
 
@@ -130,6 +133,7 @@ const WATCH: Spec = Spec {
     keys: &[KeySpec::range(1, -1, 1, Access::RO)],
     categories: Category::TRANSACTION,
     work: work::EACH_KEY,
+    facts: Facts::NOT_IN_CONSOLE,
     ..Spec::new("watch", watch)
 };
 
@@ -158,6 +162,7 @@ const UNWATCH: Spec = Spec {
     arity: Arity::Exactly(1),
     flags: AT_ONCE.difference(Flags::NOT_QUEUED),
     categories: Category::TRANSACTION,
+    facts: Facts::NOT_IN_CONSOLE,
     ..Spec::new("unwatch", unwatch)
 };
 

@@ -6,6 +6,7 @@
 //! all.
 
 use crate::base::clock;
+use crate::command::Facts;
 use crate::console::calls::Command;
 use crate::console::http::{self, Answer};
 use crate::console::json;
@@ -27,38 +28,6 @@ const BUFFER_BYTES_KEPT: usize = 64 * 1024;
 
 const TOO_LARGE: &[u8] = b"{\"e\":\"CONSOLE reply is larger than 8 MiB: ask for a part of it\"}";
 const NO_REPLY: &[u8] = b"{\"e\":\"CONSOLE the command has no single reply\"}";
-
-/// Commands that belong to a connection of one's own, or that a call has other means for.
-const REFUSED: [&str; 28] = [
-    "asking",
-    "auth",
-    "client|caching",
-    "client|no-touch",
-    "client|reply",
-    "client|setinfo",
-    "client|tracking",
-    "discard",
-    "exec",
-    "hello",
-    "monitor",
-    "multi",
-    "psubscribe",
-    "psync",
-    "punsubscribe",
-    "quit",
-    "readonly",
-    "readwrite",
-    "replconf",
-    "reset",
-    "select",
-    "ssubscribe",
-    "subscribe",
-    "sunsubscribe",
-    "sync",
-    "unsubscribe",
-    "unwatch",
-    "watch",
-];
 
 /// How a command has ended.
 enum Ran {
@@ -360,7 +329,8 @@ impl Engine {
 impl Server {
     fn refused_in_console(&self, command: &Command) -> Option<&'static str> {
         let next = command.get(1).map(|arg| &arg[..]);
-        let name = self.table.find_with(&command[0], next)?.full_name;
-        REFUSED.contains(&name).then_some(name)
+        let row = self.table.find_with(&command[0], next)?;
+        let is_refused = row.spec.facts.contains(Facts::NOT_IN_CONSOLE);
+        is_refused.then_some(row.full_name)
     }
 }

@@ -5,7 +5,7 @@
 //! The short way: a client in no special state, with a command that concerns no gate, costs two
 //! tests of flag words before execution. Everything else takes the long way.
 
-use crate::command::{CommandError, Flags, up_to_nul};
+use crate::command::{CommandError, Facts, Flags, up_to_nul};
 use crate::keyspace::{KeyHash, Keyspace};
 use crate::migration::Link;
 use crate::resp::{Args, Mark};
@@ -121,7 +121,7 @@ impl Engine {
     pub(in crate::server) fn end_one_shots(&mut self, session: &mut Session, row: Option<usize>) {
         let tracking = &self.server.messages.tracking;
         tracking.after_command(&mut session.client);
-        let asks = |id| self.server.table.row(id).spec.name == "asking";
+        let asks = |id| (self.server.table.row(id).spec.facts).contains(Facts::BEGINS_ASKING);
         let flags = &mut session.client.flags;
         let may_end = flags.contains(ClientFlags::ASKING) && !flags.contains(ClientFlags::MULTI);
         if may_end && !row.is_some_and(asks) {

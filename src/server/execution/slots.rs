@@ -6,7 +6,7 @@
 //! functions, and the commands that frame them. If the source has dialled, each must also be
 //! permitted to its user.
 
-use crate::command::CommandError;
+use crate::command::{CommandError, Facts};
 use crate::keyspace::{Audience, Effects, KeyHash, slot_of};
 use crate::migration::Link;
 use crate::resp::Args;
@@ -23,23 +23,6 @@ use crate::server::state::Server;
 use crate::server::state::call::CommandResult;
 use crate::server::state::world::{Engine, World};
 
-/// Commands without keys that a source may send: those that frame its stream, and functions, which
-/// belong to no slot.
-const WITHOUT_KEYS: [&str; 10] = [
-    "cluster|syncslots",
-    "discard",
-    "exec",
-    "function|delete",
-    "function|flush",
-    "function|load",
-    "function|restore",
-    "multi",
-    "ping",
-    "select",
-];
-
-/// The commands of a node that has logged in with the cluster's secret.
-const INTERNAL: [&str; 5] = ["auth", "cluster|myid", "cluster|syncslots", "ping", "quit"];
 
 impl Server {
     /// Whether effects are passed on to other nodes.
@@ -83,10 +66,11 @@ impl Server {
     }
 
     /// Whether a source may send this command: a write whose keys are all of slots of its
-    /// migration, or one of [`WITHOUT_KEYS`].
+    /// migration, or one that belongs to no slot.
     fn may_be_sent(&self, link: Link, id: usize, args: Args<'_>) -> bool {
         let row = self.table.row(id);
-        if row.full_name == "cluster|syncslots" {
+        let facts = row.spec.facts;
+        if facts.contains(Facts::MOVES_SLOTS) {
             return true;
         }
         let slots = self
@@ -97,7 +81,7 @@ impl Server {
             return false;
         };
         if !row.has_keys() {
-            return WITHOUT_KEYS.contains(&row.full_name);
+            return facts.contains(Facts::FRAMES_SLOTS);
         }
         let flags = row.spec.flags;
         if !flags.intersects(PAUSED) || flags.intersects(RUNS_SCRIPT) {
@@ -112,7 +96,7 @@ impl Server {
     /// Whether a node that has logged in with the cluster's secret may run a command: it moves
     /// slots, nothing else.
     pub(in crate::server) fn permits_internal(&self, id: usize) -> bool {
-        INTERNAL.contains(&self.table.row(id).full_name)
+        self.table.row(id).spec.facts.contains(Facts::INTERNAL)
     }
 }
 

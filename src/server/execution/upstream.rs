@@ -59,7 +59,8 @@ fn is_logged(flags: Flags, args: Args<'_>) -> bool {
     const ALONE: Flags = Flags::PUBSUB
         .union(Flags::REPLIES_TO_PRIMARY)
         .union(Flags::REPORTS_DISK);
-    !flags.intersects(ALONE) || args.is(0, "PING") && args.get(1).is_some_and(is_note)
+    !flags.intersects(ALONE)
+        || flags.contains(Flags::REPORTS_DISK) && args.get(1).is_some_and(is_note)
 }
 
 impl Engine {

@@ -10,7 +10,7 @@
 //! Cost: O(migrations) but for TRIMSLOTS, whose keys are deleted in slices.
 //! Elsewhere: `execution::slots` lists the commands that such links may run.
 
-use crate::command::CommandError;
+use crate::command::{CommandError, Facts};
 use crate::config::Dialect;
 use crate::keyspace::{Audience, DropProgress, Keyspace};
 use crate::migration::trim_slots;
@@ -164,8 +164,9 @@ impl Call<'_> {
             return Err(CommandError::Text(NO_LINK));
         }
         let user = self.server.acl.users.get(self.client.user);
-        let restore = self.server.table.find(b"restore");
-        let is_owner = user.allows_all() || restore.is_some_and(|row| user.owns_all_keys(row.id));
+        let mut stores = (self.server.table.commands().map(|(_, row)| row))
+            .filter(|row| row.spec.facts.contains(Facts::STORES_ANYTHING));
+        let is_owner = user.allows_all() || stores.any(|row| user.owns_all_keys(row.id));
         if begins && !is_owner {
             return Err(CommandError::Text(NO_SOURCE));
         }

@@ -8,6 +8,7 @@
 //!
 //! Cost: one test for a command that the audit does not concern; else O(its keys).
 
+use crate::command::Facts;
 use crate::command::secrets::Secrets;
 use crate::config::AuditOnFull;
 use crate::resp::Args;
@@ -91,7 +92,7 @@ impl Server {
         }
         let row = self.table.row(row);
         let is_login = || args.iter().any(|arg| arg.eq_ignore_ascii_case(b"AUTH"));
-        if row.full_name == "hello" && !is_login() {
+        if row.spec.facts.contains(Facts::MAY_LOG_IN) && !is_login() {
             return;
         }
         let identity = &client.identity;
@@ -161,10 +162,8 @@ fn names_user(secrets: &Secrets<'_, Handler>, at: usize) -> bool {
     let Some(at) = at.checked_sub(begin).filter(|&at| at < args.len()) else {
         return false;
     };
-    let is_name = match row.full_name {
-        "acl|setuser" | "acl|getuser" => at == 2,
-        "acl|deluser" => at >= 2,
-        _ => false,
-    };
+    let facts = row.spec.facts;
+    let is_name = facts.contains(Facts::NAMES_USER) && at == 2
+        || facts.contains(Facts::NAMES_USERS) && at >= 2;
     is_name && !matches!(args.at(at).first(), Some(b'<' | b'>' | b'#' | b'!'))
 }

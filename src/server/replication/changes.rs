@@ -7,7 +7,7 @@
 //! readers have. With REPLICAS a reader gets only what that many replicas have acknowledged, so
 //! that the same holds after a failover.
 
-use crate::command::{Category, CommandError, DatabaseUse, Flags};
+use crate::command::{Category, CommandError, DatabaseUse, Facts, Flags};
 use crate::keyspace::{DbIndex, Keyspace};
 use crate::persistence::aof::Feed;
 use crate::replication::change_stream::{Context, Note, Unit, Units};
@@ -17,6 +17,7 @@ use crate::server::clients::blocked::Until;
 use crate::server::clients::client::{Client, ClientFlags};
 use crate::server::parts::replication::changes::{Reader, Source, Waiting};
 use crate::server::state::Server;
+use crate::server::state::call::Row;
 use crate::server::state::world::Engine;
 
 /// Bytes of the stream that a command reads before others have their turn.
@@ -401,7 +402,9 @@ impl Server {
             };
             let mut plain = Vec::new();
             let mut bytes = bytes;
-            match idempotent(&request.words) {
+            let (name, next) = (request.words.first(), request.words.get(1));
+            let row = name.and_then(|name| self.table.find_with(name, next.copied()));
+            match row.and_then(|row| idempotent(row.spec.facts, &request.words)) {
                 None => {}
                 // It has added nothing.
                 Some((_, false)) => continue,
@@ -420,7 +423,7 @@ impl Server {
             };
             let spans: Vec<Span> = request.words.iter().map(span).collect();
             let args = Args::new(bytes, &spans);
-            let Some(keys) = self.keys_wanted(args, change.db, wanted, client) else {
+            let Some(keys) = self.keys_wanted((row, args), change.db, wanted, client) else {
                 continue;
             };
             let place = |at: usize| spans[at].start..spans[at].start + spans[at].len;
@@ -433,12 +436,11 @@ impl Server {
     /// or may see, nothing of it.
     fn keys_wanted(
         &self,
-        args: Args<'_>,
+        (row, args): (Option<&Row>, Args<'_>),
         db: Option<DbIndex>,
         wanted: &Wanted<'_>,
         client: &Client,
     ) -> Option<Vec<usize>> {
-        let row = self.table.find_with(args.at(0), args.get(1));
         let is_restricted = client.flags.contains(ClientFlags::RESTRICTED);
         let is_free = wanted.prefixes.is_empty() && !is_restricted;
         // The keys of a command that this version does not know are unknown as well.
@@ -492,13 +494,14 @@ impl Server {
     }
 }
 
-/// Finds IDMP or IDMPAUTO in an XADD: the range of these words, and whether the command has added
-/// an entry (then it names the ID). Readers have no tables of idempotent IDs and get a plain XADD.
-fn idempotent(words: &[&[u8]]) -> Option<(std::ops::Range<usize>, bool)> {
+/// Finds IDMP or IDMPAUTO in a command with these facts: the range of these words, and whether it
+/// has added an entry (then it names the ID). Readers have no tables of idempotent IDs and get a
+/// plain XADD.
+fn idempotent(facts: Facts, words: &[&[u8]]) -> Option<(std::ops::Range<usize>, bool)> {
     let is = |at: usize, name: &str| {
         (words.get(at)).is_some_and(|word| word.eq_ignore_ascii_case(name.as_bytes()))
     };
-    if !is(0, "xadd") {
+    if !facts.contains(Facts::MAY_BE_IDEMPOTENT) {
         return None;
     }
     let (mut at, mut found) = (2, None);

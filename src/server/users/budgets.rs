@@ -16,7 +16,7 @@
 
 use super::super::execution::dispatch::{Outcome, after_reply, reject, resolve};
 use crate::acl::UserId;
-use crate::command::{CommandError, Flags};
+use crate::command::{CommandError, Facts, Flags};
 use crate::config::memory_text;
 use crate::resp::{Args, Bounded, Extent};
 use crate::server::clients::client::{Client, ClientFlags};
@@ -85,8 +85,8 @@ impl Engine {
             return Err(Outcome::Postponed);
         }
         let now_ms = server.now.mono_ms;
-        let name = row.map(|id| server.table.row(id).spec.name);
-        let waits = matches!(name, Some("replconf" | "psync" | "sync"));
+        let joins = |id| server.table.row(id).spec.facts.contains(Facts::JOINS);
+        let waits = row.is_some_and(joins);
         match server.acl.accounts.ask_to_run(client, waits, now_ms) {
             Verdict::Within => Ok(()),
             Verdict::Hold(_) if client.console.is_some() => {

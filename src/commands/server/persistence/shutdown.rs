@@ -1,6 +1,6 @@
 //! SHUTDOWN.
 
-use crate::command::{Arity, CommandError, Flags};
+use crate::command::{Arity, CommandError, Facts, Flags};
 use crate::config::Dialect;
 use crate::server::EndReason;
 use crate::server::{Call, ClientFlags, CommandResult, ShutdownRequest, Spec, World};
@@ -15,6 +15,7 @@ pub(in crate::commands::server) const SHUTDOWN: Spec = Spec {
         .union(Flags::SENTINEL)
         .union(Flags::NO_MULTI)
         .union(Flags::ALLOW_BUSY),
+    facts: Facts::MENDS_AUDIT,
     ..Spec::new("shutdown", shutdown)
 };
 

@@ -10,7 +10,7 @@
 //! Decided elsewhere: whether the stream continues, and the snapshot: `server::replication`.
 
 use crate::base::numbers::number::{parse_digits, parse_i64};
-use crate::command::{Arity, CommandError, Flags};
+use crate::command::{Arity, CommandError, Facts, Flags};
 use crate::keyspace::ClientId;
 use crate::replication::{Position, ReplId};
 use crate::server::{Call, ClientFlags, CommandResult, Filter, Origin, Spec, SyncRequest};
@@ -21,6 +21,7 @@ const ADDRESS_MAX: usize = 255;
 pub(in crate::commands::server) const PSYNC: Spec = Spec {
     arity: Arity::AtLeast(3),
     flags: SYNC.flags,
+    facts: Facts::JOINS.union(Facts::NOT_IN_CONSOLE),
     ..Spec::new("psync", psync)
 };
 
@@ -30,6 +31,7 @@ pub(in crate::commands::server) const SYNC: Spec = Spec {
         .union(Flags::NOSCRIPT)
         .union(Flags::NO_MULTI)
         .union(Flags::NO_ASYNC_LOADING),
+    facts: Facts::JOINS.union(Facts::NOT_IN_CONSOLE),
     ..Spec::new("sync", sync)
 };
 
@@ -80,6 +82,7 @@ pub(in crate::commands::server) const REPLCONF: Spec = Spec {
         .union(Flags::STALE)
         .union(Flags::ALLOW_BUSY)
         .union(Flags::REPLIES_TO_PRIMARY),
+    facts: Facts::JOINS.union(Facts::NOT_IN_CONSOLE),
     ..Spec::new("replconf", replconf)
 };
 

@@ -13,7 +13,7 @@
 //! [`Interest`]: crate::server::parts::execution::gates::Interest
 
 use crate::acl::{Context, Denied};
-use crate::command::{Access, CommandError, Flags};
+use crate::command::{Access, CommandError, Facts, Flags};
 use crate::config::{Allowed, Choice, Dialect};
 use crate::keyspace::Keyspace;
 use crate::resp::Args;
@@ -142,12 +142,11 @@ fn audited(world: &mut World<'_>, asked: &Asked<'_>) -> Result<(), Stop> {
         && audit.concerns_user(server.acl.users.name(world.client.user));
     let args = asked.args;
     let is_of_audit = |name: &[u8]| name.to_ascii_lowercase().starts_with(b"audit-");
-    let mends = || match server.table.row(asked.row).full_name {
-        "auth" | "hello" | "shutdown" => true,
-        "config|set" => (2..args.len())
-            .step_by(2)
-            .all(|at| is_of_audit(args.at(at))),
-        _ => false,
+    let facts = asked.spec.facts;
+    let mends = || {
+        let mut directives = (2..args.len()).step_by(2).map(|at| args.at(at));
+        facts.contains(Facts::MENDS_AUDIT)
+            || facts.contains(Facts::SETS_DIRECTIVES) && directives.all(is_of_audit)
     };
     if is_unaudited && !mends() {
         Err(CommandError::Text(STUCK).into())
@@ -247,7 +246,7 @@ fn unlocked(world: &mut World<'_>, asked: &Asked<'_>) -> Result<(), Stop> {
     let server = &*world.server;
     let row = server.table.row(asked.row);
     let line = row.command_line(asked.args, client.db.0, server.config.databases_served());
-    let resets_log = row.full_name == "acl|log" && asked.args.is(2, "RESET");
+    let resets_log = row.spec.facts.contains(Facts::MAY_RESET) && asked.args.is(2, "RESET");
     if server.acl.lock.check(&line).is_ok() && !resets_log {
         Ok(())
     } else {

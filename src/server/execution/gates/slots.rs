@@ -9,7 +9,7 @@
 use std::cell::RefCell;
 
 use crate::cluster::{Keys, Redirect, Request, Viewer};
-use crate::command::{Access, CommandError, Flags};
+use crate::command::{Access, CommandError, Facts, Flags};
 use crate::config::Dialect;
 use crate::keyspace::{ClientId, KeyHash, slot_of};
 use crate::net::Address;
@@ -218,7 +218,7 @@ fn place(world: &mut World<'_>, asked: &Asked<'_>) -> Result<Option<u16>, Redire
         is_asking: caller.flags.contains(ClientFlags::ASKING)
             || asked.spec.flags.contains(Flags::ASKING),
         is_readonly: caller.flags.contains(ClientFlags::READS_HERE),
-        is_migrate: asked.spec.name == "migrate",
+        is_migrate: asked.spec.facts.contains(Facts::MOVES_KEYS),
         has_several_keys: slots.are_several,
         keys: &keys,
     };

@@ -9,7 +9,7 @@
 //!
 //! O(keys) for a command of a user with this budget, O(queued commands) for EXEC.
 
-use crate::command::{CommandError, Flags};
+use crate::command::{CommandError, Facts, Flags};
 use crate::resp::{Args, Reply};
 use crate::server::clients::client::{Client, ClientFlags};
 use crate::server::execution::gates::{Asked, Stop, queues};
@@ -74,7 +74,8 @@ fn of_queue(world: &mut World<'_>, most: u64) -> Result<(), Stop> {
         return Ok(());
     };
     // After a SELECT the values are those of another database.
-    let selects = |row| world.server.table.row(row).spec.name == "select";
+    let facts = |row| world.server.table.row(row).spec.facts;
+    let selects = |row| facts(row).contains(Facts::SELECTS);
     let queued = transaction.commands.iter();
     let before = queued.clone().position(|command| selects(command.row));
     let queued = queued.take(before.unwrap_or(usize::MAX));

@@ -1,0 +1,50 @@
+//! Facts of a row that single places of the server act on, beside the flags.
+//!
+//! Flags are Redis's words, and decide which gates concern a command; a fact is one place's
+//! question about it, answered in the row instead of by comparing names. COMMAND INFO shows none.
+
+use bitflags::bitflags;
+
+bitflags! {
+    /// See the module.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub struct Facts: u32 {
+        /// Gives the connection a user: always audited.
+        const LOGS_IN = 1 << 0;
+        /// As `LOGS_IN`, if it has the word AUTH; without it, it is never audited.
+        const MAY_LOG_IN = 1 << 1;
+        /// Mends or ends a stuck audit log: it runs while that takes no lines.
+        const MENDS_AUDIT = 1 << 2;
+        /// Its arguments from the second on are directives, each with a value.
+        const SETS_DIRECTIVES = 1 << 3;
+        /// Its second argument is a user or a role, which the audit shows.
+        const NAMES_USER = 1 << 4;
+        /// All arguments from the second on are.
+        const NAMES_USERS = 1 << 5;
+        /// Reads, but for the word RESET as its second argument.
+        const MAY_RESET = 1 << 6;
+        /// Needs a connection of its own, or the console's calls have other means for it.
+        const NOT_IN_CONSOLE = 1 << 7;
+        /// Begins the effect of ASKING, which ends after each other command.
+        const BEGINS_ASKING = 1 << 8;
+        /// A container whose subcommands leave the effect of CLIENT CACHING to the next command.
+        const SPARES_CACHING = 1 << 9;
+        /// Selects the client's database: the keys of later commands are in that.
+        const SELECTS = 1 << 10;
+        /// Moves keys to another node, so it runs while their slot moves.
+        const MOVES_KEYS = 1 << 11;
+        /// Moves slots: the conversation of two nodes, whose replies are sent.
+        const MOVES_SLOTS = 1 << 12;
+        /// Without keys, but a source of slots may send it: it frames its stream, or it is about
+        /// functions, which belong to no slot.
+        const FRAMES_SLOTS = 1 << 13;
+        /// For nodes that have logged in with the cluster's secret, which run no other.
+        const INTERNAL = 1 << 14;
+        /// Makes a replica of the connection: over a budget, it waits even if others are refused.
+        const JOINS = 1 << 15;
+        /// May have IDMP or IDMPAUTO, the name of its producer.
+        const MAY_BE_IDEMPOTENT = 1 << 16;
+        /// Stores any value in any key: a user who may run it on all keys owns the data.
+        const STORES_ANYTHING = 1 << 17;
+    }
+}
