@@ -262,8 +262,8 @@ pub struct Traffic {
     /// Batches of its input, and the commands in them.
     pub batches: u64,
     pub batched: u64,
-    /// Full name of the last command.
-    pub last_command: Option<&'static str>,
+    /// The row of the last command.
+    pub last_command: Option<usize>,
     /// The last time the client sent or received anything, monotonic milliseconds.
     pub last_active_ms: u64,
     /// Pending bytes of its replies that its user has been charged for.

@@ -18,7 +18,7 @@
 //! how much is applied in a turn, and carry out the consequence; `execution::slots` knows a
 //! source's rights.
 
-use crate::command::{CommandError, Flags};
+use crate::command::{CommandError, Facts, Flags};
 use crate::keyspace::{Expiring, KeyHash, Recording};
 use crate::migration::Link;
 use crate::resp::Args;
@@ -66,8 +66,8 @@ impl Applier {
             error,
         };
         let row = world.server.table.row(id);
-        let (flags, name) = (row.spec.flags, row.full_name);
-        world.client.traffic.last_command = Some(name);
+        let (flags, facts) = (row.spec.flags, row.spec.facts);
+        world.client.traffic.last_command = Some(id);
         self.permits(world, id, args).map_err(of_row)?;
         let queues = world.client.flags.contains(ClientFlags::MULTI);
         if queues && !flags.contains(Flags::NOT_QUEUED) {
@@ -78,7 +78,7 @@ impl Applier {
         let mark = world.reply.mark();
         let failed = self.run(world, id, args, hashes);
         let error = failed.then(|| CommandError::Bytes(world.reply.last_error_line().to_vec()));
-        if !self.keeps_reply(flags, name) {
+        if !self.keeps_reply(flags, facts) {
             world.reply.truncate(mark);
         }
         error.map_or(Ok(()), |error| Err(of_row(error)))
@@ -125,11 +125,11 @@ impl Applier {
         }
     }
 
-    fn keeps_reply(self, flags: Flags, name: &str) -> bool {
+    fn keeps_reply(self, flags: Flags, facts: Facts) -> bool {
         match self {
             Applier::File => false,
             Applier::Primary => flags.contains(Flags::REPLIES_TO_PRIMARY),
-            Applier::Source(_) => name == "cluster|syncslots",
+            Applier::Source(_) => facts.contains(Facts::MOVES_SLOTS),
         }
     }
 }

@@ -259,9 +259,8 @@ impl Engine {
             _ => shown,
         };
         let last = client.traffic.last_command;
-        let last = last.and_then(|name| server.table.find_full(name.as_bytes()));
         let follows_secrets = match last {
-            Some(row) => server.table.may_hide(row),
+            Some(id) => server.table.may_hide(server.table.row(id)),
             None => client.traffic.batched > 0,
         };
         let is_hidden = server.config.hide_user_data_from_log

@@ -119,9 +119,18 @@ impl Engine {
 
     /// After a command: ends the effect of CLIENT CACHING and ASKING, which is for one command.
     pub(in crate::server) fn end_one_shots(&mut self, session: &mut Session, row: Option<usize>) {
-        let tracking = &self.server.messages.tracking;
-        tracking.after_command(&mut session.client);
-        let asks = |id| (self.server.table.row(id).spec.facts).contains(Facts::BEGINS_ASKING);
+        let Server {
+            table, messages, ..
+        } = &self.server;
+        if session.client.flags.contains(ClientFlags::CACHING_SAID) {
+            let last = session.client.traffic.last_command;
+            let container = last.and_then(|id| table.row(id).parent);
+            let facts = container.map(|id| table.row(id).spec.facts);
+            if !facts.is_some_and(|facts| facts.contains(Facts::SPARES_CACHING)) {
+                messages.tracking.end_caching(&mut session.client);
+            }
+        }
+        let asks = |id| (table.row(id).spec.facts).contains(Facts::BEGINS_ASKING);
         let flags = &mut session.client.flags;
         let may_end = flags.contains(ClientFlags::ASKING) && !flags.contains(ClientFlags::MULTI);
         if may_end && !row.is_some_and(asks) {
@@ -153,19 +162,15 @@ impl Engine {
             }
             Err(error) => {
                 let known = known_row(server, row, args, &error);
-                session.client.traffic.last_command =
-                    known.map(|id| server.table.row(id).full_name);
+                session.client.traffic.last_command = known;
                 reject(server, keyspace, session, known, args, &error);
                 after_reply(session, mark);
                 return Outcome::Done;
             }
         };
-        let Row {
-            spec, full_name, ..
-        } = server.table.row(id);
-        let spec = *spec;
+        let spec = server.table.row(id).spec;
         // A refused or postponed command counts as the last one, too.
-        session.client.traffic.last_command = Some(full_name);
+        session.client.traffic.last_command = Some(id);
         let asked = Asked::new(server, id, args, Origin::Client);
         let Session { client, reply, .. } = session;
         let mut world = World::new(keyspace, server, client, reply);
@@ -426,8 +431,11 @@ mod tests {
             ("NOSUCH", None),
         ] {
             t.run_as(client, line);
-            let session = t.engine.server.clients.get(client).expect("connected");
-            assert_eq!(session.client.traffic.last_command, name, "{line}");
+            let server = &t.engine.server;
+            let session = server.clients.get(client).expect("connected");
+            let last = session.client.traffic.last_command;
+            let last = last.map(|id| server.table.row(id).full_name);
+            assert_eq!(last, name, "{line}");
         }
     }
 

@@ -32,7 +32,7 @@ impl Engine {
         args: Args<'_>,
         hashes: &[KeyHash],
     ) {
-        session.client.traffic.last_command = Some(self.server.table.row(id).full_name);
+        session.client.traffic.last_command = Some(id);
         self.run_charged(session, Origin::Client, id, args, hashes);
         if session.client.flags.contains(ClientFlags::BLOCKED) {
             self.enter_blocked(session);

@@ -256,11 +256,12 @@ impl Server {
         replied: usize,
     ) {
         let (replica, id) = (self.replica_name(&session.client), session.client.id.0);
-        let name = match session.client.traffic.last_command {
-            Some(name) => name.to_owned(),
+        let last = session.client.traffic.last_command;
+        let row = last.or_else(|| self.table.find(name).map(|row| row.id));
+        let name = match last {
+            Some(id) => self.table.row(id).full_name.to_owned(),
             None => String::from_utf8_lossy(name).to_lowercase(),
         };
-        let row = self.table.find_full(name.as_bytes()).map(|row| row.id);
         let pending = session.reply.pending();
         if let Some(error) = pending.get(replied..).and_then(|r| r.strip_prefix(b"-")) {
             tracing::warn!(

@@ -67,6 +67,7 @@ pub fn client_line(server: &Server, client: &Client, reply: &Reply, running: boo
         args_bytes,
         transaction.map_or(0, |t| t.args_bytes),
     );
+    let last = client.traffic.last_command;
     let _ = write!(
         line,
         " rbs={} rbp={} obl={} oll={} omem={} omem-shared={} omem-unshared={} tot-mem={} \
@@ -84,7 +85,7 @@ pub fn client_line(server: &Server, client: &Client, reply: &Reply, running: boo
         } else {
             "r"
         },
-        client.traffic.last_command.unwrap_or("NULL"),
+        last.map_or("NULL", |id| server.table.row(id).full_name),
     );
     line.extend_from_slice(server.acl.users.name(client.user));
     let _ = write!(

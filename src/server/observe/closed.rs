@@ -46,7 +46,7 @@ impl Server {
             age_s: seconds(client.identity.created_ms),
             idle_s: seconds(client.traffic.last_active_ms),
             commands: client.traffic.commands,
-            last_command: client.traffic.last_command,
+            last_command: (client.traffic.last_command).map(|id| self.table.row(id).full_name),
             ending,
         };
         self.diagnostics.closed.note(record);

@@ -101,7 +101,7 @@ impl Engine {
                 let error = over(&server.acl, client, budget, wait_ms);
                 let mark = session.reply.mark();
                 let id = resolve(server, row, args).ok();
-                session.client.traffic.last_command = id.map(|id| server.table.row(id).full_name);
+                session.client.traffic.last_command = id;
                 reject(server, &mut self.keyspace, session, id, args, &error);
                 after_reply(session, mark);
                 self.end_one_shots(session, row);

@@ -188,20 +188,10 @@ impl Tracking {
         true
     }
 
-    /// CLIENT CACHING ends after the command that follows it.
-    #[inline]
-    pub(in crate::server) fn after_command(&self, client: &mut Client) {
-        if client.flags.contains(ClientFlags::CACHING_SAID) {
-            self.end_caching(client);
-        }
-    }
-
+    /// CLIENT CACHING ends after the command that follows it, or the transaction.
     #[cold]
-    fn end_caching(&self, client: &mut Client) {
-        let is_about_clients = |name: &str| name.starts_with("client|");
-        if client.flags.contains(ClientFlags::MULTI)
-            || client.traffic.last_command.is_some_and(is_about_clients)
-        {
+    pub(in crate::server) fn end_caching(&self, client: &mut Client) {
+        if client.flags.contains(ClientFlags::MULTI) {
             return;
         }
         client.flags.remove(ClientFlags::CACHING_SAID);
