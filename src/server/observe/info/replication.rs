@@ -1,7 +1,7 @@
 //! INFO replication: the role, the link to the primary, a line for each replica.
 //!
 //! Names and order are Redis's, old words included (`master_link_status`, `slave0`), since clients
-//! and Sentinels parse them. The metrics (`metrics::fields`) and `/readyz` read these lines too.
+//! and Sentinels parse them. The metrics (`metrics::fields`) read these lines too.
 //! Cost: O(replicas). Elsewhere: `parts::replication` has the state.
 
 use super::{InfoWriter, Source};

@@ -11,10 +11,7 @@
 use std::fmt;
 
 use crate::base::text::Printable;
-use crate::keyspace::Keyspace;
 use crate::sentinel::{Seen, Sentinel};
-use crate::server::observe::info;
-use crate::server::observe::info::Source;
 use crate::server::state::Server;
 
 /// The reasons why it is not ready; empty when it is.
@@ -22,8 +19,8 @@ use crate::server::state::Server;
 pub struct Readiness(Vec<String>);
 
 impl Readiness {
-    /// O(1), but for the text of INFO replication.
-    pub fn of(server: &Server, keyspace: &Keyspace) -> Readiness {
+    /// O(replicas).
+    pub fn of(server: &Server) -> Readiness {
         if let Some(driver) = &server.sentinel {
             let mut readiness = Readiness::of_sentinel(&driver.core);
             if server.shutdown.is_under_way() {
@@ -44,14 +41,14 @@ impl Readiness {
         if let Some(trouble) = server.persist.aof.trouble_text() {
             why.push(format!("the append only file takes no writes: {trouble}"));
         }
-        let source = Source::new(keyspace, server, None);
-        if link_is_down(&info::info(&source, &[b"replication"])) {
+        let upstream = server.replication.upstream.as_ref();
+        if upstream.is_some_and(|upstream| !upstream.is_online()) {
             why.push("the link to the primary is down".to_owned());
         }
         if let Some(text) = failing_replicas(server) {
             why.push(text);
         }
-        if let Some(upstream) = &server.replication.upstream {
+        if let Some(upstream) = upstream {
             if upstream.refused.is_some() {
                 why.push("a snapshot of the primary with far fewer keys is refused".to_owned());
             }
@@ -97,14 +94,6 @@ fn failing_replicas(server: &Server) -> Option<String> {
     })
 }
 
-/// Whether INFO replication reports that the primary cannot be reached.
-fn link_is_down(replication: &str) -> bool {
-    let mut status = replication
-        .lines()
-        .filter_map(|line| line.strip_prefix("master_link_status:"));
-    status.any(|status| status != "up")
-}
-
 impl fmt::Display for Readiness {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.is_ready() {
@@ -117,12 +106,13 @@ impl fmt::Display for Readiness {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::keyspace::ClientId;
     use crate::server::Testbed;
 
     #[test]
     fn a_server_that_refuses_writes_is_not_ready() {
         let mut t = Testbed::new();
-        let ready = |t: &Testbed| Readiness::of(&t.engine.server, &t.engine.keyspace);
+        let ready = |t: &Testbed| Readiness::of(&t.engine.server);
         assert_eq!(ready(&t).to_string(), "ok\n");
         t.engine.server.persist.saving.last_status_ok = false;
         assert_eq!(
@@ -135,8 +125,13 @@ mod tests {
 
     #[test]
     fn a_replica_without_its_primary_is_not_ready() {
-        assert!(link_is_down("role:slave\r\nmaster_link_status:down\r\n"));
-        assert!(!link_is_down("role:slave\r\nmaster_link_status:up\r\n"));
-        assert!(!link_is_down("role:master\r\n"));
+        let mut t = Testbed::new();
+        t.run("REPLICAOF 10.0.0.1 6379");
+        let down = "the link to the primary is down\n";
+        assert_eq!(Readiness::of(&t.engine.server).to_string(), down);
+        let server = &mut t.engine.server;
+        let upstream = server.replication.upstream.as_mut().expect("a replica");
+        upstream.establish(ClientId(1), server.now.mono_ms);
+        assert!(Readiness::of(server).is_ready());
     }
 }

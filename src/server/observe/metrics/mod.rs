@@ -94,7 +94,7 @@ impl Engine {
             "/metrics" => self.serve_metrics(&request),
             "/healthz" | "/health" => http::answer(http::OK, http::TEXT, "ok\n", head),
             "/readyz" => {
-                let readiness = Readiness::of(&self.server, &self.keyspace);
+                let readiness = Readiness::of(&self.server);
                 let status = if readiness.is_ready() {
                     http::OK
                 } else {
