@@ -17,7 +17,7 @@ use std::collections::HashMap;
 use super::bits::{Bits, COMMANDS_MAX};
 use super::reserved::{RESERVED, Reserved};
 use super::selector::CommandLine;
-use crate::command::{Category, Flags, KeyPlan};
+use crate::command::{Category, Facts, Flags, KeyPlan};
 use crate::resp::Args;
 
 /// One command or subcommand; its number is its index in the table, or after it if reserved.
@@ -26,6 +26,7 @@ pub struct CommandFacts {
     /// `get`, `config|get`.
     pub full_name: &'static str,
     pub categories: Category,
+    pub facts: Facts,
     /// The container of a subcommand.
     pub parent: Option<usize>,
 }
@@ -72,6 +73,7 @@ impl Commands {
                 } else {
                     spec.all_categories()
                 },
+                facts: spec.facts,
                 parent: parent.flatten(),
             };
             by_name.insert(spec.name.into(), rows.len());

@@ -15,36 +15,41 @@ bitflags! {
         const MAY_LOG_IN = 1 << 1;
         /// Mends or ends a stuck audit log: it runs while that takes no lines.
         const MENDS_AUDIT = 1 << 2;
-        /// Its arguments from the second on are directives, each with a value.
+        /// Its arguments from 2 on are directives, each with a value.
         const SETS_DIRECTIVES = 1 << 3;
-        /// Its second argument is a user or a role, which the audit shows.
+        /// Argument 2 is a user, whose name the audit shows.
         const NAMES_USER = 1 << 4;
-        /// All arguments from the second on are.
+        /// Each argument from 2 on is.
         const NAMES_USERS = 1 << 5;
-        /// Reads, but for the word RESET as its second argument.
-        const MAY_RESET = 1 << 6;
+        /// Shows data or the server's state, and changes neither: a locked session of the console
+        /// may run it, all of it if it is a container. Commands in `@read` may run there anyhow.
+        const SHOWS = 1 << 6;
+        /// Acts, although its container `SHOWS`.
+        const ACTS = 1 << 7;
+        /// As `SHOWS`, unless argument 2 is RESET.
+        const MAY_RESET = 1 << 8;
         /// Needs a connection of its own, or the console's calls have other means for it.
-        const NOT_IN_CONSOLE = 1 << 7;
+        const NOT_IN_CONSOLE = 1 << 9;
         /// Begins the effect of ASKING, which ends after each other command.
-        const BEGINS_ASKING = 1 << 8;
+        const BEGINS_ASKING = 1 << 10;
         /// A container whose subcommands leave the effect of CLIENT CACHING to the next command.
-        const SPARES_CACHING = 1 << 9;
+        const SPARES_CACHING = 1 << 11;
         /// Selects the client's database: the keys of later commands are in that.
-        const SELECTS = 1 << 10;
+        const SELECTS = 1 << 12;
         /// Moves keys to another node, so it runs while their slot moves.
-        const MOVES_KEYS = 1 << 11;
+        const MOVES_KEYS = 1 << 13;
         /// Moves slots: the conversation of two nodes, whose replies are sent.
-        const MOVES_SLOTS = 1 << 12;
+        const MOVES_SLOTS = 1 << 14;
         /// Without keys, but a source of slots may send it: it frames its stream, or it is about
         /// functions, which belong to no slot.
-        const FRAMES_SLOTS = 1 << 13;
+        const FRAMES_SLOTS = 1 << 15;
         /// For nodes that have logged in with the cluster's secret, which run no other.
-        const INTERNAL = 1 << 14;
+        const INTERNAL = 1 << 16;
         /// Makes a replica of the connection: over a budget, it waits even if others are refused.
-        const JOINS = 1 << 15;
+        const JOINS = 1 << 17;
         /// May have IDMP or IDMPAUTO, the name of its producer.
-        const MAY_BE_IDEMPOTENT = 1 << 16;
+        const MAY_BE_IDEMPOTENT = 1 << 18;
         /// Stores any value in any key: a user who may run it on all keys owns the data.
-        const STORES_ANYTHING = 1 << 17;
+        const STORES_ANYTHING = 1 << 19;
     }
 }

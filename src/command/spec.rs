@@ -392,9 +392,9 @@ impl<H> Spec<H> {
         }
     }
 
-    /// The row with these facts.
+    /// The row with these facts, too.
     pub const fn with(mut self, facts: Facts) -> Spec<H> {
-        self.facts = facts;
+        self.facts = self.facts.union(facts);
         self
     }
 

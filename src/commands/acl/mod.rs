@@ -19,7 +19,7 @@ const ACL: Spec = Spec {
     arity: Arity::AtLeast(2),
     flags: Flags::CONTAINER.union(Flags::SENTINEL),
     subcommands: &[
-        for_all("cat", inspect::cat, Arity::AtLeast(2)),
+        for_all("cat", inspect::cat, Arity::AtLeast(2)).with(Facts::SHOWS),
         Spec {
             tips: EVERYWHERE,
             flags: ADMIN.union(Flags::SENSITIVE),
@@ -34,24 +34,25 @@ const ACL: Spec = Spec {
             ..for_admins("delrole", roles::delete, Arity::AtLeast(3))
         },
         for_admins("digest", inspect::digest, Arity::Exactly(2)),
-        for_admins("dryrun", inspect::dry_run, Arity::AtLeast(4)),
+        for_admins("dryrun", inspect::dry_run, Arity::AtLeast(4)).with(Facts::SHOWS),
         for_all("genpass", inspect::generate, Arity::AtLeast(2)),
         Spec {
             flags: ADMIN.union(Flags::SENSITIVE),
             is_secret: is_password,
+            facts: Facts::SHOWS,
             ..for_admins("getrole", roles::get, Arity::Exactly(3))
         },
         Spec {
             flags: ADMIN.union(Flags::SENSITIVE),
             is_secret,
-            facts: Facts::NAMES_USER,
+            facts: Facts::NAMES_USER.union(Facts::SHOWS),
             ..for_admins("getuser", inspect::get, Arity::Exactly(3))
         },
         help_row(help),
-        for_admins("list", inspect::list, Arity::Exactly(2)),
+        for_admins("list", inspect::list, Arity::Exactly(2)).with(Facts::SHOWS),
         for_admins("load", manage::load, Arity::Exactly(2)),
-        for_admins("log", log::log, Arity::AtLeast(2)).with(Facts::MAY_RESET),
-        for_admins("roles", roles::names, Arity::Exactly(2)),
+        for_admins("log", log::log, Arity::AtLeast(2)).with(Facts::SHOWS.union(Facts::MAY_RESET)),
+        for_admins("roles", roles::names, Arity::Exactly(2)).with(Facts::SHOWS),
         Spec {
             tips: EVERYWHERE,
             ..for_admins("save", manage::save, Arity::Exactly(2))
@@ -69,8 +70,8 @@ const ACL: Spec = Spec {
             facts: Facts::NAMES_USER,
             ..for_admins("setuser", manage::set, Arity::AtLeast(3))
         },
-        for_admins("users", inspect::names, Arity::Exactly(2)),
-        for_all("whoami", inspect::who_am_i, Arity::Exactly(2)),
+        for_admins("users", inspect::names, Arity::Exactly(2)).with(Facts::SHOWS),
+        for_all("whoami", inspect::who_am_i, Arity::Exactly(2)).with(Facts::SHOWS),
     ],
     ..Spec::new("acl", help)
 };

@@ -27,10 +27,10 @@ pub(super) const CLUSTER: Spec = Spec {
         super::migration::CANCELSLOTMIGRATIONS,
         varying("bumpepoch", Arity::Exactly(2), CHANGES),
         varying("count-failure-reports", Arity::Exactly(3), ADMIN_READS),
-        own("countkeysinslot", Arity::Exactly(3), READS, countkeysinslot),
+        own("countkeysinslot", Arity::Exactly(3), READS, countkeysinslot).with(Facts::SHOWS),
         row("delslots", Arity::AtLeast(3), CHANGES),
         row("delslotsrange", Arity::AtLeast(4), CHANGES),
-        row("explain", Arity::Exactly(2), READS_ANY_TIME),
+        row("explain", Arity::Exactly(2), READS_ANY_TIME).with(Facts::SHOWS),
         row("failover", Arity::AtLeast(2), CHANGES),
         Spec {
             categories: Category::KEYSPACE,
@@ -46,22 +46,24 @@ pub(super) const CLUSTER: Spec = Spec {
         row("forget", Arity::Exactly(3), CHANGES),
         Spec {
             tips: VARIES,
+            facts: Facts::SHOWS,
             ..own("getkeysinslot", Arity::Exactly(4), READS, getkeysinslot)
         },
         super::migration::GETSLOTMIGRATIONS,
         help_row(help),
         Spec {
             tips: VARIES,
+            facts: Facts::SHOWS,
             ..own("info", Arity::Exactly(2), READS_ANY_TIME, info)
         },
-        own("keyslot", Arity::Exactly(3), READS_ANY_TIME, keyslot),
-        varying("links", Arity::Exactly(2), READS_ANY_TIME),
+        own("keyslot", Arity::Exactly(3), READS_ANY_TIME, keyslot).with(Facts::SHOWS),
+        varying("links", Arity::Exactly(2), READS_ANY_TIME).with(Facts::SHOWS),
         row("meet", Arity::AtLeast(4), CHANGES),
         super::migration::MIGRATESLOTS,
         super::migration::MIGRATION,
-        row("myid", Arity::Exactly(2), READS_ANY_TIME).with(Facts::INTERNAL),
+        row("myid", Arity::Exactly(2), READS_ANY_TIME).with(Facts::INTERNAL.union(Facts::SHOWS)),
         varying("myshardid", Arity::Exactly(2), READS_ANY_TIME),
-        varying("nodes", Arity::Exactly(2), READS_ANY_TIME),
+        varying("nodes", Arity::Exactly(2), READS_ANY_TIME).with(Facts::SHOWS),
         varying("replicas", Arity::Exactly(3), ADMIN_READS),
         row("replicate", Arity::AtLeast(3), CHANGES),
         row(
@@ -72,11 +74,11 @@ pub(super) const CLUSTER: Spec = Spec {
         row("saveconfig", Arity::Exactly(2), CHANGES),
         row("set-config-epoch", Arity::Exactly(3), CHANGES),
         own("setslot", Arity::AtLeast(4), CHANGES, setslot),
-        varying("shards", Arity::Exactly(2), READS_ANY_TIME),
+        varying("shards", Arity::Exactly(2), READS_ANY_TIME).with(Facts::SHOWS),
         varying("slaves", Arity::Exactly(3), ADMIN_READS),
         super::slot_stats::SLOT_STATS,
         super::migration::SYNCSLOTS,
-        varying("slots", Arity::Exactly(2), READS_ANY_TIME),
+        varying("slots", Arity::Exactly(2), READS_ANY_TIME).with(Facts::SHOWS),
     ],
     ..Spec::new("cluster", unknown)
 };

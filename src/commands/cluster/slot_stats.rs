@@ -9,7 +9,7 @@
 //! Decided elsewhere: counting: `server.diagnostics.slot_stats` and the keyspace's tables.
 
 use crate::base::numbers::number::parse_i64;
-use crate::command::{Arity, CommandError, Flags};
+use crate::command::{Arity, CommandError, Facts, Flags};
 use crate::config::SlotStats as Wanted;
 use crate::keyspace::SLOTS;
 use crate::resp::Args;
@@ -19,6 +19,7 @@ pub(super) const SLOT_STATS: Spec = Spec {
     arity: Arity::AtLeast(4),
     flags: Flags::STALE.union(Flags::LOADING),
     tips: &["nondeterministic_output", "request_policy:all_shards"],
+    facts: Facts::SHOWS,
     ..Spec::new("slot-stats", slot_stats)
 };
 

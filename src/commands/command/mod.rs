@@ -13,7 +13,7 @@ mod info;
 mod keys;
 mod list;
 
-use crate::command::{Arity, Category, Flags};
+use crate::command::{Arity, Category, Facts, Flags};
 use crate::server::{Call, CommandResult, Row, Spec};
 
 use super::help::write_help;
@@ -33,6 +33,7 @@ const COMMAND: Spec = Spec {
     categories: Category::CONNECTION,
     tips: UNORDERED,
     subcommands: &[COUNT, DOCS, GETKEYS, GETKEYSANDFLAGS, HELP, INFO, LIST],
+    facts: Facts::SHOWS,
     ..Spec::new("command", command)
 };
 

@@ -127,6 +127,7 @@ const ID: Spec = Spec {
     arity: Arity::Exactly(2),
     flags: USUAL,
     categories: Category::CONNECTION,
+    facts: Facts::SHOWS,
     ..Spec::new("id", id)
 };
 
@@ -140,6 +141,7 @@ const GETNAME: Spec = Spec {
     arity: Arity::Exactly(2),
     flags: USUAL,
     categories: Category::CONNECTION,
+    facts: Facts::SHOWS,
     ..Spec::new("getname", getname)
 };
 

@@ -2,7 +2,7 @@
 
 use super::client_flags::USUAL;
 use crate::base::numbers::number::parse_i64;
-use crate::command::{Arity, Category, CommandError, Flags};
+use crate::command::{Arity, Category, CommandError, Facts, Flags};
 use crate::commands::help::misused;
 use crate::resp::Reply;
 use crate::server::{Call, ClosedClient, CommandResult, Spec};
@@ -12,6 +12,7 @@ pub(super) const CLOSED: Spec = Spec {
     flags: USUAL.union(Flags::ADMIN),
     categories: Category::CONNECTION,
     tips: &["nondeterministic_output"],
+    facts: Facts::SHOWS,
     ..Spec::new("closed", closed)
 };
 

@@ -3,7 +3,7 @@
 use super::client_filter::{self, Filter};
 use super::client_flags::USUAL;
 use crate::base::numbers::number::parse_i64;
-use crate::command::{Arity, Category, CommandError, Flags};
+use crate::command::{Arity, Category, CommandError, Facts, Flags};
 use crate::keyspace::ClientId;
 use crate::server::{Call, ClientKind, CommandResult, Spec, client_line};
 
@@ -14,6 +14,7 @@ pub(super) const INFO: Spec = Spec {
     flags: USUAL,
     categories: Category::CONNECTION,
     tips: TIPS,
+    facts: Facts::SHOWS,
     ..Spec::new("info", info)
 };
 
@@ -29,6 +30,7 @@ pub(super) const LIST: Spec = Spec {
     flags: USUAL.union(Flags::ADMIN),
     categories: Category::CONNECTION,
     tips: TIPS,
+    facts: Facts::SHOWS,
     ..Spec::new("list", list)
 };
 

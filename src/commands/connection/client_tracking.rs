@@ -257,6 +257,7 @@ pub(super) const TRACKINGINFO: Spec = Spec {
     arity: Arity::Exactly(2),
     flags: USUAL,
     categories: Category::CONNECTION,
+    facts: Facts::SHOWS,
     ..Spec::new("trackinginfo", trackinginfo)
 };
 

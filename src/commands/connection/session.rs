@@ -17,7 +17,9 @@ pub(super) const PING: Spec = Spec {
         .union(Flags::REPORTS_DISK),
     categories: Category::CONNECTION,
     tips: &["request_policy:all_shards", "response_policy:all_succeeded"],
-    facts: Facts::INTERNAL.union(Facts::FRAMES_SLOTS),
+    facts: Facts::INTERNAL
+        .union(Facts::FRAMES_SLOTS)
+        .union(Facts::SHOWS),
     ..Spec::new("ping", ping)
 };
 
@@ -53,6 +55,7 @@ pub(super) const ECHO: Spec = Spec {
     arity: Arity::Exactly(2),
     flags: Flags::LOADING.union(Flags::STALE).union(Flags::FAST),
     categories: Category::CONNECTION,
+    facts: Facts::SHOWS,
     ..Spec::new("echo", echo)
 };
 

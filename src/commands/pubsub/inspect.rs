@@ -2,7 +2,7 @@
 
 use super::too_many;
 use crate::base::glob;
-use crate::command::{Arity, Flags};
+use crate::command::{Arity, Facts, Flags};
 use crate::commands::help;
 use crate::pubsub::{Kind, Name};
 use crate::server::{Call, CommandResult, Spec};
@@ -13,6 +13,7 @@ pub(super) const PUBSUB: Spec = Spec {
     arity: Arity::AtLeast(2),
     flags: Flags::CONTAINER,
     subcommands: &[CHANNELS, HELP, NUMPAT, NUMSUB, SHARDCHANNELS, SHARDNUMSUB],
+    facts: Facts::SHOWS,
     ..Spec::new("pubsub", write_help)
 };
 

@@ -53,7 +53,7 @@ const SUBSCRIBE: Spec = Spec {
     arity: Arity::AtLeast(2),
     flags: SUBSCRIBING_TO_EVENTS,
     channels: Some(ChannelUse::Subscribes),
-    facts: Facts::NOT_IN_CONSOLE,
+    facts: Facts::NOT_IN_CONSOLE.union(Facts::SHOWS),
     ..Spec::new("subscribe", |call| subscribe(call, Kind::Channel))
 };
 
@@ -61,7 +61,7 @@ const PSUBSCRIBE: Spec = Spec {
     arity: Arity::AtLeast(2),
     flags: SUBSCRIBING_TO_EVENTS,
     channels: Some(ChannelUse::SubscribesPatterns),
-    facts: Facts::NOT_IN_CONSOLE,
+    facts: Facts::NOT_IN_CONSOLE.union(Facts::SHOWS),
     ..Spec::new("psubscribe", |call| subscribe(call, Kind::Pattern))
 };
 
@@ -70,7 +70,7 @@ const SSUBSCRIBE: Spec = Spec {
     flags: SUBSCRIBING,
     keys: SHARDS,
     channels: Some(ChannelUse::Subscribes),
-    facts: Facts::NOT_IN_CONSOLE,
+    facts: Facts::NOT_IN_CONSOLE.union(Facts::SHOWS),
     ..Spec::new("ssubscribe", |call| subscribe(call, Kind::Shard))
 };
 

@@ -34,7 +34,8 @@ pub(super) const FUNCTION: Spec = Spec {
             function_dump::dump,
             Arity::Exactly(2),
             Flags::empty(),
-        ),
+        )
+        .with(Facts::SHOWS),
         Spec {
             tips: ALL_SHARDS,
             facts: Facts::FRAMES_SLOTS,
@@ -50,6 +51,7 @@ pub(super) const FUNCTION: Spec = Spec {
         },
         Spec {
             tips: &["nondeterministic_output_order"],
+            facts: Facts::SHOWS,
             ..sub(
                 "list",
                 function_list::list,
@@ -83,6 +85,7 @@ pub(super) const FUNCTION: Spec = Spec {
                 "request_policy:all_shards",
                 "response_policy:special",
             ],
+            facts: Facts::SHOWS,
             ..sub(
                 "stats",
                 function_list::stats,

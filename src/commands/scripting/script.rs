@@ -2,7 +2,7 @@
 
 use super::changes::{check_idle, free, frees_later};
 use super::row::sub;
-use crate::command::{Arity, Category, CommandError, Flags};
+use crate::command::{Arity, Category, CommandError, Facts, Flags};
 use crate::commands::help;
 use crate::scripting::{Setup, Use};
 use crate::server::{Call, CommandResult, Spec};
@@ -17,6 +17,7 @@ pub(super) const SCRIPT: Spec = Spec {
                 "request_policy:all_shards",
                 "response_policy:agg_logical_and",
             ],
+            facts: Facts::SHOWS,
             ..sub("exists", exists, Arity::AtLeast(3), Flags::empty())
         },
         Spec {

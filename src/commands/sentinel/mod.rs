@@ -6,7 +6,7 @@
 
 pub(super) mod docs;
 
-use crate::command::{Arity, Flags};
+use crate::command::{Arity, Facts, Flags};
 use crate::commands::help::row as help_row;
 use crate::server::{Call, CommandResult, Spec};
 
@@ -20,39 +20,39 @@ const SENTINEL: Spec = Spec {
     arity: Arity::AtLeast(2),
     flags: FLAGS.union(Flags::CONTAINER),
     subcommands: &[
-        row("ckquorum", Arity::Exactly(3)),
+        row("ckquorum", Arity::Exactly(3)).with(Facts::SHOWS),
         Spec {
             flags: FLAGS.union(Flags::SENSITIVE),
             is_secret: |_, at| at >= 4,
             ..row("config", Arity::AtLeast(4))
         },
         row("debug", Arity::AtLeast(2)),
-        row("explain", Arity::AtLeast(3)),
+        row("explain", Arity::AtLeast(3)).with(Facts::SHOWS),
         row("failover", Arity::AtLeast(3)),
         row("flushconfig", Arity::Exactly(2)),
-        row("get-master-addr-by-name", Arity::Exactly(3)),
-        row("get-primary-addr-by-name", Arity::Exactly(3)),
+        row("get-master-addr-by-name", Arity::Exactly(3)).with(Facts::SHOWS),
+        row("get-primary-addr-by-name", Arity::Exactly(3)).with(Facts::SHOWS),
         help_row(sentinel),
-        row("info-cache", Arity::AtLeast(3)),
+        row("info-cache", Arity::AtLeast(3)).with(Facts::SHOWS),
         row("is-master-down-by-addr", Arity::Exactly(6)),
         row("is-primary-down-by-addr", Arity::Exactly(6)),
-        row("master", Arity::Exactly(3)),
-        row("masters", Arity::Exactly(2)),
+        row("master", Arity::Exactly(3)).with(Facts::SHOWS),
+        row("masters", Arity::Exactly(2)).with(Facts::SHOWS),
         row("monitor", Arity::Exactly(6)),
-        row("myid", Arity::Exactly(2)),
-        row("pending-scripts", Arity::Exactly(2)),
-        row("primaries", Arity::Exactly(2)),
-        row("primary", Arity::Exactly(3)),
+        row("myid", Arity::Exactly(2)).with(Facts::SHOWS),
+        row("pending-scripts", Arity::Exactly(2)).with(Facts::SHOWS),
+        row("primaries", Arity::Exactly(2)).with(Facts::SHOWS),
+        row("primary", Arity::Exactly(3)).with(Facts::SHOWS),
         row("remove", Arity::Exactly(3)),
-        row("replicas", Arity::Exactly(3)),
+        row("replicas", Arity::Exactly(3)).with(Facts::SHOWS),
         row("reset", Arity::Exactly(3)),
-        row("sentinels", Arity::Exactly(3)),
+        row("sentinels", Arity::Exactly(3)).with(Facts::SHOWS),
         Spec {
             flags: FLAGS.union(Flags::SENSITIVE),
             ..row("set", Arity::AtLeast(5))
         },
         row("simulate-failure", Arity::AtLeast(3)),
-        row("slaves", Arity::Exactly(3)),
+        row("slaves", Arity::Exactly(3)).with(Facts::SHOWS),
     ],
     ..Spec::new("sentinel", sentinel)
 };

@@ -43,12 +43,14 @@ pub(super) const CONFIG: Spec = Spec {
 const CONFIG_DOCS: Spec = Spec {
     arity: Arity::AtLeast(2),
     flags: CONFIG_FLAGS,
+    facts: Facts::SHOWS,
     ..Spec::new("docs", docs)
 };
 
 const CONFIG_GET: Spec = Spec {
     arity: Arity::AtLeast(3),
     flags: CONFIG_FLAGS,
+    facts: Facts::SHOWS,
     ..Spec::new("get", get)
 };
 

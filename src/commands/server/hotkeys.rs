@@ -11,7 +11,7 @@
 //! Decided elsewhere: counting, and the memory for it: `server::parts::observe::hotkeys`.
 
 use crate::base::numbers::number::parse_i64;
-use crate::command::{Arity, CommandError, Flags};
+use crate::command::{Arity, CommandError, Facts, Flags};
 use crate::commands::help::{self, write_help};
 use crate::resp::Reply;
 use crate::server::{Call, CommandResult, HotkeysSession, HotkeysSettings, Spec};
@@ -205,6 +205,7 @@ const GET: Spec = Spec {
         "request_policy:special",
         "response_policy:special",
     ],
+    facts: Facts::SHOWS,
     ..Spec::new("get", get)
 };
 

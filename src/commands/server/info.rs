@@ -1,6 +1,6 @@
 //! INFO.
 
-use crate::command::{Arity, Category, Flags};
+use crate::command::{Arity, Category, Facts, Flags};
 use crate::server::info::{self, Source};
 use crate::server::{Call, CommandResult, Spec};
 
@@ -13,6 +13,7 @@ pub(super) const INFO: Spec = Spec {
         "request_policy:all_shards",
         "response_policy:special",
     ],
+    facts: Facts::SHOWS,
     ..Spec::new("info", info)
 };
 

@@ -11,7 +11,7 @@
 
 pub(super) mod report;
 
-use crate::command::{Arity, CommandError, Flags};
+use crate::command::{Arity, CommandError, Facts, Flags};
 use crate::commands::help::{self, write_help};
 use crate::resp::Reply;
 use crate::server::{Call, CommandResult, Histogram, Row, Spec};
@@ -38,6 +38,7 @@ const DOCTOR: Spec = Spec {
     arity: Arity::Exactly(2),
     flags: FLAGS,
     tips: TIPS,
+    facts: Facts::SHOWS,
     ..Spec::new("doctor", doctor)
 };
 
@@ -52,6 +53,7 @@ const GRAPH: Spec = Spec {
     arity: Arity::Exactly(3),
     flags: FLAGS,
     tips: TIPS,
+    facts: Facts::SHOWS,
     ..Spec::new("graph", graph)
 };
 
@@ -100,6 +102,7 @@ const HISTOGRAM: Spec = Spec {
     arity: Arity::AtLeast(2),
     flags: FLAGS,
     tips: TIPS,
+    facts: Facts::SHOWS,
     ..Spec::new("histogram", histogram)
 };
 
@@ -153,6 +156,7 @@ const HISTORY: Spec = Spec {
     arity: Arity::Exactly(3),
     flags: FLAGS,
     tips: TIPS,
+    facts: Facts::SHOWS,
     ..Spec::new("history", history)
 };
 
@@ -176,6 +180,7 @@ const LATEST: Spec = Spec {
     arity: Arity::Exactly(2),
     flags: FLAGS,
     tips: TIPS,
+    facts: Facts::SHOWS,
     ..Spec::new("latest", latest)
 };
 

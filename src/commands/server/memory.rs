@@ -9,7 +9,7 @@
 
 use crate::base::memory::alloc;
 use crate::base::numbers::number::parse_i64;
-use crate::command::{Access, Arity, CommandError, Flags, KeySpec};
+use crate::command::{Access, Arity, CommandError, Facts, Flags, KeySpec};
 use crate::commands::help::{self, write_help};
 use crate::keyspace::DbIndex;
 use crate::resp::Reply;
@@ -28,6 +28,7 @@ pub(super) const MEMORY: Spec = Spec {
     arity: Arity::AtLeast(2),
     flags: Flags::CONTAINER,
     subcommands: &[DOCTOR, HELP, MALLOC_STATS, PURGE, STATS, USAGE],
+    facts: Facts::SHOWS,
     ..Spec::new("memory", help)
 };
 
@@ -58,6 +59,7 @@ const USAGE: Spec = Spec {
     arity: Arity::AtLeast(3),
     flags: Flags::READONLY,
     keys: &[KeySpec::one(2, Access::RO)],
+    facts: Facts::SHOWS,
     ..Spec::new("usage", usage)
 };
 
@@ -86,6 +88,7 @@ fn usage(call: &mut Call<'_>) -> CommandResult {
 const STATS: Spec = Spec {
     arity: Arity::Exactly(2),
     tips: TIPS,
+    facts: Facts::SHOWS,
     ..Spec::new("stats", stats)
 };
 
@@ -219,6 +222,7 @@ impl Lines<'_> {
 const DOCTOR: Spec = Spec {
     arity: Arity::Exactly(2),
     tips: TIPS,
+    facts: Facts::SHOWS,
     ..Spec::new("doctor", doctor)
 };
 
@@ -233,6 +237,7 @@ fn doctor(call: &mut Call<'_>) -> CommandResult {
 const PURGE: Spec = Spec {
     arity: Arity::Exactly(2),
     tips: &["request_policy:all_shards", "response_policy:all_succeeded"],
+    facts: Facts::ACTS,
     ..Spec::new("purge", purge)
 };
 
@@ -258,6 +263,7 @@ fn purge(call: &mut Call<'_>) -> CommandResult {
 const MALLOC_STATS: Spec = Spec {
     arity: Arity::Exactly(2),
     tips: TIPS,
+    facts: Facts::SHOWS,
     ..Spec::new("malloc-stats", malloc_stats)
 };
 

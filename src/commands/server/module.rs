@@ -1,7 +1,7 @@
 //! MODULE: russet loads no modules. The commands of modules that it has are built in.
 
 use crate::base::text::Printable;
-use crate::command::{Arity, CommandError, Flags};
+use crate::command::{Arity, CommandError, Facts, Flags};
 use crate::commands::help::{self, write_help};
 use crate::config::Dialect;
 use crate::resp::Reply;
@@ -43,6 +43,7 @@ const LIST: Spec = Spec {
     arity: Arity::Exactly(2),
     flags: Flags::ADMIN.union(Flags::NOSCRIPT),
     tips: &["nondeterministic_output_order"],
+    facts: Facts::SHOWS,
     ..Spec::new("list", list)
 };
 

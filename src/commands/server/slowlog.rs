@@ -10,7 +10,7 @@
 //! functions for all three logs.
 
 use crate::base::numbers::number::parse_i64;
-use crate::command::{Arity, CommandError, Flags};
+use crate::command::{Arity, CommandError, Facts, Flags};
 use crate::commands::help::{self, misused, write_help};
 use crate::server::{Call, CommandResult, LogKind, Spec};
 
@@ -29,6 +29,7 @@ pub(super) const GET: Spec = Spec {
     arity: Arity::AtLeast(2),
     flags: FLAGS,
     tips: &["request_policy:all_nodes", "nondeterministic_output"],
+    facts: Facts::SHOWS,
     ..Spec::new("get", get)
 };
 
@@ -105,6 +106,7 @@ pub(super) const LEN: Spec = Spec {
         "response_policy:agg_sum",
         "nondeterministic_output",
     ],
+    facts: Facts::SHOWS,
     ..Spec::new("len", len)
 };
 

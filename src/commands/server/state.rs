@@ -17,6 +17,7 @@ pub(super) const TIME: Spec = Spec {
     arity: Arity::Exactly(1),
     flags: Flags::LOADING.union(Flags::STALE).union(Flags::FAST),
     tips: &["nondeterministic_output"],
+    facts: Facts::SHOWS,
     ..Spec::new("time", time)
 };
 
@@ -41,7 +42,7 @@ pub(super) const MONITOR: Spec = Spec {
         .union(Flags::NOSCRIPT)
         .union(Flags::LOADING)
         .union(Flags::STALE),
-    facts: Facts::NOT_IN_CONSOLE,
+    facts: Facts::NOT_IN_CONSOLE.union(Facts::SHOWS),
     ..Spec::new("monitor", monitor)
 };
 

@@ -22,7 +22,9 @@ const MULTI: Spec = Spec {
     arity: Arity::Exactly(1),
     flags: AT_ONCE.union(Flags::NO_MULTI_IN_VALKEY),
     categories: Category::TRANSACTION,
-    facts: Facts::FRAMES_SLOTS.union(Facts::NOT_IN_CONSOLE),
+    facts: Facts::FRAMES_SLOTS
+        .union(Facts::NOT_IN_CONSOLE)
+        .union(Facts::SHOWS),
     ..Spec::new("multi", multi)
 };
 
@@ -46,7 +48,9 @@ const EXEC: Spec = Spec {
         .union(Flags::NOT_QUEUED)
         .union(Flags::RUNS_QUEUE),
     categories: Category::TRANSACTION,
-    facts: Facts::FRAMES_SLOTS.union(Facts::NOT_IN_CONSOLE),
+    facts: Facts::FRAMES_SLOTS
+        .union(Facts::NOT_IN_CONSOLE)
+        .union(Facts::SHOWS),
     ..Spec::new("exec", exec)
 };
 
@@ -112,7 +116,9 @@ const DISCARD: Spec = Spec {
     arity: Arity::Exactly(1),
     flags: AT_ONCE,
     categories: Category::TRANSACTION,
-    facts: Facts::FRAMES_SLOTS.union(Facts::NOT_IN_CONSOLE),
+    facts: Facts::FRAMES_SLOTS
+        .union(Facts::NOT_IN_CONSOLE)
+        .union(Facts::SHOWS),
     ..Spec::new("discard", discard)
 };
 

@@ -1,7 +1,7 @@
 //! VSETATTR, VGETATTR.
 
 use super::row::{KEYS, READS_FAST};
-use crate::command::{Arity, Flags};
+use crate::command::{Arity, Facts, Flags};
 use crate::server::{Call, CommandResult, Spec};
 use crate::types::VectorSet;
 
@@ -35,6 +35,7 @@ pub(super) const VGETATTR: Spec = Spec {
     arity: Arity::Exactly(3),
     flags: READS_FAST,
     keys: KEYS,
+    facts: Facts::SHOWS,
     ..Spec::new("VGETATTR", vgetattr)
 };
 

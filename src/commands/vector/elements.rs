@@ -1,7 +1,7 @@
 //! VREM, VISMEMBER, VEMB.
 
 use super::row::{KEYS, READS, READS_FAST};
-use crate::command::{Arity, CommandError, Flags};
+use crate::command::{Arity, CommandError, Facts, Flags};
 use crate::keyspace::Cause;
 use crate::server::{Call, CommandResult, Spec};
 use crate::types::vector_set::Quantization;
@@ -40,6 +40,7 @@ pub(super) const VISMEMBER: Spec = Spec {
     arity: Arity::Exactly(3),
     flags: READS,
     keys: KEYS,
+    facts: Facts::SHOWS,
     ..Spec::new("VISMEMBER", vismember)
 };
 
@@ -60,6 +61,7 @@ pub(super) const VEMB: Spec = Spec {
     arity: Arity::AtLeast(3),
     flags: READS_FAST,
     keys: KEYS,
+    facts: Facts::SHOWS,
     ..Spec::new("VEMB", vemb)
 };
 

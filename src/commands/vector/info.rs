@@ -1,7 +1,7 @@
 //! VCARD, VDIM, VINFO.
 
 use super::row::{KEYS, READS_FAST};
-use crate::command::{Arity, CommandError};
+use crate::command::{Arity, CommandError, Facts};
 use crate::server::{Call, CommandResult, Spec};
 use crate::types::vector_set::Projection;
 use crate::types::{Container, VectorSet};
@@ -10,6 +10,7 @@ pub(super) const VCARD: Spec = Spec {
     arity: Arity::Exactly(2),
     flags: READS_FAST,
     keys: KEYS,
+    facts: Facts::SHOWS,
     ..Spec::new("VCARD", vcard)
 };
 
@@ -29,6 +30,7 @@ pub(super) const VDIM: Spec = Spec {
     arity: Arity::Exactly(2),
     flags: READS_FAST,
     keys: KEYS,
+    facts: Facts::SHOWS,
     ..Spec::new("VDIM", vdim)
 };
 
@@ -46,6 +48,7 @@ pub(super) const VINFO: Spec = Spec {
     arity: Arity::Exactly(2),
     flags: READS_FAST,
     keys: KEYS,
+    facts: Facts::SHOWS,
     ..Spec::new("VINFO", vinfo)
 };
 

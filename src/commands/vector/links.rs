@@ -1,7 +1,7 @@
 //! VLINKS.
 
 use super::row::{KEYS, READS_FAST};
-use crate::command::{Arity, CommandError};
+use crate::command::{Arity, CommandError, Facts};
 use crate::server::{Call, CommandResult, Spec};
 use crate::types::VectorSet;
 
@@ -9,6 +9,7 @@ pub(super) const VLINKS: Spec = Spec {
     arity: Arity::AtLeast(3),
     flags: READS_FAST,
     keys: KEYS,
+    facts: Facts::SHOWS,
     ..Spec::new("VLINKS", vlinks)
 };
 

@@ -7,7 +7,7 @@ use rand::rngs::SmallRng;
 
 use super::row::{KEYS, READS};
 use crate::base::numbers::number;
-use crate::command::{Arity, CommandError};
+use crate::command::{Arity, CommandError, Facts};
 use crate::commands::arguments::sample::{Passing, is_few};
 use crate::commands::work;
 use crate::server::{Call, CommandResult, Spec};
@@ -18,6 +18,7 @@ pub(super) const VRANDMEMBER: Spec = Spec {
     flags: READS,
     keys: KEYS,
     work: work::DRAWN,
+    facts: Facts::SHOWS,
     ..Spec::new("VRANDMEMBER", vrandmember)
 };
 

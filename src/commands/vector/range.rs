@@ -2,7 +2,7 @@
 
 use super::row::{KEYS, READS};
 use crate::base::{clock, numbers::number};
-use crate::command::{Arity, CommandError};
+use crate::command::{Arity, CommandError, Facts};
 use crate::commands::work;
 use crate::server::searches::{self, Answer, Work};
 use crate::server::{Call, CommandResult, Spec};
@@ -14,6 +14,7 @@ pub(super) const VRANGE: Spec = Spec {
     flags: READS,
     keys: KEYS,
     work: work::VECTORS,
+    facts: Facts::SHOWS,
     ..Spec::new("VRANGE", vrange)
 };
 

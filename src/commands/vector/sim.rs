@@ -18,7 +18,7 @@ use crate::base::{
     clock,
     numbers::{float, number},
 };
-use crate::command::{Arity, CommandError};
+use crate::command::{Arity, CommandError, Facts};
 use crate::commands::work;
 use crate::resp::{Args, Reply};
 use crate::server::searches::{self, Answer, Work};
@@ -32,6 +32,7 @@ pub(super) const VSIM: Spec = Spec {
     flags: READS,
     keys: KEYS,
     work: work::by(count_visited, "use a smaller EF, FILTER-EF or COUNT"),
+    facts: Facts::SHOWS,
     ..Spec::new("VSIM", vsim)
 };
 

@@ -23,7 +23,6 @@ use crate::server::state::Server;
 use crate::server::state::call::CommandResult;
 use crate::server::state::world::{Engine, World};
 
-
 impl Server {
     /// Whether effects are passed on to other nodes.
     #[inline]

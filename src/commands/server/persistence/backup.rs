@@ -1,7 +1,7 @@
 //! BACKUP: sealed sets of the server's files. CREATE makes one at once (russet's own); START and
 //! SEAL are Redis's two steps, between which the base can be copied elsewhere.
 
-use crate::command::{Arity, Flags};
+use crate::command::{Arity, Facts, Flags};
 use crate::commands::help::{self, misused, write_help};
 use crate::server::{Backups, Call, CommandResult, Origin, SessionState, Spec};
 
@@ -56,6 +56,7 @@ fn create(call: &mut Call<'_>) -> CommandResult {
 const LIST: Spec = Spec {
     arity: Arity::Exactly(2),
     flags: Flags::ADMIN.union(Flags::STALE),
+    facts: Facts::SHOWS,
     ..Spec::new("list", list)
 };
 
@@ -175,6 +176,7 @@ fn clean_up(call: &mut Call<'_>) -> CommandResult {
 const STATUS: Spec = Spec {
     arity: Arity::Exactly(2),
     flags: Flags::ADMIN.union(Flags::STALE),
+    facts: Facts::SHOWS,
     ..Spec::new("status", status)
 };
 

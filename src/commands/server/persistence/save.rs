@@ -1,6 +1,6 @@
 //! SAVE, BGSAVE, LASTSAVE: snapshots of the databases in a file.
 
-use crate::command::{Arity, Category, CommandError, Flags};
+use crate::command::{Arity, Category, CommandError, Facts, Flags};
 use crate::config::SnapshotMethod;
 use crate::server::{Call, CommandResult, Origin, Spec, World};
 
@@ -115,6 +115,7 @@ pub(in crate::commands::server) const LASTSAVE: Spec = Spec {
     flags: Flags::LOADING.union(Flags::STALE).union(Flags::FAST),
     categories: Category::ADMIN.union(Category::DANGEROUS),
     tips: &["nondeterministic_output"],
+    facts: Facts::SHOWS,
     ..Spec::new("lastsave", lastsave)
 };
 

@@ -1,7 +1,7 @@
 //! REPLICAOF, SLAVEOF, ROLE: the server's role in replication.
 
 use crate::base::numbers::number::parse_i64;
-use crate::command::{Arity, Category, CommandError, Flags};
+use crate::command::{Arity, Category, CommandError, Facts, Flags};
 use crate::resp::Reply;
 use crate::server::{Call, CommandResult, Server, Spec};
 
@@ -79,6 +79,7 @@ pub(in crate::commands::server) const ROLE: Spec = Spec {
         .union(Flags::FAST)
         .union(Flags::SENTINEL),
     categories: Category::ADMIN.union(Category::DANGEROUS),
+    facts: Facts::SHOWS,
     ..Spec::new("role", role)
 };
 

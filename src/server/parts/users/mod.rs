@@ -394,6 +394,7 @@ pub fn commands_of<H>(table: &CommandTable<H>) -> Commands {
     Commands::new(table.rows().iter().map(|row| CommandFacts {
         full_name: row.full_name,
         categories: row.spec.all_categories(),
+        facts: row.spec.facts,
         parent: row.parent,
     }))
 }

@@ -2,6 +2,7 @@
 
 use crate::acl::Commands;
 use crate::base::text::Printable;
+use crate::command::Facts;
 
 /// Which commands of which users are recorded.
 #[derive(Debug)]
@@ -19,8 +20,7 @@ struct UserRule {
     is_recorded: bool,
 }
 
-/// Commands by which a connection gets its user.
-const LOGINS: [&str; 2] = ["auth", "hello"];
+const LOGINS: Facts = Facts::LOGS_IN.union(Facts::MAY_LOG_IN);
 
 impl Rules {
     /// `categories`: words as in ACL rules, `@admin`, `-@slow`, `get`, `-config|get`, the last that
@@ -61,8 +61,8 @@ impl Rules {
                 *row = is_recorded;
             }
         }
-        for (row, name) in rows.iter_mut().zip(&names) {
-            *row |= LOGINS.contains(name);
+        for (id, row) in rows.iter_mut().enumerate() {
+            *row |= commands.row(id).facts.intersects(LOGINS);
         }
         let users = words(users)
             .map(|word| match word {
