@@ -5,8 +5,9 @@
 //! server's parts, each a type that owns its state and knows no other; `state`, which is all of
 //! them together, and a handler's view of it; then the work with them: on clients' messages, data
 //! on disk, commands, upkeep, reports. `Engine` holds keyspace and server side by side, so
-//! that a handler can borrow both; `Loop` drives it. Nothing here names a command; `main` passes
-//! the table in.
+//! that a handler can borrow both; `Loop` drives it. Nothing here compares a command's name
+//! (`layers.rs` checks that, too): its row states the facts (`command::Facts`); `main` passes the
+//! table in.
 
 pub mod process;
 

@@ -252,7 +252,8 @@ impl Server {
     ) -> Result<(), Answer> {
         let refused = |text: &[u8]| Answer::error(http::FORBIDDEN, &String::from_utf8_lossy(text));
         let Some(row) = self.table.find(words[0]) else {
-            return Err(refused(&[b"ERR there is no command ", words[0]].concat()));
+            let name = words[0].to_ascii_lowercase();
+            return Err(refused(&[b"ERR there is no command ", &name[..]].concat()));
         };
         let (id, args) = (row.id, OwnedArgs::from_iter(words.iter().copied()));
         let client = &session.client;
@@ -273,7 +274,7 @@ impl Server {
         db: u32,
     ) -> Result<(), Answer> {
         if session.client.db.0 != db {
-            self.may_in_console(session, &[b"select", db.to_string().as_bytes()])?;
+            self.may_in_console(session, &[b"SELECT", db.to_string().as_bytes()])?;
             session.client.db = DbIndex(db);
         }
         Ok(())

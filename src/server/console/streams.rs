@@ -38,7 +38,7 @@ impl Engine {
         }
         if call.monitor.is_some() {
             let may = |engine: &mut Engine, session: &mut Session| {
-                engine.server.may_in_console(session, &[b"monitor"])
+                engine.server.may_in_console(session, &[b"MONITOR"])
             };
             let no_auth = || Answer::error(http::UNAUTHORIZED, NO_AUTH);
             self.with_console_session(id, may).ok_or_else(no_auth)??;
@@ -68,7 +68,7 @@ impl Engine {
     /// Users who may run INFO may see the history: it has the same figures.
     pub(in crate::server) fn may_see_figures(&mut self, id: ClientId) -> Result<(), Answer> {
         let may = |engine: &mut Engine, session: &mut Session| {
-            engine.server.may_in_console(session, &[b"info"])
+            engine.server.may_in_console(session, &[b"INFO"])
         };
         let no_auth = || Answer::error(http::UNAUTHORIZED, NO_AUTH);
         self.with_console_session(id, may).ok_or_else(no_auth)?
