@@ -16,5 +16,6 @@ pub mod sys;
 pub mod text;
 pub mod threads;
 pub mod usage;
+pub mod wake;
 
 pub use millis::Millis;

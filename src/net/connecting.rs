@@ -21,6 +21,7 @@ use super::dial::server_name;
 use super::stream::Stream;
 use super::tls::Link;
 use crate::base::threads;
+use crate::base::wake::Wake;
 
 /// Where and how to connect.
 #[derive(Clone, Debug)]
@@ -59,7 +60,7 @@ impl Connecting {
     /// is called by a helper thread when that can continue; later steps follow events of the poll.
     ///
     /// Error: the system cannot provide a thread.
-    pub fn begin(to: Destination, wake: impl FnOnce() + Send + 'static) -> io::Result<Connecting> {
+    pub fn begin(to: Destination, wake: Wake) -> io::Result<Connecting> {
         if let Ok(ip) = to.host.parse::<IpAddr>() {
             let address = SocketAddr::new(ip, to.port);
             return Ok(Connecting {
@@ -75,7 +76,7 @@ impl Connecting {
             let found = (host.as_str(), port).to_socket_addrs();
             // The connection may have been given up.
             let _ = tell.send(found.map(Iterator::collect));
-            wake();
+            wake.wake();
         })?;
         Ok(Connecting {
             to,
@@ -230,7 +231,8 @@ mod tests {
     fn drive(to: Destination) -> io::Result<(Stream, Poll)> {
         let mut poll = Poll::new()?;
         let waker = Waker::new(poll.registry(), Token(0))?;
-        let mut connecting = Connecting::begin(to, move || waker.wake().expect("a poll"))?;
+        let mut connecting =
+            Connecting::begin(to, Wake::new(move || waker.wake().expect("a poll")))?;
         let (mut events, end) = (Events::with_capacity(8), Instant::now() + LIMIT);
         while Instant::now() < end {
             poll.poll(&mut events, Some(Duration::from_millis(100)))?;

@@ -21,6 +21,7 @@ use std::sync::mpsc::{self, Receiver, Sender};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::base::memory::pin::Pinned;
+use crate::base::wake::Wake;
 use crate::base::{hashing::crc64, memory::alloc, sys, threads};
 
 /// Bytes that may wait for the disk.
@@ -29,9 +30,6 @@ pub const WAITING_MAX: usize = 16 << 20;
 const SYNC_EVERY: usize = 4 << 20;
 /// Buffers kept for reuse.
 const SPARE_MAX: usize = 8;
-
-/// Called by the thread when the file is done or has failed.
-pub type Wake = Arc<dyn Fn() + Send + Sync>;
 
 /// The settings of a file.
 #[derive(Clone, Debug)]
@@ -87,7 +85,8 @@ pub struct BackgroundFile {
 }
 
 impl BackgroundFile {
-    /// Creates the temporary file. [`BackgroundFile::end`] reports all later errors.
+    /// Creates the temporary file. [`BackgroundFile::end`] reports all later errors. `wake` is
+    /// called when the file is done or has failed.
     pub fn create(plan: Plan, wake: Wake) -> io::Result<BackgroundFile> {
         let temporary = plan.temporary.clone();
         let whole = Whole::create(plan)?;
@@ -96,7 +95,7 @@ impl BackgroundFile {
         let theirs = Arc::clone(&shared);
         threads::start("save", move || {
             theirs.end_with(write_all(whole, &receiver, &theirs));
-            wake();
+            wake.wake();
         })?;
         let writer = FileHands::Thread(jobs);
         Ok(BackgroundFile::new(writer, shared, temporary))
@@ -130,7 +129,7 @@ impl BackgroundFile {
                 theirs.remove(&plan.temporary);
             }
             theirs.end_with(named);
-            wake();
+            wake.wake();
         })?;
         let writer = FileHands::Thread(jobs);
         Ok(BackgroundFile::new(writer, shared, temporary))
@@ -430,7 +429,7 @@ mod tests {
     #[test]
     fn a_file_has_its_name_when_it_is_whole() {
         let folder = tempfile::tempdir().expect("a folder");
-        let wake: Wake = Arc::new(|| ());
+        let wake = Wake::default();
         let plan = plan(folder.path(), Some(true));
         let file = BackgroundFile::create(plan.clone(), wake.clone()).expect("created");
         file.write(b"12345".to_vec());
@@ -460,7 +459,7 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let mut plan = plan(folder.path(), None);
         plan.name = folder.path().join("missing").join("file");
-        let file = BackgroundFile::create(plan.clone(), Arc::new(|| ())).expect("created");
+        let file = BackgroundFile::create(plan.clone(), Wake::default()).expect("created");
         file.finish();
         assert!(wait(&file).is_err());
         assert!(!plan.temporary.exists());

@@ -5,8 +5,8 @@ use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
-use super::background::Wake;
 use crate::base::threads;
+use crate::base::wake::Wake;
 
 /// See the module. If dropped before its end, the work continues and its result is lost.
 pub struct Errand<T> {
@@ -27,7 +27,7 @@ impl<T: Send + 'static> Errand<T> {
             let done = work();
             *theirs.lock().unwrap_or_else(PoisonError::into_inner) = Some(done);
             if let Some(wake) = wake {
-                wake();
+                wake.wake();
             }
         })?;
         Ok(Errand { end, thread })

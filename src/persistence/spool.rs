@@ -44,9 +44,10 @@ use bytes::Bytes;
 pub use reader::SpoolReader;
 
 use super::aof::Disk;
-use super::background::{Job, Make, Sink, WAITING_MAX, Wake};
+use super::background::{Job, Make, Sink, WAITING_MAX};
 use crate::base::memory::pin::Pinned;
 use crate::base::threads;
+use crate::base::wake::Wake;
 use writer::Writer;
 
 /// Capacity of the buffers handed to the writer.
@@ -254,7 +255,7 @@ impl Spool {
         state.push_file(0, len);
         state.is_whole = true;
         drop(state);
-        (shared.wake)();
+        shared.wake.wake();
         Ok(())
     }
 
@@ -393,7 +394,7 @@ impl Shared {
         state.fail(why);
         drop(state);
         self.room.notify_all();
-        (self.wake)();
+        self.wake.wake();
     }
 
     /// Releases the lock after bytes were added, and wakes a reader that waits for them.
@@ -401,7 +402,7 @@ impl Shared {
         let is_starved = std::mem::take(&mut state.is_starved);
         drop(state);
         if is_starved {
-            (self.wake)();
+            self.wake.wake();
         }
     }
 }

@@ -5,7 +5,7 @@
 //! Files are in the process's working folder at the time of the call: the simulator sets it.
 
 use std::ffi::OsString;
-use std::io::{self, Write};
+use std::io;
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -130,17 +130,7 @@ impl Node {
         let text = |error: io::Error| error.to_string();
         let table = CommandTable::new(&crate::commands::table());
         let mut engine = Engine::new(config, table, Arc::new(Signals::default()));
-        let (wake, control) = mio::unix::pipe::new().map_err(text)?;
-        let wake = Arc::new(wake);
-        let tell = |byte: &'static [u8]| {
-            let wake = Arc::clone(&wake);
-            Arc::new(move || _ = (&*wake).write(byte))
-        };
-        engine.keyspace.lazyfree.set_wake(tell(b"f"));
-        let persist = &mut engine.server.persist;
-        persist.snapshots.set_wake(tell(b"s"));
-        persist.saving.on_disk = true;
-        persist.aof.set_wake(tell(b"a"));
+        engine.server.persist.saving.on_disk = true;
         engine.server.debug.clock_by_hand = true;
         engine.server.connections.dialler = Some(Box::new(move |host, port| {
             let socket = dial(host, port)?;
@@ -154,7 +144,8 @@ impl Node {
         engine.server.now = now;
         engine.keyspace.set_now_ms(now.unix_ms());
         let poll = mio::Poll::new().map_err(text)?;
-        let mut all = Loop::new(engine, poll, control).map_err(text)?;
+        let mut all = Loop::new(engine, poll).map_err(text)?;
+        all.let_helpers_wake();
         if all.engine.begin_loading_data().is_err() {
             return Err("the data cannot be loaded".to_owned());
         }

@@ -194,9 +194,10 @@ fn swapdb(call: &mut Call<'_>) -> CommandResult {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Mutex;
     use std::sync::mpsc::{Receiver, Sender, channel};
-    use std::sync::{Arc, Mutex};
 
+    use crate::base::wake::Wake;
     use crate::server::Testbed;
 
     #[test]
@@ -237,7 +238,7 @@ mod tests {
             let _ = reported.send(());
             let _ = gate.lock().expect("no panic").recv();
         };
-        t.engine.keyspace.lazyfree.set_wake(Arc::new(wake));
+        t.engine.keyspace.lazyfree.set_wake(Wake::new(wake));
         loop {
             fill(t);
             t.run("FLUSHALL ASYNC");
@@ -299,7 +300,7 @@ mod tests {
     #[test]
     fn a_flush_inside_a_transaction_frees_before_it_answers() {
         let mut t = Testbed::new();
-        t.engine.keyspace.lazyfree.set_wake(Arc::new(|| ()));
+        t.engine.keyspace.lazyfree.set_wake(Wake::default());
         fill(&mut t);
         t.run("MULTI");
         t.run("FLUSHALL SYNC");

@@ -29,6 +29,7 @@ use super::super::store::database::Database;
 use super::super::store::entry::Entry;
 use super::super::store::weight;
 use crate::base::memory::alloc::LetGo;
+use crate::base::wake::Wake;
 use crate::base::{clock, memory::alloc, threads};
 
 /// Up to this many elements are freed on the spot: cheaper than any hand-over.
@@ -88,9 +89,6 @@ pub struct Longest {
     pub expiry: u64,
     pub eviction: u64,
 }
-
-/// Wakes the loop; called by the helper thread.
-pub type Wake = Arc<dyn Fn() + Send + Sync>;
 
 /// A job for the helper thread.
 enum Garbage {
@@ -390,7 +388,7 @@ fn free(garbage: Garbage, counters: &Counters) {
         Garbage::Pages => _ = alloc::purge(),
         Garbage::Mark(wake) => {
             counters.marks.fetch_add(1, Ordering::Release);
-            wake();
+            wake.wake();
         }
     }
 }

@@ -8,8 +8,8 @@ use std::sync::mpsc::{self, Receiver, Sender};
 use std::time::{Duration, Instant};
 
 use super::disk::Disk;
-use super::sync::Wake;
 use crate::base::threads;
+use crate::base::wake::Wake;
 
 /// A write is slow if it takes longer than this plus a microsecond for each `SLOW_BYTES_PER_MICRO`:
 /// pages in memory take bytes ten times as fast.
@@ -104,7 +104,7 @@ impl Hand {
                     return;
                 }
                 if let Some(wake) = &wake {
-                    wake();
+                    wake.wake();
                 }
             }
         })?;

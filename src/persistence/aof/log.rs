@@ -16,8 +16,8 @@ use super::disk::Disk;
 use super::feed::LogFeed;
 use super::manifest::{BaseForm, Manifest, ManifestError, Part};
 use super::stray::Strays;
-use super::sync::Wake;
 use super::writer::{LogWriter, Rules, Time};
+use crate::base::wake::Wake;
 use crate::replication::ReplOffset;
 
 /// The names and the folder of the files.

@@ -43,5 +43,5 @@ pub use log::{Log, Names, OpenError, Retain, Upgrade};
 pub use manifest::{BaseForm, Manifest, Part, Role};
 pub use reader::{AsideLines, Fault, Next, Reader};
 pub use scrub::{Damage, End as ScrubEnd, Plan as ScrubPlan, scrub};
-pub use sync::{Syncer, Wake};
+pub use sync::Syncer;
 pub use writer::{Rules, SyncPolicy, Time, Trouble};

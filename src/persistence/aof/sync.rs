@@ -13,10 +13,8 @@ use std::sync::{Arc, Mutex};
 use super::annotation;
 use super::disk::Disk;
 use crate::base::memory::pin::Pinned;
+use crate::base::wake::Wake;
 use crate::base::{hashing::crc64, threads};
-
-/// Wakes the loop; called by the helper thread.
-pub type Wake = Arc<dyn Fn() + Send + Sync>;
 
 enum Job {
     Sync { file: Arc<File>, upto: u64 },
@@ -242,7 +240,7 @@ impl Worker {
                 };
                 *lock(&self.done) = Some(Synced { upto, result });
                 if let Some(wake) = &self.wake {
-                    wake();
+                    wake.wake();
                 }
             }
             Job::Close { .. } => {}

@@ -16,7 +16,7 @@ const MEMORY: usize = 1 << 20;
 const CHUNK: usize = 100_000;
 
 fn silent() -> Wake {
-    Arc::new(|| ())
+    Wake::default()
 }
 
 fn plan(folder: &TempDir, disk: Disk) -> SpoolPlan {
@@ -275,7 +275,7 @@ fn a_starved_reader_is_woken_once() {
     let folder = TempDir::new().expect("a folder");
     let wakes = Arc::new(AtomicUsize::new(0));
     let counted = Arc::clone(&wakes);
-    let wake: Wake = Arc::new(move || _ = counted.fetch_add(1, Ordering::Relaxed));
+    let wake = Wake::new(move || _ = counted.fetch_add(1, Ordering::Relaxed));
     let spool = Spool::new(plan(&folder, Disk::default()), wake);
     spool.start().expect("a thread");
     let mut reader = spool.reader().expect("a reader");

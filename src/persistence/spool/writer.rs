@@ -80,7 +80,7 @@ impl Writer {
                 }
                 Job::Finish => {
                     return match self.finish() {
-                        Ok(()) => (self.shared.wake)(),
+                        Ok(()) => self.shared.wake.wake(),
                         Err(error) => self.shared.fail(&error.to_string()),
                     };
                 }
@@ -108,7 +108,7 @@ impl Writer {
             }
         };
         match ended {
-            Ok(()) => (self.shared.wake)(),
+            Ok(()) => self.shared.wake.wake(),
             Err(error) => self.shared.fail(&error.to_string()),
         }
     }

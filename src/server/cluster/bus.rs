@@ -41,7 +41,7 @@ impl Server {
 
     /// Begins a link. The core receives a failure at once, or with a later turn's event.
     pub(super) fn dial(&mut self, id: LinkId, ip: &[u8], port: u16) {
-        let wake = self.persist.snapshots.wake();
+        let wake = self.connections.wake.clone();
         let now = moment(&self.now);
         let Some(driver) = self.cluster.as_deref_mut() else {
             return;
@@ -58,7 +58,7 @@ impl Server {
             source: self.config.bind_source_addr.lossy().parse().ok(),
             tls: self.connections.tls.of_cluster(&self.config),
         };
-        match Connecting::begin(to, move || wake()) {
+        match Connecting::begin(to, wake) {
             Ok(connecting) => {
                 let stage = Stage::Connecting(Box::new(connecting));
                 let place = driver.links.add(Link::new(id, stage));

@@ -123,11 +123,11 @@ impl Server {
             source: self.config.bind_source_addr.lossy().parse().ok(),
             tls: self.connections.tls.of_replication(&self.config),
         };
-        let wake = self.persist.snapshots.wake();
+        let wake = self.connections.wake.clone();
         let Some(driver) = &mut self.migrations else {
             return;
         };
-        match Connecting::begin(to, move || wake()) {
+        match Connecting::begin(to, wake) {
             Ok(connecting) => {
                 let stage = Stage::Connecting(Box::new(connecting));
                 driver.links.add(Dialled::new(number, stage));

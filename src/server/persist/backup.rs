@@ -232,7 +232,7 @@ impl Server {
             return Ok(());
         }
         let sealed = aof.seal().ok_or("the append only file is off")?;
-        let (disk, wake) = (aof.disk().clone(), aof.wake());
+        let (disk, wake) = (aof.disk().clone(), self.connections.wake.clone());
         let names = Aof::names(&self.config);
         let begun = backups.link_files(&self.config, sealed, names, disk, wake);
         begun.inspect_err(|_| aof.unseal())
@@ -240,15 +240,13 @@ impl Server {
 
     /// A save has ended; on success it is in the file `name`.
     pub(super) fn backup_saved(&mut self, keyspace: &mut Keyspace, name: &Path, end: &SnapshotEnd) {
-        let Persist {
-            backups, snapshots, ..
-        } = &mut self.persist;
+        let backups = &mut self.persist.backups;
         if !backups.awaits_snapshot() {
             return;
         }
         let begun = match end {
             SnapshotEnd::Done => {
-                backups.link_snapshot(&self.config, name.to_owned(), snapshots.wake())
+                backups.link_snapshot(&self.config, name.to_owned(), self.connections.wake.clone())
             }
             _ => Err(end.why().to_owned()),
         };

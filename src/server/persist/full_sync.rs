@@ -20,7 +20,7 @@ impl Server {
             packs: form.packed,
             disk: self.persist.aof.disk().clone(),
         };
-        let spool = Spool::new(plan, self.persist.snapshots.wake());
+        let spool = Spool::new(plan, self.connections.wake.clone());
         let target = Target::new(What::Spool {
             spool: spool.clone(),
             form,

@@ -1,24 +1,29 @@
-//! The pipe that wakes the loop: signals and helper threads write to it.
+//! The pipe that wakes the loop: signals and helper threads write to it ([`Wake`]).
+//!
+//! Its bytes have no meaning. After any, the loop looks at the results of all helper threads; the
+//! end of the turn looks at the signals' flags.
 
-use std::io::{self, Read};
+use std::io::{self, Read, Write};
 
 use mio::{Interest, Registry};
 
 use super::Loop;
 
+use crate::base::wake::Wake;
 use crate::net::{Role, Target};
 
-/// See the module.
+/// The end of the pipe that the loop reads.
 pub(in crate::server) struct Control(mio::unix::pipe::Receiver);
 
 impl Control {
-    pub(in crate::server) fn register(
-        mut pipe: mio::unix::pipe::Receiver,
-        registry: &Registry,
-    ) -> io::Result<Control> {
+    /// A pipe that wakes the poll of this registry.
+    pub(in crate::server) fn open(registry: &Registry) -> io::Result<(Control, Wake)> {
+        let (sender, mut receiver) = mio::unix::pipe::new()?;
         let token = Target::lasting(Role::Control, 0).into();
-        registry.register(&mut pipe, token, Interest::READABLE)?;
-        Ok(Control(pipe))
+        registry.register(&mut receiver, token, Interest::READABLE)?;
+        // A full pipe wakes the loop as well.
+        let wake = Wake::new(move || _ = (&sender).write(&[0]));
+        Ok((Control(receiver), wake))
     }
 
     fn drain(&mut self) {
@@ -28,8 +33,7 @@ impl Control {
 }
 
 impl Loop {
-    /// Bytes only wake the loop: the helper thread's counters and the signal flags, which the end
-    /// of the turn reads, have their meaning.
+    /// Something has woken the loop.
     pub(in crate::server) fn control_event(&mut self) {
         if let Some(control) = &mut self.control {
             control.drain();

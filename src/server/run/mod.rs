@@ -97,6 +97,7 @@ use self::sleep::Sleeper;
 
 use crate::base::clock::{self, Now};
 use crate::base::memory::alloc;
+use crate::base::wake::Wake;
 use crate::config::Config;
 use crate::keyspace::Keyspace;
 use crate::net::{Listener, Role, Target};
@@ -140,16 +141,31 @@ impl Guest for Loop {
 }
 
 impl Loop {
-    /// `control` becomes readable when a signal or a helper thread wakes the loop.
-    pub fn new(engine: Engine, poll: Poll, control: mio::unix::pipe::Receiver) -> io::Result<Loop> {
-        let control = Control::register(control, poll.registry())?;
+    /// A loop with a pipe that wakes it ([`Loop::wake`]).
+    pub fn new(engine: Engine, poll: Poll) -> io::Result<Loop> {
+        let (control, wake) = Control::open(poll.registry())?;
         let registry = poll.registry().try_clone()?;
         let mut all = Loop::without_poll(engine, registry);
         all.engine.server.connections.registry = Some(poll.registry().try_clone()?);
+        all.engine.server.connections.wake = wake;
         all.engine.server.connections.new_guest = Some(Loop::guest);
         all.events = Events::with_capacity(1024);
         (all.poll, all.control) = (Some(poll), Some(control));
         Ok(all)
+    }
+
+    /// Wakes this loop from another thread.
+    pub fn wake(&self) -> &Wake {
+        &self.engine.server.connections.wake
+    }
+
+    /// Has the threads that free values and write files wake this loop.
+    pub fn let_helpers_wake(&mut self) {
+        let wake = self.wake().clone();
+        self.engine.keyspace.lazyfree.set_wake(wake.clone());
+        let persist = &mut self.engine.server.persist;
+        persist.snapshots.set_wake(wake.clone());
+        persist.aof.set_wake(wake);
     }
 
     /// A loop that serves the clients of another loop, where they are registered.
@@ -428,9 +444,8 @@ mod tests {
         pub(in crate::server) fn new() -> Peer {
             let table = CommandTable::new(&crate::commands::table());
             let engine = Engine::new(Config::default(), table, Arc::new(Signals::default()));
-            let (_, control) = mio::unix::pipe::new().expect("a pipe");
             let poll = Poll::new().expect("a poll");
-            let mut all = Loop::new(engine, poll, control).expect("a loop");
+            let mut all = Loop::new(engine, poll).expect("a loop");
             let socket = connect(&mut all);
             Peer {
                 all,

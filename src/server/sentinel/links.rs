@@ -45,14 +45,14 @@ enum Served {
 impl SentinelDriver {
     /// Begins a connection.
     pub(super) fn connect(&mut self, server: &mut Server, conn: ConnId, ip: &[u8], port: u16) {
-        let wake = server.persist.snapshots.wake();
+        let wake = server.connections.wake.clone();
         let to = Destination {
             host: String::from_utf8_lossy(ip).into_owned(),
             port,
             source: server.config.bind_source_addr.lossy().parse().ok(),
             tls: server.connections.tls.of_replication(&server.config),
         };
-        let connecting = match Connecting::begin(to, move || wake()) {
+        let connecting = match Connecting::begin(to, wake) {
             Ok(connecting) => connecting,
             Err(error) => {
                 let (now, why) = (moment(&server.now), system_text(&error));
@@ -156,13 +156,13 @@ impl SentinelDriver {
         if self.lookups.names.contains(&host) || self.lookups.names.len() >= LOOKUPS_MAX {
             return;
         }
-        let (tell, wake) = (self.lookups.tell.clone(), server.persist.snapshots.wake());
+        let (tell, wake) = (self.lookups.tell.clone(), server.connections.wake.clone());
         let name = host.clone();
         let begun = threads::start("russet-resolve", move || {
             let ip = resolve(&name);
             // The process may be ending.
             let _ = tell.send((name, ip));
-            wake();
+            wake.wake();
         });
         match begun {
             Ok(_) => self.lookups.names.push(host),

@@ -608,25 +608,10 @@ fn serve(
         reload,
     } = place;
     let signals = Arc::new(Signals::default());
-    let (wake, control) = mio::unix::pipe::new()?;
-    let wake = Arc::new(wake);
     let mut engine = Engine::new(config, table, Arc::clone(&signals));
-    let freed = Arc::clone(&wake);
-    // A full pipe wakes the loop as well.
-    let record_freed = move || _ = (&*freed).write(b"f");
-    engine.keyspace.lazyfree.set_wake(Arc::new(record_freed));
-    let saved = Arc::clone(&wake);
-    let tell_saved = move || _ = (&*saved).write(b"s");
     let persist = &mut engine.server.persist;
-    persist.snapshots.set_wake(Arc::new(tell_saved));
     persist.saving.on_disk = true;
     persist.locks = locks;
-    let synced = Arc::clone(&wake);
-    let tell_synced = move || _ = (&*synced).write(b"a");
-    persist.aof.set_wake(Arc::new(tell_synced));
-    let searched = Arc::clone(&wake);
-    let tell_searched = move || _ = (&*searched).write(b"v");
-    engine.server.searches.set_wake(Arc::new(tell_searched));
     engine.server.identity.reload = file.is_some().then_some(reload);
     engine.server.identity.config_file = file;
     let server = &mut engine.server;
@@ -645,7 +630,10 @@ fn serve(
     engine.server.connections.listeners = listeners;
     engine.server.diagnostics.metrics.listeners = metrics_listeners;
     engine.server.connections.console.listeners = console_listeners;
-    let mut looping = Loop::new(engine, mio::Poll::new()?, control)?;
+    let mut looping = Loop::new(engine, mio::Poll::new()?)?;
+    looping.let_helpers_wake();
+    let wake = looping.wake().clone();
+    looping.engine.server.searches.set_wake(wake.clone());
     looping.listen()?;
     signals.watch(wake, pidfile)?;
     if let Some(begun) = node {

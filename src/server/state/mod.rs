@@ -16,6 +16,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use crate::base::clock::{Cycles, Now};
+use crate::base::wake::Wake;
 use crate::config::Config;
 use crate::keyspace::ClientId;
 use crate::net::Listener;
@@ -256,6 +257,8 @@ pub struct Connections {
     pub(crate) relisten: bool,
     /// Where the loop registers connections; `None` without a loop.
     pub(in crate::server) registry: Option<mio::Registry>,
+    /// Wakes the loop, for those who work on a thread of their own.
+    pub(in crate::server) wake: Wake,
     /// Connections that are not clients.
     pub(in crate::server) scrapes: Scrapes,
     /// Pages of the console.

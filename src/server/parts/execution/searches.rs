@@ -27,10 +27,10 @@ use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
+use crate::base::wake::Wake;
 use crate::base::{clock, threads};
 use crate::config::Config;
 use crate::keyspace::ClientId;
-use crate::persistence::background::Wake;
 use crate::server::clients::blocked::Ticket;
 use crate::types::VectorSet;
 use crate::types::vector_set::{Inquiry, Names, Parameters, Placement, Progress};
@@ -337,7 +337,7 @@ impl Shared {
                 Some(job) => self.add(job),
                 None => {
                     if let Some(wake) = wake {
-                        wake();
+                        wake.wake();
                     }
                 }
             }

@@ -1,20 +1,20 @@
 //! Signals that request a shutdown, or that the configuration is read again: a thread of its own
 //! receives them, so that a second SIGINT works even while the loop is busy with one long command.
 
-use std::io::{self, Write};
+use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU32, Ordering};
 
-use mio::unix::pipe::Sender;
 use signal_hook::consts::{SIGALRM, SIGHUP, SIGINT, SIGTERM, SIGUSR2};
 
+use crate::base::wake::Wake;
 use crate::base::{sys, threads};
 use crate::server::process::pidfile::PidFile;
 
 /// Signals that are ignored, as in Redis.
 pub(in crate::server) const IGNORED: &[i32] = &[SIGUSR2, SIGALRM];
 
-/// Requests made by signals, read by the loop when its pipe wakes it.
+/// Requests made by signals, read by the loop when it is woken.
 #[derive(Debug, Default)]
 pub struct Signals {
     /// Number of SIGINT and SIGTERM received.
@@ -27,12 +27,8 @@ pub struct Signals {
 
 impl Signals {
     /// Receives SIGINT, SIGTERM and SIGHUP from now on; signals that Redis ignores are ignored
-    /// (SIGPIPE by Rust's runtime). `control` is the loop's pipe.
-    pub fn watch(
-        self: &Arc<Signals>,
-        control: Arc<Sender>,
-        pidfile: Option<PidFile>,
-    ) -> io::Result<()> {
+    /// (SIGPIPE by Rust's runtime). They wake the loop.
+    pub fn watch(self: &Arc<Signals>, wake: Wake, pidfile: Option<PidFile>) -> io::Result<()> {
         for &signal in IGNORED {
             sys::ignore_signal(signal)?;
         }
@@ -40,18 +36,17 @@ impl Signals {
         let signals = Arc::clone(self);
         let watch = move || {
             for signal in incoming.forever() {
-                signals.came(signal, &control, pidfile.as_ref());
+                signals.came(signal, &wake, pidfile.as_ref());
             }
         };
         threads::start("signals", watch)?;
         Ok(())
     }
 
-    fn came(&self, signal: i32, mut control: &Sender, pidfile: Option<&PidFile>) {
+    fn came(&self, signal: i32, wake: &Wake, pidfile: Option<&PidFile>) {
         if signal == SIGHUP {
             self.reload.store(true, Ordering::Release);
-            // A full pipe wakes the loop as well.
-            let _ = control.write(b"h");
+            wake.wake();
             return;
         }
         let name = if signal == SIGINT {
@@ -74,10 +69,9 @@ impl Signals {
         if before == 0 {
             self.first.store(signal, Ordering::Release);
         }
-        // First: a turn that ends sees the flag before the pipe wakes the loop.
+        // First: a turn that ends sees the flag before the loop is woken.
         tracing::warn!("Received {name} scheduling shutdown...");
         self.stop.fetch_add(1, Ordering::AcqRel);
-        // A full pipe wakes the loop as well.
-        let _ = control.write(b"s");
+        wake.wake();
     }
 }

@@ -119,7 +119,7 @@ impl Loop {
         let now_ms = server.now.mono_ms;
         let tls = server.connections.tls.of_replication(&server.config);
         let source = server.config.bind_source_addr.lossy().parse().ok();
-        let wake = server.persist.snapshots.wake();
+        let wake = server.connections.wake.clone();
         let Some(upstream) = &mut server.replication.upstream else {
             return Ok(Step::Wait);
         };
@@ -140,7 +140,7 @@ impl Loop {
             let dialled = dialler(&to.host, to.port);
             return self.dialled(dialled);
         }
-        let begun = Connecting::begin(to, move || wake()).map_err(|error| {
+        let begun = Connecting::begin(to, wake).map_err(|error| {
             let why = format!("Unable to connect to {MASTER}: {}", system_text(&error));
             (why, Delay::Refused)
         })?;

@@ -97,10 +97,11 @@ use rewrites::Rewrites;
 use scrubs::Scrubs;
 
 use crate::base::clock::Now;
+use crate::base::wake::Wake;
 use crate::command::CommandError;
 use crate::config::system_text;
 use crate::keyspace::{ClientId, DbIndex, Effects};
-use crate::persistence::aof::{AsideLine, Changed, Disk, Log, Owner, Time, Trouble, Wake};
+use crate::persistence::aof::{AsideLine, Changed, Disk, Log, Owner, Time, Trouble};
 use crate::replication::{Position, ReplOffset, Stream};
 
 /// Bytes written to the file between two checks of the free space.
@@ -224,10 +225,6 @@ impl Aof {
 
     pub(in crate::server) fn disk(&self) -> &Disk {
         &self.disk
-    }
-
-    pub(in crate::server) fn wake(&self) -> Option<Wake> {
-        self.wake.clone()
     }
 
     pub fn state(&self) -> AofState {

@@ -29,11 +29,11 @@ use std::path::{Path, PathBuf};
 use sets::Sets;
 
 use crate::base::clock::Now;
+use crate::base::wake::Wake;
 use crate::command::CommandError;
 use crate::config::{Config, system_text};
 use crate::keyspace::ClientId;
 use crate::persistence::aof::{Disk, Names, Sealed};
-use crate::persistence::background::Wake;
 use crate::persistence::errand::Errand;
 
 /// See the module.
@@ -171,14 +171,14 @@ impl Backups {
         sealed: Sealed,
         names: Names,
         disk: Disk,
-        wake: Option<Wake>,
+        wake: Wake,
     ) -> Result<(), String> {
         if self.seals_session() {
             let to = Names {
                 dir: Folder::of(config).path().to_owned(),
                 ..names
             };
-            let links = Errand::start("backup", wake, move || {
+            let links = Errand::start("backup", Some(wake), move || {
                 let linked = sealed.link_closed(&disk, &to);
                 linked.map_err(|error| error.to_string()).map(|()| to.dir)
             });
@@ -210,7 +210,7 @@ impl Backups {
         snapshot: PathBuf,
         wake: Wake,
     ) -> Result<(), String> {
-        self.link(config, Some(wake), move |part| {
+        self.link(config, wake, move |part| {
             let file = snapshot.file_name().unwrap_or(snapshot.as_os_str());
             let linked = fs::hard_link(&snapshot, part.join(file));
             linked.map_err(|error| system_text(&error))
@@ -221,14 +221,14 @@ impl Backups {
     fn link(
         &mut self,
         config: &Config,
-        wake: Option<Wake>,
+        wake: Wake,
         fill: impl FnOnce(&Path) -> Result<(), String> + Send + 'static,
     ) -> Result<(), String> {
         let Some(pending) = &mut self.pending else {
             return Ok(());
         };
         let (sets, name) = (Sets::of(config), pending.name.clone());
-        let links = Errand::start("backup", wake, move || sets.make(&name, fill));
+        let links = Errand::start("backup", Some(wake), move || sets.make(&name, fill));
         pending.stage = Stage::Links(links.map_err(|error| system_text(&error))?);
         Ok(())
     }

@@ -10,9 +10,10 @@ use super::sink::Sink;
 use super::target::Target;
 
 use crate::base::memory::pin::Pinned;
+use crate::base::wake::Wake;
 use crate::config::system_text;
 use crate::keyspace::{DbIndex, KeyView, Keyspace, Saver};
-use crate::persistence::background::{BackgroundFile, Wake};
+use crate::persistence::background::BackgroundFile;
 
 /// A target and its maker.
 struct Outlet {

@@ -18,12 +18,13 @@ use super::slots::SlotsSink;
 use super::target::{SyncContent, SyncForm, Target, What};
 
 use crate::base::clock::Now;
+use crate::base::wake::Wake;
 use crate::cluster::{Cluster, SLOT_STATES};
 use crate::config::{Config, Dialect, system_text};
 use crate::keyspace::Keyspace;
 use crate::migration::{Migrations, Name, Ranges, SLOT_IMPORT};
 use crate::persistence::aof::{BaseFile, BaseForm, Disk, Syncer};
-use crate::persistence::background::{BackgroundFile, Plan, Wake};
+use crate::persistence::background::{BackgroundFile, Plan};
 use crate::persistence::rdb::{is_valkey, version_for};
 use crate::persistence::spool::Spool;
 use crate::replication::Stream;

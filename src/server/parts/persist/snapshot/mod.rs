@@ -96,7 +96,6 @@ mod slots;
 mod target;
 mod writers;
 
-use std::sync::Arc;
 use std::time::Instant;
 
 pub use child::{ChildProgress, Forks};
@@ -113,9 +112,9 @@ use running::{Running, Work};
 use writers::Writers;
 
 use crate::base::clock::Cycles;
+use crate::base::wake::Wake;
 use crate::config::{Config, SnapshotMethod};
 use crate::keyspace::{Keyspace, Saver, SlotSet};
-use crate::persistence::background::Wake;
 use crate::persistence::spool::SpoolUsage;
 
 /// In a busy turn a pass takes the time of the other work divided by this.
@@ -153,7 +152,7 @@ pub struct Snapshots {
     pub(in crate::server) writers: Writers,
     /// Spools that may still be read.
     spools: Vec<SpoolUsage>,
-    wake: Option<Wake>,
+    wake: Wake,
 }
 
 /// A turn of the loop, as a pass sees it.
@@ -172,11 +171,7 @@ pub(in crate::server) struct Turn {
 impl Snapshots {
     /// How writing threads wake the loop.
     pub(in crate::server) fn set_wake(&mut self, wake: Wake) {
-        self.wake = Some(wake);
-    }
-
-    pub(in crate::server) fn wake(&self) -> Wake {
-        self.wake.clone().unwrap_or_else(|| Arc::new(|| ()))
+        self.wake = wake;
     }
 
     /// Whether a snapshot is in progress.
@@ -283,7 +278,7 @@ impl Snapshots {
         }
         self.last_forked = child.is_some();
         let Some(child) = child else {
-            let running = self.begin_pass(keyspace, targets, making, self.wake())?;
+            let running = self.begin_pass(keyspace, targets, making, self.wake.clone())?;
             self.running = Some(running);
             return Ok(Begun {
                 pid: std::process::id(),
@@ -345,7 +340,7 @@ impl Snapshots {
         making: &Making<'_>,
     ) -> Result<SnapshotEnd, String> {
         let this = std::thread::current();
-        let wake: Wake = Arc::new(move || this.unpark());
+        let wake = Wake::new(move || this.unpark());
         let mut running = self.begin_pass(keyspace, vec![target], making, wake)?;
         let delay_us = u64::try_from(making.config.rdb_key_save_delay).unwrap_or(0);
         running.save_rest(keyspace, delay_us);
@@ -405,7 +400,7 @@ impl Snapshots {
 
     /// Reads the child's messages. Returns whether it has ended; targets may have ended with it.
     pub(in crate::server) fn look_at_child(&mut self, now_ms: u64) -> bool {
-        let wake = self.wake();
+        let wake = self.wake.clone();
         let Some(running) = &mut self.running else {
             return false;
         };

@@ -8,9 +8,10 @@ use std::path::PathBuf;
 
 use super::slots::SlotFeed;
 
+use crate::base::wake::Wake;
 use crate::migration::Ranges;
 use crate::persistence::aof::{BaseForm, Names};
-use crate::persistence::background::{BackgroundFile, Plan, Wake};
+use crate::persistence::background::{BackgroundFile, Plan};
 use crate::persistence::rdb::Dialect;
 use crate::persistence::spool::{Spool, SpoolUsage};
 

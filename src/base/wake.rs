@@ -1,0 +1,34 @@
+//! The call that wakes the loop from another thread.
+//!
+//! The loop owns the pipe that it sleeps on (`server::run::control`) and hands one of these to
+//! whatever works on a thread of its own: that calls it after it has left its result where the loop
+//! looks. Nothing is sent: the loop then looks everywhere. Cost: a write of one byte.
+
+use std::fmt;
+use std::sync::Arc;
+
+/// See the module. Without a loop (`default`), there is nothing to wake.
+#[derive(Clone)]
+pub struct Wake(Arc<dyn Fn() + Send + Sync>);
+
+impl Wake {
+    pub fn new(call: impl Fn() + Send + Sync + 'static) -> Wake {
+        Wake(Arc::new(call))
+    }
+
+    pub fn wake(&self) {
+        (self.0)();
+    }
+}
+
+impl Default for Wake {
+    fn default() -> Wake {
+        Wake::new(|| ())
+    }
+}
+
+impl fmt::Debug for Wake {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Wake")
+    }
+}
