@@ -7,7 +7,7 @@ use std::hash::{Hash, Hasher};
 use crate::base::glob;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Form {
+enum PatternKind {
     Literal,
     /// The first `len` bytes, then anything. The first eight of them, padded with zeros, are a
     /// word that is compared under a mask.
@@ -19,13 +19,13 @@ enum Form {
     Glob,
 }
 
-impl Form {
-    fn prefix(stem: &[u8]) -> Form {
+impl PatternKind {
+    fn prefix(stem: &[u8]) -> PatternKind {
         let (mut head, mut mask) = ([0; 8], [0; 8]);
         for (at, &byte) in stem.iter().take(8).enumerate() {
             (head[at], mask[at]) = (byte, u8::MAX);
         }
-        Form::Prefix {
+        PatternKind::Prefix {
             len: stem.len(),
             head: u64::from_ne_bytes(head),
             mask: u64::from_ne_bytes(mask),
@@ -37,16 +37,16 @@ impl Form {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Pattern {
     text: Box<[u8]>,
-    form: Form,
+    form: PatternKind,
 }
 
 impl Pattern {
     pub fn new(text: &[u8]) -> Pattern {
         let stem = text.strip_suffix(b"*");
         let form = match stem {
-            _ if glob::is_literal(text) => Form::Literal,
-            Some(stem) if glob::is_literal(stem) => Form::prefix(stem),
-            _ => Form::Glob,
+            _ if glob::is_literal(text) => PatternKind::Literal,
+            Some(stem) if glob::is_literal(stem) => PatternKind::prefix(stem),
+            _ => PatternKind::Glob,
         };
         Pattern {
             text: text.into(),
@@ -62,12 +62,12 @@ impl Pattern {
     #[inline]
     pub fn matches(&self, name: &[u8]) -> bool {
         match self.form {
-            Form::Prefix { len, head, mask } => match name.first_chunk() {
+            PatternKind::Prefix { len, head, mask } => match name.first_chunk() {
                 Some(&first) if len <= 8 => u64::from_ne_bytes(first) & mask == head,
                 _ => !name.is_empty() && name.starts_with(&self.text[..len]),
             },
-            Form::Literal => *self.text == *name,
-            Form::Glob => glob::matches(&self.text, name, false),
+            PatternKind::Literal => *self.text == *name,
+            PatternKind::Glob => glob::matches(&self.text, name, false),
         }
     }
 }

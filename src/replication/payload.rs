@@ -16,7 +16,7 @@ const EOF: &[u8] = b"$EOF:";
 
 /// The form of a snapshot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Form {
+pub enum PayloadFraming {
     Length(u64),
     Mark([u8; MARK_BYTES]),
 }
@@ -37,7 +37,7 @@ pub enum PayloadError {
 /// See the module.
 #[derive(Debug)]
 pub struct Payload {
-    form: Option<Form>,
+    form: Option<PayloadFraming>,
     line: Vec<u8>,
     /// Bytes of the snapshot so far, as they are sent.
     received: u64,
@@ -64,7 +64,7 @@ impl Payload {
     /// The snapshot's length, if the frame says so.
     pub fn length(&self) -> Option<u64> {
         match self.form {
-            Some(Form::Length(length)) => Some(length),
+            Some(PayloadFraming::Length(length)) => Some(length),
             _ => None,
         }
     }
@@ -122,14 +122,14 @@ impl Payload {
             return Err(PayloadError::Refused(shown));
         }
         let form = match line.strip_prefix(EOF) {
-            Some(mark) => mark.try_into().ok().map(Form::Mark),
+            Some(mark) => mark.try_into().ok().map(PayloadFraming::Mark),
             None => line
                 .strip_prefix(b"$")
                 .and_then(parse_digits)
-                .map(Form::Length),
+                .map(PayloadFraming::Length),
         };
         self.form = Some(form.ok_or_else(|| self.bad_line())?);
-        self.is_whole = self.form == Some(Form::Length(0));
+        self.is_whole = self.form == Some(PayloadFraming::Length(0));
         Ok(())
     }
 
@@ -139,7 +139,7 @@ impl Payload {
         }
         match self.form {
             None => 0,
-            Some(Form::Length(length)) => {
+            Some(PayloadFraming::Length(length)) => {
                 let left = usize::try_from(length - self.received).unwrap_or(usize::MAX);
                 let taken = left.min(bytes.len());
                 out.extend_from_slice(&bytes[..taken]);
@@ -147,7 +147,7 @@ impl Payload {
                 self.is_whole = self.received == length;
                 taken
             }
-            Some(Form::Mark(mark)) => self.take_marked(bytes, &mark, out),
+            Some(PayloadFraming::Mark(mark)) => self.take_marked(bytes, &mark, out),
         }
     }
 

@@ -2,7 +2,7 @@
 
 use super::input::Input;
 use crate::encodings::hyperloglog::{
-    Form, Registers, add, count, describe_runs, empty, form, to_dense,
+    RegisterForm, Registers, add, count, describe_runs, empty, form, to_dense,
 };
 
 /// Accepted input has the same count in both encodings, and elements change both alike; damaged
@@ -33,7 +33,7 @@ pub fn hyperloglog(bytes: &[u8]) {
             false
         }
     };
-    if form(&hll) == Some(Form::Sparse) {
+    if form(&hll) == Some(RegisterForm::Sparse) {
         let _ = describe_runs(&hll);
     }
     let mut dense = if sound { to_dense(&hll).ok() } else { None };

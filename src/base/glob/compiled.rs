@@ -9,10 +9,10 @@ use super::{TooComplex, check, is_literal, matches};
 
 /// See the module.
 #[derive(Debug)]
-pub struct Glob<'a>(Form<'a>);
+pub struct Glob<'a>(GlobKind<'a>);
 
 #[derive(Debug)]
-enum Form<'a> {
+enum GlobKind<'a> {
     /// Any text but the empty one.
     Any,
     Literal(Cow<'a, [u8]>),
@@ -38,15 +38,15 @@ impl<'a> Glob<'a> {
             None => (false, rest),
         };
         Ok(Glob(match (before, behind) {
-            _ if nocase || !is_literal(stem) => Form::Other {
+            _ if nocase || !is_literal(stem) => GlobKind::Other {
                 pattern: pattern.into(),
                 nocase,
             },
-            (false, false) => Form::Literal(stem.into()),
-            _ if stem.is_empty() => Form::Any,
-            (false, true) => Form::Prefix(stem.into()),
-            (true, false) => Form::Suffix(stem.into()),
-            (true, true) => Form::Contains(Box::new(Finder::new(stem))),
+            (false, false) => GlobKind::Literal(stem.into()),
+            _ if stem.is_empty() => GlobKind::Any,
+            (false, true) => GlobKind::Prefix(stem.into()),
+            (true, false) => GlobKind::Suffix(stem.into()),
+            (true, true) => GlobKind::Contains(Box::new(Finder::new(stem))),
         }))
     }
 
@@ -54,12 +54,12 @@ impl<'a> Glob<'a> {
     pub fn into_owned(self) -> Glob<'static> {
         let owned = |text: Cow<'_, [u8]>| Cow::Owned(text.into_owned());
         Glob(match self.0 {
-            Form::Any => Form::Any,
-            Form::Literal(text) => Form::Literal(owned(text)),
-            Form::Prefix(stem) => Form::Prefix(owned(stem)),
-            Form::Suffix(stem) => Form::Suffix(owned(stem)),
-            Form::Contains(finder) => Form::Contains(Box::new(finder.into_owned())),
-            Form::Other { pattern, nocase } => Form::Other {
+            GlobKind::Any => GlobKind::Any,
+            GlobKind::Literal(text) => GlobKind::Literal(owned(text)),
+            GlobKind::Prefix(stem) => GlobKind::Prefix(owned(stem)),
+            GlobKind::Suffix(stem) => GlobKind::Suffix(owned(stem)),
+            GlobKind::Contains(finder) => GlobKind::Contains(Box::new(finder.into_owned())),
+            GlobKind::Other { pattern, nocase } => GlobKind::Other {
                 pattern: owned(pattern),
                 nocase,
             },
@@ -70,19 +70,19 @@ impl<'a> Glob<'a> {
     #[inline]
     pub fn matches(&self, text: &[u8]) -> bool {
         match &self.0 {
-            Form::Any => !text.is_empty(),
-            Form::Literal(wanted) => text == &**wanted,
-            Form::Prefix(stem) => text.starts_with(stem),
-            Form::Suffix(stem) => text.ends_with(stem),
-            Form::Contains(finder) => finder.find(text).is_some(),
-            Form::Other { pattern, nocase } => matches(pattern, text, *nocase),
+            GlobKind::Any => !text.is_empty(),
+            GlobKind::Literal(wanted) => text == &**wanted,
+            GlobKind::Prefix(stem) => text.starts_with(stem),
+            GlobKind::Suffix(stem) => text.ends_with(stem),
+            GlobKind::Contains(finder) => finder.find(text).is_some(),
+            GlobKind::Other { pattern, nocase } => matches(pattern, text, *nocase),
         }
     }
 
     /// The only text that matches, if there is only one.
     pub fn literal(&self) -> Option<&[u8]> {
         match &self.0 {
-            Form::Literal(text) => Some(text),
+            GlobKind::Literal(text) => Some(text),
             _ => None,
         }
     }

@@ -1,6 +1,6 @@
 //! GEOSEARCH, GEOSEARCHSTORE and the older GEORADIUS commands: one grammar.
 //!
-//! A [`Form`] says where options begin and which are allowed; then all commands parse into one
+//! A [`GeoGrammar`] says where options begin and which are allowed; then all commands parse into one
 //! [`Query`]. Key, then options from left to right, then the checks of the whole: that order of
 //! errors is Redis's. GEORADIUSBYMEMBER of a missing key checks not even its radius.
 //!
@@ -40,7 +40,7 @@ pub(super) const GEOSEARCH: Spec = Spec {
 /// Reply: array of members, or with a WITH option of arrays of member, distance, geohash and
 /// position. O(members in the squares around the area), with an order O(n log n) of its members.
 fn geosearch(call: &mut Call<'_>) -> CommandResult {
-    run(call, Form::Search)
+    run(call, GeoGrammar::Search)
 }
 
 pub(super) const GEOSEARCHSTORE: Spec = Spec {
@@ -59,7 +59,7 @@ pub(super) const GEOSEARCHSTORE: Spec = Spec {
 ///
 /// Reply: the number of members; if 0, the destination is deleted.
 fn geosearchstore(call: &mut Call<'_>) -> CommandResult {
-    run(call, Form::SearchStore)
+    run(call, GeoGrammar::SearchStore)
 }
 
 /// The words may also be operands: only the handler's grammar decides.
@@ -74,14 +74,14 @@ pub(super) const GEORADIUS: Spec = Spec {
         KeySpec::behind("STOREDIST", 6, MAYBE_STORES),
     ],
     categories: Category::GEO,
-    find_keys: Some(|args| keys(args, Form::Radius { may_store: true })),
+    find_keys: Some(|args| keys(args, GeoGrammar::Radius { may_store: true })),
     ..Spec::new("georadius", georadius)
 };
 
 /// `GEORADIUS key longitude latitude radius unit [WITHCOORD] [WITHDIST] [WITHHASH] [COUNT count
 /// [ANY]] [ASC | DESC] [STORE key | STOREDIST key]`: the older form of GEOSEARCH.
 fn georadius(call: &mut Call<'_>) -> CommandResult {
-    run(call, Form::Radius { may_store: true })
+    run(call, GeoGrammar::Radius { may_store: true })
 }
 
 pub(super) const GEORADIUS_RO: Spec = Spec {
@@ -94,7 +94,7 @@ pub(super) const GEORADIUS_RO: Spec = Spec {
 
 /// `GEORADIUS_RO ...`: GEORADIUS without STORE and STOREDIST.
 fn georadius_ro(call: &mut Call<'_>) -> CommandResult {
-    run(call, Form::Radius { may_store: false })
+    run(call, GeoGrammar::Radius { may_store: false })
 }
 
 pub(super) const GEORADIUSBYMEMBER: Spec = Spec {
@@ -106,13 +106,13 @@ pub(super) const GEORADIUSBYMEMBER: Spec = Spec {
         KeySpec::behind("STOREDIST", 5, MAYBE_STORES),
     ],
     categories: Category::GEO,
-    find_keys: Some(|args| keys(args, Form::ByMember { may_store: true })),
+    find_keys: Some(|args| keys(args, GeoGrammar::ByMember { may_store: true })),
     ..Spec::new("georadiusbymember", georadiusbymember)
 };
 
 /// `GEORADIUSBYMEMBER key member radius unit ...`: GEORADIUS around a member.
 fn georadiusbymember(call: &mut Call<'_>) -> CommandResult {
-    run(call, Form::ByMember { may_store: true })
+    run(call, GeoGrammar::ByMember { may_store: true })
 }
 
 pub(super) const GEORADIUSBYMEMBER_RO: Spec = Spec {
@@ -125,26 +125,26 @@ pub(super) const GEORADIUSBYMEMBER_RO: Spec = Spec {
 
 /// `GEORADIUSBYMEMBER_RO ...`: GEORADIUSBYMEMBER without STORE and STOREDIST.
 fn georadiusbymember_ro(call: &mut Call<'_>) -> CommandResult {
-    run(call, Form::ByMember { may_store: false })
+    run(call, GeoGrammar::ByMember { may_store: false })
 }
 
 /// The command's grammar.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Form {
+enum GeoGrammar {
     Search,
     SearchStore,
     Radius { may_store: bool },
     ByMember { may_store: bool },
 }
 
-impl Form {
+impl GeoGrammar {
     fn searches(self) -> bool {
-        matches!(self, Form::Search | Form::SearchStore)
+        matches!(self, GeoGrammar::Search | GeoGrammar::SearchStore)
     }
 
     /// Whether the options may name a destination.
     fn may_store(self) -> bool {
-        let (Form::Radius { may_store } | Form::ByMember { may_store }) = self else {
+        let (GeoGrammar::Radius { may_store } | GeoGrammar::ByMember { may_store }) = self else {
             return false;
         };
         may_store
@@ -158,10 +158,10 @@ impl Form {
     /// The position of the first option.
     fn options_at(self) -> usize {
         match self {
-            Form::Search => 2,
-            Form::SearchStore => 3,
-            Form::Radius { .. } => 6,
-            Form::ByMember { .. } => 5,
+            GeoGrammar::Search => 2,
+            GeoGrammar::SearchStore => 3,
+            GeoGrammar::Radius { .. } => 6,
+            GeoGrammar::ByMember { .. } => 5,
         }
     }
 }
@@ -220,7 +220,7 @@ const SEARCH: &[Word<Asked>] = &[
 ];
 
 /// The keys of GEORADIUS and GEORADIUSBYMEMBER: the source and the last destination.
-fn keys(args: Args<'_>, form: Form) -> Result<Keys, BadKeys> {
+fn keys(args: Args<'_>, form: GeoGrammar) -> Result<Keys, BadKeys> {
     let options = OptionReader::new(args, form.options_at(), form.words()).flatten();
     let destinations = options.filter(|(asked, _)| matches!(asked, Asked::Store { .. }));
     Ok(Keys::source_and(destinations.last().map(|(_, at)| at + 1)))
@@ -266,7 +266,7 @@ impl<'a> Query<'a> {
     /// Parses a line in Redis's order; `zset` is the source.
     fn parse(
         args: Args<'a>,
-        form: Form,
+        form: GeoGrammar,
         zset: Option<&Zset>,
         dialect: Dialect,
     ) -> Result<Self, CommandError> {
@@ -275,9 +275,9 @@ impl<'a> Query<'a> {
             ..Query::default()
         };
         match form {
-            Form::Search => {}
-            Form::SearchStore => query.destination = Some(args.at(1)),
-            Form::Radius { .. } => {
+            GeoGrammar::Search => {}
+            GeoGrammar::SearchStore => query.destination = Some(args.at(1)),
+            GeoGrammar::Radius { .. } => {
                 query.from = Some(From::Position(args::position(
                     args.at(2),
                     args.at(3),
@@ -285,7 +285,7 @@ impl<'a> Query<'a> {
                 )?));
                 query.by = Some(radius(args, 4, dialect)?);
             }
-            Form::ByMember { .. } => {
+            GeoGrammar::ByMember { .. } => {
                 // For a missing key not even the radius is checked.
                 if let Some(zset) = zset {
                     query.from = Some(From::Member(Some(position_of(zset, args.at(2), dialect)?)));
@@ -310,7 +310,7 @@ impl<'a> Query<'a> {
         &mut self,
         args: Args<'a>,
         (asked, at): (Asked, usize),
-        form: Form,
+        form: GeoGrammar,
         zset: Option<&Zset>,
     ) -> CommandResult {
         let dialect = self.dialect;
@@ -334,7 +334,7 @@ impl<'a> Query<'a> {
             Asked::Store { by_distance } if form.may_store() => {
                 (self.destination, self.by_distance) = (Some(args.at(at + 1)), by_distance);
             }
-            Asked::ByDistance if form == Form::SearchStore => self.by_distance = true,
+            Asked::ByDistance if form == GeoGrammar::SearchStore => self.by_distance = true,
             Asked::FromMember if !from_position && !polygon => {
                 let position = zset.map(|zset| position_of(zset, args.at(at + 1), dialect));
                 self.from = Some(From::Member(position.transpose()?));
@@ -363,12 +363,12 @@ impl<'a> Query<'a> {
         Ok(())
     }
 
-    fn check(&self, args: Args<'_>, form: Form) -> CommandResult {
+    fn check(&self, args: Args<'_>, form: GeoGrammar) -> CommandResult {
         const ANY: &str = "ERR the ANY argument requires COUNT argument";
         let extras = self.extras.distance || self.extras.hash || self.extras.position;
         if self.destination.is_some() && extras {
             return Err(CommandError::Text(match form {
-                Form::SearchStore => {
+                GeoGrammar::SearchStore => {
                     "ERR GEOSEARCHSTORE is not compatible with WITHDIST, WITHHASH and WITHCOORD \
                      options"
                 }
@@ -471,8 +471,12 @@ fn vertices(args: Args<'_>, dialect: Dialect) -> Result<Vec<Position>, CommandEr
         .collect()
 }
 
-fn run(call: &mut Call<'_>, form: Form) -> CommandResult {
-    let source = if form == Form::SearchStore { 2 } else { 1 };
+fn run(call: &mut Call<'_>, form: GeoGrammar) -> CommandResult {
+    let source = if form == GeoGrammar::SearchStore {
+        2
+    } else {
+        1
+    };
     let limits: Limits = *call.db.limits();
     let (dialect, numbers) = (call.db.dialect(), call.number_dialect());
     let zset = call.db.read::<Zset>(call.args.at(source))?;

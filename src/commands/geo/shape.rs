@@ -8,11 +8,11 @@ use crate::encodings::geohash::{Bounds, Position};
 #[derive(Debug)]
 pub(super) struct Area {
     origin: Origin,
-    form: Form,
+    form: ShapeKind,
 }
 
 #[derive(Debug)]
-enum Form {
+enum ShapeKind {
     Circle {
         radius_m: f64,
         /// Points with a greater haversine are outside; slightly more than the radius's own.
@@ -31,7 +31,7 @@ impl Area {
     pub fn circle(center: Position, radius_m: f64) -> Area {
         Area {
             origin: Origin::new(center),
-            form: Form::Circle {
+            form: ShapeKind::Circle {
                 radius_m,
                 haversine_max: haversine_of(radius_m) * (1.0 + 1e-12),
             },
@@ -44,7 +44,7 @@ impl Area {
         let (x, y) = (width / 2.0, height / 2.0);
         Area {
             origin: Origin::new(center),
-            form: Form::Box {
+            form: ShapeKind::Box {
                 width_m: width * unit_m,
                 height_m: height * unit_m,
                 // In this order: the last digit may decide which squares are searched.
@@ -57,7 +57,7 @@ impl Area {
         let polygon = Polygon::new(vertices);
         Area {
             origin: Origin::new(polygon.centroid()),
-            form: Form::Polygon(polygon),
+            form: ShapeKind::Polygon(polygon),
         }
     }
 
@@ -69,7 +69,7 @@ impl Area {
     #[inline]
     pub fn distance_within(&self, to: Position) -> Option<f64> {
         match &self.form {
-            Form::Circle {
+            ShapeKind::Circle {
                 radius_m,
                 haversine_max,
             } => {
@@ -86,7 +86,7 @@ impl Area {
                 };
                 (distance <= *radius_m).then_some(distance)
             }
-            Form::Box {
+            ShapeKind::Box {
                 width_m, height_m, ..
             } => {
                 if self.origin.distance_to_latitude(to.latitude) > height_m / 2.0 {
@@ -101,16 +101,16 @@ impl Area {
                 }
                 Some(self.origin.distance(to))
             }
-            Form::Polygon(polygon) => polygon.contains(to).then(|| self.origin.distance(to)),
+            ShapeKind::Polygon(polygon) => polygon.contains(to).then(|| self.origin.distance(to)),
         }
     }
 
     /// The reach of the shape from its centre, in metres.
     pub fn reach_m(&self) -> f64 {
         match &self.form {
-            Form::Circle { radius_m, .. } => *radius_m,
-            Form::Box { reach_m, .. } => *reach_m,
-            Form::Polygon(polygon) => polygon.reach_m(),
+            ShapeKind::Circle { radius_m, .. } => *radius_m,
+            ShapeKind::Box { reach_m, .. } => *reach_m,
+            ShapeKind::Polygon(polygon) => polygon.reach_m(),
         }
     }
 
@@ -118,11 +118,11 @@ impl Area {
     /// meaningless if a circle or box contains a pole.
     pub fn bounds(&self) -> Bounds {
         let (x, y) = match &self.form {
-            Form::Circle { radius_m, .. } => (*radius_m, *radius_m),
-            Form::Box {
+            ShapeKind::Circle { radius_m, .. } => (*radius_m, *radius_m),
+            ShapeKind::Box {
                 width_m, height_m, ..
             } => (width_m / 2.0, height_m / 2.0),
-            Form::Polygon(polygon) => return polygon.bounds(),
+            ShapeKind::Polygon(polygon) => return polygon.bounds(),
         };
         let Position {
             longitude,

@@ -13,7 +13,7 @@ use super::{check, store};
 use crate::command::{Access, Arity, Category, Flags, KeySpec};
 use crate::commands::work;
 use crate::encodings::hyperloglog::{
-    self, DENSE_BYTES, Form, add_dense, empty, invalidate, raises,
+    self, DENSE_BYTES, RegisterForm, add_dense, empty, invalidate, raises,
 };
 use crate::keyspace::Class;
 use crate::server::{Call, CommandResult, Spec};
@@ -38,7 +38,7 @@ fn pfadd(call: &mut Call<'_>) -> CommandResult {
     let old = place.string()?.map(check).transpose()?;
     let (mut updated, mut outcome): (_, CommandResult) = (0, Ok(()));
     let mut added_before_damage = None;
-    if let Some((text, Form::Dense)) = old {
+    if let Some((text, RegisterForm::Dense)) = old {
         // One with many elements rarely changes, and reading it is cheaper.
         if let Some(first) = elements.iter().position(|element| raises(text, element)) {
             let hll = place.grow(DENSE_BYTES);

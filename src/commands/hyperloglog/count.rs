@@ -11,7 +11,8 @@ use super::{check, store};
 use crate::command::{Access, Arity, Category, CommandError, Flags, KeySpec};
 use crate::commands::work;
 use crate::encodings::hyperloglog::{
-    DENSE_BYTES, Form, Registers, as_dense, cached, count, empty, invalidate, set_cached, to_dense,
+    DENSE_BYTES, RegisterForm, Registers, as_dense, cached, count, empty, invalidate, set_cached,
+    to_dense,
 };
 use crate::keyspace::{Class, Db};
 use crate::resp::Args;
@@ -110,7 +111,7 @@ fn pfmerge(call: &mut Call<'_>) -> CommandResult {
     let key = call.args.at(1);
     let place = call.db.place(key);
     let old = place.string()?.map(check).transpose()?;
-    if let Some((_, Form::Dense)) = old {
+    if let Some((_, RegisterForm::Dense)) = old {
         let hll = place.grow(DENSE_BYTES);
         union.pack(hll);
         invalidate(hll);

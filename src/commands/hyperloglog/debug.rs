@@ -5,7 +5,7 @@ use rand::rngs::SmallRng;
 
 use super::{check, store};
 use crate::command::{Access, Arity, Category, CommandError, Flags, KeySpec};
-use crate::encodings::hyperloglog::{Form, Registers, describe_runs, self_test, to_dense};
+use crate::encodings::hyperloglog::{RegisterForm, Registers, describe_runs, self_test, to_dense};
 use crate::server::{Call, CommandResult, Spec};
 
 pub(super) const PFDEBUG: Spec = Spec {
@@ -32,7 +32,7 @@ fn pfdebug(call: &mut Call<'_>) -> CommandResult {
     let place = call.db.place(key);
     let text = place.string()?.ok_or(MISSING)?;
     let (hll, form) = check(text)?;
-    let sparse = form == Form::Sparse;
+    let sparse = form == RegisterForm::Sparse;
     if call.args.is(1, "GETREG") {
         let mut registers = Registers::new();
         registers.merge(hll)?;

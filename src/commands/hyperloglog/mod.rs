@@ -13,7 +13,7 @@ mod debug;
 pub(super) mod docs;
 
 use crate::command::CommandError;
-use crate::encodings::hyperloglog::{Damaged, Form, form};
+use crate::encodings::hyperloglog::{Damaged, RegisterForm, form};
 use crate::keyspace::{NewValue, Place, Str};
 use crate::server::Spec;
 
@@ -35,7 +35,7 @@ impl From<Damaged> for CommandError {
 }
 
 /// The bytes and form of a string whose header marks it as a HyperLogLog.
-fn check(text: Str<'_>) -> Result<(&[u8], Form), CommandError> {
+fn check(text: Str<'_>) -> Result<(&[u8], RegisterForm), CommandError> {
     match text {
         Str::Int(_) => Err(NOT_ONE),
         Str::Bytes(text) => Ok((text, form(text).ok_or(NOT_ONE)?)),

@@ -3,7 +3,7 @@
 //! Of several keys the first that exists gives all members. The effect names it: ZPOPMIN or
 //! ZPOPMAX, with the number popped. An emptied set is deleted.
 //!
-//! The reply has four forms ([`Form`]), by command and protocol: flat or in pairs, with or without
+//! The reply has four forms ([`PopReply`]), by command and protocol: flat or in pairs, with or without
 //! the key.
 //!
 //! Cost: O(keys + count log n). A client that waits runs its command again when a key is signalled.
@@ -46,7 +46,7 @@ impl ScoreEnd {
 
 /// The form of the reply.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Form {
+enum PopReply {
     /// Member, score, member, score ...
     Flat,
     /// An array of pairs.
@@ -63,7 +63,7 @@ fn pop(
     key: &[u8],
     end: ScoreEnd,
     count: usize,
-    form: Form,
+    form: PopReply,
 ) -> Result<Option<usize>, CommandError> {
     let Some(mut zset) = call.db.write::<Zset>(key)? else {
         return Ok(None);
@@ -72,13 +72,13 @@ fn pop(
     let count = count.min(len);
     let reply = &mut *call.reply;
     match form {
-        Form::Flat => reply.array(count * 2),
-        Form::Pairs => reply.array(count),
-        Form::KeyThenFlat => {
+        PopReply::Flat => reply.array(count * 2),
+        PopReply::Pairs => reply.array(count),
+        PopReply::KeyThenFlat => {
             reply.array(count * 2 + 1);
             reply.bulk(key);
         }
-        Form::KeyAndPairs => {
+        PopReply::KeyAndPairs => {
             reply.array(2);
             reply.bulk(key);
             reply.array(count);
@@ -92,7 +92,7 @@ fn pop(
         ScoreEnd::Highest => (len - 1, len - count),
     };
     zset.visit(start, count, end == ScoreEnd::Highest, |score, member| {
-        if matches!(form, Form::Pairs | Form::KeyAndPairs) {
+        if matches!(form, PopReply::Pairs | PopReply::KeyAndPairs) {
             reply.array(2);
         }
         element::write(reply, member);
@@ -147,9 +147,9 @@ fn pop_end(call: &mut Call<'_>, end: ScoreEnd) -> CommandResult {
     });
     let count = count.transpose()?;
     let form = if count.is_some() && call.reply.resp3() {
-        Form::Pairs
+        PopReply::Pairs
     } else {
-        Form::Flat
+        PopReply::Flat
     };
     let popped = pop(call, call.args.at(1), end, count.unwrap_or(1), form)?;
     if popped.is_none() {
@@ -191,7 +191,7 @@ fn bzpopmax(call: &mut Call<'_>) -> CommandResult {
 
 fn pop_one_or_wait(call: &mut Call<'_>, end: ScoreEnd) -> CommandResult {
     pop_or_wait(call, Type::Zset, |call, key| {
-        let popped = pop(call, key, end, 1, Form::KeyThenFlat)?.is_some();
+        let popped = pop(call, key, end, 1, PopReply::KeyThenFlat)?.is_some();
         if popped {
             call.rewrite(&[end.command(), key]);
         }
@@ -235,7 +235,7 @@ fn pop_counted(
     end: ScoreEnd,
     count: usize,
 ) -> Result<bool, CommandError> {
-    let Some(popped) = pop(call, key, end, count, Form::KeyAndPairs)? else {
+    let Some(popped) = pop(call, key, end, count, PopReply::KeyAndPairs)? else {
         return Ok(false);
     };
     let mut digits = itoa::Buffer::new();

@@ -20,7 +20,7 @@ pub const DENSE_BYTES: usize = HEADER_BYTES + PACKED_BYTES;
 
 /// The representation of the registers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Form {
+pub enum RegisterForm {
     Dense,
     Sparse,
 }
@@ -30,13 +30,13 @@ pub enum Form {
 pub struct Damaged;
 
 /// The form of a string that is a HyperLogLog by its header and length. O(1).
-pub fn form(text: &[u8]) -> Option<Form> {
+pub fn form(text: &[u8]) -> Option<RegisterForm> {
     if text.len() < HEADER_BYTES || !text.starts_with(MAGIC) {
         return None;
     }
     match text[FORM_AT] {
-        0 if text.len() == DENSE_BYTES => Some(Form::Dense),
-        1 => Some(Form::Sparse),
+        0 if text.len() == DENSE_BYTES => Some(RegisterForm::Dense),
+        1 => Some(RegisterForm::Sparse),
         _ => None,
     }
 }

@@ -25,7 +25,9 @@ mod sparse;
 #[cfg(target_arch = "x86_64")]
 mod wide;
 
-pub use layout::{DENSE_BYTES, Damaged, Form, as_dense, cached, form, invalidate, set_cached};
+pub use layout::{
+    DENSE_BYTES, Damaged, RegisterForm, as_dense, cached, form, invalidate, set_cached,
+};
 use layout::{FORM_AT, HEADER_BYTES, MAGIC, REGISTERS};
 pub use registers::Registers;
 pub use selftest::self_test;
@@ -124,7 +126,10 @@ mod tests {
     fn a_new_one_is_one_run_of_zeros() {
         let hll = empty();
         assert_eq!(hll, b"HYLL\x01\0\0\0\0\0\0\0\0\0\0\0\x7f\xff");
-        assert_eq!((form(&hll), cached(&hll)), (Some(Form::Sparse), Some(0)));
+        assert_eq!(
+            (form(&hll), cached(&hll)),
+            (Some(RegisterForm::Sparse), Some(0))
+        );
         assert_eq!(count(&hll), Ok(0));
     }
 
@@ -144,7 +149,7 @@ mod tests {
                 assert!(error.abs() <= 0.03 * n as f64 + 1.0, "{n}: {error}");
             }
         }
-        assert_eq!(form(&grown), Some(Form::Dense));
+        assert_eq!(form(&grown), Some(RegisterForm::Dense));
         assert_eq!(grown[HEADER_BYTES..], dense[HEADER_BYTES..]);
         assert_eq!(
             to_dense(&sparse).unwrap()[HEADER_BYTES..],
@@ -176,7 +181,7 @@ mod tests {
             assert_eq!(form(&bad), None, "{at} {byte}");
         }
         let dense = to_dense(&hll).unwrap();
-        assert_eq!(form(&dense), Some(Form::Dense));
+        assert_eq!(form(&dense), Some(RegisterForm::Dense));
         assert_eq!(form(&dense[..DENSE_BYTES - 1]), None);
     }
 

@@ -15,7 +15,7 @@ use crate::base::{lzf, memory::alloc};
 use crate::encodings::listpack::{Entry as Packed, Pack};
 use crate::keyspace::DbIndex;
 use crate::persistence::background::Sink;
-use crate::persistence::values::Form;
+use crate::persistence::values::ValueForm;
 
 use super::format::{Dialect, kind, opcode};
 
@@ -79,7 +79,7 @@ pub struct RdbWriter {
     compress: bool,
     too_new: Option<TooNew>,
     /// The form of the value under way.
-    form: Form,
+    form: ValueForm,
 }
 
 impl RdbWriter {
@@ -89,7 +89,7 @@ impl RdbWriter {
             version,
             compress,
             too_new: None,
-            form: Form::of(kind::STRING),
+            form: ValueForm::of(kind::STRING),
         }
     }
 

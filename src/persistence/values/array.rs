@@ -6,7 +6,7 @@
 //!
 //!     ARMSET a index value ... | ARMSET a ... | ARSEEK a index
 
-use super::{Form, NamedForm, Saved};
+use super::{NamedForm, Saved, ValueForm};
 use crate::base::numbers::float;
 use crate::keyspace::Keyspace;
 use crate::persistence::aof::CommandWriter;
@@ -74,11 +74,11 @@ impl Saved for Array {
         Ok(array)
     }
 
-    fn form(&self, version: u32) -> Form {
+    fn form(&self, version: u32) -> ValueForm {
         let is_lost = version < VERSION_ARRAYS || is_valkey(version);
-        Form {
+        ValueForm {
             lost: is_lost.then_some("an array"),
-            ..Form::of(ARRAY)
+            ..ValueForm::of(ARRAY)
         }
     }
 
@@ -90,7 +90,7 @@ impl Saved for Array {
         }
     }
 
-    fn save_head(&self, to: &mut RdbWriter, _form: Form) {
+    fn save_head(&self, to: &mut RdbWriter, _form: ValueForm) {
         to.length(self.len() as u64);
         match self.next() {
             0 => to.length(0),
@@ -101,7 +101,13 @@ impl Saved for Array {
         }
     }
 
-    fn save_part(&self, to: &mut RdbWriter, _form: Form, at: u64, limit: usize) -> Option<u64> {
+    fn save_part(
+        &self,
+        to: &mut RdbWriter,
+        _form: ValueForm,
+        at: u64,
+        limit: usize,
+    ) -> Option<u64> {
         part(self, at, limit, |index, value| {
             to.length(index);
             match value {

@@ -2,7 +2,7 @@
 
 /// How a value is written: chosen before its first byte.
 #[derive(Clone, Copy, Debug)]
-pub(in crate::persistence) struct Form {
+pub(in crate::persistence) struct ValueForm {
     /// RDB's number of the form.
     pub kind: u8,
     /// The earliest expiry within the value.
@@ -11,10 +11,10 @@ pub(in crate::persistence) struct Form {
     pub lost: Option<&'static str>,
 }
 
-impl Form {
+impl ValueForm {
     /// A form that holds everything, and without expiries.
-    pub const fn of(kind: u8) -> Form {
-        Form {
+    pub const fn of(kind: u8) -> ValueForm {
+        ValueForm {
             kind,
             first_expiry: None,
             lost: None,

@@ -17,7 +17,7 @@
 //!     HMSET h ... HPEXPIREAT h ms FIELDS 1 f ... | HMSET h ...
 
 use super::packed::{pack, repacked_pairs};
-use super::{Form, NamedForm, Saved, continued};
+use super::{NamedForm, Saved, ValueForm, continued};
 use crate::encodings::listpack::Listpack;
 use crate::encodings::zipmap;
 use crate::keyspace::Keyspace;
@@ -96,7 +96,7 @@ impl Saved for Hash {
     }
 
     /// O(fields) if some expire.
-    fn form(&self, version: u32) -> Form {
+    fn form(&self, version: u32) -> ValueForm {
         let first_expiry = self.expire_min();
         let expirable = version >= VERSION_FIELD_TTLS;
         let kind = match self {
@@ -107,7 +107,7 @@ impl Saved for Hash {
             Hash::Table(_) if expirable && first_expiry.is_some() => METADATA,
             _ => HASH,
         };
-        Form {
+        ValueForm {
             kind,
             first_expiry,
             lost: (first_expiry.is_some() && !expirable).then_some("fields that expire"),
@@ -122,7 +122,7 @@ impl Saved for Hash {
         }
     }
 
-    fn save_head(&self, to: &mut RdbWriter, form: Form) {
+    fn save_head(&self, to: &mut RdbWriter, form: ValueForm) {
         match self {
             Hash::Listpack(pack) if form.kind == LISTPACK => to.pack(pack),
             Hash::Record(record) if form.kind == LISTPACK => to.pack(&record.to_listpack()),
@@ -139,7 +139,13 @@ impl Saved for Hash {
         }
     }
 
-    fn save_part(&self, to: &mut RdbWriter, form: Form, at: u64, _limit: usize) -> Option<u64> {
+    fn save_part(
+        &self,
+        to: &mut RdbWriter,
+        form: ValueForm,
+        at: u64,
+        _limit: usize,
+    ) -> Option<u64> {
         if form.kind == VALKEY_HASH_2 {
             return continued(self.scan(at, |field| {
                 to.element(field.name);

@@ -8,7 +8,7 @@
 //!     RPUSH l ... | RPUSH l ...
 
 use super::packed::repacked;
-use super::{Form, NamedForm, Saved, part_of_nodes};
+use super::{NamedForm, Saved, ValueForm, part_of_nodes};
 use crate::encodings::listpack::Listpack;
 use crate::encodings::quicklist::NodeRef;
 use crate::persistence::aof::{CommandWriter, ELEMENTS_MAX};
@@ -76,14 +76,14 @@ impl Saved for List {
         Ok(list.finish(limits))
     }
 
-    fn form(&self, version: u32) -> Form {
-        Form::of(match version {
+    fn form(&self, version: u32) -> ValueForm {
+        ValueForm::of(match version {
             ..VERSION_LISTPACKS => LIST,
             _ => QUICKLIST_2,
         })
     }
 
-    fn save_head(&self, to: &mut RdbWriter, form: Form) {
+    fn save_head(&self, to: &mut RdbWriter, form: ValueForm) {
         match self {
             List::Quicklist(nodes) if form.kind == QUICKLIST_2 => {
                 to.length(nodes.node_count() as u64);
@@ -96,7 +96,7 @@ impl Saved for List {
         }
     }
 
-    fn save_part(&self, to: &mut RdbWriter, form: Form, at: u64, limit: usize) -> Option<u64> {
+    fn save_part(&self, to: &mut RdbWriter, form: ValueForm, at: u64, limit: usize) -> Option<u64> {
         let at = at as usize;
         if form.kind == LIST {
             self.visit(at, limit, false, |element| {

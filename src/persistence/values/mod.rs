@@ -18,7 +18,7 @@ mod stream;
 pub(super) mod vector_set;
 mod zset;
 
-pub(super) use form::Form;
+pub(super) use form::ValueForm;
 
 use super::aof::CommandWriter;
 use super::rdb::format::{kind, opcode};
@@ -42,7 +42,7 @@ pub(super) trait Saved: Container + Into<AnyContainer> {
     fn load(input: &mut Input<'_>, kind: u8, rules: &Rules) -> Result<Self, Fault>;
 
     /// The form for files of a version.
-    fn form(&self, version: u32) -> Form;
+    fn form(&self, version: u32) -> ValueForm;
 
     /// The lowest version, from the usual one on, that can hold all values of the type.
     fn version_for(_keyspace: &Keyspace) -> u32 {
@@ -50,11 +50,11 @@ pub(super) trait Saved: Container + Into<AnyContainer> {
     }
 
     /// Writes everything before the elements; the whole value if it is one block.
-    fn save_head(&self, to: &mut RdbWriter, form: Form);
+    fn save_head(&self, to: &mut RdbWriter, form: ValueForm);
 
     /// Writes elements from `at` on, about `limit` at most; returns where the next part begins.
     /// `None`: the value is complete.
-    fn save_part(&self, to: &mut RdbWriter, form: Form, at: u64, limit: usize) -> Option<u64>;
+    fn save_part(&self, to: &mut RdbWriter, form: ValueForm, at: u64, limit: usize) -> Option<u64>;
 
     /// Writes commands that add elements from `at` on, at most `most` for types with positions;
     /// returns where the next ones begin, `None` at the end.
@@ -162,7 +162,7 @@ pub(super) fn load(input: &mut Input<'_>, kind: u8, rules: &Rules) -> Result<Any
 
 /// See [`Saved::form`].
 #[inline]
-pub(super) fn form(value: AnyRef<'_>, version: u32) -> Form {
+pub(super) fn form(value: AnyRef<'_>, version: u32) -> ValueForm {
     for_container!(
         value.kind(),
         T => value.read::<T>().form(version),
@@ -172,7 +172,7 @@ pub(super) fn form(value: AnyRef<'_>, version: u32) -> Form {
 
 /// See [`Saved::save_head`].
 #[inline]
-pub(super) fn save_head(value: AnyRef<'_>, to: &mut RdbWriter, form: Form) {
+pub(super) fn save_head(value: AnyRef<'_>, to: &mut RdbWriter, form: ValueForm) {
     for_container!(
         value.kind(),
         T => value.read::<T>().save_head(to, form),
@@ -185,7 +185,7 @@ pub(super) fn save_head(value: AnyRef<'_>, to: &mut RdbWriter, form: Form) {
 pub(super) fn save_part(
     value: AnyRef<'_>,
     to: &mut RdbWriter,
-    form: Form,
+    form: ValueForm,
     at: u64,
     limit: usize,
 ) -> Option<u64> {

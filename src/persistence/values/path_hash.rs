@@ -10,7 +10,7 @@
 //!     PHMSET p path FIELDS n field value ... path FIELDS n ... | PHMSET p ...
 
 use super::hash::distinct_fields;
-use super::{Form, NamedForm, Saved};
+use super::{NamedForm, Saved, ValueForm};
 use crate::keyspace::Keyspace;
 use crate::persistence::aof::CommandWriter;
 use crate::persistence::rdb::Part::{Text, Times};
@@ -57,15 +57,15 @@ impl Saved for PathHash {
         Ok(paths)
     }
 
-    fn form(&self, version: u32) -> Form {
+    fn form(&self, version: u32) -> ValueForm {
         let (kind, holds) = if is_valkey(version) {
             (VALKEY_PATH_HASH, version >= VERSION_VALKEY_PATHS)
         } else {
             (kind::MODULE_2, version >= VERSION_MIN)
         };
-        Form {
+        ValueForm {
             lost: (!holds).then_some("a path hash"),
-            ..Form::of(kind)
+            ..ValueForm::of(kind)
         }
     }
 
@@ -77,14 +77,14 @@ impl Saved for PathHash {
         }
     }
 
-    fn save_head(&self, to: &mut RdbWriter, form: Form) {
+    fn save_head(&self, to: &mut RdbWriter, form: ValueForm) {
         if form.kind == kind::MODULE_2 {
             to.length(module::id(PATH_HASH, 0));
         }
         write(to, form).number(self.len() as u64);
     }
 
-    fn save_part(&self, to: &mut RdbWriter, form: Form, at: u64, limit: usize) -> Option<u64> {
+    fn save_part(&self, to: &mut RdbWriter, form: ValueForm, at: u64, limit: usize) -> Option<u64> {
         let next = part(self, at, limit, |path, fields| {
             write(to, form).string(path);
             write(to, form).number(fields.len() as u64);
@@ -157,7 +157,7 @@ struct Writing<'a> {
     of_module: bool,
 }
 
-fn write(to: &mut RdbWriter, form: Form) -> Writing<'_> {
+fn write(to: &mut RdbWriter, form: ValueForm) -> Writing<'_> {
     let of_module = form.kind == kind::MODULE_2;
     Writing { to, of_module }
 }

@@ -5,7 +5,7 @@
 //!     SADD s ... | SADD s ...
 
 use super::packed::pack;
-use super::{Form, NamedForm, Saved, continued};
+use super::{NamedForm, Saved, ValueForm, continued};
 use crate::encodings::intset::Intset;
 use crate::persistence::aof::{CommandWriter, ELEMENTS_MAX};
 use crate::persistence::rdb::Part::{self, Times};
@@ -48,15 +48,15 @@ impl Saved for Set {
         }
     }
 
-    fn form(&self, version: u32) -> Form {
-        Form::of(match self {
+    fn form(&self, version: u32) -> ValueForm {
+        ValueForm::of(match self {
             Set::Intset(_) => INTSET,
             Set::Listpack(_) if version >= VERSION_PACKED_SETS => LISTPACK,
             _ => SET,
         })
     }
 
-    fn save_head(&self, to: &mut RdbWriter, form: Form) {
+    fn save_head(&self, to: &mut RdbWriter, form: ValueForm) {
         match self {
             Set::Intset(set) => to.string(set.as_bytes()),
             Set::Listpack(pack) if form.kind == LISTPACK => to.pack(pack),
@@ -64,7 +64,13 @@ impl Saved for Set {
         }
     }
 
-    fn save_part(&self, to: &mut RdbWriter, form: Form, at: u64, _limit: usize) -> Option<u64> {
+    fn save_part(
+        &self,
+        to: &mut RdbWriter,
+        form: ValueForm,
+        at: u64,
+        _limit: usize,
+    ) -> Option<u64> {
         if form.kind != SET {
             return None;
         }

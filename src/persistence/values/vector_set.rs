@@ -12,7 +12,7 @@
 //!
 //!     RESTORE key 0 payload
 
-use super::{Form, NamedForm, Saved};
+use super::{NamedForm, Saved, ValueForm};
 use crate::keyspace::Keyspace;
 use crate::persistence::aof::CommandWriter;
 use crate::persistence::rdb::format::kind;
@@ -62,11 +62,11 @@ impl Saved for VectorSet {
         }
     }
 
-    fn form(&self, version: u32) -> Form {
+    fn form(&self, version: u32) -> ValueForm {
         let is_lost = version < VERSION_MIN || is_valkey(version);
-        Form {
+        ValueForm {
             lost: is_lost.then_some("a vector set"),
-            ..Form::of(kind::MODULE_2)
+            ..ValueForm::of(kind::MODULE_2)
         }
     }
 
@@ -78,7 +78,7 @@ impl Saved for VectorSet {
         }
     }
 
-    fn save_head(&self, to: &mut RdbWriter, _form: Form) {
+    fn save_head(&self, to: &mut RdbWriter, _form: ValueForm) {
         let content = self.read();
         let parameters = content.parameters();
         to.length(module::id(VECTOR_SET, 0));
@@ -99,7 +99,13 @@ impl Saved for VectorSet {
         }
     }
 
-    fn save_part(&self, to: &mut RdbWriter, _form: Form, at: u64, limit: usize) -> Option<u64> {
+    fn save_part(
+        &self,
+        to: &mut RdbWriter,
+        _form: ValueForm,
+        at: u64,
+        limit: usize,
+    ) -> Option<u64> {
         let content = self.read();
         let index = content.index();
         let mut next = index.before(at.checked_sub(1).map(|id| NodeId(id as u32)));

@@ -6,7 +6,7 @@
 //!     ZADD z score member ... | ZADD z ...
 
 use super::packed::{pack, repacked_pairs};
-use super::{Form, NamedForm, Saved};
+use super::{NamedForm, Saved, ValueForm};
 use crate::base::numbers::float::{parse_double, write_double};
 use crate::encodings::scored::ScoredBuilder;
 use crate::persistence::aof::{CommandWriter, ELEMENTS_MAX};
@@ -42,14 +42,14 @@ impl Saved for Zset {
         Zset::import_pack(pack, limits).ok_or(Fault::Score)
     }
 
-    fn form(&self, version: u32) -> Form {
-        Form::of(match self {
+    fn form(&self, version: u32) -> ValueForm {
+        ValueForm::of(match self {
             Zset::Listpack(_) if version >= VERSION_LISTPACKS => LISTPACK,
             _ => ZSET_2,
         })
     }
 
-    fn save_head(&self, to: &mut RdbWriter, form: Form) {
+    fn save_head(&self, to: &mut RdbWriter, form: ValueForm) {
         match self {
             Zset::Listpack(pack) if form.kind == LISTPACK => to.pack(pack),
             _ => to.length(self.len() as u64),
@@ -57,7 +57,7 @@ impl Saved for Zset {
     }
 
     /// Highest scores first: a reader inserts each before the others.
-    fn save_part(&self, to: &mut RdbWriter, form: Form, at: u64, limit: usize) -> Option<u64> {
+    fn save_part(&self, to: &mut RdbWriter, form: ValueForm, at: u64, limit: usize) -> Option<u64> {
         if form.kind == LISTPACK {
             return None;
         }

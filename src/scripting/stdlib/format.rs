@@ -30,7 +30,7 @@ pub fn format(f: Frame<'_>) -> Returned {
         if argument > count {
             return Err(Raise::Argument(argument, "no value".into()));
         }
-        let form = Form::scan(&wanted[start + 1..])?;
+        let form = FormatSpec::scan(&wanted[start + 1..])?;
         at = start + 1 + form.len;
         match wanted.get(at) {
             Some(b's') => cut_text(f, argument, form)?,
@@ -79,13 +79,13 @@ pub fn format(f: Frame<'_>) -> Returned {
 
 /// Flags, width and precision after a `%`.
 #[derive(Clone, Copy)]
-struct Form {
+struct FormatSpec {
     len: usize,
     has_precision: bool,
 }
 
-impl Form {
-    fn scan(text: &[u8]) -> Result<Form, Raise> {
+impl FormatSpec {
+    fn scan(text: &[u8]) -> Result<FormatSpec, Raise> {
         const FLAGS: &[u8] = b"-+ #0";
         let flags = text.iter().take_while(|b| FLAGS.contains(b)).count();
         if flags > FLAGS.len() {
@@ -107,12 +107,12 @@ impl Form {
             let text = "invalid format (width or precision too long)";
             return Err(Raise::text(text));
         }
-        Ok(Form { len, has_precision })
+        Ok(FormatSpec { len, has_precision })
     }
 }
 
 /// Cuts a text at its first NUL, as C's `%s` does.
-fn cut_text(f: Frame<'_>, at: i32, form: Form) -> Result<(), Raise> {
+fn cut_text(f: Frame<'_>, at: i32, form: FormatSpec) -> Result<(), Raise> {
     let text = f.string_argument(at)?;
     let is_whole = !form.has_precision && text.len() >= WHOLE_MIN;
     let cut = up_to_nul(text);

@@ -5,7 +5,7 @@
 use crate::keyspace::Keyspace;
 use crate::persistence::spool::{Spool, SpoolPlan};
 use crate::server::parts::persist::snapshot::{Consumer, SnapshotEnd, SyncForm, Target, What};
-use crate::server::parts::replication::sending::{Form, SharedSync};
+use crate::server::parts::replication::sending::{SharedSync, SnapshotFraming};
 use crate::server::state::Server;
 
 impl Server {
@@ -67,7 +67,9 @@ impl Server {
             SnapshotEnd::Done => {
                 let sync = self.replication.sync.as_ref();
                 let is_of = |sync: &SharedSync| sync.spool.is_same(spool);
-                if sync.is_some_and(|sync| is_of(sync) && sync.needs.sent_as == Form::Mark) {
+                if sync
+                    .is_some_and(|sync| is_of(sync) && sync.needs.sent_as == SnapshotFraming::Mark)
+                {
                     // As Redis words it.
                     tracing::info!(
                         "Diskless rdb transfer, done reading from pipe, {} replicas still up.",

@@ -25,7 +25,7 @@ use crate::server::parts::persist::snapshot::{SyncContent, SyncForm};
 use crate::server::parts::replication::PausePoint;
 use crate::server::parts::replication::packing::Packing;
 use crate::server::parts::replication::replicas::{Facts, Filter, Replica, State, Waiting};
-use crate::server::parts::replication::sending::{Form, Sending, SharedSync, SyncNeeds};
+use crate::server::parts::replication::sending::{Sending, SharedSync, SnapshotFraming, SyncNeeds};
 use crate::server::state::Server;
 use crate::server::state::world::Engine;
 
@@ -453,7 +453,11 @@ impl Server {
         SyncNeeds {
             reads: peer_format(facts),
             content,
-            sent_as: if by_mark { Form::Mark } else { Form::Length },
+            sent_as: if by_mark {
+                SnapshotFraming::Mark
+            } else {
+                SnapshotFraming::Length
+            },
             by_channel,
             packed,
         }
@@ -645,15 +649,19 @@ impl Engine {
         let busy = server.persist.snapshots.in_progress()
             || server.persist.aof.rewrites.in_progress()
             || server.persist.loading.in_progress();
-        if busy || needs.sent_as == Form::Mark && server.delays_sync(since_ms, same.len()) {
+        if busy
+            || needs.sent_as == SnapshotFraming::Mark && server.delays_sync(since_ms, same.len())
+        {
             return;
         }
         match needs.sent_as {
-            Form::Mark if needs.by_channel => tracing::info!(
+            SnapshotFraming::Mark if needs.by_channel => tracing::info!(
                 "Starting BGSAVE for SYNC with target: replicas sockets (rdb-channel)"
             ),
-            Form::Mark => tracing::info!("Starting BGSAVE for SYNC with target: replicas sockets"),
-            Form::Length => tracing::info!("Starting BGSAVE for SYNC with target: disk"),
+            SnapshotFraming::Mark => {
+                tracing::info!("Starting BGSAVE for SYNC with target: replicas sockets")
+            }
+            SnapshotFraming::Length => tracing::info!("Starting BGSAVE for SYNC with target: disk"),
         }
         let form = server.sync_form(keyspace, needs);
         match server.begin_sync_snapshot(keyspace, form) {

@@ -15,7 +15,7 @@ use crate::replication::{Backlog, Position};
 use crate::server::clients::ending::{EndReason, Ending};
 use crate::server::clients::session::Session;
 use crate::server::parts::replication::replicas::{Replica, State};
-use crate::server::parts::replication::sending::{Form, Next};
+use crate::server::parts::replication::sending::{Next, SnapshotFraming};
 use crate::server::state::Server;
 
 /// Bytes of the log that are read at a time while a position is looked for.
@@ -307,7 +307,7 @@ impl Loop {
     }
 
     /// A replica has been sent its whole snapshot.
-    fn sent_snapshot(&mut self, session: &mut Session, form: Form) -> Option<Wrote> {
+    fn sent_snapshot(&mut self, session: &mut Session, form: SnapshotFraming) -> Option<Wrote> {
         let server = &mut self.engine.server;
         let name = server.replica_name(&session.client);
         let now_ms = server.now.mono_ms;
@@ -326,7 +326,7 @@ impl Loop {
             }
             return Some(Wrote::Over);
         }
-        let acks = form == Form::Mark && !replica.is_mute;
+        let acks = form == SnapshotFraming::Mark && !replica.is_mute;
         if acks {
             tracing::info!("Streamed replica with replica {name}: waiting for its REPLCONF ACK");
             replica.state = State::AwaitsAck;

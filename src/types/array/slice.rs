@@ -58,15 +58,15 @@ pub(super) struct Slice {
 
 /// A new layout.
 #[derive(Clone, Copy)]
-enum Form {
+enum SliceLayout {
     Sparse { capacity: usize },
     Dense { base: usize, capacity: usize },
 }
 
-impl Form {
+impl SliceLayout {
     fn capacity(self) -> usize {
         match self {
-            Form::Sparse { capacity } | Form::Dense { capacity, .. } => capacity,
+            SliceLayout::Sparse { capacity } | SliceLayout::Dense { capacity, .. } => capacity,
         }
     }
 }
@@ -245,15 +245,15 @@ impl Slice {
         }
     }
 
-    fn form(&self) -> Form {
+    fn form(&self) -> SliceLayout {
         let capacity = self.capacity();
         if self.is_dense {
-            Form::Dense {
+            SliceLayout::Dense {
                 base: usize::from(self.base),
                 capacity,
             }
         } else {
-            Form::Sparse { capacity }
+            SliceLayout::Sparse { capacity }
         }
     }
 
@@ -266,14 +266,14 @@ impl Slice {
                     (2 * self.capacity()).clamp(SPARSE_MIN, rules.sparse_max.max(SPARSE_MIN));
                 let capacity = capacity.min(rules.sparse_max).max(self.len() + 1);
                 let width = self.best_width(capacity, Some(need));
-                self.lay_out(Form::Sparse { capacity }, width);
+                self.lay_out(SliceLayout::Sparse { capacity }, width);
             }
             self.open(at, offset);
             return at;
         }
         let (base, capacity) = self.window_with(offset, rules);
         let width = self.best_width(capacity, Some(need));
-        self.lay_out(Form::Dense { base, capacity }, width);
+        self.lay_out(SliceLayout::Dense { base, capacity }, width);
         offset - base
     }
 
@@ -354,11 +354,11 @@ impl Slice {
     }
 
     /// Moves all values into a new layout, which has room for them.
-    fn lay_out(&mut self, form: Form, width: usize) {
+    fn lay_out(&mut self, form: SliceLayout, width: usize) {
         let capacity = form.capacity();
         let (is_dense, base) = match form {
-            Form::Dense { base, .. } => (true, base),
-            Form::Sparse { .. } => (false, 0),
+            SliceLayout::Dense { base, .. } => (true, base),
+            SliceLayout::Sparse { .. } => (false, 0),
         };
         let offsets = if is_dense { 0 } else { OFFSET * capacity };
         let mut slots = vec![0; offsets + capacity * width].into_boxed_slice();
@@ -450,7 +450,7 @@ impl Slice {
         if self.is_dense && few && self.used > 0 {
             let capacity = self.len();
             let width = self.best_width(capacity, None);
-            self.lay_out(Form::Sparse { capacity }, width);
+            self.lay_out(SliceLayout::Sparse { capacity }, width);
         }
     }
 

@@ -15,7 +15,7 @@ use super::{Act, End, Folder, Site, Step, primary, replica};
 
 /// A form of full synchronization, as both ends are configured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Form {
+pub struct SyncSetup {
     /// `repl-diskless-load`: 0 to 3.
     load: u8,
     diskless: bool,
@@ -25,15 +25,15 @@ pub struct Form {
 }
 
 /// The recorded forms, by name.
-const FORMS: [(&str, Form); 8] = {
-    const FILE: Form = Form {
+const FORMS: [(&str, SyncSetup); 8] = {
+    const FILE: SyncSetup = SyncSetup {
         load: 0,
         diskless: false,
         rdb_channel: false,
         dual_channel: false,
         lz4: false,
     };
-    const STREAMED: Form = Form {
+    const STREAMED: SyncSetup = SyncSetup {
         diskless: true,
         ..FILE
     };
@@ -42,15 +42,15 @@ const FORMS: [(&str, Form); 8] = {
         ("streamed", STREAMED),
         (
             "swapdb",
-            Form {
+            SyncSetup {
                 load: 1,
                 ..STREAMED
             },
         ),
-        ("flush", Form { load: 2, ..FILE }),
+        ("flush", SyncSetup { load: 2, ..FILE }),
         (
             "rdb_channel",
-            Form {
+            SyncSetup {
                 load: 1,
                 rdb_channel: true,
                 ..STREAMED
@@ -58,7 +58,7 @@ const FORMS: [(&str, Form); 8] = {
         ),
         (
             "dual_channel",
-            Form {
+            SyncSetup {
                 load: 2,
                 dual_channel: true,
                 ..STREAMED
@@ -66,7 +66,7 @@ const FORMS: [(&str, Form); 8] = {
         ),
         (
             "lz4",
-            Form {
+            SyncSetup {
                 load: 1,
                 lz4: true,
                 ..STREAMED
@@ -74,7 +74,7 @@ const FORMS: [(&str, Form); 8] = {
         ),
         (
             "lz4_rdb_channel",
-            Form {
+            SyncSetup {
                 rdb_channel: true,
                 lz4: true,
                 ..STREAMED
@@ -128,7 +128,7 @@ fn put(tape: &mut Vec<u8>, link: u8, act: Act<'_>) {
 }
 
 impl Recording {
-    fn begin(form: Form) -> Recording {
+    fn begin(form: SyncSetup) -> Recording {
         let bit = |is_set: bool, bit: u8| if is_set { bit } else { 0 };
         let as_replica = form.load
             | bit(form.rdb_channel, primary::RDB_CHANNEL)

@@ -22,7 +22,7 @@ use crate::server::Testbed;
 use judge::{Verdict, judge};
 use words::{Grown, How, growable, words};
 use world::{
-    Form, State, fill, fill_to_match, fill_two, forms, furnish, make_wait, payload, prepare,
+    GrownValue, State, fill, fill_to_match, fill_two, forms, furnish, make_wait, payload, prepare,
     prepare_fieldset, states, usual_form, waiting_for,
 };
 
@@ -38,7 +38,7 @@ enum Dimension {
     /// A command's argument, for elements that as many clients wait for.
     Awaited(Grown),
     /// Elements (bytes of a string) of each key's value.
-    Held(Form),
+    Held(GrownValue),
     /// State of the server, for commands without keys among their arguments.
     Had(State),
     /// The number of calls, with other values each time.
@@ -54,7 +54,7 @@ impl Dimension {
             Dimension::Awaited(_) => 1_024,
             Dimension::Missing(_) => 4_096,
             Dimension::Argument(grown) if grown.is_many() => 4_096,
-            Dimension::Argument(_) | Dimension::Held(Form::Text) => 16_384,
+            Dimension::Argument(_) | Dimension::Held(GrownValue::Text) => 16_384,
             Dimension::Held(_) => 4_096,
             Dimension::Had(_) | Dimension::Calls => 1_024,
         }

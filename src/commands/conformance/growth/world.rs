@@ -1,6 +1,6 @@
 //! The content of the database before a command is measured.
 //!
-//! A [`Form`] is the value of keys that the command takes, a [`State`] something else that the
+//! A [`GrownValue`] is the value of keys that the command takes, a [`State`] something else that the
 //! server holds: keys, libraries, subscriptions, users, clients. Both are made by commands, whose
 //! errors end the test, so that a measurement never runs on an empty world.
 //!
@@ -19,7 +19,7 @@ thread_local! {
 
 /// The value of a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Form {
+pub enum GrownValue {
     Text,
     Registers,
     List,
@@ -40,45 +40,45 @@ pub enum Form {
     Paths,
 }
 
-const ALL: [Form; 13] = [
-    Form::Text,
-    Form::Registers,
-    Form::List,
-    Form::Integers,
-    Form::Set,
-    Form::Scores,
-    Form::Places,
-    Form::Fields,
-    Form::Mortal,
-    Form::Entries,
-    Form::Slots,
-    Form::Vectors,
-    Form::Paths,
+const ALL: [GrownValue; 13] = [
+    GrownValue::Text,
+    GrownValue::Registers,
+    GrownValue::List,
+    GrownValue::Integers,
+    GrownValue::Set,
+    GrownValue::Scores,
+    GrownValue::Places,
+    GrownValue::Fields,
+    GrownValue::Mortal,
+    GrownValue::Entries,
+    GrownValue::Slots,
+    GrownValue::Vectors,
+    GrownValue::Paths,
 ];
 
 /// The forms that commands of a group take.
-pub fn forms(group: Group) -> &'static [Form] {
+pub fn forms(group: Group) -> &'static [GrownValue] {
     match group {
-        Group::String | Group::Bitmap => &[Form::Text],
-        Group::HyperLogLog => &[Form::Registers],
-        Group::List => &[Form::List],
-        Group::Set => &[Form::Set, Form::Integers],
-        Group::SortedSet => &[Form::Scores, Form::Set],
-        Group::Geo => &[Form::Places],
-        Group::Hash => &[Form::Fields, Form::Mortal],
-        Group::Stream => &[Form::Entries],
-        Group::Array => &[Form::Slots],
-        Group::Module => &[Form::Vectors],
-        Group::PathHash => &[Form::Paths],
+        Group::String | Group::Bitmap => &[GrownValue::Text],
+        Group::HyperLogLog => &[GrownValue::Registers],
+        Group::List => &[GrownValue::List],
+        Group::Set => &[GrownValue::Set, GrownValue::Integers],
+        Group::SortedSet => &[GrownValue::Scores, GrownValue::Set],
+        Group::Geo => &[GrownValue::Places],
+        Group::Hash => &[GrownValue::Fields, GrownValue::Mortal],
+        Group::Stream => &[GrownValue::Entries],
+        Group::Array => &[GrownValue::Slots],
+        Group::Module => &[GrownValue::Vectors],
+        Group::PathHash => &[GrownValue::Paths],
         Group::Generic | Group::Transactions => &ALL,
-        _ => &[Form::Text],
+        _ => &[GrownValue::Text],
     }
 }
 
 /// The form of the keys if something else grows.
-pub fn usual_form(name: &str, group: Group) -> Form {
+pub fn usual_form(name: &str, group: Group) -> GrownValue {
     match name {
-        "sort" | "sort_ro" => Form::List,
+        "sort" | "sort_ro" => GrownValue::List,
         _ => forms(group)[0],
     }
 }
@@ -117,7 +117,7 @@ pub fn furnish(bed: &mut Testbed, state: State, n: usize) {
     let function = |i| format!("redis.register_function('f{i}', function() end)\n");
     match state {
         // With as many prefixes.
-        State::Keys => (0..n).for_each(|i| fill(bed, &format!("k{i}:"), Form::Text, 1)),
+        State::Keys => (0..n).for_each(|i| fill(bed, &format!("k{i}:"), GrownValue::Text, 1)),
         State::Functions => {
             let functions: String = (0..n).map(function).collect();
             let library = format!("#!lua name=library\n{functions}");
@@ -251,18 +251,18 @@ pub fn prepare_fieldset(bed: &mut Testbed, n: usize) {
 }
 
 /// Gives `key` a value of `n` elements; a text of `n` bytes.
-pub fn fill(bed: &mut Testbed, key: &str, form: Form, n: usize) {
+pub fn fill(bed: &mut Testbed, key: &str, form: GrownValue, n: usize) {
     match form {
         // A number, if it is short.
-        Form::Text => run(bed, &[b"SET", key.as_bytes(), &b"1".repeat(n)]),
-        Form::Mortal => {
-            fill(bed, key, Form::Fields, n);
+        GrownValue::Text => run(bed, &[b"SET", key.as_bytes(), &b"1".repeat(n)]),
+        GrownValue::Mortal => {
+            fill(bed, key, GrownValue::Fields, n);
             let mut words = vec!["HEXPIRE".to_owned(), key.to_owned(), "100000".to_owned()];
             words.extend(["FIELDS".to_owned(), n.to_string()]);
             words.extend((0..n).map(|i| format!("f{i}")));
             run(bed, &words);
         }
-        Form::Entries => {
+        GrownValue::Entries => {
             for i in 1..=n {
                 run(bed, &["XADD", key, &format!("{i}-1"), "f", "v"]);
             }
@@ -271,8 +271,8 @@ pub fn fill(bed: &mut Testbed, key: &str, form: Form, n: usize) {
         }
         _ => {
             let name: fn(usize) -> String = match form {
-                Form::Integers => |i| i.to_string(),
-                Form::Fields => |i| format!("f{i}"),
+                GrownValue::Integers => |i| i.to_string(),
+                GrownValue::Fields => |i| format!("f{i}"),
                 _ => |i| format!("m{i}"),
             };
             add(bed, key, form, (0..n).map(|i| (i, name(i))));
@@ -281,49 +281,58 @@ pub fn fill(bed: &mut Testbed, key: &str, form: Form, n: usize) {
 }
 
 /// Fills two keys: the one that every command has, and a second for commands with several.
-pub fn fill_two(bed: &mut Testbed, form: Form, n: usize) {
+pub fn fill_two(bed: &mut Testbed, form: GrownValue, n: usize) {
     fill(bed, "k", form, n);
     fill(bed, "k1", form, n);
 }
 
 /// Gives `key` one element, `n` times the letter `a`, and stores a key of that name: to match
 /// patterns against.
-pub fn fill_to_match(bed: &mut Testbed, key: &str, form: Form, n: usize) {
+pub fn fill_to_match(bed: &mut Testbed, key: &str, form: GrownValue, n: usize) {
     let name = "a".repeat(n);
-    fill(bed, &name, Form::Text, 1);
+    fill(bed, &name, GrownValue::Text, 1);
     match form {
-        Form::Text | Form::Integers | Form::Mortal | Form::Entries => fill(bed, key, form, 1),
+        GrownValue::Text | GrownValue::Integers | GrownValue::Mortal | GrownValue::Entries => {
+            fill(bed, key, form, 1)
+        }
         _ => add(bed, key, form, std::iter::once((0, name))),
     }
 }
 
 /// Adds named elements, the `i`th with a value made from `i`.
-fn add(bed: &mut Testbed, key: &str, form: Form, elements: impl Iterator<Item = (usize, String)>) {
+fn add(
+    bed: &mut Testbed,
+    key: &str,
+    form: GrownValue,
+    elements: impl Iterator<Item = (usize, String)>,
+) {
     let command = match form {
-        Form::Registers => "PFADD",
-        Form::List => "RPUSH",
-        Form::Integers | Form::Set => "SADD",
-        Form::Scores => "ZADD",
-        Form::Places => "GEOADD",
-        Form::Fields => "HSET",
-        Form::Slots => "ARINSERT",
-        Form::Paths => "PHMSET",
-        Form::Vectors => {
+        GrownValue::Registers => "PFADD",
+        GrownValue::List => "RPUSH",
+        GrownValue::Integers | GrownValue::Set => "SADD",
+        GrownValue::Scores => "ZADD",
+        GrownValue::Places => "GEOADD",
+        GrownValue::Fields => "HSET",
+        GrownValue::Slots => "ARINSERT",
+        GrownValue::Paths => "PHMSET",
+        GrownValue::Vectors => {
             for (i, name) in elements {
                 let (x, y) = ((i % 101).to_string(), (i % 89).to_string());
                 run(bed, &["VADD", key, "VALUES", "2", &x, &y, &name]);
             }
             return;
         }
-        Form::Text | Form::Mortal | Form::Entries => unreachable!("no elements by name"),
+        GrownValue::Text | GrownValue::Mortal | GrownValue::Entries => {
+            unreachable!("no elements by name")
+        }
     };
     let mut words = vec![command.to_owned(), key.to_owned()];
     for (i, name) in elements {
         match form {
-            Form::Scores => words.extend([i.to_string(), name]),
-            Form::Places => words.extend([(i % 97).to_string(), (i % 79).to_string(), name]),
-            Form::Fields => words.extend([name, i.to_string()]),
-            Form::Paths => {
+            GrownValue::Scores => words.extend([i.to_string(), name]),
+            GrownValue::Places => words.extend([(i % 97).to_string(), (i % 79).to_string(), name]),
+            GrownValue::Fields => words.extend([name, i.to_string()]),
+            GrownValue::Paths => {
                 let field = ["FIELDS", "1", "f"].map(str::to_owned);
                 words.push(name);
                 words.extend(field);

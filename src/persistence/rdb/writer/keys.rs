@@ -1,6 +1,6 @@
 //! Keys and values, by the forms of their types: whole, in parts, or only measured.
 //!
-//! A value's form is chosen before its first byte ([`Form`]); the version is one that holds it, or
+//! A value's form is chosen before its first byte ([`ValueForm`]); the version is one that holds it, or
 //! the key is refused by name.
 
 use super::{
@@ -10,7 +10,7 @@ use super::{
 use crate::keyspace::{KeyView, ValueView};
 use crate::persistence::rdb::format::{kind, opcode};
 use crate::persistence::rdb::payload::seal;
-use crate::persistence::values::{self, Form};
+use crate::persistence::values::{self, ValueForm};
 
 /// Elements of one part of a large container.
 const PART_ELEMENTS: usize = 64;
@@ -148,9 +148,9 @@ impl RdbWriter {
     }
 
     #[inline]
-    fn form_of(&self, value: &ValueView<'_>) -> Form {
+    fn form_of(&self, value: &ValueView<'_>) -> ValueForm {
         match value {
-            ValueView::Int(_) | ValueView::Bytes(_) => Form::of(kind::STRING),
+            ValueView::Int(_) | ValueView::Bytes(_) => ValueForm::of(kind::STRING),
             ValueView::Container(container) => values::form(*container, self.version),
         }
     }

@@ -7,13 +7,13 @@
 //!     27  stream-v5   and pending entries without an owner (XNACK)
 //!
 //! The file's version decides which of the first three forms is written; the last two are written
-//! only for a stream that needs them, if the version has them. Else `Form::lost` names the part
+//! only for a stream that needs them, if the version has them. Else `ValueForm::lost` names the part
 //! that the written form lacks. Valkey's files have neither.
 
 mod commands;
 mod rdb;
 
-use super::{Form, NamedForm, Saved, part_of_nodes};
+use super::{NamedForm, Saved, ValueForm, part_of_nodes};
 use crate::keyspace::Keyspace;
 use crate::persistence::aof::{CommandWriter, ELEMENTS_MAX};
 use crate::persistence::rdb::{
@@ -48,7 +48,7 @@ impl Saved for Stream {
         }
     }
 
-    fn form(&self, version: u32) -> Form {
+    fn form(&self, version: u32) -> ValueForm {
         let (plain, owned) = (self.idempotence().is_plain(), !self.has_ownerless());
         let newest = if is_valkey(version) { 0 } else { version };
         let (kind, lost) = match version {
@@ -63,9 +63,9 @@ impl Saved for Stream {
             ),
             _ => (STREAM_3, Some("pending entries without an owner")),
         };
-        Form {
+        ValueForm {
             lost,
-            ..Form::of(kind)
+            ..ValueForm::of(kind)
         }
     }
 
@@ -77,12 +77,12 @@ impl Saved for Stream {
         }
     }
 
-    fn save_head(&self, to: &mut RdbWriter, _form: Form) {
+    fn save_head(&self, to: &mut RdbWriter, _form: ValueForm) {
         to.length(self.node_count() as u64);
     }
 
     /// Nodes, then the stream's facts, then its groups, then its producers.
-    fn save_part(&self, to: &mut RdbWriter, form: Form, at: u64, limit: usize) -> Option<u64> {
+    fn save_part(&self, to: &mut RdbWriter, form: ValueForm, at: u64, limit: usize) -> Option<u64> {
         let (at, nodes) = (at as usize, self.node_count());
         let next = if at < nodes {
             let few = part_of_nodes(limit);

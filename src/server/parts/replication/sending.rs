@@ -19,7 +19,7 @@ const MARK_BYTES: usize = 40;
 
 /// The form in which a snapshot is sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::server) enum Form {
+pub(in crate::server) enum SnapshotFraming {
     /// `$<length>`: begins when the whole snapshot is there.
     Length,
     /// `$EOF:<mark>`: begins at once.
@@ -31,7 +31,7 @@ pub(in crate::server) enum Form {
 pub(in crate::server) struct SyncNeeds {
     pub reads: PeerFormat,
     pub content: SyncContent,
-    pub sent_as: Form,
+    pub sent_as: SnapshotFraming,
     /// It is sent by a second link.
     pub by_channel: bool,
     /// It is compressed as a whole.
@@ -51,7 +51,7 @@ pub(in crate::server) struct SharedSync {
 pub(in crate::server) struct Sending {
     spool: Spool,
     reader: SpoolReader,
-    form: Form,
+    form: SnapshotFraming,
     mark: Vec<u8>,
     /// Bytes of the frame that are still to be sent: the line before the content, or the mark.
     frame: Bytes,
@@ -73,17 +73,17 @@ pub(in crate::server) enum Next {
     Bytes(Bytes),
     /// Nothing can be sent now; the spool wakes the loop.
     Wait,
-    Done(Form),
+    Done(SnapshotFraming),
     /// There will be no whole snapshot.
     Failed(String),
 }
 
 impl Sending {
-    pub fn new(spool: Spool, reader: SpoolReader, form: Form, now_ms: u64) -> Sending {
+    pub fn new(spool: Spool, reader: SpoolReader, form: SnapshotFraming, now_ms: u64) -> Sending {
         let mark = random::hex(MARK_BYTES).into_bytes();
         let frame = match form {
-            Form::Length => Bytes::new(),
-            Form::Mark => [b"$EOF:", &mark[..], b"\r\n"].concat().into(),
+            SnapshotFraming::Length => Bytes::new(),
+            SnapshotFraming::Mark => [b"$EOF:", &mark[..], b"\r\n"].concat().into(),
         };
         Sending {
             spool,
@@ -98,7 +98,9 @@ impl Sending {
 
     /// Whether nothing of it can be sent before the snapshot is whole.
     pub fn waits(&self) -> bool {
-        self.stage == Stage::Before && self.form == Form::Length && self.spool.total().is_none()
+        self.stage == Stage::Before
+            && self.form == SnapshotFraming::Length
+            && self.spool.total().is_none()
     }
 
     /// The next bytes for the socket.
@@ -111,7 +113,7 @@ impl Sending {
                 return Ok(Next::Bytes(self.frame.clone()));
             }
             match self.stage {
-                Stage::Before if self.form == Form::Mark => self.stage = Stage::Content,
+                Stage::Before if self.form == SnapshotFraming::Mark => self.stage = Stage::Content,
                 Stage::Before => {
                     let Some(total) = self.spool.total() else {
                         return Ok(Next::Wait);
@@ -124,7 +126,7 @@ impl Sending {
                     None if !self.reader.is_done() => return Ok(Next::Wait),
                     None => {
                         self.stage = Stage::After;
-                        if self.form == Form::Mark {
+                        if self.form == SnapshotFraming::Mark {
                             self.frame = std::mem::take(&mut self.mark).into();
                         }
                     }
