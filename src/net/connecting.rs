@@ -39,7 +39,7 @@ pub struct Destination {
 #[derive(Debug)]
 pub struct Connecting {
     to: Destination,
-    stage: Stage,
+    stage: ConnectStage,
     /// Addresses not tried yet.
     addresses: VecDeque<SocketAddr>,
     /// Why the last address failed.
@@ -47,7 +47,7 @@ pub struct Connecting {
 }
 
 #[derive(Debug)]
-enum Stage {
+enum ConnectStage {
     Resolving(Receiver<io::Result<Vec<SocketAddr>>>),
     Connecting(TcpStream),
     Agreeing(Box<Link>),
@@ -65,7 +65,7 @@ impl Connecting {
             let address = SocketAddr::new(ip, to.port);
             return Ok(Connecting {
                 to,
-                stage: Stage::Over,
+                stage: ConnectStage::Over,
                 addresses: VecDeque::from([address]),
                 failed: None,
             });
@@ -80,7 +80,7 @@ impl Connecting {
         })?;
         Ok(Connecting {
             to,
-            stage: Stage::Resolving(reported),
+            stage: ConnectStage::Resolving(reported),
             addresses: VecDeque::new(),
             failed: None,
         })
@@ -92,28 +92,28 @@ impl Connecting {
     /// Error: no address is left; it is the failure of the last one.
     pub fn advance(&mut self, registry: &Registry, token: Token) -> io::Result<Option<Stream>> {
         loop {
-            let stepped = match std::mem::replace(&mut self.stage, Stage::Over) {
-                Stage::Resolving(reported) => match reported.try_recv() {
+            let stepped = match std::mem::replace(&mut self.stage, ConnectStage::Over) {
+                ConnectStage::Resolving(reported) => match reported.try_recv() {
                     Ok(found) => {
                         self.addresses = found?.into();
                         Ok(None)
                     }
                     Err(TryRecvError::Empty) => {
-                        self.stage = Stage::Resolving(reported);
+                        self.stage = ConnectStage::Resolving(reported);
                         return Ok(None);
                     }
                     Err(TryRecvError::Disconnected) => return Err(ErrorKind::NotFound.into()),
                 },
-                Stage::Connecting(socket) => self.connected(socket),
-                Stage::Agreeing(link) => self.agree(link),
-                Stage::Over => Ok(None),
+                ConnectStage::Connecting(socket) => self.connected(socket),
+                ConnectStage::Agreeing(link) => self.agree(link),
+                ConnectStage::Over => Ok(None),
             };
             match stepped {
                 Ok(Some(mut stream)) => {
                     stream.want_write(registry, token, false)?;
                     return Ok(Some(stream));
                 }
-                Ok(None) if !matches!(self.stage, Stage::Over) => return Ok(None),
+                Ok(None) if !matches!(self.stage, ConnectStage::Over) => return Ok(None),
                 Ok(None) => {}
                 Err(error) => self.failed = Some(error),
             }
@@ -131,7 +131,7 @@ impl Connecting {
             });
             match begun {
                 Ok(socket) => {
-                    self.stage = Stage::Connecting(socket);
+                    self.stage = ConnectStage::Connecting(socket);
                     return Ok(());
                 }
                 Err(error) => self.failed = Some(error),
@@ -148,7 +148,7 @@ impl Connecting {
         match socket.peer_addr() {
             Ok(_) => {}
             Err(error) if error.kind() == ErrorKind::NotConnected => {
-                self.stage = Stage::Connecting(socket);
+                self.stage = ConnectStage::Connecting(socket);
                 return Ok(None);
             }
             Err(error) => return Err(error),
@@ -189,7 +189,7 @@ impl Connecting {
                 true
             };
             if waits {
-                self.stage = Stage::Agreeing(link);
+                self.stage = ConnectStage::Agreeing(link);
                 return Ok(None);
             }
         }

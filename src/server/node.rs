@@ -17,7 +17,7 @@ use crate::keyspace::{Db, DbIndex};
 use crate::net::{Address, Stream};
 use crate::persistence::aof::Log;
 use crate::server::observe::not_counted::NotCounted;
-use crate::server::parts::replication::failover::Stage;
+use crate::server::parts::replication::failover::FailoverStage;
 use crate::server::parts::replication::upstream::Link;
 use crate::server::parts::run::signals::Signals;
 use crate::server::run::Loop;
@@ -279,7 +279,7 @@ impl Node {
                 let syncs = server.replication.syncs;
                 (syncs.full, syncs.partial_ok, syncs.partial_err)
             },
-            fails_over: failover.map(|failover| failover.stage == Stage::WaitingForSync),
+            fails_over: failover.map(|failover| failover.stage == FailoverStage::WaitingForSync),
             is_saving: keyspace.is_saving() || persist.snapshots.in_progress(),
             synced: persist.aof.log().map(|_| persist.aof.synced()),
             clients: server.clients.len(),

@@ -70,10 +70,10 @@ enum Made {
 /// A change under way.
 pub(super) struct Change {
     owner: Owner,
-    stage: Stage,
+    stage: ChangeStage,
 }
 
-enum Stage {
+enum ChangeStage {
     /// The rest of the current file is being written; this incremental file follows.
     Rest {
         manifest: Manifest,
@@ -138,7 +138,7 @@ impl Log {
         work: impl FnOnce() -> Result<Made, Failed> + Send + 'static,
     ) -> Result<(), OpenError> {
         assert!(!self.is_changing(), "one change at a time");
-        let stage = Stage::Errand(self.errand(work)?);
+        let stage = ChangeStage::Errand(self.errand(work)?);
         self.change = Some(Change { owner, stage });
         Ok(())
     }
@@ -181,7 +181,7 @@ impl Log {
         let name = manifest.add_incr(&self.names.basename, offset);
         tracing::info!("Creating AOF incr file {name} on {why}");
         self.writer.hold();
-        let stage = Stage::Rest { manifest, name };
+        let stage = ChangeStage::Rest { manifest, name };
         self.change = Some(Change { owner, stage });
         self.go_on_to_next();
         Ok(())
@@ -189,7 +189,7 @@ impl Log {
 
     /// Begins the next file if the rest of the current one is written.
     pub(super) fn go_on_to_next(&mut self) {
-        let awaits_rest = |change: &Change| matches!(change.stage, Stage::Rest { .. });
+        let awaits_rest = |change: &Change| matches!(change.stage, ChangeStage::Rest { .. });
         let is_written = self.writer.has_written_rest() && self.writer.trouble().is_none();
         if !is_written || !self.change.as_ref().is_some_and(awaits_rest) {
             return;
@@ -198,9 +198,9 @@ impl Log {
             return;
         };
         let stage = match stage {
-            Stage::Rest { manifest, name } => match self.list_next(manifest, name) {
-                Ok(errand) => Stage::Errand(errand),
-                Err(error) => Stage::Failed(error),
+            ChangeStage::Rest { manifest, name } => match self.list_next(manifest, name) {
+                Ok(errand) => ChangeStage::Errand(errand),
+                Err(error) => ChangeStage::Failed(error),
             },
             stage => stage,
         };
@@ -287,9 +287,9 @@ impl Log {
         let change = self.change.as_ref()?;
         let owner = change.owner;
         let ended = match &change.stage {
-            Stage::Errand(errand) => errand.take()?,
-            Stage::Rest { .. } if self.writer.trouble().is_none() => return None,
-            Stage::Rest { .. } | Stage::Failed(_) => return self.settle(),
+            ChangeStage::Errand(errand) => errand.take()?,
+            ChangeStage::Rest { .. } if self.writer.trouble().is_none() => return None,
+            ChangeStage::Rest { .. } | ChangeStage::Failed(_) => return self.settle(),
         };
         self.change = None;
         Some((owner, self.adopt(ended)))
@@ -300,9 +300,9 @@ impl Log {
     pub fn settle(&mut self) -> Option<(Owner, Result<Changed, String>)> {
         let Change { owner, stage } = self.change.take()?;
         let why = match stage {
-            Stage::Errand(errand) => return Some((owner, self.adopt(errand.wait()?))),
-            Stage::Failed(error) => error.to_string(),
-            Stage::Rest { .. } => match self.writer.trouble() {
+            ChangeStage::Errand(errand) => return Some((owner, self.adopt(errand.wait()?))),
+            ChangeStage::Failed(error) => error.to_string(),
+            ChangeStage::Rest { .. } => match self.writer.trouble() {
                 Some(trouble) => crate::config::system_text(trouble.error()),
                 None => "interrupted".to_owned(),
             },

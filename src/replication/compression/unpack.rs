@@ -49,7 +49,7 @@ pub enum Damage {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Stage {
+enum UnpackStage {
     /// It is not known whether it is compressed.
     Unknown,
     /// It is not.
@@ -83,7 +83,7 @@ impl std::fmt::Debug for ContentSum {
 #[derive(Debug)]
 pub struct Unpacker {
     kind: Kind,
-    stage: Stage,
+    stage: UnpackStage,
     frame: Frame,
     content_sum: Option<ContentSum>,
     /// The received bytes; those before `at` are taken.
@@ -102,7 +102,7 @@ impl Unpacker {
     pub fn new(kind: Kind) -> Unpacker {
         Unpacker {
             kind,
-            stage: Stage::Unknown,
+            stage: UnpackStage::Unknown,
             frame: Frame::default(),
             content_sum: None,
             input: Vec::new(),
@@ -131,12 +131,12 @@ impl Unpacker {
 
     /// Whether it is known that nothing is compressed.
     pub fn is_plain(&self) -> bool {
-        self.stage == Stage::Plain && self.is_drained()
+        self.stage == UnpackStage::Plain && self.is_drained()
     }
 
     #[cfg(test)]
     pub fn is_compressed(&self) -> bool {
-        !matches!(self.stage, Stage::Unknown | Stage::Plain)
+        !matches!(self.stage, UnpackStage::Unknown | UnpackStage::Plain)
     }
 
     /// Memory, bytes.
@@ -173,7 +173,7 @@ impl Unpacker {
                 into.extend_from_slice(&self.output[self.given..self.len]);
                 self.given = self.len;
             }
-            if self.stage == Stage::Plain {
+            if self.stage == UnpackStage::Plain {
                 into.extend_from_slice(&self.input[self.at..]);
                 self.at = self.input.len();
             }
@@ -186,25 +186,25 @@ impl Unpacker {
     /// Nothing more comes: appends bytes too few to be recognized. Error: the frame has not ended.
     pub fn finish(&mut self, into: &mut Vec<u8>) -> Result<(), Damage> {
         match self.stage {
-            Stage::Unknown => {
+            UnpackStage::Unknown => {
                 into.extend_from_slice(&self.input[self.at..]);
                 self.at = self.input.len();
                 Ok(())
             }
-            Stage::Plain | Stage::End => Ok(()),
-            Stage::Header | Stage::Blocks | Stage::Sum => Err(Damage::Short),
+            UnpackStage::Plain | UnpackStage::End => Ok(()),
+            UnpackStage::Header | UnpackStage::Blocks | UnpackStage::Sum => Err(Damage::Short),
         }
     }
 
     fn give(&mut self, into: &mut [u8]) -> usize {
         let from = match self.stage {
-            Stage::Plain => &self.input[self.at..],
+            UnpackStage::Plain => &self.input[self.at..],
             _ => &self.output[self.given..self.len],
         };
         let n = from.len().min(into.len());
         into[..n].copy_from_slice(&from[..n]);
         match self.stage {
-            Stage::Plain => self.at += n,
+            UnpackStage::Plain => self.at += n,
             _ => self.given += n,
         }
         n
@@ -226,12 +226,12 @@ impl Unpacker {
 
     fn step(&mut self) -> Result<bool, Damage> {
         match self.stage {
-            Stage::Unknown => self.classify(),
-            Stage::Plain => Ok(false),
-            Stage::Header => self.take_header(),
-            Stage::Blocks => self.take_block(),
-            Stage::Sum => self.take_sum(),
-            Stage::End => {
+            UnpackStage::Unknown => self.classify(),
+            UnpackStage::Plain => Ok(false),
+            UnpackStage::Header => self.take_header(),
+            UnpackStage::Blocks => self.take_block(),
+            UnpackStage::Sum => self.take_sum(),
+            UnpackStage::End => {
                 // As after the end of a plain snapshot.
                 self.at = self.input.len();
                 Ok(false)
@@ -255,7 +255,7 @@ impl Unpacker {
         let begin = &waiting[..waiting.len().min(MAGIC.len())];
         if !MAGIC.starts_with(begin) {
             self.output = Vec::new();
-            self.stage = Stage::Plain;
+            self.stage = UnpackStage::Plain;
             return Ok(true);
         }
         let Some(envelope) = waiting.get(..ENVELOPE_BYTES) else {
@@ -265,7 +265,7 @@ impl Unpacker {
             return Err(Damage::Envelope);
         }
         self.at += ENVELOPE_BYTES;
-        self.stage = Stage::Header;
+        self.stage = UnpackStage::Header;
         Ok(true)
     }
 
@@ -306,7 +306,7 @@ impl Unpacker {
         let has_sum = flags & FLAG_CONTENT_SUM != 0;
         self.content_sum = has_sum.then(|| ContentSum(Box::new(Xxh32::new(0))));
         self.at += end + 1;
-        self.stage = Stage::Blocks;
+        self.stage = UnpackStage::Blocks;
         Ok(true)
     }
 
@@ -320,8 +320,8 @@ impl Unpacker {
             self.at += 4;
             self.stage = match (self.kind, self.content_sum.is_some()) {
                 (Kind::Stream, _) => return Err(Damage::Ended),
-                (Kind::Snapshot, true) => Stage::Sum,
-                (Kind::Snapshot, false) => Stage::End,
+                (Kind::Snapshot, true) => UnpackStage::Sum,
+                (Kind::Snapshot, false) => UnpackStage::End,
             };
             return Ok(true);
         }
@@ -384,7 +384,7 @@ impl Unpacker {
             return Err(Damage::Checksum);
         }
         self.at += 4;
-        self.stage = Stage::End;
+        self.stage = UnpackStage::End;
         Ok(true)
     }
 }

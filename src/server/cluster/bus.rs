@@ -11,7 +11,7 @@ use crate::config::system_text;
 use crate::keyspace::Keyspace;
 use crate::net::tls::Link as TlsLink;
 use crate::net::{Accepted, Address, Connecting, Destination, Stream, Target};
-use crate::server::parts::cluster::{ClusterDriver, Link, Links, Stage, Wrote, moment};
+use crate::server::parts::cluster::{BusStage, ClusterDriver, Link, Links, Wrote, moment};
 use crate::server::state::Server;
 
 /// Connections accepted in one turn.
@@ -60,7 +60,7 @@ impl Server {
         };
         match Connecting::begin(to, wake) {
             Ok(connecting) => {
-                let stage = Stage::Connecting(Box::new(connecting));
+                let stage = BusStage::Connecting(Box::new(connecting));
                 let place = driver.links.add(Link::new(id, stage));
                 // Its first address is tried in this turn.
                 driver.links.unread.push(place);
@@ -180,7 +180,7 @@ impl Server {
             let token = Target::cluster_link(slot, generation).into();
             match stream.register(registry, token) {
                 Ok(()) => {
-                    let link = Box::new(Link::new(id, Stage::Open(stream)));
+                    let link = Box::new(Link::new(id, BusStage::Open(stream)));
                     driver.links.slab.put_back(slot, link);
                     driver.links.places.insert(id, (slot, generation));
                 }
@@ -214,8 +214,8 @@ impl Server {
         match advance(&mut link, registry, token) {
             Served::Opened => {
                 let local = match &link.stage {
-                    Stage::Open(stream) => ip(&stream.local()),
-                    Stage::Connecting(_) => Vec::new(),
+                    BusStage::Open(stream) => ip(&stream.local()),
+                    BusStage::Connecting(_) => Vec::new(),
                 };
                 // Bytes that have arrived meanwhile cause no further event.
                 driver.links.unread.push((slot, generation));
@@ -252,7 +252,7 @@ impl Server {
             let Some(mut link) = driver.links.slab.take_at(slot, generation) else {
                 return;
             };
-            let Stage::Open(stream) = &mut link.stage else {
+            let BusStage::Open(stream) = &mut link.stage else {
                 return driver.links.slab.put_back(slot, link);
             };
             let more = match stream.fill(&mut bytes) {
@@ -289,7 +289,7 @@ struct Lost;
 
 /// Continues a connection in progress, or sends an open link's queued bytes.
 fn advance(link: &mut Link, registry: Option<&mio::Registry>, token: Target) -> Served {
-    let Stage::Connecting(connecting) = &mut link.stage else {
+    let BusStage::Connecting(connecting) = &mut link.stage else {
         return match send(link, registry, token) {
             Ok(()) => Served::Wait,
             Err(Lost) => Served::Over,
@@ -301,7 +301,7 @@ fn advance(link: &mut Link, registry: Option<&mio::Registry>, token: Target) -> 
     match connecting.advance(registry, token.into()) {
         Ok(Some(stream)) => {
             stream.tune(0);
-            link.stage = Stage::Open(stream);
+            link.stage = BusStage::Open(stream);
             Served::Opened
         }
         Ok(None) => Served::Wait,
@@ -311,13 +311,13 @@ fn advance(link: &mut Link, registry: Option<&mio::Registry>, token: Target) -> 
 
 /// Writes as much as the socket takes; the rest waits until it is writable.
 fn send(link: &mut Link, registry: Option<&mio::Registry>, token: Target) -> Result<(), Lost> {
-    if matches!(link.stage, Stage::Connecting(_)) {
+    if matches!(link.stage, BusStage::Connecting(_)) {
         return Ok(());
     }
     let is_full = link.send().map_err(|()| Lost)? == Wrote::Full;
     if is_full != link.write_armed
         && let Some(registry) = registry
-        && let Stage::Open(stream) = &mut link.stage
+        && let BusStage::Open(stream) = &mut link.stage
     {
         let armed = stream.want_write(registry, token.into(), is_full);
         armed.map_err(|_| Lost)?;
@@ -343,8 +343,8 @@ impl ClusterDriver {
             .slab
             .iter()
             .filter_map(|(slot, generation, link)| match &link.stage {
-                Stage::Open(stream) => Some(((slot, generation), stream)),
-                Stage::Connecting(_) => None,
+                BusStage::Open(stream) => Some(((slot, generation), stream)),
+                BusStage::Connecting(_) => None,
             });
         let (places, streams): (Vec<_>, Vec<&Stream>) = open.unzip();
         let ready = crate::net::readable(&streams);

@@ -6,7 +6,7 @@ use crate::base::memory::mover::Mover;
 use crate::keyspace::Keyspace;
 use crate::pubsub;
 use crate::scripting::Scripts;
-use crate::server::parts::memory::defrag::walk::{Stage, Work};
+use crate::server::parts::memory::defrag::walk::{WalkStage, Work};
 use crate::server::state::Server;
 use crate::server::state::world::Engine;
 
@@ -53,25 +53,25 @@ impl Server {
     fn defrag_step(&mut self, keyspace: &mut Keyspace, work: &mut Work) -> bool {
         let mover = &mut work.walk.mover;
         work.stage = match work.stage {
-            Stage::Keys => {
+            WalkStage::Keys => {
                 if keyspace.relocate_step(&mut work.walk) {
-                    Stage::Keys
+                    WalkStage::Keys
                 } else {
-                    Stage::Scripts(0)
+                    WalkStage::Scripts(0)
                 }
             }
-            Stage::Scripts(at) => {
+            WalkStage::Scripts(at) => {
                 let scripts: &mut Scripts = &mut self.scripting.scripts;
                 match scripts.relocate(mover, at, NAMES_STEP) {
-                    Some(next) => Stage::Scripts(next),
-                    None => Stage::Channels(pubsub::Bucket::default()),
+                    Some(next) => WalkStage::Scripts(next),
+                    None => WalkStage::Channels(pubsub::Bucket::default()),
                 }
             }
-            Stage::Channels(at) => match self.move_channels(mover, at, NAMES_STEP) {
-                Some(next) => Stage::Channels(next),
-                None => Stage::Done,
+            WalkStage::Channels(at) => match self.move_channels(mover, at, NAMES_STEP) {
+                Some(next) => WalkStage::Channels(next),
+                None => WalkStage::Done,
             },
-            Stage::Done => return false,
+            WalkStage::Done => return false,
         };
         true
     }

@@ -19,7 +19,7 @@ use crate::server::clients::batch::RequestsEnd;
 use crate::server::clients::client::ClientFlags;
 use crate::server::clients::ending::EndReason;
 use crate::server::clients::session::Session;
-use crate::server::parts::migration::{Dialled, MigrationDriver, Stage};
+use crate::server::parts::migration::{Dialled, MigrationDriver, MigrationLinkStage};
 use crate::server::state::Server;
 use crate::server::state::world::Engine;
 
@@ -69,7 +69,7 @@ enum Stepped {
 
 /// Reads a link's bytes, up to its limit of input. `true`: there may be more.
 fn read(link: &mut Dialled, bytes: &mut [u8], held_max: usize) -> bool {
-    let Stage::Open(stream) = &mut link.stage else {
+    let MigrationLinkStage::Open(stream) = &mut link.stage else {
         return false;
     };
     for _ in 0..READS_MAX {
@@ -129,7 +129,7 @@ impl Server {
         };
         match Connecting::begin(to, wake) {
             Ok(connecting) => {
-                let stage = Stage::Connecting(Box::new(connecting));
+                let stage = MigrationLinkStage::Connecting(Box::new(connecting));
                 driver.links.add(Dialled::new(number, stage));
                 driver.links.unread.push(number);
             }
@@ -157,7 +157,7 @@ impl Server {
         let Some(link) = driver.links.get_mut(number) else {
             return false;
         };
-        let Stage::Connecting(connecting) = &mut link.stage else {
+        let MigrationLinkStage::Connecting(connecting) = &mut link.stage else {
             return true;
         };
         let Some(registry) = self.connections.registry.as_ref() else {
@@ -167,7 +167,7 @@ impl Server {
         match connecting.advance(registry, token) {
             Ok(Some(stream)) => {
                 stream.tune(0);
-                link.stage = Stage::Open(stream);
+                link.stage = MigrationLinkStage::Open(stream);
                 self.with_migrations(keyspace, |m, now, around| {
                     m.opened(now, around, Link::Dialled(number));
                 });
@@ -227,7 +227,7 @@ impl Server {
             return;
         };
         let written = link.write();
-        let is_opening = matches!(link.stage, Stage::Connecting(_));
+        let is_opening = matches!(link.stage, MigrationLinkStage::Connecting(_));
         let is_due = |at_ms| written != Ok(false) || at_ms <= now_ms || is_opening;
         if link.closes_at_ms.is_some_and(is_due) {
             return driver.links.remove(number);
@@ -237,7 +237,7 @@ impl Server {
         let Some(is_all) = written.ok().filter(|_| !is_beyond) else {
             return self.lose_slot_link(keyspace, number, None);
         };
-        if let Stage::Open(stream) = &mut link.stage
+        if let MigrationLinkStage::Open(stream) = &mut link.stage
             && let Some(registry) = registry
             && link.write_armed == is_all
         {

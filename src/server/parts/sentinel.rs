@@ -71,7 +71,7 @@ pub(in crate::server) fn moment(now: &clock::Now) -> Now {
 }
 
 /// The stage of a connection.
-pub(in crate::server) enum Stage {
+pub(in crate::server) enum SentinelLinkStage {
     Connecting(Box<Connecting>),
     Open(Stream),
 }
@@ -79,7 +79,7 @@ pub(in crate::server) enum Stage {
 /// A connection to a data node or another Sentinel.
 pub(in crate::server) struct Link {
     pub conn: ConnId,
-    pub stage: Stage,
+    pub stage: SentinelLinkStage,
     pub parser: ReplyParser,
     /// Requests not sent yet.
     pub out: Vec<u8>,
@@ -90,7 +90,7 @@ impl Link {
     pub fn new(conn: ConnId, connecting: Connecting) -> Link {
         Link {
             conn,
-            stage: Stage::Connecting(Box::new(connecting)),
+            stage: SentinelLinkStage::Connecting(Box::new(connecting)),
             parser: ReplyParser::new(BOUNDS),
             out: Vec::new(),
             write_armed: false,

@@ -11,7 +11,7 @@
 use crate::command::CommandError;
 use crate::keyspace::Keyspace;
 use crate::replication::HandshakeError;
-use crate::server::parts::replication::failover::{Failover, Stage};
+use crate::server::parts::replication::failover::{Failover, FailoverStage};
 use crate::server::parts::replication::replicas::Replica;
 use crate::server::state::Server;
 use crate::server::state::world::Engine;
@@ -76,7 +76,7 @@ impl Server {
         );
         let now_ms = self.now.mono_ms;
         self.replication.failover = Some(Failover {
-            stage: Stage::WaitingForSync,
+            stage: FailoverStage::WaitingForSync,
             target,
             forced: request.forced,
             deadline_ms: request.timeout_ms.map(|ms| now_ms.saturating_add(ms)),
@@ -99,7 +99,7 @@ impl Server {
             return false;
         };
         tracing::info!("Aborting failover: {why}");
-        if failover.stage == Stage::InProgress {
+        if failover.stage == FailoverStage::InProgress {
             // Its replicas reconnect and learn the new id; the data is the same.
             self.become_primary(keyspace);
         }
@@ -122,7 +122,7 @@ impl Server {
         let Some(failover) = &self.replication.failover else {
             return;
         };
-        if failover.stage == Stage::InProgress {
+        if failover.stage == FailoverStage::InProgress {
             return;
         }
         let is_late = failover
@@ -163,7 +163,7 @@ impl Server {
             (None, false) => return,
         };
         if let Some(failover) = &mut self.replication.failover {
-            failover.stage = Stage::InProgress;
+            failover.stage = FailoverStage::InProgress;
         }
         let (host, port) = to;
         self.follow(keyspace, host.as_bytes(), port);

@@ -16,7 +16,7 @@ use crate::config::system_text;
 use crate::net::{Address, Connecting, Destination, Stream, Target};
 use crate::resp::ReplyValue;
 use crate::sentinel::ConnId;
-use crate::server::parts::sentinel::{Link, SentinelDriver, Stage, moment};
+use crate::server::parts::sentinel::{Link, SentinelDriver, SentinelLinkStage, moment};
 use crate::server::state::Server;
 
 /// Reads of one connection in one turn.
@@ -120,8 +120,8 @@ impl SentinelDriver {
         match serve(&mut link, server, target) {
             Served::Connected => {
                 let local = match &link.stage {
-                    Stage::Open(stream) => local_ip(stream),
-                    Stage::Connecting(_) => Vec::new(),
+                    SentinelLinkStage::Open(stream) => local_ip(stream),
+                    SentinelLinkStage::Connecting(_) => Vec::new(),
                 };
                 // Bytes that have arrived meanwhile cause no further event.
                 self.links.unread.push((slot, generation));
@@ -205,20 +205,20 @@ fn local_ip(stream: &Stream) -> Vec<u8> {
 
 fn serve(link: &mut Link, server: &Server, target: Target) -> Served {
     let stream = match &mut link.stage {
-        Stage::Connecting(connecting) => {
+        SentinelLinkStage::Connecting(connecting) => {
             let Some(registry) = &server.connections.registry else {
                 return Served::Refused("there is no poll".to_owned());
             };
             return match connecting.advance(registry, target.into()) {
                 Ok(Some(stream)) => {
-                    link.stage = Stage::Open(stream);
+                    link.stage = SentinelLinkStage::Open(stream);
                     Served::Connected
                 }
                 Ok(None) => Served::Wait,
                 Err(error) => Served::Refused(system_text(&error)),
             };
         }
-        Stage::Open(stream) => stream,
+        SentinelLinkStage::Open(stream) => stream,
     };
     let (mut replies, mut more) = (Vec::new(), true);
     let mut bytes = [0; READ_BYTES];
@@ -257,7 +257,7 @@ fn serve(link: &mut Link, server: &Server, target: Target) -> Served {
 
 /// Writes as much as the socket takes; the rest waits until it is writable.
 fn send(link: &mut Link, server: &Server, target: Target) -> Result<(), ()> {
-    let Stage::Open(stream) = &mut link.stage else {
+    let SentinelLinkStage::Open(stream) = &mut link.stage else {
         return Ok(());
     };
     let mut sent = 0;

@@ -18,7 +18,7 @@ const PIECES_MAX: usize = 64;
 const QUEUE_KEPT: usize = 4;
 
 /// The stage of a link.
-pub(in crate::server) enum Stage {
+pub(in crate::server) enum BusStage {
     Connecting(Box<Connecting>),
     Open(Stream),
 }
@@ -26,7 +26,7 @@ pub(in crate::server) enum Stage {
 /// See the module.
 pub(in crate::server) struct Link {
     pub id: LinkId,
-    pub stage: Stage,
+    pub stage: BusStage,
     /// Messages not sent yet; of the first one, `sent` bytes are gone.
     queue: VecDeque<Bytes>,
     sent: usize,
@@ -43,7 +43,7 @@ pub(in crate::server) enum Wrote {
 }
 
 impl Link {
-    pub fn new(id: LinkId, stage: Stage) -> Link {
+    pub fn new(id: LinkId, stage: BusStage) -> Link {
         Link {
             id,
             stage,
@@ -73,7 +73,7 @@ impl Link {
 
     /// Writes as much as the socket takes. Error: the link is lost.
     pub fn send(&mut self) -> Result<Wrote, ()> {
-        let Stage::Open(stream) = &mut self.stage else {
+        let BusStage::Open(stream) = &mut self.stage else {
             return Ok(Wrote::Full);
         };
         while self.unsent > 0 {

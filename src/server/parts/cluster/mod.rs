@@ -11,7 +11,7 @@ mod links;
 pub mod slot_stats;
 
 pub(in crate::server) use file::StateFile;
-pub(in crate::server) use links::{Link, Links, Stage, Wrote};
+pub(in crate::server) use links::{BusStage, Link, Links, Wrote};
 
 use std::collections::VecDeque;
 

@@ -7,7 +7,7 @@ use crate::server::parts::persist::snapshot::SlotFeed;
 
 /// The stage of the snapshot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::server) enum Stage {
+pub(in crate::server) enum ExportStage {
     /// Another snapshot is being made.
     Waits,
     Passing,
@@ -22,7 +22,7 @@ pub(in crate::server) struct Export {
     pub snapshot: Link,
     pub stream: Link,
     pub wire: Wire,
-    pub stage: Stage,
+    pub stage: ExportStage,
     pub feed: SlotFeed,
     /// Effects that wait for the snapshot's end, because it goes by the same link.
     pub held: Option<Vec<u8>>,
@@ -50,7 +50,7 @@ impl Exports {
             snapshot,
             stream,
             wire,
-            stage: Stage::Waits,
+            stage: ExportStage::Waits,
             feed: SlotFeed::default(),
             held: (snapshot == stream).then(Vec::new),
             // The link of its own has database 0 selected from the start.
@@ -69,12 +69,14 @@ impl Exports {
 
     /// Whether effects are wanted.
     pub fn are_streamed(&self) -> bool {
-        self.all.iter().any(|export| export.stage != Stage::Waits)
+        self.all
+            .iter()
+            .any(|export| export.stage != ExportStage::Waits)
     }
 
     /// Whether a snapshot has something to send, or has ended.
     pub fn has_news(&self) -> bool {
-        let is_passing = |export: &&Export| export.stage == Stage::Passing;
+        let is_passing = |export: &&Export| export.stage == ExportStage::Passing;
         let mut passing = self.all.iter().filter(is_passing);
         passing.any(|export| !export.feed.is_empty() || export.feed.end().is_some())
     }

@@ -19,7 +19,7 @@ use crate::server::clients::client::{Client, ClientFlags};
 use crate::server::clients::session::Session;
 
 /// The stage of a link.
-pub(in crate::server) enum Stage {
+pub(in crate::server) enum MigrationLinkStage {
     Connecting(Box<Connecting>),
     Open(Stream),
 }
@@ -27,7 +27,7 @@ pub(in crate::server) enum Stage {
 /// See the module.
 pub(in crate::server) struct Dialled {
     pub number: u64,
-    pub stage: Stage,
+    pub stage: MigrationLinkStage,
     out: Vec<u8>,
     sent: usize,
     /// Received bytes that have not been parsed.
@@ -46,7 +46,7 @@ pub(in crate::server) struct Dialled {
 }
 
 impl Dialled {
-    pub fn new(number: u64, stage: Stage) -> Dialled {
+    pub fn new(number: u64, stage: MigrationLinkStage) -> Dialled {
         let mut client = Client::fake(ClientId(u64::MAX - 1));
         client.flags |= ClientFlags::SENDS_SLOTS;
         Dialled {
@@ -71,7 +71,7 @@ impl Dialled {
     /// Writes until the socket is full. `Ok(true)`: everything has been sent. Error: the link is
     /// lost.
     pub fn write(&mut self) -> Result<bool, ()> {
-        let Stage::Open(stream) = &mut self.stage else {
+        let MigrationLinkStage::Open(stream) = &mut self.stage else {
             return Ok(self.out.is_empty());
         };
         while self.sent < self.out.len() {

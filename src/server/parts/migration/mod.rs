@@ -8,8 +8,8 @@ mod exports;
 mod inbox;
 mod links;
 
-pub(in crate::server) use exports::{Export, Exports, Stage as ExportStage};
-pub(in crate::server) use links::{Dialled, Links, Stage};
+pub(in crate::server) use exports::{Export, ExportStage, Exports};
+pub(in crate::server) use links::{Dialled, Links, MigrationLinkStage};
 
 use std::collections::HashMap;
 

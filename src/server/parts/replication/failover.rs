@@ -11,7 +11,7 @@
 /// See the module.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Failover {
-    pub stage: Stage,
+    pub stage: FailoverStage,
     /// The replica that is to take over; `None`: the first that has everything.
     pub(in crate::server) target: Option<(String, u16)>,
     /// At the deadline the target takes over even without the whole stream.
@@ -22,7 +22,7 @@ pub struct Failover {
 
 /// The stage of a failover.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Stage {
+pub enum FailoverStage {
     WaitingForSync,
     InProgress,
 }
@@ -31,7 +31,7 @@ pub enum Stage {
 pub fn state_name(failover: Option<&Failover>) -> &'static str {
     match failover.map(|failover| failover.stage) {
         None => "no-failover",
-        Some(Stage::WaitingForSync) => "waiting-for-sync",
-        Some(Stage::InProgress) => "failover-in-progress",
+        Some(FailoverStage::WaitingForSync) => "waiting-for-sync",
+        Some(FailoverStage::InProgress) => "failover-in-progress",
     }
 }

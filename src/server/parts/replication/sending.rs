@@ -55,13 +55,13 @@ pub(in crate::server) struct Sending {
     mark: Vec<u8>,
     /// Bytes of the frame that are still to be sent: the line before the content, or the mark.
     frame: Bytes,
-    stage: Stage,
+    stage: SendStage,
     /// When its socket took bytes last, monotonic milliseconds.
     pub moved_ms: u64,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Stage {
+enum SendStage {
     Before,
     Content,
     After,
@@ -91,14 +91,14 @@ impl Sending {
             form,
             mark,
             frame,
-            stage: Stage::Before,
+            stage: SendStage::Before,
             moved_ms: now_ms,
         }
     }
 
     /// Whether nothing of it can be sent before the snapshot is whole.
     pub fn waits(&self) -> bool {
-        self.stage == Stage::Before
+        self.stage == SendStage::Before
             && self.form == SnapshotFraming::Length
             && self.spool.total().is_none()
     }
@@ -113,25 +113,27 @@ impl Sending {
                 return Ok(Next::Bytes(self.frame.clone()));
             }
             match self.stage {
-                Stage::Before if self.form == SnapshotFraming::Mark => self.stage = Stage::Content,
-                Stage::Before => {
+                SendStage::Before if self.form == SnapshotFraming::Mark => {
+                    self.stage = SendStage::Content
+                }
+                SendStage::Before => {
                     let Some(total) = self.spool.total() else {
                         return Ok(Next::Wait);
                     };
                     self.frame = format!("${total}\r\n").into_bytes().into();
-                    self.stage = Stage::Content;
+                    self.stage = SendStage::Content;
                 }
-                Stage::Content => match self.reader.peek()? {
+                SendStage::Content => match self.reader.peek()? {
                     Some(bytes) => return Ok(Next::Bytes(bytes)),
                     None if !self.reader.is_done() => return Ok(Next::Wait),
                     None => {
-                        self.stage = Stage::After;
+                        self.stage = SendStage::After;
                         if self.form == SnapshotFraming::Mark {
                             self.frame = std::mem::take(&mut self.mark).into();
                         }
                     }
                 },
-                Stage::After => return Ok(Next::Done(self.form)),
+                SendStage::After => return Ok(Next::Done(self.form)),
             }
         }
     }

@@ -28,7 +28,7 @@ pub mod walk;
 
 use self::cache::Cache;
 use self::share::{Fragmentation, SLICE_US_MAX, fragmentation, share, slice_us};
-use self::walk::{Slice, Stage, Work};
+use self::walk::{Slice, WalkStage, Work};
 
 use crate::base::clock::Cycles;
 use crate::base::{clock, memory::alloc};
@@ -308,7 +308,7 @@ impl Defrag {
         self.figures.key_hits += std::mem::take(&mut work.walk.keys_moved);
         self.figures.key_misses += std::mem::take(&mut work.walk.keys_left);
         match work.stage {
-            Stage::Done => self.end_of_walk(&work, config, now_ms),
+            WalkStage::Done => self.end_of_walk(&work, config, now_ms),
             _ => self.work = Some(work),
         }
         let took_us = cycles.micros(clock::cycles().wrapping_sub(began));

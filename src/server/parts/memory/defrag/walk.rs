@@ -10,7 +10,7 @@ const REFRESH_SLICES: u32 = 4;
 
 /// The stage of a walk.
 #[derive(Clone, Copy, Debug)]
-pub(in crate::server) enum Stage {
+pub(in crate::server) enum WalkStage {
     Keys,
     Scripts(usize),
     Channels(pubsub::Bucket),
@@ -20,7 +20,7 @@ pub(in crate::server) enum Stage {
 /// A walk over all stages.
 pub(in crate::server) struct Work {
     pub(in crate::server) walk: Walk,
-    pub(in crate::server) stage: Stage,
+    pub(in crate::server) stage: WalkStage,
     /// Unused bytes when it began.
     pub(super) unused: usize,
     slices: u32,
@@ -33,7 +33,7 @@ impl Work {
     pub(super) fn new(unused: usize) -> Work {
         Work {
             walk: Walk::new(Mover::new()),
-            stage: Stage::Keys,
+            stage: WalkStage::Keys,
             unused,
             slices: 0,
             moved: 0,

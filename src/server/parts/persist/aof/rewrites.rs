@@ -44,11 +44,11 @@ const WHY: &str = "background rewrite";
 
 /// A rewrite that is under way.
 pub(in crate::server) struct Running {
-    stage: Stage,
+    stage: RewriteStage,
     began_ms: u64,
 }
 
-enum Stage {
+enum RewriteStage {
     /// The current file is being forced to disk; no snapshot yet.
     Ahead,
     /// The driver of snapshots makes the base.
@@ -63,12 +63,12 @@ enum Stage {
 impl Running {
     /// Whether the driver of snapshots makes its base.
     pub fn is_saving(&self) -> bool {
-        matches!(self.stage, Stage::Saving)
+        matches!(self.stage, RewriteStage::Saving)
     }
 
     /// Removes its base; an unfinished one belongs to the driver of snapshots.
     fn forget(&self) {
-        if let Stage::Made(path, _) | Stage::Installing(path) = &self.stage {
+        if let RewriteStage::Made(path, _) | RewriteStage::Installing(path) = &self.stage {
             // Best effort: the next rewrite replaces it.
             let _ = std::fs::remove_file(path);
         }
@@ -161,7 +161,7 @@ impl Rewrites {
         if let Some(running) = &mut self.running
             && running.is_saving()
         {
-            running.stage = Stage::Made(path, form);
+            running.stage = RewriteStage::Made(path, form);
         }
     }
 
@@ -293,7 +293,7 @@ impl Aof {
             let is_ahead = log.begin_ahead(Owner::Rewrite);
             if is_ahead.map_err(|error| error.to_string())? {
                 self.rewrites.running = Some(Running {
-                    stage: Stage::Ahead,
+                    stage: RewriteStage::Ahead,
                     began_ms: now.mono_ms,
                 });
                 return Ok(Begun::Ahead);
@@ -345,7 +345,7 @@ impl Aof {
     pub(in crate::server) fn note_base_begun(&mut self, config: &Config, now: &Now) {
         let began = self.rewrites.running.take();
         self.rewrites.running = Some(Running {
-            stage: Stage::Saving,
+            stage: RewriteStage::Saving,
             began_ms: began.map_or(now.mono_ms, |running| running.began_ms),
         });
         self.apply_settings(config);
@@ -384,7 +384,7 @@ impl Aof {
     pub(in crate::server) fn may_install_base(&self) -> bool {
         let running = self.rewrites.running.as_ref();
         !self.is_changing()
-            && running.is_some_and(|running| matches!(running.stage, Stage::Made(..)))
+            && running.is_some_and(|running| matches!(running.stage, RewriteStage::Made(..)))
     }
 
     /// Adds a finished base to the set as soon as no other change is under way. An error: that
@@ -397,7 +397,7 @@ impl Aof {
         let Some(mut running) = self.rewrites.running.take_if(|_| may_install) else {
             return Ok(());
         };
-        let Stage::Made(path, form) = &running.stage else {
+        let RewriteStage::Made(path, form) = &running.stage else {
             return Ok(());
         };
         let keep_history = config.aof_disable_auto_gc;
@@ -409,7 +409,7 @@ impl Aof {
         if let Err(why) = begun {
             return Err((running, why));
         }
-        running.stage = Stage::Installing(path.clone());
+        running.stage = RewriteStage::Installing(path.clone());
         self.rewrites.running = Some(running);
         Ok(())
     }

@@ -49,14 +49,14 @@ struct Pending {
     /// Empty: the session is being sealed.
     name: String,
     client: ClientId,
-    stage: Stage,
+    stage: BackupStage,
     /// How it ended.
     ended: Option<Result<PathBuf, String>>,
 }
 
 /// The event that a backup waits for.
 #[derive(Debug)]
-enum Stage {
+enum BackupStage {
     /// The end of another change of the append only file.
     Turn,
     /// Its own change, after which the existing files no longer grow.
@@ -131,8 +131,8 @@ impl Backups {
             name,
             client,
             stage: match way {
-                Way::Files => Stage::Turn,
-                Way::Snapshot => Stage::Snapshot,
+                Way::Files => BackupStage::Turn,
+                Way::Snapshot => BackupStage::Snapshot,
             },
             ended: None,
         });
@@ -141,8 +141,8 @@ impl Backups {
     /// Takes its turn to change the append only file. `false`: no backup waits for that.
     pub(in crate::server) fn take_turn(&mut self) -> bool {
         match &mut self.pending {
-            Some(pending) if matches!(pending.stage, Stage::Turn) => {
-                pending.stage = Stage::Sealing;
+            Some(pending) if matches!(pending.stage, BackupStage::Turn) => {
+                pending.stage = BackupStage::Sealing;
                 true
             }
             _ => false,
@@ -157,9 +157,11 @@ impl Backups {
         is_changing: bool,
     ) -> Option<&'static str> {
         match self.pending.as_ref()?.stage {
-            Stage::Turn | Stage::Sealing if !is_on => Some("the append only file was switched off"),
+            BackupStage::Turn | BackupStage::Sealing if !is_on => {
+                Some("the append only file was switched off")
+            }
             // A shutdown that was cancelled has ended the change.
-            Stage::Sealing if !is_changing => Some("it was interrupted"),
+            BackupStage::Sealing if !is_changing => Some("it was interrupted"),
             _ => None,
         }
     }
@@ -183,7 +185,7 @@ impl Backups {
                 linked.map_err(|error| error.to_string()).map(|()| to.dir)
             });
             if let Some(pending) = &mut self.pending {
-                pending.stage = Stage::Links(links.map_err(|error| system_text(&error))?);
+                pending.stage = BackupStage::Links(links.map_err(|error| system_text(&error))?);
             }
             return Ok(());
         }
@@ -200,7 +202,7 @@ impl Backups {
     /// Whether a backup waits for the end of a save.
     pub(in crate::server) fn awaits_snapshot(&self) -> bool {
         let pending = self.pending.as_ref();
-        pending.is_some_and(|pending| matches!(pending.stage, Stage::Snapshot))
+        pending.is_some_and(|pending| matches!(pending.stage, BackupStage::Snapshot))
     }
 
     /// Begins to link the dump file `snapshot`.
@@ -229,14 +231,14 @@ impl Backups {
         };
         let (sets, name) = (Sets::of(config), pending.name.clone());
         let links = Errand::start("backup", Some(wake), move || sets.make(&name, fill));
-        pending.stage = Stage::Links(links.map_err(|error| system_text(&error))?);
+        pending.stage = BackupStage::Links(links.map_err(|error| system_text(&error))?);
         Ok(())
     }
 
     /// How the thread's work has ended, once.
     pub(in crate::server) fn take_links(&self) -> Option<Result<PathBuf, String>> {
         match &self.pending.as_ref()?.stage {
-            Stage::Links(links) => links.take(),
+            BackupStage::Links(links) => links.take(),
             _ => None,
         }
     }
