@@ -19,7 +19,7 @@ use std::path::{Path, PathBuf};
 use super::dialect::Dialect;
 use super::problem::line::Origin;
 use super::problem::{Check, Problem};
-use super::program::{self, Asked, Errand, ServerAddress};
+use super::program::{self, Errand, ProgramRequest, ServerAddress};
 use super::reader::{Loaded, Sources, check, load};
 use super::release::{Conversion, Release};
 use super::table::Config;
@@ -104,12 +104,12 @@ pub fn start(
         }
     }
     let (checks_only, expands, arguments) = match program::read(&rest, called.dialect) {
-        Asked::Server {
+        ProgramRequest::Server {
             checks_only,
             expands,
             arguments,
         } => (checks_only, expands, arguments),
-        Asked::CheckRdb {
+        ProgramRequest::CheckRdb {
             file,
             with_stats,
             target,
@@ -120,11 +120,11 @@ pub fn start(
                 target,
             };
         }
-        Asked::CheckAof(words) => return Startup::CheckAof(words),
-        Asked::Restore { from, until, to } => return Startup::Restore { from, until, to },
-        Asked::Convert(asked) => return Startup::Convert(asked),
-        Asked::Ask(errand, place) => return place_from_file(errand, *place),
-        Asked::Text { text, code } => return print(text, code),
+        ProgramRequest::CheckAof(words) => return Startup::CheckAof(words),
+        ProgramRequest::Restore { from, until, to } => return Startup::Restore { from, until, to },
+        ProgramRequest::Convert(asked) => return Startup::Convert(asked),
+        ProgramRequest::Ask(errand, place) => return place_from_file(errand, *place),
+        ProgramRequest::Text { text, code } => return print(text, code),
     };
     let line = CommandLine::parse(&arguments);
     let mut sources = Sources {

@@ -59,7 +59,7 @@ const NODE_USER: &str = "node-user";
 const NODE_PASS: &str = "node-pass";
 
 /// The request of the fixed part.
-pub(super) enum Asked {
+pub(super) enum ProgramRequest {
     /// Run a server, or only check its configuration, with these arguments.
     Server {
         checks_only: bool,
@@ -244,11 +244,11 @@ impl ServerAddress {
 }
 
 /// Parses the arguments, without the program's name.
-pub(super) fn read(arguments: &[OsString], dialect: Dialect) -> Asked {
+pub(super) fn read(arguments: &[OsString], dialect: Dialect) -> ProgramRequest {
     let matches = match command().try_get_matches_from(words(arguments)) {
         Ok(matches) => matches,
         Err(said) => {
-            return Asked::Text {
+            return ProgramRequest::Text {
                 text: said.to_string(),
                 code: said.exit_code(),
             };
@@ -258,16 +258,16 @@ pub(super) fn read(arguments: &[OsString], dialect: Dialect) -> Asked {
         Some(("completions", asked)) => completions(asked),
         Some(("man", asked)) => man_page(asked.get_one::<String>(PAGE).map(String::as_str)),
         Some(("check-rdb", asked)) => {
-            return Asked::CheckRdb {
+            return ProgramRequest::CheckRdb {
                 file: asked.get_one::<PathBuf>(FILE).cloned().unwrap_or_default(),
                 with_stats: asked.get_flag(STATS),
                 target: target(asked, FOR),
             };
         }
-        Some(("check-aof", asked)) => return Asked::CheckAof(check_aof_words(asked)),
+        Some(("check-aof", asked)) => return ProgramRequest::CheckAof(check_aof_words(asked)),
         Some(("restore", asked)) => {
             let path = |name| asked.get_one::<PathBuf>(name).cloned().unwrap_or_default();
-            return Asked::Restore {
+            return ProgramRequest::Restore {
                 from: path(FROM),
                 until: asked.get_one::<String>(UNTIL).cloned(),
                 to: path(TO),
@@ -278,7 +278,7 @@ pub(super) fn read(arguments: &[OsString], dialect: Dialect) -> Asked {
             let Some(target) = target(asked, TO) else {
                 unreachable!("a required option");
             };
-            return Asked::Convert(Conversion {
+            return ProgramRequest::Convert(Conversion {
                 target,
                 from: path(SOURCE),
                 to: path(RESULT),
@@ -286,23 +286,25 @@ pub(super) fn read(arguments: &[OsString], dialect: Dialect) -> Asked {
                 replaces: asked.get_flag(FORCE),
             });
         }
-        Some(("ping", asked)) => return Asked::Ask(Errand::Ping, Box::new(place(asked))),
-        Some(("doctor", asked)) => return Asked::Ask(Errand::Doctor, Box::new(patient(asked))),
+        Some(("ping", asked)) => return ProgramRequest::Ask(Errand::Ping, Box::new(place(asked))),
+        Some(("doctor", asked)) => {
+            return ProgramRequest::Ask(Errand::Doctor, Box::new(patient(asked)));
+        }
         Some(("tail", asked)) => {
             let from = asked.get_one::<u64>(FROM).copied();
-            return Asked::Ask(Errand::Tail { from }, Box::new(place(asked)));
+            return ProgramRequest::Ask(Errand::Tail { from }, Box::new(place(asked)));
         }
         _ if matches.get_flag("version") => format!("{}\n", version_line(dialect)),
         _ => {
             let rest = matches.get_many(ARGUMENTS).unwrap_or_default();
-            return Asked::Server {
+            return ProgramRequest::Server {
                 checks_only: matches.get_flag(CHECK_CONFIG),
                 expands: matches.get_flag(ENV),
                 arguments: rest.cloned().collect(),
             };
         }
     };
-    Asked::Text { text, code: 0 }
+    ProgramRequest::Text { text, code: 0 }
 }
 
 /// The words for `clap`. As in Redis, help and version are recognised only as the first word;
@@ -812,14 +814,14 @@ fn man_page(of: Option<&str>) -> String {
 mod tests {
     use super::*;
 
-    fn asked(words: &[&str]) -> Asked {
+    fn asked(words: &[&str]) -> ProgramRequest {
         let words: Vec<OsString> = words.iter().map(OsString::from).collect();
         read(&words, Dialect::Redis)
     }
 
     fn text(words: &[&str]) -> (String, i32) {
         match asked(words) {
-            Asked::Text { text, code } => (text, code),
+            ProgramRequest::Text { text, code } => (text, code),
             _ => panic!("{words:?} prints nothing"),
         }
     }
@@ -841,7 +843,7 @@ mod tests {
             &["--", "--version", "--", "-"],
             &["help"],
         ] {
-            let Asked::Server {
+            let ProgramRequest::Server {
                 checks_only: false,
                 arguments,
                 ..
@@ -855,7 +857,7 @@ mod tests {
 
     #[test]
     fn a_check_may_be_asked_for_anywhere() {
-        let Asked::Server {
+        let ProgramRequest::Server {
             checks_only: true,
             arguments,
             ..
@@ -896,7 +898,7 @@ mod tests {
             (&["check-rdb", "x.rdb"][..], false),
             (&["check-rdb", "--stats", "x.rdb"], true),
         ] {
-            let Asked::CheckRdb {
+            let ProgramRequest::CheckRdb {
                 file,
                 with_stats,
                 target: None,
@@ -906,7 +908,8 @@ mod tests {
             };
             assert_eq!((file, with_stats), ("x.rdb".into(), stats));
         }
-        let Asked::CheckRdb { target, .. } = asked(&["check-rdb", "--for", "redis-7.2", "x.rdb"])
+        let ProgramRequest::CheckRdb { target, .. } =
+            asked(&["check-rdb", "--for", "redis-7.2", "x.rdb"])
         else {
             panic!("a check");
         };
@@ -917,7 +920,7 @@ mod tests {
             &["--fix", "x.aof"][..],
             &["--truncate-to-timestamp", "9", "x.aof"],
         ] {
-            let Asked::CheckAof(got) = asked(&[&["check-aof"], words].concat()) else {
+            let ProgramRequest::CheckAof(got) = asked(&[&["check-aof"], words].concat()) else {
                 panic!("{words:?}");
             };
             assert_eq!(got, words);
@@ -928,7 +931,7 @@ mod tests {
     #[test]
     fn a_conversion_names_server_source_and_result() {
         let words = ["convert", "--to", "valkey-9.1", "a.rdb", "b.rdb", "--skip"];
-        let Asked::Convert(asked) = asked(&words) else {
+        let ProgramRequest::Convert(asked) = asked(&words) else {
             panic!("{words:?}");
         };
         let wanted = Conversion {
@@ -951,7 +954,7 @@ mod tests {
     #[test]
     fn a_group_is_reached_by_one_of_its_sentinels() {
         let asked = |words: &[&str]| match asked(&[&["doctor"], words].concat()) {
-            Asked::Ask(Errand::Doctor, place) => *place,
+            ProgramRequest::Ask(Errand::Doctor, place) => *place,
             _ => panic!("{words:?}"),
         };
         for (text, host, port) in [

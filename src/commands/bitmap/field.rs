@@ -108,23 +108,23 @@ fn parse_int_offset(text: &[u8], int: IntType, max_bytes: u64) -> Result<u64, Co
 
 /// The kind of an option word.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Asked {
+enum FieldWord {
     Get,
     Set,
     IncrBy,
     Overflow,
 }
 
-const WORDS: &[Word<Asked>] = &[
-    Word::new("GET", 2, Asked::Get),
-    Word::new("SET", 3, Asked::Set),
-    Word::new("INCRBY", 3, Asked::IncrBy),
-    Word::new("OVERFLOW", 1, Asked::Overflow),
+const WORDS: &[Word<FieldWord>] = &[
+    Word::new("GET", 2, FieldWord::Get),
+    Word::new("SET", 3, FieldWord::Set),
+    Word::new("INCRBY", 3, FieldWord::IncrBy),
+    Word::new("OVERFLOW", 1, FieldWord::Overflow),
 ];
 
 /// BITFIELD's key: read only if every operation is a `GET`.
 fn keys(args: Args<'_>) -> Result<Keys, BadKeys> {
-    let only_reads = |option| matches!(option, Ok((Asked::Get | Asked::Overflow, _)));
+    let only_reads = |option| matches!(option, Ok((FieldWord::Get | FieldWord::Overflow, _)));
     let reads = OptionReader::new(args, 2, WORDS).all(only_reads);
     Ok(Keys::one(
         1,
@@ -137,7 +137,7 @@ fn parse(args: Args<'_>, max_bytes: u64) -> Result<SmallVec<[Operation; 4]>, Com
     let (mut operations, mut overflow) = (SmallVec::new(), Overflow::Wrap);
     for option in OptionReader::new(args, 2, WORDS) {
         let (asked, at) = option?;
-        if asked == Asked::Overflow {
+        if asked == FieldWord::Overflow {
             overflow = match () {
                 _ if args.is(at + 1, "WRAP") => Overflow::Wrap,
                 _ if args.is(at + 1, "SAT") => Overflow::Sat,
@@ -150,9 +150,9 @@ fn parse(args: Args<'_>, max_bytes: u64) -> Result<SmallVec<[Operation; 4]>, Com
         let offset = parse_int_offset(args.at(at + 2), int, max_bytes)?;
         let value = || parse_i64(args.at(at + 3)).ok_or(CommandError::NotAnInteger);
         let action = match asked {
-            Asked::Set => Action::Set(value()?),
-            Asked::IncrBy => Action::IncrBy(value()?),
-            Asked::Get | Asked::Overflow => Action::Get,
+            FieldWord::Set => Action::Set(value()?),
+            FieldWord::IncrBy => Action::IncrBy(value()?),
+            FieldWord::Get | FieldWord::Overflow => Action::Get,
         };
         operations.push(Operation {
             action,

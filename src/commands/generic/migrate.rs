@@ -61,7 +61,7 @@ pub(super) const MIGRATE: Spec = Spec {
 
 /// The kind of an option word.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Asked {
+enum MigrateOption {
     Copy,
     Replace,
     Auth,
@@ -69,18 +69,18 @@ enum Asked {
     Keys,
 }
 
-const WORDS: &[Word<Asked>] = &[
-    Word::new("COPY", 0, Asked::Copy),
-    Word::new("REPLACE", 0, Asked::Replace),
-    Word::new("AUTH", 1, Asked::Auth),
-    Word::new("AUTH2", 2, Asked::Auth2),
-    Word::last("KEYS", 0, Asked::Keys),
+const WORDS: &[Word<MigrateOption>] = &[
+    Word::new("COPY", 0, MigrateOption::Copy),
+    Word::new("REPLACE", 0, MigrateOption::Replace),
+    Word::new("AUTH", 1, MigrateOption::Auth),
+    Word::new("AUTH2", 2, MigrateOption::Auth2),
+    Word::last("KEYS", 0, MigrateOption::Keys),
 ];
 
 /// Where the options begin.
 const OPTIONS: usize = 6;
 
-fn options(args: Args<'_>) -> options::OptionReader<'_, Asked> {
+fn options(args: Args<'_>) -> options::OptionReader<'_, MigrateOption> {
     options::OptionReader::new(args, OPTIONS, WORDS)
 }
 
@@ -88,7 +88,7 @@ fn options(args: Args<'_>) -> options::OptionReader<'_, Asked> {
 fn keys(args: Args<'_>) -> Result<Keys, BadKeys> {
     let many = options(args)
         .flatten()
-        .find(|(asked, _)| *asked == Asked::Keys);
+        .find(|(asked, _)| *asked == MigrateOption::Keys);
     let keys = match many {
         None => 3..4,
         Some((_, at)) if args.at(3).is_empty() => at + 1..args.len(),
@@ -113,8 +113,8 @@ fn is_secret(args: Args<'_>, at: usize) -> bool {
             return at >= next;
         };
         let secrets = match asked {
-            Asked::Auth => 1,
-            Asked::Auth2 => 2,
+            MigrateOption::Auth => 1,
+            MigrateOption::Auth2 => 2,
             _ => 0,
         };
         next = word + 1 + secrets;
@@ -151,14 +151,14 @@ impl<'a> MigrateOptions<'a> {
         for option in self::options(args) {
             let (asked, at) = option?;
             match asked {
-                Asked::Copy => copy = true,
-                Asked::Replace => replace = true,
-                Asked::Auth => auth = Some((None, args.at(at + 1))),
-                Asked::Auth2 => auth = Some((Some(args.at(at + 1)), args.at(at + 2))),
-                Asked::Keys if !args.at(3).is_empty() => {
+                MigrateOption::Copy => copy = true,
+                MigrateOption::Replace => replace = true,
+                MigrateOption::Auth => auth = Some((None, args.at(at + 1))),
+                MigrateOption::Auth2 => auth = Some((Some(args.at(at + 1)), args.at(at + 2))),
+                MigrateOption::Keys if !args.at(3).is_empty() => {
                     return Err(CommandError::Text(KEY_AND_KEYS));
                 }
-                Asked::Keys => keys = at + 1..args.len(),
+                MigrateOption::Keys => keys = at + 1..args.len(),
             }
         }
         let number = |at: usize| parse_i64(args.at(at)).ok_or(CommandError::NotAnInteger);

@@ -151,7 +151,7 @@ impl GeoGrammar {
     }
 
     /// The option words.
-    fn words(self) -> &'static [Word<Asked>] {
+    fn words(self) -> &'static [Word<GeoOption>] {
         if self.searches() { SEARCH } else { RADIUS }
     }
 
@@ -168,7 +168,7 @@ impl GeoGrammar {
 
 /// The kind of an option word.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Asked {
+enum GeoOption {
     WithDist,
     WithHash,
     WithCoord,
@@ -190,39 +190,39 @@ enum Asked {
 }
 
 /// The options of the GEORADIUS commands.
-const RADIUS: &[Word<Asked>] = &[
-    Word::new("WITHDIST", 0, Asked::WithDist),
-    Word::new("WITHHASH", 0, Asked::WithHash),
-    Word::new("WITHCOORD", 0, Asked::WithCoord),
-    Word::new("ANY", 0, Asked::Any),
-    Word::new("ASC", 0, Asked::Asc),
-    Word::new("DESC", 0, Asked::Desc),
-    Word::new("COUNT", 1, Asked::Count),
-    Word::new("STORE", 1, Asked::Store { by_distance: false }),
-    Word::new("STOREDIST", 1, Asked::Store { by_distance: true }),
+const RADIUS: &[Word<GeoOption>] = &[
+    Word::new("WITHDIST", 0, GeoOption::WithDist),
+    Word::new("WITHHASH", 0, GeoOption::WithHash),
+    Word::new("WITHCOORD", 0, GeoOption::WithCoord),
+    Word::new("ANY", 0, GeoOption::Any),
+    Word::new("ASC", 0, GeoOption::Asc),
+    Word::new("DESC", 0, GeoOption::Desc),
+    Word::new("COUNT", 1, GeoOption::Count),
+    Word::new("STORE", 1, GeoOption::Store { by_distance: false }),
+    Word::new("STOREDIST", 1, GeoOption::Store { by_distance: true }),
 ];
 
 /// The options of GEOSEARCH and GEOSEARCHSTORE.
-const SEARCH: &[Word<Asked>] = &[
-    Word::new("FROMMEMBER", 1, Asked::FromMember),
-    Word::new("FROMLONLAT", 2, Asked::FromLonLat),
-    Word::new("BYRADIUS", 2, Asked::ByRadius),
-    Word::new("BYBOX", 3, Asked::ByBox),
-    Word::new("BYPOLYGON", 2, Asked::ByPolygon),
-    Word::new("ASC", 0, Asked::Asc),
-    Word::new("DESC", 0, Asked::Desc),
-    Word::new("COUNT", 1, Asked::Count),
-    Word::new("ANY", 0, Asked::Any),
-    Word::new("WITHCOORD", 0, Asked::WithCoord),
-    Word::new("WITHDIST", 0, Asked::WithDist),
-    Word::new("WITHHASH", 0, Asked::WithHash),
-    Word::new("STOREDIST", 0, Asked::ByDistance),
+const SEARCH: &[Word<GeoOption>] = &[
+    Word::new("FROMMEMBER", 1, GeoOption::FromMember),
+    Word::new("FROMLONLAT", 2, GeoOption::FromLonLat),
+    Word::new("BYRADIUS", 2, GeoOption::ByRadius),
+    Word::new("BYBOX", 3, GeoOption::ByBox),
+    Word::new("BYPOLYGON", 2, GeoOption::ByPolygon),
+    Word::new("ASC", 0, GeoOption::Asc),
+    Word::new("DESC", 0, GeoOption::Desc),
+    Word::new("COUNT", 1, GeoOption::Count),
+    Word::new("ANY", 0, GeoOption::Any),
+    Word::new("WITHCOORD", 0, GeoOption::WithCoord),
+    Word::new("WITHDIST", 0, GeoOption::WithDist),
+    Word::new("WITHHASH", 0, GeoOption::WithHash),
+    Word::new("STOREDIST", 0, GeoOption::ByDistance),
 ];
 
 /// The keys of GEORADIUS and GEORADIUSBYMEMBER: the source and the last destination.
 fn keys(args: Args<'_>, form: GeoGrammar) -> Result<Keys, BadKeys> {
     let options = OptionReader::new(args, form.options_at(), form.words()).flatten();
-    let destinations = options.filter(|(asked, _)| matches!(asked, Asked::Store { .. }));
+    let destinations = options.filter(|(asked, _)| matches!(asked, GeoOption::Store { .. }));
     Ok(Keys::source_and(destinations.last().map(|(_, at)| at + 1)))
 }
 
@@ -297,7 +297,7 @@ impl<'a> Query<'a> {
         while let Some(option) = options.next() {
             let (asked, at) = option?;
             query.option(args, (asked, at), form, zset)?;
-            if let (Asked::ByPolygon, Some(By::Polygon(vertices))) = (asked, &query.by) {
+            if let (GeoOption::ByPolygon, Some(By::Polygon(vertices))) = (asked, &query.by) {
                 options.skip_to(at + 2 + 2 * vertices.len());
             }
         }
@@ -309,7 +309,7 @@ impl<'a> Query<'a> {
     fn option(
         &mut self,
         args: Args<'a>,
-        (asked, at): (Asked, usize),
+        (asked, at): (GeoOption, usize),
         form: GeoGrammar,
         zset: Option<&Zset>,
     ) -> CommandResult {
@@ -318,35 +318,35 @@ impl<'a> Query<'a> {
         let from_position = matches!(self.from, Some(From::Position(_)));
         let from_member = matches!(self.from, Some(From::Member(_)));
         match asked {
-            Asked::WithDist => self.extras.distance = true,
-            Asked::WithHash => self.extras.hash = true,
-            Asked::WithCoord => self.extras.position = true,
-            Asked::Any => self.any = true,
-            Asked::Asc => self.order = Some(Order::Nearest),
-            Asked::Desc => self.order = Some(Order::Farthest),
-            Asked::Count => {
+            GeoOption::WithDist => self.extras.distance = true,
+            GeoOption::WithHash => self.extras.hash = true,
+            GeoOption::WithCoord => self.extras.position = true,
+            GeoOption::Any => self.any = true,
+            GeoOption::Asc => self.order = Some(Order::Nearest),
+            GeoOption::Desc => self.order = Some(Order::Farthest),
+            GeoOption::Count => {
                 let count = parse_i64(args.at(at + 1)).ok_or(CommandError::NotAnInteger)?;
                 if count <= 0 {
                     return Err(CommandError::Text("ERR COUNT must be > 0"));
                 }
                 self.count = Some(usize::try_from(count).unwrap_or(usize::MAX));
             }
-            Asked::Store { by_distance } if form.may_store() => {
+            GeoOption::Store { by_distance } if form.may_store() => {
                 (self.destination, self.by_distance) = (Some(args.at(at + 1)), by_distance);
             }
-            Asked::ByDistance if form == GeoGrammar::SearchStore => self.by_distance = true,
-            Asked::FromMember if !from_position && !polygon => {
+            GeoOption::ByDistance if form == GeoGrammar::SearchStore => self.by_distance = true,
+            GeoOption::FromMember if !from_position && !polygon => {
                 let position = zset.map(|zset| position_of(zset, args.at(at + 1), dialect));
                 self.from = Some(From::Member(position.transpose()?));
             }
-            Asked::FromLonLat if !from_member && !polygon => {
+            GeoOption::FromLonLat if !from_member && !polygon => {
                 let position = args::position(args.at(at + 1), args.at(at + 2), dialect)?;
                 self.from = Some(From::Position(position));
             }
-            Asked::ByRadius if matches!(self.by, None | Some(By::Radius { .. })) => {
+            GeoOption::ByRadius if matches!(self.by, None | Some(By::Radius { .. })) => {
                 self.by = Some(radius(args, at + 1, dialect)?);
             }
-            Asked::ByBox if matches!(self.by, None | Some(By::Box { .. })) => {
+            GeoOption::ByBox if matches!(self.by, None | Some(By::Box { .. })) => {
                 let (width, height, unit_m) =
                     args::sides(args.at(at + 1), args.at(at + 2), args.at(at + 3), dialect)?;
                 self.by = Some(By::Box {
@@ -355,7 +355,7 @@ impl<'a> Query<'a> {
                     unit_m,
                 });
             }
-            Asked::ByPolygon if self.from.is_none() && (self.by.is_none() || polygon) => {
+            GeoOption::ByPolygon if self.from.is_none() && (self.by.is_none() || polygon) => {
                 self.by = Some(By::Polygon(vertices(args.from(at + 1), dialect)?));
             }
             _ => return Err(CommandError::Syntax),

@@ -90,7 +90,7 @@ fn read(call: &mut Call<'_>) -> CommandResult {
         call.server.changes.drop_reader(call.client.id);
         return Err(OFF);
     }
-    let asked = Asked::parse(call)?;
+    let asked = ChangesRequest::parse(call)?;
     let (id, now_ms) = (call.client.id, call.server.now.mono_ms);
     let continues = matches!(call.origin, Origin::Retry | Origin::TimeUp);
     let reader = if continues {
@@ -237,15 +237,15 @@ impl Start<'_> {
 }
 
 /// A parsed `CHANGES READ`.
-struct Asked<'a> {
+struct ChangesRequest<'a> {
     from: Start<'a>,
     wanted: ChangesWanted<'a>,
     /// 0: no timeout. `None`: the command does not block.
     block_ms: Option<u64>,
 }
 
-impl<'a> Asked<'a> {
-    fn parse(call: &mut Call<'a>) -> Result<Asked<'a>, CommandError> {
+impl<'a> ChangesRequest<'a> {
+    fn parse(call: &mut Call<'a>) -> Result<ChangesRequest<'a>, CommandError> {
         let args = call.args;
         let (from, mut at) = if args.is(2, "CONSUMER") {
             let name = args.get(3).ok_or(CommandError::Syntax)?;
@@ -253,7 +253,7 @@ impl<'a> Asked<'a> {
         } else {
             (Start::At(Place::parse(args.at(2))?), 3)
         };
-        let mut asked = Asked {
+        let mut asked = ChangesRequest {
             from,
             wanted: ChangesWanted {
                 prefixes: Vec::new(),

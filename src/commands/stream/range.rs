@@ -42,17 +42,17 @@ fn xrevrange(call: &mut Call<'_>) -> CommandResult {
 }
 
 /// The range that XRANGE and XREVRANGE read.
-struct Asked {
+struct EntryRange {
     start: StreamId,
     end: StreamId,
     count: usize,
 }
 
-impl Asked {
+impl EntryRange {
     /// `back`: the end comes first.
-    fn parse(args: Args<'_>, back: bool) -> Result<Asked, CommandError> {
+    fn parse(args: Args<'_>, back: bool) -> Result<EntryRange, CommandError> {
         let (start, end) = if back { (3, 2) } else { (2, 3) };
-        let mut asked = Asked {
+        let mut asked = EntryRange {
             start: ids::start(args.at(start))?,
             end: ids::end(args.at(end))?,
             count: usize::MAX,
@@ -70,7 +70,7 @@ impl Asked {
 
 /// The entries that XRANGE and XREVRANGE answer.
 fn count_range(call: &mut Call<'_>) -> CommandResult {
-    let asked = Asked::parse(call.args, call.name == "xrevrange")?;
+    let asked = EntryRange::parse(call.args, call.name == "xrevrange")?;
     let between = |stream: &Stream| stream.count_between(asked.start, asked.end, asked.count);
     let touched = work::look(call, call.args.at(1), between).unwrap_or(0);
     call.touches(touched as u64);
@@ -79,7 +79,7 @@ fn count_range(call: &mut Call<'_>) -> CommandResult {
 
 fn range(call: &mut Call<'_>, back: bool) -> CommandResult {
     let args = call.args;
-    let Asked { start, end, count } = Asked::parse(args, back)?;
+    let EntryRange { start, end, count } = EntryRange::parse(args, back)?;
     let reply = &mut *call.reply;
     let Some(stream) = call.db.read::<Stream>(args.at(1))? else {
         reply.array(0);

@@ -23,7 +23,7 @@ use super::ids;
 
 /// The kind of an option word.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Asked {
+enum ReadOption {
     Block,
     Claim,
     Count,
@@ -34,21 +34,21 @@ enum Asked {
     Streams,
 }
 
-const WORDS: &[Word<Asked>] = &[
-    Word::new("BLOCK", 1, Asked::Block),
-    Word::new("CLAIM", 1, Asked::Claim),
-    Word::new("COUNT", 1, Asked::Count),
-    Word::new("GROUP", 2, Asked::Group),
-    Word::new("MAXCOUNT", 1, Asked::MaxCount),
-    Word::new("MAXSIZE", 1, Asked::MaxSize),
-    Word::new("NOACK", 0, Asked::NoAck),
-    Word::last("STREAMS", 1, Asked::Streams),
+const WORDS: &[Word<ReadOption>] = &[
+    Word::new("BLOCK", 1, ReadOption::Block),
+    Word::new("CLAIM", 1, ReadOption::Claim),
+    Word::new("COUNT", 1, ReadOption::Count),
+    Word::new("GROUP", 2, ReadOption::Group),
+    Word::new("MAXCOUNT", 1, ReadOption::MaxCount),
+    Word::new("MAXSIZE", 1, ReadOption::MaxSize),
+    Word::new("NOACK", 0, ReadOption::NoAck),
+    Word::last("STREAMS", 1, ReadOption::Streams),
 ];
 
 /// The keys of XREAD and XREADGROUP: the first half of what follows `STREAMS`.
 pub(super) fn keys(args: Args<'_>) -> Result<Keys, BadKeys> {
     let mut options = OptionReader::new(args, 1, WORDS).flatten();
-    let Some((_, at)) = options.find(|(asked, _)| *asked == Asked::Streams) else {
+    let Some((_, at)) = options.find(|(asked, _)| *asked == ReadOption::Streams) else {
         return Ok(Keys::NONE);
     };
     let (first, count) = (at + 1, args.len() - at - 1);
@@ -102,29 +102,29 @@ impl<'a> ReadArgs<'a> {
         for option in OptionReader::new(args, 1, WORDS) {
             let (asked, at) = option?;
             match asked {
-                Asked::Block => {
+                ReadOption::Block => {
                     let now_ms = call.db.now_ms();
                     read.block_ms = Some(timeout::millis(args.at(at + 1), now_ms)?);
                 }
-                Asked::Count => {
+                ReadOption::Count => {
                     let n = parse_i64(args.at(at + 1)).ok_or(CommandError::NotAnInteger)?;
                     read.count = if n > 0 { n as usize } else { usize::MAX };
                 }
-                Asked::MaxCount => {
+                ReadOption::MaxCount => {
                     const NONE: &str = "ERR MAXCOUNT must be a positive integer";
                     read.count_max = positive(args.at(at + 1), NONE)?;
                 }
-                Asked::MaxSize => {
+                ReadOption::MaxSize => {
                     const NONE: &str = "ERR MAXSIZE must be a positive integer";
                     read.bytes_max = positive(args.at(at + 1), NONE)?;
                 }
-                Asked::Claim if !of_group => return Err(only_of_group("CLAIM")),
-                Asked::Claim => read.claim_idle_ms = Some(min_idle(args.at(at + 1))?),
-                Asked::Group if !of_group => return Err(only_of_group("GROUP")),
-                Asked::Group => read.group = Some((args.at(at + 1), args.at(at + 2))),
-                Asked::NoAck if !of_group => return Err(only_of_group("NOACK")),
-                Asked::NoAck => read.noack = true,
-                Asked::Streams => read.streams(args, at + 1, of_group, call.db.dialect())?,
+                ReadOption::Claim if !of_group => return Err(only_of_group("CLAIM")),
+                ReadOption::Claim => read.claim_idle_ms = Some(min_idle(args.at(at + 1))?),
+                ReadOption::Group if !of_group => return Err(only_of_group("GROUP")),
+                ReadOption::Group => read.group = Some((args.at(at + 1), args.at(at + 2))),
+                ReadOption::NoAck if !of_group => return Err(only_of_group("NOACK")),
+                ReadOption::NoAck => read.noack = true,
+                ReadOption::Streams => read.streams(args, at + 1, of_group, call.db.dialect())?,
             }
         }
         if read.keys.is_empty() {

@@ -16,7 +16,7 @@ const BATCH_MIN: usize = 8;
 
 /// A member that is looked up.
 #[derive(Clone, Copy)]
-struct Asked<'o> {
+struct SoughtMember<'o> {
     hash: u64,
     place: Place<'o>,
     likely: Likely,
@@ -72,7 +72,7 @@ impl MemberTable {
         mut needed: usize,
         see: &mut impl FnMut(Entry<'a>, u64) -> usize,
     ) -> usize {
-        let mut asked = [Asked {
+        let mut asked = [SoughtMember {
             hash: 0,
             place: Place::NONE,
             likely: Likely::NONE,

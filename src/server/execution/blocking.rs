@@ -18,7 +18,7 @@ use crate::server::clients::blocked::{Blocked, OnTimeout, Until, Wake};
 use crate::server::clients::client::{Client, ClientFlags};
 use crate::server::clients::session::Session;
 use crate::server::execution::dispatch::after_reply;
-use crate::server::execution::gates::{self, Asked, Stop};
+use crate::server::execution::gates::{self, GatedCommand, Stop};
 use crate::server::origin::Origin;
 use crate::server::state::Server;
 use crate::server::state::world::{Engine, World};
@@ -101,7 +101,7 @@ impl Engine {
             .forget_wake(&mut self.keyspace, session.client.id, wake);
         session.client.flags.remove(ClientFlags::BLOCKED);
         // The server's state may have changed since it blocked: memory may have run out.
-        let asked = Asked::new(&self.server, id, args.args(), Origin::Retry);
+        let asked = GatedCommand::new(&self.server, id, args.args(), Origin::Retry);
         let mark = session.reply.mark();
         let mut world = self.world(session);
         match gates::pass(&mut world, &asked) {

@@ -13,7 +13,7 @@ use crate::server::clients::client::ClientFlags;
 use crate::server::clients::ending::{EndReason, Ending};
 use crate::server::clients::session::Session;
 use crate::server::execution::cross_protocol::is_http;
-use crate::server::execution::gates::{self, Asked, Stop, Wait};
+use crate::server::execution::gates::{self, GatedCommand, Stop, Wait};
 use crate::server::origin::Origin;
 use crate::server::state::Server;
 use crate::server::state::call::Row;
@@ -171,7 +171,7 @@ impl Engine {
         let spec = server.table.row(id).spec;
         // A refused or postponed command counts as the last one, too.
         session.client.traffic.last_command = Some(id);
-        let asked = Asked::new(server, id, args, Origin::Client);
+        let asked = GatedCommand::new(server, id, args, Origin::Client);
         let Session { client, reply, .. } = session;
         let mut world = World::new(keyspace, server, client, reply);
         match gates::pass(&mut world, &asked) {

@@ -23,7 +23,7 @@ use crate::server::execution::dispatch::resolve;
 use crate::server::execution::execute::Author;
 use crate::server::execution::gates::script::prepare;
 use crate::server::execution::gates::slots::declared_slot;
-use crate::server::execution::gates::{self, Asked, Stop};
+use crate::server::execution::gates::{self, GatedCommand, Stop};
 use crate::server::execution::undo::Undo;
 use crate::server::origin::Origin;
 use crate::server::parts::execution::scripting::{REPLY_KEPT, Spare};
@@ -340,7 +340,7 @@ impl ScriptHost<'_> {
             }
         };
         let spec = self.server.table.row(id).spec;
-        let asked = Asked::new(self.server, id, args, self.origin);
+        let asked = GatedCommand::new(self.server, id, args, self.origin);
         let passed = gates::pass(&mut self.world(), &asked);
         if let Err(Stop::Refused(error) | Stop::Elsewhere(error)) = passed {
             let line = error.line();

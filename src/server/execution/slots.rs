@@ -15,7 +15,7 @@ use crate::server::clients::ending::{EndReason, Ending};
 use crate::server::clients::session::Session;
 use crate::server::execution::applier::Applier;
 use crate::server::execution::dispatch::error_for_log;
-use crate::server::execution::gates::{self, Asked, Stop};
+use crate::server::execution::gates::{self, GatedCommand, Stop};
 use crate::server::origin::Origin;
 use crate::server::parts::execution::gates::{PAUSED, RUNS_SCRIPT};
 use crate::server::parts::migration::ExportStage;
@@ -147,7 +147,7 @@ impl World<'_> {
                 "ERR '{name}' is not about the slots of this migration"
             )));
         }
-        let asked = Asked::new(self.server, id, args, Origin::Client);
+        let asked = GatedCommand::new(self.server, id, args, Origin::Client);
         match gates::permitted(self, &asked) {
             Ok(()) | Err(Stop::Postponed(_)) => Ok(()),
             Err(Stop::Refused(error) | Stop::Elsewhere(error)) => Err(error),

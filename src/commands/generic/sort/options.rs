@@ -9,7 +9,7 @@ use crate::resp::Args;
 
 /// The kind of an option word.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Asked {
+enum SortWord {
     Asc,
     Desc,
     Alpha,
@@ -19,21 +19,21 @@ enum Asked {
     Get,
 }
 
-const WORDS: &[Word<Asked>] = &[
-    Word::new("ASC", 0, Asked::Asc),
-    Word::new("DESC", 0, Asked::Desc),
-    Word::new("ALPHA", 0, Asked::Alpha),
-    Word::new("LIMIT", 2, Asked::Limit),
-    Word::new("STORE", 1, Asked::Store),
-    Word::new("BY", 1, Asked::By),
-    Word::new("GET", 1, Asked::Get),
+const WORDS: &[Word<SortWord>] = &[
+    Word::new("ASC", 0, SortWord::Asc),
+    Word::new("DESC", 0, SortWord::Desc),
+    Word::new("ALPHA", 0, SortWord::Alpha),
+    Word::new("LIMIT", 2, SortWord::Limit),
+    Word::new("STORE", 1, SortWord::Store),
+    Word::new("BY", 1, SortWord::By),
+    Word::new("GET", 1, SortWord::Get),
 ];
 
 /// SORT's keys: the source and the last destination. Keys built from `BY` and `GET` patterns are
 /// not arguments.
 pub(super) fn keys(args: Args<'_>) -> Result<Keys, BadKeys> {
     let options = options::OptionReader::new(args, 2, WORDS).flatten();
-    let destinations = options.filter(|(asked, _)| *asked == Asked::Store);
+    let destinations = options.filter(|(asked, _)| *asked == SortWord::Store);
     Ok(Keys::source_and(destinations.last().map(|(_, at)| at + 1)))
 }
 
@@ -75,18 +75,18 @@ impl<'a> SortOptions<'a> {
         for option in options::OptionReader::new(args, 2, WORDS) {
             let (asked, at) = option?;
             match asked {
-                Asked::Asc => o.descending = false,
-                Asked::Desc => o.descending = true,
-                Asked::Alpha => o.alpha = true,
-                Asked::Limit => {
+                SortWord::Asc => o.descending = false,
+                SortWord::Desc => o.descending = true,
+                SortWord::Alpha => o.alpha = true,
+                SortWord::Limit => {
                     o.limit = (
                         element::index(args.at(at + 1))?,
                         element::index(args.at(at + 2))?,
                     );
                 }
-                Asked::Store if readonly => return Err(CommandError::Syntax),
-                Asked::Store => o.store = Some(args.at(at + 1)),
-                Asked::By => {
+                SortWord::Store if readonly => return Err(CommandError::Syntax),
+                SortWord::Store => o.store = Some(args.at(at + 1)),
+                SortWord::By => {
                     let pattern = Pattern::parse(args.at(at + 1));
                     let names_keys = args.at(at + 1).contains(&b'*');
                     if names_keys && !may_name(args.at(at + 1)) {
@@ -101,7 +101,7 @@ impl<'a> SortOptions<'a> {
                     o.unsorted |= matches!(pattern, Pattern::Nothing | Pattern::Element);
                     o.by = Some(pattern);
                 }
-                Asked::Get => {
+                SortWord::Get => {
                     let pattern = Pattern::parse(args.at(at + 1));
                     if !matches!(pattern, Pattern::Element) && !may_name(args.at(at + 1)) {
                         return Err(CommandError::Text(GET_OTHER_SLOTS));

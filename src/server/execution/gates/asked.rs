@@ -15,7 +15,7 @@ use super::script;
 
 /// A command at the gates.
 #[derive(Clone, Copy)]
-pub(in crate::server) struct Asked<'a> {
+pub(in crate::server) struct GatedCommand<'a> {
     pub spec: &'static Spec,
     /// Its row's number.
     pub row: usize,
@@ -25,10 +25,10 @@ pub(in crate::server) struct Asked<'a> {
     pub flags: Flags,
 }
 
-impl<'a> Asked<'a> {
-    pub fn new(server: &Server, row: usize, args: Args<'a>, origin: Origin) -> Asked<'a> {
+impl<'a> GatedCommand<'a> {
+    pub fn new(server: &Server, row: usize, args: Args<'a>, origin: Origin) -> GatedCommand<'a> {
         let spec = server.table.row(row).spec;
-        Asked {
+        GatedCommand {
             spec,
             row,
             args,
@@ -93,7 +93,7 @@ pub(in crate::server) fn queues(client: &Client, spec: &Spec) -> bool {
 }
 
 /// Whether the command has one of these flags, or for EXEC one that it runs.
-pub(super) fn has(world: &World<'_>, asked: &Asked<'_>, flags: Flags) -> bool {
+pub(super) fn has(world: &World<'_>, asked: &GatedCommand<'_>, flags: Flags) -> bool {
     asked.flags.intersects(flags)
         || asked.flags.contains(Flags::RUNS_QUEUE) && queue_has(world.server, world.client, flags)
 }

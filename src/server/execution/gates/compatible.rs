@@ -6,13 +6,13 @@
 //! hash their keys.
 
 use crate::server::execution::gates::slots::slots_of;
-use crate::server::execution::gates::{Asked, Stop};
+use crate::server::execution::gates::{GatedCommand, Stop};
 use crate::server::parts::execution::gates::RUNS_SCRIPT;
 use crate::server::parts::execution::scripting::Sample;
 use crate::server::state::world::World;
 
 /// See the module.
-pub(super) fn count(world: &mut World<'_>, asked: &Asked<'_>) -> Result<(), Stop> {
+pub(super) fn count(world: &mut World<'_>, asked: &GatedCommand<'_>) -> Result<(), Stop> {
     let ratio = world.server.config.cluster_compatibility_sample_ratio;
     if ratio == 0 || world.server.cluster.is_some() {
         return Ok(());
@@ -39,7 +39,7 @@ pub(super) fn count(world: &mut World<'_>, asked: &Asked<'_>) -> Result<(), Stop
 }
 
 /// A script counts once.
-fn count_in_script(world: &mut World<'_>, asked: &Asked<'_>) {
+fn count_in_script(world: &mut World<'_>, asked: &GatedCommand<'_>) {
     let Sample::Slot(used) = world.server.scripting.sample else {
         return;
     };

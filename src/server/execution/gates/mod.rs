@@ -1,7 +1,7 @@
 //! The gates between a command and its handler: one list ([`GATES`]), in Redis's order. A gate
 //! refuses a command, or makes it wait; the list has the origins that each gate concerns.
 //!
-//! Gates see the row, the arguments, the client and the origin ([`Asked`]); they make the same
+//! Gates see the row, the arguments, the client and the origin ([`GatedCommand`]); they make the same
 //! exceptions for commands of a transaction as Redis. A server in no special state has no gate for
 //! a plain command: one test of [`Interest`] decides which rows must be checked, so that a limit or
 //! a password costs the others nothing. A script is checked once before it runs ([`script`]), and
@@ -33,7 +33,7 @@ pub mod work;
 
 use self::asked::{has, queue_has, queue_lacks};
 
-pub(in crate::server) use self::asked::{Asked, MASTERDOWN, Stop, Wait, queues};
+pub(in crate::server) use self::asked::{GatedCommand, MASTERDOWN, Stop, Wait, queues};
 
 bitflags::bitflags! {
     /// Origins of commands.
@@ -61,7 +61,7 @@ impl Origins {
     }
 }
 
-type Ask = fn(&mut World<'_>, &Asked<'_>) -> Result<(), Stop>;
+type Ask = fn(&mut World<'_>, &GatedCommand<'_>) -> Result<(), Stop>;
 
 /// All gates, in Redis's order, with the origins for which each is asked.
 const GATES: &[(Origins, Ask)] = &[
@@ -101,7 +101,7 @@ const GATES: &[(Origins, Ask)] = &[
 ];
 
 /// Takes a command through the gates. O(queued commands) for EXEC.
-pub(in crate::server) fn pass(world: &mut World<'_>, asked: &Asked<'_>) -> Result<(), Stop> {
+pub(in crate::server) fn pass(world: &mut World<'_>, asked: &GatedCommand<'_>) -> Result<(), Stop> {
     let from = Origins::of(asked.origin);
     for (of, ask) in GATES {
         if of.intersects(from) {
@@ -114,7 +114,7 @@ pub(in crate::server) fn pass(world: &mut World<'_>, asked: &Asked<'_>) -> Resul
 impl World<'_> {
     /// EXEC: whether the user may still run a queued command.
     pub fn permits_queued(&mut self, row: usize, args: Args<'_>) -> Result<(), CommandError> {
-        let asked = Asked::new(self.server, row, args, Origin::Exec);
+        let asked = GatedCommand::new(self.server, row, args, Origin::Exec);
         match pass(self, &asked) {
             Ok(()) | Err(Stop::Postponed(_)) => Ok(()),
             Err(Stop::Refused(error) | Stop::Elsewhere(error)) => {
@@ -133,7 +133,7 @@ impl World<'_> {
 
 /// Refuses commands that the audit should record while its log takes no lines (`audit-on-full
 /// block`), but for those that mend or end that: a login, CONFIG SET of the audit, SHUTDOWN.
-fn audited(world: &mut World<'_>, asked: &Asked<'_>) -> Result<(), Stop> {
+fn audited(world: &mut World<'_>, asked: &GatedCommand<'_>) -> Result<(), Stop> {
     const STUCK: &str = "ERR The audit log takes no lines, and audit-on-full is block";
     let server = &world.server;
     let audit = &server.diagnostics.audit;
@@ -156,7 +156,7 @@ fn audited(world: &mut World<'_>, asked: &Asked<'_>) -> Result<(), Stop> {
 }
 
 /// Commands that need `enable-NAME-command`.
-fn enabled(world: &mut World<'_>, asked: &Asked<'_>) -> Result<(), Stop> {
+fn enabled(world: &mut World<'_>, asked: &GatedCommand<'_>) -> Result<(), Stop> {
     if asked.spec.flags.contains(Flags::PROTECTED) {
         let full_name = world.server.table.row(asked.row).full_name;
         protected(world.server, world.client, full_name)?;
@@ -165,7 +165,7 @@ fn enabled(world: &mut World<'_>, asked: &Asked<'_>) -> Result<(), Stop> {
 }
 
 /// A connection must log in first.
-fn authenticated(world: &mut World<'_>, asked: &Asked<'_>) -> Result<(), Stop> {
+fn authenticated(world: &mut World<'_>, asked: &GatedCommand<'_>) -> Result<(), Stop> {
     let is_open = asked.spec.flags.contains(Flags::NO_AUTH);
     if !is_open && world.server.acl.must_authenticate(world.client) {
         return Err(CommandError::NoAuth.into());
@@ -179,7 +179,7 @@ const INTERNAL_ONLY: CommandError = CommandError::Text(
 
 /// The client's user may run the command; a denial is logged. O(1) for a user with all permissions,
 /// otherwise as `acl` checks it.
-pub(super) fn permitted(world: &mut World<'_>, asked: &Asked<'_>) -> Result<(), Stop> {
+pub(super) fn permitted(world: &mut World<'_>, asked: &GatedCommand<'_>) -> Result<(), Stop> {
     let client = &*world.client;
     if client.flags.contains(ClientFlags::INTERNAL) && !world.server.permits_internal(asked.row) {
         let line = (asked.row, asked.args);
@@ -235,7 +235,7 @@ pub(super) fn permitted(world: &mut World<'_>, asked: &Asked<'_>) -> Result<(), 
 /// may run others.
 ///
 /// [`Acl::lock`]: crate::server::parts::users::Acl
-fn unlocked(world: &mut World<'_>, asked: &Asked<'_>) -> Result<(), Stop> {
+fn unlocked(world: &mut World<'_>, asked: &GatedCommand<'_>) -> Result<(), Stop> {
     let client = match world.script {
         Some(script) => script.caller.0,
         None => &*world.client,
@@ -272,7 +272,7 @@ accumulated and the EXEC call. This command is no longer allowed for the followi
 
 /// Commands that endanger the machine are refused to an unauthenticated connection from another
 /// machine (`remote-admin-without-auth no`).
-fn known(world: &mut World<'_>, asked: &Asked<'_>) -> Result<(), Stop> {
+fn known(world: &mut World<'_>, asked: &GatedCommand<'_>) -> Result<(), Stop> {
     let client = match world.script {
         Some(script) => script.caller.0,
         None => &*world.client,
@@ -302,7 +302,7 @@ impl Server {
 }
 
 /// Every command makes room: clients' buffers grow, too. It passes if it needs no memory.
-fn memory(world: &mut World<'_>, asked: &Asked<'_>) -> Result<(), Stop> {
+fn memory(world: &mut World<'_>, asked: &GatedCommand<'_>) -> Result<(), Stop> {
     // Nothing is evicted while data is loaded or a script runs.
     let stands_still =
         world.server.persist.loading.in_progress() || world.server.scripting.is_running();
@@ -331,7 +331,7 @@ instance is configured to report errors during writes if RDB snapshotting fails 
 (stop-writes-on-bgsave-error option). Please check the Redis logs for details about the RDB error.";
 
 /// Writes that could not be persisted: the last save or write of the log failed.
-fn disk(world: &mut World<'_>, asked: &Asked<'_>) -> Result<(), Stop> {
+fn disk(world: &mut World<'_>, asked: &GatedCommand<'_>) -> Result<(), Stop> {
     let is_unsafe = match world.script {
         // A script cannot be stopped after its first write.
         Some(script) => !script.wrote.get() && asked.spec.flags.contains(Flags::WRITE),
@@ -351,7 +351,7 @@ fn disk(world: &mut World<'_>, asked: &Asked<'_>) -> Result<(), Stop> {
 }
 
 /// A write needs replicas that take it (`min-replicas-to-write`).
-fn replicas(world: &mut World<'_>, asked: &Asked<'_>) -> Result<(), Stop> {
+fn replicas(world: &mut World<'_>, asked: &GatedCommand<'_>) -> Result<(), Stop> {
     let is_late = world.script.is_some_and(|script| script.wrote.get());
     if is_late || !world.server.lacks_replicas() || !writes(world, asked) {
         return Ok(());
@@ -362,7 +362,7 @@ fn replicas(world: &mut World<'_>, asked: &Asked<'_>) -> Result<(), Stop> {
 
 /// A replica takes writes only from its primary, unless it is writable. A client that follows
 /// redirections is sent to the primary.
-fn read_only(world: &mut World<'_>, asked: &Asked<'_>) -> Result<(), Stop> {
+fn read_only(world: &mut World<'_>, asked: &GatedCommand<'_>) -> Result<(), Stop> {
     let server = &*world.server;
     let Some(upstream) = &server.replication.upstream else {
         return Ok(());
@@ -384,7 +384,7 @@ fn read_only(world: &mut World<'_>, asked: &Asked<'_>) -> Result<(), Stop> {
 
 /// Whether the command writes; a script decides at each of its commands, unless it says before that
 /// it writes.
-fn writes(world: &World<'_>, asked: &Asked<'_>) -> bool {
+fn writes(world: &World<'_>, asked: &GatedCommand<'_>) -> bool {
     match world.script {
         Some(_) => asked.spec.flags.contains(Flags::WRITE),
         None => has(world, asked, Flags::WRITE),
@@ -392,7 +392,7 @@ fn writes(world: &World<'_>, asked: &Asked<'_>) -> bool {
 }
 
 /// A replica without its primary may not show its data (`replica-serve-stale-data no`).
-fn stale(world: &mut World<'_>, asked: &Asked<'_>) -> Result<(), Stop> {
+fn stale(world: &mut World<'_>, asked: &GatedCommand<'_>) -> Result<(), Stop> {
     let server = &*world.server;
     let is_stale = server.is_stale();
     let runs_stale = if asked.flags.contains(Flags::RUNS_QUEUE) {
@@ -411,7 +411,7 @@ fn stale(world: &mut World<'_>, asked: &Asked<'_>) -> Result<(), Stop> {
 }
 
 /// A subscriber in RESP2 runs few commands.
-fn pubsub_context(world: &mut World<'_>, asked: &Asked<'_>) -> Result<(), Stop> {
+fn pubsub_context(world: &mut World<'_>, asked: &GatedCommand<'_>) -> Result<(), Stop> {
     if !world.client.flags.contains(ClientFlags::PUBSUB)
         || world.reply.resp3()
         || asked.spec.flags.intersects(Flags::PUBSUB_CONTEXT)
@@ -425,7 +425,7 @@ fn pubsub_context(world: &mut World<'_>, asked: &Asked<'_>) -> Result<(), Stop> 
     ))))
 }
 
-fn loading(world: &mut World<'_>, asked: &Asked<'_>) -> Result<(), Stop> {
+fn loading(world: &mut World<'_>, asked: &GatedCommand<'_>) -> Result<(), Stop> {
     let loading = &world.server.persist.loading;
     let flags = asked.spec.flags;
     let is_refused = if loading.is_async() {
@@ -444,7 +444,7 @@ fn loading(world: &mut World<'_>, asked: &Asked<'_>) -> Result<(), Stop> {
 }
 
 /// A script has been running for long.
-fn busy(world: &mut World<'_>, asked: &Asked<'_>) -> Result<(), Stop> {
+fn busy(world: &mut World<'_>, asked: &GatedCommand<'_>) -> Result<(), Stop> {
     let scripting = &world.server.scripting;
     if scripting.is_busy() && !asked.spec.flags.contains(Flags::ALLOW_BUSY) {
         return Err(scripting.busy_error(world.server.config.dialect).into());
@@ -452,7 +452,7 @@ fn busy(world: &mut World<'_>, asked: &Asked<'_>) -> Result<(), Stop> {
     Ok(())
 }
 
-fn transaction(world: &mut World<'_>, asked: &Asked<'_>) -> Result<(), Stop> {
+fn transaction(world: &mut World<'_>, asked: &GatedCommand<'_>) -> Result<(), Stop> {
     let in_transaction = world.client.flags.contains(ClientFlags::MULTI);
     let dialect = world.server.config.dialect;
     let refused = if dialect.nested_multi() {
@@ -481,7 +481,7 @@ fn refused_in_multi(dialect: Dialect, name: &str) -> CommandError {
 }
 
 /// A replica's connection carries the stream; Redis counts a monitor among the replicas.
-fn monitor(world: &mut World<'_>, asked: &Asked<'_>) -> Result<(), Stop> {
+fn monitor(world: &mut World<'_>, asked: &GatedCommand<'_>) -> Result<(), Stop> {
     let on_keys = Flags::READONLY | Flags::WRITE | Flags::MAY_REPLICATE;
     let receives = ClientFlags::MONITOR | ClientFlags::REPLICA;
     let is_receiver = world.client.flags.intersects(receives);
@@ -494,7 +494,7 @@ fn monitor(world: &mut World<'_>, asked: &Asked<'_>) -> Result<(), Stop> {
 }
 
 /// CLIENT PAUSE holds the command back.
-fn pause(world: &mut World<'_>, asked: &Asked<'_>) -> Result<(), Stop> {
+fn pause(world: &mut World<'_>, asked: &GatedCommand<'_>) -> Result<(), Stop> {
     let (server, client) = (&*world.server, &*world.client);
     if !server.gates.held_slots.is_empty() && slots::is_held(world, asked) {
         return Err(Stop::Postponed(Wait::Pause));
@@ -517,7 +517,7 @@ fn pause(world: &mut World<'_>, asked: &Asked<'_>) -> Result<(), Stop> {
 /// The command must wait for a snapshot: it would write to a large container that is not saved yet,
 /// or write at all while too much waits to be saved. O(keys), only while a snapshot is made and
 /// writers must wait.
-fn snapshot(world: &mut World<'_>, asked: &Asked<'_>) -> Result<(), Stop> {
+fn snapshot(world: &mut World<'_>, asked: &GatedCommand<'_>) -> Result<(), Stop> {
     let is_kept = queues(world.client, asked.spec);
     if is_kept || asked.origin == Origin::Retry || world.client.flags.contains(ClientFlags::FAKE) {
         return Ok(());
@@ -529,7 +529,7 @@ fn snapshot(world: &mut World<'_>, asked: &Asked<'_>) -> Result<(), Stop> {
     }
 }
 
-fn awaits_save(world: &mut World<'_>, asked: &Asked<'_>) -> bool {
+fn awaits_save(world: &mut World<'_>, asked: &GatedCommand<'_>) -> bool {
     let snapshots = &world.server.persist.snapshots;
     if snapshots.writers.holds_all() {
         let flags = asked.spec.flags;

@@ -13,7 +13,7 @@
 use crate::base::memory::alloc;
 use crate::command::{CommandError, Flags as RowFlags};
 use crate::scripting::Flags;
-use crate::server::execution::gates::{Asked, MASTERDOWN, Stop};
+use crate::server::execution::gates::{GatedCommand, MASTERDOWN, Stop};
 use crate::server::origin::Origin;
 use crate::server::state::script::Limits;
 use crate::server::state::world::World;
@@ -89,7 +89,7 @@ pub(in crate::server) fn prepare(
 }
 
 /// Commands that no script may run.
-pub(super) fn allowed(world: &mut World<'_>, asked: &Asked<'_>) -> Result<(), Stop> {
+pub(super) fn allowed(world: &mut World<'_>, asked: &GatedCommand<'_>) -> Result<(), Stop> {
     let is_denied = asked.spec.flags.contains(RowFlags::NOSCRIPT);
     if is_denied && !world.server.scripting.denies_nothing {
         return Err(CommandError::owned(world.server.config.dialect.named(DENIED)).into());
@@ -98,7 +98,7 @@ pub(super) fn allowed(world: &mut World<'_>, asked: &Asked<'_>) -> Result<(), St
 }
 
 /// A read-only script runs no command that writes.
-pub(super) fn may_write(world: &mut World<'_>, asked: &Asked<'_>) -> Result<(), Stop> {
+pub(super) fn may_write(world: &mut World<'_>, asked: &GatedCommand<'_>) -> Result<(), Stop> {
     let writes = RowFlags::WRITE | RowFlags::MAY_REPLICATE;
     let reads = world.script.is_some_and(|script| script.limits.read_only);
     if reads && asked.spec.flags.intersects(writes) {
@@ -109,7 +109,7 @@ pub(super) fn may_write(world: &mut World<'_>, asked: &Asked<'_>) -> Result<(), 
 
 /// Memory is over the limit: asked only before the script's first write, after which it cannot be
 /// stopped.
-pub(super) fn memory(world: &mut World<'_>, asked: &Asked<'_>) -> Result<(), Stop> {
+pub(super) fn memory(world: &mut World<'_>, asked: &GatedCommand<'_>) -> Result<(), Stop> {
     let lacks = world
         .script
         .is_some_and(|script| !script.wrote.get() && script.limits.lacks_memory);

@@ -17,7 +17,7 @@ use crate::pubsub::Kind;
 use crate::resp::Args;
 use crate::server::clients::blocked::Until;
 use crate::server::clients::client::{Client, ClientFlags};
-use crate::server::execution::gates::{Asked, Stop, has, queues};
+use crate::server::execution::gates::{GatedCommand, Stop, has, queues};
 use crate::server::parts::execution::gates::{PAUSED, RUNS_SCRIPT};
 use crate::server::state::Server;
 use crate::server::state::call::Row;
@@ -140,7 +140,7 @@ fn each_key<'a>(server: &Server, row: &Row, args: Args<'a>, mut visit: impl FnMu
 /// Calls `visit` with the keys of a command, or of those that EXEC runs.
 fn each_asked<'a>(
     (server, client): (&Server, &'a Client),
-    asked: &Asked<'a>,
+    asked: &GatedCommand<'a>,
     mut visit: impl FnMut(&'a [u8], bool),
 ) {
     if !asked.spec.flags.contains(Flags::RUNS_QUEUE) {
@@ -161,7 +161,7 @@ fn each_asked<'a>(
 pub(super) fn slots_of<'a>(
     server: &Server,
     client: &'a Client,
-    asked: &Asked<'a>,
+    asked: &GatedCommand<'a>,
 ) -> Option<Slots<'a>> {
     let mut slots = None;
     each_asked((server, client), asked, |key, _| {
@@ -171,7 +171,7 @@ pub(super) fn slots_of<'a>(
 }
 
 /// Where the command's slot is served. The slot, if it has one. O(keys).
-fn place(world: &mut World<'_>, asked: &Asked<'_>) -> Result<Option<u16>, Redirect> {
+fn place(world: &mut World<'_>, asked: &GatedCommand<'_>) -> Result<Option<u16>, Redirect> {
     let is_write = has(world, asked, Flags::WRITE);
     let is_exec = asked.spec.flags.contains(Flags::RUNS_QUEUE);
     let row = world.server.table.row(asked.row);
@@ -226,7 +226,7 @@ fn place(world: &mut World<'_>, asked: &Asked<'_>) -> Result<Option<u16>, Redire
 }
 
 /// See the module.
-pub(super) fn routed(world: &mut World<'_>, asked: &Asked<'_>) -> Result<(), Stop> {
+pub(super) fn routed(world: &mut World<'_>, asked: &GatedCommand<'_>) -> Result<(), Stop> {
     let caller = world
         .script
         .map_or(&*world.client, |script| script.caller.0);
@@ -248,7 +248,7 @@ pub(super) fn routed(world: &mut World<'_>, asked: &Asked<'_>) -> Result<(), Sto
 
 /// Whether the command would write to a slot that another node takes over. A command that names
 /// no key may write to any slot.
-pub(super) fn is_held(world: &World<'_>, asked: &Asked<'_>) -> bool {
+pub(super) fn is_held(world: &World<'_>, asked: &GatedCommand<'_>) -> bool {
     let exempt = ClientFlags::PRIMARY | ClientFlags::FAKE | ClientFlags::SENDS_SLOTS;
     let (server, client) = (&*world.server, &*world.client);
     let is_kept = queues(client, asked.spec);
@@ -274,7 +274,11 @@ fn redirected(server: &Server, client: &Client, redirect: Redirect) -> CommandEr
 const NOT_LOCAL: &str = "access a non local key in a cluster node";
 
 /// The error of a script's command that does not run here.
-fn refused_in_script(world: &World<'_>, asked: &Asked<'_>, redirect: Redirect) -> CommandError {
+fn refused_in_script(
+    world: &World<'_>,
+    asked: &GatedCommand<'_>,
+    redirect: Redirect,
+) -> CommandError {
     let dialect = world.server.config.dialect;
     let what = match redirect {
         Redirect::DownForWrites => "execute a write command while the cluster is down and readonly",

@@ -12,7 +12,7 @@
 use crate::command::{CommandError, Facts, Flags};
 use crate::resp::{Args, Reply};
 use crate::server::clients::client::{Client, ClientFlags};
-use crate::server::execution::gates::{Asked, Stop, queues};
+use crate::server::execution::gates::{GatedCommand, Stop, queues};
 use crate::server::origin::Origin;
 use crate::server::state::call::{Call, Effect};
 use crate::server::state::script::RunningScript;
@@ -29,7 +29,7 @@ fn limit(world: &World<'_>, client: &Client) -> Option<u64> {
 }
 
 /// The command touches no more elements than its user may.
-pub(super) fn bounded(world: &mut World<'_>, asked: &Asked<'_>) -> Result<(), Stop> {
+pub(super) fn bounded(world: &mut World<'_>, asked: &GatedCommand<'_>) -> Result<(), Stop> {
     let most = match world.script {
         Some(script) => limit(world, script.caller.0),
         None => limit(world, world.client),
@@ -88,7 +88,7 @@ fn of_queue(world: &mut World<'_>, most: u64) -> Result<(), Stop> {
 fn of_script(
     world: &mut World<'_>,
     script: &RunningScript<'_>,
-    asked: &Asked<'_>,
+    asked: &GatedCommand<'_>,
     most: u64,
 ) -> Result<(), Stop> {
     let touched = count(world, (asked.row, asked.args)).max(1);
