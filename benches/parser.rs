@@ -6,7 +6,7 @@
 use std::hint::black_box;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use russet::testing::{Args, Bounds, Progress, Span, Step, step};
+use russet::testing::{Args, Bounds, ParseStep, Progress, Span, step};
 
 const COMMANDS: usize = 512;
 
@@ -51,8 +51,8 @@ fn parse(buf: &[u8], spans: &mut Vec<Span>) {
     loop {
         spans.clear();
         match step(buf, &mut pos, spans, &mut progress, bounds) {
-            Step::Command => _ = black_box(Args::new(buf, spans)),
-            Step::Incomplete => return assert_eq!(pos, buf.len()),
+            ParseStep::Command => _ = black_box(Args::new(buf, spans)),
+            ParseStep::Incomplete => return assert_eq!(pos, buf.len()),
             other => panic!("{other:?}"),
         }
     }

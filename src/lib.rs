@@ -93,7 +93,7 @@ pub mod testing {
     pub use crate::base::clock::{Cycles, cycles};
     pub use crate::base::hashing::hash::HashKeys;
     pub use crate::encodings::hashtable::{HashTable, Word};
-    pub use crate::resp::{Args, Bounds, Progress, Span, Step, step};
+    pub use crate::resp::{Args, Bounds, ParseStep, Progress, Span, step};
     pub use crate::server::Testbed;
     pub use crate::server::node;
 }

@@ -9,7 +9,7 @@
 //! `core` finds the conversation of an event, and repeats attempts.
 
 use super::actions::Link;
-use super::job::{Head, Scene, Step};
+use super::job::{EventResult, Head, Scene};
 use super::refusal::Refusal;
 
 /// How the driver handles the next bytes of a link.
@@ -59,13 +59,19 @@ pub(super) trait Conversation: std::fmt::Debug {
         Expects::Hold
     }
 
-    fn opened(&mut self, _head: &mut Head, _scene: &mut Scene<'_>, _link: Link) -> Step {
+    fn opened(&mut self, _head: &mut Head, _scene: &mut Scene<'_>, _link: Link) -> EventResult {
         Ok(())
     }
 
-    fn refused(&mut self, head: &mut Head, scene: &mut Scene<'_>, link: Link, why: &str) -> Step;
+    fn refused(
+        &mut self,
+        head: &mut Head,
+        scene: &mut Scene<'_>,
+        link: Link,
+        why: &str,
+    ) -> EventResult;
 
-    fn closed(&mut self, head: &mut Head, scene: &mut Scene<'_>, link: Link) -> Step;
+    fn closed(&mut self, head: &mut Head, scene: &mut Scene<'_>, link: Link) -> EventResult;
 
     /// The reply to our last command: the line of a status, or of an error.
     fn reply(
@@ -74,7 +80,7 @@ pub(super) trait Conversation: std::fmt::Debug {
         _scene: &mut Scene<'_>,
         _link: Link,
         _reply: Result<&[u8], &[u8]>,
-    ) -> Step {
+    ) -> EventResult {
         Ok(())
     }
 
@@ -93,20 +99,20 @@ pub(super) trait Conversation: std::fmt::Debug {
     fn applied(&mut self, _head: &mut Head, _scene: &mut Scene<'_>, _link: Link, _bytes: usize) {}
 
     /// All that a link has brought has been applied.
-    fn caught_up(&mut self, _head: &mut Head, _scene: &mut Scene<'_>, _link: Link) -> Step {
+    fn caught_up(&mut self, _head: &mut Head, _scene: &mut Scene<'_>, _link: Link) -> EventResult {
         Ok(())
     }
 
     /// The target's second link.
-    fn join(&mut self, _head: &mut Head, _scene: &mut Scene<'_>, _channel: Link) -> Step {
+    fn join(&mut self, _head: &mut Head, _scene: &mut Scene<'_>, _channel: Link) -> EventResult {
         Ok(())
     }
 
-    fn exporting(&mut self, _head: &mut Head, _scene: &mut Scene<'_>) -> Step {
+    fn exporting(&mut self, _head: &mut Head, _scene: &mut Scene<'_>) -> EventResult {
         Ok(())
     }
 
-    fn snapshot_sent(&mut self, _head: &mut Head, _scene: &mut Scene<'_>) -> Step {
+    fn snapshot_sent(&mut self, _head: &mut Head, _scene: &mut Scene<'_>) -> EventResult {
         Ok(())
     }
 
@@ -129,24 +135,24 @@ pub(super) trait Conversation: std::fmt::Debug {
     }
 
     /// Our primary has claimed the slots.
-    fn completed_on_primary(&mut self, _head: &mut Head, _scene: &mut Scene<'_>) -> Step {
+    fn completed_on_primary(&mut self, _head: &mut Head, _scene: &mut Scene<'_>) -> EventResult {
         Err(super::job::End::Completed)
     }
 
-    fn taken(&mut self, _head: &mut Head, _scene: &mut Scene<'_>) -> Step {
+    fn taken(&mut self, _head: &mut Head, _scene: &mut Scene<'_>) -> EventResult {
         Ok(())
     }
 
     /// The owners of the slots may have changed.
-    fn routes_changed(&mut self, head: &mut Head, scene: &mut Scene<'_>) -> Step;
+    fn routes_changed(&mut self, head: &mut Head, scene: &mut Scene<'_>) -> EventResult;
 
-    fn tick(&mut self, head: &mut Head, scene: &mut Scene<'_>) -> Step;
+    fn tick(&mut self, head: &mut Head, scene: &mut Scene<'_>) -> EventResult;
 
     /// The data of this node was flushed.
-    fn flushed(&mut self) -> Step;
+    fn flushed(&mut self) -> EventResult;
 
     /// This node is a replica now, or is about to hand over to one.
-    fn demoted(&mut self) -> Step;
+    fn demoted(&mut self) -> EventResult;
 
     /// The wait between a failed attempt and the next. `None`: there is no other.
     fn retries_after_ms(&self) -> Option<i64> {
@@ -154,7 +160,7 @@ pub(super) trait Conversation: std::fmt::Debug {
     }
 
     /// Begins another attempt.
-    fn begin(&mut self, _head: &mut Head, _scene: &mut Scene<'_>) -> Step {
+    fn begin(&mut self, _head: &mut Head, _scene: &mut Scene<'_>) -> EventResult {
         Ok(())
     }
 }

@@ -14,7 +14,7 @@ use std::collections::VecDeque;
 use super::actions::{Action, Around, Level, Link, Now, Wire};
 use super::conversation::{Answer, Conversation, Expects};
 use super::id::Name;
-use super::job::{End, Head, Outcome, Scene, Side, Step};
+use super::job::{End, EventResult, Head, Outcome, Scene, Side};
 use super::kept::Kept;
 use super::on_primary::OnPrimary;
 use super::pull_target::PullTarget;
@@ -121,7 +121,7 @@ impl Migrations {
         at: usize,
         now: Now,
         around: &dyn Around,
-        event: impl FnOnce(&mut Job, &mut Scene<'_>) -> Step,
+        event: impl FnOnce(&mut Job, &mut Scene<'_>) -> EventResult,
     ) {
         let Some(job) = self.jobs.get_mut(at) else {
             return;
@@ -320,7 +320,7 @@ impl Migrations {
         &mut self,
         now: Now,
         around: &dyn Around,
-        event: impl Fn(&mut Job, &mut Scene<'_>) -> Step,
+        event: impl Fn(&mut Job, &mut Scene<'_>) -> EventResult,
     ) {
         // From the last on: a job that ends leaves the list.
         for at in (0..self.jobs.len()).rev() {

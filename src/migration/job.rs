@@ -24,7 +24,7 @@ pub(super) enum End {
 }
 
 /// The result of an event: the conversation continues, or ends like this.
-pub(super) type Step = Result<(), End>;
+pub(super) type EventResult = Result<(), End>;
 
 pub(super) fn failed<T>(why: impl Into<String>) -> Result<T, End> {
     Err(End::Failed(why.into()))

@@ -12,7 +12,7 @@ use super::actions::{Action, Around, Link, Now, Wire};
 use super::conversation::Conversation;
 use super::core::Migrations;
 use super::id::Name;
-use super::job::{End, Head, Scene, Side, Step, failed};
+use super::job::{End, EventResult, Head, Scene, Side, failed};
 use super::ranges::Ranges;
 
 #[derive(Debug, Default)]
@@ -65,20 +65,20 @@ impl Conversation for OnPrimary {
         !self.is_claimed
     }
 
-    fn begin(&mut self, head: &mut Head, scene: &mut Scene<'_>) -> Step {
+    fn begin(&mut self, head: &mut Head, scene: &mut Scene<'_>) -> EventResult {
         head.follow(scene);
         Ok(())
     }
 
-    fn refused(&mut self, _: &mut Head, _: &mut Scene<'_>, _: Link, _: &str) -> Step {
+    fn refused(&mut self, _: &mut Head, _: &mut Scene<'_>, _: Link, _: &str) -> EventResult {
         Ok(())
     }
 
-    fn closed(&mut self, _: &mut Head, _: &mut Scene<'_>, _: Link) -> Step {
+    fn closed(&mut self, _: &mut Head, _: &mut Scene<'_>, _: Link) -> EventResult {
         Ok(())
     }
 
-    fn completed_on_primary(&mut self, head: &mut Head, scene: &mut Scene<'_>) -> Step {
+    fn completed_on_primary(&mut self, head: &mut Head, scene: &mut Scene<'_>) -> EventResult {
         head.show(scene);
         self.is_claimed = true;
         self.routes_changed(head, scene)
@@ -86,7 +86,7 @@ impl Conversation for OnPrimary {
 
     /// The slots may be the shard's now. If this replica has been promoted before they were, the
     /// migration ended with its primary.
-    fn routes_changed(&mut self, head: &mut Head, scene: &mut Scene<'_>) -> Step {
+    fn routes_changed(&mut self, head: &mut Head, scene: &mut Scene<'_>) -> EventResult {
         let shard = scene.around.shard();
         let mut owners = head.slots.slots().map(|slot| scene.around.owner(slot));
         if shard.is_some() && owners.all(|owner| owner == shard) {
@@ -108,15 +108,15 @@ impl Conversation for OnPrimary {
         failed("A failover occurred during slot import")
     }
 
-    fn tick(&mut self, head: &mut Head, scene: &mut Scene<'_>) -> Step {
+    fn tick(&mut self, head: &mut Head, scene: &mut Scene<'_>) -> EventResult {
         self.routes_changed(head, scene)
     }
 
-    fn flushed(&mut self) -> Step {
+    fn flushed(&mut self) -> EventResult {
         Ok(())
     }
 
-    fn demoted(&mut self) -> Step {
+    fn demoted(&mut self) -> EventResult {
         Ok(())
     }
 }

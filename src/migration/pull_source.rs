@@ -8,7 +8,7 @@
 use super::actions::{Level, Link};
 use super::conversation::{Conversation, Expects};
 use super::id::Name;
-use super::job::{End, Head, Scene, Step, failed};
+use super::job::{End, EventResult, Head, Scene, failed};
 use crate::base::numbers::number::parse_digits;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -95,7 +95,7 @@ impl Conversation for PullSource {
         Expects::Commands
     }
 
-    fn join(&mut self, head: &mut Head, scene: &mut Scene<'_>, channel: Link) -> Step {
+    fn join(&mut self, head: &mut Head, scene: &mut Scene<'_>, channel: Link) -> EventResult {
         self.channel = Some(channel);
         self.state = State::SendBulkAndStream;
         head.adopt(channel);
@@ -103,11 +103,11 @@ impl Conversation for PullSource {
         Ok(())
     }
 
-    fn refused(&mut self, _: &mut Head, _: &mut Scene<'_>, _: Link, why: &str) -> Step {
+    fn refused(&mut self, _: &mut Head, _: &mut Scene<'_>, _: Link, why: &str) -> EventResult {
         failed(why)
     }
 
-    fn closed(&mut self, _: &mut Head, _: &mut Scene<'_>, link: Link) -> Step {
+    fn closed(&mut self, _: &mut Head, _: &mut Scene<'_>, link: Link) -> EventResult {
         if self.channel == Some(link) && self.is_channel_complete {
             return Ok(());
         }
@@ -133,7 +133,7 @@ impl Conversation for PullSource {
         Ok(is("ACK") || is("FAIL"))
     }
 
-    fn snapshot_sent(&mut self, head: &mut Head, scene: &mut Scene<'_>) -> Step {
+    fn snapshot_sent(&mut self, head: &mut Head, scene: &mut Scene<'_>) -> EventResult {
         let Some(channel) = self.channel else {
             return Ok(());
         };
@@ -149,13 +149,13 @@ impl Conversation for PullSource {
         self.streamed += bytes as u64;
     }
 
-    fn routes_changed(&mut self, head: &mut Head, scene: &mut Scene<'_>) -> Step {
+    fn routes_changed(&mut self, head: &mut Head, scene: &mut Scene<'_>) -> EventResult {
         whose(head, scene, self.state == State::StreamEof)
             .map_err(|_| End::Canceled("Cancelled due to slots configuration updated".into()))?
             .map_or(Ok(()), |()| Err(End::Completed))
     }
 
-    fn tick(&mut self, _: &mut Head, scene: &mut Scene<'_>) -> Step {
+    fn tick(&mut self, _: &mut Head, scene: &mut Scene<'_>) -> EventResult {
         let now = scene.now.monotonic_ms;
         match self.state {
             State::StreamEof if now >= self.deadline_ms => failed(format!(
@@ -169,11 +169,11 @@ impl Conversation for PullSource {
         }
     }
 
-    fn flushed(&mut self) -> Step {
+    fn flushed(&mut self) -> EventResult {
         Err(End::Canceled("Cancelled due to flush".into()))
     }
 
-    fn demoted(&mut self) -> Step {
+    fn demoted(&mut self) -> EventResult {
         Err(End::Canceled("Cancelled due to manual failover".into()))
     }
 }

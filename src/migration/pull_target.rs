@@ -14,7 +14,7 @@
 
 use super::actions::{Action, Link};
 use super::conversation::{Conversation, Expects};
-use super::job::{End, Head, Scene, Step, failed};
+use super::job::{End, EventResult, Head, Scene, failed};
 use super::ranges::Ranges;
 use crate::base::text::Printable;
 
@@ -94,7 +94,7 @@ impl PullTarget {
         );
     }
 
-    fn main_reply(&mut self, head: &mut Head, scene: &mut Scene<'_>, text: &[u8]) -> Step {
+    fn main_reply(&mut self, head: &mut Head, scene: &mut Scene<'_>, text: &[u8]) -> EventResult {
         let main = self.main()?;
         match self.state {
             State::AuthReply => {
@@ -125,7 +125,12 @@ impl PullTarget {
         Ok(())
     }
 
-    fn channel_reply(&mut self, head: &mut Head, scene: &mut Scene<'_>, text: &[u8]) -> Step {
+    fn channel_reply(
+        &mut self,
+        head: &mut Head,
+        scene: &mut Scene<'_>,
+        text: &[u8],
+    ) -> EventResult {
         match (self.channel_state, self.channel) {
             (Channel::AuthReply, Some(channel)) => {
                 head.send_syncslots(scene, channel, &["RDBCHANNEL", head.name.as_str()]);
@@ -145,7 +150,7 @@ impl PullTarget {
         Ok(())
     }
 
-    fn acknowledge(&mut self, head: &mut Head, scene: &mut Scene<'_>) -> Step {
+    fn acknowledge(&mut self, head: &mut Head, scene: &mut Scene<'_>) -> EventResult {
         let main = self.main()?;
         let applied = self.applied.to_string();
         head.send_syncslots(scene, main, &["ACK", "wait-stream-eof", &applied]);
@@ -220,7 +225,7 @@ impl Conversation for PullTarget {
         }
     }
 
-    fn begin(&mut self, head: &mut Head, scene: &mut Scene<'_>) -> Step {
+    fn begin(&mut self, head: &mut Head, scene: &mut Scene<'_>) -> EventResult {
         *self = PullTarget::new();
         let source = PullTarget::source(&head.slots, scene)?;
         head.source = Some(source);
@@ -236,7 +241,7 @@ impl Conversation for PullTarget {
         Ok(())
     }
 
-    fn opened(&mut self, head: &mut Head, scene: &mut Scene<'_>, link: Link) -> Step {
+    fn opened(&mut self, head: &mut Head, scene: &mut Scene<'_>, link: Link) -> EventResult {
         PullTarget::authenticate(head, scene, link);
         if self.is_main(link) {
             self.state = State::AuthReply;
@@ -247,14 +252,14 @@ impl Conversation for PullTarget {
         Ok(())
     }
 
-    fn refused(&mut self, _: &mut Head, _: &mut Scene<'_>, link: Link, why: &str) -> Step {
+    fn refused(&mut self, _: &mut Head, _: &mut Scene<'_>, link: Link, why: &str) -> EventResult {
         let which = if self.is_main(link) { "Main" } else { "RDB" };
         failed(format!(
             "{which} channel - Failed to connect to source node: {why}"
         ))
     }
 
-    fn closed(&mut self, _: &mut Head, _: &mut Scene<'_>, link: Link) -> Step {
+    fn closed(&mut self, _: &mut Head, _: &mut Scene<'_>, link: Link) -> EventResult {
         if self.is_main(link) {
             return failed("Main channel - Connection is closed");
         }
@@ -271,7 +276,7 @@ impl Conversation for PullTarget {
         scene: &mut Scene<'_>,
         link: Link,
         reply: Result<&[u8], &[u8]>,
-    ) -> Step {
+    ) -> EventResult {
         self.received_ms = scene.now.monotonic_ms;
         let is_main = self.is_main(link);
         match reply {
@@ -329,7 +334,7 @@ impl Conversation for PullTarget {
         }
     }
 
-    fn caught_up(&mut self, head: &mut Head, scene: &mut Scene<'_>, link: Link) -> Step {
+    fn caught_up(&mut self, head: &mut Head, scene: &mut Scene<'_>, link: Link) -> EventResult {
         if !self.is_main(link) {
             return Ok(());
         }
@@ -342,12 +347,12 @@ impl Conversation for PullTarget {
         }
     }
 
-    fn taken(&mut self, head: &mut Head, scene: &mut Scene<'_>) -> Step {
+    fn taken(&mut self, head: &mut Head, scene: &mut Scene<'_>) -> EventResult {
         head.show(scene);
         Err(End::Completed)
     }
 
-    fn routes_changed(&mut self, head: &mut Head, scene: &mut Scene<'_>) -> Step {
+    fn routes_changed(&mut self, head: &mut Head, scene: &mut Scene<'_>) -> EventResult {
         if self.state == State::Takeover {
             return Ok(());
         }
@@ -358,7 +363,7 @@ impl Conversation for PullTarget {
         Ok(())
     }
 
-    fn tick(&mut self, head: &mut Head, scene: &mut Scene<'_>) -> Step {
+    fn tick(&mut self, head: &mut Head, scene: &mut Scene<'_>) -> EventResult {
         let silence = scene.now.monotonic_ms - self.received_ms;
         match self.state {
             State::WaitStreamEof if scene.now.monotonic_ms - self.acked_ms >= ACK_MS => {
@@ -374,11 +379,11 @@ impl Conversation for PullTarget {
         }
     }
 
-    fn flushed(&mut self) -> Step {
+    fn flushed(&mut self) -> EventResult {
         failed("Cancelled due to flush")
     }
 
-    fn demoted(&mut self) -> Step {
+    fn demoted(&mut self) -> EventResult {
         Err(End::Canceled("Cancelled due to manual failover".into()))
     }
 

@@ -12,7 +12,7 @@
 
 use super::actions::Link;
 use super::conversation::{Conversation, Expects};
-use super::job::{End, Head, Scene, Step, failed};
+use super::job::{End, EventResult, Head, Scene, failed};
 use super::pull_source::whose;
 use crate::base::text::Printable;
 
@@ -112,7 +112,7 @@ impl PushSource {
 }
 
 /// The link to the other end, the `target` or the `source`, is gone.
-pub(super) fn lost(peer: &str) -> Step {
+pub(super) fn lost(peer: &str) -> EventResult {
     failed(format!(
         "Connection lost to {peer}. Check CLUSTER GETSLOTMIGRATIONS on the {peer} node for more \
          information."
@@ -141,7 +141,7 @@ impl Conversation for PushSource {
         }
     }
 
-    fn begin(&mut self, head: &mut Head, scene: &mut Scene<'_>) -> Step {
+    fn begin(&mut self, head: &mut Head, scene: &mut Scene<'_>) -> EventResult {
         let Some(target) = head.target else {
             return failed("no target");
         };
@@ -150,7 +150,7 @@ impl Conversation for PushSource {
         Ok(())
     }
 
-    fn opened(&mut self, head: &mut Head, scene: &mut Scene<'_>, link: Link) -> Step {
+    fn opened(&mut self, head: &mut Head, scene: &mut Scene<'_>, link: Link) -> EventResult {
         self.received_ms = scene.now.monotonic_ms;
         let settings = scene.settings;
         if settings.password.is_empty() {
@@ -167,11 +167,11 @@ impl Conversation for PushSource {
         Ok(())
     }
 
-    fn refused(&mut self, _: &mut Head, _: &mut Scene<'_>, _: Link, why: &str) -> Step {
+    fn refused(&mut self, _: &mut Head, _: &mut Scene<'_>, _: Link, why: &str) -> EventResult {
         failed(format!("Unable to connect to target node: {why}"))
     }
 
-    fn closed(&mut self, _: &mut Head, _: &mut Scene<'_>, _: Link) -> Step {
+    fn closed(&mut self, _: &mut Head, _: &mut Scene<'_>, _: Link) -> EventResult {
         match self.state {
             // The target has all keys and the grant; its claim may be on its way.
             State::FailoverGranted => Ok(()),
@@ -185,7 +185,7 @@ impl Conversation for PushSource {
         scene: &mut Scene<'_>,
         link: Link,
         reply: Result<&[u8], &[u8]>,
-    ) -> Step {
+    ) -> EventResult {
         self.received_ms = scene.now.monotonic_ms;
         match (self.state, reply) {
             (State::ReadingAuth, Ok(_)) => {
@@ -240,12 +240,12 @@ impl Conversation for PushSource {
         Ok(true)
     }
 
-    fn exporting(&mut self, head: &mut Head, scene: &mut Scene<'_>) -> Step {
+    fn exporting(&mut self, head: &mut Head, scene: &mut Scene<'_>) -> EventResult {
         self.enter(head, scene, State::Snapshotting);
         Ok(())
     }
 
-    fn snapshot_sent(&mut self, head: &mut Head, scene: &mut Scene<'_>) -> Step {
+    fn snapshot_sent(&mut self, head: &mut Head, scene: &mut Scene<'_>) -> EventResult {
         if let Some(link) = self.link {
             head.send_syncslots(scene, link, &["SNAPSHOT-EOF"]);
         }
@@ -254,7 +254,7 @@ impl Conversation for PushSource {
         Ok(())
     }
 
-    fn routes_changed(&mut self, head: &mut Head, scene: &mut Scene<'_>) -> Step {
+    fn routes_changed(&mut self, head: &mut Head, scene: &mut Scene<'_>) -> EventResult {
         match whose(head, scene, self.state == State::FailoverGranted) {
             Ok(None) => Ok(()),
             Ok(Some(())) => Err(End::Completed),
@@ -262,7 +262,7 @@ impl Conversation for PushSource {
         }
     }
 
-    fn tick(&mut self, head: &mut Head, scene: &mut Scene<'_>) -> Step {
+    fn tick(&mut self, head: &mut Head, scene: &mut Scene<'_>) -> EventResult {
         let now = scene.now.monotonic_ms;
         if head.is_holding() && now >= self.deadline_ms {
             return failed("Unpaused before migration completed");
@@ -284,11 +284,11 @@ impl Conversation for PushSource {
         Ok(())
     }
 
-    fn flushed(&mut self) -> Step {
+    fn flushed(&mut self) -> EventResult {
         failed("Data was flushed")
     }
 
-    fn demoted(&mut self) -> Step {
+    fn demoted(&mut self) -> EventResult {
         failed("Slots are no longer owned by myself")
     }
 }

@@ -6,7 +6,7 @@
 
 use super::actions::{Action, Link};
 use super::conversation::{Conversation, Expects};
-use super::job::{End, Head, Scene, Step, failed};
+use super::job::{End, EventResult, Head, Scene, failed};
 use super::push_source::{ACK_MS, TIMED_OUT, lost};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,11 +63,11 @@ impl Conversation for PushTarget {
         Expects::Commands
     }
 
-    fn refused(&mut self, _: &mut Head, _: &mut Scene<'_>, _: Link, _: &str) -> Step {
+    fn refused(&mut self, _: &mut Head, _: &mut Scene<'_>, _: Link, _: &str) -> EventResult {
         lost("source")
     }
 
-    fn closed(&mut self, _: &mut Head, _: &mut Scene<'_>, _: Link) -> Step {
+    fn closed(&mut self, _: &mut Head, _: &mut Scene<'_>, _: Link) -> EventResult {
         lost("source")
     }
 
@@ -114,12 +114,12 @@ impl Conversation for PushTarget {
         self.received_ms = scene.now.monotonic_ms;
     }
 
-    fn taken(&mut self, head: &mut Head, scene: &mut Scene<'_>) -> Step {
+    fn taken(&mut self, head: &mut Head, scene: &mut Scene<'_>) -> EventResult {
         head.show(scene);
         Err(End::Completed)
     }
 
-    fn routes_changed(&mut self, head: &mut Head, scene: &mut Scene<'_>) -> Step {
+    fn routes_changed(&mut self, head: &mut Head, scene: &mut Scene<'_>) -> EventResult {
         if self.state == State::FailoverGranted {
             return Ok(());
         }
@@ -130,7 +130,7 @@ impl Conversation for PushTarget {
         failed("Slots are no longer owned by source node")
     }
 
-    fn tick(&mut self, head: &mut Head, scene: &mut Scene<'_>) -> Step {
+    fn tick(&mut self, head: &mut Head, scene: &mut Scene<'_>) -> EventResult {
         let now = scene.now.monotonic_ms;
         if now - self.received_ms > scene.settings.repl_timeout.get() {
             return failed(TIMED_OUT);
@@ -142,11 +142,11 @@ impl Conversation for PushTarget {
         Ok(())
     }
 
-    fn flushed(&mut self) -> Step {
+    fn flushed(&mut self) -> EventResult {
         failed("Data was flushed")
     }
 
-    fn demoted(&mut self) -> Step {
+    fn demoted(&mut self) -> EventResult {
         failed("I was demoted to a replica")
     }
 }

@@ -25,4 +25,4 @@ pub use error::{CommandError, up_to_nul};
 pub use message::message;
 pub use reply::{Bounded, Deferred, Errors, Extent, Mark, Reply};
 pub use reply_parser::{Aggregate, Head, ReplyBounds, ReplyFault, ReplyParser, ReplyValue, Text};
-pub use request::{Bounds, INLINE_MAX, Progress, ProtocolError, Step, step};
+pub use request::{Bounds, INLINE_MAX, ParseStep, Progress, ProtocolError, step};

@@ -70,7 +70,7 @@ pub enum ProtocolError {
 
 /// The result of one parsing step.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Step {
+pub enum ParseStep {
     /// A complete command; its spans were appended, and `pos` is after it.
     Command,
     /// An inline command, unquoted into its own buffer.
@@ -136,10 +136,10 @@ pub fn step(
     spans: &mut Vec<Span>,
     progress: &mut Progress,
     bounds: Bounds,
-) -> Step {
+) -> ParseStep {
     if progress.missing == 0 {
         match buf.get(*pos) {
-            None => return Step::Incomplete,
+            None => return ParseStep::Incomplete,
             Some(b'*') => {}
             Some(_) => return inline(buf, pos, bounds),
         }
@@ -148,15 +148,15 @@ pub fn step(
         };
         match n {
             Some(n) if n > i32::MAX as i64 => {
-                return Step::Error(ProtocolError::BadMultibulkLength);
+                return ParseStep::Error(ProtocolError::BadMultibulkLength);
             }
-            None => return Step::Error(ProtocolError::BadMultibulkLength),
+            None => return ParseStep::Error(ProtocolError::BadMultibulkLength),
             Some(n) if n > UNAUTHENTICATED_ARGS_MAX && bounds.unauthenticated => {
-                return Step::Error(ProtocolError::UnauthenticatedMultibulk);
+                return ParseStep::Error(ProtocolError::UnauthenticatedMultibulk);
             }
             Some(n) if n <= 0 => {
                 *pos = next;
-                return Step::Nothing;
+                return ParseStep::Nothing;
             }
             Some(n) => progress.missing = n as usize,
         }
@@ -172,16 +172,16 @@ fn bulks(
     spans: &mut Vec<Span>,
     progress: &mut Progress,
     bounds: Bounds,
-) -> Step {
+) -> ParseStep {
     while progress.missing > 0 {
         let len = match progress.bulk {
             Bulk::Here(len) => len,
             Bulk::Apart(span) => {
                 if buf.len() - *pos < 2 {
-                    return Step::Incomplete;
+                    return ParseStep::Incomplete;
                 }
                 if bounds.checks_bulk_ends && !buf[*pos..].starts_with(b"\r\n") {
-                    return Step::Error(ProtocolError::BadBulkEnd);
+                    return ParseStep::Error(ProtocolError::BadBulkEnd);
                 }
                 spans.push(span);
                 *pos += 2;
@@ -191,13 +191,13 @@ fn bulks(
             }
             Bulk::None => {
                 match buf.get(*pos) {
-                    None => return Step::Incomplete,
+                    None => return ParseStep::Incomplete,
                     Some(b'$') => {}
                     Some(&other) => {
                         // Redis looks for the end of the line before it checks its start.
                         return match length_line(buf, *pos + 1) {
                             None => unfinished_line(buf, *pos, ProtocolError::BulkLineTooLong),
-                            Some(_) => Step::Error(ProtocolError::ExpectedDollar(other)),
+                            Some(_) => ParseStep::Error(ProtocolError::ExpectedDollar(other)),
                         };
                     }
                 }
@@ -206,10 +206,10 @@ fn bulks(
                 };
                 let len = match n {
                     Some(n) if n >= 0 && n as u64 <= bounds.bulk_max => n as usize,
-                    _ => return Step::Error(ProtocolError::BadBulkLength),
+                    _ => return ParseStep::Error(ProtocolError::BadBulkLength),
                 };
                 if bounds.unauthenticated && len as i64 > UNAUTHENTICATED_BULK_MAX {
-                    return Step::Error(ProtocolError::UnauthenticatedBulk);
+                    return ParseStep::Error(ProtocolError::UnauthenticatedBulk);
                 }
                 *pos = next;
                 len
@@ -217,17 +217,17 @@ fn bulks(
         };
         if buf.len() - *pos < len + 2 {
             progress.bulk = Bulk::Here(len);
-            return Step::Incomplete;
+            return ParseStep::Incomplete;
         }
         if bounds.checks_bulk_ends && !buf[*pos + len..].starts_with(b"\r\n") {
-            return Step::Error(ProtocolError::BadBulkEnd);
+            return ParseStep::Error(ProtocolError::BadBulkEnd);
         }
         spans.push(Span { start: *pos, len });
         *pos += len + 2;
         progress.bulk = Bulk::None;
         progress.missing -= 1;
     }
-    Step::Command
+    ParseStep::Command
 }
 
 /// The number on the line at `at`, and the start of the next line. `None`: the line is
@@ -255,38 +255,38 @@ fn length_line(buf: &[u8], at: usize) -> Option<(Option<i64>, usize)> {
     (cr + 1 < rest.len()).then(|| (parse_i64(&rest[..cr]), at + cr + 2))
 }
 
-fn unfinished_line(buf: &[u8], at: usize, too_long: ProtocolError) -> Step {
+fn unfinished_line(buf: &[u8], at: usize, too_long: ProtocolError) -> ParseStep {
     if buf.len() - at > INLINE_MAX {
-        Step::Error(too_long)
+        ParseStep::Error(too_long)
     } else {
-        Step::Incomplete
+        ParseStep::Incomplete
     }
 }
 
-fn inline(buf: &[u8], pos: &mut usize, bounds: Bounds) -> Step {
+fn inline(buf: &[u8], pos: &mut usize, bounds: Bounds) -> ParseStep {
     let rest = &buf[*pos..];
     let Some(lf) = memchr::memchr(b'\n', rest) else {
         return if rest.len() > INLINE_MAX {
-            Step::Error(ProtocolError::InlineTooLong)
+            ParseStep::Error(ProtocolError::InlineTooLong)
         } else {
-            Step::Incomplete
+            ParseStep::Incomplete
         };
     };
     let line = &rest[..lf];
     let line = line.strip_suffix(b"\r").unwrap_or(line);
     // Redis would not see the end of such a line, nor the next request.
     if memchr::memchr(0, line).is_some() {
-        return Step::Error(ProtocolError::InlineNul);
+        return ParseStep::Error(ProtocolError::InlineNul);
     }
     let args = match split_args(line, bounds.joins_quoted) {
         Some(args) => args,
-        None => return Step::Error(ProtocolError::UnbalancedQuotes),
+        None => return ParseStep::Error(ProtocolError::UnbalancedQuotes),
     };
     *pos += lf + 1;
     if args.args().is_empty() {
-        Step::Nothing
+        ParseStep::Nothing
     } else {
-        Step::Inline(args)
+        ParseStep::Inline(args)
     }
 }
 
@@ -401,17 +401,17 @@ mod tests {
             from = end;
             loop {
                 match step(&buf, &mut pos, &mut spans, &mut progress, bounds) {
-                    Step::Command => {
+                    ParseStep::Command => {
                         let args = Args::new(&buf, &spans);
                         commands.push(args.iter().map(<[u8]>::to_vec).collect());
                         spans.clear();
                     }
-                    Step::Inline(args) => {
+                    ParseStep::Inline(args) => {
                         commands.push(args.args().iter().map(<[u8]>::to_vec).collect())
                     }
-                    Step::Nothing => {}
-                    Step::Incomplete => break,
-                    Step::Error(e) => return (commands, Some(e)),
+                    ParseStep::Nothing => {}
+                    ParseStep::Incomplete => break,
+                    ParseStep::Error(e) => return (commands, Some(e)),
                 }
             }
         }
@@ -520,7 +520,7 @@ mod tests {
             progress.missing = 1;
             progress.came_apart(Span { start: 0, len: 1 });
             let apart = step(end, &mut pos, &mut Vec::new(), &mut progress, valkey);
-            assert_eq!(apart, Step::Error(ProtocolError::BadBulkEnd));
+            assert_eq!(apart, ParseStep::Error(ProtocolError::BadBulkEnd));
         }
         assert_eq!(feed_within(valkey, &sound, &[]), (vec![args], None));
         for (line, word) in [
@@ -553,11 +553,11 @@ mod tests {
         };
         assert_eq!(
             run(b"*11\r\n"),
-            Step::Error(ProtocolError::UnauthenticatedMultibulk)
+            ParseStep::Error(ProtocolError::UnauthenticatedMultibulk)
         );
         assert_eq!(
             run(b"*1\r\n$16385\r\n"),
-            Step::Error(ProtocolError::UnauthenticatedBulk)
+            ParseStep::Error(ProtocolError::UnauthenticatedBulk)
         );
     }
 

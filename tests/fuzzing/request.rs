@@ -1,7 +1,7 @@
 //! The request parser: split bytes give the same commands as the whole.
 
 use super::input::Input;
-use crate::resp::{Args, Bounds, Progress, Span, Step, step};
+use crate::resp::{Args, Bounds, ParseStep, Progress, Span, step};
 
 /// The result of one run of the parser: its commands, and the error, if any.
 type Parsed = (Vec<Vec<Vec<u8>>>, Option<String>);
@@ -40,18 +40,18 @@ fn parse(text: &[u8], cuts: &[usize], bounds: Bounds) -> Parsed {
                 "never behind what has come"
             );
             match step {
-                Step::Command => {
+                ParseStep::Command => {
                     let args = Args::new(come, &spans);
                     assert!(!args.is_empty());
                     commands.push(args.iter().map(<[u8]>::to_vec).collect());
                     spans.clear();
                 }
-                Step::Inline(args) => {
+                ParseStep::Inline(args) => {
                     commands.push(args.args().iter().map(<[u8]>::to_vec).collect());
                 }
-                Step::Nothing => assert!(pos > before, "something was skipped"),
-                Step::Incomplete => break,
-                Step::Error(error) => return (commands, Some(error.to_string())),
+                ParseStep::Nothing => assert!(pos > before, "something was skipped"),
+                ParseStep::Incomplete => break,
+                ParseStep::Error(error) => return (commands, Some(error.to_string())),
             }
         }
     }

@@ -22,7 +22,7 @@ use crate::cluster::membership::nodes::{ME, NodeIndex};
 const TIMEOUT_MS: i64 = 2000;
 const MISUSED: &str = "ERR Invalid CLUSTER SETSLOT action or number of arguments. Try CLUSTER HELP";
 
-enum Step {
+enum SlotChange {
     Migrating(NodeIndex),
     Importing(NodeIndex),
     Stable,
@@ -49,13 +49,13 @@ impl Cluster {
         }
         self.is_for_replicas = replicates;
         match step {
-            Step::Migrating(to) => _ = self.owners.migrating.insert(slot, to),
-            Step::Importing(from) => _ = self.owners.importing.insert(slot, from),
-            Step::Stable => {
+            SlotChange::Migrating(to) => _ = self.owners.migrating.insert(slot, to),
+            SlotChange::Importing(from) => _ = self.owners.importing.insert(slot, from),
+            SlotChange::Stable => {
                 self.owners.migrating.remove(&slot);
                 self.owners.importing.remove(&slot);
             }
-            Step::Node(to) => self.assign(slot, to, (host.keys_in_slot)(slot) > 0),
+            SlotChange::Node(to) => self.assign(slot, to, (host.keys_in_slot)(slot) > 0),
         }
         self.changed.routes = true;
         self.save();
@@ -89,7 +89,7 @@ impl Cluster {
         word: &[u8],
         rest: &[&[u8]],
         host: &Host<'_>,
-    ) -> Result<Step, String> {
+    ) -> Result<SlotChange, String> {
         let owner = self.owners.owner(slot);
         let mine = Some(self.me().primary.unwrap_or(ME));
         let peer = |id: &[u8]| {
@@ -112,15 +112,15 @@ impl Cluster {
                 if owner != mine {
                     return Err(format!("ERR I'm not the owner of hash slot {slot}"));
                 }
-                Ok(Step::Migrating(peer(id)?))
+                Ok(SlotChange::Migrating(peer(id)?))
             }
             (b"IMPORTING", &[id]) => {
                 if owner == mine {
                     return Err(format!("ERR I'm already the owner of hash slot {slot}"));
                 }
-                Ok(Step::Importing(peer(id)?))
+                Ok(SlotChange::Importing(peer(id)?))
             }
-            (b"STABLE", []) => Ok(Step::Stable),
+            (b"STABLE", []) => Ok(SlotChange::Stable),
             (b"NODE", &[id]) => {
                 let to = self.named(id)?;
                 if self.nodes[to].is_replica() {
@@ -133,7 +133,7 @@ impl Cluster {
                          keys for this hash slot."
                     ));
                 }
-                Ok(Step::Node(to))
+                Ok(SlotChange::Node(to))
             }
             _ => Err(MISUSED.into()),
         }

@@ -85,7 +85,7 @@ enum Way {
     Sets,
 }
 
-enum Step {
+enum MatchStep {
     Decided(bool),
     More,
     GaveUp,
@@ -119,7 +119,7 @@ impl Automaton {
     pub fn fits(&mut self, text: &[u8], deadline: &mut Deadline) -> Option<bool> {
         loop {
             let step = match self.way {
-                Way::None if !self.may_fit(text, deadline) => Step::Decided(false),
+                Way::None if !self.may_fit(text, deadline) => MatchStep::Decided(false),
                 Way::None => {
                     self.at = 0;
                     self.cache.search_start(0);
@@ -129,8 +129,8 @@ impl Automaton {
                             self.way = Way::Lazy(state);
                             continue;
                         }
-                        Ok(state) if state.is_dead() => Step::Decided(false),
-                        _ => Step::GaveUp,
+                        Ok(state) if state.is_dead() => MatchStep::Decided(false),
+                        _ => MatchStep::GaveUp,
                     }
                 }
                 Way::Lazy(state) => self.step_lazy(state, text, deadline),
@@ -140,12 +140,12 @@ impl Automaton {
                 }
             };
             match step {
-                Step::More => return None,
-                Step::Decided(fits) => {
+                MatchStep::More => return None,
+                MatchStep::Decided(fits) => {
                     self.way = Way::None;
                     return Some(fits);
                 }
-                Step::GaveUp => {
+                MatchStep::GaveUp => {
                     self.way = Way::Sets;
                     self.at = 0;
                     if self.sets.begin(self.dfa.get_nfa(), text) {
@@ -167,14 +167,14 @@ impl Automaton {
         required.find(text, Span::from(0..text.len())).is_some()
     }
 
-    fn step_lazy(&mut self, from: LazyStateID, text: &[u8], deadline: &mut Deadline) -> Step {
+    fn step_lazy(&mut self, from: LazyStateID, text: &[u8], deadline: &mut Deadline) -> MatchStep {
         let (dfa, cache) = (&self.dfa, &mut *self.cache);
         let cost = NEW_STATE * dfa.get_nfa().states().len();
         let mut state = from;
         while self.at < text.len() {
             if deadline.is_over() {
                 self.way = Way::Lazy(state);
-                return Step::More;
+                return MatchStep::More;
             }
             let end = text.len().min(self.at + deadline.left() + 1);
             let start = self.at;
@@ -196,24 +196,24 @@ impl Automaton {
                 deadline.spend(cost);
                 match dfa.next_state(cache, state, text[self.at]) {
                     Ok(made) => next = made,
-                    Err(_) => return Step::GaveUp,
+                    Err(_) => return MatchStep::GaveUp,
                 }
             }
             // Matches are noticed one byte late.
             if next.is_match() || next.is_dead() {
                 cache.search_finish(self.at);
-                return Step::Decided(next.is_match());
+                return MatchStep::Decided(next.is_match());
             }
             if next.is_quit() {
-                return Step::GaveUp;
+                return MatchStep::GaveUp;
             }
             state = next;
             self.at += 1;
         }
         cache.search_finish(self.at);
         match dfa.next_eoi_state(cache, state) {
-            Ok(last) => Step::Decided(last.is_match()),
-            Err(_) => Step::GaveUp,
+            Ok(last) => MatchStep::Decided(last.is_match()),
+            Err(_) => MatchStep::GaveUp,
         }
     }
 }
@@ -263,10 +263,10 @@ impl Sets {
         at: &mut usize,
         text: &[u8],
         deadline: &mut Deadline,
-    ) -> Step {
+    ) -> MatchStep {
         while let Some(&byte) = text.get(*at) {
             if deadline.is_over() {
-                return Step::More;
+                return MatchStep::More;
             }
             self.next_round();
             self.next.clear();
@@ -282,7 +282,7 @@ impl Sets {
                 if let Some(next) = next {
                     let (fits, met) = self.reach(program, next, text, *at + 1);
                     if fits {
-                        return Step::Decided(true);
+                        return MatchStep::Decided(true);
                     }
                     steps += met;
                 }
@@ -291,7 +291,7 @@ impl Sets {
             deadline.spend(steps);
             *at += 1;
         }
-        Step::Decided(false)
+        MatchStep::Decided(false)
     }
 
     /// Adds the states to `next` that are reached from one without a byte, at a position. Returns

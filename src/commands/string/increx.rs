@@ -290,15 +290,15 @@ fn increment<N: Number>(text: &[u8]) -> Result<N, CommandError> {
 }
 
 /// An increment and its bounds.
-struct Step<N> {
+struct Increment<N> {
     by: N,
     lower: N,
     upper: N,
     saturate: bool,
 }
 
-impl<N: Number> Step<N> {
-    fn parse(by: N, options: &Options<'_>) -> Result<Step<N>, CommandError> {
+impl<N: Number> Increment<N> {
+    fn parse(by: N, options: &Options<'_>) -> Result<Increment<N>, CommandError> {
         let number = |text: Option<&[u8]>, unset: N, error: CommandError| match text {
             Some(text) => N::parse(text).ok_or(error),
             None => Ok(unset),
@@ -310,7 +310,7 @@ impl<N: Number> Step<N> {
                 "ERR LBOUND can't be greater than UBOUND",
             ));
         }
-        Ok(Step {
+        Ok(Increment {
             by,
             lower,
             upper,
@@ -357,7 +357,7 @@ fn increx(call: &mut Call<'_>) -> CommandResult {
 }
 
 fn step<N: Number>(call: &mut Call<'_>, o: &Options<'_>, by: N) -> CommandResult {
-    let step = Step::parse(by, o)?;
+    let step = Increment::parse(by, o)?;
     if o.only_new_expiry && o.expire.is_none() {
         return Err(CommandError::Text("ERR ENX flag requires an expiration"));
     }

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 
 /// A call that may fail.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Step {
+pub enum DiskCall {
     Create,
     Write,
     Sync,
@@ -29,7 +29,7 @@ pub enum Fault {
 }
 
 /// Decides before each call whether it fails.
-type Plan = Box<dyn FnMut(Step) -> Option<Fault> + Send>;
+type Plan = Box<dyn FnMut(DiskCall) -> Option<Fault> + Send>;
 
 /// See the module. Clones share their plan.
 #[derive(Clone, Default)]
@@ -37,13 +37,13 @@ pub struct Disk {
     plan: Option<Arc<Mutex<Plan>>>,
     /// Called before each call: may make it wait.
     #[cfg(test)]
-    wait: Option<Arc<dyn Fn(Step) + Send + Sync>>,
+    wait: Option<Arc<dyn Fn(DiskCall) + Send + Sync>>,
 }
 
 impl Disk {
     /// A disk that fails according to `plan`.
     #[cfg(test)]
-    pub fn failing(plan: impl FnMut(Step) -> Option<Fault> + Send + 'static) -> Disk {
+    pub fn failing(plan: impl FnMut(DiskCall) -> Option<Fault> + Send + 'static) -> Disk {
         Disk {
             plan: Some(Arc::new(Mutex::new(Box::new(plan)))),
             ..Disk::default()
@@ -52,12 +52,12 @@ impl Disk {
 
     /// A disk whose calls wait first; they do not wait for each other.
     #[cfg(test)]
-    pub fn waiting(mut self, wait: impl Fn(Step) + Send + Sync + 'static) -> Disk {
+    pub fn waiting(mut self, wait: impl Fn(DiskCall) + Send + Sync + 'static) -> Disk {
         self.wait = Some(Arc::new(wait));
         self
     }
 
-    fn fault(&self, step: Step) -> Option<Fault> {
+    fn fault(&self, step: DiskCall) -> Option<Fault> {
         #[cfg(test)]
         if let Some(wait) = &self.wait {
             wait(step);
@@ -67,7 +67,7 @@ impl Disk {
         plan(step)
     }
 
-    fn enter(&self, step: Step) -> io::Result<()> {
+    fn enter(&self, step: DiskCall) -> io::Result<()> {
         match self.fault(step) {
             None => Ok(()),
             Some(Fault::Error(code)) => Err(io::Error::from_raw_os_error(code)),
@@ -77,20 +77,20 @@ impl Disk {
 
     /// Opens a file to append to; creates it if it is missing.
     pub fn open_to_append(&self, path: &Path) -> io::Result<File> {
-        self.enter(Step::Create)?;
+        self.enter(DiskCall::Create)?;
         OpenOptions::new().create(true).append(true).open(path)
     }
 
     /// Creates an empty file; truncates an existing one.
     pub fn create(&self, path: &Path) -> io::Result<File> {
-        self.enter(Step::Create)?;
+        self.enter(DiskCall::Create)?;
         File::create(path)
     }
 
     /// Creates an empty file to write and read, and removes its name `path` at once: its space is
     /// freed with its last handle.
     pub fn create_nameless(&self, path: &Path) -> io::Result<File> {
-        self.enter(Step::Create)?;
+        self.enter(DiskCall::Create)?;
         let mut options = OpenOptions::new();
         let file = options.read(true).write(true).create(true).truncate(true);
         let file = file.open(path)?;
@@ -100,7 +100,7 @@ impl Disk {
 
     /// One write; returns the number of bytes written.
     pub fn write(&self, mut file: &File, bytes: &[u8]) -> io::Result<usize> {
-        match self.fault(Step::Write) {
+        match self.fault(DiskCall::Write) {
             None => file.write(bytes),
             Some(Fault::Error(code)) => Err(io::Error::from_raw_os_error(code)),
             Some(Fault::Short(max)) => {
@@ -125,29 +125,29 @@ impl Disk {
 
     /// Forces a file's bytes to disk.
     pub fn sync(&self, file: &File) -> io::Result<()> {
-        self.enter(Step::Sync)?;
+        self.enter(DiskCall::Sync)?;
         file.sync_data()
     }
 
     /// Forces a folder's entries to disk.
     pub fn sync_folder(&self, dir: &Path) -> io::Result<()> {
-        self.enter(Step::SyncFolder)?;
+        self.enter(DiskCall::SyncFolder)?;
         File::open(dir)?.sync_all()
     }
 
     /// Truncates a file to `len` bytes.
     pub fn truncate(&self, file: &File, len: u64) -> io::Result<()> {
-        self.enter(Step::Truncate)?;
+        self.enter(DiskCall::Truncate)?;
         file.set_len(len)
     }
 
     pub fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
-        self.enter(Step::Rename)?;
+        self.enter(DiskCall::Rename)?;
         fs::rename(from, to)
     }
 
     pub fn remove(&self, path: &Path) -> io::Result<()> {
-        self.enter(Step::Remove)?;
+        self.enter(DiskCall::Remove)?;
         fs::remove_file(path)
     }
 

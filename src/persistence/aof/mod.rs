@@ -37,7 +37,7 @@ pub use commands::CommandWriter;
 pub(super) use commands::ELEMENTS_MAX;
 pub use disk::Disk;
 #[cfg(test)]
-pub use disk::{Fault as DiskFault, Step};
+pub use disk::{DiskCall, Fault as DiskFault};
 pub use feed::{Feed, LogFeed};
 pub use log::{Log, Names, OpenError, Retain, Upgrade};
 pub use manifest::{BaseForm, Manifest, Part, Role};

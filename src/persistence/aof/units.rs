@@ -13,7 +13,7 @@ use std::io::{Read, Seek};
 
 use super::reader::{Fault, Next, Reader};
 use crate::base::numbers::number::parse_i64;
-use crate::resp::{Bounds, INLINE_MAX, Span, Step, step};
+use crate::resp::{Bounds, INLINE_MAX, ParseStep, Span, step};
 
 /// Reads a file by units: a command, or a transaction.
 #[derive(Debug, Default)]
@@ -81,7 +81,7 @@ impl Commands {
             let (mut pos, mut progress) = (0, Default::default());
             let spans = &mut self.spans;
             match step(reader.unread(), &mut pos, spans, &mut progress, bounds) {
-                Step::Command => {
+                ParseStep::Command => {
                     if !lines_end(&reader.unread()[..pos], spans) {
                         return Err(self.broken(reader, in_unit, Some("a malformed command")));
                     }
@@ -105,7 +105,7 @@ impl Commands {
                         return Ok(true);
                     }
                 }
-                Step::Incomplete => {
+                ParseStep::Incomplete => {
                     let wanted = progress.expects().unwrap_or(0) as u64;
                     let there = reader.left() + reader.unread().len() as u64;
                     if wanted > there || !reader.fill()? {

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 use super::*;
-use crate::persistence::aof::{DiskFault, Step};
+use crate::persistence::aof::{DiskCall, DiskFault};
 
 const MEMORY: usize = 1 << 20;
 const CHUNK: usize = 100_000;
@@ -196,10 +196,10 @@ fn a_disk_that_refuses_makes_the_writer_wait() {
     let is_full = Arc::new(AtomicBool::new(true));
     let (full, mut writes) = (Arc::clone(&is_full), 0);
     let disk = Disk::failing(move |step| {
-        writes += usize::from(step == Step::Write);
+        writes += usize::from(step == DiskCall::Write);
         match step {
             // Now and then a write stores a part only.
-            Step::Write if full.load(Ordering::Relaxed) || writes % 16 == 0 => {
+            DiskCall::Write if full.load(Ordering::Relaxed) || writes % 16 == 0 => {
                 Some(DiskFault::Short(1000))
             }
             _ => None,
@@ -235,7 +235,7 @@ fn a_disk_that_refuses_makes_the_writer_wait() {
     assert!(got == chunks(60) && other == got);
 
     // Without readers nothing waits.
-    let disk = Disk::failing(|step| (step == Step::Create).then_some(DiskFault::Error(28)));
+    let disk = Disk::failing(|step| (step == DiskCall::Create).then_some(DiskFault::Error(28)));
     let spool = started(&folder, disk);
     let reader = spool.reader();
     (0..20).for_each(|n| _ = spool.write(chunk(n)));

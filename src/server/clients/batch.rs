@@ -15,7 +15,7 @@ use crate::base::text::is_same;
 use crate::command::Within;
 use crate::command::table::{CommandTable, Row};
 use crate::keyspace::{DbIndex, KeyHash, Keyspace, SlotMemo};
-use crate::resp::{Apart, Args, Bounds, Progress, ProtocolError, Source, Span, Step, step};
+use crate::resp::{Apart, Args, Bounds, ParseStep, Progress, ProtocolError, Source, Span, step};
 use crate::types::Inner;
 
 /// Commands of a batch. Their prefetched lines, five or six per key, must stay in the first-level
@@ -243,14 +243,14 @@ impl Batch {
             }
             let (start, mut progress) = (pos, Progress::default());
             match step(buf, &mut pos, &mut self.spans, &mut progress, bounds) {
-                Step::Command => self.file(keyspace, table, db, buf, start..pos, &mut last),
-                Step::Incomplete if self.commands.is_empty() => {
+                ParseStep::Command => self.file(keyspace, table, db, buf, start..pos, &mut last),
+                ParseStep::Incomplete if self.commands.is_empty() => {
                     break RequestsEnd::Incomplete(progress.expects().unwrap_or(0));
                 }
                 // It is the first one next time.
                 _ if !self.commands.is_empty() => break RequestsEnd::Commands,
-                Step::Nothing => break RequestsEnd::Nothing(pos),
-                Step::Error(error) => break RequestsEnd::Error(error),
+                ParseStep::Nothing => break RequestsEnd::Nothing(pos),
+                ParseStep::Error(error) => break RequestsEnd::Error(error),
                 _ => break RequestsEnd::Error(ProtocolError::BadMultibulkLength),
             }
         };

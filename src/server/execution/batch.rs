@@ -15,7 +15,7 @@ use crate::command::CommandError;
 use crate::command::secrets::REDACTED;
 use crate::config::quote;
 use crate::keyspace::Expiring;
-use crate::resp::{Bounds, OwnedArgs, Progress, ProtocolError, Step, step};
+use crate::resp::{Bounds, OwnedArgs, ParseStep, Progress, ProtocolError, step};
 use crate::server::clients::batch::{
     BUDGET, Batch, COMMANDS_MAX, KEYS_MAX, OUTPUT_BUDGET, Rest, SHOWN_INPUT,
 };
@@ -215,16 +215,16 @@ impl Engine {
                 return ParseEnd::Full;
             }
             match step(buf, pos, &mut batch.spans, progress, bounds) {
-                Step::Command => {}
-                Step::Incomplete => return ParseEnd::Incomplete,
-                Step::Nothing => {
+                ParseStep::Command => {}
+                ParseStep::Incomplete => return ParseEnd::Incomplete,
+                ParseStep::Nothing => {
                     *start = *pos;
                     continue;
                 }
-                Step::Inline(args) => {
+                ParseStep::Inline(args) => {
                     return ParseEnd::Inline(args);
                 }
-                Step::Error(error) => return ParseEnd::Error(error),
+                ParseStep::Error(error) => return ParseEnd::Error(error),
             }
             let (keyspace, server) = (&self.keyspace, &self.server);
             batch.file(

@@ -16,7 +16,7 @@ use crate::replication::change_stream::Cursors;
 use crate::replication::{Payload, Position};
 use crate::scripting::Libraries;
 use crate::server::parts::persist::loading::{
-    ExpiredKeys, LoadError, LoadFigures, LoadOptions, RdbFile, RdbStream, Step, reason,
+    ExpiredKeys, LoadError, LoadFigures, LoadOptions, LoadStep, RdbFile, RdbStream, reason,
 };
 use crate::server::parts::replication::upstream::{Delay, Link, Receiving, Source, SyncLoad};
 use crate::server::process::log::MASTER;
@@ -390,12 +390,12 @@ impl Server {
         let usual = target.set_expiring(Expiring::Replay);
         let stepped = match &mut load.source {
             Source::File(file) => file.step(target, bytes).map(|end| match end {
-                Some(_) => Step::Done,
-                None => Step::More,
+                Some(_) => LoadStep::Done,
+                None => LoadStep::More,
             }),
             Source::Socket {
                 is_loaded: true, ..
-            } => Ok(Step::Done),
+            } => Ok(LoadStep::Done),
             Source::Socket { rdb, .. } => rdb.step(target, bytes),
         };
         target.set_expiring(usual);
@@ -407,18 +407,18 @@ impl Server {
         let keys = figures.keys_loaded.saturating_sub(before);
         loading.note_slice(&self.config, started, keys);
         let stepped = stepped.map_err(|error| unloadable(self, &error))?;
-        load.is_starved = stepped == Step::Starved;
+        load.is_starved = stepped == LoadStep::Starved;
         match (&mut load.source, stepped) {
-            (Source::File(_), step) => Ok(step == Step::Done),
-            (Source::Socket { is_loaded, .. }, Step::Done) => {
+            (Source::File(_), step) => Ok(step == LoadStep::Done),
+            (Source::Socket { is_loaded, .. }, LoadStep::Done) => {
                 *is_loaded = true;
                 Ok(load.is_received())
             }
-            (Source::Socket { .. }, Step::More) => {
+            (Source::Socket { .. }, LoadStep::More) => {
                 self.turn.receives = true;
                 Ok(false)
             }
-            (Source::Socket { payload, .. }, Step::Starved) => {
+            (Source::Socket { payload, .. }, LoadStep::Starved) => {
                 if payload.is_whole() {
                     Err(Failed::Unloadable(
                         "Short read or OOM loading DB. Unrecoverable error, aborting now."

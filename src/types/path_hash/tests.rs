@@ -15,7 +15,7 @@ type Fields = BTreeMap<Vec<u8>, Vec<u8>>;
 type Model = BTreeMap<Vec<u8>, Fields>;
 
 #[derive(Clone, Debug)]
-enum Step {
+enum TreeChange {
     Set(Vec<u8>, Vec<(Vec<u8>, Vec<u8>)>),
     RemoveField(Vec<u8>, Vec<u8>),
     Remove(Vec<u8>),
@@ -44,14 +44,14 @@ fn word() -> impl Strategy<Value = Vec<u8>> {
     ]
 }
 
-fn step() -> impl Strategy<Value = Step> {
+fn step() -> impl Strategy<Value = TreeChange> {
     let fields = prop::collection::vec((word(), word()), 1..5);
     prop_oneof![
-        6 => (path(), fields).prop_map(|(path, fields)| Step::Set(path, fields)),
-        2 => (path(), word()).prop_map(|(path, field)| Step::RemoveField(path, field)),
-        2 => path().prop_map(Step::Remove),
-        1 => path().prop_map(Step::RemoveBelow),
-        1 => (1..5usize).prop_map(Step::Move),
+        6 => (path(), fields).prop_map(|(path, fields)| TreeChange::Set(path, fields)),
+        2 => (path(), word()).prop_map(|(path, field)| TreeChange::RemoveField(path, field)),
+        2 => path().prop_map(TreeChange::Remove),
+        1 => path().prop_map(TreeChange::RemoveBelow),
+        1 => (1..5usize).prop_map(TreeChange::Move),
     ]
 }
 
@@ -116,21 +116,21 @@ proptest! {
         let (mut paths, mut model) = (PathHash::new(), Model::new());
         for (step, probe) in steps {
             match step {
-                Step::Set(path, fields) => {
+                TreeChange::Set(path, fields) => {
                     set(&mut paths, &path, &fields);
                     model.entry(path).or_default().extend(fields);
                 }
-                Step::RemoveField(path, field) => {
+                TreeChange::RemoveField(path, field) => {
                     let fields = model.get_mut(&path);
                     let removed = fields.is_some_and(|fields| fields.remove(&field).is_some());
                     prop_assert_eq!(paths.remove_field(&path, &field), removed);
                     model.retain(|_, fields| !fields.is_empty());
                 }
-                Step::Remove(path) => {
+                TreeChange::Remove(path) => {
                     let removed = paths.remove(&path).as_ref().map(fields_of);
                     prop_assert_eq!(removed, model.remove(&path));
                 }
-                Step::RemoveBelow(prefix) => {
+                TreeChange::RemoveBelow(prefix) => {
                     let before = model.len();
                     model.retain(|path, _| !path.starts_with(&prefix));
                     let mut part = paths.take_below(&prefix);
@@ -140,7 +140,7 @@ proptest! {
                         while !part.free_step(3) {}
                     }
                 }
-                Step::Move(n) => relocate_all(&mut paths, n),
+                TreeChange::Move(n) => relocate_all(&mut paths, n),
             }
             check(&paths, &model, &probe);
         }

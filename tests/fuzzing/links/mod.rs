@@ -73,14 +73,14 @@ pub(super) enum Act<'a> {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Step<'a> {
+pub(super) struct LinkStep<'a> {
     /// Counted from the newest link.
     pub link: u8,
     pub act: Act<'a>,
 }
 
-impl<'a> Step<'a> {
-    fn take(input: &mut Input<'a>) -> Step<'a> {
+impl<'a> LinkStep<'a> {
+    fn take(input: &mut Input<'a>) -> LinkStep<'a> {
         let op = input.byte();
         let kind = op & 15;
         let act = match kind {
@@ -100,7 +100,7 @@ impl<'a> Step<'a> {
             14 => Act::Open,
             _ => Act::Deafen,
         };
-        Step { link: op >> 4, act }
+        LinkStep { link: op >> 4, act }
     }
 
     fn write(&self, out: &mut Vec<u8>) {
@@ -132,11 +132,11 @@ impl<'a> Step<'a> {
 }
 
 /// The steps of a tape, after its first byte.
-pub(super) fn steps(bytes: &[u8]) -> Vec<Step<'_>> {
+pub(super) fn steps(bytes: &[u8]) -> Vec<LinkStep<'_>> {
     let mut input = Input::new(bytes);
     let mut steps = Vec::new();
     while !input.is_empty() && steps.len() < STEPS_MAX {
-        steps.push(Step::take(&mut input));
+        steps.push(LinkStep::take(&mut input));
     }
     steps
 }
@@ -148,7 +148,7 @@ pub(super) trait Play: Sized {
 
     /// Starts the server, with options of the tape's first byte.
     fn begin(how: u8) -> Self;
-    fn step(&mut self, step: Step<'_>);
+    fn step(&mut self, step: LinkStep<'_>);
     /// Asserts the properties that hold after each step.
     fn check(&mut self);
     /// Ends the links, and asserts the properties that hold then.

@@ -3,7 +3,7 @@
 use rand::rngs::SmallRng;
 use rand::{RngExt, SeedableRng};
 
-use super::{Act, Step, steps};
+use super::{Act, LinkStep, steps};
 
 /// Words of both ends of a link.
 const WORDS: [&str; 44] = [
@@ -63,7 +63,7 @@ pub fn mutate(tape: &[u8], seed: u64) -> Vec<u8> {
         0 => how ^ (1 << rng.random_range(0..8)),
         _ => how,
     };
-    let mut all: Vec<(Step<'_>, Vec<u8>)> = steps(rest)
+    let mut all: Vec<(LinkStep<'_>, Vec<u8>)> = steps(rest)
         .into_iter()
         .map(|step| {
             let bytes = match step.act {
@@ -86,18 +86,18 @@ pub fn mutate(tape: &[u8], seed: u64) -> Vec<u8> {
             Act::Drip(_) => Act::Drip(bytes),
             other => other,
         };
-        Step { act, ..*step }.write(&mut out);
+        LinkStep { act, ..*step }.write(&mut out);
     }
     out
 }
 
-fn change(all: &mut Vec<(Step<'_>, Vec<u8>)>, rng: &mut SmallRng) {
+fn change(all: &mut Vec<(LinkStep<'_>, Vec<u8>)>, rng: &mut SmallRng) {
     let at = rng.random_range(0..all.len());
     let link = rng.random_range(0..3);
     let argument: u8 = rng.random();
     let word = WORDS[rng.random_range(0..WORDS.len())].as_bytes();
-    let insert = |all: &mut Vec<(Step<'_>, Vec<u8>)>, act, bytes| {
-        all.insert(at, (Step { link, act }, bytes));
+    let insert = |all: &mut Vec<(LinkStep<'_>, Vec<u8>)>, act, bytes| {
+        all.insert(at, (LinkStep { link, act }, bytes));
     };
     match rng.random_range(0..16) {
         0 => drop(all.remove(at)),

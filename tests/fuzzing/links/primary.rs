@@ -12,7 +12,7 @@ use std::io::ErrorKind;
 use std::os::unix::net::UnixStream;
 use std::rc::Rc;
 
-use super::{Act, END_MS, End, LINKS_MAX, Play, Played, Site, Step, play, words, write_step};
+use super::{Act, END_MS, End, LINKS_MAX, LinkStep, Play, Played, Site, play, words, write_step};
 use crate::server::node::Facts;
 
 /// Bits of a tape's first byte, after two for `repl-diskless-load`.
@@ -126,7 +126,7 @@ impl Play for PrimaryPlay {
         }
     }
 
-    fn step(&mut self, step: Step<'_>) {
+    fn step(&mut self, step: LinkStep<'_>) {
         for socket in self.dialled.borrow_mut().drain(..) {
             self.links.push(Link {
                 end: End::new(socket),

@@ -11,7 +11,7 @@ use std::cell::RefCell;
 use std::os::unix::net::UnixStream;
 use std::rc::Rc;
 
-use super::{Act, End, Folder, Site, Step, primary, replica};
+use super::{Act, End, Folder, LinkStep, Site, primary, replica};
 
 /// A form of full synchronization, as both ends are configured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -124,7 +124,7 @@ pub fn record() -> Vec<Recorded> {
 }
 
 fn put(tape: &mut Vec<u8>, link: u8, act: Act<'_>) {
-    Step { link, act }.write(tape);
+    LinkStep { link, act }.write(tape);
 }
 
 impl Recording {

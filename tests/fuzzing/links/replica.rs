@@ -7,7 +7,7 @@
 //! [`hostile_replica`]. The tape's first byte chooses the form of full synchronization, small
 //! output buffers, an append only file, and whether links stay open at the end.
 
-use super::{Act, END_MS, End, LINKS_MAX, Play, Played, Site, Step, play, words, write_step};
+use super::{Act, END_MS, End, LINKS_MAX, LinkStep, Play, Played, Site, play, words, write_step};
 
 /// Bits of a tape's first byte.
 pub(super) const DISKLESS: u8 = 1;
@@ -93,7 +93,7 @@ impl Play for ReplicaPlay {
         }
     }
 
-    fn step(&mut self, step: Step<'_>) {
+    fn step(&mut self, step: LinkStep<'_>) {
         match step.act {
             Act::Pass(tens) => self.site.pass(10 * u64::from(tens)),
             Act::PassLong(seconds) => self.site.pass(1000 * u64::from(seconds)),

@@ -13,7 +13,7 @@ use std::sync::{Arc, Mutex};
 use tempfile::TempDir;
 
 use crate::config::{Allowed, AppendFsync};
-use crate::persistence::aof::{Disk, DiskFault, Manifest, Names, Step};
+use crate::persistence::aof::{Disk, DiskCall, DiskFault, Manifest, Names};
 use crate::server::parts::persist::aof::AofState;
 use crate::server::parts::persist::loading::{LoadFailed, Progress};
 use crate::server::persist::aof::loader::AofLoader;
@@ -151,8 +151,8 @@ fn a_full_disk_refuses_writes_holds_answers_and_lets_go_by_itself() {
     let full = Arc::new(AtomicUsize::new(0));
     let is_full = Arc::clone(&full);
     let disk = Disk::failing(move |step| match is_full.load(Ordering::Relaxed) {
-        1 if step == Step::Write => Some(DiskFault::Error(libc::ENOSPC)),
-        2 if step == Step::Write => Some(DiskFault::Short(5)),
+        1 if step == DiskCall::Write => Some(DiskFault::Error(libc::ENOSPC)),
+        2 if step == DiskCall::Write => Some(DiskFault::Short(5)),
         _ => None,
     });
     for (kind, policy) in [(1, AppendFsync::Always), (2, AppendFsync::EverySec)] {
@@ -203,7 +203,7 @@ fn after_a_failed_fsync_the_same_bytes_go_to_another_file() {
     let fails_at = Arc::new(AtomicUsize::new(usize::MAX));
     let (seen, at) = (Arc::clone(&calls), Arc::clone(&fails_at));
     let disk = Disk::failing(move |step| {
-        let is_it = step == Step::Sync
+        let is_it = step == DiskCall::Sync
             && seen.fetch_add(1, Ordering::Relaxed) == at.load(Ordering::Relaxed);
         is_it.then_some(DiskFault::Error(libc::EIO))
     });
@@ -240,7 +240,7 @@ fn a_change_is_given_when_its_write_does_not_wait_for_an_fsync_any_more() {
     let gate = Arc::new(Mutex::new(()));
     let syncs_wait = Arc::clone(&gate);
     let disk = Disk::failing(move |step| {
-        if step == Step::Sync {
+        if step == DiskCall::Sync {
             drop(syncs_wait.lock().expect("no panic"));
         }
         None
@@ -281,7 +281,7 @@ fn a_failed_fsync_that_may_have_lost_data_refuses_writes_at_once() {
     let fails = Arc::new(AtomicUsize::new(0));
     let plan = Arc::clone(&fails);
     let disk = Disk::failing(move |step| {
-        let is_it = step == Step::Sync && plan.swap(0, Ordering::Relaxed) == 1;
+        let is_it = step == DiskCall::Sync && plan.swap(0, Ordering::Relaxed) == 1;
         is_it.then_some(DiskFault::Error(libc::EIO))
     });
     let mut t = bed(folder.path(), AppendFsync::EverySec, disk);
@@ -334,7 +334,7 @@ fn a_failed_fsync_on_a_full_disk_is_logged_every_thirty_seconds() {
     let is_full = Arc::new(AtomicUsize::new(0));
     let plan = Arc::clone(&is_full);
     let disk = Disk::failing(move |step| {
-        let fails = matches!(step, Step::Sync | Step::Create | Step::Rename);
+        let fails = matches!(step, DiskCall::Sync | DiskCall::Create | DiskCall::Rename);
         (fails && plan.load(Ordering::Relaxed) == 1).then_some(DiskFault::Error(libc::ENOSPC))
     });
     let mut t = bed(folder.path(), AppendFsync::Always, disk);
@@ -533,7 +533,7 @@ fn a_file_that_was_left_during_a_rewrite_is_kept() {
     let fails = Arc::new(AtomicUsize::new(0));
     let armed = Arc::clone(&fails);
     let disk = Disk::failing(move |step| {
-        let is_it = step == Step::Sync && armed.swap(0, Ordering::Relaxed) == 1;
+        let is_it = step == DiskCall::Sync && armed.swap(0, Ordering::Relaxed) == 1;
         is_it.then_some(DiskFault::Error(libc::EIO))
     });
     let mut t = bed(folder.path(), AppendFsync::Always, disk);
@@ -565,7 +565,7 @@ fn a_file_that_was_left_during_a_rewrite_is_kept() {
 }
 
 /// A disk whose steps of a kind wait until a gate is opened, and whose next write fails on request.
-fn gated(slow: Step) -> (Disk, Arc<Mutex<()>>, Arc<AtomicUsize>) {
+fn gated(slow: DiskCall) -> (Disk, Arc<Mutex<()>>, Arc<AtomicUsize>) {
     let gate = Arc::new(Mutex::new(()));
     let failing = Arc::new(AtomicUsize::new(0));
     let (waits, fails) = (Arc::clone(&gate), Arc::clone(&failing));
@@ -574,7 +574,7 @@ fn gated(slow: Step) -> (Disk, Arc<Mutex<()>>, Arc<AtomicUsize>) {
             drop(waits.lock().expect("no panic"));
         }
         let is_left = |n: usize| n.checked_sub(1);
-        let is_it = step == Step::Write
+        let is_it = step == DiskCall::Write
             && fails
                 .fetch_update(Ordering::Relaxed, Ordering::Relaxed, is_left)
                 .is_ok();
@@ -602,7 +602,7 @@ fn write_all(t: &mut Testbed) {
 fn a_failed_write_on_its_way_is_made_again_in_its_place() {
     let folder = TempDir::new().expect("a folder");
     // The gate of a step that does not come.
-    let (disk, _, failing) = gated(Step::Remove);
+    let (disk, _, failing) = gated(DiskCall::Remove);
     let mut t = bed(folder.path(), AppendFsync::EverySec, disk);
     t.run("SELECT 3");
     for n in 1..=40 {
@@ -627,7 +627,7 @@ fn a_failed_write_on_its_way_is_made_again_in_its_place() {
 #[test]
 fn writers_wait_while_the_buffer_is_full_and_their_replies_until_they_are_written() {
     let folder = TempDir::new().expect("a folder");
-    let (disk, gate, _) = gated(Step::Write);
+    let (disk, gate, _) = gated(DiskCall::Write);
     let mut t = bed(folder.path(), AppendFsync::EverySec, disk);
     t.run("SET first 1");
     t.engine.write_aof();
@@ -676,7 +676,7 @@ fn stuck_disk() -> (Disk, Arc<Stuck>) {
     let disk = Disk::failing(move |step| {
         let is_left = |n: usize| n.checked_sub(1);
         let left = &plan.failing;
-        let is_it = step == Step::Write
+        let is_it = step == DiskCall::Write
             && left
                 .fetch_update(Ordering::Relaxed, Ordering::Relaxed, is_left)
                 .is_ok();
@@ -684,7 +684,7 @@ fn stuck_disk() -> (Disk, Arc<Stuck>) {
     });
     let disk = disk.waiting(move |step| {
         let until = std::time::Instant::now() + std::time::Duration::from_secs(20);
-        while step == Step::Write && wait.on.load(Ordering::Relaxed) {
+        while step == DiskCall::Write && wait.on.load(Ordering::Relaxed) {
             if std::time::Instant::now() > until {
                 wait.overdue.store(true, Ordering::Relaxed);
                 wait.on.store(false, Ordering::Relaxed);

@@ -26,7 +26,7 @@ pub(super) const READS_MAX: usize = 16;
 const UNPACKED_MAX: usize = 4 << 20;
 
 /// How a step ended.
-pub(super) enum Step {
+pub(super) enum UpstreamStep {
     /// It waits for an event.
     Wait,
     /// The next stage can begin.
@@ -34,7 +34,7 @@ pub(super) enum Step {
 }
 
 /// The next step, or why the attempt has failed and how long to wait.
-pub(super) type Stepped = Result<Step, (String, Delay)>;
+pub(super) type Stepped = Result<UpstreamStep, (String, Delay)>;
 
 impl Loop {
     /// Drives the link as far as it goes now. Called each turn: without a primary, or with one that
@@ -80,8 +80,8 @@ impl Loop {
                 Link::Loading(_) | Link::Online(_) => return,
             };
             match step {
-                Ok(Step::Wait) => return,
-                Ok(Step::Next) => {}
+                Ok(UpstreamStep::Wait) => return,
+                Ok(UpstreamStep::Next) => {}
                 Err((why, delay)) => {
                     tracing::warn!("{why}");
                     self.lose_upstream(delay);
@@ -121,7 +121,7 @@ impl Loop {
         let source = server.config.bind_source_addr.lossy().parse().ok();
         let wake = server.connections.wake.clone();
         let Some(upstream) = &mut server.replication.upstream else {
-            return Ok(Step::Wait);
+            return Ok(UpstreamStep::Wait);
         };
         if upstream.main.is_none() {
             upstream.figures.current += 1;
@@ -145,7 +145,7 @@ impl Loop {
             (why, Delay::Refused)
         })?;
         self.set_link(Link::Dialing(Box::new(begun), now_ms));
-        Ok(Step::Next)
+        Ok(UpstreamStep::Next)
     }
 
     fn continue_dialing(&mut self, mut connecting: Box<Connecting>, began_ms: u64) -> Stepped {
@@ -154,7 +154,7 @@ impl Loop {
             Ok(Some(stream)) => Ok(self.connected(stream)),
             Ok(None) => {
                 self.set_link(Link::Dialing(connecting, began_ms));
-                Ok(Step::Wait)
+                Ok(UpstreamStep::Wait)
             }
             Err(error) => {
                 let why = format!(
@@ -167,9 +167,9 @@ impl Loop {
     }
 
     /// The stream is there, registered: the conversation begins.
-    fn connected(&mut self, stream: Stream) -> Step {
+    fn connected(&mut self, stream: Stream) -> UpstreamStep {
         let stream = match self.begin_channel(stream) {
-            Ok(()) => return Step::Next,
+            Ok(()) => return UpstreamStep::Next,
             Err(stream) => stream,
         };
         tracing::info!("Non blocking connect for SYNC fired the event.");
@@ -184,12 +184,15 @@ impl Loop {
             handshake,
             out,
         })));
-        Step::Next
+        UpstreamStep::Next
     }
 
     /// A simulated network has connected, or refused.
     #[cfg(feature = "testing")]
-    fn dialled(&mut self, dialled: std::io::Result<Stream>) -> Result<Step, (String, Delay)> {
+    fn dialled(
+        &mut self,
+        dialled: std::io::Result<Stream>,
+    ) -> Result<UpstreamStep, (String, Delay)> {
         let token = self.upstream_target().into();
         let registered = dialled.and_then(|mut stream| {
             stream.register(&self.registry, token)?;
@@ -238,7 +241,7 @@ impl Loop {
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {
                     self.inbuf = inbuf;
                     self.set_link(Link::Talking(talking));
-                    return Ok(Step::Wait);
+                    return Ok(UpstreamStep::Wait);
                 }
                 Err(error) => Err(lost("reading from", &system_text(&error))),
             };
@@ -251,10 +254,10 @@ impl Loop {
     }
 
     /// The link's turn is over, and it may have more to read: that is read in the next one.
-    pub(super) fn reads_more(&mut self, link: Link) -> Step {
+    pub(super) fn reads_more(&mut self, link: Link) -> UpstreamStep {
         self.engine.server.turn.receives = true;
         self.set_link(link);
-        Step::Wait
+        UpstreamStep::Wait
     }
 
     fn agreed(&mut self, talking: Talking, agreed: Agreed) -> Stepped {
@@ -279,7 +282,7 @@ impl Loop {
                     server.forget_unfinished_imports(keyspace);
                 }
                 self.go_online(Loaded { stream, rest });
-                return Ok(Step::Wait);
+                return Ok(UpstreamStep::Wait);
             }
             Agreed::FullSync(position) => {
                 tracing::info!(
@@ -307,7 +310,7 @@ impl Loop {
             let server = &engine.server;
             let load = server.load_from_socket(&engine.keyspace, stream, position, rest);
             self.set_link(Link::Loading(Box::new(load)));
-            return Ok(Step::Next);
+            return Ok(UpstreamStep::Next);
         }
         let server = &mut engine.server;
         let path = std::env::current_dir()
@@ -331,7 +334,7 @@ impl Loop {
         let received = receiving.receive(&rest);
         received.map_err(|why| (why, Delay::Unloadable))?;
         self.set_link(Link::Receiving(Box::new(receiving)));
-        Ok(Step::Next)
+        Ok(UpstreamStep::Next)
     }
 
     fn receive(&mut self, mut receiving: Box<Receiving>) -> Stepped {
@@ -351,7 +354,7 @@ impl Loop {
                     Ok(load) => self.set_link(Link::Loading(Box::new(load))),
                     Err(why) => server.sync_failed(keyspace, &why, None),
                 }
-                return Ok(Step::Wait);
+                return Ok(UpstreamStep::Wait);
             }
             let mut inbuf = std::mem::take(&mut self.inbuf);
             let read = receiving.stream.fill(&mut inbuf);
@@ -372,7 +375,7 @@ impl Loop {
                 None => {}
                 Some(Ok(())) => {
                     self.set_link(Link::Receiving(receiving));
-                    return Ok(Step::Wait);
+                    return Ok(UpstreamStep::Wait);
                 }
                 Some(Err(error)) => return Err(error),
             }

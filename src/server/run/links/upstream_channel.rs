@@ -8,7 +8,7 @@
 
 use std::io::ErrorKind;
 
-use super::upstream::{READS_MAX, Step, Stepped, send};
+use super::upstream::{READS_MAX, Stepped, UpstreamStep, send};
 
 use crate::config::system_text;
 use crate::keyspace::ClientId;
@@ -37,7 +37,7 @@ impl Loop {
     ) -> Stepped {
         let replication = &mut self.engine.server.replication;
         let Some(upstream) = &mut replication.upstream else {
-            return Ok(Step::Wait);
+            return Ok(UpstreamStep::Wait);
         };
         tracing::info!("{MASTER} <-> REPLICA sync: the snapshot comes over a second connection");
         // Valkey's main link has another conversation first.
@@ -97,7 +97,7 @@ impl Loop {
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {
                     self.inbuf = inbuf;
                     self.set_link(Link::Announcing(announcing));
-                    return Ok(Step::Wait);
+                    return Ok(UpstreamStep::Wait);
                 }
                 Err(error) => Err(lost(&system_text(&error))),
             };
@@ -134,14 +134,14 @@ impl Loop {
             join,
             out,
         })));
-        Ok(Step::Next)
+        Ok(UpstreamStep::Next)
     }
 
     /// The conversation by which the main link joins the second one.
     pub(super) fn join(&mut self, mut joining: Box<Joining>) -> Stepped {
         let Loop { engine, inbuf, .. } = self;
         let Some(upstream) = &mut engine.server.replication.upstream else {
-            return Ok(Step::Wait);
+            return Ok(UpstreamStep::Wait);
         };
         let Some(main) = &mut upstream.main else {
             return Err(lost("no main link"));
@@ -174,7 +174,7 @@ impl Loop {
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {
                     upstream.link = Link::Joining(joining);
-                    return Ok(Step::Wait);
+                    return Ok(UpstreamStep::Wait);
                 }
                 Err(error) => return Err(lost(&system_text(&error))),
             }

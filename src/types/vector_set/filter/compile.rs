@@ -9,7 +9,7 @@
 //! literals.
 
 use super::token::{Token, Tokens};
-use super::{Filter, Operator, Step, SyntaxError, TOKENS_MAX, run};
+use super::{Filter, Instruction, Operator, SyntaxError, TOKENS_MAX, run};
 
 impl Operator {
     fn precedence(self) -> u8 {
@@ -90,11 +90,11 @@ struct Yard {
 impl Yard {
     fn add(&mut self, token: Token) -> Result<(), SyntaxError> {
         let step = match token {
-            Token::Number(number) => Step::Number(number),
-            Token::Text(text) => Step::Text(text),
-            Token::Tuple(tuple) => Step::Tuple(tuple),
-            Token::Null => Step::Null,
-            Token::Field(name) => Step::Field(self.field(name)),
+            Token::Number(number) => Instruction::Number(number),
+            Token::Text(text) => Instruction::Text(text),
+            Token::Tuple(tuple) => Instruction::Tuple(tuple),
+            Token::Null => Instruction::Null,
+            Token::Field(name) => Instruction::Field(self.field(name)),
             Token::Operator(operator) => return self.operator(operator),
         };
         self.values.push(self.filter.program.len());
@@ -155,13 +155,13 @@ impl Yard {
         let program = &self.filter.program;
         if let Some(value) = run::folded(&self.filter, operator, &program[start..]) {
             self.filter.program.truncate(start);
-            self.filter.program.push(Step::Number(value));
+            self.filter.program.push(Instruction::Number(value));
             return Ok(());
         }
         if matches!(operator, Operator::And | Operator::Or) {
             self.skips.push((last, program.len()));
         }
-        self.filter.program.push(Step::Operator(operator));
+        self.filter.program.push(Instruction::Operator(operator));
         Ok(())
     }
 
@@ -184,7 +184,7 @@ impl Yard {
         let mut program = Vec::with_capacity(before.len() + added);
         for (step, operator) in std::mem::take(&mut filter.program).into_iter().zip(&before) {
             if let Some(operator) = operator {
-                program.push(Step::Skip {
+                program.push(Instruction::Skip {
                     when: false,
                     to: moved[*operator] as u32 + 1,
                 });
@@ -192,9 +192,12 @@ impl Yard {
             program.push(step);
         }
         for at in 0..program.len() {
-            if let Step::Skip { to, .. } = program[at] {
-                let is_or = matches!(program[to as usize - 1], Step::Operator(Operator::Or));
-                program[at] = Step::Skip { when: is_or, to };
+            if let Instruction::Skip { to, .. } = program[at] {
+                let is_or = matches!(
+                    program[to as usize - 1],
+                    Instruction::Operator(Operator::Or)
+                );
+                program[at] = Instruction::Skip { when: is_or, to };
             }
         }
         filter.program = program;

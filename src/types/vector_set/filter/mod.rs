@@ -59,7 +59,7 @@ impl SyntaxError {
 #[derive(Clone, Debug)]
 pub struct Filter {
     text: Box<[u8]>,
-    program: Vec<Step>,
+    program: Vec<Instruction>,
     /// The elements of all tuples.
     literals: Vec<Literal>,
     /// The distinct fields, in the order of their first uses.
@@ -70,7 +70,7 @@ pub struct Filter {
 
 /// One step of a program.
 #[derive(Clone, Debug)]
-enum Step {
+enum Instruction {
     Number(f64),
     Text(Range<u32>),
     /// A range of `literals`.

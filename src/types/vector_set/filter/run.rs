@@ -13,7 +13,7 @@ use memchr::memmem;
 use smallvec::{SmallVec, smallvec};
 
 use super::json::{self, Json, Place};
-use super::{Filter, Literal, Operator, Step, number};
+use super::{Filter, Instruction, Literal, Operator, number};
 
 #[derive(Clone, Debug)]
 enum Value<'a> {
@@ -42,11 +42,11 @@ pub(super) fn run(filter: &Filter, attributes: &[u8], nanos: &mut usize) -> bool
         at += 1;
         *nanos += STEP;
         let value = match step {
-            Step::Field(at) => match &fields[*at as usize] {
+            Instruction::Field(at) => match &fields[*at as usize] {
                 Some(field) => value_of(field),
                 None => return false,
             },
-            Step::Skip { when, to } => {
+            Instruction::Skip { when, to } => {
                 if let Some(left) = values.last_mut()
                     && left.is_true() == *when
                 {
@@ -55,11 +55,11 @@ pub(super) fn run(filter: &Filter, attributes: &[u8], nanos: &mut usize) -> bool
                 }
                 continue;
             }
-            Step::Operator(Operator::Not) => {
+            Instruction::Operator(Operator::Not) => {
                 let of = values.pop().expect("operands are counted");
                 truth(!of.is_true())
             }
-            Step::Operator(operator) => {
+            Instruction::Operator(operator) => {
                 let b = values.pop().expect("operands are counted");
                 let a = values.pop().expect("operands are counted");
                 *nanos += cost(*operator, &a, &b);
@@ -73,20 +73,20 @@ pub(super) fn run(filter: &Filter, attributes: &[u8], nanos: &mut usize) -> bool
 }
 
 /// The value of a constant step.
-fn constant<'a>(filter: &'a Filter, step: &Step) -> Option<Value<'a>> {
+fn constant<'a>(filter: &'a Filter, step: &Instruction) -> Option<Value<'a>> {
     Some(match step {
-        Step::Number(number) => Value::Number(*number),
-        Step::Text(text) => Value::Text(Cow::Borrowed(filter.text(text))),
-        Step::Tuple(tuple) => {
+        Instruction::Number(number) => Value::Number(*number),
+        Instruction::Text(text) => Value::Text(Cow::Borrowed(filter.text(text))),
+        Instruction::Tuple(tuple) => {
             Value::Literals(&filter.literals[tuple.start as usize..tuple.end as usize])
         }
-        Step::Null => Value::Null,
-        Step::Field(_) | Step::Operator(_) | Step::Skip { .. } => return None,
+        Instruction::Null => Value::Null,
+        Instruction::Field(_) | Instruction::Operator(_) | Instruction::Skip { .. } => return None,
     })
 }
 
 /// The value of an operator on constants, always a number; `None`: an operand is not constant.
-pub(super) fn folded(filter: &Filter, operator: Operator, operands: &[Step]) -> Option<f64> {
+pub(super) fn folded(filter: &Filter, operator: Operator, operands: &[Instruction]) -> Option<f64> {
     let value = |step| constant(filter, step);
     let made = match operands {
         [a] => truth(!value(a)?.is_true()),

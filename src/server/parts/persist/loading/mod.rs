@@ -13,7 +13,7 @@ use std::io;
 use std::time::{Duration, Instant};
 
 pub(in crate::server) use rdb::{ExpiredKeys, LoadOptions, RdbFile};
-pub(in crate::server) use rdb::{RdbStream, Step};
+pub(in crate::server) use rdb::{LoadStep, RdbStream};
 
 use crate::base::clock::Now;
 use crate::config::{Config, RdbVersionCheck, SanitizePayload, UnknownModules, system_text};

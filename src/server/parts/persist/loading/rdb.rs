@@ -2,7 +2,7 @@
 //! file), or from a primary's socket ([`RdbStream`]).
 //!
 //! Both are read in slices. A stream is fed, and never waits: a step that needs bytes that have not
-//! arrived ends as [`Step::Starved`]. Function libraries are loaded after the keys. A faulty file
+//! arrived ends as [`LoadStep::Starved`]. Function libraries are loaded after the keys. A faulty file
 //! leaves the keys read before the fault in the keyspace.
 //!
 //! Cost: O(bytes of the file), in slices of about the given bytes, but whole keys. A stream needs
@@ -51,7 +51,7 @@ pub(in crate::server) struct LoadOptions {
 
 /// How a step ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::server) enum Step {
+pub(in crate::server) enum LoadStep {
     More,
     /// The next part has not arrived.
     Starved,
@@ -212,7 +212,7 @@ struct RdbLoad {
 
 impl RdbLoad {
     /// Loads about `bytes` bytes.
-    fn step(&mut self, keyspace: &mut Keyspace, bytes: u64) -> Result<Step, LoadError> {
+    fn step(&mut self, keyspace: &mut Keyspace, bytes: u64) -> Result<LoadStep, LoadError> {
         let until = self.reader.offset().saturating_add(bytes);
         let mut filler = Filler {
             keyspace,
@@ -222,11 +222,11 @@ impl RdbLoad {
         loop {
             match self.reader.step(&mut filler)? {
                 ReadStep::Key if self.reader.offset() < until => {}
-                ReadStep::Key => return Ok(Step::More),
-                ReadStep::Starved => return Ok(Step::Starved),
+                ReadStep::Key => return Ok(LoadStep::More),
+                ReadStep::Starved => return Ok(LoadStep::Starved),
                 ReadStep::End(_) => {
                     self.collected.log_modules();
-                    return Ok(Step::Done);
+                    return Ok(LoadStep::Done);
                 }
             }
         }
@@ -279,7 +279,7 @@ impl RdbFile {
     pub fn step(&mut self, keyspace: &mut Keyspace, bytes: u64) -> Result<Option<u64>, LoadError> {
         let step = self.load.step(keyspace, bytes)?;
         let end = || self.progress.end(self.load.reader.offset());
-        Ok((step == Step::Done).then(end))
+        Ok((step == LoadStep::Done).then(end))
     }
 
     /// Length of the file.
@@ -367,9 +367,9 @@ impl RdbStream {
         Ok(self.load.reader.read_fed_header(&mut filler)?)
     }
 
-    /// Loads about `bytes` bytes of those fed. [`Step::Starved`]: not before [`RdbStream::feed`].
-    /// After [`Step::Done`] there must be no further step.
-    pub fn step(&mut self, keyspace: &mut Keyspace, bytes: u64) -> Result<Step, LoadError> {
+    /// Loads about `bytes` bytes of those fed. [`LoadStep::Starved`]: not before [`RdbStream::feed`].
+    /// After [`LoadStep::Done`] there must be no further step.
+    pub fn step(&mut self, keyspace: &mut Keyspace, bytes: u64) -> Result<LoadStep, LoadError> {
         self.load.step(keyspace, bytes)
     }
 
@@ -406,7 +406,7 @@ impl RdbStream {
         self.load.load_functions(libraries, config)
     }
 
-    /// After [`Step::Done`]: takes the bytes fed after the file's checksum.
+    /// After [`LoadStep::Done`]: takes the bytes fed after the file's checksum.
     #[cfg(test)]
     pub fn take_leftover(&mut self) -> Vec<u8> {
         self.load.reader.take_rest()
@@ -481,8 +481,8 @@ mod tests {
             let (mut rest, mut slices, mut starved) = (&sent[..], 0, 0);
             loop {
                 match stream.step(&mut keyspace, 10_000).expect("no fault") {
-                    Step::More => slices += 1,
-                    Step::Starved => {
+                    LoadStep::More => slices += 1,
+                    LoadStep::Starved => {
                         starved += 1;
                         let n = rng.random_range(1..60_000);
                         let (now, later) = rest.split_at(n.min(rest.len()));
@@ -490,7 +490,7 @@ mod tests {
                         rest = later;
                         assert!(stream.buffered() <= 60_000 + 30_010);
                     }
-                    Step::Done => break,
+                    LoadStep::Done => break,
                 }
                 assert!(stream.offset() <= file.len() as u64);
             }
@@ -557,14 +557,14 @@ mod tests {
         let mut rest = file;
         loop {
             match stream.step(keyspace, rng.random_range(1..100_000))? {
-                Step::More => {}
-                Step::Starved => {
+                LoadStep::More => {}
+                LoadStep::Starved => {
                     assert!(!rest.is_empty(), "it is whole");
                     let piece = rng.random_range(1..=piece_max).min(rest.len());
                     stream.feed(&rest[..piece]);
                     rest = &rest[piece..];
                 }
-                Step::Done => return Ok(stream.figures()),
+                LoadStep::Done => return Ok(stream.figures()),
             }
         }
     }
@@ -641,9 +641,9 @@ mod tests {
             let mut pieces = file.chunks(piece);
             let end = loop {
                 match stream.step(&mut keyspace, 1000).expect("no fault") {
-                    Step::Starved => stream.feed(pieces.next().expect("it is whole")),
-                    Step::More => {}
-                    Step::Done => break stream.figures(),
+                    LoadStep::Starved => stream.feed(pieces.next().expect("it is whole")),
+                    LoadStep::More => {}
+                    LoadStep::Done => break stream.figures(),
                 }
             };
             assert_eq!(end.keys_loaded, 2);
