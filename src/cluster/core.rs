@@ -20,7 +20,7 @@ use super::bus::secret::Secrets;
 use super::conf::Saved;
 use super::failover::state::{Election, Health, Hearsay, Manual};
 use super::membership::blacklist::Blacklist;
-use super::membership::nodes::{ME, Node, NodeIndex, Nodes};
+use super::membership::nodes::{ClusterNode, ME, NodeIndex, Nodes};
 use super::membership::strangers::Lines;
 use super::message::{Ip, NodeFlags, NodeId};
 use super::ownership::slots::{Owners, ranges};
@@ -210,7 +210,7 @@ impl Cluster {
     pub(crate) fn new(saved: Saved, settings: Settings, seed: u64, now: Now) -> Cluster {
         let mut random = Random(seed);
         let secrets = Secrets::new(&mut random);
-        let me = Node::new(
+        let me = ClusterNode::new(
             random.id(),
             random.id(),
             NodeFlags::MYSELF | NodeFlags::PRIMARY,
@@ -394,7 +394,7 @@ impl Cluster {
         monotonic_ms - self.now.monotonic_ms + self.now.wall_ms
     }
 
-    pub(super) fn me(&self) -> &Node {
+    pub(super) fn me(&self) -> &ClusterNode {
         &self.nodes[ME]
     }
 

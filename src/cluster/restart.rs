@@ -15,7 +15,7 @@
 
 use super::conf::{OtherPort, Saved, SavedNode};
 use super::core::{Cluster, Now};
-use super::membership::nodes::{Address, ME, Names, Node, NodeIndex};
+use super::membership::nodes::{Address, ClusterNode, ME, Names, NodeIndex};
 use super::message::{NodeFlags, SLOTS};
 use super::ownership::slots::ranges;
 
@@ -133,7 +133,7 @@ impl Cluster {
             | NodeFlags::FAIL
             | NodeFlags::NO_ADDRESS
             | NodeFlags::NO_FAILOVER;
-        let mut node = Node::new(line.id, shard, line.flags & kept, now);
+        let mut node = ClusterNode::new(line.id, shard, line.flags & kept, now);
         node.config_epoch = if node.is_replica() {
             0
         } else {

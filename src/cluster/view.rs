@@ -9,7 +9,7 @@
 //! (`commands`), slots that stay after a failed move (`kept`).
 
 use super::core::{Cluster, Now, Switches};
-use super::membership::nodes::{ME, Node, NodeIndex};
+use super::membership::nodes::{ClusterNode, ME, NodeIndex};
 use super::message::{Kind, NodeFlags, NodeId, SLOTS};
 
 impl Cluster {
@@ -92,8 +92,9 @@ impl Cluster {
     /// The replicas of this node that may be elected in its place. O(replicas).
     pub(crate) fn electable_replicas(&self) -> usize {
         let replicas = self.me().replicas.iter().map(|&at| &self.nodes[at]);
-        let may_be =
-            |node: &&Node| !node.has_failed() && !node.flags.contains(NodeFlags::NO_FAILOVER);
+        let may_be = |node: &&ClusterNode| {
+            !node.has_failed() && !node.flags.contains(NodeFlags::NO_FAILOVER)
+        };
         replicas.filter(may_be).count()
     }
 
@@ -118,7 +119,7 @@ impl Cluster {
         if node.is_primary() && !node.has_failed() {
             return false;
         }
-        let takes_place = |(other, its): (NodeIndex, &Node)| {
+        let takes_place = |(other, its): (NodeIndex, &ClusterNode)| {
             other != at && its.is_primary() && its.shard == node.shard && !its.is_failing()
         };
         self.nodes.iter().any(takes_place)
@@ -133,7 +134,7 @@ impl Cluster {
         let mut working = (self.nodes[at].replicas.iter().map(|&at| &self.nodes[at]))
             .filter(|node| !node.has_failed())
             .peekable();
-        let agrees = |node: &Node| {
+        let agrees = |node: &ClusterNode| {
             let agreed = node.noticed.agreed;
             agreed.is_some_and(|(when, its)| when > since_ms && its >= offset)
         };

@@ -10,7 +10,7 @@
 //! is removed.
 //!
 //! Invariants: `live` and `deleted` count the entries without and with the mark, `items` are
-//! correct, and IDs of live entries ascend, none below the node's own; [`Node::import`] rejects
+//! correct, and IDs of live entries ascend, none below the node's own; [`StreamNode::import`] rejects
 //! everything else. (A deleted entry may be above those after it: XSETID of Redis 6 can go back.)
 
 use super::idmap::Weigh;
@@ -40,9 +40,9 @@ impl<'a, I: ExactSizeIterator<Item = (&'a [u8], &'a [u8])> + Clone> Pairs<'a> fo
 
 /// See the module.
 #[derive(Clone, Debug)]
-pub struct Node(Listpack);
+pub struct StreamNode(Listpack);
 
-impl Weigh for Node {
+impl Weigh for StreamNode {
     /// Entries that are not deleted.
     #[inline]
     fn weight(&self) -> u64 {
@@ -82,9 +82,9 @@ fn at_distance(node: StreamId, ms: i64, seq: i64) -> StreamId {
     )
 }
 
-impl Node {
+impl StreamNode {
     /// A node with this first entry.
-    pub fn new<'a>(pairs: impl Pairs<'a>) -> Node {
+    pub fn new<'a>(pairs: impl Pairs<'a>) -> StreamNode {
         let mut pack = Listpack::new();
         let n = pairs.len() as i64;
         let names = pairs.clone().map(|(name, _)| Entry::parse(name));
@@ -98,7 +98,7 @@ impl Node {
         let values = pairs.map(|(_, value)| Entry::parse(value));
         let end = std::iter::once(Entry::Int(n + 3));
         pack.append_each(head.chain(names).chain(first).chain(values).chain(end));
-        Node(pack)
+        StreamNode(pack)
     }
 
     /// Offers its block.
@@ -107,8 +107,8 @@ impl Node {
     }
 
     /// A node from a listpack from outside, if it is valid for a stream's node with this ID.
-    pub fn import(id: StreamId, bytes: &[u8]) -> Result<Option<Node>, ListpackError> {
-        let node = Node(Listpack::from_bytes(bytes)?);
+    pub fn import(id: StreamId, bytes: &[u8]) -> Result<Option<StreamNode>, ListpackError> {
+        let node = StreamNode(Listpack::from_bytes(bytes)?);
         Ok(node.is_sound(id).then_some(node))
     }
 
@@ -441,7 +441,7 @@ mod tests {
 
     #[test]
     fn bytes_are_those_of_redis() {
-        let mut node = Node::new([(&b"f"[..], &b"v"[..])].into_iter());
+        let mut node = StreamNode::new([(&b"f"[..], &b"v"[..])].into_iter());
         node.append(
             NODE,
             StreamId::new(103, 0),
@@ -484,7 +484,7 @@ mod tests {
     fn what_is_not_a_node_is_refused() {
         let import = |items: &[&str]| {
             let pack = Listpack::from_entries(items.iter().map(|i| Entry::parse(i.as_bytes())));
-            Node::import(NODE, pack.as_bytes())
+            StreamNode::import(NODE, pack.as_bytes())
                 .expect("a listpack")
                 .is_some()
         };
@@ -538,7 +538,7 @@ mod tests {
                 pairs.into_iter().map(|(n, v)| (n.into_bytes(), v.into_bytes())).collect()
             };
             let first = bytes(first);
-            let mut node = Node::new(borrowed(&first));
+            let mut node = StreamNode::new(borrowed(&first));
             let mut model: Model = vec![(NODE, false, first.clone())];
             let mut last = NODE;
             for (op, number, pairs) in ops {
@@ -582,7 +582,7 @@ mod tests {
             let mut cursor = node.cursor(NODE);
             let ids: Vec<StreamId> = std::iter::from_fn(|| cursor.next()).map(|h| h.id).collect();
             prop_assert_eq!(ids, model.iter().map(|e| e.0).collect::<Vec<_>>());
-            let copy = Node::import(NODE, node.as_bytes()).expect("a listpack");
+            let copy = StreamNode::import(NODE, node.as_bytes()).expect("a listpack");
             prop_assert!(copy.is_some());
         }
     }

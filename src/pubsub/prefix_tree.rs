@@ -33,7 +33,7 @@ const GAPS_KEPT: usize = 64;
 /// See the module. Values are below `u32::MAX`.
 #[derive(Debug, Default)]
 pub(super) struct PrefixTree {
-    nodes: Vec<Node>,
+    nodes: Vec<PrefixNode>,
     labels: Vec<u8>,
     /// The first free node; 0: none.
     free: u32,
@@ -45,7 +45,7 @@ pub(super) struct PrefixTree {
 
 /// See the module. The offset of the label has 40 bits.
 #[derive(Clone, Copy, Debug)]
-struct Node {
+struct PrefixNode {
     at_low: u32,
     at_high: u8,
     /// The label's first byte: a search among children reads nothing else.
@@ -56,8 +56,8 @@ struct Node {
     value: u32,
 }
 
-impl Node {
-    const ROOT: Node = Node {
+impl PrefixNode {
+    const ROOT: PrefixNode = PrefixNode {
         at_low: 0,
         at_high: 0,
         first: 0,
@@ -115,7 +115,7 @@ impl PrefixTree {
 
     /// Bytes of nodes and labels in use, without spare capacity.
     pub fn used_bytes(&self) -> usize {
-        (self.nodes.len() - self.free_nodes) * size_of::<Node>() + self.labels.len()
+        (self.nodes.len() - self.free_nodes) * size_of::<PrefixNode>() + self.labels.len()
             - self.free_bytes
     }
 
@@ -140,7 +140,7 @@ impl PrefixTree {
 
     /// The child whose whole label the text begins with.
     #[inline]
-    fn child_for(&self, node: &Node, text: &[u8]) -> Option<u32> {
+    fn child_for(&self, node: &PrefixNode, text: &[u8]) -> Option<u32> {
         let &byte = text.first()?;
         let mut at = node.child;
         while at != 0 {
@@ -169,7 +169,7 @@ impl PrefixTree {
     pub fn insert(&mut self, prefix: &[u8], value: u32) -> Option<u32> {
         if self.nodes.is_empty() {
             grow(&mut self.nodes, 1);
-            self.nodes.push(Node::ROOT);
+            self.nodes.push(PrefixNode::ROOT);
         }
         let (mut node, mut at) = (0, 0);
         while at < prefix.len() {
@@ -221,11 +221,11 @@ impl PrefixTree {
         if at != 0 {
             self.free = self.nodes[at as usize].next;
             self.free_nodes -= 1;
-            self.nodes[at as usize] = Node::ROOT;
+            self.nodes[at as usize] = PrefixNode::ROOT;
             return at;
         }
         grow(&mut self.nodes, 1);
-        self.nodes.push(Node::ROOT);
+        self.nodes.push(PrefixNode::ROOT);
         u32::try_from(self.nodes.len() - 1).expect("less than 80 GiB of nodes")
     }
 
@@ -302,9 +302,9 @@ impl PrefixTree {
     }
 
     fn free(&mut self, node: u32) {
-        self.nodes[node as usize] = Node {
+        self.nodes[node as usize] = PrefixNode {
             next: self.free,
-            ..Node::ROOT
+            ..PrefixNode::ROOT
         };
         self.free = node;
         self.free_nodes += 1;

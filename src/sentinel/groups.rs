@@ -12,7 +12,7 @@ use super::actions::Level;
 use super::address::Address;
 use super::config::{KnownPeer, KnownPrimary, PrimarySettings, Setup};
 use super::instances::{
-    FailoverKind, FailoverState, Node, Peer, Primary, Reconf, Replica, Role, Watch,
+    DataNode, FailoverKind, FailoverState, Peer, Primary, Reconf, Replica, Role, Watch,
 };
 use super::links::LinkId;
 use super::shared::{Reporter, Shared};
@@ -30,7 +30,7 @@ pub(crate) fn new_primary(
 ) -> Primary {
     let now = shared.now;
     let link = shared.links.add(true, now);
-    let node = Node::new(Watch::new(address, link, now), Role::Primary, now);
+    let node = DataNode::new(Watch::new(address, link, now), Role::Primary, now);
     Primary::new(name.to_vec(), settings, node)
 }
 
@@ -49,7 +49,7 @@ pub(crate) fn add_replica(
     }
     let now = shared.now;
     let link = shared.links.add(true, now);
-    let node = Node::new(Watch::new(address, link, now), Role::Replica, now);
+    let node = DataNode::new(Watch::new(address, link, now), Role::Replica, now);
     let reconf = Reconf::None;
     let replica = Replica { node, reconf };
     primary.replicas.insert(name.clone(), replica);

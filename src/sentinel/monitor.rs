@@ -12,7 +12,8 @@ use super::actions::{Action, Level};
 use super::address::is_ip;
 use super::config::PrimarySettings;
 use super::instances::{
-    CHANNEL, FailoverKind, FailoverSeen, FailoverState, Node, Peer, Primary, Reconf, Role, Watch,
+    CHANNEL, DataNode, FailoverKind, FailoverSeen, FailoverState, Peer, Primary, Reconf, Role,
+    Watch,
 };
 use super::links::{Conn, ConnKind, Expected, Link, LinkId, Member, Target};
 use super::shared::{About, Reporter, Shared};
@@ -326,7 +327,7 @@ pub(crate) fn calm_until(shared: &Shared, primary: &Primary) -> Ms {
         return now;
     }
     let settings = &primary.settings;
-    let of_node = |node: &Node| match node.info_at {
+    let of_node = |node: &DataNode| match node.info_at {
         Some(at) if node.link_down_ms == 0 => next_due(shared, &node.watch, settings, Some(at)),
         _ => now,
     };

@@ -1,6 +1,6 @@
 //! A whole server in process, for a simulator: its loop is driven turn by turn at given times, and
 //! its sockets are pairs whose other ends the simulator holds. Threads that write files stay real;
-//! [`Node::run`] waits for them, so that their speed changes nothing.
+//! [`ServerNode::run`] waits for them, so that their speed changes nothing.
 //!
 //! Files are in the process's working folder at the time of the call: the simulator sets it.
 
@@ -25,7 +25,7 @@ use crate::server::state::call::CommandTable;
 use crate::server::state::world::{Engine, Flow};
 use crate::types::{Container, Signature, Type, for_container};
 
-/// Turns of one [`Node::run`] at most: a node that does more never rests.
+/// Turns of one [`ServerNode::run`] at most: a node that does more never rests.
 const TURNS_MAX: usize = 20_000;
 /// The wait for a helper thread between two turns.
 const HELPER_WAIT: Duration = Duration::from_micros(20);
@@ -105,14 +105,14 @@ impl MemoryFacts {
 }
 
 /// See the module.
-pub struct Node {
+pub struct ServerNode {
     all: Loop,
     now: Now,
     is_loaded: bool,
     has_stopped: bool,
 }
 
-impl Node {
+impl ServerNode {
     /// A server with these options, which loads the files of the working folder. `dial` connects to
     /// a primary's host and port.
     ///
@@ -121,7 +121,7 @@ impl Node {
         options: &[String],
         unix_us: i64,
         mut dial: impl FnMut(&str, u16) -> io::Result<UnixStream> + 'static,
-    ) -> Result<Node, String> {
+    ) -> Result<ServerNode, String> {
         let arguments: Vec<OsString> = options.iter().map(OsString::from).collect();
         let config = match start(&arguments, Called::default(), || Ok(Vec::new())) {
             Startup::Run(run) => run.config,
@@ -149,7 +149,7 @@ impl Node {
         if all.engine.begin_loading_data().is_err() {
             return Err("the data cannot be loaded".to_owned());
         }
-        Ok(Node {
+        Ok(ServerNode {
             all,
             now,
             is_loaded: false,

@@ -3,16 +3,16 @@
 use super::input::Input;
 use crate::encodings::listpack::{Entry, Listpack};
 use crate::encodings::stream_id::StreamId;
-use crate::encodings::stream_node::{Cursor, Head, Node};
+use crate::encodings::stream_node::{Cursor, Head, StreamNode};
 
 const NODE: StreamId = StreamId::new(1 << 40, 7);
 
 /// The bytes as a node, or as the numbers of one; accepted input reads the same from both
 /// ends, and stays sound when it changes.
 pub fn stream_node(bytes: &[u8]) {
-    let node = match Node::import(NODE, bytes) {
+    let node = match StreamNode::import(NODE, bytes) {
         Ok(Some(node)) => Some(node),
-        _ => Node::import(NODE, of_numbers(bytes).as_bytes())
+        _ => StreamNode::import(NODE, of_numbers(bytes).as_bytes())
             .ok()
             .flatten(),
     };
@@ -76,7 +76,7 @@ fn all<'a>(
     heads
 }
 
-fn check(node: &Node) {
+fn check(node: &StreamNode) {
     node.check_invariants(NODE);
     let forth = all(node.cursor(NODE), Cursor::next);
     let mut back = all(node.cursor_back(NODE), Cursor::prev);

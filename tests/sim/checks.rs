@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use russet::testing::node::{Facts, Node};
+use russet::testing::node::{Facts, ServerNode};
 
 use crate::net::Covered;
 
@@ -109,7 +109,12 @@ impl Seen {
     }
 
     /// The bytes that a node's stream has got.
-    fn follow(&mut self, node: &Node, facts: &Facts, cursor: &mut Cursor) -> Result<(), String> {
+    fn follow(
+        &mut self,
+        node: &ServerNode,
+        facts: &Facts,
+        cursor: &mut Cursor,
+    ) -> Result<(), String> {
         let before = cursor.at.replace((facts.id.clone(), facts.offset));
         let Some((first, _, _)) = facts.backlog else {
             return Ok(());
@@ -153,7 +158,7 @@ impl Seen {
         &mut self,
         at: (String, u64),
         signature: &str,
-        node: &mut Node,
+        node: &mut ServerNode,
         number: usize,
         now: u64,
     ) -> Result<(), String> {
@@ -186,7 +191,7 @@ impl Seen {
     /// All checks of one node after its turns.
     pub fn check(
         &mut self,
-        node: &mut Node,
+        node: &mut ServerNode,
         number: usize,
         facts: &Facts,
         cursor: &mut Cursor,

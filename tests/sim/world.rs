@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::time::SystemTime;
 
-use russet::testing::node::{Facts, Node};
+use russet::testing::node::{Facts, ServerNode};
 
 use crate::checks::{Cursor, Seen, covers};
 use crate::net::{Link, draw};
@@ -59,7 +59,7 @@ struct Reach {
 }
 
 struct Place {
-    node: Option<Node>,
+    node: Option<ServerNode>,
     folder: PathBuf,
     lives: u32,
     options: Vec<String>,
@@ -148,7 +148,7 @@ fn last_increment(folder: &Path) -> Option<(PathBuf, u64)> {
 }
 
 impl Client {
-    fn new(node: &mut Node) -> Client {
+    fn new(node: &mut ServerNode) -> Client {
         let (mine, its) = UnixStream::pair().expect("sockets");
         mine.set_nonblocking(true).expect("a socket");
         node.accept(its, 9).expect("a client");
@@ -304,7 +304,7 @@ impl World {
             options.push(format!("127.0.0.1 {}", PORT + to as u16));
         }
         let unix_us = BASE_US + (self.now_ms as i64 + place.skew_ms) * 1000;
-        let started = Node::start(&options, unix_us, dial);
+        let started = ServerNode::start(&options, unix_us, dial);
         let mut node = started.map_err(|why| {
             let files = listing(&place.folder);
             let files: Vec<String> = files

@@ -15,7 +15,7 @@
 //! Cost: O(nodes) a tick.
 
 use super::super::core::{Cluster, Random};
-use super::super::membership::nodes::{Node, NodeIndex};
+use super::super::membership::nodes::{ClusterNode, NodeIndex};
 use super::super::message::NodeId;
 
 /// Digits of our own secret that are zero; 128 random bits follow.
@@ -70,7 +70,7 @@ impl Cluster {
         // There is no data to guard as long as no node serves a slot: all agree on the smallest
         // then.
         let receives_all = self.voters() == 0;
-        let is_received = |node: &Node| receives_all || node.is_voter();
+        let is_received = |node: &ClusterNode| receives_all || node.is_voter();
         let own = is_received(self.me()).then_some(self.secrets.own);
         let others = self.nodes.others().into_iter().map(|at| &self.nodes[at]);
         let others = others.filter_map(|node| node.secret.filter(|_| is_received(node)));

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use crate::cluster::core::Cluster;
-use crate::cluster::membership::nodes::{ME, Node};
+use crate::cluster::membership::nodes::{ClusterNode, ME};
 use crate::cluster::message::{Kind, NodeFlags};
 use crate::cluster::stats::Counts;
 
@@ -25,15 +25,16 @@ const KINDS: [(Kind, &str); 11] = [
 impl Cluster {
     /// The fields, each with its line end; those of slot migrations follow. O(nodes).
     pub(crate) fn info(&self) -> String {
-        let slots_of = |is: &dyn Fn(&Node) -> bool| -> usize {
+        let slots_of = |is: &dyn Fn(&ClusterNode) -> bool| -> usize {
             let nodes = self.nodes.iter().filter(|(_, node)| is(node));
             nodes.map(|(_, node)| node.slots.len()).sum()
         };
-        let is_suspect = |node: &Node| node.flags.contains(NodeFlags::PFAIL);
-        let count =
-            |is: &dyn Fn(&Node) -> bool| self.nodes.iter().filter(|(_, node)| is(node)).count();
+        let is_suspect = |node: &ClusterNode| node.flags.contains(NodeFlags::PFAIL);
+        let count = |is: &dyn Fn(&ClusterNode) -> bool| {
+            self.nodes.iter().filter(|(_, node)| is(node)).count()
+        };
         let bound = self.owners.bound;
-        let (pfail, fail) = (slots_of(&is_suspect), slots_of(&Node::has_failed));
+        let (pfail, fail) = (slots_of(&is_suspect), slots_of(&ClusterNode::has_failed));
         let state = if self.health.is_ok { "ok" } else { "fail" };
         let mut text = String::new();
         let mut field = |name: &str, value: &dyn std::fmt::Display| {
@@ -46,10 +47,14 @@ impl Cluster {
         field("cluster_slots_fail", &fail);
         if self.is_valkey() {
             field("cluster_nodes_pfail", &count(&is_suspect));
-            field("cluster_nodes_fail", &count(&Node::has_failed));
-            let votes_and = |is: &dyn Fn(&Node) -> bool| count(&|node| node.is_voter() && is(node));
+            field("cluster_nodes_fail", &count(&ClusterNode::has_failed));
+            let votes_and =
+                |is: &dyn Fn(&ClusterNode) -> bool| count(&|node| node.is_voter() && is(node));
             field("cluster_voting_nodes_pfail", &votes_and(&is_suspect));
-            field("cluster_voting_nodes_fail", &votes_and(&Node::has_failed));
+            field(
+                "cluster_voting_nodes_fail",
+                &votes_and(&ClusterNode::has_failed),
+            );
         }
         let speaker = &self.nodes[self.me().primary.unwrap_or(ME)];
         field("cluster_known_nodes", &self.nodes.len());

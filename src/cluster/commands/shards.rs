@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::Done;
 use crate::cluster::core::Cluster;
-use crate::cluster::membership::nodes::Node;
+use crate::cluster::membership::nodes::ClusterNode;
 use crate::cluster::message::NodeId;
 use crate::cluster::ownership::slots::ranges;
 use crate::cluster::ownership::viewer::Viewer;
@@ -15,7 +15,7 @@ impl Cluster {
     /// Valkey also the shard's id. A failed primary stays in its shard beside its successor.
     /// O(nodes * log(nodes)).
     pub(super) fn show_shards(&self, viewer: Viewer, reply: &mut Reply) -> Done {
-        let mut shards: BTreeMap<&NodeId, Vec<&Node>> = BTreeMap::new();
+        let mut shards: BTreeMap<&NodeId, Vec<&ClusterNode>> = BTreeMap::new();
         for (_, node) in self.nodes.iter().filter(|(_, node)| !node.is_handshake()) {
             shards.entry(&node.shard).or_default().push(node);
         }
@@ -44,7 +44,7 @@ impl Cluster {
         Done::Replied
     }
 
-    fn write_shard_node(&self, node: &Node, viewer: Viewer, reply: &mut Reply) {
+    fn write_shard_node(&self, node: &ClusterNode, viewer: Viewer, reply: &mut Reply) {
         let place = reply.defer();
         let mut fields = 0;
         let mut name = |reply: &mut Reply, name: &[u8]| {

@@ -2,7 +2,7 @@
 
 use super::Done;
 use crate::cluster::core::Cluster;
-use crate::cluster::membership::nodes::{Node, NodeIndex};
+use crate::cluster::membership::nodes::{ClusterNode, NodeIndex};
 use crate::cluster::message::SLOTS;
 use crate::cluster::ownership::viewer::Viewer;
 use crate::cluster::settings::Endpoint;
@@ -29,7 +29,7 @@ impl Cluster {
         reply.array(ranges.len());
         for (first, last, owner) in ranges {
             let replicas = self.nodes[owner].replicas.iter().map(|&at| &self.nodes[at]);
-            let replicas: Vec<&Node> = replicas.filter(|node| is_available(node)).collect();
+            let replicas: Vec<&ClusterNode> = replicas.filter(|node| is_available(node)).collect();
             reply.array(3 + replicas.len());
             reply.int(first.into());
             reply.int(last.into());
@@ -55,7 +55,7 @@ impl Cluster {
         ranges
     }
 
-    fn write_slot_node(&self, node: &Node, viewer: Viewer, reply: &mut Reply) {
+    fn write_slot_node(&self, node: &ClusterNode, viewer: Viewer, reply: &mut Reply) {
         reply.array(4);
         match self.endpoint(node, viewer) {
             Some(endpoint) => reply.bulk(endpoint),
@@ -82,6 +82,6 @@ impl Cluster {
 }
 
 /// A replica that clients can read from: it works and has had its primary's data.
-fn is_available(node: &Node) -> bool {
+fn is_available(node: &ClusterNode) -> bool {
     !node.has_failed() && node.offset != 0
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::{count, span};
 use crate::cluster::core::Cluster;
 use crate::cluster::failover::state::Obstacle;
-use crate::cluster::membership::nodes::{ME, Node, NodeIndex};
+use crate::cluster::membership::nodes::{ClusterNode, ME, NodeIndex};
 use crate::cluster::message::NodeFlags;
 
 pub(super) fn lines(cluster: &Cluster) -> Vec<String> {
@@ -78,7 +78,7 @@ fn majority(cluster: &Cluster) -> Option<String> {
 }
 
 /// Why no replica would replace this primary; `None`: one would.
-fn replicas(cluster: &Cluster, at: NodeIndex, node: &Node) -> Option<String> {
+fn replicas(cluster: &Cluster, at: NodeIndex, node: &ClusterNode) -> Option<String> {
     let called = cluster.called(at);
     if node.replicas.is_empty() {
         return Some(format!("no failover of node {called}: it has no replica"));
@@ -96,7 +96,7 @@ fn replicas(cluster: &Cluster, at: NodeIndex, node: &Node) -> Option<String> {
         .then(|| format!("no failover of node {called}: {}", reasons.join("; ")))
 }
 
-fn unfit(node: &Node) -> Option<&'static str> {
+fn unfit(node: &ClusterNode) -> Option<&'static str> {
     match () {
         () if node.is_failing() => Some("does not answer"),
         () if node.flags.contains(NodeFlags::NO_FAILOVER) => {

@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 
 use super::{count, span};
 use crate::cluster::core::Cluster;
-use crate::cluster::membership::nodes::{ME, Node, NodeIndex};
+use crate::cluster::membership::nodes::{ClusterNode, ME, NodeIndex};
 use crate::cluster::message::NodeFlags;
 use crate::cluster::settings::Endpoint;
 
@@ -40,7 +40,7 @@ pub(super) fn lines(cluster: &Cluster) -> Vec<String> {
     lines
 }
 
-fn node_fault(cluster: &Cluster, at: NodeIndex, node: &Node) -> Option<String> {
+fn node_fault(cluster: &Cluster, at: NodeIndex, node: &ClusterNode) -> Option<String> {
     let now = cluster.now.monotonic_ms;
     let called = cluster.called(at);
     let place = format!("{}:{}", node.address.ip, node.address.bus_port);
@@ -100,7 +100,7 @@ fn node_fault(cluster: &Cluster, at: NodeIndex, node: &Node) -> Option<String> {
     None
 }
 
-fn clock(cluster: &Cluster, at: NodeIndex, node: &Node) -> Option<String> {
+fn clock(cluster: &Cluster, at: NodeIndex, node: &ClusterNode) -> Option<String> {
     let ahead = node.noticed.clock_ahead_ms?;
     let called = cluster.called(at);
     // Gossip is as old as the last greetings of the sender, but never from the future.
@@ -159,7 +159,8 @@ fn endpoints(cluster: &Cluster) -> Vec<String> {
             ));
         }
     }
-    let is_loopback = |node: &Node| node.address.ip.address().is_some_and(|ip| ip.is_loopback());
+    let is_loopback =
+        |node: &ClusterNode| node.address.ip.address().is_some_and(|ip| ip.is_loopback());
     let local = cluster
         .nodes
         .iter()

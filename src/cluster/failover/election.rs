@@ -9,7 +9,7 @@
 
 use super::super::actions::Level;
 use super::super::core::Cluster;
-use super::super::membership::nodes::{ME, Node, NodeIndex};
+use super::super::membership::nodes::{ClusterNode, ME, NodeIndex};
 use super::super::message::{Body, Header, Kind, Marks, NodeFlags};
 use super::state::Obstacle;
 
@@ -136,7 +136,7 @@ impl Cluster {
         let Some(primary) = me.primary else {
             return 0;
         };
-        let is_better = |node: &Node| {
+        let is_better = |node: &ClusterNode| {
             if self.is_valkey() {
                 node.offset > me.offset || (node.offset == me.offset && node.id < me.id)
             } else {

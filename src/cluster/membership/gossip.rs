@@ -9,7 +9,7 @@ use super::super::actions::Level;
 use super::super::bus::links;
 use super::super::core::Cluster;
 use super::super::message::{Gossip, NodeFlags};
-use super::nodes::{Address, ME, Node, NodeIndex};
+use super::nodes::{Address, ClusterNode, ME, NodeIndex};
 
 const ENTRIES_MIN: usize = 3;
 /// Enough for that among 1,000 nodes; more nodes do not make greetings longer.
@@ -54,7 +54,7 @@ impl Cluster {
             .collect()
     }
 
-    fn entry(&self, node: &Node) -> Gossip {
+    fn entry(&self, node: &ClusterNode) -> Gossip {
         let seconds = |moment: Option<i64>| {
             let wall_ms = moment.map_or(0, |moment| self.wall_of(moment));
             u32::try_from(wall_ms / 1000).unwrap_or(0)
@@ -163,7 +163,7 @@ impl Cluster {
             flags.remove(NodeFlags::PRIMARY);
         }
         let shard = self.random.id();
-        let mut node = Node::new(entry.node, shard, flags, self.ms());
+        let mut node = ClusterNode::new(entry.node, shard, flags, self.ms());
         node.address = self.address_of(entry);
         node.failed = self.ms();
         node.is_hearsay = true;

@@ -9,7 +9,7 @@
 use super::super::actions::LinkId;
 use super::super::core::Cluster;
 use super::super::message::{Header, Ip, Kind, NodeFlags, NodeId};
-use super::nodes::{Address, HANDSHAKES_MAX, ME, Node, NodeIndex};
+use super::nodes::{Address, ClusterNode, HANDSHAKES_MAX, ME, NodeIndex};
 
 /// An unanswered MEET is sent again after this time, or a quarter of the handshake's.
 const MEET_AGAIN_MS: i64 = 1000;
@@ -36,7 +36,7 @@ impl Cluster {
         }
         let (id, shard) = (self.random.id(), self.random.id());
         let flags = flags | NodeFlags::HANDSHAKE;
-        let mut node = Node::new(id, shard, flags, self.ms());
+        let mut node = ClusterNode::new(id, shard, flags, self.ms());
         node.address = address;
         if count >= HANDSHAKES_MAX {
             return false;
@@ -62,7 +62,8 @@ impl Cluster {
     /// time makes room.
     fn has_room_for_met(&mut self) -> bool {
         let now = self.ms();
-        let is_met = |node: &Node| node.is_handshake() && !node.flags.contains(NodeFlags::MEET);
+        let is_met =
+            |node: &ClusterNode| node.is_handshake() && !node.flags.contains(NodeFlags::MEET);
         let met = self.nodes.iter().filter(|(_, node)| is_met(node));
         let met: Vec<(i64, NodeIndex)> = met.map(|(at, node)| (node.created, at)).collect();
         if met.len() < MET_MAX {

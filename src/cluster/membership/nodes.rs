@@ -47,7 +47,7 @@ pub(crate) struct Names {
 
 /// See the module. Times are monotonic milliseconds.
 #[derive(Clone, Debug)]
-pub(crate) struct Node {
+pub(crate) struct ClusterNode {
     pub id: NodeId,
     pub shard: NodeId,
     pub flags: NodeFlags,
@@ -114,9 +114,14 @@ pub(crate) struct Noticed {
     pub disputed: Option<(usize, u16, i64)>,
 }
 
-impl Node {
-    pub(in crate::cluster) fn new(id: NodeId, shard: NodeId, flags: NodeFlags, now: i64) -> Node {
-        Node {
+impl ClusterNode {
+    pub(in crate::cluster) fn new(
+        id: NodeId,
+        shard: NodeId,
+        flags: NodeFlags,
+        now: i64,
+    ) -> ClusterNode {
+        ClusterNode {
             id,
             shard,
             flags,
@@ -194,7 +199,7 @@ impl Node {
 /// See the module. Lookup by id is O(1), a walk O(nodes).
 #[derive(Debug)]
 pub(in crate::cluster) struct Nodes {
-    slab: Vec<Option<Box<Node>>>,
+    slab: Vec<Option<Box<ClusterNode>>>,
     free: Vec<NodeIndex>,
     by_id: HashMap<NodeId, NodeIndex>,
     /// The nodes with PFAIL.
@@ -202,7 +207,7 @@ pub(in crate::cluster) struct Nodes {
 }
 
 impl Nodes {
-    pub(in crate::cluster) fn new(me: Node) -> Nodes {
+    pub(in crate::cluster) fn new(me: ClusterNode) -> Nodes {
         let by_id = HashMap::from([(me.id, ME)]);
         Nodes {
             slab: vec![Some(Box::new(me))],
@@ -221,16 +226,16 @@ impl Nodes {
         self.by_id.get(id).copied()
     }
 
-    pub(in crate::cluster) fn get(&self, at: NodeIndex) -> Option<&Node> {
+    pub(in crate::cluster) fn get(&self, at: NodeIndex) -> Option<&ClusterNode> {
         self.slab.get(at.0 as usize)?.as_deref()
     }
 
-    pub(in crate::cluster) fn get_mut(&mut self, at: NodeIndex) -> Option<&mut Node> {
+    pub(in crate::cluster) fn get_mut(&mut self, at: NodeIndex) -> Option<&mut ClusterNode> {
         self.slab.get_mut(at.0 as usize)?.as_deref_mut()
     }
 
     /// `None`: the id is known already, or there are too many nodes.
-    pub(in crate::cluster) fn add(&mut self, node: Node) -> Option<NodeIndex> {
+    pub(in crate::cluster) fn add(&mut self, node: ClusterNode) -> Option<NodeIndex> {
         if self.by_id.contains_key(&node.id) || self.len() >= NODES_MAX {
             return None;
         }
@@ -244,7 +249,7 @@ impl Nodes {
     }
 
     /// Takes a node out; the caller removes the references to it.
-    pub(in crate::cluster) fn remove(&mut self, at: NodeIndex) -> Option<Box<Node>> {
+    pub(in crate::cluster) fn remove(&mut self, at: NodeIndex) -> Option<Box<ClusterNode>> {
         let node = self.slab.get_mut(at.0 as usize)?.take()?;
         self.by_id.remove(&node.id);
         self.suspects.retain(|&suspect| suspect != at);
@@ -263,12 +268,14 @@ impl Nodes {
     }
 
     /// All nodes, in the order of their numbers; ours is the first.
-    pub(in crate::cluster) fn iter(&self) -> impl Iterator<Item = (NodeIndex, &Node)> {
+    pub(in crate::cluster) fn iter(&self) -> impl Iterator<Item = (NodeIndex, &ClusterNode)> {
         let numbered = (0u32..).map(NodeIndex).zip(&self.slab);
         numbered.filter_map(|(at, node)| Some((at, node.as_deref()?)))
     }
 
-    pub(in crate::cluster) fn iter_mut(&mut self) -> impl Iterator<Item = (NodeIndex, &mut Node)> {
+    pub(in crate::cluster) fn iter_mut(
+        &mut self,
+    ) -> impl Iterator<Item = (NodeIndex, &mut ClusterNode)> {
         let numbered = (0u32..).map(NodeIndex).zip(&mut self.slab);
         numbered.filter_map(|(at, node)| Some((at, node.as_deref_mut()?)))
     }
@@ -328,16 +335,16 @@ impl Nodes {
 }
 
 impl Index<NodeIndex> for Nodes {
-    type Output = Node;
+    type Output = ClusterNode;
 
-    fn index(&self, at: NodeIndex) -> &Node {
+    fn index(&self, at: NodeIndex) -> &ClusterNode {
         self.get(at)
             .expect("numbers of forgotten nodes are removed")
     }
 }
 
 impl IndexMut<NodeIndex> for Nodes {
-    fn index_mut(&mut self, at: NodeIndex) -> &mut Node {
+    fn index_mut(&mut self, at: NodeIndex) -> &mut ClusterNode {
         self.get_mut(at)
             .expect("numbers of forgotten nodes are removed")
     }
@@ -347,9 +354,9 @@ impl IndexMut<NodeIndex> for Nodes {
 mod tests {
     use super::*;
 
-    fn node(name: u8) -> Node {
+    fn node(name: u8) -> ClusterNode {
         let id = NodeId::parse(&[name; 40]).expect("an id");
-        Node::new(id, id, NodeFlags::PRIMARY, 0)
+        ClusterNode::new(id, id, NodeFlags::PRIMARY, 0)
     }
 
     #[test]

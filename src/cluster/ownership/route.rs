@@ -13,7 +13,7 @@
 //! Elsewhere: the slot of a command's keys, CROSSSLOT (`server::execution::gates::slots`), whether
 //! the cluster is well (`health`), which slots are open (`commands::setslot`).
 
-use super::super::membership::nodes::{ME, Node, NodeIndex};
+use super::super::membership::nodes::{ClusterNode, ME, NodeIndex};
 use super::super::settings::Endpoint;
 use super::slots::Owners;
 use super::viewer::Viewer;
@@ -157,7 +157,7 @@ impl super::super::Cluster {
     /// The host that a client is to connect to; `None`: the one that it is connected to.
     pub(in crate::cluster) fn endpoint<'n>(
         &self,
-        node: &'n Node,
+        node: &'n ClusterNode,
         viewer: Viewer,
     ) -> Option<&'n [u8]> {
         match self.settings.endpoint {

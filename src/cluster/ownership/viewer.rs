@@ -1,6 +1,6 @@
 //! A node's address as one client sees it.
 
-use super::super::membership::nodes::Node;
+use super::super::membership::nodes::ClusterNode;
 
 /// The connection that a reply is for: it decides which address of a node the reply has.
 #[derive(Clone, Copy, Debug, Default)]
@@ -11,7 +11,7 @@ pub(crate) struct Viewer {
     pub is_resp3: bool,
 }
 
-impl Node {
+impl ClusterNode {
     /// The address for clients: Valkey's nodes may have one for each family.
     pub(in crate::cluster) fn client_ip(&self, viewer: Viewer) -> &[u8] {
         let special = if viewer.is_ipv6 {

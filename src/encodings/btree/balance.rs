@@ -6,7 +6,7 @@
 #![allow(unsafe_code)]
 
 use super::member::{Key, Member};
-use super::node::{FAN, Inner, LEAF, Node};
+use super::node::{BtreeNode, FAN, Inner, LEAF};
 
 /// A neighbour with this many free slots shares a full leaf's load.
 const SHARE_MIN: usize = 8;
@@ -30,10 +30,10 @@ pub(super) fn make_room_in_leaf(
     // SAFETY: members in the tree are alive.
     let place = unsafe { leaf.rank(key, false) };
     if right_edge && place == LEAF {
-        return parent.insert(at + 1, slot, Node::new_leaf(), 0);
+        return parent.insert(at + 1, slot, BtreeNode::new_leaf(), 0);
     }
     if left_edge && place == 0 {
-        return parent.insert(0, slot, Node::new_leaf(), 0);
+        return parent.insert(0, slot, BtreeNode::new_leaf(), 0);
     }
     if at > 0 {
         // SAFETY: another child than `leaf`.
@@ -53,7 +53,7 @@ pub(super) fn make_room_in_leaf(
             return note_shared(parent, at, -(moved as i64));
         }
     }
-    let node = Node::new_leaf();
+    let node = BtreeNode::new_leaf();
     // SAFETY: made above.
     let right = unsafe { node.leaf_mut() };
     leaf.move_tail(LEAF / 2, right);
@@ -88,7 +88,7 @@ pub(super) fn split_inner(
     } else {
         FAN / 2
     };
-    let node = Node::new_inner();
+    let node = BtreeNode::new_inner();
     // SAFETY: made above.
     let right = unsafe { node.inner_mut() };
     child.move_tail(cut, right);

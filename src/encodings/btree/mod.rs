@@ -27,12 +27,12 @@ pub use member::{Key, Member};
 pub use range::Unread;
 
 use balance::{make_room_in_leaf, mend_child, split_inner};
-use node::{FAN, LEAF, Node};
+use node::{BtreeNode, FAN, LEAF};
 use search::Path;
 
 /// See the module.
 pub struct ZsetIndex {
-    root: Option<Node>,
+    root: Option<BtreeNode>,
     /// Levels above the leaves.
     height: u32,
     len: usize,
@@ -61,13 +61,13 @@ impl ZsetIndex {
     /// As for `insert`, for every element.
     pub unsafe fn from_sorted(elements: impl IntoIterator<Item = (f64, Member)>) -> Self {
         let mut tree = Self::new();
-        let mut level: Vec<((f64, Member), Node, u64)> = Vec::new();
+        let mut level: Vec<((f64, Member), BtreeNode, u64)> = Vec::new();
         for slot in elements {
             if level
                 .last()
                 .is_none_or(|&(_, _, count)| count == LEAF as u64)
             {
-                level.push((slot, Node::new_leaf(), 0));
+                level.push((slot, BtreeNode::new_leaf(), 0));
                 tree.nodes += 1;
             }
             let (_, leaf, count) = level.last_mut().expect("pushed above");
@@ -80,7 +80,7 @@ impl ZsetIndex {
             level = level
                 .chunks(FAN)
                 .map(|children| {
-                    let node = Node::new_inner();
+                    let node = BtreeNode::new_inner();
                     // SAFETY: an inner node made here.
                     let inner = unsafe { node.inner_mut() };
                     for &(first, child, count) in children {
@@ -121,7 +121,7 @@ impl ZsetIndex {
             Some(root) => self.grow_root(root),
             None => {
                 self.nodes += 1;
-                *self.root.insert(Node::new_leaf())
+                *self.root.insert(BtreeNode::new_leaf())
             }
         };
         self.len += 1;
@@ -162,13 +162,13 @@ impl ZsetIndex {
     }
 
     /// Puts a new root above a full one, so that it can split like any child.
-    fn grow_root(&mut self, root: Node) -> Node {
+    fn grow_root(&mut self, root: BtreeNode) -> BtreeNode {
         let full = if self.height == 0 { LEAF } else { FAN };
         // SAFETY: the root is alive.
         if unsafe { root.len() } < full {
             return root;
         }
-        let above = Node::new_inner();
+        let above = BtreeNode::new_inner();
         // SAFETY: the root is not empty.
         let first = unsafe { root.first(self.height) };
         // SAFETY: made above.
@@ -284,8 +284,8 @@ impl ZsetIndex {
         nodes
     }
 
-    fn each_node(&self, see: &mut impl FnMut(Node, u32)) {
-        fn walk(node: Node, height: u32, see: &mut impl FnMut(Node, u32)) {
+    fn each_node(&self, see: &mut impl FnMut(BtreeNode, u32)) {
+        fn walk(node: BtreeNode, height: u32, see: &mut impl FnMut(BtreeNode, u32)) {
             if height > 0 {
                 // SAFETY: above height 0 nodes are inner; `see` has not freed it yet.
                 let inner = unsafe { node.inner() };

@@ -29,7 +29,7 @@ pub(super) type Leaf = Slots<LEAF>;
 #[repr(C)]
 pub(super) struct Inner {
     pub(super) firsts: Slots<FAN>,
-    pub(super) children: [Node; FAN],
+    pub(super) children: [BtreeNode; FAN],
     pub(super) counts: [u64; FAN],
 }
 
@@ -41,7 +41,7 @@ const _: () = assert!(good_size(size_of::<Inner>()) == BYTES);
 
 /// A leaf or an inner node, depending on its height in the tree.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) struct Node(NonNull<u8>);
+pub(super) struct BtreeNode(NonNull<u8>);
 
 impl<const N: usize> Slots<N> {
     fn new() -> Self {
@@ -174,7 +174,7 @@ impl Inner {
         self.firsts.len()
     }
 
-    pub(super) fn insert(&mut self, at: usize, first: (f64, Member), child: Node, count: u64) {
+    pub(super) fn insert(&mut self, at: usize, first: (f64, Member), child: BtreeNode, count: u64) {
         let len = self.len();
         self.firsts.insert(at, first);
         self.children.copy_within(at..len, at + 1);
@@ -212,18 +212,18 @@ impl Inner {
     }
 }
 
-impl Node {
-    pub(super) fn new_leaf() -> Node {
-        Node(NonNull::from(Box::leak(Box::new(Leaf::new()))).cast())
+impl BtreeNode {
+    pub(super) fn new_leaf() -> BtreeNode {
+        BtreeNode(NonNull::from(Box::leak(Box::new(Leaf::new()))).cast())
     }
 
-    pub(super) fn new_inner() -> Node {
+    pub(super) fn new_inner() -> BtreeNode {
         let inner = Inner {
             firsts: Slots::new(),
-            children: [Node(NonNull::dangling()); FAN],
+            children: [BtreeNode(NonNull::dangling()); FAN],
             counts: [0; FAN],
         };
-        Node(NonNull::from(Box::leak(Box::new(inner))).cast())
+        BtreeNode(NonNull::from(Box::leak(Box::new(inner))).cast())
     }
 
     pub(super) fn address(self) -> usize {
@@ -290,13 +290,13 @@ impl Node {
     ///
     /// # Safety
     /// A live node of this height; after `Some` the old one is not used again.
-    pub(super) unsafe fn moved(self, height: u32, mover: &mut Mover) -> Option<Node> {
+    pub(super) unsafe fn moved(self, height: u32, mover: &mut Mover) -> Option<BtreeNode> {
         let layout = match height {
             0 => Layout::new::<Leaf>(),
             _ => Layout::new::<Inner>(),
         };
         // SAFETY: a box's block has the layout of its content.
-        unsafe { mover.layout(self.0, layout) }.map(Node)
+        unsafe { mover.layout(self.0, layout) }.map(BtreeNode)
     }
 
     /// Frees this node alone.

@@ -3,7 +3,7 @@
 
 use super::ZsetIndex;
 use super::member::Member;
-use super::node::Node;
+use super::node::BtreeNode;
 use crate::base::memory::mover::Mover;
 
 impl ZsetIndex {
@@ -69,7 +69,7 @@ impl ZsetIndex {
     }
 
     /// Stores a moved node's new address in its parent, or as the root.
-    fn name(&mut self, above: Option<(Node, usize)>, node: Node) {
+    fn name(&mut self, above: Option<(BtreeNode, usize)>, node: BtreeNode) {
         match above {
             // SAFETY: a step of the path is an inner node, and `self` is exclusive.
             Some((inner, child)) => unsafe { inner.inner_mut() }.children[child] = node,

@@ -3,7 +3,7 @@
 
 use super::ZsetIndex;
 use super::member::{Key, Member};
-use super::node::{Inner, Leaf, Node};
+use super::node::{BtreeNode, Inner, Leaf};
 use crate::encodings::prefetch::prefetch;
 
 /// No tree is higher: 2^64 elements at a handful per node.
@@ -11,9 +11,9 @@ const HEIGHT_MAX: usize = 24;
 
 /// The path from the root to a leaf: inner nodes and the child taken in each.
 pub(super) struct Path {
-    pub(super) steps: [Option<(Node, usize)>; HEIGHT_MAX],
+    pub(super) steps: [Option<(BtreeNode, usize)>; HEIGHT_MAX],
     pub(super) depth: usize,
-    pub(super) leaf: Node,
+    pub(super) leaf: BtreeNode,
     pub(super) at: usize,
 }
 

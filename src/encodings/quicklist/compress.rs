@@ -4,7 +4,7 @@
 //! must settle those that may be in the wrong form.
 
 use super::Quicklist;
-use super::node::Node;
+use super::node::ListNode;
 
 impl Quicklist {
     /// Compresses or decompresses a node according to its position.
@@ -15,9 +15,9 @@ impl Quicklist {
         }
         let nodes = self.nodes.len();
         if at < depth || at + depth >= nodes {
-            self.edit(at, Node::decompress);
+            self.edit(at, ListNode::decompress);
         } else {
-            self.edit(at, Node::compress);
+            self.edit(at, ListNode::compress);
         }
     }
 

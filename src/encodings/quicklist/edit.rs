@@ -1,7 +1,7 @@
 //! Changes in the middle of a list: an insert between two elements splits a full node, and small
 //! nodes are joined again.
 
-use super::node::Node;
+use super::node::ListNode;
 use super::{End, Quicklist};
 use crate::encodings::blob::Blob;
 use crate::encodings::listpack::{Entry, Listpack};
@@ -28,7 +28,7 @@ impl Quicklist {
         }
         self.split(at, offset);
         if self.fill.is_large(text.len()) {
-            self.put(at + 1, Node::Plain(Blob::new(text)));
+            self.put(at + 1, ListNode::Plain(Blob::new(text)));
             return self.settle_around(at + 1);
         }
         // The half without the neighbouring element takes the new one, however full; then both look
@@ -50,7 +50,7 @@ impl Quicklist {
             *count = offset as u32;
             pack.split_off(pos)
         });
-        self.put(at + 1, Node::pack(rest));
+        self.put(at + 1, ListNode::pack(rest));
     }
 
     fn insert_into(&mut self, at: usize, offset: usize, text: &[u8]) {
@@ -111,9 +111,9 @@ impl Quicklist {
             return false;
         };
         let large = self.fill.is_large(text.len());
-        if let Node::Plain(_) = &self.nodes[at] {
+        if let ListNode::Plain(_) = &self.nodes[at] {
             if large {
-                self.edit(at, |node| *node = Node::Plain(Blob::new(text)));
+                self.edit(at, |node| *node = ListNode::Plain(Blob::new(text)));
             } else {
                 self.insert_beside(index, true, text);
                 self.delete_range(index, 1);
@@ -136,7 +136,7 @@ impl Quicklist {
         if offset + 1 < self.nodes[at].count() {
             self.split(at, offset + 1);
         }
-        let node = Node::Plain(Blob::new(text));
+        let node = ListNode::Plain(Blob::new(text));
         if offset == 0 {
             self.edit(at, |own| *own = node);
             self.settle_around(at);
@@ -226,12 +226,12 @@ impl Quicklist {
 }
 
 /// Removes equal elements from one node; a removed plain node becomes an empty listpack.
-fn remove_in(node: &mut Node, needle: &[u8], limit: usize, end: End) -> usize {
-    if let Node::Plain(blob) = node {
+fn remove_in(node: &mut ListNode, needle: &[u8], limit: usize, end: End) -> usize {
+    if let ListNode::Plain(blob) = node {
         if blob.as_bytes() != needle {
             return 0;
         }
-        *node = Node::Pack {
+        *node = ListNode::Pack {
             count: 0,
             pack: Listpack::new(),
         };

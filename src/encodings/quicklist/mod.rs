@@ -31,7 +31,7 @@ use crate::base::memory::alloc::deque_bytes;
 use crate::base::memory::mover::Mover;
 use crate::encodings::blob::Blob;
 use crate::encodings::listpack::{Entry, Listpack, Pack, Pos};
-use node::Node;
+use node::ListNode;
 use std::collections::VecDeque;
 
 /// Assumed overhead of an element beside its text.
@@ -77,7 +77,7 @@ impl NodeRef<'_> {
 /// See the module.
 #[derive(Clone, Debug)]
 pub struct Quicklist {
-    nodes: VecDeque<Node>,
+    nodes: VecDeque<ListNode>,
     len: usize,
     fill: Fill,
     compress: u16,
@@ -108,7 +108,7 @@ impl Quicklist {
     /// Appends a whole listpack as a node; an empty one is dropped.
     pub fn append_pack(&mut self, pack: Listpack) {
         if !pack.is_empty() {
-            let node = Node::pack(pack);
+            let node = ListNode::pack(pack);
             self.len += node.count();
             self.put_at_end(End::Back, node);
             self.settle_ends();
@@ -118,7 +118,7 @@ impl Quicklist {
     /// Appends a node of one huge element.
     pub fn append_plain(&mut self, element: &[u8]) {
         self.len += 1;
-        self.put_at_end(End::Back, Node::Plain(Blob::new(element)));
+        self.put_at_end(End::Back, ListNode::Plain(Blob::new(element)));
         self.settle_ends();
     }
 
@@ -131,10 +131,10 @@ impl Quicklist {
     pub fn nodes_from(&self, at: usize) -> impl ExactSizeIterator<Item = NodeRef<'_>> {
         let at = at.min(self.nodes.len());
         self.nodes.range(at..).map(|node| match node {
-            Node::Pack { pack, .. } => NodeRef::Pack(pack),
-            Node::Roomy { pack, .. } => NodeRef::Pack(pack),
-            Node::Plain(blob) => NodeRef::Plain(blob.as_bytes()),
-            Node::Lzf { blob, .. } => {
+            ListNode::Pack { pack, .. } => NodeRef::Pack(pack),
+            ListNode::Roomy { pack, .. } => NodeRef::Pack(pack),
+            ListNode::Plain(blob) => NodeRef::Plain(blob.as_bytes()),
+            ListNode::Lzf { blob, .. } => {
                 let (raw_len, data) = node::lzf_parts(blob);
                 NodeRef::Lzf { raw_len, data }
             }
@@ -146,8 +146,8 @@ impl Quicklist {
         if self.nodes.len() != 1 {
             return None;
         }
-        self.edit(0, Node::close);
-        let Some(Node::Pack { count, pack }) = self.nodes.front_mut() else {
+        self.edit(0, ListNode::close);
+        let Some(ListNode::Pack { count, pack }) = self.nodes.front_mut() else {
             return None;
         };
         if pack.as_bytes().len() > bytes_max || *count as usize > count_max {
@@ -162,7 +162,7 @@ impl Quicklist {
 
     /// Changes a node.
     #[inline]
-    fn edit<R>(&mut self, at: usize, change: impl FnOnce(&mut Node) -> R) -> R {
+    fn edit<R>(&mut self, at: usize, change: impl FnOnce(&mut ListNode) -> R) -> R {
         let node = &mut self.nodes[at];
         let before = node.memory_bytes();
         let result = change(node);
@@ -171,7 +171,7 @@ impl Quicklist {
     }
 
     /// Adds a node.
-    fn put_at_end(&mut self, end: End, node: Node) {
+    fn put_at_end(&mut self, end: End, node: ListNode) {
         match end {
             End::Front => self.put(0, node),
             End::Back => {
@@ -182,9 +182,9 @@ impl Quicklist {
     }
 
     /// Adds a node before another, or at the end.
-    fn put(&mut self, at: usize, node: Node) {
+    fn put(&mut self, at: usize, node: ListNode) {
         if at == 0 && !self.nodes.is_empty() {
-            self.edit(0, Node::close);
+            self.edit(0, ListNode::close);
         }
         self.bytes += node.memory_bytes();
         self.nodes.insert(at, node);
@@ -204,11 +204,11 @@ impl Quicklist {
         }
     }
 
-    fn node_of(&self, text: &[u8]) -> Node {
+    fn node_of(&self, text: &[u8]) -> ListNode {
         if self.fill.is_large(text.len()) {
-            return Node::Plain(Blob::new(text));
+            return ListNode::Plain(Blob::new(text));
         }
-        Node::Pack {
+        ListNode::Pack {
             count: 1,
             pack: Listpack::from_entries([Entry::parse(text)]),
         }
@@ -412,17 +412,17 @@ impl Quicklist {
             sum += node.count();
             bytes += node.memory_bytes();
             match node {
-                Node::Pack { count, pack } => {
+                ListNode::Pack { count, pack } => {
                     pack.check_invariants();
                     assert_eq!(pack.len(), *count as usize);
                 }
-                Node::Roomy { count, pack } => {
+                ListNode::Roomy { count, pack } => {
                     assert!(at == 0, "node {at} keeps room that nobody uses");
                     pack.check_invariants();
                     assert_eq!(pack.len(), *count as usize);
                 }
-                Node::Lzf { .. } => assert!(at >= depth && at + depth < nodes),
-                Node::Plain(_) => {}
+                ListNode::Lzf { .. } => assert!(at >= depth && at + depth < nodes),
+                ListNode::Plain(_) => {}
             }
         }
         assert_eq!(sum, self.len);

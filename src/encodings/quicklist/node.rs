@@ -21,7 +21,7 @@ const COMPRESS_BYTES_MIN: usize = 48;
 const COMPRESS_GAIN_MIN: usize = 8;
 
 #[derive(Clone, Debug)]
-pub(super) enum Node {
+pub(super) enum ListNode {
     Pack {
         count: u32,
         pack: Listpack,
@@ -40,7 +40,7 @@ pub(super) enum Node {
     Plain(Blob),
 }
 
-const _: () = assert!(size_of::<Node>() == 16);
+const _: () = assert!(size_of::<ListNode>() == 16);
 
 /// A node's elements, decompressed if necessary.
 pub(super) enum Opened<'a> {
@@ -49,9 +49,9 @@ pub(super) enum Opened<'a> {
     Plain(&'a [u8]),
 }
 
-impl Node {
+impl ListNode {
     pub(super) fn pack(pack: Listpack) -> Self {
-        Node::Pack {
+        ListNode::Pack {
             count: pack.len() as u32,
             pack,
         }
@@ -60,10 +60,10 @@ impl Node {
     #[inline]
     pub(super) fn count(&self) -> usize {
         match self {
-            Node::Pack { count, .. } | Node::Roomy { count, .. } | Node::Lzf { count, .. } => {
-                *count as usize
-            }
-            Node::Plain(_) => 1,
+            ListNode::Pack { count, .. }
+            | ListNode::Roomy { count, .. }
+            | ListNode::Lzf { count, .. } => *count as usize,
+            ListNode::Plain(_) => 1,
         }
     }
 
@@ -71,28 +71,28 @@ impl Node {
     #[inline]
     pub(super) fn memory_bytes(&self) -> usize {
         match self {
-            Node::Pack { pack, .. } => pack.memory_bytes(),
-            Node::Roomy { pack, .. } => pack.memory_bytes(),
-            Node::Lzf { blob, .. } | Node::Plain(blob) => blob.memory_bytes(),
+            ListNode::Pack { pack, .. } => pack.memory_bytes(),
+            ListNode::Roomy { pack, .. } => pack.memory_bytes(),
+            ListNode::Lzf { blob, .. } | ListNode::Plain(blob) => blob.memory_bytes(),
         }
     }
 
     /// Bytes of the listpack, compressed or not; `None` for a plain node.
     pub(super) fn pack_bytes(&self) -> Option<usize> {
         match self {
-            Node::Pack { pack, .. } => Some(pack.as_bytes().len()),
-            Node::Roomy { pack, .. } => Some(pack.as_bytes().len()),
-            Node::Lzf { blob, .. } => Some(lzf_parts(blob).0),
-            Node::Plain(_) => None,
+            ListNode::Pack { pack, .. } => Some(pack.as_bytes().len()),
+            ListNode::Roomy { pack, .. } => Some(pack.as_bytes().len()),
+            ListNode::Lzf { blob, .. } => Some(lzf_parts(blob).0),
+            ListNode::Plain(_) => None,
         }
     }
 
     pub(super) fn open(&self) -> Opened<'_> {
         match self {
-            Node::Pack { pack, .. } => Opened::Pack(pack),
-            Node::Roomy { pack, .. } => Opened::Pack(pack),
-            Node::Lzf { blob, .. } => Opened::Unpacked(decompress(blob)),
-            Node::Plain(blob) => Opened::Plain(blob.as_bytes()),
+            ListNode::Pack { pack, .. } => Opened::Pack(pack),
+            ListNode::Roomy { pack, .. } => Opened::Pack(pack),
+            ListNode::Lzf { blob, .. } => Opened::Unpacked(decompress(blob)),
+            ListNode::Plain(blob) => Opened::Plain(blob.as_bytes()),
         }
     }
 
@@ -103,7 +103,7 @@ impl Node {
         self.decompress();
         self.close();
         match self {
-            Node::Pack { count, pack } => Some((count, pack)),
+            ListNode::Pack { count, pack } => Some((count, pack)),
             _ => None,
         }
     }
@@ -111,9 +111,9 @@ impl Node {
     /// Offers its block.
     pub(super) fn relocate(&mut self, mover: &mut Mover) {
         match self {
-            Node::Pack { pack, .. } => pack.relocate(mover),
-            Node::Roomy { pack, .. } => pack.relocate(mover),
-            Node::Plain(blob) | Node::Lzf { blob, .. } => blob.relocate(mover),
+            ListNode::Pack { pack, .. } => pack.relocate(mover),
+            ListNode::Roomy { pack, .. } => pack.relocate(mover),
+            ListNode::Plain(blob) | ListNode::Lzf { blob, .. } => blob.relocate(mover),
         }
     }
 
@@ -136,22 +136,22 @@ impl Node {
     #[inline]
     fn roomy_mut(&mut self) -> (&mut u32, &mut Roomy) {
         self.decompress();
-        if let Node::Pack { count, pack } = self {
-            *self = Node::Roomy {
+        if let ListNode::Pack { count, pack } = self {
+            *self = ListNode::Roomy {
                 count: *count,
                 pack: Roomy::copy(pack, 0),
             };
         }
         match self {
-            Node::Roomy { count, pack } => (count, pack),
+            ListNode::Roomy { count, pack } => (count, pack),
             _ => unreachable!("a plain node takes no other element and has no second"),
         }
     }
 
     /// Removes the room in front.
     pub(super) fn close(&mut self) {
-        if let Node::Roomy { count, pack } = self {
-            *self = Node::Pack {
+        if let ListNode::Roomy { count, pack } = self {
+            *self = ListNode::Pack {
                 count: *count,
                 pack: pack.to_listpack(),
             };
@@ -160,7 +160,7 @@ impl Node {
 
     pub(super) fn compress(&mut self) {
         self.close();
-        let Node::Pack { count, pack } = self else {
+        let ListNode::Pack { count, pack } = self else {
             return;
         };
         let raw = pack.as_bytes();
@@ -173,15 +173,15 @@ impl Node {
             return;
         }
         let blob = Blob::concat(&[&(raw.len() as u32).to_le_bytes(), &data]);
-        *self = Node::Lzf {
+        *self = ListNode::Lzf {
             count: *count,
             blob,
         };
     }
 
     pub(super) fn decompress(&mut self) {
-        if let Node::Lzf { count, blob } = self {
-            *self = Node::Pack {
+        if let ListNode::Lzf { count, blob } = self {
+            *self = ListNode::Pack {
                 count: *count,
                 pack: decompress(blob),
             };

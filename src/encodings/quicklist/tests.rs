@@ -187,7 +187,7 @@ fn what_comes_and_goes_at_the_front_is_in_its_own_room() {
         list.check_invariants();
     }
     assert_eq!(list.node_count(), 5000usize.div_ceil(511));
-    let roomy = |list: &Quicklist| matches!(list.nodes[0], Node::Roomy { .. });
+    let roomy = |list: &Quicklist| matches!(list.nodes[0], ListNode::Roomy { .. });
     assert!(roomy(&list));
     for i in (0..5000).rev() {
         assert_eq!(

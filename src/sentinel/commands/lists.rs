@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::{After, Call, Done, show};
 use crate::resp::Reply;
-use crate::sentinel::instances::{Node, Primary};
+use crate::sentinel::instances::{DataNode, Primary};
 use crate::sentinel::scripts::JobState;
 use crate::sentinel::time::Ms;
 
@@ -74,7 +74,7 @@ pub(super) fn my_id(call: &mut Call<'_>) -> Done {
     Ok(After::Send)
 }
 
-fn write_info(node: &Node, now: Ms, reply: &mut Reply) {
+fn write_info(node: &DataNode, now: Ms, reply: &mut Reply) {
     reply.array(2);
     reply.int(node.info_at.map_or(0, |at| now - at));
     match &node.info {

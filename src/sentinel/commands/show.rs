@@ -5,7 +5,9 @@
 //! `announce-hostnames` is set. The subcommands that choose the instances are in `lists`.
 
 use crate::resp::Reply;
-use crate::sentinel::instances::{FailoverKind, Node, Peer, Primary, Reconf, Replica, Role, Watch};
+use crate::sentinel::instances::{
+    DataNode, FailoverKind, Peer, Primary, Reconf, Replica, Role, Watch,
+};
 use crate::sentinel::shared::Shared;
 use crate::sentinel::time::Ms;
 
@@ -60,7 +62,7 @@ impl Fields<'_> {
         self.int("down-after-milliseconds", down_after);
     }
 
-    fn role(&mut self, node: &Node) {
+    fn role(&mut self, node: &DataNode) {
         self.age("info-refresh", node.info_at);
         let role: &[u8] = match node.role {
             Role::Primary => b"master",

@@ -2,7 +2,7 @@
 
 use super::super::core::Sentinel;
 use super::super::failover::votes::Reach;
-use super::super::instances::{Node, Peer, Primary};
+use super::super::instances::{DataNode, Peer, Primary};
 use super::super::shared::Shared;
 use super::super::time::Ms;
 
@@ -70,7 +70,7 @@ fn is_usable_peer(shared: &Shared, peer: &Peer) -> bool {
     is_received && shared.reaches(&peer.watch)
 }
 
-fn is_usable_replica(shared: &Shared, node: &Node) -> bool {
+fn is_usable_replica(shared: &Shared, node: &DataNode) -> bool {
     node.is_link_up && shared.reaches(&node.watch)
 }
 

@@ -3,7 +3,7 @@
 
 use super::super::address::Address;
 use super::super::config::PrimarySettings;
-use super::super::instances::{FailoverSeen, Node};
+use super::super::instances::{DataNode, FailoverSeen};
 use super::super::links::Expected;
 use super::super::shared::Shared;
 use super::super::time::Ms;
@@ -11,7 +11,7 @@ use super::super::time::Ms;
 /// Sends the commands between MULTI and EXEC. False: there is no connection.
 fn transaction(
     shared: &mut Shared,
-    node: &Node,
+    node: &DataNode,
     settings: &PrimarySettings,
     commands: &[&[&[u8]]],
 ) -> bool {
@@ -32,7 +32,7 @@ const KILL_PUBSUB: &[&[u8]] = &[b"CLIENT", b"KILL", b"TYPE", b"pubsub"];
 /// ended first, as the node would refuse the order.
 pub(crate) fn send_replica_of(
     shared: &mut Shared,
-    node: &Node,
+    node: &DataNode,
     settings: &PrimarySettings,
     primary: Option<&Address>,
 ) -> bool {
@@ -54,7 +54,7 @@ pub(crate) fn send_replica_of(
 /// so that no client meets the old primary as a replica before its connection is closed.
 pub(crate) fn send_failover(
     shared: &mut Shared,
-    node: &Node,
+    node: &DataNode,
     settings: &PrimarySettings,
     to: &Address,
     timeout_ms: Ms,
@@ -69,7 +69,11 @@ pub(crate) fn send_failover(
 }
 
 /// After a coordinated failover: the roles have changed, so the clients must ask again.
-pub(crate) fn kill_clients(shared: &mut Shared, node: &Node, settings: &PrimarySettings) -> bool {
+pub(crate) fn kill_clients(
+    shared: &mut Shared,
+    node: &DataNode,
+    settings: &PrimarySettings,
+) -> bool {
     let unpause: &[&[u8]] = &[b"CLIENT", b"UNPAUSE"];
     let commands = [REWRITE, KILL_NORMAL, KILL_PUBSUB, unpause];
     transaction(shared, node, settings, &commands)

@@ -8,5 +8,5 @@ mod primary;
 
 pub(crate) use hello::{CHANNEL, Hello};
 pub(crate) use info::{Report, Role};
-pub(crate) use node::{FailoverSeen, Node, Peer, Reconf, Replica, Watch};
+pub(crate) use node::{DataNode, FailoverSeen, Peer, Reconf, Replica, Watch};
 pub(crate) use primary::{Failover, FailoverKind, FailoverState, Primary};

@@ -80,7 +80,7 @@ impl Packed {
 
 /// A data node, and what it last reported.
 #[derive(Debug)]
-pub(crate) struct Node {
+pub(crate) struct DataNode {
     pub watch: Watch,
     pub run_id: Option<Vec<u8>>,
     pub info_at: Option<Ms>,
@@ -109,9 +109,9 @@ pub(crate) struct Changed {
     pub role: bool,
 }
 
-impl Node {
-    pub(crate) fn new(watch: Watch, role: Role, now: Ms) -> Node {
-        Node {
+impl DataNode {
+    pub(crate) fn new(watch: Watch, role: Role, now: Ms) -> DataNode {
+        DataNode {
             watch,
             run_id: None,
             info_at: None,
@@ -201,7 +201,7 @@ pub(crate) enum Reconf {
 
 #[derive(Debug)]
 pub(crate) struct Replica {
-    pub node: Node,
+    pub node: DataNode,
     pub reconf: Reconf,
 }
 

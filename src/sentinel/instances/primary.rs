@@ -8,7 +8,7 @@
 
 use std::collections::BTreeMap;
 
-use super::node::{Node, Peer, Replica, Watch};
+use super::node::{DataNode, Peer, Replica, Watch};
 use crate::sentinel::address::Address;
 use crate::sentinel::config::PrimarySettings;
 use crate::sentinel::discovery::strangers::Rate;
@@ -89,7 +89,7 @@ const MOTION_MS: Ms = 3000;
 pub(crate) struct Primary {
     pub name: Vec<u8>,
     pub settings: PrimarySettings,
-    pub node: Node,
+    pub node: DataNode,
     /// Enough Sentinels see it as down (ODOWN).
     pub is_agreed_down: bool,
     pub agreed_down_since: Option<Ms>,
@@ -111,7 +111,7 @@ pub(crate) struct Primary {
 }
 
 impl Primary {
-    pub(crate) fn new(name: Vec<u8>, settings: PrimarySettings, node: Node) -> Primary {
+    pub(crate) fn new(name: Vec<u8>, settings: PrimarySettings, node: DataNode) -> Primary {
         Primary {
             name,
             settings,

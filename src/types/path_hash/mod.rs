@@ -27,7 +27,7 @@ use super::{
 };
 use crate::base::memory::alloc::boxed_bytes;
 use crate::base::memory::mover::Mover;
-use node::Node;
+use node::PathNode;
 pub use walk::Walk;
 
 /// See the module.
@@ -36,14 +36,14 @@ pub struct PathHash(Box<Body>);
 
 #[derive(Default)]
 struct Body {
-    root: Node,
+    root: PathNode,
     /// Bytes of the nodes below the root, of their list in it, and of all fields.
     bytes: usize,
     /// Fields of all paths.
     fields: usize,
     /// Nodes still to be freed, while it is freed in steps.
     #[expect(clippy::vec_box, reason = "a node is moved with its box, not copied")]
-    freed: Vec<Box<Node>>,
+    freed: Vec<Box<PathNode>>,
 }
 
 /// Bytes that two texts have in common at their beginning.
@@ -187,7 +187,7 @@ impl PathHash {
             node.count += 1;
             let Some(&first) = rest.first() else { break };
             if node.find(first).is_none() {
-                let leaf = Node::leaf(rest, hash);
+                let leaf = PathNode::leaf(rest, hash);
                 body.bytes += leaf.memory_bytes();
                 let before = node.memory_bytes();
                 node.add(leaf);
@@ -304,9 +304,9 @@ impl Default for PathHash {
     }
 }
 
-/// [`Node::join`], if the node has to; returns the bytes of the tree after it.
-fn join(node: &mut Node, bytes: usize) -> usize {
-    let below = node.kid(0).map_or(0, Node::memory_bytes);
+/// [`PathNode::join`], if the node has to; returns the bytes of the tree after it.
+fn join(node: &mut PathNode, bytes: usize) -> usize {
+    let below = node.kid(0).map_or(0, PathNode::memory_bytes);
     let before = node.memory_bytes() + below;
     if node.fields.is_some() || node.kids() != 1 {
         return bytes;
@@ -335,7 +335,7 @@ fn set_fields<'f>(
 }
 
 /// Calls `see` with a node and all below it.
-fn each_node<'a>(node: &'a Node, mut see: impl FnMut(&'a Node)) {
+fn each_node<'a>(node: &'a PathNode, mut see: impl FnMut(&'a PathNode)) {
     let mut open = vec![node];
     while let Some(node) = open.pop() {
         see(node);
@@ -397,7 +397,7 @@ impl Measured for PathHash {
 
 /// A node on the way to those whose blocks are offered: its owner has lent it.
 struct Lent {
-    node: Box<Node>,
+    node: Box<PathNode>,
     /// Its place there.
     place: usize,
     /// The place below it from which the walk continues.
@@ -458,7 +458,7 @@ impl Relocate for PathHash {
 }
 
 /// Lends the nodes on the way to the node that has the path of a rank as its first one.
-fn lend_to_rank(root: &mut Node, lent: &mut Vec<Lent>, root_next: &mut usize, rank: usize) {
+fn lend_to_rank(root: &mut PathNode, lent: &mut Vec<Lent>, root_next: &mut usize, rank: usize) {
     let mut before = rank.saturating_sub(root.own());
     loop {
         let (owner, next) = match lent.last_mut() {
@@ -535,7 +535,7 @@ impl Container for PathHash {
             bytes += node.memory_bytes() + node.fields_bytes();
         });
         assert_eq!(
-            (bytes - boxed_bytes::<Node>(), fields),
+            (bytes - boxed_bytes::<PathNode>(), fields),
             (body.bytes, body.fields)
         );
     }

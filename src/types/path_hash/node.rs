@@ -64,20 +64,20 @@ impl Label {
 enum Kids {
     #[default]
     None,
-    One(Box<Node>),
+    One(Box<PathNode>),
     Many(Box<Fan>),
 }
 
-/// Two nodes or more. A node is missing only while [`Node::lend`] has given it away.
+/// Two nodes or more. A node is missing only while [`PathNode::lend`] has given it away.
 struct Fan {
     /// In ascending order.
     firsts: Vec<u8>,
-    nodes: Vec<Option<Box<Node>>>,
+    nodes: Vec<Option<Box<PathNode>>>,
 }
 
 /// See the module.
 #[derive(Default)]
-pub(super) struct Node {
+pub(super) struct PathNode {
     /// Paths that end at this node or below it.
     pub count: usize,
     kids: Kids,
@@ -86,12 +86,12 @@ pub(super) struct Node {
     pub label: Label,
 }
 
-const _: () = assert!(size_of::<Node>() == 64);
+const _: () = assert!(size_of::<PathNode>() == 64);
 
-impl Node {
+impl PathNode {
     /// The node of a path without other paths below it.
-    pub fn leaf(label: &[u8], fields: Hash) -> Box<Node> {
-        Box::new(Node {
+    pub fn leaf(label: &[u8], fields: Hash) -> Box<PathNode> {
+        Box::new(PathNode {
             count: 1,
             kids: Kids::None,
             fields: Some(fields),
@@ -116,7 +116,7 @@ impl Node {
 
     /// The node below at this place in their order.
     #[inline]
-    pub fn kid(&self, at: usize) -> Option<&Node> {
+    pub fn kid(&self, at: usize) -> Option<&PathNode> {
         match &self.kids {
             Kids::One(kid) if at == 0 => Some(kid),
             Kids::Many(fan) => fan.nodes.get(at)?.as_deref(),
@@ -140,12 +140,12 @@ impl Node {
 
     /// The node below whose label begins with this byte.
     #[inline]
-    pub fn find(&self, first: u8) -> Option<&Node> {
+    pub fn find(&self, first: u8) -> Option<&PathNode> {
         self.kid(self.place(first).ok()?)
     }
 
     #[inline]
-    pub fn find_mut(&mut self, first: u8) -> Option<&mut Node> {
+    pub fn find_mut(&mut self, first: u8) -> Option<&mut PathNode> {
         let at = self.place(first).ok()?;
         match &mut self.kids {
             Kids::One(kid) => Some(kid),
@@ -161,7 +161,7 @@ impl Node {
     }
 
     /// Adds a node below; there is none whose label begins with the same byte.
-    pub fn add(&mut self, kid: Box<Node>) {
+    pub fn add(&mut self, kid: Box<PathNode>) {
         let first = kid.first();
         let at = self.place(first).expect_err("no node with this byte");
         self.kids = match take(&mut self.kids) {
@@ -182,7 +182,7 @@ impl Node {
     }
 
     /// Takes the node below whose label begins with this byte.
-    pub fn take(&mut self, first: u8) -> Option<Box<Node>> {
+    pub fn take(&mut self, first: u8) -> Option<Box<PathNode>> {
         let at = self.place(first).ok()?;
         match take(&mut self.kids) {
             Kids::None => None,
@@ -204,7 +204,7 @@ impl Node {
 
     /// Takes all nodes below.
     #[expect(clippy::vec_box, reason = "a node is moved with its box, not copied")]
-    pub fn take_all(&mut self, out: &mut Vec<Box<Node>>) {
+    pub fn take_all(&mut self, out: &mut Vec<Box<PathNode>>) {
         match take(&mut self.kids) {
             Kids::None => {}
             Kids::One(kid) => out.push(kid),
@@ -212,8 +212,8 @@ impl Node {
         }
     }
 
-    /// Gives away the node at this place until [`Node::restore`] puts it back.
-    pub fn lend(&mut self, at: usize) -> Option<Box<Node>> {
+    /// Gives away the node at this place until [`PathNode::restore`] puts it back.
+    pub fn lend(&mut self, at: usize) -> Option<Box<PathNode>> {
         match &mut self.kids {
             Kids::None => None,
             Kids::One(_) if at > 0 => None,
@@ -225,7 +225,7 @@ impl Node {
         }
     }
 
-    pub fn restore(&mut self, at: usize, kid: Box<Node>) {
+    pub fn restore(&mut self, at: usize, kid: Box<PathNode>) {
         match &mut self.kids {
             Kids::Many(fan) => fan.nodes[at] = Some(kid),
             _ => self.kids = Kids::One(kid),
@@ -236,7 +236,7 @@ impl Node {
     pub fn split(&mut self, at: usize) {
         let (head, rest) = self.label.bytes().split_at(at);
         let (head, rest) = (Label::new(head), Label::new(rest));
-        let lower = Node {
+        let lower = PathNode {
             count: self.count,
             kids: take(&mut self.kids),
             fields: self.fields.take(),
@@ -270,7 +270,7 @@ impl Node {
             }
             _ => 0,
         };
-        boxed_bytes::<Node>() + self.label.memory_bytes() + fan
+        boxed_bytes::<PathNode>() + self.label.memory_bytes() + fan
     }
 
     /// Bytes of the fields in the allocator.
@@ -310,7 +310,7 @@ impl Node {
 }
 
 impl Fan {
-    fn insert(&mut self, at: usize, first: u8, kid: Box<Node>) {
+    fn insert(&mut self, at: usize, first: u8, kid: Box<PathNode>) {
         self.firsts.insert(at, first);
         self.nodes.insert(at, Some(kid));
     }

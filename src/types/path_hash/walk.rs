@@ -1,21 +1,21 @@
 //! Paths in the order of their bytes.
 
 use super::super::Hash;
-use super::node::Node;
+use super::node::PathNode;
 
 /// See the module. A path is built while the walk goes down, so only the last one is at hand.
 pub struct Walk<'a> {
-    root: &'a Node,
+    root: &'a PathNode,
     /// The root's own path is the next one.
     at_root: bool,
     /// The nodes from the root to the one reached, each with the place below it from which the walk
     /// continues.
-    levels: Vec<(&'a Node, usize)>,
+    levels: Vec<(&'a PathNode, usize)>,
     path: Vec<u8>,
 }
 
 impl<'a> Walk<'a> {
-    pub(super) fn of(root: &'a Node) -> Walk<'a> {
+    pub(super) fn of(root: &'a PathNode) -> Walk<'a> {
         Walk {
             root,
             at_root: true,
@@ -24,7 +24,7 @@ impl<'a> Walk<'a> {
         }
     }
 
-    fn enter(&mut self, node: &'a Node) {
+    fn enter(&mut self, node: &'a PathNode) {
         self.levels.push((node, 0));
         self.path.extend_from_slice(node.label.bytes());
     }
@@ -104,7 +104,7 @@ impl<'a> Walk<'a> {
         }
         loop {
             let (node, next) = self.levels.last_mut()?;
-            let node: &'a Node = node;
+            let node: &'a PathNode = node;
             match node.kid(*next) {
                 Some(kid) => {
                     *next += 1;

@@ -9,7 +9,7 @@
 use super::lag::UNKNOWN;
 use super::{Body, COUNTER_MAX, ConsumerId, Group, Stream, StreamId};
 use crate::encodings::listpack::ListpackError;
-use crate::encodings::stream_node::Node;
+use crate::encodings::stream_node::StreamNode;
 use crate::types::Limits;
 
 /// A stream being built.
@@ -24,7 +24,7 @@ impl StreamImport {
 
     /// Adds a node with its ID, which is above all live entries of the node before.
     pub fn node(&mut self, id: StreamId, pack: &[u8]) -> Result<bool, ListpackError> {
-        let Some(node) = Node::import(id, pack)? else {
+        let Some(node) = StreamNode::import(id, pack)? else {
             return Ok(false);
         };
         let nodes = &mut self.0.0.nodes;

@@ -38,7 +38,7 @@ pub use crate::encodings::stream_id::{GivenId, StreamId};
 pub use crate::encodings::stream_node::Pairs;
 
 use super::{Container, Encoding, Limits, Signature, Type, boxed};
-use crate::encodings::stream_node::{Node, NodeLimits};
+use crate::encodings::stream_node::{NodeLimits, StreamNode};
 
 /// The greatest count that commands accept; counters saturate there.
 pub const COUNTER_MAX: u64 = i64::MAX as u64;
@@ -51,7 +51,7 @@ pub struct Stream(Box<Body>);
 
 #[derive(Clone, Default)]
 struct Body {
-    nodes: IdMap<Node>,
+    nodes: IdMap<StreamNode>,
     len: u64,
     last_id: StreamId,
     first_id: StreamId,
@@ -212,7 +212,7 @@ impl Stream {
                 body.nodes
                     .update(place, |node| node.append(node_id, id, pairs));
             }
-            None => _ = body.nodes.insert(id, Node::new(pairs)),
+            None => _ = body.nodes.insert(id, StreamNode::new(pairs)),
         }
         body.len += 1;
         body.entries_added = (body.entries_added + 1).min(COUNTER_MAX);

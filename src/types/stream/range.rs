@@ -3,7 +3,7 @@
 use super::{IdMap, Stream, StreamId};
 use crate::encodings::idmap::MapPosition;
 use crate::encodings::listpack::Entry;
-use crate::encodings::stream_node::{Cursor, Node};
+use crate::encodings::stream_node::{Cursor, StreamNode};
 
 impl Stream {
     /// The entries from `start` to `end`, both included, in order.
@@ -62,7 +62,7 @@ const EXACT: usize = 200;
 
 /// See the module. First the next entry's ID, then its pairs.
 pub struct Range<'a> {
-    nodes: &'a IdMap<Node>,
+    nodes: &'a IdMap<StreamNode>,
     /// The node to read next.
     at: Option<MapPosition>,
     cursor: Option<Cursor<'a>>,

@@ -41,7 +41,7 @@ impl Relocate for Stream {
             let chunks = body.nodes.chunks();
             let end = from.saturating_add((n / CHUNK_KEYS).max(1)).min(chunks);
             for number in from..end {
-                let each = |node: &mut super::Node, mover: &mut Mover| node.relocate(mover);
+                let each = |node: &mut super::StreamNode, mover: &mut Mover| node.relocate(mover);
                 body.nodes.relocate_chunk(number, mover, each);
             }
             if end < chunks {

@@ -6,7 +6,7 @@
 //! that must stay; only its limit holds for whole nodes.
 
 use super::{Stream, StreamId};
-use crate::encodings::stream_node::Node;
+use crate::encodings::stream_node::StreamNode;
 
 /// The entries to keep.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -100,7 +100,7 @@ impl Stream {
                     Bound::Len(len) => body.len - len,
                     Bound::From(_) => 0,
                 };
-                let marked = body.nodes.update(place, |node: &mut Node| {
+                let marked = body.nodes.update(place, |node: &mut StreamNode| {
                     node.delete_while(node_id, |id| match how.bound {
                         Bound::From(bound) => id < bound,
                         Bound::Len(_) => {
@@ -167,9 +167,9 @@ impl Stream {
                 surplus -= 1;
                 Some(true)
             };
-            let marked = body
-                .nodes
-                .update(place, |node: &mut Node| node.delete_each(node_id, goes));
+            let marked = body.nodes.update(place, |node: &mut StreamNode| {
+                node.delete_each(node_id, goes)
+            });
             body.len -= marked;
             deleted += marked;
             if marked == entries {

@@ -25,7 +25,7 @@ use std::sync::{Arc, Mutex, MutexGuard, Once, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::input::Input;
-use crate::server::node::Node;
+use crate::server::node::ServerNode;
 
 pub use mutation::mutate;
 pub use primary::hostile_primary;
@@ -246,7 +246,7 @@ impl End {
     }
 
     /// Connects to a server.
-    fn to(node: &mut Node, from: u16) -> End {
+    fn to(node: &mut ServerNode, from: u16) -> End {
         let (mine, its) = UnixStream::pair().expect("sockets");
         node.accept(its, from).expect("a client");
         End::new(mine)
@@ -272,7 +272,7 @@ impl End {
 
 /// A server with its clock and a client.
 struct Site {
-    node: Node,
+    node: ServerNode,
     now_ms: u64,
     client: End,
 }
@@ -286,7 +286,7 @@ impl Site {
         options: &[String],
         dial: impl FnMut(&str, u16) -> std::io::Result<UnixStream> + 'static,
     ) -> Site {
-        let mut node = Node::start(options, BASE_US, dial).expect("it starts");
+        let mut node = ServerNode::start(options, BASE_US, dial).expect("it starts");
         node.run().expect("it rests");
         let client = End::to(&mut node, 9);
         Site {

@@ -199,7 +199,7 @@ pub(super) struct Exporting {
 }
 
 #[derive(Debug)]
-pub(super) struct Node {
+pub(super) struct SimulatedNode {
     pub machine: Migrations,
     pub view: View,
     /// Keys of the slots under test.
@@ -222,9 +222,9 @@ pub(super) struct Node {
     is_fit: bool,
 }
 
-impl Node {
-    fn new(me: usize, settings: Settings) -> Node {
-        Node {
+impl SimulatedNode {
+    fn new(me: usize, settings: Settings) -> SimulatedNode {
+        SimulatedNode {
             machine: Migrations::new(settings),
             view: View::new(me),
             keys: BTreeMap::new(),
@@ -260,7 +260,7 @@ struct Wired {
 }
 
 pub(super) struct World {
-    pub nodes: Vec<Node>,
+    pub nodes: Vec<SimulatedNode>,
     wires: Vec<Wired>,
     dials: VecDeque<(usize, Link, usize)>,
     /// Claims on their way: to whom, of whom, epoch.
@@ -305,7 +305,7 @@ fn command(bytes: &[u8]) -> Option<(Vec<Vec<u8>>, usize)> {
 impl World {
     pub(super) fn new(settings: [Settings; 2], seed: u64) -> World {
         let nodes = settings.into_iter().enumerate();
-        let nodes = nodes.map(|(me, settings)| Node::new(me, settings));
+        let nodes = nodes.map(|(me, settings)| SimulatedNode::new(me, settings));
         World {
             nodes: nodes.collect(),
             wires: Vec::new(),

@@ -5,7 +5,7 @@ use std::os::unix::net::UnixStream;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::JoinHandle;
 
-use russet::testing::node::{MemoryFacts, Node};
+use russet::testing::node::{MemoryFacts, ServerNode};
 
 const BASE_US: i64 = 1_700_000_000_000_000;
 /// Turns between two looks of the clients at most.
@@ -33,7 +33,7 @@ pub struct Server {
     next_port: u16,
 }
 
-fn turns(node: &mut Node) -> Result<Turned, String> {
+fn turns(node: &mut ServerNode) -> Result<Turned, String> {
     let before = node.memory();
     for _ in 0..TURNS {
         let had_work = node.turn()?;
@@ -48,8 +48,8 @@ fn turns(node: &mut Node) -> Result<Turned, String> {
     Ok(Turned { memory, is_idle })
 }
 
-fn carry_out(node: &mut Node, order: Order) -> Result<Turned, String> {
-    let set_time = |node: &mut Node, ms: u64| node.set_time(BASE_US + ms as i64 * 1000, ms);
+fn carry_out(node: &mut ServerNode, order: Order) -> Result<Turned, String> {
+    let set_time = |node: &mut ServerNode, ms: u64| node.set_time(BASE_US + ms as i64 * 1000, ms);
     match order {
         Order::Accept(socket, port) => node.accept(socket, port).map_err(|e| e.to_string())?,
         Order::Turns(ms) => {
@@ -72,7 +72,7 @@ impl Server {
         let (tell, ends) = sync_channel(1);
         let work = move || {
             let refuse = |_: &str, _: u16| Err(std::io::ErrorKind::ConnectionRefused.into());
-            let started = Node::start(&options, BASE_US, refuse);
+            let started = ServerNode::start(&options, BASE_US, refuse);
             drop(options);
             let mut node = match started {
                 Ok(node) => node,

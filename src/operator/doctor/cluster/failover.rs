@@ -11,7 +11,7 @@
 use std::collections::BTreeMap;
 
 use super::facts::{Cluster, Said, some};
-use super::view::Node;
+use super::view::NodeLine;
 use crate::operator::doctor::finding::Finding;
 use crate::operator::doctor::group::facts::{number, text};
 
@@ -26,7 +26,7 @@ fn majority(cluster: &Cluster, found: &mut Vec<Finding>) {
     let Some(view) = cluster.first() else {
         return;
     };
-    let voters: Vec<&Node> = view.nodes.values().filter(|node| node.is_voter()).collect();
+    let voters: Vec<&NodeLine> = view.nodes.values().filter(|node| node.is_voter()).collect();
     let working = voters.iter().filter(|node| !node.is_failing()).count();
     let needed = voters.len() / 2 + 1;
     if working < needed {
@@ -64,7 +64,7 @@ fn hosts(cluster: &Cluster, found: &mut Vec<Finding>) {
     let Some(view) = cluster.first() else {
         return;
     };
-    let host = |node: &Node| node.at.as_ref().map(|at| at.host.clone());
+    let host = |node: &NodeLine| node.at.as_ref().map(|at| at.host.clone());
     let mut voters: BTreeMap<String, usize> = BTreeMap::new();
     for node in view.nodes.values().filter(|node| node.is_voter()) {
         if let Some(host) = host(node) {
@@ -105,8 +105,8 @@ fn hosts(cluster: &Cluster, found: &mut Vec<Finding>) {
 
 fn replicas_of<'v>(
     view: &'v super::view::View,
-    primary: &'v Node,
-) -> impl Iterator<Item = &'v Node> {
+    primary: &'v NodeLine,
+) -> impl Iterator<Item = &'v NodeLine> {
     let nodes = view.nodes.values();
     nodes.filter(|node| node.primary.as_deref() == Some(primary.id.as_str()))
 }
@@ -157,7 +157,7 @@ fn replicas(cluster: &Cluster, found: &mut Vec<Finding>) {
             ));
         }
     }
-    if are_fine && view.nodes.values().any(Node::is_voter) {
+    if are_fine && view.nodes.values().any(NodeLine::is_voter) {
         found.push(Finding::fine(
             "failover",
             "every primary has a replica that may replace it",
@@ -166,7 +166,7 @@ fn replicas(cluster: &Cluster, found: &mut Vec<Finding>) {
 }
 
 /// Why a replica would not be elected.
-fn obstacle(replica: &Node, said: Option<&Said>) -> Option<String> {
+fn obstacle(replica: &NodeLine, said: Option<&Said>) -> Option<String> {
     if replica.is_failing() {
         return Some("is failing".to_owned());
     }

@@ -9,7 +9,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::facts::{Cluster, Said, some};
-use super::view::{Node, short};
+use super::view::{NodeLine, short};
 use crate::operator::doctor::finding::Finding;
 use crate::operator::doctor::group::facts::{Address, text};
 
@@ -43,7 +43,7 @@ fn silence(cluster: &Cluster, found: &mut Vec<Finding>) {
         let by = cluster.said().filter(|(_, said)| {
             let nodes = said.view.nodes.values();
             let mut its = nodes.filter(|node| node.at.as_ref() == Some(at));
-            its.any(Node::is_failing)
+            its.any(NodeLine::is_failing)
         });
         let (by, all) = (by.count(), cluster.said().count());
         let (text, mend) = if why.is_login() {
@@ -63,7 +63,7 @@ fn silence(cluster: &Cluster, found: &mut Vec<Finding>) {
 
 /// Nodes that not all others know, and introductions without an answer.
 fn membership(cluster: &Cluster, found: &mut Vec<Finding>) {
-    let all: BTreeMap<&String, &Node> = cluster
+    let all: BTreeMap<&String, &NodeLine> = cluster
         .said()
         .flat_map(|(_, said)| said.view.nodes.iter())
         .collect();

@@ -12,7 +12,7 @@
 use std::collections::BTreeMap;
 
 use super::facts::{Cluster, some};
-use super::view::{Node, View};
+use super::view::{NodeLine, View};
 use crate::operator::doctor::finding::Finding;
 use crate::operator::doctor::group::facts::{number, text};
 
@@ -86,7 +86,7 @@ fn disagreement(cluster: &Cluster, found: &mut Vec<Finding>) {
             continue;
         }
         let (its_owners, its) = said.view.owners();
-        let id = |owners: &[&Node], n: u16| {
+        let id = |owners: &[&NodeLine], n: u16| {
             let owner = usize::from(n).checked_sub(1).map(|n| owners[n]);
             owner.map(|node| node.id.clone())
         };
@@ -171,7 +171,7 @@ fn states(cluster: &Cluster, found: &mut Vec<Finding>) {
         .said()
         .filter(|(_, said)| text(&said.state, "cluster_state") == "fail");
     for (at, said) in down {
-        let why = if said.view.nodes.values().any(Node::is_failing) {
+        let why = if said.view.nodes.values().any(NodeLine::is_failing) {
             "it does not reach all others"
         } else {
             "slots without a working owner, a minority, or a start within the last seconds"

@@ -77,7 +77,7 @@ impl Cluster {
     }
 
     /// Replaces a word in all views of a node's line.
-    pub(super) fn replace(&mut self, number: usize, change: impl Fn(&mut super::view::Node)) {
+    pub(super) fn replace(&mut self, number: usize, change: impl Fn(&mut super::view::NodeLine)) {
         for said in self.nodes.values_mut().flatten() {
             if let Some(node) = said.view.nodes.get_mut(&id(number)) {
                 change(node);

@@ -12,7 +12,7 @@ const SLOTS: u16 = 16_384;
 
 /// One line.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Node {
+pub(super) struct NodeLine {
     pub id: String,
     /// `None`: its address is not known.
     pub at: Option<Address>,
@@ -28,7 +28,7 @@ pub(super) struct Node {
     pub importing: Vec<(u16, String)>,
 }
 
-impl Node {
+impl NodeLine {
     pub fn has(&self, flag: &str) -> bool {
         self.flags.iter().any(|word| word == flag)
     }
@@ -55,7 +55,7 @@ impl Node {
         }
     }
 
-    fn parse(line: &str) -> Option<Node> {
+    fn parse(line: &str) -> Option<NodeLine> {
         let mut words = line.split(' ');
         let id = words.next().filter(|id| id.len() == 40)?;
         let place = words.next()?.split(',').next()?;
@@ -66,7 +66,7 @@ impl Node {
         let primary = words.next().filter(|id| *id != "-");
         let epoch = words.nth(2)?.parse().ok()?;
         let is_linked = words.next()? == "connected";
-        let mut node = Node {
+        let mut node = NodeLine {
             id: id.to_owned(),
             at: (port > 0 && !host.is_empty()).then(|| Address {
                 host: clean(host.trim_matches(['[', ']']).as_bytes()),
@@ -77,7 +77,7 @@ impl Node {
             primary: primary.map(str::to_owned),
             epoch,
             is_linked,
-            ..Node::default()
+            ..NodeLine::default()
         };
         words.for_each(|word| node.take_slots(word));
         Some(node)
@@ -112,7 +112,7 @@ pub(super) struct View {
     /// The id of the node that has this view.
     pub me: String,
     /// By id; handshakes are left out.
-    pub nodes: BTreeMap<String, Node>,
+    pub nodes: BTreeMap<String, NodeLine>,
     /// Nodes that have not answered MEET yet.
     pub handshakes: usize,
 }
@@ -121,7 +121,9 @@ impl View {
     /// O(length).
     pub fn parse(text: &str) -> View {
         let mut view = View::default();
-        let nodes = text.lines().filter_map(|line| Node::parse(line.trim_end()));
+        let nodes = text
+            .lines()
+            .filter_map(|line| NodeLine::parse(line.trim_end()));
         for node in nodes.take(NODES_MAX) {
             if node.has("handshake") {
                 view.handshakes += 1;
@@ -135,12 +137,12 @@ impl View {
         view
     }
 
-    pub fn me(&self) -> Option<&Node> {
+    pub fn me(&self) -> Option<&NodeLine> {
         self.nodes.get(&self.me)
     }
 
     /// The owner of each slot: an index of `owners`, 0 for none.
-    pub fn owners(&self) -> (Vec<&Node>, Vec<u16>) {
+    pub fn owners(&self) -> (Vec<&NodeLine>, Vec<u16>) {
         let (mut owners, mut of) = (Vec::new(), vec![0; usize::from(SLOTS)]);
         for node in self.nodes.values().filter(|node| !node.slots.is_empty()) {
             owners.push(node);

@@ -158,7 +158,7 @@ fn primary_passwords(watch: &Watch<'_>, to: &mut Vec<Finding>) {
             .config
             .get("masterauth")
             .is_some_and(|secret| secret.is_empty());
-        let wants = |(other, node): &(&Address, &super::facts::Node)| {
+        let wants = |(other, node): &(&Address, &super::facts::DataNodeReplies)| {
             node.has_password && *other != at && text(&node.info, "slave_priority") != "0"
         };
         if lacks && let Some((other, _)) = watch.nodes().find(wants) {

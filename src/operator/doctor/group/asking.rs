@@ -10,8 +10,8 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use super::caller::{Caller, Limits};
 use super::facts::{
-    Access, Address, Clock, Fault, Fields, Group, Node, ROWS_MAX, Said, Sentinel, View, clean,
-    fields, info, number, rows, sentinel_links, text, time_us, word,
+    Access, Address, Clock, DataNodeReplies, Fault, Fields, Group, ROWS_MAX, Said, Sentinel, View,
+    clean, fields, info, number, rows, sentinel_links, text, time_us, word,
 };
 use crate::base::threads;
 use crate::config::Login;
@@ -273,8 +273,8 @@ fn nodes(
     login: &Login,
     limits: Limits,
     left_out: &mut Option<String>,
-) -> BTreeMap<Address, Result<Node, Fault>> {
-    let mut found: BTreeMap<Address, Result<Node, Fault>> = BTreeMap::new();
+) -> BTreeMap<Address, Result<DataNodeReplies, Fault>> {
+    let mut found: BTreeMap<Address, Result<DataNodeReplies, Fault>> = BTreeMap::new();
     let mut round: BTreeSet<Address> = BTreeSet::new();
     for view in sentinels
         .iter()
@@ -326,13 +326,13 @@ pub(super) fn replica_lines(info: &Fields) -> Vec<(Address, Fields)> {
     found
 }
 
-fn ask_node(at: &Address, login: &Login, limits: Limits) -> Result<Node, Fault> {
+fn ask_node(at: &Address, login: &Login, limits: Limits) -> Result<DataNodeReplies, Fault> {
     let mut caller = Caller::open(at, login, limits)?;
     let start = now_us();
-    let mut node = Node {
+    let mut node = DataNodeReplies {
         info: info(&caller.run("INFO")?),
         has_password: caller.has_password,
-        ..Node::default()
+        ..DataNodeReplies::default()
     };
     node.clock = clock(start, number(&node.info, "server_time_usec"));
     if node.info.is_empty() {
@@ -346,7 +346,7 @@ fn ask_node(at: &Address, login: &Login, limits: Limits) -> Result<Node, Fault> 
     Ok(node)
 }
 
-fn ask_more(caller: &mut Caller, node: &mut Node) -> Result<(), Fault> {
+fn ask_more(caller: &mut Caller, node: &mut DataNodeReplies) -> Result<(), Fault> {
     let start = now_us();
     if let Some(time) = optional(caller.run("TIME"))? {
         node.clock = clock(start, time_us(&time)).or(node.clock);

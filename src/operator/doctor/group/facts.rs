@@ -159,7 +159,7 @@ pub(super) struct Sentinel {
 
 /// The replies of a data node.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Node {
+pub(super) struct DataNodeReplies {
     pub info: Fields,
     /// Of the few directives that matter; without those that may not be read.
     pub config: Fields,
@@ -188,7 +188,7 @@ pub(super) struct Access {
 pub(super) struct Group {
     /// At least one: the first is the one that the arguments name.
     pub sentinels: Vec<Sentinel>,
-    pub nodes: BTreeMap<Address, Result<Node, Fault>>,
+    pub nodes: BTreeMap<Address, Result<DataNodeReplies, Fault>>,
     /// Addresses by which Sentinels are known that answered elsewhere or by another id, and why.
     pub stale: Vec<(Address, String)>,
     /// The servers or primaries left out because there are too many.

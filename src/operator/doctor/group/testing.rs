@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use super::facts::{Address, Clock, Fault, Fields, Group, Node, Said, Sentinel, View};
+use super::facts::{Address, Clock, DataNodeReplies, Fault, Fields, Group, Said, Sentinel, View};
 use super::watch::Watch;
 use crate::operator::doctor::finding::{Finding, Weight};
 
@@ -55,7 +55,7 @@ fn replica(number: usize) -> Fields {
     ])
 }
 
-fn node(number: usize) -> Node {
+fn node(number: usize) -> DataNodeReplies {
     let mut info = fields(&[
         ("redis_version", "8.0.6"),
         ("process_id", "7"),
@@ -82,7 +82,7 @@ fn node(number: usize) -> Node {
             ("replica_announced", "1"),
         ]),
     });
-    Node {
+    DataNodeReplies {
         info,
         config: fields(&[
             ("min-replicas-to-write", "0"),
@@ -95,7 +95,7 @@ fn node(number: usize) -> Node {
             within_us: 500,
         }),
         user: "default".to_owned(),
-        ..Node::default()
+        ..DataNodeReplies::default()
     }
 }
 
@@ -201,12 +201,12 @@ impl Fake {
         }
     }
 
-    fn seen(&mut self, number: usize) -> &mut Result<Node, Fault> {
+    fn seen(&mut self, number: usize) -> &mut Result<DataNodeReplies, Fault> {
         let at = at(&format!("10.0.1.{number}"), 6379);
         self.group.nodes.get_mut(&at).expect("a node")
     }
 
-    pub fn node(&mut self, number: usize) -> &mut Node {
+    pub fn node(&mut self, number: usize) -> &mut DataNodeReplies {
         self.seen(number).as_mut().expect("it answers")
     }
 

@@ -11,7 +11,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::{self, Display};
 
 use super::asking::replica_lines;
-use super::facts::{Address, Fault, Fields, Group, Node, Sentinel, View, has_flag, number, text};
+use super::facts::{
+    Address, DataNodeReplies, Fault, Fields, Group, Sentinel, View, has_flag, number, text,
+};
 
 /// Names in a list before "and n more".
 const LIST_MAX: usize = 8;
@@ -89,7 +91,7 @@ impl<'g> Watch<'g> {
         std::iter::once(&self.primary).chain(self.replicas.keys())
     }
 
-    pub fn node(&self, at: &Address) -> Result<&'g Node, Option<&'g Fault>> {
+    pub fn node(&self, at: &Address) -> Result<&'g DataNodeReplies, Option<&'g Fault>> {
         match self.group.nodes.get(at) {
             Some(Ok(node)) => Ok(node),
             Some(Err(fault)) => Err(Some(fault)),
@@ -98,7 +100,7 @@ impl<'g> Watch<'g> {
     }
 
     /// The data nodes that answered.
-    pub fn nodes(&self) -> impl Iterator<Item = (&Address, &'g Node)> {
+    pub fn nodes(&self) -> impl Iterator<Item = (&Address, &'g DataNodeReplies)> {
         self.addresses()
             .filter_map(|at| Some((at, self.node(at).ok()?)))
     }

@@ -14,14 +14,14 @@ impl World {
     pub(in super::super) fn of_shards(settings: [Settings; 2], seed: u64) -> World {
         let mut world = World::new(settings.clone(), seed);
         let [source, target] = settings;
-        world.nodes.push(Node::new(OTHER, source.clone()));
+        world.nodes.push(SimulatedNode::new(OTHER, source.clone()));
         for (primary, settings) in [source, target].into_iter().enumerate() {
-            let mut replica = Node::new(REPLICAS[primary], settings);
+            let mut replica = SimulatedNode::new(REPLICAS[primary], settings);
             (replica.view.is_primary, replica.view.follows) = (false, primary);
             world.nodes.push(replica);
         }
         for voter in VOTERS {
-            world.nodes.push(Node::new(
+            world.nodes.push(SimulatedNode::new(
                 voter,
                 world.nodes[OTHER].machine.settings.clone(),
             ));
@@ -233,7 +233,7 @@ impl World {
         let is_candidate = self.nodes[replica].is_up && self.nodes[replica].is_fit;
         // A voter that knows a newer claim than the candidate, of the slots or of its primary,
         // refuses.
-        let grants = |node: &&Node| {
+        let grants = |node: &&SimulatedNode| {
             let view = &node.view;
             let is_voter = node.is_up && view.is_primary && !self.are_apart(view.me, replica);
             let is_newer = view.epoch > epoch && (takes_slots || view.owner == primary);
