@@ -127,10 +127,10 @@ struct State {
 struct Segment {
     start: u64,
     len: u64,
-    place: Place,
+    place: SegmentPlace,
 }
 
-enum Place {
+enum SegmentPlace {
     /// The number is its count as memory.
     Memory(Bytes, usize),
     /// Its position in the file.
@@ -411,24 +411,24 @@ impl State {
     fn push_memory(&mut self, bytes: Bytes, charge: usize) {
         self.memory += charge;
         let len = bytes.len() as u64;
-        self.push(len, Place::Memory(bytes, charge));
+        self.push(len, SegmentPlace::Memory(bytes, charge));
     }
 
     /// The file has `len` more bytes at `at`.
     fn push_file(&mut self, at: u64, len: u64) {
         self.in_file += len;
         if let Some(last) = self.segments.back_mut()
-            && let Place::File(begin) = last.place
+            && let SegmentPlace::File(begin) = last.place
             && begin + last.len == at
         {
             last.len += len;
             self.end += len;
             return;
         }
-        self.push(len, Place::File(at));
+        self.push(len, SegmentPlace::File(at));
     }
 
-    fn push(&mut self, len: u64, place: Place) {
+    fn push(&mut self, len: u64, place: SegmentPlace) {
         let start = self.end;
         self.segments.push_back(Segment { start, len, place });
         self.end += len;
@@ -442,8 +442,8 @@ impl State {
         };
         while let Some(first) = self.segments.pop_front_if(|first| first.end() <= slowest) {
             match first.place {
-                Place::Memory(_, charge) => self.memory -= charge,
-                Place::File(_) => self.in_file -= first.len,
+                SegmentPlace::Memory(_, charge) => self.memory -= charge,
+                SegmentPlace::File(_) => self.in_file -= first.len,
             }
         }
         self.memory < before

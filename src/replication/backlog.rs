@@ -33,7 +33,7 @@ const SPARE_FACTOR: usize = 8;
 
 /// A position between two units of the stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Place {
+pub struct UnitPlace {
     pub offset: ReplOffset,
     /// The database that is selected there; `None`: the next request selects one.
     pub db: Option<DbIndex>,
@@ -57,7 +57,7 @@ pub struct Backlog {
     /// Capacities of the blocks, bytes.
     capacity: usize,
     /// In rising order, from `first` on.
-    places: VecDeque<Place>,
+    places: VecDeque<UnitPlace>,
 }
 
 impl Backlog {
@@ -121,13 +121,13 @@ impl Backlog {
         let distance = (self.size / BLOCKS).min(PLACE_BYTES_MAX);
         if last.is_none_or(|last| self.end >= last + distance) {
             let offset = self.end;
-            self.places.push_back(Place { offset, db });
+            self.places.push_back(UnitPlace { offset, db });
         }
     }
 
     /// The last place that is not after a position, if the backlog has the bytes from it on. O(log
     /// places).
-    pub fn place_before(&self, at: ReplOffset) -> Option<Place> {
+    pub fn place_before(&self, at: ReplOffset) -> Option<UnitPlace> {
         let after = self.places.partition_point(|place| place.offset <= at);
         self.places.get(after.checked_sub(1)?).copied()
     }

@@ -33,7 +33,7 @@ const HELPER_WAIT: Duration = Duration::from_micros(20);
 const HELPER_MAX: Duration = Duration::from_secs(1);
 
 /// A place in a history: its id, and an offset.
-pub type Place = (String, u64);
+pub type HistoryPlace = (String, u64);
 
 /// A node's knowledge of one of its replicas.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -51,9 +51,9 @@ pub struct Facts {
     pub id: String,
     pub offset: u64,
     /// The history continued, and the first offset that is no part of it.
-    pub earlier: Option<Place>,
+    pub earlier: Option<HistoryPlace>,
     /// The histories before, as the append only file names them: ids with their last offsets.
-    pub ancestors: Vec<Place>,
+    pub ancestors: Vec<HistoryPlace>,
     /// The offset belongs to the data.
     pub is_known: bool,
     /// First and end positions, and the configured size.

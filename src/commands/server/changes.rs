@@ -173,32 +173,32 @@ fn write_change(reply: &mut Reply, found: &Found, bytes: &[u8]) {
 
 /// Where a command begins to read.
 enum Start<'a> {
-    At(Place),
+    At(PositionWord),
     Consumer(&'a [u8]),
 }
 
 /// A position as it is written.
 #[derive(Clone, Copy)]
-enum Place {
+enum PositionWord {
     Beginning,
     End,
     Offset(ReplOffset),
     Position(Position),
 }
 
-impl Place {
-    fn parse(text: &[u8]) -> Result<Place, CommandError> {
+impl PositionWord {
+    fn parse(text: &[u8]) -> Result<PositionWord, CommandError> {
         match text {
-            b"$" => return Ok(Place::End),
-            b"-" => return Ok(Place::Beginning),
+            b"$" => return Ok(PositionWord::End),
+            b"-" => return Ok(PositionWord::Beginning),
             _ => {}
         }
         let place = match text.split_at_checked(40) {
             Some((id, rest)) => ReplId::parse(id).and_then(|id| {
                 let offset = parse_digits(rest.strip_prefix(b":")?)?;
-                Some(Place::Position(Position { id, offset }))
+                Some(PositionWord::Position(Position { id, offset }))
             }),
-            None => parse_digits(text).map(Place::Offset),
+            None => parse_digits(text).map(PositionWord::Offset),
         };
         place.ok_or(BAD_POSITION)
     }
@@ -208,13 +208,13 @@ impl Place {
         let server = &call.server;
         let end = server.stream.offset();
         match self {
-            Place::Beginning => Ok(server.first_change().unwrap_or(end)),
-            Place::End => Ok(end),
-            Place::Offset(offset) if offset <= end => Ok(offset),
-            Place::Offset(_) => Err(CommandError::owned(format!(
+            PositionWord::Beginning => Ok(server.first_change().unwrap_or(end)),
+            PositionWord::End => Ok(end),
+            PositionWord::Offset(offset) if offset <= end => Ok(offset),
+            PositionWord::Offset(_) => Err(CommandError::owned(format!(
                 "ERR The offset is beyond the end of the stream, {end}"
             ))),
-            Place::Position(position) => server.past_offset(position),
+            PositionWord::Position(position) => server.past_offset(position),
         }
     }
 }
@@ -251,7 +251,7 @@ impl<'a> ChangesRequest<'a> {
             let name = args.get(3).ok_or(CommandError::Syntax)?;
             (Start::Consumer(name), 4)
         } else {
-            (Start::At(Place::parse(args.at(2))?), 3)
+            (Start::At(PositionWord::parse(args.at(2))?), 3)
         };
         let mut asked = ChangesRequest {
             from,
@@ -387,7 +387,9 @@ fn create(call: &mut Call<'_>, args: Args<'_>) -> CommandResult {
     let name = args.at(3);
     writes(call)?;
     call.server.stream.cursors.admits(name).map_err(refusal)?;
-    let place = args.get(4).map_or(Ok(Place::End), Place::parse)?;
+    let place = args
+        .get(4)
+        .map_or(Ok(PositionWord::End), PositionWord::parse)?;
     let offset = place.offset(call)?;
     if offset < call.server.stream.offset() {
         call.server.open_changes(offset)?;
@@ -402,7 +404,7 @@ fn ack(call: &mut Call<'_>, args: Args<'_>) -> CommandResult {
     let name = args.at(3);
     writes(call)?;
     let cursor = call.server.stream.cursors.get(name).ok_or(NO_CONSUMER)?;
-    let offset = Place::parse(args.at(4))?.offset(call)?;
+    let offset = PositionWord::parse(args.at(4))?.offset(call)?;
     let is_further = offset > cursor.offset || cursor.is_lost;
     if is_further {
         note(call, Note::Cursor { offset, name });

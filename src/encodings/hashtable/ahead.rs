@@ -13,15 +13,15 @@ pub(crate) const SHORT_REACH: usize = 40;
 
 /// Where the element with some hash would be in a table, which is borrowed.
 #[derive(Copy, Clone)]
-pub(crate) struct Place<'t> {
+pub(crate) struct ElementPlace<'t> {
     segment: SegmentRef,
     tag: u64,
     table: PhantomData<&'t HashTable>,
 }
 
-impl Place<'_> {
+impl ElementPlace<'_> {
     /// A place without an element.
-    pub(crate) const NONE: Self = Place {
+    pub(crate) const NONE: Self = ElementPlace {
         segment: SegmentRef::NONE,
         tag: 1,
         table: PhantomData,
@@ -55,7 +55,7 @@ impl HashTable {
     /// First stage of a batch that only reads: where the element with this hash would be, its lines
     /// prefetched.
     #[inline(always)]
-    pub(crate) fn seek(&self, hash: u64) -> Place<'_> {
+    pub(crate) fn seek(&self, hash: u64) -> ElementPlace<'_> {
         let hash = self.own(hash);
         let segment = self.directory.get(hash);
         let tag = tag_of_hash(hash);
@@ -69,7 +69,7 @@ impl HashTable {
                 segment.lines_of(tag)[0].addr()
             });
         }
-        Place {
+        ElementPlace {
             segment,
             tag,
             table: PhantomData,
@@ -79,8 +79,8 @@ impl HashTable {
     /// Second stage: a word there with the tag of the hash, of which there is hardly ever a second
     /// one. None: no element has the hash. `place` must be of this table.
     #[inline(always)]
-    pub(crate) fn likely(&self, place: Place<'_>) -> Likely {
-        let Place { segment, tag, .. } = place;
+    pub(crate) fn likely(&self, place: ElementPlace<'_>) -> Likely {
+        let ElementPlace { segment, tag, .. } = place;
         if segment.is_none() {
             return Likely::NONE;
         }

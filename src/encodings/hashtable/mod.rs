@@ -58,7 +58,7 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::base::hashing::hash;
-pub(crate) use ahead::{Likely, Place, SHORT_REACH};
+pub(crate) use ahead::{ElementPlace, Likely, SHORT_REACH};
 use arena::Arenas;
 use directory::Directory;
 use expiry::Expiry;

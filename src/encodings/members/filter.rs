@@ -6,7 +6,7 @@
 
 use super::{MemberTable, entry_of, hash_of, is_pointer, prefetch_text, text_of};
 use crate::base::text::is_same;
-use crate::encodings::hashtable::{Likely, Place, Word};
+use crate::encodings::hashtable::{ElementPlace, Likely, Word};
 use crate::encodings::listpack::Entry;
 
 /// Members per batch.
@@ -18,7 +18,7 @@ const BATCH_MIN: usize = 8;
 #[derive(Clone, Copy)]
 struct SoughtMember<'o> {
     hash: u64,
-    place: Place<'o>,
+    place: ElementPlace<'o>,
     likely: Likely,
 }
 
@@ -74,7 +74,7 @@ impl MemberTable {
     ) -> usize {
         let mut asked = [SoughtMember {
             hash: 0,
-            place: Place::NONE,
+            place: ElementPlace::NONE,
             likely: Likely::NONE,
         }; BATCH];
         for (asked, &word) in asked.iter_mut().zip(words) {

@@ -25,7 +25,7 @@ use crate::replication::{Mark, ReplOffset};
 
 /// A place between two requests of a file, and its position in the stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Place {
+pub(super) struct FilePlace {
     pub offset: ReplOffset,
     pub at: u64,
 }
@@ -34,7 +34,7 @@ pub(super) struct Place {
 #[derive(Debug)]
 struct Closed {
     length: u64,
-    places: Vec<Place>,
+    places: Vec<FilePlace>,
 }
 
 /// Where the bytes of a file come from.
@@ -132,7 +132,7 @@ impl LogFile {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Written<'a> {
     pub length: u64,
-    pub places: &'a [Place],
+    pub places: &'a [FilePlace],
 }
 
 /// See the module.
@@ -255,7 +255,7 @@ impl Chain {
         file: &LogFile,
         written: Option<Written<'_>>,
         offset: ReplOffset,
-    ) -> Option<Place> {
+    ) -> Option<FilePlace> {
         let places = match (file.closed.get(), &written) {
             (Some(closed), _) => &closed.places,
             (None, Some(written)) => written.places,

@@ -34,7 +34,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::annotation::{self, AsideLine};
-use super::chain::Place;
+use super::chain::FilePlace;
 use super::disk::Disk;
 use super::hand::{Done, Hand, Piece};
 use super::sync::Syncer;
@@ -119,7 +119,7 @@ struct Open {
     /// The checksum of the bytes since the last checksum line; `None` before the first.
     crc: Option<u64>,
     /// Places at which readers of the stream can begin, in order.
-    places: Vec<Place>,
+    places: Vec<FilePlace>,
 }
 
 /// A buffer on its way to the file.
@@ -359,7 +359,7 @@ impl LogWriter {
     }
 
     /// Places of the current file at which readers of the stream can begin.
-    pub(super) fn places(&self) -> &[Place] {
+    pub(super) fn places(&self) -> &[FilePlace] {
         self.open.as_ref().map_or(&[], |open| &open.places)
     }
 
@@ -498,7 +498,7 @@ impl LogWriter {
             let last = open.places.last().map_or(0, |place| place.at);
             if open.places.is_empty() || open.length - last >= PLACE_BYTES {
                 let at = open.length;
-                open.places.push(Place { offset, at });
+                open.places.push(FilePlace { offset, at });
             }
         }
     }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use bytes::{Buf, Bytes};
 
-use super::{NO_READER, Place, Shared};
+use super::{NO_READER, SegmentPlace, Shared};
 
 /// Bytes of a read from the file.
 const READ_BYTES: usize = 128 * 1024;
@@ -77,8 +77,8 @@ impl SpoolReader {
         };
         let skipped = at - segment.start;
         match &segment.place {
-            Place::Memory(bytes, _) => self.held = bytes.slice(skipped as usize..),
-            Place::File(begin) => {
+            SegmentPlace::Memory(bytes, _) => self.held = bytes.slice(skipped as usize..),
+            SegmentPlace::File(begin) => {
                 let len = (segment.len - skipped).min(READ_BYTES as u64) as usize;
                 let from = begin + skipped;
                 let file = state.file.clone();

@@ -6,20 +6,20 @@
 
 use std::collections::BTreeMap;
 
-use super::world::Place;
+use super::world::HostAddress;
 use crate::resp::ReplyValue;
 
 /// A client's connection: the Sentinel, and its connection's number.
 pub(super) type Client = (usize, u64);
 
 pub(super) struct DataNode {
-    pub place: Place,
+    pub place: HostAddress,
     pub is_up: bool,
     run_id: u64,
     /// `None`: a primary.
-    pub primary: Option<Place>,
+    pub primary: Option<HostAddress>,
     /// The primary as CONFIG REWRITE has saved it.
-    saved_primary: Option<Place>,
+    saved_primary: Option<HostAddress>,
     pub offset: u64,
     pub priority: u64,
     link_up_since: Option<i64>,
@@ -27,7 +27,7 @@ pub(super) struct DataNode {
     pub subscribers: Vec<Client>,
     transactions: BTreeMap<Client, Vec<Vec<Vec<u8>>>>,
     /// The target of FAILOVER, until the hand-over.
-    pub hands_over_to: Option<Place>,
+    pub hands_over_to: Option<HostAddress>,
     /// The replies to PING.
     pub pong: &'static str,
 }
@@ -36,13 +36,13 @@ fn simple(text: &str) -> ReplyValue {
     ReplyValue::Simple(text.as_bytes().to_vec())
 }
 
-fn place_of(host: &[u8], port: &[u8]) -> Option<Place> {
+fn place_of(host: &[u8], port: &[u8]) -> Option<HostAddress> {
     let port = std::str::from_utf8(port).ok()?.parse().ok()?;
     Some((String::from_utf8_lossy(host).into_owned(), port))
 }
 
 impl DataNode {
-    pub(super) fn new(place: Place, primary: Option<Place>, run_id: u64) -> DataNode {
+    pub(super) fn new(place: HostAddress, primary: Option<HostAddress>, run_id: u64) -> DataNode {
         DataNode {
             place,
             is_up: true,
@@ -91,14 +91,14 @@ impl DataNode {
         }
     }
 
-    pub(super) fn set_primary(&mut self, primary: Option<Place>, now: i64) {
+    pub(super) fn set_primary(&mut self, primary: Option<HostAddress>, now: i64) {
         if self.primary != primary {
             (self.link_up_since, self.link_down_since) = (None, now);
         }
         self.primary = primary;
     }
 
-    fn info(&self, replicas: &[(Place, u64)], now: i64) -> Vec<u8> {
+    fn info(&self, replicas: &[(HostAddress, u64)], now: i64) -> Vec<u8> {
         let mut text = format!(
             "# Server\r\nrun_id:{:040x}\r\n# Replication\r\n",
             self.run_id
@@ -135,7 +135,7 @@ impl DataNode {
         &mut self,
         client: Client,
         words: Vec<Vec<u8>>,
-        replicas: &[(Place, u64)],
+        replicas: &[(HostAddress, u64)],
         now: i64,
     ) -> ReplyValue {
         let name = words[0].to_ascii_uppercase();
@@ -159,7 +159,7 @@ impl DataNode {
         &mut self,
         client: Client,
         words: Vec<Vec<u8>>,
-        replicas: &[(Place, u64)],
+        replicas: &[(HostAddress, u64)],
         now: i64,
     ) -> ReplyValue {
         let words: Vec<&[u8]> = words.iter().map(Vec::as_slice).collect();

@@ -18,7 +18,7 @@ use crate::sentinel::shared::{Own, Random};
 use crate::sentinel::time::Now;
 
 /// A host's address.
-pub(super) type Place = (String, u16);
+pub(super) type HostAddress = (String, u16);
 /// The step of the simulated time.
 const STEP_MS: i64 = 20;
 
@@ -27,7 +27,7 @@ type Queue<T> = VecDeque<(i64, T)>;
 
 /// A connection that a Sentinel has begun.
 struct Pipe {
-    to: Place,
+    to: HostAddress,
     /// When the other end has accepted it.
     accepted: Option<i64>,
     is_established: bool,
@@ -37,7 +37,7 @@ struct Pipe {
 }
 
 pub(super) struct Machine {
-    pub place: Place,
+    pub place: HostAddress,
     /// `None`: it has crashed.
     pub core: Option<Sentinel>,
     /// The contents of the file.
@@ -74,7 +74,7 @@ pub(super) struct World {
 
 pub(super) const NAME: &[u8] = b"mymaster";
 
-fn node_place(n: usize) -> Place {
+fn node_place(n: usize) -> HostAddress {
     (format!("10.0.0.{}", n + 1), 6379)
 }
 
@@ -185,7 +185,7 @@ impl World {
         self.nodes[n].start(self.runs, self.now);
     }
 
-    fn cut_pipes_to(&mut self, place: &Place) {
+    fn cut_pipes_to(&mut self, place: &HostAddress) {
         let pipes = self.pipes.values_mut();
         pipes
             .filter(|pipe| pipe.to == *place)
@@ -430,7 +430,7 @@ impl World {
         }
     }
 
-    fn listens(&self, place: &Place) -> bool {
+    fn listens(&self, place: &HostAddress) -> bool {
         let is_node = self
             .nodes
             .iter()
@@ -446,7 +446,7 @@ impl World {
         }
     }
 
-    fn request(&mut self, key: (usize, u64), there: &Place, bytes: &[u8]) {
+    fn request(&mut self, key: (usize, u64), there: &HostAddress, bytes: &[u8]) {
         let words = words_of(bytes);
         if let Some(at) = self.machines.iter().position(|m| m.place == *there) {
             return self.request_sentinel(key, at, &words);
@@ -468,7 +468,7 @@ impl World {
         self.hand_over(at);
     }
 
-    fn replicas_of(&self, place: &Place) -> Vec<(Place, u64)> {
+    fn replicas_of(&self, place: &HostAddress) -> Vec<(HostAddress, u64)> {
         let is_its = |node: &&DataNode| {
             node.is_up && node.primary.as_ref() == Some(place) && node.is_link_up()
         };
@@ -549,7 +549,7 @@ impl World {
     fn replicate(&mut self) {
         let now = self.now;
         let primaries = self.nodes.iter().filter(|n| n.is_up && n.primary.is_none());
-        let offsets: BTreeMap<Place, u64> =
+        let offsets: BTreeMap<HostAddress, u64> =
             primaries.map(|n| (n.place.clone(), n.offset + 1)).collect();
         for at in 0..self.nodes.len() {
             let node = &self.nodes[at];
@@ -567,7 +567,7 @@ impl World {
     }
 
     /// The one primary that all running Sentinels name, if all nodes that are up obey it.
-    pub(super) fn agreed(&self) -> Option<Place> {
+    pub(super) fn agreed(&self) -> Option<HostAddress> {
         let machines = self
             .machines
             .iter()

@@ -14,21 +14,21 @@ const WORD_BYTES: usize = 8;
 const CHUNK_WORDS: usize = 128;
 
 pub struct Kept {
-    places: [Place; 2],
+    places: [KeptText; 2],
     /// The index of the complete place, plus one; zero: nothing is kept yet.
     shown: AtomicUsize,
 }
 
-struct Place {
+struct KeptText {
     words: [AtomicU64; TEXT_BYTES / WORD_BYTES],
     bytes: AtomicUsize,
     /// When the text was true, microseconds of Unix time.
     unix_us: AtomicU64,
 }
 
-impl Place {
-    const fn new() -> Place {
-        Place {
+impl KeptText {
+    const fn new() -> KeptText {
+        KeptText {
             words: [const { AtomicU64::new(0) }; TEXT_BYTES / WORD_BYTES],
             bytes: AtomicUsize::new(0),
             unix_us: AtomicU64::new(0),
@@ -39,7 +39,7 @@ impl Place {
 impl Kept {
     pub const fn new() -> Kept {
         Kept {
-            places: [Place::new(), Place::new()],
+            places: [KeptText::new(), KeptText::new()],
             shown: AtomicUsize::new(0),
         }
     }
@@ -91,7 +91,7 @@ impl Kept {
         }
     }
 
-    fn complete(&self) -> Option<&Place> {
+    fn complete(&self) -> Option<&KeptText> {
         let shown = self.shown.load(Ordering::Acquire);
         self.places.get(shown.checked_sub(1)?)
     }

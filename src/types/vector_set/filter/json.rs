@@ -23,8 +23,8 @@ const NUMBER_MAX: usize = 255;
 
 /// Calls `see` with each field's name as it is written and its place, until it returns true or the
 /// text makes no sense.
-pub(super) fn visit<'a>(text: &'a [u8], mut see: impl FnMut(&'a [u8], Place<'a>) -> bool) {
-    let mut place = Place(text);
+pub(super) fn visit<'a>(text: &'a [u8], mut see: impl FnMut(&'a [u8], JsonCursor<'a>) -> bool) {
+    let mut place = JsonCursor(text);
     if !place.take(b'{') {
         return;
     }
@@ -45,11 +45,11 @@ pub(super) fn visit<'a>(text: &'a [u8], mut see: impl FnMut(&'a [u8], Place<'a>)
 
 /// The rest of a text from some position on.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Place<'a>(&'a [u8]);
+pub(super) struct JsonCursor<'a>(&'a [u8]);
 
-impl<'a> Place<'a> {
-    pub fn new(rest: &'a [u8]) -> Place<'a> {
-        Place(rest)
+impl<'a> JsonCursor<'a> {
+    pub fn new(rest: &'a [u8]) -> JsonCursor<'a> {
+        JsonCursor(rest)
     }
 
     fn skip(&mut self, len: usize) {

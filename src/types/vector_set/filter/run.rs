@@ -12,7 +12,7 @@ use std::borrow::Cow;
 use memchr::memmem;
 use smallvec::{SmallVec, smallvec};
 
-use super::json::{self, Json, Place};
+use super::json::{self, Json, JsonCursor};
 use super::{Filter, Instruction, Literal, Operator, number};
 
 #[derive(Clone, Debug)]
@@ -189,7 +189,7 @@ fn is_in(filter: &Filter, a: &Value<'_>, b: &Value<'_>) -> bool {
             Literal::Text(text) => a.equals(&Value::Text(Cow::Borrowed(filter.text(text)))),
         }),
         (_, Value::Array(array)) => {
-            let mut place = Place::new(array);
+            let mut place = JsonCursor::new(array);
             while let Some(element) = place.element() {
                 if a.equals(&value_of(&element)) {
                     return true;
