@@ -11,7 +11,7 @@ use super::ranges::Ranges;
 
 /// A connection of a migration.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(crate) enum Link {
+pub(crate) enum MigrationLink {
     /// Ours to a peer: a number that is never used again.
     Dialled(u64),
     /// A peer's to us: the number of the client.
@@ -47,17 +47,17 @@ pub(crate) enum Level {
 pub(crate) enum Action {
     /// Connect to a node's client port. The answer is `opened` or `refused`.
     Dial {
-        link: Link,
+        link: MigrationLink,
         ip: Vec<u8>,
         port: u16,
     },
     /// Append bytes to the link's output.
     Send {
-        link: Link,
+        link: MigrationLink,
         bytes: Vec<u8>,
     },
     /// Close a link once its output has been sent. Nothing more is reported of it.
-    Close(Link),
+    Close(MigrationLink),
     /// Send the keys of these slots as of one moment to `snapshot`, and every effect on them after
     /// that moment to `stream`. If both are the same link, the effects wait until `Stream`. May
     /// wait for its turn: the answer is `exporting` when the moment has come, `snapshot_sent` when
@@ -65,8 +65,8 @@ pub(crate) enum Action {
     Export {
         job: Name,
         slots: Ranges,
-        snapshot: Link,
-        stream: Link,
+        snapshot: MigrationLink,
+        stream: MigrationLink,
         wire: Wire,
     },
     /// Append the waiting effects to the link, and later ones as they come.
@@ -151,7 +151,7 @@ pub(crate) trait Around {
     /// The secret with which nodes of Redis's clusters authenticate.
     fn secret(&self) -> Vec<u8>;
     /// Bytes that a link has not sent yet.
-    fn unsent(&self, link: Link) -> usize;
+    fn unsent(&self, link: MigrationLink) -> usize;
     /// A name for a new migration.
     fn fresh_name(&self) -> Name;
 }

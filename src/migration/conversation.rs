@@ -8,7 +8,7 @@
 //! the owner of each slot; other events are O(1), or O(ranges) where an action names the slots.
 //! `core` finds the conversation of an event, and repeats attempts.
 
-use super::actions::Link;
+use super::actions::MigrationLink;
 use super::job::{EventResult, Head, Scene};
 use super::refusal::Refusal;
 
@@ -55,11 +55,16 @@ pub(super) trait Conversation: std::fmt::Debug {
         None
     }
 
-    fn expects(&self, _link: Link) -> Expects {
+    fn expects(&self, _link: MigrationLink) -> Expects {
         Expects::Hold
     }
 
-    fn opened(&mut self, _head: &mut Head, _scene: &mut Scene<'_>, _link: Link) -> EventResult {
+    fn opened(
+        &mut self,
+        _head: &mut Head,
+        _scene: &mut Scene<'_>,
+        _link: MigrationLink,
+    ) -> EventResult {
         Ok(())
     }
 
@@ -67,18 +72,23 @@ pub(super) trait Conversation: std::fmt::Debug {
         &mut self,
         head: &mut Head,
         scene: &mut Scene<'_>,
-        link: Link,
+        link: MigrationLink,
         why: &str,
     ) -> EventResult;
 
-    fn closed(&mut self, head: &mut Head, scene: &mut Scene<'_>, link: Link) -> EventResult;
+    fn closed(
+        &mut self,
+        head: &mut Head,
+        scene: &mut Scene<'_>,
+        link: MigrationLink,
+    ) -> EventResult;
 
     /// The reply to our last command: the line of a status, or of an error.
     fn reply(
         &mut self,
         _head: &mut Head,
         _scene: &mut Scene<'_>,
-        _link: Link,
+        _link: MigrationLink,
         _reply: Result<&[u8], &[u8]>,
     ) -> EventResult {
         Ok(())
@@ -89,22 +99,39 @@ pub(super) trait Conversation: std::fmt::Debug {
         &mut self,
         _head: &mut Head,
         _scene: &mut Scene<'_>,
-        _link: Link,
+        _link: MigrationLink,
         _words: &[&[u8]],
     ) -> Result<bool, super::job::End> {
         Ok(false)
     }
 
     /// Bytes of the source's commands that have been applied.
-    fn applied(&mut self, _head: &mut Head, _scene: &mut Scene<'_>, _link: Link, _bytes: usize) {}
+    fn applied(
+        &mut self,
+        _head: &mut Head,
+        _scene: &mut Scene<'_>,
+        _link: MigrationLink,
+        _bytes: usize,
+    ) {
+    }
 
     /// All that a link has brought has been applied.
-    fn caught_up(&mut self, _head: &mut Head, _scene: &mut Scene<'_>, _link: Link) -> EventResult {
+    fn caught_up(
+        &mut self,
+        _head: &mut Head,
+        _scene: &mut Scene<'_>,
+        _link: MigrationLink,
+    ) -> EventResult {
         Ok(())
     }
 
     /// The target's second link.
-    fn join(&mut self, _head: &mut Head, _scene: &mut Scene<'_>, _channel: Link) -> EventResult {
+    fn join(
+        &mut self,
+        _head: &mut Head,
+        _scene: &mut Scene<'_>,
+        _channel: MigrationLink,
+    ) -> EventResult {
         Ok(())
     }
 

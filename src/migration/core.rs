@@ -11,7 +11,7 @@
 
 use std::collections::VecDeque;
 
-use super::actions::{Action, Around, Level, Link, Now, Wire};
+use super::actions::{Action, Around, Level, MigrationLink, Now, Wire};
 use super::conversation::{Answer, Conversation, Expects};
 use super::id::Name;
 use super::job::{End, EventResult, Head, Outcome, Scene, Side};
@@ -80,18 +80,18 @@ impl Migrations {
     }
 
     /// How to handle the link's next bytes. `None`: it belongs to no migration.
-    pub(crate) fn expects(&self, link: Link) -> Option<Expects> {
+    pub(crate) fn expects(&self, link: MigrationLink) -> Option<Expects> {
         let job = self.jobs.iter().find(|job| job.head.has_link(link))?;
         Some(job.talk.expects(link))
     }
 
     /// The slots that a link's migration is about.
-    pub(crate) fn slots_of(&self, link: Link) -> Option<&Ranges> {
+    pub(crate) fn slots_of(&self, link: MigrationLink) -> Option<&Ranges> {
         let job = self.jobs.iter().find(|job| job.head.has_link(link))?;
         Some(&job.head.slots)
     }
 
-    fn find(&self, link: Link) -> Option<usize> {
+    fn find(&self, link: MigrationLink) -> Option<usize> {
         self.jobs.iter().position(|job| job.head.has_link(link))
     }
 
@@ -184,7 +184,7 @@ impl Migrations {
     }
 
     /// A dialled link is open.
-    pub(crate) fn opened(&mut self, now: Now, around: &dyn Around, link: Link) {
+    pub(crate) fn opened(&mut self, now: Now, around: &dyn Around, link: MigrationLink) {
         if let Some(at) = self.find(link) {
             self.step(at, now, around, |job, scene| {
                 job.talk.opened(&mut job.head, scene, link)
@@ -193,7 +193,13 @@ impl Migrations {
     }
 
     /// A dialled link could not be opened.
-    pub(crate) fn refused(&mut self, now: Now, around: &dyn Around, link: Link, why: &str) {
+    pub(crate) fn refused(
+        &mut self,
+        now: Now,
+        around: &dyn Around,
+        link: MigrationLink,
+        why: &str,
+    ) {
         if let Some(at) = self.find(link) {
             self.step(at, now, around, |job, scene| {
                 job.head.forget(link);
@@ -203,7 +209,7 @@ impl Migrations {
     }
 
     /// A link is gone: its other end has closed it, or an error did, or a limit.
-    pub(crate) fn closed(&mut self, now: Now, around: &dyn Around, link: Link) {
+    pub(crate) fn closed(&mut self, now: Now, around: &dyn Around, link: MigrationLink) {
         if let Some(at) = self.find(link) {
             self.step(at, now, around, |job, scene| {
                 job.head.forget(link);
@@ -218,7 +224,7 @@ impl Migrations {
         &mut self,
         now: Now,
         around: &dyn Around,
-        link: Link,
+        link: MigrationLink,
         reply: Result<&[u8], &[u8]>,
     ) {
         if let Some(at) = self.find(link) {
@@ -229,7 +235,13 @@ impl Migrations {
     }
 
     /// Bytes of commands of a source that have been applied.
-    pub(crate) fn applied(&mut self, now: Now, around: &dyn Around, link: Link, bytes: usize) {
+    pub(crate) fn applied(
+        &mut self,
+        now: Now,
+        around: &dyn Around,
+        link: MigrationLink,
+        bytes: usize,
+    ) {
         if let Some(at) = self.find(link) {
             self.step(at, now, around, |job, scene| {
                 job.talk.applied(&mut job.head, scene, link, bytes);
@@ -243,7 +255,7 @@ impl Migrations {
         &mut self,
         now: Now,
         around: &dyn Around,
-        link: Link,
+        link: MigrationLink,
         error: &str,
     ) {
         if let Some(at) = self.find(link) {
@@ -256,7 +268,7 @@ impl Migrations {
     }
 
     /// All commands that a link has received are applied, and the link expects more.
-    pub(crate) fn caught_up(&mut self, now: Now, around: &dyn Around, link: Link) {
+    pub(crate) fn caught_up(&mut self, now: Now, around: &dyn Around, link: MigrationLink) {
         if let Some(at) = self.find(link) {
             self.step(at, now, around, |job, scene| {
                 job.talk.caught_up(&mut job.head, scene, link)
@@ -464,7 +476,7 @@ impl Migrations {
         &mut self,
         now: Now,
         around: &dyn Around,
-        link: Link,
+        link: MigrationLink,
         words: &[&[u8]],
     ) -> Answer {
         let Some(at) = self.find(link) else {

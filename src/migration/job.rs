@@ -8,7 +8,7 @@
 
 use std::collections::VecDeque;
 
-use super::actions::{Action, Around, Level, Link, Now, Wire};
+use super::actions::{Action, Around, Level, MigrationLink, Now, Wire};
 use super::id::Name;
 use super::ranges::Ranges;
 use super::settings::Settings;
@@ -99,7 +99,7 @@ pub(super) struct Head {
     pub paused_ms: i64,
 
     // Given back at the end (`settle`).
-    links: Vec<Link>,
+    links: Vec<MigrationLink>,
     held_since_ms: Option<i64>,
     is_exporting: bool,
     is_hidden: bool,
@@ -155,7 +155,7 @@ impl Head {
         )
     }
 
-    pub(super) fn has_link(&self, link: Link) -> bool {
+    pub(super) fn has_link(&self, link: MigrationLink) -> bool {
         self.links.contains(&link)
     }
 
@@ -164,11 +164,11 @@ impl Head {
     }
 
     /// Connects to a node.
-    pub(super) fn dial(&mut self, scene: &mut Scene<'_>, node: Name) -> Result<Link, End> {
+    pub(super) fn dial(&mut self, scene: &mut Scene<'_>, node: Name) -> Result<MigrationLink, End> {
         let Some((ip, port)) = scene.around.address(node) else {
             return failed(format!("The address of node {node} is not known."));
         };
-        let link = Link::Dialled(*scene.next_link);
+        let link = MigrationLink::Dialled(*scene.next_link);
         *scene.next_link += 1;
         self.links.push(link);
         scene.push(Action::Dial { link, ip, port });
@@ -176,23 +176,28 @@ impl Head {
     }
 
     /// Takes a client's connection for this migration.
-    pub(super) fn adopt(&mut self, link: Link) {
+    pub(super) fn adopt(&mut self, link: MigrationLink) {
         self.links.push(link);
     }
 
     /// A link that is gone.
-    pub(super) fn forget(&mut self, link: Link) {
+    pub(super) fn forget(&mut self, link: MigrationLink) {
         self.links.retain(|&other| other != link);
     }
 
-    pub(super) fn close(&mut self, scene: &mut Scene<'_>, link: Link) {
+    pub(super) fn close(&mut self, scene: &mut Scene<'_>, link: MigrationLink) {
         if self.has_link(link) {
             self.forget(link);
             scene.push(Action::Close(link));
         }
     }
 
-    pub(super) fn send<W: AsRef<[u8]>>(&self, scene: &mut Scene<'_>, link: Link, words: &[W]) {
+    pub(super) fn send<W: AsRef<[u8]>>(
+        &self,
+        scene: &mut Scene<'_>,
+        link: MigrationLink,
+        words: &[W],
+    ) {
         let mut bytes = Vec::new();
         write_request(&mut bytes, words.iter().map(AsRef::as_ref));
         scene.push(Action::Send { link, bytes });
@@ -201,13 +206,18 @@ impl Head {
     pub(super) fn send_syncslots<W: AsRef<[u8]>>(
         &self,
         scene: &mut Scene<'_>,
-        link: Link,
+        link: MigrationLink,
         words: &[W],
     ) {
         self.send(scene, link, &syncslots(words));
     }
 
-    pub(super) fn export(&mut self, scene: &mut Scene<'_>, snapshot: Link, stream: Link) {
+    pub(super) fn export(
+        &mut self,
+        scene: &mut Scene<'_>,
+        snapshot: MigrationLink,
+        stream: MigrationLink,
+    ) {
         self.is_exporting = true;
         scene.push(Action::Export {
             job: self.name,

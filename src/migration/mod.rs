@@ -73,7 +73,7 @@ mod tests;
 /// its ranges.
 pub(crate) const SLOT_IMPORT: &str = "slot-import";
 
-pub(crate) use actions::{Action, Around, Level, Link, Now, OpenSlots, Wire};
+pub(crate) use actions::{Action, Around, Level, MigrationLink, Now, OpenSlots, Wire};
 pub(crate) use commands::trim_slots;
 pub(crate) use conversation::{Answer, Expects};
 pub(crate) use core::Migrations;

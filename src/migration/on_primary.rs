@@ -8,7 +8,7 @@
 //! the stream announced that claim before any write to these slots. Then this replica claims the
 //! slots in its place.
 
-use super::actions::{Action, Around, Link, Now, Wire};
+use super::actions::{Action, Around, MigrationLink, Now, Wire};
 use super::conversation::Conversation;
 use super::core::Migrations;
 use super::id::Name;
@@ -70,11 +70,17 @@ impl Conversation for OnPrimary {
         Ok(())
     }
 
-    fn refused(&mut self, _: &mut Head, _: &mut Scene<'_>, _: Link, _: &str) -> EventResult {
+    fn refused(
+        &mut self,
+        _: &mut Head,
+        _: &mut Scene<'_>,
+        _: MigrationLink,
+        _: &str,
+    ) -> EventResult {
         Ok(())
     }
 
-    fn closed(&mut self, _: &mut Head, _: &mut Scene<'_>, _: Link) -> EventResult {
+    fn closed(&mut self, _: &mut Head, _: &mut Scene<'_>, _: MigrationLink) -> EventResult {
         Ok(())
     }
 

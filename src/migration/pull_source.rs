@@ -5,7 +5,7 @@
 //! The slots are the target's when its claim is seen on the bus; its main link may close before. If
 //! no claim comes while writes are held, the attempt has failed, and the slots are still ours.
 
-use super::actions::{Level, Link};
+use super::actions::{Level, MigrationLink};
 use super::conversation::{Conversation, Expects};
 use super::id::Name;
 use super::job::{End, EventResult, Head, Scene, failed};
@@ -23,8 +23,8 @@ enum State {
 #[derive(Debug)]
 pub(super) struct PullSource {
     state: State,
-    main: Link,
-    channel: Option<Link>,
+    main: MigrationLink,
+    channel: Option<MigrationLink>,
     is_channel_complete: bool,
     /// Bytes of effects that have been appended to the main link.
     streamed: u64,
@@ -34,7 +34,7 @@ pub(super) struct PullSource {
 }
 
 impl PullSource {
-    pub(super) fn new(main: Link, now_ms: i64) -> PullSource {
+    pub(super) fn new(main: MigrationLink, now_ms: i64) -> PullSource {
         PullSource {
             state: State::WaitChannel,
             main,
@@ -91,11 +91,16 @@ impl Conversation for PullSource {
         ))
     }
 
-    fn expects(&self, _link: Link) -> Expects {
+    fn expects(&self, _link: MigrationLink) -> Expects {
         Expects::Commands
     }
 
-    fn join(&mut self, head: &mut Head, scene: &mut Scene<'_>, channel: Link) -> EventResult {
+    fn join(
+        &mut self,
+        head: &mut Head,
+        scene: &mut Scene<'_>,
+        channel: MigrationLink,
+    ) -> EventResult {
         self.channel = Some(channel);
         self.state = State::SendBulkAndStream;
         head.adopt(channel);
@@ -103,11 +108,17 @@ impl Conversation for PullSource {
         Ok(())
     }
 
-    fn refused(&mut self, _: &mut Head, _: &mut Scene<'_>, _: Link, why: &str) -> EventResult {
+    fn refused(
+        &mut self,
+        _: &mut Head,
+        _: &mut Scene<'_>,
+        _: MigrationLink,
+        why: &str,
+    ) -> EventResult {
         failed(why)
     }
 
-    fn closed(&mut self, _: &mut Head, _: &mut Scene<'_>, link: Link) -> EventResult {
+    fn closed(&mut self, _: &mut Head, _: &mut Scene<'_>, link: MigrationLink) -> EventResult {
         if self.channel == Some(link) && self.is_channel_complete {
             return Ok(());
         }
@@ -122,7 +133,7 @@ impl Conversation for PullSource {
         &mut self,
         head: &mut Head,
         scene: &mut Scene<'_>,
-        link: Link,
+        link: MigrationLink,
         words: &[&[u8]],
     ) -> Result<bool, End> {
         let is = |word: &str| words[0].eq_ignore_ascii_case(word.as_bytes());

@@ -12,7 +12,7 @@
 //! owner of that time. The migration ends when an attempt succeeds, when it is canceled here, or
 //! when the slots have no owner or several.
 
-use super::actions::{Action, Link};
+use super::actions::{Action, MigrationLink};
 use super::conversation::{Conversation, Expects};
 use super::job::{End, EventResult, Head, Scene, failed};
 use super::ranges::Ranges;
@@ -52,8 +52,8 @@ enum Channel {
 pub(super) struct PullTarget {
     state: State,
     channel_state: Channel,
-    main: Option<Link>,
-    channel: Option<Link>,
+    main: Option<MigrationLink>,
+    channel: Option<MigrationLink>,
     /// When an awaited reply, command or opened link last came; monotonic.
     received_ms: i64,
     /// Bytes of the main link's stream that have been applied, and the count in the last ACK.
@@ -76,16 +76,16 @@ impl PullTarget {
         }
     }
 
-    fn is_main(&self, link: Link) -> bool {
+    fn is_main(&self, link: MigrationLink) -> bool {
         self.main == Some(link)
     }
 
-    fn main(&self) -> Result<Link, End> {
+    fn main(&self) -> Result<MigrationLink, End> {
         self.main
             .ok_or_else(|| End::Failed("Main channel - no link".into()))
     }
 
-    fn authenticate(head: &Head, scene: &mut Scene<'_>, link: Link) {
+    fn authenticate(head: &Head, scene: &mut Scene<'_>, link: MigrationLink) {
         let secret = scene.around.secret();
         head.send(
             scene,
@@ -208,7 +208,7 @@ impl Conversation for PullTarget {
         self.state == State::Takeover
     }
 
-    fn expects(&self, link: Link) -> Expects {
+    fn expects(&self, link: MigrationLink) -> Expects {
         if self.is_main(link) {
             match self.state {
                 State::StreamingBuffer | State::WaitStreamEof | State::Takeover => {
@@ -241,7 +241,12 @@ impl Conversation for PullTarget {
         Ok(())
     }
 
-    fn opened(&mut self, head: &mut Head, scene: &mut Scene<'_>, link: Link) -> EventResult {
+    fn opened(
+        &mut self,
+        head: &mut Head,
+        scene: &mut Scene<'_>,
+        link: MigrationLink,
+    ) -> EventResult {
         PullTarget::authenticate(head, scene, link);
         if self.is_main(link) {
             self.state = State::AuthReply;
@@ -252,14 +257,20 @@ impl Conversation for PullTarget {
         Ok(())
     }
 
-    fn refused(&mut self, _: &mut Head, _: &mut Scene<'_>, link: Link, why: &str) -> EventResult {
+    fn refused(
+        &mut self,
+        _: &mut Head,
+        _: &mut Scene<'_>,
+        link: MigrationLink,
+        why: &str,
+    ) -> EventResult {
         let which = if self.is_main(link) { "Main" } else { "RDB" };
         failed(format!(
             "{which} channel - Failed to connect to source node: {why}"
         ))
     }
 
-    fn closed(&mut self, _: &mut Head, _: &mut Scene<'_>, link: Link) -> EventResult {
+    fn closed(&mut self, _: &mut Head, _: &mut Scene<'_>, link: MigrationLink) -> EventResult {
         if self.is_main(link) {
             return failed("Main channel - Connection is closed");
         }
@@ -274,7 +285,7 @@ impl Conversation for PullTarget {
         &mut self,
         head: &mut Head,
         scene: &mut Scene<'_>,
-        link: Link,
+        link: MigrationLink,
         reply: Result<&[u8], &[u8]>,
     ) -> EventResult {
         self.received_ms = scene.now.monotonic_ms;
@@ -296,7 +307,7 @@ impl Conversation for PullTarget {
         &mut self,
         head: &mut Head,
         scene: &mut Scene<'_>,
-        link: Link,
+        link: MigrationLink,
         words: &[&[u8]],
     ) -> Result<bool, End> {
         self.received_ms = scene.now.monotonic_ms;
@@ -327,14 +338,19 @@ impl Conversation for PullTarget {
         }
     }
 
-    fn applied(&mut self, _: &mut Head, scene: &mut Scene<'_>, link: Link, bytes: usize) {
+    fn applied(&mut self, _: &mut Head, scene: &mut Scene<'_>, link: MigrationLink, bytes: usize) {
         self.received_ms = scene.now.monotonic_ms;
         if self.is_main(link) {
             self.applied += bytes as u64;
         }
     }
 
-    fn caught_up(&mut self, head: &mut Head, scene: &mut Scene<'_>, link: Link) -> EventResult {
+    fn caught_up(
+        &mut self,
+        head: &mut Head,
+        scene: &mut Scene<'_>,
+        link: MigrationLink,
+    ) -> EventResult {
         if !self.is_main(link) {
             return Ok(());
         }

@@ -10,7 +10,7 @@
 //! PAUSED to the claim, or for twice `cluster-manual-failover-timeout`: then the migration has
 //! failed, and the slots are still ours. After the grant the target closes the link.
 
-use super::actions::Link;
+use super::actions::MigrationLink;
 use super::conversation::{Conversation, Expects};
 use super::job::{End, EventResult, Head, Scene, failed};
 use super::pull_source::whose;
@@ -42,7 +42,7 @@ enum State {
 #[derive(Debug)]
 pub(super) struct PushSource {
     state: State,
-    link: Option<Link>,
+    link: Option<MigrationLink>,
     received_ms: i64,
     acked_ms: i64,
     deadline_ms: i64,
@@ -65,7 +65,7 @@ impl PushSource {
         head.entered(scene, from, self.state());
     }
 
-    fn establish(&mut self, head: &mut Head, scene: &mut Scene<'_>, link: Link) {
+    fn establish(&mut self, head: &mut Head, scene: &mut Scene<'_>, link: MigrationLink) {
         let me = scene.around.my_id();
         let mut words: Vec<Vec<u8>> = vec![
             b"ESTABLISH".into(),
@@ -134,7 +134,7 @@ impl Conversation for PushSource {
         }
     }
 
-    fn expects(&self, _link: Link) -> Expects {
+    fn expects(&self, _link: MigrationLink) -> Expects {
         match self.state {
             State::Connecting | State::ReadingAuth | State::ReadingEstablish => Expects::Replies,
             _ => Expects::Commands,
@@ -150,7 +150,12 @@ impl Conversation for PushSource {
         Ok(())
     }
 
-    fn opened(&mut self, head: &mut Head, scene: &mut Scene<'_>, link: Link) -> EventResult {
+    fn opened(
+        &mut self,
+        head: &mut Head,
+        scene: &mut Scene<'_>,
+        link: MigrationLink,
+    ) -> EventResult {
         self.received_ms = scene.now.monotonic_ms;
         let settings = scene.settings;
         if settings.password.is_empty() {
@@ -167,11 +172,17 @@ impl Conversation for PushSource {
         Ok(())
     }
 
-    fn refused(&mut self, _: &mut Head, _: &mut Scene<'_>, _: Link, why: &str) -> EventResult {
+    fn refused(
+        &mut self,
+        _: &mut Head,
+        _: &mut Scene<'_>,
+        _: MigrationLink,
+        why: &str,
+    ) -> EventResult {
         failed(format!("Unable to connect to target node: {why}"))
     }
 
-    fn closed(&mut self, _: &mut Head, _: &mut Scene<'_>, _: Link) -> EventResult {
+    fn closed(&mut self, _: &mut Head, _: &mut Scene<'_>, _: MigrationLink) -> EventResult {
         match self.state {
             // The target has all keys and the grant; its claim may be on its way.
             State::FailoverGranted => Ok(()),
@@ -183,7 +194,7 @@ impl Conversation for PushSource {
         &mut self,
         head: &mut Head,
         scene: &mut Scene<'_>,
-        link: Link,
+        link: MigrationLink,
         reply: Result<&[u8], &[u8]>,
     ) -> EventResult {
         self.received_ms = scene.now.monotonic_ms;
@@ -214,7 +225,7 @@ impl Conversation for PushSource {
         &mut self,
         head: &mut Head,
         scene: &mut Scene<'_>,
-        link: Link,
+        link: MigrationLink,
         words: &[&[u8]],
     ) -> Result<bool, End> {
         self.received_ms = scene.now.monotonic_ms;

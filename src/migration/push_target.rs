@@ -4,7 +4,7 @@
 //! SNAPSHOT-EOF the target asks for the pause, and the slots are taken over at once when they are
 //! granted.
 
-use super::actions::{Action, Link};
+use super::actions::{Action, MigrationLink};
 use super::conversation::{Conversation, Expects};
 use super::job::{End, EventResult, Head, Scene, failed};
 use super::push_source::{ACK_MS, TIMED_OUT, lost};
@@ -22,13 +22,13 @@ enum State {
 #[derive(Debug)]
 pub(super) struct PushTarget {
     state: State,
-    link: Link,
+    link: MigrationLink,
     received_ms: i64,
     acked_ms: i64,
 }
 
 impl PushTarget {
-    pub(super) fn new(link: Link, now_ms: i64) -> PushTarget {
+    pub(super) fn new(link: MigrationLink, now_ms: i64) -> PushTarget {
         PushTarget {
             state: State::WaitingForAck,
             link,
@@ -59,15 +59,21 @@ impl Conversation for PushTarget {
         self.state == State::FailoverGranted
     }
 
-    fn expects(&self, _link: Link) -> Expects {
+    fn expects(&self, _link: MigrationLink) -> Expects {
         Expects::Commands
     }
 
-    fn refused(&mut self, _: &mut Head, _: &mut Scene<'_>, _: Link, _: &str) -> EventResult {
+    fn refused(
+        &mut self,
+        _: &mut Head,
+        _: &mut Scene<'_>,
+        _: MigrationLink,
+        _: &str,
+    ) -> EventResult {
         lost("source")
     }
 
-    fn closed(&mut self, _: &mut Head, _: &mut Scene<'_>, _: Link) -> EventResult {
+    fn closed(&mut self, _: &mut Head, _: &mut Scene<'_>, _: MigrationLink) -> EventResult {
         lost("source")
     }
 
@@ -75,7 +81,7 @@ impl Conversation for PushTarget {
         &mut self,
         head: &mut Head,
         scene: &mut Scene<'_>,
-        link: Link,
+        link: MigrationLink,
         words: &[&[u8]],
     ) -> Result<bool, End> {
         self.received_ms = scene.now.monotonic_ms;
@@ -110,7 +116,7 @@ impl Conversation for PushTarget {
         Ok(true)
     }
 
-    fn applied(&mut self, _: &mut Head, scene: &mut Scene<'_>, _: Link, _: usize) {
+    fn applied(&mut self, _: &mut Head, scene: &mut Scene<'_>, _: MigrationLink, _: usize) {
         self.received_ms = scene.now.monotonic_ms;
     }
 

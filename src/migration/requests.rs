@@ -4,7 +4,7 @@
 //! reply; a link of a migration, whose words go to its conversation; any other client, which may
 //! begin a migration (ESTABLISH, and with the cluster's secret SYNC and RDBCHANNEL) or is refused.
 
-use super::actions::{Around, Link, Now, Wire};
+use super::actions::{Around, MigrationLink, Now, Wire};
 use super::commands::valkey_ranges;
 use super::conversation::Answer;
 use super::core::Migrations;
@@ -20,7 +20,7 @@ use crate::config::Dialect;
 /// The sender of a SYNCSLOTS.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Sender {
-    pub link: Link,
+    pub link: MigrationLink,
     /// It has shown the cluster's secret.
     pub is_internal: bool,
     /// It came by our primary's stream.
@@ -86,7 +86,7 @@ impl Migrations {
         &mut self,
         now: Now,
         around: &dyn Around,
-        link: Link,
+        link: MigrationLink,
         words: &[&[u8]],
     ) -> Result<(), Refusal> {
         let (source, name, slots) = establish_words(words)?;
@@ -206,7 +206,7 @@ impl Migrations {
         &mut self,
         now: Now,
         around: &dyn Around,
-        link: Link,
+        link: MigrationLink,
         name: &[u8],
     ) -> Result<(), Refusal> {
         let awaits = |job: &super::core::Job| {

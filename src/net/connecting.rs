@@ -19,7 +19,7 @@ use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 
 use super::dial::server_name;
 use super::stream::Stream;
-use super::tls::Link;
+use super::tls::TlsLink;
 use crate::base::threads;
 use crate::base::wake::Wake;
 
@@ -50,7 +50,7 @@ pub struct Connecting {
 enum ConnectStage {
     Resolving(Receiver<io::Result<Vec<SocketAddr>>>),
     Connecting(TcpStream),
-    Agreeing(Box<Link>),
+    Agreeing(Box<TlsLink>),
     /// No address is left, or the stream has been handed over.
     Over,
 }
@@ -157,12 +157,12 @@ impl Connecting {
         let Some(config) = &self.to.tls else {
             return Ok(Some(Stream::Tcp(socket)));
         };
-        let link = Link::opened(socket, config, server_name(&self.to.host))?;
+        let link = TlsLink::opened(socket, config, server_name(&self.to.host))?;
         self.agree(Box::new(link))
     }
 
     /// A step of the handshake. Its last bytes must have left before the stream is handed over.
-    fn agree(&mut self, mut link: Box<Link>) -> io::Result<Option<Stream>> {
+    fn agree(&mut self, mut link: Box<TlsLink>) -> io::Result<Option<Stream>> {
         use std::io::Write;
         loop {
             let is_blocked = match link.flush() {

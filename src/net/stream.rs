@@ -23,7 +23,7 @@ use mio::{Interest, Registry, Token};
 use socket2::{SockRef, TcpKeepalive};
 
 use super::sys;
-use super::tls::Link;
+use super::tls::TlsLink;
 use super::unpacking::{Unpack, Unpacking};
 
 /// One end of a connection, as CLIENT LIST prints it.
@@ -86,7 +86,7 @@ pub fn readable(streams: &[&Stream]) -> Vec<bool> {
 pub enum Stream {
     Tcp(TcpStream),
     Unix(UnixStream),
-    Tls(Box<Link>),
+    Tls(Box<TlsLink>),
     /// One of these, whose peer compresses its bytes.
     Unpacking(Box<Unpacking>),
 }
@@ -114,7 +114,7 @@ impl Stream {
     }
 
     /// The TLS state, if any.
-    pub fn tls(&self) -> Option<&Link> {
+    pub fn tls(&self) -> Option<&TlsLink> {
         match self {
             Stream::Tls(link) => Some(link),
             Stream::Unpacking(s) => s.inner().tls(),

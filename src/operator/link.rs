@@ -33,15 +33,15 @@ fn client_config(files: &TlsFiles) -> io::Result<Arc<ClientConfig>> {
 
 /// See the module.
 #[derive(Debug)]
-pub struct Link<'t> {
+pub struct OperatorLink<'t> {
     link: BlockingLink,
     target: &'t Target,
 }
 
-impl Link<'_> {
+impl OperatorLink<'_> {
     /// Connects, and logs in if there is a password. A refused login returns the server's error
     /// text.
-    pub fn open(target: &Target) -> io::Result<Link<'_>> {
+    pub fn open(target: &Target) -> io::Result<OperatorLink<'_>> {
         let dialled = match &target.socket {
             Some(path) => Dialled::connect_unix(path)?,
             None => {
@@ -50,7 +50,7 @@ impl Link<'_> {
             }
         };
         let link = BlockingLink::new(dialled, ReplyBounds::default());
-        let mut link = Link { link, target };
+        let mut link = OperatorLink { link, target };
         if let Some(password) = &target.password {
             let mut words: Vec<&[u8]> = vec![b"AUTH"];
             words.extend(target.user.as_ref().map(|user| user.as_bytes()));

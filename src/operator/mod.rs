@@ -24,7 +24,7 @@ pub mod tail;
 use std::path::PathBuf;
 use std::time::Duration;
 
-pub use link::{Link, text};
+pub use link::{OperatorLink, text};
 
 use crate::config::{Login, ServerAddress, TlsFiles};
 

@@ -10,7 +10,7 @@ use std::io;
 use std::time::Instant;
 
 use super::listening::places;
-use super::{Link, Target};
+use super::{OperatorLink, Target};
 use crate::net::Dialled;
 use crate::resp::ReplyValue;
 
@@ -111,7 +111,7 @@ fn line(text: &[u8]) -> String {
 }
 
 fn ask(target: &Target) -> io::Result<ReplyValue> {
-    Link::open(target)?.run("PING")
+    OperatorLink::open(target)?.run("PING")
 }
 
 /// The place of the server, as text.

@@ -14,7 +14,7 @@ use std::io::{self, ErrorKind, Write};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use super::ping::place;
-use super::{Link, Target, text};
+use super::{OperatorLink, Target, text};
 use crate::replication::{NoRequest, ReplOffset, Request, first_request};
 use crate::resp::{ReplyValue, write_request};
 
@@ -34,7 +34,7 @@ pub fn run(target: &Target, from: Option<ReplOffset>, out: &mut dyn Write) -> (S
 }
 
 fn follow(target: &Target, from: Option<ReplOffset>, out: &mut dyn Write) -> Result<(), String> {
-    let mut link = Link::open(target).map_err(|error| error.to_string())?;
+    let mut link = OperatorLink::open(target).map_err(|error| error.to_string())?;
     let from = attach(&mut link, from)?;
     let mut tail = Tail {
         offset: from,
@@ -71,7 +71,7 @@ fn follow(target: &Target, from: Option<ReplOffset>, out: &mut dyn Write) -> Res
 }
 
 /// Begins the stream; returns its first position.
-fn attach(link: &mut Link<'_>, from: Option<ReplOffset>) -> Result<ReplOffset, String> {
+fn attach(link: &mut OperatorLink<'_>, from: Option<ReplOffset>) -> Result<ReplOffset, String> {
     let mut ask = |words: &[&[u8]]| match link.ask(words) {
         Ok(ReplyValue::Error(why)) => Err(String::from_utf8_lossy(&why).into_owned()),
         Ok(reply) => Ok(text(&reply)),

@@ -74,7 +74,7 @@ pub(crate) struct Conn {
 
 /// A link, and the instance's health as its connections show it.
 #[derive(Debug)]
-pub(crate) struct Link {
+pub(crate) struct InstanceLink {
     pub owners: usize,
     has_subscription: bool,
     pub commands: Option<Conn>,
@@ -101,9 +101,9 @@ pub(crate) struct Link {
 /// Bytes of a reply to PING that are kept.
 const REPLY_BYTES_MAX: usize = 80;
 
-impl Link {
-    fn new(has_subscription: bool, now: Ms) -> Link {
-        Link {
+impl InstanceLink {
+    fn new(has_subscription: bool, now: Ms) -> InstanceLink {
+        InstanceLink {
             owners: 1,
             has_subscription,
             commands: None,
@@ -160,7 +160,7 @@ impl Link {
 #[derive(Debug, Default)]
 pub(crate) struct Links {
     /// By their numbers; the number of a link that is gone is used again.
-    links: Vec<Option<Link>>,
+    links: Vec<Option<InstanceLink>>,
     free: Vec<LinkId>,
     by_conn: BTreeMap<ConnId, (LinkId, ConnKind)>,
     last_conn: u64,
@@ -169,7 +169,7 @@ pub(crate) struct Links {
 impl Links {
     /// A new link, not connected.
     pub(crate) fn add(&mut self, has_subscription: bool, now: Ms) -> LinkId {
-        let link = Some(Link::new(has_subscription, now));
+        let link = Some(InstanceLink::new(has_subscription, now));
         if let Some(id) = self.free.pop() {
             self.links[id.0 as usize] = link;
             return id;
@@ -178,13 +178,13 @@ impl Links {
         LinkId(u32::try_from(self.links.len() - 1).expect("fewer links than memory holds"))
     }
 
-    pub(crate) fn get(&self, id: LinkId) -> &Link {
+    pub(crate) fn get(&self, id: LinkId) -> &InstanceLink {
         self.links[id.0 as usize]
             .as_ref()
             .expect("a link with an owner")
     }
 
-    pub(crate) fn get_mut(&mut self, id: LinkId) -> &mut Link {
+    pub(crate) fn get_mut(&mut self, id: LinkId) -> &mut InstanceLink {
         self.links[id.0 as usize]
             .as_mut()
             .expect("a link with an owner")

@@ -15,7 +15,7 @@ use super::instances::{
     CHANNEL, DataNode, FailoverKind, FailoverSeen, FailoverState, Peer, Primary, Reconf, Role,
     Watch,
 };
-use super::links::{Conn, ConnKind, Expected, Link, LinkId, Member, Target};
+use super::links::{Conn, ConnKind, Expected, InstanceLink, LinkId, Member, Target};
 use super::shared::{About, Reporter, Shared};
 use super::time::Ms;
 
@@ -350,7 +350,7 @@ pub(crate) fn ask_info(
 }
 
 /// Whether a reply to such a request is still to come.
-fn awaits(link: &Link, expected: &Expected) -> bool {
+fn awaits(link: &InstanceLink, expected: &Expected) -> bool {
     let awaits = |conn: &Conn| conn.expected.contains(expected);
     link.commands.as_ref().is_some_and(awaits)
 }

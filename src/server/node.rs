@@ -18,7 +18,7 @@ use crate::net::{Address, Stream};
 use crate::persistence::aof::Log;
 use crate::server::observe::not_counted::NotCounted;
 use crate::server::parts::replication::failover::FailoverStage;
-use crate::server::parts::replication::upstream::Link;
+use crate::server::parts::replication::upstream::UpstreamLink;
 use crate::server::parts::run::signals::Signals;
 use crate::server::run::Loop;
 use crate::server::state::call::CommandTable;
@@ -247,7 +247,8 @@ impl ServerNode {
         let (stream, persist) = (&server.stream, &server.persist);
         let history = stream.history();
         let upstream = server.replication.upstream.as_deref();
-        let loads = upstream.is_some_and(|upstream| matches!(upstream.link, Link::Loading(_)));
+        let loads =
+            upstream.is_some_and(|upstream| matches!(upstream.link, UpstreamLink::Loading(_)));
         let replicas = server.replication.replicas.iter();
         let replicas = replicas.map(|replica| ReplicaFacts {
             port: replica.facts.port,

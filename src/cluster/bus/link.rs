@@ -8,7 +8,7 @@ use super::super::message::{Framer, Ip, Standing};
 
 /// See `links`. Times are monotonic milliseconds.
 #[derive(Debug)]
-pub(in crate::cluster) struct Link {
+pub(in crate::cluster) struct BusLink {
     /// An inbound link has none until a known node has sent a greeting by it.
     pub node: Option<NodeIndex>,
     pub is_inbound: bool,
@@ -24,7 +24,7 @@ pub(in crate::cluster) struct Link {
     pub(super) framer: Framer,
 }
 
-impl Link {
+impl BusLink {
     /// Bytes held of a message that has not come completely.
     pub(in crate::cluster) fn bytes(&self) -> usize {
         self.framer.bytes()
@@ -52,7 +52,7 @@ impl Link {
 
 #[derive(Debug, Default)]
 pub(in crate::cluster) struct Links {
-    pub(super) all: BTreeMap<LinkId, Link>,
+    pub(super) all: BTreeMap<LinkId, BusLink>,
     last: u64,
     pub(super) strangers: usize,
     /// Bytes held of messages that have not come completely.
@@ -60,16 +60,16 @@ pub(in crate::cluster) struct Links {
 }
 
 impl Links {
-    pub(in crate::cluster) fn get(&self, link: LinkId) -> Option<&Link> {
+    pub(in crate::cluster) fn get(&self, link: LinkId) -> Option<&BusLink> {
         self.all.get(&link)
     }
 
-    pub(in crate::cluster) fn get_mut(&mut self, link: LinkId) -> Option<&mut Link> {
+    pub(in crate::cluster) fn get_mut(&mut self, link: LinkId) -> Option<&mut BusLink> {
         self.all.get_mut(&link)
     }
 
     /// The open ones, in the order of their age.
-    pub(in crate::cluster) fn iter(&self) -> impl Iterator<Item = (LinkId, &Link)> {
+    pub(in crate::cluster) fn iter(&self) -> impl Iterator<Item = (LinkId, &BusLink)> {
         let open = self.all.iter().filter(|(_, link)| link.is_open);
         open.map(|(id, link)| (*id, link))
     }
@@ -83,14 +83,14 @@ impl Links {
         self.input
     }
 
-    pub(super) fn remove(&mut self, link: LinkId) -> Option<Link> {
+    pub(super) fn remove(&mut self, link: LinkId) -> Option<BusLink> {
         let gone = self.all.remove(&link)?;
         self.strangers -= usize::from(gone.is_strange());
         self.input -= gone.bytes();
         Some(gone)
     }
 
-    pub(super) fn add(&mut self, link: Link) -> LinkId {
+    pub(super) fn add(&mut self, link: BusLink) -> LinkId {
         self.strangers += usize::from(link.is_strange());
         self.last += 1;
         let id = LinkId(self.last);

@@ -7,7 +7,7 @@ use super::super::actions::{Action, LinkId};
 use super::super::core::{Cluster, Now};
 use super::super::membership::nodes::{Address, ME, NODES_MAX, NodeIndex};
 use super::super::message::{Framer, Ip, Kind, NodeFlags, Peer};
-use super::link::Link;
+use super::link::BusLink;
 
 impl Cluster {
     /// Opens a link to a node.
@@ -18,7 +18,7 @@ impl Cluster {
         node.dialled = Some(now);
         // The node's silence counts from now on, whether the link opens or not.
         node.pinged.get_or_insert(now);
-        let id = self.links.add(Link {
+        let id = self.links.add(BusLink {
             node: Some(at),
             is_inbound: false,
             is_open: false,
@@ -86,7 +86,7 @@ impl Cluster {
             return None;
         }
         self.make_room_for_stranger();
-        let link = self.links.add(Link {
+        let link = self.links.add(BusLink {
             node: None,
             is_inbound: true,
             is_open: true,

@@ -7,7 +7,7 @@
 //! them.
 
 use super::super::actions::LinkId;
-use super::super::bus::link::Link;
+use super::super::bus::link::BusLink;
 use super::super::core::Cluster;
 use super::super::message::Standing;
 
@@ -79,7 +79,7 @@ impl Cluster {
         let now = self.ms();
         let timeout = self.settings.node_timeout.get();
         let (first_ms, next_ms) = (FIRST_MS.min(timeout.max(1)), NEXT_MS.max(2 * timeout));
-        let is_late = |link: &Link| match link.received_at {
+        let is_late = |link: &BusLink| match link.received_at {
             None => now - link.since > first_ms,
             Some(received_at) => now - received_at > next_ms,
         };

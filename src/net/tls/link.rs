@@ -11,7 +11,7 @@
 //! rustls remembers offsets into input it has not consumed. So every call must pass those bytes,
 //! `held`, again, even if there is nothing new.
 //!
-//! One call reads from the socket at most once. The "more" result of [`Link::fill`] is for an
+//! One call reads from the socket at most once. The "more" result of [`TlsLink::fill`] is for an
 //! edge-triggered poll: while it is true, no event will come. It always reports bytes that are
 //! buffered here.
 
@@ -67,7 +67,7 @@ enum Connection {
 }
 
 /// See the module.
-pub struct Link {
+pub struct TlsLink {
     socket: TcpStream,
     connection: Connection,
     held: Vec<u8>,
@@ -88,7 +88,7 @@ pub struct Link {
     failure: Option<io::Error>,
 }
 
-impl std::fmt::Debug for Link {
+impl std::fmt::Debug for TlsLink {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Link")
             .field("socket", &self.socket)
@@ -175,12 +175,12 @@ fn append(unsent: &mut Vec<u8>, mut encode: impl FnMut(&mut [u8]) -> Result<usiz
     }
 }
 
-impl Link {
+impl TlsLink {
     /// The server side of an accepted connection.
-    pub fn accepted(socket: TcpStream, config: &Arc<ServerConfig>) -> io::Result<Link> {
+    pub fn accepted(socket: TcpStream, config: &Arc<ServerConfig>) -> io::Result<TlsLink> {
         let connection = UnbufferedServerConnection::new(Arc::clone(config));
         let connection = connection.map_err(io::Error::other)?;
-        Ok(Link::new(socket, Connection::Server(connection)))
+        Ok(TlsLink::new(socket, Connection::Server(connection)))
     }
 
     /// The client side, to a server of this name. The first bytes are in `unsent`, ready to send.
@@ -188,18 +188,18 @@ impl Link {
         socket: TcpStream,
         config: &Arc<ClientConfig>,
         name: ServerName<'static>,
-    ) -> io::Result<Link> {
+    ) -> io::Result<TlsLink> {
         let connection = UnbufferedClientConnection::new(Arc::clone(config), name);
         let connection = connection.map_err(io::Error::other)?;
-        let mut link = Link::new(socket, Connection::Client(connection));
+        let mut link = TlsLink::new(socket, Connection::Client(connection));
         link.round(&mut [], &mut |_| {})
             .result
             .map_err(io::Error::other)?;
         Ok(link)
     }
 
-    fn new(socket: TcpStream, connection: Connection) -> Link {
-        Link {
+    fn new(socket: TcpStream, connection: Connection) -> TlsLink {
+        TlsLink {
             socket,
             connection,
             held: Vec::new(),
@@ -266,7 +266,7 @@ impl Link {
         })
     }
 
-    /// Like [`Link::fill`], into `first`, which may be uninitialized, and then into the second
+    /// Like [`TlsLink::fill`], into `first`, which may be uninitialized, and then into the second
     /// buffer. Returns the bytes in each.
     pub fn fill_vectored<'a>(
         &mut self,
@@ -445,7 +445,7 @@ impl Link {
     }
 
     /// Seals as much of `pieces` as one write takes and sends it. Returns how many bytes were
-    /// taken; sealed bytes that the socket did not take are buffered ([`Link::push`]).
+    /// taken; sealed bytes that the socket did not take are buffered ([`TlsLink::push`]).
     fn send(&mut self, pieces: &[IoSlice<'_>]) -> io::Result<usize> {
         self.push()?;
         if self.has_failed {
@@ -537,7 +537,7 @@ impl Link {
 
 /// Sends the closing alert that the protocol requires, if the socket takes it at once: a drop
 /// does not wait for the peer.
-impl Drop for Link {
+impl Drop for TlsLink {
     fn drop(&mut self) {
         if !self.is_established || self.has_failed || self.push().is_err() {
             return;
@@ -557,7 +557,7 @@ impl Drop for Link {
     }
 }
 
-impl Write for Link {
+impl Write for TlsLink {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.send(&[IoSlice::new(bytes)])
     }
@@ -584,8 +584,8 @@ mod tests {
 
     /// A server end, a client end, and the wire between them, which the test controls.
     struct Pair {
-        server: Link,
-        client: Link,
+        server: TlsLink,
+        client: TlsLink,
         /// The other ends of their sockets.
         at_server: std::net::TcpStream,
         at_client: std::net::TcpStream,
@@ -614,10 +614,10 @@ mod tests {
     impl Pair {
         fn new(materials: &Materials, client: &Arc<ClientConfig>) -> Pair {
             let (near, at_server) = sockets();
-            let server = Link::accepted(near, &materials.server).expect("a server");
+            let server = TlsLink::accepted(near, &materials.server).expect("a server");
             let (near, at_client) = sockets();
             let name = "localhost".try_into().expect("a name");
-            let client = Link::opened(near, client, name).expect("a client");
+            let client = TlsLink::opened(near, client, name).expect("a client");
             Pair {
                 server,
                 client,
@@ -688,7 +688,7 @@ mod tests {
 
     /// All available bytes of `link`, in reads of `room` bytes, until it reports that an event will
     /// announce more.
-    fn read_all(link: &mut Link, room: usize) -> Vec<u8> {
+    fn read_all(link: &mut TlsLink, room: usize) -> Vec<u8> {
         let mut all = Vec::new();
         let mut into = vec![0; room];
         loop {
@@ -722,7 +722,7 @@ mod tests {
         got.extend(read_all(&mut pair.server, 1000));
         assert_eq!(got.len(), 50_000);
         assert_eq!(pair.server.waiting_bytes(), 0);
-        assert!(size_of::<Link>() < 1300, "{}", size_of::<Link>());
+        assert!(size_of::<TlsLink>() < 1300, "{}", size_of::<TlsLink>());
         let peer = pair.server.peer_certificate().expect("shown");
         assert_eq!(peer.common_name, Some(&b"a client"[..]));
     }

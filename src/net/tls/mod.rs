@@ -13,8 +13,8 @@
 //! # TLS
 //!
 //! A connection under TLS is a `Stream` like any other. `Stream::fill` returns how many bytes came,
-//! and whether there may be more for which no event will come; for `Link` (`net/tls/link.rs`) that
-//! is also so while it holds plaintext that did not fit. `Link` drives rustls without rustls's
+//! and whether there may be more for which no event will come; for `TlsLink` (`net/tls/link.rs`) that
+//! is also so while it holds plaintext that did not fit. `TlsLink` drives rustls without rustls's
 //! buffers: ciphertext is read into one buffer that all connections share and decrypted there;
 //! replies are encrypted into another. A connection itself holds only an incomplete record, and
 //! ciphertext that the socket did not take (`Stream::flush`, which `Loop::flush` treats like its
@@ -44,7 +44,7 @@ mod verify;
 use std::path::PathBuf;
 
 pub use certificate::Certificate;
-pub use link::Link;
+pub use link::TlsLink;
 pub use materials::{
     Authentication, CertificateFiles, Facts, Files, Materials, Settings, client_alone,
 };

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use crate::operator::{Link, Target, ping, text};
+use crate::operator::{OperatorLink, Target, ping, text};
 use crate::resp::ReplyValue;
 
 /// Data reported by the server.
@@ -36,7 +36,7 @@ impl Answers {
 }
 
 pub(super) fn ask(target: &Target) -> Result<Answers, String> {
-    let mut link = Link::open(target).map_err(|error| ping::explain(target, &error))?;
+    let mut link = OperatorLink::open(target).map_err(|error| ping::explain(target, &error))?;
     let mut reply = |line: &str| match link.run(line) {
         Ok(ReplyValue::Error(why)) => Err(String::from_utf8_lossy(&why).into_owned()),
         Ok(reply) => Ok(reply),

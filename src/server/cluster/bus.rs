@@ -9,9 +9,9 @@ use std::net::IpAddr;
 use crate::cluster::LinkId;
 use crate::config::system_text;
 use crate::keyspace::Keyspace;
-use crate::net::tls::Link as TlsLink;
+use crate::net::tls::TlsLink;
 use crate::net::{Accepted, Address, Connecting, Destination, Stream, Target};
-use crate::server::parts::cluster::{BusStage, ClusterDriver, Link, Links, Wrote, moment};
+use crate::server::parts::cluster::{BusConnection, BusStage, ClusterDriver, Links, Wrote, moment};
 use crate::server::state::Server;
 
 /// Connections accepted in one turn.
@@ -61,7 +61,7 @@ impl Server {
         match Connecting::begin(to, wake) {
             Ok(connecting) => {
                 let stage = BusStage::Connecting(Box::new(connecting));
-                let place = driver.links.add(Link::new(id, stage));
+                let place = driver.links.add(BusConnection::new(id, stage));
                 // Its first address is tried in this turn.
                 driver.links.unread.push(place);
             }
@@ -180,7 +180,7 @@ impl Server {
             let token = Target::cluster_link(slot, generation).into();
             match stream.register(registry, token) {
                 Ok(()) => {
-                    let link = Box::new(Link::new(id, BusStage::Open(stream)));
+                    let link = Box::new(BusConnection::new(id, BusStage::Open(stream)));
                     driver.links.slab.put_back(slot, link);
                     driver.links.places.insert(id, (slot, generation));
                 }
@@ -288,7 +288,7 @@ impl Server {
 struct Lost;
 
 /// Continues a connection in progress, or sends an open link's queued bytes.
-fn advance(link: &mut Link, registry: Option<&mio::Registry>, token: Target) -> Served {
+fn advance(link: &mut BusConnection, registry: Option<&mio::Registry>, token: Target) -> Served {
     let BusStage::Connecting(connecting) = &mut link.stage else {
         return match send(link, registry, token) {
             Ok(()) => Served::Wait,
@@ -310,7 +310,11 @@ fn advance(link: &mut Link, registry: Option<&mio::Registry>, token: Target) -> 
 }
 
 /// Writes as much as the socket takes; the rest waits until it is writable.
-fn send(link: &mut Link, registry: Option<&mio::Registry>, token: Target) -> Result<(), Lost> {
+fn send(
+    link: &mut BusConnection,
+    registry: Option<&mio::Registry>,
+    token: Target,
+) -> Result<(), Lost> {
     if matches!(link.stage, BusStage::Connecting(_)) {
         return Ok(());
     }

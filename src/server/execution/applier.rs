@@ -20,7 +20,7 @@
 
 use crate::command::{CommandError, Facts, Flags};
 use crate::keyspace::{Expiring, KeyHash, Recording};
-use crate::migration::Link;
+use crate::migration::MigrationLink;
 use crate::resp::Args;
 use crate::server::clients::client::ClientFlags;
 use crate::server::execution::dispatch::resolve;
@@ -33,7 +33,7 @@ use crate::server::state::world::World;
 pub(in crate::server) enum Applier {
     File,
     Primary,
-    Source(Link),
+    Source(MigrationLink),
 }
 
 /// A command that is not applied.

@@ -7,7 +7,7 @@
 
 use crate::command::{CommandError, Facts, Flags, up_to_nul};
 use crate::keyspace::{KeyHash, Keyspace};
-use crate::migration::Link;
+use crate::migration::MigrationLink;
 use crate::resp::{Args, Mark};
 use crate::server::clients::client::ClientFlags;
 use crate::server::clients::ending::{EndReason, Ending};
@@ -97,7 +97,7 @@ impl Engine {
         hashes: &[KeyHash],
     ) -> Outcome {
         if session.client.flags.contains(ClientFlags::SENDS_SLOTS) {
-            let link = Link::Client(session.client.id.0);
+            let link = MigrationLink::Client(session.client.id.0);
             self.apply_slots(session, link, row, args, hashes, args.wire_bytes());
             return Outcome::Done;
         }

@@ -8,7 +8,7 @@
 
 use crate::command::{CommandError, Facts};
 use crate::keyspace::{Audience, Effects, KeyHash, slot_of};
-use crate::migration::Link;
+use crate::migration::MigrationLink;
 use crate::resp::Args;
 use crate::server::clients::client::ClientFlags;
 use crate::server::clients::ending::{EndReason, Ending};
@@ -66,7 +66,7 @@ impl Server {
 
     /// Whether a source may send this command: a write whose keys are all of slots of its
     /// migration, or one that belongs to no slot.
-    fn may_be_sent(&self, link: Link, id: usize, args: Args<'_>) -> bool {
+    fn may_be_sent(&self, link: MigrationLink, id: usize, args: Args<'_>) -> bool {
         let row = self.table.row(id);
         let facts = row.spec.facts;
         if facts.contains(Facts::MOVES_SLOTS) {
@@ -105,7 +105,7 @@ impl Engine {
     pub(in crate::server) fn apply_slots(
         &mut self,
         session: &mut Session,
-        link: Link,
+        link: MigrationLink,
         row: Option<usize>,
         args: Args<'_>,
         hashes: &[KeyHash],
@@ -137,7 +137,7 @@ impl World<'_> {
     /// source that we have dialled has none.
     pub(super) fn permits_source(
         &mut self,
-        link: Link,
+        link: MigrationLink,
         id: usize,
         args: Args<'_>,
     ) -> CommandResult {

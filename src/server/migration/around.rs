@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use crate::base::random;
 use crate::cluster::Cluster;
 use crate::keyspace::ClientId;
-use crate::migration::{Around, Link, Name, OpenSlots};
+use crate::migration::{Around, MigrationLink, Name, OpenSlots};
 use crate::server::clients::table::Clients;
 use crate::server::parts::migration::{Links, ToClient};
 
@@ -90,10 +90,12 @@ impl Around for Surroundings<'_> {
             .map_or(Vec::new(), |secret| secret.to_vec())
     }
 
-    fn unsent(&self, link: Link) -> usize {
+    fn unsent(&self, link: MigrationLink) -> usize {
         match link {
-            Link::Dialled(number) => self.links.get(number).map_or(0, |link| link.unsent()),
-            Link::Client(id) => {
+            MigrationLink::Dialled(number) => {
+                self.links.get(number).map_or(0, |link| link.unsent())
+            }
+            MigrationLink::Client(id) => {
                 let waiting = self
                     .to_clients
                     .get(&id)

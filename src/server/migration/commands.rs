@@ -14,7 +14,9 @@ use crate::command::{CommandError, Facts};
 use crate::config::Dialect;
 use crate::keyspace::{Audience, DropProgress, Keyspace};
 use crate::migration::trim_slots;
-use crate::migration::{Answer, Around, Busy, Link, Migrations, Name, Now, Refusal, Sender};
+use crate::migration::{
+    Answer, Around, Busy, MigrationLink, Migrations, Name, Now, Refusal, Sender,
+};
 use crate::server::clients::client::ClientFlags;
 use crate::server::clients::ending::EndReason;
 use crate::server::origin::Origin;
@@ -115,7 +117,7 @@ impl Call<'_> {
                 "ERR This instance has cluster support disabled",
             ));
         };
-        let link = driver.serving.unwrap_or(Link::Client(id.0));
+        let link = driver.serving.unwrap_or(MigrationLink::Client(id.0));
         let sender = Sender {
             link,
             is_internal: flags.contains(ClientFlags::INTERNAL),

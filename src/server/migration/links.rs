@@ -12,7 +12,7 @@ use std::io::ErrorKind;
 use crate::base::clock;
 use crate::config::{Config, system_text};
 use crate::keyspace::{ClientId, KeyHash, Keyspace};
-use crate::migration::{Expects, Link};
+use crate::migration::{Expects, MigrationLink};
 use crate::net::{Connecting, Destination, Target};
 use crate::resp::Args;
 use crate::server::clients::batch::RequestsEnd;
@@ -98,23 +98,23 @@ fn read(link: &mut Dialled, bytes: &mut [u8], held_max: usize) -> bool {
 
 impl MigrationDriver {
     /// Closes a link of ours, or a client that is one, once its queued bytes are sent.
-    pub(super) fn close(&mut self, link: Link, now_ms: u64) {
+    pub(super) fn close(&mut self, link: MigrationLink, now_ms: u64) {
         match link {
-            Link::Dialled(number) => {
+            MigrationLink::Dialled(number) => {
                 if let Some(link) = self.links.get_mut(number) {
                     link.closes_at_ms = Some(now_ms + CLOSING_MS);
                     self.links.unread.push(number);
                 }
             }
-            Link::Client(id) => self.to_clients.entry(id).or_default().closes = true,
+            MigrationLink::Client(id) => self.to_clients.entry(id).or_default().closes = true,
         }
     }
 }
 
 impl Server {
     /// Begins a link. Failures are reported by `serve_slot_link`, in a later turn.
-    pub(super) fn dial_for_slots(&mut self, link: Link, ip: &[u8], port: u16) {
-        let Link::Dialled(number) = link else {
+    pub(super) fn dial_for_slots(&mut self, link: MigrationLink, ip: &[u8], port: u16) {
+        let MigrationLink::Dialled(number) = link else {
             return;
         };
         let to = Destination {
@@ -138,7 +138,7 @@ impl Server {
     }
 
     fn lose_slot_link(&mut self, keyspace: &mut Keyspace, number: u64, refused: Option<&str>) {
-        let link = Link::Dialled(number);
+        let link = MigrationLink::Dialled(number);
         self.on_migrations(|driver| driver.links.remove(number));
         self.with_migrations(keyspace, |m, now, around| match refused {
             Some(why) => m.refused(now, around, link, why),
@@ -169,7 +169,7 @@ impl Server {
                 stream.tune(0);
                 link.stage = MigrationLinkStage::Open(stream);
                 self.with_migrations(keyspace, |m, now, around| {
-                    m.opened(now, around, Link::Dialled(number));
+                    m.opened(now, around, MigrationLink::Dialled(number));
                 });
                 true
             }
@@ -202,7 +202,7 @@ impl Server {
         let Some(driver) = &self.migrations else {
             return false;
         };
-        match driver.machine.expects(Link::Dialled(number)) {
+        match driver.machine.expects(MigrationLink::Dialled(number)) {
             Some(Expects::Snapshot) => true,
             Some(Expects::Commands) => {
                 let link = driver.links.get(number);
@@ -289,7 +289,7 @@ impl Engine {
         };
         // A link's held input is run when the machine expects its commands.
         for number in driver.links.numbers() {
-            let expects = driver.machine.expects(Link::Dialled(number));
+            let expects = driver.machine.expects(MigrationLink::Dialled(number));
             let runs = expects.is_some_and(Expects::are_commands);
             if let Some(link) = driver.links.get_mut(number)
                 && runs
@@ -345,7 +345,7 @@ impl Engine {
 
     /// Handles a link's input, as far as the machine expects it now.
     fn run_slot_link(&mut self, number: u64, left: &mut Allowance) -> Stepped {
-        let link = Link::Dialled(number);
+        let link = MigrationLink::Dialled(number);
         let Some(driver) = &mut self.server.migrations else {
             return Stepped::Wait;
         };
@@ -357,7 +357,7 @@ impl Engine {
     }
 
     fn take_reply(&mut self, number: u64) -> Stepped {
-        let link = Link::Dialled(number);
+        let link = MigrationLink::Dialled(number);
         let Engine {
             keyspace, server, ..
         } = self;
@@ -395,7 +395,7 @@ impl Engine {
     }
 
     fn run_commands_of(&mut self, number: u64, left: &mut Allowance) -> Stepped {
-        let link = Link::Dialled(number);
+        let link = MigrationLink::Dialled(number);
         let Some(driver) = &mut self.server.migrations else {
             return Stepped::Wait;
         };
@@ -472,7 +472,7 @@ impl Engine {
     fn run_command_of(
         &mut self,
         session: &mut Session,
-        link: Link,
+        link: MigrationLink,
         (row, args, hashes): (Option<usize>, Args<'_>, &[KeyHash]),
         bytes: usize,
         left: &mut Allowance,

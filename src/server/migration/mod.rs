@@ -21,7 +21,9 @@ use crate::cluster;
 use crate::config::Dialect;
 use crate::keyspace::Audience;
 use crate::keyspace::{DbIndex, Keyspace};
-use crate::migration::{Action, Around, Level, Link, Migrations, Name, Now, Ranges, Settings};
+use crate::migration::{
+    Action, Around, Level, MigrationLink, Migrations, Name, Now, Ranges, Settings,
+};
 use crate::server::clients::client::{Client, ClientFlags};
 use crate::server::parts::cluster::moment;
 use crate::server::parts::migration::MigrationDriver;
@@ -264,7 +266,7 @@ impl Server {
             });
         }
         for id in gone {
-            let link = Link::Client(id);
+            let link = MigrationLink::Client(id);
             self.with_migrations(keyspace, |m, now, around| m.closed(now, around, link));
         }
         if was_flushed {

@@ -77,7 +77,7 @@ pub(in crate::server) enum SentinelLinkStage {
 }
 
 /// A connection to a data node or another Sentinel.
-pub(in crate::server) struct Link {
+pub(in crate::server) struct SentinelConnection {
     pub conn: ConnId,
     pub stage: SentinelLinkStage,
     pub parser: ReplyParser,
@@ -86,9 +86,9 @@ pub(in crate::server) struct Link {
     pub write_armed: bool,
 }
 
-impl Link {
-    pub fn new(conn: ConnId, connecting: Connecting) -> Link {
-        Link {
+impl SentinelConnection {
+    pub fn new(conn: ConnId, connecting: Connecting) -> SentinelConnection {
+        SentinelConnection {
             conn,
             stage: SentinelLinkStage::Connecting(Box::new(connecting)),
             parser: ReplyParser::new(BOUNDS),
@@ -101,7 +101,7 @@ impl Link {
 /// All connections.
 #[derive(Default)]
 pub(in crate::server) struct Links {
-    pub slab: Slab<Box<Link>>,
+    pub slab: Slab<Box<SentinelConnection>>,
     /// Slot and generation.
     pub places: HashMap<ConnId, (u32, u32)>,
     /// Connections with requests to send.

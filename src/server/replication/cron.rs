@@ -13,7 +13,7 @@ use crate::keyspace::{ClientId, DbIndex, Keyspace};
 use crate::resp::{Args, write_request};
 use crate::server::clients::ending::{EndReason, Ending};
 use crate::server::parts::replication::replicas::State;
-use crate::server::parts::replication::upstream::{Delay, Link};
+use crate::server::parts::replication::upstream::{Delay, UpstreamLink};
 use crate::server::process::log::MASTER;
 use crate::server::state::Server;
 use crate::server::state::world::Engine;
@@ -76,16 +76,18 @@ impl Engine {
         };
         let silent_ms = now_ms.saturating_sub(upstream.received_ms);
         match &mut upstream.link {
-            Link::Down => {}
-            Link::Dialing(_, began_ms) if now_ms.saturating_sub(*began_ms) > limit_ms => {
+            UpstreamLink::Down => {}
+            UpstreamLink::Dialing(_, began_ms) if now_ms.saturating_sub(*began_ms) > limit_ms => {
                 tracing::warn!("Timeout connecting to the {MASTER}...");
                 upstream.lose(now_ms, Delay::Refused);
             }
-            Link::Talking(_) | Link::Announcing(_) | Link::Joining(_) if silent_ms > limit_ms => {
+            UpstreamLink::Talking(_) | UpstreamLink::Announcing(_) | UpstreamLink::Joining(_)
+                if silent_ms > limit_ms =>
+            {
                 tracing::warn!("Timeout connecting to the {MASTER}...");
                 upstream.lose(now_ms, Delay::Refused);
             }
-            Link::Receiving(_) if silent_ms > limit_ms => {
+            UpstreamLink::Receiving(_) if silent_ms > limit_ms => {
                 tracing::warn!(
                     "Timeout receiving bulk data from {MASTER}... If the problem persists try to \
                      set the 'repl-timeout' parameter in redis.conf to a larger value."
@@ -93,18 +95,20 @@ impl Engine {
                 upstream.lose(now_ms, Delay::None);
             }
             // All received bytes are loaded, and no more arrive.
-            Link::Loading(load) if load.awaits_link() && silent_ms > limit_ms => {
-                if let Link::Loading(load) = std::mem::replace(&mut upstream.link, Link::Down) {
+            UpstreamLink::Loading(load) if load.awaits_link() && silent_ms > limit_ms => {
+                if let UpstreamLink::Loading(load) =
+                    std::mem::replace(&mut upstream.link, UpstreamLink::Down)
+                {
                     server.sync_lost(keyspace, *load);
                 }
             }
-            Link::Loading(load) => match &mut upstream.main {
+            UpstreamLink::Loading(load) => match &mut upstream.main {
                 None => load.send_newline(),
                 Some(main) if main.is_lost => {}
                 // Best effort, as on a link alone.
                 Some(main) => _ = main.stream.write(b"\n"),
             },
-            Link::Online(id) => {
+            UpstreamLink::Online(id) => {
                 let id = *id;
                 if silent_ms > limit_ms {
                     tracing::warn!("{MASTER} timeout: no data nor PING received...");

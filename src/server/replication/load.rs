@@ -18,7 +18,9 @@ use crate::scripting::Libraries;
 use crate::server::parts::persist::loading::{
     ExpiredKeys, LoadError, LoadFigures, LoadOptions, LoadStep, RdbFile, RdbStream, reason,
 };
-use crate::server::parts::replication::upstream::{Delay, Link, Receiving, Source, SyncLoad};
+use crate::server::parts::replication::upstream::{
+    Delay, Receiving, Source, SyncLoad, UpstreamLink,
+};
 use crate::server::process::log::MASTER;
 use crate::server::replication::guard::Judged;
 use crate::server::state::Server;
@@ -285,7 +287,9 @@ impl Engine {
             keyspace, server, ..
         } = self;
         let upstream = server.replication.upstream.as_mut()?;
-        let Link::Loading(mut load) = std::mem::replace(&mut upstream.link, Link::Down) else {
+        let UpstreamLink::Loading(mut load) =
+            std::mem::replace(&mut upstream.link, UpstreamLink::Down)
+        else {
             return None;
         };
         let stepped = server.read_for_load(&mut load, inbuf);
@@ -307,7 +311,7 @@ impl Engine {
 impl Server {
     fn set_loading(&mut self, load: Box<SyncLoad>) {
         if let Some(upstream) = &mut self.replication.upstream {
-            upstream.link = Link::Loading(load);
+            upstream.link = UpstreamLink::Loading(load);
         }
     }
 

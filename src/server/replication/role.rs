@@ -18,7 +18,7 @@ use crate::server::clients::blocked::{Blocked, Until};
 use crate::server::clients::client::{Client, ClientFlags};
 use crate::server::clients::ending::{EndReason, Ending};
 use crate::server::clients::session::Session;
-use crate::server::parts::replication::upstream::{Delay, Link, Upstream};
+use crate::server::parts::replication::upstream::{Delay, Upstream, UpstreamLink};
 use crate::server::process;
 use crate::server::process::log::{MASTER, MASTER_FIRST, MASTER_INSIDE};
 use crate::server::state::Server;
@@ -119,7 +119,9 @@ impl Server {
             return;
         };
         let client = upstream.client();
-        if let Link::Loading(load) = std::mem::replace(&mut upstream.link, Link::Down) {
+        if let UpstreamLink::Loading(load) =
+            std::mem::replace(&mut upstream.link, UpstreamLink::Down)
+        {
             let why = format!("The synchronization with {MASTER} is given up.");
             self.sync_failed(keyspace, &why, Some(*load));
         }

@@ -11,7 +11,7 @@ use mio::net::TcpStream;
 use super::Loop;
 
 use crate::config::system_text;
-use crate::net::tls::Link;
+use crate::net::tls::TlsLink;
 use crate::net::{Accepted, Address, LISTENERS_MAX, Role, Stream, Target};
 use crate::server::clients::client::Client;
 use crate::server::clients::session::Session;
@@ -153,7 +153,7 @@ impl Loop {
         let Some(materials) = server.connections.tls.materials() else {
             return;
         };
-        match Link::accepted(socket, &materials.server) {
+        match TlsLink::accepted(socket, &materials.server) {
             Ok(link) => self.take_in(Stream::Tls(Box::new(link)), peer),
             Err(error) => tracing::warn!("Accepting a client connection under TLS: {error}"),
         }

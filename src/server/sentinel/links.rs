@@ -16,7 +16,9 @@ use crate::config::system_text;
 use crate::net::{Address, Connecting, Destination, Stream, Target};
 use crate::resp::ReplyValue;
 use crate::sentinel::ConnId;
-use crate::server::parts::sentinel::{Link, SentinelDriver, SentinelLinkStage, moment};
+use crate::server::parts::sentinel::{
+    SentinelConnection, SentinelDriver, SentinelLinkStage, moment,
+};
 use crate::server::state::Server;
 
 /// Reads of one connection in one turn.
@@ -61,7 +63,7 @@ impl SentinelDriver {
             }
         };
         let (slot, generation) = self.links.slab.reserve();
-        let link = Box::new(Link::new(conn, connecting));
+        let link = Box::new(SentinelConnection::new(conn, connecting));
         self.links.slab.put_back(slot, link);
         self.links.places.insert(conn, (slot, generation));
         self.serve(server, slot, generation);
@@ -203,7 +205,7 @@ fn local_ip(stream: &Stream) -> Vec<u8> {
     }
 }
 
-fn serve(link: &mut Link, server: &Server, target: Target) -> Served {
+fn serve(link: &mut SentinelConnection, server: &Server, target: Target) -> Served {
     let stream = match &mut link.stage {
         SentinelLinkStage::Connecting(connecting) => {
             let Some(registry) = &server.connections.registry else {
@@ -256,7 +258,7 @@ fn serve(link: &mut Link, server: &Server, target: Target) -> Served {
 }
 
 /// Writes as much as the socket takes; the rest waits until it is writable.
-fn send(link: &mut Link, server: &Server, target: Target) -> Result<(), ()> {
+fn send(link: &mut SentinelConnection, server: &Server, target: Target) -> Result<(), ()> {
     let SentinelLinkStage::Open(stream) = &mut link.stage else {
         return Ok(());
     };

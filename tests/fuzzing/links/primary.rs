@@ -43,12 +43,12 @@ pub(super) fn options(how: u8) -> Vec<String> {
 /// The links of the server, in the order in which it dialled.
 type Dialled = Rc<RefCell<Vec<UnixStream>>>;
 
-struct Link {
+struct DialledLink {
     end: End,
     said: Vec<u8>,
 }
 
-impl Link {
+impl DialledLink {
     /// Whether it has said a word, in upper or lower case, in one step or several.
     fn has_said(&self, word: &[u8]) -> bool {
         let mut windows = self.said.windows(word.len());
@@ -59,7 +59,7 @@ impl Link {
 struct PrimaryPlay {
     site: Site,
     dialled: Dialled,
-    links: Vec<Link>,
+    links: Vec<DialledLink>,
     /// Position and signature of the server's own data.
     own: (Facts, String),
     /// The link was online at some time.
@@ -128,7 +128,7 @@ impl Play for PrimaryPlay {
 
     fn step(&mut self, step: LinkStep<'_>) {
         for socket in self.dialled.borrow_mut().drain(..) {
-            self.links.push(Link {
+            self.links.push(DialledLink {
                 end: End::new(socket),
                 said: Vec::new(),
             });

@@ -45,7 +45,7 @@ impl Replica {
             _ => all.extend([&b"NAME"[..], &name].into_iter().chain(words[1..].to_vec())),
         }
         let sender = Sender {
-            link: Link::Client(1),
+            link: MigrationLink::Client(1),
             is_internal: false,
             is_primary: true,
             node: None,

@@ -138,7 +138,7 @@ fn migrateslots_is_refused_in_the_order_and_words_of_valkey() {
 #[test]
 fn strangers_are_refused_by_syncslots() {
     let sender = Sender {
-        link: Link::Client(99),
+        link: MigrationLink::Client(99),
         is_internal: false,
         is_primary: false,
         node: None,
@@ -172,7 +172,7 @@ fn strangers_are_refused_by_syncslots() {
 fn a_source_out_of_turn_is_closed() {
     let mut world = world(Dialect::Valkey);
     let sender = Sender {
-        link: Link::Client(7),
+        link: MigrationLink::Client(7),
         is_internal: false,
         is_primary: false,
         node: None,
@@ -240,7 +240,7 @@ fn a_replica_hides_what_its_primary_imports() {
     let task = |state: &str| format!("CONF ASM-TASK {name}:{source}:{source}:import:{state}:0-10");
     let establish = format!("ESTABLISH SOURCE {source} NAME {name} SLOTSRANGE 0 10");
     let sender = Sender {
-        link: Link::Client(1),
+        link: MigrationLink::Client(1),
         is_internal: false,
         is_primary: true,
         node: None,

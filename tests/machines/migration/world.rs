@@ -156,7 +156,7 @@ impl Around for View {
     fn secret(&self) -> Vec<u8> {
         vec![b's'; 40]
     }
-    fn unsent(&self, _: Link) -> usize {
+    fn unsent(&self, _: MigrationLink) -> usize {
         self.unsent
     }
     fn fresh_name(&self) -> Name {
@@ -189,8 +189,8 @@ struct Claim {
 #[derive(Debug)]
 pub(super) struct Exporting {
     slots: Ranges,
-    snapshot: Link,
-    stream: Link,
+    snapshot: MigrationLink,
+    stream: MigrationLink,
     has_begun: bool,
     keys: VecDeque<(String, u64)>,
     is_sent: bool,
@@ -212,8 +212,8 @@ pub(super) struct SimulatedNode {
     pub is_up: bool,
     pub reported: Vec<String>,
     pub logged: Vec<String>,
-    internal: Vec<Link>,
-    nodes: BTreeMap<Link, Name>,
+    internal: Vec<MigrationLink>,
+    nodes: BTreeMap<MigrationLink, Name>,
     /// Its claim is on disk.
     saved: (usize, u64),
     /// The stream that a primary has sent, or a replica has applied; on disk.
@@ -251,7 +251,7 @@ impl SimulatedNode {
 /// A connection: end 0 has dialled, end 1 has accepted.
 #[derive(Debug)]
 struct Wired {
-    ends: [(usize, Link); 2],
+    ends: [(usize, MigrationLink); 2],
     /// Bytes on their way to an end.
     queues: [Vec<u8>; 2],
     /// An end has closed; what it sent before still arrives.
@@ -262,7 +262,7 @@ struct Wired {
 pub(super) struct World {
     pub nodes: Vec<SimulatedNode>,
     wires: Vec<Wired>,
-    dials: VecDeque<(usize, Link, usize)>,
+    dials: VecDeque<(usize, MigrationLink, usize)>,
     /// Claims on their way: to whom, of whom, epoch.
     claims: VecDeque<(usize, usize, u64)>,
     waiting: Vec<Claim>,
@@ -431,7 +431,7 @@ impl World {
         }
     }
 
-    fn wire(&self, node: usize, link: Link) -> Option<(usize, usize)> {
+    fn wire(&self, node: usize, link: MigrationLink) -> Option<(usize, usize)> {
         let at = self.wires.iter().position(|wire| {
             wire.ends
                 .iter()
@@ -442,13 +442,13 @@ impl World {
         Some((at, end))
     }
 
-    pub(super) fn send(&mut self, node: usize, link: Link, bytes: &[u8]) {
+    pub(super) fn send(&mut self, node: usize, link: MigrationLink, bytes: &[u8]) {
         if let Some((at, end)) = self.wire(node, link) {
             self.wires[at].queues[1 - end].extend_from_slice(bytes);
         }
     }
 
-    fn close(&mut self, node: usize, link: Link) {
+    fn close(&mut self, node: usize, link: MigrationLink) {
         if let Some((at, end)) = self.wire(node, link) {
             self.wires[at].is_closing[end] = true;
             self.wires[at].is_gone[end] = true;
@@ -575,7 +575,7 @@ impl World {
         }
         self.clients += 1;
         self.wires.push(Wired {
-            ends: [(from, link), (to, Link::Client(self.clients))],
+            ends: [(from, link), (to, MigrationLink::Client(self.clients))],
             queues: Default::default(),
             is_closing: [false; 2],
             is_gone: [false; 2],
@@ -689,7 +689,7 @@ impl World {
                 self.caught_up(node, link);
                 true
             }
-            (None, Link::Dialled(_)) => panic!("bytes of a link that nobody knows"),
+            (None, MigrationLink::Dialled(_)) => panic!("bytes of a link that nobody knows"),
             _ => {
                 let (command, len) = command(&bytes).expect("whole commands");
                 self.take(at, end, len);
@@ -704,9 +704,9 @@ impl World {
         self.wires[at].queues[end].drain(..len);
     }
 
-    fn caught_up(&mut self, node: usize, _: Link) {
+    fn caught_up(&mut self, node: usize, _: MigrationLink) {
         // Every link without bytes: another link's last message may have ended a link's `Hold`.
-        let ends: Vec<Link> = self
+        let ends: Vec<MigrationLink> = self
             .wires
             .iter()
             .flat_map(|wire| {
@@ -727,7 +727,7 @@ impl World {
         }
     }
 
-    fn run(&mut self, node: usize, link: Link, command: &[Vec<u8>], len: usize) {
+    fn run(&mut self, node: usize, link: MigrationLink, command: &[Vec<u8>], len: usize) {
         let words: Vec<&[u8]> = command.iter().map(Vec::as_slice).collect();
         match words[..] {
             [b"SET", key, value] => {

@@ -24,7 +24,7 @@ pub(in crate::server) enum BusStage {
 }
 
 /// See the module.
-pub(in crate::server) struct Link {
+pub(in crate::server) struct BusConnection {
     pub id: LinkId,
     pub stage: BusStage,
     /// Messages not sent yet; of the first one, `sent` bytes are gone.
@@ -42,9 +42,9 @@ pub(in crate::server) enum Wrote {
     Full,
 }
 
-impl Link {
-    pub fn new(id: LinkId, stage: BusStage) -> Link {
-        Link {
+impl BusConnection {
+    pub fn new(id: LinkId, stage: BusStage) -> BusConnection {
+        BusConnection {
             id,
             stage,
             queue: VecDeque::new(),
@@ -114,7 +114,7 @@ impl Link {
 /// All links.
 #[derive(Default)]
 pub(in crate::server) struct Links {
-    pub slab: Slab<Box<Link>>,
+    pub slab: Slab<Box<BusConnection>>,
     /// Slot and generation.
     pub places: HashMap<LinkId, (u32, u32)>,
     /// Links with messages queued in this round.
@@ -124,13 +124,13 @@ pub(in crate::server) struct Links {
 }
 
 impl Links {
-    pub fn get(&self, id: LinkId) -> Option<&Link> {
+    pub fn get(&self, id: LinkId) -> Option<&BusConnection> {
         let &(slot, _) = self.places.get(&id)?;
         self.slab.at(slot).map(Box::as_ref)
     }
 
     /// Adds a link; returns its place.
-    pub fn add(&mut self, link: Link) -> (u32, u32) {
+    pub fn add(&mut self, link: BusConnection) -> (u32, u32) {
         let id = link.id;
         let (slot, generation) = self.slab.reserve();
         self.slab.put_back(slot, Box::new(link));
@@ -179,6 +179,6 @@ impl Links {
     pub fn bytes(&self) -> usize {
         let links = self.slab.iter();
         let queued: usize = links.map(|(_, _, link)| link.queue_bytes()).sum();
-        queued + self.slab.len() * size_of::<Link>()
+        queued + self.slab.len() * size_of::<BusConnection>()
     }
 }

@@ -11,7 +11,7 @@ mod links;
 pub mod slot_stats;
 
 pub(in crate::server) use file::StateFile;
-pub(in crate::server) use links::{BusStage, Link, Links, Wrote};
+pub(in crate::server) use links::{BusConnection, BusStage, Links, Wrote};
 
 use std::collections::VecDeque;
 

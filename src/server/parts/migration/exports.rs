@@ -1,7 +1,7 @@
 //! Exports: the snapshot of some slots, and the effects on them since its moment.
 
 use crate::keyspace::DbIndex;
-use crate::migration::{Link, Name, Ranges, Wire};
+use crate::migration::{MigrationLink, Name, Ranges, Wire};
 use crate::resp::write_request;
 use crate::server::parts::persist::snapshot::SlotFeed;
 
@@ -19,8 +19,8 @@ pub(in crate::server) enum ExportStage {
 pub(in crate::server) struct Export {
     pub job: Name,
     pub slots: Ranges,
-    pub snapshot: Link,
-    pub stream: Link,
+    pub snapshot: MigrationLink,
+    pub stream: MigrationLink,
     pub wire: Wire,
     pub stage: ExportStage,
     pub feed: SlotFeed,
@@ -40,8 +40,8 @@ impl Exports {
     pub fn begin(
         &mut self,
         (job, slots): (Name, Ranges),
-        snapshot: Link,
-        stream: Link,
+        snapshot: MigrationLink,
+        stream: MigrationLink,
         wire: Wire,
     ) {
         self.all.push(Export {

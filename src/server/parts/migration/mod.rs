@@ -13,7 +13,7 @@ pub(in crate::server) use links::{Dialled, Links, MigrationLinkStage};
 
 use std::collections::HashMap;
 
-use crate::migration::{Link, Migrations, Name, Ranges, Settings};
+use crate::migration::{MigrationLink, Migrations, Name, Ranges, Settings};
 use crate::replication::ReplOffset;
 
 /// See the module.
@@ -25,8 +25,8 @@ pub(crate) struct MigrationDriver {
     pub(in crate::server) to_clients: HashMap<u64, ToClient>,
     /// Bytes of sources' commands that have been applied, and commands that failed, since the last
     /// report to the machine.
-    pub(in crate::server) applied: Vec<(Link, usize)>,
-    pub(in crate::server) failures: Vec<(Link, String)>,
+    pub(in crate::server) applied: Vec<(MigrationLink, usize)>,
+    pub(in crate::server) failures: Vec<(MigrationLink, String)>,
     /// Clients that are gone.
     pub(in crate::server) gone: Vec<u64>,
     /// The ids that peers have announced by `CONF NODE-ID`.
@@ -34,7 +34,7 @@ pub(crate) struct MigrationDriver {
     /// Commands of sources that have been run.
     pub(in crate::server) commands: u64,
     /// The link whose command runs, if it is not a client's own.
-    pub(in crate::server) serving: Option<Link>,
+    pub(in crate::server) serving: Option<MigrationLink>,
     /// Claims of slots that wait for replicas.
     pub(in crate::server) claims: Vec<Claim>,
     pub(in crate::server) routes_changed: bool,
@@ -103,7 +103,7 @@ impl MigrationDriver {
     }
 
     /// Notes that a command of so many bytes has been applied.
-    pub(in crate::server) fn note_applied(&mut self, link: Link, bytes: usize) {
+    pub(in crate::server) fn note_applied(&mut self, link: MigrationLink, bytes: usize) {
         match self.applied.iter_mut().find(|(of, _)| *of == link) {
             Some((_, sum)) => *sum += bytes,
             None => self.applied.push((link, bytes)),
@@ -120,10 +120,10 @@ impl MigrationDriver {
     }
 
     /// Appends bytes to a link's output.
-    pub(in crate::server) fn send(&mut self, link: Link, bytes: &[u8]) {
+    pub(in crate::server) fn send(&mut self, link: MigrationLink, bytes: &[u8]) {
         match link {
-            Link::Dialled(number) => self.links.send(number, bytes),
-            Link::Client(id) => {
+            MigrationLink::Dialled(number) => self.links.send(number, bytes),
+            MigrationLink::Client(id) => {
                 let client = self.to_clients.entry(id).or_default();
                 client.bytes.extend_from_slice(bytes);
             }
@@ -136,8 +136,10 @@ impl MigrationDriver {
         export.map_or(0, |export| {
             let held = export.held.as_ref().map_or(0, Vec::len);
             held + match export.stream {
-                Link::Dialled(number) => self.links.get(number).map_or(0, Dialled::unsent),
-                Link::Client(id) => self.to_clients.get(&id).map_or(0, |to| to.bytes.len()),
+                MigrationLink::Dialled(number) => self.links.get(number).map_or(0, Dialled::unsent),
+                MigrationLink::Client(id) => {
+                    self.to_clients.get(&id).map_or(0, |to| to.bytes.len())
+                }
             }
         })
     }

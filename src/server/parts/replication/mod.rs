@@ -124,7 +124,7 @@ impl Replication {
     /// Whether a snapshot of the primary is being loaded.
     pub(in crate::server) fn loads(&self) -> bool {
         let link = self.upstream.as_ref().map(|upstream| &upstream.link);
-        let Some(upstream::Link::Loading(load)) = link else {
+        let Some(upstream::UpstreamLink::Loading(load)) = link else {
             return false;
         };
         // A socket has events; a file has none.

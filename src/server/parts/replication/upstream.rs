@@ -44,7 +44,7 @@ const RETRY_MAX_MS: u64 = 30_000;
 pub struct Upstream {
     pub host: String,
     pub port: u16,
-    pub(in crate::server) link: Link,
+    pub(in crate::server) link: UpstreamLink,
     /// Distinguishes the sockets of successive attempts.
     pub(in crate::server) generation: u32,
     /// No attempt before this time, monotonic milliseconds.
@@ -113,7 +113,7 @@ pub struct Attempts {
 }
 
 /// See the module.
-pub(in crate::server) enum Link {
+pub(in crate::server) enum UpstreamLink {
     Down,
     Dialing(Box<Connecting>, u64),
     Talking(Box<Talking>),
@@ -314,7 +314,7 @@ impl Upstream {
         Upstream {
             host,
             port,
-            link: Link::Down,
+            link: UpstreamLink::Down,
             generation: 0,
             retry_ms: now_ms,
             failures: 0,
@@ -356,18 +356,22 @@ impl Upstream {
     /// Whether the stream is being received.
     #[inline]
     pub fn is_online(&self) -> bool {
-        matches!(self.link, Link::Online(_))
+        matches!(self.link, UpstreamLink::Online(_))
     }
 
     /// Whether a snapshot is being received or loaded.
     pub fn is_syncing(&self) -> bool {
-        self.main.is_some() || matches!(self.link, Link::Receiving(_) | Link::Loading(_))
+        self.main.is_some()
+            || matches!(
+                self.link,
+                UpstreamLink::Receiving(_) | UpstreamLink::Loading(_)
+            )
     }
 
     /// The client that is the link, while it is online.
     pub fn client(&self) -> Option<ClientId> {
         match self.link {
-            Link::Online(id) => Some(id),
+            UpstreamLink::Online(id) => Some(id),
             _ => None,
         }
     }
@@ -375,25 +379,25 @@ impl Upstream {
     /// ROLE's word for the link.
     pub fn state_name(&self) -> &'static str {
         match self.link {
-            Link::Receiving(_) | Link::Loading(_) => "sync",
+            UpstreamLink::Receiving(_) | UpstreamLink::Loading(_) => "sync",
             // The second link is on its way to the snapshot.
             _ if self.main.is_some() => "handshake",
-            Link::Down => "connect",
-            Link::Dialing(..) => "connecting",
-            Link::Talking(_) => "handshake",
-            Link::Announcing(_) | Link::Joining(_) => "handshake",
-            Link::Online(_) => "connected",
+            UpstreamLink::Down => "connect",
+            UpstreamLink::Dialing(..) => "connecting",
+            UpstreamLink::Talking(_) => "handshake",
+            UpstreamLink::Announcing(_) | UpstreamLink::Joining(_) => "handshake",
+            UpstreamLink::Online(_) => "connected",
         }
     }
 
     /// The snapshot under way: bytes expected (0: unknown) and received.
     pub fn transfer(&self) -> Option<(u64, u64)> {
         match &self.link {
-            Link::Receiving(receiving) => {
+            UpstreamLink::Receiving(receiving) => {
                 let payload = &receiving.payload;
                 Some((payload.length().unwrap_or(0), payload.received()))
             }
-            Link::Loading(load) => match &load.source {
+            UpstreamLink::Loading(load) => match &load.source {
                 Source::File(file) => Some((file.bytes(), file.bytes())),
                 Source::Socket { payload, .. } => {
                     Some((payload.length().unwrap_or(0), payload.received()))
@@ -427,7 +431,7 @@ impl Upstream {
             tracing::warn!("{MASTER_FIRST} client was freed while streaming replication buffer");
         }
         self.has_data &= !std::mem::take(&mut self.diverged);
-        self.link = Link::Down;
+        self.link = UpstreamLink::Down;
         self.unit = Unit::default();
         (self.main, self.replays) = (None, false);
         self.held.clear();
@@ -448,7 +452,7 @@ impl Upstream {
 
     /// The link is online.
     pub(in crate::server) fn establish(&mut self, client: ClientId, now_ms: u64) {
-        self.link = Link::Online(client);
+        self.link = UpstreamLink::Online(client);
         (self.failures, self.has_data) = (0, true);
         (self.is_familiar, self.guards_own, self.accepts_any) = (true, false, false);
         (self.refused, self.demoted) = (None, None);

@@ -11,7 +11,7 @@ use std::io::{self, ErrorKind, Write};
 use crate::console::http::{self, Answer, Method, Parsed};
 use crate::console::pack::Packing;
 use crate::console::{calls, events};
-use crate::net::tls::Link;
+use crate::net::tls::TlsLink;
 use crate::net::{Accepted, Address, Role, Stream, Target, readable};
 use crate::server::clients::ending::EndReason;
 use crate::server::console::answer::Next;
@@ -88,7 +88,7 @@ impl Loop {
                         let Some(materials) = tls.materials() else {
                             continue;
                         };
-                        match Link::accepted(socket, &materials.server) {
+                        match TlsLink::accepted(socket, &materials.server) {
                             Ok(link) => self.welcome_page(Stream::Tls(Box::new(link)), peer),
                             Err(e) => tracing::debug!("Accepting a page of the console: {e}"),
                         }

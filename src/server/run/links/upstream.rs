@@ -13,7 +13,9 @@ use crate::replication::{Agreed, Handshake, Payload, Position};
 use crate::server::clients::client::Client;
 use crate::server::clients::session::Session;
 use crate::server::parts::replication::PausePoint;
-use crate::server::parts::replication::upstream::{Delay, Link, Receiving, SyncFile, Talking};
+use crate::server::parts::replication::upstream::{
+    Delay, Receiving, SyncFile, Talking, UpstreamLink,
+};
 use crate::server::process::log::{MASTER, MASTER_INSIDE, of_primary};
 use crate::server::replication::load::{Loaded, file_name};
 use crate::server::run::Loop;
@@ -51,10 +53,10 @@ impl Loop {
                 return;
             };
             match upstream.link {
-                Link::Online(_) => return,
-                Link::Down if upstream.retry_ms > now_ms => return,
-                Link::Down if server.persist.loading.in_progress() => return,
-                Link::Loading(_) => {
+                UpstreamLink::Online(_) => return,
+                UpstreamLink::Down if upstream.retry_ms > now_ms => return,
+                UpstreamLink::Down if server.persist.loading.in_progress() => return,
+                UpstreamLink::Loading(_) => {
                     let began = Instant::now();
                     let mut inbuf = std::mem::take(&mut self.inbuf);
                     let loaded = self.engine.continue_sync_load(&mut inbuf);
@@ -69,15 +71,17 @@ impl Loop {
                 }
                 _ => {}
             }
-            let link = std::mem::replace(&mut upstream.link, Link::Down);
+            let link = std::mem::replace(&mut upstream.link, UpstreamLink::Down);
             let step = match link {
-                Link::Down => self.dial(),
-                Link::Dialing(connecting, began_ms) => self.continue_dialing(connecting, began_ms),
-                Link::Talking(talking) => self.talk(talking),
-                Link::Announcing(announcing) => self.announce(announcing),
-                Link::Joining(joining) => self.join(joining),
-                Link::Receiving(receiving) => self.receive(receiving),
-                Link::Loading(_) | Link::Online(_) => return,
+                UpstreamLink::Down => self.dial(),
+                UpstreamLink::Dialing(connecting, began_ms) => {
+                    self.continue_dialing(connecting, began_ms)
+                }
+                UpstreamLink::Talking(talking) => self.talk(talking),
+                UpstreamLink::Announcing(announcing) => self.announce(announcing),
+                UpstreamLink::Joining(joining) => self.join(joining),
+                UpstreamLink::Receiving(receiving) => self.receive(receiving),
+                UpstreamLink::Loading(_) | UpstreamLink::Online(_) => return,
             };
             match step {
                 Ok(UpstreamStep::Wait) => return,
@@ -99,7 +103,7 @@ impl Loop {
         }
     }
 
-    pub(super) fn set_link(&mut self, link: Link) {
+    pub(super) fn set_link(&mut self, link: UpstreamLink) {
         if let Some(upstream) = &mut self.engine.server.replication.upstream {
             upstream.link = link;
         }
@@ -144,7 +148,7 @@ impl Loop {
             let why = format!("Unable to connect to {MASTER}: {}", system_text(&error));
             (why, Delay::Refused)
         })?;
-        self.set_link(Link::Dialing(Box::new(begun), now_ms));
+        self.set_link(UpstreamLink::Dialing(Box::new(begun), now_ms));
         Ok(UpstreamStep::Next)
     }
 
@@ -153,7 +157,7 @@ impl Loop {
         match connecting.advance(&self.registry, token) {
             Ok(Some(stream)) => Ok(self.connected(stream)),
             Ok(None) => {
-                self.set_link(Link::Dialing(connecting, began_ms));
+                self.set_link(UpstreamLink::Dialing(connecting, began_ms));
                 Ok(UpstreamStep::Wait)
             }
             Err(error) => {
@@ -179,7 +183,7 @@ impl Loop {
             upstream.unpacks = introduction.lz4;
         }
         let handshake = Handshake::begin(introduction, &mut out);
-        self.set_link(Link::Talking(Box::new(Talking {
+        self.set_link(UpstreamLink::Talking(Box::new(Talking {
             stream,
             handshake,
             out,
@@ -240,7 +244,7 @@ impl Loop {
                 Err(error) if error.kind() == ErrorKind::Interrupted => Ok(None),
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {
                     self.inbuf = inbuf;
-                    self.set_link(Link::Talking(talking));
+                    self.set_link(UpstreamLink::Talking(talking));
                     return Ok(UpstreamStep::Wait);
                 }
                 Err(error) => Err(lost("reading from", &system_text(&error))),
@@ -250,11 +254,11 @@ impl Loop {
                 return self.agreed(*talking, agreed);
             }
         }
-        Ok(self.reads_more(Link::Talking(talking)))
+        Ok(self.reads_more(UpstreamLink::Talking(talking)))
     }
 
     /// The link's turn is over, and it may have more to read: that is read in the next one.
-    pub(super) fn reads_more(&mut self, link: Link) -> UpstreamStep {
+    pub(super) fn reads_more(&mut self, link: UpstreamLink) -> UpstreamStep {
         self.engine.server.turn.receives = true;
         self.set_link(link);
         UpstreamStep::Wait
@@ -309,7 +313,7 @@ impl Loop {
         if engine.server.loads_from_socket(&engine.keyspace) {
             let server = &engine.server;
             let load = server.load_from_socket(&engine.keyspace, stream, position, rest);
-            self.set_link(Link::Loading(Box::new(load)));
+            self.set_link(UpstreamLink::Loading(Box::new(load)));
             return Ok(UpstreamStep::Next);
         }
         let server = &mut engine.server;
@@ -333,7 +337,7 @@ impl Loop {
         };
         let received = receiving.receive(&rest);
         received.map_err(|why| (why, Delay::Unloadable))?;
-        self.set_link(Link::Receiving(Box::new(receiving)));
+        self.set_link(UpstreamLink::Receiving(Box::new(receiving)));
         Ok(UpstreamStep::Next)
     }
 
@@ -351,7 +355,7 @@ impl Loop {
                     return Err((why, Delay::Guarded));
                 }
                 match server.load_from_file(keyspace, *receiving) {
-                    Ok(load) => self.set_link(Link::Loading(Box::new(load))),
+                    Ok(load) => self.set_link(UpstreamLink::Loading(Box::new(load))),
                     Err(why) => server.sync_failed(keyspace, &why, None),
                 }
                 return Ok(UpstreamStep::Wait);
@@ -374,7 +378,7 @@ impl Loop {
             match ended {
                 None => {}
                 Some(Ok(())) => {
-                    self.set_link(Link::Receiving(receiving));
+                    self.set_link(UpstreamLink::Receiving(receiving));
                     return Ok(UpstreamStep::Wait);
                 }
                 Some(Err(error)) => return Err(error),
@@ -383,7 +387,7 @@ impl Loop {
                 break;
             }
         }
-        Ok(self.reads_more(Link::Receiving(receiving)))
+        Ok(self.reads_more(UpstreamLink::Receiving(receiving)))
     }
 
     /// The dataset is the primary's: all further bytes of its socket are the stream.

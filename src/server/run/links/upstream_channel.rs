@@ -16,7 +16,7 @@ use crate::net::Stream;
 use crate::replication::{Announced, ChannelHandshake, Dialect, Join};
 use crate::server::parts::replication::PausePoint;
 use crate::server::parts::replication::upstream::{
-    Announcing, Delay, Joining, Link, MainLink, Source,
+    Announcing, Delay, Joining, MainLink, Source, UpstreamLink,
 };
 use crate::server::process::log::{MASTER, MASTER_INSIDE, of_primary};
 use crate::server::replication::load::Loaded;
@@ -68,7 +68,7 @@ impl Loop {
         };
         let mut out = Vec::new();
         let handshake = ChannelHandshake::begin(main.dialect, &its, &mut out);
-        upstream.link = Link::Announcing(Box::new(Announcing {
+        upstream.link = UpstreamLink::Announcing(Box::new(Announcing {
             stream,
             handshake,
             out,
@@ -96,7 +96,7 @@ impl Loop {
                 Err(error) if error.kind() == ErrorKind::Interrupted => Ok(None),
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {
                     self.inbuf = inbuf;
-                    self.set_link(Link::Announcing(announcing));
+                    self.set_link(UpstreamLink::Announcing(announcing));
                     return Ok(UpstreamStep::Wait);
                 }
                 Err(error) => Err(lost(&system_text(&error))),
@@ -106,7 +106,7 @@ impl Loop {
                 return self.announced(*announcing, announced);
             }
         }
-        Ok(self.reads_more(Link::Announcing(announcing)))
+        Ok(self.reads_more(UpstreamLink::Announcing(announcing)))
     }
 
     fn announced(&mut self, announcing: Announcing, announced: Announced) -> Stepped {
@@ -127,7 +127,7 @@ impl Loop {
         };
         let mut out = Vec::new();
         let join = Join::begin(number, at, &mut out);
-        self.set_link(Link::Joining(Box::new(Joining {
+        self.set_link(UpstreamLink::Joining(Box::new(Joining {
             stream,
             announced,
             rest,
@@ -173,13 +173,13 @@ impl Loop {
                 }
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {
-                    upstream.link = Link::Joining(joining);
+                    upstream.link = UpstreamLink::Joining(joining);
                     return Ok(UpstreamStep::Wait);
                 }
                 Err(error) => return Err(lost(&system_text(&error))),
             }
         }
-        Ok(self.reads_more(Link::Joining(joining)))
+        Ok(self.reads_more(UpstreamLink::Joining(joining)))
     }
 
     /// The main link's share of a turn, while there is a second link or a replay. `false`: there is
@@ -189,11 +189,11 @@ impl Loop {
             return false;
         };
         match upstream.link {
-            Link::Online(id) if upstream.replays => {
+            UpstreamLink::Online(id) if upstream.replays => {
                 self.replay(id);
                 false
             }
-            Link::Joining(_) => true,
+            UpstreamLink::Joining(_) => true,
             _ => match &upstream.main {
                 Some(main) if !main.is_lost => match self.hold_main() {
                     Ok(()) => true,
@@ -263,8 +263,8 @@ impl Loop {
             return false;
         };
         tracing::warn!("Main channel of {MASTER} was lost: {why}");
-        match std::mem::replace(&mut upstream.link, Link::Down) {
-            Link::Loading(load) => {
+        match std::mem::replace(&mut upstream.link, UpstreamLink::Down) {
+            UpstreamLink::Loading(load) => {
                 tracing::warn!("Aborting rdb channel sync while loading the RDB");
                 if matches!(load.source, Source::File(_)) {
                     tracing::warn!(
@@ -274,12 +274,12 @@ impl Loop {
                     if let Some(main) = &mut upstream.main {
                         main.is_lost = true;
                     }
-                    upstream.link = Link::Loading(load);
+                    upstream.link = UpstreamLink::Loading(load);
                     return true;
                 }
                 server.sync_lost(keyspace, *load);
             }
-            Link::Receiving(_) => self.lose_upstream(Delay::None),
+            UpstreamLink::Receiving(_) => self.lose_upstream(Delay::None),
             _ => self.lose_upstream(Delay::Refused),
         }
         false

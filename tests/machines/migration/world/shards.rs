@@ -115,7 +115,7 @@ impl World {
             Effect::Tell(words) => {
                 let words: Vec<&[u8]> = words[2..].iter().map(Vec::as_slice).collect();
                 let sender = Sender {
-                    link: Link::Client(0),
+                    link: MigrationLink::Client(0),
                     is_internal: false,
                     is_primary: true,
                     node: None,
