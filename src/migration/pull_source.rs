@@ -12,7 +12,7 @@ use super::job::{End, EventResult, Head, Scene, failed};
 use crate::base::numbers::number::parse_digits;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum State {
+enum PullSourceState {
     WaitChannel,
     SendBulkAndStream,
     SendStream,
@@ -22,7 +22,7 @@ enum State {
 /// See the module.
 #[derive(Debug)]
 pub(super) struct PullSource {
-    state: State,
+    state: PullSourceState,
     main: MigrationLink,
     channel: Option<MigrationLink>,
     is_channel_complete: bool,
@@ -36,7 +36,7 @@ pub(super) struct PullSource {
 impl PullSource {
     pub(super) fn new(main: MigrationLink, now_ms: i64) -> PullSource {
         PullSource {
-            state: State::WaitChannel,
+            state: PullSourceState::WaitChannel,
             main,
             channel: None,
             is_channel_complete: false,
@@ -49,7 +49,7 @@ impl PullSource {
     fn acknowledged(&mut self, head: &mut Head, scene: &mut Scene<'_>, words: &[&[u8]]) {
         head.acked_ms = scene.now.wall_ms;
         let applied = words.get(2).and_then(|word| parse_digits(word));
-        let Some(applied) = applied.filter(|_| self.state == State::SendStream) else {
+        let Some(applied) = applied.filter(|_| self.state == PullSourceState::SendStream) else {
             return;
         };
         let lag = self.streamed.saturating_sub(applied);
@@ -64,7 +64,7 @@ impl PullSource {
         head.hold(scene, scene.settings.write_pause_timeout.get());
         self.deadline_ms = scene.now.monotonic_ms + scene.settings.write_pause_timeout.get();
         head.send_syncslots(scene, self.main, &["STREAM-EOF"]);
-        self.state = State::StreamEof;
+        self.state = PullSourceState::StreamEof;
         head.updated_ms = scene.now.wall_ms;
     }
 }
@@ -72,18 +72,18 @@ impl PullSource {
 impl Conversation for PullSource {
     fn state(&self) -> &'static str {
         match self.state {
-            State::WaitChannel => "wait-rdbchannel",
-            State::SendBulkAndStream => "send-bulk-and-stream",
-            State::SendStream => "send-stream",
-            State::StreamEof => "stream-eof",
+            PullSourceState::WaitChannel => "wait-rdbchannel",
+            PullSourceState::SendBulkAndStream => "send-bulk-and-stream",
+            PullSourceState::SendStream => "send-stream",
+            PullSourceState::StreamEof => "stream-eof",
         }
     }
 
     fn error_details(&self) -> Option<String> {
         let channel = match self.state {
-            State::WaitChannel => "none",
-            State::SendBulkAndStream => "rdbchannel-transfer",
-            State::SendStream | State::StreamEof => "completed",
+            PullSourceState::WaitChannel => "none",
+            PullSourceState::SendBulkAndStream => "rdbchannel-transfer",
+            PullSourceState::SendStream | PullSourceState::StreamEof => "completed",
         };
         Some(format!(
             "(state: {}, rdb_channel_state: {channel})",
@@ -102,7 +102,7 @@ impl Conversation for PullSource {
         channel: MigrationLink,
     ) -> EventResult {
         self.channel = Some(channel);
-        self.state = State::SendBulkAndStream;
+        self.state = PullSourceState::SendBulkAndStream;
         head.adopt(channel);
         head.export(scene, channel, self.main);
         Ok(())
@@ -123,7 +123,7 @@ impl Conversation for PullSource {
             return Ok(());
         }
         // The target closes the main link after its claim, which may be on its way.
-        if self.state == State::StreamEof {
+        if self.state == PullSourceState::StreamEof {
             return Ok(());
         }
         failed("Main and RDB channel clients are disconnected.")
@@ -151,7 +151,7 @@ impl Conversation for PullSource {
         head.send_syncslots(scene, channel, &["SNAPSHOT-EOF"]);
         head.close(scene, channel);
         self.is_channel_complete = true;
-        self.state = State::SendStream;
+        self.state = PullSourceState::SendStream;
         head.updated_ms = scene.now.wall_ms;
         Ok(())
     }
@@ -161,7 +161,7 @@ impl Conversation for PullSource {
     }
 
     fn routes_changed(&mut self, head: &mut Head, scene: &mut Scene<'_>) -> EventResult {
-        whose(head, scene, self.state == State::StreamEof)
+        whose(head, scene, self.state == PullSourceState::StreamEof)
             .map_err(|_| End::Canceled("Cancelled due to slots configuration updated".into()))?
             .map_or(Ok(()), |()| Err(End::Completed))
     }
@@ -169,11 +169,13 @@ impl Conversation for PullSource {
     fn tick(&mut self, _: &mut Head, scene: &mut Scene<'_>) -> EventResult {
         let now = scene.now.monotonic_ms;
         match self.state {
-            State::StreamEof if now >= self.deadline_ms => failed(format!(
+            PullSourceState::StreamEof if now >= self.deadline_ms => failed(format!(
                 "The target has not claimed the slots while writes were held, for {} ms",
                 scene.settings.write_pause_timeout.get()
             )),
-            State::WaitChannel if now - self.began_ms > scene.settings.repl_timeout.get() => {
+            PullSourceState::WaitChannel
+                if now - self.began_ms > scene.settings.repl_timeout.get() =>
+            {
                 failed("The target has opened no second link")
             }
             _ => Ok(()),

@@ -25,7 +25,7 @@ const RETRY_MS: i64 = 1000;
 const ACK_MS: i64 = 1000;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum State {
+enum PullTargetState {
     Connecting,
     AuthReply,
     HandshakeReply,
@@ -50,7 +50,7 @@ enum Channel {
 /// See the module.
 #[derive(Debug)]
 pub(super) struct PullTarget {
-    state: State,
+    state: PullTargetState,
     channel_state: Channel,
     main: Option<MigrationLink>,
     channel: Option<MigrationLink>,
@@ -65,7 +65,7 @@ pub(super) struct PullTarget {
 impl PullTarget {
     pub(super) fn new() -> PullTarget {
         PullTarget {
-            state: State::Connecting,
+            state: PullTargetState::Connecting,
             channel_state: Channel::None,
             main: None,
             channel: None,
@@ -97,24 +97,24 @@ impl PullTarget {
     fn main_reply(&mut self, head: &mut Head, scene: &mut Scene<'_>, text: &[u8]) -> EventResult {
         let main = self.main()?;
         match self.state {
-            State::AuthReply => {
+            PullTargetState::AuthReply => {
                 let id = scene.around.my_id();
                 head.send_syncslots(scene, main, &["CONF", "NODE-ID", id.as_str()]);
-                self.state = State::HandshakeReply;
+                self.state = PullTargetState::HandshakeReply;
             }
-            State::HandshakeReply => {
+            PullTargetState::HandshakeReply => {
                 let mut words: Vec<Vec<u8>> = vec![b"SYNC".into(), head.name.as_bytes().into()];
                 words.extend(head.slots.words());
                 head.send_syncslots(scene, main, &words);
-                self.state = State::SyncReply;
+                self.state = PullTargetState::SyncReply;
             }
-            State::SyncReply if text == b"RDBCHANNELSYNCSLOTS" => {
+            PullTargetState::SyncReply if text == b"RDBCHANNELSYNCSLOTS" => {
                 let source = head.source.ok_or_else(|| End::Failed("no source".into()))?;
                 self.channel = Some(head.dial(scene, source)?);
                 self.channel_state = Channel::Connecting;
-                self.state = State::InitChannel;
+                self.state = PullTargetState::InitChannel;
             }
-            State::SyncReply => {
+            PullTargetState::SyncReply => {
                 return failed(format!(
                     "Main channel - Unexpected reply: {}",
                     Printable(text)
@@ -138,7 +138,7 @@ impl PullTarget {
             }
             (Channel::Reply, _) if text == b"SLOTSSNAPSHOT" => {
                 self.channel_state = Channel::Transfer;
-                self.state = State::AccumulateBuffer;
+                self.state = PullTargetState::AccumulateBuffer;
             }
             _ => {
                 return failed(format!(
@@ -177,15 +177,15 @@ impl PullTarget {
 impl Conversation for PullTarget {
     fn state(&self) -> &'static str {
         match self.state {
-            State::Connecting => "connecting",
-            State::AuthReply => "auth-reply",
-            State::HandshakeReply => "handshake-reply",
-            State::SyncReply => "syncslots-reply",
-            State::InitChannel => "init-rdbchannel",
-            State::AccumulateBuffer => "accumulate-buffer",
-            State::StreamingBuffer => "streaming-buffer",
-            State::WaitStreamEof => "wait-stream-eof",
-            State::Takeover => "takeover",
+            PullTargetState::Connecting => "connecting",
+            PullTargetState::AuthReply => "auth-reply",
+            PullTargetState::HandshakeReply => "handshake-reply",
+            PullTargetState::SyncReply => "syncslots-reply",
+            PullTargetState::InitChannel => "init-rdbchannel",
+            PullTargetState::AccumulateBuffer => "accumulate-buffer",
+            PullTargetState::StreamingBuffer => "streaming-buffer",
+            PullTargetState::WaitStreamEof => "wait-stream-eof",
+            PullTargetState::Takeover => "takeover",
         }
     }
 
@@ -205,16 +205,16 @@ impl Conversation for PullTarget {
     }
 
     fn awaits_claim(&self) -> bool {
-        self.state == State::Takeover
+        self.state == PullTargetState::Takeover
     }
 
     fn expects(&self, link: MigrationLink) -> Expects {
         if self.is_main(link) {
             match self.state {
-                State::StreamingBuffer | State::WaitStreamEof | State::Takeover => {
-                    Expects::Commands
-                }
-                State::InitChannel | State::AccumulateBuffer => Expects::Hold,
+                PullTargetState::StreamingBuffer
+                | PullTargetState::WaitStreamEof
+                | PullTargetState::Takeover => Expects::Commands,
+                PullTargetState::InitChannel | PullTargetState::AccumulateBuffer => Expects::Hold,
                 _ => Expects::Replies,
             }
         } else {
@@ -249,7 +249,7 @@ impl Conversation for PullTarget {
     ) -> EventResult {
         PullTarget::authenticate(head, scene, link);
         if self.is_main(link) {
-            self.state = State::AuthReply;
+            self.state = PullTargetState::AuthReply;
         } else {
             self.channel_state = Channel::AuthReply;
         }
@@ -313,9 +313,9 @@ impl Conversation for PullTarget {
         self.received_ms = scene.now.monotonic_ms;
         let is = |word: &str| words[0].eq_ignore_ascii_case(word.as_bytes());
         match self.state {
-            State::AccumulateBuffer if !self.is_main(link) && is("SNAPSHOT-EOF") => {
+            PullTargetState::AccumulateBuffer if !self.is_main(link) && is("SNAPSHOT-EOF") => {
                 self.channel_state = Channel::Completed;
-                self.state = State::StreamingBuffer;
+                self.state = PullTargetState::StreamingBuffer;
                 head.updated_ms = scene.now.wall_ms;
                 if let Some(channel) = self.channel.take() {
                     head.close(scene, channel);
@@ -323,11 +323,11 @@ impl Conversation for PullTarget {
                 Ok(true)
             }
             // The number of keys that follow, for servers that size their tables in advance.
-            State::AccumulateBuffer if !self.is_main(link) && is("CONF") => Ok(true),
-            State::WaitStreamEof | State::StreamingBuffer
+            PullTargetState::AccumulateBuffer if !self.is_main(link) && is("CONF") => Ok(true),
+            PullTargetState::WaitStreamEof | PullTargetState::StreamingBuffer
                 if self.is_main(link) && is("STREAM-EOF") =>
             {
-                self.state = State::Takeover;
+                self.state = PullTargetState::Takeover;
                 scene.push(Action::Take {
                     job: head.name,
                     slots: head.slots.clone(),
@@ -355,8 +355,8 @@ impl Conversation for PullTarget {
             return Ok(());
         }
         match self.state {
-            State::StreamingBuffer => {
-                self.state = State::WaitStreamEof;
+            PullTargetState::StreamingBuffer => {
+                self.state = PullTargetState::WaitStreamEof;
                 self.acknowledge(head, scene)
             }
             _ => Ok(()),
@@ -369,7 +369,7 @@ impl Conversation for PullTarget {
     }
 
     fn routes_changed(&mut self, head: &mut Head, scene: &mut Scene<'_>) -> EventResult {
-        if self.state == State::Takeover {
+        if self.state == PullTargetState::Takeover {
             return Ok(());
         }
         let source = PullTarget::source(&head.slots, scene)?;
@@ -382,12 +382,14 @@ impl Conversation for PullTarget {
     fn tick(&mut self, head: &mut Head, scene: &mut Scene<'_>) -> EventResult {
         let silence = scene.now.monotonic_ms - self.received_ms;
         match self.state {
-            State::WaitStreamEof if scene.now.monotonic_ms - self.acked_ms >= ACK_MS => {
+            PullTargetState::WaitStreamEof if scene.now.monotonic_ms - self.acked_ms >= ACK_MS => {
                 self.acknowledge(head, scene)
             }
             // The source sends nothing by the main link while there are no writes.
-            State::StreamingBuffer | State::WaitStreamEof | State::Takeover => Ok(()),
-            State::AccumulateBuffer => Ok(()),
+            PullTargetState::StreamingBuffer
+            | PullTargetState::WaitStreamEof
+            | PullTargetState::Takeover => Ok(()),
+            PullTargetState::AccumulateBuffer => Ok(()),
             _ if silence > scene.settings.repl_timeout.get() => {
                 failed("Timeout while waiting for source")
             }

@@ -26,7 +26,7 @@ pub(super) const TIMED_OUT: &str = "Timed out after too long with no interaction
 
 /// In their order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd)]
-enum State {
+enum PushSourceState {
     Connecting,
     ReadingAuth,
     ReadingEstablish,
@@ -41,7 +41,7 @@ enum State {
 /// See the module.
 #[derive(Debug)]
 pub(super) struct PushSource {
-    state: State,
+    state: PushSourceState,
     link: Option<MigrationLink>,
     received_ms: i64,
     acked_ms: i64,
@@ -51,7 +51,7 @@ pub(super) struct PushSource {
 impl PushSource {
     pub(super) fn new() -> PushSource {
         PushSource {
-            state: State::Connecting,
+            state: PushSourceState::Connecting,
             link: None,
             received_ms: 0,
             acked_ms: 0,
@@ -59,7 +59,7 @@ impl PushSource {
         }
     }
 
-    fn enter(&mut self, head: &mut Head, scene: &mut Scene<'_>, state: State) {
+    fn enter(&mut self, head: &mut Head, scene: &mut Scene<'_>, state: PushSourceState) {
         let from = self.state();
         self.state = state;
         head.entered(scene, from, self.state());
@@ -77,7 +77,7 @@ impl PushSource {
         ];
         words.extend(head.slots.words());
         head.send_syncslots(scene, link, &words);
-        self.enter(head, scene, State::ReadingEstablish);
+        self.enter(head, scene, PushSourceState::ReadingEstablish);
     }
 
     fn acknowledge(&mut self, head: &mut Head, scene: &mut Scene<'_>) {
@@ -107,7 +107,7 @@ impl PushSource {
         head.hold(scene, for_ms);
         self.deadline_ms = scene.now.monotonic_ms + for_ms;
         head.send_syncslots(scene, link, &["PAUSED"]);
-        self.enter(head, scene, State::FailoverPaused);
+        self.enter(head, scene, PushSourceState::FailoverPaused);
     }
 }
 
@@ -122,21 +122,23 @@ pub(super) fn lost(peer: &str) -> EventResult {
 impl Conversation for PushSource {
     fn state(&self) -> &'static str {
         match self.state {
-            State::Connecting => "connecting",
-            State::ReadingAuth => "reading-auth-response",
-            State::ReadingEstablish => "reading-establish-response",
-            State::WaitingToSnapshot => "waiting-to-snapshot",
-            State::Snapshotting => "snapshotting",
-            State::Replicating => "replicating",
-            State::WaitingToPause => "waiting-to-pause",
-            State::FailoverPaused => "failover-paused",
-            State::FailoverGranted => "failover-granted",
+            PushSourceState::Connecting => "connecting",
+            PushSourceState::ReadingAuth => "reading-auth-response",
+            PushSourceState::ReadingEstablish => "reading-establish-response",
+            PushSourceState::WaitingToSnapshot => "waiting-to-snapshot",
+            PushSourceState::Snapshotting => "snapshotting",
+            PushSourceState::Replicating => "replicating",
+            PushSourceState::WaitingToPause => "waiting-to-pause",
+            PushSourceState::FailoverPaused => "failover-paused",
+            PushSourceState::FailoverGranted => "failover-granted",
         }
     }
 
     fn expects(&self, _link: MigrationLink) -> Expects {
         match self.state {
-            State::Connecting | State::ReadingAuth | State::ReadingEstablish => Expects::Replies,
+            PushSourceState::Connecting
+            | PushSourceState::ReadingAuth
+            | PushSourceState::ReadingEstablish => Expects::Replies,
             _ => Expects::Commands,
         }
     }
@@ -168,7 +170,7 @@ impl Conversation for PushSource {
         }
         words.push(&settings.password);
         head.send(scene, link, &words);
-        self.enter(head, scene, State::ReadingAuth);
+        self.enter(head, scene, PushSourceState::ReadingAuth);
         Ok(())
     }
 
@@ -185,7 +187,7 @@ impl Conversation for PushSource {
     fn closed(&mut self, _: &mut Head, _: &mut Scene<'_>, _: MigrationLink) -> EventResult {
         match self.state {
             // The target has all keys and the grant; its claim may be on its way.
-            State::FailoverGranted => Ok(()),
+            PushSourceState::FailoverGranted => Ok(()),
             _ => lost("target"),
         }
     }
@@ -199,16 +201,16 @@ impl Conversation for PushSource {
     ) -> EventResult {
         self.received_ms = scene.now.monotonic_ms;
         match (self.state, reply) {
-            (State::ReadingAuth, Ok(_)) => {
+            (PushSourceState::ReadingAuth, Ok(_)) => {
                 self.establish(head, scene, link);
                 Ok(())
             }
-            (State::ReadingAuth, Err(text)) => failed(format!(
+            (PushSourceState::ReadingAuth, Err(text)) => failed(format!(
                 "Failed to AUTH to target node: -{}",
                 Printable(text)
             )),
-            (State::ReadingEstablish, Ok(_)) => {
-                self.enter(head, scene, State::WaitingToSnapshot);
+            (PushSourceState::ReadingEstablish, Ok(_)) => {
+                self.enter(head, scene, PushSourceState::WaitingToSnapshot);
                 self.acknowledge(head, scene);
                 head.export(scene, link, link);
                 Ok(())
@@ -232,11 +234,11 @@ impl Conversation for PushSource {
         let is = |word: &str| words[0].eq_ignore_ascii_case(word.as_bytes());
         match self.state {
             _ if is("ACK") => head.acked_ms = scene.now.wall_ms,
-            State::Replicating if is("REQUEST-PAUSE") => {
-                self.enter(head, scene, State::WaitingToPause);
+            PushSourceState::Replicating if is("REQUEST-PAUSE") => {
+                self.enter(head, scene, PushSourceState::WaitingToPause);
                 self.pause(head, scene);
             }
-            State::FailoverPaused if is("REQUEST-FAILOVER") => {
+            PushSourceState::FailoverPaused if is("REQUEST-FAILOVER") => {
                 // Before the pause ends the target must have taken over; with little left it could
                 // not.
                 let left = self.deadline_ms - scene.now.monotonic_ms;
@@ -244,7 +246,7 @@ impl Conversation for PushSource {
                     return failed("Unpaused before migration completed");
                 }
                 head.send_syncslots(scene, link, &["FAILOVER-GRANTED"]);
-                self.enter(head, scene, State::FailoverGranted);
+                self.enter(head, scene, PushSourceState::FailoverGranted);
             }
             _ => return Ok(false),
         }
@@ -252,7 +254,7 @@ impl Conversation for PushSource {
     }
 
     fn exporting(&mut self, head: &mut Head, scene: &mut Scene<'_>) -> EventResult {
-        self.enter(head, scene, State::Snapshotting);
+        self.enter(head, scene, PushSourceState::Snapshotting);
         Ok(())
     }
 
@@ -261,12 +263,12 @@ impl Conversation for PushSource {
             head.send_syncslots(scene, link, &["SNAPSHOT-EOF"]);
         }
         scene.push(super::actions::Action::Stream(head.name));
-        self.enter(head, scene, State::Replicating);
+        self.enter(head, scene, PushSourceState::Replicating);
         Ok(())
     }
 
     fn routes_changed(&mut self, head: &mut Head, scene: &mut Scene<'_>) -> EventResult {
-        match whose(head, scene, self.state == State::FailoverGranted) {
+        match whose(head, scene, self.state == PushSourceState::FailoverGranted) {
             Ok(None) => Ok(()),
             Ok(Some(())) => Err(End::Completed),
             Err(_) => failed("Slots are no longer owned by myself"),
@@ -279,17 +281,17 @@ impl Conversation for PushSource {
             return failed("Unpaused before migration completed");
         }
         // After the grant the target sends nothing more by the link.
-        if self.state == State::FailoverGranted {
+        if self.state == PushSourceState::FailoverGranted {
             return Ok(());
         }
         if now - self.received_ms > scene.settings.repl_timeout.get() {
             return failed(TIMED_OUT);
         }
-        let is_established = self.state >= State::WaitingToSnapshot;
+        let is_established = self.state >= PushSourceState::WaitingToSnapshot;
         if is_established && now - self.acked_ms >= ACK_MS {
             self.acknowledge(head, scene);
         }
-        if self.state == State::WaitingToPause {
+        if self.state == PushSourceState::WaitingToPause {
             self.pause(head, scene);
         }
         Ok(())

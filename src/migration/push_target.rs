@@ -10,7 +10,7 @@ use super::job::{End, EventResult, Head, Scene, failed};
 use super::push_source::{ACK_MS, TIMED_OUT, lost};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum State {
+enum PushTargetState {
     WaitingForAck,
     ReceivingSnapshot,
     WaitingForPaused,
@@ -21,7 +21,7 @@ enum State {
 /// See the module.
 #[derive(Debug)]
 pub(super) struct PushTarget {
-    state: State,
+    state: PushTargetState,
     link: MigrationLink,
     received_ms: i64,
     acked_ms: i64,
@@ -30,14 +30,14 @@ pub(super) struct PushTarget {
 impl PushTarget {
     pub(super) fn new(link: MigrationLink, now_ms: i64) -> PushTarget {
         PushTarget {
-            state: State::WaitingForAck,
+            state: PushTargetState::WaitingForAck,
             link,
             received_ms: now_ms,
             acked_ms: now_ms,
         }
     }
 
-    fn enter(&mut self, head: &mut Head, scene: &mut Scene<'_>, state: State) {
+    fn enter(&mut self, head: &mut Head, scene: &mut Scene<'_>, state: PushTargetState) {
         let from = self.state();
         self.state = state;
         head.entered(scene, from, self.state());
@@ -47,16 +47,16 @@ impl PushTarget {
 impl Conversation for PushTarget {
     fn state(&self) -> &'static str {
         match self.state {
-            State::WaitingForAck => "waiting-for-ack",
-            State::ReceivingSnapshot => "receiving-snapshot",
-            State::WaitingForPaused => "waiting-for-paused",
-            State::FailoverRequested => "failover-requested",
-            State::FailoverGranted => "failover-granted",
+            PushTargetState::WaitingForAck => "waiting-for-ack",
+            PushTargetState::ReceivingSnapshot => "receiving-snapshot",
+            PushTargetState::WaitingForPaused => "waiting-for-paused",
+            PushTargetState::FailoverRequested => "failover-requested",
+            PushTargetState::FailoverGranted => "failover-granted",
         }
     }
 
     fn awaits_claim(&self) -> bool {
-        self.state == State::FailoverGranted
+        self.state == PushTargetState::FailoverGranted
     }
 
     fn expects(&self, _link: MigrationLink) -> Expects {
@@ -89,21 +89,23 @@ impl Conversation for PushTarget {
         match self.state {
             _ if is("ACK") => {
                 head.acked_ms = scene.now.wall_ms;
-                if self.state == State::WaitingForAck {
-                    self.enter(head, scene, State::ReceivingSnapshot);
+                if self.state == PushTargetState::WaitingForAck {
+                    self.enter(head, scene, PushTargetState::ReceivingSnapshot);
                 }
             }
             // A source that has no key to send may be quicker with the end than with its first ACK.
-            State::WaitingForAck | State::ReceivingSnapshot if is("SNAPSHOT-EOF") => {
+            PushTargetState::WaitingForAck | PushTargetState::ReceivingSnapshot
+                if is("SNAPSHOT-EOF") =>
+            {
                 head.send_syncslots(scene, link, &["REQUEST-PAUSE"]);
-                self.enter(head, scene, State::WaitingForPaused);
+                self.enter(head, scene, PushTargetState::WaitingForPaused);
             }
-            State::WaitingForPaused if is("PAUSED") => {
+            PushTargetState::WaitingForPaused if is("PAUSED") => {
                 head.send_syncslots(scene, link, &["REQUEST-FAILOVER"]);
-                self.enter(head, scene, State::FailoverRequested);
+                self.enter(head, scene, PushTargetState::FailoverRequested);
             }
-            State::FailoverRequested if is("FAILOVER-GRANTED") => {
-                self.enter(head, scene, State::FailoverGranted);
+            PushTargetState::FailoverRequested if is("FAILOVER-GRANTED") => {
+                self.enter(head, scene, PushTargetState::FailoverGranted);
                 if !scene.settings.prevents_failover {
                     scene.push(Action::Take {
                         job: head.name,
@@ -126,7 +128,7 @@ impl Conversation for PushTarget {
     }
 
     fn routes_changed(&mut self, head: &mut Head, scene: &mut Scene<'_>) -> EventResult {
-        if self.state == State::FailoverGranted {
+        if self.state == PushTargetState::FailoverGranted {
             return Ok(());
         }
         let mut owners = head.slots.slots().map(|slot| scene.around.owner(slot));

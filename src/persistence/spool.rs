@@ -93,14 +93,14 @@ struct Handle {
 struct Shared {
     /// Bytes that the thread has not stored yet; of no meaning once the spool has failed.
     waiting: AtomicUsize,
-    state: Mutex<State>,
+    state: Mutex<SpoolState>,
     /// Signalled when memory was freed, or the spool has failed, while the thread waits.
     room: Condvar,
     wake: Wake,
 }
 
 #[derive(Default)]
-struct State {
+struct SpoolState {
     segments: VecDeque<Segment>,
     /// Bytes so far.
     end: u64,
@@ -374,7 +374,7 @@ fn queue_max(memory_max: usize) -> usize {
 }
 
 impl Shared {
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, SpoolState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -398,7 +398,7 @@ impl Shared {
     }
 
     /// Releases the lock after bytes were added, and wakes a reader that waits for them.
-    fn wake_starved(&self, mut state: MutexGuard<'_, State>) {
+    fn wake_starved(&self, mut state: MutexGuard<'_, SpoolState>) {
         let is_starved = std::mem::take(&mut state.is_starved);
         drop(state);
         if is_starved {
@@ -407,7 +407,7 @@ impl Shared {
     }
 }
 
-impl State {
+impl SpoolState {
     fn push_memory(&mut self, bytes: Bytes, charge: usize) {
         self.memory += charge;
         let len = bytes.len() as u64;

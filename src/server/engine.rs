@@ -24,7 +24,7 @@ use crate::server::figures::stats::{CommandStats, Stats};
 use crate::server::observe::crash;
 use crate::server::observe::info;
 use crate::server::parts::execution::gates::Pause;
-use crate::server::parts::execution::gates::{Interest, State};
+use crate::server::parts::execution::gates::{GateState, Interest};
 use crate::server::parts::run::pace::SLICE_NANOS;
 use crate::server::parts::run::signals::Signals;
 use crate::server::parts::users::Acl;
@@ -323,28 +323,31 @@ impl Server {
 
     /// The commands that concern the gates.
     fn interest(&self) -> Interest {
-        let mut state = State::empty();
+        let mut state = GateState::empty();
         let pause = self.gates.pause();
         let gates = &self.gates;
         let holds = pause.is_some() || !gates.held_slots.is_empty() || gates.log_is_full;
-        state.set(State::PAUSED, holds);
-        state.set(State::PAUSED_ALL, pause.is_some_and(|pause| pause.all));
+        state.set(GateState::PAUSED, holds);
+        state.set(GateState::PAUSED_ALL, pause.is_some_and(|pause| pause.all));
         state |= self.role_state();
         let snapshots = &self.persist.snapshots;
         let unsaved = snapshots.writers.guards_large() || snapshots.writers.holds_all();
-        state.set(State::UNSAVED, unsaved);
+        state.set(GateState::UNSAVED, unsaved);
         let failed =
             self.persist.saving.stops_writes(&self.config) || self.persist.aof.refuses_writes();
-        state.set(State::FAILED, failed);
+        state.set(GateState::FAILED, failed);
         let guarded = !self.config.remote_admin_without_auth;
-        state.set(State::GUARDED, guarded);
+        state.set(GateState::GUARDED, guarded);
         let loading = &self.persist.loading;
-        state.set(State::ASYNC_LOADING, loading.is_async());
-        state.set(State::LOADING, loading.in_progress() && !loading.is_async());
-        state.set(State::BUSY, self.scripting.is_busy());
+        state.set(GateState::ASYNC_LOADING, loading.is_async());
+        state.set(
+            GateState::LOADING,
+            loading.in_progress() && !loading.is_async(),
+        );
+        state.set(GateState::BUSY, self.scripting.is_busy());
         let is_sampled = self.config.cluster_compatibility_sample_ratio > 0;
-        state.set(State::SAMPLED, is_sampled && self.cluster.is_none());
-        state.set(State::UNAUDITED, self.gates.refuses_audited);
+        state.set(GateState::SAMPLED, is_sampled && self.cluster.is_none());
+        state.set(GateState::UNAUDITED, self.gates.refuses_audited);
         let bound = self.memory.limit.room_bound(self.eviction_bound());
         Interest::of(state, bound)
     }
@@ -355,13 +358,13 @@ impl Server {
     }
 
     /// The states of this server's role that gates read.
-    fn role_state(&self) -> State {
-        let mut state = State::empty();
+    fn role_state(&self) -> GateState {
+        let mut state = GateState::empty();
         let is_replica = self.replication.is_replica();
         let read_only = is_replica && self.config.replica_read_only;
-        state.set(State::READ_ONLY, read_only);
-        state.set(State::STALE, self.is_stale());
-        state.set(State::FEW_REPLICAS, self.lacks_replicas());
+        state.set(GateState::READ_ONLY, read_only);
+        state.set(GateState::STALE, self.is_stale());
+        state.set(GateState::FEW_REPLICAS, self.lacks_replicas());
         state
     }
 

@@ -52,7 +52,7 @@ pub(super) enum DecodeError {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum State {
+enum DecodeState {
     /// Between requests.
     Start,
     /// This many arguments of a request follow.
@@ -65,7 +65,7 @@ enum State {
 #[derive(Debug)]
 pub(super) struct Decoder {
     at: Option<ReplOffset>,
-    state: State,
+    state: DecodeState,
     not_in_stream: u64,
     log_only: u64,
 }
@@ -75,7 +75,7 @@ impl Decoder {
     pub fn new(at: Option<ReplOffset>) -> Decoder {
         Decoder {
             at,
-            state: State::Start,
+            state: DecodeState::Start,
             not_in_stream: 0,
             log_only: 0,
         }
@@ -88,12 +88,12 @@ impl Decoder {
 
     /// Whether no request is open.
     pub fn is_between_requests(&self) -> bool {
-        self.state == State::Start && self.not_in_stream == 0 && self.log_only == 0
+        self.state == DecodeState::Start && self.not_in_stream == 0 && self.log_only == 0
     }
 
     /// Decodes the begin of `input`, one piece.
     pub fn next(&mut self, input: &[u8]) -> Result<Decoded, DecodeError> {
-        if self.state == State::Start && input.first() == Some(&b'#') {
+        if self.state == DecodeState::Start && input.first() == Some(&b'#') {
             return self.annotation(input);
         }
         let marked = match (self.not_in_stream, self.log_only) {
@@ -176,26 +176,26 @@ impl Decoder {
         loop {
             let rest = &input[at..];
             match self.state {
-                State::Start if matches!(rest.first(), None | Some(b'#')) => return Ok(at),
-                State::Start => {
+                DecodeState::Start if matches!(rest.first(), None | Some(b'#')) => return Ok(at),
+                DecodeState::Start => {
                     let Some((args, len)) = header(b'*', rest)? else {
                         return Ok(at);
                     };
                     at += len;
                     self.state = args_left(args);
                 }
-                State::Args(left) => {
+                DecodeState::Args(left) => {
                     let Some((bytes, len)) = header(b'$', rest)? else {
                         return Ok(at);
                     };
                     at += len;
-                    self.state = State::Bulk(bytes.saturating_add(2), left - 1);
+                    self.state = DecodeState::Bulk(bytes.saturating_add(2), left - 1);
                 }
-                State::Bulk(bytes, args) if bytes > rest.len() as u64 => {
-                    self.state = State::Bulk(bytes - rest.len() as u64, args);
+                DecodeState::Bulk(bytes, args) if bytes > rest.len() as u64 => {
+                    self.state = DecodeState::Bulk(bytes - rest.len() as u64, args);
                     return Ok(input.len());
                 }
-                State::Bulk(bytes, args) => {
+                DecodeState::Bulk(bytes, args) => {
                     at += bytes as usize;
                     self.state = args_left(args);
                 }
@@ -204,10 +204,10 @@ impl Decoder {
     }
 }
 
-fn args_left(args: u64) -> State {
+fn args_left(args: u64) -> DecodeState {
     match args {
-        0 => State::Start,
-        _ => State::Args(args),
+        0 => DecodeState::Start,
+        _ => DecodeState::Args(args),
     }
 }
 

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use bytes::{Buf, Bytes};
 
-use super::{SEGMENT_OVERHEAD, Shared, SpoolPlan, State, queue_max};
+use super::{SEGMENT_OVERHEAD, Shared, SpoolPlan, SpoolState, queue_max};
 use crate::base::hashing::crc64;
 use crate::persistence::background::Job;
 use crate::replication::compression::{BLOCK_BYTES, Kind, Packer};
@@ -231,7 +231,7 @@ impl Writer {
         let mut state = self.shared.state();
         state.is_stuck = true;
         let segments_max = self.segments_max;
-        let has_none = |state: &mut State| {
+        let has_none = |state: &mut SpoolState| {
             let is_full = state.memory > 0 && state.memory + charge > segments_max;
             is_full && state.failure.is_none()
         };

@@ -24,7 +24,7 @@ use crate::server::clients::client::{Client, ClientFlags};
 use crate::server::clients::ending::{EndReason, Ending};
 use crate::server::origin::Origin;
 use crate::server::parts::persist::aof::AofState;
-use crate::server::parts::replication::replicas::{Facts, Replica, State};
+use crate::server::parts::replication::replicas::{Facts, Replica, ReplicaState};
 use crate::server::state::Server;
 
 const NOTHING: CommandError = CommandError::Text("ERR there is no flush to undo");
@@ -386,7 +386,7 @@ impl Server {
         let is_later = |its: &Replica| {
             matches!(
                 its.state,
-                State::Introduced | State::Waits(_) | State::AwaitsSnapshot
+                ReplicaState::Introduced | ReplicaState::Waits(_) | ReplicaState::AwaitsSnapshot
             )
         };
         let replicas = self.replication.replicas.iter();

@@ -9,7 +9,7 @@ use crate::keyspace::ClientId;
 use crate::replication::ReplOffset;
 use crate::resp::Reply;
 use crate::server::clients::client::{Client, ClientFlags};
-use crate::server::parts::replication::replicas::State;
+use crate::server::parts::replication::replicas::ReplicaState;
 use crate::server::state::Server;
 
 impl Server {
@@ -25,7 +25,7 @@ impl Server {
         }
         if facts.rdb_channel && config.repl_rdb_channel {
             reply.raw(format!("+RDBCHANNELSYNC {}\r\n", client.id.0).as_bytes());
-            replica.state = State::AwaitsSnapshot;
+            replica.state = ReplicaState::AwaitsSnapshot;
             replica.received_ms = now_ms;
             self.acl.becomes_link(client, ClientFlags::REPLICA);
             self.replication.alone_since_ms = None;
@@ -46,16 +46,16 @@ impl Server {
     /// Whether this client is a main link that waits for its second one.
     pub fn has_main_link(&self, main: ClientId) -> bool {
         let replica = self.replication.replicas.get(main);
-        replica.is_some_and(|replica| matches!(replica.state, State::AwaitsSnapshot))
+        replica.is_some_and(|replica| matches!(replica.state, ReplicaState::AwaitsSnapshot))
     }
 
     /// The second link's snapshot has begun: the main one gets the stream from there on.
     pub(super) fn begin_streaming(&mut self, main: ClientId, at: ReplOffset) {
         let now_ms = self.now.mono_ms;
         if let Some(replica) = self.replication.replicas.get_mut(main)
-            && matches!(replica.state, State::AwaitsSnapshot)
+            && matches!(replica.state, ReplicaState::AwaitsSnapshot)
         {
-            replica.state = State::Streams;
+            replica.state = ReplicaState::Streams;
             replica.sent = at;
             replica.received_ms = now_ms;
             self.begin_packing(main);
@@ -65,7 +65,7 @@ impl Server {
     /// The second link has been sent the whole snapshot, and ends.
     pub(in crate::server) fn second_link_done(&mut self, main: ClientId, name: &str) {
         let replica = self.replication.replicas.get(main);
-        if replica.is_some_and(|replica| matches!(replica.state, State::Streams)) {
+        if replica.is_some_and(|replica| matches!(replica.state, ReplicaState::Streams)) {
             self.replica_online(main, name);
         }
     }

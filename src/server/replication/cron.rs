@@ -12,7 +12,7 @@ use std::io::Write;
 use crate::keyspace::{ClientId, DbIndex, Keyspace};
 use crate::resp::{Args, write_request};
 use crate::server::clients::ending::{EndReason, Ending};
-use crate::server::parts::replication::replicas::State;
+use crate::server::parts::replication::replicas::ReplicaState;
 use crate::server::parts::replication::upstream::{Delay, UpstreamLink};
 use crate::server::process::log::MASTER;
 use crate::server::state::Server;
@@ -189,19 +189,21 @@ impl Engine {
         late.extend(silent.map(|id| (id, "rdb channel handshake")));
         for replica in server.replication.replicas.iter() {
             match &replica.state {
-                State::Waits(_) => waiting.push(replica.id),
-                State::Sending(sending) if sending.waits() => waiting.push(replica.id),
-                State::Sending(sending) if now_ms.saturating_sub(sending.moved_ms) > limit_ms => {
+                ReplicaState::Waits(_) => waiting.push(replica.id),
+                ReplicaState::Sending(sending) if sending.waits() => waiting.push(replica.id),
+                ReplicaState::Sending(sending)
+                    if now_ms.saturating_sub(sending.moved_ms) > limit_ms =>
+                {
                     late.push((replica.id, "full sync"));
                 }
-                State::Online if replica.is_mute => {}
-                State::Online | State::AwaitsAck
+                ReplicaState::Online if replica.is_mute => {}
+                ReplicaState::Online | ReplicaState::AwaitsAck
                     if now_ms.saturating_sub(replica.received_ms) > limit_ms =>
                 {
                     late.push((replica.id, "streaming sync"));
                 }
                 // The main link of two is silent while the other one is at work.
-                State::AwaitsSnapshot | State::Streams
+                ReplicaState::AwaitsSnapshot | ReplicaState::Streams
                     if now_ms.saturating_sub(replica.received_ms) > limit_ms
                         && !server.replication.replicas.has_second(replica) =>
                 {
@@ -307,7 +309,7 @@ impl Server {
         let mut over = Vec::new();
         for replica in self.replication.replicas.iter_mut() {
             let held = match replica.state {
-                State::Waits(_) | State::AwaitsSnapshot => 0,
+                ReplicaState::Waits(_) | ReplicaState::AwaitsSnapshot => 0,
                 _ if replica.facts.rdb_only => 0,
                 // The log has it.
                 _ if replica.log.is_some() => 0,

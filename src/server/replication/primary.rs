@@ -24,7 +24,7 @@ use crate::server::clients::ending::{EndReason, Ending};
 use crate::server::parts::persist::snapshot::{SyncContent, SyncForm};
 use crate::server::parts::replication::PausePoint;
 use crate::server::parts::replication::packing::Packing;
-use crate::server::parts::replication::replicas::{Facts, Filter, Replica, State, Waiting};
+use crate::server::parts::replication::replicas::{Facts, Filter, Replica, ReplicaState, Waiting};
 use crate::server::parts::replication::sending::{Sending, SharedSync, SnapshotFraming, SyncNeeds};
 use crate::server::state::Server;
 use crate::server::state::world::Engine;
@@ -149,7 +149,7 @@ impl Server {
         let replica = self.replication.replicas.introduce(client.id, now_ms);
         replica.is_mute = matches!(asked, SyncRequest::Sync);
         replica.received_ms = now_ms;
-        replica.state = State::Waits(Waiting {
+        replica.state = ReplicaState::Waits(Waiting {
             since_ms: now_ms,
             by_sync: replica.is_mute,
         });
@@ -264,8 +264,8 @@ impl Server {
         }
         // The main link of two gets the stream while the other one brings the snapshot.
         replica.state = match replica.facts.second {
-            Some(_) => State::Streams,
-            None => State::Online,
+            Some(_) => ReplicaState::Streams,
+            None => ReplicaState::Online,
         };
         let second = replica.facts.second;
         (replica.sent, replica.acked) = (from.offset, from.offset);
@@ -315,7 +315,10 @@ impl Server {
         (replica.is_confirmed, replica.is_replaced) = (true, false);
         replica.acked = replica.acked.max(applied);
         replica.acked_on_disk = replica.acked_on_disk.max(synced.unwrap_or(0));
-        if matches!(replica.state, State::AwaitsAck | State::Streams) {
+        if matches!(
+            replica.state,
+            ReplicaState::AwaitsAck | ReplicaState::Streams
+        ) {
             self.replica_online(id, name);
         }
         if !self.replication.failing.is_empty() {
@@ -332,7 +335,7 @@ impl Server {
             self.begin_packing(id);
         }
         if let Some(replica) = self.replication.replicas.get_mut(id) {
-            replica.state = State::Online;
+            replica.state = ReplicaState::Online;
             replica.facts.second = None;
             replica.received_ms = now_ms;
             tracing::info!("Synchronization with replica {name} succeeded");
@@ -433,7 +436,8 @@ impl Server {
     /// backlog.
     pub(in crate::server) fn unsent_to(&self, id: ClientId) -> usize {
         let replica = self.replication.replicas.get(id);
-        let reads = |r: &&Replica| !matches!(r.state, State::Introduced | State::Waits(_));
+        let reads =
+            |r: &&Replica| !matches!(r.state, ReplicaState::Introduced | ReplicaState::Waits(_));
         let unsent = replica
             .filter(reads)
             .map_or(0, |r| self.stream.offset().saturating_sub(r.sent));
@@ -582,7 +586,10 @@ impl Server {
             };
             let (mut pinned, mut main) = (None, None);
             if let Some(replica) = self.replication.replicas.get_mut(id) {
-                let by_sync = matches!(replica.state, State::Waits(Waiting { by_sync: true, .. }));
+                let by_sync = matches!(
+                    replica.state,
+                    ReplicaState::Waits(Waiting { by_sync: true, .. })
+                );
                 if by_sync && sync.needs.by_channel {
                     let Position {
                         id: history,
@@ -599,7 +606,7 @@ impl Server {
                 }
                 replica.sent = sync.at.offset;
                 let sending = Sending::new(sync.spool.clone(), reader, sync.needs.sent_as, now_ms);
-                replica.state = State::Sending(Box::new(sending));
+                replica.state = ReplicaState::Sending(Box::new(sending));
                 main = replica.facts.main;
             }
             if let Some(second) = pinned {
@@ -621,7 +628,7 @@ impl Engine {
         let Engine {
             keyspace, server, ..
         } = self;
-        let waits = |r: &&Replica| matches!(r.state, State::Waits(_));
+        let waits = |r: &&Replica| matches!(r.state, ReplicaState::Waits(_));
         let waiting: Vec<ClientId> = {
             let replicas = server.replication.replicas.iter();
             replicas.filter(waits).map(|r| r.id).collect()
@@ -643,7 +650,7 @@ impl Engine {
             return;
         }
         let replica = server.replication.replicas.get(first).expect("it waits");
-        let State::Waits(Waiting { since_ms, .. }) = replica.state else {
+        let ReplicaState::Waits(Waiting { since_ms, .. }) = replica.state else {
             return;
         };
         let busy = server.persist.snapshots.in_progress()

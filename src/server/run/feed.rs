@@ -14,7 +14,7 @@ use crate::replication::compression::BLOCK_BYTES;
 use crate::replication::{Backlog, Position};
 use crate::server::clients::ending::{EndReason, Ending};
 use crate::server::clients::session::Session;
-use crate::server::parts::replication::replicas::{Replica, State};
+use crate::server::parts::replication::replicas::{Replica, ReplicaState};
 use crate::server::parts::replication::sending::{Next, SnapshotFraming};
 use crate::server::state::Server;
 
@@ -77,7 +77,7 @@ impl Server {
         let sendable = self.sendable();
         let mut gathers = false;
         let has_more = |replica: &&Replica| match &replica.state {
-            State::Online | State::Streams => {
+            ReplicaState::Online | ReplicaState::Streams => {
                 if replica.is_inside_block() {
                     return true;
                 }
@@ -86,7 +86,7 @@ impl Server {
                 gathers |= is_little && unsent > 0;
                 unsent > 0 && !is_little
             }
-            State::Sending(_) => true,
+            ReplicaState::Sending(_) => true,
             _ => false,
         };
         let replicas = self.replication.replicas.iter().filter(has_more);
@@ -168,7 +168,7 @@ impl Loop {
         }
         let mut done = None;
         let wrote = match &mut replica.state {
-            State::Online
+            ReplicaState::Online
                 if replica.sent < sendable
                     && let Some(log) = &mut replica.log =>
             {
@@ -187,7 +187,7 @@ impl Loop {
                 }
                 next
             }
-            State::Online | State::Streams if replica.sent < sendable => {
+            ReplicaState::Online | ReplicaState::Streams if replica.sent < sendable => {
                 let Some(backlog) = server.stream.backlog() else {
                     return Ok(None);
                 };
@@ -203,7 +203,7 @@ impl Loop {
                 }
                 wrote(stream.write_vectored(&slices))
             }
-            State::Sending(sending) => match sending.next() {
+            ReplicaState::Sending(sending) => match sending.next() {
                 Ok(Next::Bytes(bytes)) => {
                     let part = &bytes[..bytes.len().min(most)];
                     let wrote = wrote(stream.write(part));
@@ -319,7 +319,7 @@ impl Loop {
             session
                 .client
                 .close_after_reply(Ending::new(EndReason::Link, detail));
-            replica.state = State::AwaitsAck;
+            replica.state = ReplicaState::AwaitsAck;
             let main = replica.facts.main;
             if let Some(main) = main {
                 server.second_link_done(main, &name);
@@ -329,7 +329,7 @@ impl Loop {
         let acks = form == SnapshotFraming::Mark && !replica.is_mute;
         if acks {
             tracing::info!("Streamed replica with replica {name}: waiting for its REPLCONF ACK");
-            replica.state = State::AwaitsAck;
+            replica.state = ReplicaState::AwaitsAck;
         } else {
             server.replica_online(session.client.id, &name)
         }

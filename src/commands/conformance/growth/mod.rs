@@ -22,8 +22,8 @@ use crate::server::Testbed;
 use judge::{Verdict, judge};
 use words::{Grown, How, growable, words};
 use world::{
-    GrownValue, State, fill, fill_to_match, fill_two, forms, furnish, make_wait, payload, prepare,
-    prepare_fieldset, states, usual_form, waiting_for,
+    GrownState, GrownValue, fill, fill_to_match, fill_two, forms, furnish, make_wait, payload,
+    prepare, prepare_fieldset, states, usual_form, waiting_for,
 };
 
 /// Elements of keys that do not grow.
@@ -40,7 +40,7 @@ enum Dimension {
     /// Elements (bytes of a string) of each key's value.
     Held(GrownValue),
     /// State of the server, for commands without keys among their arguments.
-    Had(State),
+    Had(GrownState),
     /// The number of calls, with other values each time.
     Calls,
 }

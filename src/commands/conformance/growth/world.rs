@@ -1,6 +1,6 @@
 //! The content of the database before a command is measured.
 //!
-//! A [`GrownValue`] is the value of keys that the command takes, a [`State`] something else that the
+//! A [`GrownValue`] is the value of keys that the command takes, a [`GrownState`] something else that the
 //! server holds: keys, libraries, subscriptions, users, clients. Both are made by commands, whose
 //! errors end the test, so that a measurement never runs on an empty world.
 //!
@@ -85,7 +85,7 @@ pub fn usual_form(name: &str, group: Group) -> GrownValue {
 
 /// State of a server apart from the keys' values.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum State {
+pub enum GrownState {
     Keys,
     /// In one library.
     Functions,
@@ -101,35 +101,35 @@ pub enum State {
 }
 
 /// The state that commands of a group use.
-pub fn states(group: Group) -> &'static [State] {
+pub fn states(group: Group) -> &'static [GrownState] {
     match group {
-        Group::Scripting => &[State::Functions, State::Libraries],
-        Group::PubSub => &[State::Subscriptions, State::Clients],
-        Group::Connection => &[State::Clients, State::Users],
-        Group::Server => &[State::Keys, State::Users, State::Clients],
-        Group::Transactions => &[State::Keys, State::Queued, State::Watched],
-        _ => &[State::Keys],
+        Group::Scripting => &[GrownState::Functions, GrownState::Libraries],
+        Group::PubSub => &[GrownState::Subscriptions, GrownState::Clients],
+        Group::Connection => &[GrownState::Clients, GrownState::Users],
+        Group::Server => &[GrownState::Keys, GrownState::Users, GrownState::Clients],
+        Group::Transactions => &[GrownState::Keys, GrownState::Queued, GrownState::Watched],
+        _ => &[GrownState::Keys],
     }
 }
 
 /// Gives the server `n` items of `state`.
-pub fn furnish(bed: &mut Testbed, state: State, n: usize) {
+pub fn furnish(bed: &mut Testbed, state: GrownState, n: usize) {
     let function = |i| format!("redis.register_function('f{i}', function() end)\n");
     match state {
         // With as many prefixes.
-        State::Keys => (0..n).for_each(|i| fill(bed, &format!("k{i}:"), GrownValue::Text, 1)),
-        State::Functions => {
+        GrownState::Keys => (0..n).for_each(|i| fill(bed, &format!("k{i}:"), GrownValue::Text, 1)),
+        GrownState::Functions => {
             let functions: String = (0..n).map(function).collect();
             let library = format!("#!lua name=library\n{functions}");
             run(bed, &["FUNCTION", "LOAD", &library]);
         }
-        State::Libraries => {
+        GrownState::Libraries => {
             for i in 0..n {
                 let library = format!("#!lua name=library{i}\n{}", function(i));
                 run(bed, &["FUNCTION", "LOAD", &library]);
             }
         }
-        State::Subscriptions => {
+        GrownState::Subscriptions => {
             let other = bed.connect();
             for (command, end) in [("SUBSCRIBE", ""), ("SSUBSCRIBE", ""), ("PSUBSCRIBE", "*")] {
                 for i in 0..n {
@@ -137,7 +137,7 @@ pub fn furnish(bed: &mut Testbed, state: State, n: usize) {
                 }
             }
         }
-        State::Users => (0..n).for_each(|i| {
+        GrownState::Users => (0..n).for_each(|i| {
             run(
                 bed,
                 &[
@@ -151,14 +151,14 @@ pub fn furnish(bed: &mut Testbed, state: State, n: usize) {
                 ],
             );
         }),
-        State::Clients => (0..n).for_each(|_| {
+        GrownState::Clients => (0..n).for_each(|_| {
             bed.connect();
         }),
-        State::Queued => {
+        GrownState::Queued => {
             run(bed, &["MULTI"]);
             (0..n).for_each(|i| run(bed, &["SET", &format!("k{i}"), "v"]));
         }
-        State::Watched => {
+        GrownState::Watched => {
             (0..n).for_each(|i| run(bed, &["WATCH", &format!("k{i}")]));
             run(bed, &["MULTI"]);
         }

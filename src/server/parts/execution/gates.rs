@@ -165,7 +165,7 @@ impl Gates {
 bitflags::bitflags! {
     /// The parts of the server's state that concern the gates.
     #[derive(Clone, Copy, Debug)]
-    pub(in crate::server) struct State: u16 {
+    pub(in crate::server) struct GateState: u16 {
         /// CLIENT PAUSE WRITE.
         const PAUSED = 1;
         /// CLIENT PAUSE ALL.
@@ -218,33 +218,37 @@ impl Default for Interest {
 impl Interest {
     /// Derives the interest from the server's state; `memory_limit`: used bytes from which on keys
     /// are evicted.
-    pub fn of(state: State, memory_limit: usize) -> Interest {
+    pub fn of(state: GateState, memory_limit: usize) -> Interest {
         let mut flags = Flags::PROTECTED | Flags::CONTAINER;
-        if state.contains(State::PAUSED) {
+        if state.contains(GateState::PAUSED) {
             flags |= PAUSED | Flags::RUNS_QUEUE;
         }
-        if state.contains(State::PAUSED_ALL) {
+        if state.contains(GateState::PAUSED_ALL) {
             flags = Flags::all();
         }
-        if state.contains(State::UNSAVED) {
+        if state.contains(GateState::UNSAVED) {
             flags |= Flags::WRITE | Flags::RUNS_QUEUE;
         }
-        if state.contains(State::FAILED) {
+        if state.contains(GateState::FAILED) {
             flags |= UNSAFE | Flags::RUNS_QUEUE | RUNS_SCRIPT;
         }
-        if state.contains(State::GUARDED) {
+        if state.contains(GateState::GUARDED) {
             flags |= Flags::TAKES_OVER;
         }
-        if state.contains(State::ASYNC_LOADING) {
+        if state.contains(GateState::ASYNC_LOADING) {
             flags |= Flags::NO_ASYNC_LOADING;
         }
-        if state.intersects(State::READ_ONLY | State::FEW_REPLICAS) {
+        if state.intersects(GateState::READ_ONLY | GateState::FEW_REPLICAS) {
             flags |= Flags::WRITE | Flags::RUNS_QUEUE | RUNS_SCRIPT;
         }
         Interest {
             flags,
             all: state.intersects(
-                State::LOADING | State::BUSY | State::STALE | State::SAMPLED | State::UNAUDITED,
+                GateState::LOADING
+                    | GateState::BUSY
+                    | GateState::STALE
+                    | GateState::SAMPLED
+                    | GateState::UNAUDITED,
             ),
             memory_limit,
         }

@@ -73,7 +73,7 @@ pub enum Filter {
 
 /// The state of a replica.
 #[derive(Debug, Default)]
-pub(in crate::server) enum State {
+pub(in crate::server) enum ReplicaState {
     /// It has announced a fact, and asked for nothing yet.
     #[default]
     Introduced,
@@ -103,7 +103,7 @@ pub(in crate::server) struct Waiting {
 pub struct Replica {
     pub id: ClientId,
     pub facts: Facts,
-    pub(in crate::server) state: State,
+    pub(in crate::server) state: ReplicaState,
     /// The position up to which the stream has been given to its socket.
     pub(in crate::server) sent: ReplOffset,
     /// Its stream is compressed.
@@ -148,7 +148,10 @@ impl Replica {
             && !(self.is_mute || facts.rdb_only || facts.observer || facts.rdb_channel_link);
         let has_copy = matches!(
             self.state,
-            State::Sending(_) | State::AwaitsAck | State::Streams | State::Online
+            ReplicaState::Sending(_)
+                | ReplicaState::AwaitsAck
+                | ReplicaState::Streams
+                | ReplicaState::Online
         );
         acknowledges && has_copy && !self.is_confirmed && self.acked == 0
     }
@@ -168,7 +171,7 @@ impl Replica {
 
     /// Whether it is sent the stream.
     pub(in crate::server) fn gets_stream(&self) -> bool {
-        matches!(self.state, State::Online | State::Streams)
+        matches!(self.state, ReplicaState::Online | ReplicaState::Streams)
     }
 
     /// Whether its socket has taken only a part of the last block.
@@ -178,18 +181,20 @@ impl Replica {
     }
 
     pub fn is_online(&self) -> bool {
-        matches!(self.state, State::Online)
+        matches!(self.state, ReplicaState::Online)
     }
 
     /// INFO's word for its state.
     pub fn state_name(&self) -> &'static str {
         match &self.state {
-            State::Introduced | State::Waits(_) | State::AwaitsSnapshot => "wait_bgsave",
-            State::Streams if self.facts.second.is_some() => "bg_transfer",
-            State::Streams => "send_bulk_and_stream",
-            State::Sending(sending) if sending.waits() => "wait_bgsave",
-            State::Sending(_) | State::AwaitsAck => "send_bulk",
-            State::Online => "online",
+            ReplicaState::Introduced | ReplicaState::Waits(_) | ReplicaState::AwaitsSnapshot => {
+                "wait_bgsave"
+            }
+            ReplicaState::Streams if self.facts.second.is_some() => "bg_transfer",
+            ReplicaState::Streams => "send_bulk_and_stream",
+            ReplicaState::Sending(sending) if sending.waits() => "wait_bgsave",
+            ReplicaState::Sending(_) | ReplicaState::AwaitsAck => "send_bulk",
+            ReplicaState::Online => "online",
         }
     }
 }
@@ -224,13 +229,13 @@ impl Replicas {
     pub fn iter(&self) -> impl Iterator<Item = &Replica> {
         self.all
             .iter()
-            .filter(|r| !matches!(r.state, State::Introduced))
+            .filter(|r| !matches!(r.state, ReplicaState::Introduced))
     }
 
     pub(in crate::server) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Replica> {
         self.all
             .iter_mut()
-            .filter(|r| !matches!(r.state, State::Introduced))
+            .filter(|r| !matches!(r.state, ReplicaState::Introduced))
     }
 
     /// Replicas as INFO lists them: one with two links once, as Redis does, unless it is Valkey's.
@@ -255,7 +260,7 @@ impl Replicas {
     ) -> impl Iterator<Item = ClientId> {
         let is_silent = move |r: &&Replica| {
             r.facts.rdb_channel_link
-                && matches!(r.state, State::Introduced)
+                && matches!(r.state, ReplicaState::Introduced)
                 && now_ms.saturating_sub(r.received_ms) > limit_ms
         };
         self.all.iter().filter(is_silent).map(|replica| replica.id)
@@ -327,7 +332,7 @@ impl Replicas {
                 self.all.push(Replica {
                     id,
                     facts: Facts::default(),
-                    state: State::Introduced,
+                    state: ReplicaState::Introduced,
                     sent: 0,
                     packing: None,
                     log: None,
@@ -356,7 +361,7 @@ impl Replicas {
         };
         let gone = self.all.remove(at);
         // A second link that is closed by this side has brought all of the snapshot.
-        let has_all = matches!(gone.state, State::AwaitsAck);
+        let has_all = matches!(gone.state, ReplicaState::AwaitsAck);
         if has_all {
             self.keep_pin(id, now_ms)
         } else {
@@ -372,10 +377,13 @@ impl Replicas {
             is_second
                 || is_main
                     && !has_all
-                    && matches!(other.state, State::Streams | State::AwaitsSnapshot)
+                    && matches!(
+                        other.state,
+                        ReplicaState::Streams | ReplicaState::AwaitsSnapshot
+                    )
         };
         let others = self.all.iter().filter(is_useless).map(|other| other.id);
-        let was_replica = !matches!(gone.state, State::Introduced);
+        let was_replica = !matches!(gone.state, ReplicaState::Introduced);
         (was_replica, others.collect())
     }
 
@@ -403,7 +411,7 @@ impl Replicas {
         let reads = |r: &&Replica| {
             !matches!(
                 r.state,
-                State::Introduced | State::Waits(_) | State::AwaitsSnapshot
+                ReplicaState::Introduced | ReplicaState::Waits(_) | ReplicaState::AwaitsSnapshot
             )
         };
         self.all.iter().filter(reads).filter(|r| !r.facts.rdb_only)

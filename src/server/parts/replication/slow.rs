@@ -3,7 +3,7 @@
 //! ([`LogFeed`](crate::persistence::aof::LogFeed)), until they have caught up with the backlog. So
 //! are those whose positions are in files that a rewrite replaces: a feed keeps its files.
 
-use super::replicas::{Replica, Replicas, State};
+use super::replicas::{Replica, ReplicaState, Replicas};
 
 use crate::persistence::aof::{Feed, Log};
 use crate::replication::{ReplOffset, Stream};
@@ -32,7 +32,7 @@ impl Replicas {
     ) -> Result<(), Unreadable> {
         let mut result = Ok(());
         for replica in self.iter_mut() {
-            let reads = !matches!(replica.state, State::Waits(_)) && !replica.facts.rdb_only;
+            let reads = !matches!(replica.state, ReplicaState::Waits(_)) && !replica.facts.rdb_only;
             let is_due = now_ms >= replica.log_retry_ms;
             if !reads || replica.sent >= before || replica.log.is_some() || !is_due {
                 continue;
