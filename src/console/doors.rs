@@ -8,7 +8,7 @@
 
 use std::net::{IpAddr, Ipv6Addr};
 
-use super::http::{self, Answer, Head, Method};
+use super::http::{self, Answer, Method, RequestHead};
 
 /// The settings that decide about admission.
 #[derive(Clone, Copy, Debug)]
@@ -52,7 +52,7 @@ impl Doors<'_> {
     }
 
     /// Refuses requests for other hosts, and calls that do not come from our page.
-    pub fn pass(&self, head: &Head) -> Result<Named, Answer> {
+    pub fn pass(&self, head: &RequestHead) -> Result<Named, Answer> {
         let Some(named) = self.named(&head.host) else {
             const TEXT: &str = "this name is not one of the console's: add it to console-hosts";
             return Err(Answer::error(http::MISDIRECTED, TEXT));
@@ -63,7 +63,7 @@ impl Doors<'_> {
         Ok(named)
     }
 
-    fn pass_call(&self, head: &Head, named: Named) -> Result<(), Answer> {
+    fn pass_call(&self, head: &RequestHead, named: Named) -> Result<(), Answer> {
         let refused = |text| Err(Answer::error(http::FORBIDDEN, text));
         if let Some(origin) = &head.origin
             && !self.is_own(origin, &head.host, named)
@@ -154,7 +154,7 @@ mod tests {
         Doors { hosts, is_tls }
     }
 
-    fn call(host: &str, headers: &str) -> Head {
+    fn call(host: &str, headers: &str) -> RequestHead {
         let text =
             format!("POST /api/me HTTP/1.1\r\nHost: {host}\r\nContent-Length: 2\r\n{headers}\r\n");
         match http::parse(text.as_bytes()) {

@@ -7,7 +7,7 @@
 //! so that memory does not grow with a message. Which events a stream has: `server::console`.
 
 use super::json;
-use crate::resp::{Head, Text};
+use crate::resp::{ReplyHead, Text};
 
 /// Bytes of a channel, a pattern or a message that an event shows.
 pub const SHOWN_BYTES_MAX: usize = 16 * 1024;
@@ -95,9 +95,9 @@ impl Messages {
     /// Begins a part with the line of its head. A part that is no string, such as the count of
     /// subscriptions, makes the reply no message.
     fn begin(&mut self, line: &[u8]) {
-        match Head::parse(line) {
-            Ok(Head::Values(_, count)) => (self.missing, self.parts) = (count, Vec::new()),
-            Ok(Head::Bytes(Text::Bulk, length)) => {
+        match ReplyHead::parse(line) {
+            Ok(ReplyHead::Values(_, count)) => (self.missing, self.parts) = (count, Vec::new()),
+            Ok(ReplyHead::Bytes(Text::Bulk, length)) => {
                 self.missing = self.missing.saturating_sub(1);
                 self.text = length.saturating_add(2);
                 let bytes = Vec::new();

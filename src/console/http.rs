@@ -46,7 +46,7 @@ pub enum Method {
 
 /// The head of a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Head {
+pub struct RequestHead {
     pub method: Method,
     /// Without the query.
     pub path: String,
@@ -72,7 +72,7 @@ pub struct Head {
 /// The result of parsing the bytes so far.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Parsed {
-    Head(Box<Head>),
+    Head(Box<RequestHead>),
     Part,
     /// Refused, and the connection is closed: the end of the request is unknown.
     Refused(Status),
@@ -108,7 +108,7 @@ fn has_bare_line_feed(head: &[u8]) -> bool {
     head.starts_with(b"\r") || ends.any(|at| at == 0 || head[at - 1] != b'\r')
 }
 
-fn head(request: &httparse::Request<'_, '_>, bytes: usize) -> Result<Head, Status> {
+fn head(request: &httparse::Request<'_, '_>, bytes: usize) -> Result<RequestHead, Status> {
     let method = match request.method {
         Some("GET") => Method::Get,
         Some("HEAD") => Method::Head,
@@ -138,7 +138,7 @@ fn head(request: &httparse::Request<'_, '_>, bytes: usize) -> Result<Head, Statu
     }
     let is_closing = one("connection")?.is_some_and(|value| names(&value, "close"));
     let accepts_gzip = one("accept-encoding")?.is_some_and(|value| names(&value, "gzip"));
-    Ok(Head {
+    Ok(RequestHead {
         method,
         path,
         host: one("host")?.ok_or(BAD_REQUEST)?,
@@ -304,7 +304,7 @@ impl Answer {
 mod tests {
     use super::*;
 
-    fn head(text: &str) -> Head {
+    fn head(text: &str) -> RequestHead {
         match parse(text.as_bytes()) {
             Parsed::Head(head) => *head,
             other => panic!("{text}: {other:?}"),

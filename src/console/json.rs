@@ -18,7 +18,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-use crate::resp::{Aggregate, Head, Text};
+use crate::resp::{Aggregate, ReplyHead, Text};
 
 /// Larger integers would lose digits in a double.
 const SAFE_INTEGER_MAX: i64 = (1 << 53) - 1;
@@ -44,22 +44,24 @@ pub fn write_reply(reply: &[u8], out: &mut Vec<u8>) -> Result<usize, NotAReply> 
         let line_end = memchr::memmem::find(&reply[pos..], b"\r\n").ok_or(NotAReply)?;
         let line = &reply[pos..pos + line_end];
         pos += line_end + 2;
-        match (line.first(), Head::parse(line).map_err(|_| NotAReply)?) {
+        match (line.first(), ReplyHead::parse(line).map_err(|_| NotAReply)?) {
             // Its text is kept: a double read and written again could differ.
             (Some(b','), _) => write_wrapped(b"d", &line[1..], out),
-            (_, Head::Simple(text)) => write_wrapped(b"s", text, out),
-            (_, Head::Error(text)) => write_wrapped(b"e", text, out),
-            (_, Head::BigNumber(text)) => write_wrapped(b"n", text, out),
-            (_, Head::Integer(n)) => write_integer(n, out),
-            (_, Head::Null | Head::Double(_)) => out.extend_from_slice(b"null"),
-            (_, Head::Boolean(yes)) => out.extend_from_slice(if yes { b"true" } else { b"false" }),
-            (_, Head::Bytes(kind, len)) => {
+            (_, ReplyHead::Simple(text)) => write_wrapped(b"s", text, out),
+            (_, ReplyHead::Error(text)) => write_wrapped(b"e", text, out),
+            (_, ReplyHead::BigNumber(text)) => write_wrapped(b"n", text, out),
+            (_, ReplyHead::Integer(n)) => write_integer(n, out),
+            (_, ReplyHead::Null | ReplyHead::Double(_)) => out.extend_from_slice(b"null"),
+            (_, ReplyHead::Boolean(yes)) => {
+                out.extend_from_slice(if yes { b"true" } else { b"false" })
+            }
+            (_, ReplyHead::Bytes(kind, len)) => {
                 let end = pos.checked_add(len).ok_or(NotAReply)?;
                 let text = reply.get(pos..end).ok_or(NotAReply)?;
                 pos = end + 2;
                 write_text(kind, text, out);
             }
-            (_, Head::Values(kind, missing)) => {
+            (_, ReplyHead::Values(kind, missing)) => {
                 let at = out.len();
                 out.extend_from_slice(opening(kind));
                 open.push(Open { kind, missing, at });

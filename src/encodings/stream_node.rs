@@ -299,7 +299,7 @@ impl StreamNode {
 
 /// The head of an entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Head {
+pub struct EntryHead {
     pub id: StreamId,
     pub deleted: bool,
     /// Its position.
@@ -364,7 +364,7 @@ impl<'a> Cursor<'a> {
 
     /// Reads the head of the entry that begins at `items`.
     #[inline]
-    fn open(&mut self) -> Option<Head> {
+    fn open(&mut self) -> Option<EntryHead> {
         let at = self.items.pos()?;
         let flags = number(self.items.next())?;
         let (ms, seq) = (number(self.items.next())?, number(self.items.next())?);
@@ -376,7 +376,7 @@ impl<'a> Cursor<'a> {
             self.left = number(self.items.next())? as usize;
         }
         self.is_open = true;
-        Some(Head {
+        Some(EntryHead {
             id: at_distance(self.node, ms, seq),
             deleted: flags & DELETED != 0,
             at,
@@ -385,7 +385,7 @@ impl<'a> Cursor<'a> {
 
     /// The next entry.
     #[inline]
-    pub fn next(&mut self) -> Option<Head> {
+    pub fn next(&mut self) -> Option<EntryHead> {
         if self.is_open {
             let each = if self.names.is_some() { 1 } else { 2 };
             self.items.pass(self.left * each + 1);
@@ -396,7 +396,7 @@ impl<'a> Cursor<'a> {
 
     /// The previous entry, when walking backwards.
     #[inline]
-    pub fn prev(&mut self) -> Option<Head> {
+    pub fn prev(&mut self) -> Option<EntryHead> {
         let end = self.end?;
         let count = number(Some(self.pack.get(end)))?;
         if count == 0 {

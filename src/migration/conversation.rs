@@ -3,13 +3,13 @@
 //! Five types implement it: both ends of both ways (`pull_target`, `pull_source`, `push_source`,
 //! `push_target`), and a replica's record of its primary's import (`on_primary`).
 //!
-//! A method returns `Err(End)` to end the attempt; `Head::settle` then gives back all that it held.
+//! A method returns `Err(End)` to end the attempt; `JobHead::settle` then gives back all that it held.
 //! The default methods ignore their event. `begin`, `routes_changed` and a replica's `tick` look up
 //! the owner of each slot; other events are O(1), or O(ranges) where an action names the slots.
 //! `core` finds the conversation of an event, and repeats attempts.
 
 use super::actions::MigrationLink;
-use super::job::{EventResult, Head, Scene};
+use super::job::{EventResult, JobHead, Scene};
 use super::refusal::Refusal;
 
 /// How the driver handles the next bytes of a link.
@@ -61,7 +61,7 @@ pub(super) trait Conversation: std::fmt::Debug {
 
     fn opened(
         &mut self,
-        _head: &mut Head,
+        _head: &mut JobHead,
         _scene: &mut Scene<'_>,
         _link: MigrationLink,
     ) -> EventResult {
@@ -70,7 +70,7 @@ pub(super) trait Conversation: std::fmt::Debug {
 
     fn refused(
         &mut self,
-        head: &mut Head,
+        head: &mut JobHead,
         scene: &mut Scene<'_>,
         link: MigrationLink,
         why: &str,
@@ -78,7 +78,7 @@ pub(super) trait Conversation: std::fmt::Debug {
 
     fn closed(
         &mut self,
-        head: &mut Head,
+        head: &mut JobHead,
         scene: &mut Scene<'_>,
         link: MigrationLink,
     ) -> EventResult;
@@ -86,7 +86,7 @@ pub(super) trait Conversation: std::fmt::Debug {
     /// The reply to our last command: the line of a status, or of an error.
     fn reply(
         &mut self,
-        _head: &mut Head,
+        _head: &mut JobHead,
         _scene: &mut Scene<'_>,
         _link: MigrationLink,
         _reply: Result<&[u8], &[u8]>,
@@ -97,7 +97,7 @@ pub(super) trait Conversation: std::fmt::Debug {
     /// A peer's `CLUSTER SYNCSLOTS`, from the word after it on. `false`: out of turn.
     fn request(
         &mut self,
-        _head: &mut Head,
+        _head: &mut JobHead,
         _scene: &mut Scene<'_>,
         _link: MigrationLink,
         _words: &[&[u8]],
@@ -108,7 +108,7 @@ pub(super) trait Conversation: std::fmt::Debug {
     /// Bytes of the source's commands that have been applied.
     fn applied(
         &mut self,
-        _head: &mut Head,
+        _head: &mut JobHead,
         _scene: &mut Scene<'_>,
         _link: MigrationLink,
         _bytes: usize,
@@ -118,7 +118,7 @@ pub(super) trait Conversation: std::fmt::Debug {
     /// All that a link has brought has been applied.
     fn caught_up(
         &mut self,
-        _head: &mut Head,
+        _head: &mut JobHead,
         _scene: &mut Scene<'_>,
         _link: MigrationLink,
     ) -> EventResult {
@@ -128,18 +128,18 @@ pub(super) trait Conversation: std::fmt::Debug {
     /// The target's second link.
     fn join(
         &mut self,
-        _head: &mut Head,
+        _head: &mut JobHead,
         _scene: &mut Scene<'_>,
         _channel: MigrationLink,
     ) -> EventResult {
         Ok(())
     }
 
-    fn exporting(&mut self, _head: &mut Head, _scene: &mut Scene<'_>) -> EventResult {
+    fn exporting(&mut self, _head: &mut JobHead, _scene: &mut Scene<'_>) -> EventResult {
         Ok(())
     }
 
-    fn snapshot_sent(&mut self, _head: &mut Head, _scene: &mut Scene<'_>) -> EventResult {
+    fn snapshot_sent(&mut self, _head: &mut JobHead, _scene: &mut Scene<'_>) -> EventResult {
         Ok(())
     }
 
@@ -162,18 +162,18 @@ pub(super) trait Conversation: std::fmt::Debug {
     }
 
     /// Our primary has claimed the slots.
-    fn completed_on_primary(&mut self, _head: &mut Head, _scene: &mut Scene<'_>) -> EventResult {
+    fn completed_on_primary(&mut self, _head: &mut JobHead, _scene: &mut Scene<'_>) -> EventResult {
         Err(super::job::End::Completed)
     }
 
-    fn taken(&mut self, _head: &mut Head, _scene: &mut Scene<'_>) -> EventResult {
+    fn taken(&mut self, _head: &mut JobHead, _scene: &mut Scene<'_>) -> EventResult {
         Ok(())
     }
 
     /// The owners of the slots may have changed.
-    fn routes_changed(&mut self, head: &mut Head, scene: &mut Scene<'_>) -> EventResult;
+    fn routes_changed(&mut self, head: &mut JobHead, scene: &mut Scene<'_>) -> EventResult;
 
-    fn tick(&mut self, head: &mut Head, scene: &mut Scene<'_>) -> EventResult;
+    fn tick(&mut self, head: &mut JobHead, scene: &mut Scene<'_>) -> EventResult;
 
     /// The data of this node was flushed.
     fn flushed(&mut self) -> EventResult;
@@ -187,7 +187,7 @@ pub(super) trait Conversation: std::fmt::Debug {
     }
 
     /// Begins another attempt.
-    fn begin(&mut self, _head: &mut Head, _scene: &mut Scene<'_>) -> EventResult {
+    fn begin(&mut self, _head: &mut JobHead, _scene: &mut Scene<'_>) -> EventResult {
         Ok(())
     }
 }

@@ -14,7 +14,7 @@ use std::collections::VecDeque;
 use super::actions::{Action, Around, Level, MigrationLink, Now, Wire};
 use super::conversation::{Answer, Conversation, Expects};
 use super::id::Name;
-use super::job::{End, EventResult, Head, Outcome, Scene, Side};
+use super::job::{End, EventResult, JobHead, Outcome, Scene, Side};
 use super::kept::Kept;
 use super::on_primary::OnPrimary;
 use super::pull_target::PullTarget;
@@ -24,7 +24,7 @@ use super::settings::Settings;
 
 #[derive(Debug)]
 pub(super) struct Job {
-    pub head: Head,
+    pub head: JobHead,
     pub talk: Box<dyn Conversation>,
     /// When the next attempt begins; monotonic.
     pub again_ms: Option<i64>,
@@ -161,7 +161,7 @@ impl Migrations {
         &mut self,
         now: Now,
         around: &dyn Around,
-        head: Head,
+        head: JobHead,
         talk: Box<dyn Conversation>,
     ) {
         if head.side == Side::Import {
@@ -393,7 +393,7 @@ impl Migrations {
     }
 
     /// A migration of our primary's begins.
-    pub(super) fn follow(&mut self, now: Now, around: &dyn Around, mut head: Head) {
+    pub(super) fn follow(&mut self, now: Now, around: &dyn Around, mut head: JobHead) {
         head.side = Side::Import;
         // The primary announces it again when another replica synchronizes.
         let known = self.named(head.name).map(|at| &self.jobs[at]);
@@ -457,7 +457,7 @@ impl Migrations {
     /// Begins to pull slots.
     pub(super) fn pull(&mut self, now: Now, around: &dyn Around, slots: Ranges) -> Name {
         let name = around.fresh_name();
-        let mut head = Head::new(name, slots, Side::Import, Wire::Pull, now);
+        let mut head = JobHead::new(name, slots, Side::Import, Wire::Pull, now);
         head.target = Some(around.my_id());
         self.start(now, around, head, Box::new(PullTarget::new()));
         name
@@ -465,7 +465,7 @@ impl Migrations {
 
     /// Begins to push slots.
     pub(super) fn push(&mut self, now: Now, around: &dyn Around, slots: Ranges, target: Name) {
-        let mut head = Head::new(around.fresh_name(), slots, Side::Export, Wire::Push, now);
+        let mut head = JobHead::new(around.fresh_name(), slots, Side::Export, Wire::Push, now);
         head.source = Some(around.my_id());
         head.target = Some(target);
         self.start(now, around, head, Box::new(PushSource::new()));

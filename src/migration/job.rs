@@ -2,7 +2,7 @@
 //! give back.
 //!
 //! An attempt may hold links, the pause of clients' writes, an export, hidden slots and an import
-//! announced to replicas. Each is recorded in `Head` by the method that takes it, and `settle`, the
+//! announced to replicas. Each is recorded in `JobHead` by the method that takes it, and `settle`, the
 //! end of every attempt, gives each back once. `settle` looks up the owner of each slot of an
 //! import; the rest is O(ranges). `core` decides when an attempt ends and whether another follows.
 
@@ -76,7 +76,7 @@ pub(super) fn syncslots<W: AsRef<[u8]>>(words: impl IntoIterator<Item = W>) -> V
 
 /// See the module.
 #[derive(Debug)]
-pub(super) struct Head {
+pub(super) struct JobHead {
     pub name: Name,
     pub slots: Ranges,
     pub source: Option<Name>,
@@ -108,7 +108,7 @@ pub(super) struct Head {
     is_followed: bool,
 }
 
-impl Head {
+impl JobHead {
     /// Logs a change of the conversation's state.
     pub fn entered(&mut self, scene: &mut Scene<'_>, from: &str, to: &str) {
         self.updated_ms = scene.now.wall_ms;
@@ -116,8 +116,8 @@ impl Head {
         scene.log(Level::Verbose, text);
     }
 
-    pub(super) fn new(name: Name, slots: Ranges, side: Side, wire: Wire, now: Now) -> Head {
-        Head {
+    pub(super) fn new(name: Name, slots: Ranges, side: Side, wire: Wire, now: Now) -> JobHead {
+        JobHead {
             name,
             slots,
             source: None,

@@ -12,7 +12,7 @@ use super::actions::{Action, Around, MigrationLink, Now, Wire};
 use super::conversation::Conversation;
 use super::core::Migrations;
 use super::id::Name;
-use super::job::{End, EventResult, Head, Scene, Side, failed};
+use super::job::{End, EventResult, JobHead, Scene, Side, failed};
 use super::ranges::Ranges;
 
 #[derive(Debug, Default)]
@@ -23,7 +23,7 @@ pub(super) struct OnPrimary {
 
 impl OnPrimary {
     /// The slots that are still their source's, as the cluster shows them.
-    fn unseen(head: &Head, scene: &Scene<'_>) -> Ranges {
+    fn unseen(head: &JobHead, scene: &Scene<'_>) -> Ranges {
         let of_source =
             |&slot: &u16| head.source.is_some() && scene.around.owner(slot) == head.source;
         Ranges::of_slots(head.slots.slots().filter(of_source))
@@ -47,7 +47,7 @@ impl Migrations {
         name: Name,
         slots: Ranges,
     ) {
-        let head = Head::new(name, slots, Side::Import, Wire::Push, now);
+        let head = JobHead::new(name, slots, Side::Import, Wire::Push, now);
         self.follow(now, around, head);
     }
 }
@@ -65,14 +65,14 @@ impl Conversation for OnPrimary {
         !self.is_claimed
     }
 
-    fn begin(&mut self, head: &mut Head, scene: &mut Scene<'_>) -> EventResult {
+    fn begin(&mut self, head: &mut JobHead, scene: &mut Scene<'_>) -> EventResult {
         head.follow(scene);
         Ok(())
     }
 
     fn refused(
         &mut self,
-        _: &mut Head,
+        _: &mut JobHead,
         _: &mut Scene<'_>,
         _: MigrationLink,
         _: &str,
@@ -80,11 +80,11 @@ impl Conversation for OnPrimary {
         Ok(())
     }
 
-    fn closed(&mut self, _: &mut Head, _: &mut Scene<'_>, _: MigrationLink) -> EventResult {
+    fn closed(&mut self, _: &mut JobHead, _: &mut Scene<'_>, _: MigrationLink) -> EventResult {
         Ok(())
     }
 
-    fn completed_on_primary(&mut self, head: &mut Head, scene: &mut Scene<'_>) -> EventResult {
+    fn completed_on_primary(&mut self, head: &mut JobHead, scene: &mut Scene<'_>) -> EventResult {
         head.show(scene);
         self.is_claimed = true;
         self.routes_changed(head, scene)
@@ -92,7 +92,7 @@ impl Conversation for OnPrimary {
 
     /// The slots may be the shard's now. If this replica has been promoted before they were, the
     /// migration ended with its primary.
-    fn routes_changed(&mut self, head: &mut Head, scene: &mut Scene<'_>) -> EventResult {
+    fn routes_changed(&mut self, head: &mut JobHead, scene: &mut Scene<'_>) -> EventResult {
         let shard = scene.around.shard();
         let mut owners = head.slots.slots().map(|slot| scene.around.owner(slot));
         if shard.is_some() && owners.all(|owner| owner == shard) {
@@ -114,7 +114,7 @@ impl Conversation for OnPrimary {
         failed("A failover occurred during slot import")
     }
 
-    fn tick(&mut self, head: &mut Head, scene: &mut Scene<'_>) -> EventResult {
+    fn tick(&mut self, head: &mut JobHead, scene: &mut Scene<'_>) -> EventResult {
         self.routes_changed(head, scene)
     }
 

@@ -8,7 +8,7 @@
 use super::actions::{Level, MigrationLink};
 use super::conversation::{Conversation, Expects};
 use super::id::Name;
-use super::job::{End, EventResult, Head, Scene, failed};
+use super::job::{End, EventResult, JobHead, Scene, failed};
 use crate::base::numbers::number::parse_digits;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,7 +46,7 @@ impl PullSource {
         }
     }
 
-    fn acknowledged(&mut self, head: &mut Head, scene: &mut Scene<'_>, words: &[&[u8]]) {
+    fn acknowledged(&mut self, head: &mut JobHead, scene: &mut Scene<'_>, words: &[&[u8]]) {
         head.acked_ms = scene.now.wall_ms;
         let applied = words.get(2).and_then(|word| parse_digits(word));
         let Some(applied) = applied.filter(|_| self.state == PullSourceState::SendStream) else {
@@ -97,7 +97,7 @@ impl Conversation for PullSource {
 
     fn join(
         &mut self,
-        head: &mut Head,
+        head: &mut JobHead,
         scene: &mut Scene<'_>,
         channel: MigrationLink,
     ) -> EventResult {
@@ -110,7 +110,7 @@ impl Conversation for PullSource {
 
     fn refused(
         &mut self,
-        _: &mut Head,
+        _: &mut JobHead,
         _: &mut Scene<'_>,
         _: MigrationLink,
         why: &str,
@@ -118,7 +118,7 @@ impl Conversation for PullSource {
         failed(why)
     }
 
-    fn closed(&mut self, _: &mut Head, _: &mut Scene<'_>, link: MigrationLink) -> EventResult {
+    fn closed(&mut self, _: &mut JobHead, _: &mut Scene<'_>, link: MigrationLink) -> EventResult {
         if self.channel == Some(link) && self.is_channel_complete {
             return Ok(());
         }
@@ -131,7 +131,7 @@ impl Conversation for PullSource {
 
     fn request(
         &mut self,
-        head: &mut Head,
+        head: &mut JobHead,
         scene: &mut Scene<'_>,
         link: MigrationLink,
         words: &[&[u8]],
@@ -144,7 +144,7 @@ impl Conversation for PullSource {
         Ok(is("ACK") || is("FAIL"))
     }
 
-    fn snapshot_sent(&mut self, head: &mut Head, scene: &mut Scene<'_>) -> EventResult {
+    fn snapshot_sent(&mut self, head: &mut JobHead, scene: &mut Scene<'_>) -> EventResult {
         let Some(channel) = self.channel else {
             return Ok(());
         };
@@ -160,13 +160,13 @@ impl Conversation for PullSource {
         self.streamed += bytes as u64;
     }
 
-    fn routes_changed(&mut self, head: &mut Head, scene: &mut Scene<'_>) -> EventResult {
+    fn routes_changed(&mut self, head: &mut JobHead, scene: &mut Scene<'_>) -> EventResult {
         whose(head, scene, self.state == PullSourceState::StreamEof)
             .map_err(|_| End::Canceled("Cancelled due to slots configuration updated".into()))?
             .map_or(Ok(()), |()| Err(End::Completed))
     }
 
-    fn tick(&mut self, _: &mut Head, scene: &mut Scene<'_>) -> EventResult {
+    fn tick(&mut self, _: &mut JobHead, scene: &mut Scene<'_>) -> EventResult {
         let now = scene.now.monotonic_ms;
         match self.state {
             PullSourceState::StreamEof if now >= self.deadline_ms => failed(format!(
@@ -197,7 +197,7 @@ pub(super) struct Foreign;
 /// Whether an exporting node has handed its slots over: all of them are the target's now, or the
 /// target is not known and they are all of one other node. `Ok(None)`: they are still ours.
 pub(super) fn whose(
-    head: &Head,
+    head: &JobHead,
     scene: &Scene<'_>,
     is_handing_over: bool,
 ) -> Result<Option<()>, Foreign> {

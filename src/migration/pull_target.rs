@@ -14,7 +14,7 @@
 
 use super::actions::{Action, MigrationLink};
 use super::conversation::{Conversation, Expects};
-use super::job::{End, EventResult, Head, Scene, failed};
+use super::job::{End, EventResult, JobHead, Scene, failed};
 use super::ranges::Ranges;
 use crate::base::text::Printable;
 
@@ -85,7 +85,7 @@ impl PullTarget {
             .ok_or_else(|| End::Failed("Main channel - no link".into()))
     }
 
-    fn authenticate(head: &Head, scene: &mut Scene<'_>, link: MigrationLink) {
+    fn authenticate(head: &JobHead, scene: &mut Scene<'_>, link: MigrationLink) {
         let secret = scene.around.secret();
         head.send(
             scene,
@@ -94,7 +94,12 @@ impl PullTarget {
         );
     }
 
-    fn main_reply(&mut self, head: &mut Head, scene: &mut Scene<'_>, text: &[u8]) -> EventResult {
+    fn main_reply(
+        &mut self,
+        head: &mut JobHead,
+        scene: &mut Scene<'_>,
+        text: &[u8],
+    ) -> EventResult {
         let main = self.main()?;
         match self.state {
             PullTargetState::AuthReply => {
@@ -127,7 +132,7 @@ impl PullTarget {
 
     fn channel_reply(
         &mut self,
-        head: &mut Head,
+        head: &mut JobHead,
         scene: &mut Scene<'_>,
         text: &[u8],
     ) -> EventResult {
@@ -150,7 +155,7 @@ impl PullTarget {
         Ok(())
     }
 
-    fn acknowledge(&mut self, head: &mut Head, scene: &mut Scene<'_>) -> EventResult {
+    fn acknowledge(&mut self, head: &mut JobHead, scene: &mut Scene<'_>) -> EventResult {
         let main = self.main()?;
         let applied = self.applied.to_string();
         head.send_syncslots(scene, main, &["ACK", "wait-stream-eof", &applied]);
@@ -225,7 +230,7 @@ impl Conversation for PullTarget {
         }
     }
 
-    fn begin(&mut self, head: &mut Head, scene: &mut Scene<'_>) -> EventResult {
+    fn begin(&mut self, head: &mut JobHead, scene: &mut Scene<'_>) -> EventResult {
         *self = PullTarget::new();
         let source = PullTarget::source(&head.slots, scene)?;
         head.source = Some(source);
@@ -243,7 +248,7 @@ impl Conversation for PullTarget {
 
     fn opened(
         &mut self,
-        head: &mut Head,
+        head: &mut JobHead,
         scene: &mut Scene<'_>,
         link: MigrationLink,
     ) -> EventResult {
@@ -259,7 +264,7 @@ impl Conversation for PullTarget {
 
     fn refused(
         &mut self,
-        _: &mut Head,
+        _: &mut JobHead,
         _: &mut Scene<'_>,
         link: MigrationLink,
         why: &str,
@@ -270,7 +275,7 @@ impl Conversation for PullTarget {
         ))
     }
 
-    fn closed(&mut self, _: &mut Head, _: &mut Scene<'_>, link: MigrationLink) -> EventResult {
+    fn closed(&mut self, _: &mut JobHead, _: &mut Scene<'_>, link: MigrationLink) -> EventResult {
         if self.is_main(link) {
             return failed("Main channel - Connection is closed");
         }
@@ -283,7 +288,7 @@ impl Conversation for PullTarget {
 
     fn reply(
         &mut self,
-        head: &mut Head,
+        head: &mut JobHead,
         scene: &mut Scene<'_>,
         link: MigrationLink,
         reply: Result<&[u8], &[u8]>,
@@ -305,7 +310,7 @@ impl Conversation for PullTarget {
 
     fn request(
         &mut self,
-        head: &mut Head,
+        head: &mut JobHead,
         scene: &mut Scene<'_>,
         link: MigrationLink,
         words: &[&[u8]],
@@ -338,7 +343,13 @@ impl Conversation for PullTarget {
         }
     }
 
-    fn applied(&mut self, _: &mut Head, scene: &mut Scene<'_>, link: MigrationLink, bytes: usize) {
+    fn applied(
+        &mut self,
+        _: &mut JobHead,
+        scene: &mut Scene<'_>,
+        link: MigrationLink,
+        bytes: usize,
+    ) {
         self.received_ms = scene.now.monotonic_ms;
         if self.is_main(link) {
             self.applied += bytes as u64;
@@ -347,7 +358,7 @@ impl Conversation for PullTarget {
 
     fn caught_up(
         &mut self,
-        head: &mut Head,
+        head: &mut JobHead,
         scene: &mut Scene<'_>,
         link: MigrationLink,
     ) -> EventResult {
@@ -363,12 +374,12 @@ impl Conversation for PullTarget {
         }
     }
 
-    fn taken(&mut self, head: &mut Head, scene: &mut Scene<'_>) -> EventResult {
+    fn taken(&mut self, head: &mut JobHead, scene: &mut Scene<'_>) -> EventResult {
         head.show(scene);
         Err(End::Completed)
     }
 
-    fn routes_changed(&mut self, head: &mut Head, scene: &mut Scene<'_>) -> EventResult {
+    fn routes_changed(&mut self, head: &mut JobHead, scene: &mut Scene<'_>) -> EventResult {
         if self.state == PullTargetState::Takeover {
             return Ok(());
         }
@@ -379,7 +390,7 @@ impl Conversation for PullTarget {
         Ok(())
     }
 
-    fn tick(&mut self, head: &mut Head, scene: &mut Scene<'_>) -> EventResult {
+    fn tick(&mut self, head: &mut JobHead, scene: &mut Scene<'_>) -> EventResult {
         let silence = scene.now.monotonic_ms - self.received_ms;
         match self.state {
             PullTargetState::WaitStreamEof if scene.now.monotonic_ms - self.acked_ms >= ACK_MS => {

@@ -12,7 +12,7 @@
 
 use super::actions::MigrationLink;
 use super::conversation::{Conversation, Expects};
-use super::job::{End, EventResult, Head, Scene, failed};
+use super::job::{End, EventResult, JobHead, Scene, failed};
 use super::pull_source::whose;
 use crate::base::text::Printable;
 
@@ -59,13 +59,13 @@ impl PushSource {
         }
     }
 
-    fn enter(&mut self, head: &mut Head, scene: &mut Scene<'_>, state: PushSourceState) {
+    fn enter(&mut self, head: &mut JobHead, scene: &mut Scene<'_>, state: PushSourceState) {
         let from = self.state();
         self.state = state;
         head.entered(scene, from, self.state());
     }
 
-    fn establish(&mut self, head: &mut Head, scene: &mut Scene<'_>, link: MigrationLink) {
+    fn establish(&mut self, head: &mut JobHead, scene: &mut Scene<'_>, link: MigrationLink) {
         let me = scene.around.my_id();
         let mut words: Vec<Vec<u8>> = vec![
             b"ESTABLISH".into(),
@@ -80,7 +80,7 @@ impl PushSource {
         self.enter(head, scene, PushSourceState::ReadingEstablish);
     }
 
-    fn acknowledge(&mut self, head: &mut Head, scene: &mut Scene<'_>) {
+    fn acknowledge(&mut self, head: &mut JobHead, scene: &mut Scene<'_>) {
         if let Some(link) = self.link {
             head.send_syncslots(scene, link, &["ACK"]);
             self.acked_ms = scene.now.monotonic_ms;
@@ -88,7 +88,7 @@ impl PushSource {
     }
 
     /// Holds writes once the target has asked for the pause and few bytes wait for it.
-    fn pause(&mut self, head: &mut Head, scene: &mut Scene<'_>) {
+    fn pause(&mut self, head: &mut JobHead, scene: &mut Scene<'_>) {
         let Some(link) = self.link else {
             return;
         };
@@ -143,7 +143,7 @@ impl Conversation for PushSource {
         }
     }
 
-    fn begin(&mut self, head: &mut Head, scene: &mut Scene<'_>) -> EventResult {
+    fn begin(&mut self, head: &mut JobHead, scene: &mut Scene<'_>) -> EventResult {
         let Some(target) = head.target else {
             return failed("no target");
         };
@@ -154,7 +154,7 @@ impl Conversation for PushSource {
 
     fn opened(
         &mut self,
-        head: &mut Head,
+        head: &mut JobHead,
         scene: &mut Scene<'_>,
         link: MigrationLink,
     ) -> EventResult {
@@ -176,7 +176,7 @@ impl Conversation for PushSource {
 
     fn refused(
         &mut self,
-        _: &mut Head,
+        _: &mut JobHead,
         _: &mut Scene<'_>,
         _: MigrationLink,
         why: &str,
@@ -184,7 +184,7 @@ impl Conversation for PushSource {
         failed(format!("Unable to connect to target node: {why}"))
     }
 
-    fn closed(&mut self, _: &mut Head, _: &mut Scene<'_>, _: MigrationLink) -> EventResult {
+    fn closed(&mut self, _: &mut JobHead, _: &mut Scene<'_>, _: MigrationLink) -> EventResult {
         match self.state {
             // The target has all keys and the grant; its claim may be on its way.
             PushSourceState::FailoverGranted => Ok(()),
@@ -194,7 +194,7 @@ impl Conversation for PushSource {
 
     fn reply(
         &mut self,
-        head: &mut Head,
+        head: &mut JobHead,
         scene: &mut Scene<'_>,
         link: MigrationLink,
         reply: Result<&[u8], &[u8]>,
@@ -225,7 +225,7 @@ impl Conversation for PushSource {
 
     fn request(
         &mut self,
-        head: &mut Head,
+        head: &mut JobHead,
         scene: &mut Scene<'_>,
         link: MigrationLink,
         words: &[&[u8]],
@@ -253,12 +253,12 @@ impl Conversation for PushSource {
         Ok(true)
     }
 
-    fn exporting(&mut self, head: &mut Head, scene: &mut Scene<'_>) -> EventResult {
+    fn exporting(&mut self, head: &mut JobHead, scene: &mut Scene<'_>) -> EventResult {
         self.enter(head, scene, PushSourceState::Snapshotting);
         Ok(())
     }
 
-    fn snapshot_sent(&mut self, head: &mut Head, scene: &mut Scene<'_>) -> EventResult {
+    fn snapshot_sent(&mut self, head: &mut JobHead, scene: &mut Scene<'_>) -> EventResult {
         if let Some(link) = self.link {
             head.send_syncslots(scene, link, &["SNAPSHOT-EOF"]);
         }
@@ -267,7 +267,7 @@ impl Conversation for PushSource {
         Ok(())
     }
 
-    fn routes_changed(&mut self, head: &mut Head, scene: &mut Scene<'_>) -> EventResult {
+    fn routes_changed(&mut self, head: &mut JobHead, scene: &mut Scene<'_>) -> EventResult {
         match whose(head, scene, self.state == PushSourceState::FailoverGranted) {
             Ok(None) => Ok(()),
             Ok(Some(())) => Err(End::Completed),
@@ -275,7 +275,7 @@ impl Conversation for PushSource {
         }
     }
 
-    fn tick(&mut self, head: &mut Head, scene: &mut Scene<'_>) -> EventResult {
+    fn tick(&mut self, head: &mut JobHead, scene: &mut Scene<'_>) -> EventResult {
         let now = scene.now.monotonic_ms;
         if head.is_holding() && now >= self.deadline_ms {
             return failed("Unpaused before migration completed");

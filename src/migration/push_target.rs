@@ -6,7 +6,7 @@
 
 use super::actions::{Action, MigrationLink};
 use super::conversation::{Conversation, Expects};
-use super::job::{End, EventResult, Head, Scene, failed};
+use super::job::{End, EventResult, JobHead, Scene, failed};
 use super::push_source::{ACK_MS, TIMED_OUT, lost};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,7 +37,7 @@ impl PushTarget {
         }
     }
 
-    fn enter(&mut self, head: &mut Head, scene: &mut Scene<'_>, state: PushTargetState) {
+    fn enter(&mut self, head: &mut JobHead, scene: &mut Scene<'_>, state: PushTargetState) {
         let from = self.state();
         self.state = state;
         head.entered(scene, from, self.state());
@@ -65,7 +65,7 @@ impl Conversation for PushTarget {
 
     fn refused(
         &mut self,
-        _: &mut Head,
+        _: &mut JobHead,
         _: &mut Scene<'_>,
         _: MigrationLink,
         _: &str,
@@ -73,13 +73,13 @@ impl Conversation for PushTarget {
         lost("source")
     }
 
-    fn closed(&mut self, _: &mut Head, _: &mut Scene<'_>, _: MigrationLink) -> EventResult {
+    fn closed(&mut self, _: &mut JobHead, _: &mut Scene<'_>, _: MigrationLink) -> EventResult {
         lost("source")
     }
 
     fn request(
         &mut self,
-        head: &mut Head,
+        head: &mut JobHead,
         scene: &mut Scene<'_>,
         link: MigrationLink,
         words: &[&[u8]],
@@ -118,16 +118,16 @@ impl Conversation for PushTarget {
         Ok(true)
     }
 
-    fn applied(&mut self, _: &mut Head, scene: &mut Scene<'_>, _: MigrationLink, _: usize) {
+    fn applied(&mut self, _: &mut JobHead, scene: &mut Scene<'_>, _: MigrationLink, _: usize) {
         self.received_ms = scene.now.monotonic_ms;
     }
 
-    fn taken(&mut self, head: &mut Head, scene: &mut Scene<'_>) -> EventResult {
+    fn taken(&mut self, head: &mut JobHead, scene: &mut Scene<'_>) -> EventResult {
         head.show(scene);
         Err(End::Completed)
     }
 
-    fn routes_changed(&mut self, head: &mut Head, scene: &mut Scene<'_>) -> EventResult {
+    fn routes_changed(&mut self, head: &mut JobHead, scene: &mut Scene<'_>) -> EventResult {
         if self.state == PushTargetState::FailoverGranted {
             return Ok(());
         }
@@ -138,7 +138,7 @@ impl Conversation for PushTarget {
         failed("Slots are no longer owned by source node")
     }
 
-    fn tick(&mut self, head: &mut Head, scene: &mut Scene<'_>) -> EventResult {
+    fn tick(&mut self, head: &mut JobHead, scene: &mut Scene<'_>) -> EventResult {
         let now = scene.now.monotonic_ms;
         if now - self.received_ms > scene.settings.repl_timeout.get() {
             return failed(TIMED_OUT);

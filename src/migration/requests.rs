@@ -9,7 +9,7 @@ use super::commands::valkey_ranges;
 use super::conversation::Answer;
 use super::core::Migrations;
 use super::id::Name;
-use super::job::{End, Head, Side};
+use super::job::{End, JobHead, Side};
 use super::pull_source::PullSource;
 use super::push_target::PushTarget;
 use super::ranges::{self, Ranges};
@@ -103,11 +103,11 @@ impl Migrations {
         if open.is_importing || open.is_migrating {
             return Err(Refusal::TargetOpen);
         }
-        let overlaps = |head: &Head| head.name == name || head.slots.common(&slots).is_some();
+        let overlaps = |head: &JobHead| head.name == name || head.slots.common(&slots).is_some();
         if self.jobs.iter().any(|job| overlaps(&job.head)) {
             return Err(Refusal::AlreadyImported);
         }
-        let mut head = Head::new(name, slots, Side::Import, Wire::Push, now);
+        let mut head = JobHead::new(name, slots, Side::Import, Wire::Push, now);
         head.source = Some(source);
         head.target = Some(around.my_id());
         head.adopt(link);
@@ -187,7 +187,7 @@ impl Migrations {
         {
             return Err(Refusal::TaskInProgress);
         }
-        let mut head = Head::new(name, slots, Side::Export, Wire::Pull, now);
+        let mut head = JobHead::new(name, slots, Side::Export, Wire::Pull, now);
         head.source = Some(me);
         head.target = sender.node;
         head.adopt(sender.link);
@@ -229,7 +229,7 @@ impl Migrations {
         match words {
             [word, rest @ ..] if is(word, "ESTABLISH") => {
                 if let Ok((source, name, slots)) = establish_words(rest) {
-                    let mut head = Head::new(name, slots, Side::Import, Wire::Push, now);
+                    let mut head = JobHead::new(name, slots, Side::Import, Wire::Push, now);
                     head.source = Some(source);
                     self.follow(now, around, head);
                 }
@@ -280,7 +280,7 @@ impl Migrations {
                 self.unfollow(now, around, name, End::Failed(String::new()));
             }
             _ => {
-                let mut head = Head::new(name, slots, Side::Import, Wire::Pull, now);
+                let mut head = JobHead::new(name, slots, Side::Import, Wire::Pull, now);
                 head.source = Name::parse(source);
                 head.target = Name::parse(target);
                 self.follow(now, around, head);

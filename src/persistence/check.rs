@@ -44,7 +44,7 @@ pub fn snapshot_time(path: &Path) -> Result<Option<i64>, String> {
         skips_modules: true,
         ..ReadOptions::default()
     };
-    let mut head = Head::default();
+    let mut head = FileHead::default();
     let read = Reader::begin(input, options, &mut head);
     let read = read.and_then(|reader| reader.run(&mut head));
     match read {
@@ -55,12 +55,12 @@ pub fn snapshot_time(path: &Path) -> Result<Option<i64>, String> {
 
 /// The part before the first key.
 #[derive(Debug, Default)]
-struct Head {
+struct FileHead {
     time_s: Option<i64>,
     is_over: bool,
 }
 
-impl Loader for Head {
+impl Loader for FileHead {
     fn limits(&self) -> Limits {
         Limits::default()
     }

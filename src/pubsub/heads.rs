@@ -20,7 +20,7 @@ const MODULUS: u64 = (1 << 61) - 1;
 /// See the module. `T` is the value of a head.
 #[derive(Debug)]
 pub(super) struct Heads<T> {
-    table: HashTable<Head<T>>,
+    table: HashTable<PrefixHead<T>>,
     /// The number of heads of each length.
     lengths: BTreeMap<usize, usize>,
     /// The point at which polynomials are evaluated.
@@ -28,7 +28,7 @@ pub(super) struct Heads<T> {
 }
 
 #[derive(Debug)]
-struct Head<T> {
+struct PrefixHead<T> {
     hash: u64,
     len: usize,
     under: T,
@@ -73,13 +73,16 @@ impl<T> Heads<T> {
         T: Default,
     {
         let (hash, len) = (self.extend_hash(0, head), head.len());
-        let is_it = |known: &Head<T>| known.hash == hash && known.len == len;
+        let is_it = |known: &PrefixHead<T>| known.hash == hash && known.len == len;
         match self.table.entry(hash, is_it, |known| known.hash) {
             Entry::Occupied(found) => &mut found.into_mut().under,
             Entry::Vacant(place) => {
                 *self.lengths.entry(len).or_default() += 1;
                 let under = T::default();
-                &mut place.insert(Head { hash, len, under }).into_mut().under
+                &mut place
+                    .insert(PrefixHead { hash, len, under })
+                    .into_mut()
+                    .under
             }
         }
     }
@@ -87,7 +90,7 @@ impl<T> Heads<T> {
     /// Changes the value of a head; if `change` returns true, it is empty and removed. O(head).
     pub fn change(&mut self, head: &[u8], change: impl FnOnce(&mut T) -> bool) {
         let (hash, len) = (self.extend_hash(0, head), head.len());
-        let is_it = |known: &Head<T>| known.hash == hash && known.len == len;
+        let is_it = |known: &PrefixHead<T>| known.hash == hash && known.len == len;
         let Ok(mut found) = self.table.find_entry(hash, is_it) else {
             return;
         };
@@ -115,7 +118,7 @@ impl<T> Heads<T> {
         for &len in self.lengths.range(..=text.len()).map(|(len, _)| len) {
             hash = self.extend_hash(hash, &text[from..len]);
             from = len;
-            let is_it = |known: &Head<T>| known.hash == hash && known.len == len;
+            let is_it = |known: &PrefixHead<T>| known.hash == hash && known.len == len;
             if let Some(found) = self.table.find(hash, is_it) {
                 visit(&found.under, len);
             }

@@ -91,7 +91,7 @@ pub enum ReplyValue {
 
 /// The first line of a reply.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Head<'l> {
+pub enum ReplyHead<'l> {
     Simple(&'l [u8]),
     Error(&'l [u8]),
     Integer(i64),
@@ -124,9 +124,9 @@ pub enum Aggregate {
     Attribute,
 }
 
-impl<'l> Head<'l> {
+impl<'l> ReplyHead<'l> {
     /// Parses a line without its end.
-    pub fn parse(line: &'l [u8]) -> Result<Head<'l>, ReplyFault> {
+    pub fn parse(line: &'l [u8]) -> Result<ReplyHead<'l>, ReplyFault> {
         let (&kind, rest) = line.split_first().ok_or(ReplyFault::BadNumber)?;
         let number = || parse_i64(rest).ok_or(ReplyFault::BadNumber);
         let length = || match number()? {
@@ -135,16 +135,17 @@ impl<'l> Head<'l> {
                 .map(Some)
                 .map_err(|_| ReplyFault::BadNumber),
         };
-        let bytes = |text| Ok(length()?.map_or(Head::Null, |len| Head::Bytes(text, len)));
-        let values = |kind| Ok(length()?.map_or(Head::Null, |len| Head::Values(kind, len)));
+        let bytes = |text| Ok(length()?.map_or(ReplyHead::Null, |len| ReplyHead::Bytes(text, len)));
+        let values =
+            |kind| Ok(length()?.map_or(ReplyHead::Null, |len| ReplyHead::Values(kind, len)));
         let pairs = |kind| match length()?.and_then(|len| len.checked_mul(2)) {
-            Some(len) => Ok(Head::Values(kind, len)),
+            Some(len) => Ok(ReplyHead::Values(kind, len)),
             None => Err(ReplyFault::BadNumber),
         };
         match kind {
-            b'+' => Ok(Head::Simple(rest)),
-            b'-' => Ok(Head::Error(rest)),
-            b':' => Ok(Head::Integer(number()?)),
+            b'+' => Ok(ReplyHead::Simple(rest)),
+            b'-' => Ok(ReplyHead::Error(rest)),
+            b':' => Ok(ReplyHead::Integer(number()?)),
             b'$' => bytes(Text::Bulk),
             b'!' => bytes(Text::Error),
             b'=' => bytes(Text::Verbatim),
@@ -153,14 +154,14 @@ impl<'l> Head<'l> {
             b'>' => values(Aggregate::Push),
             b'%' => pairs(Aggregate::Map),
             b'|' => pairs(Aggregate::Attribute),
-            b'_' => Ok(Head::Null),
-            b'(' => Ok(Head::BigNumber(rest)),
+            b'_' => Ok(ReplyHead::Null),
+            b'(' => Ok(ReplyHead::BigNumber(rest)),
             b',' => double(rest)
-                .map(Head::Double)
+                .map(ReplyHead::Double)
                 .map_err(|_| ReplyFault::BadNumber),
             b'#' => match rest {
-                b"t" => Ok(Head::Boolean(true)),
-                b"f" => Ok(Head::Boolean(false)),
+                b"t" => Ok(ReplyHead::Boolean(true)),
+                b"f" => Ok(ReplyHead::Boolean(false)),
                 _ => Err(ReplyFault::BadNumber),
             },
             other => Err(ReplyFault::UnknownKind(other)),
@@ -306,28 +307,28 @@ impl ReplyParser {
         if self.values > self.bounds.values_max {
             return Err(ReplyFault::TooManyValues);
         }
-        Ok(Some(match Head::parse(line)? {
-            Head::Simple(text) => ReplyValue::Simple(text.to_vec()),
-            Head::Error(text) => ReplyValue::Error(text.to_vec()),
-            Head::Integer(n) => ReplyValue::Integer(n),
-            Head::Null => ReplyValue::Null,
-            Head::Double(n) => ReplyValue::Double(n),
-            Head::Boolean(b) => ReplyValue::Boolean(b),
-            Head::BigNumber(digits) => ReplyValue::BigNumber(digits.to_vec()),
-            Head::Bytes(_, len) if len > self.bounds.bulk_max => {
+        Ok(Some(match ReplyHead::parse(line)? {
+            ReplyHead::Simple(text) => ReplyValue::Simple(text.to_vec()),
+            ReplyHead::Error(text) => ReplyValue::Error(text.to_vec()),
+            ReplyHead::Integer(n) => ReplyValue::Integer(n),
+            ReplyHead::Null => ReplyValue::Null,
+            ReplyHead::Double(n) => ReplyValue::Double(n),
+            ReplyHead::Boolean(b) => ReplyValue::Boolean(b),
+            ReplyHead::BigNumber(digits) => ReplyValue::BigNumber(digits.to_vec()),
+            ReplyHead::Bytes(_, len) if len > self.bounds.bulk_max => {
                 return Err(ReplyFault::BulkTooLong(len));
             }
-            Head::Bytes(kind, len) => {
+            ReplyHead::Bytes(kind, len) => {
                 let bytes = Vec::new();
                 self.text = Some(Begun { kind, len, bytes });
                 return Ok(None);
             }
-            Head::Values(_, len) if len > self.bounds.values_max - self.values => {
+            ReplyHead::Values(_, len) if len > self.bounds.values_max - self.values => {
                 return Err(ReplyFault::TooManyValues);
             }
-            Head::Values(Aggregate::Attribute, 0) => return Ok(None),
-            Head::Values(kind, 0) => aggregate(kind, Vec::new()),
-            Head::Values(kind, missing) => {
+            ReplyHead::Values(Aggregate::Attribute, 0) => return Ok(None),
+            ReplyHead::Values(kind, 0) => aggregate(kind, Vec::new()),
+            ReplyHead::Values(kind, missing) => {
                 if self.open.len() == self.bounds.depth_max {
                     return Err(ReplyFault::TooDeep);
                 }

@@ -7,7 +7,7 @@
 use super::effort::{Effort, LONG};
 use super::errors::{push_error_line, raised};
 use super::lua::{Frame, Raise, Stack};
-use crate::resp::{Aggregate, Head, Text};
+use crate::resp::{Aggregate, ReplyHead, Text};
 
 /// Pushes the value of a complete reply of ours. Fails if the reply nests too deep, exceeds the
 /// state's limit together with `held` bytes, or the script must stop; then nothing is pushed but
@@ -78,8 +78,8 @@ impl<'r> Reader<'_, 'r> {
         }
         let is_nil = self.rest[0] == b'_';
         match self.head() {
-            Head::Integer(number) => stack.push_number(number as f64),
-            Head::Bytes(Text::Verbatim, len) => {
+            ReplyHead::Integer(number) => stack.push_number(number as f64),
+            ReplyHead::Bytes(Text::Verbatim, len) => {
                 let text = self.string(len)?;
                 stack.push_table(0, 1);
                 stack.push_table(0, 2);
@@ -89,25 +89,25 @@ impl<'r> Reader<'_, 'r> {
                 stack.set_field(-2, "format");
                 stack.set_field(-2, "verbatim_string");
             }
-            Head::Bytes(_, len) => {
+            ReplyHead::Bytes(_, len) => {
                 let text = self.string(len)?;
                 stack.push_bytes(text);
             }
-            Head::Simple(text) => push_named(stack, "ok", text),
-            Head::Error(text) => push_counted_error(stack, text),
-            Head::Null if is_nil => stack.push_nil(),
-            Head::Null => stack.push_boolean(false),
-            Head::Boolean(is_true) => stack.push_boolean(is_true),
-            Head::Double(number) => {
+            ReplyHead::Simple(text) => push_named(stack, "ok", text),
+            ReplyHead::Error(text) => push_counted_error(stack, text),
+            ReplyHead::Null if is_nil => stack.push_nil(),
+            ReplyHead::Null => stack.push_boolean(false),
+            ReplyHead::Boolean(is_true) => stack.push_boolean(is_true),
+            ReplyHead::Double(number) => {
                 stack.push_table(0, 1);
                 stack.push_number(number);
                 stack.set_field(-2, "double");
             }
-            Head::BigNumber(digits) => push_named(stack, "big_number", digits),
-            Head::Values(Aggregate::Array | Aggregate::Push, len) => return self.array(len),
-            Head::Values(Aggregate::Map, len) => return self.map(len / 2),
-            Head::Values(Aggregate::Set, len) => return self.set(len),
-            Head::Values(Aggregate::Attribute, len) => {
+            ReplyHead::BigNumber(digits) => push_named(stack, "big_number", digits),
+            ReplyHead::Values(Aggregate::Array | Aggregate::Push, len) => return self.array(len),
+            ReplyHead::Values(Aggregate::Map, len) => return self.map(len / 2),
+            ReplyHead::Values(Aggregate::Set, len) => return self.set(len),
+            ReplyHead::Values(Aggregate::Attribute, len) => {
                 // Attributes are for clients: skipped.
                 for _ in 0..len {
                     self.value()?;
@@ -121,9 +121,9 @@ impl<'r> Reader<'_, 'r> {
 
     /// Reads a header line. The reply is one of ours: complete and well-formed.
     #[inline]
-    fn head(&mut self) -> Head<'r> {
+    fn head(&mut self) -> ReplyHead<'r> {
         let end = memchr::memchr(b'\r', self.rest).expect("a whole reply");
-        let head = Head::parse(&self.rest[..end]).expect("a reply of ours");
+        let head = ReplyHead::parse(&self.rest[..end]).expect("a reply of ours");
         self.rest = &self.rest[end + 2..];
         head
     }

@@ -71,13 +71,13 @@ fn function_there(name: &[u8]) -> LoadError {
 }
 
 /// The first line of a library.
-struct Head {
+struct FirstLine {
     name: Arc<[u8]>,
     len: usize,
 }
 
-impl Head {
-    fn read(code: &[u8]) -> Result<Head, LoadError> {
+impl FirstLine {
+    fn read(code: &[u8]) -> Result<FirstLine, LoadError> {
         let head = shebang::of_library(code)?;
         if !is_name(&head.name) {
             return Err(BAD_NAME.into());
@@ -85,7 +85,7 @@ impl Head {
         if !head.engine.eq_ignore_ascii_case(b"lua") {
             return Err([b"Engine '", head.engine.as_slice(), b"' not found"].concat());
         }
-        Ok(Head {
+        Ok(FirstLine {
             name: head.name.into(),
             len: head.len,
         })
@@ -97,7 +97,7 @@ impl Library {
     fn prepare(
         vm: VmHandle,
         host: &mut dyn Host,
-        head: Head,
+        head: FirstLine,
         code: &[u8],
         ended: &str,
     ) -> Result<Library, LoadError> {
@@ -257,7 +257,7 @@ impl Libraries {
         in_time: bool,
         setup: Setup,
     ) -> Result<Arc<[u8]>, LoadError> {
-        let head = Head::read(code)?;
+        let head = FirstLine::read(code)?;
         if !replace && self.libraries.contains_key(&head.name) {
             return Err(already_there(&head.name, true));
         }
@@ -286,7 +286,7 @@ impl Libraries {
         let mut libraries: Vec<Library> = Vec::new();
         let (mut names, mut functions) = (HashSet::new(), HashSet::new());
         for code in codes {
-            let prepared = Head::read(code).and_then(|head| {
+            let prepared = FirstLine::read(code).and_then(|head| {
                 if !names.insert(head.name.clone()) {
                     return Err(already_there(&head.name, true));
                 }

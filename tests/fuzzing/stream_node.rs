@@ -3,7 +3,7 @@
 use super::input::Input;
 use crate::encodings::listpack::{Entry, Listpack};
 use crate::encodings::stream_id::StreamId;
-use crate::encodings::stream_node::{Cursor, Head, StreamNode};
+use crate::encodings::stream_node::{Cursor, EntryHead, StreamNode};
 
 const NODE: StreamId = StreamId::new(1 << 40, 7);
 
@@ -63,8 +63,8 @@ fn of_numbers(bytes: &[u8]) -> Listpack {
 
 fn all<'a>(
     mut cursor: Cursor<'a>,
-    step: impl Fn(&mut Cursor<'a>) -> Option<Head>,
-) -> Vec<(Head, usize)> {
+    step: impl Fn(&mut Cursor<'a>) -> Option<EntryHead>,
+) -> Vec<(EntryHead, usize)> {
     let mut heads = Vec::new();
     while let Some(head) = step(&mut cursor) {
         let mut pairs = 0;

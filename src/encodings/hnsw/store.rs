@@ -38,7 +38,7 @@ pub(super) const NONE: u32 = u32::MAX;
 pub(super) const NODES_MAX: usize = (1 << 31) - 1;
 
 #[derive(Clone, Debug)]
-struct Head {
+struct NodeHead {
     uid: u64,
     /// The owner's word.
     payload: u64,
@@ -66,7 +66,7 @@ pub(super) struct Store {
     /// Every free number, and some that are no longer: in use again, or not below `slots`.
     free: Vec<u32>,
     live: u32,
-    heads: Vec<Vec<Head>>,
+    heads: Vec<Vec<NodeHead>>,
     records: Vec<Vec<u8>>,
     links: Vec<Vec<u32>>,
     live_in_chunk: Vec<u32>,
@@ -121,13 +121,13 @@ impl Store {
     }
 
     #[inline]
-    fn head(&self, id: u32) -> &Head {
+    fn head(&self, id: u32) -> &NodeHead {
         let (chunk, at) = self.place(id);
         &self.heads[chunk][at]
     }
 
     #[inline]
-    fn head_mut(&mut self, id: u32) -> &mut Head {
+    fn head_mut(&mut self, id: u32) -> &mut NodeHead {
         let (chunk, at) = self.place(id);
         &mut self.heads[chunk][at]
     }
@@ -342,7 +342,7 @@ impl Store {
             levels => self.towers.allocate(usize::from(levels)),
         };
         let payload = node.payload;
-        *self.head_mut(id) = Head {
+        *self.head_mut(id) = NodeHead {
             uid: node.uid,
             payload,
             l2: node.vector.l2,
@@ -429,7 +429,7 @@ impl Store {
     fn move_to_free(&mut self, from: u32, generation: u32) -> Option<u32> {
         let to = self.take_free()?;
         let ((old_chunk, old), (chunk, at)) = (self.place(from), self.place(to));
-        self.heads[chunk][at] = Head {
+        self.heads[chunk][at] = NodeHead {
             generation,
             ..self.heads[old_chunk][old].clone()
         };
@@ -475,7 +475,7 @@ impl Store {
             self.records[chunk].reserve_exact(more * self.record_bytes);
             self.links[chunk].reserve_exact(more * self.parameters.links_max(0));
         }
-        self.heads[chunk].push(Head {
+        self.heads[chunk].push(NodeHead {
             uid: 0,
             payload: 0,
             l2: 0.0,

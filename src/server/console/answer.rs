@@ -13,7 +13,7 @@
 use crate::base::clock;
 use crate::console::calls::{self, CommandCall, Login, StreamCall};
 use crate::console::doors::{self, Doors, Named};
-use crate::console::http::{self, Answer, Head, Method, Status};
+use crate::console::http::{self, Answer, Method, RequestHead, Status};
 use crate::console::{assets, json};
 use crate::keyspace::ClientId;
 use crate::net::Address;
@@ -78,7 +78,7 @@ impl Server {
 
 impl Engine {
     /// Refuses a request by its head if its body is longer than it may be.
-    pub(in crate::server) fn refuse_body(&mut self, head: &Head) -> Option<Answer> {
+    pub(in crate::server) fn refuse_body(&mut self, head: &RequestHead) -> Option<Answer> {
         let fits = head.body <= STRANGER_BODY_MAX
             || head.path != LOGIN && self.console_session(head).is_some();
         (!fits).then(|| Answer::refusal(http::TOO_LARGE))
@@ -88,7 +88,7 @@ impl Engine {
     pub(in crate::server) fn answer_console(
         &mut self,
         connection: &Connection,
-        head: &Head,
+        head: &RequestHead,
         body: &[u8],
     ) -> Next {
         let is_tls = connection.is_tls();
@@ -132,7 +132,7 @@ impl Engine {
     }
 
     /// The client of the request's session.
-    fn console_session(&mut self, head: &Head) -> Option<ClientId> {
+    fn console_session(&mut self, head: &RequestHead) -> Option<ClientId> {
         let name = self.server.console_cookie();
         let token = doors::cookie(head.cookie.as_deref()?, &name)?;
         let now_ms = self.server.now.mono_ms;
@@ -204,7 +204,7 @@ impl Engine {
 }
 
 /// The page itself: browsers ask for it each time, and receive it if it has changed.
-fn page(head: &Head) -> Answer {
+fn page(head: &RequestHead) -> Answer {
     let Some(file) = assets::find("index.html") else {
         return Answer::refusal(http::NOT_FOUND);
     };
@@ -228,7 +228,7 @@ fn page(head: &Head) -> Answer {
 }
 
 /// A file below `a/HASH/`: it never changes there. Another hash belongs to another version.
-fn file(path: &str, head: &Head) -> Answer {
+fn file(path: &str, head: &RequestHead) -> Answer {
     let name = path
         .split_once('/')
         .filter(|(hash, _)| *hash == assets::HASH);
@@ -267,7 +267,7 @@ fn from_folder(folder: &std::path::Path, path: &str) -> Answer {
     }
 }
 
-fn send_file(file: &assets::File, head: &Head, cache: &'static str, tag: &str) -> Answer {
+fn send_file(file: &assets::File, head: &RequestHead, cache: &'static str, tag: &str) -> Answer {
     let body = if head.accepts_gzip {
         file.gzip
     } else {

@@ -14,7 +14,7 @@ use crate::base::glob;
 use crate::console::calls::{CommandCall, Login, Monitor};
 use crate::console::events::Messages;
 use crate::console::history::History;
-use crate::console::http::{Head, Method};
+use crate::console::http::{Method, RequestHead};
 use crate::console::pack::Packing;
 use crate::keyspace::{ClientId, DbIndex};
 use crate::net::{Address, Listener, Slab, Stream};
@@ -144,7 +144,7 @@ pub struct Connection {
     /// Received, and not yet taken.
     pub input: Vec<u8>,
     /// The head of the request whose body is awaited.
-    pub head: Option<Box<Head>>,
+    pub head: Option<Box<RequestHead>>,
     pub output: Vec<u8>,
     /// Bytes of the output sent.
     pub sent: usize,
