@@ -20,7 +20,7 @@ use crate::keyspace::DbIndex;
 
 /// How a primary has the two links joined.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Dialect {
+pub enum ChannelProtocol {
     /// Redis 8: the second link names the primary's number for the main one.
     RdbChannel { main: u64 },
     /// Valkey 9: the main link names the primary's number for the second one.
@@ -69,14 +69,18 @@ enum Awaits {
 /// The conversation on the second link before the snapshot.
 #[derive(Debug)]
 pub struct ChannelHandshake {
-    dialect: Dialect,
+    dialect: ChannelProtocol,
     awaits: VecDeque<Awaits>,
     lines: Lines,
 }
 
 impl ChannelHandshake {
     /// Begins the conversation: appends its first bytes to `out`.
-    pub fn begin(dialect: Dialect, its: &Introduction, out: &mut Vec<u8>) -> ChannelHandshake {
+    pub fn begin(
+        dialect: ChannelProtocol,
+        its: &Introduction,
+        out: &mut Vec<u8>,
+    ) -> ChannelHandshake {
         let mut awaits = VecDeque::new();
         if write_auth(its, out) {
             awaits.push_back(Awaits::Auth);
@@ -88,8 +92,8 @@ impl ChannelHandshake {
         }
         words.extend([&b"rdb-channel"[..], b"1"]);
         let main = match dialect {
-            Dialect::RdbChannel { main } => Some(main.to_string()),
-            Dialect::DualChannel => None,
+            ChannelProtocol::RdbChannel { main } => Some(main.to_string()),
+            ChannelProtocol::DualChannel => None,
         };
         if let Some(main) = &main {
             words.extend([&b"main-ch-client-id"[..], main.as_bytes()]);
@@ -97,7 +101,7 @@ impl ChannelHandshake {
         words.extend([&b"listening-port"[..], port.as_bytes()]);
         request(&words, out);
         awaits.push_back(Awaits::Replconf);
-        if let (Dialect::DualChannel, Some(ip)) = (dialect, &its.ip) {
+        if let (ChannelProtocol::DualChannel, Some(ip)) = (dialect, &its.ip) {
             request(&[b"REPLCONF", b"ip-address", ip], out);
             awaits.push_back(Awaits::Replconf);
         }
@@ -141,8 +145,8 @@ impl ChannelHandshake {
             }
             if self.awaits.is_empty() {
                 match self.dialect {
-                    Dialect::RdbChannel { .. } => request(&[b"PSYNC", b"?", b"-1"], out),
-                    Dialect::DualChannel => out.extend_from_slice(b"SYNC\r\n"),
+                    ChannelProtocol::RdbChannel { .. } => request(&[b"PSYNC", b"?", b"-1"], out),
+                    ChannelProtocol::DualChannel => out.extend_from_slice(b"SYNC\r\n"),
                 }
                 self.awaits.push_back(Awaits::Announcement);
             }
@@ -152,12 +156,12 @@ impl ChannelHandshake {
 
     fn announced(&self, line: &[u8]) -> Option<Announced> {
         match self.dialect {
-            Dialect::RdbChannel { .. } => Some(Announced {
+            ChannelProtocol::RdbChannel { .. } => Some(Announced {
                 position: full_sync(line.strip_prefix(b"+FULLRESYNC ")?)?,
                 selected: None,
                 joined_by: None,
             }),
-            Dialect::DualChannel => {
+            ChannelProtocol::DualChannel => {
                 let rest = line.strip_prefix(b"$ENDOFF:")?;
                 let mut words = rest.split(|&b| b == b' ');
                 let mut next = || words.next();
@@ -237,7 +241,7 @@ mod tests {
 
     /// The replies in pieces of `step` bytes.
     fn talk(
-        dialect: Dialect,
+        dialect: ChannelProtocol,
         its: &Introduction,
         replies: &str,
         step: usize,
@@ -261,7 +265,7 @@ mod tests {
         let position = Position { id, offset: 41 };
         let redis = format!("+OK\r\n\n\n+FULLRESYNC {id} 41\r\n\n$EOF:");
         for step in 1..redis.len() {
-            let dialect = Dialect::RdbChannel { main: 12 };
+            let dialect = ChannelProtocol::RdbChannel { main: 12 };
             let (end, sent, rest) = talk(dialect, &its(), &redis, step);
             let wanted = Announced {
                 position,
@@ -282,7 +286,7 @@ mod tests {
                 password: Some(b"secret".to_vec()),
                 ..its()
             };
-            let (end, sent, rest) = talk(Dialect::DualChannel, &its, &valkey, 5);
+            let (end, sent, rest) = talk(ChannelProtocol::DualChannel, &its, &valkey, 5);
             let wanted = Announced {
                 position,
                 selected: Some(selected),
@@ -297,14 +301,17 @@ mod tests {
 
     #[test]
     fn an_error_ends_it() {
-        let redis = Dialect::RdbChannel { main: 1 };
+        let redis = ChannelProtocol::RdbChannel { main: 1 };
         for (dialect, replies) in [
             (redis, "-ERR Unrecognized RDB client id: 1\r\n"),
             (redis, "+OK\r\n-ERR no\r\n"),
             (redis, "+OK\r\n+FULLRESYNC x 1\r\n"),
             (redis, "+OK\r\n+RDBCHANNELSYNC 5\r\n"),
-            (Dialect::DualChannel, "+OK\r\n+OK\r\n$EOF:\r\n"),
-            (Dialect::DualChannel, "+OK\r\n+OK\r\n$ENDOFF:1 x 0 1\r\n"),
+            (ChannelProtocol::DualChannel, "+OK\r\n+OK\r\n$EOF:\r\n"),
+            (
+                ChannelProtocol::DualChannel,
+                "+OK\r\n+OK\r\n$ENDOFF:1 x 0 1\r\n",
+            ),
         ] {
             assert!(talk(dialect, &its(), replies, 3).0.is_err(), "{replies}");
         }

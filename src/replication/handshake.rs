@@ -15,7 +15,7 @@
 
 use std::collections::VecDeque;
 
-use super::channel::Dialect;
+use super::channel::ChannelProtocol;
 use super::history::{Position, ReplId, ReplOffset};
 use super::lines::{LINE_MAX, Lines};
 use crate::base::numbers::number::parse_digits;
@@ -58,7 +58,7 @@ pub enum Agreed {
     /// As `FullSync`, from a server that knows no PSYNC: without a position, and it wants no ACKs.
     Sync,
     /// The snapshot comes by a second link.
-    TwoChannels(Dialect),
+    TwoChannels(ChannelProtocol),
 }
 
 /// Why the conversation failed.
@@ -284,11 +284,13 @@ impl Handshake {
         if let Some(rest) = word(b"+RDBCHANNELSYNC").filter(|_| self.introduction.rdb_channel) {
             self.failover_refused()?;
             let main = parse_digits(rest).ok_or(HandshakeError::FullSync)?;
-            return Ok(Some(Agreed::TwoChannels(Dialect::RdbChannel { main })));
+            return Ok(Some(Agreed::TwoChannels(ChannelProtocol::RdbChannel {
+                main,
+            })));
         }
         if word(b"+DUALCHANNELSYNC").is_some() && self.introduction.dual_channel {
             self.failover_refused()?;
-            return Ok(Some(Agreed::TwoChannels(Dialect::DualChannel)));
+            return Ok(Some(Agreed::TwoChannels(ChannelProtocol::DualChannel)));
         }
         if line.starts_with(b"-NOMASTERLINK") || line.starts_with(b"-LOADING") {
             return Err(HandshakeError::Later(shown(line)));
@@ -404,8 +406,11 @@ mod tests {
             ..introduction()
         };
         let ways = [
-            ("+RDBCHANNELSYNC 12", Dialect::RdbChannel { main: 12 }),
-            ("+DUALCHANNELSYNC", Dialect::DualChannel),
+            (
+                "+RDBCHANNELSYNC 12",
+                ChannelProtocol::RdbChannel { main: 12 },
+            ),
+            ("+DUALCHANNELSYNC", ChannelProtocol::DualChannel),
         ];
         for (reply, dialect) in ways {
             let replies = format!("+PONG\r\n+OK\r\n+OK\r\n{reply}\r\n");

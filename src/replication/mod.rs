@@ -71,7 +71,7 @@ mod requests;
 mod stream;
 
 pub use backlog::Backlog;
-pub use channel::{Announced, ChannelHandshake, Dialect, Join};
+pub use channel::{Announced, ChannelHandshake, ChannelProtocol, Join};
 pub use handshake::{Agreed, Handshake, HandshakeError, Introduction};
 pub use held::HeldStream;
 pub use history::{Position, ReplId, ReplOffset};

@@ -1,7 +1,7 @@
 //! The number of keys of a file, without reading their values.
 
 use super::fault::Fault;
-use super::format::{Dialect, opcode};
+use super::format::{RdbOrigin, opcode};
 use super::input::Input;
 use super::reader::header;
 use super::scan::{Scan, is_opcode};
@@ -27,7 +27,7 @@ pub fn count_keys(input: &mut Input<'_>, enough: u64) -> Result<u64, Fault> {
                 announced = announced.saturating_add(input.length()?);
                 input.length()?;
             }
-            opcode::HASH_TEMPLATE if dialect == Dialect::Redis => templates.read(input)?,
+            opcode::HASH_TEMPLATE if dialect == RdbOrigin::Redis => templates.read(input)?,
             code => {
                 let scan = Scan::begin(code, dialect).ok_or(Fault::Unknown(code))?;
                 scan.pass(input, &templates)?;

@@ -5,7 +5,7 @@
 use std::fmt;
 
 use super::fault::Fault;
-use super::format::Dialect;
+use super::format::RdbOrigin;
 use crate::base::text::Printable;
 use crate::persistence::values::form_name;
 
@@ -46,7 +46,7 @@ pub struct RdbError {
     pub offset: u64,
     pub doing: Doing,
     /// The file's.
-    pub dialect: Dialect,
+    pub dialect: RdbOrigin,
     /// The number of the type of the key that was being read.
     pub kind: Option<u8>,
     /// The key whose value was being read.

@@ -90,28 +90,28 @@ pub const VALKEY_VERSIONS: std::ops::RangeInclusive<u16> = 80..=81;
 
 /// The file's origin: the two use the same numbers for different things.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Dialect {
+pub enum RdbOrigin {
     Redis,
     Valkey,
 }
 
-impl Dialect {
+impl RdbOrigin {
     /// The dialect of a version that is written.
-    pub fn of_written(version: u32) -> Dialect {
+    pub fn of_written(version: u32) -> RdbOrigin {
         let version = u16::try_from(version).ok();
         version
-            .and_then(Dialect::of_version)
-            .unwrap_or(Dialect::Redis)
+            .and_then(RdbOrigin::of_version)
+            .unwrap_or(RdbOrigin::Redis)
     }
 
     /// The dialect of a payload of this version. `None`: a version not read here.
-    pub fn of_version(version: u16) -> Option<Dialect> {
+    pub fn of_version(version: u16) -> Option<RdbOrigin> {
         if version <= PAYLOAD_VERSION_MAX {
-            Some(Dialect::Redis)
+            Some(RdbOrigin::Redis)
         } else {
             VALKEY_VERSIONS
                 .contains(&version)
-                .then_some(Dialect::Valkey)
+                .then_some(RdbOrigin::Valkey)
         }
     }
 }

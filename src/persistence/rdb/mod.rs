@@ -72,7 +72,7 @@ pub use census::count_keys;
 pub use error::RdbError;
 pub use fault::Fault;
 pub use file::{FileProgress, is_snapshot, open, open_reader};
-pub use format::Dialect;
+pub use format::RdbOrigin;
 pub use input::{Input, Text};
 pub use layout::{Layout, Part};
 pub use module::ModuleData;

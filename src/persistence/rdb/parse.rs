@@ -5,7 +5,7 @@
 //! stays, and the others are dropped. The old forms reject duplicates in any case, as in Redis.
 
 use super::fault::Fault;
-use super::format::{Dialect, kind};
+use super::format::{RdbOrigin, kind};
 use super::input::{Input, Text};
 use super::module;
 use super::rules::Rules;
@@ -49,7 +49,7 @@ pub fn value<'i>(
             let name = module::name(input)?;
             module_value(&name, input, rules)
         }
-        kind::BITMAP if rules.dialect == Dialect::Redis => Err(Fault::Unsupported("bitmap")),
+        kind::BITMAP if rules.dialect == RdbOrigin::Redis => Err(Fault::Unsupported("bitmap")),
         container => values::load(input, container, rules).map(OwnedValue::Container),
     }
 }

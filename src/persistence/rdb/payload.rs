@@ -3,7 +3,7 @@
 //!     type | value | version: u16le | checksum: u64le
 
 use super::fault::Fault;
-use super::format::{Dialect, opcode};
+use super::format::{RdbOrigin, opcode};
 use super::input::Input;
 use super::module;
 use super::parse;
@@ -27,7 +27,7 @@ pub fn seal(payload: &mut Vec<u8>, version: u32) {
 #[derive(Clone, Copy, Debug)]
 pub struct Payload<'a> {
     body: &'a [u8],
-    dialect: Dialect,
+    dialect: RdbOrigin,
 }
 
 impl<'a> Payload<'a> {
@@ -38,9 +38,9 @@ impl<'a> Payload<'a> {
         let (body, footer) = payload.split_at(split);
         let version = u16::from_le_bytes([footer[0], footer[1]]);
         let stated = u64::from_le_bytes(footer[2..].try_into().expect("eight bytes"));
-        let dialect = Dialect::of_version(version)?;
+        let dialect = RdbOrigin::of_version(version)?;
         let found = crc64::update(0, &payload[..split + 2]);
-        let has_none = stated == 0 && dialect == Dialect::Redis;
+        let has_none = stated == 0 && dialect == RdbOrigin::Redis;
         (stated == found || has_none || !looks).then_some(Payload { body, dialect })
     }
 
@@ -68,7 +68,7 @@ impl<'a> Payload<'a> {
     /// The value's type, after metadata that may be ignored.
     fn kind(&self, input: &mut Input<'_>) -> Result<u8, Fault> {
         match input.byte()? {
-            opcode::KEY_META if self.dialect == Dialect::Redis => {
+            opcode::KEY_META if self.dialect == RdbOrigin::Redis => {
                 module::skip_metadata(input)?;
                 input.byte()
             }

@@ -9,7 +9,7 @@
 //! Cost: O(databases), from counts that the keyspace keeps; only [`obstacle`] looks for a key. A
 //! version's capacity is `rdb::writer`'s.
 
-use super::format::Dialect;
+use super::format::RdbOrigin;
 use super::writer::{
     RdbWriter, VERSION_FIELD_TTLS, VERSION_MIGRATE, VERSION_NEWEST, VERSION_PRODUCERS,
     VERSION_USUAL, VERSION_VALKEY, VERSION_VALKEY_PATHS, is_valkey,
@@ -150,7 +150,7 @@ fn numbers(text: &str) -> Option<Release> {
 /// data needs more. A version that the peer cannot read is the lowest that holds the data; the log
 /// then names keys that need it. A Valkey that has no version for them gets the usual one, which
 /// the writer refuses at the first such key. O(databases).
-pub fn sync_version(keyspace: &Keyspace, wanted: PeerFormat) -> (u32, Dialect) {
+pub fn sync_version(keyspace: &Keyspace, wanted: PeerFormat) -> (u32, RdbOrigin) {
     let needs_ttls = keyspace.any_field_expires();
     let newer = [
         (keyspace.any_of(Type::Array), "some keys are arrays"),
@@ -170,7 +170,7 @@ pub fn sync_version(keyspace: &Keyspace, wanted: PeerFormat) -> (u32, Dialect) {
                 );
             }
         }
-        return (VERSION_NEWEST, Dialect::Redis);
+        return (VERSION_NEWEST, RdbOrigin::Redis);
     }
     if keyspace.any_of(Type::VectorSet) {
         if !matches!(
@@ -183,38 +183,38 @@ pub fn sync_version(keyspace: &Keyspace, wanted: PeerFormat) -> (u32, Dialect) {
                 "A replica may not read RDB version {VERSION_FIELD_TTLS}, which vector sets need"
             );
         }
-        return (VERSION_FIELD_TTLS, Dialect::Redis);
+        return (VERSION_FIELD_TTLS, RdbOrigin::Redis);
     }
     if keyspace.any_of(Type::PathHash) {
         return match wanted {
             PeerFormat::Valkey { version } if version >= VALKEY_PATHS => {
-                (VERSION_VALKEY_PATHS, Dialect::Valkey)
+                (VERSION_VALKEY_PATHS, RdbOrigin::Valkey)
             }
             wanted => {
                 if !matches!(wanted, PeerFormat::Redis { max } if max >= VERSION_FIELD_TTLS) {
                     tracing::warn!("A replica may have no path hashes; some keys are path hashes");
                 }
-                (VERSION_FIELD_TTLS, Dialect::Redis)
+                (VERSION_FIELD_TTLS, RdbOrigin::Redis)
             }
         };
     }
     match wanted {
-        PeerFormat::Redis { max } if !needs_ttls => (max.min(VERSION_USUAL), Dialect::Redis),
+        PeerFormat::Redis { max } if !needs_ttls => (max.min(VERSION_USUAL), RdbOrigin::Redis),
         PeerFormat::Redis { max } => {
             if max < VERSION_FIELD_TTLS {
                 log_keys(keyspace, &format!("RDB version {max}"));
             }
-            (VERSION_FIELD_TTLS, Dialect::Redis)
+            (VERSION_FIELD_TTLS, RdbOrigin::Redis)
         }
         PeerFormat::Valkey { version } if needs_ttls && version >= VALKEY_FIELD_TTLS => {
-            (VERSION_VALKEY, Dialect::Valkey)
+            (VERSION_VALKEY, RdbOrigin::Valkey)
         }
         PeerFormat::Valkey { version } => {
             if needs_ttls {
                 let (major, minor, patch) = version;
                 log_keys(keyspace, &format!("Valkey {major}.{minor}.{patch}"));
             }
-            (VERSION_USUAL, Dialect::Redis)
+            (VERSION_USUAL, RdbOrigin::Redis)
         }
     }
 }
@@ -222,12 +222,12 @@ pub fn sync_version(keyspace: &Keyspace, wanted: PeerFormat) -> (u32, Dialect) {
 /// The version and dialect of a file of all keys that also names imports of slots, for a peer that
 /// reads these in a file; else those of `usual`. The version of a Valkey that has field expiry has
 /// imports, too.
-pub fn version_with_imports(usual: (u32, Dialect), wanted: PeerFormat) -> (u32, Dialect) {
+pub fn version_with_imports(usual: (u32, RdbOrigin), wanted: PeerFormat) -> (u32, RdbOrigin) {
     match wanted {
         PeerFormat::Valkey { version }
             if version >= VALKEY_FIELD_TTLS && usual.0 <= VERSION_USUAL =>
         {
-            (VERSION_VALKEY, Dialect::Valkey)
+            (VERSION_VALKEY, RdbOrigin::Valkey)
         }
         _ => usual,
     }

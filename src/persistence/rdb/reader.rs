@@ -10,7 +10,7 @@
 
 use super::error::{Doing, RdbError};
 use super::fault::Fault;
-use super::format::{Dialect, VALKEY_VERSIONS, VERSION_MAX, kind, opcode};
+use super::format::{RdbOrigin, VALKEY_VERSIONS, VERSION_MAX, kind, opcode};
 use super::input::Input;
 use super::module::{self, ModuleData};
 use super::parse;
@@ -124,7 +124,7 @@ pub enum ReadStep {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RdbEnd {
     pub version: u16,
-    pub dialect: Dialect,
+    pub dialect: RdbOrigin,
     pub sum: Sum,
     pub bytes: u64,
 }
@@ -167,7 +167,7 @@ impl<'a> Reader<'a> {
             rules: Rules {
                 limits: Limits::default(),
                 deep: options.deep,
-                dialect: Dialect::Redis,
+                dialect: RdbOrigin::Redis,
                 templates: Templates::default(),
             },
             version: 0,
@@ -394,7 +394,7 @@ impl<'a> Reader<'a> {
                     input.length()?;
                 }
             }
-            opcode::VALKEY_SLOT_IMPORT if self.rules.dialect == Dialect::Valkey => {
+            opcode::VALKEY_SLOT_IMPORT if self.rules.dialect == RdbOrigin::Valkey => {
                 let mut name = Vec::new();
                 input.string_to(&mut name)?;
                 let mut ranges = Vec::new();
@@ -403,11 +403,11 @@ impl<'a> Reader<'a> {
                 }
                 loader.slot_import(&name, &ranges);
             }
-            opcode::HASH_TEMPLATE if self.rules.dialect == Dialect::Redis => {
+            opcode::HASH_TEMPLATE if self.rules.dialect == RdbOrigin::Redis => {
                 self.doing = Doing::Aux;
                 self.rules.templates.read(input)?;
             }
-            opcode::KEY_META if self.rules.dialect == Dialect::Redis => {
+            opcode::KEY_META if self.rules.dialect == RdbOrigin::Redis => {
                 self.facts.had_metadata |= module::skip_metadata(input)? > 0;
             }
             opcode::FUNCTION2 => {
@@ -456,11 +456,11 @@ impl<'a> Reader<'a> {
 const HEADER_BYTES: usize = 9;
 
 /// `REDIS` and four digits, or `VALKEY` and three. `takes_later`: of any version.
-pub(super) fn header(input: &mut Input<'_>, takes_later: bool) -> Result<(Dialect, u16), Fault> {
+pub(super) fn header(input: &mut Input<'_>, takes_later: bool) -> Result<(RdbOrigin, u16), Fault> {
     let head: [u8; HEADER_BYTES] = input.array()?;
     let (dialect, digits) = match &head {
-        [b'R', b'E', b'D', b'I', b'S', digits @ ..] => (Dialect::Redis, &digits[..]),
-        [b'V', b'A', b'L', b'K', b'E', b'Y', digits @ ..] => (Dialect::Valkey, &digits[..]),
+        [b'R', b'E', b'D', b'I', b'S', digits @ ..] => (RdbOrigin::Redis, &digits[..]),
+        [b'V', b'A', b'L', b'K', b'E', b'Y', digits @ ..] => (RdbOrigin::Valkey, &digits[..]),
         _ => return Err(Fault::Magic),
     };
     let mut version = 0;
@@ -471,8 +471,8 @@ pub(super) fn header(input: &mut Input<'_>, takes_later: bool) -> Result<(Dialec
         version = version * 10 + u16::from(digit - b'0');
     }
     let known = match dialect {
-        Dialect::Redis => 1..=VERSION_MAX,
-        Dialect::Valkey => VALKEY_VERSIONS,
+        RdbOrigin::Redis => 1..=VERSION_MAX,
+        RdbOrigin::Valkey => VALKEY_VERSIONS,
     };
     let is_later = takes_later && version > *known.end();
     if known.contains(&version) || is_later {

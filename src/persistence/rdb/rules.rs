@@ -1,6 +1,6 @@
 //! How values are read: what a file's header, its templates and the settings say about them.
 
-use super::format::Dialect;
+use super::format::RdbOrigin;
 use super::templates::Templates;
 use crate::types::Limits;
 
@@ -10,7 +10,7 @@ pub struct Rules {
     pub limits: Limits,
     /// Whether a packed form with a duplicate element is rejected.
     pub deep: bool,
-    pub dialect: Dialect,
+    pub dialect: RdbOrigin,
     /// Field names that hashes share.
     pub templates: Templates,
 }

@@ -12,7 +12,7 @@
 //! Cost: O(bytes), some nanoseconds for each part; of a string only the length is visited.
 
 use super::fault::Fault;
-use super::format::{Dialect, array, opcode};
+use super::format::{RdbOrigin, array, opcode};
 use super::input::Input;
 use super::layout::{Layout, Part};
 use super::module::field;
@@ -25,7 +25,7 @@ use Part::{Length, Raw, Text, Times};
 const SCORE_NAMED_MIN: u8 = 253;
 
 /// The parts after an opcode. `None`: it is no opcode, or the end is not known.
-fn opcode_layout(code: u8, dialect: Dialect) -> Option<Layout> {
+fn opcode_layout(code: u8, dialect: RdbOrigin) -> Option<Layout> {
     Some(match (code, dialect) {
         (opcode::SELECTDB | opcode::IDLE, _) => &[Length],
         (opcode::EXPIRETIME, _) => &[Raw(4)],
@@ -36,15 +36,15 @@ fn opcode_layout(code: u8, dialect: Dialect) -> Option<Layout> {
         (opcode::FUNCTION2, _) => &[Text],
         (opcode::SLOT_INFO, _) => &[Length, Length, Length],
         (opcode::MODULE_AUX, _) => &[Length, Length, Length, Part::Fields],
-        (opcode::HASH_TEMPLATE, Dialect::Redis) => &[Length, Times(&[Text])],
-        (opcode::KEY_META, Dialect::Redis) => &[Times(&[Raw(4), Part::Fields])],
-        (opcode::VALKEY_SLOT_IMPORT, Dialect::Valkey) => &[Text, Times(&[Length, Length])],
+        (opcode::HASH_TEMPLATE, RdbOrigin::Redis) => &[Length, Times(&[Text])],
+        (opcode::KEY_META, RdbOrigin::Redis) => &[Times(&[Raw(4), Part::Fields])],
+        (opcode::VALKEY_SLOT_IMPORT, RdbOrigin::Valkey) => &[Text, Times(&[Length, Length])],
         _ => return None,
     })
 }
 
 /// Whether an item with this first byte is no key.
-pub(super) fn is_opcode(code: u8, dialect: Dialect) -> bool {
+pub(super) fn is_opcode(code: u8, dialect: RdbOrigin) -> bool {
     opcode_layout(code, dialect).is_some()
 }
 
@@ -79,7 +79,7 @@ pub struct Scan {
 
 impl Scan {
     /// Begins with an item whose first byte is `code`. `None`: it has no layout.
-    pub fn begin(code: u8, dialect: Dialect) -> Option<Scan> {
+    pub fn begin(code: u8, dialect: RdbOrigin) -> Option<Scan> {
         let mut frames = Vec::new();
         let mut push = |parts| {
             frames.push(Frame {
@@ -209,7 +209,7 @@ mod tests {
     use crate::persistence::rdb::format::kind;
 
     fn scan(item: &[u8]) -> Scan {
-        Scan::begin(item[0], Dialect::Redis).expect("it has a layout")
+        Scan::begin(item[0], RdbOrigin::Redis).expect("it has a layout")
     }
 
     fn advance(scan: &mut Scan, item: &[u8], total: u64) -> Scanned {
@@ -266,6 +266,6 @@ mod tests {
         assert_eq!(scanned(&announced, 263), Scanned::Unknown);
         let damaged = [kind::STRING, 1, b'k', 0x82];
         assert_eq!(scanned(&damaged, 1000), Scanned::Unknown);
-        assert!(Scan::begin(240, Dialect::Redis).is_none());
+        assert!(Scan::begin(240, RdbOrigin::Redis).is_none());
     }
 }

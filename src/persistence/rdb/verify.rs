@@ -1,7 +1,7 @@
 //! Whether a file is whole, without making its values: its structure, and its checksum.
 
 use super::fault::Fault;
-use super::format::{Dialect, opcode};
+use super::format::{RdbOrigin, opcode};
 use super::input::Input;
 use super::reader::header;
 use super::scan::Scan;
@@ -28,7 +28,7 @@ fn items(input: &mut Input<'_>) -> Result<(), Fault> {
     loop {
         match input.byte()? {
             opcode::EOF => break,
-            opcode::HASH_TEMPLATE if dialect == Dialect::Redis => templates.read(input)?,
+            opcode::HASH_TEMPLATE if dialect == RdbOrigin::Redis => templates.read(input)?,
             code => {
                 let scan = Scan::begin(code, dialect).ok_or(Fault::Unknown(code))?;
                 scan.pass(input, &templates)?;

@@ -17,7 +17,7 @@ use crate::keyspace::DbIndex;
 use crate::persistence::background::Sink;
 use crate::persistence::values::ValueForm;
 
-use super::format::{Dialect, kind, opcode};
+use super::format::{RdbOrigin, kind, opcode};
 
 /// The version written unless fields expire.
 pub const VERSION_USUAL: u32 = 11;
@@ -47,7 +47,7 @@ const COMPRESS_MIN: usize = 20;
 
 /// Whether a version is one of Valkey's own.
 pub fn is_valkey(version: u32) -> bool {
-    Dialect::of_written(version) == Dialect::Valkey
+    RdbOrigin::of_written(version) == RdbOrigin::Valkey
 }
 
 /// The recorded use of a key.

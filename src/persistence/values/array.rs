@@ -13,7 +13,7 @@ use crate::persistence::aof::CommandWriter;
 use crate::persistence::rdb::Part::{Counted, Length, Optional, Tagged};
 use crate::persistence::rdb::format::array::{FLOAT, INT, SHORT, TEXT};
 use crate::persistence::rdb::{
-    Dialect, Fault, Input, RdbWriter, Rules, VERSION_ARRAYS, VERSION_USUAL, is_valkey,
+    Fault, Input, RdbOrigin, RdbWriter, Rules, VERSION_ARRAYS, VERSION_USUAL, is_valkey,
 };
 use crate::resp::write_request;
 use crate::types::array::INDEX_MAX;
@@ -30,7 +30,7 @@ impl Saved for Array {
     const FORMS: &[NamedForm] = &[(ARRAY, "array", &[Counted(&[Optional], &[Length, Tagged])])];
 
     fn load(input: &mut Input<'_>, kind: u8, rules: &Rules) -> Result<Array, Fault> {
-        if rules.dialect == Dialect::Valkey {
+        if rules.dialect == RdbOrigin::Valkey {
             return Err(Fault::Unknown(kind));
         }
         let limits = &rules.limits;

@@ -24,7 +24,7 @@ use crate::keyspace::Keyspace;
 use crate::persistence::aof::{CommandWriter, ELEMENTS_MAX};
 use crate::persistence::rdb::Part::{Length, Opaque, Raw, Template, Text, Times};
 use crate::persistence::rdb::{
-    Dialect, Fault, Input, Names, RdbWriter, Rules, VERSION_FIELD_TTLS, VERSION_LISTPACKS,
+    Fault, Input, Names, RdbOrigin, RdbWriter, Rules, VERSION_FIELD_TTLS, VERSION_LISTPACKS,
     VERSION_USUAL, in_order, is_valkey, names,
 };
 use crate::resp::write_request;
@@ -86,12 +86,12 @@ impl Saved for Hash {
     fn load(input: &mut Input<'_>, kind: u8, rules: &Rules) -> Result<Hash, Fault> {
         match (rules.dialect, kind) {
             (_, HASH | ZIPMAP | ZIPLIST | LISTPACK) => plain(input, kind, rules),
-            (Dialect::Valkey, VALKEY_HASH_2) => valkey_hash(input, rules),
-            (Dialect::Valkey, other) => Err(Fault::Unknown(other)),
-            (Dialect::Redis, TEMPLATE_LISTPACK..=TEMPLATE_ARRAY_REF) => {
+            (RdbOrigin::Valkey, VALKEY_HASH_2) => valkey_hash(input, rules),
+            (RdbOrigin::Valkey, other) => Err(Fault::Unknown(other)),
+            (RdbOrigin::Redis, TEMPLATE_LISTPACK..=TEMPLATE_ARRAY_REF) => {
                 templated(input, kind, rules)
             }
-            (Dialect::Redis, kind) => expiring(input, kind, rules),
+            (RdbOrigin::Redis, kind) => expiring(input, kind, rules),
         }
     }
 

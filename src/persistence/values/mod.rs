@@ -22,7 +22,7 @@ pub(super) use form::ValueForm;
 
 use super::aof::CommandWriter;
 use super::rdb::format::{kind, opcode};
-use super::rdb::{Dialect, Fault, Input, Layout, Part, RdbWriter, Rules, VERSION_USUAL};
+use super::rdb::{Fault, Input, Layout, Part, RdbOrigin, RdbWriter, Rules, VERSION_USUAL};
 use crate::keyspace::{AnyRef, Keyspace};
 use crate::types::{AnyContainer, Container, Type, for_container, with_types};
 
@@ -109,16 +109,16 @@ const fn types(all: &[(Type, &[NamedForm])]) -> [Option<Type>; 256] {
 
 /// The type that a form's number belongs to.
 #[inline]
-fn owner(number: u8, dialect: Dialect) -> Option<Type> {
+fn owner(number: u8, dialect: RdbOrigin) -> Option<Type> {
     let own = match dialect {
-        Dialect::Valkey => VALKEY_TYPES[usize::from(number)],
-        Dialect::Redis => None,
+        RdbOrigin::Valkey => VALKEY_TYPES[usize::from(number)],
+        RdbOrigin::Redis => None,
     };
     own.or(TYPES[usize::from(number)])
 }
 
 /// The form of this number. `None`: there is no such form of a container.
-fn named(number: u8, dialect: Dialect) -> Option<&'static NamedForm> {
+fn named(number: u8, dialect: RdbOrigin) -> Option<&'static NamedForm> {
     let of = owner(number, dialect)?;
     let (forms, valkey) = for_container!(
         of,
@@ -126,13 +126,13 @@ fn named(number: u8, dialect: Dialect) -> Option<&'static NamedForm> {
         _ => return None,
     );
     let own = valkey.iter().find(|form| form.0 == number);
-    let own = own.filter(|_| dialect == Dialect::Valkey);
+    let own = own.filter(|_| dialect == RdbOrigin::Valkey);
     own.or_else(|| forms.iter().find(|form| form.0 == number))
 }
 
 /// The parts of a value in the form of this number. `None`: there is no such form of a container or
 /// string.
-pub(super) fn layout(number: u8, dialect: Dialect) -> Option<Layout> {
+pub(super) fn layout(number: u8, dialect: RdbOrigin) -> Option<Layout> {
     match number {
         kind::STRING => Some(&[Part::Text]),
         _ => Some(named(number, dialect)?.2),
@@ -140,7 +140,7 @@ pub(super) fn layout(number: u8, dialect: Dialect) -> Option<Layout> {
 }
 
 /// The name that `redis-check-rdb` uses.
-pub(super) fn form_name(number: u8, dialect: Dialect) -> &'static str {
+pub(super) fn form_name(number: u8, dialect: RdbOrigin) -> &'static str {
     named(number, dialect).map_or_else(|| kind::name(number), |form| form.1)
 }
 

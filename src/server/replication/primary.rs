@@ -15,7 +15,7 @@ use crate::config;
 use crate::keyspace::{ClientId, Keyspace};
 use crate::persistence::aof::LogFeed;
 use crate::persistence::rdb::{
-    Dialect, Obstacle, PeerFormat, obstacle, sync_version, version_with_imports,
+    Obstacle, PeerFormat, RdbOrigin, obstacle, sync_version, version_with_imports,
 };
 use crate::replication::{Position, ReplOffset};
 use crate::resp::Reply;
@@ -471,7 +471,7 @@ impl Server {
     fn sync_form(&self, keyspace: &Keyspace, needs: SyncNeeds) -> SyncForm {
         let (version, dialect) = match self.config.rdb_version {
             0 => sync_version(keyspace, needs.reads),
-            asked => (asked, Dialect::of_written(asked)),
+            asked => (asked, RdbOrigin::of_written(asked)),
         };
         let is_valkey = self.config.dialect == config::Dialect::Valkey;
         let imports = self.migrations.as_ref().filter(|_| is_valkey);

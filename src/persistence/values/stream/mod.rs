@@ -17,7 +17,7 @@ use super::{NamedForm, Saved, ValueForm, part_of_nodes};
 use crate::keyspace::Keyspace;
 use crate::persistence::aof::{CommandWriter, ELEMENTS_MAX};
 use crate::persistence::rdb::{
-    Dialect, Fault, Input, RdbWriter, Rules, VERSION_OWNERLESS, VERSION_PRODUCERS, VERSION_USUAL,
+    Fault, Input, RdbOrigin, RdbWriter, Rules, VERSION_OWNERLESS, VERSION_PRODUCERS, VERSION_USUAL,
     is_valkey,
 };
 use crate::types::Stream;
@@ -43,7 +43,7 @@ impl Saved for Stream {
 
     fn load(input: &mut Input<'_>, kind: u8, rules: &Rules) -> Result<Stream, Fault> {
         match (rules.dialect, kind) {
-            (Dialect::Valkey, STREAM_4..) => Err(Fault::Unknown(kind)),
+            (RdbOrigin::Valkey, STREAM_4..) => Err(Fault::Unknown(kind)),
             _ => rdb::read(input, kind, &rules.limits),
         }
     }

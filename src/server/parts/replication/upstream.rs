@@ -26,7 +26,8 @@ use crate::keyspace::{ClientId, DbIndex, Keyspace};
 use crate::net::{Connecting, Stream};
 use crate::replication::compression::{Kind, Unpacker};
 use crate::replication::{
-    Announced, ChannelHandshake, Dialect, Handshake, HeldStream, Join, Mark, Payload, Position,
+    Announced, ChannelHandshake, ChannelProtocol, Handshake, HeldStream, Join, Mark, Payload,
+    Position,
 };
 use crate::server::parts::persist::loading::{RdbFile, RdbStream};
 use crate::server::process::log::{MASTER, MASTER_FIRST, of_primary};
@@ -170,7 +171,7 @@ pub(in crate::server) struct Talking {
 /// The link that brings the stream, while a second one brings the snapshot.
 pub(in crate::server) struct MainLink {
     pub stream: Stream,
-    pub dialect: Dialect,
+    pub dialect: ChannelProtocol,
     /// The database that the stream has selected after the snapshot, if the primary announced it.
     pub selected: Option<Option<DbIndex>>,
     /// It was lost while a file is loaded; the load continues.

@@ -13,16 +13,16 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::config::{Allowed, SnapshotMethod};
-use crate::persistence::rdb::{Dialect, PeerFormat, sync_version};
+use crate::persistence::rdb::{PeerFormat, RdbOrigin, sync_version};
 use crate::persistence::spool::SpoolReader;
 use crate::server::parts::persist::snapshot::SyncContent;
 use crate::server::testbed::Testbed;
 
-const DIALECTS: [(u32, Dialect); 4] = [
-    (10, Dialect::Redis),
-    (11, Dialect::Redis),
-    (12, Dialect::Redis),
-    (80, Dialect::Valkey),
+const DIALECTS: [(u32, RdbOrigin); 4] = [
+    (10, RdbOrigin::Redis),
+    (11, RdbOrigin::Redis),
+    (12, RdbOrigin::Redis),
+    (80, RdbOrigin::Valkey),
 ];
 
 fn bed(folder: &Path) -> Testbed {
@@ -77,7 +77,7 @@ fn fill_fields(t: &mut Testbed) {
     t.run("HPERSIST kept FIELDS 1 f");
 }
 
-fn form(version: u32, dialect: Dialect, content: SyncContent) -> SyncForm {
+fn form(version: u32, dialect: RdbOrigin, content: SyncContent) -> SyncForm {
     SyncForm {
         version,
         dialect,
@@ -86,7 +86,7 @@ fn form(version: u32, dialect: Dialect, content: SyncContent) -> SyncForm {
     }
 }
 
-fn all(version: u32, dialect: Dialect) -> SyncForm {
+fn all(version: u32, dialect: RdbOrigin) -> SyncForm {
     form(version, dialect, SyncContent::Everything)
 }
 
@@ -146,8 +146,8 @@ fn a_replica_reads_the_dataset_of_the_beginning_in_its_dialect() {
             assert!(!t.run(change).starts_with('-'), "{change}");
         });
         let magic = match dialect {
-            Dialect::Redis => format!("REDIS{version:04}"),
-            Dialect::Valkey => "VALKEY080".to_owned(),
+            RdbOrigin::Redis => format!("REDIS{version:04}"),
+            RdbOrigin::Valkey => "VALKEY080".to_owned(),
         };
         assert_eq!(bytes[..9], *magic.as_bytes());
         assert_eq!(spool.total(), Some(bytes.len() as u64));
@@ -162,7 +162,7 @@ fn a_filtered_sync_needs_no_pass() {
     fill(&mut t);
     let functions = t.run("FUNCTION LIST");
     for content in [SyncContent::FunctionsOnly, SyncContent::Nothing] {
-        let (_, mut reader) = begin(&mut t, form(11, Dialect::Redis, content));
+        let (_, mut reader) = begin(&mut t, form(11, RdbOrigin::Redis, content));
         assert!(!t.engine.keyspace.is_saving());
         let bytes = read_all(&mut t, &mut reader, |_| ());
         let (digest, list) = loaded(folder.path(), &bytes);
@@ -179,8 +179,8 @@ fn a_save_and_two_syncs_share_a_pass() {
     fill_fields(&mut t);
     let before = (t.run("DEBUG DIGEST"), t.run("FUNCTION LIST"));
     let server = &mut t.engine.server;
-    let (first, one) = server.sync_target(all(12, Dialect::Redis));
-    let (second, two) = server.sync_target(all(80, Dialect::Valkey));
+    let (first, one) = server.sync_target(all(12, RdbOrigin::Redis));
+    let (second, two) = server.sync_target(all(80, RdbOrigin::Valkey));
     let targets = vec![one, two];
     let begun = server.save_in_background_with(&mut t.engine.keyspace, targets);
     begun.expect("begun");
@@ -206,7 +206,7 @@ fn without_a_reader_the_pass_ends() {
     let mut t = bed(folder.path());
     t.engine.server.config.rdb_key_save_delay = 1;
     fill(&mut t);
-    let (spool, reader) = begin(&mut t, all(11, Dialect::Redis));
+    let (spool, reader) = begin(&mut t, all(11, RdbOrigin::Redis));
     t.engine.continue_snapshot(0, true);
     assert!(t.engine.keyspace.is_saving());
     // With the buffer that is being written.
@@ -216,20 +216,20 @@ fn without_a_reader_the_pass_ends() {
     let engine = &mut t.engine;
     let again = engine
         .server
-        .begin_sync_snapshot(&mut engine.keyspace, all(11, Dialect::Redis));
+        .begin_sync_snapshot(&mut engine.keyspace, all(11, RdbOrigin::Redis));
     assert!(again.is_err());
     drop(reader);
     t.engine.continue_snapshot(0, true);
     assert!(!t.engine.keyspace.is_saving());
     assert!(!t.engine.server.persist.snapshots.in_progress() && spool.is_unread());
 
-    let (spool, mut reader) = begin(&mut t, all(11, Dialect::Redis));
+    let (spool, mut reader) = begin(&mut t, all(11, RdbOrigin::Redis));
     let engine = &mut t.engine;
     engine.server.give_up_sync(&mut engine.keyspace);
     assert!(reader.peek().is_err() && spool.failure().is_some());
     assert!(!t.engine.keyspace.is_saving());
     // SAVE ends the pass's keys first: the spool has them all.
-    let (_, mut reader) = begin(&mut t, all(11, Dialect::Redis));
+    let (_, mut reader) = begin(&mut t, all(11, RdbOrigin::Redis));
     assert_eq!(t.run("SAVE"), "+OK\r\n");
     let before = (t.run("DEBUG DIGEST"), t.run("FUNCTION LIST"));
     let bytes = read_all(&mut t, &mut reader, |_| ());
@@ -242,7 +242,7 @@ fn a_key_that_the_form_cannot_hold_fails_the_spool() {
     let mut t = bed(folder.path());
     fill(&mut t);
     fill_fields(&mut t);
-    let (spool, _reader) = begin(&mut t, all(11, Dialect::Redis));
+    let (spool, _reader) = begin(&mut t, all(11, RdbOrigin::Redis));
     while t.engine.server.persist.snapshots.in_progress() {
         t.engine.continue_snapshot(0, true);
     }
@@ -257,7 +257,7 @@ fn a_child_makes_the_file_that_the_spool_adopts() {
     t.engine.server.config.snapshot_method = SnapshotMethod::Fork;
     fill(&mut t);
     let before = (t.run("DEBUG DIGEST"), t.run("FUNCTION LIST"));
-    let (spool, mut reader) = begin(&mut t, all(11, Dialect::Redis));
+    let (spool, mut reader) = begin(&mut t, all(11, RdbOrigin::Redis));
     assert!(t.engine.server.persist.snapshots.child().is_some());
     t.run("FLUSHDB");
     let bytes = read_all(&mut t, &mut reader, |_| ());
@@ -267,7 +267,7 @@ fn a_child_makes_the_file_that_the_spool_adopts() {
     // Without a reader it is killed.
     t.run("SET key value");
     t.engine.server.config.rdb_key_save_delay = 100_000;
-    let (_, reader) = begin(&mut t, all(11, Dialect::Redis));
+    let (_, reader) = begin(&mut t, all(11, RdbOrigin::Redis));
     drop(reader);
     t.engine.tend_snapshots();
     assert!(!t.engine.server.persist.snapshots.in_progress());
@@ -283,19 +283,19 @@ fn the_version_is_the_lowest_that_both_can_take() {
         version: (major, 0, 0),
     };
     t.run("HSET h f v");
-    assert_eq!(of(&t, redis(10)), (10, Dialect::Redis));
-    assert_eq!(of(&t, redis(15)), (11, Dialect::Redis));
-    assert_eq!(of(&t, valkey(9)), (11, Dialect::Redis));
+    assert_eq!(of(&t, redis(10)), (10, RdbOrigin::Redis));
+    assert_eq!(of(&t, redis(15)), (11, RdbOrigin::Redis));
+    assert_eq!(of(&t, valkey(9)), (11, RdbOrigin::Redis));
     t.run("HEXPIRE h 1000 FIELDS 1 f");
-    assert_eq!(of(&t, redis(10)), (12, Dialect::Redis));
-    assert_eq!(of(&t, redis(15)), (12, Dialect::Redis));
-    assert_eq!(of(&t, valkey(9)), (80, Dialect::Valkey));
-    assert_eq!(of(&t, valkey(8)), (11, Dialect::Redis));
+    assert_eq!(of(&t, redis(10)), (12, RdbOrigin::Redis));
+    assert_eq!(of(&t, redis(15)), (12, RdbOrigin::Redis));
+    assert_eq!(of(&t, valkey(9)), (80, RdbOrigin::Valkey));
+    assert_eq!(of(&t, valkey(8)), (11, RdbOrigin::Redis));
     t.run("PHSET p a FIELDS 1 f v");
     let newer = PeerFormat::Valkey { version: (9, 2, 0) };
-    assert_eq!(of(&t, newer), (81, Dialect::Valkey));
-    assert_eq!(of(&t, valkey(9)), (12, Dialect::Redis));
-    assert_eq!(of(&t, redis(15)), (12, Dialect::Redis));
+    assert_eq!(of(&t, newer), (81, RdbOrigin::Valkey));
+    assert_eq!(of(&t, valkey(9)), (12, RdbOrigin::Redis));
+    assert_eq!(of(&t, redis(15)), (12, RdbOrigin::Redis));
     t.run("ARSET a 0 x");
-    assert_eq!(of(&t, redis(15)), (14, Dialect::Redis));
+    assert_eq!(of(&t, redis(15)), (14, RdbOrigin::Redis));
 }

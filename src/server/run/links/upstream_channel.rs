@@ -13,7 +13,7 @@ use super::upstream::{READS_MAX, Stepped, UpstreamStep, send};
 use crate::config::system_text;
 use crate::keyspace::ClientId;
 use crate::net::Stream;
-use crate::replication::{Announced, ChannelHandshake, Dialect, Join};
+use crate::replication::{Announced, ChannelHandshake, ChannelProtocol, Join};
 use crate::server::parts::replication::PausePoint;
 use crate::server::parts::replication::upstream::{
     Announcing, Delay, Joining, MainLink, Source, UpstreamLink,
@@ -32,7 +32,7 @@ impl Loop {
     pub(super) fn open_channel(
         &mut self,
         stream: Stream,
-        dialect: Dialect,
+        dialect: ChannelProtocol,
         rest: Vec<u8>,
     ) -> Stepped {
         let replication = &mut self.engine.server.replication;
@@ -42,8 +42,8 @@ impl Loop {
         tracing::info!("{MASTER} <-> REPLICA sync: the snapshot comes over a second connection");
         // Valkey's main link has another conversation first.
         let (stream, rest) = match dialect {
-            Dialect::RdbChannel { .. } => upstream.hand_over_stream(stream, rest),
-            Dialect::DualChannel => (stream, rest),
+            ChannelProtocol::RdbChannel { .. } => upstream.hand_over_stream(stream, rest),
+            ChannelProtocol::DualChannel => (stream, rest),
         };
         upstream.main = Some(Box::new(MainLink {
             stream,

@@ -12,7 +12,7 @@ use crate::base::wake::Wake;
 use crate::migration::Ranges;
 use crate::persistence::aof::{BaseForm, Names};
 use crate::persistence::background::{BackgroundFile, Plan};
-use crate::persistence::rdb::Dialect;
+use crate::persistence::rdb::RdbOrigin;
 use crate::persistence::spool::{Spool, SpoolUsage};
 
 /// The parts of the server that request snapshots.
@@ -57,7 +57,7 @@ pub(in crate::server) enum What {
 pub(in crate::server) struct SyncForm {
     /// See `rdb::sync_version`.
     pub version: u32,
-    pub dialect: Dialect,
+    pub dialect: RdbOrigin,
     pub content: SyncContent,
     /// They receive it compressed.
     pub packed: bool,
