@@ -140,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn rules_are_told_in_one_order_and_make_the_same_again() {
+    fn rules_are_listed_in_one_order_and_make_the_same_again() {
         for (rules, reported) in [
             (
                 "OVER=error work=5 reply=2048 clients=3 bytes=1k|1MB Rate=7",

@@ -317,7 +317,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_told_of_a_million_mistakes_is_bounded() {
+    fn the_report_of_a_million_mistakes_is_bounded() {
         let error = read(&b"user x +nosuch\nbad\n".repeat(100_000)).expect_err("all wrong");
         assert!(error.len() < ERRORS_BYTES_MAX + 1000, "{}", error.len());
         assert!(error.contains(" more errors. WARNING: ACL errors detected"));

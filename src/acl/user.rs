@@ -386,7 +386,7 @@ mod tests {
     }
 
     #[test]
-    fn rules_are_told_in_the_order_that_makes_them_again() {
+    fn rules_are_listed_in_the_order_that_makes_them_again() {
         let b = Bench::new();
         for (rules, reported) in [
             (

@@ -508,7 +508,7 @@ mod tests {
 
     /// A spec's keyword may be an operand; the row's finder distinguishes them.
     #[test]
-    fn a_finder_tells_the_keys_in_place_of_the_specs() {
+    fn a_finder_gives_the_keys_in_place_of_the_specs() {
         let mut store = row(
             "sort",
             const {

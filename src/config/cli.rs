@@ -361,7 +361,7 @@ mod tests {
     }
 
     #[test]
-    fn mistakes_are_told_in_redis_form() {
+    fn mistakes_are_reported_in_redis_form() {
         assert_eq!(
             failure(&["--port", "foo"]),
             "\n*** FATAL CONFIG FILE ERROR (Redis 8.10.2) ***\n\

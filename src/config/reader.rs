@@ -717,7 +717,7 @@ mod tests {
     }
 
     #[test]
-    fn what_has_no_effect_yet_is_told_with_its_line() {
+    fn directives_without_effect_are_reported_with_their_line() {
         let loaded =
             load_text(b"port 1\nio-threads 5\nappendfsync everysec\nuser bob on\n").unwrap();
         let names: Vec<_> = loaded

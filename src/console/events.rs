@@ -176,7 +176,7 @@ mod tests {
     }
 
     #[test]
-    fn a_long_message_is_cut_between_characters_and_says_so() {
+    fn a_long_message_is_cut_between_characters_and_marked() {
         let text = "\u{e9}".repeat(SHOWN_BYTES_MAX);
         let head = format!(">3\r\n$7\r\nmessage\r\n$1\r\nc\r\n${}\r\nx", text.len() + 1);
         let reported = read(&[head.as_bytes(), text.as_bytes(), b"\r\n"]);

@@ -216,7 +216,7 @@ mod tests {
     }
 
     #[test]
-    fn every_kind_of_reply_is_told_apart() {
+    fn every_kind_of_reply_is_distinguished() {
         for (reply, wanted) in [
             (&b"+OK\r\n"[..], r#"{"s":"OK"}"#),
             (b"-ERR no\r\n", r#"{"e":"ERR no"}"#),

@@ -194,7 +194,7 @@ mod tests {
     }
 
     #[test]
-    fn unix_sockets_are_told_by_their_path() {
+    fn unix_sockets_are_recognized_by_their_path() {
         let own = HashSet::from(["5".to_owned()]);
         let table = "Num RefCount Protocol Flags Type St Inode Path\n\
                      0: 00000002 00000000 00010000 0001 01 5 /run/a.sock\n\

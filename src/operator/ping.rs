@@ -148,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_is_told_by_the_exit_status() {
+    fn the_exit_status_shows_whether_there_was_an_answer() {
         assert_eq!(answered(b"+PONG\r\n"), ("PONG\n".to_owned(), 0));
         assert_eq!(answered(b"-NOAUTH Authentication required.\r\n").1, 0);
         assert_eq!(answered(b"-LOADING wait\r\n").1, 1);

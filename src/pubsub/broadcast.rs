@@ -131,7 +131,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_hears_of_its_prefixes_and_not_of_itself_unless_it_wants() {
+    fn each_client_is_notified_of_its_prefixes_and_of_itself_if_it_asks() {
         let (a, b) = (ClientId(1), ClientId(2));
         let mut all = Broadcast::default();
         assert!(all.add(b"", a) && all.add(b"us", b) && !all.add(b"us", b));

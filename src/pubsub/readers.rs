@@ -128,7 +128,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn readers_are_told_once() {
+    fn readers_are_notified_once() {
         let mut readers = Readers::default();
         for (key, client) in [("a", 1), ("a", 2), ("a", 1), ("b", 2)] {
             readers.remember(key.as_bytes(), ClientId(client));

@@ -300,7 +300,7 @@ mod tests {
     }
 
     #[test]
-    fn events_tell_what_happened_in_order() {
+    fn events_report_changes_in_order() {
         let mut t = Testbed::new();
         t.run("MULTI");
         t.run("SET a 1 EX 10");

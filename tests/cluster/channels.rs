@@ -80,7 +80,7 @@ fn the_source_serves_channels_until_the_slot_is_gone() {
 }
 
 #[test]
-fn whatever_takes_a_slot_away_tells_its_subscribers() {
+fn each_way_of_losing_a_slot_notifies_its_subscribers() {
     let [node, _other] = pair();
     let orders = [
         format!("CLUSTER DELSLOTS {SLOT}"),

@@ -205,7 +205,7 @@ fn a_target_that_is_killed_leaves_all_keys_with_the_source() {
 }
 
 #[test]
-fn replicas_and_the_log_hear_of_keys_that_have_moved() {
+fn replicas_and_the_log_receive_keys_that_have_moved() {
     let (kinds, more) = ([Kind::Russet; 6], ["--appendonly", "yes"]);
     let Some(mut group) = Group::create_with("keys that have moved", &kinds, 1, &more) else {
         return;

@@ -316,7 +316,7 @@ impl OnSlowDisk {
 /// The loop does not wait for the disk during a whole rewrite, backup or save, even if settings
 /// change meanwhile; and everything acknowledged survives a kill.
 #[test]
-fn a_slow_disk_holds_up_nobody_who_only_reads() {
+fn a_slow_disk_does_not_hold_up_readers() {
     std::thread::scope(|scope| {
         for (policy, method) in [("everysec", "loop"), ("no", "fork")] {
             scope.spawn(move || serves_beside_a_slow_disk(policy, method));

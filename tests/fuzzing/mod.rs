@@ -101,7 +101,7 @@ mod tests {
     }
 
     #[test]
-    fn rules_of_users_are_refused_or_tell_what_they_are() {
+    fn rules_of_users_are_refused_or_listed_as_they_are() {
         run(acl, 4_000, 60, b"\0\x05\x20\x2d\x30~*&+@()\"' ");
     }
 

@@ -39,7 +39,7 @@ const SLACK: u32 = if cfg!(debug_assertions) { 20 } else { 5 };
 /// Time limit until others get the BUSY error.
 const BUSY: Duration = Duration::from_secs(1);
 /// A program that runs longer is a failure in any case.
-const GIVEN_UP: Duration = Duration::from_secs(60);
+const GIVE_UP_BATCH: Duration = Duration::from_secs(60);
 
 const LIMIT_MB: u64 = 16;
 /// Megabytes allowed beyond the scripts' own limit.
@@ -202,7 +202,7 @@ impl Victim {
         loop {
             let asked = Instant::now();
             self.other.send(&["PING"])?;
-            let answered = self.other.ends_with(b"\r\n", GIVEN_UP)?;
+            let answered = self.other.ends_with(b"\r\n", GIVE_UP_BATCH)?;
             if !answered || asked.elapsed() > ANSWER * SLACK {
                 // Until it is busy, a script blocks all other clients.
                 let alone = killed.is_none() && asked.elapsed() < BUSY * SLACK / 4;
@@ -213,8 +213,8 @@ impl Victim {
             let is_busy = self.other.got.starts_with(b"-BUSY");
             if is_busy && killed.is_none() {
                 self.other.send(&["SCRIPT", "KILL"])?;
-                if !self.other.ends_with(b"\r\n", GIVEN_UP)? {
-                    return Err(Fault::Slow("SCRIPT KILL", GIVEN_UP));
+                if !self.other.ends_with(b"\r\n", GIVE_UP_BATCH)? {
+                    return Err(Fault::Slow("SCRIPT KILL", GIVE_UP_BATCH));
                 }
                 killed = Some(Instant::now());
             }
@@ -226,7 +226,7 @@ impl Victim {
                 Some(since) if is_busy && since.elapsed() > END * SLACK => {
                     return Err(Fault::Slow("the end after SCRIPT KILL", since.elapsed()));
                 }
-                _ if began.elapsed() > GIVEN_UP => {
+                _ if began.elapsed() > GIVE_UP_BATCH => {
                     return Err(Fault::Slow("it", began.elapsed()));
                 }
                 _ => {}

@@ -57,7 +57,7 @@ fn users_of_a_file_log_in_and_a_save_writes_what_a_load_reads() {
 }
 
 #[test]
-fn a_file_with_mistakes_changes_nothing_and_all_of_them_are_told() {
+fn a_file_with_mistakes_changes_nothing_and_all_of_them_are_reported() {
     let server = with_users("user alice on nopass +get ~*\n");
     let mut c = server.connect();
     let before = c.ask("ACL LIST");
@@ -188,7 +188,7 @@ fn starts_that_cannot_have_their_users_are_refused() {
 }
 
 #[test]
-fn a_look_at_a_configuration_tells_of_users_and_their_file() {
+fn a_check_of_a_configuration_reports_users_and_their_file() {
     let folder = folder();
     let config = "user a on +nosuch\nuser b >secret ~x y\nuser c on\naclfile users.acl\n";
     fs::write(folder.path().join("redis.conf"), config).expect("a file");
@@ -296,7 +296,7 @@ fn use_up(server: &Daemon, per_second: usize) {
 }
 
 #[test]
-fn a_flood_of_passwords_is_slowed_down_and_told_once_and_others_are_not_harmed() {
+fn a_flood_of_passwords_is_slowed_down_and_logged_once_and_others_are_not_harmed() {
     let server = Daemon::start(&["--auth-failures-per-second", "100"]);
     let mut other = server.connect();
     other.ask("ACL SETUSER me on >secret +@all ~*");

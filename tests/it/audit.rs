@@ -22,7 +22,7 @@ fn wait_for(server: &Daemon, len: usize) -> Vec<Value> {
 }
 
 #[test]
-fn who_did_what_with_what_result() {
+fn lines_name_client_command_and_result() {
     let server = Daemon::start(&["--audit-log", "audit.log"]);
     let mut c = server.connect();
     c.ask("SET plain 1");

@@ -260,7 +260,7 @@ fn a_value_of_another_type_wakes_nobody() {
 }
 
 #[test]
-fn who_leaves_takes_nothing_along() {
+fn a_client_that_leaves_takes_nothing_along() {
     let server = Daemon::start(&[]);
     let mut pusher = server.connect();
     let gone = waiting(&server, "BLPOP k 0");
@@ -282,7 +282,7 @@ fn who_leaves_takes_nothing_along() {
 }
 
 #[test]
-fn who_is_killed_takes_nothing_along() {
+fn a_client_that_is_killed_takes_nothing_along() {
     let server = Daemon::start(&[]);
     let mut other = server.connect();
     let (mut killed, id) = waiting_with_id(&server, "BLPOP k 0");
@@ -401,7 +401,7 @@ fn a_key_may_come_from_elsewhere() {
 }
 
 #[test]
-fn a_writer_who_is_woken_in_a_pause_goes_on_after_it() {
+fn a_writer_that_is_woken_in_a_pause_continues_after_it() {
     let server = Daemon::start(&[]);
     let mut other = server.connect();
     let mut client = waiting(&server, "BLPOP k 0.2\r\nECHO behind");

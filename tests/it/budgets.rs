@@ -72,7 +72,7 @@ fn budgets_come_back_from_a_file_of_users_and_from_the_configuration() {
 }
 
 #[test]
-fn a_flood_is_delayed_in_order_and_told_to_operators() {
+fn a_flood_is_delayed_in_order_and_reported_to_operators() {
     let (server, mut admin) = start("rate=500");
     let mut user = log_in(&server);
     let began = Instant::now();

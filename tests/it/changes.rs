@@ -102,7 +102,7 @@ fn a_reader_that_waits_for_less_than_its_way_arrives() {
 }
 
 #[test]
-fn a_consumer_that_is_too_far_behind_is_told() {
+fn a_consumer_that_is_too_far_behind_gets_an_error() {
     // Without the append only file memory is what is held back.
     let server = Daemon::start(&["--changes-retain", "3mb", "--repl-backlog-size", "16kb"]);
     let mut client = server.connect();

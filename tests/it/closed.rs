@@ -45,7 +45,7 @@ fn named(server: &Daemon, name: &str) -> Connection {
 }
 
 #[test]
-fn who_ended_a_connection_is_known() {
+fn the_end_of_a_connection_has_its_cause() {
     let server = Daemon::start(&["--loglevel", "verbose"]);
     let mut admin = server.connect();
 
@@ -121,7 +121,7 @@ fn who_ended_a_connection_is_known() {
 }
 
 #[test]
-fn a_resp3_client_is_told_why_the_server_ends_its_connection() {
+fn a_resp3_client_receives_the_reason_of_its_end() {
     let mut server = Daemon::start(&[]);
     let mut admin = server.connect();
     let mut killed = named(&server, "killed");

@@ -95,7 +95,7 @@ fn a_failure_takes_back_what_was_set_before_it() {
 }
 
 #[test]
-fn a_password_is_asked_of_those_who_come_after_it() {
+fn a_password_is_asked_of_clients_that_come_after_it() {
     let server = Daemon::start(&[]);
     let mut before = server.connect();
     assert_eq!(before.ask("CONFIG SET requirepass secret"), "+OK\r\n");

@@ -30,7 +30,7 @@ fn limit_files(server: &Daemon, files: u64) {
 }
 
 #[test]
-fn who_cannot_be_accepted_waits_and_costs_nothing() {
+fn a_connection_that_cannot_be_accepted_waits_and_costs_nothing() {
     let server = Daemon::start(&[]);
     let open = fs::read_dir(format!("/proc/{}/fd", server.pid()))
         .expect("it runs")
@@ -59,7 +59,7 @@ fn who_cannot_be_accepted_waits_and_costs_nothing() {
 }
 
 #[test]
-fn clients_are_told_of_the_end_before_the_data_is_let_go() {
+fn clients_are_notified_of_the_end_before_the_data_is_freed() {
     let mut server = Daemon::start(&[]);
     let mut c = server.connect();
     let populate = |c: &mut Connection| {

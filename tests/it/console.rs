@@ -914,7 +914,7 @@ fn a_stream_is_what_the_user_may_see() {
 }
 
 #[test]
-fn figures_are_shown_to_who_may_run_info() {
+fn figures_are_shown_to_users_that_may_run_info() {
     let users = ["--user", "few", "on", ">secret", "~*", "+get"];
     let (server, port) = start(&users);
     let page = Page::log_in(port, "few", "secret").expect("the right one");

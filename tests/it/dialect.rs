@@ -36,7 +36,7 @@ fn message(c: &mut Connection) -> String {
 }
 
 #[test]
-fn a_server_says_whose_dialect_it_speaks() {
+fn a_server_reports_its_dialect() {
     let server = Daemon::start(VALKEY);
     let mut c = server.connect();
     let said = c.ask("HELLO 2");
@@ -80,7 +80,7 @@ fn a_server_says_whose_dialect_it_speaks() {
 }
 
 #[test]
-fn the_name_valkey_server_implies_it_unless_a_line_says_otherwise() {
+fn the_name_valkey_server_implies_it_unless_a_line_sets_it() {
     let folder = tempfile::tempdir().expect("a folder");
     let link = folder.path().join("valkey-server");
     symlink(russet(), &link).expect("a link");

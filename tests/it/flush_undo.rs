@@ -166,7 +166,7 @@ fn transactions_and_scripts_flush_and_undo() {
 }
 
 #[test]
-fn those_who_watch_wait_and_cache_learn_of_it() {
+fn clients_that_watch_wait_or_cache_are_notified() {
     let server = start(&[]);
     let (mut c, mut watcher, mut waiter) = (server.connect(), server.connect(), server.connect());
     c.ask("RPUSH list x");
@@ -251,7 +251,7 @@ fn it_counts_towards_no_limit_and_goes_before_any_key() {
 }
 
 #[test]
-fn log_and_replicas_are_told_of_a_renamed_flush_by_its_name() {
+fn log_and_replicas_receive_a_renamed_flush_by_its_name() {
     let words = [
         "--appendonly yes --appendfsync always",
         "--rename-command FLUSHALL wipe-it",
@@ -585,7 +585,7 @@ fn real_replicas_are_given_a_copy_instead() {
 }
 
 #[test]
-fn who_may_not_flush_may_not_undo() {
+fn a_user_that_may_not_flush_may_not_undo() {
     let server = start(&[]);
     let mut c = server.connect();
     fill(&mut c, "a", 10);

@@ -325,7 +325,7 @@ fn start_on(disk: &SmallDisk) -> Daemon {
 /// Clients whose writes met the full disk are not left waiting: their connections end, with a
 /// reason.
 #[test]
-fn who_waits_for_a_full_disk_is_told_after_some_seconds() {
+fn clients_that_wait_for_a_full_disk_are_closed_after_some_seconds() {
     let Some(disk) = SmallDisk::mounted() else {
         return;
     };

@@ -46,7 +46,7 @@ fn a_restart_keeps_port_and_folder() {
 }
 
 #[test]
-fn silence_is_told_from_an_answer() {
+fn silence_is_distinguished_from_an_answer() {
     let Some(server) = redis() else { return };
     let mut waiting = server.connect();
     waiting.send(b"BLPOP empty 0\r\n");

@@ -8,14 +8,14 @@ use std::time::Duration;
 use crate::support::{Daemon, wait_until};
 
 /// Sends these bytes; returns everything received until the server closes.
-fn told_and_closed(server: &Daemon, bytes: &[u8]) -> String {
+fn answered_and_closed(server: &Daemon, bytes: &[u8]) -> String {
     let mut c = server.connect();
     c.send(bytes);
     String::from_utf8_lossy(&c.rest()).into_owned()
 }
 
 #[test]
-fn broken_lengths_are_told_and_the_connection_closed() {
+fn broken_lengths_are_answered_and_the_connection_closed() {
     let server = Daemon::start(&[]);
     for (bytes, error) in [
         (&b"*-2147483649x\r\n"[..], "invalid multibulk length"),
@@ -27,12 +27,12 @@ fn broken_lengths_are_told_and_the_connection_closed() {
         (b"*1\r\n:3\r\n", "expected '$', got ':'"),
         (b"SET \"unbalanced\r\n", "unbalanced quotes in request"),
     ] {
-        let reported = told_and_closed(&server, bytes);
+        let reported = answered_and_closed(&server, bytes);
         assert_eq!(reported, format!("-ERR Protocol error: {error}\r\n"));
     }
     let long = vec![b'a'; 70 * 1024];
     assert_eq!(
-        told_and_closed(&server, &long),
+        answered_and_closed(&server, &long),
         "-ERR Protocol error: too big inline request\r\n"
     );
     assert_eq!(server.connect().ask("PING"), "+PONG\r\n");
@@ -211,12 +211,12 @@ fn strangers_may_send_little_before_they_authenticate() {
     let server = Daemon::start(&[]);
     let mut c = server.connect();
     c.ask("CONFIG SET requirepass secret");
-    let reported = told_and_closed(&server, b"*11\r\n");
+    let reported = answered_and_closed(&server, b"*11\r\n");
     assert_eq!(
         reported,
         "-ERR Protocol error: unauthenticated multibulk length\r\n"
     );
-    let reported = told_and_closed(&server, b"*1\r\n$16385\r\n");
+    let reported = answered_and_closed(&server, b"*1\r\n$16385\r\n");
     assert_eq!(
         reported,
         "-ERR Protocol error: unauthenticated bulk length\r\n"
@@ -241,7 +241,7 @@ fn strangers_may_send_little_before_they_authenticate() {
 }
 
 #[test]
-fn clients_over_the_limit_are_told_so() {
+fn clients_over_the_limit_get_an_error() {
     let server = Daemon::start(&["--maxclients", "5"]);
     let _inside: Vec<_> = (0..5).map(|_| server.connect()).collect();
     wait_until("the sixth is refused", || {

@@ -189,7 +189,7 @@ fn collectors_run_nothing_of_a_scripts() {
 /// CVE-2025-21605: unauthenticated clients that do not read made the server buffer all their
 /// errors.
 #[test]
-fn strangers_who_do_not_read_are_not_kept_in_memory() {
+fn strangers_that_do_not_read_are_not_kept_in_memory() {
     let server = Daemon::start(&["--requirepass", "secret"]);
     let mut c = server.connect();
     assert_eq!(c.ask("AUTH secret"), "+OK\r\n");

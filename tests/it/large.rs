@@ -216,7 +216,7 @@ fn what_stands_behind_one_is_parsed_as_ever() {
 }
 
 #[test]
-fn an_error_behind_one_is_told_and_sets_nothing() {
+fn an_error_after_one_is_answered_and_sets_nothing() {
     let server = Daemon::start(&[]);
     let mut c = server.connect();
     let head = b"*5\r\n$3\r\nSET\r\n$1\r\nk\r\n$100000\r\n";

@@ -238,7 +238,7 @@ fn events_name_keys_of_any_bytes() {
 }
 
 #[test]
-fn a_caching_client_whose_messages_have_nowhere_to_go_is_told() {
+fn a_caching_client_without_a_redirect_target_is_notified() {
     let server = Daemon::start(&[]);
     let mut receiver = subscribed(&server, "__redis__:invalidate");
     let mut c = server.connect();
@@ -294,7 +294,7 @@ fn reported(c: &mut Connection, listener: &mut Connection, line: &str) -> Vec<St
 }
 
 #[test]
-fn overwritten_values_and_touched_fields_are_told_as_redis_does() {
+fn overwritten_values_and_touched_fields_are_notified_as_in_redis() {
     let server = Daemon::start(&["--notify-keyspace-events", "EAocSTIV"]);
     let (mut c, mut listener) = (server.connect(), server.connect());
     listener.ask("PSUBSCRIBE *");

@@ -17,7 +17,7 @@ fn tool(words: &[&str]) -> (String, Option<i32>) {
 }
 
 #[test]
-fn ping_asks_where_it_is_told_or_where_the_file_says() {
+fn ping_asks_the_given_address_or_that_of_the_file() {
     let mut server = Daemon::start(&["--requirepass", "s3cret", "--unixsocket", "s.sock"]);
     let port = server.port().to_string();
     assert_eq!(
@@ -91,7 +91,7 @@ fn doctor_names_what_is_to_be_mended_and_why() {
 }
 
 #[test]
-fn doctor_says_whether_what_does_not_count_fits_beside_maxmemory() {
+fn doctor_checks_that_uncounted_memory_fits_beside_maxmemory() {
     let server = Daemon::start(&["--maxmemory", "auto"]);
     let port = server.port().to_string();
     let mut connection = server.connect();
@@ -163,7 +163,7 @@ fn a_server_under_tls_alone_is_asked_by_its_configuration() {
 
 /// Regression: what holds the port instead was not told, and a script made a healthy server sick.
 #[test]
-fn who_holds_the_port_and_who_is_busy_is_told() {
+fn the_holder_of_a_port_and_a_busy_server_are_named() {
     let web = TcpListener::bind(("127.0.0.1", 0)).expect("a port");
     let port = web.local_addr().expect("bound").port().to_string();
     std::thread::spawn(move || {

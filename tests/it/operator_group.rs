@@ -210,7 +210,7 @@ fn doctor_asks_sentinels_of_every_kind() {
 }
 
 #[test]
-fn doctor_says_if_there_is_no_sentinel() {
+fn doctor_reports_that_there_is_no_sentinel() {
     let server = Daemon::start(&[]);
     let place = format!("127.0.0.1:{}", server.port());
     for (place, why) in [

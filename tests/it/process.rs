@@ -412,7 +412,7 @@ fn a_second_sigint_ends_a_busy_server_at_once() {
 }
 
 #[test]
-fn systemd_is_told_of_start_and_end() {
+fn systemd_is_notified_of_start_and_end() {
     let folder = tempfile::tempdir().expect("a folder");
     let socket = std::os::unix::net::UnixDatagram::bind(folder.path().join("notify"));
     let socket = socket.expect("a socket");

@@ -505,7 +505,7 @@ fn check(file: &Path) -> (Option<i32>, String) {
 }
 
 #[test]
-fn a_damaged_file_stops_the_start_and_says_where() {
+fn a_damaged_file_stops_the_start_and_the_place_is_logged() {
     let server = Daemon::start(&DEBUG);
     let mut c = server.connect();
     c.ask("SET first 1");
@@ -693,7 +693,7 @@ fn restore_mutated(count: usize, seed: u64, sanitize: &str) {
 
 /// While a file is loaded INFO reports the progress, from the first second on.
 #[test]
-fn loading_tells_what_it_knows() {
+fn loading_reports_its_progress() {
     let mut server = Daemon::start(&[]);
     let mut c = server.connect();
     c.ask("DEBUG POPULATE 500");

@@ -548,7 +548,7 @@ fn a_log_without_annotations_holds_back_no_pings() {
 }
 
 #[test]
-fn a_replica_that_speaks_as_a_client_is_disconnected_and_the_log_says_why() {
+fn a_replica_that_speaks_as_a_client_is_disconnected_and_the_log_has_the_reason() {
     let primary = Daemon::start(&["--repl-diskless-sync-delay", "0"]);
     for (command, reported) in [
         ("XINFO HELP", "a reply to command 'xinfo|help'"),
@@ -571,7 +571,7 @@ fn a_replica_that_speaks_as_a_client_is_disconnected_and_the_log_says_why() {
 }
 
 #[test]
-fn a_transfer_says_how_many_replicas_it_has_at_its_end() {
+fn a_transfer_logs_its_replicas_at_its_end() {
     let (primary, _replica) = pair(&["--repl-diskless-sync", "yes"], &[]);
     primary.wait_for_log("done reading from pipe, 1 replicas still up");
 }

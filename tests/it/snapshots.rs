@@ -155,7 +155,7 @@ fn a_large_value_that_is_being_saved_holds_up_its_writers_alone() {
 }
 
 #[test]
-fn a_server_that_is_told_to_stop_saves_first() {
+fn a_server_that_must_stop_saves_first() {
     let mut server = Daemon::start(&["--save", "3600 1"]);
     server.connect().ask("SET k v");
     assert!(server.terminate().success());

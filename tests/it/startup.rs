@@ -20,7 +20,7 @@ fn refused(config: &[u8]) -> Ended {
 }
 
 #[test]
-fn a_bad_line_is_told_with_its_number_and_reason() {
+fn a_bad_line_is_reported_with_its_number_and_reason() {
     let ended = refused(b"# a comment\nport 0\nmaxmemory lots\n");
     assert_eq!(
         ended.err,
@@ -84,7 +84,7 @@ fn of_a_directive_given_twice_the_last_counts() {
 }
 
 #[test]
-fn a_name_that_no_hash_could_tell_from_another_is_refused() {
+fn a_name_with_the_hash_of_another_is_refused() {
     // Equal in length, first and last eight bytes: the table would search for a seed for ever.
     let ended =
         refused(b"rename-command get aaaaaaaa1bbbbbbbb\nrename-command set aaaaaaaa2bbbbbbbb\n");
@@ -164,7 +164,7 @@ fn settings_come_from_standard_input() {
 }
 
 #[test]
-fn a_port_in_use_is_told_in_two_lines() {
+fn a_port_in_use_is_reported_in_two_lines() {
     let taken = TcpListener::bind(("127.0.0.1", 0)).expect("a port");
     let port = taken.local_addr().expect("its address").port().to_string();
     let folder = tempfile::tempdir().expect("a folder");
@@ -481,7 +481,7 @@ fn the_reason_of_a_failed_start_is_on_standard_error() {
 
 /// Who gets in without a password is said once at each start.
 #[test]
-fn a_start_without_a_password_says_who_gets_in() {
+fn a_start_without_a_password_logs_which_clients_get_in() {
     let line = "No password is set";
     for (args, wanted) in [
         (&["--bind", "127.0.0.1"][..], None),

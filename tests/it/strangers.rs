@@ -353,7 +353,7 @@ fn send_snapshot(stream: TcpStream, snapshot: &[u8]) {
 }
 
 #[test]
-fn a_snapshot_that_cannot_be_loaded_is_told_with_key_and_type() {
+fn a_snapshot_that_cannot_be_loaded_is_logged_with_key_and_type() {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let port = listener.local_addr().expect("bound").port();
     std::thread::spawn(move || {

@@ -334,7 +334,7 @@ fn certificates_out_of_their_time_are_refused() {
 }
 
 #[test]
-fn who_speaks_the_wrong_language_is_told_of_once_and_harms_nobody() {
+fn a_client_of_another_protocol_is_logged_once_and_harms_no_other() {
     let tls = Tls::start(&[]);
     let mut other = tls.connect();
     let end_of = |port: u16, sent: &[u8]| {
@@ -369,7 +369,7 @@ fn who_speaks_the_wrong_language_is_told_of_once_and_harms_nobody() {
 }
 
 #[test]
-fn a_flood_of_bad_handshakes_is_told_of_in_few_lines() {
+fn a_flood_of_bad_handshakes_is_logged_in_few_lines() {
     let tls = Tls::start(&[]);
     for _ in 0..200 {
         let mut socket = TcpStream::connect(("127.0.0.1", tls.port)).expect("listens");
@@ -514,7 +514,7 @@ fn files_that_change_are_read_again() {
 }
 
 #[test]
-fn a_start_with_bad_files_says_why() {
+fn a_start_with_bad_files_logs_the_reason() {
     let files = TempDir::new().expect("a folder");
     let authority = Authority::new();
     let (crt, key) = authority

@@ -142,7 +142,7 @@ pub fn compare(talks: &[(&str, &[&str])]) {
 }
 
 #[test]
-fn subscribers_hear_what_redis_tells() {
+fn subscribers_receive_the_messages_of_redis() {
     compare(&[
         (
             "RESP2",
@@ -350,7 +350,7 @@ fn subscribers_hear_what_redis_tells() {
 }
 
 #[test]
-fn caching_clients_hear_what_redis_tells() {
+fn caching_clients_receive_the_messages_of_redis() {
     compare(&[
         (
             "what is read",

@@ -159,7 +159,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_what_hello_says_of_the_server_is_left_out() {
+    fn only_the_server_fields_of_hello_are_left_out() {
         let hello = |version: &str, modules: &str| {
             format!(
                 "+OK\r\n*4\r\n$6\r\nserver\r\n$5\r\nredis\r\n$7\r\nversion\r\n{version}$7\r\nmodules\r\n{modules}:5\r\n"

@@ -308,7 +308,7 @@ fn a_sentinel_has_users_and_clients() {
 }
 
 #[test]
-fn a_sentinel_that_stood_still_says_nothing_is_down() {
+fn a_sentinel_that_stood_still_reports_nothing_down() {
     let mut nodes = start_nodes(&[Server::Russet; 2], &[]);
     let port = nodes[0].port();
     // Two are wanted and there is one: it only watches.

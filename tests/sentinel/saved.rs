@@ -290,7 +290,7 @@ fn the_name_of_the_program_makes_it_a_sentinel() {
 }
 
 #[test]
-fn what_runs_is_what_the_file_says() {
+fn the_file_agrees_with_the_running_sentinel() {
     let sentinel = Sentinel::start(Kind::Russet, 1, 2, SETTINGS);
     let master = sentinel.master().expect("it is watched");
     assert_eq!(master["quorum"], "2");

@@ -42,7 +42,7 @@ fn field(job: &[Reply], name: &str) -> Reply {
 }
 
 #[test]
-fn scripts_are_told_of_warnings_and_of_new_addresses() {
+fn scripts_receive_warnings_and_new_addresses() {
     let reported = "printf '%s' \"$#\" >> part.$$; for word in \"$@\"; do printf '|%s' \"$word\" >> part.$$; done\n\
                 echo >> part.$$; cat part.$$ >> ";
     let read_input = "; cat >> input";

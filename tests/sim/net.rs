@@ -140,7 +140,7 @@ impl Link {
                     if side == 0 {
                         self.note_said(&bytes[..n])?;
                     } else {
-                        self.note_heard(&bytes[..n])?;
+                        self.note_received(&bytes[..n])?;
                     }
                     if !self.is_silent {
                         self.pipes[side].waiting.extend(&bytes[..n]);
@@ -252,7 +252,7 @@ impl Link {
         Ok(())
     }
 
-    fn note_heard(&mut self, bytes: &[u8]) -> Result<(), String> {
+    fn note_received(&mut self, bytes: &[u8]) -> Result<(), String> {
         if self.asked.is_answered || self.received.len() > 4096 {
             return Ok(());
         }

@@ -296,7 +296,7 @@ mod tests {
     use crate::base::memory::alloc;
 
     #[test]
-    fn slabs_tell_how_full_they_are() {
+    fn slabs_report_how_full_they_are() {
         let facts = Facts::get().expect("the stock allocator tells");
         let blocks: Vec<_> = (0..200).map(|_| alloc::block(640)).collect();
         for &block in &blocks {

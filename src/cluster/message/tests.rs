@@ -144,7 +144,7 @@ fn one_wrong_gossip_entry_drops_its_message_and_names_the_sender() {
 }
 
 #[test]
-fn wrong_headers_are_told_apart() {
+fn wrong_headers_are_distinguished() {
     assert_eq!(fault_of(&with(REDIS_80, 0, b"RC0b")), Fault::Signature);
     assert_eq!(fault_of(&with(REDIS_80, 8, &[0, 2])), Fault::Version(2));
     assert_eq!(fault_of(&with(REDIS_80, 12, &[0, 11])), Fault::Kind(11));

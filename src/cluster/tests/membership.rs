@@ -162,7 +162,7 @@ fn a_reset_leaves_a_node_alone() {
 }
 
 #[test]
-fn a_restarted_node_is_who_it_was() {
+fn a_restarted_node_keeps_its_identity() {
     for dialect in [Redis, Valkey] {
         let mut net = Net::cluster(dialect, 3, 3);
         let before = net.command(4, "MYID");
@@ -228,7 +228,7 @@ fn with_secret(dialects: &[Dialect], secrets: &[&[u8]]) -> Net {
 }
 
 #[test]
-fn a_meet_without_the_secret_is_not_heard() {
+fn a_meet_without_the_secret_is_ignored() {
     let mut net = with_secret(&[Redis, Redis, Valkey], &[b"open", b"", b"open"]);
     net.ok(1, "MEET 10.0.0.0 7000");
     net.run(3000);

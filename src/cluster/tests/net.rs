@@ -22,7 +22,7 @@ use crate::resp::Reply;
 pub(super) const TIMEOUT_MS: i64 = 1000;
 
 /// A node, and the facts that its server would know.
-pub(super) struct Host1 {
+pub(super) struct HostedNode {
     pub core: Cluster,
     pub own: Own,
     pub is_up: bool,
@@ -39,7 +39,7 @@ pub(super) struct Host1 {
 
 pub(super) struct Net {
     pub now: i64,
-    pub nodes: Vec<Host1>,
+    pub nodes: Vec<HostedNode>,
     /// Pairs of nodes between which nothing passes.
     pub cut: Vec<(usize, usize)>,
     /// Replicas get their primaries' data.
@@ -79,7 +79,7 @@ impl Net {
         let at = self.nodes.len();
         let saved = Saved::fresh(at as u64 + 1);
         let core = Cluster::new(saved, settings(dialect, at), at as u64 + 77, self.clocks());
-        self.nodes.push(Host1 {
+        self.nodes.push(HostedNode {
             core,
             own: Own {
                 is_empty: true,

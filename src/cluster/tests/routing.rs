@@ -74,7 +74,7 @@ fn an_open_slot_sends_clients_to_the_other_side() {
 }
 
 #[test]
-fn a_replica_serves_reads_of_those_who_asked_for_it() {
+fn a_replica_serves_reads_of_readonly_clients() {
     for dialect in [Redis, Valkey] {
         let net = Net::cluster(dialect, 2, 2);
         let write = request(7, &|| Keys::All);
@@ -96,7 +96,7 @@ fn a_replica_serves_reads_of_those_who_asked_for_it() {
 }
 
 #[test]
-fn a_cluster_that_is_down_says_how_far() {
+fn a_cluster_that_is_down_reports_how_far() {
     let mut net = Net::cluster(Redis, 2, 0);
     net.ok(0, "DELSLOTS 9");
     let unbound = request(9, &|| Keys::All);

@@ -205,7 +205,7 @@ fn a_slot_that_its_owner_drops_stays_bound_until_it_is_taken() {
 }
 
 #[test]
-fn a_returning_primary_with_an_old_epoch_is_told() {
+fn a_returning_primary_with_an_old_epoch_is_notified() {
     let mut net = Net::cluster(Redis, 3, 0);
     let (taker, owner) = (net.id(1), net.id(0));
     net.cut = vec![(0, 1), (0, 2)];

@@ -166,7 +166,7 @@ fn invented_nodes_are_few_and_not_saved() {
 }
 
 #[test]
-fn invented_nodes_are_forgotten_and_not_told_of() {
+fn invented_nodes_are_forgotten_and_not_passed_on() {
     let mut alone = Alone::new();
     let liar = NodeId::of_random([5; 3]);
     let link = alone.met(liar);

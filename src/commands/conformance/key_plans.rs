@@ -250,7 +250,7 @@ fn words() -> impl Strategy<Value = Vec<String>> {
 
 proptest! {
     #[test]
-    fn plans_tell_what_the_key_specs_say(words in words()) {
+    fn plans_agree_with_the_key_specs(words in words()) {
         let table = CommandTable::new(&crate::commands::table());
         for row in table.rows() {
             let mut args: Vec<&[u8]> = row.full_name.split('|').map(str::as_bytes).collect();
@@ -269,7 +269,7 @@ proptest! {
 
     /// Prefetched arguments are keys if the command line has the command's form.
     #[test]
-    fn what_plans_tell_ahead_are_keys(words in words()) {
+    fn positions_that_plans_give_ahead_are_keys(words in words()) {
         let table = CommandTable::new(&crate::commands::table());
         for row in table.rows() {
             let name = row.full_name.split('|').map(str::as_bytes);

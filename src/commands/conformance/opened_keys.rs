@@ -302,7 +302,7 @@ fn judge(t: &mut Testbed, row: &Row, line: &[String]) -> Result<bool, String> {
 /// one whose word the plan read as an operand, XREADGROUP the streams after the second STREAMS. For
 /// PFMERGE without sources the plan had no key at all.
 #[test]
-fn handlers_open_the_keys_that_plans_tell() {
+fn handlers_open_the_keys_that_plans_give() {
     let mut t = Testbed::unheard();
     let table = CommandTable::new(&super::super::table());
     let (mut wrong, mut idle) = (Vec::new(), Vec::new());

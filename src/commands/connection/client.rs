@@ -307,7 +307,7 @@ mod tests {
     use crate::server::Testbed;
 
     #[test]
-    fn who_imports_says_so_while_the_server_lets_him() {
+    fn import_source_is_for_clients_while_the_server_allows_it() {
         let mut t = Testbed::new();
         let refused = "-ERR Server is not in import mode\r\n";
         assert_eq!(t.run("CLIENT IMPORT-SOURCE ON"), refused);

@@ -218,7 +218,7 @@ mod tests {
     }
 
     #[test]
-    fn use_is_counted_or_dated_as_the_policy_says() {
+    fn use_is_counted_or_dated_as_the_policy_demands() {
         let mut t = Testbed::new();
         t.run("SET a 5");
         assert!(

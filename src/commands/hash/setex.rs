@@ -326,7 +326,7 @@ mod tests {
 
     /// FXX and FNX deleted an expired field without an event: clients waiting for it kept waiting.
     #[test]
-    fn expired_fields_that_a_condition_meets_are_told_of() {
+    fn expired_fields_that_a_condition_meets_are_reported() {
         let mut t = Testbed::new();
         t.run("HSET h a 1 b 1 c 1");
         t.run("HSET last a 1");

@@ -156,7 +156,7 @@ mod tests {
     use crate::server::Testbed;
 
     #[test]
-    fn times_are_told_in_four_ways() {
+    fn times_are_given_in_four_ways() {
         let mut t = Testbed::new();
         t.run("HSET h a 1 b 2");
         t.run("HPEXPIRE h 1500 FIELDS 1 a");

@@ -201,7 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn equal_elements_go_from_the_end_that_the_sign_says() {
+    fn equal_elements_go_from_the_end_that_the_sign_names() {
         let mut t = Testbed::new();
         t.run("RPUSH l 7 a 7 b 7");
         assert_eq!(t.run("LREM l -1 7"), ":1\r\n");

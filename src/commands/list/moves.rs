@@ -212,7 +212,7 @@ mod tests {
     }
 
     #[test]
-    fn time_up_and_a_transaction_are_told_apart() {
+    fn time_up_and_a_transaction_are_distinguished() {
         let mut t = Testbed::new();
         assert_eq!(t.run("BLMOVE a b LEFT LEFT 0.1"), "");
         t.advance_ms(100);

@@ -603,7 +603,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_is_told() {
+    fn mistakes_are_reported() {
         let mut t = bed();
         t.run("CHANGES CONSUMER CREATE c");
         for (line, wanted) in [

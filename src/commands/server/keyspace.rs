@@ -252,7 +252,7 @@ mod tests {
     }
 
     #[test]
-    fn a_client_that_says_sync_waits_until_the_memory_is_free() {
+    fn a_client_that_asks_for_sync_waits_until_the_memory_is_free() {
         let mut t = Testbed::new();
         let (freed, go) = hold_helper(&mut t);
         let (first, second) = (t.connect(), t.connect());
@@ -279,7 +279,7 @@ mod tests {
     }
 
     #[test]
-    fn who_was_let_go_is_not_told_of_memory() {
+    fn a_released_client_is_not_notified_of_memory() {
         let mut t = Testbed::new();
         let (freed, go) = hold_helper(&mut t);
         let waiter = t.connect();

@@ -186,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn long_commands_are_cut_as_configured_and_their_length_is_told() {
+    fn long_commands_are_cut_as_configured_and_their_length_is_shown() {
         let mut t = bed();
         t.run("CONFIG SET slowlog-entry-max-argc 3 slowlog-entry-max-string-len 5");
         t.run("MSET k 1234567 c d e f");

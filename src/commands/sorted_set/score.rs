@@ -192,7 +192,7 @@ mod tests {
     use crate::server::Testbed;
 
     #[test]
-    fn scores_and_ranks_are_told() {
+    fn scores_and_ranks_are_given() {
         let mut t = Testbed::new();
         t.run("ZADD z 1 a 2.5 b 3 c");
         assert_eq!(t.run("ZSCORE z b"), "$3\r\n2.5\r\n");

@@ -312,7 +312,7 @@ fn readers_wait_for_what_comes_after_them() {
 }
 
 #[test]
-fn readers_of_a_group_are_told_when_it_goes() {
+fn readers_of_a_group_are_notified_when_it_goes() {
     for (line, reply) in [
         (
             "DEL s",
@@ -378,7 +378,7 @@ fn a_copy_and_a_restored_payload_are_the_same() {
 }
 
 #[test]
-fn what_a_group_has_read_is_told_as_far_as_it_can_be() {
+fn entries_read_of_a_group_is_reported_where_it_is_known() {
     let mut t = filled(5);
     t.run("XGROUP CREATE s g 0");
     let progress = |t: &mut Testbed| {

@@ -300,7 +300,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn words_of_bits_tell_what_cells_tell(
+        fn words_of_bits_give_the_same_as_cells(
             a in vec(b'a'..b'f', 0..200),
             b in vec(b'a'..b'g', 0..200),
         ) {

@@ -765,7 +765,7 @@ fn a_scan_misses_no_node_whatever_is_removed_meanwhile() {
 }
 
 #[test]
-fn memory_is_what_the_layout_says_and_goes_in_steps() {
+fn memory_follows_from_the_layout_and_goes_in_steps() {
     let mut rng = SmallRng::seed_from_u64(10);
     let p = parameters(300, Quantization::Q8, 16);
     let mut index = Index::new(p);

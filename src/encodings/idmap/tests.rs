@@ -13,7 +13,7 @@ fn ids(map: &IdMap<u64>) -> Vec<StreamId> {
 }
 
 #[test]
-fn who_comes_in_order_fills_chunks() {
+fn ids_in_order_fill_chunks() {
     let mut map = IdMap::default();
     for n in 0..10_000 {
         assert!(map.insert(StreamId::new(n, 0), n));

@@ -99,7 +99,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn they_differ_as_a_set_of_their_texts_says(
+        fn they_differ_as_a_set_of_their_texts_does(
             names in prop::collection::vec("[a-c]{0,3}|[0-9]{1,3}", 0..400),
             width in 1usize..4,
         ) {

@@ -31,7 +31,7 @@ fn an_element_above_the_limit_stands_alone() {
 }
 
 #[test]
-fn nodes_hold_as_many_as_the_fill_says() {
+fn nodes_hold_as_many_as_the_fill_allows() {
     for (fill, per_node) in [(Fill(1), 1), (Fill(5), 5), (Fill(-2), 511), (Fill(-1), 255)] {
         let mut list = Quicklist::new(fill, 0);
         for i in 0..2000 {

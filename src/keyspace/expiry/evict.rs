@@ -244,7 +244,7 @@ mod tests {
     }
 
     #[test]
-    fn what_tells_of_an_eviction_is_known_to_the_next_one() {
+    fn bytes_that_report_an_eviction_count_for_the_next_one() {
         both(|| {
             let mut k = filled(10, 0);
             k.journal.listen(Class::empty(), true);
@@ -358,7 +358,7 @@ mod tests {
     }
 
     #[test]
-    fn who_was_used_since_it_was_seen_is_passed_over() {
+    fn a_key_used_since_it_was_seen_is_passed_over() {
         both(|| {
             let mut k = filled(2, 0);
             let lru = policy(EvictionOrder::LeastRecentlyUsed, false);

@@ -238,7 +238,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_is_kept_for_who_listens_to_its_class_or_to_all_changes() {
+    fn a_line_is_kept_for_listeners_of_its_class_or_of_all_changes() {
         let mut k = Keyspace::new(1);
         let state = |k: &mut Keyspace| {
             k.record_change(DB, b"a", ChangeKind::Written, Class::STRING, "set");

@@ -490,7 +490,7 @@ mod tests {
     }
 
     #[test]
-    fn databases_that_came_back_are_told_apart_by_snapshots_whatever_their_numbers() {
+    fn snapshots_distinguish_databases_that_came_back() {
         both(|| {
             let one = DbIndex(1);
             let mut k = Keyspace::new(2);

@@ -460,7 +460,7 @@ mod tests {
     }
 
     #[test]
-    fn who_frees_follows_from_the_cause_and_the_size() {
+    fn cause_and_size_decide_which_thread_frees() {
         // Members, cause: jobs queued for the thread, sliced.
         let cases = [
             (FEW, Cause::Unlink, 0, false),
@@ -527,7 +527,7 @@ mod tests {
     }
 
     #[test]
-    fn who_deletes_faster_than_slices_free_waits() {
+    fn deletions_faster_than_slices_free_wait() {
         let mut k = with_set(2 * AT_ONCE);
         k.db(DB).delete(b"set", Cause::Server);
         k.lazyfree.sliced_bytes_max = k.lazyfree.sliced[0].left.bytes();

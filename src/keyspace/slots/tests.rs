@@ -387,7 +387,7 @@ fn a_dropped_slot_takes_the_lines_of_its_hashes_along() {
 }
 
 #[test]
-fn a_drop_is_told_to_who_watches_and_states_nothing() {
+fn a_drop_notifies_watchers_and_records_nothing() {
     use crate::keyspace::{Class, ClientId};
     let mut k = Keyspace::with_slots(1);
     for name in [&b"{a}1"[..], b"{a}2", b"{b}1"] {
@@ -435,7 +435,7 @@ fn take_deleted(k: &mut Keyspace, deleted: &mut BTreeMap<String, Audience>) {
 }
 
 #[test]
-fn listeners_hear_of_each_dropped_key_in_slices() {
+fn listeners_are_notified_of_each_dropped_key_in_slices() {
     let mut k = Keyspace::with_slots(2);
     let both = Audience::BOTH;
     k.effects.set_wanted(both);

@@ -264,7 +264,7 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn what_a_certificate_says_is_read() {
+    fn the_fields_of_a_certificate_are_read() {
         let authority = Authority::new();
         let made = authority.issue(&Subject {
             name: "alice",

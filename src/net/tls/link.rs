@@ -917,7 +917,7 @@ mod tests {
     }
 
     #[test]
-    fn the_end_is_told_behind_the_last_bytes() {
+    fn the_end_is_sent_after_the_last_bytes() {
         let mut pair = Pair::shared();
         pair.agree().expect("keys");
         pair.client.write_all(b"QUIT").expect("sealed");

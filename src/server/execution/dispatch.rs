@@ -440,7 +440,7 @@ mod tests {
     }
 
     #[test]
-    fn a_reply_that_comes_when_a_wait_ends_is_heard_or_not_as_any_other() {
+    fn a_reply_after_a_wait_is_suppressed_as_any_other() {
         type End = fn(&mut Testbed, crate::keyspace::ClientId);
         let ends: [(&str, End); 6] = [
             ("BLPOP q 0.1", |t, _| {

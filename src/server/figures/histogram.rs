@@ -123,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn levels_are_told_where_they_grow() {
+    fn levels_are_shown_where_they_grow() {
         let mut h = Histogram::default();
         for nanos in [500, 1000, 2_000, 30_000, 66_000, 1_000_000_000] {
             h.record(nanos);

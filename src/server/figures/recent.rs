@@ -55,7 +55,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_peak_is_told_for_some_seconds() {
+    fn a_peak_is_shown_for_some_seconds() {
         let mut peaks = RecentPeaks::default();
         let buffers = |input, output| Buffers { input, output };
         peaks.note(500, buffers(7, 1));

@@ -198,7 +198,7 @@ mod tests {
     use crate::server::Testbed;
 
     #[test]
-    fn protected_mode_lets_in_who_is_certainly_here() {
+    fn protected_mode_accepts_clients_of_this_machine() {
         let mut t = Testbed::new();
         let strangers = [
             Address::Unknown,
@@ -249,7 +249,7 @@ mod tests {
     }
 
     #[test]
-    fn who_is_not_read_from_and_takes_nothing_is_closed_in_the_end() {
+    fn a_client_that_is_not_read_and_reads_nothing_is_closed() {
         let mut t = Testbed::new();
         let (reader, idle) = (t.connect(), t.connect());
         assert_eq!(t.run("CONFIG SET maxmemory 1mb"), "+OK\r\n");

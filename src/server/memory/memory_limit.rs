@@ -227,7 +227,7 @@ mod tests {
     }
 
     #[test]
-    fn resident_memory_far_beyond_the_limit_is_told() {
+    fn resident_memory_far_beyond_the_limit_is_logged() {
         let mut t = Testbed::new();
         assert_eq!(t.run("CONFIG SET maxmemory 1mb"), "+OK\r\n");
         let server = &mut t.engine.server;

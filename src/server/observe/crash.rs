@@ -335,7 +335,7 @@ mod tests {
 
     /// Regression: naming all 60,000 frames of a full stack took until the alarm ended the report.
     #[test]
-    fn a_deep_stack_is_told_by_its_ends() {
+    fn a_deep_stack_is_shown_by_its_ends() {
         const DEPTH: usize = 20_000;
         let mut text = String::new();
         let deep = || at_depth(DEPTH, &mut || write_frames(&mut |part| text.push_str(part)));

@@ -476,7 +476,7 @@ mod tests {
     }
 
     #[test]
-    fn an_undo_is_crossed_by_those_who_do_not_know_it() {
+    fn an_undo_fails_at_servers_that_do_not_know_it() {
         let mut t = flushed();
         let (old, new) = (
             Facts::default(),

@@ -315,7 +315,7 @@ mod tests {
     use crate::server::Testbed;
 
     #[test]
-    fn who_follows_redirections_is_sent_to_the_new_primary() {
+    fn clients_that_follow_redirections_are_sent_to_the_new_primary() {
         let mut t = Testbed::new();
         let (plain, able) = (t.connect(), t.connect());
         t.run_as(able, "CLIENT CAPA REDIRECT");

@@ -31,7 +31,7 @@ impl Server {
     pub(in crate::server) fn request_acks(&mut self) {
         if !self.replication.is_replica() {
             self.append_for_replicas(GETACK);
-            self.replication.in_haste = true;
+            self.replication.sends_at_once = true;
         }
     }
 

@@ -63,14 +63,14 @@ impl Server {
     /// one write takes the bytes of several turns; `None`: the loop is about to sleep, and all is
     /// sent. Nothing is delayed while a client waits for acknowledgements.
     pub(in crate::server) fn queue_replicas(&mut self, began: Option<u64>) {
-        let in_haste = std::mem::take(&mut self.replication.in_haste);
+        let sends_at_once = std::mem::take(&mut self.replication.sends_at_once);
         if self.replication.replicas.is_empty() {
             self.replication.gathers_since = None;
             return;
         }
         let since = self.replication.gathers_since;
         let patience = self.cycles.ticks(GATHER_NANOS);
-        let may_gather = !in_haste
+        let may_gather = !sends_at_once
             && began.is_some_and(|began| {
                 since.is_none_or(|since| began.wrapping_sub(since) < patience)
             });

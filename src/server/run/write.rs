@@ -310,7 +310,7 @@ mod tests {
     }
 
     #[test]
-    fn who_leaves_is_sent_what_his_last_commands_answered_and_takes_part_no_more() {
+    fn a_leaving_client_gets_its_last_replies_and_nothing_after_them() {
         let mut peer = Peer::new();
         let mut other = connect(&mut peer.all);
         peer.socket
@@ -375,7 +375,7 @@ mod tests {
     }
 
     #[test]
-    fn a_reply_that_is_not_heard_closes_nobody() {
+    fn a_suppressed_reply_closes_no_client() {
         let mut peer = Peer::new();
         let config = &mut peer.all.engine.server.config;
         config.client_output_buffer_limit.normal.hard_bytes = 1 << 20;

@@ -306,7 +306,7 @@ mod tests {
     }
 
     #[test]
-    fn over_error_tells_and_a_second_later_all_is_well() {
+    fn over_error_reports_and_a_second_later_all_is_well() {
         let mut t = Testbed::new();
         let client = user(&mut t, "rate=3 over=error");
         for _ in 0..3 {
@@ -355,7 +355,7 @@ mod tests {
     }
 
     #[test]
-    fn who_is_killed_or_deleted_leaves_the_queue() {
+    fn a_killed_client_and_one_of_a_deleted_user_leave_the_queue() {
         let mut t = Testbed::new();
         let client = user(&mut t, "rate=1");
         let other = t.connect();
@@ -518,7 +518,7 @@ mod tests {
     }
 
     #[test]
-    fn who_needs_no_password_any_more_counts() {
+    fn a_user_without_a_password_counts() {
         let mut t = Testbed::new();
         t.run("ACL SETUSER default rate=1000000");
         figures(&mut t, "clients=1,");

@@ -397,7 +397,7 @@ mod tests {
     }
 
     #[test]
-    fn who_has_all_rights_takes_the_short_way_and_loses_it_with_the_first_right() {
+    fn a_user_with_all_rights_takes_the_short_way_until_one_is_missing() {
         let mut t = Testbed::new();
         let restricted = |t: &Testbed, id: ClientId| {
             let session = t.engine.server.clients.get(id).expect("connected");
@@ -418,7 +418,7 @@ mod tests {
     }
 
     #[test]
-    fn who_is_deleted_has_no_rights_left_even_inside_a_transaction() {
+    fn a_deleted_user_has_no_rights_even_inside_a_transaction() {
         let mut t = Testbed::new();
         t.run("ACL SETUSER u on nopass +@all ~*");
         t.run("ACL SETUSER default resetkeys");
@@ -442,7 +442,7 @@ mod tests {
     }
 
     #[test]
-    fn a_script_without_a_right_is_told_and_logged_with_its_caller() {
+    fn a_script_without_a_right_fails_and_is_logged_with_its_caller() {
         let mut t = Testbed::new();
         t.run("ACL SETUSER u on nopass +eval +get ~a*");
         let client = t.connect();

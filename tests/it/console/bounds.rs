@@ -217,7 +217,7 @@ fn a_stream_is_refused_while_its_subscription_would_wait() {
 }
 
 #[test]
-fn an_answer_tells_the_cost_of_the_whole_call() {
+fn an_answer_has_the_cost_of_the_whole_call() {
     let (_server, port) = start(&[]);
     let page = Page::of(port);
     page.unlock();
@@ -263,7 +263,7 @@ fn many_logins_of_one_user_end_no_session_of_others() {
 }
 
 #[test]
-fn calls_that_a_page_makes_by_itself_are_told_apart() {
+fn calls_that_a_page_makes_by_itself_are_distinguished() {
     let (_server, port) = start(&[]);
     let page = Page::of(port);
     let auto = OWN.replace("X-Russet: 1", "X-Russet: auto");

@@ -90,7 +90,7 @@ fn a_promotion_keeps_what_the_primary_has_imported_since_it_forgot_an_import() {
 }
 
 #[test]
-fn a_promotion_keeps_slots_of_which_the_import_was_never_heard_to_end() {
+fn a_promotion_keeps_slots_whose_import_was_never_seen_to_end() {
     let mut replica = Replica::new();
     replica.receive_words(b'x', &[b"ESTABLISH"]);
     assert_eq!(

@@ -66,7 +66,7 @@ fn short(world: &World, n: usize) -> String {
 }
 
 #[test]
-fn a_failover_is_told_by_its_leader_and_by_the_others() {
+fn a_failover_is_explained_by_its_leader_and_by_the_others() {
     let mut world = settled(3, 4, 2);
     assert_eq!(explain(&mut world, 0), [[""; 0]; 0], "nothing has happened");
     (world.nodes[1].priority, world.nodes[2].priority) = (0, 50);
@@ -128,7 +128,7 @@ fn a_failover_is_told_by_its_leader_and_by_the_others() {
 }
 
 #[test]
-fn without_a_good_replica_each_ones_fault_is_told() {
+fn without_a_good_replica_each_ones_fault_is_explained() {
     let mut world = settled(3, 4, 2);
     (world.nodes[1].priority, world.nodes[2].priority) = (0, 0);
     world.run_ms(12_000);
@@ -173,7 +173,7 @@ fn without_a_good_replica_each_ones_fault_is_told() {
 }
 
 #[test]
-fn without_enough_sentinels_it_is_told_which_are_missing() {
+fn without_enough_sentinels_the_missing_are_named() {
     // Not enough for a majority.
     let mut world = settled(5, 2, 2);
     for n in 2..5 {
@@ -219,7 +219,7 @@ fn without_enough_sentinels_it_is_told_which_are_missing() {
 
 /// The others have voted already, for a Sentinel that then does nothing.
 #[test]
-fn a_lost_election_is_told_with_the_votes() {
+fn a_lost_election_is_explained_with_the_votes() {
     let mut world = settled(3, 2, 2);
     world.run_ms(5_000);
     let winner = id(&world, 1);
@@ -254,7 +254,7 @@ fn a_lost_election_is_told_with_the_votes() {
 }
 
 #[test]
-fn an_operators_failover_is_told_as_such() {
+fn an_operators_failover_is_explained_as_such() {
     let forced = "leads without an election";
     for (command, about, how) in [
         ("SENTINEL FAILOVER mymaster", "SENTINEL FAILOVER of", forced),
@@ -296,7 +296,7 @@ fn an_operators_failover_is_told_as_such() {
 }
 
 #[test]
-fn tilt_and_a_bad_disk_are_told_as_reasons() {
+fn tilt_and_a_bad_disk_are_given_as_reasons() {
     let mut world = settled(3, 2, 2);
     for n in 0..3 {
         world.machines[n].skew_ms = 10_000;

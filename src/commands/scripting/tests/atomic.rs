@@ -253,7 +253,7 @@ fn what_cannot_be_undone_is_not_run() {
 }
 
 #[test]
-fn nobody_hears_of_a_script_that_fails() {
+fn a_script_that_fails_notifies_no_client() {
     let mut t = Testbed::new();
     let (me, other) = (t.connect(), t.connect());
     t.run("CONFIG SET notify-keyspace-events KEA");
@@ -300,7 +300,7 @@ fn waiting_clients_are_served_when_it_has_ended_and_only_then() {
 }
 
 #[test]
-fn clients_that_keep_what_they_read_are_not_told() {
+fn clients_that_keep_what_they_read_are_not_notified() {
     let mut t = Testbed::new();
     let reader = t.connect();
     t.run("SET a 1");

@@ -125,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn contents_tell_and_encodings_do_not() {
+    fn contents_count_and_encodings_do_not() {
         let (mut a, mut b) = (bed(), bed());
         a.run("SET k 12345");
         b.run("SET k 1234");

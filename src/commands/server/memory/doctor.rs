@@ -218,7 +218,7 @@ mod tests {
     use crate::server::Testbed;
 
     #[test]
-    fn figures_tell_what_is_held() {
+    fn figures_show_the_memory_in_use() {
         let well = MemoryFigures {
             used: 100 << 20,
             peak: 100 << 20,
@@ -240,7 +240,7 @@ mod tests {
     }
 
     #[test]
-    fn a_limit_that_leaves_no_room_for_what_does_not_count_is_told() {
+    fn a_limit_without_room_for_uncounted_memory_is_reported() {
         const WARNING: &str = "leaves room for both";
         let mut t = Testbed::new();
         t.run("EVAL return(1) 0");

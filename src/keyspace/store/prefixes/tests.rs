@@ -57,7 +57,7 @@ fn what_has_no_room_stays_with_the_rest_until_all_of_that_is_gone() {
 }
 
 #[test]
-fn names_are_bounded_and_who_misses_makes_no_lines() {
+fn names_are_bounded_and_misses_make_no_lines() {
     let mut p = Prefixes::new(RULE, true);
     let long = [&[b'x'; NAME_MAX][..], b":1"].concat();
     p.add(&long, 7);

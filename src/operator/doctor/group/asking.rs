@@ -477,7 +477,7 @@ mod tests {
     }
 
     #[test]
-    fn a_sentinel_says_what_it_watches() {
+    fn a_sentinel_lists_its_primaries() {
         let primary = array(&["name", "m", "ip", "10.0.0.1", "port", "6379", "quorum", "2"]);
         let peer = array(&[
             "name", "x", "ip", "10.0.0.9", "port", "26379", "runid", "bb",

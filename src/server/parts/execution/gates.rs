@@ -284,7 +284,7 @@ mod tests {
     }
 
     #[test]
-    fn the_longest_pause_is_told_and_one_of_all_commands_before_it() {
+    fn the_longest_pause_is_reported_and_one_of_all_commands_before_it() {
         let mut gates = Gates::default();
         assert_eq!(reported(&gates), ("none", "none", 0));
         gates.client_pause = Some(Pause {
@@ -306,7 +306,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pause_that_has_run_out_is_not_told() {
+    fn a_pause_that_has_run_out_is_not_reported() {
         let gates = Gates {
             client_pause: Some(Pause {
                 until_ms: 1000,

@@ -34,7 +34,7 @@ use crate::server::clients::table::Clients;
 use crate::server::parts::messages::message::{Notice, message};
 
 /// Keys evicted at once when there are too many; more, the longer that lasts.
-const GIVEN_UP: usize = 100;
+const GIVE_UP_BATCH: usize = 100;
 
 /// Messages with their receivers, in order.
 pub(in crate::server) type Notices = Vec<(ClientId, Notice)>;
@@ -232,7 +232,7 @@ impl Tracking {
     ) -> Notices {
         let keys_max = keys_max(config);
         let mut notices = Notices::new();
-        for _ in 0..GIVEN_UP * (self.overruns + 1) {
+        for _ in 0..GIVE_UP_BATCH * (self.overruns + 1) {
             if self.readers.keys() <= keys_max {
                 self.overruns = 0;
                 return notices;

@@ -45,7 +45,7 @@ pub struct Replication {
     /// A client waits for acknowledgements: the stream gets a GETACK in this turn.
     pub(in crate::server) asks_acks: bool,
     /// The stream leaves in this turn, without waiting for more bytes.
-    pub(in crate::server) in_haste: bool,
+    pub(in crate::server) sends_at_once: bool,
     /// Since when a part of the stream waits for more, in ticks (`run::feed`).
     pub(in crate::server) gathers_since: Option<u64>,
     /// Acknowledgements have been received since the clients that wait for them were last checked.

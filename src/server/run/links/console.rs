@@ -40,9 +40,9 @@ const BUFFER_BYTES_KEPT: usize = 64 * 1024;
 
 /// Whether a connection continues.
 #[derive(PartialEq, Eq)]
-enum Goes {
-    On,
-    Over,
+enum Exchange {
+    Continues,
+    Ended,
 }
 
 /// The result of a read.
@@ -226,8 +226,8 @@ impl Loop {
             return;
         };
         match self.go_on_with_page(&mut connection, (slot, generation)) {
-            Goes::On => self.consoles().slab.put_back(slot, connection),
-            Goes::Over => self.end_page(*connection, (slot, generation)),
+            Exchange::Continues => self.consoles().slab.put_back(slot, connection),
+            Exchange::Ended => self.end_page(*connection, (slot, generation)),
         }
     }
 
@@ -239,12 +239,12 @@ impl Loop {
         self.consoles().slab.free(place.0);
     }
 
-    fn go_on_with_page(&mut self, c: &mut Connection, place: (u32, u32)) -> Goes {
+    fn go_on_with_page(&mut self, c: &mut Connection, place: (u32, u32)) -> Exchange {
         loop {
             if c.unsent() > 0 && !matches!(c.task, Task::Stream(_)) {
                 // The answer leaves first.
                 self.consoles().is_urgent = true;
-                return Goes::On;
+                return Exchange::Continues;
             }
             let now_ms = self.engine.server.now.mono_ms;
             match &mut c.task {
@@ -259,7 +259,7 @@ impl Loop {
                     before,
                 } => {
                     if *at_ms > now_ms {
-                        return Goes::On;
+                        return Exchange::Continues;
                     }
                     let who = Who {
                         is_here: *is_here,
@@ -279,33 +279,33 @@ impl Loop {
                         // Cron retries a call that waits.
                         let waits = job.waits;
                         self.consoles().is_urgent |= !waits;
-                        return Goes::On;
+                        return Exchange::Continues;
                     }
                 },
                 Task::Pack(_) => {
                     // `pack_one` continues it.
                     self.consoles().is_urgent = true;
-                    return Goes::On;
+                    return Exchange::Continues;
                 }
                 Task::Stream(_) => {
                     // Nothing more is expected from it but its end.
                     return match self.read_page(c) {
-                        Read::Over => Goes::Over,
-                        Read::Some if c.input.len() > READ_BYTES => Goes::Over,
+                        Read::Over => Exchange::Ended,
+                        Read::Some if c.input.len() > READ_BYTES => Exchange::Ended,
                         Read::Some => continue,
-                        Read::Nothing => Goes::On,
+                        Read::Nothing => Exchange::Continues,
                     };
                 }
-                Task::Close => return Goes::Over,
+                Task::Close => return Exchange::Ended,
                 Task::Drain { left } => {
                     let Some(rest) = left.checked_sub(c.input.len()) else {
-                        return Goes::Over;
+                        return Exchange::Ended;
                     };
                     *left = rest;
                     c.input = Vec::new();
                     match self.read_page(c) {
-                        Read::Over => return Goes::Over,
-                        Read::Nothing => return Goes::On,
+                        Read::Over => return Exchange::Ended,
+                        Read::Nothing => return Exchange::Continues,
                         Read::Some => {}
                     }
                 }
@@ -324,7 +324,7 @@ impl Loop {
     }
 
     /// Takes the next request, or reads more of it. `None`: the connection has something to do now.
-    fn take_request(&mut self, c: &mut Connection, place: (u32, u32)) -> Option<Goes> {
+    fn take_request(&mut self, c: &mut Connection, place: (u32, u32)) -> Option<Exchange> {
         if c.head.is_none() {
             match http::parse(&c.input) {
                 Parsed::Head(head) => {
@@ -394,7 +394,7 @@ impl Loop {
         }
     }
 
-    fn read_more(&mut self, c: &mut Connection) -> Option<Goes> {
+    fn read_more(&mut self, c: &mut Connection) -> Option<Exchange> {
         let had_none = c.input.is_empty();
         match self.read_page(c) {
             Read::Some => {
@@ -403,8 +403,8 @@ impl Loop {
                 }
                 None
             }
-            Read::Nothing => Some(Goes::On),
-            Read::Over => Some(Goes::Over),
+            Read::Nothing => Some(Exchange::Continues),
+            Read::Over => Some(Exchange::Ended),
         }
     }
 
@@ -453,7 +453,7 @@ impl Loop {
             };
             let was_waiting = c.unsent() > 0;
             match self.flush_page(&mut c, (slot, generation)) {
-                Goes::On => {
+                Exchange::Continues => {
                     let is_done = was_waiting && c.unsent() == 0;
                     self.consoles().is_urgent |= c.task.continues();
                     self.consoles().slab.put_back(slot, c);
@@ -462,7 +462,7 @@ impl Loop {
                         self.drive_console(slot, generation);
                     }
                 }
-                Goes::Over => self.end_page(*c, (slot, generation)),
+                Exchange::Ended => self.end_page(*c, (slot, generation)),
             }
         }
     }
@@ -489,7 +489,7 @@ impl Loop {
         }
     }
 
-    fn flush_page(&mut self, c: &mut Connection, (slot, generation): (u32, u32)) -> Goes {
+    fn flush_page(&mut self, c: &mut Connection, (slot, generation): (u32, u32)) -> Exchange {
         let server = &mut self.engine.server;
         if c.unsent() > 0
             && let Some(id) = c.acknowledges
@@ -501,7 +501,7 @@ impl Loop {
             if is_taken
                 || wrote_to.is_some_and(|wrote_to| server.persist.aof.withholds(wrote_to, id))
             {
-                return Goes::On;
+                return Exchange::Continues;
             }
             c.acknowledges = None;
         }
@@ -512,7 +512,7 @@ impl Loop {
                 _ => c.stream.write(&c.output[c.sent..]),
             };
             match wrote {
-                Ok(0) => return Goes::Over,
+                Ok(0) => return Exchange::Ended,
                 Ok(usize::MAX) => {}
                 Ok(n) => {
                     c.sent += n;
@@ -521,13 +521,13 @@ impl Loop {
                 Err(e) if e.kind() == ErrorKind::Interrupted => {}
                 Err(e) if e.kind() == ErrorKind::WouldBlock => {
                     if c.write_armed {
-                        return Goes::On;
+                        return Exchange::Continues;
                     }
                     c.write_armed = true;
                     let armed = c.stream.want_write(&self.registry, token.into(), true);
-                    return armed.map_or(Goes::Over, |()| Goes::On);
+                    return armed.map_or(Exchange::Ended, |()| Exchange::Continues);
                 }
-                Err(_) => return Goes::Over,
+                Err(_) => return Exchange::Ended,
             }
         }
         if c.write_armed {
@@ -536,7 +536,7 @@ impl Loop {
                 .want_write(&self.registry, token.into(), false)
                 .is_err()
             {
-                return Goes::Over;
+                return Exchange::Ended;
             }
         }
         if c.sent > 0 {
@@ -551,8 +551,8 @@ impl Loop {
             }
         }
         match c.task {
-            Task::Close => Goes::Over,
-            _ => Goes::On,
+            Task::Close => Exchange::Ended,
+            _ => Exchange::Continues,
         }
     }
 
@@ -572,8 +572,8 @@ impl Loop {
             };
             let goes = self.tend_page(&mut c, (slot, generation), has_row);
             match goes {
-                Goes::On => self.consoles().slab.put_back(slot, c),
-                Goes::Over => self.end_page(*c, (slot, generation)),
+                Exchange::Continues => self.consoles().slab.put_back(slot, c),
+                Exchange::Ended => self.end_page(*c, (slot, generation)),
             }
             self.drive_console(slot, generation);
         }
@@ -591,7 +591,7 @@ impl Loop {
         }
     }
 
-    fn tend_page(&mut self, c: &mut Connection, place: (u32, u32), has_row: bool) -> Goes {
+    fn tend_page(&mut self, c: &mut Connection, place: (u32, u32), has_row: bool) -> Exchange {
         let engine = &mut self.engine;
         let now_ms = engine.server.now.mono_ms;
         if let Task::Stream(_) = c.task {
@@ -599,26 +599,26 @@ impl Loop {
         }
         let waits = matches!(c.task, Task::LogIn { .. });
         if c.due_ms > now_ms || waits {
-            return Goes::On;
+            return Exchange::Continues;
         }
         if matches!(c.task, Task::Read) && c.unsent() == 0 && !c.input.is_empty() {
             // Best effort: a peer that does not read it is closed all the same.
             let answer = Answer::refusal(http::TIMED_OUT).bytes(false, Method::Get);
             let _ = c.stream.write(&answer);
         }
-        Goes::Over
+        Exchange::Ended
     }
 
-    fn tend_stream(&mut self, c: &mut Connection, place: (u32, u32), has_row: bool) -> Goes {
+    fn tend_stream(&mut self, c: &mut Connection, place: (u32, u32), has_row: bool) -> Exchange {
         let server = &mut self.engine.server;
         let now_ms = server.now.mono_ms;
         let console = &mut server.connections.console;
         if c.unsent() > 0 && c.due_ms <= now_ms {
             // The peer has taken nothing for long.
-            return Goes::Over;
+            return Exchange::Ended;
         }
         let Some((feed, mut output)) = c.feed() else {
-            return Goes::On;
+            return Exchange::Continues;
         };
         let gone = |id| !server.clients.is_connected(id);
         if gone(feed.session) || feed.subscriber.is_some_and(gone) {
@@ -629,7 +629,7 @@ impl Loop {
             );
             // As much of it as the socket takes now.
             let _ = self.flush_page(c, place);
-            return Goes::Over;
+            return Exchange::Ended;
         }
         let is_over =
             |tap: &crate::server::parts::console::Tap| tap.place == place && tap.ends_ms <= now_ms;
@@ -661,6 +661,6 @@ impl Loop {
             console.is_urgent = true;
         }
         server.update_observers();
-        Goes::On
+        Exchange::Continues
     }
 }

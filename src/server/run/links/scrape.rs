@@ -26,9 +26,9 @@ const ACCEPTS_MAX: usize = 64;
 
 /// Whether a connection continues.
 #[derive(PartialEq, Eq)]
-enum Goes {
-    On,
-    Over,
+enum Exchange {
+    Continues,
+    Ended,
 }
 
 impl Loop {
@@ -168,17 +168,17 @@ impl Loop {
         let Some(mut scrape) = self.scrapes().slab.take_at(slot, generation) else {
             return;
         };
-        let mut goes = Goes::On;
+        let mut goes = Exchange::Continues;
         if is_readable && scrape.answer.is_empty() {
             goes = self.read_scrape(&mut scrape);
         }
-        if goes == Goes::On && !scrape.answer.is_empty() {
+        if goes == Exchange::Continues && !scrape.answer.is_empty() {
             let token = Target::scrape(slot, generation);
             goes = self.write_scrape(&mut scrape, token);
         }
         match goes {
-            Goes::On => self.scrapes().slab.put_back(slot, scrape),
-            Goes::Over => {
+            Exchange::Continues => self.scrapes().slab.put_back(slot, scrape),
+            Exchange::Ended => {
                 scrape.stream.deregister(&self.registry);
                 self.scrapes().slab.free(slot);
             }
@@ -186,11 +186,11 @@ impl Loop {
     }
 
     /// Reads until the socket is empty or the request whole.
-    fn read_scrape(&mut self, scrape: &mut Scrape) -> Goes {
+    fn read_scrape(&mut self, scrape: &mut Scrape) -> Exchange {
         let mut bytes = [0; 2048];
         loop {
             match scrape.stream.fill(&mut bytes) {
-                Ok((0, _)) => return Goes::Over,
+                Ok((0, _)) => return Exchange::Ended,
                 Ok((n, _)) => {
                     scrape.request.extend_from_slice(&bytes[..n]);
                     // Bytes beyond the limit are not kept.
@@ -198,35 +198,35 @@ impl Loop {
                     if let Answer::Send(answer) = self.engine.answer_scrape(&scrape.request) {
                         scrape.answer = answer;
                         scrape.request = Vec::new();
-                        return Goes::On;
+                        return Exchange::Continues;
                     }
                 }
                 Err(e) if e.kind() == ErrorKind::Interrupted => {}
-                Err(e) if e.kind() == ErrorKind::WouldBlock => return Goes::On,
-                Err(_) => return Goes::Over,
+                Err(e) if e.kind() == ErrorKind::WouldBlock => return Exchange::Continues,
+                Err(_) => return Exchange::Ended,
             }
         }
     }
 
     /// Writes as much as the socket takes.
-    fn write_scrape(&mut self, scrape: &mut Scrape, token: Target) -> Goes {
+    fn write_scrape(&mut self, scrape: &mut Scrape, token: Target) -> Exchange {
         while scrape.sent < scrape.answer.len() {
             match scrape.stream.write(&scrape.answer[scrape.sent..]) {
-                Ok(0) => return Goes::Over,
+                Ok(0) => return Exchange::Ended,
                 Ok(n) => scrape.sent += n,
                 Err(e) if e.kind() == ErrorKind::Interrupted => {}
                 Err(e) if e.kind() == ErrorKind::WouldBlock => {
                     if scrape.write_armed {
-                        return Goes::On;
+                        return Exchange::Continues;
                     }
                     scrape.write_armed = true;
                     let armed = scrape.stream.want_write(&self.registry, token.into(), true);
-                    return armed.map_or(Goes::Over, |()| Goes::On);
+                    return armed.map_or(Exchange::Ended, |()| Exchange::Continues);
                 }
-                Err(_) => return Goes::Over,
+                Err(_) => return Exchange::Ended,
             }
         }
-        Goes::Over
+        Exchange::Ended
     }
 
     /// Called by cron: closes connections whose time is up, accepts those that could not be.

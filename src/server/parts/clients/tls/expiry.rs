@@ -67,7 +67,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_stage_is_told_once() {
+    fn each_stage_is_logged_once() {
         let mut warnings = Warnings::default();
         let authority = crate::net::tls::testing::Authority::shared();
         let materials = authority.materials();

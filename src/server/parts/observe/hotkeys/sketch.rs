@@ -177,7 +177,7 @@ mod tests {
     use std::collections::HashMap;
 
     #[test]
-    fn few_keys_are_counted_exactly_and_told_in_order() {
+    fn few_keys_are_counted_exactly_and_listed_in_order() {
         let mut sketch = Sketch::new(10);
         for (key, weight) in [("a", 5), ("b", 7), ("a", 4), ("c", 1)] {
             sketch.add(key.as_bytes(), weight);
