@@ -10,8 +10,9 @@
 //! is removed.
 //!
 //! Invariants: `live` and `deleted` count the entries without and with the mark, `items` are
-//! correct, and IDs of live entries ascend, none below the node's own; [`StreamNode::import`] rejects
-//! everything else. (A deleted entry may be above those after it: XSETID of Redis 6 can go back.)
+//! correct, and IDs of live entries ascend, none below the node's own; [`StreamNode::import`]
+//! rejects everything else. (A deleted entry may be above those after it: XSETID of Redis 6 can go
+//! back.)
 
 use super::idmap::Weigh;
 use super::listpack::{Entry, Iter, Listpack, ListpackError, Pos};

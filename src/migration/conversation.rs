@@ -3,9 +3,10 @@
 //! Five types implement it: both ends of both ways (`pull_target`, `pull_source`, `push_source`,
 //! `push_target`), and a replica's record of its primary's import (`on_primary`).
 //!
-//! A method returns `Err(End)` to end the attempt; `JobHead::settle` then gives back all that it held.
-//! The default methods ignore their event. `begin`, `routes_changed` and a replica's `tick` look up
-//! the owner of each slot; other events are O(1), or O(ranges) where an action names the slots.
+//! A method returns `Err(End)` to end the attempt; `JobHead::settle` then gives back all that it
+//! held. The default methods ignore their event. `begin`, `routes_changed` and a replica's `tick`
+//! look up the owner of each slot; other events are O(1), or O(ranges) where an action names the
+//! slots.
 //! `core` finds the conversation of an event, and repeats attempts.
 
 use super::actions::MigrationLink;

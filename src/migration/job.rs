@@ -2,8 +2,8 @@
 //! give back.
 //!
 //! An attempt may hold links, the pause of clients' writes, an export, hidden slots and an import
-//! announced to replicas. Each is recorded in `JobHead` by the method that takes it, and `settle`, the
-//! end of every attempt, gives each back once. `settle` looks up the owner of each slot of an
+//! announced to replicas. Each is recorded in `JobHead` by the method that takes it, and `settle`,
+//! the end of every attempt, gives each back once. `settle` looks up the owner of each slot of an
 //! import; the rest is O(ranges). `core` decides when an attempt ends and whether another follows.
 
 use std::collections::VecDeque;

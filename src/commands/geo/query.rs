@@ -1,7 +1,7 @@
 //! GEOSEARCH, GEOSEARCHSTORE and the older GEORADIUS commands: one grammar.
 //!
-//! A [`GeoGrammar`] says where options begin and which are allowed; then all commands parse into one
-//! [`Query`]. Key, then options from left to right, then the checks of the whole: that order of
+//! A [`GeoGrammar`] says where options begin and which are allowed; then all commands parse into
+//! one [`Query`]. Key, then options from left to right, then the checks of the whole: that order of
 //! errors is Redis's. GEORADIUSBYMEMBER of a missing key checks not even its radius.
 //!
 //! The keys of STORE depend on the options, so rows name them by [`keys`], with the handler's own

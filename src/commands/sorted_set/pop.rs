@@ -3,8 +3,8 @@
 //! Of several keys the first that exists gives all members. The effect names it: ZPOPMIN or
 //! ZPOPMAX, with the number popped. An emptied set is deleted.
 //!
-//! The reply has four forms ([`PopReply`]), by command and protocol: flat or in pairs, with or without
-//! the key.
+//! The reply has four forms ([`PopReply`]), by command and protocol: flat or in pairs, with or
+//! without the key.
 //!
 //! Cost: O(keys + count log n). A client that waits runs its command again when a key is signalled.
 //!

@@ -13,12 +13,12 @@
 //! # TLS
 //!
 //! A connection under TLS is a `Stream` like any other. `Stream::fill` returns how many bytes came,
-//! and whether there may be more for which no event will come; for `TlsLink` (`net/tls/link.rs`) that
-//! is also so while it holds plaintext that did not fit. `TlsLink` drives rustls without rustls's
-//! buffers: ciphertext is read into one buffer that all connections share and decrypted there;
-//! replies are encrypted into another. A connection itself holds only an incomplete record, and
-//! ciphertext that the socket did not take (`Stream::flush`, which `Loop::flush` treats like its
-//! own pending bytes). Both buffers are freed when they are empty.
+//! and whether there may be more for which no event will come; for `TlsLink` (`net/tls/link.rs`)
+//! that is also so while it holds plaintext that did not fit. `TlsLink` drives rustls without
+//! rustls's buffers: ciphertext is read into one buffer that all connections share and decrypted
+//! there; replies are encrypted into another. A connection itself holds only an incomplete record,
+//! and ciphertext that the socket did not take (`Stream::flush`, which `Loop::flush` treats like
+//! its own pending bytes). Both buffers are freed when they are empty.
 //!
 //! A step of a handshake costs up to a thousand times as much as a command. Clients whose handshake
 //! can continue wait in a queue, and a turn serves its share of them (`run/handshake.rs`), at least

@@ -1,8 +1,8 @@
 //! The content of the database before a command is measured.
 //!
-//! A [`GrownValue`] is the value of keys that the command takes, a [`GrownState`] something else that the
-//! server holds: keys, libraries, subscriptions, users, clients. Both are made by commands, whose
-//! errors end the test, so that a measurement never runs on an empty world.
+//! A [`GrownValue`] is the value of keys that the command takes, a [`GrownState`] something else
+//! that the server holds: keys, libraries, subscriptions, users, clients. Both are made by
+//! commands, whose errors end the test, so that a measurement never runs on an empty world.
 //!
 //! The key is `k`, a second one `k1`; elements are `m0`, `m1` ... or `f0`, `f1` ..., the names that
 //! `words` gives to arguments.

@@ -1,7 +1,7 @@
 //! Keys and values, by the forms of their types: whole, in parts, or only measured.
 //!
-//! A value's form is chosen before its first byte ([`ValueForm`]); the version is one that holds it, or
-//! the key is refused by name.
+//! A value's form is chosen before its first byte ([`ValueForm`]); the version is one that holds
+//! it, or the key is refused by name.
 
 use super::{
     RdbWriter, TooNew, Use, VERSION_FIELD_TTLS, VERSION_NEWEST, VERSION_PRODUCERS, VERSION_USUAL,

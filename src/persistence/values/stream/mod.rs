@@ -7,8 +7,8 @@
 //!     27  stream-v5   and pending entries without an owner (XNACK)
 //!
 //! The file's version decides which of the first three forms is written; the last two are written
-//! only for a stream that needs them, if the version has them. Else `ValueForm::lost` names the part
-//! that the written form lacks. Valkey's files have neither.
+//! only for a stream that needs them, if the version has them. Else `ValueForm::lost` names the
+//! part that the written form lacks. Valkey's files have neither.
 
 mod commands;
 mod rdb;

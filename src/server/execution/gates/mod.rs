@@ -1,11 +1,11 @@
 //! The gates between a command and its handler: one list ([`GATES`]), in Redis's order. A gate
 //! refuses a command, or makes it wait; the list has the origins that each gate concerns.
 //!
-//! Gates see the row, the arguments, the client and the origin ([`GatedCommand`]); they make the same
-//! exceptions for commands of a transaction as Redis. A server in no special state has no gate for
-//! a plain command: one test of [`Interest`] decides which rows must be checked, so that a limit or
-//! a password costs the others nothing. A script is checked once before it runs ([`script`]), and
-//! its commands by the same list.
+//! Gates see the row, the arguments, the client and the origin ([`GatedCommand`]); they make the
+//! same exceptions for commands of a transaction as Redis. A server in no special state has no gate
+//! for a plain command: one test of [`Interest`] decides which rows must be checked, so that a
+//! limit or a password costs the others nothing. A script is checked once before it runs
+//! ([`script`]), and its commands by the same list.
 //!
 //! Cost: one test of flags for a command that no gate concerns; O(queued commands) for EXEC, and
 //! O(keys) for a write while a snapshot is made.

@@ -2,8 +2,8 @@
 //! file), or from a primary's socket ([`RdbStream`]).
 //!
 //! Both are read in slices. A stream is fed, and never waits: a step that needs bytes that have not
-//! arrived ends as [`LoadStep::Starved`]. Function libraries are loaded after the keys. A faulty file
-//! leaves the keys read before the fault in the keyspace.
+//! arrived ends as [`LoadStep::Starved`]. Function libraries are loaded after the keys. A faulty
+//! file leaves the keys read before the fault in the keyspace.
 //!
 //! Cost: O(bytes of the file), in slices of about the given bytes, but whole keys. A stream needs
 //! memory for the bytes that wait, at least those of the current key.
@@ -367,8 +367,8 @@ impl RdbStream {
         Ok(self.load.reader.read_fed_header(&mut filler)?)
     }
 
-    /// Loads about `bytes` bytes of those fed. [`LoadStep::Starved`]: not before [`RdbStream::feed`].
-    /// After [`LoadStep::Done`] there must be no further step.
+    /// Loads about `bytes` bytes of those fed. [`LoadStep::Starved`]: not before
+    /// [`RdbStream::feed`]. After [`LoadStep::Done`] there must be no further step.
     pub fn step(&mut self, keyspace: &mut Keyspace, bytes: u64) -> Result<LoadStep, LoadError> {
         self.load.step(keyspace, bytes)
     }
