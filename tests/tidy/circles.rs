@@ -103,8 +103,9 @@ fn imports(module: &Path, text: &str, modules: &BTreeMap<Path, String>) -> File 
         let (tree, after) = after.split_once(';').unwrap_or((after, ""));
         let is_reexport = before.trim_end().ends_with("pub")
             || before.trim_end().ends_with(')') && before.contains("pub(");
+        let inline = inline_depth(&others);
         for (path, name) in expand(&[], tree) {
-            if let Some(path) = absolute(module, &path, modules) {
+            if let Some(path) = absolute(module, &path[inline.min(ups(&path))..], modules) {
                 file.names.entry(name).or_insert_with(|| path.clone());
                 file.uses.push((path, is_reexport));
             }
@@ -181,9 +182,31 @@ fn expand(prefix: &[String], tree: &str) -> Vec<(Path, String)> {
     paths
 }
 
+fn ups(path: &[String]) -> usize {
+    path.iter().take_while(|part| *part == "super").count()
+}
+
+/// How many modules inside the file are open at the end of this text.
+fn inline_depth(text: &str) -> usize {
+    let mut open = Vec::new();
+    for (at, c) in text.char_indices() {
+        match c {
+            '{' => {
+                let head = text[..at].trim_end().rsplit(['\n', ';', '}']).next();
+                open.push(head.is_some_and(|head| head.trim_start().contains("mod ")));
+            }
+            '}' => {
+                open.pop();
+            }
+            _ => {}
+        }
+    }
+    open.into_iter().filter(|is_module| *is_module).count()
+}
+
 /// The path from the crate's root; none for paths of other crates.
 fn absolute(module: &Path, path: &[String], modules: &BTreeMap<Path, String>) -> Option<Path> {
-    let ups = path.iter().take_while(|part| *part == "super").count();
+    let ups = ups(path);
     let first = path.first()?;
     let joined = match first.as_str() {
         "crate" => path[1..].to_vec(),
