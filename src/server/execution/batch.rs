@@ -75,10 +75,7 @@ impl Engine {
         // A command that began earlier starts at the start of the kept buffer.
         let mut start = if progress.has_begun() { 0 } else { pos };
         loop {
-            let end = self.parse_batch(session, batch, buf, &mut start, &mut pos, &mut progress);
-            batch.prefetch(&self.keyspace, session.client.db, buf);
-            self.count_batch(session, batch, &end);
-            self.server.begin_commands();
+            let end = self.begin_batch(session, batch, buf, &mut start, &mut pos, &mut progress);
             if let Some(rest) = self.run_parsed(session, batch, buf, start) {
                 return rest;
             }
@@ -120,9 +117,28 @@ impl Engine {
         self.server.stats.batches.client_runs += 1;
     }
 
+    /// Fills the batch as [`Engine::parse_batch`] does, prefetches its keys, counts its commands,
+    /// and starts their timing.
+    #[inline]
+    pub(super) fn begin_batch(
+        &mut self,
+        session: &mut Session,
+        batch: &mut Batch,
+        buf: &[u8],
+        start: &mut usize,
+        pos: &mut usize,
+        progress: &mut Progress,
+    ) -> ParseEnd {
+        let end = self.parse_batch(session, batch, buf, start, pos, progress);
+        batch.prefetch(&self.keyspace, session.client.db, buf);
+        self.count_batch(session, batch, &end);
+        self.server.begin_commands();
+        end
+    }
+
     /// Counts the commands of a batch of a client's input.
     #[inline]
-    pub(super) fn count_batch(&mut self, session: &mut Session, batch: &Batch, end: &ParseEnd) {
+    fn count_batch(&mut self, session: &mut Session, batch: &Batch, end: &ParseEnd) {
         let inline = u64::from(matches!(end, ParseEnd::Inline(_)));
         let commands = batch.commands.len() as u64 + inline;
         let (stats, traffic) = (&mut self.server.stats.batches, &mut session.client.traffic);
@@ -181,7 +197,7 @@ impl Engine {
     }
 
     /// Fills the batch. `start` is where the next command starts, `pos` how far parsing has got.
-    pub(super) fn parse_batch(
+    fn parse_batch(
         &mut self,
         session: &Session,
         batch: &mut Batch,

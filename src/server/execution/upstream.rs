@@ -79,10 +79,7 @@ impl Engine {
         let mut start = if progress.has_begun() { 0 } else { pos };
         loop {
             let from = start;
-            let end = self.parse_batch(session, batch, buf, &mut start, &mut pos, &mut progress);
-            batch.prefetch(&self.keyspace, session.client.db, buf);
-            self.count_batch(session, batch, &end);
-            self.server.begin_commands();
+            let end = self.begin_batch(session, batch, buf, &mut start, &mut pos, &mut progress);
             let taken = match self.apply_batch(session, batch, buf, from) {
                 Ok(taken) => taken,
                 Err(rest) => return rest,
