@@ -70,12 +70,12 @@ impl Connecting {
                 failed: None,
             });
         }
-        let (tell, reported) = mpsc::channel();
+        let (sender, reported) = mpsc::channel();
         let (host, port) = (to.host.clone(), to.port);
         threads::start("russet-resolve", move || {
             let found = (host.as_str(), port).to_socket_addrs();
             // The connection may have been given up.
-            let _ = tell.send(found.map(Iterator::collect));
+            let _ = sender.send(found.map(Iterator::collect));
             wake.wake();
         })?;
         Ok(Connecting {

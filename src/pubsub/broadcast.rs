@@ -88,7 +88,7 @@ impl Broadcast {
         &mut self,
         spares: impl Fn(ClientId) -> bool,
         may_see: impl Fn(ClientId, &[u8]) -> bool,
-        mut tell: impl FnMut(News<'_>),
+        mut notify: impl FnMut(News<'_>),
     ) {
         let mut news: Vec<(Box<[u8]>, Keys)> = std::mem::take(&mut self.news).into_iter().collect();
         news.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
@@ -100,7 +100,7 @@ impl Broadcast {
                 let keys = others.map(|(key, _)| &**key);
                 let keys: Vec<&[u8]> = keys.filter(|key| may_see(client, key)).collect();
                 if !keys.is_empty() {
-                    tell(News { client, keys });
+                    notify(News { client, keys });
                 }
             }
         }

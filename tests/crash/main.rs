@@ -328,7 +328,7 @@ fn flush_story(point: Point, nth: usize) -> bool {
     );
     assert!(
         is_there || !matches!(undone, Some(Reply::Integer(_))),
-        "it was told to be back"
+        "it was reported as back"
     );
     if !is_there {
         let answer = c.ask("FLUSH UNDO");
@@ -382,7 +382,7 @@ fn snapshot_story(command: &str, method: &str, point: Point, nth: usize) -> bool
     assert_eq!(c.ask("GET old"), "$1\r\n1\r\n");
     assert!(
         !is_saved || keys == whole[1],
-        "it was told to be saved: {keys:?}"
+        "it was reported as saved: {keys:?}"
     );
     hit
 }

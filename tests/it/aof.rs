@@ -498,7 +498,7 @@ fn damage_is_found_while_the_server_runs() {
         for ending in [base, ".incr.aof"] {
             let name = damage(&server, ending);
             assert_eq!(scrub(&server), "1", "{name}");
-            let first = server.info("aof_first_damage").expect("it is told");
+            let first = server.info("aof_first_damage").expect("it is reported");
             assert!(first.starts_with(&format!("{name}, offset ")), "{first}");
             server.wait_for_log(&format!("The append only file is damaged: {name}, offset "));
             let port = server.port().to_string();
@@ -519,7 +519,7 @@ fn damage_is_found_while_the_server_runs() {
             .join("appendonlydir/appendonly.aof.manifest");
         fs::remove_file(manifest).expect("removed");
         assert_eq!(scrub(&server), "1");
-        let first = server.info("aof_first_damage").expect("it is told");
+        let first = server.info("aof_first_damage").expect("it is reported");
         assert!(first.starts_with("appendonly.aof.manifest"), "{first}");
         // A rewrite writes it anew, with the rest.
         rewrite(&server);
@@ -607,7 +607,7 @@ fn a_folder_that_is_renamed_during_a_pass_is_not_reported() {
 }
 
 /// A folder with files and without their manifest: nothing is written over, and the way back is
-/// told.
+/// logged.
 #[test]
 fn files_without_their_manifest_are_not_written_over() {
     let mut server = Daemon::start(ON);

@@ -256,7 +256,7 @@ fn users_and_times_end_with_the_notes() {
     check(&mut server.connect());
 }
 
-/// Regression: a reader that had everything was told that it had diverged.
+/// Regression: a reader that had everything got the error of one that had diverged.
 #[test]
 fn a_reader_that_has_everything_goes_on_after_a_rewrite_and_restarts() {
     let mut server = Daemon::start(&ON);

@@ -629,7 +629,7 @@ fn the_lines_of_memory_add_up_to_what_the_allocator_has_under_load() {
     let all = sum + data;
     assert!(
         all.abs_diff(used) < used / 50,
-        "{all} told, {used} used; data {data}, {reported:?}"
+        "{all} listed, {used} used; data {data}, {reported:?}"
     );
     // MEMORY STATS has the same lines.
     let stats = c.ask("MEMORY STATS");

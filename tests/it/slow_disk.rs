@@ -82,7 +82,7 @@ fn what_waits_for_a_slow_disk_has_a_bound_and_all_of_it_is_written() {
     let server = start();
     slow_down(&server, 500_000);
     let waiting = || {
-        let bytes = server.info("aof_buffer_length").expect("it is told");
+        let bytes = server.info("aof_buffer_length").expect("it is reported");
         bytes.parse::<u64>().expect("a number")
     };
     let (mut c, mut reader) = (server.connect(), server.connect());

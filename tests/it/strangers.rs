@@ -397,7 +397,7 @@ fn retained_files_of_the_log_cost_no_descriptors() {
     assert!(now <= before + 2, "{now} descriptors, {before} before");
 }
 
-/// A MEET of a node that nobody knows, with gossip about as many others that there are not.
+/// A MEET of an unknown node, with gossip about as many others that there are not.
 fn meet(stranger: usize, invented: usize) -> Vec<u8> {
     const HEADER_BYTES: usize = 2256;
     const ENTRY_BYTES: usize = 104;

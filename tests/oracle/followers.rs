@@ -156,7 +156,7 @@ fn together(commands: Vec<Words>, random: &mut Random) -> Vec<Words> {
     }
 }
 
-/// Waits until all followers hold what the primary does. `fails` is told what does not come.
+/// Waits until all followers hold what the primary does. `fails` receives what does not come.
 /// `false`: the judge does not hold it, and all is begun anew.
 fn compare(
     primary: &Daemon,

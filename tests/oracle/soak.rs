@@ -108,7 +108,7 @@ fn what_a_mixed_load_leaves_is_what_redis_loads() {
         let ended = SetOnDrop(&stop);
         disturb(&mut control, Duration::from_secs(seconds));
         drop(ended);
-        // Nobody writes what a player still waits for.
+        // No client writes what a player still waits for.
         wait_within(JOB_MAX, "the players to end", || {
             unblock_all(&mut control);
             players.iter().all(|player| player.is_finished())

@@ -371,11 +371,11 @@ mod tests {
     fn a_block_that_another_thread_frees_is_free() {
         let before = used_memory();
         let (give, given) = mpsc::channel::<Vec<u8>>();
-        let (tell, reported) = mpsc::channel();
+        let (sender, reported) = mpsc::channel();
         let work = move || {
             for block in given {
                 drop(block);
-                let _ = tell.send(());
+                let _ = sender.send(());
             }
         };
         let thread = threads::start("frees", work).expect("a thread");
@@ -432,11 +432,11 @@ mod tests {
         assert_near(used_memory(), before);
         let ledger = Ledger::mine();
         let (advance, continues) = mpsc::channel::<()>();
-        let (tell, reported) = mpsc::channel();
+        let (sender, reported) = mpsc::channel();
         let work = move || {
             gone.free_with(|| {
                 blocks.truncate(4);
-                let _ = tell.send(());
+                let _ = sender.send(());
                 let _ = continues.recv();
                 drop(blocks);
             });

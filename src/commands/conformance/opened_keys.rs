@@ -287,12 +287,16 @@ fn judge(t: &mut Testbed, row: &Row, line: &[String]) -> Result<bool, String> {
             if READ_BY_PATTERN.contains(&row.full_name) && !found.is_written {
                 continue;
             }
-            return Err(format!("{line:?}: opens {key:?}, told were {reported:?}"));
+            return Err(format!(
+                "{line:?}: opens {key:?}, the plan gave {reported:?}"
+            ));
         }
         let is_cache = row.full_name == CACHES;
         let is_written = |a: &Access| a.intersects(WRITES) && (a.intersects(CHANGES) || is_cache);
         if found.is_written && !accesses.iter().any(is_written) {
-            return Err(format!("{line:?}: changes {key:?}, told were {reported:?}"));
+            return Err(format!(
+                "{line:?}: changes {key:?}, the plan gave {reported:?}"
+            ));
         }
     }
     Ok(!opened.is_empty())

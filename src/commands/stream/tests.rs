@@ -383,7 +383,7 @@ fn entries_read_of_a_group_is_reported_where_it_is_known() {
     t.run("XGROUP CREATE s g 0");
     let progress = |t: &mut Testbed| {
         let info = t.run("XINFO GROUPS s");
-        let at = info.find("entries-read").expect("it is told");
+        let at = info.find("entries-read").expect("it is reported");
         let words: Vec<&str> = info[at..].split("\r\n").collect();
         (words[1].to_owned(), words[4].to_owned())
     };

@@ -4,14 +4,14 @@ use crate::keyspace::ClientId;
 use crate::resp::Reply;
 use crate::server::clients::client::Client;
 use crate::server::clients::session::Session;
-use crate::server::parts::messages::outbox::{Post, hear};
+use crate::server::parts::messages::outbox::{Post, write_post};
 use crate::server::state::Server;
 use crate::server::state::world::Engine;
 
 fn receive(session: &mut Session, post: Post, keyspace: &mut crate::keyspace::Keyspace) {
     match post {
         Post::Touched => session.client.lose_watches(&mut keyspace.watchers),
-        post => hear(&session.client, &mut session.reply, &post),
+        post => write_post(&session.client, &mut session.reply, &post),
     }
 }
 
@@ -26,7 +26,7 @@ impl Server {
     pub(in crate::server) fn deliver_early(&mut self, client: &Client, reply: &mut Reply) {
         let is_its = |(to, _): &mut (ClientId, Post)| *to == client.id;
         for (_, post) in self.messages.outbox.posts.extract_if(.., is_its) {
-            hear(client, reply, &post);
+            write_post(client, reply, &post);
         }
     }
 }

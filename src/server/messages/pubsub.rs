@@ -15,7 +15,7 @@ use crate::server::clients::output::STATIC_REPLY_BYTES;
 use crate::server::clients::table::Clients;
 use crate::server::parts::clients::output_limits;
 use crate::server::parts::messages::message::message;
-use crate::server::parts::messages::outbox::{Outbox, Post, hear};
+use crate::server::parts::messages::outbox::{Outbox, Post, write_post};
 use crate::server::state::world::World;
 use crate::server::state::{Messages, Server};
 
@@ -64,7 +64,7 @@ impl<'a> Delivery<'a> {
         let Some(session) = session else {
             return self.outbox.add(id, post.clone());
         };
-        hear(&session.client, &mut session.reply, post);
+        write_post(&session.client, &mut session.reply, post);
         if session.reply.pending_len() > STATIC_REPLY_BYTES || session.reply.is_full() {
             self.long.push(id);
         }

@@ -123,7 +123,7 @@ pub(in crate::server) type Resolved = (Vec<u8>, Option<Vec<u8>>);
 
 /// Names that helper threads resolve.
 pub(in crate::server) struct Lookups {
-    pub tell: Sender<Resolved>,
+    pub sender: Sender<Resolved>,
     pub reported: Receiver<Resolved>,
     /// The names of lookups under way.
     pub names: Vec<Vec<u8>>,
@@ -131,9 +131,9 @@ pub(in crate::server) struct Lookups {
 
 impl Default for Lookups {
     fn default() -> Lookups {
-        let (tell, reported) = mpsc::channel();
+        let (sender, reported) = mpsc::channel();
         Lookups {
-            tell,
+            sender,
             reported,
             names: Vec::new(),
         }

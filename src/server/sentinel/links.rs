@@ -158,12 +158,12 @@ impl SentinelDriver {
         if self.lookups.names.contains(&host) || self.lookups.names.len() >= LOOKUPS_MAX {
             return;
         }
-        let (tell, wake) = (self.lookups.tell.clone(), server.connections.wake.clone());
+        let (sender, wake) = (self.lookups.sender.clone(), server.connections.wake.clone());
         let name = host.clone();
         let begun = threads::start("russet-resolve", move || {
             let ip = resolve(&name);
             // The process may be ending.
-            let _ = tell.send((name, ip));
+            let _ = sender.send((name, ip));
             wake.wake();
         });
         match begun {
@@ -184,10 +184,10 @@ impl SentinelDriver {
 /// As [`resolve`], for as long as an operator's command may hold the loop.
 pub(super) fn resolve_within_limit(name: &[u8]) -> Option<Vec<u8>> {
     const LIMIT: Duration = Duration::from_secs(1);
-    let (tell, reported) = mpsc::channel();
+    let (sender, reported) = mpsc::channel();
     let name = name.to_vec();
     // The thread ends by itself after the limit, too.
-    threads::start("russet-resolve", move || _ = tell.send(resolve(&name))).ok()?;
+    threads::start("russet-resolve", move || _ = sender.send(resolve(&name))).ok()?;
     reported.recv_timeout(LIMIT).ok()?
 }
 

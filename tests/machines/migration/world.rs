@@ -689,7 +689,7 @@ impl World {
                 self.caught_up(node, link);
                 true
             }
-            (None, MigrationLink::Dialled(_)) => panic!("bytes of a link that nobody knows"),
+            (None, MigrationLink::Dialled(_)) => panic!("bytes of an unknown link"),
             _ => {
                 let (command, len) = command(&bytes).expect("whole commands");
                 self.take(at, end, len);

@@ -347,10 +347,10 @@ impl World {
         }
     }
 
-    fn drive(&mut self, n: usize, tell: impl FnOnce(&mut Sentinel, Now)) {
+    fn drive(&mut self, n: usize, act: impl FnOnce(&mut Sentinel, Now)) {
         let clock = self.clock(n);
         if let Some(core) = &mut self.machines[n].core {
-            tell(core, clock);
+            act(core, clock);
             self.carry_out(n);
         }
     }

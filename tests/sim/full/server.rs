@@ -69,17 +69,17 @@ impl Server {
     /// Starts a server in the working folder, and waits until it has loaded its data.
     pub fn start(options: Vec<String>) -> Result<Server, String> {
         let (orders, to_do) = sync_channel::<Order>(1);
-        let (tell, ends) = sync_channel(1);
+        let (sender, ends) = sync_channel(1);
         let work = move || {
             let refuse = |_: &str, _: u16| Err(std::io::ErrorKind::ConnectionRefused.into());
             let started = ServerNode::start(&options, BASE_US, refuse);
             drop(options);
             let mut node = match started {
                 Ok(node) => node,
-                Err(why) => return drop(tell.send(Err(why))),
+                Err(why) => return drop(sender.send(Err(why))),
             };
             while let Ok(order) = to_do.recv() {
-                if tell.send(carry_out(&mut node, order)).is_err() {
+                if sender.send(carry_out(&mut node, order)).is_err() {
                     return;
                 }
             }

@@ -60,7 +60,7 @@ impl Outbox {
 
 /// Writes an item after the pending replies.
 #[inline]
-pub(in crate::server) fn hear(client: &Client, reply: &mut Reply, post: &Post) {
+pub(in crate::server) fn write_post(client: &Client, reply: &mut Reply, post: &Post) {
     let gone = ClientFlags::CLOSE_ASAP | ClientFlags::CLOSE_AFTER_REPLY;
     if client.flags.intersects(gone) {
         return;

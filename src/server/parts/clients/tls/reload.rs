@@ -14,7 +14,7 @@ pub(super) enum Reloaded {
 
 /// Starts the thread; `fingerprint` is of the contents in use. `None`: it could not be started.
 pub(super) fn read_again(settings: Settings, fingerprint: [u8; 32]) -> Option<Receiver<Reloaded>> {
-    let (tell, logged) = mpsc::channel();
+    let (sender, logged) = mpsc::channel();
     let work = move || {
         let read = Files::read(&settings);
         let reloaded = match read {
@@ -29,7 +29,7 @@ pub(super) fn read_again(settings: Settings, fingerprint: [u8; 32]) -> Option<Re
             Err(error) => Reloaded::Failed(error),
         };
         // If the receiver is gone, the result is not wanted.
-        let _ = tell.send(reloaded);
+        let _ = sender.send(reloaded);
     };
     match threads::start("tls_reload", work) {
         Ok(_) => Some(logged),

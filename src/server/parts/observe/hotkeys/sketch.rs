@@ -224,7 +224,7 @@ mod tests {
                     && true_count > 2 * bound
                 {
                     let reported = sketch.top(heavy).into_iter().find(|(k, _)| *k == key);
-                    let reported = reported.expect("a heavy key is told").1;
+                    let reported = reported.expect("a heavy key is listed").1;
                     prop_assert!(reported + bound >= true_count);
                 }
             }
