@@ -154,8 +154,9 @@ pub enum Extent {
 const PIECES_MAX: usize = 256;
 /// Shorter owned strings are copied: this frees them at once.
 const OWNED_MIN: usize = 4 * 1024;
-/// Up to this many sent bytes are kept rather than moving the rest.
-const SENT_KEPT: usize = 1 << 20;
+/// Up to this many sent bytes are kept rather than moving the rest. A client that takes its replies
+/// slowly has them for as long, beside what waits.
+const SENT_KEPT: usize = 128 << 10;
 /// Bytes kept of an error.
 const ERROR_KEPT: usize = 512;
 /// Type byte, number and line end.
@@ -905,8 +906,11 @@ impl Reply {
             self.out.clear();
             self.sent = 0;
             self.has_deferred = false;
-        } else if self.sent > SENT_KEPT && 2 * self.sent >= self.out.len() {
-            self.forget_sent();
+        } else if self.sent > SENT_KEPT {
+            let len = self.out.len();
+            if 2 * self.sent >= len || len <= 8 * SENT_KEPT {
+                self.forget_sent();
+            }
         }
     }
 
@@ -1343,6 +1347,20 @@ mod tests {
             r.simple("OK");
             assert_eq!(r.end_bounded(&bounded, bound), Extent::Within);
             assert_eq!(r.limit, limit);
+        }
+    }
+
+    /// A client that takes 64 KiB whenever 100 KB more have been written.
+    #[test]
+    fn a_slow_reader_has_little_more_than_what_waits() {
+        let mut r = Reply::new();
+        let mut out = Narrow(Vec::new(), 64 << 10);
+        for _ in 0..100 {
+            while r.pending_len() < 300_000 {
+                r.raw(&[b'x'; 100_000]);
+            }
+            r.write_to(&mut out, usize::MAX).unwrap();
+            assert!(r.capacity() <= 1 << 20, "{}", r.capacity());
         }
     }
 
