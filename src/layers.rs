@@ -162,7 +162,7 @@ fn a_path_names_its_module() {
     let uses = "pub use state::call::{Call, Row as R};\npub use parts::tls;";
     let found: Vec<_> = exports(uses).into_iter().collect();
     assert_eq!(found, [("Call", "state"), ("R", "state"), ("tls", "parts")]);
-    let line = "use crate::base::clock; crate::net::x(crate::resp)";
+    let line = "use russet_base::clock; russet_net::x(russet_resp)";
     assert_eq!(used(line).collect::<Vec<_>>(), ["base", "net", "resp"]);
     assert_eq!(used("use super::x;").count(), 0);
 }
@@ -225,7 +225,7 @@ fn compared(line: &str) -> Vec<&str> {
 /// A fact about a command stands in its row ([`Facts`]); the server asks for that. A second list of
 /// names would have to be kept in step, and misses renamed commands.
 ///
-/// [`Facts`]: crate::command::Facts
+/// [`Facts`]: russet_command::Facts
 #[test]
 fn the_server_compares_no_name_of_a_command() {
     let table = CommandTable::new(&crate::commands::all_tables());

@@ -9,7 +9,7 @@
 //! from which `conformance` and the fuzzers make command lines.
 
 use super::GROUPS;
-use crate::command::docs::{Doc, find};
+use russet_command::docs::{Doc, find};
 
 /// The documentation of `name`, or of its `subcommand`; names in lower case.
 ///
@@ -30,7 +30,7 @@ pub fn docs_for(name: &str, subcommand: Option<&str>) -> Option<&'static Doc> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::command::docs::{Arg, ArgKind};
+    use russet_command::docs::{Arg, ArgKind};
 
     #[test]
     fn lists_are_sorted_so_that_search_finds_every_entry() {

@@ -1,8 +1,8 @@
 //! The HELP subcommand of containers.
 
-use crate::command::{Arity, CommandError, Flags, up_to_nul};
-use crate::resp::Args;
 use crate::server::{Call, Handler, Spec};
+use russet_command::{Arity, CommandError, Flags, up_to_nul};
+use russet_resp::Args;
 
 /// The row of a HELP subcommand.
 pub(super) const fn row(handler: Handler) -> Spec {

@@ -7,7 +7,7 @@
 //! STORE forms), `work` (elements that a command would touch). `conformance` tests all rows at
 //! once.
 //!
-//! Decided elsewhere: the fields of a row: `crate::command`; the gates before a handler and their
+//! Decided elsewhere: the fields of a row: `russet_command`; the gates before a handler and their
 //! order: `server::execution::dispatch`.
 
 mod acl;
@@ -42,8 +42,8 @@ mod work;
 
 pub use docs::docs_for;
 
-use crate::command::docs::Doc;
 use crate::server::Spec;
+use russet_command::docs::Doc;
 
 /// The list of groups: the rows of each, and the documentation.
 const GROUPS: &[(&[Spec], &[Doc])] = &[

@@ -1,8 +1,8 @@
 //! Stores the results of the STORE forms.
 
-use crate::keyspace::{Cause, Class};
 use crate::server::Call;
-use crate::types::Container;
+use russet_keyspace::{Cause, Class};
+use russet_types::Container;
 
 /// Stores a result at `key`, replacing any value, and counts `changes`; an empty result deletes the
 /// key. Replies the result's size.

@@ -13,17 +13,17 @@
 
 use super::arguments::element;
 use super::arguments::scan::{Of, ScanArgs};
-use crate::base::numbers::number::parse_i64;
-use crate::command::{Access, CommandError};
 use crate::server::{Call, CommandResult, Handler};
-use crate::types::Container;
+use russet_base::numbers::number::parse_i64;
+use russet_command::{Access, CommandError};
+use russet_types::Container;
 
 /// The work of a row.
-pub(super) type Work = Option<crate::command::Work<Handler>>;
+pub(super) type Work = Option<russet_command::Work<Handler>>;
 
 /// The work that a function counts.
 pub(super) const fn by(count: Handler, cheaper: &'static str) -> Work {
-    Some(crate::command::Work { count, cheaper })
+    Some(russet_command::Work { count, cheaper })
 }
 
 pub(super) const FEWER: &str = "ask for fewer at a time";

@@ -14,7 +14,7 @@ use super::http::{self, Answer, Method, RequestHead};
 #[derive(Clone, Copy, Debug)]
 pub struct Doors<'a> {
     /// `console-hosts`.
-    pub hosts: &'a [crate::config::Text],
+    pub hosts: &'a [russet_config::Text],
     /// The connection is under TLS.
     pub is_tls: bool,
 }
@@ -47,7 +47,7 @@ impl Doors<'_> {
                 Named::Address
             });
         }
-        let is_listed = |listed: &crate::config::Text| listed.eq_ignore_ascii_case(name.as_bytes());
+        let is_listed = |listed: &russet_config::Text| listed.eq_ignore_ascii_case(name.as_bytes());
         self.hosts.iter().any(is_listed).then_some(Named::Listed)
     }
 
@@ -146,7 +146,7 @@ pub fn cookie<'a>(header: &'a str, name: &str) -> Option<&'a str> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::Text;
+    use russet_config::Text;
 
     const ADMIN: &str = "admin.example";
 

@@ -7,7 +7,7 @@
 //! so that memory does not grow with a message. Which events a stream has: `server::console`.
 
 use super::json;
-use crate::resp::{ReplyHead, Text};
+use russet_resp::{ReplyHead, Text};
 
 /// Bytes of a channel, a pattern or a message that an event shows.
 pub const SHOWN_BYTES_MAX: usize = 16 * 1024;

@@ -18,7 +18,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-use crate::resp::{Aggregate, ReplyHead, Text};
+use russet_resp::{Aggregate, ReplyHead, Text};
 
 /// Larger integers would lose digits in a double.
 const SAFE_INTEGER_MAX: i64 = (1 << 53) - 1;

@@ -8,8 +8,8 @@ use std::collections::{BTreeMap, HashMap};
 
 use super::client_sets::ClientSets;
 use super::prefix_tree::PrefixTree;
-use crate::base::memory::alloc::{self, Metered};
-use crate::keyspace::ClientId;
+use russet_base::memory::alloc::{self, Metered};
+use russet_keyspace::ClientId;
 
 /// Changed keys, each with the client that changed it last; `None`: the server itself.
 type Keys = BTreeMap<Box<[u8]>, Option<ClientId>>;

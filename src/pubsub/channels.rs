@@ -8,8 +8,8 @@ use hashbrown::hash_table::Entry;
 
 use super::subscribers::Subscribers;
 use super::{Hashed, Kind, Name, gives_back};
-use crate::base::memory::mover::Mover;
-use crate::keyspace::ClientId;
+use russet_base::memory::mover::Mover;
+use russet_keyspace::ClientId;
 
 /// A name shared by more clients is not moved: each of them would have to be updated.
 const SHARED_MAX: usize = 64;

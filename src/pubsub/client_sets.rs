@@ -8,7 +8,7 @@
 use hashbrown::HashTable;
 
 use super::gives_back;
-use crate::keyspace::ClientId;
+use russet_keyspace::ClientId;
 
 /// See the module.
 #[derive(Debug, Default)]

@@ -28,11 +28,11 @@ pub use readers::Readers;
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use crate::base::memory::alloc::{self, Metered};
-use crate::base::memory::mover::Mover;
-use crate::keyspace::ClientId;
 use channels::Channels;
 use patterns::Patterns;
+use russet_base::memory::alloc::{self, Metered};
+use russet_base::memory::mover::Mover;
+use russet_keyspace::ClientId;
 
 /// A channel's name or a pattern.
 pub type Name = Arc<[u8]>;

@@ -11,8 +11,8 @@ use std::sync::Arc;
 use super::heads::Heads;
 use super::subscribers::Subscribers;
 use super::{Hashed, Name, gives_back};
-use crate::base::glob;
-use crate::keyspace::ClientId;
+use russet_base::glob;
+use russet_keyspace::ClientId;
 
 /// See the module.
 #[derive(Debug, Default)]

@@ -7,8 +7,8 @@ use rand::RngExt;
 
 use super::gives_back;
 use super::subscribers::Subscribers;
-use crate::base::memory::alloc::{self, Metered};
-use crate::keyspace::ClientId;
+use russet_base::memory::alloc::{self, Metered};
+use russet_keyspace::ClientId;
 
 /// See the module.
 #[derive(Debug, Default)]

@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 
-use crate::keyspace::ClientId;
+use russet_keyspace::ClientId;
 
 /// Up to this number, clients are searched linearly.
 const SEARCHED: usize = 32;

@@ -14,17 +14,6 @@ use std::io::{self, Write};
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::base::text::Printable;
-use crate::config::{Config, Conversion, Dialect, Release, UnknownModules};
-use crate::keyspace::{DbIndex, Expiring};
-use crate::persistence::aof::check::is_manifest;
-use crate::persistence::aof::restore::find_set;
-use crate::persistence::aof::{BaseForm, Disk, Manifest, Names};
-use crate::persistence::convert::{
-    ConvertError, Obstacles, Output, TargetFile, commands_follow, read_rdb, report_left_out,
-};
-use crate::persistence::rdb::{Use, is_snapshot};
-use crate::scripting::{Libraries, Setup};
 use crate::server::parts::persist::loading::Progress;
 use crate::server::parts::run::signals::Signals;
 use crate::server::persist::aof::{AofLoader, CutEnd};
@@ -33,6 +22,17 @@ use crate::server::start::startup::command_table;
 use crate::server::state::call::Spec;
 use crate::server::state::world::{Engine, Load};
 use place::{SetPlace, plain};
+use russet_base::text::Printable;
+use russet_config::{Config, Conversion, Dialect, Release, UnknownModules};
+use russet_keyspace::{DbIndex, Expiring};
+use russet_persistence::aof::check::is_manifest;
+use russet_persistence::aof::restore::find_set;
+use russet_persistence::aof::{BaseForm, Disk, Manifest, Names};
+use russet_persistence::convert::{
+    ConvertError, Obstacles, Output, TargetFile, commands_follow, read_rdb, report_left_out,
+};
+use russet_persistence::rdb::{Use, is_snapshot};
+use russet_scripting::{Libraries, Setup};
 
 const OBSTACLES: u8 = 1;
 const FAILED: u8 = 2;
@@ -260,7 +260,7 @@ fn applied(
 ) -> Result<(Engine, Option<CutEnd>), ConvertError> {
     let config = Config {
         databases: DATABASES,
-        loglevel: crate::config::LogLevel::Warning,
+        loglevel: russet_config::LogLevel::Warning,
         // Skipped modules have been named.
         rdb_unknown_modules: UnknownModules::Skip,
         ..Config::default()

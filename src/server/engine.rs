@@ -11,11 +11,6 @@ use std::sync::Arc;
 use std::time::Duration;
 use std::time::Instant;
 
-use crate::base::clock::{self, Cycles, Now};
-use crate::base::random;
-use crate::config::Config;
-use crate::keyspace::{ClientId, Expiring, Keyspace, Longest};
-use crate::migration::{Name, Ranges};
 use crate::server::clients::client::{Client, ClientFlags};
 use crate::server::clients::ending::{EndReason, Ending};
 use crate::server::clients::session::Session;
@@ -31,6 +26,11 @@ use crate::server::parts::users::Acl;
 use crate::server::state::call::CommandTable;
 use crate::server::state::world::Engine;
 use crate::server::state::{Diagnostics, Identity, Persist, Server, Shutdown};
+use russet_base::clock::{self, Cycles, Now};
+use russet_base::random;
+use russet_cluster::migration::{Name, Ranges};
+use russet_config::Config;
+use russet_keyspace::{ClientId, Expiring, Keyspace, Longest};
 
 /// Time per turn to free removed large values in the loop.
 const FREE_NANOS: u64 = 200_000;
@@ -46,7 +46,7 @@ impl Engine {
         crash::set_command_names(table.rows().iter().map(|row| row.full_name));
         let mut engine = Engine::bare(config, table, signals);
         engine.server.settings_loaded(&mut engine.keyspace);
-        engine.server.identity.startup_bytes = crate::base::memory::alloc::used_memory();
+        engine.server.identity.startup_bytes = russet_base::memory::alloc::used_memory();
         engine
     }
 
@@ -211,9 +211,9 @@ impl Engine {
         server.cycles.calibrate();
         server.diagnostics.latency.now_s = server.now.unix_s();
         // Updates its peak and the memory of other threads.
-        crate::base::memory::alloc::used_memory();
+        russet_base::memory::alloc::used_memory();
         server.stats.note_peak(
-            crate::base::memory::alloc::peak_memory(),
+            russet_base::memory::alloc::peak_memory(),
             server.now.unix_s(),
         );
         let rates = &mut server.diagnostics.rates;

@@ -10,12 +10,6 @@ use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::base::clock::Now;
-use crate::base::memory::alloc;
-use crate::config::{Called, Startup, start};
-use crate::keyspace::{Db, DbIndex};
-use crate::net::{Address, Stream};
-use crate::persistence::aof::Log;
 use crate::server::observe::not_counted::NotCounted;
 use crate::server::parts::replication::failover::FailoverStage;
 use crate::server::parts::replication::upstream::UpstreamLink;
@@ -23,7 +17,13 @@ use crate::server::parts::run::signals::Signals;
 use crate::server::run::Loop;
 use crate::server::state::call::CommandTable;
 use crate::server::state::world::{Engine, Flow};
-use crate::types::{Container, Signature, Type, for_container};
+use russet_base::clock::Now;
+use russet_base::memory::alloc;
+use russet_config::{Called, Startup, start};
+use russet_keyspace::{Db, DbIndex};
+use russet_net::{Address, Stream};
+use russet_persistence::aof::Log;
+use russet_types::{Container, Signature, Type, for_container};
 
 /// Turns of one [`ServerNode::run`] at most: a node that does more never rests.
 const TURNS_MAX: usize = 20_000;

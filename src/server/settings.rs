@@ -6,9 +6,6 @@
 //!
 //! Cost: O(clients), for their limits.
 
-use crate::base::memory::alloc;
-use crate::config::{Config, SlotStats, system_text};
-use crate::keyspace::{ClockUse, EvictionOrder, Keyspace, Lazy, PrefixRule, RemovalWords};
 use crate::server::origin::Origin;
 use crate::server::parts::observe::command_log::Thresholds;
 use crate::server::parts::{
@@ -21,7 +18,10 @@ use crate::server::{
     observe::crash,
     process::{listen, log},
 };
-use crate::types::Limits;
+use russet_base::memory::alloc;
+use russet_config::{Config, SlotStats, system_text};
+use russet_keyspace::{ClockUse, EvictionOrder, Keyspace, Lazy, PrefixRule, RemovalWords};
+use russet_types::Limits;
 
 /// The parts that a row changes.
 struct Changed<'a> {
@@ -378,7 +378,7 @@ fn shrink(on: &mut Changed<'_>) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::DIRECTIVES;
+    use russet_config::DIRECTIVES;
 
     #[test]
     fn rows_name_directives_that_can_be_changed() {

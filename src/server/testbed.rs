@@ -9,10 +9,6 @@
 
 use std::sync::Arc;
 
-use crate::config::Config;
-use crate::keyspace::{Audience, ClientId};
-use crate::net::Address;
-use crate::resp::{Args, OwnedArgs, Progress};
 use crate::server::clients::batch::{Batch, Rest};
 use crate::server::clients::client::Client;
 use crate::server::clients::session::Session;
@@ -21,6 +17,10 @@ use crate::server::parts::observe::recorder::{KeyEvent, Recorder, Stated};
 use crate::server::parts::run::signals::Signals;
 use crate::server::state::call::CommandTable;
 use crate::server::state::world::Engine;
+use russet_config::Config;
+use russet_keyspace::{Audience, ClientId};
+use russet_net::Address;
+use russet_resp::{Args, OwnedArgs, Progress};
 
 /// An engine without sockets.
 pub struct Testbed {

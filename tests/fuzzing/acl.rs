@@ -4,10 +4,10 @@
 use std::sync::OnceLock;
 
 use super::input::Input;
-use crate::acl::{CommandLine, Commands, Role, Roles, Terms, User, parse_users};
-use crate::config::{Dialect, PubsubDefault};
-use crate::resp::OwnedArgs;
 use crate::server::{CommandTable, commands_of};
+use russet_acl::{CommandLine, Commands, Role, Roles, Terms, User, parse_users};
+use russet_config::{Dialect, PubsubDefault};
+use russet_resp::OwnedArgs;
 
 const WORDS: [&str; 48] = [
     "on",

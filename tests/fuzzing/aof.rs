@@ -5,7 +5,7 @@ use std::fs::File;
 use std::io::{Read, Seek, Write};
 use std::os::fd::AsRawFd;
 
-use crate::persistence::aof::check;
+use russet_persistence::aof::check;
 
 /// A path to an unnamed file, for the check's arguments.
 fn path(file: &File) -> OsString {

@@ -1,7 +1,7 @@
 //! The change stream: any bytes are refused or taken apart, and the same however they are cut.
 
 use super::input::Input;
-use crate::replication::change_stream::{Context, Note, Units, is_note};
+use russet_replication::change_stream::{Context, Note, Units, is_note};
 
 /// Byte one: the length of the pieces; then the stream.
 pub fn changes(bytes: &[u8]) {

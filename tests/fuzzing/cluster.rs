@@ -2,10 +2,10 @@
 //! again gives the same.
 
 use super::input::Input;
-use crate::cluster::fuzzing::{
+use russet_cluster::fuzzing::{
     Body, Framer, Header, Kind, Message, NodeFlags, NodeId, Peer, Saved, SlotMap, Standing, Vendor,
 };
-use crate::config::Dialect;
+use russet_config::Dialect;
 
 const REAL: [&[u8]; 4] = [
     include_bytes!("../data/cluster/redis-7.0-ping.bin"),

@@ -11,11 +11,11 @@ use rand::rngs::SmallRng;
 
 use super::input::Input;
 use super::{reply, words};
-use crate::base::memory::mover::Mover;
-use crate::config::Allowed;
-use crate::keyspace::{ClientId, DbIndex, Walk};
 use crate::server::Testbed;
-use crate::types::Limits;
+use russet_base::memory::mover::Mover;
+use russet_config::Allowed;
+use russet_keyspace::{ClientId, DbIndex, Walk};
+use russet_types::Limits;
 
 const CLIENTS: usize = 3;
 const STEPS_MAX: usize = 400;

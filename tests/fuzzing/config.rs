@@ -1,7 +1,7 @@
 //! Configuration files: any text loads or is refused, and loaded settings survive a rewrite.
 
 use super::input::Input;
-use crate::config::{Config, DIRECTIVES, Loaded, Problem, Sources, load};
+use russet_config::{Config, DIRECTIVES, Loaded, Problem, Sources, load};
 
 /// Byte one: whether the rest is the text of a file or decisions that generate lines, and
 /// whether the rewrite writes every directive.

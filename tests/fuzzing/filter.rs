@@ -1,7 +1,7 @@
 //! FILTER: expressions are refused or run on any attributes, and the same each time.
 
 use super::input::Input;
-use crate::types::vector_set::filter::Filter;
+use russet_types::vector_set::filter::Filter;
 
 /// Byte one: the expression's length; then expression and attributes.
 pub fn filter(bytes: &[u8]) {

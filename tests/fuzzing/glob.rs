@@ -1,7 +1,7 @@
 //! Globs: the matcher agrees with the shape of a pattern, and terminates.
 
 use super::input::Input;
-use crate::base::glob::{is_literal, matches};
+use russet_base::glob::{is_literal, matches};
 
 /// Byte one: the pattern's length, and case sensitivity; then pattern and text.
 pub fn glob(bytes: &[u8]) {

@@ -1,7 +1,7 @@
 //! HyperLogLogs of arbitrary bytes: refused, or both encodings agree.
 
 use super::input::Input;
-use crate::encodings::hyperloglog::{
+use russet_encodings::hyperloglog::{
     RegisterForm, Registers, add, count, describe_runs, empty, form, to_dense,
 };
 

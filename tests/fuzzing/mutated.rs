@@ -13,9 +13,9 @@ use std::env;
 use rand::rngs::SmallRng;
 use rand::{RngExt, SeedableRng};
 
-use crate::config::Allowed;
-use crate::persistence::rdb::seal;
 use crate::server::Testbed;
+use russet_config::Allowed;
+use russet_persistence::rdb::seal;
 
 const DEFAULT: usize = 2_000;
 

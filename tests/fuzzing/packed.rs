@@ -1,8 +1,8 @@
 //! Listpacks and intsets of arbitrary bytes: refused, or sound under every operation.
 
 use super::input::Input;
-use crate::encodings::intset::Intset;
-use crate::encodings::listpack::{Entry, Listpack};
+use russet_encodings::intset::Intset;
+use russet_encodings::listpack::{Entry, Listpack};
 
 /// Accepted input reads the same from both ends and stays sound when it changes.
 pub fn listpack(bytes: &[u8]) {

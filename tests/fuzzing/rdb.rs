@@ -8,11 +8,11 @@
 
 use std::cell::RefCell;
 
-use crate::keyspace::{DbIndex, Keyspace, OwnedValue};
-use crate::persistence::rdb::seal;
-use crate::persistence::rdb::{Fault, Input, KeyFacts, Loader, RdbError, ReadOptions, Reader};
 use crate::server::Testbed;
-use crate::types::Limits;
+use russet_keyspace::{DbIndex, Keyspace, OwnedValue};
+use russet_persistence::rdb::seal;
+use russet_persistence::rdb::{Fault, Input, KeyFacts, Loader, RdbError, ReadOptions, Reader};
+use russet_types::Limits;
 
 const DATABASES: u64 = 16;
 
@@ -183,11 +183,11 @@ fn dump_to(bed: &mut Testbed, bytes: &[u8]) {
 mod tests {
     use super::super::seeds;
     use super::*;
-    use crate::base::hashing::crc64;
-    use crate::config::Allowed;
-    use crate::persistence::rdb::{RdbEnd, RdbWriter, ReadStep, Use, VERSION_NEWEST};
     use rand::rngs::SmallRng;
     use rand::{RngExt, SeedableRng};
+    use russet_base::hashing::crc64;
+    use russet_config::Allowed;
+    use russet_persistence::rdb::{RdbEnd, RdbWriter, ReadStep, Use, VERSION_NEWEST};
 
     /// A file with only the key `k`: its type and value.
     fn file(kind: u8, value: &[u8]) -> Vec<u8> {

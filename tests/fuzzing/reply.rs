@@ -1,6 +1,6 @@
 //! Checks that reply bytes are complete values: their frames, not their meaning.
 
-use crate::resp::{ReplyBounds, ReplyParser};
+use russet_resp::{ReplyBounds, ReplyParser};
 
 /// The number of values in `bytes`, including pushes. Panics if the last one is incomplete.
 pub(super) fn count(mut bytes: &[u8]) -> usize {

@@ -1,7 +1,7 @@
 //! The request parser: split bytes give the same commands as the whole.
 
 use super::input::Input;
-use crate::resp::{Args, Bounds, ParseStep, Progress, Span, step};
+use russet_resp::{Args, Bounds, ParseStep, Progress, Span, step};
 
 /// The result of one run of the parser: its commands, and the error, if any.
 type Parsed = (Vec<Vec<Vec<u8>>>, Option<String>);

@@ -18,14 +18,14 @@ use super::input::Input;
 use super::rdb;
 use super::seeds::{self, Seed};
 use super::words::{self, Known, TEXTS};
-use crate::base::hashing::crc64;
-use crate::config::SanitizePayload;
-use crate::encodings::listpack::{Entry, Listpack};
-use crate::keyspace::{DbIndex, Saver};
-use crate::persistence::aof::CommandWriter;
-use crate::persistence::rdb::{RdbWriter, Use, VERSION_NEWEST, seal};
 use crate::server::Testbed;
-use crate::types::Limits;
+use russet_base::hashing::crc64;
+use russet_config::SanitizePayload;
+use russet_encodings::listpack::{Entry, Listpack};
+use russet_keyspace::{DbIndex, Saver};
+use russet_persistence::aof::CommandWriter;
+use russet_persistence::rdb::{RdbWriter, Use, VERSION_NEWEST, seal};
+use russet_types::Limits;
 
 /// Keys that hold the damaged value; `words` uses these names.
 const DAMAGED: [&[u8]; 2] = [b"a", b"b"];

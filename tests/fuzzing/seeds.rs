@@ -134,7 +134,7 @@ const FOOTER: usize = 10;
 pub(super) fn all() -> Vec<Seed> {
     let dumped = LINES.iter().chain(MORE).map(|lines| {
         let mut bed = Testbed::unheard();
-        bed.engine.server.config.rdbcompression = crate::config::RdbCompression::No;
+        bed.engine.server.config.rdbcompression = russet_config::RdbCompression::No;
         for line in lines.split("; ") {
             let reply = bed.run(line);
             assert!(!reply.starts_with('-'), "{line}: {reply}");

@@ -1,9 +1,9 @@
 //! Stream nodes of arbitrary bytes: refused, or sound under every operation.
 
 use super::input::Input;
-use crate::encodings::listpack::{Entry, Listpack};
-use crate::encodings::stream_id::StreamId;
-use crate::encodings::stream_node::{Cursor, EntryHead, StreamNode};
+use russet_encodings::listpack::{Entry, Listpack};
+use russet_encodings::stream_id::StreamId;
+use russet_encodings::stream_node::{Cursor, EntryHead, StreamNode};
 
 const NODE: StreamId = StreamId::new(1 << 40, 7);
 

@@ -8,10 +8,10 @@
 //! MIGRATE. No randomness: the same input gives the same commands.
 
 use super::input::Input;
-use crate::command::Flags;
-use crate::command::docs::{Arg, ArgFlags, ArgKind, Doc, Group};
 use crate::commands::docs_for;
 use crate::server::CommandTable;
+use russet_command::Flags;
+use russet_command::docs::{Arg, ArgFlags, ArgKind, Doc, Group};
 
 /// Maximum repetitions of a value.
 const REPEATS_MAX: usize = 5;

@@ -13,8 +13,8 @@
 //! budgets are kept while commands run: `server::parts::users::budgets`.
 
 use super::rule::RuleError;
-use crate::base::numbers::number::parse_i64;
-use crate::config::{memory_text, parse_memory};
+use russet_base::numbers::number::parse_i64;
+use russet_config::{memory_text, parse_memory};
 
 /// The greatest figure: figures a thousand times as large, over minutes, must fit 63 bits.
 const FIGURE_MAX: u64 = 1 << 40;

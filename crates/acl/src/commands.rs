@@ -17,8 +17,8 @@ use std::collections::HashMap;
 use super::bits::{Bits, COMMANDS_MAX};
 use super::reserved::{RESERVED, Reserved};
 use super::selector::CommandLine;
-use crate::command::{Category, Facts, Flags, KeyPlan};
-use crate::resp::Args;
+use russet_command::{Category, Facts, Flags, KeyPlan};
+use russet_resp::Args;
 
 /// One command or subcommand; its number is its index in the table, or after it if reserved.
 #[derive(Clone, Copy, Debug)]

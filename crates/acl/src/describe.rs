@@ -11,7 +11,7 @@ use super::pattern::Pattern;
 use super::role::Role;
 use super::selector::{Rights, Selector};
 use super::user::User;
-use crate::config::{self, Dialect};
+use russet_config::Dialect;
 
 /// A user's parts as ACL GETUSER shows them.
 pub struct Description<'a> {
@@ -148,7 +148,7 @@ pub(super) fn quoted(word: &[u8]) -> Vec<u8> {
         return word.to_vec();
     }
     let mut out = Vec::new();
-    config::quote(&mut out, word);
+    russet_config::quote(&mut out, word);
     out
 }
 

@@ -14,9 +14,9 @@ use super::role::{Role, Roles, Terms};
 use super::rule::{RuleError, RulesError, accept_unknown, each_rule, has_spaces, join_selectors};
 use super::store::Users;
 use super::user::User;
-use crate::base::given_file::{self, WRITER_WAIT};
-use crate::base::text::Printable;
-use crate::config::{Dialect, PubsubDefault, replace_file};
+use russet_base::given_file::{self, WRITER_WAIT};
+use russet_base::text::Printable;
+use russet_config::{Dialect, PubsubDefault, replace_file};
 
 /// A larger ACL file is refused.
 const FILE_BYTES_MAX: u64 = 1 << 30;

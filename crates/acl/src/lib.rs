@@ -47,6 +47,7 @@
 //! runs, with its handler's parser (`commands/work.rs`), and a test demands it, or an excuse, of
 //! every command on data. `reply=` is a limit of one reply (`Reply::begin_bounded`), which leaves
 //! earlier ones alone.
+#![warn(missing_docs)]
 
 mod attempts;
 mod bits;

@@ -4,7 +4,7 @@
 use std::borrow::Borrow;
 use std::hash::{Hash, Hasher};
 
-use crate::base::glob;
+use russet_base::glob;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum PatternKind {

@@ -5,7 +5,7 @@
 //! load. Running one is still an error: unknown command. Each row has the facts of permission
 //! checks: arity, keys, and the flags that categories follow from.
 
-use crate::command::{Arity, Category, Flags, KeySpec, Spec};
+use russet_command::{Arity, Category, Flags, KeySpec, Spec};
 
 /// A command with its full name (`sentinel|masters`).
 pub(super) type Reserved = Spec<()>;

@@ -10,7 +10,7 @@ use super::commands::Commands;
 use super::rule::{RuleError, RulesError, accept_unknown, each_rule};
 use super::selector::Selector;
 use super::user::User;
-use crate::config::{self, PubsubDefault};
+use russet_config::PubsubDefault;
 
 /// See the module.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -99,7 +99,7 @@ fn selector(
     }
     let mut selector = Selector::new(channels);
     // Unbalanced quotes make no word at all, as in Redis.
-    for word in config::split(words).unwrap_or_default() {
+    for word in russet_config::split(words).unwrap_or_default() {
         selector.apply(&word, commands)?;
     }
     Ok(selector)

@@ -1,7 +1,7 @@
 //! Rules as words: their errors, and joining selectors that were split at spaces.
 
-use crate::base::glob::TooComplex;
-use crate::command::up_to_nul;
+use russet_base::glob::TooComplex;
+use russet_command::up_to_nul;
 
 /// Why a rule is refused, in Redis's wording.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -123,5 +123,5 @@ pub(super) fn join_selectors<'a>(
 /// Whether a name or pattern contains white space or a NUL byte, which rules cannot hold.
 pub(super) fn has_spaces(text: &[u8]) -> bool {
     text.iter()
-        .any(|&b| crate::base::numbers::number::is_c_space(b) || b == 0)
+        .any(|&b| russet_base::numbers::number::is_c_space(b) || b == 0)
 }

@@ -17,10 +17,11 @@ use super::bits::Bits;
 use super::commands::Commands;
 use super::pattern::Pattern;
 use super::rule::{RuleError, has_spaces};
-use crate::base::glob;
-use crate::command::{Access, ChannelUse, DatabaseUse, Flags, KeyPlan};
-use crate::config::PubsubDefault;
-use crate::resp::Args;
+use russet_base::glob;
+use russet_command::table::Row;
+use russet_command::{Access, ChannelUse, DatabaseUse, Flags, KeyPlan};
+use russet_config::PubsubDefault;
+use russet_resp::Args;
 
 bitflags::bitflags! {
     /// Permitted accesses to the keys of a pattern.
@@ -93,6 +94,24 @@ pub struct CommandLine<'a> {
     pub db: u32,
     /// The number of databases.
     pub databases_max: u32,
+}
+
+impl<'a> CommandLine<'a> {
+    /// A row of the command table with arguments; `db` is the client's.
+    #[inline]
+    pub fn of<H>(row: &'a Row<H>, args: Args<'a>, db: u32, databases_max: u32) -> CommandLine<'a> {
+        CommandLine {
+            id: row.id,
+            flags: row.spec.flags,
+            plan: &row.plan,
+            channels: row.spec.channels,
+            databases: row.spec.databases,
+            args,
+            is_whole: row.spec.arity.admits(args.len()),
+            db,
+            databases_max,
+        }
+    }
 }
 
 /// The missing permission. Ordered by precedence: if several selectors deny a command, the greatest
@@ -349,7 +368,7 @@ impl Selector {
         let mut keys = line
             .plan
             .keys(line.args)
-            .unwrap_or(crate::command::keys::Keys::NONE);
+            .unwrap_or(russet_command::keys::Keys::NONE);
         keys.try_for_each(|(at, access)| check(at, access))
     }
 
@@ -425,7 +444,7 @@ fn check_databases(allowed: &[u32], line: &CommandLine<'_>) -> Result<(), Denied
         let named = line
             .args
             .get(at)
-            .and_then(crate::base::numbers::number::parse_i64);
+            .and_then(russet_base::numbers::number::parse_i64);
         let named = named.and_then(|n| u32::try_from(n).ok());
         named.filter(|&db| db < line.databases_max)
     };
@@ -493,7 +512,7 @@ fn databases(text: &[u8]) -> Result<Vec<u32>, RuleError> {
     for number in text.split(|&b| b == b',') {
         let blanks = number
             .iter()
-            .take_while(|&&b| crate::base::numbers::number::is_c_space(b));
+            .take_while(|&&b| russet_base::numbers::number::is_c_space(b));
         let number = &number[blanks.count()..];
         let number = number.strip_prefix(b"+").unwrap_or(number);
         let digits = number.strip_prefix(b"-").unwrap_or(number);

@@ -10,8 +10,8 @@ use super::password::Hash;
 use super::role::{Role, Roles};
 use super::rule::has_spaces;
 use super::user::{Proof, User};
-use crate::base::memory::alloc::{self, Metered};
-use crate::config::Dialect;
+use russet_base::memory::alloc::{self, Metered};
+use russet_config::Dialect;
 
 /// A user's number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]

@@ -19,8 +19,8 @@ use super::pattern::Pattern;
 use super::role::{Role, Roles, Terms};
 use super::rule::{RuleError, RulesError, each_rule};
 use super::selector::{CommandLine, Denied, Selector, allows_channel};
-use crate::command::Access;
-use crate::config::PubsubDefault;
+use russet_command::Access;
+use russet_config::PubsubDefault;
 
 /// See the module.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -324,10 +324,9 @@ pub fn keeps(left: &[Pattern], name: &[u8], is_pattern: bool) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::acl::{Denied, Role};
-    use crate::config;
-    use crate::resp::OwnedArgs;
     use crate::server::{CommandTable, commands_of};
+    use crate::{Denied, Role};
+    use russet_resp::OwnedArgs;
 
     const NOTHING: PubsubDefault = PubsubDefault::ResetChannels;
 
@@ -406,7 +405,7 @@ mod tests {
         ] {
             assert_eq!(
                 b.user(rules)
-                    .describe(config::Dialect::Redis)
+                    .describe(russet_config::Dialect::Redis)
                     .root()
                     .command_rules(),
                 reported
@@ -414,7 +413,7 @@ mod tests {
         }
         let user = b.user("on >x ~a %R~b %W~b %W~c &d db=2,1 (+get ~e) (allkeys &f resetdbs)");
         assert_eq!(
-            String::from_utf8_lossy(&user.describe(config::Dialect::Redis).line()),
+            String::from_utf8_lossy(&user.describe(russet_config::Dialect::Redis).line()),
             "on sanitize-payload \
              #2d711642b726b04401627ca9fbac32f5c8530fb1903cc4db02258717921a4881 ~a ~b %W~c \
              resetchannels &d db=1,2 -@all (~e resetchannels -@all +get) \
@@ -478,8 +477,8 @@ mod tests {
         assert_eq!(b.check(&user, "set w1 x"), Ok(()));
         assert_eq!(b.check(&user, "get w1"), Err(Denied::Key(1)));
         assert_eq!(b.check(&user, "set r1 x"), Err(Denied::Key(1)));
-        let shown =
-            String::from_utf8_lossy(&user.describe(config::Dialect::Redis).line()).into_owned();
+        let shown = String::from_utf8_lossy(&user.describe(russet_config::Dialect::Redis).line())
+            .into_owned();
         assert_eq!(
             shown,
             "on sanitize-payload ~w* resetchannels -@all +set role=reader"
@@ -490,7 +489,7 @@ mod tests {
         assert!(!b.user("role=all reset").allows_all());
         let twice = b
             .user("role=all,reader,all")
-            .describe(config::Dialect::Redis)
+            .describe(russet_config::Dialect::Redis)
             .line();
         assert!(twice.ends_with(b"role=all,reader"));
         let mut user = b.user("role=reader");

@@ -14,7 +14,7 @@ use std::os::fd::AsRawFd;
 use std::os::unix::process::CommandExt;
 use std::process::Command;
 
-use crate::base::registers::Registers;
+use crate::registers::Registers;
 
 /// The side of a fork.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

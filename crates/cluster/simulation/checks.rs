@@ -14,9 +14,9 @@ use super::data::Write;
 use super::machine::{Machine, TIMEOUT_MS};
 use super::network::At;
 use super::world::{STEP_MS, written_slots};
-use crate::cluster::conf::Saved;
-use crate::cluster::core::{Cluster, TICK_MS};
-use crate::cluster::message::{Kind, Message, NodeId, SlotMap};
+use crate::conf::Saved;
+use crate::core::{Cluster, TICK_MS};
+use crate::message::{Kind, Message, NodeId, SlotMap};
 
 #[derive(Default)]
 pub(super) struct Checks {

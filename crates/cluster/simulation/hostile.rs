@@ -9,10 +9,10 @@
 use proptest::prelude::*;
 
 use super::world::World;
-use crate::cluster::actions::LinkId;
-use crate::cluster::message::{Body, Extensions, Gossip, Ip, NodeFlags, SlotMap};
-use crate::cluster::message::{Kind, Marks, Message, NodeId, Vendor};
-use crate::config::Dialect::{Redis, Valkey};
+use crate::actions::LinkId;
+use crate::message::{Body, Extensions, Gossip, Ip, NodeFlags, SlotMap};
+use crate::message::{Kind, Marks, Message, NodeId, Vendor};
+use russet_config::Dialect::{Redis, Valkey};
 
 /// A message of each kind, as a node of this cluster could send it.
 fn messages(world: &World, sender: usize) -> Vec<Vec<u8>> {

@@ -2,10 +2,10 @@
 
 use super::data::Data;
 use super::network::At;
-use crate::base::Millis;
-use crate::cluster::core::{Cluster, Now, Own, Primary};
-use crate::cluster::settings::Settings;
-use crate::config::{Config, Dialect};
+use crate::core::{Cluster, Now, Own, Primary};
+use crate::settings::Settings;
+use russet_base::Millis;
+use russet_config::{Config, Dialect};
 
 pub(super) const PORT: u16 = 6379;
 pub(super) const BUS_PORT: u16 = 16379;

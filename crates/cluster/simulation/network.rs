@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use bytes::Bytes;
 
-use crate::cluster::actions::LinkId;
+use crate::actions::LinkId;
 
 /// A machine's number.
 pub(super) type At = usize;

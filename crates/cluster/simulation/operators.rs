@@ -4,8 +4,8 @@ use super::data::Change;
 use super::machine::{BUS_PORT, PORT, ip};
 use super::network::At;
 use super::world::World;
-use crate::cluster::message::SLOTS;
-use crate::config::Dialect;
+use crate::message::SLOTS;
+use russet_config::Dialect;
 
 impl World {
     /// A cluster as `redis-cli --cluster create` makes it: machine `n` of the first is a primary,

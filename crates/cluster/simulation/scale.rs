@@ -6,15 +6,15 @@
 //! of `n` sends at most `n / (T / 2) + 1` PINGs a second, and as many PONGs, of
 //! `2256 + 104 * n / 10` bytes.
 
-use crate::base::Millis;
-use crate::cluster::actions::{Action, LinkId};
-use crate::cluster::conf::{OtherPort, Saved, SavedNode};
-use crate::cluster::core::{Cluster, Now, Own, TICK_MS};
-use crate::cluster::message::{
+use crate::actions::{Action, LinkId};
+use crate::conf::{OtherPort, Saved, SavedNode};
+use crate::core::{Cluster, Now, Own, TICK_MS};
+use crate::message::{
     Body, Extensions, Header, Ip, Kind, Marks, Message, NodeFlags, NodeId, SlotMap, Vendor,
 };
-use crate::cluster::settings::Settings;
-use crate::config::Config;
+use crate::settings::Settings;
+use russet_base::Millis;
+use russet_config::Config;
 
 const TIMEOUT_MS: i64 = 15_000;
 

@@ -9,7 +9,7 @@
 use super::machine::TIMEOUT_MS;
 use super::network::At;
 use super::world::World;
-use crate::config::Dialect::{self, Redis, Valkey};
+use russet_config::Dialect::{self, Redis, Valkey};
 
 const REDIS: [Dialect; 6] = [Redis; 6];
 const VALKEY: [Dialect; 6] = [Valkey; 6];

@@ -8,7 +8,7 @@
 use super::machine::TIMEOUT_MS;
 use super::network::At;
 use super::world::World;
-use crate::config::Dialect;
+use russet_config::Dialect;
 
 /// After the trouble: an election that has begun is over, then all views are equal, then writes are
 /// replicated.

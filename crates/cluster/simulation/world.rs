@@ -7,14 +7,14 @@ use super::checks::Checks;
 use super::data::Change;
 use super::machine::{BUS_PORT, Machine, at_ip};
 use super::network::{At, Network, Parcel};
-use crate::cluster::actions::{Action, Level, LinkId};
-use crate::cluster::conf::Saved;
-use crate::cluster::core::{After, Cluster, Host, Random, TICK_MS};
-use crate::cluster::message::SLOTS;
-use crate::cluster::ownership::route::{Keys, Request};
-use crate::cluster::ownership::viewer::Viewer;
-use crate::config::Dialect;
-use crate::resp::Reply;
+use crate::actions::{Action, Level, LinkId};
+use crate::conf::Saved;
+use crate::core::{After, Cluster, Host, Random, TICK_MS};
+use crate::message::SLOTS;
+use crate::ownership::route::{Keys, Request};
+use crate::ownership::viewer::Viewer;
+use russet_config::Dialect;
+use russet_resp::Reply;
 
 /// The step of the simulated time.
 pub(super) const STEP_MS: i64 = 20;
@@ -198,7 +198,7 @@ impl World {
     pub(super) fn drive<T>(
         &mut self,
         at: At,
-        act: impl FnOnce(&mut Cluster, crate::cluster::Now) -> T,
+        act: impl FnOnce(&mut Cluster, crate::Now) -> T,
     ) -> Option<T> {
         let now = self.now;
         let online = self.followers(at).len();

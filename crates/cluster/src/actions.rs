@@ -11,11 +11,11 @@ use bytes::Bytes;
 
 /// A link of the bus: a number that is never used again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(crate) struct LinkId(pub u64);
+pub struct LinkId(pub u64);
 
 /// The level of a line of the log, as Redis ranks it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Level {
+pub enum Level {
     Debug,
     Verbose,
     Notice,
@@ -24,7 +24,7 @@ pub(crate) enum Level {
 
 /// One thing to do.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Action {
+pub enum Action {
     /// Open a link to a node's bus. The answer is `Cluster::opened` or `Cluster::refused`.
     Dial {
         link: LinkId,

@@ -27,22 +27,22 @@ use super::ownership::slots::{Owners, ranges};
 use super::ownership::viewer::Viewer;
 use super::settings::Settings;
 use super::stats::Stats;
-use crate::config::Dialect;
+use russet_config::Dialect;
 
 /// The period of `Cluster::tick`.
-pub(crate) const TICK_MS: u64 = 100;
+pub const TICK_MS: u64 = 100;
 
 /// The two clocks at one moment, in milliseconds: timers use the monotonic one; times that other
 /// nodes and users see are of the wall clock.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Now {
+pub struct Now {
     pub monotonic_ms: i64,
     pub wall_ms: i64,
 }
 
 /// This server as a replica.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Primary {
+pub struct Primary {
     /// The link follows the stream.
     pub is_up: bool,
     /// When data last came by it while it was up, or when it went down; monotonic.
@@ -55,7 +55,7 @@ pub(crate) struct Primary {
 /// This server's state, which the driver reports before each tick, and before a call that depends
 /// on it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Own {
+pub struct Own {
     /// The replication offset; a replica's is that of the last effect it has applied.
     pub offset: u64,
     /// `None`: this server is a primary.
@@ -73,7 +73,7 @@ pub(crate) struct Own {
 
 /// The condition for sending a command's reply.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum After {
+pub enum After {
     /// Nothing.
     Send,
     /// The state must be saved. If that fails, these bytes are the reply.
@@ -85,7 +85,7 @@ pub(crate) enum After {
 }
 
 /// The client and the server around, as a command needs them.
-pub(crate) struct Host<'h> {
+pub struct Host<'h> {
     pub viewer: Viewer,
     /// The keys of a slot, in all databases.
     pub keys_in_slot: &'h dyn Fn(u16) -> usize,
@@ -124,7 +124,7 @@ impl Random {
 
 /// Switches of DEBUG, for tests of the server.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Switches {
+pub struct Switches {
     /// Drop messages of this kind; -1: none, -2: all.
     pub drop_kind: i32,
     /// Close the link of a dropped message.
@@ -163,7 +163,7 @@ struct Vital {
 }
 
 /// See the module.
-pub(crate) struct Cluster {
+pub struct Cluster {
     /// The slots whose commands run here without a question; see [`Cluster::serves`].
     pub(super) served: Box<[u64; 256]>,
     pub(super) now: Now,
@@ -207,7 +207,7 @@ pub(crate) struct Cluster {
 }
 
 impl Cluster {
-    pub(crate) fn new(saved: Saved, settings: Settings, seed: u64, now: Now) -> Cluster {
+    pub fn new(saved: Saved, settings: Settings, seed: u64, now: Now) -> Cluster {
         let mut random = Random(seed);
         let secrets = Secrets::new(&mut random);
         let me = ClusterNode::new(
@@ -265,7 +265,7 @@ impl Cluster {
     }
 
     /// The next action; `None` also while a save is under way.
-    pub(crate) fn pop(&mut self) -> Option<Action> {
+    pub fn pop(&mut self) -> Option<Action> {
         let action = self.out.pop()?;
         if let Action::Persist { .. } = action {
             let vital = self.vital();
@@ -277,7 +277,7 @@ impl Cluster {
     }
 
     /// The outcome of the save under way.
-    pub(crate) fn persisted(&mut self, now: Now, is_saved: bool) {
+    pub fn persisted(&mut self, now: Now, is_saved: bool) {
         self.begin(now);
         if !is_saved && !self.out.has_failed() {
             self.warn(
@@ -295,19 +295,19 @@ impl Cluster {
     }
 
     /// Everything decided so far is on disk.
-    pub(crate) fn is_saved(&self) -> bool {
+    pub fn is_saved(&self) -> bool {
         self.out.is_saved()
     }
 
     /// Whether the last command must go to the replicas too, which did not have it before. Asked
     /// once.
-    pub(crate) fn take_is_for_replicas(&mut self) -> bool {
+    pub fn take_is_for_replicas(&mut self) -> bool {
         // A node that has given up its last slot is a replica now, and has no replicas.
         std::mem::take(&mut self.is_for_replicas) && self.me().is_primary()
     }
 
     /// The configuration has changed.
-    pub(crate) fn set_settings(&mut self, now: Now, settings: Settings) {
+    pub fn set_settings(&mut self, now: Now, settings: Settings) {
         self.begin(now);
         let was_announced = !self.settings.announce_ip.is_empty();
         self.settings = settings;
@@ -323,7 +323,7 @@ impl Cluster {
     }
 
     /// Takes this server's state; see [`Own`].
-    pub(crate) fn own(&mut self, now: Now, own: Own) {
+    pub fn own(&mut self, now: Now, own: Own) {
         self.begin(now);
         let me = &mut self.nodes[ME];
         // Replies name a replica once it has an offset.
@@ -333,7 +333,7 @@ impl Cluster {
         self.end();
     }
 
-    pub(crate) fn tick(&mut self, now: Now) {
+    pub fn tick(&mut self, now: Now) {
         let stood_ms = now.monotonic_ms - self.last_tick;
         self.begin(now);
         self.last_tick = now.monotonic_ms;

@@ -56,6 +56,7 @@
 //! - The secret of internal clients is that of the nodes that serve slots, and no stranger's
 //!   (`secret`).
 //! - A door on the bus (`door`), and CLUSTER EXPLAIN (`explain`).
+#![warn(missing_docs)]
 
 mod actions;
 mod bus;
@@ -66,30 +67,31 @@ mod explain;
 mod failover;
 mod membership;
 mod message;
+pub mod migration;
 mod ownership;
 mod restart;
 mod settings;
 #[cfg(test)]
-#[path = "../../tests/machines/cluster/mod.rs"]
+#[path = "../simulation/mod.rs"]
 mod simulation;
 mod stats;
 #[cfg(test)]
 mod tests;
 mod view;
 
-pub(crate) use actions::{Action, Level, LinkId};
-pub(crate) use bus::marks::SLOT_STATES;
-pub(crate) use conf::Saved;
-pub(crate) use core::{After, Cluster, Host, Now, Own, Primary, Switches, TICK_MS};
-pub(crate) use ownership::route::{Keys, Redirect, Request};
-pub(crate) use ownership::viewer::Viewer;
-pub(crate) use settings::{Settings, bus_port, main_port};
+pub use actions::{Action, Level, LinkId};
+pub use bus::marks::SLOT_STATES;
+pub use conf::Saved;
+pub use core::{After, Cluster, Host, Now, Own, Primary, Switches, TICK_MS};
+pub use ownership::route::{Keys, Redirect, Request};
+pub use ownership::viewer::Viewer;
+pub use settings::{Settings, bus_port, main_port};
 
 /// The types that the fuzz targets feed with any bytes.
 #[cfg(feature = "testing")]
-pub(crate) mod fuzzing {
-    pub(crate) use super::conf::Saved;
-    pub(crate) use super::message::{
+pub mod fuzzing {
+    pub use super::conf::Saved;
+    pub use super::message::{
         Body, Framer, Header, Kind, Message, NodeFlags, NodeId, Peer, SlotMap, Standing, Vendor,
     };
 }

@@ -21,7 +21,7 @@ use super::ownership::slots::ranges;
 
 impl Cluster {
     /// The text of nodes.conf as it is to be now. O(nodes).
-    pub(crate) fn conf(&self) -> Vec<u8> {
+    pub fn conf(&self) -> Vec<u8> {
         let known = self.nodes.iter().filter(|(_, node)| !node.is_handshake());
         let known = known.filter(|(_, node)| {
             !node.is_rumour() || self.me().primary == self.nodes.find(&node.id)
@@ -176,7 +176,7 @@ impl Cluster {
     /// The keys of a restarted node are loaded. A slot without an owner becomes ours, since we have
     /// its keys. Keys of another's slot are deleted, as Redis 8.10 and Valkey do (Redis 8.0 marked
     /// the slot as being imported), unless it is being imported.
-    pub(crate) fn loaded(&mut self, now: Now, keys_in_slot: &dyn Fn(u16) -> usize) {
+    pub fn loaded(&mut self, now: Now, keys_in_slot: &dyn Fn(u16) -> usize) {
         self.begin(now);
         if !self.me().is_primary() {
             return;

@@ -2,8 +2,8 @@
 
 use std::net::IpAddr;
 
-use crate::base::Millis;
-use crate::config::{Config, Dialect, EndpointType};
+use russet_base::Millis;
+use russet_config::{Config, Dialect, EndpointType};
 
 /// The host in redirects and replies (`cluster-preferred-endpoint-type`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -16,7 +16,7 @@ pub(crate) enum Endpoint {
 
 /// See the module. Empty texts and ports of 0 are not set.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Settings {
+pub struct Settings {
     pub dialect: Dialect,
     /// `port`, `tls-port`, and whether the bus and redirects use TLS (`tls-cluster`).
     pub port: u16,
@@ -67,7 +67,7 @@ pub(crate) struct Settings {
 impl Settings {
     /// Takes the configuration; Valkey's directives have no effect in Redis's dialect, where they
     /// keep their defaults.
-    pub(crate) fn of(config: &Config) -> Settings {
+    pub fn of(config: &Config) -> Settings {
         Settings {
             dialect: config.dialect,
             port: config.port,
@@ -123,7 +123,7 @@ impl Settings {
 const BUS_PORT_OFFSET: u16 = 10_000;
 
 /// The port of the bus; 0: there is none.
-pub(crate) fn bus_port(config: &Config) -> u16 {
+pub fn bus_port(config: &Config) -> u16 {
     match config.cluster_port {
         0 => main_port(config).checked_add(BUS_PORT_OFFSET).unwrap_or(0),
         port => port,
@@ -131,7 +131,7 @@ pub(crate) fn bus_port(config: &Config) -> u16 {
 }
 
 /// The client port that the bus announces as the first one.
-pub(crate) fn main_port(config: &Config) -> u16 {
+pub fn main_port(config: &Config) -> u16 {
     if config.tls_cluster || config.port == 0 {
         config.tls_port
     } else {

@@ -13,56 +13,56 @@ use super::membership::nodes::{ClusterNode, ME, NodeIndex};
 use super::message::{Kind, NodeFlags, NodeId, SLOTS};
 
 impl Cluster {
-    pub(crate) fn my_id(&self) -> NodeId {
+    pub fn my_id(&self) -> NodeId {
         self.me().id
     }
 
     /// The primary that this replica follows.
-    pub(crate) fn primary_of_mine(&self) -> Option<NodeId> {
+    pub fn primary_of_mine(&self) -> Option<NodeId> {
         self.me().primary.map(|at| self.nodes[at].id)
     }
 
-    pub(crate) fn is_replica(&self) -> bool {
+    pub fn is_replica(&self) -> bool {
         self.me().is_replica()
     }
 
     /// The cluster is well, as this node sees it.
     #[cfg(test)]
-    pub(crate) fn is_ok(&self) -> bool {
+    pub fn is_ok(&self) -> bool {
         self.health.is_ok
     }
 
     /// A primary with slots: it votes, and SHUTDOWN SAFE refuses.
-    pub(crate) fn is_voter(&self) -> bool {
+    pub fn is_voter(&self) -> bool {
         self.me().is_voter()
     }
 
     /// Bytes held of messages that have not come completely, a part of INFO mem_cluster_links.
     /// O(1).
-    pub(crate) fn links_bytes(&self) -> usize {
+    pub fn links_bytes(&self) -> usize {
         self.links.input_bytes()
     }
 
-    pub(crate) fn slot_owner(&self, slot: u16) -> Option<NodeId> {
+    pub fn slot_owner(&self, slot: u16) -> Option<NodeId> {
         self.owners.owner(slot).map(|at| self.nodes[at].id)
     }
 
-    pub(crate) fn is_mine(&self, slot: u16) -> bool {
+    pub fn is_mine(&self, slot: u16) -> bool {
         self.owners.owner(slot) == Some(ME)
     }
 
     /// Clients may write to the slot here, or at our primary.
-    pub(crate) fn takes_keys_of(&self, slot: u16) -> bool {
+    pub fn takes_keys_of(&self, slot: u16) -> bool {
         self.is_of_my_primary(slot) || self.owners.importing.contains_key(&slot)
     }
 
     /// The slot is ours, or our primary's.
-    pub(crate) fn is_of_my_primary(&self, slot: u16) -> bool {
+    pub fn is_of_my_primary(&self, slot: u16) -> bool {
         self.owners.owner(slot) == Some(self.me().primary.unwrap_or(ME))
     }
 
     /// Where a node takes replicas and slots: ip and port (TLS's where replication uses TLS).
-    pub(crate) fn client_address(&self, id: &[u8]) -> Option<(Vec<u8>, u16)> {
+    pub fn client_address(&self, id: &[u8]) -> Option<(Vec<u8>, u16)> {
         let address = self.nodes[self.find_text(id)?].address;
         let port = if self.settings.tls_replication {
             address.tls_port
@@ -73,24 +73,24 @@ impl Cluster {
     }
 
     /// `None`: the node is not known.
-    pub(crate) fn is_primary_node(&self, id: &[u8]) -> Option<bool> {
+    pub fn is_primary_node(&self, id: &[u8]) -> Option<bool> {
         Some(self.nodes[self.find_text(id)?].is_primary())
     }
 
     /// Whether a node has shown on the bus that it speaks Valkey's dialect.
-    pub(crate) fn is_valkey_node(&self, id: &[u8]) -> bool {
+    pub fn is_valkey_node(&self, id: &[u8]) -> bool {
         let at = self.find_text(id);
         at.is_some_and(|at| self.nodes[at].is_valkey())
     }
 
     /// Whether slots are open by SETSLOT: (migrating, importing).
-    pub(crate) fn open_slots(&self) -> (bool, bool) {
+    pub fn open_slots(&self) -> (bool, bool) {
         let owners = &self.owners;
         (!owners.migrating.is_empty(), !owners.importing.is_empty())
     }
 
     /// The replicas of this node that may be elected in its place. O(replicas).
-    pub(crate) fn electable_replicas(&self) -> usize {
+    pub fn electable_replicas(&self) -> usize {
         let replicas = self.me().replicas.iter().map(|&at| &self.nodes[at]);
         let may_be = |node: &&ClusterNode| {
             !node.has_failed() && !node.flags.contains(NodeFlags::NO_FAILOVER)
@@ -99,19 +99,19 @@ impl Cluster {
     }
 
     /// The offset that a node has last shown.
-    pub(crate) fn offset_of(&self, id: &[u8]) -> u64 {
+    pub fn offset_of(&self, id: &[u8]) -> u64 {
         self.find_text(id).map_or(0, |at| self.nodes[at].offset)
     }
 
     /// A primary that is not seen failing.
-    pub(crate) fn is_working_primary(&self, id: &[u8]) -> bool {
+    pub fn is_working_primary(&self, id: &[u8]) -> bool {
         let node = self.find_text(id).map(|at| &self.nodes[at]);
         node.is_some_and(|node| node.is_primary() && !node.is_failing())
     }
 
     /// Whether a node that has failed, or follows another one, was replaced by a primary of its
     /// shard. O(nodes).
-    pub(crate) fn is_replaced(&self, id: &[u8]) -> bool {
+    pub fn is_replaced(&self, id: &[u8]) -> bool {
         let Some(at) = self.find_text(id) else {
             return false;
         };
@@ -127,7 +127,7 @@ impl Cluster {
 
     /// Whether a primary has replicas, and each that has not failed has agreed since that moment on
     /// what its primary serves, at this offset or a later one. O(replicas).
-    pub(crate) fn replicas_agree(&self, id: &[u8], since_ms: i64, offset: u64) -> bool {
+    pub fn replicas_agree(&self, id: &[u8], since_ms: i64, offset: u64) -> bool {
         let Some(at) = self.find_text(id).filter(|&at| self.nodes[at].is_primary()) else {
             return false;
         };
@@ -142,13 +142,13 @@ impl Cluster {
     }
 
     /// Whether SETSLOT imports a slot.
-    pub(crate) fn imports(&self, slot: u16) -> bool {
+    pub fn imports(&self, slot: u16) -> bool {
         self.owners.importing.contains_key(&slot)
     }
 
     /// Greets the replicas of a node, but those that owe a PONG: their PONGs show what they know.
     /// O(replicas).
-    pub(crate) fn greet_replicas_of(&mut self, now: Now, id: &[u8]) {
+    pub fn greet_replicas_of(&mut self, now: Now, id: &[u8]) {
         let Some(at) = self.find_text(id) else {
             return;
         };
@@ -164,7 +164,7 @@ impl Cluster {
 
     /// Takes slots as the target of an atomic migration: a new epoch without votes, saved before it
     /// is announced. False: this node is a replica, or nothing can be saved. O(slots + nodes).
-    pub(crate) fn take_slots_without_vote(&mut self, now: Now, slots: &[(u16, u16)]) -> bool {
+    pub fn take_slots_without_vote(&mut self, now: Now, slots: &[(u16, u16)]) -> bool {
         if !self.me().is_primary() || self.out.has_failed() {
             return false;
         }
@@ -183,7 +183,7 @@ impl Cluster {
     }
 
     /// DEBUG's switches.
-    pub(crate) fn switches(&mut self) -> &mut Switches {
+    pub fn switches(&mut self) -> &mut Switches {
         &mut self.switches
     }
 }

@@ -9,6 +9,7 @@
 //!     docs      the type of COMMAND DOCS's data
 //!
 //! Rows stand beside their handlers (`commands/<group>/`); the gates are in `server::execution`.
+#![warn(missing_docs)]
 
 pub mod docs;
 mod facts;
@@ -19,9 +20,9 @@ pub mod secrets;
 mod spec;
 pub mod table;
 
-pub use crate::resp::{CommandError, up_to_nul};
 pub use facts::Facts;
 pub use plan::KeyPlan;
+pub use russet_resp::{CommandError, up_to_nul};
 pub use spec::{
     Access, Arity, BadKeys, Begin, Category, ChannelUse, DatabaseUse, Find, FindKeys, Flags,
     KeySpec, Spec, Within, Work,

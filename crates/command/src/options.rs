@@ -7,7 +7,7 @@
 //! Cost: no allocation; each argument is compared with the words of the list in order.
 
 use super::CommandError;
-use crate::resp::Args;
+use russet_resp::Args;
 
 /// An option's word.
 pub struct Word<O> {
@@ -99,7 +99,7 @@ impl<O: Copy> Iterator for OptionReader<'_, O> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::resp::OwnedArgs;
+    use russet_resp::OwnedArgs;
 
     const WORDS: &[Word<char>] = &[
         Word::new("FLAG", 0, 'f'),

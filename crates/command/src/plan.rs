@@ -11,8 +11,8 @@
 
 use super::keys::{Keys, RUNS_MAX, Run};
 use super::{Access, BadKeys, Begin, Find, FindKeys, KeySpec, Spec};
-use crate::base::numbers::number;
-use crate::resp::Args;
+use russet_base::numbers::number;
+use russet_resp::Args;
 
 /// How the keys of a row are found.
 #[derive(Clone, Copy, Debug)]
@@ -392,7 +392,7 @@ fn leading_integer(text: &[u8]) -> i64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::resp::OwnedArgs;
+    use russet_resp::OwnedArgs;
 
     const MODIFY: Access = Access::MODIFY;
     const OVERWRITE: Access = Access::OVERWRITE;

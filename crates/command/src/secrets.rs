@@ -8,7 +8,7 @@
 
 use super::table::{CommandTable, Row};
 use super::{Flags, Spec};
-use crate::resp::Args;
+use russet_resp::Args;
 
 /// The text in place of a secret.
 pub const REDACTED: &[u8] = b"(redacted)";

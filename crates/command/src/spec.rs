@@ -8,7 +8,7 @@ use bitflags::bitflags;
 
 use super::facts::Facts;
 use super::keys::Keys;
-use crate::resp::Args;
+use russet_resp::Args;
 
 /// How many arguments a command takes, its own name included.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -297,7 +297,7 @@ impl DatabaseUse {
         let is_it = |at: usize| {
             let named = args
                 .get(at)
-                .and_then(crate::base::numbers::number::parse_i64);
+                .and_then(russet_base::numbers::number::parse_i64);
             named == Some(i64::from(db))
         };
         match self {

@@ -14,9 +14,9 @@ use std::sync::{Mutex, OnceLock, PoisonError};
 
 use bytes::Bytes;
 
-use crate::command::keys::Keys;
-use crate::command::{BadKeys, CommandError, KeyPlan, Spec, Within};
-use crate::resp::{Args, Reply};
+use crate::keys::Keys;
+use crate::{BadKeys, CommandError, KeyPlan, Spec, Within};
+use russet_resp::{Args, Reply};
 
 /// A command or subcommand as the server runs it.
 pub struct Row<H: 'static> {

@@ -7,7 +7,7 @@
 
 use super::Config;
 use super::problem::refusal::ValueError;
-use crate::base::sys;
+use russet_base::sys;
 
 type Checked = Result<(), ValueError>;
 

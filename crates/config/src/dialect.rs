@@ -19,7 +19,7 @@
 //! all groups beside Valkey, with russet in its dialect.
 
 use super::choices::Choice;
-use crate::base::numbers::float;
+use russet_base::numbers::float;
 
 /// `dialect`: the server whose answers count where Redis and Valkey differ.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -44,7 +44,7 @@ macro_rules! differences {
         impl Dialect {
             $($(#[$doc])+
             #[inline]
-            pub(crate) const fn $name(self) -> $type {
+            pub const fn $name(self) -> $type {
                 match self {
                     Dialect::Redis => $redis,
                     Dialect::Valkey => $valkey,
@@ -251,13 +251,13 @@ const VALKEY_DEFAULTS: &[(&str, &str)] = &[
 
 impl Dialect {
     /// An error text that names the product.
-    pub(crate) fn named(self, text: &str) -> String {
+    pub fn named(self, text: &str) -> String {
         text.replace("Redis", self.product())
     }
 
     /// A double in an argument: a score, a position, a length.
     #[inline]
-    pub(crate) fn parse_double(self, text: &[u8]) -> Option<f64> {
+    pub fn parse_double(self, text: &[u8]) -> Option<f64> {
         let is_hex = !self.hex_doubles() && memchr::memchr2(b'x', b'X', text).is_some();
         float::parse_double(text).filter(|_| !is_hex)
     }

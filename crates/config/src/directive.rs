@@ -8,7 +8,7 @@ use super::problem::refusal::ValueError;
 use super::special::Lines;
 use super::table::Config;
 use super::words::{self, Text};
-use crate::base::{glob, numbers::number};
+use russet_base::{glob, numbers::number};
 
 /// One row of the table.
 pub struct Directive {

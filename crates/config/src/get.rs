@@ -2,7 +2,7 @@
 
 use super::directive::{Flags, is_pattern};
 use super::table::{Config, DIRECTIVES, find};
-use crate::base::glob;
+use russet_base::glob;
 use std::collections::HashSet;
 
 impl Config {

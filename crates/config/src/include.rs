@@ -4,7 +4,7 @@ use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-use crate::base::glob;
+use russet_base::glob;
 
 /// Whether a path is a pattern: it contains `*`, `?` or `[`.
 pub fn is_pattern(path: &[u8]) -> bool {

@@ -10,6 +10,7 @@
 //! holds every name, default and limit once. Nothing here opens a socket or changes the
 //! process; applying a change (listen again, chdir) is up to `server`, which gets the names
 //! of what changed and can roll it back.
+#![warn(missing_docs)]
 
 mod checks;
 mod choices;
@@ -46,7 +47,7 @@ pub use program::{Errand, Login, ServerAddress, TlsFiles};
 pub use reader::Loaded;
 pub use reader::{Sources, load};
 pub use release::{Conversion, Release};
-pub(crate) use rewrite::{ForeignLines, RewriteLine};
+pub use rewrite::{ForeignLines, RewriteLine};
 pub use rewrite::{check_replaceable, replace_file};
 pub use set::Gate;
 pub use special::*;

@@ -6,7 +6,7 @@ use std::sync::OnceLock;
 use super::directive::Directive;
 use super::table::find;
 
-const EXAMPLE: &str = include_str!("../../redis.conf.example");
+const EXAMPLE: &str = include_str!("../../../redis.conf.example");
 
 /// The explanation of a directive in the example.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -60,8 +60,8 @@ fn meanings(example: &'static str) -> BTreeMap<&'static str, Meaning> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::directive::Flags;
-    use crate::config::table::DIRECTIVES;
+    use crate::directive::Flags;
+    use crate::table::DIRECTIVES;
 
     #[test]
     fn every_directive_that_is_shown_has_a_meaning() {

@@ -12,14 +12,14 @@ use std::time::Duration;
 use super::directive::{Directive, Flags};
 use super::table::{Config, find};
 use super::words::Text;
-use crate::base::given_file;
+use russet_base::given_file;
 
 /// A longer file holds no password.
 const SECRET_BYTES_MAX: u64 = 64 << 10;
 
 /// A directive's value as it came from elsewhere.
 #[derive(Clone, PartialEq)]
-pub(crate) struct Given {
+pub struct Given {
     pub(super) name: &'static str,
     pub(super) text: Vec<u8>,
 }
@@ -38,7 +38,7 @@ const SECRETS: [(&str, &str); 2] = [
 
 impl Config {
     /// Whether the value of the directive of this name is still the one that came from elsewhere.
-    pub(crate) fn is_given_from_elsewhere(&self, name: &str) -> bool {
+    pub fn is_given_from_elsewhere(&self, name: &str) -> bool {
         find(name.as_bytes()).is_some_and(|directive| self.is_given(directive))
     }
 
@@ -50,7 +50,7 @@ impl Config {
     }
 
     /// The files that secrets are read from.
-    pub(crate) fn secret_files(&self) -> impl Iterator<Item = PathBuf> {
+    pub fn secret_files(&self) -> impl Iterator<Item = PathBuf> {
         let files = [&self.requirepass_file, &self.masterauth_file].into_iter();
         let named = files.filter(|file| !file.is_empty());
         named.map(|file| place_of(file, self.dir.0.path()))

@@ -24,8 +24,8 @@ use super::problem::refusal::ValueError;
 use super::problem::{BAD_DIRECTIVE, Check, Problem};
 use super::table::{Config, DIRECTIVES, find};
 use super::words::{self, Text};
-use crate::base::given_file;
-use crate::base::text::Printable;
+use russet_base::given_file;
+use russet_base::text::Printable;
 
 /// A larger configuration file is refused.
 const FILE_BYTES_MAX: u64 = 16 << 20;

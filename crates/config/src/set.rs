@@ -196,7 +196,7 @@ fn find_all<'a>(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::MaxMemory;
+    use crate::MaxMemory;
 
     const OPEN: Gate = Gate {
         protected: true,

@@ -55,9 +55,9 @@ macro_rules! directives {
             /// The dialect that the program's name implies.
             pub named_dialect: Dialect,
             /// `sentinel` lines, read by a Sentinel only.
-            pub(crate) sentinel_lines: Vec<FileLine>,
+            pub sentinel_lines: Vec<FileLine>,
             /// Values that came from files of their own or from the environment.
-            pub(crate) given: Vec<Given>,
+            pub given: Vec<Given>,
         }
 
         impl Default for Config {

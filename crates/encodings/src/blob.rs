@@ -3,8 +3,8 @@
 //!     length: u64 | bytes
 #![allow(unsafe_code)]
 
-use crate::base::memory::alloc;
-use crate::encodings::thin::Thin;
+use crate::thin::Thin;
+use russet_base::memory::alloc;
 use std::fmt;
 use std::ptr::NonNull;
 

@@ -1,7 +1,7 @@
 //! The common part of the tables inside large containers: members, fields, scored members.
 
-use crate::base::hashing::hash;
-use crate::encodings::hashtable::{HashTable, SHORT_REACH, Shape};
+use crate::hashtable::{HashTable, SHORT_REACH, Shape};
+use russet_base::hashing::hash;
 
 /// A table of elements, each found by its name.
 pub trait Elements {

@@ -11,8 +11,8 @@
 //! When a set leaves this encoding: `types::set`.
 #![allow(unsafe_code)]
 
-use crate::base::memory::alloc;
-use crate::encodings::thin::Thin;
+use crate::thin::Thin;
+use russet_base::memory::alloc;
 use std::fmt;
 use std::ptr::NonNull;
 

@@ -10,6 +10,7 @@
 //! An encoding owns its blocks, counts their bytes and can offer them to defragmentation. `types`
 //! decides which value has which encoding, and passes the limits. Bytes from files are checked
 //! before they become a value; from then on the invariants in each module's opening are relied on.
+#![warn(missing_docs)]
 
 pub mod bits;
 pub mod blob;
@@ -24,8 +25,8 @@ pub mod idmap;
 pub mod intset;
 pub mod listpack;
 pub mod members;
-pub(crate) mod min_tree;
-pub(crate) mod prefetch;
+pub mod min_tree;
+pub mod prefetch;
 pub mod quicklist;
 pub mod record;
 pub mod scored;

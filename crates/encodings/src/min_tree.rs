@@ -3,16 +3,16 @@
 //! Cost: the minimum O(1); setting a leaf, and finding the least leaf, O(log n) groups of 16.
 //! Leaves are only ever added; an unused one is `NEVER`.
 
-use crate::base::memory::alloc::vec_bytes;
-use crate::base::memory::mover::Mover;
+use russet_base::memory::alloc::vec_bytes;
+use russet_base::memory::mover::Mover;
 
 /// A time that is never reached.
-pub(crate) const NEVER: i64 = i64::MAX;
+pub const NEVER: i64 = i64::MAX;
 
 const FANOUT: usize = 16;
 
 /// Minima of groups of 16, of groups of those, up to one.
-pub(crate) struct MinTree {
+pub struct MinTree {
     levels: Vec<Vec<i64>>,
 }
 

@@ -3,7 +3,7 @@
 
 /// Prefetches the cache line at `address`. Any address is allowed: it is only a hint.
 #[inline(always)]
-pub(crate) fn prefetch(address: usize) {
+pub fn prefetch(address: usize) {
     #[cfg(target_arch = "x86_64")]
     // SAFETY: a prefetch never faults, whatever the address.
     unsafe {
@@ -18,7 +18,7 @@ pub(crate) fn prefetch(address: usize) {
 const AHEAD: usize = 8;
 
 /// An iterator's items, each returned some steps after its address was prefetched.
-pub(crate) struct Ahead<I: Iterator, F> {
+pub struct Ahead<I: Iterator, F> {
     items: std::iter::Fuse<I>,
     /// Returns an item's address.
     place: F,
@@ -27,7 +27,7 @@ pub(crate) struct Ahead<I: Iterator, F> {
 }
 
 /// See [`Ahead`].
-pub(crate) fn ahead<I>(items: I, place: impl Fn(&I::Item) -> usize) -> impl Iterator<Item = I::Item>
+pub fn ahead<I>(items: I, place: impl Fn(&I::Item) -> usize) -> impl Iterator<Item = I::Item>
 where
     I: Iterator,
     I::Item: Copy,

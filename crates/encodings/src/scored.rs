@@ -7,13 +7,13 @@
 //! Cost: that of the table for a score, plus that of the tree for everything in order.
 #![allow(unsafe_code)]
 
-use crate::base::hashing::hash;
-use crate::base::memory::mover::Mover;
-use crate::base::text::is_same;
-use crate::encodings::btree::{Key, Member, ZsetIndex};
-use crate::encodings::elements::Elements;
-use crate::encodings::hashtable::{HashTable, Word};
+use crate::btree::{Key, Member, ZsetIndex};
+use crate::elements::Elements;
+use crate::hashtable::{HashTable, Word};
 use rand::Rng;
+use russet_base::hashing::hash;
+use russet_base::memory::mover::Mover;
+use russet_base::text::is_same;
 
 /// See the module.
 #[derive(Default)]

@@ -7,7 +7,7 @@
 //! missing `seq` is the caller's. [`GivenId`] also has `ms-*`. All is O(length of text); nothing is
 //! allocated. Which ID an entry gets is decided by `types::stream`.
 
-use crate::base::numbers::number::parse_u64_lenient;
+use russet_base::numbers::number::parse_u64_lenient;
 
 /// Longer texts are invalid, whatever their content.
 const TEXT_MAX: usize = 127;

@@ -18,7 +18,7 @@ use super::idmap::Weigh;
 use super::listpack::{Entry, Iter, Listpack, ListpackError, Pos};
 use super::stream_id::StreamId;
 use super::thin::Thin;
-use crate::base::memory::mover::Mover;
+use russet_base::memory::mover::Mover;
 
 const DELETED: i64 = 1;
 const SAME_NAMES: i64 = 2;

@@ -8,7 +8,7 @@
 use std::mem::ManuallyDrop;
 use std::ptr::NonNull;
 
-use crate::base::memory::mover::Mover;
+use russet_base::memory::mover::Mover;
 
 /// See the module.
 pub trait Thin: Sized {

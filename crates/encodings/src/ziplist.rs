@@ -130,7 +130,7 @@ mod tests {
     use super::*;
 
     /// A ziplist of entries, each a header and data.
-    pub(crate) fn build(entries: &[Vec<u8>]) -> Vec<u8> {
+    pub fn build(entries: &[Vec<u8>]) -> Vec<u8> {
         let mut body = Vec::new();
         let (mut before, mut last) = (0usize, HEADER);
         for entry in entries {

@@ -185,6 +185,7 @@
 //! share the largest are closed. jemalloc is built with a size class for every 8 bytes up to 64
 //! (`.cargo/config.toml`), from which entries of odd lengths profit; `base/memory/eights.rs`
 //! preserves the 16-byte alignment that Rust expects there.
+#![warn(missing_docs)]
 
 mod access;
 mod expiry;
@@ -228,10 +229,10 @@ pub use store::prefixes::{PrefixFigures, PrefixRule};
 pub use store::sizes::KeySizes;
 
 /// The class of an event.
-pub use crate::config::EventClass as Class;
+pub use russet_config::EventClass as Class;
 
-use crate::config::Dialect;
-use crate::types::{Inner, Limits, Type};
+use russet_config::Dialect;
+use russet_types::{Inner, Limits, Type};
 use store::databases::Databases;
 
 /// Counters of the keyspace, as INFO shows them.

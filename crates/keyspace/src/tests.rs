@@ -6,9 +6,9 @@
 use std::time::Duration;
 
 use super::{Cause, Class, ClientId, DbIndex, Keyspace, NewValue};
-use crate::keyspace::worlds::both;
-use crate::keyspace::{Audience, Expiring, Expiry};
-use crate::types::{Container, Hash, Limits};
+use crate::worlds::both;
+use crate::{Audience, Expiring, Expiry};
+use russet_types::{Container, Hash, Limits};
 
 const DB: DbIndex = DbIndex(0);
 const OTHER: DbIndex = DbIndex(1);
@@ -30,7 +30,7 @@ fn set(k: &mut Keyspace, key: &[u8], expiry: Expiry) {
 fn put_hash(k: &mut Keyspace, key: &[u8], fields: u64, when: u64, limits: &Limits) {
     let mut hash = Hash::new();
     for i in 0..fields {
-        let expiry = crate::types::Expiry::Set(when + i);
+        let expiry = russet_types::Expiry::Set(when + i);
         hash.set(i.to_string().as_bytes(), b"v", expiry, limits);
     }
     k.db(DB).put(key, hash);

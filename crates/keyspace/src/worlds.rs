@@ -13,7 +13,7 @@ pub(super) fn has_slots() -> bool {
 }
 
 /// Runs a test without slots, then with them.
-pub(crate) fn both(test: impl Fn()) {
+pub fn both(test: impl Fn()) {
     for has_slots in [false, true] {
         HAS_SLOTS.set(has_slots);
         test();

@@ -20,8 +20,8 @@ use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 use super::dial::server_name;
 use super::stream::Stream;
 use super::tls::TlsLink;
-use crate::base::threads;
-use crate::base::wake::Wake;
+use russet_base::threads;
+use russet_base::wake::Wake;
 
 /// Where and how to connect.
 #[derive(Clone, Debug)]
@@ -221,8 +221,8 @@ mod tests {
     use mio::{Events, Poll, Waker};
 
     use super::*;
-    use crate::net::tls::testing::{self, Authority, Subject};
-    use crate::net::tls::{Authentication, Materials};
+    use crate::tls::testing::{self, Authority, Subject};
+    use crate::tls::{Authentication, Materials};
 
     const TOKEN: Token = Token(1);
     const LIMIT: Duration = Duration::from_secs(10);

@@ -1,5 +1,6 @@
 //! Sockets and readiness: a thin layer over mio. All descriptors are handled here. No protocol
 //! but TLS (`tls`), and no clients.
+#![warn(missing_docs)]
 
 mod connecting;
 mod dial;

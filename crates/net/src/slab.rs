@@ -54,8 +54,8 @@ impl<T> Slab<T> {
 
     /// Bytes of the slab itself.
     pub fn table_bytes(&self) -> usize {
-        crate::base::memory::alloc::vec_bytes(&self.places)
-            + crate::base::memory::alloc::vec_bytes(&self.free)
+        russet_base::memory::alloc::vec_bytes(&self.places)
+            + russet_base::memory::alloc::vec_bytes(&self.free)
     }
 
     /// Takes a connection out to serve it; `None` if it is gone, or already taken out.

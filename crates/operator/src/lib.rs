@@ -14,6 +14,7 @@
 //! attaches as a replica at an offset that the backlog has, with `capa observer`, so that it does
 //! not count as a copy. `packaging/` has its installers: `deb`, `container/build`, units, and
 //! `test`, which runs through all of it.
+#![warn(missing_docs)]
 
 pub mod doctor;
 mod link;
@@ -26,7 +27,7 @@ use std::time::Duration;
 
 pub use link::{OperatorLink, text};
 
-use crate::config::{Login, ServerAddress, TlsFiles};
+use russet_config::{Login, ServerAddress, TlsFiles};
 
 /// The place of the server, and the login.
 #[derive(Clone, Debug, PartialEq, Eq)]

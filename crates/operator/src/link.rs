@@ -6,10 +6,10 @@ use std::sync::Arc;
 use rustls::ClientConfig;
 
 use super::Target;
-use crate::config::TlsFiles;
-use crate::net::Dialled;
-use crate::net::tls::{CertificateFiles, client_alone};
-use crate::resp::{BlockingLink, ReplyBounds, ReplyValue, write_request};
+use russet_config::TlsFiles;
+use russet_net::Dialled;
+use russet_net::tls::{CertificateFiles, client_alone};
+use russet_resp::{BlockingLink, ReplyBounds, ReplyValue, write_request};
 
 /// A reply as text, of any type; empty for an error or an array.
 pub fn text(reply: &ReplyValue) -> String {

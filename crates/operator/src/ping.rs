@@ -11,8 +11,8 @@ use std::time::Instant;
 
 use super::listening::places;
 use super::{OperatorLink, Target};
-use crate::net::Dialled;
-use crate::resp::ReplyValue;
+use russet_net::Dialled;
+use russet_resp::ReplyValue;
 
 /// The text to print and the exit status: 0 if the server answers, 1 if it does not, or not yet.
 ///

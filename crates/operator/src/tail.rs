@@ -15,8 +15,8 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use super::ping::place;
 use super::{OperatorLink, Target, text};
-use crate::replication::{NoRequest, ReplOffset, Request, first_request};
-use crate::resp::{ReplyValue, write_request};
+use russet_replication::{NoRequest, ReplOffset, Request, first_request};
+use russet_resp::{ReplyValue, write_request};
 
 /// Between two acknowledgements.
 const ACK_PERIOD: Duration = Duration::from_secs(1);

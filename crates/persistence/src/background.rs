@@ -20,9 +20,9 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::base::memory::pin::Pinned;
-use crate::base::wake::Wake;
-use crate::base::{hashing::crc64, memory::alloc, sys, threads};
+use russet_base::memory::pin::Pinned;
+use russet_base::wake::Wake;
+use russet_base::{hashing::crc64, memory::alloc, sys, threads};
 
 /// Bytes that may wait for the disk.
 pub const WAITING_MAX: usize = 16 << 20;

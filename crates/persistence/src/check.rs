@@ -12,11 +12,11 @@ use super::rdb::{
     self, Fault, KeyFacts, Loader, ModuleData, RdbEnd, RdbError, ReadOptions, ReadStep, Reader, Sum,
 };
 use super::values::form_name;
-use crate::base::clock;
-use crate::base::numbers::number::parse_i64;
-use crate::base::text::{Printable, system_text};
-use crate::keyspace::{DbIndex, OwnedValue};
-use crate::types::{AnyContainer, Limits, Type};
+use russet_base::clock;
+use russet_base::numbers::number::parse_i64;
+use russet_base::text::{Printable, system_text};
+use russet_keyspace::{DbIndex, OwnedValue};
+use russet_types::{AnyContainer, Limits, Type};
 
 /// Number of largest keys reported per type.
 const LARGEST: usize = 5;

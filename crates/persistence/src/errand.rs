@@ -5,8 +5,8 @@ use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
-use crate::base::threads;
-use crate::base::wake::Wake;
+use russet_base::threads;
+use russet_base::wake::Wake;
 
 /// See the module. If dropped before its end, the work continues and its result is lost.
 pub struct Errand<T> {

@@ -9,6 +9,7 @@
 //!
 //! Nothing here knows the server: `server::parts::persist` decides when to save, rewrite and load,
 //! and what an error means. Bytes from a file are parsed, never asserted.
+#![warn(missing_docs)]
 
 pub mod aof;
 pub mod background;

@@ -45,9 +45,9 @@ pub use reader::SpoolReader;
 
 use super::aof::Disk;
 use super::background::{Job, Make, Sink, WAITING_MAX};
-use crate::base::memory::pin::Pinned;
-use crate::base::threads;
-use crate::base::wake::Wake;
+use russet_base::memory::pin::Pinned;
+use russet_base::threads;
+use russet_base::wake::Wake;
 use writer::Writer;
 
 /// Capacity of the buffers handed to the writer.

@@ -19,8 +19,8 @@
 use std::collections::VecDeque;
 
 use super::history::ReplOffset;
-use crate::base::memory::alloc::Filling;
-use crate::keyspace::DbIndex;
+use russet_base::memory::alloc::Filling;
+use russet_keyspace::DbIndex;
 
 /// Bytes of a block: at least this, and a part of the backlog's size.
 const BLOCK_BYTES_MIN: usize = 16 * 1024;

@@ -15,8 +15,8 @@ use std::collections::VecDeque;
 use super::handshake::{Introduction, full_sync, request, shown, write_auth};
 use super::history::{Position, ReplId};
 use super::lines::{Lines, TooLong};
-use crate::base::numbers::number::parse_digits;
-use crate::keyspace::DbIndex;
+use russet_base::numbers::number::parse_digits;
+use russet_keyspace::DbIndex;
 
 /// How a primary has the two links joined.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -18,9 +18,9 @@ use std::collections::VecDeque;
 use super::channel::ChannelProtocol;
 use super::history::{Position, ReplId, ReplOffset};
 use super::lines::{LINE_MAX, Lines};
-use crate::base::numbers::number::parse_digits;
-use crate::base::text::Printable;
-use crate::resp::write_request;
+use russet_base::numbers::number::parse_digits;
+use russet_base::text::Printable;
+use russet_resp::write_request;
 
 /// The replica's introduction, and its request.
 #[derive(Clone, Debug, Default)]
@@ -39,7 +39,7 @@ pub struct Introduction {
     /// It can receive both compressed (Valkey 9.2).
     pub lz4: bool,
     /// The dialect of log lines; in Valkey's the replica names its release.
-    pub dialect: crate::config::Dialect,
+    pub dialect: russet_config::Dialect,
     /// Its id as a node of a cluster, if it announces one (Valkey).
     pub node_id: Option<Vec<u8>>,
     /// The position of its data. `None`: it needs everything.

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::base::random;
+use russet_base::random;
 
 const DIGITS: usize = 40;
 

@@ -56,6 +56,7 @@
 //! Nothing is encoded or counted while there is no listener, as in Redis: that would cost a write
 //! about a tenth of its time. A dataset changed meanwhile begins a new history with its next
 //! listener.
+#![warn(missing_docs)]
 
 mod backlog;
 pub mod change_stream;

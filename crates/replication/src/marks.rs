@@ -11,7 +11,7 @@
 use std::io::Write;
 
 use super::history::{Position, ReplId};
-use crate::base::numbers::number::parse_digits;
+use russet_base::numbers::number::parse_digits;
 
 /// The meaning of a line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -7,7 +7,7 @@
 //! snapshot that is compressed inside of its frame (`compression`) comes out as a plain one.
 
 use super::compression::{Damage, Kind, Unpacker};
-use crate::base::numbers::number::parse_digits;
+use russet_base::numbers::number::parse_digits;
 
 const MARK_BYTES: usize = 40;
 /// Bytes of the line before the snapshot.
@@ -220,7 +220,7 @@ mod tests {
 
     #[test]
     fn a_compressed_snapshot_comes_out_plain() {
-        use crate::replication::compression::Packer;
+        use crate::compression::Packer;
         let mark = b"0123456789abcdef0123456789abcdef01234567";
         let content = [b"REDIS0011", &[7; 3000][..]].concat();
         let mut packed = Vec::new();

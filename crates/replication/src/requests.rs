@@ -5,7 +5,7 @@
 //!
 //! Newlines between requests stand for bytes that the primary has in its log alone.
 
-use crate::base::numbers::number::parse_digits;
+use russet_base::numbers::number::parse_digits;
 
 /// Limits of the words of a request and of the bytes of a word, as for clients of Redis.
 const WORDS_MAX: u64 = 1 << 20;
@@ -132,7 +132,7 @@ pub fn changes(stretch: &[u8], from: usize, mut db: u32) -> Changes {
         at += request.len;
     }
     let mut found = Changes::default();
-    super::write_select(crate::keyspace::DbIndex(db), &mut found.bytes);
+    super::write_select(russet_keyspace::DbIndex(db), &mut found.bytes);
     at = from;
     while let Ok(request) = first_request(&stretch[at..]) {
         if !LEFT_OUT.iter().any(|name| request.is(name)) {
@@ -151,7 +151,7 @@ pub fn changes(stretch: &[u8], from: usize, mut db: u32) -> Changes {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::resp::write_request;
+    use russet_resp::write_request;
 
     fn stream(lines: &[&str]) -> Vec<u8> {
         let mut bytes = Vec::new();

@@ -21,8 +21,8 @@ use super::backlog::Backlog;
 use super::change_stream::Cursors;
 use super::history::{History, Position, ReplId, ReplOffset};
 use super::marks::Mark;
-use crate::keyspace::{Audience, DbIndex, Unit};
-use crate::resp::write_request;
+use russet_keyspace::{Audience, DbIndex, Unit};
+use russet_resp::write_request;
 
 /// A file may claim any offset; from here on counting cannot overflow.
 const OFFSET_MAX: ReplOffset = 1 << 62;
@@ -444,7 +444,7 @@ pub fn write_select(db: DbIndex, out: &mut Vec<u8>) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::keyspace::Effects;
+    use russet_keyspace::Effects;
 
     fn effects(stated: &[(Audience, u32, &str)], in_unit: bool) -> Effects {
         let mut effects = Effects::default();

@@ -3,8 +3,8 @@
 
 use std::ops::Index;
 
-use crate::base::memory::alloc;
-use crate::base::memory::large::Large;
+use russet_base::memory::alloc;
+use russet_base::memory::large::Large;
 
 /// The place of an argument in its buffer, or its index among the arguments in blocks of their own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -6,7 +6,7 @@ use std::io;
 use std::time::{Duration, Instant};
 
 use super::{ReplyBounds, ReplyParser, ReplyValue};
-use crate::net::Dialled;
+use russet_net::Dialled;
 
 /// See the module.
 #[derive(Debug)]

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use crate::base::glob::TooComplex;
+use russet_base::glob::TooComplex;
 
 /// A refusal. `Display` is the line after `-`, byte for byte what Redis sends; its first
 /// word is the code that INFO errorstats counts. The reply writer strips CR and LF.

@@ -8,6 +8,7 @@
 //!
 //! No sockets and no clients here, but for `blocking_link` (tools). Parsers bound every length
 //! before they allocate for it. The server's limits on requests and replies arrive as arguments.
+#![warn(missing_docs)]
 
 mod args;
 mod blocking_link;

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use crate::base::memory::alloc::{self, ForReplies};
+use russet_base::memory::alloc::{self, ForReplies};
 
 /// Messages shorter than this are copied into each reply.
 pub(super) const SHARED_MIN: usize = 1024;
@@ -19,7 +19,7 @@ impl AsRef<[u8]> for Counted {
     }
 }
 
-/// A text to be sent, by [`crate::resp::Reply::shared`] or to a reply alone: it is memory that goes
+/// A text to be sent, by [`crate::Reply::shared`] or to a reply alone: it is memory that goes
 /// away by itself (`alloc::bytes_for_replies`).
 pub fn message(text: Vec<u8>) -> Bytes {
     // Replies copy it.

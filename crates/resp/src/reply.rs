@@ -27,8 +27,8 @@ use bytes::Bytes;
 
 use super::error::CommandError;
 use super::message::{SHARED_MIN, message};
-use crate::base::memory::alloc;
-use crate::base::memory::pin::Pinned;
+use russet_base::memory::alloc;
+use russet_base::memory::pin::Pinned;
 
 bitflags::bitflags! {
     /// Errors of a command.
@@ -423,14 +423,14 @@ impl Reply {
         }
         if self.resp3 {
             self.out.push(b',');
-            crate::base::numbers::float::write_double(&mut self.out, value);
+            russet_base::numbers::float::write_double(&mut self.out, value);
             return self.crlf();
         }
         // The length needs two digits, or just one.
         let at = self.out.len();
         self.out.extend_from_slice(b"$00\r\n");
         let text_at = self.out.len();
-        crate::base::numbers::float::write_double(&mut self.out, value);
+        russet_base::numbers::float::write_double(&mut self.out, value);
         let len = self.out.len() - text_at;
         debug_assert!(len < 100);
         let (tens, ones) = (b'0' + (len / 10) as u8, b'0' + (len % 10) as u8);
@@ -995,7 +995,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::base::memory::{alloc, pin};
+    use russet_base::memory::{alloc, pin};
 
     fn written(resp3: bool, f: impl FnOnce(&mut Reply)) -> String {
         let mut r = Reply::new();

@@ -13,7 +13,7 @@
 
 use std::num::ParseFloatError;
 
-use crate::base::numbers::number::parse_i64;
+use russet_base::numbers::number::parse_i64;
 
 /// Limits of a peer's replies.
 #[derive(Clone, Copy, Debug)]

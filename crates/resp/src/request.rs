@@ -8,7 +8,7 @@
 //! so are the two bytes after a bulk string, unless the grammar is Valkey's.
 
 use super::args::{OwnedArgs, Span};
-use crate::base::numbers::number::parse_i64;
+use russet_base::numbers::number::parse_i64;
 
 /// Maximum length of a length line or inline command.
 pub const INLINE_MAX: usize = 64 * 1024;

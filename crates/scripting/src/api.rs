@@ -16,10 +16,10 @@ use super::errors::{push_error_text, raised};
 use super::from_reply::{push_counted_error, push_reply};
 use super::host::NoCommand;
 use super::lua::{Frame, LuaType, Raise, Returned, Stack};
-use crate::base::numbers::float::{as_integer, write_double};
-use crate::base::numbers::number::write_i64;
-use crate::config::Dialect;
-use crate::resp::{Args, Span};
+use russet_base::numbers::float::{as_integer, write_double};
+use russet_base::numbers::number::write_i64;
+use russet_config::Dialect;
+use russet_resp::{Args, Span};
 
 /// Which state the table is built for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -240,7 +240,7 @@ fn has_one_string(f: Frame<'_>) -> bool {
 /// `redis.error_reply(text)`: a table that is replied as this error.
 fn error_reply(f: Frame<'_>) -> Returned {
     if has_one_string(f) {
-        let text = crate::resp::up_to_nul(f.bytes(1).expect("a string"));
+        let text = russet_resp::up_to_nul(f.bytes(1).expect("a string"));
         check_room(f, 2 * text.len())?;
         push_error_text(f.stack, text.strip_prefix(b"-").unwrap_or(text));
     }

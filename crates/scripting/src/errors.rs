@@ -1,7 +1,7 @@
 //! Errors as scripts see them: tables with the line in `err`.
 
 use super::lua::{Frame, LuaType, Raise, Stack};
-use crate::resp::Reply;
+use russet_resp::Reply;
 
 /// The error of a script that SCRIPT KILL stops.
 pub const KILLED: &str = "Script killed by user with SCRIPT KILL...";

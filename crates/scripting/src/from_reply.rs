@@ -7,7 +7,7 @@
 use super::effort::{Effort, LONG};
 use super::errors::{push_error_line, raised};
 use super::lua::{Frame, Raise, Stack};
-use crate::resp::{Aggregate, ReplyHead, Text};
+use russet_resp::{Aggregate, ReplyHead, Text};
 
 /// Pushes the value of a complete reply of ours. Fails if the reply nests too deep, exceeds the
 /// state's limit together with `held` bytes, or the script must stop; then nothing is pushed but

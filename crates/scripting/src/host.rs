@@ -1,6 +1,6 @@
 //! The server, as scripts see it.
 
-use crate::resp::{Args, CommandError};
+use russet_resp::{Args, CommandError};
 
 /// The requests of a running script. No method may run another script in the same state.
 ///

@@ -52,6 +52,7 @@
 //! payload, and its notifications wait: the journal is not drained, messages stay in the outbox. If
 //! it fails, the keys are restored and the effects taken back, except removals that happened by
 //! themselves: an expired key stays removed.
+#![warn(missing_docs)]
 
 mod api;
 mod chunk;

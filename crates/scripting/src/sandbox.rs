@@ -16,7 +16,7 @@ use super::{
     guard,
     stdlib::{basic, cjson, cmsgpack, structs, tables},
 };
-use crate::config::Dialect;
+use russet_config::Dialect;
 
 /// Lua's globals that scripts do not get.
 const REMOVED: [&str; 13] = [

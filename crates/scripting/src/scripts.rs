@@ -16,8 +16,8 @@ use super::flags::Flags;
 use super::functions::Compiled;
 use super::vm::{Setup, Vm};
 use super::{Sha, sha1_hex, shebang};
-use crate::base::memory::alloc::{self, Metered};
-use crate::base::memory::mover::Mover;
+use russet_base::memory::alloc::{self, Metered};
+use russet_base::memory::mover::Mover;
 
 /// Maximum number of cached EVAL scripts, as in Redis.
 pub const EVAL_SCRIPTS_MAX: usize = 500;
@@ -329,7 +329,7 @@ mod tests {
 
     const LIMIT: Setup = Setup {
         limit: 64 << 20,
-        dialect: crate::config::Dialect::Redis,
+        dialect: russet_config::Dialect::Redis,
     };
 
     fn body(n: usize) -> Vec<u8> {

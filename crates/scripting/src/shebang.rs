@@ -1,7 +1,7 @@
 //! The first line of a script or library: `#!lua name=... flags=...`.
 
 use super::flags::Flags;
-use crate::config::{Dialect, split};
+use russet_config::{Dialect, split};
 
 /// The parsed first line of a script; the code begins at the end of that line, which keeps line
 /// numbers unchanged.
@@ -54,7 +54,7 @@ pub fn of_script(body: &[u8], dialect: Dialect) -> Result<Shebang, Vec<u8>> {
 }
 
 fn named(text: &str, word: &[u8]) -> Vec<u8> {
-    [text.as_bytes(), crate::resp::up_to_nul(word)].concat()
+    [text.as_bytes(), russet_resp::up_to_nul(word)].concat()
 }
 
 /// The parsed first line of a library.

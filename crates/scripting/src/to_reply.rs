@@ -11,7 +11,7 @@
 use super::effort::LONG;
 use super::errors::Failure;
 use super::lua::{Frame, LuaType, Watched, truncated, watch};
-use crate::resp::{Reply, up_to_nul};
+use russet_resp::{Reply, up_to_nul};
 
 /// Maximum nesting of tables: as many values as Redis's Lua keeps for C.
 const DEPTH_MAX: usize = 7_990;

@@ -14,9 +14,9 @@ use super::host::Host;
 use super::lua::{Frame, Handle, Lua, LuaType, Machine, Stack, watch};
 use super::to_reply::{Unfinished, reply_value};
 use super::{chunk, sandbox, stdlib::basic};
-use crate::base::clock;
-use crate::config::{Config, Dialect};
-use crate::resp::{Args, Reply};
+use russet_base::clock;
+use russet_config::{Config, Dialect};
+use russet_resp::{Args, Reply};
 
 /// The settings of a state.
 #[derive(Clone, Copy, Debug, Default)]

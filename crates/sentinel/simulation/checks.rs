@@ -4,9 +4,9 @@
 use std::collections::BTreeMap;
 
 use super::world::{NAME, words_of};
-use crate::sentinel::actions::Action;
-use crate::sentinel::core::Sentinel;
-use crate::sentinel::instances::FailoverKind;
+use crate::actions::Action;
+use crate::core::Sentinel;
+use crate::instances::FailoverKind;
 
 pub(super) struct Checks {
     sentinels: usize,

@@ -264,7 +264,7 @@ fn info_role_and_the_rest_have_redis_form() {
         String::from_utf8(world.core(0).info()).expect("UTF-8"),
         info
     );
-    let mut reply = crate::resp::Reply::new();
+    let mut reply = russet_resp::Reply::new();
     world.core(0).role(&mut reply);
     assert_eq!(
         reply.take_text(),

@@ -5,7 +5,7 @@
 
 use super::situations::settled;
 use super::world::{NAME, World};
-use crate::resp::{ReplyBounds, ReplyParser, ReplyValue};
+use russet_resp::{ReplyBounds, ReplyParser, ReplyValue};
 
 fn text_of(value: ReplyValue) -> String {
     match value {

@@ -9,13 +9,13 @@ use std::net::{TcpListener, TcpStream};
 use std::time::{Duration, Instant};
 
 use super::world::{setup, words_of};
-use crate::resp::{Reply, ReplyBounds, ReplyParser};
-use crate::sentinel::actions::Action;
-use crate::sentinel::commands::Host;
-use crate::sentinel::core::Sentinel;
-use crate::sentinel::links::ConnId;
-use crate::sentinel::shared::Own;
-use crate::sentinel::time::Now;
+use crate::actions::Action;
+use crate::commands::Host;
+use crate::core::Sentinel;
+use crate::links::ConnId;
+use crate::shared::Own;
+use crate::time::Now;
+use russet_resp::{Reply, ReplyBounds, ReplyParser};
 
 struct Driver {
     core: Sentinel,

@@ -7,12 +7,12 @@
 use std::collections::BTreeMap;
 
 use super::world::HostAddress;
-use crate::resp::ReplyValue;
+use russet_resp::ReplyValue;
 
 /// A client's connection: the Sentinel, and its connection's number.
 pub(super) type Client = (usize, u64);
 
-pub(super) struct DataNode {
+pub struct DataNode {
     pub place: HostAddress,
     pub is_up: bool,
     run_id: u64,

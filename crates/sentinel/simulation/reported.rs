@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::situations::{failed_over_with_scripts, settled};
 use super::world::{NAME, World};
-use crate::sentinel::discovery::seen::Status;
+use crate::discovery::seen::Status;
 
 #[test]
 fn scripts_read_one_line_of_json() {

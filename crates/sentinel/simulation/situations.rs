@@ -4,8 +4,8 @@
 //! wait in simulated time for the outcome: events, the agreed primary, or that nothing happens.
 
 use super::world::{NAME, World};
-use crate::sentinel::instances::Replica;
-use crate::sentinel::shared::Own;
+use crate::instances::Replica;
+use crate::shared::Own;
 
 /// Three Sentinels with both scripts, after a failover to the second of two nodes.
 pub(super) fn failed_over_with_scripts() -> World {

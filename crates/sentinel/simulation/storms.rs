@@ -211,7 +211,7 @@ proptest! {
         }
         world.receive(0, hello.as_bytes());
         world.receive(0, &info);
-        crate::sentinel::instances::Report::read(&info);
+        crate::instances::Report::read(&info);
         world.command_bytes(0, &[b"SENTINEL", b"FLUSHCONFIG"]);
         world.crash(0);
         world.start(0);

@@ -3,7 +3,7 @@
 
 use super::situations::settled;
 use super::world::{NAME, World};
-use crate::sentinel::discovery::strangers::EPOCH_MAX;
+use crate::discovery::strangers::EPOCH_MAX;
 
 fn run_id(world: &World, n: usize) -> String {
     String::from_utf8(world.core(n).shared.my_id.clone()).expect("UTF-8")

@@ -6,16 +6,16 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use super::checks::Checks;
 use super::node::DataNode;
-use crate::config::{Config, Sources, load};
-use crate::resp::{Reply, ReplyBounds, ReplyParser, ReplyValue};
-use crate::sentinel::actions::{Action, Level};
-use crate::sentinel::commands::{After, Host};
-use crate::sentinel::config::{Setup, from_file, rewrite};
-use crate::sentinel::core::Sentinel;
-use crate::sentinel::instances::CHANNEL;
-use crate::sentinel::links::ConnId;
-use crate::sentinel::shared::{Own, Random};
-use crate::sentinel::time::Now;
+use crate::actions::{Action, Level};
+use crate::commands::{After, Host};
+use crate::config::{Setup, from_file, rewrite};
+use crate::core::Sentinel;
+use crate::instances::CHANNEL;
+use crate::links::ConnId;
+use crate::shared::{Own, Random};
+use crate::time::Now;
+use russet_config::{Config, Sources, load};
+use russet_resp::{Reply, ReplyBounds, ReplyParser, ReplyValue};
 
 /// A host's address.
 pub(super) type HostAddress = (String, u16);

@@ -11,7 +11,7 @@ use super::scripts::JobId;
 
 /// The level of an event or a line of the log, as Redis ranks it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Level {
+pub enum Level {
     Debug,
     Verbose,
     Notice,
@@ -20,7 +20,7 @@ pub(crate) enum Level {
 
 /// One thing to do.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Action {
+pub enum Action {
     /// Open a connection. The answer is `Sentinel::connected` or `Sentinel::refused`.
     Connect {
         conn: ConnId,
@@ -62,7 +62,7 @@ pub(crate) enum Action {
 
 /// The actions not yet carried out.
 #[derive(Debug)]
-pub(crate) struct Outbox {
+pub struct Outbox {
     queue: VecDeque<Action>,
     /// A `Persist` is queued.
     is_asked: bool,
@@ -75,7 +75,7 @@ pub(crate) struct Outbox {
 }
 
 impl Outbox {
-    pub(crate) fn new() -> Outbox {
+    pub fn new() -> Outbox {
         Outbox {
             queue: VecDeque::new(),
             is_asked: false,
@@ -85,12 +85,12 @@ impl Outbox {
         }
     }
 
-    pub(crate) fn push(&mut self, action: Action) {
+    pub fn push(&mut self, action: Action) {
         self.queue.push_back(action);
     }
 
     /// Asks for a save. One that was asked for and not handed out yet covers this change, too.
-    pub(crate) fn persist(&mut self) {
+    pub fn persist(&mut self) {
         self.is_wanted = false;
         if !self.is_asked {
             self.is_asked = true;
@@ -112,7 +112,7 @@ impl Outbox {
     }
 
     /// The next action; `None` also while a save is under way.
-    pub(crate) fn pop(&mut self) -> Option<Action> {
+    pub fn pop(&mut self) -> Option<Action> {
         if self.is_saving {
             return None;
         }
@@ -124,19 +124,19 @@ impl Outbox {
     }
 
     /// The outcome of the save under way.
-    pub(crate) fn persisted(&mut self, is_saved: bool) {
+    pub fn persisted(&mut self, is_saved: bool) {
         self.is_saving = false;
         self.has_failed = !is_saved;
     }
 
     /// Whether the file has everything that this process has decided, but for the newest changes by
     /// hellos (`persist_soon`).
-    pub(crate) fn is_saved(&self) -> bool {
+    pub fn is_saved(&self) -> bool {
         !self.is_asked && !self.is_saving && !self.has_failed
     }
 
     /// Whether the last save failed.
-    pub(crate) fn has_failed(&self) -> bool {
+    pub fn has_failed(&self) -> bool {
         self.has_failed
     }
 }

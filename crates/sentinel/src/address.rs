@@ -11,7 +11,7 @@ pub(crate) const HOST_BYTES_MAX: usize = 253;
 
 /// The address that a data node or a Sentinel listens on.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Address {
+pub struct Address {
     /// A name or an IP address, as it was given.
     pub host: Vec<u8>,
     /// Empty: not resolved.
@@ -21,13 +21,13 @@ pub(crate) struct Address {
 }
 
 /// Whether the text is an IP address.
-pub(crate) fn is_ip(host: &[u8]) -> bool {
+pub fn is_ip(host: &[u8]) -> bool {
     std::str::from_utf8(host).is_ok_and(|text| text.parse::<IpAddr>().is_ok())
 }
 
 impl Address {
     /// The address with the IP address that is known for its host.
-    pub(crate) fn new(host: &[u8], port: u16, names: &Names) -> Address {
+    pub fn new(host: &[u8], port: u16, names: &Names) -> Address {
         Address {
             host: host.to_vec(),
             ip: names.ip_of(host).unwrap_or_default(),
@@ -36,13 +36,13 @@ impl Address {
     }
 
     /// Whether both are the same address: by IP address or by name, and by port.
-    pub(crate) fn is_same(&self, other: &Address) -> bool {
+    pub fn is_same(&self, other: &Address) -> bool {
         let same_ip = !self.ip.is_empty() && self.ip == other.ip;
         self.port == other.port && (same_ip || self.host.eq_ignore_ascii_case(&other.host))
     }
 
     /// The host as clients and Sentinels see it: as it was given if `by_name`, else the IP address.
-    pub(crate) fn shown(&self, by_name: bool) -> &[u8] {
+    pub fn shown(&self, by_name: bool) -> &[u8] {
         if by_name || self.ip.is_empty() {
             &self.host
         } else {
@@ -64,7 +64,7 @@ impl Address {
 
 /// The IP address of each host name that was resolved.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Names {
+pub struct Names {
     known: BTreeMap<Vec<u8>, Vec<u8>>,
 }
 

@@ -27,12 +27,12 @@ use super::{
     failover::{self, votes},
     monitor, refresh,
 };
-use crate::base::text::Printable;
-use crate::resp::ReplyValue;
+use russet_base::text::Printable;
+use russet_resp::ReplyValue;
 
 /// A Sentinel without I/O. See the module.
 #[derive(Debug)]
-pub(crate) struct Sentinel {
+pub struct Sentinel {
     pub(super) shared: Shared,
     pub(super) primaries: Primaries,
 }
@@ -40,7 +40,7 @@ pub(crate) struct Sentinel {
 impl Sentinel {
     /// Begins with the settings and state of the file. Without an id it gets one, which is saved at
     /// once.
-    pub(crate) fn new(setup: &Setup, own: Own, seed: u64, now: Now) -> Sentinel {
+    pub fn new(setup: &Setup, own: Own, seed: u64, now: Now) -> Sentinel {
         let mut shared = Shared {
             now: now.monotonic_ms,
             wall_ms: now.wall_ms,
@@ -76,17 +76,17 @@ impl Sentinel {
     }
 
     /// The settings and the state to be saved now.
-    pub(crate) fn setup(&self) -> Setup {
+    pub fn setup(&self) -> Setup {
         groups::setup(&self.shared, &self.primaries)
     }
 
     /// The next action; see [`Outbox`].
-    pub(crate) fn pop(&mut self) -> Option<Action> {
+    pub fn pop(&mut self) -> Option<Action> {
         self.shared.out.pop()
     }
 
     /// The outcome of [`Action::Persist`].
-    pub(crate) fn persisted(&mut self, is_saved: bool) {
+    pub fn persisted(&mut self, is_saved: bool) {
         let had_failed = self.shared.out.has_failed();
         self.shared.out.persisted(is_saved);
         if had_failed == is_saved {
@@ -97,7 +97,7 @@ impl Sentinel {
     }
 
     /// Whether the file has everything that was decided.
-    pub(crate) fn is_saved(&self) -> bool {
+    pub fn is_saved(&self) -> bool {
         self.shared.out.is_saved()
     }
 
@@ -110,7 +110,7 @@ impl Sentinel {
     /// How long to wait before the next tick: 50 to 100 ms, drawn anew each time, so that Sentinels
     /// started together do not stay in step; 10 ms while a primary is about to be seen as down, or
     /// a failover is under way, but not for long.
-    pub(crate) fn next_tick_ms(&mut self) -> Ms {
+    pub fn next_tick_ms(&mut self) -> Ms {
         if self.is_tense() {
             TENSE_TICK_MS
         } else {
@@ -119,7 +119,7 @@ impl Sentinel {
     }
 
     /// Whether a primary is about to be seen as down, or has changed its state just now.
-    pub(crate) fn is_tense(&self) -> bool {
+    pub fn is_tense(&self) -> bool {
         let shared = &self.shared;
         let is_tense = |primary: &Primary| {
             let link = shared.links.get(primary.node.watch.link);
@@ -137,7 +137,7 @@ impl Sentinel {
     }
 
     /// Does all due work.
-    pub(crate) fn tick(&mut self, now: Now) {
+    pub fn tick(&mut self, now: Now) {
         self.set_now(now);
         self.check_tilt(now);
         if self.shared.out.has_failed() {
@@ -222,7 +222,7 @@ impl Sentinel {
     }
 
     /// A connection is established, from this address of ours.
-    pub(crate) fn connected(&mut self, now: Now, conn: ConnId, local_ip: &[u8]) {
+    pub fn connected(&mut self, now: Now, conn: ConnId, local_ip: &[u8]) {
         self.due_at(now);
         let Some((link, kind)) = self.shared.links.find(conn) else {
             return;
@@ -242,7 +242,7 @@ impl Sentinel {
 
     /// A connection could not be begun or established, for this reason: the system's words, or
     /// those of TLS.
-    pub(crate) fn refused(&mut self, now: Now, conn: ConnId, reason: &str) {
+    pub fn refused(&mut self, now: Now, conn: ConnId, reason: &str) {
         self.due_at(now);
         let Some((link, kind)) = self.shared.links.find(conn) else {
             return;
@@ -255,7 +255,7 @@ impl Sentinel {
     }
 
     /// A connection is closed that was established.
-    pub(crate) fn closed(&mut self, now: Now, conn: ConnId) {
+    pub fn closed(&mut self, now: Now, conn: ConnId) {
         self.due_at(now);
         if let Some((link, _)) = self.shared.links.find(conn) {
             self.end(now, (conn, link));
@@ -279,7 +279,7 @@ impl Sentinel {
     }
 
     /// A name was resolved, or could not be.
-    pub(crate) fn resolved(&mut self, now: Now, host: &[u8], ip: Option<Vec<u8>>) {
+    pub fn resolved(&mut self, now: Now, host: &[u8], ip: Option<Vec<u8>>) {
         self.due_at(now);
         self.shared.names.learn(host, ip.clone());
         let Some(ip) = ip else {
@@ -320,7 +320,7 @@ impl Sentinel {
     }
 
     /// A reply, or a message of the channel.
-    pub(crate) fn reply(&mut self, now: Now, conn: ConnId, reply: ReplyValue) {
+    pub fn reply(&mut self, now: Now, conn: ConnId, reply: ReplyValue) {
         self.set_now(now);
         let Some((link, kind)) = self.shared.links.find(conn) else {
             return;
@@ -465,13 +465,13 @@ impl Sentinel {
     }
 
     /// A script was started as this process, or could not be.
-    pub(crate) fn script_started(&mut self, now: Now, job: JobId, pid: Option<i64>) {
+    pub fn script_started(&mut self, now: Now, job: JobId, pid: Option<i64>) {
         self.set_now(now);
         self.shared.scripts.started(job, pid, &mut self.shared.out);
     }
 
     /// A script's process has ended, with an exit status, or by a signal (else 0).
-    pub(crate) fn script_ended(&mut self, now: Now, pid: i64, exit: i32, signal: i32) {
+    pub fn script_ended(&mut self, now: Now, pid: i64, exit: i32, signal: i32) {
         self.set_now(now);
         let Shared {
             scripts,

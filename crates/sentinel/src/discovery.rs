@@ -21,12 +21,12 @@ use super::instances::{Hello, Primary};
 use super::links::{ConnKind, LinkId, Member, Target};
 use super::shared::{Reporter, Shared};
 use super::{failover::votes, monitor};
-use crate::base::text::Printable;
+use russet_base::text::Printable;
 use strangers::{Candidate, PEERS_MAX};
 
 /// Takes a hello. One about an unknown primary, of ourselves, or with an epoch that no Sentinel can
 /// have is ignored. The sender of one is asked for its run id if it is not known (`strangers`).
-pub(crate) fn receive_hello(shared: &mut Shared, primaries: &mut Primaries, hello: &Hello) {
+pub fn receive_hello(shared: &mut Shared, primaries: &mut Primaries, hello: &Hello) {
     if shared.is_me(&hello.run_id) || !primaries.contains_key(&hello.name) {
         return;
     }

@@ -9,7 +9,7 @@ use super::shared::{Reporter, Shared};
 use super::time::Ms;
 
 /// Looks at all instances of a primary's group.
-pub(crate) fn check(shared: &mut Shared, primary: &mut Primary) {
+pub fn check(shared: &mut Shared, primary: &mut Primary) {
     check_group(shared, primary);
     check_agreed(shared, primary);
 }

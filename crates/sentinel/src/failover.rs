@@ -27,7 +27,7 @@ use select::select;
 const HAND_OVER_MS_MIN: Ms = 1000;
 
 /// Begins an attempt in a new epoch.
-pub(crate) fn start(shared: &mut Shared, primary: &mut Primary, kind: FailoverKind) {
+pub fn start(shared: &mut Shared, primary: &mut Primary, kind: FailoverKind) {
     shared.current_epoch = shared.current_epoch.saturating_add(1);
     shared.out.persist();
     let delay = shared.random.below(DESYNC_MAX_MS) as Ms;
@@ -91,7 +91,7 @@ fn turn_ms(shared: &Shared, primary: &Primary) -> Ms {
 }
 
 /// One step of the failover, or its start.
-pub(crate) fn step(shared: &mut Shared, primary: &mut Primary) {
+pub fn step(shared: &mut Shared, primary: &mut Primary) {
     if start_if_needed(shared, primary) {
         votes::ask(shared, primary, true);
     }
@@ -165,13 +165,13 @@ fn wait_start(shared: &mut Shared, primary: &mut Primary) {
 }
 
 /// Enters a state, with a line in the history.
-pub(crate) fn enter(shared: &Shared, primary: &mut Primary, state: FailoverState) {
+pub fn enter(shared: &Shared, primary: &mut Primary, state: FailoverState) {
     record::state(shared, primary, state);
     primary.failover.enter(state, shared.now);
 }
 
 /// SENTINEL SIMULATE-FAILURE: the process ends here.
-pub(crate) fn crash(shared: &mut Shared) {
+pub fn crash(shared: &mut Shared) {
     let text = "Sentinel CRASH because of SENTINEL simulate-failure".to_owned();
     shared.log(Level::Warning, text);
     shared.out.push(Action::Exit(99));
@@ -388,7 +388,7 @@ fn notify_the_rest(shared: &mut Shared, primary: &mut Primary) {
 }
 
 /// Ends a failover: the promoted replica is the primary now.
-pub(crate) fn finish(shared: &mut Shared, primary: &mut Primary) {
+pub fn finish(shared: &mut Shared, primary: &mut Primary) {
     let Failover {
         state: FailoverState::UpdateConfig,
         ..

@@ -19,7 +19,7 @@ use super::shared::{Reporter, Shared};
 use std::collections::BTreeMap;
 
 /// All primaries, by name.
-pub(crate) type Primaries = BTreeMap<Vec<u8>, Primary>;
+pub type Primaries = BTreeMap<Vec<u8>, Primary>;
 
 /// A primary that is not connected yet.
 pub(crate) fn new_primary(
@@ -109,7 +109,7 @@ pub(crate) fn remove_peer(shared: &mut Shared, primary: &mut Primary, run_id: &[
 }
 
 /// Closes all links of a primary that is no longer watched.
-pub(crate) fn release(shared: &mut Shared, mut primary: Primary) {
+pub fn release(shared: &mut Shared, mut primary: Primary) {
     release_replicas(shared, &mut primary);
     release_peers(shared, &mut primary);
     shared
@@ -134,7 +134,7 @@ fn release_peers(shared: &mut Shared, primary: &mut Primary) {
 
 /// Forgets a primary's replicas, state and failover; with `with_peers` also the other Sentinels.
 /// Its settings, epochs and vote epoch stay.
-pub(crate) fn reset(shared: &mut Shared, primary: &mut Primary, with_peers: bool) {
+pub fn reset(shared: &mut Shared, primary: &mut Primary, with_peers: bool) {
     let now = shared.now;
     release_replicas(shared, primary);
     if with_peers {
@@ -217,7 +217,7 @@ fn from_known(shared: &mut Shared, others: &Primaries, known: &KnownPrimary) -> 
 
 /// The settings and the state to be saved. Between promotion and the end of a failover the promoted
 /// replica is saved as the primary, and the old primary in its place.
-pub(crate) fn setup(shared: &Shared, primaries: &Primaries) -> Setup {
+pub fn setup(shared: &Shared, primaries: &Primaries) -> Setup {
     let by_name = shared.globals.announce_hostnames;
     let shown = |address: &Address| address.shown(by_name).to_vec();
     let known = |primary: &Primary| {

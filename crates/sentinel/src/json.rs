@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 /// An object in progress.
-pub(crate) struct Object(String);
+pub struct Object(String);
 
 fn write_text(to: &mut String, text: &[u8]) {
     to.push('"');
@@ -25,7 +25,7 @@ fn write_text(to: &mut String, text: &[u8]) {
 }
 
 impl Object {
-    pub(crate) fn new() -> Object {
+    pub fn new() -> Object {
         Object("{".to_owned())
     }
 
@@ -38,19 +38,19 @@ impl Object {
     }
 
     /// A string. Bytes that are no UTF-8 become U+FFFD.
-    pub(crate) fn text(mut self, name: &str, value: impl AsRef<[u8]>) -> Object {
+    pub fn text(mut self, name: &str, value: impl AsRef<[u8]>) -> Object {
         self.name(name);
         write_text(&mut self.0, value.as_ref());
         self
     }
 
-    pub(crate) fn number(mut self, name: &str, value: impl Into<i128>) -> Object {
+    pub fn number(mut self, name: &str, value: impl Into<i128>) -> Object {
         self.name(name);
         write!(self.0, "{}", value.into()).expect("a String takes all");
         self
     }
 
-    pub(crate) fn object(mut self, name: &str, value: Object) -> Object {
+    pub fn object(mut self, name: &str, value: Object) -> Object {
         self.name(name);
         self.0 += &value.0;
         self.0.push('}');
@@ -58,7 +58,7 @@ impl Object {
     }
 
     /// The object with a newline after it.
-    pub(crate) fn line(self) -> Vec<u8> {
+    pub fn line(self) -> Vec<u8> {
         [self.0.as_bytes(), b"}\n"].concat()
     }
 }

@@ -37,7 +37,7 @@
 //!     `closed`. Replies are parsed (`resp::ReplyParser`) and passed on one by one, in order:
 //!     `reply`.
 //!   - `Persist`: `config::rewrite` with `Sentinel::setup()` and the server's own configuration,
-//!     then `crate::config::replace_file`, then `persisted`.
+//!     then `russet_config::replace_file`, then `persisted`.
 //!   - `Event`: a line of the log, `channel text`, and unless its level is `Debug` a message to the
 //!     subscribers of `channel`. `Log`, `SetLogLevel`.
 //!   - `RunScript`: start the program without a shell; `script_started`, at its end `script_ended`.
@@ -72,6 +72,7 @@
 //!   every connection that does not come about; Redis's only those that fail at once.
 //!
 //! TLS of the links is decided by the server's `tls-replication`, not by `Connect`.
+#![warn(missing_docs)]
 
 mod actions;
 mod address;
@@ -91,16 +92,16 @@ mod refresh;
 mod scripts;
 mod shared;
 #[cfg(test)]
-#[path = "../../tests/machines/sentinel/mod.rs"]
+#[path = "../simulation/mod.rs"]
 mod simulation;
 mod time;
 
-pub(crate) use actions::{Action, Level};
-pub(crate) use commands::{After, Host};
-pub(crate) use config::{Setup, from_file, rewrite};
-pub(crate) use core::Sentinel;
-pub(crate) use discovery::seen::{Seen, Status};
-pub(crate) use links::ConnId;
-pub(crate) use scripts::JobId;
-pub(crate) use shared::Own;
-pub(crate) use time::Now;
+pub use actions::{Action, Level};
+pub use commands::{After, Host};
+pub use config::{Setup, from_file, rewrite};
+pub use core::Sentinel;
+pub use discovery::seen::{Seen, Status};
+pub use links::ConnId;
+pub use scripts::JobId;
+pub use shared::Own;
+pub use time::Now;

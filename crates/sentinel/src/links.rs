@@ -10,15 +10,15 @@ use std::collections::{BTreeMap, VecDeque};
 
 use super::actions::{Action, Outbox};
 use super::time::Ms;
-use crate::resp::write_request;
+use russet_resp::write_request;
 
 /// A link.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct LinkId(u32);
+pub struct LinkId(u32);
 
 /// A connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(crate) struct ConnId(pub u64);
+pub struct ConnId(pub u64);
 
 /// The purpose of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,14 +29,14 @@ pub(crate) enum ConnKind {
 
 /// An instance: a primary by its name, and a member of its group.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Target {
+pub struct Target {
     pub primary: Vec<u8>,
     pub member: Member,
 }
 
 /// Which instance of a primary's group.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Member {
+pub enum Member {
     Primary,
     /// By its name, `ip:port`.
     Replica(Vec<u8>),
@@ -46,7 +46,7 @@ pub(crate) enum Member {
 
 /// The request that a reply answers.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Expected {
+pub enum Expected {
     /// Nothing depends on the reply: its effect is seen in INFO.
     Ignored,
     Ping(Target),
@@ -120,13 +120,13 @@ impl InstanceLink {
     }
 
     /// All its connections are established.
-    pub(crate) fn is_up(&self) -> bool {
+    pub fn is_up(&self) -> bool {
         let is_up = |conn: &Option<Conn>| conn.as_ref().is_some_and(|c| c.local_ip.is_some());
         is_up(&self.commands) && (!self.has_subscription || is_up(&self.subscription))
     }
 
     /// Requests without a reply yet.
-    pub(crate) fn pending(&self) -> usize {
+    pub fn pending(&self) -> usize {
         self.commands.as_ref().map_or(0, |conn| conn.expected.len())
     }
 
@@ -158,7 +158,7 @@ impl InstanceLink {
 
 /// All links.
 #[derive(Debug, Default)]
-pub(crate) struct Links {
+pub struct Links {
     /// By their numbers; the number of a link that is gone is used again.
     links: Vec<Option<InstanceLink>>,
     free: Vec<LinkId>,
@@ -168,7 +168,7 @@ pub(crate) struct Links {
 
 impl Links {
     /// A new link, not connected.
-    pub(crate) fn add(&mut self, has_subscription: bool, now: Ms) -> LinkId {
+    pub fn add(&mut self, has_subscription: bool, now: Ms) -> LinkId {
         let link = Some(InstanceLink::new(has_subscription, now));
         if let Some(id) = self.free.pop() {
             self.links[id.0 as usize] = link;
@@ -178,20 +178,20 @@ impl Links {
         LinkId(u32::try_from(self.links.len() - 1).expect("fewer links than memory holds"))
     }
 
-    pub(crate) fn get(&self, id: LinkId) -> &InstanceLink {
+    pub fn get(&self, id: LinkId) -> &InstanceLink {
         self.links[id.0 as usize]
             .as_ref()
             .expect("a link with an owner")
     }
 
-    pub(crate) fn get_mut(&mut self, id: LinkId) -> &mut InstanceLink {
+    pub fn get_mut(&mut self, id: LinkId) -> &mut InstanceLink {
         self.links[id.0 as usize]
             .as_mut()
             .expect("a link with an owner")
     }
 
     /// Removes an owner; without owners the link is closed.
-    pub(crate) fn release(&mut self, id: LinkId, out: &mut Outbox) {
+    pub fn release(&mut self, id: LinkId, out: &mut Outbox) {
         self.get_mut(id).owners -= 1;
         if self.get(id).owners == 0 {
             self.close_both(id, out);
@@ -201,7 +201,7 @@ impl Links {
     }
 
     /// Begins a connection.
-    pub(crate) fn connect(
+    pub fn connect(
         &mut self,
         id: LinkId,
         kind: ConnKind,
@@ -228,7 +228,7 @@ impl Links {
     }
 
     /// Closes a connection, if there is one.
-    pub(crate) fn close(&mut self, id: LinkId, kind: ConnKind, out: &mut Outbox) {
+    pub fn close(&mut self, id: LinkId, kind: ConnKind, out: &mut Outbox) {
         if let Some(conn) = self.get_mut(id).conn_mut(kind).take() {
             self.by_conn.remove(&conn.id);
             out.push(Action::Close(conn.id));
@@ -241,13 +241,13 @@ impl Links {
     }
 
     /// The link of a connection that is still in use.
-    pub(crate) fn find(&self, conn: ConnId) -> Option<(LinkId, ConnKind)> {
+    pub fn find(&self, conn: ConnId) -> Option<(LinkId, ConnKind)> {
         self.by_conn.get(&conn).copied()
     }
 
     /// Records that the other end, or the driver, has closed a connection. From now on a PING would
     /// have no reply.
-    pub(crate) fn closed(&mut self, conn: ConnId, now: Ms) {
+    pub fn closed(&mut self, conn: ConnId, now: Ms) {
         if let Some((id, kind)) = self.by_conn.remove(&conn) {
             let link = self.get_mut(id);
             *link.conn_mut(kind) = None;
@@ -273,7 +273,7 @@ impl Links {
     }
 
     /// Sends a request, if the connection is established.
-    pub(crate) fn send(
+    pub fn send(
         &mut self,
         id: LinkId,
         kind: ConnKind,

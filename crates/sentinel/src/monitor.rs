@@ -42,7 +42,7 @@ struct Due<'a> {
 }
 
 /// Watches a primary and its group.
-pub(crate) fn tend(shared: &mut Shared, primary: &mut Primary) {
+pub fn tend(shared: &mut Shared, primary: &mut Primary) {
     let about = About::new(primary, shared.globals.announce_hostnames);
     let muted = is_muted(primary);
     let closely =
@@ -150,7 +150,7 @@ fn reconnect(shared: &mut Shared, watch: &Watch, is_data_node: bool) {
 }
 
 /// Sends the first requests on a connection: AUTH, a name, then PING or SUBSCRIBE.
-pub(crate) fn greet(
+pub fn greet(
     shared: &mut Shared,
     link: LinkId,
     kind: ConnKind,
@@ -228,7 +228,7 @@ pub(crate) fn log_in_to_peer(shared: &mut Shared, link: LinkId) {
 }
 
 /// Records and reports why a connection could not be established.
-pub(crate) fn refused(
+pub fn refused(
     shared: &mut Shared,
     (primary, member): (&Primary, &Member),
     (link, kind): (LinkId, ConnKind),
@@ -259,7 +259,7 @@ pub(crate) fn refused(
     }
 }
 
-pub(crate) fn ping(shared: &mut Shared, link: LinkId, settings: &PrimarySettings, target: &Target) {
+pub fn ping(shared: &mut Shared, link: LinkId, settings: &PrimarySettings, target: &Target) {
     let command = match target.member {
         Member::Peer(_) => b"PING",
         _ => settings.renamed(b"PING"),

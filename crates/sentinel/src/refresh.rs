@@ -17,7 +17,7 @@ use super::shared::{Reporter, Shared, Simulated};
 use super::time::Ms;
 
 /// Takes over an INFO.
-pub(crate) fn refresh(shared: &mut Shared, primary: &mut Primary, member: &Member, info: Vec<u8>) {
+pub fn refresh(shared: &mut Shared, primary: &mut Primary, member: &Member, info: Vec<u8>) {
     let report = Report::read(&info);
     match member {
         Member::Primary => refresh_primary(shared, primary, &report, info),

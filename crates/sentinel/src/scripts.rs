@@ -15,7 +15,7 @@ const ATTEMPTS_MAX: u32 = 10;
 
 /// A script in the queue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct JobId(pub u64);
+pub struct JobId(pub u64);
 
 /// The state of a job.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,7 +27,7 @@ pub(crate) enum JobState {
 }
 
 #[derive(Debug)]
-pub(crate) struct Job {
+pub struct Job {
     id: JobId,
     pub argv: Vec<Vec<u8>>,
     /// Its standard input.
@@ -51,7 +51,7 @@ impl Job {
 
 /// See the module.
 #[derive(Debug, Default)]
-pub(crate) struct Scripts {
+pub struct Scripts {
     pub jobs: VecDeque<Job>,
     last_id: u64,
 }
@@ -70,12 +70,12 @@ fn outcome(path: &[u8], first: i64, second: i64) -> Vec<u8> {
 }
 
 impl Scripts {
-    pub(crate) fn running(&self) -> usize {
+    pub fn running(&self) -> usize {
         self.jobs.iter().filter(|job| job.runs()).count()
     }
 
     /// Queues a script with its arguments and its input.
-    pub(crate) fn schedule(&mut self, argv: Vec<Vec<u8>>, input: Vec<u8>) {
+    pub fn schedule(&mut self, argv: Vec<Vec<u8>>, input: Vec<u8>) {
         self.last_id += 1;
         self.jobs.push_back(Job {
             id: JobId(self.last_id),
@@ -92,7 +92,7 @@ impl Scripts {
     }
 
     /// Starts scripts that may start, oldest first, and kills those that run too long.
-    pub(crate) fn tick(&mut self, now: Ms, periods: &Periods, out: &mut Outbox) {
+    pub fn tick(&mut self, now: Ms, periods: &Periods, out: &mut Outbox) {
         let mut running = self.running();
         for job in &mut self.jobs {
             if running >= RUNNING_MAX {
@@ -130,7 +130,7 @@ impl Scripts {
     }
 
     /// The driver has started a job, or could not: it is then tried again at the next tick.
-    pub(crate) fn started(&mut self, id: JobId, pid: Option<i64>, out: &mut Outbox) {
+    pub fn started(&mut self, id: JobId, pid: Option<i64>, out: &mut Outbox) {
         let Some(job) = self.jobs.iter_mut().find(|job| job.id == id) else {
             return;
         };
@@ -152,7 +152,7 @@ impl Scripts {
     }
 
     /// A process has ended, with an exit status, or by a signal (else 0).
-    pub(crate) fn ended(
+    pub fn ended(
         &mut self,
         pid: i64,
         (exit, signal): (i32, i32),

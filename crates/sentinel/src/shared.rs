@@ -25,7 +25,7 @@ pub(crate) const DESYNC_MAX_MS: u64 = 1000;
 
 /// The server's own facts that the core needs.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Own {
+pub struct Own {
     /// The port that others reach us by.
     pub port: u16,
     /// `requirepass`: also for AUTH to other Sentinels, unless there is `sentinel-pass`.
@@ -53,7 +53,7 @@ pub(crate) struct Tilt {
 
 /// See the module.
 #[derive(Debug)]
-pub(crate) struct Shared {
+pub struct Shared {
     pub now: Ms,
     /// The wall clock at the same moment, for texts.
     pub wall_ms: Ms,
@@ -74,10 +74,10 @@ pub(crate) struct Shared {
 
 /// A generator of random numbers from one seed (splitmix64).
 #[derive(Debug)]
-pub(crate) struct Random(pub u64);
+pub struct Random(pub u64);
 
 impl Random {
-    pub(crate) fn next(&mut self) -> u64 {
+    pub fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let z = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
@@ -85,13 +85,13 @@ impl Random {
     }
 
     /// Less than `end`.
-    pub(crate) fn below(&mut self, end: u64) -> u64 {
+    pub fn below(&mut self, end: u64) -> u64 {
         self.next() % end
     }
 }
 
 impl Shared {
-    pub(crate) fn clock(&self) -> Now {
+    pub fn clock(&self) -> Now {
         Now {
             monotonic_ms: self.now,
             wall_ms: self.wall_ms,
@@ -99,13 +99,13 @@ impl Shared {
     }
 
     /// Whether an instance is connected and not seen as down.
-    pub(crate) fn reaches(&self, watch: &Watch) -> bool {
+    pub fn reaches(&self, watch: &Watch) -> bool {
         !watch.is_down && self.links.get(watch.link).is_up()
     }
 
     /// An address by its host, whose name is resolved if need be. `None`: a name, and names are not
     /// resolved.
-    pub(crate) fn address(&mut self, host: &[u8], port: u16) -> Option<Address> {
+    pub fn address(&mut self, host: &[u8], port: u16) -> Option<Address> {
         if !is_ip(host) {
             if !self.globals.resolve_hostnames {
                 return None;
@@ -118,17 +118,17 @@ impl Shared {
     }
 
     /// Whether an address is at this host.
-    pub(crate) fn is_at(&self, address: &Address, host: &[u8]) -> bool {
+    pub fn is_at(&self, address: &Address, host: &[u8]) -> bool {
         let other = Address::new(host, address.port, &self.names);
         address.is_same(&other)
     }
 
-    pub(crate) fn log(&mut self, level: Level, text: String) {
+    pub fn log(&mut self, level: Level, text: String) {
         self.out.push(Action::Log { level, text });
     }
 
     /// Reports an event that concerns no primary.
-    pub(crate) fn event(&mut self, level: Level, channel: &'static str, text: Vec<u8>) {
+    pub fn event(&mut self, level: Level, channel: &'static str, text: Vec<u8>) {
         self.out.push(Action::Event {
             level,
             channel,
@@ -137,7 +137,7 @@ impl Shared {
     }
 
     /// Sends a command over a link's connection for commands.
-    pub(crate) fn send(&mut self, link: LinkId, words: &[&[u8]], expected: Expected) -> bool {
+    pub fn send(&mut self, link: LinkId, words: &[&[u8]], expected: Expected) -> bool {
         let kind = ConnKind::Commands;
         self.links.send(link, kind, words, expected, &mut self.out)
     }
@@ -152,7 +152,7 @@ impl Shared {
     }
 
     /// The hello about a primary to be sent over a link.
-    pub(crate) fn hello(&self, about: &About, link: LinkId) -> Option<Hello> {
+    pub fn hello(&self, about: &About, link: LinkId) -> Option<Hello> {
         Some(Hello {
             host: self.announced_host(link)?,
             port: match self.globals.announce_port {
@@ -168,7 +168,7 @@ impl Shared {
         })
     }
 
-    pub(crate) fn is_me(&self, run_id: &[u8]) -> bool {
+    pub fn is_me(&self, run_id: &[u8]) -> bool {
         self.my_id.eq_ignore_ascii_case(run_id)
     }
 }
@@ -182,7 +182,7 @@ pub(crate) struct About {
 }
 
 impl About {
-    pub(crate) fn new(primary: &Primary, by_name: bool) -> About {
+    pub fn new(primary: &Primary, by_name: bool) -> About {
         let address = primary.current_address();
         About {
             name: primary.name.clone(),
@@ -215,7 +215,7 @@ fn place(address: &Address, by_name: bool) -> Vec<u8> {
 }
 
 impl Reporter {
-    pub(crate) fn new(primary: &Primary, shared: &Shared) -> Reporter {
+    pub fn new(primary: &Primary, shared: &Shared) -> Reporter {
         let by_name = shared.globals.announce_hostnames;
         let address = &primary.node.watch.address;
         let name_end = primary.name.len();
@@ -286,7 +286,7 @@ impl Reporter {
     }
 
     /// An event that does not name an instance.
-    pub(crate) fn plain(
+    pub fn plain(
         &self,
         shared: &mut Shared,
         level: Level,
@@ -297,7 +297,7 @@ impl Reporter {
     }
 
     /// An event of the primary; `rest` follows its address.
-    pub(crate) fn primary(
+    pub fn primary(
         &self,
         shared: &mut Shared,
         level: Level,
@@ -310,7 +310,7 @@ impl Reporter {
     }
 
     /// An event of a member: `kind` is `slave` or `sentinel`.
-    pub(crate) fn member(
+    pub fn member(
         &self,
         shared: &mut Shared,
         level: Level,

@@ -9,7 +9,7 @@ pub(crate) const MS_MAX: Ms = 1 << 50;
 /// The two clocks at one moment. All timers use the monotonic one; the wall clock is for texts, and
 /// is watched for jumps, which are a sign that the machine stood still.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Now {
+pub struct Now {
     pub monotonic_ms: Ms,
     pub wall_ms: Ms,
 }
@@ -59,7 +59,7 @@ pub(crate) const FAILOVER_TIMEOUT_MS: Ms = 180_000;
 
 impl Periods {
     /// The periods with their names, in the order of SENTINEL DEBUG.
-    pub(crate) fn all(&mut self) -> [(&'static str, &mut Ms); 13] {
+    pub fn all(&mut self) -> [(&'static str, &mut Ms); 13] {
         [
             ("info-period", &mut self.info),
             ("ping-period", &mut self.ping),

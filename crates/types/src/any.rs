@@ -8,8 +8,8 @@
 use std::mem::ManuallyDrop;
 
 use super::container::{Container, Measured, Relocate};
-use super::kinds::{Encoding, Type, with_types};
-use crate::base::memory::mover::Mover;
+use super::kinds::{Encoding, Type};
+use russet_base::memory::mover::Mover;
 
 macro_rules! define_any {
     ([$($T:ident: $($E:ident $name:literal),*;)*]) => {
@@ -47,34 +47,36 @@ macro_rules! define_any {
         }
     };
 }
-with_types!([define_any]);
+crate::with_types!([define_any]);
 
 impl Type {
     /// As TYPE replies it.
     pub fn name(self) -> &'static str {
-        for_container!(self, T => T::NAME, _ => "string")
+        crate::for_container!(self, T => T::NAME, _ => "string")
     }
 
     /// Redis's number of the type.
     pub fn number(self) -> u32 {
-        for_container!(self, T => T::NUMBER, _ => 0)
+        crate::for_container!(self, T => T::NUMBER, _ => 0)
     }
 }
 
 /// Runs an expression for the container type of a kind, named `$T` there. The only place that
 /// dispatches on the type for operations common to all of them; kinds without a container use the
 /// other expression.
+#[macro_export]
 macro_rules! for_container {
     ($kind:expr, $T:ident => $run:expr, _ => $other:expr $(,)?) => {
-        $crate::types::with_types!(
-            [$crate::types::match_container]
+        $crate::with_types!(
+            [$crate::match_container]
             $kind, $T => $run, _ => $other
         )
     };
 }
-pub(crate) use for_container;
 
 /// The body of [`for_container!`], with the list of types before it.
+#[doc(hidden)]
+#[macro_export]
 macro_rules! match_container {
     (
         [$($Each:ident: $($E:ident $name:literal),*;)*]
@@ -82,16 +84,15 @@ macro_rules! match_container {
     ) => {
         match $kind {
             $(
-                $crate::types::Type::$Each => {
-                    type $T = $crate::types::$Each;
+                $crate::Type::$Each => {
+                    type $T = $crate::$Each;
                     $run
                 }
             )*
-            $crate::types::Type::String => $other,
+            $crate::Type::String => $other,
         }
     };
 }
-pub(crate) use match_container;
 
 /// Borrows a container in place, for reading.
 ///
@@ -108,7 +109,7 @@ unsafe fn look<T: Container>(encoding: Encoding, word: u64) -> ManuallyDrop<T> {
 /// # Safety
 /// The pair is in an entry that holds a container of this type.
 pub unsafe fn free_effort(kind: Type, encoding: Encoding, word: u64) -> usize {
-    for_container!(
+    crate::for_container!(
         kind,
         // SAFETY: the caller's promise.
         T => unsafe { look::<T>(encoding, word) }.free_effort(),
@@ -121,7 +122,7 @@ pub unsafe fn free_effort(kind: Type, encoding: Encoding, word: u64) -> usize {
 /// # Safety
 /// As [`free_effort`].
 pub unsafe fn memory_bytes(kind: Type, encoding: Encoding, word: u64) -> usize {
-    for_container!(
+    crate::for_container!(
         kind,
         // SAFETY: the caller's promise.
         T => unsafe { look::<T>(encoding, word) }.memory_bytes(),
@@ -134,7 +135,7 @@ pub unsafe fn memory_bytes(kind: Type, encoding: Encoding, word: u64) -> usize {
 /// # Safety
 /// The pair came from `into_word` of a container of this type and is not used again.
 pub unsafe fn free(kind: Type, encoding: Encoding, word: u64) {
-    for_container!(
+    crate::for_container!(
         kind,
         // SAFETY: the caller's promise.
         T => drop(unsafe { T::from_word(encoding, word) }),
@@ -152,7 +153,7 @@ pub unsafe fn free_step(
     word: u64,
     n: usize,
 ) -> Option<(Encoding, u64)> {
-    for_container!(
+    crate::for_container!(
         kind,
         T => {
             // SAFETY: the caller's promise.
@@ -175,7 +176,7 @@ pub unsafe fn relocate(
     at: u64,
     n: usize,
 ) -> (u64, Option<u64>) {
-    for_container!(
+    crate::for_container!(
         kind,
         T => {
             // SAFETY: the caller's promise.
@@ -192,7 +193,7 @@ pub unsafe fn relocate(
 /// # Safety
 /// As [`free_effort`].
 pub unsafe fn copy(kind: Type, encoding: Encoding, word: u64) -> (Encoding, u64) {
-    for_container!(
+    crate::for_container!(
         kind,
         // SAFETY: the caller's promise.
         T => T::clone(&*unsafe { look::<T>(encoding, word) }).into_word(),

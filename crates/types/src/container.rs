@@ -5,9 +5,9 @@ use std::borrow::Cow;
 
 use super::kinds::{Encoding, Type};
 use super::signature::Signature;
-use crate::base::memory::mover::Mover;
-use crate::encodings::hashtable::Shape;
-use crate::encodings::listpack::Listpack;
+use russet_base::memory::mover::Mover;
+use russet_encodings::hashtable::Shape;
+use russet_encodings::listpack::Listpack;
 
 /// A value that a keyspace entry holds as an encoding and one word.
 ///

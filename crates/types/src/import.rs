@@ -8,10 +8,10 @@
 use super::hash::{expiries_in_order, insert_by_expiry, stored_expiry};
 use super::zset::{are_in_order, element, next_pair};
 use super::{Container, Entry, Expiry, Hash, Limits, List, Set, Zset};
-use crate::encodings::intset::Intset;
-use crate::encodings::listpack::Listpack;
-use crate::encodings::quicklist::Quicklist;
-use crate::encodings::scored::{ScoredBuilder, ScoredTable};
+use russet_encodings::intset::Intset;
+use russet_encodings::listpack::Listpack;
+use russet_encodings::quicklist::Quicklist;
+use russet_encodings::scored::{ScoredBuilder, ScoredTable};
 
 /// The latest expiry that a field can have, Unix milliseconds.
 pub const FIELD_EXPIRY_MAX: u64 = (1 << 46) - 1;
@@ -201,7 +201,7 @@ impl<'a> HashImport<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::types::Encoding;
+    use crate::Encoding;
 
     fn pack(words: &[&str]) -> Listpack {
         Listpack::from_entries(words.iter().map(|word| Entry::parse(word.as_bytes())))

@@ -7,11 +7,11 @@
 
 use super::array::Slots;
 use super::{Encoding, Type, boxed};
-use crate::base::numbers::number::parse_u64_lenient;
-use crate::encodings::elements::Elements;
-use crate::encodings::fields::FieldTable;
-use crate::encodings::members::MemberTable;
-use crate::encodings::scored::ScoredTable;
+use russet_base::numbers::number::parse_u64_lenient;
+use russet_encodings::elements::Elements;
+use russet_encodings::fields::FieldTable;
+use russet_encodings::members::MemberTable;
+use russet_encodings::scored::ScoredTable;
 
 /// Tables with fewer elements are in the cache anyway.
 const ELEMENTS_MIN: usize = 2048;

@@ -14,6 +14,7 @@ use super::Limits;
 /// containers, too. With each type, the encodings that no earlier type has.
 ///
 /// `with_types!([macro] arguments)` invokes the macro with the list and the arguments.
+#[macro_export]
 macro_rules! with_types {
     ([$($with:tt)*] $($arguments:tt)*) => {
         $($with)*! {
@@ -34,7 +35,6 @@ macro_rules! with_types {
         }
     };
 }
-pub(crate) use with_types;
 
 macro_rules! define_types {
     ([$($T:ident: $($E:ident $name:literal),*;)*]) => {

@@ -32,6 +32,7 @@
 //! lines (`server/observe/info/keyspace.rs`). `types/inner.rs` prefetches into large tables and is
 //! optional. Of the tests, `commands/conformance/growth/world.rs` needs a form of the group's keys,
 //! and the fuzzers a seed (`fuzzing/seeds.rs`).
+#![warn(missing_docs)]
 
 mod any;
 pub mod array;
@@ -54,12 +55,10 @@ pub mod vector_set;
 mod zset;
 
 pub use any::{AnyContainer, copy, free, free_effort, free_step, memory_bytes, relocate};
-pub(crate) use any::{for_container, match_container};
 pub use array::Array;
 pub use container::{Container, Measured, Relocate};
 pub use hash::{Expiry, ExpiryChange, Hash, HashField, shared_figures};
 pub use inner::Inner;
-pub(crate) use kinds::with_types;
 pub use kinds::{Encoding, Type};
 pub use limits::Limits;
 pub use list::List;
@@ -73,8 +72,8 @@ pub use stream::Stream;
 pub use vector_set::VectorSet;
 pub use zset::{Seen, Zset};
 
-pub use crate::encodings::listpack::Entry;
-pub use crate::encodings::quicklist::{End, Fill};
+pub use russet_encodings::listpack::Entry;
+pub use russet_encodings::quicklist::{End, Fill};
 
 use rand::Rng;
 

@@ -1,7 +1,7 @@
 //! The configured thresholds between encodings.
 
 use super::Fill;
-use crate::config::Config;
+use russet_config::Config;
 
 /// The list of limits: each with the default of Redis 8.0, and where it comes from if that is not
 /// the configuration's field of the same name.

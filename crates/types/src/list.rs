@@ -6,9 +6,9 @@
 #![allow(unsafe_code)]
 
 use super::{Container, Encoding, End, Entry, Limits, Signature, Type, boxed};
-use crate::encodings::listpack::Listpack;
-use crate::encodings::quicklist::Quicklist;
-use crate::encodings::thin::Thin;
+use russet_encodings::listpack::Listpack;
+use russet_encodings::quicklist::Quicklist;
+use russet_encodings::thin::Thin;
 use std::borrow::Cow;
 
 /// See the module.

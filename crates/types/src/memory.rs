@@ -5,12 +5,12 @@
 
 use super::container::Measured;
 use super::{Hash, List, Set, Zset};
-use crate::base::memory::alloc::{boxed_bytes, good_size};
-use crate::encodings::elements::Elements;
-use crate::encodings::fields::FieldTable;
-use crate::encodings::members::MemberTable;
-use crate::encodings::quicklist::Quicklist;
-use crate::encodings::scored::ScoredTable;
+use russet_base::memory::alloc::{boxed_bytes, good_size};
+use russet_encodings::elements::Elements;
+use russet_encodings::fields::FieldTable;
+use russet_encodings::members::MemberTable;
+use russet_encodings::quicklist::Quicklist;
+use russet_encodings::scored::ScoredTable;
 
 impl Measured for List {
     fn memory_bytes(&self) -> usize {

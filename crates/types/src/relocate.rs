@@ -6,8 +6,8 @@
 
 use super::container::Relocate;
 use super::{Hash, List, Set, Zset};
-use crate::base::memory::mover::Mover;
-use crate::encodings::thin::Thin;
+use russet_base::memory::mover::Mover;
+use russet_encodings::thin::Thin;
 
 /// Maps a table's cursor to a position: as input 0 is the beginning, as output the end.
 fn next(cursor: u64) -> Option<u64> {

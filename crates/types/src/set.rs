@@ -6,13 +6,13 @@
 #![allow(unsafe_code)]
 
 use super::{Container, Encoding, Entry, Limits, Signature, Type, below, boxed};
-use crate::encodings::elements::Elements;
-use crate::encodings::hashtable::Shape;
-use crate::encodings::intset::Intset;
-use crate::encodings::listpack::{Listpack, entry_bytes};
-use crate::encodings::members::MemberTable;
-use crate::encodings::thin::Thin;
 use rand::Rng;
+use russet_encodings::elements::Elements;
+use russet_encodings::hashtable::Shape;
+use russet_encodings::intset::Intset;
+use russet_encodings::listpack::{Listpack, entry_bytes};
+use russet_encodings::members::MemberTable;
+use russet_encodings::thin::Thin;
 use std::borrow::Cow;
 
 /// The maximum size of an intset, whatever is configured: it must stay cheap to move.

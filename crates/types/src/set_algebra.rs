@@ -3,8 +3,8 @@
 //! batch before the first lookup.
 
 use super::{Container, Entry, Limits, Set};
-use crate::encodings::elements::Elements;
-use crate::encodings::members::MemberTable;
+use russet_encodings::elements::Elements;
+use russet_encodings::members::MemberTable;
 
 /// Members per batch.
 const BATCH: usize = 32;

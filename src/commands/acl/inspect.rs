@@ -7,18 +7,18 @@
 //! Cost: WHOAMI O(1), USERS O(users), LIST and DIGEST O(rules of all users and roles), CAT
 //! O(commands).
 //!
-//! Decided elsewhere: the text of rules: `crate::acl`; DRYRUN's denial: `server::parts::users`,
+//! Decided elsewhere: the text of rules: `russet_acl`; DRYRUN's denial: `server::parts::users`,
 //! which checks as the gates do.
 
 use super::at_most_one;
 use sha2::{Digest as _, Sha256};
 
-use crate::acl::{Selector, Users};
-use crate::base::numbers::number::parse_i64;
-use crate::command::{CommandError, up_to_nul};
-use crate::config::Dialect;
-use crate::resp::Reply;
 use crate::server::{Call, CommandResult};
+use russet_acl::{CommandLine, Selector, Users};
+use russet_base::numbers::number::parse_i64;
+use russet_command::{CommandError, up_to_nul};
+use russet_config::Dialect;
+use russet_resp::Reply;
 
 /// `ACL GETUSER name`.
 ///
@@ -183,7 +183,7 @@ pub(super) fn generate(call: &mut Call<'_>) -> CommandResult {
         return Err(CommandError::Text(BAD_BITS));
     }
     let digits = bits.unsigned_abs().div_ceil(4) as usize;
-    let text = crate::base::random::hex(digits);
+    let text = russet_base::random::hex(digits);
     call.reply.bulk(text.as_bytes());
     Ok(())
 }
@@ -206,7 +206,7 @@ pub(super) fn dry_run(call: &mut Call<'_>) -> CommandResult {
     };
     let (db, databases) = (call.client.db.0, server.config.databases);
     let line = match row {
-        Some(row) => Some(row.command_line(args, db, databases)),
+        Some(row) => Some(CommandLine::of(row, args, db, databases)),
         None => server.acl.commands.reserved_line(args, db, databases),
     };
     let unknown = || {

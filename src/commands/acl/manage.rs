@@ -1,9 +1,9 @@
 //! ACL SETUSER, DELUSER, LOAD, SAVE: the subcommands that change users.
 
-use crate::acl::{Users, write_file};
-use crate::command::CommandError;
-use crate::config::system_text;
 use crate::server::{Call, CommandResult};
+use russet_acl::{Users, write_file};
+use russet_command::CommandError;
+use russet_config::system_text;
 
 /// `ACL SETUSER name [rule ...]`: changes a user, or creates one without any rights.
 ///

@@ -1,6 +1,6 @@
 //! ACL: users, roles and their rules, the log of denials, the commands that rules can name.
 //!
-//! `crate::acl` interprets rules, `server::parts::users` applies a change to connections; this
+//! `russet_acl` interprets rules, `server::parts::users` applies a change to connections; this
 //! module parses arguments and writes replies.
 
 mod inspect;
@@ -8,10 +8,10 @@ mod log;
 mod manage;
 mod roles;
 
-use crate::command::{Arity, CommandError, Facts, Flags};
 use crate::commands::help::{misused, row as help_row, write_help};
-use crate::resp::Args;
 use crate::server::{Call, CommandResult, Handler, Spec};
+use russet_command::{Arity, CommandError, Facts, Flags};
+use russet_resp::Args;
 
 pub(super) static SPECS: &[Spec] = &[ACL];
 

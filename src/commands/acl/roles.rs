@@ -5,13 +5,13 @@
 //!
 //! Cost: SETROLE and GETROLE O(rules + users), DELROLE O(names * users), ROLES O(roles).
 //!
-//! Decided elsewhere: the grammar of rules and names: `crate::acl`; connections that lose a
+//! Decided elsewhere: the grammar of rules and names: `russet_acl`; connections that lose a
 //! channel: `World::set_role`.
 
 use super::inspect::write_selector;
-use crate::acl::Roles;
-use crate::command::CommandError;
 use crate::server::{Call, CommandResult};
+use russet_acl::Roles;
+use russet_command::CommandError;
 
 /// `ACL SETROLE name [rule ...]`: changes a role, or creates one without any permission.
 ///

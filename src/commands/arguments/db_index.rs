@@ -1,9 +1,9 @@
 //! Database indexes in arguments, for every group.
 
-use crate::base::numbers::number::parse_i64;
-use crate::command::CommandError;
-use crate::keyspace::DbIndex;
 use crate::server::Call;
+use russet_base::numbers::number::parse_i64;
+use russet_command::CommandError;
+use russet_keyspace::DbIndex;
 
 const NOT_AN_INT: &str = "ERR value is out of range, value must between -2147483648 and 2147483647";
 

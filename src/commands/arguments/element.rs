@@ -1,9 +1,9 @@
 //! Container elements and their numeric arguments: parsing and replies.
 
-use crate::base::numbers::number::parse_i64;
-use crate::command::CommandError;
-use crate::resp::Reply;
-use crate::types::Entry;
+use russet_base::numbers::number::parse_i64;
+use russet_command::CommandError;
+use russet_resp::Reply;
+use russet_types::Entry;
 
 /// Writes an element as a bulk string.
 #[inline]

@@ -1,8 +1,8 @@
 //! `EX`, `PX`, `EXAT`, `PXAT` and the arithmetic of expiry times, for every group.
 
-use crate::base::numbers::number::parse_i64;
-use crate::command::CommandError;
-use crate::resp::Args;
+use russet_base::numbers::number::parse_i64;
+use russet_command::CommandError;
+use russet_resp::Args;
 
 pub(in crate::commands) const KEEPTTL: &str = "KEEPTTL";
 

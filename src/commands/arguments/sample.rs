@@ -1,9 +1,9 @@
 //! Random elements of a container: shared by HRANDFIELD, ZRANDMEMBER and the like.
 
-use crate::command::CommandError;
 use crate::commands::arguments::element;
-use crate::resp::Args;
 use rand::{Rng, RngExt};
+use russet_command::CommandError;
+use russet_resp::Args;
 
 /// The arguments after the key: `count [word]`.
 #[derive(Clone, Copy, Debug)]

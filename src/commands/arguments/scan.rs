@@ -8,13 +8,13 @@
 //!
 //! Decided elsewhere: cursors and the order of elements: the tables in `encodings`.
 
-use crate::base::glob::Glob;
-use crate::base::numbers::number::{parse_i64, parse_u64_lenient};
-use crate::command::CommandError;
-use crate::config::Dialect;
-use crate::keyspace::SLOTS;
-use crate::resp::Args;
-use crate::types::{Entry, Type};
+use russet_base::glob::Glob;
+use russet_base::numbers::number::{parse_i64, parse_u64_lenient};
+use russet_command::CommandError;
+use russet_config::Dialect;
+use russet_keyspace::SLOTS;
+use russet_resp::Args;
+use russet_types::{Entry, Type};
 
 /// Maximum number of table steps per requested element: a sparse table yields few a step.
 const STEPS_PER_ELEMENT: usize = 10;

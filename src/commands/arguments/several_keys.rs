@@ -1,12 +1,12 @@
 //! Pops from the first of several keys that exists, or blocks until one does: shared by lists and
 //! sorted sets.
 
-use crate::command::CommandError;
 use crate::commands::arguments::{element, timeout};
 use crate::commands::work::{self, Work};
-use crate::resp::{Args, Reply};
 use crate::server::{Call, CommandResult, OnTimeout};
-use crate::types::Type;
+use russet_command::CommandError;
+use russet_resp::{Args, Reply};
+use russet_types::Type;
 
 /// The arguments of LMPOP and ZMPOP: `numkeys key ... END [COUNT count]`.
 struct Request<'a, E> {

@@ -1,8 +1,8 @@
 //! Timeout arguments of blocking commands.
 
-use crate::base::numbers::long_double::LongDouble;
-use crate::base::numbers::number::parse_i64;
-use crate::command::CommandError;
+use russet_base::numbers::long_double::LongDouble;
+use russet_base::numbers::number::parse_i64;
+use russet_command::CommandError;
 
 /// Seconds, with a fraction, as milliseconds rounded up; 0: for ever. `now_ms` is Unix time: the
 /// end of the wait must fit in 64 bits.

@@ -1,9 +1,9 @@
 //! Indexes as arguments and in replies.
 
-use crate::base::numbers::number::parse_u64_lenient;
-use crate::command::CommandError;
-use crate::resp::Reply;
-use crate::types::array::INDEX_MAX;
+use russet_base::numbers::number::parse_u64_lenient;
+use russet_command::CommandError;
+use russet_resp::Reply;
+use russet_types::array::INDEX_MAX;
 
 const INVALID_INDEX: CommandError = CommandError::Text("ERR invalid array index");
 
@@ -63,7 +63,7 @@ impl Range {
 
 /// Parses the operand of LIMIT.
 pub(super) fn limit(arg: &[u8]) -> Result<usize, CommandError> {
-    match crate::base::numbers::number::parse_i64(arg) {
+    match russet_base::numbers::number::parse_i64(arg) {
         None => Err(CommandError::NotAnInteger),
         Some(n) if n <= 0 => Err(CommandError::Text("ERR LIMIT must be positive")),
         Some(n) => Ok(n as usize),

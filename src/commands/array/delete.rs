@@ -1,11 +1,11 @@
 //! ARDEL and ARDELRANGE.
 
 use super::args::{Range, index};
-use crate::command::{Access, Arity, Category, CommandError, Flags, KeySpec, Within};
 use crate::commands::work;
-use crate::keyspace::Class;
 use crate::server::{Call, CommandResult, Spec};
-use crate::types::{Array, Container};
+use russet_command::{Access, Arity, Category, CommandError, Flags, KeySpec, Within};
+use russet_keyspace::Class;
+use russet_types::{Array, Container};
 
 pub(super) const ARDEL: Spec = Spec {
     arity: Arity::AtLeast(3),

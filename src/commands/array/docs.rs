@@ -1,6 +1,6 @@
 //! COMMAND DOCS of the array commands, sorted by name.
 
-use crate::command::docs::{Arg, Doc, Group};
+use russet_command::docs::{Arg, Doc, Group};
 
 const fn doc(name: &'static str, complexity: &'static str, summary: &'static str) -> Doc {
     Doc::new(Group::Array, name, "8.8.0", complexity, summary)

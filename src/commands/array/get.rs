@@ -7,12 +7,12 @@
 //! indexes; ARSCAN skips gaps.
 
 use super::args::{Range, index, write_index};
-use crate::command::{Access, Arity, Category, CommandError, Flags, KeySpec, Within};
 use crate::commands::arguments::element;
 use crate::commands::work;
-use crate::resp::Reply;
 use crate::server::{Call, CommandResult, Spec};
-use crate::types::{Array, Entry};
+use russet_command::{Access, Arity, Category, CommandError, Flags, KeySpec, Within};
+use russet_resp::Reply;
+use russet_types::{Array, Entry};
 
 /// Writes a value, or null.
 #[inline]

@@ -9,14 +9,14 @@
 use super::args::{Range, index, limit, write_index};
 use super::deadline::Deadline;
 use super::predicate::{Given, Predicates};
-use crate::base::clock;
-use crate::command::{Access, Arity, Category, CommandError, Flags, KeySpec};
 use crate::commands::arguments::element;
 use crate::commands::work;
 use crate::server::searches::Task;
 use crate::server::{Call, CommandResult, Spec};
-use crate::types::vector_set::Progress;
-use crate::types::{Array, Entry};
+use russet_base::clock;
+use russet_command::{Access, Arity, Category, CommandError, Flags, KeySpec};
+use russet_types::vector_set::Progress;
+use russet_types::{Array, Entry};
 
 const PREDICATES_MAX: usize = 250;
 const TOO_MANY: CommandError = CommandError::Text("ERR too many predicates, maximum is 250");

@@ -1,9 +1,9 @@
 //! ARINFO.
 
 use super::args::write_index;
-use crate::command::{Access, Arity, Category, CommandError, Flags, KeySpec};
 use crate::server::{Call, CommandResult, Spec};
-use crate::types::Array;
+use russet_command::{Access, Arity, Category, CommandError, Flags, KeySpec};
+use russet_types::Array;
 
 pub(super) const ARINFO: Spec = Spec {
     arity: Arity::AtLeast(2),

@@ -1,11 +1,11 @@
 //! The cursor: ARINSERT, ARNEXT, ARSEEK.
 
 use super::args::{position, write_index};
-use crate::command::{Access, Arity, Category, CommandError, Flags, KeySpec};
 use crate::commands::work;
-use crate::keyspace::Class;
 use crate::server::{Call, CommandResult, Spec};
-use crate::types::Array;
+use russet_command::{Access, Arity, Category, CommandError, Flags, KeySpec};
+use russet_keyspace::Class;
+use russet_types::Array;
 
 const OVERFLOW: CommandError = CommandError::Text("ERR insert index overflow");
 

@@ -8,13 +8,13 @@
 //! Cost: one walk over the slices of the range, nothing kept.
 
 use super::args::Range;
-use crate::base::numbers::long_double::LongDouble;
-use crate::base::numbers::number::parse_i64;
-use crate::command::{Access, Arity, Category, CommandError, Flags, KeySpec};
 use crate::commands::work;
-use crate::resp::Reply;
 use crate::server::{Call, CommandResult, Spec};
-use crate::types::{Array, Entry};
+use russet_base::numbers::long_double::LongDouble;
+use russet_base::numbers::number::parse_i64;
+use russet_command::{Access, Arity, Category, CommandError, Flags, KeySpec};
+use russet_resp::Reply;
+use russet_types::{Array, Entry};
 
 pub(super) const AROP: Spec = Spec {
     arity: Arity::AtLeast(5),

@@ -12,7 +12,7 @@ use regex::bytes::RegexBuilder;
 
 use super::automaton::{Automaton, Program};
 use super::deadline::Deadline;
-use crate::command::CommandError;
+use russet_command::CommandError;
 
 const LENGTH_MAX: usize = 2048;
 /// Bytes of a compiled expression. More than four expressions share four times as many, which take
@@ -465,7 +465,7 @@ fn class(name: &[u8]) -> Option<fn(u8) -> bool> {
         b"lower" => |byte| byte.is_ascii_lowercase(),
         b"print" => |byte| byte == b' ' || byte.is_ascii_graphic(),
         b"punct" => |byte| byte.is_ascii_punctuation(),
-        b"space" => crate::base::numbers::number::is_c_space,
+        b"space" => russet_base::numbers::number::is_c_space,
         b"upper" => |byte| byte.is_ascii_uppercase(),
         b"xdigit" => |byte| byte.is_ascii_hexdigit(),
         _ => return None,

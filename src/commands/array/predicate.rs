@@ -4,8 +4,8 @@ use memchr::memmem::Finder;
 
 use super::deadline::Deadline;
 use super::pattern::Regex;
-use crate::base::glob::Glob;
-use crate::command::CommandError;
+use russet_base::glob::Glob;
+use russet_command::CommandError;
 
 /// Bytes that are compared or searched in a step.
 const BYTES_PER_STEP: usize = 16;

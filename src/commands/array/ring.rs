@@ -2,12 +2,12 @@
 
 use super::args::write_index;
 use super::get;
-use crate::base::numbers::number::parse_i64;
-use crate::command::{Access, Arity, Category, CommandError, Flags, KeySpec};
 use crate::commands::work;
-use crate::keyspace::Class;
 use crate::server::{Call, CommandResult, Spec};
-use crate::types::Array;
+use russet_base::numbers::number::parse_i64;
+use russet_command::{Access, Arity, Category, CommandError, Flags, KeySpec};
+use russet_keyspace::Class;
+use russet_types::Array;
 
 pub(super) const ARRING: Spec = Spec {
     arity: Arity::AtLeast(4),

@@ -1,11 +1,11 @@
 //! ARSCAN.
 
 use super::args::{Range, limit, write_index};
-use crate::command::{Access, Arity, Category, CommandError, Flags, KeySpec};
 use crate::commands::arguments::element;
 use crate::commands::work;
 use crate::server::{Call, CommandResult, Spec};
-use crate::types::Array;
+use russet_command::{Access, Arity, Category, CommandError, Flags, KeySpec};
+use russet_types::Array;
 
 pub(super) const ARSCAN: Spec = Spec {
     arity: Arity::AtLeast(4),

@@ -1,12 +1,12 @@
 //! ARSET and ARMSET.
 
 use super::args::index;
-use crate::command::{Access, Arity, Category, CommandError, Flags, KeySpec, Within};
 use crate::commands::work;
-use crate::keyspace::Class;
 use crate::server::{Call, CommandResult, Spec};
-use crate::types::Array;
-use crate::types::array::INDEX_MAX;
+use russet_command::{Access, Arity, Category, CommandError, Flags, KeySpec, Within};
+use russet_keyspace::Class;
+use russet_types::Array;
+use russet_types::array::INDEX_MAX;
 
 const OVERFLOW: CommandError = CommandError::Text("ERR array index overflow");
 

@@ -7,8 +7,8 @@
 use rand::rngs::SmallRng;
 use rand::{RngExt, SeedableRng};
 
-use crate::config::Allowed;
 use crate::server::Testbed;
+use russet_config::Allowed;
 
 /// Runs commands; each line has a command and its reply, with spaces for line ends.
 fn converse(t: &mut Testbed, lines: &[(&str, &str)]) {
@@ -261,7 +261,7 @@ fn arrays_survive_a_reload_and_a_copy() {
 /// Payloads that Redis refuses, with bodies that a checksum does not protect.
 #[test]
 fn damaged_payloads_are_refused() {
-    use crate::persistence::rdb::seal;
+    use russet_persistence::rdb::seal;
     let mut t = Testbed::new();
     let mut restore = |body: &[u8]| {
         let mut payload = body.to_vec();

@@ -1,10 +1,10 @@
 //! Single bits: SETBIT and GETBIT.
 
 use super::parse_offset;
-use crate::base::numbers::number::parse_i64;
-use crate::command::{Access, Arity, Category, CommandError, Flags, KeySpec};
-use crate::keyspace::Class;
 use crate::server::{Call, CommandResult, Spec};
+use russet_base::numbers::number::parse_i64;
+use russet_command::{Access, Arity, Category, CommandError, Flags, KeySpec};
+use russet_keyspace::Class;
 
 pub(super) const SETBIT: Spec = Spec {
     arity: Arity::Exactly(4),

@@ -11,12 +11,12 @@
 
 use std::borrow::Cow;
 
-use crate::base::memory::large::{LARGE_MIN, Large};
-use crate::command::{Access, Arity, Category, CommandError, Flags, KeySpec};
-use crate::encodings::bits::{Operation, combine};
-use crate::keyspace::{Cause, Class, Db, Expiry, NewValue, Str};
-use crate::resp::Args;
 use crate::server::{Call, CommandResult, Spec};
+use russet_base::memory::large::{LARGE_MIN, Large};
+use russet_command::{Access, Arity, Category, CommandError, Flags, KeySpec};
+use russet_encodings::bits::{Operation, combine};
+use russet_keyspace::{Cause, Class, Db, Expiry, NewValue, Str};
+use russet_resp::Args;
 
 pub(super) const BITOP: Spec = Spec {
     arity: Arity::AtLeast(4),

@@ -9,10 +9,10 @@
 //! Decided elsewhere: the syntax of ranges: `range`; counting: `encodings::bits`.
 
 use super::range::BitRange;
-use crate::base::numbers::number::parse_i64;
-use crate::command::{Access, Arity, Category, CommandError, Flags, KeySpec};
-use crate::encodings::bits;
 use crate::server::{Call, CommandResult, Spec};
+use russet_base::numbers::number::parse_i64;
+use russet_command::{Access, Arity, Category, CommandError, Flags, KeySpec};
+use russet_encodings::bits;
 
 pub(super) const BITCOUNT: Spec = Spec {
     arity: Arity::AtLeast(2),

@@ -13,14 +13,14 @@
 use smallvec::SmallVec;
 
 use super::{check_offset, parse_offset};
-use crate::base::numbers::number::parse_i64;
-use crate::command::keys::Keys;
-use crate::command::options::{OptionReader, Word};
-use crate::command::{Access, Arity, BadKeys, Category, CommandError, Flags, KeySpec, up_to_nul};
-use crate::encodings::bits::{IntType, Overflow};
-use crate::keyspace::Class;
-use crate::resp::{Args, Reply};
 use crate::server::{Call, CommandResult, Spec};
+use russet_base::numbers::number::parse_i64;
+use russet_command::keys::Keys;
+use russet_command::options::{OptionReader, Word};
+use russet_command::{Access, Arity, BadKeys, Category, CommandError, Flags, KeySpec, up_to_nul};
+use russet_encodings::bits::{IntType, Overflow};
+use russet_keyspace::Class;
+use russet_resp::{Args, Reply};
 
 /// An operation on an integer.
 #[derive(Clone, Copy, PartialEq, Eq)]

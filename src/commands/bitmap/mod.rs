@@ -9,9 +9,9 @@ pub(super) mod docs;
 mod field;
 mod range;
 
-use crate::base::numbers::number::parse_i64;
-use crate::command::CommandError;
 use crate::server::Spec;
+use russet_base::numbers::number::parse_i64;
+use russet_command::CommandError;
 
 pub(super) static SPECS: &[Spec] = &[
     bit::SETBIT,

@@ -2,10 +2,10 @@
 
 use std::ops::RangeInclusive;
 
-use crate::base::numbers::number::parse_i64;
-use crate::command::CommandError;
-use crate::config::Dialect;
-use crate::resp::Args;
+use russet_base::numbers::number::parse_i64;
+use russet_command::CommandError;
+use russet_config::Dialect;
+use russet_resp::Args;
 
 /// The unit of offsets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,7 +1,7 @@
 //! ASKING, READONLY, READWRITE: flags that a client of a cluster sets for its next commands.
 
-use crate::command::{Arity, Category, CommandError, Facts, Flags};
 use crate::server::{Call, ClientFlags, CommandResult, Spec};
+use russet_command::{Arity, Category, CommandError, Facts, Flags};
 
 pub(super) const ASKING: Spec = Spec {
     arity: Arity::Exactly(1),

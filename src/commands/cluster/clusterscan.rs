@@ -8,13 +8,13 @@
 
 use std::sync::OnceLock;
 
-use crate::base::hashing::hash;
-use crate::command::{Access, Arity, Category, CommandError, Flags, KeySpec};
 use crate::commands::arguments::scan::ScanArgs;
 use crate::commands::work;
-use crate::keyspace::{SLOTS, slot_of};
 use crate::server::{Call, CommandResult, Spec};
-use crate::types::{Entry, Type};
+use russet_base::hashing::hash;
+use russet_command::{Access, Arity, Category, CommandError, Flags, KeySpec};
+use russet_keyspace::{SLOTS, slot_of};
+use russet_types::{Entry, Type};
 
 const CURSOR: &[KeySpec] = &[KeySpec::one(1, Access::NOT_KEY)];
 

@@ -1,13 +1,13 @@
 //! CLUSTER: the rows, and the subcommands that read keys. Facts about nodes and slots, and changes
-//! of them, are in `crate::cluster`.
+//! of them, are in `russet_cluster`.
 
 use super::enabled::check_enabled;
-use crate::base::numbers::number::parse_i64;
-use crate::command::{Arity, Category, CommandError, Facts, Flags};
 use crate::commands::help::{misused, row as help_row, write_help};
-use crate::config::Dialect;
-use crate::keyspace::{SLOTS, slot_of};
 use crate::server::{Call, CommandResult, Handler, Origin, Spec};
+use russet_base::numbers::number::parse_i64;
+use russet_command::{Arity, Category, CommandError, Facts, Flags};
+use russet_config::Dialect;
+use russet_keyspace::{SLOTS, slot_of};
 
 /// Flags of subcommands that change something.
 const CHANGES: Flags = Flags::ADMIN
@@ -107,7 +107,7 @@ fn unknown(call: &mut Call<'_>) -> CommandResult {
     Err(misused(call.args))
 }
 
-/// Replies and errors: `crate::cluster`.
+/// Replies and errors: `russet_cluster`.
 fn of_core(call: &mut Call<'_>) -> CommandResult {
     check_enabled(call)?;
     call.run_in_cluster()

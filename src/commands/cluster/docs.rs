@@ -4,7 +4,7 @@
 //! Tests build command lines from the arguments. CLUSTER EXPLAIN, which only russet has, bears
 //! russet's version. The rules for all groups: `commands::docs`.
 
-use crate::command::docs::{Arg, Doc, Group};
+use russet_command::docs::{Arg, Doc, Group};
 
 const fn doc(
     name: &'static str,

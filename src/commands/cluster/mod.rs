@@ -1,6 +1,6 @@
 //! The cluster commands.
 //!
-//! Rows and arguments: `crate::cluster` knows nodes, slots and votes, and `container` forwards
+//! Rows and arguments: `russet_cluster` knows nodes, slots and votes, and `container` forwards
 //! CLUSTER's subcommands to it. `migration` has the rows of slots that move, `asking` a client's
 //! flags; `clusterscan` and `slot_stats` are answered here.
 //!

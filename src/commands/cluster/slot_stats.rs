@@ -8,12 +8,12 @@
 //!
 //! Decided elsewhere: counting: `server.diagnostics.slot_stats` and the keyspace's tables.
 
-use crate::base::numbers::number::parse_i64;
-use crate::command::{Arity, CommandError, Facts, Flags};
-use crate::config::SlotStats as Wanted;
-use crate::keyspace::SLOTS;
-use crate::resp::Args;
 use crate::server::{Call, CommandResult, Spec};
+use russet_base::numbers::number::parse_i64;
+use russet_command::{Arity, CommandError, Facts, Flags};
+use russet_config::SlotStats as Wanted;
+use russet_keyspace::SLOTS;
+use russet_resp::Args;
 
 pub(super) const SLOT_STATS: Spec = Spec {
     arity: Arity::AtLeast(4),

@@ -7,10 +7,10 @@
 //!
 //! Decided elsewhere: the texts: `commands/<group>/docs.rs`; their types: `command::docs`.
 
-use crate::command::Spec;
-use crate::command::docs::{Arg, ArgFlags, Doc, DocFlags, Group};
 use crate::commands::docs_for;
-use crate::resp::Reply;
+use russet_command::Spec;
+use russet_command::docs::{Arg, ArgFlags, Doc, DocFlags, Group};
+use russet_resp::Reply;
 
 /// Writes the name and the documentation of a command with all its subcommands; returns false and
 /// writes nothing if it has none.

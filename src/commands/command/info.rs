@@ -9,10 +9,10 @@
 //! Decided elsewhere: the plan: `command::plan`; ACL categories that follow from flags:
 //! `Spec::all_categories`.
 
-use crate::command::{Access, Begin, Category, Find, Flags, KeySpec};
-use crate::config::Dialect;
-use crate::resp::Reply;
 use crate::server::{CommandTable, Row};
+use russet_command::{Access, Begin, Category, Find, Flags, KeySpec};
+use russet_config::Dialect;
+use russet_resp::Reply;
 
 /// Writes the ten fields of a command: name, arity, flags, first key, last key, step,
 /// categories, tips, key specs, subcommands. Flags, categories, tips and specs are sets.
@@ -214,8 +214,8 @@ const CATEGORIES: [(Category, &str); 23] = [
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::command::Arity;
     use crate::server::Spec;
+    use russet_command::Arity;
 
     #[test]
     fn a_row_is_shown_as_redis_shows_it() {

@@ -1,9 +1,9 @@
 //! COMMAND GETKEYS: the keys of a full command, or the reason why it has none.
 
-use crate::command::keys::Keys;
-use crate::command::{CommandError, Flags, KeyPlan, Spec};
-use crate::resp::Args;
 use crate::server::CommandTable;
+use russet_command::keys::Keys;
+use russet_command::{CommandError, Flags, KeyPlan, Spec};
+use russet_resp::Args;
 
 /// The keys of the command line `args`.
 pub(super) fn keys_in(table: &CommandTable, args: Args<'_>) -> Result<Keys, CommandError> {
@@ -36,9 +36,9 @@ fn keys_or_refusal<H>(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::command::keys::KeyAt;
-    use crate::command::{Access, Arity, KeySpec};
-    use crate::resp::OwnedArgs;
+    use russet_command::keys::KeyAt;
+    use russet_command::{Access, Arity, KeySpec};
+    use russet_resp::OwnedArgs;
 
     fn asked(spec: &Spec<()>, line: &str) -> Result<Vec<KeyAt>, &'static str> {
         let args: OwnedArgs = line.split(' ').map(str::as_bytes).collect();

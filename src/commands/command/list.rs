@@ -1,9 +1,9 @@
 //! COMMAND LIST: names of commands and subcommands, filtered.
 
-use crate::base::glob;
-use crate::command::{Category, CommandError};
-use crate::resp::Args;
 use crate::server::Row;
+use russet_base::glob;
+use russet_command::{Category, CommandError};
+use russet_resp::Args;
 
 use super::info::category_named;
 
@@ -51,7 +51,7 @@ impl<'a> Filter<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::resp::OwnedArgs;
+    use russet_resp::OwnedArgs;
 
     fn parse(options: &[&str]) -> Result<&'static str, CommandError> {
         let owned: OwnedArgs = options.iter().map(|option| option.as_bytes()).collect();

@@ -4,10 +4,10 @@
 use serde_json::{Map, Value, json};
 
 use super::super::{docs_for, table};
-use crate::command::docs::{Arg, Doc};
-use crate::command::{Access, Begin, Find, Flags, KeyPlan, KeySpec};
-use crate::resp::OwnedArgs;
 use crate::server::{CommandTable, Spec, commands_of};
+use russet_command::docs::{Arg, Doc};
+use russet_command::{Access, Begin, Find, Flags, KeyPlan, KeySpec};
+use russet_resp::OwnedArgs;
 
 /// russet's own commands, and one that has other subcommands than Redis's.
 const OWN: [&str; 7] = [

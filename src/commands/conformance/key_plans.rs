@@ -4,11 +4,11 @@
 use proptest::collection::vec;
 use proptest::prelude::*;
 
-use crate::base::numbers::number::parse_i64;
-use crate::command::keys::KeyAt;
-use crate::command::{Access, Begin, Find, KeySpec};
-use crate::resp::OwnedArgs;
 use crate::server::{CommandTable, Spec};
+use russet_base::numbers::number::parse_i64;
+use russet_command::keys::KeyAt;
+use russet_command::{Access, Begin, Find, KeySpec};
+use russet_resp::OwnedArgs;
 
 /// The keys of a command line; `None` if it does not have the command's form.
 type Reported = Option<Vec<KeyAt>>;

@@ -7,10 +7,10 @@
 //!
 //! A string that is being sent stays where it is. Sparse slabs are emptied (jemalloc only).
 
-use crate::base::memory::mover::Mover;
-use crate::keyspace::{DbIndex, Str, Walk};
-use crate::resp::Reply;
 use crate::server::Testbed;
+use russet_base::memory::mover::Mover;
+use russet_keyspace::{DbIndex, Str, Walk};
+use russet_resp::Reply;
 
 const DB: DbIndex = DbIndex(0);
 
@@ -234,7 +234,7 @@ fn thinly_filled_slabs_are_emptied() {
     let before = digest(&mut t);
     // Other tests allocate meanwhile, much less than this.
     let unused = || {
-        crate::base::memory::alloc::fresh_totals()
+        russet_base::memory::alloc::fresh_totals()
             .expect("figures")
             .unused
     };
@@ -243,7 +243,7 @@ fn thinly_filled_slabs_are_emptied() {
     let mut moved = Vec::new();
     for _ in 0..3 {
         let mut walk = Walk::new(Mover::new());
-        let _ = crate::base::memory::alloc::perform(c"thread.tcache.flush");
+        let _ = russet_base::memory::alloc::perform(c"thread.tcache.flush");
         walk.mover.refresh();
         let mut steps = 0;
         while t.engine.keyspace.relocate_step(&mut walk) {

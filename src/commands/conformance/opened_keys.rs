@@ -9,11 +9,11 @@ use rand::seq::{IndexedRandom, SliceRandom};
 use rand::{RngExt, SeedableRng, rngs::SmallRng};
 
 use super::super::docs_for;
-use crate::command::docs::{Arg, ArgFlags, ArgKind, Group};
-use crate::command::keys::KeyAt;
-use crate::command::{Access, Flags};
-use crate::resp::OwnedArgs;
 use crate::server::{CommandTable, Row, Testbed};
+use russet_command::docs::{Arg, ArgFlags, ArgKind, Group};
+use russet_command::keys::KeyAt;
+use russet_command::{Access, Flags};
+use russet_resp::OwnedArgs;
 
 /// Command lines per row, and per row whose options decide its keys.
 const LINES: usize = 300;

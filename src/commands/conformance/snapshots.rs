@@ -5,11 +5,11 @@ use std::collections::BTreeMap;
 
 use proptest::prelude::*;
 
-use crate::base::memory::mover::Mover;
-use crate::keyspace::{DbIndex, KeyView, Saver, Slice, ValueView, Walk};
 use crate::server::Testbed;
-use crate::types::stream::StreamId;
-use crate::types::{Container, Hash, List, Set, Signature, Stream, Type, Zset, for_container};
+use russet_base::memory::mover::Mover;
+use russet_keyspace::{DbIndex, KeyView, Saver, Slice, ValueView, Walk};
+use russet_types::stream::StreamId;
+use russet_types::{Container, Hash, List, Set, Signature, Stream, Type, Zset, for_container};
 
 /// Keys with their expiry and their value as text.
 type Model = BTreeMap<(u32, Vec<u8>), (Option<i64>, String)>;

@@ -2,8 +2,8 @@
 //! the reason.
 
 use super::super::{docs_for, table};
-use crate::command::{Arity, Flags};
 use crate::server::{Spec, Testbed};
+use russet_command::{Arity, Flags};
 
 /// Commands that touch one element, or none, at a cost that grows with something else.
 const ELSEWHERE: &[&str] = &[

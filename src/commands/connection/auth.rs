@@ -7,15 +7,15 @@
 //! A password is compared in constant time. After too many failures from an address its next
 //! attempt waits before the check, right or wrong.
 //!
-//! Decided elsewhere: users and passwords: `crate::acl`; the delay: `Call::begins_to_log_in`.
+//! Decided elsewhere: users and passwords: `russet_acl`; the delay: `Call::begins_to_log_in`.
 
-use crate::acl::Context;
-use crate::base::numbers::number::parse_i64;
-use crate::command::{Arity, Category, CommandError, Facts, Flags};
 use crate::commands::server::write_modules;
-use crate::keyspace::ClientId;
-use crate::resp::{Args, Reply};
 use crate::server::{Call, ClientFlags, CommandResult, Server, Spec, World};
+use russet_acl::Context;
+use russet_base::numbers::number::parse_i64;
+use russet_command::{Arity, Category, CommandError, Facts, Flags};
+use russet_keyspace::ClientId;
+use russet_resp::{Args, Reply};
 
 const GREETING: Flags = Flags::NOSCRIPT
     .union(Flags::LOADING)

@@ -12,8 +12,8 @@ use super::{
     client_closed as closed, client_control as control, client_list as list,
     client_tracking as tracking,
 };
-use crate::command::{Arity, Category, CommandError, Facts, Flags};
 use crate::server::{Call, ClientFlags, CommandResult, Spec};
+use russet_command::{Arity, Category, CommandError, Facts, Flags};
 
 const ON_ALL_NODES: &[&str] = &["request_policy:all_nodes", "response_policy:all_succeeded"];
 

@@ -9,13 +9,13 @@
 
 use super::client_filter::Filter;
 use super::client_flags::USUAL;
-use crate::base::numbers::number::parse_i64;
-use crate::base::text::Printable;
-use crate::command::{Arity, Category, CommandError, Flags};
 use crate::commands::help::misused;
-use crate::keyspace::ClientId;
 use crate::server::{Call, CommandResult, Pause, Spec, World};
 use crate::server::{EndReason, Ending};
+use russet_base::numbers::number::parse_i64;
+use russet_base::text::Printable;
+use russet_command::{Arity, Category, CommandError, Flags};
+use russet_keyspace::ClientId;
 
 pub(super) const KILL: Spec = Spec {
     arity: Arity::AtLeast(3),

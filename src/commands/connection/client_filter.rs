@@ -2,11 +2,11 @@
 //! prefix negates most of them.
 
 use super::client_list::client_kind;
-use crate::acl::UserId;
-use crate::base::numbers::number::parse_i64;
-use crate::command::CommandError;
-use crate::resp::Args;
 use crate::server::{Client, ClientFlags, ClientKind, Server, flag_letters};
+use russet_acl::UserId;
+use russet_base::numbers::number::parse_i64;
+use russet_command::CommandError;
+use russet_resp::Args;
 
 /// Letters that CLIENT LIST shows as flags.
 const LETTERS: &[u8] = b"AbBcCdeEgiIMNOPrRStTuUx";

@@ -1,6 +1,6 @@
 //! The flags of CLIENT's rows.
 
-use crate::command::Flags;
+use russet_command::Flags;
 
 /// The flags that nearly all subcommands share.
 pub(super) const USUAL: Flags = Flags::NOSCRIPT

@@ -2,10 +2,10 @@
 
 use super::client_filter::{self, Filter};
 use super::client_flags::USUAL;
-use crate::base::numbers::number::parse_i64;
-use crate::command::{Arity, Category, CommandError, Facts, Flags};
-use crate::keyspace::ClientId;
 use crate::server::{Call, ClientKind, CommandResult, Spec, client_line};
+use russet_base::numbers::number::parse_i64;
+use russet_command::{Arity, Category, CommandError, Facts, Flags};
+use russet_keyspace::ClientId;
 
 const TIPS: &[&str] = &["nondeterministic_output"];
 

@@ -5,7 +5,7 @@
 //! Tests build command lines from the arguments. CLIENT CLOSED, which only russet has, bears
 //! russet's version. The rules for all groups: `commands::docs`.
 
-use crate::command::docs::{Arg, Doc, Group};
+use russet_command::docs::{Arg, Doc, Group};
 
 const fn doc(
     name: &'static str,

@@ -6,7 +6,7 @@
 //!     auth      AUTH, HELLO              client_*  CLIENT's subcommands by subject
 //!     client    CLIENT, its own fields   session   PING, ECHO, SELECT, QUIT, RESET
 //!
-//! Decided elsewhere: connections and their state: `server::clients`; users: `crate::acl`.
+//! Decided elsewhere: connections and their state: `server::clients`; users: `russet_acl`.
 
 mod auth;
 mod client;

@@ -2,12 +2,12 @@
 //!
 //! Each reads or sets fields of its own connection, in O(1); RESET also leaves its channels.
 
-use crate::command::{Arity, Category, CommandError, DatabaseUse, Facts, Flags};
 use crate::commands::arguments::db_index;
-use crate::keyspace::DbIndex;
-use crate::replication::change_stream::is_note;
 use crate::server::EndReason;
 use crate::server::{Call, ClientFlags, CommandResult, Spec};
+use russet_command::{Arity, Category, CommandError, DatabaseUse, Facts, Flags};
+use russet_keyspace::DbIndex;
+use russet_replication::change_stream::is_note;
 
 pub(super) const PING: Spec = Spec {
     arity: Arity::AtLeast(1),

@@ -8,10 +8,10 @@
 //!
 //! Decided elsewhere: how a value is freed: `keyspace::passes::lazyfree`.
 
-use crate::command::{Access, Arity, Category, Flags, KeySpec};
 use crate::commands::work;
-use crate::keyspace::{Cause, Class};
 use crate::server::{Call, CommandResult, Spec};
+use russet_command::{Access, Arity, Category, Flags, KeySpec};
+use russet_keyspace::{Cause, Class};
 
 const SUM: &[&str] = &["request_policy:multi_shard", "response_policy:agg_sum"];
 

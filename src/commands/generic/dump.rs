@@ -1,10 +1,10 @@
 //! DUMP: a value serialized for RESTORE, on this server or another.
 
-use crate::command::{Access, Arity, Category, Flags, KeySpec};
 use crate::commands::work;
-use crate::keyspace::ValueView;
-use crate::persistence::rdb::{RdbWriter, VERSION_FIELD_TTLS};
 use crate::server::{Call, CommandResult, Spec};
+use russet_command::{Access, Arity, Category, Flags, KeySpec};
+use russet_keyspace::ValueView;
+use russet_persistence::rdb::{RdbWriter, VERSION_FIELD_TTLS};
 
 pub(super) const DUMP: Spec = Spec {
     arity: Arity::Exactly(2),

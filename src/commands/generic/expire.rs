@@ -9,12 +9,12 @@
 //! Decided elsewhere: the arithmetic of times: `arguments::expiry`; deletion when the time comes:
 //! `keyspace`.
 
-use crate::base::numbers::number::parse_i64;
-use crate::command::{Access, Arity, Category, CommandError, Flags, KeySpec};
 use crate::commands::arguments::expiry::TimeForm;
-use crate::keyspace::{Cause, Class};
-use crate::resp::Args;
 use crate::server::{Call, CommandResult, Spec};
+use russet_base::numbers::number::parse_i64;
+use russet_command::{Access, Arity, Category, CommandError, Flags, KeySpec};
+use russet_keyspace::{Cause, Class};
+use russet_resp::Args;
 
 pub(super) const EXPIRE: Spec = Spec {
     arity: Arity::AtLeast(3),

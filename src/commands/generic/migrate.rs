@@ -14,18 +14,18 @@ use std::io;
 use std::time::Duration;
 
 use super::dump::payload_of;
-use crate::base::numbers::number::parse_i64;
-use crate::base::text::Printable;
-use crate::command::keys::{Keys, Run};
-use crate::command::options::{self, Word};
-use crate::command::{
+use crate::commands::work;
+use crate::server::{Call, CommandResult, MigrateLink, Spec};
+use russet_base::numbers::number::parse_i64;
+use russet_base::text::Printable;
+use russet_command::keys::{Keys, Run};
+use russet_command::options::{self, Word};
+use russet_command::{
     Access, Arity, BadKeys, Begin, Category, CommandError, Facts, Find, Flags, KeySpec,
 };
-use crate::commands::work;
-use crate::keyspace::{Cause, Class};
-use crate::persistence::rdb::{Peer, RdbWriter, VERSION_MIGRATE};
-use crate::resp::{Args, ReplyValue, write_request};
-use crate::server::{Call, CommandResult, MigrateLink, Spec};
+use russet_keyspace::{Cause, Class};
+use russet_persistence::rdb::{Peer, RdbWriter, VERSION_MIGRATE};
+use russet_resp::{Args, ReplyValue, write_request};
 
 const ACCESS: Access = Access::RW.union(Access::ACCESS).union(Access::DELETE);
 

@@ -9,12 +9,12 @@
 //!
 //! Decided elsewhere: encodings: `types`; uses: `keyspace`.
 
-use crate::command::{Access, Arity, Category, CommandError, Flags, KeySpec};
 use crate::commands::help::{self, write_help};
-use crate::config::MaxmemoryPolicy;
-use crate::keyspace::{KeyInfo, Str};
 use crate::server::{Call, CommandResult, Spec};
-use crate::types::{Encoding, Hash};
+use russet_command::{Access, Arity, Category, CommandError, Flags, KeySpec};
+use russet_config::MaxmemoryPolicy;
+use russet_keyspace::{KeyInfo, Str};
+use russet_types::{Encoding, Hash};
 
 pub(super) const OBJECT: Spec = Spec {
     arity: Arity::AtLeast(2),
@@ -180,8 +180,8 @@ fn help(call: &mut Call<'_>) -> CommandResult {
 
 #[cfg(test)]
 mod tests {
-    use crate::config::MaxmemoryPolicy;
     use crate::server::Testbed;
+    use russet_config::MaxmemoryPolicy;
 
     #[test]
     fn strings_report_as_redis_would_keep_them() {

@@ -10,13 +10,13 @@
 //! Decided elsewhere: databases that a cluster allows: `arguments::db_index`.
 
 use super::dump::payload_of;
-use crate::command::{Access, Arity, Category, CommandError, DatabaseUse, Flags, KeySpec};
 use crate::commands::arguments::db_index;
 use crate::commands::work;
-use crate::keyspace::{Class, DbIndex};
-use crate::persistence::rdb::{RdbWriter, VERSION_FIELD_TTLS};
 use crate::server::{Call, CommandResult, Spec};
-use crate::types::Type;
+use russet_command::{Access, Arity, Category, CommandError, DatabaseUse, Flags, KeySpec};
+use russet_keyspace::{Class, DbIndex};
+use russet_persistence::rdb::{RdbWriter, VERSION_FIELD_TTLS};
+use russet_types::Type;
 
 pub(super) const RENAME: Spec = Spec {
     arity: Arity::Exactly(3),
@@ -194,8 +194,8 @@ fn move_key(call: &mut Call<'_>) -> CommandResult {
 
 #[cfg(test)]
 mod tests {
-    use crate::keyspace::DbIndex;
     use crate::server::Testbed;
+    use russet_keyspace::DbIndex;
 
     #[test]
     fn a_renamed_key_keeps_its_expiry_and_replaces_what_was_there() {

@@ -9,12 +9,12 @@
 //! Cost: O(size of the value). Whether lengths inside are checked deeply: `sanitize-dump-payload`.
 //! The format: `persistence::rdb`.
 
-use crate::base::numbers::number::parse_i64;
-use crate::command::{Access, Arity, Category, CommandError, Facts, Flags, KeySpec};
-use crate::config::SanitizePayload;
-use crate::keyspace::{Cause, Class, KeyUse};
-use crate::persistence::rdb::Payload;
 use crate::server::{Call, CommandResult, Spec};
+use russet_base::numbers::number::parse_i64;
+use russet_command::{Access, Arity, Category, CommandError, Facts, Flags, KeySpec};
+use russet_config::SanitizePayload;
+use russet_keyspace::{Cause, Class, KeyUse};
+use russet_persistence::rdb::Payload;
 
 pub(super) const RESTORE: Spec = Spec {
     arity: Arity::AtLeast(4),
@@ -203,7 +203,7 @@ mod tests {
                 for value in [0, 1, 2, 5, 0x7f, 0x80, 0xc3, 0xff] {
                     let mut changed = payload[..payload.len() - 10].to_vec();
                     changed[at] = value;
-                    crate::persistence::rdb::seal(&mut changed, 15);
+                    russet_persistence::rdb::seal(&mut changed, 15);
                     t.run_args(&[b"RESTORE", b"k", b"0", &changed, b"REPLACE"]);
                     t.engine.keyspace.check_invariants();
                 }

@@ -9,13 +9,13 @@
 //!
 //! Decided elsewhere: cursors: the table of `keyspace`.
 
-use crate::base::glob::Glob;
-use crate::command::{Arity, Category, Flags};
 use crate::commands::arguments::scan::{ScanArgs, parse_cursor};
 use crate::commands::work;
-use crate::keyspace::slot_of_pattern;
 use crate::server::{Call, CommandResult, Spec};
-use crate::types::{Entry, Type};
+use russet_base::glob::Glob;
+use russet_command::{Arity, Category, Flags};
+use russet_keyspace::slot_of_pattern;
+use russet_types::{Entry, Type};
 
 pub(super) const KEYS: Spec = Spec {
     arity: Arity::Exactly(2),

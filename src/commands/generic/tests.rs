@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 
 use rand::{RngExt, SeedableRng, rngs::SmallRng};
 
-use crate::keyspace::DbIndex;
 use crate::server::Testbed;
+use russet_keyspace::DbIndex;
 
 type Model = BTreeMap<String, (String, Option<i64>)>;
 

@@ -1,9 +1,9 @@
 //! Reading and removing a key's expiry: TTL, PTTL, EXPIRETIME, PEXPIRETIME, PERSIST.
 
-use crate::command::{Access, Arity, Category, Flags, KeySpec};
 use crate::commands::arguments::expiry::TimeForm;
-use crate::keyspace::Class;
 use crate::server::{Call, CommandResult, Spec};
+use russet_command::{Access, Arity, Category, Flags, KeySpec};
+use russet_keyspace::Class;
 
 pub(super) const TTL: Spec = Spec {
     arity: Arity::Exactly(2),

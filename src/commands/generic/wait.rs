@@ -3,11 +3,11 @@
 //! Replicas acknowledge what they have applied, and what is on their disks; they are asked before
 //! the loop sleeps. The append only file acknowledges what an fsync has covered.
 
-use crate::base::numbers::number::parse_i64;
-use crate::command::{Arity, Category, CommandError, Flags};
 use crate::commands::arguments::timeout;
-use crate::resp::Reply;
 use crate::server::{AofState, Call, Client, CommandResult, NO_AOF, Server, Spec};
+use russet_base::numbers::number::parse_i64;
+use russet_command::{Arity, Category, CommandError, Flags};
+use russet_resp::Reply;
 
 pub(super) const WAIT: Spec = Spec {
     arity: Arity::Exactly(3),

@@ -12,10 +12,10 @@
 use smallvec::SmallVec;
 
 use super::args;
-use crate::command::{Access, Arity, Category, CommandError, Flags, KeySpec, Within};
 use crate::commands::sorted_set::{Conditions, set_scores};
 use crate::commands::work;
 use crate::server::{Call, CommandResult, Spec};
+use russet_command::{Access, Arity, Category, CommandError, Flags, KeySpec, Within};
 
 pub(super) const GEOADD: Spec = Spec {
     arity: Arity::AtLeast(5),
@@ -77,7 +77,7 @@ fn record_zadd(call: &mut Call<'_>, first: usize, scores: &[f64]) {
     let mut digits = Vec::with_capacity(scores.len() * 16);
     let mut ends = SmallVec::<[usize; 16]>::with_capacity(scores.len());
     for &score in scores {
-        crate::base::numbers::number::write_u64(&mut digits, score as u64);
+        russet_base::numbers::number::write_u64(&mut digits, score as u64);
         ends.push(digits.len());
     }
     let mut words: Vec<&[u8]> = Vec::with_capacity(first + 2 * scores.len());

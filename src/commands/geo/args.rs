@@ -1,8 +1,8 @@
 //! Arguments of the geo commands: positions, units, lengths.
 
-use crate::command::CommandError;
-use crate::config::Dialect;
-use crate::encodings::geohash::Position;
+use russet_command::CommandError;
+use russet_config::Dialect;
+use russet_encodings::geohash::Position;
 
 /// A longitude and a latitude, which must be on the map.
 pub(super) fn position(

@@ -7,7 +7,7 @@
 use smallvec::SmallVec;
 
 use super::shape::Area;
-use crate::encodings::geohash::{Bounds, Cell, LATITUDE_MAX, Position};
+use russet_encodings::geohash::{Bounds, Cell, LATITUDE_MAX, Position};
 
 /// Half the length of the equator on the map, in metres.
 const MERCATOR_MAX: f64 = 20_037_726.37;

@@ -1,6 +1,6 @@
 //! Distances on a sphere, with the order of operations that yields Redis's last digit.
 
-use crate::encodings::geohash::Position;
+use russet_encodings::geohash::Position;
 
 /// Metres.
 pub(super) const RADIUS_M: f64 = 6_372_797.560_856;

@@ -9,7 +9,7 @@
 //! O(edges in a band) a point.
 
 use super::earth::{Origin, degrees, radians};
-use crate::encodings::geohash::{Bounds, Position};
+use russet_encodings::geohash::{Bounds, Position};
 
 /// Up to this many edges use a single band.
 const UNFILED: usize = 16;

@@ -12,17 +12,17 @@
 use super::args;
 use super::search::{self, Extras, Order, ResultLimit};
 use super::shape::Area;
-use crate::base::numbers::number::parse_i64;
-use crate::command::keys::Keys;
-use crate::command::options::{OptionReader, Word};
-use crate::command::{Access, Arity, BadKeys, Category, CommandError, Flags, KeySpec};
 use crate::commands::stored::store;
-use crate::config::Dialect;
-use crate::encodings::geohash::Position;
-use crate::keyspace::Class;
-use crate::resp::Args;
 use crate::server::{Call, CommandResult, Spec};
-use crate::types::{Limits, Zset};
+use russet_base::numbers::number::parse_i64;
+use russet_command::keys::Keys;
+use russet_command::options::{OptionReader, Word};
+use russet_command::{Access, Arity, BadKeys, Category, CommandError, Flags, KeySpec};
+use russet_config::Dialect;
+use russet_encodings::geohash::Position;
+use russet_keyspace::Class;
+use russet_resp::Args;
+use russet_types::{Limits, Zset};
 
 pub(super) const GEOSEARCH: Spec = Spec {
     arity: Arity::AtLeast(7),

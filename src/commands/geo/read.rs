@@ -11,12 +11,12 @@
 use super::args;
 use super::earth::Origin;
 use super::search::{write_distance, write_position};
-use crate::command::{Access, Arity, Category, CommandError, Flags, KeySpec, Within};
 use crate::commands::work;
-use crate::encodings::geohash::Position;
-use crate::resp::Reply;
 use crate::server::{Call, CommandResult, Spec};
-use crate::types::Zset;
+use russet_command::{Access, Arity, Category, CommandError, Flags, KeySpec, Within};
+use russet_encodings::geohash::Position;
+use russet_resp::Reply;
+use russet_types::Zset;
 
 pub(super) const GEODIST: Spec = Spec {
     arity: Arity::AtLeast(4),

@@ -15,12 +15,12 @@ use smallvec::SmallVec;
 use super::cover::cover;
 use super::partial_sort::sort_first;
 use super::shape::Area;
-use crate::base::numbers::float::write_fixed4;
 use crate::commands::arguments::element;
-use crate::config::Dialect;
-use crate::encodings::geohash::Position;
-use crate::resp::Reply;
-use crate::types::{Limits, Seen, Zset};
+use russet_base::numbers::float::write_fixed4;
+use russet_config::Dialect;
+use russet_encodings::geohash::Position;
+use russet_resp::Reply;
+use russet_types::{Limits, Seen, Zset};
 
 /// The order of the results.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -191,8 +191,8 @@ pub(super) fn to_zset(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::types::Container;
     use proptest::prelude::*;
+    use russet_types::Container;
 
     fn position() -> impl Strategy<Value = Position> {
         let degrees = |most: f64| prop_oneof![-most..most, (-8..=8i32).prop_map(f64::from)];
@@ -212,7 +212,7 @@ mod tests {
 
     /// All members in the area, tested one by one, ordered by name.
     fn brute_force(zset: &Zset, area: &Area) -> Vec<(Vec<u8>, f64)> {
-        let within = |(score, member): (f64, crate::types::Entry<'_>)| {
+        let within = |(score, member): (f64, russet_types::Entry<'_>)| {
             let distance = area.distance_within(Position::of_score(score))?;
             Some((member.to_vec(), distance))
         };

@@ -2,7 +2,7 @@
 
 use super::earth::{Origin, RADIUS_M, degrees, distance_of, haversine_of, radians};
 use super::polygon::Polygon;
-use crate::encodings::geohash::{Bounds, Position};
+use russet_encodings::geohash::{Bounds, Position};
 
 /// A shape somewhere on the map.
 #[derive(Debug)]

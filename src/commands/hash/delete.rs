@@ -1,10 +1,10 @@
 //! HDEL.
 
-use crate::command::{Access, Arity, Category, Flags, KeySpec, Within};
 use crate::commands::work;
-use crate::keyspace::Class;
 use crate::server::{Call, CommandResult, Spec};
-use crate::types::{Container, Hash};
+use russet_command::{Access, Arity, Category, Flags, KeySpec, Within};
+use russet_keyspace::Class;
+use russet_types::{Container, Hash};
 
 pub(super) const HDEL: Spec = Spec {
     arity: Arity::AtLeast(3),

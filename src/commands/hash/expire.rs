@@ -17,14 +17,14 @@ use super::field_args::{
     unknown_argument,
 };
 use super::fields_last;
-use crate::command::{Access, Arity, Category, CommandError, Flags, KeySpec};
 use crate::commands::arguments::expiry::TimeForm;
 use crate::commands::work;
-use crate::config::Dialect;
-use crate::keyspace::Class;
-use crate::resp::Args;
 use crate::server::{Call, CommandResult, Spec};
-use crate::types::Hash;
+use russet_command::{Access, Arity, Category, CommandError, Flags, KeySpec};
+use russet_config::Dialect;
+use russet_keyspace::Class;
+use russet_resp::Args;
+use russet_types::Hash;
 
 pub(super) const HEXPIRE: Spec = Spec {
     arity: Arity::AtLeast(6),

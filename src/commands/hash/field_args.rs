@@ -7,13 +7,13 @@
 //!
 //! Decided elsewhere: Valkey's grammar: `fields_last`; the stored expiry: `types::hash`.
 
-use crate::base::numbers::number::parse_i64;
-use crate::command::CommandError;
 use crate::commands::arguments::expiry::TimeForm;
-use crate::config::Dialect;
-use crate::resp::Args;
-use crate::types::import::FIELD_EXPIRY_MAX;
-use crate::types::{ExpiryChange, Hash};
+use russet_base::numbers::number::parse_i64;
+use russet_command::CommandError;
+use russet_config::Dialect;
+use russet_resp::Args;
+use russet_types::import::FIELD_EXPIRY_MAX;
+use russet_types::{ExpiryChange, Hash};
 
 /// The latest expiry time of a field: Redis stores 46 bits.
 const EXPIRE_MS_MAX: i64 = FIELD_EXPIRY_MAX.cast_signed();

@@ -4,10 +4,10 @@
 //! The block begins at the first word FIELDS that something follows. All is parsed before the key's
 //! type is looked at, but for times after an option (EX and the like), which come after it.
 
-use crate::base::numbers::number::parse_i64;
-use crate::command::CommandError;
 use crate::commands::arguments::expiry::TimeForm;
-use crate::resp::Args;
+use russet_base::numbers::number::parse_i64;
+use russet_command::CommandError;
+use russet_resp::Args;
 
 const MISMATCH: CommandError = CommandError::Text(
     "ERR numfields should be greater than 0 and match the provided number of fields",

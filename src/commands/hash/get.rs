@@ -6,11 +6,11 @@
 //! Cost: O(1) a field; HGETALL, HKEYS and HVALS O(fields) in one turn, HLEN O(1). Values are
 //! written into the reply from where they are.
 
-use crate::command::{Access, Arity, Category, CommandError, Flags, KeySpec, Within};
 use crate::commands::arguments::element;
 use crate::commands::work;
 use crate::server::{Call, CommandResult, Spec};
-use crate::types::{Container, Entry, Hash, HashField};
+use russet_command::{Access, Arity, Category, CommandError, Flags, KeySpec, Within};
+use russet_types::{Container, Entry, Hash, HashField};
 
 /// Calls `see` with the field found; an expired one counts as missing and is deleted.
 #[inline]
@@ -18,7 +18,7 @@ fn with_field<R>(
     call: &mut Call<'_>,
     key: &[u8],
     field: &[u8],
-    see: impl FnOnce(&mut crate::resp::Reply, Option<HashField<'_>>) -> R,
+    see: impl FnOnce(&mut russet_resp::Reply, Option<HashField<'_>>) -> R,
 ) -> Result<R, CommandError> {
     let now = call.db.due_ms() as u64;
     let hash = call.db.read::<Hash>(key)?;

@@ -16,15 +16,15 @@ use super::field_args::{
     parse_block, parse_fields, parse_when, unknown_argument,
 };
 use super::fields_last;
-use crate::command::{Access, Arity, Category, CommandError, Flags, KeySpec};
 use crate::commands::arguments::element;
 use crate::commands::arguments::expiry::TimeForm;
 use crate::commands::work;
-use crate::config::Dialect;
-use crate::keyspace::Class;
-use crate::resp::Args;
 use crate::server::{Call, CommandResult, Spec};
-use crate::types::Hash;
+use russet_command::{Access, Arity, Category, CommandError, Flags, KeySpec};
+use russet_config::Dialect;
+use russet_keyspace::Class;
+use russet_resp::Args;
+use russet_types::Hash;
 
 /// The change that HGETEX makes to the fields it reads.
 #[derive(Clone, Copy, PartialEq, Eq)]

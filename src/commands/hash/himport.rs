@@ -8,10 +8,10 @@
 //! Decided elsewhere: fieldsets: `server::clients::fieldsets`; hashes that share their names:
 //! `types::hash`.
 
-use crate::command::{Access, Arity, Category, CommandError, Flags, KeySpec};
-use crate::keyspace::Class;
 use crate::server::{Call, CommandResult, Fieldset, Fieldsets, Spec};
-use crate::types::Hash;
+use russet_command::{Access, Arity, Category, CommandError, Flags, KeySpec};
+use russet_keyspace::Class;
+use russet_types::Hash;
 
 pub(super) const HIMPORT: Spec = Spec {
     arity: Arity::AtLeast(2),

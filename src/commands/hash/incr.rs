@@ -8,12 +8,12 @@
 //!
 //! Cost: O(1).
 
-use crate::base::numbers::long_double::LongDouble;
-use crate::base::numbers::number::parse_i64;
-use crate::command::{Access, Arity, Category, CommandError, Flags, KeySpec, Within};
-use crate::keyspace::Class;
 use crate::server::{Call, CommandResult, Spec};
-use crate::types::{Entry, Expiry, Hash};
+use russet_base::numbers::long_double::LongDouble;
+use russet_base::numbers::number::parse_i64;
+use russet_command::{Access, Arity, Category, CommandError, Flags, KeySpec, Within};
+use russet_keyspace::Class;
+use russet_types::{Entry, Expiry, Hash};
 
 /// The number that a field held.
 struct Old<T> {

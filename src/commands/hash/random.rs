@@ -14,15 +14,15 @@
 
 use std::collections::HashSet;
 
-use crate::command::{Access, Arity, Category, Flags, KeySpec};
 use crate::commands::arguments::element;
 use crate::commands::arguments::sample::{Passing, SampleArgs, is_few};
 use crate::commands::work;
-use crate::resp::Reply;
 use crate::server::{Call, CommandResult, Spec};
-use crate::types::{Container, Entry, Hash, HashField};
 use rand::SeedableRng;
 use rand::rngs::SmallRng;
+use russet_command::{Access, Arity, Category, Flags, KeySpec};
+use russet_resp::Reply;
+use russet_types::{Container, Entry, Hash, HashField};
 
 pub(super) const HRANDFIELD: Spec = Spec {
     arity: Arity::AtLeast(2),

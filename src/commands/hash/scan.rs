@@ -1,11 +1,11 @@
 //! HSCAN.
 
-use crate::command::{Access, Arity, Category, Flags, KeySpec};
 use crate::commands::arguments::element;
 use crate::commands::arguments::scan::{Of, ScanArgs, parse_cursor};
 use crate::commands::work;
 use crate::server::{Call, CommandResult, Spec};
-use crate::types::{Hash, HashField};
+use russet_command::{Access, Arity, Category, Flags, KeySpec};
+use russet_types::{Hash, HashField};
 
 pub(super) const HSCAN: Spec = Spec {
     arity: Arity::AtLeast(3),

@@ -8,11 +8,11 @@
 //!
 //! Decided elsewhere: encodings, and when names are shared: `types::hash`.
 
-use crate::command::{Access, Arity, Category, CommandError, Flags, KeySpec, Within};
 use crate::commands::work;
-use crate::keyspace::Class;
 use crate::server::{Call, CommandResult, Spec};
-use crate::types::{Container, Expiry, Hash};
+use russet_command::{Access, Arity, Category, CommandError, Flags, KeySpec, Within};
+use russet_keyspace::Class;
+use russet_types::{Container, Expiry, Hash};
 
 pub(super) const HSET: Spec = Spec {
     arity: Arity::AtLeast(4),
@@ -153,7 +153,7 @@ mod tests {
     #[test]
     fn hashes_that_share_names_are_as_others() {
         let mut t = Testbed::new();
-        t.engine.server.config.enable_debug_command = crate::config::Allowed::Yes;
+        t.engine.server.config.enable_debug_command = russet_config::Allowed::Yes;
         let run = |t: &mut Testbed, shared: &str| {
             t.run("FLUSHALL");
             t.run(&format!("CONFIG SET hash-share-names {shared}"));

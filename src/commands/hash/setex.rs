@@ -15,14 +15,14 @@ use super::field_args::{
     INVALID_COUNT, NO_TIME, SECOND_FIELDS_WORD, parse_block, parse_when, unknown_argument,
 };
 use super::fields_last;
-use crate::command::{Access, Arity, Category, CommandError, Flags, KeySpec};
 use crate::commands::arguments::expiry::TimeForm;
 use crate::commands::work;
-use crate::config::Dialect;
-use crate::keyspace::Class;
-use crate::resp::Args;
 use crate::server::{Call, CommandResult, Spec};
-use crate::types::{Expiry, Hash};
+use russet_command::{Access, Arity, Category, CommandError, Flags, KeySpec};
+use russet_config::Dialect;
+use russet_keyspace::Class;
+use russet_resp::Args;
+use russet_types::{Expiry, Hash};
 
 pub(super) const HSETEX: Spec = Spec {
     arity: Arity::AtLeast(6),

@@ -10,12 +10,12 @@
 
 use super::field_args::{BAD_COUNT, parse_fields};
 use super::fields_last::block_only;
-use crate::command::{Access, Arity, Category, CommandError, Flags, KeySpec};
 use crate::commands::arguments::expiry::TimeForm;
 use crate::commands::work;
-use crate::keyspace::Class;
 use crate::server::{Call, CommandResult, Spec};
-use crate::types::Hash;
+use russet_command::{Access, Arity, Category, CommandError, Flags, KeySpec};
+use russet_keyspace::Class;
+use russet_types::Hash;
 
 const NO_FIELD: i64 = -2;
 const NO_EXPIRY: i64 = -1;

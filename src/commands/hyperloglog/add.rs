@@ -9,14 +9,14 @@
 //!
 //! Cost: a dense one is searched for the first element that changes it before it is written.
 
-use super::{check, store};
-use crate::command::{Access, Arity, Category, Flags, KeySpec};
+use super::{check, damaged, store};
 use crate::commands::work;
-use crate::encodings::hyperloglog::{
+use crate::server::{Call, CommandResult, Spec};
+use russet_command::{Access, Arity, Category, Flags, KeySpec};
+use russet_encodings::hyperloglog::{
     self, DENSE_BYTES, RegisterForm, add_dense, empty, invalidate, raises,
 };
-use crate::keyspace::Class;
-use crate::server::{Call, CommandResult, Spec};
+use russet_keyspace::Class;
 
 pub(super) const PFADD: Spec = Spec {
     arity: Arity::AtLeast(2),
@@ -54,8 +54,8 @@ fn pfadd(call: &mut Call<'_>) -> CommandResult {
             match hyperloglog::add(&mut hll, element, bytes_max) {
                 Ok(added) => updated += usize::from(added),
                 // Elements added before the damage stay, as in Redis; only they are propagated.
-                Err(damaged) => {
-                    outcome = Err(damaged.into());
+                Err(damage) => {
+                    outcome = Err(damaged(damage));
                     added_before_damage = Some(at);
                     break;
                 }

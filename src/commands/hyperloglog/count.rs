@@ -7,16 +7,16 @@
 //! Cost: O(1) with a cached count, else O(registers) a key. Dense ones are merged together at the
 //! end; sparse ones in the order of keys, so that the first damaged one is the error.
 
-use super::{check, store};
-use crate::command::{Access, Arity, Category, CommandError, Flags, KeySpec};
+use super::{check, damaged, store};
 use crate::commands::work;
-use crate::encodings::hyperloglog::{
+use crate::server::{Call, CommandResult, Spec};
+use russet_command::{Access, Arity, Category, CommandError, Flags, KeySpec};
+use russet_encodings::hyperloglog::{
     DENSE_BYTES, RegisterForm, Registers, as_dense, cached, count, empty, invalidate, set_cached,
     to_dense,
 };
-use crate::keyspace::{Class, Db};
-use crate::resp::Args;
-use crate::server::{Call, CommandResult, Spec};
+use russet_keyspace::{Class, Db};
+use russet_resp::Args;
 
 pub(super) const PFCOUNT: Spec = Spec {
     arity: Arity::AtLeast(2),
@@ -51,7 +51,7 @@ fn pfcount(call: &mut Call<'_>) -> CommandResult {
     let cardinality = match cached(hll) {
         Some(cardinality) => cardinality,
         None => {
-            let (cardinality, len) = (count(hll)?, hll.len());
+            let (cardinality, len) = (count(hll).map_err(damaged)?, hll.len());
             set_cached(place.grow(len), cardinality);
             // A reader that changes the string: the command is propagated, but no event is sent.
             call.db.changed_unheard(key);
@@ -79,7 +79,7 @@ fn merge_all(union: &mut Registers, db: &mut Db<'_>, keys: Args<'_>) -> Result<b
         };
         let dense = as_dense(hll);
         if dense.is_none() {
-            union.merge(hll)?;
+            union.merge(hll).map_err(damaged)?;
         }
         Ok(dense)
     })?;
@@ -118,10 +118,10 @@ fn pfmerge(call: &mut Call<'_>) -> CommandResult {
     } else {
         let mut hll = old.map_or_else(empty, |(text, _)| text.to_vec());
         if any_dense {
-            hll = to_dense(&hll)?;
+            hll = to_dense(&hll).map_err(damaged)?;
             union.pack(&mut hll);
         } else {
-            union.raise_all(&mut hll, bytes_max)?;
+            union.raise_all(&mut hll, bytes_max).map_err(damaged)?;
         }
         invalidate(&mut hll);
         store(place, &hll);

@@ -3,10 +3,10 @@
 use rand::SeedableRng;
 use rand::rngs::SmallRng;
 
-use super::{check, store};
-use crate::command::{Access, Arity, Category, CommandError, Flags, KeySpec};
-use crate::encodings::hyperloglog::{RegisterForm, Registers, describe_runs, self_test, to_dense};
+use super::{check, damaged, store};
 use crate::server::{Call, CommandResult, Spec};
+use russet_command::{Access, Arity, Category, CommandError, Flags, KeySpec};
+use russet_encodings::hyperloglog::{RegisterForm, Registers, describe_runs, self_test, to_dense};
 
 pub(super) const PFDEBUG: Spec = Spec {
     arity: Arity::Exactly(3),
@@ -35,9 +35,9 @@ fn pfdebug(call: &mut Call<'_>) -> CommandResult {
     let sparse = form == RegisterForm::Sparse;
     if call.args.is(1, "GETREG") {
         let mut registers = Registers::new();
-        registers.merge(hll)?;
+        registers.merge(hll).map_err(damaged)?;
         if sparse {
-            let dense = to_dense(hll)?;
+            let dense = to_dense(hll).map_err(damaged)?;
             store(place, &dense);
             call.db.changed_unheard(key);
         }
@@ -54,7 +54,7 @@ fn pfdebug(call: &mut Call<'_>) -> CommandResult {
         call.reply.simple(if sparse { "sparse" } else { "dense" });
     } else if call.args.is(1, "TODENSE") {
         if sparse {
-            let dense = to_dense(hll)?;
+            let dense = to_dense(hll).map_err(damaged)?;
             store(place, &dense);
             call.db.changed_unheard(key);
         }

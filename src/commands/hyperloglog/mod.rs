@@ -12,10 +12,10 @@ mod count;
 mod debug;
 pub(super) mod docs;
 
-use crate::command::CommandError;
-use crate::encodings::hyperloglog::{Damaged, RegisterForm, form};
-use crate::keyspace::{NewValue, Place, Str};
 use crate::server::Spec;
+use russet_command::CommandError;
+use russet_encodings::hyperloglog::{Damaged, RegisterForm, form};
+use russet_keyspace::{NewValue, Place, Str};
 
 pub(super) static SPECS: &[Spec] = &[
     add::PFADD,
@@ -28,10 +28,9 @@ pub(super) static SPECS: &[Spec] = &[
 const NOT_ONE: CommandError =
     CommandError::Text("WRONGTYPE Key is not a valid HyperLogLog string value.");
 
-impl From<Damaged> for CommandError {
-    fn from(_: Damaged) -> CommandError {
-        CommandError::Text("INVALIDOBJ Corrupted HLL object detected")
-    }
+/// The refusal of a damaged HyperLogLog.
+fn damaged(_: Damaged) -> CommandError {
+    CommandError::Text("INVALIDOBJ Corrupted HLL object detected")
 }
 
 /// The bytes and form of a string whose header marks it as a HyperLogLog.

@@ -9,12 +9,12 @@
 //! Decided elsewhere: encodings and nodes: `types::list`.
 
 use super::read::absolute;
-use crate::command::{Access, Arity, Category, CommandError, Flags, KeySpec};
 use crate::commands::arguments::element;
 use crate::commands::work;
-use crate::keyspace::Class;
 use crate::server::{Call, CommandResult, Spec};
-use crate::types::{Container, End, List};
+use russet_command::{Access, Arity, Category, CommandError, Flags, KeySpec};
+use russet_keyspace::Class;
+use russet_types::{Container, End, List};
 
 pub(super) const LSET: Spec = Spec {
     arity: Arity::Exactly(4),
@@ -216,7 +216,7 @@ mod tests {
             assert_eq!(t.run(&format!("LREM l 0 {element}")), ":1\r\n");
         }
         assert_eq!(t.run("LLEN l"), ":0\r\n");
-        assert_eq!(t.engine.keyspace.db(crate::keyspace::DbIndex(0)).len(), 0);
+        assert_eq!(t.engine.keyspace.db(russet_keyspace::DbIndex(0)).len(), 0);
     }
 
     #[test]

@@ -9,13 +9,13 @@
 
 use super::pop::{parse_end, taken};
 use super::push;
-use crate::command::{Access, Arity, Category, CommandError, Flags, KeySpec};
 use crate::commands::arguments::{element, timeout};
 use crate::commands::work;
-use crate::keyspace::Class;
-use crate::resp::{Args, OwnedArgs, Reply};
 use crate::server::{Call, CommandResult, OnTimeout, Spec};
-use crate::types::{Container, End, Limits, List, Type};
+use russet_command::{Access, Arity, Category, CommandError, Flags, KeySpec};
+use russet_keyspace::Class;
+use russet_resp::{Args, OwnedArgs, Reply};
+use russet_types::{Container, End, Limits, List, Type};
 
 pub(super) const LMOVEM: Spec = Spec {
     arity: Arity::AtLeast(5),

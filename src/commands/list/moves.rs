@@ -11,12 +11,12 @@
 
 use super::pop::{parse_end, taken};
 use super::push::{self, push_one};
-use crate::command::{Access, Arity, Category, CommandError, Flags, KeySpec};
 use crate::commands::arguments::{element, timeout};
-use crate::keyspace::Class;
-use crate::resp::Reply;
 use crate::server::{Call, CommandResult, OnTimeout, Spec};
-use crate::types::{Container, End, List, Type};
+use russet_command::{Access, Arity, Category, CommandError, Flags, KeySpec};
+use russet_keyspace::Class;
+use russet_resp::Reply;
+use russet_types::{Container, End, List, Type};
 
 pub(super) const LMOVE: Spec = Spec {
     arity: Arity::Exactly(5),
@@ -88,7 +88,7 @@ fn transfer(call: &mut Call<'_>, from: End, to: End) -> Result<bool, CommandErro
     call.db
         .changed_by(destination, 0, Class::LIST, push::event(to));
     taken(call, source, from, 1, empty);
-    element::write(call.reply, crate::types::Entry::Str(&moved));
+    element::write(call.reply, russet_types::Entry::Str(&moved));
     Ok(true)
 }
 

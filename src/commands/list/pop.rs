@@ -8,14 +8,14 @@
 //!
 //! Decided elsewhere: the arguments of LMPOP and the wait: `arguments::several_keys`.
 
-use crate::command::{Access, Arity, Category, CommandError, Flags, KeySpec};
 use crate::commands::arguments::element;
 use crate::commands::arguments::several_keys::{self, mpop, mpop_or_wait, pop_or_wait};
 use crate::commands::work;
-use crate::keyspace::Class;
-use crate::resp::Args;
 use crate::server::{Call, CommandResult, Spec};
-use crate::types::{Container, End, List, Type};
+use russet_command::{Access, Arity, Category, CommandError, Flags, KeySpec};
+use russet_keyspace::Class;
+use russet_resp::Args;
+use russet_types::{Container, End, List, Type};
 
 pub(super) const LPOP: Spec = Spec {
     arity: Arity::AtLeast(2),

@@ -8,11 +8,11 @@
 //!
 //! Decided elsewhere: when it converts: `types::list`.
 
-use crate::command::{Access, Arity, Category, Flags, KeySpec};
 use crate::commands::work;
-use crate::keyspace::{Class, RefMut};
 use crate::server::{Call, CommandResult, Spec};
-use crate::types::{Container, End, Limits, List};
+use russet_command::{Access, Arity, Category, Flags, KeySpec};
+use russet_keyspace::{Class, RefMut};
+use russet_types::{Container, End, Limits, List};
 
 pub(super) const LPUSH: Spec = Spec {
     arity: Arity::AtLeast(3),

@@ -6,12 +6,12 @@
 //! Cost: LLEN O(1); LINDEX O(nodes up to the index); LRANGE that and its elements; LPOS O(elements
 //! compared), which MAXLEN bounds.
 
-use crate::command::{Access, Arity, Category, CommandError, Flags, KeySpec};
 use crate::commands::arguments::element;
 use crate::commands::work;
-use crate::resp::Args;
 use crate::server::{Call, CommandResult, Spec};
-use crate::types::{Container, Entry, List};
+use russet_command::{Access, Arity, Category, CommandError, Flags, KeySpec};
+use russet_resp::Args;
+use russet_types::{Container, Entry, List};
 
 pub(super) const LLEN: Spec = Spec {
     arity: Arity::Exactly(2),

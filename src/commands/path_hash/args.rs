@@ -1,10 +1,10 @@
 //! Numbers and groups of fields as arguments, and fields in replies.
 
-use crate::base::numbers::number::parse_i64;
-use crate::command::CommandError;
 use crate::commands::arguments::element;
-use crate::resp::{Args, Reply};
-use crate::types::Hash;
+use russet_base::numbers::number::parse_i64;
+use russet_command::CommandError;
+use russet_resp::{Args, Reply};
+use russet_types::Hash;
 
 const NOT_POSITIVE: CommandError =
     CommandError::Text("ERR value is out of range, value must between 1 and 9223372036854775807");
@@ -124,7 +124,7 @@ impl<'a> Iterator for Groups<'a> {
 
 /// Writes all fields as a map.
 pub(super) fn write_all(reply: &mut Reply, fields: &Hash) {
-    use crate::types::Container;
+    use russet_types::Container;
     reply.map(fields.len());
     fields.visit(|field| {
         element::write(reply, field.name);

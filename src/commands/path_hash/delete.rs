@@ -1,10 +1,10 @@
 //! PHDEL and PHDELPREFIX.
 
-use crate::command::{Access, Arity, Category, Flags, KeySpec};
 use crate::commands::work;
-use crate::keyspace::Class;
 use crate::server::{Call, CommandResult, Spec};
-use crate::types::{Container, PathHash};
+use russet_command::{Access, Arity, Category, Flags, KeySpec};
+use russet_keyspace::Class;
+use russet_types::{Container, PathHash};
 
 const DELETES: &[KeySpec] = &[KeySpec::one(
     1,

@@ -9,11 +9,11 @@
 use std::collections::VecDeque;
 
 use super::args::{Fields, count, length, write_all, write_named};
-use crate::command::{Access, Arity, Category, CommandError, Flags, KeySpec};
 use crate::commands::work;
-use crate::resp::{Args, Reply};
 use crate::server::{Call, CommandResult, Spec};
-use crate::types::{Hash, PathHash};
+use russet_command::{Access, Arity, Category, CommandError, Flags, KeySpec};
+use russet_resp::{Args, Reply};
+use russet_types::{Hash, PathHash};
 
 pub(super) const PHLONGEST: Spec = Spec {
     arity: Arity::AtLeast(3),
@@ -82,7 +82,7 @@ impl<'a> Options<'a> {
 
     /// The number of elements in the reply for a path with these fields.
     fn elements(&self, fields: &Hash) -> u64 {
-        use crate::types::Container;
+        use russet_types::Container;
         match &self.values {
             Values::Nothing => 1,
             Values::All => fields.len() as u64,

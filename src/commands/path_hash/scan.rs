@@ -10,11 +10,11 @@
 //! Cost: O(length of cursor and prefix + page).
 
 use super::args::{count, write_all};
-use crate::command::{Access, Arity, Category, CommandError, Flags, KeySpec};
 use crate::commands::work;
-use crate::resp::Args;
 use crate::server::{Call, CommandResult, Spec};
-use crate::types::PathHash;
+use russet_command::{Access, Arity, Category, CommandError, Flags, KeySpec};
+use russet_resp::Args;
+use russet_types::PathHash;
 
 const INVALID_CURSOR: CommandError = CommandError::Text("ERR invalid cursor");
 const OTHER_PREFIX: CommandError =

@@ -1,11 +1,11 @@
 //! PHSET and PHMSET.
 
 use super::args::{Fields, Groups, count};
-use crate::command::{Access, Arity, Category, CommandError, Flags, KeySpec};
 use crate::commands::work;
-use crate::keyspace::Class;
 use crate::server::{Call, CommandResult, Spec};
-use crate::types::PathHash;
+use russet_command::{Access, Arity, Category, CommandError, Flags, KeySpec};
+use russet_keyspace::Class;
+use russet_types::PathHash;
 
 pub(super) const PHSET: Spec = Spec {
     arity: Arity::AtLeast(7),

@@ -4,8 +4,8 @@
 //! compared byte for byte. Beyond that: events and dirty counts, ACL categories, the work that is
 //! counted, payloads of each dialect, and damaged payloads.
 
-use crate::config::Dialect;
 use crate::server::Testbed;
+use russet_config::Dialect;
 
 /// Runs commands; each line has a command and its reply, with spaces for line ends. A word `""` is
 /// an empty one.
@@ -405,7 +405,7 @@ fn what_is_restored_is_checked() {
     let mut t = Testbed::new();
     let mut restore = |kind: u8, value: &[u8], version: u32| {
         let mut payload = [&[kind], value].concat();
-        crate::persistence::rdb::seal(&mut payload, version);
+        russet_persistence::rdb::seal(&mut payload, version);
         let reply = t.run_args(&[b"RESTORE", b"r", b"0", &payload, b"REPLACE"]);
         String::from_utf8(reply).expect("text")
     };
@@ -435,7 +435,7 @@ fn what_is_restored_is_checked() {
 fn copies_dumps_and_digests_are_the_same() {
     let mut t = Testbed::new();
     t.run("CONFIG SET enable-debug-command yes");
-    t.engine.server.config.enable_debug_command = crate::config::Allowed::Yes;
+    t.engine.server.config.enable_debug_command = russet_config::Allowed::Yes;
     for i in 0..300 {
         t.run(&format!(
             "PHSET p a/{}/{i} FIELDS 2 f {i} g {}",

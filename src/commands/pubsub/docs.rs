@@ -1,6 +1,6 @@
 //! COMMAND DOCS of the pubsub commands, sorted by name.
 
-use crate::command::docs::{Arg, Doc, Group};
+use russet_command::docs::{Arg, Doc, Group};
 
 const fn doc(
     name: &'static str,

@@ -1,11 +1,11 @@
 //! PUBSUB: channels and patterns with subscribers, and their numbers.
 
 use super::too_many;
-use crate::base::glob;
-use crate::command::{Arity, Facts, Flags};
 use crate::commands::help;
 use crate::pubsub::{Kind, Name};
 use crate::server::{Call, CommandResult, Spec};
+use russet_base::glob;
+use russet_command::{Arity, Facts, Flags};
 
 const FLAGS: Flags = Flags::PUBSUB.union(Flags::LOADING).union(Flags::STALE);
 

@@ -13,10 +13,10 @@
 pub(super) mod docs;
 mod inspect;
 
-use crate::base::glob;
-use crate::command::{Access, Arity, ChannelUse, CommandError, Facts, Flags, KeySpec};
 use crate::pubsub::Kind;
 use crate::server::{Call, CommandResult, Spec};
+use russet_base::glob;
+use russet_command::{Access, Arity, ChannelUse, CommandError, Facts, Flags, KeySpec};
 
 pub(super) static SPECS: &[Spec] = &[
     PSUBSCRIBE,

@@ -2,11 +2,11 @@
 
 use super::changes::check_idle;
 use super::row::RUNS;
-use crate::base::numbers::number::parse_i64;
-use crate::command::{Access, Arity, Category, CommandError, Flags, KeySpec};
-use crate::resp::Args;
-use crate::scripting::{ScriptId, Setup, Use};
 use crate::server::{Call, CommandResult, Program, Spec};
+use russet_base::numbers::number::parse_i64;
+use russet_command::{Access, Arity, Category, CommandError, Flags, KeySpec};
+use russet_resp::Args;
+use russet_scripting::{ScriptId, Setup, Use};
 
 const WRITE: Access = Access::RW.union(Access::ACCESS).union(Access::UPDATE);
 

@@ -12,10 +12,10 @@
 use super::changes::{check_idle, free, frees_later};
 use super::row::sub;
 use super::{function_dump, function_list};
-use crate::command::{Arity, Category, CommandError, Facts, Flags};
 use crate::commands::help;
-use crate::scripting::{Setup, Use};
 use crate::server::{Call, CommandResult, Spec};
+use russet_command::{Arity, Category, CommandError, Facts, Flags};
+use russet_scripting::{Setup, Use};
 
 const WRITES: Flags = Flags::WRITE;
 const ALL_SHARDS: &[&str] = &["request_policy:all_shards", "response_policy:all_succeeded"];

@@ -3,11 +3,11 @@
 //!     (245 | code: string)* | version: u16le | checksum: u64le
 
 use super::changes::check_idle;
-use crate::command::CommandError;
-use crate::config::Dialect;
-use crate::persistence::rdb::{Payload, RdbWriter, VERSION_FIELD_TTLS, VERSION_MIGRATE};
-use crate::scripting::{Libraries, LoadError, Setup};
 use crate::server::{Call, CommandResult};
+use russet_command::CommandError;
+use russet_config::Dialect;
+use russet_persistence::rdb::{Payload, RdbWriter, VERSION_FIELD_TTLS, VERSION_MIGRATE};
+use russet_scripting::{Libraries, LoadError, Setup};
 
 /// `FUNCTION DUMP`.
 ///

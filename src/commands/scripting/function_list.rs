@@ -1,9 +1,9 @@
 //! FUNCTION LIST and STATS.
 
-use crate::base::clock;
-use crate::base::glob::{check, matches};
-use crate::command::CommandError;
 use crate::server::{Call, CommandResult};
+use russet_base::clock;
+use russet_base::glob::{check, matches};
+use russet_command::CommandError;
 
 /// `FUNCTION LIST [LIBRARYNAME pattern] [WITHCODE]`.
 ///

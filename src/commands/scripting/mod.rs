@@ -5,7 +5,7 @@
 //!
 //! Memory of a whole cache is freed by a thread, unless SYNC or few objects.
 //!
-//! Decided elsewhere: Lua and its sandbox: `crate::scripting`; running, undo and effects of a
+//! Decided elsewhere: Lua and its sandbox: `russet_scripting`; running, undo and effects of a
 //! script: `server::execution::script`.
 
 mod changes;

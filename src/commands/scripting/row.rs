@@ -1,7 +1,7 @@
 //! The parts of rows that these commands share.
 
-use crate::command::{Arity, Category, Flags};
 use crate::server::Spec;
+use russet_command::{Arity, Category, Flags};
 
 /// Common flags of the commands that run a script.
 pub(super) const RUNS: Flags = Flags::NOSCRIPT

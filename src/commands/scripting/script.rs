@@ -2,10 +2,10 @@
 
 use super::changes::{check_idle, free, frees_later};
 use super::row::sub;
-use crate::command::{Arity, Category, CommandError, Facts, Flags};
 use crate::commands::help;
-use crate::scripting::{Setup, Use};
 use crate::server::{Call, CommandResult, Spec};
+use russet_command::{Arity, Category, CommandError, Facts, Flags};
+use russet_scripting::{Setup, Use};
 
 pub(super) const SCRIPT: Spec = Spec {
     arity: Arity::AtLeast(2),

@@ -1,9 +1,9 @@
 //! COMMAND DOCS of SENTINEL, sorted by name: `command::docs::find` relies on the order.
 //!
 //! Only a Sentinel has these rows, so only a Sentinel shows this list. The rules for all groups:
-//! `commands::docs`; SENTINEL's replies: `crate::sentinel`.
+//! `commands::docs`; SENTINEL's replies: `russet_sentinel`.
 
-use crate::command::docs::{Arg, Doc, Group};
+use russet_command::docs::{Arg, Doc, Group};
 
 const fn doc(
     name: &'static str,

@@ -1,4 +1,4 @@
-//! SENTINEL: its row and those of its subcommands; `crate::sentinel` runs them.
+//! SENTINEL: its row and those of its subcommands; `russet_sentinel` runs them.
 //!
 //! Only a Sentinel has these rows (`commands::all_tables`). One handler serves all: it hands the
 //! words over, and replies and errors are written there. Arity and secrets are checked by the rows,
@@ -6,9 +6,9 @@
 
 pub(super) mod docs;
 
-use crate::command::{Arity, Facts, Flags};
 use crate::commands::help::row as help_row;
 use crate::server::{Call, CommandResult, Spec};
+use russet_command::{Arity, Facts, Flags};
 
 pub(super) static SPECS: &[Spec] = &[SENTINEL];
 
@@ -65,7 +65,7 @@ const fn row(name: &'static str, arity: Arity) -> Spec {
     }
 }
 
-/// `SENTINEL subcommand ...`, of a Sentinel alone. Replies and errors: `crate::sentinel`.
+/// `SENTINEL subcommand ...`, of a Sentinel alone. Replies and errors: `russet_sentinel`.
 fn sentinel(call: &mut Call<'_>) -> CommandResult {
     let args = call.args.to_vec();
     call.server.run_sentinel_command(&args, call.reply);

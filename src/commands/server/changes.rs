@@ -1,18 +1,18 @@
 //! CHANGES READ, CHANGES CONSUMER: the stream of effects as a list of changes (`changes-retain`),
 //! and the positions up to which consumers have read it. russet's own; no other server has them.
 
-use crate::base::numbers::number::{parse_digits, parse_i64};
-use crate::command::{Arity, Category, CommandError, DatabaseUse, Flags};
 use crate::commands::arguments::{db_index, timeout};
 use crate::commands::help::{self, misused, write_help};
-use crate::keyspace::DbIndex;
-use crate::replication::change_stream::{CursorError, Note};
-use crate::replication::{Position, ReplId, ReplOffset, first_request};
-use crate::resp::{Args, Reply};
 use crate::server::{
     CHANGE_TYPES, Call, ChangeReader, ChangesRead, ChangesWanted, CommandResult, Found, Origin,
     Spec,
 };
+use russet_base::numbers::number::{parse_digits, parse_i64};
+use russet_command::{Arity, Category, CommandError, DatabaseUse, Flags};
+use russet_keyspace::DbIndex;
+use russet_replication::change_stream::{CursorError, Note};
+use russet_replication::{Position, ReplId, ReplOffset, first_request};
+use russet_resp::{Args, Reply};
 
 /// Changes in a reply: the default and the maximum.
 const COUNT: usize = 100;

@@ -9,9 +9,9 @@
 //! `server::parts::observe::command_log`.
 
 use super::slowlog;
-use crate::command::{Arity, CommandError, Flags};
 use crate::commands::help::{self, write_help};
 use crate::server::{Call, CommandResult, LogKind, Spec};
+use russet_command::{Arity, CommandError, Flags};
 
 pub(super) const COMMANDLOG: Spec = Spec {
     arity: Arity::AtLeast(2),

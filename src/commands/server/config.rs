@@ -8,17 +8,17 @@
 //!
 //! Cost: GET and DOCS O(directives); DOCS and REWRITE read the file on the loop.
 //!
-//! Decided elsewhere: directives and their texts: `crate::config`; taking effect:
+//! Decided elsewhere: directives and their texts: `russet_config`; taking effect:
 //! `server::settings`.
 
-use crate::command::{Arity, CommandError, Facts, Flags};
 use crate::commands::help::{self, write_help};
-use crate::config::{self, Config, Gate, system_text};
-use crate::keyspace::KeyspaceStats;
-use crate::resp::{Args, Reply};
 use crate::server::{
     Call, CommandResult, CommandStats, Histogram, Rates, Spec, Stats, TO_STRANGERS, World,
 };
+use russet_command::{Arity, CommandError, Facts, Flags};
+use russet_config::{Config, Gate, system_text};
+use russet_keyspace::KeyspaceStats;
+use russet_resp::{Args, Reply};
 
 const CONFIG_FLAGS: Flags = Flags::ADMIN
     .union(Flags::NOSCRIPT)
@@ -83,11 +83,12 @@ const CONFIG_SET: Spec = Spec {
 /// is mistyped or a word is missing.
 fn is_secret(args: Args<'_>, at: usize) -> bool {
     if !args.len().is_multiple_of(2) {
-        return at >= 2 && config::find(args.at(at)).is_none();
+        return at >= 2 && russet_config::find(args.at(at)).is_none();
     }
     let is_value = at >= 3 && !at.is_multiple_of(2);
-    let is_sensitive = |d: &config::Directive| d.flags.contains(config::Flags::SENSITIVE);
-    is_value && config::find(args.at(at - 1)).is_none_or(is_sensitive)
+    let is_sensitive =
+        |d: &russet_config::Directive| d.flags.contains(russet_config::Flags::SENSITIVE);
+    is_value && russet_config::find(args.at(at - 1)).is_none_or(is_sensitive)
 }
 
 /// `CONFIG GET pattern [pattern ...]`.
@@ -117,14 +118,15 @@ fn docs(call: &mut Call<'_>) -> CommandResult {
     let server = &*call.server;
     let default = Config::default();
     let in_file = server.config_of_file();
-    let matches = |d: &&config::Directive| {
+    let matches = |d: &&russet_config::Directive| {
         if patterns.is_empty() {
-            !d.flags.contains(config::Flags::HIDDEN)
+            !d.flags.contains(russet_config::Flags::HIDDEN)
         } else {
             patterns.iter().any(|pattern| d.matches(pattern))
         }
     };
-    let found: Vec<&config::Directive> = config::DIRECTIVES.iter().filter(matches).collect();
+    let found: Vec<&russet_config::Directive> =
+        russet_config::DIRECTIVES.iter().filter(matches).collect();
     call.reply.map(found.len());
     for directive in found {
         call.reply.bulk(directive.name.as_bytes());
@@ -137,10 +139,10 @@ fn docs(call: &mut Call<'_>) -> CommandResult {
 /// Writes one directive; the configs are the defaults, the values in use and those of the file.
 fn write_docs(
     reply: &mut Reply,
-    directive: &config::Directive,
+    directive: &russet_config::Directive,
     (default, now, in_file): (&Config, &Config, Option<&Config>),
 ) {
-    let is_secret = directive.flags.contains(config::Flags::SENSITIVE);
+    let is_secret = directive.flags.contains(russet_config::Flags::SENSITIVE);
     let text = |config: &Config| (!is_secret).then(|| directive.text(config));
     let (section, summary) = directive
         .meaning()
@@ -170,7 +172,7 @@ fn write_docs(
             None => reply.null(),
         }
     }
-    let is_mutable = !directive.flags.contains(config::Flags::IMMUTABLE);
+    let is_mutable = !directive.flags.contains(russet_config::Flags::IMMUTABLE);
     for (name, yes) in [
         ("mutable", is_mutable),
         ("effect", directive.has_effect()),
@@ -451,7 +453,7 @@ mod tests {
         assert_ne!(rate.per_second(), 0);
         t.run("CONFIG RESETSTAT");
         assert_eq!(t.engine.server.diagnostics.rates.commands.per_second(), 0);
-        let denied = t.engine.server.acl.log.denied(crate::acl::Reason::Auth);
+        let denied = t.engine.server.acl.log.denied(russet_acl::Reason::Auth);
         assert_eq!(denied, 1);
     }
 

@@ -12,16 +12,16 @@ pub(super) mod protocol;
 pub(super) mod reload;
 
 use super::config::NO_FILE;
-use crate::base::numbers::float::parse_double;
-use crate::base::numbers::number::parse_i64;
-use crate::base::text::Printable;
-use crate::command::{Arity, CommandError, Flags};
 use crate::commands::help::{misused, write_help};
-use crate::config::{parse_memory, system_text};
-use crate::encodings::quicklist;
-use crate::keyspace::{Class, Expiry, NewValue};
 use crate::server::{Call, CommandResult, PausePoint, Spec, World};
 use reload::reload;
+use russet_base::numbers::float::parse_double;
+use russet_base::numbers::number::parse_i64;
+use russet_base::text::Printable;
+use russet_command::{Arity, CommandError, Flags};
+use russet_config::{parse_memory, system_text};
+use russet_encodings::quicklist;
+use russet_keyspace::{Class, Expiry, NewValue};
 
 pub(super) const DEBUG: Spec = Spec {
     arity: Arity::AtLeast(2),
@@ -451,8 +451,8 @@ fn segfault(_: &mut Call<'_>) -> CommandResult {
 
 #[cfg(test)]
 mod tests {
-    use crate::config::Allowed;
     use crate::server::Testbed;
+    use russet_config::Allowed;
 
     fn bed() -> Testbed {
         let mut t = Testbed::new();

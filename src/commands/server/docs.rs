@@ -7,7 +7,7 @@
 //! PREFIXSTATS and CONFIG DOCS, which only russet has, bear russet's version. The rules for all
 //! groups: `commands::docs`.
 
-use crate::command::docs::{Arg, Doc, Group};
+use russet_command::docs::{Arg, Doc, Group};
 
 const fn doc(
     name: &'static str,

@@ -1,11 +1,11 @@
 //! FLUSH UNDO, FLUSH PENDING: what flushes have set aside (`flush-grace`). russet's own; no other
 //! server has them.
 
-use crate::base::numbers::number::parse_digits;
-use crate::command::{Arity, Category, CommandError, DatabaseUse, Flags};
 use crate::commands::arguments::db_index;
 use crate::commands::help::{self, write_help};
 use crate::server::{Call, CommandResult, Spec, UndoRequest};
+use russet_base::numbers::number::parse_digits;
+use russet_command::{Arity, Category, CommandError, DatabaseUse, Flags};
 
 const CATEGORIES: Category = Category::KEYSPACE.union(Category::DANGEROUS);
 

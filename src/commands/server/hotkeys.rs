@@ -10,11 +10,11 @@
 //!
 //! Decided elsewhere: counting, and the memory for it: `server::parts::observe::hotkeys`.
 
-use crate::base::numbers::number::parse_i64;
-use crate::command::{Arity, CommandError, Facts, Flags};
 use crate::commands::help::{self, write_help};
-use crate::resp::Reply;
 use crate::server::{Call, CommandResult, HotkeysSession, HotkeysSettings, Spec};
+use russet_base::numbers::number::parse_i64;
+use russet_command::{Arity, CommandError, Facts, Flags};
+use russet_resp::Reply;
 
 const FLAGS: Flags = Flags::ADMIN.union(Flags::NOSCRIPT);
 

@@ -1,8 +1,8 @@
 //! INFO.
 
-use crate::command::{Arity, Category, Facts, Flags};
 use crate::server::info::{self, Source};
 use crate::server::{Call, CommandResult, Spec};
+use russet_command::{Arity, Category, Facts, Flags};
 
 pub(super) const INFO: Spec = Spec {
     arity: Arity::AtLeast(1),

@@ -9,11 +9,11 @@
 //!
 //! Decided elsewhere: freeing: `keyspace`; data set aside: `flush`, `Server::flush_aside`.
 
-use crate::base::numbers::number::parse_i64;
-use crate::command::{Arity, Category, CommandError, DatabaseUse, Flags};
 use crate::commands::arguments::db_index;
-use crate::keyspace::DbIndex;
 use crate::server::{Call, CommandResult, Spec};
+use russet_base::numbers::number::parse_i64;
+use russet_command::{Arity, Category, CommandError, DatabaseUse, Flags};
+use russet_keyspace::DbIndex;
 
 pub(super) const DBSIZE: Spec = Spec {
     arity: Arity::Exactly(1),
@@ -197,8 +197,8 @@ mod tests {
     use std::sync::Mutex;
     use std::sync::mpsc::{Receiver, Sender, channel};
 
-    use crate::base::wake::Wake;
     use crate::server::Testbed;
+    use russet_base::wake::Wake;
 
     #[test]
     fn a_flush_is_repeated_even_if_there_was_nothing() {

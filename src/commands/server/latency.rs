@@ -11,11 +11,11 @@
 
 pub(super) mod report;
 
-use crate::command::{Arity, CommandError, Facts, Flags};
 use crate::commands::help::{self, write_help};
-use crate::resp::Reply;
 use crate::server::{Call, CommandResult, Histogram, Row, Spec};
 use report::{doctor_text, graph_text};
+use russet_command::{Arity, CommandError, Facts, Flags};
+use russet_resp::Reply;
 
 const FLAGS: Flags = Flags::ADMIN
     .union(Flags::NOSCRIPT)

@@ -7,16 +7,16 @@
 //!
 //! Decided elsewhere: the figures: `server::observe::info`; the allocator: `base::memory`.
 
-use crate::base::memory::alloc;
-use crate::base::numbers::number::parse_i64;
-use crate::command::{Access, Arity, CommandError, Facts, Flags, KeySpec};
 use crate::commands::help::{self, write_help};
-use crate::keyspace::DbIndex;
-use crate::resp::Reply;
 use crate::server::info::{MemoryFigures, Source, excess, memory_figures};
 use crate::server::{Call, CommandResult, Spec};
-use crate::types::shared_figures;
 use doctor::diagnosis;
+use russet_base::memory::alloc;
+use russet_base::numbers::number::parse_i64;
+use russet_command::{Access, Arity, CommandError, Facts, Flags, KeySpec};
+use russet_keyspace::DbIndex;
+use russet_resp::Reply;
+use russet_types::shared_figures;
 
 const TIPS: &[&str] = &[
     "nondeterministic_output",

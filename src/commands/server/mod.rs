@@ -7,7 +7,7 @@
 //! A text or a table of one command is in that command's file; figures are counted where they arise
 //! (`server::parts::observe`, `server::figures`).
 //!
-//! Decided elsewhere: INFO's sections: `server::observe::info`; settings: `crate::config`; roles
+//! Decided elsewhere: INFO's sections: `server::observe::info`; settings: `russet_config`; roles
 //! and the stream: `server::replication`.
 
 mod changes;

@@ -1,11 +1,11 @@
 //! MODULE: russet loads no modules. The commands of modules that it has are built in.
 
-use crate::base::text::Printable;
-use crate::command::{Arity, CommandError, Facts, Flags};
 use crate::commands::help::{self, write_help};
-use crate::config::Dialect;
-use crate::resp::Reply;
 use crate::server::{Call, CommandResult, Spec};
+use russet_base::text::Printable;
+use russet_command::{Arity, CommandError, Facts, Flags};
+use russet_config::Dialect;
+use russet_resp::Reply;
 
 const LOADS: Flags = Flags::ADMIN
     .union(Flags::NOSCRIPT)
@@ -123,7 +123,7 @@ mod tests {
         ] {
             assert!(t.run(line).starts_with("-ERR MODULE command not allowed."));
         }
-        t.engine.server.config.enable_module_command = crate::config::Allowed::Yes;
+        t.engine.server.config.enable_module_command = russet_config::Allowed::Yes;
         let refused = "-ERR russet loads no modules: '/x.so' is refused\r\n";
         assert_eq!(t.run("MODULE LOAD /x.so a b"), refused);
         assert_eq!(t.run("MODULE LOADEX /x.so ARGS a"), refused);

@@ -9,10 +9,10 @@
 //! Decided elsewhere: recording: `server::parts::observe::command_log`. `commandlog` shares these
 //! functions for all three logs.
 
-use crate::base::numbers::number::parse_i64;
-use crate::command::{Arity, CommandError, Facts, Flags};
 use crate::commands::help::{self, misused, write_help};
 use crate::server::{Call, CommandResult, LogKind, Spec};
+use russet_base::numbers::number::parse_i64;
+use russet_command::{Arity, CommandError, Facts, Flags};
 
 const FLAGS: Flags = Flags::ADMIN.union(Flags::LOADING).union(Flags::STALE);
 /// Default count of GET.

@@ -8,10 +8,10 @@
 
 use rand::Rng;
 
-use crate::base::clock;
-use crate::base::numbers::number::parse_i64;
-use crate::command::{Arity, CommandError, Facts, Flags};
 use crate::server::{Call, ClientFlags, CommandResult, Origin, Spec};
+use russet_base::clock;
+use russet_base::numbers::number::parse_i64;
+use russet_command::{Arity, CommandError, Facts, Flags};
 
 pub(super) const TIME: Spec = Spec {
     arity: Arity::Exactly(1),

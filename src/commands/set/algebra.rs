@@ -10,14 +10,14 @@
 //! Cost: see each command; replies are written during the walk, without a set for the result, where
 //! that gives each member once.
 
-use crate::command::{Access, Arity, Category, CommandError, Flags, KeySpec};
 use crate::commands::arguments::element;
 use crate::commands::stored::store;
 use crate::commands::work;
-use crate::keyspace::{Class, Db, Ref};
-use crate::resp::Args;
 use crate::server::{Call, CommandResult, Spec};
-use crate::types::{Collected, Container, Limits, Set, difference, intersect, union};
+use russet_command::{Access, Arity, Category, CommandError, Flags, KeySpec};
+use russet_keyspace::{Class, Db, Ref};
+use russet_resp::Args;
+use russet_types::{Collected, Container, Limits, Set, difference, intersect, union};
 
 /// The sets at some keys; missing ones are `None`.
 pub(super) type Sets<'d> = Vec<Option<Ref<'d, Set>>>;
@@ -153,7 +153,7 @@ fn sunion(call: &mut Call<'_>) -> CommandResult {
     Ok(())
 }
 
-fn reply_all(reply: &mut crate::resp::Reply, set: &Set) {
+fn reply_all(reply: &mut russet_resp::Reply, set: &Set) {
     reply.set(set.len());
     set.visit(|member| {
         element::write(reply, member);

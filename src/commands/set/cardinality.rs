@@ -7,13 +7,13 @@
 //! Cost: as SINTER, SUNION and SDIFF, whose plans are shared (`algebra`).
 
 use super::algebra::{Plan, Sets, by_size, look_up, taken_away};
-use crate::command::{Access, Arity, Category, CommandError, Flags, KeySpec};
 use crate::commands::arguments::element;
 use crate::commands::work;
-use crate::encodings::hyperloglog::Registers;
-use crate::resp::Args;
 use crate::server::{Call, CommandResult, Spec};
-use crate::types::{Container, Set, difference_len, intersection_len, union_len};
+use russet_command::{Access, Arity, Category, CommandError, Flags, KeySpec};
+use russet_encodings::hyperloglog::Registers;
+use russet_resp::Args;
+use russet_types::{Container, Set, difference_len, intersection_len, union_len};
 
 pub(super) const SINTERCARD: Spec = Spec {
     arity: Arity::AtLeast(3),

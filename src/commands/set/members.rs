@@ -8,12 +8,12 @@
 //!
 //! Decided elsewhere: encodings, and when they change: `types::set`.
 
-use crate::command::{Access, Arity, Category, Flags, KeySpec, Within};
 use crate::commands::arguments::element;
 use crate::commands::work;
-use crate::keyspace::Class;
 use crate::server::{Call, CommandResult, Spec};
-use crate::types::{Container, Set};
+use russet_command::{Access, Arity, Category, Flags, KeySpec, Within};
+use russet_keyspace::Class;
+use russet_types::{Container, Set};
 
 pub(super) const SADD: Spec = Spec {
     arity: Arity::AtLeast(3),

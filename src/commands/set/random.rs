@@ -11,16 +11,16 @@
 
 use std::collections::HashSet;
 
-use crate::command::{Access, Arity, Category, CommandError, Flags, KeySpec};
 use crate::commands::arguments::element;
 use crate::commands::arguments::sample::{Passing, is_few};
 use crate::commands::work;
-use crate::keyspace::Class;
-use crate::resp::OwnedArgs;
 use crate::server::{Call, CommandResult, Spec};
-use crate::types::{Container, Limits, Set};
 use rand::SeedableRng;
 use rand::rngs::SmallRng;
+use russet_command::{Access, Arity, Category, CommandError, Flags, KeySpec};
+use russet_keyspace::Class;
+use russet_resp::OwnedArgs;
+use russet_types::{Container, Limits, Set};
 
 pub(super) const SPOP: Spec = Spec {
     arity: Arity::AtLeast(2),

@@ -9,12 +9,12 @@
 //!
 //! Cost: O(log n) a member.
 
-use crate::command::{Access, Arity, Category, CommandError, Flags, KeySpec, Within};
 use crate::commands::work;
-use crate::keyspace::Class;
-use crate::resp::Args;
 use crate::server::{Call, CommandResult, Spec};
-use crate::types::{Limits, Zset};
+use russet_command::{Access, Arity, Category, CommandError, Flags, KeySpec, Within};
+use russet_keyspace::Class;
+use russet_resp::Args;
+use russet_types::{Limits, Zset};
 use smallvec::SmallVec;
 
 /// Conditions for setting a member's score.

@@ -7,10 +7,10 @@
 //! Redis's result, that of a walk from the end where the command begins: hence two ends,
 //! [`LexRange::end`] and [`LexRange::end_from_behind`].
 
-use crate::base::numbers::float::parse_score_bound;
-use crate::base::numbers::number::parse_i64;
-use crate::command::CommandError;
-use crate::types::{Container, Zset};
+use russet_base::numbers::float::parse_score_bound;
+use russet_base::numbers::number::parse_i64;
+use russet_command::CommandError;
+use russet_types::{Container, Zset};
 
 /// Scores between two ends.
 #[derive(Clone, Copy, Debug)]
@@ -255,7 +255,7 @@ impl RankRange {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::types::Limits;
+    use russet_types::Limits;
 
     fn zset(members: &[(f64, &str)]) -> Zset {
         let limits = Limits::default();

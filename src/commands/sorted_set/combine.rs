@@ -13,15 +13,15 @@ use std::collections::HashMap;
 
 use super::range::write_element;
 use super::source::{Scored, Source};
-use crate::base::numbers::number::parse_i64;
-use crate::command::{Access, Arity, Category, CommandError, Flags, KeySpec};
 use crate::commands::arguments::element;
 use crate::commands::stored::store;
 use crate::commands::work;
-use crate::keyspace::{Class, Db};
-use crate::resp::Args;
 use crate::server::{Call, CommandResult, Spec};
-use crate::types::{Entry, Zset};
+use russet_base::numbers::number::parse_i64;
+use russet_command::{Access, Arity, Category, CommandError, Flags, KeySpec};
+use russet_keyspace::{Class, Db};
+use russet_resp::Args;
+use russet_types::{Entry, Zset};
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Operation {

@@ -11,14 +11,14 @@
 //! Decided elsewhere: arguments of ZMPOP, and the wait: `arguments::several_keys`.
 
 use super::members_removed;
-use crate::base::numbers::number::parse_i64;
-use crate::command::{Access, Arity, Category, CommandError, Flags, KeySpec};
 use crate::commands::arguments::element;
 use crate::commands::arguments::several_keys::{self, mpop, mpop_or_wait, pop_or_wait};
 use crate::commands::work;
-use crate::resp::Args;
 use crate::server::{Call, CommandResult, Spec};
-use crate::types::{Container, Type, Zset};
+use russet_base::numbers::number::parse_i64;
+use russet_command::{Access, Arity, Category, CommandError, Flags, KeySpec};
+use russet_resp::Args;
+use russet_types::{Container, Type, Zset};
 
 /// The end to pop from.
 #[derive(Clone, Copy, PartialEq, Eq)]

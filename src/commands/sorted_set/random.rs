@@ -3,14 +3,14 @@
 use std::collections::HashSet;
 
 use super::range::write_element;
-use crate::command::{Access, Arity, Category, Flags, KeySpec};
 use crate::commands::arguments::element;
 use crate::commands::arguments::sample::{Passing, SampleArgs, is_few};
 use crate::commands::work;
 use crate::server::{Call, CommandResult, Spec};
-use crate::types::{Container, Entry, Zset};
 use rand::SeedableRng;
 use rand::rngs::SmallRng;
+use russet_command::{Access, Arity, Category, Flags, KeySpec};
+use russet_types::{Container, Entry, Zset};
 
 pub(super) const ZRANDMEMBER: Spec = Spec {
     arity: Arity::AtLeast(2),

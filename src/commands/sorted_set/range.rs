@@ -12,16 +12,16 @@
 //! Decided elsewhere: bounds: `bounds`; encodings: `types::zset`.
 
 use super::bounds::{LexRange, RankRange, ScoreRange};
-use crate::base::numbers::number::parse_i64;
-use crate::command::{Access, Arity, Category, CommandError, Flags, KeySpec};
 use crate::commands::arguments::element;
 use crate::commands::stored::store;
 use crate::commands::work;
-use crate::config::Dialect;
-use crate::keyspace::Class;
-use crate::resp::{Args, Reply};
 use crate::server::{Call, CommandResult, Spec};
-use crate::types::{Container, Entry, Zset};
+use russet_base::numbers::number::parse_i64;
+use russet_command::{Access, Arity, Category, CommandError, Flags, KeySpec};
+use russet_config::Dialect;
+use russet_keyspace::Class;
+use russet_resp::{Args, Reply};
+use russet_types::{Container, Entry, Zset};
 
 /// The kind of a range's bounds.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -411,8 +411,8 @@ fn zrangestore(call: &mut Call<'_>) -> CommandResult {
 
 #[cfg(test)]
 mod tests {
-    use crate::config::Dialect;
     use crate::server::Testbed;
+    use russet_config::Dialect;
 
     /// Members of a reply without scores.
     fn members(reply: &str) -> String {

@@ -10,10 +10,10 @@
 
 use super::bounds::{LexRange, RankRange, ScoreRange};
 use super::members_removed;
-use crate::command::{Access, Arity, Category, CommandError, Flags, KeySpec, Within};
 use crate::commands::work;
 use crate::server::{Call, CommandResult, Spec};
-use crate::types::{Container, Zset};
+use russet_command::{Access, Arity, Category, CommandError, Flags, KeySpec, Within};
+use russet_types::{Container, Zset};
 
 pub(super) const ZREM: Spec = Spec {
     arity: Arity::AtLeast(3),

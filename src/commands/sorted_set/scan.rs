@@ -1,12 +1,12 @@
 //! ZSCAN.
 
-use crate::base::numbers::float::{write_double, write_g17};
-use crate::command::{Access, Arity, Category, Flags, KeySpec};
 use crate::commands::arguments::element;
 use crate::commands::arguments::scan::{Of, ScanArgs, parse_cursor};
 use crate::commands::work;
 use crate::server::{Call, CommandResult, Spec};
-use crate::types::{Entry, Zset};
+use russet_base::numbers::float::{write_double, write_g17};
+use russet_command::{Access, Arity, Category, Flags, KeySpec};
+use russet_types::{Entry, Zset};
 
 pub(super) const ZSCAN: Spec = Spec {
     arity: Arity::AtLeast(3),

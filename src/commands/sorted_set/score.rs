@@ -9,10 +9,10 @@
 //! Decided elsewhere: bounds: `bounds`.
 
 use super::bounds::{LexRange, ScoreRange};
-use crate::command::{Access, Arity, Category, CommandError, Flags, KeySpec, Within};
 use crate::commands::work;
 use crate::server::{Call, CommandResult, Spec};
-use crate::types::{Container, Zset};
+use russet_command::{Access, Arity, Category, CommandError, Flags, KeySpec, Within};
+use russet_types::{Container, Zset};
 
 pub(super) const ZSCORE: Spec = Spec {
     arity: Arity::Exactly(3),

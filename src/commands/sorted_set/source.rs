@@ -2,9 +2,9 @@
 
 use std::borrow::Cow;
 
-use crate::command::CommandError;
-use crate::keyspace::{Db, Ref};
-use crate::types::{Container, Entry, Set, Type, Zset};
+use russet_command::CommandError;
+use russet_keyspace::{Db, Ref};
+use russet_types::{Container, Entry, Set, Type, Zset};
 
 /// One input.
 pub(super) enum Source<'a> {

@@ -1,12 +1,12 @@
 //! XADD.
 
-use crate::command::{Access, Arity, Category, CommandError, Facts, Flags, KeySpec};
 use crate::commands::work;
-use crate::keyspace::Class;
-use crate::resp::Args;
 use crate::server::{Call, CommandResult, Spec};
-use crate::types::Stream;
-use crate::types::stream::{ENTRY_BYTES_MAX, GivenId, NewId, Pairs, Refused, StreamId, Trimmed};
+use russet_command::{Access, Arity, Category, CommandError, Facts, Flags, KeySpec};
+use russet_keyspace::Class;
+use russet_resp::Args;
+use russet_types::Stream;
+use russet_types::stream::{ENTRY_BYTES_MAX, GivenId, NewId, Pairs, Refused, StreamId, Trimmed};
 
 use super::reply::write_id;
 use super::trim::{TrimOptions, count_trimmed};

@@ -1,12 +1,12 @@
 //! XDELEX and XACKDEL: delete entries, depending on the groups that refer to them.
 
-use crate::command::{Access, Arity, Category, Flags, KeySpec};
 use crate::commands::work;
-use crate::keyspace::{Class, RefMut};
-use crate::resp::{Args, Reply};
 use crate::server::{Call, CommandResult, Spec};
-use crate::types::Stream;
-use crate::types::stream::{Deleted, StreamId};
+use russet_command::{Access, Arity, Category, Flags, KeySpec};
+use russet_keyspace::{Class, RefMut};
+use russet_resp::{Args, Reply};
+use russet_types::Stream;
+use russet_types::stream::{Deleted, StreamId};
 
 use super::ids;
 use super::references::DeleteOptions;

@@ -3,7 +3,7 @@
 //! Versions, arguments and O() terms are as recorded of Redis and Valkey; the wording is russet's.
 //! Tests build command lines from the arguments. The rules for all groups: `commands::docs`.
 
-use crate::command::docs::{Arg, Doc, Group};
+use russet_command::docs::{Arg, Doc, Group};
 
 const fn doc(
     name: &'static str,

@@ -15,15 +15,15 @@ pub(super) mod consumers;
 pub(super) mod nack;
 pub(super) mod pending;
 
-use crate::base::numbers::number::parse_i64;
-use crate::command::{Access, Arity, Category, CommandError, Flags, KeySpec};
 use crate::commands::help::{self, misused, write_help};
 use crate::commands::work;
-use crate::keyspace::Class;
-use crate::resp::Args;
 use crate::server::{Call, CommandResult, Spec};
-use crate::types::Stream;
-use crate::types::stream::StreamId;
+use russet_base::numbers::number::parse_i64;
+use russet_command::{Access, Arity, Category, CommandError, Flags, KeySpec};
+use russet_keyspace::Class;
+use russet_resp::Args;
+use russet_types::Stream;
+use russet_types::stream::StreamId;
 
 use super::ids;
 

@@ -9,13 +9,13 @@
 //!
 //! Decided elsewhere: the table of iids: `types::stream`, `encodings::idmp`.
 
-use crate::base::hashing::xxh3;
-use crate::base::numbers::number::parse_i64;
-use crate::command::{Access, Arity, Category, CommandError, Flags, KeySpec};
-use crate::resp::Args;
 use crate::server::{Call, CommandResult, Spec};
-use crate::types::Stream;
-use crate::types::stream::{DURATION_MAX, Pairs, SIZE_MAX};
+use russet_base::hashing::xxh3;
+use russet_base::numbers::number::parse_i64;
+use russet_command::{Access, Arity, Category, CommandError, Flags, KeySpec};
+use russet_resp::Args;
+use russet_types::Stream;
+use russet_types::stream::{DURATION_MAX, Pairs, SIZE_MAX};
 
 use super::ids;
 
@@ -220,8 +220,8 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::keyspace::Expiring;
     use crate::server::Testbed;
+    use russet_keyspace::Expiring;
 
     #[test]
     fn lines_expire_where_the_cycle_does_not_run() {

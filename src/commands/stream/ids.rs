@@ -1,7 +1,7 @@
 //! Parses IDs and bounds of ranges.
 
-use crate::command::{CommandError, up_to_nul};
-use crate::types::stream::StreamId;
+use russet_command::{CommandError, up_to_nul};
+use russet_types::stream::StreamId;
 
 pub(super) const BAD_ID: CommandError =
     CommandError::Text("ERR Invalid stream ID specified as stream command argument");

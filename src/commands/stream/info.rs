@@ -9,15 +9,15 @@
 //!
 //! Decided elsewhere: FULL: `info_full`; the figures: `types::stream`.
 
-use crate::base::numbers::number::parse_i64;
-use crate::command::CommandError;
-use crate::command::{Access, Arity, Category, Flags, KeySpec};
 use crate::commands::help::{self, misused, write_help};
 use crate::commands::work;
-use crate::resp::{Args, Reply};
 use crate::server::{Call, CommandResult, Spec};
-use crate::types::stream::{Group, StreamId};
-use crate::types::{Container, Stream};
+use russet_base::numbers::number::parse_i64;
+use russet_command::CommandError;
+use russet_command::{Access, Arity, Category, Flags, KeySpec};
+use russet_resp::{Args, Reply};
+use russet_types::stream::{Group, StreamId};
+use russet_types::{Container, Stream};
 
 use super::ids;
 use super::info_full::{full_len, write_full};

@@ -1,8 +1,8 @@
 //! XINFO STREAM FULL: entries, groups, consumers and pending entries, up to a limit of each.
 
-use crate::resp::Reply;
-use crate::types::stream::{Consumer, Group, StreamId};
-use crate::types::{Container, Stream};
+use russet_resp::Reply;
+use russet_types::stream::{Consumer, Group, StreamId};
+use russet_types::{Container, Stream};
 
 use super::info::write_progress;
 use super::reply::{write_entries, write_id};

@@ -12,12 +12,12 @@
 //!
 //! Decided elsewhere: arguments: `read_args`; limits of the reply: `served`; effects: `stated`.
 
-use crate::command::{Access, Arity, Begin, Category, Find, Flags, KeySpec};
 use crate::commands::work;
-use crate::resp::{Deferred, OwnedArgs, Reply};
 use crate::server::{Call, CommandResult, OnTimeout, Spec};
-use crate::types::stream::{COUNTER_MAX, ConsumerId, Group, IdleCursor, Range, StreamId};
-use crate::types::{Stream, Type};
+use russet_command::{Access, Arity, Begin, Category, Find, Flags, KeySpec};
+use russet_resp::{Deferred, OwnedArgs, Reply};
+use russet_types::stream::{COUNTER_MAX, ConsumerId, Group, IdleCursor, Range, StreamId};
+use russet_types::{Stream, Type};
 
 use super::group::consumers;
 use super::read_args::{self, ReadArgs, UNREAD};

@@ -8,16 +8,16 @@
 //!
 //! Cost: O(words), O(1) a stream to resolve.
 
-use crate::base::numbers::number::parse_i64;
-use crate::command::keys::{Keys, Run};
-use crate::command::options::{OptionReader, Word};
-use crate::command::{Access, BadKeys, CommandError};
 use crate::commands::arguments::timeout;
-use crate::config::Dialect;
-use crate::resp::Args;
 use crate::server::Call;
-use crate::types::stream::StreamId;
-use crate::types::{Container, Stream};
+use russet_base::numbers::number::parse_i64;
+use russet_command::keys::{Keys, Run};
+use russet_command::options::{OptionReader, Word};
+use russet_command::{Access, BadKeys, CommandError};
+use russet_config::Dialect;
+use russet_resp::Args;
+use russet_types::stream::StreamId;
+use russet_types::{Container, Stream};
 
 use super::ids;
 

@@ -1,9 +1,9 @@
 //! The words KEEPREF, DELREF and ACKED, and a list of IDs with its length.
 
-use crate::base::numbers::number::parse_i64;
-use crate::command::CommandError;
-use crate::resp::Args;
-use crate::types::stream::References;
+use russet_base::numbers::number::parse_i64;
+use russet_command::CommandError;
+use russet_resp::Args;
+use russet_types::stream::References;
 
 /// The mode that a word means, if it is one of the three.
 #[inline]

@@ -1,8 +1,8 @@
 //! Entries in replies: `[ID, [name, value, ...]]`.
 
 use crate::commands::arguments::element;
-use crate::resp::Reply;
-use crate::types::stream::{Range, StreamId};
+use russet_resp::Reply;
+use russet_types::stream::{Range, StreamId};
 
 #[inline]
 pub(super) fn write_id(reply: &mut Reply, id: StreamId) {

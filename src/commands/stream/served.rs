@@ -1,7 +1,7 @@
 //! The streams in the reply of a read, and the rest of its limits.
 
-use crate::resp::{Deferred, Reply};
-use crate::types::stream::Range;
+use russet_resp::{Deferred, Reply};
+use russet_types::stream::Range;
 
 use super::read_args::ReadArgs;
 use super::reply::write_next;

@@ -1,7 +1,7 @@
 //! The effects of reading with groups, written as Redis's commands.
 
 use crate::server::Call;
-use crate::types::stream::StreamId;
+use russet_types::stream::StreamId;
 
 /// An entry that was assigned to a consumer, or is no longer pending.
 pub(super) struct Claimed {

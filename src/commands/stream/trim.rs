@@ -11,18 +11,18 @@
 //!
 //! Decided elsewhere: the trim itself: `types::stream`.
 
-use crate::base::numbers::number::parse_i64;
-use crate::command::{Access, Arity, Category, CommandError, Flags, KeySpec};
 use crate::commands::work;
-use crate::resp::Args;
 use crate::server::{Call, CommandResult, Spec};
-use crate::types::stream::{Bound, GivenId, References, StreamId, Trim, Trimmed};
-use crate::types::{Container, Stream};
+use russet_base::numbers::number::parse_i64;
+use russet_command::{Access, Arity, Category, CommandError, Flags, KeySpec};
+use russet_resp::Args;
+use russet_types::stream::{Bound, GivenId, References, StreamId, Trim, Trimmed};
+use russet_types::{Container, Stream};
 
 use super::idempotence::IdmpOption;
 use super::ids::{self, BAD_ID};
 use super::references;
-use crate::keyspace::Class;
+use russet_keyspace::Class;
 
 /// Default LIMIT of an approximate trim, in nodes.
 const NODES: u64 = 100;

@@ -6,11 +6,11 @@
 
 use xxhash_rust::xxh3::xxh3_64;
 
-use crate::command::keys::Keys;
-use crate::command::{Access, Arity, BadKeys, Category, CommandError, Flags, KeySpec};
-use crate::keyspace::{Cause, Class, Str};
-use crate::resp::Args;
 use crate::server::{Call, CommandResult, Spec};
+use russet_command::keys::Keys;
+use russet_command::{Access, Arity, BadKeys, Category, CommandError, Flags, KeySpec};
+use russet_keyspace::{Cause, Class, Str};
+use russet_resp::Args;
 
 /// Length of a digest's text.
 const DIGEST_DIGITS: usize = 16;

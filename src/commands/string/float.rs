@@ -1,9 +1,9 @@
 //! INCRBYFLOAT: strings as long doubles.
 
-use crate::base::numbers::long_double::LongDouble;
-use crate::command::{Access, Arity, Category, CommandError, Flags, KeySpec};
-use crate::keyspace::{Class, NewValue};
 use crate::server::{Call, CommandResult, Spec};
+use russet_base::numbers::long_double::LongDouble;
+use russet_command::{Access, Arity, Category, CommandError, Flags, KeySpec};
+use russet_keyspace::{Class, NewValue};
 
 pub(super) const INCRBYFLOAT: Spec = Spec {
     arity: Arity::Exactly(3),

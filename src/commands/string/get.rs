@@ -8,11 +8,11 @@
 //!
 //! Decided elsewhere: forms of time: `arguments::expiry`.
 
-use crate::command::{Access, Arity, Category, CommandError, Flags, KeySpec};
 use crate::commands::arguments::expiry::ExpireArg;
-use crate::keyspace::{Cause, Class};
-use crate::resp::Args;
 use crate::server::{Call, CommandResult, Spec};
+use russet_command::{Access, Arity, Category, CommandError, Flags, KeySpec};
+use russet_keyspace::{Cause, Class};
+use russet_resp::Args;
 
 pub(super) const GETEX: Spec = Spec {
     arity: Arity::AtLeast(2),

@@ -15,13 +15,13 @@
 use std::cmp::Ordering;
 
 use super::set::{record_past_expiry, record_set_until};
-use crate::base::numbers::long_double::LongDouble;
-use crate::base::numbers::number::parse_i64;
-use crate::command::{Access, Arity, Category, CommandError, Flags, KeySpec};
 use crate::commands::arguments::expiry::ExpireArg;
-use crate::keyspace::{Cause, Class, Expiry, NewValue, Place, Str};
-use crate::resp::{Args, Reply};
 use crate::server::{Call, CommandResult, Spec};
+use russet_base::numbers::long_double::LongDouble;
+use russet_base::numbers::number::parse_i64;
+use russet_command::{Access, Arity, Category, CommandError, Flags, KeySpec};
+use russet_keyspace::{Cause, Class, Expiry, NewValue, Place, Str};
+use russet_resp::{Args, Reply};
 
 pub(super) const INCREX: Spec = Spec {
     arity: Arity::AtLeast(2),

@@ -7,10 +7,10 @@
 //! Cost: O(n * m / 64) time and n * m / 8 bytes, in one turn; refused where Redis's table, four
 //! bytes a pair, would exceed `proto-max-bulk-len`. A table that cannot be allocated is an error.
 
-use crate::base::numbers::number::parse_i64;
-use crate::command::{Access, Arity, Category, CommandError, Flags, KeySpec};
-use crate::resp::{Args, Reply};
 use crate::server::{Call, CommandResult, Spec};
+use russet_base::numbers::number::parse_i64;
+use russet_command::{Access, Arity, Category, CommandError, Flags, KeySpec};
+use russet_resp::{Args, Reply};
 
 pub(super) const LCS: Spec = Spec {
     arity: Arity::AtLeast(3),

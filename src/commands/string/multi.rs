@@ -8,13 +8,13 @@
 //! Cost: O(keys) lookups; a large value is not copied (`NewValue::argument`).
 
 use super::set::record_set_until;
-use crate::base::numbers::number::parse_i64;
-use crate::command::{Access, Arity, Begin, Category, CommandError, Find, Flags, KeySpec};
 use crate::commands::arguments::expiry::{ExpireArg, KEEPTTL};
 use crate::commands::work;
-use crate::keyspace::{Class, Expiry, NewValue};
-use crate::resp::Args;
 use crate::server::{Call, CommandResult, Spec};
+use russet_base::numbers::number::parse_i64;
+use russet_command::{Access, Arity, Begin, Category, CommandError, Find, Flags, KeySpec};
+use russet_keyspace::{Class, Expiry, NewValue};
+use russet_resp::Args;
 
 pub(super) const MGET: Spec = Spec {
     arity: Arity::AtLeast(2),

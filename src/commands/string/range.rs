@@ -6,10 +6,10 @@
 //!
 //! Cost: O(bytes read or written), and the growth.
 
-use crate::base::numbers::number::parse_i64;
-use crate::command::{Access, Arity, Category, CommandError, Flags, KeySpec};
-use crate::keyspace::{Class, Expiry, NewValue};
 use crate::server::{Call, CommandResult, Spec};
+use russet_base::numbers::number::parse_i64;
+use russet_command::{Access, Arity, Category, CommandError, Flags, KeySpec};
+use russet_keyspace::{Class, Expiry, NewValue};
 
 pub(super) const STRLEN: Spec = Spec {
     arity: Arity::Exactly(2),

@@ -13,12 +13,12 @@
 //! storing: `keyspace`'s `Place`.
 
 use super::compare::Comparison;
-use crate::command::keys::Keys;
-use crate::command::{Access, Arity, BadKeys, Category, CommandError, Flags, KeySpec};
 use crate::commands::arguments::expiry::{ExpireArg, KEEPTTL, TimeForm};
-use crate::keyspace::{Cause, Class, Expiry, NewValue};
-use crate::resp::Args;
 use crate::server::{Call, CommandResult, Spec};
+use russet_command::keys::Keys;
+use russet_command::{Access, Arity, BadKeys, Category, CommandError, Flags, KeySpec};
+use russet_keyspace::{Cause, Class, Expiry, NewValue};
+use russet_resp::Args;
 
 pub(super) const GET: Spec = Spec {
     arity: Arity::Exactly(2),

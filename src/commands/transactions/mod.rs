@@ -5,9 +5,9 @@
 
 pub(super) mod docs;
 
-use crate::command::{Access, Arity, Category, CommandError, Facts, Flags, KeySpec};
 use crate::commands::work;
 use crate::server::{Call, ClientFlags, CommandResult, Origin, Spec};
+use russet_command::{Access, Arity, Category, CommandError, Facts, Flags, KeySpec};
 
 pub(super) static SPECS: &[Spec] = &[MULTI, EXEC, DISCARD, WATCH, UNWATCH];
 

@@ -17,14 +17,14 @@ use rand::rngs::SmallRng;
 
 use super::row::{KEYS, dimension_mismatch, input_mismatch};
 use super::vectors::{Given, INVALID, image};
-use crate::base::numbers::number;
-use crate::command::{Arity, CommandError, Flags};
 use crate::commands::work;
-use crate::resp::Args;
 use crate::server::searches::{self, Answer, Work};
 use crate::server::{Call, CommandResult, Spec};
-use crate::types::VectorSet;
-use crate::types::vector_set::{
+use russet_base::numbers::number;
+use russet_command::{Arity, CommandError, Flags};
+use russet_resp::Args;
+use russet_types::VectorSet;
+use russet_types::vector_set::{
     Added, Content, EF_CONSTRUCTION, M_DEFAULT, Parameters, Placement, Product, Projection,
     Quantization, Query, random_level,
 };

@@ -1,9 +1,9 @@
 //! VSETATTR, VGETATTR.
 
 use super::row::{KEYS, READS_FAST};
-use crate::command::{Arity, Facts, Flags};
 use crate::server::{Call, CommandResult, Spec};
-use crate::types::VectorSet;
+use russet_command::{Arity, Facts, Flags};
+use russet_types::VectorSet;
 
 pub(super) const VSETATTR: Spec = Spec {
     arity: Arity::Exactly(4),

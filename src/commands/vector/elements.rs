@@ -1,11 +1,11 @@
 //! VREM, VISMEMBER, VEMB.
 
 use super::row::{KEYS, READS, READS_FAST};
-use crate::command::{Arity, CommandError, Facts, Flags};
-use crate::keyspace::Cause;
 use crate::server::{Call, CommandResult, Spec};
-use crate::types::vector_set::Quantization;
-use crate::types::{Container, VectorSet};
+use russet_command::{Arity, CommandError, Facts, Flags};
+use russet_keyspace::Cause;
+use russet_types::vector_set::Quantization;
+use russet_types::{Container, VectorSet};
 
 pub(super) const VREM: Spec = Spec {
     arity: Arity::Exactly(3),

@@ -1,10 +1,10 @@
 //! VCARD, VDIM, VINFO.
 
 use super::row::{KEYS, READS_FAST};
-use crate::command::{Arity, CommandError, Facts};
 use crate::server::{Call, CommandResult, Spec};
-use crate::types::vector_set::Projection;
-use crate::types::{Container, VectorSet};
+use russet_command::{Arity, CommandError, Facts};
+use russet_types::vector_set::Projection;
+use russet_types::{Container, VectorSet};
 
 pub(super) const VCARD: Spec = Spec {
     arity: Arity::Exactly(2),

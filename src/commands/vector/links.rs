@@ -1,9 +1,9 @@
 //! VLINKS.
 
 use super::row::{KEYS, READS_FAST};
-use crate::command::{Arity, CommandError, Facts};
 use crate::server::{Call, CommandResult, Spec};
-use crate::types::VectorSet;
+use russet_command::{Arity, CommandError, Facts};
+use russet_types::VectorSet;
 
 pub(super) const VLINKS: Spec = Spec {
     arity: Arity::AtLeast(3),

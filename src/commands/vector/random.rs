@@ -6,12 +6,12 @@ use rand::SeedableRng;
 use rand::rngs::SmallRng;
 
 use super::row::{KEYS, READS};
-use crate::base::numbers::number;
-use crate::command::{Arity, CommandError, Facts};
 use crate::commands::arguments::sample::{Passing, is_few};
 use crate::commands::work;
 use crate::server::{Call, CommandResult, Spec};
-use crate::types::VectorSet;
+use russet_base::numbers::number;
+use russet_command::{Arity, CommandError, Facts};
+use russet_types::VectorSet;
 
 pub(super) const VRANDMEMBER: Spec = Spec {
     arity: Arity::AtLeast(2),

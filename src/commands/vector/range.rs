@@ -1,13 +1,13 @@
 //! VRANGE.
 
 use super::row::{KEYS, READS};
-use crate::base::{clock, numbers::number};
-use crate::command::{Arity, CommandError, Facts};
 use crate::commands::work;
 use crate::server::searches::{self, Answer, Work};
 use crate::server::{Call, CommandResult, Spec};
-use crate::types::VectorSet;
-use crate::types::vector_set::{End, Names, Progress};
+use russet_base::{clock, numbers::number};
+use russet_command::{Arity, CommandError, Facts};
+use russet_types::VectorSet;
+use russet_types::vector_set::{End, Names, Progress};
 
 pub(super) const VRANGE: Spec = Spec {
     arity: Arity::AtLeast(4),

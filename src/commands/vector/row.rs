@@ -1,6 +1,6 @@
 //! The parts of rows that these commands share, and the errors of dimensions.
 
-use crate::command::{Access, CommandError, Flags, KeySpec};
+use russet_command::{Access, CommandError, Flags, KeySpec};
 
 /// Commands of a module have no further ACL category, and one key spec for reading and writing.
 pub(super) const KEYS: &[KeySpec] = &[KeySpec::one(1, Access::MODIFY)];

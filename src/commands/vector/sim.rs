@@ -14,18 +14,18 @@
 
 use super::row::{KEYS, READS, dimension_mismatch, input_mismatch};
 use super::vectors::{Given, image};
-use crate::base::{
+use crate::commands::work;
+use crate::server::searches::{self, Answer, Work};
+use crate::server::{Call, CommandResult, Spec};
+use russet_base::{
     clock,
     numbers::{float, number},
 };
-use crate::command::{Arity, CommandError, Facts};
-use crate::commands::work;
-use crate::resp::{Args, Reply};
-use crate::server::searches::{self, Answer, Work};
-use crate::server::{Call, CommandResult, Spec};
-use crate::types::VectorSet;
-use crate::types::vector_set::filter::Filter;
-use crate::types::vector_set::{Content, Inquiry, Product, Progress, Projection, Query, Wanted};
+use russet_command::{Arity, CommandError, Facts};
+use russet_resp::{Args, Reply};
+use russet_types::VectorSet;
+use russet_types::vector_set::filter::Filter;
+use russet_types::vector_set::{Content, Inquiry, Product, Progress, Projection, Query, Wanted};
 
 pub(super) const VSIM: Spec = Spec {
     arity: Arity::AtLeast(4),

@@ -1,14 +1,14 @@
 //! Vectors as arguments: `[REDUCE dim] (FP32 blob | VALUES n number ...)`.
 
-use crate::base::{
+use crate::server::Call;
+use crate::server::searches::Task;
+use russet_base::{
     clock,
     numbers::{float, number},
 };
-use crate::command::CommandError;
-use crate::resp::Args;
-use crate::server::Call;
-use crate::server::searches::Task;
-use crate::types::vector_set::{DIM_MAX, Product, Progress, Projection};
+use russet_command::CommandError;
+use russet_resp::Args;
+use russet_types::vector_set::{DIM_MAX, Product, Progress, Projection};
 
 pub(super) const INVALID: CommandError = CommandError::Text("ERR invalid vector specification");
 

@@ -10,13 +10,13 @@
 
 use std::ops::Range;
 
-use crate::base::numbers::float::parse_double;
-use crate::base::text::is_same;
-use crate::command::Within;
-use crate::command::table::{CommandTable, Row};
-use crate::keyspace::{DbIndex, KeyHash, Keyspace, SlotMemo};
-use crate::resp::{Apart, Args, Bounds, ParseStep, Progress, ProtocolError, Source, Span, step};
-use crate::types::Inner;
+use russet_base::numbers::float::parse_double;
+use russet_base::text::is_same;
+use russet_command::Within;
+use russet_command::table::{CommandTable, Row};
+use russet_keyspace::{DbIndex, KeyHash, Keyspace, SlotMemo};
+use russet_resp::{Apart, Args, Bounds, ParseStep, Progress, ProtocolError, Source, Span, step};
+use russet_types::Inner;
 
 /// Commands of a batch. Their prefetched lines, five or six per key, must stay in the first-level
 /// cache beside the loop's own data until they run: with 32, a SET among a million keys costs a

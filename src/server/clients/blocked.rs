@@ -15,9 +15,9 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use crate::keyspace::{ClientId, DbIndex};
-use crate::resp::{OwnedArgs, Reply};
-use crate::types::Type;
+use russet_keyspace::{ClientId, DbIndex};
+use russet_resp::{OwnedArgs, Reply};
+use russet_types::Type;
 
 /// How a client whose time is up is answered.
 #[derive(Clone, Copy, Debug)]

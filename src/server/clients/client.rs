@@ -13,17 +13,17 @@ use std::net::SocketAddr;
 
 use bitflags::bitflags;
 
-use crate::acl::UserId;
-use crate::base::memory::alloc;
-use crate::keyspace::{ClientId, DbIndex, WatchList, Watchers};
-use crate::net::Address;
 use crate::pubsub::{Kind, Subscriptions};
-use crate::replication::ReplOffset;
-use crate::resp::{Args, OwnedArgs};
 use crate::server::clients::blocked::Blocked;
 use crate::server::clients::ending::Ending;
 use crate::server::clients::fieldsets::Fieldsets;
 use crate::server::clients::held::Held;
+use russet_acl::UserId;
+use russet_base::memory::alloc;
+use russet_keyspace::{ClientId, DbIndex, WatchList, Watchers};
+use russet_net::Address;
+use russet_replication::ReplOffset;
+use russet_resp::{Args, OwnedArgs};
 
 /// Bytes of an argument of a command that another server has taken, at most.
 pub const TAKEN_BULK_MAX: u64 = 1 << 36;

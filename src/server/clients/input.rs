@@ -10,11 +10,11 @@
 
 use std::io;
 
-use crate::base::memory::alloc;
-use crate::base::memory::large::{LARGE_MIN, Large};
-use crate::net::Stream;
-use crate::resp::{Apart, Args, Progress, Source, Span, write_request};
 use crate::server::clients::batch::{Batch, Rest};
+use russet_base::memory::alloc;
+use russet_base::memory::large::{LARGE_MIN, Large};
+use russet_net::Stream;
+use russet_resp::{Apart, Args, Progress, Source, Span, write_request};
 
 /// Unused capacity that an idle client's buffer keeps.
 const SPARE_MAX: usize = 32 * 1024;

@@ -1,8 +1,8 @@
 //! A client's pending output and its buffers, as limits and INFO count them.
 
-use crate::resp::Reply;
 use crate::server::clients::client::Client;
 use crate::server::figures::recent::Buffers;
+use russet_resp::Reply;
 
 /// Pending reply bytes up to this size are reported as `obl`, more as `omem`, and only the latter
 /// count for the output buffer limits: Redis's static buffer has this size.

@@ -11,11 +11,11 @@
 
 use std::io::Write;
 
-use crate::net::Stream;
-use crate::resp::Reply;
 use crate::server::clients::client::{Client, ClientFlags};
 use crate::server::clients::ending::EndReason;
 use crate::server::clients::input::Input;
+use russet_net::Stream;
+use russet_resp::Reply;
 
 /// See the module.
 #[derive(Debug)]

@@ -5,12 +5,12 @@
 
 use std::collections::HashMap;
 
-use crate::encodings::prefetch::prefetch;
-use crate::keyspace::ClientId;
-use crate::net::Slab;
-use crate::resp::Reply;
 use crate::server::clients::client::Client;
 use crate::server::clients::session::Session;
+use russet_encodings::prefetch::prefetch;
+use russet_keyspace::ClientId;
+use russet_net::Slab;
+use russet_resp::Reply;
 
 /// All connected clients. A client whose command runs is taken out meanwhile.
 #[derive(Default)]
@@ -149,7 +149,7 @@ impl Clients {
         let places: Vec<(u32, u32)> = sessions().map(|(s, _)| (s.slot, s.generation)).collect();
         let ready = {
             let streams: Vec<_> = sessions().map(|(_, stream)| stream).collect();
-            crate::net::readable(&streams)
+            russet_net::readable(&streams)
         };
         let places = places.into_iter().zip(ready);
         places

@@ -6,13 +6,13 @@
 use std::io::ErrorKind;
 use std::net::IpAddr;
 
-use crate::cluster::LinkId;
-use crate::config::system_text;
-use crate::keyspace::Keyspace;
-use crate::net::tls::TlsLink;
-use crate::net::{Accepted, Address, Connecting, Destination, Stream, Target};
 use crate::server::parts::cluster::{BusConnection, BusStage, ClusterDriver, Links, Wrote, moment};
 use crate::server::state::Server;
+use russet_cluster::LinkId;
+use russet_config::system_text;
+use russet_keyspace::Keyspace;
+use russet_net::tls::TlsLink;
+use russet_net::{Accepted, Address, Connecting, Destination, Stream, Target};
 
 /// Connections accepted in one turn.
 const ACCEPTS_MAX: usize = 64;
@@ -351,7 +351,7 @@ impl ClusterDriver {
                 BusStage::Connecting(_) => None,
             });
         let (places, streams): (Vec<_>, Vec<&Stream>) = open.unzip();
-        let ready = crate::net::readable(&streams);
+        let ready = russet_net::readable(&streams);
         let found = places.into_iter().zip(ready);
         found
             .filter_map(|(place, ready)| ready.then_some(place))

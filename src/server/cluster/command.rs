@@ -1,12 +1,12 @@
 //! CLUSTER's subcommands that are the core's, and PUBLISH's messages to other nodes.
 
-use crate::cluster::{After, Host};
-use crate::command::CommandError;
 use crate::pubsub::Kind;
 use crate::server::parts::cluster::moment;
 use crate::server::state::Server;
 use crate::server::state::call::{Call, CommandResult};
 use crate::server::state::world::World;
+use russet_cluster::{After, Host};
+use russet_command::CommandError;
 
 const NOT_ACKNOWLEDGED: &str = "NOREPLICAS Not enough good replicas to write.";
 

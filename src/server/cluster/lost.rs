@@ -4,9 +4,9 @@
 //! first, until the claim is safe (`migration`, its `kept`); a replica hides them and deletes the
 //! keys that its primary deletes.
 
-use crate::keyspace::{Audience, DbIndex, Keyspace};
-use crate::migration::Ranges;
 use crate::server::state::Server;
+use russet_cluster::migration::Ranges;
+use russet_keyspace::{Audience, DbIndex, Keyspace};
 
 /// While a replica has more unsent bytes than this, no further deletions of dropped keys are
 /// recorded.

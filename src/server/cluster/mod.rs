@@ -1,4 +1,4 @@
-//! A node of a cluster at work: carries out the actions of the core (`crate::cluster`), and returns
+//! A node of a cluster at work: carries out the actions of the core (`russet_cluster`), and returns
 //! their results to it.
 //!
 //! The core is called by events of the bus (`run::links::cluster`), by the timer, by commands of
@@ -96,14 +96,14 @@ pub(in crate::server) use start::{Begun, bus_port_of, fault};
 
 use std::ops::RangeInclusive;
 
-use crate::cluster::{Action, Level, Now, Own, Primary, Settings, TICK_MS};
-use crate::config::{ClusterConfigSave, system_text};
-use crate::keyspace::{DbIndex, Keyspace};
 use crate::pubsub::Kind;
 use crate::server::parts::cluster::{ClusterDriver, moment};
 use crate::server::process;
 use crate::server::state::Server;
 use crate::server::state::world::Engine;
+use russet_cluster::{Action, Level, Now, Own, Primary, Settings, TICK_MS};
+use russet_config::{ClusterConfigSave, system_text};
+use russet_keyspace::{DbIndex, Keyspace};
 
 /// How many links of nodes that are not known may be open, as far as clients leave descriptors.
 const STRANGE_LINKS: RangeInclusive<usize> = 16..=128;

@@ -2,13 +2,13 @@
 
 use std::path::Path;
 
-use crate::cluster::{Cluster, Saved, bus_port, main_port};
-use crate::config::Config;
-use crate::keyspace::Keyspace;
-use crate::net::Listener;
 use crate::server::parts::cluster::{ClusterDriver, StateFile, moment};
 use crate::server::process::listen;
 use crate::server::state::Server;
+use russet_cluster::{Cluster, Saved, bus_port, main_port};
+use russet_config::Config;
+use russet_keyspace::Keyspace;
+use russet_net::Listener;
 
 /// Why this process cannot be a node. `Display` is the last line of the log.
 #[derive(Debug, thiserror::Error)]
@@ -113,7 +113,7 @@ impl Server {
         }
         // A file that cannot be written is noticed now, not when a vote must be saved.
         if let Err(error) = file.save(core.conf(), true) {
-            let why = crate::config::system_text(&error);
+            let why = russet_config::system_text(&error);
             tracing::warn!("Failed to save the cluster configuration file: {why}");
             return false;
         }

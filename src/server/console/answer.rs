@@ -10,17 +10,17 @@
 //! Elsewhere: `crate::console` parses HTTP and bodies and has the doors; `sessions`, `commands`,
 //! `streams` and `sample` do the calls.
 
-use crate::base::clock;
 use crate::console::calls::{self, CommandCall, Login, StreamCall};
 use crate::console::doors::{self, Doors, Named};
 use crate::console::http::{self, Answer, Method, RequestHead, Status};
 use crate::console::{assets, json};
-use crate::keyspace::ClientId;
-use crate::net::Address;
 use crate::server::console::sessions::Who;
 use crate::server::parts::console::{Connection, Job, STREAMS_MAX, Task};
 use crate::server::state::Server;
 use crate::server::state::world::Engine;
+use russet_base::clock;
+use russet_keyspace::ClientId;
+use russet_net::Address;
 
 /// The next step for a request.
 pub(in crate::server) enum Next {

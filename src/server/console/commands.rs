@@ -5,12 +5,9 @@
 //! and one with conditions, runs in one turn. Replies are limited to [`REPLY_BYTES_MAX`] of JSON in
 //! all.
 
-use crate::base::clock;
-use crate::command::Facts;
 use crate::console::calls::Command;
 use crate::console::http::{self, Answer};
 use crate::console::json;
-use crate::resp::OwnedArgs;
 use crate::server::clients::batch::{BUDGET, OUTPUT_BUDGET};
 use crate::server::clients::client::ClientFlags;
 use crate::server::clients::ending::EndReason;
@@ -20,6 +17,9 @@ use crate::server::execution::dispatch::Outcome;
 use crate::server::parts::console::{Job, Running};
 use crate::server::state::Server;
 use crate::server::state::world::Engine;
+use russet_base::clock;
+use russet_command::Facts;
+use russet_resp::OwnedArgs;
 
 /// Bytes of all replies of a call as JSON.
 const REPLY_BYTES_MAX: usize = 8 << 20;
@@ -41,7 +41,7 @@ enum Ran {
 impl Job {
     /// `began`: when the call came, ticks.
     pub(in crate::server) fn new(
-        session: crate::keyspace::ClientId,
+        session: russet_keyspace::ClientId,
         call: crate::console::calls::CommandCall,
         began: u64,
     ) -> Job {

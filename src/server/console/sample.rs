@@ -6,15 +6,15 @@
 //! Cost: O(replicas + databases) a second, and none with port 0, which also drops the history.
 //! Elsewhere: `console::history` has the fields and the rings; `streams` sends the rows.
 
-use crate::base::memory::alloc;
-use crate::base::usage::{self, Who};
 use crate::console::calls;
 use crate::console::history::{FIELDS, Row};
 use crate::console::http::Answer;
-use crate::keyspace::Keyspace;
 use crate::server::console::answer::bad;
 use crate::server::parts::console::Counted;
 use crate::server::state::Server;
+use russet_base::memory::alloc;
+use russet_base::usage::{self, Who};
+use russet_keyspace::Keyspace;
 
 /// Milliseconds between rows.
 const STEP_MS: u64 = 1000;

@@ -13,13 +13,8 @@
 
 use std::fmt::Write as _;
 
-use crate::acl::{Context, Judged};
-use crate::base::random;
 use crate::console::http::{self, Answer};
 use crate::console::{calls::Login, json};
-use crate::keyspace::{ClientId, DbIndex};
-use crate::net::Address;
-use crate::resp::OwnedArgs;
 use crate::server::clients::client::{Client, ClientFlags, OfConsole};
 use crate::server::clients::ending::{EndReason, Ending};
 use crate::server::clients::session::Session;
@@ -27,6 +22,11 @@ use crate::server::console::answer::{NO_AUTH, Next, bad, with_user};
 use crate::server::parts::console::Task;
 use crate::server::state::Server;
 use crate::server::state::world::Engine;
+use russet_acl::{CommandLine, Context, Judged};
+use russet_base::random;
+use russet_keyspace::{ClientId, DbIndex};
+use russet_net::Address;
+use russet_resp::OwnedArgs;
 
 /// Hexadecimal digits of a token: 256 bits.
 const TOKEN_DIGITS: usize = 64;
@@ -257,7 +257,12 @@ impl Server {
         };
         let (id, args) = (row.id, OwnedArgs::from_iter(words.iter().copied()));
         let client = &session.client;
-        let line = row.command_line(args.args(), client.db.0, self.config.databases_served());
+        let line = CommandLine::of(
+            row,
+            args.args(),
+            client.db.0,
+            self.config.databases_served(),
+        );
         let Some(denied) = self.acl.denies(client.user, &line) else {
             return Ok(());
         };
@@ -288,7 +293,7 @@ impl Server {
         for row in self.table.rows() {
             // Keys and channels are not known yet: only the name is asked for.
             let words: OwnedArgs = row.full_name.split('|').map(str::as_bytes).collect();
-            let mut line = row.command_line(words.args(), client.db.0, self.config.databases);
+            let mut line = CommandLine::of(row, words.args(), client.db.0, self.config.databases);
             line.is_whole = false;
             let is_permitted = user.allows_all() || user.check(&line).is_ok();
             if is_permitted && (!is_locked || self.acl.lock.check(&line).is_ok()) {

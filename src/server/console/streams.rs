@@ -7,8 +7,6 @@ use crate::console::calls::StreamCall;
 use crate::console::events;
 use crate::console::history;
 use crate::console::http::{self, Answer};
-use crate::keyspace::ClientId;
-use crate::resp::{OwnedArgs, Reply};
 use crate::server::clients::client::OfConsole;
 use crate::server::clients::ending::EndReason;
 use crate::server::clients::session::Session;
@@ -18,6 +16,8 @@ use crate::server::execution::dispatch::Outcome;
 use crate::server::parts::console::{Connection, EVENT_BYTES_MAX, Feed, Running, Tap};
 use crate::server::state::Server;
 use crate::server::state::world::Engine;
+use russet_keyspace::ClientId;
+use russet_resp::{OwnedArgs, Reply};
 
 /// Milliseconds between comments that keep a connection alive.
 pub(in crate::server) const HEARTBEAT_MS: u64 = 15_000;

@@ -15,9 +15,9 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::config::Conversion;
-use crate::persistence::background::sync_folder;
-use crate::persistence::convert::ConvertError;
+use russet_config::Conversion;
+use russet_persistence::background::sync_folder;
+use russet_persistence::convert::ConvertError;
 
 /// A path in plain form: the name of its folder, which must be there, and a last name without a
 /// slash after it.
@@ -139,7 +139,7 @@ fn free_name(of: &Path, what: &str) -> PathBuf {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::Release;
+    use russet_config::Release;
 
     fn asked(to: &Path, replaces: bool) -> Conversion {
         Conversion {

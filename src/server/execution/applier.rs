@@ -18,15 +18,15 @@
 //! how much is applied in a turn, and carry out the consequence; `execution::slots` knows a
 //! source's rights.
 
-use crate::command::{CommandError, Facts, Flags};
-use crate::keyspace::{Expiring, KeyHash, Recording};
-use crate::migration::MigrationLink;
-use crate::resp::Args;
 use crate::server::clients::client::ClientFlags;
 use crate::server::execution::dispatch::resolve;
 use crate::server::origin::Origin;
 use crate::server::state::call::CommandResult;
 use crate::server::state::world::World;
+use russet_cluster::migration::MigrationLink;
+use russet_command::{CommandError, Facts, Flags};
+use russet_keyspace::{Expiring, KeyHash, Recording};
+use russet_resp::Args;
 
 /// Applies commands by the rules of the place that they come from.
 #[derive(Clone, Copy, Debug)]

@@ -10,12 +10,6 @@
 //! Elsewhere: `resp` parses, `dispatch` decides about each command, `run::read` keeps the buffer,
 //! `upstream` applies the primary's stream.
 
-use crate::base::text::Printable;
-use crate::command::CommandError;
-use crate::command::secrets::REDACTED;
-use crate::config::quote;
-use crate::keyspace::Expiring;
-use crate::resp::{Bounds, OwnedArgs, ParseStep, Progress, ProtocolError, step};
 use crate::server::clients::batch::{
     BUDGET, Batch, COMMANDS_MAX, KEYS_MAX, OUTPUT_BUDGET, Rest, SHOWN_INPUT,
 };
@@ -27,6 +21,12 @@ use crate::server::observe::client_line::client_line;
 use crate::server::observe::crash;
 use crate::server::parts::clients::output_limits;
 use crate::server::state::world::Engine;
+use russet_base::text::Printable;
+use russet_command::CommandError;
+use russet_command::secrets::REDACTED;
+use russet_config::quote;
+use russet_keyspace::Expiring;
+use russet_resp::{Bounds, OwnedArgs, ParseStep, Progress, ProtocolError, step};
 
 /// The reason why parsing ended, after the commands of the batch.
 pub(super) enum ParseEnd {

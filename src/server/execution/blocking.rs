@@ -12,8 +12,6 @@
 //! Cost: O(clients that wait for the key) for each ready key; O(log n) for a deadline.
 //! Elsewhere: the keyspace has the wait queues (`Waiting`) and decides that a key is ready.
 
-use crate::command::CommandError;
-use crate::keyspace::{ClientId, Keyspace, ReadyKey};
 use crate::server::clients::blocked::{Blocked, OnTimeout, Until, Wake};
 use crate::server::clients::client::{Client, ClientFlags};
 use crate::server::clients::session::Session;
@@ -22,6 +20,8 @@ use crate::server::execution::gates::{self, GatedCommand, Stop};
 use crate::server::origin::Origin;
 use crate::server::state::Server;
 use crate::server::state::world::{Engine, World};
+use russet_command::CommandError;
+use russet_keyspace::{ClientId, Keyspace, ReadyKey};
 
 impl Engine {
     /// The command that has just run blocks: adds its client to the wait queues of its keys and to

@@ -5,10 +5,6 @@
 //! The short way: a client in no special state, with a command that concerns no gate, costs two
 //! tests of flag words before execution. Everything else takes the long way.
 
-use crate::command::{CommandError, Facts, Flags, up_to_nul};
-use crate::keyspace::{KeyHash, Keyspace};
-use crate::migration::MigrationLink;
-use crate::resp::{Args, Mark};
 use crate::server::clients::client::ClientFlags;
 use crate::server::clients::ending::{EndReason, Ending};
 use crate::server::clients::session::Session;
@@ -19,6 +15,10 @@ use crate::server::state::Server;
 use crate::server::state::call::Row;
 use crate::server::state::world::{Engine, World};
 use crate::server::users::budgets::Way;
+use russet_cluster::migration::MigrationLink;
+use russet_command::{CommandError, Facts, Flags, up_to_nul};
+use russet_keyspace::{KeyHash, Keyspace};
+use russet_resp::{Args, Mark};
 
 /// The outcome of a command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -441,7 +441,7 @@ mod tests {
 
     #[test]
     fn a_reply_after_a_wait_is_suppressed_as_any_other() {
-        type End = fn(&mut Testbed, crate::keyspace::ClientId);
+        type End = fn(&mut Testbed, russet_keyspace::ClientId);
         let ends: [(&str, End); 6] = [
             ("BLPOP q 0.1", |t, _| {
                 t.advance_ms(200);

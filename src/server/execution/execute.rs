@@ -6,10 +6,6 @@
 //!   2. A command's effects, and those of commands it runs, are propagated as one unit.
 //!   3. Blocked clients are served after the command's own reply, never in the middle of a script.
 
-use crate::base::clock;
-use crate::command::{Category, Flags};
-use crate::keyspace::{Audience, ClientId, KeyHash, Keyspace, slot_of};
-use crate::resp::{Args, Errors};
 use crate::server::clients::blocked::Until;
 use crate::server::clients::client::{Client, ClientFlags};
 use crate::server::clients::session::Session;
@@ -21,6 +17,10 @@ use crate::server::parts::observe::command_log::HEADER_MAX;
 use crate::server::state::Server;
 use crate::server::state::call::{Call, Effect};
 use crate::server::state::world::{Engine, World};
+use russet_base::clock;
+use russet_command::{Category, Flags};
+use russet_keyspace::{Audience, ClientId, KeyHash, Keyspace, slot_of};
+use russet_resp::{Args, Errors};
 
 impl Engine {
     /// Runs a client's command that has passed the gates, with everything that follows.

@@ -10,14 +10,6 @@
 use std::cell::Cell;
 use std::sync::atomic::Ordering;
 
-use crate::base::clock;
-use crate::command::{CommandError, Flags as RowFlags};
-use crate::config::Dialect;
-use crate::keyspace::{Audience, Keyspace};
-use crate::resp::{Args, Reply};
-use crate::scripting::{
-    Compiled, Ended, Failed, Flags, Host, Libraries, LoadError, NoCommand, Prepared, Use, VmHandle,
-};
 use crate::server::clients::client::{Client, ClientFlags};
 use crate::server::execution::dispatch::resolve;
 use crate::server::execution::execute::Author;
@@ -31,6 +23,15 @@ use crate::server::state::Server;
 use crate::server::state::call::{Call, CommandResult};
 use crate::server::state::script::RunningScript;
 use crate::server::state::world::World;
+use russet_acl::CommandLine;
+use russet_base::clock;
+use russet_command::{CommandError, Flags as RowFlags};
+use russet_config::Dialect;
+use russet_keyspace::{Audience, Keyspace};
+use russet_resp::{Args, Reply};
+use russet_scripting::{
+    Compiled, Ended, Failed, Flags, Host, Libraries, LoadError, NoCommand, Prepared, Use, VmHandle,
+};
 
 impl Call<'_> {
     /// Runs a script to its end and replies with its result.
@@ -424,7 +425,7 @@ impl Host for ScriptHost<'_> {
             return Err(NoCommand::WrongArity);
         }
         let (client, databases) = (&*self.client, self.server.config.databases_served());
-        let line = row.command_line(args, client.db.0, databases);
+        let line = CommandLine::of(row, args, client.db.0, databases);
         Ok(self.server.acl.denies(client.user, &line).is_none())
     }
 

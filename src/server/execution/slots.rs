@@ -6,10 +6,6 @@
 //! functions, and the commands that frame them. If the source has dialled, each must also be
 //! permitted to its user.
 
-use crate::command::{CommandError, Facts};
-use crate::keyspace::{Audience, Effects, KeyHash, slot_of};
-use crate::migration::MigrationLink;
-use crate::resp::Args;
 use crate::server::clients::client::ClientFlags;
 use crate::server::clients::ending::{EndReason, Ending};
 use crate::server::clients::session::Session;
@@ -22,6 +18,10 @@ use crate::server::parts::migration::ExportStage;
 use crate::server::state::Server;
 use crate::server::state::call::CommandResult;
 use crate::server::state::world::{Engine, World};
+use russet_cluster::migration::MigrationLink;
+use russet_command::{CommandError, Facts};
+use russet_keyspace::{Audience, Effects, KeyHash, slot_of};
+use russet_resp::Args;
 
 impl Server {
     /// Whether effects are passed on to other nodes.

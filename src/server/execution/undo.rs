@@ -11,12 +11,12 @@ use std::collections::HashMap;
 
 use smallvec::SmallVec;
 
-use crate::command::{Access, CommandError, Flags};
-use crate::keyspace::{Cause, DbIndex, Keyspace, ValueView};
-use crate::persistence::rdb::{Payload, RdbWriter, VERSION_FIELD_TTLS};
-use crate::resp::Args;
 use crate::server::state::Server;
 use crate::server::state::call::Row;
+use russet_command::{Access, CommandError, Flags};
+use russet_keyspace::{Cause, DbIndex, Keyspace, ValueView};
+use russet_persistence::rdb::{Payload, RdbWriter, VERSION_FIELD_TTLS};
+use russet_resp::Args;
 
 /// A key's previous state: payload, expiry, bits of its last use. `None`: it did not exist.
 type Before = Option<(Vec<u8>, Option<i64>, u32)>;

@@ -13,11 +13,6 @@
 //!
 //! Elsewhere: `applier` has the rules by which the commands run.
 
-use crate::command::Flags;
-use crate::config::PropagationErrors;
-use crate::keyspace::{DbIndex, KeyHash};
-use crate::replication::change_stream::is_note;
-use crate::resp::{Args, Progress};
 use crate::server::clients::batch::{BUDGET, Batch, OUTPUT_BUDGET, Rest};
 use crate::server::clients::client::ClientFlags;
 use crate::server::clients::ending::{EndReason, Ending};
@@ -30,6 +25,11 @@ use crate::server::parts::replication::upstream::Unit;
 use crate::server::process::log::MASTER_INSIDE;
 use crate::server::state::Server;
 use crate::server::state::world::Engine;
+use russet_command::Flags;
+use russet_config::PropagationErrors;
+use russet_keyspace::{DbIndex, KeyHash};
+use russet_replication::change_stream::is_note;
+use russet_resp::{Args, Progress};
 
 /// Bytes of the stream that have been applied.
 struct Applied<'a> {

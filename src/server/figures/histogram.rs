@@ -8,7 +8,7 @@
 //!
 //! Cost: every command is recorded, in 3 ns (a plain array takes 1.5).
 
-use crate::base::memory::alloc;
+use russet_base::memory::alloc;
 
 /// Longer calls count as this many nanoseconds: a second.
 const NANOS_MAX: u64 = 1_000_000_000;

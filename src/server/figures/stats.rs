@@ -11,8 +11,8 @@
 
 use std::collections::BTreeMap;
 
-use crate::base::text::Printable;
 use crate::server::figures::histogram::Histogram;
+use russet_base::text::Printable;
 
 /// The most distinct error codes counted separately (INFO errorstats).
 const ERROR_CODES_MAX: usize = 128;

@@ -1,9 +1,9 @@
 //! Closes the clients that exceed `maxmemory-clients` (`parts::memory::client_memory`).
 
-use crate::keyspace::ClientId;
 use crate::server::clients::ending::{EndReason, Ending};
 use crate::server::state::world::Engine;
 use crate::server::state::{Memory, Server};
+use russet_keyspace::ClientId;
 
 impl Server {
     /// `maxmemory` or the clients' limit may have changed.

@@ -1,14 +1,14 @@
 //! The steps of active defragmentation, over the keyspace, the scripts and the channels
 //! (`parts::memory::defrag` has the schedule).
 
-use crate::base::memory::alloc;
-use crate::base::memory::mover::Mover;
-use crate::keyspace::Keyspace;
 use crate::pubsub;
-use crate::scripting::Scripts;
 use crate::server::parts::memory::defrag::walk::{WalkStage, Work};
 use crate::server::state::Server;
 use crate::server::state::world::Engine;
+use russet_base::memory::alloc;
+use russet_base::memory::mover::Mover;
+use russet_keyspace::Keyspace;
+use russet_scripting::Scripts;
 
 /// Scripts or channels per step.
 const NAMES_STEP: usize = 64;

@@ -6,9 +6,6 @@
 //! Limits on output: `parts::clients::output_limits`; on the memory of all clients:
 //! `parts::memory::client_memory`.
 
-use crate::base::text::Printable;
-use crate::keyspace::ClientId;
-use crate::net::Address;
 use crate::server::clients::client::ClientFlags;
 use crate::server::clients::ending::{EndReason, Ending};
 use crate::server::clients::session::Session;
@@ -16,6 +13,9 @@ use crate::server::observe::client_line::client_line;
 use crate::server::parts::clients::output_limits;
 use crate::server::parts::memory::client_memory::HELD_MAX_S;
 use crate::server::state::Server;
+use russet_base::text::Printable;
+use russet_keyspace::ClientId;
+use russet_net::Address;
 
 /// The least number of clients that one cron turn checks; all are checked about once a second.
 const CLIENTS_PER_CRON_MIN: usize = 50;

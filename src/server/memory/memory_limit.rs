@@ -4,13 +4,13 @@
 //! Invariant: one eviction is bounded in time (`maxmemory-eviction-tenacity`); the rest continues
 //! between turns, while each command evicts a few keys as well.
 
-use crate::base::{clock, memory::alloc};
-use crate::keyspace::{Evicted, Eviction, Keyspace};
-use crate::resp::Reply;
 use crate::server::clients::client::Client;
 use crate::server::observe::not_counted::{NotCounted, walked};
 use crate::server::parts::memory::eviction;
 use crate::server::state::Server;
+use russet_base::{clock, memory::alloc};
+use russet_keyspace::{Evicted, Eviction, Keyspace};
+use russet_resp::Reply;
 
 /// The share of a turn of cron for the garbage of one of the states that scripts run in.
 const GARBAGE_NANOS: u64 = 2_000_000;

@@ -2,18 +2,18 @@
 
 use std::io::Write;
 
-use crate::base::clock;
-use crate::command::Flags;
-use crate::command::secrets::Secrets;
-use crate::config::quote;
 use crate::console::json;
-use crate::keyspace::ClientId;
-use crate::net::Address;
-use crate::resp::{self, Args};
 use crate::server::clients::client::Client;
 use crate::server::origin::Origin;
 use crate::server::parts::messages::outbox::Post;
 use crate::server::state::Server;
+use russet_base::clock;
+use russet_command::Flags;
+use russet_command::secrets::Secrets;
+use russet_config::quote;
+use russet_keyspace::ClientId;
+use russet_net::Address;
+use russet_resp::Args;
 
 impl Server {
     /// Shows a command to all monitors; a monitor's own commands follow their replies, but commands
@@ -48,7 +48,7 @@ impl Server {
             quote(&mut line, secrets.shown(at));
         }
         line.extend_from_slice(b"\r\n");
-        let line = resp::message(line);
+        let line = russet_resp::message(line);
         for at in 0..self.messages.monitors.len() {
             let id = self.messages.monitors[at];
             if id != client.id || !origin.is_nested() {

@@ -1,14 +1,14 @@
 //! Delivers the messages of the outbox (`parts::messages::outbox`).
 
-use crate::keyspace::ClientId;
-use crate::resp::Reply;
 use crate::server::clients::client::Client;
 use crate::server::clients::session::Session;
 use crate::server::parts::messages::outbox::{Post, write_post};
 use crate::server::state::Server;
 use crate::server::state::world::Engine;
+use russet_keyspace::ClientId;
+use russet_resp::Reply;
 
-fn receive(session: &mut Session, post: Post, keyspace: &mut crate::keyspace::Keyspace) {
+fn receive(session: &mut Session, post: Post, keyspace: &mut russet_keyspace::Keyspace) {
     match post {
         Post::Touched => session.client.lose_watches(&mut keyspace.watchers),
         post => write_post(&session.client, &mut session.reply, &post),

@@ -6,10 +6,7 @@
 
 use bytes::Bytes;
 
-use crate::config::KeyspaceEvents;
-use crate::keyspace::{Change, ChangeKind, Class, ClientId, DbIndex, Journal, Keyspace, subkeys};
 use crate::pubsub::{Kind, Subscriptions};
-use crate::resp::{self, Reply};
 use crate::server::clients::client::{Client, ClientFlags};
 use crate::server::clients::output::STATIC_REPLY_BYTES;
 use crate::server::clients::table::Clients;
@@ -18,6 +15,9 @@ use crate::server::parts::messages::message::message;
 use crate::server::parts::messages::outbox::{Outbox, Post, write_post};
 use crate::server::state::world::World;
 use crate::server::state::{Messages, Server};
+use russet_config::KeyspaceEvents;
+use russet_keyspace::{Change, ChangeKind, Class, ClientId, DbIndex, Journal, Keyspace, subkeys};
+use russet_resp::Reply;
 
 /// Delivers messages to clients.
 pub(in crate::server) struct Delivery<'a> {
@@ -314,7 +314,7 @@ impl World<'_> {
         let mut apart = Reply::new();
         apart.set_resp3(self.reply.resp3());
         write(&mut apart);
-        let message = resp::message(apart.pending());
+        let message = russet_resp::message(apart.pending());
         self.server.post(self.client.id, Post::Push(message));
     }
 }

@@ -1,13 +1,13 @@
 //! CLIENT TRACKING at work: delivers the invalidations that `parts::messages::tracking` returns,
 //! and listens to the journal while a client tracks keys.
 
-use crate::keyspace::{Change, ClientId, Keyspace};
-use crate::resp::Args;
 use crate::server::clients::client::Client;
 use crate::server::messages::pubsub::Delivery;
 use crate::server::parts::messages::outbox::Post;
 use crate::server::parts::messages::tracking::{Notices, Tracker};
 use crate::server::state::Server;
+use russet_keyspace::{Change, ClientId, Keyspace};
+use russet_resp::Args;
 
 impl Server {
     /// Starts or changes a client's tracking; `prefixes`, sorted, are added to those it has.

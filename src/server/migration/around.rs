@@ -2,12 +2,12 @@
 
 use std::collections::HashMap;
 
-use crate::base::random;
-use crate::cluster::Cluster;
-use crate::keyspace::ClientId;
-use crate::migration::{Around, MigrationLink, Name, OpenSlots};
 use crate::server::clients::table::Clients;
 use crate::server::parts::migration::{Links, ToClient};
+use russet_base::random;
+use russet_cluster::Cluster;
+use russet_cluster::migration::{Around, MigrationLink, Name, OpenSlots};
+use russet_keyspace::ClientId;
 
 pub(super) struct Surroundings<'s> {
     pub core: &'s Cluster,

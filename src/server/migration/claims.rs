@@ -6,10 +6,10 @@
 
 use super::unclaimed::CLAIM_WAITS;
 
-use crate::keyspace::Keyspace;
-use crate::migration::{Name, Ranges, Settings};
 use crate::server::parts::migration::Claim;
 use crate::server::state::Server;
+use russet_cluster::migration::{Name, Ranges, Settings};
+use russet_keyspace::Keyspace;
 
 /// The decision on a claim that waits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

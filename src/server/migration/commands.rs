@@ -1,6 +1,6 @@
 //! CLUSTER's subcommands about slots that move, AUTH of other nodes, and the figures of INFO.
 //!
-//! Orders and requests go to the machine (`crate::migration`), which answers them; before a request
+//! Orders and requests go to the machine (`russet_cluster::migration`), which answers them; before a request
 //! the machine receives all recorded results, so it judges by the current state.
 //! Invariants
 //!   1. SYNCSLOTS runs only on a link: not for transactions, scripts or the console.
@@ -10,19 +10,19 @@
 //! Cost: O(migrations) but for TRIMSLOTS, whose keys are deleted in slices.
 //! Elsewhere: `execution::slots` lists the commands that such links may run.
 
-use crate::command::{CommandError, Facts};
-use crate::config::Dialect;
-use crate::keyspace::{Audience, DropProgress, Keyspace};
-use crate::migration::trim_slots;
-use crate::migration::{
-    Answer, Around, Busy, MigrationLink, Migrations, Name, Now, Refusal, Sender,
-};
 use crate::server::clients::client::ClientFlags;
 use crate::server::clients::ending::EndReason;
 use crate::server::origin::Origin;
 use crate::server::state::Server;
 use crate::server::state::call::{Call, CommandResult};
 use crate::server::state::world::World;
+use russet_cluster::migration::trim_slots;
+use russet_cluster::migration::{
+    Answer, Around, Busy, MigrationLink, Migrations, Name, Now, Refusal, Sender,
+};
+use russet_command::{CommandError, Facts};
+use russet_config::Dialect;
+use russet_keyspace::{Audience, DropProgress, Keyspace};
 
 /// The name under which nodes of Redis's clusters log in.
 const INTERNAL_USER: &[u8] = b"internal connection";

@@ -7,17 +7,17 @@
 //!   2. A link never has more than [`UNSENT_MAX`] to send, and one more piece of the snapshot.
 //!
 //! Cost: one snapshot at a time, of any purpose; each turn O(exports) and the bytes passed on.
-//! Elsewhere: `crate::migration` decides when an export begins and ends, `execution::slots` passes
+//! Elsewhere: `russet_cluster::migration` decides when an export begins and ends, `execution::slots` passes
 //! effects on, `links` writes.
 
-use crate::keyspace::Keyspace;
-use crate::migration::{Name, Wire};
-use crate::persistence::rdb::{RdbWriter, VERSION_MIGRATE};
-use crate::resp::write_request;
 use crate::server::parts::migration::{Export, ExportStage};
 use crate::server::parts::persist::snapshot::{Consumer, SnapshotEnd, Target, What};
 use crate::server::state::Server;
 use crate::server::state::world::Engine;
+use russet_cluster::migration::{Name, Wire};
+use russet_keyspace::Keyspace;
+use russet_persistence::rdb::{RdbWriter, VERSION_MIGRATE};
+use russet_resp::write_request;
 
 /// Bytes that a link may have to send before more of a snapshot is given to it.
 const UNSENT_MAX: usize = 1 << 20;

@@ -1,10 +1,10 @@
-//! Keys that a source keeps of slots that other nodes have claimed (`crate::migration`, its
+//! Keys that a source keeps of slots that other nodes have claimed (`russet_cluster::migration`, its
 //! `kept`): their deletion, at the end of their grace or for want of memory.
 
-use crate::base::memory::alloc;
-use crate::keyspace::Keyspace;
-use crate::migration::{Name, Ranges};
 use crate::server::state::Server;
+use russet_base::memory::alloc;
+use russet_cluster::migration::{Name, Ranges};
+use russet_keyspace::Keyspace;
 
 /// The time that one command spends on deleting kept keys when memory is short.
 const ROOM_NANOS: u64 = 500_000;

@@ -5,16 +5,10 @@
 //! clients; [`INPUT_MAX`] unparsed bytes, or [`held_max`] while a snapshot is awaited. A target
 //! that does not read is dropped at the output limit of replicas.
 //! Invariant: bytes of one link keep their order: effects of a turn leave before later messages.
-//! Elsewhere: `crate::migration` decides what a link expects, `execution::slots` what it may run.
+//! Elsewhere: `russet_cluster::migration` decides what a link expects, `execution::slots` what it may run.
 
 use std::io::ErrorKind;
 
-use crate::base::clock;
-use crate::config::{Config, system_text};
-use crate::keyspace::{ClientId, KeyHash, Keyspace};
-use crate::migration::{Expects, MigrationLink};
-use crate::net::{Connecting, Destination, Target};
-use crate::resp::Args;
 use crate::server::clients::batch::RequestsEnd;
 use crate::server::clients::client::ClientFlags;
 use crate::server::clients::ending::EndReason;
@@ -22,6 +16,12 @@ use crate::server::clients::session::Session;
 use crate::server::parts::migration::{Dialled, MigrationDriver, MigrationLinkStage};
 use crate::server::state::Server;
 use crate::server::state::world::Engine;
+use russet_base::clock;
+use russet_cluster::migration::{Expects, MigrationLink};
+use russet_config::{Config, system_text};
+use russet_keyspace::{ClientId, KeyHash, Keyspace};
+use russet_net::{Connecting, Destination, Target};
+use russet_resp::Args;
 
 /// Reads of one link in one turn, and commands that are applied.
 const READS_MAX: usize = 8;

@@ -1,4 +1,4 @@
-//! Slots that move at once: carries out the actions of the machine (`crate::migration`), and
+//! Slots that move at once: carries out the actions of the machine (`russet_cluster::migration`), and
 //! returns their results to it.
 //!
 //! The machine is called by events of links (`links`, `run::links::migration`), by CLUSTER's
@@ -15,20 +15,18 @@ mod kept;
 mod links;
 mod unclaimed;
 
-use around::Surroundings;
-
-use crate::cluster;
-use crate::config::Dialect;
-use crate::keyspace::Audience;
-use crate::keyspace::{DbIndex, Keyspace};
-use crate::migration::{
-    Action, Around, Level, MigrationLink, Migrations, Name, Now, Ranges, Settings,
-};
 use crate::server::clients::client::{Client, ClientFlags};
 use crate::server::parts::cluster::moment;
 use crate::server::parts::migration::MigrationDriver;
 use crate::server::state::Server;
 use crate::server::state::world::Engine;
+use around::Surroundings;
+use russet_cluster::migration::{
+    Action, Around, Level, MigrationLink, Migrations, Name, Now, Ranges, Settings,
+};
+use russet_config::Dialect;
+use russet_keyspace::Audience;
+use russet_keyspace::{DbIndex, Keyspace};
 
 /// The period of the machine's ticks, milliseconds.
 const TICK_MS: u64 = 100;
@@ -56,7 +54,7 @@ impl Server {
     }
 
     fn now_of_migrations(&self) -> Now {
-        let cluster::Now {
+        let russet_cluster::Now {
             monotonic_ms,
             wall_ms,
         } = moment(&self.now);

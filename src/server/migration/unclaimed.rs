@@ -1,9 +1,9 @@
 //! Slots that stay with their source, after it has held their writes for a target that has not
 //! claimed them.
 
-use crate::keyspace::Keyspace;
-use crate::migration::{Name, Settings};
 use crate::server::state::Server;
+use russet_cluster::migration::{Name, Settings};
+use russet_keyspace::Keyspace;
 
 /// The target claims within so many times [`Settings::claim_wait`], or never: half of the time for
 /// which writes are held.

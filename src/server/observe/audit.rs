@@ -8,10 +8,6 @@
 //!
 //! Cost: one test for a command that the audit does not concern; else O(its keys).
 
-use crate::command::Facts;
-use crate::command::secrets::Secrets;
-use crate::config::AuditOnFull;
-use crate::resp::Args;
 use crate::server::clients::client::{Client, ClientFlags};
 use crate::server::origin::Origin;
 use crate::server::parts::observe::audit::line::Line;
@@ -19,6 +15,10 @@ use crate::server::parts::observe::audit::rules::Rules;
 use crate::server::state::Server;
 use crate::server::state::call::Handler;
 use crate::server::state::script::RunningScript;
+use russet_command::Facts;
+use russet_command::secrets::Secrets;
+use russet_config::AuditOnFull;
+use russet_resp::Args;
 
 /// The outcome of a command.
 pub(in crate::server) enum AuditResult<'a> {
@@ -41,7 +41,7 @@ impl Server {
         let audit = &mut self.diagnostics.audit;
         audit
             .configure(rules, config)
-            .map_err(|error| format!("audit-log: {}", crate::config::system_text(&error)))?;
+            .map_err(|error| format!("audit-log: {}", russet_config::system_text(&error)))?;
         self.gates.is_audited = audit.is_on();
         self.watch_audit();
         Ok(())

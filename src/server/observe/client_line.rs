@@ -9,12 +9,12 @@
 use std::io::Write;
 
 use crate::pubsub::Kind;
-use crate::resp::Reply;
 use crate::server::TrackingMode;
 use crate::server::clients::client::{Client, ClientFlags};
 use crate::server::clients::output::listed_bytes;
 use crate::server::parts::messages::tracking::Tracker;
 use crate::server::state::Server;
+use russet_resp::Reply;
 
 /// The line, without its end: `id=3 addr=... avg-pipeline-len-cnt=1`. `running`: the client's own
 /// command asks for the line.

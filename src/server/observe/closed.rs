@@ -1,11 +1,11 @@
 //! Connections that end: one line in the log at verbose, one record for CLIENT CLOSED, one count.
 
-use crate::base::text::Printable;
 use crate::server::clients::ending::{EndReason, Ending};
 use crate::server::clients::session::Session;
 use crate::server::observe::client_line::client_line;
 use crate::server::parts::observe::closed::ClosedClient;
 use crate::server::state::Server;
+use russet_base::text::Printable;
 
 /// Bytes kept of each text that a client chose.
 const TEXT_BYTES_MAX: usize = 128;

@@ -1,10 +1,10 @@
 //! Commands that reach a threshold are reported to the command logs and the latency monitor.
 
-use crate::command::Flags;
-use crate::resp::Args;
 use crate::server::clients::client::Client;
 use crate::server::parts::observe::command_log::{LogKind, Logged};
 use crate::server::state::Server;
+use russet_command::Flags;
+use russet_resp::Args;
 
 impl Server {
     /// Reports a command, by its row's number too, that took `ticks`, over the threshold.

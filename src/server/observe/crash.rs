@@ -19,13 +19,13 @@ use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed};
 
 use kept::Kept;
 
-use crate::base::clock;
-use crate::base::registers::Registers;
-use crate::base::sys::{self, FixedText, SignalFacts};
-use crate::config::Config;
-use crate::net::Address;
 use crate::server::clients::client::Client;
 use crate::server::process::log;
+use russet_base::clock;
+use russet_base::registers::Registers;
+use russet_base::sys::{self, FixedText, SignalFacts};
+use russet_config::Config;
+use russet_net::Address;
 
 /// The row of the running command, plus one; zero: none.
 static COMMAND: AtomicU32 = AtomicU32::new(0);
@@ -307,7 +307,7 @@ fn write_line(fd: i32, text: impl FnOnce(&mut FixedText) -> std::fmt::Result) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::keyspace::ClientId;
+    use russet_keyspace::ClientId;
 
     fn address_of(peer: Address) -> String {
         note_client(&Client::new(ClientId(7), peer.clone(), peer, -1, 0));

@@ -10,8 +10,8 @@
 //! turn, and only while the others do not suffice. Within a client's batch their figures do not
 //! change, except for messages to other nodes.
 
-use crate::keyspace::Keyspace;
 use crate::server::state::Server;
+use russet_keyspace::Keyspace;
 
 /// Bytes by owner.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -4,12 +4,12 @@
 //! Invariant: `gates.is_observed` is whether there are any. It is the one test made per command, so
 //! all code that starts or ends one updates it ([`Server::update_observers`]).
 
-use crate::command::Flags;
-use crate::resp::Args;
 use crate::server::clients::client::{Client, ClientFlags};
 use crate::server::origin::Origin;
 use crate::server::parts::observe::hotkeys::{Session, SessionSettings, Windows};
 use crate::server::state::Server;
+use russet_command::Flags;
+use russet_resp::Args;
 
 impl Server {
     /// Starts a session, and discards the results of the last one. `false`: one is running.

@@ -9,20 +9,20 @@
 
 use sha2::{Digest, Sha256};
 
-use crate::acl::{Proof, UserId};
-use crate::base::glob;
 use crate::console::calls::{CommandCall, Login, Monitor};
 use crate::console::events::Messages;
 use crate::console::history::History;
 use crate::console::http::{Method, RequestHead};
 use crate::console::pack::Packing;
-use crate::keyspace::{ClientId, DbIndex};
-use crate::net::{Address, Listener, Slab, Stream};
-use crate::replication::ReplOffset;
-use crate::resp::Args;
 use crate::server::clients::client::{Client, ClientFlags};
 use crate::server::figures::histogram::Histogram;
 use crate::server::parts::persist::disk::DiskWatch;
+use russet_acl::{Proof, UserId};
+use russet_base::glob;
+use russet_keyspace::{ClientId, DbIndex};
+use russet_net::{Address, Listener, Slab, Stream};
+use russet_replication::ReplOffset;
+use russet_resp::Args;
 
 /// Connections at a time.
 pub const CONNECTIONS_MAX: usize = 64;

@@ -5,10 +5,10 @@ use std::collections::HashMap;
 use std::process::Child;
 use std::sync::mpsc::{self, Receiver, Sender};
 
-use crate::base::clock;
-use crate::net::{Connecting, Slab, Stream};
-use crate::resp::{ReplyBounds, ReplyParser};
-use crate::sentinel::{ConnId, Now, Own, Sentinel, Setup};
+use russet_base::clock;
+use russet_net::{Connecting, Slab, Stream};
+use russet_resp::{ReplyBounds, ReplyParser};
+use russet_sentinel::{ConnId, Now, Own, Sentinel, Setup};
 
 /// A data node's INFO and lists of a few kilobytes are expected; a peer that sends more is not one.
 const BOUNDS: ReplyBounds = ReplyBounds {

@@ -5,15 +5,15 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::command::CommandError;
-use crate::config::system_text;
-use crate::keyspace::{ClientId, Keyspace};
-use crate::persistence::aof::{Changed, Owner};
 use crate::server::clients::blocked::Until;
 use crate::server::parts::persist::aof::{Aof, AofState};
 use crate::server::parts::persist::backups::{Folder, SessionState, Way};
 use crate::server::parts::persist::snapshot::SnapshotEnd;
 use crate::server::state::{Persist, Server};
+use russet_command::CommandError;
+use russet_config::system_text;
+use russet_keyspace::{ClientId, Keyspace};
+use russet_persistence::aof::{Changed, Owner};
 
 fn failed(name: &str, why: &str) -> CommandError {
     tracing::warn!("Backup {name} failed: {why}");

@@ -15,17 +15,17 @@
 //! Invariant: an undo in the log, or in the stream from a replica's position on, names a flush that
 //! is before it there; a replay has the data that the flush deleted.
 
-use crate::base::memory::{alloc, pressure};
-use crate::command::CommandError;
-use crate::keyspace::{DbIndex, Keyspace, PendingFlush};
-use crate::persistence::aof::{AsideLine, AsideLines};
-use crate::replication::ReplOffset;
 use crate::server::clients::client::{Client, ClientFlags};
 use crate::server::clients::ending::{EndReason, Ending};
 use crate::server::origin::Origin;
 use crate::server::parts::persist::aof::AofState;
 use crate::server::parts::replication::replicas::{Facts, Replica, ReplicaState};
 use crate::server::state::Server;
+use russet_base::memory::{alloc, pressure};
+use russet_command::CommandError;
+use russet_keyspace::{DbIndex, Keyspace, PendingFlush};
+use russet_persistence::aof::{AsideLine, AsideLines};
+use russet_replication::ReplOffset;
 
 const NOTHING: CommandError = CommandError::Text("ERR there is no flush to undo");
 const NOT_EMPTY: CommandError = CommandError::Text(
@@ -252,7 +252,7 @@ impl Server {
             let bytes = keyspace.forget_aside();
             tracing::warn!(
                 "Memory is short: {} that a flush has set aside are freed",
-                crate::base::text::human(bytes as u64)
+                russet_base::text::human(bytes as u64)
             );
             self.note_aside(keyspace);
         }
@@ -279,7 +279,7 @@ impl Server {
         if freed > 0 {
             tracing::info!(
                 "maxmemory is reached: {} that a flush has set aside are freed",
-                crate::base::text::human(freed as u64)
+                russet_base::text::human(freed as u64)
             );
             self.note_aside(keyspace);
         }

@@ -2,11 +2,11 @@
 //! while the pass makes them. `server::replication::primary` decides which replicas wait for a
 //! snapshot and in which form they are sent it.
 
-use crate::keyspace::Keyspace;
-use crate::persistence::spool::{Spool, SpoolPlan};
 use crate::server::parts::persist::snapshot::{Consumer, SnapshotEnd, SyncForm, Target, What};
 use crate::server::parts::replication::sending::{SharedSync, SnapshotFraming};
 use crate::server::state::Server;
+use russet_keyspace::Keyspace;
+use russet_persistence::spool::{Spool, SpoolPlan};
 
 impl Server {
     /// An empty spool, and the target that fills it, for [`Server::begin_snapshot`]: alone, or

@@ -4,12 +4,12 @@
 //! A loader ([`Load`]) is resumable: `loading` reads snapshots, `aof::loader` the append only file.
 //! `parts::persist::loading` has the progress, and the pace of slices.
 
-use crate::keyspace::{Audience, Keyspace};
 use crate::server::parts::persist::loading::{LoadFailed, Progress};
 use crate::server::persist::aof::loader::AofLoader;
 use crate::server::persist::loading::AfterLoading;
 use crate::server::state::Server;
 use crate::server::state::world::{Engine, Load};
+use russet_keyspace::{Audience, Keyspace};
 
 /// Bytes of one step for a caller that waits for the whole load.
 const RELOAD_STEP_BYTES: u64 = 64 * 1024;

@@ -12,14 +12,14 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use crate::keyspace::{Keyspace, slot_of};
-use crate::persistence::check::FaultReport;
 use crate::server::parts::persist::aof::Aof;
 use crate::server::parts::persist::loading::{
     ExpiredKeys, LoadError, LoadFailed, LoadOptions, Progress, RdbFile, read_options, reason,
 };
 use crate::server::state::Server;
 use crate::server::state::world::{Engine, Load};
+use russet_keyspace::{Keyspace, slot_of};
+use russet_persistence::check::FaultReport;
 
 impl Server {
     /// How files are loaded.

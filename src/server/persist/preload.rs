@@ -12,13 +12,13 @@
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
-use crate::config::system_text;
-use crate::persistence::aof::{Disk, Manifest, Names};
 use crate::server::parts::persist::aof::Aof;
 use crate::server::parts::persist::loading::LoadFailed;
 use crate::server::persist::aof::AofLoader;
 use crate::server::persist::loading::AfterLoading;
 use crate::server::state::world::Engine;
+use russet_config::system_text;
+use russet_persistence::aof::{Disk, Manifest, Names};
 
 /// The file or set that `preload-file` names.
 struct Preload {

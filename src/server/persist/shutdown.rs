@@ -14,9 +14,6 @@ use std::sync::atomic::Ordering;
 
 use signal_hook::consts::SIGINT;
 
-use crate::command::CommandError;
-use crate::config::Config;
-use crate::keyspace::{Audience, ClientId, DbIndex, Keyspace};
 use crate::server::clients::blocked::Until;
 use crate::server::clients::client::ClientKind;
 use crate::server::clients::session::Session;
@@ -24,6 +21,9 @@ use crate::server::parts::persist::shutdown::{ShutdownRequest, WaitingShutdown};
 use crate::server::process::log::MASTER_INSIDE;
 use crate::server::state::world::{Engine, Flow};
 use crate::server::state::{Server, Shutdown};
+use russet_command::CommandError;
+use russet_config::Config;
+use russet_keyspace::{Audience, ClientId, DbIndex, Keyspace};
 
 /// Time limit for a replica to receive the order to take over.
 const SUCCESSOR_MS: u64 = 500;

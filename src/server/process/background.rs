@@ -3,7 +3,7 @@
 use std::fs::OpenOptions;
 use std::io;
 
-use crate::base::sys::{Fork, fork_single_threaded};
+use russet_base::sys::{Fork, fork_single_threaded};
 
 /// Continues in a child without a terminal; the calling process exits with status 0.
 ///

@@ -15,7 +15,7 @@ use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use super::open_locked;
-use crate::config::{Config, system_text};
+use russet_config::{Config, system_text};
 
 /// Retries of a lock whose file was removed meanwhile by a server that ended.
 const TRIES: usize = 100;

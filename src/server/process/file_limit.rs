@@ -42,7 +42,7 @@ pub fn raise_file_limit(maxclients: u32) -> FileLimit {
         "You requested maxclients of {maxclients} requiring at least {wanted} max file descriptors."
     );
     if let Some(error) = error {
-        let why = crate::config::system_text(&error.into());
+        let why = russet_config::system_text(&error.into());
         tracing::warn!(
             "Server can't set maximum open files to {wanted} because of OS error: {why}."
         );

@@ -8,8 +8,8 @@ use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs};
 use std::os::unix::fs::FileTypeExt;
 
-use crate::config::{Config, system_text};
-use crate::net::{
+use russet_config::{Config, system_text};
+use russet_net::{
     LISTENERS_MAX, ListenError, Listener, Transport, bind_tcp, bind_unix, unix_address,
 };
 

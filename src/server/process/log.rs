@@ -34,10 +34,10 @@ use tracing_subscriber::layer::{Context, SubscriberExt};
 use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::{Layer, Registry, reload};
 
-use crate::base::clock;
-use crate::base::sys::Syslog;
-use crate::base::text::Printable;
-use crate::config::{Choice, Config, Dialect, LogFormat, LogLevel, LogTimestamp, SyslogFacility};
+use russet_base::clock;
+use russet_base::sys::Syslog;
+use russet_base::text::Printable;
+use russet_config::{Choice, Config, Dialect, LogFormat, LogLevel, LogTimestamp, SyslogFacility};
 
 const MONTHS: [&str; 12] = [
     "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",

@@ -3,7 +3,7 @@
 use std::io;
 use std::sync::{Mutex, PoisonError};
 
-use crate::config::{Config, OomScoreAdj};
+use russet_config::{Config, OomScoreAdj};
 
 const FILE: &str = "/proc/self/oom_score_adj";
 const SCORE_MIN: i64 = -1000;
@@ -27,7 +27,7 @@ pub fn apply_oom_score(config: &Config) -> io::Result<()> {
     };
     let result = apply(config.oom_score_adj, i64::from(value));
     result.inspect_err(|error| {
-        let why = crate::config::system_text(error);
+        let why = russet_config::system_text(error);
         tracing::warn!("Unable to set {FILE}: {why}");
     })
 }

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::PathBuf;
 
-use crate::config::Config;
+use russet_config::Config;
 
 /// A pid file that was written. [`PidFile::remove`] removes it, not a drop: after a second SIGINT
 /// another thread removes it.
@@ -25,7 +25,7 @@ impl PidFile {
         match fs::write(&path, format!("{}\n", std::process::id())) {
             Ok(()) => Some(PidFile { path }),
             Err(error) => {
-                let (path, why) = (path.display(), crate::config::system_text(&error));
+                let (path, why) = (path.display(), russet_config::system_text(&error));
                 tracing::warn!("Failed to write PID file {path}: {why}");
                 None
             }

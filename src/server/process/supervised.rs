@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use sd_notify::NotifyState;
 
-use crate::config::Supervised;
+use russet_config::Supervised;
 
 /// The process's supervisor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

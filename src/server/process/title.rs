@@ -2,8 +2,8 @@
 
 use std::sync::{Mutex, PoisonError};
 
-use crate::base::sys::TitleArea;
-use crate::config::{Config, expand_title};
+use russet_base::sys::TitleArea;
+use russet_config::{Config, expand_title};
 
 static TITLE: Mutex<Option<Title>> = Mutex::new(None);
 

@@ -7,18 +7,18 @@
 //! readers have. With REPLICAS a reader gets only what that many replicas have acknowledged, so
 //! that the same holds after a failover.
 
-use crate::command::{Category, CommandError, DatabaseUse, Facts, Flags};
-use crate::keyspace::{DbIndex, Keyspace};
-use crate::persistence::aof::Feed;
-use crate::replication::change_stream::{Context, Note, Unit, Units};
-use crate::replication::{Position, ReplId, ReplOffset, first_request};
-use crate::resp::{Args, Span, write_request};
 use crate::server::clients::blocked::Until;
 use crate::server::clients::client::{Client, ClientFlags};
 use crate::server::parts::replication::changes::{Reader, Source, Waiting};
 use crate::server::state::Server;
 use crate::server::state::call::Row;
 use crate::server::state::world::Engine;
+use russet_command::{Category, CommandError, DatabaseUse, Facts, Flags};
+use russet_keyspace::{DbIndex, Keyspace};
+use russet_persistence::aof::Feed;
+use russet_replication::change_stream::{Context, Note, Unit, Units};
+use russet_replication::{Position, ReplId, ReplOffset, first_request};
+use russet_resp::{Args, Span, write_request};
 
 /// Bytes of the stream that a command reads before others have their turn.
 const SLICE_BYTES: u64 = 256 * 1024;

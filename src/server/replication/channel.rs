@@ -5,12 +5,12 @@
 //! snapshot goes the usual way (`replication::primary`, `run::feed`); no stream is copied for the
 //! main link, which reads the backlog from the snapshot's position on.
 
-use crate::keyspace::ClientId;
-use crate::replication::ReplOffset;
-use crate::resp::Reply;
 use crate::server::clients::client::{Client, ClientFlags};
 use crate::server::parts::replication::replicas::ReplicaState;
 use crate::server::state::Server;
+use russet_keyspace::ClientId;
+use russet_replication::ReplOffset;
+use russet_resp::Reply;
 
 impl Server {
     /// Asks a replica that needs everything to open a second link, if it can and may.

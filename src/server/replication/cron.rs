@@ -9,14 +9,14 @@
 
 use std::io::Write;
 
-use crate::keyspace::{ClientId, DbIndex, Keyspace};
-use crate::resp::{Args, write_request};
 use crate::server::clients::ending::{EndReason, Ending};
 use crate::server::parts::replication::replicas::ReplicaState;
 use crate::server::parts::replication::upstream::{Delay, UpstreamLink};
 use crate::server::process::log::MASTER;
 use crate::server::state::Server;
 use crate::server::state::world::Engine;
+use russet_keyspace::{ClientId, DbIndex, Keyspace};
+use russet_resp::{Args, write_request};
 
 /// Seconds between two checks of the files that are kept for replicas.
 const RETAIN_CHECK_S: u64 = 10;
@@ -134,7 +134,7 @@ impl Server {
     }
 
     /// Appends `REPLCONF ACK <position> [FACK <position on disk>]`.
-    pub fn write_ack(&self, reply: &mut crate::resp::Reply) {
+    pub fn write_ack(&self, reply: &mut russet_resp::Reply) {
         let offset = self.stream.offset().to_string();
         let synced = self
             .persist

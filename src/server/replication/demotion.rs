@@ -15,11 +15,11 @@ use std::fs::File;
 use std::io::Write;
 use std::path::PathBuf;
 
-use crate::config::system_text;
-use crate::replication::{Changes, Position, ReplOffset, align, changes};
 use crate::server::parts::replication::LostWrites;
 use crate::server::process::log::{MASTER, MASTER_INSIDE};
 use crate::server::state::Server;
+use russet_config::system_text;
+use russet_replication::{Changes, Position, ReplOffset, align, changes};
 
 /// Bytes before the lost part that are searched for the selected database.
 const LOOK_BACK_MAX: u64 = 16 << 20;

@@ -8,13 +8,13 @@
 //! turn while a failover is under way.
 //! Its state: `parts::replication::failover`. The change of role itself: `role`.
 
-use crate::command::CommandError;
-use crate::keyspace::Keyspace;
-use crate::replication::HandshakeError;
 use crate::server::parts::replication::failover::{Failover, FailoverStage};
 use crate::server::parts::replication::replicas::Replica;
 use crate::server::state::Server;
 use crate::server::state::world::Engine;
+use russet_command::CommandError;
+use russet_keyspace::Keyspace;
+use russet_replication::HandshakeError;
 
 /// The arguments of FAILOVER.
 #[derive(Clone, Debug, Default)]

@@ -10,11 +10,11 @@
 
 use std::path::Path;
 
-use crate::keyspace::Keyspace;
-use crate::persistence::rdb::{self, Input, count_keys};
 use crate::server::parts::replication::upstream::{RefusedSync, Source, SyncLoad};
 use crate::server::process::log::MASTER;
 use crate::server::state::Server;
+use russet_keyspace::Keyspace;
+use russet_persistence::rdb::{self, Input, count_keys};
 
 /// Bytes of a snapshot that are looked at before the old data goes: all of a nearly empty one.
 const HEAD_MAX: usize = 256 << 10;

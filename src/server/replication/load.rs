@@ -9,12 +9,6 @@
 
 use std::io::{ErrorKind, Write};
 
-use crate::config::{DisklessLoad, system_text};
-use crate::keyspace::{Expiring, Keyspace};
-use crate::net::Stream;
-use crate::replication::change_stream::Cursors;
-use crate::replication::{Payload, Position};
-use crate::scripting::Libraries;
 use crate::server::parts::persist::loading::{
     ExpiredKeys, LoadError, LoadFigures, LoadOptions, LoadStep, RdbFile, RdbStream, reason,
 };
@@ -25,6 +19,12 @@ use crate::server::process::log::MASTER;
 use crate::server::replication::guard::Judged;
 use crate::server::state::Server;
 use crate::server::state::world::Engine;
+use russet_config::{DisklessLoad, system_text};
+use russet_keyspace::{Expiring, Keyspace};
+use russet_net::Stream;
+use russet_replication::change_stream::Cursors;
+use russet_replication::{Payload, Position};
+use russet_scripting::Libraries;
 
 /// Bytes that wait to be loaded while the socket is not read.
 const WAITING_MAX: usize = 4 << 20;

@@ -9,16 +9,6 @@
 //! Cost: PSYNC and the start of a snapshot O(replicas); the snapshot is written by
 //! `parts::persist::snapshot` and sent by `run::feed`. The second link of a replica: `channel`.
 
-use crate::base::text::with_article;
-use crate::command::CommandError;
-use crate::config;
-use crate::keyspace::{ClientId, Keyspace};
-use crate::persistence::aof::LogFeed;
-use crate::persistence::rdb::{
-    Obstacle, PeerFormat, RdbOrigin, obstacle, sync_version, version_with_imports,
-};
-use crate::replication::{Position, ReplOffset};
-use crate::resp::Reply;
 use crate::server::clients::client::{Client, ClientFlags};
 use crate::server::clients::ending::{EndReason, Ending};
 use crate::server::parts::persist::snapshot::{SyncContent, SyncForm};
@@ -28,6 +18,15 @@ use crate::server::parts::replication::replicas::{Facts, Filter, Replica, Replic
 use crate::server::parts::replication::sending::{Sending, SharedSync, SnapshotFraming, SyncNeeds};
 use crate::server::state::Server;
 use crate::server::state::world::Engine;
+use russet_base::text::with_article;
+use russet_command::CommandError;
+use russet_keyspace::{ClientId, Keyspace};
+use russet_persistence::aof::LogFeed;
+use russet_persistence::rdb::{
+    Obstacle, PeerFormat, RdbOrigin, obstacle, sync_version, version_with_imports,
+};
+use russet_replication::{Position, ReplOffset};
+use russet_resp::Reply;
 
 /// The highest RDB version of a replica that announces no version: Redis 7.0 reads 10; a replica
 /// that knows the RDB channel is Redis 8.
@@ -473,7 +472,7 @@ impl Server {
             0 => sync_version(keyspace, needs.reads),
             asked => (asked, RdbOrigin::of_written(asked)),
         };
-        let is_valkey = self.config.dialect == config::Dialect::Valkey;
+        let is_valkey = self.config.dialect == russet_config::Dialect::Valkey;
         let imports = self.migrations.as_ref().filter(|_| is_valkey);
         let has_imports = imports.is_some_and(|it| it.machine.copied_imports().next().is_some());
         let (version, dialect) = match self.config.rdb_version {

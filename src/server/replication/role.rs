@@ -10,10 +10,6 @@
 //! Cost: O(clients) to become a replica, O(replicas) to become a primary.
 //! Stages of the link: `parts::replication::upstream`. The snapshot: `load`. Its guard: `guard`.
 
-use crate::command::CommandError;
-use crate::config::{ReplicaOf, Text};
-use crate::keyspace::{Audience, ClientId, DbIndex, Keyspace};
-use crate::replication::{Introduction, Position};
 use crate::server::clients::blocked::{Blocked, Until};
 use crate::server::clients::client::{Client, ClientFlags};
 use crate::server::clients::ending::{EndReason, Ending};
@@ -22,6 +18,10 @@ use crate::server::parts::replication::upstream::{Delay, Upstream, UpstreamLink}
 use crate::server::process;
 use crate::server::process::log::{MASTER, MASTER_FIRST, MASTER_INSIDE};
 use crate::server::state::Server;
+use russet_command::CommandError;
+use russet_config::{ReplicaOf, Text};
+use russet_keyspace::{Audience, ClientId, DbIndex, Keyspace};
+use russet_replication::{Introduction, Position};
 
 const UNBLOCKED: CommandError = CommandError::Text(
     "UNBLOCKED force unblock from blocking operation, instance state changed (master -> replica?)",
@@ -218,7 +218,7 @@ impl Server {
 
     /// +CONTINUE: the primary's stream continues ours, perhaps under another id. Returns whether it
     /// does.
-    pub(in crate::server) fn continues(&mut self, id: Option<crate::replication::ReplId>) -> bool {
+    pub(in crate::server) fn continues(&mut self, id: Option<russet_replication::ReplId>) -> bool {
         let is_other = id.filter(|&id| self.stream.follow_as(id));
         if let Some(id) = is_other {
             tracing::info!("{MASTER_FIRST} replication ID changed to {id}");

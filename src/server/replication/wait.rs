@@ -1,14 +1,14 @@
 //! Acknowledgements that clients wait for (WAIT, WAITAOF), and those that writes need
 //! (`min-replicas-to-write`).
 
-use crate::keyspace::ClientId;
-use crate::replication::ReplOffset;
-use crate::resp::Args;
 use crate::server::clients::blocked::Until;
 use crate::server::clients::client::Client;
 use crate::server::clients::input::request;
 use crate::server::state::Server;
 use crate::server::state::world::Engine;
+use russet_keyspace::ClientId;
+use russet_replication::ReplOffset;
+use russet_resp::Args;
 
 /// The request for an acknowledgement.
 const GETACK: &[u8] = b"*3\r\n$8\r\nREPLCONF\r\n$6\r\nGETACK\r\n$1\r\n*\r\n";

@@ -10,11 +10,11 @@ use mio::net::TcpStream;
 
 use super::Loop;
 
-use crate::config::system_text;
-use crate::net::tls::TlsLink;
-use crate::net::{Accepted, Address, LISTENERS_MAX, Role, Stream, Target};
 use crate::server::clients::client::Client;
 use crate::server::clients::session::Session;
+use russet_config::system_text;
+use russet_net::tls::TlsLink;
+use russet_net::{Accepted, Address, LISTENERS_MAX, Role, Stream, Target};
 
 /// The log reports at most one failure in this time.
 const REPORT_EVERY_MS: u64 = 10_000;

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use super::Loop;
 
-use crate::base::clock::Now;
 use crate::server::state::world::Flow;
+use russet_base::clock::Now;
 
 impl Loop {
     /// One turn, with the events that have come. Returns whether there was one.

@@ -9,8 +9,8 @@ use mio::{Interest, Registry};
 
 use super::Loop;
 
-use crate::base::wake::Wake;
-use crate::net::{Role, Target};
+use russet_base::wake::Wake;
+use russet_net::{Role, Target};
 
 /// The end of the pipe that the loop reads.
 pub(in crate::server) struct Control(mio::unix::pipe::Receiver);

@@ -8,15 +8,15 @@ use std::io::{ErrorKind, IoSlice, Write};
 use super::Loop;
 use super::write::Sent;
 
-use crate::keyspace::ClientId;
-use crate::persistence::aof::Feed;
-use crate::replication::compression::BLOCK_BYTES;
-use crate::replication::{Backlog, Position};
 use crate::server::clients::ending::{EndReason, Ending};
 use crate::server::clients::session::Session;
 use crate::server::parts::replication::replicas::{Replica, ReplicaState};
 use crate::server::parts::replication::sending::{Next, SnapshotFraming};
 use crate::server::state::Server;
+use russet_keyspace::ClientId;
+use russet_persistence::aof::Feed;
+use russet_replication::compression::BLOCK_BYTES;
+use russet_replication::{Backlog, Position};
 
 /// Bytes of the log that are read at a time while a position is looked for.
 const SEEK_BYTES: usize = 512 * 1024;

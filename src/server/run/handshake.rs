@@ -8,11 +8,11 @@ use std::io::ErrorKind;
 
 use super::Loop;
 
-use crate::base::clock;
 use crate::server::clients::client::Client;
 use crate::server::clients::ending::{EndReason, Ending};
 use crate::server::clients::session::Session;
 use crate::server::parts::clients::tls::Handshakes;
+use russet_base::clock;
 
 /// A turn's share.
 const SHARE_NANOS: u64 = 200_000;
@@ -65,7 +65,7 @@ impl Loop {
             Err(error) => {
                 let why = match error.kind() {
                     ErrorKind::InvalidData => error.to_string(),
-                    _ => crate::config::system_text(error),
+                    _ => russet_config::system_text(error),
                 };
                 server.log_failed_handshake(session, &why);
                 session.client.ends_by(Ending::new(EndReason::Refused, why));
@@ -116,8 +116,8 @@ mod tests {
     use rustls::ClientConnection;
 
     use super::super::tests::{Peer, connect};
-    use crate::net::Address;
-    use crate::net::tls::testing::{self, Authority, Subject};
+    use russet_net::Address;
+    use russet_net::tls::testing::{self, Authority, Subject};
 
     /// A loop under TLS, and the client ends of `many` connections.
     fn with_clients(many: usize) -> (Peer, Vec<TcpStream>) {
@@ -145,7 +145,7 @@ mod tests {
 
     fn client() -> ClientConnection {
         let authority = Authority::shared();
-        let mut settings = testing::settings(crate::net::tls::Authentication::Mandatory);
+        let mut settings = testing::settings(russet_net::tls::Authentication::Mandatory);
         let own = authority.issue(&Subject::named("a client"));
         let materials = testing::build(&mut settings, authority, &own).expect("all is well");
         let config = materials.client.expect("authorities");
@@ -204,7 +204,7 @@ mod tests {
         assert!(has_sent && text.starts_with("-DENIED"), "{text}");
         assert!(!text.contains("+OK"), "{text}");
         assert_eq!(peer.all.engine.keyspace.stats.misses, 0);
-        let db = peer.all.engine.keyspace.db(crate::keyspace::DbIndex(0));
+        let db = peer.all.engine.keyspace.db(russet_keyspace::DbIndex(0));
         assert_eq!(db.len(), 0);
     }
 

@@ -95,16 +95,16 @@ use self::control::Control;
 use self::read::READ_BYTES;
 use self::sleep::Sleeper;
 
-use crate::base::clock::{self, Now};
-use crate::base::memory::alloc;
-use crate::base::wake::Wake;
-use crate::config::Config;
-use crate::keyspace::Keyspace;
-use crate::net::{Listener, Role, Target};
 use crate::server::clients::batch::Batch;
 use crate::server::state::Server;
 use crate::server::state::call::CommandTable;
 use crate::server::state::world::{Engine, Flow, Guest};
+use russet_base::clock::{self, Now};
+use russet_base::memory::alloc;
+use russet_base::wake::Wake;
+use russet_config::Config;
+use russet_keyspace::Keyspace;
+use russet_net::{Listener, Role, Target};
 
 /// The active expire cycle's share of one turn.
 const EXPIRE_BUDGET: Duration = Duration::from_micros(1000);
@@ -430,8 +430,8 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::net::{Address, Stream};
     use crate::server::parts::run::signals::Signals;
+    use russet_net::{Address, Stream};
 
     /// A loop with one client, whose other end is `socket`.
     pub(in crate::server) struct Peer {

@@ -19,9 +19,6 @@ use mio::event::Event;
 
 use super::Loop;
 
-use crate::base::text::system_text;
-use crate::keyspace::ClientId;
-use crate::resp::{INLINE_MAX, Progress};
 use crate::server::clients::batch::{OUTPUT_BUDGET, Rest};
 use crate::server::clients::client::ClientFlags;
 use crate::server::clients::ending::{EndReason, Ending};
@@ -30,6 +27,9 @@ use crate::server::clients::session::Session;
 use crate::server::execution::cross_protocol::is_tls_hello;
 use crate::server::parts::run::turn::Turn;
 use crate::server::state::Server;
+use russet_base::text::system_text;
+use russet_keyspace::ClientId;
+use russet_resp::{INLINE_MAX, Progress};
 
 /// The shared read buffer.
 pub(in crate::server) const READ_BYTES: usize = 64 * 1024;
@@ -376,9 +376,9 @@ mod tests {
 
     use super::super::tests::{Peer, connect, request, word};
     use super::*;
-    use crate::base::memory::large::LARGE_MIN;
-    use crate::base::usage::{Who, cpu_time};
     use crate::server::Testbed;
+    use russet_base::memory::large::LARGE_MIN;
+    use russet_base::usage::{Who, cpu_time};
 
     /// The replies when each command arrives alone and in one piece.
     fn answers(commands: &[Vec<Vec<u8>>]) -> Vec<u8> {
@@ -591,7 +591,7 @@ mod tests {
         }
         let list = client(&mut peer).buffers.query_list;
         assert!(list >= arguments * 16 && list < 40 * (arguments + 100));
-        let used = client(&mut peer).memory_bytes(&crate::resp::Reply::new());
+        let used = client(&mut peer).memory_bytes(&russet_resp::Reply::new());
         assert!(used > list);
         let used = || {
             let time = cpu_time(Who::Thread);

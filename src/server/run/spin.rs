@@ -4,7 +4,7 @@
 //! that does not come wastes the processor. Polls are tried in rounds of [`ROUND`]; after a bad
 //! round they are suspended, twice as long each time.
 
-use crate::base::backoff::Backoff;
+use russet_base::backoff::Backoff;
 
 /// Polls that are judged together, and the least number of them that must find something.
 const ROUND: u32 = 16;

@@ -9,14 +9,14 @@ use std::io::{ErrorKind, Write};
 use super::Loop;
 use super::read::go_on_soon;
 
-use crate::base::text::system_text;
-use crate::keyspace::ClientId;
-use crate::net::Target;
 use crate::server::clients::client::ClientFlags;
 use crate::server::clients::ending::{EndReason, Ending};
 use crate::server::clients::output::{STATIC_REPLY_BYTES, buffers};
 use crate::server::clients::session::Session;
 use crate::server::state::Server;
+use russet_base::text::system_text;
+use russet_keyspace::ClientId;
+use russet_net::Target;
 
 /// A client's share of a turn for its replies: while others wait to be answered or to continue, and
 /// when none does.
@@ -369,7 +369,7 @@ mod tests {
             let server = &peer.all.engine.server;
             assert_eq!(server.stats.clients.output_buffer_disconnections, 1);
             assert!(server.clients.is_empty());
-            let db = crate::keyspace::DbIndex(0);
+            let db = russet_keyspace::DbIndex(0);
             assert!(peer.all.engine.keyspace.db(db).info(b"not").is_none());
         }
     }

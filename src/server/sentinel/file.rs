@@ -6,10 +6,10 @@ use std::{fs, io};
 
 use rustix::fs::{Access, access};
 
-use crate::config::{check_replaceable, replace_file, system_text};
-use crate::sentinel::rewrite;
 use crate::server::parts::sentinel::SentinelDriver;
 use crate::server::state::Server;
+use russet_config::{check_replaceable, replace_file, system_text};
+use russet_sentinel::rewrite;
 
 /// Whether a Sentinel can begin with this file; the error has the reason if not.
 pub fn check_file(file: Option<&Path>) -> Result<(), String> {

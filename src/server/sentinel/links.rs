@@ -4,22 +4,22 @@
 //! Bounds: [`READS_MAX`] reads of one connection in a turn, [`LOOKUPS_MAX`] names at once, each by
 //! a thread of its own. Requests of a turn leave in one write for each connection.
 //! Invariant: an event of an older generation of a slot is dropped.
-//! Elsewhere: the core (`crate::sentinel`) decides which connections there are, and how many.
+//! Elsewhere: the core (`russet_sentinel`) decides which connections there are, and how many.
 
 use std::io::{ErrorKind, Write};
 use std::net::ToSocketAddrs;
 use std::sync::mpsc;
 use std::time::Duration;
 
-use crate::base::threads;
-use crate::config::system_text;
-use crate::net::{Address, Connecting, Destination, Stream, Target};
-use crate::resp::ReplyValue;
-use crate::sentinel::ConnId;
 use crate::server::parts::sentinel::{
     SentinelConnection, SentinelDriver, SentinelLinkStage, moment,
 };
 use crate::server::state::Server;
+use russet_base::threads;
+use russet_config::system_text;
+use russet_net::{Address, Connecting, Destination, Stream, Target};
+use russet_resp::ReplyValue;
+use russet_sentinel::ConnId;
 
 /// Reads of one connection in one turn.
 const READS_MAX: usize = 8;

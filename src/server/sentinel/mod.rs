@@ -1,4 +1,4 @@
-//! Sentinel at work: carries out the actions of the core (`crate::sentinel`), and returns their
+//! Sentinel at work: carries out the actions of the core (`russet_sentinel`), and returns their
 //! results to it.
 //!
 //! The core is called by events of its links (`run::links::sentinel`), by the timer, by commands of
@@ -41,14 +41,14 @@ mod scripts;
 pub use file::check_file;
 pub(in crate::server) use scripts::is_executable;
 
-use crate::base::text::Printable;
-use crate::config::{Choice, LogLevel};
 use crate::pubsub::Kind;
-use crate::resp::Reply;
-use crate::sentinel::{Action, After, Host, Level, Own, Setup};
 use crate::server::parts::sentinel::{SentinelDriver, moment};
 use crate::server::process::log;
 use crate::server::state::Server;
+use russet_base::text::Printable;
+use russet_config::{Choice, LogLevel};
+use russet_resp::Reply;
+use russet_sentinel::{Action, After, Host, Level, Own, Setup};
 
 impl Server {
     /// Whether this process is a Sentinel.

@@ -9,12 +9,12 @@ use std::process::{ChildStdin, Command, Stdio};
 
 use rustix::fs::{Access, OFlags, access, fcntl_getfl, fcntl_setfl};
 
-use crate::base::sys;
-use crate::config::system_text;
-use crate::sentinel::JobId;
 use crate::server::parts::run::signals::IGNORED;
 use crate::server::parts::sentinel::{SentinelDriver, moment};
 use crate::server::state::Server;
+use russet_base::sys;
+use russet_config::system_text;
+use russet_sentinel::JobId;
 
 /// Writes as much as the pipe takes now, and closes it. A script need not read it.
 fn give(mut pipe: ChildStdin, input: &[u8]) {

@@ -10,10 +10,10 @@ use std::path::Path;
 
 use rustix::fs::{Access, OFlags, access};
 
-use crate::base::text::system_text;
-use crate::config::Config;
 use crate::server::parts::{clients::tls, observe::audit};
 use crate::server::{cluster, process::listen};
+use russet_base::text::system_text;
+use russet_config::Config;
 
 /// The reasons why a start would fail or could keep nothing, one each.
 pub(in crate::server) fn faults(config: &Config) -> Vec<String> {

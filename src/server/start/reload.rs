@@ -5,10 +5,10 @@
 //! Changes by CONFIG SET stay, unless the file changes the same directive. Certificates are read
 //! again in any case.
 
-use crate::config::{Config, DIRECTIVES, Flags, Gate, Problem, Sources, load};
-use crate::keyspace::Keyspace;
 use crate::server::origin::Origin;
 use crate::server::state::Server;
+use russet_config::{Config, DIRECTIVES, Flags, Gate, Problem, Sources, load};
+use russet_keyspace::Keyspace;
 
 impl Server {
     /// The configuration in the file now; `None`: there is no file, or it does not load. Options

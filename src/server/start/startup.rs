@@ -19,19 +19,6 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::acl::{Commands, Role, Roles, RulesError, Terms, User, parse_file};
-use crate::base::memory::alloc;
-#[cfg(not(feature = "system-allocator"))]
-use crate::base::memory::huge_pages;
-use crate::base::text::Printable;
-use crate::command::Flags;
-use crate::config::{
-    Check, Config, Dialect, FileLine, LogFormat, Problem, PubsubDefault, Run, Sources, Text,
-    system_text,
-};
-use crate::net::Listener;
-use crate::net::tls::Materials;
-use crate::sentinel::{Setup, from_file};
 use crate::server::cluster::Begun;
 use crate::server::parts::clients::tls::load as load_tls;
 use crate::server::parts::observe::audit::rules::Rules;
@@ -53,6 +40,19 @@ use crate::server::{
     sentinel,
     start::opened,
 };
+use russet_acl::{Commands, Role, Roles, RulesError, Terms, User, parse_file};
+use russet_base::memory::alloc;
+#[cfg(not(feature = "system-allocator"))]
+use russet_base::memory::huge_pages;
+use russet_base::text::Printable;
+use russet_command::Flags;
+use russet_config::{
+    Check, Config, Dialect, FileLine, LogFormat, Problem, PubsubDefault, Run, Sources, Text,
+    system_text,
+};
+use russet_net::Listener;
+use russet_net::tls::Materials;
+use russet_sentinel::{Setup, from_file};
 
 /// Runs a server until it is asked to stop; returns the exit status. `program` is the name it was
 /// called by. To be called while the process has a single thread.
@@ -456,7 +456,7 @@ fn log_beginning(configured: bool, dialect: Dialect) {
 }
 
 /// Logs settings that were made and have no effect.
-fn log_unserved(unserved: &[(&'static str, crate::config::Origin)]) {
+fn log_unserved(unserved: &[(&'static str, russet_config::Origin)]) {
     if unserved.is_empty() {
         return;
     }

@@ -9,11 +9,6 @@
 //! Elsewhere: `execution::execute` makes it and calls the handler, `execution::blocking` runs
 //! blocked commands again, `keyspace::listeners::effects` encodes effects.
 
-use crate::command::keys::Keys;
-use crate::command::{self, CommandError, table};
-use crate::config::Dialect;
-use crate::keyspace::{Audience, Db, DbIndex, slot_of};
-use crate::resp::{Args, OwnedArgs, Reply};
 use crate::server::clients::blocked::{Blocked, OnTimeout, Until, Wake};
 use crate::server::clients::client::{Client, TAKEN_BULK_MAX};
 use crate::server::origin::Origin;
@@ -22,7 +17,12 @@ use crate::server::parts::replication::changes::{Reader as ChangeReader, Waiting
 use crate::server::state::Server;
 use crate::server::state::script::RunningScript;
 use crate::server::state::world::World;
-use crate::types::{Type, VectorSet};
+use russet_command::keys::Keys;
+use russet_command::{CommandError, table};
+use russet_config::Dialect;
+use russet_keyspace::{Audience, Db, DbIndex, slot_of};
+use russet_resp::{Args, OwnedArgs, Reply};
+use russet_types::{Type, VectorSet};
 
 /// A handler's outcome; the error is sent as the reply.
 pub type CommandResult = Result<(), CommandError>;
@@ -31,7 +31,7 @@ pub type CommandResult = Result<(), CommandError>;
 pub type Handler = fn(&mut Call<'_>) -> CommandResult;
 
 /// A row of the command table, as declared.
-pub type Spec = command::Spec<Handler>;
+pub type Spec = russet_command::Spec<Handler>;
 
 /// A row of the command table, as the server runs it.
 pub type Row = table::Row<Handler>;

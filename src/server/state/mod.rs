@@ -15,13 +15,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
 
-use crate::base::clock::{Cycles, Now};
-use crate::base::wake::Wake;
-use crate::config::Config;
-use crate::keyspace::ClientId;
-use crate::net::Listener;
 use crate::pubsub::Registry;
-use crate::replication::Stream;
 use crate::server::clients::table::Clients;
 use crate::server::figures::latency::Latency;
 use crate::server::figures::recent::RecentPeaks;
@@ -64,6 +58,12 @@ use crate::server::parts::users::Acl;
 use crate::server::process::DataLocks;
 use crate::server::state::call::CommandTable;
 use crate::server::state::world::{Guest, NewGuest};
+use russet_base::clock::{Cycles, Now};
+use russet_base::wake::Wake;
+use russet_config::Config;
+use russet_keyspace::ClientId;
+use russet_net::Listener;
+use russet_replication::Stream;
 
 /// Everything but the keyspace.
 pub struct Server {
@@ -274,7 +274,7 @@ pub struct Connections {
 /// Connects to a host and a port.
 #[cfg(feature = "testing")]
 pub(in crate::server) type Dialler =
-    Box<dyn FnMut(&str, u16) -> std::io::Result<crate::net::Stream>>;
+    Box<dyn FnMut(&str, u16) -> std::io::Result<russet_net::Stream>>;
 
 /// Switches of DEBUG and tests.
 #[derive(Default)]

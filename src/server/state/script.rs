@@ -15,8 +15,8 @@
 
 use std::cell::Cell;
 
-use crate::resp::{Args, Reply};
 use crate::server::clients::client::Client;
+use russet_resp::{Args, Reply};
 
 /// See the module.
 pub struct RunningScript<'a> {

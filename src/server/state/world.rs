@@ -7,13 +7,13 @@
 
 use std::io;
 
-use crate::keyspace::Keyspace;
-use crate::resp::Reply;
 use crate::server::clients::client::Client;
 use crate::server::clients::session::Session;
 use crate::server::parts::persist::loading::{LoadFailed, Progress};
 use crate::server::state::Server;
 use crate::server::state::script::RunningScript;
+use russet_keyspace::Keyspace;
+use russet_resp::Reply;
 
 /// Whether the loop continues.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

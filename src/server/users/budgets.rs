@@ -15,10 +15,6 @@
 //! The gates check how many elements a command would touch (`gates/work.rs`).
 
 use super::super::execution::dispatch::{Outcome, after_reply, reject, resolve};
-use crate::acl::UserId;
-use crate::command::{CommandError, Facts, Flags};
-use crate::config::memory_text;
-use crate::resp::{Args, Bounded, Extent};
 use crate::server::clients::client::{Client, ClientFlags};
 use crate::server::clients::held::Budget;
 use crate::server::clients::session::Session;
@@ -27,6 +23,10 @@ use crate::server::parts::users::Acl;
 use crate::server::parts::users::budgets::Verdict;
 use crate::server::state::Server;
 use crate::server::state::world::Engine;
+use russet_acl::UserId;
+use russet_command::{CommandError, Facts, Flags};
+use russet_config::memory_text;
+use russet_resp::{Args, Bounded, Extent};
 
 /// Rows whose replies are written in full before they are measured: their commands may change
 /// something, themselves or by others that they run.
@@ -282,8 +282,8 @@ fn over(acl: &Acl, client: &Client, budget: Budget, wait_ms: u64) -> CommandErro
 
 #[cfg(test)]
 mod tests {
-    use crate::keyspace::ClientId;
     use crate::server::{ClientFlags, Testbed};
+    use russet_keyspace::ClientId;
 
     /// A connection of a user with these budgets.
     fn user(t: &mut Testbed, budgets: &str) -> ClientId {
@@ -669,7 +669,7 @@ mod tests {
         // A right password is no failed attempt, though there is no room.
         t.run("ACL SETUSER u resetpass >y");
         t.run("CONFIG SET auth-failures-per-second 1");
-        let peer = crate::net::Address::Tcp(([192, 0, 2, 1], 1234).into());
+        let peer = russet_net::Address::Tcp(([192, 0, 2, 1], 1234).into());
         let session = t.engine.server.clients.get_mut(third).expect("connected");
         session.client.identity.peer = peer;
         for _ in 0..20 {
@@ -679,7 +679,7 @@ mod tests {
         t.run("ACL SETUSER u clients=1");
         assert_eq!(t.run_as(first, "PING"), "+PONG\r\n");
         t.run("ACL SETUSER default clients=1");
-        let peer = crate::net::Address::Unix("/test".into());
+        let peer = russet_net::Address::Unix("/test".into());
         let reported = t.engine.server.refuses(&peer);
         let reported = reported.expect("one default user is connected");
         assert!(

@@ -10,10 +10,6 @@
 //!
 //! Cost: O(connections) for each change of users.
 
-use crate::acl::{Context, Denied, Event, Judged, LoadError, Reason, RulesError};
-use crate::command::CommandError;
-use crate::keyspace::ClientId;
-use crate::resp::{Args, Reply};
 use crate::server::clients::client::{Client, ClientFlags};
 use crate::server::clients::ending::EndReason;
 use crate::server::observe::client_line::client_line;
@@ -23,6 +19,10 @@ use crate::server::parts::users::changes::{Changed, Replaced, RoleChanged};
 use crate::server::state::Server;
 use crate::server::state::call::Call;
 use crate::server::state::world::World;
+use russet_acl::{CommandLine, Context, Denied, Event, Judged, LoadError, Reason, RulesError};
+use russet_command::CommandError;
+use russet_keyspace::ClientId;
+use russet_resp::{Args, Reply};
 
 const WRONG_PASSWORD: CommandError =
     CommandError::Text("WRONGPASS invalid username-password pair or user is disabled.");
@@ -291,10 +291,8 @@ impl Call<'_> {
         let user = server.acl.users.get(self.client.user);
         let (db, databases) = (self.client.db.0, server.config.databases_served());
         let line = || {
-            server
-                .table
-                .row(self.row)
-                .command_line(self.args, db, databases)
+            let row = server.table.row(self.row);
+            CommandLine::of(row, self.args, db, databases)
         };
         user.allows_all() || user.checks_and_reads_all_keys(&line())
     }
@@ -303,8 +301,8 @@ impl Call<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::net::Address;
     use crate::server::{ClientFlags, Testbed};
+    use russet_net::Address;
 
     /// A client on another machine.
     fn connect_from_afar(t: &mut Testbed) -> ClientId {

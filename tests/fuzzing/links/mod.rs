@@ -312,7 +312,7 @@ impl Site {
     /// Sends a command; returns the bytes that the client has received by then.
     fn ask(&mut self, words: &[&[u8]]) -> Vec<u8> {
         let mut request = Vec::new();
-        crate::resp::write_request(&mut request, words.iter().copied());
+        russet_resp::write_request(&mut request, words.iter().copied());
         self.client.write(&request);
         self.run();
         self.client.read()

@@ -20,7 +20,7 @@ const POLYNOMIAL: u16 = 0x1021;
 
 /// CRC-16/XMODEM of a text, and whether it has the byte `mark`, which is not 0. O(length).
 #[inline]
-pub(crate) fn checksum(text: &[u8], mark: u8) -> (u16, bool) {
+pub fn checksum(text: &[u8], mark: u8) -> (u16, bool) {
     #[cfg(target_arch = "x86_64")]
     if std::arch::is_x86_feature_detected!("pclmulqdq") {
         // SAFETY: the processor has the feature; all others that it names are x86-64's own.

@@ -239,7 +239,7 @@ const PAGE: usize = 4096;
 
 /// Requests the whole size class, so that everything that fits into it may be written.
 #[inline]
-pub(in crate::base) fn layout(size: usize) -> Layout {
+pub fn layout(size: usize) -> Layout {
     Layout::from_size_align(good_size(size), 8).expect("sizes are bounded far below isize::MAX")
 }
 

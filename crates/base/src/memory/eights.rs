@@ -17,7 +17,7 @@ struct ByEights;
 
 /// A layout whose size class has the layout's alignment.
 #[inline]
-pub(in crate::base) fn padded(layout: Layout) -> Layout {
+pub fn padded(layout: Layout) -> Layout {
     if layout.align() <= 8 {
         layout
     } else {

@@ -120,7 +120,7 @@ impl Accounts {
 /// See the module. Never freed: a server has one, a test process one for each thread that is not a
 /// helper.
 #[derive(Debug)]
-pub(in crate::base) struct Ledger {
+pub(crate) struct Ledger {
     accounts: Mutex<Accounts>,
     /// The difference of `used_memory` and the balance of the thread that opened the ledger, at the
     /// last read.
@@ -156,7 +156,7 @@ pub fn thread_balance() -> i64 {
 
 impl Ledger {
     /// The current thread's ledger; opens a new one if it has none yet.
-    pub(in crate::base) fn mine() -> &'static Ledger {
+    pub fn mine() -> &'static Ledger {
         MINE.with(|mine| mine.ledger.get())
             .unwrap_or_else(Ledger::open)
     }
@@ -174,7 +174,7 @@ impl Ledger {
     }
 
     /// Opens this thread's account; it is closed when the thread ends.
-    pub(in crate::base) fn join(&'static self) {
+    pub fn join(&'static self) {
         let counters = Counters::mine();
         self.lock().open.push(Account {
             counters,
@@ -355,7 +355,7 @@ impl Drop for LetGo {
 #[cfg(not(feature = "system-allocator"))]
 mod tests {
     use super::*;
-    use crate::base::threads;
+    use crate::threads;
     use std::sync::mpsc;
 
     const BYTES: usize = 8 << 20;

@@ -247,7 +247,7 @@ mod tests {
     #[test]
     #[cfg(not(feature = "system-allocator"))]
     fn thin_slabs_are_emptied() {
-        use crate::base::memory::slabs::unused_bytes;
+        use crate::memory::slabs::unused_bytes;
         // A size that hardly anything else in this process uses, 8 places per slab.
         const BYTES: usize = 3584;
         let blocks: Vec<_> = (0..4000).map(|_| alloc::block(BYTES)).collect();

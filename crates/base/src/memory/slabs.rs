@@ -293,7 +293,7 @@ fn advance() {
 #[cfg(not(feature = "system-allocator"))]
 mod tests {
     use super::*;
-    use crate::base::memory::alloc;
+    use crate::memory::alloc;
 
     #[test]
     fn slabs_report_how_full_they_are() {

@@ -6,21 +6,21 @@
 
 /// A float format: how many bits, the least unit and the greatest unit (powers of two).
 #[derive(Clone, Copy)]
-pub(in crate::base) struct Format {
+pub struct Format {
     pub precision: u32,
     pub unit_min: i32,
     pub unit_max: i32,
 }
 
 /// IEEE double.
-pub(in crate::base) const DOUBLE: Format = Format {
+pub const DOUBLE: Format = Format {
     precision: 53,
     unit_min: -1074,
     unit_max: 971,
 };
 
 /// The x87's 80-bit extended format.
-pub(in crate::base) const EXTENDED: Format = Format {
+pub(crate) const EXTENDED: Format = Format {
     precision: 64,
     unit_min: -16445,
     unit_max: 16320,
@@ -29,7 +29,7 @@ pub(in crate::base) const EXTENDED: Format = Format {
 /// A non-negative value; with `sticky`, `mantissa` has its top bit set or nearly so, so that the
 /// lost part is far below the rounding position.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::base) struct Exact {
+pub struct Exact {
     pub mantissa: u128,
     pub exponent: i32,
     pub sticky: bool,
@@ -68,7 +68,7 @@ impl Exact {
 }
 
 /// Parses `0x1.8p3` (sign already removed); `None` unless all of `text` is one number.
-pub(in crate::base) fn parse_hex(text: &[u8]) -> Option<Exact> {
+pub fn parse_hex(text: &[u8]) -> Option<Exact> {
     let [b'0', b'x' | b'X', body @ ..] = text else {
         return None;
     };
@@ -107,7 +107,7 @@ pub(in crate::base) fn parse_hex(text: &[u8]) -> Option<Exact> {
 }
 
 /// A decimal exponent with an optional sign, saturating far outside every format's range.
-pub(in crate::base) fn parse_power(text: &[u8]) -> Option<i64> {
+pub(crate) fn parse_power(text: &[u8]) -> Option<i64> {
     let (negative, digits) = match text {
         [b'-', rest @ ..] => (true, rest),
         [b'+', rest @ ..] => (false, rest),

@@ -148,7 +148,7 @@ pub fn write_g17(out: &mut Vec<u8>, value: f64) {
 }
 
 /// Appends the 17 digits of a number from 10^power on as C's `%.17g` does.
-pub(in crate::base) fn place_g17(out: &mut Vec<u8>, digits: &[u8], power: i32) {
+pub(crate) fn place_g17(out: &mut Vec<u8>, digits: &[u8], power: i32) {
     let used = digits
         .iter()
         .rposition(|&b| b != b'0')
@@ -326,7 +326,7 @@ mod tests {
     /// Actual replies of Redis 8.0 to ZADD and ZSCORE; the listpack in between stores -0 as 0.
     #[test]
     fn scores_print_as_redis_prints_them() {
-        for line in include_str!("../../../tests/data/scores.txt").lines() {
+        for line in include_str!("../../../../tests/data/scores.txt").lines() {
             let (given, expected) = line.split_once(' ').unwrap();
             let answer = match parse_double(given.as_bytes()) {
                 Some(value) => text(|out| write_double(out, value + 0.0)),

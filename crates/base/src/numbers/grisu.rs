@@ -11,10 +11,10 @@
 use std::num::Wrapping;
 
 /// Maximum number of digits.
-pub(in crate::base) const DIGITS_MAX: usize = 18;
+pub const DIGITS_MAX: usize = 18;
 
 /// `digits * 10^exponent`; digits are ASCII.
-pub(in crate::base) struct Decimal {
+pub(crate) struct Decimal {
     digits: [u8; DIGITS_MAX],
     len: usize,
     pub exponent: i32,
@@ -61,7 +61,7 @@ impl Scaled {
 }
 
 /// The digits of `value`, which must be finite and not zero; its sign is ignored.
-pub(in crate::base) fn shortest(value: f64) -> Decimal {
+pub fn shortest(value: f64) -> Decimal {
     const HIDDEN: u64 = 1 << 52;
     let bits = value.to_bits();
     let (fraction, biased) = (bits & (HIDDEN - 1), (bits >> 52 & 0x7ff) as i32);

@@ -571,7 +571,7 @@ mod tests {
     /// `value increment answer`; the answers are Redis 8.0's to SET and INCRBYFLOAT.
     #[test]
     fn sums_are_those_of_redis() {
-        for line in include_str!("../../../tests/data/incrbyfloat.txt").lines() {
+        for line in include_str!("../../../../tests/data/incrbyfloat.txt").lines() {
             let [value, increment, expected] = line.split(' ').collect::<Vec<_>>()[..] else {
                 panic!("malformed line {line}");
             };

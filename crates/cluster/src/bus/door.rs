@@ -13,7 +13,7 @@ use super::super::message::{Header, Ip, Proof};
 
 impl Cluster {
     /// Whether the address is in one of the networks; any is if none is named.
-    pub(in crate::cluster) fn is_let_in(&self, ip: &Ip) -> bool {
+    pub fn is_let_in(&self, ip: &Ip) -> bool {
         let allowed = &self.settings.bus_allow;
         allowed.is_empty()
             || ip.address().is_some_and(|ip| {
@@ -25,17 +25,17 @@ impl Cluster {
     }
 
     /// Whether the operator has restricted the nodes that may speak.
-    pub(in crate::cluster) fn has_door(&self) -> bool {
+    pub(crate) fn has_door(&self) -> bool {
         !self.settings.bus_allow.is_empty() || !self.settings.meet_secret.is_empty()
     }
 
     /// Whether no address is trusted by itself: there is a secret, and no network is named.
-    pub(in crate::cluster) fn asks_for_proof(&self) -> bool {
+    pub(crate) fn asks_for_proof(&self) -> bool {
         !self.settings.meet_secret.is_empty() && self.settings.bus_allow.is_empty()
     }
 
     /// Whether a message of this link is to be read at all.
-    pub(in crate::cluster) fn may_speak(
+    pub(crate) fn may_speak(
         &mut self,
         link: LinkId,
         header: &Header<'_>,

@@ -16,7 +16,7 @@ const RANDOM_NODES: usize = 5;
 const DIALS_MAX: usize = 128;
 
 impl Cluster {
-    pub(in crate::cluster) fn tend_nodes(&mut self) {
+    pub(crate) fn tend_nodes(&mut self) {
         self.choose_secret();
         if self.ticks.is_multiple_of(RANDOM_TICKS) && !self.switches.no_random_ping {
             self.greet_at_random();

@@ -8,7 +8,7 @@ use super::super::message::{Framer, Ip, Standing};
 
 /// See `links`. Times are monotonic milliseconds.
 #[derive(Debug)]
-pub(in crate::cluster) struct BusLink {
+pub(crate) struct BusLink {
     /// An inbound link has none until a known node has sent a greeting by it.
     pub node: Option<NodeIndex>,
     pub is_inbound: bool,
@@ -26,12 +26,12 @@ pub(in crate::cluster) struct BusLink {
 
 impl BusLink {
     /// Bytes held of a message that has not come completely.
-    pub(in crate::cluster) fn bytes(&self) -> usize {
+    pub fn bytes(&self) -> usize {
         self.framer.bytes()
     }
 
     /// How far the other end has shown which node it is; `has_door`: see `door`.
-    pub(in crate::cluster) fn standing(&self, nodes: &Nodes, has_door: bool) -> Standing {
+    pub fn standing(&self, nodes: &Nodes, has_door: bool) -> Standing {
         let node = self.node.and_then(|at| nodes.get(at));
         let Some(node) = node.filter(|node| !node.is_handshake()) else {
             return Standing::Stranger;
@@ -45,13 +45,13 @@ impl BusLink {
     }
 
     /// No known node has greeted by it.
-    pub(in crate::cluster) fn is_strange(&self) -> bool {
+    pub(crate) fn is_strange(&self) -> bool {
         self.is_inbound && self.node.is_none()
     }
 }
 
 #[derive(Debug, Default)]
-pub(in crate::cluster) struct Links {
+pub struct Links {
     pub(super) all: BTreeMap<LinkId, BusLink>,
     last: u64,
     pub(super) strangers: usize,
@@ -60,26 +60,26 @@ pub(in crate::cluster) struct Links {
 }
 
 impl Links {
-    pub(in crate::cluster) fn get(&self, link: LinkId) -> Option<&BusLink> {
+    pub fn get(&self, link: LinkId) -> Option<&BusLink> {
         self.all.get(&link)
     }
 
-    pub(in crate::cluster) fn get_mut(&mut self, link: LinkId) -> Option<&mut BusLink> {
+    pub fn get_mut(&mut self, link: LinkId) -> Option<&mut BusLink> {
         self.all.get_mut(&link)
     }
 
     /// The open ones, in the order of their age.
-    pub(in crate::cluster) fn iter(&self) -> impl Iterator<Item = (LinkId, &BusLink)> {
+    pub fn iter(&self) -> impl Iterator<Item = (LinkId, &BusLink)> {
         let open = self.all.iter().filter(|(_, link)| link.is_open);
         open.map(|(id, link)| (*id, link))
     }
 
     /// The number of links of nodes that are not known.
-    pub(in crate::cluster) fn strangers(&self) -> usize {
+    pub fn strangers(&self) -> usize {
         self.strangers
     }
 
-    pub(in crate::cluster) fn input_bytes(&self) -> usize {
+    pub(crate) fn input_bytes(&self) -> usize {
         self.input
     }
 

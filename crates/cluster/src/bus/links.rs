@@ -11,7 +11,7 @@ use super::link::BusLink;
 
 impl Cluster {
     /// Opens a link to a node.
-    pub(in crate::cluster) fn dial(&mut self, at: NodeIndex) {
+    pub fn dial(&mut self, at: NodeIndex) {
         let now = self.ms();
         let node = &mut self.nodes[at];
         let address = node.address;
@@ -38,7 +38,7 @@ impl Cluster {
     }
 
     /// A dialled link is open; `local_ip` is our own address on it.
-    pub(crate) fn opened(&mut self, now: Now, link: LinkId, local_ip: &[u8]) {
+    pub fn opened(&mut self, now: Now, link: LinkId, local_ip: &[u8]) {
         self.begin(now);
         let Some(open) = self.links.get_mut(link) else {
             return;
@@ -61,7 +61,7 @@ impl Cluster {
     }
 
     /// A dialled link could not be opened.
-    pub(crate) fn refused(&mut self, now: Now, link: LinkId, why: &str) {
+    pub fn refused(&mut self, now: Now, link: LinkId, why: &str) {
         self.begin(now);
         if let Some(at) = self.links.get(link).and_then(|link| link.node) {
             let address = self.nodes[at].address;
@@ -75,7 +75,7 @@ impl Cluster {
     }
 
     /// Another node asks for a link; returns its number. `None`: close it (the door, or too many).
-    pub(crate) fn accepted(&mut self, now: Now, peer_ip: &[u8], local_ip: &[u8]) -> Option<LinkId> {
+    pub fn accepted(&mut self, now: Now, peer_ip: &[u8], local_ip: &[u8]) -> Option<LinkId> {
         self.begin(now);
         // A primary that loads is not to be asked for its slots' keys yet.
         let is_loading = self.own.is_loading && self.me().is_primary();
@@ -101,7 +101,7 @@ impl Cluster {
     }
 
     /// Bytes of a link, in any pieces.
-    pub(crate) fn received(&mut self, now: Now, link: LinkId, mut bytes: &[u8]) {
+    pub fn received(&mut self, now: Now, link: LinkId, mut bytes: &[u8]) {
         self.begin(now);
         let has_door = self.has_door();
         // A message may close its link.
@@ -135,7 +135,7 @@ impl Cluster {
 
     /// The other end has closed a link, or an error did; or it had more than `link_bytes_max` to
     /// send.
-    pub(crate) fn closed(&mut self, now: Now, link: LinkId, by_limit: bool) {
+    pub fn closed(&mut self, now: Now, link: LinkId, by_limit: bool) {
         self.begin(now);
         if by_limit {
             self.stats.links_over_limit += 1;
@@ -149,7 +149,7 @@ impl Cluster {
     }
 
     /// DEBUG CLUSTERLINK KILL: closes a node's links `to` it, `from` it, or both.
-    pub(crate) fn kill_links(&mut self, now: Now, id: &[u8], to: bool, from: bool) -> bool {
+    pub fn kill_links(&mut self, now: Now, id: &[u8], to: bool, from: bool) -> bool {
         self.begin(now);
         let Some(at) = self.find_text(id) else {
             return false;
@@ -164,7 +164,7 @@ impl Cluster {
     }
 
     /// Closes a link.
-    pub(in crate::cluster) fn close(&mut self, link: LinkId) {
+    pub fn close(&mut self, link: LinkId) {
         if self.links.get(link).is_some() {
             self.drop_link(link);
             self.out.push(Action::Close(link));
@@ -172,7 +172,7 @@ impl Cluster {
     }
 
     /// A link is gone.
-    pub(in crate::cluster) fn drop_link(&mut self, link: LinkId) {
+    pub fn drop_link(&mut self, link: LinkId) {
         let Some(gone) = self.links.remove(link) else {
             return;
         };
@@ -190,7 +190,7 @@ impl Cluster {
     }
 
     /// An inbound link is of this node. A newer one closes the older.
-    pub(in crate::cluster) fn set_inbound(&mut self, link: LinkId, at: NodeIndex) {
+    pub(crate) fn set_inbound(&mut self, link: LinkId, at: NodeIndex) {
         let former = self.nodes[at].inbound;
         if former == Some(link) {
             return;
@@ -210,7 +210,7 @@ impl Cluster {
     }
 
     /// `from IP (node ID)`, for the log.
-    pub(in crate::cluster) fn from(&self, link: LinkId) -> String {
+    pub fn from(&self, link: LinkId) -> String {
         let Some(open) = self.links.get(link) else {
             return "from a closed link".into();
         };
@@ -223,7 +223,7 @@ impl Cluster {
 
 /// An address as messages have it: `ports` are that of clients (TLS's with `tls-cluster`), the
 /// other one, and the bus's.
-pub(in crate::cluster) fn address(tls_cluster: bool, ip: Ip, ports: (u16, u16, u16)) -> Address {
+pub fn address(tls_cluster: bool, ip: Ip, ports: (u16, u16, u16)) -> Address {
     let (port, tls_port) = if tls_cluster {
         (ports.1, ports.0)
     } else {

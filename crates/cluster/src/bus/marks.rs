@@ -12,7 +12,7 @@ use super::super::membership::nodes::{ME, NodeIndex};
 use super::super::message::{NodeId, SLOTS};
 
 /// The field's name.
-pub(crate) const SLOT_STATES: &str = "cluster-slot-states";
+pub const SLOT_STATES: &str = "cluster-slot-states";
 
 /// Open slots, with the node at the other end of each.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -46,7 +46,7 @@ impl Marks {
 impl Cluster {
     /// The marks of a full copy for a replica, which may be none: then it forgets those that it
     /// has. `None`: this is a node of Redis's kind, whose replicas know of none.
-    pub(crate) fn open_slots_text(&self) -> Option<Vec<u8>> {
+    pub fn open_slots_text(&self) -> Option<Vec<u8>> {
         let owners = &self.owners;
         if !self.is_valkey() {
             return None;
@@ -63,7 +63,7 @@ impl Cluster {
 
     /// The primary's full copy had these marks: they replace those that this replica had. Marks
     /// with nodes that it does not know as primaries are left out.
-    pub(crate) fn take_open_slots(&mut self, now: Now, text: &[u8]) {
+    pub fn take_open_slots(&mut self, now: Now, text: &[u8]) {
         if !self.me().is_replica() {
             return;
         }

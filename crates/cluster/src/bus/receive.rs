@@ -24,7 +24,7 @@ use super::links;
 
 impl Cluster {
     /// Takes one message of a link. It may close the link and forget nodes.
-    pub(in crate::cluster) fn take(&mut self, link: LinkId, bytes: &[u8]) {
+    pub fn take(&mut self, link: LinkId, bytes: &[u8]) {
         // Counted before it is checked, as Redis does.
         if let Some(kind) = Message::kind_of(bytes) {
             self.stats.received.add(kind, bytes.len());
@@ -316,7 +316,7 @@ impl Cluster {
     }
 
     /// The address of a message's sender: from its header, else from the link.
-    pub(in crate::cluster) fn address_in(&self, link: LinkId, header: &Header<'_>) -> Address {
+    pub(crate) fn address_in(&self, link: LinkId, header: &Header<'_>) -> Address {
         let peer_ip = self.links.get(link).map(|open| open.peer_ip);
         let ip = if header.ip.is_empty() {
             peer_ip.unwrap_or_default()

@@ -23,13 +23,13 @@ const ZEROS: usize = 8;
 
 /// See the module.
 #[derive(Debug)]
-pub(in crate::cluster) struct Secrets {
+pub struct Secrets {
     own: NodeId,
     pub shared: NodeId,
 }
 
 impl Secrets {
-    pub(in crate::cluster) fn new(random: &mut Random) -> Secrets {
+    pub fn new(random: &mut Random) -> Secrets {
         let own = random.id().with_zeros(ZEROS);
         Secrets { own, shared: own }
     }
@@ -38,13 +38,13 @@ impl Secrets {
 impl Cluster {
     /// The secret of internal clients, which all Redis nodes of a cluster share. `None` in Valkey's
     /// dialect.
-    pub(crate) fn internal_secret(&self) -> Option<&[u8; NodeId::LEN]> {
+    pub fn internal_secret(&self) -> Option<&[u8; NodeId::LEN]> {
         (!self.is_valkey()).then(|| self.secrets.shared.as_bytes())
     }
 
     /// Sets a secret of our own, as a node that chooses one would have.
     #[cfg(test)]
-    pub(in crate::cluster) fn announce_secret(&mut self, secret: NodeId) {
+    pub(crate) fn announce_secret(&mut self, secret: NodeId) {
         self.secrets = Secrets {
             own: secret,
             shared: secret,
@@ -52,7 +52,7 @@ impl Cluster {
     }
 
     /// Records the secret that a node announces; `choose_secret` decides whether it counts.
-    pub(in crate::cluster) fn receive_secret(&mut self, at: NodeIndex, secret: NodeId) {
+    pub(crate) fn receive_secret(&mut self, at: NodeIndex, secret: NodeId) {
         let node = &mut self.nodes[at];
         if !node.is_handshake() {
             node.secret = Some(secret);
@@ -60,13 +60,13 @@ impl Cluster {
     }
 
     /// The secret that is announced to a node; `None`: it may not know it.
-    pub(in crate::cluster) fn secret_for(&self, at: NodeIndex) -> Option<NodeId> {
+    pub(crate) fn secret_for(&self, at: NodeIndex) -> Option<NodeId> {
         let is_known = !self.nodes[at].is_handshake();
         (is_known && !self.is_valkey()).then_some(self.secrets.shared)
     }
 
     /// Chooses the shared secret anew. Each tick.
-    pub(in crate::cluster) fn choose_secret(&mut self) {
+    pub(crate) fn choose_secret(&mut self) {
         // There is no data to guard as long as no node serves a slot: all agree on the smallest
         // then.
         let receives_all = self.voters() == 0;

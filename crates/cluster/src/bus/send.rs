@@ -29,7 +29,7 @@ const ANNOUNCE_MS: i64 = 20;
 
 impl Cluster {
     /// Sends a PING, PONG or MEET.
-    pub(in crate::cluster) fn greet(&mut self, link: LinkId, kind: Kind) {
+    pub fn greet(&mut self, link: LinkId, kind: Kind) {
         let Some(open) = self.links.get(link).filter(|link| link.is_open) else {
             return;
         };
@@ -94,7 +94,7 @@ impl Cluster {
     }
 
     /// The vendor of the node at the other end of a link.
-    pub(in crate::cluster) fn vendor(&self, to: Option<NodeIndex>) -> Vendor {
+    pub fn vendor(&self, to: Option<NodeIndex>) -> Vendor {
         match to.and_then(|at| self.nodes.get(at)) {
             Some(node) if node.is_valkey() => Vendor::Valkey,
             Some(node) if node.takes_extensions => Vendor::Redis,
@@ -103,7 +103,7 @@ impl Cluster {
     }
 
     /// This node's header, which each message has. A replica's has its primary's epoch and slots.
-    pub(in crate::cluster) fn header(&self, marks: Marks) -> Header<'_> {
+    pub fn header(&self, marks: Marks) -> Header<'_> {
         let me = self.me();
         let speaker = &self.nodes[me.primary.unwrap_or(ME)];
         let address = me.address;
@@ -148,13 +148,7 @@ impl Cluster {
     }
 
     /// Sends a message without gossip to one node, by the link that we have opened.
-    pub(in crate::cluster) fn send_bare(
-        &mut self,
-        at: NodeIndex,
-        kind: Kind,
-        marks: Marks,
-        body: Body<'_>,
-    ) {
+    pub(crate) fn send_bare(&mut self, at: NodeIndex, kind: Kind, marks: Marks, body: Body<'_>) {
         let Some(link) = self.nodes.get(at).and_then(|node| node.out) else {
             return;
         };
@@ -168,7 +162,7 @@ impl Cluster {
     }
 
     /// Sends a message without gossip to all nodes. O(nodes), encoded once.
-    pub(in crate::cluster) fn broadcast(&mut self, kind: Kind, marks: Marks, body: Body<'_>) {
+    pub fn broadcast(&mut self, kind: Kind, marks: Marks, body: Body<'_>) {
         let message = Message {
             kind,
             header: Some(self.header(marks)),
@@ -187,7 +181,7 @@ impl Cluster {
     /// Announces this node's state at once, to all nodes or to those of our shard. Those of the
     /// shard come first: a node that drops the keys of a slot that is claimed must not learn of the
     /// claim before the replicas do, which keep them if this node dies in between.
-    pub(in crate::cluster) fn announce(&mut self, only_shard: bool) {
+    pub fn announce(&mut self, only_shard: bool) {
         let mut others = self.nodes.others();
         others.sort_by_key(|&at| !self.is_of_my_shard(at));
         for at in others {
@@ -203,7 +197,7 @@ impl Cluster {
 
     /// Announces a change of our own slots or epoch to all nodes at once; of many changes in a row,
     /// the later ones with the next tick.
-    pub(in crate::cluster) fn announce_change(&mut self) {
+    pub(crate) fn announce_change(&mut self) {
         let now = self.ms();
         if now - self.announced >= ANNOUNCE_MS {
             self.announced = now;
@@ -213,13 +207,13 @@ impl Cluster {
         }
     }
 
-    pub(in crate::cluster) fn broadcast_fail(&mut self, id: NodeId) {
+    pub(crate) fn broadcast_fail(&mut self, id: NodeId) {
         self.broadcast(Kind::Fail, Marks::empty(), Body::Fail(id));
     }
 
     /// Sends a node the slots and the epoch of another, because it has claimed one of them by an
     /// older epoch. Slots that their owner does not claim any more are left out.
-    pub(in crate::cluster) fn send_update(&mut self, to: NodeIndex, of: NodeIndex) {
+    pub(crate) fn send_update(&mut self, to: NodeIndex, of: NodeIndex) {
         let node = &self.nodes[of];
         let (epoch, id) = (node.config_epoch, node.id);
         let mut slots = node.slots.view().to_map();
@@ -236,7 +230,7 @@ impl Cluster {
 
     /// PUBLISH or SPUBLISH here: send it to the nodes that may have subscribers. Encoded at most
     /// twice.
-    pub(crate) fn publish(&mut self, channel: &[u8], message: &[u8], is_sharded: bool) {
+    pub fn publish(&mut self, channel: &[u8], message: &[u8], is_sharded: bool) {
         let kind = if is_sharded {
             Kind::PublishShard
         } else {
@@ -268,7 +262,7 @@ impl Cluster {
     }
 
     /// Whether a node has the same primary as this one, or is it.
-    pub(in crate::cluster) fn is_of_my_shard(&self, at: NodeIndex) -> bool {
+    pub(crate) fn is_of_my_shard(&self, at: NodeIndex) -> bool {
         let root = |at: NodeIndex| self.nodes[at].primary.unwrap_or(at);
         root(at) == root(ME)
     }

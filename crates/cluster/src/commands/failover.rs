@@ -1,7 +1,7 @@
 //! FAILOVER: a replica takes over, by order.
 
 use super::{Answer, Done, misused};
-use crate::cluster::core::{Cluster, Host};
+use crate::core::{Cluster, Host};
 
 impl Cluster {
     /// `FAILOVER [FORCE|TAKEOVER]`; in the replication stream of a Valkey primary that shuts down

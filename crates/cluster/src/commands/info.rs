@@ -2,10 +2,10 @@
 
 use std::fmt::Write as _;
 
-use crate::cluster::core::Cluster;
-use crate::cluster::membership::nodes::{ClusterNode, ME};
-use crate::cluster::message::{Kind, NodeFlags};
-use crate::cluster::stats::Counts;
+use crate::core::Cluster;
+use crate::membership::nodes::{ClusterNode, ME};
+use crate::message::{Kind, NodeFlags};
+use crate::stats::Counts;
 
 /// The kinds in Redis's order, with their names there.
 const KINDS: [(Kind, &str); 11] = [
@@ -24,7 +24,7 @@ const KINDS: [(Kind, &str); 11] = [
 
 impl Cluster {
     /// The fields, each with its line end; those of slot migrations follow. O(nodes).
-    pub(crate) fn info(&self) -> String {
+    pub fn info(&self) -> String {
         let slots_of = |is: &dyn Fn(&ClusterNode) -> bool| -> usize {
             let nodes = self.nodes.iter().filter(|(_, node)| is(node));
             nodes.map(|(_, node)| node.slots.len()).sum()

@@ -1,8 +1,8 @@
 //! LINKS: the links of the bus.
 
 use super::Done;
-use crate::cluster::core::{Cluster, Host};
-use crate::resp::Reply;
+use crate::core::{Cluster, Host};
+use russet_resp::Reply;
 
 impl Cluster {
     /// An array of maps, one for each link of a known node.

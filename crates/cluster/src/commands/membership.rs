@@ -12,11 +12,11 @@
 //! (`blacklist`), roles (`roles`), epochs (`claims`).
 
 use super::{Answer, Done, misused, number};
-use crate::cluster::actions::Action;
-use crate::cluster::core::{Cluster, Host};
-use crate::cluster::membership::nodes::{Address, ME};
-use crate::cluster::message::NodeFlags;
-use crate::resp::Reply;
+use crate::actions::Action;
+use crate::core::{Cluster, Host};
+use crate::membership::nodes::{Address, ME};
+use crate::message::NodeFlags;
+use russet_resp::Reply;
 
 const FORGET_MIN_MS: i64 = 1000;
 
@@ -84,7 +84,7 @@ impl Cluster {
             return Err(wrong_arguments("forget"));
         };
         let Some(at) = self.find_text(id) else {
-            let known = crate::cluster::message::NodeId::parse(id);
+            let known = crate::message::NodeId::parse(id);
             return if known.is_some_and(|id| self.blacklist.contains(&id)) {
                 Ok(Done::Changed)
             } else {
@@ -185,7 +185,7 @@ impl Cluster {
         self.owners.importing.clear();
         self.end_manual();
         self.election.reset();
-        for slot in 0..crate::cluster::message::SLOTS {
+        for slot in 0..crate::message::SLOTS {
             self.unbind(slot);
         }
         for at in self.nodes.others() {
@@ -216,7 +216,7 @@ impl Cluster {
         let Some(epoch) = number(text) else {
             return Err("ERR value is not an integer or out of range".into());
         };
-        let max = crate::cluster::ownership::claims::EPOCH_MAX;
+        let max = crate::ownership::claims::EPOCH_MAX;
         let Some(epoch) = u64::try_from(epoch).ok().filter(|&epoch| epoch <= max) else {
             return Err(format!("ERR Invalid config epoch specified: {epoch}"));
         };

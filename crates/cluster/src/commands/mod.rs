@@ -22,7 +22,7 @@ pub(super) use slots_cache::SlotsReplies;
 
 use super::core::{After, Cluster, Host, Now};
 use super::membership::nodes::NodeIndex;
-use crate::resp::Reply;
+use russet_resp::Reply;
 
 /// The outcome of a subcommand; an error is the reply's line.
 type Answer = Result<Done, String>;
@@ -51,7 +51,7 @@ impl Cluster {
     /// `CLUSTER subcommand ...`, if it is one of the core's; `args` begins with CLUSTER. The
     /// subcommand's row has checked the number of arguments. No reply: the subcommand is not the
     /// core's.
-    pub(crate) fn command(
+    pub fn command(
         &mut self,
         now: Now,
         args: &[&[u8]],
@@ -144,5 +144,5 @@ fn bulk(reply: &mut Reply, bytes: &[u8]) -> Done {
 
 /// A number as Redis reads arguments.
 fn number(text: &[u8]) -> Option<i64> {
-    crate::base::numbers::number::parse_i64(text)
+    russet_base::numbers::number::parse_i64(text)
 }

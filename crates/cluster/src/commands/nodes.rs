@@ -1,10 +1,10 @@
 //! NODES, REPLICAS, COUNT-FAILURE-REPORTS: nodes as lines.
 
 use super::{Answer, Done};
-use crate::cluster::conf::write_node;
-use crate::cluster::core::Cluster;
-use crate::cluster::membership::nodes::NodeIndex;
-use crate::resp::Reply;
+use crate::conf::write_node;
+use crate::core::Cluster;
+use crate::membership::nodes::NodeIndex;
+use russet_resp::Reply;
 
 impl Cluster {
     /// `NODES`: a line for each, as in nodes.conf but without further names. RESP3: verbatim text.

@@ -15,8 +15,8 @@
 
 use super::slots::slot_of;
 use super::{Answer, Done, number};
-use crate::cluster::core::{Cluster, Host};
-use crate::cluster::membership::nodes::{ME, NodeIndex};
+use crate::core::{Cluster, Host};
+use crate::membership::nodes::{ME, NodeIndex};
 
 /// Valkey: how long replicas may take to have the command.
 const TIMEOUT_MS: i64 = 2000;

@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 
 use super::Done;
-use crate::cluster::core::Cluster;
-use crate::cluster::membership::nodes::ClusterNode;
-use crate::cluster::message::NodeId;
-use crate::cluster::ownership::slots::ranges;
-use crate::cluster::ownership::viewer::Viewer;
-use crate::resp::Reply;
+use crate::core::Cluster;
+use crate::membership::nodes::ClusterNode;
+use crate::message::NodeId;
+use crate::ownership::slots::ranges;
+use crate::ownership::viewer::Viewer;
+use russet_resp::Reply;
 
 impl Cluster {
     /// An array of maps: slots as a flat array of ranges, nodes as maps, those with slots first;

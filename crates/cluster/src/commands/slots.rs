@@ -2,11 +2,11 @@
 
 use super::membership::wrong_arguments;
 use super::{Answer, Done, number};
-use crate::cluster::actions::Action;
-use crate::cluster::core::Cluster;
-use crate::cluster::membership::nodes::ME;
-use crate::cluster::message::SLOTS;
-use crate::cluster::ownership::slots::SlotSet;
+use crate::actions::Action;
+use crate::core::Cluster;
+use crate::membership::nodes::ME;
+use crate::message::SLOTS;
+use crate::ownership::slots::SlotSet;
 
 impl Cluster {
     /// `ADDSLOTS slot ...`, `DELSLOTS slot ...`: all or none.

@@ -1,13 +1,13 @@
 //! The replies of SLOTS, kept until a route changes.
 
-use crate::cluster::ownership::viewer::Viewer;
+use crate::ownership::viewer::Viewer;
 
 /// The replies as bytes, for each kind of connection. Cleared by whatever changes them.
 #[derive(Debug, Default)]
 pub(crate) struct SlotsReplies([Option<Box<[u8]>>; 8]);
 
 impl SlotsReplies {
-    pub(crate) fn clear(&mut self) {
+    pub fn clear(&mut self) {
         self.0.fill(None);
     }
 

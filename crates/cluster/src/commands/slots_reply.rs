@@ -1,12 +1,12 @@
 //! SLOTS: which nodes serve which ranges of slots, as clients ask after each redirect.
 
 use super::Done;
-use crate::cluster::core::Cluster;
-use crate::cluster::membership::nodes::{ClusterNode, NodeIndex};
-use crate::cluster::message::SLOTS;
-use crate::cluster::ownership::viewer::Viewer;
-use crate::cluster::settings::Endpoint;
-use crate::resp::Reply;
+use crate::core::Cluster;
+use crate::membership::nodes::{ClusterNode, NodeIndex};
+use crate::message::SLOTS;
+use crate::ownership::viewer::Viewer;
+use crate::settings::Endpoint;
+use russet_resp::Reply;
 
 impl Cluster {
     /// An array of `[first, last, node ..]`, the primary first; a node is

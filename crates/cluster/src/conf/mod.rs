@@ -20,13 +20,13 @@ mod read;
 mod tests;
 mod write;
 
-pub(crate) use write::write_node;
+pub use write::write_node;
 
 use super::message::{Ip, NodeFlags, NodeId};
 
 /// The content of nodes.conf.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Saved {
+pub struct Saved {
     /// One of them is [`NodeFlags::MYSELF`].
     pub nodes: Vec<SavedNode>,
     pub current_epoch: u64,
@@ -35,7 +35,7 @@ pub(crate) struct Saved {
 
 /// A node's line. Empty texts and ports of 0 are values that are not set or not known.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct SavedNode {
+pub struct SavedNode {
     pub id: NodeId,
     pub ip: Ip,
     /// The port that the cluster's clients use: TLS's with `tls-cluster`.
@@ -83,7 +83,7 @@ pub(crate) enum OtherPort {
 
 impl SavedNode {
     /// A node of which nothing is known but its name.
-    pub(crate) fn new(id: NodeId) -> SavedNode {
+    pub fn new(id: NodeId) -> SavedNode {
         SavedNode {
             id,
             ip: Ip::UNKNOWN,

@@ -16,14 +16,14 @@ use rand::rngs::SmallRng;
 use rand::{RngExt, SeedableRng};
 
 use super::{OtherPort, Saved, SavedNode};
-use crate::cluster::message::{Ip, NodeFlags, NodeId, SLOTS, SlotMap, is_plain_text};
+use crate::message::{Ip, NodeFlags, NodeId, SLOTS, SlotMap, is_plain_text};
 
 /// The bus port minus the client port, for lines without a bus port (Redis 3.2).
 const BUS_PORT_OFFSET: u16 = 10_000;
 
 impl Saved {
     /// The state of a node without a file: its id and its shard's come from `seed`.
-    pub(crate) fn fresh(seed: u64) -> Saved {
+    pub fn fresh(seed: u64) -> Saved {
         let mut random = SmallRng::seed_from_u64(seed);
         let me = SavedNode {
             flags: NodeFlags::MYSELF | NodeFlags::PRIMARY,
@@ -39,7 +39,7 @@ impl Saved {
 
     /// Reads nodes.conf, as this server, Redis or Valkey wrote it. An error names the line. An
     /// empty file is one too: a server that finds it begins as a new node.
-    pub(crate) fn parse(text: &[u8]) -> Result<Saved, String> {
+    pub fn parse(text: &[u8]) -> Result<Saved, String> {
         let text = text.strip_suffix(b"\n").ok_or("its last line is cut off")?;
         let mut read = Reading::default();
         for (line, number) in text.split(|&byte| byte == b'\n').zip(1..) {

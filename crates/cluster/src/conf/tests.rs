@@ -8,12 +8,12 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::cluster::message::SLOTS;
-use crate::config::Dialect;
+use crate::message::SLOTS;
+use russet_config::Dialect;
 
-const REDIS_70: &str = include_str!("../../../tests/data/cluster/redis-7.0-nodes.conf");
-const REDIS_80: &str = include_str!("../../../tests/data/cluster/redis-8.0-nodes.conf");
-const VALKEY_91: &str = include_str!("../../../tests/data/cluster/valkey-9.1-nodes.conf");
+const REDIS_70: &str = include_str!("../../../../tests/data/cluster/redis-7.0-nodes.conf");
+const REDIS_80: &str = include_str!("../../../../tests/data/cluster/redis-8.0-nodes.conf");
+const VALKEY_91: &str = include_str!("../../../../tests/data/cluster/valkey-9.1-nodes.conf");
 
 fn parsed(text: &str) -> Saved {
     Saved::parse(text.as_bytes()).expect("a sound file")

@@ -4,11 +4,11 @@ use std::fmt::Write as _;
 
 use super::read::FLAGS;
 use super::{NodeFlags, OtherPort, Saved, SavedNode};
-use crate::config::Dialect;
+use russet_config::Dialect;
 
 impl Saved {
     /// The text of nodes.conf, which servers of the dialect can load.
-    pub(crate) fn text(&self, dialect: Dialect) -> Vec<u8> {
+    pub fn text(&self, dialect: Dialect) -> Vec<u8> {
         let mut out = String::new();
         for node in &self.nodes {
             write_node(&mut out, node, Some(dialect));
@@ -24,7 +24,7 @@ impl Saved {
 
 /// Writes a node's line without its end. `aux`: with the values after the hostname, as the dialect
 /// knows them. Without: a line of CLUSTER NODES.
-pub(crate) fn write_node(out: &mut String, node: &SavedNode, aux: Option<Dialect>) {
+pub fn write_node(out: &mut String, node: &SavedNode, aux: Option<Dialect>) {
     // A `String` takes all that is written to it.
     _ = write!(
         out,

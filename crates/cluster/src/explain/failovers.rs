@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 
 use super::{count, span};
-use crate::cluster::core::Cluster;
-use crate::cluster::failover::state::Obstacle;
-use crate::cluster::membership::nodes::{ClusterNode, ME, NodeIndex};
-use crate::cluster::message::NodeFlags;
+use crate::core::Cluster;
+use crate::failover::state::Obstacle;
+use crate::membership::nodes::{ClusterNode, ME, NodeIndex};
+use crate::message::NodeFlags;
 
 pub(super) fn lines(cluster: &Cluster) -> Vec<String> {
     let mut lines = my_election(cluster);

@@ -12,10 +12,10 @@
 use std::collections::BTreeMap;
 
 use super::{count, span};
-use crate::cluster::core::Cluster;
-use crate::cluster::membership::nodes::{ClusterNode, ME, NodeIndex};
-use crate::cluster::message::NodeFlags;
-use crate::cluster::settings::Endpoint;
+use crate::core::Cluster;
+use crate::membership::nodes::{ClusterNode, ME, NodeIndex};
+use crate::message::NodeFlags;
+use crate::settings::Endpoint;
 
 /// A clock may be ahead by this, as seen by gossip that has whole seconds.
 const CLOCK_MS: i64 = 2000;

@@ -1,15 +1,15 @@
 //! This node's role and epochs, and why its cluster is well or not.
 
 use super::{count, span};
-use crate::cluster::core::Cluster;
-use crate::cluster::failover::state::Ill;
-use crate::cluster::membership::nodes::ME;
+use crate::core::Cluster;
+use crate::failover::state::Ill;
+use crate::membership::nodes::ME;
 
 pub(super) fn lines(cluster: &Cluster) -> Vec<String> {
     let mut lines = vec![myself(cluster), state(cluster)];
     // Without full coverage a cluster can be well and yet not serve some slots.
     if !cluster.settings.require_full_coverage {
-        let all = usize::from(crate::cluster::message::SLOTS);
+        let all = usize::from(crate::message::SLOTS);
         let unbound = all - cluster.owners.bound;
         if unbound > 0 {
             lines.push(format!("nobody serves {}", count(unbound, "slot")));

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use super::{count, span};
-use crate::cluster::core::Cluster;
-use crate::cluster::membership::nodes::{ME, NodeIndex};
-use crate::cluster::ownership::slots::ranges;
+use crate::core::Cluster;
+use crate::membership::nodes::{ME, NodeIndex};
+use crate::ownership::slots::ranges;
 
 /// Views differ for a moment after each change.
 const MOMENT_MS: i64 = 1000;

@@ -26,12 +26,12 @@ const ATTEMPT_MIN_MS: i64 = 2000;
 
 impl Cluster {
     /// How long votes may take.
-    pub(in crate::cluster) fn attempt_ms(&self) -> i64 {
+    pub(crate) fn attempt_ms(&self) -> i64 {
         (2 * self.settings.node_timeout.get()).max(ATTEMPT_MIN_MS)
     }
 
     /// Continues the failover of our primary, if one is due.
-    pub(in crate::cluster) fn try_election(&mut self) {
+    pub(crate) fn try_election(&mut self) {
         if let Some(obstacle) = self.obstacle() {
             // An attempt that was under way ends; the obstacle is logged when it changes.
             let is_new = self.election.obstacle != Some(obstacle);
@@ -131,7 +131,7 @@ impl Cluster {
 
     /// How many replicas of our primary have more data; in Valkey one with as much and a smaller
     /// id, too.
-    pub(in crate::cluster) fn rank(&self) -> i64 {
+    pub fn rank(&self) -> i64 {
         let me = self.me();
         let Some(primary) = me.primary else {
             return 0;
@@ -179,7 +179,7 @@ impl Cluster {
     }
 
     /// AUTH_ACK.
-    pub(in crate::cluster) fn count_vote(&mut self, at: NodeIndex, header: &Header<'_>) {
+    pub(crate) fn count_vote(&mut self, at: NodeIndex, header: &Header<'_>) {
         let (now, attempt) = (self.ms(), self.attempt_ms());
         let election = &self.election;
         let is_late = election.due.is_none_or(|due| now - due > attempt);
@@ -211,7 +211,7 @@ impl Cluster {
 
     /// Another primary has an epoch that is not older than the one we ask votes for: no node votes
     /// for us in it any more. Valkey's replicas begin again at once.
-    pub(in crate::cluster) fn reconsider_election(&mut self, config_epoch: u64) {
+    pub(crate) fn reconsider_election(&mut self, config_epoch: u64) {
         let epoch = self.election.epoch;
         if self.is_valkey() && self.election.is_asked && config_epoch >= epoch {
             self.log(

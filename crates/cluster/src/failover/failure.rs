@@ -11,7 +11,7 @@ const TIMEOUTS: i64 = 2;
 
 impl Cluster {
     /// A node has not answered in time.
-    pub(in crate::cluster) fn suspect(&mut self, at: NodeIndex) {
+    pub(crate) fn suspect(&mut self, at: NodeIndex) {
         let called = self.called(at);
         self.log(
             Level::Debug,
@@ -23,7 +23,7 @@ impl Cluster {
     }
 
     /// Takes a primary's report: whether it sees a node failing.
-    pub(in crate::cluster) fn report(&mut self, by: NodeIndex, at: NodeIndex, is_failing: bool) {
+    pub fn report(&mut self, by: NodeIndex, at: NodeIndex, is_failing: bool) {
         if !self.nodes[by].is_voter() {
             return;
         }
@@ -52,7 +52,7 @@ impl Cluster {
     }
 
     /// How many primaries have reported a node lately, and how many together with us decide.
-    pub(in crate::cluster) fn reports(&mut self, at: NodeIndex) -> usize {
+    pub fn reports(&mut self, at: NodeIndex) -> usize {
         let oldest = self.ms() - TIMEOUTS * self.settings.node_timeout.get();
         let reports = &mut self.nodes[at].reports;
         reports.retain(|(_, reported)| *reported >= oldest);
@@ -77,7 +77,7 @@ impl Cluster {
         }
     }
 
-    pub(in crate::cluster) fn mark_failed(&mut self, at: NodeIndex) {
+    pub(crate) fn mark_failed(&mut self, at: NodeIndex) {
         self.nodes.set_suspect(at, false);
         let now = self.ms();
         let node = &mut self.nodes[at];
@@ -88,7 +88,7 @@ impl Cluster {
     }
 
     /// FAIL: the majority has agreed that a node failed.
-    pub(in crate::cluster) fn receive_fail(&mut self, from: NodeIndex, id: &NodeId) {
+    pub(crate) fn receive_fail(&mut self, from: NodeIndex, id: &NodeId) {
         let Some(at) = self.nodes.find(id) else {
             return;
         };
@@ -102,7 +102,7 @@ impl Cluster {
 
     /// A failed node answers: it is well at once if it serves nothing, else if no replica has taken
     /// over for long enough.
-    pub(in crate::cluster) fn clear_failure(&mut self, at: NodeIndex) {
+    pub(crate) fn clear_failure(&mut self, at: NodeIndex) {
         let node = &self.nodes[at];
         let waited = self.ms() - node.failed;
         if node.is_voter() && waited <= TIMEOUTS * self.settings.node_timeout.get() {

@@ -17,7 +17,7 @@ use super::super::membership::nodes::ME;
 use super::state::Ill;
 
 /// A primary that has just started is not well for this long: it may have been replaced.
-pub(in crate::cluster) const START_MS: i64 = 2000;
+pub(crate) const START_MS: i64 = 2000;
 /// One that was in a minority is well again after a node timeout, but within these bounds.
 const REJOIN_MIN_MS: i64 = 500;
 const REJOIN_MAX_MS: i64 = 5000;
@@ -28,7 +28,7 @@ impl Cluster {
     /// A primary that stood still for longer than it takes to see a failure may have been replaced:
     /// it serves again once it has reached a majority for as long as after a partition. Redis and
     /// Valkey take writes meanwhile, which are lost if it has been replaced.
-    pub(in crate::cluster) fn judge_standstill(&mut self, stood_ms: i64) {
+    pub(crate) fn judge_standstill(&mut self, stood_ms: i64) {
         if stood_ms <= self.settings.node_timeout.get().max(STILL_MIN_MS) || !self.health.is_ok {
             return;
         }
@@ -45,7 +45,7 @@ impl Cluster {
     }
 
     /// O(nodes).
-    pub(in crate::cluster) fn judge_health(&mut self) {
+    pub(crate) fn judge_health(&mut self) {
         let ill = self.illness();
         if let Some(Ill::Minority(..) | Ill::Unsaved) = ill {
             self.health.minority = Some(self.ms());
@@ -80,7 +80,7 @@ impl Cluster {
     }
 
     /// Why the cluster is not well; `None`: it is.
-    pub(in crate::cluster) fn illness(&self) -> Option<Ill> {
+    pub(crate) fn illness(&self) -> Option<Ill> {
         if self.out.has_failed() {
             return Some(Ill::Unsaved);
         }

@@ -19,7 +19,7 @@ const PAUSE_TIMES: i64 = 2;
 
 impl Cluster {
     /// CLUSTER FAILOVER at a replica.
-    pub(in crate::cluster) fn begin_manual(&mut self, is_forced: bool) {
+    pub(crate) fn begin_manual(&mut self, is_forced: bool) {
         self.end_manual();
         self.election.reset();
         self.manual.until = Some(self.ms() + self.settings.manual_failover_timeout.get());
@@ -34,7 +34,7 @@ impl Cluster {
     }
 
     /// MFSTART at the primary.
-    pub(in crate::cluster) fn pause_for(&mut self, at: NodeIndex) {
+    pub(crate) fn pause_for(&mut self, at: NodeIndex) {
         if !self.me().is_primary()
             || self.nodes[at].primary != Some(super::super::membership::nodes::ME)
         {
@@ -53,7 +53,7 @@ impl Cluster {
     }
 
     /// The primary has paused at this offset.
-    pub(in crate::cluster) fn receive_paused(&mut self, offset: u64) {
+    pub(crate) fn receive_paused(&mut self, offset: u64) {
         if self.manual.until.is_some() && self.manual.offset.is_none() && !self.manual.can_start {
             self.manual.offset = Some(offset);
             self.note(format!(
@@ -64,7 +64,7 @@ impl Cluster {
     }
 
     /// The election begins once all that the primary had is here.
-    pub(in crate::cluster) fn try_manual(&mut self) {
+    pub(crate) fn try_manual(&mut self) {
         let has_all = self
             .manual
             .offset
@@ -77,14 +77,14 @@ impl Cluster {
         }
     }
 
-    pub(in crate::cluster) fn check_manual(&mut self) {
+    pub(crate) fn check_manual(&mut self) {
         if self.manual.until.is_some_and(|until| until < self.ms()) {
             self.warn("Manual failover timed out.".into());
             self.end_manual();
         }
     }
 
-    pub(in crate::cluster) fn end_manual(&mut self) {
+    pub(crate) fn end_manual(&mut self) {
         let ended = std::mem::take(&mut self.manual);
         if ended.replica.is_some() {
             self.out.push(Action::ResumeWrites);
@@ -92,7 +92,7 @@ impl Cluster {
     }
 
     /// Why this replica does not take over now.
-    pub(in crate::cluster) fn obstacle(&self) -> Option<Obstacle> {
+    pub fn obstacle(&self) -> Option<Obstacle> {
         let me = self.me();
         let is_manual = self.manual.can_start();
         let primary = me.primary.map(|at| &self.nodes[at]);
@@ -113,12 +113,12 @@ impl Cluster {
     }
 
     /// Whether our data is that of the primary that this node follows.
-    pub(in crate::cluster) fn is_synced(&self) -> bool {
+    pub fn is_synced(&self) -> bool {
         self.own.primary.is_some_and(|primary| primary.is_synced)
     }
 
     /// An operator's failover of a replica that has never had its primary's data is obeyed.
-    pub(in crate::cluster) fn warn_if_not_synced(&mut self) {
+    pub(crate) fn warn_if_not_synced(&mut self) {
         if !self.is_synced() {
             self.warn(
                 "This replica has never been in sync with its primary: its data is not the primary's.".into(),
@@ -127,7 +127,7 @@ impl Cluster {
     }
 
     /// How old our data is, beyond the time that it takes to see a failure; milliseconds.
-    pub(in crate::cluster) fn data_age(&self) -> i64 {
+    pub(crate) fn data_age(&self) -> i64 {
         let received_at = self
             .own
             .primary
@@ -141,7 +141,7 @@ impl Cluster {
     }
 
     /// `cluster-replica-validity-factor`; 0: any age will do.
-    pub(in crate::cluster) fn data_age_max(&self) -> i64 {
+    pub(crate) fn data_age_max(&self) -> i64 {
         let factor = self.settings.replica_validity_factor;
         match factor {
             0 => i64::MAX,
@@ -154,7 +154,7 @@ impl Cluster {
         }
     }
 
-    pub(in crate::cluster) fn describe_obstacle(&self, obstacle: Obstacle) -> String {
+    pub(crate) fn describe_obstacle(&self, obstacle: Obstacle) -> String {
         match obstacle {
             Obstacle::NotNeeded => "the primary is up, or has no slots".into(),
             Obstacle::NotAllowed => "cluster-replica-no-failover is set".into(),

@@ -19,7 +19,7 @@ const KEPT_MS: i64 = 60_000;
 
 impl Cluster {
     /// Whether one more node may become known from others now. O(nodes) if one must make room.
-    pub(in crate::cluster) fn takes_reports(&mut self) -> bool {
+    pub(crate) fn takes_reports(&mut self) -> bool {
         let now = self.ms();
         if now - self.hearsay.since >= 1000 {
             (self.hearsay.since, self.hearsay.came) = (now, 0);
@@ -42,7 +42,7 @@ impl Cluster {
     }
 
     /// A node has answered at its address.
-    pub(in crate::cluster) fn confirm(&mut self, at: NodeIndex) {
+    pub(crate) fn confirm(&mut self, at: NodeIndex) {
         if std::mem::take(&mut self.nodes[at].is_hearsay) {
             self.hearsay.remove(at);
             self.changed.routes = true;
@@ -51,7 +51,7 @@ impl Cluster {
     }
 
     /// Forgets nodes that have not answered, and that no gossip names any more.
-    pub(in crate::cluster) fn tend_reports(&mut self) {
+    pub(crate) fn tend_reports(&mut self) {
         let oldest = self.ms() - KEPT_MS.max(4 * self.settings.node_timeout.get());
         let is_over = |at: &NodeIndex| {
             let node = &self.nodes[*at];

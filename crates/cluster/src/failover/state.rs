@@ -6,7 +6,7 @@ use super::super::membership::nodes::NodeIndex;
 
 /// See `health`. Times are monotonic milliseconds.
 #[derive(Debug)]
-pub(in crate::cluster) struct Health {
+pub(crate) struct Health {
     pub is_ok: bool,
     pub started: i64,
     /// When we were last in a minority.
@@ -17,7 +17,7 @@ pub(in crate::cluster) struct Health {
 
 /// Why the cluster is not well.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::cluster) enum Ill {
+pub(crate) enum Ill {
     /// The state cannot be saved: the others take this node for dead.
     Unsaved,
     /// The first slot without an owner, and the number of such slots.
@@ -31,7 +31,7 @@ pub(in crate::cluster) enum Ill {
 }
 
 impl Health {
-    pub(in crate::cluster) fn new(started: i64) -> Health {
+    pub fn new(started: i64) -> Health {
         Health {
             is_ok: false,
             started,
@@ -43,7 +43,7 @@ impl Health {
 
 /// See `election`. Times are monotonic milliseconds.
 #[derive(Debug, Default)]
-pub(in crate::cluster) struct Election {
+pub struct Election {
     /// When the votes are asked for; `None`: no attempt is planned.
     pub due: Option<i64>,
     pub rank: i64,
@@ -58,22 +58,22 @@ pub(in crate::cluster) struct Election {
 }
 
 impl Election {
-    pub(in crate::cluster) fn reset(&mut self) {
+    pub fn reset(&mut self) {
         *self = Election::default();
     }
 
-    pub(in crate::cluster) fn forget(&mut self, at: NodeIndex) {
+    pub fn forget(&mut self, at: NodeIndex) {
         self.votes.retain(|&voter| voter != at);
     }
 
-    pub(in crate::cluster) fn votes(&self) -> usize {
+    pub fn votes(&self) -> usize {
         self.votes.len()
     }
 }
 
 /// See `manual`. At the replica and at its primary.
 #[derive(Debug, Default)]
-pub(in crate::cluster) struct Manual {
+pub(crate) struct Manual {
     /// Monotonic milliseconds; `None`: nothing is under way.
     pub(super) until: Option<i64>,
     /// At the primary: the replica that takes over.
@@ -85,7 +85,7 @@ pub(in crate::cluster) struct Manual {
 
 /// Why a replica does not take over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::cluster) enum Obstacle {
+pub enum Obstacle {
     /// The primary is well and no operator has asked, or it has no slots.
     NotNeeded,
     NotAllowed,
@@ -95,28 +95,28 @@ pub(in crate::cluster) enum Obstacle {
 }
 
 impl Manual {
-    pub(in crate::cluster) fn is_running(&self) -> bool {
+    pub fn is_running(&self) -> bool {
         self.until.is_some()
     }
 
     /// At the primary: the replica that takes over.
-    pub(in crate::cluster) fn replica(&self) -> Option<NodeIndex> {
+    pub fn replica(&self) -> Option<NodeIndex> {
         self.replica
     }
 
-    pub(in crate::cluster) fn can_start(&self) -> bool {
+    pub(crate) fn can_start(&self) -> bool {
         self.until.is_some() && self.can_start
     }
 
     /// Whether the node that takes over is gone.
-    pub(in crate::cluster) fn forget(&self, at: NodeIndex) -> bool {
+    pub fn forget(&self, at: NodeIndex) -> bool {
         self.replica == Some(at)
     }
 }
 
 /// See `reports`.
 #[derive(Debug, Default)]
-pub(in crate::cluster) struct Hearsay {
+pub(crate) struct Hearsay {
     /// In the order of their coming.
     pub(super) nodes: Vec<NodeIndex>,
     /// When the second of the rate began, and how many came in it.
@@ -126,17 +126,17 @@ pub(in crate::cluster) struct Hearsay {
 
 impl Hearsay {
     /// The node has answered, or is forgotten.
-    pub(in crate::cluster) fn remove(&mut self, at: NodeIndex) {
+    pub fn remove(&mut self, at: NodeIndex) {
         self.nodes.retain(|&other| other != at);
     }
 
-    pub(in crate::cluster) fn add(&mut self, at: NodeIndex) {
+    pub fn add(&mut self, at: NodeIndex) {
         self.nodes.push(at);
         self.came += 1;
     }
 
     #[cfg(test)]
-    pub(in crate::cluster) fn len(&self) -> usize {
+    pub fn len(&self) -> usize {
         self.nodes.len()
     }
 }

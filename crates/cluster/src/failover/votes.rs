@@ -13,7 +13,7 @@ const AGAIN_TIMEOUTS: i64 = 2;
 
 impl Cluster {
     /// AUTH_REQUEST. O(slots of the primary).
-    pub(in crate::cluster) fn consider_vote(&mut self, at: NodeIndex, header: &Header<'_>) {
+    pub(crate) fn consider_vote(&mut self, at: NodeIndex, header: &Header<'_>) {
         // A node without slots has no vote.
         if !self.me().is_voter() {
             return;

@@ -9,11 +9,11 @@ const IDS_MAX: usize = 1024;
 
 /// Ids with the moment when they may come back, monotonic milliseconds.
 #[derive(Debug, Default)]
-pub(in crate::cluster) struct Blacklist(BTreeMap<NodeId, i64>);
+pub(crate) struct Blacklist(BTreeMap<NodeId, i64>);
 
 impl Blacklist {
     /// A later end replaces an earlier one.
-    pub(in crate::cluster) fn add(&mut self, id: NodeId, until: i64) {
+    pub fn add(&mut self, id: NodeId, until: i64) {
         let end = self.0.entry(id).or_insert(until);
         *end = until.max(*end);
         if self.0.len() > IDS_MAX
@@ -24,24 +24,24 @@ impl Blacklist {
         }
     }
 
-    pub(in crate::cluster) fn remove(&mut self, id: &NodeId) {
+    pub fn remove(&mut self, id: &NodeId) {
         self.0.remove(id);
     }
 
-    pub(in crate::cluster) fn contains(&self, id: &NodeId) -> bool {
+    pub fn contains(&self, id: &NodeId) -> bool {
         self.0.contains_key(id)
     }
 
-    pub(in crate::cluster) fn expire(&mut self, now: i64) {
+    pub fn expire(&mut self, now: i64) {
         self.0.retain(|_, end| *end > now);
     }
 
-    pub(in crate::cluster) fn clear(&mut self) {
+    pub fn clear(&mut self) {
         self.0.clear();
     }
 
     /// At most `max` of them with the seconds that are left, at least one.
-    pub(in crate::cluster) fn left(&self, now: i64, max: usize) -> Vec<(NodeId, u64)> {
+    pub fn left(&self, now: i64, max: usize) -> Vec<(NodeId, u64)> {
         let left = |(id, end): (&NodeId, &i64)| (*id, (end - now).max(1000) as u64 / 1000);
         self.0.iter().map(left).take(max).collect()
     }

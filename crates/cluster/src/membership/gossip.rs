@@ -19,7 +19,7 @@ const CLOCK_SKEW_MS: i64 = 500;
 
 impl Cluster {
     /// The entries of a greeting to this node. O(entries), and a list of nodes that do not answer.
-    pub(in crate::cluster) fn choose_gossip(&mut self, to: Option<NodeIndex>) -> Vec<Gossip> {
+    pub(crate) fn choose_gossip(&mut self, to: Option<NodeIndex>) -> Vec<Gossip> {
         let known = self.nodes.len();
         let wanted = (known * self.settings.gossip_percent / 100)
             .clamp(ENTRIES_MIN, ENTRIES_MAX)
@@ -83,7 +83,7 @@ impl Cluster {
     }
 
     /// Takes a known node's entries on others.
-    pub(in crate::cluster) fn receive_gossip(&mut self, sender: NodeIndex, gossip: &[Gossip]) {
+    pub(crate) fn receive_gossip(&mut self, sender: NodeIndex, gossip: &[Gossip]) {
         let newest = gossip.iter().map(|entry| entry.pong_received_s).max();
         if let Some(newest) = newest.filter(|&newest| newest > 0) {
             let ahead_ms = i64::from(newest) * 1000 - self.now.wall_ms;

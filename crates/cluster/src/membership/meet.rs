@@ -20,12 +20,12 @@ const FORGOTTEN_MAX_S: u64 = 7 * 24 * 3600;
 
 impl Cluster {
     /// How long a handshake may take.
-    pub(in crate::cluster) fn handshake_ms(&self) -> i64 {
+    pub(crate) fn handshake_ms(&self) -> i64 {
         self.settings.node_timeout.get().max(1000)
     }
 
     /// Begins a handshake, unless one with this address is under way. False: there are too many.
-    pub(in crate::cluster) fn meet(&mut self, address: Address, flags: NodeFlags) -> bool {
+    pub fn meet(&mut self, address: Address, flags: NodeFlags) -> bool {
         let handshakes = self.nodes.iter().filter(|(_, node)| node.is_handshake());
         let mut count = 0;
         for (_, node) in handshakes {
@@ -51,7 +51,7 @@ impl Cluster {
     }
 
     /// An unknown node meets us: we dial it, and learn its name from its answer.
-    pub(in crate::cluster) fn meet_back(&mut self, link: LinkId, header: &Header<'_>) {
+    pub(crate) fn meet_back(&mut self, link: LinkId, header: &Header<'_>) {
         let address = self.address_in(link, header);
         if !address.ip.is_empty() && address.bus_port != 0 && self.has_room_for_met() {
             self.meet(address, NodeFlags::empty());
@@ -79,7 +79,7 @@ impl Cluster {
 
     /// A node that we know meets us again: to it our link may be lost, so we open another one,
     /// whose PING shows it who we are.
-    pub(in crate::cluster) fn receive_meet_again(&mut self, at: NodeIndex) {
+    pub(crate) fn receive_meet_again(&mut self, at: NodeIndex) {
         let called = self.called(at);
         self.note_of_others(format!("Node {called} meets us again"));
         if let Some(link) = self.nodes[at].out {
@@ -88,7 +88,7 @@ impl Cluster {
     }
 
     /// Sends a MEET that was not answered again, by the open link.
-    pub(in crate::cluster) fn meet_again(&mut self, at: NodeIndex) {
+    pub(crate) fn meet_again(&mut self, at: NodeIndex) {
         let now = self.ms();
         let node = &self.nodes[at];
         let is_due = |since: Option<i64>, after: i64| since.is_none_or(|since| now - since > after);
@@ -120,12 +120,7 @@ impl Cluster {
     }
 
     /// Another node has forgotten this one.
-    pub(in crate::cluster) fn receive_forgotten(
-        &mut self,
-        by: NodeIndex,
-        id: &NodeId,
-        seconds: u64,
-    ) {
+    pub(crate) fn receive_forgotten(&mut self, by: NodeIndex, id: &NodeId, seconds: u64) {
         if self.blacklist.contains(id) || seconds == 0 {
             return;
         }
@@ -145,7 +140,7 @@ impl Cluster {
     }
 
     /// Removes a node and all references to it. Its slots are left without an owner.
-    pub(in crate::cluster) fn forget(&mut self, at: NodeIndex) {
+    pub fn forget(&mut self, at: NodeIndex) {
         assert!(at != ME, "a node does not forget itself");
         let node = &self.nodes[at];
         let links = [node.out, node.inbound];
@@ -175,13 +170,13 @@ impl Cluster {
     }
 
     /// The node with the id in this text.
-    pub(in crate::cluster) fn find_text(&self, id: &[u8]) -> Option<NodeIndex> {
+    pub(crate) fn find_text(&self, id: &[u8]) -> Option<NodeIndex> {
         let at = self.nodes.find(&NodeId::parse(id)?)?;
         (!self.nodes[at].is_handshake()).then_some(at)
     }
 
     /// The address in the arguments of CLUSTER MEET.
-    pub(in crate::cluster) fn literal(ip: &[u8]) -> Option<Ip> {
+    pub fn literal(ip: &[u8]) -> Option<Ip> {
         let text = std::str::from_utf8(ip).ok()?;
         let address: std::net::IpAddr = text.parse().ok()?;
         Ip::parse(address.to_string().as_bytes())

@@ -12,21 +12,21 @@ use super::super::ownership::slots::SlotSet;
 
 /// At most this many nodes are known. Redis recommends up to 1,000; without a bound, gossip could
 /// fill the memory with invented ones.
-pub(in crate::cluster) const NODES_MAX: usize = 4096;
+pub const NODES_MAX: usize = 4096;
 
 /// At most this many at a time are being met by order.
-pub(in crate::cluster) const HANDSHAKES_MAX: usize = 1024;
+pub(crate) const HANDSHAKES_MAX: usize = 1024;
 
 /// A node's number in [`Nodes`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct NodeIndex(pub u32);
 
 /// This node.
-pub(in crate::cluster) const ME: NodeIndex = NodeIndex(0);
+pub(crate) const ME: NodeIndex = NodeIndex(0);
 
 /// Where a node is. A port of 0 is one that it does not have.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Address {
+pub struct Address {
     pub ip: Ip,
     pub port: u16,
     pub tls_port: u16,
@@ -35,7 +35,7 @@ pub(crate) struct Address {
 
 /// The names that a node announces beside its address. Empty or 0: not set.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Names {
+pub struct Names {
     pub hostname: Vec<u8>,
     pub human: Vec<u8>,
     pub client_ipv4: Vec<u8>,
@@ -115,12 +115,7 @@ pub(crate) struct Noticed {
 }
 
 impl ClusterNode {
-    pub(in crate::cluster) fn new(
-        id: NodeId,
-        shard: NodeId,
-        flags: NodeFlags,
-        now: i64,
-    ) -> ClusterNode {
+    pub fn new(id: NodeId, shard: NodeId, flags: NodeFlags, now: i64) -> ClusterNode {
         ClusterNode {
             id,
             shard,
@@ -155,16 +150,16 @@ impl ClusterNode {
         }
     }
 
-    pub(crate) fn is_primary(&self) -> bool {
+    pub fn is_primary(&self) -> bool {
         self.flags.contains(NodeFlags::PRIMARY)
     }
 
-    pub(crate) fn is_replica(&self) -> bool {
+    pub fn is_replica(&self) -> bool {
         self.flags.contains(NodeFlags::REPLICA)
     }
 
     /// A primary with slots: one that votes and counts for a majority.
-    pub(crate) fn is_voter(&self) -> bool {
+    pub fn is_voter(&self) -> bool {
         self.is_primary() && !self.slots.is_empty()
     }
 
@@ -172,11 +167,11 @@ impl ClusterNode {
         self.flags.contains(NodeFlags::HANDSHAKE)
     }
 
-    pub(crate) fn has_failed(&self) -> bool {
+    pub fn has_failed(&self) -> bool {
         self.flags.contains(NodeFlags::FAIL)
     }
 
-    pub(crate) fn is_failing(&self) -> bool {
+    pub fn is_failing(&self) -> bool {
         self.flags.intersects(NodeFlags::FAIL | NodeFlags::PFAIL)
     }
 
@@ -191,14 +186,14 @@ impl ClusterNode {
     }
 
     /// Its headers are those of a Valkey node.
-    pub(crate) fn is_valkey(&self) -> bool {
+    pub fn is_valkey(&self) -> bool {
         self.header_flags.contains(NodeFlags::LIGHT_PUBLISH)
     }
 }
 
 /// See the module. Lookup by id is O(1), a walk O(nodes).
 #[derive(Debug)]
-pub(in crate::cluster) struct Nodes {
+pub struct Nodes {
     slab: Vec<Option<Box<ClusterNode>>>,
     free: Vec<NodeIndex>,
     by_id: HashMap<NodeId, NodeIndex>,
@@ -207,7 +202,7 @@ pub(in crate::cluster) struct Nodes {
 }
 
 impl Nodes {
-    pub(in crate::cluster) fn new(me: ClusterNode) -> Nodes {
+    pub fn new(me: ClusterNode) -> Nodes {
         let by_id = HashMap::from([(me.id, ME)]);
         Nodes {
             slab: vec![Some(Box::new(me))],
@@ -218,24 +213,24 @@ impl Nodes {
     }
 
     /// The number of nodes, this one and handshakes included.
-    pub(in crate::cluster) fn len(&self) -> usize {
+    pub fn len(&self) -> usize {
         self.by_id.len()
     }
 
-    pub(in crate::cluster) fn find(&self, id: &NodeId) -> Option<NodeIndex> {
+    pub fn find(&self, id: &NodeId) -> Option<NodeIndex> {
         self.by_id.get(id).copied()
     }
 
-    pub(in crate::cluster) fn get(&self, at: NodeIndex) -> Option<&ClusterNode> {
+    pub fn get(&self, at: NodeIndex) -> Option<&ClusterNode> {
         self.slab.get(at.0 as usize)?.as_deref()
     }
 
-    pub(in crate::cluster) fn get_mut(&mut self, at: NodeIndex) -> Option<&mut ClusterNode> {
+    pub fn get_mut(&mut self, at: NodeIndex) -> Option<&mut ClusterNode> {
         self.slab.get_mut(at.0 as usize)?.as_deref_mut()
     }
 
     /// `None`: the id is known already, or there are too many nodes.
-    pub(in crate::cluster) fn add(&mut self, node: ClusterNode) -> Option<NodeIndex> {
+    pub fn add(&mut self, node: ClusterNode) -> Option<NodeIndex> {
         if self.by_id.contains_key(&node.id) || self.len() >= NODES_MAX {
             return None;
         }
@@ -249,7 +244,7 @@ impl Nodes {
     }
 
     /// Takes a node out; the caller removes the references to it.
-    pub(in crate::cluster) fn remove(&mut self, at: NodeIndex) -> Option<Box<ClusterNode>> {
+    pub fn remove(&mut self, at: NodeIndex) -> Option<Box<ClusterNode>> {
         let node = self.slab.get_mut(at.0 as usize)?.take()?;
         self.by_id.remove(&node.id);
         self.suspects.retain(|&suspect| suspect != at);
@@ -259,7 +254,7 @@ impl Nodes {
 
     /// Gives a node another id: at the end of its handshake, or ours at RESET HARD. Nothing happens
     /// if the id is taken.
-    pub(in crate::cluster) fn rename(&mut self, at: NodeIndex, id: NodeId) {
+    pub fn rename(&mut self, at: NodeIndex, id: NodeId) {
         if !self.by_id.contains_key(&id) {
             let former = std::mem::replace(&mut self[at].id, id);
             self.by_id.remove(&former);
@@ -268,20 +263,18 @@ impl Nodes {
     }
 
     /// All nodes, in the order of their numbers; ours is the first.
-    pub(in crate::cluster) fn iter(&self) -> impl Iterator<Item = (NodeIndex, &ClusterNode)> {
+    pub fn iter(&self) -> impl Iterator<Item = (NodeIndex, &ClusterNode)> {
         let numbered = (0u32..).map(NodeIndex).zip(&self.slab);
         numbered.filter_map(|(at, node)| Some((at, node.as_deref()?)))
     }
 
-    pub(in crate::cluster) fn iter_mut(
-        &mut self,
-    ) -> impl Iterator<Item = (NodeIndex, &mut ClusterNode)> {
+    pub fn iter_mut(&mut self) -> impl Iterator<Item = (NodeIndex, &mut ClusterNode)> {
         let numbered = (0u32..).map(NodeIndex).zip(&mut self.slab);
         numbered.filter_map(|(at, node)| Some((at, node.as_deref_mut()?)))
     }
 
     /// The numbers of all nodes but this one.
-    pub(in crate::cluster) fn others(&self) -> Vec<NodeIndex> {
+    pub fn others(&self) -> Vec<NodeIndex> {
         self.iter()
             .map(|(at, _)| at)
             .filter(|&at| at != ME)
@@ -289,17 +282,13 @@ impl Nodes {
     }
 
     /// The node at a random place; `None` if it is empty.
-    pub(in crate::cluster) fn at_random(&self, random: u64) -> Option<NodeIndex> {
+    pub(crate) fn at_random(&self, random: u64) -> Option<NodeIndex> {
         let at = NodeIndex((random % self.slab.len() as u64) as u32);
         self.get(at).map(|_| at)
     }
 
     /// Makes `replica` a replica of `primary` alone; `None`: of no node.
-    pub(in crate::cluster) fn set_primary(
-        &mut self,
-        replica: NodeIndex,
-        primary: Option<NodeIndex>,
-    ) {
+    pub fn set_primary(&mut self, replica: NodeIndex, primary: Option<NodeIndex>) {
         let former = std::mem::replace(&mut self[replica].primary, primary);
         if former == primary {
             return;
@@ -319,7 +308,7 @@ impl Nodes {
     }
 
     /// Sets or clears PFAIL.
-    pub(in crate::cluster) fn set_suspect(&mut self, at: NodeIndex, is_suspect: bool) {
+    pub(crate) fn set_suspect(&mut self, at: NodeIndex, is_suspect: bool) {
         self[at].flags.set(NodeFlags::PFAIL, is_suspect);
         self.suspects.retain(|&suspect| suspect != at);
         if is_suspect {
@@ -328,7 +317,7 @@ impl Nodes {
     }
 
     /// How many of a primary's replicas have not failed.
-    pub(in crate::cluster) fn working_replicas(&self, primary: NodeIndex) -> usize {
+    pub(crate) fn working_replicas(&self, primary: NodeIndex) -> usize {
         let replicas = self[primary].replicas.iter();
         replicas.filter(|&&at| !self[at].is_failing()).count()
     }

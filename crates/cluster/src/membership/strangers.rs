@@ -28,7 +28,7 @@ const LINES_MAX: u64 = 10;
 
 /// Lines of the log that others cause.
 #[derive(Debug, Default)]
-pub(in crate::cluster) struct Lines {
+pub struct Lines {
     /// When the second began, monotonic milliseconds.
     since: i64,
     count: u64,
@@ -36,7 +36,7 @@ pub(in crate::cluster) struct Lines {
 
 impl Cluster {
     /// Logs a line that any node can cause; lines beyond the rate are counted.
-    pub(in crate::cluster) fn note_of_others(&mut self, text: String) {
+    pub(crate) fn note_of_others(&mut self, text: String) {
         let now = self.ms();
         if now - self.lines.since >= 1000 {
             let left_out = self.lines.count.saturating_sub(LINES_MAX);
@@ -57,7 +57,7 @@ impl Cluster {
     }
 
     /// Makes room for one more stranger. O(links) if one must go.
-    pub(in crate::cluster) fn make_room_for_stranger(&mut self) {
+    pub(crate) fn make_room_for_stranger(&mut self) {
         let max = match self.settings.strange_links_max {
             0 => LINKS_MAX,
             max => max,
@@ -75,7 +75,7 @@ impl Cluster {
 
     /// Closes links of strangers that are silent, and the one that holds most if all hold too much.
     /// O(links).
-    pub(in crate::cluster) fn tend_strangers(&mut self) {
+    pub(crate) fn tend_strangers(&mut self) {
         let now = self.ms();
         let timeout = self.settings.node_timeout.get();
         let (first_ms, next_ms) = (FIRST_MS.min(timeout.max(1)), NEXT_MS.max(2 * timeout));

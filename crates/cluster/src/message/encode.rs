@@ -15,7 +15,7 @@ impl Message<'_> {
     /// module's message nothing is kept: an empty one is written.
     ///
     /// Panics if the message cannot exist: lengths beyond 32 bits, more than 65,535 gossip entries.
-    pub(crate) fn encode(&self, to: Vendor) -> Bytes {
+    pub fn encode(&self, to: Vendor) -> Bytes {
         let mut out = Vec::with_capacity(self.bytes_about());
         self.start(&mut out);
         if let Some(header) = &self.header {

@@ -24,7 +24,7 @@ use super::proof::Proof;
 /// Without its extension a node has no hostname or human name; a Valkey node, no address, port or
 /// zone for clients.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Extensions<'m> {
+pub struct Extensions<'m> {
     pub hostname: Option<&'m [u8]>,
     pub human_nodename: Option<&'m [u8]>,
     /// Nodes that were forgotten, and for how many seconds they must not come back.
@@ -42,7 +42,7 @@ pub(crate) struct Extensions<'m> {
 
 /// The vendor of the node that a message is for: which extensions it is sent, in which order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Vendor {
+pub enum Vendor {
     /// Not known yet: only numbers that both read alike.
     Unknown,
     /// No numbers 5 to 8; 4 is the secret.
@@ -74,7 +74,7 @@ const TEXT_MAX: usize = 255;
 const FORGOTTEN_MAX: usize = 10_000;
 
 /// Whether a text can be in the nodes.conf of any server, in a reply and in the log as it is.
-pub(crate) fn is_plain_text(text: &[u8]) -> bool {
+pub fn is_plain_text(text: &[u8]) -> bool {
     let is_plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"-._/".contains(byte);
     text.len() <= TEXT_MAX && text.iter().all(is_plain)
 }

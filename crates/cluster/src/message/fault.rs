@@ -5,7 +5,7 @@ use super::id::NodeId;
 
 /// Why a message is not taken. `Display` is its text in the log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum Fault {
+pub enum Fault {
     #[error("no message of the cluster bus")]
     Signature,
     #[error("a message of {0} bytes, which is shorter than its header")]
@@ -33,7 +33,7 @@ pub(crate) enum Fault {
 
 impl Fault {
     /// Whether the link is to be closed; else the message is dropped.
-    pub(crate) fn closes_link(self) -> bool {
+    pub fn closes_link(self) -> bool {
         matches!(self, Fault::Signature | Fault::Short(_) | Fault::Light)
     }
 }

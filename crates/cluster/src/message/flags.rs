@@ -5,7 +5,7 @@ use bitflags::bitflags;
 bitflags! {
     /// The flags of a node in headers, gossip and nodes.conf. Bits that are not listed are ignored.
     #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-    pub(crate) struct NodeFlags: u16 {
+    pub struct NodeFlags: u16 {
         const PRIMARY = 1;
         const REPLICA = 1 << 1;
         /// Does not answer us.
@@ -36,7 +36,7 @@ bitflags! {
 
 impl NodeFlags {
     /// The flags that each of Valkey's headers has, and none of Redis's.
-    pub(crate) const VALKEY: NodeFlags = NodeFlags::EXTENSIONS
+    pub const VALKEY: NodeFlags = NodeFlags::EXTENSIONS
         .union(NodeFlags::LIGHT_PUBLISH)
         .union(NodeFlags::LIGHT_MODULE);
 }
@@ -44,7 +44,7 @@ impl NodeFlags {
 bitflags! {
     /// The marks of a message.
     #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-    pub(crate) struct Marks: u8 {
+    pub struct Marks: u8 {
         /// The sender has paused its clients for a manual failover: the offset will not change.
         const PAUSED = 1;
         /// Vote even if the primary is not down.

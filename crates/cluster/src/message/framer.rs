@@ -24,7 +24,7 @@ use super::{
 
 /// Facts about the other end of a link.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Peer {
+pub struct Peer {
     pub standing: Standing,
     /// A header of it had [`NodeFlags::LIGHT_PUBLISH`](super::NodeFlags::LIGHT_PUBLISH).
     pub is_light: bool,
@@ -32,7 +32,7 @@ pub(crate) struct Peer {
 
 /// How far the other end has shown which node it is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) enum Standing {
+pub enum Standing {
     /// No known node has greeted by the link.
     #[default]
     Stranger,
@@ -67,7 +67,7 @@ const PART_BYTES_MIN: usize = 4096;
 
 /// Bytes of a message that has not come completely.
 #[derive(Debug, Default)]
-pub(crate) struct Framer {
+pub struct Framer {
     part: Vec<u8>,
     /// The message's length, once its first bytes have been checked; else 0.
     total: usize,
@@ -81,7 +81,7 @@ impl Framer {
     /// close the link the next call continues after its message, of which nothing is stored.
     ///
     /// [`Message::parse`]: super::Message::parse
-    pub(crate) fn next(&mut self, input: &mut &[u8], peer: Peer) -> Result<Option<Vec<u8>>, Fault> {
+    pub fn next(&mut self, input: &mut &[u8], peer: Peer) -> Result<Option<Vec<u8>>, Fault> {
         let skipped = self.skip.min(input.len());
         *input = &input[skipped..];
         self.skip -= skipped;
@@ -124,7 +124,7 @@ impl Framer {
     }
 
     /// Bytes allocated.
-    pub(crate) fn bytes(&self) -> usize {
+    pub fn bytes(&self) -> usize {
         self.part.capacity()
     }
 }

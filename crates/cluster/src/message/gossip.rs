@@ -9,7 +9,7 @@ use super::ip::Ip;
 
 /// One entry. Times are seconds of the sender's wall clock, 0: none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Gossip {
+pub struct Gossip {
     pub node: NodeId,
     pub ping_sent_s: u32,
     pub pong_received_s: u32,

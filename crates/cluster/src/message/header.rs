@@ -7,7 +7,7 @@ use super::slots::Slots;
 
 /// The kinds of messages; the numbers are those of the wire.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Kind {
+pub enum Kind {
     Ping = 0,
     Pong = 1,
     Meet = 2,
@@ -23,7 +23,7 @@ pub(crate) enum Kind {
 
 impl Kind {
     /// All, by their numbers.
-    pub(crate) const ALL: [Kind; 11] = [
+    pub const ALL: [Kind; 11] = [
         Kind::Ping,
         Kind::Pong,
         Kind::Meet,
@@ -49,7 +49,7 @@ impl Kind {
 
 /// The sender of a message, its state and its claims.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Header<'m> {
+pub struct Header<'m> {
     pub sender: NodeId,
     pub current_epoch: u64,
     /// Of a replica: its primary's, like the slots.

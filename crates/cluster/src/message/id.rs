@@ -4,20 +4,20 @@ use std::fmt;
 
 /// 40 bytes of `[0-9a-z]`; real nodes make hexadecimal ones.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(crate) struct NodeId([u8; Self::LEN]);
+pub struct NodeId([u8; Self::LEN]);
 
 impl NodeId {
-    pub(crate) const LEN: usize = 40;
+    pub const LEN: usize = 40;
 
     /// `None` unless the bytes are an id.
-    pub(crate) fn parse(bytes: &[u8]) -> Option<NodeId> {
+    pub fn parse(bytes: &[u8]) -> Option<NodeId> {
         let id: [u8; Self::LEN] = bytes.try_into().ok()?;
         let is_valid = |byte: &u8| byte.is_ascii_digit() || byte.is_ascii_lowercase();
         id.iter().all(is_valid).then_some(NodeId(id))
     }
 
     /// The first 160 bits of these 192, in hexadecimal.
-    pub(crate) fn of_random(words: [u64; 3]) -> NodeId {
+    pub fn of_random(words: [u64; 3]) -> NodeId {
         let text = format!("{:016x}{:016x}{:08x}", words[0], words[1], words[2] >> 32);
         NodeId::parse(text.as_bytes()).expect("40 hexadecimal digits")
     }
@@ -28,7 +28,7 @@ impl NodeId {
         self
     }
 
-    pub(crate) fn as_bytes(&self) -> &[u8; Self::LEN] {
+    pub fn as_bytes(&self) -> &[u8; Self::LEN] {
         &self.0
     }
 }

@@ -7,7 +7,7 @@ use std::ops::Deref;
 /// Up to 45 bytes; empty: not known. It may be a name, where a node announces one. No byte of it
 /// can harm a line of nodes.conf or a reply.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Ip {
+pub struct Ip {
     len: u8,
     bytes: [u8; Ip::FIELD],
 }
@@ -16,13 +16,13 @@ impl Ip {
     /// The length of its field in messages, with the NUL at its end.
     pub(super) const FIELD: usize = 46;
 
-    pub(crate) const UNKNOWN: Ip = Ip {
+    pub const UNKNOWN: Ip = Ip {
         len: 0,
         bytes: [0; Ip::FIELD],
     };
 
     /// `None`: too long, or of other than letters, digits and `.:-_%`.
-    pub(crate) fn parse(text: &[u8]) -> Option<Ip> {
+    pub fn parse(text: &[u8]) -> Option<Ip> {
         let is_valid = |byte: &u8| byte.is_ascii_alphanumeric() || b".:-_%".contains(byte);
         if text.len() >= Self::FIELD || !text.iter().all(is_valid) {
             return None;
@@ -44,7 +44,7 @@ impl Ip {
     }
 
     /// The number; `None` if it is empty or a name.
-    pub(crate) fn address(&self) -> Option<IpAddr> {
+    pub fn address(&self) -> Option<IpAddr> {
         std::str::from_utf8(self).ok()?.parse().ok()
     }
 }

@@ -44,15 +44,15 @@ mod slots;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use extensions::{Extensions, Vendor, is_plain_text};
-pub(crate) use flags::{Marks, NodeFlags};
-pub(crate) use framer::{Framer, Peer, Standing};
-pub(crate) use gossip::Gossip;
-pub(crate) use header::{Header, Kind};
-pub(crate) use id::NodeId;
-pub(crate) use ip::Ip;
-pub(crate) use proof::Proof;
-pub(crate) use slots::{SLOTS, SlotMap, Slots};
+pub use extensions::{Extensions, Vendor, is_plain_text};
+pub use flags::{Marks, NodeFlags};
+pub use framer::{Framer, Peer, Standing};
+pub use gossip::Gossip;
+pub use header::{Header, Kind};
+pub use id::NodeId;
+pub use ip::Ip;
+pub use proof::Proof;
+pub use slots::{SLOTS, SlotMap, Slots};
 
 const SIGNATURE: &[u8; 4] = b"RCmb";
 const VERSION: u16 = 1;
@@ -71,7 +71,7 @@ const UPDATE_BYTES: usize = 8 + NodeId::LEN + Slots::BYTES;
 
 /// A message that has passed all checks.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Message<'m> {
+pub struct Message<'m> {
     pub kind: Kind,
     /// `None`: a light one; its sender is the node at the other end of the link.
     pub header: Option<Header<'m>>,
@@ -82,7 +82,7 @@ pub(crate) struct Message<'m> {
 // Most messages are greetings, and none is kept: a box would be one more allocation for each.
 #[allow(clippy::large_enum_variant)]
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Body<'m> {
+pub enum Body<'m> {
     /// Of PING, PONG and MEET.
     Greeting {
         gossip: Vec<Gossip>,

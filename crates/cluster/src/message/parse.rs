@@ -75,7 +75,7 @@ impl<'m> Message<'m> {
 
     /// Reads what [`Framer::next`](super::Framer::next) has returned. It makes no use of the
     /// framer's checks: any bytes may be given.
-    pub(crate) fn parse(bytes: &'m [u8]) -> Result<Message<'m>, Rejected> {
+    pub fn parse(bytes: &'m [u8]) -> Result<Message<'m>, Rejected> {
         let mut sender = None;
         parse(bytes, &mut sender).map_err(|fault| Rejected { sender, fault })
     }

@@ -13,7 +13,7 @@ use super::id::NodeId;
 
 /// See the module.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Proof {
+pub struct Proof {
     pub(super) time_ms: u64,
     pub(super) mac: [u8; Proof::MAC],
 }
@@ -23,7 +23,7 @@ impl Proof {
     /// The bound on the difference of two nodes' clocks, transit included.
     pub(crate) const AGE_MAX_MS: u64 = 60_000;
 
-    pub(crate) fn new(secret: &[u8], sender: NodeId, wall_ms: i64) -> Proof {
+    pub fn new(secret: &[u8], sender: NodeId, wall_ms: i64) -> Proof {
         let time_ms = u64::try_from(wall_ms).unwrap_or(0);
         let mac = keyed(secret, sender, time_ms).finalize().into_bytes();
         Proof {
@@ -33,7 +33,7 @@ impl Proof {
     }
 
     /// Whether the sender knows the secret. The comparison takes the same time for any wrong code.
-    pub(crate) fn is_valid(&self, secret: &[u8], sender: NodeId, wall_ms: i64) -> bool {
+    pub fn is_valid(&self, secret: &[u8], sender: NodeId, wall_ms: i64) -> bool {
         let now = u64::try_from(wall_ms).unwrap_or(0);
         let is_young = self.time_ms.abs_diff(now) <= Self::AGE_MAX_MS;
         let keyed = keyed(secret, sender, self.time_ms);

@@ -4,34 +4,34 @@
 use std::fmt;
 
 /// The number of slots.
-pub(crate) const SLOTS: u16 = 16_384;
+pub const SLOTS: u16 = 16_384;
 
 const BYTES: usize = SLOTS as usize / 8;
 
 /// A set of slots.
 #[derive(Clone, PartialEq, Eq)]
-pub(crate) struct SlotMap([u8; BYTES]);
+pub struct SlotMap([u8; BYTES]);
 
 /// A set of slots in a message, or a borrowed [`SlotMap`].
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Slots<'m>(&'m [u8; BYTES]);
+pub struct Slots<'m>(&'m [u8; BYTES]);
 
 impl SlotMap {
-    pub(crate) const EMPTY: SlotMap = SlotMap([0; BYTES]);
+    pub const EMPTY: SlotMap = SlotMap([0; BYTES]);
 
-    pub(crate) fn view(&self) -> Slots<'_> {
+    pub fn view(&self) -> Slots<'_> {
         Slots(&self.0)
     }
 
-    pub(crate) fn contains(&self, slot: u16) -> bool {
+    pub fn contains(&self, slot: u16) -> bool {
         self.view().contains(slot)
     }
 
-    pub(crate) fn insert(&mut self, slot: u16) {
+    pub fn insert(&mut self, slot: u16) {
         self.0[usize::from(slot / 8)] |= 1 << (slot % 8);
     }
 
-    pub(crate) fn remove(&mut self, slot: u16) {
+    pub fn remove(&mut self, slot: u16) {
         self.0[usize::from(slot / 8)] &= !(1 << (slot % 8));
     }
 }
@@ -52,27 +52,27 @@ impl<'m> Slots<'m> {
         SlotMap(*self.0)
     }
 
-    pub(crate) fn contains(self, slot: u16) -> bool {
+    pub fn contains(self, slot: u16) -> bool {
         self.0[usize::from(slot / 8)] & 1 << (slot % 8) != 0
     }
 
     #[cfg(test)]
-    pub(crate) fn is_empty(self) -> bool {
+    pub fn is_empty(self) -> bool {
         *self.0 == [0; BYTES]
     }
 
     /// 64 slots at a time, lowest bit first.
-    pub(crate) fn words(self) -> impl Iterator<Item = u64> + 'm {
+    pub fn words(self) -> impl Iterator<Item = u64> + 'm {
         let words = self.0.as_chunks().0.iter();
         words.map(|word| u64::from_le_bytes(*word))
     }
 
-    pub(crate) fn count(self) -> usize {
+    pub fn count(self) -> usize {
         self.words().map(|word| word.count_ones() as usize).sum()
     }
 
     /// The slots, ascending. O(256 + their number).
-    pub(crate) fn iter(self) -> impl Iterator<Item = u16> + 'm {
+    pub fn iter(self) -> impl Iterator<Item = u16> + 'm {
         (0..)
             .step_by(64)
             .zip(self.words())
@@ -86,7 +86,7 @@ impl<'m> Slots<'m> {
     }
 
     /// Its runs, as first and last slot. O(256 + their number).
-    pub(crate) fn ranges(self) -> Vec<(u16, u16)> {
+    pub fn ranges(self) -> Vec<(u16, u16)> {
         let mut ranges = Vec::new();
         let mut begun: Option<u16> = None;
         for (first, word) in (0..).step_by(64).zip(self.words()) {

@@ -10,10 +10,10 @@ use proptest::prelude::*;
 use super::fault::Fault;
 use super::*;
 
-const REDIS_70: &[u8] = include_bytes!("../../../tests/data/cluster/redis-7.0-ping.bin");
-const REDIS_80: &[u8] = include_bytes!("../../../tests/data/cluster/redis-8.0-ping.bin");
-const REDIS_810: &[u8] = include_bytes!("../../../tests/data/cluster/redis-8.10-ping.bin");
-const VALKEY_91: &[u8] = include_bytes!("../../../tests/data/cluster/valkey-9.1-ping.bin");
+const REDIS_70: &[u8] = include_bytes!("../../../../tests/data/cluster/redis-7.0-ping.bin");
+const REDIS_80: &[u8] = include_bytes!("../../../../tests/data/cluster/redis-8.0-ping.bin");
+const REDIS_810: &[u8] = include_bytes!("../../../../tests/data/cluster/redis-8.10-ping.bin");
+const VALKEY_91: &[u8] = include_bytes!("../../../../tests/data/cluster/valkey-9.1-ping.bin");
 
 const KNOWN: Peer = Peer {
     standing: Standing::Proven,

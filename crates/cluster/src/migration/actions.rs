@@ -11,7 +11,7 @@ use super::ranges::Ranges;
 
 /// A connection of a migration.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(crate) enum MigrationLink {
+pub enum MigrationLink {
     /// Ours to a peer: a number that is never used again.
     Dialled(u64),
     /// A peer's to us: the number of the client.
@@ -20,14 +20,14 @@ pub(crate) enum MigrationLink {
 
 /// The two clocks at one moment, in milliseconds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Now {
+pub struct Now {
     pub monotonic_ms: i64,
     pub wall_ms: i64,
 }
 
 /// Which way a migration is spoken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Wire {
+pub enum Wire {
     /// The target asks the source for slots (Redis 8.4).
     Pull,
     /// The source sends slots to the target (Valkey 9).
@@ -36,7 +36,7 @@ pub(crate) enum Wire {
 
 /// The level of a line of the log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Level {
+pub enum Level {
     Verbose,
     Notice,
     Warning,
@@ -44,7 +44,7 @@ pub(crate) enum Level {
 
 /// One thing to do.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Action {
+pub enum Action {
     /// Connect to a node's client port. The answer is `opened` or `refused`.
     Dial {
         link: MigrationLink,
@@ -117,13 +117,13 @@ pub(crate) enum Action {
 
 /// Whether SETSLOT has marked any slot of this node as migrating or importing.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct OpenSlots {
+pub struct OpenSlots {
     pub is_migrating: bool,
     pub is_importing: bool,
 }
 
 /// The cluster and the server as they are now.
-pub(crate) trait Around {
+pub trait Around {
     fn my_id(&self) -> Name;
     fn is_primary(&self) -> bool;
     /// The primary of this node's shard: itself, or the one that it follows.

@@ -10,7 +10,7 @@ use super::id::Name;
 use super::job::{End, Side};
 use super::ranges::{self, Ranges, SLOTS};
 use super::refusal::Refusal;
-use crate::base::numbers::number::parse_i64;
+use russet_base::numbers::number::parse_i64;
 
 fn is(word: &[u8], text: &str) -> bool {
     word.eq_ignore_ascii_case(text.as_bytes())
@@ -34,7 +34,7 @@ fn redis_ranges(words: &[&[u8]]) -> Result<Ranges, Refusal> {
 
 /// `TRIMSLOTS RANGES n first last ..`: the slots whose keys are to be deleted. `is_obeyed`: it
 /// comes from our primary, so that slots which the cluster shows as ours are not refused.
-pub(crate) fn trim_slots(
+pub fn trim_slots(
     words: &[&[u8]],
     around: &dyn Around,
     is_obeyed: bool,
@@ -59,7 +59,7 @@ pub(crate) fn trim_slots(
 
 impl Migrations {
     /// `CLUSTER MIGRATION IMPORT first last ..`: pulls slots from the node that serves them.
-    pub(crate) fn import(
+    pub fn import(
         &mut self,
         now: Now,
         around: &dyn Around,
@@ -105,7 +105,7 @@ impl Migrations {
     }
 
     /// `CLUSTER MIGRATION CANCEL`: ends one migration, or all. Returns how many.
-    pub(crate) fn cancel(&mut self, now: Now, around: &dyn Around, id: Option<&[u8]>) -> usize {
+    pub fn cancel(&mut self, now: Now, around: &dyn Around, id: Option<&[u8]>) -> usize {
         let mut canceled = 0;
         for at in (0..self.jobs.len()).rev() {
             let head = &self.jobs[at].head;
@@ -122,11 +122,7 @@ impl Migrations {
     }
 
     /// `CLUSTER CANCELSLOTMIGRATIONS`: ends the exports of this node.
-    pub(crate) fn cancel_exports(
-        &mut self,
-        now: Now,
-        around: &dyn Around,
-    ) -> Result<usize, Refusal> {
+    pub fn cancel_exports(&mut self, now: Now, around: &dyn Around) -> Result<usize, Refusal> {
         let mut canceled = 0;
         for at in (0..self.jobs.len()).rev() {
             if self.jobs[at].head.side == Side::Export {
@@ -142,7 +138,7 @@ impl Migrations {
 
     /// `CLUSTER MIGRATESLOTS SLOTSRANGE first last .. NODE id [SLOTSRANGE .. NODE ..]`: pushes
     /// slots to other nodes; all of the groups or none. O(slots and ranges).
-    pub(crate) fn migrate_slots(
+    pub fn migrate_slots(
         &mut self,
         now: Now,
         around: &dyn Around,

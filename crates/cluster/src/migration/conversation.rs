@@ -15,7 +15,7 @@ use super::refusal::Refusal;
 
 /// How the driver handles the next bytes of a link.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Expects {
+pub enum Expects {
     /// Replies, one at a time.
     Replies,
     /// Commands of the source (`applied`, `failed_to_apply`), and SYNCSLOTS (`request`).
@@ -28,14 +28,14 @@ pub(crate) enum Expects {
 
 impl Expects {
     /// Whether the bytes are run as commands.
-    pub(crate) fn are_commands(self) -> bool {
+    pub fn are_commands(self) -> bool {
         matches!(self, Expects::Commands | Expects::Snapshot)
     }
 }
 
 /// The reply to a peer's or a client's SYNCSLOTS.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Answer {
+pub enum Answer {
     Status(&'static str),
     /// Peers wait for no reply.
     Silent,

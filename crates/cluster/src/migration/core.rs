@@ -38,7 +38,7 @@ impl Job {
 
 /// See the module.
 #[derive(Debug)]
-pub(crate) struct Migrations {
+pub struct Migrations {
     pub(super) settings: Settings,
     /// Migrations that run or wait for a retry, oldest first. Few.
     pub(super) jobs: Vec<Job>,
@@ -51,7 +51,7 @@ pub(crate) struct Migrations {
 }
 
 impl Migrations {
-    pub(crate) fn new(settings: Settings) -> Migrations {
+    pub fn new(settings: Settings) -> Migrations {
         Migrations {
             settings,
             jobs: Vec::new(),
@@ -62,17 +62,17 @@ impl Migrations {
         }
     }
 
-    pub(crate) fn settings_mut(&mut self) -> &mut Settings {
+    pub fn settings_mut(&mut self) -> &mut Settings {
         &mut self.settings
     }
 
     /// The next action. The driver carries out all of them, in their order, after each call.
-    pub(crate) fn pop(&mut self) -> Option<Action> {
+    pub fn pop(&mut self) -> Option<Action> {
         self.out.pop_front()
     }
 
     /// No migration runs, no copy is kept and no action waits: ticks may be left out.
-    pub(crate) fn is_idle(&self) -> bool {
+    pub fn is_idle(&self) -> bool {
         self.jobs.is_empty()
             && self.kept.is_empty()
             && self.out.is_empty()
@@ -80,13 +80,13 @@ impl Migrations {
     }
 
     /// How to handle the link's next bytes. `None`: it belongs to no migration.
-    pub(crate) fn expects(&self, link: MigrationLink) -> Option<Expects> {
+    pub fn expects(&self, link: MigrationLink) -> Option<Expects> {
         let job = self.jobs.iter().find(|job| job.head.has_link(link))?;
         Some(job.talk.expects(link))
     }
 
     /// The slots that a link's migration is about.
-    pub(crate) fn slots_of(&self, link: MigrationLink) -> Option<&Ranges> {
+    pub fn slots_of(&self, link: MigrationLink) -> Option<&Ranges> {
         let job = self.jobs.iter().find(|job| job.head.has_link(link))?;
         Some(&job.head.slots)
     }
@@ -184,7 +184,7 @@ impl Migrations {
     }
 
     /// A dialled link is open.
-    pub(crate) fn opened(&mut self, now: Now, around: &dyn Around, link: MigrationLink) {
+    pub fn opened(&mut self, now: Now, around: &dyn Around, link: MigrationLink) {
         if let Some(at) = self.find(link) {
             self.step(at, now, around, |job, scene| {
                 job.talk.opened(&mut job.head, scene, link)
@@ -193,13 +193,7 @@ impl Migrations {
     }
 
     /// A dialled link could not be opened.
-    pub(crate) fn refused(
-        &mut self,
-        now: Now,
-        around: &dyn Around,
-        link: MigrationLink,
-        why: &str,
-    ) {
+    pub fn refused(&mut self, now: Now, around: &dyn Around, link: MigrationLink, why: &str) {
         if let Some(at) = self.find(link) {
             self.step(at, now, around, |job, scene| {
                 job.head.forget(link);
@@ -209,7 +203,7 @@ impl Migrations {
     }
 
     /// A link is gone: its other end has closed it, or an error did, or a limit.
-    pub(crate) fn closed(&mut self, now: Now, around: &dyn Around, link: MigrationLink) {
+    pub fn closed(&mut self, now: Now, around: &dyn Around, link: MigrationLink) {
         if let Some(at) = self.find(link) {
             self.step(at, now, around, |job, scene| {
                 job.head.forget(link);
@@ -220,7 +214,7 @@ impl Migrations {
 
     /// A reply by a link that expects replies: a status without its `+`, or an error without its
     /// `-`.
-    pub(crate) fn reply(
+    pub fn reply(
         &mut self,
         now: Now,
         around: &dyn Around,
@@ -235,13 +229,7 @@ impl Migrations {
     }
 
     /// Bytes of commands of a source that have been applied.
-    pub(crate) fn applied(
-        &mut self,
-        now: Now,
-        around: &dyn Around,
-        link: MigrationLink,
-        bytes: usize,
-    ) {
+    pub fn applied(&mut self, now: Now, around: &dyn Around, link: MigrationLink, bytes: usize) {
         if let Some(at) = self.find(link) {
             self.step(at, now, around, |job, scene| {
                 job.talk.applied(&mut job.head, scene, link, bytes);
@@ -251,7 +239,7 @@ impl Migrations {
     }
 
     /// A command of a source has failed with this error line.
-    pub(crate) fn failed_to_apply(
+    pub fn failed_to_apply(
         &mut self,
         now: Now,
         around: &dyn Around,
@@ -268,7 +256,7 @@ impl Migrations {
     }
 
     /// All commands that a link has received are applied, and the link expects more.
-    pub(crate) fn caught_up(&mut self, now: Now, around: &dyn Around, link: MigrationLink) {
+    pub fn caught_up(&mut self, now: Now, around: &dyn Around, link: MigrationLink) {
         if let Some(at) = self.find(link) {
             self.step(at, now, around, |job, scene| {
                 job.talk.caught_up(&mut job.head, scene, link)
@@ -277,7 +265,7 @@ impl Migrations {
     }
 
     /// The moment of an export's snapshot has come.
-    pub(crate) fn exporting(&mut self, now: Now, around: &dyn Around, name: Name) {
+    pub fn exporting(&mut self, now: Now, around: &dyn Around, name: Name) {
         if let Some(at) = self.named(name) {
             self.step(at, now, around, |job, scene| {
                 job.talk.exporting(&mut job.head, scene)
@@ -286,7 +274,7 @@ impl Migrations {
     }
 
     /// All keys of an export have been appended to its link.
-    pub(crate) fn snapshot_sent(&mut self, now: Now, around: &dyn Around, name: Name) {
+    pub fn snapshot_sent(&mut self, now: Now, around: &dyn Around, name: Name) {
         if let Some(at) = self.named(name) {
             self.step(at, now, around, |job, scene| {
                 job.talk.snapshot_sent(&mut job.head, scene)
@@ -295,21 +283,21 @@ impl Migrations {
     }
 
     /// An export's snapshot or stream has broken off.
-    pub(crate) fn export_failed(&mut self, now: Now, around: &dyn Around, name: Name, why: &str) {
+    pub fn export_failed(&mut self, now: Now, around: &dyn Around, name: Name, why: &str) {
         if let Some(at) = self.named(name) {
             self.step(at, now, around, |_, _| Err(End::Failed(why.into())));
         }
     }
 
     /// Bytes of effects that have been appended to an export's stream.
-    pub(crate) fn streamed(&mut self, name: Name, bytes: usize) {
+    pub fn streamed(&mut self, name: Name, bytes: usize) {
         if let Some(at) = self.named(name) {
             self.jobs[at].talk.streamed(bytes);
         }
     }
 
     /// The outcome of `Action::Take`.
-    pub(crate) fn taken(&mut self, now: Now, around: &dyn Around, name: Name, is_taken: bool) {
+    pub fn taken(&mut self, now: Now, around: &dyn Around, name: Name, is_taken: bool) {
         if let Some(at) = self.named(name) {
             self.step(at, now, around, |job, scene| {
                 if is_taken {
@@ -322,7 +310,7 @@ impl Migrations {
     }
 
     /// Whether this migration has all keys of its slots and waits for its claim (`Action::Take`).
-    pub(crate) fn awaits_claim(&self, name: Name) -> bool {
+    pub fn awaits_claim(&self, name: Name) -> bool {
         let job = self.named(name).map(|at| &self.jobs[at]);
         job.is_some_and(|job| job.head.outcome.is_none() && job.talk.awaits_claim())
     }
@@ -341,7 +329,7 @@ impl Migrations {
     }
 
     /// The owners of slots, or this node's role, may have changed.
-    pub(crate) fn routes_changed(&mut self, now: Now, around: &dyn Around) {
+    pub fn routes_changed(&mut self, now: Now, around: &dyn Around) {
         self.all(now, around, |job, scene| match job.head.outcome {
             None => job.talk.routes_changed(&mut job.head, scene),
             Some(_) => Ok(()),
@@ -352,7 +340,7 @@ impl Migrations {
     }
 
     /// This node is a replica now, or hands over to one of its replicas.
-    pub(crate) fn demoted(&mut self, now: Now, around: &dyn Around) {
+    pub fn demoted(&mut self, now: Now, around: &dyn Around) {
         self.all(now, around, |job, _| {
             let step = job.talk.demoted();
             if step.is_err() {
@@ -367,7 +355,7 @@ impl Migrations {
     }
 
     /// All keys, or all of one database, were flushed here.
-    pub(crate) fn flushed(&mut self, now: Now, around: &dyn Around) {
+    pub fn flushed(&mut self, now: Now, around: &dyn Around) {
         self.all(now, around, |job, _| match job.head.outcome {
             None => job.talk.flushed(),
             Some(_) => Ok(()),
@@ -376,7 +364,7 @@ impl Migrations {
     }
 
     /// Asked every 100 ms while there is something to do.
-    pub(crate) fn tick(&mut self, now: Now, around: &dyn Around) {
+    pub fn tick(&mut self, now: Now, around: &dyn Around) {
         self.all(now, around, |job, scene| {
             if let Some(again_ms) = job.again_ms {
                 if now.monotonic_ms < again_ms {
@@ -413,7 +401,7 @@ impl Migrations {
     }
 
     /// A replica begins with a snapshot of this moment: running imports are announced to it.
-    pub(crate) fn announce_again(&mut self, now: Now, around: &dyn Around) {
+    pub fn announce_again(&mut self, now: Now, around: &dyn Around) {
         self.all(now, around, |job, scene| {
             job.head.announce_again(scene);
             Ok(())
@@ -432,7 +420,7 @@ impl Migrations {
 
     /// A full synchronization replaces all keys here: earlier announcements of the primary's
     /// migrations are void.
-    pub(crate) fn forget_followed(&mut self, now: Now, around: &dyn Around) {
+    pub fn forget_followed(&mut self, now: Now, around: &dyn Around) {
         self.all(now, around, |job, _| {
             if job.talk.is_followed() {
                 Err(End::Failed("The data was replaced".into()))
@@ -445,7 +433,7 @@ impl Migrations {
     /// The primary's history has another id: it has started again, or another replica has taken its
     /// place. Either way it has forgotten its imports; those that it has begun since follow in the
     /// stream.
-    pub(crate) fn history_changed(&mut self, now: Now, around: &dyn Around) {
+    pub fn history_changed(&mut self, now: Now, around: &dyn Around) {
         self.all(now, around, |job, _| {
             if job.talk.is_open_import() {
                 return Err(End::Failed("The primary has forgotten it".into()));
@@ -490,7 +478,7 @@ impl Migrations {
             } else {
                 Err(End::Failed(format!(
                     "The peer sent {} out of turn",
-                    crate::base::text::Printable(words[0])
+                    russet_base::text::Printable(words[0])
                 )))
             }
         });

@@ -7,23 +7,23 @@ pub(crate) const NAME_LEN: usize = 40;
 
 /// A node's id, or the name of a migration.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(crate) struct Name([u8; NAME_LEN]);
+pub struct Name([u8; NAME_LEN]);
 
 impl Name {
-    pub(crate) const LEN: usize = NAME_LEN;
+    pub const LEN: usize = NAME_LEN;
 
     /// `None` unless these are 40 of `[0-9a-z]`.
-    pub(crate) fn parse(text: &[u8]) -> Option<Name> {
+    pub fn parse(text: &[u8]) -> Option<Name> {
         let name: [u8; NAME_LEN] = text.try_into().ok()?;
         let is_usual = |byte: &u8| byte.is_ascii_digit() || byte.is_ascii_lowercase();
         name.iter().all(is_usual).then_some(Name(name))
     }
 
-    pub(crate) fn as_bytes(&self) -> &[u8] {
+    pub fn as_bytes(&self) -> &[u8] {
         &self.0
     }
 
-    pub(crate) fn as_str(&self) -> &str {
+    pub fn as_str(&self) -> &str {
         std::str::from_utf8(&self.0).expect("letters and digits")
     }
 }

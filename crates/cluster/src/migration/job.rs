@@ -12,8 +12,8 @@ use super::actions::{Action, Around, Level, MigrationLink, Now, Wire};
 use super::id::Name;
 use super::ranges::Ranges;
 use super::settings::Settings;
-use crate::config::Dialect;
-use crate::resp::write_request;
+use russet_config::Dialect;
+use russet_resp::write_request;
 
 /// How a migration, or one attempt of it, ended.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -62,7 +62,7 @@ fn log(level: Level, text: String) -> Action {
 impl Migrations {
     /// Slots of this primary's that other nodes have claimed: their keys are kept for a time, or
     /// deleted.
-    pub(crate) fn lost(&mut self, now: Now, around: &dyn Around, slots: &Ranges) {
+    pub fn lost(&mut self, now: Now, around: &dyn Around, slots: &Ranges) {
         let me = around.my_id();
         let is_lost = |slot: &u16| around.owner(*slot) != Some(me);
         let lost = Ranges::of_slots(slots.slots().filter(is_lost));
@@ -110,12 +110,12 @@ impl Migrations {
     }
 
     /// Whether there are copies that would go if memory were short.
-    pub(crate) fn has_kept(&self) -> bool {
+    pub fn has_kept(&self) -> bool {
         !self.kept.is_empty()
     }
 
     /// Deletes all copies. `why` goes to the log.
-    pub(crate) fn give_up_kept(&mut self, why: &str) {
+    pub fn give_up_kept(&mut self, why: &str) {
         for kept in std::mem::take(&mut self.kept) {
             self.forget(kept.slots, why);
         }
@@ -174,7 +174,7 @@ impl Migrations {
 
     /// The owners of the slots, or this node's role, may have changed. The driver calls it before
     /// any client can write to a slot that has become this node's. O(slots that are kept).
-    pub(crate) fn review_kept(&mut self, now: Now, around: &dyn Around) {
+    pub fn review_kept(&mut self, now: Now, around: &dyn Around) {
         if self.kept.is_empty() {
             return;
         }

@@ -66,20 +66,20 @@ mod requests;
 mod settings;
 mod show;
 #[cfg(test)]
-#[path = "../../tests/machines/migration/mod.rs"]
+#[path = "../../simulation/migration/mod.rs"]
 mod tests;
 
 /// The field of a full copy that names an import whose keys it has: the import's name, a space, and
 /// its ranges.
-pub(crate) const SLOT_IMPORT: &str = "slot-import";
+pub const SLOT_IMPORT: &str = "slot-import";
 
-pub(crate) use actions::{Action, Around, Level, MigrationLink, Now, OpenSlots, Wire};
-pub(crate) use commands::trim_slots;
-pub(crate) use conversation::{Answer, Expects};
-pub(crate) use core::Migrations;
-pub(crate) use id::Name;
-pub(crate) use ranges::Ranges;
-pub(crate) use refusal::Refusal;
-pub(crate) use requests::Sender;
-pub(crate) use settings::Settings;
-pub(crate) use show::Busy;
+pub use actions::{Action, Around, Level, MigrationLink, Now, OpenSlots, Wire};
+pub use commands::trim_slots;
+pub use conversation::{Answer, Expects};
+pub use core::Migrations;
+pub use id::Name;
+pub use ranges::Ranges;
+pub use refusal::Refusal;
+pub use requests::Sender;
+pub use settings::Settings;
+pub use show::Busy;

@@ -33,20 +33,14 @@ impl OnPrimary {
 impl Migrations {
     /// The imports that have keys here: a full copy for a replica has these keys, and names the
     /// imports.
-    pub(crate) fn copied_imports(&self) -> impl Iterator<Item = (Name, &Ranges)> {
+    pub fn copied_imports(&self) -> impl Iterator<Item = (Name, &Ranges)> {
         let heads = self.jobs.iter().map(|job| &job.head);
         let imports = heads.filter(|head| head.outcome.is_none() && head.is_import_in_sight());
         imports.map(|head| (head.name, &head.slots))
     }
 
     /// A full copy of our primary's data names an import, whose keys it has.
-    pub(crate) fn follow_copied(
-        &mut self,
-        now: Now,
-        around: &dyn Around,
-        name: Name,
-        slots: Ranges,
-    ) {
+    pub fn follow_copied(&mut self, now: Now, around: &dyn Around, name: Name, slots: Ranges) {
         let head = JobHead::new(name, slots, Side::Import, Wire::Push, now);
         self.follow(now, around, head);
     }

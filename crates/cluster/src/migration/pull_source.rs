@@ -9,7 +9,7 @@ use super::actions::{Level, MigrationLink};
 use super::conversation::{Conversation, Expects};
 use super::id::Name;
 use super::job::{End, EventResult, JobHead, Scene, failed};
-use crate::base::numbers::number::parse_digits;
+use russet_base::numbers::number::parse_digits;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum PullSourceState {

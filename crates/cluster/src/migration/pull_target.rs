@@ -16,7 +16,7 @@ use super::actions::{Action, MigrationLink};
 use super::conversation::{Conversation, Expects};
 use super::job::{End, EventResult, JobHead, Scene, failed};
 use super::ranges::Ranges;
-use crate::base::text::Printable;
+use russet_base::text::Printable;
 
 /// The wait between two attempts.
 const RETRY_MS: i64 = 1000;

@@ -14,7 +14,7 @@ use super::actions::MigrationLink;
 use super::conversation::{Conversation, Expects};
 use super::job::{End, EventResult, JobHead, Scene, failed};
 use super::pull_source::whose;
-use crate::base::text::Printable;
+use russet_base::text::Printable;
 
 pub(super) const ACK_MS: i64 = 1000;
 

@@ -9,22 +9,22 @@
 use std::fmt;
 
 /// Slots of a cluster.
-pub(crate) const SLOTS: u16 = 16_384;
+pub const SLOTS: u16 = 16_384;
 
 /// Ranges (first, last) that do not overlap, in the order given; so at most 16,384 of them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Ranges(Vec<(u16, u16)>);
+pub struct Ranges(Vec<(u16, u16)>);
 
 /// A slot's number.
-pub(crate) fn slot(text: &[u8]) -> Option<u16> {
-    let number = crate::base::numbers::number::parse_i64(text)?;
+pub fn slot(text: &[u8]) -> Option<u16> {
+    let number = russet_base::numbers::number::parse_i64(text)?;
     u16::try_from(number).ok().filter(|&slot| slot < SLOTS)
 }
 
 impl Ranges {
     /// Adds a range of valid slots, first <= last. Returns the range that it overlaps, if any; it
     /// is not added then. O(ranges), of which there are no more than slots.
-    pub(crate) fn push(&mut self, first: u16, last: u16) -> Result<(), (u16, u16)> {
+    pub fn push(&mut self, first: u16, last: u16) -> Result<(), (u16, u16)> {
         debug_assert!(first <= last && last < SLOTS);
         match self.overlapped(first, last) {
             Some(other) => Err(other),
@@ -41,7 +41,7 @@ impl Ranges {
     }
 
     /// The first slot that is in both, in the order of ours.
-    pub(crate) fn common(&self, other: &Ranges) -> Option<u16> {
+    pub fn common(&self, other: &Ranges) -> Option<u16> {
         let common = |&(first, last): &(u16, u16)| {
             let (from, _) = other.overlapped(first, last)?;
             Some(first.max(from))
@@ -55,29 +55,29 @@ impl Ranges {
         ranges.find(|&(first, last)| other.overlapped(first, last).is_some())
     }
 
-    pub(crate) fn contains(&self, slot: u16) -> bool {
+    pub fn contains(&self, slot: u16) -> bool {
         self.overlapped(slot, slot).is_some()
     }
 
     /// The ranges of slots that are each given once: ascending, neighbours joined.
-    pub(crate) fn of_slots(slots: impl Iterator<Item = u16>) -> Ranges {
+    pub fn of_slots(slots: impl Iterator<Item = u16>) -> Ranges {
         Ranges(slots.map(|slot| (slot, slot)).collect()).sorted()
     }
 
-    pub(crate) fn is_empty(&self) -> bool {
+    pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    pub(crate) fn pairs(&self) -> &[(u16, u16)] {
+    pub fn pairs(&self) -> &[(u16, u16)] {
         &self.0
     }
 
-    pub(crate) fn slots(&self) -> impl Iterator<Item = u16> {
+    pub fn slots(&self) -> impl Iterator<Item = u16> {
         self.0.iter().flat_map(|&(first, last)| first..=last)
     }
 
     /// In ascending order, neighbours joined.
-    pub(crate) fn sorted(mut self) -> Ranges {
+    pub fn sorted(mut self) -> Ranges {
         self.0.sort_unstable();
         let mut joined: Vec<(u16, u16)> = Vec::with_capacity(self.0.len());
         for (first, last) in self.0 {
@@ -90,13 +90,13 @@ impl Ranges {
     }
 
     /// The words of a command: first, last, first, ..
-    pub(crate) fn words(&self) -> impl Iterator<Item = Vec<u8>> {
+    pub fn words(&self) -> impl Iterator<Item = Vec<u8>> {
         let ends = self.0.iter().flat_map(|&(first, last)| [first, last]);
         ends.map(|slot| slot.to_string().into_bytes())
     }
 
     /// Reads the text that `Display` writes.
-    pub(crate) fn parse_shown(text: &[u8]) -> Option<Ranges> {
+    pub fn parse_shown(text: &[u8]) -> Option<Ranges> {
         let mut ranges = Ranges::default();
         for part in text.split(|&byte| byte == b' ') {
             let (first, last) = match memchr::memchr(b'-', part) {

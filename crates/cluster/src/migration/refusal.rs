@@ -4,7 +4,7 @@ use super::id::Name;
 
 /// `Display` is the line after `-`.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum Refusal {
+pub enum Refusal {
     #[error("ERR syntax error")]
     Syntax,
     #[error("ERR wrong number of arguments for '{0}' command")]

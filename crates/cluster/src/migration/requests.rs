@@ -14,12 +14,12 @@ use super::pull_source::PullSource;
 use super::push_target::PushTarget;
 use super::ranges::{self, Ranges};
 use super::refusal::Refusal;
-use crate::base::text::Printable;
-use crate::config::Dialect;
+use russet_base::text::Printable;
+use russet_config::Dialect;
 
 /// The sender of a SYNCSLOTS.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Sender {
+pub struct Sender {
     pub link: MigrationLink,
     /// It has shown the cluster's secret.
     pub is_internal: bool,
@@ -45,7 +45,7 @@ fn is(word: &[u8], text: &str) -> bool {
 
 impl Migrations {
     /// `CLUSTER SYNCSLOTS word ..`, from its first word on (there is one).
-    pub(crate) fn request(
+    pub fn request(
         &mut self,
         now: Now,
         around: &dyn Around,

@@ -1,7 +1,7 @@
 //! The settings of migrations, from the configuration.
 
-use crate::base::Millis;
-use crate::config::{Config, Dialect};
+use russet_base::Millis;
+use russet_config::{Config, Dialect};
 
 /// Node timeouts for which a source keeps claimed slots: a failure is seen after one or two, an
 /// election takes two.
@@ -11,7 +11,7 @@ const GRACE_TIMEOUTS: u64 = 4;
 const CLAIM_WAIT_PART: u64 = 4;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Settings {
+pub struct Settings {
     pub dialect: Dialect,
     /// `repl-timeout`: silence of a peer that has to answer.
     pub repl_timeout: Millis,
@@ -42,7 +42,7 @@ pub(crate) struct Settings {
 
 impl Settings {
     /// The settings of this configuration, with DEBUG's switches off.
-    pub(crate) fn of(config: &Config) -> Settings {
+    pub fn of(config: &Config) -> Settings {
         let ms = Millis::of_ms;
         Settings {
             dialect: config.dialect,
@@ -62,7 +62,7 @@ impl Settings {
 
     /// How long the target waits for its replicas to have the slots: a part of the time for which
     /// the source holds writes in either way.
-    pub(crate) fn claim_wait(&self) -> Millis {
+    pub fn claim_wait(&self) -> Millis {
         let held = self.write_pause_timeout.min(self.manual_failover_timeout);
         Millis::of_ms(held.get() as u64 / CLAIM_WAIT_PART)
     }

@@ -4,11 +4,11 @@ use super::actions::Wire;
 use super::core::{Job, Migrations};
 use super::id::Name;
 use super::job::Side;
-use crate::resp::Reply;
+use russet_resp::Reply;
 
 /// The side of a running migration whose slots SETSLOT and the like must not touch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Busy {
+pub enum Busy {
     Import,
     Export,
 }
@@ -21,7 +21,7 @@ impl Migrations {
 
     /// `CLUSTER MIGRATION STATUS ID id|ALL`: an array of maps, newest first. A replica shows none
     /// of its primary's.
-    pub(crate) fn status(&self, id: Option<&[u8]>, reply: &mut Reply) {
+    pub fn status(&self, id: Option<&[u8]>, reply: &mut Reply) {
         let is_meant = |job: &&Job| {
             id.is_none_or(|id| id == job.head.name.as_bytes())
                 && job.talk.state() != "occurring-on-primary"
@@ -34,7 +34,7 @@ impl Migrations {
     }
 
     /// `CLUSTER GETSLOTMIGRATIONS`: an array of maps, newest first.
-    pub(crate) fn slot_migrations(&self, remaining: impl Fn(Name) -> usize, reply: &mut Reply) {
+    pub fn slot_migrations(&self, remaining: impl Fn(Name) -> usize, reply: &mut Reply) {
         reply.array(self.jobs.len() + self.ended.len());
         for job in self.newest_first() {
             let left = if job.is_active() && job.head.side == Side::Export {
@@ -47,12 +47,12 @@ impl Migrations {
     }
 
     /// `cluster_slot_migration_active_tasks`.
-    pub(crate) fn active(&self) -> usize {
+    pub fn active(&self) -> usize {
         self.jobs.len()
     }
 
     /// Whether a slot, or any slot, is in a migration that runs here.
-    pub(crate) fn busy(&self, slot: Option<u16>) -> Option<Busy> {
+    pub fn busy(&self, slot: Option<u16>) -> Option<Busy> {
         let has = |job: &&Job| slot.is_none_or(|slot| job.head.slots.contains(slot));
         let job = self.jobs.iter().find(has)?;
         Some(match job.head.side {

@@ -11,18 +11,18 @@ use super::super::message::{Header, NodeFlags, NodeId, Slots};
 use super::slots::ranges;
 
 /// Epochs grow by one. One beyond this is invented, and would leave none for later elections.
-pub(in crate::cluster) const EPOCH_MAX: u64 = 1 << 62;
+pub const EPOCH_MAX: u64 = 1 << 62;
 
 impl Cluster {
     /// Gives a slot to a node.
-    pub(in crate::cluster) fn bind(&mut self, slot: u16, to: NodeIndex) {
+    pub fn bind(&mut self, slot: u16, to: NodeIndex) {
         self.bind_unsynced(slot, to);
         self.owners.vital_gains = self.owners.gains;
     }
 
     /// As `bind`, but a slot that comes to this node is written before anything leaves, and synced
     /// with the next tick.
-    pub(in crate::cluster) fn bind_unsynced(&mut self, slot: u16, to: NodeIndex) {
+    pub(crate) fn bind_unsynced(&mut self, slot: u16, to: NodeIndex) {
         let former = self.owners.set(slot, Some(to));
         let mine = self.me().primary.unwrap_or(ME);
         if former != Some(to) && to == mine {
@@ -44,7 +44,7 @@ impl Cluster {
     }
 
     /// Leaves a slot without an owner.
-    pub(in crate::cluster) fn unbind(&mut self, slot: u16) {
+    pub(crate) fn unbind(&mut self, slot: u16) {
         if let Some(former) = self.owners.set(slot, None) {
             if former == self.me().primary.unwrap_or(ME) {
                 self.owners.gains += 1;
@@ -57,7 +57,7 @@ impl Cluster {
     }
 
     /// Takes a node's role: primary, or replica of which primary.
-    pub(in crate::cluster) fn receive_role(&mut self, at: NodeIndex, header: &Header<'_>) {
+    pub(crate) fn receive_role(&mut self, at: NodeIndex, header: &Header<'_>) {
         let was_primary = self.nodes[at].is_primary();
         let Some(primary) = &header.primary else {
             if !was_primary {
@@ -130,7 +130,7 @@ impl Cluster {
     }
 
     /// The slots of a header: the sender's own or its primary's.
-    pub(in crate::cluster) fn receive_claims(&mut self, at: NodeIndex, header: &Header<'_>) {
+    pub(crate) fn receive_claims(&mut self, at: NodeIndex, header: &Header<'_>) {
         let claimer = match header.primary {
             None => Some(at),
             Some(_) => self.nodes[at].primary,
@@ -189,7 +189,7 @@ impl Cluster {
     }
 
     /// UPDATE: another node's slots, because we claim some of them by an older epoch.
-    pub(in crate::cluster) fn take_update(&mut self, id: &NodeId, epoch: u64, slots: Slots<'_>) {
+    pub(crate) fn take_update(&mut self, id: &NodeId, epoch: u64, slots: Slots<'_>) {
         let Some(at) = self.nodes.find(id).filter(|&at| at != ME) else {
             return;
         };
@@ -353,7 +353,7 @@ impl Cluster {
     }
 
     /// A new config epoch without a vote, unless ours is the newest already: an operator's order.
-    pub(in crate::cluster) fn bump_epoch(&mut self) -> bool {
+    pub(crate) fn bump_epoch(&mut self) -> bool {
         let newest = self.nodes.iter().map(|(_, node)| node.config_epoch).max();
         let newest = newest.unwrap_or(0).max(self.current_epoch);
         if self.me().config_epoch != 0 && self.me().config_epoch == newest {

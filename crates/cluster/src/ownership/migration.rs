@@ -8,7 +8,7 @@ const ORPHAN_MS: i64 = 5000;
 
 impl Cluster {
     /// O(nodes), while there is an orphan.
-    pub(in crate::cluster) fn try_migration(&mut self) {
+    pub(crate) fn try_migration(&mut self) {
         let Some(primary) = self.me().primary else {
             return;
         };

@@ -7,7 +7,7 @@ use super::super::message::NodeFlags;
 
 impl Cluster {
     /// This node follows another one.
-    pub(in crate::cluster) fn become_replica(&mut self, primary: NodeIndex) {
+    pub(crate) fn become_replica(&mut self, primary: NodeIndex) {
         assert!(primary != ME, "a node does not follow itself");
         if self.me().primary != Some(primary) {
             self.leave_channels();
@@ -35,13 +35,13 @@ impl Cluster {
 
     /// The slots of this node, or of its primary, are not served here any more: subscribers of
     /// their shard channels are notified.
-    pub(in crate::cluster) fn leave_channels(&mut self) {
+    pub(crate) fn leave_channels(&mut self) {
         let mine = self.me().primary.unwrap_or(ME);
         self.changed.channels.extend(self.nodes[mine].slots.iter());
     }
 
     /// This node is a primary, without slots yet.
-    pub(in crate::cluster) fn become_primary(&mut self) {
+    pub fn become_primary(&mut self) {
         self.nodes.set_primary(ME, None);
         let me = &mut self.nodes[ME];
         let was_replica = me.is_replica();
@@ -55,7 +55,7 @@ impl Cluster {
     }
 
     /// Replicates from our primary's address as it is now.
-    pub(in crate::cluster) fn follow_primary(&mut self) {
+    pub(crate) fn follow_primary(&mut self) {
         let Some(primary) = self.me().primary else {
             return;
         };
@@ -73,7 +73,7 @@ impl Cluster {
     }
 
     /// A replica that has won takes its primary's slots, and announces it to all.
-    pub(in crate::cluster) fn replace_primary(&mut self) {
+    pub(crate) fn replace_primary(&mut self) {
         let Some(former) = self.me().primary else {
             return;
         };

@@ -20,14 +20,14 @@ use super::viewer::Viewer;
 
 /// Which keys of a command are in this node's keyspace. Asked only of slots that move.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Keys {
+pub enum Keys {
     All,
     Some,
     None,
 }
 
 /// A command with keys, all of one slot.
-pub(crate) struct Request<'r> {
+pub struct Request<'r> {
     pub slot: u16,
     /// The row may write (a script's declared flags count, too).
     pub is_write: bool,
@@ -44,7 +44,7 @@ pub(crate) struct Request<'r> {
 
 /// Why a command does not run here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Redirect {
+pub enum Redirect {
     /// The owner's number (`Cluster::redirect_line` knows it).
     Moved {
         slot: u16,
@@ -65,13 +65,13 @@ impl super::super::Cluster {
     /// Whether commands of this slot run here without another question: it is ours, does not move,
     /// and the cluster is well. The only test on the way of a usual command.
     #[inline]
-    pub(crate) fn serves(&self, slot: u16) -> bool {
+    pub fn serves(&self, slot: u16) -> bool {
         self.served[usize::from(slot) / 64] & 1 << (slot % 64) != 0
     }
 
     /// Where the command runs, by Redis's questions in their order. O(1) but for `keys`; changes
     /// nothing.
-    pub(crate) fn route(&self, request: &Request<'_>) -> Result<(), Redirect> {
+    pub fn route(&self, request: &Request<'_>) -> Result<(), Redirect> {
         let slot = request.slot;
         let owner = self.owners.owner(slot).ok_or(Redirect::Unbound)?;
         if !self.health.is_ok {
@@ -129,7 +129,7 @@ impl super::super::Cluster {
     }
 
     /// The error's line, without `-` and line end.
-    pub(crate) fn redirect_line(&self, redirect: Redirect, viewer: Viewer) -> Vec<u8> {
+    pub fn redirect_line(&self, redirect: Redirect, viewer: Viewer) -> Vec<u8> {
         let (word, slot, node) = match redirect {
             Redirect::Moved { slot, node } => ("MOVED", slot, node),
             Redirect::Ask { slot, node } => ("ASK", slot, node),
@@ -155,11 +155,7 @@ impl super::super::Cluster {
     }
 
     /// The host that a client is to connect to; `None`: the one that it is connected to.
-    pub(in crate::cluster) fn endpoint<'n>(
-        &self,
-        node: &'n ClusterNode,
-        viewer: Viewer,
-    ) -> Option<&'n [u8]> {
+    pub fn endpoint<'n>(&self, node: &'n ClusterNode, viewer: Viewer) -> Option<&'n [u8]> {
         match self.settings.endpoint {
             Endpoint::Ip => Some(node.client_ip(viewer)),
             Endpoint::Hostname if node.names.hostname.is_empty() => Some(b"?"),
@@ -170,7 +166,7 @@ impl super::super::Cluster {
 
     /// Slots whose commands need no question: ours, not open, in a cluster that is well. O(256 +
     /// open slots).
-    pub(in crate::cluster) fn update_served(&mut self) {
+    pub(crate) fn update_served(&mut self) {
         self.served.fill(0);
         if !self.health.is_ok || !self.me().is_primary() {
             return;

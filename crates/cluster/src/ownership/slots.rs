@@ -18,7 +18,7 @@ use super::super::message::{SLOTS, SlotMap, Slots};
 
 /// A set of slots.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct SlotSet {
+pub struct SlotSet {
     /// `None`: empty.
     map: Option<Box<SlotMap>>,
     len: usize,
@@ -27,24 +27,24 @@ pub(crate) struct SlotSet {
 static NO_SLOTS: SlotMap = SlotMap::EMPTY;
 
 impl SlotSet {
-    pub(crate) fn view(&self) -> Slots<'_> {
+    pub fn view(&self) -> Slots<'_> {
         self.map.as_deref().unwrap_or(&NO_SLOTS).view()
     }
 
-    pub(crate) fn len(&self) -> usize {
+    pub fn len(&self) -> usize {
         self.len
     }
 
-    pub(crate) fn is_empty(&self) -> bool {
+    pub fn is_empty(&self) -> bool {
         self.len == 0
     }
 
-    pub(crate) fn contains(&self, slot: u16) -> bool {
+    pub fn contains(&self, slot: u16) -> bool {
         self.map.as_ref().is_some_and(|map| map.contains(slot))
     }
 
     /// Whether the slot is new.
-    pub(crate) fn insert(&mut self, slot: u16) -> bool {
+    pub fn insert(&mut self, slot: u16) -> bool {
         let map = self.map.get_or_insert_default();
         let is_new = !map.contains(slot);
         map.insert(slot);
@@ -53,7 +53,7 @@ impl SlotSet {
     }
 
     /// Whether the slot was in it.
-    pub(crate) fn remove(&mut self, slot: u16) -> bool {
+    pub fn remove(&mut self, slot: u16) -> bool {
         if !self.contains(slot) {
             return false;
         }
@@ -66,7 +66,7 @@ impl SlotSet {
     }
 
     /// In ascending order.
-    pub(crate) fn iter(&self) -> impl Iterator<Item = u16> {
+    pub fn iter(&self) -> impl Iterator<Item = u16> {
         self.view().iter()
     }
 }
@@ -82,7 +82,7 @@ impl FromIterator<u16> for SlotSet {
 }
 
 /// Ascending slots as ranges (first, last).
-pub(crate) fn ranges(slots: impl IntoIterator<Item = u16>) -> Vec<(u16, u16)> {
+pub fn ranges(slots: impl IntoIterator<Item = u16>) -> Vec<(u16, u16)> {
     let mut ranges: Vec<(u16, u16)> = Vec::new();
     for slot in slots {
         match ranges.last_mut() {
@@ -98,7 +98,7 @@ pub(crate) fn ranges(slots: impl IntoIterator<Item = u16>) -> Vec<(u16, u16)> {
 /// The sets of the nodes (`Node::slots`) agree with it; `Cluster::bind` and `Cluster::unbind`
 /// change both.
 #[derive(Debug)]
-pub(in crate::cluster) struct Owners {
+pub(crate) struct Owners {
     owners: Box<[Option<NodeIndex>]>,
     pub bound: usize,
     /// How many times this node, or its primary, has got a slot, or left one without an owner. A
@@ -119,7 +119,7 @@ pub(in crate::cluster) struct Owners {
 }
 
 impl Owners {
-    pub(in crate::cluster) fn new() -> Owners {
+    pub fn new() -> Owners {
         Owners {
             owners: vec![None; usize::from(SLOTS)].into(),
             bound: 0,
@@ -131,16 +131,12 @@ impl Owners {
         }
     }
 
-    pub(in crate::cluster) fn owner(&self, slot: u16) -> Option<NodeIndex> {
+    pub fn owner(&self, slot: u16) -> Option<NodeIndex> {
         self.owners[usize::from(slot)]
     }
 
     /// Returns the former owner.
-    pub(in crate::cluster) fn set(
-        &mut self,
-        slot: u16,
-        owner: Option<NodeIndex>,
-    ) -> Option<NodeIndex> {
+    pub fn set(&mut self, slot: u16, owner: Option<NodeIndex>) -> Option<NodeIndex> {
         let former = std::mem::replace(&mut self.owners[usize::from(slot)], owner);
         self.bound += usize::from(owner.is_some());
         self.bound -= usize::from(former.is_some());

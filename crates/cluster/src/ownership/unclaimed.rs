@@ -15,7 +15,7 @@ const EPOCHS: u64 = 2;
 
 impl Cluster {
     /// Writes are held for a claim: greets the voters that have been silent for so long. O(nodes).
-    pub(crate) fn greet_voters(&mut self, now: Now, silent_ms: i64) {
+    pub fn greet_voters(&mut self, now: Now, silent_ms: i64) {
         self.begin(now);
         let before = self.ms() - silent_ms;
         let voters = self.nodes.iter().filter(|(_, node)| node.is_voter());
@@ -30,7 +30,7 @@ impl Cluster {
     /// Slots of which the writes were held stay here, from now on with a newer epoch, without a
     /// vote. A node that has received nothing from a majority within the last `within_ms` leaves
     /// all as it is: the others may have seen the claim. False: it was left. O(nodes).
-    pub(crate) fn keep_slots(&mut self, now: Now, slots: &[(u16, u16)], within_ms: i64) -> bool {
+    pub fn keep_slots(&mut self, now: Now, slots: &[(u16, u16)], within_ms: i64) -> bool {
         if !self.me().is_primary() || self.out.has_failed() {
             return false;
         }

@@ -4,7 +4,7 @@ use super::super::membership::nodes::ClusterNode;
 
 /// The connection that a reply is for: it decides which address of a node the reply has.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Viewer {
+pub struct Viewer {
     pub is_tls: bool,
     /// The address family of the client's connection, for Valkey's client addresses.
     pub is_ipv6: bool,
@@ -13,7 +13,7 @@ pub(crate) struct Viewer {
 
 impl ClusterNode {
     /// The address for clients: Valkey's nodes may have one for each family.
-    pub(in crate::cluster) fn client_ip(&self, viewer: Viewer) -> &[u8] {
+    pub(crate) fn client_ip(&self, viewer: Viewer) -> &[u8] {
         let special = if viewer.is_ipv6 {
             &self.names.client_ipv6
         } else {
@@ -26,7 +26,7 @@ impl ClusterNode {
         }
     }
 
-    pub(in crate::cluster) fn client_port(&self, viewer: Viewer) -> u16 {
+    pub(crate) fn client_port(&self, viewer: Viewer) -> u16 {
         let (special, port) = if viewer.is_tls {
             (self.names.client_tls_port, self.address.tls_port)
         } else {

@@ -1,7 +1,7 @@
 //! CLUSTER EXPLAIN names each fault.
 
 use super::net::{Net, TIMEOUT_MS};
-use crate::config::Dialect::Redis;
+use russet_config::Dialect::Redis;
 
 /// Whether some line has all of these words.
 #[track_caller]

@@ -8,9 +8,9 @@
 //! Elsewhere: random trouble, and how long a failover takes (`tests/machines`).
 
 use super::net::{Net, TIMEOUT_MS};
-use crate::base::Millis;
-use crate::cluster::{Action, Primary};
-use crate::config::Dialect::{Redis, Valkey};
+use crate::{Action, Primary};
+use russet_base::Millis;
+use russet_config::Dialect::{Redis, Valkey};
 
 fn is_primary(net: &Net, at: usize) -> bool {
     !net.nodes[at].core.is_replica()
@@ -233,7 +233,7 @@ fn a_replica_that_was_never_in_sync_does_not_take_over() {
 }
 
 /// A fourth node, which follows the first one and never gets its data.
-fn with_replica(mut net: Net, dialect: crate::config::Dialect) -> Net {
+fn with_replica(mut net: Net, dialect: russet_config::Dialect) -> Net {
     net.add(dialect);
     net.ok(0, "MEET 10.0.0.3 7003");
     net.run(3000);

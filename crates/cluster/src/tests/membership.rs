@@ -10,8 +10,8 @@
 use std::collections::BTreeSet;
 
 use super::net::{Net, TIMEOUT_MS, settings};
-use crate::cluster::{Action, Settings};
-use crate::config::Dialect::{self, Redis, Valkey};
+use crate::{Action, Settings};
+use russet_config::Dialect::{self, Redis, Valkey};
 
 fn lines(net: &mut Net, at: usize) -> usize {
     net.command(at, "NODES").matches(" connected").count()

@@ -12,12 +12,12 @@
 
 use std::collections::BTreeMap;
 
-use crate::base::Millis;
-use crate::cluster::{
+use crate::{
     Action, After, Cluster, Host, LinkId, Now, Own, Primary, Saved, Settings, TICK_MS, Viewer,
 };
-use crate::config::{Config, Dialect};
-use crate::resp::Reply;
+use russet_base::Millis;
+use russet_config::{Config, Dialect};
+use russet_resp::Reply;
 
 pub(super) const TIMEOUT_MS: i64 = 1000;
 

@@ -8,9 +8,9 @@
 //! Elsewhere: the slot of a command's keys (`server::execution::gates::slots`).
 
 use super::net::Net;
-use crate::cluster::settings::Endpoint;
-use crate::cluster::{Keys, Redirect, Request, Viewer};
-use crate::config::Dialect::{Redis, Valkey};
+use crate::settings::Endpoint;
+use crate::{Keys, Redirect, Request, Viewer};
+use russet_config::Dialect::{Redis, Valkey};
 
 fn request(slot: u16, keys: &dyn Fn() -> Keys) -> Request<'_> {
     Request {

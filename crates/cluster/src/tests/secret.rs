@@ -1,8 +1,8 @@
 //! The secret of internal clients: the nodes that choose it, and those that receive it.
 
 use super::net::Net;
-use crate::cluster::message::NodeId;
-use crate::config::Dialect::{Redis, Valkey};
+use crate::message::NodeId;
+use russet_config::Dialect::{Redis, Valkey};
 
 fn secret(net: &Net, at: usize) -> Vec<u8> {
     let secret = net.nodes[at].core.internal_secret();

@@ -9,9 +9,9 @@
 //! `cluster`).
 
 use super::net::Net;
-use crate::cluster::Action;
-use crate::cluster::message::{Body, Header, Kind, Marks, Message, Vendor};
-use crate::config::Dialect::{Redis, Valkey};
+use crate::Action;
+use crate::message::{Body, Header, Kind, Marks, Message, Vendor};
+use russet_config::Dialect::{Redis, Valkey};
 
 fn info(net: &mut Net, at: usize, field: &str) -> String {
     let text = net.command(at, "INFO");

@@ -8,11 +8,11 @@
 //! `cluster::membership::meet`).
 
 use super::net::{Net, settings};
-use crate::cluster::message::{
+use crate::message::{
     Body, Extensions, Gossip, Header, Ip, Kind, Marks, Message, NodeFlags, NodeId, SlotMap, Vendor,
 };
-use crate::cluster::{Action, Cluster, LinkId, Now, Saved};
-use crate::config::Dialect::Redis;
+use crate::{Action, Cluster, LinkId, Now, Saved};
+use russet_config::Dialect::Redis;
 
 /// A core without a network, with counts of its actions.
 struct Alone {
@@ -53,7 +53,7 @@ impl Alone {
                     self.dials += 1;
                     self.dialled.push(link);
                 }
-                Action::Log { level, .. } if level >= crate::cluster::Level::Notice => {
+                Action::Log { level, .. } if level >= crate::Level::Notice => {
                     self.lines += 1;
                 }
                 Action::Send { .. } => self.sent += 1,

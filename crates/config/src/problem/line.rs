@@ -1,6 +1,6 @@
 //! Where a line of the configuration stands, and a line that is kept with its words.
 
-use crate::config::words::Text;
+use crate::words::Text;
 
 /// The origin of a line.
 #[derive(Clone, Debug, PartialEq, Eq)]

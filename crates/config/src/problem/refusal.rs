@@ -1,6 +1,6 @@
 //! Why a value is refused, in Redis's wording.
 
-pub use crate::base::text::system_text;
+pub use russet_base::text::system_text;
 
 /// Why a directive refuses a value. `Display` is what Redis prints under the line in a fatal
 /// start, and after the dash in `CONFIG SET failed (...) - reason`.

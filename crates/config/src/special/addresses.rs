@@ -1,8 +1,8 @@
 //! Directives that name hosts: `bind` and `replicaof`.
 
 use super::{Lines, Special};
-use crate::config::problem::refusal::ValueError;
-use crate::config::words::{self, Text};
+use crate::problem::refusal::ValueError;
+use crate::words::{self, Text};
 
 /// Maximum number of `bind` addresses.
 const BIND_ADDRESSES_MAX: usize = 16;

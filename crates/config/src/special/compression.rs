@@ -1,8 +1,8 @@
 //! `rdbcompression`: yes or no, and the whole-file forms of Valkey 9.2.
 
 use super::Special;
-use crate::config::problem::refusal::ValueError;
-use crate::config::words::Text;
+use crate::problem::refusal::ValueError;
+use crate::words::Text;
 
 /// The compression of strings in snapshots: `yes` is LZF. Files that are compressed as a whole
 /// (Valkey) are read, but not written.

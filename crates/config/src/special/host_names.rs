@@ -1,8 +1,8 @@
 //! `console-hosts`: names by which a server is called.
 
 use super::{Lines, Special, listed};
-use crate::config::problem::refusal::ValueError;
-use crate::config::words::Text;
+use crate::problem::refusal::ValueError;
+use crate::words::Text;
 
 /// Maximum number of names, and bytes of one, as in DNS.
 const NAMES_MAX: usize = 64;

@@ -11,8 +11,8 @@
 use bitflags::bitflags;
 
 use super::{Lines, Special};
-use crate::config::problem::refusal::ValueError;
-use crate::config::words::{self, Text};
+use crate::problem::refusal::ValueError;
+use crate::words::{self, Text};
 
 /// The list of classes and channels, in printing order: the letter, and whether `A` includes it.
 macro_rules! event_classes {

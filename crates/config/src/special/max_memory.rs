@@ -1,8 +1,8 @@
 //! `maxmemory`: an amount of memory, or all that the machine or container has.
 
 use super::{Lines, Special};
-use crate::config::problem::refusal::ValueError;
-use crate::config::words::{self, Text};
+use crate::problem::refusal::ValueError;
+use crate::words::{self, Text};
 
 /// `maxmemory`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,9 +1,9 @@
 //! `maxmemory-clients`: an amount of memory, or a share of `maxmemory`.
 
 use super::{Lines, Special};
-use crate::base::numbers::number;
-use crate::config::problem::refusal::ValueError;
-use crate::config::words::{self, Text};
+use crate::problem::refusal::ValueError;
+use crate::words::{self, Text};
+use russet_base::numbers::number;
 
 /// `maxmemory-clients`: bytes, or a share of `maxmemory`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

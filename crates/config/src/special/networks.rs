@@ -5,8 +5,8 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 
 use super::{Lines, Special, listed};
-use crate::config::problem::refusal::ValueError;
-use crate::config::words::Text;
+use crate::problem::refusal::ValueError;
+use crate::words::Text;
 
 /// Maximum number of networks.
 const NETWORKS_MAX: usize = 256;

@@ -1,8 +1,8 @@
 //! `client-output-buffer-limit`: limits of pending output for a client that does not read.
 
 use super::{Lines, Special};
-use crate::config::problem::refusal::ValueError;
-use crate::config::words::{self, Text};
+use crate::problem::refusal::ValueError;
+use crate::words::{self, Text};
 
 /// `client-output-buffer-limit`, one limit per kind of client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,9 +1,9 @@
 //! `latency-tracking-info-percentiles`: which percentiles INFO latencystats prints.
 
 use super::{Lines, Special};
-use crate::base::numbers::float;
-use crate::config::problem::refusal::ValueError;
-use crate::config::words::Text;
+use crate::problem::refusal::ValueError;
+use crate::words::Text;
+use russet_base::numbers::float;
 
 /// `latency-tracking-info-percentiles`: what INFO latencystats prints of each command.
 #[derive(Clone, Debug, PartialEq)]

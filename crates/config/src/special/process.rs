@@ -6,9 +6,9 @@
 //! writes the scores.
 
 use super::{Lines, Special};
-use crate::config::choices::Choice;
-use crate::config::problem::refusal::ValueError;
-use crate::config::words::{self, Text};
+use crate::choices::Choice;
+use crate::problem::refusal::ValueError;
+use crate::words::{self, Text};
 
 /// `dir`: the working directory. Absolute once a configuration is loaded.
 #[derive(Clone, Debug, PartialEq, Eq)]

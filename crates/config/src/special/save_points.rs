@@ -1,8 +1,8 @@
 //! `save`: when a snapshot is due.
 
 use super::{Lines, Special};
-use crate::config::problem::refusal::ValueError;
-use crate::config::words::{self, Text};
+use crate::problem::refusal::ValueError;
+use crate::words::{self, Text};
 
 /// `save`: pairs of seconds and changes.
 #[derive(Clone, Debug, PartialEq, Eq)]

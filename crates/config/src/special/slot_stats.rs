@@ -3,8 +3,8 @@
 use bitflags::bitflags;
 
 use super::Special;
-use crate::config::problem::refusal::ValueError;
-use crate::config::words::Text;
+use crate::problem::refusal::ValueError;
+use crate::words::Text;
 
 bitflags! {
     /// Figures of slots; all of them are `yes`.

@@ -4,8 +4,8 @@
 use std::net::IpAddr;
 
 use super::{Lines, Networks, Special};
-use crate::config::problem::refusal::ValueError;
-use crate::config::words::Text;
+use crate::problem::refusal::ValueError;
+use crate::words::Text;
 
 /// Addresses and networks, separated by commas or spaces.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -61,7 +61,7 @@ impl Special for Subnets {
 
     fn lines(&self, default: &Self) -> Lines {
         let mut line = Vec::new();
-        crate::config::quote(&mut line, &self.text);
+        crate::quote(&mut line, &self.text);
         Lines::Values(vec![(line, self != default)])
     }
 }

@@ -3,10 +3,10 @@
 //!     score: f64 | length: varint (7 bits a byte, low first) | bytes
 #![allow(unsafe_code)]
 
-use crate::base::memory::alloc;
-use crate::base::memory::mover::Mover;
-use crate::encodings::prefetch::prefetch;
-use crate::encodings::varint;
+use crate::prefetch::prefetch;
+use crate::varint;
+use russet_base::memory::alloc;
+use russet_base::memory::mover::Mover;
 use std::cmp::Ordering;
 use std::ptr::NonNull;
 

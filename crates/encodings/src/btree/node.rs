@@ -3,8 +3,8 @@
 #![allow(unsafe_code)]
 
 use super::member::{Key, Member};
-use crate::base::memory::alloc::good_size;
-use crate::base::memory::mover::Mover;
+use russet_base::memory::alloc::good_size;
+use russet_base::memory::mover::Mover;
 use std::alloc::Layout;
 use std::cmp::Ordering;
 use std::mem::MaybeUninit;

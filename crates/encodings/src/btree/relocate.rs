@@ -4,7 +4,7 @@
 use super::ZsetIndex;
 use super::member::Member;
 use super::node::BtreeNode;
-use crate::base::memory::mover::Mover;
+use russet_base::memory::mover::Mover;
 
 impl ZsetIndex {
     /// Offers the leaf with this rank, the inner nodes above it of which it is the first leaf, and,

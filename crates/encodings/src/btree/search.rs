@@ -4,7 +4,7 @@
 use super::ZsetIndex;
 use super::member::{Key, Member};
 use super::node::{BtreeNode, Inner, Leaf};
-use crate::encodings::prefetch::prefetch;
+use crate::prefetch::prefetch;
 
 /// No tree is higher: 2^64 elements at a handful per node.
 const HEIGHT_MAX: usize = 24;

@@ -5,12 +5,12 @@
 //!     far      [expiry ms: u64] | length varint | field | word of a `Blob`
 #![allow(unsafe_code)]
 
-use crate::base::memory::alloc;
-use crate::base::memory::mover::Mover;
-use crate::encodings::blob::Blob;
-use crate::encodings::hashtable::Word;
-use crate::encodings::thin::Thin;
-use crate::encodings::varint;
+use crate::blob::Blob;
+use crate::hashtable::Word;
+use crate::thin::Thin;
+use crate::varint;
+use russet_base::memory::alloc;
+use russet_base::memory::mover::Mover;
 use std::ptr::NonNull;
 
 const EXPIRES: u64 = 1;

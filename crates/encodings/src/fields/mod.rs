@@ -12,13 +12,13 @@ mod entry;
 
 pub use entry::Field;
 
-use crate::base::hashing::hash;
-use crate::base::memory::mover::Mover;
-use crate::base::text::is_same;
-use crate::encodings::elements::Elements;
-use crate::encodings::hashtable::{HashTable, Word};
+use crate::elements::Elements;
+use crate::hashtable::{HashTable, Word};
 use entry::{build, expire_of, expires, field_of, free, memory_bytes, name_of, overwrite};
 use rand::Rng;
+use russet_base::hashing::hash;
+use russet_base::memory::mover::Mover;
+use russet_base::text::is_same;
 
 /// Segments visited in one round of collecting expired fields.
 const COLLECT_SEGMENTS: usize = 16;

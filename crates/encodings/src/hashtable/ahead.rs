@@ -5,15 +5,15 @@
 
 use super::line::{CELLS, match_tag, tag_of_hash, word_of_cell};
 use super::{HashTable, SegmentRef, Word};
-use crate::encodings::prefetch::prefetch;
+use crate::prefetch::prefetch;
 use std::marker::PhantomData;
 
 /// Prefetch reach for short entries: two lines if they cross into a second one, else one line.
-pub(crate) const SHORT_REACH: usize = 40;
+pub const SHORT_REACH: usize = 40;
 
 /// Where the element with some hash would be in a table, which is borrowed.
 #[derive(Copy, Clone)]
-pub(crate) struct ElementPlace<'t> {
+pub struct ElementPlace<'t> {
     segment: SegmentRef,
     tag: u64,
     table: PhantomData<&'t HashTable>,
@@ -21,7 +21,7 @@ pub(crate) struct ElementPlace<'t> {
 
 impl ElementPlace<'_> {
     /// A place without an element.
-    pub(crate) const NONE: Self = ElementPlace {
+    pub const NONE: Self = ElementPlace {
         segment: SegmentRef::NONE,
         tag: 1,
         table: PhantomData,
@@ -31,20 +31,20 @@ impl ElementPlace<'_> {
 /// The word that a lookup is likely to find, or none. One number, so that there is no branch
 /// between the two until it is asked.
 #[derive(Copy, Clone)]
-pub(crate) struct Likely(u64);
+pub struct Likely(u64);
 
 impl Likely {
-    pub(crate) const NONE: Likely = Likely(0);
+    pub const NONE: Likely = Likely(0);
 
     #[inline(always)]
-    pub(crate) fn word(self) -> Option<Word> {
+    pub fn word(self) -> Option<Word> {
         (self.0 != 0).then_some(Word(self.0))
     }
 
     /// Prefetches the line at the word if it is a pointer without flags, else one that is there
     /// anyway.
     #[inline(always)]
-    pub(crate) fn prefetch(&self) {
+    pub fn prefetch(&self) {
         let own = std::ptr::from_ref(self).addr();
         let is_pointer = (self.0 != 0) & (self.0 & 0b111 == 0);
         prefetch(if is_pointer { self.0 as usize } else { own });
@@ -55,7 +55,7 @@ impl HashTable {
     /// First stage of a batch that only reads: where the element with this hash would be, its lines
     /// prefetched.
     #[inline(always)]
-    pub(crate) fn seek(&self, hash: u64) -> ElementPlace<'_> {
+    pub fn seek(&self, hash: u64) -> ElementPlace<'_> {
         let hash = self.own(hash);
         let segment = self.directory.get(hash);
         let tag = tag_of_hash(hash);
@@ -79,7 +79,7 @@ impl HashTable {
     /// Second stage: a word there with the tag of the hash, of which there is hardly ever a second
     /// one. None: no element has the hash. `place` must be of this table.
     #[inline(always)]
-    pub(crate) fn likely(&self, place: ElementPlace<'_>) -> Likely {
+    pub fn likely(&self, place: ElementPlace<'_>) -> Likely {
         let ElementPlace { segment, tag, .. } = place;
         if segment.is_none() {
             return Likely::NONE;

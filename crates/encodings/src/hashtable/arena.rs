@@ -14,8 +14,8 @@ use std::ptr::NonNull;
 use super::directory::Directory;
 use super::line::CELLS;
 use super::segment::{LINES_MAX, Segment};
-use crate::base::memory::alloc::{good_size, vec_bytes};
-use crate::base::memory::mover::Mover;
+use russet_base::memory::alloc::{good_size, vec_bytes};
+use russet_base::memory::mover::Mover;
 
 /// Lines of the smallest full-grown segment.
 pub(super) const LINES_MIN: usize = 32;

@@ -11,9 +11,9 @@ use std::alloc::{Layout, alloc, dealloc, handle_alloc_error};
 use std::ptr::{self, NonNull};
 
 use super::segment::{Segment, SegmentRef};
-use crate::base::memory::alloc::good_size;
-use crate::base::memory::mover::Mover;
-use crate::encodings::prefetch::prefetch;
+use crate::prefetch::prefetch;
+use russet_base::memory::alloc::good_size;
+use russet_base::memory::mover::Mover;
 
 /// Deepest directory: 2^27 words would hold some 60 G elements.
 pub(super) const DEPTH_MAX: u32 = 27;

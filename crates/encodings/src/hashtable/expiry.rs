@@ -35,9 +35,9 @@ use super::near::{Record, TIME_MAX, near, tag_of};
 use super::random::below;
 use super::segment::{NO_HORIZON, NO_RECORD};
 use super::{HashTable, SegmentRef, Word};
-use crate::base::memory::alloc::{boxed_bytes, vec_bytes};
-use crate::base::memory::mover::Mover;
-use crate::encodings::min_tree::{MinTree, NEVER};
+use crate::min_tree::{MinTree, NEVER};
+use russet_base::memory::alloc::{boxed_bytes, vec_bytes};
+use russet_base::memory::mover::Mover;
 
 /// Records drawn before the earliest one is taken.
 const RECORD_DRAWS: usize = 16;

@@ -5,13 +5,13 @@
 use smallvec::SmallVec;
 
 use super::segment::NO_HORIZON;
-use crate::encodings::min_tree::NEVER;
+use crate::min_tree::NEVER;
 
 /// Most elements in a record: it fills two cache lines.
 const NEAR_MAX: usize = 14;
 const TAG_BITS: u32 = 15;
 /// The last time that a near entry can hold.
-pub(crate) const TIME_MAX: i64 = (1 << 48) - 1;
+pub const TIME_MAX: i64 = (1 << 48) - 1;
 
 /// Time and tag in one number, ordered by time.
 pub(super) type Near = u64;

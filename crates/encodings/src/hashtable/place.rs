@@ -6,7 +6,7 @@
 
 use super::line::{CELLS, MARK, tag_of_cell};
 use super::segment::{HEADER_CELLS, LINES_MAX, STASH_CELLS, SegmentRef};
-use crate::encodings::prefetch::prefetch;
+use crate::prefetch::prefetch;
 
 /// Maximum moves to make room for a new element.
 const CHAIN_MAX: usize = 4;

@@ -6,7 +6,7 @@
 use super::arena;
 use super::line::{tag_of_cell, with_word, word_of_cell};
 use super::{HashTable, Word};
-use crate::base::memory::mover::Mover;
+use russet_base::memory::mover::Mover;
 
 impl HashTable {
     /// As [`HashTable::scan`]; `change` may return an element's new word, with the same hash, after

@@ -18,7 +18,7 @@ use super::line::{CELLS, word_of_cell};
 use super::plan::Plan;
 use super::segment::{LINES_MAX, STASH_CELLS, Segment};
 use super::{HashTable, Header, NO_HORIZON, NO_RECORD, SegmentRef, Word};
-use crate::encodings::prefetch::prefetch;
+use crate::prefetch::prefetch;
 
 /// Sizes of a table's only segment: the allocator's own size classes.
 const YOUNG_LINES: [u8; 19] = [

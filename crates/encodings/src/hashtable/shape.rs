@@ -3,7 +3,7 @@
 use super::arena::allocated_bytes;
 use super::line::CELLS;
 use super::{HashTable, Many};
-use crate::base::memory::alloc::{boxed_bytes, vec_bytes};
+use russet_base::memory::alloc::{boxed_bytes, vec_bytes};
 
 /// The result of `HashTable::shape`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

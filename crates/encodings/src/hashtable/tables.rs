@@ -19,9 +19,9 @@
 
 use super::line::tag_of_hash;
 use super::{Handle, HashTable, SegmentRef, SharedExpiry, Word};
-use crate::base::memory::alloc::boxed_bytes;
-use crate::base::memory::mover::Mover;
-use crate::encodings::prefetch::prefetch;
+use crate::prefetch::prefetch;
+use russet_base::memory::alloc::boxed_bytes;
+use russet_base::memory::mover::Mover;
 
 /// Tables of a page.
 const PAGE: usize = 64;

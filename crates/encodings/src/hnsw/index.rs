@@ -10,7 +10,7 @@ use super::parameters::{DIM_MAX, LEVEL_MAX, NodeId, Parameters};
 use super::query::{BATCH, Metric, Query, Stored};
 use super::remove::Moves;
 use super::store::{NONE, Store};
-use crate::base::memory::mover::Mover;
+use russet_base::memory::mover::Mover;
 
 /// An index of vectors; see the folder.
 #[derive(Clone, Debug)]

@@ -17,7 +17,7 @@ use super::frontier::{Near, Pool, Queues, Visited};
 use super::query::BATCH;
 use super::store::NONE;
 use super::{Index, NodeId, Query};
-use crate::encodings::prefetch::prefetch;
+use crate::prefetch::prefetch;
 
 /// With more results than this, heaps are faster than one sorted array.
 const POOL_MAX: usize = 1024;

@@ -19,8 +19,8 @@
 
 use super::parameters::{LEVEL_MAX, Parameters};
 use super::query::{Stored, fill_record};
-use crate::base::memory::mover::Mover;
-use crate::encodings::prefetch::prefetch;
+use crate::prefetch::prefetch;
+use russet_base::memory::mover::Mover;
 
 /// Bytes of records in a chunk: more nodes than this are not put into one.
 const CHUNK_BYTES: usize = 64 << 10;

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, HashMap};
 use rand::{Rng, SeedableRng, rngs::SmallRng};
 
 use super::*;
-use crate::base::memory::mover::Mover;
+use russet_base::memory::mover::Mover;
 
 const KINDS: [Quantization; 3] = [Quantization::F32, Quantization::Q8, Quantization::Binary];
 

@@ -11,7 +11,7 @@ use super::layout::{DENSE_BYTES, HEADER_BYTES, Histogram, PACKED_BYTES, REGISTER
 #[cfg(target_arch = "x86_64")]
 use super::wide;
 #[cfg(target_arch = "x86_64")]
-use crate::encodings::bits::has_avx2;
+use crate::bits::has_avx2;
 
 /// Registers per word, and their packed bytes.
 const WORD: usize = 8;

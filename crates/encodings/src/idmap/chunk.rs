@@ -7,9 +7,9 @@
 //! A chunk uses short keys as long as all of its keys have a short form; the order is the same.
 
 use super::Weigh;
-use crate::base::memory::alloc::vec_bytes;
-use crate::base::memory::mover::Mover;
-use crate::encodings::stream_id::StreamId;
+use crate::stream_id::StreamId;
+use russet_base::memory::alloc::vec_bytes;
+use russet_base::memory::mover::Mover;
 
 /// Keys in a full chunk.
 pub(super) const CHUNK_MAX: usize = 128;

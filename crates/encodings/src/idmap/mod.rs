@@ -17,9 +17,9 @@
 mod chunk;
 
 use super::stream_id::StreamId;
-use crate::base::memory::alloc::deque_bytes;
-use crate::base::memory::mover::Mover;
 use chunk::{CHUNK_MAX, Chunk};
+use russet_base::memory::alloc::deque_bytes;
+use russet_base::memory::mover::Mover;
 use std::collections::VecDeque;
 
 /// A value with a weight and owned bytes.
@@ -35,6 +35,7 @@ pub trait Weigh {
 }
 
 impl Weigh for () {}
+impl Weigh for StreamId {}
 
 /// The position of a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -10,7 +10,7 @@
 
 use super::entry::{Encoded, Entry};
 use super::{COUNT_UNKNOWN, HEADER, Listpack, Pos};
-use crate::base::memory::alloc;
+use russet_base::memory::alloc;
 use std::mem::MaybeUninit;
 
 impl Listpack {

@@ -10,7 +10,7 @@
 //!
 //! Each entry is followed by its own length, 7 bits a byte, readable from the right.
 
-use crate::base::numbers::number::parse_i64;
+use russet_base::numbers::number::parse_i64;
 use std::mem::MaybeUninit;
 
 /// A value in a packed encoding, borrowed from it.

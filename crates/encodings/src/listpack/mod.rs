@@ -32,9 +32,9 @@ pub use pack::Pack;
 pub use roomy::Roomy;
 pub use validate::ListpackError;
 
-use crate::base::memory::alloc;
-use crate::encodings::thin::Thin;
+use crate::thin::Thin;
 use entry::Encoded;
+use russet_base::memory::alloc;
 use std::fmt;
 use std::ops::Deref;
 use std::ptr::NonNull;

@@ -5,7 +5,7 @@
 use super::entry::{self, Entry};
 use super::validate::validate;
 use super::{COUNT_UNKNOWN, HEADER, Pos};
-use crate::base::numbers::number::parse_i64;
+use russet_base::numbers::number::parse_i64;
 use std::fmt;
 
 /// See the module.

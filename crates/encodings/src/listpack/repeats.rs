@@ -5,7 +5,7 @@
 use std::collections::HashSet;
 
 use super::{Entry, Listpack, Pack, Pos};
-use crate::base::hashing::hash;
+use russet_base::hashing::hash;
 use smallvec::SmallVec;
 
 /// Slots on the stack: enough for 128 records, which few listpacks exceed.

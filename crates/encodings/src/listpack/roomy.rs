@@ -14,8 +14,8 @@
 
 use super::entry::{Encoded, Entry};
 use super::{HEADER, Listpack, Pack};
-use crate::base::memory::alloc;
-use crate::encodings::thin::Thin;
+use crate::thin::Thin;
+use russet_base::memory::alloc;
 use std::fmt;
 use std::ops::Deref;
 use std::ptr::NonNull;

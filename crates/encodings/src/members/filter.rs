@@ -5,9 +5,9 @@
 #![allow(unsafe_code)]
 
 use super::{MemberTable, entry_of, hash_of, is_pointer, prefetch_text, text_of};
-use crate::base::text::is_same;
-use crate::encodings::hashtable::{ElementPlace, Likely, Word};
-use crate::encodings::listpack::Entry;
+use crate::hashtable::{ElementPlace, Likely, Word};
+use crate::listpack::Entry;
+use russet_base::text::is_same;
 
 /// Members per batch.
 const BATCH: usize = 32;

@@ -12,15 +12,15 @@
 
 mod filter;
 
-use crate::base::memory::mover::Mover;
-use crate::base::text::is_same;
-use crate::base::{hashing::hash, memory::alloc};
-use crate::encodings::elements::Elements;
-use crate::encodings::hashtable::{HashTable, SHORT_REACH, Word};
-use crate::encodings::listpack::Entry;
-use crate::encodings::prefetch::prefetch;
-use crate::encodings::varint;
+use crate::elements::Elements;
+use crate::hashtable::{HashTable, SHORT_REACH, Word};
+use crate::listpack::Entry;
+use crate::prefetch::prefetch;
+use crate::varint;
 use rand::Rng;
+use russet_base::memory::mover::Mover;
+use russet_base::text::is_same;
+use russet_base::{hashing::hash, memory::alloc};
 use std::marker::PhantomData;
 use std::ptr::NonNull;
 

@@ -3,8 +3,8 @@
 
 use super::node::ListNode;
 use super::{End, Quicklist};
-use crate::encodings::blob::Blob;
-use crate::encodings::listpack::{Entry, Listpack};
+use crate::blob::Blob;
+use crate::listpack::{Entry, Listpack};
 
 impl Quicklist {
     /// Inserts before or `after` the element at `index`, which must exist.

@@ -27,11 +27,11 @@ mod node;
 
 pub use fill::{Fill, set_packed_threshold};
 
-use crate::base::memory::alloc::deque_bytes;
-use crate::base::memory::mover::Mover;
-use crate::encodings::blob::Blob;
-use crate::encodings::listpack::{Entry, Listpack, Pack, Pos};
+use crate::blob::Blob;
+use crate::listpack::{Entry, Listpack, Pack, Pos};
 use node::ListNode;
+use russet_base::memory::alloc::deque_bytes;
+use russet_base::memory::mover::Mover;
 use std::collections::VecDeque;
 
 /// Assumed overhead of an element beside its text.

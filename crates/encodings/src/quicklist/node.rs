@@ -9,11 +9,11 @@
 //! Memory: 16 bytes in the directory, and one block. Which nodes are compressed, how full they get,
 //! and which may have room: `compress`, `fill` and the list itself.
 
-use crate::base::lzf;
-use crate::base::memory::mover::Mover;
-use crate::encodings::blob::Blob;
-use crate::encodings::listpack::{Entry, Listpack, Pack, Roomy};
-use crate::encodings::thin::Thin;
+use crate::blob::Blob;
+use crate::listpack::{Entry, Listpack, Pack, Roomy};
+use crate::thin::Thin;
+use russet_base::lzf;
+use russet_base::memory::mover::Mover;
 
 /// Listpacks below this many bytes are not worth compressing.
 const COMPRESS_BYTES_MIN: usize = 48;

@@ -18,9 +18,9 @@
 //! Reading takes no lock. Cost: by number O(1); a number for a text O(numbers of the column), which
 //! compares four bytes for each.
 
-use crate::base::hashing::hash;
-use crate::base::memory::alloc::{Metered, slice_bytes, thread_balance};
-use crate::encodings::listpack::Entry;
+use crate::listpack::Entry;
+use russet_base::hashing::hash;
+use russet_base::memory::alloc::{Metered, slice_bytes, thread_balance};
 use std::cell::RefCell;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};

@@ -24,12 +24,12 @@ mod schema;
 
 pub use schema::{Schema, SchemaRef};
 
-use crate::base::memory::alloc;
-use crate::base::memory::mover::Mover;
-use crate::encodings::listpack::{
+use crate::listpack::{
     BARE_TEXT_MAX, Entry, Listpack, bare_bytes, bare_len, read_bare, write_bare,
 };
 use common::{NEAR, Stored};
+use russet_base::memory::alloc;
+use russet_base::memory::mover::Mover;
 use smallvec::SmallVec;
 use std::fmt;
 use std::mem::{ManuallyDrop, MaybeUninit};

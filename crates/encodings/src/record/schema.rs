@@ -12,9 +12,9 @@
 //! copy or drop is one atomic addition; the lock is taken only to make and to free a schema.
 #![allow(unsafe_code)]
 
-use crate::base::hashing::hash;
-use crate::base::memory::alloc::{boxed_bytes, slice_bytes};
-use crate::encodings::record::common::Common;
+use crate::record::common::Common;
+use russet_base::hashing::hash;
+use russet_base::memory::alloc::{boxed_bytes, slice_bytes};
 use std::mem::ManuallyDrop;
 use std::ops::Deref;
 use std::ptr;

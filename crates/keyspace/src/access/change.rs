@@ -1,7 +1,7 @@
 //! Records a command's changes: in the dirty counter, and through the journal for every listener.
 
 use super::super::{Cause, ChangeKind, Class, Db};
-use crate::types::Type;
+use russet_types::Type;
 
 impl Db<'_> {
     /// Records that this command changed the key.
@@ -97,7 +97,7 @@ impl Db<'_> {
     }
 
     /// Records the removal of an expired key that is already gone.
-    pub(in crate::keyspace) fn expired(&mut self, key: &[u8]) {
+    pub fn expired(&mut self, key: &[u8]) {
         // Not a change of the command that found it, which may have no effect of its own.
         let (keyspace, at) = (&mut *self.keyspace, self.at);
         keyspace.stats.expired += 1;

@@ -14,25 +14,25 @@ use super::super::{
     Cause, Class, Database, DbIndex, Effects, Expiry, KeyHash, KeyView, Keyspace, NewValue, Place,
     Ref, RefMut, Str,
 };
-use crate::command::CommandError;
-use crate::config::Dialect;
-use crate::resp::Reply;
-use crate::types::{Container, Limits, Type};
+use russet_command::CommandError;
+use russet_config::Dialect;
+use russet_resp::Reply;
+use russet_types::{Container, Limits, Type};
 
 /// See the module. Created for every command.
 pub struct Db<'a> {
-    pub(in crate::keyspace) keyspace: &'a mut Keyspace,
-    pub(in crate::keyspace) at: DbIndex,
+    pub keyspace: &'a mut Keyspace,
+    pub at: DbIndex,
     /// Hashes that the batch has already computed, in the order of the arguments.
     hashed: &'a [KeyHash],
     /// Index of the hash used last: handlers take their keys in order.
     at_hash: Cell<usize>,
     /// Whether lookups count as uses (CLIENT NO-TOUCH, OBJECT, TYPE ... do not).
-    pub(in crate::keyspace) touch: bool,
+    pub touch: bool,
 }
 
 impl<'a> Db<'a> {
-    pub(in crate::keyspace) fn new(keyspace: &'a mut Keyspace, at: DbIndex) -> Db<'a> {
+    pub fn new(keyspace: &'a mut Keyspace, at: DbIndex) -> Db<'a> {
         Db {
             keyspace,
             at,
@@ -129,17 +129,17 @@ impl<'a> Db<'a> {
     }
 
     #[inline]
-    pub(in crate::keyspace) fn database(&self) -> &Database {
+    pub fn database(&self) -> &Database {
         &self.keyspace.dbs[self.at]
     }
 
     #[inline]
-    pub(in crate::keyspace) fn database_mut(&mut self) -> &mut Database {
+    pub(crate) fn database_mut(&mut self) -> &mut Database {
         &mut self.keyspace.dbs[self.at]
     }
 
     #[inline]
-    pub(in crate::keyspace) fn hash(&self, key: &[u8]) -> KeyHash {
+    pub fn hash(&self, key: &[u8]) -> KeyHash {
         #[cfg(test)]
         self.keyspace.opened.note(key, false);
         let at = self.at_hash.get();
@@ -156,13 +156,13 @@ impl<'a> Db<'a> {
 
     /// The live entry of a key. An expired key is deleted on the way.
     #[inline]
-    pub(in crate::keyspace) fn find(&mut self, key: &[u8]) -> Option<Found> {
+    pub fn find(&mut self, key: &[u8]) -> Option<Found> {
         self.find_hashed(self.hash(key), key)
     }
 
     /// As [`Db::find`], with a hash the caller already has.
     #[inline]
-    pub(in crate::keyspace) fn find_hashed(&mut self, hash: KeyHash, key: &[u8]) -> Option<Found> {
+    pub(crate) fn find_hashed(&mut self, hash: KeyHash, key: &[u8]) -> Option<Found> {
         let found = self.database().find(hash, key)?;
         if is_past(found.entry.expiry(), self.keyspace.due_ms) {
             if !self.keyspace.hides_expired() {
@@ -202,11 +202,11 @@ impl<'a> Db<'a> {
     }
 
     /// The key in the table, expired or not.
-    pub(in crate::keyspace) fn find_entry(&self, key: &[u8]) -> Option<Found> {
+    pub fn find_entry(&self, key: &[u8]) -> Option<Found> {
         self.database().find(self.hash(key), key)
     }
 
-    pub(in crate::keyspace) fn expire_found(&mut self, found: Found) {
+    pub(crate) fn expire_found(&mut self, found: Found) {
         let key: Box<[u8]> = found.entry.key().into();
         if let Some(entry) = self.database_mut().detach(found) {
             self.keyspace.lazyfree.free_entry(entry, Cause::Expiry);
@@ -236,7 +236,7 @@ impl<'a> Db<'a> {
             .is_some_and(|f| is_past(f.entry.expiry(), self.keyspace.due_ms))
     }
 
-    pub(in crate::keyspace) fn peek_entry(&self, key: &[u8]) -> Option<Entry> {
+    pub(crate) fn peek_entry(&self, key: &[u8]) -> Option<Entry> {
         let found = self.database().find(self.hash(key), key)?;
         (!is_past(found.entry.expiry(), self.keyspace.due_ms)).then_some(found.entry)
     }
@@ -338,7 +338,7 @@ impl<'a> Db<'a> {
     /// Gives a found key another value and expiry. As in Redis, this does not wake clients that
     /// wait for the key: only a new key or a write to its container does.
     #[inline]
-    pub(in crate::keyspace) fn overwrite(
+    pub fn overwrite(
         &mut self,
         hash: KeyHash,
         found: Found,
@@ -352,7 +352,7 @@ impl<'a> Db<'a> {
 
     /// Makes a key that is not there.
     #[inline]
-    pub(in crate::keyspace) fn insert_new(
+    pub fn insert_new(
         &mut self,
         hash: KeyHash,
         key: &[u8],
@@ -366,7 +366,7 @@ impl<'a> Db<'a> {
 
     /// Adds the entry of a key that is not there.
     #[inline]
-    pub(in crate::keyspace) fn insert(&mut self, hash: KeyHash, key: &[u8], entry: Entry) {
+    pub fn insert(&mut self, hash: KeyHash, key: &[u8], entry: Entry) {
         self.drop_hidden(hash, key);
         self.database_mut().insert(hash, entry);
         self.event(key, Class::NEW, "new");

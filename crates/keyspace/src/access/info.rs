@@ -4,10 +4,10 @@
 use super::super::store::entry::Entry;
 use super::super::{ClockUse, Db, KeyView, store::container::bytes_of};
 use super::view::ValueView;
-use crate::types::{Container, Encoding, Type, for_container};
+use russet_types::{Container, Encoding, Type, for_container};
 
 /// Approximate bytes of a key in the table: a cell and its share of empty ones.
-pub(in crate::keyspace) const CELL_BYTES: usize = 10;
+pub const CELL_BYTES: usize = 10;
 
 /// Facts of a key for OBJECT and DEBUG.
 #[derive(Clone, Copy, Debug)]

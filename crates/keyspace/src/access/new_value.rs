@@ -2,10 +2,10 @@
 
 use std::borrow::Cow;
 
-use crate::base::memory::large::Large;
-use crate::base::numbers::number::parse_i64;
-use crate::resp::{Args, Reply};
-use crate::types::{Container, Encoding, Type};
+use russet_base::memory::large::Large;
+use russet_base::numbers::number::parse_i64;
+use russet_resp::{Args, Reply};
+use russet_types::{Container, Encoding, Type};
 
 /// Longest text of a 64-bit integer.
 const INT_TEXT_MAX: usize = 20;

@@ -33,7 +33,7 @@ impl Opened {
         keys
     }
 
-    pub(in crate::keyspace) fn note(&self, key: &[u8], is_written: bool) {
+    pub fn note(&self, key: &[u8], is_written: bool) {
         if let Some(keys) = &mut *self.keys.borrow_mut() {
             let key = key.into();
             keys.push(OpenedKey { key, is_written });

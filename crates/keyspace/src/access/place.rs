@@ -2,8 +2,8 @@
 
 use super::super::store::table::Found;
 use super::super::{Cause, Db, KeyHash, NewValue, Str};
-use crate::command::CommandError;
-use crate::types::Container;
+use russet_command::CommandError;
+use russet_types::Container;
 
 /// The new expiry of a key whose value is replaced.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,7 +24,7 @@ pub struct Place<'d, 'a, 'k> {
 
 impl<'d, 'a, 'k> Place<'d, 'a, 'k> {
     #[inline]
-    pub(in crate::keyspace) fn of(db: &'d mut Db<'a>, key: &'k [u8]) -> Place<'d, 'a, 'k> {
+    pub fn of(db: &'d mut Db<'a>, key: &'k [u8]) -> Place<'d, 'a, 'k> {
         let hash = db.hash(key);
         let found = db.find_hashed(hash, key);
         Place {
@@ -79,7 +79,7 @@ impl<'d, 'a, 'k> Place<'d, 'a, 'k> {
 
     /// Sets value and expiry of the key, whatever it held.
     #[inline]
-    pub(in crate::keyspace) fn set(self, value: NewValue<'_>, expiry: Option<i64>) {
+    pub fn set(self, value: NewValue<'_>, expiry: Option<i64>) {
         let Place { db, key, hash, .. } = self;
         match self.found {
             None => _ = db.insert_new(hash, key, expiry, value),

@@ -3,7 +3,7 @@
 use super::super::store::database::Database;
 use super::super::store::entry::Entry;
 use super::super::{ClockUse, Db, DbIndex, Keyspace, NewValue};
-use crate::types::{AnyContainer, Limits, Type};
+use russet_types::{AnyContainer, Limits, Type};
 
 /// A value to be stored under a key; string bytes are borrowed from the input.
 pub enum OwnedValue<'a> {

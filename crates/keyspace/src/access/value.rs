@@ -7,7 +7,7 @@ use std::mem::ManuallyDrop;
 use std::ops::Deref;
 
 use super::super::store::entry::Entry;
-use crate::types::{Container, Encoding, Type};
+use russet_types::{Container, Encoding, Type};
 
 /// A container for reading.
 pub struct Ref<'a, T: Container> {
@@ -18,7 +18,7 @@ pub struct Ref<'a, T: Container> {
 impl<T: Container> Ref<'_, T> {
     /// The entry must hold a `T`; the database stays borrowed as long as the result lives.
     #[inline]
-    pub(in crate::keyspace) fn of(entry: Entry) -> Self {
+    pub fn of(entry: Entry) -> Self {
         debug_assert_eq!(entry.kind(), T::TYPE);
         // SAFETY: the entry owns the pair; this copy of it is never dropped, and the borrow
         // keeps the entry from changing.
@@ -30,7 +30,7 @@ impl<T: Container> Ref<'_, T> {
     }
 }
 
-/// A borrowed container of any type: [`for_container!`](crate::types::for_container) finds the
+/// A borrowed container of any type: [`for_container!`](russet_types::for_container) finds the
 /// type, and [`AnyRef::read`] gives the container.
 #[derive(Clone, Copy)]
 pub struct AnyRef<'a> {
@@ -43,7 +43,7 @@ pub struct AnyRef<'a> {
 impl<'a> AnyRef<'a> {
     /// The entry must hold a container; the database stays borrowed as long as the result lives.
     #[inline]
-    pub(in crate::keyspace) fn of(entry: Entry) -> AnyRef<'a> {
+    pub fn of(entry: Entry) -> AnyRef<'a> {
         AnyRef {
             kind: entry.kind(),
             encoding: entry.encoding(),

@@ -8,7 +8,7 @@ use std::ops::{Deref, DerefMut};
 use super::super::store::entry::Entry;
 use super::super::store::footprint::{Footprint, Footprints};
 use super::super::store::sizes::{KeySizes, Size};
-use crate::types::Container;
+use russet_types::Container;
 
 /// A container for writing: its new state (encoding, address, size) is written back when this goes
 /// out of scope.
@@ -25,7 +25,7 @@ pub struct RefMut<'a, T: Container> {
 impl<'a, T: Container> RefMut<'a, T> {
     /// As `Ref::of`, with the database borrowed exclusively.
     #[inline]
-    pub(in crate::keyspace) fn of(
+    pub fn of(
         entry: Entry,
         sizes: &'a mut KeySizes,
         counts: Option<(&'a mut Footprints, Footprint)>,

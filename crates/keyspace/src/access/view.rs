@@ -3,7 +3,7 @@
 use super::super::store::entry::Entry;
 use super::super::{AnyRef, Ref};
 use super::new_value::Str;
-use crate::types::{Container, for_container};
+use russet_types::{Container, for_container};
 
 /// A borrowed value.
 pub enum ValueView<'a> {
@@ -24,7 +24,7 @@ pub struct KeyView<'a> {
 
 impl<'a> KeyView<'a> {
     /// The entry must not change during the life of the view.
-    pub(in crate::keyspace) fn of(entry: Entry) -> KeyView<'a> {
+    pub fn of(entry: Entry) -> KeyView<'a> {
         let value = match entry.string() {
             Some(Str::Int(n)) => ValueView::Int(n),
             Some(Str::Bytes(text)) => ValueView::Bytes(text),
@@ -49,7 +49,7 @@ impl ValueView<'_> {
     }
 
     /// Bytes of a string's text.
-    pub(in crate::keyspace) fn text_bytes(&self) -> usize {
+    pub fn text_bytes(&self) -> usize {
         match self {
             ValueView::Bytes(text) => text.len(),
             _ => 0,
@@ -58,7 +58,7 @@ impl ValueView<'_> {
 
     /// Bytes of a container's tables and elements; 0 for strings and packed forms,
     /// which are one block.
-    pub(in crate::keyspace) fn loose_bytes(&self) -> usize {
+    pub(crate) fn loose_bytes(&self) -> usize {
         let ValueView::Container(container) = self else {
             return 0;
         };

@@ -5,7 +5,7 @@ use super::super::slots::slot_set::Among;
 use super::super::store::database::Database;
 use super::super::store::entry::{Entry, is_past};
 use super::super::{Db, DbIndex, Keyspace};
-use crate::types::Type;
+use russet_types::Type;
 
 /// Picks of a random key before an expired one is accepted.
 const RANDOM_TRIES: usize = 100;

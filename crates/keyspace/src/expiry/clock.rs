@@ -54,7 +54,7 @@ const LFU_INIT: u32 = 5;
 
 impl Keyspace {
     /// The LRU or LFU bits of a new key.
-    pub(in crate::keyspace) fn fresh_clock(&self) -> u32 {
+    pub(crate) fn fresh_clock(&self) -> u32 {
         match self.clock_use {
             ClockUse::Lru | ClockUse::Lrm => self.lru_now(),
             ClockUse::Lfu { .. } => (self.minutes_now() << 8) | LFU_INIT,
@@ -62,17 +62,17 @@ impl Keyspace {
     }
 
     /// The LRU bits of a key idle for this long, capped at what 24 bits can hold.
-    pub(in crate::keyspace) fn clock_of_idle(&self, seconds: u64) -> u32 {
+    pub(crate) fn clock_of_idle(&self, seconds: u64) -> u32 {
         self.lru_now().wrapping_sub(seconds.min(0xff_ffff) as u32) & 0xff_ffff
     }
 
     /// The LFU bits of a key with this counter, used now.
-    pub(in crate::keyspace) fn clock_of_count(&self, count: u8) -> u32 {
+    pub(crate) fn clock_of_count(&self, count: u8) -> u32 {
         (self.minutes_now() << 8) | u32::from(count)
     }
 
     /// The bits after one more lookup.
-    pub(in crate::keyspace) fn used_clock(&mut self, clock: u32) -> u32 {
+    pub(crate) fn used_clock(&mut self, clock: u32) -> u32 {
         match self.clock_use {
             ClockUse::Lru => self.lru_now(),
             ClockUse::Lrm => clock,
@@ -96,12 +96,12 @@ impl Keyspace {
     }
 
     /// Seconds since the key was used, from its LRU bits.
-    pub(in crate::keyspace) fn idle_seconds(&self, clock: u32) -> u32 {
+    pub fn idle_seconds(&self, clock: u32) -> u32 {
         self.lru_now().wrapping_sub(clock) & 0xff_ffff
     }
 
     /// The frequency after decay for the minutes passed.
-    pub(in crate::keyspace) fn decayed(&self, clock: u32, decay_minutes: u32) -> u32 {
+    pub(crate) fn decayed(&self, clock: u32, decay_minutes: u32) -> u32 {
         let passed = self.minutes_now().wrapping_sub(clock >> 8) & 0xffff;
         let steps = passed.checked_div(decay_minutes).unwrap_or(0);
         (clock & 0xff).saturating_sub(steps)

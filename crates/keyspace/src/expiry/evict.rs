@@ -10,7 +10,7 @@ use super::super::store::entry::Entry;
 use super::super::store::table::Found;
 use super::super::{Cause, ChangeKind, Class, ClockUse, Database, DbIndex, Keyspace};
 use super::pool::{Candidate, Eviction, EvictionOrder, Pool};
-use crate::base::clock;
+use russet_base::clock;
 
 /// How an eviction ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -182,7 +182,7 @@ impl Keyspace {
         }
     }
 
-    pub(in crate::keyspace) fn evict_found(&mut self, db: DbIndex, found: Found, key: &[u8]) {
+    pub(crate) fn evict_found(&mut self, db: DbIndex, found: Found, key: &[u8]) {
         if let Some(entry) = self.dbs[db].detach(found) {
             self.lazyfree.free_entry(entry, Cause::Eviction);
         }
@@ -195,8 +195,8 @@ impl Keyspace {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::keyspace::worlds::both;
-    use crate::keyspace::{Expiry, NewValue};
+    use crate::worlds::both;
+    use crate::{Expiry, NewValue};
 
     const DB: DbIndex = DbIndex(0);
 
@@ -385,8 +385,8 @@ mod tests {
     #[test]
     fn what_is_let_go_no_longer_counts() {
         both(|| {
-            use crate::base::memory::alloc::used_memory;
-            use crate::types::{Expiry as FieldExpiry, Hash, Limits};
+            use russet_base::memory::alloc::used_memory;
+            use russet_types::{Expiry as FieldExpiry, Hash, Limits};
             let mut k = Keyspace::new(1);
             k.set_now_ms(1000);
             let limits = Limits::default();

@@ -17,7 +17,7 @@
 
 use super::super::store::entry::Entry;
 use super::super::{ChangeKind, Class, Db, Ref};
-use crate::types::{Container, Hash, Type};
+use russet_types::{Container, Hash, Type};
 
 /// Names of fields, in one buffer.
 #[derive(Default)]
@@ -44,7 +44,7 @@ impl Names {
 impl Db<'_> {
     /// As [`Db::expire_all_fields`], for up to `limit` fields, and notes when the active cycle must
     /// visit the hash again. Returns the number of fields.
-    pub(in crate::keyspace) fn expire_due_fields(&mut self, key: &[u8], limit: usize) -> usize {
+    pub(crate) fn expire_due_fields(&mut self, key: &[u8], limit: usize) -> usize {
         let removed = self.delete_due_fields(key, limit);
         let hash = self.peek_hash(key).map(Ref::<Hash>::of);
         if let Some(next) = hash.and_then(|hash| hash.next_due()) {

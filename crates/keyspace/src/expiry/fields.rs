@@ -8,8 +8,8 @@
 use std::collections::{BTreeSet, HashMap};
 use std::ptr::NonNull;
 
-use crate::base::memory::alloc::{self, Metered};
-use crate::base::memory::mover::Mover;
+use russet_base::memory::alloc::{self, Metered};
+use russet_base::memory::mover::Mover;
 
 /// Hashes by the time at which their next field may expire.
 #[derive(Default, Debug)]
@@ -57,7 +57,7 @@ impl FieldExpiries {
     }
 
     /// Offers the line's two copies of a key: they are reallocated where one is badly placed.
-    pub(in crate::keyspace) fn relocate(&mut self, key: &[u8], mover: &mut Mover) {
+    pub fn relocate(&mut self, key: &[u8], mover: &mut Mover) {
         let Some((name, &when_ms)) = self.by_key.get_key_value(key) else {
             return;
         };
@@ -75,7 +75,7 @@ impl FieldExpiries {
     }
 
     /// The time on the hash's line.
-    pub(in crate::keyspace) fn line(&self, key: &[u8]) -> Option<i64> {
+    pub fn line(&self, key: &[u8]) -> Option<i64> {
         self.by_key.get(key).copied()
     }
 

@@ -9,7 +9,7 @@
 use std::time::{Duration, Instant};
 
 use super::super::{Db, DbIndex, Expiring, Keyspace, Ref};
-use crate::types::{Stream, Type};
+use russet_types::{Stream, Type};
 
 /// Lines that are removed before the time is looked at.
 const LINES_PER_STEP: usize = 16;
@@ -57,7 +57,7 @@ impl Db<'_> {
 
     /// Removes up to `most` lines of a stream's producers that expired at `past_ms` or before, and
     /// notes when the cycle must visit the stream again.
-    pub(in crate::keyspace) fn expire_due_iids(&mut self, key: &[u8], past_ms: i64, most: usize) {
+    pub(crate) fn expire_due_iids(&mut self, key: &[u8], past_ms: i64, most: usize) {
         let Some(entry) = self.find_entry(key).map(|found| found.entry) else {
             return;
         };

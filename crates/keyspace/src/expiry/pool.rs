@@ -40,7 +40,7 @@ pub(super) struct Candidate {
 /// Candidates seen, the best one last. It is kept between evictions: most evictions need one key,
 /// and the best of many seen before is nearly the best of all.
 #[derive(Debug, Default)]
-pub(in crate::keyspace) struct Pool {
+pub struct Pool {
     pub(super) seen: Vec<Candidate>,
     /// The policy by which the scores were computed.
     pub(super) policy: Option<Eviction>,
@@ -83,7 +83,7 @@ pub(super) const EQUALS: usize = 64;
 
 /// Keys that expire at `time`; none of them may be left.
 #[derive(Debug, Default)]
-pub(in crate::keyspace) struct Equals {
+pub(crate) struct Equals {
     pub(super) time: i64,
     pub(super) keys: Vec<(DbIndex, Box<[u8]>)>,
     pub(super) due: Vec<Entry>,

@@ -18,7 +18,7 @@ use super::pool::{EQUALS, Equals};
 
 impl Keyspace {
     /// Evicts the key that expires first. `false`: no expiry is known.
-    pub(in crate::keyspace) fn evict_soonest(&mut self, equals: &mut Equals) -> bool {
+    pub(crate) fn evict_soonest(&mut self, equals: &mut Equals) -> bool {
         while let Some((db, time)) = self.first_due() {
             while let Some((db, key)) = equals.next(time) {
                 if let Some(found) = self.that_expires_at(db, &key, time) {
@@ -55,8 +55,8 @@ impl Keyspace {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::keyspace::worlds::both;
-    use crate::keyspace::{Eviction, EvictionOrder, Expiry, NewValue};
+    use crate::worlds::both;
+    use crate::{Eviction, EvictionOrder, Expiry, NewValue};
     use std::cell::Cell;
     use std::collections::BTreeMap;
 

@@ -14,7 +14,7 @@
 
 use super::super::ids::DbIndex;
 use super::super::slots::slot::slot_of;
-use crate::resp::write_request;
+use russet_resp::write_request;
 
 bitflags::bitflags! {
     /// The listeners that repeat effects.
@@ -166,7 +166,7 @@ impl Effects {
 
     /// Records removals that no command did, for log or replicas, or both.
     #[inline]
-    pub(in crate::keyspace) fn record_removals_for<'a>(
+    pub(crate) fn record_removals_for<'a>(
         &mut self,
         audience: Audience,
         db: DbIndex,
@@ -222,7 +222,7 @@ impl Effects {
 
     /// Records that the command under way has changed data.
     #[inline]
-    pub(in crate::keyspace) fn note_changed(&mut self) {
+    pub(crate) fn note_changed(&mut self) {
         self.changed = true;
     }
 
@@ -282,7 +282,7 @@ impl Effects {
     }
 
     /// Bytes of the recorded effects.
-    pub(in crate::keyspace) fn held_bytes(&self) -> usize {
+    pub fn held_bytes(&self) -> usize {
         self.bytes.capacity() + self.stated.capacity() * size_of::<Stated>()
     }
 

@@ -15,7 +15,7 @@
 //! Cost without a listener: one test. A line needs no allocation of its own.
 
 use super::super::ids::DbIndex;
-use crate::config::EventClass as Class;
+use russet_config::EventClass as Class;
 
 /// Capacity kept for the next command; more than that is released.
 const KEYS_KEPT: usize = 16 * 1024;
@@ -117,19 +117,19 @@ impl Journal {
 
     /// Whether events of one of these classes have a listener.
     #[inline]
-    pub(in crate::keyspace) fn has_listener(&self, classes: Class) -> bool {
+    pub fn has_listener(&self, classes: Class) -> bool {
         self.classes.intersects(classes)
     }
 
     /// Whether the subkeys of an event of this class are published.
     #[inline]
-    pub(in crate::keyspace) fn wants_subkeys(&self, class: Class) -> bool {
+    pub(crate) fn wants_subkeys(&self, class: Class) -> bool {
         self.with_subkeys && self.has_listener(class)
     }
 
     /// Adds subkeys to the last change, which must be of a class that [`Journal::wants_subkeys`].
     #[cold]
-    pub(in crate::keyspace) fn add_subkeys<'f>(&mut self, names: impl Iterator<Item = &'f [u8]>) {
+    pub(crate) fn add_subkeys<'f>(&mut self, names: impl Iterator<Item = &'f [u8]>) {
         let Some(line) = self.lines.last_mut() else {
             return;
         };
@@ -170,7 +170,7 @@ impl Journal {
     }
 
     /// Bytes that the lines take.
-    pub(in crate::keyspace) fn held_bytes(&self) -> usize {
+    pub fn held_bytes(&self) -> usize {
         self.keys.capacity() + self.lines.capacity() * size_of::<Line>()
     }
 
@@ -226,7 +226,7 @@ impl Journal {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::keyspace::Keyspace;
+    use crate::Keyspace;
 
     const DB: DbIndex = DbIndex(0);
 

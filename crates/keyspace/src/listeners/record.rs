@@ -12,13 +12,13 @@ use super::super::store::prefixes::Use;
 use super::super::{ClockUse, Keyspace};
 use super::journal::{Change, ChangeKind};
 use super::watch::Seen;
-use crate::config::EventClass as Class;
+use russet_config::EventClass as Class;
 
 impl Keyspace {
     /// Records a key's change: the only source for watchers, subscribers and caching clients. Must
     /// be called after the change.
     #[inline]
-    pub(in crate::keyspace) fn record_change(
+    pub(crate) fn record_change(
         &mut self,
         db: DbIndex,
         key: &[u8],
@@ -68,7 +68,7 @@ impl Keyspace {
     }
 
     /// Records that all keys of a database are about to be removed.
-    pub(in crate::keyspace) fn record_flush(&mut self, db: DbIndex) {
+    pub(crate) fn record_flush(&mut self, db: DbIndex) {
         self.waiting.touch_all(db);
         let (database, now) = (&self.dbs[db], self.due_ms);
         self.watchers
@@ -78,7 +78,7 @@ impl Keyspace {
 
     /// Records that all keys of some slots are about to be removed from a database. O(the slots'
     /// keys) if there is a listener to all changes, else O(keys that are watched or waited for).
-    pub(in crate::keyspace) fn record_drop(&mut self, db: DbIndex, slots: &SlotSet) {
+    pub(crate) fn record_drop(&mut self, db: DbIndex, slots: &SlotSet) {
         self.waiting.touch_all(db);
         let (database, now) = (&self.dbs[db], self.due_ms);
         let before = |key: &[u8]| {
@@ -105,7 +105,7 @@ impl Keyspace {
     }
 
     /// Records that all keys of a database are about to be replaced by those in `new`.
-    pub(in crate::keyspace) fn record_take_over(&mut self, db: DbIndex, new: &Database) {
+    pub(crate) fn record_take_over(&mut self, db: DbIndex, new: &Database) {
         self.waiting.touch_all(db);
         let (old, now) = (&self.dbs[db], self.due_ms);
         self.watchers
@@ -114,7 +114,7 @@ impl Keyspace {
     }
 
     /// Records that two databases are about to be swapped.
-    pub(in crate::keyspace) fn record_swap(&mut self, a: DbIndex, b: DbIndex) {
+    pub(crate) fn record_swap(&mut self, a: DbIndex, b: DbIndex) {
         self.waiting.touch_all(a);
         self.waiting.touch_all(b);
         let (dbs, now) = (&self.dbs, self.due_ms);
@@ -142,23 +142,13 @@ impl Keyspace {
 
     /// Records the removal of a whole key by expiry or eviction.
     #[inline]
-    pub(in crate::keyspace) fn record_removed(
-        &mut self,
-        db: DbIndex,
-        word: &'static [u8],
-        key: &[u8],
-    ) {
+    pub(crate) fn record_removed(&mut self, db: DbIndex, word: &'static [u8], key: &[u8]) {
         self.effects
             .record_removal(db, key, [word, key].into_iter());
     }
 
     /// Records the removal of an expired hash field.
-    pub(in crate::keyspace) fn record_field_removed(
-        &mut self,
-        db: DbIndex,
-        key: &[u8],
-        field: &[u8],
-    ) {
+    pub(crate) fn record_field_removed(&mut self, db: DbIndex, key: &[u8], field: &[u8]) {
         self.effects
             .record_removal(db, key, [b"HDEL", key, field].into_iter());
     }

@@ -12,7 +12,7 @@
 use std::collections::{HashMap, HashSet};
 
 use super::super::ids::{ClientId, DbIndex};
-use crate::base::memory::alloc::{self, Metered};
+use russet_base::memory::alloc::{self, Metered};
 
 /// A key that a client watches.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -68,7 +68,7 @@ type ByKey = HashMap<Box<[u8]>, Vec<Watcher>, ahash::RandomState>;
 
 /// The state of a key in a database that replaces another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::keyspace) enum Seen {
+pub enum Seen {
     Missing,
     Expired,
     Live,
@@ -146,12 +146,7 @@ impl Watchers {
 
     /// The key was created, changed or deleted; `is_there` returns whether it is there now.
     #[inline]
-    pub(in crate::keyspace) fn touch(
-        &mut self,
-        db: DbIndex,
-        key: &[u8],
-        is_there: impl FnOnce() -> bool,
-    ) {
+    pub fn touch(&mut self, db: DbIndex, key: &[u8], is_there: impl FnOnce() -> bool) {
         if !self.is_empty() {
             self.touch_watched(db, key, is_there);
         }
@@ -191,7 +186,7 @@ impl Watchers {
     }
 
     /// All keys of `db` are replaced (FLUSHDB, SWAPDB): touches those that changed.
-    pub(in crate::keyspace) fn replace_all(
+    pub fn replace_all(
         &mut self,
         db: DbIndex,
         mut before: impl FnMut(&[u8]) -> Seen,

@@ -27,7 +27,7 @@
 use super::super::store::database::Database;
 use super::super::{DbIndex, Keyspace, store::weight};
 use super::set_aside::{Aside, AsideEntry, Part, PendingFlush, TakenFlush};
-use crate::base::memory::alloc;
+use russet_base::memory::alloc;
 
 /// Entries that wait at most: the next flush frees the oldest one.
 const ENTRIES_MAX: usize = 16;
@@ -84,7 +84,7 @@ impl Keyspace {
     }
 
     /// A snapshot is done with a database that was flushed in its middle, or given up (`is_mixed`).
-    pub(in crate::keyspace) fn return_from_pass(
+    pub(crate) fn return_from_pass(
         &mut self,
         database: Database,
         ticket: Option<u64>,
@@ -245,8 +245,8 @@ impl Keyspace {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::keyspace::worlds::both;
-    use crate::keyspace::{ClientId, Expiry, KeyView, NewValue, PrefixRule, Saver};
+    use crate::worlds::both;
+    use crate::{ClientId, Expiry, KeyView, NewValue, PrefixRule, Saver};
 
     const ZERO: DbIndex = DbIndex(0);
     const ONE: DbIndex = DbIndex(1);

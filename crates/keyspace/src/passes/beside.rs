@@ -88,7 +88,7 @@ impl Keyspace {
     }
 
     /// As [`Keyspace::signal_existing`], in one database.
-    pub(in crate::keyspace) fn signal_existing_in(&mut self, db: DbIndex) {
+    pub(crate) fn signal_existing_in(&mut self, db: DbIndex) {
         let now = self.due_ms;
         for key in self.waiting.keys_of(db) {
             if self.database(db).seen(&key, now) == Seen::Live {
@@ -101,13 +101,11 @@ impl Keyspace {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::keyspace::worlds::both;
-    use crate::keyspace::{
-        ChangeKind, Class, ClientId, Expiring, Expiry, NewValue, OwnedValue, PrefixRule,
-    };
-    use crate::types::{Expiry as FieldExpiry, Hash, Limits, Type};
+    use crate::worlds::both;
+    use crate::{ChangeKind, Class, ClientId, Expiring, Expiry, NewValue, OwnedValue, PrefixRule};
     use rand::rngs::SmallRng;
     use rand::{RngExt, SeedableRng};
+    use russet_types::{Expiry as FieldExpiry, Hash, Limits, Type};
     use std::collections::{BTreeMap, BTreeSet};
 
     const DATABASES: u32 = 4;

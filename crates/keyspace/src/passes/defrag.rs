@@ -22,8 +22,8 @@ use std::collections::VecDeque;
 use super::super::store::container::{container_effort, relocate_container};
 use super::super::store::database::Database;
 use super::super::{DbIndex, Keyspace};
-use crate::base::memory::mover::Mover;
-use crate::types::Type;
+use russet_base::memory::mover::Mover;
+use russet_types::Type;
 
 /// Most elements of a container offered without a break, whatever is configured: some 100 us, and
 /// twice as much where all of them move.

@@ -28,9 +28,9 @@ use super::super::store::container::{Detached, take_container};
 use super::super::store::database::Database;
 use super::super::store::entry::Entry;
 use super::super::store::weight;
-use crate::base::memory::alloc::LetGo;
-use crate::base::wake::Wake;
-use crate::base::{clock, memory::alloc, threads};
+use russet_base::memory::alloc::LetGo;
+use russet_base::wake::Wake;
+use russet_base::{clock, memory::alloc, threads};
 
 /// Up to this many elements are freed on the spot: cheaper than any hand-over.
 pub const FEW: usize = 64;
@@ -202,7 +202,7 @@ impl LazyFree {
 
     /// Frees an entry, already in no table, with its value.
     #[inline]
-    pub(in crate::keyspace) fn free_entry(&mut self, entry: Entry, cause: Cause) {
+    pub(crate) fn free_entry(&mut self, entry: Entry, cause: Cause) {
         if self.timed {
             return self.free_entry_timed(entry, cause);
         }
@@ -229,7 +229,7 @@ impl LazyFree {
     }
 
     /// Frees a value.
-    pub(in crate::keyspace) fn free_value(&mut self, value: Detached, cause: Cause) {
+    pub(crate) fn free_value(&mut self, value: Detached, cause: Cause) {
         let effort = value.effort();
         if effort <= FEW {
             value.free();
@@ -288,7 +288,7 @@ impl LazyFree {
     /// Frees a whole database. With `off_loop` a big database or value never holds the loop, and
     /// all its keys count as freed off the loop, although a few are freed here. Without, all of it
     /// is freed on return.
-    pub(in crate::keyspace) fn free_database(&mut self, mut db: Database, off_loop: bool) {
+    pub(crate) fn free_database(&mut self, mut db: Database, off_loop: bool) {
         if !off_loop {
             return drop(db);
         }
@@ -314,7 +314,7 @@ impl LazyFree {
     }
 
     /// Frees a whole database in the helper thread whose bytes were let go before.
-    pub(in crate::keyspace) fn free_let_go(&mut self, db: Database, gone: LetGo) {
+    pub(crate) fn free_let_go(&mut self, db: Database, gone: LetGo) {
         let keys = db.len() as u64;
         self.send(Garbage::Database(Box::new(db), gone), keys);
     }
@@ -398,29 +398,29 @@ impl Detached {
     fn effort(&self) -> usize {
         let (kind, encoding, word) = self.parts();
         // SAFETY: the pair is owned here and stays so.
-        unsafe { crate::types::free_effort(kind, encoding, word) }
+        unsafe { russet_types::free_effort(kind, encoding, word) }
     }
 
     /// Bytes that freeing it returns.
     fn memory_bytes(&self) -> usize {
         let (kind, encoding, word) = self.parts();
         // SAFETY: the pair is owned here and stays so.
-        unsafe { crate::types::memory_bytes(kind, encoding, word) }
+        unsafe { russet_types::memory_bytes(kind, encoding, word) }
     }
 
     /// Frees about `n` elements, and returns the rest.
     fn free_step(self, n: usize) -> Option<Detached> {
         let (kind, encoding, word) = self.into_parts();
         // SAFETY: the pair was owned here, and the rest is owned by the returned pair.
-        let (encoding, word) = unsafe { crate::types::free_step(kind, encoding, word, n) }?;
+        let (encoding, word) = unsafe { russet_types::free_step(kind, encoding, word, n) }?;
         Some(Detached::new(kind, encoding, word))
     }
 
     /// Drops the value.
-    pub(in crate::keyspace) fn free(self) {
+    pub fn free(self) {
         let (kind, encoding, word) = self.into_parts();
         // SAFETY: the pair was owned here and is given up with `self`.
-        unsafe { crate::types::free(kind, encoding, word) }
+        unsafe { russet_types::free(kind, encoding, word) }
     }
 }
 
@@ -438,8 +438,8 @@ impl Drop for Database {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::keyspace::{DbIndex, Expiry, Keyspace, NewValue};
-    use crate::types::{Limits, Set};
+    use crate::{DbIndex, Expiry, Keyspace, NewValue};
+    use russet_types::{Limits, Set};
 
     const DB: DbIndex = DbIndex(0);
 

@@ -6,11 +6,11 @@ use super::super::slots::slot::slot_of;
 use super::super::slots::slot_set::SlotSet;
 use super::super::store::container::take_container;
 use super::super::store::entry::Entry;
-use crate::base::memory::pin::Pinned;
+use russet_base::memory::pin::Pinned;
 
 /// An entry that belongs to the pass: freed when it is dropped.
 #[derive(Debug)]
-pub(in crate::keyspace) struct Owned {
+pub struct Owned {
     pub(super) origin: DbIndex,
     pub(super) entry: Entry,
     /// Holds the string's block, which the entry does not own.
@@ -37,7 +37,7 @@ impl Drop for Owned {
 
 /// A database's state in the running pass.
 #[derive(Debug, Default)]
-pub(in crate::keyspace) struct PassMark {
+pub(crate) struct PassMark {
     pub(super) running: bool,
     /// The bit of entries that are saved,
     pub(super) bit: bool,
@@ -75,18 +75,18 @@ impl PassMark {
     }
 
     /// Whether the database had this number when the pass began.
-    pub(in crate::keyspace) fn is_of(&self, origin: DbIndex) -> bool {
+    pub fn is_of(&self, origin: DbIndex) -> bool {
         self.origin == origin
     }
 
     /// The pass saves nothing of the database any more.
-    pub(in crate::keyspace) fn forget(&mut self) {
+    pub fn forget(&mut self) {
         self.running = false;
         (self.open, self.open_owned) = (None, None);
     }
 
     /// The mark of slots that are taken out as a database of their own.
-    pub(in crate::keyspace) fn take_slots(&mut self, slots: &SlotSet) -> PassMark {
+    pub fn take_slots(&mut self, slots: &SlotSet) -> PassMark {
         PassMark {
             running: self.running,
             bit: self.bit,

@@ -14,7 +14,7 @@ use super::super::store::container::{Detached, copy_container};
 use super::super::store::database::Database;
 use super::super::store::entry::Entry;
 use super::mark::Owned;
-use crate::base::memory::pin::Pinned;
+use russet_base::memory::pin::Pinned;
 
 /// Entries per step of the walk: enough to prefetch each before it is saved.
 pub(super) const GATHERED: usize = 24;
@@ -29,7 +29,7 @@ const GATHERED_BYTES: usize = 64 * 1024;
 const TEXT_MIN: usize = 256 * 1024;
 
 /// Containers with more loose bytes than this are saved in slices.
-pub(in crate::keyspace) const LARGE_MIN: usize = 64 * 1024;
+pub const LARGE_MIN: usize = 64 * 1024;
 
 /// The sink of a pass; receives the saved data, in order.
 pub trait Saver {
@@ -60,31 +60,31 @@ pub trait Saver {
 impl Database {
     /// Sets the bit of a new entry.
     #[inline]
-    pub(in crate::keyspace) fn born(&self, entry: Entry) {
+    pub(crate) fn born(&self, entry: Entry) {
         entry.set_saved(self.pass.bit_of(entry));
     }
 
     /// The database was outside the keyspace, and returns: a pass under way does not save it.
-    pub(in crate::keyspace) fn leave_pass(&mut self) {
+    pub(crate) fn leave_pass(&mut self) {
         self.pass.forget();
         self.pass.origin = UNSEEN;
     }
 
     /// Whether the running pass has yet to save this entry.
     #[inline]
-    pub(in crate::keyspace) fn is_unsaved(&self, entry: Entry) -> bool {
+    pub(crate) fn is_unsaved(&self, entry: Entry) -> bool {
         self.pass.running && entry.is_saved() != self.pass.bit_of(entry)
     }
 
     /// The entry that the pass saves in slices: the pass holds it by address between them.
     #[inline]
-    pub(in crate::keyspace) fn saved_in_slices(&self) -> Option<Entry> {
+    pub(crate) fn saved_in_slices(&self) -> Option<Entry> {
         self.pass.open
     }
 
     /// Must be called before an entry is changed in place or moved: saves it as it was.
     #[inline]
-    pub(in crate::keyspace) fn save_first(&mut self, entry: Entry) {
+    pub(crate) fn save_first(&mut self, entry: Entry) {
         if self.is_unsaved(entry) {
             self.copy_early(entry);
         }
@@ -120,7 +120,7 @@ impl Database {
     /// For an entry taken out of the table and about to be freed: the pass takes it over if it has
     /// not saved it. `None`: it did take it over.
     #[inline]
-    pub(in crate::keyspace) fn unless_unsaved(&mut self, entry: Entry) -> Option<Entry> {
+    pub(crate) fn unless_unsaved(&mut self, entry: Entry) -> Option<Entry> {
         if !self.is_unsaved(entry) {
             return Some(entry);
         }
@@ -135,7 +135,7 @@ impl Database {
     }
 
     /// As [`Database::unless_unsaved`], for a container that is replaced under the same key.
-    pub(in crate::keyspace) fn value_unless_unsaved(
+    pub(crate) fn value_unless_unsaved(
         &mut self,
         entry: Entry,
         value: Detached,

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use super::super::ids::DbIndex;
 use super::super::store::database::Database;
-use crate::base::memory::alloc::LetGo;
+use russet_base::memory::alloc::LetGo;
 
 /// A database that was set aside.
 pub(super) struct Part {
@@ -48,7 +48,7 @@ impl AsideEntry {
 
 /// See `aside`.
 #[derive(Default)]
-pub(in crate::keyspace) struct Aside {
+pub struct Aside {
     /// Flushes so far.
     pub(super) flushes: u64,
     tickets: u64,

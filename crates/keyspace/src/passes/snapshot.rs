@@ -39,7 +39,7 @@ use super::super::store::database::Database;
 use super::super::{DbIndex, Keyspace};
 use super::mark::Owned;
 use super::pass::{AwaitedKey, GATHERED, Orphan, Pass, Saver, Slice, UNSEEN};
-use crate::base::clock;
+use russet_base::clock;
 
 /// This many numbers before it mark databases that came back; a server has fewer databases than the
 /// numbers that are left.
@@ -193,7 +193,7 @@ impl Keyspace {
 
     /// The entries of a database are marked in part: slices to come mark them all. Only while no
     /// pass saves.
-    pub(in crate::keyspace) fn mark_all_of(&mut self, db: DbIndex) {
+    pub(crate) fn mark_all_of(&mut self, db: DbIndex) {
         debug_assert!(!self.is_saving());
         let large_min = self.large_min;
         let pass = self
@@ -340,7 +340,7 @@ impl Keyspace {
 
     /// For a database being flushed: hands it to the pass if that has keys of it to save. `None`:
     /// the pass has taken the database, and returns it with this ticket.
-    pub(in crate::keyspace) fn unless_database_unsaved(
+    pub(crate) fn unless_database_unsaved(
         &mut self,
         at: DbIndex,
         mut old: Database,
@@ -378,14 +378,14 @@ impl Keyspace {
     }
 
     /// Whether the running pass has yet to save keys that were just taken out of their database.
-    pub(in crate::keyspace) fn are_unsaved(&self, taken: &Database) -> bool {
+    pub(crate) fn are_unsaved(&self, taken: &Database) -> bool {
         let origin = taken.pass.origin;
         let pass = self.pass.as_ref().filter(|_| taken.pass.running);
         pass.is_some_and(|pass| pass.left.iter().any(|(left, ..)| *left == origin))
     }
 
     /// Hands keys of dropped slots to the pass, which saves and frees them.
-    pub(in crate::keyspace) fn hand_to_pass(&mut self, taken: Database, cursor: u64) {
+    pub(crate) fn hand_to_pass(&mut self, taken: Database, cursor: u64) {
         match &mut self.pass {
             Some(pass) => pass.orphans.push(Orphan {
                 db: taken,

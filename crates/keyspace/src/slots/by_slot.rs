@@ -176,7 +176,7 @@ impl Keyspace {
 
     /// Whether a key is in a hidden slot.
     #[inline]
-    pub(in crate::keyspace) fn hides(&self, key: &[u8]) -> bool {
+    pub fn hides(&self, key: &[u8]) -> bool {
         let hidden = self.hidden.as_ref();
         hidden.is_some_and(|hidden| hidden.has(self.hasher.hash(key).slot()))
     }

@@ -42,7 +42,7 @@ pub struct DropProgress {
 
 /// See `dropped_slots`.
 #[derive(Default)]
-pub(in crate::keyspace) struct DroppedSlots {
+pub(crate) struct DroppedSlots {
     pub(super) queue: VecDeque<Dropped>,
     /// Entries of a step.
     pub(super) scratch: Vec<Entry>,

@@ -23,7 +23,7 @@ use super::super::store::entry::Entry;
 use super::super::{DbIndex, Keyspace};
 use super::dropped::{DropProgress, Dropped};
 use super::slot_set::{Among, SlotSet};
-use crate::base::clock;
+use russet_base::clock;
 
 /// A step records and discounts about this many keys: one request has no more of them,
 const STEP: usize = 64;
@@ -145,7 +145,7 @@ impl Keyspace {
 
     /// All of a database's keys are about to be set aside, or to return: deletions and counts of
     /// its dropped slots are completed immediately. O(their keys).
-    pub(in crate::keyspace) fn finish_dropped_in(&mut self, db: DbIndex) {
+    pub(crate) fn finish_dropped_in(&mut self, db: DbIndex) {
         let mut queue = std::mem::take(&mut self.dropped.queue);
         let of_db = queue.iter_mut().filter(|its| its.db == db);
         of_db.for_each(|dropped| self.go_through(dropped));

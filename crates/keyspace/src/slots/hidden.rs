@@ -4,16 +4,16 @@ use super::slot_set::{Among, SlotSet};
 
 /// Why slots are hidden. Their union is `Keyspace::hidden`.
 #[derive(Default)]
-pub(in crate::keyspace) struct WhyHidden {
+pub(crate) struct WhyHidden {
     pub(super) received: SlotSet,
     pub(super) kept: SlotSet,
 }
 
 /// The expiry cycle looks at an expired key of a hidden slot again after this time.
-pub(in crate::keyspace) const HIDDEN_MS: i64 = 500;
+pub(crate) const HIDDEN_MS: i64 = 500;
 
 /// The slots that are not hidden.
 #[inline]
-pub(in crate::keyspace) fn shown(hidden: &Option<SlotSet>) -> Among<'_> {
+pub fn shown(hidden: &Option<SlotSet>) -> Among<'_> {
     hidden.as_ref().map_or(Among::All, Among::Without)
 }

@@ -5,7 +5,7 @@
 
 use std::ops::Range;
 
-use crate::base::hashing::crc16::checksum;
+use russet_base::hashing::crc16::checksum;
 
 /// Slots of a cluster.
 pub const SLOTS: usize = 16384;

@@ -9,7 +9,7 @@ use super::slot::SLOTS;
 
 /// Slots in a word.
 const WORD: usize = 64;
-pub(in crate::keyspace) const WORDS: usize = SLOTS / WORD;
+pub const WORDS: usize = SLOTS / WORD;
 
 /// See the module.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -58,7 +58,7 @@ impl SlotSet {
 
     /// The bits of the slots from `64 * at` on.
     #[inline]
-    pub(in crate::keyspace) fn word(&self, at: usize) -> u64 {
+    pub fn word(&self, at: usize) -> u64 {
         self.0[at]
     }
 
@@ -77,7 +77,7 @@ impl SlotSet {
     }
 
     /// Slots that are in both sets, or in neither, are removed; the others are inserted.
-    pub(in crate::keyspace) fn toggle(&mut self, other: &SlotSet) {
+    pub(crate) fn toggle(&mut self, other: &SlotSet) {
         for (word, other) in self.0.iter_mut().zip(other.0.iter()) {
             *word ^= other;
         }
@@ -96,7 +96,7 @@ pub enum Among<'s> {
 impl Among<'_> {
     /// The bits of the slots from `64 * at` on.
     #[inline]
-    pub(in crate::keyspace) fn word(self, at: usize) -> u64 {
+    pub fn word(self, at: usize) -> u64 {
         match self {
             Among::All => u64::MAX,
             Among::One(slot) if word_of(slot) == at => bit_of(slot),

@@ -24,10 +24,10 @@ use rand::Rng;
 use super::super::store::entry::Entry;
 use super::slot::SLOTS;
 use super::slot_set::{Among, SlotSet, WORDS};
-use crate::base::hashing::hash;
-use crate::base::memory::alloc::boxed_bytes;
-use crate::base::memory::mover::Mover;
-use crate::encodings::hashtable::{Handle, HashTable, Shape, Tables, Word};
+use russet_base::hashing::hash;
+use russet_base::memory::alloc::boxed_bytes;
+use russet_base::memory::mover::Mover;
+use russet_encodings::hashtable::{Handle, HashTable, Shape, Tables, Word};
 
 /// Slots of a page.
 const PAGE: usize = SLOTS / WORDS;
@@ -36,10 +36,10 @@ const PAGE: usize = SLOTS / WORDS;
 const SLOT_BITS: u32 = SLOTS.ilog2();
 
 /// All places are below it.
-pub(in crate::keyspace) const PLACES: u64 = (SLOTS as u64) << 32;
+pub(crate) const PLACES: u64 = (SLOTS as u64) << 32;
 
 /// See the module.
-pub(in crate::keyspace) struct SlotTables {
+pub(crate) struct SlotTables {
     tables: Tables<WORDS>,
     in_use: SlotSet,
     keys: [u32; SLOTS],
@@ -56,7 +56,7 @@ struct TakenSlot {
 }
 
 /// The full hash of an entry's key, for the hash table when a segment splits.
-pub(in crate::keyspace) fn rehash(word: Word) -> u64 {
+pub fn rehash(word: Word) -> u64 {
     hash::keys().hash(Entry::of(word).key())
 }
 

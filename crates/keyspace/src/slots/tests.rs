@@ -12,9 +12,9 @@ use super::super::{
     Cause, DbIndex, Expiring, Expiry, Keyspace, NewValue, SLOTS, Saver, Slice, SlotSet, Walk,
     slot_of,
 };
-use crate::base::memory::mover::Mover;
-use crate::keyspace::{Audience, Eviction, EvictionOrder};
-use crate::types::{Expiry as FieldExpiry, Hash, Limits};
+use crate::{Audience, Eviction, EvictionOrder};
+use russet_base::memory::mover::Mover;
+use russet_types::{Expiry as FieldExpiry, Hash, Limits};
 
 const DATABASES: u32 = 2;
 /// Few, so that they fill, split, empty and are dropped.
@@ -388,7 +388,7 @@ fn a_dropped_slot_takes_the_lines_of_its_hashes_along() {
 
 #[test]
 fn a_drop_notifies_watchers_and_records_nothing() {
-    use crate::keyspace::{Class, ClientId};
+    use crate::{Class, ClientId};
     let mut k = Keyspace::with_slots(1);
     for name in [&b"{a}1"[..], b"{a}2", b"{b}1"] {
         k.db(DbIndex(0))

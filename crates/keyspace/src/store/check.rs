@@ -2,10 +2,10 @@
 
 use super::super::Ref;
 use super::entry::Entry;
-use crate::types::{Container, for_container};
+use russet_types::{Container, for_container};
 
 /// Panics if an invariant of an entry's value does not hold.
-pub(in crate::keyspace) fn check_value(entry: Entry) {
+pub(crate) fn check_value(entry: Entry) {
     for_container!(
         entry.kind(),
         T => check::<T>(entry),

@@ -2,8 +2,8 @@
 #![allow(unsafe_code)]
 
 use super::entry::Entry;
-use crate::base::memory::mover::Mover;
-use crate::types::{Encoding, Type};
+use russet_base::memory::mover::Mover;
+use russet_types::{Encoding, Type};
 
 /// A container value detached from its entry, on its way out of the keyspace.
 #[derive(Debug)]
@@ -17,7 +17,7 @@ pub struct Detached {
 unsafe impl Send for Detached {}
 
 impl Detached {
-    pub(in crate::keyspace) fn new(kind: Type, encoding: Encoding, word: u64) -> Detached {
+    pub fn new(kind: Type, encoding: Encoding, word: u64) -> Detached {
         Detached {
             kind,
             encoding,
@@ -26,19 +26,19 @@ impl Detached {
     }
 
     /// Its type, encoding and word, still owned here.
-    pub(in crate::keyspace) fn parts(&self) -> (Type, Encoding, u64) {
+    pub fn parts(&self) -> (Type, Encoding, u64) {
         (self.kind, self.encoding, self.word)
     }
 
     /// Its type, encoding and word; ownership passes to the caller.
-    pub(in crate::keyspace) fn into_parts(self) -> (Type, Encoding, u64) {
+    pub(crate) fn into_parts(self) -> (Type, Encoding, u64) {
         (self.kind, self.encoding, self.word)
     }
 }
 
 /// Takes the container out of an entry. `None` for a string. The entry must be freed or given a
 /// new value next.
-pub(in crate::keyspace) fn take_container(entry: Entry) -> Option<Detached> {
+pub(crate) fn take_container(entry: Entry) -> Option<Detached> {
     if entry.kind() == Type::String {
         return None;
     }
@@ -46,24 +46,24 @@ pub(in crate::keyspace) fn take_container(entry: Entry) -> Option<Detached> {
 }
 
 /// Bytes of an entry's container; 0 for a string.
-pub(in crate::keyspace) fn container_bytes(entry: Entry) -> usize {
+pub(crate) fn container_bytes(entry: Entry) -> usize {
     if entry.kind() == Type::String {
         return 0;
     }
     let (kind, encoding) = (entry.kind(), entry.encoding());
     // SAFETY: the entry holds a container of this type, borrowed with its database.
-    unsafe { crate::types::memory_bytes(kind, encoding, entry.word()) }
+    unsafe { russet_types::memory_bytes(kind, encoding, entry.word()) }
 }
 
 /// Approximate number of allocations of an entry's container; must not be called for a string.
-pub(in crate::keyspace) fn container_effort(entry: Entry) -> usize {
+pub(crate) fn container_effort(entry: Entry) -> usize {
     // SAFETY: the entry holds a container of this type, borrowed with its database.
-    unsafe { crate::types::free_effort(entry.kind(), entry.encoding(), entry.word()) }
+    unsafe { russet_types::free_effort(entry.kind(), entry.encoding(), entry.word()) }
 }
 
 /// Offers the blocks of about `n` elements of an entry's container from a position on; returns
 /// the next position. Must not be called for a string.
-pub(in crate::keyspace) fn relocate_container(
+pub(crate) fn relocate_container(
     entry: Entry,
     mover: &mut Mover,
     at: u64,
@@ -73,20 +73,20 @@ pub(in crate::keyspace) fn relocate_container(
     // SAFETY: the entry's own pair, of a database that is borrowed exclusively; the resulting
     // word is written back before any read.
     let (word, next) =
-        unsafe { crate::types::relocate((kind, encoding, entry.word()), mover, at, n) };
+        unsafe { russet_types::relocate((kind, encoding, entry.word()), mover, at, n) };
     entry.set_word(encoding, word);
     next
 }
 
 /// A copy of an entry's container. Must not be called for a string.
-pub(in crate::keyspace) fn copy_container(entry: Entry) -> Detached {
+pub(crate) fn copy_container(entry: Entry) -> Detached {
     let (kind, encoding) = (entry.kind(), entry.encoding());
     // SAFETY: the entry holds a container of this type, borrowed with its database.
-    let (encoding, word) = unsafe { crate::types::copy(kind, encoding, entry.word()) };
+    let (encoding, word) = unsafe { russet_types::copy(kind, encoding, entry.word()) };
     Detached::new(kind, encoding, word)
 }
 
 /// Bytes of an entry with its value. O(1), of a stream O(its groups).
-pub(in crate::keyspace) fn bytes_of(entry: Entry) -> usize {
+pub fn bytes_of(entry: Entry) -> usize {
     entry.memory_bytes() + container_bytes(entry)
 }

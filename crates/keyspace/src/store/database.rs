@@ -18,8 +18,8 @@ use super::footprint::{Footprint, Footprints};
 use super::prefixes::{Prefixes, Use};
 use super::sizes::Size;
 use super::table::{Found, Table};
-use crate::encodings::hashtable::Shape;
-use crate::types::{Container, Inner, Type};
+use russet_encodings::hashtable::Shape;
+use russet_types::{Container, Inner, Type};
 
 pub struct Database {
     table: Table,
@@ -28,12 +28,12 @@ pub struct Database {
     /// Keys by prefix and by bytes, if either is counted.
     footprints: Option<Box<Footprints>>,
     /// The progress of the running snapshot in this database.
-    pub(in crate::keyspace) pass: PassMark,
+    pub pass: PassMark,
 }
 
 impl Database {
     /// An empty database of keys that `hasher` hashes.
-    pub(in crate::keyspace) fn new(hasher: KeyHasher) -> Database {
+    pub fn new(hasher: KeyHasher) -> Database {
         Database {
             table: Table::new(hasher),
             sizes: KeySizes::default(),
@@ -115,36 +115,36 @@ impl Database {
     }
 
     #[inline]
-    pub(in crate::keyspace) fn table(&self) -> &Table {
+    pub fn table(&self) -> &Table {
         &self.table
     }
 
     #[inline]
-    pub(in crate::keyspace) fn table_mut(&mut self) -> &mut Table {
+    pub(crate) fn table_mut(&mut self) -> &mut Table {
         &mut self.table
     }
 
     /// The hash of a key, as its keys are hashed.
     #[inline]
-    pub(in crate::keyspace) fn hash(&self, key: &[u8]) -> KeyHash {
+    pub fn hash(&self, key: &[u8]) -> KeyHash {
         self.table.hash(key)
     }
 
     /// As [`Database::find`], of a key that is not hashed yet.
     #[inline]
-    pub(in crate::keyspace) fn find_key(&self, key: &[u8]) -> Option<Found> {
+    pub(crate) fn find_key(&self, key: &[u8]) -> Option<Found> {
         self.find(self.hash(key), key)
     }
 
     /// The key's entry, expired or not.
     #[inline]
-    pub(in crate::keyspace) fn find(&self, hash: KeyHash, key: &[u8]) -> Option<Found> {
+    pub fn find(&self, hash: KeyHash, key: &[u8]) -> Option<Found> {
         self.table.find(hash, key)
     }
 
     /// See [`Keyspace::inner`](super::super::Keyspace::inner).
     #[inline]
-    pub(in crate::keyspace) fn inner(&self, hash: KeyHash, key: &[u8]) -> Option<Inner<'_>> {
+    pub fn inner(&self, hash: KeyHash, key: &[u8]) -> Option<Inner<'_>> {
         let entry = self.find(hash, key)?.entry;
         if entry.kind() == Type::String {
             return None;
@@ -154,7 +154,7 @@ impl Database {
     }
 
     /// The key's state at `now_ms`.
-    pub(in crate::keyspace) fn seen(&self, key: &[u8], now_ms: i64) -> Seen {
+    pub fn seen(&self, key: &[u8], now_ms: i64) -> Seen {
         match self.find_key(key) {
             None => Seen::Missing,
             Some(found) if is_past(found.entry.expiry(), now_ms) => Seen::Expired,
@@ -163,7 +163,7 @@ impl Database {
     }
 
     /// Adds a key that is not there.
-    pub(in crate::keyspace) fn insert(&mut self, hash: KeyHash, entry: Entry) {
+    pub fn insert(&mut self, hash: KeyHash, entry: Entry) {
         self.born(entry);
         self.table.insert(hash, entry);
         self.sizes.add(Size::of(entry));
@@ -174,13 +174,13 @@ impl Database {
 
     /// Takes a key out of the table. The caller must free its entry, unless the running snapshot
     /// takes it over.
-    pub(in crate::keyspace) fn detach(&mut self, found: Found) -> Option<Entry> {
+    pub fn detach(&mut self, found: Found) -> Option<Entry> {
         self.take_out(found);
         self.unless_unsaved(found.entry)
     }
 
     /// Takes a key out of the table; the caller must insert its entry again.
-    pub(in crate::keyspace) fn detach_to_move(&mut self, found: Found) -> Entry {
+    pub(crate) fn detach_to_move(&mut self, found: Found) -> Entry {
         self.save_first(found.entry);
         self.take_out(found);
         found.entry
@@ -193,14 +193,14 @@ impl Database {
     }
 
     /// Takes out exactly this entry; see [`Database::detach`]. `None`: it is not in the table.
-    pub(in crate::keyspace) fn detach_entry(&mut self, entry: Entry) -> Option<Option<Entry>> {
+    pub(crate) fn detach_entry(&mut self, entry: Entry) -> Option<Option<Entry>> {
         let found = self.table.find_entry(entry)?;
         Some(self.detach(found))
     }
 
     /// Replaces the value of a found key (a string or a container's word). The caller must free
     /// the old container, if any.
-    pub(in crate::keyspace) fn replace(
+    pub fn replace(
         &mut self,
         hash: KeyHash,
         found: Found,
@@ -236,12 +236,7 @@ impl Database {
     }
 
     /// Adds, changes or removes a found key's expiry; returns its entry, which may have moved.
-    pub(in crate::keyspace) fn set_expiry(
-        &mut self,
-        hash: KeyHash,
-        found: Found,
-        expiry: Option<i64>,
-    ) -> Entry {
+    pub fn set_expiry(&mut self, hash: KeyHash, found: Found, expiry: Option<i64>) -> Entry {
         self.save_first(found.entry);
         let footprint = self.footprint(found);
         let had = found.entry.has_expiry();
@@ -252,12 +247,7 @@ impl Database {
     }
 
     /// The bytes of a found string, extended with zeros to at least `len`.
-    pub(in crate::keyspace) fn grow_string(
-        &mut self,
-        hash: KeyHash,
-        found: Found,
-        len: usize,
-    ) -> &mut [u8] {
+    pub(crate) fn grow_string(&mut self, hash: KeyHash, found: Found, len: usize) -> &mut [u8] {
         self.save_first(found.entry);
         let before = Size::of(found.entry);
         let footprint = self.footprint(found);
@@ -273,7 +263,7 @@ impl Database {
 
     /// Changes an integer-encoded string; `false`: the value is something else.
     #[inline]
-    pub(in crate::keyspace) fn set_int(&mut self, found: Found, n: i64) -> bool {
+    pub fn set_int(&mut self, found: Found, n: i64) -> bool {
         let Some(Str::Int(old)) = found.entry.string() else {
             return false;
         };
@@ -285,7 +275,7 @@ impl Database {
 
     /// A found key's container, for writing.
     #[inline]
-    pub(in crate::keyspace) fn write<T: Container>(&mut self, entry: Entry) -> RefMut<'_, T> {
+    pub fn write<T: Container>(&mut self, entry: Entry) -> RefMut<'_, T> {
         self.save_first(entry);
         let counts = self.footprints.as_deref_mut().map(|footprints| {
             let place = || self.table.place_of(self.table.hash(entry.key()));
@@ -327,14 +317,14 @@ impl Database {
     }
 
     /// Starts or stops counting keys by their bytes. O(n) if there are keys.
-    pub(in crate::keyspace) fn count_bytes(&mut self, on: bool) {
+    pub fn count_bytes(&mut self, on: bool) {
         let sizes = on.then(|| self.sizes_by_bytes());
         self.footprints.get_or_insert_default().by_bytes = sizes;
         self.drop_unused_footprints();
     }
 
     /// Starts or stops counting bytes by slot. O(n) if there are keys.
-    pub(in crate::keyspace) fn count_slot_bytes(&mut self, on: bool) {
+    pub(crate) fn count_slot_bytes(&mut self, on: bool) {
         let slots = on.then(|| {
             let mut slots = Box::new([0; SLOTS]);
             for entry in self.entries() {
@@ -378,26 +368,26 @@ impl Database {
 
     /// Counts a use of a key, present or not.
     #[inline]
-    pub(in crate::keyspace) fn count_use(&mut self, key: &[u8], what: Use) {
+    pub(crate) fn count_use(&mut self, key: &[u8], what: Use) {
         if let Some(prefixes) = self.prefixes_mut() {
             prefixes.count(key, what);
         }
     }
 
     /// Keys by prefix, if they are counted.
-    pub(in crate::keyspace) fn prefixes(&self) -> Option<&Prefixes> {
+    pub fn prefixes(&self) -> Option<&Prefixes> {
         self.footprints.as_ref()?.prefixes.as_ref()
     }
 
     /// Whether some keys are still to be counted by prefix.
-    pub(in crate::keyspace) fn walks_prefixes(&self) -> bool {
+    pub fn walks_prefixes(&self) -> bool {
         let prefixes = self.prefixes();
         prefixes.is_some_and(|its| its.walks_at().is_some())
     }
 
     /// Starts or stops counting keys by prefix. [`Database::walk_prefixes`] must count the keys
     /// that are already there.
-    pub(in crate::keyspace) fn count_prefixes(&mut self, rule: Option<PrefixRule>) {
+    pub fn count_prefixes(&mut self, rule: Option<PrefixRule>) {
         let empty = self.is_empty();
         let prefixes = rule.map(|rule| Prefixes::new(rule, empty));
         self.footprints.get_or_insert_default().prefixes = prefixes;
@@ -406,7 +396,7 @@ impl Database {
 
     /// Continues counting the existing keys: one segment of the table. `false`: all are counted.
     /// O(segment).
-    pub(in crate::keyspace) fn walk_prefixes(&mut self) -> bool {
+    pub fn walk_prefixes(&mut self) -> bool {
         let footprints = self.footprints.as_mut();
         let Some(prefixes) = footprints.and_then(|its| its.prefixes.as_mut()) else {
             return false;
@@ -423,7 +413,7 @@ impl Database {
 
     /// All keys are removed with this database: the one that replaces it has the use counts, and
     /// counts the same from zero. Counts of the keys alone stay with them.
-    pub(in crate::keyspace) fn leave_footprints_to(&mut self, next: &mut Database) {
+    pub(crate) fn leave_footprints_to(&mut self, next: &mut Database) {
         let Some(counts) = &mut self.footprints else {
             return;
         };
@@ -442,7 +432,7 @@ impl Database {
     /// This database, whose keys are not counted by prefix, replaces `old`, which is empty, and
     /// counts as it did. O(1), O(keys) for bytes that were not counted here;
     /// [`Database::walk_prefixes`] counts the keys by prefix.
-    pub(in crate::keyspace) fn count_as(&mut self, old: &Database, rule: Option<PrefixRule>) {
+    pub(crate) fn count_as(&mut self, old: &Database, rule: Option<PrefixRule>) {
         let by_slot = |of: &Database| {
             let footprints = of.footprints.as_ref();
             footprints.is_some_and(|its| its.by_slot.is_some())
@@ -462,14 +452,14 @@ impl Database {
 
     /// This database replaces `old`, whose keys are counted by the same rule: the use counts are
     /// added to those here. O(lines).
-    pub(in crate::keyspace) fn adopt_uses(&mut self, old: &Database) {
+    pub(crate) fn adopt_uses(&mut self, old: &Database) {
         if let (Some(prefixes), Some(old)) = (self.prefixes_mut(), old.prefixes()) {
             prefixes.adopt_uses(old);
         }
     }
 
     /// Every entry, in table order.
-    pub(in crate::keyspace) fn entries(&self) -> impl Iterator<Item = Entry> + '_ {
+    pub fn entries(&self) -> impl Iterator<Item = Entry> + '_ {
         self.table.entries()
     }
 }
@@ -478,7 +468,7 @@ impl Database {
     /// Takes the keys of some slots out, as a database of their own whose sizes are still counted
     /// here. O(slots in use), and O(the slots' keys) if bytes or prefixes are counted, or there are
     /// lines of hashes or streams.
-    pub(in crate::keyspace) fn take_slots(&mut self, slots: &SlotSet) -> Option<Database> {
+    pub fn take_slots(&mut self, slots: &SlotSet) -> Option<Database> {
         if let Some(footprints) = &mut self.footprints {
             for entry in self.table.entries_among(Among::Only(slots)) {
                 footprints.remove(entry, self.table.place_of(self.table.hash(entry.key())));
@@ -493,7 +483,7 @@ impl Database {
     }
 
     /// Counts the size of an entry in `to`, instead of here.
-    pub(in crate::keyspace) fn move_size(&mut self, entry: Entry, to: &mut Database) {
+    pub(crate) fn move_size(&mut self, entry: Entry, to: &mut Database) {
         let size = Size::of(entry);
         self.sizes.remove(size);
         to.sizes.add(size);
@@ -502,7 +492,7 @@ impl Database {
     /// Panics if an invariant does not hold: the table's own, the values' own, the counts by type
     /// and size, by bytes and by prefix. `dropped`: databases of dropped slots, some of whose sizes
     /// are still counted here; `may_be_late`: expiries may be noted late. O(n).
-    pub(in crate::keyspace) fn check_invariants<'d>(
+    pub fn check_invariants<'d>(
         &self,
         dropped: impl Iterator<Item = &'d Database>,
         may_be_late: bool,

@@ -23,13 +23,13 @@ use super::super::slots::dropped::DroppedSlots;
 use super::database::Database;
 use super::key_hash::KeyHasher;
 use super::table::Table;
-use crate::encodings::min_tree::{MinTree, NEVER};
+use russet_encodings::min_tree::{MinTree, NEVER};
 
 /// No database.
 const NONE: u32 = u32::MAX;
 
 /// See the module.
-pub(in crate::keyspace) struct Databases {
+pub(crate) struct Databases {
     all: Vec<Database>,
     /// Bounds of the keys' expiries, and of those within values.
     keys: MinTree,
@@ -178,13 +178,11 @@ impl IndexMut<DbIndex> for Databases {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::keyspace::worlds::both;
-    use crate::keyspace::{
-        Cause, Eviction, EvictionOrder, Expiring, Expiry, Keyspace, NewValue, OwnedValue,
-    };
-    use crate::types::{Container, Expiry as FieldExpiry, Hash, Limits};
+    use crate::worlds::both;
+    use crate::{Cause, Eviction, EvictionOrder, Expiring, Expiry, Keyspace, NewValue, OwnedValue};
     use rand::rngs::SmallRng;
     use rand::{RngExt, SeedableRng};
+    use russet_types::{Container, Expiry as FieldExpiry, Hash, Limits};
     use std::cell::Cell;
     use std::time::Duration;
 

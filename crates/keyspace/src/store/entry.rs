@@ -24,13 +24,13 @@
 use std::ptr::NonNull;
 
 use super::super::{NewValue, Str};
-use crate::base::memory::alloc;
-use crate::base::memory::mover::Mover;
-use crate::base::memory::pin::{self, Pinned};
-use crate::config::Dialect;
-use crate::encodings::hashtable::{SHORT_REACH, Word};
-use crate::encodings::prefetch::prefetch;
-use crate::types::{Encoding, Type};
+use russet_base::memory::alloc;
+use russet_base::memory::mover::Mover;
+use russet_base::memory::pin::{self, Pinned};
+use russet_config::Dialect;
+use russet_encodings::hashtable::{SHORT_REACH, Word};
+use russet_encodings::prefetch::prefetch;
+use russet_types::{Encoding, Type};
 
 const CLOCK_AT: usize = 2;
 const EXPIRY_AT: usize = 5;
@@ -777,7 +777,7 @@ impl Entry {
 
 /// Whether an expiry at `when` has passed: a key still lives in the millisecond of its expiry.
 #[inline]
-pub(in crate::keyspace) fn is_past(when: Option<i64>, now_ms: i64) -> bool {
+pub fn is_past(when: Option<i64>, now_ms: i64) -> bool {
     when.is_some_and(|when| when < now_ms)
 }
 

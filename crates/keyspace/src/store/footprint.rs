@@ -16,7 +16,7 @@ use super::sizes::{KeySizes, Size};
 
 /// The counts of one database; at least one of them is on.
 #[derive(Default)]
-pub(in crate::keyspace) struct Footprints {
+pub(crate) struct Footprints {
     /// Keys by prefix.
     pub prefixes: Option<Prefixes>,
     /// Keys by type and bytes, of all types.
@@ -27,7 +27,7 @@ pub(in crate::keyspace) struct Footprints {
 
 /// An entry's contribution to the counts at a moment.
 #[derive(Clone, Copy)]
-pub(in crate::keyspace) struct Footprint {
+pub(crate) struct Footprint {
     /// Its type and bytes.
     size: Size,
     /// Whether it is counted under its prefix.

@@ -7,7 +7,7 @@
 //! each argument, even an empty one.
 
 use super::super::slots::slot::SlotMemo;
-use crate::base::hashing::hash::{self, HashKeys};
+use russet_base::hashing::hash::{self, HashKeys};
 
 /// Bits of the slot, below those of the address.
 const SLOT_BITS: u32 = 16;
@@ -34,7 +34,7 @@ pub struct KeyHasher {
 
 impl KeyHasher {
     /// With the process's seeds. `has_slots`: keys have slots.
-    pub(in crate::keyspace) fn new(has_slots: bool) -> KeyHasher {
+    pub fn new(has_slots: bool) -> KeyHasher {
         KeyHasher {
             keys: hash::keys(),
             has_slots,
@@ -99,7 +99,7 @@ fn address(key: &[u8]) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::keyspace::slots::slot::slot_of;
+    use crate::slots::slot::slot_of;
 
     #[test]
     fn a_hash_is_recognized_by_its_key() {

@@ -11,14 +11,14 @@
 
 use super::super::{NewValue, Ref, Str};
 use super::entry::Entry;
-use crate::types::{Container, Type, for_container};
+use russet_types::{Container, Type, for_container};
 
 /// Sizes are lengths in memory, below 2^63.
 const BINS: usize = 64;
 
 /// The type and size of a value.
 #[derive(Clone, Copy, Debug)]
-pub(in crate::keyspace) struct Size {
+pub(crate) struct Size {
     kind: Type,
     /// Bytes or elements; of an integer, any number in the same bin as its text's length.
     size: usize,
@@ -73,16 +73,16 @@ impl Size {
         self.kind == other.kind && (a ^ b) <= (a & b)
     }
 
-    pub(in crate::keyspace) fn kind(self) -> Type {
+    pub fn kind(self) -> Type {
         self.kind
     }
 
     /// Bytes or elements; see the field.
-    pub(in crate::keyspace) fn elements(self) -> usize {
+    pub fn elements(self) -> usize {
         self.size
     }
 
-    pub(in crate::keyspace) fn bin(self) -> usize {
+    pub fn bin(self) -> usize {
         (usize::BITS - self.size.leading_zeros()) as usize % BINS
     }
 }
@@ -125,16 +125,16 @@ impl Default for KeySizes {
 }
 
 impl KeySizes {
-    pub(in crate::keyspace) const BINS: usize = BINS;
+    pub(crate) const BINS: usize = BINS;
 
     /// A key was added.
     #[inline]
-    pub(in crate::keyspace) fn add(&mut self, size: Size) {
+    pub fn add(&mut self, size: Size) {
         self.0[size.kind as usize][size.bin()] += 1;
     }
 
     /// All these keys were added.
-    pub(in crate::keyspace) fn add_all(&mut self, other: &KeySizes) {
+    pub fn add_all(&mut self, other: &KeySizes) {
         let bins = self.0.as_flattened_mut().iter_mut();
         for (bin, other) in bins.zip(other.0.as_flattened()) {
             *bin += other;
@@ -143,13 +143,13 @@ impl KeySizes {
 
     /// A key is removed.
     #[inline]
-    pub(in crate::keyspace) fn remove(&mut self, size: Size) {
+    pub fn remove(&mut self, size: Size) {
         self.0[size.kind as usize][size.bin()] -= 1;
     }
 
     /// A key's value grew, shrank or was replaced.
     #[inline]
-    pub(in crate::keyspace) fn change(&mut self, before: Size, after: Size) {
+    pub fn change(&mut self, before: Size, after: Size) {
         if !before.same_bin(after) {
             self.change_bin(before, after);
         }
@@ -157,7 +157,7 @@ impl KeySizes {
 
     /// As [`KeySizes::change`], of an integer-encoded key set to another integer.
     #[inline]
-    pub(in crate::keyspace) fn change_int(&mut self, before: i64, after: i64) {
+    pub(crate) fn change_int(&mut self, before: i64, after: i64) {
         if !plainly_same(before, after) {
             self.change(Size::of_int(before), Size::of_int(after));
         }

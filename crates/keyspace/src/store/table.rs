@@ -29,30 +29,30 @@ use super::super::slots::slot_set::{Among, SlotSet};
 use super::super::slots::slot_tables::{PLACES, SlotTables, rehash};
 use super::super::{FieldExpiries, KeyHash, KeyHasher, Ref};
 use super::entry::Entry;
-use crate::base::memory::mover::Mover;
-use crate::base::text::is_same;
-use crate::encodings::hashtable::{self, Handle, HashTable, Shape, Word};
-use crate::encodings::prefetch::ahead;
-use crate::types::{Encoding, Hash, Stream, Type};
+use russet_base::memory::mover::Mover;
+use russet_base::text::is_same;
+use russet_encodings::hashtable::{self, Handle, HashTable, Shape, Word};
+use russet_encodings::prefetch::ahead;
+use russet_types::{Encoding, Hash, Stream, Type};
 
 /// Later expiries are noted as this time, some 8,900 years ahead, and are in no order.
-pub(in crate::keyspace) const DUE_MAX: i64 = hashtable::TIME_MAX;
+pub(crate) const DUE_MAX: i64 = hashtable::TIME_MAX;
 
 /// The end of a walk: all places are below it.
-pub(in crate::keyspace) const WALK_END: u64 = PLACES;
+pub(crate) const WALK_END: u64 = PLACES;
 
 /// The end of a walk over one hash table.
 const TABLE_END: u64 = 1 << 32;
 
 /// A key that was found: its entry and where the table keeps it.
 #[derive(Clone, Copy)]
-pub(in crate::keyspace) struct Found {
+pub struct Found {
     handle: Handle,
     pub entry: Entry,
 }
 
 /// See the module.
-pub(in crate::keyspace) struct Table {
+pub struct Table {
     hasher: KeyHasher,
     /// The entries of keys without slots; else empty.
     entries: HashTable,

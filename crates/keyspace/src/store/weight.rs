@@ -9,7 +9,7 @@
 use super::container::bytes_of;
 use super::database::Database;
 use super::sizes::{KeySizes, Size};
-use crate::types::Type;
+use russet_types::Type;
 
 /// Keys sampled.
 const KEYS: usize = 256;
@@ -36,13 +36,13 @@ impl Seen {
 }
 
 /// Bytes of a database, its table included. O(1).
-pub(in crate::keyspace) fn of_database(db: &Database) -> usize {
+pub(crate) fn of_database(db: &Database) -> usize {
     of_sample(db, KEYS)
 }
 
 /// The same from more keys: within about a percent, unless a few containers outside the sample have
 /// most of the bytes. O(1), some hundred microseconds.
-pub(in crate::keyspace) fn of_database_closely(db: &Database) -> usize {
+pub(crate) fn of_database_closely(db: &Database) -> usize {
     of_sample(db, MORE_KEYS)
 }
 

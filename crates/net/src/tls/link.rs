@@ -30,7 +30,7 @@ use rustls::unbuffered::{
 use rustls::{ClientConfig, Error, ServerConfig};
 
 use super::Certificate;
-use crate::net::sys::Filling;
+use crate::sys::Filling;
 
 /// Maximum plaintext in one record.
 const RECORD_BYTES: usize = 16 * 1024;
@@ -579,8 +579,8 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::net::tls::testing::{self, Authority, Issued, Subject};
-    use crate::net::tls::{Authentication, Materials};
+    use crate::tls::testing::{self, Authority, Issued, Subject};
+    use crate::tls::{Authentication, Materials};
 
     /// A server end, a client end, and the wire between them, which the test controls.
     struct Pair {

@@ -19,8 +19,8 @@ use sha2::{Digest, Sha256};
 use super::resume::{Sessions, Tickets};
 use super::verify::{Purpose, Verifier};
 use super::{Certificate, TlsError, ciphers, keys};
-use crate::base::given_file::{self, WRITER_WAIT};
-use crate::base::text::system_text;
+use russet_base::given_file::{self, WRITER_WAIT};
+use russet_base::text::system_text;
 
 /// Maximum size of a file, and maximum number of files in a folder of authorities.
 const FILE_BYTES_MAX: u64 = 16 << 20;

@@ -37,7 +37,7 @@ mod link;
 mod materials;
 mod resume;
 #[cfg(test)]
-pub(crate) mod testing;
+pub mod testing;
 mod usage;
 mod verify;
 

@@ -1,15 +1,15 @@
 //! Helpers for tests that make TLS connections.
 
-#[path = "../../../tests/support/certificates.rs"]
+#[path = "../../../../tests/support/certificates.rs"]
 mod certificates;
 
 use std::path::PathBuf;
 
-pub(crate) use self::certificates::{Authority, Issued, Subject};
+pub use self::certificates::{Authority, Issued, Subject};
 use super::{Authentication, CertificateFiles, Files, Materials, Settings, TlsError};
 
 /// Default settings.
-pub(crate) fn settings(authentication: Authentication) -> Settings {
+pub fn settings(authentication: Authentication) -> Settings {
     Settings {
         server: CertificateFiles::default(),
         alternative: CertificateFiles::default(),
@@ -30,7 +30,7 @@ pub(crate) fn settings(authentication: Authentication) -> Settings {
 }
 
 /// Writes the files that `settings` lack, and builds.
-pub(crate) fn build(
+pub fn build(
     settings: &mut Settings,
     authority: &Authority,
     server: &Issued,
@@ -56,7 +56,7 @@ pub(crate) fn build_at(
 
 impl Authority {
     /// For a server with a certificate of this authority, which clients must have too.
-    pub(crate) fn materials(&self) -> Materials {
+    pub fn materials(&self) -> Materials {
         let server = self.issue(&Subject::named("localhost"));
         build(&mut settings(Authentication::Mandatory), self, &server).expect("all is well")
     }

@@ -2,8 +2,8 @@
 
 use std::collections::HashMap;
 
-use crate::operator::{OperatorLink, Target, ping, text};
-use crate::resp::ReplyValue;
+use crate::{OperatorLink, Target, ping, text};
+use russet_resp::ReplyValue;
 
 /// Data reported by the server.
 #[derive(Debug, Default)]

@@ -11,7 +11,7 @@ use std::path::PathBuf;
 
 use super::answers::Answers;
 use super::finding::{Finding, human};
-use crate::base::memory::cgroup;
+use russet_base::memory::cgroup;
 
 /// The readings; `None` if unreadable.
 #[derive(Debug, Default)]

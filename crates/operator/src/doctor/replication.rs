@@ -9,7 +9,7 @@
 
 use super::answers::Answers;
 use super::finding::{Finding, human};
-use crate::base::text::with_article;
+use russet_base::text::with_article;
 
 /// A backlog that covers less time than this is too short for a replica that restarts.
 const BACKLOG_S_MIN: i64 = 60;

@@ -17,9 +17,9 @@
 
 use std::io::Write;
 
-use crate::base::hashing::crc64;
-use crate::base::numbers::number::parse_digits;
-use crate::replication::Mark;
+use russet_base::hashing::crc64;
+use russet_base::numbers::number::parse_digits;
+use russet_replication::Mark;
 
 /// Redis does not read longer ones.
 pub const LINE_MAX: usize = 1024;

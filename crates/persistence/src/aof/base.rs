@@ -18,9 +18,9 @@ use super::annotation;
 use super::commands::CommandWriter;
 use super::disk::Disk;
 use super::sync::{LongText, Syncer};
-use crate::base::memory::pin::Pinned;
-use crate::keyspace::{DbIndex, KeyView, Saver};
-use crate::replication::change_stream::Note;
+use russet_base::memory::pin::Pinned;
+use russet_keyspace::{DbIndex, KeyView, Saver};
+use russet_replication::change_stream::Note;
 
 const PIECE_BYTES: usize = 256 * 1024;
 /// With `aof-rewrite-incremental-fsync`, the bytes forced to disk at a time.
@@ -99,13 +99,13 @@ impl BaseFile {
     /// A library of functions, before the keys.
     pub fn function(&mut self, code: &[u8]) {
         let args: [&[u8]; 3] = [b"FUNCTION", b"LOAD", code];
-        crate::resp::write_request(&mut self.commands.out, args.into_iter());
+        russet_resp::write_request(&mut self.commands.out, args.into_iter());
     }
 
     /// A note of the stream, before the keys.
     pub fn note(&mut self, note: Note<'_>) {
         let args: [&[u8]; 2] = [b"PING", &note.text()];
-        crate::resp::write_request(&mut self.commands.out, args.into_iter());
+        russet_resp::write_request(&mut self.commands.out, args.into_iter());
     }
 
     /// Ends the file after the last key: it is forced to disk.

@@ -21,7 +21,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use super::annotation::{Annotation, LINE_MAX};
-use crate::replication::{Mark, ReplOffset};
+use russet_replication::{Mark, ReplOffset};
 
 /// A place between two requests of a file, and its position in the stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -229,7 +229,7 @@ impl Chain {
                 self.files.push_back(file);
             }
             Err(error) => {
-                let why = crate::config::system_text(&error);
+                let why = russet_config::system_text(&error);
                 tracing::warn!("Can't read the append only file {}: {why}", path.display());
                 self.forget();
             }

@@ -22,8 +22,8 @@ use super::disk::Disk;
 use super::log::{Log, Names, OpenError};
 use super::manifest::{BaseForm, Manifest};
 use super::writer::LogWriter;
-use crate::persistence::errand::Errand;
-use crate::replication::ReplOffset;
+use crate::errand::Errand;
+use russet_replication::ReplOffset;
 
 /// The initiator of a change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -303,7 +303,7 @@ impl Log {
             ChangeStage::Errand(errand) => return Some((owner, self.adopt(errand.wait()?))),
             ChangeStage::Failed(error) => error.to_string(),
             ChangeStage::Rest { .. } => match self.writer.trouble() {
-                Some(trouble) => crate::config::system_text(trouble.error()),
+                Some(trouble) => russet_config::system_text(trouble.error()),
                 None => "interrupted".to_owned(),
             },
         };
@@ -351,7 +351,7 @@ impl Log {
                 Ok(Changed::Base)
             }
             Err(Failed::Sync(error)) => {
-                let why = crate::config::system_text(&error);
+                let why = russet_config::system_text(&error);
                 self.writer.note_sync_failed(error);
                 Err(why)
             }

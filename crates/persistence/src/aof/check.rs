@@ -13,7 +13,7 @@ use super::disk::Disk;
 use super::manifest::Manifest;
 use super::reader::{Fault, Reader};
 use super::units::{Commands, Misfit};
-use crate::base::text::system_text;
+use russet_base::text::system_text;
 
 const USAGE: &str =
     "Usage: redis-check-aof [--fix|--truncate-to-timestamp $timestamp] <file.manifest|file.aof>";

@@ -7,13 +7,13 @@
 
 mod saver;
 
-use crate::base::memory::alloc;
-use crate::keyspace::{DbIndex, KeyView, ValueView, slot_of};
-use crate::resp::write_request;
-use crate::types::Entry;
+use russet_base::memory::alloc;
+use russet_keyspace::{DbIndex, KeyView, ValueView, slot_of};
+use russet_resp::write_request;
+use russet_types::Entry;
 
 /// Most elements that one command adds.
-pub(in crate::persistence) const ELEMENTS_MAX: usize = 64;
+pub const ELEMENTS_MAX: usize = 64;
 /// Keys of an MSET, and the bytes of a value in it, at most: it stays a small part of a slice.
 const GATHERED_KEYS_MAX: usize = 16;
 const GATHERED_VALUE_MAX: usize = 1024;
@@ -110,7 +110,7 @@ impl CommandWriter {
 
     /// Adds a word to the command under way.
     #[inline]
-    pub(in crate::persistence) fn word(&mut self, word: &[u8]) {
+    pub fn word(&mut self, word: &[u8]) {
         self.pending.push(b'$');
         let mut digits = itoa::Buffer::new();
         self.pending
@@ -123,14 +123,14 @@ impl CommandWriter {
 
     /// Adds an element to the command under way.
     #[inline]
-    pub(in crate::persistence) fn entry(&mut self, entry: Entry<'_>) {
+    pub fn entry(&mut self, entry: Entry<'_>) {
         self.word(entry.bytes(&mut itoa::Buffer::new()));
     }
 
     /// Ends the command under way, `name key` and its words, if it has at least `most` words, and
     /// any at all.
     #[inline]
-    pub(in crate::persistence) fn end_command(&mut self, name: &[u8], key: &[u8], most: usize) {
+    pub fn end_command(&mut self, name: &[u8], key: &[u8], most: usize) {
         if self.words == 0 || self.words < most {
             return;
         }
@@ -191,7 +191,7 @@ impl CommandWriter {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::keyspace::Saver;
+    use russet_keyspace::Saver;
 
     #[test]
     fn short_strings_of_a_slot_are_set_together() {

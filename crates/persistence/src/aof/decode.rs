@@ -12,8 +12,8 @@
 //! line, unless the decoder was started at a known place.
 
 use super::annotation::{Annotation, LINE_MAX};
-use crate::base::numbers::number::parse_digits;
-use crate::replication::{Mark, Position, ReplId, ReplOffset};
+use russet_base::numbers::number::parse_digits;
+use russet_replication::{Mark, Position, ReplId, ReplOffset};
 
 /// Part of the stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -318,7 +318,7 @@ mod tests {
             let mut file = Vec::new();
             for request in &requests {
                 let words = request.iter().map(Vec::as_slice);
-                crate::resp::write_request(&mut file, words.collect::<Vec<_>>().into_iter());
+                russet_resp::write_request(&mut file, words.collect::<Vec<_>>().into_iter());
             }
             prop_assert_eq!(decode(&file, &cuts), Ok((file, None)));
         }

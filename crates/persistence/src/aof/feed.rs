@@ -14,8 +14,8 @@ use std::sync::Arc;
 use super::chain::{Chain, LogFile, Written};
 use super::decode::{Decoder, Piece};
 use super::log::Log;
-use crate::config::system_text;
-use crate::replication::ReplOffset;
+use russet_config::system_text;
+use russet_replication::ReplOffset;
 
 const READ_BYTES: usize = 128 * 1024;
 /// Bytes of the stream that are prepared at a time.
@@ -249,8 +249,8 @@ mod tests {
     use super::super::writer::{Rules, Time};
     use super::super::{Disk, Manifest, Names};
     use super::*;
-    use crate::keyspace::{Audience, DbIndex, Effects};
-    use crate::replication::Stream;
+    use russet_keyspace::{Audience, DbIndex, Effects};
+    use russet_replication::Stream;
 
     /// A log, the stream that it holds, and the bytes that readers get: newlines for replicas'
     /// requests.

@@ -8,8 +8,8 @@ use std::sync::mpsc::{self, Receiver, Sender};
 use std::time::{Duration, Instant};
 
 use super::disk::Disk;
-use crate::base::threads;
-use crate::base::wake::Wake;
+use russet_base::threads;
+use russet_base::wake::Wake;
 
 /// A write is slow if it takes longer than this plus a microsecond for each `SLOW_BYTES_PER_MICRO`:
 /// pages in memory take bytes ten times as fast.

@@ -17,8 +17,8 @@ use super::feed::LogFeed;
 use super::manifest::{BaseForm, Manifest, ManifestError, Part};
 use super::stray::Strays;
 use super::writer::{LogWriter, Rules, Time};
-use crate::base::wake::Wake;
-use crate::replication::ReplOffset;
+use russet_base::wake::Wake;
+use russet_replication::ReplOffset;
 
 /// The names and the folder of the files.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -50,7 +50,7 @@ pub enum OpenError {
 
 impl OpenError {
     /// The system's error, if the disk has no space left.
-    pub(crate) fn lack_of_space(&self) -> Option<io::Error> {
+    pub fn lack_of_space(&self) -> Option<io::Error> {
         let (OpenError::Folder(_, error)
         | OpenError::File(_, error)
         | OpenError::Manifest(_, error)
@@ -67,7 +67,7 @@ impl OpenError {
 }
 
 fn text(error: &io::Error) -> String {
-    crate::config::system_text(error)
+    russet_config::system_text(error)
 }
 
 /// Replaced incremental files that are kept, whatever their size.

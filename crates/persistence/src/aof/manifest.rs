@@ -13,8 +13,8 @@
 use std::path::Path;
 
 use super::disk::Disk;
-use crate::config::{quote, split};
-use crate::replication::ReplOffset;
+use russet_config::{quote, split};
+use russet_replication::ReplOffset;
 
 /// Redis does not read longer lines.
 const LINE_MAX: usize = 1024;

@@ -13,8 +13,8 @@ use std::io::{self, Read, Seek, SeekFrom};
 use std::path::Path;
 
 use super::annotation::{Annotation, AsideLine, Checksum, LINE_MAX, holds_checksum};
-use crate::base::hashing::crc64;
-use crate::replication::{Mark, Position, ReplId, ReplOffset};
+use russet_base::hashing::crc64;
+use russet_replication::{Mark, Position, ReplId, ReplOffset};
 
 const CHUNK: usize = 256 * 1024;
 /// Histories before the last one that are remembered.

@@ -15,7 +15,7 @@ use super::log::Names;
 use super::manifest::Manifest;
 use super::reader::{Fault, Reader};
 use super::units::Commands;
-use crate::replication::ReplOffset;
+use russet_replication::ReplOffset;
 
 /// The moment up to which everything is kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -57,7 +57,7 @@ impl Moment {
 /// Why nothing was restored.
 #[derive(Debug, thiserror::Error)]
 enum Failed {
-    #[error("{}: {}", .0.display(), crate::config::system_text(.1))]
+    #[error("{}: {}", .0.display(), russet_config::system_text(.1))]
     Io(PathBuf, io::Error),
     #[error("{0}")]
     Reported(String),

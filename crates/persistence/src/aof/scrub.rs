@@ -28,8 +28,8 @@ use super::log::Names;
 use super::manifest::Manifest;
 use super::reader::{Fault, Reader};
 use super::units::pass_unit;
-use crate::base::sys;
-use crate::base::text::system_text;
+use russet_base::sys;
+use russet_base::text::system_text;
 
 /// Bytes read a second.
 const BYTES_PER_S: u64 = 32 << 20;
@@ -321,7 +321,7 @@ mod tests {
     use super::super::disk::Disk;
     use super::super::manifest::BaseForm;
     use super::*;
-    use crate::resp::write_request;
+    use russet_resp::write_request;
     use std::fs;
 
     /// A set in a folder: a base of commands, a closed file, the current one.

@@ -12,9 +12,9 @@ use std::sync::{Arc, Mutex};
 
 use super::annotation;
 use super::disk::Disk;
-use crate::base::memory::pin::Pinned;
-use crate::base::wake::Wake;
-use crate::base::{hashing::crc64, threads};
+use russet_base::memory::pin::Pinned;
+use russet_base::wake::Wake;
+use russet_base::{hashing::crc64, threads};
 
 enum Job {
     Sync { file: Arc<File>, upto: u64 },

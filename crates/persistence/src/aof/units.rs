@@ -12,8 +12,8 @@
 use std::io::{Read, Seek};
 
 use super::reader::{Fault, Next, Reader};
-use crate::base::numbers::number::parse_i64;
-use crate::resp::{Bounds, INLINE_MAX, ParseStep, Span, step};
+use russet_base::numbers::number::parse_i64;
+use russet_resp::{Bounds, INLINE_MAX, ParseStep, Span, step};
 
 /// Reads a file by units: a command, or a transaction.
 #[derive(Debug, Default)]
@@ -358,9 +358,9 @@ impl Look<'_> {
 mod tests {
     use super::super::annotation;
     use super::*;
-    use crate::resp::write_request;
     use rand::rngs::SmallRng;
     use rand::{RngExt, SeedableRng};
+    use russet_resp::write_request;
     use std::io::Cursor;
 
     /// Commands and transactions with a checksum after them.

@@ -38,11 +38,11 @@ use super::chain::FilePlace;
 use super::disk::Disk;
 use super::hand::{Done, Hand, Piece};
 use super::sync::Syncer;
-use crate::base::wake::Wake;
-use crate::base::{hashing::crc64, memory::alloc};
-use crate::config::system_text;
-use crate::keyspace::{DbIndex, Unit};
-use crate::replication::{Mark, Position, ReplId, ReplOffset, Stream, write_select};
+use russet_base::wake::Wake;
+use russet_base::{hashing::crc64, memory::alloc};
+use russet_config::system_text;
+use russet_keyspace::{DbIndex, Unit};
+use russet_replication::{Mark, Position, ReplId, ReplOffset, Stream, write_select};
 
 /// Capacity kept for the next turn; more than that is released.
 const BUFFER_KEPT: usize = 1 << 20;

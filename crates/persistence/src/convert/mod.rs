@@ -27,8 +27,8 @@ pub use rdb::{commands_follow, read_rdb, report_left_out};
 use super::rdb::{
     RdbError, VERSION_FIELD_TTLS, VERSION_MIGRATE, VERSION_NEWEST, VERSION_USUAL, VERSION_VALKEY,
 };
-use crate::base::text::system_text;
-use crate::config::Release;
+use russet_base::text::system_text;
+use russet_config::Release;
 
 /// Why nothing was made.
 #[derive(Debug, thiserror::Error)]

@@ -6,9 +6,9 @@ use std::fmt;
 use std::io::Write;
 
 use super::super::rdb::ModuleData;
-use crate::base::text::Printable;
-use crate::config::Release;
-use crate::keyspace::DbIndex;
+use russet_base::text::Printable;
+use russet_config::Release;
+use russet_keyspace::DbIndex;
 
 /// Databases that a server has by default.
 const DATABASES_USUAL: u32 = 16;

@@ -10,8 +10,8 @@ use super::super::background::{BackgroundFile, Plan, sync_folder};
 use super::super::rdb::{RdbWriter, Use};
 use super::obstacles::Obstacles;
 use super::{ConvertError, version_of};
-use crate::keyspace::{DbIndex, KeyView, ValueView};
-use crate::types::PathHash;
+use russet_keyspace::{DbIndex, KeyView, ValueView};
+use russet_types::PathHash;
 
 /// Size at which bytes are handed to the file.
 const CHUNK_BYTES: usize = 256 * 1024;

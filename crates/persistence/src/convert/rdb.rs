@@ -14,8 +14,8 @@ use std::path::Path;
 use super::super::rdb::{self, Fault, KeyFacts, Loader, ModuleData, ReadOptions, Reader, Use};
 use super::output::TargetFile;
 use super::{ConvertError, Obstacles};
-use crate::keyspace::{Cause, DbIndex, Expiring, KeyUse, Keyspace, OwnedValue};
-use crate::types::Limits;
+use russet_keyspace::{Cause, DbIndex, Expiring, KeyUse, Keyspace, OwnedValue};
+use russet_types::Limits;
 
 /// Facts of a file that hold for its copy as well. Others are about a server and its stream, which
 /// the copy does not continue.

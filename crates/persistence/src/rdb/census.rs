@@ -40,8 +40,8 @@ pub fn count_keys(input: &mut Input<'_>, enough: u64) -> Result<u64, Fault> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::keyspace::{DbIndex, Keyspace, OwnedValue};
-    use crate::persistence::rdb::{RdbWriter, Use, VERSION_USUAL};
+    use crate::rdb::{RdbWriter, Use, VERSION_USUAL};
+    use russet_keyspace::{DbIndex, Keyspace, OwnedValue};
 
     fn file(keys: usize, announced: Option<(usize, usize)>) -> Vec<u8> {
         let mut keyspace = Keyspace::new(16);

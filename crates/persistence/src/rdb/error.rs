@@ -6,8 +6,8 @@ use std::fmt;
 
 use super::fault::Fault;
 use super::format::RdbOrigin;
-use crate::base::text::Printable;
-use crate::persistence::values::form_name;
+use crate::values::form_name;
+use russet_base::text::Printable;
 
 /// The part that was being read at a fault; the words are those of `redis-check-rdb`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

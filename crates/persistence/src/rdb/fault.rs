@@ -7,13 +7,13 @@
 use std::borrow::Cow;
 use std::io;
 
-use crate::base::lzf::LzfError;
-use crate::encodings::intset::IntsetError;
-use crate::encodings::listpack::ListpackError;
-use crate::encodings::ziplist::ZiplistError;
-use crate::encodings::zipmap::ZipmapError;
-use crate::types::Type;
-use crate::types::vector_set::LoadError;
+use russet_base::lzf::LzfError;
+use russet_encodings::intset::IntsetError;
+use russet_encodings::listpack::ListpackError;
+use russet_encodings::ziplist::ZiplistError;
+use russet_encodings::zipmap::ZipmapError;
+use russet_types::Type;
+use russet_types::vector_set::LoadError;
 
 /// A fault.
 #[derive(Debug, thiserror::Error)]

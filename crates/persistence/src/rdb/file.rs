@@ -178,11 +178,11 @@ impl<R: Read> Read for Counted<R> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::persistence::check::check_rdb;
+    use crate::check::check_rdb;
     use rand::rngs::SmallRng;
     use rand::{RngExt, SeedableRng};
 
-    const FILES: &str = include_str!("../../../tests/data/compressed-snapshots.txt");
+    const FILES: &str = include_str!("../../../../tests/data/compressed-snapshots.txt");
 
     /// The files of the test data, with their names.
     fn files() -> impl Iterator<Item = (&'static str, Vec<u8>)> {

@@ -16,8 +16,8 @@ use std::ops::Range;
 
 use super::fault::Fault;
 use super::format::length;
-use crate::base::hashing::crc64;
-use crate::base::lzf;
+use russet_base::hashing::crc64;
+use russet_base::lzf;
 
 /// Size of a file's window.
 const WINDOW_BYTES: usize = 1 << 20;

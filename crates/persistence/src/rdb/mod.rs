@@ -92,8 +92,8 @@ pub(super) use writer::{
     VERSION_ARRAYS, VERSION_LISTPACKS, VERSION_OWNERLESS, VERSION_PACKED_SETS, VERSION_PRODUCERS,
 };
 
-use crate::keyspace::Keyspace;
-use crate::types::Type;
+use russet_keyspace::Keyspace;
+use russet_types::Type;
 
 /// The lowest version of a file, from the usual one on, that can hold all keys. `of_valkey`: fields
 /// that expire, and path hashes, have Valkey's. O(databases).

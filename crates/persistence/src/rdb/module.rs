@@ -8,7 +8,7 @@
 use super::fault::Fault;
 use super::input::Input;
 use super::writer::RdbWriter;
-use crate::keyspace::DbIndex;
+use russet_keyspace::DbIndex;
 
 /// The kinds of fields of module data.
 pub mod field {

@@ -9,9 +9,9 @@ use super::format::{RdbOrigin, kind};
 use super::input::{Input, Text};
 use super::module;
 use super::rules::Rules;
-use crate::keyspace::OwnedValue;
-use crate::persistence::values;
-use crate::types::{AnyContainer, Container};
+use crate::values;
+use russet_keyspace::OwnedValue;
+use russet_types::{AnyContainer, Container};
 
 /// Reads a value after the id of the module that it belongs to.
 pub fn module_value<'i>(

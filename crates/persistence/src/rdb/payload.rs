@@ -9,9 +9,9 @@ use super::module;
 use super::parse;
 use super::rules::Rules;
 use super::templates::Templates;
-use crate::base::hashing::crc64;
-use crate::keyspace::OwnedValue;
-use crate::types::Limits;
+use russet_base::hashing::crc64;
+use russet_keyspace::OwnedValue;
+use russet_types::Limits;
 
 /// Bytes of version and checksum.
 const FOOTER: usize = 2 + 8;

@@ -14,8 +14,8 @@ use super::writer::{
     RdbWriter, VERSION_FIELD_TTLS, VERSION_MIGRATE, VERSION_NEWEST, VERSION_PRODUCERS,
     VERSION_USUAL, VERSION_VALKEY, VERSION_VALKEY_PATHS, is_valkey,
 };
-use crate::keyspace::{DbIndex, Keyspace, ValueView};
-use crate::types::Type;
+use russet_keyspace::{DbIndex, Keyspace, ValueView};
+use russet_types::Type;
 
 /// Major, minor, patch.
 type Release = (u32, u32, u32);

@@ -17,8 +17,8 @@ use super::parse;
 use super::rules::Rules;
 use super::scan::{Scan, Scanned};
 use super::templates::Templates;
-use crate::keyspace::{DbIndex, KeyUse, OwnedValue};
-use crate::types::Limits;
+use russet_keyspace::{DbIndex, KeyUse, OwnedValue};
+use russet_types::Limits;
 
 /// The facts before a key.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

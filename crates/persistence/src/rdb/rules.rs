@@ -2,7 +2,7 @@
 
 use super::format::RdbOrigin;
 use super::templates::Templates;
-use crate::types::Limits;
+use russet_types::Limits;
 
 /// How values are read.
 #[derive(Debug)]

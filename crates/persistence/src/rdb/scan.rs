@@ -17,7 +17,7 @@ use super::input::Input;
 use super::layout::{Layout, Part};
 use super::module::field;
 use super::templates::Templates;
-use crate::persistence::values;
+use crate::values;
 
 use Part::{Length, Raw, Text, Times};
 
@@ -206,7 +206,7 @@ impl Scan {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::persistence::rdb::format::kind;
+    use crate::rdb::format::kind;
 
     fn scan(item: &[u8]) -> Scan {
         Scan::begin(item[0], RdbOrigin::Redis).expect("it has a layout")

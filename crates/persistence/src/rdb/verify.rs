@@ -51,9 +51,9 @@ fn items(input: &mut Input<'_>) -> Result<(), Fault> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::base::hashing::crc64;
-    use crate::keyspace::{DbIndex, Keyspace, OwnedValue};
-    use crate::persistence::rdb::{RdbWriter, Use, VERSION_USUAL};
+    use crate::rdb::{RdbWriter, Use, VERSION_USUAL};
+    use russet_base::hashing::crc64;
+    use russet_keyspace::{DbIndex, Keyspace, OwnedValue};
 
     fn file() -> Vec<u8> {
         let mut keyspace = Keyspace::new(1);

@@ -11,11 +11,11 @@
 
 mod keys;
 
-use crate::base::{lzf, memory::alloc};
-use crate::encodings::listpack::{Entry as Packed, Pack};
-use crate::keyspace::DbIndex;
-use crate::persistence::background::Sink;
-use crate::persistence::values::ValueForm;
+use crate::background::Sink;
+use crate::values::ValueForm;
+use russet_base::{lzf, memory::alloc};
+use russet_encodings::listpack::{Entry as Packed, Pack};
+use russet_keyspace::DbIndex;
 
 use super::format::{RdbOrigin, kind, opcode};
 
@@ -38,9 +38,9 @@ pub const VERSION_VALKEY: u32 = 80;
 /// Valkey's first version with path hashes.
 pub const VERSION_VALKEY_PATHS: u32 = 81;
 /// The first version with packed sets.
-pub(in crate::persistence) const VERSION_PACKED_SETS: u32 = 11;
+pub(crate) const VERSION_PACKED_SETS: u32 = 11;
 /// The first version with listpacks.
-pub(in crate::persistence) const VERSION_LISTPACKS: u32 = 10;
+pub(crate) const VERSION_LISTPACKS: u32 = 10;
 
 /// Strings up to this length are not compressed.
 const COMPRESS_MIN: usize = 20;
@@ -184,19 +184,19 @@ impl RdbWriter {
 
     /// Writes bytes unchanged.
     #[inline]
-    pub(in crate::persistence) fn raw(&mut self, bytes: &[u8]) {
+    pub fn raw(&mut self, bytes: &[u8]) {
         self.out.extend_from_slice(bytes);
     }
 
     // --- strings and numbers ---
 
     #[inline]
-    pub(in crate::persistence) fn pack(&mut self, pack: &Pack) {
+    pub fn pack(&mut self, pack: &Pack) {
         self.string(pack.as_bytes());
     }
 
     #[inline]
-    pub(in crate::persistence) fn element(&mut self, element: Packed<'_>) {
+    pub fn element(&mut self, element: Packed<'_>) {
         match element {
             Packed::Int(n) => self.integer(n),
             Packed::Str(text) => self.string(text),
@@ -204,14 +204,14 @@ impl RdbWriter {
     }
 
     #[inline]
-    pub(in crate::persistence) fn time(&mut self, ms: u64) {
+    pub fn time(&mut self, ms: u64) {
         self.out.extend_from_slice(&ms.to_le_bytes());
     }
 
     /// `00` six bits, `01` fourteen, `10000000` four bytes, `10000001` eight; most
     /// significant first.
     #[inline]
-    pub(in crate::persistence) fn length(&mut self, n: u64) {
+    pub fn length(&mut self, n: u64) {
         match n {
             0..0x40 => self.out.push(n as u8),
             0x40..0x4000 => self
@@ -231,9 +231,9 @@ impl RdbWriter {
     /// A string: as an integer if it is one of up to 32 bits, compressed if that is shorter, else
     /// unchanged.
     #[inline]
-    pub(in crate::persistence) fn string(&mut self, text: &[u8]) {
+    pub fn string(&mut self, text: &[u8]) {
         if text.len() <= 11
-            && let Some(n) = crate::base::numbers::number::parse_i64(text)
+            && let Some(n) = russet_base::numbers::number::parse_i64(text)
             && i32::try_from(n).is_ok()
         {
             return self.integer(n);
@@ -288,7 +288,7 @@ impl RdbWriter {
     }
 
     /// A string that is compressed already.
-    pub(in crate::persistence) fn compressed(&mut self, raw_len: usize, data: &[u8]) {
+    pub fn compressed(&mut self, raw_len: usize, data: &[u8]) {
         self.out.push(0xc3);
         self.length(data.len() as u64);
         self.length(raw_len as u64);

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 use super::*;
-use crate::persistence::aof::{DiskCall, DiskFault};
+use crate::aof::{DiskCall, DiskFault};
 
 const MEMORY: usize = 1 << 20;
 const CHUNK: usize = 100_000;
@@ -329,7 +329,7 @@ fn a_file_of_a_child_is_adopted_without_its_name() {
 
 /// The decompressed bytes of a spool, as a replica receives them.
 fn unpacked(reader: &mut SpoolReader) -> Vec<u8> {
-    use crate::replication::compression::{Kind, Unpacker};
+    use russet_replication::compression::{Kind, Unpacker};
     let (mut packed, mut got) = (Vec::new(), Vec::new());
     read_all(reader, &mut packed);
     assert!(packed.starts_with(b"VCS\x01\x01\x00\x01"));
@@ -358,7 +358,7 @@ fn a_spool_that_packs_holds_less_and_is_read_as_it_was_written() {
         spool.finish();
         let got = unpacked(&mut reader);
         let all = chunks(n);
-        let sum = crate::base::hashing::crc64::update(0, &all).to_le_bytes();
+        let sum = russet_base::hashing::crc64::update(0, &all).to_le_bytes();
         assert!(got == [&all[..], &sum].concat());
         let total = spool.total().expect("whole");
         assert!(n == 0 || total < all.len() as u64 / 20, "{total}");

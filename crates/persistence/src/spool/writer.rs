@@ -11,9 +11,9 @@ use std::time::Duration;
 use bytes::{Buf, Bytes};
 
 use super::{SEGMENT_OVERHEAD, Shared, SpoolPlan, SpoolState, queue_max};
-use crate::base::hashing::crc64;
-use crate::persistence::background::Job;
-use crate::replication::compression::{BLOCK_BYTES, Kind, Packer};
+use crate::background::Job;
+use russet_base::hashing::crc64;
+use russet_replication::compression::{BLOCK_BYTES, Kind, Packer};
 
 /// Bytes of a piece of a huge string.
 const PIECE_BYTES: usize = 256 * 1024;

@@ -7,17 +7,17 @@
 //!     ARMSET a index value ... | ARMSET a ... | ARSEEK a index
 
 use super::{NamedForm, Saved, ValueForm};
-use crate::base::numbers::float;
-use crate::keyspace::Keyspace;
-use crate::persistence::aof::CommandWriter;
-use crate::persistence::rdb::Part::{Counted, Length, Optional, Tagged};
-use crate::persistence::rdb::format::array::{FLOAT, INT, SHORT, TEXT};
-use crate::persistence::rdb::{
+use crate::aof::CommandWriter;
+use crate::rdb::Part::{Counted, Length, Optional, Tagged};
+use crate::rdb::format::array::{FLOAT, INT, SHORT, TEXT};
+use crate::rdb::{
     Fault, Input, RdbOrigin, RdbWriter, Rules, VERSION_ARRAYS, VERSION_USUAL, is_valkey,
 };
-use crate::resp::write_request;
-use crate::types::array::INDEX_MAX;
-use crate::types::{Array, Container, Entry, Type};
+use russet_base::numbers::float;
+use russet_keyspace::Keyspace;
+use russet_resp::write_request;
+use russet_types::array::INDEX_MAX;
+use russet_types::{Array, Container, Entry, Type};
 
 const ARRAY: u8 = 28;
 

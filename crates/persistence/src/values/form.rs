@@ -2,7 +2,7 @@
 
 /// How a value is written: chosen before its first byte.
 #[derive(Clone, Copy, Debug)]
-pub(in crate::persistence) struct ValueForm {
+pub(crate) struct ValueForm {
     /// RDB's number of the form.
     pub kind: u8,
     /// The earliest expiry within the value.

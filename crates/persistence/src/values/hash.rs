@@ -18,18 +18,18 @@
 
 use super::packed::{pack, repacked_pairs};
 use super::{NamedForm, Saved, ValueForm, continued};
-use crate::encodings::listpack::Listpack;
-use crate::encodings::zipmap;
-use crate::keyspace::Keyspace;
-use crate::persistence::aof::{CommandWriter, ELEMENTS_MAX};
-use crate::persistence::rdb::Part::{Length, Opaque, Raw, Template, Text, Times};
-use crate::persistence::rdb::{
+use crate::aof::{CommandWriter, ELEMENTS_MAX};
+use crate::rdb::Part::{Length, Opaque, Raw, Template, Text, Times};
+use crate::rdb::{
     Fault, Input, Names, RdbOrigin, RdbWriter, Rules, VERSION_FIELD_TTLS, VERSION_LISTPACKS,
     VERSION_USUAL, in_order, is_valkey, names,
 };
-use crate::resp::write_request;
-use crate::types::import::{FIELD_EXPIRY_MAX, HashImport, distinct};
-use crate::types::{Container, Entry, Hash, HashField};
+use russet_encodings::listpack::Listpack;
+use russet_encodings::zipmap;
+use russet_keyspace::Keyspace;
+use russet_resp::write_request;
+use russet_types::import::{FIELD_EXPIRY_MAX, HashImport, distinct};
+use russet_types::{Container, Entry, Hash, HashField};
 
 const HASH: u8 = 4;
 const ZIPMAP: u8 = 9;

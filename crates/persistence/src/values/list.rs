@@ -9,13 +9,13 @@
 
 use super::packed::repacked;
 use super::{NamedForm, Saved, ValueForm, part_of_nodes};
-use crate::encodings::listpack::Listpack;
-use crate::encodings::quicklist::NodeRef;
-use crate::persistence::aof::{CommandWriter, ELEMENTS_MAX};
-use crate::persistence::rdb::Part::{Length, Text, Times};
-use crate::persistence::rdb::{Fault, Input, RdbWriter, Rules, VERSION_LISTPACKS};
-use crate::types::import::ListImport;
-use crate::types::{Container, End, List};
+use crate::aof::{CommandWriter, ELEMENTS_MAX};
+use crate::rdb::Part::{Length, Text, Times};
+use crate::rdb::{Fault, Input, RdbWriter, Rules, VERSION_LISTPACKS};
+use russet_encodings::listpack::Listpack;
+use russet_encodings::quicklist::NodeRef;
+use russet_types::import::ListImport;
+use russet_types::{Container, End, List};
 
 const LIST: u8 = 1;
 const ZIPLIST: u8 = 10;

@@ -23,8 +23,8 @@ pub(super) use form::ValueForm;
 use super::aof::CommandWriter;
 use super::rdb::format::{kind, opcode};
 use super::rdb::{Fault, Input, Layout, Part, RdbOrigin, RdbWriter, Rules, VERSION_USUAL};
-use crate::keyspace::{AnyRef, Keyspace};
-use crate::types::{AnyContainer, Container, Type, for_container, with_types};
+use russet_keyspace::{AnyRef, Keyspace};
+use russet_types::{AnyContainer, Container, Type, for_container, with_types};
 
 /// RDB's number of a form, the name that `redis-check-rdb` uses, and the parts of its bytes.
 type NamedForm = (u8, &'static str, Layout);
@@ -77,7 +77,7 @@ fn part_of_nodes(limit: usize) -> usize {
 
 macro_rules! forms_by_type {
     ([$($T:ident: $($E:ident $name:literal),*;)*] $FORMS:ident) => {
-        &[$((Type::$T, <crate::types::$T as Saved>::$FORMS)),*]
+        &[$((Type::$T, <russet_types::$T as Saved>::$FORMS)),*]
     };
 }
 const FORMS: &[(Type, &[NamedForm])] = with_types!([forms_by_type] FORMS);

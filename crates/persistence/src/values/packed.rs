@@ -1,10 +1,10 @@
 //! Packed forms as they are read: checked from end to end, their elements made distinct.
 
-use crate::encodings::listpack::Listpack;
-use crate::encodings::ziplist::Ziplist;
-use crate::persistence::rdb::{Fault, Input, Rules};
-use crate::types::Entry;
-use crate::types::import::distinct;
+use crate::rdb::{Fault, Input, Rules};
+use russet_encodings::listpack::Listpack;
+use russet_encodings::ziplist::Ziplist;
+use russet_types::Entry;
+use russet_types::import::distinct;
 
 /// A listpack whose elements are `width` entries each and distinct.
 pub(super) fn pack(input: &mut Input<'_>, rules: &Rules, width: usize) -> Result<Listpack, Fault> {

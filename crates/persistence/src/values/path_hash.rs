@@ -11,18 +11,18 @@
 
 use super::hash::distinct_fields;
 use super::{NamedForm, Saved, ValueForm};
-use crate::keyspace::Keyspace;
-use crate::persistence::aof::CommandWriter;
-use crate::persistence::rdb::Part::{Text, Times};
-use crate::persistence::rdb::format::kind;
-use crate::persistence::rdb::module::{
+use crate::aof::CommandWriter;
+use crate::rdb::Part::{Text, Times};
+use crate::rdb::format::kind;
+use crate::rdb::module::{
     self, PATH_HASH, field, read_count, read_end, read_string, write_number, write_string,
 };
-use crate::persistence::rdb::{
+use crate::rdb::{
     Fault, Input, RdbWriter, Rules, VERSION_FIELD_TTLS, VERSION_USUAL, VERSION_VALKEY_PATHS,
     is_valkey,
 };
-use crate::types::{Container, Entry, Expiry, Hash, PathHash, Type};
+use russet_keyspace::Keyspace;
+use russet_types::{Container, Entry, Expiry, Hash, PathHash, Type};
 
 /// Valkey's number, which is another form's in Redis's files.
 const VALKEY_PATH_HASH: u8 = 23;
@@ -185,10 +185,7 @@ impl Writing<'_> {
 }
 
 /// Reads a path hash after the id of the module.
-pub(in crate::persistence) fn load_fields(
-    input: &mut Input<'_>,
-    rules: &Rules,
-) -> Result<PathHash, Fault> {
+pub(crate) fn load_fields(input: &mut Input<'_>, rules: &Rules) -> Result<PathHash, Fault> {
     let limits = &rules.limits;
     let count = read_count(input, PATH_MIN)?;
     let mut paths = PathHash::new();

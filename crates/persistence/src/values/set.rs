@@ -6,11 +6,11 @@
 
 use super::packed::pack;
 use super::{NamedForm, Saved, ValueForm, continued};
-use crate::encodings::intset::Intset;
-use crate::persistence::aof::{CommandWriter, ELEMENTS_MAX};
-use crate::persistence::rdb::Part::{self, Times};
-use crate::persistence::rdb::{Fault, Input, RdbWriter, Rules, Text, VERSION_PACKED_SETS};
-use crate::types::{Container, Entry, Set};
+use crate::aof::{CommandWriter, ELEMENTS_MAX};
+use crate::rdb::Part::{self, Times};
+use crate::rdb::{Fault, Input, RdbWriter, Rules, Text, VERSION_PACKED_SETS};
+use russet_encodings::intset::Intset;
+use russet_types::{Container, Entry, Set};
 
 const SET: u8 = 2;
 const INTSET: u8 = 11;

@@ -13,22 +13,22 @@
 //!     RESTORE key 0 payload
 
 use super::{NamedForm, Saved, ValueForm};
-use crate::keyspace::Keyspace;
-use crate::persistence::aof::CommandWriter;
-use crate::persistence::rdb::format::kind;
-use crate::persistence::rdb::module::{
+use crate::aof::CommandWriter;
+use crate::rdb::format::kind;
+use crate::rdb::module::{
     self, VECTOR_SET, field, read_count, read_end, read_number, read_string,
     write_number as number, write_string as string,
 };
-use crate::persistence::rdb::{
+use crate::rdb::{
     Fault, Input, Part, RdbWriter, Rules, VERSION_FIELD_TTLS, VERSION_USUAL, is_valkey,
 };
-use crate::resp::write_request;
-use crate::types::vector_set::{
+use russet_keyspace::Keyspace;
+use russet_resp::write_request;
+use russet_types::vector_set::{
     Content, ContentLoader, DIM_MAX, LINKS_MAX, LoadedNode, NodeId, Parameters, Projection,
     Quantization, Stored,
 };
-use crate::types::{Type, VectorSet};
+use russet_types::{Type, VectorSet};
 
 /// Redis's first version with vector sets.
 const VERSION_MIN: u32 = VERSION_FIELD_TTLS;
@@ -177,7 +177,7 @@ fn save_element(to: &mut RdbWriter, content: &Content, id: NodeId) {
 }
 
 /// Reads the fields after a vector set's id.
-pub(in crate::persistence) fn load_fields(input: &mut Input<'_>) -> Result<VectorSet, Fault> {
+pub(crate) fn load_fields(input: &mut Input<'_>) -> Result<VectorSet, Fault> {
     let dim = read_number(input)?;
     let count = read_count(input, ELEMENT_MIN)?;
     let made = read_number(input)?;

@@ -7,12 +7,12 @@
 
 use super::packed::{pack, repacked_pairs};
 use super::{NamedForm, Saved, ValueForm};
-use crate::base::numbers::float::{parse_double, write_double};
-use crate::encodings::scored::ScoredBuilder;
-use crate::persistence::aof::{CommandWriter, ELEMENTS_MAX};
-use crate::persistence::rdb::Part::{Raw, Score, Text, Times};
-use crate::persistence::rdb::{Fault, Input, RdbWriter, Rules, VERSION_LISTPACKS};
-use crate::types::{Container, Limits, Zset};
+use crate::aof::{CommandWriter, ELEMENTS_MAX};
+use crate::rdb::Part::{Raw, Score, Text, Times};
+use crate::rdb::{Fault, Input, RdbWriter, Rules, VERSION_LISTPACKS};
+use russet_base::numbers::float::{parse_double, write_double};
+use russet_encodings::scored::ScoredBuilder;
+use russet_types::{Container, Limits, Zset};
 
 /// Scores as text.
 const ZSET: u8 = 3;

@@ -7,8 +7,8 @@
 use std::collections::BTreeMap;
 
 use super::Note;
-use crate::base::numbers::number::parse_digits;
-use crate::replication::ReplOffset;
+use crate::ReplOffset;
+use russet_base::numbers::number::parse_digits;
 
 /// Consumers of a server, and bytes of a name.
 const CURSORS_MAX: usize = 1024;

@@ -5,9 +5,9 @@
 //!     russet:cursor <offset> <name>             a consumer has read up to this offset
 //!     russet:nocursor <name>                    there is no such consumer any more
 
-use crate::base::numbers::number::parse_digits;
-use crate::keyspace::DbIndex;
-use crate::replication::ReplOffset;
+use crate::ReplOffset;
+use russet_base::numbers::number::parse_digits;
+use russet_keyspace::DbIndex;
 
 const PREFIX: &[u8] = b"russet:";
 

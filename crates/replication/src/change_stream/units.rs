@@ -10,9 +10,9 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use super::Note;
-use crate::keyspace::DbIndex;
-use crate::replication::ReplOffset;
-use crate::replication::requests::{NoRequest, Request, first_request};
+use crate::ReplOffset;
+use crate::requests::{NoRequest, Request, first_request};
+use russet_keyspace::DbIndex;
 
 /// Bytes that are already taken stay at the front of the buffer up to here.
 const TAKEN_MAX: usize = 256 * 1024;
@@ -252,7 +252,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::resp::write_request;
+    use russet_resp::write_request;
 
     fn stream(lines: &[&str]) -> Vec<u8> {
         let mut bytes = Vec::new();

@@ -22,7 +22,7 @@ use super::{
     ENVELOPE_BYTES, FLAG_BLOCK_SUM, FLAG_CONTENT_SIZE, FLAG_CONTENT_SUM, FLAG_INDEPENDENT,
     FLAGS_VERSION, FRAME_MAGIC, Kind, LZ4, MAGIC, STORED, VERSION, WINDOW_BYTES, header_sum, sum,
 };
-use crate::net::Unpack;
+use russet_net::Unpack;
 
 /// Decompressed bytes are moved to the front once there are this many before the window.
 const SLACK_BYTES: usize = 128 * 1024;

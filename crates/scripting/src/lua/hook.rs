@@ -27,7 +27,7 @@ use mlua_sys as ffi;
 use super::super::errors;
 use super::machine::{Machine, machine_of};
 use super::stack::Stack;
-use crate::base::threads;
+use russet_base::threads;
 
 /// Interval of the watcher.
 const TICK: Duration = Duration::from_millis(20);
@@ -234,8 +234,8 @@ unsafe extern "C-unwind" fn hook(state: *mut ffi::lua_State, _: *mut ffi::lua_De
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::scripting::host::Host;
-    use crate::scripting::lua::Lua;
+    use crate::host::Host;
+    use crate::lua::Lua;
 
     /// Counts the calls of `interrupt`.
     struct Counting<'c>(&'c Cell<usize>);

@@ -11,10 +11,10 @@ use std::ptr::{self, NonNull};
 use mlua_sys as ffi;
 
 use super::memory::Memory;
-use crate::config::Dialect;
-use crate::scripting::functions::Registering;
-use crate::scripting::host::Host;
-use crate::scripting::stdlib::cjson::Config as JsonConfig;
+use crate::functions::Registering;
+use crate::host::Host;
+use crate::stdlib::cjson::Config as JsonConfig;
+use russet_config::Dialect;
 
 /// The Rust side of a Lua state, reachable from it.
 pub struct Machine {
@@ -29,7 +29,7 @@ pub struct Machine {
     /// A buffer for joining strings.
     pub scratch: RefCell<Vec<u8>>,
     /// Spans of the arguments in `scratch`.
-    pub spans: RefCell<Vec<crate::resp::Span>>,
+    pub spans: RefCell<Vec<russet_resp::Span>>,
     /// The state of `math.random` plus one; 0: not seeded yet.
     pub random: Cell<u64>,
     /// Settings of `cjson`.

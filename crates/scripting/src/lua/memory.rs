@@ -5,7 +5,7 @@ use std::cell::Cell;
 use std::ffi::c_void;
 
 use super::machine::Machine;
-use crate::base::memory::alloc;
+use russet_base::memory::alloc;
 
 /// Memory used by a state, and its limit.
 pub struct Memory {

@@ -652,7 +652,7 @@ pub struct CodePlace {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::scripting::lua::Lua;
+    use crate::lua::Lua;
 
     /// LuaJIT raises an error for it, which used to end the process.
     #[test]

@@ -256,7 +256,7 @@ fn loadstring(f: Frame<'_>) -> Returned {
 /// Pushes the compiled function, or nil and the message.
 fn push_loaded(f: Frame<'_>, code: &[u8], name: &[u8]) -> Returned {
     check_chunk(f, code.len())?;
-    let name = std::ffi::CString::new(crate::resp::up_to_nul(name)).expect("no NUL inside");
+    let name = std::ffi::CString::new(russet_resp::up_to_nul(name)).expect("no NUL inside");
     if code.first() == Some(&0x1b) {
         f.push_nil();
         let shown = String::from_utf8_lossy(name.as_bytes());
@@ -367,7 +367,7 @@ fn tonumber(f: Frame<'_>) -> Returned {
         if !(2..=36).contains(&base) {
             return Err(Raise::Argument(2, "base out of range".into()));
         }
-        match whole(crate::resp::up_to_nul(text), base as u32) {
+        match whole(russet_resp::up_to_nul(text), base as u32) {
             Some(n) => f.push_number(n),
             None => f.push_nil(),
         }
@@ -375,7 +375,7 @@ fn tonumber(f: Frame<'_>) -> Returned {
     }
     if f.kind(1) == LuaType::String {
         let text = f.bytes(1).expect("a string");
-        let cut = crate::resp::up_to_nul(text);
+        let cut = russet_resp::up_to_nul(text);
         if cut.len() < text.len() {
             f.push_bytes(cut);
             f.replace(1);

@@ -8,7 +8,7 @@
 use super::super::effort::check_room;
 use super::super::errors::NO_MEMORY;
 use super::super::lua::{Frame, LuaType, Raise, Returned, Stack};
-use crate::resp::up_to_nul;
+use russet_resp::up_to_nul;
 
 /// A text of this length or more without a precision is inserted whole.
 const WHOLE_MIN: usize = 100;

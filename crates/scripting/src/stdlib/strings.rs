@@ -12,8 +12,8 @@ use super::super::guard::push_real;
 use super::super::lua::{Frame, LuaType, Raise, Returned, Stack};
 use super::format;
 use super::pattern::{Capture, Matcher, Trouble, anchored, is_plain};
-use crate::base::numbers::number::write_i64;
-use crate::resp::up_to_nul;
+use russet_base::numbers::number::write_i64;
+use russet_resp::up_to_nul;
 
 /// Replaces these functions in the table on top.
 pub fn install(stack: Stack) {

@@ -29,7 +29,7 @@ struct Format<'f> {
 impl<'f> Format<'f> {
     fn new(text: &'f [u8]) -> Format<'f> {
         Format {
-            rest: crate::resp::up_to_nul(text),
+            rest: russet_resp::up_to_nul(text),
             big: false,
             align: 1,
         }

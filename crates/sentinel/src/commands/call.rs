@@ -1,12 +1,12 @@
 //! A command in progress, as its handler sees it, and the condition for sending its reply.
 
-use crate::resp::{CommandError, Reply};
-use crate::sentinel::core::Sentinel;
-use crate::sentinel::instances::Primary;
+use crate::core::Sentinel;
+use crate::instances::Primary;
+use russet_resp::{CommandError, Reply};
 
 /// The condition for sending the reply.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum After {
+pub enum After {
     /// Nothing.
     Send,
     /// The state must be saved. If that fails, these bytes are the reply.
@@ -14,7 +14,7 @@ pub(crate) enum After {
 }
 
 /// The parts of the server that handlers need.
-pub(crate) struct Host<'h> {
+pub struct Host<'h> {
     /// `loglevel`, which SENTINEL CONFIG GET shows.
     pub loglevel: &'h str,
     /// Whether a script can be run.

@@ -6,13 +6,13 @@
 //! Sentinels. Settings of one primary are `set`'s.
 
 use super::{After, Call, Done, error, error_naming};
-use crate::base::glob;
-use crate::base::numbers::number::parse_i64;
-use crate::resp::CommandError;
-use crate::sentinel::actions::{Action, Level};
-use crate::sentinel::config::Globals;
-use crate::sentinel::links::LinkId;
-use crate::sentinel::shared::Shared;
+use crate::actions::{Action, Level};
+use crate::config::Globals;
+use crate::links::LinkId;
+use crate::shared::Shared;
+use russet_base::glob;
+use russet_base::numbers::number::parse_i64;
+use russet_resp::CommandError;
 
 /// In the order of CONFIG GET.
 const OPTIONS: [&str; 7] = [

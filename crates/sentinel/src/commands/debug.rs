@@ -1,10 +1,10 @@
 //! DEBUG (the periods) and SIMULATE-FAILURE.
 
 use super::{After, Call, Done, error, error_naming};
-use crate::base::numbers::number::parse_i64;
-use crate::sentinel::actions::Level;
-use crate::sentinel::shared::Simulated;
-use crate::sentinel::time::MS_MAX;
+use crate::actions::Level;
+use crate::shared::Simulated;
+use crate::time::MS_MAX;
+use russet_base::numbers::number::parse_i64;
 
 /// `DEBUG`: all periods; `DEBUG period milliseconds ...`: sets some, in their order.
 pub(super) fn debug(call: &mut Call<'_>) -> Done {

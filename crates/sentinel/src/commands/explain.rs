@@ -1,9 +1,9 @@
 //! `EXPLAIN name [COUNT n]`: why failovers happened, or did not.
 
 use super::{After, Call, Done, error};
-use crate::base::numbers::number::parse_i64;
-use crate::resp::CommandError;
-use crate::sentinel::explain::entries;
+use crate::explain::entries;
+use russet_base::numbers::number::parse_i64;
+use russet_resp::CommandError;
 
 /// An array with one entry per attempt or situation, newest first: each an array of a headline and
 /// lines of text in the order of time. If the primary is down and no failover runs, the first entry

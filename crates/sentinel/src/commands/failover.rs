@@ -1,12 +1,12 @@
 //! `FAILOVER name [COORDINATED]`: a failover on an operator's order.
 
 use super::{After, Call, Done, error};
-use crate::sentinel::actions::Level;
-use crate::sentinel::explain::record;
-use crate::sentinel::failover;
-use crate::sentinel::failover::select::select;
-use crate::sentinel::failover::votes;
-use crate::sentinel::instances::{FailoverKind, FailoverSeen};
+use crate::actions::Level;
+use crate::explain::record;
+use crate::failover;
+use crate::failover::select::select;
+use crate::failover::votes;
+use crate::instances::{FailoverKind, FailoverSeen};
 
 /// Without COORDINATED no election is held, and the primary may be down. With it the primary hands
 /// over to the replica, after an election.

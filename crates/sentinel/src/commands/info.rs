@@ -1,12 +1,12 @@
 //! INFO's section of a Sentinel.
 
-use crate::sentinel::core::Sentinel;
-use crate::sentinel::discovery::seen::Status;
-use crate::sentinel::instances::Primary;
+use crate::core::Sentinel;
+use crate::discovery::seen::Status;
+use crate::instances::Primary;
 
 impl Sentinel {
     /// The section with its headline, lines ending in CR LF.
-    pub(crate) fn info(&self) -> Vec<u8> {
+    pub fn info(&self) -> Vec<u8> {
         let shared = &self.shared;
         let tilt_s = shared.tilt.since.map_or(-1, |at| (shared.now - at) / 1000);
         let mut text = format!(

@@ -3,10 +3,10 @@
 use std::collections::BTreeSet;
 
 use super::{After, Call, Done, show};
-use crate::resp::Reply;
-use crate::sentinel::instances::{DataNode, Primary};
-use crate::sentinel::scripts::JobState;
-use crate::sentinel::time::Ms;
+use crate::instances::{DataNode, Primary};
+use crate::scripts::JobState;
+use crate::time::Ms;
+use russet_resp::Reply;
 
 /// `MASTERS`
 pub(super) fn masters(call: &mut Call<'_>) -> Done {

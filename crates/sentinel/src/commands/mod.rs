@@ -20,13 +20,13 @@ mod set;
 mod show;
 mod votes;
 
-pub(crate) use call::{After, Host};
+pub use call::{After, Host};
 
 use call::{Call, Done, error, error_naming};
 
 use super::core::Sentinel;
 use super::time::Now;
-use crate::resp::{CommandError, Reply};
+use russet_resp::{CommandError, Reply};
 
 /// A subcommand: its names, how many words it takes at least and at most, its handler.
 struct Subcommand {
@@ -111,7 +111,7 @@ fn arity(name: &str) -> CommandError {
 
 impl Sentinel {
     /// `SENTINEL subcommand ...`; `args` begins with SENTINEL.
-    pub(crate) fn command(
+    pub fn command(
         &mut self,
         now: Now,
         args: &[&[u8]],
@@ -135,7 +135,7 @@ impl Sentinel {
     }
 
     /// `PUBLISH channel message`: another Sentinel's hello.
-    pub(crate) fn publish(&mut self, now: Now, channel: &[u8], message: &[u8], reply: &mut Reply) {
+    pub fn publish(&mut self, now: Now, channel: &[u8], message: &[u8], reply: &mut Reply) {
         self.set_now(now);
         if channel != super::instances::CHANNEL {
             let text = "ERR Only HELLO messages are accepted by Sentinel instances.";
@@ -146,7 +146,7 @@ impl Sentinel {
     }
 
     /// ROLE: `sentinel`, and the names of the primaries.
-    pub(crate) fn role(&self, reply: &mut Reply) {
+    pub fn role(&self, reply: &mut Reply) {
         reply.array(2);
         reply.bulk(b"sentinel");
         reply.array(self.primaries.len());

@@ -1,14 +1,14 @@
 //! MONITOR, REMOVE and RESET: which primaries are watched.
 
 use super::{After, Call, Done, error};
-use crate::base::glob;
-use crate::base::numbers::number::parse_i64;
-use crate::sentinel::actions::Level;
-use crate::sentinel::address::is_ip;
-use crate::sentinel::config::PrimarySettings;
-use crate::sentinel::explain::record;
-use crate::sentinel::groups;
-use crate::sentinel::shared::Reporter;
+use crate::actions::Level;
+use crate::address::is_ip;
+use crate::config::PrimarySettings;
+use crate::explain::record;
+use crate::groups;
+use crate::shared::Reporter;
+use russet_base::glob;
+use russet_base::numbers::number::parse_i64;
 
 /// `MONITOR name ip port quorum`. With `resolve-hostnames` a name is looked up at once, and refused
 /// if it has no address.

@@ -4,12 +4,12 @@
 //! saved.
 
 use super::{Call, Done, error, error_naming};
-use crate::base::numbers::number::parse_i64;
-use crate::resp::CommandError;
-use crate::sentinel::actions::Level;
-use crate::sentinel::instances::Primary;
-use crate::sentinel::shared::{Reporter, Shared};
-use crate::sentinel::time::MS_MAX;
+use crate::actions::Level;
+use crate::instances::Primary;
+use crate::shared::{Reporter, Shared};
+use crate::time::MS_MAX;
+use russet_base::numbers::number::parse_i64;
+use russet_resp::CommandError;
 
 pub(super) fn set(call: &mut Call<'_>) -> Done {
     call.primary(call.args[2])?;

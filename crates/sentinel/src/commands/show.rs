@@ -4,12 +4,10 @@
 //! fields depend on the instance's state (`Fields::count`). Addresses are names if
 //! `announce-hostnames` is set. The subcommands that choose the instances are in `lists`.
 
-use crate::resp::Reply;
-use crate::sentinel::instances::{
-    DataNode, FailoverKind, Peer, Primary, Reconf, Replica, Role, Watch,
-};
-use crate::sentinel::shared::Shared;
-use crate::sentinel::time::Ms;
+use crate::instances::{DataNode, FailoverKind, Peer, Primary, Reconf, Replica, Role, Watch};
+use crate::shared::Shared;
+use crate::time::Ms;
+use russet_resp::Reply;
 
 /// Writes fields and counts them.
 struct Fields<'r> {

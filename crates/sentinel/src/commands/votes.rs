@@ -1,10 +1,10 @@
 //! IS-MASTER-DOWN-BY-ADDR and CKQUORUM.
 
 use super::{After, Call, Done, error};
-use crate::base::numbers::number::parse_i64;
-use crate::resp::{CommandError, Reply};
-use crate::sentinel::address::{Address, HOST_BYTES_MAX};
-use crate::sentinel::failover::votes::{self, Reach};
+use crate::address::{Address, HOST_BYTES_MAX};
+use crate::failover::votes::{self, Reach};
+use russet_base::numbers::number::parse_i64;
+use russet_resp::{CommandError, Reply};
 
 /// Whether the primary is down, our vote or `*`, its epoch.
 fn write(reply: &mut Reply, is_down: bool, vote: &[u8], epoch: u64) {

@@ -7,8 +7,8 @@
 //! them apart. The driver replaces and syncs the file (`Action::Persist`).
 
 use super::setup::{KnownPrimary, Setup};
-use crate::config::{Config, ForeignLines, RewriteLine, quote};
-use crate::sentinel::time::{DOWN_AFTER_MS, FAILOVER_TIMEOUT_MS};
+use crate::time::{DOWN_AFTER_MS, FAILOVER_TIMEOUT_MS};
+use russet_config::{Config, ForeignLines, RewriteLine, quote};
 
 /// The first word of all these lines.
 const KEYWORD: &str = "sentinel";
@@ -119,7 +119,7 @@ fn quoted_if_needed(text: &[u8]) -> Vec<u8> {
 }
 
 /// The text of the new file: the server's own directives, and the lines of `setup`.
-pub(crate) fn rewrite(setup: &Setup, server: &Config, old: &[u8]) -> Vec<u8> {
+pub fn rewrite(setup: &Setup, server: &Config, old: &[u8]) -> Vec<u8> {
     let ours = ForeignLines {
         keyword: KEYWORD,
         main_word,

@@ -2,12 +2,12 @@
 //! [`Setup`], written from one.
 //!
 //! Redis's and Valkey's words are read, the primary word beside the master word. Written are
-//! Redis's, which both read. The file's other lines belong to `crate::config`.
+//! Redis's, which both read. The file's other lines belong to `russet_config`.
 
 mod lines;
 mod read;
 mod setup;
 
-pub(crate) use lines::rewrite;
-pub(crate) use read::from_file;
-pub(crate) use setup::{Globals, KnownPeer, KnownPrimary, PrimarySettings, Setup};
+pub use lines::rewrite;
+pub use read::from_file;
+pub use setup::{Globals, KnownPeer, KnownPrimary, PrimarySettings, Setup};

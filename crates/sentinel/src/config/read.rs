@@ -6,10 +6,10 @@
 use std::collections::BTreeSet;
 
 use super::setup::{KnownPeer, KnownPrimary, Setup};
-use crate::config::{FileLine, Origin, Problem};
-use crate::sentinel::address::is_ip;
-use crate::sentinel::discovery::strangers::EPOCH_MAX;
-use crate::sentinel::time::{MS_MAX, Ms};
+use crate::address::is_ip;
+use crate::discovery::strangers::EPOCH_MAX;
+use crate::time::{MS_MAX, Ms};
+use russet_config::{FileLine, Origin, Problem};
 
 /// The length of a run id.
 const RUN_ID_LEN: usize = 40;
@@ -51,7 +51,7 @@ fn read<O: Clone>(
 }
 
 /// Reads the lines that the server's configuration keeps, as [`read`] does.
-pub(crate) fn from_file(
+pub fn from_file(
     lines: &[FileLine],
     is_executable: &dyn Fn(&[u8]) -> bool,
 ) -> Result<Setup, Problem> {
@@ -297,7 +297,7 @@ fn read_peer(setup: &mut Setup, at: usize, values: &[&[u8]]) -> Result<(), &'sta
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;
-    use crate::config::{Sources, load, split};
+    use russet_config::{Sources, load, split};
 
     /// The lines of a file, with their numbers.
     fn lines_of(text: &str) -> Vec<Line<usize>> {
@@ -312,9 +312,7 @@ pub(super) mod tests {
         text.lines().zip(1..).filter_map(line).collect()
     }
 
-    pub(in crate::sentinel::config) fn read_text(
-        text: &str,
-    ) -> Result<Setup, (usize, &'static str)> {
+    pub(in crate::config) fn read_text(text: &str) -> Result<Setup, (usize, &'static str)> {
         read(&lines_of(text), &|path| path != b"/nonexistent")
     }
 

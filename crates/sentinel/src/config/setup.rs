@@ -1,10 +1,10 @@
 //! The Sentinel's part of the file: settings and saved state, as plain data.
 
-use crate::sentinel::time::{DOWN_AFTER_MS, FAILOVER_TIMEOUT_MS, Ms};
+use crate::time::{DOWN_AFTER_MS, FAILOVER_TIMEOUT_MS, Ms};
 
 /// Settings of the Sentinel itself. An empty text is not set.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Globals {
+pub struct Globals {
     pub announce_ip: Vec<u8>,
     /// 0: the port we listen on.
     pub announce_port: u16,
@@ -32,7 +32,7 @@ impl Default for Globals {
 
 /// How one primary is watched. An empty text is not set.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct PrimarySettings {
+pub struct PrimarySettings {
     /// How many Sentinels must see it down.
     pub quorum: usize,
     pub down_after_ms: Ms,
@@ -51,7 +51,7 @@ pub(crate) struct PrimarySettings {
 
 impl PrimarySettings {
     /// The settings of a new primary.
-    pub(crate) fn new(quorum: usize, down_after_ms: Ms, failover_timeout_ms: Ms) -> Self {
+    pub fn new(quorum: usize, down_after_ms: Ms, failover_timeout_ms: Ms) -> Self {
         PrimarySettings {
             quorum,
             down_after_ms,
@@ -67,7 +67,7 @@ impl PrimarySettings {
     }
 
     /// The name that a command has there.
-    pub(crate) fn renamed<'s>(&'s self, command: &'s [u8]) -> &'s [u8] {
+    pub fn renamed<'s>(&'s self, command: &'s [u8]) -> &'s [u8] {
         let mut renames = self.renames.iter();
         let found = renames.find(|(ours, _)| ours.eq_ignore_ascii_case(command));
         found.map_or(command, |(_, theirs)| theirs)
@@ -76,7 +76,7 @@ impl PrimarySettings {
 
 /// Another Sentinel of the file.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct KnownPeer {
+pub struct KnownPeer {
     pub host: Vec<u8>,
     pub port: u16,
     pub run_id: Vec<u8>,
@@ -84,7 +84,7 @@ pub(crate) struct KnownPeer {
 
 /// A primary of the file.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct KnownPrimary {
+pub struct KnownPrimary {
     pub name: Vec<u8>,
     pub host: Vec<u8>,
     pub port: u16,
@@ -98,7 +98,7 @@ pub(crate) struct KnownPrimary {
 }
 
 impl KnownPrimary {
-    pub(crate) fn new(name: &[u8], host: &[u8], port: u16, quorum: usize) -> KnownPrimary {
+    pub fn new(name: &[u8], host: &[u8], port: u16, quorum: usize) -> KnownPrimary {
         KnownPrimary {
             name: name.to_vec(),
             host: host.to_vec(),
@@ -114,7 +114,7 @@ impl KnownPrimary {
 
 /// Everything that the file holds.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Setup {
+pub struct Setup {
     pub globals: Globals,
     /// `None` before the first start.
     pub my_id: Option<Vec<u8>>,

@@ -8,7 +8,7 @@ use super::super::time::Ms;
 
 /// The status of a primary.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Status {
+pub enum Status {
     Ok,
     /// We see it as down.
     Sdown,
@@ -17,7 +17,7 @@ pub(crate) enum Status {
 }
 
 impl Status {
-    pub(crate) fn of(primary: &Primary) -> Status {
+    pub fn of(primary: &Primary) -> Status {
         match (primary.is_agreed_down, primary.node.watch.is_down) {
             (true, _) => Status::Odown,
             (false, true) => Status::Sdown,
@@ -26,7 +26,7 @@ impl Status {
     }
 
     /// As INFO shows it.
-    pub(crate) fn name(self) -> &'static str {
+    pub fn name(self) -> &'static str {
         match self {
             Status::Ok => "ok",
             Status::Sdown => "sdown",
@@ -37,7 +37,7 @@ impl Status {
 
 /// One primary, as it is seen now.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Seen<'s> {
+pub struct Seen<'s> {
     pub name: &'s [u8],
     /// Its address as clients get it.
     pub host: &'s [u8],
@@ -104,7 +104,7 @@ fn seen<'s>(shared: &'s Shared, primary: &'s Primary) -> Seen<'s> {
 
 impl Sentinel {
     /// All primaries, by name. O(instances), no allocation.
-    pub(crate) fn primaries_seen(&self) -> impl Iterator<Item = Seen<'_>> {
+    pub fn primaries_seen(&self) -> impl Iterator<Item = Seen<'_>> {
         let primaries = self.primaries.values();
         primaries.map(|primary| seen(&self.shared, primary))
     }

@@ -15,8 +15,8 @@ use super::super::links::{ConnKind, Expected, LinkId};
 use super::super::monitor;
 use super::super::shared::Shared;
 use super::super::time::Ms;
-use crate::base::text::Printable;
-use crate::resp::ReplyValue;
+use russet_base::text::Printable;
+use russet_resp::ReplyValue;
 
 /// Sentinels of one primary that are taken from hellos.
 pub(crate) const PEERS_MAX: usize = 128;
@@ -26,7 +26,7 @@ const CANDIDATES_MAX: usize = 32;
 /// candidate again.
 const PATIENCE_MS: Ms = 5000;
 /// Epochs up to here are believed: as many failovers are left after them.
-pub(crate) const EPOCH_MAX: u64 = 1 << 62;
+pub const EPOCH_MAX: u64 = 1 << 62;
 /// Higher epochs are believed if they are ahead of ours by no more than this.
 const EPOCH_STEP_MAX: u64 = 1 << 20;
 /// Bytes of a run id. Redis's and Valkey's have exactly as many.
@@ -34,14 +34,14 @@ const RUN_ID_BYTES_MAX: usize = 40;
 
 /// How often something may happen: so many times at once, then once per period.
 #[derive(Debug)]
-pub(crate) struct Rate {
+pub struct Rate {
     at_once: Ms,
     period_ms: Ms,
     used_until: Ms,
 }
 
 impl Rate {
-    pub(crate) const fn new(at_once: Ms, period_ms: Ms) -> Rate {
+    pub const fn new(at_once: Ms, period_ms: Ms) -> Rate {
         Rate {
             at_once,
             period_ms,
@@ -50,7 +50,7 @@ impl Rate {
     }
 
     /// Whether it may happen now, once.
-    pub(crate) fn take(&mut self, now: Ms) -> bool {
+    pub fn take(&mut self, now: Ms) -> bool {
         let until = self.used_until.max(now) + self.period_ms;
         let may = until - now <= self.at_once * self.period_ms;
         if may {
@@ -62,7 +62,7 @@ impl Rate {
 
 /// A Sentinel that has not answered yet.
 #[derive(Debug)]
-pub(crate) struct Candidate {
+pub struct Candidate {
     pub address: Address,
     pub link: LinkId,
     since: Ms,
@@ -125,7 +125,7 @@ pub(crate) fn is_plausible(shared: &Shared, epoch: u64) -> bool {
 }
 
 /// Logs a stranger's attempt, at most a few times a minute.
-pub(crate) fn note(shared: &mut Shared, text: impl FnOnce() -> String) {
+pub fn note(shared: &mut Shared, text: impl FnOnce() -> String) {
     let now = shared.now;
     if shared.strangers.lines.take(now) {
         shared.log(Level::Warning, text());
@@ -133,7 +133,7 @@ pub(crate) fn note(shared: &mut Shared, text: impl FnOnce() -> String) {
 }
 
 /// Takes a hello of a Sentinel that is not known at this address: it is asked for its run id.
-pub(crate) fn name(shared: &mut Shared, hello: &Hello) {
+pub fn name(shared: &mut Shared, hello: &Hello) {
     let now = shared.now;
     let strangers = &mut shared.strangers;
     if let Some(candidate) = strangers.candidates.get_mut(&hello.run_id) {
@@ -163,7 +163,7 @@ pub(crate) fn name(shared: &mut Shared, hello: &Hello) {
 }
 
 /// Connects to candidates whose addresses are known, and forgets those that do not answer.
-pub(crate) fn tend(shared: &mut Shared) {
+pub fn tend(shared: &mut Shared) {
     let Shared {
         strangers,
         links,
@@ -190,7 +190,7 @@ pub(crate) fn tend(shared: &mut Shared) {
 
 /// Asks a candidate for its run id, as its connection is established. False: the link is no
 /// candidate's.
-pub(crate) fn greet(shared: &mut Shared, link: LinkId) -> bool {
+pub fn greet(shared: &mut Shared, link: LinkId) -> bool {
     if shared.strangers.run_id_of(link).is_none() {
         return false;
     }
@@ -200,14 +200,14 @@ pub(crate) fn greet(shared: &mut Shared, link: LinkId) -> bool {
 }
 
 /// The connection to a candidate is lost, or could not be made.
-pub(crate) fn lost(shared: &mut Shared, link: LinkId) {
+pub fn lost(shared: &mut Shared, link: LinkId) {
     if shared.strangers.take(link).is_some() {
         shared.links.release(link, &mut shared.out);
     }
 }
 
 /// Handles a candidate's answer. Returns the candidate if it is the Sentinel that the hello named.
-pub(crate) fn answered(
+pub fn answered(
     shared: &mut Shared,
     link: LinkId,
     reply: &ReplyValue,

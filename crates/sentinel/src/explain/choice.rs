@@ -1,9 +1,9 @@
 //! Why a replica was chosen, and why the others were not.
 
 use super::words::{place, short, span};
-use crate::sentinel::failover::select::{Unfit, rank, unfit};
-use crate::sentinel::instances::{Primary, Replica};
-use crate::sentinel::shared::Shared;
+use crate::failover::select::{Unfit, rank, unfit};
+use crate::instances::{Primary, Replica};
+use crate::shared::Shared;
 
 fn reason(shared: &Shared, replica: &Replica, unfit: Unfit) -> String {
     let watch = &replica.node.watch;

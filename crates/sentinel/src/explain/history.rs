@@ -9,14 +9,14 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use crate::sentinel::time::{Ms, Now};
+use crate::time::{Ms, Now};
 
 const EPISODES_MAX: usize = 20;
 const LINES_MAX: usize = 120;
 
 /// A reason not to begin a failover although the primary is down by agreement.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Obstacle {
+pub enum Obstacle {
     /// The file cannot be written.
     Unsaved,
     /// The last attempt is too recent; the next may begin at this moment.
@@ -58,7 +58,7 @@ impl Episode {
 
 /// See the module.
 #[derive(Debug, Default)]
-pub(crate) struct History {
+pub struct History {
     /// The newest is last; only that one may be open.
     episodes: VecDeque<Episode>,
     /// The obstacle that was recorded last.
@@ -80,7 +80,7 @@ impl History {
         self.episodes.back_mut().filter(|last| last.end.is_none())
     }
 
-    pub(crate) fn is_open(&self) -> bool {
+    pub fn is_open(&self) -> bool {
         self.current().is_some()
     }
 

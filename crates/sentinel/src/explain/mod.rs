@@ -11,8 +11,8 @@
 mod choice;
 mod history;
 mod present;
-pub(crate) mod record;
+pub mod record;
 mod words;
 
-pub(crate) use history::{History, Obstacle};
-pub(crate) use present::entries;
+pub use history::{History, Obstacle};
+pub use present::entries;

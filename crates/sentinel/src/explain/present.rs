@@ -4,13 +4,13 @@ use super::choice;
 use super::history::Episode;
 use super::record::{NOTHING_MORE, agreement, electorate, is_idle, purpose, silence};
 use super::words::{iso, iso_of, place, sentinel, span};
-use crate::sentinel::failover::select::select;
-use crate::sentinel::failover::votes;
-use crate::sentinel::instances::Primary;
-use crate::sentinel::shared::Shared;
+use crate::failover::select::select;
+use crate::failover::votes;
+use crate::instances::Primary;
+use crate::shared::Shared;
 
 /// At most `max` entries, newest first. Each has a headline, then lines in the order of time.
-pub(crate) fn entries(shared: &Shared, primary: &Primary, max: usize) -> Vec<Vec<String>> {
+pub fn entries(shared: &Shared, primary: &Primary, max: usize) -> Vec<Vec<String>> {
     let episodes = primary.history.newest_first();
     let episodes = episodes.map(|episode| episode_lines(shared, primary, episode));
     situation(shared, primary)

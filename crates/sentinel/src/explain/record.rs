@@ -14,12 +14,12 @@ use std::collections::BTreeMap;
 use super::choice;
 use super::history::{Episode, Obstacle};
 use super::words::{count, iso, iso_of, place, sentinel, short, span};
-use crate::base::text::Printable;
-use crate::sentinel::address::Address;
-use crate::sentinel::failover::votes;
-use crate::sentinel::instances::{FailoverKind, FailoverState, Primary, Role};
-use crate::sentinel::shared::Shared;
-use crate::sentinel::time::Ms;
+use crate::address::Address;
+use crate::failover::votes;
+use crate::instances::{FailoverKind, FailoverState, Primary, Role};
+use crate::shared::Shared;
+use crate::time::Ms;
+use russet_base::text::Printable;
 
 fn note(shared: &Shared, primary: &mut Primary, line: String) {
     primary.history.note(shared.clock(), line);
@@ -74,7 +74,7 @@ pub(super) fn silence(shared: &Shared, primary: &Primary) -> String {
 }
 
 /// `+sdown` of the primary.
-pub(crate) fn down(shared: &Shared, primary: &mut Primary, is_unfit: bool) {
+pub fn down(shared: &Shared, primary: &mut Primary, is_unfit: bool) {
     let now = shared.now;
     let about = format!("{} seen as down", address(shared, primary));
     open(shared, primary, about);
@@ -102,7 +102,7 @@ pub(crate) fn down(shared: &Shared, primary: &mut Primary, is_unfit: bool) {
 }
 
 /// `-sdown` of the primary.
-pub(crate) fn up(shared: &Shared, primary: &mut Primary) {
+pub fn up(shared: &Shared, primary: &mut Primary) {
     let since = primary.node.watch.down_since.unwrap_or(shared.now);
     // SENTINEL FAILOVER marks the primary as down, so that the failover takes its usual course.
     let began = primary.history.current().map(|episode| episode.began);
@@ -143,7 +143,7 @@ pub(super) fn agreement(shared: &Shared, primary: &Primary) -> String {
 }
 
 /// `+odown` or `-odown`.
-pub(crate) fn agreed(shared: &Shared, primary: &mut Primary) {
+pub fn agreed(shared: &Shared, primary: &mut Primary) {
     let sign = if primary.is_agreed_down {
         "down by agreement (ODOWN)"
     } else {
@@ -162,7 +162,7 @@ pub(crate) fn opinion(shared: &Shared, primary: &mut Primary, run_id: &[u8], tex
 }
 
 /// Our vote.
-pub(crate) fn vote(shared: &Shared, primary: &mut Primary, candidate: &[u8], epoch: u64) {
+pub fn vote(shared: &Shared, primary: &mut Primary, candidate: &[u8], epoch: u64) {
     let name = sentinel(shared, primary, candidate);
     if shared.is_me(candidate) {
         let line = format!("this Sentinel votes for itself in epoch {epoch}");
@@ -202,7 +202,7 @@ pub(crate) fn peer_vote(
 }
 
 /// Our own attempt begins.
-pub(crate) fn started(shared: &Shared, primary: &mut Primary) {
+pub fn started(shared: &Shared, primary: &mut Primary) {
     let (epoch, kind) = (primary.failover.epoch, primary.failover.kind);
     let its = address(shared, primary);
     let about = match kind {
@@ -235,7 +235,7 @@ pub(super) fn electorate(primary: &Primary, shared: &Shared) -> String {
 }
 
 /// An attempt cannot begin.
-pub(crate) fn obstacle(shared: &Shared, primary: &mut Primary, obstacle: Obstacle) {
+pub fn obstacle(shared: &Shared, primary: &mut Primary, obstacle: Obstacle) {
     if !primary.history.is_new(obstacle) {
         return;
     }
@@ -254,7 +254,7 @@ pub(crate) fn obstacle(shared: &Shared, primary: &mut Primary, obstacle: Obstacl
 }
 
 /// `+elected-leader`.
-pub(crate) fn elected(shared: &Shared, primary: &mut Primary) {
+pub fn elected(shared: &Shared, primary: &mut Primary) {
     let epoch = primary.failover.epoch;
     let line = match primary.failover.kind {
         FailoverKind::Forced => "leads without an election".to_owned(),
@@ -334,14 +334,14 @@ pub(crate) fn not_elected(shared: &Shared, primary: &mut Primary, leader: Option
 }
 
 /// The choice of a replica, or of none, with reasons.
-pub(crate) fn choice(shared: &Shared, primary: &mut Primary) {
+pub fn choice(shared: &Shared, primary: &mut Primary) {
     for line in choice::lines(shared, primary, "chosen") {
         note(shared, primary, line);
     }
 }
 
 /// SENTINEL FAILOVER was refused: no replica can be promoted.
-pub(crate) fn refused(shared: &Shared, primary: &mut Primary) {
+pub fn refused(shared: &Shared, primary: &mut Primary) {
     let was_open = primary.history.is_open();
     let about = format!("SENTINEL FAILOVER of {}", address(shared, primary));
     open(shared, primary, about);
@@ -384,7 +384,7 @@ pub(super) fn purpose(shared: &Shared, primary: &Primary, state: FailoverState) 
 }
 
 /// The failover is about to enter this state.
-pub(crate) fn state(shared: &Shared, primary: &mut Primary, state: FailoverState) {
+pub fn state(shared: &Shared, primary: &mut Primary, state: FailoverState) {
     let failover = &primary.failover;
     let line = format!(
         "{} took {}; {}: {}",
@@ -397,7 +397,7 @@ pub(crate) fn state(shared: &Shared, primary: &mut Primary, state: FailoverState
 }
 
 /// The promoted replica has confirmed its role.
-pub(crate) fn promoted(shared: &Shared, primary: &mut Primary) {
+pub fn promoted(shared: &Shared, primary: &mut Primary) {
     let line = format!(
         "the chosen replica reports role:master: the new configuration is a fact, config epoch {}",
         primary.config_epoch
@@ -420,7 +420,7 @@ pub(crate) fn remark(shared: &Shared, primary: &mut Primary, text: &str) {
 }
 
 /// The failover is given up.
-pub(crate) fn aborted(shared: &Shared, primary: &mut Primary, why: &str) {
+pub fn aborted(shared: &Shared, primary: &mut Primary, why: &str) {
     let failover = &primary.failover;
     let line = format!(
         "given up in {} after {}: {why}",
@@ -434,7 +434,7 @@ pub(crate) fn aborted(shared: &Shared, primary: &mut Primary, why: &str) {
 }
 
 /// Our failover is complete.
-pub(crate) fn finished(shared: &Shared, primary: &mut Primary, to: &Address) {
+pub fn finished(shared: &Shared, primary: &mut Primary, to: &Address) {
     let to = place(shared, to);
     let began = primary.history.current().map(|episode| episode.began);
     let took = began.map_or(0, |began| shared.now - began.monotonic_ms);
@@ -471,7 +471,7 @@ pub(crate) fn taken_over(
 }
 
 /// SENTINEL RESET.
-pub(crate) fn reset(shared: &Shared, primary: &mut Primary) {
+pub fn reset(shared: &Shared, primary: &mut Primary) {
     if primary.history.is_open() {
         let outcome = "ended by SENTINEL RESET".to_owned();
         primary.history.close(shared.clock(), outcome);
@@ -479,7 +479,7 @@ pub(crate) fn reset(shared: &Shared, primary: &mut Primary) {
 }
 
 /// TILT begins or ends.
-pub(crate) fn tilt(shared: &Shared, primary: &mut Primary) {
+pub fn tilt(shared: &Shared, primary: &mut Primary) {
     let line = match shared.tilt.since {
         Some(since) => format!(
             "TILT: a clock has jumped, so nothing is concluded and no order is given until {}",
@@ -495,7 +495,7 @@ pub(crate) fn tilt(shared: &Shared, primary: &mut Primary) {
 }
 
 /// Saving the state begins to fail, or works again.
-pub(crate) fn saved(shared: &Shared, primary: &mut Primary) {
+pub fn saved(shared: &Shared, primary: &mut Primary) {
     let line = if shared.out.has_failed() {
         "the state could not be saved to the file: no vote is given, none is won"
     } else {

@@ -2,11 +2,11 @@
 
 use jiff::Timestamp;
 
-use crate::base::text::Printable;
-use crate::sentinel::address::Address;
-use crate::sentinel::instances::Primary;
-use crate::sentinel::shared::Shared;
-use crate::sentinel::time::{Ms, Now};
+use crate::address::Address;
+use crate::instances::Primary;
+use crate::shared::Shared;
+use crate::time::{Ms, Now};
+use russet_base::text::Printable;
 
 /// `2026-11-22T18:44:56.111Z`. A clock beyond the year 9999 shows 1970.
 pub(super) fn iso(wall_ms: Ms) -> String {

@@ -34,10 +34,10 @@ pub(crate) enum Unfit {
 }
 
 /// The order of those that are fit: the smallest is the best.
-pub(crate) type Rank = (i64, Reverse<u64>, bool, Option<Vec<u8>>);
+pub type Rank = (i64, Reverse<u64>, bool, Option<Vec<u8>>);
 
 /// Priority, offset, run id; one without a run id is last.
-pub(crate) fn rank(replica: &Replica) -> Rank {
+pub fn rank(replica: &Replica) -> Rank {
     let node = &replica.node;
     let run_id = node.run_id.as_ref().map(|id| id.to_ascii_lowercase());
     (
@@ -49,7 +49,7 @@ pub(crate) fn rank(replica: &Replica) -> Rank {
 }
 
 /// The best replica's name.
-pub(crate) fn select(shared: &Shared, primary: &Primary) -> Option<Vec<u8>> {
+pub fn select(shared: &Shared, primary: &Primary) -> Option<Vec<u8>> {
     let fit = primary
         .replicas
         .iter()
@@ -59,7 +59,7 @@ pub(crate) fn select(shared: &Shared, primary: &Primary) -> Option<Vec<u8>> {
 }
 
 /// The first reason why a replica cannot be promoted.
-pub(crate) fn unfit(shared: &Shared, primary: &Primary, replica: &Replica) -> Option<Unfit> {
+pub fn unfit(shared: &Shared, primary: &Primary, replica: &Replica) -> Option<Unfit> {
     let (now, periods) = (shared.now, &shared.periods);
     let (node, down) = (&replica.node, &primary.node.watch);
     let link = shared.links.get(node.watch.link);

@@ -40,7 +40,7 @@ pub(crate) fn receive_epoch(shared: &mut Shared, reporter: &Reporter, epoch: u64
 
 /// Votes for `candidate` in `epoch`, unless we have voted in it, or in a later one, already.
 /// Returns our last vote and its epoch; the vote is unknown if an earlier process gave it.
-pub(crate) fn vote(
+pub fn vote(
     shared: &mut Shared,
     primary: &mut Primary,
     epoch: u64,
@@ -66,7 +66,7 @@ pub(crate) fn vote(
 
 /// The vote for another Sentinel that asks for it; as [`vote`]. A request for an unknown candidate,
 /// or after too many others, changes nothing: else an invented name takes the vote of an epoch.
-pub(crate) fn asked(
+pub fn asked(
     shared: &mut Shared,
     primary: &mut Primary,
     epoch: u64,
@@ -90,13 +90,13 @@ pub(crate) fn asked(
 }
 
 /// How many votes a leader needs: a majority of all Sentinels ever known, and the quorum.
-pub(crate) fn needed(primary: &Primary) -> usize {
+pub fn needed(primary: &Primary) -> usize {
     let known = primary.peers.len() + 1;
     (known / 2 + 1).max(primary.settings.quorum)
 }
 
 /// How many Sentinels can be asked for a vote, ourselves included.
-pub(crate) fn reachable(shared: &Shared, primary: &Primary) -> usize {
+pub fn reachable(shared: &Shared, primary: &Primary) -> usize {
     let is_reachable = |peer: &&Peer| shared.reaches(&peer.watch);
     primary.peers.values().filter(is_reachable).count() + 1
 }
@@ -115,7 +115,7 @@ pub(crate) fn given_to(shared: &Shared, primary: &Primary, candidate: &[u8], epo
 
 /// SENTINEL CKQUORUM: how many Sentinels can be used, and whether they are enough.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Reach {
+pub struct Reach {
     /// Sentinels that are not down, ourselves included.
     pub usable: usize,
     pub has_quorum: bool,
@@ -123,7 +123,7 @@ pub(crate) struct Reach {
 }
 
 impl Reach {
-    pub(crate) fn of(primary: &Primary) -> Reach {
+    pub fn of(primary: &Primary) -> Reach {
         let others = primary.peers.values().filter(|peer| !peer.watch.is_down);
         let usable = others.count() + 1;
         Reach {
@@ -133,12 +133,12 @@ impl Reach {
         }
     }
 
-    pub(crate) fn is_enough(self) -> bool {
+    pub fn is_enough(self) -> bool {
         self.has_quorum && self.has_majority
     }
 
     /// The words of CKQUORUM, without the `-` of an error.
-    pub(crate) fn text(self) -> String {
+    pub fn text(self) -> String {
         let usable = self.usable;
         if self.is_enough() {
             return format!(
@@ -184,7 +184,7 @@ pub(crate) fn leader(shared: &mut Shared, primary: &mut Primary, epoch: u64) -> 
 
 /// Asks the other Sentinels whether the primary is down, and for their votes during a failover; at
 /// their times, or at once if `is_forced`. Old answers are forgotten.
-pub(crate) fn ask(shared: &mut Shared, primary: &mut Primary, is_forced: bool) {
+pub fn ask(shared: &mut Shared, primary: &mut Primary, is_forced: bool) {
     let (now, period) = (shared.now, shared.periods.ask);
     // The others notice it within moments, too.
     let is_new = !primary.is_agreed_down && primary.is_in_motion(now);
@@ -246,7 +246,7 @@ pub(crate) fn ask(shared: &mut Shared, primary: &mut Primary, is_forced: bool) {
 }
 
 /// Takes an answer: whether the primary is down, the vote or `*`, its epoch.
-pub(crate) fn answered(
+pub fn answered(
     shared: &mut Shared,
     primary: &mut Primary,
     run_id: &[u8],

@@ -4,18 +4,18 @@
 //!
 //! It is published to a channel of each data node, and sent to each other Sentinel directly.
 
-use crate::sentinel::address::HOST_BYTES_MAX;
-use crate::sentinel::discovery::strangers::is_run_id;
+use crate::address::HOST_BYTES_MAX;
+use crate::discovery::strangers::is_run_id;
 
 /// The channel.
-pub(crate) const CHANNEL: &[u8] = b"__sentinel__:hello";
+pub const CHANNEL: &[u8] = b"__sentinel__:hello";
 
 /// Bytes of a hello; most are the primary's name.
 const BYTES_MAX: usize = 16 * 1024;
 
 /// A Sentinel's message about itself and one primary.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Hello {
+pub struct Hello {
     pub host: Vec<u8>,
     pub port: u16,
     pub run_id: Vec<u8>,
@@ -37,7 +37,7 @@ fn epoch(text: &[u8]) -> Option<u64> {
 impl Hello {
     /// `None`: not eight words, an invalid number, or words too long. The sender is no Sentinel
     /// then.
-    pub(crate) fn parse(message: &[u8]) -> Option<Hello> {
+    pub fn parse(message: &[u8]) -> Option<Hello> {
         if message.len() > BYTES_MAX {
             return None;
         }
@@ -70,7 +70,7 @@ impl Hello {
         })
     }
 
-    pub(crate) fn text(&self) -> Vec<u8> {
+    pub fn text(&self) -> Vec<u8> {
         let comma: &[u8] = b",";
         [
             &self.host,

@@ -3,11 +3,11 @@
 //! Lines of a replica count only after `role:slave`. A missing field leaves the former value,
 //! except for `master_link_down_since_seconds`: without it the link is up.
 
-use crate::sentinel::time::Ms;
+use crate::time::Ms;
 
 /// The role that a data node reports.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Role {
+pub enum Role {
     Primary,
     Replica,
     /// There was no such line.
@@ -16,7 +16,7 @@ pub(crate) enum Role {
 
 /// The fields of one INFO.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Report {
+pub struct Report {
     pub run_id: Option<Vec<u8>>,
     pub role: Role,
     /// `slaveN` lines: hosts and ports.
@@ -51,7 +51,7 @@ fn port(text: &[u8]) -> u16 {
 }
 
 impl Report {
-    pub(crate) fn read(info: &[u8]) -> Report {
+    pub fn read(info: &[u8]) -> Report {
         let mut report = Report {
             run_id: None,
             role: Role::Unknown,

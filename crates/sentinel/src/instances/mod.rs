@@ -6,7 +6,7 @@ mod info;
 mod node;
 mod primary;
 
-pub(crate) use hello::{CHANNEL, Hello};
-pub(crate) use info::{Report, Role};
-pub(crate) use node::{DataNode, FailoverSeen, Peer, Reconf, Replica, Watch};
-pub(crate) use primary::{Failover, FailoverKind, FailoverState, Primary};
+pub use hello::{CHANNEL, Hello};
+pub use info::{Report, Role};
+pub use node::{DataNode, FailoverSeen, Peer, Reconf, Replica, Watch};
+pub use primary::{Failover, FailoverKind, FailoverState, Primary};

@@ -5,14 +5,14 @@
 //! packed anew for each INFO (`Packed`): its largest part.
 
 use super::info::{Report, Role};
-use crate::base::lzf;
-use crate::sentinel::address::Address;
-use crate::sentinel::links::LinkId;
-use crate::sentinel::time::Ms;
+use crate::address::Address;
+use crate::links::LinkId;
+use crate::time::Ms;
+use russet_base::lzf;
 
 /// The fields that all kinds share.
 #[derive(Debug)]
-pub(crate) struct Watch {
+pub struct Watch {
     pub address: Address,
     pub link: LinkId,
     /// We see it as down (SDOWN).
@@ -26,7 +26,7 @@ pub(crate) struct Watch {
 }
 
 impl Watch {
-    pub(crate) fn new(address: Address, link: LinkId, now: Ms) -> Watch {
+    pub fn new(address: Address, link: LinkId, now: Ms) -> Watch {
         Watch {
             address,
             link,
@@ -40,7 +40,7 @@ impl Watch {
 
 /// Whether a data node carries out a failover of its own (the command FAILOVER).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum FailoverSeen {
+pub enum FailoverSeen {
     /// It does not know the command.
     Unsupported,
     No,
@@ -50,14 +50,14 @@ pub(crate) enum FailoverSeen {
 /// A text that is kept for SENTINEL INFO-CACHE and seldom read: compressed, if that makes it
 /// shorter.
 #[derive(Debug)]
-pub(crate) struct Packed {
+pub struct Packed {
     bytes: Box<[u8]>,
     /// The length of the text; `bytes` is the text itself if it has as many.
     len: usize,
 }
 
 impl Packed {
-    pub(crate) fn new(text: &[u8]) -> Packed {
+    pub fn new(text: &[u8]) -> Packed {
         let mut bytes = Vec::new();
         if !lzf::compress(text, text.len().saturating_sub(1), &mut bytes) {
             bytes = text.to_vec();
@@ -68,7 +68,7 @@ impl Packed {
         }
     }
 
-    pub(crate) fn text(&self) -> Vec<u8> {
+    pub fn text(&self) -> Vec<u8> {
         if self.bytes.len() == self.len {
             return self.bytes.to_vec();
         }
@@ -80,7 +80,7 @@ impl Packed {
 
 /// A data node, and what it last reported.
 #[derive(Debug)]
-pub(crate) struct DataNode {
+pub struct DataNode {
     pub watch: Watch,
     pub run_id: Option<Vec<u8>>,
     pub info_at: Option<Ms>,
@@ -103,14 +103,14 @@ pub(crate) struct DataNode {
 
 /// The changes by one INFO that have consequences.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Changed {
+pub struct Changed {
     /// Another run id: it was restarted.
     pub run_id: bool,
     pub role: bool,
 }
 
 impl DataNode {
-    pub(crate) fn new(watch: Watch, role: Role, now: Ms) -> DataNode {
+    pub fn new(watch: Watch, role: Role, now: Ms) -> DataNode {
         DataNode {
             watch,
             run_id: None,
@@ -132,7 +132,7 @@ impl DataNode {
     }
 
     /// Takes over a report.
-    pub(crate) fn take(&mut self, report: &Report, info: Vec<u8>, now: Ms) -> Changed {
+    pub fn take(&mut self, report: &Report, info: Vec<u8>, now: Ms) -> Changed {
         let mut changed = Changed::default();
         self.info = Some(Packed::new(&info));
         self.info_at = Some(now);
@@ -189,7 +189,7 @@ impl DataNode {
 
 /// How far a replica is on its way to the new primary.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Reconf {
+pub enum Reconf {
     None,
     /// It was ordered to follow at this moment.
     Sent(Ms),
@@ -200,14 +200,14 @@ pub(crate) enum Reconf {
 }
 
 #[derive(Debug)]
-pub(crate) struct Replica {
+pub struct Replica {
     pub node: DataNode,
     pub reconf: Reconf,
 }
 
 /// Another Sentinel, as far as it concerns one primary.
 #[derive(Debug)]
-pub(crate) struct Peer {
+pub struct Peer {
     pub watch: Watch,
     /// Its last hello.
     pub received_at: Ms,
@@ -220,7 +220,7 @@ pub(crate) struct Peer {
 }
 
 impl Peer {
-    pub(crate) fn new(watch: Watch, now: Ms) -> Peer {
+    pub fn new(watch: Watch, now: Ms) -> Peer {
         Peer {
             watch,
             received_at: now,

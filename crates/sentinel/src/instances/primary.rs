@@ -9,16 +9,16 @@
 use std::collections::BTreeMap;
 
 use super::node::{DataNode, Peer, Replica, Watch};
-use crate::sentinel::address::Address;
-use crate::sentinel::config::PrimarySettings;
-use crate::sentinel::discovery::strangers::Rate;
-use crate::sentinel::explain::History;
-use crate::sentinel::links::Member;
-use crate::sentinel::time::Ms;
+use crate::address::Address;
+use crate::config::PrimarySettings;
+use crate::discovery::strangers::Rate;
+use crate::explain::History;
+use crate::links::Member;
+use crate::time::Ms;
 
 /// How far a failover is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum FailoverState {
+pub enum FailoverState {
     None,
     /// Until we are elected.
     WaitStart,
@@ -31,7 +31,7 @@ pub(crate) enum FailoverState {
 
 impl FailoverState {
     /// As SENTINEL MASTER shows it.
-    pub(crate) fn name(self) -> &'static str {
+    pub fn name(self) -> &'static str {
         match self {
             FailoverState::None => "none",
             FailoverState::WaitStart => "wait_start",
@@ -46,7 +46,7 @@ impl FailoverState {
 
 /// The cause of a failover.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum FailoverKind {
+pub enum FailoverKind {
     /// The primary is down.
     Election,
     /// SENTINEL FAILOVER: without an election.
@@ -57,7 +57,7 @@ pub(crate) enum FailoverKind {
 
 /// The failover of a primary.
 #[derive(Debug)]
-pub(crate) struct Failover {
+pub struct Failover {
     pub state: FailoverState,
     pub kind: FailoverKind,
     /// The epoch in which we want to be elected.
@@ -72,11 +72,11 @@ pub(crate) struct Failover {
 }
 
 impl Failover {
-    pub(crate) fn is_running(&self) -> bool {
+    pub fn is_running(&self) -> bool {
         self.state != FailoverState::None
     }
 
-    pub(crate) fn enter(&mut self, state: FailoverState, now: Ms) {
+    pub fn enter(&mut self, state: FailoverState, now: Ms) {
         (self.state, self.changed_at) = (state, now);
     }
 }
@@ -86,7 +86,7 @@ const MOTION_MS: Ms = 3000;
 
 /// See the module.
 #[derive(Debug)]
-pub(crate) struct Primary {
+pub struct Primary {
     pub name: Vec<u8>,
     pub settings: PrimarySettings,
     pub node: DataNode,
@@ -111,7 +111,7 @@ pub(crate) struct Primary {
 }
 
 impl Primary {
-    pub(crate) fn new(name: Vec<u8>, settings: PrimarySettings, node: DataNode) -> Primary {
+    pub fn new(name: Vec<u8>, settings: PrimarySettings, node: DataNode) -> Primary {
         Primary {
             name,
             settings,
@@ -148,7 +148,7 @@ impl Primary {
     }
 
     /// All instances of the group.
-    pub(crate) fn members(&self) -> impl Iterator<Item = (Member, &Watch)> {
+    pub fn members(&self) -> impl Iterator<Item = (Member, &Watch)> {
         let replicas = self.replicas.iter();
         let replicas =
             replicas.map(|(name, replica)| (Member::Replica(name.clone()), &replica.node.watch));
@@ -159,11 +159,11 @@ impl Primary {
     }
 
     /// The replica that is to be the primary.
-    pub(crate) fn promoted(&self) -> Option<&Replica> {
+    pub fn promoted(&self) -> Option<&Replica> {
         self.replicas.get(self.failover.promoted.as_ref()?)
     }
 
-    pub(crate) fn is_promoted(&self, replica: &[u8]) -> bool {
+    pub fn is_promoted(&self, replica: &[u8]) -> bool {
         self.failover.promoted.as_deref() == Some(replica)
     }
 

@@ -22,8 +22,8 @@ mod slot;
 mod tests;
 
 use super::{Container, Encoding, Entry, Limits, Measured, Relocate, Signature, Type, boxed};
-use crate::base::memory::alloc::boxed_bytes;
-use crate::base::memory::mover::Mover;
+use russet_base::memory::alloc::boxed_bytes;
+use russet_base::memory::mover::Mover;
 use slice::{Rules, Slice};
 use slices::Slices;
 

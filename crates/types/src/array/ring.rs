@@ -1,7 +1,7 @@
 //! Insertion at the cursor: ARINSERT, ARRING, ARLASTITEMS.
 
 use super::Array;
-use crate::types::{Entry, Limits};
+use crate::{Entry, Limits};
 
 impl Array {
     /// The position inserted last; without a cursor, the last one. The array has values.

@@ -18,11 +18,11 @@
 //! paid for by the values added, or the blobs made, since the last one.
 
 use super::slot::{self, Wanted};
-use crate::base::memory::alloc::good_size;
-use crate::base::memory::mover::Mover;
-use crate::encodings::idmap::Weigh;
-use crate::encodings::listpack::Entry;
-use crate::encodings::prefetch::prefetch;
+use russet_base::memory::alloc::good_size;
+use russet_base::memory::mover::Mover;
+use russet_encodings::idmap::Weigh;
+use russet_encodings::listpack::Entry;
+use russet_encodings::prefetch::prefetch;
 
 /// Slots of a new sparse slice.
 const SPARSE_MIN: usize = 4;
@@ -73,7 +73,7 @@ impl SliceLayout {
 
 /// The most bytes of the blob of a text that needs slots of this width.
 fn blob_cost(need: usize) -> usize {
-    crate::encodings::blob::Blob::memory_bytes_for(need)
+    russet_encodings::blob::Blob::memory_bytes_for(need)
 }
 
 impl Slice {

@@ -8,10 +8,10 @@
 //! searches. A position of `relocate` is the number of the map's chunk and of the slice in it,
 //! eight bits. When a slice is made and removed: `array`; how it stores values: `slice`.
 
-use crate::base::memory::alloc::boxed_bytes;
-use crate::base::memory::mover::Mover;
-use crate::encodings::idmap::{IdMap, Weigh};
-use crate::encodings::stream_id::StreamId;
+use russet_base::memory::alloc::boxed_bytes;
+use russet_base::memory::mover::Mover;
+use russet_encodings::idmap::{IdMap, Weigh};
+use russet_encodings::stream_id::StreamId;
 
 use super::slice::Slice;
 

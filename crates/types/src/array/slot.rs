@@ -13,11 +13,11 @@
 
 use std::mem::ManuallyDrop;
 
-use crate::base::memory::mover::Mover;
-use crate::base::numbers::number::parse_i64;
-use crate::encodings::blob::Blob;
-use crate::encodings::listpack::Entry;
-use crate::encodings::thin::Thin;
+use russet_base::memory::mover::Mover;
+use russet_base::numbers::number::parse_i64;
+use russet_encodings::blob::Blob;
+use russet_encodings::listpack::Entry;
+use russet_encodings::thin::Thin;
 
 /// The longest text after a tag.
 const TEXT_MAX: usize = 63;

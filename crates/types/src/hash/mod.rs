@@ -11,22 +11,22 @@ mod packed;
 mod shared;
 
 use super::{Container, Encoding, Entry, Limits, Signature, Type, below, boxed};
-use crate::encodings::elements::Elements;
-use crate::encodings::fields::{Field, FieldTable, Ttl};
-use crate::encodings::hashtable::Shape;
-use crate::encodings::listpack::Listpack;
-use crate::encodings::record::{Record, fits};
-use crate::encodings::thin::Thin;
 use packed::{
     NO_EXPIRY, expiry_at, find, move_to_expiry, record, records, set_in_extended, set_in_listpack,
 };
 use rand::Rng;
+use russet_encodings::elements::Elements;
+use russet_encodings::fields::{Field, FieldTable, Ttl};
+use russet_encodings::hashtable::Shape;
+use russet_encodings::listpack::Listpack;
+use russet_encodings::record::{Record, fits};
+use russet_encodings::thin::Thin;
 use shared::{Found, extended, find as find_schema, make, reduced};
 use smallvec::SmallVec;
 use std::borrow::Cow;
 
-pub use crate::encodings::fields::Ttl as Expiry;
 pub(super) use packed::{expiries_in_order, insert_by_expiry, stored_expiry};
+pub use russet_encodings::fields::Ttl as Expiry;
 pub use shared::shared_figures;
 
 /// A field as read; `value` is an integer only where a packed form stores one.
@@ -637,7 +637,7 @@ impl Container for Hash {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::types::Measured;
+    use crate::Measured;
     use proptest::prelude::*;
     use std::collections::BTreeMap;
 

@@ -12,14 +12,14 @@
 
 use super::super::Entry;
 use super::{Expiry, HashField};
-use crate::encodings::fields::Ttl;
-use crate::encodings::listpack::{Listpack, Pos};
-use crate::types::import::FIELD_EXPIRY_MAX;
+use crate::import::FIELD_EXPIRY_MAX;
+use russet_encodings::fields::Ttl;
+use russet_encodings::listpack::{Listpack, Pos};
 
 /// The value for "no expiry" in the extended listpack.
 pub(super) const NO_EXPIRY: i64 = 0;
 
-pub(in crate::types) fn stored_expiry(expire_ms: Option<u64>) -> i64 {
+pub(crate) fn stored_expiry(expire_ms: Option<u64>) -> i64 {
     expire_ms.map_or(NO_EXPIRY, |ms| i64::try_from(ms).unwrap_or(i64::MAX))
 }
 
@@ -62,7 +62,7 @@ impl<'a> Iterator for Records<'a> {
 
 /// Whether the third entry of each record is a valid field expiry, in ascending order, with those
 /// without an expiry at the end.
-pub(in crate::types) fn expiries_in_order(pack: &Listpack) -> bool {
+pub(crate) fn expiries_in_order(pack: &Listpack) -> bool {
     let mut before = 0;
     pack.iter().skip(2).step_by(3).all(|entry| match entry {
         Entry::Int(NO_EXPIRY) => {
@@ -103,7 +103,7 @@ pub(super) fn find(pack: &Listpack, name: &[u8], width: usize) -> Option<Pos> {
 }
 
 /// Inserts a record in expiry order: before all records that expire no sooner.
-pub(in crate::types) fn insert_by_expiry(pack: &mut Listpack, record: [Entry<'_>; 3]) {
+pub(crate) fn insert_by_expiry(pack: &mut Listpack, record: [Entry<'_>; 3]) {
     let Entry::Int(expiry) = record[2] else {
         unreachable!("an expiry is an integer")
     };

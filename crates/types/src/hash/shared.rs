@@ -15,7 +15,7 @@ use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
 
 use super::Limits;
-use crate::encodings::record::{Schema, SchemaRef};
+use russet_encodings::record::{Schema, SchemaRef};
 
 /// A hash with more fields has its names with it.
 pub(super) const FIELDS_MAX: usize = 64;

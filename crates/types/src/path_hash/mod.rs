@@ -25,9 +25,9 @@ mod walk;
 use super::{
     Container, Encoding, Expiry, Hash, Limits, Measured, Relocate, Signature, Type, boxed,
 };
-use crate::base::memory::alloc::boxed_bytes;
-use crate::base::memory::mover::Mover;
 use node::PathNode;
+use russet_base::memory::alloc::boxed_bytes;
+use russet_base::memory::mover::Mover;
 pub use walk::Walk;
 
 /// See the module.

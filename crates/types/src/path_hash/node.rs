@@ -13,8 +13,8 @@ use std::mem::take;
 
 use super::super::Relocate;
 use super::super::{Hash, Measured};
-use crate::base::memory::alloc::{boxed_bytes, slice_bytes, vec_bytes};
-use crate::base::memory::mover::Mover;
+use russet_base::memory::alloc::{boxed_bytes, slice_bytes, vec_bytes};
+use russet_base::memory::mover::Mover;
 
 /// Bytes of a label within its node: enough for a few hashes of a path's blocks.
 const INLINE_MAX: usize = 22;

@@ -17,9 +17,9 @@ use std::sync::Arc;
 
 use super::lag::UNKNOWN;
 use super::{COUNTER_MAX, StreamId};
-use crate::base::memory::alloc::{self, Metered};
-use crate::base::memory::mover::Mover;
-use crate::encodings::idmap::{IdMap, MapPosition, Weigh};
+use russet_base::memory::alloc::{self, Metered};
+use russet_base::memory::mover::Mover;
+use russet_encodings::idmap::{IdMap, MapPosition, Weigh};
 
 /// A consumer's number within its group.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -45,7 +45,6 @@ pub struct Nack {
 }
 
 impl Weigh for Nack {}
-impl Weigh for StreamId {}
 
 impl Nack {
     /// When it was delivered last, Unix milliseconds; 0 without an owner.

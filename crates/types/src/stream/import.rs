@@ -8,9 +8,9 @@
 
 use super::lag::UNKNOWN;
 use super::{Body, COUNTER_MAX, ConsumerId, Group, Stream, StreamId};
-use crate::encodings::listpack::ListpackError;
-use crate::encodings::stream_node::StreamNode;
-use crate::types::Limits;
+use crate::Limits;
+use russet_encodings::listpack::ListpackError;
+use russet_encodings::stream_node::StreamNode;
 
 /// A stream being built.
 #[derive(Default)]
@@ -135,8 +135,8 @@ impl GroupImport {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::types::stream::NewId;
-    use crate::types::{Container, Limits};
+    use crate::stream::NewId;
+    use crate::{Container, Limits};
 
     #[test]
     fn counters_beyond_all_commands_are_brought_into_range() {

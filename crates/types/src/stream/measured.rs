@@ -1,8 +1,8 @@
 //! Memory of a stream.
 
 use super::{Body, Groups, Stream};
-use crate::base::memory::alloc::boxed_bytes;
-use crate::types::Measured;
+use crate::Measured;
+use russet_base::memory::alloc::boxed_bytes;
 
 impl Measured for Stream {
     /// O(groups).

@@ -33,12 +33,12 @@ pub use producers::{DURATION_MAX, Idempotence, SIZE_MAX};
 pub use range::Range;
 pub use trim::{Bound, References, Trim, Trimmed};
 
-pub use crate::encodings::idmap::IdMap;
-pub use crate::encodings::stream_id::{GivenId, StreamId};
-pub use crate::encodings::stream_node::Pairs;
+pub use russet_encodings::idmap::IdMap;
+pub use russet_encodings::stream_id::{GivenId, StreamId};
+pub use russet_encodings::stream_node::Pairs;
 
 use super::{Container, Encoding, Limits, Signature, Type, boxed};
-use crate::encodings::stream_node::{NodeLimits, StreamNode};
+use russet_encodings::stream_node::{NodeLimits, StreamNode};
 
 /// The greatest count that commands accept; counters saturate there.
 pub const COUNTER_MAX: u64 = i64::MAX as u64;

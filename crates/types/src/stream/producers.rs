@@ -19,9 +19,9 @@ use std::ptr::NonNull;
 use std::sync::Arc;
 
 use super::{Stream, StreamId};
-use crate::base::memory::alloc::{self, Metered};
-use crate::base::memory::mover::Mover;
-use crate::types::Limits;
+use crate::Limits;
+use russet_base::memory::alloc::{self, Metered};
+use russet_base::memory::mover::Mover;
 
 /// Bounds of the settings, seconds and lines.
 pub const DURATION_MAX: u32 = 86_400;

@@ -49,7 +49,7 @@ pub(super) fn nodes(keys: impl Iterator<Item = u128>) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::encodings::stream_id::StreamId;
+    use russet_encodings::stream_id::StreamId;
 
     fn of(ids: &[(u64, u64)]) -> usize {
         let ids = ids.iter().map(|&(ms, seq)| StreamId::new(ms, seq));

@@ -1,9 +1,9 @@
 //! Entries of a stream between two IDs, in either direction.
 
 use super::{IdMap, Stream, StreamId};
-use crate::encodings::idmap::MapPosition;
-use crate::encodings::listpack::Entry;
-use crate::encodings::stream_node::{Cursor, StreamNode};
+use russet_encodings::idmap::MapPosition;
+use russet_encodings::listpack::Entry;
+use russet_encodings::stream_node::{Cursor, StreamNode};
 
 impl Stream {
     /// The entries from `start` to `end`, both included, in order.

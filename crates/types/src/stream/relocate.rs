@@ -5,7 +5,7 @@
 
 use super::super::Relocate;
 use super::Stream;
-use crate::base::memory::mover::Mover;
+use russet_base::memory::mover::Mover;
 
 const IN_GROUPS: u64 = 1 << 63;
 const IN_PRODUCERS: u64 = 1 << 62;

@@ -5,7 +5,7 @@
 //! are held too: a full trim gives whole nodes away instead of visiting them.
 
 use super::*;
-use crate::types::Measured;
+use crate::Measured;
 use proptest::prelude::*;
 use std::collections::BTreeMap;
 

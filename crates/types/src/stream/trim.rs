@@ -6,7 +6,7 @@
 //! that must stay; only its limit holds for whole nodes.
 
 use super::{Stream, StreamId};
-use crate::encodings::stream_node::StreamNode;
+use russet_encodings::stream_node::StreamNode;
 
 /// The entries to keep.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

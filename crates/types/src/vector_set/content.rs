@@ -11,9 +11,9 @@ use rand::Rng;
 use super::element::Element;
 use super::elements::Elements;
 use super::projection::Projection;
-use crate::base::memory::mover::Mover;
-use crate::encodings::hashtable::Shape;
-use crate::encodings::hnsw::{Index, LoadError, LoadedNode, Loader, NodeId, Parameters, Placement};
+use russet_base::memory::mover::Mover;
+use russet_encodings::hashtable::Shape;
+use russet_encodings::hnsw::{Index, LoadError, LoadedNode, Loader, NodeId, Parameters, Placement};
 
 /// See the module.
 pub struct Content {

@@ -7,11 +7,11 @@
 
 use std::ptr::NonNull;
 
-use crate::base::memory::alloc;
-use crate::base::memory::mover::Mover;
-use crate::encodings::hashtable::Word;
-use crate::encodings::hnsw::NodeId;
-use crate::encodings::varint;
+use russet_base::memory::alloc;
+use russet_base::memory::mover::Mover;
+use russet_encodings::hashtable::Word;
+use russet_encodings::hnsw::NodeId;
+use russet_encodings::varint;
 
 const NODE_BYTES: usize = 4;
 

@@ -10,11 +10,11 @@ use std::cell::RefCell;
 use rand::Rng;
 
 use super::element::{self, Element, element_of, name_of};
-use crate::base::hashing::hash;
-use crate::base::memory::mover::Mover;
-use crate::base::text::is_same;
-use crate::encodings::hashtable::{HashTable, Shape, Word};
-use crate::encodings::hnsw::NodeId;
+use russet_base::hashing::hash;
+use russet_base::memory::mover::Mover;
+use russet_base::text::is_same;
+use russet_encodings::hashtable::{HashTable, Shape, Word};
+use russet_encodings::hnsw::NodeId;
 
 fn hash_of(word: Word) -> u64 {
     // SAFETY: words in the table are alive.

@@ -2,7 +2,7 @@
 
 use super::content::Content;
 use super::filter::Filter;
-use crate::encodings::hnsw::{Found, Progress, Query, Scan, Search};
+use russet_encodings::hnsw::{Found, Progress, Query, Scan, Search};
 
 /// The bounds of a search.
 #[derive(Debug)]

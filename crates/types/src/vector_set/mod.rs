@@ -80,10 +80,10 @@ pub use names::{End, Names};
 pub use projection::{Product, Projection};
 
 use super::{Container, Encoding, Measured, Relocate, Signature, Type};
-use crate::base::memory::alloc::boxed_bytes;
-use crate::base::memory::mover::Mover;
-use crate::encodings::hashtable::Shape;
-pub use crate::encodings::hnsw::{
+use russet_base::memory::alloc::boxed_bytes;
+use russet_base::memory::mover::Mover;
+use russet_encodings::hashtable::Shape;
+pub use russet_encodings::hnsw::{
     DIM_MAX, EF_CONSTRUCTION, LINKS_MAX, LoadError, LoadedNode, M_DEFAULT, NodeId, Parameters,
     Placement, Progress, Quantization, Query, Stored, random_level,
 };

@@ -7,7 +7,7 @@
 use std::collections::BTreeSet;
 
 use super::content::Content;
-use crate::encodings::hnsw::Progress;
+use russet_encodings::hnsw::Progress;
 
 /// An end of a range.
 #[derive(Clone, Debug, PartialEq, Eq)]

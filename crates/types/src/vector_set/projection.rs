@@ -9,7 +9,7 @@
 
 use std::sync::Arc;
 
-use crate::encodings::hnsw::Progress;
+use russet_encodings::hnsw::Progress;
 
 /// The numbers of a matrix at most: 256 MB.
 const NUMBERS_MAX: usize = 1 << 26;
@@ -152,7 +152,7 @@ impl Projection {
     pub fn memory_bytes(&self) -> usize {
         match &self.weights {
             Weights::Matrix(matrix) => {
-                crate::base::memory::alloc::slice_bytes(size_of_val(&matrix[..]))
+                russet_base::memory::alloc::slice_bytes(size_of_val(&matrix[..]))
             }
             Weights::Hadamard(_) => 0,
         }

@@ -8,16 +8,16 @@
 mod packed;
 
 use super::{Container, Encoding, Entry, Limits, Signature, Type, below, boxed};
-use crate::base::numbers::float;
-use crate::encodings::btree::Unread;
-use crate::encodings::elements::Elements;
-use crate::encodings::hashtable::Shape;
-use crate::encodings::listpack::Listpack;
-use crate::encodings::scored::ScoredTable;
-use crate::encodings::thin::Thin;
 use packed::{PackedScore, find, insert_pair, prev_pair};
 pub(super) use packed::{are_in_order, element, next_pair};
 use rand::Rng;
+use russet_base::numbers::float;
+use russet_encodings::btree::Unread;
+use russet_encodings::elements::Elements;
+use russet_encodings::hashtable::Shape;
+use russet_encodings::listpack::Listpack;
+use russet_encodings::scored::ScoredTable;
+use russet_encodings::thin::Thin;
 use std::borrow::Cow;
 
 /// See the module.

@@ -2,8 +2,8 @@
 //! among equal scores by the member's bytes.
 
 use super::super::Entry;
-use crate::base::numbers::float::{as_integer, parse_double, write_double};
-use crate::encodings::listpack::{Listpack, Pos};
+use russet_base::numbers::float::{as_integer, parse_double, write_double};
+use russet_encodings::listpack::{Listpack, Pos};
 
 /// A score in the form that a listpack stores.
 pub(super) struct PackedScore {
@@ -35,7 +35,7 @@ fn score_of(entry: Entry<'_>) -> Option<f64> {
 
 /// Whether the pairs of a listpack from outside are in the module's order; `None`: a score is no
 /// number.
-pub(in crate::types) fn are_in_order(pack: &Listpack) -> Option<bool> {
+pub(crate) fn are_in_order(pack: &Listpack) -> Option<bool> {
     let (mut in_order, mut before) = (true, None);
     let (mut digits, mut others) = (itoa::Buffer::new(), itoa::Buffer::new());
     let mut items = pack.iter();
@@ -50,13 +50,13 @@ pub(in crate::types) fn are_in_order(pack: &Listpack) -> Option<bool> {
 }
 
 /// A member and score, the member at `at`.
-pub(in crate::types) fn element(pack: &Listpack, at: Pos) -> (f64, Entry<'_>) {
+pub fn element(pack: &Listpack, at: Pos) -> (f64, Entry<'_>) {
     let score = pack.next(at).expect("whole pairs");
     (score_of(pack.get(score)).unwrap_or(0.0), pack.get(at))
 }
 
 /// The pair after the one at `at`.
-pub(in crate::types) fn next_pair(pack: &Listpack, at: Pos) -> Option<Pos> {
+pub(crate) fn next_pair(pack: &Listpack, at: Pos) -> Option<Pos> {
     pack.next(pack.next(at)?)
 }
 

@@ -124,8 +124,8 @@ pub fn judge(n_max: usize, cost: &mut dyn FnMut(usize) -> Duration) -> Verdict {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::base::usage::thread_time;
     use crate::server::Testbed;
+    use russet_base::usage::thread_time;
 
     fn verdict(nanoseconds: impl Fn(u64) -> u64) -> Verdict {
         judge(16_384, &mut |n| Duration::from_nanos(nanoseconds(n as u64)))

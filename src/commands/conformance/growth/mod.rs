@@ -16,10 +16,10 @@ use std::fmt;
 use std::time::Duration;
 
 use super::super::docs_for;
-use crate::base::usage::thread_time;
-use crate::command::docs::{ArgKind, Doc, Group};
 use crate::server::Testbed;
 use judge::{Verdict, judge};
+use russet_base::usage::thread_time;
+use russet_command::docs::{ArgKind, Doc, Group};
 use words::{Grown, How, growable, words};
 use world::{
     GrownState, GrownValue, fill, fill_to_match, fill_two, forms, furnish, make_wait, payload,

@@ -8,7 +8,7 @@
 //! not find its work done. Values that a command accepts come from `value`, by the argument's type
 //! and name: a new name falls through to `m1`, `m2` ...
 
-use crate::command::docs::{Arg, ArgFlags, ArgKind, Doc};
+use russet_command::docs::{Arg, ArgFlags, ArgKind, Doc};
 
 /// Placeholder for the first key's DUMP payload, or FUNCTION DUMP's.
 pub const PAYLOAD: &[u8] = b"payload";

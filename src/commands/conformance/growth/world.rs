@@ -9,8 +9,8 @@
 
 use tempfile::TempDir;
 
-use crate::command::docs::Group;
 use crate::server::Testbed;
+use russet_command::docs::Group;
 
 thread_local! {
     /// For files that commands read.

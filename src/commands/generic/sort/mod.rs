@@ -10,16 +10,16 @@ mod sorting;
 
 use std::cell::Cell;
 
-use crate::command::keys::Keys;
-use crate::command::{Access, Arity, Category, CommandError, Flags, KeySpec};
 use crate::commands::arguments::element;
 use crate::commands::stored::store;
 use crate::commands::work;
-use crate::keyspace::{Class, slot_of, slot_of_pattern};
 use crate::server::{Call, CommandResult, Origin, Spec};
-use crate::types::{Container, End, Entry, List, Type};
 use options::SortOptions;
 use pattern::Pattern;
+use russet_command::keys::Keys;
+use russet_command::{Access, Arity, Category, CommandError, Flags, KeySpec};
+use russet_keyspace::{Class, slot_of, slot_of_pattern};
+use russet_types::{Container, End, Entry, List, Type};
 use sorting::{Item, Sorting};
 
 pub(super) const SORT: Spec = Spec {

@@ -1,11 +1,11 @@
 //! The options of SORT.
 
 use super::pattern::Pattern;
-use crate::command::keys::Keys;
-use crate::command::options::{self, Word};
-use crate::command::{BadKeys, CommandError};
 use crate::commands::arguments::element;
-use crate::resp::Args;
+use russet_command::keys::Keys;
+use russet_command::options::{self, Word};
+use russet_command::{BadKeys, CommandError};
+use russet_resp::Args;
 
 /// The kind of an option word.
 #[derive(Clone, Copy, PartialEq, Eq)]

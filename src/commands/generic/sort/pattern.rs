@@ -1,7 +1,7 @@
 //! BY and GET patterns: a key, or a field of one, with the element in place of `*`.
 
-use crate::keyspace::Db;
-use crate::types::{Entry, Hash};
+use russet_keyspace::Db;
+use russet_types::{Entry, Hash};
 
 /// The target of BY and GET: `#`, `prefix*suffix` or `prefix*suffix->field`.
 pub(super) enum Pattern<'a> {

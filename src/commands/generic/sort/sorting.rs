@@ -7,10 +7,10 @@ use std::cmp::Ordering;
 
 use super::options::SortOptions;
 use super::pattern::Pattern;
-use crate::command::CommandError;
-use crate::config::Dialect;
-use crate::keyspace::Db;
-use crate::types::{Container, Entry, List, Set, Type, Zset};
+use russet_command::CommandError;
+use russet_config::Dialect;
+use russet_keyspace::Db;
+use russet_types::{Container, Entry, List, Set, Type, Zset};
 
 /// The elements and their texts.
 #[derive(Default)]

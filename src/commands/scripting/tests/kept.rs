@@ -1,8 +1,8 @@
 //! Cached scripts and libraries, and their memory accounting.
 
 use super::eval;
-use crate::scripting::EVAL_SCRIPTS_MAX;
 use crate::server::Testbed;
+use russet_scripting::EVAL_SCRIPTS_MAX;
 
 fn info(t: &mut Testbed, section: &str, field: &str) -> u64 {
     let text = t.run(&format!("INFO {section}"));

@@ -6,10 +6,10 @@
 use std::ffi::CString;
 use std::io;
 
-use crate::base::memory::alloc;
-use crate::command::CommandError;
-use crate::config::system_text;
 use crate::server::{Call, CommandResult};
+use russet_base::memory::alloc;
+use russet_command::CommandError;
+use russet_config::system_text;
 
 /// `DEBUG MALLCTL name`.
 ///
@@ -51,8 +51,8 @@ fn refusal(error: io::Error) -> CommandError {
 
 #[cfg(all(test, not(feature = "system-allocator")))]
 mod tests {
-    use crate::config::Allowed;
     use crate::server::Testbed;
+    use russet_config::Allowed;
 
     #[test]
     fn controls_are_read_whatever_their_size() {

@@ -1,12 +1,12 @@
 //! DEBUG's switches of the cluster's bus, for tests of nodes that cannot reach each other.
 
 use super::on_off;
-use crate::base::hashing::crc16;
-use crate::base::numbers::number::parse_i64;
-use crate::cluster::{Cluster, Switches};
-use crate::command::CommandError;
 use crate::commands::help::misused;
 use crate::server::{Call, CommandResult};
+use russet_base::hashing::crc16;
+use russet_base::numbers::number::parse_i64;
+use russet_cluster::{Cluster, Switches};
+use russet_command::CommandError;
 
 const DISABLED: CommandError = CommandError::Text("ERR This instance has cluster support disabled");
 

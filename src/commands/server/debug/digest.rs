@@ -3,9 +3,9 @@
 //! Equal contents have equal signatures, whatever their encoding and table order; an empty server
 //! has forty zeros. Of a key's expiry only its existence counts, not its time.
 
-use crate::keyspace::{Db, DbIndex};
 use crate::server::{Call, CommandResult};
-use crate::types::{Container, Signature, Type, for_container};
+use russet_keyspace::{Db, DbIndex};
+use russet_types::{Container, Signature, Type, for_container};
 
 /// `DEBUG DIGEST`: simple string, forty hexadecimal digits. O(all elements).
 pub(in crate::commands::server) fn digest(call: &mut Call<'_>) -> CommandResult {
@@ -60,8 +60,8 @@ fn sign(signature: &mut Signature, db: &Db<'_>, key: &[u8], kind: Type) {
 
 #[cfg(test)]
 mod tests {
-    use crate::config::Allowed;
     use crate::server::Testbed;
+    use russet_config::Allowed;
 
     fn bed() -> Testbed {
         let mut t = Testbed::new();

@@ -8,15 +8,15 @@
 
 use std::fmt::Write;
 
-use crate::base::numbers::number::parse_i64;
-use crate::command::CommandError;
 use crate::commands::generic::references;
-use crate::encodings::hashtable::Shape;
-use crate::encodings::listpack::Listpack;
-use crate::keyspace::DbIndex;
-use crate::persistence::rdb::{RdbWriter, VERSION_NEWEST};
 use crate::server::{Call, CommandResult};
-use crate::types::{Container, List, Type, for_container};
+use russet_base::numbers::number::parse_i64;
+use russet_command::CommandError;
+use russet_encodings::hashtable::Shape;
+use russet_encodings::listpack::Listpack;
+use russet_keyspace::DbIndex;
+use russet_persistence::rdb::{RdbWriter, VERSION_NEWEST};
+use russet_types::{Container, List, Type, for_container};
 
 /// `DEBUG OBJECT key`: a simple string of `name:value` pairs, including the value's size in an RDB
 /// file in bytes. O(length of the value).
@@ -152,8 +152,8 @@ fn show(pack: &Listpack) -> String {
 
 #[cfg(test)]
 mod tests {
-    use crate::config::Allowed;
     use crate::server::Testbed;
+    use russet_config::Allowed;
 
     #[test]
     fn shapes_count_what_is_there() {

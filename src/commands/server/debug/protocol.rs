@@ -5,9 +5,9 @@
     reason = "one line a type, with the values that clients' tests know"
 )]
 
-use crate::command::CommandError;
-use crate::resp::Reply;
 use crate::server::{Call, CommandResult};
+use russet_command::CommandError;
+use russet_resp::Reply;
 
 type Write = fn(&mut Reply) -> CommandResult;
 
@@ -95,8 +95,8 @@ fn push(reply: &mut Reply) -> CommandResult {
 
 #[cfg(test)]
 mod tests {
-    use crate::config::Allowed;
     use crate::server::Testbed;
+    use russet_config::Allowed;
 
     #[test]
     fn every_type_has_its_form_in_both_protocols() {

@@ -1,7 +1,7 @@
 //! DEBUG RELOAD: saves the data and loads it again.
 
-use crate::command::CommandError;
 use crate::server::{Call, CommandResult, World};
+use russet_command::CommandError;
 
 const NOT_LOADED: &str = "ERR Error trying to load the RDB dump, check server logs.";
 /// All that Redis replies; the log has the reason.

@@ -10,10 +10,10 @@
 //!
 //! It reads the figures of MEMORY STATS and the prefix statistics, and changes nothing.
 
-use crate::base::text::{Printable, human};
-use crate::keyspace::PrefixFigures;
 use crate::server::Call;
 use crate::server::info::{MemoryFigures, excess};
+use russet_base::text::{Printable, human};
+use russet_keyspace::PrefixFigures;
 
 /// Below this amount of used memory there is no diagnosis.
 const WORTH_A_LOOK: usize = 5 << 20;
@@ -90,7 +90,7 @@ fn limit(call: &Call<'_>, m: &MemoryFigures, found: &mut Vec<String>) {
             human(m.used as u64)
         ));
     }
-    let system = crate::base::memory::cgroup::available_bytes().0;
+    let system = russet_base::memory::cgroup::available_bytes().0;
     let beside = m.own.not_counted as u64;
     let mend = if call.server.memory.limit.found().is_some() {
         "Raise maxmemory-reserve, or lower maxmemory-clients"
@@ -245,7 +245,7 @@ mod tests {
         let mut t = Testbed::new();
         t.run("EVAL return(1) 0");
         t.run("SETRANGE a 40000000 x");
-        let all = crate::base::memory::cgroup::available_bytes().0;
+        let all = russet_base::memory::cgroup::available_bytes().0;
         t.run(&format!("CONFIG SET maxmemory {all}"));
         let text = t.run("MEMORY DOCTOR");
         assert!(

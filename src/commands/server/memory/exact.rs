@@ -2,10 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use crate::base::memory::alloc;
 use crate::commands::server::some_commands::{next, some_command};
-use crate::keyspace::DbIndex;
 use crate::server::Testbed;
+use russet_base::memory::alloc;
+use russet_keyspace::DbIndex;
 
 const DB: DbIndex = DbIndex(0);
 /// The share of the database's table that MEMORY USAGE counts for a key.

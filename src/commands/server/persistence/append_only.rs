@@ -1,7 +1,7 @@
 //! BGREWRITEAOF.
 
-use crate::command::{Arity, CommandError, Flags};
 use crate::server::{Call, CommandResult, Origin, Spec};
+use russet_command::{Arity, CommandError, Flags};
 
 pub(in crate::commands::server) const BGREWRITEAOF: Spec = Spec {
     arity: Arity::Exactly(1),

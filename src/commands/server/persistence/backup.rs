@@ -1,9 +1,9 @@
 //! BACKUP: sealed sets of the server's files. CREATE makes one at once (russet's own); START and
 //! SEAL are Redis's two steps, between which the base can be copied elsewhere.
 
-use crate::command::{Arity, Facts, Flags};
 use crate::commands::help::{self, misused, write_help};
 use crate::server::{Backups, Call, CommandResult, Origin, SessionState, Spec};
+use russet_command::{Arity, Facts, Flags};
 
 /// Flags of Redis's subcommands that change something.
 const ACTS: Flags = Flags::ADMIN.union(Flags::NOSCRIPT).union(Flags::TAKES_OVER);

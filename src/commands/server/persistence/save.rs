@@ -1,8 +1,8 @@
 //! SAVE, BGSAVE, LASTSAVE: snapshots of the databases in a file.
 
-use crate::command::{Arity, Category, CommandError, Facts, Flags};
-use crate::config::SnapshotMethod;
 use crate::server::{Call, CommandResult, Origin, Spec, World};
+use russet_command::{Arity, Category, CommandError, Facts, Flags};
+use russet_config::SnapshotMethod;
 
 const IN_PROGRESS: CommandError = CommandError::Text("ERR Background save already in progress");
 /// All that Redis replies; the log has the reason.

@@ -1,9 +1,9 @@
 //! SHUTDOWN.
 
-use crate::command::{Arity, CommandError, Facts, Flags};
-use crate::config::Dialect;
 use crate::server::EndReason;
 use crate::server::{Call, ClientFlags, CommandResult, ShutdownRequest, Spec, World};
+use russet_command::{Arity, CommandError, Facts, Flags};
+use russet_config::Dialect;
 
 pub(in crate::commands::server) const SHUTDOWN: Spec = Spec {
     arity: Arity::AtLeast(1),

@@ -7,8 +7,8 @@
 use std::collections::BTreeMap;
 
 use crate::commands::server::some_commands::{next, some_command};
-use crate::keyspace::DbIndex;
 use crate::server::Testbed;
+use russet_keyspace::DbIndex;
 
 /// The lines of a database: name, then keys, bytes, reads, writes, misses, expired.
 fn lines(t: &mut Testbed, line: &str) -> Vec<(String, Vec<u64>)> {

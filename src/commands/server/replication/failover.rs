@@ -1,8 +1,8 @@
 //! FAILOVER: a replica takes over this primary's role.
 
-use crate::base::numbers::number::parse_i64;
-use crate::command::{Arity, CommandError, Flags};
 use crate::server::{Call, CommandResult, FailoverRequest, Spec};
+use russet_base::numbers::number::parse_i64;
+use russet_command::{Arity, CommandError, Flags};
 
 pub(in crate::commands::server) const FAILOVER: Spec = Spec {
     arity: Arity::AtLeast(1),

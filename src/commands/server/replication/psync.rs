@@ -9,11 +9,11 @@
 //!
 //! Decided elsewhere: whether the stream continues, and the snapshot: `server::replication`.
 
-use crate::base::numbers::number::{parse_digits, parse_i64};
-use crate::command::{Arity, CommandError, Facts, Flags};
-use crate::keyspace::ClientId;
-use crate::replication::{Position, ReplId};
 use crate::server::{Call, ClientFlags, CommandResult, Filter, Origin, Spec, SyncRequest};
+use russet_base::numbers::number::{parse_digits, parse_i64};
+use russet_command::{Arity, CommandError, Facts, Flags};
+use russet_keyspace::ClientId;
+use russet_replication::{Position, ReplId};
 
 /// Bytes of an announced address.
 const ADDRESS_MAX: usize = 255;

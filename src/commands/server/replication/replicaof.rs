@@ -1,9 +1,9 @@
 //! REPLICAOF, SLAVEOF, ROLE: the server's role in replication.
 
-use crate::base::numbers::number::parse_i64;
-use crate::command::{Arity, Category, CommandError, Facts, Flags};
-use crate::resp::Reply;
 use crate::server::{Call, CommandResult, Server, Spec};
+use russet_base::numbers::number::parse_i64;
+use russet_command::{Arity, Category, CommandError, Facts, Flags};
+use russet_resp::Reply;
 
 const FLAGS: Flags = Flags::ADMIN
     .union(Flags::NOSCRIPT)

@@ -1,11 +1,11 @@
 //! XACK.
 
-use crate::command::{Access, Arity, Category, CommandError, Flags, KeySpec};
 use crate::commands::work;
-use crate::resp::Args;
 use crate::server::{Call, CommandResult, Spec};
-use crate::types::Stream;
-use crate::types::stream::Group;
+use russet_command::{Access, Arity, Category, CommandError, Flags, KeySpec};
+use russet_resp::Args;
+use russet_types::Stream;
+use russet_types::stream::Group;
 
 use super::super::ids;
 

@@ -10,14 +10,14 @@
 //!
 //! Cost: O(log n + a node's entries) an ID.
 
-use crate::base::numbers::number::parse_i64;
-use crate::command::{Access, Arity, Category, CommandError, Flags, KeySpec};
 use crate::commands::work;
-use crate::keyspace::Ref;
-use crate::resp::{Args, Reply};
 use crate::server::{Call, CommandResult, Spec};
-use crate::types::Stream;
-use crate::types::stream::{COUNTER_MAX, ConsumerId, Group, Nack, StreamId};
+use russet_base::numbers::number::parse_i64;
+use russet_command::{Access, Arity, Category, CommandError, Flags, KeySpec};
+use russet_keyspace::Ref;
+use russet_resp::{Args, Reply};
+use russet_types::Stream;
+use russet_types::stream::{COUNTER_MAX, ConsumerId, Group, Nack, StreamId};
 
 use super::super::reply::{write_id, write_next};
 use super::super::stated::{self, Claimed};

@@ -1,8 +1,8 @@
 //! Consumers that are created by being named.
 
-use crate::keyspace::Class;
 use crate::server::Call;
-use crate::types::stream::{ConsumerId, Group};
+use russet_keyspace::Class;
+use russet_types::stream::{ConsumerId, Group};
 
 /// The consumer of this name, marked as seen now, and whether it was created.
 pub(in crate::commands::stream) fn find_or_make(

@@ -9,13 +9,13 @@
 //! Decided elsewhere: entries without an owner in files: `persistence`; the delivery count's limit:
 //! `COUNTER_MAX`.
 
-use crate::base::numbers::number::parse_i64;
-use crate::command::{Access, Arity, Category, CommandError, Flags, KeySpec};
 use crate::commands::work;
-use crate::resp::Args;
 use crate::server::{Call, CommandResult, Spec};
-use crate::types::Stream;
-use crate::types::stream::COUNTER_MAX;
+use russet_base::numbers::number::parse_i64;
+use russet_command::{Access, Arity, Category, CommandError, Flags, KeySpec};
+use russet_resp::Args;
+use russet_types::Stream;
+use russet_types::stream::COUNTER_MAX;
 
 use super::super::ids;
 

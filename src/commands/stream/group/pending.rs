@@ -7,13 +7,13 @@
 //! Cost: summary O(consumers); list O(log n + entries visited), which IDLE may make more than those
 //! replied. Nothing is changed: reading does not count as a delivery.
 
-use crate::base::numbers::number::parse_i64;
-use crate::command::{Access, Arity, Category, CommandError, Flags, KeySpec};
 use crate::commands::work;
-use crate::resp::{Args, Reply};
 use crate::server::{Call, CommandResult, Spec};
-use crate::types::Stream;
-use crate::types::stream::{ConsumerId, Group, Nack, StreamId};
+use russet_base::numbers::number::parse_i64;
+use russet_command::{Access, Arity, Category, CommandError, Flags, KeySpec};
+use russet_resp::{Args, Reply};
+use russet_types::Stream;
+use russet_types::stream::{ConsumerId, Group, Nack, StreamId};
 
 use super::super::ids;
 use super::super::reply::write_id;

@@ -143,8 +143,8 @@ fn copies_and_payloads_keep_everything() {
 
 #[test]
 fn what_is_rewritten_rebuilds_the_stream() {
-    use crate::keyspace::{DbIndex, Saver};
-    use crate::persistence::aof::CommandWriter;
+    use russet_keyspace::{DbIndex, Saver};
+    use russet_persistence::aof::CommandWriter;
     let mut t = filled();
     t.run("XCFGSET s IDMP-MAXSIZE 50");
     t.run("XIDMPRECORD s p x 1000000000-1");

@@ -1,15 +1,15 @@
 //! A command at the gates: its flags, with those of the commands that it runs, and how it is
 //! stopped.
 
-use crate::command::{CommandError, Flags};
-use crate::resp::Args;
-use crate::scripting::shebang_of;
 use crate::server::clients::client::{Client, ClientFlags};
 use crate::server::origin::Origin;
 use crate::server::parts::execution::gates::RUNS_SCRIPT;
 use crate::server::state::Server;
 use crate::server::state::call::Spec;
 use crate::server::state::world::World;
+use russet_command::{CommandError, Flags};
+use russet_resp::Args;
+use russet_scripting::shebang_of;
 
 use super::script;
 

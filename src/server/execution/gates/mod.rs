@@ -12,11 +12,6 @@
 //!
 //! [`Interest`]: crate::server::parts::execution::gates::Interest
 
-use crate::acl::{Context, Denied};
-use crate::command::{Access, CommandError, Facts, Flags};
-use crate::config::{Allowed, Choice, Dialect};
-use crate::keyspace::Keyspace;
-use crate::resp::Args;
 use crate::server::clients::client::{Client, ClientFlags};
 use crate::server::execution::execute::Author;
 use crate::server::origin::Origin;
@@ -24,6 +19,11 @@ use crate::server::parts::execution::gates::{PAUSED, UNSAFE};
 use crate::server::state::Server;
 use crate::server::state::call::Row;
 use crate::server::state::world::World;
+use russet_acl::{CommandLine, Context, Denied};
+use russet_command::{Access, CommandError, Facts, Flags};
+use russet_config::{Allowed, Choice, Dialect};
+use russet_keyspace::Keyspace;
+use russet_resp::Args;
 
 mod asked;
 pub mod compatible;
@@ -204,7 +204,7 @@ pub(super) fn permitted(world: &mut World<'_>, asked: &GatedCommand<'_>) -> Resu
     }
     let (user, args, server) = (client.user, asked.args, &*world.server);
     let row = server.table.row(asked.row);
-    let checked = row.command_line(args, client.db.0, server.config.databases_served());
+    let checked = CommandLine::of(row, args, client.db.0, server.config.databases_served());
     let Some(denied) = server.acl.denies(user, &checked) else {
         return Ok(());
     };
@@ -245,7 +245,12 @@ fn unlocked(world: &mut World<'_>, asked: &GatedCommand<'_>) -> Result<(), Stop>
     }
     let server = &*world.server;
     let row = server.table.row(asked.row);
-    let line = row.command_line(asked.args, client.db.0, server.config.databases_served());
+    let line = CommandLine::of(
+        row,
+        asked.args,
+        client.db.0,
+        server.config.databases_served(),
+    );
     let resets_log = row.spec.facts.contains(Facts::MAY_RESET) && asked.args.is(2, "RESET");
     if server.acl.lock.check(&line).is_ok() && !resets_log {
         Ok(())

@@ -10,13 +10,13 @@
 //!
 //! Cost: O(1). Elsewhere: `gates` has the list of all gates, `execution::script` runs scripts.
 
-use crate::base::memory::alloc;
-use crate::command::{CommandError, Flags as RowFlags};
-use crate::scripting::Flags;
 use crate::server::execution::gates::{GatedCommand, MASTERDOWN, Stop};
 use crate::server::origin::Origin;
 use crate::server::state::script::Limits;
 use crate::server::state::world::World;
+use russet_base::memory::alloc;
+use russet_command::{CommandError, Flags as RowFlags};
+use russet_scripting::Flags;
 
 const READ_ONLY: &str = "ERR Write commands are not allowed from read-only scripts.";
 const DENIED: &str = "ERR This Redis command is not allowed from script";

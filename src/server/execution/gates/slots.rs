@@ -1,20 +1,14 @@
 //! The gate of a cluster node: a command whose keys another node serves is sent there.
 //!
 //! All keys of a command, and of all that EXEC is about to run, must have one slot. The core
-//! decides where that slot is served (`crate::cluster::Cluster::route`); one bit shows a slot that
+//! decides where that slot is served (`russet_cluster::Cluster::route`); one bit shows a slot that
 //! this node serves and that does not move, before any gate ([`Server::runs_here`]).
 //!
 //! Commands of the primary and of the log were routed where they came from.
 
 use std::cell::RefCell;
 
-use crate::cluster::{Keys, Redirect, Request, Viewer};
-use crate::command::{Access, CommandError, Facts, Flags};
-use crate::config::Dialect;
-use crate::keyspace::{ClientId, KeyHash, slot_of};
-use crate::net::Address;
 use crate::pubsub::Kind;
-use crate::resp::Args;
 use crate::server::clients::blocked::Until;
 use crate::server::clients::client::{Client, ClientFlags};
 use crate::server::execution::gates::{GatedCommand, Stop, has, queues};
@@ -22,6 +16,12 @@ use crate::server::parts::execution::gates::{PAUSED, RUNS_SCRIPT};
 use crate::server::state::Server;
 use crate::server::state::call::Row;
 use crate::server::state::world::{Engine, World};
+use russet_cluster::{Keys, Redirect, Request, Viewer};
+use russet_command::{Access, CommandError, Facts, Flags};
+use russet_config::Dialect;
+use russet_keyspace::{ClientId, KeyHash, slot_of};
+use russet_net::Address;
+use russet_resp::Args;
 
 impl Server {
     /// Whether a command needs no routing: this is no cluster node, the command has no keys, or all

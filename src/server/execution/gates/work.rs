@@ -9,8 +9,6 @@
 //!
 //! O(keys) for a command of a user with this budget, O(queued commands) for EXEC.
 
-use crate::command::{CommandError, Facts, Flags};
-use crate::resp::{Args, Reply};
 use crate::server::clients::client::{Client, ClientFlags};
 use crate::server::execution::gates::{GatedCommand, Stop, queues};
 use crate::server::origin::Origin;
@@ -18,6 +16,8 @@ use crate::server::state::call::{Call, Effect};
 use crate::server::state::script::RunningScript;
 use crate::server::state::world::World;
 use crate::server::users::budgets::over_budget;
+use russet_command::{CommandError, Facts, Flags};
+use russet_resp::{Args, Reply};
 
 /// The budget of the client's user, if it has one.
 fn limit(world: &World<'_>, client: &Client) -> Option<u64> {

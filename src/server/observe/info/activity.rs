@@ -6,12 +6,12 @@
 
 use super::{InfoWriter, Source};
 
-use crate::acl::Reason;
 use crate::pubsub::Kind;
 use crate::server::parts::persist::aof::AofState;
 use crate::server::parts::persist::snapshot::Consumer;
 use crate::server::parts::persist::snapshot::child::ChildProgress;
-use crate::types::shared_figures;
+use russet_acl::Reason;
+use russet_types::shared_figures;
 
 pub(in crate::server) fn persistence(from: &Source<'_>, to: &mut InfoWriter) {
     to.section("Persistence");

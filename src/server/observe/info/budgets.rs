@@ -6,9 +6,9 @@
 
 use super::{InfoWriter, Source};
 
-use crate::base::text::Printable;
 use crate::server::parts::users::budgets::Figures;
 use crate::server::state::Server;
+use russet_base::text::Printable;
 
 /// Users that have a line here and samples in the metrics: the first ones by name.
 const USERS_MAX: usize = 1000;

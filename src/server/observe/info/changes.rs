@@ -9,8 +9,8 @@
 
 use super::{InfoWriter, Source};
 
-use crate::base::text::Printable;
 use crate::server::state::Server;
+use russet_base::text::Printable;
 
 /// A consumer.
 pub(in crate::server) struct Line {

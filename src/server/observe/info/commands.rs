@@ -3,8 +3,8 @@
 use std::fmt;
 
 use super::{InfoWriter, Source};
-use crate::config::percentile_text;
 use crate::server::figures::stats::SlowStats;
+use russet_config::percentile_text;
 
 pub(in crate::server) fn commandstats(from: &Source<'_>, to: &mut InfoWriter) {
     let server = from.server;

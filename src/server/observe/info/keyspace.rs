@@ -11,8 +11,8 @@ use std::fmt::Write;
 
 use super::{InfoWriter, Source};
 
-use crate::keyspace::{DbIndex, KeySizes};
-use crate::types::Type;
+use russet_keyspace::{DbIndex, KeySizes};
+use russet_types::Type;
 
 /// Entries sampled for the average time to live; table order is hash order, so the first ones are a
 /// fair sample.

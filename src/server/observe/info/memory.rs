@@ -8,16 +8,16 @@
 
 use super::{InfoWriter, Source};
 
-use crate::base::text::human;
 use crate::server::observe::not_counted::NotCounted;
 use crate::server::parts::memory::client_memory::not_counted_of;
 use crate::server::parts::replication::replicas::Replica;
+use russet_base::text::human;
 
-use crate::base::memory::cgroup::Owner;
-use crate::base::{memory::alloc, usage};
-use crate::config::Choice;
-use crate::keyspace::DbIndex;
-use crate::types::shared_figures;
+use russet_base::memory::cgroup::Owner;
+use russet_base::{memory::alloc, usage};
+use russet_config::Choice;
+use russet_keyspace::DbIndex;
+use russet_types::shared_figures;
 
 /// russet's own figures, in the order of their lines: the name, which is `mem_name` in INFO, `name`
 /// with dots in MEMORY STATS and `russet_mem_name_bytes` among the metrics; whether it counts as

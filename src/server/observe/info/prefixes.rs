@@ -5,7 +5,7 @@
 
 use super::{InfoWriter, Source};
 
-use crate::base::text::Printable;
+use russet_base::text::Printable;
 
 /// Lines per database, those with the most bytes; PREFIXSTATS reports all.
 const LINES: usize = 100;

@@ -9,8 +9,8 @@ use std::sync::LazyLock;
 
 use super::{InfoWriter, Source};
 
-use crate::base::usage::{Who, cpu_time};
-use crate::config::{Choice, Supervised};
+use russet_base::usage::{Who, cpu_time};
+use russet_config::{Choice, Supervised};
 
 const RUSSET_VERSION: &str = env!("CARGO_PKG_VERSION");
 

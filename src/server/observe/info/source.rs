@@ -2,15 +2,15 @@
 
 use std::cell::OnceCell;
 
-use crate::base::memory::alloc;
-use crate::keyspace::Keyspace;
-use crate::resp::Reply;
 use crate::server::clients::client::{Client, ClientFlags};
 use crate::server::clients::output::buffers;
 use crate::server::figures::recent::Buffers;
 use crate::server::figures::stats::CommandStats;
 use crate::server::state::Server;
 use crate::server::state::call::Row;
+use russet_base::memory::alloc;
+use russet_keyspace::Keyspace;
+use russet_resp::Reply;
 
 /// The sources of the sections.
 pub struct Source<'a> {

@@ -2,7 +2,7 @@
 
 use super::{InfoWriter, Source};
 
-use crate::net::tls::{Facts, Materials};
+use russet_net::tls::{Facts, Materials};
 
 pub(in crate::server) fn tls(from: &Source<'_>, to: &mut InfoWriter) {
     to.section("TLS");

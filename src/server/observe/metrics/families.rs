@@ -10,12 +10,12 @@
 use super::exposition::{Families, Labels, MetricKind, Value};
 use super::number;
 
-use crate::base::{memory::alloc, usage};
-use crate::config::Choice;
 use crate::server::observe::info;
 use crate::server::observe::info::Source;
 use crate::server::parts::observe::command_log::LogKind;
-use crate::types::Type;
+use russet_base::{memory::alloc, usage};
+use russet_config::Choice;
+use russet_types::Type;
 
 /// Entries sampled for the average time to live, all databases together.
 const TTL_SAMPLES: usize = 1000;

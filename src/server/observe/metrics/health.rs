@@ -10,9 +10,9 @@
 
 use std::fmt;
 
-use crate::base::text::Printable;
-use crate::sentinel::{Seen, Sentinel};
 use crate::server::state::Server;
+use russet_base::text::Printable;
+use russet_sentinel::{Seen, Sentinel};
 
 /// The reasons why it is not ready; empty when it is.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -106,8 +106,8 @@ impl fmt::Display for Readiness {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::keyspace::ClientId;
     use crate::server::Testbed;
+    use russet_keyspace::ClientId;
 
     #[test]
     fn a_server_that_refuses_writes_is_not_ready() {

@@ -22,11 +22,11 @@ pub use health::Readiness;
 use self::exposition::{Families, Value, open_metrics, prometheus};
 use self::http::{Parsed, Request};
 
-use crate::net::Address;
 use crate::server::observe::info;
 use crate::server::observe::info::Source;
 use crate::server::state::Server;
 use crate::server::state::world::Engine;
+use russet_net::Address;
 
 /// A number as INFO writes it; `ok` is 1, `err` and `fail` are 0.
 fn number(text: &str) -> Option<Value> {

@@ -5,9 +5,9 @@
 
 use std::fmt::Write;
 
-use crate::config::percentile_text;
 use crate::server::parts::observe::percentiles::Percentiles;
 use crate::server::state::Server;
+use russet_config::percentile_text;
 
 impl Percentiles {
     /// Puts both before the end mark, in either format. OpenMetrics allows no quantile above 1 in a

@@ -9,7 +9,7 @@ use super::exposition::MetricKind::{self, Counter, Gauge};
 use super::exposition::{Families, Labels, Value};
 use super::families::{label, whole};
 
-use crate::sentinel::{Seen, Sentinel, Status};
+use russet_sentinel::{Seen, Sentinel, Status};
 
 /// A number of a primary.
 struct Row {

@@ -7,12 +7,12 @@
 
 use super::*;
 
-use crate::cluster::{Cluster, Saved, Settings};
-use crate::config::FileLine;
-use crate::sentinel::{Own, from_file};
 use crate::server::parts::cluster::{ClusterDriver, moment};
 use crate::server::parts::sentinel::SentinelDriver;
 use crate::server::testbed::Testbed;
+use russet_cluster::{Cluster, Saved, Settings};
+use russet_config::FileLine;
+use russet_sentinel::{Own, from_file};
 
 fn ask(t: &mut Testbed, request: &str) -> (u16, String) {
     match t.engine.answer_scrape(request.as_bytes()) {

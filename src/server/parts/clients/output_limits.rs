@@ -7,13 +7,13 @@
 //! Functions of the configuration and a client, O(1); the limit last applied is in the reply
 //! itself.
 
-use crate::config::{Config, OutputBufferLimit};
-use crate::resp::Reply;
 use crate::server::clients::client::{Client, ClientFlags};
 use crate::server::clients::ending::{EndReason, Ending};
 use crate::server::clients::output::{STATIC_REPLY_BYTES, listed_bytes};
 use crate::server::clients::session::Session;
 use crate::server::clients::table::Clients;
+use russet_config::{Config, OutputBufferLimit};
+use russet_resp::Reply;
 
 /// Pending reply bytes allowed before authentication: the errors of one turn, no more.
 const UNAUTHENTICATED_OUTPUT_MAX: u64 = 256 * 1024;

@@ -15,8 +15,8 @@ use std::time::Duration;
 
 use rustix::fs::{Access, FlockOperation, access, flock};
 
-use crate::base::{given_file, threads};
 use crate::server::process::open_locked;
+use russet_base::{given_file, threads};
 
 /// Far more than the state of thousands of nodes.
 const BYTES_MAX: u64 = 64 << 20;
@@ -64,7 +64,7 @@ impl StateFile {
         };
         // Each new text is a new file.
         access(folder, Access::WRITE_OK | Access::EXEC_OK)
-            .map_err(|error| unusable(crate::config::system_text(&error.into())))?;
+            .map_err(|error| unusable(russet_config::system_text(&error.into())))?;
         if path.exists() {
             given_file::read(path, BYTES_MAX, Duration::ZERO).map_err(unusable)
         } else {
@@ -76,7 +76,7 @@ impl StateFile {
     pub fn open(path: &Path) -> Result<(StateFile, Vec<u8>), OpenError> {
         let unusable = |error: io::Error| OpenError::Unusable {
             path: path.display().to_string(),
-            why: crate::config::system_text(&error),
+            why: russet_config::system_text(&error),
         };
         let locked = lock(path).map_err(|error| match error.kind() {
             io::ErrorKind::WouldBlock => OpenError::InUse(path.display().to_string()),

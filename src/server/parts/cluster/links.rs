@@ -9,8 +9,8 @@ use std::io::{ErrorKind, IoSlice, Write};
 
 use bytes::Bytes;
 
-use crate::cluster::LinkId;
-use crate::net::{Connecting, Slab, Stream};
+use russet_cluster::LinkId;
+use russet_net::{Connecting, Slab, Stream};
 
 /// Messages in one write.
 const PIECES_MAX: usize = 64;

@@ -3,7 +3,7 @@
 //!
 //! Actions on keys and roles wait while a script runs or data is being loaded
 //! ([`ClusterDriver::deferred`]). `cluster-link-sendbuf-limit` limits the queues of links.
-//! Which node owns a slot, and who is primary, is decided by the core alone (`crate::cluster`),
+//! Which node owns a slot, and who is primary, is decided by the core alone (`russet_cluster`),
 //! which does no I/O.
 
 mod file;
@@ -15,9 +15,9 @@ pub(in crate::server) use links::{BusConnection, BusStage, Links, Wrote};
 
 use std::collections::VecDeque;
 
-use crate::base::clock;
-use crate::cluster::{Action, Cluster, Now};
-use crate::net::Listener;
+use russet_base::clock;
+use russet_cluster::{Action, Cluster, Now};
+use russet_net::Listener;
 
 /// See the module.
 pub(crate) struct ClusterDriver {

@@ -8,12 +8,12 @@
 //! Memory: 384 KiB while figures are on, and after that until the server ends: they stay readable
 //! when they are enabled again.
 
-use crate::command::Flags;
-use crate::command::table::Row;
-use crate::config::SlotStats as Wanted;
-use crate::keyspace::{SLOTS, slot_of};
-use crate::resp::Args;
 use crate::server::origin::Origin;
+use russet_command::Flags;
+use russet_command::table::Row;
+use russet_config::SlotStats as Wanted;
+use russet_keyspace::{SLOTS, slot_of};
+use russet_resp::Args;
 
 /// Bytes of the request `MULTI`, and of the replies to it and to a queued command.
 const MULTI_BYTES: u64 = 15;

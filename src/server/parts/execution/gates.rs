@@ -6,10 +6,10 @@
 //! that other commands may skip that gate. CLIENT PAUSE, FAILOVER, a shutdown and a failover of the
 //! cluster each have a pause of their own; [`Gates::pause`] joins them.
 
-use crate::base::memory::alloc;
-use crate::command::Flags;
-use crate::migration::{Name, Ranges};
 use crate::server::parts::observe::command_log::Thresholds;
+use russet_base::memory::alloc;
+use russet_cluster::migration::{Name, Ranges};
+use russet_command::Flags;
 
 /// State that is tested for each command, recomputed when its sources change.
 pub struct Gates {

@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use rustls::ClientConfig;
 
-use crate::net::Dialled;
-use crate::persistence::rdb::Peer;
-use crate::resp::{BlockingLink, ReplyBounds};
+use russet_net::Dialled;
+use russet_persistence::rdb::Peer;
+use russet_resp::{BlockingLink, ReplyBounds};
 
 /// The most connections kept.
 const LINKS_MAX: usize = 64;

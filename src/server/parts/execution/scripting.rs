@@ -11,12 +11,12 @@
 //! until it has ended, by clients served meanwhile, too: the record has that. After
 //! `busy-reply-threshold` the loop serves others meanwhile (`execution::busy`).
 
-use crate::command::CommandError;
-use crate::config::Dialect;
-use crate::keyspace::ClientId;
-use crate::resp::{OwnedArgs, Reply};
-use crate::scripting::{Libraries, Scripts, Use};
 use crate::server::clients::client::Client;
+use russet_command::CommandError;
+use russet_config::Dialect;
+use russet_keyspace::ClientId;
+use russet_resp::{OwnedArgs, Reply};
+use russet_scripting::{Libraries, Scripts, Use};
 
 /// Capacity of the buffer for replies to a script's commands that is kept between scripts.
 pub(in crate::server) const REPLY_KEPT: usize = 64 * 1024;

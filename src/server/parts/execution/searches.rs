@@ -27,13 +27,13 @@ use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
-use crate::base::wake::Wake;
-use crate::base::{clock, threads};
-use crate::config::Config;
-use crate::keyspace::ClientId;
 use crate::server::clients::blocked::Ticket;
-use crate::types::VectorSet;
-use crate::types::vector_set::{Inquiry, Names, Parameters, Placement, Progress};
+use russet_base::wake::Wake;
+use russet_base::{clock, threads};
+use russet_config::Config;
+use russet_keyspace::ClientId;
+use russet_types::VectorSet;
+use russet_types::vector_set::{Inquiry, Names, Parameters, Placement, Progress};
 
 /// Long work that needs nothing of the keyspace.
 pub trait Task: Any + Send {

@@ -17,14 +17,14 @@
 //!
 //! Cost: O(1) per session counted; a recount and the choice of clients are O(clients).
 
-use crate::base::memory::alloc;
-use crate::config::{Config, MemoryOrPercent};
-use crate::keyspace::ClientId;
-use crate::resp::Reply;
 use crate::server::clients::client::{Client, ClientFlags, CountedBytes};
 use crate::server::clients::session::Session;
 use crate::server::clients::table::Clients;
 use crate::server::parts::memory::memory_limit::MemoryLimit;
+use russet_base::memory::alloc;
+use russet_config::{Config, MemoryOrPercent};
+use russet_keyspace::ClientId;
+use russet_resp::Reply;
 
 /// The smallest limit: a smaller setting would shut out every client, and CONFIG SET with it.
 const LIMIT_MIN: usize = 128 * 1024;
@@ -253,7 +253,7 @@ fn is_candidate(session: &Session) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::MaxMemory;
+    use russet_config::MaxMemory;
 
     #[test]
     fn a_tiny_limit_becomes_the_smallest_and_a_share_of_nothing_none() {

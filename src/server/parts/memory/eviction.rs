@@ -1,8 +1,8 @@
 //! Eviction as configured: the policy, and how long one eviction may take. The limit itself:
 //! `parts::memory::memory_limit`.
 
-use crate::config::{Config, MaxmemoryPolicy};
-use crate::keyspace::{Eviction, EvictionOrder};
+use russet_config::{Config, MaxmemoryPolicy};
+use russet_keyspace::{Eviction, EvictionOrder};
 
 /// Time limit of one eviction, for a `maxmemory-eviction-tenacity`, as in Redis: 50 microseconds
 /// per step up to ten, then 15 % more for each further step, unlimited at 100.

@@ -8,10 +8,10 @@
 //! Cost: reading the limit is O(1); working out `auto` and resident memory reads files of the
 //! system, at most once a second.
 
-use crate::base::memory::cgroup::Owner;
-use crate::base::text::human;
-use crate::base::{memory::cgroup, usage};
-use crate::config::{Config, MaxMemory};
+use russet_base::memory::cgroup::Owner;
+use russet_base::text::human;
+use russet_base::{memory::cgroup, usage};
+use russet_config::{Config, MaxMemory};
 
 /// Interval between checks of the available memory.
 const LOOK_EVERY_MS: u64 = 1000;

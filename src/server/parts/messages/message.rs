@@ -3,9 +3,9 @@
 
 use bytes::Bytes;
 
-use crate::keyspace::ClientId;
-use crate::resp::{self, Reply, write_request};
 use crate::server::clients::client::{Client, ClientFlags};
+use russet_keyspace::ClientId;
+use russet_resp::{Reply, write_request};
 
 /// The channel on which a RESP2 connection gets another one's invalidations.
 const CHANNEL: &[u8] = b"__redis__:invalidate";
@@ -15,7 +15,7 @@ pub(in crate::server) fn message(parts: &[&[u8]]) -> Bytes {
     let bytes: usize = parts.iter().map(|part| part.len() + 16).sum();
     let mut out = Vec::with_capacity(bytes + 8);
     write_request(&mut out, parts.iter().copied());
-    resp::message(out)
+    russet_resp::message(out)
 }
 
 /// An invalidation message.

@@ -6,10 +6,10 @@
 
 use bytes::Bytes;
 
-use crate::keyspace::ClientId;
-use crate::resp::Reply;
 use crate::server::clients::client::{Client, ClientFlags};
 use crate::server::parts::messages::message::Notice;
+use russet_keyspace::ClientId;
+use russet_resp::Reply;
 
 /// One item for a client.
 #[derive(Clone, Debug)]

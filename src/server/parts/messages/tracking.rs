@@ -23,15 +23,15 @@ use std::collections::HashMap;
 
 use bytes::Bytes;
 
-use crate::acl::Users;
-use crate::command::table::Row;
-use crate::config::Config;
-use crate::keyspace::{Change, ChangeKind, ClientId};
 use crate::pubsub::{Broadcast, News, PrefixList, Readers};
-use crate::resp::Args;
 use crate::server::clients::client::{Client, ClientFlags};
 use crate::server::clients::table::Clients;
 use crate::server::parts::messages::message::{Notice, message};
+use russet_acl::Users;
+use russet_command::table::Row;
+use russet_config::Config;
+use russet_keyspace::{Change, ChangeKind, ClientId};
+use russet_resp::Args;
 
 /// Keys evicted at once when there are too many; more, the longer that lasts.
 const GIVE_UP_BATCH: usize = 100;

@@ -1,9 +1,9 @@
 //! Exports: the snapshot of some slots, and the effects on them since its moment.
 
-use crate::keyspace::DbIndex;
-use crate::migration::{MigrationLink, Name, Ranges, Wire};
-use crate::resp::write_request;
 use crate::server::parts::persist::snapshot::SlotFeed;
+use russet_cluster::migration::{MigrationLink, Name, Ranges, Wire};
+use russet_keyspace::DbIndex;
+use russet_resp::write_request;
 
 /// The stage of the snapshot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -6,17 +6,17 @@
 //! at a time limit (`closes_at_ms`).
 //!
 //! Cost: O(1) by number; O(links), which are few, by place. Read buffer and batch are shared by all
-//! links, and freed with the last one. Which link is dialled, and why: `crate::migration`.
+//! links, and freed with the last one. Which link is dialled, and why: `russet_cluster::migration`.
 
 use std::collections::HashMap;
 use std::io::{ErrorKind, Write};
 
 use super::inbox::Inbox;
-use crate::keyspace::ClientId;
-use crate::net::{Connecting, Slab, Stream};
 use crate::server::clients::batch::Batch;
 use crate::server::clients::client::{Client, ClientFlags};
 use crate::server::clients::session::Session;
+use russet_keyspace::ClientId;
+use russet_net::{Connecting, Slab, Stream};
 
 /// The stage of a link.
 pub(in crate::server) enum MigrationLinkStage {

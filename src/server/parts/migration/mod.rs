@@ -1,4 +1,4 @@
-//! Slots on their way: the machine (`crate::migration`) with its links, exports, and the facts that
+//! Slots on their way: the machine (`russet_cluster::migration`) with its links, exports, and the facts that
 //! wait to be reported to it.
 //!
 //! `server::migration` calls the machine and carries out its actions; `execution::slots` runs a
@@ -13,8 +13,8 @@ pub(in crate::server) use links::{Dialled, Links, MigrationLinkStage};
 
 use std::collections::HashMap;
 
-use crate::migration::{MigrationLink, Migrations, Name, Ranges, Settings};
-use crate::replication::ReplOffset;
+use russet_cluster::migration::{MigrationLink, Migrations, Name, Ranges, Settings};
+use russet_replication::ReplOffset;
 
 /// See the module.
 pub(crate) struct MigrationDriver {

@@ -11,14 +11,14 @@
 
 use std::collections::VecDeque;
 
-use crate::base::clock::Cycles;
-use crate::base::memory::alloc;
-use crate::command::Flags;
-use crate::command::secrets::REDACTED;
-use crate::command::table::{CommandTable, Row};
-use crate::config::Config;
-use crate::resp::Args;
 use crate::server::clients::client::Client;
+use russet_base::clock::Cycles;
+use russet_base::memory::alloc;
+use russet_command::Flags;
+use russet_command::secrets::REDACTED;
+use russet_command::table::{CommandTable, Row};
+use russet_config::Config;
+use russet_resp::Args;
 
 /// Why a command is logged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,7 +1,7 @@
 //! The state of the endpoints of `metrics-port` (`observe::metrics`).
 
-use crate::net::Listener;
 use crate::server::parts::observe::percentiles::Percentiles;
+use russet_net::Listener;
 
 /// See the module.
 #[derive(Default)]

@@ -1,7 +1,7 @@
 //! Records effects and changes for tests.
 
-use crate::keyspace::{Change, Class, DbIndex, Effects, Journal};
-use crate::resp::OwnedArgs;
+use russet_keyspace::{Change, Class, DbIndex, Effects, Journal};
+use russet_resp::OwnedArgs;
 
 /// One propagated request, and its database.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,6 +1,6 @@
 //! Connections that scrape the metrics (`run::links::scrape` serves them).
 
-use crate::net::{Slab, Stream};
+use russet_net::{Slab, Stream};
 
 /// One connection.
 pub(in crate::server) struct Scrape {

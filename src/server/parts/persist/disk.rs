@@ -3,8 +3,8 @@
 use std::path::Path;
 use std::thread::JoinHandle;
 
-use crate::base::threads;
-use crate::persistence::aof::free_bytes;
+use russet_base::threads;
+use russet_persistence::aof::free_bytes;
 
 /// Milliseconds between looks.
 const EVERY_MS: u64 = 10_000;

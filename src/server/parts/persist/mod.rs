@@ -4,7 +4,7 @@
 //! which `server::persist` carries out. At most one snapshot is in progress ([`snapshot`]), and one
 //! change of the append only file's set ([`aof`]); `server::persist` has one part wait for another.
 //!
-//! Formats of files: `crate::persistence`.
+//! Formats of files: `russet_persistence`.
 
 pub mod aof;
 pub mod backups;

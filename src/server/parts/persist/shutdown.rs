@@ -1,6 +1,6 @@
 //! The options of a shutdown, given by SHUTDOWN or by the setting for a signal.
 
-use crate::config::ShutdownFlags;
+use russet_config::ShutdownFlags;
 
 /// The options of a shutdown.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

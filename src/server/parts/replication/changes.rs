@@ -9,10 +9,10 @@ use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::Arc;
 
-use crate::keyspace::{ClientId, DbIndex};
-use crate::persistence::aof::LogFeed;
-use crate::replication::change_stream::{Context, Note, Unit, Units};
-use crate::replication::{ReplId, ReplOffset};
+use russet_keyspace::{ClientId, DbIndex};
+use russet_persistence::aof::LogFeed;
+use russet_replication::change_stream::{Context, Note, Unit, Units};
+use russet_replication::{ReplId, ReplOffset};
 
 /// Precision of the times in the stream, milliseconds.
 const PRECISION_MS: u64 = 100;

@@ -6,7 +6,7 @@
 
 use std::collections::VecDeque;
 
-use crate::persistence::rdb::Obstacle;
+use russet_persistence::rdb::Obstacle;
 
 /// Replicas that are remembered.
 const REPLICAS_MAX: usize = 16;

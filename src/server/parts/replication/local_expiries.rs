@@ -7,7 +7,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::keyspace::DbIndex;
+use russet_keyspace::DbIndex;
 
 /// Keys that are kept.
 const KEYS_MAX: usize = 100_000;

@@ -24,7 +24,7 @@ use packing::Packs;
 use replicas::Replicas;
 use sending::SharedSync;
 
-use crate::replication::ReplOffset;
+use russet_replication::ReplOffset;
 
 use upstream::Upstream;
 

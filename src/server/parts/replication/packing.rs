@@ -14,8 +14,8 @@ use std::collections::VecDeque;
 
 use bytes::{Buf, Bytes};
 
-use crate::replication::compression::{BLOCK_BYTES, Kind, Packer};
-use crate::replication::{Backlog, Position, ReplOffset};
+use russet_replication::compression::{BLOCK_BYTES, Kind, Packer};
+use russet_replication::{Backlog, Position, ReplOffset};
 
 /// Bytes before a block that it can refer to. Each is hashed once for each block, so it is less
 /// than the format permits.
@@ -166,8 +166,8 @@ impl Packs {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::replication::ReplId;
-    use crate::replication::compression::Unpacker;
+    use russet_replication::ReplId;
+    use russet_replication::compression::Unpacker;
 
     fn place(offset: ReplOffset) -> Position {
         let id = ReplId::NONE;

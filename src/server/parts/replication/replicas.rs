@@ -24,9 +24,9 @@ use std::collections::VecDeque;
 use super::packing::Packing;
 use super::sending::Sending;
 
-use crate::keyspace::ClientId;
-use crate::persistence::aof::LogFeed;
-use crate::replication::ReplOffset;
+use russet_keyspace::ClientId;
+use russet_persistence::aof::LogFeed;
+use russet_replication::ReplOffset;
 
 /// The facts that a replica announces (REPLCONF).
 #[derive(Clone, Debug, Default)]

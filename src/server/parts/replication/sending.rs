@@ -9,11 +9,11 @@ use std::io;
 
 use bytes::Bytes;
 
-use crate::base::random;
-use crate::persistence::rdb::PeerFormat;
-use crate::persistence::spool::{Spool, SpoolReader};
-use crate::replication::Position;
 use crate::server::parts::persist::snapshot::SyncContent;
+use russet_base::random;
+use russet_persistence::rdb::PeerFormat;
+use russet_persistence::spool::{Spool, SpoolReader};
+use russet_replication::Position;
 
 const MARK_BYTES: usize = 40;
 

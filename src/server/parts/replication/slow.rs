@@ -1,12 +1,12 @@
 //! Replicas that read slower than writes come: with the append only file on, they hold only a
 //! bounded part of the backlog. Beyond that they are sent the stream from the files of the log
-//! ([`LogFeed`](crate::persistence::aof::LogFeed)), until they have caught up with the backlog. So
+//! ([`LogFeed`](russet_persistence::aof::LogFeed)), until they have caught up with the backlog. So
 //! are those whose positions are in files that a rewrite replaces: a feed keeps its files.
 
 use super::replicas::{Replica, ReplicaState, Replicas};
 
-use crate::persistence::aof::{Feed, Log};
-use crate::replication::{ReplOffset, Stream};
+use russet_persistence::aof::{Feed, Log};
+use russet_replication::{ReplOffset, Stream};
 
 /// Bytes of the log that are read to find a position at once; it has places every 4 MiB.
 const SEEK_MAX: usize = 16 << 20;

@@ -22,15 +22,15 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use crate::keyspace::{ClientId, DbIndex, Keyspace};
-use crate::net::{Connecting, Stream};
-use crate::replication::compression::{Kind, Unpacker};
-use crate::replication::{
+use crate::server::parts::persist::loading::{RdbFile, RdbStream};
+use crate::server::process::log::{MASTER, MASTER_FIRST, of_primary};
+use russet_keyspace::{ClientId, DbIndex, Keyspace};
+use russet_net::{Connecting, Stream};
+use russet_replication::compression::{Kind, Unpacker};
+use russet_replication::{
     Announced, ChannelHandshake, ChannelProtocol, Handshake, HeldStream, Join, Mark, Payload,
     Position,
 };
-use crate::server::parts::persist::loading::{RdbFile, RdbStream};
-use crate::server::process::log::{MASTER, MASTER_FIRST, of_primary};
 
 /// Delay after a refused attempt.
 const RETRY_MS: u64 = 1000;
@@ -304,7 +304,7 @@ impl Receiving {
             format!(
                 "Write error or short write writing to the DB dump file needed for {MASTER} <-> \
                      REPLICA synchronization: {}",
-                crate::config::system_text(&error)
+                russet_config::system_text(&error)
             )
         })
     }

@@ -13,7 +13,7 @@
 //!
 //! Without clients the work gets all the time there is.
 
-use crate::base::clock::{self, Cycles};
+use russet_base::clock::{self, Cycles};
 
 /// A client that has sent a command within this time may send another at any moment.
 const RECENT_NANOS: u64 = 20_000_000;

@@ -1,6 +1,6 @@
 //! The configuration as it was last read, and its source: SIGHUP reads it again.
 
-use crate::config::{Config, Sources};
+use russet_config::{Config, Sources};
 
 /// See the module.
 pub struct Reload {

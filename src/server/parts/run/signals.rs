@@ -7,9 +7,9 @@ use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU32, Ordering};
 
 use signal_hook::consts::{SIGALRM, SIGHUP, SIGINT, SIGTERM, SIGUSR2};
 
-use crate::base::wake::Wake;
-use crate::base::{sys, threads};
 use crate::server::process::pidfile::PidFile;
+use russet_base::wake::Wake;
+use russet_base::{sys, threads};
 
 /// Signals that are ignored, as in Redis.
 pub(in crate::server) const IGNORED: &[i32] = &[SIGUSR2, SIGALRM];

@@ -1,9 +1,9 @@
 //! State that a turn of the loop passes on within it and to the next: clients with more to do,
 //! clients to write to, deadlines.
 
-use crate::keyspace::ClientId;
 use crate::server::clients::blocked::Deadlines;
 use crate::server::parts::run::pace::Pace;
+use russet_keyspace::ClientId;
 
 /// See the module.
 #[derive(Default)]

@@ -22,10 +22,10 @@
 
 use std::collections::BTreeMap;
 
-use crate::acl::{Budgets, Over, UserId, Users};
-use crate::keyspace::ClientId;
 use crate::server::clients::client::Client;
 use crate::server::clients::held::{Budget, Held};
+use russet_acl::{Budgets, Over, UserId, Users};
+use russet_keyspace::ClientId;
 
 /// A bucket counts in thousandths, so that a millisecond's refill is exact.
 const PARTS: i64 = 1000;

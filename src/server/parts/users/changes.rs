@@ -12,10 +12,10 @@
 
 use super::Acl;
 
-use crate::acl::{FileUsers, Pattern, Role, RulesError, Terms, User, UserId, Users, keeps};
-use crate::config::Config;
 use crate::pubsub::Kind;
 use crate::server::clients::client::Client;
+use russet_acl::{FileUsers, Pattern, Role, RulesError, Terms, User, UserId, Users, keeps};
+use russet_config::Config;
 
 /// A user that has lost channels: its connections that listen to one of them must be closed.
 pub(in crate::server) struct FewerChannels {

@@ -10,11 +10,11 @@
 
 use super::Acl;
 
-use crate::acl::{
+use russet_acl::{
     FileUsers, LoadError, Role, Roles, RulesError, User, Users, parse_file, password_rule,
 };
-use crate::base::text::Printable;
-use crate::config::{Config, FileLine};
+use russet_base::text::Printable;
+use russet_config::{Config, FileLine};
 
 const DEFAULT: &[u8] = b"default";
 

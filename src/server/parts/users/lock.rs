@@ -5,9 +5,9 @@
 //! it against both (`server::execution::gates`). The lock is made once, at start, from the command
 //! table. Which sessions are locked: `server::console`.
 
-use crate::acl::{Commands, Roles, Terms, User};
-use crate::command::Facts;
-use crate::config::PubsubDefault;
+use russet_acl::{Commands, Roles, Terms, User};
+use russet_command::Facts;
+use russet_config::PubsubDefault;
 
 /// Data and channels of any name, and commands that read data.
 const RULES: [&str; 3] = ["~*", "&*", "+@read"];
@@ -37,10 +37,11 @@ pub fn lock(commands: &Commands) -> User {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::command::Flags;
-    use crate::resp::OwnedArgs;
     use crate::server::commands_of;
     use crate::server::state::call::{CommandTable, Row};
+    use russet_acl::CommandLine;
+    use russet_command::Flags;
+    use russet_resp::OwnedArgs;
 
     #[test]
     fn a_locked_session_runs_commands_that_show_and_none_that_writes() {
@@ -50,7 +51,7 @@ mod tests {
             let lock = lock(&commands_of(&table));
             let is_permitted = |row: &&Row| {
                 let words: OwnedArgs = row.full_name.split('|').map(str::as_bytes).collect();
-                let mut line = row.command_line(words.args(), 0, 16);
+                let mut line = CommandLine::of(row, words.args(), 0, 16);
                 line.is_whole = false;
                 lock.check(&line).is_ok()
             };

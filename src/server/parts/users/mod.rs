@@ -20,18 +20,18 @@ pub mod load;
 pub mod lock;
 
 use self::budgets::Accounts;
-use crate::acl::{
+use crate::server::clients::client::{Client, ClientFlags};
+use crate::server::clients::held::Budget;
+use russet_acl::{
     AclLog, Attempts, CommandFacts, CommandLine, Commands, Denied, Judged, Reason, User, UserId,
     Users,
 };
-use crate::base::text::Printable;
-use crate::command::CommandError;
-use crate::command::table::{CommandTable, Row};
-use crate::config::{Config, TlsAuthClientsUser};
-use crate::net::tls::Certificate;
-use crate::resp::Args;
-use crate::server::clients::client::{Client, ClientFlags};
-use crate::server::clients::held::Budget;
+use russet_base::text::Printable;
+use russet_command::CommandError;
+use russet_command::table::{CommandTable, Row};
+use russet_config::{Config, TlsAuthClientsUser};
+use russet_net::tls::Certificate;
+use russet_resp::Args;
 
 /// Why a connection is not logged in.
 pub(in crate::server) enum NotIn {
@@ -326,7 +326,7 @@ impl Acl {
         let key = row.plan.only_key();
         let key = key.map(|(at, access)| (args.at(at), access));
         self.users.get(client.user).allows_at_once(row.id, key) || {
-            let line = row.command_line(args, client.db.0, config.databases_served());
+            let line = CommandLine::of(row, args, client.db.0, config.databases_served());
             self.denies(client.user, &line).is_none()
         }
     }
@@ -397,27 +397,4 @@ pub fn commands_of<H>(table: &CommandTable<H>) -> Commands {
         facts: row.spec.facts,
         parent: row.parent,
     }))
-}
-
-impl<H> Row<H> {
-    /// The row with arguments, in the form of a permission check; `db` is the client's.
-    #[inline]
-    pub fn command_line<'a>(
-        &'a self,
-        args: Args<'a>,
-        db: u32,
-        databases_max: u32,
-    ) -> CommandLine<'a> {
-        CommandLine {
-            id: self.id,
-            flags: self.spec.flags,
-            plan: &self.plan,
-            channels: self.spec.channels,
-            databases: self.spec.databases,
-            args,
-            is_whole: self.spec.arity.admits(args.len()),
-            db,
-            databases_max,
-        }
-    }
 }

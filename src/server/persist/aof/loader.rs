@@ -8,19 +8,19 @@
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-use crate::command::CommandError;
-use crate::config::system_text;
-use crate::keyspace::{ClientId, DbIndex, Expiring, Keyspace};
-use crate::persistence::aof::{Disk, Fault, Manifest, Names, Next, Part, Reader, Role, Upgrade};
-use crate::persistence::rdb::is_snapshot;
-use crate::replication::{Position, ReplId, ReplOffset};
-use crate::resp::Reply;
 use crate::server::clients::batch::{Batch, RequestsEnd};
 use crate::server::clients::client::{Client, ClientFlags};
 use crate::server::execution::applier::Applier;
 use crate::server::parts::persist::loading::{LoadError, LoadFailed, Progress, RdbFile};
 use crate::server::state::Server;
 use crate::server::state::world::{Load, World};
+use russet_command::CommandError;
+use russet_config::system_text;
+use russet_keyspace::{ClientId, DbIndex, Expiring, Keyspace};
+use russet_persistence::aof::{Disk, Fault, Manifest, Names, Next, Part, Reader, Role, Upgrade};
+use russet_persistence::rdb::is_snapshot;
+use russet_replication::{Position, ReplId, ReplOffset};
+use russet_resp::Reply;
 
 /// A file that is being replayed.
 struct Current {
@@ -72,7 +72,7 @@ impl AofLoader {
     /// is no append only file.
     pub fn prepare(names: Names, disk: &Disk) -> Result<(Option<AofLoader>, u64), LoadFailed> {
         let mut manifest = names.read_manifest().map_err(|error| {
-            if let crate::persistence::aof::OpenError::ManifestFormat(error) = &error
+            if let russet_persistence::aof::OpenError::ManifestFormat(error) = &error
                 && let Some((line, text)) = error.line()
             {
                 tracing::warn!("*** FATAL AOF MANIFEST FILE ERROR ***");

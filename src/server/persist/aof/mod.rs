@@ -9,8 +9,6 @@ pub mod rewrite;
 
 pub(in crate::server) use loader::{AofLoader, CutEnd};
 
-use crate::keyspace::{Audience, Keyspace};
-use crate::persistence::aof::{Manifest, Names, Owner};
 use crate::server::clients::blocked::Until;
 use crate::server::clients::client::ClientFlags;
 use crate::server::clients::ending::{EndReason, Ending};
@@ -19,6 +17,8 @@ use crate::server::parts::persist::loading::LoadFailed;
 use crate::server::persist::loading::AfterLoading;
 use crate::server::state::Server;
 use crate::server::state::world::Engine;
+use russet_keyspace::{Audience, Keyspace};
+use russet_persistence::aof::{Manifest, Names, Owner};
 
 impl Server {
     /// The listeners of effects have changed.

@@ -12,13 +12,13 @@ use std::sync::{Arc, Mutex};
 
 use tempfile::TempDir;
 
-use crate::config::{Allowed, AppendFsync};
-use crate::persistence::aof::{Disk, DiskCall, DiskFault, Manifest, Names};
 use crate::server::parts::persist::aof::AofState;
 use crate::server::parts::persist::loading::{LoadFailed, Progress};
 use crate::server::persist::aof::loader::AofLoader;
 use crate::server::state::world::Load;
 use crate::server::testbed::Testbed;
+use russet_config::{Allowed, AppendFsync};
+use russet_persistence::aof::{Disk, DiskCall, DiskFault, Manifest, Names};
 
 fn names(folder: &Path) -> Names {
     Names {
@@ -167,7 +167,7 @@ fn a_full_disk_refuses_writes_holds_answers_and_lets_go_by_itself() {
         assert_eq!(t.run("SET k 1"), "+OK\r\n");
         t.engine.write_aof();
         let wrote_to = t.engine.server.stream.offset();
-        let nobody = crate::keyspace::ClientId(0);
+        let nobody = russet_keyspace::ClientId(0);
         assert!(t.engine.server.persist.aof.withholds(wrote_to, nobody));
         let refusal = t.run("SET k 2");
         if kind == 1 {
@@ -215,7 +215,7 @@ fn after_a_failed_fsync_the_same_bytes_go_to_another_file() {
     t.run("INCR n");
     t.engine.write_aof();
     let wrote_to = t.engine.server.stream.offset();
-    let nobody = crate::keyspace::ClientId(0);
+    let nobody = russet_keyspace::ClientId(0);
     assert!(!t.engine.server.persist.aof.withholds(wrote_to, nobody));
     assert!(names(folder.path()).path("a.2.incr.aof").exists());
     t.run("INCR n");
@@ -638,7 +638,7 @@ fn writers_wait_while_the_buffer_is_full_and_their_replies_until_they_are_writte
     t.engine.write_aof();
     let (wrote_to, nobody) = (
         t.engine.server.stream.offset(),
-        crate::keyspace::ClientId(0),
+        russet_keyspace::ClientId(0),
     );
     assert!(t.engine.server.persist.aof.withholds(wrote_to, nobody));
     for n in 0..9 {
@@ -732,7 +732,7 @@ fn a_rewrite_begins_while_the_disk_is_stuck_and_has_each_effect_once() {
     let folder = TempDir::new().expect("a folder");
     let (mut t, stuck) = rewriting_while_stuck(&folder);
     let wrote_to = t.engine.server.stream.offset();
-    let nobody = crate::keyspace::ClientId(0);
+    let nobody = russet_keyspace::ClientId(0);
     assert!(t.engine.server.persist.aof.withholds(wrote_to, nobody));
     stuck.on.store(false, Ordering::Relaxed);
     finish_rewrite(&mut t);

@@ -12,11 +12,11 @@ use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 use super::*;
-use crate::config::{Allowed, SnapshotMethod};
-use crate::persistence::rdb::{PeerFormat, RdbOrigin, sync_version};
-use crate::persistence::spool::SpoolReader;
 use crate::server::parts::persist::snapshot::SyncContent;
 use crate::server::testbed::Testbed;
+use russet_config::{Allowed, SnapshotMethod};
+use russet_persistence::rdb::{PeerFormat, RdbOrigin, sync_version};
+use russet_persistence::spool::SpoolReader;
 
 const DIALECTS: [(u32, RdbOrigin); 4] = [
     (10, RdbOrigin::Redis),
@@ -31,7 +31,7 @@ fn bed(folder: &Path) -> Testbed {
     config.enable_debug_command = Allowed::Yes;
     config.dbfilename = folder.join("dump.rdb").to_string_lossy().as_ref().into();
     config.repl_spool_memory = 1 << 20;
-    config.rdbcompression = crate::config::RdbCompression::No;
+    config.rdbcompression = russet_config::RdbCompression::No;
     t
 }
 

@@ -6,12 +6,12 @@
 //! child and begins queued snapshots. Whenever a snapshot begins or a target ends, the gates are
 //! recomputed, because they decide which writers wait.
 
-use crate::keyspace::Keyspace;
 use crate::server::parts::persist::snapshot::{
     Consumer, Making, SnapshotEnd, Snapshots, Target, Turn, What,
 };
 use crate::server::state::Server;
 use crate::server::state::world::Engine;
+use russet_keyspace::Keyspace;
 
 pub mod save;
 #[cfg(test)]

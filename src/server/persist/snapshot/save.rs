@@ -1,10 +1,10 @@
 //! Saves at work (`parts::persist::snapshot::save`): SAVE, BGSAVE, save points, FLUSHALL.
 
-use crate::keyspace::Keyspace;
 use crate::server::parts::persist::snapshot::save::Saving;
 use crate::server::parts::persist::snapshot::{Consumer, SnapshotEnd, Target};
 use crate::server::state::Server;
 use crate::server::state::world::Engine;
+use russet_keyspace::Keyspace;
 
 impl Server {
     /// SAVE, synchronously. Returns whether it succeeded; the log has the error. O(all data), after

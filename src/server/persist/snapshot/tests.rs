@@ -11,9 +11,9 @@ use tempfile::TempDir;
 
 use crate::server::parts::persist::snapshot::{Target, What};
 
-use crate::config::Allowed;
-use crate::persistence::aof::{BaseForm, Names};
 use crate::server::testbed::Testbed;
+use russet_config::Allowed;
+use russet_persistence::aof::{BaseForm, Names};
 
 /// A server without a socket that saves to `folder`, a few keys per slice.
 fn bed(folder: &Path) -> Testbed {
@@ -159,7 +159,7 @@ fn a_save_that_the_disk_fails_comes_to_its_end() {
     let folder = TempDir::new().expect("a folder");
     let mut t = bed(folder.path());
     t.engine.server.config.rdb_key_save_delay = 0;
-    t.engine.server.config.rdbcompression = crate::config::RdbCompression::No;
+    t.engine.server.config.rdbcompression = russet_config::RdbCompression::No;
     for i in 0..400 {
         t.run_args(&[b"SET", format!("key{i}").as_bytes(), &[b'x'; 100_000]]);
     }

@@ -2,8 +2,8 @@
 
 use std::io;
 
-use crate::net::{Role, Target};
 use crate::server::run::Loop;
+use russet_net::{Role, Target};
 
 impl Loop {
     /// Accepts nodes from the sockets of the bus, from now on.

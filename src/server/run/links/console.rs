@@ -11,14 +11,14 @@ use std::io::{self, ErrorKind, Write};
 use crate::console::http::{self, Answer, Method, Parsed};
 use crate::console::pack::Packing;
 use crate::console::{calls, events};
-use crate::net::tls::TlsLink;
-use crate::net::{Accepted, Address, Role, Stream, Target, readable};
 use crate::server::clients::ending::EndReason;
 use crate::server::console::answer::Next;
 use crate::server::console::sessions::Who;
 use crate::server::console::streams::HEARTBEAT_MS;
 use crate::server::parts::console::{CONNECTIONS_MAX, Connection, Console, Task};
 use crate::server::run::Loop;
+use russet_net::tls::TlsLink;
+use russet_net::{Accepted, Address, Role, Stream, Target, readable};
 
 /// Connections accepted per event; the rest wait for cron.
 const ACCEPTS_MAX: usize = 64;
@@ -376,7 +376,7 @@ impl Loop {
         &mut self,
         c: &mut Connection,
         place: (u32, u32),
-        session: crate::keyspace::ClientId,
+        session: russet_keyspace::ClientId,
         call: calls::StreamCall,
     ) {
         match self.engine.open_stream(session, place, call) {

@@ -10,12 +10,12 @@ use std::io::{self, ErrorKind, Write};
 
 use mio::event::Event;
 
-use crate::net::{Accepted, Address, Role, Stream, Target, readable};
 use crate::server::observe::metrics;
 use crate::server::observe::metrics::Answer;
 use crate::server::observe::metrics::http::REQUEST_BYTES_MAX;
 use crate::server::parts::observe::scrapes::{Scrape, Scrapes};
 use crate::server::run::Loop;
+use russet_net::{Accepted, Address, Role, Stream, Target, readable};
 
 /// Connections at a time.
 const SCRAPES_MAX: usize = 32;

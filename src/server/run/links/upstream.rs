@@ -7,9 +7,6 @@
 use std::io::{ErrorKind, Write};
 use std::time::Instant;
 
-use crate::config::system_text;
-use crate::net::{Connecting, Destination, Role, Stream, Target};
-use crate::replication::{Agreed, Handshake, Payload, Position};
 use crate::server::clients::client::Client;
 use crate::server::clients::session::Session;
 use crate::server::parts::replication::PausePoint;
@@ -20,6 +17,9 @@ use crate::server::process::log::{MASTER, MASTER_INSIDE, of_primary};
 use crate::server::replication::load::{Loaded, file_name};
 use crate::server::run::Loop;
 use crate::server::state::world::Engine;
+use russet_config::system_text;
+use russet_net::{Connecting, Destination, Role, Stream, Target};
+use russet_replication::{Agreed, Handshake, Payload, Position};
 
 /// Reads of one turn: of a snapshot, or of a conversation, in which a primary may send newlines
 /// without end.

@@ -10,10 +10,6 @@ use std::io::ErrorKind;
 
 use super::upstream::{READS_MAX, Stepped, UpstreamStep, send};
 
-use crate::config::system_text;
-use crate::keyspace::ClientId;
-use crate::net::Stream;
-use crate::replication::{Announced, ChannelHandshake, ChannelProtocol, Join};
 use crate::server::parts::replication::PausePoint;
 use crate::server::parts::replication::upstream::{
     Announcing, Delay, Joining, MainLink, Source, UpstreamLink,
@@ -21,6 +17,10 @@ use crate::server::parts::replication::upstream::{
 use crate::server::process::log::{MASTER, MASTER_INSIDE, of_primary};
 use crate::server::replication::load::Loaded;
 use crate::server::run::Loop;
+use russet_config::system_text;
+use russet_keyspace::ClientId;
+use russet_net::Stream;
+use russet_replication::{Announced, ChannelHandshake, ChannelProtocol, Join};
 
 fn lost(why: &str) -> (String, Delay) {
     let why = format!("I/O error on the rdb channel of {MASTER}: {why}");

@@ -3,8 +3,8 @@
 use std::cmp::Reverse;
 
 use super::{PrefixFigures, PrefixName, PrefixRule, Use};
-use crate::base::clock;
-use crate::keyspace::{Database, DbIndex, Keyspace};
+use crate::{Database, DbIndex, Keyspace};
+use russet_base::clock;
 
 impl Keyspace {
     /// Sets how keys are counted by prefix; `None`: they are not. A changed rule restarts the
@@ -40,7 +40,7 @@ impl Keyspace {
 
     /// Counts a use of a key, present or not.
     #[inline]
-    pub(in crate::keyspace) fn count_use(&mut self, at: DbIndex, key: &[u8], what: Use) {
+    pub(crate) fn count_use(&mut self, at: DbIndex, key: &[u8], what: Use) {
         if self.prefix_rule.is_some() && self.counts_uses {
             self.dbs[at].count_use(key, what);
         }

@@ -19,7 +19,7 @@
 mod count;
 mod table;
 
-pub(in crate::keyspace) use table::Prefixes;
+pub use table::Prefixes;
 
 /// Longer prefixes are not distinguished.
 pub const NAME_MAX: usize = 256;
@@ -105,7 +105,7 @@ pub enum PrefixName<'a> {
 
 /// A use of a key that counts for its prefix.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::keyspace) enum Use {
+pub enum Use {
     Read,
     Miss,
     Write,

@@ -11,8 +11,8 @@
 use hashbrown::HashTable;
 
 use super::{NAME_MAX, PrefixFigures, PrefixName, PrefixRule, Use, end_of};
-use crate::base::{hashing::hash, memory::alloc};
-use crate::keyspace::store::table::WALK_END;
+use crate::store::table::WALK_END;
+use russet_base::{hashing::hash, memory::alloc};
 
 /// The line of keys without a delimiter, and the line of prefixes without a line of their own.
 const NONE: usize = 0;

@@ -6,12 +6,12 @@ use std::time::Instant;
 
 use super::facts::{Cluster, Said};
 use super::view::{NODES_MAX, View};
-use crate::config::Login;
-use crate::operator::Target;
-use crate::operator::doctor::group::asking::{clock, each, late, now_us};
-use crate::operator::doctor::group::caller::{Caller, Limits};
-use crate::operator::doctor::group::facts::{Address, Fault, Fields, fields, info, time_us};
-use crate::resp::ReplyValue;
+use crate::Target;
+use crate::doctor::group::asking::{clock, each, late, now_us};
+use crate::doctor::group::caller::{Caller, Limits};
+use crate::doctor::group::facts::{Address, Fault, Fields, fields, info, time_us};
+use russet_config::Login;
+use russet_resp::ReplyValue;
 
 /// The time limit of the whole, in time limits of a step.
 const STEPS: u32 = 10;

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::view::View;
-use crate::operator::doctor::group::facts::{Address, Clock, Fault, Fields};
+use crate::doctor::group::facts::{Address, Clock, Fault, Fields};
 
 /// The replies of one node.
 pub(super) struct Said {

@@ -12,8 +12,8 @@ use std::collections::BTreeMap;
 
 use super::facts::{Cluster, Said, some};
 use super::view::NodeLine;
-use crate::operator::doctor::finding::Finding;
-use crate::operator::doctor::group::facts::{number, text};
+use crate::doctor::finding::Finding;
+use crate::doctor::group::facts::{number, text};
 
 pub(super) fn look(cluster: &Cluster, found: &mut Vec<Finding>) {
     majority(cluster, found);

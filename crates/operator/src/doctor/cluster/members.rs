@@ -10,8 +10,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::facts::{Cluster, Said, some};
 use super::view::{NodeLine, short};
-use crate::operator::doctor::finding::Finding;
-use crate::operator::doctor::group::facts::{Address, text};
+use crate::doctor::finding::Finding;
+use crate::doctor::group::facts::{Address, text};
 
 /// Clocks that differ more make times in logs and in `CLUSTER NODES` misleading.
 const CLOCK_US_MAX: i64 = 500_000;

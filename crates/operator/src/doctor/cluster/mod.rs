@@ -17,7 +17,7 @@ mod testing;
 mod view;
 
 use super::finding::{Finding, Weight, ending};
-use crate::operator::{Target, ping};
+use crate::{Target, ping};
 use facts::Cluster;
 
 /// Findings that are printed.

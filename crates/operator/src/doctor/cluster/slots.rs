@@ -13,8 +13,8 @@ use std::collections::BTreeMap;
 
 use super::facts::{Cluster, some};
 use super::view::{NodeLine, View};
-use crate::operator::doctor::finding::Finding;
-use crate::operator::doctor::group::facts::{number, text};
+use crate::doctor::finding::Finding;
+use crate::doctor::group::facts::{number, text};
 
 const FIX: &str = "redis-cli --cluster fix with this node";
 

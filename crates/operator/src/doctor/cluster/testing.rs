@@ -6,8 +6,8 @@ use std::collections::BTreeMap;
 use super::facts::{Cluster, Said};
 use super::look;
 use super::view::View;
-use crate::operator::doctor::finding::{Finding, Weight};
-use crate::operator::doctor::group::facts::{Address, Clock, Fields};
+use crate::doctor::finding::{Finding, Weight};
+use crate::doctor::group::facts::{Address, Clock, Fields};
 
 pub(super) fn at(number: usize) -> Address {
     Address {
@@ -108,7 +108,7 @@ fn nothing_is_to_be_mended_in_a_sound_cluster() {
 
 #[test]
 fn each_fault_is_named() {
-    use crate::operator::doctor::group::facts::Fault;
+    use crate::doctor::group::facts::Fault;
     type Spoil = fn(&mut Cluster);
     let faults: [(&str, &str, Spoil); 17] = [
         ("slots", "nobody serves the slots 5-5460", |c| {

@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::operator::doctor::group::facts::{Address, clean};
+use crate::doctor::group::facts::{Address, clean};
 
 /// Nodes of one view, at most.
 pub(super) const NODES_MAX: usize = 2000;

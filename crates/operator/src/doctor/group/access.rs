@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 
 use super::facts::{Address, text};
 use super::watch::{Watch, list};
-use crate::operator::doctor::finding::Finding;
+use crate::doctor::finding::Finding;
 
 /// Without these a Sentinel works, only less well.
 const OPTIONAL: [&str; 2] = ["SCRIPT KILL", "CLIENT SETNAME x"];

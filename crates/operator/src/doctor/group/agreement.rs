@@ -8,7 +8,7 @@
 
 use super::facts::{Sentinel, View, has_flag, number, text};
 use super::watch::{Watch, differences, is_down, list};
-use crate::operator::doctor::finding::Finding;
+use crate::doctor::finding::Finding;
 
 /// A shorter wait takes pauses of a busy machine for a failure.
 const DOWN_AFTER_MS_MIN: i64 = 1000;

@@ -13,10 +13,10 @@ use super::facts::{
     Access, Address, Clock, DataNodeReplies, Fault, Fields, Group, ROWS_MAX, Said, Sentinel, View,
     clean, fields, info, number, rows, sentinel_links, text, time_us, word,
 };
-use crate::base::threads;
-use crate::config::Login;
-use crate::operator::Target;
-use crate::resp::ReplyValue;
+use crate::Target;
+use russet_base::threads;
+use russet_config::Login;
+use russet_resp::ReplyValue;
 
 /// The time limit of the whole, in time limits of a step.
 const STEPS: u32 = 10;
@@ -84,7 +84,7 @@ pub(super) fn ask(target: &Target) -> Result<Group, Fault> {
 }
 
 /// Calls `ask` for each address; `None` for those that have given no result at the end of time.
-pub(in crate::operator::doctor) fn each<T: Send + 'static>(
+pub(in crate::doctor) fn each<T: Send + 'static>(
     addresses: Vec<Address>,
     limits: Limits,
     ask: impl Fn(&Address) -> T + Send + Sync + 'static,
@@ -116,7 +116,7 @@ pub(in crate::operator::doctor) fn each<T: Send + 'static>(
     found
 }
 
-pub(in crate::operator::doctor) fn late<T>(result: Option<Result<T, Fault>>) -> Result<T, Fault> {
+pub(in crate::doctor) fn late<T>(result: Option<Result<T, Fault>>) -> Result<T, Fault> {
     result.unwrap_or_else(|| Err(Fault::unreachable("no answer in time")))
 }
 
@@ -413,13 +413,13 @@ fn check_user(caller: &mut Caller, user: String, to: &mut Access) -> Result<bool
     Ok(true)
 }
 
-pub(in crate::operator::doctor) fn now_us() -> i64 {
+pub(in crate::doctor) fn now_us() -> i64 {
     let now = SystemTime::now().duration_since(UNIX_EPOCH);
     now.map_or(0, |now| i64::try_from(now.as_micros()).unwrap_or(i64::MAX))
 }
 
 /// A clock that showed `time_us` between `start_us` and now.
-pub(in crate::operator::doctor) fn clock(start_us: i64, time_us: Option<i64>) -> Option<Clock> {
+pub(in crate::doctor) fn clock(start_us: i64, time_us: Option<i64>) -> Option<Clock> {
     let end_us = now_us();
     let within_us = end_us.saturating_sub(start_us).max(0);
     let ahead_us = time_us?.saturating_sub(start_us.saturating_add(within_us / 2));

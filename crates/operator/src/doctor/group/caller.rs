@@ -3,9 +3,9 @@
 use std::time::{Duration, Instant};
 
 use super::facts::{Address, Fault, clean};
-use crate::config::Login;
-use crate::net::Dialled;
-use crate::resp::{BlockingLink, ReplyBounds, ReplyParser, ReplyValue, write_request};
+use russet_config::Login;
+use russet_net::Dialled;
+use russet_resp::{BlockingLink, ReplyBounds, ReplyParser, ReplyValue, write_request};
 
 /// Maximum bytes of one reply. CLIENT LIST of the most clients that are looked through fits.
 const REPLY_BYTES_MAX: usize = 4 << 20;
@@ -18,7 +18,7 @@ const BOUNDS: ReplyBounds = ReplyBounds {
 
 /// Time limits.
 #[derive(Clone, Copy, Debug)]
-pub(in crate::operator::doctor) struct Limits {
+pub(in crate::doctor) struct Limits {
     /// The time for each step: connecting, one command.
     pub step: Duration,
     /// The end of all steps.
@@ -33,7 +33,7 @@ impl Limits {
 }
 
 /// See the module.
-pub(in crate::operator::doctor) struct Caller {
+pub(in crate::doctor) struct Caller {
     link: BlockingLink,
     limits: Limits,
     /// The server has a password, and ours was right.

@@ -9,7 +9,7 @@
 
 use super::facts::{Address, Fields, has_flag, number, text};
 use super::watch::{Watch, is_down, list};
-use crate::operator::doctor::finding::Finding;
+use crate::doctor::finding::Finding;
 
 /// A replica whose link is down for longer than so many `down-after-milliseconds` is not promoted.
 const LINK_DOWN_MAX: i64 = 10;

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;
 use std::net::IpAddr;
 
-use crate::resp::ReplyValue;
+use russet_resp::ReplyValue;
 
 /// Longest text that is kept of a value or an error.
 const TEXT_MAX: usize = 300;
@@ -16,14 +16,14 @@ pub(super) const ROWS_MAX: usize = 256;
 /// Maximum names and values of one row, and lines of INFO.
 const FIELDS_MAX: usize = 4096;
 
-pub(in crate::operator::doctor) type Fields = HashMap<String, String>;
+pub(in crate::doctor) type Fields = HashMap<String, String>;
 
 /// The value of a field, empty if it is missing.
-pub(in crate::operator::doctor) fn text<'f>(fields: &'f Fields, name: &str) -> &'f str {
+pub(in crate::doctor) fn text<'f>(fields: &'f Fields, name: &str) -> &'f str {
     fields.get(name).map_or("", String::as_str)
 }
 
-pub(in crate::operator::doctor) fn number(fields: &Fields, name: &str) -> Option<i64> {
+pub(in crate::doctor) fn number(fields: &Fields, name: &str) -> Option<i64> {
     text(fields, name).parse().ok()
 }
 
@@ -34,7 +34,7 @@ pub(super) fn has_flag(fields: &Fields, flag: &str) -> bool {
 
 /// The address of a server, as others report it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(in crate::operator::doctor) struct Address {
+pub(in crate::doctor) struct Address {
     pub host: String,
     pub port: u16,
 }
@@ -77,7 +77,7 @@ impl fmt::Display for Address {
 
 /// Why a server did not reply.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(in crate::operator::doctor) enum Fault {
+pub(in crate::doctor) enum Fault {
     /// No connection, or it was lost, or no reply in time.
     Unreachable(String),
     /// An error reply, such as to AUTH.
@@ -107,7 +107,7 @@ impl fmt::Display for Fault {
 
 /// How far a server's clock is ahead of ours.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::operator::doctor) struct Clock {
+pub(in crate::doctor) struct Clock {
     pub ahead_us: i64,
     /// The reply took so long: the figure may be wrong by it.
     pub within_us: i64,
@@ -196,14 +196,14 @@ pub(super) struct Group {
 }
 
 /// Text from elsewhere, fit for a terminal.
-pub(in crate::operator::doctor) fn clean(bytes: &[u8]) -> String {
+pub(in crate::doctor) fn clean(bytes: &[u8]) -> String {
     let text = String::from_utf8_lossy(&bytes[..bytes.len().min(4 * TEXT_MAX)]);
     let shown = |c: char| if c.is_control() { '?' } else { c };
     text.trim().chars().take(TEXT_MAX).map(shown).collect()
 }
 
 /// A reply as text; empty if it is none.
-pub(in crate::operator::doctor) fn word(reply: &ReplyValue) -> String {
+pub(in crate::doctor) fn word(reply: &ReplyValue) -> String {
     match reply {
         ReplyValue::Simple(text) | ReplyValue::Bulk(text) => clean(text),
         ReplyValue::Integer(n) => n.to_string(),
@@ -219,7 +219,7 @@ fn values(reply: &ReplyValue) -> &[ReplyValue] {
 }
 
 /// Names and values in turn; an odd last name has no value.
-pub(in crate::operator::doctor) fn fields(reply: &ReplyValue) -> Fields {
+pub(in crate::doctor) fn fields(reply: &ReplyValue) -> Fields {
     let pairs = values(reply).chunks_exact(2).take(FIELDS_MAX);
     let pairs = pairs.map(|pair| (word(&pair[0]), word(&pair[1])));
     pairs.filter(|(name, _)| !name.is_empty()).collect()
@@ -232,7 +232,7 @@ pub(super) fn rows(reply: &ReplyValue) -> Vec<Fields> {
 }
 
 /// `[seconds, microseconds]` of TIME, in microseconds.
-pub(in crate::operator::doctor) fn time_us(reply: &ReplyValue) -> Option<i64> {
+pub(in crate::doctor) fn time_us(reply: &ReplyValue) -> Option<i64> {
     let [seconds, micros] = values(reply) else {
         return None;
     };
@@ -243,7 +243,7 @@ pub(in crate::operator::doctor) fn time_us(reply: &ReplyValue) -> Option<i64> {
 }
 
 /// Lines of `name:value`.
-pub(in crate::operator::doctor) fn info(reply: &ReplyValue) -> Fields {
+pub(in crate::doctor) fn info(reply: &ReplyValue) -> Fields {
     let (ReplyValue::Bulk(text) | ReplyValue::Simple(text) | ReplyValue::Verbatim(text)) = reply
     else {
         return Fields::new();

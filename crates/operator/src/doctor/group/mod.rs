@@ -21,7 +21,7 @@ mod watch;
 use std::collections::BTreeSet;
 
 use super::finding::{Finding, Weight, ending};
-use crate::operator::{Target, ping};
+use crate::{Target, ping};
 use facts::{Group, Said, Sentinel, text};
 use watch::Watch;
 

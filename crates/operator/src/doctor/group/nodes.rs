@@ -10,7 +10,7 @@ use std::net::IpAddr;
 
 use super::facts::{Address, Clock, Fault, number, text};
 use super::watch::{Watch, list};
-use crate::operator::doctor::finding::Finding;
+use crate::doctor::finding::Finding;
 
 /// Clocks that differ by more are reported.
 const CLOCK_US_MAX: i64 = 2_000_000;

@@ -15,7 +15,7 @@ use std::net::IpAddr;
 
 use super::facts::{Fault, Sentinel, number, text};
 use super::watch::{Watch, list};
-use crate::operator::doctor::finding::{Finding, Weight};
+use crate::doctor::finding::{Finding, Weight};
 
 pub(super) fn look(watch: &Watch<'_>, to: &mut Vec<Finding>) {
     let votes = Votes::of(watch);

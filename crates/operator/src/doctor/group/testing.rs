@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use super::facts::{Address, Clock, DataNodeReplies, Fault, Fields, Group, Said, Sentinel, View};
 use super::watch::Watch;
-use crate::operator::doctor::finding::{Finding, Weight};
+use crate::doctor::finding::{Finding, Weight};
 
 const NAME: &str = "mymaster";
 

@@ -12,8 +12,8 @@ use std::collections::BTreeMap;
 
 use super::facts::{Address, Fields, text};
 use super::watch::{Watch, list};
-use crate::operator::doctor::finding::Finding;
-use crate::persistence::rdb::format::VERSION_MAX;
+use crate::doctor::finding::Finding;
+use russet_persistence::rdb::format::VERSION_MAX;
 
 /// A server's kind, with major and minor version.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -1,8 +1,8 @@
 //! Keys of a snapshot as commands, by the forms of their types.
 
 use super::{CommandWriter, ELEMENTS_MAX};
-use crate::keyspace::{DbIndex, KeyView, Saver, ValueView};
-use crate::persistence::values;
+use crate::values;
+use russet_keyspace::{DbIndex, KeyView, Saver, ValueView};
 
 /// Elements of a large list or sorted set written at a time.
 const PART_ELEMENTS: usize = 16 * ELEMENTS_MAX;

@@ -7,10 +7,10 @@ use super::{
     RdbWriter, TooNew, Use, VERSION_FIELD_TTLS, VERSION_NEWEST, VERSION_PRODUCERS, VERSION_USUAL,
     VERSION_VALKEY, VERSION_VALKEY_PATHS,
 };
-use crate::keyspace::{KeyView, ValueView};
-use crate::persistence::rdb::format::{kind, opcode};
-use crate::persistence::rdb::payload::seal;
-use crate::persistence::values::{self, ValueForm};
+use crate::rdb::format::{kind, opcode};
+use crate::rdb::payload::seal;
+use crate::values::{self, ValueForm};
+use russet_keyspace::{KeyView, ValueView};
 
 /// Elements of one part of a large container.
 const PART_ELEMENTS: usize = 64;

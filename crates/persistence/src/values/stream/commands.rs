@@ -8,9 +8,9 @@
 //!
 //! Lost: an idempotent ID whose entry is gone, and the counters of idempotent IDs.
 
-use crate::resp::write_request;
-use crate::types::stream::{Consumer, Group, StreamId};
-use crate::types::{Container, Limits, Stream};
+use russet_resp::write_request;
+use russet_types::stream::{Consumer, Group, StreamId};
+use russet_types::{Container, Limits, Stream};
 
 /// Writes entries of up to `nodes` nodes from node number `at` on, and the rest of the stream after
 /// the last one; returns the number of the next node.

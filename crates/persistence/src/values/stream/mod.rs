@@ -14,13 +14,13 @@ mod commands;
 mod rdb;
 
 use super::{NamedForm, Saved, ValueForm, part_of_nodes};
-use crate::keyspace::Keyspace;
-use crate::persistence::aof::{CommandWriter, ELEMENTS_MAX};
-use crate::persistence::rdb::{
+use crate::aof::{CommandWriter, ELEMENTS_MAX};
+use crate::rdb::{
     Fault, Input, RdbOrigin, RdbWriter, Rules, VERSION_OWNERLESS, VERSION_PRODUCERS, VERSION_USUAL,
     is_valkey,
 };
-use crate::types::Stream;
+use russet_keyspace::Keyspace;
+use russet_types::Stream;
 
 const STREAM: u8 = 15;
 /// With the first ID, the greatest deleted ID, the entries added, and a group's entries read.

@@ -14,10 +14,10 @@
 //! A file of an older version is written unless the stream needs a newer one.
 
 use super::{STREAM, STREAM_3, STREAM_4, STREAM_5};
-use crate::persistence::rdb::Part::{self, All, Length, Raw, Text, Times};
-use crate::persistence::rdb::{Fault, Input, Layout, RdbWriter};
-use crate::types::stream::{Group, GroupImport, StreamId, StreamImport};
-use crate::types::{Container, Limits, Stream};
+use crate::rdb::Part::{self, All, Length, Raw, Text, Times};
+use crate::rdb::{Fault, Input, Layout, RdbWriter};
+use russet_types::stream::{Group, GroupImport, StreamId, StreamImport};
+use russet_types::{Container, Limits, Stream};
 
 /// Nodes: an ID and a listpack.
 const NODES: Part = Times(&[Text, Text]);

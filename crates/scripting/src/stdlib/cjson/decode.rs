@@ -8,9 +8,9 @@
 //! memory as it goes (`effort`).
 
 use super::{Config, DEPTH_MAX};
-use crate::scripting::effort::{Effort, LONG};
-use crate::scripting::lua::{Frame, Raise, Returned, Stack};
-use crate::scripting::stdlib::number::parse_c;
+use crate::effort::{Effort, LONG};
+use crate::lua::{Frame, Raise, Returned, Stack};
+use crate::stdlib::number::parse_c;
 
 /// `cjson.decode(text)`: the value. Null is `cjson.null`. A zero byte outside of a string ends
 /// the text, as in C.

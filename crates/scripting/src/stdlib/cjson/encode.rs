@@ -8,9 +8,9 @@
 //! Cost: O(values + bytes), each array's keys twice.
 
 use super::{Config, DEPTH_MAX, Invalid};
-use crate::scripting::effort::Effort;
-use crate::scripting::lua::{Frame, LuaType, Raise, Returned, Stack};
-use crate::scripting::stdlib::number::write_g;
+use crate::effort::Effort;
+use crate::lua::{Frame, LuaType, Raise, Returned, Stack};
+use crate::stdlib::number::write_g;
 
 /// `cjson.encode(value)`: its JSON. Tables whose keys are 1 to n are arrays, others objects; an
 /// empty one is an object, unless it was decoded as an array (`decode_array_with_array_mt`).

@@ -1,6 +1,6 @@
 //! Numbers as C's `strtod` reads them.
 
-use crate::base::numbers::float;
+use russet_base::numbers::float;
 
 /// The longest text that is converted to a number.
 const LEN_MAX: usize = 255;

@@ -1,7 +1,7 @@
 //! Certificates that expire: a warning is logged a month, a week and a day before, and when one has
 //! expired.
 
-use crate::net::tls::{Facts, Materials};
+use russet_net::tls::{Facts, Materials};
 
 const DAY_S: i64 = 86_400;
 /// Stages of the warnings, the latest first: time before the expiry.
@@ -69,7 +69,7 @@ mod tests {
     #[test]
     fn each_stage_is_logged_once() {
         let mut warnings = Warnings::default();
-        let authority = crate::net::tls::testing::Authority::shared();
+        let authority = russet_net::tls::testing::Authority::shared();
         let materials = authority.materials();
         let end_s = materials.server_facts.not_after;
         let mut logged = |before_s: i64| {

@@ -7,9 +7,9 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use crate::keyspace::ClientId;
 use crate::server::clients::session::Session;
 use crate::server::clients::table::Clients;
+use russet_keyspace::ClientId;
 
 /// Time limit of a handshake.
 const LIMIT: Duration = Duration::from_secs(60);

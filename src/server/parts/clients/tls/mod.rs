@@ -18,9 +18,9 @@ use self::expiry::Warnings;
 pub(in crate::server) use self::handshakes::Handshakes;
 use self::reload::{Reloaded, read_again};
 
-use crate::base::clock::Now;
-use crate::config::{Config, TlsAuthClients};
-use crate::net::tls::{Authentication, CertificateFiles, Files, Materials, Settings, TlsError};
+use russet_base::clock::Now;
+use russet_config::{Config, TlsAuthClients};
+use russet_net::tls::{Authentication, CertificateFiles, Files, Materials, Settings, TlsError};
 
 /// See the module.
 #[derive(Default)]

@@ -2,8 +2,8 @@
 
 use std::sync::mpsc::{self, Receiver};
 
-use crate::base::threads;
-use crate::net::tls::{Files, Materials, Settings, TlsError};
+use russet_base::threads;
+use russet_net::tls::{Files, Materials, Settings, TlsError};
 
 /// The result of the thread that reads the files again.
 pub(super) enum Reloaded {

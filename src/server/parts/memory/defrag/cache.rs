@@ -4,7 +4,7 @@
 //! of them pins the pages around it. After a second without a command, those of the loop's thread
 //! are released. (The helper thread that frees flushes its own: `keyspace::passes::lazyfree`.)
 
-use crate::base::memory::alloc;
+use russet_base::memory::alloc;
 
 /// Idle: this long without a command, milliseconds.
 const IDLE_MS: u64 = 1000;

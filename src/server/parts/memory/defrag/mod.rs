@@ -30,9 +30,9 @@ use self::cache::Cache;
 use self::share::{Fragmentation, SLICE_US_MAX, fragmentation, share, slice_us};
 use self::walk::{Slice, WalkStage, Work};
 
-use crate::base::clock::Cycles;
-use crate::base::{clock, memory::alloc};
-use crate::config::Config;
+use russet_base::clock::Cycles;
+use russet_base::{clock, memory::alloc};
+use russet_config::Config;
 
 /// Its share of time while clients are served, percent.
 const BUSY_PERCENT: u32 = 4;

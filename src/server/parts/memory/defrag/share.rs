@@ -1,7 +1,7 @@
 //! How fragmented memory is, and the share of time to spend on it.
 
-use crate::base::memory::alloc;
-use crate::config::Config;
+use russet_base::memory::alloc;
+use russet_config::Config;
 
 /// The longest slice, microseconds, whatever is configured; the last step may exceed it.
 pub(in crate::server) const SLICE_US_MAX: u64 = 700;

@@ -1,9 +1,9 @@
 //! A walk over everything that defragmentation may move: its position, and its gain so far.
 
-use crate::base::clock;
-use crate::base::memory::mover::Mover;
-use crate::keyspace::Walk;
 use crate::pubsub;
+use russet_base::clock;
+use russet_base::memory::mover::Mover;
+use russet_keyspace::Walk;
 
 /// Slices between two counts of the slabs.
 const REFRESH_SLICES: u32 = 4;

@@ -19,7 +19,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use crate::config::Config;
+use russet_config::Config;
 
 use self::rules::Rules;
 use self::writer::{Figures, Target, Writer};

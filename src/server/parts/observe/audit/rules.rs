@@ -1,8 +1,8 @@
 //! `audit-categories` and `audit-users`.
 
-use crate::acl::Commands;
-use crate::base::text::Printable;
-use crate::command::Facts;
+use russet_acl::Commands;
+use russet_base::text::Printable;
+use russet_command::Facts;
 
 /// Which commands of which users are recorded.
 #[derive(Debug)]

@@ -21,9 +21,9 @@ use std::time::{Duration, Instant};
 use rustix::fs::OFlags;
 
 use super::line;
-use crate::base::{clock, sys, threads};
-use crate::config::{SyslogFacility, system_text};
 use crate::server::process::log;
+use russet_base::{clock, sys, threads};
+use russet_config::{SyslogFacility, system_text};
 
 /// Lines that wait at most, commonly of 300 bytes.
 const QUEUE_LINES: usize = 8192;

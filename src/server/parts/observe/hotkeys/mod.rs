@@ -23,11 +23,11 @@ pub use windows::Windows;
 
 use windows::WindowSettings;
 
-use crate::base::clock::{Cycles, Now};
-use crate::command::table::Row;
-use crate::config::Config;
-use crate::keyspace::DbIndex;
-use crate::resp::Args;
+use russet_base::clock::{Cycles, Now};
+use russet_command::table::Row;
+use russet_config::Config;
+use russet_keyspace::DbIndex;
+use russet_resp::Args;
 
 /// See the module. Methods that take the time end a session whose time is up first.
 #[derive(Debug, Default)]

@@ -14,10 +14,10 @@ use rand::rngs::SmallRng;
 
 use super::sketch::Sketch;
 
-use crate::base::clock::{Cycles, Now};
-use crate::base::usage::{self, CpuTime, Who};
-use crate::command::table::Row;
-use crate::resp::Args;
+use russet_base::clock::{Cycles, Now};
+use russet_base::usage::{self, CpuTime, Who};
+use russet_command::table::Row;
+use russet_resp::Args;
 
 /// The share of the commands' time that a session may take: one part in this.
 const SHARE: u64 = 64;
@@ -120,7 +120,7 @@ impl Session {
     /// Memory that it holds, bytes.
     pub fn memory_bytes(&self) -> usize {
         let sketches = self.cpu.iter().chain(&self.net);
-        crate::base::memory::alloc::boxed_bytes::<Session>()
+        russet_base::memory::alloc::boxed_bytes::<Session>()
             + sketches.map(Sketch::memory_bytes).sum::<usize>()
     }
 
@@ -225,7 +225,7 @@ mod tests {
                 .map(|w| format!("${}\r\n", w.len()).len() + w.len() + 2)
                 .sum();
             assert_eq!(wire as u64 + 4, bytes, "{line}");
-            let mut owned = crate::resp::OwnedArgs::new();
+            let mut owned = russet_resp::OwnedArgs::new();
             words.iter().for_each(|word| owned.push(word));
             assert_eq!(request_bytes(owned.args()), bytes, "{line}");
         }

@@ -11,7 +11,7 @@
 
 use hashbrown::HashTable;
 
-use crate::base::{hashing::hash, memory::alloc};
+use russet_base::{hashing::hash, memory::alloc};
 
 /// Bytes kept of a key.
 pub const KEY_MAX: usize = 1024;

@@ -10,9 +10,9 @@
 use rand::RngExt;
 
 use super::sketch::Sketch;
-use crate::command::table::Row;
-use crate::config::Config;
-use crate::resp::Args;
+use russet_command::table::Row;
+use russet_config::Config;
+use russet_resp::Args;
 
 /// Counters per key that is reported: more make the counts more exact.
 const COUNTERS_PER_KEY: usize = 4;
@@ -128,6 +128,6 @@ impl Windows {
 
     /// Memory that it holds, bytes.
     pub(super) fn memory_bytes(&self) -> usize {
-        crate::base::memory::alloc::boxed_bytes::<Windows>() + self.live.memory_bytes()
+        russet_base::memory::alloc::boxed_bytes::<Windows>() + self.live.memory_bytes()
     }
 }

@@ -96,13 +96,13 @@ use std::time::Duration;
 use rewrites::Rewrites;
 use scrubs::Scrubs;
 
-use crate::base::clock::Now;
-use crate::base::wake::Wake;
-use crate::command::CommandError;
-use crate::config::system_text;
-use crate::keyspace::{ClientId, DbIndex, Effects};
-use crate::persistence::aof::{AsideLine, Changed, Disk, Log, Owner, Time, Trouble};
-use crate::replication::{Position, ReplOffset, Stream};
+use russet_base::clock::Now;
+use russet_base::wake::Wake;
+use russet_command::CommandError;
+use russet_config::system_text;
+use russet_keyspace::{ClientId, DbIndex, Effects};
+use russet_persistence::aof::{AsideLine, Changed, Disk, Log, Owner, Time, Trouble};
+use russet_replication::{Position, ReplOffset, Stream};
 
 /// Bytes written to the file between two checks of the free space.
 const ROOM_LOOK_BYTES: u64 = 256 * 1024;

@@ -24,11 +24,11 @@ use std::path::PathBuf;
 use super::set::OFF;
 use super::{Aof, AofState, time};
 
-use crate::base::clock::Now;
-use crate::base::memory::alloc;
-use crate::config::{Config, SnapshotMethod, system_text};
-use crate::persistence::aof::{BaseForm, Names, Owner, free_bytes};
-use crate::replication::Stream;
+use russet_base::clock::Now;
+use russet_base::memory::alloc;
+use russet_config::{Config, SnapshotMethod, system_text};
+use russet_persistence::aof::{BaseForm, Names, Owner, free_bytes};
+use russet_replication::Stream;
 
 /// With this many incremental files that no rewrite has replaced, tries become rare.
 const INCRS_LIMIT: usize = 3;

@@ -9,10 +9,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::{Aof, AofState};
-use crate::base::clock::Now;
-use crate::config::Config;
-use crate::persistence::aof::{Damage, Log, Manifest, Names, ScrubEnd, ScrubPlan, scrub};
-use crate::persistence::errand::Errand;
+use russet_base::clock::Now;
+use russet_config::Config;
+use russet_persistence::aof::{Damage, Log, Manifest, Names, ScrubEnd, ScrubPlan, scrub};
+use russet_persistence::errand::Errand;
 
 const HOUR_MS: u64 = 3_600_000;
 /// Delay of the next try if no thread could be started, and of the first one after a change of the

@@ -7,16 +7,16 @@
 
 use super::{Aof, AofState, time};
 
-use crate::base::clock::Now;
-use crate::base::hashing::crc64;
-use crate::config::{AppendFsync, Config, system_text};
-use crate::keyspace::Keyspace;
-use crate::persistence::aof::{
+use russet_base::clock::Now;
+use russet_base::hashing::crc64;
+use russet_config::{AppendFsync, Config, system_text};
+use russet_keyspace::Keyspace;
+use russet_persistence::aof::{
     BaseForm, Log, Manifest, Names, OpenError, Owner, Retain, Rules, Sealed, SyncPolicy,
 };
-use crate::persistence::rdb;
-use crate::replication::{ReplOffset, Stream};
-use crate::types::Type;
+use russet_persistence::rdb;
+use russet_replication::{ReplOffset, Stream};
+use russet_types::Type;
 
 pub(super) const OFF: &str = "the append only file is off";
 

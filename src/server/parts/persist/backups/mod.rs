@@ -28,13 +28,13 @@ use std::path::{Path, PathBuf};
 
 use sets::Sets;
 
-use crate::base::clock::Now;
-use crate::base::wake::Wake;
-use crate::command::CommandError;
-use crate::config::{Config, system_text};
-use crate::keyspace::ClientId;
-use crate::persistence::aof::{Disk, Names, Sealed};
-use crate::persistence::errand::Errand;
+use russet_base::clock::Now;
+use russet_base::wake::Wake;
+use russet_command::CommandError;
+use russet_config::{Config, system_text};
+use russet_keyspace::ClientId;
+use russet_persistence::aof::{Disk, Names, Sealed};
+use russet_persistence::errand::Errand;
 
 /// See the module.
 #[derive(Debug, Default)]

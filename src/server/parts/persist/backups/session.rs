@@ -13,10 +13,10 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::base::clock::Now;
-use crate::base::threads;
-use crate::command::CommandError;
-use crate::config::{Config, system_text};
+use russet_base::clock::Now;
+use russet_base::threads;
+use russet_command::CommandError;
+use russet_config::{Config, system_text};
 
 /// The stage of a session.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -218,7 +218,7 @@ impl Folder {
             return;
         }
         let name = self.0.file_name().unwrap_or_default().to_string_lossy();
-        let unique = crate::base::clock::cycles();
+        let unique = russet_base::clock::cycles();
         let dropped = self.0.with_file_name(format!(".dropped-{name}-{unique}"));
         // Without the folder the files stay, with a log line each.
         let _ = fs::create_dir(&dropped);

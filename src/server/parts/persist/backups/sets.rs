@@ -12,10 +12,10 @@ use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::base::clock::Now;
-use crate::base::threads;
-use crate::command::CommandError;
-use crate::config::{Config, system_text};
+use russet_base::clock::Now;
+use russet_base::threads;
+use russet_command::CommandError;
+use russet_config::{Config, system_text};
 
 /// Longer names are refused.
 const NAME_MAX: usize = 128;

@@ -15,11 +15,11 @@ use std::time::{Duration, Instant};
 pub(in crate::server) use rdb::{ExpiredKeys, LoadOptions, RdbFile};
 pub(in crate::server) use rdb::{LoadStep, RdbStream};
 
-use crate::base::clock::Now;
-use crate::config::{Config, RdbVersionCheck, SanitizePayload, UnknownModules, system_text};
-use crate::keyspace::DbIndex;
-use crate::persistence::rdb::{RdbError, ReadOptions};
-use crate::replication::{Position, ReplId, ReplOffset};
+use russet_base::clock::Now;
+use russet_config::{Config, RdbVersionCheck, SanitizePayload, UnknownModules, system_text};
+use russet_keyspace::DbIndex;
+use russet_persistence::rdb::{RdbError, ReadOptions};
+use russet_replication::{Position, ReplId, ReplOffset};
 
 /// With `key-load-delay`, the longest pause of the loop at a time.
 const PAUSE_MAX_US: u64 = 1000;

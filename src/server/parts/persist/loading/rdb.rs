@@ -12,18 +12,18 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use super::{LoadError, LoadFigures};
-use crate::base::text::Printable;
-use crate::cluster::SLOT_STATES;
-use crate::config::Config;
-use crate::keyspace::{Cause, DbIndex, Keyspace, OwnedValue};
-use crate::migration::SLOT_IMPORT;
-use crate::persistence::rdb::{
+use russet_base::text::Printable;
+use russet_cluster::SLOT_STATES;
+use russet_cluster::migration::SLOT_IMPORT;
+use russet_config::Config;
+use russet_keyspace::{Cause, DbIndex, Keyspace, OwnedValue};
+use russet_persistence::rdb::{
     self, Fault, FileProgress, KeyFacts, Loader, ModuleData, ReadOptions, ReadStep, Reader,
 };
-use crate::replication::change_stream::Cursors;
-use crate::replication::{ReplId, ReplOffset};
-use crate::scripting::{Libraries, Setup};
-use crate::types::Limits;
+use russet_replication::change_stream::Cursors;
+use russet_replication::{ReplId, ReplOffset};
+use russet_scripting::{Libraries, Setup};
+use russet_types::Limits;
 
 /// The treatment of keys that have expired already.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -416,11 +416,11 @@ impl RdbStream {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::Allowed;
-    use crate::persistence::rdb::{RdbWriter, Use, VERSION_USUAL};
     use crate::server::Testbed;
     use rand::rngs::SmallRng;
     use rand::{RngExt, SeedableRng};
+    use russet_config::Allowed;
+    use russet_persistence::rdb::{RdbWriter, Use, VERSION_USUAL};
     use std::io::{BufRead, BufReader, Write};
     use std::os::unix::net::UnixStream;
     use std::path::PathBuf;

@@ -28,10 +28,10 @@ use super::fan_out::FanOut;
 use super::making::{Hands, Making};
 use super::target::Target;
 
-use crate::base::sys;
-use crate::config::system_text;
-use crate::keyspace::{Keyspace, Saver};
 use crate::server::process::apply_oom_score_of_child;
+use russet_base::sys;
+use russet_config::system_text;
+use russet_keyspace::{Keyspace, Saver};
 
 /// Interval between a child's progress messages.
 const REPORT_EVERY: Duration = Duration::from_secs(1);

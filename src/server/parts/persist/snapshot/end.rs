@@ -2,7 +2,7 @@
 
 use std::io;
 
-use crate::config::system_text;
+use russet_config::system_text;
 
 /// How a snapshot ended for one of its targets.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -9,11 +9,11 @@ use super::making::{Hands, Making};
 use super::sink::Sink;
 use super::target::Target;
 
-use crate::base::memory::pin::Pinned;
-use crate::base::wake::Wake;
-use crate::config::system_text;
-use crate::keyspace::{DbIndex, KeyView, Keyspace, Saver};
-use crate::persistence::background::BackgroundFile;
+use russet_base::memory::pin::Pinned;
+use russet_base::wake::Wake;
+use russet_config::system_text;
+use russet_keyspace::{DbIndex, KeyView, Keyspace, Saver};
+use russet_persistence::background::BackgroundFile;
 
 /// A target and its maker.
 struct Outlet {

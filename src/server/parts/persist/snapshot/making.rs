@@ -17,19 +17,19 @@ use super::sink::Sink;
 use super::slots::SlotsSink;
 use super::target::{SyncContent, SyncForm, Target, What};
 
-use crate::base::clock::Now;
-use crate::base::wake::Wake;
-use crate::cluster::{Cluster, SLOT_STATES};
-use crate::config::{Config, Dialect, system_text};
-use crate::keyspace::Keyspace;
-use crate::migration::{Migrations, Name, Ranges, SLOT_IMPORT};
-use crate::persistence::aof::{BaseFile, BaseForm, Disk, Syncer};
-use crate::persistence::background::{BackgroundFile, Plan};
-use crate::persistence::rdb::{is_valkey, version_for};
-use crate::persistence::spool::Spool;
-use crate::replication::Stream;
-use crate::replication::change_stream::{Cursors, Note};
-use crate::scripting::Libraries;
+use russet_base::clock::Now;
+use russet_base::wake::Wake;
+use russet_cluster::migration::{Migrations, Name, Ranges, SLOT_IMPORT};
+use russet_cluster::{Cluster, SLOT_STATES};
+use russet_config::{Config, Dialect, system_text};
+use russet_keyspace::Keyspace;
+use russet_persistence::aof::{BaseFile, BaseForm, Disk, Syncer};
+use russet_persistence::background::{BackgroundFile, Plan};
+use russet_persistence::rdb::{is_valkey, version_for};
+use russet_persistence::spool::Spool;
+use russet_replication::Stream;
+use russet_replication::change_stream::{Cursors, Note};
+use russet_scripting::Libraries;
 
 /// The settings of sinks, and facts of the moment of the snapshot.
 #[derive(Clone, Copy)]

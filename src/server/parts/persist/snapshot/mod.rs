@@ -111,11 +111,11 @@ use making::Hands;
 use running::{Running, Work};
 use writers::Writers;
 
-use crate::base::clock::Cycles;
-use crate::base::wake::Wake;
-use crate::config::{Config, SnapshotMethod};
-use crate::keyspace::{Keyspace, Saver, SlotSet};
-use crate::persistence::spool::SpoolUsage;
+use russet_base::clock::Cycles;
+use russet_base::wake::Wake;
+use russet_config::{Config, SnapshotMethod};
+use russet_keyspace::{Keyspace, Saver, SlotSet};
+use russet_persistence::spool::SpoolUsage;
 
 /// In a busy turn a pass takes the time of the other work divided by this.
 const BUSY_PART: u64 = 3;

@@ -7,13 +7,13 @@ use std::io;
 use super::making::Making;
 use super::sink::Sink;
 
-use crate::base::memory::alloc;
-use crate::base::memory::pin::Pinned;
-use crate::keyspace::{DbIndex, KeyView, Keyspace, Saver, UseClock};
-use crate::migration::{Name, Ranges};
-use crate::persistence::background::{self, BackgroundFile};
-use crate::persistence::rdb::{RdbWriter, Use};
-use crate::persistence::spool::{self, Spool};
+use russet_base::memory::alloc;
+use russet_base::memory::pin::Pinned;
+use russet_cluster::migration::{Name, Ranges};
+use russet_keyspace::{DbIndex, KeyView, Keyspace, Saver, UseClock};
+use russet_persistence::background::{self, BackgroundFile};
+use russet_persistence::rdb::{RdbWriter, Use};
+use russet_persistence::spool::{self, Spool};
 
 /// Size at which a buffer is passed to the thread that writes a file.
 const CHUNK_BYTES: usize = 256 * 1024;

@@ -7,8 +7,8 @@ use super::end::SnapshotEnd;
 use super::fan_out::FanOut;
 use super::target::Target;
 
-use crate::keyspace::{Keyspace, Slice};
 use crate::server::process::feed_watchdog;
+use russet_keyspace::{Keyspace, Slice};
 
 /// How often a wait for the disk is interrupted to feed the watchdog.
 const WAIT: Duration = Duration::from_millis(100);

@@ -12,9 +12,9 @@
 use super::end::SnapshotEnd;
 use super::target::{Target, What};
 
-use crate::base::clock::Now;
-use crate::config::Config;
-use crate::keyspace::Keyspace;
+use russet_base::clock::Now;
+use russet_config::Config;
+use russet_keyspace::Keyspace;
 
 /// Delay of save points after a failed save.
 const RETRY_MS: u64 = 5_000;

@@ -5,8 +5,8 @@
 
 use std::io;
 
-use crate::keyspace::Saver;
-use crate::persistence::aof::BaseFile;
+use russet_keyspace::Saver;
+use russet_persistence::aof::BaseFile;
 
 /// Receives the keys of a snapshot. Dropped before its end, it leaves no file.
 pub(super) trait Sink: Saver {

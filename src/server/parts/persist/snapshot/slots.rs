@@ -9,8 +9,8 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 use super::end::SnapshotEnd;
 use super::sink::Sink;
-use crate::keyspace::{DbIndex, KeyView, Saver};
-use crate::persistence::aof::CommandWriter;
+use russet_keyspace::{DbIndex, KeyView, Saver};
+use russet_persistence::aof::CommandWriter;
 
 /// Bytes above which the pass waits.
 const WAITING_MAX: usize = 1 << 20;

@@ -8,12 +8,12 @@ use std::path::PathBuf;
 
 use super::slots::SlotFeed;
 
-use crate::base::wake::Wake;
-use crate::migration::Ranges;
-use crate::persistence::aof::{BaseForm, Names};
-use crate::persistence::background::{BackgroundFile, Plan};
-use crate::persistence::rdb::RdbOrigin;
-use crate::persistence::spool::{Spool, SpoolUsage};
+use russet_base::wake::Wake;
+use russet_cluster::migration::Ranges;
+use russet_persistence::aof::{BaseForm, Names};
+use russet_persistence::background::{BackgroundFile, Plan};
+use russet_persistence::rdb::RdbOrigin;
+use russet_persistence::spool::{Spool, SpoolUsage};
 
 /// The parts of the server that request snapshots.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

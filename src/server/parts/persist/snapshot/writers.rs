@@ -3,7 +3,7 @@
 //!
 //! Invariant: without a pass no writer waits ([`Writers::refresh`]).
 
-use crate::keyspace::{ClientId, Keyspace};
+use russet_keyspace::{ClientId, Keyspace};
 
 /// Bytes of values saved early, before they changed, that wait to be written: above the first
 /// figure all writers wait from the next turn on, until no more than the second is left.

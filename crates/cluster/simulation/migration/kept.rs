@@ -5,9 +5,9 @@
 //! actions.
 
 use super::world::*;
-use crate::base::Millis;
-use crate::config::Config;
 use crate::migration::*;
+use russet_base::Millis;
+use russet_config::Config;
 
 const GRACE_MS: i64 = 5000;
 

@@ -4,9 +4,9 @@
 use std::collections::BTreeMap;
 
 use super::world::*;
-use crate::base::Millis;
-use crate::config::{Config, Dialect};
 use crate::migration::*;
+use russet_base::Millis;
+use russet_config::{Config, Dialect};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Fault {

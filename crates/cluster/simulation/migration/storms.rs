@@ -10,9 +10,9 @@
 use std::collections::BTreeMap;
 
 use super::world::*;
-use crate::base::Millis;
-use crate::config::{Config, Dialect};
 use crate::migration::*;
+use russet_base::Millis;
+use russet_config::{Config, Dialect};
 
 /// The fate of the killed node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

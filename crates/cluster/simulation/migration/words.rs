@@ -5,9 +5,9 @@
 //! dialects. Texts are compared whole.
 
 use super::world::*;
-use crate::config::{Config, Dialect};
 use crate::migration::*;
-use crate::resp::Reply;
+use russet_config::{Config, Dialect};
+use russet_resp::Reply;
 
 fn world(dialect: Dialect) -> World {
     let settings = Settings {

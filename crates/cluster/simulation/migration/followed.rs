@@ -5,8 +5,8 @@
 //! slots are hidden, shown, dropped or reclaimed.
 
 use super::world::*;
-use crate::config::Config;
 use crate::migration::*;
+use russet_config::Config;
 
 /// A replica of the target, to which its primary's stream announces imports of slots 0 to 10.
 struct Replica {

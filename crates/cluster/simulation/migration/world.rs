@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use crate::migration::*;
-use crate::resp::write_request;
+use russet_resp::write_request;
 
 mod shards;
 
