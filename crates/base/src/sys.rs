@@ -128,7 +128,7 @@ impl TitleArea {
 }
 
 /// The signals that indicate a broken process.
-pub const FATAL_SIGNALS: [i32; 5] = [
+pub(crate) const FATAL_SIGNALS: [i32; 5] = [
     libc::SIGSEGV,
     libc::SIGBUS,
     libc::SIGFPE,
@@ -150,7 +150,7 @@ pub struct SignalFacts {
 }
 
 /// Runs when a fatal signal arrives, on its own stack.
-pub type FatalHandler = fn(SignalFacts);
+pub(crate) type FatalHandler = fn(SignalFacts);
 
 static FATAL: std::sync::OnceLock<FatalHandler> = std::sync::OnceLock::new();
 

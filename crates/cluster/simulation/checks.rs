@@ -30,8 +30,8 @@ pub(super) struct Checks {
     /// By epoch: the nodes that have claimed slots with it, and these slots.
     claims: BTreeMap<u64, Vec<(NodeId, SlotMap)>>,
     /// An operator has given out epochs without votes: claims may collide for a while.
-    pub has_voteless_epochs: bool,
-    pub are_clocks_skewed: bool,
+    pub(crate) has_voteless_epochs: bool,
+    pub(crate) are_clocks_skewed: bool,
     /// By slot: the newest epoch with which a node has served it.
     newest: BTreeMap<u16, u64>,
     /// By machine: since when it receives from no majority, and since when it cannot talk with one.
@@ -42,7 +42,7 @@ pub(super) struct Checks {
     /// When a manual failover was last certain to have all data, by its replica.
     manual: Vec<Option<i64>>,
     pub failovers: usize,
-    pub manual_failovers: usize,
+    pub(crate) manual_failovers: usize,
 }
 
 /// A manual failover that has all data ends by then.

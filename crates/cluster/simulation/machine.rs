@@ -21,7 +21,7 @@ pub(super) struct Machine {
     /// The content of nodes.conf; empty before the first start.
     pub file: Vec<u8>,
     /// The same file after a crash of the host: as it was last synced.
-    pub synced_file: Vec<u8>,
+    pub(crate) synced_file: Vec<u8>,
     pub data: Data,
     /// The primary that the server replicates from, and when it last received from it (its
     /// monotonic clock).
@@ -31,10 +31,10 @@ pub(super) struct Machine {
     /// The link has been up since it follows.
     pub is_synced: bool,
     /// Writes are held back until then (its monotonic clock).
-    pub paused_until: i64,
+    pub(crate) paused_until: i64,
     /// Its clocks minus the world's.
-    pub monotonic_skew_ms: i64,
-    pub wall_skew_ms: i64,
+    pub(crate) monotonic_skew_ms: i64,
+    pub(crate) wall_skew_ms: i64,
     pub next_tick: i64,
     /// It stands still until then (the world's clock).
     pub frozen_until: i64,

@@ -35,7 +35,7 @@ const WINDOW: u8 = 6;
 pub(super) struct Pipe {
     pub ends: [End; 2],
     /// When the dialled machine answers; then `None`.
-    pub accepted_at: Option<i64>,
+    pub(crate) accepted_at: Option<i64>,
     /// Parcels that may pass to each end while the way back is cut.
     pub window: [u8; 2],
     /// To each end.

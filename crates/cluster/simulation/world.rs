@@ -30,9 +30,9 @@ pub(super) struct World {
     /// Slots whose move an operator has given up.
     pub given_up: BTreeSet<u16>,
     /// Clients write.
-    pub has_clients: bool,
+    pub(crate) has_clients: bool,
     /// Saves may be interrupted by a crash, links may break.
-    pub has_accidents: bool,
+    pub(crate) has_accidents: bool,
     /// The last number of a change, or of a write.
     numbers: u64,
     /// The events so far, for a failed test.

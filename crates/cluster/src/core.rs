@@ -139,7 +139,7 @@ pub(super) struct Changed {
     /// The cluster may have become well, or have ceased to be.
     pub health: bool,
     /// The owners of slots, or the addresses in replies.
-    pub routes: bool,
+    pub(crate) routes: bool,
     /// The file, in a part that other nodes would announce again if it were lost: the next tick
     /// saves it.
     pub file: bool,

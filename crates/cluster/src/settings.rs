@@ -7,7 +7,7 @@ use russet_config::{Config, Dialect, EndpointType};
 
 /// The host in redirects and replies (`cluster-preferred-endpoint-type`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) enum Endpoint {
+pub enum Endpoint {
     #[default]
     Ip,
     Hostname,

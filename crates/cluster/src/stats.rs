@@ -8,7 +8,7 @@ pub(super) struct Stats {
     pub sent: Counts,
     pub received: Counts,
     /// Links closed because too much waited to be sent.
-    pub links_over_limit: u64,
+    pub(crate) links_over_limit: u64,
 }
 
 #[derive(Debug, Default)]

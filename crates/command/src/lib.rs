@@ -23,7 +23,8 @@ pub mod table;
 pub use facts::Facts;
 pub use plan::KeyPlan;
 pub use russet_resp::{CommandError, up_to_nul};
+pub(crate) use spec::FindKeys;
 pub use spec::{
-    Access, Arity, BadKeys, Begin, Category, ChannelUse, DatabaseUse, Find, FindKeys, Flags,
-    KeySpec, Spec, Within, Work,
+    Access, Arity, BadKeys, Begin, Category, ChannelUse, DatabaseUse, Find, Flags, KeySpec, Spec,
+    Within, Work,
 };

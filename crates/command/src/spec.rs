@@ -360,11 +360,11 @@ pub enum Within {
 }
 
 /// Whether the argument at this position (never the name) is a secret.
-pub type IsSecret = fn(args: Args<'_>, at: usize) -> bool;
+pub(crate) type IsSecret = fn(args: Args<'_>, at: usize) -> bool;
 
 /// A row's own key finder: the keys among `args`, which fit the row's arity; an error means that
 /// they do not have the command's form.
-pub type FindKeys = fn(args: Args<'_>) -> Result<Keys, BadKeys>;
+pub(crate) type FindKeys = fn(args: Args<'_>) -> Result<Keys, BadKeys>;
 
 /// The arguments do not have the command's form, so its keys are unknown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

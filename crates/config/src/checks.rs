@@ -12,29 +12,29 @@ use russet_base::sys;
 type Checked = Result<(), ValueError>;
 
 /// A file name for the RDB file: no directory in it.
-pub fn db_filename(text: &[u8]) -> Checked {
+pub(crate) fn db_filename(text: &[u8]) -> Checked {
     refuse_if(is_path(text), ValueError::DbFilenameIsPath)
 }
 
 /// A file name for the append only file: neither empty nor a path.
-pub fn aof_filename(text: &[u8]) -> Checked {
+pub(crate) fn aof_filename(text: &[u8]) -> Checked {
     refuse_if(text.is_empty(), ValueError::AofFilenameEmpty)?;
     refuse_if(is_path(text), ValueError::AofFilenameIsPath)
 }
 
 /// A directory name for append only files: neither empty nor a path.
-pub fn aof_dirname(text: &[u8]) -> Checked {
+pub(crate) fn aof_dirname(text: &[u8]) -> Checked {
     refuse_if(text.is_empty(), ValueError::AofDirnameEmpty)?;
     refuse_if(is_path(text), ValueError::AofDirnameIsPath)
 }
 
 /// One byte.
-pub fn one_byte(text: &[u8]) -> Checked {
+pub(crate) fn one_byte(text: &[u8]) -> Checked {
     refuse_if(text.len() != 1, ValueError::NotOneByte)
 }
 
 /// A directory name for backups: neither empty nor a path.
-pub fn backup_dirname(text: &[u8]) -> Checked {
+pub(crate) fn backup_dirname(text: &[u8]) -> Checked {
     refuse_if(text.is_empty(), ValueError::BackupDirnameEmpty)?;
     refuse_if(is_path(text), ValueError::BackupDirnameIsPath)
 }
@@ -89,7 +89,7 @@ fn is_empty_or<T: std::str::FromStr>(text: &[u8]) -> bool {
 
 /// A node name to announce: without blanks, control characters and those that are special in
 /// `nodes.conf`.
-pub fn node_name(text: &[u8]) -> Checked {
+pub(crate) fn node_name(text: &[u8]) -> Checked {
     let is_special = |b: &u8| b.is_ascii_punctuation() && !b"-./_`".contains(b);
     let taken = |b: &u8| is_special(b) || b.is_ascii_control() || *b == b' ';
     refuse_if(text.iter().any(taken), ValueError::NodeNameCharacter)

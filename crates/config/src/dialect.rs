@@ -273,7 +273,7 @@ impl Dialect {
 }
 
 /// `Redis server v=8.10.2 ...`, as `--version` prints it and tools read it.
-pub fn version_line(dialect: Dialect) -> String {
+pub(crate) fn version_line(dialect: Dialect) -> String {
     format!("{} server {}", dialect.product(), version(dialect))
 }
 

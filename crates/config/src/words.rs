@@ -227,7 +227,7 @@ pub fn memory_text(bytes: u64) -> String {
 
 /// Parses the whole text as C's `strtoll` does: blanks and a plus sign may lead, and an
 /// empty text is zero. `base` is 8 or 10. `None` if bytes are left over or it overflows.
-pub fn parse_c_number(text: &[u8], base: u8) -> Option<i64> {
+pub(crate) fn parse_c_number(text: &[u8], base: u8) -> Option<i64> {
     let blanks = text.iter().take_while(|&&b| is_blank(b)).count();
     let (negative, digits) = match &text[blanks..] {
         [b'-', digits @ ..] => (true, digits),

@@ -25,7 +25,9 @@ pub mod tail;
 use std::path::PathBuf;
 use std::time::Duration;
 
-pub use link::{OperatorLink, text};
+pub use link::text;
+
+pub(crate) use link::OperatorLink;
 
 use russet_config::{Login, ServerAddress, TlsFiles};
 

@@ -33,7 +33,7 @@ fn client_config(files: &TlsFiles) -> io::Result<Arc<ClientConfig>> {
 
 /// See the module.
 #[derive(Debug)]
-pub struct OperatorLink<'t> {
+pub(crate) struct OperatorLink<'t> {
     link: BlockingLink,
     target: &'t Target,
 }

@@ -32,13 +32,13 @@ struct TypeFindings {
 
 /// Reads a whole snapshot at the beginning of a file: returns the report, and where the snapshot
 /// ends if it is whole.
-pub fn check_snapshot(path: &Path) -> (String, Option<u64>) {
+pub(crate) fn check_snapshot(path: &Path) -> (String, Option<u64>) {
     let report = Report::of(path, false);
     (report.to_string(), report.end.map(|end| end.bytes))
 }
 
 /// When a snapshot was made, Unix seconds, if recorded. Reads only up to the first key.
-pub fn snapshot_time(path: &Path) -> Result<Option<i64>, String> {
+pub(crate) fn snapshot_time(path: &Path) -> Result<Option<i64>, String> {
     let (input, _) = rdb::open(path).map_err(|error| error.to_string())?;
     let options = ReadOptions {
         skips_modules: true,

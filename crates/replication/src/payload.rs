@@ -16,7 +16,7 @@ const EOF: &[u8] = b"$EOF:";
 
 /// The form of a snapshot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum PayloadFraming {
+pub(crate) enum PayloadFraming {
     Length(u64),
     Mark([u8; MARK_BYTES]),
 }

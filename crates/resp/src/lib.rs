@@ -25,7 +25,6 @@ pub use encode::write_request;
 pub use error::{CommandError, up_to_nul};
 pub use message::message;
 pub use reply::{Bounded, Deferred, Errors, Extent, Mark, Reply};
-pub use reply_parser::{
-    Aggregate, ReplyBounds, ReplyFault, ReplyHead, ReplyParser, ReplyValue, Text,
-};
+pub(crate) use reply_parser::ReplyFault;
+pub use reply_parser::{Aggregate, ReplyBounds, ReplyHead, ReplyParser, ReplyValue, Text};
 pub use request::{Bounds, INLINE_MAX, ParseStep, Progress, ProtocolError, step};

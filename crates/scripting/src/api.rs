@@ -43,7 +43,7 @@ const REPL: [(&str, c_int); 5] = [
 ];
 
 /// Pushes the table. While a library loads, the functions that need a command are missing.
-pub fn push_table(stack: Stack, of: Use, dialect: Dialect, loading: bool) {
+pub(crate) fn push_table(stack: Stack, of: Use, dialect: Dialect, loading: bool) {
     stack.push_table(0, 32);
     stack.set_function(-1, "log", log);
     for (level, name) in LEVELS.iter().enumerate() {

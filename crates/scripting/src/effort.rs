@@ -17,7 +17,7 @@ const STEPS: u32 = 4096;
 pub const LONG: usize = 1024;
 
 /// See the module.
-pub struct Effort<'m> {
+pub(crate) struct Effort<'m> {
     frame: Frame<'m>,
     steps: u32,
     /// Bytes held outside the state meanwhile.
@@ -86,14 +86,14 @@ impl<'m> Effort<'m> {
 
     /// Checks that Lua may take this many bytes more.
     #[inline]
-    pub fn check_string(&self, bytes: usize) -> Result<(), Raise> {
+    pub(crate) fn check_string(&self, bytes: usize) -> Result<(), Raise> {
         check_room(self.frame, self.beside.saturating_add(bytes))
     }
 }
 
 /// Checks that the state, with everything made on behalf of its script, may grow by `bytes`.
 #[inline]
-pub fn check_room(f: Frame<'_>, bytes: usize) -> Result<(), Raise> {
+pub(crate) fn check_room(f: Frame<'_>, bytes: usize) -> Result<(), Raise> {
     if bytes >= f.machine.room() {
         Err(Raise::Plain(NO_MEMORY.into()))
     } else {
@@ -110,6 +110,6 @@ pub fn stopped(f: Frame<'_>) -> Raise {
 /// Checks room for a buffer of `bytes` outside the state that is then copied into it: it exists
 /// twice for a moment.
 #[inline]
-pub fn check_copied(f: Frame<'_>, bytes: usize) -> Result<(), Raise> {
+pub(crate) fn check_copied(f: Frame<'_>, bytes: usize) -> Result<(), Raise> {
     check_room(f, bytes.saturating_mul(2))
 }

@@ -4,13 +4,13 @@ use super::lua::{Frame, LuaType, Raise, Stack};
 use russet_resp::Reply;
 
 /// The error of a script that SCRIPT KILL stops.
-pub const KILLED: &str = "Script killed by user with SCRIPT KILL...";
+pub(crate) const KILLED: &str = "Script killed by user with SCRIPT KILL...";
 
 /// The error of a script that may take no more memory, in Lua's own wording.
 pub const NO_MEMORY: &str = "not enough memory";
 
 /// Pushes the table of an error reply; `line` begins with the error code.
-pub fn push_error_line(stack: Stack, line: &[u8]) {
+pub(crate) fn push_error_line(stack: Stack, line: &[u8]) {
     stack.push_table(0, 1);
     stack.push_bytes(line);
     stack.set_field(-2, "err");
@@ -23,7 +23,7 @@ pub fn push_error(stack: Stack, text: &str) {
 
 /// The same for a script's text: `CODE text`, or a single word, which gets ERR. Line ends at both
 /// sides are dropped.
-pub fn push_error_text(stack: Stack, text: &[u8]) {
+pub(crate) fn push_error_text(stack: Stack, text: &[u8]) {
     let is_end = |b: &u8| *b == b'\r' || *b == b'\n';
     let (code, text) = match memchr::memchr(b' ', text) {
         None => (&b"ERR"[..], text),

@@ -12,7 +12,7 @@ use russet_resp::{Aggregate, ReplyHead, Text};
 /// Pushes the value of a complete reply of ours. Fails if the reply nests too deep, exceeds the
 /// state's limit together with `held` bytes, or the script must stop; then nothing is pushed but
 /// the error of a [`Raise::Top`].
-pub fn push_reply(f: Frame<'_>, reply: &[u8], held: usize) -> Result<(), Raise> {
+pub(crate) fn push_reply(f: Frame<'_>, reply: &[u8], held: usize) -> Result<(), Raise> {
     let top = f.top();
     let mut reader = Reader {
         stack: f.stack,
@@ -55,7 +55,7 @@ fn push_named(stack: Stack, name: &str, text: &[u8]) {
 }
 
 /// Pushes a command's error reply; the command has already counted it.
-pub fn push_counted_error(stack: Stack, line: &[u8]) {
+pub(crate) fn push_counted_error(stack: Stack, line: &[u8]) {
     push_error_line(stack, line);
     stack.push_boolean(true);
     stack.set_field(-2, "ignore_error_stats_update");

@@ -11,7 +11,7 @@ pub struct Compiled(pub(super) c_int);
 
 /// A registered function of a library.
 #[derive(Clone, Debug)]
-pub struct Registered {
+pub(crate) struct Registered {
     pub name: Vec<u8>,
     pub description: Option<Vec<u8>>,
     pub flags: Flags,
@@ -36,7 +36,7 @@ impl Registering {
         self.functions.push(function);
     }
 
-    pub fn into_functions(self) -> Vec<Registered> {
+    pub(crate) fn into_functions(self) -> Vec<Registered> {
         self.functions
     }
 }

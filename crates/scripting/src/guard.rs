@@ -19,7 +19,7 @@ const STRINGS: &str = "russet.strings";
 pub const READONLY: &str = "Attempt to modify a readonly table";
 
 /// Replaces the table on top by its guard.
-pub fn protect(stack: Stack) {
+pub(crate) fn protect(stack: Stack) {
     stack.push_table(0, 0);
     stack.push_table(0, 4);
     stack.push_value(-3);
@@ -32,7 +32,7 @@ pub fn protect(stack: Stack) {
 }
 
 /// Guards the globals: `_G` becomes a guard, and reading an unknown name is an error.
-pub fn protect_globals(stack: Stack) {
+pub(crate) fn protect_globals(stack: Stack) {
     stack.push_value(Stack::GLOBALS);
     protect(stack);
     // `getmetatable(_G)` returns a table, as in Redis.
@@ -55,7 +55,7 @@ pub fn protect_globals(stack: Stack) {
 }
 
 /// Like [`protect`], but reading an unknown field is an error, as for a global.
-pub fn protect_strictly(stack: Stack) {
+pub(crate) fn protect_strictly(stack: Stack) {
     stack.push_table(0, 1);
     stack.set_function(-1, "__index", no_such_global);
     stack.set_metatable(-2);
@@ -63,12 +63,12 @@ pub fn protect_strictly(stack: Stack) {
 }
 
 /// Pushes the guard of the globals.
-pub fn push_globals(stack: Stack) {
+pub(crate) fn push_globals(stack: Stack) {
     stack.get_field(Stack::REGISTRY, GLOBALS);
 }
 
 /// Pops the guard on top and keeps it as the metatable that `getmetatable` returns for strings.
-pub fn show_metatable_of_strings(stack: Stack) {
+pub(crate) fn show_metatable_of_strings(stack: Stack) {
     stack.set_field(Stack::REGISTRY, STRINGS);
 }
 
@@ -89,7 +89,7 @@ fn no_such_global(f: Frame<'_>) -> Returned {
 }
 
 /// Pushes the real table of the guard at `at`; `false`: not a guard, nothing is pushed.
-pub fn push_real(stack: Stack, at: i32) -> bool {
+pub(crate) fn push_real(stack: Stack, at: i32) -> bool {
     if stack.kind(at) != LuaType::Table || !stack.metatable(at) {
         return false;
     }
@@ -102,7 +102,7 @@ pub fn push_real(stack: Stack, at: i32) -> bool {
 }
 
 /// Whether the value is a guard, or the globals themselves.
-pub fn is_protected(stack: Stack, at: i32) -> bool {
+pub(crate) fn is_protected(stack: Stack, at: i32) -> bool {
     let is_guard = push_real(stack, at);
     if is_guard {
         stack.pop(1);
@@ -111,7 +111,7 @@ pub fn is_protected(stack: Stack, at: i32) -> bool {
 }
 
 /// Refuses to change the argument at `at` if it is protected.
-pub fn check_writable(stack: Stack, at: i32) -> Result<(), Raise> {
+pub(crate) fn check_writable(stack: Stack, at: i32) -> Result<(), Raise> {
     if is_protected(stack, at) {
         Err(Raise::Plain(READONLY.into()))
     } else {

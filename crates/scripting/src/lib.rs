@@ -87,10 +87,10 @@ pub use vm::{Ended, Failed, Setup, VmHandle};
 use sha1::{Digest, Sha1};
 
 /// A script's name: its SHA-1 as 40 lowercase digits.
-pub type Sha = [u8; 40];
+pub(crate) type Sha = [u8; 40];
 
 /// The SHA-1 of `text`, as scripts are named by it. O(length).
-pub fn sha1_hex(text: &[u8]) -> Sha {
+pub(crate) fn sha1_hex(text: &[u8]) -> Sha {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
     let digest = Sha1::digest(text);
     let mut hex = [0; 40];

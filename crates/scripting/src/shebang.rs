@@ -59,7 +59,7 @@ fn named(text: &str, word: &[u8]) -> Vec<u8> {
 
 /// The parsed first line of a library.
 #[derive(Debug, PartialEq, Eq)]
-pub struct LibraryHead {
+pub(crate) struct LibraryHead {
     pub engine: Vec<u8>,
     pub name: Vec<u8>,
     /// Where the code begins.
@@ -67,7 +67,7 @@ pub struct LibraryHead {
 }
 
 /// The shebang of a library; it is required.
-pub fn of_library(code: &[u8]) -> Result<LibraryHead, Vec<u8>> {
+pub(crate) fn of_library(code: &[u8]) -> Result<LibraryHead, Vec<u8>> {
     const MISSING: &[u8] = b"Missing library metadata";
     if !code.starts_with(b"#!") {
         return Err(MISSING.to_vec());

@@ -27,7 +27,7 @@ const HEADER_MAX: usize = 32;
 
 /// Why a value is not replied.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Unfinished {
+pub(crate) enum Unfinished {
     /// The script must stop.
     Stopped,
     /// It takes more memory than the script may have.
@@ -38,7 +38,7 @@ pub enum Unfinished {
 
 /// Replies with the value on top of the stack, without popping it; on failure the reply is
 /// unchanged. `resp3`: the script's own protocol, which decides whether booleans become integers.
-pub fn reply_value(f: Frame<'_>, reply: &mut Reply, resp3: bool) -> Result<(), Unfinished> {
+pub(crate) fn reply_value(f: Frame<'_>, reply: &mut Reply, resp3: bool) -> Result<(), Unfinished> {
     let (mark, errors) = (reply.mark(), reply.errors());
     let most = f.machine.room().min(UNMEASURED_MAX);
     let mut writer = ReplyWriter::new(f, reply, resp3, most);

@@ -141,7 +141,7 @@ impl Vm {
 
 impl Use {
     /// The chunk name used in messages.
-    pub fn chunk_name(self) -> &'static CStr {
+    pub(crate) fn chunk_name(self) -> &'static CStr {
         match self {
             Use::Eval => c"@user_script",
             Use::Functions => c"@user_function",

@@ -17,7 +17,7 @@ pub(super) struct Checks {
     /// The highest epoch that each Sentinel has sent.
     sent: Vec<u64>,
     /// Saves may be interrupted by a crash.
-    pub may_crash: bool,
+    pub(crate) may_crash: bool,
 }
 
 fn number(text: &[u8]) -> u64 {

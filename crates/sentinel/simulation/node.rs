@@ -27,7 +27,7 @@ pub struct DataNode {
     pub subscribers: Vec<Client>,
     transactions: BTreeMap<Client, Vec<Vec<Vec<u8>>>>,
     /// The target of FAILOVER, until the hand-over.
-    pub hands_over_to: Option<HostAddress>,
+    pub(crate) hands_over_to: Option<HostAddress>,
     /// The replies to PING.
     pub pong: &'static str,
 }

@@ -22,7 +22,7 @@ pub struct ConnId(pub u64);
 
 /// The purpose of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum ConnKind {
+pub enum ConnKind {
     Commands,
     Subscription,
 }
@@ -78,22 +78,22 @@ pub(crate) struct InstanceLink {
     pub owners: usize,
     has_subscription: bool,
     pub commands: Option<Conn>,
-    pub subscription: Option<Conn>,
+    pub(crate) subscription: Option<Conn>,
     /// The last message of the subscription.
     pub received_at: Ms,
     /// The last reply to PING that means that the instance is available.
-    pub available_at: Ms,
+    pub(crate) available_at: Ms,
     /// When the first PING was sent that has no such reply yet. A link begins with this set, so
     /// that an instance that is never reached is seen as down, too.
-    pub pinged_since: Option<Ms>,
+    pub(crate) pinged_since: Option<Ms>,
     /// The last PING.
-    pub pinged_at: Option<Ms>,
+    pub(crate) pinged_at: Option<Ms>,
     /// The last reply to PING of any kind.
-    pub pong_at: Ms,
+    pub(crate) pong_at: Ms,
     /// The start of the last simple reply or error that came to a PING.
-    pub last_reply: Vec<u8>,
+    pub(crate) last_reply: Vec<u8>,
     /// The last attempt to connect.
-    pub tried_at: Option<Ms>,
+    pub(crate) tried_at: Option<Ms>,
     /// When the last connection could not be established, and why.
     pub last_error: Option<(Ms, String)>,
 }

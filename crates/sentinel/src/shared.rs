@@ -67,7 +67,7 @@ pub struct Shared {
     pub strangers: Strangers,
     pub out: Outbox,
     pub scripts: Scripts,
-    pub simulated: Simulated,
+    pub(crate) simulated: Simulated,
     pub tilt: Tilt,
     pub random: Random,
 }

@@ -21,15 +21,15 @@ pub(crate) struct Periods {
     pub ping: Ms,
     pub ask: Ms,
     pub publish: Ms,
-    pub default_down_after: Ms,
-    pub default_failover_timeout: Ms,
-    pub tilt_trigger: Ms,
+    pub(crate) default_down_after: Ms,
+    pub(crate) default_failover_timeout: Ms,
+    pub(crate) tilt_trigger: Ms,
     pub tilt: Ms,
-    pub reconf_timeout: Ms,
-    pub link_reconnect_min: Ms,
-    pub election_timeout: Ms,
-    pub script_runtime_max: Ms,
-    pub script_retry_delay: Ms,
+    pub(crate) reconf_timeout: Ms,
+    pub(crate) link_reconnect_min: Ms,
+    pub(crate) election_timeout: Ms,
+    pub(crate) script_runtime_max: Ms,
+    pub(crate) script_retry_delay: Ms,
 }
 
 impl Default for Periods {

@@ -56,7 +56,8 @@ mod zset;
 
 pub use any::{AnyContainer, copy, free, free_effort, free_step, memory_bytes, relocate};
 pub use array::Array;
-pub use container::{Container, Measured, Relocate};
+pub use container::Container;
+pub(crate) use container::{Measured, Relocate};
 pub use hash::{Expiry, ExpiryChange, Hash, HashField, shared_figures};
 pub use inner::Inner;
 pub use kinds::{Encoding, Type};

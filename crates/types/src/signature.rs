@@ -29,7 +29,7 @@ impl Signature {
         self.0 = Sha1::digest(self.0).into();
     }
 
-    pub fn follow_entry(&mut self, entry: Entry<'_>) {
+    pub(crate) fn follow_entry(&mut self, entry: Entry<'_>) {
         self.follow(entry.bytes(&mut itoa::Buffer::new()));
     }
 

@@ -234,7 +234,7 @@ pub const fn boxed_bytes<T>() -> usize {
 }
 
 /// The upper bound of jemalloc's small classes.
-pub const SMALL_MAX: usize = 14 * 1024;
+pub(crate) const SMALL_MAX: usize = 14 * 1024;
 const PAGE: usize = 4096;
 
 /// Requests the whole size class, so that everything that fits into it may be written.

@@ -92,7 +92,7 @@ pub fn limit_of_process(pid: i64) -> Option<u64> {
 
 /// Whether a group of the process has less than one in so many parts of its limit left. Reads a few
 /// files.
-pub fn is_short_of(parts: u64) -> bool {
+pub(crate) fn is_short_of(parts: u64) -> bool {
     is_short(&own_groups(), Path::new(MOUNT), parts)
 }
 

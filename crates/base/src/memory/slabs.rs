@@ -137,7 +137,7 @@ impl Facts {
 
 /// Unoccupied bytes of small slabs, in all arenas, as of the last epoch of the allocator's
 /// statistics.
-pub fn unused_bytes() -> usize {
+pub(crate) fn unused_bytes() -> usize {
     let Some(facts) = Facts::get() else { return 0 };
     let of = |(bin, &(bytes, places)): (usize, &(usize, usize))| {
         let slabs = facts.of(facts.slabs, ALL_ARENAS, bin);
@@ -199,7 +199,7 @@ struct Bin {
 
 /// The slabs of the arena that this thread's blocks come from.
 #[derive(Default)]
-pub struct Slabs {
+pub(crate) struct Slabs {
     bins: Vec<Bin>,
 }
 
@@ -256,7 +256,7 @@ impl Slabs {
 
     /// Whether a block and its new place are in one slab. Updates the known slab in use.
     #[inline]
-    pub fn is_same_slab(&mut self, old: NonNull<u8>, new: NonNull<u8>) -> bool {
+    pub(crate) fn is_same_slab(&mut self, old: NonNull<u8>, new: NonNull<u8>) -> bool {
         let Some(facts) = Facts::get() else {
             return false;
         };

@@ -8,8 +8,8 @@
 #[derive(Clone, Copy)]
 pub struct Format {
     pub precision: u32,
-    pub unit_min: i32,
-    pub unit_max: i32,
+    pub(crate) unit_min: i32,
+    pub(crate) unit_max: i32,
 }
 
 /// IEEE double.
@@ -32,7 +32,7 @@ pub(crate) const EXTENDED: Format = Format {
 pub struct Exact {
     pub mantissa: u128,
     pub exponent: i32,
-    pub sticky: bool,
+    pub(crate) sticky: bool,
 }
 
 impl Exact {

@@ -14,7 +14,7 @@ use num_bigint::BigUint;
 use super::binary::{EXTENDED, Exact, parse_hex, parse_power};
 
 /// Longer texts are refused without being parsed.
-pub const LONG_DOUBLE_TEXT_MAX: usize = 5 * 1024 - 1;
+pub(crate) const LONG_DOUBLE_TEXT_MAX: usize = 5 * 1024 - 1;
 
 /// A long double; never NaN, which neither parsing nor [`LongDouble::checked_add`] produces.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -4,7 +4,7 @@
 //! back, so `+1`, `01`, `-0` and ` 1` are text. Cost: one pass over at most 20 bytes.
 
 /// The longest decimal `i64` or `u64`, sign included.
-pub const INTEGER_TEXT_MAX: usize = 20;
+pub(crate) const INTEGER_TEXT_MAX: usize = 20;
 
 /// The integer whose canonical form is `text`; `None` for everything else.
 #[inline]

@@ -267,7 +267,7 @@ pub(super) struct World {
     claims: VecDeque<(usize, usize, u64)>,
     waiting: Vec<Claim>,
     /// A mutation: claims wait for no replica.
-    pub claims_at_once: bool,
+    pub(crate) claims_at_once: bool,
     /// Two nodes that receive nothing from each other until a moment.
     apart: Option<([usize; 2], i64)>,
     /// A replica that receives nothing of its primary's stream until a moment.

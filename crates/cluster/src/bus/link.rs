@@ -11,14 +11,14 @@ use super::super::message::{Framer, Ip, Standing};
 pub(crate) struct BusLink {
     /// An inbound link has none until a known node has sent a greeting by it.
     pub node: Option<NodeIndex>,
-    pub is_inbound: bool,
+    pub(crate) is_inbound: bool,
     pub is_open: bool,
     pub since: i64,
     /// The address at the other end, and ours.
-    pub peer_ip: Ip,
+    pub(crate) peer_ip: Ip,
     pub local_ip: Ip,
     /// Its sender was let in by address or has proved that it knows the secret; see `door`.
-    pub is_trusted: bool,
+    pub(crate) is_trusted: bool,
     /// When the last message came completely.
     pub received_at: Option<i64>,
     pub(super) framer: Framer,

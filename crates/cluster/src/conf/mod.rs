@@ -20,7 +20,7 @@ mod read;
 mod tests;
 mod write;
 
-pub use write::write_node;
+pub(crate) use write::write_node;
 
 use super::message::{Ip, NodeFlags, NodeId};
 
@@ -30,7 +30,7 @@ pub struct Saved {
     /// One of them is [`NodeFlags::MYSELF`].
     pub nodes: Vec<SavedNode>,
     pub current_epoch: u64,
-    pub last_vote_epoch: u64,
+    pub(crate) last_vote_epoch: u64,
 }
 
 /// A node's line. Empty texts and ports of 0 are values that are not set or not known.
@@ -44,21 +44,21 @@ pub struct SavedNode {
     pub other: OtherPort,
     pub bus_port: u16,
     pub hostname: Vec<u8>,
-    pub human_nodename: Vec<u8>,
+    pub(crate) human_nodename: Vec<u8>,
     /// `None` in files of Redis 7.0.
     pub shard: Option<NodeId>,
-    pub client_ipv4: Vec<u8>,
-    pub client_ipv6: Vec<u8>,
-    pub client_port: u16,
-    pub client_tls_port: u16,
+    pub(crate) client_ipv4: Vec<u8>,
+    pub(crate) client_ipv6: Vec<u8>,
+    pub(crate) client_port: u16,
+    pub(crate) client_tls_port: u16,
     pub availability_zone: Vec<u8>,
     /// Of those that are written: myself, primary or replica, PFAIL, FAIL, no address, no failover.
     pub flags: NodeFlags,
     /// Its line may be missing.
     pub primary: Option<NodeId>,
     /// Milliseconds of the wall clock; 0: none.
-    pub ping_sent_ms: i64,
-    pub pong_received_ms: i64,
+    pub(crate) ping_sent_ms: i64,
+    pub(crate) pong_received_ms: i64,
     /// Meaningless for a replica.
     pub config_epoch: u64,
     /// There is a link to it: written for readers of the file, ignored at a restart.
@@ -72,7 +72,7 @@ pub struct SavedNode {
 
 /// A node's second client port, as its line has it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum OtherPort {
+pub enum OtherPort {
     /// The line has none (Redis 7.0): the first one is taken for TCP's.
     NotSaid,
     /// The first is TCP's, this is TLS's.

@@ -24,7 +24,7 @@ impl Saved {
 
 /// Writes a node's line without its end. `aux`: with the values after the hostname, as the dialect
 /// knows them. Without: a line of CLUSTER NODES.
-pub fn write_node(out: &mut String, node: &SavedNode, aux: Option<Dialect>) {
+pub(crate) fn write_node(out: &mut String, node: &SavedNode, aux: Option<Dialect>) {
     // A `String` takes all that is written to it.
     _ = write!(
         out,

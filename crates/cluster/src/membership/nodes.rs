@@ -19,7 +19,7 @@ pub(crate) const HANDSHAKES_MAX: usize = 1024;
 
 /// A node's number in [`Nodes`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(crate) struct NodeIndex(pub u32);
+pub struct NodeIndex(pub u32);
 
 /// This node.
 pub(crate) const ME: NodeIndex = NodeIndex(0);
@@ -38,16 +38,16 @@ pub struct Address {
 pub struct Names {
     pub hostname: Vec<u8>,
     pub human: Vec<u8>,
-    pub client_ipv4: Vec<u8>,
-    pub client_ipv6: Vec<u8>,
-    pub client_port: u16,
-    pub client_tls_port: u16,
+    pub(crate) client_ipv4: Vec<u8>,
+    pub(crate) client_ipv6: Vec<u8>,
+    pub(crate) client_port: u16,
+    pub(crate) client_tls_port: u16,
     pub zone: Vec<u8>,
 }
 
 /// See the module. Times are monotonic milliseconds.
 #[derive(Clone, Debug)]
-pub(crate) struct ClusterNode {
+pub struct ClusterNode {
     pub id: NodeId,
     pub shard: NodeId,
     pub flags: NodeFlags,
@@ -62,13 +62,13 @@ pub(crate) struct ClusterNode {
     /// When it became known, or its handshake began.
     pub created: i64,
     /// Known from gossip alone: it has never answered at its address. See `hearsay`.
-    pub is_hearsay: bool,
+    pub(crate) is_hearsay: bool,
     /// When gossip last named it.
-    pub mentioned: i64,
+    pub(crate) mentioned: i64,
     /// The PING that waits for its PONG.
-    pub pinged: Option<i64>,
+    pub(crate) pinged: Option<i64>,
     /// The last PONG, to us or (by gossip) to another.
-    pub ponged: Option<i64>,
+    pub(crate) ponged: Option<i64>,
     /// Where it last answered by the link that we have opened.
     pub answered: Ip,
     /// The last message of any kind.
@@ -76,7 +76,7 @@ pub(crate) struct ClusterNode {
     /// When FAIL was set.
     pub failed: i64,
     /// Since when a primary with slots has had no working replica.
-    pub orphaned: Option<i64>,
+    pub(crate) orphaned: Option<i64>,
     /// When we last voted for a replica of this primary.
     pub voted: Option<i64>,
     /// When a link to it was last asked for.
@@ -84,34 +84,34 @@ pub(crate) struct ClusterNode {
     /// When a MEET was last sent to it.
     pub met: Option<i64>,
     /// Since when it has had no link to us.
-    pub unlinked: i64,
+    pub(crate) unlinked: i64,
     /// The link that we have opened, and the one that the node has.
     pub out: Option<LinkId>,
-    pub inbound: Option<LinkId>,
+    pub(crate) inbound: Option<LinkId>,
     /// The primaries that see it failing, and when each last reported it.
     pub reports: Vec<(NodeIndex, i64)>,
     /// The flags of its last header, and whether it reads extensions.
-    pub header_flags: NodeFlags,
-    pub takes_extensions: bool,
+    pub(crate) header_flags: NodeFlags,
+    pub(crate) takes_extensions: bool,
     /// The secret of internal clients that it announces (`secret`).
     pub secret: Option<NodeId>,
     /// Its last header and gossip, for CLUSTER EXPLAIN and `replicas_agree`.
-    pub noticed: Noticed,
+    pub(crate) noticed: Noticed,
 }
 
 /// Findings from a node's last header and gossip.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Noticed {
     pub current_epoch: u64,
-    pub state_is_fail: bool,
+    pub(crate) state_is_fail: bool,
     /// The newest time in its last gossip minus our wall clock, milliseconds: at most how far its
     /// clock is ahead of ours, if it is.
-    pub clock_ahead_ms: Option<i64>,
+    pub(crate) clock_ahead_ms: Option<i64>,
     /// When its header last had the slots that we know it, or its primary, to serve; and its offset
     /// then.
     pub agreed: Option<(i64, u64)>,
     /// How many slots it claims otherwise than we see it, the first of them, and since when.
-    pub disputed: Option<(usize, u16, i64)>,
+    pub(crate) disputed: Option<(usize, u16, i64)>,
 }
 
 impl ClusterNode {
@@ -198,7 +198,7 @@ pub struct Nodes {
     free: Vec<NodeIndex>,
     by_id: HashMap<NodeId, NodeIndex>,
     /// The nodes with PFAIL.
-    pub suspects: Vec<NodeIndex>,
+    pub(crate) suspects: Vec<NodeIndex>,
 }
 
 impl Nodes {

@@ -26,16 +26,16 @@ use super::proof::Proof;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Extensions<'m> {
     pub hostname: Option<&'m [u8]>,
-    pub human_nodename: Option<&'m [u8]>,
+    pub(crate) human_nodename: Option<&'m [u8]>,
     /// Nodes that were forgotten, and for how many seconds they must not come back.
     pub forgotten: Vec<(NodeId, u64)>,
     pub shard: Option<NodeId>,
     /// Redis: the secret of internal clients. The smallest of all nodes counts.
     pub secret: Option<NodeId>,
-    pub client_ipv4: Option<&'m [u8]>,
-    pub client_ipv6: Option<&'m [u8]>,
-    pub client_port: Option<u16>,
-    pub client_tls_port: Option<u16>,
+    pub(crate) client_ipv4: Option<&'m [u8]>,
+    pub(crate) client_ipv6: Option<&'m [u8]>,
+    pub(crate) client_port: Option<u16>,
+    pub(crate) client_tls_port: Option<u16>,
     pub availability_zone: Option<&'m [u8]>,
     pub proof: Option<Proof>,
 }
@@ -74,7 +74,7 @@ const TEXT_MAX: usize = 255;
 const FORGOTTEN_MAX: usize = 10_000;
 
 /// Whether a text can be in the nodes.conf of any server, in a reply and in the log as it is.
-pub fn is_plain_text(text: &[u8]) -> bool {
+pub(crate) fn is_plain_text(text: &[u8]) -> bool {
     let is_plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"-._/".contains(byte);
     text.len() <= TEXT_MAX && text.iter().all(is_plain)
 }

@@ -11,13 +11,13 @@ use super::ip::Ip;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Gossip {
     pub node: NodeId,
-    pub ping_sent_s: u32,
-    pub pong_received_s: u32,
+    pub(crate) ping_sent_s: u32,
+    pub(crate) pong_received_s: u32,
     pub ip: Ip,
     /// The port that the cluster's clients use: TLS's with `tls-cluster`.
     pub port: u16,
     /// The other one, or 0.
-    pub other_port: u16,
+    pub(crate) other_port: u16,
     pub bus_port: u16,
     pub flags: NodeFlags,
 }

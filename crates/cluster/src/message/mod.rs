@@ -44,10 +44,13 @@ mod slots;
 #[cfg(test)]
 mod tests;
 
-pub use extensions::{Extensions, Vendor, is_plain_text};
-pub use flags::{Marks, NodeFlags};
+pub use extensions::Vendor;
+
+pub(crate) use extensions::{Extensions, is_plain_text};
+pub(crate) use flags::Marks;
+pub use flags::NodeFlags;
 pub use framer::{Framer, Peer, Standing};
-pub use gossip::Gossip;
+pub(crate) use gossip::Gossip;
 pub use header::{Header, Kind};
 pub use id::NodeId;
 pub use ip::Ip;

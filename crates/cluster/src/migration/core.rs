@@ -27,7 +27,7 @@ pub(super) struct Job {
     pub head: JobHead,
     pub talk: Box<dyn Conversation>,
     /// When the next attempt begins; monotonic.
-    pub again_ms: Option<i64>,
+    pub(crate) again_ms: Option<i64>,
 }
 
 impl Job {

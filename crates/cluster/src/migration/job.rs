@@ -87,8 +87,8 @@ pub(super) struct JobHead {
     pub created_ms: i64,
     pub started_ms: i64,
     pub updated_ms: i64,
-    pub acked_ms: i64,
-    pub ended_ms: Option<i64>,
+    pub(crate) acked_ms: i64,
+    pub(crate) ended_ms: Option<i64>,
     /// Attempts after the first.
     pub retries: u32,
     /// Why the last attempt failed.
@@ -96,7 +96,7 @@ pub(super) struct JobHead {
     /// Of the whole migration, or of its last attempt if another follows.
     pub outcome: Option<Outcome>,
     /// How long writes were held, milliseconds.
-    pub paused_ms: i64,
+    pub(crate) paused_ms: i64,
 
     // Given back at the end (`settle`).
     links: Vec<MigrationLink>,

@@ -104,11 +104,11 @@ pub(crate) struct Owners {
     /// How many times this node, or its primary, has got a slot, or left one without an owner. A
     /// slot that another node has taken is not counted: its claim is newer than ours, which a crash
     /// would bring back.
-    pub gains: u64,
+    pub(crate) gains: u64,
     /// `gains`, but for the slots that SETSLOT gave since the last tick: those are synced with the
     /// next tick, the others before anything else is sent, so that moving many slots one by one
     /// does not wait for the disk.
-    pub vital_gains: u64,
+    pub(crate) vital_gains: u64,
     /// Bound slots that their owner has left out of its last claim. They stay bound until another
     /// node claims them, because to unbind them could make the cluster fail.
     pub unclaimed: SlotSet,

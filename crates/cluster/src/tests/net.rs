@@ -28,7 +28,7 @@ pub(super) struct HostedNode {
     pub is_up: bool,
     /// The file, as of the last save.
     pub file: Vec<u8>,
-    pub can_save: bool,
+    pub(crate) can_save: bool,
     /// Actions that the network does not carry out, in their order.
     pub done: Vec<Action>,
     pub log: Vec<String>,

@@ -10,7 +10,7 @@ pub struct Origin {
     /// The line within that source, from 1.
     pub line: usize,
     /// The line number as Redis counts it, through all joined sources.
-    pub joined_line: usize,
+    pub(crate) joined_line: usize,
     /// The line's bytes, trimmed.
     pub text: Vec<u8>,
 }

@@ -2,7 +2,7 @@
 
 /// The name among `names` that `word` was probably meant to be: at most a third of its letters are
 /// wrong, missing or swapped, and at most [`EDITS_MAX`]. O(names, letters squared).
-pub fn nearest<'n>(word: &str, names: impl Iterator<Item = &'n str>) -> Option<&'n str> {
+pub(crate) fn nearest<'n>(word: &str, names: impl Iterator<Item = &'n str>) -> Option<&'n str> {
     let word = word.to_ascii_lowercase();
     if word.len() > LETTERS_MAX {
         return None;

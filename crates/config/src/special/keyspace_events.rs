@@ -96,7 +96,7 @@ impl KeyspaceEvents {
     }
 
     /// Whether it selects anything by a letter of its own that Valkey does not know.
-    pub fn is_redis_only(self) -> bool {
+    pub(crate) fn is_redis_only(self) -> bool {
         // `A` stands for arrays, too.
         let arrays = if self.0.contains(ALL - EventClass::PATHHASH) {
             EventClass::empty()

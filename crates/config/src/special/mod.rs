@@ -17,19 +17,23 @@ mod save_points;
 mod slot_stats;
 mod subnets;
 
-pub use addresses::{BindAddresses, ReplicaOf};
+pub use addresses::ReplicaOf;
+
+pub(crate) use addresses::BindAddresses;
 pub use compression::RdbCompression;
-pub use host_names::HostNames;
+pub(crate) use host_names::HostNames;
 pub use keyspace_events::{EventClass, KeyspaceEvents};
 pub use max_memory::MaxMemory;
 pub use memory_or_percent::MemoryOrPercent;
-pub use networks::Networks;
-pub use output_buffer::{OutputBufferLimit, OutputBufferLimits};
+pub(crate) use networks::Networks;
+pub use output_buffer::OutputBufferLimit;
+pub(crate) use output_buffer::OutputBufferLimits;
 pub use percentiles::{Percentiles, percentile_text};
-pub use process::{Dir, OomScoreAdjValues, ShutdownFlags};
-pub use save_points::SavePoints;
+pub use process::ShutdownFlags;
+pub(crate) use process::{Dir, OomScoreAdjValues};
+pub(crate) use save_points::SavePoints;
 pub use slot_stats::SlotStats;
-pub use subnets::Subnets;
+pub(crate) use subnets::Subnets;
 
 use super::problem::refusal::ValueError;
 use super::words::Text;
@@ -63,7 +67,7 @@ fn listed(words: &[Text]) -> &[Text] {
 }
 
 /// A value with its own grammar.
-pub trait Special: PartialEq + Sized {
+pub(crate) trait Special: PartialEq + Sized {
     /// Reads the words after the directive's name. `append`: earlier lines of the same file gave
     /// some already; only `save` adds to them, the others replace them.
     fn read(&mut self, words: &[Text], append: bool) -> Result<(), ValueError>;

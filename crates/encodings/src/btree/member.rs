@@ -31,7 +31,7 @@ impl Member {
 
     /// The pointer as a word of 48 bits whose low three bits are zero.
     #[inline]
-    pub fn to_word(self) -> u64 {
+    pub(crate) fn to_word(self) -> u64 {
         self.0.as_ptr().expose_provenance() as u64
     }
 
@@ -64,7 +64,7 @@ impl Member {
     /// # Safety
     /// The entry is alive, and is not read at the same time.
     #[inline]
-    pub unsafe fn set_score(self, score: f64) {
+    pub(crate) unsafe fn set_score(self, score: f64) {
         // SAFETY: the block starts with the score.
         unsafe { self.0.cast::<f64>().as_ptr().write(score) };
     }

@@ -189,7 +189,7 @@ impl ZsetIndex {
 
     /// Takes out up to `count` elements from `rank` on, at most to the end of one leaf, passing
     /// their members to `take`; returns how many. For a range, repeat.
-    pub fn remove_chunk(
+    pub(crate) fn remove_chunk(
         &mut self,
         rank: usize,
         count: usize,

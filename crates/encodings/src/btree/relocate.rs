@@ -13,7 +13,7 @@ impl ZsetIndex {
     ///
     /// # Safety
     /// The entry that `each` returns has the member's bytes and score.
-    pub unsafe fn relocate_leaf(
+    pub(crate) unsafe fn relocate_leaf(
         &mut self,
         rank: usize,
         mover: &mut Mover,

@@ -17,7 +17,7 @@ pub use cell::{Bounds, Cell};
 const STEPS: u32 = 26;
 
 /// Degrees; the minimum is its negative.
-pub const LONGITUDE_MAX: f64 = 180.0;
+pub(crate) const LONGITUDE_MAX: f64 = 180.0;
 /// Degrees; the minimum is its negative. The map excludes the poles.
 pub const LATITUDE_MAX: f64 = 85.051_128_78;
 

@@ -172,7 +172,7 @@ impl Arenas {
 
     /// Must be called after `free`, with the table's number of segments. Replaces a last chunk that
     /// has many free places for this table by one without any.
-    pub fn tighten(&mut self, lines: usize, segments: usize, directory: &mut Directory) {
+    pub(crate) fn tighten(&mut self, lines: usize, segments: usize, directory: &mut Directory) {
         let arena = &mut self.arenas[class(lines)];
         let Some(chunk) = arena.chunks.last_mut() else {
             return;
@@ -222,12 +222,12 @@ impl Arenas {
     }
 
     /// Any segment and its number of lines, to be emptied and then freed by `drop_any_last`.
-    pub fn any_last(&self) -> Option<(Segment, usize)> {
+    pub(crate) fn any_last(&self) -> Option<(Segment, usize)> {
         (0..CLASSES).find_map(|class| Some((self.last(class)?, lines_of(class))))
     }
 
     /// Frees the segment that `any_last` returned, without updating any directory.
-    pub fn drop_any_last(&mut self) {
+    pub(crate) fn drop_any_last(&mut self) {
         let class = (0..CLASSES).find(|&class| !self.arenas[class].chunks.is_empty());
         self.pop(class.expect("`any_last` found a segment"));
     }

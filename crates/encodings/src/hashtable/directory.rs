@@ -89,7 +89,7 @@ impl Directory {
     }
 
     /// Empties the directory of an empty table.
-    pub fn set_empty(&mut self) {
+    pub(crate) fn set_empty(&mut self) {
         assert!(self.depth == 0);
         self.root = SegmentRef::NONE;
     }
@@ -142,7 +142,7 @@ impl Directory {
     }
 
     /// Drops the last bit; no segment may need it.
-    pub fn halve(&mut self) {
+    pub(crate) fn halve(&mut self) {
         assert!(self.depth > 0);
         debug_assert!(
             self.segments()

@@ -221,7 +221,7 @@ impl HashTable {
     /// Runs `change` while the table, number `owner`, has the records of `shared`. All that changes
     /// elements or reads expiries of such a table must run so.
     #[inline]
-    pub fn with_shared<R>(
+    pub(crate) fn with_shared<R>(
         &mut self,
         shared: &mut SharedExpiry,
         owner: u16,
@@ -238,7 +238,7 @@ impl HashTable {
     }
 
     /// Forgets all noted expiries: for a table that leaves the others. O(segments).
-    pub fn forget_expiries(&mut self) {
+    pub(crate) fn forget_expiries(&mut self) {
         let Some(expiry) = &mut self.expiry else {
             return;
         };
@@ -271,7 +271,7 @@ impl HashTable {
     }
 
     /// The number of the record of the segment at `prefix`. `None`: it has none.
-    pub fn record_at(&self, prefix: u32) -> Option<u32> {
+    pub(crate) fn record_at(&self, prefix: u32) -> Option<u32> {
         let segment = self.directory.get(u64::from(prefix) << 32);
         if segment.is_none() {
             return None;

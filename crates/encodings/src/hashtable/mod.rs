@@ -57,7 +57,9 @@ mod tests;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-pub use ahead::{ElementPlace, Likely, SHORT_REACH};
+pub use ahead::SHORT_REACH;
+
+pub(crate) use ahead::{ElementPlace, Likely};
 use arena::Arenas;
 use directory::Directory;
 use expiry::Expiry;

@@ -76,7 +76,7 @@ impl Record {
     }
 
     /// Lowers `far`: an element without a near entry may expire then.
-    pub fn lower_far(&mut self, far: i64) {
+    pub(crate) fn lower_far(&mut self, far: i64) {
         self.far = self.far.min(far);
         let mut kept = 0;
         for i in 0..self.len as usize {
@@ -114,7 +114,7 @@ impl Record {
     }
 
     /// `far` in the form of `Header::horizon`: in whole seconds, rounded up.
-    pub fn horizon(&self) -> u32 {
+    pub(crate) fn horizon(&self) -> u32 {
         let seconds = self.far.saturating_add(999) / 1000;
         u32::try_from(seconds).unwrap_or(NO_HORIZON)
     }

@@ -80,7 +80,7 @@ impl SegmentRef {
     /// Prefetches the lines that a new element with this tag may need beside its own two: the
     /// header, and if both are full the lines where most chains end.
     #[inline]
-    pub fn prefetch_way(self, tag: u64) {
+    pub(crate) fn prefetch_way(self, tag: u64) {
         prefetch(self.segment().0.addr());
         let home = self.home(tag);
         let next = self.next(home);
@@ -136,7 +136,7 @@ impl SegmentRef {
 
     /// After the cell `at` became empty: moves a stash element there that belongs there. Returns
     /// whether the stash is now empty.
-    pub fn refill_from_stash(self, at: usize) -> bool {
+    pub(crate) fn refill_from_stash(self, at: usize) -> bool {
         if at >= CELLS {
             let bucket = at / CELLS - 1;
             for stash in HEADER_CELLS..CELLS {

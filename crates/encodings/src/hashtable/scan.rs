@@ -25,7 +25,7 @@ const BAND_BITS: u32 = 6;
 const DEPTH_BITS: u32 = 6;
 
 /// Cursors are below 2^CURSOR_BITS.
-pub const CURSOR_BITS: u32 = DEPTH_MAX + DEPTH_BITS + BAND_BITS;
+pub(crate) const CURSOR_BITS: u32 = DEPTH_MAX + DEPTH_BITS + BAND_BITS;
 
 const _: () = assert!(CURSOR_BITS + 14 <= 53);
 

@@ -40,7 +40,7 @@ pub(super) struct Header {
     /// Number of the segment's record in `expiry`, or `NO_RECORD`.
     pub record: u32,
     /// Expiries at or after this Unix second need no note: the record's `far` covers them.
-    pub horizon: u32,
+    pub(crate) horizon: u32,
 }
 
 const _: () = assert!(size_of::<Header>() == HEADER_CELLS * size_of::<u64>());
@@ -55,7 +55,7 @@ pub(super) struct SegmentRef(pub u64);
 impl SegmentRef {
     /// No segment: an empty table's only word.
     pub const NONE: SegmentRef = SegmentRef(0);
-    pub const STASH: u64 = 1 << 60;
+    pub(crate) const STASH: u64 = 1 << 60;
     pub const OVERFLOW: u64 = 1 << 61;
     const ADDRESS: u64 = (1 << 48) - 1;
 
@@ -92,12 +92,12 @@ impl SegmentRef {
     }
 
     #[inline(always)]
-    pub fn has_stash(self) -> bool {
+    pub(crate) fn has_stash(self) -> bool {
         self.0 & Self::STASH != 0
     }
 
     #[inline(always)]
-    pub fn has_overflow(self) -> bool {
+    pub(crate) fn has_overflow(self) -> bool {
         self.0 & Self::OVERFLOW != 0
     }
 
@@ -111,7 +111,7 @@ impl SegmentRef {
         SegmentRef(if on { self.0 | flag } else { self.0 & !flag })
     }
 
-    pub fn at_address(self, segment: Segment) -> SegmentRef {
+    pub(crate) fn at_address(self, segment: Segment) -> SegmentRef {
         let address = segment.0.expose_provenance() as u64;
         assert!(address & !Self::ADDRESS == 0, "segment beyond 48 bits");
         SegmentRef(self.0 & !Self::ADDRESS | address)
@@ -193,7 +193,7 @@ impl SegmentRef {
 
     /// An element of the stash with this tag.
     #[inline]
-    pub fn find_in_stash(self, tag: u64) -> Option<Word> {
+    pub(crate) fn find_in_stash(self, tag: u64) -> Option<Word> {
         // SAFETY: line 0 of an aligned segment.
         let found = unsafe { match_tag(self.segment().0, tag) } & (0xff & !0b11);
         (found != 0).then(|| word_of_cell(self.cell(found.trailing_zeros() as usize)))
@@ -210,7 +210,7 @@ impl SegmentRef {
     }
 
     #[inline(always)]
-    pub fn set_cell(self, at: usize, cell: u64) {
+    pub(crate) fn set_cell(self, at: usize, cell: u64) {
         assert!(
             (HEADER_CELLS..self.lines() * CELLS).contains(&at),
             "cell index out of segment"
@@ -225,7 +225,7 @@ impl SegmentRef {
     }
 
     /// All cells, empty ones (0) too, stash first; empty without a segment.
-    pub fn all_cells(self) -> impl Iterator<Item = u64> {
+    pub(crate) fn all_cells(self) -> impl Iterator<Item = u64> {
         let end = if self.is_none() {
             HEADER_CELLS
         } else {
@@ -236,13 +236,18 @@ impl SegmentRef {
     }
 
     /// Visits the elements with `first <= tag < end`, overflow excluded.
-    pub fn visit_tags(self, first: u64, end: u64, mut visit: impl FnMut(Word)) {
+    pub(crate) fn visit_tags(self, first: u64, end: u64, mut visit: impl FnMut(Word)) {
         self.each_tagged(first, end, |_, cell| visit(word_of_cell(cell)));
     }
 
     /// Replaces words of the elements with `first <= tag < end`, overflow excluded, by those that
     /// `change` returns; hashes stay the same.
-    pub fn change_tags(self, first: u64, end: u64, mut change: impl FnMut(Word) -> Option<Word>) {
+    pub(crate) fn change_tags(
+        self,
+        first: u64,
+        end: u64,
+        mut change: impl FnMut(Word) -> Option<Word>,
+    ) {
         self.each_tagged(first, end, |at, cell| {
             if let Some(word) = change(word_of_cell(cell)) {
                 self.set_cell(at, with_word(cell, word));
@@ -283,7 +288,7 @@ impl SegmentRef {
         unsafe { match_mark(self.bucket(bucket)) }
     }
 
-    pub fn free_in_stash(self) -> u32 {
+    pub(crate) fn free_in_stash(self) -> u32 {
         // SAFETY: line 0 of an aligned segment.
         unsafe { match_tag(self.segment().0, 0) & !0b11 }
     }

@@ -75,7 +75,7 @@ impl Index {
     }
 
     /// Returns the node where searches start: one of the highest level.
-    pub fn entry_point(&self) -> Option<NodeId> {
+    pub(crate) fn entry_point(&self) -> Option<NodeId> {
         (self.entry != NONE).then_some(NodeId(self.entry))
     }
 
@@ -119,7 +119,7 @@ impl Index {
     }
 
     /// Returns a query for a node's own vector.
-    pub fn query_of(&self, id: NodeId) -> Query {
+    pub(crate) fn query_of(&self, id: NodeId) -> Query {
         let stored = self.vector(id);
         Query::from_stored(self.parameters(), stored.bytes, stored.l2, stored.range)
     }

@@ -37,9 +37,9 @@ mod tests;
 pub use index::Index;
 pub use insert::Placement;
 pub use load::{LoadError, LoadedNode, Loader};
+pub(crate) use parameters::LEVEL_MAX;
 pub use parameters::{
-    DIM_MAX, EF_CONSTRUCTION, LEVEL_MAX, LINKS_MAX, M_DEFAULT, NodeId, Parameters, Quantization,
-    random_level,
+    DIM_MAX, EF_CONSTRUCTION, LINKS_MAX, M_DEFAULT, NodeId, Parameters, Quantization, random_level,
 };
 pub use query::{Query, Stored};
 pub use search::{Found, Progress, Scan, Search};

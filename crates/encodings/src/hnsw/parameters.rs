@@ -3,7 +3,7 @@
 use rand::Rng;
 
 /// The highest level a node may have.
-pub const LEVEL_MAX: usize = 16;
+pub(crate) const LEVEL_MAX: usize = 16;
 /// The most links a list of a file may have.
 pub const LINKS_MAX: usize = 16384;
 /// The most dimensions.

@@ -61,7 +61,12 @@ impl Query {
 
     /// Takes a vector's stored form: [`Parameters::vector_bytes`] bytes, with its l2 norm and,
     /// for Q8, its range (else not kept).
-    pub fn from_stored(parameters: &Parameters, vector: &[u8], l2: f32, range: f32) -> Query {
+    pub(crate) fn from_stored(
+        parameters: &Parameters,
+        vector: &[u8],
+        l2: f32,
+        range: f32,
+    ) -> Query {
         assert_eq!(
             vector.len(),
             parameters.vector_bytes(),

@@ -296,7 +296,7 @@ fn revised(index: &Index, query: &[u8], level: usize, version: u32, near: Near) 
 }
 
 /// Whether a payload passes a filter; adds the cost to the second, in distances.
-pub type Passes<'f> = dyn FnMut(u64, &mut usize) -> bool + 'f;
+pub(crate) type Passes<'f> = dyn FnMut(u64, &mut usize) -> bool + 'f;
 
 /// The least cost of a call of a filter, in distances.
 const FILTER_COST: usize = 8;

@@ -4,17 +4,17 @@ use super::entry::{self, Encoded, Entry};
 use std::mem::MaybeUninit;
 
 /// The longest string as an entry whose length is in its first two bytes.
-pub const BARE_TEXT_MAX: usize = 4095;
+pub(crate) const BARE_TEXT_MAX: usize = 4095;
 
 /// Bytes of an entry.
 #[inline]
-pub fn bare_bytes(entry: Entry<'_>) -> usize {
+pub(crate) fn bare_bytes(entry: Entry<'_>) -> usize {
     Encoded::new(entry).body_len()
 }
 
 /// Writes an entry at the beginning of `to`; returns the rest.
 #[inline]
-pub fn write_bare<'b>(
+pub(crate) fn write_bare<'b>(
     entry: Entry<'_>,
     to: &'b mut [MaybeUninit<u8>],
 ) -> &'b mut [MaybeUninit<u8>] {
@@ -24,7 +24,7 @@ pub fn write_bare<'b>(
 /// Bytes of the entry that begins with `head`; `second` gives its second byte, which only a string
 /// of 64 to [`BARE_TEXT_MAX`] bytes needs.
 #[inline]
-pub fn bare_len(head: u8, second: impl FnOnce() -> u8) -> usize {
+pub(crate) fn bare_len(head: u8, second: impl FnOnce() -> u8) -> usize {
     match head {
         0x00..=0x7F => 1,
         0x80..=0xBF => 1 + usize::from(head & 0x3F),
@@ -35,6 +35,6 @@ pub fn bare_len(head: u8, second: impl FnOnce() -> u8) -> usize {
 
 /// The value of a whole entry.
 #[inline]
-pub fn read_bare(bytes: &[u8]) -> Entry<'_> {
+pub(crate) fn read_bare(bytes: &[u8]) -> Entry<'_> {
     entry::decode(bytes)
 }

@@ -25,11 +25,11 @@ mod repeats;
 mod roomy;
 mod validate;
 
-pub use bare::{BARE_TEXT_MAX, bare_bytes, bare_len, read_bare, write_bare};
+pub(crate) use bare::{BARE_TEXT_MAX, bare_bytes, bare_len, read_bare, write_bare};
 pub use entry::Entry;
 pub use iter::Iter;
 pub use pack::Pack;
-pub use roomy::Roomy;
+pub(crate) use roomy::Roomy;
 pub use validate::ListpackError;
 
 use crate::thin::Thin;
@@ -45,7 +45,7 @@ const END: u8 = 0xFF;
 const COUNT_UNKNOWN: u16 = u16::MAX;
 
 /// The largest listpack that may grow further, in bytes.
-pub const SAFETY_BYTES: usize = 1 << 30;
+pub(crate) const SAFETY_BYTES: usize = 1 << 30;
 
 /// Where an entry starts, in bytes from the start of the listpack.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -26,7 +26,7 @@ const START: usize = 4;
 const SMALL_BYTES: usize = 256;
 
 /// See the module.
-pub struct Roomy(NonNull<u8>);
+pub(crate) struct Roomy(NonNull<u8>);
 
 // SAFETY: it owns its block alone.
 unsafe impl Send for Roomy {}

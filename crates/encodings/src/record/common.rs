@@ -179,7 +179,7 @@ impl Common {
 
     /// For the values that are to be stored.
     #[inline]
-    pub fn learning(&self) -> Learning<'_> {
+    pub(crate) fn learning(&self) -> Learning<'_> {
         // A panic elsewhere leaves the hashes valid.
         let numbers = self.numbers.lock().unwrap_or_else(PoisonError::into_inner);
         Learning {

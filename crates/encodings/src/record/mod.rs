@@ -37,7 +37,7 @@ use std::num::NonZeroU64;
 use std::ptr::NonNull;
 
 /// The longest string in a record.
-pub const VALUE_BYTES_MAX: usize = BARE_TEXT_MAX;
+pub(crate) const VALUE_BYTES_MAX: usize = BARE_TEXT_MAX;
 
 const ADDRESS_BITS: u32 = 48;
 const ADDRESS: u64 = (1 << ADDRESS_BITS) - 1;

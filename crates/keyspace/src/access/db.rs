@@ -76,7 +76,7 @@ impl<'a> Db<'a> {
     }
 
     /// Whether a lookup deletes an expired key that it finds.
-    pub fn removes_expired(&self) -> bool {
+    pub(crate) fn removes_expired(&self) -> bool {
         !self.keyspace.hides_expired()
     }
 

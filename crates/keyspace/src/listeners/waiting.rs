@@ -156,7 +156,7 @@ impl Waiting {
     }
 
     /// As [`Waiting::touch`] for all keys of a database.
-    pub fn touch_all(&mut self, db: DbIndex) {
+    pub(crate) fn touch_all(&mut self, db: DbIndex) {
         if self.guarded > 0 {
             for key in self.keys_of(db) {
                 self.touch(db, &key);

@@ -225,7 +225,7 @@ impl Watchers {
 
     /// Whether [`Watchers::take_touched`] would return anything.
     #[inline]
-    pub fn has_touched(&self) -> bool {
+    pub(crate) fn has_touched(&self) -> bool {
         !self.touched.is_empty()
     }
 }

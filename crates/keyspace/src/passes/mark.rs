@@ -37,7 +37,7 @@ impl Drop for Owned {
 
 /// A database's state in the running pass.
 #[derive(Debug, Default)]
-pub(crate) struct PassMark {
+pub struct PassMark {
     pub(super) running: bool,
     /// The bit of entries that are saved,
     pub(super) bit: bool,

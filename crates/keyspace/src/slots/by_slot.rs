@@ -18,7 +18,7 @@ impl Database {
     }
 
     /// Keys of a slot that have an expiry. O(1).
-    pub fn slot_volatile(&self, slot: u16) -> usize {
+    pub(crate) fn slot_volatile(&self, slot: u16) -> usize {
         if self.table().hasher().has_slots() {
             self.table().volatile_among(Among::One(slot))
         } else {
@@ -27,7 +27,7 @@ impl Database {
     }
 
     /// Bytes of a slot's table, entries excluded. O(1).
-    pub fn slot_table_bytes(&self, slot: u16) -> usize {
+    pub(crate) fn slot_table_bytes(&self, slot: u16) -> usize {
         self.table().memory_bytes_of(slot)
     }
 

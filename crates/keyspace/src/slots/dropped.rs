@@ -51,14 +51,14 @@ pub(crate) struct DroppedSlots {
 
 impl DroppedSlots {
     /// The dropped slots that are counted in a database, in part.
-    pub fn counted_in(&self, db: DbIndex) -> impl Iterator<Item = &Database> {
+    pub(crate) fn counted_in(&self, db: DbIndex) -> impl Iterator<Item = &Database> {
         let of_db = move |its: &&Dropped| its.db == db && its.is_counted;
         self.queue.iter().filter(of_db).map(|its| &*its.keys)
     }
 
     /// All keys of a database were replaced, and listeners are notified of that: the counts begin
     /// anew.
-    pub fn forget_counts(&mut self, db: DbIndex) {
+    pub(crate) fn forget_counts(&mut self, db: DbIndex) {
         for its in self.queue.iter_mut().filter(|its| its.db == db) {
             its.is_counted = false;
             its.informed = Audience::empty();
@@ -78,19 +78,22 @@ impl DroppedSlots {
 
     /// Keys that the running snapshot has yet to save, of the database that had this number at its
     /// beginning, and where it is.
-    pub fn unsaved_of(&mut self, origin: DbIndex) -> Option<(&mut Database, &mut Option<u64>)> {
+    pub(crate) fn unsaved_of(
+        &mut self,
+        origin: DbIndex,
+    ) -> Option<(&mut Database, &mut Option<u64>)> {
         let of_it = |its: &&mut Dropped| its.unsaved.is_some() && its.keys.pass.is_of(origin);
         let its = self.queue.iter_mut().find(of_it)?;
         Some((&mut its.keys, &mut its.unsaved))
     }
 
     /// The keys of all.
-    pub fn all_mut(&mut self) -> impl Iterator<Item = &mut Database> {
+    pub(crate) fn all_mut(&mut self) -> impl Iterator<Item = &mut Database> {
         self.queue.iter_mut().map(|its| &mut *its.keys)
     }
 
     /// The snapshot saves nothing any more.
-    pub fn forget_pass(&mut self) {
+    pub(crate) fn forget_pass(&mut self) {
         for its in &mut self.queue {
             its.unsaved = None;
             its.keys.pass.forget();

@@ -89,17 +89,17 @@ impl SlotTables {
     }
 
     /// Keys of a slot. O(1).
-    pub fn len_of(&self, slot: u16) -> usize {
+    pub(crate) fn len_of(&self, slot: u16) -> usize {
         self.keys[usize::from(slot) % SLOTS] as usize
     }
 
     /// Keys of some slots. O(slots in use).
-    pub fn len_among(&self, among: Among<'_>) -> usize {
+    pub(crate) fn len_among(&self, among: Among<'_>) -> usize {
         self.slots(among).map(|slot| self.len_of(slot)).sum()
     }
 
     /// Keys of some slots that have an expiry. O(slots in use), O(1) for one.
-    pub fn volatile_among(&self, among: Among<'_>) -> usize {
+    pub(crate) fn volatile_among(&self, among: Among<'_>) -> usize {
         self.slots(among).map(|slot| self.volatile_of(slot)).sum()
     }
 
@@ -262,7 +262,7 @@ impl SlotTables {
 
     /// Takes the tables of some slots out, as tables of their own, in which no expiry is noted.
     /// O(slots in use), and O(segments) if expiries are noted.
-    pub fn take_among(&mut self, among: Among<'_>) -> Option<Box<SlotTables>> {
+    pub(crate) fn take_among(&mut self, among: Among<'_>) -> Option<Box<SlotTables>> {
         let slots: Vec<u16> = self.slots(among).collect();
         let mut taken = (!slots.is_empty()).then(|| SlotTables::of(self.tables.empty_like()))?;
         for slot in slots {

@@ -72,7 +72,7 @@ impl Databases {
     }
 
     /// The databases, in order.
-    pub fn into_all(self) -> Vec<Database> {
+    pub(crate) fn into_all(self) -> Vec<Database> {
         self.all
     }
 
@@ -115,13 +115,13 @@ impl Databases {
     }
 
     /// The database with the least bound of its keys' expiries, and that bound.
-    pub fn first_due_key(&mut self) -> Option<(DbIndex, i64)> {
+    pub(crate) fn first_due_key(&mut self) -> Option<(DbIndex, i64)> {
         self.settle();
         first(&self.keys)
     }
 
     /// The database with the least bound of the expiries within its values, and that bound.
-    pub fn first_due_field(&mut self) -> Option<(DbIndex, i64)> {
+    pub(crate) fn first_due_field(&mut self) -> Option<(DbIndex, i64)> {
         self.settle();
         first(&self.fields)
     }

@@ -318,7 +318,7 @@ impl Entry {
     }
 
     /// OBJECT ENCODING as Redis would report it, wherever the string actually is.
-    pub fn reported_encoding(self, dialect: Dialect) -> Encoding {
+    pub(crate) fn reported_encoding(self, dialect: Dialect) -> Encoding {
         match self.encoding() {
             Encoding::Embstr | Encoding::Raw => {
                 let Some(Str::Bytes(text)) = self.string() else {
@@ -342,7 +342,7 @@ impl Entry {
     }
 
     #[inline]
-    pub fn set_saved(self, bit: bool) {
+    pub(crate) fn set_saved(self, bit: bool) {
         let flags = self.byte(1);
         let saved = if bit { FLAG_SAVED } else { 0 };
         if flags & FLAG_SAVED != saved {
@@ -375,7 +375,7 @@ impl Entry {
     }
 
     #[inline]
-    pub fn set_clock(self, clock: u32) {
+    pub(crate) fn set_clock(self, clock: u32) {
         let [a, b, c, _] = clock.to_le_bytes();
         self.set_byte(CLOCK_AT, a);
         self.set_byte(CLOCK_AT + 1, b);
@@ -416,7 +416,7 @@ impl Entry {
     }
 
     /// The bytes of a string that is not an integer, for changes that keep the length.
-    pub fn string_mut<'a>(self) -> Option<&'a mut [u8]> {
+    pub(crate) fn string_mut<'a>(self) -> Option<&'a mut [u8]> {
         self.unshare();
         let (at, len) = match self.encoding() {
             Encoding::Embstr => {
@@ -440,7 +440,7 @@ impl Entry {
 
     /// The container changed its encoding or its address; ownership stays with the entry.
     #[inline]
-    pub fn set_word(self, encoding: Encoding, word: u64) {
+    pub(crate) fn set_word(self, encoding: Encoding, word: u64) {
         self.set_u64_at(self.value_at(), word);
         self.set_byte(0, self.byte(0) & 0xf0 | encoding as u8);
     }
@@ -489,7 +489,7 @@ impl Entry {
     }
 
     /// Adds, changes or removes the expiry; the value and its ownership are unchanged.
-    pub fn with_expiry(self, expiry: Option<i64>) -> Entry {
+    pub(crate) fn with_expiry(self, expiry: Option<i64>) -> Entry {
         match (self.has_expiry(), expiry) {
             (true, Some(when)) => {
                 self.set_expiry(when);
@@ -556,7 +556,7 @@ impl Entry {
 
     /// The string's block, pinned for a reply that does not copy it; `None` for short ones.
     #[inline]
-    pub fn pin_string(self) -> Option<Pinned> {
+    pub(crate) fn pin_string(self) -> Option<Pinned> {
         let (block, len) = self.raw_block().filter(|&(_, len)| len >= pin::PIN_MIN)?;
         // SAFETY: a raw string's block is `len` bytes (invariant 3); this module frees such
         // blocks through `pin::free` and unshares them before it changes them.
@@ -579,7 +579,7 @@ impl Entry {
     }
 
     /// Frees the entry alone, not its string's shared block.
-    pub fn free_head(self) {
+    pub(crate) fn free_head(self) {
         let size = self.size();
         // SAFETY: no handle to this entry is left.
         unsafe { alloc::free(self.0, size) };
@@ -610,7 +610,7 @@ impl Entry {
     }
 
     /// Offers a string's block. A block being sent is not moved: its reader has its address.
-    pub fn move_text(self, mover: &mut Mover) {
+    pub(crate) fn move_text(self, mover: &mut Mover) {
         let Some((block, len)) = self.raw_block() else {
             return;
         };
@@ -626,7 +626,7 @@ impl Entry {
 
     /// Makes room for a string of `len` bytes that reports as `raw`: the old text, then zeros.
     /// Returns the bytes to write.
-    pub fn grow_string<'a>(self, len: usize) -> (Entry, &'a mut [u8]) {
+    pub(crate) fn grow_string<'a>(self, len: usize) -> (Entry, &'a mut [u8]) {
         if self.encoding() == Encoding::Raw {
             self.unshare();
             let at = self.value_at();
@@ -687,7 +687,7 @@ impl Entry {
 
     /// The table's word for this entry (invariant 2).
     #[inline]
-    pub fn table_word(self) -> Word {
+    pub(crate) fn table_word(self) -> Word {
         let expiry = if self.has_expiry() { WORD_EXPIRY } else { 0 };
         let long = if self.size() > LINE_BYTES {
             WORD_LONG
@@ -716,7 +716,7 @@ impl Entry {
 
     /// Prefetches the beginning of a value outside the entry.
     #[inline]
-    pub fn prefetch_value(self) {
+    pub(crate) fn prefetch_value(self) {
         if !matches!(self.encoding(), Encoding::Int | Encoding::Embstr) {
             let address = self.u64_at(self.value_at()) as usize & !7;
             prefetch(address);
@@ -733,12 +733,12 @@ impl Entry {
 
     /// Whether the word's entry has an expiry, without reading the entry.
     #[inline]
-    pub fn word_has_expiry(word: Word) -> bool {
+    pub(crate) fn word_has_expiry(word: Word) -> bool {
         word.raw() & WORD_EXPIRY != 0
     }
 
     /// The expiry of a table word's entry; an entry without one is not read.
-    pub fn word_expiry(word: Word) -> Option<i64> {
+    pub(crate) fn word_expiry(word: Word) -> Option<i64> {
         if Entry::word_has_expiry(word) {
             Entry::of(word).expiry()
         } else {

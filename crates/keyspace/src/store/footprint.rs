@@ -16,18 +16,18 @@ use super::sizes::{KeySizes, Size};
 
 /// The counts of one database; at least one of them is on.
 #[derive(Default)]
-pub(crate) struct Footprints {
+pub struct Footprints {
     /// Keys by prefix.
     pub prefixes: Option<Prefixes>,
     /// Keys by type and bytes, of all types.
     pub by_bytes: Option<KeySizes>,
     /// Bytes by slot.
-    pub by_slot: Option<Box<[u64; SLOTS]>>,
+    pub(crate) by_slot: Option<Box<[u64; SLOTS]>>,
 }
 
 /// An entry's contribution to the counts at a moment.
 #[derive(Clone, Copy)]
-pub(crate) struct Footprint {
+pub struct Footprint {
     /// Its type and bytes.
     size: Size,
     /// Whether it is counted under its prefix.

@@ -18,7 +18,7 @@ const BINS: usize = 64;
 
 /// The type and size of a value.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Size {
+pub struct Size {
     kind: Type,
     /// Bytes or elements; of an integer, any number in the same bin as its text's length.
     size: usize,
@@ -49,13 +49,13 @@ impl Size {
 
     /// The size of an integer-encoded string.
     #[inline]
-    pub fn of_int(n: i64) -> Size {
+    pub(crate) fn of_int(n: i64) -> Size {
         Size::new(Type::String, int_size(n))
     }
 
     /// The size of a value just written to `entry`: a string's is known without reading the entry.
     #[inline]
-    pub fn of_new(value: NewValue<'_>, entry: Entry) -> Size {
+    pub(crate) fn of_new(value: NewValue<'_>, entry: Entry) -> Size {
         match value {
             NewValue::Int(n) => Size::of_int(n),
             NewValue::Bytes { text, .. } => Size::new(Type::String, text.len()),

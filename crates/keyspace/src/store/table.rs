@@ -101,7 +101,7 @@ impl Table {
     }
 
     /// Keys of some slots. O(1) for one or all, else O(slots in use).
-    pub fn len_among(&self, among: Among<'_>) -> usize {
+    pub(crate) fn len_among(&self, among: Among<'_>) -> usize {
         match (&self.slots, among) {
             (None, _) | (_, Among::All) => self.len(),
             (Some(slots), Among::One(slot)) => slots.len_of(slot),
@@ -110,7 +110,7 @@ impl Table {
     }
 
     /// Keys of some slots that have an expiry. O(1) for one or all, else O(slots in use).
-    pub fn volatile_among(&self, among: Among<'_>) -> usize {
+    pub(crate) fn volatile_among(&self, among: Among<'_>) -> usize {
         match (&self.slots, among) {
             (None, _) | (_, Among::All) => self.volatile,
             (Some(slots), _) => slots.volatile_among(among),
@@ -124,7 +124,7 @@ impl Table {
     }
 
     /// Bytes of a slot's table, entries excluded. O(1).
-    pub fn memory_bytes_of(&self, slot: u16) -> usize {
+    pub(crate) fn memory_bytes_of(&self, slot: u16) -> usize {
         let slots = self.slots.as_ref();
         let table = slots.and_then(|slots| slots.get(slot));
         table.map_or(0, HashTable::memory_bytes)
@@ -182,7 +182,7 @@ impl Table {
 
     /// Hashes whose fields expire, to note other times.
     #[inline]
-    pub fn fields_mut(&mut self) -> &mut FieldExpiries {
+    pub(crate) fn fields_mut(&mut self) -> &mut FieldExpiries {
         &mut self.fields
     }
 
@@ -194,7 +194,7 @@ impl Table {
 
     /// The same, to note other times.
     #[inline]
-    pub fn streams_mut(&mut self) -> &mut FieldExpiries {
+    pub(crate) fn streams_mut(&mut self) -> &mut FieldExpiries {
         &mut self.streams
     }
 
@@ -343,7 +343,7 @@ impl Table {
     /// An entry was added or given another value: a hash whose fields expire, and a stream that
     /// needs a newer form in files, get a line.
     #[inline]
-    pub fn note_fields(&mut self, entry: Entry) {
+    pub(crate) fn note_fields(&mut self, entry: Entry) {
         match entry.kind() {
             Type::Hash => {
                 if !matches!(entry.encoding(), Encoding::Listpack | Encoding::Record)
@@ -363,7 +363,7 @@ impl Table {
 
     /// An entry's value is removed: its line is removed, if it is a hash or a stream.
     #[inline]
-    pub fn forget_fields(&mut self, entry: Entry) {
+    pub(crate) fn forget_fields(&mut self, entry: Entry) {
         match entry.kind() {
             Type::Hash if !self.fields.is_empty() => self.fields.forget(entry.key()),
             Type::Stream if !self.streams.is_empty() => self.streams.forget(entry.key()),
@@ -400,7 +400,7 @@ impl Table {
 
     /// Notes an entry that [`Table::take_due`] has collected and that stays: it expires at
     /// `when_ms`.
-    pub fn note_due_again(&mut self, entry: Entry, when_ms: i64) {
+    pub(crate) fn note_due_again(&mut self, entry: Entry, when_ms: i64) {
         self.note_expiry(self.hash(entry.key()), when_ms);
     }
 
@@ -420,7 +420,12 @@ impl Table {
 
     /// As [`Table::scan`], and prefetches each entry; `visit` should not read it yet.
     #[inline]
-    pub fn scan_ahead(&self, cursor: u64, among: Among<'_>, mut visit: impl FnMut(Entry)) -> u64 {
+    pub(crate) fn scan_ahead(
+        &self,
+        cursor: u64,
+        among: Among<'_>,
+        mut visit: impl FnMut(Entry),
+    ) -> u64 {
         let visit = |word| {
             let entry = Entry::of(word);
             entry.prefetch(Entry::reach(word));
@@ -439,7 +444,10 @@ impl Table {
     }
 
     /// As [`Table::entries`], of some slots.
-    pub fn entries_among<'t>(&'t self, among: Among<'t>) -> impl Iterator<Item = Entry> + 't {
+    pub(crate) fn entries_among<'t>(
+        &'t self,
+        among: Among<'t>,
+    ) -> impl Iterator<Item = Entry> + 't {
         let in_slots = self.slots.iter().flat_map(move |slots| slots.words(among));
         let words = self.entries.iter().chain(in_slots);
         ahead(words.map(Entry::of), |entry| entry.address())
@@ -456,7 +464,7 @@ impl Table {
 
     /// The place of a found entry.
     #[inline]
-    pub fn place_of_found(&self, found: Found) -> u64 {
+    pub(crate) fn place_of_found(&self, found: Found) -> u64 {
         match &self.slots {
             None => u64::from(found.handle.place()),
             Some(_) => self.place_of(self.hash(found.entry.key())),
@@ -485,7 +493,11 @@ impl Table {
     }
 
     /// As [`Table::random`], of some slots. O(slots in use) unless they are all.
-    pub fn random_among(&self, among: Among<'_>, rng: &mut impl Rng) -> Option<(Entry, bool)> {
+    pub(crate) fn random_among(
+        &self,
+        among: Among<'_>,
+        rng: &mut impl Rng,
+    ) -> Option<(Entry, bool)> {
         let word = match &self.slots {
             None => self.entries.random(rng),
             Some(slots) => slots.random(among, rng),
@@ -495,7 +507,7 @@ impl Table {
 
     /// A random entry that has an expiry, nearly uniform, for tables in which few have one. `None`:
     /// none has.
-    pub fn random_volatile(&self, rng: &mut impl Rng) -> Option<Entry> {
+    pub(crate) fn random_volatile(&self, rng: &mut impl Rng) -> Option<Entry> {
         let word = match &self.slots {
             None => self.entries.random_noted(rng, Entry::word_has_expiry),
             Some(slots) => slots.random_noted(rng, Entry::word_has_expiry),
@@ -528,7 +540,7 @@ impl Table {
 
     /// As [`Table::scan`], of entries already prefetched: `change` may move an entry's block, and
     /// then returns the entry at its new address. It gets the lines of hashes and of streams, too.
-    pub fn relocate_scan(
+    pub(crate) fn relocate_scan(
         &mut self,
         cursor: u64,
         mut change: impl FnMut(Entry, &mut FieldExpiries, &mut FieldExpiries) -> Option<Entry>,

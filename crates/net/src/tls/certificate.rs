@@ -44,10 +44,10 @@ pub struct Certificate<'a> {
     pub issuer: &'a [u8],
     pub subject: &'a [u8],
     /// SubjectPublicKeyInfo, with header.
-    pub public_key: &'a [u8],
+    pub(crate) public_key: &'a [u8],
     /// The signed part with header, the algorithm (without its header), and the signature.
     pub signed: &'a [u8],
-    pub algorithm: &'a [u8],
+    pub(crate) algorithm: &'a [u8],
     pub signature: &'a [u8],
     /// The first common name of the subject.
     pub common_name: Option<&'a [u8]>,
@@ -156,7 +156,7 @@ impl<'a> Certificate<'a> {
     }
 
     /// The serial number as tools print it: hexadecimal, uppercase.
-    pub fn serial_text(&self) -> String {
+    pub(crate) fn serial_text(&self) -> String {
         let digits = match self.serial {
             // Skip a leading zero that only keeps the number non-negative.
             [0, rest @ ..] if !rest.is_empty() => rest,
@@ -177,7 +177,7 @@ impl<'a> Certificate<'a> {
     }
 
     /// Whether it is valid at this time, Unix seconds.
-    pub fn is_valid_at(&self, now: i64) -> bool {
+    pub(crate) fn is_valid_at(&self, now: i64) -> bool {
         (self.not_before..=self.not_after).contains(&now)
     }
 }

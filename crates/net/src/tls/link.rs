@@ -219,7 +219,7 @@ impl TlsLink {
         &self.socket
     }
 
-    pub fn socket_mut(&mut self) -> &mut TcpStream {
+    pub(crate) fn socket_mut(&mut self) -> &mut TcpStream {
         &mut self.socket
     }
 

@@ -31,7 +31,7 @@ impl Weight {
 
 /// The result of one check.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Finding {
+pub(crate) struct Finding {
     pub weight: Weight,
     /// The subject of the check, one or two words.
     pub what: &'static str,

@@ -29,7 +29,7 @@ const CHECKSUM: &[u8] = b"#CK:";
 
 /// A parsed annotation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Annotation {
+pub(crate) enum Annotation {
     /// The commands after this line were executed at this Unix second.
     Time(i64),
     Checksum(Checksum),
@@ -140,7 +140,7 @@ pub fn write_time(out: &mut Vec<u8>, unix_s: i64) {
 }
 
 /// Length of the `#TS` line that `bytes` begin with; 0 without one.
-pub fn leading_time(bytes: &[u8]) -> usize {
+pub(crate) fn leading_time(bytes: &[u8]) -> usize {
     if bytes.starts_with(TIME) {
         memchr::memchr(b'\n', bytes).map_or(0, |end| end + 1)
     } else {
@@ -149,26 +149,26 @@ pub fn leading_time(bytes: &[u8]) -> usize {
 }
 
 /// Appends the line after which checksums begin, at `offset` of its file.
-pub fn write_begin(out: &mut Vec<u8>, offset: u64, unix_s: i64) {
+pub(crate) fn write_begin(out: &mut Vec<u8>, offset: u64, unix_s: i64) {
     write!(out, "#CK:{offset}:{unix_s}:-\r\n").expect("a vector takes all");
 }
 
 /// Appends the checksum of `out` and of the bytes before it (`crc`), as the line at `offset`.
-pub fn write_checksum(out: &mut Vec<u8>, crc: u64, offset: u64, unix_s: i64) {
+pub(crate) fn write_checksum(out: &mut Vec<u8>, crc: u64, offset: u64, unix_s: i64) {
     write!(out, "#CK:{offset}:{unix_s}:").expect("a vector takes all");
     let crc = crc64::update(crc, out);
     write!(out, "{crc:016x}\r\n").expect("a vector takes all");
 }
 
 /// Length of the line that [`write_checksum`] appends.
-pub fn checksum_len(offset: u64, unix_s: i64) -> usize {
+pub(crate) fn checksum_len(offset: u64, unix_s: i64) -> usize {
     let mut digits = itoa::Buffer::new();
     let offset = digits.format(offset).len();
     CHECKSUM.len() + offset + 1 + digits.format(unix_s).len() + 1 + 16 + 2
 }
 
 /// Whether `bytes`, which begin at `offset` of their file, contain a valid checksum line.
-pub fn holds_checksum(bytes: &[u8], offset: u64) -> bool {
+pub(crate) fn holds_checksum(bytes: &[u8], offset: u64) -> bool {
     memchr::memmem::find_iter(bytes, CHECKSUM).any(|at| {
         let rest = &bytes[at..];
         let line = rest.iter().take(LINE_MAX).position(|&b| b == b'\n');

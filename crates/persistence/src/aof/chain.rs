@@ -73,7 +73,7 @@ impl LogFile {
     }
 
     /// Its length, once it is not written any more.
-    pub fn closed_length(&self) -> Option<u64> {
+    pub(crate) fn closed_length(&self) -> Option<u64> {
         self.closed.get().map(|closed| closed.length)
     }
 
@@ -192,7 +192,7 @@ impl Chain {
     }
 
     /// The last file is about to be removed.
-    pub fn hold_last(&self) {
+    pub(crate) fn hold_last(&self) {
         if let Some(last) = self.files.back() {
             last.hold();
         }
@@ -200,13 +200,13 @@ impl Chain {
 
     /// How many of its files are open.
     #[cfg(test)]
-    pub fn open_files(&self) -> usize {
+    pub(crate) fn open_files(&self) -> usize {
         let is_open = |file: &&Arc<LogFile>| matches!(*file.handle(), Handle::Open(_));
         self.files.iter().filter(is_open).count()
     }
 
     /// The current file, which is at `path`, is not written any more.
-    pub fn close_current(&mut self, written: Written<'_>, path: &Path) {
+    pub(crate) fn close_current(&mut self, written: Written<'_>, path: &Path) {
         if let Some(file) = self.current() {
             // It is open: nothing was set before.
             let _ = file.closed.set(Closed {
@@ -244,7 +244,7 @@ impl Chain {
     }
 
     /// Files that begin before a position are about to be removed.
-    pub fn forget_before(&mut self, offset: ReplOffset) {
+    pub(crate) fn forget_before(&mut self, offset: ReplOffset) {
         while self.first().is_some_and(|first| first < offset) {
             self.forget_first();
         }

@@ -32,7 +32,7 @@ pub(super) enum Piece {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Decoded {
     /// Bytes of the input; 0: more are needed.
-    pub consumed: usize,
+    pub(crate) consumed: usize,
     pub piece: Piece,
     /// The stream position at which the piece begins; `None`: unknown.
     pub at: Option<ReplOffset>,
@@ -87,7 +87,7 @@ impl Decoder {
     }
 
     /// Whether no request is open.
-    pub fn is_between_requests(&self) -> bool {
+    pub(crate) fn is_between_requests(&self) -> bool {
         self.state == DecodeState::Start && self.not_in_stream == 0 && self.log_only == 0
     }
 

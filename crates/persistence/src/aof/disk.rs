@@ -76,7 +76,7 @@ impl Disk {
     }
 
     /// Opens a file to append to; creates it if it is missing.
-    pub fn open_to_append(&self, path: &Path) -> io::Result<File> {
+    pub(crate) fn open_to_append(&self, path: &Path) -> io::Result<File> {
         self.enter(DiskCall::Create)?;
         OpenOptions::new().create(true).append(true).open(path)
     }
@@ -89,7 +89,7 @@ impl Disk {
 
     /// Creates an empty file to write and read, and removes its name `path` at once: its space is
     /// freed with its last handle.
-    pub fn create_nameless(&self, path: &Path) -> io::Result<File> {
+    pub(crate) fn create_nameless(&self, path: &Path) -> io::Result<File> {
         self.enter(DiskCall::Create)?;
         let mut options = OpenOptions::new();
         let file = options.read(true).write(true).create(true).truncate(true);

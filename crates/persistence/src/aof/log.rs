@@ -465,7 +465,7 @@ impl Log {
     /// Opens the last incremental file, or creates the first. If there are no files at all,
     /// `empty`, an empty keyspace in form `form`, becomes the base. Must be called after everything
     /// has been loaded; `offset`: the replication offset then.
-    pub fn open_at_start(
+    pub(crate) fn open_at_start(
         &mut self,
         form: BaseForm,
         empty: &[u8],

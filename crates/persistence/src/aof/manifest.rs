@@ -273,14 +273,14 @@ impl Manifest {
     }
 
     /// Whether both have their files begin at the same offsets.
-    pub fn begins_same(&self, other: &Manifest) -> bool {
+    pub(crate) fn begins_same(&self, other: &Manifest) -> bool {
         let starts = |part: &'_ Part| part.start;
         self.parts().map(starts).eq(other.parts().map(starts))
     }
 
     /// Adds an incremental file after the others, which begins at a replication offset; returns its
     /// name.
-    pub fn add_incr(&mut self, basename: &str, start: u64) -> String {
+    pub(crate) fn add_incr(&mut self, basename: &str, start: u64) -> String {
         self.incr_seq += 1;
         let name = format!("{basename}.{}.incr.aof", self.incr_seq);
         self.incrs.push(Part {

@@ -189,7 +189,7 @@ impl<R: Read + Seek> Reader<R> {
     }
 
     /// The file ends at this offset, whatever it has after it.
-    pub fn end_at(&mut self, offset: u64) {
+    pub(crate) fn end_at(&mut self, offset: u64) {
         self.end = offset;
         self.size = self.size.min(offset);
     }
@@ -219,7 +219,7 @@ impl<R: Read + Seek> Reader<R> {
     }
 
     /// From now on [`Reader::next`] reports the first command executed after this Unix second.
-    pub fn stop_after(&mut self, unix_s: i64) {
+    pub(crate) fn stop_after(&mut self, unix_s: i64) {
         self.stop_after_s = Some(unix_s);
     }
 
@@ -229,7 +229,7 @@ impl<R: Read + Seek> Reader<R> {
     }
 
     /// Whether the bytes read contain times.
-    pub fn has_times(&self) -> bool {
+    pub(crate) fn has_times(&self) -> bool {
         self.time_s > 0
     }
 
@@ -270,7 +270,7 @@ impl<R: Read + Seek> Reader<R> {
     }
 
     /// Everything taken is whole: no command or transaction is open.
-    pub fn mark_sound(&mut self) {
+    pub(crate) fn mark_sound(&mut self) {
         self.mark_sound_at(self.offset());
     }
 

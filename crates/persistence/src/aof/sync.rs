@@ -36,7 +36,7 @@ pub struct LongText {
     /// The checksum line that follows, which covers all of this: its offset and time.
     pub checksum: Option<(u64, i64)>,
     /// Bytes written between two fsyncs.
-    pub sync_bytes: usize,
+    pub(crate) sync_bytes: usize,
 }
 
 impl LongText {
@@ -70,7 +70,7 @@ const TEXT_PIECE_BYTES: usize = 16 << 20;
 #[derive(Debug)]
 pub struct Synced {
     /// The stream offset up to which everything was written when it was requested.
-    pub upto: u64,
+    pub(crate) upto: u64,
     pub result: io::Result<()>,
 }
 
@@ -151,7 +151,7 @@ impl Syncer {
     }
 
     /// Forces the bytes written so far to disk; only an error is reported, by the next fsync.
-    pub fn sync_on_the_way(&mut self, file: &Arc<File>) {
+    pub(crate) fn sync_on_the_way(&mut self, file: &Arc<File>) {
         let file = Arc::clone(file);
         self.send(Job::SyncOnTheWay { file });
     }

@@ -284,7 +284,7 @@ impl LogWriter {
     }
 
     /// The file, and the stream offset up to which it is written.
-    pub fn written_file(&self) -> Option<(Arc<File>, ReplOffset)> {
+    pub(crate) fn written_file(&self) -> Option<(Arc<File>, ReplOffset)> {
         let open = self.open.as_ref()?;
         Some((Arc::clone(&open.file), self.written))
     }
@@ -548,7 +548,7 @@ impl LogWriter {
     }
 
     /// Whether everything for the file before the next one has been written.
-    pub fn has_written_rest(&self) -> bool {
+    pub(crate) fn has_written_rest(&self) -> bool {
         self.flight.is_none() && self.rest.is_none()
     }
 
@@ -577,12 +577,12 @@ impl LogWriter {
     }
 
     /// The file's bytes up to `upto` of the stream are on disk.
-    pub fn note_synced(&mut self, upto: ReplOffset) {
+    pub(crate) fn note_synced(&mut self, upto: ReplOffset) {
         self.synced = self.synced.max(upto);
     }
 
     /// Everything written is on disk.
-    pub fn note_all_synced(&mut self) {
+    pub(crate) fn note_all_synced(&mut self) {
         self.synced = self.written;
     }
 
@@ -599,7 +599,7 @@ impl LogWriter {
     }
 
     /// An fsync of the file has failed.
-    pub fn note_sync_failed(&mut self, error: io::Error) {
+    pub(crate) fn note_sync_failed(&mut self, error: io::Error) {
         self.note(Trouble::Sync(error));
     }
 

@@ -22,7 +22,7 @@ use russet_types::Limits;
 const FACTS_KEPT: [&str; 3] = ["ctime", "used-mem", "aof-base"];
 
 /// Judges a library of functions: its name, and why the target cannot load it.
-pub type JudgeLibrary<'a> = dyn FnMut(&[u8]) -> Option<(Vec<u8>, String)> + 'a;
+pub(crate) type JudgeLibrary<'a> = dyn FnMut(&[u8]) -> Option<(Vec<u8>, String)> + 'a;
 
 /// Whether commands follow a snapshot: it is then the beginning of an append only file. A snapshot
 /// with a fault has no end; [`read_rdb`] reports the fault. O(bytes), without making the values.

@@ -109,7 +109,7 @@ impl Fault {
     }
 
     /// The fault in a value of this type.
-    pub fn in_value(self, of: Type) -> Fault {
+    pub(crate) fn in_value(self, of: Type) -> Fault {
         let (form, why) = match &self {
             Fault::Listpack(error) => ("listpack", error.to_string()),
             Fault::Ziplist(error) => ("ziplist", error.to_string()),

@@ -71,7 +71,7 @@ pub fn open(path: &Path) -> io::Result<(Input<'static>, FileProgress)> {
 }
 
 /// As [`open`], of an open file of this length.
-pub fn open_reader(
+pub(crate) fn open_reader(
     mut file: impl Read + 'static,
     bytes: u64,
 ) -> io::Result<(Input<'static>, FileProgress)> {

@@ -5,37 +5,37 @@
 #![allow(dead_code, reason = "loading needs those that saving does not")]
 
 /// The kind of a part, if it is no value.
-pub mod opcode {
+pub(crate) mod opcode {
     /// The field names that hashes share: a template's ID and its names.
-    pub const HASH_TEMPLATE: u8 = 242;
+    pub(crate) const HASH_TEMPLATE: u8 = 242;
     /// Metadata that modules have attached to the next key.
     pub const KEY_META: u8 = 243;
     /// Valkey: a slot being imported, its source and ranges.
-    pub const VALKEY_SLOT_IMPORT: u8 = 243;
+    pub(crate) const VALKEY_SLOT_IMPORT: u8 = 243;
     /// A slot's number, its keys, its volatile keys.
-    pub const SLOT_INFO: u8 = 244;
-    pub const FUNCTION2: u8 = 245;
+    pub(crate) const SLOT_INFO: u8 = 244;
+    pub(crate) const FUNCTION2: u8 = 245;
     /// A function, from a release candidate of Redis 7.0.
-    pub const FUNCTION_PRE_GA: u8 = 246;
-    pub const MODULE_AUX: u8 = 247;
+    pub(crate) const FUNCTION_PRE_GA: u8 = 246;
+    pub(crate) const MODULE_AUX: u8 = 247;
     /// Seconds since the key was used.
     pub const IDLE: u8 = 248;
     /// The logarithmic counter of uses.
     pub const FREQ: u8 = 249;
     /// A fact about the file: name and value.
     pub const AUX: u8 = 250;
-    pub const RESIZEDB: u8 = 251;
-    pub const EXPIRETIME_MS: u8 = 252;
+    pub(crate) const RESIZEDB: u8 = 251;
+    pub(crate) const EXPIRETIME_MS: u8 = 252;
     pub const EXPIRETIME: u8 = 253;
-    pub const SELECTDB: u8 = 254;
+    pub(crate) const SELECTDB: u8 = 254;
     pub const EOF: u8 = 255;
 }
 
 /// The form of a value that is no container; those of containers are in `persistence::values`.
 pub mod kind {
     pub const STRING: u8 = 0;
-    pub const MODULE_PRE_GA: u8 = 6;
-    pub const MODULE_2: u8 = 7;
+    pub(crate) const MODULE_PRE_GA: u8 = 6;
+    pub(crate) const MODULE_2: u8 = 7;
     /// A compressed bitmap of Redis 8.12, which is not supported.
     pub const BITMAP: u8 = 33;
 
@@ -57,16 +57,16 @@ pub mod kind {
 pub mod length {
     /// The top two bits of the first byte: the other six are the length, its high bits, or a
     /// further code.
-    pub const BITS_6: u8 = 0;
-    pub const BITS_14: u8 = 1;
+    pub(crate) const BITS_6: u8 = 0;
+    pub(crate) const BITS_14: u8 = 1;
     pub const WIDE: u8 = 2;
     /// Whole first bytes of the wide forms.
-    pub const BITS_32: u8 = 0x80;
-    pub const BITS_64: u8 = 0x81;
+    pub(crate) const BITS_32: u8 = 0x80;
+    pub(crate) const BITS_64: u8 = 0x81;
     /// The low six bits of specially encoded strings.
-    pub const INT_8: u8 = 0;
-    pub const INT_16: u8 = 1;
-    pub const INT_32: u8 = 2;
+    pub(crate) const INT_8: u8 = 0;
+    pub(crate) const INT_16: u8 = 1;
+    pub(crate) const INT_32: u8 = 2;
     pub const LZF: u8 = 3;
 }
 
@@ -84,9 +84,9 @@ pub mod array {
 /// The newest version of Redis's that is read: that of 8.12, whose own types are refused by name.
 pub const VERSION_MAX: u16 = 16;
 /// The newest version of a payload, which Redis 8.10 writes. There is a version 0, too.
-pub const PAYLOAD_VERSION_MAX: u16 = 15;
+pub(crate) const PAYLOAD_VERSION_MAX: u16 = 15;
 /// Valkey's own versions that are read.
-pub const VALKEY_VERSIONS: std::ops::RangeInclusive<u16> = 80..=81;
+pub(crate) const VALKEY_VERSIONS: std::ops::RangeInclusive<u16> = 80..=81;
 
 /// The file's origin: the two use the same numbers for different things.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -105,7 +105,7 @@ impl RdbOrigin {
     }
 
     /// The dialect of a payload of this version. `None`: a version not read here.
-    pub fn of_version(version: u16) -> Option<RdbOrigin> {
+    pub(crate) fn of_version(version: u16) -> Option<RdbOrigin> {
         if version <= PAYLOAD_VERSION_MAX {
             Some(RdbOrigin::Redis)
         } else {

@@ -108,7 +108,7 @@ impl<'a> Input<'a> {
     }
 
     /// The bytes of a reader; `total` bytes, if known.
-    pub fn of_reader(reader: Box<dyn Read + 'a>, total: Option<u64>) -> Input<'a> {
+    pub(crate) fn of_reader(reader: Box<dyn Read + 'a>, total: Option<u64>) -> Input<'a> {
         Input {
             total: total.unwrap_or(u64::MAX),
             ..Input::of(Source::Window {
@@ -186,7 +186,7 @@ impl<'a> Input<'a> {
 
     /// An item begins here: a fed input is rewound to this place.
     #[inline]
-    pub fn begin_item(&mut self) {
+    pub(crate) fn begin_item(&mut self) {
         self.item = self.at;
         if self.at - self.crc_from >= SUM_BYTES && self.is_fed() {
             self.sum_up();
@@ -216,7 +216,7 @@ impl<'a> Input<'a> {
     // --- reading ---
 
     /// Computes a checksum of everything from here on.
-    pub fn begin_checksum(&mut self) {
+    pub(crate) fn begin_checksum(&mut self) {
         self.crc = Some(0);
         self.crc_from = self.at;
     }
@@ -413,7 +413,7 @@ impl<'a> Input<'a> {
 
     /// Replaces the content of `out` by a string.
     #[inline]
-    pub fn string_to(&mut self, out: &mut Vec<u8>) -> Result<(), Fault> {
+    pub(crate) fn string_to(&mut self, out: &mut Vec<u8>) -> Result<(), Fault> {
         out.clear();
         out.extend_from_slice(self.string()?.bytes(&mut itoa::Buffer::new()));
         Ok(())

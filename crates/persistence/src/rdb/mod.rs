@@ -71,7 +71,8 @@ mod writer;
 pub use census::count_keys;
 pub use error::RdbError;
 pub use fault::Fault;
-pub use file::{FileProgress, is_snapshot, open, open_reader};
+pub(crate) use file::open_reader;
+pub use file::{FileProgress, is_snapshot, open};
 pub use format::RdbOrigin;
 pub use input::{Input, Text};
 pub use layout::{Layout, Part};
@@ -85,12 +86,12 @@ pub use rules::Rules;
 pub use templates::{Names, in_order, names};
 pub use verify::verify;
 pub use writer::{
-    RdbWriter, Use, VERSION_FIELD_TTLS, VERSION_MIGRATE, VERSION_NEWEST, VERSION_USUAL,
-    VERSION_VALKEY, VERSION_VALKEY_PATHS, is_valkey,
+    RdbWriter, Use, VERSION_FIELD_TTLS, VERSION_MIGRATE, VERSION_NEWEST, VERSION_USUAL, is_valkey,
 };
 pub(super) use writer::{
     VERSION_ARRAYS, VERSION_LISTPACKS, VERSION_OWNERLESS, VERSION_PACKED_SETS, VERSION_PRODUCERS,
 };
+pub(crate) use writer::{VERSION_VALKEY, VERSION_VALKEY_PATHS};
 
 use russet_keyspace::Keyspace;
 use russet_types::Type;

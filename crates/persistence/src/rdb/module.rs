@@ -13,8 +13,8 @@ use russet_keyspace::DbIndex;
 /// The kinds of fields of module data.
 pub mod field {
     pub const END: u64 = 0;
-    pub const SIGNED: u64 = 1;
-    pub const UNSIGNED: u64 = 2;
+    pub(crate) const SIGNED: u64 = 1;
+    pub(crate) const UNSIGNED: u64 = 2;
     pub const FLOAT: u64 = 3;
     pub const DOUBLE: u64 = 4;
     pub const STRING: u64 = 5;
@@ -27,7 +27,7 @@ const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxy
 pub const VECTOR_SET: &str = "vectorset";
 /// Path hashes, in files of Redis's dialect. Redis has neither the type nor such a module, so that
 /// it refuses them by this name.
-pub const PATH_HASH: &str = "path-hash";
+pub(crate) const PATH_HASH: &str = "path-hash";
 /// The modules whose data is read.
 pub const KNOWN: [&str; 2] = [VECTOR_SET, PATH_HASH];
 
@@ -66,7 +66,7 @@ pub fn read_number(input: &mut Input<'_>) -> Result<u64, Fault> {
 }
 
 /// Reads a field that is the number of elements that follow, each of at least `bytes` bytes.
-pub fn read_count(input: &mut Input<'_>, bytes: u64) -> Result<usize, Fault> {
+pub(crate) fn read_count(input: &mut Input<'_>, bytes: u64) -> Result<usize, Fault> {
     match input.length()? {
         field::UNSIGNED => input.count(bytes),
         _ => Err(Fault::damaged("a field of module data is no number")),
@@ -74,7 +74,7 @@ pub fn read_count(input: &mut Input<'_>, bytes: u64) -> Result<usize, Fault> {
 }
 
 /// Reads a field that is a string.
-pub fn read_string(input: &mut Input<'_>, out: &mut Vec<u8>) -> Result<(), Fault> {
+pub(crate) fn read_string(input: &mut Input<'_>, out: &mut Vec<u8>) -> Result<(), Fault> {
     match input.length()? {
         field::STRING => input.string_to(out),
         _ => Err(Fault::damaged("a field of module data is no string")),
@@ -82,7 +82,7 @@ pub fn read_string(input: &mut Input<'_>, out: &mut Vec<u8>) -> Result<(), Fault
 }
 
 /// Reads the end of the fields.
-pub fn read_end(input: &mut Input<'_>) -> Result<(), Fault> {
+pub(crate) fn read_end(input: &mut Input<'_>) -> Result<(), Fault> {
     match input.length()? {
         field::END => Ok(()),
         _ => Err(Fault::damaged("fields follow the last element")),
@@ -109,7 +109,7 @@ pub enum ModuleData<'a> {
 }
 
 /// Passes over the data that a module keeps beside the keys; returns the module's name.
-pub fn skip_settings(input: &mut Input<'_>) -> Result<String, Fault> {
+pub(crate) fn skip_settings(input: &mut Input<'_>) -> Result<String, Fault> {
     let name = name(input)?;
     if input.length()? != field::UNSIGNED {
         return Err(Fault::damaged("settings of a module have no position"));
@@ -120,7 +120,7 @@ pub fn skip_settings(input: &mut Input<'_>) -> Result<String, Fault> {
 }
 
 /// Passes over a key's metadata, if all of it may be ignored; returns the number of its classes.
-pub fn skip_metadata(input: &mut Input<'_>) -> Result<usize, Fault> {
+pub(crate) fn skip_metadata(input: &mut Input<'_>) -> Result<usize, Fault> {
     let classes = input.count(5)?;
     if classes > CLASSES_MAX {
         return Err(Fault::damaged("a key has too many classes of metadata"));
@@ -137,7 +137,7 @@ pub fn skip_metadata(input: &mut Input<'_>) -> Result<usize, Fault> {
 }
 
 /// Passes over a value after its id, or other data.
-pub fn skip_fields(input: &mut Input<'_>) -> Result<(), Fault> {
+pub(crate) fn skip_fields(input: &mut Input<'_>) -> Result<(), Fault> {
     loop {
         match input.length()? {
             field::END => return Ok(()),

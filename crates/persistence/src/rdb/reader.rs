@@ -27,7 +27,7 @@ pub struct KeyFacts {
     pub expiry: Option<i64>,
     pub last_use: Option<KeyUse>,
     /// Metadata of modules, all of which may be ignored, was passed over.
-    pub had_metadata: bool,
+    pub(crate) had_metadata: bool,
 }
 
 /// Receives the content of a file.

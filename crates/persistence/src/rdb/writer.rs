@@ -26,17 +26,17 @@ pub const VERSION_MIGRATE: u32 = 10;
 /// Redis's first version with expiring fields; payloads have at least this one.
 pub const VERSION_FIELD_TTLS: u32 = 12;
 /// Redis's first version with streams' producers.
-pub const VERSION_PRODUCERS: u32 = 13;
+pub(crate) const VERSION_PRODUCERS: u32 = 13;
 /// Redis's first version with entries of streams that have no owner.
-pub const VERSION_OWNERLESS: u32 = 14;
+pub(crate) const VERSION_OWNERLESS: u32 = 14;
 /// Redis's first version with arrays.
-pub const VERSION_ARRAYS: u32 = 14;
+pub(crate) const VERSION_ARRAYS: u32 = 14;
 /// Redis's newest version written: it holds every value.
 pub const VERSION_NEWEST: u32 = VERSION_ARRAYS;
 /// Valkey's own version, which has expiring fields in a form of its own.
-pub const VERSION_VALKEY: u32 = 80;
+pub(crate) const VERSION_VALKEY: u32 = 80;
 /// Valkey's first version with path hashes.
-pub const VERSION_VALKEY_PATHS: u32 = 81;
+pub(crate) const VERSION_VALKEY_PATHS: u32 = 81;
 /// The first version with packed sets.
 pub(crate) const VERSION_PACKED_SETS: u32 = 11;
 /// The first version with listpacks.

@@ -6,7 +6,7 @@ pub(crate) struct ValueForm {
     /// RDB's number of the form.
     pub kind: u8,
     /// The earliest expiry within the value.
-    pub first_expiry: Option<u64>,
+    pub(crate) first_expiry: Option<u64>,
     /// The part that the form leaves out because the version cannot hold it.
     pub lost: Option<&'static str>,
 }

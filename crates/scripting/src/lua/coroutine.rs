@@ -38,7 +38,7 @@ impl Status {
 // or an upvalue of the running function.
 impl Stack {
     /// Pops the function on top and pushes a coroutine that runs it.
-    pub fn push_coroutine(&self) {
+    pub(crate) fn push_coroutine(&self) {
         // SAFETY: see above; the new stack has room for a value.
         unsafe {
             let coroutine = ffi::lua_newthread(self.state);
@@ -75,7 +75,7 @@ impl Stack {
     }
 
     /// Moves the topmost `n` values to another stack of the same state, which has room.
-    pub fn move_values(&self, to: Stack, n: std::ffi::c_int) {
+    pub(crate) fn move_values(&self, to: Stack, n: std::ffi::c_int) {
         // SAFETY: see above.
         unsafe { ffi::lua_xmove(self.state, to.state, n) }
     }

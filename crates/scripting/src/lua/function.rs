@@ -46,7 +46,7 @@ pub struct Frame<'m> {
 impl Frame<'_> {
     /// Whether the script must stop; long work checks this now and then. The host serves others
     /// meanwhile.
-    pub fn is_stopped(&self) -> bool {
+    pub(crate) fn is_stopped(&self) -> bool {
         hook::is_stopped(self.machine)
     }
 }

@@ -38,7 +38,7 @@ pub struct Machine {
     pub chunk: Cell<&'static CStr>,
     pub dialect: Cell<Dialect>,
     /// Functions registered by the library that is loading.
-    pub registering: RefCell<Option<Registering>>,
+    pub(crate) registering: RefCell<Option<Registering>>,
 }
 
 impl Machine {
@@ -106,12 +106,12 @@ impl Machine {
     }
 
     /// Whether a value was too long to be pushed; reported once.
-    pub fn was_refused(&self) -> bool {
+    pub(crate) fn was_refused(&self) -> bool {
         self.memory.refused.take()
     }
 
     /// Whether it is time to collect, before the limit is reached.
-    pub fn is_half_full(&self) -> bool {
+    pub(crate) fn is_half_full(&self) -> bool {
         self.memory.is_half_full()
     }
 

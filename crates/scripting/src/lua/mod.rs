@@ -31,7 +31,8 @@ pub use coroutine::Status;
 pub use function::{Frame, Raise, Returned};
 pub use hook::{Watched, watch};
 pub use machine::Machine;
-pub use stack::{CodePlace, Library, LuaType, Stack, truncated};
+pub(crate) use stack::{CodePlace, LuaType, Stack};
+pub use stack::{Library, truncated};
 
 use super::host::Host;
 
@@ -95,7 +96,11 @@ impl Handle {
     /// Runs `run` with `host` as the target of the scripts' calls.
     ///
     /// The state must not be dropped meanwhile: its owner, `Scripts`, prevents that.
-    pub fn with_host<T>(self, host: &mut dyn Host, run: impl FnOnce(&Machine, Stack) -> T) -> T {
+    pub(crate) fn with_host<T>(
+        self,
+        host: &mut dyn Host,
+        run: impl FnOnce(&Machine, Stack) -> T,
+    ) -> T {
         // SAFETY: the caller keeps the state alive, see above.
         let machine = unsafe { self.machine() };
         let host = NonNull::from(host);

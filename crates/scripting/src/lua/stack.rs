@@ -91,7 +91,7 @@ impl Stack {
     }
 
     #[inline]
-    pub fn set_top(&self, top: c_int) {
+    pub(crate) fn set_top(&self, top: c_int) {
         // SAFETY: see above.
         unsafe { ffi::lua_settop(self.state, top) }
     }
@@ -108,7 +108,7 @@ impl Stack {
         unsafe { ffi::lua_checkstack(self.state, n) != 0 }
     }
 
-    pub fn push_value(&self, at: c_int) {
+    pub(crate) fn push_value(&self, at: c_int) {
         // SAFETY: see above.
         unsafe { ffi::lua_pushvalue(self.state, at) }
     }
@@ -187,19 +187,19 @@ impl Stack {
     }
 
     #[inline]
-    pub fn push_nil(&self) {
+    pub(crate) fn push_nil(&self) {
         // SAFETY: see above.
         unsafe { ffi::lua_pushnil(self.state) }
     }
 
     #[inline]
-    pub fn push_boolean(&self, yes: bool) {
+    pub(crate) fn push_boolean(&self, yes: bool) {
         // SAFETY: see above.
         unsafe { ffi::lua_pushboolean(self.state, yes.into()) }
     }
 
     #[inline]
-    pub fn push_number(&self, n: f64) {
+    pub(crate) fn push_number(&self, n: f64) {
         // SAFETY: see above.
         unsafe { ffi::lua_pushnumber(self.state, n) }
     }
@@ -207,7 +207,7 @@ impl Stack {
     /// Pushes a string. If it is longer than LuaJIT allows, pushes nil, and the running function
     /// fails with an out-of-memory error.
     #[inline]
-    pub fn push_bytes(&self, text: &[u8]) {
+    pub(crate) fn push_bytes(&self, text: &[u8]) {
         if text.len() > STRING_MAX {
             // SAFETY: Lua calls us with a live state.
             unsafe { machine_of(self.state) }.memory.refused.set(true);
@@ -218,14 +218,14 @@ impl Stack {
     }
 
     /// A light userdata: a null pointer, as in cjson.
-    pub fn push_null(&self) {
+    pub(crate) fn push_null(&self) {
         // SAFETY: see above.
         unsafe { ffi::lua_pushlightuserdata(self.state, ptr::null_mut()) }
     }
 
     /// A new table with room for `array` numbered and `named` other values.
     #[inline]
-    pub fn push_table(&self, array: usize, named: usize) {
+    pub(crate) fn push_table(&self, array: usize, named: usize) {
         // The announced size may be wrong: beyond this limit a table grows by itself.
         const ROOM_MAX: usize = 1 << 16;
         let room = |n: usize| n.min(ROOM_MAX) as c_int;
@@ -233,35 +233,35 @@ impl Stack {
         unsafe { ffi::lua_createtable(self.state, room(array), room(named)) }
     }
 
-    pub fn push_function<F: Function>(&self, _: F) {
+    pub(crate) fn push_function<F: Function>(&self, _: F) {
         // SAFETY: see above.
         unsafe { ffi::lua_pushcclosure(self.state, enter::<F>, 0) }
     }
 
     /// A function with the topmost `n` values, which it pops, as its upvalues.
-    pub fn push_closure<F: Function>(&self, _: F, n: c_int) {
+    pub(crate) fn push_closure<F: Function>(&self, _: F, n: c_int) {
         // SAFETY: see above.
         unsafe { ffi::lua_pushcclosure(self.state, enter::<F>, n) }
     }
 
     /// The index of an upvalue of the running function.
-    pub const fn upvalue(n: c_int) -> c_int {
+    pub(crate) const fn upvalue(n: c_int) -> c_int {
         ffi::lua_upvalueindex(n)
     }
 
-    pub const REGISTRY: c_int = ffi::LUA_REGISTRYINDEX;
-    pub const GLOBALS: c_int = ffi::LUA_GLOBALSINDEX;
+    pub(crate) const REGISTRY: c_int = ffi::LUA_REGISTRYINDEX;
+    pub(crate) const GLOBALS: c_int = ffi::LUA_GLOBALSINDEX;
 
     /// Replaces the key on top by its value in the table at `table`.
     #[inline]
-    pub fn raw_get(&self, table: c_int) {
+    pub(crate) fn raw_get(&self, table: c_int) {
         // SAFETY: see above.
         unsafe { ffi::lua_rawget_(self.state, table) }
     }
 
     /// Pushes element `n` of the table.
     #[inline]
-    pub fn raw_get_at(&self, table: c_int, n: usize) {
+    pub(crate) fn raw_get_at(&self, table: c_int, n: usize) {
         match c_int::try_from(n) {
             // SAFETY: see above.
             Ok(n) => unsafe { ffi::lua_rawgeti_(self.state, table, n) },
@@ -273,7 +273,7 @@ impl Stack {
     ///
     /// Panics if the key is nil or NaN, which Lua refuses.
     #[inline]
-    pub fn raw_set(&self, table: c_int) {
+    pub(crate) fn raw_set(&self, table: c_int) {
         let key = self.kind(-2);
         assert!(key != LuaType::Nil && !(key == LuaType::Number && self.number(-2).is_nan()));
         // SAFETY: see above; the key is valid.
@@ -282,7 +282,7 @@ impl Stack {
 
     /// Stores the value on top as element `n`.
     #[inline]
-    pub fn raw_set_at(&self, table: c_int, n: usize) {
+    pub(crate) fn raw_set_at(&self, table: c_int, n: usize) {
         match c_int::try_from(n) {
             // SAFETY: see above.
             Ok(n) => unsafe { ffi::lua_rawseti_(self.state, table, n) },
@@ -291,13 +291,13 @@ impl Stack {
     }
 
     /// Like [`Stack::raw_get_at`], for any whole number.
-    pub fn raw_get_number(&self, table: c_int, n: i64) {
+    pub(crate) fn raw_get_number(&self, table: c_int, n: i64) {
         self.push_number(n as f64);
         self.raw_get(table);
     }
 
     /// Stores the value on top under a whole number.
-    pub fn raw_set_number(&self, table: c_int, n: i64) {
+    pub(crate) fn raw_set_number(&self, table: c_int, n: i64) {
         self.push_number(n as f64);
         self.insert(-2);
         self.raw_set(table);
@@ -317,7 +317,7 @@ impl Stack {
     }
 
     /// Pushes the field `name`, ignoring metatables, and returns its type.
-    pub fn get_field(&self, table: c_int, name: &str) -> LuaType {
+    pub(crate) fn get_field(&self, table: c_int, name: &str) -> LuaType {
         let table = self.absolute(table);
         self.push_bytes(name.as_bytes());
         self.raw_get(table);
@@ -325,7 +325,7 @@ impl Stack {
     }
 
     /// Stores the value on top as the field `name`, ignoring metatables.
-    pub fn set_field(&self, table: c_int, name: &str) {
+    pub(crate) fn set_field(&self, table: c_int, name: &str) {
         let table = self.absolute(table);
         self.push_bytes(name.as_bytes());
         self.insert(-2);
@@ -333,7 +333,7 @@ impl Stack {
     }
 
     /// Moves all values of a table to another one, under the same keys.
-    pub fn move_fields(&self, from: c_int, to: c_int) {
+    pub(crate) fn move_fields(&self, from: c_int, to: c_int) {
         let (from, to) = (self.absolute(from), self.absolute(to));
         self.push_nil();
         while self.next(from) {
@@ -348,7 +348,7 @@ impl Stack {
     }
 
     /// Stores a function of ours under a name.
-    pub fn set_function<F: Function>(&self, table: c_int, name: &str, function: F) {
+    pub(crate) fn set_function<F: Function>(&self, table: c_int, name: &str, function: F) {
         let table = self.absolute(table);
         self.push_function(function);
         self.set_field(table, name);
@@ -373,13 +373,13 @@ impl Stack {
     }
 
     /// Pushes the metatable, if there is one.
-    pub fn metatable(&self, at: c_int) -> bool {
+    pub(crate) fn metatable(&self, at: c_int) -> bool {
         // SAFETY: see above.
         unsafe { ffi::lua_getmetatable(self.state, at) != 0 }
     }
 
     /// Pops a table and makes it the value's metatable.
-    pub fn set_metatable(&self, at: c_int) {
+    pub(crate) fn set_metatable(&self, at: c_int) {
         // SAFETY: see above.
         unsafe {
             ffi::lua_setmetatable(self.state, at);
@@ -387,7 +387,7 @@ impl Stack {
     }
 
     /// Pops a table and makes it the function's globals.
-    pub fn set_globals(&self, function: c_int) {
+    pub(crate) fn set_globals(&self, function: c_int) {
         // SAFETY: see above.
         unsafe {
             ffi::lua_setfenv(self.state, function);
@@ -395,7 +395,7 @@ impl Stack {
     }
 
     /// Whether it is a native function, not Lua code.
-    pub fn is_native(&self, at: c_int) -> bool {
+    pub(crate) fn is_native(&self, at: c_int) -> bool {
         // SAFETY: see above.
         unsafe { ffi::lua_iscfunction(self.state, at) != 0 }
     }
@@ -408,7 +408,7 @@ impl Stack {
 
     /// Pushes a kept value.
     #[inline]
-    pub fn push_kept(&self, number: c_int) {
+    pub(crate) fn push_kept(&self, number: c_int) {
         // SAFETY: see above.
         unsafe { ffi::lua_rawgeti_(self.state, Self::REGISTRY, number) }
     }
@@ -483,7 +483,7 @@ impl Stack {
 
     /// Pops a function and its `args` arguments, calls it, and pushes `results` values (-1: all),
     /// or (`false`) the error, after passing it to the handler at index `handler` (0: none).
-    pub fn protected_call(&self, args: c_int, results: c_int, handler: c_int) -> bool {
+    pub(crate) fn protected_call(&self, args: c_int, results: c_int, handler: c_int) -> bool {
         // SAFETY: Lua calls us with a live state.
         let machine = unsafe { machine_of(self.state) };
         // SAFETY: see above; errors that Lua raises are caught here.
@@ -506,7 +506,7 @@ impl Stack {
     }
 
     /// Runs a step of the collector. Whether that was the last one of a cycle.
-    pub fn collect_step(&self, size: c_int) -> bool {
+    pub(crate) fn collect_step(&self, size: c_int) -> bool {
         // SAFETY: see above.
         unsafe { ffi::lua_gc(self.state, ffi::LUA_GCSTEP, size) == 1 }
     }
@@ -584,11 +584,11 @@ impl Stack {
     }
 
     /// An argument's string; numbers become strings.
-    pub fn string_argument<'s>(&self, at: c_int) -> Result<&'s [u8], Raise> {
+    pub(crate) fn string_argument<'s>(&self, at: c_int) -> Result<&'s [u8], Raise> {
         self.bytes(at).ok_or_else(|| self.wrong_type(at, "string"))
     }
 
-    pub fn number_argument(&self, at: c_int) -> Result<f64, Raise> {
+    pub(crate) fn number_argument(&self, at: c_int) -> Result<f64, Raise> {
         if self.is_number(at) {
             Ok(self.number(at))
         } else {
@@ -597,19 +597,19 @@ impl Stack {
     }
 
     /// A whole number, converted as C converts a double: truncated, the minimum if out of range.
-    pub fn int_argument(&self, at: c_int) -> Result<i64, Raise> {
+    pub(crate) fn int_argument(&self, at: c_int) -> Result<i64, Raise> {
         self.number_argument(at).map(truncated)
     }
 
     /// Like [`Stack::int_argument`], or `default` if absent.
-    pub fn int_or(&self, at: c_int, default: i64) -> Result<i64, Raise> {
+    pub(crate) fn int_or(&self, at: c_int, default: i64) -> Result<i64, Raise> {
         match self.kind(at) {
             LuaType::None | LuaType::Nil => Ok(default),
             _ => self.int_argument(at),
         }
     }
 
-    pub fn table_argument(&self, at: c_int) -> Result<(), Raise> {
+    pub(crate) fn table_argument(&self, at: c_int) -> Result<(), Raise> {
         match self.kind(at) {
             LuaType::Table => Ok(()),
             _ => Err(self.wrong_type(at, "table")),
@@ -646,7 +646,7 @@ pub struct CodePlace {
     pub short: Vec<u8>,
     /// 0 or less if there is no line.
     pub line: c_int,
-    pub is_native: bool,
+    pub(crate) is_native: bool,
 }
 
 #[cfg(test)]

@@ -406,7 +406,7 @@ fn tonumber(f: Frame<'_>) -> Returned {
 
 /// The handler of errors that end a script: turns the error into a table and adds its place, the
 /// innermost function that is neither native nor this handler.
-pub fn error_handler(f: Frame<'_>) -> Returned {
+pub(crate) fn error_handler(f: Frame<'_>) -> Returned {
     f.set_top(1);
     if f.kind(1) != LuaType::Table {
         // As `tostring` would, for errors that are not tables.

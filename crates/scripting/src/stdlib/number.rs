@@ -7,7 +7,7 @@
 //! Cost: O(digits); whole numbers below 10^9 need no formatter. Redis's own rules: `base::numbers`.
 
 /// Appends a finite number as C's `%.{digits}g` does.
-pub fn write_g(out: &mut Vec<u8>, n: f64, digits: usize) {
+pub(crate) fn write_g(out: &mut Vec<u8>, n: f64, digits: usize) {
     use std::io::Write;
     // Whole numbers with fewer digits need no formatter.
     if n.abs() < 1e9 && n.fract() == 0.0 && digits >= 9 && !(n == 0.0 && n.is_sign_negative()) {
@@ -70,7 +70,7 @@ pub fn write_g(out: &mut Vec<u8>, n: f64, digits: usize) {
 
 /// Parses the number at the start of a text as C's `strtod` does (decimal, hexadecimal, infinity
 /// or NaN), and returns its length.
-pub fn parse_c(text: &[u8]) -> Option<(f64, usize)> {
+pub(crate) fn parse_c(text: &[u8]) -> Option<(f64, usize)> {
     let (sign, skipped) = match text.first()? {
         b'-' => (-1.0, 1),
         b'+' => (1.0, 1),

@@ -48,10 +48,10 @@ pub enum Capture {
 }
 
 /// A pattern and the text it is matched against.
-pub struct Matcher<'t, 'w> {
+pub(crate) struct Matcher<'t, 'w> {
     text: &'t [u8],
     pattern: &'t [u8],
-    pub captures: SmallVec<[Capture; 4]>,
+    pub(crate) captures: SmallVec<[Capture; 4]>,
     depth: usize,
     steps: u32,
     /// The long set used last.
@@ -80,7 +80,7 @@ impl LongSet {
 }
 
 /// The pattern without a leading `^`, and whether there was one.
-pub fn anchored(pattern: &[u8]) -> (&[u8], bool) {
+pub(crate) fn anchored(pattern: &[u8]) -> (&[u8], bool) {
     match pattern.strip_prefix(b"^") {
         Some(rest) => (rest, true),
         None => (pattern, false),
@@ -110,7 +110,7 @@ impl<'t, 'w> Matcher<'t, 'w> {
     }
 
     /// The end of a match that begins at `at`.
-    pub fn match_at(&mut self, at: usize) -> Matched {
+    pub(crate) fn match_at(&mut self, at: usize) -> Matched {
         self.captures.clear();
         self.depth = 0;
         self.matches(at, 0)
@@ -132,7 +132,7 @@ impl<'t, 'w> Matcher<'t, 'w> {
     }
 
     /// Capture `n`, from 0; without captures, 0 is the whole match.
-    pub fn capture(&self, n: usize, whole: (usize, usize)) -> Result<Capture, Trouble> {
+    pub(crate) fn capture(&self, n: usize, whole: (usize, usize)) -> Result<Capture, Trouble> {
         match self.captures.get(n) {
             Some(Capture::Open(_)) => Err(Trouble::Pattern("unfinished capture")),
             Some(capture) => Ok(*capture),

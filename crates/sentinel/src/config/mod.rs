@@ -10,4 +10,5 @@ mod setup;
 
 pub use lines::rewrite;
 pub use read::from_file;
-pub use setup::{Globals, KnownPeer, KnownPrimary, PrimarySettings, Setup};
+pub use setup::Setup;
+pub(crate) use setup::{Globals, KnownPeer, KnownPrimary, PrimarySettings};

@@ -8,9 +8,9 @@ pub struct Globals {
     pub announce_ip: Vec<u8>,
     /// 0: the port we listen on.
     pub announce_port: u16,
-    pub resolve_hostnames: bool,
-    pub announce_hostnames: bool,
-    pub deny_scripts_reconfig: bool,
+    pub(crate) resolve_hostnames: bool,
+    pub(crate) announce_hostnames: bool,
+    pub(crate) deny_scripts_reconfig: bool,
     /// For AUTH to other Sentinels.
     pub user: Vec<u8>,
     pub pass: Vec<u8>,
@@ -39,12 +39,12 @@ pub struct PrimarySettings {
     pub failover_timeout_ms: Ms,
     /// How many replicas are ordered to follow a new primary at a time.
     pub parallel_syncs: i64,
-    pub notification_script: Vec<u8>,
-    pub reconfig_script: Vec<u8>,
-    pub auth_user: Vec<u8>,
-    pub auth_pass: Vec<u8>,
+    pub(crate) notification_script: Vec<u8>,
+    pub(crate) reconfig_script: Vec<u8>,
+    pub(crate) auth_user: Vec<u8>,
+    pub(crate) auth_pass: Vec<u8>,
     /// 0: a reboot is no reason to see it as down.
-    pub reboot_down_after_ms: Ms,
+    pub(crate) reboot_down_after_ms: Ms,
     /// Commands with another name there: ours, theirs.
     pub renames: Vec<(Vec<u8>, Vec<u8>)>,
 }
@@ -92,7 +92,7 @@ pub struct KnownPrimary {
     /// The epoch of the failover that made it the primary.
     pub config_epoch: u64,
     /// The epoch of our last vote.
-    pub leader_epoch: u64,
+    pub(crate) leader_epoch: u64,
     pub replicas: Vec<(Vec<u8>, u16)>,
     pub peers: Vec<KnownPeer>,
 }

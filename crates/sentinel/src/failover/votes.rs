@@ -118,8 +118,8 @@ pub(crate) fn given_to(shared: &Shared, primary: &Primary, candidate: &[u8], epo
 pub struct Reach {
     /// Sentinels that are not down, ourselves included.
     pub usable: usize,
-    pub has_quorum: bool,
-    pub has_majority: bool,
+    pub(crate) has_quorum: bool,
+    pub(crate) has_majority: bool,
 }
 
 impl Reach {

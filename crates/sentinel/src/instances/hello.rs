@@ -21,7 +21,7 @@ pub struct Hello {
     pub run_id: Vec<u8>,
     pub current_epoch: u64,
     pub name: Vec<u8>,
-    pub primary_host: Vec<u8>,
+    pub(crate) primary_host: Vec<u8>,
     pub primary_port: u16,
     pub config_epoch: u64,
 }

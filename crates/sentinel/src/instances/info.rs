@@ -21,15 +21,15 @@ pub struct Report {
     pub role: Role,
     /// `slaveN` lines: hosts and ports.
     pub replicas: Vec<(Vec<u8>, u16)>,
-    pub link_down_ms: Ms,
-    pub primary_host: Option<Vec<u8>>,
+    pub(crate) link_down_ms: Ms,
+    pub(crate) primary_host: Option<Vec<u8>>,
     pub primary_port: Option<u16>,
     pub is_link_up: Option<bool>,
     pub priority: Option<i64>,
     pub offset: Option<u64>,
     pub is_announced: Option<bool>,
     /// `master_failover_state`: whether there is a failover that the server itself carries out.
-    pub has_failover: Option<bool>,
+    pub(crate) has_failover: Option<bool>,
 }
 
 /// The length of a run id.

@@ -8,5 +8,7 @@ mod primary;
 
 pub use hello::{CHANNEL, Hello};
 pub use info::{Report, Role};
-pub use node::{DataNode, FailoverSeen, Peer, Reconf, Replica, Watch};
-pub use primary::{Failover, FailoverKind, FailoverState, Primary};
+pub(crate) use node::{DataNode, FailoverSeen, Reconf};
+pub use node::{Peer, Replica, Watch};
+pub use primary::{Failover, Primary};
+pub(crate) use primary::{FailoverKind, FailoverState};

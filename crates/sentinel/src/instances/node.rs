@@ -18,11 +18,11 @@ pub struct Watch {
     /// We see it as down (SDOWN).
     pub is_down: bool,
     /// When SDOWN last began; kept when the instance is up again.
-    pub down_since: Option<Ms>,
+    pub(crate) down_since: Option<Ms>,
     /// The last hello that it took from us.
-    pub published_at: Ms,
+    pub(crate) published_at: Ms,
     /// SCRIPT KILL was sent since it is down.
-    pub is_script_killed: bool,
+    pub(crate) is_script_killed: bool,
 }
 
 impl Watch {
@@ -83,22 +83,22 @@ impl Packed {
 pub struct DataNode {
     pub watch: Watch,
     pub run_id: Option<Vec<u8>>,
-    pub info_at: Option<Ms>,
+    pub(crate) info_at: Option<Ms>,
     pub info: Option<Packed>,
     pub role: Role,
-    pub role_since: Ms,
+    pub(crate) role_since: Ms,
     /// As a replica: the primary it names, and since when.
-    pub primary_host: Option<Vec<u8>>,
+    pub(crate) primary_host: Option<Vec<u8>>,
     pub primary_port: u16,
-    pub primary_since: Ms,
+    pub(crate) primary_since: Ms,
     pub is_link_up: bool,
     /// 0: the link is up.
-    pub link_down_ms: Ms,
+    pub(crate) link_down_ms: Ms,
     pub priority: i64,
     pub offset: u64,
     pub is_announced: bool,
     pub failover: FailoverSeen,
-    pub failover_since: Ms,
+    pub(crate) failover_since: Ms,
 }
 
 /// The changes by one INFO that have consequences.
@@ -189,7 +189,7 @@ impl DataNode {
 
 /// How far a replica is on its way to the new primary.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Reconf {
+pub(crate) enum Reconf {
     None,
     /// It was ordered to follow at this moment.
     Sent(Ms),
@@ -202,7 +202,7 @@ pub enum Reconf {
 #[derive(Debug)]
 pub struct Replica {
     pub node: DataNode,
-    pub reconf: Reconf,
+    pub(crate) reconf: Reconf,
 }
 
 /// Another Sentinel, as far as it concerns one primary.
@@ -212,11 +212,11 @@ pub struct Peer {
     /// Its last hello.
     pub received_at: Ms,
     /// Its last answer to whether the primary is down.
-    pub answered_at: Ms,
-    pub says_down: bool,
+    pub(crate) answered_at: Ms,
+    pub(crate) says_down: bool,
     /// Its vote, and the epoch of it.
     pub vote: Option<Vec<u8>>,
-    pub vote_epoch: u64,
+    pub(crate) vote_epoch: u64,
 }
 
 impl Peer {

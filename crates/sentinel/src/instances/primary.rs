@@ -64,11 +64,11 @@ pub struct Failover {
     pub epoch: u64,
     /// When the last attempt began, ours or that of the Sentinel we voted for, with a random delay.
     pub started_at: Option<Ms>,
-    pub changed_at: Ms,
+    pub(crate) changed_at: Ms,
     /// The replica that is to be the primary, by its name.
     pub promoted: Option<Vec<u8>>,
     /// The attempt for which it was logged that the next one must wait.
-    pub delay_logged: Option<Ms>,
+    pub(crate) delay_logged: Option<Ms>,
 }
 
 impl Failover {
@@ -91,23 +91,23 @@ pub struct Primary {
     pub settings: PrimarySettings,
     pub node: DataNode,
     /// Enough Sentinels see it as down (ODOWN).
-    pub is_agreed_down: bool,
-    pub agreed_down_since: Option<Ms>,
+    pub(crate) is_agreed_down: bool,
+    pub(crate) agreed_down_since: Option<Ms>,
     /// It was restarted at this moment and has not answered a PING yet.
-    pub reboot_since: Option<Ms>,
+    pub(crate) reboot_since: Option<Ms>,
     pub config_epoch: u64,
     /// Our last vote, unless this process was started since, and its epoch.
     pub vote: Option<Vec<u8>>,
-    pub vote_epoch: u64,
+    pub(crate) vote_epoch: u64,
     /// Limits votes for others, each of which costs a save.
-    pub vote_rate: Rate,
+    pub(crate) vote_rate: Rate,
     pub failover: Failover,
     pub replicas: BTreeMap<Vec<u8>, Replica>,
     pub peers: BTreeMap<Vec<u8>, Peer>,
     /// Why failovers happened, or did not.
     pub history: History,
     /// No work is due before this moment, unless an event comes first.
-    pub calm_until: Ms,
+    pub(crate) calm_until: Ms,
 }
 
 impl Primary {

@@ -37,9 +37,9 @@ pub(super) struct Rules {
     /// Indexes of a slice.
     pub size: usize,
     /// The most values of a sparse slice; 0: none is sparse.
-    pub sparse_max: usize,
+    pub(crate) sparse_max: usize,
     /// A dense slice with no more values becomes sparse.
-    pub sparse_min: usize,
+    pub(crate) sparse_min: usize,
 }
 
 /// See the module.
@@ -104,7 +104,7 @@ impl Slice {
         self.used as usize
     }
 
-    pub fn is_dense(&self) -> bool {
+    pub(crate) fn is_dense(&self) -> bool {
         self.is_dense
     }
 

@@ -145,7 +145,7 @@ impl<'a> Wanted<'a> {
 
     /// The value of a slot if it is this one. `slot` may be longer than its width.
     #[inline]
-    pub fn find_in<'s>(&self, slot: &'s [u8]) -> Option<Entry<'s>> {
+    pub(crate) fn find_in<'s>(&self, slot: &'s [u8]) -> Option<Entry<'s>> {
         if let Some(head) = slot.first_chunk() {
             let differs = u64::from_le_bytes(*head) & self.mask != self.head;
             if differs && slot[0] != BLOB {

@@ -106,7 +106,7 @@ impl PathNode {
     }
 
     #[inline]
-    pub fn kids(&self) -> usize {
+    pub(crate) fn kids(&self) -> usize {
         match &self.kids {
             Kids::None => 0,
             Kids::One(_) => 1,
@@ -116,7 +116,7 @@ impl PathNode {
 
     /// The node below at this place in their order.
     #[inline]
-    pub fn kid(&self, at: usize) -> Option<&PathNode> {
+    pub(crate) fn kid(&self, at: usize) -> Option<&PathNode> {
         match &self.kids {
             Kids::One(kid) if at == 0 => Some(kid),
             Kids::Many(fan) => fan.nodes.get(at)?.as_deref(),
@@ -145,7 +145,7 @@ impl PathNode {
     }
 
     #[inline]
-    pub fn find_mut(&mut self, first: u8) -> Option<&mut PathNode> {
+    pub(crate) fn find_mut(&mut self, first: u8) -> Option<&mut PathNode> {
         let at = self.place(first).ok()?;
         match &mut self.kids {
             Kids::One(kid) => Some(kid),
@@ -274,7 +274,7 @@ impl PathNode {
     }
 
     /// Bytes of the fields in the allocator.
-    pub fn fields_bytes(&self) -> usize {
+    pub(crate) fn fields_bytes(&self) -> usize {
         self.fields.as_ref().map_or(0, Hash::memory_bytes)
     }
 
@@ -297,7 +297,7 @@ impl PathNode {
     }
 
     /// Panics unless the nodes below are in order and none is missing.
-    pub fn check_kids(&self) {
+    pub(crate) fn check_kids(&self) {
         if let Kids::Many(fan) = &self.kids {
             assert!(fan.nodes.len() > 1 && fan.nodes.len() == fan.firsts.len());
             assert!(fan.firsts.is_sorted_by(|a, b| a < b));

@@ -29,7 +29,8 @@ mod trim;
 
 pub use groups::{Consumer, ConsumerId, Group, Groups, IdleCursor, Nack};
 pub use import::{GroupImport, StreamImport};
-pub use producers::{DURATION_MAX, Idempotence, SIZE_MAX};
+pub(crate) use producers::Idempotence;
+pub use producers::{DURATION_MAX, SIZE_MAX};
 pub use range::Range;
 pub use trim::{Bound, References, Trim, Trimmed};
 

@@ -78,7 +78,7 @@ impl Elements {
     }
 
     /// Says which node an element has. The payload stays.
-    pub fn set_node(&mut self, name: &[u8], node: NodeId) {
+    pub(crate) fn set_node(&mut self, name: &[u8], node: NodeId) {
         let word = self.find(name).expect("the element is there");
         // SAFETY: alive, and the table is exclusive.
         unsafe { element::set_node(word, node) };
@@ -88,7 +88,7 @@ impl Elements {
     ///
     /// # Safety
     /// The payload is the word of an element in this table.
-    pub unsafe fn move_node(&mut self, payload: u64, node: NodeId) {
+    pub(crate) unsafe fn move_node(&mut self, payload: u64, node: NodeId) {
         // SAFETY: alive, and the table is exclusive.
         unsafe { element::set_node(Word::from_raw(payload), node) };
     }

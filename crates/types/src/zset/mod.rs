@@ -90,7 +90,7 @@ impl Zset {
     }
 
     /// For a sorted set just built as a whole: becomes a listpack if it is within the limits.
-    pub fn become_listpack_if_small(&mut self, limits: &Limits) {
+    pub(crate) fn become_listpack_if_small(&mut self, limits: &Limits) {
         let Zset::Table(table) = self else { return };
         if table.len() > limits.zset_max_listpack_entries {
             return;

@@ -61,12 +61,12 @@ impl Prefixes {
     }
 
     /// Where the walk over existing entries continues; `None`: all are counted.
-    pub fn walks_at(&self) -> Option<u64> {
+    pub(crate) fn walks_at(&self) -> Option<u64> {
         (self.frontier < ALL).then_some(self.frontier)
     }
 
     /// All entries below `frontier` are counted now.
-    pub fn walked_to(&mut self, frontier: u64) {
+    pub(crate) fn walked_to(&mut self, frontier: u64) {
         self.frontier = frontier;
     }
 
@@ -86,7 +86,7 @@ impl Prefixes {
     }
 
     /// Adds the use counts of another table of the same rule. O(lines).
-    pub fn adopt_uses(&mut self, other: &Prefixes) {
+    pub(crate) fn adopt_uses(&mut self, other: &Prefixes) {
         for (number, line) in other.lines.iter().enumerate() {
             let uses = PrefixFigures {
                 keys: 0,

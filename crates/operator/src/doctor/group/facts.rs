@@ -108,9 +108,9 @@ impl fmt::Display for Fault {
 /// How far a server's clock is ahead of ours.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::doctor) struct Clock {
-    pub ahead_us: i64,
+    pub(crate) ahead_us: i64,
     /// The reply took so long: the figure may be wrong by it.
-    pub within_us: i64,
+    pub(crate) within_us: i64,
 }
 
 /// The replies of a Sentinel.
@@ -180,7 +180,7 @@ pub(super) struct Access {
     /// By user: each refused command with the refusal.
     pub refused: BTreeMap<String, Vec<(&'static str, String)>>,
     /// Why the rights were not checked.
-    pub unchecked: Option<String>,
+    pub(crate) unchecked: Option<String>,
 }
 
 /// All that was learned.

@@ -100,11 +100,11 @@ fn node(number: usize) -> DataNodeReplies {
 }
 
 impl Fake {
-    pub fn healthy() -> Fake {
+    pub(crate) fn healthy() -> Fake {
         Fake::with_sentinels(3)
     }
 
-    pub fn with_sentinels(count: usize) -> Fake {
+    pub(crate) fn with_sentinels(count: usize) -> Fake {
         let host = |number: usize| format!("10.0.0.{number}");
         let view = |own: usize| View {
             primary: fields(&[
@@ -170,12 +170,12 @@ impl Fake {
         }
     }
 
-    pub fn silence_sentinel(&mut self, sentinel: usize) {
+    pub(crate) fn silence_sentinel(&mut self, sentinel: usize) {
         self.group.sentinels[sentinel].said = Err(Fault::unreachable("Connection refused"));
     }
 
     /// One that is gone, and that all others count.
-    pub fn add_stale_sentinel(&mut self, number: usize) {
+    pub(crate) fn add_stale_sentinel(&mut self, number: usize) {
         let host = format!("10.0.9.{number}");
         for sentinel in 0..self.group.sentinels.len() {
             if self.group.sentinels[sentinel].said.is_ok() {
@@ -189,7 +189,7 @@ impl Fake {
         });
     }
 
-    pub fn move_sentinel(&mut self, sentinel: usize, host: &str) {
+    pub(crate) fn move_sentinel(&mut self, sentinel: usize, host: &str) {
         host.clone_into(&mut self.group.sentinels[sentinel].at.host);
         let own = id(sentinel + 1);
         for other in 0..self.group.sentinels.len() {
@@ -220,11 +220,11 @@ impl Fake {
         config.insert(name.to_owned(), value.to_owned());
     }
 
-    pub fn set_fault(&mut self, number: usize, fault: Fault) {
+    pub(crate) fn set_fault(&mut self, number: usize, fault: Fault) {
         *self.seen(number) = Err(fault);
     }
 
-    pub fn silence_node(&mut self, number: usize) {
+    pub(crate) fn silence_node(&mut self, number: usize) {
         self.set_fault(number, Fault::unreachable("Connection refused"));
     }
 

@@ -119,7 +119,7 @@ impl<'g> Watch<'g> {
     }
 
     /// The Sentinels that hold a data node for down.
-    pub fn down_by(&self, at: &Address) -> Vec<&'g Address> {
+    pub(crate) fn down_by(&self, at: &Address) -> Vec<&'g Address> {
         let rows = self.rows(at).into_iter();
         rows.filter(|(_, row)| is_down(row))
             .map(|(sentinel, _)| sentinel)

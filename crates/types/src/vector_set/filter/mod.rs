@@ -131,7 +131,7 @@ impl Filter {
 
     /// [`Filter::matches`], which adds its estimated time to `nanos`, by the operators that ran and
     /// the bytes that they read.
-    pub fn matches_counted(&self, attributes: &[u8], nanos: &mut usize) -> bool {
+    pub(crate) fn matches_counted(&self, attributes: &[u8], nanos: &mut usize) -> bool {
         run::run(self, attributes, nanos)
     }
 
