@@ -179,7 +179,7 @@ fn look(user: &User, table: &CommandTable, words: &[&[u8]]) {
     };
     let line = CommandLine {
         is_whole: true,
-        ..row.command_line(args, 0, 16)
+        ..CommandLine::of(row, args, 0, 16)
     };
     let checked = user.check(&line);
     assert!(checked.is_ok() || !user.allows_all());

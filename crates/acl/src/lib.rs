@@ -72,9 +72,15 @@ pub use commands::{CommandFacts, Commands};
 pub use file::parse_users;
 pub use file::{FileUsers, LoadError, parse_file, write_file};
 pub use log::{AclLog, Context, Event, LOG_SHOWN, Reason};
+#[cfg(feature = "testing")]
+pub use password::Hash;
 pub use password::password_rule;
 pub use pattern::Pattern;
+#[cfg(feature = "testing")]
+pub use reserved::reserved_names;
 pub use role::{Role, Roles, Terms};
+#[cfg(feature = "testing")]
+pub use rule::RuleError;
 pub use rule::RulesError;
 pub use selector::{CommandLine, Denied, Selector};
 pub use store::{UserId, Users};

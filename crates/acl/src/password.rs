@@ -6,7 +6,7 @@ use sha2::{Digest as _, Sha256};
 
 /// A password's SHA-256.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Hash([u8; 32]);
+pub struct Hash([u8; 32]);
 
 impl Hash {
     pub fn of(password: &[u8]) -> Hash {

@@ -69,3 +69,9 @@ pub(super) static RESERVED: &[Reserved] = &[
     sentinel("sentinel|simulate-failure"),
     sentinel("sentinel|slaves"),
 ];
+
+/// The names of all reserved commands.
+#[cfg(feature = "testing")]
+pub fn reserved_names() -> impl Iterator<Item = &'static str> {
+    RESERVED.iter().map(|spec| spec.name)
+}

@@ -93,7 +93,7 @@ pub struct CommandLine<'a> {
     /// The database it runs in.
     pub db: u32,
     /// The number of databases.
-    pub(crate) databases_max: u32,
+    pub databases_max: u32,
 }
 
 impl<'a> CommandLine<'a> {

@@ -21,7 +21,7 @@ impl UserId {
     pub const DEFAULT: UserId = UserId(0);
 
     /// For tests of code that holds numbers.
-    #[cfg(test)]
+    #[cfg(any(test, feature = "testing"))]
     pub fn numbered(number: u32) -> UserId {
         UserId(number)
     }

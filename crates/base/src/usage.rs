@@ -49,7 +49,7 @@ pub fn cpu_time(who: Who) -> CpuTime {
 
 /// The processor time of this thread, to the nanosecond: not affected by other threads and
 /// processes. Zero if the system does not report it.
-#[cfg(test)]
+#[cfg(any(test, feature = "testing"))]
 pub fn thread_time() -> Duration {
     let mut time = libc::timespec {
         tv_sec: 0,

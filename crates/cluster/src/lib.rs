@@ -88,7 +88,7 @@ pub use ownership::viewer::Viewer;
 pub use settings::{Settings, bus_port, main_port};
 
 /// The types that the fuzz targets feed with any bytes.
-#[cfg(feature = "testing")]
+#[cfg(any(test, feature = "testing"))]
 pub mod fuzzing {
     pub use super::conf::Saved;
     pub use super::message::{

@@ -196,7 +196,7 @@ mod slots;
 mod store;
 #[cfg(test)]
 mod tests;
-#[cfg(test)]
+#[cfg(any(test, feature = "testing"))]
 pub(crate) mod worlds;
 
 pub use access::db::Db;
@@ -314,15 +314,15 @@ pub struct Keyspace {
     /// Eviction candidates seen so far.
     pool: expiry::pool::Pool,
     rng: rand::rngs::SmallRng,
-    #[cfg(test)]
+    #[cfg(any(test, feature = "testing"))]
     pub opened: access::opened::Opened,
 }
 
 impl Keyspace {
     pub fn new(databases: usize) -> Keyspace {
-        #[cfg(test)]
+        #[cfg(any(test, feature = "testing"))]
         let has_slots = worlds::has_slots();
-        #[cfg(not(test))]
+        #[cfg(not(any(test, feature = "testing")))]
         let has_slots = false;
         Keyspace::hashed_by(KeyHasher::new(has_slots), databases)
     }
@@ -363,7 +363,7 @@ impl Keyspace {
             counts_slot_bytes: false,
             pool: expiry::pool::Pool::default(),
             rng: rand::make_rng(),
-            #[cfg(test)]
+            #[cfg(any(test, feature = "testing"))]
             opened: access::opened::Opened::default(),
         }
     }

@@ -13,6 +13,7 @@ pub(super) fn has_slots() -> bool {
 }
 
 /// Runs a test without slots, then with them.
+#[cfg(test)]
 pub fn both(test: impl Fn()) {
     for has_slots in [false, true] {
         HAS_SLOTS.set(has_slots);

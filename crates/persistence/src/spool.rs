@@ -298,7 +298,7 @@ impl Spool {
     }
 
     /// Bytes in memory: those that wait, and those kept for readers.
-    #[cfg(test)]
+    #[cfg(any(test, feature = "testing"))]
     pub fn memory_bytes(&self) -> usize {
         self.0.shared.memory_bytes()
     }

@@ -78,7 +78,7 @@ pub use flags::Flags;
 pub use functions::Compiled;
 pub use host::{Host, NoCommand};
 pub use libraries::{Libraries, LoadError, Prepared};
-#[cfg(test)]
+#[cfg(any(test, feature = "testing"))]
 pub use scripts::EVAL_SCRIPTS_MAX;
 pub use scripts::{ScriptId, Scripts};
 pub use shebang::of_script as shebang_of;

@@ -7,6 +7,8 @@ mod inspect;
 mod log;
 mod manage;
 mod roles;
+#[cfg(test)]
+mod tests;
 
 use crate::commands::help::{misused, row as help_row, write_help};
 use crate::server::{Call, CommandResult, Handler, Spec};

@@ -64,7 +64,7 @@ pub struct Header<'m> {
     /// The port that the cluster's clients use: TLS's with `tls-cluster`.
     pub port: u16,
     /// The other one, or 0.
-    pub(crate) other_port: u16,
+    pub other_port: u16,
     pub bus_port: u16,
     pub flags: NodeFlags,
     /// The cluster is well, as the sender sees it.

@@ -17,7 +17,7 @@ pub(super) mod change;
 pub(super) mod db;
 pub(super) mod info;
 pub(super) mod new_value;
-#[cfg(test)]
+#[cfg(any(test, feature = "testing"))]
 pub(super) mod opened;
 pub(super) mod place;
 pub(super) mod relocate;

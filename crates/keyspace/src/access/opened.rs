@@ -8,7 +8,7 @@ use std::mem;
 
 /// A key that was looked up or changed.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct OpenedKey {
+pub struct OpenedKey {
     pub key: Box<[u8]>,
     pub is_written: bool,
 }

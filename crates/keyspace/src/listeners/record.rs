@@ -26,7 +26,7 @@ impl Keyspace {
         class: Class,
         event: &'static str,
     ) {
-        #[cfg(test)]
+        #[cfg(any(test, feature = "testing"))]
         if kind == ChangeKind::Written {
             self.opened.note(key, true);
         }

@@ -96,7 +96,7 @@ impl Keyspace {
     }
 
     /// Offers everything.
-    #[cfg(test)]
+    #[cfg(any(test, feature = "testing"))]
     pub fn relocate_all(&mut self, walk: &mut Walk) {
         while self.relocate_step(walk) {}
     }

@@ -17,20 +17,6 @@ impl Database {
         }
     }
 
-    /// Keys of a slot that have an expiry. O(1).
-    pub(crate) fn slot_volatile(&self, slot: u16) -> usize {
-        if self.table().hasher().has_slots() {
-            self.table().volatile_among(Among::One(slot))
-        } else {
-            0
-        }
-    }
-
-    /// Bytes of a slot's table, entries excluded. O(1).
-    pub(crate) fn slot_table_bytes(&self, slot: u16) -> usize {
-        self.table().memory_bytes_of(slot)
-    }
-
     /// The slots that have keys, in order, hidden ones too. At most 256 steps, and one for each.
     pub fn slots_in_use(&self) -> impl Iterator<Item = u16> {
         self.table().slots(Among::All)

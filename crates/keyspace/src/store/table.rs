@@ -123,13 +123,6 @@ impl Table {
         slots.flat_map(move |slots| slots.slots(among))
     }
 
-    /// Bytes of a slot's table, entries excluded. O(1).
-    pub(crate) fn memory_bytes_of(&self, slot: u16) -> usize {
-        let slots = self.slots.as_ref();
-        let table = slots.and_then(|slots| slots.get(slot));
-        table.map_or(0, HashTable::memory_bytes)
-    }
-
     /// Removes the lines of some slots' hashes and streams. O(the slots' keys), or O(lines) if they
     /// are fewer.
     fn forget_lines_of(&mut self, slots: &SlotSet) {

@@ -175,11 +175,6 @@ impl<'a> Certificate<'a> {
         let is_old_root = self.version == 1 && self.is_self_issued();
         self.usage.may_sign(purpose, is_old_root)
     }
-
-    /// Whether it is valid at this time, Unix seconds.
-    pub(crate) fn is_valid_at(&self, now: i64) -> bool {
-        (self.not_before..=self.not_after).contains(&now)
-    }
 }
 
 /// The contents of a sequence.

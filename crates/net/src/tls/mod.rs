@@ -36,7 +36,7 @@ mod keys;
 mod link;
 mod materials;
 mod resume;
-#[cfg(test)]
+#[cfg(any(test, feature = "testing"))]
 pub mod testing;
 mod usage;
 mod verify;

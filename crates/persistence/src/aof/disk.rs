@@ -36,13 +36,13 @@ type Plan = Box<dyn FnMut(DiskCall) -> Option<Fault> + Send>;
 pub struct Disk {
     plan: Option<Arc<Mutex<Plan>>>,
     /// Called before each call: may make it wait.
-    #[cfg(test)]
+    #[cfg(any(test, feature = "testing"))]
     wait: Option<Arc<dyn Fn(DiskCall) + Send + Sync>>,
 }
 
 impl Disk {
     /// A disk that fails according to `plan`.
-    #[cfg(test)]
+    #[cfg(any(test, feature = "testing"))]
     pub fn failing(plan: impl FnMut(DiskCall) -> Option<Fault> + Send + 'static) -> Disk {
         Disk {
             plan: Some(Arc::new(Mutex::new(Box::new(plan)))),
@@ -51,14 +51,14 @@ impl Disk {
     }
 
     /// A disk whose calls wait first; they do not wait for each other.
-    #[cfg(test)]
+    #[cfg(any(test, feature = "testing"))]
     pub fn waiting(mut self, wait: impl Fn(DiskCall) + Send + Sync + 'static) -> Disk {
         self.wait = Some(Arc::new(wait));
         self
     }
 
     fn fault(&self, step: DiskCall) -> Option<Fault> {
-        #[cfg(test)]
+        #[cfg(any(test, feature = "testing"))]
         if let Some(wait) = &self.wait {
             wait(step);
         }

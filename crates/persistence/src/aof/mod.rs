@@ -36,7 +36,7 @@ pub use change::{Changed, Owner, Sealed};
 pub use commands::CommandWriter;
 pub(super) use commands::ELEMENTS_MAX;
 pub use disk::Disk;
-#[cfg(test)]
+#[cfg(any(test, feature = "testing"))]
 pub use disk::{DiskCall, Fault as DiskFault};
 pub use feed::{Feed, LogFeed};
 pub use log::{Log, Names, OpenError, Retain, Upgrade};

@@ -273,7 +273,7 @@ impl LogWriter {
     }
 
     /// Whether a helper thread makes an fsync.
-    #[cfg(feature = "testing")]
+    #[cfg(any(test, feature = "testing"))]
     pub fn is_syncing(&self) -> bool {
         self.syncer.in_progress()
     }
@@ -781,7 +781,7 @@ impl LogWriter {
     }
 
     /// From now on the thread writes.
-    #[cfg(test)]
+    #[cfg(any(test, feature = "testing"))]
     pub fn write_behind(&mut self) {
         self.slow_until_ms = u64::MAX;
     }

@@ -205,7 +205,7 @@ impl<'a> Input<'a> {
     }
 
     /// Takes the bytes that are there and not read yet.
-    #[cfg(feature = "testing")]
+    #[cfg(any(test, feature = "testing"))]
     #[allow(dead_code, reason = "for tests and the fuzz targets")]
     pub fn take_rest(&mut self) -> Vec<u8> {
         let rest = self.rest().to_vec();

@@ -192,7 +192,7 @@ impl<'a> Reader<'a> {
     }
 
     /// After the end: takes the bytes that were fed after it.
-    #[cfg(feature = "testing")]
+    #[cfg(any(test, feature = "testing"))]
     #[allow(dead_code, reason = "for tests and the fuzz targets")]
     pub fn take_rest(&mut self) -> Vec<u8> {
         self.input.take_rest()

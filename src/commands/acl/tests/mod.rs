@@ -1,0 +1,16 @@
+//! `russet_acl` with the table of commands, which its own tests lack.
+
+mod files;
+mod users;
+
+use crate::server::{CommandTable, commands_of};
+use russet_acl::reserved_names;
+
+#[test]
+fn no_command_of_the_table_is_reserved() {
+    let table = CommandTable::new(&crate::commands::table());
+    let built = |name: &&str| table.find_full(name.as_bytes()).is_some();
+    let built: Vec<&str> = reserved_names().filter(built).collect();
+    assert_eq!(built, Vec::<&str>::new());
+    assert_eq!(commands_of(&table).reserved_len(), reserved_names().count());
+}
