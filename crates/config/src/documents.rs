@@ -7,8 +7,14 @@ use super::directive::{Directive, Flags, Support};
 use super::table::{Config, DIRECTIVES, find};
 use super::{Sources, load};
 
+/// The root of the repository.
+fn root() -> &'static Path {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2);
+    root.expect("crates/config is below it")
+}
+
 fn read(name: &str) -> String {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(name);
+    let path = root().join(name);
     std::fs::read_to_string(path).expect("the document is there")
 }
 
@@ -113,7 +119,7 @@ fn what_is_said_to_work_is_read_by_something() {
     // The reader itself makes it the number of databases, or reads the files.
     const READ_BY_CONFIG: [&str; 3] = ["cluster-databases", "masterauth-file", "requirepass-file"];
     let mut sources = String::new();
-    let mut folders = vec![Path::new(env!("CARGO_MANIFEST_DIR")).join("src")];
+    let mut folders = vec![root().join("src"), root().join("crates")];
     while let Some(folder) = folders.pop() {
         for entry in std::fs::read_dir(folder).expect("a folder") {
             let path = entry.expect("an entry").path();

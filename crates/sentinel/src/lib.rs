@@ -51,7 +51,7 @@
 //!   instead. `Host::resolve` looks a name up within a bounded time, for SENTINEL MONITOR.
 //! - Metrics, health: `primaries_seen` ([`Seen`](seen::Seen)), `is_saved`.
 //!
-//! `tests/machines/sentinel/live.rs` is such a driver, as small as possible, for a trial by hand
+//! `simulation/live.rs` is such a driver, as small as possible, for a trial by hand
 //! among real Sentinels.
 //!
 //! # Where it differs from Redis

@@ -32,7 +32,7 @@
 //!
 //! Safety lies in the order of actions, as in a Sentinel: after `Action::Persist` nothing is handed
 //! out until the file is saved, and it is synced if a vote, an epoch or a role changed, or the node
-//! got a slot; a slot that SETSLOT gave it is synced with the next tick. `tests/machines/cluster`
+//! got a slot; a slot that SETSLOT gave it is synced with the next tick. `simulation` (`crates/cluster`)
 //! drives 2 to 12 cores of both dialects over a network that delays and cuts, in one direction too,
 //! with crashes back to the last synced file, standstills, failing disks, skewed clocks and
 //! operators.

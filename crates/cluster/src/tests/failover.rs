@@ -5,7 +5,7 @@
 //! replica with old data or none does not take over, unless an operator orders it; a replica moves
 //! to a primary that has lost its last one.
 //!
-//! Elsewhere: random trouble, and how long a failover takes (`tests/machines`).
+//! Elsewhere: random trouble, and how long a failover takes (`simulation`).
 
 use super::net::{Net, TIMEOUT_MS};
 use crate::{Action, Primary};

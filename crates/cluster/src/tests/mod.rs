@@ -4,7 +4,7 @@
 //! Clocks and seeds are the test's, so that it takes no real time and always ends alike. `net` has
 //! the network and a cluster that is well (`Net::cluster`).
 //!
-//! Elsewhere: delays and random trouble (`tests/machines`), real processes (`tests/it`).
+//! Elsewhere: delays and random trouble (`simulation`), real processes (`tests/it`).
 
 mod explain;
 mod failover;

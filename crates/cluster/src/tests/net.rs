@@ -8,7 +8,7 @@
 //!   2. Time passes only in `run`, by ticks, for all nodes alike.
 //!   3. No message passes over a cut, whose links stay open, or to a node that is down.
 //!
-//! Elsewhere: delays, cuts in one direction, skewed clocks (`tests/machines`).
+//! Elsewhere: delays, cuts in one direction, skewed clocks (`simulation`).
 
 use std::collections::BTreeMap;
 

@@ -5,7 +5,7 @@
 //! nothing. ADDSLOTS and its like do all or nothing; SETSLOT moves a slot, and the last one takes
 //! its node and the replicas along. Changes reach all nodes at once.
 //!
-//! Elsewhere: moves under load (`tests/machines`), atomic migrations (`migration`, beside
+//! Elsewhere: moves under load (`simulation`), atomic migrations (`migration`, beside
 //! `cluster`).
 
 use super::net::Net;
