@@ -73,6 +73,7 @@ impl Cycles {
         }
     }
 
+    /// Nanoseconds in this many ticks, by the last calibration.
     #[inline]
     pub fn nanos(&self, ticks: u64) -> u64 {
         ((u128::from(ticks) * u128::from(self.scale)) >> 32) as u64
@@ -84,6 +85,7 @@ impl Cycles {
         ((u128::from(nanos) << 32) / u128::from(self.scale.max(1))).min(u64::MAX.into()) as u64
     }
 
+    /// Whole microseconds in this many ticks.
     #[inline]
     pub fn micros(&self, ticks: u64) -> u64 {
         self.nanos(ticks) / 1000
@@ -106,6 +108,7 @@ pub struct Now {
 }
 
 impl Now {
+    /// The time now; `start` is when the process started.
     pub fn read(start: Instant) -> Now {
         Now {
             unix_us: unix_us(),

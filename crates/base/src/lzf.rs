@@ -296,10 +296,13 @@ unsafe fn longer(before: *const u8, here: *const u8, mut len: usize, bound: usiz
 /// Why bytes cannot be decompressed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum LzfError {
+    /// The data ends inside a literal run or a back reference.
     #[error("compressed data ends in the middle of an item")]
     Cut,
+    /// A back reference points to before the first decompressed byte.
     #[error("compressed data refers to before its beginning")]
     Reference,
+    /// The data gives more or fewer bytes than the caller states.
     #[error("compressed data does not give the length it states")]
     Length,
 }

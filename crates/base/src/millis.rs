@@ -19,6 +19,7 @@ impl Millis {
         Millis::of_ms(seconds.saturating_mul(1000))
     }
 
+    /// The milliseconds; never negative.
     #[inline]
     pub const fn get(self) -> i64 {
         self.0

@@ -11,11 +11,12 @@ pub struct Registers {
 }
 
 impl Registers {
-    pub const NONE: Registers = Registers {
+    pub(crate) const NONE: Registers = Registers {
         all: [("", 0); REGISTERS_MAX],
         len: 0,
     };
 
+    /// Each register's name in lower case, and its value.
     pub fn all(&self) -> &[(&'static str, u64)] {
         &self.all[..self.len]
     }

@@ -19,7 +19,9 @@ use crate::registers::Registers;
 /// The side of a fork.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fork {
+    /// The process that forked.
     Parent,
+    /// The new process.
     Child,
 }
 
@@ -139,7 +141,9 @@ pub(crate) const FATAL_SIGNALS: [i32; 5] = [
 /// The data of a signal.
 #[derive(Clone, Copy, Debug)]
 pub struct SignalFacts {
+    /// The signal's number.
     pub signal: i32,
+    /// Its `si_code`: 0 or less if a process sent it, else the kernel's reason.
     pub code: i32,
     /// The address that could not be accessed, for memory faults.
     pub address: usize,
@@ -289,6 +293,7 @@ impl Syslog {
         Syslog { _ident: ident }
     }
 
+    /// Writes one line. `priority` is a level of `libc`; NUL bytes are dropped.
     pub fn write(&self, priority: i32, line: &str) {
         let line = without_nul(line.as_bytes());
         // SAFETY: "%s" takes exactly one C string, which lives through the call.
@@ -324,6 +329,7 @@ pub struct FixedText {
 }
 
 impl FixedText {
+    /// An empty text.
     pub fn new() -> FixedText {
         FixedText {
             bytes: [0; 1024],
@@ -331,6 +337,7 @@ impl FixedText {
         }
     }
 
+    /// The text written so far, at most 1024 bytes.
     pub fn as_bytes(&self) -> &[u8] {
         &self.bytes[..self.len]
     }

@@ -7,16 +7,20 @@ use std::time::{Duration, Instant};
 /// The owner of processor time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Who {
+    /// All threads of this process.
     Process,
     /// Children that have ended.
     Children,
+    /// The calling thread; zero on systems that do not report it.
     Thread,
 }
 
 /// Processor time so far.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct CpuTime {
+    /// Time in the program's own code.
     pub user: Duration,
+    /// Time in the kernel on its behalf.
     pub system: Duration,
 }
 

@@ -12,10 +12,12 @@ use std::sync::Arc;
 pub struct Wake(Arc<dyn Fn() + Send + Sync>);
 
 impl Wake {
+    /// `call` wakes the loop; it may be called by any thread, any number of times.
     pub fn new(call: impl Fn() + Send + Sync + 'static) -> Wake {
         Wake(Arc::new(call))
     }
 
+    /// Wakes the loop; a no-op without one.
     pub fn wake(&self) {
         (self.0)();
     }

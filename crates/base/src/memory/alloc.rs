@@ -35,6 +35,7 @@ pub use super::ledger::{
 pub struct Metered(i64);
 
 impl Metered {
+    /// The bytes owned; 0 if more have been subtracted than added.
     pub fn bytes(&self) -> usize {
         self.0.max(0) as usize
     }
@@ -92,8 +93,11 @@ fn totals_now() -> Option<Totals> {
 /// See [`totals`].
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Totals {
+    /// Bytes of the blocks in use, as size classes.
     pub allocated: usize,
+    /// Bytes of the pages that have blocks in use.
     pub active: usize,
+    /// Bytes of the allocator's pages that are in physical memory.
     pub resident: usize,
     /// Bytes of small-block slabs that no block occupies.
     pub unused: usize,
@@ -316,6 +320,7 @@ impl Filling {
         Filling { at, len: 0, layout }
     }
 
+    /// Bytes that it can hold: the size class of the capacity that was asked for.
     pub fn capacity(&self) -> usize {
         self.layout.size()
     }

@@ -16,7 +16,9 @@ const MOUNT: &str = "/sys/fs/cgroup";
 /// The source of the memory limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Owner {
+    /// The machine's own memory.
     Machine,
+    /// The least limit of the process's control group and its ancestors.
     Cgroup,
 }
 

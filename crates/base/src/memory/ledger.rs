@@ -283,6 +283,7 @@ pub struct ForReplies {
 }
 
 impl ForReplies {
+    /// Counts `bytes` as kept by replies, from now on.
     pub fn new(bytes: usize) -> ForReplies {
         let (bytes, ledger) = (bytes as i64, Ledger::mine());
         ledger.for_replies.fetch_add(bytes, Ordering::Relaxed);

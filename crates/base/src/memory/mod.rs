@@ -19,4 +19,4 @@ pub mod ledger;
 pub mod mover;
 pub mod pin;
 pub mod pressure;
-pub mod slabs;
+pub(crate) mod slabs;

@@ -25,12 +25,14 @@ pub const BYTES_MAX: usize = alloc::SMALL_MAX;
 pub struct Mover {
     slabs: Slabs,
     eager: bool,
-    /// Blocks moved, and blocks examined and left.
+    /// Blocks moved.
     pub moved: u64,
+    /// Blocks examined and left where they are.
     pub left: u64,
 }
 
 impl Mover {
+    /// A mover for the real allocator; it knows no slab before [`Mover::refresh`].
     pub fn new() -> Mover {
         Mover::default()
     }

@@ -19,18 +19,24 @@ pub(crate) const LONG_DOUBLE_TEXT_MAX: usize = 5 * 1024 - 1;
 /// A long double; never NaN, which neither parsing nor [`LongDouble::checked_add`] produces.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LongDouble {
+    /// `mantissa * 2^unit`, with this sign.
     Finite {
+        /// The sign; zero has one, too.
         negative: bool,
         /// All 64 bits in use unless `unit` is the least one (zero, denormals).
         mantissa: u64,
+        /// The exponent of the mantissa's lowest bit.
         unit: i32,
     },
+    /// `inf` or `-inf`.
     Infinite {
+        /// Whether it is `-inf`.
         negative: bool,
     },
 }
 
 impl LongDouble {
+    /// Positive zero.
     pub const ZERO: LongDouble = LongDouble::Finite {
         negative: false,
         mantissa: 0,
