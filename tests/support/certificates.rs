@@ -12,13 +12,16 @@ use rcgen::{
 
 /// The subject of a certificate, and its validity.
 pub struct Subject<'a> {
+    /// The common name.
     pub name: &'a str,
+    /// URIs among the subject's alternative names.
     pub uris: &'a [&'a str],
     /// Days from now.
     pub days: Range<i64>,
 }
 
 impl<'a> Subject<'a> {
+    /// A subject without URIs, valid for a year from yesterday on.
     pub fn named(name: &'a str) -> Subject<'a> {
         Subject {
             name,
@@ -30,8 +33,11 @@ impl<'a> Subject<'a> {
 
 /// A certificate and its key.
 pub struct Issued {
+    /// The certificate in DER.
     pub der: Vec<u8>,
+    /// The certificate in PEM.
     pub pem: String,
+    /// Its private key in PEM.
     pub key_pem: String,
 }
 
@@ -51,7 +57,9 @@ impl Issued {
 /// An issuer of certificates.
 pub struct Authority {
     issuer: Issuer<'static, KeyPair>,
+    /// Its own certificate in DER.
     pub der: Vec<u8>,
+    /// Its own certificate in PEM.
     pub pem: String,
 }
 
@@ -78,6 +86,7 @@ fn params(subject: &Subject<'_>) -> CertificateParams {
 }
 
 impl Authority {
+    /// A new authority, valid now.
     pub fn new() -> Authority {
         Authority::valid(-20..730)
     }
@@ -130,6 +139,7 @@ impl Authority {
         }
     }
 
+    /// A certificate signed by this authority, with an ECDSA key on P-256.
     pub fn issue(&self, subject: &Subject<'_>) -> Issued {
         self.issue_by(subject, &rcgen::PKCS_ECDSA_P256_SHA256)
     }

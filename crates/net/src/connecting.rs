@@ -28,6 +28,7 @@ use russet_base::wake::Wake;
 pub struct Destination {
     /// A name or an address.
     pub host: String,
+    /// The TCP port, at each of the host's addresses.
     pub port: u16,
     /// The address of our end (`bind-source-addr`); the system chooses if there is none.
     pub source: Option<IpAddr>,

@@ -21,13 +21,16 @@ pub const LISTENERS_MAX: usize = 64;
 /// The protocol of a TCP listener.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Transport {
+    /// Bytes as they are.
     Plain,
+    /// TLS, whose handshake follows accept.
     Tls,
 }
 
 /// A socket that accepts clients.
 #[derive(Debug)]
 pub enum Listener {
+    /// A TCP socket, and the protocol of its connections.
     Tcp(TcpListener, Transport),
     /// The path is removed when the server stops.
     Unix(UnixListener, PathBuf),
@@ -36,13 +39,16 @@ pub enum Listener {
 /// Why a socket does not listen: the failed system call and its error.
 #[derive(Debug)]
 pub struct ListenError {
+    /// The system call, as the log names it; or that a path is too long.
     pub step: &'static str,
+    /// The system's error; or how long the path is.
     pub error: io::Error,
 }
 
 /// An accepted connection.
 #[derive(Debug)]
 pub enum Accepted {
+    /// A connection that can be read at once: TCP or Unix.
     Plain(Stream),
     /// The TLS handshake comes first.
     Tls(TcpStream),
@@ -135,6 +141,7 @@ impl Listener {
         }
     }
 
+    /// Registers for connections to accept, under `token`; edge-triggered.
     pub fn register(&mut self, registry: &Registry, token: Token) -> io::Result<()> {
         match self {
             Listener::Tcp(l, _) => registry.register(l, token, Interest::READABLE),
@@ -142,6 +149,7 @@ impl Listener {
         }
     }
 
+    /// Takes it out of the poll; an error is ignored.
     pub fn deregister(&mut self, registry: &Registry) {
         // Closing the socket removes it from the poll anyway.
         let _ = match self {
@@ -150,10 +158,12 @@ impl Listener {
         };
     }
 
+    /// Whether it is a Unix socket.
     pub fn is_unix(&self) -> bool {
         matches!(self, Listener::Unix(..))
     }
 
+    /// Whether its connections begin with a TLS handshake.
     pub fn is_tls(&self) -> bool {
         matches!(self, Listener::Tcp(_, Transport::Tls))
     }

@@ -93,6 +93,7 @@ impl<T> Slab<T> {
         self.places.get(slot as usize)?.value.as_ref()
     }
 
+    /// As [`Slab::at`], to change it.
     pub fn at_mut(&mut self, slot: u32) -> Option<&mut T> {
         self.places.get_mut(slot as usize)?.value.as_mut()
     }
@@ -105,6 +106,7 @@ impl<T> Slab<T> {
         })
     }
 
+    /// All connections not taken out, by slot, to change them.
     pub fn iter_mut(&mut self) -> impl Iterator<Item = &mut T> {
         self.places
             .iter_mut()

@@ -29,7 +29,9 @@ use super::unpacking::{Unpack, Unpacking};
 /// One end of a connection, as CLIENT LIST prints it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Address {
+    /// Printed as `address:port`, IPv6 in brackets.
     Tcp(SocketAddr),
+    /// Printed as `path:0`; the path is empty for a socket without a name.
     Unix(PathBuf),
     /// The system does not report it. It may be anywhere.
     Unknown,
@@ -84,8 +86,11 @@ pub fn readable(streams: &[&Stream]) -> Vec<bool> {
 /// A connected socket.
 #[derive(Debug)]
 pub enum Stream {
+    /// TCP without TLS.
     Tcp(TcpStream),
+    /// A Unix socket.
     Unix(UnixStream),
+    /// TCP under TLS; its handshake may be in progress ([`Stream::is_handshaking`]).
     Tls(Box<TlsLink>),
     /// One of these, whose peer compresses its bytes.
     Unpacking(Box<Unpacking>),
@@ -173,6 +178,7 @@ impl Stream {
         }
     }
 
+    /// Registers for reading, under `token`; edge-triggered.
     pub fn register(&mut self, registry: &Registry, token: Token) -> io::Result<()> {
         self.source().register(registry, token, Interest::READABLE)
     }
@@ -187,6 +193,7 @@ impl Stream {
         self.source().reregister(registry, token, interest)
     }
 
+    /// Takes it out of the poll; an error is ignored.
     pub fn deregister(&mut self, registry: &Registry) {
         // Closing the socket removes it from the poll anyway.
         let _ = self.source().deregister(registry);
@@ -233,6 +240,7 @@ impl Stream {
         tcp.map_or(Address::Unknown, Address::Tcp)
     }
 
+    /// The socket's descriptor, CLIENT LIST's `fd`.
     pub fn fd(&self) -> RawFd {
         self.as_fd().as_raw_fd()
     }

@@ -63,8 +63,11 @@ impl Role {
 /// The parts of a token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Target {
+    /// The purpose of the connection, which names the code that handles the event.
     pub role: Role,
+    /// The role's number for the connection, below 2^28.
     pub slot: u32,
+    /// Which use of the slot it is; 0 for a target that is never replaced.
     pub generation: u32,
 }
 
@@ -79,6 +82,7 @@ impl Target {
         }
     }
 
+    /// A Sentinel's connection to a data node or another Sentinel.
     pub fn sentinel_link(slot: u32, generation: u32) -> Target {
         Target {
             role: Role::SentinelLink,
@@ -87,6 +91,7 @@ impl Target {
         }
     }
 
+    /// A link of the cluster's bus.
     pub fn cluster_link(slot: u32, generation: u32) -> Target {
         Target {
             role: Role::ClusterLink,
@@ -95,6 +100,7 @@ impl Target {
         }
     }
 
+    /// A link to a node that slots come from or go to.
     pub fn migration_link(slot: u32, generation: u32) -> Target {
         Target {
             role: Role::MigrationLink,
@@ -103,6 +109,7 @@ impl Target {
         }
     }
 
+    /// An HTTP connection.
     pub fn scrape(slot: u32, generation: u32) -> Target {
         Target {
             role: Role::Scrape,
@@ -111,6 +118,7 @@ impl Target {
         }
     }
 
+    /// A connection of a page of the console.
     pub fn console(slot: u32, generation: u32) -> Target {
         Target {
             role: Role::Console,
@@ -119,6 +127,7 @@ impl Target {
         }
     }
 
+    /// A client's connection.
     pub fn client(slot: u32, generation: u32) -> Target {
         Target {
             role: Role::Client,

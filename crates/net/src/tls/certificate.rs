@@ -34,21 +34,21 @@ const SUBJECT_ALT_NAME: &[u8] = &[0x55, 0x1d, 0x11];
 #[derive(Debug)]
 pub struct Certificate<'a> {
     /// 1 to 3.
-    pub version: u8,
+    pub(crate) version: u8,
     /// Big-endian, as encoded.
-    pub serial: &'a [u8],
+    pub(crate) serial: &'a [u8],
     /// Unix seconds, inclusive.
-    pub not_before: i64,
-    pub not_after: i64,
+    pub(crate) not_before: i64,
+    pub(crate) not_after: i64,
     /// With header.
-    pub issuer: &'a [u8],
-    pub subject: &'a [u8],
+    pub(crate) issuer: &'a [u8],
+    pub(crate) subject: &'a [u8],
     /// SubjectPublicKeyInfo, with header.
     pub(crate) public_key: &'a [u8],
     /// The signed part with header, the algorithm (without its header), and the signature.
-    pub signed: &'a [u8],
+    pub(crate) signed: &'a [u8],
     pub(crate) algorithm: &'a [u8],
-    pub signature: &'a [u8],
+    pub(crate) signature: &'a [u8],
     /// The first common name of the subject.
     pub common_name: Option<&'a [u8]>,
     /// URIs among the subject's alternative names, in order.

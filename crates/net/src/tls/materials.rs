@@ -33,40 +33,54 @@ pub enum Authentication {
     None,
     /// A client may present none; one that it presents must be valid.
     Optional,
+    /// A client must present a valid one.
     Mandatory,
 }
 
 /// The files of a certificate and its key; empty if not set.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct CertificateFiles {
+    /// PEM: the certificate, then those of authorities up to the root's, which may be left out.
     pub certificate: PathBuf,
+    /// PEM: the private key.
     pub key: PathBuf,
+    /// The password of the key, if it is encrypted.
     pub password: Vec<u8>,
 }
 
 /// The configuration, as text. Empty means not set.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
+    /// For connections that this process accepts.
     pub server: CertificateFiles,
     /// For clients that cannot verify signatures of the server's, or that prefer this one's; may be
     /// not set.
     pub alternative: CertificateFiles,
     /// For connections that this process opens; if not set, the server's.
     pub client: CertificateFiles,
+    /// `tls-ca-cert-file`: PEM, any number of certificates.
     pub ca_file: PathBuf,
+    /// `tls-ca-cert-dir`: a folder of such files; unreadable ones and others are skipped.
     pub ca_dir: PathBuf,
+    /// `tls-auth-clients`.
     pub authentication: Authentication,
     /// The name that certificates of servers must have to which this process connects; empty: any.
     pub peer_name: String,
     /// Authorities are also needed for outgoing connections.
     pub opens_links: bool,
+    /// `tls-protocols`: versions separated by spaces.
     pub protocols: String,
+    /// `tls-ciphers`, for TLS 1.2: a list as OpenSSL has it.
     pub ciphers: String,
+    /// `tls-ciphersuites`, for TLS 1.3: names separated by colons.
     pub ciphersuites: String,
+    /// Whether the server's order of ciphers counts, not the client's.
     pub prefer_server_ciphers: bool,
+    /// Whether clients may resume sessions.
     pub session_caching: bool,
     /// 0: unlimited.
     pub session_cache_size: u32,
+    /// Seconds for which a session may be resumed.
     pub session_cache_timeout_s: u32,
 }
 
@@ -83,6 +97,7 @@ pub struct Files {
 /// The fields of a certificate that INFO reports.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Facts {
+    /// Hexadecimal, uppercase.
     pub serial: String,
     /// The last second of its validity, Unix time.
     pub not_after: i64,
@@ -91,10 +106,15 @@ pub struct Facts {
 /// Everything that new connections need.
 #[derive(Clone, Debug)]
 pub struct Materials {
+    /// For connections that this process accepts.
     pub server: Arc<ServerConfig>,
+    /// For connections that this process opens; `None`: no authorities verify their peers.
     pub client: Option<Arc<ClientConfig>>,
+    /// The certificate of `server`.
     pub server_facts: Facts,
+    /// The alternative certificate; `None`: there is none.
     pub alternative_facts: Option<Facts>,
+    /// The certificate of `client`; `None`: it has the server's.
     pub client_facts: Option<Facts>,
     /// The authority that expires first.
     pub authority_facts: Option<Facts>,

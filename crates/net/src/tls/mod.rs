@@ -52,45 +52,71 @@ pub use materials::{
 /// Why TLS cannot be set up. `Display` is the log line, in Redis's wording where it has one.
 #[derive(Debug, thiserror::Error)]
 pub enum TlsError {
+    /// TLS is in use without a certificate.
     #[error("No tls-cert-file configured!")]
     NoCertificate,
+    /// There is a certificate, but no key.
     #[error("No tls-key-file configured!")]
     NoKey,
+    /// Peers are to be verified, but no authorities are configured.
     #[error(
         "Either tls-ca-cert-file or tls-ca-cert-dir must be specified when tls-cluster, \
          tls-replication or tls-auth-clients are enabled!"
     )]
     NoAuthorities,
+    /// A certificate's file cannot be read, or holds none.
     #[error("Failed to load certificate: {}: {why}", path.display())]
-    Certificate { path: PathBuf, why: String },
+    Certificate {
+        /// The file.
+        path: PathBuf,
+        /// The system's error, or the fault in its content.
+        why: String,
+    },
+    /// A private key cannot be read, or is not the certificate's.
     #[error("Failed to load private key: {}: {why}", path.display())]
-    Key { path: PathBuf, why: String },
+    Key {
+        /// The file.
+        path: PathBuf,
+        /// The system's error, or the fault in its content.
+        why: String,
+    },
+    /// A certificate is outside of its validity.
     #[error("{owner} TLS certificate is invalid ({why}): {}. Aborting TLS configuration.", path.display())]
     Invalid {
+        /// `Server`, `Client` or `Alternative`.
         owner: &'static str,
+        /// Since when, or until when, it is not valid.
         why: String,
+        /// The file.
         path: PathBuf,
     },
+    /// The authorities cannot be read, or none of them can be used: path and reason.
     #[error("Failed to configure CA certificate(s) file/directory: {0}")]
     Authorities(String),
+    /// An authority is outside of its validity: path and reason.
     #[error("One or more loaded CA certificates are invalid ({0}). Aborting TLS configuration.")]
     InvalidAuthorities(String),
+    /// `tls-ciphers` selects none: the unknown words, or the whole list.
     #[error(
         "Failed to configure ciphers: {0} (russet has ECDHE with AES-GCM and ChaCha20-Poly1305)"
     )]
     Ciphers(String),
+    /// `tls-ciphersuites` has only these names, all unknown.
     #[error(
         "Failed to configure ciphersuites: {0} (russet has TLS_AES_256_GCM_SHA384, \
          TLS_AES_128_GCM_SHA256 and TLS_CHACHA20_POLY1305_SHA256)"
     )]
     Suites(String),
+    /// `tls-protocols` has this version, which rustls does not support.
     #[error("{0} is specified in tls-protocols but not supported.")]
     OldProtocol(String),
+    /// `tls-protocols` has a word that is no version of TLS.
     #[error(
         "Invalid tls-protocols specified. Use a combination of 'TLSv1', 'TLSv1.1', 'TLSv1.2' and \
          'TLSv1.3'."
     )]
     UnknownProtocol,
+    /// rustls refuses the configuration.
     #[error("Failed to configure TLS: {0}")]
     Other(#[from] rustls::Error),
 }
