@@ -9,7 +9,9 @@ use russet_base::memory::large::Large;
 /// The place of an argument in its buffer, or its index among the arguments in blocks of their own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Span {
+    /// The first byte's place in the buffer; for an argument in a block of its own see [`Apart`].
     pub start: usize,
+    /// Bytes.
     pub len: usize,
 }
 
@@ -92,6 +94,7 @@ pub struct Source<'a> {
 }
 
 impl<'a> Source<'a> {
+    /// `apart`: the large arguments of the command, if it may have some.
     pub fn new(buf: &'a [u8], apart: Option<&'a Apart>) -> Source<'a> {
         Source { buf, apart }
     }
@@ -143,16 +146,19 @@ impl<'a> Args<'a> {
         }
     }
 
+    /// Number of arguments, the name included.
     #[inline]
     pub fn len(&self) -> usize {
         self.spans.len()
     }
 
+    /// Whether there is not even a name.
     #[inline]
     pub fn is_empty(&self) -> bool {
         self.spans.is_empty()
     }
 
+    /// Argument `at`, 0 being the name; `None` past the last one.
     #[inline]
     pub fn get(&self, at: usize) -> Option<&'a [u8]> {
         self.spans.get(at).map(|&s| self.source.text(s))
@@ -189,6 +195,7 @@ impl<'a> Args<'a> {
         }
     }
 
+    /// All arguments, the name first.
     pub fn iter(
         &self,
     ) -> impl DoubleEndedIterator<Item = &'a [u8]> + ExactSizeIterator + Clone + use<'a> {
@@ -203,6 +210,7 @@ impl<'a> Args<'a> {
             .is_some_and(|a| a.eq_ignore_ascii_case(word.as_bytes()))
     }
 
+    /// The arguments as a list, the name first; their bytes are not copied.
     pub fn to_vec(self) -> Vec<&'a [u8]> {
         self.iter().collect()
     }
@@ -241,10 +249,12 @@ pub struct OwnedArgs {
 }
 
 impl OwnedArgs {
+    /// No arguments: the first one pushed is the name.
     pub fn new() -> OwnedArgs {
         OwnedArgs::default()
     }
 
+    /// Appends a copy of an argument.
     pub fn push(&mut self, arg: &[u8]) {
         self.spans.push(Span {
             start: self.buf.len(),
@@ -253,6 +263,7 @@ impl OwnedArgs {
         self.buf.extend_from_slice(arg);
     }
 
+    /// The arguments, as handlers take them.
     pub fn args(&self) -> Args<'_> {
         Args::new(&self.buf, &self.spans)
     }

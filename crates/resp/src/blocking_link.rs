@@ -18,6 +18,7 @@ pub struct BlockingLink {
 }
 
 impl BlockingLink {
+    /// A link over an open connection, on which no reply is awaited.
     pub fn new(dialled: Dialled, bounds: ReplyBounds) -> BlockingLink {
         BlockingLink {
             dialled,

@@ -8,67 +8,97 @@ use russet_base::glob::TooComplex;
 /// word is the code that INFO errorstats counts. The reply writer strips CR and LF.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum CommandError {
+    /// An argument or a stored value that must be an `i64`.
     #[error("ERR value is not an integer or out of range")]
     NotAnInteger,
+    /// An argument or a stored value that must be a number; NaN is none.
     #[error("ERR value is not a valid float")]
     NotAFloat,
+    /// Unknown words, or known ones in a wrong order or combination.
     #[error("ERR syntax error")]
     Syntax,
+    /// The key has a value of another type than the command's.
     #[error("WRONGTYPE Operation against a key holding the wrong kind of value")]
     WrongType,
+    /// A pattern that would take too long to match.
     #[error("ERR {0}")]
     Pattern(#[from] TooComplex),
+    /// The command needs an existing key.
     #[error("ERR no such key")]
     NoSuchKey,
+    /// An index outside of the list.
     #[error("ERR index out of range")]
     IndexOutOfRange,
+    /// Source and destination are the same key in the same database.
     #[error("ERR source and destination objects are the same")]
     SameObject,
+    /// The sum would leave the range of `i64`.
     #[error("ERR increment or decrement would overflow")]
     IncrOverflow,
+    /// The sum would be no finite number.
     #[error("ERR increment would produce NaN or Infinity")]
     IncrNanOrInfinity,
+    /// The string would be longer than `proto-max-bulk-len`.
     #[error("ERR string exceeds maximum allowed size (proto-max-bulk-len)")]
     StringTooLong,
+    /// No database has this number.
     #[error("ERR DB index is out of range")]
     DbIndexOutOfRange,
+    /// An expiry that is not positive, or overflows; with the command's name.
     #[error("ERR invalid expire time in '{0}' command")]
     InvalidExpire(&'static str),
+    /// A count that is not an integer of at least 0.
     #[error("ERR value is out of range, must be positive")]
     MustBePositive,
+    /// A number outside of the range that the argument allows.
     #[error("ERR value is out of range")]
     OutOfRange,
+    /// A timeout in seconds that is not a number.
     #[error("ERR timeout is not a float or out of range")]
     BadTimeout,
+    /// A timeout in milliseconds that is not an integer.
     #[error("ERR timeout is not an integer or out of range")]
     BadTimeoutMs,
+    /// A timeout below 0.
     #[error("ERR timeout is negative")]
     NegativeTimeout,
+    /// A timeout whose end would overflow the clock.
     #[error("ERR timeout is out of range")]
     TimeoutOutOfRange,
+    /// A bound of a range by score that is not a number.
     #[error("ERR min or max is not a float")]
     MinMaxNotFloat,
+    /// A bound of a range by member without `[`, `(`, `-` or `+`.
     #[error("ERR min or max not valid string range item")]
     MinMaxNotLexRange,
+    /// The sum of two scores is NaN: of infinities with different signs.
     #[error("ERR resulting score is not a number (NaN)")]
     ScoreNan,
+    /// A number of keys that is not a positive integer.
     #[error("ERR numkeys should be greater than 0")]
     NumkeysNotPositive,
+    /// A number of keys above that of the arguments after it.
     #[error("ERR Number of keys can't be greater than number of args")]
     TooManyKeys,
+    /// A limit that is not an integer of at least 0.
     #[error("ERR LIMIT can't be negative")]
     NegativeLimit,
+    /// A count of `i64::MIN`, whose magnitude is no `i64`.
     #[error(
         "ERR value is out of range, value must between -9223372036854775807 and \
          9223372036854775807"
     )]
     CountTooLow,
+    /// Too few or too many arguments for this command; a subcommand's name is `command|subcommand`.
     #[error("ERR wrong number of arguments for '{0}' command")]
     WrongArity(String),
+    /// The command needs memory, `maxmemory` is reached, and eviction gained too little.
     #[error("OOM command not allowed when used memory > 'maxmemory'.")]
     OutOfMemory,
+    /// The data set is being loaded, and the command needs it.
     #[error("LOADING Redis is loading the dataset in memory")]
     Loading,
+    /// The connection has to authenticate first.
     #[error("NOAUTH Authentication required.")]
     NoAuth,
     /// A single-use text with its code, a `const` above the handler.

@@ -143,6 +143,7 @@ impl Bounded {
 /// The length of a reply with a limit of its own, against that limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Extent {
+    /// At most as long as the limit.
     Within,
     /// Longer, and all of it is there.
     Over,
@@ -190,15 +191,18 @@ impl Default for Reply {
 }
 
 impl Reply {
+    /// An empty reply in RESP2, without a limit.
     pub fn new() -> Reply {
         Reply::default()
     }
 
+    /// Whether the protocol is RESP3.
     #[inline]
     pub fn resp3(&self) -> bool {
         self.resp3
     }
 
+    /// Sets the protocol of what is written from here on: RESP3, or RESP2.
     pub fn set_resp3(&mut self, on: bool) {
         self.resp3 = on;
     }
@@ -228,6 +232,7 @@ impl Reply {
         self.out.extend(text.iter().map(clean));
     }
 
+    /// `+OK`.
     #[inline]
     pub fn ok(&mut self) {
         self.raw(b"+OK\r\n");
@@ -273,6 +278,7 @@ impl Reply {
         self.crlf();
     }
 
+    /// `:n`.
     #[inline]
     pub fn int(&mut self, n: i64) {
         match n {
@@ -282,6 +288,7 @@ impl Reply {
         }
     }
 
+    /// `$length` and the bytes, which are copied.
     #[inline]
     pub fn bulk(&mut self, bytes: &[u8]) {
         let len = bytes.len();
@@ -373,6 +380,7 @@ impl Reply {
         self.raw(if self.resp3 { b"_\r\n" } else { b"*-1\r\n" });
     }
 
+    /// `*len`: the header of an array, whose elements follow.
     #[inline]
     pub fn array(&mut self, len: usize) {
         self.header(b'*', len as i64);
@@ -840,6 +848,7 @@ impl Reply {
         self.has_deferred
     }
 
+    /// Whether no byte is pending.
     #[inline]
     pub fn is_empty(&self) -> bool {
         self.sent == self.out.len() && self.pieces.is_empty()

@@ -92,12 +92,19 @@ pub enum ReplyValue {
 /// The first line of a reply.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum ReplyHead<'l> {
+    /// `+`: a status.
     Simple(&'l [u8]),
+    /// `-`: an error, its code first.
     Error(&'l [u8]),
+    /// `:`: an integer of 64 bits.
     Integer(i64),
+    /// `$-1`, `*-1` or `_`; a bulk string or an array that is null.
     Null,
+    /// `,`: a double; also `inf`, `-inf` and `nan`.
     Double(f64),
+    /// `#t` or `#f`: a boolean.
     Boolean(bool),
+    /// `(`: a big number, whose digits are not checked.
     BigNumber(&'l [u8]),
     /// This many bytes and a line end follow.
     Bytes(Text, usize),
@@ -108,17 +115,24 @@ pub enum ReplyHead<'l> {
 /// Kinds of strings with a length.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Text {
+    /// `$`: a bulk string.
     Bulk,
+    /// `!`: an error, its code first.
     Error,
+    /// `=`: a verbatim string, which begins with its format and a colon.
     Verbatim,
 }
 
 /// Kinds of replies that hold others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Aggregate {
+    /// `*`: an array.
     Array,
+    /// `~`: a set.
     Set,
+    /// `%`: a map, keys and values in turn.
     Map,
+    /// `>`: a push message.
     Push,
     /// Metadata about the value that follows; the parser drops it.
     Attribute,
@@ -205,6 +219,7 @@ pub struct ReplyParser {
 }
 
 impl ReplyParser {
+    /// A parser between two replies.
     pub fn new(bounds: ReplyBounds) -> ReplyParser {
         ReplyParser {
             bounds,

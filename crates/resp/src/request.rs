@@ -44,26 +44,37 @@ impl Bounds {
 /// A malformed request: the client gets the error and is closed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum ProtocolError {
+    /// No line end within [`INLINE_MAX`] bytes after `*`.
     #[error("Protocol error: too big mbulk count string")]
     MultibulkLineTooLong,
+    /// The number of arguments is no integer, or above `i32::MAX`.
     #[error("Protocol error: invalid multibulk length")]
     BadMultibulkLength,
+    /// More arguments than a client may send before it has authenticated.
     #[error("Protocol error: unauthenticated multibulk length")]
     UnauthenticatedMultibulk,
+    /// No line end within [`INLINE_MAX`] bytes where a bulk string's length is due.
     #[error("Protocol error: too big bulk count string")]
     BulkLineTooLong,
+    /// A bulk string is due, and this byte is there.
     #[error("Protocol error: expected '$', got '{}'", char::from(*.0))]
     ExpectedDollar(u8),
+    /// A bulk string's length is no integer, negative, or above `proto-max-bulk-len`.
     #[error("Protocol error: invalid bulk length")]
     BadBulkLength,
+    /// A longer bulk string than a client may send before it has authenticated.
     #[error("Protocol error: unauthenticated bulk length")]
     UnauthenticatedBulk,
+    /// Other bytes than CR and LF after a bulk string; only if `checks_bulk_ends`.
     #[error("Protocol error: invalid CRLF in request")]
     BadBulkEnd,
+    /// No line end within [`INLINE_MAX`] bytes of an inline command.
     #[error("Protocol error: too big inline request")]
     InlineTooLong,
+    /// A quote is open at the line's end, or a word continues after one and may not.
     #[error("Protocol error: unbalanced quotes in request")]
     UnbalancedQuotes,
+    /// An inline command with a NUL byte, which would hide the rest of the line.
     #[error("Protocol error: NUL byte in inline request")]
     InlineNul,
 }
@@ -79,6 +90,7 @@ pub enum ParseStep {
     Nothing,
     /// More bytes are needed; `Progress` holds the state.
     Incomplete,
+    /// A malformed request; the connection is to be closed.
     Error(ProtocolError),
 }
 
