@@ -32,7 +32,7 @@ macro_rules! choices {
     ($($(#[$doc:meta])* $type:ident { $($name:literal $value:ident),+ })+) => {$(
         $(#[$doc])*
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-        pub enum $type { $($value),+ }
+        pub enum $type { $(#[doc = concat!("`", $name, "`.")] $value),+ }
 
         impl Choice for $type {
             const NAMES: &'static [(&'static str, Self)] =
@@ -145,6 +145,7 @@ impl Choice for AuditOnFull {
 /// `log-format`: the form of a line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LogFormat {
+    /// Redis's lines: `pid:role time mark message`.
     Redis,
     /// `name=value` pairs, as Valkey writes them.
     Logfmt,
@@ -171,6 +172,7 @@ impl Choice for OomScoreAdj {
 }
 
 impl StreamCompression {
+    /// Whether the stream may be compressed: any value but `no`.
     pub fn is_on(self) -> bool {
         self != StreamCompression::No
     }

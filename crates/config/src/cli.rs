@@ -34,24 +34,35 @@ pub enum Startup {
     Check(Check),
     /// Read this RDB file and report its contents and errors, or the parts a server cannot read.
     CheckRdb {
+        /// The RDB file.
         file: PathBuf,
+        /// Whether to report keys, bytes and the largest keys of each type.
         with_stats: bool,
+        /// The server whose unreadable keys are named; `None`: the file is only checked.
         target: Option<Release>,
     },
     /// Check append only files; the arguments are those of `redis-check-aof`.
     CheckAof(Vec<OsString>),
     /// Write the append only file in `from`, as of a point in time, to another directory.
     Restore {
+        /// The folder of the append only files.
         from: PathBuf,
+        /// The point in time, as it was given; `None`: the end of the files.
         until: Option<String>,
+        /// The directory to write to.
         to: PathBuf,
     },
     /// Make files for another server.
     Convert(Conversion),
     /// Query a running server.
     Ask(Errand, Box<ServerAddress>),
-    /// Print this and exit: to standard output when `code` is zero, else to standard error.
-    Print { text: String, code: i32 },
+    /// Print a text and exit.
+    Print {
+        /// The text, with its line ends.
+        text: String,
+        /// The exit status: 0 prints to standard output, any other to standard error.
+        code: i32,
+    },
     /// Stop: the configuration does not load. See the text of `Problem` for where to print it.
     Fail(Problem),
 }
@@ -74,7 +85,9 @@ pub struct Run {
 /// The mode and dialect that the program's name asks for.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Called {
+    /// Whether the name is `redis-sentinel` or one like it.
     pub is_sentinel: bool,
+    /// The dialect if no directive sets another.
     pub dialect: Dialect,
 }
 

@@ -24,8 +24,10 @@ use russet_base::numbers::float;
 /// `dialect`: the server whose answers count where Redis and Valkey differ.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Dialect {
+    /// Redis's.
     #[default]
     Redis,
+    /// Valkey's.
     Valkey,
 }
 

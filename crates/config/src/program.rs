@@ -92,10 +92,13 @@ pub(super) enum ProgramRequest {
 /// Queries to a running server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Errand {
+    /// Whether it answers.
     Ping,
+    /// A report on its state, with advice.
     Doctor,
     /// The stream, from this offset on; without one from its end.
     Tail {
+        /// An offset of the replication stream; `None`: its end.
         from: Option<u64>,
     },
 }
@@ -105,13 +108,19 @@ pub enum Errand {
 pub struct ServerAddress {
     /// Its configuration file, which gives the rest.
     pub file: Option<PathBuf>,
+    /// The host's name or address; `None`: the configuration file's `bind`, or 127.0.0.1.
     pub host: Option<String>,
+    /// The TCP port; `None`: the configuration file's, or 6379.
     pub port: Option<u16>,
+    /// The path of a Unix socket, instead of host and port.
     pub socket: Option<PathBuf>,
+    /// The user to log in as; `None`: the default user.
     pub user: Option<String>,
+    /// The password; `None`: the configuration file's `requirepass`, or no login.
     pub password: Option<Vec<u8>>,
     /// Instead of host, port and socket: wherever this process listens.
     pub pid: Option<u32>,
+    /// Seconds for each step; `None`: 3.
     pub limit_s: Option<u32>,
     /// Host and port are those of a Sentinel, whose groups are meant: the login at their data
     /// nodes.
@@ -127,10 +136,15 @@ pub struct ServerAddress {
 /// A tool's side of TLS; empty paths: not set.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct TlsFiles {
+    /// PEM: the tool's certificate.
     pub certificate: PathBuf,
+    /// PEM: its private key.
     pub key: PathBuf,
+    /// The password of the key, if it is encrypted.
     pub key_password: Vec<u8>,
+    /// PEM: the authorities that certify the server.
     pub ca_file: PathBuf,
+    /// A folder of such files.
     pub ca_dir: PathBuf,
 }
 
@@ -196,6 +210,7 @@ impl TlsFiles {
 pub struct Login {
     /// The default user without.
     pub user: Option<String>,
+    /// Without, there is no login.
     pub password: Option<Vec<u8>>,
 }
 

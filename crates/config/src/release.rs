@@ -10,11 +10,17 @@ use super::dialect::Dialect;
 /// A server, by the first release with its form of files.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Release {
+    /// Redis 7.0: RDB files of version 10.
     Redis70,
+    /// Redis 7.2: RDB files of version 11.
     Redis72,
+    /// Redis 8.0: RDB files of version 12, with fields that expire.
     Redis80,
+    /// Redis 8.10: RDB files of version 14.
     Redis810,
+    /// Valkey 8.1: RDB files of version 11.
     Valkey81,
+    /// Valkey 9.1: RDB files of version 80, its own.
     Valkey91,
 }
 
@@ -29,18 +35,20 @@ impl Release {
         ("valkey-9.1", Release::Valkey91),
     ];
 
-    pub fn parse(name: &str) -> Option<Release> {
+    pub(crate) fn parse(name: &str) -> Option<Release> {
         let mut all = Release::ALL.iter();
         all.find(|(its, _)| *its == name)
             .map(|(_, release)| *release)
     }
 
+    /// The name, as `--for` takes it.
     pub fn name(self) -> &'static str {
         let mut all = Release::ALL.iter();
         all.find(|(_, release)| *release == self)
             .map_or("", |(name, _)| name)
     }
 
+    /// The dialect of its product.
     pub fn dialect(self) -> Dialect {
         match self {
             Release::Valkey81 | Release::Valkey91 => Dialect::Valkey,
@@ -52,6 +60,7 @@ impl Release {
 /// The arguments of `russet convert`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Conversion {
+    /// The server that is to read the files.
     pub target: Release,
     /// An RDB file; or a folder with a manifest, a manifest, or a single append only file.
     pub from: PathBuf,

@@ -30,13 +30,21 @@ pub(super) const BAD_DIRECTIVE: &str = "Bad directive or wrong number of argumen
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Problem {
     /// An invalid line.
-    Line { origin: Origin, reason: String },
+    Line {
+        /// Its place and text.
+        origin: Origin,
+        /// Why it is invalid, in one line.
+        reason: String,
+    },
     /// The lines contradict each other, or refer to something unusable.
     Whole(String),
-    /// A file cannot be opened; `origin` is the `include` line that named it, if any.
+    /// A file cannot be opened.
     Unreadable {
+        /// The file: as named, or one that the named pattern matches.
         path: PathBuf,
+        /// Why it cannot be read, in one line.
         reason: String,
+        /// The `include` line; `None`: the command line names the file.
         origin: Option<Origin>,
     },
 }

@@ -8,9 +8,13 @@ use crate::words::Text;
 /// (Valkey) are read, but not written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RdbCompression {
+    /// Strings as they are.
     No,
+    /// Strings by LZF, where that makes them shorter.
     Yes,
+    /// Valkey's whole files by LZ4; strings as with `Yes`.
     Lz4,
+    /// Valkey's whole files by Zstandard; strings as with `Yes`.
     Zstd,
 }
 
@@ -32,6 +36,7 @@ impl RdbCompression {
         matches!(self, RdbCompression::Lz4 | RdbCompression::Zstd)
     }
 
+    /// The word in the configuration.
     pub fn name(self) -> &'static str {
         let found = NAMES.iter().find(|(_, value)| *value == self);
         found.expect("every value has a name").0

@@ -38,32 +38,49 @@ macro_rules! event_classes {
 }
 
 event_classes! {
+    /// Changes of keys of whatever type: DEL, RENAME, EXPIRE and the like.
     GENERIC, b'g', true;
+    /// Commands of strings.
     STRING, b'$', true;
+    /// Commands of lists.
     LIST, b'l', true;
+    /// Commands of sets.
     SET, b's', true;
+    /// Commands of hashes.
     HASH, b'h', true;
+    /// Commands of sorted sets.
     ZSET, b'z', true;
+    /// A key has been removed because its time was over.
     EXPIRED, b'x', true;
+    /// A key has been removed because of `maxmemory`.
     EVICTED, b'e', true;
+    /// Commands of streams.
     STREAM, b't', true;
+    /// Commands of modules' types; no command here has such events.
     MODULE, b'd', true;
+    /// Commands of arrays.
     ARRAY, b'a', true;
-    /// Valkey's.
+    /// Commands of path hashes, which are Valkey's.
     PATHHASH, b'p', true;
+    /// A key has been created.
     NEW, b'n', false;
     /// A command replaced the value of an existing key.
     OVERWRITTEN, b'o', false;
-    /// .. by one of another type.
+    /// That value was of another type.
     TYPE_CHANGED, b'c', false;
+    /// The channel named by the key; the message is the event.
     KEYSPACE, b'K', false;
+    /// The channel named by the event; the message is the key.
     KEYEVENT, b'E', false;
+    /// A command has looked for a key that does not exist.
     KEY_MISS, b'm', false;
-    /// Channels of events with the fields touched: named by the key, by the event, by key and
-    /// field, by event and key.
+    /// The channel named by the key, for events with the fields touched.
     SUBKEYSPACE, b'S', false;
+    /// The channel named by the event, for events with the fields touched.
     SUBKEYEVENT, b'T', false;
+    /// The channel named by key and field, for events with the fields touched.
     SUBKEYSPACE_ITEM, b'I', false;
+    /// The channel named by event and key, for events with the fields touched.
     SUBKEYSPACE_EVENT, b'V', false;
 }
 

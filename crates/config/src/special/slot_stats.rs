@@ -10,8 +10,11 @@ bitflags! {
     /// Figures of slots; all of them are `yes`.
     #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
     pub struct SlotStats: u8 {
+        /// `cpu`: time of the slot's commands.
         const CPU = 1;
+        /// `net`: bytes of requests and replies.
         const NET = 1 << 1;
+        /// `mem`: bytes of keys and values; switched on at start only.
         const MEM = 1 << 2;
     }
 }
