@@ -14,15 +14,19 @@ pub struct Doc {
     pub summary: &'static str,
     /// The Redis (or Valkey) version that introduced it; of russet's own commands russet's.
     pub since: &'static str,
+    /// The `group` of COMMAND DOCS.
     pub group: Group,
     /// `""` for none.
     pub complexity: &'static str,
+    /// Deprecated, or not for clients.
     pub flags: DocFlags,
     /// `""` unless deprecated, as is `replaced_by`.
     pub deprecated_since: &'static str,
+    /// The command to use instead, in Markdown.
     pub replaced_by: &'static str,
     /// Versions, each with its change.
     pub history: &'static [(&'static str, &'static str)],
+    /// The arguments after the name, in order.
     pub args: &'static [Arg],
 }
 
@@ -32,7 +36,7 @@ macro_rules! groups {
         /// Redis's command groups.
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
         pub enum Group {
-            $($Group,)*
+            $(#[doc = concat!("`", $name, "`.")] $Group,)*
         }
 
         impl Group {
@@ -73,6 +77,7 @@ bitflags! {
     /// The `doc_flags` of COMMAND DOCS.
     #[derive(Clone, Copy, Debug, PartialEq, Eq)]
     pub struct DocFlags: u8 {
+        /// Not to be used any more; see `deprecated_since`.
         const DEPRECATED = 1 << 0;
         /// Not for clients: servers and testers use it.
         const SYSCMD = 1 << 1;
@@ -82,7 +87,9 @@ bitflags! {
 /// One argument in a command's syntax.
 #[derive(Clone, Copy, Debug)]
 pub struct Arg {
+    /// As the syntax calls it.
     pub name: &'static str,
+    /// The `type` of COMMAND DOCS.
     pub kind: ArgKind,
     /// The placeholder in help texts; `""` for the name itself.
     pub display: &'static str,
@@ -90,8 +97,11 @@ pub struct Arg {
     pub key_spec: Option<u8>,
     /// The keyword before the argument, or the whole argument.
     pub token: Option<&'static str>,
+    /// The version that added it; `""`: as old as its command.
     pub since: &'static str,
+    /// The version from which on it should not be used; `""`: it may be.
     pub deprecated_since: &'static str,
+    /// Optional, or repeated.
     pub flags: ArgFlags,
     /// The parts of a block or the choices of a one-of.
     pub args: &'static [Arg],
@@ -100,14 +110,23 @@ pub struct Arg {
 /// The kind of an argument.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ArgKind {
+    /// Any bytes.
     String,
+    /// Digits, with a sign if it may be negative.
     Integer,
+    /// A number that may have a fraction.
     Double,
+    /// The name of a key.
     Key,
+    /// A glob pattern of keys.
     Pattern,
+    /// A time, counted from 1970 on.
     UnixTime,
+    /// A keyword alone.
     PureToken,
+    /// Exactly one of its nested arguments.
     OneOf,
+    /// All of its nested arguments, in order.
     Block,
 }
 
@@ -137,7 +156,9 @@ bitflags! {
     /// Whether an argument is optional or repeated.
     #[derive(Clone, Copy, Debug, PartialEq, Eq)]
     pub struct ArgFlags: u8 {
+        /// May be left out.
         const OPTIONAL = 1 << 0;
+        /// May be given several times, one after the other.
         const MULTIPLE = 1 << 1;
         /// The token is repeated with every value.
         const MULTIPLE_TOKEN = 1 << 2;
@@ -167,11 +188,13 @@ impl Doc {
         }
     }
 
+    /// Sets the arguments after the name.
     pub const fn args(mut self, args: &'static [Arg]) -> Doc {
         self.args = args;
         self
     }
 
+    /// Sets the changes since the first version: pairs of a version and its change.
     pub const fn history(mut self, history: &'static [(&'static str, &'static str)]) -> Doc {
         self.history = history;
         self
@@ -207,22 +230,27 @@ impl Arg {
         }
     }
 
+    /// A string, of any bytes.
     pub const fn string(name: &'static str) -> Arg {
         Arg::new(ArgKind::String, name)
     }
 
+    /// An integer.
     pub const fn integer(name: &'static str) -> Arg {
         Arg::new(ArgKind::Integer, name)
     }
 
+    /// A floating-point number.
     pub const fn double(name: &'static str) -> Arg {
         Arg::new(ArgKind::Double, name)
     }
 
+    /// A time, counted from 1970 on.
     pub const fn unix_time(name: &'static str) -> Arg {
         Arg::new(ArgKind::UnixTime, name)
     }
 
+    /// A glob pattern of keys.
     pub const fn pattern(name: &'static str) -> Arg {
         Arg::new(ArgKind::Pattern, name)
     }
@@ -251,6 +279,7 @@ impl Arg {
         arg
     }
 
+    /// Finds the key by the `spec`th key spec, from 0.
     pub const fn key_spec(mut self, spec: u8) -> Arg {
         self.key_spec = Some(spec);
         self
@@ -262,31 +291,37 @@ impl Arg {
         self
     }
 
+    /// Sets the placeholder in help texts, if it is not the name.
     pub const fn shown_as(mut self, display: &'static str) -> Arg {
         self.display = display;
         self
     }
 
+    /// Added to its command by this version.
     pub const fn since(mut self, version: &'static str) -> Arg {
         self.since = version;
         self
     }
 
+    /// Deprecated since this version.
     pub const fn deprecated(mut self, version: &'static str) -> Arg {
         self.deprecated_since = version;
         self
     }
 
+    /// The argument may be left out.
     pub const fn optional(mut self) -> Arg {
         self.flags = self.flags.union(ArgFlags::OPTIONAL);
         self
     }
 
+    /// The argument may be given several times; its token comes once, before the first.
     pub const fn multiple(mut self) -> Arg {
         self.flags = self.flags.union(ArgFlags::MULTIPLE);
         self
     }
 
+    /// As [`Arg::multiple`], but the token comes before each.
     pub const fn multiple_token(mut self) -> Arg {
         self.flags = self.flags.union(ArgFlags::MULTIPLE_TOKEN);
         self

@@ -24,7 +24,7 @@ pub struct Run {
 }
 
 impl Run {
-    pub const NONE: Run = Run::new(0, 0, 1, Access::empty());
+    pub(crate) const NONE: Run = Run::new(0, 0, 1, Access::empty());
 
     /// Every `step`th argument in `first..end`.
     ///
@@ -70,6 +70,7 @@ pub struct Keys {
 }
 
 impl Keys {
+    /// No keys.
     pub const NONE: Keys = Keys {
         runs: [const { Run::NONE }; RUNS_MAX],
     };
@@ -79,6 +80,7 @@ impl Keys {
         Keys::run(Run::new(at, at + 1, 1, access))
     }
 
+    /// The keys of one run.
     pub fn run(run: Run) -> Keys {
         let mut keys = Keys::NONE;
         keys.runs[0] = run;

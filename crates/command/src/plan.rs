@@ -66,6 +66,7 @@ enum KeysEnd {
 }
 
 impl KeyPlan {
+    /// The plan of a row. Panics if it has more specs of keys than a command line has runs.
     pub fn of<H>(spec: &Spec<H>) -> KeyPlan {
         let has = |flag| move |k: &KeySpec| k.access.contains(flag);
         let keys = spec.keys.iter().filter(|k| !has(Access::NOT_KEY)(k));

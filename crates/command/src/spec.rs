@@ -13,11 +13,14 @@ use russet_resp::Args;
 /// How many arguments a command takes, its own name included.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Arity {
+    /// This many.
     Exactly(u16),
+    /// This many or more.
     AtLeast(u16),
 }
 
 impl Arity {
+    /// Whether a line of `argc` words, the name included, has the right number.
     #[inline]
     pub const fn admits(self, argc: usize) -> bool {
         match self {
@@ -39,30 +42,53 @@ bitflags! {
     /// Command flags, named as COMMAND INFO names them.
     #[derive(Clone, Copy, Debug, PartialEq, Eq)]
     pub struct Flags: u64 {
+        /// May change keys: it is propagated, and refused on a read-only replica.
         const WRITE = 1 << 0;
+        /// Reads keys, and changes none.
         const READONLY = 1 << 1;
+        /// May need more memory: refused if it is over `maxmemory` after eviction.
         const DENYOOM = 1 << 2;
+        /// Administers the server; in `@admin` and `@dangerous` as well.
         const ADMIN = 1 << 3;
+        /// About channels of Pub/Sub; in `@pubsub` as well.
         const PUBSUB = 1 << 4;
+        /// Refused to scripts.
         const NOSCRIPT = 1 << 5;
+        /// May block its client; in `@blocking` as well.
         const BLOCKING = 1 << 6;
+        /// Allowed while a data set is loaded that no client can see yet.
         const LOADING = 1 << 7;
+        /// Allowed on a replica whose data is stale (`replica-serve-stale-data no`).
         const STALE = 1 << 8;
+        /// Not shown by MONITOR.
         const SKIP_MONITOR = 1 << 9;
+        /// Not in the command logs.
         const SKIP_SLOWLOG = 1 << 10;
+        /// Has the effect of ASKING: served in a slot that is being imported.
         const ASKING = 1 << 11;
+        /// Takes O(1) or O(log n): in `@fast`, else in `@slow`.
         const FAST = 1 << 12;
+        /// Allowed before the client has authenticated.
         const NO_AUTH = 1 << 13;
+        /// May have effects to propagate, though no write itself (EVAL, PUBLISH).
         const MAY_REPLICATE = 1 << 14;
+        /// Refused while a new data set is loaded beside the one that clients see.
         const NO_ASYNC_LOADING = 1 << 15;
+        /// Refused inside MULTI.
         const NO_MULTI = 1 << 16;
         /// Follows from the key specs (`KeyPlan::is_movable`); no row has it.
         const MOVABLEKEYS = 1 << 17;
+        /// Allowed while a script has been running for longer than `busy-reply-threshold`.
         const ALLOW_BUSY = 1 << 18;
+        /// May have no keys, although it has key specs.
         const NO_MANDATORY_KEYS = 1 << 19;
+        /// In the table of a Sentinel.
         const SENTINEL = 1 << 20;
+        /// In no other server's table than a Sentinel's.
         const ONLY_SENTINEL = 1 << 21;
+        /// Refused unless a directive enables it: `enable-debug-command` and the like.
         const PROTECTED = 1 << 22;
+        /// Of a module, in Redis: only the row's own categories count.
         const MODULE = 1 << 23;
         /// A container of subcommands, without a handler of its own.
         const CONTAINER = 1 << 24;
@@ -78,10 +104,11 @@ bitflags! {
         const SENSITIVE = 1 << 29;
         /// Refused like a write while persistence fails: PING reports that to monitoring.
         const REPORTS_DISK = 1 << 30;
-        /// Runs a script: the first argument is its text, its SHA or a function's name. The
-        /// script's own flags apply, too.
+        /// Runs a script, whose text is the first argument. The script's own flags apply, too.
         const RUNS_TEXT = 1 << 31;
+        /// As `RUNS_TEXT`, but the argument is the script's SHA-1 digest.
         const RUNS_SHA = 1 << 32;
+        /// As `RUNS_TEXT`, but the argument is a function's name.
         const RUNS_FUNCTION = 1 << 33;
         /// May change its keys in databases other than the client's.
         const CROSS_DB = 1 << 34;
@@ -105,27 +132,49 @@ bitflags! {
     /// `@admin`, `@dangerous`, `@blocking` and `@pubsub` also follow from flags.
     #[derive(Clone, Copy, Debug, PartialEq, Eq)]
     pub struct Category: u32 {
+        /// `@keyspace`: keys of whatever type, and databases.
         const KEYSPACE = 1 << 0;
+        /// `@read`: values and facts of keys are read.
         const READ = 1 << 1;
+        /// `@write`: keys may be changed.
         const WRITE = 1 << 2;
+        /// `@set`: sets.
         const SET = 1 << 3;
+        /// `@sortedset`: sorted sets.
         const SORTEDSET = 1 << 4;
+        /// `@list`: lists.
         const LIST = 1 << 5;
+        /// `@hash`: hashes.
         const HASH = 1 << 6;
+        /// `@string`: strings.
         const STRING = 1 << 7;
+        /// `@array`: arrays.
         const ARRAY = 1 << 21;
+        /// `@bitmap`: bits of strings.
         const BITMAP = 1 << 8;
+        /// `@hyperloglog`: strings that estimate numbers of distinct elements.
         const HYPERLOGLOG = 1 << 9;
+        /// `@geo`: sorted sets of positions.
         const GEO = 1 << 10;
+        /// `@stream`: streams.
         const STREAM = 1 << 11;
+        /// `@pubsub`: channels.
         const PUBSUB = 1 << 12;
+        /// `@admin`: the server itself.
         const ADMIN = 1 << 13;
+        /// `@fast`: O(1) or O(log n).
         const FAST = 1 << 14;
+        /// `@slow`: every command that is not in `@fast`.
         const SLOW = 1 << 15;
+        /// `@blocking`: may block its client.
         const BLOCKING = 1 << 16;
+        /// `@dangerous`: may do damage, or stop all other clients.
         const DANGEROUS = 1 << 17;
+        /// `@connection`: the connection itself, or others.
         const CONNECTION = 1 << 18;
+        /// `@transaction`: MULTI and what belongs to it.
         const TRANSACTION = 1 << 19;
+        /// `@scripting`: scripts and functions.
         const SCRIPTING = 1 << 20;
         /// Valkey's.
         const PATHHASH = 1 << 22;
@@ -136,16 +185,27 @@ bitflags! {
     /// The accesses of a command to a key, in the words of COMMAND INFO's key specs.
     #[derive(Clone, Copy, Debug, PartialEq, Eq)]
     pub struct Access: u16 {
+        /// Reads the value, and does not change it.
         const RO = 1 << 0;
+        /// Changes the value, or a fact of the key.
         const RW = 1 << 1;
+        /// Replaces the value, whatever it was.
         const OW = 1 << 2;
+        /// Removes the key.
         const RM = 1 << 3;
+        /// Returns or copies what the value holds, or uses it.
         const ACCESS = 1 << 4;
+        /// Changes what the value holds, by what it held or by new data.
         const UPDATE = 1 << 5;
+        /// Adds to the value, and changes nothing that is there.
         const INSERT = 1 << 6;
+        /// Removes something that the value holds, or the value.
         const DELETE = 1 << 7;
+        /// The argument is no key, but has a slot as keys have: a channel.
         const NOT_KEY = 1 << 8;
+        /// The spec may miss keys, or find words that are none.
         const INCOMPLETE = 1 << 9;
+        /// The access depends on the other arguments.
         const VARIABLE_FLAGS = 1 << 10;
     }
 }
@@ -164,38 +224,55 @@ impl Access {
 /// Where a key spec starts looking for its first key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Begin {
+    /// This argument; the name is 0.
     Index(u16),
-    /// The argument after this keyword; the search starts at `from` (negative: from the end).
+    /// The argument after a keyword.
     Keyword {
+        /// The keyword; it is found in any case.
         word: &'static str,
+        /// The argument at which the search starts; negative: counted from the end, and the
+        /// search goes backwards.
         from: i16,
     },
+    /// Only the command's own finder knows.
     Unknown,
 }
 
 /// How a key spec continues from there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Find {
-    /// `last` relative to the first key (negative: from the end); `limit` as in Redis.
+    /// Up to a last key, whose place is known.
     Range {
+        /// The last key, counted from the first one; negative: from the end of the line, whose
+        /// last argument is -1.
         last: i16,
+        /// Arguments from one key to the next.
         step: u16,
+        /// The part of the line that has the keys, if `last` is negative. 0 or 1: all that
+        /// follows the first key; 2: the first half of it, and so on.
         limit: u16,
     },
-    /// The key count is at `count_at`, the first key at `first`, both relative.
+    /// As many keys as an argument states.
     KeyNum {
+        /// The number of keys, in arguments after the spec's beginning.
         count_at: u16,
+        /// The first key, likewise.
         first: u16,
+        /// Arguments from one key to the next.
         step: u16,
     },
+    /// Only the command's own finder knows.
     Unknown,
 }
 
 /// One key spec of a row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct KeySpec {
+    /// The command's use of each of the keys.
     pub access: Access,
+    /// The place of the first key, or of the count.
     pub begin: Begin,
+    /// How the other keys follow from there.
     pub find: Find,
     /// Free text shown by COMMAND DOCS and INFO, `""` for none.
     pub notes: &'static str,
@@ -288,6 +365,7 @@ pub enum DatabaseUse {
     OwnAndNamed(u8),
     /// The client's, and the one named after the first word; the second word takes no operand.
     OwnAndBehind(&'static str, &'static str),
+    /// All databases.
     All,
 }
 
@@ -314,16 +392,23 @@ impl DatabaseUse {
 
 /// A row of the command table. `H` is the handler's type.
 pub struct Spec<H: 'static> {
+    /// The name, lowercase; of a subcommand without its container's.
     pub name: &'static str,
+    /// The function that runs it.
     pub handler: H,
+    /// The number of arguments, the name included.
     pub arity: Arity,
+    /// Redis's flags and the server's own.
     pub flags: Flags,
+    /// Facts that single places of the server act on.
     pub facts: Facts,
+    /// The keys among the arguments, as COMMAND INFO has them.
     pub keys: &'static [KeySpec],
     /// Categories beyond those that follow from `flags`.
     pub categories: Category,
     /// `request_policy:...`, `response_policy:...`, `nondeterministic_output` and the like.
     pub tips: &'static [&'static str],
+    /// The rows of a container's subcommands.
     pub subcommands: &'static [Spec<H>],
     /// Finds the keys instead of the specs, where options name keys or decide their access: it
     /// reads the same words as the handler (`options`).
@@ -332,7 +417,9 @@ pub struct Spec<H: 'static> {
     pub is_secret: IsSecret,
     /// The arguments that it looks up inside the first key's container, for the batch to prefetch.
     pub within: Option<Within>,
+    /// The use of channels among the arguments; `None`: it names none.
     pub channels: Option<ChannelUse>,
+    /// The databases that it touches.
     pub databases: DatabaseUse,
     /// Counts the elements that it would touch, before it runs; `None`: about one, or no count is
     /// possible.
@@ -353,10 +440,18 @@ pub struct Work<H> {
 pub enum Within {
     /// This argument.
     One(u8),
-    /// From `first` on, every `step`th.
-    Every { first: u8, step: u8 },
-    /// Every second one from `first` on; a new score precedes each.
-    Scored { first: u8 },
+    /// Some at even distances, up to the end.
+    Every {
+        /// The first of them.
+        first: u8,
+        /// Arguments from one to the next.
+        step: u8,
+    },
+    /// Every second one, up to the end; a new score precedes each.
+    Scored {
+        /// The first member.
+        first: u8,
+    },
 }
 
 /// Whether the argument at this position (never the name) is a secret.

@@ -22,6 +22,7 @@ use russet_resp::{Args, Reply};
 pub struct Row<H: 'static> {
     /// Its number: statistics are kept by it.
     pub id: usize,
+    /// The row as its group declares it.
     pub spec: &'static Spec<H>,
     /// `client|list`; for commands the name itself.
     pub full_name: &'static str,
@@ -99,6 +100,7 @@ fn name_key(name: &[u8]) -> u64 {
 }
 
 impl<H> CommandTable<H> {
+    /// The table of all commands of these groups, and their subcommands.
     pub fn new(specs: &[&'static [Spec<H>]]) -> CommandTable<H> {
         CommandTable::of(specs, |_| true)
     }
@@ -216,6 +218,7 @@ impl<H> CommandTable<H> {
         Some(subcommand.unwrap_or(row))
     }
 
+    /// The row with this number. Panics if there is none.
     #[inline]
     pub fn row(&self, id: usize) -> &Row<H> {
         &self.rows[id]
