@@ -19,6 +19,7 @@ unsafe impl Send for Blob {}
 unsafe impl Sync for Blob {}
 
 impl Blob {
+    /// A copy of `bytes`, in a block of its own.
     pub fn new(bytes: &[u8]) -> Self {
         Self::concat(&[bytes])
     }
@@ -54,11 +55,12 @@ impl Blob {
     }
 
     #[inline]
-    pub fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         // SAFETY: the block starts with the length.
         (unsafe { self.0.cast::<u64>().as_ptr().read() }) as usize
     }
 
+    /// The bytes, the header excluded.
     #[inline]
     pub fn as_bytes(&self) -> &[u8] {
         // SAFETY: the bytes begin within the block, after the length.

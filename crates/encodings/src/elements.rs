@@ -8,6 +8,7 @@ pub trait Elements {
     /// The hash table that finds them.
     fn table(&self) -> &HashTable;
 
+    /// Number of elements. O(1).
     #[inline]
     fn len(&self) -> usize {
         self.table().len()

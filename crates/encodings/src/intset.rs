@@ -21,8 +21,10 @@ const HEADER: usize = 8;
 /// Why bytes are not an intset.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum IntsetError {
+    /// The width is none of 2, 4 and 8, the set is empty, or the bytes are more or fewer.
     #[error("intset header does not match its length")]
     Frame,
+    /// The integer at this index is not above the one before it.
     #[error("intset is not in ascending order at index {0}")]
     Order(usize),
 }
@@ -56,6 +58,7 @@ fn read(bytes: &[u8], width: usize, index: usize) -> i64 {
 }
 
 impl Intset {
+    /// An empty set, of width 2.
     pub fn new() -> Self {
         Self::empty(2, 0)
     }
@@ -118,11 +121,13 @@ impl Intset {
         unsafe { std::slice::from_raw_parts_mut(self.0.as_ptr(), self.total()) }
     }
 
+    /// Number of integers. O(1).
     #[inline]
     pub fn len(&self) -> usize {
         self.header().1
     }
 
+    /// Whether there is no integer.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
@@ -134,10 +139,12 @@ impl Intset {
         (index < len).then(|| read(self.as_bytes(), width, index))
     }
 
+    /// The least integer; `None` if there is none.
     pub fn min(&self) -> Option<i64> {
         self.get(0)
     }
 
+    /// The greatest integer; `None` if there is none.
     pub fn max(&self) -> Option<i64> {
         self.get(self.len().checked_sub(1)?)
     }
@@ -161,6 +168,7 @@ impl Intset {
         Err(low)
     }
 
+    /// Whether the integer is there. O(log n).
     #[inline]
     pub fn contains(&self, value: i64) -> bool {
         self.search(value).is_ok()

@@ -17,6 +17,7 @@ pub struct MinTree {
 }
 
 impl MinTree {
+    /// A tree without leaves, whose minimum is [`NEVER`].
     pub fn new() -> MinTree {
         MinTree {
             levels: vec![Vec::new()],
@@ -75,10 +76,12 @@ impl MinTree {
         self.levels.iter_mut().for_each(|level| mover.vec(level));
     }
 
+    /// The value of a leaf. Panics if there is no such leaf.
     pub fn get(&self, leaf: usize) -> i64 {
         self.levels[0][leaf]
     }
 
+    /// Sets the value of a leaf. O(log n) groups.
     pub fn set(&mut self, leaf: usize, value: i64) {
         let mut index = leaf;
         let mut value = value;

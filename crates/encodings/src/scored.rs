@@ -41,10 +41,6 @@ fn hash_of(word: Word) -> u64 {
 }
 
 impl ScoredTable {
-    pub fn new() -> Self {
-        Self::default()
-    }
-
     /// The elements in order: rank, select, ranges.
     #[inline]
     pub fn index(&self) -> &ZsetIndex {
@@ -72,6 +68,7 @@ impl ScoredTable {
         }
     }
 
+    /// The member's score; `None`: it is not there.
     #[inline]
     pub fn score(&self, member: &[u8]) -> Option<f64> {
         // SAFETY: members in the table are alive.
@@ -287,6 +284,7 @@ impl ScoredBuilder {
         true
     }
 
+    /// Returns the table. Members that came in another order are sorted first.
     pub fn finish(mut self) -> ScoredTable {
         let mut members = std::mem::take(&mut self.members);
         members.reverse();
@@ -350,7 +348,7 @@ mod tests {
 
         #[test]
         fn behaves_like_a_map(ops in prop::collection::vec((0u8..6, 0u32..500, -9i32..9), 0..1500)) {
-            let (mut table, mut model) = (ScoredTable::new(), BTreeMap::new());
+            let (mut table, mut model) = (ScoredTable::default(), BTreeMap::new());
             for (op, name, score) in ops {
                 let (member, score) = (format!("member:{name}").into_bytes(), f64::from(score));
                 match op {

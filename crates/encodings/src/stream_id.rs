@@ -17,13 +17,16 @@ const SHOWN_MAX: usize = 41;
 /// The time at which an entry was added, Unix milliseconds, and a sequence number within it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct StreamId {
+    /// Unix milliseconds.
     pub ms: u64,
+    /// Distinguishes the entries of one millisecond.
     pub seq: u64,
 }
 
 /// An ID given by a client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum GivenId {
+    /// `ms-seq`, or `ms` with the caller's `seq`.
     Whole(StreamId),
     /// `ms-*`: the stream chooses the sequence number.
     Time(u64),
@@ -32,12 +35,15 @@ pub enum GivenId {
 impl StreamId {
     /// `0-0`, which no entry has.
     pub const MIN: StreamId = StreamId::new(0, 0);
+    /// The greatest ID: both parts are `u64::MAX`.
     pub const MAX: StreamId = StreamId::new(u64::MAX, u64::MAX);
 
+    /// The ID `ms-seq`.
     pub const fn new(ms: u64, seq: u64) -> StreamId {
         StreamId { ms, seq }
     }
 
+    /// Whether it is `0-0`.
     pub fn is_zero(self) -> bool {
         self == StreamId::MIN
     }
@@ -63,10 +69,12 @@ impl StreamId {
         self.to_u128().to_be_bytes()
     }
 
+    /// `ms` in the upper half, `seq` in the lower one: ordered as the IDs.
     pub fn to_u128(self) -> u128 {
         (u128::from(self.ms) << 64) | u128::from(self.seq)
     }
 
+    /// The inverse of [`StreamId::to_bytes`].
     pub fn from_bytes(bytes: [u8; 16]) -> StreamId {
         let both = u128::from_be_bytes(bytes);
         StreamId::new((both >> 64) as u64, both as u64)
@@ -145,6 +153,7 @@ impl IdText {
         self.len += part.len();
     }
 
+    /// The text, `ms-seq`, in ASCII.
     #[inline]
     pub fn as_bytes(&self) -> &[u8] {
         &self.bytes[..self.len]

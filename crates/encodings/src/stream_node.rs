@@ -301,7 +301,9 @@ impl StreamNode {
 /// The head of an entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct EntryHead {
+    /// The entry's ID.
     pub id: StreamId,
+    /// Whether it is only marked as deleted.
     pub deleted: bool,
     /// Its position.
     pub at: Pos,

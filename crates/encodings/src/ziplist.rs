@@ -21,12 +21,20 @@ const WIDE: u8 = 0xFE;
 /// Why bytes are not a ziplist.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ZiplistError {
+    /// A length, the place of the last entry, or the end mark does not match the bytes.
     #[error("ziplist header or end mark does not match its length")]
     Frame,
+    /// The entry at this offset is damaged.
     #[error("ziplist entry at byte {0} is damaged")]
     Entry(usize),
+    /// The header has another number of entries.
     #[error("ziplist holds {found} entries, its header says {stated}")]
-    Count { stated: usize, found: usize },
+    Count {
+        /// The header's number.
+        stated: usize,
+        /// Entries up to the end mark.
+        found: usize,
+    },
 }
 
 /// See the module.

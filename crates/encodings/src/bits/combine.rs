@@ -11,8 +11,11 @@ const PIECE: usize = 4096;
 /// How the bits of several strings are combined.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Operation {
+    /// In all of them.
     And,
+    /// In any of them.
     Or,
+    /// In an odd number of them.
     Xor,
     /// The complement of one string.
     Not,

@@ -31,6 +31,7 @@ impl IntType {
         })
     }
 
+    /// The width: 1 to 64.
     pub fn bits(self) -> u64 {
         self.bits.into()
     }

@@ -111,7 +111,7 @@ impl Member {
 
 /// A position in the order: by score, then by the member's bytes.
 #[derive(Clone, Copy, Debug)]
-pub struct Key<'a> {
+pub(crate) struct Key<'a> {
     pub score: f64,
     pub bytes: &'a [u8],
 }

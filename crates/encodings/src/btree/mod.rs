@@ -23,7 +23,8 @@ mod range;
 mod relocate;
 mod search;
 
-pub use member::{Key, Member};
+pub(crate) use member::Key;
+pub use member::Member;
 pub use range::Unread;
 
 use balance::{make_room_in_leaf, mend_child, split_inner};
@@ -46,7 +47,7 @@ unsafe impl Send for ZsetIndex {}
 unsafe impl Sync for ZsetIndex {}
 
 impl ZsetIndex {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         ZsetIndex {
             root: None,
             height: 0,
@@ -97,11 +98,11 @@ impl ZsetIndex {
     }
 
     #[inline]
-    pub fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.len
     }
 
-    pub fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.len == 0
     }
 
@@ -179,7 +180,7 @@ impl ZsetIndex {
     }
 
     /// Takes the element out; returns its member to the caller.
-    pub fn remove(&mut self, key: Key<'_>) -> Option<Member> {
+    pub(crate) fn remove(&mut self, key: Key<'_>) -> Option<Member> {
         let path = self.path_to(key)?;
         // SAFETY: the path ends in a leaf.
         let member = unsafe { path.leaf.leaf() }.get(path.at).1;
@@ -211,7 +212,7 @@ impl ZsetIndex {
     }
 
     /// Moves an element to another score. False if it is not there.
-    pub fn update(&mut self, key: Key<'_>, score: f64) -> bool {
+    pub(crate) fn update(&mut self, key: Key<'_>, score: f64) -> bool {
         let Some(path) = self.path_to(key) else {
             return false;
         };

@@ -64,6 +64,7 @@ impl<'a> Unread<'a> {
         self.0.prefetch();
     }
 
+    /// The member's bytes; reads its entry.
     #[inline]
     pub fn bytes(self) -> &'a [u8] {
         // SAFETY: the tree is borrowed, and members in it are alive.

@@ -19,7 +19,7 @@ pub(super) struct Path {
 
 impl ZsetIndex {
     /// The number of elements before the key's.
-    pub fn rank(&self, key: Key<'_>) -> Option<usize> {
+    pub(crate) fn rank(&self, key: Key<'_>) -> Option<usize> {
         let path = self.path_to(key)?;
         Some(path.at + before_path(&path))
     }

@@ -22,8 +22,11 @@ const NEAR_MAX: usize = 1024;
 /// A field as read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Field<'a> {
+    /// The field's name, any bytes.
     pub name: &'a [u8],
+    /// The value, any bytes.
     pub value: &'a [u8],
+    /// When it expires, in Unix milliseconds; `None`: never.
     pub expire_ms: Option<u64>,
 }
 

@@ -26,8 +26,11 @@ const COLLECT_SEGMENTS: usize = 16;
 /// How setting a value changes the field's expiry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ttl {
+    /// An existing field's expiry stays as it is; a new field has none.
     Keep,
+    /// The field has none afterwards.
     Clear,
+    /// The field expires at this time, in Unix milliseconds.
     Set(u64),
 }
 
@@ -47,10 +50,7 @@ pub struct FieldTable {
 }
 
 impl FieldTable {
-    pub fn new() -> Self {
-        Self::default()
-    }
-
+    /// The field of this name, whether it has expired or not.
     #[inline]
     pub fn get(&self, name: &[u8]) -> Option<Field<'_>> {
         let hash = hash::keys().hash(name);
@@ -321,7 +321,7 @@ mod tests {
         fn behaves_like_a_map_with_expiries(
             ops in prop::collection::vec((0u8..8, 0u32..300, 0usize..40, 0u64..1000), 0..1500)
         ) {
-            let mut table = FieldTable::new();
+            let mut table = FieldTable::default();
             let mut model: HashMap<Vec<u8>, (Vec<u8>, Option<u64>)> = HashMap::new();
             for (op, name, len, ms) in ops {
                 let name = format!("field:{name}").into_bytes();

@@ -24,7 +24,9 @@ pub struct Cell {
 /// The corners of a square.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Bounds {
+    /// The south-western corner, which belongs to the square.
     pub min: Position,
+    /// The north-eastern corner.
     pub max: Position,
 }
 
@@ -80,6 +82,7 @@ impl Cell {
         }
     }
 
+    /// The corners, in degrees; on the map of scores.
     #[inline]
     pub fn bounds(self) -> Bounds {
         let cells = (1u64 << self.steps) as f64;

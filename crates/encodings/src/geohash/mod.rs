@@ -24,7 +24,9 @@ pub const LATITUDE_MAX: f64 = 85.051_128_78;
 /// A point of the map, in degrees.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Position {
+    /// East is positive.
     pub longitude: f64,
+    /// North is positive.
     pub latitude: f64,
 }
 

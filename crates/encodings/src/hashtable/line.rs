@@ -19,6 +19,7 @@ impl Word {
         Word(raw)
     }
 
+    /// The 48 bits; never 0.
     #[inline(always)]
     pub fn raw(self) -> u64 {
         self.0

@@ -164,11 +164,13 @@ impl HashTable {
         hash.wrapping_mul(self.salt)
     }
 
+    /// Number of elements. O(1).
     #[inline]
     pub fn len(&self) -> usize {
         self.len
     }
 
+    /// Whether there is no element.
     pub fn is_empty(&self) -> bool {
         self.len == 0
     }

@@ -8,17 +8,25 @@ use russet_base::memory::alloc::{boxed_bytes, vec_bytes};
 /// The result of `HashTable::shape`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Shape {
+    /// Elements.
     pub len: usize,
+    /// Bits of the hash that select a directory word.
     pub depth: u32,
+    /// Words of the directory: `2^depth`.
     pub directory_words: usize,
+    /// Segments, each counted once.
     pub segments: usize,
     /// Cache lines of all segments, header lines included.
     pub lines: usize,
     /// Cells in buckets, stash excluded.
     pub cells: usize,
+    /// Segments that have entries beyond their buckets.
     pub segments_with_stash: usize,
+    /// Elements in stashes.
     pub stash_entries: usize,
+    /// Elements of equal hashes that no segment can hold.
     pub overflow_entries: usize,
+    /// Bytes allocated, as `HashTable::memory_bytes`.
     pub bytes: usize,
 }
 

@@ -32,6 +32,7 @@ pub struct Index {
 }
 
 impl Index {
+    /// An empty index. Panics if a parameter is out of range.
     pub fn new(parameters: Parameters) -> Index {
         assert!(
             (1..=DIM_MAX).contains(&parameters.dim),
@@ -51,6 +52,7 @@ impl Index {
         }
     }
 
+    /// The parameters it was made with.
     pub fn parameters(&self) -> &Parameters {
         self.store.parameters()
     }
@@ -60,6 +62,7 @@ impl Index {
         self.store.len()
     }
 
+    /// Returns whether there is no node.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
@@ -95,6 +98,7 @@ impl Index {
         self.store.payload(id.0)
     }
 
+    /// Replaces the owner's word of a node.
     pub fn set_payload(&mut self, id: NodeId, payload: u64) {
         self.store.set_payload(id.0, payload);
     }
@@ -104,6 +108,7 @@ impl Index {
         self.store.uid(id.0)
     }
 
+    /// Returns a node's level: it has links at each level from 0 to this one.
     pub fn level(&self, id: NodeId) -> usize {
         self.store.level(id.0)
     }

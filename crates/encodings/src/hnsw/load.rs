@@ -14,6 +14,7 @@ use super::{Index, LEVEL_MAX, LINKS_MAX, NodeId, Parameters};
 /// A node as files have it.
 #[derive(Clone, Copy, Debug)]
 pub struct LoadedNode<'a> {
+    /// The number that names the node in the file; not 0.
     pub uid: u64,
     /// The owner's word.
     pub payload: u64,
@@ -28,20 +29,28 @@ pub struct LoadedNode<'a> {
 /// A fault in a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum LoadError {
+    /// The vector's bytes are not as many as the parameters demand.
     #[error("the vector has another size than the set's")]
     VectorSize,
+    /// The node has no level, or more than an index can have.
     #[error("the node has more levels than there are")]
     Level,
+    /// More links than the level's own limit or [`LINKS_MAX`], or another number than stated.
     #[error("more links than allowed, or another number than announced")]
     LinkCount,
+    /// The index is full.
     #[error("more nodes than an index can hold")]
     TooMany,
+    /// A uid of 0, or of two nodes.
     #[error("the node id is zero or used twice")]
     Uid,
+    /// A link to an unknown uid, to a node without that level, or from a node to itself.
     #[error("a link leads to no node, to one below its level, or to the node itself")]
     Target,
+    /// A node has two links to the same one at a level.
     #[error("a link is there twice")]
     Doubled,
+    /// A link from one node to another that has none to the first, at that level.
     #[error("a link has no link back")]
     OneWay,
 }
@@ -62,6 +71,7 @@ const INTERNED: u32 = 1 << 30;
 const TOKENS_END: u32 = 1 << 31;
 
 impl Loader {
+    /// A loader of an index with these parameters; no node yet.
     pub fn new(parameters: Parameters) -> Loader {
         Loader {
             index: Index::new(parameters),

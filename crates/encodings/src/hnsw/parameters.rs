@@ -51,6 +51,7 @@ impl Quantization {
 pub struct Parameters {
     /// Numbers in a vector: 1 to [`DIM_MAX`].
     pub dim: u32,
+    /// The form in which vectors are stored.
     pub quantization: Quantization,
     /// Links per level, twice as many at level 0: 1 to 4096 (`VADD` takes 4 and more).
     pub m: u16,

@@ -86,7 +86,7 @@ impl Query {
         Stored::new(&self.parameters, &self.record, self.l2)
     }
 
-    pub fn parameters(&self) -> &Parameters {
+    pub(crate) fn parameters(&self) -> &Parameters {
         &self.parameters
     }
 

@@ -38,16 +38,19 @@ const LIMIT_PER_BEAM: usize = 16;
 /// Whether a step has come to the end of its search.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Progress {
+    /// The search has ended; its result is complete.
     Done,
+    /// Another step is needed.
     More,
 }
 
 /// A node that was found.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Found {
-    pub id: NodeId,
+    pub(crate) id: NodeId,
     /// 0 to 2; see [`Index::distance`].
     pub distance: f32,
+    /// The owner's word of the node.
     pub payload: u64,
 }
 

@@ -21,7 +21,9 @@ pub const DENSE_BYTES: usize = HEADER_BYTES + PACKED_BYTES;
 /// The representation of the registers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RegisterForm {
+    /// All registers, six bits each.
     Dense,
+    /// Runs of equal registers.
     Sparse,
 }
 

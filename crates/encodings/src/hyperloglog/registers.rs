@@ -45,6 +45,7 @@ impl Registers {
         estimate::cardinality(&dense::histogram_of(&self.0))
     }
 
+    /// The registers' values, by index.
     pub fn values(&self) -> &[u8; REGISTERS] {
         &self.0
     }

@@ -24,6 +24,7 @@ use std::collections::VecDeque;
 
 /// A value with a weight and owned bytes.
 pub trait Weigh {
+    /// Its part of its chunk's weight; in the map it changes through [`IdMap::update`] only.
     fn weight(&self) -> u64 {
         0
     }
@@ -76,11 +77,13 @@ impl<V> Default for IdMap<V> {
 }
 
 impl<V: Weigh> IdMap<V> {
+    /// Number of keys. O(1).
     #[inline]
     pub fn len(&self) -> usize {
         self.len
     }
 
+    /// Whether there is no key.
     #[inline]
     pub fn is_empty(&self) -> bool {
         self.len == 0
@@ -97,16 +100,19 @@ impl<V: Weigh> IdMap<V> {
         behind.checked_sub(1)
     }
 
+    /// The position of a key; `None`: it is not there.
     pub fn find(&self, id: StreamId) -> Option<MapPosition> {
         let chunk = self.chunk_of(id)?;
         let at = self.chunks[chunk].find(id).ok()?;
         Some(MapPosition { chunk, at })
     }
 
+    /// Whether a key is there.
     pub fn contains(&self, id: StreamId) -> bool {
         self.find(id).is_some()
     }
 
+    /// The value of a key; `None`: it is not there.
     pub fn get(&self, id: StreamId) -> Option<&V> {
         self.find(id).map(|place| self.value(place))
     }
@@ -131,11 +137,13 @@ impl<V: Weigh> IdMap<V> {
         }
     }
 
+    /// The position of the lowest key; `None` if the map is empty.
     #[inline]
     pub fn first(&self) -> Option<MapPosition> {
         (self.len > 0).then_some(MapPosition { chunk: 0, at: 0 })
     }
 
+    /// The position of the highest key; `None` if the map is empty.
     #[inline]
     pub fn last(&self) -> Option<MapPosition> {
         let chunk = self.chunks.len().checked_sub(1)?;
@@ -143,6 +151,7 @@ impl<V: Weigh> IdMap<V> {
         Some(MapPosition { chunk, at })
     }
 
+    /// The position after this one; `None` after the last key.
     #[inline]
     pub fn next(&self, place: MapPosition) -> Option<MapPosition> {
         let MapPosition { chunk, at } = place;
@@ -155,6 +164,7 @@ impl<V: Weigh> IdMap<V> {
         })
     }
 
+    /// The position before this one; `None` before the first key.
     #[inline]
     pub fn prev(&self, place: MapPosition) -> Option<MapPosition> {
         let MapPosition { chunk, at } = place;
@@ -183,11 +193,13 @@ impl<V: Weigh> IdMap<V> {
         None
     }
 
+    /// The key at a position.
     #[inline]
     pub fn key(&self, place: MapPosition) -> StreamId {
         self.chunks[place.chunk].key(place.at)
     }
 
+    /// The value at a position.
     #[inline]
     pub fn value(&self, place: MapPosition) -> &V {
         self.chunks[place.chunk].value(place.at)
@@ -265,10 +277,12 @@ impl<V: Weigh> IdMap<V> {
         true
     }
 
+    /// Removes a key; returns its value, or `None` if it is not there.
     pub fn remove(&mut self, id: StreamId) -> Option<V> {
         self.find(id).map(|place| self.remove_at(place))
     }
 
+    /// Removes the key at a position; returns its value. Other positions become invalid.
     pub fn remove_at(&mut self, place: MapPosition) -> V {
         let MapPosition { chunk: number, at } = place;
         let value = self.edit(number, |chunk| chunk.remove(at));

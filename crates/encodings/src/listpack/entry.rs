@@ -18,7 +18,9 @@ use std::mem::MaybeUninit;
 /// Two entries made by [`Entry::parse`] are equal exactly when their texts are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Entry<'a> {
+    /// An integer, whose text is its decimal form.
     Int(i64),
+    /// A string, which may be the text of an integer.
     Str(&'a [u8]),
 }
 

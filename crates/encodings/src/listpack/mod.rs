@@ -70,6 +70,7 @@ unsafe impl Send for Listpack {}
 unsafe impl Sync for Listpack {}
 
 impl Listpack {
+    /// An empty listpack: header and end mark.
     pub fn new() -> Self {
         let mut pack = Listpack::uninit(HEADER + 1);
         pack.set_count(0);

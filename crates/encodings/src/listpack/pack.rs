@@ -50,6 +50,7 @@ impl Pack {
         }
     }
 
+    /// Whether there is no entry. O(1).
     #[inline]
     pub fn is_empty(&self) -> bool {
         self.0.len() == HEADER + 1
@@ -65,11 +66,13 @@ impl Pack {
         (offset < self.end()).then_some(Pos(offset as u32))
     }
 
+    /// The first entry; `None` if there is none.
     #[inline]
     pub fn first(&self) -> Option<Pos> {
         self.pos_unless_end(HEADER)
     }
 
+    /// The last entry; `None` if there is none.
     #[inline]
     pub fn last(&self) -> Option<Pos> {
         self.before(self.end())
@@ -126,6 +129,7 @@ impl Pack {
         Some(pos)
     }
 
+    /// The entry at `pos`. Panics if `pos` is past the end.
     #[inline]
     pub fn get(&self, pos: Pos) -> Entry<'_> {
         entry::decode(&self.as_bytes()[pos.offset()..])

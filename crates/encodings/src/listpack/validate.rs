@@ -6,12 +6,20 @@ use super::{COUNT_UNKNOWN, END, HEADER};
 /// Why bytes are not a listpack.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ListpackError {
+    /// The total is not the number of bytes, or the end mark is missing.
     #[error("listpack header or end mark does not match its length")]
     Frame,
+    /// The entry at this offset is damaged.
     #[error("listpack entry at byte {0} is damaged")]
     Entry(usize),
+    /// The header has another number of entries.
     #[error("listpack holds {found} entries, its header says {stated}")]
-    Count { stated: usize, found: usize },
+    Count {
+        /// The header's number.
+        stated: usize,
+        /// Entries up to the end mark.
+        found: usize,
+    },
 }
 
 /// Checks that bytes are a listpack whose entries can all be read from both sides.

@@ -111,7 +111,7 @@ mod tests {
     use std::collections::BTreeSet;
 
     fn table(members: &BTreeSet<Vec<u8>>) -> MemberTable {
-        let mut table = MemberTable::new();
+        let mut table = MemberTable::default();
         members.iter().for_each(|member| _ = table.add(member));
         table
     }

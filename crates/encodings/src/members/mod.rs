@@ -193,10 +193,6 @@ pub struct MemberTable {
 }
 
 impl MemberTable {
-    pub fn new() -> Self {
-        Self::default()
-    }
-
     /// Adds a member; false if it was there.
     #[inline]
     pub fn add(&mut self, member: &[u8]) -> bool {
@@ -271,6 +267,7 @@ impl MemberTable {
             .is_some()
     }
 
+    /// Whether the member is there.
     #[inline]
     pub fn contains(&self, member: &[u8]) -> bool {
         let stored = Stored::new(member);
@@ -450,7 +447,7 @@ mod tests {
 
         #[test]
         fn behaves_like_a_hash_set(ops in prop::collection::vec((0u8..5, 0i64..600), 0..2000)) {
-            let (mut table, mut model) = (MemberTable::new(), HashSet::new());
+            let (mut table, mut model) = (MemberTable::default(), HashSet::new());
             let mut rng = rand::rng();
             for (op, n) in ops {
                 let text = if n % 2 == 0 { n.to_string() } else { format!("member:{n}") }.into_bytes();

@@ -40,7 +40,9 @@ const ENTRY_OVERHEAD: usize = 8;
 /// An end of a list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum End {
+    /// The head: LPUSH's end.
     Front,
+    /// The tail: RPUSH's end.
     Back,
 }
 
@@ -58,8 +60,16 @@ impl End {
 /// A node in the form in which it is saved.
 #[derive(Debug)]
 pub enum NodeRef<'a> {
+    /// Elements as a listpack.
     Pack(&'a Pack),
-    Lzf { raw_len: usize, data: &'a [u8] },
+    /// A listpack compressed by LZF.
+    Lzf {
+        /// Bytes of the listpack.
+        raw_len: usize,
+        /// Its compressed bytes.
+        data: &'a [u8],
+    },
+    /// One element above the limit, as it is.
     Plain(&'a [u8]),
 }
 
@@ -86,6 +96,7 @@ pub struct Quicklist {
 }
 
 impl Quicklist {
+    /// An empty list. `fill`: the limit of a node; `compress`: see invariant 3, 0 for none.
     pub fn new(fill: Fill, compress: u16) -> Self {
         Quicklist {
             nodes: VecDeque::new(),
@@ -101,6 +112,7 @@ impl Quicklist {
         self.len
     }
 
+    /// Whether there is no element.
     pub fn is_empty(&self) -> bool {
         self.len == 0
     }
