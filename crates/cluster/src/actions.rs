@@ -16,9 +16,13 @@ pub struct LinkId(pub u64);
 /// The level of a line of the log, as Redis ranks it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Level {
+    /// Shown with `loglevel debug` only.
     Debug,
+    /// Shown with `loglevel verbose` and `debug`.
     Verbose,
+    /// Shown by default.
     Notice,
+    /// Shown at every level that shows anything.
     Warning,
 }
 
@@ -27,25 +31,44 @@ pub enum Level {
 pub enum Action {
     /// Open a link to a node's bus. The answer is `Cluster::opened` or `Cluster::refused`.
     Dial {
+        /// The number that the link's later events carry.
         link: LinkId,
+        /// The address as text, IPv4 or IPv6.
         ip: Vec<u8>,
+        /// The node's bus port.
         port: u16,
     },
     /// Send a message. One to many links shares its bytes.
-    Send { link: LinkId, bytes: Bytes },
+    Send {
+        /// The open link to send it on.
+        link: LinkId,
+        /// The message in its wire form.
+        bytes: Bytes,
+    },
     /// Close a link; nothing more is reported of it.
     Close(LinkId),
     /// Save the state (`Cluster::conf`, as it is now). The answer is `Cluster::persisted`, before
     /// any other action is carried out. `sync`: an epoch, a vote, our role or a slot's owner has
     /// changed, which a crash of the machine must not take back; else the file need not be synced.
-    Persist { sync: bool },
+    Persist {
+        /// Whether the file has to be synced.
+        sync: bool,
+    },
     /// Replicate from this client address (already the TLS port where the replication uses TLS).
-    Follow { ip: Vec<u8>, port: u16 },
+    Follow {
+        /// The primary's address as text.
+        ip: Vec<u8>,
+        /// The primary's client port.
+        port: u16,
+    },
     /// Stop replicating: this node is a primary now.
     Lead,
     /// Hold back all writes of clients until this moment (monotonic milliseconds), for a manual
     /// failover; replication PINGs, too. A later one replaces it.
-    PauseWrites { until_ms: i64 },
+    PauseWrites {
+        /// Monotonic milliseconds.
+        until_ms: i64,
+    },
     /// End the pause.
     ResumeWrites,
     /// Slots as ranges (first, last) that this node does not serve any more: delete their keys.
@@ -68,12 +91,20 @@ pub enum Action {
     RoutesChanged,
     /// A message of PUBLISH (or SPUBLISH) from another node, for this node's subscribers.
     Deliver {
+        /// The channel's name.
         channel: Vec<u8>,
+        /// The published text.
         message: Vec<u8>,
+        /// It was published by SPUBLISH.
         is_sharded: bool,
     },
     /// Write a line to the log.
-    Log { level: Level, text: String },
+    Log {
+        /// How it ranks against `loglevel`.
+        level: Level,
+        /// The line, without its end.
+        text: String,
+    },
 }
 
 /// The actions not yet carried out.

@@ -36,7 +36,9 @@ pub const TICK_MS: u64 = 100;
 /// nodes and users see are of the wall clock.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Now {
+    /// Of a clock that is never set back; its zero has no meaning.
     pub monotonic_ms: i64,
+    /// Unix milliseconds.
     pub wall_ms: i64,
 }
 
@@ -77,15 +79,22 @@ pub enum After {
     /// Nothing.
     Send,
     /// The state must be saved. If that fails, these bytes are the reply.
-    Persist { otherwise: Vec<u8> },
+    Persist {
+        /// The RESP reply in place of the command's own, if saving fails.
+        otherwise: Vec<u8>,
+    },
     /// Valkey: the replicas must have the command first. Propagate it, and call again with
     /// `Host::is_acknowledged` when one has acknowledged it; after the time the reply is
     /// `NOREPLICAS`.
-    Acknowledged { timeout_ms: i64 },
+    Acknowledged {
+        /// Milliseconds to wait for a replica.
+        timeout_ms: i64,
+    },
 }
 
 /// The client and the server around, as a command needs them.
 pub struct Host<'h> {
+    /// The connection of the client, which decides the addresses in its replies.
     pub viewer: Viewer,
     /// The keys of a slot, in all databases.
     pub keys_in_slot: &'h dyn Fn(u16) -> usize,
@@ -129,7 +138,9 @@ pub struct Switches {
     pub drop_kind: i32,
     /// Close the link of a dropped message.
     pub close_on_drop: bool,
+    /// DEBUG: greet no node at random.
     pub no_random_ping: bool,
+    /// DEBUG: dial no node whose link is down.
     pub no_reconnection: bool,
 }
 
@@ -207,6 +218,8 @@ pub struct Cluster {
 }
 
 impl Cluster {
+    /// Starts as the node that nodes.conf describes, and queues the first actions. `seed` decides
+    /// every choice that is left to chance.
     pub fn new(saved: Saved, settings: Settings, seed: u64, now: Now) -> Cluster {
         let mut random = Random(seed);
         let secrets = Secrets::new(&mut random);
@@ -333,6 +346,7 @@ impl Cluster {
         self.end();
     }
 
+    /// The timer's event, expected every [`TICK_MS`]: greetings, timeouts, elections, saving.
     pub fn tick(&mut self, now: Now) {
         let stood_ms = now.monotonic_ms - self.last_tick;
         self.begin(now);

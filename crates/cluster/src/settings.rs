@@ -17,40 +17,65 @@ pub enum Endpoint {
 /// See the module. Empty texts and ports of 0 are not set.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Settings {
+    /// Redis or Valkey, where the two differ.
     pub dialect: Dialect,
-    /// `port`, `tls-port`, and whether the bus and redirects use TLS (`tls-cluster`).
+    /// `port`; 0: no clients without TLS.
     pub port: u16,
+    /// `tls-port`; 0: no clients with TLS.
     pub tls_port: u16,
+    /// `tls-cluster`: the bus and redirects use TLS.
     pub tls_cluster: bool,
     /// Replicas use their primary's TLS port (`tls-replication`).
     pub tls_replication: bool,
     /// `cluster-port`; 0: the port and 10,000.
     pub bus_port: u16,
+    /// `cluster-announce-ip`: the address that other nodes take as this node's.
     pub announce_ip: Vec<u8>,
+    /// `cluster-announce-port`.
     pub announce_port: u16,
+    /// `cluster-announce-tls-port`.
     pub announce_tls_port: u16,
+    /// `cluster-announce-bus-port`.
     pub announce_bus_port: u16,
+    /// `cluster-announce-hostname`.
     pub announce_hostname: Vec<u8>,
+    /// `cluster-announce-human-nodename`, for logs.
     pub announce_human_nodename: Vec<u8>,
+    /// `cluster-announce-client-ipv4`.
     pub announce_client_ipv4: Vec<u8>,
+    /// `cluster-announce-client-ipv6`.
     pub announce_client_ipv6: Vec<u8>,
+    /// `cluster-announce-client-port`.
     pub announce_client_port: u16,
+    /// `cluster-announce-client-tls-port`.
     pub announce_client_tls_port: u16,
+    /// `availability-zone`.
     pub availability_zone: Vec<u8>,
+    /// `cluster-preferred-endpoint-type`: the form of addresses in replies.
     pub endpoint: Endpoint,
+    /// `cluster-node-timeout`: silence after which a node is seen failing.
     pub node_timeout: Millis,
     /// `cluster-ping-interval`.
     pub ping_interval: Millis,
     /// `cluster-message-gossip-perc`: of the nodes, in each greeting.
     pub gossip_percent: usize,
+    /// `cluster-blacklist-ttl`: the time for which CLUSTER FORGET keeps a node away.
     pub blacklist_ttl: Millis,
+    /// `cluster-manual-failover-timeout`.
     pub manual_failover_timeout: Millis,
+    /// `cluster-replica-validity-factor`; 0: a replica's data is never too old.
     pub replica_validity_factor: i64,
+    /// `cluster-replica-no-failover`.
     pub replica_no_failover: bool,
+    /// `cluster-migration-barrier`: replicas that a primary keeps when one moves away.
     pub migration_barrier: usize,
+    /// `cluster-allow-replica-migration`.
     pub allow_replica_migration: bool,
+    /// `cluster-require-full-coverage`: a slot without a node takes the whole cluster down.
     pub require_full_coverage: bool,
+    /// `cluster-allow-reads-when-down`.
     pub allow_reads_when_down: bool,
+    /// `cluster-allow-pubsubshard-when-down`.
     pub allow_pubsubshard_when_down: bool,
     /// `cluster-link-sendbuf-limit`, bytes; 0: none.
     pub link_bytes_max: usize,

@@ -13,6 +13,7 @@ use super::membership::nodes::{ClusterNode, ME, NodeIndex};
 use super::message::{Kind, NodeFlags, NodeId, SLOTS};
 
 impl Cluster {
+    /// This node's id.
     pub fn my_id(&self) -> NodeId {
         self.me().id
     }
@@ -22,6 +23,7 @@ impl Cluster {
         self.me().primary.map(|at| self.nodes[at].id)
     }
 
+    /// Whether this node is a replica.
     pub fn is_replica(&self) -> bool {
         self.me().is_replica()
     }
@@ -43,10 +45,12 @@ impl Cluster {
         self.links.input_bytes()
     }
 
+    /// The node that serves the slot; `None`: no node does.
     pub fn slot_owner(&self, slot: u16) -> Option<NodeId> {
         self.owners.owner(slot).map(|at| self.nodes[at].id)
     }
 
+    /// Whether this node serves the slot. False on its replicas.
     pub fn is_mine(&self, slot: u16) -> bool {
         self.owners.owner(slot) == Some(ME)
     }

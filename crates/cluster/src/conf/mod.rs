@@ -29,7 +29,8 @@ use super::message::{Ip, NodeFlags, NodeId};
 pub struct Saved {
     /// One of them is [`NodeFlags::MYSELF`].
     pub nodes: Vec<SavedNode>,
-    pub current_epoch: u64,
+    /// `vars currentEpoch`: the highest epoch of the cluster that this node has seen.
+    pub(crate) current_epoch: u64,
     pub(crate) last_vote_epoch: u64,
 }
 

@@ -6,12 +6,15 @@ bitflags! {
     /// The flags of a node in headers, gossip and nodes.conf. Bits that are not listed are ignored.
     #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
     pub struct NodeFlags: u16 {
+        /// `master`: serves slots, or may.
         const PRIMARY = 1;
+        /// `slave`: follows a primary.
         const REPLICA = 1 << 1;
         /// Does not answer us.
         const PFAIL = 1 << 2;
         /// The majority has agreed that it is down.
         const FAIL = 1 << 3;
+        /// `myself`: the node that writes nodes.conf, or sends the header.
         const MYSELF = 1 << 4;
         /// Its id is not known yet.
         const HANDSHAKE = 1 << 5;

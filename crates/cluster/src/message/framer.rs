@@ -25,6 +25,7 @@ use super::{
 /// Facts about the other end of a link.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Peer {
+    /// How far it is known; the bytes allowed in a message grow with it.
     pub standing: Standing,
     /// A header of it had [`NodeFlags::LIGHT_PUBLISH`](super::NodeFlags::LIGHT_PUBLISH).
     pub is_light: bool,

@@ -8,16 +8,27 @@ use super::slots::Slots;
 /// The kinds of messages; the numbers are those of the wire.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Kind {
+    /// A greeting that asks for a PONG.
     Ping = 0,
+    /// The reply to a PING or MEET; also sent unasked, to announce a change.
     Pong = 1,
+    /// A greeting to a node that does not know the sender yet.
     Meet = 2,
+    /// A node has failed, as a majority sees it.
     Fail = 3,
+    /// A message of PUBLISH.
     Publish = 4,
+    /// A replica asks for votes.
     AuthRequest = 5,
+    /// A vote for a replica.
     AuthAck = 6,
+    /// Another node's slots, for a sender whose claims are outdated.
     Update = 7,
+    /// A replica asks its primary to begin a manual failover.
     MfStart = 8,
+    /// A message between modules.
     Module = 9,
+    /// A message of SPUBLISH.
     PublishShard = 10,
 }
 
@@ -50,12 +61,15 @@ impl Kind {
 /// The sender of a message, its state and its claims.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Header<'m> {
+    /// The id of the node that speaks.
     pub sender: NodeId,
+    /// The highest epoch that the sender has seen.
     pub current_epoch: u64,
     /// Of a replica: its primary's, like the slots.
     pub config_epoch: u64,
     /// The replication offset.
     pub offset: u64,
+    /// The slots that it claims.
     pub slots: Slots<'m>,
     /// Of a replica.
     pub primary: Option<NodeId>,
@@ -65,10 +79,13 @@ pub struct Header<'m> {
     pub port: u16,
     /// The other one, or 0.
     pub other_port: u16,
+    /// The port of its bus.
     pub bus_port: u16,
+    /// Its roles, and its features.
     pub flags: NodeFlags,
     /// The cluster is well, as the sender sees it.
     pub is_ok: bool,
+    /// Bits about this message alone.
     pub marks: Marks,
 }
 

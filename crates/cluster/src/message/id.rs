@@ -7,6 +7,7 @@ use std::fmt;
 pub struct NodeId([u8; Self::LEN]);
 
 impl NodeId {
+    /// Bytes of an id.
     pub const LEN: usize = 40;
 
     /// `None` unless the bytes are an id.
@@ -28,6 +29,7 @@ impl NodeId {
         self
     }
 
+    /// The id as it is sent.
     pub fn as_bytes(&self) -> &[u8; Self::LEN] {
         &self.0
     }

@@ -75,9 +75,11 @@ const UPDATE_BYTES: usize = 8 + NodeId::LEN + Slots::BYTES;
 /// A message that has passed all checks.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Message<'m> {
+    /// The purpose, which decides on the body.
     pub kind: Kind,
     /// `None`: a light one; its sender is the node at the other end of the link.
     pub header: Option<Header<'m>>,
+    /// The content after the header.
     pub body: Body<'m>,
 }
 
@@ -88,20 +90,27 @@ pub struct Message<'m> {
 pub enum Body<'m> {
     /// Of PING, PONG and MEET.
     Greeting {
+        /// Nodes that the sender knows, with its opinions of them.
         gossip: Vec<Gossip>,
+        /// Names, addresses and forgotten nodes, after the gossip.
         extensions: Extensions<'m>,
     },
     /// The node that has failed.
     Fail(NodeId),
     /// Of PUBLISH and PUBLISHSHARD.
     Publish {
+        /// The channel's name.
         channel: &'m [u8],
+        /// The published text.
         message: &'m [u8],
     },
     /// A node's slots, and the config epoch with which it claims them.
     Update {
+        /// The config epoch of the claim.
         epoch: u64,
+        /// The node that serves the slots.
         node: NodeId,
+        /// All slots that it serves.
         slots: Slots<'m>,
     },
     /// A message between modules, of which this server has none.

@@ -17,20 +17,25 @@ pub struct SlotMap([u8; BYTES]);
 pub struct Slots<'m>(&'m [u8; BYTES]);
 
 impl SlotMap {
+    /// No slot.
     pub const EMPTY: SlotMap = SlotMap([0; BYTES]);
 
+    /// The set as messages hold it, borrowed.
     pub fn view(&self) -> Slots<'_> {
         Slots(&self.0)
     }
 
+    /// Whether the slot, below 16,384, is in the set.
     pub fn contains(&self, slot: u16) -> bool {
         self.view().contains(slot)
     }
 
+    /// Adds a slot, below 16,384.
     pub fn insert(&mut self, slot: u16) {
         self.0[usize::from(slot / 8)] |= 1 << (slot % 8);
     }
 
+    /// Removes a slot, below 16,384; nothing changes if it is not in the set.
     pub fn remove(&mut self, slot: u16) {
         self.0[usize::from(slot / 8)] &= !(1 << (slot % 8));
     }

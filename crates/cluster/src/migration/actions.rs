@@ -21,7 +21,9 @@ pub enum MigrationLink {
 /// The two clocks at one moment, in milliseconds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Now {
+    /// Of a clock that is never set back; its zero has no meaning.
     pub monotonic_ms: i64,
+    /// Unix milliseconds.
     pub wall_ms: i64,
 }
 
@@ -37,8 +39,11 @@ pub enum Wire {
 /// The level of a line of the log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Level {
+    /// Shown with `loglevel verbose` and `debug`.
     Verbose,
+    /// Shown by default.
     Notice,
+    /// Shown at every level that shows anything.
     Warning,
 }
 
@@ -47,13 +52,18 @@ pub enum Level {
 pub enum Action {
     /// Connect to a node's client port. The answer is `opened` or `refused`.
     Dial {
+        /// The number that the link's later events carry.
         link: MigrationLink,
+        /// The address as text.
         ip: Vec<u8>,
+        /// The node's client port.
         port: u16,
     },
     /// Append bytes to the link's output.
     Send {
+        /// The open link to send them on.
         link: MigrationLink,
+        /// One or more commands or replies, in RESP.
         bytes: Vec<u8>,
     },
     /// Close a link once its output has been sent. Nothing more is reported of it.
@@ -63,10 +73,15 @@ pub enum Action {
     /// wait for its turn: the answer is `exporting` when the moment has come, `snapshot_sent` when
     /// all keys have been appended to the link, or `export_failed`.
     Export {
+        /// The migration whose slots leave.
         job: Name,
+        /// The slots whose keys are sent.
         slots: Ranges,
+        /// The link for the keys.
         snapshot: MigrationLink,
+        /// The link for the effects.
         stream: MigrationLink,
+        /// The dialect in which keys and effects are written.
         wire: Wire,
     },
     /// Append the waiting effects to the link, and later ones as they come.
@@ -76,8 +91,11 @@ pub enum Action {
     /// Hold back the writes of clients to these slots. Effects recorded before this are appended to
     /// the stream before the next action. (What expires meanwhile expires at the target as well.)
     Hold {
+        /// The migration that needs the hold.
         job: Name,
+        /// The slots whose writes wait.
         slots: Ranges,
+        /// Monotonic milliseconds at which the hold ends by itself.
         until_ms: i64,
     },
     /// End the hold of this migration; held clients are routed anew.
@@ -86,12 +104,15 @@ pub enum Action {
     /// that has been applied. The claim is saved before it is announced. The answer is `taken`,
     /// unless the migration has ended by then (`awaits_claim`).
     Take {
+        /// The migration whose keys have all arrived.
         job: Name,
+        /// The slots to claim.
         slots: Ranges,
     },
     /// Hide keys of these slots until the slots are ours. Imported keys follow: deletions in these
     /// slots that are still under way (`Drop`) end before.
     Hide(Ranges),
+    /// Show the keys of these slots, hidden by `Hide`: the slots are ours now, or hold nothing.
     Show(Ranges),
     /// Delete the keys of these slots, here at once, in the replicas by and by.
     Drop(Ranges),
@@ -110,7 +131,9 @@ pub enum Action {
     Propagate(Vec<Vec<u8>>),
     /// Write a line to the log.
     Log {
+        /// How the line ranks against `loglevel`.
         level: Level,
+        /// The line, without its end.
         text: String,
     },
 }
@@ -118,18 +141,23 @@ pub enum Action {
 /// Whether SETSLOT has marked any slot of this node as migrating or importing.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct OpenSlots {
+    /// A slot of ours leaves by SETSLOT MIGRATING.
     pub is_migrating: bool,
+    /// A slot of another node arrives by SETSLOT IMPORTING.
     pub is_importing: bool,
 }
 
 /// The cluster and the server as they are now.
 pub trait Around {
+    /// This node's id.
     fn my_id(&self) -> Name;
+    /// Whether this node is a primary, with slots or without.
     fn is_primary(&self) -> bool;
     /// The primary of this node's shard: itself, or the one that it follows.
     fn shard(&self) -> Option<Name>;
     /// The node that serves a slot.
     fn owner(&self, slot: u16) -> Option<Name>;
+    /// Whether the cluster has a node with this id.
     fn is_known(&self, node: Name) -> bool;
     /// The address of a node for clients.
     fn address(&self, node: Name) -> Option<(Vec<u8>, u16)>;
@@ -144,6 +172,7 @@ pub trait Around {
     /// Whether a node has replicas, and each that works has shown since that moment the slots that
     /// the node is seen to serve, and an offset of at least `offset`.
     fn is_claim_held(&self, node: Name, since_ms: i64, offset: u64) -> bool;
+    /// The marks of SETSLOT on this node, over all slots.
     fn open_slots(&self) -> OpenSlots;
     /// Whether slots can be pulled from a node: it shares the secret. Nodes of Valkey's dialect
     /// have none.

@@ -36,9 +36,11 @@ impl Expects {
 /// The reply to a peer's or a client's SYNCSLOTS.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Answer {
+    /// A simple string: the words after `+`.
     Status(&'static str),
     /// Peers wait for no reply.
     Silent,
+    /// The refusal as an error; the connection stays open.
     Refused(Refusal),
     /// The refusal, then the connection is closed.
     RefusedAndClosed(Refusal),

@@ -51,6 +51,7 @@ pub struct Migrations {
 }
 
 impl Migrations {
+    /// Without migrations, running or ended.
     pub fn new(settings: Settings) -> Migrations {
         Migrations {
             settings,
@@ -62,6 +63,7 @@ impl Migrations {
         }
     }
 
+    /// The settings, to be changed at a reload or by DEBUG; running migrations see the change.
     pub fn settings_mut(&mut self) -> &mut Settings {
         &mut self.settings
     }

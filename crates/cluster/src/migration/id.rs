@@ -10,6 +10,7 @@ pub(crate) const NAME_LEN: usize = 40;
 pub struct Name([u8; NAME_LEN]);
 
 impl Name {
+    /// Bytes of a name: 40.
     pub const LEN: usize = NAME_LEN;
 
     /// `None` unless these are 40 of `[0-9a-z]`.
@@ -19,11 +20,13 @@ impl Name {
         name.iter().all(is_usual).then_some(Name(name))
     }
 
+    /// The name as it is sent, all of `[0-9a-z]`.
     pub fn as_bytes(&self) -> &[u8] {
         &self.0
     }
 
-    pub fn as_str(&self) -> &str {
+    /// The same as text.
+    pub(crate) fn as_str(&self) -> &str {
         std::str::from_utf8(&self.0).expect("letters and digits")
     }
 }

@@ -55,6 +55,7 @@ impl Ranges {
         ranges.find(|&(first, last)| other.overlapped(first, last).is_some())
     }
 
+    /// Whether the slot is in one of the ranges. O(ranges).
     pub fn contains(&self, slot: u16) -> bool {
         self.overlapped(slot, slot).is_some()
     }
@@ -64,14 +65,17 @@ impl Ranges {
         Ranges(slots.map(|slot| (slot, slot)).collect()).sorted()
     }
 
+    /// Whether there is no slot in it.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
+    /// The ranges (first, last), both ends included, in their order.
     pub fn pairs(&self) -> &[(u16, u16)] {
         &self.0
     }
 
+    /// Every slot, range by range in their order.
     pub fn slots(&self) -> impl Iterator<Item = u16> {
         self.0.iter().flat_map(|&(first, last)| first..=last)
     }

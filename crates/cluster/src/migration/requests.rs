@@ -20,6 +20,7 @@ use russet_config::Dialect;
 /// The sender of a SYNCSLOTS.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Sender {
+    /// The connection that it came by.
     pub link: MigrationLink,
     /// It has shown the cluster's secret.
     pub is_internal: bool,

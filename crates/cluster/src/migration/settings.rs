@@ -10,8 +10,10 @@ const GRACE_TIMEOUTS: u64 = 4;
 /// See [`Settings::claim_wait`].
 const CLAIM_WAIT_PART: u64 = 4;
 
+/// See the module.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
+    /// Redis's way of migration or Valkey's.
     pub dialect: Dialect,
     /// `repl-timeout`: silence of a peer that has to answer.
     pub repl_timeout: Millis,
@@ -34,9 +36,11 @@ pub struct Settings {
     pub keep_grace: Millis,
     /// `primaryuser` and `primaryauth`, which Valkey's source shows to its target.
     pub user: Vec<u8>,
+    /// The password of `primaryauth`; empty: the target is shown none.
     pub password: Vec<u8>,
     /// DEBUG SLOTMIGRATION.
     pub prevents_pause: bool,
+    /// DEBUG SLOTMIGRATION: a target does not claim the slots that it was granted.
     pub prevents_failover: bool,
 }
 

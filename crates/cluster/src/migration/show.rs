@@ -9,7 +9,9 @@ use russet_resp::Reply;
 /// The side of a running migration whose slots SETSLOT and the like must not touch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Busy {
+    /// This node receives the slot.
     Import,
+    /// This node gives the slot away.
     Export,
 }
 

@@ -21,13 +21,17 @@ use super::viewer::Viewer;
 /// Which keys of a command are in this node's keyspace. Asked only of slots that move.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Keys {
+    /// Each of them.
     All,
+    /// At least one, and not each.
     Some,
+    /// Not one.
     None,
 }
 
 /// A command with keys, all of one slot.
 pub struct Request<'r> {
+    /// The slot of its keys, below 16,384.
     pub slot: u16,
     /// The row may write (a script's declared flags count, too).
     pub is_write: bool,
@@ -37,8 +41,11 @@ pub struct Request<'r> {
     pub is_asking: bool,
     /// The client sent READONLY.
     pub is_readonly: bool,
+    /// The command is MIGRATE, which runs at either end of a move.
     pub is_migrate: bool,
+    /// It names more than one key.
     pub has_several_keys: bool,
+    /// Which of its keys are here.
     pub keys: &'r dyn Fn() -> Keys,
 }
 
@@ -47,17 +54,27 @@ pub struct Request<'r> {
 pub enum Redirect {
     /// The owner's number (`Cluster::redirect_line` knows it).
     Moved {
+        /// The slot that was asked for.
         slot: u16,
+        /// The owner's number.
         node: u32,
     },
+    /// `ASK`: the slot leaves this node, and none of the keys is here.
     Ask {
+        /// The slot that was asked for.
         slot: u16,
+        /// The number of the node that the slot moves to.
         node: u32,
     },
+    /// `TRYAGAIN`: the slot is moving, and some of the keys are elsewhere.
     TryAgain,
+    /// `CROSSSLOT`: the keys have several slots. The caller finds it before it asks for the route.
     CrossSlot,
+    /// `CLUSTERDOWN`: no node serves the slot.
     Unbound,
+    /// `CLUSTERDOWN`: the cluster is not well.
     Down,
+    /// `CLUSTERDOWN`: the cluster is not well, and only reads are allowed then.
     DownForWrites,
 }
 

@@ -5,9 +5,11 @@ use super::super::membership::nodes::ClusterNode;
 /// The connection that a reply is for: it decides which address of a node the reply has.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Viewer {
+    /// Over TLS: ports in replies are those of TLS.
     pub is_tls: bool,
     /// The address family of the client's connection, for Valkey's client addresses.
     pub is_ipv6: bool,
+    /// RESP3: the reply has maps where RESP2 has arrays.
     pub is_resp3: bool,
 }
 
