@@ -36,9 +36,11 @@ const SPARE_MAX: usize = 8;
 pub struct Plan {
     /// Its name while it is being written.
     pub temporary: PathBuf,
+    /// Its name once it is whole: a file of this name is replaced.
     pub name: PathBuf,
     /// A checksum is appended, or zero if `false`. `None`: neither.
     pub checksum: Option<bool>,
+    /// `rdb-save-incremental-fsync`: bytes are forced to disk as the file grows.
     pub incremental_fsync: bool,
 }
 

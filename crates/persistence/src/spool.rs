@@ -72,6 +72,7 @@ pub struct SpoolPlan {
     pub checksum: Option<bool>,
     /// It compresses the bytes handed to it (`replication::compression`).
     pub packs: bool,
+    /// The file operations that it uses.
     pub disk: Disk,
 }
 

@@ -65,7 +65,8 @@ pub enum AsideLine {
 }
 
 impl AsideLine {
-    pub fn write(self, out: &mut Vec<u8>) {
+    /// Appends the line, with its end.
+    pub(crate) fn write(self, out: &mut Vec<u8>) {
         let written = match self {
             AsideLine::SetAside(at_ms) => write!(out, "#FA:{at_ms}\r\n"),
             AsideLine::Kept(flushes) => write!(out, "#FK:{flushes}\r\n"),

@@ -28,15 +28,20 @@ use russet_replication::ReplOffset;
 /// The initiator of a change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Owner {
+    /// BGREWRITEAOF, or a rewrite that the server began by itself.
     Rewrite,
+    /// A backup, which links files that are whole.
     Backup,
 }
 
 /// The kind of a completed change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Changed {
+    /// The bytes before the change are on disk.
     Ahead,
+    /// The next incremental file is listed and is written to.
     Next,
+    /// The new base is listed; the files that it replaces are not used any more.
     Base,
 }
 

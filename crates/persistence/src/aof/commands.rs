@@ -21,6 +21,7 @@ const GATHERED_VALUE_MAX: usize = 1024;
 /// Writes commands into a buffer, which its owner empties.
 #[derive(Debug, Default)]
 pub struct CommandWriter {
+    /// Commands in RESP, each whole: their owner takes them from here.
     pub out: Vec<u8>,
     selected: Option<DbIndex>,
     /// Elements of the command under way, in their wire form.

@@ -9,12 +9,19 @@ use std::sync::{Arc, Mutex};
 /// A call that may fail.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DiskCall {
+    /// A file is made.
     Create,
+    /// Bytes are appended to a file.
     Write,
+    /// An fsync of a file.
     Sync,
+    /// An fsync of a folder, for the names in it.
     SyncFolder,
+    /// A file's length is set.
     Truncate,
+    /// A file gets another name.
     Rename,
+    /// A name is removed.
     Remove,
 }
 
@@ -141,12 +148,14 @@ impl Disk {
         file.set_len(len)
     }
 
-    pub fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+    /// Renames a file; on disk only after `sync_folder`.
+    pub(crate) fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
         self.enter(DiskCall::Rename)?;
         fs::rename(from, to)
     }
 
-    pub fn remove(&self, path: &Path) -> io::Result<()> {
+    /// Removes a file.
+    pub(crate) fn remove(&self, path: &Path) -> io::Result<()> {
         self.enter(DiskCall::Remove)?;
         fs::remove_file(path)
     }

@@ -46,6 +46,7 @@ pub struct LogFeed {
 /// The next part of the log.
 #[derive(Debug)]
 pub enum Feed<'a> {
+    /// Bytes of the stream, from the position on.
     Bytes(&'a [u8]),
     /// The position is not found yet: the next call reads on.
     Seeks,

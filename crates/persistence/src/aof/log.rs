@@ -32,18 +32,25 @@ pub struct Names {
 /// A failed operation on a file.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
+    /// The folder `appenddirname`, which cannot be made or is no folder.
     #[error("Can't open or create append-only dir {}: {}", .0.display(), text(.1))]
     Folder(PathBuf, io::Error),
+    /// The named file of the set cannot be made.
     #[error("Can't open the append-only file {}: {}", .0, text(.1))]
     File(String, io::Error),
+    /// The named manifest cannot be written or renamed.
     #[error("Fail to fsync or rename the AOF manifest {}: {}", .0, text(.1))]
     Manifest(String, io::Error),
+    /// The named manifest is there and cannot be read.
     #[error("Fatal error: can't open the AOF manifest file {} for reading: {}", .0, text(.1))]
     ManifestUnreadable(String, io::Error),
+    /// The manifest has a line that is not understood.
     #[error("{0}")]
     ManifestFormat(ManifestError),
+    /// The named file from before Redis 7.0 cannot be moved into the folder.
     #[error("Error trying to move the old AOF file {} into dir {}: {}", .0, .1.display(), text(.2))]
     Move(String, PathBuf, io::Error),
+    /// There are files as of a set, but no manifest lists them.
     #[error("{0}")]
     NoManifest(Box<Strays>),
 }
@@ -78,7 +85,9 @@ const RETAINED_FILES_MAX: usize = 1024;
 /// change stream (`changes-retain`) those that one of them has not read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Retain {
+    /// Bytes of replaced files that are kept; 0: none.
     pub bytes: u64,
+    /// The age up to which replaced files are kept; 0: none.
     pub seconds: u64,
     /// The slowest consumer has read up to this offset; `None`: there is none.
     pub unread: Option<ReplOffset>,
@@ -89,15 +98,19 @@ pub struct Retain {
 /// Whether a single old file was upgraded to a folder.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Upgrade {
+    /// The set is a folder already, or there is none.
     NotNeeded,
+    /// The old file is the base of a folder now.
     Done,
 }
 
 impl Names {
+    /// The path of a file of this set.
     pub fn path(&self, name: &str) -> PathBuf {
         self.dir.join(name)
     }
 
+    /// The name of the manifest's file.
     pub fn manifest(&self) -> String {
         format!("{}.manifest", self.basename)
     }
@@ -157,6 +170,7 @@ impl Names {
         begun.map(|()| manifest)
     }
 
+    /// Makes the folder, if it is not there.
     pub fn make_folder(&self) -> Result<(), OpenError> {
         match fs::create_dir(&self.dir) {
             Err(e) if e.kind() != io::ErrorKind::AlreadyExists => {
@@ -170,6 +184,7 @@ impl Names {
         }
     }
 
+    /// Writes the manifest anew, atomically.
     pub fn save(&self, disk: &Disk, manifest: &Manifest) -> Result<(), OpenError> {
         let name = self.manifest();
         let saved = manifest.save(disk, &self.dir, &name);
@@ -190,8 +205,11 @@ impl Names {
 /// See the module.
 pub struct Log {
     disk: Disk,
+    /// The names and the folder of its files.
     pub names: Names,
+    /// Its files as the manifest on disk lists them.
     pub manifest: Manifest,
+    /// The writer of its current file.
     pub writer: LogWriter,
     /// Bytes of the closed files.
     pub(super) finished_bytes: u64,
@@ -214,6 +232,7 @@ pub struct Log {
     pub(super) is_linked: bool,
     /// The files that replicas can be served from.
     pub(super) chain: Chain,
+    /// How much of the replaced files is kept.
     pub retain: Retain,
     /// The current file has begun, and has no note of the change stream.
     pub lacks_note: bool,
@@ -688,7 +707,8 @@ impl Log {
         self.unlisted.is_some()
     }
 
-    pub fn disk(&self) -> &Disk {
+    /// The file operations that it uses.
+    pub(crate) fn disk(&self) -> &Disk {
         &self.disk
     }
 }

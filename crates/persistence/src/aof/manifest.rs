@@ -22,8 +22,11 @@ const LINE_MAX: usize = 1024;
 /// The role of a file in the set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Role {
+    /// `type b`: the data as of one moment.
     Base,
+    /// `type i`: commands since the base.
     Incr,
+    /// `type h`: replaced, and to be removed.
     History,
 }
 
@@ -40,8 +43,11 @@ impl Role {
 /// One file of the append only file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Part {
+    /// The file's name, inside the folder.
     pub name: String,
-    pub seq: u64,
+    /// The number in its name, which grows with each file of its role.
+    pub(crate) seq: u64,
+    /// Its part in the set.
     pub role: Role,
     /// The replication offset at which an incremental file begins (Redis 8.0), if it is known; a
     /// replaced one keeps it.
@@ -65,16 +71,21 @@ impl Part {
 /// The format of a base file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BaseForm {
+    /// An RDB file, `aof-use-rdb-preamble`.
     Rdb,
+    /// Commands alone.
     Commands,
 }
 
 /// See the module.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Manifest {
+    /// The base; `None`: the commands begin with an empty keyspace.
     pub base: Option<Part>,
+    /// The incremental files, oldest first; the last is written to.
     pub incrs: Vec<Part>,
-    pub history: Vec<Part>,
+    /// Replaced files that are still in the folder.
+    pub(crate) history: Vec<Part>,
     /// The last undo of a flush in the stream is before this offset. It is kept here alone for
     /// history's files.
     pub undone: Option<ReplOffset>,

@@ -23,22 +23,36 @@ const EARLIER_MAX: usize = 64;
 /// Why reading stops before the end.
 #[derive(Debug, thiserror::Error)]
 pub enum Fault {
+    /// The system's error when the file was read.
     #[error("{0}")]
     Io(#[from] io::Error),
     /// The file ends within a command or a transaction; everything before `sound` is whole.
     #[error("the file ends inside a command or a transaction; it is sound up to offset {sound}")]
-    Torn { sound: u64 },
+    Torn {
+        /// The offset up to which it is whole.
+        sound: u64,
+    },
+    /// The bytes are no command, and no annotation that is ours and whole.
     #[error("{why} at offset {offset}")]
-    Format { offset: u64, why: &'static str },
+    Format {
+        /// The offset of the first byte that is not understood.
+        offset: u64,
+        /// The fault, in words.
+        why: &'static str,
+    },
     /// The bytes between two checksum lines are not those that were written.
     #[error(
         "the bytes from offset {from} to {to}, written between the Unix times {since_s} and \
          {until_s}, do not have their checksum"
     )]
     Checksum {
+        /// The offset at which the checksummed bytes begin.
         from: u64,
+        /// The offset at which they end.
         to: u64,
+        /// The Unix second of the checksum line before them.
         since_s: i64,
+        /// The Unix second of the checksum line after them.
         until_s: i64,
     },
     /// The bytes from an offset on are damaged, and sound ones follow.
@@ -46,7 +60,12 @@ pub enum Fault {
         "the bytes from offset {offset} on, written after the Unix time {since_s}, are damaged: \
          others with a checksum follow them"
     )]
-    Damaged { offset: u64, since_s: i64 },
+    Damaged {
+        /// The offset up to which the file is known to be sound.
+        offset: u64,
+        /// The Unix second of the last sound checksum line.
+        since_s: i64,
+    },
 }
 
 /// The kind of the next bytes.
@@ -151,6 +170,7 @@ impl StreamPlace {
 }
 
 impl Reader {
+    /// Opens a file, to be read from its beginning.
     pub fn open(path: &Path) -> io::Result<Reader> {
         let file = File::open(path)?;
         let size = file.metadata()?.len();
@@ -209,6 +229,7 @@ impl<R: Read + Seek> Reader<R> {
         self.at + self.pos as u64
     }
 
+    /// Bytes of the file when it was opened.
     pub fn size(&self) -> u64 {
         self.size
     }

@@ -43,7 +43,9 @@ const DROP_BYTES: u64 = 4 << 20;
 /// The files of a pass.
 #[derive(Clone, Debug)]
 pub struct Plan {
+    /// The names and the folder of the set.
     pub names: Names,
+    /// The files to be read.
     pub manifest: Manifest,
     /// Bytes of the last incremental file that are whole.
     pub current_bytes: u64,
@@ -52,9 +54,11 @@ pub struct Plan {
 /// A fault of a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Damage {
+    /// The name of the file.
     pub file: String,
     /// The first byte that is not certainly sound.
     pub offset: u64,
+    /// The fault, in words.
     pub what: String,
 }
 
@@ -68,8 +72,11 @@ impl fmt::Display for Damage {
 /// How a pass ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum End {
+    /// All files have been read to their ends.
     Read {
+        /// Bytes that were read.
         bytes: u64,
+        /// The faults found, at most one for each file.
         damage: Vec<Damage>,
     },
     /// The files are not those of the plan any more.

@@ -102,6 +102,7 @@ pub struct Syncer {
 }
 
 impl Syncer {
+    /// A syncer whose thread starts with the first work; `wake` is called after each fsync.
     pub fn new(disk: Disk, wake: Option<Wake>) -> Syncer {
         let worker = Worker::new(disk, wake);
         Syncer {
@@ -166,7 +167,8 @@ impl Syncer {
         self.send(Job::Close { _file: file });
     }
 
-    pub fn remove(&mut self, path: PathBuf) {
+    /// Removes a file in the thread, which its bytes may keep busy.
+    pub(crate) fn remove(&mut self, path: PathBuf) {
         self.send(Job::Remove { path });
     }
 

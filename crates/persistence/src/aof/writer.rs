@@ -63,15 +63,19 @@ pub(super) const PLACE_BYTES: u64 = 4 << 20;
 /// When bytes are forced to disk (`appendfsync`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum SyncPolicy {
+    /// `always`: before a write is acknowledged.
     Always,
+    /// `everysec`: a second later at most, if the disk keeps up.
     #[default]
     EverySec,
+    /// `no`: when the system does it.
     No,
 }
 
 /// The writer's settings.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Rules {
+    /// `appendfsync`.
     pub policy: SyncPolicy,
     /// `aof-checksum`: checksum lines, and lines with the stream's position.
     pub checksums: bool,
@@ -84,7 +88,9 @@ pub struct Rules {
 /// The turn's time.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Time {
+    /// Milliseconds of the monotonic clock.
     pub mono_ms: u64,
+    /// Seconds since 1970.
     pub unix_s: i64,
 }
 
@@ -98,6 +104,7 @@ pub enum Trouble {
 }
 
 impl Trouble {
+    /// The system's error.
     pub fn error(&self) -> &io::Error {
         match self {
             Trouble::Write(error) | Trouble::Sync(error) => error,

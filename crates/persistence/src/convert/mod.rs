@@ -33,10 +33,13 @@ use russet_config::Release;
 /// Why nothing was made.
 #[derive(Debug, thiserror::Error)]
 pub enum ConvertError {
+    /// A file that cannot be read or written.
     #[error("{}: {}", .0.display(), system_text(.1))]
     Io(PathBuf, io::Error),
+    /// A file that is not sound.
     #[error("{}: {}", .0.display(), .1)]
     Damaged(PathBuf, RdbError),
+    /// Any other reason, as one line for the user.
     #[error("{0}")]
     Reported(String),
 }

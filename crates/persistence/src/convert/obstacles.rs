@@ -18,6 +18,7 @@ const MODULE_DATA: &str = "data of a module";
 
 /// See the module.
 pub struct Obstacles<'a> {
+    /// The server that the file is for.
     pub target: Release,
     out: &'a mut dyn Write,
     /// How often each reason was met.
@@ -133,6 +134,7 @@ impl<'a> Obstacles<'a> {
         );
     }
 
+    /// Whether the target reads all of the data.
     pub fn are_none(&self) -> bool {
         self.keys + self.libraries + self.others == 0
     }

@@ -19,7 +19,9 @@ const CHUNK_BYTES: usize = 256 * 1024;
 /// The name of the file to be made.
 #[derive(Clone, Debug)]
 pub struct Output {
+    /// The path of the file.
     pub name: PathBuf,
+    /// `--force`: a file of that name is replaced.
     pub replaces: bool,
 }
 
@@ -55,6 +57,7 @@ pub struct TargetFile<'a, 't> {
     /// `None`: keys are only judged.
     file: Option<(BackgroundFile, PathBuf)>,
     output: Option<Output>,
+    /// The obstacles found so far.
     pub obstacles: &'a mut Obstacles<'t>,
     /// Keys with obstacles are left out; otherwise the first one ends the file.
     skips: bool,

@@ -44,14 +44,16 @@ impl Doing {
 pub struct RdbError {
     /// Bytes before the fault.
     pub offset: u64,
-    pub doing: Doing,
+    /// The part that was being read.
+    pub(crate) doing: Doing,
     /// The file's.
     pub dialect: RdbOrigin,
     /// The number of the type of the key that was being read.
     pub kind: Option<u8>,
     /// The key whose value was being read.
     pub key: Option<Box<[u8]>>,
-    pub fault: Fault,
+    /// The fault itself.
+    pub(crate) fault: Fault,
 }
 
 impl RdbError {

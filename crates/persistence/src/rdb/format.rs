@@ -33,7 +33,8 @@ pub(crate) mod opcode {
 
 /// The form of a value that is no container; those of containers are in `persistence::values`.
 pub mod kind {
-    pub const STRING: u8 = 0;
+    /// A string: one text, which may be an integer or compressed.
+    pub(crate) const STRING: u8 = 0;
     pub(crate) const MODULE_PRE_GA: u8 = 6;
     pub(crate) const MODULE_2: u8 = 7;
     /// A compressed bitmap of Redis 8.12, which is not supported.
@@ -59,7 +60,8 @@ pub mod length {
     /// further code.
     pub(crate) const BITS_6: u8 = 0;
     pub(crate) const BITS_14: u8 = 1;
-    pub const WIDE: u8 = 2;
+    /// The first two bits of a length in 32 or 64 bits.
+    pub(crate) const WIDE: u8 = 2;
     /// Whole first bytes of the wide forms.
     pub(crate) const BITS_32: u8 = 0x80;
     pub(crate) const BITS_64: u8 = 0x81;
@@ -67,12 +69,14 @@ pub mod length {
     pub(crate) const INT_8: u8 = 0;
     pub(crate) const INT_16: u8 = 1;
     pub(crate) const INT_32: u8 = 2;
-    pub const LZF: u8 = 3;
+    /// A string compressed by LZF: both lengths, then the bytes.
+    pub(crate) const LZF: u8 = 3;
 }
 
 /// How a value of an array is encoded.
 pub mod array {
-    pub const TEXT: u64 = 0;
+    /// The bytes as they are, with their length.
+    pub(crate) const TEXT: u64 = 0;
     /// An i64, least significant byte first.
     pub const INT: u64 = 1;
     /// An f64, least significant byte first: the text is its shortest one, with `.0` if whole.
@@ -91,7 +95,9 @@ pub(crate) const VALKEY_VERSIONS: std::ops::RangeInclusive<u16> = 80..=81;
 /// The file's origin: the two use the same numbers for different things.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RdbOrigin {
+    /// Redis; Valkey up to 8, too.
     Redis,
+    /// Valkey, from RDB version 80 on.
     Valkey,
 }
 

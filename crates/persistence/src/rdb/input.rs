@@ -31,7 +31,9 @@ const SUM_BYTES: usize = 64 << 10;
 /// A string as encoded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Text<'a> {
+    /// A number in one of the integer encodings.
     Int(i64),
+    /// The bytes of the text, unpacked.
     Bytes(&'a [u8]),
 }
 
@@ -325,16 +327,19 @@ impl<'a> Input<'a> {
         Ok(self.window()[range].try_into().expect("so many bytes"))
     }
 
+    /// The next byte.
     #[inline]
-    pub fn byte(&mut self) -> Result<u8, Fault> {
+    pub(crate) fn byte(&mut self) -> Result<u8, Fault> {
         Ok(self.array::<1>()?[0])
     }
 
-    pub fn millis(&mut self) -> Result<i64, Fault> {
+    /// Eight bytes, least significant first: milliseconds, of time or duration.
+    pub(crate) fn millis(&mut self) -> Result<i64, Fault> {
         self.array().map(i64::from_le_bytes)
     }
 
-    pub fn double(&mut self) -> Result<f64, Fault> {
+    /// Eight bytes, least significant first, as a binary64.
+    pub(crate) fn double(&mut self) -> Result<f64, Fault> {
         self.array().map(f64::from_le_bytes)
     }
 

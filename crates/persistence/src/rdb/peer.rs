@@ -35,9 +35,15 @@ const NAMED_MAX: usize = 3;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PeerFormat {
     /// Redis's files up to this version, at least 1.
-    Redis { max: u32 },
+    Redis {
+        /// The highest version of its files.
+        max: u32,
+    },
     /// The release of a Valkey.
-    Valkey { version: Release },
+    Valkey {
+        /// The release, which decides on the version of its files.
+        version: Release,
+    },
 }
 
 /// Another server, as its INFO describes it.

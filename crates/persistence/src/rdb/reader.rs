@@ -25,6 +25,7 @@ use russet_types::Limits;
 pub struct KeyFacts {
     /// Unix milliseconds.
     pub expiry: Option<i64>,
+    /// Its idle time or frequency, if the file has it.
     pub last_use: Option<KeyUse>,
     /// Metadata of modules, all of which may be ignored, was passed over.
     pub(crate) had_metadata: bool,
@@ -117,21 +118,27 @@ pub enum ReadStep {
     Key,
     /// The next item has not arrived: [`Reader::feed`] comes first.
     Starved,
+    /// The end of the file, with its facts.
     End(RdbEnd),
 }
 
 /// The end of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RdbEnd {
-    pub version: u16,
-    pub dialect: RdbOrigin,
-    pub sum: Sum,
-    pub bytes: u64,
+    /// The number after the magic.
+    pub(crate) version: u16,
+    /// The program that wrote it, as its magic shows.
+    pub(crate) dialect: RdbOrigin,
+    /// The result of its checksum.
+    pub(crate) sum: Sum,
+    /// Bytes of the file, the checksum among them.
+    pub(crate) bytes: u64,
 }
 
 /// The result of a file's checksum.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Sum {
+    /// The checksum is right.
     Verified,
     /// The file was written without one.
     Disabled,

@@ -7,10 +7,12 @@ use russet_types::Limits;
 /// How values are read.
 #[derive(Debug)]
 pub struct Rules {
-    pub limits: Limits,
+    /// Limits for the encodings of values.
+    pub(crate) limits: Limits,
     /// Whether a packed form with a duplicate element is rejected.
     pub deep: bool,
-    pub dialect: RdbOrigin,
+    /// The meaning of numbers that Redis and Valkey use differently.
+    pub(crate) dialect: RdbOrigin,
     /// Field names that hashes share.
     pub templates: Templates,
 }

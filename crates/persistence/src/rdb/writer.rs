@@ -53,6 +53,7 @@ pub fn is_valkey(version: u32) -> bool {
 /// The recorded use of a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Use {
+    /// Neither is written.
     Nothing,
     /// Seconds since it was used.
     IdleSeconds(u64),
@@ -83,6 +84,7 @@ pub struct RdbWriter {
 }
 
 impl RdbWriter {
+    /// A writer without bytes. `compress`: `rdbcompression`.
     pub fn new(version: u32, compress: bool) -> RdbWriter {
         RdbWriter {
             out: Vec::new(),
@@ -91,10 +93,6 @@ impl RdbWriter {
             too_new: None,
             form: ValueForm::of(kind::STRING),
         }
-    }
-
-    pub fn version(&self) -> u32 {
-        self.version
     }
 
     /// Memory of the bytes that are written and not taken.
@@ -119,6 +117,7 @@ impl RdbWriter {
 
     // --- the file around the keys ---
 
+    /// `REDIS` or `VALKEY` and the version: the first nine bytes.
     pub fn magic(&mut self) {
         let magic = if is_valkey(self.version) {
             format!("VALKEY{:03}", self.version)
@@ -190,21 +189,24 @@ impl RdbWriter {
 
     // --- strings and numbers ---
 
+    /// A packed value as one string.
     #[inline]
-    pub fn pack(&mut self, pack: &Pack) {
+    pub(crate) fn pack(&mut self, pack: &Pack) {
         self.string(pack.as_bytes());
     }
 
+    /// An element as a string, in the shortest encoding.
     #[inline]
-    pub fn element(&mut self, element: Packed<'_>) {
+    pub(crate) fn element(&mut self, element: Packed<'_>) {
         match element {
             Packed::Int(n) => self.integer(n),
             Packed::Str(text) => self.string(text),
         }
     }
 
+    /// Milliseconds as eight bytes, least significant first.
     #[inline]
-    pub fn time(&mut self, ms: u64) {
+    pub(crate) fn time(&mut self, ms: u64) {
         self.out.extend_from_slice(&ms.to_le_bytes());
     }
 
