@@ -240,13 +240,19 @@ use store::databases::Databases;
 /// Counters of the keyspace, as INFO shows them.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct KeyspaceStats {
+    /// `keyspace_hits`: lookups that found a key.
     pub hits: u64,
+    /// `keyspace_misses`: lookups that found none.
     pub misses: u64,
+    /// `expired_keys`.
     pub expired: u64,
+    /// `expired_subkeys`: fields of hashes.
     pub expired_fields: u64,
     /// Of them, those that the active cycle removed.
     pub expired_actively: u64,
+    /// Of the fields, those that the active cycle removed.
     pub expired_fields_actively: u64,
+    /// `evicted_keys`.
     pub evicted: u64,
 }
 
@@ -275,14 +281,21 @@ pub struct Keyspace {
     /// A key whose expiry is before this time has expired, Unix milliseconds; derived from `now_ms`
     /// and `expiring`.
     due_ms: i64,
+    /// The meaning of the 24 bits in each key: LRU, LRM or LFU.
     pub clock_use: ClockUse,
+    /// Counters for INFO.
     pub stats: KeyspaceStats,
     /// Changes since the last save; grows with every [`Db::changed`].
     pub dirty: u64,
+    /// Watched keys, with the clients that watch them.
     pub watchers: Watchers,
+    /// Keys that blocked clients wait for.
     pub waiting: Waiting,
+    /// Thresholds between the encodings of values.
     pub limits: Limits,
+    /// Redis or Valkey, where commands differ.
     pub dialect: Dialect,
+    /// Frees large values off the loop.
     pub lazyfree: LazyFree,
     /// Slots dropped as a whole, being freed.
     dropped: slots::dropped::DroppedSlots,
@@ -298,6 +311,7 @@ pub struct Keyspace {
     pub journal: Journal,
     /// Effects of writes, for the log and the replicas.
     pub effects: Effects,
+    /// DEL or UNLINK, for keys that expire or are evicted.
     pub removal_words: RemovalWords,
     /// The snapshot under way.
     pass: Option<Box<passes::pass::Pass>>,
@@ -314,11 +328,13 @@ pub struct Keyspace {
     /// Eviction candidates seen so far.
     pool: expiry::pool::Pool,
     rng: rand::rngs::SmallRng,
+    /// The keys that the commands of a test looked up or changed.
     #[cfg(any(test, feature = "testing"))]
     pub opened: access::opened::Opened,
 }
 
 impl Keyspace {
+    /// Empty databases without slots, in Redis's dialect with its defaults.
     pub fn new(databases: usize) -> Keyspace {
         #[cfg(any(test, feature = "testing"))]
         let has_slots = worlds::has_slots();
@@ -380,6 +396,7 @@ impl Keyspace {
         self.now_ms
     }
 
+    /// Sets the turn's time, Unix milliseconds, by which keys expire.
     pub fn set_now_ms(&mut self, now_ms: i64) {
         self.now_ms = now_ms;
         self.set_expiring(self.expiring);
@@ -441,6 +458,7 @@ impl Keyspace {
         self.dbs.iter().map(Database::len).sum()
     }
 
+    /// One database, to read.
     pub fn database(&self, at: DbIndex) -> &Database {
         &self.dbs[at]
     }

@@ -21,8 +21,10 @@ use russet_types::{Container, Limits, Type};
 
 /// See the module. Created for every command.
 pub struct Db<'a> {
-    pub keyspace: &'a mut Keyspace,
-    pub at: DbIndex,
+    /// All databases.
+    pub(crate) keyspace: &'a mut Keyspace,
+    /// The number of the database that it is a view of.
+    pub(crate) at: DbIndex,
     /// Hashes that the batch has already computed, in the order of the arguments.
     hashed: &'a [KeyHash],
     /// Index of the hash used last: handlers take their keys in order.
@@ -32,7 +34,8 @@ pub struct Db<'a> {
 }
 
 impl<'a> Db<'a> {
-    pub fn new(keyspace: &'a mut Keyspace, at: DbIndex) -> Db<'a> {
+    /// A view without hashes computed before; its lookups count as uses.
+    pub(crate) fn new(keyspace: &'a mut Keyspace, at: DbIndex) -> Db<'a> {
         Db {
             keyspace,
             at,
@@ -80,6 +83,7 @@ impl<'a> Db<'a> {
         !self.keyspace.hides_expired()
     }
 
+    /// All of the keyspace, to change.
     pub fn keyspace(&mut self) -> &mut Keyspace {
         self.keyspace
     }
@@ -111,6 +115,7 @@ impl<'a> Db<'a> {
         &self.keyspace.limits
     }
 
+    /// Redis or Valkey, where commands differ.
     #[inline]
     pub fn dialect(&self) -> Dialect {
         self.keyspace.dialect
@@ -128,8 +133,9 @@ impl<'a> Db<'a> {
         }
     }
 
+    /// The database itself, without the checks of a lookup.
     #[inline]
-    pub fn database(&self) -> &Database {
+    pub(crate) fn database(&self) -> &Database {
         &self.keyspace.dbs[self.at]
     }
 
@@ -138,8 +144,9 @@ impl<'a> Db<'a> {
         &mut self.keyspace.dbs[self.at]
     }
 
+    /// The key's hash: that of the batch, if it has one for the key, else computed now.
     #[inline]
-    pub fn hash(&self, key: &[u8]) -> KeyHash {
+    pub(crate) fn hash(&self, key: &[u8]) -> KeyHash {
         #[cfg(any(test, feature = "testing"))]
         self.keyspace.opened.note(key, false);
         let at = self.at_hash.get();

@@ -12,13 +12,17 @@ pub const CELL_BYTES: usize = 10;
 /// Facts of a key for OBJECT and DEBUG.
 #[derive(Clone, Copy, Debug)]
 pub struct KeyInfo {
+    /// As TYPE reports it.
     pub kind: Type,
     /// As OBJECT ENCODING reports it.
     pub encoding: Encoding,
+    /// Unix milliseconds; `None`: it does not expire.
     pub expiry: Option<i64>,
+    /// Seconds since it was used, as OBJECT IDLETIME reports them.
     pub idle_seconds: u32,
     /// The LFU counter, decayed to now; meaningful when the policy is an LFU one.
     pub frequency: u32,
+    /// The entry's place in memory, as DEBUG OBJECT shows it.
     pub address: usize,
     /// Bytes of key and value in the allocator, and of the key's cell in the table.
     pub bytes: usize,

@@ -13,10 +13,13 @@ const INT_TEXT_MAX: usize = 20;
 /// A value to be written into an entry.
 #[derive(Clone, Copy, Debug)]
 pub enum NewValue<'a> {
+    /// An integer; reports as `int`.
     Int(i64),
     /// `modified` strings report as `raw` whatever their length.
     Bytes {
+        /// The whole text.
         text: &'a [u8],
+        /// A command has changed a part of it.
         modified: bool,
     },
     /// This many zero bytes, to be overwritten; reports as `raw`.
@@ -71,7 +74,9 @@ impl<'a> NewValue<'a> {
 /// A string value as it is stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Str<'a> {
+    /// A text that is stored as an integer: encoding `int`.
     Int(i64),
+    /// Any other text.
     Bytes(&'a [u8]),
 }
 
@@ -95,7 +100,8 @@ impl<'a> Str<'a> {
         }
     }
 
-    pub fn to_vec(self) -> Vec<u8> {
+    /// The text in a vector of its own.
+    pub(crate) fn to_vec(self) -> Vec<u8> {
         self.text(&mut itoa::Buffer::new()).to_vec()
     }
 
@@ -104,6 +110,7 @@ impl<'a> Str<'a> {
         self.text(&mut itoa::Buffer::new()).len()
     }
 
+    /// Whether the text has no bytes: never true of an integer.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }

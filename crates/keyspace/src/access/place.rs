@@ -8,7 +8,9 @@ use russet_types::Container;
 /// The new expiry of a key whose value is replaced.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Expiry {
+    /// The key does not expire.
     Clear,
+    /// The expiry that it has, if any.
     Keep,
     /// Unix milliseconds.
     At(i64),
@@ -23,8 +25,9 @@ pub struct Place<'d, 'a, 'k> {
 }
 
 impl<'d, 'a, 'k> Place<'d, 'a, 'k> {
+    /// Looks the key up. One lookup, which later reads and writes of the place share.
     #[inline]
-    pub fn of(db: &'d mut Db<'a>, key: &'k [u8]) -> Place<'d, 'a, 'k> {
+    pub(crate) fn of(db: &'d mut Db<'a>, key: &'k [u8]) -> Place<'d, 'a, 'k> {
         let hash = db.hash(key);
         let found = db.find_hashed(hash, key);
         Place {

@@ -7,12 +7,16 @@ use russet_types::{AnyContainer, Limits, Type};
 
 /// A value to be stored under a key; string bytes are borrowed from the input.
 pub enum OwnedValue<'a> {
+    /// A string that is stored as an integer.
     Int(i64),
+    /// Any other string.
     Bytes(&'a [u8]),
+    /// A value of any type but string.
     Container(AnyContainer),
 }
 
 impl<'a> OwnedValue<'a> {
+    /// The type that the key will have.
     pub fn kind(&self) -> Type {
         match self {
             OwnedValue::Int(_) | OwnedValue::Bytes(_) => Type::String,
@@ -39,7 +43,9 @@ impl<'a> OwnedValue<'a> {
 /// A key's use, as recorded in files and given to RESTORE.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum KeyUse {
+    /// Seconds since it was last used.
     IdleSeconds(u64),
+    /// The logarithmic counter of LFU.
     Frequency(u8),
 }
 

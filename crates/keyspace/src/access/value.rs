@@ -52,6 +52,7 @@ impl<'a> AnyRef<'a> {
         }
     }
 
+    /// The type of the container, never a string.
     #[inline]
     pub fn kind(self) -> Type {
         self.kind

@@ -7,18 +7,23 @@ use russet_types::{Container, for_container};
 
 /// A borrowed value.
 pub enum ValueView<'a> {
+    /// A string stored as an integer.
     Int(i64),
+    /// Any other string.
     Bytes(&'a [u8]),
+    /// A value of any type but string.
     Container(AnyRef<'a>),
 }
 
 /// A borrowed key with its value.
 pub struct KeyView<'a> {
+    /// The key's name.
     pub key: &'a [u8],
     /// Unix milliseconds.
     pub expiry: Option<i64>,
     /// The 24 bits of LRU or LFU information.
     pub clock: u32,
+    /// The value, borrowed from its entry.
     pub value: ValueView<'a>,
 }
 

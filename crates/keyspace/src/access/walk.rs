@@ -43,6 +43,7 @@ impl Db<'_> {
         }
     }
 
+    /// Whether no key is shown. Cost as of `len`.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }

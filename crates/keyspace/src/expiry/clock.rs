@@ -17,7 +17,12 @@ pub enum ClockUse {
     /// As [`ClockUse::Lru`], but only changes count as uses: `record_change` records them.
     Lrm,
     /// 16 bits of minutes, 8 bits of logarithmic frequency.
-    Lfu { log_factor: u32, decay_minutes: u32 },
+    Lfu {
+        /// `lfu-log-factor`: the higher, the more uses it takes to raise the counter.
+        log_factor: u32,
+        /// `lfu-decay-time`: minutes after which the counter falls by 1; 0: never.
+        decay_minutes: u32,
+    },
 }
 
 /// The clock at one moment, to read the bits of many keys.

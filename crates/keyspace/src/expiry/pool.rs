@@ -11,17 +11,22 @@ const POOL: usize = 16;
 /// The order of eviction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum EvictionOrder {
+    /// By the last use (`allkeys-lru`, `volatile-lru`).
     LeastRecentlyUsed,
     /// By the last change: reading a key does not keep it.
     LeastRecentlyModified,
+    /// By the logarithmic counter (`allkeys-lfu`, `volatile-lfu`).
     LeastFrequentlyUsed,
+    /// None: any key (`allkeys-random`, `volatile-random`).
     Random,
+    /// By the expiry, the next one first (`volatile-ttl`).
     SoonestExpiry,
 }
 
 /// `maxmemory-policy` and `maxmemory-samples`; `noeviction` is a `None` of this type.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Eviction {
+    /// The part of `maxmemory-policy` after the dash.
     pub order: EvictionOrder,
     /// Only keys that have an expiry are candidates.
     pub volatile_only: bool,

@@ -22,10 +22,13 @@ bitflags::bitflags! {
     pub struct Audience: u8 {
         /// The append only file.
         const LOG = 1;
+        /// Replicas, by the replication stream.
         const REPLICAS = 2;
         /// Nodes that take over slots: they receive what replicas receive.
         const EXPORTS = 4;
+        /// Log and replicas.
         const BOTH = 3;
+        /// All three.
         const ALL = 7;
     }
 }
@@ -33,6 +36,7 @@ bitflags::bitflags! {
 /// Whether effects are recorded for their listeners.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Recording {
+    /// They are recorded, as usual.
     #[default]
     Effects,
     /// They are on record already, as other bytes.
@@ -375,8 +379,10 @@ impl<'a> Unit<'a> {
 /// `lazyfree-lazy-expire` and `lazyfree-lazy-eviction`.
 #[derive(Clone, Copy, Debug)]
 pub struct RemovalWords {
-    pub expire: &'static [u8],
-    pub evict: &'static [u8],
+    /// `DEL` or `UNLINK`, for a key that has expired.
+    pub(crate) expire: &'static [u8],
+    /// `DEL` or `UNLINK`, for a key that is evicted.
+    pub(crate) evict: &'static [u8],
 }
 
 impl Default for RemovalWords {

@@ -43,8 +43,11 @@ pub enum ChangeKind {
 /// A line of the journal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Change<'a> {
+    /// The database of the key.
     pub db: DbIndex,
+    /// The kind of change, for those that do not read names.
     pub kind: ChangeKind,
+    /// The class of the event, as `notify-keyspace-events` selects it.
     pub class: Class,
     /// The event's name (`set`, `expired`); empty for a whole database.
     pub event: &'static str,
@@ -164,6 +167,7 @@ impl Journal {
         });
     }
 
+    /// Whether no change has been recorded since the last were taken.
     #[inline]
     pub fn is_empty(&self) -> bool {
         self.lines.is_empty()

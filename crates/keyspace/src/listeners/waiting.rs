@@ -29,7 +29,9 @@ struct Queue {
 /// A key that became ready.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct ReadyKey {
+    /// The key's database.
     pub db: DbIndex,
+    /// The key's name.
     pub key: Box<[u8]>,
     /// It has received data; else it may only have been removed.
     pub has_news: bool,
@@ -53,6 +55,7 @@ pub struct Waiting {
 }
 
 impl Waiting {
+    /// Whether no client waits for a key.
     #[inline]
     pub fn is_empty(&self) -> bool {
         self.keys == 0

@@ -38,14 +38,17 @@ impl WatchList {
         is_new
     }
 
+    /// Keys that the client watches, each counted once.
     pub fn len(&self) -> usize {
         self.keys.len()
     }
 
+    /// Whether the client watches no key.
     pub fn is_empty(&self) -> bool {
         self.keys.is_empty()
     }
 
+    /// The watched keys, in no particular order.
     pub fn iter(&self) -> impl Iterator<Item = &WatchedKey> {
         self.keys.iter()
     }
@@ -86,6 +89,7 @@ pub struct Watchers {
 }
 
 impl Watchers {
+    /// Whether no client watches a key.
     #[inline]
     pub fn is_empty(&self) -> bool {
         self.keys == 0

@@ -32,9 +32,11 @@ const ELEMENTS_MAX: usize = 500;
 /// See the module.
 #[derive(Default)]
 pub struct Walk {
+    /// Decides which blocks move, and moves them.
     pub mover: Mover,
     /// Keys of which a block was moved, and keys left unchanged.
     pub keys_moved: u64,
+    /// Keys of which no block was moved.
     pub keys_left: u64,
     /// Containers with more elements are processed in slices.
     pub elements_max: usize,

@@ -65,9 +65,13 @@ pub enum Cause {
 /// `lazyfree-lazy-*`: the causes whose values the helper thread frees.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Lazy {
+    /// `lazyfree-lazy-expire`: keys that expire.
     pub expire: bool,
+    /// `lazyfree-lazy-eviction`: keys that are evicted.
     pub eviction: bool,
+    /// `lazyfree-lazy-server-del`: values that a command replaces.
     pub server_del: bool,
+    /// `lazyfree-lazy-user-del`: keys of DEL, as if it were UNLINK.
     pub user_del: bool,
 }
 
@@ -86,7 +90,9 @@ impl Lazy {
 /// The longest removals since the last reset, in ticks of the cycle counter.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Longest {
+    /// Of keys that expired.
     pub expiry: u64,
+    /// Of keys that were evicted.
     pub eviction: u64,
 }
 

@@ -86,6 +86,7 @@ impl Aside {
 /// A flush whose data waits.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PendingFlush {
+    /// Its number, by which it can be undone; later flushes have higher ones.
     pub number: u64,
     /// Flushes since.
     pub back: u64,
@@ -102,6 +103,7 @@ pub struct PendingFlush {
 pub struct TakenFlush(pub(super) Vec<Part>);
 
 impl PendingFlush {
+    /// Keys of all its databases.
     pub fn keys(&self) -> usize {
         self.databases.iter().map(|(_, keys)| keys).sum()
     }

@@ -33,10 +33,13 @@ pub struct DropProgress {
     /// Drops whose deletions are not all recorded, and of the oldest one: its keys, and those
     /// recorded.
     pub running: usize,
+    /// Keys of the oldest running drop.
     pub keys: usize,
+    /// Keys of that drop whose deletions are recorded.
     pub reported_keys: usize,
     /// Such drops so far.
     pub started: u64,
+    /// Drops whose deletions are all recorded.
     pub completed: u64,
 }
 

@@ -33,19 +33,23 @@ impl SlotSet {
         set
     }
 
+    /// Whether the slot, below 16,384, is in the set.
     #[inline]
-    pub fn has(&self, slot: u16) -> bool {
+    pub(crate) fn has(&self, slot: u16) -> bool {
         self.0[word_of(slot)] & bit_of(slot) != 0
     }
 
-    pub fn insert(&mut self, slot: u16) {
+    /// Adds a slot.
+    pub(crate) fn insert(&mut self, slot: u16) {
         self.0[word_of(slot)] |= bit_of(slot);
     }
 
-    pub fn remove(&mut self, slot: u16) {
+    /// Removes a slot; nothing changes if it is not in the set.
+    pub(crate) fn remove(&mut self, slot: u16) {
         self.0[word_of(slot)] &= !bit_of(slot);
     }
 
+    /// Whether the set has no slot. O(words).
     pub fn is_empty(&self) -> bool {
         self.0.iter().all(|&word| word == 0)
     }

@@ -21,6 +21,7 @@ use super::table::{Found, Table};
 use russet_encodings::hashtable::Shape;
 use russet_types::{Container, Inner, Type};
 
+/// See the module.
 pub struct Database {
     table: Table,
     /// Keys by type and size.
@@ -42,10 +43,12 @@ impl Database {
         }
     }
 
+    /// Keys, expired ones and those of hidden slots included. O(1).
     pub fn len(&self) -> usize {
         self.table.len()
     }
 
+    /// Whether there is no key, not even an expired one.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
@@ -114,8 +117,9 @@ impl Database {
         &self.sizes
     }
 
+    /// The table of its entries.
     #[inline]
-    pub fn table(&self) -> &Table {
+    pub(crate) fn table(&self) -> &Table {
         &self.table
     }
 

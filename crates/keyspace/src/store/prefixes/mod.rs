@@ -27,6 +27,7 @@ pub const NAME_MAX: usize = 256;
 /// How keys are grouped by prefix.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PrefixRule {
+    /// The byte that ends a prefix, usually `:`.
     pub delimiter: u8,
     /// The prefix ends with this delimiter of the key, or with its last if it has fewer; from 1.
     pub depth: usize,
@@ -62,6 +63,7 @@ impl<'a> PrefixName<'a> {
 /// The figures of the keys under a prefix.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct PrefixFigures {
+    /// Keys that have the prefix now.
     pub keys: u64,
     /// As MEMORY USAGE counts them.
     pub bytes: u64,
@@ -71,7 +73,8 @@ pub struct PrefixFigures {
     pub writes: u64,
     /// Lookups that found none.
     pub misses: u64,
-    pub expired: u64,
+    /// Keys that have expired.
+    pub(crate) expired: u64,
 }
 
 impl PrefixFigures {
