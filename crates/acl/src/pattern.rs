@@ -41,7 +41,7 @@ pub struct Pattern {
 }
 
 impl Pattern {
-    pub fn new(text: &[u8]) -> Pattern {
+    pub(crate) fn new(text: &[u8]) -> Pattern {
         let stem = text.strip_suffix(b"*");
         let form = match stem {
             _ if glob::is_literal(text) => PatternKind::Literal,
@@ -54,7 +54,7 @@ impl Pattern {
         }
     }
 
-    pub fn text(&self) -> &[u8] {
+    pub(crate) fn text(&self) -> &[u8] {
         &self.text
     }
 

@@ -167,7 +167,7 @@ impl User {
         self.update_allows_all();
     }
 
-    pub fn holds(&self, role: &[u8]) -> bool {
+    pub(crate) fn holds(&self, role: &[u8]) -> bool {
         self.roles.iter().any(|name| **name == *role)
     }
 

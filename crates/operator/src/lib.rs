@@ -34,12 +34,12 @@ use russet_config::{Login, ServerAddress, TlsFiles};
 /// The place of the server, and the login.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Target {
-    pub host: String,
-    pub port: u16,
+    pub(crate) host: String,
+    pub(crate) port: u16,
     /// Used instead of host and port.
     pub socket: Option<PathBuf>,
-    pub user: Option<String>,
-    pub password: Option<Vec<u8>>,
+    pub(crate) user: Option<String>,
+    pub(crate) password: Option<Vec<u8>>,
     /// Used instead of all of them: wherever this process listens.
     pub pid: Option<u32>,
     /// Time limit of each step.

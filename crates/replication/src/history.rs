@@ -17,7 +17,7 @@ impl ReplId {
     /// No history has it: positions under it continue nothing.
     pub const NONE: ReplId = ReplId([b'0'; DIGITS]);
 
-    pub fn random() -> ReplId {
+    pub(crate) fn random() -> ReplId {
         let digits = random::hex(DIGITS);
         ReplId::parse(digits.as_bytes()).expect("as many digits as asked for")
     }

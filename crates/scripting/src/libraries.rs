@@ -211,7 +211,7 @@ impl Libraries {
         }
     }
 
-    pub fn set_limit(&self, bytes: usize) {
+    pub(crate) fn set_limit(&self, bytes: usize) {
         if let Some(vm) = &self.vm {
             vm.set_limit(bytes);
         }

@@ -131,7 +131,7 @@ impl Scripts {
         }
     }
 
-    pub fn set_limit(&self, bytes: usize) {
+    pub(crate) fn set_limit(&self, bytes: usize) {
         if let Some(vm) = &self.vm {
             vm.set_limit(bytes);
         }

@@ -23,7 +23,7 @@ use russet_resp::{Args, Reply};
 pub struct Setup {
     /// Maximum bytes that it may hold.
     pub limit: usize,
-    pub dialect: Dialect,
+    pub(crate) dialect: Dialect,
 }
 
 impl Setup {

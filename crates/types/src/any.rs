@@ -16,7 +16,10 @@ macro_rules! define_any {
         /// A container of any type, by value.
         #[derive(Clone)]
         pub enum AnyContainer {
-            $($T(super::$T),)*
+            $(
+                #[doc = concat!("Of [`Type::", stringify!($T), "`].")]
+                $T(super::$T),
+            )*
         }
 
         $(
@@ -28,6 +31,7 @@ macro_rules! define_any {
         )*
 
         impl AnyContainer {
+            /// The type of the container, never [`Type::String`].
             #[inline]
             pub fn kind(&self) -> Type {
                 match self {

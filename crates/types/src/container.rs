@@ -14,6 +14,7 @@ use russet_encodings::listpack::Listpack;
 /// Operations on values of any type are methods of this trait; `for_container!` finds the type of a
 /// key's value.
 pub trait Container: Sized + Clone + Measured + Relocate {
+    /// The type of keys with such a value.
     const TYPE: Type;
     /// As TYPE replies it.
     const NAME: &'static str;
@@ -32,11 +33,13 @@ pub trait Container: Sized + Clone + Measured + Relocate {
     /// it.
     unsafe fn from_word(encoding: Encoding, word: u64) -> Self;
 
+    /// As OBJECT ENCODING reports it.
     fn encoding(&self) -> Encoding;
 
     /// Number of elements (fields, members).
     fn len(&self) -> usize;
 
+    /// Whether there is no element.
     fn is_empty(&self) -> bool {
         self.len() == 0
     }

@@ -32,19 +32,23 @@ pub fn distinct(pack: Listpack, width: usize, strict: bool) -> Option<Listpack> 
 pub struct ListImport(Box<Quicklist>);
 
 impl ListImport {
+    /// An empty list with the configured size of nodes.
     pub fn new(limits: &Limits) -> ListImport {
         let list = Quicklist::new(limits.list_fill, limits.list_compress_depth);
         ListImport(Box::new(list))
     }
 
+    /// Appends the elements of a listpack, as a node.
     pub fn pack(&mut self, pack: Listpack) {
         self.0.append_pack(pack);
     }
 
+    /// Appends one large element, as a node of its own.
     pub fn plain(&mut self, element: &[u8]) {
         self.0.append_plain(element);
     }
 
+    /// The list, in the encoding that the limits require.
     pub fn finish(self, limits: &Limits) -> List {
         let mut list = List::Quicklist(self.0);
         list.built(limits);

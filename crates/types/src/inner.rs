@@ -19,9 +19,13 @@ const ELEMENTS_MIN: usize = 2048;
 /// See the module.
 #[derive(Clone, Copy)]
 pub enum Inner<'a> {
+    /// A set's members.
     Set(&'a MemberTable),
+    /// A hash's fields.
     Hash(&'a FieldTable),
+    /// A sorted set's members, with their scores.
     Zset(&'a ScoredTable),
+    /// An array's slots.
     Array(Slots<'a>),
 }
 

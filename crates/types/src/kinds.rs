@@ -42,8 +42,12 @@ macro_rules! define_types {
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
         #[repr(u8)]
         pub enum Type {
+            /// Text or an integer, which is no container.
             String,
-            $($T,)*
+            $(
+                #[doc = concat!("Its container is [`super::", stringify!($T), "`].")]
+                $T,
+            )*
         }
 
         impl Type {
@@ -57,10 +61,16 @@ macro_rules! define_types {
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
         #[repr(u8)]
         pub enum Encoding {
+            /// A string that is the text of a 64-bit integer, stored as that.
             Int,
+            /// A short string, in one block with its key.
             Embstr,
+            /// Any other string; reported of one that a command has changed in part, too.
             Raw,
-            $($($E,)*)*
+            $($(
+                #[doc = concat!("`", $name, "`; first of [`super::", stringify!($T), "`].")]
+                $E,
+            )*)*
         }
 
         impl Encoding {

@@ -14,11 +14,14 @@ use std::borrow::Cow;
 /// See the module.
 #[derive(Clone, Debug)]
 pub enum List {
+    /// A list that fits a single node.
     Listpack(Listpack),
+    /// Any other list; it is a listpack again at half of a node's limit.
     Quicklist(Box<Quicklist>),
 }
 
 impl List {
+    /// An empty list.
     pub fn new() -> Self {
         List::Listpack(Listpack::new())
     }

@@ -21,8 +21,11 @@ const INTSET_ENTRIES_MAX: usize = 1 << 30;
 /// See the module.
 #[derive(Clone)]
 pub enum Set {
+    /// Integers alone, sorted.
     Intset(Intset),
+    /// A few short members.
     Listpack(Listpack),
+    /// Any other set; it stays a table.
     Table(Box<MemberTable>),
 }
 
@@ -169,6 +172,7 @@ impl Set {
         }
     }
 
+    /// Whether it is a member.
     #[inline]
     pub fn contains(&self, member: &[u8]) -> bool {
         match self {

@@ -13,6 +13,7 @@ use super::Entry;
 pub struct Signature([u8; 20]);
 
 impl Signature {
+    /// As DEBUG DIGEST replies it: 40 hexadecimal digits, lowercase.
     pub fn hex(self) -> String {
         self.0.iter().map(|b| format!("{b:02x}")).collect()
     }

@@ -115,9 +115,9 @@ impl KnownPrimary {
 /// Everything that the file holds.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Setup {
-    pub globals: Globals,
+    pub(crate) globals: Globals,
     /// `None` before the first start.
     pub my_id: Option<Vec<u8>>,
-    pub current_epoch: u64,
-    pub primaries: Vec<KnownPrimary>,
+    pub(crate) current_epoch: u64,
+    pub(crate) primaries: Vec<KnownPrimary>,
 }

@@ -17,7 +17,7 @@ pub enum Status {
 }
 
 impl Status {
-    pub fn of(primary: &Primary) -> Status {
+    pub(crate) fn of(primary: &Primary) -> Status {
         match (primary.is_agreed_down, primary.node.watch.is_down) {
             (true, _) => Status::Odown,
             (false, true) => Status::Sdown,

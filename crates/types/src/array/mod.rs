@@ -101,6 +101,8 @@ impl Clone for Body {
 }
 
 impl Array {
+    /// An array without values. Its slices have the configured size, as a power of two of at least
+    /// 256.
     pub fn new(limits: &Limits) -> Array {
         let size = limits.array_slice_size.max(256).next_power_of_two();
         Array(Box::new(Body {
@@ -142,10 +144,12 @@ impl Array {
         self.0.next
     }
 
+    /// Sets the index that the next insertion writes; `u64::MAX`: none is left.
     pub fn set_next(&mut self, next: u64) {
         self.0.next = next;
     }
 
+    /// The value at an index; `None`: there is none.
     #[inline]
     pub fn get(&self, index: u64) -> Option<Entry<'_>> {
         let (number, offset) = self.0.split(index);

@@ -32,8 +32,11 @@ pub use shared::shared_figures;
 /// A field as read; `value` is an integer only where a packed form stores one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct HashField<'a> {
+    /// The field's name: bytes, or the integer of a packed form.
     pub name: Entry<'a>,
+    /// The field's value.
     pub value: Entry<'a>,
+    /// Unix milliseconds; `None`: the field does not expire.
     pub expire_ms: Option<u64>,
 }
 
@@ -58,6 +61,7 @@ impl<'a> From<Field<'a>> for HashField<'a> {
 /// The decision about a field's expiry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ExpiryChange {
+    /// It stays as it is.
     Keep,
     /// It expires at this time, Unix milliseconds.
     Set(u64),
@@ -68,13 +72,18 @@ pub enum ExpiryChange {
 /// See the module.
 #[derive(Clone)]
 pub enum Hash {
+    /// (field, value), while no field has an expiry.
     Listpack(Listpack),
+    /// (field, value, expiry), once a field has one.
     ListpackEx(Listpack),
+    /// The values alone: other hashes have the same fields.
     Record(Record),
+    /// Any other hash; it stays a table.
     Table(Box<FieldTable>),
 }
 
 impl Hash {
+    /// An empty hash.
     pub fn new() -> Self {
         Hash::Listpack(Listpack::new())
     }
@@ -234,6 +243,7 @@ impl Hash {
         }
     }
 
+    /// The field of this name, expired or not.
     #[inline]
     pub fn get(&self, name: &[u8]) -> Option<HashField<'_>> {
         let (pack, width) = match self {

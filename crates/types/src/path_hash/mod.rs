@@ -52,6 +52,7 @@ fn common(a: &[u8], b: &[u8]) -> usize {
 }
 
 impl PathHash {
+    /// An empty hash.
     pub fn new() -> PathHash {
         PathHash(Box::default())
     }

@@ -110,6 +110,7 @@ pub struct Consumer {
 }
 
 impl Consumer {
+    /// The name by which clients call it.
     pub fn name(&self) -> &[u8] {
         &self.name
     }
@@ -123,6 +124,7 @@ impl Consumer {
 /// See the module.
 #[derive(Debug)]
 pub struct Group {
+    /// The last entry delivered to the group, as XINFO reports it.
     pub last_id: StreamId,
     /// Number of entries ever read; -1 if unknown.
     pub entries_read: i64,
@@ -142,7 +144,8 @@ pub struct Group {
 }
 
 impl Group {
-    pub fn new(last_id: StreamId, entries_read: i64) -> Group {
+    /// A group without consumers. `entries_read`: -1 if unknown.
+    pub(crate) fn new(last_id: StreamId, entries_read: i64) -> Group {
         Group {
             last_id,
             entries_read,
@@ -177,6 +180,7 @@ impl Group {
         self.zone.iter().map(|(_, entry)| *entry)
     }
 
+    /// Number of pending entries without an owner.
     pub fn ownerless_count(&self) -> usize {
         self.zone.len()
     }
@@ -186,21 +190,25 @@ impl Group {
         self.by_name.values().map(|id| self.consumer(*id))
     }
 
+    /// Number of consumers.
     pub fn consumer_count(&self) -> usize {
         self.by_name.len()
     }
 
+    /// The consumer of this name; `None`: there is none.
     #[inline]
     pub fn find(&self, name: &[u8]) -> Option<ConsumerId> {
         self.by_name.get(name).copied()
     }
 
+    /// The consumer with this number. Panics if it has been deleted.
     #[inline]
     pub fn consumer(&self, id: ConsumerId) -> &Consumer {
         let consumer = self.consumers[id.0 as usize].as_deref();
         consumer.expect("consumers live as long as their numbers")
     }
 
+    /// As [`Group::consumer`], to change it.
     #[inline]
     pub fn consumer_mut(&mut self, id: ConsumerId) -> &mut Consumer {
         let consumer = self.consumers[id.0 as usize].as_deref_mut();
@@ -705,10 +713,12 @@ impl Clone for Groups {
 }
 
 impl Groups {
+    /// Number of groups.
     pub fn len(&self) -> usize {
         self.by_name.len()
     }
 
+    /// Whether there is no group.
     pub fn is_empty(&self) -> bool {
         self.by_name.is_empty()
     }
@@ -719,6 +729,7 @@ impl Groups {
         self.bytes.bytes() + owned.sum::<usize>()
     }
 
+    /// The groups in the order of their names.
     pub fn iter(&self) -> impl Iterator<Item = (&[u8], &Group)> + '_ {
         let all = self.by_name.iter();
         all.map(|(name, group)| (&**name, &**group))

@@ -94,6 +94,7 @@ impl StreamImport {
         (own.added, own.duplicates) = (added.min(most), duplicates.min(most));
     }
 
+    /// The stream that was built.
     pub fn finish(self) -> Stream {
         self.0
     }
@@ -103,6 +104,7 @@ impl StreamImport {
 pub struct GroupImport(Group);
 
 impl GroupImport {
+    /// A group without consumers; an `entries_read` below -1 is taken as unknown.
     pub fn new(last_id: StreamId, entries_read: i64) -> GroupImport {
         GroupImport(Group::new(last_id, entries_read.max(UNKNOWN)))
     }

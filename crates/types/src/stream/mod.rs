@@ -69,12 +69,14 @@ pub enum NewId {
     Now(u64),
     /// This time, with the next sequence number.
     Time(u64),
+    /// Exactly this ID.
     Whole(StreamId),
 }
 
 /// The outcome of deleting an entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Deleted {
+    /// The entry is gone.
     Done,
     /// There is no such entry.
     Missing,
@@ -87,11 +89,13 @@ pub enum Deleted {
 pub enum Refused {
     /// Its ID is not above the last one.
     NotAbove,
+    /// The bytes of its fields are more than an entry can have.
     TooLarge,
 }
 
 impl Stream {
-    pub fn new() -> Stream {
+    /// An empty stream, whose settings are not those configured.
+    pub(crate) fn new() -> Stream {
         Stream(Box::default())
     }
 
@@ -102,6 +106,7 @@ impl Stream {
         stream
     }
 
+    /// The highest ID so far, whether its entry still exists or not.
     pub fn last_id(&self) -> StreamId {
         self.0.last_id
     }
@@ -111,6 +116,7 @@ impl Stream {
         self.0.first_id
     }
 
+    /// The highest ID of a deleted entry; `0-0`: none was deleted.
     pub fn max_deleted_id(&self) -> StreamId {
         self.0.max_deleted_id
     }
@@ -132,10 +138,12 @@ impl Stream {
         from.map(|(id, node)| (id, node.as_bytes()))
     }
 
+    /// Number of nodes.
     pub fn node_count(&self) -> usize {
         self.0.nodes.len()
     }
 
+    /// The consumer groups; `None`: there are none.
     pub fn groups(&self) -> Option<&Groups> {
         self.0.groups.as_deref()
     }
@@ -145,6 +153,7 @@ impl Stream {
         self.0.groups.as_ref()?.get(name)
     }
 
+    /// The group of this name, to change it; `None`: there is none.
     pub fn group_mut(&mut self, name: &[u8]) -> Option<&mut Group> {
         self.0.groups.as_mut()?.get_mut(name)
     }
@@ -284,6 +293,7 @@ impl Stream {
         self.0.first_id = first.unwrap_or(StreamId::MAX);
     }
 
+    /// Whether the stream has an entry with this ID.
     pub fn contains(&self, id: StreamId) -> bool {
         self.range(id, id).next().is_some()
     }

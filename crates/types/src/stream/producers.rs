@@ -25,6 +25,7 @@ use russet_base::memory::mover::Mover;
 
 /// Bounds of the settings, seconds and lines.
 pub const DURATION_MAX: u32 = 86_400;
+/// The most idempotent IDs of one producer that can be configured.
 pub const SIZE_MAX: u32 = 10_000;
 
 /// A stream's settings and counters, and its producers.
@@ -382,6 +383,7 @@ impl Producer {
 }
 
 impl Stream {
+    /// The settings and producers of idempotent adding.
     pub fn idempotence(&self) -> &Idempotence {
         &self.0.idempotence
     }

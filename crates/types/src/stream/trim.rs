@@ -32,11 +32,13 @@ pub enum References {
 /// How a stream is trimmed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Trim {
+    /// The entries that stay: by number, or by the lowest ID.
     pub bound: Bound,
     /// Only whole nodes are removed.
     pub approximate: bool,
     /// Maximum number of entries removed; 0: no limit.
     pub limit: u64,
+    /// The treatment of references in groups.
     pub references: References,
 }
 

@@ -29,7 +29,9 @@ const COMPACTED: usize = 4;
 /// The result of adding an element.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Added {
+    /// There was no element of this name.
     New,
+    /// An element of this name has a new vector.
     Updated,
 }
 
@@ -43,14 +45,17 @@ impl Content {
         }
     }
 
+    /// The graph of the vectors, which searches walk.
     pub fn index(&self) -> &Index {
         &self.index
     }
 
+    /// The index's parameters: dimensions, quantization, links.
     pub fn parameters(&self) -> &Parameters {
         self.index.parameters()
     }
 
+    /// The projection of REDUCE; `None`: vectors are stored as they are given.
     pub fn projection(&self) -> Option<&Projection> {
         self.projection.as_ref()
     }
@@ -60,6 +65,7 @@ impl Content {
         self.is_gone
     }
 
+    /// Number of elements.
     pub fn len(&self) -> usize {
         self.elements.len()
     }
@@ -87,6 +93,7 @@ impl Content {
         unsafe { self.elements.at(payload) }
     }
 
+    /// Any element; `None`: there is none.
     pub fn random(&self, rng: &mut impl Rng) -> Option<Element<'_>> {
         self.elements.random(rng)
     }
@@ -218,6 +225,7 @@ pub struct ContentLoader {
 }
 
 impl ContentLoader {
+    /// A loader without elements, for a set with these parameters.
     pub fn new(parameters: Parameters, projection: Option<Projection>) -> ContentLoader {
         ContentLoader {
             loader: Loader::new(parameters),

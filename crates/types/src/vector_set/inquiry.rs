@@ -13,6 +13,7 @@ pub struct Wanted {
     pub ef: usize,
     /// Similarities below 1 minus this are left out.
     pub epsilon: f32,
+    /// FILTER: elements whose attributes do not match are left out.
     pub filter: Option<Filter>,
     /// The most nodes that a search with a filter visits.
     pub filter_ef: usize,
@@ -34,6 +35,7 @@ enum Walk {
 }
 
 impl Inquiry {
+    /// Begins a search of the set as it is now.
     pub fn new(content: &Content, query: Query, wanted: Wanted) -> Inquiry {
         let Wanted { count, filter, .. } = wanted;
         let ef = wanted.ef.max(count).min(content.len());

@@ -12,9 +12,13 @@ use russet_encodings::hnsw::Progress;
 /// An end of a range.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum End {
+    /// `-`: before all names.
     Lowest,
+    /// `+`: after all names.
     Highest,
+    /// `[name`: the name itself is in the range.
     Including(Box<[u8]>),
+    /// `(name`: the name itself is not in the range.
     Excluding(Box<[u8]>),
 }
 

@@ -135,6 +135,7 @@ impl Projection {
         rows
     }
 
+    /// Dimensions of the vectors that it projects.
     pub fn input_dim(&self) -> u32 {
         self.input_dim
     }
@@ -149,7 +150,8 @@ impl Projection {
         is_same && (self.input_dim, self.output_dim) == (other.input_dim, other.output_dim)
     }
 
-    pub fn memory_bytes(&self) -> usize {
+    /// Bytes of its matrix; 0 if it is Redis's, which is computed. Copies share them.
+    pub(crate) fn memory_bytes(&self) -> usize {
         match &self.weights {
             Weights::Matrix(matrix) => {
                 russet_base::memory::alloc::slice_bytes(size_of_val(&matrix[..]))

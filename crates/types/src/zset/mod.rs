@@ -23,14 +23,18 @@ use std::borrow::Cow;
 /// See the module.
 #[derive(Clone)]
 pub enum Zset {
+    /// (member, score), in the order of scores.
     Listpack(Listpack),
+    /// Any other sorted set: a tree by score and a table by name.
     Table(Box<ScoredTable>),
 }
 
 /// A member visited by [`Zset::visit_scores`]; it is read only on demand.
 #[derive(Clone, Copy)]
 pub enum Seen<'a> {
+    /// A member of a listpack, read already.
     Packed(Entry<'a>),
+    /// A member of a table, whose bytes have not been touched.
     Unread(Unread<'a>),
 }
 
@@ -43,6 +47,7 @@ impl<'a> Seen<'a> {
         }
     }
 
+    /// The member's name; reads it now.
     #[inline]
     pub fn entry(self) -> Entry<'a> {
         match self {
@@ -119,6 +124,7 @@ impl Zset {
         built
     }
 
+    /// The member's score; `None`: it is no member.
     #[inline]
     pub fn score(&self, member: &[u8]) -> Option<f64> {
         match self {
