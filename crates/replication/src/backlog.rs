@@ -78,6 +78,7 @@ impl Backlog {
         self.size = size;
     }
 
+    /// The most bytes that it keeps (`repl-backlog-size`).
     pub fn size(&self) -> u64 {
         self.size
     }
@@ -87,6 +88,7 @@ impl Backlog {
         self.first
     }
 
+    /// The position after its last byte: that of the stream.
     pub fn end(&self) -> ReplOffset {
         self.end
     }

@@ -22,7 +22,10 @@ use russet_keyspace::DbIndex;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ChannelProtocol {
     /// Redis 8: the second link names the primary's number for the main one.
-    RdbChannel { main: u64 },
+    RdbChannel {
+        /// The primary's number for the main link.
+        main: u64,
+    },
     /// Valkey 9: the main link names the primary's number for the second one.
     DualChannel,
 }
@@ -30,6 +33,7 @@ pub enum ChannelProtocol {
 /// The snapshot that the second link brings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Announced {
+    /// The position at which the stream continues the snapshot.
     pub position: Position,
     /// The database selected in the stream that follows, if the primary reports it; `None` inside:
     /// the stream selects one first.

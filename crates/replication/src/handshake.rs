@@ -27,6 +27,7 @@ use russet_resp::write_request;
 pub struct Introduction {
     /// `masteruser`, `masterauth`.
     pub user: Option<Vec<u8>>,
+    /// Sent by AUTH, if there is one; alone, if there is no user.
     pub password: Option<Vec<u8>>,
     /// The port under which it is announced.
     pub port: u16,
@@ -35,6 +36,7 @@ pub struct Introduction {
     /// It can receive snapshot and stream at the same time, by two links: as Redis 8 does it, and
     /// as Valkey 9 does it.
     pub rdb_channel: bool,
+    /// See `rdb_channel`: the way of Valkey 9.
     pub dual_channel: bool,
     /// It can receive both compressed (Valkey 9.2).
     pub lz4: bool,
@@ -64,19 +66,25 @@ pub enum Agreed {
 /// Why the conversation failed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum HandshakeError {
+    /// The error with which PING was answered, unless it was one of authentication.
     #[error("Error reply to PING from master: '{0}'")]
     Ping(String),
+    /// The error with which AUTH was answered.
     #[error("Unable to AUTH to MASTER: {0}")]
     Auth(String),
     /// Later it may: -NOMASTERLINK, -LOADING.
     #[error("MASTER aborted replication with an error: {0}")]
     Later(String),
+    /// More bytes without a line's end than a reply can have.
     #[error("a line of more than {LINE_MAX} bytes instead of a reply")]
     Line,
+    /// +FULLRESYNC without an id and an offset, or +RDBCHANNELSYNC without a number.
     #[error("Master replied with wrong +FULLRESYNC syntax.")]
     FullSync,
+    /// +CONTINUE, though no position was named.
     #[error("the primary continues a history that was not asked for")]
     Continues,
+    /// The replica that is asked to take over does not continue our history.
     #[error("Failover target rejected psync request")]
     FailoverRejected,
 }

@@ -17,6 +17,7 @@ impl ReplId {
     /// No history has it: positions under it continue nothing.
     pub const NONE: ReplId = ReplId([b'0'; DIGITS]);
 
+    /// A new id, which no other history has.
     pub(crate) fn random() -> ReplId {
         let digits = random::hex(DIGITS);
         ReplId::parse(digits.as_bytes()).expect("as many digits as asked for")
@@ -30,6 +31,7 @@ impl ReplId {
             .then(|| ReplId(id.map(|digit| digit.to_ascii_lowercase())))
     }
 
+    /// Its digits, lowercase.
     pub fn as_str(&self) -> &str {
         std::str::from_utf8(&self.0).expect("hexadecimal digits")
     }
@@ -50,7 +52,9 @@ impl fmt::Debug for ReplId {
 /// A place in a history.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Position {
+    /// The history's id.
     pub id: ReplId,
+    /// Bytes of the history before it.
     pub offset: ReplOffset,
 }
 

@@ -16,13 +16,18 @@ use russet_base::numbers::number::parse_digits;
 /// The meaning of a line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mark {
+    /// `#SO`: the stream is at this position here.
     Position(Position),
+    /// `#LO`: so many bytes follow that are in the file alone, and count.
     LogOnly(u64),
+    /// `#RO`: so many bytes that only replicas receive are left out here, and count.
     ReplicasOnly(u64),
+    /// `#NS`: so many bytes follow that are not in the stream, and do not count.
     NotInStream(u64),
 }
 
 impl Mark {
+    /// Appends the line, with its end.
     pub fn write(self, out: &mut Vec<u8>) {
         let written = match self {
             Mark::Position(Position { id, offset }) => write!(out, "#SO:{id}:{offset}\r\n"),

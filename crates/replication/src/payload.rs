@@ -74,6 +74,7 @@ impl Payload {
         self.received
     }
 
+    /// Whether all of the snapshot has been received.
     pub fn is_whole(&self) -> bool {
         self.is_whole
     }

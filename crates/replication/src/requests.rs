@@ -14,6 +14,7 @@ const WORD_BYTES_MAX: u64 = 512 << 20;
 /// A request at the beginning of a stretch.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Request<'a> {
+    /// The command's name and its arguments.
     pub words: Vec<&'a [u8]>,
     /// Newlines before it.
     pub fill: usize,
@@ -115,6 +116,7 @@ pub fn align(bytes: &[u8]) -> usize {
 pub struct Changes {
     /// With a SELECT first; empty if there are no commands.
     pub bytes: Vec<u8>,
+    /// The number of commands, without SELECT, MULTI and EXEC.
     pub commands: u64,
 }
 

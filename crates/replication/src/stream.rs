@@ -80,6 +80,7 @@ impl Default for Stream {
 }
 
 impl Stream {
+    /// Its id, and the history that it continues.
     pub fn history(&self) -> &History {
         &self.history
     }
@@ -90,6 +91,7 @@ impl Stream {
         self.offset
     }
 
+    /// Its history's id with its offset: the position of the next byte.
     pub fn position(&self) -> Position {
         Position {
             id: self.history.id,
@@ -133,10 +135,12 @@ impl Stream {
 
     // --- the backlog ---
 
+    /// The backlog; `None`: there is none.
     pub fn backlog(&self) -> Option<&Backlog> {
         self.backlog.as_ref()
     }
 
+    /// The backlog, to change it; `None`: there is none.
     pub fn backlog_mut(&mut self) -> Option<&mut Backlog> {
         self.backlog.as_mut()
     }
@@ -157,6 +161,7 @@ impl Stream {
         }
     }
 
+    /// Frees the backlog: no replica can continue from before.
     pub fn drop_backlog(&mut self) {
         self.backlog = None;
     }
@@ -252,6 +257,7 @@ impl Stream {
         (self.is_followed, self.selects_anew) = (on, !on);
     }
 
+    /// Whether the stream is a primary's, which alone adds to it.
     pub fn is_followed(&self) -> bool {
         self.is_followed
     }

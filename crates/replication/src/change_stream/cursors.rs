@@ -26,8 +26,11 @@ pub struct Cursor {
 /// Why a cursor was not changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CursorError {
+    /// There is a cursor of this name.
     Exists,
+    /// There are as many cursors as a server can have.
     TooMany,
+    /// The name is empty, too long, or has control characters.
     BadName,
 }
 
@@ -44,10 +47,12 @@ impl Cursors {
     /// is lost.
     pub const AUX: &str = "russet-cursor";
 
+    /// Whether there is no consumer.
     pub fn is_empty(&self) -> bool {
         self.all.is_empty()
     }
 
+    /// Number of consumers.
     pub fn len(&self) -> usize {
         self.all.len()
     }
@@ -57,6 +62,7 @@ impl Cursors {
         self.all.iter().map(|(name, cursor)| (&**name, *cursor))
     }
 
+    /// The cursor of this name; `None`: there is none.
     pub fn get(&self, name: &[u8]) -> Option<Cursor> {
         self.all.get(name).copied()
     }

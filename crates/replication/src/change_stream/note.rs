@@ -14,7 +14,9 @@ const PREFIX: &[u8] = b"russet:";
 /// The content of a note.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Note<'a> {
+    /// Time, database and user of the changes that follow.
     By {
+        /// Unix milliseconds.
         unix_ms: u64,
         /// The database that the stream has selected; `None`: the next request selects one.
         db: Option<DbIndex>,
@@ -23,11 +25,16 @@ pub enum Note<'a> {
     },
     /// Time and user of the next changes are unknown.
     Unknown,
+    /// A consumer has read up to an offset.
     Cursor {
+        /// All changes up to here are acknowledged.
         offset: ReplOffset,
+        /// The consumer's name.
         name: &'a [u8],
     },
+    /// A consumer has been removed.
     NoCursor {
+        /// The consumer's name.
         name: &'a [u8],
     },
 }

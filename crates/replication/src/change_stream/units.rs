@@ -20,7 +20,9 @@ const TAKEN_MAX: usize = 256 * 1024;
 /// Database, time and user of the changes that follow, as far as the stream has named them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Context {
+    /// `None`: the next request selects one.
     pub db: Option<DbIndex>,
+    /// Unix milliseconds; `None`: unknown.
     pub unix_ms: Option<u64>,
     /// Empty: no user's, as expiries are. `None`: unknown.
     pub user: Option<Arc<[u8]>>,
@@ -57,8 +59,11 @@ pub struct Change {
 pub struct Unit<'a> {
     /// The position of the stream after it.
     pub end: ReplOffset,
+    /// Its time and user, and the database that is selected after it.
     pub context: &'a Context,
+    /// Its changes, in their order.
     pub changes: &'a [Change],
+    /// All of its bytes in the stream.
     pub bytes: &'a [u8],
 }
 

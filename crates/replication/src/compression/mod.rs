@@ -46,7 +46,9 @@ const WINDOW_BYTES: usize = 64 * 1024;
 /// The content that is compressed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
+    /// The RDB file of a full synchronization.
     Snapshot,
+    /// The replication stream, which has no end.
     Stream,
 }
 

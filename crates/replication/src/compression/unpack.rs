@@ -32,18 +32,25 @@ const TAKEN_MAX: usize = 64 * 1024;
 /// The damage of compressed bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Damage {
+    /// Another version, codec or kind than is expected.
     #[error("it is compressed in an unknown way")]
     Envelope,
+    /// A header of LZ4's that is malformed, or has flags that are not known.
     #[error("the header of its frame is wrong")]
     Header,
+    /// A block whose length is above that of its frame.
     #[error("a block is longer than its frame permits")]
     Length,
+    /// Bytes of a block that are no LZ4.
     #[error("a block cannot be decompressed")]
     Block,
+    /// A checksum that differs from that of the bytes: the header's, a block's or the content's.
     #[error("a checksum is wrong")]
     Checksum,
+    /// The link has ended inside the frame.
     #[error("its frame ends too early")]
     Short,
+    /// An end in a stream, which has none.
     #[error("its frame ends, but the stream has no end")]
     Ended,
 }
@@ -99,6 +106,7 @@ pub struct Unpacker {
 }
 
 impl Unpacker {
+    /// For a link whose envelope, if there is one, has this kind.
     pub fn new(kind: Kind) -> Unpacker {
         Unpacker {
             kind,
@@ -134,6 +142,7 @@ impl Unpacker {
         self.stage == UnpackStage::Plain && self.is_drained()
     }
 
+    /// Whether an envelope has been taken.
     #[cfg(test)]
     pub fn is_compressed(&self) -> bool {
         !matches!(self.stage, UnpackStage::Unknown | UnpackStage::Plain)
