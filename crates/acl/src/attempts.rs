@@ -32,6 +32,7 @@ struct Address {
 /// When an attempt is checked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Judged {
+    /// At once.
     Now,
     /// After this many milliseconds.
     After(u64),

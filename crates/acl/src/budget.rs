@@ -36,6 +36,7 @@ pub struct Budgets {
     pub rate: u64,
     /// Bytes a second, received and sent.
     pub bytes_in: u64,
+    /// Bytes a second that are sent.
     pub bytes_out: u64,
     /// Connections at a time.
     pub clients: u64,
@@ -43,6 +44,7 @@ pub struct Budgets {
     pub reply: u64,
     /// Elements that one command touches.
     pub work: u64,
+    /// The treatment of a user that is over `rate`, `bytes_in` or `bytes_out`.
     pub over: Over,
 }
 

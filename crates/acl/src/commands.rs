@@ -25,7 +25,9 @@ use russet_resp::Args;
 pub struct CommandFacts {
     /// `get`, `config|get`.
     pub full_name: &'static str,
+    /// The categories of ACL CAT that have it.
     pub categories: Category,
+    /// Properties of the command besides its flags.
     pub facts: Facts,
     /// The container of a subcommand.
     pub parent: Option<usize>,
@@ -161,6 +163,7 @@ impl Commands {
         self.built
     }
 
+    /// The command with this number, of the table or reserved.
     pub fn row(&self, id: usize) -> &CommandFacts {
         &self.rows[id]
     }

@@ -20,6 +20,7 @@ pub struct Description<'a> {
 }
 
 impl User {
+    /// The user as text, with the words of this dialect.
     pub fn describe(&self, dialect: Dialect) -> Description<'_> {
         Description {
             user: self,

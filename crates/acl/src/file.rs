@@ -34,6 +34,7 @@ pub struct LoadError(String);
 pub struct FileUsers {
     /// By name.
     pub users: BTreeMap<Vec<u8>, User>,
+    /// By name, too.
     pub roles: Roles,
 }
 

@@ -18,16 +18,22 @@ const NAME_MAX: usize = 4096;
 /// Why an access was denied.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reason {
+    /// A login with a wrong name or password.
     Auth,
+    /// The user may not run the command.
     Command,
+    /// The user may not access a key as the command does.
     Key,
+    /// The user may not use a channel.
     Channel,
+    /// The user may not use a database.
     Database,
 }
 
 impl Reason {
     const COUNT: usize = 5;
 
+    /// As ACL LOG shows it.
     pub fn name(self) -> &'static str {
         match self {
             Reason::Auth => "auth",
@@ -42,12 +48,16 @@ impl Reason {
 /// Where a command was denied.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Context {
+    /// Sent by the client, outside MULTI.
     TopLevel,
+    /// Queued in a transaction, or run by EXEC.
     Multi,
+    /// Called by a script or a function.
     Script,
 }
 
 impl Context {
+    /// As ACL LOG shows it; a script is `lua`.
     pub fn name(self) -> &'static str {
         match self {
             Context::TopLevel => "toplevel",
@@ -60,10 +70,13 @@ impl Context {
 /// A denied access.
 #[derive(Clone, Copy, Debug)]
 pub struct Event<'a> {
+    /// Why it was denied.
     pub reason: Reason,
+    /// Where it was denied.
     pub context: Context,
     /// The command, key, channel or database.
     pub object: &'a [u8],
+    /// The user's name, or the one that was tried.
     pub user: &'a [u8],
 }
 
@@ -142,6 +155,7 @@ impl AclLog {
         self.entries.iter()
     }
 
+    /// ACL LOG RESET; the counters of INFO stay.
     pub fn clear(&mut self) {
         self.entries.clear();
     }

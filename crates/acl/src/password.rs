@@ -9,6 +9,7 @@ use sha2::{Digest as _, Sha256};
 pub struct Hash([u8; 32]);
 
 impl Hash {
+    /// The hash of a password in plain text.
     pub fn of(password: &[u8]) -> Hash {
         Hash(Sha256::digest(password).into())
     }

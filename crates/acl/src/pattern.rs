@@ -41,6 +41,7 @@ pub struct Pattern {
 }
 
 impl Pattern {
+    /// Compiles a pattern. O(length).
     pub(crate) fn new(text: &[u8]) -> Pattern {
         let stem = text.strip_suffix(b"*");
         let form = match stem {
@@ -54,6 +55,7 @@ impl Pattern {
         }
     }
 
+    /// The pattern as it was given.
     pub(crate) fn text(&self) -> &[u8] {
         &self.text
     }

@@ -74,10 +74,12 @@ impl Role {
         Ok(role)
     }
 
+    /// The permissions outside of brackets.
     pub fn root(&self) -> &Selector {
         &self.root
     }
 
+    /// The selectors in brackets, in the order of the rules.
     pub fn selectors(&self) -> &[Selector] {
         &self.selectors
     }
@@ -137,6 +139,7 @@ impl Roles {
         wrong.map_or(Ok(()), Err)
     }
 
+    /// The role of this name; `None`: there is none.
     pub fn get(&self, name: &[u8]) -> Option<&Role> {
         self.0.get(name)
     }
@@ -150,6 +153,7 @@ impl Roles {
         self.0.remove(name).is_some()
     }
 
+    /// Number of roles.
     pub fn len(&self) -> usize {
         self.0.len()
     }
@@ -163,7 +167,9 @@ impl Roles {
 /// The names that rules of a user refer to.
 #[derive(Clone, Copy)]
 pub struct Terms<'a> {
+    /// The names for `+` and `-`.
     pub commands: &'a Commands,
+    /// The names for `role=`.
     pub roles: &'a Roles,
     /// The channels of a new user.
     pub channels: PubsubDefault,

@@ -6,38 +6,49 @@ use russet_command::up_to_nul;
 /// Why a rule is refused, in Redis's wording.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RuleError {
+    /// A command, subcommand or category that does not exist.
     #[error("Unknown command or category name in ACL")]
     Unknown,
+    /// A word that is no rule, or a malformed one.
     #[error("Syntax error")]
     Syntax,
+    /// A pattern of keys, after one that matches all of them.
     #[error(
         "Adding a pattern after the * pattern (or the 'allkeys' flag) is not valid and does not \
          have any effect. Try 'resetkeys' to start with an empty list of patterns"
     )]
     AfterAllKeys,
+    /// A pattern of channels, after one that matches all of them.
     #[error(
         "Adding a pattern after the * pattern (or the 'allchannels' flag) is not valid and does \
          not have any effect. Try 'resetchannels' to start with an empty list of channels"
     )]
     AfterAllChannels,
+    /// `<password` or `!hash` of a password that the user does not have.
     #[error("The password you are trying to remove from the user does not exist")]
     NoSuchPassword,
+    /// `#` or `!` without the 64 hexadecimal digits of a SHA-256.
     #[error(
         "The password hash must be exactly 64 characters and contain only lowercase hexadecimal \
          characters"
     )]
     BadHash,
+    /// A subcommand and a first argument, as in `+config|get|maxmemory`.
     #[error("Allowing first-arg of a subcommand is not supported")]
     FirstArgOfSubcommand,
+    /// `role=` with a role that does not exist.
     #[error("The specified role does not exist")]
     NoSuchRole,
+    /// A budget whose figure is malformed or too high.
     #[error(
         "A budget is rate=, clients= or work= with a whole number, reply= with a size, bytes= with \
          two sizes (10mb|50mb), over=delay or over=error"
     )]
     Budget,
+    /// `db=` with a word that is no number of a database.
     #[error("The provided database ID is out of range")]
     DatabaseOutOfRange,
+    /// A pattern that would take too long to match.
     #[error("{0}")]
     Pattern(#[from] TooComplex),
 }
@@ -47,8 +58,11 @@ pub enum RuleError {
 pub enum RulesError {
     /// The index of the rule, a selector counting as one, and its text.
     Rule {
+        /// The rule's index, from 0.
         at: usize,
+        /// The rule's text.
         rule: Vec<u8>,
+        /// The reason.
         why: RuleError,
     },
     /// The selector that begins with this word is not closed.

@@ -83,10 +83,15 @@ pub struct Selector {
 pub struct CommandLine<'a> {
     /// Its number.
     pub id: usize,
+    /// The command's flags, as COMMAND INFO shows them.
     pub flags: Flags,
+    /// Where the keys are among the arguments.
     pub plan: &'a KeyPlan,
+    /// Where the channels are among the arguments; `None`: it has none.
     pub channels: Option<ChannelUse>,
+    /// The databases that the command touches.
     pub databases: DatabaseUse,
+    /// All words, the command's name first.
     pub args: Args<'a>,
     /// Whether the number of arguments is right; if not, the keys cannot be determined.
     pub is_whole: bool,
@@ -120,6 +125,7 @@ impl<'a> CommandLine<'a> {
 pub enum Denied {
     /// The database in this argument; 0: the client's own.
     Database(usize),
+    /// The command itself.
     Command,
     /// The key in this argument.
     Key(usize),

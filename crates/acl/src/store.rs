@@ -18,6 +18,7 @@ use russet_config::Dialect;
 pub struct UserId(u32);
 
 impl UserId {
+    /// The user `default`, which always exists.
     pub const DEFAULT: UserId = UserId(0);
 
     /// For tests of code that holds numbers.
@@ -67,6 +68,7 @@ impl Users {
         !has_spaces(name)
     }
 
+    /// The user with this number. Panics if it has been deleted.
     #[inline]
     pub fn get(&self, id: UserId) -> &User {
         &self.named(id).user
@@ -78,18 +80,22 @@ impl Users {
         named.expect("connections leave a user who is deleted")
     }
 
+    /// The name of the user with this number. Panics if it has been deleted.
     pub fn name(&self, id: UserId) -> &[u8] {
         &self.named(id).name
     }
 
+    /// The number of the user with this name; `None`: there is none.
     pub fn find(&self, name: &[u8]) -> Option<UserId> {
         self.by_name.get(name).copied()
     }
 
+    /// The user of new connections.
     pub fn default(&self) -> &User {
         self.get(UserId::DEFAULT)
     }
 
+    /// The user of new connections, to change it.
     pub fn default_mut(&mut self) -> &mut User {
         let named = self.by_id[0].as_mut();
         &mut named.expect("the default user is never deleted").user
@@ -100,6 +106,7 @@ impl Users {
         self.by_name.iter().map(|(name, id)| (&**name, *id))
     }
 
+    /// Number of users, `default` among them.
     pub fn len(&self) -> usize {
         self.by_name.len()
     }
@@ -162,6 +169,7 @@ impl Users {
 
     // --- roles ---
 
+    /// All roles.
     pub fn roles(&self) -> &Roles {
         &self.roles
     }

@@ -167,6 +167,7 @@ impl User {
         self.update_allows_all();
     }
 
+    /// Whether the user holds the role of this name.
     pub(crate) fn holds(&self, role: &[u8]) -> bool {
         self.roles.iter().any(|name| **name == *role)
     }
@@ -195,6 +196,7 @@ impl User {
 
     // --- logging in ---
 
+    /// `on`: whether the user may log in.
     pub fn is_on(&self) -> bool {
         self.is_on
     }
@@ -209,6 +211,7 @@ impl User {
         self.no_password
     }
 
+    /// `skip-sanitize-payload`: RESTORE does not check this user's payloads deeply.
     pub fn skips_sanitizing(&self) -> bool {
         self.skips_sanitizing
     }
