@@ -12,9 +12,13 @@ use super::scripts::JobId;
 /// The level of an event or a line of the log, as Redis ranks it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Level {
+    /// Shown with `loglevel debug` only.
     Debug,
+    /// Shown with `loglevel verbose` and `debug`.
     Verbose,
+    /// Shown by default.
     Notice,
+    /// Shown at every level that shows anything.
     Warning,
 }
 
@@ -23,25 +27,42 @@ pub enum Level {
 pub enum Action {
     /// Open a connection. The answer is `Sentinel::connected` or `Sentinel::refused`.
     Connect {
+        /// The number that the connection's later events carry.
         conn: ConnId,
+        /// The use of the connection: commands or subscriptions.
         kind: ConnKind,
+        /// The address as text.
         ip: Vec<u8>,
+        /// The client port of the other end.
         port: u16,
     },
     /// Close a connection; nothing more is reported of it.
     Close(ConnId),
     /// Send a request.
-    Send { conn: ConnId, bytes: Vec<u8> },
+    Send {
+        /// An open connection.
+        conn: ConnId,
+        /// The request in RESP.
+        bytes: Vec<u8>,
+    },
     /// Resolve a name. The answer is `Sentinel::resolved`.
     Resolve(Vec<u8>),
     /// Log `channel text`; publish `text` to `channel`, unless the level is `Debug`.
     Event {
+        /// How the event ranks against `loglevel`.
         level: Level,
+        /// The event's name, such as `+sdown`.
         channel: &'static str,
+        /// The instance that it is about, and its details.
         text: Vec<u8>,
     },
     /// Write a line to the log.
-    Log { level: Level, text: String },
+    Log {
+        /// How the line ranks against `loglevel`.
+        level: Level,
+        /// The line, without its end.
+        text: String,
+    },
     /// Set `loglevel` to this value.
     SetLogLevel(&'static str),
     /// Save the state (`Sentinel::setup`, as it is now) and sync the file. The answer is
@@ -50,12 +71,18 @@ pub enum Action {
     /// Start a program, and write `input`, one line of JSON, to its standard input. The answer is
     /// `Sentinel::script_started`, later `Sentinel::script_ended`.
     RunScript {
+        /// The number that the answers carry.
         job: JobId,
+        /// The program's path, then its arguments.
         argv: Vec<Vec<u8>>,
+        /// Facts about the event as JSON, for its standard input.
         input: Vec<u8>,
     },
     /// Kill a program that runs too long.
-    KillScript { pid: i64 },
+    KillScript {
+        /// The process, as `script_started` has reported it.
+        pid: i64,
+    },
     /// End the process with this status, at once (SENTINEL SIMULATE-FAILURE).
     Exit(i32),
 }

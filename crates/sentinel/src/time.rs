@@ -10,7 +10,9 @@ pub(crate) const MS_MAX: Ms = 1 << 50;
 /// is watched for jumps, which are a sign that the machine stood still.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Now {
+    /// Of a clock that is never set back; its zero has no meaning.
     pub monotonic_ms: Ms,
+    /// Unix milliseconds.
     pub wall_ms: Ms,
 }
 

@@ -10,7 +10,10 @@ pub enum After {
     /// Nothing.
     Send,
     /// The state must be saved. If that fails, these bytes are the reply.
-    Persist { otherwise: Vec<u8> },
+    Persist {
+        /// The RESP reply in place of the command's own, if saving fails.
+        otherwise: Vec<u8>,
+    },
 }
 
 /// The parts of the server that handlers need.

@@ -115,9 +115,12 @@ impl KnownPrimary {
 /// Everything that the file holds.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Setup {
+    /// The settings of this Sentinel itself.
     pub(crate) globals: Globals,
     /// `None` before the first start.
     pub my_id: Option<Vec<u8>>,
+    /// The highest epoch that this Sentinel has seen.
     pub(crate) current_epoch: u64,
+    /// The monitored primaries, with their replicas and other Sentinels.
     pub(crate) primaries: Vec<KnownPrimary>,
 }

@@ -9,6 +9,7 @@ use super::super::time::Ms;
 /// The status of a primary.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Status {
+    /// Up, as we see it.
     Ok,
     /// We see it as down.
     Sdown,
@@ -17,6 +18,7 @@ pub enum Status {
 }
 
 impl Status {
+    /// The status as this Sentinel sees it now.
     pub(crate) fn of(primary: &Primary) -> Status {
         match (primary.is_agreed_down, primary.node.watch.is_down) {
             (true, _) => Status::Odown,
@@ -38,25 +40,35 @@ impl Status {
 /// One primary, as it is seen now.
 #[derive(Clone, Copy, Debug)]
 pub struct Seen<'s> {
+    /// The name of SENTINEL MONITOR.
     pub name: &'s [u8],
     /// Its address as clients get it.
     pub host: &'s [u8],
+    /// Its port as clients get it.
     pub port: u16,
+    /// Whether it is down.
     pub status: Status,
     /// All known Sentinels, ourselves included.
     pub sentinels: usize,
     /// Sentinels that are connected and have sent a hello within five periods, ourselves included.
     pub sentinels_usable: usize,
+    /// All known replicas, in whatever state.
     pub replicas: usize,
     /// Replicas that are connected, not down, and have a link to their primary.
     pub replicas_usable: usize,
     /// The result of SENTINEL CKQUORUM.
     pub reach: Reach,
+    /// Sentinels that must agree that it is down.
     pub quorum: usize,
+    /// `down-after-milliseconds`: silence after which we see it as down.
     pub down_after_ms: Ms,
+    /// `failover-timeout`, milliseconds.
     pub failover_timeout_ms: Ms,
+    /// `parallel-syncs`: replicas that follow a new primary at the same time.
     pub parallel_syncs: i64,
+    /// The epoch of the failover that made it the primary; 0: none did.
     pub config_epoch: u64,
+    /// This Sentinel is carrying out a failover of it.
     pub is_in_failover: bool,
     /// How many times it has changed its address by a failover since this process began.
     pub failovers: u64,
