@@ -24,7 +24,9 @@ use russet_resp::{Args, Span};
 /// Which state the table is built for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Use {
+    /// Scripts of EVAL and SCRIPT LOAD.
     Eval,
+    /// Libraries of FUNCTION LOAD.
     Functions,
 }
 

@@ -6,10 +6,15 @@ bitflags! {
     /// As a shebang line or `redis.register_function` names them.
     #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
     pub struct Flags: u8 {
+        /// `no-writes`: it only reads, so that it may run on a read-only replica.
         const NO_WRITES = 1 << 0;
+        /// `allow-oom`: it runs although memory is above `maxmemory`.
         const ALLOW_OOM = 1 << 1;
+        /// `allow-stale`: it runs on a replica without a link to its primary.
         const ALLOW_STALE = 1 << 2;
+        /// `no-cluster`: it does not run on a node of a cluster.
         const NO_CLUSTER = 1 << 3;
+        /// `allow-cross-slot-keys`: its commands may access keys of several slots.
         const ALLOW_CROSS_SLOT_KEYS = 1 << 4;
         /// A script that fails is rolled back.
         const ATOMIC = 1 << 5;

@@ -39,6 +39,8 @@ pub trait Host {
 /// Why a line is no command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NoCommand {
+    /// No command has this name.
     Unknown,
+    /// The command takes another number of arguments.
     WrongArity,
 }

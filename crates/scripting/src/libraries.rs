@@ -195,6 +195,7 @@ impl Libraries {
             .get_or_insert_with(|| Vm::new(Use::Functions, setup))
     }
 
+    /// Bytes that Lua holds; 0 before the first use.
     pub fn vm_bytes(&self) -> usize {
         self.vm.as_ref().map_or(0, Vm::used)
     }
@@ -211,12 +212,6 @@ impl Libraries {
         }
     }
 
-    pub(crate) fn set_limit(&self, bytes: usize) {
-        if let Some(vm) = &self.vm {
-            vm.set_limit(bytes);
-        }
-    }
-
     /// Bytes of names and code.
     pub fn bytes(&self) -> usize {
         let each = |library: &Library| {
@@ -230,14 +225,17 @@ impl Libraries {
         self.libraries.values()
     }
 
+    /// Number of libraries.
     pub fn len(&self) -> usize {
         self.libraries.len()
     }
 
+    /// Whether there is no library.
     pub fn is_empty(&self) -> bool {
         self.libraries.is_empty()
     }
 
+    /// Number of functions, of all libraries.
     pub fn functions(&self) -> usize {
         self.functions.len()
     }

@@ -67,6 +67,7 @@ pub struct Scripts {
     evictable_bytes: usize,
     evictable_bytes_max: usize,
     bytes: Metered,
+    /// Scripts of EVAL that were dropped for new ones (`evicted_scripts`).
     pub evicted: u64,
 }
 
@@ -131,12 +132,7 @@ impl Scripts {
         }
     }
 
-    pub(crate) fn set_limit(&self, bytes: usize) {
-        if let Some(vm) = &self.vm {
-            vm.set_limit(bytes);
-        }
-    }
-
+    /// The script with this number; `None`: it has been dropped.
     pub fn get(&self, id: ScriptId) -> Option<&Script> {
         self.slots.get(id.0 as usize)?.as_ref()
     }

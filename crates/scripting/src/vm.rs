@@ -23,10 +23,12 @@ use russet_resp::{Args, Reply};
 pub struct Setup {
     /// Maximum bytes that it may hold.
     pub limit: usize,
+    /// Redis or Valkey: the names and functions that scripts find.
     pub(crate) dialect: Dialect,
 }
 
 impl Setup {
+    /// The setup of this configuration.
     pub fn of(config: &Config) -> Setup {
         Setup {
             limit: config.script_memory_limit as usize,
@@ -112,10 +114,6 @@ impl Vm {
         self.lua.machine().allocated()
     }
 
-    pub fn set_limit(&self, bytes: usize) {
-        self.lua.machine().set_limit(bytes);
-    }
-
     /// Compiles a script, or returns Lua's message.
     pub fn compile(&self, code: &[u8]) -> Result<Compiled, Vec<u8>> {
         let stack = self.lua.stack();
@@ -166,6 +164,7 @@ pub struct VmHandle {
 pub enum Ended {
     /// Its value is on the stack until [`VmHandle::reply`] replies with it.
     Returned,
+    /// It raised an error, which it did not catch.
     Failed(Failed),
 }
 
