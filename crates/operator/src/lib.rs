@@ -34,24 +34,28 @@ use russet_config::{Login, ServerAddress, TlsFiles};
 /// The place of the server, and the login.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Target {
+    /// A name or an address.
     pub(crate) host: String,
+    /// The client port, of TLS or not.
     pub(crate) port: u16,
     /// Used instead of host and port.
-    pub socket: Option<PathBuf>,
+    pub(crate) socket: Option<PathBuf>,
+    /// The user of AUTH; `None`: `default`.
     pub(crate) user: Option<String>,
+    /// The password of AUTH; `None`: no login.
     pub(crate) password: Option<Vec<u8>>,
     /// Used instead of all of them: wherever this process listens.
-    pub pid: Option<u32>,
+    pub(crate) pid: Option<u32>,
     /// Time limit of each step.
-    pub limit: Duration,
+    pub(crate) limit: Duration,
     /// For the doctor: this is a Sentinel, and its groups are meant; the login at the data nodes.
-    pub group: Option<Login>,
+    pub(crate) group: Option<Login>,
     /// For the doctor: this is a node of a cluster, and all of it is meant.
-    pub is_cluster: bool,
+    pub(crate) is_cluster: bool,
     /// The port is under TLS.
-    pub tls: Option<TlsFiles>,
+    pub(crate) tls: Option<TlsFiles>,
     /// The settings of the server's configuration file, if that was given.
-    pub settings: Vec<(String, String)>,
+    pub(crate) settings: Vec<(String, String)>,
 }
 
 impl Default for Target {
