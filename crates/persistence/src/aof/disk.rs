@@ -27,7 +27,10 @@ pub enum DiskCall {
 
 /// The effect of a fault on a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[cfg_attr(not(test), expect(dead_code, reason = "made by tests"))]
+#[cfg_attr(
+    not(any(test, feature = "testing")),
+    expect(dead_code, reason = "made by tests")
+)]
 pub enum Fault {
     /// The call fails with this system error (`ENOSPC`, `EIO`).
     Error(i32),
