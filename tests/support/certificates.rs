@@ -85,6 +85,12 @@ fn params(subject: &Subject<'_>) -> CertificateParams {
     params
 }
 
+impl Default for Authority {
+    fn default() -> Self {
+        Authority::new()
+    }
+}
+
 impl Authority {
     /// A new authority, valid now.
     pub fn new() -> Authority {

@@ -4,6 +4,7 @@ use crate::hashtable::{HashTable, SHORT_REACH, Shape};
 use russet_base::hashing::hash;
 
 /// A table of elements, each found by its name.
+#[allow(clippy::len_without_is_empty, reason = "an empty container is removed")]
 pub trait Elements {
     /// The hash table that finds them.
     fn table(&self) -> &HashTable;

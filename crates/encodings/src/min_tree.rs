@@ -16,6 +16,12 @@ pub struct MinTree {
     levels: Vec<Vec<i64>>,
 }
 
+impl Default for MinTree {
+    fn default() -> Self {
+        MinTree::new()
+    }
+}
+
 impl MinTree {
     /// A tree without leaves, whose minimum is [`NEVER`].
     pub fn new() -> MinTree {
@@ -61,7 +67,7 @@ impl MinTree {
     }
 
     /// Number of leaves.
-    pub fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.levels[0].len()
     }
 

@@ -387,6 +387,10 @@ impl<'a> Cursor<'a> {
     }
 
     /// The next entry.
+    #[allow(
+        clippy::should_implement_trait,
+        reason = "a cursor goes one way or the other"
+    )]
     #[inline]
     pub fn next(&mut self) -> Option<EntryHead> {
         if self.is_open {

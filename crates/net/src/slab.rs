@@ -48,6 +48,10 @@ impl<T> Slab<T> {
     }
 
     /// Number of slots in use, including those taken out.
+    #[allow(
+        clippy::len_without_is_empty,
+        reason = "callers compare it with a maximum"
+    )]
     pub fn len(&self) -> usize {
         self.places.len() - self.free.len()
     }

@@ -48,6 +48,12 @@ fn line_of(table: u16) -> usize {
     usize::from(table) % PAGE
 }
 
+impl<const PAGES: usize> Default for Tables<PAGES> {
+    fn default() -> Self {
+        Tables::new()
+    }
+}
+
 impl<const PAGES: usize> Tables<PAGES> {
     /// The remainder spares a test of the bounds.
     #[inline(always)]

@@ -9,6 +9,12 @@ use super::{dense, estimate, raise, sparse};
 #[derive(Clone, PartialEq, Eq)]
 pub struct Registers(pub(super) [u8; REGISTERS]);
 
+impl Default for Registers {
+    fn default() -> Self {
+        Registers::new()
+    }
+}
+
 impl Registers {
     /// All zero.
     pub fn new() -> Registers {

@@ -151,6 +151,7 @@ impl Record {
     }
 
     /// Number of values.
+    #[allow(clippy::len_without_is_empty, reason = "an empty hash is removed")]
     #[inline]
     pub fn len(&self) -> usize {
         self.its_schema().len()

@@ -103,6 +103,7 @@ impl Schema {
     }
 
     /// Number of names.
+    #[allow(clippy::len_without_is_empty, reason = "an empty hash is removed")]
     #[inline]
     pub fn len(&self) -> usize {
         self.names.len()
