@@ -91,11 +91,11 @@ fuzz TARGET="" SECONDS="60":
 # What each command costs at n, 4n and 16n of whatever may grow: `just growth`, `just growth sort,lcs`.
 # Its sizes are SCALE times those of `cargo test`.
 growth ROWS="" SCALE="4":
-    RUSSET_GROWTH={{ ROWS }} RUSSET_GROWTH_SCALE={{ SCALE }} cargo test --lib commands::conformance::growth -- --nocapture
+    RUSSET_GROWTH={{ ROWS }} RUSSET_GROWTH_SCALE={{ SCALE }} cargo test -p russet --lib commands::conformance::growth -- --nocapture
 
 # Damaged payloads, and every command after RESTORE: PERCENT of the cases of `cargo test`.
 restored PERCENT="2000":
-    RUSSET_FUZZ_CASES={{ PERCENT }} cargo test --lib fuzzing::tests::whatever_was_restored
+    RUSSET_FUZZ_CASES={{ PERCENT }} cargo test -p russet --lib fuzzing::tests::whatever_was_restored
 
 # Criterion benchmarks of single parts.
 bench *ARGS:
