@@ -41,7 +41,7 @@ macro_rules! directives {
         /// All settings of a server. Fields are named after their directives, which
         /// `redis.conf.example` explains; units are those of the directive.
         #[derive(Clone, Debug, PartialEq)]
-        #[allow(missing_docs)]
+        #[allow(missing_docs, reason = "redis.conf.example describes the directives")]
         pub struct Config {
             $(pub $field: $type,)+
             /// `rename-command` lines: a command's name, then its new one or nothing.
