@@ -1,34 +1,41 @@
-//! The fields of a certificate that the server reports or checks, read from its DER: serial number,
-//! validity, names, permitted usage (`usage`).
+//! The fields of a certificate that the server reports or checks: serial number, validity, names,
+//! permitted usage (`usage`). Crate `der` splits the bytes into elements and checks every length.
+//! Its types for numbers, booleans and times refuse forms that OpenSSL accepts and that certificates
+//! have: those are read here, from an element's contents.
 //!
 //!     Certificate = SEQUENCE { tbs, signature algorithm, signature }
 //!     tbs         = SEQUENCE { [0] version, serial, algorithm, issuer, validity, subject,
-//!                              public key, ..., [3] extensions }
+//!                              public key, [1] and [2] identifiers, [3] extensions }
+//!     Extension   = SEQUENCE { id, critical, value }
 //!
 //! Whether a certificate is trusted is decided elsewhere (`verify`); do not rely on these fields
-//! before that. Every length is checked against the remaining bytes. O(bytes).
+//! before that. O(bytes).
 
+use der::asn1::{AnyRef, BitStringRef};
+use der::{
+    Decode, DecodeValue, ErrorKind, Header, Reader, Sequence, SliceReader, Tag, TagMode, TagNumber,
+    Tagged,
+};
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 
 use super::usage::{Purpose, Usage};
 
-pub(super) const INTEGER: u8 = 0x02;
-pub(super) const BIT_STRING: u8 = 0x03;
-pub(super) const OCTET_STRING: u8 = 0x04;
-pub(super) const OID: u8 = 0x06;
-const UTC_TIME: u8 = 0x17;
-const GENERALIZED_TIME: u8 = 0x18;
-const BMP_STRING: u8 = 0x1e;
-pub(super) const SEQUENCE: u8 = 0x30;
-const SET: u8 = 0x31;
-const VERSION: u8 = 0xa0;
-const EXTENSIONS: u8 = 0xa3;
-/// The tag of a URI in the subject's alternative names.
-const URI: u8 = 0x86;
+/// The bytes of an object identifier.
+macro_rules! oid {
+    ($dotted:literal) => {
+        const { &der::oid::ObjectIdentifier::new_unwrap($dotted) }.as_bytes()
+    };
+}
+pub(super) use oid;
 
-const COMMON_NAME: &[u8] = &[0x55, 0x04, 0x03];
-const SUBJECT_ALT_NAME: &[u8] = &[0x55, 0x1d, 0x11];
+const COMMON_NAME: &[u8] = oid!("2.5.4.3");
+const SUBJECT_ALT_NAME: &[u8] = oid!("2.5.29.17");
+/// The tag of a URI in the subject's alternative names.
+const URI: Tag = Tag::ContextSpecific {
+    constructed: false,
+    number: TagNumber(6),
+};
 
 /// See the module. Names are borrowed from the DER.
 #[derive(Debug)]
@@ -40,12 +47,12 @@ pub struct Certificate<'a> {
     /// Unix seconds, inclusive.
     pub(crate) not_before: i64,
     pub(crate) not_after: i64,
-    /// With header.
+    /// Without header, like `algorithm`.
     pub(crate) issuer: &'a [u8],
     pub(crate) subject: &'a [u8],
     /// SubjectPublicKeyInfo, with header.
     pub(crate) public_key: &'a [u8],
-    /// The signed part with header, the algorithm (without its header), and the signature.
+    /// The signed part, with header.
     pub(crate) signed: &'a [u8],
     pub(crate) algorithm: &'a [u8],
     pub(crate) signature: &'a [u8],
@@ -56,103 +63,62 @@ pub struct Certificate<'a> {
     pub(super) usage: Usage,
 }
 
-/// An iterator over consecutive elements.
-pub(super) struct Elements<'a>(pub(super) &'a [u8]);
-
-pub(super) struct Element<'a> {
-    pub(super) tag: u8,
-    pub(super) contents: &'a [u8],
-    whole: &'a [u8],
-}
-
-impl<'a> Iterator for Elements<'a> {
-    type Item = Element<'a>;
-
-    fn next(&mut self) -> Option<Element<'a>> {
-        let [tag, first, rest @ ..] = self.0 else {
-            return None;
-        };
-        let (len, rest) = match first {
-            0..=0x7f => (*first as usize, rest),
-            0x81..=0x84 => {
-                let (bytes, rest) = rest.split_at_checked((first & 0x7f) as usize)?;
-                let len = bytes.iter().fold(0usize, |n, &b| n << 8 | b as usize);
-                (len, rest)
-            }
-            _ => return None,
-        };
-        let (contents, behind) = rest.split_at_checked(len)?;
-        let whole = &self.0[..self.0.len() - behind.len()];
-        self.0 = behind;
-        Some(Element {
-            tag: *tag,
-            contents,
-            whole,
-        })
-    }
-}
-
-impl<'a> Elements<'a> {
-    pub(super) fn expect(&mut self, tag: u8) -> Option<Element<'a>> {
-        self.next().filter(|element| element.tag == tag)
-    }
-
-    pub(super) fn take_if(&mut self, tag: u8) -> Option<Element<'a>> {
-        let before = self.0;
-        let found = self.expect(tag);
-        if found.is_none() {
-            self.0 = before;
-        }
-        found
-    }
+/// See the module.
+pub(super) struct Extension<'a> {
+    pub(super) id: &'a [u8],
+    pub(super) is_critical: bool,
+    pub(super) value: &'a [u8],
 }
 
 impl<'a> Certificate<'a> {
-    /// `None`: not a certificate.
+    /// `None`: not a certificate. Bytes after it are not looked at.
     pub fn read(der: &'a [u8]) -> Option<Certificate<'a>> {
-        let mut all = Elements(Elements(der).expect(SEQUENCE)?.contents);
-        let tbs = all.expect(SEQUENCE)?;
-        let algorithm = all.expect(SEQUENCE)?;
-        let signature = all.expect(BIT_STRING)?;
-        let (_, signature) = signature.contents.split_first()?;
+        let mut reader = SliceReader::new(der).ok()?;
+        reader.sequence(Certificate::read_parts).ok()
+    }
 
-        let mut fields = Elements(tbs.contents);
-        let version = match fields.take_if(VERSION) {
-            None => 1,
-            Some(version) => {
-                let [n] = Elements(version.contents).expect(INTEGER)?.contents else {
-                    return None;
-                };
-                n.checked_add(1)?
+    fn read_parts(parts: &mut SliceReader<'a>) -> der::Result<Certificate<'a>> {
+        let signed = parts.tlv_bytes()?;
+        let algorithm = contents(parts, Tag::Sequence)?;
+        let signature = BitStringRef::decode(parts)?.raw_bytes();
+        SliceReader::new(signed)?.sequence(|fields| {
+            let version = fields.context_specific::<u8>(TagNumber(0), TagMode::Explicit)?;
+            let serial = contents(fields, Tag::Integer)?;
+            contents(fields, Tag::Sequence)?;
+            let issuer = contents(fields, Tag::Sequence)?;
+            let (not_before, not_after) = fields.sequence(read_validity)?;
+            let subject = contents(fields, Tag::Sequence)?;
+            Tag::peek(fields)?.assert_eq(Tag::Sequence)?;
+            let public_key = fields.tlv_bytes()?;
+            for number in [1, 2] {
+                let number = TagNumber(number);
+                fields.context_specific::<BitStringRef<'a>>(number, TagMode::Implicit)?;
             }
-        };
-        let serial = fields.expect(INTEGER)?.contents;
-        fields.expect(SEQUENCE)?;
-        let issuer = fields.expect(SEQUENCE)?.whole;
-        let mut validity = Elements(fields.expect(SEQUENCE)?.contents);
-        let not_before = read_time(&validity.next()?)?;
-        let not_after = read_time(&validity.next()?)?;
-        let subject = fields.expect(SEQUENCE)?;
-        let public_key = fields.expect(SEQUENCE)?.whole;
-        let extensions = match fields.find(|field| field.tag == EXTENSIONS) {
-            None => &[],
-            Some(extensions) => Elements(extensions.contents).expect(SEQUENCE)?.contents,
-        };
-        Some(Certificate {
-            version,
-            serial,
-            not_before,
-            not_after,
-            issuer,
-            subject: subject.whole,
-            public_key,
-            signed: tbs.whole,
-            algorithm: algorithm.contents,
-            signature,
-            common_name: common_name(subject.contents),
-            uris: uris(extensions),
-            usage: Usage::read(Elements(extensions))?,
+            let extensions: Option<Vec<Extension<'a>>> =
+                fields.context_specific(TagNumber(3), TagMode::Explicit)?;
+            let extensions = extensions.unwrap_or_default();
+            Ok(Certificate {
+                version: version.unwrap_or(0).saturating_add(1),
+                serial,
+                not_before,
+                not_after,
+                issuer,
+                subject,
+                public_key,
+                signed,
+                algorithm,
+                signature,
+                common_name: common_name(subject).ok().flatten(),
+                uris: uris(&extensions),
+                usage: Usage::read(&extensions)?,
+            })
         })
+    }
+
+    /// The algorithm of its key (without header), and the key.
+    pub(super) fn key(&self) -> Option<(&'a [u8], &'a [u8])> {
+        let mut reader = SliceReader::new(self.public_key).ok()?;
+        split_key_info(contents(&mut reader, Tag::Sequence).ok()?)
     }
 
     /// The serial number as tools print it: hexadecimal, uppercase.
@@ -177,34 +143,81 @@ impl<'a> Certificate<'a> {
     }
 }
 
-/// The contents of a sequence.
-pub(super) fn contents(whole: &[u8]) -> Option<&[u8]> {
-    Some(Elements(whole).expect(SEQUENCE)?.contents)
+impl<'a> Sequence<'a> for Extension<'a> {}
+
+impl<'a> DecodeValue<'a> for Extension<'a> {
+    type Error = der::Error;
+
+    fn decode_value<R: Reader<'a>>(parts: &mut R, _: Header) -> der::Result<Extension<'a>> {
+        Ok(Extension {
+            id: contents(parts, Tag::ObjectIdentifier)?,
+            is_critical: read_flag(parts)?,
+            value: contents(parts, Tag::OctetString)?,
+        })
+    }
+}
+
+/// The contents of the next element, which must have this tag.
+pub(super) fn contents<'a>(reader: &mut impl Reader<'a>, tag: Tag) -> der::Result<&'a [u8]> {
+    let element = AnyRef::decode(reader)?;
+    element.tag().assert_eq(tag)?;
+    Ok(element.value())
+}
+
+/// As [`contents`]; `None`: there is no next element, or it has another tag.
+pub(super) fn optional<'a>(
+    reader: &mut impl Reader<'a>,
+    tag: Tag,
+) -> der::Result<Option<&'a [u8]>> {
+    if reader.is_finished() || Tag::peek(reader)? != tag {
+        return Ok(None);
+    }
+    contents(reader, tag).map(Some)
+}
+
+/// An optional boolean. Any byte but 0 is true, not 255 alone.
+pub(super) fn read_flag<'a>(reader: &mut impl Reader<'a>) -> der::Result<bool> {
+    Ok(optional(reader, Tag::Boolean)?.is_some_and(|flag| flag != [0]))
+}
+
+/// The elements in a sequence's contents, up to a malformed one.
+fn elements(contents: &[u8]) -> impl Iterator<Item = AnyRef<'_>> {
+    let mut reader = SliceReader::new(contents).ok();
+    std::iter::from_fn(move || AnyRef::decode(reader.as_mut()?).ok())
 }
 
 /// Splits the contents of a SubjectPublicKeyInfo into the algorithm (without its header) and
 /// the key.
-pub(super) fn split_key_info(contents: &[u8]) -> Option<(&[u8], &[u8])> {
-    let mut parts = Elements(contents);
-    let algorithm = parts.expect(SEQUENCE)?.contents;
-    let (_, key) = parts.expect(BIT_STRING)?.contents.split_first()?;
-    Some((algorithm, key))
+pub(super) fn split_key_info(info: &[u8]) -> Option<(&[u8], &[u8])> {
+    let mut parts = SliceReader::new(info).ok()?;
+    let algorithm = contents(&mut parts, Tag::Sequence).ok()?;
+    let key = BitStringRef::decode(&mut parts).ok()?;
+    Some((algorithm, key.raw_bytes()))
 }
 
-/// `YYMMDDhhmmssZ`, where years below 50 are in this century, or `YYYYMMDDhhmmssZ`.
-fn read_time(element: &Element<'_>) -> Option<i64> {
-    let digits = element.contents.strip_suffix(b"Z")?;
+fn read_validity<'a>(times: &mut impl Reader<'a>) -> der::Result<(i64, i64)> {
+    let mut next = || {
+        let time = AnyRef::decode(times)?;
+        seconds(time).ok_or_else(|| der::Error::from(ErrorKind::DateTime))
+    };
+    Ok((next()?, next()?))
+}
+
+/// Unix seconds of `YYMMDDhhmmssZ`, where years below 50 are in this century, or of
+/// `YYYYMMDDhhmmssZ`. The types of `der` begin in 1970, certificates do not.
+fn seconds(time: AnyRef<'_>) -> Option<i64> {
+    let digits = time.value().strip_suffix(b"Z")?;
     if !digits.iter().all(u8::is_ascii_digit) {
         return None;
     }
     let number = |text: &[u8]| text.iter().fold(0, |n, d| n * 10 + i16::from(d - b'0'));
-    let (year, rest) = match element.tag {
-        UTC_TIME => {
+    let (year, rest) = match time.tag() {
+        Tag::UtcTime => {
             let (year, rest) = digits.split_at_checked(2)?;
             let year = number(year);
             (if year < 50 { 2000 } else { 1900 } + year, rest)
         }
-        GENERALIZED_TIME => {
+        Tag::GeneralizedTime => {
             let (year, rest) = digits.split_at_checked(4)?;
             (number(year), rest)
         }
@@ -218,38 +231,30 @@ fn read_time(element: &Element<'_>) -> Option<i64> {
     Some(time.to_zoned(TimeZone::UTC).ok()?.timestamp().as_second())
 }
 
-fn common_name(subject: &[u8]) -> Option<&[u8]> {
-    let sets = Elements(subject).filter(|set| set.tag == SET);
-    for pair in sets.flat_map(|set| Elements(set.contents)) {
-        let mut pair = Elements(pair.contents);
-        if pair.expect(OID)?.contents == COMMON_NAME {
-            // Names in UTF-16 are not supported.
-            return pair
-                .next()
-                .filter(|v| v.tag != BMP_STRING)
-                .map(|v| v.contents);
+/// Fails if the name is malformed up to its first common name.
+fn common_name(subject: &[u8]) -> der::Result<Option<&[u8]>> {
+    let mut sets = SliceReader::new(subject)?;
+    while !sets.is_finished() {
+        let mut pairs = SliceReader::new(contents(&mut sets, Tag::Set)?)?;
+        while !pairs.is_finished() {
+            let mut pair = SliceReader::new(contents(&mut pairs, Tag::Sequence)?)?;
+            if contents(&mut pair, Tag::ObjectIdentifier)? == COMMON_NAME {
+                let name = AnyRef::decode(&mut pair)?;
+                // Names in UTF-16 are not supported.
+                return Ok((name.tag() != Tag::BmpString).then(|| name.value()));
+            }
         }
     }
-    None
+    Ok(None)
 }
 
-fn uris(extensions: &[u8]) -> Vec<&[u8]> {
-    for extension in Elements(extensions) {
-        let mut parts = Elements(extension.contents);
-        let id = parts.expect(OID);
-        if id.is_none_or(|id| id.contents != SUBJECT_ALT_NAME) {
-            continue;
-        }
-        let Some(value) = parts.find(|part| part.tag == OCTET_STRING) else {
-            continue;
-        };
-        let names = Elements(value.contents)
-            .next()
-            .map_or(&[][..], |e| e.contents);
-        let uris = Elements(names).filter(|name| name.tag == URI);
-        return uris.map(|name| name.contents).collect();
-    }
-    Vec::new()
+fn uris<'a>(extensions: &[Extension<'a>]) -> Vec<&'a [u8]> {
+    let is_names = |e: &&Extension<'a>| e.id == SUBJECT_ALT_NAME;
+    let names = extensions.iter().find(is_names);
+    let names = names.and_then(|e| elements(e.value).next());
+    let names = names.into_iter().flat_map(|names| elements(names.value()));
+    let uris = names.filter(|name| name.tag() == URI);
+    uris.map(|uri| uri.value()).collect()
 }
 
 #[cfg(test)]
@@ -279,17 +284,13 @@ mod tests {
 
     #[test]
     fn times_of_both_forms_are_read() {
-        let time = |tag, text: &str| {
-            read_time(&Element {
-                tag,
-                contents: text.as_bytes(),
-                whole: &[],
-            })
-        };
-        assert_eq!(time(UTC_TIME, "700101000000Z"), Some(0));
-        assert_eq!(time(UTC_TIME, "491231235959Z"), Some(2_524_607_999));
+        let time =
+            |tag, text: &str| seconds(AnyRef::new(tag, text.as_bytes()).expect("not too long"));
+        assert_eq!(time(Tag::UtcTime, "700101000000Z"), Some(0));
+        assert_eq!(time(Tag::UtcTime, "500101000000Z"), Some(-631_152_000));
+        assert_eq!(time(Tag::UtcTime, "491231235959Z"), Some(2_524_607_999));
         assert_eq!(
-            time(GENERALIZED_TIME, "20500101000000Z"),
+            time(Tag::GeneralizedTime, "20500101000000Z"),
             Some(2_524_608_000)
         );
         for wrong in [
@@ -300,7 +301,7 @@ mod tests {
             "7001010000Z",
             "+00101000000Z",
         ] {
-            assert_eq!(time(UTC_TIME, wrong), None, "{wrong}");
+            assert_eq!(time(Tag::UtcTime, wrong), None, "{wrong}");
         }
     }
 

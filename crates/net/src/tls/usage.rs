@@ -11,20 +11,29 @@
 //!
 //! A certificate with an unknown critical extension may do neither.
 
-use super::certificate::{BIT_STRING, Element, Elements, INTEGER, OCTET_STRING, OID, SEQUENCE};
+use der::asn1::{AnyRef, BitStringRef};
+use der::{Decode, DecodeValue, Header, Reader, Sequence, Tag};
 
-const BOOLEAN: u8 = 0x01;
+use super::certificate::{Extension, oid, optional, read_flag};
 
-const KEY_USAGE: &[u8] = &[0x55, 0x1d, 0x0f];
-const BASIC_CONSTRAINTS: &[u8] = &[0x55, 0x1d, 0x13];
-const EXTENDED_KEY_USAGE: &[u8] = &[0x55, 0x1d, 0x25];
-const NETSCAPE_TYPE: &[u8] = &[0x60, 0x86, 0x48, 0x01, 0x86, 0xf8, 0x42, 0x01, 0x01];
-/// Other extensions under id-ce that may be critical: names, name constraints, distribution
-/// points, policies, their mappings and constraints, and the inhibition of any policy.
-const UNDERSTOOD: [u8; 7] = [0x11, 0x1e, 0x1f, 0x20, 0x21, 0x24, 0x36];
+const KEY_USAGE: &[u8] = oid!("2.5.29.15");
+const BASIC_CONSTRAINTS: &[u8] = oid!("2.5.29.19");
+const EXTENDED_KEY_USAGE: &[u8] = oid!("2.5.29.37");
+const NETSCAPE_TYPE: &[u8] = oid!("2.16.840.1.113730.1.1");
+/// Others that may be critical: names, name constraints, distribution points, policies, their
+/// mappings and constraints, and the inhibition of any policy.
+const UNDERSTOOD: [&[u8]; 7] = [
+    oid!("2.5.29.17"),
+    oid!("2.5.29.30"),
+    oid!("2.5.29.31"),
+    oid!("2.5.29.32"),
+    oid!("2.5.29.33"),
+    oid!("2.5.29.36"),
+    oid!("2.5.29.54"),
+];
 
-const CLIENT_AUTH: &[u8] = &[0x2b, 0x06, 0x01, 0x05, 0x05, 0x07, 0x03, 0x02];
-const SERVER_AUTH: &[u8] = &[0x2b, 0x06, 0x01, 0x05, 0x05, 0x07, 0x03, 0x01];
+const CLIENT_AUTH: &[u8] = oid!("1.3.6.1.5.5.7.3.2");
+const SERVER_AUTH: &[u8] = oid!("1.3.6.1.5.5.7.3.1");
 
 // Bits of the first byte of a key usage.
 const DIGITAL_SIGNATURE: u8 = 0x80;
@@ -68,32 +77,26 @@ struct Extended {
 }
 
 impl Usage {
-    /// Reads the elements of the extensions' sequence. `None`: one of those above is malformed or
-    /// occurs twice.
-    pub(super) fn read<'a>(extensions: Elements<'a>) -> Option<Usage> {
+    /// Fails when one of those above is malformed or occurs twice.
+    pub(super) fn read(extensions: &[Extension<'_>]) -> der::Result<Usage> {
         let mut usage = Usage::default();
         for extension in extensions {
-            let mut parts = Elements(extension.contents);
-            let id = parts.expect(OID)?.contents;
-            let critical = parts.take_if(BOOLEAN).map(|flag| flag.contents != [0]);
-            let value = parts.expect(OCTET_STRING)?.contents;
-            let value = || Elements(value).next();
-            let is_first = match id {
-                KEY_USAGE => put(&mut usage.key_usage, first_bits(&value()?)?),
-                NETSCAPE_TYPE => put(&mut usage.netscape, first_bits(&value()?)?),
-                BASIC_CONSTRAINTS => put(&mut usage.basic_constraints, constraints(&value()?)?),
-                EXTENDED_KEY_USAGE => put(&mut usage.extended, purposes(&value()?)?),
-                _ => {
-                    let is_known = matches!(id, [0x55, 0x1d, last] if UNDERSTOOD.contains(last));
-                    usage.has_unknown |= critical == Some(true) && !is_known;
+            let value = extension.value;
+            let is_first = match extension.id {
+                KEY_USAGE => put(&mut usage.key_usage, first_bits(value)?),
+                NETSCAPE_TYPE => put(&mut usage.netscape, first_bits(value)?),
+                BASIC_CONSTRAINTS => put(&mut usage.basic_constraints, first(value)?),
+                EXTENDED_KEY_USAGE => put(&mut usage.extended, first(value)?),
+                other => {
+                    usage.has_unknown |= extension.is_critical && !UNDERSTOOD.contains(&other);
                     true
                 }
             };
             if !is_first {
-                return None;
+                return Err(Tag::Sequence.value_error().into());
             }
         }
-        Some(usage)
+        Ok(usage)
     }
 
     /// Whether it may sign the certificates of a chain for `purpose`; `is_old_root`: it is of
@@ -147,72 +150,73 @@ fn put<T>(place: &mut Option<T>, value: T) -> bool {
     place.replace(value).is_none()
 }
 
-/// The first eight bits of a bit string; 0 if it is empty.
-fn first_bits(value: &Element<'_>) -> Option<u8> {
-    if value.tag != BIT_STRING {
-        return None;
-    }
-    let (_, bits) = value.contents.split_first()?;
-    Some(bits.first().copied().unwrap_or(0))
+/// The element that a value begins with; like OpenSSL, whatever is after it.
+fn first<'a, T: Decode<'a>>(value: &'a [u8]) -> Result<T, T::Error> {
+    T::from_der_partial(value).map(|(read, _)| read)
 }
 
-fn constraints(value: &Element<'_>) -> Option<BasicConstraints> {
-    if value.tag != SEQUENCE {
-        return None;
-    }
-    let mut parts = Elements(value.contents);
-    let is_authority = parts.take_if(BOOLEAN).is_some_and(|b| b.contents != [0]);
-    let path_len = match parts.take_if(INTEGER) {
-        None => None,
-        Some(n) => match n.contents {
+/// The first eight bits of a bit string; 0 if it is empty.
+fn first_bits(value: &[u8]) -> der::Result<u8> {
+    let bits: BitStringRef<'_> = first(value)?;
+    Ok(bits.raw_bytes().first().copied().unwrap_or(0))
+}
+
+impl Sequence<'_> for BasicConstraints {}
+
+impl<'a> DecodeValue<'a> for BasicConstraints {
+    type Error = der::Error;
+
+    fn decode_value<R: Reader<'a>>(parts: &mut R, _: Header) -> der::Result<BasicConstraints> {
+        let is_authority = read_flag(parts)?;
+        let path_len = match optional(parts, Tag::Integer)? {
+            None => None,
             // Negative.
-            [] => return None,
-            [first, ..] if *first >= 0x80 => return None,
-            digits => Some(digits.iter().fold(0usize, |n, &digit| {
+            Some([] | [0x80..=0xff, ..]) => return Err(Tag::Integer.value_error().into()),
+            Some(digits) => Some(digits.iter().fold(0usize, |n, &digit| {
                 n.saturating_mul(256).saturating_add(usize::from(digit))
             })),
-        },
-    };
-    parts.0.is_empty().then_some(BasicConstraints {
-        is_authority,
-        path_len,
-    })
+        };
+        Ok(BasicConstraints {
+            is_authority,
+            path_len,
+        })
+    }
 }
 
-fn purposes(value: &Element<'_>) -> Option<Extended> {
-    if value.tag != SEQUENCE {
-        return None;
+impl Sequence<'_> for Extended {}
+
+impl<'a> DecodeValue<'a> for Extended {
+    type Error = der::Error;
+
+    fn decode_value<R: Reader<'a>>(ids: &mut R, _: Header) -> der::Result<Extended> {
+        let mut all = Extended::default();
+        while !ids.is_finished() {
+            let id = AnyRef::decode(ids)?.value();
+            all.client |= id == CLIENT_AUTH;
+            all.server |= id == SERVER_AUTH;
+        }
+        Ok(all)
     }
-    let mut all = Extended::default();
-    for id in Elements(value.contents) {
-        all.client |= id.contents == CLIENT_AUTH;
-        all.server |= id.contents == SERVER_AUTH;
-    }
-    Some(all)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn element(tag: u8, contents: &[u8]) -> Vec<u8> {
-        [&[tag, contents.len() as u8], contents].concat()
-    }
-
-    fn extension(id: &[u8], critical: bool, value: &[u8]) -> Vec<u8> {
-        let critical = if critical { &[1, 1, 0xff][..] } else { &[] };
-        let parts = [&element(OID, id), critical, &element(OCTET_STRING, value)].concat();
-        element(SEQUENCE, &parts)
-    }
-
-    fn usage(extensions: &[Vec<u8>]) -> Option<Usage> {
-        Usage::read(Elements(&extensions.concat()))
+    fn extension<'a>(id: &'a [u8], is_critical: bool, value: &'a [u8]) -> Extension<'a> {
+        Extension {
+            id,
+            is_critical,
+            value,
+        }
     }
 
     #[test]
     fn lengths_of_paths_are_read_and_nonsense_is_refused() {
-        let constraints = |bytes: &[u8]| usage(&[extension(BASIC_CONSTRAINTS, true, bytes)]);
-        let path_len = |bytes: &[u8]| constraints(bytes).map(|usage| usage.path_len());
+        let path_len = |bytes: &[u8]| {
+            let usage = Usage::read(&[extension(BASIC_CONSTRAINTS, true, bytes)]);
+            usage.ok().map(|usage| usage.path_len())
+        };
         assert_eq!(path_len(&[0x30, 3, 1, 1, 0xff]), Some(None));
         assert_eq!(path_len(&[0x30, 6, 1, 1, 0xff, 2, 1, 3]), Some(Some(3)));
         assert_eq!(path_len(&[0x30, 6, 1, 1, 0xff, 2, 1, 0xff]), None);
@@ -224,13 +228,28 @@ mod tests {
     }
 
     #[test]
+    fn any_byte_but_zero_makes_an_authority() {
+        for (byte, is_authority) in [(0, false), (1, true), (0xff, true)] {
+            let value = [0x30, 3, 1, 1, byte];
+            let read = Usage::read(&[extension(BASIC_CONSTRAINTS, true, &value)]);
+            let read = read.expect("well formed");
+            assert_eq!(
+                read.may_sign(Purpose::Server, false),
+                is_authority,
+                "{byte}"
+            );
+        }
+    }
+
+    #[test]
     fn one_that_stands_twice_or_is_unknown_and_critical_serves_nothing() {
-        let authority = extension(BASIC_CONSTRAINTS, true, &[0x30, 3, 1, 1, 0xff]);
-        let leaf = extension(BASIC_CONSTRAINTS, true, &[0x30, 0]);
-        assert_eq!(usage(&[leaf, authority.clone()]), None);
+        let constraints = |value| extension(BASIC_CONSTRAINTS, true, value);
+        let authority = || constraints(&[0x30, 3, 1, 1, 0xff]);
+        let leaf = constraints(&[0x30, 0]);
+        assert!(Usage::read(&[leaf, authority()]).is_err());
         for (critical, serves) in [(false, true), (true, false)] {
             let unknown = extension(&[0x2a, 3, 4], critical, &[5, 0]);
-            let read = usage(&[authority.clone(), unknown]).expect("well formed");
+            let read = Usage::read(&[authority(), unknown]).expect("well formed");
             assert_eq!(read.may_sign(Purpose::Client, false), serves);
             assert_eq!(read.may_present(Purpose::Client), serves);
         }

@@ -31,7 +31,7 @@ use rustls::{
 };
 use webpki::{EndEntityCert, KeyUsage, VerifiedPath, anchor_from_trusted_cert};
 
-use super::certificate::{contents, split_key_info};
+use super::certificate::split_key_info;
 pub(super) use super::usage::Purpose;
 use super::{Certificate, TlsError};
 
@@ -215,9 +215,8 @@ impl Verifier {
 
     /// Checks that a certificate of version 1 or 2 is signed directly by a root.
     fn verify_old(&self, leaf: &Certificate<'_>, current: &Current) -> Result<(), Error> {
-        let subject = contents(leaf.issuer);
         let roots = current.roots.iter();
-        let mut roots = roots.filter(|root| Some(root.subject.as_ref()) == subject);
+        let mut roots = roots.filter(|root| root.subject.as_ref() == leaf.issuer);
         let algorithms = || {
             let known = self.algorithms().all.iter();
             known.filter(|known| known.signature_alg_id().as_ref() == leaf.algorithm)
@@ -254,7 +253,7 @@ impl Verifier {
         let (_, algorithms) = found.next().ok_or_else(refused)?;
         // TLS 1.3 has one algorithm per scheme.
         let many = if is_tls13 { 1 } else { algorithms.len() };
-        let (kind, key) = key_of(leaf).ok_or_else(refused)?;
+        let (kind, key) = leaf.key().ok_or_else(refused)?;
         let is_right = algorithms[..many].iter().any(|known| {
             known.public_key_alg_id().as_ref() == kind
                 && known
@@ -354,11 +353,6 @@ fn check_time(leaf: &Certificate<'_>, time: UnixTime) -> Result<(), Error> {
 
 fn seconds(time: UnixTime) -> i64 {
     i64::try_from(time.as_secs()).unwrap_or(i64::MAX)
-}
-
-/// The algorithm of a certificate's key, and the key.
-fn key_of<'a>(certificate: &Certificate<'a>) -> Option<(&'a [u8], &'a [u8])> {
-    split_key_info(contents(certificate.public_key)?)
 }
 
 impl ClientCertVerifier for Verifier {
