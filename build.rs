@@ -1,13 +1,7 @@
 //! Embeds the web console: a table of the files of `console/`, plain and gzipped, and the hash of
-//! all of them, by which their URLs change when a file does (`src/console/assets.rs`). Own scripts
-//! and styles are stripped (`build/strip.rs`), and scripts joined into a few (`build/join.rs`).
+//! all of them, by which their URLs change when a file does (`src/console/assets.rs`).
 //!
 //! The output depends only on names and contents: two builds are equal byte for byte.
-
-#[path = "build/join.rs"]
-mod join;
-#[path = "build/strip.rs"]
-mod strip;
 
 use std::collections::BTreeMap;
 use std::env;
@@ -34,15 +28,11 @@ const PLACE: &str = "a/HASH/";
 fn main() -> io::Result<()> {
     println!("cargo::rerun-if-changed=console");
     println!("cargo::rerun-if-changed=build.rs");
-    println!("cargo::rerun-if-changed=build");
     let variable = |name| env::var_os(name).map(PathBuf::from).expect("set by cargo");
     let folder = variable("CARGO_MANIFEST_DIR").join("console");
     let out = variable("OUT_DIR");
-    let mut names = Vec::new();
-    collect(&folder, "", &mut names)?;
-    let read = |name: String| fs::read(folder.join(&name)).map(|bytes| (name, bytes));
-    let read: io::Result<Vec<_>> = names.into_iter().map(read).collect();
-    let files = embedded(read?).map_err(io::Error::other)?;
+    let mut files = BTreeMap::new();
+    collect(&folder, "", &mut files)?;
     let hash = hash(&files);
     let mut table = format!("/// The hash of all files.\npub const HASH: &str = \"{hash}\";\n\n");
     table.push_str("/// All files, by name.\npub static FILES: &[File] = &[\n");
@@ -66,31 +56,8 @@ fn main() -> io::Result<()> {
     fs::write(out.join("console.rs"), table)
 }
 
-/// The files as they are embedded: own scripts joined, own styles and scripts without what only
-/// readers need. The error is what is not certain.
-fn embedded(read: Vec<(String, Vec<u8>)>) -> Result<BTreeMap<String, Vec<u8>>, String> {
-    let (mut files, mut modules) = (BTreeMap::new(), BTreeMap::new());
-    for (name, bytes) in read {
-        let is_own = !name.starts_with("vendor/");
-        let text = || String::from_utf8(bytes.clone()).map_err(|why| format!("{name}: {why}"));
-        let at = |why| format!("{name}: {why}");
-        if is_own && name.ends_with(".js") {
-            let module = strip::module(&name, &text()?).map_err(at)?;
-            modules.insert(name, module);
-        } else if is_own && name.ends_with(".css") {
-            let style = strip::style(&text()?).map_err(at)?;
-            files.insert(name, style.into_bytes());
-        } else {
-            files.insert(name, bytes);
-        }
-    }
-    let scripts = join::join(&modules)?.into_iter();
-    files.extend(scripts.map(|(name, text)| (name, text.into_bytes())));
-    Ok(files)
-}
-
-/// The files of a folder that are served: their paths with `/`.
-fn collect(folder: &Path, below: &str, into: &mut Vec<String>) -> io::Result<()> {
+/// The files of a folder that are served, by their paths with `/`.
+fn collect(folder: &Path, below: &str, into: &mut BTreeMap<String, Vec<u8>>) -> io::Result<()> {
     for entry in fs::read_dir(folder)? {
         let entry = entry?;
         let Ok(name) = entry.file_name().into_string() else {
@@ -100,7 +67,7 @@ fn collect(folder: &Path, below: &str, into: &mut Vec<String>) -> io::Result<()>
         if entry.file_type()?.is_dir() {
             collect(&entry.path(), &format!("{path}/"), into)?;
         } else if kind_of(&name).is_some() {
-            into.push(path);
+            into.insert(path, fs::read(entry.path())?);
         }
     }
     Ok(())
@@ -113,7 +80,7 @@ fn kind_of(name: &str) -> Option<&'static str> {
     Some(kind)
 }
 
-/// Of the names, lengths and contents as they are embedded: 16 hexadecimal digits.
+/// Of the names, lengths and contents: 16 hexadecimal digits.
 fn hash(files: &BTreeMap<String, Vec<u8>>) -> String {
     let mut all = Sha256::new();
     for (name, bytes) in files {

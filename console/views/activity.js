@@ -15,7 +15,7 @@ import { errorText, Tile } from "../parts/tile.js";
 /** @typedef {import("../resp.js").Name} KeyName */
 
 /** @param {{route: import("../router.js").Route}} props */
-export function Activity({ route }) {
+export default function Activity({ route }) {
   return html`<${Page} title="Activity">
     <${Logs} kind=${textOf(route.query.log ?? "slow")} />
     <${Tile} title="Latency by command" needs=${["latency|histogram"]} wide flush>${() => html`<${Latency} />`}<//>

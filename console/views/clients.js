@@ -16,7 +16,7 @@ import { errorText, Stat, Stats, Tile } from "../parts/tile.js";
 /** @typedef {import("../clientlist.js").Client} Client */
 
 /** @param {{route: import("../router.js").Route}} props */
-export function Clients({ route }) {
+export default function Clients({ route }) {
   const app = useApp();
   const load = useLoad(async () => (app.can("client|list") ? parseClients(await app.run(["CLIENT", "LIST"])) : []), [], { every: 2000 });
   const by = textOf(route.query.by ?? "none");

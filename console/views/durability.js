@@ -11,7 +11,7 @@ import { SLOTS } from "../verdict.js";
 import { Button, Command, Name, Note } from "../parts/text.js";
 import { errorText, Stat, Stats, Tile } from "../parts/tile.js";
 
-export function Durability() {
+export default function Durability() {
   const { can } = useApp();
   // A Sentinel has no data that could be lost.
   if (can("sentinel|masters")) return html`<${Page} title="Durability"><${Tile} title="Cluster and Sentinel" needs=${["info"]} wide="full">${() => html`<${Topology} />`}<//><//>`;

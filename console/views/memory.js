@@ -17,7 +17,7 @@ import { Bar, errorText, Stat, Stats, Tile } from "../parts/tile.js";
 /** @typedef {import("../resp.js").Name} KeyName */
 /** @typedef {{name: KeyName, type: string, ttl: number, bytes: number}} Seen a key of the sample */
 
-export function Memory() {
+export default function Memory() {
   return html`<${Page} title="Memory">
     <${Tile} title="How full" needs=${["info"]} wide="full">${() => html`<${Fullness} />`}<//>
     <${Tile} title="Where it goes" needs=${["memory|stats"]}>${() => html`<${Lines} />`}<//>

@@ -23,7 +23,7 @@ const MESSAGES_KEPT = 500;
 const STREAMS = 500;
 
 /** @param {{route: import("../router.js").Route}} props */
-export function Messages({ route }) {
+export default function Messages({ route }) {
   return html`<${Page} title="Messages">
     <${Tile} title="Live" needs=${["subscribe"]} wide>${() => html`<${Live} key=${textOf(route.query.channel ?? "")} first=${textOf(route.query.channel ?? "")} />`}<//>
     <${Tile} title="Channels" needs=${["pubsub|channels", "pubsub|numsub"]} flush>${() => html`<${Channels} />`}<//>

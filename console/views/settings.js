@@ -21,7 +21,7 @@ import { Stat, Stats, Tile } from "../parts/tile.js";
 const SECRET = /(^|-)(requirepass|(master|primary)(auth|user)|hash-seed|.*-(pass(word)?|secret))$/;
 
 /** @param {{route: import("../router.js").Route}} props */
-export function Settings({ route }) {
+export default function Settings({ route }) {
   const load = useDirectives();
   const chosen = textOf(route.path[0] ?? "");
   const filter = textOf(route.query.q ?? "");

@@ -17,7 +17,7 @@ import { errorText, Stat, Stats, Tile } from "../parts/tile.js";
 /** @typedef {import("../aclwords.js").Described} Described */
 
 /** @param {{route: import("../router.js").Route}} props */
-export function Users({ route }) {
+export default function Users({ route }) {
   return html`<${Page} title="Users and code">
     <${Tile} title="Users" needs=${["acl|users", "acl|getuser"]} wide flush>${() => html`<${List} chosen=${textOf(route.path[0] ?? "")} />`}<//>
     <${Tile} title="May they?" needs=${["acl|users", "acl|dryrun"]}>${() => html`<${DryRun} />`}<//>

@@ -16,10 +16,7 @@
 //! `metrics-port`: scrapes have no body, no session and one answer, and stay as strict as they are.
 //! `build.rs` embeds the files of `console/`, plain and gzipped, and puts the hash of all of them
 //! into their URLs, so that a browser keeps them for ever; nothing in it depends on time or place.
-//! Comments and spaces are removed from scripts (`build/strip.rs`: a scanner, which keeps all
-//! names), and scripts are joined into few, one for the page, the others for views as they are
-//! opened (`build/join.rs`): together they compress a fifth better. Text of which either is not
-//! certain stops the build.
+//! Scripts are served as they are written.
 //!
 //! `server::console` runs the calls. A session is a client in the table of clients that has no
 //! connection (`Client::console`): CLIENT LIST shows it, CLIENT KILL and changes of users end it,
