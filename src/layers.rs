@@ -70,7 +70,7 @@ fn code_of(folder: &str) -> Vec<Code> {
 #[test]
 fn each_layer_uses_what_stands_above_it() {
     let layers = layers(include_str!("lib.rs"));
-    assert_eq!(layers.len(), 4, "{layers:?}");
+    assert!(layers.len() > 4, "{layers:?}");
     let mut wrong = Vec::new();
     for Code {
         inside,
@@ -182,7 +182,6 @@ const OTHER_WORDS: &[(&str, &str, &str)] = &[
     ("observe/metrics/fields.rs", "debug", "a section of INFO"),
     ("observe/metrics/fields.rs", "memory", "a section of INFO"),
     ("observe/metrics/fields.rs", "sentinel", "a section of INFO"),
-    ("observe/metrics/http.rs", "GET", "a method of HTTP"),
     ("settings.rs", "save", "a directive"),
 ];
 

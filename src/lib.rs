@@ -7,6 +7,9 @@
 /// Channels and patterns with their subscribers.
 mod pubsub;
 
+/// What the web console and the endpoints of metrics share of HTTP.
+mod http;
+
 /// The web console's HTTP and JSON, without a server.
 mod console;
 

@@ -158,7 +158,7 @@ mod tests {
         let text =
             format!("POST /api/me HTTP/1.1\r\nHost: {host}\r\nContent-Length: 2\r\n{headers}\r\n");
         match http::parse(text.as_bytes()) {
-            http::Parsed::Head(head) => *head,
+            Ok(Some(head)) => *head,
             other => panic!("{text}: {other:?}"),
         }
     }

@@ -2,47 +2,14 @@
 //!
 //! Strict: a request that two readers could understand differently is refused (a header twice, a
 //! line that ends without CR, a transfer encoding). Bounds: [`HEAD_BYTES_MAX`], [`BODY_BYTES_MAX`].
-//!
-//! Cost: a head is parsed from its start with each arrival, O(its bytes), which are few.
+//! What is not the console's own: `crate::http`.
 
-use std::fmt::Write as _;
+pub use crate::http::*;
 
 /// Maximum bytes of request line and headers.
 pub const HEAD_BYTES_MAX: usize = 16 * 1024;
 /// Maximum bytes of a body.
 pub const BODY_BYTES_MAX: usize = 1 << 20;
-/// Maximum headers of one request.
-const HEADERS_MAX: usize = 64;
-
-/// A status line's number and text.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Status(pub u16, pub &'static str);
-
-pub const OK: Status = Status(200, "OK");
-pub const NOT_MODIFIED: Status = Status(304, "Not Modified");
-pub const BAD_REQUEST: Status = Status(400, "Bad Request");
-pub const UNAUTHORIZED: Status = Status(401, "Unauthorized");
-pub const FORBIDDEN: Status = Status(403, "Forbidden");
-pub const NOT_FOUND: Status = Status(404, "Not Found");
-pub const NOT_ALLOWED: Status = Status(405, "Method Not Allowed");
-pub const TIMED_OUT: Status = Status(408, "Request Timeout");
-pub const LENGTH_REQUIRED: Status = Status(411, "Length Required");
-pub const TOO_LARGE: Status = Status(413, "Content Too Large");
-pub const WRONG_TYPE: Status = Status(415, "Unsupported Media Type");
-pub const EXPECTATION: Status = Status(417, "Expectation Failed");
-pub const MISDIRECTED: Status = Status(421, "Misdirected Request");
-pub const TOO_MANY: Status = Status(429, "Too Many Requests");
-pub const HEAD_TOO_LARGE: Status = Status(431, "Request Header Fields Too Large");
-pub const UNAVAILABLE: Status = Status(503, "Service Unavailable");
-pub const VERSION: Status = Status(505, "HTTP Version Not Supported");
-
-/// The methods that are served.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Method {
-    Get,
-    Head,
-    Post,
-}
 
 /// The head of a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -69,56 +36,26 @@ pub struct RequestHead {
     pub body: usize,
 }
 
-/// The result of parsing the bytes so far.
-#[derive(Debug, PartialEq, Eq)]
-pub enum Parsed {
-    Head(Box<RequestHead>),
-    Part,
-    /// Refused, and the connection is closed: the end of the request is unknown.
-    Refused(Status),
-}
-
-/// Parses the head of a request.
-pub fn parse(bytes: &[u8]) -> Parsed {
-    let mut headers = [httparse::EMPTY_HEADER; HEADERS_MAX];
-    let mut request = httparse::Request::new(&mut headers);
-    let length = match request.parse(bytes) {
-        Ok(httparse::Status::Complete(length)) if length <= HEAD_BYTES_MAX => length,
-        Ok(httparse::Status::Complete(_)) => return Parsed::Refused(HEAD_TOO_LARGE),
-        Ok(httparse::Status::Partial) if bytes.len() >= HEAD_BYTES_MAX => {
-            return Parsed::Refused(HEAD_TOO_LARGE);
-        }
-        Ok(httparse::Status::Partial) => return Parsed::Part,
-        Err(httparse::Error::TooManyHeaders) => return Parsed::Refused(HEAD_TOO_LARGE),
-        Err(httparse::Error::Version) => return Parsed::Refused(VERSION),
-        Err(_) => return Parsed::Refused(BAD_REQUEST),
-    };
-    if has_bare_line_feed(&bytes[..length]) {
-        return Parsed::Refused(BAD_REQUEST);
-    }
-    match head(&request, length) {
-        Ok(head) => Parsed::Head(Box::new(head)),
-        Err(status) => Parsed::Refused(status),
+/// Parses the head of a request; `None`: it is incomplete. A request that is refused closes its
+/// connection: its end is unknown.
+pub fn parse(bytes: &[u8]) -> Result<Option<Box<RequestHead>>, Status> {
+    let mut headers = NO_HEADERS;
+    match read(bytes, HEAD_BYTES_MAX, &mut headers)? {
+        Some(head) => Ok(Some(Box::new(own(&head)?))),
+        None => Ok(None),
     }
 }
 
-/// Whether a line ends without CR, which the parser accepts, or begins with an empty line.
-fn has_bare_line_feed(head: &[u8]) -> bool {
-    let mut ends = memchr::memchr_iter(b'\n', head);
-    head.starts_with(b"\r") || ends.any(|at| at == 0 || head[at - 1] != b'\r')
-}
-
-fn head(request: &httparse::Request<'_, '_>, bytes: usize) -> Result<RequestHead, Status> {
-    let method = match request.method {
-        Some("GET") => Method::Get,
-        Some("HEAD") => Method::Head,
-        Some("POST") => Method::Post,
-        _ => return Err(NOT_ALLOWED),
-    };
-    let path = request.path.filter(|path| path.starts_with('/'));
-    let path = path.ok_or(BAD_REQUEST)?;
-    let path = path.split('?').next().unwrap_or(path).to_owned();
-    let one = |name| only(request.headers, name);
+fn own(head: &Head<'_, '_>) -> Result<RequestHead, Status> {
+    if head.has_bare_line_feed() {
+        return Err(BAD_REQUEST);
+    }
+    let method = head.method()?;
+    let path = head.path();
+    if !path.starts_with('/') {
+        return Err(BAD_REQUEST);
+    }
+    let one = |name| head.only(name);
     if one("transfer-encoding")?.is_some() {
         return Err(LENGTH_REQUIRED);
     }
@@ -140,18 +77,18 @@ fn head(request: &httparse::Request<'_, '_>, bytes: usize) -> Result<RequestHead
     let accepts_gzip = one("accept-encoding")?.is_some_and(|value| names(&value, "gzip"));
     Ok(RequestHead {
         method,
-        path,
+        path: path.to_owned(),
         host: one("host")?.ok_or(BAD_REQUEST)?,
         origin: one("origin")?,
         fetch_site: one("sec-fetch-site")?,
         content_type: one("content-type")?,
         russet: one("x-russet")?,
-        is_forwarded: request.headers.iter().any(|h| is_of_proxy(h.name)),
+        is_forwarded: head.names().any(is_of_proxy),
         cookie: one("cookie")?,
         if_none_match: one("if-none-match")?,
         accepts_gzip,
-        keep_alive: request.version == Some(1) && !is_closing,
-        bytes,
+        keep_alive: head.is_current() && !is_closing,
+        bytes: head.bytes.len(),
         body,
     })
 }
@@ -163,24 +100,6 @@ fn is_of_proxy(name: &str) -> bool {
     let start = name.get(..PREFIX.len());
     NAMES.iter().any(|known| name.eq_ignore_ascii_case(known))
         || start.is_some_and(|start| start.eq_ignore_ascii_case(PREFIX))
-}
-
-/// The value of a header that may occur once, of printable ASCII.
-fn only(headers: &[httparse::Header<'_>], name: &str) -> Result<Option<String>, Status> {
-    let mut all = headers.iter().filter(|h| h.name.eq_ignore_ascii_case(name));
-    let Some(header) = all.next() else {
-        return Ok(None);
-    };
-    let is_text = header
-        .value
-        .iter()
-        .all(|&b| b == b'\t' || matches!(b, 0x20..0x7f));
-    if all.next().is_some() || !is_text {
-        return Err(BAD_REQUEST);
-    }
-    Ok(Some(
-        String::from_utf8_lossy(header.value).trim().to_owned(),
-    ))
 }
 
 /// Digits alone: no sign, which `parse` would accept.
@@ -261,42 +180,35 @@ impl Answer {
 
     /// The bytes to send.
     pub fn bytes(&self, keep_alive: bool, method: Method) -> Vec<u8> {
-        let mut head = self.head(keep_alive);
-        if self.status != NOT_MODIFIED {
-            // A 304 would state the length of the body that it leaves out. Writing to a String does
-            // not fail.
-            let _ = write!(head, "Content-Length: {}\r\n", self.body.len());
-        }
-        head.push_str("\r\n");
-        let mut out = head.into_bytes();
-        if method != Method::Head {
-            out.extend_from_slice(&self.body);
-        }
-        out
+        // A 304 would state the length of the body that it leaves out.
+        let length = (self.status != NOT_MODIFIED).then_some(self.body.len());
+        self.write(keep_alive, method, length)
     }
 
     /// The head of an answer whose body ends with the connection.
     pub fn endless(&self) -> Vec<u8> {
-        format!("{}\r\n", self.head(false)).into_bytes()
+        self.write(false, Method::Get, None)
     }
 
-    fn head(&self, keep_alive: bool) -> String {
+    fn write(&self, keep_alive: bool, method: Method, length: Option<usize>) -> Vec<u8> {
         let Answer {
-            status: Status(code, words),
+            status,
             kind,
             cache,
             headers,
-            ..
+            body,
         } = self;
         let connection = if keep_alive {
             ""
         } else {
             "Connection: close\r\n"
         };
-        format!(
-            "HTTP/1.1 {code} {words}\r\nContent-Type: {kind}\r\nCache-Control: {cache}\r\n\
-             {SECURITY}{headers}{connection}"
-        )
+        let length = length.map_or(String::new(), |n| format!("Content-Length: {n}\r\n"));
+        let lines = format_args!(
+            "Content-Type: {kind}\r\nCache-Control: {cache}\r\n\
+             {SECURITY}{headers}{connection}{length}"
+        );
+        answer(*status, lines, body, method)
     }
 }
 
@@ -306,14 +218,14 @@ mod tests {
 
     fn head(text: &str) -> RequestHead {
         match parse(text.as_bytes()) {
-            Parsed::Head(head) => *head,
+            Ok(Some(head)) => *head,
             other => panic!("{text}: {other:?}"),
         }
     }
 
     fn refused(text: &str) -> u16 {
         match parse(text.as_bytes()) {
-            Parsed::Refused(Status(code, _)) => code,
+            Err(Status(code, _)) => code,
             other => panic!("{text}: {other:?}"),
         }
     }
@@ -323,7 +235,7 @@ mod tests {
         let text = "POST /api/me?x HTTP/1.1\r\nHost: a:1\r\norigin: http://a:1\r\n\
                     Content-Length: 2\r\nAccept-Encoding: br, GZIP;q=0.5\r\n\r\n";
         for end in 0..text.len() {
-            assert_eq!(parse(&text.as_bytes()[..end]), Parsed::Part, "{end}");
+            assert_eq!(parse(&text.as_bytes()[..end]), Ok(None), "{end}");
         }
         let head = head(&format!("{text}{{}}"));
         assert_eq!((head.path.as_str(), head.host.as_str()), ("/api/me", "a:1"));

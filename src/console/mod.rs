@@ -3,7 +3,7 @@
 //! calls (`calls`), replies as JSON (`json`), events of streams (`events`), figures over time
 //! (`history`).
 //!
-//! `server::console` runs the calls, `server/run/links/console.rs` drives the connections.
+//! `server::console` runs the calls, `server/run/links` drives the connections.
 
 pub mod assets;
 pub mod calls;

@@ -109,7 +109,7 @@ const ROWS: &[Row] = &[
         const FAILED: &str = "Unable to listen on this port. Check server logs.";
         let server = &mut *on.server;
         server.connections.relisten = true;
-        let listeners = &mut server.diagnostics.metrics.listeners;
+        let listeners = &mut server.connections.scrapes.listeners;
         listen::reopen_metrics(&server.config, listeners).map_err(|_| FAILED.to_owned())
     }),
     row(
@@ -125,7 +125,7 @@ const ROWS: &[Row] = &[
         const FAILED: &str = "Unable to listen on this port. Check server logs.";
         let server = &mut *on.server;
         server.connections.relisten = true;
-        let listeners = &mut server.connections.console.listeners;
+        let listeners = &mut server.connections.console.pool.listeners;
         listen::reopen_console(&server.config, listeners).map_err(|_| FAILED.to_owned())
     }),
     row(&["maxclients"], raise_file_limit),

@@ -4,7 +4,7 @@
 use super::input::Input;
 use crate::console::calls::{CommandCall, Login, StreamCall};
 use crate::console::doors::Doors;
-use crate::console::http::{self, BODY_BYTES_MAX, HEAD_BYTES_MAX, Parsed};
+use crate::console::http::{self, BODY_BYTES_MAX, HEAD_BYTES_MAX};
 use crate::console::json;
 
 /// The first byte chooses how the rest is read: as a request, a call's body, a reply.
@@ -18,13 +18,13 @@ pub fn console(bytes: &[u8]) {
 }
 
 fn request(bytes: &[u8]) {
-    let Parsed::Head(head) = http::parse(bytes) else {
+    let Ok(Some(head)) = http::parse(bytes) else {
         return;
     };
     assert!(head.bytes <= bytes.len().min(HEAD_BYTES_MAX));
     assert!(head.body <= BODY_BYTES_MAX);
     for end in 0..head.bytes {
-        assert_eq!(http::parse(&bytes[..end]), Parsed::Part, "{end}");
+        assert_eq!(http::parse(&bytes[..end]), Ok(None), "{end}");
     }
     let doors = Doors {
         hosts: &["admin.example".into()],

@@ -109,24 +109,6 @@ impl Target {
         }
     }
 
-    /// An HTTP connection.
-    pub fn scrape(slot: u32, generation: u32) -> Target {
-        Target {
-            role: Role::Scrape,
-            slot,
-            generation,
-        }
-    }
-
-    /// A connection of a page of the console.
-    pub fn console(slot: u32, generation: u32) -> Target {
-        Target {
-            role: Role::Console,
-            slot,
-            generation,
-        }
-    }
-
     /// A client's connection.
     pub fn client(slot: u32, generation: u32) -> Target {
         Target {
@@ -170,11 +152,14 @@ mod tests {
             Target::client(0xfff_ffff, 0xffff_ffff),
             Target::client(0, 1),
             Target::lasting(Role::MetricsListener, 1),
-            Target::scrape(3, 7),
             Target::sentinel_link(9, 2),
             Target::lasting(Role::ClusterListener, 2),
             Target::cluster_link(5, 6),
-            Target::console(4, 8),
+            Target {
+                role: Role::Console,
+                slot: 4,
+                generation: 8,
+            },
         ] {
             assert_eq!(Target::from(Token::from(target)), target);
         }

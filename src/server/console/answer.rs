@@ -6,7 +6,7 @@
 //!   2. A body over `STRANGER_BODY_MAX` is refused by its head, unless its session is known.
 //!
 //! Cost: a file is in the executable and copied once into the answer. Commands, delayed logins and
-//! streams become a [`Next`], which the connection continues later (`run::links::console`).
+//! streams become a [`Next`], which the connection continues later (`run::links::http`).
 //! Elsewhere: `crate::console` parses HTTP and bodies and has the doors; `sessions`, `commands`,
 //! `streams` and `sample` do the calls.
 
@@ -15,7 +15,8 @@ use crate::console::doors::{self, Doors, Named};
 use crate::console::http::{self, Answer, Method, RequestHead, Status};
 use crate::console::{assets, json};
 use crate::server::console::sessions::Who;
-use crate::server::parts::console::{Connection, Job, STREAMS_MAX, Task};
+use crate::server::parts::console::{Job, STREAMS_MAX, Task};
+use crate::server::parts::http::Connection;
 use crate::server::state::Server;
 use crate::server::state::world::Engine;
 use russet_base::clock;
@@ -52,18 +53,6 @@ const STRANGER_BODY_MAX: usize = 4096;
 pub(in crate::server) const NO_AUTH: &str = "NOAUTH Authentication required.";
 
 impl Server {
-    /// Whether `console-allow` permits this address. A Unix socket's peer is local.
-    pub(in crate::server) fn may_use_console(&self, peer: &Address) -> bool {
-        match peer {
-            Address::Tcp(address) => self
-                .config
-                .console_allow
-                .contains(address.ip().to_canonical()),
-            Address::Unix(_) => true,
-            Address::Unknown => false,
-        }
-    }
-
     /// Whether passwords may come from this address: over TLS, from this machine, or if the
     /// configuration says so.
     pub(in crate::server) fn is_safe_for_console(&self, peer: &Address, is_tls: bool) -> bool {

@@ -13,7 +13,8 @@ use crate::server::clients::session::Session;
 use crate::server::console::answer::{NO_AUTH, bad};
 use crate::server::console::sessions::{new_client, new_session};
 use crate::server::execution::dispatch::Outcome;
-use crate::server::parts::console::{Connection, EVENT_BYTES_MAX, Feed, Running, Tap};
+use crate::server::parts::console::{EVENT_BYTES_MAX, Feed, Running, Tap, Task};
+use crate::server::parts::http::Connection;
 use crate::server::state::Server;
 use crate::server::state::world::Engine;
 use russet_keyspace::ClientId;
@@ -198,7 +199,7 @@ impl Connection {
     /// The stream it carries, and where its events go.
     pub(in crate::server) fn feed(&mut self) -> Option<(&mut Feed, Output<'_>)> {
         match &mut self.task {
-            crate::server::parts::console::Task::Stream(feed) => {
+            Task::Stream(feed) => {
                 let output = Output {
                     output: &mut self.output,
                     sent: self.sent,
@@ -217,13 +218,13 @@ impl Server {
         session.client.traffic.bytes_out += bytes as u64;
         let console = &mut self.connections.console;
         if let Some((slot, generation)) = session.client.console.and_then(|of| of.stream)
-            && let Some(mut connection) = console.slab.take_at(slot, generation)
+            && let Some(mut connection) = console.pool.slab.take_at(slot, generation)
         {
             if let Some((feed, mut output)) = connection.feed() {
                 feed.add_messages(&session.reply, &mut output);
                 console.is_urgent = true;
             }
-            console.slab.put_back(slot, connection);
+            console.pool.slab.put_back(slot, connection);
         }
         session.reply.advance(bytes);
     }

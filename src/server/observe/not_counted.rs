@@ -89,15 +89,11 @@ impl NotCounted {
 pub(in crate::server) fn walked(server: &Server) -> usize {
     let (slots_out, slots_in) = server.slot_migration_bytes();
     let connections = &server.connections;
-    let scrapes = connections.scrapes.slab.iter();
-    let scrapes = scrapes.map(|(_, _, its)| its.request.capacity() + its.answer.capacity());
-    let consoles = connections.console.slab.iter();
-    let consoles = consoles.map(|(_, _, its)| its.input.capacity() + its.output.capacity());
     server.cluster_link_bytes()
         + slots_out
         + slots_in
         + server.changes.memory_bytes()
         + server.diagnostics.command_logs.memory_bytes()
-        + scrapes.sum::<usize>()
-        + consoles.sum::<usize>()
+        + connections.scrapes.memory_bytes()
+        + connections.console.pool.memory_bytes()
 }

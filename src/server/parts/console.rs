@@ -1,31 +1,29 @@
 //! The state of the console: its connections, and the sessions of users who have logged in.
-//! `run/links/console.rs` drives the connections, `server::console` answers calls.
+//! `run/links` drives the connections, `server::console` answers calls.
 //!
 //! A session is a client without a connection of its own, so that CLIENT LIST shows it, CLIENT KILL
 //! and changes of users end it, and each of its commands passes the gates. A token opens it; only
 //! its hash is kept.
 //!
-//! Bounds: [`CONNECTIONS_MAX`], [`SESSIONS_MAX`], [`USER_SESSIONS_MAX`], [`STREAMS_MAX`].
+//! Bounds: [`SESSIONS_MAX`], [`USER_SESSIONS_MAX`], [`STREAMS_MAX`].
 
 use sha2::{Digest, Sha256};
 
 use crate::console::calls::{CommandCall, Login, Monitor};
 use crate::console::events::Messages;
 use crate::console::history::History;
-use crate::console::http::{Method, RequestHead};
 use crate::console::pack::Packing;
 use crate::server::clients::client::{Client, ClientFlags};
 use crate::server::figures::histogram::Histogram;
+use crate::server::parts::http::Pool;
 use crate::server::parts::persist::disk::DiskWatch;
 use russet_acl::{Proof, UserId};
 use russet_base::glob;
 use russet_keyspace::{ClientId, DbIndex};
-use russet_net::{Address, Listener, Slab, Stream};
+use russet_net::Address;
 use russet_replication::ReplOffset;
 use russet_resp::Args;
 
-/// Connections at a time.
-pub const CONNECTIONS_MAX: usize = 64;
 /// Sessions at a time, and those of one user. Beyond the user's, the longest unused one of the user
 /// ends; beyond all, that of the user with the most sessions.
 pub const SESSIONS_MAX: usize = 32;
@@ -41,10 +39,7 @@ pub const EVENT_BYTES_MAX: usize = 1 << 20;
 /// See the module.
 #[derive(Default)]
 pub struct Console {
-    pub listeners: Vec<Listener>,
-    pub slab: Slab<Box<Connection>>,
-    /// Connections may be waiting at a listener.
-    pub waiting: bool,
+    pub pool: Pool,
     /// A connection has more to do before the loop sleeps.
     pub is_urgent: bool,
     /// The slot whose answer was packed last.
@@ -67,17 +62,10 @@ pub struct Console {
 }
 
 impl Console {
-    /// The slots of all connections, with their generations.
-    pub fn places(&self) -> Vec<(u32, u32)> {
-        let all = self.slab.iter();
-        all.map(|(slot, generation, _)| (slot, generation))
-            .collect()
-    }
-
     /// The connection whose answer is packed next: they take turns.
     pub fn next_to_pack(&self) -> Option<(u32, u32)> {
         let waiting = || {
-            let packing = self.slab.iter();
+            let packing = self.pool.slab.iter();
             let packing = packing.filter(|(_, _, c)| matches!(c.task, Task::Pack(_)));
             packing.map(|(slot, generation, _)| (slot, generation))
         };
@@ -87,7 +75,8 @@ impl Console {
 
     /// Number of connections that carry a stream.
     pub fn streams(&self) -> usize {
-        self.slab
+        self.pool
+            .slab
             .iter()
             .filter(|(_, _, connection)| matches!(connection.task, Task::Stream(_)))
             .count()
@@ -135,74 +124,6 @@ pub struct Counted {
     pub rejected: u64,
     pub turn_us: u64,
     pub cpu_us: u64,
-}
-
-/// One connection.
-pub struct Connection {
-    pub stream: Stream,
-    pub peer: Address,
-    /// Received, and not yet taken.
-    pub input: Vec<u8>,
-    /// The head of the request whose body is awaited.
-    pub head: Option<Box<RequestHead>>,
-    pub output: Vec<u8>,
-    /// Bytes of the output sent.
-    pub sent: usize,
-    pub write_armed: bool,
-    pub task: Task,
-    /// The method of the request being answered.
-    pub method: Method,
-    pub keep_alive: bool,
-    /// A whole answer has left.
-    pub was_answered: bool,
-    /// The client whose writes the output acknowledges.
-    pub acknowledges: Option<ClientId>,
-    /// When the connection is closed unless something happens, monotonic milliseconds.
-    pub due_ms: u64,
-}
-
-impl Connection {
-    pub fn new(stream: Stream, peer: Address, due_ms: u64) -> Connection {
-        Connection {
-            stream,
-            peer,
-            input: Vec::new(),
-            head: None,
-            output: Vec::new(),
-            sent: 0,
-            write_armed: false,
-            task: Task::Read,
-            method: Method::Get,
-            keep_alive: true,
-            was_answered: false,
-            acknowledges: None,
-            due_ms,
-        }
-    }
-
-    /// Bytes that wait to be sent.
-    pub fn unsent(&self) -> usize {
-        self.output.len() - self.sent
-    }
-
-    /// Whether nothing happens until its peer sends or takes something, and in which order such
-    /// connections make room for others: those that have not sent one whole request first, then
-    /// those between requests or within a later one, then those that do not take their answer.
-    pub fn waits_for_peer(&self) -> Option<u8> {
-        match self.task {
-            Task::Read | Task::Close | Task::Drain { .. } => {}
-            _ => return None,
-        }
-        Some(match (self.unsent() > 0, self.was_answered) {
-            (true, _) => 2,
-            (false, true) => 1,
-            (false, false) => 0,
-        })
-    }
-
-    pub fn is_tls(&self) -> bool {
-        self.stream.tls().is_some()
-    }
 }
 
 /// The present work of a connection.

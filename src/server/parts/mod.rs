@@ -5,6 +5,7 @@ pub mod clients;
 pub mod cluster;
 pub mod console;
 pub mod execution;
+pub mod http;
 pub mod memory;
 pub mod messages;
 pub mod migration;

@@ -105,8 +105,7 @@ impl Loop {
             // Clients may have connected before the registration: that edge was missed.
             self.acceptor.event(i);
         }
-        self.listen_for_scrapes()?;
-        self.listen_for_consoles()
+        self.listen_for_http()
     }
 
     pub(in crate::server) fn accept_waiting(&mut self) {

@@ -35,14 +35,14 @@
 //!   type with a file of its own beside the turn: the control pipe, listeners, clients, scrapes.
 //!   Only `net` touches descriptors.
 //! - Roles that are not clients (`server/run/links`) keep their connections apart from the poll, so
-//!   that they are served beside a busy script, too. Scrapes (`links/scrape.rs`) are HTTP on
+//!   that they are served beside a busy script, too. Scrapes (`links/http.rs`) are HTTP on
 //!   `metrics-port`: not clients, one answer each, bounded in number, bytes and time. The answer
 //!   has INFO's fields under `redis_exporter`'s names (`server/observe/metrics/fields.rs`) and the
 //!   metrics with labels (`families.rs`). A scrape takes about 0.2 ms of the loop (and less than
 //!   0.1 ms per thousand clients, which are visited once for all sections), because each reads the
 //!   latency percentiles of only a few commands (`percentiles.rs`).
 //! - Pages of the console (`links/console.rs`) are HTTP on `console-port`, with keep-alive and one
-//!   request at a time. Its answers acknowledge commands, so they leave with the replies of clients
+//!   request at a time, and share the file of scrapes. Its answers acknowledge commands, so they leave with the replies of clients
 //!   (`flush_consoles`).
 //! - systemd's watchdog is fed by cron, by the loop that serves others beside a script, and by SAVE
 //!   (`process::feed_watchdog`): by all work that may hold the loop for long.
@@ -96,6 +96,7 @@ use self::read::READ_BYTES;
 use self::sleep::Sleeper;
 
 use crate::server::clients::batch::Batch;
+use crate::server::parts::http::Port;
 use crate::server::state::Server;
 use crate::server::state::call::CommandTable;
 use crate::server::state::world::{Engine, Flow, Guest};
@@ -345,15 +346,15 @@ impl Loop {
             Role::Client => self.client_event(slot, generation, event),
             Role::Listener => self.acceptor.event(slot as usize),
             Role::Control => self.control_event(),
-            Role::MetricsListener => self.accept_scrapes(),
-            Role::Scrape => self.scrape_event(slot, generation, event),
+            Role::MetricsListener => self.accept_http(Port::Metrics),
+            Role::Scrape => self.http_event(Port::Metrics, (slot, generation)),
             Role::Upstream => self.upstream_event(),
             Role::SentinelLink => self.sentinel_event(slot, generation),
             Role::ClusterListener => self.bus_is_asked(),
             Role::ClusterLink => self.bus_event(slot, generation),
             Role::MigrationLink => self.migration_event(slot, generation),
-            Role::ConsoleListener => self.accept_consoles(),
-            Role::Console => self.console_event(slot, generation),
+            Role::ConsoleListener => self.accept_http(Port::Console),
+            Role::Console => self.http_event(Port::Console, (slot, generation)),
         }
     }
 

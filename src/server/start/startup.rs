@@ -628,8 +628,8 @@ fn serve(
     let has_tls = listeners.iter().any(Listener::is_tls);
     let has_unix = listeners.iter().any(Listener::is_unix);
     engine.server.connections.listeners = listeners;
-    engine.server.diagnostics.metrics.listeners = metrics_listeners;
-    engine.server.connections.console.listeners = console_listeners;
+    engine.server.connections.scrapes.listeners = metrics_listeners;
+    engine.server.connections.console.pool.listeners = console_listeners;
     let mut looping = Loop::new(engine, mio::Poll::new()?)?;
     looping.let_helpers_wake();
     let wake = looping.wake().clone();

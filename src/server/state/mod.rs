@@ -28,6 +28,7 @@ use crate::server::parts::execution::gates::Gates;
 use crate::server::parts::execution::migrate::MigrateLinks;
 use crate::server::parts::execution::scripting::Scripting;
 use crate::server::parts::execution::searches::Searches;
+use crate::server::parts::http::Pool;
 use crate::server::parts::memory::client_memory::ClientMemory;
 use crate::server::parts::memory::defrag::Defrag;
 use crate::server::parts::memory::memory_limit::MemoryLimit;
@@ -41,7 +42,6 @@ use crate::server::parts::observe::command_log::CommandLogs;
 use crate::server::parts::observe::hotkeys::Hotkeys;
 use crate::server::parts::observe::metrics::Metrics;
 use crate::server::parts::observe::recorder::Recorder;
-use crate::server::parts::observe::scrapes::Scrapes;
 use crate::server::parts::persist::aof::Aof;
 use crate::server::parts::persist::backups::Backups;
 use crate::server::parts::persist::loading::Loading;
@@ -259,8 +259,8 @@ pub struct Connections {
     pub(in crate::server) registry: Option<mio::Registry>,
     /// Wakes the loop, for those who work on a thread of their own.
     pub(in crate::server) wake: Wake,
-    /// Connections that are not clients.
-    pub(in crate::server) scrapes: Scrapes,
+    /// Scrapes of metrics, and probes.
+    pub(in crate::server) scrapes: Pool,
     /// Pages of the console.
     pub(in crate::server) console: Console,
     /// The loop that serves others while a script runs for long, and its maker.

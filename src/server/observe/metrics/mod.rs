@@ -1,5 +1,5 @@
 //! The endpoints of `metrics-port`: `/metrics` for Prometheus, `/healthz` and `/readyz` for
-//! orchestrators. `server/run/links/scrape.rs` handles the connections.
+//! orchestrators. `server/run/links/http.rs` handles the connections.
 //!
 //! Most metrics are fields of INFO under other names (`fields`); those with labels are made from
 //! INFO's sources (`families`). Cost: INFO's, and some microseconds for each command that has been
@@ -13,20 +13,16 @@ pub mod http;
 pub mod percentiles;
 mod sentinel;
 
-use std::net::IpAddr;
-
 use sha2::{Digest, Sha256};
 
 pub use health::Readiness;
 
 use self::exposition::{Families, Value, open_metrics, prometheus};
-use self::http::{Parsed, Request};
+use self::http::Request;
 
 use crate::server::observe::info;
 use crate::server::observe::info::Source;
-use crate::server::state::Server;
 use crate::server::state::world::Engine;
-use russet_net::Address;
 
 /// A number as INFO writes it; `ok` is 1, `err` and `fail` are 0.
 fn number(text: &str) -> Option<Value> {
@@ -66,33 +62,20 @@ fn add_fields(source: &Source<'_>, to: &mut Families) {
 const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 const PROMETHEUS: &str = "text/plain; version=0.0.4; charset=utf-8";
 
-impl Server {
-    /// Whether `metrics-allow` permits this address. A Unix socket's peer is local.
-    pub(in crate::server) fn may_scrape(&self, peer: &Address) -> bool {
-        let from: IpAddr = match peer {
-            Address::Tcp(address) => address.ip().to_canonical(),
-            Address::Unix(_) => return true,
-            Address::Unknown => return false,
-        };
-        self.config.metrics_allow.contains(from)
-    }
-}
-
 impl Engine {
-    /// Answers the request whose first bytes are `bytes`.
-    pub(in crate::server) fn answer_scrape(&mut self, bytes: &[u8]) -> Answer {
+    /// Answers the request whose first bytes are `bytes`; `None`: it is incomplete.
+    pub(in crate::server) fn answer_scrape(&mut self, bytes: &[u8]) -> Option<Vec<u8>> {
         let request = match http::parse(bytes) {
-            Parsed::Whole(request) => request,
-            Parsed::Part => return Answer::Wait,
-            Parsed::Refused(status) => {
+            Ok(request) => request?,
+            Err(status) => {
                 self.server.diagnostics.metrics.figures.refused += 1;
-                return Answer::Send(http::refuse(status));
+                return Some(http::refuse(status));
             }
         };
-        let head = request.is_head;
-        Answer::Send(match request.path {
+        let method = request.method;
+        Some(match request.path {
             "/metrics" => self.serve_metrics(&request),
-            "/healthz" | "/health" => http::answer(http::OK, http::TEXT, "ok\n", head),
+            "/healthz" | "/health" => http::answer(http::OK, http::TEXT, "ok\n", method),
             "/readyz" => {
                 let readiness = Readiness::of(&self.server);
                 let status = if readiness.is_ready() {
@@ -100,10 +83,15 @@ impl Engine {
                 } else {
                     http::UNAVAILABLE
                 };
-                http::answer(status, http::TEXT, &readiness.to_string(), head)
+                http::answer(status, http::TEXT, &readiness.to_string(), method)
             }
-            "/" => http::answer(http::OK, http::TEXT, "/metrics\n/healthz\n/readyz\n", head),
-            _ => http::answer(http::NOT_FOUND, http::TEXT, "Not Found\n", head),
+            "/" => http::answer(
+                http::OK,
+                http::TEXT,
+                "/metrics\n/healthz\n/readyz\n",
+                method,
+            ),
+            _ => http::answer(http::NOT_FOUND, http::TEXT, "Not Found\n", method),
         })
     }
 
@@ -117,9 +105,9 @@ impl Engine {
         }
         let text = self.metrics_text(request.wants_open_metrics);
         if request.wants_open_metrics {
-            http::answer(http::OK, OPEN_METRICS, &text, request.is_head)
+            http::answer(http::OK, OPEN_METRICS, &text, request.method)
         } else {
-            http::answer(http::OK, PROMETHEUS, &prometheus(&text), request.is_head)
+            http::answer(http::OK, PROMETHEUS, &prometheus(&text), request.method)
         }
     }
 
@@ -153,24 +141,3 @@ impl Engine {
 
 #[cfg(test)]
 mod tests;
-
-/// The answer to the bytes received so far.
-pub enum Answer {
-    /// The request is incomplete.
-    Wait,
-    /// Send these bytes, then close the connection.
-    Send(Vec<u8>),
-}
-
-/// The response to peers that receive nothing but the refusal.
-pub(in crate::server) fn forbidden() -> Vec<u8> {
-    http::refuse(http::FORBIDDEN)
-}
-
-pub(in crate::server) fn too_many() -> Vec<u8> {
-    http::refuse(http::UNAVAILABLE)
-}
-
-pub(in crate::server) fn timed_out() -> Vec<u8> {
-    http::refuse(http::TIMED_OUT)
-}

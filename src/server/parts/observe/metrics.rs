@@ -1,13 +1,10 @@
 //! The state of the endpoints of `metrics-port` (`observe::metrics`).
 
 use crate::server::parts::observe::percentiles::Percentiles;
-use russet_net::Listener;
 
 /// See the module.
 #[derive(Default)]
 pub struct Metrics {
-    /// The sockets for scrapes.
-    pub listeners: Vec<Listener>,
     pub(in crate::server) percentiles: Percentiles,
     pub figures: Figures,
     /// Bytes of the last text, an estimate for the next one.

@@ -14,4 +14,3 @@ pub mod hotkeys;
 pub mod metrics;
 pub mod percentiles;
 pub mod recorder;
-pub mod scrapes;

@@ -7,28 +7,30 @@
 
 pub mod cluster;
 pub mod console;
+pub mod http;
 pub mod migration;
-pub mod scrape;
 pub mod sentinel;
 pub mod upstream;
 mod upstream_channel;
 
 use super::Loop;
 
+use crate::server::parts::http::Port;
+
 impl Loop {
     /// A round of the guest: asks each role's connections, because no poll reports them.
     pub(in crate::server) fn serve_roles(&mut self) {
-        self.accept_scrapes();
-        self.serve_scrapes();
-        self.tend_scrapes();
-        self.serve_consoles();
+        for port in Port::ALL {
+            self.serve_http(port);
+        }
         self.serve_bus();
     }
 
     /// Called by cron: each role's deadlines.
     pub(in crate::server) fn tend_roles(&mut self) {
-        self.tend_scrapes();
-        self.tend_consoles();
+        for port in Port::ALL {
+            self.tend_http(port);
+        }
         self.tend_bus();
     }
 }

@@ -1,0 +1,176 @@
+//! Connections that speak HTTP: pages of the console, and scrapes of metrics and probes.
+//! `run/links/http.rs` drives them.
+//!
+//! Bounds: [`Port::connections_max`] at a time, of each port.
+
+use crate::console::http::{Method, RequestHead};
+use crate::server::parts::console::Task;
+use russet_config::Config;
+use russet_keyspace::ClientId;
+use russet_net::{Address, Listener, Role, Slab, Stream, Target};
+
+/// A port that speaks HTTP.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Port {
+    Console,
+    Metrics,
+}
+
+impl Port {
+    pub const ALL: [Port; 2] = [Port::Metrics, Port::Console];
+
+    /// Connections at a time.
+    pub fn connections_max(self) -> usize {
+        match self {
+            Port::Console => 64,
+            Port::Metrics => 32,
+        }
+    }
+
+    /// Whether `console-allow` or `metrics-allow` permits this address. A Unix socket's peer is
+    /// local.
+    pub fn admits(self, config: &Config, peer: &Address) -> bool {
+        let allowed = match self {
+            Port::Console => &config.console_allow,
+            Port::Metrics => &config.metrics_allow,
+        };
+        match peer {
+            Address::Tcp(address) => allowed.contains(address.ip().to_canonical()),
+            Address::Unix(_) => true,
+            Address::Unknown => false,
+        }
+    }
+
+    pub fn listener(self, at: usize) -> Target {
+        let role = match self {
+            Port::Console => Role::ConsoleListener,
+            Port::Metrics => Role::MetricsListener,
+        };
+        Target::lasting(role, at)
+    }
+
+    pub fn connection(self, (slot, generation): (u32, u32)) -> Target {
+        let role = match self {
+            Port::Console => Role::Console,
+            Port::Metrics => Role::Scrape,
+        };
+        Target {
+            role,
+            slot,
+            generation,
+        }
+    }
+}
+
+/// The sockets and the connections of a port.
+#[derive(Default)]
+pub struct Pool {
+    pub listeners: Vec<Listener>,
+    pub slab: Slab<Box<Connection>>,
+    /// Connections may be waiting at a listener.
+    pub waiting: bool,
+}
+
+impl Pool {
+    /// The slots of all connections, with their generations.
+    pub fn places(&self) -> Vec<(u32, u32)> {
+        let all = self.slab.iter();
+        all.map(|(slot, generation, _)| (slot, generation))
+            .collect()
+    }
+
+    /// The connection that makes room for another one, so that those with half a request, or none,
+    /// keep no page and no health check out.
+    pub fn longest_waiting(&self) -> Option<(u32, u32)> {
+        let waiting = self.slab.iter().filter_map(|(slot, generation, c)| {
+            let rank = c.waits_for_peer()?;
+            Some((rank, c.due_ms, (slot, generation)))
+        });
+        let longest = waiting.min_by_key(|&(rank, due_ms, _)| (rank, due_ms));
+        longest.map(|(.., place)| place)
+    }
+
+    /// Bytes of the buffers.
+    pub fn memory_bytes(&self) -> usize {
+        let all = self.slab.iter();
+        all.map(|(_, _, c)| c.input.capacity() + c.output.capacity())
+            .sum()
+    }
+}
+
+/// One connection.
+pub struct Connection {
+    pub port: Port,
+    pub stream: Stream,
+    pub peer: Address,
+    /// Received, and not yet taken.
+    pub input: Vec<u8>,
+    /// The head of the request whose body is awaited.
+    pub head: Option<Box<RequestHead>>,
+    pub output: Vec<u8>,
+    /// Bytes of the output sent.
+    pub sent: usize,
+    pub write_armed: bool,
+    pub task: Task,
+    /// The method of the request being answered.
+    pub method: Method,
+    pub keep_alive: bool,
+    /// A whole answer has left.
+    pub was_answered: bool,
+    /// The client whose writes the output acknowledges.
+    pub acknowledges: Option<ClientId>,
+    /// When the connection is closed unless something happens, monotonic milliseconds.
+    pub due_ms: u64,
+}
+
+impl Connection {
+    pub fn new(port: Port, stream: Stream, peer: Address, due_ms: u64) -> Connection {
+        Connection {
+            port,
+            stream,
+            peer,
+            input: Vec::new(),
+            head: None,
+            output: Vec::new(),
+            sent: 0,
+            write_armed: false,
+            task: Task::Read,
+            method: Method::Get,
+            keep_alive: true,
+            was_answered: false,
+            acknowledges: None,
+            due_ms,
+        }
+    }
+
+    /// Gives it time until then. That of a scrape is limited in total.
+    pub fn extend(&mut self, due_ms: u64) {
+        if self.port == Port::Console {
+            self.due_ms = due_ms;
+        }
+    }
+
+    /// Bytes that wait to be sent.
+    pub fn unsent(&self) -> usize {
+        self.output.len() - self.sent
+    }
+
+    /// Whether nothing happens until its peer sends or takes something, and in which order such
+    /// connections make room for others: those that have not sent one whole request first, then
+    /// those between requests or within a later one, then those that do not take their answer.
+    pub fn waits_for_peer(&self) -> Option<u8> {
+        match self.task {
+            Task::Read | Task::Close | Task::Drain { .. } => {}
+            _ => return None,
+        }
+        Some(match (self.unsent() > 0, self.was_answered) {
+            (true, _) => 2,
+            (false, true) => 1,
+            (false, false) => 0,
+        })
+    }
+
+    pub fn is_tls(&self) -> bool {
+        self.stream.tls().is_some()
+    }
+}
