@@ -123,20 +123,17 @@ fn message_of(parts: &[Part]) -> Option<Vec<u8>> {
         }
         _ => return None,
     };
-    let mut out = b"{\"channel\":".to_vec();
-    json::write_bytes(channel.shown(), &mut out);
-    out.extend_from_slice(b",\"pattern\":");
+    let mut out = json::object();
+    json::write_bytes(channel.shown(), out.name("channel"));
     match pattern {
-        Some(pattern) => json::write_bytes(pattern.shown(), &mut out),
-        None => out.extend_from_slice(b"null"),
+        Some(pattern) => json::write_bytes(pattern.shown(), out.name("pattern")),
+        None => out.name("pattern").extend_from_slice(b"null"),
     }
-    out.extend_from_slice(b",\"message\":");
-    json::write_bytes(message.shown(), &mut out);
+    json::write_bytes(message.shown(), out.name("message"));
     if message.shown().len() < message.length {
-        out.extend_from_slice(format!(",\"bytes\":{}", message.length).as_bytes());
+        out = out.number("bytes", message.length as u64);
     }
-    out.push(b'}');
-    Some(out)
+    Some(out.end())
 }
 
 #[cfg(test)]

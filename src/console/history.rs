@@ -162,42 +162,26 @@ impl History {
     pub fn write(&self, now_ms: i64, steps: &[u64], out: &mut Vec<u8>) {
         out.extend_from_slice(b"{\"now\":");
         json::write_number(now_ms as f64, out);
-        out.extend_from_slice(b",\"fields\":[");
-        for (at, (name, _)) in FIELDS.iter().enumerate() {
-            if at > 0 {
-                out.push(b',');
-            }
-            json::write_string(name, out);
-        }
-        out.extend_from_slice(b"],\"tiers\":[");
+        out.extend_from_slice(b",\"fields\":");
+        json::list(FIELDS.iter(), out, |(name, _), out| {
+            json::write_string(name, out)
+        });
+        out.extend_from_slice(b",\"tiers\":");
         let is_wanted = |tier: &&Tier| steps.is_empty() || steps.contains(&u64::from(tier.step));
-        for (at, tier) in self.tiers.iter().filter(is_wanted).enumerate() {
-            if at > 0 {
-                out.push(b',');
-            }
-            out.extend_from_slice(format!("{{\"step\":{},\"rows\":[", tier.step).as_bytes());
-            for (at, row) in tier.rows.iter().enumerate() {
-                if at > 0 {
-                    out.push(b',');
-                }
-                write_row(row, out);
-            }
-            out.extend_from_slice(b"]}");
-        }
-        out.extend_from_slice(b"]}");
+        json::list(self.tiers.iter().filter(is_wanted), out, |tier, out| {
+            out.extend_from_slice(format!("{{\"step\":{},\"rows\":", tier.step).as_bytes());
+            json::list(&tier.rows, out, write_row);
+            out.push(b'}');
+        });
+        out.push(b'}');
     }
 }
 
 /// A row as a list of numbers; unknown ones are null. Fractions have two digits.
 pub fn write_row(row: &Row, out: &mut Vec<u8>) {
-    out.push(b'[');
-    for (at, value) in row.iter().enumerate() {
-        if at > 0 {
-            out.push(b',');
-        }
+    json::list(row, out, |value, out| {
         json::write_number((value * 100.0).round() / 100.0, out);
-    }
-    out.push(b']');
+    });
 }
 
 #[cfg(test)]

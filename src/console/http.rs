@@ -159,9 +159,7 @@ impl Answer {
 
     /// A refusal: `{"error":TEXT}`.
     pub fn error(status: Status, text: &str) -> Answer {
-        let mut body = b"{\"error\":".to_vec();
-        super::json::write_string(text, &mut body);
-        body.push(b'}');
+        let body = super::json::object().text("error", text).end();
         let headers = match status {
             NOT_ALLOWED => "Allow: GET, HEAD, POST\r\n".to_owned(),
             _ => String::new(),

@@ -18,6 +18,10 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
+use russet_base::json::{Escapes, Object, string};
+
+pub use russet_base::json::list;
+
 use russet_resp::{Aggregate, ReplyHead, Text};
 
 /// Larger integers would lose digits in a double.
@@ -162,31 +166,12 @@ pub fn write_bytes(bytes: &[u8], out: &mut Vec<u8>) {
 
 /// A string, quoted.
 pub fn write_string(text: &str, out: &mut Vec<u8>) {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    out.reserve(text.len() + 2);
-    out.push(b'"');
-    let bytes = text.as_bytes();
-    let mut from = 0;
-    for (at, &byte) in bytes.iter().enumerate() {
-        if byte >= 0x20 && byte != b'"' && byte != b'\\' {
-            continue;
-        }
-        out.extend_from_slice(&bytes[from..at]);
-        from = at + 1;
-        match byte {
-            b'"' | b'\\' => out.extend_from_slice(&[b'\\', byte]),
-            b'\n' => out.extend_from_slice(b"\\n"),
-            b'\r' => out.extend_from_slice(b"\\r"),
-            b'\t' => out.extend_from_slice(b"\\t"),
-            _ => {
-                out.extend_from_slice(b"\\u00");
-                out.push(DIGITS[usize::from(byte >> 4)]);
-                out.push(DIGITS[usize::from(byte & 15)]);
-            }
-        }
-    }
-    out.extend_from_slice(&bytes[from..]);
-    out.push(b'"');
+    string(text, Escapes::Least, out);
+}
+
+/// An object in progress.
+pub fn object() -> Object {
+    Object::new(Escapes::Least)
 }
 
 /// A number; JSON has none for infinity and NaN.

@@ -7,6 +7,7 @@ pub mod clock;
 pub mod given_file;
 pub mod glob;
 pub mod hashing;
+pub mod json;
 pub mod lzf;
 pub mod memory;
 mod millis;

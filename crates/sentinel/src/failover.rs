@@ -16,10 +16,9 @@ use super::address::Address;
 use super::explain::{Obstacle, record};
 use super::groups::switch_address;
 use super::instances::{Failover, FailoverKind, FailoverState, Peer, Primary, Reconf, Replica};
-use super::json::Object;
 use super::links::{Member, Target};
 use super::monitor;
-use super::shared::{DESYNC_MAX_MS, Reporter, Shared, Simulated};
+use super::shared::{DESYNC_MAX_MS, Reporter, Shared, Simulated, object};
 use super::time::Ms;
 use select::select;
 
@@ -435,10 +434,10 @@ pub(crate) fn run_reconfig_script(
     let by_name = shared.globals.announce_hostnames;
     let port = |address: &Address| address.port.to_string().into_bytes();
     let place = |address: &Address| {
-        let place = Object::new().text("ip", address.shown(by_name));
+        let place = object().text("ip", address.shown(by_name));
         place.number("port", address.port)
     };
-    let input = Object::new()
+    let input = object()
         .text("kind", "reconfig")
         .text("primary", &primary.name)
         .text("role", role)

@@ -85,7 +85,6 @@ mod explain;
 mod failover;
 mod groups;
 mod instances;
-mod json;
 mod links;
 mod monitor;
 mod refresh;

@@ -14,14 +14,19 @@ use super::address::{Address, Names, is_ip};
 use super::config::Globals;
 use super::discovery::strangers::Strangers;
 use super::instances::{Hello, Primary, Watch};
-use super::json::Object;
 use super::links::ConnKind;
 use super::links::{Expected, LinkId, Links};
 use super::scripts::Scripts;
 use super::time::{Ms, Now, Periods};
+use russet_base::json::{Escapes, Object};
 
 /// A random start lies within this time, so that Sentinels do not all ask for votes at once.
 pub(crate) const DESYNC_MAX_MS: u64 = 1000;
+
+/// An object for scripts, which read lines.
+pub(crate) fn object() -> Object {
+    Object::new(Escapes::Wide)
+}
 
 /// The server's own facts that the core needs.
 #[derive(Clone, Debug, Default)]
@@ -266,10 +271,10 @@ impl Reporter {
         text: &[u8],
         subject: Option<Subject<'_>>,
     ) -> Vec<u8> {
-        let me = Object::new().text("run_id", &shared.my_id);
-        let primary = Object::new().text("name", self.name());
+        let me = object().text("run_id", &shared.my_id);
+        let primary = object().text("name", self.name());
         let primary = primary.text("ip", self.host()).number("port", self.port());
-        let event = Object::new()
+        let event = object()
             .text("kind", "event")
             .text("event", channel)
             .text("level", "warning")
@@ -280,7 +285,7 @@ impl Reporter {
         let Some((kind, name, host, port)) = subject else {
             return event.line();
         };
-        let instance = Object::new().text("type", kind).text("name", name);
+        let instance = object().text("type", kind).text("name", name);
         let instance = instance.text("ip", host).number("port", port);
         event.object("instance", instance).line()
     }

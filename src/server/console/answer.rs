@@ -20,6 +20,7 @@ use crate::server::parts::http::Connection;
 use crate::server::state::Server;
 use crate::server::state::world::Engine;
 use russet_base::clock;
+use russet_base::json::Object;
 use russet_keyspace::ClientId;
 use russet_net::Address;
 
@@ -294,10 +295,9 @@ fn with_file(
     }
 }
 
-/// `{"user":NAME,` and then `rest`.
-pub(in crate::server) fn with_user(name: &[u8], rest: &str) -> Vec<u8> {
-    let mut body = b"{\"user\":".to_vec();
-    json::write_bytes(name, &mut body);
-    body.extend_from_slice(rest.as_bytes());
+/// An object that begins with the name of a user.
+pub(in crate::server) fn with_user(name: &[u8]) -> Object {
+    let mut body = json::object();
+    json::write_bytes(name, body.name("user"));
     body
 }

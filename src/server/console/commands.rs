@@ -165,10 +165,9 @@ impl Engine {
             }
             let now: Option<serde_json::Value> = serde_json::from_slice(&reply).ok();
             if now.as_ref() != Some(&check.reply) {
-                let mut body = format!("{{\"changed\":{at},\"now\":").into_bytes();
-                body.append(&mut reply);
-                body.push(b'}');
-                return Some(Some(Answer::json(body)));
+                let mut body = json::object().number("changed", at as u64);
+                body.name("now").append(&mut reply);
+                return Some(Some(Answer::json(body.end())));
             }
         }
         None
@@ -231,16 +230,13 @@ impl Engine {
     fn answer(&self, job: &mut Job) -> Answer {
         let mut body = b"{\"r\":[".to_vec();
         body.append(&mut job.replies);
-        body.extend_from_slice(b"],\"us\":[");
-        for (at, micros) in job.micros.iter().enumerate() {
-            if at > 0 {
-                body.push(b',');
-            }
-            body.extend_from_slice(itoa::Buffer::new().format(*micros).as_bytes());
-        }
+        body.extend_from_slice(b"],\"us\":");
+        json::list(&job.micros, &mut body, |&micros, out| {
+            out.extend_from_slice(itoa::Buffer::new().format(micros).as_bytes());
+        });
         let ticks = job.ticks + clock::cycles().wrapping_sub(job.began);
         let micros = self.server.cycles.micros(ticks);
-        body.extend_from_slice(format!("],\"cost\":{micros}}}").as_bytes());
+        body.extend_from_slice(format!(",\"cost\":{micros}}}").as_bytes());
         Answer::json(body)
     }
 
@@ -316,12 +312,8 @@ impl Engine {
         let Some(name) = self.server.refused_in_console(command) else {
             return false;
         };
-        out.extend_from_slice(b"{\"e\":");
-        json::write_string(
-            &format!("CONSOLE '{name}' needs a connection of its own"),
-            out,
-        );
-        out.push(b'}');
+        let text = format!("CONSOLE '{name}' needs a connection of its own");
+        out.extend_from_slice(&json::object().text("e", text).end());
         true
     }
 }

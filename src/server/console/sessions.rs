@@ -11,8 +11,6 @@
 //! Cost: O(1) but for `api/me`, which is O(commands).
 //! Elsewhere: `parts::console` has the tokens and their times; `users::login` judges passwords.
 
-use std::fmt::Write as _;
-
 use crate::console::http::{self, Answer};
 use crate::console::{calls::Login, json};
 use crate::server::clients::client::{Client, ClientFlags, OfConsole};
@@ -168,7 +166,7 @@ impl Engine {
         let headers = format!("Set-Cookie: {name}={token}; HttpOnly; SameSite=Strict{secure}\r\n");
         Answer {
             headers,
-            ..Answer::json(with_user(&login.user, "}"))
+            ..Answer::json(with_user(&login.user).end())
         }
     }
 
@@ -187,11 +185,11 @@ impl Engine {
     /// `api/me` without a session.
     pub(in crate::server) fn stranger(&self, is_here: bool) -> Answer {
         let is_open = is_here && !self.server.acl.password_required();
-        let mut answer = Answer::error(http::UNAUTHORIZED, NO_AUTH);
-        answer.body.pop();
-        let more = format!(",\"nopass\":{is_open}}}");
-        answer.body.extend_from_slice(more.as_bytes());
-        answer
+        let body = json::object().text("error", NO_AUTH);
+        Answer {
+            body: body.flag("nopass", is_open).end(),
+            ..Answer::error(http::UNAUTHORIZED, NO_AUTH)
+        }
     }
 
     /// `api/me`: the user, the server, and the commands that the user may run. O(commands).
@@ -204,42 +202,25 @@ impl Engine {
         let server = &self.server;
         let is_locked = client.console.is_some_and(|of| of.is_locked);
         let config = &server.config;
-        let mut rest = String::new();
-        // Writing to a String does not fail.
-        let _ = write!(
-            rest,
-            ",\"locked\":{is_locked},\"version\":\"{}\",\"redis_version\":\"{}\",\"dialect\":\"{}\",\
-             \"databases\":{},\"time\":{},\"started\":{},\"commands\":",
-            env!("CARGO_PKG_VERSION"),
-            config.dialect.version(),
-            config.dialect.hello_name(),
-            config.databases,
-            server.now.unix_ms(),
-            server.identity.started_at * 1000,
-        );
-        let mut body = with_user(server.acl.users.name(client.user), &rest);
-        write_names(&server.permitted_commands(client, false), &mut body);
-        body.extend_from_slice(b",\"locked_commands\":");
-        write_names(&server.permitted_commands(client, true), &mut body);
-        body.push(b'}');
-        Answer::json(body)
+        let mut body = with_user(server.acl.users.name(client.user))
+            .flag("locked", is_locked)
+            .text("version", env!("CARGO_PKG_VERSION"))
+            .text("redis_version", config.dialect.version())
+            .text("dialect", config.dialect.hello_name())
+            .number("databases", config.databases)
+            .number("time", server.now.unix_ms())
+            .number("started", server.identity.started_at * 1000);
+        for (name, is_locked) in [("commands", false), ("locked_commands", true)] {
+            let names = server.permitted_commands(client, is_locked);
+            json::list(names, body.name(name), json::write_string);
+        }
+        Answer::json(body.end())
     }
 }
 
 fn too_many_logins() -> Answer {
     const TEXT: &str = "too many logins from this address have failed: try again later";
     Answer::error(http::TOO_MANY, TEXT)
-}
-
-fn write_names(names: &[&str], out: &mut Vec<u8>) {
-    out.push(b'[');
-    for (at, name) in names.iter().enumerate() {
-        if at > 0 {
-            out.push(b',');
-        }
-        json::write_string(name, out);
-    }
-    out.push(b']');
 }
 
 impl Server {
@@ -314,6 +295,6 @@ impl Server {
             (None, Some(running)) if running.client == id => running.is_locked = locked,
             _ => return Answer::error(http::UNAUTHORIZED, NO_AUTH),
         }
-        Answer::json(format!("{{\"locked\":{locked}}}").into_bytes())
+        Answer::json(json::object().flag("locked", locked).end())
     }
 }

@@ -7,6 +7,7 @@ use crate::console::calls::StreamCall;
 use crate::console::events;
 use crate::console::history;
 use crate::console::http::{self, Answer};
+use crate::console::json;
 use crate::server::clients::client::OfConsole;
 use crate::server::clients::ending::EndReason;
 use crate::server::clients::session::Session;
@@ -155,8 +156,9 @@ impl Feed {
     /// Appends how many events were dropped, if any.
     pub(in crate::server) fn append_dropped(&mut self, to: &mut Output<'_>) {
         if self.dropped > 0 {
-            let data = format!("{{\"dropped\":{}}}", std::mem::take(&mut self.dropped));
-            self.write("dropped", data.as_bytes(), to);
+            let dropped = std::mem::take(&mut self.dropped);
+            let data = json::object().number("dropped", dropped).end();
+            self.write("dropped", &data, to);
         }
     }
 

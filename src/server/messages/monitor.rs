@@ -98,26 +98,13 @@ const SHOWN_ARGS_MAX: usize = 64;
 /// A command as an event of the console: as MONITOR shows it, with long arguments cut.
 fn event_of<H>(client: &Client, user: &[u8], secrets: &Secrets<'_, H>, words: usize) -> Vec<u8> {
     let now = clock::unix_us();
-    let mut out = Vec::with_capacity(256);
-    // Writing to memory cannot fail.
-    let _ = write!(
-        out,
-        "{{\"time\":\"{}.{:06}\",\"db\":{},\"addr\":",
-        now / 1_000_000,
-        now % 1_000_000,
-        client.db.0
-    );
-    json::write_string(&client.identity.peer.to_string(), &mut out);
-    out.extend_from_slice(b",\"user\":");
-    json::write_bytes(user, &mut out);
-    out.extend_from_slice(b",\"cmd\":[");
-    for at in 0..words.min(SHOWN_ARGS_MAX) {
-        if at > 0 {
-            out.push(b',');
-        }
+    let time = format!("{}.{:06}", now / 1_000_000, now % 1_000_000);
+    let out = json::object().text("time", time).number("db", client.db.0);
+    let mut out = out.text("addr", client.identity.peer.to_string());
+    json::write_bytes(user, out.name("user"));
+    json::list(0..words.min(SHOWN_ARGS_MAX), out.name("cmd"), |at, out| {
         let shown = secrets.shown(at);
-        json::write_bytes(&shown[..shown.len().min(SHOWN_BYTES_MAX)], &mut out);
-    }
-    out.extend_from_slice(b"]}");
-    out
+        json::write_bytes(&shown[..shown.len().min(SHOWN_BYTES_MAX)], out);
+    });
+    out.end()
 }

@@ -1,8 +1,11 @@
 //! One line of the audit: a JSON object.
 
+use std::borrow::Cow;
 use std::io::Write;
 
 use jiff::Timestamp;
+
+use russet_base::json::{self, Escapes, Object};
 
 /// Arguments shown, and bytes shown of each argument and key.
 const ARGS_MAX: usize = 32;
@@ -10,77 +13,56 @@ const TEXT_MAX: usize = 128;
 
 /// Builds an object field by field.
 #[derive(Debug)]
-pub struct Line(Vec<u8>);
+pub struct Line(Object);
 
 impl Line {
     /// Begins with the time, Unix microseconds.
     pub fn new(unix_us: i64) -> Line {
-        let mut line = Line(Vec::with_capacity(384));
-        line.0.push(b'{');
+        let mut line = Line(Object::new(Escapes::Short));
         let time = Timestamp::from_microsecond(unix_us).unwrap_or(Timestamp::UNIX_EPOCH);
-        line.name("time");
         // Writing to memory cannot fail.
-        let _ = write!(line.0, "\"{time:.6}\"");
+        let _ = write!(line.0.name("time"), "\"{time:.6}\"");
         line
     }
 
     pub fn text(&mut self, name: &str, text: &[u8]) {
-        self.name(name);
-        self.quoted(text);
+        quoted(text, self.0.name(name));
     }
 
     pub fn number(&mut self, name: &str, number: u64) {
-        self.name(name);
-        let _ = write!(self.0, "{number}");
+        let _ = write!(self.0.name(name), "{number}");
     }
 
     /// A list, cut after [`ARGS_MAX`] elements; a last element then gives the number left out.
     pub fn list<'a>(&mut self, name: &str, all: impl ExactSizeIterator<Item = &'a [u8]>) {
-        self.name(name);
-        let len = all.len();
-        self.0.push(b'[');
-        for (at, text) in all.take(ARGS_MAX).enumerate() {
-            if at > 0 {
-                self.0.push(b',');
-            }
-            self.quoted(text);
-        }
-        if len > ARGS_MAX {
-            let _ = write!(self.0, ",\"... ({} more)\"", len - ARGS_MAX);
-        }
-        self.0.push(b']');
+        let left_out = all.len().saturating_sub(ARGS_MAX);
+        let more = || Cow::Owned(format!("... ({left_out} more)").into_bytes());
+        let more = (left_out > 0).then(more);
+        let all = all.take(ARGS_MAX).map(Cow::Borrowed).chain(more);
+        json::list(all, self.0.name(name), |text, out| quoted(&text, out));
     }
 
     /// The object and a newline.
-    pub fn finish(mut self) -> Vec<u8> {
-        self.0.extend_from_slice(b"}\n");
-        self.0
+    pub fn finish(self) -> Vec<u8> {
+        self.0.line()
     }
+}
 
-    fn name(&mut self, name: &str) {
-        if self.0.len() > 1 {
-            self.0.push(b',');
+/// A JSON string of at most [`TEXT_MAX`] bytes of the text. Bytes that are not UTF-8 are shown as
+/// `\xff`, and a backslash as itself: JSON's own escapes stand for control characters.
+fn quoted(text: &[u8], to: &mut Vec<u8>) {
+    let shown = &text[..text.len().min(TEXT_MAX)];
+    let mut out = String::with_capacity(shown.len() + 16);
+    for chunk in shown.utf8_chunks() {
+        out.push_str(chunk.valid());
+        for byte in chunk.invalid() {
+            out.push_str(&format!("\\x{byte:02x}"));
         }
-        let _ = write!(self.0, "\"{name}\":");
     }
-
-    /// A JSON string of at most [`TEXT_MAX`] bytes of the text. Bytes that are not UTF-8 are shown
-    /// as `\xff`, and a backslash as itself: JSON's own escapes stand for control characters.
-    fn quoted(&mut self, text: &[u8]) {
-        let shown = &text[..text.len().min(TEXT_MAX)];
-        let mut out = String::with_capacity(shown.len() + 16);
-        for chunk in shown.utf8_chunks() {
-            out.push_str(chunk.valid());
-            for byte in chunk.invalid() {
-                out.push_str(&format!("\\x{byte:02x}"));
-            }
-        }
-        if shown.len() < text.len() {
-            out.push_str(&format!("... ({} more bytes)", text.len() - shown.len()));
-        }
-        // A string is always written.
-        let _ = serde_json::to_writer(&mut self.0, &out);
+    if shown.len() < text.len() {
+        out.push_str(&format!("... ({} more bytes)", text.len() - shown.len()));
     }
+    json::string(&out, Escapes::Short, to);
 }
 
 /// The line that stands for those that found no room.
