@@ -43,33 +43,45 @@ mod work;
 pub use docs::docs_for;
 
 use crate::server::Spec;
-use russet_command::docs::Doc;
+
+/// A group's documentation as path and text.
+type Text = (&'static str, &'static str);
+
+macro_rules! text {
+    ($group:literal) => {
+        (
+            concat!("src/commands/", $group, "/docs.txt"),
+            include_str!(concat!($group, "/docs.txt")),
+        )
+    };
+}
 
 /// The list of groups: the rows of each, and the documentation.
-const GROUPS: &[(&[Spec], &[Doc])] = &[
-    (acl::SPECS, &[]),
-    (command::SPECS, &[]),
-    (connection::SPECS, connection::docs::DOCS),
-    (server::SPECS, server::docs::DOCS),
-    (generic::SPECS, generic::docs::DOCS),
-    (array::SPECS, array::docs::DOCS),
-    (hash::SPECS, hash::docs::DOCS),
-    (list::SPECS, list::docs::DOCS),
-    (path_hash::SPECS, path_hash::docs::DOCS),
-    (pubsub::SPECS, pubsub::docs::DOCS),
-    (scripting::SPECS, scripting::docs::DOCS),
-    (set::SPECS, set::docs::DOCS),
-    (sorted_set::SPECS, sorted_set::docs::DOCS),
-    (stream::SPECS, stream::docs::DOCS),
-    (string::SPECS, string::docs::DOCS),
-    (vector::SPECS, vector::docs::DOCS),
-    (bitmap::SPECS, bitmap::docs::DOCS),
-    (hyperloglog::SPECS, hyperloglog::docs::DOCS),
-    (geo::SPECS, geo::docs::DOCS),
-    (transactions::SPECS, transactions::docs::DOCS),
-    (cluster::SPECS, cluster::docs::DOCS),
+const GROUPS: &[(&[Spec], Text)] = &[
+    // Redis documents these two with the group `server`.
+    (acl::SPECS, ("", "")),
+    (command::SPECS, ("", "")),
+    (connection::SPECS, text!("connection")),
+    (server::SPECS, text!("server")),
+    (generic::SPECS, text!("generic")),
+    (array::SPECS, text!("array")),
+    (hash::SPECS, text!("hash")),
+    (list::SPECS, text!("list")),
+    (path_hash::SPECS, text!("path_hash")),
+    (pubsub::SPECS, text!("pubsub")),
+    (scripting::SPECS, text!("scripting")),
+    (set::SPECS, text!("set")),
+    (sorted_set::SPECS, text!("sorted_set")),
+    (stream::SPECS, text!("stream")),
+    (string::SPECS, text!("string")),
+    (vector::SPECS, text!("vector")),
+    (bitmap::SPECS, text!("bitmap")),
+    (hyperloglog::SPECS, text!("hyperloglog")),
+    (geo::SPECS, text!("geo")),
+    (transactions::SPECS, text!("transactions")),
+    (cluster::SPECS, text!("cluster")),
     // A Sentinel has these rows.
-    (&[], sentinel::docs::DOCS),
+    (&[], text!("sentinel")),
 ];
 
 /// All rows, by group.

@@ -90,11 +90,9 @@ pub(super) fn known(table: &CommandTable) -> Vec<Known> {
     for row in table.rows() {
         let spec = row.spec;
         let parent = row.parent.map(|id| table.row(id).spec);
-        let doc = match parent {
-            Some(parent) => docs_for(parent.name, Some(spec.name)),
-            None => docs_for(spec.name, None),
+        let Some(doc) = docs_for(row.full_name) else {
+            continue;
         };
-        let Some(doc) = doc else { continue };
         if spec.flags.contains(Flags::ADMIN)
             || doc.group == Group::Connection && !CONNECTION.contains(&spec.name)
             || spec.name == ELSEWHERE
@@ -123,7 +121,7 @@ impl Known {
             counted: None,
         };
         self.name.iter().for_each(|name| words.push(name));
-        words.all(self.doc.args, input);
+        words.all(&self.doc.args, input);
         let mut words = words.words;
         // One in ten is corrupted.
         let damage = input.byte();
@@ -194,7 +192,7 @@ impl Words {
                 let choice = input.below(arg.args.len());
                 self.repeated(&arg.args[choice], input);
             }
-            ArgKind::Block => self.all(arg.args, input),
+            ArgKind::Block => self.all(&arg.args, input),
         }
     }
 }

@@ -6,7 +6,7 @@
 //!     plan      the positions of a row's keys in a command line; `keys` holds them
 //!     options   words and operands of a command line, read alike by handler and key finder
 //!     secrets   arguments that logs and MONITOR do not show
-//!     docs      the type of COMMAND DOCS's data
+//!     docs      COMMAND DOCS's data: its types, and the text it is read from
 //!
 //! Rows stand beside their handlers (`commands/<group>/`); the gates are in `server::execution`.
 #![warn(missing_docs)]

@@ -26,7 +26,7 @@
 //! - `commands/<group>/`: rows, handlers, documentation; and the group's row in `commands/mod.rs`.
 //!
 //! In addition there are the `mod` lines, and, if Redis has them for the type, one line each: the
-//! command group (`command/docs.rs`), the ACL category (`command/spec.rs` and
+//! command group (`command/docs/mod.rs`), the ACL category (`command/spec.rs` and
 //! `commands/command/info.rs`), the class of events (`config/special/keyspace_events.rs`), a limit
 //! (`types/limits.rs` and its directive in `config/table.rs`). Redis's INFO keysizes has fixed
 //! lines (`server/observe/info/keyspace.rs`). `types/inner.rs` prefetches into large tables and is

@@ -13,7 +13,6 @@ mod args;
 mod automaton;
 mod deadline;
 mod delete;
-pub(super) mod docs;
 mod get;
 mod grep;
 mod info;

@@ -5,7 +5,6 @@
 mod bit;
 mod combine;
 mod count;
-pub(super) mod docs;
 mod field;
 mod range;
 

@@ -11,7 +11,6 @@
 mod asking;
 mod clusterscan;
 mod container;
-pub(super) mod docs;
 mod enabled;
 mod migration;
 mod slot_stats;

@@ -3,9 +3,9 @@
 //! Fields come in Redis's order, and an empty one is left out: clients see both. Maps are flat
 //! arrays in RESP2. A subcommand without a row is not shown, even if it is documented.
 //!
-//! Cost: O(size of the documentation); nothing is cached.
+//! Cost: O(size of the documentation); no reply is cached.
 //!
-//! Decided elsewhere: the texts: `commands/<group>/docs.rs`; their types: `command::docs`.
+//! Decided elsewhere: the texts: `commands/<group>/docs.txt`; their form: `russet_command::docs`.
 
 use crate::commands::docs_for;
 use russet_command::Spec;
@@ -15,11 +15,7 @@ use russet_resp::Reply;
 /// Writes the name and the documentation of a command with all its subcommands; returns false and
 /// writes nothing if it has none.
 pub(super) fn write_docs<H>(reply: &mut Reply, full_name: &str, spec: &Spec<H>) -> bool {
-    let (name, subcommand) = match full_name.split_once('|') {
-        Some((name, subcommand)) => (name, Some(subcommand)),
-        None => (full_name, None),
-    };
-    let Some(doc) = docs_for(name, subcommand) else {
+    let Some(doc) = docs_for(full_name) else {
         return false;
     };
     reply.bulk(full_name.as_bytes());
@@ -49,7 +45,7 @@ pub(super) fn write_docs<H>(reply: &mut Reply, full_name: &str, spec: &Spec<H>) 
     if !doc.history.is_empty() {
         reply.bulk(b"history");
         reply.set(doc.history.len());
-        for (version, change) in doc.history {
+        for (version, change) in &doc.history {
             reply.array(2);
             reply.bulk(version.as_bytes());
             reply.bulk(change.as_bytes());
@@ -57,7 +53,7 @@ pub(super) fn write_docs<H>(reply: &mut Reply, full_name: &str, spec: &Spec<H>) 
     }
     if !doc.args.is_empty() {
         reply.bulk(b"arguments");
-        write_args(reply, doc.args);
+        write_args(reply, &doc.args);
     }
     if !spec.subcommands.is_empty() {
         reply.bulk(b"subcommands");
@@ -113,12 +109,11 @@ fn write_arg(reply: &mut Reply, arg: &Arg) {
     ];
     // Name and type, then either the nested arguments or the display text.
     reply.map(3 + optional_fields.iter().filter(|&&given| given).count());
-    write_texts(reply, &[("name", arg.name), ("type", arg.kind.name())]);
+    write_texts(reply, &[("name", &arg.name), ("type", arg.kind.name())]);
     if !arg.kind.is_nested() {
-        let display = if arg.display.is_empty() {
-            arg.name
-        } else {
-            arg.display
+        let display = match arg.display {
+            "" => &arg.name,
+            display => display,
         };
         write_texts(reply, &[("display_text", display)]);
     }
@@ -148,7 +143,7 @@ fn write_arg(reply: &mut Reply, arg: &Arg) {
     }
     if arg.kind.is_nested() {
         reply.bulk(b"arguments");
-        write_args(reply, arg.args);
+        write_args(reply, &arg.args);
     }
 }
 

@@ -66,7 +66,7 @@ impl Lines {
                 if let Some(token) = arg.token.filter(|token| !token.is_empty()) {
                     words.extend([token.to_owned(), token.to_ascii_lowercase()]);
                 }
-                collect(arg.args, words);
+                collect(&arg.args, words);
             }
         }
         let mut words = Vec::new();
@@ -133,7 +133,7 @@ impl Lines {
         let rng = &mut self.rng;
         let word = match arg.kind {
             ArgKind::Key => Lines::pick(rng, &self.keys),
-            ArgKind::String if ["min", "max", "start", "stop", "end"].contains(&arg.name) => {
+            ArgKind::String if ["min", "max", "start", "stop", "end"].contains(&&*arg.name) => {
                 any_of(rng, &["-", "+", "[a", "0", "1"])
             }
             ArgKind::String | ArgKind::Pattern if rng.random_bool(0.4) => {
@@ -151,7 +151,7 @@ impl Lines {
             ArgKind::Block => {
                 // Parallel lists (STREAMS) have the same length.
                 let count = rng.random_range(1..3);
-                for (_, chunk) in self.block(arg.args, count) {
+                for (_, chunk) in self.block(&arg.args, count) {
                     out.extend(chunk);
                 }
                 return;
@@ -316,14 +316,10 @@ fn handlers_open_the_keys_that_plans_give() {
         if is_exempt || !row.has_keys() && !row.spec.flags.intersects(on_keys) {
             continue;
         }
-        let (name, subcommand) = match row.full_name.split_once('|') {
-            Some((name, subcommand)) => (name, Some(subcommand)),
-            None => (row.full_name, None),
-        };
-        let Some(doc) = docs_for(name, subcommand) else {
+        let Some(doc) = docs_for(row.full_name) else {
             panic!("{}: no documentation", row.full_name);
         };
-        let mut lines = Lines::of(doc.args, row.id as u64);
+        let mut lines = Lines::of(&doc.args, row.id as u64);
         let (mut mistakes, mut opened) = (Vec::new(), false);
         let count = match row.spec.find_keys {
             Some(_) => LINES_OF_OPTIONS,
@@ -333,7 +329,7 @@ fn handlers_open_the_keys_that_plans_give() {
             if i % LINES_OF_A_FILLING == 0 {
                 fill(&mut t, &mut lines, doc.group);
             }
-            let line = lines.line(row.full_name, doc.args);
+            let line = lines.line(row.full_name, &doc.args);
             if !row.spec.arity.admits(line.len()) {
                 continue;
             }

@@ -108,11 +108,7 @@ fn rows() -> Vec<(String, &'static Spec)> {
 /// Whether it may touch more than one element: its arguments may be many, or its documented cost
 /// has a term that grows by more than a logarithm, or there is none.
 fn may_touch_many(full_name: &str, spec: &Spec) -> bool {
-    let (name, sub) = match full_name.split_once('|') {
-        Some((name, sub)) => (name, Some(sub)),
-        None => (full_name, None),
-    };
-    let cost = docs_for(name, sub).map_or("", |doc| doc.complexity);
+    let cost = docs_for(full_name).map_or("", |doc| doc.complexity);
     let mut terms = cost.split("O(").skip(1);
     let is_small = |term: &str| {
         ["1)", "log(N))", "log N)"]

@@ -16,7 +16,6 @@ mod client_filter;
 mod client_flags;
 mod client_list;
 mod client_tracking;
-pub(super) mod docs;
 mod session;
 
 use crate::server::Spec;

@@ -10,7 +10,6 @@
 //! `persistence::rdb`.
 
 mod delete;
-pub(super) mod docs;
 mod dump;
 mod expire;
 mod migrate;

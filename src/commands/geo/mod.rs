@@ -6,7 +6,6 @@
 mod add;
 mod args;
 mod cover;
-pub(super) mod docs;
 mod earth;
 mod partial_sort;
 mod polygon;

@@ -11,7 +11,6 @@
 //! expired fields: `keyspace`.
 
 mod delete;
-pub(super) mod docs;
 mod expire;
 mod field_args;
 mod fields_last;

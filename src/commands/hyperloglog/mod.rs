@@ -10,7 +10,6 @@
 mod add;
 mod count;
 mod debug;
-pub(super) mod docs;
 
 use crate::server::Spec;
 use russet_command::CommandError;

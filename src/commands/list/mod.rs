@@ -9,7 +9,6 @@
 //!
 //! Decided elsewhere: encodings: `types::list`; clients that wait: `server::execution::blocking`.
 
-pub(super) mod docs;
 mod edit;
 mod move_many;
 mod moves;

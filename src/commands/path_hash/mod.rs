@@ -10,7 +10,6 @@
 
 mod args;
 mod delete;
-pub(super) mod docs;
 mod get;
 mod prefixes;
 mod scan;

@@ -10,7 +10,6 @@
 //! Decided elsewhere: channels and patterns: `crate::pubsub`; ACL of channels: the gates, by the
 //! row's `channels`.
 
-pub(super) mod docs;
 mod inspect;
 
 use crate::pubsub::Kind;

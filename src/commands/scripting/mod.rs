@@ -17,8 +17,6 @@ mod function_list;
 mod row;
 mod script;
 
-pub(super) mod docs;
-
 #[cfg(test)]
 mod tests;
 

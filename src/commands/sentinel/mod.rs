@@ -4,8 +4,6 @@
 //! words over, and replies and errors are written there. Arity and secrets are checked by the rows,
 //! as for other commands.
 
-pub(super) mod docs;
-
 use crate::commands::help::row as help_row;
 use crate::server::{Call, CommandResult, Spec};
 use russet_command::{Arity, Facts, Flags};

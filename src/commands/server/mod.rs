@@ -14,7 +14,6 @@ mod changes;
 mod commandlog;
 mod config;
 mod debug;
-pub(super) mod docs;
 mod flush;
 mod hotkeys;
 mod info;

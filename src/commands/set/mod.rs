@@ -11,7 +11,6 @@
 
 mod algebra;
 mod cardinality;
-pub(super) mod docs;
 mod members;
 mod random;
 mod scan;

@@ -14,7 +14,6 @@
 mod add;
 mod bounds;
 mod combine;
-pub(super) mod docs;
 mod pop;
 mod random;
 mod range;

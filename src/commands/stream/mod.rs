@@ -13,7 +13,6 @@
 
 mod add;
 mod delete;
-pub(super) mod docs;
 mod edit;
 mod group;
 mod idempotence;

@@ -11,7 +11,6 @@
 //! value: `compare`.
 
 mod compare;
-pub(super) mod docs;
 mod float;
 mod get;
 mod incr;

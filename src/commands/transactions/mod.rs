@@ -3,8 +3,6 @@
 //! Dispatch queues the commands after MULTI (`server::execution::dispatch`); this module runs or
 //! discards the queue. Touched keys mark their watchers through `keyspace::listeners::watch`.
 
-pub(super) mod docs;
-
 use crate::commands::work;
 use crate::server::{Call, ClientFlags, CommandResult, Origin, Spec};
 use russet_command::{Access, Arity, Category, CommandError, Facts, Flags, KeySpec};

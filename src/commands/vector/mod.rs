@@ -13,7 +13,6 @@
 
 mod add;
 mod attributes;
-pub(super) mod docs;
 mod elements;
 mod info;
 mod links;

@@ -118,15 +118,14 @@ fn subjects() -> Vec<Subject> {
     let mut subjects = Vec::new();
     for row in bed.engine.server.table.rows() {
         let name = row.full_name;
-        let (group, subcommand) = match name.split_once('|') {
-            Some((group, subcommand)) => (group, Some(subcommand)),
-            None => (name, None),
-        };
-        let is_exempt = EXEMPT.iter().any(|(out, _)| [name, group].contains(out));
+        let container = row.full_name.split('|').next().unwrap_or(name);
+        let is_exempt = EXEMPT
+            .iter()
+            .any(|(out, _)| [name, container].contains(out));
         if is_exempt || !row.subcommands.is_empty() {
             continue;
         }
-        let doc = docs_for(group, subcommand);
+        let doc = docs_for(name);
         let doc = doc.unwrap_or_else(|| panic!("{name}: its syntax is not documented"));
         subjects.push(Subject {
             name,

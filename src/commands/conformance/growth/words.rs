@@ -82,17 +82,17 @@ pub fn growable(doc: &'static Doc) -> Vec<Grown> {
             ];
             let ways = ways.into_iter().filter(|(_, may)| *may);
             grown.extend(ways.map(|(how, _)| Grown { arg, how }));
-            add(arg.args, grown);
+            add(&arg.args, grown);
         }
     }
     let mut grown = Vec::new();
-    add(doc.args, &mut grown);
+    add(&doc.args, &mut grown);
     grown
 }
 
 /// Whether it is the count of the arguments that follow.
 fn is_count(arg: &Arg) -> bool {
-    arg.kind == ArgKind::Integer && ["numkeys", "numfields", "numids"].contains(&arg.name)
+    arg.kind == ArgKind::Integer && ["numkeys", "numfields", "numids"].contains(&&*arg.name)
 }
 
 /// The words of the `call`th call of command `name`, with `n` of the growing argument. Calls differ
@@ -111,7 +111,7 @@ pub fn words(
         offset: call,
         words: name.split('|').map(Vec::from).collect(),
     };
-    words.all(doc.args, 0);
+    words.all(&doc.args, 0);
     words.words
 }
 
@@ -149,7 +149,7 @@ impl Words<'_> {
     /// and two keys where several are allowed.
     fn times(&self, arg: &'static Arg, siblings: &'static [Arg]) -> usize {
         let is_many = arg.flags.contains(ArgFlags::MULTIPLE);
-        let is_paired = |arg: &Arg| ["weight", "id", "key"].contains(&arg.name);
+        let is_paired = |arg: &Arg| ["weight", "id", "key"].contains(&&*arg.name);
         let has_keys = siblings
             .iter()
             .any(|other| other.kind == ArgKind::Key && other.flags.contains(ArgFlags::MULTIPLE));
@@ -215,11 +215,11 @@ impl Words<'_> {
     fn one(&mut self, arg: &'static Arg, at: usize) {
         match arg.kind {
             ArgKind::PureToken => {}
-            ArgKind::Block => self.all(arg.args, at),
+            ArgKind::Block => self.all(&arg.args, at),
             ArgKind::OneOf => {
                 let choice = arg.args.iter().position(|choice| self.leads_to(choice));
                 let choice = choice.unwrap_or_else(|| usual_choice(self.name, arg));
-                self.repeated(&arg.args[choice], arg.args, at);
+                self.repeated(&arg.args[choice], &arg.args, at);
             }
             _ if self.is(arg, &[How::Long]) => self.words.push(long(self.name, arg, self.n)),
             _ if self.is(arg, &[How::Large]) => self.words.push(self.n.to_string().into_bytes()),
@@ -245,7 +245,7 @@ fn usual_choice(name: &str, arg: &Arg) -> usize {
 
 /// A text of about `n` bytes: for patterns one that is slow to match, for libraries many functions.
 fn long(name: &str, arg: &Arg, n: usize) -> Vec<u8> {
-    match arg.name {
+    match &*arg.name {
         "min" | "max" if name.contains("lex") => [b"[".to_vec(), vec![b'm'; n]].concat(),
         "function-code" => {
             let functions = (0..=n / 64)
@@ -262,7 +262,7 @@ fn long(name: &str, arg: &Arg, n: usize) -> Vec<u8> {
 
 /// The `at`th value of an argument: one that the command accepts.
 fn value(name: &str, arg: &Arg, at: usize) -> String {
-    match (arg.kind, arg.name) {
+    match (arg.kind, &*arg.name) {
         (ArgKind::Key, "destination" | "newkey" | "destkey" | "dst" | "storekey") => "d".to_owned(),
         (ArgKind::Key, _) if name.starts_with("restore") => "d".to_owned(),
         (_, "serialized-value") => String::from_utf8_lossy(PAYLOAD).into_owned(),
@@ -296,7 +296,7 @@ fn value(name: &str, arg: &Arg, at: usize) -> String {
         (_, "last-id") if name == "xsetid" => format!("{}-1", 1_000_000 + at),
         (_, "id" | "last-id" | "lastid") => format!("{}-1", at + 1),
         (_, "start" | "min" | "end" | "max" | "stop") if name.starts_with('x') => {
-            let is_first = ["start", "min"].contains(&arg.name);
+            let is_first = ["start", "min"].contains(&&*arg.name);
             match name {
                 "xautoclaim" => "0-0".to_owned(),
                 _ if is_first => "-".to_owned(),
