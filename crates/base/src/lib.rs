@@ -4,6 +4,7 @@
 
 pub mod backoff;
 pub mod clock;
+pub mod finding;
 pub mod given_file;
 pub mod glob;
 pub mod hashing;

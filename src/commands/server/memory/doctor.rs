@@ -12,6 +12,7 @@
 
 use crate::server::Call;
 use crate::server::info::{MemoryFigures, excess};
+use russet_base::finding::Finding;
 use russet_base::text::{Printable, human};
 use russet_keyspace::PrefixFigures;
 
@@ -33,69 +34,89 @@ pub(in crate::commands::server) fn diagnosis(call: &mut Call<'_>, m: &MemoryFigu
     if found.is_empty() {
         return "Nothing is wrong with the memory of this server.\n".into();
     }
-    found.iter().map(|line| format!("* {line}\n")).collect()
+    let line = |finding: &Finding| match &finding.remedy {
+        Some(remedy) => format!("* {} {remedy}\n", finding.text),
+        None => format!("* {}\n", finding.text),
+    };
+    found.iter().map(line).collect()
 }
 
 /// Memory that the process holds but does not use.
-fn held(m: &MemoryFigures, found: &mut Vec<String>) {
+fn held(m: &MemoryFigures, found: &mut Vec<Finding>) {
     if m.peak as f64 / m.used as f64 > 1.5 {
-        found.push(format!(
-            "Once {} were in use, now {}: what was freed may still be held. MEMORY PURGE gives \
-             back what can be given.",
-            human(m.peak as u64),
-            human(m.used as u64)
+        found.push(Finding::warning(
+            "held",
+            format!(
+                "Once {} were in use, now {}: what was freed may still be held.",
+                human(m.peak as u64),
+                human(m.used as u64)
+            ),
+            "MEMORY PURGE gives back what can be given.",
         ));
     }
     let a = &m.allocator;
     let (ratio, bytes) = excess(a.active, a.allocated);
     if ratio > 1.1 && bytes > WORTH_A_LINE as i64 {
-        found.push(format!(
-            "The allocator's pages are fragmented: {ratio:.2} times what is in them, {} more. \
-             CONFIG SET activedefrag yes moves what lies in thinly filled ones together.",
-            human(bytes as u64)
+        found.push(Finding::warning(
+            "held",
+            format!(
+                "The allocator's pages are fragmented: {ratio:.2} times what is in them, {} more.",
+                human(bytes as u64)
+            ),
+            "CONFIG SET activedefrag yes moves what lies in thinly filled ones together.",
         ));
     }
     let (ratio, bytes) = excess(a.resident, a.active);
     if ratio > 1.1 && bytes > WORTH_A_LINE as i64 {
-        found.push(format!(
-            "{} of free pages are still resident. MEMORY PURGE gives them back at once, CONFIG SET \
-             jemalloc-bg-thread yes some seconds after they were freed.",
-            human(bytes as u64)
+        found.push(Finding::warning(
+            "held",
+            format!("{} of free pages are still resident.", human(bytes as u64)),
+            "MEMORY PURGE gives them back at once, CONFIG SET jemalloc-bg-thread yes some \
+                 seconds after they were freed.",
         ));
     }
     let (ratio, bytes) = excess(m.rss, a.resident);
     if ratio > 1.1 && bytes > WORTH_A_LINE as i64 {
-        found.push(format!(
-            "{} of the process are in memory that the allocator does not know of.",
-            human(bytes as u64)
+        found.push(Finding::notice(
+            "held",
+            format!(
+                "{} of the process are in memory that the allocator does not know of.",
+                human(bytes as u64)
+            ),
         ));
     }
     if m.own.snapshot_cow > m.used / 10 && m.own.snapshot_cow > WORTH_A_LINE {
-        found.push(format!(
-            "A child that saves has {} of its own, for what has changed since. CONFIG SET \
-             snapshot-method auto saves without one.",
-            human(m.own.snapshot_cow as u64)
+        found.push(Finding::warning(
+            "held",
+            format!(
+                "A child that saves has {} of its own, for what has changed since.",
+                human(m.own.snapshot_cow as u64)
+            ),
+            "CONFIG SET snapshot-method auto saves without one.",
         ));
     }
 }
 
 /// Used memory against its limit.
-fn limit(call: &Call<'_>, m: &MemoryFigures, found: &mut Vec<String>) {
+fn limit(call: &Call<'_>, m: &MemoryFigures, found: &mut Vec<Finding>) {
     let limit = call.server.memory.limit.maxmemory();
     if call.server.memory.limit.resident_exceeded() {
-        found.push(format!(
-            "{} are resident, far beyond maxmemory ({}): eviction looks at what is used ({}).",
-            human(m.rss as u64),
-            human(limit),
-            human(m.used as u64)
+        found.push(Finding::notice(
+            "limit",
+            format!(
+                "{} are resident, far beyond maxmemory ({}): eviction looks at what is used ({}).",
+                human(m.rss as u64),
+                human(limit),
+                human(m.used as u64)
+            ),
         ));
     }
     let system = russet_base::memory::cgroup::available_bytes().0;
     let beside = m.own.not_counted as u64;
     let mend = if call.server.memory.limit.found().is_some() {
-        "Raise maxmemory-reserve, or lower maxmemory-clients"
+        "Raise maxmemory-reserve, or lower maxmemory-clients."
     } else {
-        "CONFIG SET maxmemory auto leaves room for both"
+        "CONFIG SET maxmemory auto leaves room for both."
     };
     let clients = call.server.client_memory_limit() as u64;
     if limit > 0 && limit.saturating_add(beside) > system {
@@ -103,35 +124,38 @@ fn limit(call: &Call<'_>, m: &MemoryFigures, found: &mut Vec<String>) {
         let owners: Vec<String> = owners
             .map(|(name, bytes)| format!("{name} {}", human(*bytes as u64)))
             .collect();
-        found.push(format!(
+        found.push(Finding::warning("limit", format!(
             "maxmemory ({}) and what does not count towards it ({}: {}) are more than the {} that there \
-             are here. {mend}.",
+             are here.",
             human(limit),
             human(beside),
             owners.join(", "),
             human(system)
-        ));
+        ), mend));
     } else if limit > 0 && limit.saturating_add(clients) > system {
-        found.push(format!(
+        found.push(Finding::warning("limit", format!(
             "maxmemory ({}) and what clients may hold beside it ({}) are more than the {} that there are \
-             here. {mend}.",
+             here.",
             human(limit),
             human(clients),
             human(system)
-        ));
+        ), mend));
     }
     if limit == 0 && m.rss as u64 > system / 2 {
-        found.push(format!(
-            "{} of the {} that there are here are resident, and nothing bounds them. CONFIG SET \
-             maxmemory auto does.",
-            human(m.rss as u64),
-            human(system)
+        found.push(Finding::warning(
+            "limit",
+            format!(
+                "{} of the {} that there are here are resident, and nothing bounds them.",
+                human(m.rss as u64),
+                human(system)
+            ),
+            "CONFIG SET maxmemory auto does.",
         ));
     }
 }
 
 /// Memory other than data.
-fn buffers(m: &MemoryFigures, found: &mut Vec<String>) {
+fn buffers(m: &MemoryFigures, found: &mut Vec<Finding>) {
     let large = |bytes: usize| bytes > m.used / 5 && bytes > WORTH_A_LOOK;
     let lines = [
         (
@@ -173,41 +197,50 @@ fn buffers(m: &MemoryFigures, found: &mut Vec<String>) {
     ];
     for (bytes, what, help) in lines {
         if large(bytes) {
-            found.push(format!("{what} take {}: {help}.", human(bytes as u64)));
+            found.push(Finding::notice(
+                "buffers",
+                format!("{what} take {}: {help}.", human(bytes as u64)),
+            ));
         }
     }
 }
 
 /// The prefix with the most bytes, and one that is written but never read.
-fn prefix(call: &mut Call<'_>, m: &MemoryFigures, found: &mut Vec<String>) {
+fn prefix(call: &mut Call<'_>, m: &MemoryFigures, found: &mut Vec<Finding>) {
     let db = call.db.index();
     let keyspace = call.db.keyspace();
     let Some(lines) = keyspace.highest_prefixes(db, |its| its.bytes) else {
         if m.dataset() > m.used / 2 && !found.is_empty() {
-            found.push(
-                "Which keys take the memory, PREFIXSTATS tells after CONFIG SET prefix-stats yes."
-                    .into(),
-            );
+            found.push(Finding::notice(
+                "prefix",
+                "Which keys take the memory, PREFIXSTATS tells after CONFIG SET prefix-stats yes.",
+            ));
         }
         return;
     };
     if let Some((name, f)) = lines.first().filter(|(_, f)| f.bytes > m.used as u64 / 2) {
-        found.push(format!(
-            "Half of the memory and more is under {}: {} in {} keys (PREFIXSTATS BY bytes; \
+        found.push(Finding::notice(
+            "prefix",
+            format!(
+                "Half of the memory and more is under {}: {} in {} keys (PREFIXSTATS BY bytes; \
              MEMORY USAGE tells of each).",
-            Printable(name),
-            human(f.bytes),
-            f.keys
+                Printable(name),
+                human(f.bytes),
+                f.keys
+            ),
         ));
     }
     let idle = |f: &PrefixFigures| f.reads == 0 && f.writes > 0;
     let idle = lines.iter().find(|(_, f)| idle(f));
     if let Some((name, f)) = idle.filter(|(_, f)| f.bytes > m.used as u64 / 10) {
-        found.push(format!(
-            "{} under {} were written and never read since they are counted: EXPIRE lets such \
+        found.push(Finding::notice(
+            "prefix",
+            format!(
+                "{} under {} were written and never read since they are counted: EXPIRE lets such \
              keys go.",
-            human(f.bytes),
-            Printable(name)
+                human(f.bytes),
+                Printable(name)
+            ),
         ));
     }
 }

@@ -11,12 +11,13 @@
 use std::fmt;
 
 use crate::server::state::Server;
+use russet_base::finding::{Finding, Weight};
 use russet_base::text::Printable;
 use russet_sentinel::{Seen, Sentinel};
 
 /// The reasons why it is not ready; empty when it is.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub struct Readiness(Vec<String>);
+pub struct Readiness(Vec<Finding>);
 
 impl Readiness {
     /// O(replicas).
@@ -24,41 +25,45 @@ impl Readiness {
         if let Some(driver) = &server.sentinel {
             let mut readiness = Readiness::of_sentinel(&driver.core);
             if server.shutdown.is_under_way() {
-                readiness.0.insert(0, "shutting down".to_owned());
+                readiness.0.insert(0, fault("shutdown", "shutting down"));
             }
             return readiness;
         }
         let mut why = Vec::new();
         if server.shutdown.is_under_way() {
-            why.push("shutting down".to_owned());
+            why.push(fault("shutdown", "shutting down"));
         }
         if server.persist.loading.in_progress() {
-            why.push("loading".to_owned());
+            why.push(fault("loading", "loading"));
         }
         if server.persist.saving.stops_writes(&server.config) {
-            why.push("the last snapshot failed, writes are refused".to_owned());
+            let text = "the last snapshot failed, writes are refused";
+            why.push(fault("snapshot", text));
         }
         if let Some(trouble) = server.persist.aof.trouble_text() {
-            why.push(format!("the append only file takes no writes: {trouble}"));
+            let text = format!("the append only file takes no writes: {trouble}");
+            why.push(fault("append only file", text));
         }
         let upstream = server.replication.upstream.as_ref();
         if upstream.is_some_and(|upstream| !upstream.is_online()) {
-            why.push("the link to the primary is down".to_owned());
+            why.push(fault("primary", "the link to the primary is down"));
         }
         if let Some(text) = failing_replicas(server) {
-            why.push(text);
+            why.push(fault("replicas", text));
         }
         if let Some(upstream) = upstream {
             if upstream.refused.is_some() {
-                why.push("a snapshot of the primary with far fewer keys is refused".to_owned());
+                let text = "a snapshot of the primary with far fewer keys is refused";
+                why.push(fault("refused sync", text));
             }
             let silent_ms = server.now.mono_ms.saturating_sub(upstream.received_ms);
             let max_ms = u64::from(server.config.ready_max_lag) * 1000;
             if max_ms > 0 && upstream.is_online() && silent_ms > max_ms {
-                why.push(format!(
+                let text = format!(
                     "the primary has been silent for {} s (ready-max-lag)",
                     silent_ms / 1000
-                ));
+                );
+                why.push(fault("primary", text));
             }
         }
         Readiness(why)
@@ -67,10 +72,14 @@ impl Readiness {
     /// O(instances).
     fn of_sentinel(core: &Sentinel) -> Readiness {
         let lacks = core.primaries_seen().filter(|seen| !seen.reach.is_enough());
-        let text = |seen: Seen<'_>| format!("{}: {}", Printable(seen.name), seen.reach.text());
-        let mut why: Vec<String> = lacks.map(text).collect();
+        let lacking = |seen: Seen<'_>| {
+            let text = format!("{}: {}", Printable(seen.name), seen.reach.text());
+            fault("quorum", text)
+        };
+        let mut why: Vec<Finding> = lacks.map(lacking).collect();
         if !core.is_saved() {
-            why.push("the configuration file cannot be written, no vote is given".to_owned());
+            let text = "the configuration file cannot be written, no vote is given";
+            why.push(fault("disk", text));
         }
         Readiness(why)
     }
@@ -78,6 +87,10 @@ impl Readiness {
     pub fn is_ready(&self) -> bool {
         self.0.is_empty()
     }
+}
+
+fn fault(code: &'static str, text: impl Into<String>) -> Finding {
+    Finding::new(Weight::Critical, code, text)
 }
 
 /// The replicas that fail to load while `min-replicas-to-write` lacks some; `None`: it lacks none.
@@ -99,7 +112,9 @@ impl fmt::Display for Readiness {
         if self.is_ready() {
             return f.write_str("ok\n");
         }
-        self.0.iter().try_for_each(|why| writeln!(f, "{why}"))
+        self.0
+            .iter()
+            .try_for_each(|why| writeln!(f, "{}", why.text))
     }
 }
 
