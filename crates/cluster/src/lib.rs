@@ -81,8 +81,10 @@ mod view;
 
 pub use actions::{Action, Level, LinkId};
 pub use bus::marks::SLOT_STATES;
-pub use conf::Saved;
+pub use conf::{Saved, SavedNode};
 pub use core::{After, Cluster, Host, Now, Own, Primary, Switches, TICK_MS};
+pub use explain::Shown;
+pub use message::{NodeFlags, NodeId};
 pub use ownership::route::{Keys, Redirect, Request};
 pub use ownership::viewer::Viewer;
 pub use settings::{Settings, bus_port, main_port};

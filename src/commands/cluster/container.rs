@@ -30,7 +30,7 @@ pub(super) const CLUSTER: Spec = Spec {
         own("countkeysinslot", Arity::Exactly(3), READS, countkeysinslot).with(Facts::SHOWS),
         row("delslots", Arity::AtLeast(3), CHANGES),
         row("delslotsrange", Arity::AtLeast(4), CHANGES),
-        row("explain", Arity::Exactly(2), READS_ANY_TIME).with(Facts::SHOWS),
+        row("explain", Arity::AtLeast(2), READS_ANY_TIME).with(Facts::SHOWS),
         row("failover", Arity::AtLeast(2), CHANGES),
         Spec {
             categories: Category::KEYSPACE,
@@ -200,7 +200,7 @@ const HELP: &[&str] = &[
     "    No node serves the slots from now on, as far as this one knows.",
     "DELSLOTSRANGE <first> <last> [<first> <last> ...]",
     "    The same for ranges of slots.",
-    "EXPLAIN",
+    "EXPLAIN [FINDINGS]",
     "    Why the cluster is not well, and which failovers would not happen.",
     "FAILOVER [FORCE | TAKEOVER]",
     "    This replica takes the place of its primary.",

@@ -119,11 +119,12 @@ impl Cluster {
             b"SHARDS" => Ok(self.show_shards(host.viewer, reply)),
             b"LINKS" => Ok(self.show_links(host, reply)),
             b"EXPLAIN" => {
-                let lines = self.explain();
-                reply.array(lines.len());
-                for line in lines {
-                    reply.bulk(line.as_bytes());
-                }
+                let is_for_programs = match rest {
+                    [] => false,
+                    [word] if word.eq_ignore_ascii_case(b"findings") => true,
+                    _ => return Err("ERR syntax error".into()),
+                };
+                self.show_findings(is_for_programs, reply);
                 Ok(Done::Replied)
             }
             _ => Ok(Done::Replied),

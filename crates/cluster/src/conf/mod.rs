@@ -37,13 +37,17 @@ pub struct Saved {
 /// A node's line. Empty texts and ports of 0 are values that are not set or not known.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SavedNode {
+    /// Its name, which it keeps.
     pub id: NodeId,
+    /// Its address on the bus; empty: not known.
     pub ip: Ip,
     /// The port that the cluster's clients use: TLS's with `tls-cluster`.
     pub port: u16,
     /// The other one.
     pub other: OtherPort,
+    /// The port of its bus.
     pub bus_port: u16,
+    /// The name that it announces.
     pub hostname: Vec<u8>,
     pub(crate) human_nodename: Vec<u8>,
     /// `None` in files of Redis 7.0.
@@ -52,6 +56,7 @@ pub struct SavedNode {
     pub(crate) client_ipv6: Vec<u8>,
     pub(crate) client_port: u16,
     pub(crate) client_tls_port: u16,
+    /// Valkey: the zone that it announces.
     pub availability_zone: Vec<u8>,
     /// Of those that are written: myself, primary or replica, PFAIL, FAIL, no address, no failover.
     pub flags: NodeFlags,
@@ -66,8 +71,9 @@ pub struct SavedNode {
     pub is_connected: bool,
     /// First and last; ascending, none twice.
     pub slots: Vec<(u16, u16)>,
-    /// Open slots of our own node, and the node at the other end.
+    /// Open slots of our own node that leave it, and the node at the other end.
     pub migrating: Vec<(u16, NodeId)>,
+    /// The same for slots that come.
     pub importing: Vec<(u16, NodeId)>,
 }
 

@@ -1,12 +1,12 @@
 //! Faults of nodes, links, addresses, clocks and the disk.
 //!
-//! A node has at most one line for the first fault that is found, the worst kinds first, and one
-//! for its clock. A fast clock has a line from `CLOCK_MS`; a slow one only from a node timeout
+//! A node has at most one finding, for the first fault, the worst kinds first, and one for its clock.
+//! A fast clock has one from `CLOCK_MS`; a slow one only from a node timeout
 //! more, since gossip may be that old.
 //!
 //! Cost: O(nodes log nodes) and the reports on suspects; nothing is kept.
 //!
-//! Elsewhere: how many lines are shown (`explain`), where views differ (`explain::views`),
+//! Elsewhere: how many are shown (`explain`), where views differ (`explain::views`),
 //! failovers that would not happen (`explain::failovers`).
 
 use std::collections::BTreeMap;
@@ -16,48 +16,61 @@ use crate::core::Cluster;
 use crate::membership::nodes::{ClusterNode, ME, NodeIndex};
 use crate::message::NodeFlags;
 use crate::settings::Endpoint;
+use russet_base::finding::Finding;
 
 /// A clock may be ahead by this, as seen by gossip that has whole seconds.
 const CLOCK_MS: i64 = 2000;
 
-pub(super) fn lines(cluster: &Cluster) -> Vec<String> {
-    let mut lines = Vec::new();
+pub(super) fn findings(cluster: &Cluster) -> Vec<Finding> {
+    let mut found = Vec::new();
     if cluster.out.has_failed() {
-        lines.push("nodes.conf cannot be saved: this node is silent, and gives no votes".into());
+        let text = "nodes.conf cannot be saved: this node is silent, and gives no votes";
+        found.push(Finding::critical("disk", text, super::DISK));
     }
     if cluster.switches.drop_kind != -1 {
-        lines.push("DEBUG DROP-CLUSTER-PACKET-FILTER is on".into());
+        found.push(Finding::warning(
+            "debug",
+            "DEBUG DROP-CLUSTER-PACKET-FILTER is on",
+            "DEBUG DROP-CLUSTER-PACKET-FILTER -1",
+        ));
     }
     if cluster.me().address.ip.is_empty() && cluster.nodes.len() > 1 {
-        lines.push("my own address is not known yet (cluster-announce-ip)".into());
+        found.push(Finding::warning(
+            "addresses",
+            "my own address is not known yet (cluster-announce-ip)",
+            super::ANNOUNCE,
+        ));
     }
     for (at, node) in cluster.nodes.iter().filter(|(at, _)| *at != ME) {
-        lines.extend(node_fault(cluster, at, node));
-        lines.extend(clock(cluster, at, node));
+        found.extend(node_fault(cluster, at, node));
+        found.extend(clock(cluster, at, node));
     }
-    lines.extend(shared_addresses(cluster));
-    lines.extend(endpoints(cluster));
-    lines
+    found.extend(shared_addresses(cluster));
+    found.extend(endpoints(cluster));
+    found
 }
 
-fn node_fault(cluster: &Cluster, at: NodeIndex, node: &ClusterNode) -> Option<String> {
+fn node_fault(cluster: &Cluster, at: NodeIndex, node: &ClusterNode) -> Option<Finding> {
+    const START: &str =
+        "start it, or open the way; if it is gone for good, CLUSTER FORGET at all others";
+    const OPEN: &str = "open the bus port (10000 above the port) both ways";
     let now = cluster.now.monotonic_ms;
     let called = cluster.called(at);
     let place = format!("{}:{}", node.address.ip, node.address.bus_port);
+    let warning = |code, text, remedy| Some(Finding::warning(code, text, remedy));
     if node.is_handshake() {
         let age = span(now - node.created);
-        return Some(format!("the node at {place} is being met, since {age}"));
+        let text = format!("the node at {place} is being met, since {age}");
+        return Some(Finding::notice("members", text));
     }
     if !node.has_address() {
-        return Some(format!(
-            "node {called} has no address: another node answers at its last one"
-        ));
+        let text = format!("node {called} has no address: another node answers at its last one");
+        return warning("addresses", text, super::ANNOUNCE);
     }
     if node.has_failed() {
         let since = span(now - node.failed);
-        return Some(format!(
-            "node {called} at {place} has failed (FAIL), since {since}"
-        ));
+        let text = format!("node {called} at {place} has failed (FAIL), since {since}");
+        return warning("nodes", text, START);
     }
     let silent = span(now - node.pinged.unwrap_or(now).max(node.received_at));
     if node.flags.contains(NodeFlags::PFAIL) {
@@ -69,59 +82,59 @@ fn node_fault(cluster: &Cluster, at: NodeIndex, node: &ClusterNode) -> Option<St
             .count();
         let votes = reports + usize::from(cluster.me().is_voter());
         let needed = cluster.voters() / 2 + 1;
-        return Some(format!(
+        let text = format!(
             "node {called} at {place} does not answer, since {silent} (PFAIL): {votes} of {needed} primaries \
              needed for FAIL say so"
-        ));
+        );
+        return warning("nodes", text, START);
     }
     let is_linked = |link| cluster.links.get(link).is_some_and(|link| link.is_open);
     if !node.out.is_some_and(is_linked) {
-        return Some(format!(
-            "no link to node {called} at {place}, which was silent for {silent}"
-        ));
+        let text = format!("no link to node {called} at {place}, which was silent for {silent}");
+        return warning("bus", text, OPEN);
     }
     let unlinked = now - node.unlinked;
     if node.inbound.is_none() && unlinked > cluster.settings.node_timeout.get() {
         let since = span(unlinked);
-        return Some(format!(
+        let text = format!(
             "node {called} has no link to me since {since}: it does not know me, or cannot reach my bus port"
-        ));
+        );
+        return warning("bus", text, OPEN);
     }
     if node.is_replica() && node.primary.is_none() {
-        return Some(format!(
-            "node {called} is a replica of a node that I do not know"
-        ));
+        let text = format!("node {called} is a replica of a node that I do not know");
+        return warning("members", text, "CLUSTER MEET with that node");
     }
     if node.noticed.state_is_fail && cluster.health.is_ok {
-        return Some(format!(
-            "node {called} says that the cluster is not ok, I see it well"
-        ));
+        let text = format!("node {called} says that the cluster is not ok, I see it well");
+        return Some(Finding::notice("state", text));
     }
     None
 }
 
-fn clock(cluster: &Cluster, at: NodeIndex, node: &ClusterNode) -> Option<String> {
+fn clock(cluster: &Cluster, at: NodeIndex, node: &ClusterNode) -> Option<Finding> {
+    let finding = |text| Finding::warning("clocks", text, "an NTP client on each machine");
     let ahead = node.noticed.clock_ahead_ms?;
     let called = cluster.called(at);
     // Gossip is as old as the last greetings of the sender, but never from the future.
     if ahead > CLOCK_MS {
-        return Some(format!(
+        return Some(finding(format!(
             "the clock of node {called} is {} ahead of mine",
             span(ahead)
-        ));
+        )));
     }
     let behind = -ahead - cluster.settings.node_timeout.get();
     let is_behind = behind > CLOCK_MS && !node.is_failing();
     is_behind.then(|| {
-        format!(
+        finding(format!(
             "the clock of node {called} is at least {} behind mine",
             span(behind)
-        )
+        ))
     })
 }
 
 /// Nodes that announce one address: only one of them can be reached.
-fn shared_addresses(cluster: &Cluster) -> Vec<String> {
+fn shared_addresses(cluster: &Cluster) -> Vec<Finding> {
     let mut places: BTreeMap<(Vec<u8>, u16), Vec<NodeIndex>> = BTreeMap::new();
     let known = cluster
         .nodes
@@ -135,17 +148,18 @@ fn shared_addresses(cluster: &Cluster) -> Vec<String> {
     let line = |((ip, port), nodes): ((Vec<u8>, u16), Vec<NodeIndex>)| {
         let names: Vec<String> = nodes.iter().map(|&at| cluster.called(at)).collect();
         let ip = String::from_utf8_lossy(&ip);
-        format!(
+        let text = format!(
             "one address, {ip}:{port}, is said to be of nodes {}",
             names.join(", ")
-        )
+        );
+        Finding::warning("addresses", text, super::ANNOUNCE)
     };
     shared.map(line).collect()
 }
 
 /// Hosts in redirects and replies that clients cannot use.
-fn endpoints(cluster: &Cluster) -> Vec<String> {
-    let mut lines = Vec::new();
+fn endpoints(cluster: &Cluster) -> Vec<Finding> {
+    let mut found = Vec::new();
     if cluster.settings.endpoint == Endpoint::Hostname {
         let nameless = cluster
             .nodes
@@ -153,10 +167,12 @@ fn endpoints(cluster: &Cluster) -> Vec<String> {
             .filter(|(_, node)| node.names.hostname.is_empty());
         let nameless = nameless.count();
         if nameless > 0 {
-            lines.push(format!(
+            let text = format!(
                 "clients are told hostnames, but {} announced none (`?`)",
                 count(nameless, "node")
-            ));
+            );
+            let remedy = "cluster-announce-hostname at them";
+            found.push(Finding::warning("addresses", text, remedy));
         }
     }
     let is_loopback =
@@ -172,10 +188,12 @@ fn endpoints(cluster: &Cluster) -> Vec<String> {
         .filter(|(_, node)| !node.address.ip.is_empty())
         .count();
     if local > 0 && local < known {
-        lines.push(format!(
+        let text = format!(
             "{} at a loopback address, which other machines cannot reach: meet nodes by their outer one",
             count(local, "node is").replace("node iss", "nodes are")
-        ));
+        );
+        let remedy = "cluster-announce-ip at them, or MEET by the outer address";
+        found.push(Finding::critical("addresses", text, remedy));
     }
-    lines
+    found
 }

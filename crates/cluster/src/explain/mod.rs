@@ -1,37 +1,75 @@
-//! CLUSTER EXPLAIN: why the cluster is as it is, and what would go wrong next, as lines for a
-//! person.
+//! CLUSTER EXPLAIN: why the cluster is as it is, and what would go wrong next.
 //!
-//! It reports what this node knows. Faults come after the state, worst first; a cluster without
-//! faults has few lines. O(nodes x replicas) and the number of faults. Nothing is kept for it but
-//! some fields of each node (`nodes`).
+//! It reports what this node knows, as findings. Faults come after the state, worst first; a cluster
+//! without faults has few. O(nodes x replicas) and the number of faults. Nothing is kept for it but
+//! some fields of each node (`nodes`). `shown` judges a node of another kind by the same rules.
 
 mod failovers;
 mod faults;
+mod shown;
 mod state;
 mod views;
 
-use super::core::Cluster;
+pub use shown::Shown;
 
-/// At most this many lines of one kind; the rest is counted.
-const LINES_MAX: usize = 20;
+use super::core::Cluster;
+use russet_base::finding::Finding;
+use russet_resp::Reply;
+
+/// At most this many findings of one part; the rest is counted.
+const FINDINGS_MAX: usize = 20;
+
+/// Remedies of several findings.
+const DISK: &str = "see the log for the reason; make room in its directory";
+const START_OTHERS: &str =
+    "start the others, or CLUSTER FAILOVER TAKEOVER at replicas of those that are gone";
+const ANNOUNCE: &str = "cluster-announce-ip and -port at that node";
 
 impl Cluster {
-    pub(super) fn explain(&self) -> Vec<String> {
-        let mut lines = state::lines(self);
+    pub(super) fn explain(&self) -> Vec<Finding> {
+        let mut found = state::findings(self);
+        found.append(&mut self.faults());
+        found
+    }
+
+    /// All but this node's state.
+    fn faults(&self) -> Vec<Finding> {
+        let mut found = Vec::new();
         let parts = [
-            faults::lines(self),
-            views::lines(self),
-            failovers::lines(self),
+            faults::findings(self),
+            views::findings(self),
+            failovers::findings(self),
         ];
         for mut part in parts {
-            let more = part.len().saturating_sub(LINES_MAX);
-            part.truncate(LINES_MAX);
-            lines.append(&mut part);
+            let more = part.len().saturating_sub(FINDINGS_MAX);
+            part.truncate(FINDINGS_MAX);
+            found.append(&mut part);
             if more > 0 {
-                lines.push(format!("and {more} more of this kind"));
+                let text = format!("and {more} more of this kind");
+                found.push(Finding::notice("size", text));
             }
         }
-        lines
+        found
+    }
+
+    /// `EXPLAIN`: an array of texts. `EXPLAIN FINDINGS`: of each its weight, code, text and remedy,
+    /// which may be null.
+    pub(super) fn show_findings(&self, is_for_programs: bool, reply: &mut Reply) {
+        let found = self.explain();
+        reply.array(found.len());
+        for finding in found {
+            if is_for_programs {
+                reply.array(4);
+                reply.bulk(finding.weight.name().as_bytes());
+                reply.bulk(finding.code.as_bytes());
+            }
+            reply.bulk(finding.text.as_bytes());
+            match finding.remedy {
+                _ if !is_for_programs => {}
+                Some(remedy) => reply.bulk(remedy.as_bytes()),
+                None => reply.null(),
+            }
+        }
     }
 }
 

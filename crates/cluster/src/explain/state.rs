@@ -4,15 +4,28 @@ use super::{count, span};
 use crate::core::Cluster;
 use crate::failover::state::Ill;
 use crate::membership::nodes::ME;
+use russet_base::finding::Finding;
 
-pub(super) fn lines(cluster: &Cluster) -> Vec<String> {
-    let mut lines = vec![myself(cluster), state(cluster)];
+/// The remedies of slots that no node serves, and of those of a failed node.
+const FIX: &str = "redis-cli --cluster fix with this node";
+const REPLACE: &str = "start it, or CLUSTER FAILOVER TAKEOVER at one of its replicas";
+
+pub(super) fn findings(cluster: &Cluster) -> Vec<Finding> {
+    let mut found = vec![Finding::ok("node", myself(cluster)), state(cluster)];
+    found.extend(partly(cluster));
+    found
+}
+
+/// The slots that are not served although the cluster is well.
+pub(super) fn partly(cluster: &Cluster) -> Vec<Finding> {
+    let mut found = Vec::new();
     // Without full coverage a cluster can be well and yet not serve some slots.
     if !cluster.settings.require_full_coverage {
         let all = usize::from(crate::message::SLOTS);
         let unbound = all - cluster.owners.bound;
         if unbound > 0 {
-            lines.push(format!("nobody serves {}", count(unbound, "slot")));
+            let text = format!("nobody serves {}", count(unbound, "slot"));
+            found.push(Finding::critical("slots", text, FIX));
         }
         let failed = cluster
             .nodes
@@ -20,13 +33,14 @@ pub(super) fn lines(cluster: &Cluster) -> Vec<String> {
             .filter(|(_, node)| node.has_failed() && node.is_voter());
         for (at, node) in failed {
             let slots = count(node.slots.len(), "slot");
-            lines.push(format!(
+            let text = format!(
                 "{slots} of failed node {} cannot be reached",
                 cluster.called(at)
-            ));
+            );
+            found.push(Finding::critical("slots", text, REPLACE));
         }
     }
-    lines
+    found
 }
 
 fn myself(cluster: &Cluster) -> String {
@@ -46,34 +60,51 @@ fn myself(cluster: &Cluster) -> String {
     )
 }
 
-fn state(cluster: &Cluster) -> String {
-    let now = cluster.now.monotonic_ms;
-    let since = span(now - cluster.health.since);
+fn state(cluster: &Cluster) -> Finding {
+    let since = span(cluster.now.monotonic_ms - cluster.health.since);
     if cluster.health.is_ok {
-        return format!("the cluster is ok, since {since}");
+        return Finding::ok("state", format!("the cluster is ok, since {since}"));
     }
-    let why = match cluster.illness() {
-        None => "it will be ok at the next tick".into(),
-        Some(Ill::Unsaved) => "nodes.conf cannot be saved".into(),
-        Some(Ill::Unbound(first, number)) => format!(
-            "nobody serves {}, the first is {first}; cluster-require-full-coverage asks for all",
-            count(number, "slot")
+    let (why, remedy) = illness(cluster);
+    let text = format!("the cluster is not ok, since {since}: {why}");
+    Finding::critical("state", text, remedy)
+}
+
+/// Why the cluster is not ok, and the remedy.
+pub(super) fn illness(cluster: &Cluster) -> (String, &'static str) {
+    match cluster.illness() {
+        None => ("it will be ok at the next tick".into(), "wait"),
+        Some(Ill::Unsaved) => ("nodes.conf cannot be saved".into(), super::DISK),
+        Some(Ill::Unbound(first, number)) => (
+            format!(
+                "nobody serves {}, the first is {first}; cluster-require-full-coverage asks for all",
+                count(number, "slot")
+            ),
+            FIX,
         ),
-        Some(Ill::Failed(slot, at)) => format!(
-            "slot {slot} and others are of node {}, which has failed and was not replaced; \
-             cluster-require-full-coverage asks for all",
-            cluster.called(at)
+        Some(Ill::Failed(slot, at)) => (
+            format!(
+                "slot {slot} and others are of node {}, which has failed and was not replaced; \
+                 cluster-require-full-coverage asks for all",
+                cluster.called(at)
+            ),
+            REPLACE,
         ),
-        Some(Ill::Minority(_, 0)) => "no primary has slots yet".into(),
-        Some(Ill::Minority(reached, voters)) => format!(
-            "I reach {reached} of {voters} primaries with slots, {} are needed",
-            voters / 2 + 1
+        Some(Ill::Minority(_, 0)) => ("no primary has slots yet".into(), "CLUSTER ADDSLOTS"),
+        Some(Ill::Minority(reached, voters)) => (
+            format!(
+                "I reach {reached} of {voters} primaries with slots, {} are needed",
+                voters / 2 + 1
+            ),
+            super::START_OTHERS,
         ),
-        Some(Ill::Waiting(ms)) => format!(
-            "nothing is wrong any more, but a primary that was away waits for {} yet, because it may have \
-             been replaced",
-            span(ms)
+        Some(Ill::Waiting(ms)) => (
+            format!(
+                "nothing is wrong any more, but a primary that was away waits for {} yet, because it \
+                 may have been replaced",
+                span(ms)
+            ),
+            "wait",
         ),
-    };
-    format!("the cluster is not ok, since {since}: {why}")
+    }
 }

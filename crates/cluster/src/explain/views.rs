@@ -6,20 +6,24 @@ use super::{count, span};
 use crate::core::Cluster;
 use crate::membership::nodes::{ME, NodeIndex};
 use crate::ownership::slots::ranges;
+use russet_base::finding::Finding;
 
 /// Views differ for a moment after each change.
 const MOMENT_MS: i64 = 1000;
 
-pub(super) fn lines(cluster: &Cluster) -> Vec<String> {
-    let mut lines = disputes(cluster);
-    lines.extend(unclaimed(cluster));
-    lines.extend(equal_epochs(cluster));
-    lines.extend(old_epochs(cluster));
-    lines.extend(open_slots(cluster));
-    lines
+const WAIT: &str = "wait for two node timeouts; if it stays, redis-cli --cluster fix, and look whether \
+                    the nodes reach each other on the bus";
+
+pub(super) fn findings(cluster: &Cluster) -> Vec<Finding> {
+    let mut found = disputes(cluster);
+    found.extend(unclaimed(cluster));
+    found.extend(equal_epochs(cluster));
+    found.extend(old_epochs(cluster));
+    found.extend(open_slots(cluster));
+    found
 }
 
-fn disputes(cluster: &Cluster) -> Vec<String> {
+fn disputes(cluster: &Cluster) -> Vec<Finding> {
     let now = cluster.now.monotonic_ms;
     let others = cluster.nodes.iter().filter(|(at, _)| *at != ME);
     let lines = others.filter_map(|(at, node)| {
@@ -31,17 +35,18 @@ fn disputes(cluster: &Cluster) -> Vec<String> {
             .owners
             .owner(first)
             .map_or("nobody".into(), |at| cluster.called(at));
-        Some(format!(
+        let text = format!(
             "node {} claims {} that I see elsewhere, since {}; the first is {first}, of {owner}",
             cluster.called(at),
             count(slots, "slot"),
             span(now - since),
-        ))
+        );
+        Some(Finding::warning("views", text, WAIT))
     });
     lines.collect()
 }
 
-fn unclaimed(cluster: &Cluster) -> Vec<String> {
+fn unclaimed(cluster: &Cluster) -> Vec<Finding> {
     let mut by_owner: BTreeMap<NodeIndex, Vec<u16>> = BTreeMap::new();
     for slot in cluster.owners.unclaimed.iter() {
         if let Some(owner) = cluster.owners.owner(slot) {
@@ -49,12 +54,13 @@ fn unclaimed(cluster: &Cluster) -> Vec<String> {
         }
     }
     let line = |(owner, slots): (NodeIndex, Vec<u16>)| {
-        format!(
+        let text = format!(
             "node {} does not claim {} any more, and nobody else does: {}",
             cluster.called(owner),
             count(slots.len(), "slot"),
             shown(&slots)
-        )
+        );
+        Finding::warning("views", text, WAIT)
     };
     by_owner.into_iter().map(line).collect()
 }
@@ -73,7 +79,7 @@ fn shown(slots: &[u16]) -> String {
     shown.collect::<Vec<_>>().join(" ") + more
 }
 
-fn equal_epochs(cluster: &Cluster) -> Vec<String> {
+fn equal_epochs(cluster: &Cluster) -> Vec<Finding> {
     let mut by_epoch: BTreeMap<u64, Vec<NodeIndex>> = BTreeMap::new();
     for (at, _) in cluster.nodes.iter().filter(|(_, node)| node.is_voter()) {
         by_epoch
@@ -84,16 +90,21 @@ fn equal_epochs(cluster: &Cluster) -> Vec<String> {
     let equal = by_epoch.into_iter().filter(|(_, nodes)| nodes.len() > 1);
     let line = |(epoch, nodes): (u64, Vec<NodeIndex>)| {
         let names: Vec<String> = nodes.iter().map(|&at| cluster.called(at)).collect();
-        format!(
+        let text = format!(
             "config epoch {epoch} is of nodes {}: which of them wins a slot is not decided",
             names.join(", ")
+        );
+        Finding::warning(
+            "epochs",
+            text,
+            "they end this by themselves once they reach each other; else CLUSTER BUMPEPOCH at one",
         )
     };
     equal.map(line).collect()
 }
 
 /// A node whose current epoch stays old receives few messages.
-fn old_epochs(cluster: &Cluster) -> Vec<String> {
+fn old_epochs(cluster: &Cluster) -> Vec<Finding> {
     let now = cluster.now.monotonic_ms;
     let old = cluster.nodes.iter().filter(|(at, node)| {
         let is_new = now - node.created < 2 * cluster.settings.node_timeout.get();
@@ -102,16 +113,17 @@ fn old_epochs(cluster: &Cluster) -> Vec<String> {
     let old = old.filter(|(_, node)| node.noticed.current_epoch < cluster.current_epoch);
     let lines = old.map(|(at, node)| {
         let (theirs, ours) = (node.noticed.current_epoch, cluster.current_epoch);
-        format!(
+        let text = format!(
             "node {} is at current epoch {theirs}, I am at {ours}",
             cluster.called(at)
-        )
+        );
+        Finding::notice("epochs", text)
     });
     lines.collect()
 }
 
-fn open_slots(cluster: &Cluster) -> Vec<String> {
-    let mut lines = Vec::new();
+fn open_slots(cluster: &Cluster) -> Vec<Finding> {
+    let mut found = Vec::new();
     for (way, open) in [
         ("to", &cluster.owners.migrating),
         ("from", &cluster.owners.importing),
@@ -138,13 +150,16 @@ fn open_slots(cluster: &Cluster) -> Vec<String> {
             } else {
                 ""
             };
-            lines.push(format!(
+            let text = format!(
                 "{} {verb} {way} node {}{down}{stale}: {} (CLUSTER SETSLOT)",
                 count(slots.len(), "slot"),
                 cluster.called(other),
                 shown(&slots)
-            ));
+            );
+            let remedy =
+                "let redis-cli --cluster reshard end; if none runs, redis-cli --cluster fix";
+            found.push(Finding::warning("open slots", text, remedy));
         }
     }
-    lines
+    found
 }

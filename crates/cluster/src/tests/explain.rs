@@ -60,3 +60,14 @@ fn a_minority_and_a_bad_disk_are_named() {
     net.run(500);
     has_line(&mut net, 0, &["not ok", "nodes.conf cannot be saved"]);
 }
+
+#[test]
+fn findings_have_their_weight_and_remedy_for_programs() {
+    let mut net = Net::cluster(Redis, 3, 0);
+    net.ok(0, "DELSLOTS 5");
+    let text = net.command(0, "EXPLAIN FINDINGS");
+    let state = "*4\r\n$8\r\ncritical\r\n$5\r\nstate\r\n";
+    assert!(text.contains(state), "{text}");
+    assert!(text.contains("--cluster fix with this node\r\n"), "{text}");
+    assert!(net.command(0, "EXPLAIN x").starts_with("-ERR syntax error"));
+}
