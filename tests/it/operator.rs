@@ -5,6 +5,7 @@ use std::process::{Command, Output};
 
 use crate::support::certificates::{Authority, Subject};
 use crate::support::daemon::{free_port_of, russet};
+use crate::support::peers::Peer;
 use crate::support::{Daemon, wait_until};
 
 fn tool(words: &[&str]) -> (String, Option<i32>) {
@@ -119,6 +120,31 @@ fn doctor_checks_that_uncounted_memory_fits_beside_maxmemory() {
         let text = doctor();
         assert!(memory(&text).starts_with("WARN "), "{setting}: {text}");
         assert!(text.contains(mend), "{setting}: {text}");
+    }
+}
+
+#[test]
+fn doctor_of_a_cluster_shows_what_its_nodes_find() {
+    let redis = Peer::Redis8.program_for("doctor --cluster");
+    for program in std::iter::once(russet()).chain(redis) {
+        let server = Daemon::start_program(&program, &["--cluster-enabled", "yes"]);
+        let mut connection = server.connect();
+        let place = format!("127.0.0.1:{}", server.port());
+        let (text, code) = tool(&["doctor", "--cluster", &place]);
+        assert_eq!(code, Some(1), "{text}");
+        let state = format!("FAIL state: {place}: the cluster is not ok");
+        assert!(text.contains(&state), "{text}");
+        assert!(text.contains("no primary has slots yet"), "{text}");
+        connection.ask("CLUSTER ADDSLOTSRANGE 0 16383");
+        wait_until("the cluster is ok", || {
+            connection.ask("CLUSTER INFO").contains("cluster_state:ok")
+        });
+        let (text, code) = tool(&["doctor", "--cluster", &place]);
+        assert_eq!(code, Some(1), "{text}");
+        assert!(text.contains("ok   state: ok, say all nodes"), "{text}");
+        assert!(text.contains("WARN failover: "), "{text}");
+        assert!(text.contains("): it has no replica\n"), "{text}");
+        assert!(!text.contains("FAIL"), "{text}");
     }
 }
 

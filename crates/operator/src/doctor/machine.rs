@@ -10,7 +10,8 @@ use std::fs;
 use std::path::PathBuf;
 
 use super::answers::Answers;
-use super::finding::{Finding, human};
+use super::report::human;
+use russet_base::finding::Finding;
 use russet_base::memory::cgroup;
 
 /// The readings; `None` if unreadable.
@@ -96,7 +97,7 @@ impl Machine {
     pub(super) fn look(&self, answers: &Answers) -> Vec<Finding> {
         if !self.has_server {
             let text = "the server's process is not here: the machine was not looked at";
-            return vec![Finding::note("machine", text)];
+            return vec![Finding::notice("machine", text)];
         }
         let looks = [
             self.look_at_overcommit(answers),
@@ -130,7 +131,7 @@ impl Machine {
         }
         let folder = self.folder.display();
         Some(match rustix::fs::statvfs(&self.folder) {
-            Err(error) => Finding::warn(
+            Err(error) => Finding::warning(
                 "disk",
                 format!("dir {folder}: {error}"),
                 "make the folder, or set dir",
@@ -138,13 +139,13 @@ impl Machine {
             Ok(disk) => {
                 let free = i64::try_from(disk.f_bavail * disk.f_frsize).unwrap_or(i64::MAX);
                 if free < FREE_MIN {
-                    Finding::warn(
+                    Finding::warning(
                         "disk",
                         format!("{} free in {folder}", human(free)),
                         "make room, or move dir to a larger disk",
                     )
                 } else {
-                    Finding::fine("disk", format!("{} free in {folder}", human(free)))
+                    Finding::ok("disk", format!("{} free in {folder}", human(free)))
                 }
             }
         })
@@ -155,11 +156,9 @@ impl Machine {
         // Only a forked child can double the memory requested from the machine.
         let forks = answers.config("snapshot-method") != "loop";
         Some(match set {
-            1 => Finding::fine("overcommit", "1"),
-            _ if !forks => {
-                Finding::fine("overcommit", format!("{set}; snapshots do not fork here"))
-            }
-            _ => Finding::warn(
+            1 => Finding::ok("overcommit", "1"),
+            _ if !forks => Finding::ok("overcommit", format!("{set}; snapshots do not fork here")),
+            _ => Finding::warning(
                 "overcommit",
                 format!(
                     "vm.overcommit_memory is {set}: a fork of a large server may be refused, and the save with it"
@@ -173,19 +172,19 @@ impl Machine {
         let set = self.huge_pages.as_deref()?;
         let forks = answers.config("snapshot-method") != "loop";
         Some(match set {
-            "always" if forks => Finding::warn(
+            "always" if forks => Finding::warning(
                 "huge pages",
                 "always: each write beside a child that saves copies 2 MiB instead of 4 KiB",
                 "echo madvise > /sys/kernel/mm/transparent_hugepage/enabled",
             ),
-            set => Finding::fine("huge pages", set),
+            set => Finding::ok("huge pages", set),
         })
     }
 
     fn look_at_backlog(&self, answers: &Answers) -> Option<Finding> {
         let (limit, wanted) = (self.somaxconn?, answers.config_number("tcp-backlog"));
         Some(if limit < wanted {
-            Finding::warn(
+            Finding::warning(
                 "backlog",
                 format!(
                     "tcp-backlog {wanted} is cut to {limit}: in a burst connections are dropped"
@@ -193,7 +192,7 @@ impl Machine {
                 format!("sysctl net.core.somaxconn={wanted}"),
             )
         } else {
-            Finding::fine("backlog", format!("{wanted} of at most {limit}"))
+            Finding::ok("backlog", format!("{wanted} of at most {limit}"))
         })
     }
 
@@ -201,20 +200,20 @@ impl Machine {
         let (limit, clients) = (self.files?, answers.number("maxclients"));
         // Besides clients there are files, pipes and links.
         Some(if limit < clients + 32 {
-            Finding::warn(
+            Finding::warning(
                 "open files",
                 format!("{limit}, too few for {clients} clients"),
                 format!("LimitNOFILE={} in the unit, or ulimit -n", clients + 1000),
             )
         } else {
-            Finding::fine("open files", format!("{limit}"))
+            Finding::ok("open files", format!("{limit}"))
         })
     }
 
     fn look_at_swap(&self) -> Option<Finding> {
         let swapped = self.swapped?;
         Some(if swapped > 16 << 20 {
-            Finding::warn(
+            Finding::warning(
                 "swap",
                 format!(
                     "{} of the server are swapped out: reading them takes milliseconds",
@@ -223,7 +222,7 @@ impl Machine {
                 "lower maxmemory or add memory; sysctl vm.swappiness=1",
             )
         } else {
-            Finding::fine("swap", format!("{} swapped out", human(swapped)))
+            Finding::ok("swap", format!("{} swapped out", human(swapped)))
         })
     }
 
@@ -239,7 +238,7 @@ impl Machine {
             .max(answers.number("aof_base_size"));
         let folder = self.folder.display();
         Some(if free < needed.saturating_mul(2) {
-            Finding::warn(
+            Finding::warning(
                 "disk",
                 format!(
                     "{} free in {folder}, and a snapshot or rewrite needs up to {}",
@@ -249,7 +248,7 @@ impl Machine {
                 "make room, or move dir to a larger disk",
             )
         } else {
-            Finding::fine("disk", format!("{} free in {folder}", human(free)))
+            Finding::ok("disk", format!("{} free in {folder}", human(free)))
         })
     }
 }

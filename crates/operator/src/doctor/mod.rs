@@ -3,25 +3,26 @@
 //!
 //! `machine` checks the kernel's settings and the disk, `service` the server's own figures,
 //! `replication` its links. They only read. Each check is a function from readings (`answers`) to
-//! findings (`finding`), so tests can simulate any machine.
+//! findings (`russet_base::finding`), so tests can simulate any machine.
 //!
 //! `group` looks at Sentinels and their data nodes instead of one server, `cluster` at all nodes of
 //! a cluster.
 
 mod answers;
 mod cluster;
-mod finding;
 mod group;
 mod machine;
 mod replication;
+mod report;
 mod service;
 
 use std::net::IpAddr;
 
 use super::{Target, listening, ping};
 use answers::{Answers, ask};
-use finding::{Finding, Weight, ending};
 use machine::Machine;
+use report::Report;
+use russet_base::finding::Finding;
 
 /// The text to print and the exit status: 0 if nothing needs fixing, 1 if something does, 2 if the
 /// server does not answer.
@@ -39,46 +40,39 @@ pub fn run(target: &Target) -> (String, i32) {
     };
     let machine = Machine::read(&answers);
     answers.memory = machine.memory(&answers);
-    let mut findings = service::look(&answers);
-    findings.extend(replication::look(&answers));
-    findings.extend(machine.look(&answers));
-    findings.sort_by_key(|finding| std::cmp::Reverse(finding.weight));
     let version = answers.info.get("russet_version");
     let version = version.map_or("not russet".to_owned(), |version| {
         format!("russet {version}")
     });
-    let mut text = format!("{place}: {version}\n");
+    let mut report = Report::headed(format!("{place}: {version}\n"));
+    let mut findings = Vec::new();
     if !target.settings.is_empty() && !answers.info.contains_key("russet_version") {
         let other = answers
             .info
             .get("redis_version")
             .map_or("?", String::as_str);
-        findings.insert(
-            0,
-            Finding::fail(
-                "port",
-                format!("another server (Redis {other}) holds it: russet does not serve there"),
-                "stop that server (redis-server.service), or give one of the two another port",
-            ),
-        );
+        findings.push(Finding::critical(
+            "port",
+            format!("another server (Redis {other}) holds it: russet does not serve there"),
+            "stop that server (redis-server.service), or give one of the two another port",
+        ));
     }
-    let to_mend = findings.iter().filter(|f| f.weight >= Weight::Warn).count();
-    for finding in &findings {
-        text += &finding.to_string();
-    }
-    text += &ending(to_mend);
-    (text, i32::from(to_mend > 0))
+    findings.extend(service::look(&answers));
+    findings.extend(replication::look(&answers));
+    findings.extend(machine.look(&answers));
+    report.add(findings);
+    report.end("")
 }
 
 /// The report if no server answers: the reason, and findings about the machine. Exit status 2.
 fn without_server(target: &Target, place: &str, why: &str) -> (String, i32) {
     let down = match foreign_holder(target) {
-        Some((name, pid)) => Finding::fail(
+        Some((name, pid)) => Finding::critical(
             "server",
             format!("it does not answer: {why}; {name} (process {pid}) holds the port"),
             "stop that program, or give one of the two another port",
         ),
-        None => Finding::fail(
+        None => Finding::critical(
             "server",
             format!("it does not answer: {why}"),
             "systemctl status russet; its log and journalctl -u russet have the reason",
@@ -88,12 +82,11 @@ fn without_server(target: &Target, place: &str, why: &str) -> (String, i32) {
         config: target.settings.iter().cloned().collect(),
         ..Answers::default()
     };
-    let mut findings = Machine::read(&answers).look_without_server(&answers);
-    findings.sort_by_key(|finding| std::cmp::Reverse(finding.weight));
-    findings.insert(0, down);
-    let to_mend = findings.iter().filter(|f| f.weight >= Weight::Warn).count();
-    let lines: String = findings.iter().map(Finding::to_string).collect();
-    (format!("{place}: no server\n{lines}{}", ending(to_mend)), 2)
+    let mut findings = vec![down];
+    findings.extend(Machine::read(&answers).look_without_server(&answers));
+    let mut report = Report::headed(format!("{place}: no server\n"));
+    report.add(findings);
+    (report.end("").0, 2)
 }
 
 /// The program that holds the port on this machine, if it is no server.
@@ -127,7 +120,8 @@ fn facts_of(info: &[(&str, &str)], config: &[(&str, &str)]) -> Answers {
 }
 
 #[cfg(test)]
-fn warnings(findings: &[Finding]) -> Vec<&'static str> {
-    let warned = findings.iter().filter(|f| f.weight == Weight::Warn);
-    warned.map(|f| f.what).collect()
+fn warnings(findings: &[Finding]) -> Vec<&str> {
+    use russet_base::finding::Weight;
+    let warned = findings.iter().filter(|f| f.weight == Weight::Warning);
+    warned.map(|f| f.code.as_ref()).collect()
 }

@@ -8,7 +8,8 @@
 //! should fit.
 
 use super::answers::Answers;
-use super::finding::{Finding, human};
+use super::report::human;
+use russet_base::finding::Finding;
 use russet_base::text::with_article;
 
 /// A backlog that covers less time than this is too short for a replica that restarts.
@@ -29,7 +30,7 @@ fn upstream(answers: &Answers, to: &mut Vec<Finding>) {
     let text = |field: &str| answers.info.get(field).map_or("", String::as_str);
     let (host, port) = (text("master_host"), text("master_port"));
     if answers.info.contains_key("master_sync_refused_keys") {
-        to.push(Finding::warn(
+        to.push(Finding::warning(
             "refused sync",
             format!(
                 "the snapshot of {host}:{port} has {} keys and this replica {}: its data is kept and \
@@ -43,13 +44,13 @@ fn upstream(answers: &Answers, to: &mut Vec<Finding>) {
             ),
         ));
     } else if !answers.is("master_link_status", "up") {
-        to.push(Finding::warn(
+        to.push(Finding::warning(
             "primary",
             format!("the link to {host}:{port} is down: the data grows old"),
             "see the log for the reason",
         ));
     } else {
-        to.push(Finding::fine(
+        to.push(Finding::ok(
             "primary",
             format!("{host}:{port}, the link is up"),
         ));
@@ -64,7 +65,7 @@ fn demotion(answers: &Answers, to: &mut Vec<Finding>) {
             .info
             .get("demotion_lost_file")
             .map_or("", String::as_str);
-        to.push(Finding::note(
+        to.push(Finding::notice(
             "demotion",
             format!("{commands} commands that the new primary lacked are kept in {file}"),
         ));
@@ -119,7 +120,7 @@ fn replicas(answers: &Answers, to: &mut Vec<Finding>) {
     let wanted = answers.config_number("min-replicas-to-write");
     let good = answers.number("min_slaves_good_slaves");
     if wanted > 0 && answers.info.contains_key("min_slaves_good_slaves") && good < wanted {
-        to.push(Finding::warn(
+        to.push(Finding::warning(
             "min-replicas-to-write",
             format!("{good} of {wanted} replicas are in touch: writes are refused"),
             "bring replicas back, or CONFIG SET min-replicas-to-write",
@@ -128,7 +129,7 @@ fn replicas(answers: &Answers, to: &mut Vec<Finding>) {
     let failing: Vec<&str> = failing_lines(answers).collect();
     if !failing.is_empty() {
         let names: Vec<String> = failing.iter().map(|line| failing_text(line)).collect();
-        to.push(Finding::fail(
+        to.push(Finding::critical(
             "replicas",
             format!(
                 "sent whole copies, of which none was acknowledged: {}",
@@ -148,7 +149,7 @@ fn replicas(answers: &Answers, to: &mut Vec<Finding>) {
         .max();
     let backlog = answers.number("repl_backlog_size");
     match behind {
-        Some(bytes) if backlog > 0 && bytes > backlog / 2 => to.push(Finding::warn(
+        Some(bytes) if backlog > 0 && bytes > backlog / 2 => to.push(Finding::warning(
             "replicas",
             format!(
                 "one is {} behind, more than half of the backlog: if its link is lost it needs a full \
@@ -157,7 +158,7 @@ fn replicas(answers: &Answers, to: &mut Vec<Finding>) {
             ),
             format!("CONFIG SET repl-backlog-size {}", bytes.saturating_mul(4)),
         )),
-        Some(bytes) if failing.is_empty() => to.push(Finding::fine(
+        Some(bytes) if failing.is_empty() => to.push(Finding::ok(
             "replicas",
             format!("{count} connected, at most {} behind", human(bytes)),
         )),
@@ -170,7 +171,7 @@ fn replicas(answers: &Answers, to: &mut Vec<Finding>) {
         .unwrap_or(0.0);
     let bytes_per_s = (rate * 1024.0) as i64 / count;
     if backlog > 0 && bytes_per_s > 0 && backlog / bytes_per_s < BACKLOG_S_MIN {
-        to.push(Finding::warn(
+        to.push(Finding::warning(
             "backlog",
             format!(
                 "{} are the writes of {} s at the present rate: a replica that is away for longer \
@@ -188,7 +189,7 @@ fn replicas(answers: &Answers, to: &mut Vec<Finding>) {
         .filter(|line| matches!(word(line, "ip"), "127.0.0.1" | "::1"))
         .count();
     if here > 0 && here as i64 == count {
-        to.push(Finding::note(
+        to.push(Finding::notice(
             "replicas",
             "all of them are on this machine: they are lost with it",
         ));
@@ -231,7 +232,7 @@ mod tests {
         let found = look(&facts_of(&info, &[]));
         let failed: Vec<&Finding> = found
             .iter()
-            .filter(|finding| matches!(finding.weight, super::super::Weight::Fail))
+            .filter(|finding| matches!(finding.weight, russet_base::finding::Weight::Critical))
             .collect();
         assert_eq!(failed.len(), 1);
         let text = "10.0.0.1:2 (3 copies, there is an array, which needs RDB version 14)";

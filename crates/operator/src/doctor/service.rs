@@ -6,7 +6,8 @@
 //! `replication`.
 
 use super::answers::Answers;
-use super::finding::{Finding, human};
+use super::report::human;
+use russet_base::finding::Finding;
 
 /// A snapshot older than this, with changes since, is reported.
 const STALE_SAVE_S: i64 = 24 * 3600;
@@ -40,7 +41,7 @@ fn memory(answers: &Answers, to: &mut Vec<Finding>) {
     };
     let bounds = format!("maxmemory ({})", human(max));
     to.push(if max == 0 && used > total / 2 {
-        Finding::warn(
+        Finding::warning(
             "memory",
             format!(
                 "{} of {} in use and no limit: the kernel ends the process that fills the machine",
@@ -50,7 +51,7 @@ fn memory(answers: &Answers, to: &mut Vec<Finding>) {
             "CONFIG SET maxmemory auto and a maxmemory-policy",
         )
     } else if max == 0 {
-        Finding::note(
+        Finding::notice(
             "memory",
             format!(
                 "no maxmemory; {} in use, half of the machine is {}",
@@ -59,7 +60,7 @@ fn memory(answers: &Answers, to: &mut Vec<Finding>) {
             ),
         )
     } else if max.saturating_add(beside) > total {
-        Finding::warn(
+        Finding::warning(
             "memory",
             format!(
                 "{bounds} and what does not count towards it ({}) are more than the {} that there are: \
@@ -70,7 +71,7 @@ fn memory(answers: &Answers, to: &mut Vec<Finding>) {
             more_room(answers),
         )
     } else if max.saturating_add(clients) > total {
-        Finding::warn(
+        Finding::warning(
             "memory",
             format!(
                 "{bounds} of {} leaves too little: clients alone may hold {} beside it ({of_clients}), \
@@ -84,15 +85,15 @@ fn memory(answers: &Answers, to: &mut Vec<Finding>) {
         let policy = answers.config("maxmemory-policy");
         let text = format!("{} of {} in use, policy {policy}", human(counted), human(max));
         match policy {
-            "noeviction" | "" => Finding::warn(
+            "noeviction" | "" => Finding::warning(
                 "memory",
                 format!("{text}: writes are soon refused"),
                 "raise maxmemory, delete keys, or set maxmemory-policy allkeys-lru for a cache",
             ),
-            _ => Finding::note("memory", format!("{text}: keys are evicted")),
+            _ => Finding::notice("memory", format!("{text}: keys are evicted")),
         }
     } else {
-        Finding::fine(
+        Finding::ok(
             "memory",
             format!(
                 "{} of {} in use, and {} beside that",
@@ -108,7 +109,7 @@ fn memory(answers: &Answers, to: &mut Vec<Finding>) {
         .and_then(|r| r.parse().ok())
         .unwrap_or(1.0);
     if ratio > 1.5 && used > 256 << 20 {
-        to.push(Finding::warn(
+        to.push(Finding::warning(
             "fragmentation",
             format!("the process holds {ratio} times what is in use"),
             "MEMORY PURGE, or a restart in a quiet hour",
@@ -144,7 +145,7 @@ fn persistence(answers: &Answers, to: &mut Vec<Finding>) {
     let aof = answers.is("aof_enabled", "1");
     let saves = !answers.config("save").is_empty();
     if !aof && !saves {
-        to.push(Finding::note(
+        to.push(Finding::notice(
             "persistence",
             "off: a restart begins with nothing (for data that must last: appendonly yes)",
         ));
@@ -167,7 +168,7 @@ fn persistence(answers: &Answers, to: &mut Vec<Finding>) {
         ),
     ] {
         if answers.is(field, "err") {
-            to.push(Finding::warn(
+            to.push(Finding::warning(
                 what,
                 "the last one failed; writes may be refused",
                 mend,
@@ -177,7 +178,7 @@ fn persistence(answers: &Answers, to: &mut Vec<Finding>) {
     let age = answers.number("server_time_usec") / 1_000_000 - answers.number("rdb_last_save_time");
     let changes = answers.number("rdb_changes_since_last_save");
     if saves && !aof && age > STALE_SAVE_S && changes > 0 {
-        to.push(Finding::warn(
+        to.push(Finding::warning(
             "snapshot",
             format!(
                 "{changes} changes are in no snapshot; the last is {} hours old",
@@ -191,15 +192,15 @@ fn persistence(answers: &Answers, to: &mut Vec<Finding>) {
             (true, false) => "append only file",
             _ => "snapshots",
         };
-        to.push(Finding::fine("persistence", how));
+        to.push(Finding::ok("persistence", how));
     }
     if aof && answers.config("appendfsync") == "no" {
-        to.push(Finding::note("append only file", "appendfsync no: a crash of the machine loses what the kernel has not written, half a minute or so"));
+        to.push(Finding::notice("append only file", "appendfsync no: a crash of the machine loses what the kernel has not written, half a minute or so"));
     }
     let damaged = answers.number("aof_damaged_files");
     if damaged > 0 {
         let first = answers.info.get("aof_first_damage");
-        to.push(Finding::warn(
+        to.push(Finding::warning(
             "append only file",
             format!(
                 "{damaged} of its files are damaged, so a restart would not load it: {}",
@@ -209,7 +210,7 @@ fn persistence(answers: &Answers, to: &mut Vec<Finding>) {
         ));
     }
     if answers.number("aof_delayed_fsync") > 0 {
-        to.push(Finding::note(
+        to.push(Finding::notice(
             "disk",
             format!(
                 "an fsync was waited for {} times: the disk is slower than the writes",
@@ -222,14 +223,14 @@ fn persistence(answers: &Answers, to: &mut Vec<Finding>) {
 fn speed(answers: &Answers, to: &mut Vec<Finding>) {
     let fork = answers.number("latest_fork_usec");
     if fork > SLOW_US {
-        to.push(Finding::warn(
+        to.push(Finding::warning(
             "fork",
             format!("the last one held everybody up for {} ms", fork / 1000),
             "CONFIG SET snapshot-method loop",
         ));
     }
     match &answers.slowest {
-        Some((micros, words)) if *micros > SLOW_US => to.push(Finding::warn(
+        Some((micros, words)) if *micros > SLOW_US => to.push(Finding::warning(
             "slow commands",
             format!(
                 "{words:?} took {} ms; nobody else is served meanwhile",
@@ -238,16 +239,16 @@ fn speed(answers: &Answers, to: &mut Vec<Finding>) {
             "SLOWLOG GET shows them; SCAN in place of KEYS, ranges in place of whole values",
         )),
         Some((micros, words)) => {
-            to.push(Finding::note(
+            to.push(Finding::notice(
                 "slow commands",
                 format!("the slowest, {words:?}, took {micros} us"),
             ));
         }
-        None => to.push(Finding::fine("slow commands", "none in SLOWLOG")),
+        None => to.push(Finding::ok("slow commands", "none in SLOWLOG")),
     }
     let turn = answers.number("eventloop_duration_max");
     if turn > SLOW_US {
-        to.push(Finding::note(
+        to.push(Finding::notice(
             "loop",
             format!("its longest turn took {} ms", turn / 1000),
         ));
@@ -278,9 +279,9 @@ fn big_keys(answers: &Answers, to: &mut Vec<Finding>) {
     }
     big.sort();
     to.push(if big.is_empty() {
-        Finding::fine("big keys", "none")
+        Finding::ok("big keys", "none")
     } else {
-        Finding::note(
+        Finding::notice(
             "big keys",
             format!(
                 "{}; commands on all of one are slow (redis-cli --bigkeys names them)",
@@ -310,7 +311,7 @@ fn access(answers: &Answers, to: &mut Vec<Finding>) {
         .any(|word| matches!(word.trim_start_matches('-'), "*" | "0.0.0.0" | "::*" | "::"));
     let protected = answers.config("protected-mode") == "yes";
     if !answers.config.is_empty() && open && everywhere && !protected {
-        to.push(Finding::warn(
+        to.push(Finding::warning(
             "access",
             "whoever reaches the port may do everything: no password, all addresses, no protected mode",
             "CONFIG SET requirepass, or bind to the addresses that are needed",
@@ -324,7 +325,7 @@ fn clients(answers: &Answers, to: &mut Vec<Finding>) {
         answers.number("maxclients"),
     );
     if max > 0 && now > max * 8 / 10 {
-        to.push(Finding::warn(
+        to.push(Finding::warning(
             "clients",
             format!("{now} of {max} are connected: others are soon refused"),
             "CONFIG SET maxclients, or timeout to close the idle",
@@ -332,7 +333,7 @@ fn clients(answers: &Answers, to: &mut Vec<Finding>) {
     }
     let rejected = answers.number("rejected_connections");
     if rejected > 0 {
-        to.push(Finding::note(
+        to.push(Finding::notice(
             "clients",
             format!("{rejected} connections were refused"),
         ));
@@ -341,8 +342,9 @@ fn clients(answers: &Answers, to: &mut Vec<Finding>) {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Weight, facts_of, warnings};
+    use super::super::{facts_of, warnings};
     use super::*;
+    use russet_base::finding::Weight;
 
     #[test]
     fn a_server_in_order_is_left_alone() {
@@ -380,24 +382,24 @@ mod tests {
         let share = [("maxmemory-clients", "0")];
         let full = [("used_memory", 730), ("maxmemory", 750)];
         let three_quarters = of_memory(&full, &share);
-        assert_ne!(three_quarters.weight, Weight::Fine, "nearly full");
+        assert_ne!(three_quarters.weight, Weight::Ok, "nearly full");
         assert!(three_quarters.text.contains("writes are soon refused"));
         // The log's buffer is no data.
         let log = [full[0], full[1], ("mem_not_counted_for_evict", 100)];
-        assert_eq!(of_memory(&log, &share).weight, Weight::Fine);
+        assert_eq!(of_memory(&log, &share).weight, Weight::Ok);
         let beside = [full[0], full[1], ("mem_not_counted_for_evict", 260)];
         let finding = of_memory(&beside, &share);
-        assert_eq!(finding.weight, Weight::Warn);
+        assert_eq!(finding.weight, Weight::Warning);
         assert!(finding.text.contains("does not count"), "{finding}");
-        assert!(finding.mend.is_some_and(|mend| mend.contains("auto")));
+        assert!(finding.remedy.is_some_and(|mend| mend.contains("auto")));
 
         let large = [("used_memory", 1), ("maxmemory", 850)];
         let finding = of_memory(&large, &share);
-        assert_eq!(finding.weight, Weight::Warn);
+        assert_eq!(finding.weight, Weight::Warning);
         assert!(finding.text.contains("clients alone"), "{finding}");
         for bound in ["100000000", "5%"] {
             let config = [("maxmemory-clients", bound)];
-            assert_eq!(of_memory(&large, &config).weight, Weight::Fine, "{bound}");
+            assert_eq!(of_memory(&large, &config).weight, Weight::Ok, "{bound}");
         }
         // Clients get half of the reserve: that always fits.
         let auto = [
@@ -405,13 +407,13 @@ mod tests {
             ("maxmemory", "auto"),
             ("maxmemory-reserve", "15%"),
         ];
-        assert_eq!(of_memory(&large, &auto).weight, Weight::Fine);
+        assert_eq!(of_memory(&large, &auto).weight, Weight::Ok);
         let finding = of_memory(
             &[large[0], large[1], ("mem_not_counted_for_evict", 160)],
             &auto,
         );
-        assert_eq!(finding.weight, Weight::Warn);
-        let mend = finding.mend.expect("a way out");
+        assert_eq!(finding.weight, Weight::Warning);
+        let mend = finding.remedy.expect("a way out");
         assert!(mend.contains("maxmemory-reserve (now 15%)"), "{mend}");
     }
 
@@ -435,7 +437,7 @@ mod tests {
             .find(|f| f.text.contains("2 of its files are damaged"));
         let damage = damage.expect("it is found");
         assert!(damage.text.contains("a.1.base.rdb, offset 17"));
-        let mend = damage.mend.as_deref().expect("a way out");
+        let mend = damage.remedy.as_deref().expect("a way out");
         assert!(mend.contains("BGREWRITEAOF"), "{mend}");
     }
 
@@ -472,7 +474,7 @@ mod tests {
                 "clients"
             ]
         );
-        let big = found.iter().find(|f| f.what == "big keys").expect("a look");
+        let big = found.iter().find(|f| f.code == "big keys").expect("a look");
         assert!(
             big.text
                 .starts_with("1 lists of a million elements or more in db0"),
@@ -482,7 +484,7 @@ mod tests {
         assert!(
             found
                 .iter()
-                .all(|f| f.weight != Weight::Warn || f.mend.is_some())
+                .all(|f| f.weight != Weight::Warning || f.remedy.is_some())
         );
     }
 

@@ -1,15 +1,22 @@
 //! Asks the node that is given, and all nodes that it names. Several at a time, within a bounded
 //! time.
+//!
+//! A russet node is asked for its own findings; of another the same rules are applied to its CLUSTER
+//! NODES, CLUSTER INFO and INFO (`russet_cluster::Shown`).
 
 use std::collections::BTreeMap;
-use std::time::Instant;
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
-use super::facts::{Cluster, Said};
+use super::facts::{Clock, Cluster, Said};
 use super::view::{NODES_MAX, View};
 use crate::Target;
-use crate::doctor::group::asking::{clock, each, late, now_us};
+use crate::doctor::group::asking::{each, late, optional};
 use crate::doctor::group::caller::{Caller, Limits};
-use crate::doctor::group::facts::{Address, Fault, Fields, fields, info, time_us};
+use crate::doctor::group::facts::{
+    self, Address, Fault, Fields, fields, info, number, time_us, values, word,
+};
+use russet_base::finding::{Finding, Weight};
+use russet_cluster::{Saved, Shown};
 use russet_config::Login;
 use russet_resp::ReplyValue;
 
@@ -53,24 +60,87 @@ pub(super) fn ask(target: &Target) -> Result<Cluster, Fault> {
 
 fn ask_node(at: &Address, login: &Login, limits: Limits) -> Result<Said, Fault> {
     let mut caller = Caller::open(at, login, limits)?;
-    let view = match caller.run("CLUSTER NODES")? {
-        ReplyValue::Bulk(text) | ReplyValue::Verbatim(text) => {
-            View::parse(&String::from_utf8_lossy(&text))
-        }
-        _ => return Err(Fault::Odd("CLUSTER NODES has no text".to_owned())),
+    let (ReplyValue::Bulk(text) | ReplyValue::Verbatim(text)) = caller.run("CLUSTER NODES")? else {
+        return Err(Fault::Odd("CLUSTER NODES has no text".to_owned()));
     };
+    let saved = Saved::parse(&text);
+    let saved = saved.map_err(|why| Fault::Odd(format!("CLUSTER NODES: {why}")))?;
     // Without permission for the rest, the checks do without it.
+    let explained = optional(caller.run("CLUSTER EXPLAIN FINDINGS"))?;
     let state = caller.run("CLUSTER INFO").map(|reply| info(&reply));
     let start = now_us();
     let time = caller.run("TIME").ok().as_ref().and_then(time_us);
     let config = caller.run("CONFIG GET cluster-*");
     let about = caller.run("INFO");
     let or_nothing = |said: Result<Fields, Fault>| said.unwrap_or_default();
-    Ok(Said {
-        view,
-        state: or_nothing(state),
+    let mut said = Said {
+        view: View::of(&saved),
+        state: facts::text(&or_nothing(state), "cluster_state").to_owned(),
+        verdict: Vec::new(),
         clock: clock(start, time),
         info: or_nothing(about.map(|reply| info(&reply))),
         config: or_nothing(config.map(|reply| fields(&reply))),
+    };
+    said.verdict = match explained {
+        Some(reply) => findings(&reply),
+        None => judged(&saved, &text, &said, time),
+    };
+    Ok(said)
+}
+
+/// The reply to CLUSTER EXPLAIN FINDINGS.
+fn findings(reply: &ReplyValue) -> Vec<Finding> {
+    let finding = |row: &ReplyValue| {
+        let [weight, code, text, remedy] = values(row) else {
+            return None;
+        };
+        let mut finding = Finding::new(Weight::of_name(&word(weight))?, word(code), word(text));
+        finding.remedy = Some(word(remedy)).filter(|remedy| !remedy.is_empty());
+        Some(finding)
+    };
+    values(reply).iter().filter_map(finding).collect()
+}
+
+/// The findings about a node that has no such command.
+fn judged(saved: &Saved, nodes: &[u8], said: &Said, time_us: Option<i64>) -> Vec<Finding> {
+    let set = |name: &str| number(&said.config, name);
+    let link_down_ms = (facts::text(&said.info, "master_link_status") == "down").then(|| {
+        let seconds = number(&said.info, "master_link_down_since_seconds").unwrap_or(-1);
+        seconds.saturating_mul(1000)
+    });
+    let shown = Shown {
+        nodes: saved,
+        wall_ms: time_us.unwrap_or_else(now_us) / 1000,
+        is_ok: said.state != "fail",
+        link_down_ms,
+        node_timeout_ms: set("cluster-node-timeout").map_or(15_000, i64::unsigned_abs),
+        validity_factor: set("cluster-replica-validity-factor").unwrap_or(10),
+        requires_full_coverage: facts::text(&said.config, "cluster-require-full-coverage") != "no",
+    };
+    let mut found = shown.findings();
+    let lines = String::from_utf8_lossy(nodes);
+    let flags = lines.lines().filter_map(|line| line.split(' ').nth(2));
+    let met = flags.filter(|flags| flags.contains("handshake")).count();
+    if met > 0 {
+        let text =
+            format!("nodes that were met and have not answered: {met}; is their bus port open?");
+        found.push(Finding::notice("members", text));
+    }
+    found
+}
+
+fn now_us() -> i64 {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH);
+    now.map_or(0, |now| i64::try_from(now.as_micros()).unwrap_or(i64::MAX))
+}
+
+/// A clock that showed `time_us` between `start_us` and now.
+fn clock(start_us: i64, time_us: Option<i64>) -> Option<Clock> {
+    let end_us = now_us();
+    let within_us = end_us.saturating_sub(start_us).max(0);
+    let ahead_us = time_us?.saturating_sub(start_us.saturating_add(within_us / 2));
+    Some(Clock {
+        ahead_us,
+        within_us,
     })
 }

@@ -3,13 +3,24 @@
 use std::collections::BTreeMap;
 
 use super::view::View;
-use crate::doctor::group::facts::{Address, Clock, Fault, Fields};
+use crate::doctor::group::facts::{Address, Fault, Fields};
+use russet_base::finding::Finding;
+
+/// How far a server's clock is ahead of ours.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Clock {
+    pub(super) ahead_us: i64,
+    /// The reply took so long: the figure may be wrong by it.
+    pub(super) within_us: i64,
+}
 
 /// The replies of one node.
 pub(super) struct Said {
     pub(super) view: View,
-    /// CLUSTER INFO.
-    pub(super) state: Fields,
+    /// `cluster_state` of CLUSTER INFO; empty if it may not be asked.
+    pub(super) state: String,
+    /// What it finds of its cluster, or what its replies say of it.
+    pub(super) verdict: Vec<Finding>,
     pub(super) info: Fields,
     /// Its directives that begin with `cluster-`; without those that may not be read.
     pub(super) config: Fields,

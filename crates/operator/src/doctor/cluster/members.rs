@@ -1,17 +1,17 @@
 //! The members of a cluster: which nodes know each other, at which address, with which settings.
 //!
 //! Checks, in the order of the report: nodes that do not answer, nodes that not all others know,
-//! one id at two places, addresses that others cannot reach, missing links of the bus, settings
-//! that differ, clocks that differ, and Redis beside Valkey. Each compares the views of all nodes
-//! that answered; a node that did not is reported once, and left out of the others. Cost:
-//! O(nodes^2). How the views are collected: `asking`.
+//! one id at two places, different addresses of one node, settings that differ, clocks that differ,
+//! and Redis beside Valkey. Each compares the views of all nodes that answered; a node that did not
+//! is reported once, and left out of the others. Cost: O(nodes^2). How the views are collected:
+//! `asking`; links and addresses that one node finds wrong: `verdicts`.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::facts::{Cluster, Said, some};
 use super::view::{NodeLine, short};
-use crate::doctor::finding::Finding;
 use crate::doctor::group::facts::{Address, text};
+use russet_base::finding::Finding;
 
 /// Clocks that differ more make times in logs and in `CLUSTER NODES` misleading.
 const CLOCK_US_MAX: i64 = 500_000;
@@ -29,7 +29,6 @@ pub(super) fn look(cluster: &Cluster, found: &mut Vec<Finding>) {
     membership(cluster, found);
     identities(cluster, found);
     addresses(cluster, found);
-    links(cluster, found);
     settings(cluster, found);
     clocks(cluster, found);
     kinds(cluster, found);
@@ -57,11 +56,11 @@ fn silence(cluster: &Cluster, found: &mut Vec<Finding>) {
                 "start it, or open the way; if it is gone for good, CLUSTER FORGET at all others",
             )
         };
-        found.push(Finding::warn("nodes", text, mend));
+        found.push(Finding::warning("nodes", text, mend));
     }
 }
 
-/// Nodes that not all others know, and introductions without an answer.
+/// Nodes that not all others know.
 fn membership(cluster: &Cluster, found: &mut Vec<Finding>) {
     let all: BTreeMap<&String, &NodeLine> = cluster
         .said()
@@ -76,15 +75,8 @@ fn membership(cluster: &Cluster, found: &mut Vec<Finding>) {
             let text = format!("{} is not known to {}", node.called(), some(&strangers));
             let mend = "wait for a minute (CLUSTER FORGET keeps a node out for so long); then CLUSTER MEET \
                         from either side, or FORGET it everywhere";
-            found.push(Finding::warn("members", text, mend));
+            found.push(Finding::warning("members", text, mend));
         }
-    }
-    for (at, said) in cluster.said().filter(|(_, said)| said.view.handshakes > 0) {
-        let text = format!(
-            "{at} has met {} nodes that have not answered: is their bus port open?",
-            said.view.handshakes
-        );
-        found.push(Finding::note("members", text));
     }
 }
 
@@ -106,12 +98,12 @@ fn identities(cluster: &Cluster, found: &mut Vec<Finding>) {
             let text = format!("{} have the same id {}", places.join(" and "), short(id));
             let mend =
                 "one has a copy of the other's nodes.conf: stop it, remove its file, add it as new";
-            found.push(Finding::fail("ids", text, mend));
+            found.push(Finding::critical("ids", text, mend));
         }
     }
 }
 
-/// Nodes that others cannot reach where they believe it to be.
+/// Nodes that others know at different addresses.
 fn addresses(cluster: &Cluster, found: &mut Vec<Finding>) {
     let mut seen: BTreeMap<&str, BTreeSet<&Address>> = BTreeMap::new();
     for (_, said) in cluster.said() {
@@ -133,45 +125,7 @@ fn addresses(cluster: &Cluster, found: &mut Vec<Finding>) {
                 at.join(", ")
             );
             let mend = "cluster-announce-ip and -port at that node";
-            found.push(Finding::warn("addresses", text, mend));
-        }
-    }
-    let hosts: BTreeSet<bool> = seen
-        .values()
-        .flatten()
-        .filter_map(|at| at.is_loopback())
-        .collect();
-    if hosts.len() > 1 {
-        let text = "some nodes have a loopback address, which others and clients cannot reach from elsewhere";
-        let mend = "cluster-announce-ip at them, or MEET by the outer address";
-        found.push(Finding::fail("addresses", text, mend));
-    }
-}
-
-/// Nodes without a link on the bus, though they answer clients.
-fn links(cluster: &Cluster, found: &mut Vec<Finding>) {
-    let answers: BTreeSet<&str> = cluster
-        .said()
-        .map(|(_, said)| said.view.me.as_str())
-        .collect();
-    for (at, said) in cluster.said() {
-        let mut cut: Vec<String> = Vec::new();
-        for node in said.view.nodes.values() {
-            let is_cut = !node.is_linked || node.is_failing();
-            if node.id != said.view.me && is_cut && answers.contains(node.id.as_str()) {
-                cut.push(format!("{} (bus port {})", node.called(), node.bus_port));
-            }
-        }
-        if !cut.is_empty() {
-            let text = format!(
-                "{at} has no link on the bus to {}, which answer clients",
-                some(&cut)
-            );
-            found.push(Finding::warn(
-                "bus",
-                text,
-                "open the bus port (10000 above the port) both ways",
-            ));
+            found.push(Finding::warning("addresses", text, mend));
         }
     }
 }
@@ -191,7 +145,7 @@ fn settings(cluster: &Cluster, found: &mut Vec<Finding>) {
                 .map(|(value, at)| format!("{value} at {}", some(at)));
             let parts: Vec<String> = parts.collect();
             let text = format!("the nodes differ in {name}: {}", parts.join("; "));
-            found.push(Finding::warn(
+            found.push(Finding::warning(
                 "settings",
                 text,
                 format!("CONFIG SET {name} at each of them"),
@@ -211,7 +165,7 @@ fn clocks(cluster: &Cluster, found: &mut Vec<Finding>) {
                 "the clock of {at} is {} ms from this machine's",
                 clock.ahead_us / 1000
             );
-            found.push(Finding::warn(
+            found.push(Finding::warning(
                 "clocks",
                 text,
                 "an NTP client on each machine",
@@ -245,6 +199,6 @@ fn kinds(cluster: &Cluster, found: &mut Vec<Finding>) {
         );
         let mend = "end the move to either soon; meanwhile cluster-preferred-endpoint-type hostname with \
                     cluster-announce-hostname at every node";
-        found.push(Finding::warn("kinds", text, mend));
+        found.push(Finding::warning("kinds", text, mend));
     }
 }

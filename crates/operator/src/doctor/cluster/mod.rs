@@ -2,26 +2,23 @@
 //! happen.
 //!
 //! `asking` collects the replies of all nodes that the given one knows (`facts`): it only reads,
-//! and ends in bounded time. `view` is one node's table of nodes. The checks are functions from
-//! these to findings: `slots` (the owner of each slot in each view), `members` (which nodes know
-//! each other, at which address, with which settings), `failover` (which primaries can be
-//! replaced).
+//! and ends in bounded time. `verdicts` joins what the nodes themselves find. The other checks are
+//! of what no single node sees: `slots` (nodes that name different owners), `members` (which nodes
+//! know each other, at which address, with which settings). `view` is one node's table of nodes.
 
 mod asking;
 mod facts;
-mod failover;
 mod members;
 mod slots;
 #[cfg(test)]
 mod testing;
+mod verdicts;
 mod view;
 
-use super::finding::{Finding, Weight, ending};
+use super::report::Report;
 use crate::{Target, ping};
 use facts::Cluster;
-
-/// Findings that are printed.
-const FINDINGS_MAX: usize = 200;
+use russet_base::finding::Finding;
 
 /// The text to print and the exit status: 0 if nothing needs fixing, 1 if something does, 2 if the
 /// node does not answer, or is none.
@@ -33,26 +30,12 @@ pub(super) fn run(target: &Target) -> (String, i32) {
 }
 
 fn report(cluster: &Cluster) -> (String, i32) {
-    let mut text = headline(cluster);
+    let mut report = Report::headed(headline(cluster));
     if let Some(why) = &cluster.left_out {
-        text += &Finding::note("size", why.as_str()).to_string();
+        report.add(vec![Finding::notice("size", why.as_str())]);
     }
-    let mut findings = look(cluster);
-    let all = findings.len();
-    let to_mend = findings.iter().filter(|f| f.weight >= Weight::Warn).count();
-    let fatal = findings.iter().filter(|f| f.weight == Weight::Fail).count();
-    findings.truncate(FINDINGS_MAX);
-    for finding in &findings {
-        text += &finding.to_string();
-    }
-    if all > findings.len() {
-        text += &format!("and {} more\n", all - findings.len());
-    }
-    text += &ending(to_mend);
-    if fatal > 0 {
-        text += &format!("FAIL: {fatal} of them cost service, now or at the next failure\n");
-    }
-    (text, i32::from(to_mend > 0))
+    report.add(look(cluster));
+    report.end("cost service, now or at the next failure")
 }
 
 /// `HOST:PORT: a cluster of 6 nodes, 3 primaries with slots; it says that its state is ok`.
@@ -63,21 +46,20 @@ fn headline(cluster: &Cluster) -> String {
     let primaries = view.nodes.values().filter(|node| node.is_voter()).count();
     let state = cluster.nodes.get(&cluster.first);
     let state = state.and_then(|said| said.as_ref().ok());
-    let state = state.and_then(|said| said.state.get("cluster_state"));
+    let state = state.map(|said| said.state.as_str());
     format!(
         "{}: a cluster of {} nodes, {primaries} primaries with slots; it says that the state is {}\n",
         cluster.first,
         view.nodes.len(),
-        state.map_or("unknown", String::as_str)
+        state.filter(|state| !state.is_empty()).unwrap_or("unknown")
     )
 }
 
-/// All findings, the gravest first.
+/// All findings.
 fn look(cluster: &Cluster) -> Vec<Finding> {
     let mut found = Vec::new();
+    verdicts::look(cluster, &mut found);
     members::look(cluster, &mut found);
     slots::look(cluster, &mut found);
-    failover::look(cluster, &mut found);
-    found.sort_by_key(|finding| std::cmp::Reverse(finding.weight));
     found
 }

@@ -1,7 +1,8 @@
-//! Logins and permissions: those of the Sentinels at the data nodes, of the data nodes at each
-//! other, and our own.
+//! Whether the servers reach each other: addresses, logins and permissions, those of the Sentinels at
+//! the data nodes, of the data nodes at each other, and our own.
 //!
-//! Checks, in the order of the report: data nodes that refuse our login, data nodes that answer us
+//! Checks, in the order of the report: data nodes that do not answer here, loopback addresses, data
+//! nodes that refuse our login, data nodes that answer us
 //! and not the Sentinels, commands that the Sentinels' users may not run, nodes where ACL DRYRUN is
 //! not allowed to us, and nodes without `masterauth` that could not follow a primary with a
 //! password. Nodes that are alike share one finding. Permissions are tried in `asking`, never by a
@@ -9,9 +10,9 @@
 
 use std::collections::BTreeMap;
 
-use super::facts::{Address, text};
+use super::facts::{Address, Fault, text};
 use super::watch::{Watch, list};
-use crate::doctor::finding::Finding;
+use russet_base::finding::Finding;
 
 /// Without these a Sentinel works, only less well.
 const OPTIONAL: [&str; 2] = ["SCRIPT KILL", "CLIENT SETNAME x"];
@@ -20,11 +21,92 @@ const RULES: &str = "+ping +info +subscribe +publish +multi +exec +slaveof +conf
                      +client|kill +client|setname +script|kill &__sentinel__:hello";
 
 pub(super) fn look(watch: &Watch<'_>, to: &mut Vec<Finding>) {
+    addresses(watch, to);
+    loopback(watch, to);
     logins(watch, to);
     held_for_down(watch, to);
     permissions(watch, to);
     unchecked(watch, to);
     primary_passwords(watch, to);
+}
+
+fn kind(watch: &Watch<'_>, at: &Address) -> &'static str {
+    if *at == watch.primary {
+        "primary"
+    } else {
+        "replica"
+    }
+}
+
+/// Addresses that are not reached from here.
+fn addresses(watch: &Watch<'_>, to: &mut Vec<Finding>) {
+    let all = watch.views.len();
+    for at in watch.addresses() {
+        let fault = match watch.node(at) {
+            Err(Some(fault)) if !fault.is_login() => fault,
+            _ => continue,
+        };
+        let by = watch.down_by(at).len();
+        if matches!(fault, Fault::Refused(why) if why.starts_with("DENIED")) {
+            to.push(Finding::critical(
+                "protected-mode",
+                format!("{at} refuses all machines but its own: it has no password"),
+                "requirepass there with sentinel auth-pass and masterauth, or protected-mode no in a \
+                 network of its own",
+            ));
+            continue;
+        }
+        let what = format!("{at} ({})", kind(watch, at));
+        let finding = match by {
+            0 => Finding::warning(
+                "address",
+                format!("{what} does not answer here: {fault}; no Sentinel holds it for down"),
+                "if clients have this address from Sentinel and cannot reach it either: \
+                 replica-announce-ip and replica-announce-port",
+            ),
+            _ if *at == watch.primary => Finding::critical(
+                "primary",
+                format!("{what} does not answer: {fault}; it is down for {by} of {all} Sentinels"),
+                "start it; if no replica becomes primary within failover-timeout, the other findings \
+                 say why",
+            ),
+            // Its consequence is among the candidates.
+            _ => Finding::notice(
+                "address",
+                format!("{what} does not answer here either: {fault}"),
+            ),
+        };
+        to.push(finding);
+    }
+}
+
+/// A loopback address means another machine to each of the others.
+fn loopback(watch: &Watch<'_>, to: &mut Vec<Finding>) {
+    let known = watch.known();
+    let peers = watch.views.iter().flat_map(|(_, view)| &view.peers);
+    let peers: Vec<Address> = peers
+        .filter_map(|peer| Address::of(peer, "ip", "port"))
+        .collect();
+    let asked = known.iter().filter_map(|id| Some(&watch.sentinel(id)?.at));
+    let all = || watch.addresses().chain(&peers);
+    let is_remote = |at: &Address| at.is_loopback() == Some(false);
+    if !all().chain(asked).any(is_remote) {
+        return;
+    }
+    let mut local: Vec<&Address> = all().filter(|at| at.is_loopback() == Some(true)).collect();
+    local.sort();
+    local.dedup();
+    if !local.is_empty() {
+        to.push(Finding::critical(
+            "loopback",
+            format!(
+                "{}: such an address reaches only its own machine, and others are elsewhere",
+                list(local)
+            ),
+            "SENTINEL MONITOR with an address that all reach; replica-announce-ip, sentinel \
+             announce-ip",
+        ));
+    }
 }
 
 /// Data nodes that refuse us.
@@ -45,7 +127,7 @@ fn logins(watch: &Watch<'_>, to: &mut Vec<Finding>) {
         } else {
             format!("; down for Sentinels: {}", list(down))
         };
-        to.push(Finding::warn(
+        to.push(Finding::warning(
             "auth",
             format!("no login, so not looked at: {}: {why}{more}", list(&nodes)),
             "--node-user and --node-pass, or $RUSSET_NODE_AUTH",
@@ -84,9 +166,9 @@ fn held_for_down(watch: &Watch<'_>, to: &mut Vec<Finding>) {
             watch.name
         );
         to.push(if *at == watch.primary {
-            Finding::fail("sentinel login", text, mend)
+            Finding::critical("sentinel login", text, mend)
         } else {
-            Finding::warn("sentinel login", text, mend)
+            Finding::warning("sentinel login", text, mend)
         });
     }
 }
@@ -124,9 +206,9 @@ fn permissions(watch: &Watch<'_>, to: &mut Vec<Finding>) {
             format!("ACL SETUSER {user} {RULES}")
         };
         to.push(if needed.is_empty() {
-            Finding::warn("acl", text, mend)
+            Finding::warning("acl", text, mend)
         } else {
-            Finding::fail("acl", text, mend)
+            Finding::critical("acl", text, mend)
         });
     }
 }
@@ -140,7 +222,7 @@ fn unchecked(watch: &Watch<'_>, to: &mut Vec<Finding>) {
         }
     }
     for (why, nodes) in found {
-        to.push(Finding::note(
+        to.push(Finding::notice(
             "acl",
             format!(
                 "{}: permissions were not checked ({why}); Sentinels need {RULES}",
@@ -154,15 +236,12 @@ fn unchecked(watch: &Watch<'_>, to: &mut Vec<Finding>) {
 /// which never needed it.
 fn primary_passwords(watch: &Watch<'_>, to: &mut Vec<Finding>) {
     for (at, node) in watch.nodes() {
-        let lacks = node
-            .config
-            .get("masterauth")
-            .is_some_and(|secret| secret.is_empty());
+        let lacks = node.has_masterauth == Some(false);
         let wants = |(other, node): &(&Address, &super::facts::DataNodeReplies)| {
             node.has_password && *other != at && text(&node.info, "slave_priority") != "0"
         };
         if lacks && let Some((other, _)) = watch.nodes().find(wants) {
-            to.push(Finding::warn(
+            to.push(Finding::warning(
                 "masterauth",
                 format!("{at} has none: it cannot follow {other} or any other that wants a password"),
                 "CONFIG SET masterauth (and masteruser) there, also at the present primary, then CONFIG \
@@ -174,7 +253,6 @@ fn primary_passwords(watch: &Watch<'_>, to: &mut Vec<Finding>) {
 
 #[cfg(test)]
 mod tests {
-    use super::super::facts::Fault;
     use super::super::testing::{Fake, findings};
     use super::*;
 
@@ -185,6 +263,29 @@ mod tests {
     #[test]
     fn logins_that_work_are_in_order() {
         assert_eq!(found(&Fake::healthy()), [""; 0]);
+    }
+
+    #[test]
+    fn addresses_that_are_not_reached_are_named() {
+        let mut fake = Fake::healthy();
+        fake.silence_node(1);
+        fake.silence_node(2);
+        assert_eq!(found(&fake), ["WARN address", "WARN address"]);
+        fake.flags(2, "s_down,slave");
+        fake.set_all("flags", "s_down,o_down,master");
+        assert_eq!(found(&fake)[..2], ["FAIL primary", "note address"]);
+        fake.set_fault(
+            1,
+            Fault::Refused("DENIED Redis is running in protected mode".to_owned()),
+        );
+        assert_eq!(found(&fake), ["FAIL protected-mode", "note address"]);
+    }
+
+    #[test]
+    fn a_loopback_address_is_grave_if_others_are_elsewhere() {
+        let mut fake = Fake::healthy();
+        fake.set_all("ip", "127.0.0.1");
+        assert_eq!(found(&fake), ["FAIL loopback"]);
     }
 
     #[test]
@@ -230,10 +331,10 @@ mod tests {
         let mut fake = Fake::healthy();
         for node in 1..=3 {
             fake.node(node).has_password = true;
-            fake.config(node, "masterauth", "set");
+            fake.node(node).has_masterauth = Some(true);
         }
         assert_eq!(found(&fake), [""; 0]);
-        fake.config(1, "masterauth", "");
+        fake.node(1).has_masterauth = Some(false);
         assert_eq!(found(&fake), ["WARN masterauth"]);
     }
 }

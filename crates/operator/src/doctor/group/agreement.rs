@@ -1,22 +1,17 @@
 //! Whether the Sentinels of a primary know each other, and agree about it.
 //!
 //! Checks, in the order of the report: different primaries under one name, settings that differ,
-//! waits too short or a failover timeout that does not fit them, Sentinels that others count but
-//! that do not watch the primary, Sentinels that do not know each other, and Sentinels that are
-//! held for down. Each reads one `Watch`; only Sentinels that answered are compared. Votes are
-//! counted in `quorum`.
+//! Sentinels that others count but that do not watch the primary, Sentinels that do not know each
+//! other, and Sentinels that are held for down. Each reads one `Watch`; only Sentinels that answered
+//! are compared. Votes are counted in `quorum`.
 
-use super::facts::{Sentinel, View, has_flag, number, text};
+use super::facts::{Sentinel, View, has_flag, text};
 use super::watch::{Watch, differences, is_down, list};
-use crate::doctor::finding::Finding;
-
-/// A shorter wait takes pauses of a busy machine for a failure.
-const DOWN_AFTER_MS_MIN: i64 = 1000;
+use russet_base::finding::Finding;
 
 pub(super) fn look(watch: &Watch<'_>, to: &mut Vec<Finding>) {
     split(watch, to);
     settings(watch, to);
-    times(watch, to);
     strangers(watch, to);
     discovery(watch, to);
     refusals(watch, to);
@@ -40,7 +35,7 @@ fn split(watch: &Watch<'_>, to: &mut Vec<Finding>) {
         .views
         .iter()
         .any(|(_, view)| has_flag(&view.primary, "failover_in_progress"));
-    to.push(if is_moving { Finding::note("primary", format!("a failover is in progress: {text}")) } else { Finding::fail(
+    to.push(if is_moving { Finding::notice("primary", format!("a failover is in progress: {text}")) } else { Finding::critical(
             "primary",
             format!("the Sentinels name different primaries: {text}"),
             format!(
@@ -66,7 +61,7 @@ fn settings(watch: &Watch<'_>, to: &mut Vec<Finding>) {
             .map(|(sentinel, view)| (&sentinel.at, value(view)));
         let text = differences(all);
         if !text.is_empty() {
-            to.push(Finding::warn(
+            to.push(Finding::warning(
                 what,
                 format!("the Sentinels differ: {text}"),
                 format!("SENTINEL SET {} {mend} <value> at each of them", watch.name),
@@ -80,46 +75,10 @@ fn settings(watch: &Watch<'_>, to: &mut Vec<Finding>) {
         .map(|(sentinel, view)| (&sentinel.at, epoch(view)));
     let text = differences(all);
     if !text.is_empty() {
-        to.push(Finding::warn(
+        to.push(Finding::warning(
             "config-epoch",
             format!("the Sentinels differ: {text}; those with the lower one miss the hello messages"),
             "look again in some seconds; if it stays, see that all of them reach the same data nodes",
-        ));
-    }
-}
-
-fn times(watch: &Watch<'_>, to: &mut Vec<Finding>) {
-    let longest = |name: &str, of: fn(i64, i64) -> i64| {
-        let all = watch
-            .views
-            .iter()
-            .filter_map(|(_, view)| number(&view.primary, name));
-        all.reduce(of)
-    };
-    let Some(down_after) = longest("down-after-milliseconds", i64::min) else {
-        return;
-    };
-    if down_after < DOWN_AFTER_MS_MIN {
-        to.push(Finding::warn(
-            "down-after-milliseconds",
-            format!("{down_after}: a pause of a busy machine or network counts as a failure"),
-            format!(
-                "SENTINEL SET {} down-after-milliseconds 5000 at each Sentinel",
-                watch.name
-            ),
-        ));
-    }
-    let timeout = longest("failover-timeout", i64::min);
-    let down_after = longest("down-after-milliseconds", i64::max).unwrap_or(down_after);
-    let wanted = down_after.saturating_mul(3);
-    if let Some(timeout) = timeout.filter(|timeout| *timeout < wanted) {
-        to.push(Finding::warn(
-            "failover-timeout",
-            format!(
-                "{timeout}, less than three times down-after-milliseconds ({down_after}): a failover \
-                 may be given up before the new primary is seen"
-            ),
-            format!("SENTINEL SET {} failover-timeout {wanted} at each Sentinel", watch.name),
         ));
     }
 }
@@ -133,7 +92,7 @@ fn strangers(watch: &Watch<'_>, to: &mut Vec<Finding>) {
             && !said.views.contains_key(watch.name)
         {
             let (name, primary) = (watch.name, &watch.primary);
-            to.push(Finding::warn(
+            to.push(Finding::warning(
                 "monitor",
                 format!("{at} is counted and does not watch {name}"),
                 format!(
@@ -157,24 +116,13 @@ fn discovery(watch: &Watch<'_>, to: &mut Vec<Finding>) {
         let unknown = others.filter(|(other, _)| !view.knows(&other.id));
         let unknown: Vec<_> = unknown.map(|(other, _)| &other.at).collect();
         if !unknown.is_empty() {
-            to.push(Finding::warn(
+            to.push(Finding::warning(
                 "discovery",
                 format!("{} does not know {}", sentinel.at, list(unknown)),
                 "they find each other through the primary's channel __sentinel__:hello: see that all \
                  watch the same primary and that its users may SUBSCRIBE and PUBLISH there",
             ));
         }
-    }
-    let counts = watch
-        .views
-        .iter()
-        .map(|(sentinel, view)| (&sentinel.at, view.known().to_string()));
-    let text = differences(counts);
-    if !text.is_empty() {
-        to.push(Finding::note(
-            "discovery",
-            format!("numbers of Sentinels differ: {text}"),
-        ));
     }
 }
 
@@ -188,7 +136,7 @@ fn refusals(watch: &Watch<'_>, to: &mut Vec<Finding>) {
         });
         let answers: Vec<_> = answers.collect();
         if !answers.is_empty() {
-            to.push(Finding::warn(
+            to.push(Finding::warning(
                 "peers",
                 format!(
                     "{} holds {} for down, though answered here",
@@ -244,24 +192,11 @@ mod tests {
     }
 
     #[test]
-    fn times_that_are_too_short_are_named() {
-        let mut fake = Fake::healthy();
-        fake.set_all("down-after-milliseconds", "500");
-        fake.set_all("failover-timeout", "1000");
-        assert_eq!(
-            found(&fake),
-            ["WARN down-after-milliseconds", "WARN failover-timeout"]
-        );
-        fake.set_all("down-after-milliseconds", "no number");
-        assert_eq!(found(&fake), [""; 0]);
-    }
-
-    #[test]
     fn sentinels_that_do_not_know_each_other_are_named() {
         let mut fake = Fake::healthy();
         let id = fake.group.sentinels[2].id.clone();
         fake.view(0).peers.retain(|peer| text(peer, "runid") != id);
-        assert_eq!(found(&fake), ["WARN discovery", "note discovery"]);
+        assert_eq!(found(&fake), ["WARN discovery"]);
     }
 
     #[test]

@@ -6,12 +6,12 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Arc, Mutex, mpsc};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use super::caller::{Caller, Limits};
 use super::facts::{
-    Access, Address, Clock, DataNodeReplies, Fault, Fields, Group, ROWS_MAX, Said, Sentinel, View,
-    clean, fields, info, number, rows, sentinel_links, text, time_us, word,
+    Access, Address, DataNodeReplies, Fault, Fields, Group, ROWS_MAX, Said, Sentinel, View, clean,
+    fields, info, number, rows, sentinel_links, text, values, word,
 };
 use crate::Target;
 use russet_base::threads;
@@ -32,14 +32,6 @@ const ROUNDS_MAX: usize = 4;
 const CLIENTS_MAX: i64 = 2000;
 /// Users of Sentinels on one data node whose permissions are checked.
 const USERS_MAX: usize = 4;
-
-/// The directives of a data node that matter for a failover.
-const DIRECTIVES: [&str; 4] = [
-    "min-replicas-to-write",
-    "protected-mode",
-    "bind",
-    "masterauth",
-];
 
 /// The commands that a Sentinel sends to data nodes.
 const NEEDED: [&str; 11] = [
@@ -216,9 +208,7 @@ pub(super) fn join(
 
 fn ask_sentinel(at: &Address, login: &Login, limits: Limits) -> Result<Said, Fault> {
     let mut caller = Caller::open(at, login, limits)?;
-    let start = now_us();
     let replies = info(&caller.run("INFO")?);
-    let clock = clock(start, number(&replies, "server_time_usec"));
     if ["redis_mode", "server_mode"]
         .iter()
         .all(|mode| text(&replies, mode) != "sentinel")
@@ -229,7 +219,6 @@ fn ask_sentinel(at: &Address, login: &Login, limits: Limits) -> Result<Said, Fau
     let mut said = Said {
         id: optional(id)?.map_or_else(String::new, |id| word(&id)),
         info: replies,
-        clock,
         views: BTreeMap::new(),
     };
     for primary in rows(&caller.run("SENTINEL MASTERS")?)
@@ -247,19 +236,38 @@ fn ask_sentinel(at: &Address, login: &Login, limits: Limits) -> Result<Said, Fau
             ReplyValue::Error(why) => Some(Err(clean(&why))),
             _ => None,
         };
+        // Redis's and Valkey's have no such command.
+        let explained = match about_newest(&mut caller, &name)? {
+            ReplyValue::Array(entries) => entries.first().map_or(Vec::new(), present),
+            _ => Vec::new(),
+        };
         let view = View {
             primary,
             peers: rows(&peers),
             replicas: rows(&replicas),
             quorum,
+            explained,
         };
         said.views.insert(name, view);
     }
     Ok(said)
 }
 
+fn about_newest(caller: &mut Caller, name: &str) -> Result<ReplyValue, Fault> {
+    caller.ask(&[b"SENTINEL", b"EXPLAIN", name.as_bytes(), b"COUNT", b"1"])
+}
+
+/// The lines of an entry of SENTINEL EXPLAIN, if it is about the present: its time is `(now)`.
+fn present(entry: &ReplyValue) -> Vec<String> {
+    let lines: Vec<String> = values(entry).iter().map(word).collect();
+    match lines.first() {
+        Some(first) if first.contains(" (now) ") => lines,
+        _ => Vec::new(),
+    }
+}
+
 /// `None` for a refusal, which does not end the conversation.
-fn optional<T>(reply: Result<T, Fault>) -> Result<Option<T>, Fault> {
+pub(in crate::doctor) fn optional<T>(reply: Result<T, Fault>) -> Result<Option<T>, Fault> {
     match reply {
         Ok(reply) => Ok(Some(reply)),
         Err(Fault::Refused(_)) => Ok(None),
@@ -328,13 +336,11 @@ pub(super) fn replica_lines(info: &Fields) -> Vec<(Address, Fields)> {
 
 fn ask_node(at: &Address, login: &Login, limits: Limits) -> Result<DataNodeReplies, Fault> {
     let mut caller = Caller::open(at, login, limits)?;
-    let start = now_us();
     let mut node = DataNodeReplies {
         info: info(&caller.run("INFO")?),
         has_password: caller.has_password,
         ..DataNodeReplies::default()
     };
-    node.clock = clock(start, number(&node.info, "server_time_usec"));
     if node.info.is_empty() {
         return Err(Fault::Odd("no reply to INFO that can be read".to_owned()));
     }
@@ -347,21 +353,9 @@ fn ask_node(at: &Address, login: &Login, limits: Limits) -> Result<DataNodeRepli
 }
 
 fn ask_more(caller: &mut Caller, node: &mut DataNodeReplies) -> Result<(), Fault> {
-    let start = now_us();
-    if let Some(time) = optional(caller.run("TIME"))? {
-        node.clock = clock(start, time_us(&time)).or(node.clock);
-    }
-    for directive in DIRECTIVES {
-        if let Some(reply) = optional(caller.run(&format!("CONFIG GET {directive}")))? {
-            let mut replies = fields(&reply);
-            if let Some(secret) = replies.get_mut("masterauth")
-                && !secret.is_empty()
-            {
-                // Whether there is one is all that is needed.
-                "set".clone_into(secret);
-            }
-            node.config.extend(replies);
-        }
+    if let Some(reply) = optional(caller.run("CONFIG GET masterauth"))? {
+        let secret = fields(&reply).remove("masterauth");
+        node.has_masterauth = secret.map(|secret| !secret.is_empty());
     }
     let who = optional(caller.run("ACL WHOAMI"))?;
     node.user = who.map_or_else(|| "default".to_owned(), |who| word(&who));
@@ -411,22 +405,6 @@ fn check_user(caller: &mut Caller, user: String, to: &mut Access) -> Result<bool
     }
     to.refused.insert(user, refused);
     Ok(true)
-}
-
-pub(in crate::doctor) fn now_us() -> i64 {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH);
-    now.map_or(0, |now| i64::try_from(now.as_micros()).unwrap_or(i64::MAX))
-}
-
-/// A clock that showed `time_us` between `start_us` and now.
-pub(in crate::doctor) fn clock(start_us: i64, time_us: Option<i64>) -> Option<Clock> {
-    let end_us = now_us();
-    let within_us = end_us.saturating_sub(start_us).max(0);
-    let ahead_us = time_us?.saturating_sub(start_us.saturating_add(within_us / 2));
-    Some(Clock {
-        ahead_us,
-        within_us,
-    })
 }
 
 #[cfg(test)]
@@ -489,11 +467,12 @@ mod tests {
             &format!("*1\r\n{peer}"),
             "*0\r\n",
             "-NOQUORUM 1 usable Sentinels.\r\n",
+            "-ERR Unknown sentinel subcommand 'EXPLAIN'.\r\n",
         ]);
         let said = said.expect("an answer");
         assert_eq!(said.id, "aa");
         let view = &said.views["m"];
-        assert_eq!((view.known(), view.replicas.len()), (2, 0));
+        assert_eq!((view.peers.len(), view.replicas.len()), (1, 0));
         assert!(view.knows("bb") && !view.knows("aa"));
         let refused = view.quorum.as_ref().expect("a reply").as_ref();
         assert_eq!(
@@ -501,7 +480,10 @@ mod tests {
             "NOQUORUM 1 usable Sentinels."
         );
         assert_eq!(view.address().expect("one").to_string(), "10.0.0.1:6379");
-        assert!(said.clock.is_some());
+        assert!(view.explained.is_empty());
+        let entry = |text: &str| ReplyValue::Array(vec![ReplyValue::Bulk(text.into())]);
+        assert_eq!(present(&entry("T (now) down")), ["T (now) down"]);
+        assert_eq!(present(&entry("T (3 s ago) down")), [""; 0]);
     }
 
     #[test]
@@ -536,7 +518,7 @@ mod tests {
         }
         // The same for each part of a view.
         let masters = format!("*1\r\n{}", array(&["name", "m", "odd"]));
-        let odd = ":1\r\n*3\r\n$-1\r\n:1\r\n*1\r\n$-1\r\n*0\r\n";
+        let odd = ":1\r\n*3\r\n$-1\r\n:1\r\n*1\r\n$-1\r\n*0\r\n:1\r\n";
         let said = asked(&[&info, ":1\r\n", &masters, odd]).expect("an answer");
         assert!(said.views["m"].peers.is_empty() && said.views["m"].quorum.is_none());
     }
@@ -553,7 +535,7 @@ mod tests {
     #[test]
     fn a_data_node_is_read_as_far_as_it_allows() {
         let info = "role:master\r\nconnected_clients:1\r\nserver_time_usec:1\r\n";
-        let refusals = "-NOPERM no\r\n".repeat(1 + DIRECTIVES.len() + 2);
+        let refusals = "-NOPERM no\r\n".repeat(3);
         let at = fake(
             [&bulk(info), &refusals, "-NOPERM no dry run\r\n"]
                 .concat()
@@ -561,7 +543,7 @@ mod tests {
         );
         let node = ask_node(&at, &Login::default(), limits()).expect("an answer");
         assert_eq!(node.access.unchecked.as_deref(), Some("NOPERM no dry run"));
-        assert!(node.links.is_none() && node.config.is_empty());
+        assert!(node.links.is_none() && node.has_masterauth.is_none());
         assert_eq!(text(&node.info, "role"), "master");
         // The connection is lost after INFO.
         let at = fake(bulk(info).into_bytes());

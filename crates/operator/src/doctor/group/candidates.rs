@@ -5,11 +5,11 @@
 //! A replica without a reason may be promoted; without any such replica the report fails. The rules
 //! are those by which a Sentinel selects a replica. The replica's own INFO goes before what
 //! Sentinels know of it, because it is newer; for one that does not answer their rows decide.
-//! Addresses, clocks and settings of the same servers: `nodes`.
+//! Addresses and logins of the same servers: `access`.
 
 use super::facts::{Address, Fields, has_flag, number, text};
 use super::watch::{Watch, is_down, list};
-use crate::doctor::finding::Finding;
+use russet_base::finding::Finding;
 
 /// A replica whose link is down for longer than so many `down-after-milliseconds` is not promoted.
 const LINK_DOWN_MAX: i64 = 10;
@@ -23,7 +23,7 @@ struct Reason {
 
 pub(super) fn look(watch: &Watch<'_>, to: &mut Vec<Finding>) {
     if watch.replicas.is_empty() {
-        to.push(Finding::fail(
+        to.push(Finding::critical(
             "replicas",
             format!("{} has none: nothing can be promoted", watch.primary),
             format!(
@@ -56,23 +56,23 @@ pub(super) fn look(watch: &Watch<'_>, to: &mut Vec<Finding>) {
             }
             None => "see the replicas below".to_owned(),
         };
-        to.push(Finding::fail(
+        to.push(Finding::critical(
             "promotion",
             format!("no replica may be promoted: {}", list(bad.iter().map(why))),
             mend,
         ));
     } else {
         let text = format!("{} may be promoted", list(&good));
-        to.push(Finding::fine("promotion", text));
+        to.push(Finding::ok("promotion", text));
     }
     for (at, reasons) in &bad {
         for reason in reasons {
             if reason.what != "priority" {
                 let text = format!("{at}: {}", reason.text);
-                to.push(Finding::warn(reason.what, text, reason.mend));
+                to.push(Finding::warning(reason.what, text, reason.mend));
             } else if !good.is_empty() {
                 let text = format!("{at}: {}; it is never promoted", reason.text);
-                to.push(Finding::note("priority", text));
+                to.push(Finding::notice("priority", text));
             }
         }
     }

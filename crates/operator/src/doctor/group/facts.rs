@@ -105,21 +105,12 @@ impl fmt::Display for Fault {
     }
 }
 
-/// How far a server's clock is ahead of ours.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::doctor) struct Clock {
-    pub(crate) ahead_us: i64,
-    /// The reply took so long: the figure may be wrong by it.
-    pub(crate) within_us: i64,
-}
-
 /// The replies of a Sentinel.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Said {
     /// Empty if the Sentinel is too old to report it.
     pub id: String,
     pub info: Fields,
-    pub clock: Option<Clock>,
     /// By the name of the primary.
     pub views: BTreeMap<String, View>,
 }
@@ -132,6 +123,8 @@ pub(super) struct View {
     pub replicas: Vec<Fields>,
     /// CKQUORUM's reply; `None` if there was none.
     pub quorum: Option<Result<String, String>>,
+    /// What SENTINEL EXPLAIN says of the present, if there is anything.
+    pub explained: Vec<String>,
 }
 
 impl View {
@@ -141,11 +134,6 @@ impl View {
 
     pub fn knows(&self, id: &str) -> bool {
         self.peers.iter().any(|peer| text(peer, "runid") == id)
-    }
-
-    /// The Sentinels that it counts, itself included.
-    pub fn known(&self) -> usize {
-        self.peers.len() + 1
     }
 }
 
@@ -161,9 +149,8 @@ pub(super) struct Sentinel {
 #[derive(Clone, Debug, Default)]
 pub(super) struct DataNodeReplies {
     pub info: Fields,
-    /// Of the few directives that matter; without those that may not be read.
-    pub config: Fields,
-    pub clock: Option<Clock>,
+    /// Whether `masterauth` is set; `None` if it may not be read.
+    pub has_masterauth: Option<bool>,
     /// It has a password, which we used.
     pub has_password: bool,
     /// The user that we are.
@@ -211,7 +198,7 @@ pub(in crate::doctor) fn word(reply: &ReplyValue) -> String {
     }
 }
 
-fn values(reply: &ReplyValue) -> &[ReplyValue] {
+pub(in crate::doctor) fn values(reply: &ReplyValue) -> &[ReplyValue] {
     match reply {
         ReplyValue::Array(values) | ReplyValue::Map(values) => values,
         _ => &[],

@@ -1,9 +1,11 @@
 //! `russet doctor --sentinel HOST:PORT`: what will prevent a failover in the groups of a Sentinel.
 //!
 //! `asking` collects the replies of Sentinels and data nodes (`caller`, `facts`): it only reads,
-//! and ends in bounded time. The checks are functions from these to findings: `quorum` and
-//! `agreement` look at the Sentinels of a primary, `candidates`, `nodes`, `versions` and `access`
-//! at its data nodes. `watch` joins the replies of all Sentinels about one primary.
+//! and ends in bounded time. The checks are functions from these to findings, of what no single
+//! Sentinel sees: `quorum` and `agreement` look at the Sentinels of a primary, `candidates` at its
+//! replicas, `access` at whether all of them reach each other. `watch` joins the replies of all
+//! Sentinels about one primary. Why a failover that is due does not happen, a russet Sentinel says
+//! itself (SENTINEL EXPLAIN).
 
 mod access;
 mod agreement;
@@ -11,22 +13,18 @@ pub(super) mod asking;
 pub(super) mod caller;
 mod candidates;
 pub(super) mod facts;
-mod nodes;
 mod quorum;
 #[cfg(test)]
 mod testing;
-mod versions;
 mod watch;
 
 use std::collections::BTreeSet;
 
-use super::finding::{Finding, Weight, ending};
+use super::report::Report;
 use crate::{Target, ping};
-use facts::{Group, Said, Sentinel, text};
+use facts::{Group, Said, Sentinel, View, text};
+use russet_base::finding::Finding;
 use watch::Watch;
-
-/// Findings of one group that are printed.
-const FINDINGS_MAX: usize = 200;
 
 /// The text to print and the exit status: 0 if nothing needs fixing, 1 if something does, 2 if the
 /// Sentinel does not answer.
@@ -38,54 +36,30 @@ pub(super) fn run(target: &Target) -> (String, i32) {
 }
 
 fn report(group: &Group) -> (String, i32) {
-    let mut text = String::new();
+    let mut report = Report::default();
     if let Some(Sentinel {
         at, said: Ok(said), ..
     }) = group.sentinels.first()
     {
-        text = format!("{at}: Sentinel of {}\n", product(said));
+        report.text = format!("{at}: Sentinel of {}\n", product(said));
     }
     if let Some(why) = &group.left_out {
-        text += &Finding::note("size", why.as_str()).to_string();
+        report.add(vec![Finding::notice("size", why.as_str())]);
     }
-    let mut to_mend = Vec::new();
     let names = names(group);
-    for name in &names {
-        let Some(watch) = Watch::new(group, name) else {
-            continue;
-        };
-        text += &format!("\n{watch}\n");
-        let mut findings = look(&watch);
-        let all = findings.len();
-        findings.truncate(FINDINGS_MAX);
-        for finding in &findings {
-            text += &finding.to_string();
-        }
-        if all > findings.len() {
-            text += &format!("and {} more\n", all - findings.len());
-        }
-        to_mend.extend(findings.iter().map(|finding| finding.weight));
+    for watch in names.iter().filter_map(|name| Watch::new(group, name)) {
+        report.text += &format!("\n{watch}\n");
+        report.add(look(&watch));
     }
     if names.is_empty() {
-        let finding = Finding::fail(
+        report.add(vec![Finding::critical(
             "monitor",
             "this Sentinel watches no primary",
             "SENTINEL MONITOR <name> <ip> <port> <quorum>",
-        );
-        text += &finding.to_string();
-        to_mend.push(finding.weight);
+        )]);
     }
-    to_mend.retain(|weight| *weight >= Weight::Warn);
-    let fatal = to_mend
-        .iter()
-        .filter(|weight| **weight == Weight::Fail)
-        .count();
-    text += "\n";
-    text += &ending(to_mend.len());
-    if fatal > 0 {
-        text += &format!("FAIL: {fatal} of them may prevent a failover\n");
-    }
-    (text, i32::from(!to_mend.is_empty()))
+    report.text += "\n";
+    report.end("may prevent a failover")
 }
 
 fn product(said: &Said) -> String {
@@ -107,15 +81,30 @@ fn names(group: &Group) -> BTreeSet<String> {
     said.flat_map(|said| said.views.keys().cloned()).collect()
 }
 
-/// All findings about one primary, the gravest first.
+/// All findings about one primary.
 fn look(watch: &Watch<'_>) -> Vec<Finding> {
     let mut found = Vec::new();
     quorum::look(watch, &mut found);
     agreement::look(watch, &mut found);
     candidates::look(watch, &mut found);
-    nodes::look(watch, &mut found);
-    versions::look(watch, &mut found);
     access::look(watch, &mut found);
-    found.sort_by_key(|finding| std::cmp::Reverse(finding.weight));
+    found.extend(explanation(watch));
     found
+}
+
+/// Why no failover of a primary that is down runs, in the words of the first Sentinel that says so.
+fn explanation(watch: &Watch<'_>) -> Option<Finding> {
+    let said = |(sentinel, view): &(&Sentinel, &View)| {
+        (!view.explained.is_empty()).then(|| (sentinel.at.clone(), view.explained.join("; ")))
+    };
+    let (at, lines) = watch.views.iter().find_map(said)?;
+    let remedy = format!(
+        "SENTINEL EXPLAIN {} at each Sentinel has the rest",
+        watch.name
+    );
+    Some(Finding::critical(
+        "explained",
+        format!("{at}: {lines}"),
+        remedy,
+    ))
 }

@@ -15,7 +15,7 @@ use std::net::IpAddr;
 
 use super::facts::{Fault, Sentinel, number, text};
 use super::watch::{Watch, list};
-use crate::doctor::finding::{Finding, Weight};
+use russet_base::finding::{Finding, Weight};
 
 pub(super) fn look(watch: &Watch<'_>, to: &mut Vec<Finding>) {
     let votes = Votes::of(watch);
@@ -63,7 +63,7 @@ fn check_quorum(watch: &Watch<'_>, to: &mut Vec<Finding>) {
         }
     }
     for (why, sentinels) in &refusals {
-        to.push(Finding::fail(
+        to.push(Finding::critical(
             "quorum",
             format!("CKQUORUM at {}: {why}", list(sentinels)),
             "start the Sentinels that are missing, see that they reach each other",
@@ -72,7 +72,7 @@ fn check_quorum(watch: &Watch<'_>, to: &mut Vec<Finding>) {
     if let (true, Some((_, view))) = (refusals.is_empty(), watch.views.first())
         && let Some(Ok(answers)) = &view.quorum
     {
-        to.push(Finding::fine("quorum", answers.as_str()));
+        to.push(Finding::ok("quorum", answers.as_str()));
     }
 }
 
@@ -85,7 +85,7 @@ fn majority(watch: &Watch<'_>, votes: &Votes, to: &mut Vec<Finding>) {
         ..
     } = *votes;
     if quorum > known {
-        to.push(Finding::fail(
+        to.push(Finding::critical(
             "quorum",
             format!("{quorum} Sentinels must agree, and there are {known}"),
             format!(
@@ -97,13 +97,13 @@ fn majority(watch: &Watch<'_>, votes: &Votes, to: &mut Vec<Finding>) {
     } else if answering < needed {
         // From another place the way may be open.
         let weight = if votes.is_reached {
-            Weight::Warn
+            Weight::Warning
         } else {
-            Weight::Fail
+            Weight::Critical
         };
         to.push(Finding {
             weight,
-            ..Finding::warn(
+            ..Finding::warning(
                 "majority",
                 format!(
                     "{answering} of {known} Sentinels answer here and watch {}; a failover needs \
@@ -132,7 +132,7 @@ fn silent(watch: &Watch<'_>, votes: &Votes, to: &mut Vec<Finding>) {
             continue;
         };
         if fault.is_login() {
-            to.push(Finding::warn(
+            to.push(Finding::warning(
                 "sentinel auth",
                 format!("{at} refuses the login that {} takes: {fault}", watch.group.sentinels[0].at),
                 "the same requirepass at all Sentinels, and sentinel sentinel-pass with it; else they \
@@ -146,7 +146,7 @@ fn silent(watch: &Watch<'_>, votes: &Votes, to: &mut Vec<Finding>) {
             .filter(|(_, view)| view.knows(id))
             .count();
         let short = id.get(..8).unwrap_or(id);
-        to.push(Finding::warn(
+        to.push(Finding::warning(
             "sentinel",
             format!(
                 "{at} ({short}) does not answer: {fault}; {counts} of {} others count it",
@@ -176,7 +176,7 @@ fn silent(watch: &Watch<'_>, votes: &Votes, to: &mut Vec<Finding>) {
             .map(|(s, _)| &s.at)
             .collect();
         if !by.is_empty() {
-            to.push(Finding::warn(
+            to.push(Finding::warning(
                 "sentinel address",
                 format!("{} know a Sentinel at {at}: {why}", list(by)),
                 "sentinel announce-ip and announce-port with the address that all others reach",
@@ -193,13 +193,13 @@ fn numbers(watch: &Watch<'_>, votes: &Votes, to: &mut Vec<Finding>) {
         known / 2 + 1
     );
     if known < 3 {
-        to.push(Finding::warn(
+        to.push(Finding::warning(
             "sentinels",
             format!("{known}: without one of them there is no majority"),
             "run three or five, on machines of their own",
         ));
     } else if known.is_multiple_of(2) {
-        to.push(Finding::warn(
+        to.push(Finding::warning(
             "sentinels",
             format!(
                 "{known}, an even number: a majority survives the loss of no more of them than with {}",
@@ -209,14 +209,14 @@ fn numbers(watch: &Watch<'_>, votes: &Votes, to: &mut Vec<Finding>) {
         ));
     }
     if quorum == 1 && known > 1 {
-        to.push(Finding::warn(
+        to.push(Finding::warning(
             "quorum",
             "1: a single Sentinel that is cut off declares the primary down",
             set_quorum.as_str(),
         ));
     }
     if quorum == known && known > 2 {
-        to.push(Finding::warn(
+        to.push(Finding::warning(
             "quorum",
             format!("{quorum}, all Sentinels: without one of them no primary is declared down"),
             set_quorum,
@@ -249,7 +249,7 @@ fn hosts(watch: &Watch<'_>, votes: &Votes, to: &mut Vec<Finding>) {
         };
         let is_ip = host.parse::<IpAddr>().is_ok();
         let what = if is_ip { "address" } else { "host" };
-        to.push(Finding::warn(
+        to.push(Finding::warning(
             "hosts",
             format!(
                 "{count} of {} Sentinels have the {what} {host}: {more}",
@@ -275,13 +275,13 @@ fn tilt(watch: &Watch<'_>, votes: &Votes, to: &mut Vec<Finding>) {
     }
     let left = votes.answering - tilted.len();
     let weight = if left < votes.needed {
-        Weight::Fail
+        Weight::Critical
     } else {
-        Weight::Warn
+        Weight::Warning
     };
     to.push(Finding {
         weight,
-        ..Finding::warn(
+        ..Finding::warning(
             "tilt",
             format!(
                 "{}: the clock has jumped or the process was paused, so for 30 seconds it only watches",

@@ -4,9 +4,9 @@
 
 use std::collections::BTreeMap;
 
-use super::facts::{Address, Clock, DataNodeReplies, Fault, Fields, Group, Said, Sentinel, View};
+use super::facts::{Address, DataNodeReplies, Fault, Fields, Group, Said, Sentinel, View};
 use super::watch::Watch;
-use crate::doctor::finding::{Finding, Weight};
+use russet_base::finding::Finding;
 
 const NAME: &str = "mymaster";
 
@@ -84,16 +84,7 @@ fn node(number: usize) -> DataNodeReplies {
     });
     DataNodeReplies {
         info,
-        config: fields(&[
-            ("min-replicas-to-write", "0"),
-            ("protected-mode", "no"),
-            ("bind", "* -::*"),
-            ("masterauth", ""),
-        ]),
-        clock: Some(Clock {
-            ahead_us: 0,
-            within_us: 500,
-        }),
+        has_masterauth: Some(false),
         user: "default".to_owned(),
         ..DataNodeReplies::default()
     }
@@ -124,6 +115,7 @@ impl Fake {
                 .collect(),
             replicas: vec![replica(2), replica(3)],
             quorum: Some(Ok(format!("OK {count} usable Sentinels."))),
+            explained: Vec::new(),
         };
         let sentinel = |own: usize| Sentinel {
             id: id(own),
@@ -131,7 +123,6 @@ impl Fake {
             said: Ok(Said {
                 id: id(own),
                 info: fields(&[("redis_version", "8.0.6"), ("sentinel_tilt", "0")]),
-                clock: None,
                 views: BTreeMap::from([(NAME.to_owned(), view(own))]),
             }),
         };
@@ -215,11 +206,6 @@ impl Fake {
         info.insert(name.to_owned(), value.to_owned());
     }
 
-    pub fn config(&mut self, number: usize, name: &str, value: &str) {
-        let config = &mut self.node(number).config;
-        config.insert(name.to_owned(), value.to_owned());
-    }
-
     pub(crate) fn set_fault(&mut self, number: usize, fault: Fault) {
         *self.seen(number) = Err(fault);
     }
@@ -247,9 +233,8 @@ pub(super) fn findings(fake: &Fake, look: fn(&Watch<'_>, &mut Vec<Finding>)) -> 
     let mut found = Vec::new();
     look(&watch, &mut found);
     let line = |finding: &Finding| {
-        let is_bad = finding.weight >= Weight::Warn;
-        assert_eq!(is_bad, finding.mend.is_some(), "{finding}");
-        format!("{} {}", finding.weight.mark().trim_end(), finding.what)
+        assert_eq!(finding.is_fault(), finding.remedy.is_some(), "{finding}");
+        format!("{} {}", finding.weight.mark().trim_end(), finding.code)
     };
     found.iter().map(line).collect()
 }

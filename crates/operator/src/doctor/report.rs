@@ -1,0 +1,63 @@
+//! A report: findings as lines, the gravest first, then what is to be mended, and the exit status.
+
+use russet_base::finding::{Finding, Weight};
+
+/// Findings of one list that are printed.
+const FINDINGS_MAX: usize = 200;
+
+/// A report that is being written.
+#[derive(Default)]
+pub(super) struct Report {
+    pub(super) text: String,
+    to_mend: usize,
+    fatal: usize,
+}
+
+impl Report {
+    pub(super) fn headed(text: String) -> Report {
+        Report {
+            text,
+            ..Report::default()
+        }
+    }
+
+    pub(super) fn add(&mut self, mut found: Vec<Finding>) {
+        found.sort_by_key(|finding| std::cmp::Reverse(finding.weight));
+        self.to_mend += found.iter().filter(|its| its.is_fault()).count();
+        let fatal = found.iter().filter(|its| its.weight == Weight::Critical);
+        self.fatal += fatal.count();
+        let shown = found.iter().take(FINDINGS_MAX);
+        self.text.extend(shown.map(ToString::to_string));
+        if found.len() > FINDINGS_MAX {
+            self.text += &format!("and {} more\n", found.len() - FINDINGS_MAX);
+        }
+    }
+
+    /// The text, and the exit status: 1 if something is to be mended. `fatal`: what critical findings
+    /// cost; empty: nothing is said of it.
+    pub(super) fn end(self, fatal: &str) -> (String, i32) {
+        let mut text = self.text;
+        text += &match self.to_mend {
+            0 => "nothing to mend\n".to_owned(),
+            1 => "1 thing to mend\n".to_owned(),
+            n => format!("{n} things to mend\n"),
+        };
+        if self.fatal > 0 && !fatal.is_empty() {
+            text += &format!("FAIL: {} of them {fatal}\n", self.fatal);
+        }
+        (text, i32::from(self.to_mend > 0))
+    }
+}
+
+/// Bytes in human-readable form.
+pub(super) fn human(bytes: i64) -> String {
+    const UNITS: [&str; 5] = ["B", "KiB", "MiB", "GiB", "TiB"];
+    let (mut amount, mut unit) = (bytes as f64, 0);
+    while amount >= 1024.0 && unit + 1 < UNITS.len() {
+        (amount, unit) = (amount / 1024.0, unit + 1);
+    }
+    match unit {
+        0 => format!("{bytes} B"),
+        _ => format!("{amount:.1} {}", UNITS[unit]),
+    }
+}
