@@ -284,6 +284,12 @@ fn derive(keyspace: &mut Keyspace, server: &mut Server) {
     }
     let scripts_max = server.config.maxmemory_scripts as usize;
     server.scripting.scripts.set_eval_bytes_max(scripts_max);
+    let script_bytes_max = server.config.script_memory_limit as usize;
+    server.scripting.scripts.set_memory_limit(script_bytes_max);
+    server
+        .scripting
+        .libraries
+        .set_memory_limit(script_bytes_max);
     server.diagnostics.command_logs.trim(&server.config);
     server.apply_hotkey_settings();
     server.apply_slot_stats();

@@ -235,6 +235,13 @@ impl Libraries {
         self.libraries.is_empty()
     }
 
+    /// `script-memory-limit` from now on, bytes.
+    pub fn set_memory_limit(&self, bytes: usize) {
+        if let Some(vm) = &self.vm {
+            vm.set_limit(bytes);
+        }
+    }
+
     /// Number of functions, of all libraries.
     pub fn functions(&self) -> usize {
         self.functions.len()

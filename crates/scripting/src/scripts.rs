@@ -132,6 +132,13 @@ impl Scripts {
         }
     }
 
+    /// `script-memory-limit` from now on, bytes.
+    pub fn set_memory_limit(&self, bytes: usize) {
+        if let Some(vm) = &self.vm {
+            vm.set_limit(bytes);
+        }
+    }
+
     /// The script with this number; `None`: it has been dropped.
     pub fn get(&self, id: ScriptId) -> Option<&Script> {
         self.slots.get(id.0 as usize)?.as_ref()

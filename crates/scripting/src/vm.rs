@@ -114,6 +114,11 @@ impl Vm {
         self.lua.machine().allocated()
     }
 
+    /// The maximum bytes that it may hold from now on.
+    pub fn set_limit(&self, bytes: usize) {
+        self.lua.machine().set_limit(bytes);
+    }
+
     /// Compiles a script, or returns Lua's message.
     pub fn compile(&self, code: &[u8]) -> Result<Compiled, Vec<u8>> {
         let stack = self.lua.stack();

@@ -70,6 +70,10 @@ impl Machine {
         self.memory.allocated()
     }
 
+    pub fn set_limit(&self, bytes: usize) {
+        self.memory.set_limit(bytes);
+    }
+
     /// The maximum bytes the state may hold.
     pub fn limit(&self) -> usize {
         self.memory.limit()

@@ -12,7 +12,7 @@ pub struct Memory {
     used: Cell<usize>,
     /// The same in the allocator's size classes.
     allocated: Cell<usize>,
-    limit: usize,
+    limit: Cell<usize>,
     /// Lua code runs: an allocation beyond the limit fails, which Lua raises as an error.
     pub(super) strict: Cell<bool>,
     /// A value was too long for any state; reported once.
@@ -27,7 +27,7 @@ impl Memory {
         Memory {
             used: Cell::new(0),
             allocated: Cell::new(0),
-            limit,
+            limit: Cell::new(limit),
             strict: Cell::new(false),
             refused: Cell::new(false),
         }
@@ -41,22 +41,26 @@ impl Memory {
         self.allocated.get()
     }
 
+    pub(super) fn set_limit(&self, bytes: usize) {
+        self.limit.set(bytes);
+    }
+
     pub(super) fn limit(&self) -> usize {
-        self.limit
+        self.limit.get()
     }
 
     pub(super) fn room(&self) -> usize {
-        self.limit.saturating_sub(self.used.get())
+        self.limit.get().saturating_sub(self.used.get())
     }
 
     pub(super) fn is_half_full(&self) -> bool {
-        self.used.get() > self.limit / 2
+        self.used.get() > self.limit.get() / 2
     }
 
     /// Whether usage exceeds the limit, or a value was refused.
     #[inline]
     pub(super) fn is_over(&self) -> bool {
-        self.used.get() > self.limit || self.refused.take()
+        self.used.get() > self.limit.get() || self.refused.take()
     }
 }
 
@@ -75,7 +79,7 @@ pub(super) unsafe extern "C" fn allocate(
     let memory = unsafe { &(*data.cast::<Machine>()).memory };
     let old = if block.is_null() { 0 } else { old };
     let used = memory.used.get();
-    if new > old && memory.strict.get() && used.saturating_add(new - old) > memory.limit {
+    if new > old && memory.strict.get() && used.saturating_add(new - old) > memory.limit.get() {
         return std::ptr::null_mut();
     }
     // LuaJIT asks for at most 2 GiB at a time; it raises its own errors for lengths beyond that.

@@ -177,3 +177,15 @@ fn sort_compares_in_the_order_of_lua() {
         assert_eq!(eval(&mut t, script, &[], &[]), wanted, "{script}");
     }
 }
+
+/// The limit was that of the moment when the first script ran.
+#[test]
+fn the_memory_limit_of_scripts_changes_while_they_have_a_state() {
+    let mut t = Testbed::unheard();
+    let script: [&[u8]; 3] = [b"EVAL", b"return #string.rep('x', 16000000)", b"0"];
+    assert_eq!(t.run_args(&script), b":16000000\r\n");
+    t.run("CONFIG SET script-memory-limit 8mb");
+    assert!(t.run_args(&script).starts_with(b"-ERR"));
+    t.run("CONFIG SET script-memory-limit 64mb");
+    assert_eq!(t.run_args(&script), b":16000000\r\n");
+}
