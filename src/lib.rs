@@ -7,7 +7,7 @@
 /// Channels and patterns with their subscribers.
 mod pubsub;
 
-/// What the web console and the endpoints of metrics share of HTTP.
+/// HTTP, as the web console and the endpoints of metrics share it.
 mod http;
 
 /// The web console's HTTP and JSON, without a server.

@@ -2,7 +2,7 @@
 //!
 //! Strict: a request that two readers could understand differently is refused (a header twice, a
 //! line that ends without CR, a transfer encoding). Bounds: [`HEAD_BYTES_MAX`], [`BODY_BYTES_MAX`].
-//! What is not the console's own: `crate::http`.
+//! Shared with the metrics: `crate::http`.
 
 pub use crate::http::*;
 

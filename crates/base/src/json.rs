@@ -5,10 +5,10 @@
 
 use std::io::Write;
 
-/// What is escaped in a string.
+/// Characters escaped in a string.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Escapes {
-    /// What JSON demands: quotes, backslashes, control characters below U+0020.
+    /// The ones JSON demands: quotes, backslashes, control characters below U+0020.
     Least,
     /// The same, backspace and form feed by their short forms.
     Short,

@@ -1,4 +1,5 @@
-//! The core's settings, taken from the configuration.
+//! The core's settings, taken from the configuration: addresses to announce, times, rules of
+//! failover and of serving. The core reads no directive itself.
 
 use std::net::IpAddr;
 

@@ -32,13 +32,12 @@
 //!
 //! Safety lies in the order of actions, as in a Sentinel: after `Action::Persist` nothing is handed
 //! out until the file is saved, and it is synced if a vote, an epoch or a role changed, or the node
-//! got a slot; a slot that SETSLOT gave it is synced with the next tick. `simulation` (`crates/cluster`)
-//! drives 2 to 12 cores of both dialects over a network that delays and cuts, in one direction too,
-//! with crashes back to the last synced file, standstills, failing disks, skewed clocks and
-//! operators.
-//! It looks at every step: one vote per voter and epoch, one winner per epoch, one owner per slot
-//! and epoch, epochs that never fall, a minority that stops; and after the faults, equal views in
-//! bounded time.
+//! got a slot; a slot that SETSLOT gave it is synced with the next tick. `simulation`
+//! (`crates/cluster`) drives 2 to 12 cores of both dialects over a network that delays and cuts, in
+//! one direction too, with crashes back to the last synced file, standstills, failing disks, skewed
+//! clocks and operators. It looks at every step: one vote per voter and epoch, one winner per
+//! epoch, one owner per slot and epoch, epochs that never fall, a minority that stops; and after
+//! the faults, equal views in bounded time.
 //!
 //! `Server::with_cluster` (`server/cluster`) calls the core; `cluster_on` carries out its actions
 //! at once, in their order. The core is called by events of links (`run/links/cluster.rs`), by its

@@ -1,11 +1,10 @@
 //! CLUSTER's subcommands about slots that move, AUTH of other nodes, and the figures of INFO.
 //!
-//! Orders and requests go to the machine (`russet_cluster::migration`), which answers them; before a request
-//! the machine receives all recorded results, so it judges by the current state.
-//! Invariants
-//!   1. SYNCSLOTS runs only on a link: not for transactions, scripts or the console.
-//!   2. A connection becomes a source (`SENDS_SLOTS`) only if its user may RESTORE all keys.
-//!   3. A node's secret is compared in full, however early a byte differs.
+//! Orders and requests go to the machine (`russet_cluster::migration`), which answers them; before
+//! a request the machine receives all recorded results, so it judges by the current state.
+//! Invariants 1. SYNCSLOTS runs only on a link: not for transactions, scripts or the console. 2. A
+//! connection becomes a source (`SENDS_SLOTS`) only if its user may RESTORE all keys. 3. A node's
+//! secret is compared in full, however early a byte differs.
 //!
 //! Cost: O(migrations) but for TRIMSLOTS, whose keys are deleted in slices.
 //! Elsewhere: `execution::slots` lists the commands that such links may run.

@@ -7,8 +7,8 @@
 //!   2. A link never has more than [`UNSENT_MAX`] to send, and one more piece of the snapshot.
 //!
 //! Cost: one snapshot at a time, of any purpose; each turn O(exports) and the bytes passed on.
-//! Elsewhere: `russet_cluster::migration` decides when an export begins and ends, `execution::slots` passes
-//! effects on, `links` writes.
+//! Elsewhere: `russet_cluster::migration` decides when an export begins and ends,
+//! `execution::slots` passes effects on, `links` writes.
 
 use crate::server::parts::migration::{Export, ExportStage};
 use crate::server::parts::persist::snapshot::{Consumer, SnapshotEnd, Target, What};

@@ -1,5 +1,5 @@
-//! Slots that move at once: carries out the actions of the machine (`russet_cluster::migration`), and
-//! returns their results to it.
+//! Slots that move at once: carries out the actions of the machine (`russet_cluster::migration`),
+//! and returns their results to it.
 //!
 //! The machine is called by events of links (`links`, `run::links::migration`), by CLUSTER's
 //! subcommands (`commands`), by the timer, and when routes, roles or data have changed. After each

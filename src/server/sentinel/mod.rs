@@ -29,9 +29,9 @@
 //!
 //! `Outbox` is where safety lies: after `Action::Persist` nothing is handed out until the driver
 //! has reported that the file is synced, so no vote and no epoch leaves before it is saved, and no
-//! election is won before. `simulation` (`crates/sentinel`) drives three and five over a network that
-//! delays and cuts (also in one direction), with crashes back to the last save, jumping clocks and
-//! failing disks. It looks at every action: one vote per epoch, one leader per epoch with a
+//! election is won before. `simulation` (`crates/sentinel`) drives three and five over a network
+//! that delays and cuts (also in one direction), with crashes back to the last save, jumping clocks
+//! and failing disks. It looks at every action: one vote per epoch, one leader per epoch with a
 //! majority, no act in TILT; and when all is well again, one agreed primary in bounded time.
 
 mod file;

@@ -1,4 +1,7 @@
-//! Which failovers would not happen, and why.
+//! Which failovers would not happen, and why: this node's own election, a majority of voters, and
+//! the replicas of each primary.
+//!
+//! Cost: O(nodes).
 
 use std::collections::BTreeMap;
 

@@ -1,8 +1,8 @@
 //! Faults of nodes, links, addresses, clocks and the disk.
 //!
-//! A node has at most one finding, for the first fault, the worst kinds first, and one for its clock.
-//! A fast clock has one from `CLOCK_MS`; a slow one only from a node timeout
-//! more, since gossip may be that old.
+//! A node has at most one finding, for the first fault, the worst kinds first, and one for its
+//! clock. A fast clock has one from `CLOCK_MS`; a slow one only from a node timeout more, since
+//! gossip may be that old.
 //!
 //! Cost: O(nodes log nodes) and the reports on suspects; nothing is kept.
 //!

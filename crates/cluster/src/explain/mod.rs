@@ -1,8 +1,9 @@
 //! CLUSTER EXPLAIN: why the cluster is as it is, and what would go wrong next.
 //!
-//! It reports what this node knows, as findings. Faults come after the state, worst first; a cluster
-//! without faults has few. O(nodes x replicas) and the number of faults. Nothing is kept for it but
-//! some fields of each node (`nodes`). `shown` judges a node of another kind by the same rules.
+//! It reports what this node knows, as findings. Faults come after the state, worst first; a
+//! cluster without faults has few. O(nodes x replicas) and the number of faults. Nothing is kept
+//! for it but some fields of each node (`nodes`). `shown` judges a node of another kind by the same
+//! rules.
 
 mod failovers;
 mod faults;

@@ -1,4 +1,7 @@
-//! Where nodes disagree: slots, epochs, open slots.
+//! Where nodes disagree: slots, epochs, open slots. Views that differ for a moment
+//! only are no finding.
+//!
+//! Cost: O(nodes and slots).
 
 use std::collections::BTreeMap;
 

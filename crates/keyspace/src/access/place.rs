@@ -1,4 +1,7 @@
 //! A key's place in the table: look up, decide, write, with one lookup.
+//!
+//! A place is for one key and borrows its database, so that nothing moves between
+//! the lookup and the write.
 
 use super::super::store::table::Found;
 use super::super::{Cause, Db, KeyHash, NewValue, Str};

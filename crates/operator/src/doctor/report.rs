@@ -33,8 +33,8 @@ impl Report {
         }
     }
 
-    /// The text, and the exit status: 1 if something is to be mended. `fatal`: what critical findings
-    /// cost; empty: nothing is said of it.
+    /// The text, and the exit status: 1 if something is to be mended. `fatal`: what critical
+    /// findings cost; empty: nothing is said of it.
     pub(super) fn end(self, fatal: &str) -> (String, i32) {
         let mut text = self.text;
         text += &match self.to_mend {

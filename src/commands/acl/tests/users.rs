@@ -1,4 +1,5 @@
-//! Rules of users, with every command of the table.
+//! Rules of users, with every command of the table: how they are listed, and which commands,
+//! keys and channels they allow.
 
 use crate::server::{CommandTable, commands_of};
 use russet_acl::{

@@ -1,5 +1,5 @@
-//! Slots on their way: the machine (`russet_cluster::migration`) with its links, exports, and the facts that
-//! wait to be reported to it.
+//! Slots on their way: the machine (`russet_cluster::migration`) with its links, exports, and the
+//! facts that wait to be reported to it.
 //!
 //! `server::migration` calls the machine and carries out its actions; `execution::slots` runs a
 //! source's commands, and passes effects on slots on.

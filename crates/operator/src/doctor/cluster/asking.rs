@@ -1,8 +1,8 @@
 //! Asks the node that is given, and all nodes that it names. Several at a time, within a bounded
 //! time.
 //!
-//! A russet node is asked for its own findings; of another the same rules are applied to its CLUSTER
-//! NODES, CLUSTER INFO and INFO (`russet_cluster::Shown`).
+//! A russet node is asked for its own findings; of another the same rules are applied to its
+//! CLUSTER NODES, CLUSTER INFO and INFO (`russet_cluster::Shown`).
 
 use std::collections::BTreeMap;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};

@@ -19,7 +19,7 @@ pub(super) struct Said {
     pub(super) view: View,
     /// `cluster_state` of CLUSTER INFO; empty if it may not be asked.
     pub(super) state: String,
-    /// What it finds of its cluster, or what its replies say of it.
+    /// Its findings about its cluster, or the replies to judge it by.
     pub(super) verdict: Vec<Finding>,
     pub(super) info: Fields,
     /// Its directives that begin with `cluster-`; without those that may not be read.

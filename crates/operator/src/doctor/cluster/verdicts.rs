@@ -1,8 +1,9 @@
-//! What each node finds: its CLUSTER EXPLAIN, or the same rules applied to what it shows (`asking`).
+//! Findings of each node: its CLUSTER EXPLAIN, or the same rules applied to what it shows
+//! (`asking`).
 //!
 //! Nodes find much the same: findings that differ only in a time are one, with the addresses of the
-//! nodes that have it. Ids are shown as addresses. A node that does not answer here is reported with
-//! the reason (`members`), so what others find of its silence is left out.
+//! nodes that have it. Ids are shown as addresses. A node that does not answer here is reported
+//! with the reason (`members`), so what others find of its silence is left out.
 //!
 //! Cost: O(findings of all nodes).
 

@@ -1,5 +1,5 @@
-//! Whether the servers reach each other: addresses, logins and permissions, those of the Sentinels at
-//! the data nodes, of the data nodes at each other, and our own.
+//! Whether the servers reach each other: addresses, logins and permissions, those of the Sentinels
+//! at the data nodes, of the data nodes at each other, and our own.
 //!
 //! Checks, in the order of the report: data nodes that do not answer here, loopback addresses, data
 //! nodes that refuse our login, data nodes that answer us

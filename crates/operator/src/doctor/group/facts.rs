@@ -123,7 +123,7 @@ pub(super) struct View {
     pub replicas: Vec<Fields>,
     /// CKQUORUM's reply; `None` if there was none.
     pub quorum: Option<Result<String, String>>,
-    /// What SENTINEL EXPLAIN says of the present, if there is anything.
+    /// SENTINEL EXPLAIN about the present, if there is anything.
     pub explained: Vec<String>,
 }
 
