@@ -42,8 +42,8 @@
 //!   0.1 ms per thousand clients, which are visited once for all sections), because each reads the
 //!   latency percentiles of only a few commands (`percentiles.rs`).
 //! - Pages of the console (`links/console.rs`) are HTTP on `console-port`, with keep-alive and one
-//! request at a time, and share the file of scrapes. Its answers acknowledge commands, so they
-//! leave with the replies of clients (`flush_consoles`).
+//!   request at a time, and share the file of scrapes. Its answers acknowledge commands, so they
+//!   leave with the replies of clients (`flush_consoles`).
 //! - systemd's watchdog is fed by cron, by the loop that serves others beside a script, and by SAVE
 //!   (`process::feed_watchdog`): by all work that may hold the loop for long.
 //! - All replies leave in `Loop::flush_replies`, after everything that the turn must persist before
