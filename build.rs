@@ -1,5 +1,6 @@
 //! Embeds the web console: a table of the files of `console/`, plain and gzipped, and the hash of
-//! all of them, by which their URLs change when a file does (`src/console/assets.rs`).
+//! all of them, by which their URLs change when a file does (`src/console/assets.rs`). Names the
+//! profile of the build, for INFO.
 //!
 //! The output depends only on names and contents: two builds are equal byte for byte.
 
@@ -31,6 +32,10 @@ fn main() -> io::Result<()> {
     let variable = |name| env::var_os(name).map(PathBuf::from).expect("set by cargo");
     let folder = variable("CARGO_MANIFEST_DIR").join("console");
     let out = variable("OUT_DIR");
+    // Under the target folder: PROFILE/build/NAME/out.
+    let profile = out.ancestors().nth(3).and_then(Path::file_name);
+    let profile = profile.and_then(|name| name.to_str()).unwrap_or("");
+    println!("cargo::rustc-env=RUSSET_PROFILE={profile}");
     let mut files = BTreeMap::new();
     collect(&folder, "", &mut files)?;
     let hash = hash(&files);

@@ -882,6 +882,11 @@ def measure(servers, act, default=default_servers):
         servers, missing = default()
     for name in missing:
         print(f"missing: {name} (run tests/peers/install)")
+    for name, program in servers:
+        with Server(name, program, PORT) as server:
+            profile = server.info("server", "russet_profile")
+        if profile:
+            print(f"{name} is built with profile {profile}")
     act(servers)
     if missing:
         print(f"not measured: {', '.join(missing)}")

@@ -42,6 +42,8 @@ pub(in crate::server) fn server(from: &Source<'_>, to: &mut InfoWriter) {
     }
     to.fields(&[
         ("russet_version", &RUSSET_VERSION),
+        // `release`, or `dist` with link-time optimisation as a whole.
+        ("russet_profile", &env!("RUSSET_PROFILE")),
         ("redis_git_sha1", &"00000000"),
         ("redis_git_dirty", &0),
         ("redis_build_id", &build_id()),
