@@ -3,8 +3,8 @@
 //!
 //! Actions on keys and roles wait while a script runs or data is being loaded
 //! ([`ClusterDriver::deferred`]). `cluster-link-sendbuf-limit` limits the queues of links.
-//! Which node owns a slot, and who is primary, is decided by the core alone (`russet_cluster`),
-//! which does no I/O.
+//! The core alone decides which node owns a slot and which one is primary
+//! (`russet_cluster`). It does no I/O.
 
 mod file;
 mod links;
