@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
+use crate::support::daemon::free_side_port;
 use crate::support::wait::SetOnDrop;
 use crate::support::{Connection, Daemon, wait_until};
 
@@ -339,8 +340,9 @@ fn other_machines_need_tls_or_a_word_and_then_a_password() {
 
 #[test]
 fn a_port_in_use_is_a_line_in_the_log() {
-    let taken = TcpListener::bind(("127.0.0.1", 0)).expect("a port");
-    let port = taken.local_addr().expect("bound").port().to_string();
+    let port = free_side_port();
+    let taken = TcpListener::bind(("127.0.0.1", port)).expect("a free port");
+    let port = port.to_string();
     let server = Daemon::start(&["--console-port", &port]);
     let mut connection = server.connect();
     assert_eq!(connection.ask("PING"), "+PONG\r\n");
@@ -577,14 +579,12 @@ fn a_session_is_locked_until_it_is_opened() {
 
 #[test]
 fn a_locked_session_sees_what_a_sentinel_watches() {
-    let free = TcpListener::bind(("127.0.0.1", 0)).expect("a port");
-    let port = free.local_addr().expect("bound").port();
+    let port = free_side_port();
     let folder = tempfile::tempdir().expect("a folder");
     let file = folder.path().join("sentinel.conf");
     let text = format!("console-port {port}\nsentinel monitor shop 127.0.0.1 1 1\n");
     std::fs::write(&file, text).expect("a file");
     let file = file.to_str().expect("UTF-8").to_owned();
-    drop(free);
     let _sentinel = Daemon::start_with_file(&file, &["--sentinel"], folder);
     let page = Page::of(port);
     let reported = page.run(&json!([

@@ -4,6 +4,7 @@ use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::time::{Duration, Instant};
 
+use crate::support::daemon::free_side_port;
 use crate::support::{Connection, Daemon, wait_until};
 
 /// A server with metrics on a port of their own.
@@ -109,8 +110,8 @@ fn the_port_moves_closes_and_opens_by_config_set() {
     let mut connection = server.connect();
     assert_eq!(connection.ask("CONFIG SET metrics-port 0"), "+OK\r\n");
     wait_until("the port is closed", || connect(port).is_err());
-    let taken = TcpListener::bind(("127.0.0.1", 0)).expect("a port");
-    let other = taken.local_addr().expect("bound").port();
+    let other = free_side_port();
+    let taken = TcpListener::bind(("127.0.0.1", other)).expect("a free port");
     let refused = connection.ask(&format!("CONFIG SET metrics-port {other}"));
     assert!(
         refused.contains("Unable to listen on this port"),

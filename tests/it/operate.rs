@@ -4,11 +4,11 @@
 
 use std::fs;
 use std::io::{Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::path::Path;
 use std::process::Command;
 
-use crate::support::daemon::russet;
+use crate::support::daemon::{free_side_port, russet};
 use crate::support::{Daemon, wait_until};
 
 const PAGE: &str = include_str!("../../docs/operate.md");
@@ -149,9 +149,7 @@ fn the_rules_for_prometheus_are_those_of_the_page() {
 /// "What to alert on": every series that the table asks for is served.
 #[test]
 fn what_to_alert_on_is_served() {
-    let taken = TcpListener::bind(("127.0.0.1", 0)).expect("a port");
-    let port = taken.local_addr().expect("bound").port();
-    drop(taken);
+    let port = free_side_port();
     let server = Daemon::start(&["--metrics-port", &port.to_string()]);
     let mut c = server.connect();
     c.ask("SET k v");

@@ -4,7 +4,7 @@ use std::net::TcpListener;
 use std::process::{Command, Output};
 
 use crate::support::certificates::{Authority, Subject};
-use crate::support::daemon::{free_port_of, russet};
+use crate::support::daemon::{free_port_of, free_side_port, russet};
 use crate::support::peers::Peer;
 use crate::support::{Daemon, wait_until};
 
@@ -47,9 +47,7 @@ fn ping_asks_the_given_address_or_that_of_the_file() {
 #[test]
 fn ping_finds_where_a_process_listens() {
     // A container's health check: the port is configured, beside other ports.
-    let taken = TcpListener::bind(("127.0.0.1", 0)).expect("a port");
-    let other = taken.local_addr().expect("bound").port().to_string();
-    drop(taken);
+    let other = free_side_port().to_string();
     let mut server = Daemon::start(&["--metrics-port", &other, "--unixsocket", "s.sock"]);
     let pid = server.pid().to_string();
     assert_eq!(

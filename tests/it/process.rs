@@ -10,7 +10,12 @@ use std::{
 
 use rustix::process::{Pid, Signal, kill_process, test_kill_process};
 
-use crate::support::{Connection, Daemon, daemon::russet, once::run_once, wait_until};
+use crate::support::{
+    Connection, Daemon,
+    daemon::{free_side_port, russet},
+    once::run_once,
+    wait_until,
+};
 
 /// Only a Unix socket, with a log in the working folder.
 const ON_A_SOCKET: [&str; 6] = [
@@ -488,8 +493,8 @@ fn without_a_crash_log_the_signal_ends_it_silently() {
 fn the_port_can_change_under_clients() {
     let server = Daemon::start(&[]);
     let mut c = server.connect();
-    let taken = std::net::TcpListener::bind(("127.0.0.1", 0)).expect("a port");
-    let port = taken.local_addr().expect("an address").port();
+    let port = free_side_port();
+    let taken = std::net::TcpListener::bind(("127.0.0.1", port)).expect("a free port");
     assert_eq!(
         c.ask(&format!("CONFIG SET port {port}")),
         "-ERR CONFIG SET failed (possibly related to argument 'port') - Unable to listen on \

@@ -8,7 +8,7 @@ use std::time::Duration;
 use tempfile::TempDir;
 
 use crate::support::certificates::{Authority, Subject};
-use crate::support::daemon::russet;
+use crate::support::daemon::{free_side_port, russet};
 use crate::support::{Daemon, peers, wait_until};
 
 /// Certificates of one authority, as files.
@@ -55,14 +55,9 @@ struct Server {
     tls_port: u16,
 }
 
-fn free_port() -> u16 {
-    let socket = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
-    socket.local_addr().expect("bound").port()
-}
-
 impl Server {
     fn start_program(program: &Path, files: &[String], more: &[&str]) -> Server {
-        let tls_port = free_port();
+        let tls_port = free_side_port();
         let port = tls_port.to_string();
         let usual = [
             "--repl-diskless-sync-delay",

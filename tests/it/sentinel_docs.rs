@@ -17,7 +17,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
 use crate::support::certificates::{Authority, Subject};
-use crate::support::daemon::russet;
+use crate::support::daemon::{free_port_of, russet};
 use crate::support::peers::{self, Peer};
 use crate::support::wait::wait_within;
 
@@ -336,12 +336,10 @@ impl Drop for Hosts {
 fn free_port() -> u16 {
     let is_free =
         |port: u16| (1..=3).all(|n| TcpListener::bind((Ipv4Addr::new(127, 0, 0, n), port)).is_ok());
-    let first = TcpListener::bind("127.0.0.1:0").expect("a port");
-    let mut port = 20_000 + first.local_addr().expect("bound").port() % 2_000;
-    while !is_free(port) || port.to_string().contains("6379") {
-        port += 1;
-    }
-    port
+    // Not the range of tests/sentinel, whose processes may run beside these.
+    std::iter::repeat_with(|| free_port_of(30_500, 400))
+        .find(|&port| is_free(port) && !port.to_string().contains("6379"))
+        .expect("it repeats")
 }
 
 fn has_tools() -> bool {

@@ -17,6 +17,7 @@ use rustls::{
 use tempfile::TempDir;
 
 use crate::support::certificates::{Authority, Issued, Subject};
+use crate::support::daemon::free_side_port;
 use crate::support::{Daemon, peers, wait_until};
 
 /// A server with TLS beside its plain port, and its authority.
@@ -27,18 +28,12 @@ struct Tls {
     files: TempDir,
 }
 
-/// An unused port.
-fn free_port() -> u16 {
-    let socket = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
-    socket.local_addr().expect("bound").port()
-}
-
 impl Tls {
     fn start(args: &[&str]) -> Tls {
         let (authority, files, port) = (
             Authority::new(),
             TempDir::new().expect("a folder"),
-            free_port(),
+            free_side_port(),
         );
         let (crt, key) = authority
             .issue(&Subject::named("localhost"))
@@ -462,7 +457,7 @@ fn the_port_moves_between_plain_and_tls() {
         moved.server.info("tls_server_cert_serial").as_deref(),
         Some("none")
     );
-    moved.port = free_port();
+    moved.port = free_side_port();
 }
 
 #[test]
@@ -606,7 +601,7 @@ fn keys_migrate_under_tls() {
     let (crt, key) = tls.write(&issued, "other");
     let ca = tls.files.path().join("ca.crt");
     let ca = ca.to_str().expect("UTF-8");
-    let port = free_port().to_string();
+    let port = free_side_port().to_string();
     let other = Daemon::start(&[
         "--tls-port",
         &port,
@@ -796,7 +791,7 @@ fn redis_tools_and_the_crate_connect() {
 
 #[test]
 fn the_console_has_the_certificate_and_marks_its_cookie() {
-    let console = free_port();
+    let console = free_side_port();
     let text = console.to_string();
     let args = [
         "--tls-auth-clients",

@@ -50,9 +50,7 @@ impl Daemon {
     #[track_caller]
     pub fn start_with_port(directive: &str, args: &[&str]) -> (Daemon, u16) {
         for _ in 0..5 {
-            let taken = TcpListener::bind(("127.0.0.1", 0)).expect("a port");
-            let port = taken.local_addr().expect("bound").port();
-            drop(taken);
+            let port = free_side_port();
             let text = port.to_string();
             let all = [&[directive, text.as_str()][..], args].concat();
             let server = Daemon::start(&all);
@@ -429,6 +427,12 @@ fn end(child: &mut Child) {
 /// for the cluster bus 10,000 above.
 fn free_port() -> u16 {
     free_port_of(22_000, 1_000)
+}
+
+/// A port for a console, metrics or TLS beside the plain port, free just now. No port of the
+/// kernel's choice (port 0) serves: the kernel may give it to another test before the server binds.
+pub fn free_side_port() -> u16 {
+    free_port_of(24_000, 4_900)
 }
 
 /// A port that was free just now, one of `count` from `first` on.
