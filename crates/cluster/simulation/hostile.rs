@@ -9,10 +9,10 @@
 use proptest::prelude::*;
 
 use super::world::World;
-use crate::actions::LinkId;
 use crate::message::{Body, Extensions, Gossip, Ip, NodeFlags, SlotMap};
 use crate::message::{Kind, Marks, Message, NodeId, Vendor};
 use russet_config::Dialect::{Redis, Valkey};
+use russet_host::LinkId;
 
 /// A message of each kind, as a node of this cluster could send it.
 fn messages(world: &World, sender: usize) -> Vec<Vec<u8>> {

@@ -2,10 +2,11 @@
 
 use super::data::Data;
 use super::network::At;
-use crate::core::{Cluster, Now, Own, Primary};
+use crate::core::{Cluster, Own, Primary};
 use crate::settings::Settings;
 use russet_base::Millis;
 use russet_config::{Config, Dialect};
+use russet_host::Now;
 
 pub(super) const PORT: u16 = 6379;
 pub(super) const BUS_PORT: u16 = 16379;

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use bytes::Bytes;
 
-use crate::actions::LinkId;
+use russet_host::LinkId;
 
 /// A machine's number.
 pub(super) type At = usize;

@@ -6,15 +6,16 @@
 //! of `n` sends at most `n / (T / 2) + 1` PINGs a second, and as many PONGs, of
 //! `2256 + 104 * n / 10` bytes.
 
-use crate::actions::{Action, LinkId};
+use crate::actions::Action;
 use crate::conf::{OtherPort, Saved, SavedNode};
-use crate::core::{Cluster, Now, Own, TICK_MS};
+use crate::core::{Cluster, Own, TICK_MS};
 use crate::message::{
     Body, Extensions, Header, Ip, Kind, Marks, Message, NodeFlags, NodeId, SlotMap, Vendor,
 };
 use crate::settings::Settings;
 use russet_base::Millis;
 use russet_config::Config;
+use russet_host::{LinkId, Now};
 
 const TIMEOUT_MS: i64 = 15_000;
 
@@ -88,8 +89,8 @@ impl Crowd {
         while let Some(action) = self.core.pop() {
             match action {
                 Action::Persist { .. } => self.core.persisted(now, true),
-                Action::Dial { link, ip, .. } => {
-                    let at = self.nodes.iter().position(|(other, _)| *other == ip);
+                Action::Dial { link, host, .. } => {
+                    let at = self.nodes.iter().position(|(other, _)| *other == host);
                     self.links.insert(link, at.expect("one of them"));
                     self.core.opened(now, link, b"10.0.0.0");
                 }

@@ -7,13 +7,14 @@ use super::checks::Checks;
 use super::data::Change;
 use super::machine::{BUS_PORT, Machine, at_ip};
 use super::network::{At, Network, Parcel};
-use crate::actions::{Action, Level, LinkId};
+use crate::actions::{Action, Order};
 use crate::conf::Saved;
-use crate::core::{After, Cluster, Host, Random, TICK_MS};
+use crate::core::{After, Cluster, Host, TICK_MS};
 use crate::message::SLOTS;
 use crate::ownership::route::{Keys, Request};
 use crate::ownership::viewer::Viewer;
 use russet_config::Dialect;
+use russet_host::{Level, LinkId, Now, Random};
 use russet_resp::Reply;
 
 /// The step of the simulated time.
@@ -198,7 +199,7 @@ impl World {
     pub(super) fn drive<T>(
         &mut self,
         at: At,
-        act: impl FnOnce(&mut Cluster, crate::Now) -> T,
+        act: impl FnOnce(&mut Cluster, Now) -> T,
     ) -> Option<T> {
         let now = self.now;
         let online = self.followers(at).len();
@@ -227,8 +228,8 @@ impl World {
     fn carry_out_one(&mut self, at: At, action: Action) {
         let now = self.now;
         match action {
-            Action::Dial { link, ip, port } => {
-                let to = at_ip(&ip, self.machines.len()).filter(|_| port == BUS_PORT);
+            Action::Dial { link, host, port } => {
+                let to = at_ip(&host, self.machines.len()).filter(|_| port == BUS_PORT);
                 let due = self.delay();
                 match to {
                     Some(to) => self.network.dial(at, link, to, due),
@@ -265,20 +266,34 @@ impl World {
                 }
                 core.persisted(clock, !machine.has_bad_disk);
             }
-            Action::Follow { ip, .. } => {
+            Action::Log { level, text } => {
+                self.checks.logged(at, &text, now);
+                if level > Level::Verbose {
+                    self.machines[at].log.push((now, text));
+                }
+            }
+            Action::Order(order) => self.obey(at, order),
+            Action::Resolve(_) => panic!("a node knows addresses only"),
+        }
+    }
+
+    fn obey(&mut self, at: At, order: Order) {
+        let now = self.now;
+        match order {
+            Order::Follow { ip, .. } => {
                 if let Some(primary) = at_ip(&ip, self.machines.len()) {
                     self.follow(at, primary);
                 }
             }
-            Action::Lead => {
+            Order::Lead => {
                 self.machines[at].follows = None;
                 self.checks.leads(at, &self.machines, now);
             }
-            Action::PauseWrites { until_ms } => self.machines[at].paused_until = until_ms,
-            Action::ResumeWrites => self.machines[at].paused_until = 0,
+            Order::PauseWrites { until_ms } => self.machines[at].paused_until = until_ms,
+            Order::ResumeWrites => self.machines[at].paused_until = 0,
             // Its copy is of no use here.
-            Action::LoseSlots(_) if self.core(at).is_replica() => {}
-            Action::DropSlots(ranges) | Action::LoseSlots(ranges) => {
+            Order::LoseSlots(_) if self.core(at).is_replica() => {}
+            Order::DropSlots(ranges) | Order::LoseSlots(ranges) => {
                 assert!(
                     !self.core(at).is_replica(),
                     "a replica hears of it by the stream"
@@ -293,17 +308,11 @@ impl World {
                     }
                 }
             }
-            Action::Flush => self.change(at, Change::Flush),
-            Action::Log { level, text } => {
-                self.checks.logged(at, &text, now);
-                if level > Level::Verbose {
-                    self.machines[at].log.push((now, text));
-                }
-            }
-            Action::DropShardChannels(_)
-            | Action::FlushSlot(_)
-            | Action::RoutesChanged
-            | Action::Deliver { .. } => {}
+            Order::Flush => self.change(at, Change::Flush),
+            Order::DropShardChannels(_)
+            | Order::FlushSlot(_)
+            | Order::RoutesChanged
+            | Order::Deliver { .. } => {}
         }
     }
 

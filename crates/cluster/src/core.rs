@@ -14,7 +14,7 @@
 //! Elsewhere: messages (`receive`, `send`), a tick's work for each node (`heartbeat`), elections
 //! (`election`, `votes`), the order of actions around a save (`actions`).
 
-use super::actions::{Action, Level, LinkId, Outbox};
+use super::actions::{Action, Order, Outbox};
 use super::bus::link::Links;
 use super::bus::secret::Secrets;
 use super::conf::Saved;
@@ -28,19 +28,10 @@ use super::ownership::viewer::Viewer;
 use super::settings::Settings;
 use super::stats::Stats;
 use russet_config::Dialect;
+use russet_host::{Level, LinkId, Now, Random};
 
 /// The period of `Cluster::tick`.
 pub const TICK_MS: u64 = 100;
-
-/// The two clocks at one moment, in milliseconds: timers use the monotonic one; times that other
-/// nodes and users see are of the wall clock.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Now {
-    /// Of a clock that is never set back; its zero has no meaning.
-    pub monotonic_ms: i64,
-    /// Unix milliseconds.
-    pub wall_ms: i64,
-}
 
 /// This server as a replica.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -106,29 +97,6 @@ pub struct Host<'h> {
     pub may_wait: bool,
     /// See [`After::Acknowledged`].
     pub is_acknowledged: bool,
-}
-
-/// A sequence of numbers that its seed decides (SplitMix64).
-#[derive(Debug)]
-pub(super) struct Random(pub u64);
-
-impl Random {
-    pub(super) fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut word = self.0;
-        word = (word ^ (word >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        word = (word ^ (word >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        word ^ (word >> 31)
-    }
-
-    /// Below `limit`, or 0.
-    pub(super) fn below(&mut self, limit: i64) -> i64 {
-        (self.next() % limit.max(1) as u64) as i64
-    }
-
-    pub(super) fn id(&mut self) -> NodeId {
-        NodeId::of_random([self.next(), self.next(), self.next()])
-    }
 }
 
 /// Switches of DEBUG, for tests of the server.
@@ -224,8 +192,8 @@ impl Cluster {
         let mut random = Random(seed);
         let secrets = Secrets::new(&mut random);
         let me = ClusterNode::new(
-            random.id(),
-            random.id(),
+            NodeId::drawn(&mut random),
+            NodeId::drawn(&mut random),
             NodeFlags::MYSELF | NodeFlags::PRIMARY,
             now.monotonic_ms,
         );
@@ -234,7 +202,7 @@ impl Cluster {
             now,
             own: Own::default(),
             random,
-            out: Outbox::default(),
+            out: Outbox::silent_unless_saved(),
             nodes: Nodes::new(me),
             owners: Owners::new(),
             links: Links::default(),
@@ -390,12 +358,12 @@ impl Cluster {
         if !lost.is_empty() {
             lost.sort_unstable();
             lost.dedup();
-            self.out.push(Action::DropShardChannels(ranges(lost)));
+            self.out.push(Order::DropShardChannels(ranges(lost)));
         }
         if std::mem::take(&mut self.changed.routes) {
             self.update_served();
             self.slots_replies.clear();
-            self.out.push(Action::RoutesChanged);
+            self.out.push(Order::RoutesChanged);
         }
     }
 
@@ -440,7 +408,7 @@ impl Cluster {
     }
 
     pub(super) fn log(&mut self, level: Level, text: String) {
-        self.out.push(Action::Log { level, text });
+        self.out.log(level, text);
     }
 
     pub(super) fn note(&mut self, text: String) {

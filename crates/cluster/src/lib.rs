@@ -79,10 +79,10 @@ mod stats;
 mod tests;
 mod view;
 
-pub use actions::{Action, Level, LinkId};
+pub use actions::{Action, Order};
 pub use bus::marks::SLOT_STATES;
 pub use conf::{Saved, SavedNode};
-pub use core::{After, Cluster, Host, Now, Own, Primary, Switches, TICK_MS};
+pub use core::{After, Cluster, Host, Own, Primary, Switches, TICK_MS};
 pub use explain::Shown;
 pub use message::{NodeFlags, NodeId};
 pub use ownership::route::{Keys, Redirect, Request};

@@ -14,10 +14,11 @@
 //! (`marks`).
 
 use super::conf::{OtherPort, Saved, SavedNode};
-use super::core::{Cluster, Now};
+use super::core::Cluster;
 use super::membership::nodes::{Address, ClusterNode, ME, Names, NodeIndex};
-use super::message::{NodeFlags, SLOTS};
+use super::message::{NodeFlags, NodeId, SLOTS};
 use super::ownership::slots::ranges;
+use russet_host::Now;
 
 impl Cluster {
     /// The text of nodes.conf as it is to be now. O(nodes).
@@ -127,7 +128,9 @@ impl Cluster {
 
     fn restore_node(&mut self, line: &SavedNode) {
         let now = self.ms();
-        let shard = line.shard.unwrap_or_else(|| self.random.id());
+        let shard = line
+            .shard
+            .unwrap_or_else(|| NodeId::drawn(&mut self.random));
         let kept = NodeFlags::PRIMARY
             | NodeFlags::REPLICA
             | NodeFlags::FAIL
@@ -202,7 +205,7 @@ impl Cluster {
         if !foreign.is_empty() {
             let ranges = ranges(foreign);
             self.note("Deleting keys of dirty slots, which are of other nodes".into());
-            self.out.push(super::Action::DropSlots(ranges));
+            self.out.push(super::Order::DropSlots(ranges));
         }
         self.end();
     }

@@ -8,9 +8,10 @@
 //! Elsewhere: where a command runs (`route`), CLUSTER's subcommands and the text of CLUSTER INFO
 //! (`commands`), slots that stay after a failed move (`kept`).
 
-use super::core::{Cluster, Now, Switches};
+use super::core::{Cluster, Switches};
 use super::membership::nodes::{ClusterNode, ME, NodeIndex};
 use super::message::{Kind, NodeFlags, NodeId, SLOTS};
+use russet_host::Now;
 
 impl Cluster {
     /// This node's id.

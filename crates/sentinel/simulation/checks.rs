@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use super::world::{NAME, words_of};
-use crate::actions::Action;
+use crate::actions::{Action, Order};
 use crate::core::Sentinel;
 use crate::instances::FailoverKind;
 
@@ -48,7 +48,7 @@ impl Checks {
     /// An action that is about to be carried out. `is_saved`: its Sentinel's disk works.
     pub(super) fn seen(&mut self, (n, is_saved): (usize, bool), core: &Sentinel, action: &Action) {
         match action {
-            Action::Event { channel, .. } => match *channel {
+            Action::Order(Order::Event { channel, .. }) => match *channel {
                 "+elected-leader" => self.elected(n, core),
                 "+try-failover" => {
                     assert!(core.shared.tilt.since.is_none(), "a start in TILT");

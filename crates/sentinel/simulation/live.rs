@@ -9,12 +9,12 @@ use std::net::{TcpListener, TcpStream};
 use std::time::{Duration, Instant};
 
 use super::world::{setup, words_of};
-use crate::actions::Action;
+use crate::actions::{Action, Order};
 use crate::commands::Host;
 use crate::core::Sentinel;
 use crate::links::ConnId;
 use crate::shared::Own;
-use crate::time::Now;
+use russet_host::Now;
 use russet_resp::{Reply, ReplyBounds, ReplyParser};
 
 struct Driver {
@@ -48,29 +48,29 @@ impl Driver {
         while let Some(action) = self.core.pop() {
             let now = self.now();
             match action {
-                Action::Connect { conn, ip, port, .. } => {
-                    let place = format!("{}:{port}", String::from_utf8_lossy(&ip));
+                Action::Dial { link, host, port } => {
+                    let place = format!("{}:{port}", String::from_utf8_lossy(&host));
                     match TcpStream::connect(place) {
                         Ok(socket) => {
                             socket.set_nonblocking(true).expect("a socket");
                             let parser = ReplyParser::new(ReplyBounds::default());
-                            self.links.insert(conn.0, (socket, parser));
-                            self.core.connected(now, conn, b"127.0.0.1");
+                            self.links.insert(link.0, (socket, parser));
+                            self.core.connected(now, link, b"127.0.0.1");
                         }
-                        Err(error) => self.core.refused(now, conn, &error.to_string()),
+                        Err(error) => self.core.refused(now, link, &error.to_string()),
                     }
                 }
                 Action::Close(conn) => {
                     self.links.remove(&conn.0);
                 }
-                Action::Send { conn, bytes } => {
-                    if let Some((socket, _)) = self.links.get_mut(&conn.0) {
+                Action::Send { link, bytes } => {
+                    if let Some((socket, _)) = self.links.get_mut(&link.0) {
                         // A broken link is noticed when it is read.
                         let _ = socket.write_all(&bytes);
                     }
                 }
-                Action::Persist => self.core.persisted(true),
-                Action::Event { channel, text, .. } => {
+                Action::Persist { .. } => self.core.persisted(true),
+                Action::Order(Order::Event { channel, text, .. }) => {
                     println!(
                         "{} {channel} {}",
                         now.wall_ms,

@@ -15,7 +15,7 @@ const CALM_MS: i64 = 40_000;
 
 fn host(world: &mut World) -> String {
     let (sentinels, nodes) = (world.machines.len(), world.nodes.len());
-    let n = world.random.below((sentinels + nodes) as u64) as usize;
+    let n = world.random.place(sentinels + nodes);
     if n < sentinels {
         world.machines[n].place.0.clone()
     } else {
@@ -30,8 +30,8 @@ fn hosts(world: &World) -> Vec<String> {
 }
 
 fn trouble(world: &mut World) {
-    let machine = world.random.below(world.machines.len() as u64) as usize;
-    let node = world.random.below(world.nodes.len() as u64) as usize;
+    let machine = world.random.place(world.machines.len());
+    let node = world.random.place(world.nodes.len());
     match world.random.below(12) {
         0 | 1 if world.nodes[node].is_up => world.stop_node(node),
         0..=2 => {
@@ -62,11 +62,11 @@ fn trouble(world: &mut World) {
         }
         7 | 8 => world.cuts.clear(),
         9 => {
-            let jump = world.random.below(20_000) as i64 - 10_000;
+            let jump = world.random.below(20_000) - 10_000;
             world.machines[machine].skew_ms += jump;
         }
         10 => {
-            let until = world.now + world.random.below(8_000) as i64;
+            let until = world.now + world.random.below(8_000);
             world.machines[machine].frozen_until = until;
         }
         _ => {
@@ -107,7 +107,7 @@ fn storm(sentinels: usize, nodes: usize, seed: u64) -> usize {
                 assert!(reported.starts_with('*'), "{reported}");
             }
         }
-        let pause = world.random.below(8_000) as i64;
+        let pause = world.random.below(8_000);
         world.run_ms(pause);
     }
     world.heal();

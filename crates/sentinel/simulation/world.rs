@@ -6,15 +6,15 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use super::checks::Checks;
 use super::node::DataNode;
-use crate::actions::{Action, Level};
+use crate::actions::{Action, Order};
 use crate::commands::{After, Host};
 use crate::config::{Setup, from_file, rewrite};
 use crate::core::Sentinel;
 use crate::instances::CHANNEL;
 use crate::links::ConnId;
-use crate::shared::{Own, Random};
-use crate::time::Now;
+use crate::shared::Own;
 use russet_config::{Config, Sources, load};
+use russet_host::{Level, Now, Random};
 use russet_resp::{Reply, ReplyBounds, ReplyParser, ReplyValue};
 
 /// A host's address.
@@ -202,7 +202,7 @@ impl World {
     }
 
     fn delay(&mut self) -> i64 {
-        self.now + self.random.below(30) as i64
+        self.now + self.random.below(30)
     }
 
     /// Time passes.
@@ -253,8 +253,8 @@ impl World {
             let is_saved = !machine.has_bad_disk && !core.shared.out.has_failed();
             self.checks.seen((n, is_saved), core, &action);
             match action {
-                Action::Connect { conn, ip, port, .. } => {
-                    let ip = String::from_utf8(ip).expect("an address");
+                Action::Dial { link, host, port } => {
+                    let ip = String::from_utf8(host).expect("an address");
                     let accepted = Some(self.delay() + 1);
                     let pipe = Pipe {
                         to: (ip, port),
@@ -264,7 +264,7 @@ impl World {
                         replies: Queue::new(),
                         is_cut: false,
                     };
-                    self.pipes.insert((n, conn.0), pipe);
+                    self.pipes.insert((n, link.0), pipe);
                 }
                 Action::Close(conn) => {
                     self.pipes.remove(&(n, conn.0));
@@ -272,13 +272,13 @@ impl World {
                         node.subscribers.retain(|client| *client != (n, conn.0));
                     }
                 }
-                Action::Send { conn, bytes } => {
+                Action::Send { link, bytes } => {
                     let at = self.delay();
-                    let pipe = self.pipes.get_mut(&(n, conn.0));
+                    let pipe = self.pipes.get_mut(&(n, link.0));
                     let pipe = pipe.expect("a connection that was not closed");
-                    pipe.requests.push_back((at, bytes));
+                    pipe.requests.push_back((at, bytes.to_vec()));
                 }
-                Action::Persist => {
+                Action::Persist { .. } => {
                     // Now and then it crashes right here.
                     if self.checks.may_crash && self.random.below(400) == 0 {
                         return self.crash(n);
@@ -291,19 +291,19 @@ impl World {
                     }
                     core.persisted(!machine.has_bad_disk);
                 }
-                Action::Event {
+                Action::Order(Order::Event {
                     level,
                     channel,
                     text,
-                } => {
+                }) => {
                     let event = (self.now, channel, String::from_utf8(text).expect("UTF-8"));
                     match level {
                         Level::Debug => self.machines[n].debug.push(event),
                         _ => self.machines[n].events.push(event),
                     }
                 }
-                Action::Exit(_) => return self.crash(n),
-                Action::RunScript { job, argv, input } => {
+                Action::Order(Order::Exit(_)) => return self.crash(n),
+                Action::Order(Order::RunScript { job, argv, input }) => {
                     let word = |word| String::from_utf8(word).expect("UTF-8");
                     self.inputs.push((n, word(input)));
                     self.scripts.push((n, argv.into_iter().map(word).collect()));
@@ -317,7 +317,8 @@ impl World {
                     let core = self.machines[n].core.as_mut().expect("it is running");
                     core.resolved(clock, &host, ip);
                 }
-                Action::Log { .. } | Action::SetLogLevel(_) | Action::KillScript { .. } => {}
+                Action::Log { .. }
+                | Action::Order(Order::SetLogLevel(_) | Order::KillScript { .. }) => {}
             }
         }
     }

@@ -11,7 +11,7 @@
 //! connection looks for its instance in O(instances). Periodic requests are `monitor`'s; decisions
 //! are made in `down`, `votes` and `failover`.
 
-use super::actions::{Action, Level, Outbox};
+use super::actions::{Action, Outbox};
 use super::address::Names;
 use super::config::Setup;
 use super::discovery::strangers::{self, Strangers};
@@ -20,14 +20,15 @@ use super::groups::{self, Primaries};
 use super::instances::{Hello, Primary, Watch};
 use super::links::{ConnId, ConnKind, Expected, LinkId, Links, Member, Target};
 use super::scripts::{JobId, Scripts};
-use super::shared::{Own, Random, Shared, Simulated, Tilt};
-use super::time::{Ms, Now, Periods};
+use super::shared::{Own, Shared, Simulated, Tilt};
+use super::time::{Ms, Periods};
 use super::{
     discovery, down,
     failover::{self, votes},
     monitor, refresh,
 };
 use russet_base::text::Printable;
+use russet_host::{Level, Now, Random};
 use russet_resp::ReplyValue;
 
 /// A Sentinel without I/O. See the module.
@@ -52,7 +53,7 @@ impl Sentinel {
             names: Names::default(),
             links: Links::default(),
             strangers: Strangers::default(),
-            out: Outbox::new(),
+            out: Outbox::default(),
             scripts: Scripts::default(),
             simulated: Simulated::empty(),
             tilt: Tilt {
@@ -114,7 +115,7 @@ impl Sentinel {
         if self.is_tense() {
             TENSE_TICK_MS
         } else {
-            1000 / (10 + self.shared.random.below(10) as Ms)
+            1000 / (10 + self.shared.random.below(10))
         }
     }
 

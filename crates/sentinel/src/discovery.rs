@@ -12,7 +12,6 @@
 pub(super) mod seen;
 pub(super) mod strangers;
 
-use super::actions::Level;
 use super::address::Address;
 use super::explain::record;
 use super::failover::{report_switch, run_reconfig_script};
@@ -22,6 +21,7 @@ use super::links::{ConnKind, LinkId, Member, Target};
 use super::shared::{Reporter, Shared};
 use super::{failover::votes, monitor};
 use russet_base::text::Printable;
+use russet_host::Level;
 use strangers::{Candidate, PEERS_MAX};
 
 /// Takes a hello. One about an unknown primary, of ourselves, or with an epoch that no Sentinel can

@@ -1,12 +1,12 @@
 //! Whether instances are down: in our view (SDOWN), and in that of enough Sentinels (ODOWN).
 
-use super::actions::Level;
 use super::config::PrimarySettings;
 use super::explain::record;
 use super::instances::{Primary, Role, Watch};
 use super::links::{Conn, ConnKind};
 use super::shared::{Reporter, Shared};
 use super::time::Ms;
+use russet_host::Level;
 
 /// Looks at all instances of a primary's group.
 pub fn check(shared: &mut Shared, primary: &mut Primary) {

@@ -11,7 +11,7 @@ pub(super) mod orders;
 pub(super) mod select;
 pub(super) mod votes;
 
-use super::actions::{Action, Level};
+use super::actions::Order;
 use super::address::Address;
 use super::explain::{Obstacle, record};
 use super::groups::switch_address;
@@ -20,6 +20,7 @@ use super::links::{Member, Target};
 use super::monitor;
 use super::shared::{DESYNC_MAX_MS, Reporter, Shared, Simulated, object};
 use super::time::Ms;
+use russet_host::Level;
 use select::select;
 
 /// The least time left of a coordinated failover for which the order is sent.
@@ -29,7 +30,7 @@ const HAND_OVER_MS_MIN: Ms = 1000;
 pub fn start(shared: &mut Shared, primary: &mut Primary, kind: FailoverKind) {
     shared.current_epoch = shared.current_epoch.saturating_add(1);
     shared.out.persist();
-    let delay = shared.random.below(DESYNC_MAX_MS) as Ms;
+    let delay = shared.random.below(DESYNC_MAX_MS);
     let failover = &mut primary.failover;
     failover.kind = kind;
     failover.epoch = shared.current_epoch;
@@ -173,7 +174,7 @@ pub fn enter(shared: &Shared, primary: &mut Primary, state: FailoverState) {
 pub fn crash(shared: &mut Shared) {
     let text = "Sentinel CRASH because of SENTINEL simulate-failure".to_owned();
     shared.log(Level::Warning, text);
-    shared.out.push(Action::Exit(99));
+    shared.out.push(Order::Exit(99));
 }
 
 /// Reports an event of the promoted replica.

@@ -8,7 +8,6 @@
 //! Cost: O(replicas) to add one, O(primaries) to add a Sentinel. Sentinels are found in
 //! `discovery`, replicas in `refresh`; the file's text is `config`'s.
 
-use super::actions::Level;
 use super::address::Address;
 use super::config::{KnownPeer, KnownPrimary, PrimarySettings, Setup};
 use super::instances::{
@@ -16,6 +15,7 @@ use super::instances::{
 };
 use super::links::LinkId;
 use super::shared::{Reporter, Shared};
+use russet_host::Level;
 use std::collections::BTreeMap;
 
 /// All primaries, by name.

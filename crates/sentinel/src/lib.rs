@@ -13,7 +13,7 @@
 //!
 //! Invariants
 //!   1. One vote per primary and epoch, also across crashes: what the process decides is saved
-//!      before it leaves. After [`Action::Persist`](actions::Action::Persist) no action is handed
+//!      before it leaves. After [`Action::Persist`] no action is handed
 //!      out until `persisted`, and a reply may have to wait for it ([`After`](commands::After)).
 //!   2. A failover that no operator asked for needs the votes of a majority of all Sentinels ever
 //!      known, and the primary's quorum.
@@ -95,7 +95,7 @@ mod shared;
 mod simulation;
 mod time;
 
-pub use actions::{Action, Level};
+pub use actions::{Action, Order};
 pub use commands::{After, Host};
 pub use config::{Setup, from_file, rewrite};
 pub use core::Sentinel;
@@ -103,4 +103,3 @@ pub use discovery::seen::{Seen, Status};
 pub use links::ConnId;
 pub use scripts::JobId;
 pub use shared::Own;
-pub use time::Now;

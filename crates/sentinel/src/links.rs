@@ -10,15 +10,12 @@ use std::collections::{BTreeMap, VecDeque};
 
 use super::actions::{Action, Outbox};
 use super::time::Ms;
+pub use russet_host::LinkId as ConnId;
 use russet_resp::write_request;
 
 /// A link.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct LinkId(u32);
-
-/// A connection.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct ConnId(pub u64);
 
 /// The purpose of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -218,11 +215,9 @@ impl Links {
             local_ip: None,
             expected: VecDeque::new(),
         });
-        let ip = ip.to_vec();
-        out.push(Action::Connect {
-            conn,
-            kind,
-            ip,
+        out.push(Action::Dial {
+            link: conn,
+            host: ip.to_vec(),
             port,
         });
     }
@@ -291,8 +286,8 @@ impl Links {
         write_request(&mut bytes, words.iter().copied());
         conn.expected.push_back(expected);
         out.push(Action::Send {
-            conn: conn.id,
-            bytes,
+            link: conn.id,
+            bytes: bytes.into(),
         });
         true
     }

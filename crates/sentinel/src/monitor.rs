@@ -8,7 +8,7 @@
 //! Cost: O(1) for each instance of a group that is visited; `calm_until` is the moment before which
 //! a visit would do nothing. Replies are handled in `core`, silence is judged in `down`.
 
-use super::actions::{Action, Level};
+use super::actions::Action;
 use super::address::is_ip;
 use super::config::PrimarySettings;
 use super::instances::{
@@ -18,6 +18,7 @@ use super::instances::{
 use super::links::{Conn, ConnKind, Expected, InstanceLink, LinkId, Member, Target};
 use super::shared::{About, Reporter, Shared};
 use super::time::Ms;
+use russet_host::Level;
 
 /// No more requests are sent over a link, for each of its owners, while so many have no reply.
 const PENDING_MAX: usize = 100;

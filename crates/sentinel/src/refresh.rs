@@ -5,7 +5,6 @@
 //! arrived, and only while the primary is fine. In TILT INFO is recorded and new replicas are
 //! added, but no replica's role has consequences.
 
-use super::actions::Level;
 use super::explain::record;
 use super::failover::orders;
 use super::failover::{crash, enter, report_replica, run_reconfig_script};
@@ -15,6 +14,7 @@ use super::links::Member;
 use super::monitor::publish_soon;
 use super::shared::{Reporter, Shared, Simulated};
 use super::time::Ms;
+use russet_host::Level;
 
 /// Takes over an INFO.
 pub fn refresh(shared: &mut Shared, primary: &mut Primary, member: &Member, info: Vec<u8>) {

@@ -6,8 +6,9 @@
 
 use std::collections::VecDeque;
 
-use super::actions::{Action, Level, Outbox};
+use super::actions::{Order, Outbox};
 use super::time::{Ms, Periods};
+use russet_host::Level;
 
 const RUNNING_MAX: usize = 16;
 const QUEUE_MAX: usize = 256;
@@ -57,7 +58,7 @@ pub struct Scripts {
 }
 
 fn event(out: &mut Outbox, level: Level, channel: &'static str, text: Vec<u8>) {
-    out.push(Action::Event {
+    out.push(Order::Event {
         level,
         channel,
         text,
@@ -106,7 +107,7 @@ impl Scripts {
                     };
                     job.attempts += 1;
                     running += 1;
-                    out.push(Action::RunScript {
+                    out.push(Order::RunScript {
                         job: job.id,
                         argv: job.argv.clone(),
                         input: job.input.clone(),
@@ -124,7 +125,7 @@ impl Scripts {
             {
                 let text = [&job.argv[0], format!(" {pid}").as_bytes()].concat();
                 event(out, Level::Warning, "-script-timeout", text);
-                out.push(Action::KillScript { pid });
+                out.push(Order::KillScript { pid });
             }
         }
     }
@@ -181,6 +182,7 @@ impl Scripts {
 
 #[cfg(test)]
 mod tests {
+    use super::super::actions::Action;
     use super::*;
 
     fn drain(out: &mut Outbox) -> Vec<Action> {
@@ -189,7 +191,7 @@ mod tests {
 
     fn started(out: &mut Outbox) -> Vec<JobId> {
         let job = |action| match action {
-            Action::RunScript { job, .. } => Some(job),
+            Action::Order(Order::RunScript { job, .. }) => Some(job),
             _ => None,
         };
         drain(out).into_iter().filter_map(job).collect()
@@ -197,7 +199,7 @@ mod tests {
 
     #[test]
     fn sixteen_run_at_once_and_the_oldest_waiting_one_is_dropped() {
-        let (mut scripts, mut out) = (Scripts::default(), Outbox::new());
+        let (mut scripts, mut out) = (Scripts::default(), Outbox::default());
         for n in 0..20 {
             scripts.schedule(vec![vec![n]], Vec::new());
         }
@@ -216,7 +218,7 @@ mod tests {
 
     #[test]
     fn a_failed_script_is_tried_ten_times_with_doubling_delays() {
-        let (mut scripts, mut out) = (Scripts::default(), Outbox::new());
+        let (mut scripts, mut out) = (Scripts::default(), Outbox::default());
         let periods = Periods::default();
         scripts.schedule(vec![b"/bin/x".to_vec(), b"+sdown".to_vec()], Vec::new());
         let (mut now, mut delays) = (0, Vec::new());
@@ -235,17 +237,17 @@ mod tests {
         assert_eq!(delays, [30, 60, 120, 240, 480, 960, 1920, 3840, 7680]);
         assert!(scripts.jobs.is_empty());
         let last = drain(&mut out).pop();
-        let expected = Action::Event {
+        let expected = Order::Event {
             level: Level::Warning,
             channel: "-script-error",
             text: b"/bin/x 0 1".to_vec(),
         };
-        assert_eq!(last, Some(expected));
+        assert_eq!(last, Some(expected.into()));
     }
 
     #[test]
     fn a_script_that_runs_too_long_is_killed_and_other_exits_are_final() {
-        let (mut scripts, mut out) = (Scripts::default(), Outbox::new());
+        let (mut scripts, mut out) = (Scripts::default(), Outbox::default());
         let periods = Periods::default();
         scripts.schedule(vec![b"x".to_vec()], b"{}\n".to_vec());
         scripts.tick(0, &periods, &mut out);
@@ -253,7 +255,10 @@ mod tests {
         scripts.started(job, Some(7), &mut out);
         scripts.tick(60_000, &periods, &mut out);
         scripts.tick(60_001, &periods, &mut out);
-        assert_eq!(drain(&mut out).pop(), Some(Action::KillScript { pid: 7 }));
+        assert_eq!(
+            drain(&mut out).pop(),
+            Some(Order::KillScript { pid: 7 }.into())
+        );
         scripts.ended(7, (2, 0), 60_002, &periods, &mut out);
         assert!(scripts.jobs.is_empty(), "2 is no reason to try again");
     }

@@ -9,7 +9,7 @@
 //! changes of that primary. The callers decide which events to report; the queue of scripts is
 //! `scripts`'s.
 
-use super::actions::{Action, Level, Outbox};
+use super::actions::{Action, Order, Outbox};
 use super::address::{Address, Names, is_ip};
 use super::config::Globals;
 use super::discovery::strangers::Strangers;
@@ -17,11 +17,12 @@ use super::instances::{Hello, Primary, Watch};
 use super::links::ConnKind;
 use super::links::{Expected, LinkId, Links};
 use super::scripts::Scripts;
-use super::time::{Ms, Now, Periods};
+use super::time::{Ms, Periods};
 use russet_base::json::{Escapes, Object};
+use russet_host::{Level, Now, Random};
 
 /// A random start lies within this time, so that Sentinels do not all ask for votes at once.
-pub(crate) const DESYNC_MAX_MS: u64 = 1000;
+pub(crate) const DESYNC_MAX_MS: Ms = 1000;
 
 /// An object for scripts, which read lines.
 pub(crate) fn object() -> Object {
@@ -77,24 +78,6 @@ pub struct Shared {
     pub random: Random,
 }
 
-/// A generator of random numbers from one seed (splitmix64).
-#[derive(Debug)]
-pub struct Random(pub u64);
-
-impl Random {
-    pub fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let z = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
-
-    /// Less than `end`.
-    pub fn below(&mut self, end: u64) -> u64 {
-        self.next() % end
-    }
-}
-
 impl Shared {
     pub fn clock(&self) -> Now {
         Now {
@@ -129,12 +112,12 @@ impl Shared {
     }
 
     pub fn log(&mut self, level: Level, text: String) {
-        self.out.push(Action::Log { level, text });
+        self.out.log(level, text);
     }
 
     /// Reports an event that concerns no primary.
     pub fn event(&mut self, level: Level, channel: &'static str, text: Vec<u8>) {
-        self.out.push(Action::Event {
+        self.out.push(Order::Event {
             level,
             channel,
             text,

@@ -1,20 +1,10 @@
-//! Time as the core sees it, and the periods that SENTINEL DEBUG sets.
+//! Lengths of time, and the periods that SENTINEL DEBUG sets.
 
 /// Milliseconds: a moment of the monotonic clock, or a length of time.
 pub(crate) type Ms = i64;
 
 /// The longest length of time that is accepted: sums and multiples of it do not overflow.
 pub(crate) const MS_MAX: Ms = 1 << 50;
-
-/// The two clocks at one moment. All timers use the monotonic one; the wall clock is for texts, and
-/// is watched for jumps, which are a sign that the machine stood still.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Now {
-    /// Of a clock that is never set back; its zero has no meaning.
-    pub monotonic_ms: Ms,
-    /// Unix milliseconds.
-    pub wall_ms: Ms,
-}
 
 /// How long each activity takes, or how often it happens, in milliseconds.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -6,10 +6,10 @@
 use std::io::ErrorKind;
 use std::net::IpAddr;
 
-use crate::server::parts::cluster::{BusConnection, BusStage, ClusterDriver, Links, Wrote, moment};
+use crate::server::parts::cluster::{BusConnection, BusStage, ClusterDriver, Links, Wrote};
 use crate::server::state::Server;
-use russet_cluster::LinkId;
 use russet_config::system_text;
+use russet_host::{LinkId, Now};
 use russet_keyspace::Keyspace;
 use russet_net::tls::TlsLink;
 use russet_net::{Accepted, Address, Connecting, Destination, Stream, Target};
@@ -42,7 +42,7 @@ impl Server {
     /// Begins a link. The core receives a failure at once, or with a later turn's event.
     pub(super) fn dial(&mut self, id: LinkId, ip: &[u8], port: u16) {
         let wake = self.connections.wake.clone();
-        let now = moment(&self.now);
+        let now = Now::from(self.now);
         let Some(driver) = self.cluster.as_deref_mut() else {
             return;
         };
@@ -71,7 +71,7 @@ impl Server {
 
     /// Sends the queued messages. `true`: a link has failed, and the core has received the failure.
     pub(super) fn send_on_bus(&mut self) -> bool {
-        let now = moment(&self.now);
+        let now = Now::from(self.now);
         let Some(driver) = self.cluster.as_deref_mut() else {
             return false;
         };
@@ -170,7 +170,7 @@ impl Server {
         let Some(registry) = &self.connections.registry else {
             return;
         };
-        let now = moment(&self.now);
+        let now = Now::from(self.now);
         let Some(driver) = self.cluster.as_deref_mut() else {
             return;
         };
@@ -208,7 +208,7 @@ impl Server {
         let Some(mut link) = driver.links.slab.take_at(slot, generation) else {
             return;
         };
-        let now = moment(&self.now);
+        let now = Now::from(self.now);
         let token = Target::cluster_link(slot, generation);
         let registry = self.connections.registry.as_ref();
         match advance(&mut link, registry, token) {
@@ -245,7 +245,7 @@ impl Server {
     fn read_link(&mut self, keyspace: &mut Keyspace, slot: u32, generation: u32) {
         let mut bytes = [0; READ_BYTES];
         for _ in 0..READS_MAX {
-            let now = moment(&self.now);
+            let now = Now::from(self.now);
             let Some(driver) = self.cluster.as_deref_mut() else {
                 return;
             };

@@ -1,12 +1,12 @@
 //! CLUSTER's subcommands that are the core's, and PUBLISH's messages to other nodes.
 
 use crate::pubsub::Kind;
-use crate::server::parts::cluster::moment;
 use crate::server::state::Server;
 use crate::server::state::call::{Call, CommandResult};
 use crate::server::state::world::World;
 use russet_cluster::{After, Host};
 use russet_command::CommandError;
+use russet_host::Now;
 
 const NOT_ACKNOWLEDGED: &str = "NOREPLICAS Not enough good replicas to write.";
 
@@ -36,7 +36,7 @@ impl Call<'_> {
         } = self.world();
         server.update_own(keyspace);
         let begin = reply.mark();
-        let now = moment(&server.now);
+        let now = Now::from(server.now);
         let viewer = Server::viewer(client, reply.resp3());
         let Some(driver) = server.cluster.as_deref_mut() else {
             return After::Send;

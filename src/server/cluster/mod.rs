@@ -96,12 +96,13 @@ pub(in crate::server) use start::{Begun, bus_port_of, fault};
 use std::ops::RangeInclusive;
 
 use crate::pubsub::Kind;
-use crate::server::parts::cluster::{ClusterDriver, moment};
+use crate::server::parts::cluster::ClusterDriver;
 use crate::server::process;
 use crate::server::state::Server;
 use crate::server::state::world::Engine;
-use russet_cluster::{Action, Level, Now, Own, Primary, Settings, TICK_MS};
+use russet_cluster::{Action, Order, Own, Primary, Settings, TICK_MS};
 use russet_config::{ClusterConfigSave, system_text};
+use russet_host::Now;
 use russet_keyspace::{DbIndex, Keyspace};
 
 /// How many links of nodes that are not known may be open, as far as clients leave descriptors.
@@ -114,7 +115,7 @@ impl Server {
         keyspace: &mut Keyspace,
         call: impl FnOnce(&mut ClusterDriver, Now) -> R,
     ) -> Option<R> {
-        let now = moment(&self.now);
+        let now = Now::from(self.now);
         let driver = self.cluster.as_deref_mut()?;
         let result = call(driver, now);
         self.continue_cluster(keyspace);
@@ -139,7 +140,7 @@ impl Server {
     /// Passes this server's state to the core: role, offset, links.
     pub(in crate::server) fn update_own(&mut self, keyspace: &Keyspace) {
         let own = self.own(keyspace);
-        let now = moment(&self.now);
+        let now = Now::from(self.now);
         if let Some(driver) = &mut self.cluster {
             driver.core.own(now, own);
         }
@@ -216,9 +217,9 @@ impl Server {
     pub(in crate::server) fn resume_cluster(&mut self, keyspace: &mut Keyspace) {
         while !self.holds_data()
             && let Some(driver) = &mut self.cluster
-            && let Some(action) = driver.deferred.pop_front()
+            && let Some(order) = driver.deferred.pop_front()
         {
-            self.act_on_data(keyspace, action);
+            self.act_on_data(keyspace, order);
         }
     }
 
@@ -229,12 +230,20 @@ impl Server {
 
     fn act_in_cluster(&mut self, keyspace: &mut Keyspace, action: Action) {
         match action {
-            Action::Dial { link, ip, port } => self.dial(link, &ip, port),
+            Action::Dial { link, host, port } => self.dial(link, &host, port),
             Action::Send { link, bytes } => self.on_links(|links| links.queue(link, bytes)),
             Action::Close(link) => self.on_links(|links| links.close(link)),
             Action::Persist { sync } => self.persist_cluster(sync),
-            Action::Log { level, text } => log_line(level, &text),
-            Action::Deliver {
+            Action::Log { level, text } => level.log(&text),
+            // The core only knows addresses.
+            Action::Resolve(_) => {}
+            Action::Order(order) => self.obey_cluster(keyspace, order),
+        }
+    }
+
+    fn obey_cluster(&mut self, keyspace: &mut Keyspace, order: Order) {
+        match order {
+            Order::Deliver {
                 channel,
                 message,
                 is_sharded,
@@ -246,10 +255,10 @@ impl Server {
                 };
                 self.publish(kind, &channel, &message);
             }
-            Action::PauseWrites { until_ms } => self.set_cluster_pause(Some(until_ms as u64)),
-            Action::ResumeWrites => self.set_cluster_pause(None),
-            Action::FlushSlot(slot) => self.flush_slot(keyspace, slot),
-            Action::RoutesChanged => {
+            Order::PauseWrites { until_ms } => self.set_cluster_pause(Some(until_ms as u64)),
+            Order::ResumeWrites => self.set_cluster_pause(None),
+            Order::FlushSlot(slot) => self.flush_slot(keyspace, slot),
+            Order::RoutesChanged => {
                 self.review_kept_slots(keyspace);
                 self.record_returned_slots(keyspace);
                 if let Some(driver) = &mut self.cluster {
@@ -259,32 +268,32 @@ impl Server {
                     driver.routes_changed = true;
                 }
             }
-            Action::DropShardChannels(slots) => {
+            Order::DropShardChannels(slots) => {
                 if let Some(driver) = &mut self.cluster {
                     driver.lost_channels.extend(slots);
                 }
             }
-            Action::Follow { .. }
-            | Action::Lead
-            | Action::DropSlots(_)
-            | Action::LoseSlots(_)
-            | Action::Flush => self.act_or_defer(keyspace, action),
+            Order::Follow { .. }
+            | Order::Lead
+            | Order::DropSlots(_)
+            | Order::LoseSlots(_)
+            | Order::Flush => self.obey_or_defer(keyspace, order),
         }
     }
 
-    fn act_or_defer(&mut self, keyspace: &mut Keyspace, action: Action) {
+    fn obey_or_defer(&mut self, keyspace: &mut Keyspace, order: Order) {
         let holds = self.holds_data();
         match &mut self.cluster {
             Some(driver) if holds || !driver.deferred.is_empty() => {
-                driver.deferred.push_back(action);
+                driver.deferred.push_back(order);
             }
-            _ => self.act_on_data(keyspace, action),
+            _ => self.act_on_data(keyspace, order),
         }
     }
 
-    fn act_on_data(&mut self, keyspace: &mut Keyspace, action: Action) {
-        match action {
-            Action::Follow { ip, port } => {
+    fn act_on_data(&mut self, keyspace: &mut Keyspace, order: Order) {
+        match order {
+            Order::Follow { ip, port } => {
                 let upstream = self.replication.upstream.as_deref();
                 let follows = upstream.is_some_and(|upstream| {
                     upstream.port == port && upstream.host.as_bytes() == ip.as_slice()
@@ -300,7 +309,7 @@ impl Server {
                     upstream.guards_own = was_primary;
                 }
             }
-            Action::Lead => {
+            Order::Lead => {
                 self.become_primary(keyspace);
                 // Slots that the former primary has claimed are claimed again before they could be
                 // taken for another's.
@@ -308,9 +317,9 @@ impl Server {
                 self.adopt_kept_slots(keyspace);
                 self.drop_foreign_slots(keyspace);
             }
-            Action::DropSlots(slots) => self.drop_lost_slots(keyspace, slots),
-            Action::LoseSlots(slots) => self.lose_slots(keyspace, slots),
-            Action::Flush => self.flush_for_cluster(keyspace),
+            Order::DropSlots(slots) => self.drop_lost_slots(keyspace, slots),
+            Order::LoseSlots(slots) => self.lose_slots(keyspace, slots),
+            Order::Flush => self.flush_for_cluster(keyspace),
             _ => {}
         }
     }
@@ -332,7 +341,7 @@ impl Server {
 
     /// Saves the core's state, and passes the result to the core.
     fn persist_cluster(&mut self, sync: bool) {
-        let now = moment(&self.now);
+        let now = Now::from(self.now);
         let Some(driver) = &mut self.cluster else {
             return;
         };
@@ -367,14 +376,5 @@ impl Engine {
             }
         }
         self.after_removals();
-    }
-}
-
-fn log_line(level: Level, text: &str) {
-    match level {
-        Level::Debug => tracing::trace!("{text}"),
-        Level::Verbose => tracing::debug!("{text}"),
-        Level::Notice => tracing::info!("{text}"),
-        Level::Warning => tracing::warn!("{text}"),
     }
 }

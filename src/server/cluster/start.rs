@@ -2,11 +2,12 @@
 
 use std::path::Path;
 
-use crate::server::parts::cluster::{ClusterDriver, StateFile, moment};
+use crate::server::parts::cluster::{ClusterDriver, StateFile};
 use crate::server::process::listen;
 use crate::server::state::Server;
 use russet_cluster::{Cluster, Saved, bus_port, main_port};
 use russet_config::Config;
+use russet_host::Now;
 use russet_keyspace::Keyspace;
 use russet_net::Listener;
 
@@ -104,7 +105,7 @@ impl Server {
             listeners,
         } = begun;
         let settings = self.cluster_settings();
-        let now = moment(&self.now);
+        let now = Now::from(self.now);
         let core = Cluster::new(saved, settings, rand::random(), now);
         if is_new {
             tracing::info!("No cluster configuration found, I'm {}", core.my_id())
@@ -131,7 +132,7 @@ impl Server {
             return true;
         }
         self.update_own(keyspace);
-        let now = moment(&self.now);
+        let now = Now::from(self.now);
         if let Some(driver) = &mut self.cluster {
             driver.core.loaded(now, &|slot| keyspace.slot_len(slot));
         }

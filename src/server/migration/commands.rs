@@ -17,10 +17,11 @@ use crate::server::state::call::{Call, CommandResult};
 use crate::server::state::world::World;
 use russet_cluster::migration::trim_slots;
 use russet_cluster::migration::{
-    Answer, Around, Busy, MigrationLink, Migrations, Name, Now, Refusal, Sender,
+    Answer, Around, Busy, MigrationLink, Migrations, Name, Refusal, Sender,
 };
 use russet_command::{CommandError, Facts};
 use russet_config::Dialect;
+use russet_host::Now;
 use russet_keyspace::{Audience, DropProgress, Keyspace};
 
 /// The name under which nodes of Redis's clusters log in.

@@ -16,15 +16,15 @@ mod links;
 mod unclaimed;
 
 use crate::server::clients::client::{Client, ClientFlags};
-use crate::server::parts::cluster::moment;
 use crate::server::parts::migration::MigrationDriver;
 use crate::server::state::Server;
 use crate::server::state::world::Engine;
 use around::Surroundings;
 use russet_cluster::migration::{
-    Action, Around, Level, MigrationLink, Migrations, Name, Now, Ranges, Settings,
+    Action, Around, MigrationLink, Migrations, Name, Ranges, Settings,
 };
 use russet_config::Dialect;
+use russet_host::Now;
 use russet_keyspace::Audience;
 use russet_keyspace::{DbIndex, Keyspace};
 
@@ -53,24 +53,13 @@ impl Server {
         }
     }
 
-    fn now_of_migrations(&self) -> Now {
-        let russet_cluster::Now {
-            monotonic_ms,
-            wall_ms,
-        } = moment(&self.now);
-        Now {
-            monotonic_ms,
-            wall_ms,
-        }
-    }
-
     /// Calls the machine, and carries out its actions. `None`: this is no node of a cluster.
     pub(in crate::server) fn with_migrations<R>(
         &mut self,
         keyspace: &mut Keyspace,
         call: impl FnOnce(&mut Migrations, Now, &dyn Around) -> R,
     ) -> Option<R> {
-        let now = self.now_of_migrations();
+        let now = Now::from(self.now);
         let mut driver = self.migrations.take()?;
         let result = self.cluster.as_ref().map(|cluster| {
             let around = Surroundings {
@@ -141,11 +130,7 @@ impl Server {
                     .effects
                     .record_for(Audience::REPLICAS, DbIndex(0), words);
             }
-            Action::Log { level, text } => match level {
-                Level::Verbose => tracing::debug!("{text}"),
-                Level::Notice => tracing::info!("{text}"),
-                Level::Warning => tracing::warn!("{text}"),
-            },
+            Action::Log { level, text } => level.log(&text),
         }
     }
 

@@ -6,9 +6,10 @@ use std::process::Child;
 use std::sync::mpsc::{self, Receiver, Sender};
 
 use russet_base::clock;
+use russet_host::Now;
 use russet_net::{Connecting, Slab, Stream};
 use russet_resp::{ReplyBounds, ReplyParser};
-use russet_sentinel::{ConnId, Now, Own, Sentinel, Setup};
+use russet_sentinel::{ConnId, Own, Sentinel, Setup};
 
 /// A data node's INFO and lists of a few kilobytes are expected; a peer that sends more is not one.
 const BOUNDS: ReplyBounds = ReplyBounds {
@@ -43,7 +44,7 @@ impl SentinelDriver {
         now: &clock::Now,
     ) -> SentinelDriver {
         SentinelDriver {
-            core: Sentinel::new(setup, own, seed, moment(now)),
+            core: Sentinel::new(setup, own, seed, Now::from(*now)),
             links: Links::default(),
             lookups: Lookups::default(),
             scripts: Vec::new(),
@@ -59,14 +60,6 @@ impl SentinelDriver {
     /// Whether bytes wait to be read that no event reports.
     pub fn has_unread(&self) -> bool {
         !self.links.unread.is_empty()
-    }
-}
-
-/// A turn's clock as the core reads it.
-pub(in crate::server) fn moment(now: &clock::Now) -> Now {
-    Now {
-        monotonic_ms: now.mono_ms as i64,
-        wall_ms: now.unix_ms(),
     }
 }
 

@@ -11,12 +11,11 @@ use std::net::ToSocketAddrs;
 use std::sync::mpsc;
 use std::time::Duration;
 
-use crate::server::parts::sentinel::{
-    SentinelConnection, SentinelDriver, SentinelLinkStage, moment,
-};
+use crate::server::parts::sentinel::{SentinelConnection, SentinelDriver, SentinelLinkStage};
 use crate::server::state::Server;
 use russet_base::threads;
 use russet_config::system_text;
+use russet_host::Now;
 use russet_net::{Address, Connecting, Destination, Stream, Target};
 use russet_resp::ReplyValue;
 use russet_sentinel::ConnId;
@@ -57,7 +56,7 @@ impl SentinelDriver {
         let connecting = match Connecting::begin(to, wake) {
             Ok(connecting) => connecting,
             Err(error) => {
-                let (now, why) = (moment(&server.now), system_text(&error));
+                let (now, why) = (Now::from(server.now), system_text(&error));
                 self.core.refused(now, conn, &why);
                 return;
             }
@@ -103,7 +102,7 @@ impl SentinelDriver {
                 Ok(()) => self.links.slab.put_back(slot, link),
                 Err(()) => {
                     self.links.drop_taken(slot, link.conn);
-                    self.core.closed(moment(&server.now), link.conn);
+                    self.core.closed(Now::from(server.now), link.conn);
                     has_failed = true;
                 }
             }
@@ -117,7 +116,7 @@ impl SentinelDriver {
         let Some(mut link) = self.links.slab.take_at(slot, generation) else {
             return;
         };
-        let (conn, now) = (link.conn, moment(&server.now));
+        let (conn, now) = (link.conn, Now::from(server.now));
         let target = Target::sentinel_link(slot, generation);
         match serve(&mut link, server, target) {
             Served::Connected => {
@@ -168,7 +167,7 @@ impl SentinelDriver {
         });
         match begun {
             Ok(_) => self.lookups.names.push(host),
-            Err(_) => self.core.resolved(moment(&server.now), &host, None),
+            Err(_) => self.core.resolved(Now::from(server.now), &host, None),
         }
     }
 
@@ -176,7 +175,7 @@ impl SentinelDriver {
     pub(super) fn take_lookups(&mut self, server: &Server) {
         while let Ok((host, ip)) = self.lookups.reported.try_recv() {
             self.lookups.names.retain(|name| *name != host);
-            self.core.resolved(moment(&server.now), &host, ip);
+            self.core.resolved(Now::from(server.now), &host, ip);
         }
     }
 }

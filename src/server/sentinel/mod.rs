@@ -42,13 +42,14 @@ pub use file::check_file;
 pub(in crate::server) use scripts::is_executable;
 
 use crate::pubsub::Kind;
-use crate::server::parts::sentinel::{SentinelDriver, moment};
+use crate::server::parts::sentinel::SentinelDriver;
 use crate::server::process::log;
 use crate::server::state::Server;
 use russet_base::text::Printable;
 use russet_config::{Choice, LogLevel};
+use russet_host::{Level, Now};
 use russet_resp::Reply;
-use russet_sentinel::{Action, After, Host, Level, Own, Setup};
+use russet_sentinel::{Action, After, Host, Order, Own, Setup};
 
 impl Server {
     /// Whether this process is a Sentinel.
@@ -105,7 +106,7 @@ impl Server {
                 return;
             }
             driver.reap_scripts(server);
-            driver.core.tick(moment(&server.now));
+            driver.core.tick(Now::from(server.now));
             driver.is_calm = !driver.core.is_tense();
             driver.tick_due_ms = server.now.mono_ms + driver.core.next_tick_ms() as u64;
         });
@@ -125,37 +126,43 @@ impl Server {
 
     fn act(&mut self, driver: &mut SentinelDriver, action: Action) {
         match action {
-            Action::Connect { conn, ip, port, .. } => driver.connect(self, conn, &ip, port),
+            Action::Dial { link, host, port } => driver.connect(self, link, &host, port),
             Action::Close(conn) => driver.close(conn),
-            Action::Send { conn, bytes } => driver.queue(conn, &bytes),
+            Action::Send { link, bytes } => driver.queue(link, &bytes),
             Action::Resolve(host) => driver.look_up(self, host),
-            Action::Event {
+            Action::Log { level, text } => level.log(&text),
+            Action::Persist { .. } => {
+                let is_saved = self.save_sentinel(driver);
+                driver.core.persisted(is_saved);
+            }
+            Action::Order(order) => self.obey_sentinel(driver, order),
+        }
+    }
+
+    fn obey_sentinel(&mut self, driver: &mut SentinelDriver, order: Order) {
+        match order {
+            Order::Event {
                 level,
                 channel,
                 text,
             } => self.report_event(level, channel, &text),
-            Action::Log { level, text } => log_line(level, &text),
-            Action::SetLogLevel(name) => {
+            Order::SetLogLevel(name) => {
                 if let Some(level) = LogLevel::parse(name.as_bytes()) {
                     self.config.loglevel = level;
                     log::set_level(level);
                 }
             }
-            Action::Persist => {
-                let is_saved = self.save_sentinel(driver);
-                driver.core.persisted(is_saved);
-            }
-            Action::RunScript { job, argv, input } => {
+            Order::RunScript { job, argv, input } => {
                 driver.run_script(self, job, &argv, &input);
             }
-            Action::KillScript { pid } => driver.kill_script(pid),
-            Action::Exit(status) => std::process::exit(status),
+            Order::KillScript { pid } => driver.kill_script(pid),
+            Order::Exit(status) => std::process::exit(status),
         }
     }
 
     /// An event: a line of the log, and unless it is for debugging a message to its subscribers.
     fn report_event(&mut self, level: Level, channel: &str, text: &[u8]) {
-        log_line(level, &format!("{channel} {}", Printable(text)));
+        level.log(&format!("{channel} {}", Printable(text)));
         if level != Level::Debug {
             self.publish(Kind::Channel, channel.as_bytes(), text);
         }
@@ -172,7 +179,9 @@ impl Server {
                 resolve: &links::resolve_within_limit,
                 is_executable: &|path| is_executable(server.config.dir.0.path(), path),
             };
-            let after = driver.core.command(moment(&server.now), args, &host, reply);
+            let after = driver
+                .core
+                .command(Now::from(server.now), args, &host, reply);
             if let After::Persist { otherwise: bytes } = after {
                 otherwise = Some(bytes);
             }
@@ -192,16 +201,7 @@ impl Server {
         self.with_sentinel(|driver, server| {
             driver
                 .core
-                .publish(moment(&server.now), channel, message, reply);
+                .publish(Now::from(server.now), channel, message, reply);
         });
-    }
-}
-
-fn log_line(level: Level, text: &str) {
-    match level {
-        Level::Debug => tracing::trace!("{text}"),
-        Level::Verbose => tracing::debug!("{text}"),
-        Level::Notice => tracing::info!("{text}"),
-        Level::Warning => tracing::warn!("{text}"),
     }
 }

@@ -10,10 +10,11 @@ use std::process::{ChildStdin, Command, Stdio};
 use rustix::fs::{Access, OFlags, access, fcntl_getfl, fcntl_setfl};
 
 use crate::server::parts::run::signals::IGNORED;
-use crate::server::parts::sentinel::{SentinelDriver, moment};
+use crate::server::parts::sentinel::SentinelDriver;
 use crate::server::state::Server;
 use russet_base::sys;
 use russet_config::system_text;
+use russet_host::Now;
 use russet_sentinel::JobId;
 
 /// Writes as much as the pipe takes now, and closes it. A script need not read it.
@@ -56,7 +57,7 @@ impl SentinelDriver {
             give(pipe, input);
         }
         self.scripts.extend(started);
-        self.core.script_started(moment(&server.now), job, pid);
+        self.core.script_started(Now::from(server.now), job, pid);
     }
 
     /// Kills a script.
@@ -70,7 +71,7 @@ impl SentinelDriver {
 
     /// Scripts that have ended.
     pub(super) fn reap_scripts(&mut self, server: &Server) {
-        let now = moment(&server.now);
+        let now = Now::from(server.now);
         let core = &mut self.core;
         self.scripts.retain_mut(|script| match script.try_wait() {
             Ok(None) => true,

@@ -7,6 +7,7 @@
 use super::world::*;
 use crate::migration::*;
 use russet_config::Config;
+use russet_host::Now;
 
 /// A replica of the target, to which its primary's stream announces imports of slots 0 to 10.
 struct Replica {

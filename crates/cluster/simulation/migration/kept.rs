@@ -8,6 +8,7 @@ use super::world::*;
 use crate::migration::*;
 use russet_base::Millis;
 use russet_config::Config;
+use russet_host::Now;
 
 const GRACE_MS: i64 = 5000;
 

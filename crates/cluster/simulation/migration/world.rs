@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use crate::migration::*;
+use russet_host::Now;
 use russet_resp::write_request;
 
 mod shards;

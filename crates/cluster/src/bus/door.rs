@@ -6,10 +6,10 @@
 //! one of the networks, or it is the address of the known node that the message names. Real Redis
 //! and Valkey nodes have no proofs: they come in by address.
 
-use super::super::actions::LinkId;
 use super::super::core::Cluster;
 use super::super::membership::nodes::NodeIndex;
 use super::super::message::{Header, Ip, Proof};
+use russet_host::LinkId;
 
 impl Cluster {
     /// Whether the address is in one of the networks; any is if none is named.

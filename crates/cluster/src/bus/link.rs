@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use super::super::actions::LinkId;
 use super::super::membership::nodes::{NodeIndex, Nodes};
 use super::super::message::{Framer, Ip, Standing};
+use russet_host::LinkId;
 
 /// See `links`. Times are monotonic milliseconds.
 #[derive(Debug)]

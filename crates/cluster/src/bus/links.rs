@@ -3,11 +3,12 @@
 //! PING, MEET and all messages that a node begins leave by its own link; a PONG goes back by the
 //! link of its PING.
 
-use super::super::actions::{Action, LinkId};
-use super::super::core::{Cluster, Now};
+use super::super::actions::Action;
+use super::super::core::Cluster;
 use super::super::membership::nodes::{Address, ME, NODES_MAX, NodeIndex};
 use super::super::message::{Framer, Ip, Kind, NodeFlags, Peer};
 use super::link::BusLink;
+use russet_host::{LinkId, Now};
 
 impl Cluster {
     /// Opens a link to a node.
@@ -32,7 +33,7 @@ impl Cluster {
         self.nodes[at].out = Some(id);
         self.out.push(Action::Dial {
             link: id,
-            ip: address.ip.to_vec(),
+            host: address.ip.to_vec(),
             port: address.bus_port,
         });
     }
@@ -66,7 +67,7 @@ impl Cluster {
         if let Some(at) = self.links.get(link).and_then(|link| link.node) {
             let address = self.nodes[at].address;
             self.log(
-                super::super::Level::Debug,
+                russet_host::Level::Debug,
                 format!("No link to {}:{}: {why}", address.ip, address.bus_port),
             );
         }

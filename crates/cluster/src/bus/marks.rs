@@ -7,9 +7,10 @@
 use std::collections::BTreeMap;
 use std::io::Write;
 
-use super::super::core::{Cluster, Now};
+use super::super::core::Cluster;
 use super::super::membership::nodes::{ME, NodeIndex};
 use super::super::message::{NodeId, SLOTS};
+use russet_host::Now;
 
 /// The field's name.
 pub const SLOT_STATES: &str = "cluster-slot-states";

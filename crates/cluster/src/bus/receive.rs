@@ -13,7 +13,7 @@
 //! Elsewhere: bytes and their checks (`message`, `links`), whether a link may speak (`door`),
 //! claims and roles (`claims`), gossip (`gossip`), votes (`votes`, `election`).
 
-use super::super::actions::{Action, Level, LinkId};
+use super::super::actions::Order;
 use super::super::core::Cluster;
 use super::super::membership::nodes::{Address, ME, NodeIndex};
 use super::super::message::{
@@ -21,6 +21,7 @@ use super::super::message::{
 };
 use super::super::ownership::claims::EPOCH_MAX;
 use super::links;
+use russet_host::{Level, LinkId};
 
 impl Cluster {
     /// Takes one message of a link. It may close the link and forget nodes.
@@ -115,7 +116,7 @@ impl Cluster {
     }
 
     fn deliver(&mut self, channel: &[u8], message: &[u8], kind: Kind) {
-        self.out.push(Action::Deliver {
+        self.out.push(Order::Deliver {
             channel: channel.to_vec(),
             message: message.to_vec(),
             is_sharded: kind == Kind::PublishShard,

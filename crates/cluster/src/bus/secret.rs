@@ -14,9 +14,10 @@
 //!
 //! Cost: O(nodes) a tick.
 
-use super::super::core::{Cluster, Random};
+use super::super::core::Cluster;
 use super::super::membership::nodes::{ClusterNode, NodeIndex};
 use super::super::message::NodeId;
+use russet_host::Random;
 
 /// Digits of our own secret that are zero; 128 random bits follow.
 const ZEROS: usize = 8;
@@ -30,7 +31,7 @@ pub struct Secrets {
 
 impl Secrets {
     pub fn new(random: &mut Random) -> Secrets {
-        let own = random.id().with_zeros(ZEROS);
+        let own = NodeId::drawn(random).with_zeros(ZEROS);
         Secrets { own, shared: own }
     }
 }

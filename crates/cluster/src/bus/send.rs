@@ -14,12 +14,13 @@
 
 use bytes::Bytes;
 
-use super::super::actions::{Action, LinkId};
+use super::super::actions::Action;
 use super::super::core::Cluster;
 use super::super::membership::nodes::{ME, NodeIndex};
 use super::super::message::{
     Body, Extensions, Header, Kind, Marks, Message, NodeFlags, NodeId, Proof, Vendor,
 };
+use russet_host::LinkId;
 
 /// At most this many forgotten ids are in a greeting.
 const FORGOTTEN_MAX: usize = 64;

@@ -12,10 +12,10 @@
 //! (`blacklist`), roles (`roles`), epochs (`claims`).
 
 use super::{Answer, Done, misused, number};
-use crate::actions::Action;
+use crate::actions::Order;
 use crate::core::{Cluster, Host};
 use crate::membership::nodes::{Address, ME};
-use crate::message::NodeFlags;
+use crate::message::{NodeFlags, NodeId};
 use russet_resp::Reply;
 
 const FORGET_MIN_MS: i64 = 1000;
@@ -149,8 +149,8 @@ impl Cluster {
             self.note("Becoming an empty primary, as requested by user.".into());
             self.leave_channels();
             self.become_primary();
-            self.out.push(Action::Flush);
-            self.nodes[ME].shard = self.random.id();
+            self.out.push(Order::Flush);
+            self.nodes[ME].shard = NodeId::drawn(&mut self.random);
             self.election.reset();
             self.end_manual();
             self.announce(false);
@@ -179,7 +179,7 @@ impl Cluster {
         self.leave_channels();
         if self.me().is_replica() {
             self.become_primary();
-            self.out.push(Action::Flush);
+            self.out.push(Order::Flush);
         }
         self.owners.migrating.clear();
         self.owners.importing.clear();
@@ -195,12 +195,12 @@ impl Cluster {
             self.blacklist.clear();
             (self.current_epoch, self.last_vote_epoch) = (0, 0);
             self.nodes[ME].config_epoch = 0;
-            let id = self.random.id();
+            let id = NodeId::drawn(&mut self.random);
             self.nodes.rename(ME, id);
             self.note(format!("Node hard reset, now I'm {id}"));
         }
         if is_hard || self.is_valkey() {
-            self.nodes[ME].shard = self.random.id();
+            self.nodes[ME].shard = NodeId::drawn(&mut self.random);
         }
         self.health.is_ok = false;
         (self.changed.health, self.changed.routes) = (true, true);

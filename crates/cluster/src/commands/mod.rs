@@ -20,8 +20,9 @@ mod slots_reply;
 
 pub(super) use slots_cache::SlotsReplies;
 
-use super::core::{After, Cluster, Host, Now};
+use super::core::{After, Cluster, Host};
 use super::membership::nodes::NodeIndex;
+use russet_host::Now;
 use russet_resp::Reply;
 
 /// The outcome of a subcommand; an error is the reply's line.

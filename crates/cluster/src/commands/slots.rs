@@ -2,7 +2,7 @@
 
 use super::membership::wrong_arguments;
 use super::{Answer, Done, number};
-use crate::actions::Action;
+use crate::actions::Order;
 use crate::core::Cluster;
 use crate::membership::nodes::ME;
 use crate::message::SLOTS;
@@ -96,7 +96,7 @@ impl Cluster {
             }
             _ => return Err("ERR syntax error".into()),
         };
-        self.out.push(Action::FlushSlot(slot));
+        self.out.push(Order::FlushSlot(slot));
         Ok(Done::Changed)
     }
 }

@@ -6,12 +6,13 @@
 
 use super::state;
 use crate::Saved;
-use crate::core::{Cluster, Now, Own, Primary};
+use crate::core::{Cluster, Own, Primary};
 use crate::membership::nodes::ME;
 use crate::message::NodeFlags;
 use crate::settings::Settings;
 use russet_base::Millis;
 use russet_base::finding::Finding;
+use russet_host::Now;
 
 /// See the module.
 #[derive(Clone, Debug)]

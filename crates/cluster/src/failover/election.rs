@@ -7,11 +7,11 @@
 //! The dialect decides how long it waits. The votes are the same, so both kinds of nodes vote for
 //! each other.
 
-use super::super::actions::Level;
 use super::super::core::Cluster;
 use super::super::membership::nodes::{ClusterNode, ME, NodeIndex};
 use super::super::message::{Body, Header, Kind, Marks, NodeFlags};
 use super::state::Obstacle;
+use russet_host::Level;
 
 /// Redis's delays: a fixed part and a random one up to it, and one for each better replica.
 const DELAY_MS: i64 = 500;

@@ -1,9 +1,9 @@
 //! When a node counts as failed: PFAIL is our own view, FAIL that of the majority.
 
-use super::super::actions::Level;
 use super::super::core::Cluster;
 use super::super::membership::nodes::{ME, NodeIndex};
 use super::super::message::{NodeFlags, NodeId};
+use russet_host::Level;
 
 /// Reports count for this many node timeouts. A failed primary that answers again is left alone for
 /// as many, because a replica may be taking over.

@@ -7,7 +7,7 @@
 //!
 //! FORCE begins with the election, TAKEOVER needs no votes either.
 
-use super::super::actions::Action;
+use super::super::actions::Order;
 use super::super::core::Cluster;
 use super::super::membership::nodes::NodeIndex;
 use super::super::message::{Body, Kind, Marks, NodeFlags};
@@ -49,7 +49,7 @@ impl Cluster {
         self.note(format!(
             "Manual failover requested by replica {called}. Pausing writes."
         ));
-        self.out.push(Action::PauseWrites { until_ms });
+        self.out.push(Order::PauseWrites { until_ms });
     }
 
     /// The primary has paused at this offset.
@@ -87,7 +87,7 @@ impl Cluster {
     pub(crate) fn end_manual(&mut self) {
         let ended = std::mem::take(&mut self.manual);
         if ended.replica.is_some() {
-            self.out.push(Action::ResumeWrites);
+            self.out.push(Order::ResumeWrites);
         }
     }
 

@@ -5,11 +5,11 @@
 //! have reported any node as they see it. Nodes that do not answer are in every greeting: FAIL must
 //! not wait for chance.
 
-use super::super::actions::Level;
 use super::super::bus::links;
 use super::super::core::Cluster;
-use super::super::message::{Gossip, NodeFlags};
+use super::super::message::{Gossip, NodeFlags, NodeId};
 use super::nodes::{Address, ClusterNode, ME, NodeIndex};
+use russet_host::Level;
 
 const ENTRIES_MIN: usize = 3;
 /// Enough for that among 1,000 nodes; more nodes do not make greetings longer.
@@ -162,7 +162,7 @@ impl Cluster {
         if flags.contains(NodeFlags::REPLICA) {
             flags.remove(NodeFlags::PRIMARY);
         }
-        let shard = self.random.id();
+        let shard = NodeId::drawn(&mut self.random);
         let mut node = ClusterNode::new(entry.node, shard, flags, self.ms());
         node.address = self.address_of(entry);
         node.failed = self.ms();

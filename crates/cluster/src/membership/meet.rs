@@ -6,10 +6,10 @@
 //! A MEET is repeated until it is answered, or the handshake's time is over. Redis sends it once:
 //! if it is lost, one side knows the other and the other does not.
 
-use super::super::actions::LinkId;
 use super::super::core::Cluster;
 use super::super::message::{Header, Ip, Kind, NodeFlags, NodeId};
 use super::nodes::{Address, ClusterNode, HANDSHAKES_MAX, ME, NodeIndex};
+use russet_host::LinkId;
 
 /// An unanswered MEET is sent again after this time, or a quarter of the handshake's.
 const MEET_AGAIN_MS: i64 = 1000;
@@ -34,7 +34,10 @@ impl Cluster {
                 return true;
             }
         }
-        let (id, shard) = (self.random.id(), self.random.id());
+        let (id, shard) = (
+            NodeId::drawn(&mut self.random),
+            NodeId::drawn(&mut self.random),
+        );
         let flags = flags | NodeFlags::HANDSHAKE;
         let mut node = ClusterNode::new(id, shard, flags, self.ms());
         node.address = address;

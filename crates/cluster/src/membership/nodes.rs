@@ -6,9 +6,9 @@
 use std::collections::HashMap;
 use std::ops::{Index, IndexMut};
 
-use super::super::actions::LinkId;
 use super::super::message::{Ip, NodeFlags, NodeId};
 use super::super::ownership::slots::SlotSet;
+use russet_host::LinkId;
 
 /// At most this many nodes are known. Redis recommends up to 1,000; without a bound, gossip could
 /// fill the memory with invented ones.

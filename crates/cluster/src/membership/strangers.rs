@@ -6,10 +6,10 @@
 //! link is open, and then twice in a node timeout. The log takes `LINES_MAX` lines a second about
 //! them.
 
-use super::super::actions::LinkId;
 use super::super::bus::link::BusLink;
 use super::super::core::Cluster;
 use super::super::message::Standing;
+use russet_host::LinkId;
 
 /// The first message comes within this time, or a node timeout.
 const FIRST_MS: i64 = 5000;

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use russet_host::Random;
+
 /// 40 bytes of `[0-9a-z]`; real nodes make hexadecimal ones.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct NodeId([u8; Self::LEN]);
@@ -21,6 +23,11 @@ impl NodeId {
     pub fn of_random(words: [u64; 3]) -> NodeId {
         let text = format!("{:016x}{:016x}{:08x}", words[0], words[1], words[2] >> 32);
         NodeId::parse(text.as_bytes()).expect("40 hexadecimal digits")
+    }
+
+    /// The next one of a seed's numbers.
+    pub(crate) fn drawn(random: &mut Random) -> NodeId {
+        NodeId::of_random([random.next(), random.next(), random.next()])
     }
 
     /// The same id with zeros in the place of its first digits.

@@ -8,6 +8,7 @@
 
 use super::id::Name;
 use super::ranges::Ranges;
+use russet_host::Level;
 
 /// A connection of a migration.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -18,15 +19,6 @@ pub enum MigrationLink {
     Client(u64),
 }
 
-/// The two clocks at one moment, in milliseconds.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Now {
-    /// Of a clock that is never set back; its zero has no meaning.
-    pub monotonic_ms: i64,
-    /// Unix milliseconds.
-    pub wall_ms: i64,
-}
-
 /// Which way a migration is spoken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Wire {
@@ -34,17 +26,6 @@ pub enum Wire {
     Pull,
     /// The source sends slots to the target (Valkey 9).
     Push,
-}
-
-/// The level of a line of the log.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Level {
-    /// Shown with `loglevel verbose` and `debug`.
-    Verbose,
-    /// Shown by default.
-    Notice,
-    /// Shown at every level that shows anything.
-    Warning,
 }
 
 /// One thing to do.

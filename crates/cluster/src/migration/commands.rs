@@ -4,13 +4,14 @@
 //! `words` begin after the subcommand's name. Checks are made in Redis's or Valkey's order, which
 //! clients can see.
 
-use super::actions::{Around, Now};
+use super::actions::Around;
 use super::core::Migrations;
 use super::id::Name;
 use super::job::{End, Side};
 use super::ranges::{self, Ranges, SLOTS};
 use super::refusal::Refusal;
 use russet_base::numbers::number::parse_i64;
+use russet_host::Now;
 
 fn is(word: &[u8], text: &str) -> bool {
     word.eq_ignore_ascii_case(text.as_bytes())

@@ -11,7 +11,7 @@
 
 use std::collections::VecDeque;
 
-use super::actions::{Action, Around, Level, MigrationLink, Now, Wire};
+use super::actions::{Action, Around, MigrationLink, Wire};
 use super::conversation::{Answer, Conversation, Expects};
 use super::id::Name;
 use super::job::{End, EventResult, JobHead, Outcome, Scene, Side};
@@ -21,6 +21,7 @@ use super::pull_target::PullTarget;
 use super::push_source::PushSource;
 use super::ranges::Ranges;
 use super::settings::Settings;
+use russet_host::{Level, Now};
 
 #[derive(Debug)]
 pub(super) struct Job {

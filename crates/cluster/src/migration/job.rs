@@ -8,11 +8,12 @@
 
 use std::collections::VecDeque;
 
-use super::actions::{Action, Around, Level, MigrationLink, Now, Wire};
+use super::actions::{Action, Around, MigrationLink, Wire};
 use super::id::Name;
 use super::ranges::Ranges;
 use super::settings::Settings;
 use russet_config::Dialect;
+use russet_host::{Level, Now};
 use russet_resp::write_request;
 
 /// How a migration, or one attempt of it, ended.

@@ -21,11 +21,12 @@
 //! and its offset, in both dialects. Nothing here is saved; after a restart foreign keys are
 //! deleted once they are loaded.
 
-use super::actions::{Action, Around, Level, Now};
+use super::actions::{Action, Around};
 use super::core::Migrations;
 use super::id::Name;
 use super::job::Side;
 use super::ranges::Ranges;
+use russet_host::{Level, Now};
 
 /// The interval of greetings to replicas that have yet to show the claim.
 const ASK_MS: i64 = 1000;

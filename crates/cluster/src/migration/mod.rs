@@ -73,7 +73,7 @@ mod tests;
 /// its ranges.
 pub const SLOT_IMPORT: &str = "slot-import";
 
-pub use actions::{Action, Around, Level, MigrationLink, Now, OpenSlots, Wire};
+pub use actions::{Action, Around, MigrationLink, OpenSlots, Wire};
 pub use commands::trim_slots;
 pub use conversation::{Answer, Expects};
 pub use core::Migrations;

@@ -8,12 +8,13 @@
 //! the stream announced that claim before any write to these slots. Then this replica claims the
 //! slots in its place.
 
-use super::actions::{Action, Around, MigrationLink, Now, Wire};
+use super::actions::{Action, Around, MigrationLink, Wire};
 use super::conversation::Conversation;
 use super::core::Migrations;
 use super::id::Name;
 use super::job::{End, EventResult, JobHead, Scene, Side, failed};
 use super::ranges::Ranges;
+use russet_host::Now;
 
 #[derive(Debug, Default)]
 pub(super) struct OnPrimary {

@@ -5,11 +5,12 @@
 //! The slots are the target's when its claim is seen on the bus; its main link may close before. If
 //! no claim comes while writes are held, the attempt has failed, and the slots are still ours.
 
-use super::actions::{Level, MigrationLink};
+use super::actions::MigrationLink;
 use super::conversation::{Conversation, Expects};
 use super::id::Name;
 use super::job::{End, EventResult, JobHead, Scene, failed};
 use russet_base::numbers::number::parse_digits;
+use russet_host::Level;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum PullSourceState {

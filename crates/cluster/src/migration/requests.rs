@@ -4,7 +4,7 @@
 //! reply; a link of a migration, whose words go to its conversation; any other client, which may
 //! begin a migration (ESTABLISH, and with the cluster's secret SYNC and RDBCHANNEL) or is refused.
 
-use super::actions::{Around, MigrationLink, Now, Wire};
+use super::actions::{Around, MigrationLink, Wire};
 use super::commands::valkey_ranges;
 use super::conversation::Answer;
 use super::core::Migrations;
@@ -16,6 +16,7 @@ use super::ranges::{self, Ranges};
 use super::refusal::Refusal;
 use russet_base::text::Printable;
 use russet_config::Dialect;
+use russet_host::Now;
 
 /// The sender of a SYNCSLOTS.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -4,11 +4,12 @@
 //! an owner with a smaller epoch. Equal epochs do not last: of two primaries the one with the
 //! smaller id takes a new one.
 
-use super::super::actions::{Action, Level};
+use super::super::actions::Order;
 use super::super::core::Cluster;
 use super::super::membership::nodes::{ME, NodeIndex};
 use super::super::message::{Header, NodeFlags, NodeId, Slots};
 use super::slots::ranges;
+use russet_host::Level;
 
 /// Epochs grow by one. One beyond this is invented, and would leave none for later elections.
 pub const EPOCH_MAX: u64 = 1 << 62;
@@ -316,7 +317,7 @@ impl Cluster {
             return;
         }
         if mine != ME {
-            self.out.push(Action::LoseSlots(ranges(lost)));
+            self.out.push(Order::LoseSlots(ranges(lost)));
             return;
         }
         if is_last {
@@ -331,7 +332,7 @@ impl Cluster {
             ranges.len(),
             self.called(taker)
         ));
-        self.out.push(Action::LoseSlots(ranges));
+        self.out.push(Order::LoseSlots(ranges));
     }
 
     /// Two primaries with one epoch: the smaller id takes a new one.

@@ -1,6 +1,6 @@
 //! This node becomes a replica or a primary.
 
-use super::super::actions::Action;
+use super::super::actions::Order;
 use super::super::core::Cluster;
 use super::super::membership::nodes::{ME, NodeIndex};
 use super::super::message::NodeFlags;
@@ -48,7 +48,7 @@ impl Cluster {
         me.flags.remove(NodeFlags::REPLICA);
         me.flags.insert(NodeFlags::PRIMARY);
         if was_replica {
-            self.out.push(Action::Lead);
+            self.out.push(Order::Lead);
         }
         self.save();
         (self.changed.health, self.changed.routes) = (true, true);
@@ -68,7 +68,7 @@ impl Cluster {
         };
         if node.has_address() && !address.ip.is_empty() && port != 0 {
             let ip = address.ip.to_vec();
-            self.out.push(Action::Follow { ip, port });
+            self.out.push(Order::Follow { ip, port });
         }
     }
 

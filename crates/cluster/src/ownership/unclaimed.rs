@@ -6,9 +6,10 @@
 //! meanwhile. So a node that serves such slots again does so with an epoch that is newer than that
 //! claim.
 
-use super::super::core::{Cluster, Now};
+use super::super::core::Cluster;
 use super::super::membership::nodes::ME;
 use super::super::message::Kind;
+use russet_host::Now;
 
 /// A claim that no other node has received has the epoch after the newest that was known then.
 const EPOCHS: u64 = 2;

@@ -8,7 +8,7 @@
 //! Elsewhere: random trouble, and how long a failover takes (`simulation`).
 
 use super::net::{Net, TIMEOUT_MS};
-use crate::{Action, Primary};
+use crate::{Order, Primary};
 use russet_base::Millis;
 use russet_config::Dialect::{Redis, Valkey};
 
@@ -27,7 +27,7 @@ fn a_failed_primary_is_replaced_and_comes_back_as_replica() {
         for at in 1..6 {
             assert!(net.nodes[at].core.is_ok(), "{at}: {:?}", net.nodes[at].log);
         }
-        assert!(net.nodes[3].done.contains(&Action::Lead));
+        assert!(net.nodes[3].done.contains(&Order::Lead));
         assert!(net.nodes[3].core.serves(0));
         net.restart(0);
         net.until(6000, |net| {

@@ -10,7 +10,7 @@
 use std::collections::BTreeSet;
 
 use super::net::{Net, TIMEOUT_MS, settings};
-use crate::{Action, Settings};
+use crate::{Order, Settings};
 use russet_config::Dialect::{self, Redis, Valkey};
 
 fn lines(net: &mut Net, at: usize) -> usize {
@@ -151,8 +151,8 @@ fn a_reset_leaves_a_node_alone() {
     );
     net.ok(2, "RESET SOFT");
     assert_eq!(net.id(2), id);
-    let channels = Action::DropShardChannels(vec![(0, 8191)]);
-    assert_eq!(net.nodes[2].done, [Action::Lead, Action::Flush, channels]);
+    let channels = Order::DropShardChannels(vec![(0, 8191)]);
+    assert_eq!(net.nodes[2].done, [Order::Lead, Order::Flush, channels]);
     net.ok(0, "RESET HARD");
     assert!(net.command(0, "INFO").contains("cluster_known_nodes:1\r\n"));
     assert!(
@@ -172,7 +172,7 @@ fn a_restarted_node_keeps_its_identity() {
         assert_eq!(net.command(4, "MYID"), before);
         assert!(matches!(
             net.nodes[4].done.last(),
-            Some(Action::Follow { port: 7001, .. })
+            Some(Order::Follow { port: 7001, .. })
         ));
         net.until(5000, |net| net.nodes[4].core.is_ok());
         assert!(net.nodes[4].core.is_replica());

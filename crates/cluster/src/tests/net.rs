@@ -12,11 +12,10 @@
 
 use std::collections::BTreeMap;
 
-use crate::{
-    Action, After, Cluster, Host, LinkId, Now, Own, Primary, Saved, Settings, TICK_MS, Viewer,
-};
+use crate::{Action, After, Cluster, Host, Order, Own, Primary, Saved, Settings, TICK_MS, Viewer};
 use russet_base::Millis;
 use russet_config::{Config, Dialect};
+use russet_host::{LinkId, Now};
 use russet_resp::Reply;
 
 pub(super) const TIMEOUT_MS: i64 = 1000;
@@ -29,8 +28,8 @@ pub(super) struct HostedNode {
     /// The file, as of the last save.
     pub file: Vec<u8>,
     pub(crate) can_save: bool,
-    /// Actions that the network does not carry out, in their order.
-    pub done: Vec<Action>,
+    /// Orders that the network does not carry out, in their order.
+    pub done: Vec<Order>,
     pub log: Vec<String>,
     pub keys: BTreeMap<u16, usize>,
     /// Links of ours, with the node and the link at the other end.
@@ -308,22 +307,29 @@ impl Net {
                 node.core.persisted(now, node.can_save);
             }
             Action::Log { text, .. } => self.nodes[at].log.push(text),
-            Action::Follow { .. } => {
+            Action::Order(order) => self.obey(at, order),
+            Action::Resolve(_) => {}
+        }
+    }
+
+    fn obey(&mut self, at: usize, order: Order) {
+        match order {
+            Order::Follow { .. } => {
                 let received_ms = self.now;
                 self.nodes[at].own.primary = Some(Primary {
                     is_up: true,
                     received_ms,
                     is_synced: false,
                 });
-                self.nodes[at].done.push(action);
+                self.nodes[at].done.push(order);
             }
-            Action::Lead => {
+            Order::Lead => {
                 self.nodes[at].own.primary = None;
-                self.nodes[at].done.push(action);
+                self.nodes[at].done.push(order);
             }
-            Action::PauseWrites { .. } => self.nodes[at].own.is_paused = true,
-            Action::ResumeWrites => self.nodes[at].own.is_paused = false,
-            Action::RoutesChanged => {}
+            Order::PauseWrites { .. } => self.nodes[at].own.is_paused = true,
+            Order::ResumeWrites => self.nodes[at].own.is_paused = false,
+            Order::RoutesChanged => {}
             other => self.nodes[at].done.push(other),
         }
     }

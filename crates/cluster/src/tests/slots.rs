@@ -9,7 +9,7 @@
 //! `cluster`).
 
 use super::net::Net;
-use crate::Action;
+use crate::Order;
 use crate::message::{Body, Header, Kind, Marks, Message, Vendor};
 use russet_config::Dialect::{Redis, Valkey};
 
@@ -153,7 +153,7 @@ fn the_last_slot_takes_its_node_along() {
     net.ok(0, &format!("SETSLOT 16383 NODE {taker}"));
     net.run(1000);
     assert!(net.nodes[1].core.is_replica());
-    let follows = |action: &Action| matches!(action, Action::Follow { port: 7000, .. });
+    let follows = |order: &Order| matches!(order, Order::Follow { port: 7000, .. });
     assert!(net.nodes[1].done.iter().any(follows));
 }
 
@@ -166,11 +166,11 @@ fn a_claim_with_a_newer_epoch_wins_and_the_loser_deletes() {
     net.ok(1, &format!("SETSLOT 5 IMPORTING {owner}"));
     net.ok(1, &format!("SETSLOT 5 NODE {taker}"));
     net.run(2000);
-    assert!(net.nodes[0].done.contains(&Action::LoseSlots(vec![(5, 5)])));
+    assert!(net.nodes[0].done.contains(&Order::LoseSlots(vec![(5, 5)])));
     assert!(
         net.nodes[0]
             .done
-            .contains(&Action::DropShardChannels(vec![(5, 5)]))
+            .contains(&Order::DropShardChannels(vec![(5, 5)]))
     );
     for at in 0..3 {
         assert_eq!(
@@ -267,7 +267,7 @@ fn keys_of_others_slots_after_a_restart() {
         );
         let deletes = net.nodes[0]
             .done
-            .contains(&Action::DropSlots(vec![(16000, 16000)]));
+            .contains(&Order::DropSlots(vec![(16000, 16000)]));
         assert!(deletes);
     }
 }
@@ -366,7 +366,7 @@ fn a_slot_that_is_given_up_takes_its_channels_along() {
         }
         net.nodes[0].done.clear();
         net.ok(0, order);
-        let lost = Action::DropShardChannels(vec![slots]);
+        let lost = Order::DropShardChannels(vec![slots]);
         assert!(
             net.nodes[0].done.contains(&lost),
             "{order}: {:?}",

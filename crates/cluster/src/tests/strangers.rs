@@ -11,8 +11,9 @@ use super::net::{Net, settings};
 use crate::message::{
     Body, Extensions, Gossip, Header, Ip, Kind, Marks, Message, NodeFlags, NodeId, SlotMap, Vendor,
 };
-use crate::{Action, Cluster, LinkId, Now, Saved};
+use crate::{Action, Cluster, Saved};
 use russet_config::Dialect::Redis;
+use russet_host::{LinkId, Now};
 
 /// A core without a network, with counts of its actions.
 struct Alone {
@@ -53,7 +54,7 @@ impl Alone {
                     self.dials += 1;
                     self.dialled.push(link);
                 }
-                Action::Log { level, .. } if level >= crate::Level::Notice => {
+                Action::Log { level, .. } if level >= russet_host::Level::Notice => {
                     self.lines += 1;
                 }
                 Action::Send { .. } => self.sent += 1,

@@ -1,17 +1,18 @@
 //! CONFIG GET and SET, FLUSHCONFIG: the settings of the Sentinel itself.
 //!
 //! Seven options, all of them `Globals` but `loglevel`, which is the server's: GET takes it from
-//! `Host`, SET asks the driver for it (`Action::SetLogLevel`). SET checks every option before it
+//! `Host`, SET asks the driver for it (`Order::SetLogLevel`). SET checks every option before it
 //! changes one, and its reply waits for the save. New credentials close the links to all other
 //! Sentinels. Settings of one primary are `set`'s.
 
 use super::{After, Call, Done, error, error_naming};
-use crate::actions::{Action, Level};
+use crate::actions::Order;
 use crate::config::Globals;
 use crate::links::LinkId;
 use crate::shared::Shared;
 use russet_base::glob;
 use russet_base::numbers::number::parse_i64;
+use russet_host::Level;
 use russet_resp::CommandError;
 
 /// In the order of CONFIG GET.
@@ -111,7 +112,7 @@ fn set(call: &mut Call<'_>) -> Done {
             "sentinel-pass" => (globals.pass, drops_links) = (value.to_vec(), true),
             _ => {
                 let level = level(value).unwrap_or("notice");
-                shared.out.push(Action::SetLogLevel(level));
+                shared.out.push(Order::SetLogLevel(level));
             }
         }
     }

@@ -1,10 +1,10 @@
 //! DEBUG (the periods) and SIMULATE-FAILURE.
 
 use super::{After, Call, Done, error, error_naming};
-use crate::actions::Level;
 use crate::shared::Simulated;
 use crate::time::MS_MAX;
 use russet_base::numbers::number::parse_i64;
+use russet_host::Level;
 
 /// `DEBUG`: all periods; `DEBUG period milliseconds ...`: sets some, in their order.
 pub(super) fn debug(call: &mut Call<'_>) -> Done {

@@ -1,12 +1,12 @@
 //! `FAILOVER name [COORDINATED]`: a failover on an operator's order.
 
 use super::{After, Call, Done, error};
-use crate::actions::Level;
 use crate::explain::record;
 use crate::failover;
 use crate::failover::select::select;
 use crate::failover::votes;
 use crate::instances::{FailoverKind, FailoverSeen};
+use russet_host::Level;
 
 /// Without COORDINATED no election is held, and the primary may be down. With it the primary hands
 /// over to the replica, after an election.

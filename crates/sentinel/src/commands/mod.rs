@@ -1,7 +1,7 @@
 //! The commands of a Sentinel: SENTINEL and its subcommands, its INFO section, ROLE and PUBLISH.
 //!
 //! A handler gets the words and writes the reply. If a decision must be saved first, the reply must
-//! not leave before [`Action::Persist`](super::actions::Action::Persist) has been carried out, and
+//! not leave before [`Action::Persist`](super::actions::Action) has been carried out, and
 //! another one leaves if that failed ([`After`]).
 //!
 //! Both the master and the primary words are known, and `slaves` beside `replicas`. Names and
@@ -25,7 +25,7 @@ pub use call::{After, Host};
 use call::{Call, Done, error, error_naming};
 
 use super::core::Sentinel;
-use super::time::Now;
+use russet_host::Now;
 use russet_resp::{CommandError, Reply};
 
 /// A subcommand: its names, how many words it takes at least and at most, its handler.

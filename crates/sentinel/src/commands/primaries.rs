@@ -1,7 +1,6 @@
 //! MONITOR, REMOVE and RESET: which primaries are watched.
 
 use super::{After, Call, Done, error};
-use crate::actions::Level;
 use crate::address::is_ip;
 use crate::config::PrimarySettings;
 use crate::explain::record;
@@ -9,6 +8,7 @@ use crate::groups;
 use crate::shared::Reporter;
 use russet_base::glob;
 use russet_base::numbers::number::parse_i64;
+use russet_host::Level;
 
 /// `MONITOR name ip port quorum`. With `resolve-hostnames` a name is looked up at once, and refused
 /// if it has no address.

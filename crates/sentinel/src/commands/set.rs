@@ -4,11 +4,11 @@
 //! saved.
 
 use super::{Call, Done, error, error_naming};
-use crate::actions::Level;
 use crate::instances::Primary;
 use crate::shared::{Reporter, Shared};
 use crate::time::MS_MAX;
 use russet_base::numbers::number::parse_i64;
+use russet_host::Level;
 use russet_resp::CommandError;
 
 pub(super) fn set(call: &mut Call<'_>) -> Done {

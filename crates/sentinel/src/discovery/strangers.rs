@@ -8,7 +8,6 @@
 
 use std::collections::BTreeMap;
 
-use super::super::actions::Level;
 use super::super::address::Address;
 use super::super::instances::Hello;
 use super::super::links::{ConnKind, Expected, LinkId};
@@ -16,6 +15,7 @@ use super::super::monitor;
 use super::super::shared::Shared;
 use super::super::time::Ms;
 use russet_base::text::Printable;
+use russet_host::Level;
 use russet_resp::ReplyValue;
 
 /// Sentinels of one primary that are taken from hellos.

@@ -9,7 +9,8 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use crate::time::{Ms, Now};
+use crate::time::Ms;
+use russet_host::Now;
 
 const EPISODES_MAX: usize = 20;
 const LINES_MAX: usize = 120;

@@ -5,8 +5,9 @@ use jiff::Timestamp;
 use crate::address::Address;
 use crate::instances::Primary;
 use crate::shared::Shared;
-use crate::time::{Ms, Now};
+use crate::time::Ms;
 use russet_base::text::Printable;
+use russet_host::Now;
 
 /// `2026-11-22T18:44:56.111Z`. A clock beyond the year 9999 shows 1970.
 pub(super) fn iso(wall_ms: Ms) -> String {

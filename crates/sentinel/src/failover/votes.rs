@@ -9,13 +9,13 @@
 
 use std::collections::BTreeMap;
 
-use super::super::actions::Level;
 use super::super::discovery::strangers;
 use super::super::explain::record;
 use super::super::instances::{Peer, Primary};
 use super::super::links::{Expected, Member, Target};
 use super::super::shared::{DESYNC_MAX_MS, Reporter, Shared};
 use super::super::time::Ms;
+use russet_host::Level;
 
 /// How often others are asked about a primary that has just been seen as down.
 const ASK_SOON_MS: Ms = 50;
@@ -56,7 +56,7 @@ pub fn vote(
         reporter.plain(shared, Level::Warning, "+vote-for-leader", text);
         // The candidate gets its time before we try ourselves.
         if !shared.is_me(candidate) {
-            let delay = shared.random.below(DESYNC_MAX_MS) as Ms;
+            let delay = shared.random.below(DESYNC_MAX_MS);
             primary.failover.started_at = Some(shared.now + delay);
         }
         record::vote(shared, primary, candidate, epoch);

@@ -7,7 +7,7 @@
 
 use super::*;
 
-use crate::server::parts::cluster::{ClusterDriver, moment};
+use crate::server::parts::cluster::ClusterDriver;
 use crate::server::parts::http::Port;
 use crate::server::parts::sentinel::SentinelDriver;
 use crate::server::testbed::Testbed;
@@ -277,7 +277,7 @@ fn a_node_of_a_cluster_has_the_clusters_figures() {
         assert_eq!(sample(&alone, &name), None, "{name}");
     }
     let server = &mut t.engine.server;
-    let (saved, now) = (Saved::fresh(1), moment(&server.now));
+    let (saved, now) = (Saved::fresh(1), russet_host::Now::from(server.now));
     let core = Cluster::new(saved, Settings::default(), 2, now);
     let driver = ClusterDriver::new(core, Vec::new(), None, &server.now);
     server.cluster = Some(Box::new(driver));

@@ -9,7 +9,7 @@ use std::io::{ErrorKind, IoSlice, Write};
 
 use bytes::Bytes;
 
-use russet_cluster::LinkId;
+use russet_host::LinkId;
 use russet_net::{Connecting, Slab, Stream};
 
 /// Messages in one write.

@@ -16,7 +16,7 @@ pub(in crate::server) use links::{BusConnection, BusStage, Links, Wrote};
 use std::collections::VecDeque;
 
 use russet_base::clock;
-use russet_cluster::{Action, Cluster, Now};
+use russet_cluster::{Cluster, Order};
 use russet_net::Listener;
 
 /// See the module.
@@ -34,8 +34,8 @@ pub(crate) struct ClusterDriver {
     pub(in crate::server) file: Option<StateFile>,
     /// When the core's next tick is due, monotonic milliseconds.
     pub(in crate::server) tick_due_ms: u64,
-    /// Actions on keys and roles that wait until no script runs and no data is being loaded.
-    pub(in crate::server) deferred: VecDeque<Action>,
+    /// Orders on keys and roles that wait until no script runs and no data is being loaded.
+    pub(in crate::server) deferred: VecDeque<Order>,
     /// Slots are served by other nodes than before: waiting clients are checked again at the end of
     /// the turn.
     pub(in crate::server) routes_changed: bool,
@@ -73,13 +73,5 @@ impl ClusterDriver {
     pub fn has_urgent(&self) -> bool {
         let links = &self.links;
         self.has_waiting || !links.unread.is_empty() || !links.unsent.is_empty()
-    }
-}
-
-/// A turn's clock as the core reads it.
-pub(in crate::server) fn moment(now: &clock::Now) -> Now {
-    Now {
-        monotonic_ms: now.mono_ms as i64,
-        wall_ms: now.unix_ms(),
     }
 }
