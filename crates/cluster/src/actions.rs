@@ -11,7 +11,7 @@ pub type Action = russet_host::Action<Order>;
 /// The actions not yet carried out.
 pub(crate) type Outbox = russet_host::Outbox<Order>;
 
-/// What only its server can do for a node.
+/// An order that only its server can carry out for a node.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Order {
     /// Replicate from this client address (already the TLS port where the replication uses TLS).

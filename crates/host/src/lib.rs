@@ -1,5 +1,5 @@
-//! What machines without I/O share: Sentinel, Cluster, the migration of slots, and the link to a
-//! primary.
+//! Machines without I/O have this in common: Sentinel, Cluster, the migration of slots, and the
+//! link to a primary.
 //!
 //!     Event: bytes, time, outcomes --> Machine --> Outbox --> Action: links, saves, log, orders
 //!

@@ -1,7 +1,6 @@
 //! A machine without I/O: its events, its actions.
 //!
-//! What only one machine is told or asks for is not here: further events are methods of its own,
-//! further actions its `Order`.
+//! Events of one machine alone are methods of its own; actions that it alone has are its `Order`.
 
 use bytes::Bytes;
 
@@ -125,7 +124,7 @@ pub enum Action<O> {
         /// The line, without its end.
         text: String,
     },
-    /// What only the server around this machine can do.
+    /// An order that only the server around this machine can carry out.
     Order(O),
 }
 
@@ -137,9 +136,9 @@ impl<O> From<O> for Action<O> {
 
 /// A machine without I/O. See the crate.
 pub trait Machine {
-    /// What it asks during an event about the server and the machines around it; `()` if nothing.
+    /// Answers its questions about the server and the machines around it; `()` if it has none.
     type Around<'a>: ?Sized;
-    /// What it asks of its server: see [`Action::Order`].
+    /// Its orders to its server: see [`Action::Order`].
     type Order;
 
     /// Something has happened, at this moment. Its actions follow by [`Machine::pop`].

@@ -12,7 +12,7 @@ pub type Action = russet_host::Action<Order>;
 /// The actions not yet carried out.
 pub(crate) type Outbox = russet_host::Outbox<Order>;
 
-/// What only its server can do for a Sentinel.
+/// An order that only its server can carry out for a Sentinel.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Order {
     /// Log `channel text`; publish `text` to `channel`, unless the level is `Debug`.
