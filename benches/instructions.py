@@ -6,10 +6,8 @@
     benches/instructions.py rows [NAME=PROGRAM ...]    several programs side by side, no table
     benches/instructions.py features [PROGRAM]         what optional features cost when they are on
 
-Without PROGRAM: target/release/russet. The table is of the build that `.ci/run` makes and tests:
-
-    CARGO_PROFILE_RELEASE_LTO=off CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16 \\
-        CARGO_PROFILE_RELEASE_OPT_LEVEL=2 cargo build --release
+Without PROGRAM: target/release/russet. The table is of the profile `release`, which `.ci/run`
+builds and tests as well.
 
 A row that is off by more than 2 % either way fails. A change that is meant to cost, or saves,
 renews the table in its own commit and says there why.
