@@ -433,9 +433,17 @@ fn the_example_mirrors_a_prefix_whatever_is_killed() {
                 });
                 source.kill();
                 other.connect().ask("REPLICAOF NO ONE");
+                // As a primary, even for a moment, it would give the mirror a history of its own.
+                let port = other.port().to_string();
+                let as_replica = [&ON[..], &["--replicaof", "127.0.0.1", &port]].concat();
+                source.set_args(
+                    &as_replica
+                        .into_iter()
+                        .map(str::to_owned)
+                        .collect::<Vec<_>>(),
+                );
                 source.restart();
-                let port = other.port();
-                source.connect().ask(&format!("REPLICAOF 127.0.0.1 {port}"));
+                source.set_args(&ON.map(str::to_owned));
                 wait_for_link(&source);
                 std::mem::swap(&mut source, &mut other);
             }

@@ -14,7 +14,7 @@ const GROWTH_MAX: f64 = 8.0;
 /// A single measurement above this is repeated: noise in the middle one hides a steep cost.
 const GROWTH_DOUBTED: f64 = 5.5;
 /// Smaller differences are noise.
-const DIFFERENCE_MIN: Duration = Duration::from_micros(150);
+const DIFFERENCE_MIN: Duration = Duration::from_micros(50);
 /// `n` is no longer enlarged once `16n` takes this long.
 const LONG_ENOUGH: Duration = Duration::from_millis(60);
 /// A cost above this is measured with smaller `n`.

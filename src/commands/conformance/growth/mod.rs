@@ -50,13 +50,9 @@ impl Dimension {
     /// not.
     fn n_max(self) -> usize {
         match self {
-            Dimension::Argument(grown) if grown.is_many_keys() => 1_024,
-            Dimension::Awaited(_) => 1_024,
-            Dimension::Missing(_) => 4_096,
-            Dimension::Argument(grown) if grown.is_many() => 4_096,
-            Dimension::Argument(_) | Dimension::Held(GrownValue::Text) => 16_384,
-            Dimension::Held(_) => 4_096,
-            Dimension::Had(_) | Dimension::Calls => 1_024,
+            Dimension::Argument(grown) if grown.is_many() || grown.is_many_keys() => 1_024,
+            Dimension::Argument(_) | Dimension::Held(GrownValue::Text) => 4_096,
+            _ => 1_024,
         }
     }
 }
