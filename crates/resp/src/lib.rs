@@ -14,6 +14,7 @@ mod args;
 mod blocking_link;
 mod encode;
 mod error;
+mod findings;
 mod message;
 mod reply;
 mod reply_parser;

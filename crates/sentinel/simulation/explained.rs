@@ -380,3 +380,51 @@ fn its_words_are_checked() {
         assert_eq!(world.command(0, line), format!("{reply}\r\n"), "{line}");
     }
 }
+
+/// The findings of the reply as weight and code.
+fn findings(world: &mut World, n: usize) -> Vec<String> {
+    let reply = world.command_bytes(n, &[b"SENTINEL", b"EXPLAIN", NAME, b"findings"]);
+    let mut parser = ReplyParser::new(ReplyBounds::default());
+    let reply = parser.push(&mut reply.as_slice()).expect("a reply");
+    let found = array_of(reply.expect("complete")).into_iter();
+    let line = |row| {
+        let mut row = array_of(row).into_iter();
+        let (weight, code) = (row.next().map(text_of), row.next().map(text_of));
+        format!("{} {}", weight.expect("one"), code.expect("one"))
+    };
+    found.map(line).collect()
+}
+
+#[test]
+fn findings_are_of_the_present() {
+    let mut world = settled(3, 3, 2);
+    let well = ["ok quorum", "ok promotion", "ok replica"];
+    assert_eq!(findings(&mut world, 0), well);
+    world.nodes[1].priority = 0;
+    world.stop_node(2);
+    world.run_ms(20_000);
+    let found = findings(&mut world, 0);
+    let wanted = [
+        "ok quorum",
+        "critical promotion",
+        "notice priority",
+        "warning replica",
+    ];
+    assert_eq!(found, wanted);
+    world.crash(1);
+    world.crash(2);
+    world.stop_node(0);
+    world.run_ms(20_000);
+    let found = findings(&mut world, 0);
+    for wanted in [
+        "critical primary",
+        "critical agreement",
+        "critical quorum",
+        "critical promotion",
+    ] {
+        assert!(
+            found.iter().any(|its| its == wanted),
+            "{wanted} in {found:?}"
+        );
+    }
+}

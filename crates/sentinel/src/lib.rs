@@ -100,6 +100,7 @@ pub use commands::{After, Host};
 pub use config::{Setup, from_file, rewrite};
 pub use core::Sentinel;
 pub use discovery::seen::{Seen, Status};
+pub use failover::select::{Fitness, Limits};
 pub use links::ConnId;
 pub use scripts::JobId;
 pub use shared::Own;

@@ -27,7 +27,8 @@ const START_OTHERS: &str =
 const ANNOUNCE: &str = "cluster-announce-ip and -port at that node";
 
 impl Cluster {
-    pub(super) fn explain(&self) -> Vec<Finding> {
+    /// CLUSTER EXPLAIN: the state, then the faults. O(nodes * replicas).
+    pub fn explain(&self) -> Vec<Finding> {
         let mut found = state::findings(self);
         found.append(&mut self.faults());
         found
@@ -53,23 +54,15 @@ impl Cluster {
         found
     }
 
-    /// `EXPLAIN`: an array of texts. `EXPLAIN FINDINGS`: of each its weight, code, text and remedy,
-    /// which may be null.
+    /// `EXPLAIN`: an array of texts. `EXPLAIN FINDINGS`: [`Reply::findings`].
     pub(super) fn show_findings(&self, is_for_programs: bool, reply: &mut Reply) {
         let found = self.explain();
+        if is_for_programs {
+            return reply.findings(&found);
+        }
         reply.array(found.len());
         for finding in found {
-            if is_for_programs {
-                reply.array(4);
-                reply.bulk(finding.weight.name().as_bytes());
-                reply.bulk(finding.code.as_bytes());
-            }
             reply.bulk(finding.text.as_bytes());
-            match finding.remedy {
-                _ if !is_for_programs => {}
-                Some(remedy) => reply.bulk(remedy.as_bytes()),
-                None => reply.null(),
-            }
         }
     }
 }

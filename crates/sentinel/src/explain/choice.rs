@@ -1,31 +1,52 @@
 //! Why a replica was chosen, and why the others were not.
 
 use super::words::{place, short, span};
-use crate::failover::select::{Unfit, rank, unfit};
+use crate::failover::select::{Fitness, Unfit, rank, unfit};
 use crate::instances::{Primary, Replica};
 use crate::shared::Shared;
+use russet_base::finding::Finding;
 
-fn reason(shared: &Shared, replica: &Replica, unfit: Unfit) -> String {
-    let watch = &replica.node.watch;
+const RECONNECT: &str = "start it, or see why this Sentinel does not reach it; if it is gone for \
+                         good, SENTINEL RESET at each of them, one after the other";
+const SEE_ITS_LOG: &str =
+    "see its log for the reason: masterauth, the address, the version of the snapshot";
+
+impl Fitness {
+    /// Why the replica at `place` cannot be promoted; `None`: it can be.
+    pub fn finding(&self, place: &str) -> Option<Finding> {
+        self.fault().map(|unfit| finding(place, unfit))
+    }
+}
+
+fn finding(place: &str, unfit: Unfit) -> Finding {
+    let (reason, remedy) = match unfit {
+        Unfit::Down(ms) => (format!("it is down (SDOWN) for {}", span(ms)), RECONNECT),
+        Unfit::Disconnected => ("it is disconnected".to_owned(), RECONNECT),
+        Unfit::Silent(age) => (format!("no PONG for {}", span(age)), RECONNECT),
+        Unfit::Excluded => ("its priority is 0".to_owned(), ""),
+        Unfit::NoInfo => ("its INFO was never seen".to_owned(), RECONNECT),
+        Unfit::OldInfo { age, max } => (
+            format!(
+                "its INFO is too old: {}, at most {} are allowed",
+                span(age),
+                span(max)
+            ),
+            RECONNECT,
+        ),
+        Unfit::LinkDown { age, max } => (
+            format!(
+                "its link to the primary is down for too long: {}, at most {} are allowed",
+                span(age),
+                span(max)
+            ),
+            SEE_ITS_LOG,
+        ),
+    };
+    let text = format!("replica {place} cannot be promoted: {reason}");
+    // Somebody has decided on a priority of 0.
     match unfit {
-        Unfit::Down => {
-            let since = watch.down_since.unwrap_or(shared.now);
-            format!("it is down (SDOWN) for {}", span(shared.now - since))
-        }
-        Unfit::Disconnected => "it is disconnected".to_owned(),
-        Unfit::Silent(age) => format!("no PONG for {}", span(age)),
-        Unfit::Excluded => "its priority is 0".to_owned(),
-        Unfit::NoInfo => "its INFO was never seen".to_owned(),
-        Unfit::OldInfo { age, max } => format!(
-            "its INFO is too old: {}, at most {} are allowed",
-            span(age),
-            span(max)
-        ),
-        Unfit::LinkDown { age, max } => format!(
-            "its link to the primary is down for too long: {}, at most {} are allowed",
-            span(age),
-            span(max)
-        ),
+        Unfit::Excluded => Finding::notice("priority", text),
+        _ => Finding::warning("replica", text, remedy),
     }
 }
 
@@ -44,8 +65,8 @@ fn difference(better: &Replica, lesser: &Replica) -> String {
     "same priority and offset, but a later run id in alphabetical order".to_owned()
 }
 
-/// One line for each replica: the best one first, then the others with the reason why not.
-pub(super) fn lines(shared: &Shared, primary: &Primary, verb: &str) -> Vec<String> {
+/// A finding for each replica: the best one first, then the others with the reason why not.
+pub(super) fn findings(shared: &Shared, primary: &Primary, verb: &str) -> Vec<Finding> {
     let mut fit = Vec::new();
     let mut others = Vec::new();
     for replica in primary.replicas.values() {
@@ -53,13 +74,12 @@ pub(super) fn lines(shared: &Shared, primary: &Primary, verb: &str) -> Vec<Strin
             None => fit.push(replica),
             Some(unfit) => {
                 let place = place(shared, &replica.node.watch.address);
-                let reason = reason(shared, replica, unfit);
-                others.push(format!("replica {place} cannot be promoted: {reason}"));
+                others.push(finding(&place, unfit));
             }
         }
     }
     fit.sort_by_key(|replica| rank(replica));
-    let mut lines = Vec::new();
+    let mut found = Vec::new();
     if let Some((best, rest)) = fit.split_first() {
         let node = &best.node;
         let why = match rest.first().map(|second| &second.node) {
@@ -68,24 +88,25 @@ pub(super) fn lines(shared: &Shared, primary: &Primary, verb: &str) -> Vec<Strin
             Some(second) if second.offset != node.offset => "most data at the lowest priority",
             Some(_) => "the first run id among those with the same priority and offset",
         };
-        lines.push(format!(
+        let text = format!(
             "replica {} {verb}: {why} (priority {}, offset {}, run id {})",
             place(shared, &node.watch.address),
             node.priority,
             node.offset,
             short(node.run_id.as_deref().unwrap_or(b"unknown")),
-        ));
+        );
+        found.push(Finding::ok("promotion", text));
         for other in rest {
-            lines.push(format!(
-                "replica {} not chosen: {}",
-                place(shared, &other.node.watch.address),
-                difference(best, other)
-            ));
+            let place = place(shared, &other.node.watch.address);
+            let text = format!("replica {place} not chosen: {}", difference(best, other));
+            found.push(Finding::ok("replica", text));
         }
     }
-    lines.extend(others);
-    if lines.is_empty() {
-        lines.push("no replica of it is known".to_owned());
+    found.extend(others);
+    if found.is_empty() {
+        let remedy = "REPLICAOF at another server, with the primary's address";
+        let text = "no replica of it is known";
+        found.push(Finding::critical("replicas", text, remedy));
     }
-    lines
+    found
 }

@@ -1,13 +1,15 @@
-//! The reply: the conditions missing now for a failover, then the episodes, newest first.
+//! The reply: the conditions missing now for a failover, then the episodes, newest first; and what
+//! is found of the present alone, for programs.
 
 use super::choice;
 use super::history::Episode;
 use super::record::{NOTHING_MORE, agreement, electorate, is_idle, purpose, silence};
 use super::words::{iso, iso_of, place, sentinel, span};
 use crate::failover::select::select;
-use crate::failover::votes;
+use crate::failover::votes::{self, Reach};
 use crate::instances::Primary;
 use crate::shared::Shared;
+use russet_base::finding::Finding;
 
 /// At most `max` entries, newest first. Each has a headline, then lines in the order of time.
 pub fn entries(shared: &Shared, primary: &Primary, max: usize) -> Vec<Vec<String>> {
@@ -65,8 +67,50 @@ fn tilt(shared: &Shared) -> String {
     )
 }
 
-/// The missing conditions, if the primary is down or does not answer and no failover runs.
+/// The conditions that are missing now, if the primary is down or does not answer and no failover
+/// runs.
 fn situation(shared: &Shared, primary: &Primary) -> Option<Vec<String>> {
+    let mut lines: Vec<String> = trouble(shared, primary)?
+        .into_iter()
+        .map(|finding| finding.text)
+        .collect();
+    lines[0].insert_str(0, &format!("{} (now) ", iso(shared.wall_ms)));
+    Some(lines)
+}
+
+/// `EXPLAIN FINDINGS`: what prevents a failover of the primary now, or would if it were due.
+pub fn findings(shared: &Shared, primary: &Primary) -> Vec<Finding> {
+    if let Some(found) = trouble(shared, primary) {
+        return found;
+    }
+    let (failover, reach) = (&primary.failover, Reach::of(primary));
+    let mut found = Vec::new();
+    if failover.is_running() {
+        let text = format!(
+            "a failover is in {} for {}: {}",
+            failover.state.name(),
+            span(shared.now - failover.changed_at),
+            purpose(shared, primary, failover.state)
+        );
+        let remedy = "wait: it ends, or is given up after failover-timeout";
+        found.push(Finding::warning("failover", text, remedy));
+    }
+    found.extend(in_tilt(shared));
+    found.push(if !reach.is_enough() {
+        Finding::critical("quorum", reach.text(), START_OTHERS)
+    } else {
+        majority(shared, primary).unwrap_or_else(|| Finding::ok("quorum", reach.text()))
+    });
+    found.extend(disk(shared));
+    found.extend(replicas(shared, primary));
+    found
+}
+
+const START_OTHERS: &str = "start the Sentinels that are missing, see that they reach each other";
+
+/// The state of a primary that is down or does not answer while no failover of it runs, and what is
+/// missing for one.
+fn trouble(shared: &Shared, primary: &Primary) -> Option<Vec<Finding>> {
     let watch = &primary.node.watch;
     let received_at = shared.links.get(watch.link).available_at;
     let is_silent = shared.now - received_at > primary.settings.down_after_ms;
@@ -78,50 +122,68 @@ fn situation(shared: &Shared, primary: &Primary) -> Option<Vec<String>> {
         (Some(since), true) => format!("seen as down for {}", span(shared.now - since)),
         _ => "not answering, not seen as down".to_owned(),
     };
-    let mut lines = vec![format!(
-        "{} (now) {its} {state}, and no failover runs",
-        iso(shared.wall_ms)
-    )];
-    lines.push(silence(shared, primary));
-    lines.extend(missing(shared, primary));
-    Some(lines)
-}
-
-fn missing(shared: &Shared, primary: &Primary) -> Vec<String> {
-    let mut lines = Vec::new();
-    if shared.tilt.since.is_some() {
-        lines.push(tilt(shared));
-    }
-    lines.push(agreement(shared, primary));
+    let text = format!("{its} {state}, and no failover runs");
+    let mut found = vec![
+        Finding::critical("primary", text, "start it, or provide what is missing"),
+        Finding::notice("primary", silence(shared, primary)),
+    ];
+    found.extend(in_tilt(shared));
+    found.push(Finding::notice("agreement", agreement(shared, primary)));
     if !primary.is_agreed_down {
-        lines.push("missing: enough Sentinels that see it as down (ODOWN)".to_owned());
-        lines.extend(others(shared, primary));
+        let text = "missing: enough Sentinels that see it as down (ODOWN)";
+        found.push(Finding::critical("agreement", text, START_OTHERS));
+        let others = others(shared, primary).into_iter();
+        found.extend(others.map(|text| Finding::notice("agreement", text)));
     }
-    if votes::reachable(shared, primary) < votes::needed(primary) {
-        lines.push(format!(
-            "missing: enough reachable Sentinels to be elected: {}",
-            electorate(primary, shared)
-        ));
-    }
-    if shared.out.has_failed() {
-        lines.push("missing: a file that can be written, for the epoch and the vote".to_owned());
-    }
+    found.extend(majority(shared, primary));
+    found.extend(disk(shared));
     let wait = primary.settings.failover_timeout_ms * 2;
     if let Some(until) = primary.failover.started_at.map(|at| at + wait)
         && until > shared.now
     {
-        lines.push(format!(
+        let text = format!(
             "missing: {} until {}, when 2 x failover-timeout are over since the last attempt of this \
              Sentinel, or of one that it voted for",
             span(until - shared.now),
             iso_of(shared, until)
-        ));
+        );
+        found.push(Finding::notice("delay", text));
     }
+    found.extend(replicas(shared, primary));
+    Some(found)
+}
+
+fn in_tilt(shared: &Shared) -> Option<Finding> {
+    shared.tilt.since?;
+    let remedy = "if it comes back, see to the clock (slew, do not step) and the load";
+    Some(Finding::warning("tilt", tilt(shared), remedy))
+}
+
+/// Too few Sentinels can be reached.
+fn majority(shared: &Shared, primary: &Primary) -> Option<Finding> {
+    let lacks = votes::reachable(shared, primary) < votes::needed(primary);
+    lacks.then(|| {
+        let electorate = electorate(primary, shared);
+        let text = format!("missing: enough reachable Sentinels to be elected: {electorate}");
+        Finding::critical("quorum", text, START_OTHERS)
+    })
+}
+
+fn disk(shared: &Shared) -> Option<Finding> {
+    let text = "missing: a file that can be written, for the epoch and the vote";
+    let remedy = "see its log for the reason; make room, or the folder writable";
+    (shared.out.has_failed()).then(|| Finding::critical("disk", text, remedy))
+}
+
+/// Whether one can be promoted, and why each of the others would not be.
+fn replicas(shared: &Shared, primary: &Primary) -> Vec<Finding> {
+    let mut found = choice::findings(shared, primary, "would be chosen now");
     if select(shared, primary).is_none() {
-        lines.push("missing: a replica that can be promoted".to_owned());
+        let text = "missing: a replica that can be promoted";
+        let remedy = "see why each cannot be; one of priority 0 by CONFIG SET replica-priority 100";
+        found.insert(0, Finding::critical("promotion", text, remedy));
     }
-    lines.extend(choice::lines(shared, primary, "would be chosen now"));
-    lines
+    found
 }
 
 /// Why each other Sentinel does not see it as down, as far as is known.

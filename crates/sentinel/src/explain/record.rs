@@ -335,8 +335,8 @@ pub(crate) fn not_elected(shared: &Shared, primary: &mut Primary, leader: Option
 
 /// The choice of a replica, or of none, with reasons.
 pub fn choice(shared: &Shared, primary: &mut Primary) {
-    for line in choice::lines(shared, primary, "chosen") {
-        note(shared, primary, line);
+    for finding in choice::findings(shared, primary, "chosen") {
+        note(shared, primary, finding.text);
     }
 }
 

@@ -10,10 +10,40 @@ use super::super::instances::{Primary, Replica};
 use super::super::shared::Shared;
 use super::super::time::Ms;
 
+/// The facts of a replica by which it may be promoted or not. Ages and limits are in milliseconds.
+#[derive(Clone, Copy, Debug)]
+pub struct Fitness {
+    /// For how long it has been down; `None`: it is not.
+    pub down_ms: Option<Ms>,
+    /// Whether there is a connection to it.
+    pub is_connected: bool,
+    /// The age of its last valid reply to PING.
+    pub silent_ms: Ms,
+    /// `replica-priority`; 0: it is never promoted.
+    pub priority: i64,
+    /// The age of its last INFO; `None`: none was seen.
+    pub info_age_ms: Option<Ms>,
+    /// For how long its link to the primary has been down.
+    pub link_down_ms: Ms,
+    /// The limits.
+    pub limits: Limits,
+}
+
+/// The limits of [`Fitness`], the same for all replicas of a primary.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Of its silence.
+    pub silent_max_ms: Ms,
+    /// Of the age of its INFO.
+    pub info_age_max_ms: Ms,
+    /// Of the time without its primary.
+    pub link_down_max_ms: Ms,
+}
+
 /// Why a replica cannot be promoted. Ages and limits are in milliseconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Unfit {
-    Down,
+    Down(Ms),
     Disconnected,
     /// No reply to PING for this long.
     Silent(Ms),
@@ -31,6 +61,59 @@ pub(crate) enum Unfit {
         age: Ms,
         max: Ms,
     },
+}
+
+impl Limits {
+    /// With the periods of PING and INFO, the time for which the primary has been down (`None`: it
+    /// is not) and its `down-after-milliseconds`.
+    pub fn new(
+        (ping_ms, info_ms): (Ms, Ms),
+        primary_down_ms: Option<Ms>,
+        down_after_ms: Ms,
+    ) -> Limits {
+        let silent_max_ms = ping_ms * 5;
+        // While the primary is down, its replicas are asked for INFO every second.
+        let info_age_max_ms = primary_down_ms.map_or(info_ms * 3, |_| silent_max_ms);
+        Limits {
+            silent_max_ms,
+            info_age_max_ms,
+            link_down_max_ms: primary_down_ms
+                .unwrap_or(0)
+                .saturating_add(down_after_ms.saturating_mul(10)),
+        }
+    }
+}
+
+impl Fitness {
+    /// The first reason why it cannot be promoted.
+    pub(crate) fn fault(&self) -> Option<Unfit> {
+        let Limits {
+            silent_max_ms,
+            info_age_max_ms,
+            link_down_max_ms,
+        } = self.limits;
+        if let Some(down_ms) = self.down_ms {
+            return Some(Unfit::Down(down_ms));
+        }
+        if !self.is_connected {
+            return Some(Unfit::Disconnected);
+        }
+        if self.silent_ms > silent_max_ms {
+            return Some(Unfit::Silent(self.silent_ms));
+        }
+        if self.priority == 0 {
+            return Some(Unfit::Excluded);
+        }
+        let Some(age) = self.info_age_ms else {
+            return Some(Unfit::NoInfo);
+        };
+        if age > info_age_max_ms {
+            let max = info_age_max_ms;
+            return Some(Unfit::OldInfo { age, max });
+        }
+        let (age, max) = (self.link_down_ms, link_down_max_ms);
+        (age > max).then_some(Unfit::LinkDown { age, max })
+    }
 }
 
 /// The order of those that are fit: the smallest is the best.
@@ -59,44 +142,24 @@ pub fn select(shared: &Shared, primary: &Primary) -> Option<Vec<u8>> {
 }
 
 /// The first reason why a replica cannot be promoted.
-pub fn unfit(shared: &Shared, primary: &Primary, replica: &Replica) -> Option<Unfit> {
+pub(crate) fn unfit(shared: &Shared, primary: &Primary, replica: &Replica) -> Option<Unfit> {
     let (now, periods) = (shared.now, &shared.periods);
     let (node, down) = (&replica.node, &primary.node.watch);
     let link = shared.links.get(node.watch.link);
-    // While the primary is down, its replicas are asked for INFO every second.
-    let info_age_max = if down.is_down {
-        periods.ping * 5
-    } else {
-        periods.info * 3
-    };
     // Counted from its last valid reply, which in TILT is long before SDOWN: Redis counts from
     // SDOWN, and after a TILT may find no replica good enough, ever.
     let received_at = shared.links.get(down.link).available_at;
-    let down_ms = match down.down_since {
-        Some(since) if down.is_down => now - since.min(received_at),
-        _ => 0,
+    let down_ms = |since: Ms| now - since.min(received_at);
+    let primary_down_ms = (down.is_down).then(|| down.down_since.map_or(0, down_ms));
+    let down_after_ms = primary.settings.down_after_ms;
+    let fitness = Fitness {
+        down_ms: (node.watch.is_down).then(|| now - node.watch.down_since.unwrap_or(now)),
+        is_connected: link.is_up(),
+        silent_ms: now - link.available_at,
+        priority: node.priority,
+        info_age_ms: node.info_at.map(|at| now - at),
+        link_down_ms: node.link_down_ms,
+        limits: Limits::new((periods.ping, periods.info), primary_down_ms, down_after_ms),
     };
-    let link_down_max = down_ms + primary.settings.down_after_ms * 10;
-    let silent_ms = now - link.available_at;
-    if node.watch.is_down {
-        return Some(Unfit::Down);
-    }
-    if !link.is_up() {
-        return Some(Unfit::Disconnected);
-    }
-    if silent_ms > periods.ping * 5 {
-        return Some(Unfit::Silent(silent_ms));
-    }
-    if node.priority == 0 {
-        return Some(Unfit::Excluded);
-    }
-    let Some(info_at) = node.info_at else {
-        return Some(Unfit::NoInfo);
-    };
-    let (age, max) = (now - info_at, info_age_max);
-    if age > max {
-        return Some(Unfit::OldInfo { age, max });
-    }
-    let (age, max) = (node.link_down_ms, link_down_max);
-    (age > max).then_some(Unfit::LinkDown { age, max })
+    fitness.fault()
 }
