@@ -114,11 +114,19 @@ fn doctor_names_what_prevents_a_failover() {
     for node in &group.nodes[1..] {
         node.connect().ask("CONFIG SET replica-priority 0");
     }
-    let (text, _) = group.doctor(&[]);
-    assert_names(&text, "FAIL promotion: no replica may be promoted");
+    // Sentinels ask for INFO every ten seconds.
+    wait_within(DISCOVERY, "no replica can be promoted", || {
+        let (text, _) = group.doctor(&[]);
+        let missing = "FAIL promotion: all Sentinels: missing: a replica";
+        names(&text, missing) && names(&text, "note priority: all Sentinels: replica ")
+    });
     for node in &group.nodes[1..] {
         node.connect().ask("CONFIG SET replica-priority 100");
     }
+    wait_within(DISCOVERY, "replicas can be promoted again", || {
+        let (text, _) = group.doctor(&[]);
+        names(&text, "ok   promotion: ") && !names(&text, "note priority")
+    });
 
     let differs = "SENTINEL SET m parallel-syncs 2";
     group.sentinels[2].connect().ask(differs);
@@ -146,7 +154,8 @@ fn doctor_names_what_prevents_a_failover() {
     );
     wait_until("the replica is down", || {
         let (text, _) = group.doctor(&[]);
-        names(&text, &format!("WARN down: 127.0.0.1:{stopped}"))
+        let down = format!("replica 127.0.0.1:{stopped} cannot be promoted: it is down");
+        names(&text, &format!("WARN replica: all Sentinels: {down}"))
     });
     let (text, _) = group.doctor(&[]);
     assert!(!names(&text, "FAIL"), "{text}");

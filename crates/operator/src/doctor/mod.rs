@@ -6,11 +6,12 @@
 //! findings (`russet_base::finding`), so tests can simulate any machine.
 //!
 //! `group` looks at Sentinels and their data nodes instead of one server, `cluster` at all nodes of
-//! a cluster.
+//! a cluster. Both ask russet's servers for their own findings, which `joined` joins.
 
 mod answers;
 mod cluster;
 mod group;
+mod joined;
 mod machine;
 mod replication;
 mod report;

@@ -1,9 +1,15 @@
 //! A report: findings as lines, the gravest first, then what is to be mended, and the exit status.
 
+use std::collections::BTreeMap;
+use std::fmt::Display;
+
 use russet_base::finding::{Finding, Weight};
 
 /// Findings of one list that are printed.
 const FINDINGS_MAX: usize = 200;
+
+/// Names in a list before "and n more".
+const LIST_MAX: usize = 8;
 
 /// A report that is being written.
 #[derive(Default)]
@@ -60,4 +66,28 @@ pub(super) fn human(bytes: i64) -> String {
         0 => format!("{bytes} B"),
         _ => format!("{amount:.1} {}", UNITS[unit]),
     }
+}
+
+/// `a, b, c and 4 more`.
+pub(super) fn list<T: Display>(items: impl IntoIterator<Item = T>) -> String {
+    let all: Vec<String> = items.into_iter().map(|item| item.to_string()).collect();
+    let shown = all[..all.len().min(LIST_MAX)].join(", ");
+    match all.len().saturating_sub(LIST_MAX) {
+        0 => shown,
+        more => format!("{shown} and {more} more"),
+    }
+}
+
+/// The items of each value: `3000 at a, b; 5000 at c`. Empty if all have the same.
+pub(super) fn differences<T: Display>(items: impl IntoIterator<Item = (T, String)>) -> String {
+    let mut by_value: BTreeMap<String, Vec<T>> = BTreeMap::new();
+    for (item, value) in items {
+        by_value.entry(value).or_default().push(item);
+    }
+    if by_value.len() < 2 {
+        return String::new();
+    }
+    let of = |(value, items): (String, Vec<T>)| format!("{value} at {}", list(items));
+    let parts: Vec<String> = by_value.into_iter().map(of).collect();
+    parts.join("; ")
 }

@@ -12,10 +12,9 @@ use super::view::{NODES_MAX, View};
 use crate::Target;
 use crate::doctor::group::asking::{each, late, optional};
 use crate::doctor::group::caller::{Caller, Limits};
-use crate::doctor::group::facts::{
-    self, Address, Fault, Fields, fields, info, number, time_us, values, word,
-};
-use russet_base::finding::{Finding, Weight};
+use crate::doctor::group::facts::{self, Address, Fault, Fields, fields, info, number, time_us};
+use crate::doctor::joined::findings;
+use russet_base::finding::Finding;
 use russet_cluster::{Saved, Shown};
 use russet_config::Login;
 use russet_resp::ReplyValue;
@@ -86,19 +85,6 @@ fn ask_node(at: &Address, login: &Login, limits: Limits) -> Result<Said, Fault> 
         None => judged(&saved, &text, &said, time),
     };
     Ok(said)
-}
-
-/// The reply to CLUSTER EXPLAIN FINDINGS.
-fn findings(reply: &ReplyValue) -> Vec<Finding> {
-    let finding = |row: &ReplyValue| {
-        let [weight, code, text, remedy] = values(row) else {
-            return None;
-        };
-        let mut finding = Finding::new(Weight::of_name(&word(weight))?, word(code), word(text));
-        finding.remedy = Some(word(remedy)).filter(|remedy| !remedy.is_empty());
-        Some(finding)
-    };
-    values(reply).iter().filter_map(finding).collect()
 }
 
 /// The findings about a node that has no such command.

@@ -51,13 +51,3 @@ impl Cluster {
         }
     }
 }
-
-/// The first of a list, and how many more there are.
-pub(super) fn some(words: &[String]) -> String {
-    const SHOWN: usize = 4;
-    let shown = words[..words.len().min(SHOWN)].join(", ");
-    match words.len() {
-        n if n > SHOWN => format!("{shown} and {} more", n - SHOWN),
-        _ => shown,
-    }
-}

@@ -8,9 +8,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::facts::{Cluster, Said, some};
+use super::facts::{Cluster, Said};
 use super::view::{NodeLine, short};
 use crate::doctor::group::facts::{Address, text};
+use crate::doctor::report::{differences, list};
 use russet_base::finding::Finding;
 
 /// Clocks that differ more make times in logs and in `CLUSTER NODES` misleading.
@@ -72,7 +73,7 @@ fn membership(cluster: &Cluster, found: &mut Vec<Finding>) {
             .filter(|(_, said)| !said.view.nodes.contains_key(*id));
         let strangers: Vec<String> = strangers.map(|(at, _)| at.to_string()).collect();
         if !strangers.is_empty() {
-            let text = format!("{} is not known to {}", node.called(), some(&strangers));
+            let text = format!("{} is not known to {}", node.called(), list(&strangers));
             let mend = "wait for a minute (CLUSTER FORGET keeps a node out for so long); then CLUSTER MEET \
                         from either side, or FORGET it everywhere";
             found.push(Finding::warning("members", text, mend));
@@ -118,11 +119,10 @@ fn addresses(cluster: &Cluster, found: &mut Vec<Finding>) {
     }
     for (id, at) in &seen {
         if at.len() > 1 {
-            let at: Vec<String> = at.iter().map(ToString::to_string).collect();
             let text = format!(
                 "{} is known at different addresses: {}",
                 short(id),
-                at.join(", ")
+                list(at)
             );
             let mend = "cluster-announce-ip and -port at that node";
             found.push(Finding::warning("addresses", text, mend));
@@ -132,24 +132,13 @@ fn addresses(cluster: &Cluster, found: &mut Vec<Finding>) {
 
 fn settings(cluster: &Cluster, found: &mut Vec<Finding>) {
     for name in COMMON {
-        let mut values: BTreeMap<&str, Vec<String>> = BTreeMap::new();
-        for (at, said) in cluster.said() {
-            let value = text(&said.config, name);
-            if !value.is_empty() {
-                values.entry(value).or_default().push(at.to_string());
-            }
-        }
-        if values.len() > 1 {
-            let parts = values
-                .iter()
-                .map(|(value, at)| format!("{value} at {}", some(at)));
-            let parts: Vec<String> = parts.collect();
-            let text = format!("the nodes differ in {name}: {}", parts.join("; "));
-            found.push(Finding::warning(
-                "settings",
-                text,
-                format!("CONFIG SET {name} at each of them"),
-            ));
+        let value = |said: &Said| text(&said.config, name).to_owned();
+        let values = cluster.said().map(|(at, said)| (at, value(said)));
+        let differences = differences(values.filter(|(_, value)| !value.is_empty()));
+        if !differences.is_empty() {
+            let text = format!("the nodes differ in {name}: {differences}");
+            let mend = format!("CONFIG SET {name} at each of them");
+            found.push(Finding::warning("settings", text, mend));
         }
     }
 }
@@ -194,8 +183,8 @@ fn kinds(cluster: &Cluster, found: &mut Vec<Finding>) {
         let text = format!(
             "nodes of Redis ({}) and of Valkey ({}) in one cluster: Valkey takes Redis's secret for an address \
              of clients, and may not start again with it in nodes.conf",
-            some(redis),
-            some(valkey)
+            list(redis),
+            list(valkey)
         );
         let mend = "end the move to either soon; meanwhile cluster-preferred-endpoint-type hostname with \
                     cluster-announce-hostname at every node";

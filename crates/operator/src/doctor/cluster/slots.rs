@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use super::facts::{Cluster, some};
+use super::facts::Cluster;
 use super::view::{NodeLine, View};
+use crate::doctor::report::list;
 use russet_base::finding::Finding;
 
 /// Nodes that name another owner of a slot than the first node does.
@@ -31,7 +32,7 @@ pub(super) fn look(cluster: &Cluster, found: &mut Vec<Finding>) {
         for ((a, b), slots) in differing {
             let text = format!(
                 "{at} says that the slots {} belong to {}; {} says {}",
-                some(&ranges(slots.into_iter())),
+                list(&ranges(slots.into_iter())),
                 owner(&said.view, b.as_deref()),
                 cluster.first,
                 owner(first, a.as_deref()),

@@ -1,17 +1,18 @@
 //! Findings of each node: its CLUSTER EXPLAIN, or the same rules applied to what it shows
 //! (`asking`).
 //!
-//! Nodes find much the same: findings that differ only in a time are one, with the addresses of the
-//! nodes that have it. Ids are shown as addresses. A node that does not answer here is reported
-//! with the reason (`members`), so what others find of its silence is left out.
+//! The same finding of several nodes is one (`joined`). Ids are shown as addresses. A node that
+//! does not answer here is reported with the reason (`members`), so what others find of its silence
+//! is left out.
 //!
 //! Cost: O(findings of all nodes).
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 
-use super::facts::{Cluster, some};
+use super::facts::Cluster;
 use super::view::short;
-use russet_base::finding::{Finding, Weight};
+use crate::doctor::joined::join;
+use russet_base::finding::Finding;
 
 pub(super) fn look(cluster: &Cluster, found: &mut Vec<Finding>) {
     let mut names: BTreeMap<&str, String> = BTreeMap::new();
@@ -31,30 +32,16 @@ pub(super) fn look(cluster: &Cluster, found: &mut Vec<Finding>) {
             }
         }
     }
-    let mut merged: Vec<(Finding, Vec<String>)> = Vec::new();
-    let mut places: HashMap<(String, String), usize> = HashMap::new();
-    for (at, said) in cluster.said() {
-        for finding in said.verdict.iter().filter(|its| its.weight > Weight::Ok) {
-            let is_silence = matches!(finding.code.as_ref(), "nodes" | "bus");
-            if is_silence && finding.text.split(' ').any(|word| silent.contains(word)) {
-                continue;
-            }
-            let key = (finding.code.to_string(), timeless(&finding.text));
-            let place = *places.entry(key).or_insert(merged.len());
-            if place == merged.len() {
-                merged.push((finding.clone(), Vec::new()));
-            }
-            let (first, by) = &mut merged[place];
-            first.weight = first.weight.max(finding.weight);
-            by.push(at.to_string());
-        }
-    }
-    let has = |codes: &[&str]| {
-        merged
-            .iter()
-            .any(|(its, _)| codes.contains(&its.code.as_ref()))
-    };
     let all = cluster.said().count();
+    let told = |finding: &Finding| {
+        let is_silence = matches!(finding.code.as_ref(), "nodes" | "bus");
+        !(is_silence && finding.text.split(' ').any(|word| silent.contains(word)))
+    };
+    let each = cluster
+        .said()
+        .flat_map(|(at, said)| said.verdict.iter().map(move |its| (at, its)));
+    let joined = join(each.filter(|(_, its)| told(its)), (all, "nodes"));
+    let has = |codes: &[&str]| joined.iter().any(|its| codes.contains(&its.code.as_ref()));
     if !has(&["state", "slots"]) {
         let text = format!("ok, say all nodes that answer ({all})");
         found.push(Finding::ok("state", text));
@@ -65,12 +52,8 @@ pub(super) fn look(cluster: &Cluster, found: &mut Vec<Finding>) {
             "every primary has a replica that may replace it",
         ));
     }
-    for (mut finding, by) in merged {
-        let who = match by.len() {
-            n if n == all && n > 1 => "all nodes".to_owned(),
-            _ => some(&by),
-        };
-        finding.text = format!("{who}: {}", readable(&finding.text, &names));
+    for mut finding in joined {
+        finding.text = readable(&finding.text, &names);
         found.push(finding);
     }
 }
@@ -93,28 +76,6 @@ fn readable(text: &str, names: &BTreeMap<&str, String>) -> String {
                 out += &word[40..];
             }
             None => out += word,
-        }
-    }
-    out
-}
-
-/// The text without lengths of time (`3.2 s`).
-fn timeless(text: &str) -> String {
-    let is_unit = |word: &str| {
-        matches!(
-            word.trim_end_matches([',', ';', ':', ')']),
-            "ms" | "s" | "min"
-        )
-    };
-    let mut words = text.split(' ').peekable();
-    let mut out = String::new();
-    while let Some(word) = words.next() {
-        let is_time = word.parse::<f64>().is_ok() && words.peek().is_some_and(|next| is_unit(next));
-        if is_time {
-            words.next();
-        } else {
-            out += word;
-            out.push(' ');
         }
     }
     out

@@ -11,7 +11,8 @@
 use std::collections::BTreeMap;
 
 use super::facts::{Address, Fault, text};
-use super::watch::{Watch, list};
+use super::watch::Watch;
+use crate::doctor::report::list;
 use russet_base::finding::Finding;
 
 /// Without these a Sentinel works, only less well.

@@ -6,7 +6,8 @@
 //! answered are compared. Votes are counted in `quorum`.
 
 use super::facts::{Sentinel, View, has_flag, text};
-use super::watch::{Watch, differences, is_down, list};
+use super::watch::{Watch, is_down};
+use crate::doctor::report::{differences, list};
 use russet_base::finding::Finding;
 
 pub(super) fn look(watch: &Watch<'_>, to: &mut Vec<Finding>) {
@@ -48,11 +49,11 @@ fn split(watch: &Watch<'_>, to: &mut Vec<Finding>) {
 
 /// The options that each Sentinel has for itself.
 fn settings(watch: &Watch<'_>, to: &mut Vec<Finding>) {
-    for (what, mend) in [
-        ("quorum", "quorum"),
-        ("down-after-milliseconds", "down-after-milliseconds"),
-        ("failover-timeout", "failover-timeout"),
-        ("parallel-syncs", "parallel-syncs"),
+    for what in [
+        "quorum",
+        "down-after-milliseconds",
+        "failover-timeout",
+        "parallel-syncs",
     ] {
         let value = |view: &View| text(&view.primary, what).to_owned();
         let all = watch
@@ -64,7 +65,7 @@ fn settings(watch: &Watch<'_>, to: &mut Vec<Finding>) {
             to.push(Finding::warning(
                 what,
                 format!("the Sentinels differ: {text}"),
-                format!("SENTINEL SET {} {mend} <value> at each of them", watch.name),
+                format!("SENTINEL SET {} {what} <value> at each of them", watch.name),
             ));
         }
     }

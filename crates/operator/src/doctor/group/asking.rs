@@ -11,9 +11,11 @@ use std::time::{Duration, Instant};
 use super::caller::{Caller, Limits};
 use super::facts::{
     Access, Address, DataNodeReplies, Fault, Fields, Group, ROWS_MAX, Said, Sentinel, View, clean,
-    fields, info, number, rows, sentinel_links, text, values, word,
+    fields, info, number, rows, sentinel_links, text, word,
 };
+use super::verdicts;
 use crate::Target;
+use crate::doctor::joined::findings;
 use russet_base::threads;
 use russet_config::Login;
 use russet_resp::ReplyValue;
@@ -226,44 +228,25 @@ fn ask_sentinel(at: &Address, login: &Login, limits: Limits) -> Result<Said, Fau
         .take(PRIMARIES_MAX)
     {
         let name = text(&primary, "name").to_owned();
-        let mut about = |what: &str| {
-            let words = [b"SENTINEL", what.as_bytes(), name.as_bytes()];
+        let mut about = |what: &[&str]| {
+            let mut words: Vec<&[u8]> = vec![b"SENTINEL", what[0].as_bytes(), name.as_bytes()];
+            words.extend(what[1..].iter().map(|word| word.as_bytes()));
             caller.ask(&words)
         };
-        let (peers, replicas) = (about("SENTINELS")?, about("SLAVES")?);
-        let quorum = match about("CKQUORUM")? {
-            ReplyValue::Simple(text) | ReplyValue::Bulk(text) => Some(Ok(clean(&text))),
-            ReplyValue::Error(why) => Some(Err(clean(&why))),
-            _ => None,
+        let mut view = View {
+            peers: rows(&about(&["SENTINELS"])?),
+            replicas: rows(&about(&["SLAVES"])?),
+            primary,
+            ..View::default()
         };
         // Redis's and Valkey's have no such command.
-        let explained = match about_newest(&mut caller, &name)? {
-            ReplyValue::Array(entries) => entries.first().map_or(Vec::new(), present),
-            _ => Vec::new(),
-        };
-        let view = View {
-            primary,
-            peers: rows(&peers),
-            replicas: rows(&replicas),
-            quorum,
-            explained,
+        view.verdict = match about(&["EXPLAIN", "FINDINGS"])? {
+            reply @ ReplyValue::Array(_) => findings(&reply),
+            _ => verdicts::of_replies(&view, &said.info, &about(&["CKQUORUM"])?),
         };
         said.views.insert(name, view);
     }
     Ok(said)
-}
-
-fn about_newest(caller: &mut Caller, name: &str) -> Result<ReplyValue, Fault> {
-    caller.ask(&[b"SENTINEL", b"EXPLAIN", name.as_bytes(), b"COUNT", b"1"])
-}
-
-/// The lines of an entry of SENTINEL EXPLAIN, if it is about the present: its time is `(now)`.
-fn present(entry: &ReplyValue) -> Vec<String> {
-    let lines: Vec<String> = values(entry).iter().map(word).collect();
-    match lines.first() {
-        Some(first) if first.contains(" (now) ") => lines,
-        _ => Vec::new(),
-    }
 }
 
 /// `None` for a refusal, which does not end the conversation.
@@ -413,6 +396,7 @@ mod tests {
     use std::net::TcpListener;
 
     use super::*;
+    use russet_base::finding::Finding;
 
     const INFO: &str = "# Server\r\nredis_version:8.0.6\r\nredis_mode:sentinel\r\n\
                         server_time_usec:1795373115721560\r\n";
@@ -466,24 +450,35 @@ mod tests {
             &format!("*1\r\n{primary}"),
             &format!("*1\r\n{peer}"),
             "*0\r\n",
-            "-NOQUORUM 1 usable Sentinels.\r\n",
             "-ERR Unknown sentinel subcommand 'EXPLAIN'.\r\n",
+            "-NOQUORUM 1 usable Sentinels.\r\n",
         ]);
         let said = said.expect("an answer");
         assert_eq!(said.id, "aa");
         let view = &said.views["m"];
         assert_eq!((view.peers.len(), view.replicas.len()), (1, 0));
         assert!(view.knows("bb") && !view.knows("aa"));
-        let refused = view.quorum.as_ref().expect("a reply").as_ref();
-        assert_eq!(
-            refused.expect_err("no quorum"),
-            "NOQUORUM 1 usable Sentinels."
-        );
+        assert_eq!(view.verdict[0].text, "NOQUORUM 1 usable Sentinels.");
         assert_eq!(view.address().expect("one").to_string(), "10.0.0.1:6379");
-        assert!(view.explained.is_empty());
-        let entry = |text: &str| ReplyValue::Array(vec![ReplyValue::Bulk(text.into())]);
-        assert_eq!(present(&entry("T (now) down")), ["T (now) down"]);
-        assert_eq!(present(&entry("T (3 s ago) down")), [""; 0]);
+    }
+
+    #[test]
+    fn a_russet_sentinel_is_asked_for_its_findings() {
+        let row = |parts: &[&str]| format!("*4\r\n{}$-1\r\n", parts.concat());
+        let said = asked(&[
+            &bulk(INFO),
+            &bulk("aa"),
+            &format!("*1\r\n{}", array(&["name", "m"])),
+            "*0\r\n*0\r\n*2\r\n",
+            &row(&[
+                &bulk("notice"),
+                &bulk("priority"),
+                &bulk("its priority is 0"),
+            ]),
+            &row(&[&bulk("no weight"), &bulk("x"), &bulk("y")]),
+        ]);
+        let verdict = &said.expect("an answer").views["m"].verdict;
+        assert_eq!(*verdict, [Finding::notice("priority", "its priority is 0")]);
     }
 
     #[test]
@@ -520,7 +515,7 @@ mod tests {
         let masters = format!("*1\r\n{}", array(&["name", "m", "odd"]));
         let odd = ":1\r\n*3\r\n$-1\r\n:1\r\n*1\r\n$-1\r\n*0\r\n:1\r\n";
         let said = asked(&[&info, ":1\r\n", &masters, odd]).expect("an answer");
-        assert!(said.views["m"].peers.is_empty() && said.views["m"].quorum.is_none());
+        assert!(said.views["m"].peers.is_empty());
     }
 
     #[test]

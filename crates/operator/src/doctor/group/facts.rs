@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;
 use std::net::IpAddr;
 
+use russet_base::finding::Finding;
 use russet_resp::ReplyValue;
 
 /// Longest text that is kept of a value or an error.
@@ -121,10 +122,8 @@ pub(super) struct View {
     pub primary: Fields,
     pub peers: Vec<Fields>,
     pub replicas: Vec<Fields>,
-    /// CKQUORUM's reply; `None` if there was none.
-    pub quorum: Option<Result<String, String>>,
-    /// SENTINEL EXPLAIN about the present, if there is anything.
-    pub explained: Vec<String>,
+    /// Its findings about the primary: its own, or by its replies (`verdicts`).
+    pub verdict: Vec<Finding>,
 }
 
 impl View {

@@ -1,28 +1,30 @@
 //! `russet doctor --sentinel HOST:PORT`: what will prevent a failover in the groups of a Sentinel.
 //!
 //! `asking` collects the replies of Sentinels and data nodes (`caller`, `facts`): it only reads,
-//! and ends in bounded time. The checks are functions from these to findings, of what no single
-//! Sentinel sees: `quorum` and `agreement` look at the Sentinels of a primary, `candidates` at its
-//! replicas, `access` at whether all of them reach each other. `watch` joins the replies of all
-//! Sentinels about one primary. Why a failover that is due does not happen, a russet Sentinel says
-//! itself (SENTINEL EXPLAIN).
+//! and ends in bounded time. `verdicts` joins what the Sentinels themselves find, such as why a
+//! failover that is due does not happen. The other checks are of what no single Sentinel sees:
+//! `quorum` and `agreement` look at the Sentinels of a primary, `replicas` at which primary they
+//! follow, `versions` at whether each can load another's snapshot, `access` at whether all of them
+//! reach each other. `watch` joins the replies of all Sentinels about one primary.
 
 mod access;
 mod agreement;
 pub(super) mod asking;
 pub(super) mod caller;
-mod candidates;
 pub(super) mod facts;
 mod quorum;
+mod replicas;
 #[cfg(test)]
 mod testing;
+mod verdicts;
+mod versions;
 mod watch;
 
 use std::collections::BTreeSet;
 
 use super::report::Report;
 use crate::{Target, ping};
-use facts::{Group, Said, Sentinel, View, text};
+use facts::{Group, Said, Sentinel, text};
 use russet_base::finding::Finding;
 use watch::Watch;
 
@@ -84,27 +86,11 @@ fn names(group: &Group) -> BTreeSet<String> {
 /// All findings about one primary.
 fn look(watch: &Watch<'_>) -> Vec<Finding> {
     let mut found = Vec::new();
+    verdicts::look(watch, &mut found);
     quorum::look(watch, &mut found);
     agreement::look(watch, &mut found);
-    candidates::look(watch, &mut found);
+    replicas::look(watch, &mut found);
+    versions::look(watch, &mut found);
     access::look(watch, &mut found);
-    found.extend(explanation(watch));
     found
-}
-
-/// Why no failover of a primary that is down runs, in the words of the first Sentinel that says so.
-fn explanation(watch: &Watch<'_>) -> Option<Finding> {
-    let said = |(sentinel, view): &(&Sentinel, &View)| {
-        (!view.explained.is_empty()).then(|| (sentinel.at.clone(), view.explained.join("; ")))
-    };
-    let (at, lines) = watch.views.iter().find_map(said)?;
-    let remedy = format!(
-        "SENTINEL EXPLAIN {} at each Sentinel has the rest",
-        watch.name
-    );
-    Some(Finding::critical(
-        "explained",
-        format!("{at}: {lines}"),
-        remedy,
-    ))
 }

@@ -3,28 +3,26 @@
 //!
 //!     known       Sentinels that any of them counts, gone ones included
 //!     needed      more than half of them, and at least the quorum: the votes of a leader
-//!     answering   Sentinels that answer here and watch the primary
+//!     answering   Sentinels that answer here, watch the primary and are not in TILT
 //!
-//! Checks: the replies of CKQUORUM, the majority, Sentinels that do not answer, numbers that make
-//! failovers impossible or unsafe, Sentinels on one host, and TILT. A way that is closed from here
-//! may be open for the Sentinels, so their own replies stand beside the count. Settings:
-//! `agreement`.
+//! Checks: the majority, Sentinels that do not answer, numbers that make failovers impossible or
+//! unsafe, and Sentinels on one host. A way that is closed from here may be open for the Sentinels,
+//! so their own findings (`verdicts`) stand beside the count. Settings: `agreement`.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use super::facts::{Fault, Sentinel, number, text};
-use super::watch::{Watch, list};
+use super::facts::{Address, Fault, Sentinel, View, text};
+use super::watch::Watch;
+use crate::doctor::report::list;
 use russet_base::finding::{Finding, Weight};
 
 pub(super) fn look(watch: &Watch<'_>, to: &mut Vec<Finding>) {
     let votes = Votes::of(watch);
-    check_quorum(watch, to);
     majority(watch, &votes, to);
-    silent(watch, &votes, to);
+    silent(watch, to);
     numbers(watch, &votes, to);
     hosts(watch, &votes, to);
-    tilt(watch, &votes, to);
 }
 
 /// The votes that there are, and those that are needed.
@@ -33,46 +31,29 @@ struct Votes {
     known: usize,
     /// Votes that a leader needs: more than half, and at least the quorum.
     needed: usize,
-    /// Sentinels that answer here and watch this primary.
+    /// Sentinels that answer here, watch this primary and are not in TILT.
     answering: usize,
     quorum: usize,
-    /// All Sentinels that answer report that quorum and majority are reached.
+    /// None is in TILT, or finds that it reaches too few others.
     is_reached: bool,
 }
 
 impl Votes {
     fn of(watch: &Watch<'_>) -> Votes {
         let (known, quorum) = (watch.known().len(), watch.quorum());
-        let is_ok = |view: &super::facts::View| matches!(view.quorum, Some(Ok(_)));
+        let finds = |view: &View, code: &str| {
+            let mut verdict = view.verdict.iter();
+            verdict.any(|its| its.code == code && its.is_fault())
+        };
+        let views = watch.views.iter().map(|(_, view)| view);
+        let (tilted, able): (Vec<&View>, Vec<&View>) = views.partition(|view| finds(view, "tilt"));
         Votes {
             known,
             needed: (known / 2 + 1).max(quorum),
-            answering: watch.views.len(),
+            answering: able.len(),
             quorum,
-            is_reached: watch.views.iter().all(|(_, view)| is_ok(view)),
+            is_reached: tilted.is_empty() && !able.iter().any(|view| finds(view, "quorum")),
         }
-    }
-}
-
-/// CKQUORUM's own words.
-fn check_quorum(watch: &Watch<'_>, to: &mut Vec<Finding>) {
-    let mut refusals: BTreeMap<&str, Vec<_>> = BTreeMap::new();
-    for (sentinel, view) in &watch.views {
-        if let Some(Err(why)) = &view.quorum {
-            refusals.entry(why).or_default().push(&sentinel.at);
-        }
-    }
-    for (why, sentinels) in &refusals {
-        to.push(Finding::critical(
-            "quorum",
-            format!("CKQUORUM at {}: {why}", list(sentinels)),
-            "start the Sentinels that are missing, see that they reach each other",
-        ));
-    }
-    if let (true, Some((_, view))) = (refusals.is_empty(), watch.views.first())
-        && let Some(Ok(answers)) = &view.quorum
-    {
-        to.push(Finding::ok("quorum", answers.as_str()));
     }
 }
 
@@ -106,8 +87,8 @@ fn majority(watch: &Watch<'_>, votes: &Votes, to: &mut Vec<Finding>) {
             ..Finding::warning(
                 "majority",
                 format!(
-                    "{answering} of {known} Sentinels answer here and watch {}; a failover needs \
-                     the votes of {needed}",
+                    "{answering} of {known} Sentinels answer here, watch {} and are not in TILT; a \
+                     failover needs the votes of {needed}",
                     watch.name
                 ),
                 format!(
@@ -121,7 +102,7 @@ fn majority(watch: &Watch<'_>, votes: &Votes, to: &mut Vec<Finding>) {
 }
 
 /// Sentinels that are counted but do not answer.
-fn silent(watch: &Watch<'_>, votes: &Votes, to: &mut Vec<Finding>) {
+fn silent(watch: &Watch<'_>, to: &mut Vec<Finding>) {
     for id in watch.known() {
         let Some(Sentinel {
             at,
@@ -150,7 +131,7 @@ fn silent(watch: &Watch<'_>, votes: &Votes, to: &mut Vec<Finding>) {
             "sentinel",
             format!(
                 "{at} ({short}) does not answer: {fault}; {counts} of {} others count it",
-                votes.answering
+                watch.views.len()
             ),
             match fault {
                 Fault::Odd(_) => format!("SENTINEL RESET {} at those that count it", watch.name),
@@ -163,10 +144,10 @@ fn silent(watch: &Watch<'_>, votes: &Votes, to: &mut Vec<Finding>) {
         ));
     }
     for (at, why) in &watch.group.stale {
-        let names = |view: &super::facts::View| {
+        let names = |view: &View| {
             let peers = view.peers.iter();
             peers
-                .filter_map(|peer| super::facts::Address::of(peer, "ip", "port"))
+                .filter_map(|peer| Address::of(peer, "ip", "port"))
                 .any(|peer| peer == *at)
         };
         let by: Vec<_> = watch
@@ -260,38 +241,6 @@ fn hosts(watch: &Watch<'_>, votes: &Votes, to: &mut Vec<Finding>) {
     }
 }
 
-fn tilt(watch: &Watch<'_>, votes: &Votes, to: &mut Vec<Finding>) {
-    let is_tilted = |sentinel: &Sentinel| {
-        let said = sentinel.said.as_ref().ok();
-        said.is_some_and(|said| number(&said.info, "sentinel_tilt").unwrap_or(0) > 0)
-    };
-    let tilted = watch
-        .views
-        .iter()
-        .filter(|(sentinel, _)| is_tilted(sentinel));
-    let tilted: Vec<_> = tilted.map(|(sentinel, _)| &sentinel.at).collect();
-    if tilted.is_empty() {
-        return;
-    }
-    let left = votes.answering - tilted.len();
-    let weight = if left < votes.needed {
-        Weight::Critical
-    } else {
-        Weight::Warning
-    };
-    to.push(Finding {
-        weight,
-        ..Finding::warning(
-            "tilt",
-            format!(
-                "{}: the clock has jumped or the process was paused, so for 30 seconds it only watches",
-                list(tilted)
-            ),
-            "look again in a minute; if it comes back, see to the clock (slew, do not step) and the load",
-        )
-    });
-}
-
 #[cfg(test)]
 mod tests {
     use super::super::testing::{Fake, findings};
@@ -303,7 +252,7 @@ mod tests {
 
     #[test]
     fn three_sentinels_that_agree_are_in_order() {
-        assert_eq!(found(&Fake::healthy()), ["ok quorum"]);
+        assert_eq!(found(&Fake::healthy()), [""; 0]);
     }
 
     #[test]
@@ -311,17 +260,13 @@ mod tests {
         let mut fake = Fake::healthy();
         fake.silence_sentinel(1);
         fake.silence_sentinel(2);
-        fake.view(0).quorum = Some(Err("NOQUORUM 1 usable Sentinels.".to_owned()));
-        let wanted = [
-            "FAIL quorum",
-            "FAIL majority",
-            "WARN sentinel",
-            "WARN sentinel",
-        ];
+        let lost = Finding::critical("quorum", "NOQUORUM 1 usable Sentinels.", "start them");
+        fake.view(0).verdict = vec![lost];
+        let wanted = ["FAIL majority", "WARN sentinel", "WARN sentinel"];
         assert_eq!(found(&fake), wanted);
         // The one that answers reaches the others.
-        fake.view(0).quorum = Some(Ok("OK 3 usable Sentinels.".to_owned()));
-        assert_eq!(found(&fake)[..2], ["ok quorum", "WARN majority"]);
+        fake.view(0).verdict.clear();
+        assert_eq!(found(&fake)[0], "WARN majority");
     }
 
     #[test]
@@ -331,57 +276,51 @@ mod tests {
             fake.add_stale_sentinel(number);
         }
         let text = found(&fake);
-        assert_eq!(text[..2], ["ok quorum", "WARN majority"]);
-        assert_eq!(text.len(), 2 + 4);
+        assert_eq!(text[0], "WARN majority");
+        assert_eq!(text.len(), 1 + 4);
     }
 
     #[test]
     fn numbers_that_do_not_fit_are_named() {
         let mut fake = Fake::healthy();
         fake.set_all("quorum", "4");
-        assert_eq!(found(&fake), ["ok quorum", "FAIL quorum"]);
+        assert_eq!(found(&fake), ["FAIL quorum"]);
         fake.set_all("quorum", "1");
-        assert_eq!(found(&fake), ["ok quorum", "WARN quorum"]);
+        assert_eq!(found(&fake), ["WARN quorum"]);
         fake.set_all("quorum", "3");
-        assert_eq!(found(&fake), ["ok quorum", "WARN quorum"]);
+        assert_eq!(found(&fake), ["WARN quorum"]);
         fake.set_all("quorum", "-9999999999999999999");
-        assert_eq!(found(&fake), ["ok quorum"]);
+        assert_eq!(found(&fake), [""; 0]);
         let mut two = Fake::with_sentinels(2);
         two.set_all("quorum", "2");
-        assert_eq!(found(&two), ["ok quorum", "WARN sentinels"]);
-        assert_eq!(
-            found(&Fake::with_sentinels(4)),
-            ["ok quorum", "WARN sentinels"]
-        );
-        assert_eq!(found(&Fake::with_sentinels(5)), ["ok quorum"]);
+        assert_eq!(found(&two), ["WARN sentinels"]);
+        assert_eq!(found(&Fake::with_sentinels(4)), ["WARN sentinels"]);
+        assert_eq!(found(&Fake::with_sentinels(5)), [""; 0]);
     }
 
     #[test]
     fn sentinels_of_one_host_are_lost_together() {
         let mut fake = Fake::healthy();
         fake.move_sentinel(2, "10.0.0.2");
-        assert_eq!(found(&fake), ["ok quorum", "WARN hosts"]);
+        assert_eq!(found(&fake), ["WARN hosts"]);
     }
 
     #[test]
     fn tilt_is_grave_if_the_others_are_too_few() {
         let mut fake = Fake::healthy();
-        fake.said(0)
-            .info
-            .insert("sentinel_tilt".to_owned(), "1".to_owned());
-        assert_eq!(found(&fake), ["ok quorum", "WARN tilt"]);
-        fake.said(1)
-            .info
-            .insert("sentinel_tilt".to_owned(), "1".to_owned());
-        assert_eq!(found(&fake), ["ok quorum", "FAIL tilt"]);
+        let tilt = || vec![Finding::warning("tilt", "a clock has jumped", "wait")];
+        fake.view(0).verdict = tilt();
+        assert_eq!(found(&fake), [""; 0]);
+        fake.view(1).verdict = tilt();
+        assert_eq!(found(&fake), ["FAIL majority"]);
     }
 
     #[test]
     fn a_sentinel_with_another_password_is_named() {
         let mut fake = Fake::healthy();
         fake.group.sentinels[2].said = Err(Fault::Refused("WRONGPASS invalid".to_owned()));
-        assert_eq!(found(&fake), ["ok quorum", "WARN sentinel auth"]);
+        assert_eq!(found(&fake), ["WARN sentinel auth"]);
         fake.group.sentinels[2].said = Err(Fault::Odd("another Sentinel answers there".to_owned()));
-        assert_eq!(found(&fake), ["ok quorum", "WARN sentinel"]);
+        assert_eq!(found(&fake), ["WARN sentinel"]);
     }
 }

@@ -5,8 +5,10 @@
 use std::collections::BTreeMap;
 
 use super::facts::{Address, DataNodeReplies, Fault, Fields, Group, Said, Sentinel, View};
+use super::verdicts;
 use super::watch::Watch;
 use russet_base::finding::Finding;
+use russet_resp::ReplyValue;
 
 const NAME: &str = "mymaster";
 
@@ -114,8 +116,7 @@ impl Fake {
                 .map(|n| peer(n, &host(n)))
                 .collect(),
             replicas: vec![replica(2), replica(3)],
-            quorum: Some(Ok(format!("OK {count} usable Sentinels."))),
-            explained: Vec::new(),
+            verdict: Vec::new(),
         };
         let sentinel = |own: usize| Sentinel {
             id: id(own),
@@ -126,7 +127,7 @@ impl Fake {
                 views: BTreeMap::from([(NAME.to_owned(), view(own))]),
             }),
         };
-        Fake {
+        let mut fake = Fake {
             group: Group {
                 sentinels: (1..=count).map(sentinel).collect(),
                 nodes: (1..=3)
@@ -135,6 +136,19 @@ impl Fake {
                 stale: Vec::new(),
                 left_out: None,
             },
+        };
+        fake.judge();
+        fake
+    }
+
+    /// Each Sentinel is asked anew; CKQUORUM says that all is well.
+    pub fn judge(&mut self) {
+        let quorum = ReplyValue::Simple(b"OK 3 usable Sentinels.".to_vec());
+        let said = self.group.sentinels.iter_mut();
+        for said in said.filter_map(|sentinel| sentinel.said.as_mut().ok()) {
+            for view in said.views.values_mut() {
+                view.verdict = verdicts::of_replies(view, &said.info, &quorum);
+            }
         }
     }
 

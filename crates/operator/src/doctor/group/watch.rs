@@ -15,9 +15,6 @@ use super::facts::{
     Address, DataNodeReplies, Fault, Fields, Group, Sentinel, View, has_flag, number, text,
 };
 
-/// Names in a list before "and n more".
-const LIST_MAX: usize = 8;
-
 /// See the module.
 pub(super) struct Watch<'g> {
     pub group: &'g Group,
@@ -149,28 +146,4 @@ impl Display for Watch<'_> {
             self.quorum()
         )
     }
-}
-
-/// `a, b, c and 4 more`.
-pub(super) fn list<T: Display>(items: impl IntoIterator<Item = T>) -> String {
-    let all: Vec<String> = items.into_iter().map(|item| item.to_string()).collect();
-    let shown = all[..all.len().min(LIST_MAX)].join(", ");
-    match all.len().saturating_sub(LIST_MAX) {
-        0 => shown,
-        more => format!("{shown} and {more} more"),
-    }
-}
-
-/// The items of each value: `3000 at a, b; 5000 at c`. Empty if all have the same.
-pub(super) fn differences<T: Display>(items: impl IntoIterator<Item = (T, String)>) -> String {
-    let mut by_value: BTreeMap<String, Vec<T>> = BTreeMap::new();
-    for (item, value) in items {
-        by_value.entry(value).or_default().push(item);
-    }
-    if by_value.len() < 2 {
-        return String::new();
-    }
-    let of = |(value, items): (String, Vec<T>)| format!("{value} at {}", list(items));
-    let parts: Vec<String> = by_value.into_iter().map(of).collect();
-    parts.join("; ")
 }
