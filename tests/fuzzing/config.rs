@@ -25,7 +25,7 @@ pub fn config(bytes: &[u8]) {
             assert!(!problems.is_empty(), "a refusal has a reason");
             problems
                 .iter()
-                .for_each(|problem| _ = (problem.report(), problem.to_string()));
+                .for_each(|problem| _ = (problem.finding(), problem.to_string()));
         }
         Ok(loaded) => survives(&loaded.config, &text, choice & 2 != 0),
     }

@@ -520,7 +520,7 @@ fn without_effect(config: &Config, set_by: &HashMap<&'static str, Origin>) -> Ve
         .collect();
     found.sort_by_key(|(origin, _)| origin.joined_line);
     let line = |(origin, what): (&Origin, String)| {
-        format!("{}:{}: note: {what}\n", origin.source, origin.line)
+        format!("{}:{}: note: {what}", origin.source, origin.line)
     };
     found.into_iter().map(line).collect()
 }

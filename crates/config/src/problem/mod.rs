@@ -5,7 +5,7 @@
 //!     Unreadable   a file cannot be opened
 //!
 //! A problem is printed in two ways: as Redis does when a start fails (`Display`), and as one line
-//! for `--check-config` (`report`); both may add a hint at the nearest known name. Values can be
+//! for `--check-config` (`finding`); both may add a hint at the nearest known name. Values can be
 //! secret: logs get `report_without_values`. A shown line is cut to 200 characters, its control
 //! characters are escaped. `reader` and `directive` find the problems; a check of the program's own
 //! tables is added in `server`.
@@ -22,6 +22,7 @@ use super::program::SUBCOMMANDS;
 use super::table::{Config, DIRECTIVES, find};
 use line::{FileLine, Origin};
 use nearest::nearest;
+use russet_base::finding::{Finding, Weight};
 
 /// The reason of a line that begins with no directive.
 pub(super) const BAD_DIRECTIVE: &str = "Bad directive or wrong number of arguments";
@@ -91,17 +92,21 @@ impl Problem {
         origin.map_or(usize::MAX, |origin| origin.joined_line)
     }
 
-    /// One line for `--check-config`: source, line, reason.
-    pub fn report(&self) -> String {
-        let said = self.reason();
-        match self.hint() {
-            Some(hint) => format!("{said} ({hint})"),
-            None => said,
+    /// For `--check-config`: source, line and reason, and what was probably meant.
+    pub fn finding(&self) -> Finding {
+        let code = match self {
+            Problem::Line { .. } => "line",
+            Problem::Whole(_) => "configuration",
+            Problem::Unreadable { .. } => "file",
+        };
+        Finding {
+            remedy: self.hint(),
+            ..Finding::new(Weight::Critical, code, self.reason())
         }
     }
 
-    /// [`Problem::report`] for a log: it shows only the first word of a line, as the others may be
-    /// secret.
+    /// The line of `--check-config` for a log: it shows only the first word of a line, as the
+    /// others may be secret.
     pub fn report_without_values(&self) -> String {
         match self {
             Problem::Line { origin, reason } => {
@@ -112,7 +117,7 @@ impl Problem {
                 let word = shown(word.unwrap_or_default());
                 format!("{source}:{line}: {reason}: '{word}'")
             }
-            _ => self.report(),
+            _ => shown_line(&self.finding()),
         }
     }
 
@@ -217,15 +222,31 @@ impl Check {
         self.problems.insert(at, problem);
     }
 
+    /// The problems, then the lines without effect.
+    pub fn findings(&self) -> Vec<Finding> {
+        let problems = self.problems.iter().map(Problem::finding);
+        let notes = self.notes.iter();
+        let notes = notes.map(|note| Finding::notice("no effect", note.as_str()));
+        problems.chain(notes).collect()
+    }
+
     /// The text to print, and the exit status.
     pub fn report(&self) -> (String, i32) {
-        let mut text: String = self.problems.iter().map(|p| p.report() + "\n").collect();
-        text.extend(self.notes.iter().map(String::as_str));
-        text.push_str(&match self.problems.len() {
+        let found = self.findings();
+        let mut text: String = found.iter().map(|its| shown_line(its) + "\n").collect();
+        let faults = found.iter().filter(|its| its.is_fault()).count();
+        text.push_str(&match faults {
             0 => "configuration OK\n".to_owned(),
             1 => "1 problem\n".to_owned(),
             n => format!("{n} problems\n"),
         });
-        (text, i32::from(!self.problems.is_empty()))
+        (text, i32::from(faults > 0))
+    }
+}
+
+fn shown_line(finding: &Finding) -> String {
+    match &finding.remedy {
+        Some(hint) => format!("{} ({hint})", finding.text),
+        None => finding.text.clone(),
     }
 }
