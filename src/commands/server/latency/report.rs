@@ -9,6 +9,7 @@
 use std::fmt::Write;
 
 use crate::server::{EventSeries, Server};
+use russet_base::finding::{Finding, Weight};
 
 const COLUMNS: usize = 80;
 const ROWS: usize = 4;
@@ -74,6 +75,51 @@ fn draw(bars: &[(u64, String)], range: u64) -> String {
     out
 }
 
+/// A finding for each event: its spikes, and what may help. The last, if the slow log misses some,
+/// is of the log.
+fn findings(server: &Server) -> Vec<Finding> {
+    let latency = &server.diagnostics.latency;
+    let now_s = server.now.unix_s();
+    let events = latency.series.iter();
+    let mut found: Vec<Finding> = events
+        .map(|(event, series)| {
+            let finding = Finding::new(Weight::Warning, *event, spikes(series, now_s));
+            let advice = ADVICE.iter().find(|(of, _)| of == event);
+            Finding {
+                remedy: advice.map(|(_, advice)| (*advice).to_owned()),
+                ..finding
+            }
+        })
+        .collect();
+    let slow_us = server.config.slowlog_log_slower_than;
+    if slow_us < 0 || slow_us > latency.threshold_ms as i64 * 1000 {
+        let text = "The slow log misses commands that count as spikes here";
+        let threshold_us = latency.threshold_ms * 1000;
+        let remedy = format!("'CONFIG SET slowlog-log-slower-than {threshold_us}' shows them.");
+        found.push(Finding::notice(SLOW_LOG, text).mended_by(remedy));
+    }
+    found
+}
+
+/// The code of the finding of the slow log.
+const SLOW_LOG: &str = "slow log";
+
+/// How many there are of an event, how long and how often.
+fn spikes(series: &EventSeries, now_s: i64) -> String {
+    let spikes = || series.samples.iter().map(|&(_, ms)| ms);
+    let count = series.samples.len();
+    let divisor = count.max(1) as u64;
+    let mean = spikes().sum::<u64>() / divisor;
+    let far = spikes().map(|ms| ms.abs_diff(mean)).sum::<u64>() / divisor;
+    let first = series.samples.front().map_or(0, |&(at, _)| at);
+    let period = (now_s - first) as f64 / divisor as f64;
+    format!(
+        "{count} spikes, {mean} ms on average (mean deviation {far} ms), one every {period:.1} s; \
+         the worst ever took {} ms.",
+        series.max_ms,
+    )
+}
+
 /// Statistics of the spikes, and possible remedies.
 pub(in crate::commands::server) fn doctor_text(server: &Server) -> String {
     if server.diagnostics.latency.threshold_ms == 0 {
@@ -81,45 +127,29 @@ pub(in crate::commands::server) fn doctor_text(server: &Server) -> String {
                 <milliseconds>' turns it on; then ask again after a while.\n"
             .into();
     }
-    let events = &server.diagnostics.latency.series;
-    if events.is_empty() {
+    if server.diagnostics.latency.series.is_empty() {
         return "No latency spike has been seen since the monitor was turned on or reset.\n".into();
     }
+    let found = findings(server);
     let mut out = String::from("Latency spikes of this server, by event:\n\n");
-    for (i, (event, series)) in events.iter().enumerate() {
-        let count = series.samples.len();
-        let mean = series.samples.iter().map(|&(_, ms)| ms).sum::<u64>() / count.max(1) as u64;
-        let far = series
-            .samples
-            .iter()
-            .map(|&(_, ms)| ms.abs_diff(mean))
-            .sum::<u64>();
-        let first = series.samples.front().map_or(0, |&(at, _)| at);
-        let period = (server.now.unix_s() - first) as f64 / count.max(1) as f64;
+    let events = found.iter().filter(|finding| finding.code != SLOW_LOG);
+    for (i, Finding { code, text, .. }) in events.enumerate() {
         // Writing to a String cannot fail.
-        let _ = writeln!(
-            out,
-            "{}. {event}: {count} spikes, {mean} ms on average (mean deviation {} ms), one every \
-             {period:.1} s; the worst ever took {} ms.",
-            i + 1,
-            far / count.max(1) as u64,
-            series.max_ms,
-        );
+        let _ = writeln!(out, "{}. {code}: {text}", i + 1);
     }
     out.push_str("\nWhat may help:\n\n");
-    for (event, advice) in ADVICE {
-        if events.contains_key(event) {
-            let _ = writeln!(out, "- {advice}");
+    for Finding {
+        code, text, remedy, ..
+    } in &found
+    {
+        if let Some(remedy) = remedy {
+            let of_the_log = if code == SLOW_LOG {
+                format!("{text}: ")
+            } else {
+                String::new()
+            };
+            let _ = writeln!(out, "- {of_the_log}{remedy}");
         }
-    }
-    let slow_us = server.config.slowlog_log_slower_than;
-    if slow_us < 0 || slow_us > server.diagnostics.latency.threshold_ms as i64 * 1000 {
-        let _ = writeln!(
-            out,
-            "- The slow log misses commands that count as spikes here: 'CONFIG SET \
-             slowlog-log-slower-than {}' shows them.",
-            server.diagnostics.latency.threshold_ms * 1000
-        );
     }
     out
 }
