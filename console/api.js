@@ -152,6 +152,14 @@ export async function readHistory(steps, signal) {
   return { ...answer, tiers: STEPS.map((step) => answer.tiers.find((tier) => tier.step === step) ?? { step, rows: [], absent: true }) };
 }
 
+/** @typedef {{weight: "warning" | "critical", code: string, text: string, remedy?: string}} Finding `remedy`: a command */
+
+/** What the server finds wrong with itself, the worst first. @param {AbortSignal} [signal] @returns {Promise<Finding[]>} */
+export async function readFindings(signal) {
+  // No tier has this step: the answer is without rows.
+  return (await (await post("history", { tiers: [0] }, signal)).json()).findings;
+}
+
 /** Seconds between the rows of each tier. */
 export const STEPS = [1, 10, 60];
 

@@ -7,9 +7,11 @@ import { column, useApp, useHistory, useLoad } from "../state.js";
 import { ActButton, FLUSH_UNDONE, useAct, useWhyNot } from "../parts/act.js";
 import { Loaded, Page, TextField } from "../parts/load.js";
 import { Table, nameColumn } from "../parts/table.js";
-import { SLOTS } from "../verdict.js";
 import { Button, Command, Name, Note } from "../parts/text.js";
 import { errorText, Stat, Stats, Tile } from "../parts/tile.js";
+
+/** Slots of a cluster. */
+const SLOTS = 16384;
 
 export default function Durability() {
   const { can } = useApp();

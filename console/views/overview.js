@@ -1,12 +1,12 @@
 /** Overview: one verdict, the figures of now, and their history. */
 
 import { html, useMemo } from "../vendor/htm-preact.module.js";
-import { UNKNOWN, ago, bytes, compact, count, date, duration, micros, percent, plural } from "../format.js";
+import { UNKNOWN, ago, bytes, compact, count, date, duration, micros, percent, plural, printable } from "../format.js";
+import { readFindings } from "../api.js";
 import { parseInfo } from "../resp.js";
 import { go, href } from "../router.js";
 import { beginOf, column, useApp, useHistory, useLoad } from "../state.js";
 import { startsOf } from "../stats.js";
-import { findings } from "../verdict.js";
 import { Chart } from "../parts/chart.js";
 import { Command, Icon, Note } from "../parts/text.js";
 import { Stat, Stats, Tile, errorText } from "../parts/tile.js";
@@ -22,16 +22,16 @@ export default function Overview({ route }) {
   const { can, run, db } = useApp();
   const tier = Math.max(0, SPANS.findIndex(({ id }) => id === route.query.span));
   const { history, error, live } = useHistory(tier);
-  const info = useLoad(
+  const state = useLoad(
     async (signal) => {
       if (!can("info")) return undefined;
-      const found = parseInfo(await run(["INFO", "default", "changes", "budgets"], { signal }));
-      return found.cluster_enabled === "1" && can("cluster|info") ? { ...found, ...parseInfo(await run(["CLUSTER", "INFO"], { signal })) } : found;
+      const [text, found] = await Promise.all([run(["INFO"], { signal }), readFindings(signal)]);
+      return { fields: parseInfo(text), found };
     },
     [],
     { every: 5000 },
   );
-  const recent = useMemo(() => history && recentOf(history), [history]);
+  const info = state.data?.fields;
   const begin = history && beginOf(history, tier);
   const starts = useMemo(() => (history ? startsOf(column(history, tier, "time"), column(history, tier, "uptime"), history.tiers[tier].step) : []), [history, tier]);
   // One that is no later than the first row is the beginning of what is known.
@@ -44,34 +44,32 @@ export default function Overview({ route }) {
       <div class="end"><div class="segments" role="group" aria-label="Time span">${SPANS.map(({ id, label }, i) => html`<button type="button" aria-pressed=${String(i === tier)}
         onClick=${() => go(href("overview", [], { db: db || null, span: i ? id : null }), { replace: true })}>${label}</button>`)}</div></div>
     </div>
-    ${can("info") ? html`<${Verdict} info=${info.data} error=${info.error} recent=${recent} />` : html`<div class="verdict unknown"><${Icon} name="help" /><div><h2>No verdict</h2><p class="soft">It needs INFO, which this user may not run.</p></div></div>`}
-    <div class="now"><${Tile} title="Now" needs=${["info"]} wide="full" loading=${!history}>${() => html`<${Now} history=${history} info=${info.data} />`}<//></div>
+    ${can("info") ? html`<${Verdict} info=${info} found=${state.data?.found} error=${state.error} />` : html`<div class="verdict unknown"><${Icon} name="help" /><div><h2>No verdict</h2><p class="soft">It needs INFO, which this user may not run.</p></div></div>`}
+    <div class="now"><${Tile} title="Now" needs=${["info"]} wide="full" loading=${!history}>${() => html`<${Now} history=${history} info=${info} />`}<//></div>
     ${error && !history && html`<p><${Note} tone="bad">No history: ${errorText(error)}<//></p>`}
-    ${history && html`<${Charts} history=${history} tier=${tier} info=${info.data} marks=${starts} />`}
+    ${history && html`<${Charts} history=${history} tier=${tier} info=${info} marks=${starts} />`}
   </div>`;
 }
 
-/** Sums and means of the last 15 minutes. @param {import("../api.js").History} history @returns {Record<string, number>} */
-function recentOf(history) {
-  const sum = (/** @type {string} */ field) => column(history, 0, field).reduce((/** @type {number} */ a, b) => a + (b ?? 0), 0);
-  const busy = column(history, 0, "busy_permille").slice(-60);
-  return { disk_free: column(history, 0, "disk_free").at(-1) ?? NaN, evicted: sum("evicted"), rejected: sum("rejected"), busy_permille: busy.reduce((/** @type {number} */ a, b) => a + (b ?? 0), 0) / Math.max(1, busy.length) };
-}
-
-/** @param {{info?: Record<string, string>, error: any, recent?: Record<string, number>}} props */
-function Verdict({ info, error, recent }) {
-  if (!info) return error ? html`<div class="verdict bad"><${Icon} name="bad" /><div><h2>The server's state is unknown</h2><p>${errorText(error)}</p></div></div>` : html`<div class="verdict" aria-busy="true"><${Icon} name="ok" /><div><h2>…</h2></div></div>`;
-  const found = findings(info, recent ?? {});
-  const tone = found[0]?.tone ?? "ok";
-  const title = found.length === 0 ? "All is well" : found.length === 1 ? found[0].what : `${found.length} things need attention`;
+/** What the server finds wrong with itself. @param {{info?: Record<string, string>, found?: import("../api.js").Finding[], error: any}} props */
+function Verdict({ info, found, error }) {
+  if (!info || !found) return error ? html`<div class="verdict bad"><${Icon} name="bad" /><div><h2>The server's state is unknown</h2><p>${errorText(error)}</p></div></div>` : html`<div class="verdict" aria-busy="true"><${Icon} name="ok" /><div><h2>…</h2></div></div>`;
+  const [worst] = found;
+  const tone = !worst ? "ok" : worst.weight === "critical" ? "bad" : "warn";
+  const title = !worst ? "All is well" : found.length === 1 ? headed(worst) : `${found.length} things need attention`;
   const role = info.redis_mode === "sentinel" ? `a Sentinel of ${plural(Number(info.sentinel_masters), "primary", "primaries")}` : info.role === "slave" ? "a replica" : "a primary";
   const calm = `Up ${duration(Number(info.uptime_in_seconds) * 1000)}, ${role}${info.cluster_enabled === "1" ? " of a cluster" : ""}${info.aof_enabled === "1" ? ", with an append only file" : ""}.`;
   return html`<section class=${`verdict ${tone}`} aria-label="Verdict"><${Icon} name=${tone} /><div>
     <h2>${title}</h2>
     ${found.length === 0
       ? html`<p class="soft">${calm}</p>`
-      : html`<ul class="findings">${found.map(({ what, why, cmd }) => html`<li key=${what}>${found.length > 1 && html`<span class="what">${what}</span>`}<span class="why">${why}</span>${cmd && html`<${Command} cmd=${cmd} />`}</li>`)}</ul>`}
+      : html`<ul class="findings">${found.map((its) => html`<li key=${its.code + its.text}>${found.length > 1 && html`<span class="what">${headed(its)}</span>`}<span class="why">${printable(its.text, 400)}</span>${its.remedy && html`<${Command} cmd=${its.remedy.split(" ")} />`}</li>`)}</ul>`}
   </div></section>`;
+}
+
+/** The subject of a finding, as a heading. @param {import("../api.js").Finding} finding */
+function headed({ code }) {
+  return code[0].toUpperCase() + code.slice(1);
 }
 
 /** @param {{history?: import("../api.js").History, info?: Record<string, string>}} props */

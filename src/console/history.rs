@@ -7,6 +7,7 @@
 use std::collections::VecDeque;
 
 use super::json;
+use russet_base::finding::Finding;
 
 /// The way to join the values of rows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -151,6 +152,28 @@ impl History {
         self.tiers[0].rows.back()
     }
 
+    /// The known values of a field, the last first: each second's, for 15 minutes.
+    fn lately(&self, field: &str) -> impl Iterator<Item = f64> {
+        let at = FIELDS.iter().position(|(known, _)| *known == field);
+        let rows = self.tiers[0].rows.iter().rev();
+        let values = rows.filter_map(move |row| Some(row[at?]));
+        values.filter(|value| !value.is_nan())
+    }
+
+    /// The sum of a rate over 15 minutes.
+    pub fn sum(&self, field: &str) -> f64 {
+        self.lately(field).sum()
+    }
+
+    /// The mean of the last known values of a field, `rows` at most; NaN: there are none.
+    pub fn mean(&self, field: &str, rows: usize) -> f64 {
+        let (sum, count) = self
+            .lately(field)
+            .take(rows)
+            .fold((0.0, 0.0), |(sum, count), value| (sum + value, count + 1.0));
+        sum / count
+    }
+
     /// Bytes of the rings.
     #[cfg(test)]
     pub fn memory_bytes(&self) -> usize {
@@ -158,8 +181,9 @@ impl History {
         rows * size_of::<Row>()
     }
 
-    /// Everything as JSON, rows oldest first. `steps`: only these tiers; empty: all of them.
-    pub fn write(&self, now_ms: i64, steps: &[u64], out: &mut Vec<u8>) {
+    /// Rows as JSON, oldest first, with the faults of the server. `steps`: only these tiers; empty:
+    /// all of them.
+    pub fn write(&self, now_ms: i64, steps: &[u64], found: &[Finding], out: &mut Vec<u8>) {
         out.extend_from_slice(b"{\"now\":");
         json::write_number(now_ms as f64, out);
         out.extend_from_slice(b",\"fields\":");
@@ -172,6 +196,17 @@ impl History {
             out.extend_from_slice(format!("{{\"step\":{},\"rows\":", tier.step).as_bytes());
             json::list(&tier.rows, out, write_row);
             out.push(b'}');
+        });
+        out.extend_from_slice(b",\"findings\":");
+        json::list(found, out, |its, out| {
+            let mut finding = json::object()
+                .text("weight", its.weight.name())
+                .text("code", &*its.code)
+                .text("text", &its.text);
+            if let Some(remedy) = &its.remedy {
+                finding = finding.text("remedy", remedy);
+            }
+            out.extend_from_slice(&finding.end());
         });
         out.push(b'}');
     }
@@ -215,7 +250,7 @@ mod tests {
             history.add(&row(second));
         }
         let mut out = Vec::new();
-        history.write(1_700_000_000_000, &[10], &mut out);
+        history.write(1_700_000_000_000, &[10], &[], &mut out);
         let value: serde_json::Value = serde_json::from_slice(&out).expect("JSON");
         let tiers = value["tiers"].as_array().expect("a list");
         assert_eq!(tiers.len(), 1);

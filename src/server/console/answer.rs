@@ -156,7 +156,7 @@ impl Engine {
                 }
             }
             "history" => match self.may_see_figures(session) {
-                Ok(()) => Next::Figures(self.server.console_history(body)),
+                Ok(()) => Next::Figures(self.server.console_history(&self.keyspace, body)),
                 Err(refused) => refused.into(),
             },
             "stream" => match StreamCall::parse(body) {

@@ -7,7 +7,7 @@
 //! Elsewhere: `console::history` has the fields and the rings; `streams` sends the rows.
 
 use crate::console::calls;
-use crate::console::history::{FIELDS, Row};
+use crate::console::history::{FIELDS, History, Row};
 use crate::console::http::Answer;
 use crate::server::console::answer::bad;
 use crate::server::parts::console::Counted;
@@ -130,8 +130,8 @@ impl Server {
         row
     }
 
-    /// `api/history`; with `{"tiers":[1]}` only these steps.
-    pub(in crate::server) fn console_history(&self, body: &[u8]) -> Answer {
+    /// `api/history`; with `{"tiers":[1]}` only these steps. Its `findings` are the verdict.
+    pub(in crate::server) fn console_history(&self, keyspace: &Keyspace, body: &[u8]) -> Answer {
         let fields = match calls::object(body) {
             Ok(fields) => fields,
             Err(wrong) => return bad(wrong),
@@ -140,15 +140,11 @@ impl Server {
         let steps: Vec<u64> = steps.map_or(Vec::new(), |steps| {
             steps.iter().filter_map(|step| step.as_u64()).collect()
         });
-        let mut out = Vec::new();
-        match &self.connections.console.history {
-            Some(history) => history.write(self.now.unix_ms(), &steps, &mut out),
-            None => crate::console::history::History::default().write(
-                self.now.unix_ms(),
-                &steps,
-                &mut out,
-            ),
-        }
+        let (mut out, none) = (Vec::new(), History::default());
+        let history = self.connections.console.history.as_deref();
+        let found = self.verdict(keyspace);
+        let now_ms = self.now.unix_ms();
+        (history.unwrap_or(&none)).write(now_ms, &steps, &found, &mut out);
         Answer::json(out)
     }
 }

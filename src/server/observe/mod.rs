@@ -1,5 +1,5 @@
 //! Reports about the server: INFO, metrics, memory that does not count towards `maxmemory`, the
-//! command logs, hot keys, clients as lines of text.
+//! command logs, hot keys, clients as lines of text, what is wrong (`verdict`).
 //!
 //! A figure that several reports show is computed in one place: most metrics are fields of INFO,
 //! and MEMORY STATS shares the figures of INFO memory.
@@ -14,3 +14,4 @@ pub mod info;
 pub mod metrics;
 pub mod not_counted;
 pub mod observers;
+pub mod verdict;

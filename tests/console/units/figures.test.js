@@ -1,4 +1,4 @@
-/** Documents, differences and figures: json, diff, msgpack, stats, clientlist, aclwords, verdict. */
+/** Documents, differences and figures: json, diff, msgpack, stats, clientlist, aclwords. */
 
 import assert from "node:assert/strict";
 import test from "node:test";
@@ -10,7 +10,6 @@ import { toText } from "../../../console/msgpack.js";
 import { decodeRaw } from "../../../console/protobuf.js";
 import { beginOf, withRows } from "../../../console/state.js";
 import { memoryLines, overStart, percentile, reaches, sinceStart, startsOf, trend, ttlBin } from "../../../console/stats.js";
-import { findings } from "../../../console/verdict.js";
 
 test("JSON keeps digits, duplicate keys, escapes and order", () => {
   for (const text of ['{"n":248480010225057793,"n":1.0,"z":-0,"e":1e400,"s":"\\u0041\\/"}', "[[],{},[1,[2]]]", '"x"', "00014".slice(3), '{"a":{"b":[{"c":null}]}}'])
@@ -95,21 +94,6 @@ test("protocol buffers are shown without their schema", () => {
   for (const hex of ["", "08", "0f00", "0000", "0a05aa", "08ffffffffffffffffffff01"]) assert.throws(() => decodeRaw(bytes(hex)), RangeError, hex);
 });
 
-test("a node tells of its cluster, a Sentinel of what it watches", () => {
-  const node = { cluster_enabled: "1", cluster_state: "fail", cluster_slots_ok: "16000" };
-  assert.deepEqual(findings(node, {}).map(({ what, why }) => [what, why]), [["The cluster is down", "384 slots are served by no node, as this one sees it."]]);
-  assert.equal(findings({ ...node, cluster_state: "ok", cluster_slots_ok: "16384", cluster_slots_pfail: "1" }, {})[0].what, "A node that serves 1 slot does not answer");
-  assert.deepEqual(findings({ ...node, cluster_state: "ok", cluster_slots_ok: "16384" }, {}), []);
-  const watched = { redis_mode: "sentinel", master0: "name=a,status=ok,address=h:1,slaves=1,sentinels=1", master1: "name=b,status=sdown,address=h:2,slaves=1,sentinels=1", sentinel_tilt: "1" };
-  assert.deepEqual(findings(watched, {}).map(({ what }) => what), ["Not as it should be, as this Sentinel sees it: b", "This Sentinel is in TILT mode"]);
-});
-
-test("a server that writes nowhere is the first finding, a well one has none", () => {
-  assert.deepEqual(findings({ maxmemory: "1000", used_memory: "10", used_memory_rss: "10", rdb_last_bgsave_status: "ok", aof_enabled: "1", aof_last_write_status: "ok", aof_last_bgrewrite_status: "ok" }, { evicted: 0, rejected: 0, busy_permille: 0 }).filter(({ tone }) => tone === "bad"), []);
-  const [first] = findings({ aof_enabled: "1", aof_last_write_status: "err" }, { evicted: 0, rejected: 0, busy_permille: 0 });
-  assert.equal(first.tone, "bad");
-});
-
 test("a history tells since when it has figures, until its span is full", () => {
   const rows = (count, uptime) => Array.from({ length: count }, (_, i) => [uptime + i, 1000 * (100 + i)]);
   const history = (...tiers) => ({ fields: ["uptime", "time"], tiers: tiers.map((its, i) => ({ step: [1, 10, 60][i], rows: its })) });
@@ -168,36 +152,6 @@ test("growth is told by the rows of the process that runs", () => {
   assert.equal(sinceStart([12_000, 13_000], [2, 3], 1), 0);
   assert.equal(sinceStart([12_000, 13_000], [50, 51], 1), 0);
   assert.equal(sinceStart([], [], 1), 0);
-});
-
-test("the verdict names lost consumers, lost lines of the audit log, users held back", () => {
-  const info = { changes_consumer_1: "offset=7,lag=1,lost=0,name=a", changes_consumer_2: "offset=7,lag=1,lost=1,name=b,c", changes_consumer_3: "offset=7,lag=1,lost=0,name=xlost=1,name=evil", audit_lines_dropped: "3", user_budget_1: "clients=3,held=0,delayed=4,user=x", user_budget_2: "clients=3,held=12,delayed=4,user=y", user_budget_3: "clients=3,held=0,delayed=4,user=held=9,user=z" };
-  const said = findings(info, {}).map(({ what }) => what);
-  assert.deepEqual(said, ["Lost its place in the change stream: b,c", "3 lines of the audit log are lost", "Held back by its budget: y"]);
-});
-
-test("the verdict is bad while replicas load nothing of what they are sent, and names them", () => {
-  const info = { role: "master", sync_failing_replicas: "2", sync_failing0: "ip=10.0.0.7,port=6380,copies=4,retry_s=2,version=10,needs=hash with fields that expire", sync_failing1: "ip=a,port=x,port=1,copies=2,retry_s=1" };
-  const [first, ...rest] = findings(info, {});
-  assert.deepEqual(rest, []);
-  assert.equal(first.tone, "bad");
-  assert.equal(first.what, "Sent whole copies, acknowledged none: ip=10.0.0.7,port=6380, ip=a,port=x,port=1");
-  assert.match(first.why, /check-rdb --for/);
-  assert.deepEqual(first.cmd, ["INFO", "replication"]);
-  assert.deepEqual(findings({ role: "master" }, {}), []);
-});
-
-test("the verdict names few, without characters that hide", () => {
-  const names = ["right\u202eto left", "x".repeat(100), "a,user=b", "d", "e"];
-  const info = Object.fromEntries(names.map((name, i) => [`user_budget_${i + 1}`, `clients=1,held=1,delayed=4,user=${name}`]));
-  assert.equal(findings(info, {})[0].what, `Held back by its budget: right\\u202eto left, ${"x".repeat(40)}…, a,user=b and 2 more`);
-});
-
-test("a full disk refuses the writes of a server that has an append only file", () => {
-  const [log, none] = ["1", "0"].map((aof_enabled) => findings({ aof_enabled }, { disk_free: 1 << 20 })[0]);
-  assert.deepEqual([log.tone, none.tone], ["bad", "warn"]);
-  assert.match(log.why, /writes are refused/);
-  assert.doesNotMatch(none.why, /refused/);
 });
 
 test("roles and budgets of a user, and a client that is held back", () => {

@@ -84,6 +84,20 @@ impl Readiness {
         Readiness(why)
     }
 
+    /// The reasons, each with a command that shows more or helps.
+    pub fn into_findings(self) -> impl Iterator<Item = Finding> {
+        let remedy = |code: &str| match code {
+            "snapshot" => "BGSAVE",
+            "shutdown" | "loading" | "append only file" => "INFO persistence",
+            _ => "INFO replication",
+        };
+        let with_remedy = move |its: Finding| {
+            let remedy = remedy(&its.code);
+            its.mended_by(remedy)
+        };
+        self.0.into_iter().map(with_remedy)
+    }
+
     pub fn is_ready(&self) -> bool {
         self.0.is_empty()
     }
