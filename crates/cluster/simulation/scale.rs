@@ -15,7 +15,7 @@ use crate::message::{
 use crate::settings::Settings;
 use russet_base::Millis;
 use russet_config::Config;
-use russet_host::{LinkId, Now};
+use russet_host::{LinkId, Machine, Now};
 
 const TIMEOUT_MS: i64 = 15_000;
 

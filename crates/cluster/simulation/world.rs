@@ -14,7 +14,7 @@ use crate::message::SLOTS;
 use crate::ownership::route::{Keys, Request};
 use crate::ownership::viewer::Viewer;
 use russet_config::Dialect;
-use russet_host::{Level, LinkId, Now, Random};
+use russet_host::{Level, LinkId, Machine as _, Now, Random};
 use russet_resp::Reply;
 
 /// The step of the simulated time.

@@ -28,7 +28,7 @@ use super::ownership::viewer::Viewer;
 use super::settings::Settings;
 use super::stats::Stats;
 use russet_config::Dialect;
-use russet_host::{Level, LinkId, Now, Random};
+use russet_host::{Event, Level, LinkId, Machine, Now, Random};
 
 /// The period of `Cluster::tick`.
 pub const TICK_MS: u64 = 100;
@@ -177,6 +177,7 @@ pub struct Cluster {
     pub(super) announced: i64,
     pub(super) has_news: bool,
     last_tick: i64,
+    next_tick: i64,
     /// The state that was synced last, and the one that the save under way syncs.
     synced: Option<Vital>,
     syncing: Option<Vital>,
@@ -230,6 +231,7 @@ impl Cluster {
             has_news: false,
             ticks: 0,
             last_tick: now.monotonic_ms,
+            next_tick: now.monotonic_ms,
             synced: None,
             syncing: None,
             slots_replies: super::commands::SlotsReplies::default(),
@@ -243,18 +245,6 @@ impl Cluster {
         cluster.changed.routes = true;
         cluster.end();
         cluster
-    }
-
-    /// The next action; `None` also while a save is under way.
-    pub fn pop(&mut self) -> Option<Action> {
-        let action = self.out.pop()?;
-        if let Action::Persist { .. } = action {
-            let vital = self.vital();
-            let sync = self.synced.as_ref() != Some(&vital);
-            self.syncing = sync.then_some(vital);
-            return Some(Action::Persist { sync });
-        }
-        Some(action)
     }
 
     /// The outcome of the save under way.
@@ -319,6 +309,7 @@ impl Cluster {
         let stood_ms = now.monotonic_ms - self.last_tick;
         self.begin(now);
         self.last_tick = now.monotonic_ms;
+        self.next_tick = now.monotonic_ms + TICK_MS as i64;
         self.ticks += 1;
         self.judge_standstill(stood_ms);
         let is_synced = self.owners.vital_gains == self.owners.gains;
@@ -483,5 +474,42 @@ impl Cluster {
         if former != (me.address, me.names.clone(), me.flags) {
             self.save();
         }
+    }
+}
+
+impl Machine for Cluster {
+    type Around<'a> = ();
+    type Order = Order;
+
+    fn event(&mut self, now: Now, (): &(), event: Event<'_>) {
+        match event {
+            Event::Tick => self.tick(now),
+            Event::Opened { link, local_ip } => self.opened(now, link, local_ip),
+            Event::Refused { link, why } => self.refused(now, link, why),
+            Event::Received { link, bytes, .. } => self.received(now, link, bytes),
+            Event::Closed { link, by_limit } => self.closed(now, link, by_limit),
+            Event::Persisted { is_saved } => self.persisted(now, is_saved),
+            // It asks for no name.
+            Event::Resolved { .. } => {}
+        }
+    }
+
+    fn accept(&mut self, now: Now, peer_ip: &[u8], local_ip: &[u8]) -> Option<LinkId> {
+        self.accepted(now, peer_ip, local_ip)
+    }
+
+    fn due_ms(&self) -> Option<i64> {
+        Some(self.next_tick)
+    }
+
+    fn pop(&mut self) -> Option<Action> {
+        let action = self.out.pop()?;
+        if let Action::Persist { .. } = action {
+            let vital = self.vital();
+            let sync = self.synced.as_ref() != Some(&vital);
+            self.syncing = sync.then_some(vital);
+            return Some(Action::Persist { sync });
+        }
+        Some(action)
     }
 }

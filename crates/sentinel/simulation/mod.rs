@@ -2,12 +2,11 @@
 //!
 //! `world` has the network, the clocks and the files, all from one seed, with `node` for the data
 //! nodes; its every action is checked against the invariants (`checks`). `storms` makes random
-//! situations, the other tests known ones. `live` is run by hand, among real Sentinels.
+//! situations, the other tests known ones.
 
 mod checks;
 mod commands;
 mod explained;
-mod live;
 mod node;
 mod reported;
 mod situations;

@@ -14,7 +14,7 @@ use crate::instances::CHANNEL;
 use crate::links::ConnId;
 use crate::shared::Own;
 use russet_config::{Config, Sources, load};
-use russet_host::{Level, Now, Random};
+use russet_host::{Level, Machine as _, Now, Random};
 use russet_resp::{Reply, ReplyBounds, ReplyParser, ReplyValue};
 
 /// A host's address.
@@ -42,7 +42,6 @@ pub(super) struct Machine {
     pub core: Option<Sentinel>,
     /// The contents of the file.
     pub disk: Setup,
-    next_tick: i64,
     /// How far its wall clock is ahead of the true time.
     pub skew_ms: i64,
     /// The end of a standstill.
@@ -127,7 +126,6 @@ impl World {
                 place: (format!("10.0.1.{}", n + 1), 26379),
                 core: None,
                 disk: setup("10.0.0.1", 6379, quorum),
-                next_tick: 0,
                 skew_ms: 0,
                 frozen_until: 0,
                 saves: 0,
@@ -159,7 +157,6 @@ impl World {
         };
         let core = Sentinel::new(&setup, own, self.random.next(), self.clock(n));
         self.machines[n].core = Some(core);
-        self.machines[n].next_tick = self.now;
         self.carry_out(n);
     }
 
@@ -233,14 +230,16 @@ impl World {
     }
 
     fn tick(&mut self, n: usize) {
-        if !self.is_awake(n) || self.machines[n].next_tick > self.now {
+        if !self.is_awake(n) {
             return;
         }
         let clock = self.clock(n);
         let machine = &mut self.machines[n];
         let core = machine.core.as_mut().expect("awake");
+        if core.due_ms() > Some(self.now) {
+            return;
+        }
         core.tick(clock);
-        machine.next_tick = self.now + core.next_tick_ms();
         self.carry_out(n);
     }
 

@@ -11,7 +11,7 @@
 //! connection looks for its instance in O(instances). Periodic requests are `monitor`'s; decisions
 //! are made in `down`, `votes` and `failover`.
 
-use super::actions::{Action, Outbox};
+use super::actions::{Action, Order, Outbox};
 use super::address::Names;
 use super::config::Setup;
 use super::discovery::strangers::{self, Strangers};
@@ -28,7 +28,7 @@ use super::{
     monitor, refresh,
 };
 use russet_base::text::Printable;
-use russet_host::{Level, Now, Random};
+use russet_host::{Event, Level, Machine, Now, Random};
 use russet_resp::ReplyValue;
 
 /// A Sentinel without I/O. See the module.
@@ -55,6 +55,7 @@ impl Sentinel {
             strangers: Strangers::default(),
             out: Outbox::default(),
             scripts: Scripts::default(),
+            next_tick: now.monotonic_ms,
             simulated: Simulated::empty(),
             tilt: Tilt {
                 since: None,
@@ -81,13 +82,8 @@ impl Sentinel {
         groups::setup(&self.shared, &self.primaries)
     }
 
-    /// The next action; see [`Outbox`].
-    pub fn pop(&mut self) -> Option<Action> {
-        self.shared.out.pop()
-    }
-
     /// The outcome of [`Action::Persist`].
-    pub fn persisted(&mut self, is_saved: bool) {
+    pub(super) fn persisted(&mut self, is_saved: bool) {
         let had_failed = self.shared.out.has_failed();
         self.shared.out.persisted(is_saved);
         if had_failed == is_saved {
@@ -108,10 +104,10 @@ impl Sentinel {
         self.shared.own = own;
     }
 
-    /// How long to wait before the next tick: 50 to 100 ms, drawn anew each time, so that Sentinels
+    /// The time from this tick to the next: 50 to 100 ms, drawn anew each time, so that Sentinels
     /// started together do not stay in step; 10 ms while a primary is about to be seen as down, or
     /// a failover is under way, but not for long.
-    pub fn next_tick_ms(&mut self) -> Ms {
+    fn tick_period_ms(&mut self) -> Ms {
         if self.is_tense() {
             TENSE_TICK_MS
         } else {
@@ -138,7 +134,7 @@ impl Sentinel {
     }
 
     /// Does all due work.
-    pub fn tick(&mut self, now: Now) {
+    pub(super) fn tick(&mut self, now: Now) {
         self.set_now(now);
         self.check_tilt(now);
         if self.shared.out.has_failed() {
@@ -164,6 +160,7 @@ impl Sentinel {
             ..
         } = &mut self.shared;
         scripts.tick(*now, periods, out);
+        self.shared.next_tick = self.shared.now + self.tick_period_ms();
     }
 
     /// Sets the moment of an event after which the next tick visits all primaries.
@@ -223,7 +220,7 @@ impl Sentinel {
     }
 
     /// A connection is established, from this address of ours.
-    pub fn connected(&mut self, now: Now, conn: ConnId, local_ip: &[u8]) {
+    pub(super) fn connected(&mut self, now: Now, conn: ConnId, local_ip: &[u8]) {
         self.due_at(now);
         let Some((link, kind)) = self.shared.links.find(conn) else {
             return;
@@ -243,7 +240,7 @@ impl Sentinel {
 
     /// A connection could not be begun or established, for this reason: the system's words, or
     /// those of TLS.
-    pub fn refused(&mut self, now: Now, conn: ConnId, reason: &str) {
+    pub(super) fn refused(&mut self, now: Now, conn: ConnId, reason: &str) {
         self.due_at(now);
         let Some((link, kind)) = self.shared.links.find(conn) else {
             return;
@@ -256,7 +253,7 @@ impl Sentinel {
     }
 
     /// A connection is closed that was established.
-    pub fn closed(&mut self, now: Now, conn: ConnId) {
+    pub(super) fn closed(&mut self, now: Now, conn: ConnId) {
         self.due_at(now);
         if let Some((link, _)) = self.shared.links.find(conn) {
             self.end(now, (conn, link));
@@ -280,7 +277,7 @@ impl Sentinel {
     }
 
     /// A name was resolved, or could not be.
-    pub fn resolved(&mut self, now: Now, host: &[u8], ip: Option<Vec<u8>>) {
+    pub(super) fn resolved(&mut self, now: Now, host: &[u8], ip: Option<Vec<u8>>) {
         self.due_at(now);
         self.shared.names.learn(host, ip.clone());
         let Some(ip) = ip else {
@@ -320,8 +317,24 @@ impl Sentinel {
         }
     }
 
+    /// Bytes of a connection, up to the end of one reply: its actions come before the next one.
+    fn received(&mut self, now: Now, conn: ConnId, bytes: &[u8]) -> usize {
+        let mut rest = bytes;
+        match self.shared.links.parse(conn, &mut rest) {
+            Ok(Some(reply)) => self.reply(now, conn, reply),
+            Ok(None) => {}
+            // The peer does not speak the protocol.
+            Err(_) => {
+                self.shared.out.push(Action::Close(conn));
+                self.closed(now, conn);
+                return bytes.len();
+            }
+        }
+        bytes.len() - rest.len()
+    }
+
     /// A reply, or a message of the channel.
-    pub fn reply(&mut self, now: Now, conn: ConnId, reply: ReplyValue) {
+    pub(super) fn reply(&mut self, now: Now, conn: ConnId, reply: ReplyValue) {
         self.set_now(now);
         let Some((link, kind)) = self.shared.links.find(conn) else {
             return;
@@ -482,6 +495,31 @@ impl Sentinel {
             ..
         } = &mut self.shared;
         scripts.ended(pid, (exit, signal), *now, periods, out);
+    }
+}
+
+impl Machine for Sentinel {
+    type Around<'a> = ();
+    type Order = Order;
+
+    fn event(&mut self, now: Now, (): &(), event: Event<'_>) {
+        match event {
+            Event::Tick => self.tick(now),
+            Event::Opened { link, local_ip } => self.connected(now, link, local_ip),
+            Event::Refused { link, why } => self.refused(now, link, why),
+            Event::Received { link, bytes, taken } => *taken = self.received(now, link, bytes),
+            Event::Closed { link, .. } => self.closed(now, link),
+            Event::Resolved { name, ip } => self.resolved(now, name, ip),
+            Event::Persisted { is_saved } => self.persisted(is_saved),
+        }
+    }
+
+    fn due_ms(&self) -> Option<Ms> {
+        Some(self.shared.next_tick)
+    }
+
+    fn pop(&mut self) -> Option<Action> {
+        self.shared.out.pop()
     }
 }
 

@@ -6,9 +6,8 @@
 //!
 //!     the file --config--> Setup --> Sentinel --config--> the file
 //!                                     |  ^
-//!                       pop: Action   |  |  tick, connected, refused, closed, reply, resolved,
-//!                                     v  |  persisted, script_started, script_ended,
-//!                                     |  |  command, publish
+//!                       pop: Action   |  |  event; script_started, script_ended, command, publish
+//!                                     v  |
 //!                                    driver
 //!
 //! Invariants
@@ -28,31 +27,23 @@
 //!
 //! - Start: `config::from_file` reads the lines that `config::Config::sentinel_lines` kept (with
 //!   `Sources::is_sentinel`); `Sentinel::new`; carry out its actions.
-//! - A timer: `tick`, after `next_tick_ms`. A gap of more than two seconds is TILT.
-//! - After **each** call, `pop` until there is nothing more, and carry out each action in order:
-//!   - `Connect`: open it (`net/connecting.rs`, as `server/run/links/upstream.rs` does), then
-//!     `connected` with our own address on it; or `refused` with the reason, which the log and
-//!     SENTINEL EXPLAIN show. The core gives up connections that do not come about.
-//!   - `Send`, `Close`; a connection that the other end closes, or whose bytes are no replies, is
-//!     `closed`. Replies are parsed (`resp::ReplyParser`) and passed on one by one, in order:
-//!     `reply`.
-//!   - `Persist`: `config::rewrite` with `Sentinel::setup()` and the server's own configuration,
-//!     then `russet_config::replace_file`, then `persisted`.
+//! - The host's part (`russet_host::Driver`). A gap of more than two seconds between ticks is TILT.
+//!   The core gives up connections that do not come about; why one was refused is shown by the log
+//!   and by SENTINEL EXPLAIN.
+//! - `Persist`: `config::rewrite` with `Sentinel::setup()` and the server's own configuration, then
+//!   `russet_config::replace_file`.
+//! - Orders:
 //!   - `Event`: a line of the log, `channel text`, and unless its level is `Debug` a message to the
-//!     subscribers of `channel`. `Log`, `SetLogLevel`.
+//!     subscribers of `channel`. `SetLogLevel`.
 //!   - `RunScript`: start the program without a shell; `script_started`, at its end `script_ended`.
 //!     `input` is written to its standard input, which is then closed; a program that does not read
 //!     it, or has closed it, is no failure, and must not make the loop wait (a pipe takes so few
 //!     bytes at once). `KillScript`: SIGKILL to it.
-//!   - `Resolve`: look the name up, off the loop; `resolved`.
 //!   - `Exit`: end the process with this status.
 //! - A client's SENTINEL, PUBLISH, ROLE, and INFO's section: `command`, `publish`, `role`, `info`.
 //!   If the answer is `After::Persist` and `persisted` reports a failure, `otherwise` is sent
 //!   instead. `Host::resolve` looks a name up within a bounded time, for SENTINEL MONITOR.
 //! - Metrics, health: `primaries_seen` ([`Seen`](seen::Seen)), `is_saved`.
-//!
-//! `simulation/live.rs` is such a driver, as small as possible, for a trial by hand
-//! among real Sentinels.
 //!
 //! # Where it differs from Redis
 //!
@@ -71,7 +62,7 @@
 //! - The events `-cmd-link-reconnection` and `-pubsub-link-reconnection` (of level `Debug`) report
 //!   every connection that does not come about; Redis's only those that fail at once.
 //!
-//! TLS of the links is decided by the server's `tls-replication`, not by `Connect`.
+//! TLS of the links is decided by the server's `tls-replication`, not by `Dial`.
 #![warn(missing_docs)]
 
 mod actions;

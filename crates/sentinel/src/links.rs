@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, VecDeque};
 use super::actions::{Action, Outbox};
 use super::time::Ms;
 pub use russet_host::LinkId as ConnId;
-use russet_resp::write_request;
+use russet_resp::{ReplyBounds, ReplyParser, ReplyValue, write_request};
 
 /// A link.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -67,7 +67,15 @@ pub(crate) struct Conn {
     pub local_ip: Option<Vec<u8>>,
     /// The replies to come, in their order.
     pub expected: VecDeque<Expected>,
+    parser: ReplyParser,
 }
+
+/// A data node's INFO and lists of a few kilobytes are expected; a peer that sends more is not one.
+const BOUNDS: ReplyBounds = ReplyBounds {
+    bulk_max: 4 << 20,
+    values_max: 64 * 1024,
+    depth_max: 8,
+};
 
 /// A link, and the instance's health as its connections show it.
 #[derive(Debug)]
@@ -214,6 +222,7 @@ impl Links {
             since: now,
             local_ip: None,
             expected: VecDeque::new(),
+            parser: ReplyParser::new(BOUNDS),
         });
         out.push(Action::Dial {
             link: conn,
@@ -259,6 +268,24 @@ impl Links {
         {
             conn.local_ip = Some(local_ip);
         }
+    }
+
+    /// The next reply in these bytes of a connection, which are taken from the front. Error: they
+    /// are no replies.
+    pub(crate) fn parse(
+        &mut self,
+        conn: ConnId,
+        bytes: &mut &[u8],
+    ) -> Result<Option<ReplyValue>, ()> {
+        let Some((id, kind)) = self.find(conn) else {
+            *bytes = &[];
+            return Ok(None);
+        };
+        let conn = self.get_mut(id).conn_mut(kind).as_mut();
+        conn.expect("found by its number")
+            .parser
+            .push(bytes)
+            .map_err(drop)
     }
 
     /// Takes the request that the next reply of a connection answers.

@@ -76,6 +76,8 @@ pub struct Shared {
     pub(crate) simulated: Simulated,
     pub tilt: Tilt,
     pub random: Random,
+    /// When the next tick is due.
+    pub(crate) next_tick: Ms,
 }
 
 impl Shared {

@@ -1,7 +1,7 @@
 //! A node of a cluster at work: carries out the actions of the core (`russet_cluster`), and returns
 //! their results to it.
 //!
-//! The core is called by events of the bus (`run::links::cluster`), by the timer, by commands of
+//! The core is called by events of the bus (`run::links::machines`), by the timer, by commands of
 //! clients (`commands::cluster`). After each call its actions are carried out at once, in their
 //! order: a save is on disk before the next message is queued, and before the reply of the command.
 //! Queued messages leave at the end of the turn.
@@ -39,17 +39,18 @@
 //! epoch, one owner per slot and epoch, epochs that never fall, a minority that stops; and after
 //! the faults, equal views in bounded time.
 //!
-//! `Server::with_cluster` (`server/cluster`) calls the core; `cluster_on` carries out its actions
-//! at once, in their order. The core is called by events of links (`run/links/cluster.rs`), by its
-//! timer (`sleep.rs` wakes the loop for it), by CLUSTER and PUBLISH (`commands/cluster`,
-//! `server/cluster/command.rs`), and when directives change. A save is part of carrying out: it is
-//! in the file, and synced if it decides an election, before the next message is queued and before
-//! the reply of the command. Messages leave at the end of the turn (`flush_bus`), those of a link
-//! in one write; a message to many nodes is one allocation. Actions on keys and on the role wait
-//! while a script runs or data is loaded; the bus itself is served meanwhile, by the guest loop of
-//! a busy script and by the turns of a load, so that the others do not take the node for failing.
-//! Actions on clients' sessions (blocked clients that must go elsewhere, shard channels that moved)
-//! are left to `Engine::after_cluster`, at the end of the turn's work.
+//! `ClusterHost` says what the core's actions mean here (`russet_host::Driver`): they are carried
+//! out at once, in their order. The core is called by events of links and by its timer
+//! (`run/links/machines.rs`, `sleep.rs` wakes the loop for it), by CLUSTER and PUBLISH
+//! (`commands/cluster`, `server/cluster/command.rs`), and when directives change. A save is part of
+//! carrying out: it is in the file, and synced if it decides an election, before the next message
+//! is queued and before the reply of the command. Messages leave at the end of the turn
+//! (`Driver::flush`), those of a link in one write; a message to many nodes is one allocation.
+//! Actions on keys and on the role wait while a script runs or data is loaded; the bus itself is
+//! served meanwhile, by the guest loop of a busy script and by the turns of a load, so that the
+//! others do not take the node for failing. Actions on clients' sessions (blocked clients that must
+//! go elsewhere, shard channels that moved) are left to `Engine::after_cluster`, at the end of the
+//! turn's work.
 //!
 //! `StateFile` (`parts/cluster/file.rs`) replaces nodes.conf by a rename and holds a lock on it for
 //! the life of the process; each new file is locked before it gets the name. A failover by hand
@@ -86,24 +87,116 @@
 //! `tests/cluster` starts clusters of processes: russet alone, and mixed with Redis 8.0, Redis 8.10
 //! and Valkey 9.1; redis-cli gives the orders.
 
-mod bus;
 mod command;
 mod lost;
 mod start;
 
 pub(in crate::server) use start::{Begun, bus_port_of, fault};
 
+use std::net::IpAddr;
 use std::ops::RangeInclusive;
+
+use mio::Registry;
 
 use crate::pubsub::Kind;
 use crate::server::parts::cluster::ClusterDriver;
 use crate::server::process;
 use crate::server::state::Server;
 use crate::server::state::world::Engine;
-use russet_cluster::{Action, Order, Own, Primary, Settings, TICK_MS};
+use russet_base::wake::Wake;
+use russet_cluster::{Cluster, Order, Own, Primary, Settings};
 use russet_config::{ClusterConfigSave, system_text};
-use russet_host::Now;
+use russet_host::{Driver, Event, Links, Machine, Now};
 use russet_keyspace::{DbIndex, Keyspace};
+use russet_net::tls::TlsLink;
+use russet_net::{Accepted, Destination, Stream};
+
+/// This server around its node.
+pub(in crate::server) struct ClusterHost<'s> {
+    pub server: &'s mut Server,
+    pub keyspace: &'s mut Keyspace,
+}
+
+impl Driver for ClusterHost<'_> {
+    type Machine = Cluster;
+
+    fn machine(&mut self) -> Option<&mut Cluster> {
+        let driver = self.server.cluster.as_mut()?;
+        Some(&mut driver.core)
+    }
+
+    fn links(&mut self) -> Option<(&mut Links, Option<&Registry>)> {
+        let driver = self.server.cluster.as_mut()?;
+        let registry = self.server.connections.registry.as_ref();
+        Some((&mut driver.links, registry))
+    }
+
+    fn now(&self) -> Now {
+        Now::from(self.server.now)
+    }
+
+    fn event(&mut self, event: Event<'_>) {
+        let now = self.now();
+        if let Some(core) = self.machine() {
+            core.event(now, &(), event);
+        }
+    }
+
+    fn obey(&mut self, order: Order) {
+        self.server.obey_cluster(self.keyspace, order);
+    }
+
+    fn save(&mut self, sync: bool) -> bool {
+        self.server.save_cluster(sync)
+    }
+
+    fn destination(&self, host: &[u8], port: u16) -> Result<Destination, String> {
+        let tls = self.server.connections.tls.of_cluster(&self.server.config);
+        let to = self.server.destination(host, port, tls);
+        // The core only knows addresses; a name would need a thread.
+        match to.host.parse::<IpAddr>() {
+            Ok(_) => Ok(to),
+            Err(_) => Err("not an address".to_owned()),
+        }
+    }
+
+    fn wake(&self) -> Wake {
+        self.server.connections.wake.clone()
+    }
+
+    fn welcome(&mut self, accepted: Accepted) -> Option<Stream> {
+        let socket = match accepted {
+            Accepted::Plain(stream) => return Some(stream),
+            Accepted::Tls(socket) => socket,
+        };
+        let materials = self.server.connections.tls.materials()?;
+        match TlsLink::accepted(socket, &materials.server) {
+            Ok(link) => Some(Stream::Tls(Box::new(link))),
+            Err(error) => {
+                tracing::debug!("Error accepting cluster node under TLS: {error}");
+                None
+            }
+        }
+    }
+
+    fn not_accepted(&self, why: &str) {
+        // Perhaps no descriptor is left: cron tries again.
+        tracing::debug!("Error accepting cluster node: {why}");
+    }
+
+    fn is_guest(&self) -> bool {
+        true
+    }
+
+    fn before_tick(&mut self) {
+        self.server.update_own(self.keyspace);
+        self.server.forget_empty_kept(self.keyspace);
+        let limit = self.server.config.cluster_link_sendbuf_limit;
+        if limit > 0 {
+            self.close_above(limit);
+        }
+    }
+}
 
 /// How many links of nodes that are not known may be open, as far as clients leave descriptors.
 const STRANGE_LINKS: RangeInclusive<usize> = 16..=128;
@@ -120,21 +213,6 @@ impl Server {
         let result = call(driver, now);
         self.continue_cluster(keyspace);
         Some(result)
-    }
-
-    /// The core's tick, if it is due.
-    pub(in crate::server) fn tick_cluster(&mut self, keyspace: &mut Keyspace) {
-        let Some(driver) = &mut self.cluster else {
-            return;
-        };
-        if driver.tick_due_ms > self.now.mono_ms {
-            return;
-        }
-        driver.tick_due_ms = self.now.mono_ms + TICK_MS;
-        self.update_own(keyspace);
-        self.forget_empty_kept(keyspace);
-        self.close_long_queues(keyspace);
-        self.with_cluster(keyspace, |driver, now| driver.core.tick(now));
     }
 
     /// Passes this server's state to the core: role, offset, links.
@@ -201,20 +279,12 @@ impl Server {
     /// Carries out the core's actions until there are no more. Messages leave at the end of the
     /// turn, many in one write.
     pub(in crate::server) fn continue_cluster(&mut self, keyspace: &mut Keyspace) {
-        while let Some(action) = self.cluster.as_mut().and_then(|driver| driver.core.pop()) {
-            self.act_in_cluster(keyspace, action);
-        }
-    }
-
-    /// Sends the messages that the turn has queued.
-    pub(in crate::server) fn flush_bus(&mut self, keyspace: &mut Keyspace) {
-        while self.send_on_bus() {
-            self.continue_cluster(keyspace);
-        }
+        let server = self;
+        ClusterHost { server, keyspace }.carry_out();
     }
 
     /// Carries out deferred actions, unless a script or a load still defers them.
-    pub(in crate::server) fn resume_cluster(&mut self, keyspace: &mut Keyspace) {
+    fn resume_cluster(&mut self, keyspace: &mut Keyspace) {
         while !self.holds_data()
             && let Some(driver) = &mut self.cluster
             && let Some(order) = driver.deferred.pop_front()
@@ -226,19 +296,6 @@ impl Server {
     /// Whether keys and role must stay as they are for now.
     fn holds_data(&self) -> bool {
         self.scripting.is_running() || self.persist.loading.in_progress()
-    }
-
-    fn act_in_cluster(&mut self, keyspace: &mut Keyspace, action: Action) {
-        match action {
-            Action::Dial { link, host, port } => self.dial(link, &host, port),
-            Action::Send { link, bytes } => self.on_links(|links| links.queue(link, bytes)),
-            Action::Close(link) => self.on_links(|links| links.close(link)),
-            Action::Persist { sync } => self.persist_cluster(sync),
-            Action::Log { level, text } => level.log(&text),
-            // The core only knows addresses.
-            Action::Resolve(_) => {}
-            Action::Order(order) => self.obey_cluster(keyspace, order),
-        }
     }
 
     fn obey_cluster(&mut self, keyspace: &mut Keyspace, order: Order) {
@@ -339,30 +396,33 @@ impl Server {
         self.flushed_all(keyspace);
     }
 
-    /// Saves the core's state, and passes the result to the core.
-    fn persist_cluster(&mut self, sync: bool) {
-        let now = Now::from(self.now);
+    /// Saves the core's state. `true` also if it could not be, and the node is to continue without.
+    fn save_cluster(&mut self, sync: bool) -> bool {
         let Some(driver) = &mut self.cluster else {
-            return;
+            return true;
         };
         let text = driver.core.conf();
         let file = driver.file.as_mut();
         let saved = file.map_or(Ok(()), |file| file.save(text, sync));
-        let is_saved = match saved {
-            Ok(()) => true,
-            Err(error) => {
+        saved.map_or_else(
+            |error| {
                 let why = system_text(&error);
                 tracing::warn!("Failed to save the cluster configuration file: {why}");
                 self.config.cluster_config_save_behavior == ClusterConfigSave::BestEffort
-            }
-        };
-        driver.core.persisted(now, is_saved);
+            },
+            |()| true,
+        )
     }
 }
 
 impl Engine {
-    /// Carries out the core's actions on clients, at the end of a turn's work.
+    /// Carries out the core's actions on clients, at the end of a turn's work, and those that were
+    /// deferred.
     pub(in crate::server) fn after_cluster(&mut self) {
+        if self.server.cluster.is_none() {
+            return;
+        }
+        self.server.resume_cluster(&mut self.keyspace);
         if let Some(driver) = &mut self.server.cluster
             && !self.server.scripting.is_running()
         {

@@ -118,7 +118,7 @@ impl Server {
             tracing::warn!("Failed to save the cluster configuration file: {why}");
             return false;
         }
-        let driver = ClusterDriver::new(core, listeners, Some(file), &self.now);
+        let driver = ClusterDriver::new(core, listeners, Some(file));
         self.cluster = Some(Box::new(driver));
         self.begin_migrations();
         self.update_own(keyspace);

@@ -285,8 +285,7 @@ impl Loop {
         self.timers();
         self.engine.continue_search(has_time);
         self.drive_upstream();
-        self.drive_sentinel();
-        self.drive_cluster();
+        self.drive_machines();
         self.engine.drive_migrations();
         self.drive_consoles();
         if self.engine.continue_load().is_err() {
@@ -337,11 +336,12 @@ impl Loop {
 
     #[inline]
     fn event(&mut self, event: &Event) {
+        let token: Target = event.token().into();
         let Target {
             role,
             slot,
             generation,
-        } = event.token().into();
+        } = token;
         match role {
             Role::Client => self.client_event(slot, generation, event),
             Role::Listener => self.acceptor.event(slot as usize),
@@ -349,9 +349,9 @@ impl Loop {
             Role::MetricsListener => self.accept_http(Port::Metrics),
             Role::Scrape => self.http_event(Port::Metrics, (slot, generation)),
             Role::Upstream => self.upstream_event(),
-            Role::SentinelLink => self.sentinel_event(slot, generation),
-            Role::ClusterListener => self.bus_is_asked(),
-            Role::ClusterLink => self.bus_event(slot, generation),
+            Role::SentinelLink | Role::ClusterListener | Role::ClusterLink => {
+                self.machine_event(token);
+            }
             Role::MigrationLink => self.migration_event(slot, generation),
             Role::ConsoleListener => self.accept_http(Port::Console),
             Role::Console => self.http_event(Port::Console, (slot, generation)),

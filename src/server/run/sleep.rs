@@ -135,16 +135,15 @@ impl Loop {
             || !server.connections.tls.handshakes.ready.is_empty()
             || !server.turn.ready.is_empty()
             || !self.acceptor.is_idle()
-            || server.sentinel.as_ref().is_some_and(|d| d.has_unread())
-            || server.cluster.as_ref().is_some_and(|d| d.has_urgent())
             || server.migrations.as_ref().is_some_and(|d| d.has_urgent())
     }
 
     /// How long the loop may sleep.
     pub(super) fn timeout(&mut self) -> Duration {
-        if self.has_urgent() {
+        if self.has_urgent() || self.machines_are_urgent() {
             return Duration::ZERO;
         }
+        let machines_due_ms = self.machines_due_ms();
         let server = &self.engine.server;
         // The turn's clock is as old as the turn: everything is due that much sooner.
         let since_ms = server
@@ -160,11 +159,8 @@ impl Loop {
         if let Some(due_ms) = server.memory.defrag.due_in_ms(&server.config) {
             wait_ms = wait_ms.min(due_ms);
         }
-        if let Some(driver) = &server.sentinel {
-            wait_ms = wait_ms.min(driver.tick_due_ms.saturating_sub(mono_ms));
-        }
-        if let Some(driver) = &server.cluster {
-            wait_ms = wait_ms.min(driver.tick_due_ms.saturating_sub(mono_ms));
+        if let Some(due_ms) = machines_due_ms {
+            wait_ms = wait_ms.min((due_ms - mono_ms as i64).max(0) as u64);
         }
         if let Some(driver) = &server.migrations {
             wait_ms = wait_ms.min(driver.due_ms().saturating_sub(mono_ms));

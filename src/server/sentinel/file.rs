@@ -6,7 +6,6 @@ use std::{fs, io};
 
 use rustix::fs::{Access, access};
 
-use crate::server::parts::sentinel::SentinelDriver;
 use crate::server::state::Server;
 use russet_config::{check_replaceable, replace_file, system_text};
 use russet_sentinel::rewrite;
@@ -42,8 +41,8 @@ pub fn check_file(file: Option<&Path>) -> Result<(), String> {
 
 impl Server {
     /// Saves the core's state with the server's own directives, synced; a failure is logged.
-    pub(super) fn save_sentinel(&self, driver: &mut SentinelDriver) -> bool {
-        match self.try_save_sentinel(driver) {
+    pub(super) fn save_sentinel(&mut self) -> bool {
+        match self.try_save_sentinel() {
             Ok(()) => {
                 tracing::info!("Sentinel new configuration saved on disk");
                 true
@@ -58,7 +57,10 @@ impl Server {
         }
     }
 
-    fn try_save_sentinel(&self, driver: &mut SentinelDriver) -> io::Result<()> {
+    fn try_save_sentinel(&mut self) -> io::Result<()> {
+        let Some(driver) = &mut self.sentinel else {
+            return Ok(());
+        };
         let Some(file) = &self.identity.config_file else {
             return Err(io::ErrorKind::NotFound.into());
         };

@@ -1,7 +1,7 @@
 //! Sentinel at work: carries out the actions of the core (`russet_sentinel`), and returns their
 //! results to it.
 //!
-//! The core is called by events of its links (`run::links::sentinel`), by the timer, by commands of
+//! The core is called by events of its links (`run::links::machines`), by the timer, by commands of
 //! clients (`commands::sentinel`). After each call its actions are carried out at once, in their
 //! order. A save is part of that: it is on disk before the next action, and before the reply of a
 //! command.
@@ -10,13 +10,13 @@
 //!
 //! The core of a Sentinel is a state machine without I/O: `Sentinel` takes ticks, replies, commands
 //! and the outcome of saves, and hands out actions. `sentinel/mod.rs` has the duties of a driver,
-//! which is `SentinelDriver` (`server/parts/sentinel.rs`): the core with its connections, name
-//! lookups and processes of scripts. It is a field of `Server`, `None` in any other server.
-//! `Server::with_sentinel` (`server/sentinel`) calls the core and carries out its actions at once,
-//! in their order; a save is part of that, so it is on disk before the next action and before the
-//! reply of a command. The core is called by events of links (`run/links/sentinel.rs`), once per
-//! turn by `tend_sentinel` when a tick is due (`sleep.rs` wakes the loop for it), and by SENTINEL
-//! and PUBLISH (`commands/sentinel`). The command table has only rows with `Flags::SENTINEL`; INFO
+//! which is `SentinelDriver` (`server/parts/sentinel.rs`): the core with its links and processes of
+//! scripts. It is a field of `Server`, `None` in any other server. `SentinelHost` says what the
+//! core's actions mean here (`russet_host::Driver`): they are carried out at once, in their order;
+//! a save is part of that, so it is on disk before the next action and before the reply of the
+//! command. The core is called by events of links and by its timer (`run/links/machines.rs`), and
+//! by SENTINEL and PUBLISH (`commands/sentinel`). Requests leave at the end of the turn, those of a
+//! link in one write. The command table has only rows with `Flags::SENTINEL`; INFO
 //! has sections of its own, and no keyspace is loaded. `/metrics` reads `primaries_seen`
 //! (`observe/metrics/sentinel.rs`), `/readyz` the result of CKQUORUM.
 //!
@@ -35,21 +35,112 @@
 //! majority, no act in TILT; and when all is well again, one agreed primary in bounded time.
 
 mod file;
-mod links;
 mod scripts;
 
 pub use file::check_file;
 pub(in crate::server) use scripts::is_executable;
+
+use std::time::Duration;
+
+use mio::Registry;
 
 use crate::pubsub::Kind;
 use crate::server::parts::sentinel::SentinelDriver;
 use crate::server::process::log;
 use crate::server::state::Server;
 use russet_base::text::Printable;
+use russet_base::wake::Wake;
 use russet_config::{Choice, LogLevel};
-use russet_host::{Level, Now};
+use russet_host::{Driver, Event, Level, Links, Machine, Now, resolve_within};
+use russet_net::Destination;
 use russet_resp::Reply;
-use russet_sentinel::{Action, After, Host, Order, Own, Setup};
+use russet_sentinel::{After, Host, Order, Own, Sentinel, Setup};
+
+/// For as long an operator's command may hold the loop for a name.
+const RESOLVE_MAX: Duration = Duration::from_secs(1);
+
+/// This server around its Sentinel.
+pub(in crate::server) struct SentinelHost<'s>(pub &'s mut Server);
+
+impl Driver for SentinelHost<'_> {
+    type Machine = Sentinel;
+
+    fn machine(&mut self) -> Option<&mut Sentinel> {
+        self.0.sentinel.as_mut().map(|driver| &mut driver.core)
+    }
+
+    fn links(&mut self) -> Option<(&mut Links, Option<&Registry>)> {
+        let driver = self.0.sentinel.as_mut()?;
+        Some((&mut driver.links, self.0.connections.registry.as_ref()))
+    }
+
+    fn now(&self) -> Now {
+        Now::from(self.0.now)
+    }
+
+    fn event(&mut self, event: Event<'_>) {
+        let now = self.now();
+        let Some(driver) = &mut self.0.sentinel else {
+            return;
+        };
+        let is_tick = matches!(event, Event::Tick);
+        if let Event::Received { .. } = event {
+            driver.may_rest = driver.is_calm;
+        }
+        driver.core.event(now, &(), event);
+        if is_tick {
+            driver.is_calm = !driver.core.is_tense();
+        }
+    }
+
+    fn obey(&mut self, order: Order) {
+        match order {
+            Order::Event {
+                level,
+                channel,
+                text,
+            } => self.0.report_event(level, channel, &text),
+            Order::SetLogLevel(name) => {
+                if let Some(level) = LogLevel::parse(name.as_bytes()) {
+                    self.0.config.loglevel = level;
+                    log::set_level(level);
+                }
+            }
+            Order::RunScript { job, argv, input } => {
+                let now = self.now();
+                if let Some(driver) = &mut self.0.sentinel {
+                    driver.run_script(now, job, &argv, &input);
+                }
+            }
+            Order::KillScript { pid } => {
+                if let Some(driver) = &mut self.0.sentinel {
+                    driver.kill_script(pid);
+                }
+            }
+            Order::Exit(status) => std::process::exit(status),
+        }
+    }
+
+    fn save(&mut self, _sync: bool) -> bool {
+        self.0.save_sentinel()
+    }
+
+    fn destination(&self, host: &[u8], port: u16) -> Result<Destination, String> {
+        let tls = self.0.connections.tls.of_replication(&self.0.config);
+        Ok(self.0.destination(host, port, tls))
+    }
+
+    fn wake(&self) -> Wake {
+        self.0.connections.wake.clone()
+    }
+
+    fn before_tick(&mut self) {
+        let now = self.now();
+        if let Some(driver) = &mut self.0.sentinel {
+            driver.reap_scripts(now);
+        }
+    }
+}
 
 impl Server {
     /// Whether this process is a Sentinel.
@@ -70,94 +161,20 @@ impl Server {
             port,
             password: config.requirepass.to_vec(),
         };
-        let seed = rand::random();
-        let mut driver = SentinelDriver::new(setup, own, seed, &self.now);
-        self.carry_out(&mut driver);
-        // A file that cannot be written is noticed now, not when a vote must be saved.
-        let is_saved = driver.core.is_saved();
-        let is_saved = is_saved && (!driver.saved.is_empty() || self.save_sentinel(&mut driver));
+        let driver = SentinelDriver::new(setup, own, rand::random(), &self.now);
         self.sentinel = Some(Box::new(driver));
-        is_saved
+        SentinelHost(self).carry_out();
+        // A file that cannot be written is noticed now, not when a vote must be saved.
+        let saved = self
+            .sentinel
+            .as_ref()
+            .map(|driver| !driver.saved.is_empty());
+        self.is_sentinel_saved() && (saved == Some(true) || self.save_sentinel())
     }
 
-    /// Calls the core, and carries out its actions. `None`: this process is no Sentinel.
-    pub(in crate::server) fn with_sentinel<R>(
-        &mut self,
-        call: impl FnOnce(&mut SentinelDriver, &mut Server) -> R,
-    ) -> Option<R> {
-        let mut driver = self.sentinel.take()?;
-        let result = call(&mut driver, self);
-        self.carry_out(&mut driver);
-        self.sentinel = Some(driver);
-        Some(result)
-    }
-
-    /// Does due work: the core's tick, names that were resolved, scripts that have ended.
-    pub(in crate::server) fn tend_sentinel(&mut self) {
-        let Some(driver) = &self.sentinel else {
-            return;
-        };
-        if driver.lookups.names.is_empty() && driver.tick_due_ms > self.now.mono_ms {
-            return;
-        }
-        self.with_sentinel(|driver, server| {
-            driver.take_lookups(server);
-            if driver.tick_due_ms > server.now.mono_ms {
-                return;
-            }
-            driver.reap_scripts(server);
-            driver.core.tick(Now::from(server.now));
-            driver.is_calm = !driver.core.is_tense();
-            driver.tick_due_ms = server.now.mono_ms + driver.core.next_tick_ms() as u64;
-        });
-    }
-
-    /// Carries out the core's actions until there are no more.
-    pub(in crate::server) fn carry_out(&mut self, driver: &mut SentinelDriver) {
-        loop {
-            while let Some(action) = driver.core.pop() {
-                self.act(driver, action);
-            }
-            if !driver.send_requests(self) {
-                return;
-            }
-        }
-    }
-
-    fn act(&mut self, driver: &mut SentinelDriver, action: Action) {
-        match action {
-            Action::Dial { link, host, port } => driver.connect(self, link, &host, port),
-            Action::Close(conn) => driver.close(conn),
-            Action::Send { link, bytes } => driver.queue(link, &bytes),
-            Action::Resolve(host) => driver.look_up(self, host),
-            Action::Log { level, text } => level.log(&text),
-            Action::Persist { .. } => {
-                let is_saved = self.save_sentinel(driver);
-                driver.core.persisted(is_saved);
-            }
-            Action::Order(order) => self.obey_sentinel(driver, order),
-        }
-    }
-
-    fn obey_sentinel(&mut self, driver: &mut SentinelDriver, order: Order) {
-        match order {
-            Order::Event {
-                level,
-                channel,
-                text,
-            } => self.report_event(level, channel, &text),
-            Order::SetLogLevel(name) => {
-                if let Some(level) = LogLevel::parse(name.as_bytes()) {
-                    self.config.loglevel = level;
-                    log::set_level(level);
-                }
-            }
-            Order::RunScript { job, argv, input } => {
-                driver.run_script(self, job, &argv, &input);
-            }
-            Order::KillScript { pid } => driver.kill_script(pid),
-            Order::Exit(status) => std::process::exit(status),
-        }
+    fn is_sentinel_saved(&self) -> bool {
+        let driver = self.sentinel.as_ref();
+        driver.is_some_and(|driver| driver.core.is_saved())
     }
 
     /// An event: a line of the log, and unless it is for debugging a message to its subscribers.
@@ -171,37 +188,32 @@ impl Server {
     /// `SENTINEL ...`: on return the reply is complete, and every change that it acknowledges is on
     /// disk.
     pub fn run_sentinel_command(&mut self, args: &[&[u8]], reply: &mut Reply) {
-        let begin = reply.mark();
-        let mut otherwise = None;
-        let called = self.with_sentinel(|driver, server| {
-            let host = Host {
-                loglevel: server.config.loglevel.name(),
-                resolve: &links::resolve_within_limit,
-                is_executable: &|path| is_executable(server.config.dir.0.path(), path),
-            };
-            let after = driver
-                .core
-                .command(Now::from(server.now), args, &host, reply);
-            if let After::Persist { otherwise: bytes } = after {
-                otherwise = Some(bytes);
-            }
-        });
-        let is_saved = self
-            .sentinel
-            .as_ref()
-            .is_some_and(|driver| driver.core.is_saved());
-        if let (Some(()), Some(bytes), false) = (called, otherwise, is_saved) {
+        let (begin, now) = (reply.mark(), Now::from(self.now));
+        let config = &self.config;
+        let Some(driver) = &mut self.sentinel else {
+            return;
+        };
+        let host = Host {
+            loglevel: config.loglevel.name(),
+            resolve: &|name| resolve_within(name, RESOLVE_MAX),
+            is_executable: &|path| is_executable(config.dir.0.path(), path),
+        };
+        let after = driver.core.command(now, args, &host, reply);
+        SentinelHost(self).carry_out();
+        if let After::Persist { otherwise } = after
+            && !self.is_sentinel_saved()
+        {
             reply.truncate(begin);
-            reply.raw(&bytes);
+            reply.raw(&otherwise);
         }
     }
 
     /// `PUBLISH channel message`: another Sentinel's hello.
     pub fn receive_hello(&mut self, channel: &[u8], message: &[u8], reply: &mut Reply) {
-        self.with_sentinel(|driver, server| {
-            driver
-                .core
-                .publish(Now::from(server.now), channel, message, reply);
-        });
+        let now = Now::from(self.now);
+        if let Some(driver) = &mut self.sentinel {
+            driver.core.publish(now, channel, message, reply);
+            SentinelHost(self).carry_out();
+        }
     }
 }

@@ -11,7 +11,6 @@ use rustix::fs::{Access, OFlags, access, fcntl_getfl, fcntl_setfl};
 
 use crate::server::parts::run::signals::IGNORED;
 use crate::server::parts::sentinel::SentinelDriver;
-use crate::server::state::Server;
 use russet_base::sys;
 use russet_config::system_text;
 use russet_host::Now;
@@ -32,13 +31,7 @@ pub(in crate::server) fn is_executable(dir: &Path, path: &[u8]) -> bool {
 
 impl SentinelDriver {
     /// Starts a script, with `input` on its standard input.
-    pub(super) fn run_script(
-        &mut self,
-        server: &Server,
-        job: JobId,
-        argv: &[Vec<u8>],
-        input: &[u8],
-    ) {
+    pub(super) fn run_script(&mut self, now: Now, job: JobId, argv: &[Vec<u8>], input: &[u8]) {
         let Some((program, arguments)) = argv.split_first() else {
             return;
         };
@@ -57,7 +50,7 @@ impl SentinelDriver {
             give(pipe, input);
         }
         self.scripts.extend(started);
-        self.core.script_started(Now::from(server.now), job, pid);
+        self.core.script_started(now, job, pid);
     }
 
     /// Kills a script.
@@ -70,8 +63,7 @@ impl SentinelDriver {
     }
 
     /// Scripts that have ended.
-    pub(super) fn reap_scripts(&mut self, server: &Server) {
-        let now = Now::from(server.now);
+    pub(super) fn reap_scripts(&mut self, now: Now) {
         let core = &mut self.core;
         self.scripts.retain_mut(|script| match script.try_wait() {
             Ok(None) => true,

@@ -62,8 +62,9 @@ use russet_base::clock::{Cycles, Now};
 use russet_base::wake::Wake;
 use russet_config::Config;
 use russet_keyspace::ClientId;
-use russet_net::Listener;
+use russet_net::{Destination, Listener};
 use russet_replication::Stream;
+use rustls::ClientConfig;
 
 /// Everything but the keyspace.
 pub struct Server {
@@ -108,10 +109,25 @@ impl Server {
         self.cluster.is_some()
     }
 
+    /// A machine's way to another server, from the address that is configured for that.
+    pub(in crate::server) fn destination(
+        &self,
+        host: &[u8],
+        port: u16,
+        tls: Option<Arc<ClientConfig>>,
+    ) -> Destination {
+        Destination {
+            host: String::from_utf8_lossy(host).into_owned(),
+            port,
+            source: self.config.bind_source_addr.lossy().parse().ok(),
+            tls,
+        }
+    }
+
     /// Links of the cluster's bus.
     pub fn cluster_links(&self) -> usize {
         let cluster = self.cluster.as_ref();
-        cluster.map_or(0, |cluster| cluster.links.slab.len())
+        cluster.map_or(0, |cluster| cluster.links.len())
     }
 
     /// Bytes of buffers of slots on their way: (output, input).

@@ -15,7 +15,7 @@ use std::collections::BTreeMap;
 use crate::{Action, After, Cluster, Host, Order, Own, Primary, Saved, Settings, TICK_MS, Viewer};
 use russet_base::Millis;
 use russet_config::{Config, Dialect};
-use russet_host::{LinkId, Now};
+use russet_host::{LinkId, Machine, Now};
 use russet_resp::Reply;
 
 pub(super) const TIMEOUT_MS: i64 = 1000;

@@ -13,7 +13,7 @@ use crate::message::{
 };
 use crate::{Action, Cluster, Saved};
 use russet_config::Dialect::Redis;
-use russet_host::{LinkId, Now};
+use russet_host::{LinkId, Machine, Now};
 
 /// A core without a network, with counts of its actions.
 struct Alone {

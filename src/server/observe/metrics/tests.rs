@@ -279,7 +279,7 @@ fn a_node_of_a_cluster_has_the_clusters_figures() {
     let server = &mut t.engine.server;
     let (saved, now) = (Saved::fresh(1), russet_host::Now::from(server.now));
     let core = Cluster::new(saved, Settings::default(), 2, now);
-    let driver = ClusterDriver::new(core, Vec::new(), None, &server.now);
+    let driver = ClusterDriver::new(core, Vec::new(), None);
     server.cluster = Some(Box::new(driver));
     assert_eq!(t.run("CLUSTER ADDSLOTSRANGE 0 99"), "+OK\r\n");
     let (_, text) = get(&mut t, "/metrics");

@@ -1,15 +1,14 @@
-//! Roles: connections that are not clients. Each role is a type in a file of its own; its state is
-//! in `state::Connections`, apart from the poll, so that the guest loop of a busy script
-//! (`execution::busy`) serves it as the loop does.
+//! Roles: connections that are not clients. Each role is a type in a file of its own, but for the
+//! links of `machines`; its state is in `state::Connections`, apart from the poll, so that the
+//! guest loop of a busy script (`execution::busy`) serves it as the loop does.
 //!
 //! Elsewhere: `net::Role` numbers them; `server::cluster`, `sentinel`, `migration`, `replication`
 //! and `console` decide.
 
-pub mod cluster;
 pub mod console;
 pub mod http;
+pub mod machines;
 pub mod migration;
-pub mod sentinel;
 pub mod upstream;
 mod upstream_channel;
 
@@ -23,7 +22,7 @@ impl Loop {
         for port in Port::ALL {
             self.serve_http(port);
         }
-        self.serve_bus();
+        self.each_machine(|machine| machine.turn_as_guest());
     }
 
     /// Called by cron: each role's deadlines.
@@ -31,6 +30,6 @@ impl Loop {
         for port in Port::ALL {
             self.tend_http(port);
         }
-        self.tend_bus();
+        self.each_machine(|machine| machine.retry());
     }
 }
