@@ -12,11 +12,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::data::Write;
 use super::machine::{Machine, TIMEOUT_MS};
-use super::network::At;
 use super::world::{STEP_MS, written_slots};
 use crate::conf::Saved;
 use crate::core::{Cluster, TICK_MS};
 use crate::message::{Kind, Message, NodeId, SlotMap};
+use russet_host::simulation::At;
 
 #[derive(Default)]
 pub(super) struct Checks {
@@ -118,7 +118,7 @@ impl Checks {
         let header = message
             .header
             .expect("nodes of this world send full headers");
-        let saved = || Saved::parse(&machine.synced_file).expect("our own file");
+        let saved = || Saved::parse(&machine.disk.synced).expect("our own file");
         if header.current_epoch > self.epochs[at] {
             let file = saved().current_epoch;
             let sent = header.current_epoch;
@@ -232,7 +232,7 @@ impl Checks {
             .zip([STOPS_MS, HALF_CUT_STOPS_MS])
         {
             let limit = limit + if self.are_clocks_skewed { SKEWED_MS } else { 0 };
-            let since = since.map_or(now, |since| since.max(machine.frozen_until));
+            let since = since.map_or(now, |since| since.max(machine.clock.frozen_until));
             if now - since > limit {
                 return Err(format!("{at} takes writes in a minority since {since}"));
             }

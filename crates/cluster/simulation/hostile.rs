@@ -13,6 +13,7 @@ use crate::message::{Body, Extensions, Gossip, Ip, NodeFlags, SlotMap};
 use crate::message::{Kind, Marks, Message, NodeId, Vendor};
 use russet_config::Dialect::{Redis, Valkey};
 use russet_host::LinkId;
+use russet_host::simulation::World as _;
 
 /// A message of each kind, as a node of this cluster could send it.
 fn messages(world: &World, sender: usize) -> Vec<Vec<u8>> {

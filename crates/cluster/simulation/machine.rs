@@ -1,12 +1,11 @@
 //! A simulated server: a core, its file, its clocks, its data.
 
 use super::data::Data;
-use super::network::At;
 use crate::core::{Cluster, Own, Primary};
 use crate::settings::Settings;
 use russet_base::Millis;
 use russet_config::{Config, Dialect};
-use russet_host::Now;
+use russet_host::simulation::{At, Clock, Disk};
 
 pub(super) const PORT: u16 = 6379;
 pub(super) const BUS_PORT: u16 = 16379;
@@ -19,10 +18,8 @@ pub(super) struct Machine {
     pub dialect: Dialect,
     /// `None`: it has crashed.
     pub core: Option<Cluster>,
-    /// The content of nodes.conf; empty before the first start.
-    pub file: Vec<u8>,
-    /// The same file after a crash of the host: as it was last synced.
-    pub(crate) synced_file: Vec<u8>,
+    /// Of nodes.conf; empty before the first start.
+    pub disk: Disk<Vec<u8>>,
     pub data: Data,
     /// The primary that the server replicates from, and when it last received from it (its
     /// monotonic clock).
@@ -33,14 +30,8 @@ pub(super) struct Machine {
     pub is_synced: bool,
     /// Writes are held back until then (its monotonic clock).
     pub(crate) paused_until: i64,
-    /// Its clocks minus the world's.
-    pub(crate) monotonic_skew_ms: i64,
-    pub(crate) wall_skew_ms: i64,
+    pub clock: Clock,
     pub next_tick: i64,
-    /// It stands still until then (the world's clock).
-    pub frozen_until: i64,
-    /// Its saves fail.
-    pub has_bad_disk: bool,
     pub log: Vec<(i64, String)>,
 }
 
@@ -50,19 +41,18 @@ impl Machine {
             ip: ip(at),
             dialect,
             core: None,
-            file: Vec::new(),
-            synced_file: Vec::new(),
+            disk: Disk::default(),
             data: Data::default(),
             follows: None,
             is_link_up: false,
             received_ms: 0,
             is_synced: false,
             paused_until: 0,
-            monotonic_skew_ms: at as i64 * 1_000_000,
-            wall_skew_ms: 0,
+            clock: Clock {
+                monotonic_skew_ms: at as i64 * 1_000_000,
+                ..Clock::default()
+            },
             next_tick: 0,
-            frozen_until: 0,
-            has_bad_disk: false,
             log: Vec::new(),
         }
     }
@@ -77,16 +67,8 @@ impl Machine {
         }
     }
 
-    /// Its clocks, when the world's shows this.
-    pub(super) fn clock(&self, now: i64) -> Now {
-        Now {
-            monotonic_ms: now + self.monotonic_skew_ms,
-            wall_ms: now + self.wall_skew_ms,
-        }
-    }
-
     pub(super) fn is_paused(&self, now: i64) -> bool {
-        self.clock(now).monotonic_ms < self.paused_until
+        self.clock.at(now).monotonic_ms < self.paused_until
     }
 
     /// Its state, as its core receives it.

@@ -5,7 +5,6 @@ mod checks;
 mod data;
 mod hostile;
 mod machine;
-mod network;
 mod operators;
 mod scale;
 mod situations;

@@ -2,10 +2,10 @@
 
 use super::data::Change;
 use super::machine::{BUS_PORT, PORT, ip};
-use super::network::At;
 use super::world::World;
 use crate::message::SLOTS;
 use russet_config::Dialect;
+use russet_host::simulation::At;
 
 impl World {
     /// A cluster as `redis-cli --cluster create` makes it: machine `n` of the first is a primary,
@@ -126,9 +126,9 @@ impl World {
         self.network.cuts.clear();
         self.has_accidents = false;
         for at in 0..self.machines.len() {
-            let frozen_until = &mut self.machines[at].frozen_until;
+            let frozen_until = &mut self.machines[at].clock.frozen_until;
             *frozen_until = self.now.min(*frozen_until);
-            self.machines[at].has_bad_disk = false;
+            self.machines[at].disk.is_bad = false;
             if !self.is_up(at) {
                 self.start(at);
             }

@@ -7,9 +7,9 @@
 //! Elsewhere: random trouble (`storms`), checks at every moment (`checks`).
 
 use super::machine::TIMEOUT_MS;
-use super::network::At;
 use super::world::World;
 use russet_config::Dialect::{self, Redis, Valkey};
+use russet_host::simulation::At;
 
 const REDIS: [Dialect; 6] = [Redis; 6];
 const VALKEY: [Dialect; 6] = [Valkey; 6];

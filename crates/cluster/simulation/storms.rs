@@ -6,9 +6,9 @@
 //! this one.
 
 use super::machine::TIMEOUT_MS;
-use super::network::At;
 use super::world::World;
 use russet_config::Dialect;
+use russet_host::simulation::At;
 
 /// After the trouble: an election that has begun is over, then all views are equal, then writes are
 /// replicated.
@@ -43,11 +43,11 @@ fn trouble(world: &mut World) {
         }
         4 | 7..=9 => world.network.cuts.clear(),
         10 => {
-            world.machines[a].wall_skew_ms += world.random.below(20_000) - 10_000;
+            world.machines[a].clock.wall_skew_ms += world.random.below(20_000) - 10_000;
             world.checks.are_clocks_skewed = true;
         }
-        11 => world.machines[a].frozen_until = world.now + world.random.below(8000),
-        12 => world.machines[a].has_bad_disk = !world.machines[a].has_bad_disk,
+        11 => world.machines[a].clock.frozen_until = world.now + world.random.below(8000),
+        12 => world.machines[a].disk.is_bad ^= true,
         13 => fail_over(world, a),
         _ if world.checks.has_voteless_epochs => reshard(world, a, b),
         _ => fail_over(world, b),

@@ -6,7 +6,6 @@ use std::collections::BTreeSet;
 use super::checks::Checks;
 use super::data::Change;
 use super::machine::{BUS_PORT, Machine, at_ip};
-use super::network::{At, Network, Parcel};
 use crate::actions::{Action, Order};
 use crate::conf::Saved;
 use crate::core::{After, Cluster, Host, TICK_MS};
@@ -14,7 +13,8 @@ use crate::message::SLOTS;
 use crate::ownership::route::{Keys, Request};
 use crate::ownership::viewer::Viewer;
 use russet_config::Dialect;
-use russet_host::{Level, LinkId, Machine as _, Now, Random};
+use russet_host::simulation::{self, At, Network, Parcel, World as _};
+use russet_host::{Event, Level, LinkId, Machine as _, Now, Random};
 use russet_resp::Reply;
 
 /// The step of the simulated time.
@@ -93,17 +93,17 @@ impl World {
         let seed = self.random.next();
         let now = self.now;
         let machine = &mut self.machines[at];
-        let saved = if machine.file.is_empty() {
+        let saved = if machine.disk.file.is_empty() {
             Saved::fresh(seed)
         } else {
-            Saved::parse(&machine.file).expect("our own file")
+            Saved::parse(&machine.disk.file).expect("our own file")
         };
         self.checks.restarted(at, &saved);
-        let mut core = Cluster::new(saved, machine.settings(), seed, machine.clock(now));
+        let mut core = Cluster::new(saved, machine.settings(), seed, machine.clock.at(now));
         let own = machine.own(now, 0);
         let data = &machine.data;
-        core.own(machine.clock(now), own);
-        core.loaded(machine.clock(now), &|slot| data.keys_in(slot));
+        core.own(machine.clock.at(now), own);
+        core.loaded(machine.clock.at(now), &|slot| data.keys_in(slot));
         machine.core = Some(core);
         machine.next_tick = now + now % TICK_MS as i64;
         self.carry_out(at);
@@ -116,7 +116,7 @@ impl World {
         machine.core = None;
         (machine.follows, machine.paused_until) = (None, 0);
         if is_silent {
-            machine.file.clone_from(&machine.synced_file);
+            machine.disk.crash();
         }
         let due = self.now + if is_silent { 60_000 } else { 1 };
         for link in self.network.links_of(at) {
@@ -126,10 +126,6 @@ impl World {
 
     pub(super) fn is_up(&self, at: At) -> bool {
         self.machines[at].core.is_some()
-    }
-
-    fn is_awake(&self, at: At) -> bool {
-        self.is_up(at) && self.machines[at].frozen_until <= self.now
     }
 
     pub(super) fn core(&self, at: At) -> &Cluster {
@@ -204,17 +200,12 @@ impl World {
         let now = self.now;
         let online = self.followers(at).len();
         let machine = &mut self.machines[at];
-        let (clock, own) = (machine.clock(now), machine.own(now, online));
+        let (clock, own) = (machine.clock.at(now), machine.own(now, online));
         let core = machine.core.as_mut()?;
         core.own(clock, own);
         let out = act(core, clock);
         self.carry_out(at);
         Some(out)
-    }
-
-    /// A core gets bytes by one of its links.
-    pub(super) fn receive(&mut self, at: At, link: LinkId, bytes: &[u8]) {
-        self.drive(at, |core, now| core.received(now, link, bytes));
     }
 
     fn carry_out(&mut self, at: At) {
@@ -235,7 +226,7 @@ impl World {
                     Some(to) => self.network.dial(at, link, to, due),
                     None => {
                         let machine = &mut self.machines[at];
-                        let clock = machine.clock(now);
+                        let clock = machine.clock.at(now);
                         let core = machine.core.as_mut().expect("it is running");
                         core.refused(clock, link, "No route to host");
                     }
@@ -256,15 +247,10 @@ impl World {
                     return self.crash(at, false);
                 }
                 let machine = &mut self.machines[at];
-                let clock = machine.clock(now);
+                let clock = machine.clock.at(now);
                 let core = machine.core.as_mut().expect("it is running");
-                if !machine.has_bad_disk {
-                    machine.file = core.conf();
-                    if sync {
-                        machine.synced_file.clone_from(&machine.file);
-                    }
-                }
-                core.persisted(clock, !machine.has_bad_disk);
+                let is_saved = machine.disk.save(core.conf(), sync);
+                core.persisted(clock, is_saved);
             }
             Action::Log { level, text } => {
                 self.checks.logged(at, &text, now);
@@ -318,7 +304,7 @@ impl World {
 
     fn follow(&mut self, at: At, primary: At) {
         assert_ne!(at, primary, "a server that replicates from itself");
-        let clock = self.machines[at].clock(self.now);
+        let clock = self.machines[at].clock.at(self.now);
         let machine = &mut self.machines[at];
         if machine.follows != Some(primary) {
             machine.follows = Some(primary);
@@ -362,7 +348,7 @@ impl World {
             return;
         }
         let until = self.now - self.random.below(60);
-        let clock = self.machines[at].clock(self.now);
+        let clock = self.machines[at].clock.at(self.now);
         let [machine, primary] = self.machines.get_disjoint_mut([at, primary]).expect("two");
         machine.data.follow(&primary.data, until);
         (machine.is_link_up, machine.received_ms) = (true, clock.monotonic_ms);
@@ -455,89 +441,6 @@ impl World {
         }
     }
 
-    /// Delivers the parcels that are due, link by link, in order.
-    fn move_parcels(&mut self) {
-        let pipes: Vec<u64> = self.network.pipes.keys().copied().collect();
-        for number in pipes {
-            self.open_pipe(number);
-            for end in 0..2 {
-                self.move_to_end(number, end);
-            }
-        }
-    }
-
-    fn open_pipe(&mut self, number: u64) {
-        let Some(pipe) = self.network.pipes.get(&number) else {
-            return;
-        };
-        let [from, to] = [pipe.ends[0].machine, pipe.ends[1].machine];
-        let is_due = pipe.accepted_at.is_some_and(|at| at <= self.now);
-        let Some(link) = pipe.ends[0].link else {
-            // Given up before it came about.
-            if pipe.accepted_at.is_some() {
-                self.network.remove(number);
-            }
-            return;
-        };
-        if !is_due || !self.network.is_open(from, to) || !self.is_awake(from) {
-            return;
-        }
-        let [here, there] = [from, to].map(|at| self.machines[at].ip.clone());
-        let accepted = if self.is_awake(to) {
-            self.drive(to, |core, now| {
-                core.accepted(now, here.as_bytes(), there.as_bytes())
-            })
-            .flatten()
-        } else {
-            None
-        };
-        match accepted {
-            Some(accepted) => {
-                self.network.accept(number, accepted);
-                self.drive(from, |core, now| core.opened(now, link, here.as_bytes()));
-            }
-            None if self.machines[to].frozen_until > self.now => {}
-            None => {
-                self.network.remove(number);
-                self.drive(from, |core, now| {
-                    core.refused(now, link, "Connection refused")
-                });
-            }
-        }
-    }
-
-    fn move_to_end(&mut self, number: u64, end: usize) {
-        while let Some(pipe) = self.network.pipes.get_mut(&number)
-            && let Some(link) = pipe.ends[end].link
-            && let Some((due, _)) = pipe.under_way[end].front()
-            && *due <= self.now
-        {
-            let [to, from] = [pipe.ends[end].machine, pipe.ends[1 - end].machine];
-            if !self.is_awake(to) || !self.network.passes(number, end) {
-                return;
-            }
-            let breaks = self.has_accidents && self.chance(20_000);
-            let pipe = self.network.pipes.get_mut(&number).expect("it is there");
-            match pipe.under_way[end].pop_front() {
-                Some((_, Parcel::Bytes(bytes))) if !breaks => {
-                    let cut = self.random.below(bytes.len() as i64) as usize;
-                    self.drive(to, |core, now| {
-                        core.received(now, link, &bytes[..cut]);
-                        core.received(now, link, &bytes[cut..]);
-                    });
-                }
-                _ => {
-                    let other = pipe.ends[1 - end].link;
-                    self.network.remove(number);
-                    self.drive(to, |core, now| core.closed(now, link, false));
-                    if let Some(other) = other {
-                        self.drive(from, |core, now| core.closed(now, other, false));
-                    }
-                }
-            }
-        }
-    }
-
     /// Whether all machines see one cluster, which is well: the same nodes, roles, slots; no node
     /// fails.
     pub(super) fn agrees(&self) -> bool {
@@ -596,6 +499,44 @@ impl World {
         let machines: Vec<String> = (0..self.machines.len()).map(machine).collect();
         let (now, events) = (self.now, self.events.join("\n"));
         format!("now {now}\n{events}\n{}", machines.join("\n"))
+    }
+}
+
+impl simulation::World for World {
+    fn network(&mut self) -> &mut Network {
+        &mut self.network
+    }
+
+    fn random(&mut self) -> &mut Random {
+        &mut self.random
+    }
+
+    fn now_ms(&self) -> i64 {
+        self.now
+    }
+
+    fn is_awake(&self, at: At) -> bool {
+        self.is_up(at) && !self.is_frozen(at)
+    }
+
+    fn is_frozen(&self, at: At) -> bool {
+        self.machines[at].clock.is_frozen(self.now)
+    }
+
+    fn ip(&self, at: At) -> String {
+        self.machines[at].ip.clone()
+    }
+
+    fn accept(&mut self, at: At, peer_ip: &[u8], local_ip: &[u8]) -> Option<LinkId> {
+        self.drive(at, |core, now| core.accept(now, peer_ip, local_ip))?
+    }
+
+    fn event(&mut self, at: At, event: Event<'_>) {
+        self.drive(at, |core, now| core.event(now, &(), event));
+    }
+
+    fn breaks(&mut self) -> bool {
+        self.has_accidents && self.chance(20_000)
     }
 }
 

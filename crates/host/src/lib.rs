@@ -39,6 +39,8 @@ mod machine;
 mod names;
 mod outbox;
 mod random;
+#[cfg(any(test, feature = "testing"))]
+pub mod simulation;
 #[cfg(test)]
 mod tests;
 mod time;

@@ -1,0 +1,11 @@
+//! The common parts of machines' simulations: a network, the clocks and the disk of a host. One
+//! seed decides everything ([`super::Random`]).
+//!
+//! A simulation owns its machines, says what is checked, and what else happens: `crates/sentinel`
+//! and `crates/cluster` have theirs in a folder `simulation` beside their sources.
+
+mod host;
+mod network;
+
+pub use host::{Clock, Disk};
+pub use network::{At, Network, Parcel, World};
