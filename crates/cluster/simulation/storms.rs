@@ -36,7 +36,7 @@ fn trouble(world: &mut World) {
             world.part(&[a], &others, is_both);
         }
         6 => {
-            let sides = world.random.next();
+            let sides = world.random.next_u64();
             let side = |at: &At| sides >> at & 1 == 0;
             let (left, right): (Vec<At>, Vec<At>) = (0..world.machines.len()).partition(side);
             world.part(&left, &right, true);

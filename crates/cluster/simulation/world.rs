@@ -90,7 +90,7 @@ impl World {
 
     /// Starts a server with its file and its data.
     pub(super) fn start(&mut self, at: At) {
-        let seed = self.random.next();
+        let seed = self.random.next_u64();
         let now = self.now;
         let machine = &mut self.machines[at];
         let saved = if machine.disk.file.is_empty() {

@@ -7,7 +7,7 @@ pub struct Random(pub u64);
 
 impl Random {
     /// The next number.
-    pub fn next(&mut self) -> u64 {
+    pub fn next_u64(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut word = self.0;
         word = (word ^ (word >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -17,7 +17,7 @@ impl Random {
 
     /// A number from 0 to below `limit`; 0 if that leaves none.
     pub fn below(&mut self, limit: i64) -> i64 {
-        (self.next() % limit.max(1) as u64) as i64
+        (self.next_u64() % limit.max(1) as u64) as i64
     }
 
     /// One of so many places, of which there is at least one.

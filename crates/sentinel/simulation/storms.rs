@@ -49,7 +49,7 @@ fn trouble(world: &mut World) {
         }
         6 => {
             // One side of the network cannot reach the other.
-            let mask = world.random.next();
+            let mask = world.random.next_u64();
             let all = hosts(world);
             let side = |n: usize| mask >> n & 1;
             for (a, from) in all.iter().enumerate() {

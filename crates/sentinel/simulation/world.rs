@@ -155,7 +155,7 @@ impl World {
             port: self.machines[n].place.1,
             password: Vec::new(),
         };
-        let core = Sentinel::new(&setup, own, self.random.next(), self.clock(n));
+        let core = Sentinel::new(&setup, own, self.random.next_u64(), self.clock(n));
         self.machines[n].core = Some(core);
         self.carry_out(n);
     }

@@ -53,7 +53,7 @@ impl Cluster {
     fn greet_at_random(&mut self) {
         let mut oldest: Option<(Option<i64>, NodeIndex)> = None;
         for _ in 0..RANDOM_NODES {
-            let Some(at) = self.nodes.at_random(self.random.next()) else {
+            let Some(at) = self.nodes.at_random(self.random.next_u64()) else {
                 continue;
             };
             let node = &self.nodes[at];

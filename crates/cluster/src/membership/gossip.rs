@@ -29,7 +29,7 @@ impl Cluster {
             if chosen.len() == wanted {
                 break;
             }
-            let Some(at) = self.nodes.at_random(self.random.next()) else {
+            let Some(at) = self.nodes.at_random(self.random.next_u64()) else {
                 continue;
             };
             let node = &self.nodes[at];

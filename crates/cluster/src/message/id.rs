@@ -27,7 +27,7 @@ impl NodeId {
 
     /// The next one of a seed's numbers.
     pub(crate) fn drawn(random: &mut Random) -> NodeId {
-        NodeId::of_random([random.next(), random.next(), random.next()])
+        NodeId::of_random([random.next_u64(), random.next_u64(), random.next_u64()])
     }
 
     /// The same id with zeros in the place of its first digits.
