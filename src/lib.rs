@@ -28,11 +28,19 @@ pub mod fuzzing;
 #[cfg(test)]
 mod layers;
 
-/// The interface of the program.
+/// The interface of the program. No type of the server is named in it: what nothing calls is then
+/// seen by the compiler, wherever it stands.
 pub mod daemon {
-    pub use crate::commands::all_tables as tables;
-    pub use crate::server::convert::{check_for, convert};
-    pub use crate::server::start::startup::{check, fail, run};
+    use std::ffi::OsStr;
+    use std::io::Write;
+
+    use crate::commands::all_tables;
+    use crate::server;
+    use crate::server::start::startup;
+    use russet_config::{Check, Conversion, Run};
+
+    pub use crate::server::convert::check_for;
+    pub use crate::server::start::startup::fail;
     pub use russet_config::{Called, Dialect, Errand, Startup, start, version};
     pub use russet_operator::{
         Target, doctor::run as doctor, ping::run as ping, tail::run as tail,
@@ -40,6 +48,21 @@ pub mod daemon {
     pub use russet_persistence::aof::check::run as check_aof;
     pub use russet_persistence::aof::restore::run as restore_aof;
     pub use russet_persistence::check::check_rdb;
+
+    /// The server, until it ends: its exit status.
+    pub fn run(run: Run, program: &OsStr) -> u8 {
+        startup::run(run, program, &all_tables())
+    }
+
+    /// `--check-config`: the text to print and the exit status.
+    pub fn check(check: Check) -> (String, i32) {
+        startup::check(check, &all_tables())
+    }
+
+    /// `russet convert`: its exit status.
+    pub fn convert(asked: &Conversion, out: &mut dyn Write) -> u8 {
+        server::convert::convert(asked, &all_tables(), out)
+    }
 }
 
 /// The interface of `benches/`.

@@ -42,7 +42,7 @@ fn main() -> ExitCode {
     ExitCode::from(match daemon::start(&arguments, called, read_stdin) {
         Startup::Print { text, code } => print(&text, code),
         Startup::Check(check) => {
-            let (text, code) = daemon::check(check, &daemon::tables());
+            let (text, code) = daemon::check(check);
             print(&text, code)
         }
         Startup::CheckRdb {
@@ -62,7 +62,7 @@ fn main() -> ExitCode {
             let (text, code) = daemon::restore_aof(&from, until.as_deref(), &to);
             print(&text, code)
         }
-        Startup::Convert(asked) => daemon::convert(&asked, &daemon::tables(), &mut io::stdout()),
+        Startup::Convert(asked) => daemon::convert(&asked, &mut io::stdout()),
         Startup::Ask(errand, place) => {
             let target = daemon::Target::from(*place);
             let (text, code) = match errand {
@@ -77,7 +77,7 @@ fn main() -> ExitCode {
             print(&text, 0).max(u8::try_from(code).unwrap_or(1))
         }
         Startup::Fail(problem) => daemon::fail(&problem),
-        Startup::Run(run) => daemon::run(*run, &program, &daemon::tables()),
+        Startup::Run(run) => daemon::run(*run, &program),
     })
 }
 

@@ -13,7 +13,9 @@ use crate::server::clients::batch::{Batch, Rest};
 use crate::server::clients::client::Client;
 use crate::server::clients::session::Session;
 use crate::server::origin::Origin;
-use crate::server::parts::observe::recorder::{KeyEvent, Recorder, Stated};
+#[cfg(test)]
+use crate::server::parts::observe::recorder::KeyEvent;
+use crate::server::parts::observe::recorder::{Recorder, Stated};
 use crate::server::parts::run::signals::Signals;
 use crate::server::state::call::CommandTable;
 use crate::server::state::world::Engine;
@@ -24,14 +26,14 @@ use russet_resp::{Args, OwnedArgs, Progress};
 
 /// An engine without sockets.
 pub struct Testbed {
-    pub engine: Engine,
+    pub(crate) engine: Engine,
     client: ClientId,
     batch: Batch,
 }
 
 impl Testbed {
     /// All commands, default configuration, one client; the clock is at 1,000,000 seconds.
-    pub fn new() -> Testbed {
+    pub(crate) fn new() -> Testbed {
         let mut bed = Testbed::unheard();
         bed.engine.server.debug.recorder = Some(Recorder::default());
         bed.engine.keyspace.effects.set_wanted(Audience::LOG);
@@ -59,7 +61,8 @@ impl Testbed {
     }
 
     /// Applies changes of the configuration.
-    pub fn apply_config(&mut self) {
+    #[cfg(test)]
+    pub(crate) fn apply_config(&mut self) {
         let Engine {
             keyspace, server, ..
         } = &mut self.engine;
@@ -67,7 +70,7 @@ impl Testbed {
     }
 
     /// Another client. Commands run as the first one unless [`Testbed::run_as`] says otherwise.
-    pub fn connect(&mut self) -> ClientId {
+    pub(crate) fn connect(&mut self) -> ClientId {
         let id = self.engine.server.clients.next_id();
         let nowhere = Address::Unix("/test".into());
         let mut client = Client::new(id, nowhere.clone(), nowhere, -1, 0);
@@ -81,30 +84,31 @@ impl Testbed {
     }
 
     /// As [`Testbed::connect`]: commands run as this client from now on.
-    pub fn reconnect(&mut self) {
+    pub(crate) fn reconnect(&mut self) {
         self.client = self.connect();
     }
 
     /// Sets both clocks; Unix time in milliseconds.
-    pub fn set_time_ms(&mut self, ms: i64) {
+    pub(crate) fn set_time_ms(&mut self, ms: i64) {
         self.engine.server.now.unix_us = ms * 1000;
         self.engine.server.now.mono_ms = ms as u64;
         self.engine.keyspace.set_now_ms(ms);
     }
 
     /// Lets time pass; nothing is expired actively.
-    pub fn advance_ms(&mut self, ms: i64) {
+    pub(crate) fn advance_ms(&mut self, ms: i64) {
         self.set_time_ms(self.engine.keyspace.now_ms() + ms);
     }
 
     /// Runs a command, its words split at spaces; returns the raw reply.
-    pub fn run(&mut self, line: &str) -> String {
+    pub(crate) fn run(&mut self, line: &str) -> String {
         let words: Vec<&[u8]> = line.split(' ').map(str::as_bytes).collect();
         String::from_utf8_lossy(&self.run_args(&words)).into_owned()
     }
 
     /// As [`Testbed::run`], by another client.
-    pub fn run_as(&mut self, client: ClientId, line: &str) -> String {
+    #[cfg(test)]
+    pub(crate) fn run_as(&mut self, client: ClientId, line: &str) -> String {
         let mine = std::mem::replace(&mut self.client, client);
         let reply = self.run(line);
         self.client = mine;
@@ -112,7 +116,7 @@ impl Testbed {
     }
 
     /// As [`Testbed::run_args`], by another client.
-    pub fn run_args_as(&mut self, client: ClientId, args: &[&[u8]]) -> Vec<u8> {
+    pub(crate) fn run_args_as(&mut self, client: ClientId, args: &[&[u8]]) -> Vec<u8> {
         let mine = std::mem::replace(&mut self.client, client);
         let reply = self.run_args(args);
         self.client = mine;
@@ -125,7 +129,7 @@ impl Testbed {
     }
 
     /// Runs a command of any bytes.
-    pub fn run_args(&mut self, args: &[&[u8]]) -> Vec<u8> {
+    pub(crate) fn run_args(&mut self, args: &[&[u8]]) -> Vec<u8> {
         let owned: OwnedArgs = args.iter().copied().collect();
         let args: Args<'_> = owned.args();
         let mut session = self.take_session();
@@ -140,7 +144,7 @@ impl Testbed {
     }
 
     /// Runs a command as the loader replays it.
-    pub fn repeat_args_as(&mut self, client: ClientId, args: &[&[u8]]) -> Vec<u8> {
+    pub(crate) fn repeat_args_as(&mut self, client: ClientId, args: &[&[u8]]) -> Vec<u8> {
         let owned: OwnedArgs = args.iter().copied().collect();
         let args = owned.args();
         let row = self.engine.server.table.find(args.at(0));
@@ -154,7 +158,7 @@ impl Testbed {
 
     /// Runs the handler of a row as EXEC does: it bypasses the gates and cannot block.
     #[cfg(test)]
-    pub fn run_row(&mut self, id: usize, args: Args<'_>) -> Vec<u8> {
+    pub(crate) fn run_row(&mut self, id: usize, args: Args<'_>) -> Vec<u8> {
         let mut session = self.take_session();
         self.engine
             .run_unit(&mut session, Origin::Exec, id, args, &[]);
@@ -164,7 +168,7 @@ impl Testbed {
 
     /// How many elements a command would touch, as its row counts them before it runs.
     #[cfg(test)]
-    pub fn work_of(&mut self, line: &str) -> u64 {
+    pub(crate) fn work_of(&mut self, line: &str) -> u64 {
         let owned: OwnedArgs = line.split(' ').map(str::as_bytes).collect();
         let mut session = self.take_session();
         let server = &self.engine.server;
@@ -205,7 +209,7 @@ impl Testbed {
     }
 
     /// The bytes sent to a client since the last call (blocked clients, messages).
-    pub fn take_reply(&mut self, client: ClientId) -> Vec<u8> {
+    pub(crate) fn take_reply(&mut self, client: ClientId) -> Vec<u8> {
         let session = self
             .engine
             .server
@@ -218,23 +222,25 @@ impl Testbed {
     }
 
     /// Unblocks clients whose time is up.
-    pub fn time_out_blocked(&mut self) {
+    pub(crate) fn time_out_blocked(&mut self) {
         self.engine.time_out_blocked();
     }
 
     /// Runs the commands of clients again that wait for a pending entry which can be claimed now.
-    pub fn wake_claimants(&mut self) {
+    #[cfg(test)]
+    pub(crate) fn wake_claimants(&mut self) {
         self.engine.wake_claimants();
     }
 
     /// The number of clients that wait with a timer for such an entry.
     #[cfg(test)]
-    pub fn claim_timers(&self) -> usize {
+    pub(crate) fn claim_timers(&self) -> usize {
         self.engine.server.turn.wakes.len()
     }
 
     /// Answers clients whose flushed databases have been freed.
-    pub fn serve_freed(&mut self) {
+    #[cfg(test)]
+    pub(crate) fn serve_freed(&mut self) {
         self.engine.serve_freed();
     }
 
@@ -243,7 +249,8 @@ impl Testbed {
     }
 
     /// The arguments of the slow log's newest entry.
-    pub fn newest_slow(&self) -> Vec<String> {
+    #[cfg(test)]
+    pub(crate) fn newest_slow(&self) -> Vec<String> {
         let log = self
             .engine
             .server
@@ -256,22 +263,24 @@ impl Testbed {
     }
 
     /// The units of effects recorded since the last call.
-    pub fn take_units(&mut self) -> Vec<Vec<Stated>> {
+    pub(crate) fn take_units(&mut self) -> Vec<Vec<Stated>> {
         std::mem::take(&mut self.recorder().units)
     }
 
     /// The effects recorded since the last call.
-    pub fn take_recorded(&mut self) -> Vec<Stated> {
+    pub(crate) fn take_recorded(&mut self) -> Vec<Stated> {
         self.take_units().into_iter().flatten().collect()
     }
 
     /// The keyspace events since the last call.
-    pub fn take_events(&mut self) -> Vec<KeyEvent> {
+    #[cfg(test)]
+    pub(crate) fn take_events(&mut self) -> Vec<KeyEvent> {
         std::mem::take(&mut self.recorder().events)
     }
 
     /// The effects recorded since the last call, as words joined by spaces.
-    pub fn take_effects(&mut self) -> Vec<String> {
+    #[cfg(test)]
+    pub(crate) fn take_effects(&mut self) -> Vec<String> {
         let word = |w: &[u8]| String::from_utf8_lossy(w).into_owned();
         let line = |s: &Stated| s.args.args().iter().map(word).collect::<Vec<_>>().join(" ");
         self.take_recorded().iter().map(line).collect()
