@@ -217,6 +217,18 @@ impl Access {
     /// `RW access update`: the common writer of an existing value.
     pub const MODIFY: Access = Access::RW.union(Access::ACCESS).union(Access::UPDATE);
 
+    /// `RW access delete`: the common pop.
+    pub const TAKE: Access = Access::RW.union(Access::ACCESS).union(Access::DELETE);
+
+    /// `RW update`: changes the value, and replies nothing of it.
+    pub const CHANGE: Access = Access::RW.union(Access::UPDATE);
+
+    /// `RW insert`: adds to the value.
+    pub const ADD: Access = Access::RW.union(Access::INSERT);
+
+    /// `RW delete`: removes from the value.
+    pub const REMOVE: Access = Access::RW.union(Access::DELETE);
+
     /// `OW update`: replaces any old value.
     pub const OVERWRITE: Access = Access::OW.union(Access::UPDATE);
 }

@@ -10,7 +10,7 @@ use russet_types::{Array, Container};
 pub(super) const ARDEL: Spec = Spec {
     arity: Arity::AtLeast(3),
     flags: Flags::WRITE.union(Flags::FAST),
-    keys: &[KeySpec::one(1, Access::RW.union(Access::DELETE))],
+    keys: &[KeySpec::one(1, Access::REMOVE)],
     categories: Category::ARRAY,
     work: work::EACH_MEMBER,
     within: Some(Within::Every { first: 2, step: 1 }),
@@ -41,7 +41,7 @@ fn ardel(call: &mut Call<'_>) -> CommandResult {
 pub(super) const ARDELRANGE: Spec = Spec {
     arity: Arity::AtLeast(4),
     flags: Flags::WRITE,
-    keys: &[KeySpec::one(1, Access::RW.union(Access::DELETE))],
+    keys: &[KeySpec::one(1, Access::REMOVE)],
     categories: Category::ARRAY,
     work: work::by(count_removed, "remove shorter ranges"),
     ..Spec::new("ardelrange", ardelrange)

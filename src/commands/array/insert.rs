@@ -12,7 +12,7 @@ const OVERFLOW: CommandError = CommandError::Text("ERR insert index overflow");
 pub(super) const ARINSERT: Spec = Spec {
     arity: Arity::AtLeast(3),
     flags: Flags::WRITE.union(Flags::DENYOOM).union(Flags::FAST),
-    keys: &[KeySpec::one(1, Access::RW.union(Access::UPDATE))],
+    keys: &[KeySpec::one(1, Access::CHANGE)],
     categories: Category::ARRAY,
     work: work::EACH_MEMBER,
     ..Spec::new("arinsert", arinsert)
@@ -64,7 +64,7 @@ fn arnext(call: &mut Call<'_>) -> CommandResult {
 pub(super) const ARSEEK: Spec = Spec {
     arity: Arity::Exactly(3),
     flags: Flags::WRITE.union(Flags::FAST),
-    keys: &[KeySpec::one(1, Access::RW.union(Access::UPDATE))],
+    keys: &[KeySpec::one(1, Access::CHANGE)],
     categories: Category::ARRAY,
     ..Spec::new("arseek", arseek)
 };

@@ -12,7 +12,7 @@ use russet_types::Array;
 pub(super) const ARRING: Spec = Spec {
     arity: Arity::AtLeast(4),
     flags: Flags::WRITE.union(Flags::DENYOOM),
-    keys: &[KeySpec::one(1, Access::RW.union(Access::UPDATE))],
+    keys: &[KeySpec::one(1, Access::CHANGE)],
     categories: Category::ARRAY,
     work: work::by(
         count_written,

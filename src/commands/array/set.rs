@@ -13,7 +13,7 @@ const OVERFLOW: CommandError = CommandError::Text("ERR array index overflow");
 pub(super) const ARSET: Spec = Spec {
     arity: Arity::AtLeast(4),
     flags: Flags::WRITE.union(Flags::DENYOOM).union(Flags::FAST),
-    keys: &[KeySpec::one(1, Access::RW.union(Access::UPDATE))],
+    keys: &[KeySpec::one(1, Access::CHANGE)],
     categories: Category::ARRAY,
     work: work::EACH_FROM_THIRD,
     within: Some(Within::One(2)),
@@ -46,7 +46,7 @@ fn arset(call: &mut Call<'_>) -> CommandResult {
 pub(super) const ARMSET: Spec = Spec {
     arity: Arity::AtLeast(4),
     flags: Flags::WRITE.union(Flags::DENYOOM).union(Flags::FAST),
-    keys: &[KeySpec::one(1, Access::RW.union(Access::UPDATE))],
+    keys: &[KeySpec::one(1, Access::CHANGE)],
     categories: Category::ARRAY,
     work: work::EACH_PAIR,
     within: Some(Within::Every { first: 2, step: 2 }),

@@ -9,10 +9,7 @@ use russet_keyspace::Class;
 pub(super) const SETBIT: Spec = Spec {
     arity: Arity::Exactly(4),
     flags: Flags::WRITE.union(Flags::DENYOOM),
-    keys: &[KeySpec::one(
-        1,
-        Access::RW.union(Access::ACCESS).union(Access::UPDATE),
-    )],
+    keys: &[KeySpec::one(1, Access::MODIFY)],
     categories: Category::BITMAP,
     ..Spec::new("setbit", setbit)
 };

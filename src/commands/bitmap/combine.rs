@@ -22,7 +22,7 @@ pub(super) const BITOP: Spec = Spec {
     arity: Arity::AtLeast(4),
     flags: Flags::WRITE.union(Flags::DENYOOM),
     keys: &[
-        KeySpec::one(2, Access::OW.union(Access::UPDATE)),
+        KeySpec::one(2, Access::OVERWRITE),
         KeySpec::range(3, -1, 1, Access::READ),
     ],
     categories: Category::BITMAP,

@@ -167,14 +167,10 @@ fn parse(args: Args<'_>, max_bytes: u64) -> Result<SmallVec<[Operation; 4]>, Com
 pub(super) const BITFIELD: Spec = Spec {
     arity: Arity::AtLeast(2),
     flags: Flags::WRITE.union(Flags::DENYOOM),
-    keys: &[KeySpec::one(
-        1,
-        Access::RW
-            .union(Access::ACCESS)
-            .union(Access::UPDATE)
-            .union(Access::VARIABLE_FLAGS),
-    )
-    .noted("This command allows both access and modification of the key")],
+    keys: &[
+        KeySpec::one(1, Access::MODIFY.union(Access::VARIABLE_FLAGS))
+            .noted("This command allows both access and modification of the key"),
+    ],
     categories: Category::BITMAP,
     find_keys: Some(keys),
     ..Spec::new("bitfield", bitfield)

@@ -19,7 +19,7 @@ use russet_resp::Args;
 pub(super) const EXPIRE: Spec = Spec {
     arity: Arity::AtLeast(3),
     flags: Flags::WRITE.union(Flags::FAST),
-    keys: &[KeySpec::one(1, Access::RW.union(Access::UPDATE))],
+    keys: &[KeySpec::one(1, Access::CHANGE)],
     categories: Category::KEYSPACE,
     ..Spec::new("expire", expire)
 };

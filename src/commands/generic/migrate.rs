@@ -27,7 +27,7 @@ use russet_keyspace::{Cause, Class};
 use russet_persistence::rdb::{Peer, RdbWriter, VERSION_MIGRATE};
 use russet_resp::{Args, ReplyValue, write_request};
 
-const ACCESS: Access = Access::RW.union(Access::ACCESS).union(Access::DELETE);
+const ACCESS: Access = Access::TAKE;
 
 pub(super) const MIGRATE: Spec = Spec {
     arity: Arity::AtLeast(6),

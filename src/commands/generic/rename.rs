@@ -22,8 +22,8 @@ pub(super) const RENAME: Spec = Spec {
     arity: Arity::Exactly(3),
     flags: Flags::WRITE,
     keys: &[
-        KeySpec::one(1, Access::RW.union(Access::ACCESS).union(Access::DELETE)),
-        KeySpec::one(2, Access::OW.union(Access::UPDATE)),
+        KeySpec::one(1, Access::TAKE),
+        KeySpec::one(2, Access::OVERWRITE),
     ],
     categories: Category::KEYSPACE,
     ..Spec::new("rename", rename)
@@ -42,7 +42,7 @@ pub(super) const RENAMENX: Spec = Spec {
     arity: Arity::Exactly(3),
     flags: Flags::WRITE.union(Flags::FAST),
     keys: &[
-        KeySpec::one(1, Access::RW.union(Access::ACCESS).union(Access::DELETE)),
+        KeySpec::one(1, Access::TAKE),
         KeySpec::one(2, Access::OW.union(Access::INSERT)),
     ],
     categories: Category::KEYSPACE,
@@ -84,7 +84,7 @@ pub(super) const COPY: Spec = Spec {
     flags: Flags::WRITE.union(Flags::DENYOOM).union(Flags::CROSS_DB),
     keys: &[
         KeySpec::one(1, Access::READ),
-        KeySpec::one(2, Access::OW.union(Access::UPDATE)),
+        KeySpec::one(2, Access::OVERWRITE),
     ],
     categories: Category::KEYSPACE,
     databases: DatabaseUse::OwnAndBehind("db", "replace"),
@@ -161,10 +161,7 @@ fn restore_instead(call: &mut Call<'_>, key: &[u8], db: DbIndex) {
 pub(super) const MOVE: Spec = Spec {
     arity: Arity::Exactly(3),
     flags: Flags::WRITE.union(Flags::FAST).union(Flags::CROSS_DB),
-    keys: &[KeySpec::one(
-        1,
-        Access::RW.union(Access::ACCESS).union(Access::UPDATE),
-    )],
+    keys: &[KeySpec::one(1, Access::MODIFY)],
     categories: Category::KEYSPACE,
     databases: DatabaseUse::OwnAndNamed(2),
     ..Spec::new("move", move_key)

@@ -19,7 +19,7 @@ use russet_persistence::rdb::Payload;
 pub(super) const RESTORE: Spec = Spec {
     arity: Arity::AtLeast(4),
     flags: Flags::WRITE.union(Flags::DENYOOM),
-    keys: &[KeySpec::one(1, Access::OW.union(Access::UPDATE))],
+    keys: &[KeySpec::one(1, Access::OVERWRITE)],
     categories: Category::KEYSPACE.union(Category::DANGEROUS),
     facts: Facts::STORES_ANYTHING,
     ..Spec::new("restore", restore)

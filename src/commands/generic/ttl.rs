@@ -78,7 +78,7 @@ fn reply_time_left(call: &mut Call<'_>, form: TimeForm) -> CommandResult {
 pub(super) const PERSIST: Spec = Spec {
     arity: Arity::Exactly(2),
     flags: Flags::WRITE.union(Flags::FAST),
-    keys: &[KeySpec::one(1, Access::RW.union(Access::UPDATE))],
+    keys: &[KeySpec::one(1, Access::CHANGE)],
     categories: Category::KEYSPACE,
     ..Spec::new("persist", persist)
 };

@@ -20,7 +20,7 @@ use russet_command::{Access, Arity, Category, CommandError, Flags, KeySpec, With
 pub(super) const GEOADD: Spec = Spec {
     arity: Arity::AtLeast(5),
     flags: Flags::WRITE.union(Flags::DENYOOM),
-    keys: &[KeySpec::one(1, Access::RW.union(Access::UPDATE))],
+    keys: &[KeySpec::one(1, Access::CHANGE)],
     categories: Category::GEO,
     within: Some(Within::Every { first: 4, step: 3 }),
     work: work::by(count_points, work::FEWER_NAMES),

@@ -9,7 +9,7 @@ use russet_types::{Container, Hash};
 pub(super) const HDEL: Spec = Spec {
     arity: Arity::AtLeast(3),
     flags: Flags::WRITE.union(Flags::FAST),
-    keys: &[KeySpec::one(1, Access::RW.union(Access::DELETE))],
+    keys: &[KeySpec::one(1, Access::REMOVE)],
     categories: Category::HASH,
     within: Some(Within::Every { first: 2, step: 1 }),
     work: work::EACH_MEMBER,

@@ -29,7 +29,7 @@ use russet_types::Hash;
 pub(super) const HEXPIRE: Spec = Spec {
     arity: Arity::AtLeast(6),
     flags: Flags::WRITE.union(Flags::FAST),
-    keys: &[KeySpec::one(1, Access::RW.union(Access::UPDATE))],
+    keys: &[KeySpec::one(1, Access::CHANGE)],
     categories: Category::HASH,
     work: work::EACH_FIELD,
     ..Spec::new("hexpire", hexpire)

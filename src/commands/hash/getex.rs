@@ -37,10 +37,7 @@ enum Change {
 pub(super) const HGETEX: Spec = Spec {
     arity: Arity::AtLeast(5),
     flags: Flags::WRITE.union(Flags::FAST),
-    keys: &[
-        KeySpec::one(1, Access::RW.union(Access::ACCESS).union(Access::UPDATE))
-            .noted("RW and UPDATE, as it changes the expiration"),
-    ],
+    keys: &[KeySpec::one(1, Access::MODIFY).noted("RW and UPDATE, as it changes the expiration")],
     categories: Category::HASH,
     work: work::EACH_FIELD,
     ..Spec::new("hgetex", hgetex)
@@ -206,10 +203,7 @@ fn expiries_changed(
 pub(super) const HGETDEL: Spec = Spec {
     arity: Arity::AtLeast(5),
     flags: Flags::WRITE.union(Flags::FAST),
-    keys: &[KeySpec::one(
-        1,
-        Access::RW.union(Access::ACCESS).union(Access::DELETE),
-    )],
+    keys: &[KeySpec::one(1, Access::TAKE)],
     categories: Category::HASH,
     work: work::EACH_FIELD,
     ..Spec::new("hgetdel", hgetdel)

@@ -43,7 +43,7 @@ const PREPARE: Spec = Spec {
 const SET: Spec = Spec {
     arity: Arity::AtLeast(5),
     flags: Flags::WRITE.union(Flags::DENYOOM),
-    keys: &[KeySpec::one(2, Access::OW.union(Access::UPDATE))],
+    keys: &[KeySpec::one(2, Access::OVERWRITE)],
     categories: Category::HASH,
     ..Spec::new("set", set)
 };

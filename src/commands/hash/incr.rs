@@ -56,10 +56,7 @@ fn write(call: &mut Call<'_>, key: &[u8], field: &[u8], text: &[u8]) -> CommandR
 pub(super) const HINCRBY: Spec = Spec {
     arity: Arity::Exactly(4),
     flags: Flags::WRITE.union(Flags::DENYOOM).union(Flags::FAST),
-    keys: &[KeySpec::one(
-        1,
-        Access::RW.union(Access::ACCESS).union(Access::UPDATE),
-    )],
+    keys: &[KeySpec::one(1, Access::MODIFY)],
     categories: Category::HASH,
     within: Some(Within::One(2)),
     ..Spec::new("hincrby", hincrby)

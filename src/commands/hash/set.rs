@@ -17,7 +17,7 @@ use russet_types::{Container, Expiry, Hash};
 pub(super) const HSET: Spec = Spec {
     arity: Arity::AtLeast(4),
     flags: Flags::WRITE.union(Flags::DENYOOM).union(Flags::FAST),
-    keys: &[KeySpec::one(1, Access::RW.union(Access::UPDATE))],
+    keys: &[KeySpec::one(1, Access::CHANGE)],
     categories: Category::HASH,
     within: Some(Within::Every { first: 2, step: 2 }),
     work: work::EACH_PAIR,
@@ -36,7 +36,7 @@ fn hset(call: &mut Call<'_>) -> CommandResult {
 pub(super) const HMSET: Spec = Spec {
     arity: Arity::AtLeast(4),
     flags: Flags::WRITE.union(Flags::DENYOOM).union(Flags::FAST),
-    keys: &[KeySpec::one(1, Access::RW.union(Access::UPDATE))],
+    keys: &[KeySpec::one(1, Access::CHANGE)],
     categories: Category::HASH,
     within: Some(Within::Every { first: 2, step: 2 }),
     work: work::EACH_PAIR,
@@ -94,7 +94,7 @@ fn set_all(call: &mut Call<'_>) -> Result<i64, CommandError> {
 pub(super) const HSETNX: Spec = Spec {
     arity: Arity::Exactly(4),
     flags: Flags::WRITE.union(Flags::DENYOOM).union(Flags::FAST),
-    keys: &[KeySpec::one(1, Access::RW.union(Access::INSERT))],
+    keys: &[KeySpec::one(1, Access::ADD)],
     categories: Category::HASH,
     within: Some(Within::One(2)),
     ..Spec::new("hsetnx", hsetnx)

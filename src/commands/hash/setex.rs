@@ -27,7 +27,7 @@ use russet_types::{Expiry, Hash};
 pub(super) const HSETEX: Spec = Spec {
     arity: Arity::AtLeast(6),
     flags: Flags::WRITE.union(Flags::DENYOOM).union(Flags::FAST),
-    keys: &[KeySpec::one(1, Access::RW.union(Access::UPDATE))],
+    keys: &[KeySpec::one(1, Access::CHANGE)],
     categories: Category::HASH,
     work: work::EACH_FIELD_PAIR,
     ..Spec::new("hsetex", hsetex)

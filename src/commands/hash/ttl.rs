@@ -102,7 +102,7 @@ fn ttl(call: &mut Call<'_>, form: TimeForm) -> CommandResult {
 pub(super) const HPERSIST: Spec = Spec {
     arity: Arity::AtLeast(5),
     flags: Flags::WRITE.union(Flags::FAST),
-    keys: &[KeySpec::one(1, Access::RW.union(Access::UPDATE))],
+    keys: &[KeySpec::one(1, Access::CHANGE)],
     categories: Category::HASH,
     work: work::EACH_FIELD,
     ..Spec::new("hpersist", hpersist)

@@ -21,7 +21,7 @@ use russet_keyspace::Class;
 pub(super) const PFADD: Spec = Spec {
     arity: Arity::AtLeast(2),
     flags: Flags::WRITE.union(Flags::DENYOOM).union(Flags::FAST),
-    keys: &[KeySpec::one(1, Access::RW.union(Access::INSERT))],
+    keys: &[KeySpec::one(1, Access::ADD)],
     categories: Category::HYPERLOGLOG,
     work: work::EACH_MEMBER,
     ..Spec::new("pfadd", pfadd)

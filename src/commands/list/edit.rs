@@ -19,7 +19,7 @@ use russet_types::{Container, End, List};
 pub(super) const LSET: Spec = Spec {
     arity: Arity::Exactly(4),
     flags: Flags::WRITE.union(Flags::DENYOOM),
-    keys: &[KeySpec::one(1, Access::RW.union(Access::UPDATE))],
+    keys: &[KeySpec::one(1, Access::CHANGE)],
     categories: Category::LIST,
     ..Spec::new("lset", lset)
 };
@@ -27,7 +27,7 @@ pub(super) const LSET: Spec = Spec {
 pub(super) const LINSERT: Spec = Spec {
     arity: Arity::Exactly(5),
     flags: Flags::WRITE.union(Flags::DENYOOM),
-    keys: &[KeySpec::one(1, Access::RW.union(Access::INSERT))],
+    keys: &[KeySpec::one(1, Access::ADD)],
     categories: Category::LIST,
     work: work::LIST,
     ..Spec::new("linsert", linsert)
@@ -36,7 +36,7 @@ pub(super) const LINSERT: Spec = Spec {
 pub(super) const LREM: Spec = Spec {
     arity: Arity::Exactly(4),
     flags: Flags::WRITE,
-    keys: &[KeySpec::one(1, Access::RW.union(Access::DELETE))],
+    keys: &[KeySpec::one(1, Access::REMOVE)],
     categories: Category::LIST,
     work: work::LIST,
     ..Spec::new("lrem", lrem)
@@ -45,7 +45,7 @@ pub(super) const LREM: Spec = Spec {
 pub(super) const LTRIM: Spec = Spec {
     arity: Arity::Exactly(4),
     flags: Flags::WRITE,
-    keys: &[KeySpec::one(1, Access::RW.union(Access::DELETE))],
+    keys: &[KeySpec::one(1, Access::REMOVE)],
     categories: Category::LIST,
     work: work::TRIMMED,
     ..Spec::new("ltrim", ltrim)

@@ -20,10 +20,7 @@ use russet_types::{Container, End, Limits, List, Type};
 pub(super) const LMOVEM: Spec = Spec {
     arity: Arity::AtLeast(5),
     flags: Flags::WRITE.union(Flags::DENYOOM),
-    keys: &[
-        KeySpec::one(1, Access::RW.union(Access::ACCESS).union(Access::DELETE)),
-        KeySpec::one(2, Access::RW.union(Access::INSERT)),
-    ],
+    keys: &[KeySpec::one(1, Access::TAKE), KeySpec::one(2, Access::ADD)],
     categories: Category::LIST,
     work: work::by(count_moved, "move fewer at a time"),
     ..Spec::new("lmovem", lmovem)

@@ -21,10 +21,7 @@ use russet_types::{Container, End, List, Type};
 pub(super) const LMOVE: Spec = Spec {
     arity: Arity::Exactly(5),
     flags: Flags::WRITE.union(Flags::DENYOOM),
-    keys: &[
-        KeySpec::one(1, Access::RW.union(Access::ACCESS).union(Access::DELETE)),
-        KeySpec::one(2, Access::RW.union(Access::INSERT)),
-    ],
+    keys: &[KeySpec::one(1, Access::TAKE), KeySpec::one(2, Access::ADD)],
     categories: Category::LIST,
     ..Spec::new("lmove", lmove)
 };
@@ -32,10 +29,7 @@ pub(super) const LMOVE: Spec = Spec {
 pub(super) const RPOPLPUSH: Spec = Spec {
     arity: Arity::Exactly(3),
     flags: Flags::WRITE.union(Flags::DENYOOM),
-    keys: &[
-        KeySpec::one(1, Access::RW.union(Access::ACCESS).union(Access::DELETE)),
-        KeySpec::one(2, Access::RW.union(Access::INSERT)),
-    ],
+    keys: &[KeySpec::one(1, Access::TAKE), KeySpec::one(2, Access::ADD)],
     categories: Category::LIST,
     ..Spec::new("rpoplpush", rpoplpush)
 };
@@ -95,10 +89,7 @@ fn transfer(call: &mut Call<'_>, from: End, to: End) -> Result<bool, CommandErro
 pub(super) const BLMOVE: Spec = Spec {
     arity: Arity::Exactly(6),
     flags: Flags::WRITE.union(Flags::DENYOOM).union(Flags::BLOCKING),
-    keys: &[
-        KeySpec::one(1, Access::RW.union(Access::ACCESS).union(Access::DELETE)),
-        KeySpec::one(2, Access::RW.union(Access::INSERT)),
-    ],
+    keys: &[KeySpec::one(1, Access::TAKE), KeySpec::one(2, Access::ADD)],
     categories: Category::LIST,
     ..Spec::new("blmove", blmove)
 };
@@ -106,10 +97,7 @@ pub(super) const BLMOVE: Spec = Spec {
 pub(super) const BRPOPLPUSH: Spec = Spec {
     arity: Arity::Exactly(4),
     flags: Flags::WRITE.union(Flags::DENYOOM).union(Flags::BLOCKING),
-    keys: &[
-        KeySpec::one(1, Access::RW.union(Access::ACCESS).union(Access::DELETE)),
-        KeySpec::one(2, Access::RW.union(Access::INSERT)),
-    ],
+    keys: &[KeySpec::one(1, Access::TAKE), KeySpec::one(2, Access::ADD)],
     categories: Category::LIST,
     ..Spec::new("brpoplpush", brpoplpush)
 };

@@ -20,10 +20,7 @@ use russet_types::{Container, End, List, Type};
 pub(super) const LPOP: Spec = Spec {
     arity: Arity::AtLeast(2),
     flags: Flags::WRITE.union(Flags::FAST),
-    keys: &[KeySpec::one(
-        1,
-        Access::RW.union(Access::ACCESS).union(Access::DELETE),
-    )],
+    keys: &[KeySpec::one(1, Access::TAKE)],
     categories: Category::LIST,
     work: work::POPPED,
     ..Spec::new("lpop", lpop)
@@ -173,10 +170,7 @@ pub(super) fn parse_end(args: Args<'_>, at: usize) -> Result<End, CommandError> 
 pub(super) const LMPOP: Spec = Spec {
     arity: Arity::AtLeast(4),
     flags: Flags::WRITE,
-    keys: &[KeySpec::counted(
-        1,
-        Access::RW.union(Access::ACCESS).union(Access::DELETE),
-    )],
+    keys: &[KeySpec::counted(1, Access::TAKE)],
     categories: Category::LIST,
     work: several_keys::POPPED,
     ..Spec::new("lmpop", lmpop)
@@ -210,12 +204,7 @@ fn pop_counted(
 pub(super) const BLPOP: Spec = Spec {
     arity: Arity::AtLeast(3),
     flags: Flags::WRITE.union(Flags::BLOCKING),
-    keys: &[KeySpec::range(
-        1,
-        -2,
-        1,
-        Access::RW.union(Access::ACCESS).union(Access::DELETE),
-    )],
+    keys: &[KeySpec::range(1, -2, 1, Access::TAKE)],
     categories: Category::LIST,
     ..Spec::new("blpop", blpop)
 };
@@ -229,10 +218,7 @@ pub(super) const BRPOP: Spec = Spec {
 pub(super) const BLMPOP: Spec = Spec {
     arity: Arity::AtLeast(5),
     flags: Flags::WRITE.union(Flags::BLOCKING),
-    keys: &[KeySpec::counted(
-        2,
-        Access::RW.union(Access::ACCESS).union(Access::DELETE),
-    )],
+    keys: &[KeySpec::counted(2, Access::TAKE)],
     categories: Category::LIST,
     work: several_keys::POPPED,
     ..Spec::new("blmpop", blmpop)

@@ -17,7 +17,7 @@ use russet_types::{Container, End, Limits, List};
 pub(super) const LPUSH: Spec = Spec {
     arity: Arity::AtLeast(3),
     flags: Flags::WRITE.union(Flags::DENYOOM).union(Flags::FAST),
-    keys: &[KeySpec::one(1, Access::RW.union(Access::INSERT))],
+    keys: &[KeySpec::one(1, Access::ADD)],
     categories: Category::LIST,
     work: work::EACH_MEMBER,
     ..Spec::new("lpush", lpush)
@@ -26,7 +26,7 @@ pub(super) const LPUSH: Spec = Spec {
 pub(super) const RPUSH: Spec = Spec {
     arity: Arity::AtLeast(3),
     flags: Flags::WRITE.union(Flags::DENYOOM).union(Flags::FAST),
-    keys: &[KeySpec::one(1, Access::RW.union(Access::INSERT))],
+    keys: &[KeySpec::one(1, Access::ADD)],
     categories: Category::LIST,
     work: work::EACH_MEMBER,
     ..Spec::new("rpush", rpush)
@@ -35,7 +35,7 @@ pub(super) const RPUSH: Spec = Spec {
 pub(super) const LPUSHX: Spec = Spec {
     arity: Arity::AtLeast(3),
     flags: Flags::WRITE.union(Flags::DENYOOM).union(Flags::FAST),
-    keys: &[KeySpec::one(1, Access::RW.union(Access::INSERT))],
+    keys: &[KeySpec::one(1, Access::ADD)],
     categories: Category::LIST,
     work: work::EACH_MEMBER,
     ..Spec::new("lpushx", lpushx)
@@ -44,7 +44,7 @@ pub(super) const LPUSHX: Spec = Spec {
 pub(super) const RPUSHX: Spec = Spec {
     arity: Arity::AtLeast(3),
     flags: Flags::WRITE.union(Flags::DENYOOM).union(Flags::FAST),
-    keys: &[KeySpec::one(1, Access::RW.union(Access::INSERT))],
+    keys: &[KeySpec::one(1, Access::ADD)],
     categories: Category::LIST,
     work: work::EACH_MEMBER,
     ..Spec::new("rpushx", rpushx)

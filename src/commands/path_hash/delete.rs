@@ -6,10 +6,7 @@ use russet_command::{Access, Arity, Category, Flags, KeySpec};
 use russet_keyspace::Class;
 use russet_types::{Container, PathHash};
 
-const DELETES: &[KeySpec] = &[KeySpec::one(
-    1,
-    Access::RW.union(Access::ACCESS).union(Access::DELETE),
-)];
+const DELETES: &[KeySpec] = &[KeySpec::one(1, Access::TAKE)];
 
 pub(super) const PHDEL: Spec = Spec {
     arity: Arity::AtLeast(3),

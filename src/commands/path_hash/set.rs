@@ -10,7 +10,7 @@ use russet_types::PathHash;
 pub(super) const PHSET: Spec = Spec {
     arity: Arity::AtLeast(7),
     flags: Flags::WRITE.union(Flags::DENYOOM).union(Flags::FAST),
-    keys: &[KeySpec::one(1, Access::RW.union(Access::UPDATE))],
+    keys: &[KeySpec::one(1, Access::CHANGE)],
     categories: Category::PATHHASH,
     work: work::by(count_set, work::FEWER_NAMES),
     ..Spec::new("phset", phset)
@@ -86,7 +86,7 @@ fn phset(call: &mut Call<'_>) -> CommandResult {
 pub(super) const PHMSET: Spec = Spec {
     arity: Arity::AtLeast(7),
     flags: Flags::WRITE.union(Flags::DENYOOM).union(Flags::FAST),
-    keys: &[KeySpec::one(1, Access::RW.union(Access::UPDATE))],
+    keys: &[KeySpec::one(1, Access::CHANGE)],
     categories: Category::PATHHASH,
     work: work::by(count_set_each, work::FEWER_NAMES),
     ..Spec::new("phmset", phmset)

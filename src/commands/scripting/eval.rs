@@ -8,7 +8,7 @@ use russet_command::{Access, Arity, Category, CommandError, Flags, KeySpec};
 use russet_resp::Args;
 use russet_scripting::{ScriptId, Setup, Use};
 
-const WRITE: Access = Access::RW.union(Access::ACCESS).union(Access::UPDATE);
+const WRITE: Access = Access::MODIFY;
 
 pub(super) const EVAL: Spec = Spec {
     arity: Arity::AtLeast(3),

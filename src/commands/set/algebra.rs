@@ -47,7 +47,7 @@ pub(super) const SINTERSTORE: Spec = Spec {
     arity: Arity::AtLeast(3),
     flags: Flags::WRITE.union(Flags::DENYOOM),
     keys: &[
-        KeySpec::one(1, Access::OW.union(Access::UPDATE)),
+        KeySpec::one(1, Access::OVERWRITE),
         KeySpec::range(2, -1, 1, Access::READ),
     ],
     categories: Category::SET,

@@ -18,7 +18,7 @@ use russet_types::{Container, Set};
 pub(super) const SADD: Spec = Spec {
     arity: Arity::AtLeast(3),
     flags: Flags::WRITE.union(Flags::DENYOOM).union(Flags::FAST),
-    keys: &[KeySpec::one(1, Access::RW.union(Access::INSERT))],
+    keys: &[KeySpec::one(1, Access::ADD)],
     categories: Category::SET,
     within: Some(Within::Every { first: 2, step: 1 }),
     work: work::EACH_MEMBER,
@@ -28,7 +28,7 @@ pub(super) const SADD: Spec = Spec {
 pub(super) const SREM: Spec = Spec {
     arity: Arity::AtLeast(3),
     flags: Flags::WRITE.union(Flags::FAST),
-    keys: &[KeySpec::one(1, Access::RW.union(Access::DELETE))],
+    keys: &[KeySpec::one(1, Access::REMOVE)],
     categories: Category::SET,
     within: Some(Within::Every { first: 2, step: 1 }),
     work: work::EACH_MEMBER,
@@ -81,10 +81,7 @@ fn srem(call: &mut Call<'_>) -> CommandResult {
 pub(super) const SMOVE: Spec = Spec {
     arity: Arity::Exactly(4),
     flags: Flags::WRITE.union(Flags::FAST),
-    keys: &[
-        KeySpec::one(1, Access::RW.union(Access::ACCESS).union(Access::DELETE)),
-        KeySpec::one(2, Access::RW.union(Access::INSERT)),
-    ],
+    keys: &[KeySpec::one(1, Access::TAKE), KeySpec::one(2, Access::ADD)],
     categories: Category::SET,
     ..Spec::new("smove", smove)
 };

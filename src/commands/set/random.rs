@@ -25,10 +25,7 @@ use russet_types::{Container, Limits, Set};
 pub(super) const SPOP: Spec = Spec {
     arity: Arity::AtLeast(2),
     flags: Flags::WRITE.union(Flags::FAST),
-    keys: &[KeySpec::one(
-        1,
-        Access::RW.union(Access::ACCESS).union(Access::DELETE),
-    )],
+    keys: &[KeySpec::one(1, Access::TAKE)],
     categories: Category::SET,
     tips: &["nondeterministic_output"],
     work: work::POPPED,

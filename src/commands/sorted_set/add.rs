@@ -94,7 +94,7 @@ impl Conditions {
 pub(super) const ZADD: Spec = Spec {
     arity: Arity::AtLeast(4),
     flags: Flags::WRITE.union(Flags::DENYOOM).union(Flags::FAST),
-    keys: &[KeySpec::one(1, Access::RW.union(Access::UPDATE))],
+    keys: &[KeySpec::one(1, Access::CHANGE)],
     categories: Category::SORTEDSET,
     within: Some(Within::Scored { first: 3 }),
     work: work::EACH_PAIR,
@@ -141,10 +141,7 @@ fn zadd(call: &mut Call<'_>) -> CommandResult {
 pub(super) const ZINCRBY: Spec = Spec {
     arity: Arity::Exactly(4),
     flags: Flags::WRITE.union(Flags::DENYOOM).union(Flags::FAST),
-    keys: &[KeySpec::one(
-        1,
-        Access::RW.union(Access::ACCESS).union(Access::UPDATE),
-    )],
+    keys: &[KeySpec::one(1, Access::MODIFY)],
     categories: Category::SORTEDSET,
     within: Some(Within::One(3)),
     ..Spec::new("zincrby", zincrby)

@@ -294,7 +294,7 @@ pub(super) const ZUNIONSTORE: Spec = Spec {
     arity: Arity::AtLeast(4),
     flags: Flags::WRITE.union(Flags::DENYOOM),
     keys: &[
-        KeySpec::one(1, Access::OW.union(Access::UPDATE)),
+        KeySpec::one(1, Access::OVERWRITE),
         KeySpec::counted(2, Access::READ),
     ],
     categories: Category::SORTEDSET,

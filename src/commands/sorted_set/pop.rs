@@ -109,10 +109,7 @@ fn pop(
 pub(super) const ZPOPMIN: Spec = Spec {
     arity: Arity::AtLeast(2),
     flags: Flags::WRITE.union(Flags::FAST),
-    keys: &[KeySpec::one(
-        1,
-        Access::RW.union(Access::ACCESS).union(Access::DELETE),
-    )],
+    keys: &[KeySpec::one(1, Access::TAKE)],
     categories: Category::SORTEDSET,
     work: work::POPPED,
     ..Spec::new("zpopmin", zpopmin)
@@ -161,12 +158,7 @@ fn pop_end(call: &mut Call<'_>, end: ScoreEnd) -> CommandResult {
 pub(super) const BZPOPMIN: Spec = Spec {
     arity: Arity::AtLeast(3),
     flags: Flags::WRITE.union(Flags::BLOCKING).union(Flags::FAST),
-    keys: &[KeySpec::range(
-        1,
-        -2,
-        1,
-        Access::RW.union(Access::ACCESS).union(Access::DELETE),
-    )],
+    keys: &[KeySpec::range(1, -2, 1, Access::TAKE)],
     categories: Category::SORTEDSET,
     ..Spec::new("bzpopmin", bzpopmin)
 };
@@ -211,10 +203,7 @@ fn parse_end(args: Args<'_>, at: usize) -> Result<ScoreEnd, CommandError> {
 pub(super) const ZMPOP: Spec = Spec {
     arity: Arity::AtLeast(4),
     flags: Flags::WRITE,
-    keys: &[KeySpec::counted(
-        1,
-        Access::RW.union(Access::ACCESS).union(Access::DELETE),
-    )],
+    keys: &[KeySpec::counted(1, Access::TAKE)],
     categories: Category::SORTEDSET,
     work: several_keys::POPPED,
     ..Spec::new("zmpop", zmpop)
@@ -246,10 +235,7 @@ fn pop_counted(
 pub(super) const BZMPOP: Spec = Spec {
     arity: Arity::AtLeast(5),
     flags: Flags::WRITE.union(Flags::BLOCKING),
-    keys: &[KeySpec::counted(
-        2,
-        Access::RW.union(Access::ACCESS).union(Access::DELETE),
-    )],
+    keys: &[KeySpec::counted(2, Access::TAKE)],
     categories: Category::SORTEDSET,
     work: several_keys::POPPED,
     ..Spec::new("bzmpop", bzmpop)

@@ -361,7 +361,7 @@ pub(super) const ZRANGESTORE: Spec = Spec {
     arity: Arity::AtLeast(5),
     flags: Flags::WRITE.union(Flags::DENYOOM),
     keys: &[
-        KeySpec::one(1, Access::OW.union(Access::UPDATE)),
+        KeySpec::one(1, Access::OVERWRITE),
         KeySpec::one(2, Access::READ),
     ],
     categories: Category::SORTEDSET,

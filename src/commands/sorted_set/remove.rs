@@ -18,7 +18,7 @@ use russet_types::{Container, Zset};
 pub(super) const ZREM: Spec = Spec {
     arity: Arity::AtLeast(3),
     flags: Flags::WRITE.union(Flags::FAST),
-    keys: &[KeySpec::one(1, Access::RW.union(Access::DELETE))],
+    keys: &[KeySpec::one(1, Access::REMOVE)],
     categories: Category::SORTEDSET,
     within: Some(Within::Every { first: 2, step: 1 }),
     work: work::EACH_MEMBER,
@@ -47,7 +47,7 @@ fn zrem(call: &mut Call<'_>) -> CommandResult {
 pub(super) const ZREMRANGEBYRANK: Spec = Spec {
     arity: Arity::Exactly(4),
     flags: Flags::WRITE,
-    keys: &[KeySpec::one(1, Access::RW.union(Access::DELETE))],
+    keys: &[KeySpec::one(1, Access::REMOVE)],
     categories: Category::SORTEDSET,
     work: REMOVED_RANGES,
     ..Spec::new("zremrangebyrank", zremrangebyrank)
@@ -110,7 +110,7 @@ fn by_lex(range: &LexRange<'_>, zset: &Zset) -> (usize, usize) {
 pub(super) const ZREMRANGEBYSCORE: Spec = Spec {
     arity: Arity::Exactly(4),
     flags: Flags::WRITE,
-    keys: &[KeySpec::one(1, Access::RW.union(Access::DELETE))],
+    keys: &[KeySpec::one(1, Access::REMOVE)],
     categories: Category::SORTEDSET,
     work: REMOVED_RANGES,
     ..Spec::new("zremrangebyscore", zremrangebyscore)
@@ -126,7 +126,7 @@ fn zremrangebyscore(call: &mut Call<'_>) -> CommandResult {
 pub(super) const ZREMRANGEBYLEX: Spec = Spec {
     arity: Arity::Exactly(4),
     flags: Flags::WRITE,
-    keys: &[KeySpec::one(1, Access::RW.union(Access::DELETE))],
+    keys: &[KeySpec::one(1, Access::REMOVE)],
     categories: Category::SORTEDSET,
     work: REMOVED_RANGES,
     ..Spec::new("zremrangebylex", zremrangebylex)

@@ -14,7 +14,7 @@ use super::trim::{TrimOptions, count_trimmed};
 pub(super) const XADD: Spec = Spec {
     arity: Arity::AtLeast(5),
     flags: Flags::WRITE.union(Flags::DENYOOM).union(Flags::FAST),
-    keys: &[KeySpec::one(1, Access::RW.union(Access::UPDATE))],
+    keys: &[KeySpec::one(1, Access::CHANGE)],
     categories: Category::STREAM,
     tips: &["nondeterministic_output"],
     work: work::by(count_trimmed, "trim with XTRIM, and LIMIT with ~"),

@@ -14,7 +14,7 @@ use super::references::DeleteOptions;
 pub(super) const XDELEX: Spec = Spec {
     arity: Arity::AtLeast(5),
     flags: Flags::WRITE.union(Flags::FAST),
-    keys: &[KeySpec::one(1, Access::RW.union(Access::DELETE))],
+    keys: &[KeySpec::one(1, Access::REMOVE)],
     categories: Category::STREAM,
     work: work::by(count_named, work::FEWER_NAMES),
     ..Spec::new("xdelex", xdelex)

@@ -28,7 +28,7 @@ fn xlen(call: &mut Call<'_>) -> CommandResult {
 pub(super) const XDEL: Spec = Spec {
     arity: Arity::AtLeast(3),
     flags: Flags::WRITE.union(Flags::FAST),
-    keys: &[KeySpec::one(1, Access::RW.union(Access::DELETE))],
+    keys: &[KeySpec::one(1, Access::REMOVE)],
     categories: Category::STREAM,
     work: work::EACH_MEMBER,
     ..Spec::new("xdel", xdel)
@@ -63,7 +63,7 @@ fn xdel(call: &mut Call<'_>) -> CommandResult {
 pub(super) const XSETID: Spec = Spec {
     arity: Arity::AtLeast(3),
     flags: Flags::WRITE.union(Flags::DENYOOM).union(Flags::FAST),
-    keys: &[KeySpec::one(1, Access::RW.union(Access::UPDATE))],
+    keys: &[KeySpec::one(1, Access::CHANGE)],
     categories: Category::STREAM,
     ..Spec::new("xsetid", xsetid)
 };

@@ -105,7 +105,7 @@ impl GroupOptions {
 const CREATE: Spec = Spec {
     arity: Arity::AtLeast(5),
     flags: Flags::WRITE.union(Flags::DENYOOM),
-    keys: &[KeySpec::one(2, Access::RW.union(Access::INSERT))],
+    keys: &[KeySpec::one(2, Access::ADD)],
     categories: Category::STREAM,
     ..Spec::new("create", create)
 };
@@ -154,7 +154,7 @@ fn create(call: &mut Call<'_>) -> CommandResult {
 const SETID: Spec = Spec {
     arity: Arity::AtLeast(5),
     flags: Flags::WRITE,
-    keys: &[KeySpec::one(2, Access::RW.union(Access::UPDATE))],
+    keys: &[KeySpec::one(2, Access::CHANGE)],
     categories: Category::STREAM,
     ..Spec::new("setid", set_id)
 };
@@ -188,7 +188,7 @@ fn set_id(call: &mut Call<'_>) -> CommandResult {
 const DESTROY: Spec = Spec {
     arity: Arity::Exactly(4),
     flags: Flags::WRITE,
-    keys: &[KeySpec::one(2, Access::RW.union(Access::DELETE))],
+    keys: &[KeySpec::one(2, Access::REMOVE)],
     categories: Category::STREAM,
     ..Spec::new("destroy", destroy)
 };
@@ -214,7 +214,7 @@ fn destroy(call: &mut Call<'_>) -> CommandResult {
 const CREATECONSUMER: Spec = Spec {
     arity: Arity::Exactly(5),
     flags: Flags::WRITE.union(Flags::DENYOOM),
-    keys: &[KeySpec::one(2, Access::RW.union(Access::INSERT))],
+    keys: &[KeySpec::one(2, Access::ADD)],
     categories: Category::STREAM,
     ..Spec::new("createconsumer", create_consumer)
 };
@@ -240,7 +240,7 @@ fn create_consumer(call: &mut Call<'_>) -> CommandResult {
 const DELCONSUMER: Spec = Spec {
     arity: Arity::Exactly(5),
     flags: Flags::WRITE,
-    keys: &[KeySpec::one(2, Access::RW.union(Access::DELETE))],
+    keys: &[KeySpec::one(2, Access::REMOVE)],
     categories: Category::STREAM,
     work: work::by(count_released, "XACK its entries first"),
     ..Spec::new("delconsumer", delete_consumer)

@@ -99,7 +99,7 @@ fn entry_iid<'a>(pairs: impl Pairs<'a>) -> [u8; 16] {
 pub(super) const XCFGSET: Spec = Spec {
     arity: Arity::AtLeast(2),
     flags: Flags::WRITE.union(Flags::FAST),
-    keys: &[KeySpec::one(1, Access::RW.union(Access::UPDATE))],
+    keys: &[KeySpec::one(1, Access::CHANGE)],
     categories: Category::STREAM,
     ..Spec::new("xcfgset", xcfgset)
 };
@@ -172,7 +172,7 @@ fn xcfgset(call: &mut Call<'_>) -> CommandResult {
 pub(super) const XIDMPRECORD: Spec = Spec {
     arity: Arity::Exactly(5),
     flags: Flags::WRITE.union(Flags::DENYOOM).union(Flags::FAST),
-    keys: &[KeySpec::one(1, Access::RW.union(Access::UPDATE))],
+    keys: &[KeySpec::one(1, Access::CHANGE)],
     categories: Category::STREAM,
     ..Spec::new("xidmprecord", xidmprecord)
 };

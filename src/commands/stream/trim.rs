@@ -238,7 +238,7 @@ impl Stated {
 pub(super) const XTRIM: Spec = Spec {
     arity: Arity::AtLeast(4),
     flags: Flags::WRITE,
-    keys: &[KeySpec::one(1, Access::RW.union(Access::DELETE))],
+    keys: &[KeySpec::one(1, Access::REMOVE)],
     categories: Category::STREAM,
     tips: &["nondeterministic_output"],
     work: work::by(count_trimmed, "use LIMIT with ~"),

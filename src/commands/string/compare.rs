@@ -117,9 +117,7 @@ pub(super) const DELEX: Spec = Spec {
     flags: Flags::WRITE.union(Flags::FAST),
     keys: &[KeySpec::one(
         1,
-        Access::RW
-            .union(Access::DELETE)
-            .union(Access::VARIABLE_FLAGS),
+        Access::REMOVE.union(Access::VARIABLE_FLAGS),
     )],
     categories: Category::STRING,
     find_keys: Some(keys),

@@ -8,10 +8,7 @@ use russet_keyspace::{Class, NewValue};
 pub(super) const INCRBYFLOAT: Spec = Spec {
     arity: Arity::Exactly(3),
     flags: Flags::WRITE.union(Flags::DENYOOM).union(Flags::FAST),
-    keys: &[KeySpec::one(
-        1,
-        Access::RW.union(Access::ACCESS).union(Access::UPDATE),
-    )],
+    keys: &[KeySpec::one(1, Access::MODIFY)],
     categories: Category::STRING,
     ..Spec::new("incrbyfloat", incrbyfloat)
 };

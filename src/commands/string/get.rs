@@ -17,10 +17,7 @@ use russet_resp::Args;
 pub(super) const GETEX: Spec = Spec {
     arity: Arity::AtLeast(2),
     flags: Flags::WRITE.union(Flags::FAST),
-    keys: &[
-        KeySpec::one(1, Access::RW.union(Access::ACCESS).union(Access::UPDATE))
-            .noted("RW and UPDATE, as it changes the expiration"),
-    ],
+    keys: &[KeySpec::one(1, Access::MODIFY).noted("RW and UPDATE, as it changes the expiration")],
     categories: Category::STRING,
     ..Spec::new("getex", getex)
 };
@@ -105,10 +102,7 @@ fn getex(call: &mut Call<'_>) -> CommandResult {
 pub(super) const GETDEL: Spec = Spec {
     arity: Arity::Exactly(2),
     flags: Flags::WRITE.union(Flags::FAST),
-    keys: &[KeySpec::one(
-        1,
-        Access::RW.union(Access::ACCESS).union(Access::DELETE),
-    )],
+    keys: &[KeySpec::one(1, Access::TAKE)],
     categories: Category::STRING,
     ..Spec::new("getdel", getdel)
 };

@@ -7,10 +7,7 @@ use russet_keyspace::{Class, NewValue, Str};
 
 const COUNTER: Spec = Spec {
     flags: Flags::WRITE.union(Flags::DENYOOM).union(Flags::FAST),
-    keys: &[KeySpec::one(
-        1,
-        Access::RW.union(Access::ACCESS).union(Access::UPDATE),
-    )],
+    keys: &[KeySpec::one(1, Access::MODIFY)],
     categories: Category::STRING,
     ..Spec::new("", incr)
 };

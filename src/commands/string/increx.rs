@@ -26,10 +26,7 @@ use russet_resp::{Args, Reply};
 pub(super) const INCREX: Spec = Spec {
     arity: Arity::AtLeast(2),
     flags: Flags::WRITE.union(Flags::DENYOOM).union(Flags::FAST),
-    keys: &[KeySpec::one(
-        1,
-        Access::RW.union(Access::ACCESS).union(Access::UPDATE),
-    )],
+    keys: &[KeySpec::one(1, Access::MODIFY)],
     categories: Category::STRING,
     ..Spec::new("increx", increx)
 };

@@ -42,7 +42,7 @@ fn mget(call: &mut Call<'_>) -> CommandResult {
 pub(super) const MSET: Spec = Spec {
     arity: Arity::AtLeast(3),
     flags: Flags::WRITE.union(Flags::DENYOOM),
-    keys: &[KeySpec::range(1, -1, 2, Access::OW.union(Access::UPDATE))],
+    keys: &[KeySpec::range(1, -1, 2, Access::OVERWRITE)],
     categories: Category::STRING,
     tips: &[
         "request_policy:multi_shard",
@@ -115,7 +115,7 @@ pub(super) const MSETEX: Spec = Spec {
     arity: Arity::AtLeast(4),
     flags: Flags::WRITE.union(Flags::DENYOOM),
     keys: &[KeySpec {
-        access: Access::OW.union(Access::UPDATE),
+        access: Access::OVERWRITE,
         begin: Begin::Index(1),
         find: Find::KeyNum {
             count_at: 0,

@@ -83,7 +83,7 @@ fn check_length(max: u64, size: u64, more: usize) -> Result<usize, CommandError>
 pub(super) const SETRANGE: Spec = Spec {
     arity: Arity::Exactly(4),
     flags: Flags::WRITE.union(Flags::DENYOOM),
-    keys: &[KeySpec::one(1, Access::RW.union(Access::UPDATE))],
+    keys: &[KeySpec::one(1, Access::CHANGE)],
     categories: Category::STRING,
     ..Spec::new("setrange", setrange)
 };
@@ -116,7 +116,7 @@ fn setrange(call: &mut Call<'_>) -> CommandResult {
 pub(super) const APPEND: Spec = Spec {
     arity: Arity::Exactly(3),
     flags: Flags::WRITE.union(Flags::DENYOOM).union(Flags::FAST),
-    keys: &[KeySpec::one(1, Access::RW.union(Access::INSERT))],
+    keys: &[KeySpec::one(1, Access::ADD)],
     categories: Category::STRING,
     ..Spec::new("append", append)
 };

@@ -42,14 +42,10 @@ fn get(call: &mut Call<'_>) -> CommandResult {
 pub(super) const SET: Spec = Spec {
     arity: Arity::AtLeast(3),
     flags: Flags::WRITE.union(Flags::DENYOOM),
-    keys: &[KeySpec::one(
-        1,
-        Access::RW
-            .union(Access::ACCESS)
-            .union(Access::UPDATE)
-            .union(Access::VARIABLE_FLAGS),
-    )
-    .noted("RW and ACCESS only with `GET`")],
+    keys: &[
+        KeySpec::one(1, Access::MODIFY.union(Access::VARIABLE_FLAGS))
+            .noted("RW and ACCESS only with `GET`"),
+    ],
     categories: Category::STRING,
     find_keys: Some(keys),
     ..Spec::new("set", set)
@@ -62,7 +58,7 @@ fn keys(args: Args<'_>) -> Result<Keys, BadKeys> {
     let access = if options.clone().any(|at| args.is(at, "GET")) {
         Access::MODIFY
     } else if options.clone().any(|at| Comparison::is_word(args, at)) {
-        Access::RW.union(Access::UPDATE)
+        Access::CHANGE
     } else {
         Access::OVERWRITE
     };
@@ -264,7 +260,7 @@ fn setnx(call: &mut Call<'_>) -> CommandResult {
 pub(super) const SETEX: Spec = Spec {
     arity: Arity::Exactly(4),
     flags: Flags::WRITE.union(Flags::DENYOOM),
-    keys: &[KeySpec::one(1, Access::OW.union(Access::UPDATE))],
+    keys: &[KeySpec::one(1, Access::OVERWRITE)],
     categories: Category::STRING,
     ..Spec::new("setex", setex)
 };
@@ -301,10 +297,7 @@ fn set_for(call: &mut Call<'_>, form: TimeForm) -> CommandResult {
 pub(super) const GETSET: Spec = Spec {
     arity: Arity::Exactly(3),
     flags: Flags::WRITE.union(Flags::DENYOOM).union(Flags::FAST),
-    keys: &[KeySpec::one(
-        1,
-        Access::RW.union(Access::ACCESS).union(Access::UPDATE),
-    )],
+    keys: &[KeySpec::one(1, Access::MODIFY)],
     categories: Category::STRING,
     ..Spec::new("getset", getset)
 };

@@ -30,7 +30,7 @@ pub(super) const SORT: Spec = Spec {
         KeySpec::unknown(Access::READ).noted(
             "Keys that BY and GET patterns name follow from the elements, so they are unknown",
         ),
-        KeySpec::unknown(Access::OW.union(Access::UPDATE))
+        KeySpec::unknown(Access::OVERWRITE)
             .noted("The word STORE may stand anywhere, so its key is unknown"),
     ],
     categories: Category::SET

@@ -12,7 +12,7 @@ use super::super::ids;
 pub(in crate::commands::stream) const XACK: Spec = Spec {
     arity: Arity::AtLeast(4),
     flags: Flags::WRITE.union(Flags::FAST),
-    keys: &[KeySpec::one(1, Access::RW.union(Access::UPDATE))],
+    keys: &[KeySpec::one(1, Access::CHANGE)],
     categories: Category::STREAM,
     work: work::EACH_FROM_THIRD,
     ..Spec::new("xack", xack)

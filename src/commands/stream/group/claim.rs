@@ -26,7 +26,7 @@ use super::{super::ids, consumers};
 pub(in crate::commands::stream) const XCLAIM: Spec = Spec {
     arity: Arity::AtLeast(6),
     flags: Flags::WRITE.union(Flags::FAST),
-    keys: &[KeySpec::one(1, Access::RW.union(Access::UPDATE))],
+    keys: &[KeySpec::one(1, Access::CHANGE)],
     categories: Category::STREAM,
     tips: &["nondeterministic_output"],
     work: work::by(count_named, work::FEWER_NAMES),
@@ -34,7 +34,7 @@ pub(in crate::commands::stream) const XCLAIM: Spec = Spec {
 };
 
 pub(in crate::commands::stream) const XAUTOCLAIM: Spec = Spec {
-    keys: &[KeySpec::one(1, Access::RW.union(Access::DELETE))],
+    keys: &[KeySpec::one(1, Access::REMOVE)],
     name: "xautoclaim",
     work: work::by(count_attempts, work::SMALLER_COUNT),
     handler: xautoclaim,

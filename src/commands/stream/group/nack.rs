@@ -22,7 +22,7 @@ use super::super::ids;
 pub(in crate::commands::stream) const XNACK: Spec = Spec {
     arity: Arity::AtLeast(7),
     flags: Flags::WRITE.union(Flags::FAST),
-    keys: &[KeySpec::one(1, Access::RW.union(Access::UPDATE))],
+    keys: &[KeySpec::one(1, Access::CHANGE)],
     categories: Category::STREAM,
     work: work::by(count_named, work::FEWER_NAMES),
     ..Spec::new("xnack", xnack)
