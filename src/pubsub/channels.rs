@@ -33,7 +33,7 @@ pub struct Renewed {
     pub kind: Kind,
     pub name: Name,
     /// The old block: drop it after all new ones are made.
-    pub old: Name,
+    pub _old: Name,
     /// The clients that share the name.
     pub clients: Vec<ClientId>,
 }
@@ -131,7 +131,7 @@ impl Channels {
                 renewed.push(Renewed {
                     kind,
                     name: Arc::clone(name),
-                    old,
+                    _old: old,
                     clients: clients.to_vec(),
                 });
             }

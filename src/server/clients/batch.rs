@@ -15,7 +15,7 @@ use russet_base::text::is_same;
 use russet_command::Within;
 use russet_command::table::{CommandTable, Row};
 use russet_keyspace::{DbIndex, KeyHash, Keyspace, SlotMemo};
-use russet_resp::{Apart, Args, Bounds, ParseStep, Progress, ProtocolError, Source, Span, step};
+use russet_resp::{Apart, Args, Bounds, ParseStep, Progress, Source, Span, step};
 use russet_types::Inner;
 
 /// Commands of a batch. Their prefetched lines, five or six per key, must stay in the first-level
@@ -77,7 +77,8 @@ pub enum RequestsEnd {
     Incomplete(usize),
     /// The first so many bytes are an empty line, or an array of no elements.
     Nothing(usize),
-    Error(ProtocolError),
+    /// Not in the form of requests.
+    Error,
 }
 
 /// The state of the buffer after [`Engine::run_buffer`]: it decides what the caller keeps.
@@ -250,8 +251,7 @@ impl Batch {
                 // It is the first one next time.
                 _ if !self.commands.is_empty() => break RequestsEnd::Commands,
                 ParseStep::Nothing => break RequestsEnd::Nothing(pos),
-                ParseStep::Error(error) => break RequestsEnd::Error(error),
-                _ => break RequestsEnd::Error(ProtocolError::BadMultibulkLength),
+                _ => break RequestsEnd::Error,
             }
         };
         self.prefetch(keyspace, db, buf);

@@ -56,8 +56,6 @@ pub enum Until {
     Shutdown,
     /// Its backup is made.
     Backup,
-    /// Only the deadline.
-    Time,
     /// The stream has more changes to read.
     Changes,
     /// Its work off the loop has ended: a search of a vector set, or a task.

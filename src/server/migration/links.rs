@@ -424,7 +424,7 @@ impl Engine {
                     lacks_bytes = true;
                     break Stepped::Wait;
                 }
-                RequestsEnd::Error(_) => {
+                RequestsEnd::Error => {
                     let why = "ERR not a command".to_owned();
                     self.server
                         .on_migrations(|driver| driver.failures.push((link, why)));

@@ -227,11 +227,6 @@ impl Call<'_> {
         }
     }
 
-    /// Blocks the client until `timeout_ms` (0: for ever) have passed: its condition cannot be met.
-    pub fn block_for_time(&mut self, timeout_ms: u64, on_timeout: OnTimeout) {
-        self.block_until(Until::Time, timeout_ms, on_timeout);
-    }
-
     /// Blocks the client for `wait_ms`, which nothing shortens: then the handler decides on its
     /// login attempt.
     pub(in crate::server) fn block_to_log_in(&mut self, wait_ms: u64) {

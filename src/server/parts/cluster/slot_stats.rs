@@ -74,10 +74,6 @@ impl SlotStats {
         its.copied().unwrap_or_default()
     }
 
-    pub fn memory_bytes(&self) -> usize {
-        self.slots.capacity() * size_of::<SlotFigures>()
-    }
-
     /// Counts a command that took `ticks` and replied `replied` bytes.
     pub(in crate::server) fn count<H>(
         &mut self,

@@ -307,7 +307,7 @@ impl AofLoader {
                         Err(reader.torn().into())
                     }
                 }
-                RequestsEnd::Nothing(_) | RequestsEnd::Error(_) => {
+                RequestsEnd::Nothing(_) | RequestsEnd::Error => {
                     Err(reader.malformed("a malformed command").into())
                 }
             };
