@@ -288,7 +288,7 @@ impl Server {
         self.unsubscribe_all(keyspace, client);
         self.end_tracking(keyspace, client);
         if client.flags.contains(ClientFlags::PRIMARY) {
-            self.primary_gone(client);
+            self.primary_gone(keyspace, client);
         }
         self.replica_gone(client);
         self.changes.drop_reader(client.id);

@@ -12,7 +12,6 @@ use std::time::{Duration, Instant};
 
 use crate::server::observe::not_counted::NotCounted;
 use crate::server::parts::replication::failover::FailoverStage;
-use crate::server::parts::replication::upstream::UpstreamLink;
 use crate::server::parts::run::signals::Signals;
 use crate::server::run::Loop;
 use crate::server::state::call::CommandTable;
@@ -247,8 +246,7 @@ impl ServerNode {
         let (stream, persist) = (&server.stream, &server.persist);
         let history = stream.history();
         let upstream = server.replication.upstream.as_deref();
-        let loads =
-            upstream.is_some_and(|upstream| matches!(upstream.link, UpstreamLink::Loading(_)));
+        let loads = upstream.is_some_and(|upstream| upstream.is_loading());
         let replicas = server.replication.replicas.iter();
         let replicas = replicas.map(|replica| ReplicaFacts {
             port: replica.facts.port,
@@ -271,9 +269,9 @@ impl ServerNode {
             is_known: stream.is_known(),
             backlog: stream.backlog().map(|b| (b.first(), b.end(), b.size())),
             log: persist.aof.log().and_then(Log::first),
-            follows: upstream.map(|upstream| upstream.port),
-            link: upstream.map_or("none", |upstream| upstream.state_name()),
-            has_data: upstream.is_none_or(|upstream| upstream.has_data),
+            follows: upstream.map(|upstream| upstream.core.port),
+            link: upstream.map_or("none", |upstream| upstream.core.state_name()),
+            has_data: upstream.is_none_or(|upstream| upstream.core.has_data),
             is_loading: loads || persist.loading.in_progress(),
             replicas: replicas.collect(),
             syncs: {

@@ -20,6 +20,7 @@ use super::history::{Position, ReplId, ReplOffset};
 use super::lines::{LINE_MAX, Lines};
 use russet_base::numbers::number::parse_digits;
 use russet_base::text::Printable;
+use russet_host::Level;
 use russet_resp::write_request;
 
 /// The replica's introduction, and its request.
@@ -105,6 +106,7 @@ pub struct Handshake {
     /// Replies that the primary owes us, in their order.
     awaits: VecDeque<Awaits>,
     lines: Lines,
+    log: Vec<(Level, String)>,
 }
 
 /// Appends a request.
@@ -132,7 +134,13 @@ impl Handshake {
             introduction,
             awaits: VecDeque::from([Awaits::Pong]),
             lines: Lines::default(),
+            log: Vec::new(),
         }
+    }
+
+    /// Lines for the log since the last time.
+    pub fn take_log(&mut self) -> Vec<(Level, String)> {
+        std::mem::take(&mut self.log)
     }
 
     /// Bytes that came after the conversation's last line.
@@ -176,10 +184,11 @@ impl Handshake {
             Awaits::Replconf => {
                 if line.starts_with(b"-") {
                     let [_, master, _] = self.introduction.dialect.primary_words();
-                    tracing::info!(
-                        "(Non critical) {master} does not understand REPLCONF: {}",
-                        shown(line)
-                    );
+                    let why = shown(line);
+                    self.log.push((
+                        Level::Notice,
+                        format!("(Non critical) {master} does not understand REPLCONF: {why}"),
+                    ));
                 }
                 Ok(None)
             }
@@ -198,7 +207,10 @@ impl Handshake {
             return Err(HandshakeError::Ping(shown(line)));
         }
         let [_, master, _] = self.introduction.dialect.primary_words();
-        tracing::info!("{master} replied to PING, replication can continue...");
+        self.log.push((
+            Level::Notice,
+            format!("{master} replied to PING, replication can continue..."),
+        ));
         self.introduce(out);
         Ok(())
     }
@@ -244,18 +256,17 @@ impl Handshake {
     /// its sender wait.
     fn ask(&mut self, out: &mut Vec<u8>) {
         let its = &self.introduction;
-        match its.from {
-            Some(Position { id, offset }) => {
-                tracing::info!(
-                    "Trying a partial resynchronization (request {id}:{}).",
-                    offset + 1
-                );
-            }
+        let line = match its.from {
+            Some(Position { id, offset }) => format!(
+                "Trying a partial resynchronization (request {id}:{}).",
+                offset + 1
+            ),
             None => {
                 let [.., master] = its.dialect.primary_words();
-                tracing::info!("Partial resynchronization not possible (no cached {master})");
+                format!("Partial resynchronization not possible (no cached {master})")
             }
-        }
+        };
+        self.log.push((Level::Notice, line));
         let (id, offset) = match its.from {
             Some(from) => (from.id.to_string(), (from.offset + 1).to_string()),
             None => ("?".to_owned(), "-1".to_owned()),
@@ -306,15 +317,18 @@ impl Handshake {
         self.failover_refused()?;
         if !line.starts_with(b"-ERR") {
             let [.., master] = self.introduction.dialect.primary_words();
-            tracing::warn!("Unexpected reply to PSYNC from {master}: {}", shown(line));
+            let line = format!("Unexpected reply to PSYNC from {master}: {}", shown(line));
+            self.log.push((Level::Warning, line));
         } else {
             let [_, master, _] = self.introduction.dialect.primary_words();
-            tracing::info!(
-                "{master} does not support PSYNC or is in error state (reply: {})",
-                shown(line)
-            );
+            let why = shown(line);
+            self.log.push((
+                Level::Notice,
+                format!("{master} does not support PSYNC or is in error state (reply: {why})"),
+            ));
         }
-        tracing::info!("Retrying with SYNC...");
+        self.log
+            .push((Level::Notice, "Retrying with SYNC...".to_owned()));
         out.extend_from_slice(b"SYNC\r\n");
         Ok(Some(Agreed::Sync))
     }

@@ -39,11 +39,10 @@
 //! brings the snapshot while the main one brings the stream. As primary nothing is kept for it: the
 //! main link (`State::Streams`) is a reader of the backlog from the snapshot's position on, which
 //! pins it; for Valkey, whose main link comes later, a `Pin` does until it has joined
-//! (`replicate/channel.rs`). As replica the main link is `Upstream::main` while the second one goes
-//! through the stages (`run/links/upstream_channel.rs`); its stream is held
-//! (`replication::HeldStream`) up to `replica-full-sync-buffer-limit`, then not read, and replayed
-//! in pieces once the snapshot is loaded. The primary's reply picks the dialect
-//! (`replication::Dialect`).
+//! (`replication/channel.rs`). As replica the main link waits while the second one goes through the
+//! stages (`upstream`); its stream is held (`HeldStream`) up to `replica-full-sync-buffer-limit`,
+//! then not read, and replayed in pieces once the snapshot is loaded. The primary's reply picks the
+//! dialect (`ChannelProtocol`).
 //!
 //! With `changes-retain` the stream is read as changes, too (`replication/change_stream`). Notes
 //! add what it lacks: PINGs with a message, which hold time and user of the next units, and the
@@ -70,6 +69,7 @@ mod marks;
 mod payload;
 mod requests;
 mod stream;
+pub mod upstream;
 
 pub use backlog::Backlog;
 pub use channel::{Announced, ChannelHandshake, ChannelProtocol, Join};

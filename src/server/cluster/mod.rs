@@ -228,14 +228,15 @@ impl Server {
         let upstream = self.replication.upstream.as_deref();
         let primary = upstream.map(|upstream| {
             let received_ms = if upstream.is_online() {
-                upstream.received_ms
+                upstream.core.received_ms
             } else {
-                upstream.down_since_ms.unwrap_or(upstream.received_ms)
+                let core = &upstream.core;
+                core.down_since_ms.unwrap_or(core.received_ms)
             };
             Primary {
                 is_up: upstream.is_online(),
                 received_ms: received_ms as i64,
-                is_synced: upstream.is_familiar && upstream.has_data,
+                is_synced: upstream.core.is_familiar && upstream.core.has_data,
             }
         });
         let replicas = self.replication.replicas.iter();
@@ -245,7 +246,7 @@ impl Server {
         // clients.
         let is_foreign = primary.is_some_and(|primary| !primary.is_synced);
         let is_replaced =
-            is_foreign || upstream.is_some_and(|upstream| is_loading || upstream.is_syncing());
+            is_foreign || upstream.is_some_and(|upstream| is_loading || upstream.core.is_syncing());
         Own {
             offset: if is_replaced { 0 } else { self.stream.offset() },
             primary,
@@ -353,7 +354,7 @@ impl Server {
             Order::Follow { ip, port } => {
                 let upstream = self.replication.upstream.as_deref();
                 let follows = upstream.is_some_and(|upstream| {
-                    upstream.port == port && upstream.host.as_bytes() == ip.as_slice()
+                    upstream.core.port == port && upstream.core.host.as_bytes() == ip.as_slice()
                 });
                 if follows {
                     self.accept_sync();
@@ -363,7 +364,7 @@ impl Server {
                 self.follow(keyspace, &ip, port);
                 if let Some(upstream) = &mut self.replication.upstream {
                     // No operator has said so: a replica has been elected, perhaps without data.
-                    upstream.guards_own = was_primary;
+                    upstream.core.guards_own = was_primary;
                 }
             }
             Order::Lead => {

@@ -21,7 +21,6 @@ use crate::server::clients::session::Session;
 use crate::server::execution::applier::{Applier, Failure};
 use crate::server::execution::batch::{ParseEnd, ended, stopped, unfinished};
 use crate::server::execution::dispatch::error_for_log;
-use crate::server::parts::replication::upstream::Unit;
 use crate::server::process::log::MASTER_INSIDE;
 use crate::server::state::Server;
 use crate::server::state::world::Engine;
@@ -29,28 +28,8 @@ use russet_command::Flags;
 use russet_config::PropagationErrors;
 use russet_keyspace::{DbIndex, KeyHash};
 use russet_replication::change_stream::is_note;
+use russet_replication::upstream::{Applied, Complete, Unit};
 use russet_resp::{Args, Progress};
-
-/// Bytes of the stream that have been applied.
-struct Applied<'a> {
-    /// Newlines before the command: the primary sends them in place of bytes that only its log has.
-    before: &'a [u8],
-    /// The command; empty after newlines alone.
-    bytes: &'a [u8],
-    /// The log takes the command; otherwise only its length.
-    is_logged: bool,
-}
-
-impl<'a> Applied<'a> {
-    /// Bytes that the log has no use for.
-    fn unlogged(bytes: &'a [u8]) -> Applied<'a> {
-        Applied {
-            before: bytes,
-            bytes: &[],
-            is_logged: false,
-        }
-    }
-}
 
 /// Whether the append only file records a command of the stream, or a note; of other commands it
 /// records the length alone.
@@ -196,33 +175,19 @@ impl Engine {
         let Some(upstream) = &mut self.server.replication.upstream else {
             return;
         };
+        let upstream = &mut upstream.core;
         if upstream.diverged {
             return;
         }
         let in_transaction = session.client.flags.contains(ClientFlags::MULTI);
-        if in_transaction || !upstream.unit.is_empty() {
-            let unit = &mut upstream.unit;
-            unit.leave_out(applied.before);
-            unit.add(applied.bytes, with_marks);
-            if !in_transaction {
-                let unit = std::mem::take(&mut upstream.unit);
-                self.server.append_unit(session.client.db, &unit);
+        let db = session.client.db;
+        match upstream.unit.add(applied, in_transaction, with_marks) {
+            Complete::Nothing => {}
+            Complete::Command(bytes) => {
+                self.server.append_stream(bytes, bytes, 0);
+                self.server.stream.set_selected(Some(db));
             }
-            return;
-        }
-        let bytes = applied.bytes;
-        if applied.is_logged && applied.before.is_empty() {
-            self.server.append_stream(bytes, bytes, 0);
-            self.server.stream.set_selected(Some(session.client.db));
-        } else {
-            let mut unit = Unit::default();
-            unit.leave_out(applied.before);
-            if applied.is_logged {
-                unit.add(bytes, with_marks)
-            } else {
-                unit.leave_out(bytes)
-            }
-            self.server.append_unit(session.client.db, &unit);
+            Complete::Unit(unit) => self.server.append_unit(db, &unit),
         }
     }
 }
@@ -297,7 +262,7 @@ impl Server {
     #[cold]
     fn note_stream_failure(&mut self, failure: &Failure, args: Args<'_>) {
         let upstream = self.replication.upstream.as_ref();
-        if upstream.is_some_and(|upstream| upstream.diverged) {
+        if upstream.is_some_and(|upstream| upstream.core.diverged) {
             // An undo that cannot be repeated ends in a full copy, not in an error.
             return;
         }

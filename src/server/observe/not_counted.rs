@@ -46,7 +46,7 @@ impl NotCounted {
             0
         };
         let upstream = server.replication.upstream.as_ref();
-        let held = upstream.map_or(0, |upstream| upstream.held.memory_bytes());
+        let held = upstream.map_or(0, |upstream| upstream.core.held.memory_bytes());
         let backlog = server.stream.backlog();
         let scripting = &server.scripting;
         NotCounted {

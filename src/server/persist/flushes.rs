@@ -370,7 +370,7 @@ impl Server {
         tracing::warn!(
             "The primary has undone a flush whose data is not here any more: asking for a full copy"
         );
-        upstream.diverged = true;
+        upstream.core.diverged = true;
         client.flags |= ClientFlags::CLOSE_ASAP;
         client.ends_by(Ending::new(
             EndReason::Link,

@@ -146,19 +146,6 @@ impl fmt::Display for Primary {
     }
 }
 
-/// The text of an error about the primary, whose first word for it becomes the dialect's.
-pub fn of_primary(error: &impl fmt::Display) -> String {
-    let text = error.to_string();
-    let (own, words) = (Dialect::Redis.primary_words(), dialect().primary_words());
-    // Our own words come before the primary's text.
-    let found = own.iter().zip(words);
-    let found = found.filter_map(|(word, to)| Some((text.find(*word)?, word, to)));
-    match found.min_by_key(|&(at, ..)| at) {
-        Some((_, word, to)) => text.replacen(word, to, 1),
-        None => text,
-    }
-}
-
 /// CONFIG SET log-format.
 pub fn set_format(format: LogFormat) {
     store(&FORMAT, format);

@@ -4,17 +4,14 @@
 //! newline. Cost: O(replicas), and at most 10,000 keys whose expiry this replica's own clients set.
 //! The limit on unsent bytes of a replica ([`Server::limit_replicas`]) is applied each turn.
 //!
-//! How a link is made and its stages: `parts::replication::upstream`. States of replicas:
-//! `parts::replication::replicas`. What the change stream keeps: `changes`.
-
-use std::io::Write;
+//! The link to the primary, and its time limits: `russet_replication::upstream`. States of
+//! replicas: `parts::replication::replicas`. What the change stream keeps: `changes`.
 
 use crate::server::clients::ending::{EndReason, Ending};
 use crate::server::parts::replication::replicas::ReplicaState;
-use crate::server::parts::replication::upstream::{Delay, UpstreamLink};
-use crate::server::process::log::MASTER;
 use crate::server::state::Server;
 use crate::server::state::world::Engine;
+use russet_host::Event;
 use russet_keyspace::{ClientId, DbIndex, Keyspace};
 use russet_resp::{Args, write_request};
 
@@ -30,7 +27,10 @@ impl Engine {
         if std::mem::replace(&mut self.server.replication.tended_s, second) == second {
             return;
         }
-        self.tend_upstream();
+        let Engine {
+            keyspace, server, ..
+        } = self;
+        server.upstream_event(keyspace, Event::Tick);
         self.tend_replicas();
         self.server.tend_changes(&mut self.keyspace);
         if second.is_multiple_of(RETAIN_CHECK_S) {
@@ -62,64 +62,6 @@ impl Engine {
             }
         }
         self.after_removals();
-    }
-
-    /// A link that is silent for too long is lost; one that works is acknowledged.
-    fn tend_upstream(&mut self) {
-        let Engine {
-            keyspace, server, ..
-        } = self;
-        let now_ms = server.now.mono_ms;
-        let limit_ms = u64::from(server.config.repl_timeout) * 1000;
-        let Some(upstream) = &mut server.replication.upstream else {
-            return;
-        };
-        let silent_ms = now_ms.saturating_sub(upstream.received_ms);
-        match &mut upstream.link {
-            UpstreamLink::Down => {}
-            UpstreamLink::Dialing(_, began_ms) if now_ms.saturating_sub(*began_ms) > limit_ms => {
-                tracing::warn!("Timeout connecting to the {MASTER}...");
-                upstream.lose(now_ms, Delay::Refused);
-            }
-            UpstreamLink::Talking(_) | UpstreamLink::Announcing(_) | UpstreamLink::Joining(_)
-                if silent_ms > limit_ms =>
-            {
-                tracing::warn!("Timeout connecting to the {MASTER}...");
-                upstream.lose(now_ms, Delay::Refused);
-            }
-            UpstreamLink::Receiving(_) if silent_ms > limit_ms => {
-                tracing::warn!(
-                    "Timeout receiving bulk data from {MASTER}... If the problem persists try to \
-                     set the 'repl-timeout' parameter in redis.conf to a larger value."
-                );
-                upstream.lose(now_ms, Delay::None);
-            }
-            // All received bytes are loaded, and no more arrive.
-            UpstreamLink::Loading(load) if load.awaits_link() && silent_ms > limit_ms => {
-                if let UpstreamLink::Loading(load) =
-                    std::mem::replace(&mut upstream.link, UpstreamLink::Down)
-                {
-                    server.sync_lost(keyspace, *load);
-                }
-            }
-            UpstreamLink::Loading(load) => match &mut upstream.main {
-                None => load.send_newline(),
-                Some(main) if main.is_lost => {}
-                // Best effort, as on a link alone.
-                Some(main) => _ = main.stream.write(b"\n"),
-            },
-            UpstreamLink::Online(id) => {
-                let id = *id;
-                if silent_ms > limit_ms {
-                    tracing::warn!("{MASTER} timeout: no data nor PING received...");
-                    server.kill_client(keyspace, id, EndReason::Link);
-                } else {
-                    server.send_ack(id);
-                    server.resume_stream(id);
-                }
-            }
-            _ => {}
-        }
     }
 }
 

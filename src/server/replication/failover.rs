@@ -11,10 +11,8 @@
 use crate::server::parts::replication::failover::{Failover, FailoverStage};
 use crate::server::parts::replication::replicas::Replica;
 use crate::server::state::Server;
-use crate::server::state::world::Engine;
 use russet_command::CommandError;
 use russet_keyspace::Keyspace;
-use russet_replication::HandshakeError;
 
 /// The arguments of FAILOVER.
 #[derive(Clone, Debug, Default)]
@@ -22,19 +20,6 @@ pub struct FailoverRequest {
     pub target: Option<(Vec<u8>, u16)>,
     pub forced: bool,
     pub timeout_ms: Option<u64>,
-}
-
-impl Engine {
-    /// The conversation with the primary has failed; a failover fails with it if the other end
-    /// refuses to take over.
-    pub(in crate::server) fn handshake_failed(&mut self, error: &HandshakeError) {
-        let Engine {
-            keyspace, server, ..
-        } = self;
-        if *error == HandshakeError::FailoverRejected {
-            server.abort_failover(keyspace, "the target goes on as a replica");
-        }
-    }
 }
 
 impl Server {
@@ -113,7 +98,7 @@ impl Server {
             self.set_failover_pause(false);
         }
         if let Some(upstream) = &mut self.replication.upstream {
-            upstream.failover = false;
+            upstream.core.failover = false;
         }
     }
 
@@ -168,7 +153,7 @@ impl Server {
         let (host, port) = to;
         self.follow(keyspace, host.as_bytes(), port);
         if let Some(upstream) = &mut self.replication.upstream {
-            upstream.failover = true;
+            upstream.core.failover = true;
         }
     }
 

@@ -2,13 +2,16 @@
 //! and cron's work for the links.
 //!
 //! The parts own the state (`parts::replication`, `replication::Stream`); the methods here use
-//! several parts. Sockets belong to the loop (`run::links::upstream`, `run::feed`).
+//! several parts. Sockets belong to the loop (`run::links::upstream`, `run::feed`). The link to the
+//! primary is a machine without I/O (`russet_replication::upstream`), for which `upstream` has the
+//! meaning of each action here.
 //!
 //! # Replication
 //!
-//! `replication/` has the machines without sockets: the stream with its backlog, the conversation
-//! of a replica with its primary (`Handshake`), the frame of a snapshot (`Payload`).
-//! `server/parts/replication` owns the state: the table of replicas, the link to the primary.
+//! `replication/` has the machines without sockets: the stream with its backlog, and the link of a
+//! replica to its primary (`upstream`), with its conversations (`Handshake`) and the frame of a
+//! snapshot (`Payload`). `server/parts/replication` owns the state: the table of replicas, the
+//! connections to the primary.
 //! `server/replication` composes: changes of role, full synchronizations, waits for
 //! acknowledgements, cron.
 //!
@@ -47,9 +50,10 @@
 //! arrives on it: it is the half-open link of a replica that has connected again, unless two
 //! replicas share an address.
 //!
-//! **The primary of ours** is reached by a link with stages (`parts/replication/upstream.rs`), a
-//! role of the loop (`run/links/upstream.rs`): dialling, conversation, a snapshot that is received
-//! into a file or loaded from the socket (`load.rs`) in slices, resumable within a key. A
+//! **The primary of ours** is reached by a link with stages, whose machine decides
+//! (`russet_replication::upstream`): dialling, conversation, a snapshot that is received into a
+//! file or loaded from the socket (`load.rs`) in slices, resumable within a key. The loop reads and
+//! writes its connections (`run/links/upstream.rs`), `upstream.rs` does the rest. A
 //! large old dataset is freed by the helper thread; with `replica-lazy-flush no` the new one waits
 //! for that, and clients get -LOADING. With `swapdb` it is loaded into a second keyspace, which
 //! replaces the first at once. Then the link becomes a client with the flag `PRIMARY`: its commands
@@ -71,7 +75,7 @@
 //! disconnects replicas so that they learn the new id. FAILOVER (`failover.rs`) holds writes until
 //! a replica has everything, follows it, and asks it by PSYNC to take over.
 //!
-//! Before a full sync replaces a replica's data, two questions are asked. `guard.rs`: was
+//! Before a full sync replaces a replica's data, two questions are asked. The machine's guard: was
 //! the data in sync with this address, and does the snapshot have far fewer keys? Then it is
 //! refused. The keys are counted in the received file without reading values (`rdb/census.rs`,
 //! which usually ends with the first announced number), in the keyspace loaded beside, or in the
@@ -85,8 +89,8 @@ mod channel;
 pub mod cron;
 mod demotion;
 pub mod failover;
-mod guard;
 pub mod load;
 pub mod primary;
 pub mod role;
+pub mod upstream;
 pub mod wait;

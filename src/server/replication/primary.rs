@@ -373,8 +373,8 @@ impl Server {
         let mut ids: Vec<ClientId> = others.map(|replica| replica.id).collect();
         let is_on = self.config.repl_compression.is_on();
         let upstream = self.replication.upstream.as_ref();
-        let upstream = upstream.filter(|upstream| upstream.unpacks != is_on);
-        ids.extend(upstream.and_then(|upstream| upstream.client()));
+        let upstream = upstream.filter(|upstream| upstream.core.unpacks() != is_on);
+        ids.extend(upstream.and_then(|upstream| upstream.client));
         for id in ids {
             self.close_changed(id);
         }

@@ -8,19 +8,21 @@
 //!      dialect the new routes decide on it.
 //!
 //! Cost: O(clients) to become a replica, O(replicas) to become a primary.
-//! Stages of the link: `parts::replication::upstream`. The snapshot: `load`. Its guard: `guard`.
+//! Stages of the link: `russet_replication::upstream`, whose actions `upstream` carries out. The
+//! snapshot: `load`.
 
 use crate::server::clients::blocked::{Blocked, Until};
 use crate::server::clients::client::{Client, ClientFlags};
 use crate::server::clients::ending::{EndReason, Ending};
 use crate::server::clients::session::Session;
-use crate::server::parts::replication::upstream::{Delay, Upstream, UpstreamLink};
+use crate::server::parts::replication::upstream::Upstream;
 use crate::server::process;
 use crate::server::process::log::{MASTER, MASTER_FIRST, MASTER_INSIDE};
 use crate::server::state::Server;
 use russet_command::CommandError;
 use russet_config::{ReplicaOf, Text};
 use russet_keyspace::{Audience, ClientId, DbIndex, Keyspace};
+use russet_replication::upstream::Answer;
 use russet_replication::{Introduction, Position};
 
 const UNBLOCKED: CommandError = CommandError::Text(
@@ -35,8 +37,8 @@ impl Server {
             self.follow(keyspace, &host, port);
             if let Some(upstream) = &mut self.replication.upstream {
                 // The data is that of the last run, when this server followed the same address.
-                upstream.is_familiar = upstream.has_data;
-                upstream.demoted = None;
+                upstream.core.is_familiar = upstream.core.has_data;
+                upstream.core.demoted = None;
             }
         }
     }
@@ -55,12 +57,12 @@ impl Server {
         let host = String::from_utf8_lossy(host).into_owned();
         let before = self.replication.upstream.take();
         let mut upstream = Upstream::new(host.clone(), port, self.now.mono_ms);
-        upstream.demoted = match before {
-            Some(before) => before.demoted,
+        upstream.core.demoted = match before {
+            Some(before) => before.core.demoted,
             None => Some(self.stream.position()),
         };
         // A former primary, or a replica of another one, has data that may be continued.
-        upstream.has_data = self.stream.is_known();
+        upstream.core.has_data = self.stream.is_known();
         self.replication.upstream = Some(Box::new(upstream));
         self.config.replicaof = ReplicaOf(Some((Text::from(host.as_bytes()), port)));
         self.stream.set_followed(true);
@@ -98,7 +100,7 @@ impl Server {
     pub fn accept_sync(&mut self) {
         let now_ms = self.now.mono_ms;
         if let Some(upstream) = &mut self.replication.upstream {
-            upstream.accept_sync(now_ms);
+            upstream.core.accept_sync(now_ms);
         }
     }
 
@@ -114,37 +116,11 @@ impl Server {
 
     /// Ends the link to the primary, whatever its stage.
     pub(in crate::server) fn drop_link(&mut self, keyspace: &mut Keyspace) {
-        let now_ms = self.now.mono_ms;
-        let Some(upstream) = &mut self.replication.upstream else {
-            return;
-        };
-        let client = upstream.client();
-        if let UpstreamLink::Loading(load) =
-            std::mem::replace(&mut upstream.link, UpstreamLink::Down)
-        {
-            let why = format!("The synchronization with {MASTER} is given up.");
-            self.sync_failed(keyspace, &why, Some(*load));
-        }
-        let Some(upstream) = &mut self.replication.upstream else {
-            return;
-        };
-        upstream.lose(now_ms, Delay::None);
+        let upstream = self.replication.upstream.as_ref();
+        let client = upstream.and_then(|upstream| upstream.client);
+        self.answer_upstream(keyspace, Answer::GivenUp);
         if let Some(id) = client {
             self.kill_client(keyspace, id, EndReason::Role);
-        }
-    }
-
-    /// The client that was the link to the primary is gone.
-    pub(in crate::server) fn primary_gone(&mut self, client: &Client) {
-        let (now_ms, db) = (self.now.mono_ms, client.db);
-        let Some(upstream) = &mut self.replication.upstream else {
-            return;
-        };
-        if upstream.client() == Some(client.id) {
-            tracing::warn!("Connection with {MASTER_INSIDE} lost.");
-            upstream.lose(now_ms, Delay::None);
-            self.stream.set_selected(Some(db));
-            self.update_interest();
         }
     }
 
@@ -160,7 +136,7 @@ impl Server {
     pub(in crate::server) fn note_primary_alive(&mut self) {
         let now_ms = self.now.mono_ms;
         if let Some(upstream) = &mut self.replication.upstream {
-            upstream.received_ms = now_ms;
+            upstream.core.received_ms = now_ms;
         }
     }
 
@@ -184,9 +160,9 @@ impl Server {
         }
     }
 
-    /// The facts that this server announces to its primary.
+    /// The facts that this server may announce to its primary.
     pub(in crate::server) fn introduction(&self) -> Introduction {
-        let (config, upstream) = (&self.config, self.replication.upstream.as_deref());
+        let config = &self.config;
         let secret = |text: &Text| (!text.is_empty()).then(|| text.to_vec());
         let plain = if config.tls_replication && config.tls_port != 0 {
             config.tls_port
@@ -197,7 +173,6 @@ impl Server {
             0 => plain,
             announced => announced,
         };
-        let has_data = upstream.is_some_and(|upstream| upstream.has_data);
         Introduction {
             user: secret(&config.masteruser),
             password: secret(&config.masterauth),
@@ -211,8 +186,8 @@ impl Server {
                 let cluster = self.cluster.as_ref();
                 cluster.map(|driver| driver.core.my_id().as_bytes().to_vec())
             },
-            from: has_data.then(|| self.stream.position()),
-            failover: upstream.is_some_and(|upstream| upstream.failover),
+            from: Some(self.stream.position()),
+            failover: false,
         }
     }
 

@@ -50,7 +50,8 @@ fn replicaof(call: &mut Call<'_>) -> CommandResult {
         .and_then(|port| u16::try_from(port).ok())
         .ok_or(CommandError::Text("ERR Invalid master port"))?;
     let upstream = call.server.replication.upstream.as_deref();
-    if upstream.is_some_and(|up| up.port == port && up.host.as_bytes().eq_ignore_ascii_case(host)) {
+    let followed = upstream.map(|upstream| &upstream.core);
+    if followed.is_some_and(|up| up.port == port && up.host.as_bytes().eq_ignore_ascii_case(host)) {
         tracing::info!(
             "REPLICAOF would result into synchronization with the master we are already connected \
              with. No operation performed."
@@ -95,16 +96,16 @@ fn role(call: &mut Call<'_>) -> CommandResult {
     match &call.server.replication.upstream {
         None => primary_role(call.server, call.reply),
         Some(upstream) => {
-            let offset = if upstream.has_data {
+            let offset = if upstream.core.has_data {
                 call.server.stream.offset() as i64
             } else {
                 -1
             };
             call.reply.array(5);
             call.reply.bulk(b"slave");
-            call.reply.bulk(upstream.host.as_bytes());
-            call.reply.int(i64::from(upstream.port));
-            call.reply.bulk(upstream.state_name().as_bytes());
+            call.reply.bulk(upstream.core.host.as_bytes());
+            call.reply.int(i64::from(upstream.core.port));
+            call.reply.bulk(upstream.core.state_name().as_bytes());
             call.reply.int(offset);
         }
     }

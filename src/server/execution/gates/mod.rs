@@ -378,7 +378,7 @@ fn read_only(world: &mut World<'_>, asked: &GatedCommand<'_>) -> Result<(), Stop
         && !world.client.flags.contains(ClientFlags::READS_HERE)
         && has(world, asked, reads)
     {
-        let (host, port) = (&upstream.host, upstream.port);
+        let (host, port) = (&upstream.core.host, upstream.core.port);
         return Err(CommandError::owned(format!("REDIRECT {host}:{port}")).into());
     }
     if !world.server.config.replica_read_only || !writes(world, asked) {

@@ -169,7 +169,7 @@ pub fn memory_figures(from: &Source<'_>) -> MemoryFigures {
     let script_states = scripting.scripts.vm_bytes() + scripting.libraries.vm_bytes();
     let own = OwnFigures::take(from);
     let upstream = server.replication.upstream.as_ref();
-    let full_sync_held = upstream.map_or(0, |upstream| upstream.held.memory_bytes());
+    let full_sync_held = upstream.map_or(0, |upstream| upstream.core.held.memory_bytes());
     let cluster_links = server.cluster_link_bytes();
     MemoryFigures {
         used: from.used,

@@ -68,39 +68,39 @@ pub(in crate::server) fn replication(from: &Source<'_>, to: &mut InfoWriter) {
 }
 
 fn write_upstream(server: &Server, upstream: &Upstream, to: &mut InfoWriter) {
-    let now_ms = server.now.mono_ms;
+    let (now_ms, core) = (server.now.mono_ms, &upstream.core);
     let is_up = upstream.is_online();
     let received_s = if is_up {
-        (now_ms.saturating_sub(upstream.received_ms) / 1000) as i64
+        (now_ms.saturating_sub(core.received_ms) / 1000) as i64
     } else {
         -1
     };
     let offset = server.stream.offset();
-    let link = upstream.client().and_then(|id| server.clients.get(id));
+    let link = upstream.client.and_then(|id| server.clients.get(id));
     let waiting = link.map_or(0, |session| session.input.bytes());
-    let unapplied = (waiting + upstream.unit.bytes.len()) as u64;
+    let unapplied = (waiting + core.unit.bytes.len()) as u64;
     to.fields(&[
-        ("master_host", &upstream.host),
-        ("master_port", &upstream.port),
+        ("master_host", &core.host),
+        ("master_port", &core.port),
         ("master_link_status", &if is_up { "up" } else { "down" }),
         ("master_last_io_seconds_ago", &received_s),
-        ("master_sync_in_progress", &u8::from(upstream.is_syncing())),
+        ("master_sync_in_progress", &u8::from(core.is_syncing())),
         ("slave_read_repl_offset", &(offset + unapplied)),
         ("slave_repl_offset", &offset),
-        ("replica_full_sync_buffer_size", &upstream.held.bytes()),
-        ("replica_full_sync_buffer_peak", &upstream.held.peak()),
-        ("master_current_sync_attempts", &upstream.figures.current),
-        ("master_total_sync_attempts", &upstream.figures.total),
+        ("replica_full_sync_buffer_size", &core.held.bytes()),
+        ("replica_full_sync_buffer_peak", &core.held.peak()),
+        ("master_current_sync_attempts", &core.figures.current),
+        ("master_total_sync_attempts", &core.figures.total),
     ]);
     if is_up {
-        let up_s = now_ms.saturating_sub(upstream.figures.up_since_ms) / 1000;
+        let up_s = now_ms.saturating_sub(core.figures.up_since_ms) / 1000;
         to.field("master_link_up_since_seconds", up_s);
         // The loop's thread is the only one for clients.
         to.field("master_client_io_thread", 0);
     }
     to.field(
         "total_disconnect_time_sec",
-        upstream.figures.disconnected_ms / 1000,
+        core.figures.disconnected_ms / 1000,
     );
     if let Some((total, read)) = upstream.transfer() {
         let left = total.saturating_sub(read);
@@ -108,7 +108,7 @@ fn write_upstream(server: &Server, upstream: &Upstream, to: &mut InfoWriter) {
             0 => 0.0,
             _ => read as f64 / total as f64 * 100.0,
         };
-        let io_s = now_ms.saturating_sub(upstream.received_ms) / 1000;
+        let io_s = now_ms.saturating_sub(core.received_ms) / 1000;
         to.fields(&[
             ("master_sync_total_bytes", &total),
             ("master_sync_read_bytes", &read),
@@ -118,11 +118,11 @@ fn write_upstream(server: &Server, upstream: &Upstream, to: &mut InfoWriter) {
         ]);
     }
     if !is_up {
-        let since = upstream.down_since_ms;
+        let since = core.down_since_ms;
         let down_s = since.map_or(-1, |at| (now_ms.saturating_sub(at) / 1000) as i64);
         to.field("master_link_down_since_seconds", down_s);
     }
-    if let Some(refused) = &upstream.refused {
+    if let Some(refused) = &core.refused {
         let ago_s = now_ms.saturating_sub(refused.at_ms) / 1000;
         to.fields(&[
             ("master_sync_refused_keys", &refused.keys),

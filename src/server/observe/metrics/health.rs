@@ -52,11 +52,11 @@ impl Readiness {
             why.push(fault("replicas", text));
         }
         if let Some(upstream) = upstream {
-            if upstream.refused.is_some() {
+            if upstream.core.refused.is_some() {
                 let text = "a snapshot of the primary with far fewer keys is refused";
                 why.push(fault("refused sync", text));
             }
-            let silent_ms = server.now.mono_ms.saturating_sub(upstream.received_ms);
+            let silent_ms = server.now.mono_ms.saturating_sub(upstream.core.received_ms);
             let max_ms = u64::from(server.config.ready_max_lag) * 1000;
             if max_ms > 0 && upstream.is_online() && silent_ms > max_ms {
                 let text = format!(
@@ -136,7 +136,6 @@ impl fmt::Display for Readiness {
 mod tests {
     use super::*;
     use crate::server::Testbed;
-    use russet_keyspace::ClientId;
 
     #[test]
     fn a_server_that_refuses_writes_is_not_ready() {
@@ -160,7 +159,7 @@ mod tests {
         assert_eq!(Readiness::of(&t.engine.server).to_string(), down);
         let server = &mut t.engine.server;
         let upstream = server.replication.upstream.as_mut().expect("a replica");
-        upstream.establish(ClientId(1), server.now.mono_ms);
+        upstream.core.set_online(server.now.mono_ms);
         assert!(Readiness::of(server).is_ready());
     }
 }

@@ -25,6 +25,7 @@ use replicas::Replicas;
 use sending::SharedSync;
 
 use russet_replication::ReplOffset;
+use russet_replication::upstream::Phase;
 
 use upstream::Upstream;
 
@@ -123,12 +124,9 @@ impl Replication {
 
     /// Whether a snapshot of the primary is being loaded.
     pub(in crate::server) fn loads(&self) -> bool {
-        let link = self.upstream.as_ref().map(|upstream| &upstream.link);
-        let Some(upstream::UpstreamLink::Loading(load)) = link else {
-            return false;
-        };
         // A socket has events; a file has none.
-        matches!(load.source, upstream::Source::File(_))
+        let phase = self.upstream.as_ref().map(|upstream| upstream.core.phase());
+        phase == Some(Phase::LoadingFile)
     }
 
     /// Whether this server is a replica whose link to its primary is down.

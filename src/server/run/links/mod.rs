@@ -10,7 +10,6 @@ pub mod http;
 pub mod machines;
 pub mod migration;
 pub mod upstream;
-mod upstream_channel;
 
 use super::Loop;
 

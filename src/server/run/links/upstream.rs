@@ -1,111 +1,105 @@
-//! The link to the primary until it is online: dialling, the conversation, a snapshot that is
-//! received. Then its socket becomes a client's, and the loop reads it as any other.
+//! The link to the primary until it is online: dialling, and reads and writes of its connections.
+//! Then its socket becomes a client's, and the loop reads it as any other.
 //!
-//! `parts::replication::upstream` has the stages, `replication::{Handshake, Payload}` the messages;
-//! here are the reads and writes. A snapshot gets a bounded share of a turn.
+//! `russet_replication::upstream` decides, `replication::upstream` carries out what needs no poll.
+//! A snapshot gets a bounded share of a turn.
 
-use std::io::{ErrorKind, Write};
+use std::io::ErrorKind;
 use std::time::Instant;
 
 use crate::server::clients::client::Client;
 use crate::server::clients::session::Session;
 use crate::server::parts::replication::PausePoint;
-use crate::server::parts::replication::upstream::{
-    Delay, Receiving, SyncFile, Talking, UpstreamLink,
-};
-use crate::server::process::log::{MASTER, MASTER_INSIDE, of_primary};
-use crate::server::replication::load::{Loaded, file_name};
+use crate::server::parts::replication::upstream::{Socket, Upstream};
+use crate::server::replication::upstream::unpacking;
 use crate::server::run::Loop;
 use crate::server::state::world::Engine;
 use russet_config::system_text;
+use russet_host::{Action, Event, LinkId};
 use russet_net::{Connecting, Destination, Role, Stream, Target};
-use russet_replication::{Agreed, Handshake, Payload, Position};
+use russet_replication::upstream::{Answer, Link, Loss, Order, Phase};
 
 /// Reads of one turn: of a snapshot, or of a conversation, in which a primary may send newlines
 /// without end.
-pub(super) const READS_MAX: usize = 16;
+const READS_MAX: usize = 16;
 /// Bytes that a compressed snapshot may grow to in one turn: a read more.
 const UNPACKED_MAX: usize = 4 << 20;
 
-/// How a step ended.
-pub(super) enum UpstreamStep {
-    /// It waits for an event.
-    Wait,
-    /// The next stage can begin.
-    Next,
+/// The attempt and its stage: a change of either ends a round of reads.
+fn progress(upstream: &Upstream) -> (u64, Phase) {
+    (upstream.core.generation, upstream.core.phase())
 }
-
-/// The next step, or why the attempt has failed and how long to wait.
-pub(super) type Stepped = Result<UpstreamStep, (String, Delay)>;
 
 impl Loop {
     /// Drives the link as far as it goes now. Called each turn: without a primary, or with one that
     /// is online, it costs two tests.
     pub(in crate::server) fn drive_upstream(&mut self) {
         self.engine.server.turn.receives = false;
-        if !self.drive_main() {
+        let Some(upstream) = &self.engine.server.replication.upstream else {
+            return;
+        };
+        if upstream.is_online() {
+            if upstream.core.is_replaying() {
+                self.replay();
+            }
             return;
         }
-        loop {
-            let server = &mut self.engine.server;
-            let now_ms = server.now.mono_ms;
-            let Some(upstream) = &mut server.replication.upstream else {
+        let (generation, holds_main) = (upstream.core.generation, upstream.core.holds_main());
+        // Cron may have begun an attempt.
+        self.act_for_upstream();
+        if holds_main {
+            self.read_upstream(Link::Main);
+        }
+        while let Some(upstream) = &self.engine.server.replication.upstream
+            && upstream.core.generation == generation
+        {
+            let (before, link) = (progress(upstream), upstream.core.snapshot_link());
+            match upstream.core.phase() {
+                Phase::Down => self.on_upstream(Event::Tick),
+                Phase::Dialing => self.continue_dialing(),
+                Phase::Talking | Phase::Joining => self.read_upstream(Link::Main),
+                Phase::Announcing | Phase::Receiving => self.read_upstream(link),
+                Phase::LoadingFile | Phase::LoadingStream => return self.load_slice(link),
+                Phase::Online => return,
+            }
+            self.act_for_upstream();
+            let upstream = self.engine.server.replication.upstream.as_deref();
+            let after = upstream.map(progress);
+            if after.is_none_or(|after| after == before || after.1 == Phase::LoadingFile) {
                 return;
-            };
-            match upstream.link {
-                UpstreamLink::Online(_) => return,
-                UpstreamLink::Down if upstream.retry_ms > now_ms => return,
-                UpstreamLink::Down if server.persist.loading.in_progress() => return,
-                UpstreamLink::Loading(_) => {
-                    let began = Instant::now();
-                    let mut inbuf = std::mem::take(&mut self.inbuf);
-                    let loaded = self.engine.continue_sync_load(&mut inbuf);
-                    self.inbuf = inbuf;
-                    let millis = began.elapsed().as_millis() as u64;
-                    let diagnostics = &mut self.engine.server.diagnostics;
-                    diagnostics.latency.add_if_slow("replication-load", millis);
-                    if let Some(loaded) = loaded {
-                        self.go_online(loaded);
-                    }
-                    return;
-                }
+            }
+        }
+    }
+
+    fn on_upstream(&mut self, event: Event<'_>) {
+        let Engine {
+            keyspace, server, ..
+        } = &mut self.engine;
+        server.upstream_event(keyspace, event);
+    }
+
+    fn answer_upstream(&mut self, answer: Answer) {
+        let Engine {
+            keyspace, server, ..
+        } = &mut self.engine;
+        server.answer_upstream(keyspace, answer);
+    }
+
+    /// Carries out what needs the poll.
+    fn act_for_upstream(&mut self) {
+        while let Some(upstream) = &mut self.engine.server.replication.upstream
+            && let Some(action) = upstream.for_loop.pop_front()
+        {
+            match action {
+                Action::Dial { link, .. } => self.dial(link),
+                Action::Order(Order::GoOnline {
+                    rest,
+                    unpacks,
+                    replays,
+                }) => self.go_online(rest, unpacks, replays),
+                Action::Order(Order::ReadLink) => self.read_replayed(),
                 _ => {}
             }
-            let link = std::mem::replace(&mut upstream.link, UpstreamLink::Down);
-            let step = match link {
-                UpstreamLink::Down => self.dial(),
-                UpstreamLink::Dialing(connecting, began_ms) => {
-                    self.continue_dialing(connecting, began_ms)
-                }
-                UpstreamLink::Talking(talking) => self.talk(talking),
-                UpstreamLink::Announcing(announcing) => self.announce(announcing),
-                UpstreamLink::Joining(joining) => self.join(joining),
-                UpstreamLink::Receiving(receiving) => self.receive(receiving),
-                UpstreamLink::Loading(_) | UpstreamLink::Online(_) => return,
-            };
-            match step {
-                Ok(UpstreamStep::Wait) => return,
-                Ok(UpstreamStep::Next) => {}
-                Err((why, delay)) => {
-                    tracing::warn!("{why}");
-                    self.lose_upstream(delay);
-                    return;
-                }
-            }
-        }
-    }
-
-    pub(super) fn lose_upstream(&mut self, delay: Delay) {
-        let server = &mut self.engine.server;
-        let now_ms = server.now.mono_ms;
-        if let Some(upstream) = &mut server.replication.upstream {
-            upstream.lose(now_ms, delay);
-        }
-    }
-
-    pub(super) fn set_link(&mut self, link: UpstreamLink) {
-        if let Some(upstream) = &mut self.engine.server.replication.upstream {
-            upstream.link = link;
         }
     }
 
@@ -114,295 +108,185 @@ impl Loop {
         Target {
             role: Role::Upstream,
             slot: u32::from(upstream.is_some_and(|upstream| upstream.main.is_some())),
-            generation: upstream.map_or(0, |upstream| upstream.generation),
+            generation: upstream.map_or(0, |upstream| upstream.core.generation as u32),
         }
     }
 
-    pub(super) fn dial(&mut self) -> Stepped {
+    fn dial(&mut self, link: LinkId) {
         let server = &mut self.engine.server;
-        let now_ms = server.now.mono_ms;
+        let upstream = server.replication.upstream.as_ref();
+        let is_second = upstream.is_some_and(|upstream| upstream.main.is_some());
+        if is_second {
+            server.replication.pause_at(PausePoint::BeforeChannel);
+        }
         let tls = server.connections.tls.of_replication(&server.config);
         let source = server.config.bind_source_addr.lossy().parse().ok();
         let wake = server.connections.wake.clone();
         let Some(upstream) = &mut server.replication.upstream else {
-            return Ok(UpstreamStep::Wait);
+            return;
         };
-        if upstream.main.is_none() {
-            upstream.figures.current += 1;
-            upstream.figures.total += 1;
-            tracing::info!("{MASTER} <-> REPLICA sync started");
-        }
-        upstream.received_ms = now_ms;
         let to = Destination {
-            host: upstream.host.clone(),
-            port: upstream.port,
+            host: upstream.core.host.clone(),
+            port: upstream.core.port,
             source,
             tls,
         };
         #[cfg(feature = "testing")]
         if let Some(dialler) = &mut server.connections.dialler {
             let dialled = dialler(&to.host, to.port);
-            return self.dialled(dialled);
+            return self.dialled(link, dialled);
         }
-        let begun = Connecting::begin(to, wake).map_err(|error| {
-            let why = format!("Unable to connect to {MASTER}: {}", system_text(&error));
-            (why, Delay::Refused)
-        })?;
-        self.set_link(UpstreamLink::Dialing(Box::new(begun), now_ms));
-        Ok(UpstreamStep::Next)
-    }
-
-    fn continue_dialing(&mut self, mut connecting: Box<Connecting>, began_ms: u64) -> Stepped {
-        let token = self.upstream_target().into();
-        match connecting.advance(&self.registry, token) {
-            Ok(Some(stream)) => Ok(self.connected(stream)),
-            Ok(None) => {
-                self.set_link(UpstreamLink::Dialing(connecting, began_ms));
-                Ok(UpstreamStep::Wait)
-            }
-            Err(error) => {
-                let why = format!(
-                    "Error condition on socket for SYNC: {}",
-                    system_text(&error)
-                );
-                Err((why, Delay::Refused))
-            }
+        match Connecting::begin(to, wake) {
+            Ok(begun) => upstream.dialing = Some((link, Box::new(begun))),
+            Err(error) => self.answer_upstream(Answer::Undialled(system_text(&error))),
         }
-    }
-
-    /// The stream is there, registered: the conversation begins.
-    fn connected(&mut self, stream: Stream) -> UpstreamStep {
-        let stream = match self.begin_channel(stream) {
-            Ok(()) => return UpstreamStep::Next,
-            Err(stream) => stream,
-        };
-        tracing::info!("Non blocking connect for SYNC fired the event.");
-        let mut out = Vec::new();
-        let introduction = self.engine.server.introduction();
-        if let Some(upstream) = &mut self.engine.server.replication.upstream {
-            upstream.unpacks = introduction.lz4;
-        }
-        let handshake = Handshake::begin(introduction, &mut out);
-        self.set_link(UpstreamLink::Talking(Box::new(Talking {
-            stream,
-            handshake,
-            out,
-        })));
-        UpstreamStep::Next
     }
 
     /// A simulated network has connected, or refused.
     #[cfg(feature = "testing")]
-    fn dialled(
-        &mut self,
-        dialled: std::io::Result<Stream>,
-    ) -> Result<UpstreamStep, (String, Delay)> {
+    fn dialled(&mut self, link: LinkId, dialled: std::io::Result<Stream>) {
         let token = self.upstream_target().into();
         let registered = dialled.and_then(|mut stream| {
             stream.register(&self.registry, token)?;
             Ok(stream)
         });
         match registered {
-            Ok(stream) => Ok(self.connected(stream)),
+            Ok(stream) => self.connected(link, stream),
+            Err(error) => self.answer_upstream(Answer::Undialled(system_text(&error))),
+        }
+    }
+
+    fn continue_dialing(&mut self) {
+        let token = self.upstream_target().into();
+        let Some(upstream) = &mut self.engine.server.replication.upstream else {
+            return;
+        };
+        let Some((link, mut connecting)) = upstream.dialing.take() else {
+            return;
+        };
+        match connecting.advance(&self.registry, token) {
+            Ok(Some(stream)) => self.connected(link, stream),
+            Ok(None) => upstream.dialing = Some((link, connecting)),
             Err(error) => {
-                let why = format!("Unable to connect to {MASTER}: {}", system_text(&error));
-                Err((why, Delay::Refused))
+                let why = system_text(&error);
+                self.on_upstream(Event::Refused { link, why: &why });
             }
         }
     }
 
-    /// Notes bytes of the primary.
-    pub(super) fn note_received(&mut self, bytes: usize) {
+    /// The stream is there, registered: the conversation begins.
+    fn connected(&mut self, link: LinkId, stream: Stream) {
         let server = &mut self.engine.server;
-        server.stats.net_repl_input_bytes += bytes as u64;
-        let now_ms = server.now.mono_ms;
         if let Some(upstream) = &mut server.replication.upstream {
-            upstream.received_ms = now_ms;
-        }
-    }
-
-    fn talk(&mut self, mut talking: Box<Talking>) -> Stepped {
-        let lost = |doing: &str, why: &str| {
-            let why = format!("I/O error {doing} {MASTER}: {why}");
-            (why, Delay::Refused)
-        };
-        for _ in 0..READS_MAX {
-            let sent = send(&mut talking.stream, &mut talking.out);
-            sent.map_err(|error| lost("writing to", &system_text(&error)))?;
-            let mut inbuf = std::mem::take(&mut self.inbuf);
-            let read = talking.stream.fill(&mut inbuf);
-            let agreed = match read {
-                Ok((0, _)) => Err(lost("reading from", "connection lost")),
-                Ok((n, _)) => {
-                    self.note_received(n);
-                    let received = talking.handshake.receive(&inbuf[..n], &mut talking.out);
-                    received.map_err(|error| {
-                        self.engine.handshake_failed(&error);
-                        (of_primary(&error), Delay::Refused)
-                    })
-                }
-                Err(error) if error.kind() == ErrorKind::Interrupted => Ok(None),
-                Err(error) if error.kind() == ErrorKind::WouldBlock => {
-                    self.inbuf = inbuf;
-                    self.set_link(UpstreamLink::Talking(talking));
-                    return Ok(UpstreamStep::Wait);
-                }
-                Err(error) => Err(lost("reading from", &system_text(&error))),
-            };
-            self.inbuf = inbuf;
-            if let Some(agreed) = agreed? {
-                return self.agreed(*talking, agreed);
+            let socket = Some(Socket::new(stream));
+            match upstream.core.snapshot_link() {
+                Link::Main => upstream.main = socket,
+                Link::Second => upstream.second = socket,
             }
         }
-        Ok(self.reads_more(UpstreamLink::Talking(talking)))
+        // This machine does not ask for our end's address.
+        let local_ip = b"";
+        self.on_upstream(Event::Opened { link, local_ip });
     }
 
-    /// The link's turn is over, and it may have more to read: that is read in the next one.
-    pub(super) fn reads_more(&mut self, link: UpstreamLink) -> UpstreamStep {
+    /// An event of the link's socket; the link itself is driven once a turn.
+    pub(in crate::server) fn upstream_event(&mut self) {
         self.engine.server.turn.receives = true;
-        self.set_link(link);
-        UpstreamStep::Wait
     }
 
-    fn agreed(&mut self, talking: Talking, agreed: Agreed) -> Stepped {
-        let Talking {
-            mut stream,
-            mut handshake,
-            mut out,
-            ..
-        } = talking;
-        let sent = send(&mut stream, &mut out);
-        sent.map_err(|error| {
-            let why = format!("I/O error writing to {MASTER}: {}", system_text(&error));
-            (why, Delay::Refused)
-        })?;
-        let rest = handshake.take_rest();
-        let position = match agreed {
-            Agreed::Continue(id) => {
-                if self.engine.server.continues(id) {
-                    let Engine {
-                        keyspace, server, ..
-                    } = &mut self.engine;
-                    server.forget_unfinished_imports(keyspace);
-                }
-                self.go_online(Loaded { stream, rest });
-                return Ok(UpstreamStep::Wait);
-            }
-            Agreed::FullSync(position) => {
-                tracing::info!(
-                    "Full resync from {MASTER_INSIDE}: {}:{}",
-                    position.id,
-                    position.offset
-                );
-                Some(position)
-            }
-            Agreed::Sync => None,
-            Agreed::TwoChannels(dialect) => return self.open_channel(stream, dialect, rest),
-        };
-        self.begin_receiving(stream, position, rest)
-    }
-
-    /// The snapshot comes next on this link: it is loaded as it comes, or received into a file.
-    pub(super) fn begin_receiving(
-        &mut self,
-        stream: Stream,
-        position: Option<Position>,
-        rest: Vec<u8>,
-    ) -> Stepped {
-        let Loop { engine, .. } = self;
-        if engine.server.loads_from_socket(&engine.keyspace) {
-            let server = &engine.server;
-            let load = server.load_from_socket(&engine.keyspace, stream, position, rest);
-            self.set_link(UpstreamLink::Loading(Box::new(load)));
-            return Ok(UpstreamStep::Next);
+    /// Gives the machine what a connection brings, up to the next stage, or the share of a turn.
+    fn read_upstream(&mut self, link: Link) {
+        let Loop { engine, inbuf, .. } = self;
+        let Engine {
+            keyspace, server, ..
+        } = engine;
+        if let Some(upstream) = &mut server.replication.upstream {
+            upstream.stored = 0;
         }
-        let server = &mut engine.server;
-        let path = std::env::current_dir()
-            .unwrap_or_default()
-            .join(file_name(server.now.unix_s()));
-        let file = SyncFile::create(path).map_err(|error| {
-            let why = format!(
-                "Opening the temp file needed for {MASTER} <-> REPLICA synchronization: {}",
-                system_text(&error)
-            );
-            (why, Delay::Unloadable)
-        })?;
-        let mut receiving = Receiving {
-            stream,
-            payload: Payload::default(),
-            position,
-            file,
-            rest: Vec::new(),
-            bytes: Vec::new(),
-        };
-        let received = receiving.receive(&rest);
-        received.map_err(|why| (why, Delay::Unloadable))?;
-        self.set_link(UpstreamLink::Receiving(Box::new(receiving)));
-        Ok(UpstreamStep::Next)
-    }
-
-    fn receive(&mut self, mut receiving: Box<Receiving>) -> Stepped {
-        let lost = |why: &str| {
-            let why = format!("I/O error trying to sync with {MASTER}: {why}");
-            (why, Delay::None)
-        };
-        let mut unpacked = 0;
         for _ in 0..READS_MAX {
-            if receiving.payload.is_whole() {
-                let Loop { engine, .. } = self;
-                let (keyspace, server) = (&mut engine.keyspace, &mut engine.server);
-                if let Some(why) = server.refuse_file(keyspace, receiving.file.path()) {
-                    return Err((why, Delay::Guarded));
-                }
-                match server.load_from_file(keyspace, *receiving) {
-                    Ok(load) => self.set_link(UpstreamLink::Loading(Box::new(load))),
-                    Err(why) => server.sync_failed(keyspace, &why, None),
-                }
-                return Ok(UpstreamStep::Wait);
-            }
-            let mut inbuf = std::mem::take(&mut self.inbuf);
-            let read = receiving.stream.fill(&mut inbuf);
-            let ended = match read {
-                Ok((0, _)) => Some(Err(lost("connection lost"))),
-                Ok((n, _)) => {
-                    self.note_received(n);
-                    let received = receiving.receive(&inbuf[..n]);
-                    unpacked += receiving.bytes.len();
-                    received.err().map(|why| Err((why, Delay::Unloadable)))
-                }
-                Err(error) if error.kind() == ErrorKind::Interrupted => None,
-                Err(error) if error.kind() == ErrorKind::WouldBlock => Some(Ok(())),
-                Err(error) => Some(Err(lost(&system_text(&error)))),
+            let Some(upstream) = &mut server.replication.upstream else {
+                return;
             };
-            self.inbuf = inbuf;
-            match ended {
-                None => {}
-                Some(Ok(())) => {
-                    self.set_link(UpstreamLink::Receiving(receiving));
-                    return Ok(UpstreamStep::Wait);
-                }
-                Some(Err(error)) => return Err(error),
+            let (before, number) = (progress(upstream), upstream.core.number(link));
+            let has_much = upstream.load.as_ref().is_some_and(|load| load.has_much());
+            let is_held = link == Link::Main && upstream.core.holds_main();
+            if !is_held && has_much || !upstream.core.wants(link) {
+                // There may be a line for the log.
+                return server.act_on_upstream(keyspace);
             }
-            if unpacked > UNPACKED_MAX {
+            let Some(socket) = upstream.socket(link) else {
+                return;
+            };
+            let loss = match socket.send() {
+                Err(error) => Some(Loss::Writing(system_text(&error))),
+                Ok(()) => match socket.stream.fill(inbuf) {
+                    Ok((0, _)) => Some(Loss::Ended),
+                    Ok((mut n, _)) => {
+                        server.stats.net_repl_input_bytes += if is_held {
+                            socket.stream.received_for(n)
+                        } else {
+                            n as u64
+                        };
+                        let bytes = &inbuf[..n];
+                        let event = Event::Received {
+                            link: number,
+                            bytes,
+                            taken: &mut n,
+                        };
+                        server.upstream_event(keyspace, event);
+                        None
+                    }
+                    Err(error) if error.kind() == ErrorKind::Interrupted => None,
+                    Err(error) if error.kind() == ErrorKind::WouldBlock => return,
+                    Err(error) if is_held && error.kind() == ErrorKind::InvalidData => {
+                        server.replication.compression_errors += 1;
+                        Some(Loss::Damaged(error.to_string()))
+                    }
+                    Err(error) => Some(Loss::Reading(system_text(&error))),
+                },
+            };
+            if let Some(loss) = loss {
+                return server.answer_upstream(keyspace, Answer::Lost(link, loss));
+            }
+            let Some(upstream) = &server.replication.upstream else {
+                return;
+            };
+            if progress(upstream) != before {
+                return;
+            }
+            if upstream.stored > UNPACKED_MAX {
                 break;
             }
         }
-        Ok(self.reads_more(UpstreamLink::Receiving(receiving)))
+        // The link may have more to read: that is read in the next turn.
+        server.turn.receives = true;
+    }
+
+    /// Continues to load a snapshot for its slice of the turn.
+    fn load_slice(&mut self, link: Link) {
+        let began = Instant::now();
+        self.read_upstream(link);
+        self.engine.continue_sync_load();
+        let millis = began.elapsed().as_millis() as u64;
+        let diagnostics = &mut self.engine.server.diagnostics;
+        diagnostics.latency.add_if_slow("replication-load", millis);
+        self.act_for_upstream();
     }
 
     /// The dataset is the primary's: all further bytes of its socket are the stream.
-    fn go_online(&mut self, loaded: Loaded) {
-        let Some(Loaded { stream, rest }) = self.leave_channel(loaded) else {
-            return;
-        };
+    fn go_online(&mut self, rest: Vec<u8>, unpacks: bool, replays: bool) {
         let server = &mut self.engine.server;
         let now_ms = server.now.mono_ms;
-        let upstream = server.replication.upstream.as_ref();
-        let replays = upstream.is_some_and(|upstream| upstream.replays);
-        let (stream, rest) = match upstream {
-            Some(upstream) => upstream.hand_over_stream(stream, rest),
-            None => (stream, rest),
+        let upstream = server.replication.upstream.as_mut();
+        let Some(socket) = upstream.and_then(|upstream| upstream.main.take()) else {
+            return;
         };
+        let (socket, rest) = if unpacks && !socket.stream.is_unpacking() {
+            (unpacking(socket, &rest), Vec::new())
+        } else {
+            (socket, rest)
+        };
+        let stream = socket.stream;
         let peer = stream.peer();
         let (local, fd) = (stream.local(), stream.fd());
         let id = server.clients.next_id();
@@ -416,13 +300,14 @@ impl Loop {
             .expect("just added");
         if !replays && !self.listen_to_primary(&mut session) {
             self.close(session);
-            return self.lose_upstream(Delay::Refused);
+            return self.answer_upstream(Answer::Online(false));
         }
         session.input.give(rest);
-        let server = &mut self.engine.server;
-        if let Some(upstream) = &mut server.replication.upstream {
-            upstream.establish(id, now_ms);
+        if let Some(upstream) = &mut self.engine.server.replication.upstream {
+            (upstream.second, upstream.client) = (None, Some(id));
         }
+        self.answer_upstream(Answer::Online(true));
+        let server = &mut self.engine.server;
         server.write_ack(&mut session.reply);
         server.queue_flush(&mut session);
         if !replays {
@@ -437,35 +322,50 @@ impl Loop {
     }
 
     /// The socket's events are the client's from now on. `false`: they cannot be.
-    pub(super) fn listen_to_primary(&mut self, session: &mut Session) -> bool {
+    fn listen_to_primary(&mut self, session: &mut Session) -> bool {
         let token = Target::client(session.slot, session.generation).into();
         let stream = session.stream.as_mut().expect("a connection");
         // The socket may have bytes for which no event will come.
         session.more_to_read = true;
         stream.want_write(&self.registry, token, false).is_ok()
     }
-}
 
-/// Writes as much as the socket takes.
-pub(super) fn send(stream: &mut Stream, out: &mut Vec<u8>) -> std::io::Result<()> {
-    while !out.is_empty() {
-        match stream.write(out) {
-            Ok(0) => return Err(ErrorKind::WriteZero.into()),
-            Ok(n) => _ = out.drain(..n),
-            Err(error) if error.kind() == ErrorKind::Interrupted => {}
-            Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(()),
-            Err(error) => return Err(error),
+    /// Gives the link's client the next part of the held bytes; after the last one, its socket.
+    fn replay(&mut self) {
+        let server = &mut self.engine.server;
+        let now_ms = server.now.mono_ms;
+        let Some(upstream) = &mut server.replication.upstream else {
+            return;
+        };
+        upstream.core.received_ms = now_ms;
+        let session = upstream.client.and_then(|id| server.clients.get(id));
+        if session.is_none_or(|session| session.ready_queued || session.input.runnable) {
+            return;
         }
+        let bytes_max = match server.config.loading_process_events_interval_bytes {
+            0 => usize::MAX,
+            bytes => usize::try_from(bytes).unwrap_or(usize::MAX),
+        };
+        self.answer_upstream(Answer::Drained(bytes_max));
+        self.act_for_upstream();
     }
-    match stream.flush() {
-        Err(error) if error.kind() == ErrorKind::WouldBlock => Ok(()),
-        other => other,
-    }
-}
 
-impl Loop {
-    /// An event of the link's socket; the link itself is driven once a turn.
-    pub(in crate::server) fn upstream_event(&mut self) {
-        self.engine.server.turn.receives = true;
+    /// The held bytes have been replayed: the socket comes next.
+    fn read_replayed(&mut self) {
+        let server = &mut self.engine.server;
+        let upstream = server.replication.upstream.as_ref();
+        let Some(id) = upstream.and_then(|upstream| upstream.client) else {
+            return;
+        };
+        let Some(mut session) = server.clients.take(id) else {
+            return;
+        };
+        if !self.listen_to_primary(&mut session) {
+            return self.end(session);
+        }
+        let server = &mut self.engine.server;
+        session.ready_queued = true;
+        server.turn.ready.push(id);
+        server.clients.put_back(session);
     }
 }

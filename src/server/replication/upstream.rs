@@ -1,0 +1,230 @@
+//! The link to the primary: the meaning of each action of its machine for this server.
+//!
+//!     loop, cron, commands --Event, Answer--> the machine --Action--> Server::act_for_link
+//!                                                                          |
+//!                       dial, go online, read: the loop's, run::links::upstream
+//!
+//! Invariants
+//!   1. An action is carried out before the next is taken. Its answer is an event, at once.
+//!   2. An action may change the role: the machine is looked up anew for each.
+//!
+//! Elsewhere: `load` has the load itself, `demotion` the file of lost writes.
+
+use std::io::Write;
+
+use crate::server::clients::client::Client;
+use crate::server::clients::ending::EndReason;
+use crate::server::parts::replication::upstream::{Socket, SyncFile};
+use crate::server::replication::load::sync_file_path;
+use crate::server::state::Server;
+use russet_config::system_text;
+use russet_host::{Action, Event, LinkId, Machine};
+use russet_keyspace::Keyspace;
+use russet_replication::compression::{Kind, Unpacker};
+use russet_replication::upstream::{Answer, Loss, Order, Settings, StoreFault};
+
+impl Server {
+    /// Passes an event to the machine of the link, and carries out what follows from it.
+    pub(in crate::server) fn upstream_event(&mut self, keyspace: &mut Keyspace, event: Event<'_>) {
+        let (now, settings) = (self.now.into(), self.upstream_settings());
+        if let Some(mut upstream) = self.replication.upstream.take() {
+            upstream.core.settings = settings;
+            upstream.core.event(now, &|| self.introduction(), event);
+            self.replication.upstream = Some(upstream);
+        }
+        self.act_on_upstream(keyspace);
+    }
+
+    /// Passes an answer to the machine of the link, and carries out what follows from it.
+    pub(in crate::server) fn answer_upstream(&mut self, keyspace: &mut Keyspace, answer: Answer) {
+        let (now, settings) = (self.now.into(), self.upstream_settings());
+        if let Some(upstream) = &mut self.replication.upstream {
+            upstream.core.settings = settings;
+            upstream.core.answer(now, answer);
+        }
+        self.act_on_upstream(keyspace);
+    }
+
+    /// Carries out what the machine of the link has decided.
+    pub(in crate::server) fn act_on_upstream(&mut self, keyspace: &mut Keyspace) {
+        while let Some(upstream) = &mut self.replication.upstream
+            && let Some(action) = upstream.core.pop()
+        {
+            self.act_for_link(keyspace, action);
+        }
+    }
+
+    fn upstream_settings(&self) -> Settings {
+        let config = &self.config;
+        Settings {
+            dialect: config.dialect,
+            timeout_ms: u64::from(config.repl_timeout) * 1000,
+            held_max_bytes: match config.replica_full_sync_buffer_limit {
+                0 => config.client_output_buffer_limit.replica.hard_bytes,
+                bytes => bytes,
+            },
+            retain_percent: config.replica_min_retain_percent,
+            is_cluster: self.cluster.is_some(),
+            is_loading: self.persist.loading.in_progress(),
+        }
+    }
+
+    fn act_for_link(&mut self, keyspace: &mut Keyspace, action: Action<Order>) {
+        let Some(upstream) = &mut self.replication.upstream else {
+            return;
+        };
+        match action {
+            Action::Dial { .. } => upstream.for_loop.push_back(action),
+            Action::Send { link, bytes } => self.send_upstream(keyspace, link, &bytes),
+            Action::Log { level, text } => level.log(&text),
+            Action::Order(order) => self.carry_out_order(keyspace, order),
+            // This machine hangs up, knows its address, and saves nothing.
+            Action::Close(_) | Action::Resolve(_) | Action::Persist { .. } => {}
+        }
+    }
+
+    fn carry_out_order(&mut self, keyspace: &mut Keyspace, order: Order) {
+        let Some(upstream) = &mut self.replication.upstream else {
+            return;
+        };
+        match order {
+            Order::GoOnline { .. } | Order::ReadLink => {
+                upstream.for_loop.push_back(order.into());
+            }
+            Order::KeepAlive(link) => {
+                if let Some(socket) = upstream.socket(link) {
+                    // Best effort: if the socket is full, the primary has more to read anyway.
+                    let _ = socket.stream.write(b"\n");
+                }
+            }
+            Order::Unpack(rest) => {
+                upstream.main = upstream.main.take().map(|socket| unpacking(socket, &rest));
+            }
+            Order::HangUp => upstream.hang_up(),
+            Order::TakeOverRefused(why) => {
+                self.abort_failover(keyspace, "the target goes on as a replica");
+                tracing::warn!("{why}");
+            }
+            Order::ContinueHistory(id) => {
+                if self.continues(id) {
+                    self.forget_unfinished_imports(keyspace);
+                }
+            }
+            Order::Survey => {
+                let own = self.survey(keyspace);
+                self.answer_upstream(keyspace, Answer::Own(own));
+            }
+            Order::OpenFile => match SyncFile::create(sync_file_path(self.now.unix_s())) {
+                Ok(file) => upstream.file = Some(file),
+                Err(error) => {
+                    let fault = StoreFault::Opening(system_text(&error));
+                    self.answer_upstream(keyspace, Answer::NotStored(fault));
+                }
+            },
+            Order::Store(bytes) => {
+                upstream.stored += bytes.len();
+                let stored = upstream.file.as_mut().map(|file| file.write_all(&bytes));
+                upstream.core.recycle(bytes);
+                if let Some(Err(error)) = stored {
+                    let fault = StoreFault::Writing(system_text(&error));
+                    self.answer_upstream(keyspace, Answer::NotStored(fault));
+                }
+            }
+            Order::Count(counted, percent) => {
+                let (own_keys, keys) = self.count_for_guard(keyspace, counted, percent);
+                self.answer_upstream(keyspace, Answer::Counted(own_keys, keys));
+            }
+            Order::LoadFile => {
+                if let Err(why) = self.prepare_file(keyspace) {
+                    self.answer_upstream(keyspace, Answer::Unloadable(why));
+                }
+            }
+            Order::LoadStream { beside, keeps_head } => {
+                self.prepare_stream(keyspace, beside, keeps_head);
+            }
+            Order::Feed(bytes) => {
+                if let Some(load) = &mut upstream.load {
+                    load.feed(&bytes);
+                }
+            }
+            Order::BeginLoad { serves_old, length } => {
+                self.begin_sync_load(keyspace, serves_old, length);
+            }
+            Order::Adopt { position, selected } => {
+                let answer = match self.adopt_load(keyspace, position, selected) {
+                    Ok(()) => Answer::Adopted,
+                    Err(why) => Answer::Unloadable(why),
+                };
+                self.answer_upstream(keyspace, answer);
+            }
+            Order::Abandon {
+                has_begun,
+                keeps_data,
+            } => self.abandon_load(keyspace, has_begun, keeps_data),
+            Order::Replay(bytes) => self.replay_to_client(bytes),
+            Order::Acknowledge => {
+                if let Some(id) = upstream.client {
+                    self.send_ack(id);
+                    self.resume_stream(id);
+                }
+            }
+            Order::EndLink => {
+                if let Some(id) = upstream.client {
+                    self.kill_client(keyspace, id, EndReason::Link);
+                }
+            }
+        }
+    }
+
+    fn send_upstream(&mut self, keyspace: &mut Keyspace, link: LinkId, bytes: &[u8]) {
+        let Some(upstream) = &mut self.replication.upstream else {
+            return;
+        };
+        let Some(link) = upstream.core.link(link) else {
+            return;
+        };
+        let Some(socket) = upstream.socket(link) else {
+            return;
+        };
+        socket.out.extend_from_slice(bytes);
+        if let Err(error) = socket.send() {
+            let loss = Loss::Writing(system_text(&error));
+            self.answer_upstream(keyspace, Answer::Lost(link, loss));
+        }
+    }
+
+    /// The client that is the link gets bytes that were held for it.
+    fn replay_to_client(&mut self, bytes: Vec<u8>) {
+        let id = self.replication.upstream.as_ref().and_then(|u| u.client);
+        let Some(id) = id else {
+            return;
+        };
+        let Some(mut session) = self.clients.take(id) else {
+            return;
+        };
+        session.input.give(bytes);
+        session.ready_queued = true;
+        self.turn.ready.push(id);
+        self.clients.put_back(session);
+    }
+
+    /// The client that was the link to the primary is gone.
+    pub(in crate::server) fn primary_gone(&mut self, keyspace: &mut Keyspace, client: &Client) {
+        let upstream = self.replication.upstream.as_ref();
+        if upstream.is_some_and(|upstream| upstream.client == Some(client.id)) {
+            self.answer_upstream(keyspace, Answer::StreamEnded);
+            self.stream.set_selected(Some(client.db));
+            self.update_interest();
+        }
+    }
+}
+
+/// The stream follows on this connection, `rest` first, which was read already, and may be
+/// compressed.
+pub(in crate::server) fn unpacking(socket: Socket, rest: &[u8]) -> Socket {
+    let unpacker = Unpacker::new(Kind::Stream);
+    Socket {
+        stream: socket.stream.unpacking(Box::new(unpacker), rest),
+        out: socket.out,
+    }
+}
