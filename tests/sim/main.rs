@@ -10,7 +10,8 @@
 //! that many from a random one (`SIM_FROM`), until `SIM_FAILURES` (1) have failed; `SIM_BRIEF=1`
 //! does not reduce, `SIM_LOG=1` shows what servers log, `SIM_PANIC=1` where they panic.
 //!
-//! Beside it: `full`, a simulation of one server whose memory is full.
+//! Beside it: `full`, a simulation of one server whose memory is full. The link of a replica to its
+//! primary alone is simulated in its crate, in virtual time (`crates/replication/simulation`).
 //!
 //! # Simulation of replication
 //!

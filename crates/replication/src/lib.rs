@@ -68,6 +68,9 @@ mod lines;
 mod marks;
 mod payload;
 mod requests;
+#[cfg(test)]
+#[path = "../simulation/mod.rs"]
+mod simulation;
 mod stream;
 pub mod upstream;
 

@@ -1,0 +1,672 @@
+//! A server: its data and stream, the host of the machine that follows a primary, and a disk.
+
+use super::serving::Make;
+use crate::handshake::Introduction;
+use crate::history::{Position, ReplId};
+use crate::requests::{NoRequest, first_request};
+use crate::stream::Stream;
+use crate::upstream::{
+    Answer, Applied, Complete, Counted, Link, Order, Own, Phase, Settings, Step, StoreFault,
+    Upstream, keys_min,
+};
+use russet_base::numbers::number::parse_digits;
+use russet_config::DisklessLoad;
+use russet_host::{Action, Event, LinkId, Machine, Now, Random};
+use russet_resp::write_request;
+
+/// All keys of a server.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Data {
+    pub cells: [u32; 6],
+    /// Set by transactions alone, to equal numbers.
+    pub pair: (u32, u32),
+    /// The writes for which clients wait, a bit each.
+    pub writes: u64,
+}
+
+impl Data {
+    pub fn keys(&self) -> u64 {
+        let cells = self.cells.iter().filter(|&&cell| cell > 0).count() as u64;
+        cells + u64::from(self.writes.count_ones())
+    }
+
+    /// A line for each value.
+    pub fn text(&self) -> String {
+        let Data {
+            cells,
+            pair: (x, y),
+            writes,
+        } = self;
+        let mut text = format!("x {x}\ny {y}\nw {writes}\n");
+        for (at, cell) in cells.iter().enumerate() {
+            text += &format!("{at} {cell}\n");
+        }
+        text
+    }
+
+    fn set(&mut self, name: &[u8], value: u64) {
+        match name {
+            b"x" => self.pair.0 = value as u32,
+            b"y" => self.pair.1 = value as u32,
+            b"w" => self.writes = value,
+            b"bit" => self.writes |= 1 << (value % 64),
+            [digit @ b'0'..=b'5'] => self.cells[usize::from(digit - b'0')] = value as u32,
+            _ => {}
+        }
+    }
+}
+
+/// The part that outlives a crash.
+#[derive(Clone, Copy)]
+pub struct Disk {
+    data: Data,
+    /// `None`: of no known history.
+    position: Option<Position>,
+}
+
+/// Settings of a server.
+#[derive(Clone, Copy, Debug)]
+pub struct Options {
+    pub make: Make,
+    pub diskless: DisklessLoad,
+    pub retain_percent: u32,
+    pub rdb_channel: bool,
+    pub dual_channel: bool,
+    pub held_max_bytes: u64,
+}
+
+struct Load {
+    text: Vec<u8>,
+    is_file: bool,
+    has_header: bool,
+    has_begun: bool,
+    is_done: bool,
+    /// The data that is loaded, beside the old one.
+    beside: Option<Data>,
+}
+
+/// A request of a node to the network.
+pub enum Ask {
+    Dial(LinkId),
+    Send(LinkId, Vec<u8>),
+    HangUp,
+    /// The second link is not needed any more.
+    CloseSecond,
+    /// Its replicas are disconnected.
+    DropReplicas,
+}
+
+/// See the module.
+pub struct Node {
+    pub make: Make,
+    pub options: Options,
+    pub stream: Stream,
+    pub data: Data,
+    pub is_up: bool,
+    pub upstream: Option<Upstream>,
+    pub follows: Option<usize>,
+    pub backlog_bytes: u64,
+    pub disk: Disk,
+    pub disk_is_full: bool,
+    pub asks: Vec<Ask>,
+    /// The offset may be another one now.
+    pub is_replaced: bool,
+    /// Its data is being replaced.
+    pub is_loading: bool,
+    input: Vec<u8>,
+    queued: Option<Vec<(Vec<u8>, u64)>>,
+    file: Option<Vec<u8>>,
+    load: Option<Load>,
+    pub pinged_ms: u64,
+    pub log: Option<Vec<String>>,
+}
+
+pub const TIMEOUT_MS: u64 = 3000;
+
+pub fn at(now_ms: u64) -> Now {
+    Now {
+        monotonic_ms: now_ms as i64,
+        wall_ms: 0,
+    }
+}
+
+impl Node {
+    pub fn new(options: Options, keeps_log: bool) -> Node {
+        let mut node = Node {
+            make: options.make,
+            options,
+            stream: Stream::default(),
+            data: Data::default(),
+            is_up: true,
+            upstream: None,
+            follows: None,
+            backlog_bytes: 64 * 1024,
+            disk: Disk {
+                data: Data::default(),
+                position: None,
+            },
+            disk_is_full: false,
+            asks: Vec::new(),
+            is_replaced: true,
+            is_loading: false,
+            input: Vec::new(),
+            queued: None,
+            file: None,
+            load: None,
+            pinged_ms: 0,
+            log: keeps_log.then(Vec::new),
+        };
+        node.stream.count(true);
+        node.stream.keep_backlog(node.backlog_bytes);
+        node.save();
+        node
+    }
+
+    /// The disk has everything.
+    pub fn save(&mut self) {
+        if !self.is_loading {
+            self.disk = Disk {
+                data: self.data,
+                position: self.stream.is_known().then(|| self.stream.position()),
+            };
+        }
+    }
+
+    pub fn is_primary(&self) -> bool {
+        self.upstream.is_none()
+    }
+
+    pub fn is_online(&self) -> bool {
+        self.upstream.as_ref().is_none_or(Upstream::is_online)
+    }
+
+    /// Whether replicas are served.
+    pub fn serves(&self) -> bool {
+        self.is_online() && !self.is_loading
+    }
+
+    /// A client's write on a primary.
+    pub fn write(&mut self, words: &[(&[u8], u64)]) {
+        let mut bytes = Vec::new();
+        if words.len() > 1 {
+            write_request(&mut bytes, [&b"MULTI"[..]].into_iter());
+        }
+        for (name, value) in words {
+            self.data.set(name, *value);
+            let text = value.to_string();
+            write_request(&mut bytes, [&b"SET"[..], name, text.as_bytes()].into_iter());
+        }
+        if words.len() > 1 {
+            write_request(&mut bytes, [&b"EXEC"[..]].into_iter());
+        }
+        self.stream.append(&bytes);
+    }
+
+    /// A request for replicas alone.
+    pub fn append(&mut self, words: &[&[u8]]) {
+        let mut bytes = Vec::new();
+        write_request(&mut bytes, words.iter().copied());
+        self.stream.append(&bytes);
+    }
+
+    // --- roles ---
+
+    pub fn follow(&mut self, now_ms: u64, to: usize) {
+        if self.follows == Some(to) {
+            if let Some(upstream) = &mut self.upstream {
+                upstream.accept_sync(now_ms);
+            }
+            return;
+        }
+        self.answer(now_ms, Answer::GivenUp);
+        let mut upstream = Upstream::new(format!("n{to}"), to as u16, now_ms);
+        upstream.demoted = match self.upstream.take() {
+            Some(before) => before.demoted,
+            None => Some(self.stream.position()),
+        };
+        upstream.has_data = self.stream.is_known();
+        self.upstream = Some(upstream);
+        self.follows = Some(to);
+        self.stream.set_followed(true);
+    }
+
+    pub fn promote(&mut self, now_ms: u64) {
+        if self.is_primary() {
+            return;
+        }
+        self.answer(now_ms, Answer::GivenUp);
+        self.upstream = None;
+        self.follows = None;
+        self.stream.set_followed(false);
+        self.stream.promote();
+        self.is_replaced = true;
+        self.asks.push(Ask::DropReplicas);
+    }
+
+    /// It has died; it comes back with what its disk has.
+    pub fn restart(&mut self, now_ms: u64) {
+        self.data = self.disk.data;
+        self.stream = Stream::default();
+        self.stream.count(true);
+        if let Some(at) = self.disk.position {
+            self.stream.resume(at);
+        }
+        (self.file, self.load, self.queued) = (None, None, None);
+        self.input.clear();
+        self.asks.clear();
+        (self.is_up, self.is_replaced, self.is_loading) = (true, true, false);
+        self.upstream = None;
+        self.stream.keep_backlog(self.backlog_bytes);
+        if let Some(to) = self.follows.take() {
+            self.stream.resume_following();
+            self.follow(now_ms, to);
+            if let Some(upstream) = &mut self.upstream {
+                upstream.has_data &= self.disk.position.is_some();
+                upstream.is_familiar = upstream.has_data;
+                upstream.demoted = None;
+            }
+        }
+    }
+
+    // --- the host ---
+
+    fn settings(&self) -> Settings {
+        Settings {
+            timeout_ms: TIMEOUT_MS,
+            held_max_bytes: self.options.held_max_bytes,
+            retain_percent: self.options.retain_percent,
+            ..Settings::default()
+        }
+    }
+
+    fn introduction(&self) -> impl Fn() -> Introduction + use<> {
+        let (options, position) = (self.options, self.stream.position());
+        move || Introduction {
+            port: 7,
+            rdb_channel: options.rdb_channel,
+            dual_channel: options.dual_channel,
+            from: Some(position),
+            ..Introduction::default()
+        }
+    }
+
+    pub fn event(&mut self, now_ms: u64, event: Event<'_>) {
+        let (settings, introduction) = (self.settings(), self.introduction());
+        if let Some(upstream) = &mut self.upstream {
+            upstream.settings = settings;
+            upstream.event(at(now_ms), &introduction, event);
+        }
+        self.act(now_ms);
+    }
+
+    pub fn answer(&mut self, now_ms: u64, answer: Answer) {
+        let settings = self.settings();
+        if let Some(upstream) = &mut self.upstream {
+            upstream.settings = settings;
+            upstream.answer(at(now_ms), answer);
+        }
+        self.act(now_ms);
+    }
+
+    fn act(&mut self, now_ms: u64) {
+        while let Some(upstream) = &mut self.upstream
+            && let Some(action) = upstream.pop()
+        {
+            match action {
+                Action::Log { text, .. } => {
+                    if let Some(log) = &mut self.log {
+                        log.push(text);
+                    }
+                }
+                Action::Dial { link, .. } => self.asks.push(Ask::Dial(link)),
+                Action::Send { link, bytes } => self.asks.push(Ask::Send(link, bytes.to_vec())),
+                Action::Order(order) => self.carry_out(now_ms, order),
+                _ => {}
+            }
+        }
+    }
+
+    pub fn phase(&self) -> Option<Phase> {
+        self.upstream.as_ref().map(Upstream::phase)
+    }
+
+    /// Whether it reads a link now.
+    pub fn wants(&mut self, link: Link) -> bool {
+        let Some(upstream) = &mut self.upstream else {
+            return false;
+        };
+        if upstream.is_online() {
+            return link == Link::Main && !upstream.is_replaying();
+        }
+        upstream.wants(link)
+    }
+
+    /// The number of its main link.
+    fn main(&self) -> LinkId {
+        let upstream = self.upstream.as_ref();
+        upstream.map_or(LinkId(0), |upstream| upstream.number(Link::Main))
+    }
+
+    /// Bytes of a link, or its end.
+    pub fn receive(
+        &mut self,
+        now_ms: u64,
+        link: LinkId,
+        bytes: Option<&[u8]>,
+    ) -> Result<(), String> {
+        let is_client = self.is_online();
+        match bytes {
+            None if is_client => self.answer(now_ms, Answer::StreamEnded),
+            None => {
+                let by_limit = false;
+                self.event(now_ms, Event::Closed { link, by_limit });
+            }
+            Some([]) => {}
+            Some(bytes) if is_client => {
+                if let Some(upstream) = &mut self.upstream {
+                    upstream.received_ms = now_ms;
+                }
+                self.input.extend_from_slice(bytes);
+                self.apply()?;
+            }
+            Some(bytes) => {
+                let mut taken = bytes.len();
+                let event = Event::Received {
+                    link,
+                    bytes,
+                    taken: &mut taken,
+                };
+                self.event(now_ms, event);
+                if taken < bytes.len() {
+                    return Err("bytes that were wanted are not taken".to_owned());
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// A turn's work beside that of connections.
+    pub fn work(&mut self, now_ms: u64, random: &mut Random) -> Result<(), String> {
+        let upstream = self.upstream.as_ref();
+        let is_due = |due_ms: i64| due_ms <= now_ms as i64;
+        if upstream.and_then(Upstream::due_ms).is_some_and(is_due) {
+            self.event(now_ms, Event::Tick);
+        }
+        if self.load.is_some() {
+            self.step_load(now_ms, random);
+        }
+        let replays = self.upstream.as_ref().is_some_and(Upstream::is_replaying);
+        if replays {
+            self.answer(now_ms, Answer::Drained(1 + random.place(200)));
+            self.apply()?;
+        }
+        Ok(())
+    }
+
+    fn carry_out(&mut self, now_ms: u64, order: Order) {
+        match order {
+            Order::KeepAlive(link) => {
+                let upstream = self.upstream.as_ref();
+                if let Some(link) = upstream.map(|upstream| upstream.number(link)) {
+                    self.asks.push(Ask::Send(link, b"\n".to_vec()));
+                }
+            }
+            Order::HangUp => {
+                self.file = None;
+                self.input.clear();
+                self.queued = None;
+                self.asks.push(Ask::HangUp);
+            }
+            Order::ContinueHistory(id) => {
+                if id.is_some_and(|id: ReplId| self.stream.follow_as(id)) {
+                    self.asks.push(Ask::DropReplicas);
+                    self.is_replaced = true;
+                }
+                self.stream.keep_backlog(self.backlog_bytes);
+            }
+            Order::Survey => {
+                let own = Own {
+                    id: self.stream.history().id,
+                    keys: self.data.keys(),
+                    is_empty: self.data == Data::default(),
+                    diskless: self.options.diskless,
+                };
+                self.answer(now_ms, Answer::Own(own));
+            }
+            Order::OpenFile if self.disk_is_full => {
+                let fault = StoreFault::Opening("No space left on device".to_owned());
+                self.answer(now_ms, Answer::NotStored(fault));
+            }
+            Order::OpenFile => self.file = Some(Vec::new()),
+            Order::Store(_) if self.disk_is_full => {
+                let fault = StoreFault::Writing("No space left on device".to_owned());
+                self.answer(now_ms, Answer::NotStored(fault));
+            }
+            Order::Store(bytes) => {
+                let file = self.file.as_mut().expect("a file");
+                file.extend_from_slice(&bytes);
+                if let Some(upstream) = &mut self.upstream {
+                    upstream.recycle(bytes);
+                }
+            }
+            Order::Count(counted, percent) => {
+                let own = self.data.keys();
+                let keys = keys_min(own, percent).and_then(|_| self.count(counted));
+                self.answer(now_ms, Answer::Counted(own, keys));
+            }
+            Order::LoadFile => {
+                let text = self.file.take().expect("a file");
+                self.load = Some(Load::new(text, true, false));
+            }
+            Order::LoadStream { beside, .. } => {
+                self.load = Some(Load::new(Vec::new(), false, beside));
+            }
+            Order::Feed(bytes) => {
+                let load = self.load.as_mut().expect("a load");
+                load.text.extend_from_slice(&bytes);
+            }
+            Order::BeginLoad { .. } => self.begin_load(),
+            Order::Adopt { position, .. } => self.adopt(now_ms, position),
+            Order::Abandon {
+                has_begun,
+                keeps_data,
+            } => {
+                self.load = None;
+                if has_begun && !keeps_data {
+                    self.data = Data::default();
+                }
+                self.is_loading = false;
+                self.save();
+            }
+            Order::GoOnline { rest, .. } => {
+                self.input = rest;
+                self.asks.push(Ask::CloseSecond);
+                self.answer(now_ms, Answer::Online(true));
+                self.acknowledge();
+            }
+            Order::Replay(bytes) => self.input.extend_from_slice(&bytes),
+            Order::Acknowledge => self.acknowledge(),
+            Order::EndLink => self.answer(now_ms, Answer::StreamEnded),
+            Order::ReadLink | Order::Unpack(_) | Order::TakeOverRefused(_) => {}
+        }
+    }
+
+    fn acknowledge(&mut self) {
+        let offset = self.stream.offset().to_string();
+        let mut bytes = Vec::new();
+        let words: [&[u8]; 3] = [b"REPLCONF", b"ACK", offset.as_bytes()];
+        write_request(&mut bytes, words.into_iter());
+        self.asks.push(Ask::Send(self.main(), bytes));
+    }
+
+    // --- loading ---
+
+    fn count(&self, counted: Counted) -> Option<u64> {
+        let of_text = |text: &[u8]| {
+            let mut load = Load::new(text.to_vec(), true, true);
+            load.has_header = text.starts_with(b"REDIS");
+            let mut data = Data::default();
+            load.step(usize::MAX, &mut data)
+                .then(|| load.beside.map_or(0, |data| data.keys()))
+        };
+        let load = self.load.as_ref();
+        match counted {
+            Counted::File => self.file.as_deref().and_then(of_text),
+            Counted::Head => load.and_then(|load| of_text(&load.text)),
+            Counted::Beside => load.and_then(|load| load.beside).map(|data| data.keys()),
+        }
+    }
+
+    fn begin_load(&mut self) {
+        let load = self.load.as_mut().expect("a load");
+        load.has_begun = true;
+        if load.beside.is_none() {
+            self.data = Data::default();
+            self.is_loading = true;
+            self.is_replaced = true;
+            // The log of the old data has ended.
+            self.disk = Disk {
+                data: Data::default(),
+                position: None,
+            };
+            self.stream.begin_history();
+            self.asks.push(Ask::DropReplicas);
+        }
+    }
+
+    fn step_load(&mut self, now_ms: u64, random: &mut Random) {
+        let load = self.load.as_mut().expect("a load");
+        if !load.has_begun {
+            if !load.has_header && load.text.len() >= 5 {
+                load.has_header = true;
+            }
+            let step = if load.has_header {
+                Step::Header
+            } else {
+                Step::Starved
+            };
+            self.answer(now_ms, Answer::Stepped(step));
+            if !self.load.as_ref().is_some_and(|load| load.has_begun) {
+                return;
+            }
+        }
+        let load = self.load.as_mut().expect("a load");
+        let is_file = load.is_file;
+        let lines = 1 + random.place(4);
+        let is_done = load.step(lines, &mut self.data);
+        let has_line = load.text.contains(&b'\n');
+        let step = if is_done {
+            Step::Done(load.beside.map(|data| data.keys()))
+        } else if has_line || is_file {
+            Step::More
+        } else {
+            Step::Starved
+        };
+        self.answer(now_ms, Answer::Stepped(step));
+    }
+
+    fn adopt(&mut self, now_ms: u64, position: Option<Position>) {
+        let load = self.load.take().expect("a load");
+        if let Some(beside) = load.beside {
+            self.data = beside;
+            self.asks.push(Ask::DropReplicas);
+        }
+        match position {
+            Some(at) => self.stream.follow(at, None),
+            None => self.stream.begin_history(),
+        }
+        self.stream.keep_backlog(self.backlog_bytes);
+        (self.is_loading, self.is_replaced) = (false, true);
+        self.save();
+        self.answer(now_ms, Answer::Adopted);
+    }
+
+    // --- the stream ---
+
+    /// Applies the commands that have come.
+    fn apply(&mut self) -> Result<(), String> {
+        loop {
+            let (words, fill, len) = match first_request(&self.input) {
+                Ok(request) => {
+                    let words: Vec<Vec<u8>> = request.words.iter().map(|w| w.to_vec()).collect();
+                    (words, request.fill, request.len)
+                }
+                Err(NoRequest::Short) => return Ok(()),
+                Err(NoRequest::Invalid) => {
+                    let text = String::from_utf8_lossy(&self.input).into_owned();
+                    return Err(format!("the stream has {text:?}"));
+                }
+            };
+            let taken: Vec<u8> = self.input.drain(..len).collect();
+            let mut is_logged = true;
+            match &words[0][..] {
+                b"MULTI" => self.queued = Some(Vec::new()),
+                b"EXEC" => {
+                    for (name, value) in self.queued.take().ok_or("EXEC without MULTI")? {
+                        self.data.set(&name, value);
+                    }
+                }
+                b"SET" => {
+                    let value = parse_digits(&words[2]).ok_or("no number")?;
+                    match &mut self.queued {
+                        Some(queued) => queued.push((words[1].clone(), value)),
+                        None => self.data.set(&words[1], value),
+                    }
+                }
+                b"REPLCONF" => {
+                    is_logged = false;
+                    self.acknowledge();
+                }
+                b"PING" => is_logged = false,
+                other => return Err(format!("the stream has {:?}", other.escape_ascii())),
+            }
+            let applied = Applied {
+                before: &taken[..fill],
+                bytes: &taken[fill..],
+                is_logged,
+            };
+            let Some(upstream) = &mut self.upstream else {
+                return Ok(());
+            };
+            match upstream.unit.add(&applied, self.queued.is_some(), false) {
+                Complete::Nothing => {}
+                Complete::Command(bytes) => self.stream.append(bytes),
+                Complete::Unit(unit) => self.stream.append(&unit.bytes),
+            }
+        }
+    }
+}
+
+impl Load {
+    fn new(text: Vec<u8>, is_file: bool, beside: bool) -> Load {
+        Load {
+            text,
+            is_file,
+            has_header: is_file,
+            has_begun: false,
+            is_done: false,
+            beside: beside.then(Data::default),
+        }
+    }
+
+    /// Loads some lines into `data`, or beside it; returns whether the end was among them.
+    fn step(&mut self, lines: usize, data: &mut Data) -> bool {
+        let into = self.beside.as_mut().unwrap_or(data);
+        for _ in 0..lines {
+            if self.is_done {
+                break;
+            }
+            let Some(end) = self.text.iter().position(|&b| b == b'\n') else {
+                break;
+            };
+            let line: Vec<u8> = self.text.drain(..=end).collect();
+            let line = line[..end].strip_prefix(b"REDIS").unwrap_or(&line[..end]);
+            if line == b"END" {
+                self.is_done = true;
+            } else if let Some(at) = line.iter().position(|&b| b == b' ') {
+                into.set(&line[..at], parse_digits(&line[at + 1..]).unwrap_or(0));
+            }
+        }
+        self.is_done
+    }
+}

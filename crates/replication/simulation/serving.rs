@@ -1,0 +1,275 @@
+//! The primary's end of a link, as Redis and Valkey answer: one or two links, lengths or marks,
+//! newlines while a snapshot is made, silence until the first acknowledgement, errors that mean
+//! "later", a server that knows no PSYNC.
+
+use super::node::{Data, Node};
+use crate::history::{Position, ReplId, ReplOffset};
+use crate::requests::{NoRequest, first_request};
+use russet_base::numbers::number::parse_digits;
+use russet_host::Random;
+
+/// The make of a server, as its replicas see it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Make {
+    /// Redis 7, snapshots from files: with a length, the stream at once.
+    Redis7,
+    /// Redis 8: marks, the second link of its kind; mute until the first acknowledgement.
+    Redis8,
+    /// Valkey 9: its kind of second link, and the database announced.
+    Valkey,
+    /// Knows no PSYNC, and takes no acknowledgements.
+    Old,
+}
+
+/// Where a session is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum State {
+    #[default]
+    Talking,
+    /// A snapshot is asked for, and begins at that time.
+    Waits(u64),
+    /// A snapshot was sent: the stream follows from there once something is acknowledged.
+    Mute(ReplOffset),
+    /// The stream was sent up to there.
+    Online(ReplOffset),
+    /// The main link of Redis's kind, before the snapshot of the second one.
+    AwaitsSecond,
+    /// A second link after its snapshot.
+    Done,
+}
+
+/// See the module.
+#[derive(Default)]
+pub struct Session {
+    input: Vec<u8>,
+    pub out: Vec<u8>,
+    pub state: State,
+    pub acked: Option<ReplOffset>,
+    pub closes: bool,
+    heard_ms: u64,
+    rdb_channel: bool,
+    dual_channel: bool,
+    /// The number of the main link that this second one names.
+    main: Option<u64>,
+    is_second: bool,
+    by_sync: bool,
+    /// A main link whose stream begins there, once its second one is found: by number, position.
+    pub begins: Option<(u64, ReplOffset)>,
+    newline_ms: u64,
+}
+
+fn snapshot_text(data: &Data) -> Vec<u8> {
+    let mut text = b"REDIS".to_vec();
+    text.extend_from_slice(data.text().as_bytes());
+    text.extend_from_slice(b"END\n");
+    text
+}
+
+impl Session {
+    /// Takes bytes of the replica. `number`: the link's, as the primary counts.
+    pub fn receive(
+        &mut self,
+        bytes: &[u8],
+        number: u64,
+        node: &mut Node,
+        now_ms: u64,
+        random: &mut Random,
+    ) -> Result<(), String> {
+        if !bytes.is_empty() {
+            self.heard_ms = now_ms;
+        }
+        self.input.extend_from_slice(bytes);
+        loop {
+            let fill = self.input.iter().take_while(|&&b| b == b'\n').count();
+            self.input.drain(..fill);
+            if self.input.starts_with(b"SYNC\r\n") {
+                self.input.drain(..6);
+                self.by_sync = true;
+                if !node.serves() {
+                    self.out.extend_from_slice(b"-NOMASTERLINK later\r\n");
+                    continue;
+                }
+                self.state = State::Waits(now_ms + random.place(200) as u64);
+                continue;
+            }
+            let request = match first_request(&self.input) {
+                Ok(request) => request,
+                Err(NoRequest::Short) => return Ok(()),
+                // A part of an inline SYNC.
+                Err(_) if b"SYNC\r\n".starts_with(&self.input) => return Ok(()),
+                Err(_) => return Err(format!("a replica sends {:?}", self.input)),
+            };
+            let len = request.len;
+            let words: Vec<Vec<u8>> = request.words.iter().map(|word| word.to_vec()).collect();
+            self.input.drain(..len);
+            self.answer(&words, number, node, now_ms, random)?;
+        }
+    }
+
+    fn answer(
+        &mut self,
+        words: &[Vec<u8>],
+        number: u64,
+        node: &mut Node,
+        now_ms: u64,
+        random: &mut Random,
+    ) -> Result<(), String> {
+        let text = |at: usize| String::from_utf8_lossy(&words[at]).to_lowercase();
+        match &text(0)[..] {
+            "ping" if random.place(100) < 3 => self.out.extend_from_slice(b"-LOADING later\r\n"),
+            "ping" if random.place(100) < 10 => self.out.extend_from_slice(b"-NOAUTH who\r\n"),
+            "ping" => self.out.extend_from_slice(b"+PONG\r\n"),
+            "replconf" if text(1) == "ack" => self.acknowledged(parse_digits(&words[2]))?,
+            "replconf" => {
+                for pair in words[1..].chunks(2) {
+                    match (&pair[0][..], &pair[1][..]) {
+                        (b"capa", b"rdb-channel-repl") => self.rdb_channel = true,
+                        (b"capa", b"dual-channel") => self.dual_channel = true,
+                        (b"rdb-channel", _) => self.is_second = true,
+                        (b"main-ch-client-id", n) => self.main = parse_digits(n),
+                        _ => {}
+                    }
+                }
+                if node.make == Make::Old && !self.is_second {
+                    self.out.extend_from_slice(b"-ERR what\r\n");
+                } else {
+                    self.out.extend_from_slice(b"+OK\r\n");
+                }
+            }
+            "psync" => self.psync(words, number, node, now_ms, random),
+            other => return Err(format!("a replica sends {other}")),
+        }
+        Ok(())
+    }
+
+    fn acknowledged(&mut self, offset: Option<ReplOffset>) -> Result<(), String> {
+        let offset = offset.ok_or("an acknowledgement without a number")?;
+        if let State::Mute(from) = self.state {
+            self.state = State::Online(from);
+        }
+        // The replica of one that knows no PSYNC counts for itself.
+        if let State::Online(sent) = self.state
+            && !self.by_sync
+        {
+            if offset > sent {
+                return Err(format!("{offset} is acknowledged, {sent} was sent"));
+            }
+            if self.acked.is_some_and(|acked| acked > offset) {
+                return Err(format!("{offset} is acknowledged after {:?}", self.acked));
+            }
+            self.acked = Some(offset);
+        }
+        Ok(())
+    }
+
+    fn psync(
+        &mut self,
+        words: &[Vec<u8>],
+        number: u64,
+        node: &mut Node,
+        now_ms: u64,
+        random: &mut Random,
+    ) {
+        if node.make == Make::Old {
+            return self
+                .out
+                .extend_from_slice(b"-ERR unknown command 'PSYNC'\r\n");
+        }
+        if !node.serves() || random.place(100) < 2 {
+            return self.out.extend_from_slice(b"-NOMASTERLINK later\r\n");
+        }
+        node.stream.keep_backlog(node.backlog_bytes);
+        let next: Option<u64> = parse_digits(&words[2]);
+        let from = ReplId::parse(&words[1]).zip(next);
+        if let Some((id, next)) = from {
+            let at = Position {
+                id,
+                offset: next.saturating_sub(1),
+            };
+            if node.stream.continues(at) {
+                let own = node.stream.history().id;
+                let line = format!("+CONTINUE {own}\r\n");
+                self.out.extend_from_slice(line.as_bytes());
+                self.state = State::Online(at.offset);
+                self.acked = None;
+                return;
+            }
+        }
+        if self.rdb_channel && node.make == Make::Redis8 {
+            let line = format!("+RDBCHANNELSYNC {number}\r\n");
+            self.out.extend_from_slice(line.as_bytes());
+            self.state = State::AwaitsSecond;
+        } else if self.dual_channel && node.make == Make::Valkey {
+            self.out.extend_from_slice(b"+DUALCHANNELSYNC\r\n");
+        } else {
+            self.state = State::Waits(now_ms + random.place(200) as u64);
+        }
+    }
+
+    /// A primary sends by itself: newlines, the snapshot that is due, the stream.
+    pub fn continue_sending(
+        &mut self,
+        number: u64,
+        node: &mut Node,
+        now_ms: u64,
+        timeout_ms: u64,
+        random: &mut Random,
+    ) {
+        let is_silent = now_ms.saturating_sub(self.heard_ms) > timeout_ms;
+        self.closes |= matches!(self.state, State::Online(_)) && is_silent && !self.by_sync;
+        match self.state {
+            State::Waits(due_ms) if due_ms > now_ms => {
+                if now_ms >= self.newline_ms + 100 && !self.is_second {
+                    self.newline_ms = now_ms;
+                    self.out.push(b'\n');
+                }
+            }
+            State::Waits(_) => self.begin_snapshot(number, node, random),
+            State::Online(sent) => {
+                let backlog = node.stream.backlog();
+                let Some(backlog) = backlog.filter(|backlog| backlog.holds(sent)) else {
+                    self.closes = true;
+                    return;
+                };
+                for block in backlog.read(sent) {
+                    self.out.extend_from_slice(block);
+                }
+                self.state = State::Online(backlog.end());
+            }
+            _ => {}
+        }
+    }
+
+    fn begin_snapshot(&mut self, number: u64, node: &mut Node, random: &mut Random) {
+        node.stream.keep_backlog(node.backlog_bytes);
+        let at = node.stream.position();
+        let content = snapshot_text(&node.data);
+        let is_valkey_second = self.is_second && node.make == Make::Valkey;
+        if is_valkey_second {
+            let line = format!("$ENDOFF:{} {} -1 {number}\r\n", at.offset, at.id);
+            self.out.extend_from_slice(line.as_bytes());
+        } else if !self.by_sync {
+            let line = format!("+FULLRESYNC {} {}\r\n", at.id, at.offset);
+            self.out.extend_from_slice(line.as_bytes());
+        }
+        let has_mark =
+            node.make != Make::Old && (node.make != Make::Redis7 || random.place(100) < 20);
+        if has_mark || self.is_second {
+            let mark = format!("{:040x}", random.next());
+            self.out
+                .extend_from_slice(format!("$EOF:{mark}\r\n").as_bytes());
+            self.out.extend_from_slice(&content);
+            self.out.extend_from_slice(mark.as_bytes());
+            self.state = State::Mute(at.offset);
+        } else {
+            let line = format!("${}\r\n", content.len());
+            self.out.extend_from_slice(line.as_bytes());
+            self.out.extend_from_slice(&content);
+            self.state = State::Online(at.offset);
+        }
+        if self.is_second {
+            self.state = State::Done;
+            self.begins = self.main.map(|main| (main, at.offset));
+        }
+    }
+}

@@ -1,0 +1,209 @@
+//! Storms: random troubles from a seed. A seed that fails is reduced to few troubles, and printed.
+//!
+//! `RUSSET_REPLICATION_STORMS=N` tries N seeds in place of the usual ones, from
+//! `RUSSET_REPLICATION_FROM` on; with N = 1 its history is printed in any case.
+
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::thread;
+
+use super::node::Options;
+use super::serving::Make;
+use super::world::{Figures, Trouble, World};
+use russet_config::DisklessLoad;
+use russet_host::Random;
+
+const STORMS: u64 = 10_000;
+/// Milliseconds of troubles.
+const TROUBLE_MS: usize = 15_000;
+
+struct Plan {
+    seed: u64,
+    nodes: Vec<Options>,
+    follows: Vec<Option<usize>>,
+    troubles: Vec<(u64, Trouble)>,
+}
+
+fn options(random: &mut Random) -> Options {
+    let makes = [
+        Make::Redis7,
+        Make::Redis7,
+        Make::Redis8,
+        Make::Redis8,
+        Make::Redis8,
+        Make::Valkey,
+        Make::Valkey,
+        Make::Valkey,
+        Make::Valkey,
+        Make::Old,
+    ];
+    let loads = [
+        DisklessLoad::Disabled,
+        DisklessLoad::Disabled,
+        DisklessLoad::OnEmptyDb,
+        DisklessLoad::SwapDb,
+        DisklessLoad::FlushDb,
+    ];
+    Options {
+        make: makes[random.place(makes.len())],
+        diskless: loads[random.place(loads.len())],
+        retain_percent: [0, 0, 10, 50][random.place(4)],
+        rdb_channel: random.place(100) < 70,
+        dual_channel: random.place(100) < 70,
+        held_max_bytes: [0, 60, 2000][random.place(3)],
+    }
+}
+
+fn trouble(random: &mut Random, count: usize) -> Trouble {
+    let (a, b) = (random.place(count), random.place(count));
+    let ms = random.place(4000) as u64;
+    match random.place(100) {
+        0..30 => Trouble::Write(a),
+        30..45 => Trouble::Unit(a),
+        45..60 => Trouble::Wait(a),
+        60..66 => Trouble::Cut(a, b),
+        66..70 => Trouble::Silence(a, b, random.place(3)),
+        70..74 => Trouble::Part(a, b, ms),
+        74..78 => Trouble::Crash(a, ms),
+        78..82 => Trouble::Sync(a),
+        82..85 => Trouble::Full(a),
+        85..88 => Trouble::Stall(a, ms),
+        88..94 => Trouble::Follow(a, b),
+        94..97 => Trouble::Promote(a),
+        _ => Trouble::Forget(a),
+    }
+}
+
+impl Plan {
+    fn new(seed: u64) -> Plan {
+        let mut random = Random(seed);
+        let count = 2 + random.place(3);
+        let nodes = (0..count).map(|_| options(&mut random)).collect();
+        let follows = (0..count).map(|number| match number {
+            0 => None,
+            1 => Some(0),
+            _ => Some(random.place(number)),
+        });
+        let follows = follows.collect();
+        let mut times: Vec<u64> = (0..20 + random.place(60))
+            .map(|_| random.place(TROUBLE_MS) as u64)
+            .collect();
+        times.sort_unstable();
+        let at = |ms| (ms, trouble(&mut random, count));
+        let troubles = times.into_iter().map(at).collect();
+        Plan {
+            seed,
+            nodes,
+            follows,
+            troubles,
+        }
+    }
+
+    fn run(
+        &self,
+        troubles: &[(u64, Trouble)],
+        keeps_log: bool,
+    ) -> (Result<Figures, String>, World) {
+        let mut world = World::new(self.seed, &self.nodes, keeps_log);
+        (world.run(&self.follows, troubles), world)
+    }
+
+    /// The fewest troubles found with which it still fails, and its history.
+    fn describe(&self, why: &str) -> String {
+        let mut best = self.troubles.clone();
+        let mut len = best.len().div_ceil(2);
+        while len > 0 {
+            let mut at = 0;
+            while at < best.len() {
+                let mut fewer = best.clone();
+                fewer.drain(at..(at + len).min(best.len()));
+                if self.run(&fewer, false).0.is_err() {
+                    best = fewer;
+                } else {
+                    at += len;
+                }
+            }
+            len /= 2;
+        }
+        let (result, world) = self.run(&best, true);
+        let log = world.log.unwrap_or_default();
+        format!(
+            "seed {}: {why}\nreduced to {} troubles: {:?}\n{:#?}\n{}",
+            self.seed,
+            best.len(),
+            result.err(),
+            self.nodes,
+            log.join("\n")
+        )
+    }
+}
+
+fn number(name: &str) -> Option<u64> {
+    std::env::var(name).ok()?.parse().ok()
+}
+
+#[test]
+fn replication_holds_in_every_storm() {
+    let from = number("RUSSET_REPLICATION_FROM").unwrap_or(0);
+    let count = number("RUSSET_REPLICATION_STORMS").unwrap_or(STORMS);
+    let next = AtomicU64::new(from);
+    let failures = Mutex::new(Vec::new());
+    let total = Mutex::new(Figures::default());
+    let work = || {
+        let mut own = Figures::default();
+        loop {
+            let seed = next.fetch_add(1, Relaxed);
+            if seed >= from + count || failures.lock().is_ok_and(|failed| !failed.is_empty()) {
+                break;
+            }
+            let plan = Plan::new(seed);
+            match plan.run(&plan.troubles, false).0 {
+                Ok(figures) => {
+                    own.steps += figures.steps;
+                    own.acknowledged += figures.acknowledged;
+                    own.attempts += figures.attempts;
+                }
+                Err(why) => failures.lock().expect("no panic").push((plan, why)),
+            }
+        }
+        let mut total = total.lock().expect("no panic");
+        total.steps += own.steps;
+        total.acknowledged += own.acknowledged;
+        total.attempts += own.attempts;
+    };
+    let threads = thread::available_parallelism().map_or(2, usize::from);
+    thread::scope(|scope| {
+        for _ in 0..threads {
+            scope.spawn(work);
+        }
+    });
+    eprintln!("{count} storms: {:?}", total.lock().expect("no panic"));
+    let failures = failures.into_inner().expect("no panic");
+    if let Some((plan, why)) = failures.first() {
+        panic!("{}", plan.describe(why));
+    }
+    if count == 1 {
+        let plan = Plan::new(from);
+        let (_, world) = plan.run(&plan.troubles, true);
+        eprintln!("{}", world.log.unwrap_or_default().join("\n"));
+    }
+}
+
+/// The histories of a seed are the same, but for the ids.
+#[test]
+fn a_seed_repeats() {
+    for seed in 0..20 {
+        let plan = Plan::new(seed);
+        let history = || {
+            let (_, world) = plan.run(&plan.troubles, true);
+            let lines = world.log.unwrap_or_default();
+            let is_id = |word: &str| word.len() >= 40;
+            let words = |line: &String| {
+                let words = line.split([' ', ':', '.']).filter(|word| !is_id(word));
+                words.collect::<Vec<_>>().join(" ")
+            };
+            lines.iter().map(words).collect::<Vec<_>>()
+        };
+        assert_eq!(history(), history(), "seed {seed}");
+    }
+}
