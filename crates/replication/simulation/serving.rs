@@ -255,7 +255,7 @@ impl Session {
         let has_mark =
             node.make != Make::Old && (node.make != Make::Redis7 || random.place(100) < 20);
         if has_mark || self.is_second {
-            let mark = format!("{:040x}", random.next());
+            let mark = format!("{:040x}", random.next_u64());
             self.out
                 .extend_from_slice(format!("$EOF:{mark}\r\n").as_bytes());
             self.out.extend_from_slice(&content);

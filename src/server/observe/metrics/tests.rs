@@ -13,6 +13,7 @@ use crate::server::parts::sentinel::SentinelDriver;
 use crate::server::testbed::Testbed;
 use russet_cluster::{Cluster, Saved, Settings};
 use russet_config::FileLine;
+use russet_host::{Event, Machine};
 use russet_net::Address;
 use russet_sentinel::{Own, from_file};
 
@@ -188,8 +189,10 @@ fn sentinel(lines: &[&str]) -> Testbed {
         password: Vec::new(),
     };
     let mut driver = SentinelDriver::new(&setup, own, 1, &t.engine.server.now);
+    let now = russet_host::Now::from(t.engine.server.now);
     while driver.core.pop().is_some() {
-        driver.core.persisted(true);
+        let saved = Event::Persisted { is_saved: true };
+        driver.core.event(now, &(), saved);
     }
     t.engine.server.sentinel = Some(Box::new(driver));
     t
