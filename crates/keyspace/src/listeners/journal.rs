@@ -151,7 +151,7 @@ impl Journal {
 
     #[inline]
     pub(super) fn wants(&self, kind: ChangeKind, class: Class) -> bool {
-        self.classes.intersects(class) || self.all_changes && kind != ChangeKind::Event
+        self.classes.intersects(class) | (self.all_changes & (kind != ChangeKind::Event))
     }
 
     #[cold]

@@ -3,7 +3,7 @@
 //! Every change of a key is recorded by one function, [`Keyspace::record_change`], on every path:
 //! handlers, expiry of keys and fields, eviction, loading; a whole database by
 //! [`Keyspace::record_flush`], [`Keyspace::record_swap`] and [`Keyspace::record_take_over`].
-//! Watchers are notified at once. Cost without a listener: a test for each kind of them.
+//! Watchers are notified at once. Cost without a listener: one branch for all kinds of them.
 
 use super::super::ids::DbIndex;
 use super::super::slots::slot_set::{Among, SlotSet};
@@ -30,6 +30,30 @@ impl Keyspace {
         if kind == ChangeKind::Written {
             self.opened.note(key, true);
         }
+        if self.has_listener(kind, class) {
+            self.report_change(db, key, kind, class, event);
+        }
+    }
+
+    /// Whether a change may concern a listener of any kind: one branch for all of them.
+    #[inline]
+    fn has_listener(&self, kind: ChangeKind, class: Class) -> bool {
+        let of_changes = self.waiting.is_guarded()
+            | !self.watchers.is_empty()
+            | self.prefix_rule.is_some()
+            | (self.clock_use == ClockUse::Lrm);
+        (of_changes & (kind != ChangeKind::Event)) | self.journal.wants(kind, class)
+    }
+
+    #[inline(never)]
+    fn report_change(
+        &mut self,
+        db: DbIndex,
+        key: &[u8],
+        kind: ChangeKind,
+        class: Class,
+        event: &'static str,
+    ) {
         if kind != ChangeKind::Event {
             self.waiting.touch(db, key);
             match kind {

@@ -149,6 +149,7 @@ impl Waiting {
     }
 
     /// Whether any client waits for a key's removal.
+    #[inline]
     pub fn is_guarded(&self) -> bool {
         self.guarded > 0
     }
