@@ -42,11 +42,13 @@ impl<'d, 'a, 'k> Place<'d, 'a, 'k> {
     }
 
     /// Whether the key is there.
+    #[inline]
     pub fn is_taken(&self) -> bool {
         self.found.is_some()
     }
 
     /// The string at the key. `Err`: another type.
+    #[inline]
     pub fn string(&self) -> Result<Option<Str<'_>>, CommandError> {
         match self.found {
             None => Ok(None),
@@ -55,6 +57,7 @@ impl<'d, 'a, 'k> Place<'d, 'a, 'k> {
     }
 
     /// The expiry of the key, if it is there and has one, Unix milliseconds.
+    #[inline]
     pub fn expiry(&self) -> Option<i64> {
         self.found.and_then(|f| f.entry.expiry())
     }

@@ -59,6 +59,7 @@ const LFU_INIT: u32 = 5;
 
 impl Keyspace {
     /// The LRU or LFU bits of a new key.
+    #[inline]
     pub(crate) fn fresh_clock(&self) -> u32 {
         match self.clock_use {
             ClockUse::Lru | ClockUse::Lrm => self.lru_now(),
@@ -77,6 +78,7 @@ impl Keyspace {
     }
 
     /// The bits after one more lookup.
+    #[inline]
     pub(crate) fn used_clock(&mut self, clock: u32) -> u32 {
         match self.clock_use {
             ClockUse::Lru => self.lru_now(),
@@ -112,10 +114,12 @@ impl Keyspace {
         (clock & 0xff).saturating_sub(steps)
     }
 
+    #[inline]
     fn lru_now(&self) -> u32 {
         ((self.wall_ms() / 1000) as u32) & 0xff_ffff
     }
 
+    #[inline]
     fn minutes_now(&self) -> u32 {
         ((self.wall_ms() / 60_000) as u32) & 0xffff
     }

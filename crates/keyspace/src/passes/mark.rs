@@ -58,10 +58,13 @@ impl PassMark {
     /// The bit of this entry when it is saved.
     #[inline]
     pub(super) fn bit_of(&self, entry: Entry) -> bool {
-        match &self.toggled {
-            None => self.bit,
-            Some(toggled) => self.bit ^ toggled.has(slot_of(entry.key())),
-        }
+        self.bit ^ (self.toggled.is_some() && self.is_toggled(entry))
+    }
+
+    #[cold]
+    fn is_toggled(&self, entry: Entry) -> bool {
+        let toggled = self.toggled.as_ref();
+        toggled.is_some_and(|toggled| toggled.has(slot_of(entry.key())))
     }
 
     /// The entries of these slots, or all, count as unsaved from now on.

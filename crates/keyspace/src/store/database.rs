@@ -302,6 +302,12 @@ impl Database {
     /// An entry's counts before a change, if anything is counted.
     #[inline]
     fn footprint(&self, found: Found) -> Option<Footprint> {
+        self.footprints.as_ref()?;
+        self.counted_footprint(found)
+    }
+
+    #[cold]
+    fn counted_footprint(&self, found: Found) -> Option<Footprint> {
         let footprints = self.footprints.as_ref()?;
         let entry = found.entry;
         Some(footprints.of(entry, bytes_of(entry), || self.table.place_of_found(found)))
@@ -310,7 +316,14 @@ impl Database {
     /// The counterpart of [`Database::footprint`], after the change.
     #[inline]
     fn recount(&mut self, before: Option<Footprint>, entry: Entry) {
-        if let (Some(before), Some(footprints)) = (before, &mut self.footprints) {
+        if let Some(before) = before {
+            self.recount_from(before, entry);
+        }
+    }
+
+    #[cold]
+    fn recount_from(&mut self, before: Footprint, entry: Entry) {
+        if let Some(footprints) = &mut self.footprints {
             footprints.change(before, entry, bytes_of(entry));
         }
     }

@@ -95,11 +95,8 @@ fn int_size(n: i64) -> usize {
         // A sign is as long as a digit.
         _ => n.unsigned_abs().saturating_mul(10),
     };
-    let steps = [10, 1000, 10_000_000, 1_000_000_000_000_000];
-    1 << steps
-        .map(|step| usize::from(digits >= step))
-        .iter()
-        .sum::<usize>()
+    let from = |step| usize::from(digits >= step);
+    1 << (from(10) + from(1000) + from(10_000_000) + from(1_000_000_000_000_000))
 }
 
 /// The highest bits whose numbers have texts in more than one bin: those around 10, 1000, 10^7 and
