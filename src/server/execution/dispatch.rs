@@ -88,6 +88,18 @@ impl Engine {
         self.dispatch_carefully(session, row, args, hashes)
     }
 
+    /// As [`Engine::execute`], which is part of the plain way only.
+    #[inline(never)]
+    fn execute_apart(
+        &mut self,
+        session: &mut Session,
+        id: usize,
+        args: Args<'_>,
+        hashes: &[KeyHash],
+    ) {
+        self.execute(session, id, args, hashes);
+    }
+
     /// The command of a client in some special state.
     fn dispatch_specially(
         &mut self,
@@ -209,7 +221,7 @@ impl Engine {
             return Outcome::Done;
         }
         let received = !session.client.flags.intersects(ClientFlags::UNHEARD);
-        self.execute(session, id, args, hashes);
+        self.execute_apart(session, id, args, hashes);
         after_reply(session, mark);
         if !received && !self.server.messages.outbox.is_empty() {
             // Messages to it are sent all the same.
