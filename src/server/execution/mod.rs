@@ -28,7 +28,7 @@
 //!    up again, so any command may change anything. The hashes are passed on (`keyspace::KeyHash`,
 //!    16 bytes, with room for a cluster slot).
 //! 3. **Gates.** `Engine::dispatch` (`server/execution/dispatch.rs`) finds the row and passes the
-//!    command through the gates (`execution/gates`). They are one list, `GATES`, in Redis's order,
+//!    command through the gates (`execution/gates`), one list (`ask_all`) in Redis's order,
 //!    and each entry says for which origins it is asked (a client, EXEC, a script, a file being
 //!    loaded): allowed, authenticated, permitted to the user, memory, disk, pub/sub context,
 //!    loading, busy script, transaction, CLIENT PAUSE, a snapshot that must save first. A gate sees

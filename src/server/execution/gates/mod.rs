@@ -1,4 +1,4 @@
-//! The gates between a command and its handler: one list ([`GATES`]), in Redis's order. A gate
+//! The gates between a command and its handler: one list ([`ask_all`]), in Redis's order. A gate
 //! refuses a command, or makes it wait; the list has the origins that each gate concerns.
 //!
 //! Gates see the row, the arguments, the client and the origin ([`GatedCommand`]); they make the
@@ -49,66 +49,62 @@ bitflags::bitflags! {
     }
 }
 
-impl Origins {
-    fn of(origin: Origin) -> Origins {
-        match origin {
-            Origin::Client | Origin::Retry | Origin::TimeUp => Origins::CLIENT,
-            Origin::Exec => Origins::EXEC,
-            Origin::Script => Origins::SCRIPT,
-            // A script that the primary sent runs as one of a file.
-            Origin::Loading | Origin::Primary => Origins::LOADING,
-        }
+/// Asks all gates that concern commands of such an origin, in Redis's order. The origin is a
+/// constant of each caller, and the gates are called by name: a small one is a test in the caller,
+/// where a call through a table costs ten instructions.
+#[inline(always)]
+fn ask_all(from: Origins, world: &mut World<'_>, asked: &GatedCommand<'_>) -> Result<(), Stop> {
+    const CLIENT: Origins = Origins::CLIENT;
+    const EXEC: Origins = Origins::EXEC;
+    const SCRIPT: Origins = Origins::SCRIPT;
+    const LOADING: Origins = Origins::LOADING;
+    macro_rules! gates {
+        ($($gate:path: $($origin:ident)|+;)*) => {
+            $(
+                if from.intersects(Origins::empty()$(.union($origin))+) {
+                    $gate(world, asked)?;
+                }
+            )*
+        };
     }
+    gates! {
+        script::allowed: SCRIPT | LOADING;
+        audited: CLIENT | SCRIPT;
+        enabled: CLIENT;
+        authenticated: CLIENT;
+        permitted: CLIENT | EXEC | SCRIPT;
+        unlocked: CLIENT | EXEC | SCRIPT;
+        slots::routed: CLIENT | SCRIPT;
+        compatible::count: CLIENT | SCRIPT;
+        known: CLIENT | SCRIPT;
+        script::may_write: SCRIPT | LOADING;
+        memory: CLIENT;
+        disk: CLIENT | SCRIPT;
+        replicas: CLIENT | SCRIPT;
+        read_only: CLIENT | SCRIPT;
+        script::memory: SCRIPT;
+        pubsub_context: CLIENT;
+        stale: CLIENT | SCRIPT;
+        loading: CLIENT;
+        busy: CLIENT;
+        transaction: CLIENT;
+        monitor: CLIENT;
+        work::bounded: CLIENT | EXEC | SCRIPT;
+        pause: CLIENT;
+        snapshot: CLIENT;
+    }
+    Ok(())
 }
-
-type Ask = fn(&mut World<'_>, &GatedCommand<'_>) -> Result<(), Stop>;
-
-/// All gates, in Redis's order, with the origins for which each is asked.
-const GATES: &[(Origins, Ask)] = &[
-    (Origins::SCRIPT.union(Origins::LOADING), script::allowed),
-    (Origins::CLIENT.union(Origins::SCRIPT), audited),
-    (Origins::CLIENT, enabled),
-    (Origins::CLIENT, authenticated),
-    (
-        Origins::CLIENT.union(Origins::EXEC).union(Origins::SCRIPT),
-        permitted,
-    ),
-    (
-        Origins::CLIENT.union(Origins::EXEC).union(Origins::SCRIPT),
-        unlocked,
-    ),
-    (Origins::CLIENT.union(Origins::SCRIPT), slots::routed),
-    (Origins::CLIENT.union(Origins::SCRIPT), compatible::count),
-    (Origins::CLIENT.union(Origins::SCRIPT), known),
-    (Origins::SCRIPT.union(Origins::LOADING), script::may_write),
-    (Origins::CLIENT, memory),
-    (Origins::CLIENT.union(Origins::SCRIPT), disk),
-    (Origins::CLIENT.union(Origins::SCRIPT), replicas),
-    (Origins::CLIENT.union(Origins::SCRIPT), read_only),
-    (Origins::SCRIPT, script::memory),
-    (Origins::CLIENT, pubsub_context),
-    (Origins::CLIENT.union(Origins::SCRIPT), stale),
-    (Origins::CLIENT, loading),
-    (Origins::CLIENT, busy),
-    (Origins::CLIENT, transaction),
-    (Origins::CLIENT, monitor),
-    (
-        Origins::CLIENT.union(Origins::EXEC).union(Origins::SCRIPT),
-        work::bounded,
-    ),
-    (Origins::CLIENT, pause),
-    (Origins::CLIENT, snapshot),
-];
 
 /// Takes a command through the gates. O(queued commands) for EXEC.
 pub(in crate::server) fn pass(world: &mut World<'_>, asked: &GatedCommand<'_>) -> Result<(), Stop> {
-    let from = Origins::of(asked.origin);
-    for (of, ask) in GATES {
-        if of.intersects(from) {
-            ask(world, asked)?;
-        }
+    match asked.origin {
+        Origin::Client | Origin::Retry | Origin::TimeUp => ask_all(Origins::CLIENT, world, asked),
+        Origin::Exec => ask_all(Origins::EXEC, world, asked),
+        Origin::Script => ask_all(Origins::SCRIPT, world, asked),
+        // A script that the primary sent runs as one of a file.
+        Origin::Loading | Origin::Primary => ask_all(Origins::LOADING, world, asked),
     }
-    Ok(())
 }
 
 impl World<'_> {
@@ -133,6 +129,7 @@ impl World<'_> {
 
 /// Refuses commands that the audit should record while its log takes no lines (`audit-on-full
 /// block`), but for those that mend or end that: a login, CONFIG SET of the audit, SHUTDOWN.
+#[inline]
 fn audited(world: &mut World<'_>, asked: &GatedCommand<'_>) -> Result<(), Stop> {
     const STUCK: &str = "ERR The audit log takes no lines, and audit-on-full is block";
     let server = &world.server;
@@ -156,6 +153,7 @@ fn audited(world: &mut World<'_>, asked: &GatedCommand<'_>) -> Result<(), Stop> 
 }
 
 /// Commands that need `enable-NAME-command`.
+#[inline]
 fn enabled(world: &mut World<'_>, asked: &GatedCommand<'_>) -> Result<(), Stop> {
     if asked.spec.flags.contains(Flags::PROTECTED) {
         let full_name = world.server.table.row(asked.row).full_name;
@@ -165,6 +163,7 @@ fn enabled(world: &mut World<'_>, asked: &GatedCommand<'_>) -> Result<(), Stop> 
 }
 
 /// A connection must log in first.
+#[inline]
 fn authenticated(world: &mut World<'_>, asked: &GatedCommand<'_>) -> Result<(), Stop> {
     let is_open = asked.spec.flags.contains(Flags::NO_AUTH);
     if !is_open && world.server.acl.must_authenticate(world.client) {
@@ -179,6 +178,7 @@ const INTERNAL_ONLY: CommandError = CommandError::Text(
 
 /// The client's user may run the command; a denial is logged. O(1) for a user with all permissions,
 /// otherwise as `acl` checks it.
+#[inline]
 pub(super) fn permitted(world: &mut World<'_>, asked: &GatedCommand<'_>) -> Result<(), Stop> {
     let client = &*world.client;
     if client.flags.contains(ClientFlags::INTERNAL) && !world.server.permits_internal(asked.row) {
@@ -235,6 +235,7 @@ pub(super) fn permitted(world: &mut World<'_>, asked: &GatedCommand<'_>) -> Resu
 /// may run others.
 ///
 /// [`Acl::lock`]: crate::server::parts::users::Acl
+#[inline]
 fn unlocked(world: &mut World<'_>, asked: &GatedCommand<'_>) -> Result<(), Stop> {
     let client = match world.script {
         Some(script) => script.caller.0,
@@ -277,6 +278,7 @@ accumulated and the EXEC call. This command is no longer allowed for the followi
 
 /// Commands that endanger the machine are refused to an unauthenticated connection from another
 /// machine (`remote-admin-without-auth no`).
+#[inline]
 fn known(world: &mut World<'_>, asked: &GatedCommand<'_>) -> Result<(), Stop> {
     let client = match world.script {
         Some(script) => script.caller.0,
@@ -307,6 +309,7 @@ impl Server {
 }
 
 /// Every command makes room: clients' buffers grow, too. It passes if it needs no memory.
+#[inline]
 fn memory(world: &mut World<'_>, asked: &GatedCommand<'_>) -> Result<(), Stop> {
     // Nothing is evicted while data is loaded or a script runs.
     let stands_still =
@@ -336,6 +339,7 @@ instance is configured to report errors during writes if RDB snapshotting fails 
 (stop-writes-on-bgsave-error option). Please check the Redis logs for details about the RDB error.";
 
 /// Writes that could not be persisted: the last save or write of the log failed.
+#[inline]
 fn disk(world: &mut World<'_>, asked: &GatedCommand<'_>) -> Result<(), Stop> {
     let is_unsafe = match world.script {
         // A script cannot be stopped after its first write.
@@ -356,6 +360,7 @@ fn disk(world: &mut World<'_>, asked: &GatedCommand<'_>) -> Result<(), Stop> {
 }
 
 /// A write needs replicas that take it (`min-replicas-to-write`).
+#[inline]
 fn replicas(world: &mut World<'_>, asked: &GatedCommand<'_>) -> Result<(), Stop> {
     let is_late = world.script.is_some_and(|script| script.wrote.get());
     if is_late || !world.server.lacks_replicas() || !writes(world, asked) {
@@ -367,6 +372,7 @@ fn replicas(world: &mut World<'_>, asked: &GatedCommand<'_>) -> Result<(), Stop>
 
 /// A replica takes writes only from its primary, unless it is writable. A client that follows
 /// redirections is sent to the primary.
+#[inline]
 fn read_only(world: &mut World<'_>, asked: &GatedCommand<'_>) -> Result<(), Stop> {
     let server = &*world.server;
     let Some(upstream) = &server.replication.upstream else {
@@ -397,6 +403,7 @@ fn writes(world: &World<'_>, asked: &GatedCommand<'_>) -> bool {
 }
 
 /// A replica without its primary may not show its data (`replica-serve-stale-data no`).
+#[inline]
 fn stale(world: &mut World<'_>, asked: &GatedCommand<'_>) -> Result<(), Stop> {
     let server = &*world.server;
     let is_stale = server.is_stale();
@@ -416,6 +423,7 @@ fn stale(world: &mut World<'_>, asked: &GatedCommand<'_>) -> Result<(), Stop> {
 }
 
 /// A subscriber in RESP2 runs few commands.
+#[inline]
 fn pubsub_context(world: &mut World<'_>, asked: &GatedCommand<'_>) -> Result<(), Stop> {
     if !world.client.flags.contains(ClientFlags::PUBSUB)
         || world.reply.resp3()
@@ -430,6 +438,7 @@ fn pubsub_context(world: &mut World<'_>, asked: &GatedCommand<'_>) -> Result<(),
     ))))
 }
 
+#[inline]
 fn loading(world: &mut World<'_>, asked: &GatedCommand<'_>) -> Result<(), Stop> {
     let loading = &world.server.persist.loading;
     let flags = asked.spec.flags;
@@ -449,6 +458,7 @@ fn loading(world: &mut World<'_>, asked: &GatedCommand<'_>) -> Result<(), Stop> 
 }
 
 /// A script has been running for long.
+#[inline]
 fn busy(world: &mut World<'_>, asked: &GatedCommand<'_>) -> Result<(), Stop> {
     let scripting = &world.server.scripting;
     if scripting.is_busy() && !asked.spec.flags.contains(Flags::ALLOW_BUSY) {
@@ -457,6 +467,7 @@ fn busy(world: &mut World<'_>, asked: &GatedCommand<'_>) -> Result<(), Stop> {
     Ok(())
 }
 
+#[inline]
 fn transaction(world: &mut World<'_>, asked: &GatedCommand<'_>) -> Result<(), Stop> {
     let in_transaction = world.client.flags.contains(ClientFlags::MULTI);
     let dialect = world.server.config.dialect;
@@ -486,6 +497,7 @@ fn refused_in_multi(dialect: Dialect, name: &str) -> CommandError {
 }
 
 /// A replica's connection carries the stream; Redis counts a monitor among the replicas.
+#[inline]
 fn monitor(world: &mut World<'_>, asked: &GatedCommand<'_>) -> Result<(), Stop> {
     let on_keys = Flags::READONLY | Flags::WRITE | Flags::MAY_REPLICATE;
     let receives = ClientFlags::MONITOR | ClientFlags::REPLICA;
@@ -499,6 +511,7 @@ fn monitor(world: &mut World<'_>, asked: &GatedCommand<'_>) -> Result<(), Stop> 
 }
 
 /// CLIENT PAUSE holds the command back.
+#[inline]
 fn pause(world: &mut World<'_>, asked: &GatedCommand<'_>) -> Result<(), Stop> {
     let (server, client) = (&*world.server, &*world.client);
     if !server.gates.held_slots.is_empty() && slots::is_held(world, asked) {
@@ -522,6 +535,7 @@ fn pause(world: &mut World<'_>, asked: &GatedCommand<'_>) -> Result<(), Stop> {
 /// The command must wait for a snapshot: it would write to a large container that is not saved yet,
 /// or write at all while too much waits to be saved. O(keys), only while a snapshot is made and
 /// writers must wait.
+#[inline]
 fn snapshot(world: &mut World<'_>, asked: &GatedCommand<'_>) -> Result<(), Stop> {
     let is_kept = queues(world.client, asked.spec);
     if is_kept || asked.origin == Origin::Retry || world.client.flags.contains(ClientFlags::FAKE) {

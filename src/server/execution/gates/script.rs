@@ -89,6 +89,7 @@ pub(in crate::server) fn prepare(
 }
 
 /// Commands that no script may run.
+#[inline]
 pub(super) fn allowed(world: &mut World<'_>, asked: &GatedCommand<'_>) -> Result<(), Stop> {
     let is_denied = asked.spec.flags.contains(RowFlags::NOSCRIPT);
     if is_denied && !world.server.scripting.denies_nothing {
@@ -98,6 +99,7 @@ pub(super) fn allowed(world: &mut World<'_>, asked: &GatedCommand<'_>) -> Result
 }
 
 /// A read-only script runs no command that writes.
+#[inline]
 pub(super) fn may_write(world: &mut World<'_>, asked: &GatedCommand<'_>) -> Result<(), Stop> {
     let writes = RowFlags::WRITE | RowFlags::MAY_REPLICATE;
     let reads = world.script.is_some_and(|script| script.limits.read_only);
@@ -109,6 +111,7 @@ pub(super) fn may_write(world: &mut World<'_>, asked: &GatedCommand<'_>) -> Resu
 
 /// Memory is over the limit: asked only before the script's first write, after which it cannot be
 /// stopped.
+#[inline]
 pub(super) fn memory(world: &mut World<'_>, asked: &GatedCommand<'_>) -> Result<(), Stop> {
     let lacks = world
         .script
