@@ -4,76 +4,38 @@
 /// Appends a request: an array of bulk strings.
 #[inline]
 pub fn write_request<'a>(out: &mut Vec<u8>, args: impl ExactSizeIterator<Item = &'a [u8]>) {
-    let mut between = Between::new();
-    between.header(b'*', args.len());
+    header(out, b'*', args.len());
     for arg in args {
-        between.header(b'$', arg.len());
         // One growth for an argument and the bytes around it, as a rule none.
-        let n = arg.len() + BETWEEN_MAX;
-        if out.capacity() - out.len() < n {
-            out.reserve(n);
-        }
-        out.extend_from_slice(between.bytes());
+        out.reserve(arg.len() + AROUND_MAX);
+        header(out, b'$', arg.len());
         out.extend_from_slice(arg);
-        between = Between::new();
-        between.end();
+        out.extend_from_slice(b"\r\n");
     }
-    out.extend_from_slice(between.bytes());
 }
 
-/// More than the end of an argument and two headers.
-const BETWEEN_MAX: usize = 64;
+/// More than a header and the end of an argument.
+const AROUND_MAX: usize = 32;
 
-/// The bytes between two arguments, which are appended at once.
-struct Between {
-    bytes: [u8; BETWEEN_MAX],
-    len: usize,
+/// A type, a number, and the end of their line.
+#[inline]
+fn header(out: &mut Vec<u8>, kind: u8, n: usize) {
+    // Most are short: appended as one word, without formatting a number.
+    match n {
+        0..=9 => out.extend_from_slice(&[kind, b'0' + n as u8, b'\r', b'\n']),
+        10..=99 => {
+            let (tens, ones) = (b'0' + (n / 10) as u8, b'0' + (n % 10) as u8);
+            out.extend_from_slice(&[kind, tens, ones, b'\r', b'\n']);
+        }
+        _ => long_header(out, kind, n),
+    }
 }
 
-impl Between {
-    #[inline(always)]
-    fn new() -> Between {
-        Between {
-            bytes: [0; BETWEEN_MAX],
-            len: 0,
-        }
-    }
-
-    #[inline(always)]
-    fn bytes(&self) -> &[u8] {
-        &self.bytes[..self.len]
-    }
-
-    #[inline(always)]
-    fn add<const N: usize>(&mut self, bytes: [u8; N]) {
-        self.bytes[self.len..self.len + N].copy_from_slice(&bytes);
-        self.len += N;
-    }
-
-    #[inline(always)]
-    fn end(&mut self) {
-        self.add(*b"\r\n");
-    }
-
-    #[inline(always)]
-    fn header(&mut self, kind: u8, n: usize) {
-        // Most are short: encode them without formatting a number.
-        match n {
-            0..=9 => self.add([kind, b'0' + n as u8, b'\r', b'\n']),
-            10..=99 => {
-                let (tens, ones) = (b'0' + (n / 10) as u8, b'0' + (n % 10) as u8);
-                self.add([kind, tens, ones, b'\r', b'\n']);
-            }
-            _ => {
-                self.add([kind]);
-                let mut digits = itoa::Buffer::new();
-                for digit in digits.format(n).bytes() {
-                    self.add([digit]);
-                }
-                self.end();
-            }
-        }
-    }
+#[inline(never)]
+fn long_header(out: &mut Vec<u8>, kind: u8, n: usize) {
+    out.push(kind);
+    out.extend_from_slice(itoa::Buffer::new().format(n).as_bytes());
+    out.extend_from_slice(b"\r\n");
 }
 
 #[cfg(test)]
@@ -85,12 +47,10 @@ mod tests {
         let mut out = Vec::new();
         write_request(&mut out, [].into_iter());
         assert_eq!(out, b"*0\r\n");
-        let mut between = Between::new();
-        between.end();
-        between.header(b'*', usize::MAX);
-        between.header(b'$', usize::MAX);
-        let wanted = format!("\r\n*{0}\r\n${0}\r\n", usize::MAX);
-        assert_eq!(between.bytes(), wanted.as_bytes());
+        out.clear();
+        header(&mut out, b'*', usize::MAX);
+        assert!(out.len() + 2 <= AROUND_MAX);
+        assert_eq!(out, format!("*{}\r\n", usize::MAX).as_bytes());
     }
 
     #[test]
