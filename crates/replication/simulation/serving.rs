@@ -219,7 +219,8 @@ impl Session {
         self.closes |= matches!(self.state, State::Online(_)) && is_silent && !self.by_sync;
         match self.state {
             State::Waits(due_ms) if due_ms > now_ms => {
-                if now_ms >= self.newline_ms + 100 && !self.is_second {
+                let is_due = now_ms >= self.newline_ms + 100;
+                if is_due && !self.is_second {
                     self.newline_ms = now_ms;
                     self.out.push(b'\n');
                 }

@@ -413,9 +413,10 @@ impl World {
                     let to = self.places[number].node.follows.unwrap_or(number);
                     let is_parted = self.is_parted(number, to);
                     // A node that is cut off does not answer; one that is down refuses.
-                    let wait_ms = match is_parted {
-                        true => TIMEOUT_MS * 3,
-                        false => self.random.place(60) as u64,
+                    let wait_ms = if is_parted {
+                        TIMEOUT_MS * 3
+                    } else {
+                        self.random.place(60) as u64
                     };
                     let due_ms = now_ms + wait_ms;
                     self.places[number].dialing = Some((link, due_ms, !is_parted));

@@ -168,9 +168,10 @@ impl Server {
         let has_log = self.persist.aof.state() != AofState::Off;
         if free < FREE_MIN {
             let left = human(free as u64);
-            let text = match has_log {
-                true => format!("{left} left: without any, writes are refused"),
-                false => format!("{left} left for snapshots and backups"),
+            let text = if has_log {
+                format!("{left} left: without any, writes are refused")
+            } else {
+                format!("{left} left for snapshots and backups")
             };
             let weight = severity(has_log && free < FREE_MIN_OF_LOG);
             to.push(Finding::new(weight, "disk", text).mended_by("BACKUP LIST"));

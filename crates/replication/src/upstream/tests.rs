@@ -1,4 +1,7 @@
 //! The machine of the link, from seeds: conversations cut anywhere, losses at every byte, delays.
+//!
+//! Each test plays the primary's side by hand and looks at the actions; whole groups with data are
+//! in the crate's simulation.
 
 use super::super::history::{Position, ReplId};
 use super::core::{Delay, RETRY_MS, SHORT_MS, Upstream};

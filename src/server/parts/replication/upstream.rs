@@ -13,7 +13,7 @@ use crate::server::parts::persist::loading::{RdbFile, RdbStream};
 use russet_host::{Action, LinkId};
 use russet_keyspace::{ClientId, Keyspace};
 use russet_net::{Connecting, Stream};
-use russet_replication::upstream::{self as machine, Link, Order, Phase};
+use russet_replication::upstream::{self as machine, Link, Order};
 
 /// See the module.
 pub struct Upstream {
@@ -176,7 +176,9 @@ impl Upstream {
     }
 
     /// Whether a snapshot is being loaded.
+    #[cfg(any(test, feature = "testing"))]
     pub(in crate::server) fn is_loading(&self) -> bool {
+        use russet_replication::upstream::Phase;
         matches!(self.core.phase(), Phase::LoadingFile | Phase::LoadingStream)
     }
 

@@ -32,7 +32,7 @@ pub(super) fn look(cluster: &Cluster, found: &mut Vec<Finding>) {
         for ((a, b), slots) in differing {
             let text = format!(
                 "{at} says that the slots {} belong to {}; {} says {}",
-                list(&ranges(slots.into_iter())),
+                list(ranges(slots.into_iter())),
                 owner(&said.view, b.as_deref()),
                 cluster.first,
                 owner(first, a.as_deref()),
