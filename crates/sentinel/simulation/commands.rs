@@ -280,7 +280,7 @@ fn info_role_and_the_rest_have_redis_form() {
     assert!(debug.ends_with("$18\r\nSCRIPT-RETRY-DELAY\r\n$5\r\n30000\r\n"));
     let help = world.command(0, "sentinel help");
     assert!(
-        help.starts_with("*47\r\n+SENTINEL <subcommand> [<arg> "),
+        help.starts_with("*46\r\n+SENTINEL <subcommand> [<arg> "),
         "{help}"
     );
     let cache = world.command(0, "sentinel info-cache mymaster");
