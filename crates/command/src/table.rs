@@ -7,8 +7,8 @@
 //!      under which one or two of all names are not in their own.
 //!   2. A row's `id` is its place in `rows`; `rename-command` changes names, never rows.
 //!
-//! Cost: a command costs one slot and one comparison of names, few another; a subcommand is searched
-//! among those of its container. COMMAND's reply is built once per protocol.
+//! Cost: a command costs one slot and one comparison of names, few another; a subcommand is
+//! searched among those of its container. COMMAND's reply is built once per protocol.
 
 use std::collections::BTreeSet;
 use std::sync::{Mutex, OnceLock, PoisonError};
@@ -165,8 +165,8 @@ impl<H> CommandTable<H> {
         reply.shared(described.clone());
     }
 
-    /// Places the names by the seed, of a few, under which the fewest find their slot taken: those go
-    /// to the next free one.
+    /// Places the names by the seed, of a few, under which the fewest find their slot taken: those
+    /// go to the next free one.
     fn index(&mut self) {
         self.described = Default::default();
         assert!(self.names.len() < SLOTS / 2);
