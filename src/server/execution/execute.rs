@@ -54,8 +54,8 @@ impl Engine {
 
     /// Runs a client's command; if its user has budgets, the reply is measured and charged.
     ///
-    /// Part of its callers, as all between the gates and [`World::run`]: calls of their own took a
-    /// tenth of what a small command costs.
+    /// Part of its callers, as all between the gates and [`World::run`]: each call of its own would
+    /// pass six arguments on.
     #[inline(always)]
     pub(super) fn run_charged(
         &mut self,

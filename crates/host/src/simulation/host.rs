@@ -1,7 +1,7 @@
 //! A simulated host's clocks and disk.
 //!
 //! Clocks are skewed against the world's, and may jump; a process may stand still. A disk may be
-//! bad, and forgets what was not synced when its host dies.
+//! bad, and forgets unsynced bytes when its host dies.
 
 use super::super::time::Now;
 
