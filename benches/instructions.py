@@ -38,9 +38,9 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
+from peers import ONLY, ROOT, command
+
 TABLE = ROOT / "benches" / "instructions.txt"
-ONLY = os.environ.get("ONLY", "")
 JOBS = int(os.environ.get("JOBS", "2"))
 TOLERANCE = 0.02
 SETTINGS = ["--save", "", "--hz", "1", "--dynamic-hz", "no", "--busy-poll-usec", "0",
@@ -48,15 +48,6 @@ SETTINGS = ["--save", "", "--hz", "1", "--dynamic-hz", "no", "--busy-poll-usec",
 KEYS = 4000
 V = b"x" * 64
 BIG = b"x" * 16384
-
-
-def command(*args):
-    """One command as RESP."""
-    parts = [b"*%d\r\n" % len(args)]
-    for arg in args:
-        data = arg if isinstance(arg, bytes) else str(arg).encode()
-        parts.append(b"$%d\r\n%s\r\n" % (len(data), data))
-    return b"".join(parts)
 
 
 class Connection:
