@@ -14,6 +14,8 @@
 //!      next edit of the document.
 #![warn(missing_docs)]
 
+mod document;
 mod view;
 
+pub use document::{CborError, Document, Format, Fpha, ParseError, Value};
 pub use view::{Kind, Location, Number, View};
