@@ -15,7 +15,9 @@
 #![warn(missing_docs)]
 
 mod document;
+mod path;
 mod view;
 
 pub use document::{CborError, Document, Format, Fpha, ParseError, Value};
+pub use path::{Computed, EvalError, Found, Key, Path, PathCache, PathError};
 pub use view::{Kind, Location, Number, View};

@@ -1,0 +1,222 @@
+//! A compiled path: steps, and the expressions of filters and projections.
+//!
+//! Invariants, made by `parse`
+//!   1. [`Step::Descend`] is followed by a step.
+//!   2. Operands of [`Expr::Compare`], arithmetic and calls are values, never conditions.
+//!   3. Nesting is at most [`super::DEPTH_MAX`], steps at most [`super::STEPS_MAX`], so code may
+//!      recurse over both.
+
+use super::computed::Computed;
+use super::pattern::Patterns;
+
+/// One step from a value to values within it.
+#[derive(Debug)]
+pub(super) enum Step {
+    /// `.a`, `["a"]`: the member with a name.
+    Name(Box<str>),
+    /// `["a","b"]`: members in the order given.
+    Names(Box<[Box<str>]>),
+    /// `[1]`, `[-1]`: one element.
+    Index(i64),
+    /// `[0,2]`: elements in the order given, as often as given.
+    Indexes(Box<[i64]>),
+    /// `[start:end:step]`
+    Slice(Slice),
+    /// `*`: all elements or members.
+    All,
+    /// `..`: the value itself and all below it, each before what it holds.
+    Descend,
+    /// `?...`: elements or members for which the condition holds.
+    Filter(Box<Filter>),
+}
+
+impl Step {
+    /// Leads to one value at most.
+    pub(super) fn is_static(&self) -> bool {
+        matches!(self, Step::Name(_) | Step::Index(_))
+    }
+}
+
+/// Python's slice, with a positive step.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Slice {
+    pub(super) start: Option<i64>,
+    pub(super) end: Option<i64>,
+    pub(super) step: usize,
+}
+
+impl Slice {
+    /// The ordinals in an array of `len` elements.
+    pub(super) fn ordinals(self, len: usize) -> impl Iterator<Item = usize> {
+        let start = self.start.map_or(0, |start| clamp_index(start, len));
+        let end = self.end.map_or(len, |end| clamp_index(end, len));
+        (start..end.max(start)).step_by(self.step)
+    }
+}
+
+/// From zero, negative ones from the end. One before the start is the start; one beyond the end is
+/// `len`, where no element is. (Redis does so for single indexes too.)
+pub(super) fn clamp_index(index: i64, len: usize) -> usize {
+    match usize::try_from(index) {
+        Ok(index) => index.min(len),
+        Err(_) => len.saturating_sub(usize::try_from(index.unsigned_abs()).unwrap_or(usize::MAX)),
+    }
+}
+
+/// The condition of a `?`.
+#[derive(Debug)]
+pub(super) struct Filter {
+    pub(super) condition: Expr,
+}
+
+/// An expression of a filter or a projection.
+#[derive(Debug)]
+pub(super) enum Expr {
+    /// `||` of two or more conditions.
+    Any(Vec<Expr>),
+    /// `&&` of two or more conditions.
+    All(Vec<Expr>),
+    /// `!`
+    Not(Box<Expr>),
+    /// One comparison.
+    Compare(Box<Compare>),
+    /// Operators of equal rank, from the left.
+    Arithmetic(Box<Expr>, Vec<(Arithmetic, Expr)>),
+    /// A sign in front: true for minus.
+    Sign(bool, Box<Expr>),
+    /// A value in the path's text.
+    Literal(Computed),
+    /// A path, `@...` or `$...`.
+    Query(Query),
+    /// `path~`: names of members.
+    Names(Query),
+    /// A function, in front of its arguments or after the first.
+    Call(Box<Call>),
+}
+
+impl Expr {
+    /// A condition: true or false, never a value.
+    pub(super) fn is_condition(&self) -> bool {
+        matches!(
+            self,
+            Expr::Any(_) | Expr::All(_) | Expr::Not(_) | Expr::Compare(_)
+        )
+    }
+}
+
+/// A path within an expression.
+#[derive(Debug)]
+pub(super) struct Query {
+    pub(super) origin: Origin,
+    pub(super) steps: Vec<Step>,
+}
+
+/// Where a path within an expression begins.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Origin {
+    /// `@`: the value that the filter judges.
+    Current,
+    /// `$`
+    Root,
+}
+
+#[derive(Debug)]
+pub(super) struct Compare {
+    pub(super) left: Expr,
+    pub(super) operator: Operator,
+    pub(super) right: Expr,
+    pub(super) patterns: Patterns,
+}
+
+/// Between two values, with a condition as result.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Operator {
+    Equal,
+    Unequal,
+    Less,
+    LessOrEqual,
+    Greater,
+    GreaterOrEqual,
+    Matches,
+    In,
+    NotIn,
+    SubsetOf,
+    AnyOf,
+    NoneOf,
+    Size,
+    Empty,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Arithmetic {
+    Add,
+    Subtract,
+    Multiply,
+    Divide,
+    Remainder,
+}
+
+#[derive(Debug)]
+pub(super) struct Call {
+    pub(super) function: Function,
+    pub(super) arguments: Vec<Expr>,
+    pub(super) patterns: Patterns,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Function {
+    Abs,
+    AnyOf,
+    Append,
+    Avg,
+    Ceiling,
+    Concat,
+    Count,
+    First,
+    Floor,
+    Index,
+    Keys,
+    Last,
+    Length,
+    Match,
+    Max,
+    Min,
+    NoneOf,
+    Search,
+    Stddev,
+    SubsetOf,
+    Sum,
+    /// A name that is none of these: Nothing, as Redis answers.
+    Unknown,
+    Value,
+}
+
+impl Function {
+    pub(super) fn by_name(name: &str) -> Self {
+        match name {
+            "abs" => Function::Abs,
+            "anyof" => Function::AnyOf,
+            "append" => Function::Append,
+            "avg" => Function::Avg,
+            "ceiling" => Function::Ceiling,
+            "concat" => Function::Concat,
+            "count" => Function::Count,
+            "first" => Function::First,
+            "floor" => Function::Floor,
+            "index" => Function::Index,
+            "keys" => Function::Keys,
+            "last" => Function::Last,
+            "length" => Function::Length,
+            "match" => Function::Match,
+            "max" => Function::Max,
+            "min" => Function::Min,
+            "noneof" => Function::NoneOf,
+            "search" => Function::Search,
+            "stddev" => Function::Stddev,
+            "subsetof" => Function::SubsetOf,
+            "sum" => Function::Sum,
+            "value" => Function::Value,
+            _ => Function::Unknown,
+        }
+    }
+}

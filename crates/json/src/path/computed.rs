@@ -1,0 +1,227 @@
+//! Values that a path computes, or has in its own text: they stand in no document.
+//!
+//! [`Computed`] is a small owned tree. [`Operand`] reads one side of an operator, be it in the
+//! document or computed, so that every operator exists once.
+
+use std::marker::PhantomData;
+
+use crate::view::{Kind, Number, View};
+
+/// An owned JSON value; as a reference it is a [`View`], so it prints like a document's.
+#[derive(Clone, Debug)]
+pub enum Computed {
+    /// `null`
+    Null,
+    /// `true` or `false`
+    Bool(bool),
+    /// A number.
+    Number(Number),
+    /// A string.
+    String(String),
+    /// An array.
+    Array(Vec<Computed>),
+    /// An object, its members in order, each name once.
+    Object(Vec<(String, Computed)>),
+}
+
+/// Containers within containers that [`Computed::copy`] follows.
+const COPY_DEPTH_MAX: usize = 128;
+
+impl Computed {
+    /// A copy of a value; `None` if it is nested deeper than 128 or has more than `budget` values.
+    pub(super) fn copy<'a, V: View<'a>>(value: V, budget: &super::walk::Budget) -> Option<Self> {
+        Self::copy_within(value, budget, COPY_DEPTH_MAX)
+    }
+
+    fn copy_within<'a, V: View<'a>>(
+        value: V,
+        budget: &super::walk::Budget,
+        depth: usize,
+    ) -> Option<Self> {
+        budget.spend(1).ok()?;
+        let depth = depth.checked_sub(1)?;
+        Some(match value.kind() {
+            Kind::Null => Computed::Null,
+            Kind::Bool(bool) => Computed::Bool(bool),
+            Kind::Number(number) => Computed::Number(number),
+            Kind::String => Computed::String(value.text().unwrap_or_default().to_owned()),
+            Kind::Array => Computed::Array(
+                value
+                    .children()
+                    .map(|(_, child)| Self::copy_within(child, budget, depth))
+                    .collect::<Option<_>>()?,
+            ),
+            Kind::Object => Computed::Object(
+                value
+                    .children()
+                    .map(|(name, child)| {
+                        let name = name.unwrap_or_default().to_owned();
+                        Some((name, Self::copy_within(child, budget, depth)?))
+                    })
+                    .collect::<Option<_>>()?,
+            ),
+        })
+    }
+}
+
+impl<'a> View<'a> for &'a Computed {
+    fn kind(self) -> Kind {
+        match self {
+            Computed::Null => Kind::Null,
+            Computed::Bool(bool) => Kind::Bool(*bool),
+            Computed::Number(number) => Kind::Number(*number),
+            Computed::String(_) => Kind::String,
+            Computed::Array(_) => Kind::Array,
+            Computed::Object(_) => Kind::Object,
+        }
+    }
+
+    fn text(self) -> Option<&'a str> {
+        match self {
+            Computed::String(text) => Some(text),
+            _ => None,
+        }
+    }
+
+    fn len(self) -> usize {
+        match self {
+            Computed::Array(elements) => elements.len(),
+            Computed::Object(members) => members.len(),
+            _ => 0,
+        }
+    }
+
+    fn child(self, ordinal: usize) -> Option<Self> {
+        match self {
+            Computed::Array(elements) => elements.get(ordinal),
+            Computed::Object(members) => members.get(ordinal).map(|(_, value)| value),
+            _ => None,
+        }
+    }
+
+    fn member(self, name: &str) -> Option<(usize, Self)> {
+        let Computed::Object(members) = self else {
+            return None;
+        };
+        let ordinal = members.iter().position(|(own, _)| own == name)?;
+        Some((ordinal, &members[ordinal].1))
+    }
+
+    fn children(self) -> impl Iterator<Item = (Option<&'a str>, Self)> {
+        let (elements, members): (&[Computed], &[(String, Computed)]) = match self {
+            Computed::Array(elements) => (elements, &[]),
+            Computed::Object(members) => (&[], members),
+            _ => (&[], &[]),
+        };
+        let elements = elements.iter().map(|value| (None, value));
+        let members = members
+            .iter()
+            .map(|(name, value)| (Some(name.as_str()), value));
+        elements.chain(members)
+    }
+}
+
+/// One value that an operator or a function reads: of the document, or computed.
+pub(super) enum Operand<'x, 'a, V> {
+    /// A value of the document.
+    Tree(V, PhantomData<&'a ()>),
+    /// A literal of the path, or a result.
+    Own(&'x Computed),
+}
+
+impl<V: Copy> Clone for Operand<'_, '_, V> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<V: Copy> Copy for Operand<'_, '_, V> {}
+
+impl<'x, 'a, V: View<'a>> Operand<'x, 'a, V> {
+    /// A value of the document.
+    pub(super) fn tree(value: V) -> Self {
+        Operand::Tree(value, PhantomData)
+    }
+
+    /// The number, if it is one.
+    pub(super) fn number(self) -> Option<Number>
+    where
+        'a: 'x,
+    {
+        match self.kind() {
+            Kind::Number(number) => Some(number),
+            _ => None,
+        }
+    }
+
+    /// Characters of a string, elements of an array, members of an object.
+    pub(super) fn length(self) -> Option<usize>
+    where
+        'a: 'x,
+    {
+        match self.kind() {
+            Kind::String => self.text().map(|text| text.chars().count()),
+            Kind::Array | Kind::Object => Some(View::len(self)),
+            _ => None,
+        }
+    }
+}
+
+impl<'x, 'a: 'x, V: View<'a>> View<'x> for Operand<'x, 'a, V> {
+    fn kind(self) -> Kind {
+        match self {
+            Operand::Tree(value, _) => value.kind(),
+            Operand::Own(value) => value.kind(),
+        }
+    }
+
+    fn text(self) -> Option<&'x str> {
+        match self {
+            Operand::Tree(value, _) => value.text(),
+            Operand::Own(value) => value.text(),
+        }
+    }
+
+    fn len(self) -> usize {
+        match self {
+            Operand::Tree(value, _) => value.len(),
+            Operand::Own(value) => View::len(value),
+        }
+    }
+
+    fn child(self, ordinal: usize) -> Option<Self> {
+        match self {
+            Operand::Tree(value, _) => value.child(ordinal).map(Operand::tree),
+            Operand::Own(value) => value.child(ordinal).map(Operand::Own),
+        }
+    }
+
+    fn member(self, name: &str) -> Option<(usize, Self)> {
+        match self {
+            Operand::Tree(value, _) => value
+                .member(name)
+                .map(|(ordinal, value)| (ordinal, Operand::tree(value))),
+            Operand::Own(value) => value
+                .member(name)
+                .map(|(ordinal, value)| (ordinal, Operand::Own(value))),
+        }
+    }
+
+    fn children(self) -> impl Iterator<Item = (Option<&'x str>, Self)> {
+        let (tree, own) = match self {
+            Operand::Tree(value, _) => (Some(value), None),
+            Operand::Own(value) => (None, Some(value)),
+        };
+        let tree = tree.into_iter().flat_map(|value| {
+            value
+                .children()
+                .map(|(name, child)| (name.map(|name| name as &'x str), Operand::tree(child)))
+        });
+        let own = own.into_iter().flat_map(|value| {
+            value
+                .children()
+                .map(|(name, child)| (name, Operand::Own(child)))
+        });
+        tree.chain(own)
+    }
+}

@@ -1,0 +1,31 @@
+//! How a path fails: its text, or its evaluation.
+
+use super::{DEPTH_MAX, STEPS_MAX, TEXT_BYTES_MAX};
+
+/// A text that is no path. `Display` is the line that clients get, after `-`.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum PathError {
+    /// It does not follow the grammar: Redis's text, with the position and what may stand there.
+    #[error("{0}")]
+    Syntax(Box<str>),
+    /// More bytes than [`TEXT_BYTES_MAX`].
+    #[error("ERR path is longer than {TEXT_BYTES_MAX} bytes")]
+    TooLong,
+    /// Filters, parentheses, literals or calls nested deeper than [`DEPTH_MAX`].
+    #[error("ERR path is nested deeper than {DEPTH_MAX} levels")]
+    TooDeep,
+    /// More than [`STEPS_MAX`] steps that may lead to several values.
+    #[error("ERR path has more than {STEPS_MAX} steps that lead to several values")]
+    TooManySteps,
+}
+
+/// A path that could not be evaluated to its end.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum EvalError {
+    /// It visited as many values as one evaluation may.
+    #[error("ERR path visits too many values")]
+    TooMuchWork,
+    /// It computes a value and so names no place in the document.
+    #[error("ERR a path that computes a value is for JSON.GET, JSON.MGET and JSON.RESP only")]
+    Projection,
+}

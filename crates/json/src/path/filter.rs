@@ -1,0 +1,440 @@
+//! Conditions and values of filters and projections.
+//!
+//! A value that cannot be computed is [`Value::Nothing`]; evaluation has no other error than a spent
+//! budget. A path within an expression gives one value, several, or Nothing. With several, an
+//! operator holds if it does for any of them.
+
+use std::cmp::Ordering;
+
+use super::ast::{Arithmetic, Compare, Expr, Operator, Origin, Query, Step};
+use super::compare::{equal, order};
+use super::computed::{Computed, Operand};
+use super::error::EvalError;
+use super::functions;
+use super::walk::{Budget, Stop, Walk, follow};
+use crate::view::{Kind, Number, View};
+
+/// What an expression refers to.
+pub(super) struct Scope<'w, V> {
+    /// `$`
+    pub(super) root: V,
+    /// `@`
+    pub(super) current: V,
+    pub(super) budget: &'w Budget,
+}
+
+/// What an expression evaluates to.
+pub(super) enum Value<'p, V> {
+    Nothing,
+    /// A value of the document.
+    Node(V),
+    /// Two or more values of the document.
+    Nodes(Vec<V>),
+    /// A literal of the path.
+    Literal(&'p Computed),
+    /// A result.
+    Made(Computed),
+    /// A list that a function makes: as a projection it is several results, else an array.
+    List(Vec<Item<V>>),
+}
+
+/// One element of a [`Value::List`].
+pub(super) enum Item<V> {
+    Node(V),
+    Made(Computed),
+}
+
+impl<V: Copy> Item<V> {
+    pub(super) fn operand<'a>(&self) -> Operand<'_, 'a, V>
+    where
+        V: View<'a>,
+    {
+        match self {
+            Item::Node(value) => Operand::tree(*value),
+            Item::Made(value) => Operand::Own(value),
+        }
+    }
+}
+
+impl<'p, V: Copy> Value<'p, V> {
+    /// The value, if it is exactly one.
+    pub(super) fn one<'a>(&self) -> Option<Operand<'_, 'a, V>>
+    where
+        V: View<'a>,
+    {
+        match self {
+            Value::Node(value) => Some(Operand::tree(*value)),
+            Value::Literal(value) => Some(Operand::Own(value)),
+            Value::Made(value) => Some(Operand::Own(value)),
+            Value::Nothing | Value::Nodes(_) | Value::List(_) => None,
+        }
+    }
+
+    pub(super) fn number<'a>(&self) -> Option<Number>
+    where
+        V: View<'a>,
+    {
+        self.one()?.number()
+    }
+
+    pub(super) fn text<'a, 's>(&'s self) -> Option<&'s str>
+    where
+        V: View<'a>,
+        'a: 's,
+    {
+        self.one()?.text()
+    }
+
+    /// Whether something holds for any value that this may be.
+    fn any<'a, 's>(
+        &'s self,
+        mut holds: impl FnMut(Operand<'s, 'a, V>) -> Result<bool, EvalError>,
+    ) -> Result<bool, EvalError>
+    where
+        V: View<'a>,
+        'a: 's,
+    {
+        if let Some(one) = self.one() {
+            return holds(one);
+        }
+        self.any_element(holds).map(|found| found.unwrap_or(false))
+    }
+
+    /// Whether something holds for any element of an array, of several values, or of a list; `None`
+    /// if this is none of them.
+    pub(super) fn any_element<'a, 's>(
+        &'s self,
+        mut holds: impl FnMut(Operand<'s, 'a, V>) -> Result<bool, EvalError>,
+    ) -> Result<Option<bool>, EvalError>
+    where
+        V: View<'a>,
+        'a: 's,
+    {
+        match self {
+            Value::Nodes(nodes) => {
+                for node in nodes {
+                    if holds(Operand::tree(*node))? {
+                        return Ok(Some(true));
+                    }
+                }
+            }
+            Value::List(items) => {
+                for item in items {
+                    if holds(item.operand())? {
+                        return Ok(Some(true));
+                    }
+                }
+            }
+            _ => {
+                let Some(array) = self.one().filter(|one| matches!(one.kind(), Kind::Array)) else {
+                    return Ok(None);
+                };
+                for (_, element) in array.children() {
+                    if holds(element)? {
+                        return Ok(Some(true));
+                    }
+                }
+            }
+        }
+        Ok(Some(false))
+    }
+}
+
+/// Whether a condition holds. A value is a condition too: true or false is itself, anything else
+/// holds because it is there.
+pub(super) fn holds<'a, V: View<'a>>(
+    condition: &Expr,
+    scope: &Scope<'_, V>,
+) -> Result<bool, EvalError> {
+    match condition {
+        Expr::Any(conditions) => {
+            for condition in conditions {
+                if holds(condition, scope)? {
+                    return Ok(true);
+                }
+            }
+            Ok(false)
+        }
+        Expr::All(conditions) => {
+            for condition in conditions {
+                if !holds(condition, scope)? {
+                    return Ok(false);
+                }
+            }
+            Ok(true)
+        }
+        Expr::Not(condition) => Ok(!holds(condition, scope)?),
+        Expr::Compare(compare) => compare_holds(compare, scope),
+        Expr::Query(query) => exists(query, scope),
+        value => Ok(match evaluate(value, scope)? {
+            Value::Nothing => false,
+            Value::Made(Computed::Bool(bool)) => bool,
+            Value::Literal(Computed::Bool(bool)) => *bool,
+            Value::List(items) => !items.is_empty(),
+            _ => true,
+        }),
+    }
+}
+
+/// The value of an expression that is no condition.
+pub(super) fn evaluate<'p, 'a, V: View<'a>>(
+    expr: &'p Expr,
+    scope: &Scope<'_, V>,
+) -> Result<Value<'p, V>, EvalError> {
+    match expr {
+        Expr::Literal(literal) => Ok(Value::Literal(literal)),
+        Expr::Query(query) => select(query, scope),
+        Expr::Names(query) => Ok(functions::keys(&select(query, scope)?)),
+        Expr::Call(call) => functions::call(call, scope),
+        Expr::Sign(minus, operand) => Ok(signed(*minus, evaluate(operand, scope)?.number())),
+        Expr::Arithmetic(first, others) => {
+            let mut result = evaluate(first, scope)?.number();
+            for (operator, other) in others {
+                let other = evaluate(other, scope)?.number();
+                result = result
+                    .zip(other)
+                    .and_then(|(left, right)| apply(*operator, left, right));
+            }
+            Ok(made_number(result))
+        }
+        // No value, by what the parser lets through.
+        Expr::Any(_) | Expr::All(_) | Expr::Not(_) | Expr::Compare(_) => {
+            Ok(Value::Made(Computed::Bool(holds(expr, scope)?)))
+        }
+    }
+}
+
+/// Where a path within an expression begins. Redis takes the same value for `$` in filters further
+/// within, so there `$` is `@` of outside.
+fn start<V: Copy>(query: &Query, scope: &Scope<'_, V>) -> V {
+    match query.origin {
+        Origin::Current => scope.current,
+        Origin::Root => scope.root,
+    }
+}
+
+fn select<'p, 'a, V: View<'a>>(
+    query: &Query,
+    scope: &Scope<'_, V>,
+) -> Result<Value<'p, V>, EvalError> {
+    let start = start(query, scope);
+    if query.steps.iter().all(Step::is_static) {
+        return Ok(follow(&query.steps, start, &mut ()).map_or(Value::Nothing, Value::Node));
+    }
+    let mut first = None;
+    let mut nodes = Vec::new();
+    visit(query, start, scope.budget, &mut |node| {
+        match first {
+            None => first = Some(node),
+            Some(first) if nodes.is_empty() => nodes.extend([first, node]),
+            Some(_) => nodes.push(node),
+        }
+        Ok(())
+    })?;
+    Ok(match first {
+        None => Value::Nothing,
+        Some(first) if nodes.is_empty() => Value::Node(first),
+        Some(_) => Value::Nodes(nodes),
+    })
+}
+
+fn exists<'a, V: View<'a>>(query: &Query, scope: &Scope<'_, V>) -> Result<bool, EvalError> {
+    let start = start(query, scope);
+    if query.steps.iter().all(Step::is_static) {
+        return Ok(follow(&query.steps, start, &mut ()).is_some());
+    }
+    let mut found = false;
+    visit(query, start, scope.budget, &mut |_| {
+        found = true;
+        Err(Stop::Enough)
+    })?;
+    Ok(found)
+}
+
+fn visit<'a, V: View<'a>>(
+    query: &Query,
+    start: V,
+    budget: &Budget,
+    visitor: &mut dyn FnMut(V) -> Result<(), Stop>,
+) -> Result<(), EvalError> {
+    let mut visitor = |_: &(), value| visitor(value);
+    let mut walk = Walk {
+        root: start,
+        budget,
+        trail: (),
+        visitor: &mut visitor,
+    };
+    match walk.run(&query.steps, start) {
+        Ok(()) | Err(Stop::Enough) => Ok(()),
+        Err(Stop::Failed(error)) => Err(error),
+    }
+}
+
+fn compare_holds<'a, V: View<'a>>(
+    compare: &Compare,
+    scope: &Scope<'_, V>,
+) -> Result<bool, EvalError> {
+    let left = &evaluate(&compare.left, scope)?;
+    let right = &evaluate(&compare.right, scope)?;
+    let budget = scope.budget;
+    let ordered = |is: fn(Ordering) -> bool| {
+        left.any(|left| right.any(|right| Ok(order(left, right).is_some_and(is))))
+    };
+    match compare.operator {
+        Operator::Equal => any_equal(left, right, budget),
+        // Also if a side is Nothing: it is equal to nothing.
+        Operator::Unequal => Ok(!any_equal(left, right, budget)?),
+        Operator::Less => ordered(Ordering::is_lt),
+        Operator::LessOrEqual => ordered(Ordering::is_le),
+        Operator::Greater => ordered(Ordering::is_gt),
+        Operator::GreaterOrEqual => ordered(Ordering::is_ge),
+        Operator::Matches => left.any(|text| {
+            right.any(|pattern| {
+                // Redis has literals match nothing.
+                if matches!(left, Value::Literal(_)) {
+                    return Ok(false);
+                }
+                let both = text.text().zip(pattern.text());
+                Ok(both
+                    .is_some_and(|(text, pattern)| compare.patterns.is_match(pattern, text, false)))
+            })
+        }),
+        Operator::In => is_in(left, right, budget),
+        Operator::NotIn => Ok(!is_in(left, right, budget)?),
+        Operator::SubsetOf => subset_of(left, right, budget),
+        Operator::AnyOf => any_of(left, right, budget),
+        Operator::NoneOf => Ok(!any_of(left, right, budget)?),
+        Operator::Size => {
+            let Some(size) = right.number().and_then(whole) else {
+                return Ok(false);
+            };
+            let is_size = |length: usize| i64::try_from(length) == Ok(size);
+            left.any(|left| Ok(left.length().is_some_and(is_size)))
+        }
+        Operator::Empty => {
+            let Some(Kind::Bool(empty)) = right.one().map(View::kind) else {
+                return Ok(false);
+            };
+            left.any(|left| Ok(left.length().is_some_and(|length| (length == 0) == empty)))
+        }
+    }
+}
+
+fn any_equal<'a, V: View<'a>>(
+    left: &Value<'_, V>,
+    right: &Value<'_, V>,
+    budget: &Budget,
+) -> Result<bool, EvalError> {
+    left.any(|left| right.any(|right| equal(left, right, budget)))
+}
+
+/// A list counts as one value here: an array within an array is sought with a literal.
+fn is_in<'a, V: View<'a>>(
+    left: &Value<'_, V>,
+    right: &Value<'_, V>,
+    budget: &Budget,
+) -> Result<bool, EvalError> {
+    left.any(|left| {
+        let found = right.any_element(|element| {
+            budget.spend(1)?;
+            equal(left, element, budget)
+        })?;
+        Ok(found.unwrap_or(false))
+    })
+}
+
+/// Every element of the left array is in the right one.
+pub(super) fn subset_of<'a, V: View<'a>>(
+    left: &Value<'_, V>,
+    right: &Value<'_, V>,
+    budget: &Budget,
+) -> Result<bool, EvalError> {
+    let outside = left.any_element(|element| Ok(!has(right, element, budget)?))?;
+    Ok(outside == Some(false))
+}
+
+/// Some element of the left array is in the right one.
+pub(super) fn any_of<'a, V: View<'a>>(
+    left: &Value<'_, V>,
+    right: &Value<'_, V>,
+    budget: &Budget,
+) -> Result<bool, EvalError> {
+    let inside = left.any_element(|element| has(right, element, budget))?;
+    Ok(inside == Some(true))
+}
+
+fn has<'a, 'x, V: View<'a>>(
+    array: &Value<'_, V>,
+    sought: Operand<'x, 'a, V>,
+    budget: &Budget,
+) -> Result<bool, EvalError>
+where
+    'a: 'x,
+{
+    let found = array.any_element(|element| {
+        budget.spend(1)?;
+        equal(sought, element, budget)
+    })?;
+    Ok(found.unwrap_or(false))
+}
+
+// Arithmetic.
+
+pub(super) fn made_number<'p, V>(number: Option<Number>) -> Value<'p, V> {
+    match number {
+        Some(Number::Float(float)) if !float.is_finite() => Value::Nothing,
+        Some(number) => Value::Made(Computed::Number(number)),
+        None => Value::Nothing,
+    }
+}
+
+/// Toward zero, if it fits.
+pub(super) fn whole(number: Number) -> Option<i64> {
+    match number {
+        Number::Signed(integer) => Some(integer),
+        Number::Unsigned(_) => None,
+        // Beyond i64 it is the furthest there is, where no element and no size is.
+        Number::Float(float) => Some(float.trunc() as i64),
+    }
+}
+
+fn signed<'p, V>(minus: bool, operand: Option<Number>) -> Value<'p, V> {
+    made_number(operand.map(|number| {
+        match number {
+            Number::Signed(integer) if !minus => Number::Signed(integer),
+            Number::Signed(integer) => integer
+                .checked_neg()
+                .map_or(Number::Float(-(integer as f64)), Number::Signed),
+            other => Number::Float(if minus {
+                -other.as_f64()
+            } else {
+                other.as_f64()
+            }),
+        }
+    }))
+}
+
+/// Integers stay integers if the result fits, but for division.
+pub(super) fn apply(operator: Arithmetic, left: Number, right: Number) -> Option<Number> {
+    if let (Number::Signed(left), Number::Signed(right)) = (left, right) {
+        let integer = match operator {
+            Arithmetic::Add => left.checked_add(right),
+            Arithmetic::Subtract => left.checked_sub(right),
+            Arithmetic::Multiply => left.checked_mul(right),
+            Arithmetic::Divide => None,
+            Arithmetic::Remainder => return left.checked_rem(right).map(Number::Signed),
+        };
+        if let Some(integer) = integer {
+            return Some(Number::Signed(integer));
+        }
+    }
+    let (left, right) = (left.as_f64(), right.as_f64());
+    Some(Number::Float(match operator {
+        Arithmetic::Add => left + right,
+        Arithmetic::Subtract => left - right,
+        Arithmetic::Multiply => left * right,
+        Arithmetic::Divide | Arithmetic::Remainder if right == 0.0 => return None,
+        Arithmetic::Divide => left / right,
+        Arithmetic::Remainder => left % right,
+    }))
+}

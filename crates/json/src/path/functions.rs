@@ -1,0 +1,243 @@
+//! The functions of filters and projections, `length(@.a)` or `@.a.length()`.
+//!
+//! A wrong number or kind of arguments is Nothing.
+
+use std::cmp::Ordering;
+
+use super::ast::{Arithmetic, Call, Function, clamp_index};
+use super::compare::order;
+use super::computed::{Computed, Operand};
+use super::error::EvalError;
+use super::filter::{Item, Scope, Value, any_of, apply, evaluate, made_number, subset_of, whole};
+use super::walk::Budget;
+use crate::view::{Kind, Number, View};
+
+pub(super) fn call<'p, 'a, V: View<'a>>(
+    call: &'p Call,
+    scope: &Scope<'_, V>,
+) -> Result<Value<'p, V>, EvalError> {
+    let arguments: Vec<_> = call
+        .arguments
+        .iter()
+        .map(|argument| evaluate(argument, scope))
+        .collect::<Result<_, _>>()?;
+    let budget = scope.budget;
+    Ok(match (call.function, &arguments[..]) {
+        (Function::Length, [value]) => value
+            .one()
+            .and_then(Operand::length)
+            .map_or(Value::Nothing, integer),
+        (Function::Count, [value]) => integer(count(value)),
+        (Function::Value, [Value::Node(node)]) => Value::Node(*node),
+        (Function::Keys, [value]) => keys(value),
+        (Function::Match, [text, pattern]) => bool(matches(call, text, pattern, true)),
+        (Function::Search, [text, pattern]) => bool(matches(call, text, pattern, false)),
+        (Function::Concat, [_, ..]) => concat(&arguments),
+        (Function::Abs, [value]) => round(value, i64::checked_abs, f64::abs),
+        (Function::Ceiling, [value]) => round(value, Some, f64::ceil),
+        (Function::Floor, [value]) => round(value, Some, f64::floor),
+        (Function::First, [array]) => element(array, 0, budget),
+        (Function::Last, [array]) => element(array, -1, budget),
+        (Function::Index, [array, index]) => match index.number().and_then(whole) {
+            Some(index) => element(array, index, budget),
+            None => Value::Nothing,
+        },
+        (Function::Append, [list, added @ ..]) if !added.is_empty() => {
+            append(list, added, budget).map_or(Value::Nothing, Value::List)
+        }
+        (Function::AnyOf, [left, right]) => bool(any_of(left, right, budget)?),
+        (Function::NoneOf, [left, right]) => bool(!any_of(left, right, budget)?),
+        (Function::SubsetOf, [left, right]) => bool(subset_of(left, right, budget)?),
+        (function, [array]) => {
+            let numbers = numbers(array, budget)?;
+            made_number(numbers.and_then(|numbers| aggregate(function, &numbers)))
+        }
+        _ => Value::Nothing,
+    })
+}
+
+/// Names of members of one object or of several, in order.
+pub(super) fn keys<'p, 'a, V: View<'a>>(value: &Value<'_, V>) -> Value<'p, V> {
+    let mut names = Vec::new();
+    let mut add = |object: Operand<'_, 'a, V>| {
+        let own = object.children().filter_map(|(name, _)| name);
+        names.extend(own.map(|name| Item::Made(Computed::String(name.to_owned()))));
+    };
+    match value {
+        Value::Nodes(nodes) => nodes.iter().for_each(|node| add(Operand::tree(*node))),
+        Value::List(items) => items.iter().for_each(|item| add(item.operand())),
+        one => one.one().into_iter().for_each(add),
+    }
+    Value::List(names)
+}
+
+fn integer<'p, V>(count: usize) -> Value<'p, V> {
+    Value::Made(Computed::Number(Number::Signed(count as i64)))
+}
+
+fn bool<'p, V>(bool: bool) -> Value<'p, V> {
+    Value::Made(Computed::Bool(bool))
+}
+
+fn count<V>(value: &Value<'_, V>) -> usize {
+    match value {
+        Value::Nothing => 0,
+        Value::Nodes(nodes) => nodes.len(),
+        Value::List(items) => items.len(),
+        Value::Node(_) | Value::Literal(_) | Value::Made(_) => 1,
+    }
+}
+
+fn matches<'a, V: View<'a>>(
+    call: &Call,
+    text: &Value<'_, V>,
+    pattern: &Value<'_, V>,
+    whole: bool,
+) -> bool {
+    let both = text.text().zip(pattern.text());
+    both.is_some_and(|(text, pattern)| call.patterns.is_match(pattern, text, whole))
+}
+
+fn concat<'p, 'a, V: View<'a>>(parts: &[Value<'_, V>]) -> Value<'p, V> {
+    let parts: Option<String> = parts.iter().map(Value::text).collect();
+    parts.map_or(Value::Nothing, |text| Value::Made(Computed::String(text)))
+}
+
+/// Integers stay integers, and floats floats.
+fn round<'p, 'a, V: View<'a>>(
+    value: &Value<'_, V>,
+    integer: fn(i64) -> Option<i64>,
+    float: fn(f64) -> f64,
+) -> Value<'p, V> {
+    made_number(match value.number() {
+        Some(Number::Signed(value)) => integer(value).map(Number::Signed),
+        Some(Number::Unsigned(value)) => Some(Number::Unsigned(value)),
+        Some(Number::Float(value)) => Some(Number::Float(float(value))),
+        None => None,
+    })
+}
+
+/// One element of an array, from the end if negative; an index beyond either end is Nothing.
+fn element<'p, 'a, V: View<'a>>(array: &Value<'_, V>, index: i64, budget: &Budget) -> Value<'p, V> {
+    let within = |len: usize| {
+        let beyond = index < 0 && index.unsigned_abs() > len as u64;
+        Some(clamp_index(index, len)).filter(|ordinal| !beyond && *ordinal < len)
+    };
+    let own = |value: &Computed| Computed::copy(value, budget).map_or(Value::Nothing, Value::Made);
+    match array {
+        Value::Nodes(nodes) => {
+            within(nodes.len()).map_or(Value::Nothing, |ordinal| Value::Node(nodes[ordinal]))
+        }
+        Value::List(items) => match within(items.len()).map(|ordinal| &items[ordinal]) {
+            Some(Item::Node(node)) => Value::Node(*node),
+            Some(Item::Made(value)) => own(value),
+            None => Value::Nothing,
+        },
+        one => {
+            let array = one.one().filter(|one| matches!(one.kind(), Kind::Array));
+            match array.and_then(|array| array.child(within(View::len(array))?)) {
+                Some(Operand::Tree(node, _)) => Value::Node(node),
+                Some(Operand::Own(value)) => own(value),
+                None => Value::Nothing,
+            }
+        }
+    }
+}
+
+/// The elements of an array, or else all values, and more behind them. `None` if one of these is
+/// Nothing.
+fn append<'a, V: View<'a>>(
+    list: &Value<'_, V>,
+    added: &[Value<'_, V>],
+    budget: &Budget,
+) -> Option<Vec<Item<V>>> {
+    let item = |operand: Operand<'_, 'a, V>| {
+        Some(match operand {
+            Operand::Tree(node, _) => Item::Node(node),
+            Operand::Own(value) => Item::Made(Computed::copy(value, budget)?),
+        })
+    };
+    let mut items: Vec<_> = match list {
+        Value::Nothing => Vec::new(),
+        Value::Nodes(nodes) => nodes.iter().map(|node| Item::Node(*node)).collect(),
+        Value::List(items) => items
+            .iter()
+            .map(|own| item(own.operand()))
+            .collect::<Option<_>>()?,
+        one => {
+            let one = one.one()?;
+            budget.spend(View::len(one) as u64).ok()?;
+            if matches!(one.kind(), Kind::Array) {
+                one.children()
+                    .map(|(_, child)| item(child))
+                    .collect::<Option<_>>()?
+            } else {
+                vec![item(one)?]
+            }
+        }
+    };
+    for value in added {
+        items.push(match value {
+            Value::Nothing => return None,
+            Value::Nodes(nodes) => Item::Made(Computed::Array(
+                nodes
+                    .iter()
+                    .map(|node| Computed::copy(*node, budget))
+                    .collect::<Option<_>>()?,
+            )),
+            Value::List(items) => Item::Made(Computed::Array(
+                items
+                    .iter()
+                    .map(|own| Computed::copy(own.operand(), budget))
+                    .collect::<Option<_>>()?,
+            )),
+            one => item(one.one()?)?,
+        });
+    }
+    Some(items)
+}
+
+/// The elements of an array, if all are numbers.
+fn numbers<'a, V: View<'a>>(
+    array: &Value<'_, V>,
+    budget: &Budget,
+) -> Result<Option<Vec<Number>>, EvalError> {
+    let mut numbers = Vec::new();
+    let other = array.any_element(|element| {
+        budget.spend(1)?;
+        let number = element.number();
+        numbers.extend(number);
+        Ok(number.is_none())
+    })?;
+    Ok((other == Some(false)).then_some(numbers))
+}
+
+/// `None` without numbers, and for a function of another kind.
+fn aggregate(function: Function, numbers: &[Number]) -> Option<Number> {
+    let (first, others) = numbers.split_first()?;
+    let count = numbers.len() as f64;
+    let extreme = |wanted: Ordering| {
+        others.iter().fold(*first, |best, number| {
+            let better = order(&Computed::Number(*number), &Computed::Number(best)) == Some(wanted);
+            if better { *number } else { best }
+        })
+    };
+    let sum = || {
+        others
+            .iter()
+            .try_fold(*first, |sum, number| apply(Arithmetic::Add, sum, *number))
+    };
+    let floats = || numbers.iter().map(|number| number.as_f64());
+    match function {
+        Function::Min => Some(extreme(Ordering::Less)),
+        Function::Max => Some(extreme(Ordering::Greater)),
+        Function::Sum => sum(),
+        Function::Avg => Some(Number::Float(floats().sum::<f64>() / count)),
+        Function::Stddev => {
+            let mean = floats().sum::<f64>() / count;
+            let squares = floats().map(|float| (float - mean).powi(2)).sum::<f64>();
+            Some(Number::Float((squares / count).sqrt()))
+        }
+        _ => None,
+    }
+}

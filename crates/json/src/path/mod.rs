@@ -1,0 +1,302 @@
+//! Paths: which values of a document a command reads or writes.
+//!
+//!     text -> parse -> ast -> walk (steps) <-> filter (conditions, values)
+//!                 \-> expect (the words of an error)
+//!
+//! Two dialects. A JSONPath gives all its matches. A legacy path (`.`, `.a`, `a[0]`) is the JSONPath
+//! that has `$` in front; commands answer its first match only, without an array around it.
+//!
+//! Since Redis 8.10 a path may compute a value (`$.a + 1`, `$.list.length()`): a projection, which
+//! only reads take, by [`Path::results`].
+//!
+//! Invariants
+//!   1. A path is bounded by [`TEXT_BYTES_MAX`], [`DEPTH_MAX`] and [`STEPS_MAX`], an evaluation by
+//!      [`VISITS_MAX`]; at a bound there is an error, never a part of the result.
+//!   2. No text makes parsing panic, and no path makes evaluation panic.
+//!
+//! Cost: parsing is linear in the text. A static path (names and indexes) evaluates without memory
+//! in the time of its look-ups; `[0]` and `.a` are static, `[0,1]`, `*`, `..` and `?` are not.
+
+mod ast;
+mod cache;
+mod compare;
+mod computed;
+mod edits;
+mod error;
+mod expect;
+mod filter;
+mod functions;
+mod parse;
+mod pattern;
+#[cfg(test)]
+mod tests;
+mod walk;
+
+use std::borrow::Cow;
+
+use ast::{Expr, Step};
+use filter::{Item, Scope, Value};
+use parse::Parsed;
+use walk::{Budget, Stop, Trail, Visitor, Walk, follow};
+
+pub use cache::PathCache;
+pub use computed::Computed;
+pub use error::{EvalError, PathError};
+
+use crate::view::{Location, View};
+
+/// Bytes that the text of a path may have.
+pub const TEXT_BYTES_MAX: usize = 1 << 16;
+/// Levels of filters, parentheses, literals and calls within each other.
+pub const DEPTH_MAX: usize = 48;
+/// Steps that may lead to several values, in the path and its filters.
+pub const STEPS_MAX: usize = 256;
+/// Values that one evaluation may visit: seconds of work, and more than a document has.
+pub const VISITS_MAX: u64 = 1 << 27;
+
+/// A compiled path.
+#[derive(Debug)]
+pub struct Path {
+    text: Box<str>,
+    legacy: bool,
+    body: Body,
+}
+
+#[derive(Debug)]
+enum Body {
+    /// Names and indexes: one match at most.
+    Static(Vec<Step>),
+    Selection(Vec<Step>),
+    Projection(Expr),
+}
+
+/// The last step of a static path.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Key<'p> {
+    /// A member's name.
+    Name(&'p str),
+    /// An element's index, from the end if negative.
+    Index(i64),
+}
+
+/// A result of a path that is read.
+#[derive(Clone, Debug)]
+pub enum Found<V> {
+    /// A value of the document.
+    At(V),
+    /// A value that the path computes.
+    Computed(Computed),
+}
+
+impl Path {
+    /// Compiles a path of either dialect.
+    pub fn parse(text: &str) -> Result<Self, PathError> {
+        if text.len() > TEXT_BYTES_MAX {
+            return Err(PathError::TooLong);
+        }
+        let legacy = !is_json_path(text);
+        let text = if legacy {
+            with_root(text)
+        } else {
+            Cow::Borrowed(text)
+        };
+        let body = match parse::parse(&text)? {
+            Parsed::Selection(steps) if steps.iter().all(Step::is_static) => Body::Static(steps),
+            Parsed::Selection(steps) => Body::Selection(steps),
+            Parsed::Projection(expr) => Body::Projection(expr),
+        };
+        Ok(Path {
+            text: text.into(),
+            legacy,
+            body,
+        })
+    }
+
+    /// Whether the text was of the legacy dialect.
+    pub fn is_legacy(&self) -> bool {
+        self.legacy
+    }
+
+    /// The path as JSONPath, as errors show it.
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// Whether it is the root and nothing else.
+    pub fn is_root(&self) -> bool {
+        matches!(&self.body, Body::Static(steps) if steps.is_empty())
+    }
+
+    /// Whether it has names and indexes only, and so one match at most.
+    pub fn is_static(&self) -> bool {
+        matches!(self.body, Body::Static(_))
+    }
+
+    /// Whether it computes a value instead of selecting some.
+    pub fn is_projection(&self) -> bool {
+        matches!(self.body, Body::Projection(_))
+    }
+
+    /// Bytes that it takes, about.
+    pub fn memory(&self) -> usize {
+        const BYTES_FOR_EACH_OF_TEXT: usize = 16;
+        size_of::<Self>() + BYTES_FOR_EACH_OF_TEXT * self.text.len()
+    }
+
+    /// The last step of a static path; `None` for the root and for other paths.
+    pub fn last_key(&self) -> Option<Key<'_>> {
+        let Body::Static(steps) = &self.body else {
+            return None;
+        };
+        match steps.last()? {
+            Step::Name(name) => Some(Key::Name(name)),
+            Step::Index(index) => Some(Key::Index(*index)),
+            _ => None,
+        }
+    }
+
+    /// The value that holds what a static path leads to, found by all its steps but the last.
+    pub fn parent<'a, V: View<'a>>(&self, root: V) -> Option<(Location, V)> {
+        let Body::Static(steps) = &self.body else {
+            return None;
+        };
+        let (_, steps) = steps.split_last()?;
+        let mut location = Location::new();
+        let parent = follow(steps, root, &mut location)?;
+        Some((location, parent))
+    }
+
+    /// The first match.
+    pub fn first<'a, V: View<'a>>(&self, root: V) -> Result<Option<V>, EvalError> {
+        if let Body::Static(steps) = &self.body {
+            return Ok(follow(steps, root, &mut ()));
+        }
+        let mut first = None;
+        self.walk(root, (), &mut |(), value| {
+            first = Some(value);
+            Err(Stop::Enough)
+        })?;
+        Ok(first)
+    }
+
+    /// Takes each match in order. A projection has none: see [`Path::results`].
+    pub fn each<'a, V: View<'a>>(&self, root: V, mut take: impl FnMut(V)) -> Result<(), EvalError> {
+        if let Body::Static(steps) = &self.body {
+            follow(steps, root, &mut ()).into_iter().for_each(take);
+            return Ok(());
+        }
+        self.walk(root, (), &mut |(), value| {
+            take(value);
+            Ok(())
+        })
+    }
+
+    /// All matches in order, with their locations; the same value as often as it is matched.
+    pub fn find<'a, V: View<'a>>(&self, root: V) -> Result<Vec<(Location, V)>, EvalError> {
+        let mut found = Vec::new();
+        self.walk(root, Location::new(), &mut |location, value| {
+            found.push((location.clone(), value));
+            Ok(())
+        })?;
+        Ok(found)
+    }
+
+    /// The locations of all matches, each once, in an order in which edits do not move later ones:
+    /// what is within another match before it, later siblings before earlier ones.
+    pub fn locations<'a, V: View<'a>>(&self, root: V) -> Result<Vec<Location>, EvalError> {
+        let mut locations = self.matched(root)?;
+        edits::last_first(&mut locations);
+        Ok(locations)
+    }
+
+    /// Where to delete all matches, one after another: each location is as it is after the deletions
+    /// before it, with the last member of an object moving to the place of the deleted one. The
+    /// members that remain are in Redis's order. Matches within others are left out.
+    pub fn deletions<'a, V: View<'a>>(&self, root: V) -> Result<Vec<Location>, EvalError> {
+        Ok(edits::deletions(root, self.matched(root)?))
+    }
+
+    /// All results in order, also of a projection: none if it computes nothing.
+    pub fn results<'a, V: View<'a>>(&self, root: V) -> Result<Vec<Found<V>>, EvalError> {
+        let Body::Projection(expr) = &self.body else {
+            let mut found = Vec::new();
+            self.each(root, |value| found.push(Found::At(value)))?;
+            return Ok(found);
+        };
+        let budget = Budget::new(VISITS_MAX);
+        let scope = Scope {
+            root,
+            current: root,
+            budget: &budget,
+        };
+        Ok(match filter::evaluate(expr, &scope)? {
+            Value::Nothing => Vec::new(),
+            Value::Node(value) => vec![Found::At(value)],
+            Value::Nodes(values) => values.into_iter().map(Found::At).collect(),
+            Value::Literal(value) => vec![Found::Computed(value.clone())],
+            Value::Made(value) => vec![Found::Computed(value)],
+            Value::List(items) => items
+                .into_iter()
+                .map(|item| match item {
+                    Item::Node(value) => Found::At(value),
+                    Item::Made(value) => Found::Computed(value),
+                })
+                .collect(),
+        })
+    }
+
+    fn matched<'a, V: View<'a>>(&self, root: V) -> Result<Vec<Location>, EvalError> {
+        let mut locations = Vec::new();
+        self.walk(root, Location::new(), &mut |location, _| {
+            locations.push(location.clone());
+            Ok(())
+        })?;
+        Ok(locations)
+    }
+
+    fn walk<'a, V: View<'a>, T: Trail>(
+        &self,
+        root: V,
+        trail: T,
+        visitor: &mut Visitor<'_, T, V>,
+    ) -> Result<(), EvalError> {
+        let (Body::Static(steps) | Body::Selection(steps)) = &self.body else {
+            return Err(EvalError::Projection);
+        };
+        let budget = Budget::new(VISITS_MAX);
+        match (Walk {
+            root,
+            budget: &budget,
+            trail,
+            visitor,
+        })
+        .run(steps, root)
+        {
+            Ok(()) | Err(Stop::Enough) => Ok(()),
+            Err(Stop::Failed(error)) => Err(error),
+        }
+    }
+}
+
+/// Whether a text is a JSONPath, by how it begins.
+fn is_json_path(text: &str) -> bool {
+    match text.as_bytes() {
+        [b'$'] | [b'$', b'.' | b'[' | b'~', ..] | [b'(', ..] => true,
+        [b'+' | b'-', b'$' | b'(', ..] => true,
+        [first, ..] if first.is_ascii_alphabetic() => {
+            let is_word = |byte: &u8| byte.is_ascii_alphanumeric() || *byte == b'_';
+            let after = text.bytes().position(|byte| !is_word(&byte));
+            after.is_some_and(|after| text.as_bytes()[after] == b'(')
+        }
+        _ => false,
+    }
+}
+
+/// A legacy path as JSONPath.
+fn with_root(text: &str) -> Cow<'static, str> {
+    match text.strip_prefix('.') {
+        Some("") => Cow::Borrowed("$"),
+        Some(_) => Cow::Owned(format!("${text}")),
+        None => Cow::Owned(format!("$.{text}")),
+    }
+}

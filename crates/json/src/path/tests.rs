@@ -1,0 +1,414 @@
+//! Rules of paths, one table for each, over documents of `serde_json`.
+
+use serde_json::{Value, json};
+
+use super::*;
+use crate::view::{Kind, Number};
+
+impl<'a> View<'a> for &'a Value {
+    fn kind(self) -> Kind {
+        match self {
+            Value::Null => Kind::Null,
+            Value::Bool(bool) => Kind::Bool(*bool),
+            Value::Number(number) => Kind::Number(match (number.as_i64(), number.as_u64()) {
+                (Some(integer), _) => Number::Signed(integer),
+                (None, Some(integer)) => Number::Unsigned(integer),
+                _ => Number::Float(number.as_f64().unwrap()),
+            }),
+            Value::String(_) => Kind::String,
+            Value::Array(_) => Kind::Array,
+            Value::Object(_) => Kind::Object,
+        }
+    }
+
+    fn text(self) -> Option<&'a str> {
+        self.as_str()
+    }
+
+    fn len(self) -> usize {
+        match self {
+            Value::Array(elements) => elements.len(),
+            Value::Object(members) => members.len(),
+            _ => 0,
+        }
+    }
+
+    fn child(self, ordinal: usize) -> Option<Self> {
+        match self {
+            Value::Array(elements) => elements.get(ordinal),
+            Value::Object(members) => members.values().nth(ordinal),
+            _ => None,
+        }
+    }
+
+    fn member(self, name: &str) -> Option<(usize, Self)> {
+        let members = self.as_object()?;
+        let ordinal = members.keys().position(|own| own == name)?;
+        Some((ordinal, &members[name]))
+    }
+
+    fn children(self) -> impl Iterator<Item = (Option<&'a str>, Self)> {
+        let elements = self
+            .as_array()
+            .into_iter()
+            .flatten()
+            .map(|value| (None, value));
+        let members = self.as_object().into_iter().flatten();
+        elements.chain(members.map(|(name, value)| (Some(name.as_str()), value)))
+    }
+}
+
+/// A value as `serde_json` has it, to compare and to print.
+fn to_json<'a, V: View<'a>>(value: V) -> Value {
+    match value.kind() {
+        Kind::Null => Value::Null,
+        Kind::Bool(bool) => Value::Bool(bool),
+        Kind::Number(Number::Signed(integer)) => json!(integer),
+        Kind::Number(Number::Unsigned(integer)) => json!(integer),
+        Kind::Number(Number::Float(float)) => json!(float),
+        Kind::String => json!(value.text().unwrap()),
+        Kind::Array => value.children().map(|(_, child)| to_json(child)).collect(),
+        Kind::Object => {
+            let member =
+                |(name, child): (Option<&str>, V)| (name.unwrap().to_owned(), to_json(child));
+            Value::Object(value.children().map(member).collect())
+        }
+    }
+}
+
+/// Results of a path as compact JSON, or its error.
+fn results(document: &Value, path: &str) -> String {
+    let path = match Path::parse(path) {
+        Ok(path) => path,
+        Err(error) => return error.to_string(),
+    };
+    let results: Vec<Value> = match path.results(document) {
+        Ok(results) => results
+            .iter()
+            .map(|found| match found {
+                Found::At(value) => to_json(*value),
+                Found::Computed(value) => to_json(value),
+            })
+            .collect(),
+        Err(error) => return error.to_string(),
+    };
+    Value::from(results).to_string()
+}
+
+/// Each row: a path, and its results.
+#[track_caller]
+fn table(document: &Value, rows: &[(&str, &str)]) {
+    for (path, expected) in rows {
+        assert_eq!(results(document, path), *expected, "{path} of {document}");
+    }
+}
+
+fn store() -> Value {
+    json!({
+        "a": [10, 11, 12, 13],
+        "books": [
+            {"price": 30, "tags": ["r", "s"], "title": "T"},
+            {"price": 5.5, "tags": [], "title": "u'\"\\"},
+            {"isbn": null},
+        ],
+        "b": {"x": 1, "y": {"x": 2}},
+        "n": null,
+    })
+}
+
+#[test]
+fn names_and_indexes_reach_one_value() {
+    table(
+        &store(),
+        &[
+            ("$.b.x", "[1]"),
+            ("$.b.y.x", "[2]"),
+            ("$['b'][\"x\"]", "[1]"),
+            ("$.['b'].x", "[1]"),
+            ("$.a[0]", "[10]"),
+            ("$.a[-1]", "[13]"),
+            ("$.a.0", "[]"),
+            ("$.a[4]", "[]"),
+            ("$.b[0]", "[]"),
+            ("$.n.x", "[]"),
+            ("$.books[1].title", r#"["u'\"\\"]"#),
+            ("$.a.length", "[]"),
+        ],
+    );
+}
+
+#[test]
+fn a_negative_index_beyond_the_start_is_the_first_element() {
+    table(
+        &store(),
+        &[
+            ("$.a[-11]", "[10]"),
+            ("$.a[-99999999999999999999]", "[10]"),
+            ("$.a[99999999999999999999]", "[]"),
+            ("$.books[1].tags[-1]", "[]"),
+        ],
+    );
+}
+
+#[test]
+fn unions_keep_order_and_repeats() {
+    table(
+        &store(),
+        &[
+            ("$.a[2,0,-1,2]", "[12,10,13,12]"),
+            ("$.b['y','x','z']", r#"[{"x":2},1]"#),
+            ("$.a[0,9]", "[10]"),
+        ],
+    );
+}
+
+#[test]
+fn slices_are_pythons_with_positive_steps() {
+    table(
+        &store(),
+        &[
+            ("$.a[1:3]", "[11,12]"),
+            ("$.a[:]", "[10,11,12,13]"),
+            ("$.a[::2]", "[10,12]"),
+            ("$.a[-2:]", "[12,13]"),
+            ("$.a[:-3]", "[10]"),
+            ("$.a[3:1]", "[]"),
+            ("$.a[-9:99:3]", "[10,13]"),
+            ("$.b[:]", "[]"),
+            ("$.a[0::99999999999999999999]", "[10]"),
+        ],
+    );
+}
+
+#[test]
+fn descent_visits_a_value_before_what_it_holds() {
+    table(
+        &json!({"a": [1, {"b": 2}], "c": {"b": 3}}),
+        &[
+            ("$..b", "[2,3]"),
+            ("$..*", r#"[[1,{"b":2}],{"b":3},1,{"b":2},2,3]"#),
+            ("$..[0]", "[1]"),
+            ("$..['b']", "[2,3]"),
+            ("$.c..b", "[3]"),
+            ("$..a..b", "[2]"),
+        ],
+    );
+}
+
+#[test]
+fn filters_judge_elements_and_members() {
+    table(
+        &store(),
+        &[
+            ("$.a[?(@>11)]", "[12,13]"),
+            ("$.a[?@>11 && @<13]", "[12]"),
+            ("$.a[?@==10||@==13]", "[10,13]"),
+            ("$.b[?@==1]", "[1]"),
+            ("$.books[?(@.price)].title", r#"["T","u'\"\\"]"#),
+            ("$.books[?(@.isbn)]", r#"[{"isbn":null}]"#),
+            ("$.books[?@.price>=30].price", "[30]"),
+            ("$.books[?@.title=='T'].price", "[30]"),
+            ("$.books[?@.title==\"u'\\\"\\\\\"].price", "[5.5]"),
+            ("$.books[?@.price==$.books[0].price].title", r#"["T"]"#),
+            ("$.n[?@]", "[]"),
+            ("$.books[?(@.price>1)][?(@==30)]", "[30]"),
+        ],
+    );
+}
+
+#[test]
+fn and_binds_stronger_than_or_and_not_than_both() {
+    let document = json!([{"t": 1}, {"f": 1}, {"t": 1, "f": 1}, {}]);
+    table(
+        &document,
+        &[
+            ("$[?@.t||@.f&&@.x]", r#"[{"t":1},{"f":1,"t":1}]"#),
+            ("$[?(@.t||@.f)&&@.f]", r#"[{"f":1},{"f":1,"t":1}]"#),
+            ("$[?!@.t&&@.f]", r#"[{"f":1}]"#),
+            ("$[?!(@.t||@.f)]", "[{}]"),
+            ("$[?!!@.t]", r#"[{"t":1},{"f":1,"t":1}]"#),
+            ("$[?!@.t==1]", r#"[{"f":1},{}]"#),
+        ],
+    );
+}
+
+#[test]
+fn different_types_are_unequal_and_have_no_order() {
+    let document = json!([1, 1.0, "1", true, null, [1], {"a": 1}]);
+    table(
+        &document,
+        &[
+            ("$[?@==1]", "[1,1.0]"),
+            ("$[?@!=1]", r#"["1",true,null,[1],{"a":1}]"#),
+            ("$[?@<2]", "[1,1.0]"),
+            ("$[?@<'2']", r#"["1"]"#),
+            ("$[?@>false]", "[true]"),
+            ("$[?@<=null]", "[null]"),
+            ("$[?@==[1]]", "[[1]]"),
+            ("$[?@==[1.0]]", "[[1]]"),
+            ("$[?@=={'a':1}]", r#"[{"a":1}]"#),
+            ("$[?@==$[5]]", "[[1]]"),
+            ("$[?@<[2]]", "[]"),
+            ("$[?@.x!=1]", r#"[1,1.0,"1",true,null,[1],{"a":1}]"#),
+            ("$[?@.x==@.y]", "[]"),
+        ],
+    );
+}
+
+#[test]
+fn of_several_values_one_is_enough() {
+    let document = json!([{"t": ["r", "s"]}, {"t": ["s", "q"]}]);
+    table(
+        &document,
+        &[
+            ("$[?@.t[*]=='r']", r#"[{"t":["r","s"]}]"#),
+            ("$[?@.t[*]!='r']", r#"[{"t":["s","q"]}]"#),
+            ("$[?@.t[*]>'r']", r#"[{"t":["r","s"]},{"t":["s","q"]}]"#),
+            ("$[?@.t[*]=~'^q']", r#"[{"t":["s","q"]}]"#),
+        ],
+    );
+}
+
+#[test]
+fn regular_expressions_match_parts_of_strings() {
+    let document =
+        json!([{"p": "^b", "s": "abc"}, {"p": "^b", "s": "bcd"}, {"s": 5}, {"s": "x.y"}]);
+    table(
+        &document,
+        &[
+            ("$[?@.s=~'b'].s", r#"["abc","bcd"]"#),
+            ("$[?@.s=~@.p].s", r#"["bcd"]"#),
+            ("$[?@.s=~'(?i)ABC'].s", r#"["abc"]"#),
+            ("$[?@.s=~'x\\\\.y'].s", r#"["x.y"]"#),
+            ("$[?@.s=~'b['].s", "[]"),
+            ("$[?'abc'=~'b'].s", "[]"),
+        ],
+    );
+}
+
+#[test]
+fn set_operators_compare_deeply() {
+    let document = json!({"a": [1, 2.0, [3], "x"], "in": [2, [3.0]], "s": [[1, 2], [5], [], "ab"]});
+    table(
+        &document,
+        &[
+            ("$.a[?@ in [2,[3]]]", "[2.0,[3]]"),
+            ("$.a[?@ in $.in]", "[2.0,[3]]"),
+            ("$.a[?@ nin [2,[3]]]", r#"[1,"x"]"#),
+            ("$.a[?@ in 2]", "[]"),
+            ("$.s[?@ subsetof [1,2,3]]", "[[1,2],[]]"),
+            ("$.s[?@ anyof [2,5]]", "[[1,2],[5]]"),
+            ("$.s[?@ noneof [5]]", r#"[[1,2],[],"ab"]"#),
+            ("$.s[?@ size 2]", r#"[[1,2],"ab"]"#),
+            ("$.s[?@ sizeof 1.9]", "[[5]]"),
+            ("$.s[?@ empty true]", "[[]]"),
+            ("$.s[?@ empty false]", r#"[[1,2],[5],"ab"]"#),
+            ("$.in", "[[2,[3.0]]]"),
+            ("$.a[?@in [1]]", "[1]"),
+        ],
+    );
+}
+
+#[test]
+fn arithmetic_wants_blanks_after_names_only() {
+    let document = json!([{"a": 2, "b": 3, "a+1": 9}, {"a": 5, "b": 2}]);
+    table(
+        &document,
+        &[
+            ("$[?@.a + 1 == 3].a", "[2]"),
+            ("$[?@.a+1 == 9].a", "[2]"),
+            ("$[?@.a + @.b * 2 == 8].a", "[2]"),
+            ("$[?(@.a + @.b) * 2 == 10].a", "[2]"),
+            ("$[?@.a*2==4].a", "[2]"),
+            ("$[?-@.a == -5].a", "[5]"),
+            ("$[?@.a % 3 == 2].a", "[2,5]"),
+            ("$[?@.a / 2 == 2.5].a", "[5]"),
+            ("$[?@.a / 0 == 1].a", "[]"),
+            ("$[?@.a - -1 == 3].a", "[2]"),
+        ],
+    );
+    table(
+        &json!([1, 2, 3]),
+        &[("$[?@ + 1 == 3]", "[2]"), ("$[?@ * 2 > 4]", "[3]")],
+    );
+}
+
+#[test]
+fn projections_give_what_they_compute() {
+    let document = json!({"a": 2, "arr": [1, 2, 3], "b": 4, "big": i64::MAX, "s": "xy"});
+    table(
+        &document,
+        &[
+            ("$.a + 1", "[3]"),
+            ("$.a * $.b", "[8]"),
+            ("($.a + $.b) / 2", "[3.0]"),
+            ("-$.a", "[-2]"),
+            ("$.a / 0", "[]"),
+            ("$.s + 1", "[]"),
+            ("$.big + 1", "[9.223372036854776e+18]"),
+            ("$.arr.length()", "[3]"),
+            ("length($.arr)", "[3]"),
+            ("($.a)", "[2]"),
+            ("($.arr[*])", "[1,2,3]"),
+            ("$~", r#"["a","arr","b","big","s"]"#),
+            ("$.arr~", "[]"),
+            ("$.keys().count()", "[5]"),
+            ("$.arr.append(9)", "[1,2,3,9]"),
+            ("$.arr[*].append($.a)", "[1,2,3,2]"),
+            ("$.arr.append($.arr[*])", "[1,2,3,[1,2,3]]"),
+            ("$.s.append(1)", r#"["xy",1]"#),
+            ("$.none.append(1)", "[1]"),
+            ("$.arr.append($.none)", "[]"),
+            ("$.arr.sum()", "[6]"),
+        ],
+    );
+}
+
+#[test]
+fn functions_answer_nothing_for_other_arguments() {
+    let document = json!({
+        "e": [], "f": [-1.5, 2], "m": [1, "x"], "min": i64::MIN, "n": [3, 1, 2], "o": {"k": 1},
+        "s": "añb",
+    });
+    table(
+        &document,
+        &[
+            ("length($.s)", "[3]"),
+            ("length($.o)", "[1]"),
+            ("length($.f[0])", "[]"),
+            ("length($.n,$.n)", "[]"),
+            ("count($.n[*])", "[3]"),
+            ("count($.none)", "[0]"),
+            ("value($.n[*])", "[]"),
+            ("value($.n)", "[[3,1,2]]"),
+            ("match($.s,'a.b')", "[true]"),
+            ("match($.s,'a')", "[false]"),
+            ("search($.s,'a')", "[true]"),
+            ("concat($.s,'!')", r#"["añb!"]"#),
+            ("concat($.s,1)", "[]"),
+            ("$.f[0].abs()", "[1.5]"),
+            ("$.f[0].ceiling()", "[-1.0]"),
+            ("$.f[0].floor()", "[-2.0]"),
+            ("abs($.min)", "[]"),
+            ("$.n.first()", "[3]"),
+            ("$.n.last()", "[2]"),
+            ("$.n.index(-2)", "[1]"),
+            ("$.n.index(1.9)", "[1]"),
+            ("$.n.index(3)", "[]"),
+            ("$.n.index(-4)", "[]"),
+            ("$.e.first()", "[]"),
+            ("$.n.min()", "[1]"),
+            ("$.n.max()", "[3]"),
+            ("$.n.avg()", "[2.0]"),
+            ("stddev([1,3])", "[1.0]"),
+            ("$.n.stddev()", "[0.816496580927726]"),
+            ("$.e.sum()", "[]"),
+            ("$.m.sum()", "[]"),
+            ("$.f.sum()", "[0.5]"),
+            ("$.n.nosuch()", "[]"),
+            ("$.n.append(1).length()", "[]"),
+            ("$.n.append(1).last()", "[1]"),
+            ("subsetof($.n,[1,2,3])", "[true]"),
+        ],
+    );
+}

@@ -1,0 +1,227 @@
+//! Steps over a tree of values, in Redis's order.
+//!
+//! `..` visits a value before what it holds, and applies the steps after it to each; all other steps
+//! take children in order. The order of matches is the order of that walk.
+//!
+//! Invariants
+//!   1. Recursion is over the steps of the path, which are few; documents of any depth are walked
+//!      with a stack of iterators on the heap.
+//!   2. Each value that is visited for a step that may lead to several is paid from a [`Budget`].
+//!      Static steps are free: they are bounded by the path's length.
+//!
+//! Cost: a static path takes no memory. A walk takes memory only for `..`.
+
+use std::cell::Cell;
+
+use super::ast::{Step, clamp_index};
+use super::error::EvalError;
+use super::filter::{self, Scope};
+use crate::view::{Kind, Location, View};
+
+/// Values that one evaluation may yet visit.
+pub(super) struct Budget {
+    left: Cell<u64>,
+}
+
+impl Budget {
+    pub(super) fn new(visits: u64) -> Self {
+        Budget {
+            left: Cell::new(visits),
+        }
+    }
+
+    pub(super) fn spend(&self, visits: u64) -> Result<(), EvalError> {
+        let left = self
+            .left
+            .get()
+            .checked_sub(visits)
+            .ok_or(EvalError::TooMuchWork)?;
+        self.left.set(left);
+        Ok(())
+    }
+}
+
+/// Why a walk ends early.
+pub(super) enum Stop {
+    /// The visitor has what it wants.
+    Enough,
+    Failed(EvalError),
+}
+
+impl From<EvalError> for Stop {
+    fn from(error: EvalError) -> Self {
+        Stop::Failed(error)
+    }
+}
+
+/// The way from the root to where the walk is: a [`Location`], or nothing where none is wanted.
+pub(super) trait Trail {
+    fn push(&mut self, ordinal: usize);
+    fn pop(&mut self);
+}
+
+impl Trail for () {
+    fn push(&mut self, _: usize) {}
+    fn pop(&mut self) {}
+}
+
+impl Trail for Location {
+    fn push(&mut self, ordinal: usize) {
+        // Documents are far smaller than 2^32 values.
+        self.push(u32::try_from(ordinal).unwrap_or(u32::MAX));
+    }
+
+    fn pop(&mut self) {
+        self.pop();
+    }
+}
+
+/// Takes one match; `Err(Stop::Enough)` ends the walk.
+pub(super) type Visitor<'v, T, V> = dyn FnMut(&T, V) -> Result<(), Stop> + 'v;
+
+/// Follows static steps; `None` if one leads nowhere, or is not static.
+pub(super) fn follow<'a, V: View<'a>>(
+    steps: &[Step],
+    mut value: V,
+    trail: &mut impl Trail,
+) -> Option<V> {
+    for step in steps {
+        let (ordinal, child) = follow_one(step, value)?;
+        trail.push(ordinal);
+        value = child;
+    }
+    Some(value)
+}
+
+fn follow_one<'a, V: View<'a>>(step: &Step, value: V) -> Option<(usize, V)> {
+    match step {
+        Step::Name(name) => value.member(name),
+        Step::Index(index) => element(value, *index),
+        _ => None,
+    }
+}
+
+fn element<'a, V: View<'a>>(array: V, index: i64) -> Option<(usize, V)> {
+    if !matches!(array.kind(), Kind::Array) {
+        return None;
+    }
+    let ordinal = clamp_index(index, array.len());
+    Some((ordinal, array.child(ordinal)?))
+}
+
+/// One walk over a document.
+pub(super) struct Walk<'w, 'v, V, T> {
+    /// What `$` is within filters.
+    pub(super) root: V,
+    pub(super) budget: &'w Budget,
+    pub(super) trail: T,
+    pub(super) visitor: &'w mut Visitor<'v, T, V>,
+}
+
+impl<'a, V: View<'a>, T: Trail> Walk<'_, '_, V, T> {
+    /// Takes the steps from a value, and visits where they lead.
+    pub(super) fn run(&mut self, steps: &[Step], mut value: V) -> Result<(), Stop> {
+        let mut taken = 0;
+        let mut rest = steps;
+        let result = loop {
+            let Some((step, after)) = rest.split_first() else {
+                break (self.visitor)(&self.trail, value);
+            };
+            if !step.is_static() {
+                break self.branch(step, after, value);
+            }
+            let Some((ordinal, child)) = follow_one(step, value) else {
+                break Ok(());
+            };
+            self.trail.push(ordinal);
+            taken += 1;
+            value = child;
+            rest = after;
+        };
+        for _ in 0..taken {
+            self.trail.pop();
+        }
+        result
+    }
+
+    fn branch(&mut self, step: &Step, after: &[Step], value: V) -> Result<(), Stop> {
+        match step {
+            Step::Name(_) | Step::Index(_) => Ok(()),
+            Step::Names(names) => {
+                for (ordinal, child) in names.iter().filter_map(|name| value.member(name)) {
+                    self.enter(ordinal, child, after)?;
+                }
+                Ok(())
+            }
+            Step::Indexes(indexes) => {
+                for (ordinal, child) in indexes.iter().filter_map(|index| element(value, *index)) {
+                    self.enter(ordinal, child, after)?;
+                }
+                Ok(())
+            }
+            Step::Slice(slice) => {
+                if !matches!(value.kind(), Kind::Array) {
+                    return Ok(());
+                }
+                for ordinal in slice.ordinals(value.len()) {
+                    if let Some(child) = value.child(ordinal) {
+                        self.enter(ordinal, child, after)?;
+                    }
+                }
+                Ok(())
+            }
+            Step::All => {
+                for (ordinal, (_, child)) in value.children().enumerate() {
+                    self.enter(ordinal, child, after)?;
+                }
+                Ok(())
+            }
+            Step::Filter(filter) => {
+                for (ordinal, (_, child)) in value.children().enumerate() {
+                    self.budget.spend(1)?;
+                    let scope = Scope {
+                        root: self.root,
+                        current: child,
+                        budget: self.budget,
+                    };
+                    if filter::holds(&filter.condition, &scope)? {
+                        self.enter(ordinal, child, after)?;
+                    }
+                }
+                Ok(())
+            }
+            Step::Descend => self.descend(after, value),
+        }
+    }
+
+    fn enter(&mut self, ordinal: usize, child: V, after: &[Step]) -> Result<(), Stop> {
+        self.budget.spend(1)?;
+        self.trail.push(ordinal);
+        self.run(after, child)?;
+        self.trail.pop();
+        Ok(())
+    }
+
+    fn descend(&mut self, after: &[Step], value: V) -> Result<(), Stop> {
+        self.run(after, value)?;
+        let mut open = vec![value.children().enumerate()];
+        while let Some(children) = open.last_mut() {
+            let Some((ordinal, (_, child))) = children.next() else {
+                open.pop();
+                if !open.is_empty() {
+                    self.trail.pop();
+                }
+                continue;
+            };
+            self.budget.spend(1)?;
+            // A step follows `..`, and no step leads on from a scalar.
+            if !matches!(child.kind(), Kind::Array | Kind::Object) {
+                continue;
+            }
+            self.trail.push(ordinal);
+            self.run(after, child)?;
+            open.push(child.children().enumerate());
+        }
+        Ok(())
+    }
+}
