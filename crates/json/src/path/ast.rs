@@ -109,6 +109,8 @@ impl Expr {
 pub(super) struct Query {
     pub(super) origin: Origin,
     pub(super) steps: Vec<Step>,
+    /// All steps are static.
+    pub(super) is_static: bool,
 }
 
 /// Where a path within an expression begins.

@@ -9,7 +9,7 @@
 //!      only one did, that one stays.
 //!   2. Rules within an atomic rule do not count.
 //!
-//! Texts that only this grammar refuses (what 8.10 added, said wrongly) get `parsing error`.
+//! What 8.10 added is not in that grammar; said wrongly, it gets the position and `parsing error`.
 //! Cost: only failures come here; [`TRIES_MAX`] bounds the backtracking.
 
 /// Rules tried before the search for better words ends.
@@ -21,7 +21,7 @@ const NESTED_MAX: u32 = 400;
 pub(super) fn explain(text: &str, furthest: usize) -> Box<str> {
     let mut recogniser = Recogniser::new(text);
     let accepted = recogniser.path();
-    let known = !accepted && !recogniser.exhausted();
+    let known = !accepted && !recogniser.exhausted() && !recogniser.failed.is_empty();
     let at = if known { recogniser.furthest } else { furthest };
     let (before, after) = text.split_at_checked(at).unwrap_or((text, ""));
     let place = if after.is_empty() {

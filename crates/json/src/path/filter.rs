@@ -6,13 +6,15 @@
 
 use std::cmp::Ordering;
 
-use super::ast::{Arithmetic, Compare, Expr, Operator, Origin, Query, Step};
+use super::arithmetic::{apply, made_number, signed, whole};
+use super::ast::{Compare, Expr, Operator, Origin, Query};
 use super::compare::{equal, order};
 use super::computed::{Computed, Operand};
 use super::error::EvalError;
 use super::functions;
+use super::value::Value;
 use super::walk::{Budget, Stop, Walk, follow};
-use crate::view::{Kind, Number, View};
+use crate::view::{Kind, View};
 
 /// What an expression refers to.
 pub(super) struct Scope<'w, V> {
@@ -21,123 +23,6 @@ pub(super) struct Scope<'w, V> {
     /// `@`
     pub(super) current: V,
     pub(super) budget: &'w Budget,
-}
-
-/// What an expression evaluates to.
-pub(super) enum Value<'p, V> {
-    Nothing,
-    /// A value of the document.
-    Node(V),
-    /// Two or more values of the document.
-    Nodes(Vec<V>),
-    /// A literal of the path.
-    Literal(&'p Computed),
-    /// A result.
-    Made(Computed),
-    /// A list that a function makes: as a projection it is several results, else an array.
-    List(Vec<Item<V>>),
-}
-
-/// One element of a [`Value::List`].
-pub(super) enum Item<V> {
-    Node(V),
-    Made(Computed),
-}
-
-impl<V: Copy> Item<V> {
-    pub(super) fn operand<'a>(&self) -> Operand<'_, 'a, V>
-    where
-        V: View<'a>,
-    {
-        match self {
-            Item::Node(value) => Operand::tree(*value),
-            Item::Made(value) => Operand::Own(value),
-        }
-    }
-}
-
-impl<'p, V: Copy> Value<'p, V> {
-    /// The value, if it is exactly one.
-    pub(super) fn one<'a>(&self) -> Option<Operand<'_, 'a, V>>
-    where
-        V: View<'a>,
-    {
-        match self {
-            Value::Node(value) => Some(Operand::tree(*value)),
-            Value::Literal(value) => Some(Operand::Own(value)),
-            Value::Made(value) => Some(Operand::Own(value)),
-            Value::Nothing | Value::Nodes(_) | Value::List(_) => None,
-        }
-    }
-
-    pub(super) fn number<'a>(&self) -> Option<Number>
-    where
-        V: View<'a>,
-    {
-        self.one()?.number()
-    }
-
-    pub(super) fn text<'a, 's>(&'s self) -> Option<&'s str>
-    where
-        V: View<'a>,
-        'a: 's,
-    {
-        self.one()?.text()
-    }
-
-    /// Whether something holds for any value that this may be.
-    fn any<'a, 's>(
-        &'s self,
-        mut holds: impl FnMut(Operand<'s, 'a, V>) -> Result<bool, EvalError>,
-    ) -> Result<bool, EvalError>
-    where
-        V: View<'a>,
-        'a: 's,
-    {
-        if let Some(one) = self.one() {
-            return holds(one);
-        }
-        self.any_element(holds).map(|found| found.unwrap_or(false))
-    }
-
-    /// Whether something holds for any element of an array, of several values, or of a list; `None`
-    /// if this is none of them.
-    pub(super) fn any_element<'a, 's>(
-        &'s self,
-        mut holds: impl FnMut(Operand<'s, 'a, V>) -> Result<bool, EvalError>,
-    ) -> Result<Option<bool>, EvalError>
-    where
-        V: View<'a>,
-        'a: 's,
-    {
-        match self {
-            Value::Nodes(nodes) => {
-                for node in nodes {
-                    if holds(Operand::tree(*node))? {
-                        return Ok(Some(true));
-                    }
-                }
-            }
-            Value::List(items) => {
-                for item in items {
-                    if holds(item.operand())? {
-                        return Ok(Some(true));
-                    }
-                }
-            }
-            _ => {
-                let Some(array) = self.one().filter(|one| matches!(one.kind(), Kind::Array)) else {
-                    return Ok(None);
-                };
-                for (_, element) in array.children() {
-                    if holds(element)? {
-                        return Ok(Some(true));
-                    }
-                }
-            }
-        }
-        Ok(Some(false))
-    }
 }
 
 /// Whether a condition holds. A value is a condition too: true or false is itself, anything else
@@ -218,7 +103,7 @@ fn select<'p, 'a, V: View<'a>>(
     scope: &Scope<'_, V>,
 ) -> Result<Value<'p, V>, EvalError> {
     let start = start(query, scope);
-    if query.steps.iter().all(Step::is_static) {
+    if query.is_static {
         return Ok(follow(&query.steps, start, &mut ()).map_or(Value::Nothing, Value::Node));
     }
     let mut first = None;
@@ -240,7 +125,7 @@ fn select<'p, 'a, V: View<'a>>(
 
 fn exists<'a, V: View<'a>>(query: &Query, scope: &Scope<'_, V>) -> Result<bool, EvalError> {
     let start = start(query, scope);
-    if query.steps.iter().all(Step::is_static) {
+    if query.is_static {
         return Ok(follow(&query.steps, start, &mut ()).is_some());
     }
     let mut found = false;
@@ -376,65 +261,4 @@ where
         equal(sought, element, budget)
     })?;
     Ok(found.unwrap_or(false))
-}
-
-// Arithmetic.
-
-pub(super) fn made_number<'p, V>(number: Option<Number>) -> Value<'p, V> {
-    match number {
-        Some(Number::Float(float)) if !float.is_finite() => Value::Nothing,
-        Some(number) => Value::Made(Computed::Number(number)),
-        None => Value::Nothing,
-    }
-}
-
-/// Toward zero, if it fits.
-pub(super) fn whole(number: Number) -> Option<i64> {
-    match number {
-        Number::Signed(integer) => Some(integer),
-        Number::Unsigned(_) => None,
-        // Beyond i64 it is the furthest there is, where no element and no size is.
-        Number::Float(float) => Some(float.trunc() as i64),
-    }
-}
-
-fn signed<'p, V>(minus: bool, operand: Option<Number>) -> Value<'p, V> {
-    made_number(operand.map(|number| {
-        match number {
-            Number::Signed(integer) if !minus => Number::Signed(integer),
-            Number::Signed(integer) => integer
-                .checked_neg()
-                .map_or(Number::Float(-(integer as f64)), Number::Signed),
-            other => Number::Float(if minus {
-                -other.as_f64()
-            } else {
-                other.as_f64()
-            }),
-        }
-    }))
-}
-
-/// Integers stay integers if the result fits, but for division.
-pub(super) fn apply(operator: Arithmetic, left: Number, right: Number) -> Option<Number> {
-    if let (Number::Signed(left), Number::Signed(right)) = (left, right) {
-        let integer = match operator {
-            Arithmetic::Add => left.checked_add(right),
-            Arithmetic::Subtract => left.checked_sub(right),
-            Arithmetic::Multiply => left.checked_mul(right),
-            Arithmetic::Divide => None,
-            Arithmetic::Remainder => return left.checked_rem(right).map(Number::Signed),
-        };
-        if let Some(integer) = integer {
-            return Some(Number::Signed(integer));
-        }
-    }
-    let (left, right) = (left.as_f64(), right.as_f64());
-    Some(Number::Float(match operator {
-        Arithmetic::Add => left + right,
-        Arithmetic::Subtract => left - right,
-        Arithmetic::Multiply => left * right,
-        Arithmetic::Divide | Arithmetic::Remainder if right == 0.0 => return None,
-        Arithmetic::Divide => left / right,
-        Arithmetic::Remainder => left % right,
-    }))
 }

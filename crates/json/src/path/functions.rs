@@ -4,11 +4,13 @@
 
 use std::cmp::Ordering;
 
+use super::arithmetic::{apply, made_number, whole};
 use super::ast::{Arithmetic, Call, Function, clamp_index};
 use super::compare::order;
 use super::computed::{Computed, Operand};
 use super::error::EvalError;
-use super::filter::{Item, Scope, Value, any_of, apply, evaluate, made_number, subset_of, whole};
+use super::filter::{Scope, any_of, evaluate, subset_of};
+use super::value::{Item, Value};
 use super::walk::Budget;
 use crate::view::{Kind, Number, View};
 

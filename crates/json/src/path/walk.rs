@@ -58,12 +58,22 @@ impl From<EvalError> for Stop {
 pub(super) trait Trail {
     fn push(&mut self, ordinal: usize);
     fn pop(&mut self);
+
+    /// What keeping it costs, in visits.
+    fn weight(&self) -> u64;
 }
 
 impl Trail for () {
     fn push(&mut self, _: usize) {}
     fn pop(&mut self) {}
+
+    fn weight(&self) -> u64 {
+        0
+    }
 }
+
+/// Locations up to this length cost nothing beyond the visit.
+const LIGHT_LOCATION_LEN: usize = 64;
 
 impl Trail for Location {
     fn push(&mut self, ordinal: usize) {
@@ -73,6 +83,15 @@ impl Trail for Location {
 
     fn pop(&mut self) {
         self.pop();
+    }
+
+    /// Documents may be nested so deeply that the locations of all values would fill the memory.
+    fn weight(&self) -> u64 {
+        if self.len() > LIGHT_LOCATION_LEN {
+            8 * self.len() as u64
+        } else {
+            0
+        }
     }
 }
 
@@ -125,6 +144,7 @@ impl<'a, V: View<'a>, T: Trail> Walk<'_, '_, V, T> {
         let mut rest = steps;
         let result = loop {
             let Some((step, after)) = rest.split_first() else {
+                self.budget.spend(self.trail.weight())?;
                 break (self.visitor)(&self.trail, value);
             };
             if !step.is_static() {

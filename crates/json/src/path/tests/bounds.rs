@@ -1,0 +1,144 @@
+//! Bounds of texts and of evaluations.
+
+use super::super::*;
+use crate::view::Kind;
+
+/// Arrays of one element within each other, as deep as its number says.
+#[derive(Clone, Copy)]
+struct Nested(u32);
+
+impl<'a> View<'a> for Nested {
+    fn kind(self) -> Kind {
+        if self.0 > 0 { Kind::Array } else { Kind::Null }
+    }
+
+    fn text(self) -> Option<&'a str> {
+        None
+    }
+
+    fn len(self) -> usize {
+        usize::from(self.0 > 0)
+    }
+
+    fn child(self, ordinal: usize) -> Option<Self> {
+        (ordinal < self.len()).then(|| Nested(self.0 - 1))
+    }
+
+    fn member(self, _: &str) -> Option<(usize, Self)> {
+        None
+    }
+
+    fn children(self) -> impl Iterator<Item = (Option<&'a str>, Self)> {
+        self.child(0).into_iter().map(|child| (None, child))
+    }
+}
+
+fn count(path: &str, depth: u32) -> Result<usize, EvalError> {
+    let mut count = 0;
+    Path::parse(path)
+        .unwrap()
+        .each(Nested(depth), |_| count += 1)?;
+    Ok(count)
+}
+
+#[test]
+fn documents_of_any_depth_are_walked_on_the_heap() {
+    assert_eq!(count("$..*", 1_000_000), Ok(1_000_000));
+    assert_eq!(count("$[?$==$]", 1_000_000), Ok(1));
+}
+
+#[test]
+fn copies_of_deep_values_are_nothing() {
+    let path = Path::parse("$.append($[*],1)").unwrap();
+    assert_eq!(path.results(Nested(100)).unwrap().len(), 3);
+    let path = Path::parse("$.append($~,1)").unwrap();
+    assert_eq!(path.results(Nested(1000)).unwrap().len(), 3);
+    let path = Path::parse("$.append($..[0])").unwrap();
+    assert_eq!(path.results(Nested(100)).unwrap().len(), 2);
+    assert_eq!(path.results(Nested(1000)).unwrap().len(), 0);
+}
+
+#[test]
+fn work_that_grows_with_the_square_of_the_document_ends_with_an_error() {
+    assert_eq!(count("$..*..*", 30_000), Err(EvalError::TooMuchWork));
+    assert_eq!(
+        count("$..[?@..[9]==1]", 30_000),
+        Err(EvalError::TooMuchWork)
+    );
+    assert_eq!(count("$..[?@==$[0]]", 30_000), Err(EvalError::TooMuchWork));
+    let path = Path::parse("$..*").unwrap();
+    assert_eq!(path.locations(Nested(30_000)), Err(EvalError::TooMuchWork));
+}
+
+#[test]
+fn the_deepest_path_that_parses_evaluates_within_the_stack() {
+    let deepest = |path: &dyn Fn(usize) -> String| {
+        let texts = (1..400).map(path);
+        let text = texts
+            .take_while(|text| Path::parse(text).is_ok())
+            .last()
+            .unwrap();
+        assert!(count(&text, 300).is_ok(), "{text}");
+        text.len()
+    };
+    assert_eq!(
+        deepest(&|steps| format!("${}", ".*".repeat(steps))),
+        1 + 2 * STEPS_MAX
+    );
+    deepest(&|depth| format!("$..{}[0]{}", "[?@".repeat(depth), "]".repeat(depth)));
+    deepest(&|depth| format!("$[?{}@{}]", "(".repeat(depth), ")".repeat(depth)));
+    deepest(&|depth| format!("$[?{}@]", "!".repeat(depth)));
+    deepest(&|depth| format!("$[?@=={}{}]", "[".repeat(depth), "]".repeat(depth)));
+    deepest(&|depth| format!("$[?{}@{}]", "abs(".repeat(depth), ")".repeat(depth)));
+    deepest(&|depth| format!("$[?@{}]", ".first()".repeat(depth)));
+    deepest(&|depth| format!("$[?@=={}1{}]", "{'a':".repeat(depth), "}".repeat(depth)));
+}
+
+#[test]
+fn texts_beyond_the_bounds_are_refused() {
+    let name = "a".repeat(TEXT_BYTES_MAX - 2);
+    assert!(Path::parse(&format!("$.{name}")).is_ok());
+    assert_eq!(
+        Path::parse(&format!("$.{name}b")).unwrap_err(),
+        PathError::TooLong
+    );
+    let parentheses = format!("$[?{}", "(".repeat(TEXT_BYTES_MAX - 3));
+    assert_eq!(Path::parse(&parentheses).unwrap_err(), PathError::TooDeep);
+    let steps = "..*".repeat(1000);
+    assert_eq!(
+        Path::parse(&format!("${steps}")).unwrap_err(),
+        PathError::TooManySteps
+    );
+    assert!(
+        Path::parse(&format!("${}", ".a".repeat(30_000)))
+            .unwrap()
+            .is_static()
+    );
+}
+
+#[test]
+fn long_lists_of_conditions_and_operands_do_not_nest() {
+    let sum = format!("$[?@ {}== 1]", "+ 1 ".repeat(10_000));
+    let or = format!("$[?@{}]", "||@".repeat(10_000));
+    assert_eq!(count(&sum, 3), Ok(0));
+    assert_eq!(count(&or, 3), Ok(1));
+}
+
+#[test]
+fn the_words_of_an_error_take_bounded_time() {
+    for unit in [
+        "[?@",
+        "(",
+        "[?(@==",
+        "[",
+        "[?!",
+        "[?@==1&&(",
+        "..",
+        "{'a':[",
+    ] {
+        let text = format!("$.a{}", unit.repeat(30));
+        assert!(Path::parse(&text).is_err(), "{text}");
+        let text = format!("$[?{}", unit.repeat(10));
+        assert!(Path::parse(&text).is_err(), "{text}");
+    }
+}
