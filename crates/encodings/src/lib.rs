@@ -5,7 +5,7 @@
 //!     large values     hashtable (also the keyspace's), members, fields, scored with btree, idmap,
 //!                      quicklist, hnsw
 //!     small hashes     record: values alone, names shared
-//!     parts            blob, thin, elements, varint, stream_id, min_tree, prefetch
+//!     parts            blob, buffer, thin, elements, varint, stream_id, min_tree, prefetch
 //!
 //! An encoding owns its blocks, counts their bytes and can offer them to defragmentation. `types`
 //! decides which value has which encoding, and passes the limits. Bytes from files are checked
@@ -15,6 +15,7 @@
 pub mod bits;
 pub mod blob;
 pub mod btree;
+pub mod buffer;
 pub mod elements;
 pub mod fields;
 pub mod geohash;
