@@ -8,6 +8,9 @@ pub enum ParseError {
     /// The text is not UTF-8.
     #[error("Couldn't parse as UTF-8 string")]
     Utf8,
+    /// The text has 4 GB or more.
+    #[error("JSON text is too large")]
+    Large,
     /// The text is not JSON, is nested too deeply, or has a number out of range.
     #[error("{0}")]
     Json(#[from] serde_json::Error),

@@ -1,310 +1,249 @@
 //! Documents: JSON values as the keyspace keeps them.
 //!
-//! Places in a document are locations ([`crate::Location`]): an edit at one that does not exist, or
-//! that is of another kind, changes nothing and returns `false`.
-#![allow(unsafe_code)]
+//!     small   names (`names`) | value (`bytes`)              one buffer
+//!     large   value, names, nodes out of line (`store`)
+//!
+//!     text --parse--> draft --> document --value, print--> text
+//!     RDB  --cbor---'             | edit
+//!
+//! A document is small until its bytes exceed a chunk, 8 kB. Then what is large in it goes to
+//! nodes, so that a change of one value moves the bytes of one chunk, however large the document.
+//!
+//! Invariants
+//!   1. A small document refers to no node. Values refer to names that there are.
+//!   2. All strings and names are UTF-8, and no number is infinite or NaN.
+//!   3. Values are nested to at most [`DEPTH_MAX`] levels.
+//!
+//! Places in a document are locations ([`crate::Location`]): an edit at one that does not exist,
+//! that is of another kind, or that would nest too deeply, changes nothing and returns `false`.
+//! Cost: reading by a location O(the bytes of the containers on the way, at most a chunk each, and
+//! their chunks / 32); an edit the same, and the bytes of its chunk; printing O(bytes).
 
+mod bytes;
+mod cbor;
+mod check;
+mod draft;
+mod edit;
 mod error;
-#[allow(dead_code)]
+mod names;
 mod number;
 mod parse;
-mod plain;
 mod print;
-#[allow(dead_code)]
+mod run;
+mod store;
+#[cfg(test)]
+mod tests;
 mod text;
+mod value;
+mod word;
 
 pub use error::{CborError, ParseError};
 pub use number::Fpha;
 pub use print::Format;
+pub use value::Value;
 
-use crate::view::{Kind, Number, View};
-use plain::Plain;
+use crate::view::{Number, View};
+use draft::{Draft, draft};
+use names::FlatNames;
+use russet_base::memory::alloc::boxed_bytes;
 use russet_base::memory::mover::Mover;
-use std::ops::Range;
+use russet_encodings::buffer::Buffer;
+use russet_encodings::thin::Thin;
+use std::fmt;
+use store::{Store, value_nodes};
+use value::Context;
+
+/// The deepest nesting of a document: texts of clients have at most 127 levels, but edits nest
+/// values into each other.
+pub const DEPTH_MAX: usize = 512;
 
 /// See the module.
-#[derive(Clone, Debug)]
-pub struct Document(Box<Plain>);
+#[derive(Clone)]
+pub struct Document(Form);
+
+#[derive(Clone)]
+enum Form {
+    Flat(Buffer),
+    Tree(Box<Tree>),
+}
+
+#[derive(Clone)]
+struct Tree {
+    root: Buffer,
+    store: Store,
+}
 
 impl Document {
-    /// Parses a whole text.
+    /// Parses a whole text, as a client sends it.
     pub fn parse(text: &[u8]) -> Result<Document, ParseError> {
-        Document::parse_with(text, None)
+        parse::parse(text, None, false)
     }
 
     /// As [`Document::parse`]; arrays of numbers that have a float are rounded to a type, if there
     /// is one, and stay of it.
     pub fn parse_with(text: &[u8], fpha: Option<Fpha>) -> Result<Document, ParseError> {
-        Ok(Document(Box::new(parse::parse(text, fpha)?)))
+        parse::parse(text, fpha, false)
+    }
+
+    /// As [`Document::parse`], for a text of a file, which may be nested as deeply as a document.
+    pub fn parse_stored(text: &[u8]) -> Result<Document, ParseError> {
+        parse::parse(text, None, true)
     }
 
     /// A number.
     pub fn number(number: Number) -> Document {
-        Document(Box::new(Plain::Number(number)))
+        Document::made(|draft| draft.number(number))
+    }
+
+    /// A string.
+    pub fn text(text: &str) -> Document {
+        Document::made(|draft| {
+            let (text, is_clean) = draft::clean(text);
+            draft.text(text, is_clean);
+        })
     }
 
     /// A copy of a value.
     pub fn copy_of(value: Value<'_>) -> Document {
-        Document(Box::new(value.plain.clone()))
+        Document::made(|draft| draft.copy(value))
     }
 
     /// The document of these bytes ([`Document::to_cbor`]), which are checked.
-    pub fn from_cbor(_bytes: &[u8]) -> Result<Document, CborError> {
-        Err(CborError::Value)
+    pub fn from_cbor(bytes: &[u8]) -> Result<Document, CborError> {
+        cbor::read(bytes)
     }
 
     /// The document as CBOR: RDB's encoding 4.
     pub fn to_cbor(&self) -> Vec<u8> {
-        Vec::new()
+        let mut out = Vec::new();
+        cbor::write(self.root(), &mut out);
+        out
     }
 
-    /// Whether an array has a type that text does not keep.
+    /// Whether an array has a type that text does not keep: then only CBOR does.
     pub fn has_fpha(&self) -> bool {
-        fn has(value: &Plain) -> bool {
-            match value {
-                Plain::Array(fpha, elements) => fpha.is_some() || elements.iter().any(has),
-                Plain::Object(members) => members.iter().any(|(_, value)| has(value)),
-                _ => false,
-            }
-        }
-        has(&self.0)
+        cbor::has_fpha(self.root())
+    }
+
+    fn made(make: impl FnOnce(&mut Draft<'_, '_>)) -> Document {
+        let made = Document::drafted(&[], |draft| {
+            make(draft);
+            Ok::<(), std::convert::Infallible>(())
+        });
+        made.unwrap_or_else(|never| match never {})
+    }
+
+    /// The document of the one value that `make` drafts.
+    fn drafted<E>(
+        source: &[u8],
+        make: impl FnOnce(&mut Draft<'_, '_>) -> Result<(), E>,
+    ) -> Result<Document, E> {
+        let mut store = Store::default();
+        let form = draft(source, FlatNames::NONE, &mut store, true, |draft| {
+            make(draft)?;
+            let flat = draft.flat_document();
+            Ok(flat.ok_or_else(|| draft.finish().bytes))
+        })?;
+        Ok(Document(match form {
+            Ok(flat) => Form::Flat(flat),
+            Err(root) => Form::Tree(Box::new(Tree {
+                root: Buffer::new(&root),
+                store,
+            })),
+        }))
     }
 
     /// The whole value.
+    #[inline]
     pub fn root(&self) -> Value<'_> {
-        Value {
-            plain: &self.0,
-            fpha: None,
+        match &self.0 {
+            Form::Flat(buffer) => {
+                let (names, start) = FlatNames::of(buffer);
+                Value::new(Context::Flat(names), &buffer[start..])
+            }
+            Form::Tree(tree) => Value::new(Context::Tree(&tree.store), &tree.root),
         }
     }
 
     /// The value at a location.
+    #[inline]
     pub fn get(&self, at: &[u32]) -> Option<Value<'_>> {
-        let (fpha, plain) = self.0.get(at)?;
-        Some(Value { plain, fpha })
-    }
-
-    /// Replaces a value by a copy of another.
-    pub fn replace(&mut self, at: &[u32], new: Value<'_>) -> bool {
-        let old = self.0.at(at);
-        old.map(|old| *old = new.plain.clone()).is_some()
-    }
-
-    /// Replaces a value by a number.
-    pub fn set_number(&mut self, at: &[u32], number: Number) -> bool {
-        let old = self.0.at(at);
-        old.map(|old| *old = Plain::Number(number)).is_some()
-    }
-
-    /// Replaces a value by a bool.
-    pub fn set_bool(&mut self, at: &[u32], value: bool) -> bool {
-        let old = self.0.at(at);
-        old.map(|old| *old = Plain::Bool(value)).is_some()
-    }
-
-    /// Removes a value that is not the root. An object's last member takes the place of one
-    /// removed, an array's elements move up.
-    pub fn remove(&mut self, at: &[u32]) -> bool {
-        let Some((last, parent)) = at.split_last() else {
-            return false;
-        };
-        self.0
-            .at(parent)
-            .is_some_and(|parent| parent.remove(*last as usize))
-    }
-
-    /// Inserts copies of values into an array, before the element with ordinal `before`, or at the
-    /// end.
-    pub fn insert_elements(&mut self, at: &[u32], before: usize, new: &[Document]) -> bool {
-        let Some(Plain::Array(fpha, elements)) = self.0.at(at) else {
-            return false;
-        };
-        if before > elements.len() {
-            return false;
-        }
-        *fpha = None;
-        let new = new.iter().map(|new| (*new.0).clone());
-        elements.splice(before..before, new);
-        true
-    }
-
-    /// Keeps only a range of an array's elements.
-    pub fn retain_elements(&mut self, at: &[u32], range: Range<usize>) -> bool {
-        let Some(Plain::Array(_, elements)) = self.0.at(at) else {
-            return false;
-        };
-        let end = range.end.min(elements.len());
-        elements.truncate(end);
-        elements.drain(..range.start.min(end));
-        true
-    }
-
-    /// Sets an object's member to a copy of a value; a new one is its last.
-    pub fn set_member(&mut self, at: &[u32], name: &str, value: Value<'_>) -> bool {
-        let object = self.0.at(at);
-        object.is_some_and(|object| object.set_member(name, value.plain.clone()).is_some())
-    }
-
-    /// Appends to a string.
-    pub fn append_text(&mut self, at: &[u32], more: &str) -> bool {
-        let Some(Plain::String(text)) = self.0.at(at) else {
-            return false;
-        };
-        text.push_str(more);
-        true
-    }
-
-    /// Empties a container, or sets a number to zero; `false`: it was so, or is of another kind.
-    pub fn clear(&mut self, at: &[u32]) -> bool {
-        self.0.at(at).is_some_and(Plain::clear)
+        let mut steps = at.iter();
+        steps.try_fold(self.root(), |value, ordinal| value.child(*ordinal as usize))
     }
 
     /// Bytes in the allocator. O(1).
     pub fn memory_bytes(&self) -> usize {
-        self.0.bytes()
+        match &self.0 {
+            Form::Flat(buffer) => buffer.memory_bytes(),
+            Form::Tree(tree) => {
+                boxed_bytes::<Tree>() + tree.root.memory_bytes() + tree.store.memory_bytes()
+            }
+        }
     }
 
-    /// Approximate number of allocations.
+    /// Approximate number of allocations. O(nodes).
     pub fn free_effort(&self) -> usize {
-        1
+        match &self.0 {
+            Form::Flat(_) => 1,
+            Form::Tree(tree) => 2 + tree.store.allocations(),
+        }
     }
 
-    /// Frees up to about `n` allocations; true when none is left. After the first call the
-    /// document may only be freed further or dropped.
-    pub fn free_step(&mut self, _n: usize) -> bool {
-        true
+    /// Frees up to about `n` allocations; true when few are left, which drop at once. After the
+    /// first call the document may only be freed further or dropped.
+    pub fn free_step(&mut self, n: usize) -> bool {
+        match &mut self.0 {
+            Form::Flat(_) => true,
+            Form::Tree(tree) => tree.store.free_step(n),
+        }
     }
 
-    /// Offers about `n` allocations from a position on; returns the next position, `None` at the
-    /// end.
-    pub fn relocate(&mut self, mover: &mut Mover, _at: u64, _n: usize) -> Option<u64> {
-        mover.boxed(&mut self.0);
-        None
+    /// Offers about `n` allocations from a position on, 0 at first; returns the next position,
+    /// `None` at the end.
+    pub fn relocate(&mut self, mover: &mut Mover, at: u64, n: usize) -> Option<u64> {
+        match &mut self.0 {
+            Form::Flat(buffer) => {
+                buffer.relocate(mover);
+                None
+            }
+            Form::Tree(tree) => {
+                if at == 0 {
+                    mover.boxed(tree);
+                    tree.root.relocate(mover);
+                }
+                tree.store.relocate(mover, at, n)
+            }
+        }
     }
 
     /// Panics if an invariant is broken.
-    pub fn check_invariants(&self) {}
-
-    /// Converts the document into a word, which owns it and is never zero.
-    pub fn into_word(self) -> u64 {
-        Box::into_raw(self.0).expose_provenance() as u64
-    }
-
-    /// Converts a word back.
-    ///
-    /// # Safety
-    /// The word came from [`Document::into_word`], and one document at a time is made from it.
-    pub unsafe fn from_word(word: u64) -> Document {
-        // SAFETY: the caller guarantees it.
-        let value = unsafe { Box::from_raw(std::ptr::with_exposed_provenance_mut(word as usize)) };
-        Document(value)
-    }
-}
-
-/// A cursor on a value of a document.
-#[derive(Clone, Copy, Debug)]
-pub struct Value<'a> {
-    plain: &'a Plain,
-    fpha: Option<Fpha>,
-}
-
-impl<'a> Value<'a> {
-    /// Appends the value's text.
-    pub fn print(self, format: &Format<'_>, out: &mut Vec<u8>) {
-        print::print(self, format, 0, out);
-    }
-
-    /// Bytes that the value takes in its document.
-    pub fn memory_bytes(self) -> usize {
-        self.plain.bytes()
-    }
-
-    /// The type of a typed array, or of a value in one.
-    pub fn fpha(self) -> Option<Fpha> {
-        match self.plain {
-            Plain::Array(fpha, _) => *fpha,
-            _ => self.fpha,
-        }
-    }
-
-    /// Whether two values are equal: integers and floats never are, objects are in any order.
-    pub fn is_equal(self, other: Value<'_>) -> bool {
-        match (self.kind(), other.kind()) {
-            (Kind::Null, Kind::Null) => true,
-            (Kind::Bool(a), Kind::Bool(b)) => a == b,
-            (Kind::Number(a), Kind::Number(b)) => match (a, b) {
-                (Number::Signed(a), Number::Signed(b)) => a == b,
-                (Number::Unsigned(a), Number::Unsigned(b)) => a == b,
-                (Number::Float(a), Number::Float(b)) => a == b,
-                _ => false,
-            },
-            (Kind::String, Kind::String) => self.text() == other.text(),
-            (Kind::Array, Kind::Array) => {
-                self.len() == other.len()
-                    && (self.children().zip(other.children())).all(|((_, a), (_, b))| a.is_equal(b))
+    pub fn check_invariants(&self) {
+        match &self.0 {
+            Form::Flat(buffer) => {
+                let (names, start) = FlatNames::of(buffer);
+                let end = check::value(buffer, start, names.count());
+                assert_eq!(end, buffer.len());
+                value_nodes(buffer, start, &mut |_| {
+                    panic!("a small document has no nodes")
+                });
             }
-            (Kind::Object, Kind::Object) => {
-                self.len() == other.len()
-                    && self.children().all(|(name, a)| {
-                        let b = other.member(name.expect("a member has a name"));
-                        b.is_some_and(|(_, b)| a.is_equal(b))
-                    })
+            Form::Tree(tree) => {
+                let end = check::value(&tree.root, 0, tree.store.names.count());
+                assert_eq!(end, tree.root.len());
+                let mut roots = Vec::new();
+                value_nodes(&tree.root, 0, &mut |number| roots.push(number));
+                tree.store.check_invariants(roots);
             }
-            _ => false,
         }
+        assert!(self.root().depth() <= DEPTH_MAX);
     }
 }
 
-impl<'a> View<'a> for Value<'a> {
-    fn kind(self) -> Kind {
-        match self.plain {
-            Plain::Null => Kind::Null,
-            Plain::Bool(value) => Kind::Bool(*value),
-            Plain::Number(number) => Kind::Number(*number),
-            Plain::String(_) => Kind::String,
-            Plain::Array(..) => Kind::Array,
-            Plain::Object(_) => Kind::Object,
-        }
-    }
-
-    fn text(self) -> Option<&'a str> {
-        match self.plain {
-            Plain::String(text) => Some(text),
-            _ => None,
-        }
-    }
-
-    fn len(self) -> usize {
-        match self.plain {
-            Plain::Array(_, elements) => elements.len(),
-            Plain::Object(members) => members.len(),
-            _ => 0,
-        }
-    }
-
-    fn child(self, ordinal: usize) -> Option<Self> {
-        self.children().nth(ordinal).map(|(_, child)| child)
-    }
-
-    fn member(self, name: &str) -> Option<(usize, Self)> {
-        let members = self.children().enumerate();
-        let mut named = members.filter(|(_, (other, _))| *other == Some(name));
-        named.next().map(|(ordinal, (_, child))| (ordinal, child))
-    }
-
-    fn children(self) -> impl Iterator<Item = (Option<&'a str>, Self)> {
-        let (fpha, elements, members) = match self.plain {
-            Plain::Array(fpha, elements) => (*fpha, &elements[..], &[][..]),
-            Plain::Object(members) => (None, &[][..], &members[..]),
-            _ => (None, &[][..], &[][..]),
-        };
-        let elements = elements
-            .iter()
-            .map(move |plain| (None, Value { plain, fpha }));
-        let members = members.iter().map(|(name, plain)| {
-            let value = Value { plain, fpha: None };
-            (Some(&name[..]), value)
-        });
-        elements.chain(members)
+impl fmt::Debug for Document {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut text = Vec::new();
+        self.root().print(&Format::default(), &mut text);
+        f.write_str(&String::from_utf8_lossy(&text))
     }
 }

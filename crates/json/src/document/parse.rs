@@ -1,93 +1,163 @@
-//! JSON text becomes a document: serde_json drives a visitor.
+//! JSON text becomes a document: serde_json drives a visitor, which makes a draft.
 
+use super::draft::{Draft, OutOfRange};
 use super::error::ParseError;
 use super::number::Fpha;
-use super::plain::Plain;
+use super::text::is_clean;
+use super::{DEPTH_MAX, Document};
 use crate::view::Number;
 use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use std::fmt;
 
-/// The value of a whole text.
-pub(super) fn parse(text: &[u8], fpha: Option<Fpha>) -> Result<Plain, ParseError> {
+/// A text that a client sent is nested to at most 127 levels.
+pub(super) fn parse(
+    text: &[u8],
+    fpha: Option<Fpha>,
+    is_stored: bool,
+) -> Result<Document, ParseError> {
+    if u32::try_from(text.len()).is_err() {
+        return Err(ParseError::Large);
+    }
     let text = std::str::from_utf8(text).map_err(|_| ParseError::Utf8)?;
-    let mut from = serde_json::Deserializer::from_str(text);
-    let value = Seed(fpha).deserialize(&mut from)?;
-    from.end()?;
-    Ok(value)
+    Document::drafted(text.as_bytes(), |draft| {
+        let mut from = serde_json::Deserializer::from_str(text);
+        if is_stored {
+            from.disable_recursion_limit();
+        }
+        Seed { draft, fpha }.deserialize(&mut from)?;
+        Ok(from.end()?)
+    })
 }
 
-#[derive(Clone, Copy)]
-struct Seed(Option<Fpha>);
+struct Seed<'d, 't, 's> {
+    draft: &'d mut Draft<'t, 's>,
+    fpha: Option<Fpha>,
+}
 
-impl<'de> DeserializeSeed<'de> for Seed {
-    type Value = Plain;
+impl<'t, 's> Seed<'_, 't, 's> {
+    fn again(&mut self) -> Seed<'_, 't, 's> {
+        Seed {
+            draft: self.draft,
+            fpha: self.fpha,
+        }
+    }
 
-    fn deserialize<D: Deserializer<'de>>(self, from: D) -> Result<Plain, D::Error> {
+    fn end<E: Error>(self) -> Result<(), E> {
+        let end = self.draft.end(self.fpha);
+        end.map_err(|OutOfRange| E::custom("value out of range"))
+    }
+
+    fn begin<E: Error>(&mut self, is_object: bool) -> Result<(), E> {
+        if self.draft.level() == DEPTH_MAX {
+            return Err(E::custom("recursion limit exceeded"));
+        }
+        self.draft.begin(is_object);
+        Ok(())
+    }
+}
+
+impl<'de> DeserializeSeed<'de> for Seed<'_, '_, '_> {
+    type Value = ();
+
+    #[inline]
+    fn deserialize<D: Deserializer<'de>>(self, from: D) -> Result<(), D::Error> {
         from.deserialize_any(self)
     }
 }
 
-impl<'de> Visitor<'de> for Seed {
-    type Value = Plain;
+impl<'de> Visitor<'de> for Seed<'_, '_, '_> {
+    type Value = ();
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("any valid JSON value")
     }
 
-    fn visit_unit<E>(self) -> Result<Plain, E> {
-        Ok(Plain::Null)
+    #[inline]
+    fn visit_unit<E>(self) -> Result<(), E> {
+        self.draft.null();
+        Ok(())
     }
 
-    fn visit_bool<E>(self, value: bool) -> Result<Plain, E> {
-        Ok(Plain::Bool(value))
+    #[inline]
+    fn visit_bool<E>(self, value: bool) -> Result<(), E> {
+        self.draft.bool(value);
+        Ok(())
     }
 
-    fn visit_i64<E>(self, value: i64) -> Result<Plain, E> {
-        Ok(Plain::Number(Number::Signed(value)))
+    #[inline]
+    fn visit_i64<E>(self, value: i64) -> Result<(), E> {
+        self.draft.number(Number::Signed(value));
+        Ok(())
     }
 
-    fn visit_u64<E>(self, value: u64) -> Result<Plain, E> {
+    #[inline]
+    fn visit_u64<E>(self, value: u64) -> Result<(), E> {
         let signed = i64::try_from(value).map(Number::Signed);
-        Ok(Plain::Number(signed.unwrap_or(Number::Unsigned(value))))
+        self.draft.number(signed.unwrap_or(Number::Unsigned(value)));
+        Ok(())
     }
 
-    fn visit_f64<E>(self, value: f64) -> Result<Plain, E> {
-        Ok(Plain::Number(Number::Float(value)))
+    #[inline]
+    fn visit_f64<E>(self, value: f64) -> Result<(), E> {
+        self.draft.number(Number::Float(value));
+        Ok(())
     }
 
-    fn visit_str<E>(self, text: &str) -> Result<Plain, E> {
-        Ok(Plain::String(text.to_owned()))
+    #[inline]
+    fn visit_borrowed_str<E>(self, text: &'de str) -> Result<(), E> {
+        // As it is in the source, it has nothing that is escaped.
+        self.draft.text(text.as_bytes(), true);
+        Ok(())
     }
 
-    fn visit_seq<A: SeqAccess<'de>>(self, mut from: A) -> Result<Plain, A::Error> {
-        let mut elements = Vec::new();
-        while let Some(element) = from.next_element_seed(self)? {
-            elements.push(element);
-        }
-        let mut fpha = self.0;
-        let is_number = |value: &Plain| matches!(value, Plain::Number(_));
-        let is_float = |value: &Plain| matches!(value, Plain::Number(Number::Float(_)));
-        if !elements.iter().all(is_number) || !elements.iter().any(is_float) {
-            fpha = None;
-        }
-        if let Some(fpha) = fpha {
-            for element in &mut elements {
-                if let Plain::Number(number) = element {
-                    let rounded = fpha.round(number.as_f64());
-                    let rounded = rounded.ok_or_else(|| A::Error::custom("value out of range"))?;
-                    *number = Number::Float(rounded);
-                }
-            }
-        }
-        Ok(Plain::Array(fpha, elements))
+    fn visit_str<E>(self, text: &str) -> Result<(), E> {
+        self.draft.text(text.as_bytes(), is_clean(text.as_bytes()));
+        Ok(())
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut from: A) -> Result<Plain, A::Error> {
-        let mut object = Plain::Object(Vec::new());
-        while let Some(name) = from.next_key::<String>()? {
-            let value = from.next_value_seed(self)?;
-            object.set_member(&name, value);
+    #[inline]
+    fn visit_seq<A: SeqAccess<'de>>(mut self, mut from: A) -> Result<(), A::Error> {
+        self.begin(false)?;
+        while from.next_element_seed(self.again())?.is_some() {}
+        self.end()
+    }
+
+    #[inline]
+    fn visit_map<A: MapAccess<'de>>(mut self, mut from: A) -> Result<(), A::Error> {
+        self.begin(true)?;
+        while from.next_key_seed(NameSeed(self.draft))?.is_some() {
+            from.next_value_seed(self.again())?;
         }
-        Ok(object)
+        self.end()
+    }
+}
+
+struct NameSeed<'d, 't, 's>(&'d mut Draft<'t, 's>);
+
+impl<'de> DeserializeSeed<'de> for NameSeed<'_, '_, '_> {
+    type Value = ();
+
+    #[inline]
+    fn deserialize<D: Deserializer<'de>>(self, from: D) -> Result<(), D::Error> {
+        from.deserialize_str(self)
+    }
+}
+
+impl<'de> Visitor<'de> for NameSeed<'_, '_, '_> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a string")
+    }
+
+    #[inline]
+    fn visit_borrowed_str<E>(self, name: &'de str) -> Result<(), E> {
+        self.0.name(name.as_bytes(), true);
+        Ok(())
+    }
+
+    fn visit_str<E>(self, name: &str) -> Result<(), E> {
+        self.0.name(name.as_bytes(), is_clean(name.as_bytes()));
+        Ok(())
     }
 }

@@ -1,10 +1,13 @@
-//! A value becomes JSON text.
+//! A value becomes JSON text, in one pass over its bytes.
 
-use super::Value;
+use super::bytes::{self, Body, Item};
+use super::names::{self, FlatNames, Name};
 use super::number::write_float;
-use super::text::write_escaped;
-use crate::view::{Kind, Number, View};
-use std::io::Write;
+use super::store::{Node, Part};
+use super::text::{write_clean, write_escaped};
+use super::value::{Context, Value};
+use crate::view::Number;
+use smallvec::SmallVec;
 
 /// How text is laid out; the default is compact.
 #[derive(Clone, Copy, Debug, Default)]
@@ -18,53 +21,164 @@ pub struct Format<'a> {
 }
 
 impl Format<'_> {
-    fn line(&self, level: usize, out: &mut Vec<u8>) {
-        out.extend_from_slice(self.newline);
-        for _ in 0..level {
-            out.extend_from_slice(self.indent);
+    fn is_compact(&self) -> bool {
+        self.indent.is_empty() && self.newline.is_empty()
+    }
+}
+
+pub(super) fn print(value: Value<'_>, format: &Format<'_>, out: &mut Vec<u8>) {
+    let context = value.context();
+    let Some(bytes) = value.bytes() else {
+        if let Item::Number(number) = value.item() {
+            match (number, value.fpha()) {
+                (Number::Float(float), Some(fpha)) => fpha.write(float, out),
+                _ => write_number(number, out),
+            }
         }
+        return;
+    };
+    let flat = match context {
+        Context::Flat(names) => offsets(names),
+        Context::Tree(_) => SmallVec::new(),
+    };
+    Printer {
+        context,
+        flat,
+        is_compact: format.is_compact(),
+        format,
+        level: 0,
+        out,
     }
+    .value(bytes, 0);
 }
 
-pub(super) fn print(value: Value<'_>, format: &Format<'_>, level: usize, out: &mut Vec<u8>) {
-    match value.kind() {
-        Kind::Null => out.extend_from_slice(b"null"),
-        Kind::Bool(true) => out.extend_from_slice(b"true"),
-        Kind::Bool(false) => out.extend_from_slice(b"false"),
-        Kind::Number(Number::Signed(number)) => write!(out, "{number}").expect("it is memory"),
-        Kind::Number(Number::Unsigned(number)) => write!(out, "{number}").expect("it is memory"),
-        Kind::Number(Number::Float(number)) => match value.fpha() {
-            Some(fpha) => fpha.write(number, out),
-            None => write_float(number, out),
-        },
-        Kind::String => write_escaped(value.text().expect("a string").as_bytes(), out),
-        Kind::Array => children(value, format, level, (b'[', b']'), out),
-        Kind::Object => children(value, format, level, (b'{', b'}'), out),
-    }
+fn write_number(number: Number, out: &mut Vec<u8>) {
+    let mut digits = itoa::Buffer::new();
+    let text = match number {
+        Number::Signed(value) => digits.format(value),
+        Number::Unsigned(value) => digits.format(value),
+        Number::Float(value) => return write_float(value, out),
+    };
+    out.extend_from_slice(text.as_bytes());
 }
 
-fn children(
-    value: Value<'_>,
-    format: &Format<'_>,
+/// Shared names by number.
+type Texts<'a> = SmallVec<[&'a [u8]; 24]>;
+
+fn offsets(names: FlatNames<'_>) -> Texts<'_> {
+    names.texts().collect()
+}
+
+struct Printer<'a, 'o> {
+    context: Context<'a>,
+    flat: Texts<'a>,
+    is_compact: bool,
+    format: &'o Format<'o>,
     level: usize,
-    brackets: (u8, u8),
-    out: &mut Vec<u8>,
-) {
-    out.push(brackets.0);
-    for (number, (name, child)) in value.children().enumerate() {
-        if number > 0 {
-            out.push(b',');
+    out: &'o mut Vec<u8>,
+}
+
+impl<'a> Printer<'a, '_> {
+    /// Appends the value at a place; returns where it ends.
+    #[inline]
+    fn value(&mut self, bytes: &'a [u8], at: usize) -> usize {
+        match bytes::item(bytes, at) {
+            Item::Text(text) => {
+                if bytes::is_dirty(bytes[at]) {
+                    write_escaped(text, self.out);
+                } else {
+                    write_clean(text, self.out);
+                }
+            }
+            Item::Number(number) => write_number(number, self.out),
+            Item::Null => self.out.extend_from_slice(b"null"),
+            Item::Bool(true) => self.out.extend_from_slice(b"true"),
+            Item::Bool(false) => self.out.extend_from_slice(b"false"),
+            Item::Inline(inline) => {
+                let part = Part::inline(bytes, at).expect("an inline container");
+                self.container(part.body == Body::Object, std::iter::once(part));
+                return inline.end;
+            }
+            Item::Node(_, number) => self.node(self.context.node(number)),
         }
-        format.line(level + 1, out);
-        if let Some(name) = name {
-            write_escaped(name.as_bytes(), out);
-            out.push(b':');
-            out.extend_from_slice(format.space);
+        bytes::skip(bytes, at)
+    }
+
+    fn node(&mut self, node: &'a Node) {
+        match node {
+            Node::Text(text, true) => write_clean(text, self.out),
+            Node::Text(text, false) => write_escaped(text, self.out),
+            Node::Array(chunks) | Node::Object(chunks) => {
+                let is_object = node.is_object();
+                let parts = 0..chunks.buffers.len();
+                self.container(is_object, parts.map(|chunk| chunks.part(is_object, chunk)));
+            }
+            Node::Free => unreachable!("nothing refers to a free number"),
         }
-        print(child, format, level + 1, out);
     }
-    if value.len() > 0 {
-        format.line(level, out);
+
+    fn container(&mut self, is_object: bool, parts: impl Iterator<Item = Part<'a>>) {
+        self.out.push(if is_object { b'{' } else { b'[' });
+        self.level += 1;
+        let mut is_first = true;
+        for part in parts {
+            let mut at = part.start;
+            while at < part.bytes.len() {
+                if !is_first {
+                    self.out.push(b',');
+                }
+                is_first = false;
+                self.line();
+                at = match part.body {
+                    Body::Object => {
+                        let value = self.name(part.bytes, at);
+                        self.value(part.bytes, value)
+                    }
+                    Body::Array => self.value(part.bytes, at),
+                    Body::Run => {
+                        match (part.run.read(part.bytes, at), part.run.fpha()) {
+                            (Number::Float(value), Some(fpha)) => fpha.write(value, self.out),
+                            (number, _) => write_number(number, self.out),
+                        }
+                        at + part.run.width()
+                    }
+                };
+            }
+        }
+        self.level -= 1;
+        if !is_first {
+            self.line();
+        }
+        self.out.push(if is_object { b'}' } else { b']' });
     }
-    out.push(brackets.1);
+
+    #[inline]
+    fn name(&mut self, bytes: &'a [u8], at: usize) -> usize {
+        let (name, end) = names::name(bytes, at);
+        let (text, is_clean) = match name {
+            Name::Text(text, is_clean) => (text, is_clean),
+            Name::Shared(number) => match self.context {
+                Context::Flat(_) => (self.flat[usize::from(number)], true),
+                Context::Tree(store) => (store.names.text(number), true),
+            },
+        };
+        if is_clean {
+            write_clean(text, self.out);
+        } else {
+            write_escaped(text, self.out);
+        }
+        self.out.push(b':');
+        self.out.extend_from_slice(self.format.space);
+        end
+    }
+
+    #[inline]
+    fn line(&mut self) {
+        if !self.is_compact {
+            self.out.extend_from_slice(self.format.newline);
+            for _ in 0..self.level {
+                self.out.extend_from_slice(self.format.indent);
+            }
+        }
+    }
 }

@@ -19,8 +19,8 @@ fn clean_prefix(text: &[u8]) -> usize {
         // A byte's high bit of `low`, `quote` and `slash` is set if it is below 0x20, a quote, a
         // backslash; a borrow may set it in the byte after such a one, too: the first is right.
         let low = word.wrapping_sub(ONES * 0x20);
-        let quote = (word ^ ONES * u64::from(b'"')).wrapping_sub(ONES);
-        let slash = (word ^ ONES * u64::from(b'\\')).wrapping_sub(ONES);
+        let quote = (word ^ (ONES * u64::from(b'"'))).wrapping_sub(ONES);
+        let slash = (word ^ (ONES * u64::from(b'\\'))).wrapping_sub(ONES);
         let found = (low | quote | slash) & !word & HIGHS;
         if found != 0 {
             return number * 8 + found.trailing_zeros() as usize / 8;

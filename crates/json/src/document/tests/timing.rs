@@ -1,0 +1,123 @@
+//! Times, to look at: `cargo test --release -p russet-json timing -- --ignored --nocapture`.
+
+use super::{parsed, text};
+use crate::document::{Document, Format};
+use crate::view::{Number, View};
+use std::hint::black_box;
+use std::time::Instant;
+
+fn best(name: &str, mut run: impl FnMut()) {
+    let mut best = f64::MAX;
+    for _ in 0..20 {
+        let (start, mut count) = (Instant::now(), 0u32);
+        while start.elapsed().as_millis() < 10 {
+            run();
+            count += 1;
+        }
+        best = best.min(start.elapsed().as_nanos() as f64 / f64::from(count));
+    }
+    println!("{name}: {best:.0} ns");
+}
+
+fn order() -> String {
+    let item = |n: usize| {
+        format!(
+            r#"{{"sku":"SKU-{n:05}","title":"Stainless bottle {n}","quantity":{},"price":{}.99,"tax":0.25}}"#,
+            1 + n % 3,
+            19 + n
+        )
+    };
+    let items: Vec<String> = (1..7).map(item).collect();
+    format!(
+        r#"{{"order":100234,"status":"shipped","customer":{{"id":7781,"name":"Jonas Berg","address":{{"street":"Kungsgatan 12","city":"Stockholm","zip":"111 35","country":"SE"}}}},"items":[{}],"shipping":{{"carrier":"PostNord","price":49.0,"address":{{"street":"Kungsgatan 12","city":"Stockholm","zip":"111 35","country":"SE"}}}},"total":412.94,"currency":"SEK","notes":["leave at door","call first"],"created":"2024-03-18T09:24:11Z","updated":"2024-03-19T10:00:00Z"}}"#,
+        items.join(",")
+    )
+}
+
+#[test]
+#[ignore = "measures"]
+fn timing() {
+    let given = order();
+    let mut document = parsed(&given);
+    println!(
+        "{} bytes of text, {} in memory",
+        given.len(),
+        document.memory_bytes()
+    );
+    best("parse", || {
+        black_box(Document::parse(black_box(given.as_bytes())).unwrap());
+    });
+    best("serde_json::Value", || {
+        black_box(
+            serde_json::from_slice::<serde_json::Value>(black_box(given.as_bytes())).unwrap(),
+        );
+    });
+    let mut out = Vec::new();
+    best("print", || {
+        out.clear();
+        black_box(&document)
+            .root()
+            .print(&Format::default(), &mut out);
+    });
+    best("member, second", || {
+        black_box(black_box(&document).root().member("status"));
+    });
+    best("member, last", || {
+        black_box(black_box(&document).root().member("updated"));
+    });
+    best("three steps by name", || {
+        let shipping = black_box(&document).root().member("shipping").unwrap().1;
+        let address = shipping.member("address").unwrap().1;
+        black_box(address.member("zip").unwrap().1.text());
+    });
+    let mut number = 0;
+    best("set a number", || {
+        number = (number + 1) % 1000;
+        assert!(document.set_number(&[0], Number::Signed(100_000 + number)));
+    });
+    best("replace a string", || {
+        let new = Document::parse(b"\"paid\"").unwrap();
+        assert!(document.replace(&[1], new.root()));
+    });
+    let mut tags = parsed(r#"{"tags":[]}"#);
+    let tag = Document::parse(b"\"x\"").unwrap();
+    best("append", || {
+        let len = tags.get(&[0]).unwrap().len();
+        assert!(tags.insert_elements(&[0], len, std::slice::from_ref(&tag)));
+    });
+
+    // Large: a hundred thousand orders.
+    let count = 100_000_000 / given.len();
+    let large = format!("{{\"orders\":[{}]}}", vec![given; count].join(","));
+    println!("{} bytes of text", large.len());
+    let start = Instant::now();
+    let value: serde_json::Value = serde_json::from_str(&large).unwrap();
+    println!("serde_json::Value: {:?}", start.elapsed());
+    drop(value);
+    let start = Instant::now();
+    let mut document = Document::parse(large.as_bytes()).unwrap();
+    println!(
+        "parse: {:?}, {} in memory",
+        start.elapsed(),
+        document.memory_bytes()
+    );
+    let start = Instant::now();
+    assert_eq!(text(&document).len(), large.len());
+    println!("print: {:?}", start.elapsed());
+    let mut at = 0;
+    best("set a number in 100 MB", || {
+        at = (at + 7919) % count as u32;
+        assert!(document.set_number(&[0, at, 0], Number::Signed(at.into())));
+    });
+    best("append in 100 MB", || {
+        let len = document.get(&[0]).unwrap().len();
+        assert!(document.insert_elements(&[0], len, std::slice::from_ref(&tag)));
+    });
+    best("insert in 100 MB", || {
+        at = (at + 7919) % count as u32;
+        assert!(document.insert_elements(&[0], at as usize, std::slice::from_ref(&tag)));
+    });
+    let start = Instant::now();
+    black_box(document.clone());
+    println!("clone and drop: {:?}", start.elapsed());
+}

@@ -1,0 +1,38 @@
+//! A document as one word: the address of its buffer, or of a large document's box, plus one.
+//!
+//! Blocks are aligned to eight bytes, so that the lowest bit is free.
+#![allow(unsafe_code)]
+
+use super::{Document, Form, Tree};
+use russet_encodings::buffer::Buffer;
+use russet_encodings::thin::Thin;
+
+const TREE: u64 = 1;
+
+const _: () = assert!(align_of::<Tree>() == 8);
+
+impl Document {
+    /// Converts the document into a word, which owns it and is never zero.
+    #[inline]
+    pub fn into_word(self) -> u64 {
+        match self.0 {
+            Form::Flat(buffer) => buffer.into_word(),
+            Form::Tree(tree) => Box::into_raw(tree).expose_provenance() as u64 | TREE,
+        }
+    }
+
+    /// Converts a word back.
+    ///
+    /// # Safety
+    /// The word came from [`Document::into_word`], and one document at a time is made from it.
+    #[inline]
+    pub unsafe fn from_word(word: u64) -> Document {
+        if word & TREE == 0 {
+            // SAFETY: the caller's promise; without the bit it is a buffer's word.
+            return Document(Form::Flat(unsafe { Buffer::from_word(word) }));
+        }
+        let at = std::ptr::with_exposed_provenance_mut((word & !TREE) as usize);
+        // SAFETY: the caller's promise; with the bit it is a box's address.
+        Document(Form::Tree(unsafe { Box::from_raw(at) }))
+    }
+}
