@@ -26,7 +26,7 @@ impl Number {
     }
 }
 
-/// What a value is.
+/// The kind of a value.
 #[derive(Clone, Copy, Debug)]
 pub enum Kind {
     /// `null`
@@ -49,7 +49,7 @@ pub type Location = SmallVec<[u32; 6]>;
 
 /// A cursor on one value of a tree. Copies are cheap.
 pub trait View<'a>: Copy {
-    /// What the value is.
+    /// Its kind.
     fn kind(self) -> Kind;
 
     /// The text of a string; `None` for any other kind.

@@ -3,7 +3,7 @@
 //! Invariants, made by `parse`
 //!   1. [`Step::Descend`] is followed by a step.
 //!   2. Operands of [`Expr::Compare`], arithmetic and calls are values, never conditions.
-//!   3. Nesting is at most [`super::DEPTH_MAX`], steps at most [`super::STEPS_MAX`], so code may
+//!   3. Nesting is at most `DEPTH_MAX`, steps at most `STEPS_MAX`, so code may
 //!      recurse over both.
 
 use super::computed::Computed;

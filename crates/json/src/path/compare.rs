@@ -6,8 +6,8 @@
 
 use std::cmp::Ordering;
 
+use super::budget::Budget;
 use super::error::EvalError;
-use super::walk::Budget;
 use crate::view::{Kind, Number, View};
 
 /// The order of two scalars; `None` if they have none.

@@ -5,6 +5,7 @@
 
 use std::marker::PhantomData;
 
+use super::budget::Budget;
 use crate::view::{Kind, Number, View};
 
 /// An owned JSON value; as a reference it is a [`View`], so it prints like a document's.
@@ -29,15 +30,11 @@ const COPY_DEPTH_MAX: usize = 128;
 
 impl Computed {
     /// A copy of a value; `None` if it is nested deeper than 128 or has more than `budget` values.
-    pub(super) fn copy<'a, V: View<'a>>(value: V, budget: &super::walk::Budget) -> Option<Self> {
+    pub(super) fn copy<'a, V: View<'a>>(value: V, budget: &Budget) -> Option<Self> {
         Self::copy_within(value, budget, COPY_DEPTH_MAX)
     }
 
-    fn copy_within<'a, V: View<'a>>(
-        value: V,
-        budget: &super::walk::Budget,
-        depth: usize,
-    ) -> Option<Self> {
+    fn copy_within<'a, V: View<'a>>(value: V, budget: &Budget, depth: usize) -> Option<Self> {
         budget.spend(1).ok()?;
         let depth = depth.checked_sub(1)?;
         Some(match value.kind() {

@@ -1,6 +1,6 @@
 //! How a path fails: its text, or its evaluation.
 
-use super::{DEPTH_MAX, STEPS_MAX, TEXT_BYTES_MAX};
+use super::budget::{DEPTH_MAX, STEPS_MAX, TEXT_BYTES_MAX};
 
 /// A text that is no path. `Display` is the line that clients get, after `-`.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]

@@ -1,15 +1,15 @@
 //! The words for a text that is no path: where Redis gave up, and what it expected there.
 //!
-//!     Error occurred on position 6, "$.a[:: ---->>>> -1]", expected one of the following: pos_number.
+//!     Error occurred on position 4, "$.a[ ---->>>> 01]", expected one of the following: ['s...
 //!
 //! Clients see the names of the rules of Redis's grammar, so this file recognises that grammar, as
-//! of 7.4, once more, the way Redis's parser library does: in the order of the rules, with the rules
-//! kept that failed at the position furthest right. Which ones it keeps:
+//! of 7.4, once more, the way Redis's parser library does: in the order of the rules. It keeps the
+//! rules that failed at the position furthest right:
 //!   1. A rule that fails where it began stands for the rules that failed within it there, but if
 //!      only one did, that one stays.
 //!   2. Rules within an atomic rule do not count.
 //!
-//! What 8.10 added is not in that grammar; said wrongly, it gets the position and `parsing error`.
+//! The additions of 8.10 are not in that grammar; wrong ones get the position and `parsing error`.
 //! Cost: only failures come here; [`TRIES_MAX`] bounds the backtracking.
 
 /// Rules tried before the search for better words ends.
@@ -142,8 +142,8 @@ struct Recogniser<'t> {
     nested: u32,
 }
 
-/// Every function below either consumes what it is named for, or returns false; the position is then
-/// anywhere, and `attempt` takes it back.
+/// Every function below either consumes what it is named for, or returns false; the position is
+/// then anywhere, and `attempt` takes it back.
 impl<'t> Recogniser<'t> {
     fn new(text: &'t str) -> Self {
         let failed = Vec::new();

@@ -1,22 +1,23 @@
 //! Conditions and values of filters and projections.
 //!
-//! A value that cannot be computed is [`Value::Nothing`]; evaluation has no other error than a spent
-//! budget. A path within an expression gives one value, several, or Nothing. With several, an
-//! operator holds if it does for any of them.
+//! A value that cannot be computed is [`Value::Nothing`]; evaluation has no other error than a
+//! spent budget. A path within an expression gives one value, several, or Nothing. With several,
+//! an operator holds if it does for any of them.
 
 use std::cmp::Ordering;
 
 use super::arithmetic::{apply, made_number, signed, whole};
 use super::ast::{Compare, Expr, Operator, Origin, Query};
+use super::budget::Budget;
 use super::compare::{equal, order};
 use super::computed::{Computed, Operand};
 use super::error::EvalError;
 use super::functions;
 use super::value::Value;
-use super::walk::{Budget, Stop, Walk, follow};
+use super::walk::{Stop, Walk, follow};
 use crate::view::{Kind, View};
 
-/// What an expression refers to.
+/// The values that an expression refers to.
 pub(super) struct Scope<'w, V> {
     /// `$`
     pub(super) root: V,

@@ -6,12 +6,12 @@ use std::cmp::Ordering;
 
 use super::arithmetic::{apply, made_number, whole};
 use super::ast::{Arithmetic, Call, Function, clamp_index};
+use super::budget::Budget;
 use super::compare::order;
 use super::computed::{Computed, Operand};
 use super::error::EvalError;
 use super::filter::{Scope, any_of, evaluate, subset_of};
 use super::value::{Item, Value};
-use super::walk::Budget;
 use crate::view::{Kind, Number, View};
 
 pub(super) fn call<'p, 'a, V: View<'a>>(
@@ -146,7 +146,7 @@ fn element<'p, 'a, V: View<'a>>(array: &Value<'_, V>, index: i64, budget: &Budge
     }
 }
 
-/// The elements of an array, or else all values, and more behind them. `None` if one of these is
+/// The elements of an array, or else all values, and more after them. `None` if one of these is
 /// Nothing.
 fn append<'a, V: View<'a>>(
     list: &Value<'_, V>,

@@ -3,15 +3,16 @@
 //!     text -> parse -> ast -> walk (steps) <-> filter (conditions, values)
 //!                 \-> expect (the words of an error)
 //!
-//! Two dialects. A JSONPath gives all its matches. A legacy path (`.`, `.a`, `a[0]`) is the JSONPath
-//! that has `$` in front; commands answer its first match only, without an array around it.
+//! Two dialects. A JSONPath gives all its matches. A legacy path (`.`, `.a`, `a[0]`) is the
+//! JSONPath that has `$` in front; commands answer its first match only, without an array around
+//! it.
 //!
 //! Since Redis 8.10 a path may compute a value (`$.a + 1`, `$.list.length()`): a projection, which
 //! only reads take, by [`Path::results`].
 //!
 //! Invariants
-//!   1. A path is bounded by [`TEXT_BYTES_MAX`], [`DEPTH_MAX`] and [`STEPS_MAX`], an evaluation by
-//!      [`VISITS_MAX`]; at a bound there is an error, never a part of the result.
+//!   1. Texts and evaluations have bounds, in `budget`; at one there is an error, never a part of
+//!      the result.
 //!   2. No text makes parsing panic, and no path makes evaluation panic.
 //!
 //! Cost: parsing is linear in the text. A static path (names and indexes) evaluates without memory
@@ -19,6 +20,7 @@
 
 mod arithmetic;
 mod ast;
+mod budget;
 mod cache;
 mod compare;
 mod computed;
@@ -37,26 +39,17 @@ mod walk;
 use std::borrow::Cow;
 
 use ast::{Expr, Step};
+use budget::{Budget, TEXT_BYTES_MAX, VISITS_MAX};
 use filter::Scope;
 use parse::Parsed;
 use value::{Item, Value};
-use walk::{Budget, Stop, Trail, Visitor, Walk, follow};
+use walk::{Stop, Trail, Visitor, Walk, follow};
 
 pub use cache::PathCache;
 pub use computed::Computed;
 pub use error::{EvalError, PathError};
 
 use crate::view::{Location, View};
-
-/// Bytes that the text of a path may have.
-pub const TEXT_BYTES_MAX: usize = 1 << 16;
-/// Levels of filters, parentheses, literals and calls within each other.
-pub const DEPTH_MAX: usize = 48;
-/// Steps that may lead to several values, in the path and its filters.
-pub const STEPS_MAX: usize = 256;
-/// Values that one evaluation may visit: a second of work, and more than a document has. Tests reach
-/// it sooner.
-pub const VISITS_MAX: u64 = if cfg!(test) { 1 << 21 } else { 1 << 27 };
 
 /// A compiled path.
 #[derive(Debug)]
@@ -213,9 +206,9 @@ impl Path {
         Ok(locations)
     }
 
-    /// Where to delete all matches, one after another: each location is as it is after the deletions
-    /// before it, with the last member of an object moving to the place of the deleted one. The
-    /// members that remain are in Redis's order. Matches within others are left out.
+    /// Where to delete all matches, one after another: each location is as it is after the
+    /// deletions before it, with the last member of an object moving to the place of the deleted
+    /// one. The members that remain are in Redis's order. Matches within others are left out.
     pub fn deletions<'a, V: View<'a>>(&self, root: V) -> Result<Vec<Location>, EvalError> {
         Ok(edits::deletions(root, self.matched(root)?))
     }

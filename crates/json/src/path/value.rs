@@ -1,10 +1,10 @@
-//! What expressions evaluate to.
+//! The values of expressions.
 
 use super::computed::{Computed, Operand};
 use super::error::EvalError;
 use crate::view::{Kind, Number, View};
 
-/// What an expression evaluates to.
+/// The value of an expression.
 pub(super) enum Value<'p, V> {
     Nothing,
     /// A value of the document.

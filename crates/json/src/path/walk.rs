@@ -1,7 +1,7 @@
 //! Steps over a tree of values, in Redis's order.
 //!
-//! `..` visits a value before what it holds, and applies the steps after it to each; all other steps
-//! take children in order. The order of matches is the order of that walk.
+//! `..` visits a value before what it holds, and applies the steps after it to each; all other
+//! steps take children in order. The order of matches is the order of that walk.
 //!
 //! Invariants
 //!   1. Recursion is over the steps of the path, which are few; documents of any depth are walked
@@ -11,35 +11,11 @@
 //!
 //! Cost: a static path takes no memory. A walk takes memory only for `..`.
 
-use std::cell::Cell;
-
 use super::ast::{Step, clamp_index};
+use super::budget::Budget;
 use super::error::EvalError;
 use super::filter::{self, Scope};
 use crate::view::{Kind, Location, View};
-
-/// Values that one evaluation may yet visit.
-pub(super) struct Budget {
-    left: Cell<u64>,
-}
-
-impl Budget {
-    pub(super) fn new(visits: u64) -> Self {
-        Budget {
-            left: Cell::new(visits),
-        }
-    }
-
-    pub(super) fn spend(&self, visits: u64) -> Result<(), EvalError> {
-        let left = self
-            .left
-            .get()
-            .checked_sub(visits)
-            .ok_or(EvalError::TooMuchWork)?;
-        self.left.set(left);
-        Ok(())
-    }
-}
 
 /// Why a walk ends early.
 pub(super) enum Stop {
@@ -59,7 +35,7 @@ pub(super) trait Trail {
     fn push(&mut self, ordinal: usize);
     fn pop(&mut self);
 
-    /// What keeping it costs, in visits.
+    /// The cost of keeping it, in visits.
     fn weight(&self) -> u64;
 }
 
@@ -130,7 +106,7 @@ fn element<'a, V: View<'a>>(array: V, index: i64) -> Option<(usize, V)> {
 
 /// One walk over a document.
 pub(super) struct Walk<'w, 'v, V, T> {
-    /// What `$` is within filters.
+    /// `$` within filters.
     pub(super) root: V,
     pub(super) budget: &'w Budget,
     pub(super) trail: T,

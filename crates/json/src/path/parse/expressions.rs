@@ -1,4 +1,6 @@
 //! Expressions: conditions of filters, from the loosest operator to the tightest, and values.
+//!
+//! Each function takes one rank of operators. A condition where a value is due fails at its start.
 
 use super::literals::constant;
 use super::{Parse, Parser};

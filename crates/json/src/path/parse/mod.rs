@@ -7,11 +7,11 @@
 //!     condition  = or of and of (not | comparison); comparison = value (operator value)?
 //!     value      = sum of products of signs of (literal | path | path "~" | call | "(" ... ")")
 //!
-//! Redis's own rules, which differ from RFC 9535's: names in dots may have `- + # % $ ^ / :` and the
-//! backtick, so arithmetic wants blanks after a name; blanks are allowed between all tokens, and so
-//! are skipped at the start of a quoted string; a segment in brackets may have a dot before it;
-//! numbers have no exponent. Conditions in parentheses and sums in parentheses are parsed alike, and
-//! told apart by what they turn out to be, so no text is parsed twice.
+//! Redis's own rules, which differ from RFC 9535's: names in dots may have `- + # % $ ^ / :` and
+//! the backtick, so arithmetic wants blanks after a name; blanks are allowed between all tokens,
+//! and so are skipped at the start of a quoted string; a segment in brackets may have a dot before
+//! it; numbers have no exponent. Conditions in parentheses and sums in parentheses are parsed
+//! alike, and distinguished by their content, so no text is parsed twice.
 //!
 //! A failure carries its position only; `expect` finds the words for it.
 
@@ -20,10 +20,11 @@ mod literals;
 mod segments;
 
 use super::ast::{Expr, Origin, Query, Step};
+use super::budget::{DEPTH_MAX, STEPS_MAX};
 use super::error::PathError;
-use super::{DEPTH_MAX, STEPS_MAX, expect};
+use super::expect;
 
-/// What a text turned out to be.
+/// A parsed text.
 #[derive(Debug)]
 pub(super) enum Parsed {
     /// A path, also one in parentheses: it selects values of the document.
@@ -82,8 +83,6 @@ impl Parser<'_> {
             value => Parsed::Projection(value),
         })
     }
-
-    // What all of the above is made of.
 
     /// Items between commas, one at least.
     fn list<T>(&mut self, item: fn(&mut Self) -> Parse<T>) -> Parse<Vec<T>> {

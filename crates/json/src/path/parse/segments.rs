@@ -1,4 +1,6 @@
 //! Segments: the steps of a path, in dots and in brackets.
+//!
+//! A segment ends before a method (`.name(`), which is an expression's.
 
 use super::expressions::operator_by_word;
 use super::{Parse, Parser};
@@ -168,7 +170,7 @@ impl<'t> Parser<'t> {
         self.push(steps, step)
     }
 
-    /// What follows the first colon of a slice.
+    /// The rest of a slice, after its first colon.
     pub(super) fn slice(&mut self, steps: &mut Vec<Step>, start: Option<i64>) -> Parse<()> {
         self.blanks();
         let end = match self.peek() {

@@ -1,6 +1,7 @@
 //! Bounds of texts and of evaluations.
 
-use super::super::*;
+use crate::path::budget::{STEPS_MAX, TEXT_BYTES_MAX};
+use crate::path::*;
 use crate::view::Kind;
 
 /// Arrays of one element within each other, as deep as its number says.

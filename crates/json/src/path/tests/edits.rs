@@ -1,8 +1,10 @@
 //! The order of edits: applied one after another, each finds what the path matched.
+//!
+//! That of deletions was compared with a Redis Stack 7.4, over thousands of paths.
 
 use serde_json::{Value, json};
 
-use super::super::*;
+use crate::path::*;
 
 fn shown(locations: &[Location]) -> String {
     let shown: Vec<_> = locations

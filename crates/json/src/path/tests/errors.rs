@@ -1,6 +1,6 @@
 //! Texts of errors, as a Redis Stack 7.4 answers them.
 
-use super::super::*;
+use crate::path::*;
 
 #[track_caller]
 fn refused(path: &str, position: usize, place: &str, message: &str) {

@@ -1,4 +1,6 @@
 //! Tests of paths over documents of `serde_json`; here is what they share.
+//!
+//! Their members are sorted by name.
 
 mod bounds;
 mod edits;

@@ -3,8 +3,8 @@
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use super::super::*;
 use super::results;
+use crate::path::*;
 
 fn documents() -> impl Strategy<Value = Value> {
     let scalar = prop_oneof![

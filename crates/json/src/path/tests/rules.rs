@@ -1,4 +1,7 @@
 //! The rules of paths, one table for each: a path, and its results.
+//!
+//! Most rows are answers of a Redis Stack 7.4; those of functions, projections and the operators of
+//! 8.10 follow its documentation.
 
 use serde_json::{Value, json};
 
