@@ -27,7 +27,7 @@ pub fn accepted(
     let of_peer = match peer {
         Peer::Redis7 => OF_REDIS_7,
         Peer::Valkey9 => OF_VALKEY,
-        Peer::Redis8 | Peer::Redis810 => &[],
+        Peer::Redis8 | Peer::Redis810 | Peer::Stack7 => &[],
     };
     let before_810 = match peer {
         Peer::Redis810 | Peer::Valkey9 => &[],

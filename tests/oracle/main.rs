@@ -157,7 +157,7 @@ impl Bench {
                 Peer::Redis7 => &[rows::NEW, rows::NEWER_THAN_REDIS_7],
                 Peer::Redis8 => &[rows::NEW, rows::NEWER_THAN_REDIS_8],
                 Peer::Valkey9 => &[rows::NEW, rows::NEWER_THAN_VALKEY_9],
-                Peer::Redis810 => &[],
+                Peer::Redis810 | Peer::Stack7 => &[],
             },
         }
     }

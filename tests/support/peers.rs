@@ -22,6 +22,8 @@ pub enum Peer {
     Redis810,
     /// Valkey 9.1: the reference of its dialect.
     Valkey9,
+    /// Redis Stack 7.4: the reference of the commands that are modules there.
+    Stack7,
 }
 
 impl Peer {
@@ -31,6 +33,7 @@ impl Peer {
             Peer::Redis7 => "Redis 7.0",
             Peer::Redis810 => "Redis 8.10",
             Peer::Valkey9 => "Valkey 9.1",
+            Peer::Stack7 => "Redis Stack 7.4",
         }
     }
 
@@ -48,6 +51,7 @@ impl Peer {
             Peer::Redis7 => "redis7/redis-server",
             Peer::Redis810 => "redis810/redis-server",
             Peer::Valkey9 => "valkey9/valkey-server",
+            Peer::Stack7 => "stack7/redis-stack",
         }
     }
 
