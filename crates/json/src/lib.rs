@@ -18,6 +18,8 @@ mod document;
 mod path;
 mod view;
 
-pub use document::{CborError, DEPTH_MAX, Document, Format, Fpha, ParseError, Value};
+pub use document::{
+    CborError, Composer, DEPTH_MAX, Document, Format, Fpha, ParseError, Value, print_number,
+};
 pub use path::{Computed, EvalError, Found, Key, Path, PathCache, PathError};
 pub use view::{Kind, Location, Number, View};

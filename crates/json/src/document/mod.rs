@@ -22,6 +22,7 @@
 mod bytes;
 mod cbor;
 mod check;
+mod composer;
 mod draft;
 mod edit;
 mod error;
@@ -37,6 +38,7 @@ mod text;
 mod value;
 mod word;
 
+pub use composer::{Composer, print_number};
 pub use error::{CborError, ParseError};
 pub use number::Fpha;
 pub use print::Format;

@@ -27,6 +27,11 @@ impl Format<'_> {
 }
 
 pub(super) fn print(value: Value<'_>, format: &Format<'_>, out: &mut Vec<u8>) {
+    print_at(value, format, 0, out);
+}
+
+/// As `print`, within so many containers.
+pub(super) fn print_at(value: Value<'_>, format: &Format<'_>, level: usize, out: &mut Vec<u8>) {
     let context = value.context();
     let Some(bytes) = value.bytes() else {
         if let Item::Number(number) = value.item() {
@@ -46,13 +51,13 @@ pub(super) fn print(value: Value<'_>, format: &Format<'_>, out: &mut Vec<u8>) {
         flat,
         is_compact: format.is_compact(),
         format,
-        level: 0,
+        level,
         out,
     }
     .value(bytes, 0);
 }
 
-fn write_number(number: Number, out: &mut Vec<u8>) {
+pub(super) fn write_number(number: Number, out: &mut Vec<u8>) {
     let mut digits = itoa::Buffer::new();
     let text = match number {
         Number::Signed(value) => digits.format(value),

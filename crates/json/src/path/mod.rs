@@ -109,6 +109,11 @@ impl Path {
         })
     }
 
+    /// Whether a text is of the legacy dialect, compiled or not.
+    pub fn is_legacy_text(text: &[u8]) -> bool {
+        std::str::from_utf8(text).is_ok_and(|text| !is_json_path(text))
+    }
+
     /// Whether the text was of the legacy dialect.
     pub fn is_legacy(&self) -> bool {
         self.legacy
