@@ -19,6 +19,7 @@
 //! all groups beside Valkey, with russet in its dialect.
 
 use super::choices::Choice;
+use super::modules::{self, Module};
 use russet_base::numbers::float;
 
 /// `dialect`: the server whose answers count where Redis and Valkey differ.
@@ -83,8 +84,8 @@ differences! {
     sets_by_alias_too: bool = false, true;
 
     /// MODULE LIST: Redis's vector sets and Valkey's Lua are modules, which are built in.
-    /// Names and paths.
-    modules: &'static [(&'static str, &'static str)] = &[("vectorset", "")], &[("lua", "lua")];
+    /// What else is built in has its place there, too.
+    modules: &'static [Module] = modules::REDIS, modules::VALKEY;
 
     /// The fact in RDB files that has the version.
     version_fact: (&'static str, &'static str) =

@@ -23,6 +23,7 @@ mod documents;
 mod get;
 mod include;
 mod meaning;
+mod modules;
 mod outside;
 mod problem;
 mod program;

@@ -18,6 +18,7 @@ use std::time::Duration;
 use super::dialect::Dialect;
 use super::directive::{Directive, Flags, Support};
 use super::include;
+use super::modules;
 use super::outside::{self, Given};
 use super::problem::line::{FileLine, Origin};
 use super::problem::refusal::ValueError;
@@ -308,6 +309,10 @@ impl Reader {
             }
             (b"user", 1..) => self.add_user(values, origin),
             (b"role", 1..) => self.add_role(values, origin),
+            (b"loadmodule", 1..) if modules::is_built_in(&values[0]) => {
+                self.config.built_in.push(file_line(values, origin));
+                Ok(())
+            }
             (b"loadmodule", 1..) => {
                 let path = Printable(&values[0]).to_string();
                 Err(format!(

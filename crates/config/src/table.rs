@@ -46,6 +46,8 @@ macro_rules! directives {
             $(pub $field: $type,)+
             /// `rename-command` lines: a command's name, then its new one or nothing.
             pub renamed_commands: Vec<FileLine>,
+            /// `loadmodule` lines of modules that are built in: nothing is loaded.
+            pub built_in: Vec<FileLine>,
             /// `user` lines: a name, then rules.
             pub users: Vec<FileLine>,
             /// `role` lines, likewise.
@@ -65,6 +67,7 @@ macro_rules! directives {
                 Config {
                     $($field: $default,)+
                     renamed_commands: Vec::new(),
+                    built_in: Vec::new(),
                     users: Vec::new(),
                     roles: Vec::new(),
                     is_sentinel: false,
@@ -610,6 +613,8 @@ directives! {
         "hash-max-listpack-value" | "hash-max-ziplist-value", memory(0, LONG_MAX), [], Works;
     hash_share_names: bool = true =>
         "hash-share-names", flag, [], Works;
+    json_integers_wrap: bool = true =>
+        "json-integers-wrap", flag, [], Works;
     hash_min_template_entries: usize = 0 =>
         "hash-min-template-entries", number(0, LONG_MAX), [], Works;
     hash_max_template_entries: usize = 0 =>

@@ -59,14 +59,14 @@ fn list(call: &mut Call<'_>) -> CommandResult {
 pub(in crate::commands) fn write_modules(reply: &mut Reply, dialect: Dialect) {
     let modules = dialect.modules();
     reply.array(modules.len());
-    for (name, path) in modules {
+    for module in modules {
         reply.map(4);
         reply.bulk(b"name");
-        reply.bulk(name.as_bytes());
+        reply.bulk(module.name.as_bytes());
         reply.bulk(b"ver");
-        reply.int(1);
+        reply.int(module.version.into());
         reply.bulk(b"path");
-        reply.bulk(path.as_bytes());
+        reply.bulk(module.path.as_bytes());
         reply.bulk(b"args");
         reply.array(0);
     }
@@ -114,7 +114,7 @@ mod tests {
         let mut t = Testbed::new();
         assert!(
             t.run("MODULE LIST")
-                .starts_with("*1\r\n*8\r\n$4\r\nname\r\n$9\r\nvectorset\r\n")
+                .starts_with("*2\r\n*8\r\n$4\r\nname\r\n$9\r\nvectorset\r\n")
         );
         for line in [
             "MODULE LOAD /x.so",

@@ -201,18 +201,12 @@ pub(in crate::server) fn hotkeys(_: &Source<'_>, to: &mut InfoWriter) {
     to.section("Hotkeys");
 }
 
-/// The options that Redis 8's module of vector sets declares; `lua` declares none.
-const VECTOR_SET_OPTIONS: &str = "handle-io-errors|handle-repl-async-load";
-
 pub(in crate::server) fn modules(from: &Source<'_>, to: &mut InfoWriter) {
     to.section("Modules");
-    for (name, _) in from.server.config.dialect.modules() {
-        let options = match *name {
-            "vectorset" => VECTOR_SET_OPTIONS,
-            _ => "",
-        };
+    for module in from.server.config.dialect.modules() {
         to.line(format_args!(
-            "module:name={name},ver=1,api=1,filters=0,usedby=[],using=[],options=[{options}]"
+            "module:name={},ver={},api=1,filters=0,usedby=[],using=[],options=[{}]",
+            module.name, module.version, module.options
         ));
     }
 }
