@@ -4,7 +4,7 @@
 //! the lookup and the write.
 
 use super::super::store::table::Found;
-use super::super::{Cause, Db, KeyHash, NewValue, Str};
+use super::super::{Cause, Db, KeyHash, NewValue, RefMut, Str};
 use russet_command::CommandError;
 use russet_types::Container;
 
@@ -119,6 +119,13 @@ impl<'d, 'a, 'k> Place<'d, 'a, 'k> {
             Some(f) if f.entry.kind() == T::TYPE => Ok(true),
             Some(_) => Err(CommandError::WrongType),
         }
+    }
+
+    /// The container at the key, to change it. Must not be called unless [`Place::holds`] it.
+    #[inline]
+    pub fn open<T: Container>(self) -> RefMut<'d, T> {
+        let found = self.found.expect("the key is there");
+        self.db.database_mut().write(found.entry)
     }
 
     /// Sets the key to this container, whatever it held; its expiry is removed.
