@@ -30,6 +30,8 @@ macro_rules! with_types {
                 Array: SlicedArray "sliced-array";
                 VectorSet: VectorGraph "raw";
                 PathHash: PathTree "pathhash";
+                // As Redis names the encoding of values of modules.
+                Json: Document "raw";
             ]
             $($arguments)*
         }

@@ -28,8 +28,10 @@ pub const VECTOR_SET: &str = "vectorset";
 /// Path hashes, in files of Redis's dialect. Redis has neither the type nor such a module, so that
 /// it refuses them by this name.
 pub(crate) const PATH_HASH: &str = "path-hash";
+/// JSON documents, which are built in.
+pub(crate) const JSON: &str = "ReJSON-RL";
 /// The modules whose data is read.
-pub const KNOWN: [&str; 2] = [VECTOR_SET, PATH_HASH];
+pub const KNOWN: [&str; 3] = [VECTOR_SET, PATH_HASH, JSON];
 
 /// The id of a module's data, of a version of its form.
 pub fn id(name: &str, version: u64) -> u64 {
@@ -38,11 +40,28 @@ pub fn id(name: &str, version: u64) -> u64 {
     name.bytes().fold(0, |id, of| id << 6 | at(of)) << 10 | version
 }
 
-/// The name of the module whose data follows.
-pub fn name(input: &mut Input<'_>) -> Result<String, Fault> {
+/// The id of a value of a module.
+#[derive(Debug)]
+pub struct ModuleId {
+    /// The module's name, or rather that of its type.
+    pub name: String,
+    /// The version of the value's form.
+    pub version: u64,
+}
+
+/// Reads the id of the data that follows.
+pub fn read_id(input: &mut Input<'_>) -> Result<ModuleId, Fault> {
     let id = input.length()?;
     let letter = |at: u32| char::from(LETTERS[(id >> (10 + 6 * at) & 63) as usize]);
-    Ok((0..9).rev().map(letter).collect())
+    Ok(ModuleId {
+        name: (0..9).rev().map(letter).collect(),
+        version: id & 1023,
+    })
+}
+
+/// The name of the module whose data follows.
+pub fn name(input: &mut Input<'_>) -> Result<String, Fault> {
+    read_id(input).map(|id| id.name)
 }
 
 /// Writes a number as a field.

@@ -7,15 +7,15 @@
 use super::fault::Fault;
 use super::format::{RdbOrigin, kind};
 use super::input::{Input, Text};
-use super::module;
+use super::module::{self, ModuleId};
 use super::rules::Rules;
 use crate::values;
 use russet_keyspace::OwnedValue;
 use russet_types::{AnyContainer, Container};
 
-/// Reads a value after the id of the module that it belongs to.
+/// Reads a value of a module after its id.
 pub fn module_value<'i>(
-    name: &str,
+    id: &ModuleId,
     input: &mut Input<'_>,
     rules: &Rules,
 ) -> Result<OwnedValue<'i>, Fault> {
@@ -26,10 +26,11 @@ pub fn module_value<'i>(
             Ok(OwnedValue::Container(value.into()))
         }
     }
-    match name {
+    match id.name.as_str() {
         module::VECTOR_SET => filled(values::vector_set::load_fields(input)?),
         module::PATH_HASH => filled(values::path_hash::load_fields(input, rules)?),
-        _ => Err(Fault::Module(name.to_owned())),
+        module::JSON => filled(values::json::load_fields(input, id)?),
+        _ => Err(Fault::Module(id.name.clone())),
     }
 }
 
@@ -46,8 +47,8 @@ pub fn value<'i>(
         }),
         kind::MODULE_PRE_GA => Err(Fault::Module(module::name(input)?)),
         kind::MODULE_2 => {
-            let name = module::name(input)?;
-            module_value(&name, input, rules)
+            let id = module::read_id(input)?;
+            module_value(&id, input, rules)
         }
         kind::BITMAP if rules.dialect == RdbOrigin::Redis => Err(Fault::Unsupported("bitmap")),
         container => values::load(input, container, rules).map(OwnedValue::Container),

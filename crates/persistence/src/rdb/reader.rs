@@ -346,15 +346,15 @@ impl<'a> Reader<'a> {
         self.input.string_to(&mut self.key)?;
         self.doing = Doing::Value;
         let module = if kind == kind::MODULE_2 && self.options.skips_modules {
-            Some(module::name(&mut self.input)?)
+            Some(module::read_id(&mut self.input)?)
         } else {
             None
         };
         if let Some(module) = &module
-            && !module::KNOWN.contains(&module.as_str())
+            && !module::KNOWN.contains(&module.name.as_str())
         {
             module::skip_fields(&mut self.input)?;
-            loader.module_skipped(module, ModuleData::Key(self.db, &self.key));
+            loader.module_skipped(&module.name, ModuleData::Key(self.db, &self.key));
         } else {
             let value = match &module {
                 Some(module) => parse::module_value(module, &mut self.input, &self.rules),

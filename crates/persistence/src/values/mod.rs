@@ -1,6 +1,6 @@
 //! The forms of containers in files: in RDB files and payloads, and as commands that recreate them.
 //!
-//!     list, set, zset, hash, stream, array, vector_set, path_hash     one impl of [`Saved`] each
+//!     list, set, zset, hash, stream, array, vector_set, path_hash, json     one impl of [`Saved`] each
 //!     packed                                       listpacks and ziplists as they are read
 //!
 //! A new type has its file here and its name in the list of types (`types/kinds.rs`): saving,
@@ -10,6 +10,7 @@
 mod array;
 mod form;
 mod hash;
+pub(super) mod json;
 mod list;
 mod packed;
 pub(super) mod path_hash;
