@@ -178,6 +178,8 @@ bitflags! {
         const SCRIPTING = 1 << 20;
         /// Valkey's.
         const PATHHASH = 1 << 22;
+        /// `@json`: JSON documents.
+        const JSON = 1 << 23;
     }
 }
 

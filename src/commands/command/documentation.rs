@@ -70,14 +70,14 @@ pub(super) fn write_docs<H>(reply: &mut Reply, full_name: &str, spec: &Spec<H>) 
 
 /// The plain text fields; doc_flags come before the last two.
 fn texts(doc: &Doc) -> [(&'static str, &'static str); 7] {
-    let module = match doc.group {
-        Group::Module => "vectorset",
-        _ => "",
+    let (group, module) = match doc.group.module() {
+        "" => (doc.group.name(), ""),
+        module => (Group::Module.name(), module),
     };
     [
         ("summary", doc.summary),
         ("since", doc.since),
-        ("group", doc.group.name()),
+        ("group", group),
         ("module", module),
         ("complexity", doc.complexity),
         ("deprecated_since", doc.deprecated_since),

@@ -185,7 +185,7 @@ const ACCESS: [(Access, &str); 11] = [
     (Access::VARIABLE_FLAGS, "variable_flags"),
 ];
 
-const CATEGORIES: [(Category, &str); 23] = [
+const CATEGORIES: [(Category, &str); 24] = [
     (Category::KEYSPACE, "@keyspace"),
     (Category::READ, "@read"),
     (Category::WRITE, "@write"),
@@ -209,6 +209,7 @@ const CATEGORIES: [(Category, &str); 23] = [
     (Category::TRANSACTION, "@transaction"),
     (Category::SCRIPTING, "@scripting"),
     (Category::PATHHASH, "@pathhash"),
+    (Category::JSON, "@json"),
 ];
 
 #[cfg(test)]

@@ -87,6 +87,7 @@ groups! {
     Geo "geo",
     Hash "hash",
     HyperLogLog "hyperloglog",
+    Json "json",
     List "list",
     Module "module",
     PathHash "pathhash",
@@ -99,6 +100,17 @@ groups! {
     Stream "stream",
     String "string",
     Transactions "transactions",
+}
+
+impl Group {
+    /// The module whose commands they are, where COMMAND DOCS names one; `""`: none.
+    pub const fn module(self) -> &'static str {
+        match self {
+            Group::Module => "vectorset",
+            Group::Json => "ReJSON",
+            _ => "",
+        }
+    }
 }
 
 bitflags! {
