@@ -22,6 +22,7 @@ mod generic;
 mod geo;
 mod hash;
 mod hyperloglog;
+mod json;
 mod list;
 mod path_hash;
 mod pubsub;
@@ -66,6 +67,7 @@ const GROUPS: &[(&[Spec], Text)] = &[
     (generic::SPECS, text!("generic")),
     (array::SPECS, text!("array")),
     (hash::SPECS, text!("hash")),
+    (json::SPECS, text!("json")),
     (list::SPECS, text!("list")),
     (path_hash::SPECS, text!("path_hash")),
     (pubsub::SPECS, text!("pubsub")),

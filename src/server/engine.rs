@@ -30,7 +30,12 @@ use russet_base::clock::{self, Cycles, Now};
 use russet_base::random;
 use russet_cluster::migration::{Name, Ranges};
 use russet_config::Config;
+use russet_json::PathCache;
 use russet_keyspace::{ClientId, Expiring, Keyspace, Longest};
+
+/// Compiled paths of JSON commands, and the bytes that all may take.
+const JSON_PATHS: usize = 1024;
+const JSON_PATHS_BYTES: usize = 4 << 20;
 
 /// Time per turn to free removed large values in the loop.
 const FREE_NANOS: u64 = 200_000;
@@ -103,6 +108,7 @@ impl Engine {
             cluster: None,
             migrations: None,
             searches: Default::default(),
+            json_paths: PathCache::new(JSON_PATHS, JSON_PATHS_BYTES),
             sentinel: None,
             shutdown: Shutdown {
                 signals,

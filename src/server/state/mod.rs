@@ -61,6 +61,7 @@ use crate::server::state::world::{Guest, NewGuest};
 use russet_base::clock::{Cycles, Now};
 use russet_base::wake::Wake;
 use russet_config::Config;
+use russet_json::PathCache;
 use russet_keyspace::ClientId;
 use russet_net::{Destination, Listener};
 use russet_replication::Stream;
@@ -85,6 +86,8 @@ pub struct Server {
     pub scripting: Scripting,
     /// Searches of vector sets, off the loop.
     pub searches: Searches,
+    /// Paths of JSON commands, compiled.
+    pub json_paths: PathCache,
     pub memory: Memory,
     /// The stream of effects, for the append only file and replicas.
     pub stream: Stream,

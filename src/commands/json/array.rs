@@ -1,0 +1,336 @@
+//! ARRAPPEND, ARRINSERT, ARRPOP and ARRTRIM.
+//!
+//! An array within another match is changed before it. Cost: O(values that the path visits), and
+//! the elements that are moved.
+
+use super::reply::write_expanded;
+use super::row::{
+    BAD_INTEGER, GROWS, NO_DOCUMENT, WRITES, WRITING, WRITTEN_KEY, at, compiled, matches,
+    missing_or_not, parsed, plain, write,
+};
+use super::set::check_growth;
+use crate::server::{Call, CommandResult, Spec};
+use russet_base::numbers::number::parse_i64;
+use russet_base::text::Printable;
+use russet_command::{Arity, CommandError};
+use russet_json::{Document, Format, Kind, Location, Path, View};
+use russet_keyspace::Class;
+use russet_resp::{Args, Reply};
+use russet_types::Json;
+
+const OUT_OF_BOUNDS: CommandError = CommandError::Text("ERR index out of bounds");
+const NOT_IN_RESP2: CommandError =
+    CommandError::Text("ERR FORMAT argument is not supported on RESP2");
+const BAD_FORMAT: CommandError = CommandError::Text("ERR wrong reply format");
+const LEGACY_FORMAT: CommandError =
+    CommandError::Text("Legacy paths are supported only with FORMAT STRINGS");
+
+pub(super) const ARRAPPEND: Spec = Spec {
+    arity: Arity::AtLeast(4),
+    flags: GROWS,
+    keys: WRITTEN_KEY,
+    categories: WRITING,
+    ..Spec::new("json.arrappend", arrappend)
+};
+
+/// `JSON.ARRAPPEND key path value ...`: appends values to arrays.
+///
+/// Reply: array of the new lengths, null for a match that is no array; of a legacy path the last.
+fn arrappend(call: &mut Call<'_>) -> CommandResult {
+    let args = call.args;
+    let values = values(args.from(3))?;
+    let (key, text) = (args.at(1), args.at(2));
+    let max = call.string_max();
+    let Some(mut json) = write(&mut call.db, key)? else {
+        return Err(NO_DOCUMENT);
+    };
+    let path = compiled(&mut call.server.json_paths, text)?;
+    let arrays = Arrays::find(&json, &path)?;
+    for value in &values {
+        check_growth(&json, value, arrays.len(), max)?;
+    }
+    let lengths = arrays.each(&mut json, |json, location, len| {
+        json.insert_elements(location, len, &values);
+        len + values.len()
+    });
+    drop(json);
+    if lengths.iter().any(Option::is_some) {
+        call.db.changed(key, Class::MODULE, "json.arrappend");
+    }
+    // The path as it was given, unlike elsewhere.
+    reply_lengths(call.reply, &path, lengths, || {
+        missing_or_not(Printable(text), "not an array")
+    })
+}
+
+pub(super) const ARRINSERT: Spec = Spec {
+    arity: Arity::AtLeast(5),
+    flags: GROWS,
+    keys: WRITTEN_KEY,
+    categories: WRITING,
+    ..Spec::new("json.arrinsert", arrinsert)
+};
+
+/// `JSON.ARRINSERT key path index value ...`: inserts values before an index, which may count from
+/// the end.
+///
+/// Reply: as of ARRAPPEND. An index outside of one of the arrays is an error.
+fn arrinsert(call: &mut Call<'_>) -> CommandResult {
+    let args = call.args;
+    let (key, text) = (args.at(1), args.at(2));
+    let index = parse_i64(args.at(3)).ok_or(BAD_INTEGER)?;
+    let values = values(args.from(4))?;
+    let max = call.string_max();
+    let Some(mut json) = write(&mut call.db, key)? else {
+        return Err(NO_DOCUMENT);
+    };
+    let path = compiled(&mut call.server.json_paths, text)?;
+    let arrays = Arrays::find(&json, &path)?;
+    for value in &values {
+        check_growth(&json, value, arrays.len(), max)?;
+    }
+    let place = |len: usize| {
+        let at = if index < 0 {
+            index.saturating_add(len as i64)
+        } else {
+            index
+        };
+        usize::try_from(at).ok().filter(|at| *at <= len)
+    };
+    if arrays.lengths().any(|len| place(len).is_none()) {
+        return Err(OUT_OF_BOUNDS);
+    }
+    let lengths = arrays.each(&mut json, |json, location, len| {
+        json.insert_elements(location, place(len).unwrap_or(len), &values);
+        len + values.len()
+    });
+    drop(json);
+    if lengths.iter().any(Option::is_some) {
+        call.db.changed(key, Class::MODULE, "json.arrinsert");
+    }
+    reply_lengths(call.reply, &path, lengths, || {
+        missing_or_not(path.text(), "not an array")
+    })
+}
+
+pub(super) const ARRTRIM: Spec = Spec {
+    arity: Arity::Exactly(5),
+    flags: WRITES,
+    keys: WRITTEN_KEY,
+    categories: WRITING,
+    ..Spec::new("json.arrtrim", arrtrim)
+};
+
+/// `JSON.ARRTRIM key path start stop`: keeps the elements from `start` to `stop`, both included;
+/// either may count from the end.
+///
+/// Reply: as of ARRAPPEND.
+fn arrtrim(call: &mut Call<'_>) -> CommandResult {
+    let [_, key, text, start, stop] = call.args.exactly();
+    let start = parse_i64(start).ok_or(BAD_INTEGER)?;
+    let stop = parse_i64(stop).ok_or(BAD_INTEGER)?;
+    let Some(mut json) = write(&mut call.db, key)? else {
+        return Err(NO_DOCUMENT);
+    };
+    let path = compiled(&mut call.server.json_paths, text)?;
+    let arrays = Arrays::find(&json, &path)?;
+    let mut is_changed = false;
+    let lengths = arrays.each(&mut json, |json, location, len| {
+        let kept = kept(len, start, stop);
+        if kept.len() < len {
+            json.retain_elements(location, kept.clone());
+        }
+        is_changed = true;
+        kept.len()
+    });
+    drop(json);
+    if is_changed {
+        call.db.changed(key, Class::MODULE, "json.arrtrim");
+    }
+    reply_lengths(call.reply, &path, lengths, || {
+        missing_or_not(path.text(), "not an array")
+    })
+}
+
+/// The elements that a trim keeps.
+fn kept(len: usize, start: i64, stop: i64) -> std::ops::Range<usize> {
+    let len = len as i64;
+    let from_end = |at: i64| {
+        if at < 0 {
+            at.saturating_add(len).max(0)
+        } else {
+            at
+        }
+    };
+    let (start, stop) = (from_end(start), from_end(stop).min(len - 1));
+    if start >= len || start > stop {
+        return 0..0;
+    }
+    start as usize..stop as usize + 1
+}
+
+pub(super) const ARRPOP: Spec = Spec {
+    arity: Arity::AtLeast(2),
+    flags: WRITES,
+    keys: WRITTEN_KEY,
+    categories: WRITING,
+    ..Spec::new("json.arrpop", arrpop)
+};
+
+/// `JSON.ARRPOP key [FORMAT STRINGS | EXPAND1 | EXPAND] [path [index]]`: removes an element, by
+/// default the last one. An index outside of the array is that of its nearest element; one that is
+/// no number is the last.
+///
+/// Reply: array of JSON texts, null for an empty array and a match that is none; of a legacy path
+/// the last. EXPAND and EXPAND1, RESP3 alone: values of the protocol.
+fn arrpop(call: &mut Call<'_>) -> CommandResult {
+    let args = call.args;
+    let (depth, path_at) = if args.len() > 3 && args.is(2, "FORMAT") {
+        (expanded(args, 3, call.reply.resp3())?, 4)
+    } else {
+        (None, 2)
+    };
+    let (key, text) = (args.at(1), args.get(path_at).unwrap_or(b"."));
+    if depth.is_some() && Path::is_legacy_text(text) {
+        return Err(LEGACY_FORMAT);
+    }
+    let index = args.get(path_at + 1).and_then(parse_i64).unwrap_or(-1);
+    let Some(mut json) = write(&mut call.db, key)? else {
+        return Err(NO_DOCUMENT);
+    };
+    let path = compiled(&mut call.server.json_paths, text)?;
+    let arrays = Arrays::find(&json, &path)?;
+    let popped = arrays.each(&mut json, |json, location, len| {
+        let last = len.checked_sub(1)?;
+        let index = if index < 0 {
+            index.saturating_add(len as i64).max(0)
+        } else {
+            index
+        };
+        let mut element = location.clone();
+        element.push(usize::try_from(index).map_or(last, |index| index.min(last)) as u32);
+        let value = Document::copy_of(at(json, &element));
+        json.remove(&element);
+        Some(value)
+    });
+    drop(json);
+    if popped.iter().any(|value| matches!(value, Some(Some(_)))) {
+        call.db.changed(key, Class::MODULE, "json.arrpop");
+    }
+    let reply = &mut *call.reply;
+    let write = |reply: &mut Reply, value: Option<&Document>| match value {
+        None => reply.null(),
+        Some(value) if let Some(depth) = depth => write_expanded(reply, value.root(), depth),
+        Some(value) => {
+            let mut text = Vec::new();
+            value.root().print(&Format::default(), &mut text);
+            reply.bulk_owned(text);
+        }
+    };
+    if path.is_legacy() {
+        let Some(last) = popped.iter().rev().find_map(Option::as_ref) else {
+            return Err(missing_or_not(path.text(), "not an array"));
+        };
+        write(reply, last.as_ref());
+        return Ok(());
+    }
+    reply.array(popped.len());
+    for value in &popped {
+        write(reply, value.as_ref().and_then(Option::as_ref));
+    }
+    Ok(())
+}
+
+/// The depth to which the FORMAT at an argument expands containers; `None`: texts.
+fn expanded(args: Args<'_>, at: usize, is_resp3: bool) -> Result<Option<usize>, CommandError> {
+    let depth = if args.is(at, "STRINGS") {
+        None
+    } else if args.is(at, "EXPAND1") {
+        Some(0)
+    } else if args.is(at, "EXPAND") {
+        Some(usize::MAX)
+    } else {
+        return Err(BAD_FORMAT);
+    };
+    if is_resp3 {
+        Ok(depth)
+    } else {
+        Err(NOT_IN_RESP2)
+    }
+}
+
+/// The values of JSON texts.
+fn values(texts: Args<'_>) -> Result<Vec<Document>, CommandError> {
+    texts.iter().map(parsed).collect()
+}
+
+/// The matches of a path, with the lengths of those that are arrays.
+struct Arrays {
+    found: Vec<(Location, Option<usize>)>,
+}
+
+impl Arrays {
+    fn find(json: &Json, path: &Path) -> Result<Arrays, CommandError> {
+        let found = matches(path, json.root()).map_err(plain)?;
+        let with_length = |location: Location| {
+            let value = at(json, &location);
+            let len = matches!(value.kind(), Kind::Array).then(|| value.len());
+            (location, len)
+        };
+        let found = found.into_iter().map(with_length).collect();
+        Ok(Arrays { found })
+    }
+
+    fn lengths(&self) -> impl Iterator<Item = usize> {
+        self.found.iter().filter_map(|(_, len)| *len)
+    }
+
+    /// Number of arrays.
+    fn len(&self) -> usize {
+        self.lengths().count()
+    }
+
+    /// Changes each array, those within others first; returns the results in the order of the
+    /// matches, `None` for a match that is no array.
+    fn each<R>(
+        &self,
+        json: &mut Json,
+        mut change: impl FnMut(&mut Json, &Location, usize) -> R,
+    ) -> Vec<Option<R>> {
+        let mut results: Vec<Option<R>> = self.found.iter().map(|_| None).collect();
+        let mut order: Vec<usize> = (0..self.found.len()).collect();
+        order.sort_unstable_by(|a, b| self.found[*b].0.cmp(&self.found[*a].0));
+        for number in order {
+            let (location, len) = &self.found[number];
+            if let Some(len) = len {
+                results[number] = Some(change(json, location, *len));
+            }
+        }
+        results
+    }
+}
+
+fn reply_lengths(
+    reply: &mut Reply,
+    path: &Path,
+    lengths: Vec<Option<usize>>,
+    none: impl FnOnce() -> CommandError,
+) -> CommandResult {
+    if path.is_legacy() {
+        let last = lengths
+            .iter()
+            .rev()
+            .find_map(|length| *length)
+            .ok_or_else(none)?;
+        reply.int(last as i64);
+        return Ok(());
+    }
+    reply.array(lengths.len());
+    for length in lengths {
+        match length {
+            Some(length) => reply.int(length as i64),
+            None => reply.null(),
+        }
+    }
+    Ok(())
+}

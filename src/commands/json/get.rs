@@ -1,0 +1,249 @@
+//! GET and MGET: values as JSON text.
+//!
+//! Cost: O(values that the paths visit), and the size of the reply.
+
+use super::reply::write_expanded;
+use super::row::{READ_KEY, READING, READS, compiled, each_result, missing, path_at, read};
+use crate::commands::work;
+use crate::server::{Call, CommandResult, Spec};
+use russet_command::{Access, Arity, CommandError, KeySpec};
+use russet_json::{Format, Path, PathCache, Composer, Value};
+use russet_resp::{Args, Reply};
+
+const NOT_IN_RESP2: CommandError =
+    CommandError::Text("ERR FORMAT argument is not supported on RESP2");
+const BAD_FORMAT: CommandError = CommandError::Text("ERR wrong reply format");
+
+pub(super) const GET: Spec = Spec {
+    arity: Arity::AtLeast(2),
+    flags: READS,
+    keys: READ_KEY,
+    categories: READING,
+    ..Spec::new("json.get", get)
+};
+
+/// The options of GET, which may stand before and after its paths.
+struct GetOptions<'a> {
+    format: Format<'a>,
+    /// Values of the protocol instead of text, down to this depth.
+    depth: Option<usize>,
+    paths: Vec<&'a [u8]>,
+    /// Whether the reply is an object, a member for each path.
+    is_object: bool,
+}
+
+impl<'a> GetOptions<'a> {
+    const WORDS: [&'static str; 5] = ["INDENT", "NEWLINE", "SPACE", "FORMAT", "NOESCAPE"];
+
+    fn parse(args: Args<'a>, is_resp3: bool, name: &str) -> Result<GetOptions<'a>, CommandError> {
+        let mut options = GetOptions {
+            format: Format::default(),
+            depth: None,
+            paths: Vec::new(),
+            is_object: false,
+        };
+        let mut at = 2;
+        while at < args.len() {
+            let word = Self::WORDS.into_iter().find(|word| args.is(at, word));
+            let Some(word) = word else {
+                options.is_object = !options.paths.is_empty();
+                if !options.paths.contains(&args.at(at)) {
+                    options.paths.push(args.at(at));
+                }
+                at += 1;
+                continue;
+            };
+            if word == "NOESCAPE" {
+                at += 1;
+                continue;
+            }
+            if word == "FORMAT" && !is_resp3 {
+                return Err(NOT_IN_RESP2);
+            }
+            let Some(value) = args.get(at + 1) else {
+                return Err(CommandError::WrongArity(name.to_owned()));
+            };
+            match word {
+                "INDENT" => options.format.indent = value,
+                "NEWLINE" => options.format.newline = value,
+                "SPACE" => options.format.space = value,
+                _ if args.is(at + 1, "STRING") => options.depth = None,
+                _ if args.is(at + 1, "EXPAND1") => options.depth = Some(0),
+                _ if args.is(at + 1, "EXPAND") => options.depth = Some(usize::MAX),
+                _ => return Err(BAD_FORMAT),
+            }
+            at += 2;
+        }
+        if options.paths.is_empty() {
+            options.paths.push(b".");
+        }
+        Ok(options)
+    }
+}
+
+/// `JSON.GET key [INDENT text] [NEWLINE text] [SPACE text] [NOESCAPE] [FORMAT STRING | EXPAND1 |
+/// EXPAND] [path ...]`: the values at paths as JSON text. NOESCAPE has no effect.
+///
+/// Reply: bulk string: of JSONPath an array of the matches, of a legacy path the first of them; of
+/// several paths an object, a member for each, in the order given, all as arrays if one of the paths
+/// is JSONPath. EXPAND and EXPAND1, RESP3 alone: an array for each path, of values of the protocol.
+fn get(call: &mut Call<'_>) -> CommandResult {
+    let (args, key) = (call.args, call.args.at(1));
+    let reply = &mut *call.reply;
+    let is_option = |at| GetOptions::WORDS.iter().any(|word| args.is(at, word));
+    let is_plain = args.len() == 2 || (args.len() == 3 && !is_option(2));
+    let options = if is_plain {
+        None
+    } else {
+        Some(GetOptions::parse(args, reply.resp3(), call.name)?)
+    };
+    let Some(json) = read(&mut call.db, key)? else {
+        reply.null();
+        return Ok(());
+    };
+    let paths = &mut call.server.json_paths;
+    let Some(options) = options else {
+        let path = compiled(paths, path_at(args, 2))?;
+        let mut out = Vec::with_capacity(64);
+        if !print_matches(&path, json.root(), &Format::default(), &mut out)? {
+            return Err(missing(path.text()));
+        }
+        reply.bulk_owned(out);
+        return Ok(());
+    };
+    match options.depth {
+        None => {
+            let text = texts(&options, paths, json.root())?;
+            reply.bulk_owned(text);
+        }
+        Some(depth) => expand(&options, depth, paths, json.root(), reply)?,
+    }
+    Ok(())
+}
+
+/// Appends what a path finds: of JSONPath an array of the matches, of a legacy path the first.
+/// `false`: a legacy path matches nothing.
+fn print_matches(
+    path: &Path,
+    root: Value<'_>,
+    format: &Format<'_>,
+    out: &mut Vec<u8>,
+) -> Result<bool, CommandError> {
+    if path.is_legacy() {
+        let mut is_found = false;
+        each_result(path, root, |found| {
+            is_found = true;
+            found.print(format, out);
+        })?;
+        return Ok(is_found);
+    }
+    let mut array = Composer::array(format, out);
+    each_result(path, root, |found| array.element(found))?;
+    array.end();
+    Ok(true)
+}
+
+/// The text of what the paths find: of several an object, in the order given.
+fn texts(
+    options: &GetOptions<'_>,
+    paths: &mut PathCache,
+    root: Value<'_>,
+) -> Result<Vec<u8>, CommandError> {
+    let mut out = Vec::new();
+    let format = &options.format;
+    if let ([text], false) = (&options.paths[..], options.is_object) {
+        let path = compiled(paths, text)?;
+        if !print_matches(&path, root, format, &mut out)? {
+            return Err(missing(path.text()));
+        }
+        return Ok(out);
+    }
+    let as_arrays = options.paths.iter().any(|text| !Path::is_legacy_text(text));
+    let mut object = Composer::object(format, &mut out);
+    for text in &options.paths {
+        let path = compiled(paths, text)?;
+        // A path was parsed: it is UTF-8.
+        let name = std::str::from_utf8(text).unwrap_or_default();
+        if as_arrays {
+            let mut array = object.member_array(name);
+            each_result(&path, root, |found| array.element(found))?;
+            array.end();
+            continue;
+        }
+        let mut is_found = false;
+        each_result(&path, root, |found| {
+            is_found = true;
+            object.member(name, found);
+        })?;
+        if !is_found {
+            // The path as it was given, unlike elsewhere.
+            return Err(missing(name));
+        }
+    }
+    object.end();
+    Ok(out)
+}
+
+/// Replies an array for each path, of its matches as values of the protocol.
+fn expand(
+    options: &GetOptions<'_>,
+    depth: usize,
+    paths: &mut PathCache,
+    root: Value<'_>,
+    reply: &mut Reply,
+) -> CommandResult {
+    let compiled: Result<Vec<_>, _> = options.paths.iter().map(|t| compiled(paths, t)).collect();
+    let compiled = compiled?;
+    reply.array(compiled.len());
+    for path in &compiled {
+        let place = reply.defer();
+        let mut results = 0;
+        each_result(path, root, |found| {
+            results += 1;
+            write_expanded(reply, found, depth);
+        })?;
+        reply.finish_array(place, results);
+    }
+    Ok(())
+}
+
+pub(super) const MGET: Spec = Spec {
+    arity: Arity::AtLeast(3),
+    keys: &[KeySpec::range(1, -2, 1, Access::READ)],
+    handler: mget,
+    name: "json.mget",
+    work: work::by(count_keys, work::FEWER_NAMES),
+    ..GET
+};
+
+fn count_keys(call: &mut Call<'_>) -> CommandResult {
+    call.touches(call.args.len() as u64 - 2);
+    Ok(())
+}
+
+/// `JSON.MGET key ... path`: the values at a path of several documents.
+///
+/// Reply: array of bulk strings as of GET; null for a missing key, one of another type, and a path
+/// that is wrong, or legacy and matches nothing.
+fn mget(call: &mut Call<'_>) -> CommandResult {
+    let args = call.args;
+    let keys = args.len() - 2;
+    let path = compiled(&mut call.server.json_paths, args.at(keys + 1)).ok();
+    call.reply.array(keys);
+    for key in args.from(1).first(keys).iter() {
+        let mut text = Vec::new();
+        let json = read(&mut call.db, key).ok().flatten();
+        let is_found = match (&path, json) {
+            (Some(path), Some(json)) => {
+                print_matches(path, json.root(), &Format::default(), &mut text).unwrap_or(false)
+            }
+            _ => false,
+        };
+        if is_found {
+            call.reply.bulk_owned(text);
+        } else {
+            call.reply.null();
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,109 @@
+//! MERGE: RFC 7396, a JSON value as a patch.
+//!
+//! A member of the patch that is null removes the member of that name, an object is merged into it,
+//! anything else replaces it. A match that is merged with null becomes null. Where a path makes a
+//! member, or a key is made, the value is stored as it is, nulls included.
+//!
+//! Cost: O(members of the patch) for each match, and the values that the path visits.
+
+use super::row::{GROWS, WRITING, WRITTEN_KEY, at, compiled, is_root, parsed, plain, write};
+use super::set::{NEW_AT_ROOT, check_format, check_growth, make_at};
+use crate::server::{Call, CommandResult, Spec};
+use russet_command::{Arity, CommandError};
+use russet_json::{Document, Kind, Location, Value, View};
+use russet_keyspace::Class;
+use russet_types::Json;
+
+pub(super) const MERGE: Spec = Spec {
+    arity: Arity::AtLeast(4),
+    flags: GROWS,
+    keys: WRITTEN_KEY,
+    categories: WRITING,
+    ..Spec::new("json.merge", merge)
+};
+
+/// `JSON.MERGE key path value [FORMAT STRING | JSON]`: merges a value into those at a path.
+///
+/// Reply: OK, or null if the path cannot be made.
+fn merge(call: &mut Call<'_>) -> CommandResult {
+    let args = call.args;
+    match args.len() {
+        4 => {}
+        5.. if args.is(4, "FORMAT") => check_format(args, 5)?,
+        _ => return Err(CommandError::Syntax),
+    }
+    if args.len() > 6 {
+        return Err(CommandError::Syntax);
+    }
+    let (key, text) = (args.at(1), args.at(2));
+    let max = call.string_max();
+    let Some(mut json) = write(&mut call.db, key)? else {
+        let value = parsed(args.at(3))?;
+        if !is_root(&mut call.server.json_paths, text) {
+            return Err(NEW_AT_ROOT);
+        }
+        call.db.put(key, Json::from(value));
+        call.db.changed(key, Class::MODULE, "json.merge");
+        call.reply.ok();
+        return Ok(());
+    };
+    let patch = parsed(args.at(3))?;
+    let path = compiled(&mut call.server.json_paths, text)?;
+    let found = path.locations(json.root()).map_err(plain)?;
+    let is_merged = if found.is_empty() {
+        make_at(&mut json, &path, patch)?
+    } else {
+        check_growth(&json, &patch, found.len(), max)?;
+        for location in found {
+            merge_at(&mut json, &location, patch.root());
+        }
+        true
+    };
+    drop(json);
+    if !is_merged {
+        call.reply.null();
+        return Ok(());
+    }
+    call.db.changed(key, Class::MODULE, "json.merge");
+    call.reply.ok();
+    Ok(())
+}
+
+/// Merges a patch into the value at a location.
+fn merge_at(json: &mut Json, location: &Location, patch: Value<'_>) {
+    if !matches!(patch.kind(), Kind::Object) {
+        json.replace(location, patch);
+        return;
+    }
+    let empty = empty_object();
+    if !matches!(at(json, location).kind(), Kind::Object) {
+        json.replace(location, empty.root());
+    }
+    for (name, value) in patch.children() {
+        let name = name.unwrap_or_default();
+        let old = at(json, location).member(name).map(|(ordinal, _)| ordinal);
+        let mut member = location.clone();
+        if let Some(ordinal) = old {
+            member.push(ordinal as u32);
+        }
+        match (value.kind(), old) {
+            (Kind::Null, None) => {}
+            (Kind::Null, Some(_)) => {
+                json.remove(&member);
+            }
+            (Kind::Object, Some(_)) => merge_at(json, &member, value),
+            (Kind::Object, None) => {
+                json.set_member(location, name, empty.root());
+                member.push(at(json, location).len() as u32 - 1);
+                merge_at(json, &member, value);
+            }
+            _ => {
+                json.set_member(location, name, value);
+            }
+        }
+    }
+}
+
+fn empty_object() -> Document {
+    Document::parse(b"{}").expect("it is JSON")
+}

@@ -1,0 +1,59 @@
+//! The commands of JSON documents.
+//!
+//! A path is JSONPath (`$...`) or legacy (`.a.b`, the default `.`). JSONPath answers an array with
+//! a result for each match; a legacy path answers one result, that of its first match for commands
+//! that read and of its last for those that write, and an error where there is none.
+//!
+//!     row       what the rows share, finding a document, compiled paths, errors
+//!     reply     results by dialect of the path; values as replies of the protocol
+//!     set, merge, get, shape, number, text, array, remove, debug     the commands
+//!
+//! A command that changes several matches checks all of them first: it changes all or nothing.
+//! Matches within other matches are changed first, and later elements before earlier ones, so that
+//! the locations of those still to come hold.
+//!
+//! Decided elsewhere: how a document is stored, which values a path finds: `russet_json`.
+
+mod array;
+mod debug;
+mod get;
+mod merge;
+mod number;
+mod remove;
+mod reply;
+mod row;
+mod set;
+mod shape;
+#[cfg(test)]
+mod tests;
+mod text;
+
+use crate::server::Spec;
+
+pub(super) static SPECS: &[Spec] = &[
+    array::ARRAPPEND,
+    array::ARRINSERT,
+    array::ARRPOP,
+    array::ARRTRIM,
+    debug::DEBUG,
+    get::GET,
+    get::MGET,
+    merge::MERGE,
+    number::NUMINCRBY,
+    number::NUMMULTBY,
+    number::NUMPOWBY,
+    remove::CLEAR,
+    remove::DEL,
+    remove::FORGET,
+    set::MSET,
+    set::SET,
+    shape::ARRINDEX,
+    shape::ARRLEN,
+    shape::OBJKEYS,
+    shape::OBJLEN,
+    shape::RESP,
+    shape::STRLEN,
+    shape::TYPE,
+    text::STRAPPEND,
+    text::TOGGLE,
+];

@@ -1,0 +1,164 @@
+//! NUMINCRBY, NUMMULTBY and NUMPOWBY.
+//!
+//! An integer and an integer make an integer, which wraps as in Redis unless `json-integers-wrap` is off;
+//! anything else makes a float. All results are computed before one is stored.
+//!
+//! Cost: O(values that the path visits).
+
+use super::reply::write_number;
+use super::row::{
+    NO_DOCUMENT, WRITES, WRITING, WRITTEN_KEY, at, coded, compiled, matches, missing_or_not, plain,
+    write,
+};
+use crate::server::{Call, CommandResult, Spec};
+use russet_command::{Arity, CommandError};
+use russet_json::{Document, Kind, Number, View, print_number};
+use russet_keyspace::Class;
+
+const NO_NUMBER: CommandError = CommandError::Text("bad input number");
+const NOT_FINITE: CommandError = CommandError::Text("ERR result is not a number");
+const OVERFLOW: CommandError = CommandError::Text("ERR integer overflow");
+
+pub(super) const NUMINCRBY: Spec = Spec {
+    arity: Arity::Exactly(4),
+    flags: WRITES,
+    keys: WRITTEN_KEY,
+    categories: WRITING,
+    ..Spec::new("json.numincrby", numincrby)
+};
+
+pub(super) const NUMMULTBY: Spec = Spec {
+    name: "json.nummultby",
+    handler: nummultby,
+    ..NUMINCRBY
+};
+
+pub(super) const NUMPOWBY: Spec = Spec {
+    name: "json.numpowby",
+    handler: numpowby,
+    ..NUMINCRBY
+};
+
+/// `JSON.NUMINCRBY key path number`: adds to numbers.
+///
+/// Reply: JSON text of an array of the results, null for a match that is no number; of a legacy path
+/// the last result. RESP3: an array of numbers, whatever the path.
+fn numincrby(call: &mut Call<'_>) -> CommandResult {
+    change(call, "json.numincrby", Operation::Add)
+}
+
+/// `JSON.NUMMULTBY key path number`: multiplies numbers. Reply: as of NUMINCRBY.
+fn nummultby(call: &mut Call<'_>) -> CommandResult {
+    change(call, "json.nummultby", Operation::Multiply)
+}
+
+/// `JSON.NUMPOWBY key path number`: raises numbers to a power. Reply: as of NUMINCRBY.
+fn numpowby(call: &mut Call<'_>) -> CommandResult {
+    change(call, "json.numpowby", Operation::Power)
+}
+
+#[derive(Clone, Copy)]
+enum Operation {
+    Add,
+    Multiply,
+    Power,
+}
+
+impl Operation {
+    /// The result. `wraps`: integers wrap around instead of an error.
+    fn of(self, left: Number, right: Number, wraps: bool) -> Result<Number, CommandError> {
+        if let (Number::Signed(left), Number::Signed(right)) = (left, right) {
+            let (result, is_exact) = self.of_integers(left, right);
+            return if wraps || is_exact {
+                Ok(Number::Signed(result))
+            } else {
+                Err(OVERFLOW)
+            };
+        }
+        let (left, right) = (left.as_f64(), right.as_f64());
+        let result = match self {
+            Operation::Add => left + right,
+            Operation::Multiply => left * right,
+            Operation::Power => left.powf(right),
+        };
+        if result.is_finite() {
+            Ok(Number::Float(result))
+        } else {
+            Err(NOT_FINITE)
+        }
+    }
+
+    /// The wrapped result, and whether it is exact. As in Redis, a power is the lower 32 bits of the
+    /// exponent, without its sign.
+    fn of_integers(self, left: i64, right: i64) -> (i64, bool) {
+        let (result, wrapped) = match self {
+            Operation::Add => left.overflowing_add(right),
+            Operation::Multiply => left.overflowing_mul(right),
+            Operation::Power => left.overflowing_pow(right as u32),
+        };
+        let fits = !matches!(self, Operation::Power) || u32::try_from(right).is_ok();
+        (result, !wrapped && fits)
+    }
+}
+
+fn change(call: &mut Call<'_>, event: &'static str, operation: Operation) -> CommandResult {
+    let [_, key, text, by] = call.args.exactly();
+    let wraps = call.was_taken_before() || call.server.config.json_integers_wrap;
+    let Some(mut json) = write(&mut call.db, key)? else {
+        return Err(NO_DOCUMENT);
+    };
+    let path = compiled(&mut call.server.json_paths, text)?;
+    let by = match Document::parse(by).map_err(coded)?.root().kind() {
+        Kind::Number(number) => number,
+        _ => return Err(NO_NUMBER),
+    };
+    let found = matches(&path, json.root()).map_err(plain)?;
+    let mut results = Vec::with_capacity(found.len());
+    for location in &found {
+        results.push(match at(&json, location).kind() {
+            Kind::Number(number) => Some(operation.of(number, by, wraps)?),
+            _ => None,
+        });
+    }
+    for (location, result) in found.iter().zip(&results) {
+        if let Some(number) = result {
+            json.set_number(location, *number);
+        }
+    }
+    drop(json);
+    if results.iter().any(Option::is_some) {
+        call.db.changed(key, Class::MODULE, event);
+    }
+    let reply = &mut *call.reply;
+    if reply.resp3() {
+        reply.array(results.len());
+        for result in results {
+            match result {
+                Some(number) => write_number(reply, number),
+                None => reply.null(),
+            }
+        }
+        return Ok(());
+    }
+    let mut out = Vec::new();
+    if path.is_legacy() {
+        let Some(last) = results.iter().rev().find_map(|result| *result) else {
+            return Err(missing_or_not(path.text(), "does not contains a number"));
+        };
+        print_number(last, &mut out);
+    } else {
+        out.push(b'[');
+        for (at, result) in results.iter().enumerate() {
+            if at > 0 {
+                out.push(b',');
+            }
+            match result {
+                Some(number) => print_number(*number, &mut out),
+                None => out.extend_from_slice(b"null"),
+            }
+        }
+        out.push(b']');
+    }
+    reply.bulk(&out);
+    Ok(())
+}

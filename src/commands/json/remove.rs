@@ -1,0 +1,103 @@
+//! DEL, FORGET and CLEAR.
+//!
+//! Cost: O(values that the path visits); a large value is freed by a thread or in slices.
+
+use super::row::{
+    NO_DOCUMENT, OTHER_TYPE, WRITES, WRITING, WRITTEN_KEY, at, compiled, path_at, plain, write,
+};
+use crate::server::{Call, CommandResult, Spec};
+use russet_command::{Arity, CommandError};
+use russet_json::{Kind, Location, View};
+use russet_keyspace::{Cause, Class};
+use russet_types::Json;
+
+pub(super) const DEL: Spec = Spec {
+    arity: Arity::AtLeast(2),
+    flags: WRITES,
+    keys: WRITTEN_KEY,
+    categories: WRITING,
+    ..Spec::new("json.del", del)
+};
+
+/// The other name of DEL.
+pub(super) const FORGET: Spec = Spec {
+    name: "json.forget",
+    ..DEL
+};
+
+/// `JSON.DEL key [path]`: deletes the values at a path; the root is the key. Of an object's members
+/// the last one takes the place of one that is deleted.
+///
+/// Reply: the number of values that the path matched.
+fn del(call: &mut Call<'_>) -> CommandResult {
+    let (key, text) = (call.args.at(1), path_at(call.args, 2));
+    let place = call.db.place(key);
+    if !place.holds::<Json>().map_err(|_| OTHER_TYPE)? {
+        call.reply.int(0);
+        return Ok(());
+    }
+    let path = compiled(&mut call.server.json_paths, text)?;
+    let deleted = if path.is_root() {
+        place.delete(Cause::User);
+        1
+    } else {
+        let mut json = place.open::<Json>();
+        let deletions = path.deletions(json.root()).map_err(plain)?;
+        let is_all = deletions.iter().any(|location| location.is_empty());
+        let deleted = path.locations(json.root()).map_err(plain)?.len();
+        for location in deletions.iter().filter(|_| !is_all) {
+            json.remove(location);
+        }
+        drop(json);
+        if is_all {
+            call.db.delete(key, Cause::User);
+        }
+        deleted
+    };
+    if deleted > 0 {
+        call.db.changed(key, Class::MODULE, "json.del");
+    }
+    call.reply.int(deleted as i64);
+    Ok(())
+}
+
+pub(super) const CLEAR: Spec = Spec {
+    arity: Arity::AtLeast(2),
+    flags: WRITES,
+    keys: WRITTEN_KEY,
+    categories: WRITING,
+    ..Spec::new("json.clear", clear)
+};
+
+/// `JSON.CLEAR key [path]`: empties arrays and objects, and sets numbers to 0.
+///
+/// Reply: the number of values that were neither empty nor 0 before.
+fn clear(call: &mut Call<'_>) -> CommandResult {
+    if call.args.len() > 3 {
+        return Err(CommandError::WrongArity(call.name.to_owned()));
+    }
+    let (key, text) = (call.args.at(1), path_at(call.args, 2));
+    let Some(mut json) = write(&mut call.db, key)? else {
+        return Err(NO_DOCUMENT);
+    };
+    let path = compiled(&mut call.server.json_paths, text)?;
+    let found = path.locations(json.root()).map_err(plain)?;
+    let is_cleared = |location: &&Location| {
+        let value = at(&json, location);
+        match value.kind() {
+            Kind::Array | Kind::Object => value.len() > 0,
+            Kind::Number(number) => number.as_f64() != 0.0,
+            _ => false,
+        }
+    };
+    let cleared = found.iter().filter(is_cleared).count();
+    for location in &found {
+        json.clear(location);
+    }
+    drop(json);
+    if cleared > 0 {
+        call.db.changed(key, Class::MODULE, "json.clear");
+    }
+    call.reply.int(cleared as i64);
+    Ok(())
+}

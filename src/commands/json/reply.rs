@@ -1,0 +1,79 @@
+//! Values as replies.
+
+use russet_json::{Format, Kind, Number, Value, View};
+use russet_resp::Reply;
+
+/// The name of a value's type, as JSON.TYPE has it.
+pub(super) fn kind_name(value: Value<'_>) -> &'static str {
+    match value.kind() {
+        Kind::Null => "null",
+        Kind::Bool(_) => "boolean",
+        Kind::Number(Number::Signed(_) | Number::Unsigned(_)) => "integer",
+        Kind::Number(Number::Float(_)) => "number",
+        Kind::String => "string",
+        Kind::Array => "array",
+        Kind::Object => "object",
+    }
+}
+
+/// The forms of JSON.RESP: a container begins with its bracket.
+pub(super) fn write_forms(reply: &mut Reply, value: Value<'_>) {
+    match value.kind() {
+        Kind::Null => reply.null(),
+        Kind::Bool(yes) => reply.simple(if yes { "true" } else { "false" }),
+        Kind::Number(number) => write_number(reply, number),
+        Kind::String => reply.bulk(value.text().unwrap_or_default().as_bytes()),
+        Kind::Array => {
+            reply.array(1 + value.len());
+            reply.simple("[");
+            for (_, element) in value.children() {
+                write_forms(reply, element);
+            }
+        }
+        Kind::Object => {
+            reply.array(1 + 2 * value.len());
+            reply.simple("{");
+            for (name, member) in value.children() {
+                reply.bulk(name.unwrap_or_default().as_bytes());
+                write_forms(reply, member);
+            }
+        }
+    }
+}
+
+/// A value with RESP3's own types, containers within down to `depth`; deeper ones are JSON text.
+pub(super) fn write_expanded(reply: &mut Reply, value: Value<'_>, depth: usize) {
+    match value.kind() {
+        Kind::Null => reply.null(),
+        Kind::Bool(yes) => reply.boolean(yes),
+        Kind::Number(number) => write_number(reply, number),
+        Kind::String => reply.bulk(value.text().unwrap_or_default().as_bytes()),
+        Kind::Array | Kind::Object if depth == 0 => {
+            let mut text = Vec::new();
+            value.print(&Format::default(), &mut text);
+            reply.bulk_owned(text);
+        }
+        Kind::Array => {
+            reply.array(value.len());
+            for (_, element) in value.children() {
+                write_expanded(reply, element, depth - 1);
+            }
+        }
+        Kind::Object => {
+            reply.map(value.len());
+            for (name, member) in value.children() {
+                reply.bulk(name.unwrap_or_default().as_bytes());
+                write_expanded(reply, member, depth - 1);
+            }
+        }
+    }
+}
+
+/// An integer, or a double; above the integers of the protocol, the double's text.
+pub(super) fn write_number(reply: &mut Reply, number: Number) {
+    match number {
+        Number::Signed(n) => reply.int(n),
+        Number::Unsigned(n) => reply.double(n as f64),
+        Number::Float(value) => reply.double(value),
+    }
+}

@@ -1,0 +1,140 @@
+//! What the rows share: flags, keys, finding a document, compiled paths, errors.
+
+use std::collections::HashSet;
+use std::fmt::Display;
+use std::sync::Arc;
+
+use russet_command::{Access, Category, CommandError, Flags, KeySpec};
+use russet_json::{Document, EvalError, Found, Location, Path, PathCache, Value};
+use russet_keyspace::{Db, Ref, RefMut};
+use russet_resp::Args;
+use russet_types::Json;
+
+pub(super) const READS: Flags = Flags::READONLY.union(Flags::MODULE);
+pub(super) const WRITES: Flags = Flags::WRITE.union(Flags::MODULE);
+pub(super) const GROWS: Flags = WRITES.union(Flags::DENYOOM);
+
+/// Commands of a module are in the categories that they name alone.
+pub(super) const READING: Category = Category::JSON.union(Category::READ);
+pub(super) const WRITING: Category = Category::JSON.union(Category::WRITE);
+
+pub(super) const READ_KEY: &[KeySpec] = &[KeySpec::one(1, Access::READ)];
+pub(super) const WRITTEN_KEY: &[KeySpec] = &[KeySpec::one(1, Access::MODIFY)];
+
+/// The key has a value that is no document.
+pub(super) const OTHER_TYPE: CommandError = CommandError::Text("Existing key has wrong Redis type");
+/// The command needs a document.
+pub(super) const NO_DOCUMENT: CommandError =
+    CommandError::Text("ERR could not perform this operation on a key that doesn't exist");
+const NOT_UTF8: CommandError = CommandError::Text("Couldn't parse as UTF-8 string");
+pub(super) const BAD_INTEGER: CommandError = CommandError::Text("Couldn't parse as integer");
+
+/// The path at an argument; by default the root, as a legacy path.
+pub(super) fn path_at<'a>(args: Args<'a>, at: usize) -> &'a [u8] {
+    args.get(at).unwrap_or(b".")
+}
+
+/// The document at a key, to read.
+pub(super) fn read<'d>(
+    db: &'d mut Db<'_>,
+    key: &[u8],
+) -> Result<Option<Ref<'d, Json>>, CommandError> {
+    db.read::<Json>(key).map_err(|_| OTHER_TYPE)
+}
+
+/// The document at a key, to change it.
+pub(super) fn write<'d>(
+    db: &'d mut Db<'_>,
+    key: &[u8],
+) -> Result<Option<RefMut<'d, Json>>, CommandError> {
+    db.write::<Json>(key).map_err(|_| OTHER_TYPE)
+}
+
+/// A path, compiled.
+pub(super) fn compiled(paths: &mut PathCache, text: &[u8]) -> Result<Arc<Path>, CommandError> {
+    let text = std::str::from_utf8(text).map_err(|_| NOT_UTF8)?;
+    paths.get(text).map_err(plain)
+}
+
+/// Whether a path, not yet compiled, is the root: where a new key may be made.
+pub(super) fn is_root(paths: &mut PathCache, text: &[u8]) -> bool {
+    compiled(paths, text).is_ok_and(|path| path.is_root())
+}
+
+/// Calls `take` with each result of a path, in order; of a legacy path with the first.
+pub(super) fn each_result(
+    path: &Path,
+    root: Value<'_>,
+    mut take: impl FnMut(Value<'_>),
+) -> Result<(), CommandError> {
+    if path.is_projection() {
+        for found in path.results(root).map_err(plain)? {
+            match found {
+                Found::At(value) => take(value),
+                Found::Computed(value) => take(Document::of(&value).root()),
+            }
+        }
+        return Ok(());
+    }
+    if path.is_legacy() {
+        if let Some(first) = path.first(root).map_err(plain)? {
+            take(first);
+        }
+        return Ok(());
+    }
+    path.each(root, take).map_err(plain)
+}
+
+/// The locations of a path's matches, in order, each once.
+pub(super) fn matches(path: &Path, root: Value<'_>) -> Result<Vec<Location>, EvalError> {
+    let found = path.find(root)?;
+    let mut locations: Vec<Location> = Vec::with_capacity(found.len());
+    if path.is_static() {
+        locations.extend(found.into_iter().map(|(location, _)| location));
+        return Ok(locations);
+    }
+    let mut seen = HashSet::with_capacity(found.len());
+    for (location, _) in found {
+        if seen.insert(location.clone()) {
+            locations.push(location);
+        }
+    }
+    Ok(locations)
+}
+
+/// The value at the location of a match.
+pub(super) fn at<'d>(document: &'d Document, location: &[u32]) -> Value<'d> {
+    document.get(location).expect("a match is there")
+}
+
+/// The value of a JSON text.
+pub(super) fn parsed(text: &[u8]) -> Result<Document, CommandError> {
+    Document::parse(text).map_err(plain)
+}
+
+/// An error whose text has no code.
+pub(super) fn plain(error: impl Display) -> CommandError {
+    CommandError::owned(error.to_string())
+}
+
+/// The same with the usual code.
+pub(super) fn coded(error: impl Display) -> CommandError {
+    CommandError::owned(format!("ERR {error}"))
+}
+
+/// Nothing is at the path.
+pub(super) fn missing(path: impl Display) -> CommandError {
+    CommandError::owned(format!("ERR Path '{path}' does not exist"))
+}
+
+/// Nothing is at the path, or nothing of the kind.
+pub(super) fn missing_or_not(path: impl Display, what: &str) -> CommandError {
+    CommandError::owned(format!("ERR Path '{path}' does not exist or {what}"))
+}
+
+/// A value of another kind is at a legacy path.
+pub(super) fn wrong_value(expected: &str, found: impl Display) -> CommandError {
+    CommandError::owned(format!(
+        "WRONGTYPE wrong type of path value - expected {expected} but found {found}"
+    ))
+}

@@ -1,0 +1,305 @@
+//! SET and MSET.
+//!
+//! A path that matches replaces each match. One that matches nothing makes a member, if it is
+//! static (names and indexes alone) and all but its last step find an object. A new key is made at
+//! the root. The key keeps its expiry, also at the root, unless an option says otherwise.
+//!
+//! MSET checks the types of all keys, and parses all values and paths, before it sets anything. A
+//! path that cannot be set is passed over; later triplets see what earlier ones have set.
+//!
+//! Effects: a time becomes a PEXPIREAT after the command without it, so that servers with the
+//! module, which knows no times, can repeat both.
+//!
+//! Cost: O(length of the value) for each match, and the values that the path visits.
+
+use super::row::{GROWS, OTHER_TYPE, WRITING, WRITTEN_KEY, compiled, is_root, parsed, plain};
+use crate::commands::arguments::expiry::{ExpireArg, KEEPTTL, TimeForm};
+use crate::commands::work;
+use crate::server::{Call, CommandResult, Spec};
+use russet_command::{Access, Arity, CommandError, KeySpec};
+use russet_json::{Document, Fpha, Key, Kind, Path, View};
+use russet_keyspace::{Cause, Class};
+use russet_resp::Args;
+use russet_types::Json;
+
+pub(super) const NEW_AT_ROOT: CommandError =
+    CommandError::Text("ERR new objects must be created at the root");
+const NOT_STATIC: CommandError = CommandError::Text("Err wrong static path");
+const NO_SUCH_ELEMENT: CommandError = CommandError::Text("ERR array index out of range");
+const BAD_FORMAT: CommandError = CommandError::Text("ERR wrong format");
+
+pub(super) const SET: Spec = Spec {
+    arity: Arity::AtLeast(4),
+    flags: GROWS,
+    keys: WRITTEN_KEY,
+    categories: WRITING,
+    ..Spec::new("json.set", set)
+};
+
+/// The word after FORMAT: a value is JSON text, whatever it is called.
+pub(super) fn check_format(args: Args<'_>, at: usize) -> Result<(), CommandError> {
+    match at {
+        at if at >= args.len() => Err(CommandError::Syntax),
+        at if args.is(at, "STRING") || args.is(at, "JSON") => Ok(()),
+        _ => Err(BAD_FORMAT),
+    }
+}
+
+/// The type of arrays of floats after FPHA.
+fn fpha_named(word: &[u8]) -> Option<Fpha> {
+    let types = [
+        ("FP16", Fpha::Fp16),
+        ("BF16", Fpha::Bf16),
+        ("FP32", Fpha::Fp32),
+        ("FP64", Fpha::Fp64),
+    ];
+    let named = types
+        .iter()
+        .find(|(name, _)| word.eq_ignore_ascii_case(name.as_bytes()));
+    named.map(|(_, fpha)| *fpha)
+}
+
+/// What SET asks of the path.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Condition {
+    Always,
+    IfMissing,
+    IfThere,
+}
+
+struct SetOptions<'a> {
+    condition: Condition,
+    fpha: Option<Fpha>,
+    expire: Option<ExpireArg<'a>>,
+}
+
+impl<'a> SetOptions<'a> {
+    fn parse(args: Args<'a>, name: &str) -> Result<SetOptions<'a>, CommandError> {
+        let mut options = SetOptions {
+            condition: Condition::Always,
+            fpha: None,
+            expire: None,
+        };
+        let (mut at, mut keeps) = (4, false);
+        while at < args.len() {
+            if args.is(at, "NX") && options.condition == Condition::Always {
+                options.condition = Condition::IfMissing;
+            } else if args.is(at, "XX") && options.condition == Condition::Always {
+                options.condition = Condition::IfThere;
+            } else if args.is(at, "FORMAT") || args.is(at, "FPHA") {
+                let Some(word) = args.get(at + 1) else {
+                    return Err(CommandError::WrongArity(name.to_owned()));
+                };
+                if args.is(at, "FORMAT") {
+                    check_format(args, at + 1)?;
+                } else {
+                    options.fpha = Some(fpha_named(word).ok_or(CommandError::Syntax)?);
+                }
+                at += 1;
+            } else if args.is(at, KEEPTTL) && options.expire.is_none() {
+                keeps = true;
+            } else if !keeps
+                && options.expire.is_none()
+                && let Some(expire) = ExpireArg::parse(args, at)
+            {
+                options.expire = Some(expire);
+                at += 1;
+            } else {
+                return Err(CommandError::Syntax);
+            }
+            at += 1;
+        }
+        Ok(options)
+    }
+}
+
+/// `JSON.SET key path value [NX | XX] [FPHA FP16 | BF16 | FP32 | FP64] [FORMAT STRING | JSON]
+/// [EX s | PX ms | EXAT s | PXAT ms | KEEPTTL]`: sets the value at a path.
+///
+/// FPHA keeps arrays of floats in that type. Without a time the key keeps its own; one that has
+/// passed deletes the key. Reply: OK; null if the condition does not hold, or the path cannot be
+/// made.
+fn set(call: &mut Call<'_>) -> CommandResult {
+    let args = call.args;
+    let options = SetOptions::parse(args, call.name)?;
+    let until = match options.expire {
+        Some(arg) => Some(arg.unix_ms(call.db.now_ms(), call.name)?),
+        None => None,
+    };
+    let (key, text, value) = (args.at(1), args.at(2), args.at(3));
+    let max = call.string_max();
+    let place = call.db.place(key);
+    let is_new = !place.holds::<Json>().map_err(|_| OTHER_TYPE)?;
+    let value = Document::parse_with(value, options.fpha).map_err(plain)?;
+    let is_set = if is_new && options.condition == Condition::IfThere {
+        false
+    } else if is_new {
+        if !is_root(&mut call.server.json_paths, text) {
+            return Err(NEW_AT_ROOT);
+        }
+        place.put(Json::from(value));
+        true
+    } else {
+        let path = compiled(&mut call.server.json_paths, text)?;
+        let mut json = place.open::<Json>();
+        set_at(&mut json, &path, value, options.condition, max)?
+    };
+    if !is_set {
+        call.reply.null();
+        return Ok(());
+    }
+    call.db.changed(key, Class::MODULE, "json.set");
+    if let Some(when) = until {
+        expire_at(call, key, when);
+    }
+    call.reply.ok();
+    Ok(())
+}
+
+/// Sets the expiry of a key that was just set; a time that has passed deletes it.
+fn expire_at(call: &mut Call<'_>, key: &[u8], when: i64) {
+    let is_past = when <= call.db.due_ms();
+    let mut place = call.db.place(key);
+    if is_past {
+        place.delete(Cause::Expiry);
+        call.db.keyspace().stats.expired += 1;
+        let event = call.db.dialect().past_key_event();
+        call.db.also_changed(key, Class::GENERIC, event);
+        call.rewrite(&[call.db.expire_word(), key]);
+        return;
+    }
+    place.set_expiry(Some(when));
+    call.db.event(key, Class::GENERIC, "expire");
+    if !call.effects_wanted() {
+        return;
+    }
+    let options = 4..call.args.len();
+    let args = call.args;
+    let named = |at: &usize| TimeForm::named(args, *at).is_some();
+    let time = options.clone().find(named).expect("it has a time");
+    let kept = (0..args.len()).filter(|at| *at != time && *at != time + 1);
+    let kept: Vec<&[u8]> = kept.map(|at| args.at(at)).collect();
+    call.rewrite(&kept);
+    let mut digits = itoa::Buffer::new();
+    call.rewrite(&[b"PEXPIREAT", key, digits.format(when).as_bytes()]);
+}
+
+/// Sets the value at a path; returns whether there was something to set.
+fn set_at(
+    json: &mut Json,
+    path: &Path,
+    value: Document,
+    condition: Condition,
+    max: u64,
+) -> Result<bool, CommandError> {
+    let found = path.locations(json.root()).map_err(plain)?;
+    match condition {
+        Condition::IfMissing if !found.is_empty() => return Ok(false),
+        Condition::IfThere if found.is_empty() => return Ok(false),
+        _ => {}
+    }
+    if found.is_empty() {
+        return make_at(json, path, value);
+    }
+    check_growth(json, &value, found.len(), max)?;
+    for location in found {
+        json.replace(&location, value.root());
+    }
+    Ok(true)
+}
+
+/// Makes the member that a static path names, in an object that is there.
+pub(super) fn make_at(json: &mut Json, path: &Path, value: Document) -> Result<bool, CommandError> {
+    let name = match path.last_key() {
+        Some(Key::Name(name)) => name,
+        Some(Key::Index(_)) => return Err(NO_SUCH_ELEMENT),
+        None => return Err(NOT_STATIC),
+    };
+    let parent = path.parent(json.root());
+    let Some((parent, _)) = parent.filter(|(_, parent)| matches!(parent.kind(), Kind::Object))
+    else {
+        return Ok(false);
+    };
+    json.set_member(&parent, name, value.root());
+    Ok(true)
+}
+
+/// Refuses a value that would be longer than a string may be, once it is at all matches.
+pub(super) fn check_growth(
+    json: &Json,
+    value: &Document,
+    matches: usize,
+    max: u64,
+) -> Result<(), CommandError> {
+    let more = value
+        .memory_bytes()
+        .saturating_mul(matches.saturating_sub(1));
+    let total = (json.memory_bytes() as u64).saturating_add(more as u64);
+    if matches > 1 && total > max {
+        return Err(CommandError::StringTooLong);
+    }
+    Ok(())
+}
+
+pub(super) const MSET: Spec = Spec {
+    arity: Arity::AtLeast(4),
+    flags: GROWS,
+    keys: &[KeySpec::range(1, -1, 3, Access::MODIFY)],
+    categories: WRITING,
+    handler: mset,
+    name: "json.mset",
+    work: work::by(count_triplets, work::FEWER_NAMES),
+    ..SET
+};
+
+fn count_triplets(call: &mut Call<'_>) -> CommandResult {
+    call.touches(call.args.len() as u64 / 3);
+    Ok(())
+}
+
+/// `JSON.MSET key path value [key path value ...]`: sets values at paths.
+///
+/// Reply: OK.
+fn mset(call: &mut Call<'_>) -> CommandResult {
+    let args = call.args;
+    if args.len() % 3 != 1 {
+        return Err(CommandError::WrongArity(call.name.to_owned()));
+    }
+    let max = call.string_max();
+    let mut values = Vec::with_capacity(args.len() / 3);
+    for at in (1..args.len()).step_by(3) {
+        let place = call.db.place(args.at(at));
+        let is_there = place.holds::<Json>().map_err(|_| OTHER_TYPE)?;
+        let earlier = (1..at)
+            .step_by(3)
+            .any(|before| args.at(before) == args.at(at));
+        let text = args.at(at + 1);
+        if is_there || earlier {
+            compiled(&mut call.server.json_paths, text)?;
+        } else if !is_root(&mut call.server.json_paths, text) {
+            return Err(NEW_AT_ROOT);
+        }
+        values.push(parsed(args.at(at + 2))?);
+    }
+    let mut is_any_set = false;
+    for (value, at) in values.into_iter().zip((1..args.len()).step_by(3)) {
+        let (key, text) = (args.at(at), args.at(at + 1));
+        let place = call.db.place(key);
+        let is_set = if place.is_taken() {
+            let path = compiled(&mut call.server.json_paths, text)?;
+            let mut json = place.open::<Json>();
+            set_at(&mut json, &path, value, Condition::Always, max).unwrap_or(false)
+        } else {
+            place.put(Json::from(value));
+            true
+        };
+        if is_set && is_any_set {
+            call.db.also_changed(key, Class::MODULE, "json.mset");
+        } else if is_set {
+            call.db.changed(key, Class::MODULE, "json.mset");
+        }
+        is_any_set |= is_set;
+    }
+    call.reply.ok();
+    Ok(())
+}

@@ -1,0 +1,1 @@
+//! JSON.* commands as clients see them.

@@ -1,0 +1,130 @@
+//! STRAPPEND and TOGGLE.
+//!
+//! Cost: O(values that the path visits), and the lengths of the strings.
+
+use super::row::{
+    GROWS, NO_DOCUMENT, WRITES, WRITING, WRITTEN_KEY, at, coded, compiled, matches, missing_or_not,
+    plain, write, wrong_value,
+};
+use crate::server::{Call, CommandResult, Spec};
+use russet_base::text::Printable;
+use russet_command::{Arity, CommandError};
+use russet_json::{Document, Format, Kind, View};
+use russet_keyspace::Class;
+
+pub(super) const STRAPPEND: Spec = Spec {
+    arity: Arity::AtLeast(3),
+    flags: GROWS,
+    keys: WRITTEN_KEY,
+    categories: WRITING,
+    ..Spec::new("json.strappend", strappend)
+};
+
+/// `JSON.STRAPPEND key [path] value`: appends a JSON string to strings.
+///
+/// Reply: array of the new lengths in bytes, null for a match that is no string; of a legacy path
+/// the last length.
+fn strappend(call: &mut Call<'_>) -> CommandResult {
+    let args = call.args;
+    let (key, value_at) = (args.at(1), if args.len() > 3 { 3 } else { 2 });
+    let text = if value_at == 3 { args.at(2) } else { b"." };
+    let max = call.string_max();
+    let Some(mut json) = write(&mut call.db, key)? else {
+        return Err(NO_DOCUMENT);
+    };
+    let path = compiled(&mut call.server.json_paths, text)?;
+    let value = Document::parse(args.at(value_at)).map_err(coded)?;
+    let Some(more) = value.root().text() else {
+        let mut printed = Vec::new();
+        value.root().print(&Format::default(), &mut printed);
+        return Err(wrong_value("string", Printable(&printed)));
+    };
+    let found = matches(&path, json.root()).map_err(plain)?;
+    let mut lengths = Vec::with_capacity(found.len());
+    for location in &found {
+        let old = at(&json, location).text().map(str::len);
+        lengths.push(old.map(|old| old + more.len()));
+    }
+    let grown = lengths.iter().flatten().count();
+    let total = json.memory_bytes() as u64 + (grown as u64).saturating_mul(more.len() as u64);
+    if grown > 0 && total > max {
+        return Err(CommandError::StringTooLong);
+    }
+    for (location, length) in found.iter().zip(&lengths) {
+        if length.is_some() {
+            json.append_text(location, more);
+        }
+    }
+    drop(json);
+    if grown > 0 {
+        call.db.changed(key, Class::MODULE, "json.strappend");
+    }
+    let reply = &mut *call.reply;
+    if path.is_legacy() {
+        let Some(last) = lengths.iter().rev().find_map(|length| *length) else {
+            return Err(missing_or_not(path.text(), "not a string"));
+        };
+        reply.int(last as i64);
+        return Ok(());
+    }
+    reply.array(lengths.len());
+    for length in lengths {
+        match length {
+            Some(length) => reply.int(length as i64),
+            None => reply.null(),
+        }
+    }
+    Ok(())
+}
+
+pub(super) const TOGGLE: Spec = Spec {
+    arity: Arity::Exactly(3),
+    flags: WRITES,
+    keys: WRITTEN_KEY,
+    categories: WRITING,
+    ..Spec::new("json.toggle", toggle)
+};
+
+/// `JSON.TOGGLE key path`: turns booleans into their opposite.
+///
+/// Reply: array of the new values as 0 and 1, null for a match that is no boolean; of a legacy path
+/// the last value as bulk string.
+fn toggle(call: &mut Call<'_>) -> CommandResult {
+    let [_, key, text] = call.args.exactly();
+    let Some(mut json) = write(&mut call.db, key)? else {
+        return Err(NO_DOCUMENT);
+    };
+    let path = compiled(&mut call.server.json_paths, text)?;
+    let found = matches(&path, json.root()).map_err(plain)?;
+    let mut values = Vec::with_capacity(found.len());
+    for location in &found {
+        let old = match at(&json, location).kind() {
+            Kind::Bool(old) => Some(!old),
+            _ => None,
+        };
+        if let Some(new) = old {
+            json.set_bool(location, new);
+        }
+        values.push(old);
+    }
+    drop(json);
+    if values.iter().any(Option::is_some) {
+        call.db.changed(key, Class::MODULE, "json.toggle");
+    }
+    let reply = &mut *call.reply;
+    if path.is_legacy() {
+        let Some(last) = values.iter().rev().find_map(|value| *value) else {
+            return Err(missing_or_not(path.text(), "not a bool"));
+        };
+        reply.bulk(if last { b"true" } else { b"false" });
+        return Ok(());
+    }
+    reply.array(values.len());
+    for value in values {
+        match value {
+            Some(yes) => reply.int(yes.into()),
+            None => reply.null(),
+        }
+    }
+    Ok(())
+}
