@@ -91,7 +91,7 @@ pub(crate) fn load_fields(input: &mut Input<'_>, id: &ModuleId) -> Result<Json, 
                 read_string(input, &mut ignored)?;
                 read_string(input, &mut ignored)?;
             }
-            let document = Document::parse(&bytes);
+            let document = Document::parse_stored(&bytes);
             document.map_err(|_| Fault::damaged("a document's text is no JSON"))?
         }
         CBOR => {
