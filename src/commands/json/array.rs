@@ -46,8 +46,9 @@ fn arrappend(call: &mut Call<'_>) -> CommandResult {
     };
     let path = compiled(&mut call.server.json_paths, text)?;
     let arrays = Arrays::find(&json, &path)?;
+    let places = arrays.places();
     for value in &values {
-        check_growth(&json, value, arrays.len(), max)?;
+        check_growth(&json, value, &places, 1, max)?;
     }
     let lengths = arrays.each(&mut json, |json, location, len| {
         json.insert_elements(location, len, &values);
@@ -86,8 +87,9 @@ fn arrinsert(call: &mut Call<'_>) -> CommandResult {
     };
     let path = compiled(&mut call.server.json_paths, text)?;
     let arrays = Arrays::find(&json, &path)?;
+    let places = arrays.places();
     for value in &values {
-        check_growth(&json, value, arrays.len(), max)?;
+        check_growth(&json, value, &places, 1, max)?;
     }
     let place = |len: usize| {
         let at = if index < 0 {
@@ -285,9 +287,10 @@ impl Arrays {
         self.found.iter().filter_map(|(_, len)| *len)
     }
 
-    /// Number of arrays.
-    fn len(&self) -> usize {
-        self.lengths().count()
+    /// The locations of the arrays.
+    fn places(&self) -> Vec<Location> {
+        let arrays = self.found.iter().filter(|(_, len)| len.is_some());
+        arrays.map(|(location, _)| location.clone()).collect()
     }
 
     /// Changes each array, those within others first; returns the results in the order of the

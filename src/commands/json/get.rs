@@ -7,7 +7,7 @@ use super::row::{READ_KEY, READING, READS, compiled, each_result, missing, path_
 use crate::commands::work;
 use crate::server::{Call, CommandResult, Spec};
 use russet_command::{Access, Arity, CommandError, KeySpec};
-use russet_json::{Format, Path, PathCache, Composer, Value};
+use russet_json::{Composer, Format, Path, PathCache, Value};
 use russet_resp::{Args, Reply};
 
 const NOT_IN_RESP2: CommandError =

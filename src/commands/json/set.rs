@@ -17,7 +17,7 @@ use crate::commands::arguments::expiry::{ExpireArg, KEEPTTL, TimeForm};
 use crate::commands::work;
 use crate::server::{Call, CommandResult, Spec};
 use russet_command::{Access, Arity, CommandError, KeySpec};
-use russet_json::{Document, Fpha, Key, Kind, Path, View};
+use russet_json::{DEPTH_MAX, Document, Fpha, Key, Kind, Location, Path, View};
 use russet_keyspace::{Cause, Class};
 use russet_resp::Args;
 use russet_types::Json;
@@ -26,6 +26,8 @@ pub(super) const NEW_AT_ROOT: CommandError =
     CommandError::Text("ERR new objects must be created at the root");
 const NOT_STATIC: CommandError = CommandError::Text("Err wrong static path");
 const NO_SUCH_ELEMENT: CommandError = CommandError::Text("ERR array index out of range");
+const TOO_DEEP: CommandError = CommandError::Text("ERR nested deeper than 512 levels");
+const _: () = assert!(DEPTH_MAX == 512);
 const BAD_FORMAT: CommandError = CommandError::Text("ERR wrong format");
 
 pub(super) const SET: Spec = Spec {
@@ -201,7 +203,7 @@ fn set_at(
     if found.is_empty() {
         return make_at(json, path, value);
     }
-    check_growth(json, &value, found.len(), max)?;
+    check_growth(json, &value, &found, 0, max)?;
     for location in found {
         json.replace(&location, value.root());
     }
@@ -220,23 +222,35 @@ pub(super) fn make_at(json: &mut Json, path: &Path, value: Document) -> Result<b
     else {
         return Ok(false);
     };
+    check_depth(parent.len() + 1, &value)?;
     json.set_member(&parent, name, value.root());
     Ok(true)
 }
 
-/// Refuses a value that would be longer than a string may be, once it is at all matches.
+/// Refuses what would make a document longer than a string may be, or nested too deeply: a value
+/// at each of these places, `below` containers further down.
 pub(super) fn check_growth(
     json: &Json,
     value: &Document,
-    matches: usize,
+    places: &[Location],
+    below: usize,
     max: u64,
 ) -> Result<(), CommandError> {
     let more = value
         .memory_bytes()
-        .saturating_mul(matches.saturating_sub(1));
+        .saturating_mul(places.len().saturating_sub(1));
     let total = (json.memory_bytes() as u64).saturating_add(more as u64);
-    if matches > 1 && total > max {
+    if places.len() > 1 && total > max {
         return Err(CommandError::StringTooLong);
+    }
+    let deepest = places.iter().map(|place| place.len()).max().unwrap_or(0);
+    check_depth(deepest + below, value)
+}
+
+/// Refuses a value that would be nested too deeply within so many containers.
+fn check_depth(around: usize, value: &Document) -> Result<(), CommandError> {
+    if around + value.root().depth() > DEPTH_MAX {
+        return Err(TOO_DEEP);
     }
     Ok(())
 }
