@@ -138,6 +138,23 @@ pub(crate) fn skip_settings(input: &mut Input<'_>) -> Result<String, Fault> {
     Ok(name)
 }
 
+/// Reads settings that say nothing: no field, or the number 0, as Redis's module of search writes
+/// without indexes. Others are refused.
+pub(crate) fn read_empty_settings(input: &mut Input<'_>) -> Result<(), Fault> {
+    let name = name(input)?;
+    let is_position = input.length()? == field::UNSIGNED;
+    input.length()?;
+    let is_empty = match input.length()? {
+        field::END => true,
+        field::UNSIGNED => input.length()? == 0 && input.length()? == field::END,
+        _ => false,
+    };
+    if is_position && is_empty {
+        return Ok(());
+    }
+    Err(Fault::Module(name))
+}
+
 /// Passes over a key's metadata, if all of it may be ignored; returns the number of its classes.
 pub(crate) fn skip_metadata(input: &mut Input<'_>) -> Result<usize, Fault> {
     let classes = input.count(5)?;
@@ -191,6 +208,24 @@ mod tests {
             let mut input = Input::of_bytes(&settings);
             let read = skip_settings(&mut input);
             assert_eq!(read.is_ok() && input.left() == 4, is_read);
+        }
+    }
+
+    #[test]
+    fn settings_that_say_nothing_are_read() {
+        let settings = |rest: &[u8]| {
+            let id = [&[0x81][..], &id("scdtype00", 1).to_be_bytes()].concat();
+            read_empty_settings(&mut Input::of_bytes(&[&id[..], rest].concat()))
+        };
+        assert!(settings(&[2, 1, 2, 0, 0]).is_ok() && settings(&[2, 1, 0]).is_ok());
+        let others: [&[u8]; 4] = [
+            &[2, 1, 2, 1, 0],
+            &[2, 1, 2, 0, 2, 0, 0],
+            &[1, 1, 0],
+            &[2, 1, 5],
+        ];
+        for other in others {
+            assert!(settings(other).is_err());
         }
     }
 

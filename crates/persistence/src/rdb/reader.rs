@@ -428,7 +428,10 @@ impl<'a> Reader<'a> {
                 let module = module::skip_settings(input)?;
                 loader.module_skipped(&module, ModuleData::Settings);
             }
-            opcode::MODULE_AUX => return Err(Fault::Module(module::name(input)?)),
+            opcode::MODULE_AUX => {
+                self.doing = Doing::Aux;
+                module::read_empty_settings(input)?;
+            }
             other => return Err(Fault::Unknown(other)),
         }
         Ok(())
