@@ -72,6 +72,7 @@ enum Condition {
 struct SetOptions<'a> {
     condition: Condition,
     fpha: Option<Fpha>,
+    keeps_ttl: bool,
     expire: Option<ExpireArg<'a>>,
 }
 
@@ -80,9 +81,10 @@ impl<'a> SetOptions<'a> {
         let mut options = SetOptions {
             condition: Condition::Always,
             fpha: None,
+            keeps_ttl: false,
             expire: None,
         };
-        let (mut at, mut keeps) = (4, false);
+        let mut at = 4;
         while at < args.len() {
             if args.is(at, "NX") && options.condition == Condition::Always {
                 options.condition = Condition::IfMissing;
@@ -99,8 +101,8 @@ impl<'a> SetOptions<'a> {
                 }
                 at += 1;
             } else if args.is(at, KEEPTTL) && options.expire.is_none() {
-                keeps = true;
-            } else if !keeps
+                options.keeps_ttl = true;
+            } else if !options.keeps_ttl
                 && options.expire.is_none()
                 && let Some(expire) = ExpireArg::parse(args, at)
             {
@@ -153,6 +155,8 @@ fn set(call: &mut Call<'_>) -> CommandResult {
     call.db.changed(key, Class::MODULE, "json.set");
     if let Some(when) = until {
         expire_at(call, key, when);
+    } else if options.keeps_ttl {
+        rewrite_without_time(call);
     }
     call.reply.ok();
     Ok(())
@@ -175,15 +179,32 @@ fn expire_at(call: &mut Call<'_>, key: &[u8], when: i64) {
     if !call.effects_wanted() {
         return;
     }
-    let options = 4..call.args.len();
-    let args = call.args;
-    let named = |at: &usize| TimeForm::named(args, *at).is_some();
-    let time = options.clone().find(named).expect("it has a time");
-    let kept = (0..args.len()).filter(|at| *at != time && *at != time + 1);
-    let kept: Vec<&[u8]> = kept.map(|at| args.at(at)).collect();
-    call.rewrite(&kept);
+    rewrite_without_time(call);
     let mut digits = itoa::Buffer::new();
     call.rewrite(&[b"PEXPIREAT", key, digits.format(when).as_bytes()]);
+}
+
+/// Records the command without the options that Redis's JSON.SET has not.
+fn rewrite_without_time(call: &mut Call<'_>) {
+    if !call.effects_wanted() {
+        return;
+    }
+    let args = call.args;
+    let (mut words, mut at) = (Vec::with_capacity(args.len()), 0);
+    while at < args.len() {
+        if at >= 4 && (args.is(at, "FORMAT") || args.is(at, "FPHA")) {
+            words.extend([args.at(at), args.at(at + 1)]);
+            at += 2;
+        } else if at >= 4 && args.is(at, KEEPTTL) {
+            at += 1;
+        } else if at >= 4 && TimeForm::named(args, at).is_some() {
+            at += 2;
+        } else {
+            words.push(args.at(at));
+            at += 1;
+        }
+    }
+    call.rewrite(&words);
 }
 
 /// Sets the value at a path; returns whether there was something to set.
