@@ -111,6 +111,7 @@ fn run_configured(run: Run, program: &OsStr, specs: &[&'static [Spec]]) -> u8 {
     log_beginning(configured, config.dialect);
     log::enter_service();
     log_unserved(&unserved);
+    log_built_in(&config);
     super::super::settings::log_compression(&config);
     if config.is_sentinel
         && let Err(why) = sentinel::check_file(file.as_deref())
@@ -465,6 +466,16 @@ fn log_unserved(unserved: &[(&'static str, russet_config::Origin)]) {
         .map(|(name, origin)| format!("{name} ({}:{})", origin.source, origin.line))
         .collect();
     tracing::warn!("Directives without effect yet: {}", names.join(", "));
+}
+
+/// Logs `loadmodule` lines that load nothing.
+fn log_built_in(config: &Config) {
+    for line in &config.built_in {
+        if let Some(path) = line.words.first() {
+            let path = path.lossy();
+            tracing::info!("Module {path} is not loaded: its commands are built in");
+        }
+    }
 }
 
 /// The logo on a terminal or if always wanted; otherwise, and in a JSON log, one line.
