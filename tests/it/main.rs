@@ -17,6 +17,7 @@
 //! | `flush_undo` | flushed data that comes back |
 //! | `full_disk` | a full disk, and recovery from it |
 //! | `hostile` | clients that break the protocol or strain the server |
+//! | `json` | JSON documents: files, payloads, the log and replication, to and from Redis Stack |
 //! | `known_holes` | the published vulnerabilities of Redis and Valkey |
 //! | `large` | large arguments |
 //! | `memory` | used memory: when it is allocated and freed |
@@ -69,6 +70,7 @@ mod full_disk;
 mod full_memory;
 mod harness;
 mod hostile;
+mod json;
 mod known_holes;
 mod large;
 mod memory;
