@@ -100,6 +100,10 @@ impl Path {
         let body = match parse::parse(&text)? {
             Parsed::Selection(steps) if steps.iter().all(Step::is_static) => Body::Static(steps),
             Parsed::Selection(steps) => Body::Selection(steps),
+            // Projections are of JSONPath alone; before 8.10 most of these texts were no paths.
+            Parsed::Projection(_) if legacy => {
+                return Err(PathError::Syntax(expect::explain(&text, text.len())));
+            }
             Parsed::Projection(expr) => Body::Projection(expr),
         };
         Ok(Path {

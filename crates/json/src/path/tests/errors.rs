@@ -87,6 +87,12 @@ fn what_only_the_newer_grammar_refuses_has_a_position_too() {
 }
 
 #[test]
+fn a_legacy_path_computes_nothing() {
+    refused("a*1", 3, "$.a ---->>>> *1", &format!("{EXPECTED}EOI, '..'"));
+    refused(".a~", 4, "$.a~ <<<<----", "parsing error");
+}
+
+#[test]
 fn what_nests_conditions_wrongly_is_refused() {
     for path in [
         "$[?(@.a==1)==2]",
