@@ -21,7 +21,7 @@
 
 use super::run;
 use crate::view::Number;
-use smallvec::SmallVec;
+use std::ops::Deref;
 
 const INTEGER_SMALL: u8 = 0x40;
 const INTEGER_TWO: u8 = 0x80;
@@ -198,6 +198,22 @@ fn decimal_parts(head: u8) -> (usize, usize) {
     (usize::from(scale) + 1, usize::from(width) + 1)
 }
 
+/// The length of the string with this head, if it is short and has nothing that text escapes.
+#[inline]
+pub(super) fn short_text(head: u8) -> Option<usize> {
+    (usize::from(head) <= SHORT_MAX).then_some(head.into())
+}
+
+/// The integer and the scale of a float that is kept as such.
+#[inline]
+pub(super) fn decimal_at(bytes: &[u8], at: usize) -> Option<(i64, usize)> {
+    let head = bytes[at];
+    (DECIMAL..STRING).contains(&head).then(|| {
+        let (scale, width) = decimal_parts(head);
+        (integer(bytes, at + 1, width), scale)
+    })
+}
+
 /// Whether the string with this head has bytes that its text escapes.
 #[inline]
 pub(super) fn is_dirty(head: u8) -> bool {
@@ -245,8 +261,54 @@ pub(super) fn skip(bytes: &[u8], at: usize) -> usize {
     }
 }
 
-/// The few bytes of a scalar, or of a header.
-pub(super) type Few = SmallVec<[u8; 16]>;
+/// The few bytes of a scalar, or of a header: at most ten.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Few {
+    bytes: [u8; 16],
+    len: usize,
+}
+
+impl Few {
+    #[inline]
+    pub fn new() -> Few {
+        Few::default()
+    }
+
+    #[inline]
+    pub fn push(&mut self, byte: u8) {
+        self.bytes[self.len] = byte;
+        self.len += 1;
+    }
+
+    #[inline]
+    pub fn extend<const N: usize>(&mut self, bytes: [u8; N]) {
+        self.bytes[self.len..][..N].copy_from_slice(&bytes);
+        self.len += N;
+    }
+
+    /// The first bytes of an integer.
+    #[inline]
+    fn extend_integer(&mut self, value: i64, width: usize) {
+        self.extend(value.to_le_bytes());
+        self.len -= 8 - width;
+    }
+
+    /// The bytes at the end of an array, after some that do not matter.
+    #[inline]
+    pub fn at_end(&self) -> [u8; 16] {
+        let word = u128::from_le_bytes(self.bytes);
+        (word << (8 * (16 - self.len))).to_le_bytes()
+    }
+}
+
+impl Deref for Few {
+    type Target = [u8];
+
+    #[inline]
+    fn deref(&self) -> &[u8] {
+        &self.bytes[..self.len]
+    }
+}
 
 /// A number's bytes.
 #[inline]
@@ -259,26 +321,26 @@ pub(super) fn number(number: Number) -> Few {
             _ => {
                 let width = integer_width(value);
                 few.push(INTEGER + width as u8 - 1);
-                few.extend_from_slice(&value.to_le_bytes()[..width]);
+                few.extend_integer(value, width);
             }
         },
         Number::Unsigned(value) => {
             few.push(UNSIGNED);
-            few.extend_from_slice(&value.to_le_bytes());
+            few.extend(value.to_le_bytes());
         }
         Number::Float(value) => match decimal(value) {
             Some((scale, mantissa)) => {
                 let width = integer_width(mantissa);
                 few.push(DECIMAL + (scale as u8 - 1) * DECIMAL_WIDTH_MAX + width as u8 - 1);
-                few.extend_from_slice(&mantissa.to_le_bytes()[..width]);
+                few.extend_integer(mantissa, width);
             }
             None if f64::from(value as f32).to_bits() == value.to_bits() => {
                 few.push(FLOAT_32);
-                few.extend_from_slice(&(value as f32).to_le_bytes());
+                few.extend((value as f32).to_le_bytes());
             }
             None => {
                 few.push(FLOAT_64);
-                few.extend_from_slice(&value.to_le_bytes());
+                few.extend(value.to_le_bytes());
             }
         },
     }
@@ -305,7 +367,7 @@ pub(super) fn text_head(len: usize, is_clean: bool) -> Few {
         Ok(byte) => few.extend([head, byte]),
         Err(_) => {
             few.push(head | 1);
-            few.extend_from_slice(&(len as u32).to_le_bytes());
+            few.extend((len as u32).to_le_bytes());
         }
     }
     few
@@ -325,12 +387,12 @@ pub(super) fn header(body: Body, count: usize, len: usize) -> Few {
         few.extend([head, count, len]);
     } else if let (Ok(count), Ok(len)) = (u16::try_from(count), u16::try_from(len)) {
         few.push(head | 1);
-        few.extend_from_slice(&count.to_le_bytes());
-        few.extend_from_slice(&len.to_le_bytes());
+        few.extend(count.to_le_bytes());
+        few.extend(len.to_le_bytes());
     } else {
         few.push(head | 2);
-        few.extend_from_slice(&(count as u32).to_le_bytes());
-        few.extend_from_slice(&(len as u32).to_le_bytes());
+        few.extend((count as u32).to_le_bytes());
+        few.extend((len as u32).to_le_bytes());
     }
     few
 }
@@ -340,6 +402,6 @@ pub(super) fn header(body: Body, count: usize, len: usize) -> Few {
 pub(super) fn node(kind: Compound, node: u32) -> Few {
     let mut few = Few::new();
     few.push(NODE | kind as u8);
-    few.extend_from_slice(&node.to_le_bytes());
+    few.extend(node.to_le_bytes());
     few
 }

@@ -31,6 +31,7 @@ mod number;
 mod parse;
 mod print;
 mod run;
+mod scan;
 mod store;
 #[cfg(test)]
 mod tests;

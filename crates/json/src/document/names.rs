@@ -13,6 +13,7 @@
 use super::bytes::Few;
 use russet_base::hashing::hash;
 use russet_base::memory::alloc::vec_bytes;
+use std::sync::OnceLock;
 
 const LONG: u8 = 0x7E;
 const SHORT_MAX: usize = 0x7D;
@@ -58,6 +59,12 @@ pub(super) fn name(bytes: &[u8], at: usize) -> (Name<'_>, usize) {
     }
 }
 
+/// The length of a name with this head, if it is short and not shared.
+#[inline]
+pub(super) fn short_text(head: u8) -> Option<usize> {
+    (head < LONG).then_some(head.into())
+}
+
 #[inline]
 fn long(bytes: &[u8], at: usize) -> usize {
     let len = bytes[at + 1..at + 5].try_into().expect("four bytes");
@@ -83,7 +90,7 @@ pub(super) fn text_head(len: usize, is_clean: bool) -> Few {
         few.push(len as u8);
     } else {
         few.push(LONG | u8::from(!is_clean));
-        few.extend_from_slice(&(len as u32).to_le_bytes());
+        few.extend((len as u32).to_le_bytes());
     }
     few
 }
@@ -96,7 +103,7 @@ pub(super) fn shared(number: u16) -> Few {
         few.push(SHARED | number as u8);
     } else {
         few.push(SHARED_FAR);
-        few.extend_from_slice(&number.to_le_bytes());
+        few.extend(number.to_le_bytes());
     }
     few
 }
@@ -251,10 +258,44 @@ impl TreeNames {
     }
 }
 
-/// The hash of a name in an [`Index`].
+/// The hash of a name in an [`Index`]: of a short one by two multiplications with secrets, whose
+/// product's halves are mixed.
 #[inline]
 pub(super) fn hash_of(name: &[u8]) -> u32 {
-    (hash::keys().hash(name) >> 32) as u32
+    let (low, high) = match name.len() {
+        0 => (0, 0),
+        1..4 => {
+            let (first, middle) = (name[0], name[name.len() / 2]);
+            (
+                u64::from(first) << 8 | u64::from(middle),
+                name[name.len() - 1].into(),
+            )
+        }
+        4..9 => (four(name, 0), four(name, name.len() - 4)),
+        9..17 => (eight(name, 0), eight(name, name.len() - 8)),
+        _ => return (hash::keys().hash(name) >> 32) as u32,
+    };
+    static SECRETS: OnceLock<[u64; 2]> = OnceLock::new();
+    let [first, second] =
+        SECRETS.get_or_init(|| [b"first", b"other"].map(|s| hash::keys().hash(s)));
+    let mixed = fold(low ^ first, high ^ second ^ (name.len() as u64) << 56);
+    (fold(mixed ^ second, *first | 1) >> 32) as u32
+}
+
+#[inline]
+fn fold(a: u64, b: u64) -> u64 {
+    let product = u128::from(a) * u128::from(b);
+    product as u64 ^ (product >> 64) as u64
+}
+
+#[inline]
+fn four(name: &[u8], at: usize) -> u64 {
+    u32::from_le_bytes(name[at..at + 4].try_into().expect("four bytes")).into()
+}
+
+#[inline]
+fn eight(name: &[u8], at: usize) -> u64 {
+    u64::from_le_bytes(name[at..at + 8].try_into().expect("eight bytes"))
 }
 
 /// Numbers by the hash of what they stand for: open addressing, at most three quarters full.

@@ -145,6 +145,46 @@ impl Fpha {
     }
 }
 
+/// Appends the text of an integer over a power of ten.
+#[inline]
+pub(super) fn write_decimal(integer: i64, scale: usize, out: &mut Vec<u8>) {
+    const POWERS: [u64; 9] = [
+        1,
+        10,
+        100,
+        1000,
+        10_000,
+        100_000,
+        1_000_000,
+        10_000_000,
+        100_000_000,
+    ];
+    let magnitude = integer.unsigned_abs();
+    // Up to 15 digits are the shortest of their float. Small ones have an exponent.
+    let is_small = scale > 5 && magnitude < POWERS[scale - 5] && magnitude > 0;
+    if magnitude >= 1_000_000_000_000_000 || is_small {
+        return write_float(integer as f64 / POWERS[scale] as f64, out);
+    }
+    if integer < 0 {
+        out.push(b'-');
+    }
+    let (whole, mut fraction) = (magnitude / POWERS[scale], magnitude % POWERS[scale]);
+    let mut digits = itoa::Buffer::new();
+    out.extend_from_slice(digits.format(whole).as_bytes());
+    let mut places = scale.max(1);
+    while places > 1 && fraction.is_multiple_of(10) {
+        fraction /= 10;
+        places -= 1;
+    }
+    let mut text = [b'0'; 9];
+    text[0] = b'.';
+    for place in (1..=places).rev() {
+        text[place] = b'0' + (fraction % 10) as u8;
+        fraction /= 10;
+    }
+    out.extend_from_slice(&text[..=places]);
+}
+
 /// Appends a float's text. It must be finite.
 pub(super) fn write_float(value: f64, out: &mut Vec<u8>) {
     let mut digits = ryu::Buffer::new();
@@ -181,6 +221,36 @@ mod tests {
         ];
         for (kind, value, wanted) in cases {
             assert_eq!(text(kind, value).as_deref(), wanted, "{kind:?} {value}");
+        }
+    }
+
+    #[test]
+    fn decimals_have_the_text_of_their_float() {
+        let integers = [
+            0,
+            1,
+            -1,
+            5,
+            10,
+            99,
+            -100,
+            1234,
+            999_999,
+            123_456_789,
+            100_000_000,
+        ];
+        let large = [
+            999_999_999_999_999,
+            -1_000_000_000_000_000,
+            2_199_999_999_999_999,
+        ];
+        for integer in integers.into_iter().chain(large) {
+            for scale in 0..9 {
+                let (mut decimal, mut float) = (Vec::new(), Vec::new());
+                write_decimal(integer, scale, &mut decimal);
+                write_float(integer as f64 / 10f64.powi(scale as i32), &mut float);
+                assert_eq!(decimal, float, "{integer} over 10 to the power of {scale}");
+            }
         }
     }
 

@@ -1,8 +1,10 @@
-//! JSON text becomes a document: serde_json drives a visitor, which makes a draft.
+//! JSON text becomes a document: a quick reader (`scan`) drafts it, or finds that it may be wrong;
+//! then serde_json drives a visitor, and says what is wrong.
 
 use super::draft::{Draft, OutOfRange};
 use super::error::ParseError;
 use super::number::Fpha;
+use super::scan::{GaveUp, scan};
 use super::text::is_clean;
 use super::{DEPTH_MAX, Document};
 use crate::view::Number;
@@ -19,11 +21,14 @@ pub(super) fn parse(
         return Err(ParseError::Large);
     }
     let text = std::str::from_utf8(text).map_err(|_| ParseError::Utf8)?;
+    let depth = if is_stored { DEPTH_MAX } else { 127 };
+    let scanned = Document::drafted(text.as_bytes(), |draft| scan(text, fpha, depth, draft));
+    scanned.or_else(|GaveUp| parse_slowly(text, fpha))
+}
+
+fn parse_slowly(text: &str, fpha: Option<Fpha>) -> Result<Document, ParseError> {
     Document::drafted(text.as_bytes(), |draft| {
         let mut from = serde_json::Deserializer::from_str(text);
-        if is_stored {
-            from.disable_recursion_limit();
-        }
         Seed { draft, fpha }.deserialize(&mut from)?;
         Ok(from.end()?)
     })
@@ -45,14 +50,6 @@ impl<'t, 's> Seed<'_, 't, 's> {
     fn end<E: Error>(self) -> Result<(), E> {
         let end = self.draft.end(self.fpha);
         end.map_err(|OutOfRange| E::custom("value out of range"))
-    }
-
-    fn begin<E: Error>(&mut self, is_object: bool) -> Result<(), E> {
-        if self.draft.level() == DEPTH_MAX {
-            return Err(E::custom("recursion limit exceeded"));
-        }
-        self.draft.begin(is_object);
-        Ok(())
     }
 }
 
@@ -117,14 +114,14 @@ impl<'de> Visitor<'de> for Seed<'_, '_, '_> {
 
     #[inline]
     fn visit_seq<A: SeqAccess<'de>>(mut self, mut from: A) -> Result<(), A::Error> {
-        self.begin(false)?;
+        self.draft.begin(false);
         while from.next_element_seed(self.again())?.is_some() {}
         self.end()
     }
 
     #[inline]
     fn visit_map<A: MapAccess<'de>>(mut self, mut from: A) -> Result<(), A::Error> {
-        self.begin(true)?;
+        self.draft.begin(true);
         while from.next_key_seed(NameSeed(self.draft))?.is_some() {
             from.next_value_seed(self.again())?;
         }
@@ -159,5 +156,63 @@ impl<'de> Visitor<'de> for NameSeed<'_, '_, '_> {
     fn visit_str<E>(self, name: &str) -> Result<(), E> {
         self.0.name(name.as_bytes(), is_clean(name.as_bytes()));
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::document::Format;
+
+    fn text(document: Result<Document, ParseError>) -> Result<String, String> {
+        let mut out = Vec::new();
+        let document = document.map_err(|error| error.to_string())?;
+        document.root().print(&Format::default(), &mut out);
+        Ok(String::from_utf8(out).unwrap())
+    }
+
+    fn check(given: &str) {
+        let scanned = Document::drafted(given.as_bytes(), |draft| scan(given, None, 127, draft));
+        let slow = text(parse_slowly(given, None));
+        match scanned {
+            Ok(document) => assert_eq!(text(Ok(document)), slow, "{given}"),
+            Err(GaveUp) => assert!(slow.is_err(), "{given}"),
+        }
+    }
+
+    #[test]
+    fn the_quick_reader_takes_what_serde_json_takes() {
+        let given = [
+            r#"{"a":[1,2.5,-3e2,true,false,null],"b":"A\u00e9\ud83d\ude00\n\"\\\/\b\f\r\t"} "#,
+            " [ 0 , -0 , 0.0 , -0.0 , 1E5 , 1e+5 , 1e-5 , 9007199254740993 , 0.1e1 ] ",
+            "[123456789012345678,1234567890123456789,18446744073709551615,18446744073709551616]",
+            "[0.123456789012345678,9007199254740993.5,1e308,5e-324,1e-400,-9223372036854775808]",
+            "[[],{},[[]],{\"\":{}}]",
+            r#"["\ud800","\udc00","\ud800\u0041","\u12"]"#,
+        ];
+        let letters: Vec<char> = "[]{}\",:0123456789.eE+-\\u/ntrfalsb \n\u{1}é"
+            .chars()
+            .collect();
+        let mut seed = 3u64;
+        let mut random = |below: usize| {
+            seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            (seed >> 33) as usize % below
+        };
+        for given in given {
+            check(given);
+            for _ in 0..3000 {
+                let mut changed: Vec<char> = given.chars().collect();
+                for _ in 0..=random(3) {
+                    let at = random(changed.len());
+                    match random(4) {
+                        0 if changed.len() > 1 => drop(changed.remove(at)),
+                        1 => changed.truncate(at + 1),
+                        2 => changed[at] = letters[random(letters.len())],
+                        _ => changed.insert(at, letters[random(letters.len())]),
+                    }
+                }
+                check(&changed.into_iter().collect::<String>());
+            }
+        }
     }
 }

@@ -2,9 +2,9 @@
 
 use super::bytes::{self, Body, Item};
 use super::names::{self, FlatNames, Name};
-use super::number::write_float;
+use super::number::{write_decimal, write_float};
 use super::store::{Node, Part};
-use super::text::{write_clean, write_escaped};
+use super::text::{write_clean, write_escaped, write_start};
 use super::value::{Context, Value};
 use crate::view::Number;
 use smallvec::SmallVec;
@@ -87,6 +87,14 @@ impl<'a> Printer<'a, '_> {
     /// Appends the value at a place; returns where it ends.
     #[inline]
     fn value(&mut self, bytes: &'a [u8], at: usize) -> usize {
+        if let Some(len) = bytes::short_text(bytes[at]) {
+            write_start(&bytes[at + 1..], len, b"\"", self.out);
+            return at + 1 + len;
+        }
+        if let Some((integer, scale)) = bytes::decimal_at(bytes, at) {
+            write_decimal(integer, scale, self.out);
+            return bytes::skip(bytes, at);
+        }
         match bytes::item(bytes, at) {
             Item::Text(text) => {
                 if bytes::is_dirty(bytes[at]) {
@@ -141,9 +149,13 @@ impl<'a> Printer<'a, '_> {
                     }
                     Body::Array => self.value(part.bytes, at),
                     Body::Run => {
-                        match (part.run.read(part.bytes, at), part.run.fpha()) {
-                            (Number::Float(value), Some(fpha)) => fpha.write(value, self.out),
-                            (number, _) => write_number(number, self.out),
+                        if let Some((integer, scale)) = part.run.decimal(part.bytes, at) {
+                            write_decimal(integer, scale, self.out);
+                        } else {
+                            match (part.run.read(part.bytes, at), part.run.fpha()) {
+                                (Number::Float(value), Some(fpha)) => fpha.write(value, self.out),
+                                (number, _) => write_number(number, self.out),
+                            }
                         }
                         at + part.run.width()
                     }
@@ -159,6 +171,11 @@ impl<'a> Printer<'a, '_> {
 
     #[inline]
     fn name(&mut self, bytes: &'a [u8], at: usize) -> usize {
+        if let Some(len) = names::short_text(bytes[at]) {
+            write_start(&bytes[at + 1..], len, b"\":", self.out);
+            self.space();
+            return at + 1 + len;
+        }
         let (name, end) = names::name(bytes, at);
         let (text, is_clean) = match name {
             Name::Text(text, is_clean) => (text, is_clean),
@@ -168,13 +185,20 @@ impl<'a> Printer<'a, '_> {
             },
         };
         if is_clean {
-            write_clean(text, self.out);
+            write_start(text, text.len(), b"\":", self.out);
         } else {
             write_escaped(text, self.out);
+            self.out.push(b':');
         }
-        self.out.push(b':');
-        self.out.extend_from_slice(self.format.space);
+        self.space();
         end
+    }
+
+    #[inline]
+    fn space(&mut self) {
+        if !self.format.space.is_empty() {
+            self.out.extend_from_slice(self.format.space);
+        }
     }
 
     #[inline]

@@ -139,6 +139,18 @@ impl Run {
         }
     }
 
+    /// The integer and the scale of the number at an offset, if it is a float kept as such.
+    #[inline]
+    pub fn decimal(self, bytes: &[u8], at: usize) -> Option<(i64, usize)> {
+        let value = integer(bytes, at, self.width());
+        let is_float = match self.kind() {
+            DECIMALS => true,
+            BOTH => value % POWERS[self.scale()] as i64 != 0,
+            _ => false,
+        };
+        is_float.then(|| (value, self.scale()))
+    }
+
     /// A number's bytes, the first [`Run::width`] of these; `None`: the type does not have it. A
     /// type that a creator asked for has the nearest one.
     #[inline]

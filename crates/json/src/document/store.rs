@@ -109,6 +109,9 @@ impl<'a> Part<'a> {
     /// Where the child with an ordinal begins: a member with its name.
     #[inline]
     pub fn nth(self, ordinal: usize) -> usize {
+        if ordinal >= self.count {
+            return self.bytes.len();
+        }
         let mut at = self.start;
         match self.body {
             Body::Run => at += ordinal * self.run.width(),

@@ -10,7 +10,7 @@ pub(super) fn is_clean(text: &[u8]) -> bool {
 
 /// Number of bytes before the first that is escaped.
 #[inline]
-fn clean_prefix(text: &[u8]) -> usize {
+pub(super) fn clean_prefix(text: &[u8]) -> usize {
     const ONES: u64 = u64::MAX / 255;
     const HIGHS: u64 = ONES << 7;
     let (words, rest) = text.as_chunks::<8>();
@@ -66,9 +66,28 @@ pub(super) fn write_escaped(mut text: &[u8], out: &mut Vec<u8>) {
 /// Appends a text in quotes that has nothing to escape.
 #[inline]
 pub(super) fn write_clean(text: &[u8], out: &mut Vec<u8>) {
+    write_start(text, text.len(), b"\"", out);
+}
+
+/// Appends the first `len` bytes in quotes, which have nothing to escape; the second is `close`.
+#[inline]
+pub(super) fn write_start<const N: usize>(
+    text: &[u8],
+    len: usize,
+    close: &[u8; N],
+    out: &mut Vec<u8>,
+) {
     out.push(b'"');
-    out.extend_from_slice(text);
-    out.push(b'"');
+    // A copy of fixed length needs no call.
+    match text.first_chunk::<16>() {
+        Some(more) if len <= 16 => {
+            let end = out.len() + len;
+            out.extend_from_slice(more);
+            out.truncate(end);
+        }
+        _ => out.extend_from_slice(&text[..len]),
+    }
+    out.extend_from_slice(close);
 }
 
 #[cfg(test)]

@@ -269,10 +269,15 @@ impl<'a> Value<'a> {
                 self.len() == other.len() && { both }.all(|((_, a), (_, b))| a.is_equal(b))
             }
             (Kind::Object, Kind::Object) => {
+                let mut others = other.raw_children();
                 self.len() == other.len()
                     && self.raw_children().all(|(name, a)| {
-                        let b = name.and_then(|name| other.raw_member(name));
-                        b.is_some_and(|(_, b)| a.is_equal(b))
+                        // In the same place, as a rule.
+                        let b = match others.next().filter(|(other, _)| *other == name) {
+                            Some((_, b)) => Some(b),
+                            None => other.raw_member(name.unwrap_or_default()).map(|(_, b)| b),
+                        };
+                        b.is_some_and(|b| a.is_equal(b))
                     })
             }
             _ => false,

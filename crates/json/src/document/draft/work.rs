@@ -1,7 +1,7 @@
 //! What a draft works with: tokens, the texts that they name, and the bytes to be.
 
 use super::Frame;
-use crate::document::bytes::Compound;
+use crate::document::bytes::{Compound, Few};
 use crate::document::number::Fpha;
 use crate::view::Number;
 use std::cell::Cell;
@@ -84,6 +84,31 @@ impl Back {
         self.at = start;
     }
 
+    /// A part of a text: a copy of fixed length, whose beginning is overwritten, needs no call.
+    #[inline]
+    pub(super) fn push_part(&mut self, text: &[u8], start: usize, len: usize) {
+        let end = start + len;
+        if len <= 16 && end >= 16 {
+            self.push_end(text[end - 16..end].try_into().expect("16 bytes"), len);
+        } else {
+            self.push(&text[start..end]);
+        }
+    }
+
+    #[inline]
+    pub(super) fn push_few(&mut self, few: &Few) {
+        self.push_end(few.at_end(), few.len());
+    }
+
+    #[inline]
+    fn push_end(&mut self, bytes: [u8; 16], len: usize) {
+        if self.at < 16 {
+            self.grow(16);
+        }
+        self.bytes[self.at - 16..self.at].copy_from_slice(&bytes);
+        self.at -= len;
+    }
+
     #[cold]
     fn grow(&mut self, needed: usize) {
         let written = self.bytes.len() - self.at;
@@ -134,7 +159,16 @@ impl Work {
 
     #[inline]
     pub(super) fn text<'a>(&'a self, source: &'a [u8], span: Span) -> &'a [u8] {
-        text_of((source, &self.texts, &self.names), span)
+        self.all(source).text(span)
+    }
+
+    #[inline]
+    pub(super) fn all<'a>(&'a self, source: &'a [u8]) -> Texts<'a> {
+        Texts {
+            source,
+            texts: &self.texts,
+            names: &self.names,
+        }
     }
 
     pub(super) fn bytes(&self) -> usize {
@@ -145,17 +179,28 @@ impl Work {
     }
 }
 
-#[inline]
-pub(super) fn text_of<'a>(
-    (source, texts, names): (&'a [u8], &'a [u8], &'a [u8]),
-    span: Span,
-) -> &'a [u8] {
-    let from = match span.origin {
-        Origin::Source => source,
-        Origin::Texts => texts,
-        Origin::Names => names,
-    };
-    &from[span.at as usize..][..span.len as usize]
+/// The texts that spans are parts of.
+#[derive(Clone, Copy)]
+pub(super) struct Texts<'a> {
+    pub source: &'a [u8],
+    pub texts: &'a [u8],
+    pub names: &'a [u8],
+}
+
+impl<'a> Texts<'a> {
+    #[inline]
+    pub fn origin(self, span: Span) -> &'a [u8] {
+        match span.origin {
+            Origin::Source => self.source,
+            Origin::Texts => self.texts,
+            Origin::Names => self.names,
+        }
+    }
+
+    #[inline]
+    pub fn text(self, span: Span) -> &'a [u8] {
+        &self.origin(span)[span.at as usize..][..span.len as usize]
+    }
 }
 
 thread_local! {

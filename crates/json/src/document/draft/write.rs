@@ -1,7 +1,7 @@
 //! Tokens become bytes, from the last to the first.
 
 use super::Draft;
-use super::work::{Back, Token, text_of};
+use super::work::{Back, Texts, Token};
 use crate::document::bytes::{self, Body};
 use crate::document::names;
 use crate::document::number::Fpha;
@@ -14,13 +14,17 @@ impl Draft<'_, '_> {
     /// Shares the names among the tokens from a place on for which it pays.
     pub(super) fn share_names(&mut self, from: usize) {
         let work = &mut *self.work;
-        let origins = (self.source, &work.texts[..], &work.names[..]);
+        let texts = Texts {
+            source: self.source,
+            texts: &work.texts,
+            names: &work.names,
+        };
         for token in &work.tokens[from..] {
             let Token::Name(name) = token else { continue };
             let known = &mut work.known[*name as usize];
             let len = known.span.len as usize;
             if known.shared.is_none() && known.is_clean && names::pays(len, known.count) {
-                let text = text_of(origins, known.span);
+                let text = texts.text(known.span);
                 known.shared = self.store.names.add(text);
             }
         }
@@ -29,7 +33,11 @@ impl Draft<'_, '_> {
     /// Writes the tokens from a place on.
     pub(super) fn write(&mut self, from: usize) {
         let work = &mut *self.work;
-        let origins = (self.source, &work.texts[..], &work.names[..]);
+        let texts = Texts {
+            source: self.source,
+            texts: &work.texts,
+            names: &work.names,
+        };
         work.back.clear();
         let mut open = SmallVec::<[(usize, bool, u32); 16]>::new();
         let mut at = work.tokens.len();
@@ -38,23 +46,22 @@ impl Draft<'_, '_> {
             match work.tokens[at] {
                 Token::Null => work.back.push(&[bytes::NULL]),
                 Token::Bool(value) => work.back.push(&[bytes::FALSE + u8::from(value)]),
-                Token::Number(number) => work.back.push(&bytes::number(number)),
+                Token::Number(number) => work.back.push_few(&bytes::number(number)),
                 Token::Text { span, is_clean } => {
-                    let text = text_of(origins, span);
-                    work.back.push(text);
-                    work.back.push(&bytes::text_head(text.len(), is_clean));
+                    let (start, len) = (span.at as usize, span.len as usize);
+                    work.back.push_part(texts.origin(span), start, len);
+                    work.back.push_few(&bytes::text_head(len, is_clean));
                 }
-                Token::Node(kind, node) => work.back.push(&bytes::node(kind, node)),
-                Token::Shared(number) => work.back.push(&names::shared(number)),
+                Token::Node(kind, node) => work.back.push_few(&bytes::node(kind, node)),
+                Token::Shared(number) => work.back.push_few(&names::shared(number)),
                 Token::Name(name) => {
                     let known = &work.known[name as usize];
                     if let Some(number) = known.shared {
-                        work.back.push(&names::shared(number));
+                        work.back.push_few(&names::shared(number));
                     } else {
-                        let text = text_of(origins, known.span);
-                        work.back.push(text);
-                        work.back
-                            .push(&names::text_head(text.len(), known.is_clean));
+                        let (start, len) = (known.span.at as usize, known.span.len as usize);
+                        work.back.push_part(texts.origin(known.span), start, len);
+                        work.back.push_few(&names::text_head(len, known.is_clean));
                     }
                 }
                 Token::End {
@@ -71,7 +78,7 @@ impl Draft<'_, '_> {
                             work.back.push(&[run.byte()]);
                             let len = work.back.len() - end;
                             work.back
-                                .push(&bytes::header(Body::Run, count as usize, len));
+                                .push_few(&bytes::header(Body::Run, count as usize, len));
                             // The run's first token follows its beginning.
                             at = start - 1;
                             continue;
@@ -83,7 +90,8 @@ impl Draft<'_, '_> {
                     let (end, is_object, count) = open.pop().expect("its end came before");
                     let body = if is_object { Body::Object } else { Body::Array };
                     let len = work.back.len() - end;
-                    work.back.push(&bytes::header(body, count as usize, len));
+                    work.back
+                        .push_few(&bytes::header(body, count as usize, len));
                 }
             }
         }

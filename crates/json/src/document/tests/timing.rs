@@ -6,15 +6,19 @@ use crate::view::{Number, View};
 use std::hint::black_box;
 use std::time::Instant;
 
+/// Nanoseconds that this thread has run.
+fn thread_ns() -> u64 {
+    russet_base::usage::thread_time().as_nanos() as u64
+}
+
 fn best(name: &str, mut run: impl FnMut()) {
-    let mut best = f64::MAX;
-    for _ in 0..20 {
-        let (start, mut count) = (Instant::now(), 0u32);
-        while start.elapsed().as_millis() < 10 {
-            run();
-            count += 1;
-        }
-        best = best.min(start.elapsed().as_nanos() as f64 / f64::from(count));
+    let (mut best, mut count) = (f64::MAX, 10);
+    for _ in 0..40 {
+        let start = thread_ns();
+        (0..count).for_each(|_| run());
+        let ns = thread_ns() - start;
+        best = best.min(ns as f64 / f64::from(count));
+        count = (4e6 / best) as u32 + 1;
     }
     println!("{name}: {best:.0} ns");
 }
@@ -36,7 +40,7 @@ fn order() -> String {
 
 #[test]
 #[ignore = "measures"]
-fn timing() {
+fn small() {
     let given = order();
     let mut document = parsed(&given);
     println!(
@@ -85,8 +89,13 @@ fn timing() {
         let len = tags.get(&[0]).unwrap().len();
         assert!(tags.insert_elements(&[0], len, std::slice::from_ref(&tag)));
     });
+}
 
-    // Large: a hundred thousand orders.
+#[test]
+#[ignore = "measures"]
+fn large() {
+    let given = order();
+    let tag = Document::parse(b"\"x\"").unwrap();
     let count = 100_000_000 / given.len();
     let large = format!("{{\"orders\":[{}]}}", vec![given; count].join(","));
     println!("{} bytes of text", large.len());
@@ -120,4 +129,19 @@ fn timing() {
     let start = Instant::now();
     black_box(document.clone());
     println!("clone and drop: {:?}", start.elapsed());
+}
+
+#[test]
+#[ignore = "profiles"]
+fn profile() {
+    let given = order();
+    let document = parsed(&given);
+    let mut out = Vec::new();
+    for _ in 0..2000 {
+        black_box(Document::parse(black_box(given.as_bytes())).unwrap());
+        out.clear();
+        black_box(&document)
+            .root()
+            .print(&Format::default(), &mut out);
+    }
 }

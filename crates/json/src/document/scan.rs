@@ -1,0 +1,294 @@
+//! A quick reader of JSON text that is right.
+//!
+//! It takes exactly the texts that serde_json takes, and gives up at anything else: serde_json then
+//! says what is wrong, in the words that Redis has. Strings are searched eight bytes at a time, and
+//! most floats are exact by one division.
+
+use super::draft::Draft;
+use super::number::Fpha;
+use super::text::{clean_prefix, is_clean};
+use crate::view::Number;
+
+/// The text is wrong, or perhaps wrong.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct GaveUp;
+
+/// Drafts the value of a whole text, nested to at most `depth` levels.
+pub(super) fn scan(
+    text: &str,
+    fpha: Option<Fpha>,
+    depth: usize,
+    draft: &mut Draft<'_, '_>,
+) -> Result<(), GaveUp> {
+    let mut scanner = Scanner {
+        text,
+        bytes: text.as_bytes(),
+        at: 0,
+        fpha,
+        depth,
+        unescaped: Vec::new(),
+        draft,
+    };
+    scanner.value()?;
+    match scanner.next_byte() {
+        None => Ok(()),
+        Some(_) => Err(GaveUp),
+    }
+}
+
+struct Scanner<'b, 'd, 't, 's> {
+    text: &'b str,
+    bytes: &'b [u8],
+    at: usize,
+    fpha: Option<Fpha>,
+    depth: usize,
+    /// A string without its escapes.
+    unescaped: Vec<u8>,
+    draft: &'d mut Draft<'t, 's>,
+}
+
+/// Powers of ten that are exact as floats.
+const POWERS: [f64; 23] = [
+    1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16,
+    1e17, 1e18, 1e19, 1e20, 1e21, 1e22,
+];
+
+impl Scanner<'_, '_, '_, '_> {
+    /// The next byte that is no blank, which stays.
+    #[inline]
+    fn next_byte(&mut self) -> Option<u8> {
+        loop {
+            let byte = *self.bytes.get(self.at)?;
+            if !matches!(byte, b' ' | b'\n' | b'\t' | b'\r') {
+                return Some(byte);
+            }
+            self.at += 1;
+        }
+    }
+
+    fn value(&mut self) -> Result<(), GaveUp> {
+        match self.next_byte().ok_or(GaveUp)? {
+            b'"' => self.string(false),
+            b'{' => self.object(),
+            b'[' => self.array(),
+            b'-' | b'0'..=b'9' => self.number(),
+            b'n' => self.word(b"null").map(|()| self.draft.null()),
+            b't' => self.word(b"true").map(|()| self.draft.bool(true)),
+            b'f' => self.word(b"false").map(|()| self.draft.bool(false)),
+            _ => Err(GaveUp),
+        }
+    }
+
+    fn word(&mut self, word: &[u8]) -> Result<(), GaveUp> {
+        let is_it = self.bytes[self.at..].starts_with(word);
+        self.at += word.len();
+        is_it.then_some(()).ok_or(GaveUp)
+    }
+
+    /// The bracket at the place opens a container; whether it closes at once.
+    #[inline]
+    fn begin(&mut self, is_object: bool, close: u8) -> Result<bool, GaveUp> {
+        if self.draft.level() == self.depth {
+            return Err(GaveUp);
+        }
+        self.at += 1;
+        self.draft.begin(is_object);
+        let closes = self.next_byte().ok_or(GaveUp)? == close;
+        self.at += usize::from(closes);
+        Ok(closes)
+    }
+
+    /// After a value: whether the container ends.
+    #[inline]
+    fn ends(&mut self, close: u8) -> Result<bool, GaveUp> {
+        let byte = self.next_byte().ok_or(GaveUp)?;
+        self.at += 1;
+        if byte == close {
+            Ok(true)
+        } else if byte == b',' {
+            Ok(false)
+        } else {
+            Err(GaveUp)
+        }
+    }
+
+    fn array(&mut self) -> Result<(), GaveUp> {
+        let mut ends = self.begin(false, b']')?;
+        while !ends {
+            self.value()?;
+            ends = self.ends(b']')?;
+        }
+        self.draft.end(self.fpha).map_err(|_| GaveUp)
+    }
+
+    fn object(&mut self) -> Result<(), GaveUp> {
+        let mut ends = self.begin(true, b'}')?;
+        while !ends {
+            if self.next_byte() != Some(b'"') {
+                return Err(GaveUp);
+            }
+            self.string(true)?;
+            if self.next_byte() != Some(b':') {
+                return Err(GaveUp);
+            }
+            self.at += 1;
+            self.value()?;
+            ends = self.ends(b'}')?;
+        }
+        self.draft.end(None).map_err(|_| GaveUp)
+    }
+
+    /// The string whose quote is at the place.
+    #[inline]
+    fn string(&mut self, is_name: bool) -> Result<(), GaveUp> {
+        let start = self.at + 1;
+        let end = start + clean_prefix(&self.bytes[start..]);
+        if self.bytes.get(end) != Some(&b'"') {
+            return self.escaped(start, is_name);
+        }
+        self.at = end + 1;
+        self.put(&self.bytes[start..end], true, is_name);
+        Ok(())
+    }
+
+    #[inline]
+    fn put(&mut self, text: &[u8], is_clean: bool, is_name: bool) {
+        if is_name {
+            self.draft.name(text, is_clean);
+        } else {
+            self.draft.text(text, is_clean);
+        }
+    }
+
+    #[cold]
+    fn escaped(&mut self, start: usize, is_name: bool) -> Result<(), GaveUp> {
+        let mut text = std::mem::take(&mut self.unescaped);
+        text.clear();
+        self.at = start;
+        loop {
+            let end = self.at + clean_prefix(&self.bytes[self.at..]);
+            text.extend_from_slice(&self.bytes[self.at..end]);
+            self.at = end + 1;
+            match self.bytes.get(end) {
+                Some(b'"') => break,
+                Some(b'\\') => self.escape(&mut text)?,
+                _ => return Err(GaveUp),
+            }
+        }
+        self.put(&text, is_clean(&text), is_name);
+        self.unescaped = text;
+        Ok(())
+    }
+
+    /// What is after a backslash.
+    fn escape(&mut self, text: &mut Vec<u8>) -> Result<(), GaveUp> {
+        let byte = *self.bytes.get(self.at).ok_or(GaveUp)?;
+        self.at += 1;
+        text.push(match byte {
+            b'"' | b'\\' | b'/' => byte,
+            b'n' => b'\n',
+            b't' => b'\t',
+            b'r' => b'\r',
+            b'b' => 0x08,
+            b'f' => 0x0C,
+            b'u' => {
+                let mut code = self.four_digits()?;
+                if (0xD800..0xDC00).contains(&code) && self.bytes[self.at..].starts_with(b"\\u") {
+                    self.at += 2;
+                    let low = self.four_digits()?;
+                    let low = low.checked_sub(0xDC00).filter(|low| *low < 0x400);
+                    code = 0x10000 + ((code - 0xD800) << 10) + low.ok_or(GaveUp)?;
+                }
+                let letter = char::from_u32(code).ok_or(GaveUp)?;
+                text.extend_from_slice(letter.encode_utf8(&mut [0; 4]).as_bytes());
+                return Ok(());
+            }
+            _ => return Err(GaveUp),
+        });
+        Ok(())
+    }
+
+    fn four_digits(&mut self) -> Result<u32, GaveUp> {
+        let digits = self.bytes.get(self.at..self.at + 4).ok_or(GaveUp)?;
+        self.at += 4;
+        digits.iter().try_fold(0, |code, digit| {
+            let digit = char::from(*digit).to_digit(16).ok_or(GaveUp)?;
+            Ok(code << 4 | digit)
+        })
+    }
+
+    /// Digits at the place: their number, and their value after `value`, if it does not overflow.
+    #[inline]
+    fn digits(&mut self, mut value: u64) -> (usize, u64) {
+        let start = self.at;
+        while let Some(digit) = self.bytes.get(self.at).map(|byte| byte.wrapping_sub(b'0'))
+            && digit < 10
+        {
+            value = value.wrapping_mul(10).wrapping_add(digit.into());
+            self.at += 1;
+        }
+        (self.at - start, value)
+    }
+
+    #[inline]
+    fn number(&mut self) -> Result<(), GaveUp> {
+        let start = self.at;
+        let is_negative = self.bytes[start] == b'-';
+        self.at += usize::from(is_negative);
+        let begins_with_zero = self.bytes.get(self.at) == Some(&b'0');
+        let (whole, mut value) = self.digits(0);
+        if whole == 0 || (begins_with_zero && whole > 1) {
+            return Err(GaveUp);
+        }
+        let (mut places, mut is_float) = (0, false);
+        if self.bytes.get(self.at) == Some(&b'.') {
+            is_float = true;
+            self.at += 1;
+            (places, value) = self.digits(value);
+            if places == 0 {
+                return Err(GaveUp);
+            }
+        }
+        let has_exponent = matches!(self.bytes.get(self.at), Some(b'e' | b'E'));
+        if has_exponent {
+            is_float = true;
+            self.at += 1;
+            self.at += usize::from(matches!(self.bytes.get(self.at), Some(b'+' | b'-')));
+            if self.digits(0).0 == 0 {
+                return Err(GaveUp);
+            }
+        }
+        // 18 digits do not overflow.
+        let fits = whole + places <= 18;
+        let number = if !is_float && fits && (value > 0 || !is_negative) {
+            let value = value as i64;
+            Number::Signed(if is_negative { -value } else { value })
+        } else if is_float && !has_exponent && fits && value < 1 << 53 {
+            // Both are exact, so that the quotient is rounded once.
+            let value = value as f64 / POWERS[places];
+            Number::Float(if is_negative { -value } else { value })
+        } else {
+            any_number(&self.text[start..self.at], is_float)?
+        };
+        self.draft.number(number);
+        Ok(())
+    }
+}
+
+/// A number of any length, by the standard library.
+#[cold]
+fn any_number(text: &str, is_float: bool) -> Result<Number, GaveUp> {
+    if !is_float && text != "-0" {
+        if let Ok(value) = text.parse() {
+            return Ok(Number::Signed(value));
+        }
+        if let Ok(value) = text.parse() {
+            return Ok(Number::Unsigned(value));
+        }
+    }
+    let value: f64 = text.parse().map_err(|_| GaveUp)?;
+    value
+        .is_finite()
+        .then_some(Number::Float(value))
+        .ok_or(GaveUp)
+}
