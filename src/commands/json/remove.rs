@@ -28,7 +28,7 @@ pub(super) const FORGET: Spec = Spec {
 /// `JSON.DEL key [path]`: deletes the values at a path; the root is the key. Of an object's members
 /// the last one takes the place of one that is deleted.
 ///
-/// Reply: the number of values that the path matched.
+/// Reply: the number of deleted values, without those within others.
 fn del(call: &mut Call<'_>) -> CommandResult {
     let (key, text) = (call.args.at(1), path_at(call.args, 2));
     let place = call.db.place(key);
@@ -44,7 +44,6 @@ fn del(call: &mut Call<'_>) -> CommandResult {
         let mut json = place.open::<Json>();
         let deletions = path.deletions(json.root()).map_err(plain)?;
         let is_all = deletions.iter().any(|location| location.is_empty());
-        let deleted = path.locations(json.root()).map_err(plain)?.len();
         for location in deletions.iter().filter(|_| !is_all) {
             json.remove(location);
         }
@@ -52,7 +51,7 @@ fn del(call: &mut Call<'_>) -> CommandResult {
         if is_all {
             call.db.delete(key, Cause::User);
         }
-        deleted
+        deletions.len()
     };
     if deleted > 0 {
         call.db.changed(key, Class::MODULE, "json.del");
