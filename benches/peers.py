@@ -10,6 +10,7 @@
     benches/peers.py lag    [NAME=PROGRAM ...]    a disk that lags: readers, writers, memory (benches/lag.py)
     benches/peers.py replicate [NAME=PROGRAM ...] what replicas cost (benches/replicate.py)
     benches/peers.py vectors [NAME=PROGRAM ...]   vector sets: recall, CPU, bytes (benches/vectors.py)
+    benches/peers.py documents [NAME=PROGRAM ...] JSON: CPU, bytes, a large one (benches/documents.py)
     benches/peers.py sentinel [NAME=PROGRAM ...]  what a Sentinel costs, how soon it fails over (benches/sentinel.py)
     benches/peers.py cluster [NAME=PROGRAM ...]   what a cluster costs, how slots move (benches/cluster.py)
     benches/peers.py budgets [russet=PROGRAM]     what budgets of users cost and keep away (benches/budgets.py)
@@ -864,7 +865,7 @@ def default_servers(*wanted):
         os.environ.get("XDG_CACHE_HOME") or Path(os.environ.get("HOME", "/root")) / ".cache") / "russet" / "peers")
     servers = [("russet", ROOT / "target/release/russet"), ("valkey9", peers / "valkey9/valkey-jemalloc"),
                ("redis8", peers / "redis8/src/redis-server"), ("redis7", peers / "redis7/redis-server"),
-               ("redis810", peers / "redis810/redis-server")]
+               ("redis810", peers / "redis810/redis-server"), ("stack7", peers / "stack7/redis-stack")]
     servers = [(name, program) for name, program in servers if name in wanted]
     there = [(name, str(program)) for name, program in servers if program.exists()]
     missing = [name for name, program in servers if not program.exists()]
@@ -913,6 +914,11 @@ def vectors(servers):
     rows.compare(servers)
 
 
+def documents(servers):
+    import documents as rows
+    rows.compare(servers)
+
+
 def budgets(servers):
     import budgets as rows
     rows.budgets(servers)
@@ -930,7 +936,7 @@ def features(servers):
 
 def main():
     kinds = {"bench": bench, "memory": memory, "big": big, "single": single, "large": large, "persist": persist,
-             "replicate": replicate, "sentinel": sentinel, "cluster": cluster, "vectors": vectors,
+             "replicate": replicate, "sentinel": sentinel, "cluster": cluster, "vectors": vectors, "documents": documents,
              "budgets": budgets, "features": features, "lag": lag}
     if len(sys.argv) < 2 or sys.argv[1] not in kinds:
         sys.exit(__doc__)
@@ -940,7 +946,7 @@ def main():
     if (os.cpu_count() or 1) < 2:
         sys.exit("two CPUs are needed: one for the server, one for the load")
     # Others have no vector sets; the newest ones stand for all beside a disk that lags.
-    names = {"vectors": ("russet", "redis810"), "lag": ("russet", "redis810", "valkey9")}.get(sys.argv[1], ())
+    names = {"vectors": ("russet", "redis810"), "documents": ("russet", "stack7"), "lag": ("russet", "redis810", "valkey9")}.get(sys.argv[1], ())
     measure(sys.argv[2:], kinds[sys.argv[1]], lambda: default_servers(*names))
 
 
