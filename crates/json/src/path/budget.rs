@@ -26,6 +26,12 @@ impl Budget {
         }
     }
 
+    /// Pays for bytes that are read, which are cheaper than visits.
+    pub(super) fn spend_bytes(&self, bytes: usize) -> Result<(), EvalError> {
+        const BYTES_FOR_A_VISIT: usize = 64;
+        self.spend((bytes / BYTES_FOR_A_VISIT) as u64)
+    }
+
     pub(super) fn spend(&self, visits: u64) -> Result<(), EvalError> {
         let left = self
             .left

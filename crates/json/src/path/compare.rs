@@ -11,17 +11,27 @@ use super::error::EvalError;
 use crate::view::{Kind, Number, View};
 
 /// The order of two scalars; `None` if they have none.
-pub(super) fn order<'a, 'b, A: View<'a>, B: View<'b>>(left: A, right: B) -> Option<Ordering> {
-    match (left.kind(), right.kind()) {
+pub(super) fn order<'a, 'b, A: View<'a>, B: View<'b>>(
+    left: A,
+    right: B,
+    budget: &Budget,
+) -> Result<Option<Ordering>, EvalError> {
+    Ok(match (left.kind(), right.kind()) {
         (Kind::Number(left), Kind::Number(right)) => order_numbers(left, right),
-        (Kind::String, Kind::String) => Some(left.text()?.cmp(right.text()?)),
+        (Kind::String, Kind::String) => match (left.text(), right.text()) {
+            (Some(left), Some(right)) => {
+                budget.spend_bytes(left.len().min(right.len()))?;
+                Some(left.cmp(right))
+            }
+            _ => None,
+        },
         (Kind::Bool(left), Kind::Bool(right)) => Some(left.cmp(&right)),
         (Kind::Null, Kind::Null) => Some(Ordering::Equal),
         _ => None,
-    }
+    })
 }
 
-fn order_numbers(left: Number, right: Number) -> Option<Ordering> {
+pub(super) fn order_numbers(left: Number, right: Number) -> Option<Ordering> {
     match (left, right) {
         (Number::Signed(left), Number::Signed(right)) => Some(left.cmp(&right)),
         (Number::Unsigned(left), Number::Unsigned(right)) => Some(left.cmp(&right)),
@@ -36,11 +46,10 @@ pub(super) fn equal<'a, 'b, A: View<'a>, B: View<'b>>(
     right: B,
     budget: &Budget,
 ) -> Result<bool, EvalError> {
-    let Some(mut same) = same_so_far(left, right) else {
-        return Ok(false);
-    };
-    if !same {
-        return Ok(true);
+    match same_so_far(left, right, budget)? {
+        None => return Ok(false),
+        Some(false) => return Ok(true),
+        Some(true) => {}
     }
     // Pairs of containers of equal kind and length, whose children are yet to be compared.
     let mut open = vec![(left.children(), right.children(), right)];
@@ -57,23 +66,28 @@ pub(super) fn equal<'a, 'b, A: View<'a>, B: View<'b>>(
         let Some(right) = right else {
             return Ok(false);
         };
-        match same_so_far(left, right) {
+        match same_so_far(left, right, budget)? {
             None => return Ok(false),
-            Some(holds_more) => same = holds_more,
-        }
-        if same {
-            open.push((left.children(), right.children(), right));
+            Some(false) => {}
+            Some(true) => open.push((left.children(), right.children(), right)),
         }
     }
     Ok(true)
 }
 
-/// `None` if two values differ, else whether what they hold has to be compared.
-fn same_so_far<'a, 'b, A: View<'a>, B: View<'b>>(left: A, right: B) -> Option<bool> {
-    match (left.kind(), right.kind()) {
+/// `None` if two values differ, else whether they hold more that has to be compared.
+fn same_so_far<'a, 'b, A: View<'a>, B: View<'b>>(
+    left: A,
+    right: B,
+    budget: &Budget,
+) -> Result<Option<bool>, EvalError> {
+    Ok(match (left.kind(), right.kind()) {
         (Kind::Array, Kind::Array) | (Kind::Object, Kind::Object) => {
             (left.len() == right.len()).then(|| left.len() > 0)
         }
-        _ => (order(left, right) == Some(Ordering::Equal)).then_some(false),
-    }
+        (Kind::String, Kind::String) if left.text().map(str::len) != right.text().map(str::len) => {
+            None
+        }
+        _ => (order(left, right, budget)? == Some(Ordering::Equal)).then_some(false),
+    })
 }

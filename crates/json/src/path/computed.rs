@@ -6,6 +6,7 @@
 use std::marker::PhantomData;
 
 use super::budget::Budget;
+use super::error::EvalError;
 use crate::view::{Kind, Number, View};
 
 /// An owned JSON value; as a reference it is a [`View`], so it prints like a document's.
@@ -41,7 +42,11 @@ impl Computed {
             Kind::Null => Computed::Null,
             Kind::Bool(bool) => Computed::Bool(bool),
             Kind::Number(number) => Computed::Number(number),
-            Kind::String => Computed::String(value.text().unwrap_or_default().to_owned()),
+            Kind::String => {
+                let text = value.text().unwrap_or_default();
+                budget.spend_bytes(text.len()).ok()?;
+                Computed::String(text.to_owned())
+            }
             Kind::Array => Computed::Array(
                 value
                     .children()
@@ -152,15 +157,19 @@ impl<'x, 'a, V: View<'a>> Operand<'x, 'a, V> {
     }
 
     /// Characters of a string, elements of an array, members of an object.
-    pub(super) fn length(self) -> Option<usize>
+    pub(super) fn length(self, budget: &Budget) -> Result<Option<usize>, EvalError>
     where
         'a: 'x,
     {
-        match self.kind() {
-            Kind::String => self.text().map(|text| text.chars().count()),
+        Ok(match self.kind() {
+            Kind::String => {
+                let text = self.text().unwrap_or_default();
+                budget.spend_bytes(text.len())?;
+                Some(text.chars().count())
+            }
             Kind::Array | Kind::Object => Some(View::len(self)),
             _ => None,
-        }
+        })
     }
 }
 

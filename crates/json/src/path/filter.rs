@@ -160,31 +160,93 @@ fn compare_holds<'a, V: View<'a>>(
     compare: &Compare,
     scope: &Scope<'_, V>,
 ) -> Result<bool, EvalError> {
-    let left = &evaluate(&compare.left, scope)?;
-    let right = &evaluate(&compare.right, scope)?;
-    let budget = scope.budget;
-    let ordered = |is: fn(Ordering) -> bool| {
-        left.any(|left| right.any(|right| Ok(order(left, right).is_some_and(is))))
-    };
     match compare.operator {
-        Operator::Equal => any_equal(left, right, budget),
         // Also if a side is Nothing: it is equal to nothing.
-        Operator::Unequal => Ok(!any_equal(left, right, budget)?),
+        Operator::Unequal => Ok(!any_pair(compare, Operator::Equal, scope)?),
+        operator @ (Operator::Equal
+        | Operator::Less
+        | Operator::LessOrEqual
+        | Operator::Greater
+        | Operator::GreaterOrEqual
+        | Operator::Matches) => any_pair(compare, operator, scope),
+        _ => arrays_relate(compare, scope),
+    }
+}
+
+/// Whether an operator holds between a value of the left side and one of the right.
+fn any_pair<'a, V: View<'a>>(
+    compare: &Compare,
+    operator: Operator,
+    scope: &Scope<'_, V>,
+) -> Result<bool, EvalError> {
+    let holds = |left, right| pair_holds(compare, operator, left, right, scope.budget);
+    // Most comparisons are of a static path and a literal, and need no list of values.
+    if let (Some(left), Some(right)) = (
+        one_at_most(&compare.left, scope),
+        one_at_most(&compare.right, scope),
+    ) {
+        return left
+            .zip(right)
+            .map_or(Ok(false), |(left, right)| holds(left, right));
+    }
+    let left = evaluate(&compare.left, scope)?;
+    let right = evaluate(&compare.right, scope)?;
+    left.any(|left| {
+        right.any(|right| {
+            scope.budget.spend(1)?;
+            holds(left, right)
+        })
+    })
+}
+
+/// The value of an expression that is found without work; `None` if it is not such an expression.
+fn one_at_most<'p, 'a, V: View<'a>>(
+    expr: &'p Expr,
+    scope: &Scope<'_, V>,
+) -> Option<Option<Operand<'p, 'a, V>>> {
+    match expr {
+        Expr::Literal(literal) => Some(Some(Operand::Own(literal))),
+        Expr::Query(query) if query.is_static => {
+            let value = follow(&query.steps, start(query, scope), &mut ());
+            Some(value.map(Operand::tree))
+        }
+        _ => None,
+    }
+}
+
+fn pair_holds<'x, 'a: 'x, V: View<'a>>(
+    compare: &Compare,
+    operator: Operator,
+    left: Operand<'x, 'a, V>,
+    right: Operand<'x, 'a, V>,
+    budget: &Budget,
+) -> Result<bool, EvalError> {
+    let ordered = |is: fn(Ordering) -> bool| Ok(order(left, right, budget)?.is_some_and(is));
+    match operator {
         Operator::Less => ordered(Ordering::is_lt),
         Operator::LessOrEqual => ordered(Ordering::is_le),
         Operator::Greater => ordered(Ordering::is_gt),
         Operator::GreaterOrEqual => ordered(Ordering::is_ge),
-        Operator::Matches => left.any(|text| {
-            right.any(|pattern| {
-                // Redis has literals match nothing.
-                if matches!(left, Value::Literal(_)) {
-                    return Ok(false);
-                }
-                let both = text.text().zip(pattern.text());
-                Ok(both
-                    .is_some_and(|(text, pattern)| compare.patterns.is_match(pattern, text, false)))
-            })
-        }),
+        Operator::Matches => match (left.text(), right.text()) {
+            // Redis has literals match nothing.
+            (Some(text), Some(pattern)) if !matches!(compare.left, Expr::Literal(_)) => {
+                compare.patterns.is_match(pattern, text, false, budget)
+            }
+            _ => Ok(false),
+        },
+        _ => equal(left, right, budget),
+    }
+}
+
+/// Operators of which a side is an array or has a size.
+fn arrays_relate<'a, V: View<'a>>(
+    compare: &Compare,
+    scope: &Scope<'_, V>,
+) -> Result<bool, EvalError> {
+    let left = &evaluate(&compare.left, scope)?;
+    let right = &evaluate(&compare.right, scope)?;
+    let budget = scope.budget;
+    match compare.operator {
         Operator::In => is_in(left, right, budget),
         Operator::NotIn => Ok(!is_in(left, right, budget)?),
         Operator::SubsetOf => subset_of(left, right, budget),
@@ -195,23 +257,18 @@ fn compare_holds<'a, V: View<'a>>(
                 return Ok(false);
             };
             let is_size = |length: usize| i64::try_from(length) == Ok(size);
-            left.any(|left| Ok(left.length().is_some_and(is_size)))
+            left.any(|left| Ok(left.length(budget)?.is_some_and(is_size)))
         }
-        Operator::Empty => {
+        _ => {
             let Some(Kind::Bool(empty)) = right.one().map(View::kind) else {
                 return Ok(false);
             };
-            left.any(|left| Ok(left.length().is_some_and(|length| (length == 0) == empty)))
+            left.any(|left| {
+                let length = left.length(budget)?;
+                Ok(length.is_some_and(|length| (length == 0) == empty))
+            })
         }
     }
-}
-
-fn any_equal<'a, V: View<'a>>(
-    left: &Value<'_, V>,
-    right: &Value<'_, V>,
-    budget: &Budget,
-) -> Result<bool, EvalError> {
-    left.any(|left| right.any(|right| equal(left, right, budget)))
 }
 
 /// A list counts as one value here: an array within an array is sought with a literal.

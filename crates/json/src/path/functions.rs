@@ -7,7 +7,7 @@ use std::cmp::Ordering;
 use super::arithmetic::{apply, made_number, whole};
 use super::ast::{Arithmetic, Call, Function, clamp_index};
 use super::budget::Budget;
-use super::compare::order;
+use super::compare::order_numbers;
 use super::computed::{Computed, Operand};
 use super::error::EvalError;
 use super::filter::{Scope, any_of, evaluate, subset_of};
@@ -25,16 +25,16 @@ pub(super) fn call<'p, 'a, V: View<'a>>(
         .collect::<Result<_, _>>()?;
     let budget = scope.budget;
     Ok(match (call.function, &arguments[..]) {
-        (Function::Length, [value]) => value
-            .one()
-            .and_then(Operand::length)
-            .map_or(Value::Nothing, integer),
+        (Function::Length, [value]) => match value.one() {
+            Some(one) => one.length(budget)?.map_or(Value::Nothing, integer),
+            None => Value::Nothing,
+        },
         (Function::Count, [value]) => integer(count(value)),
         (Function::Value, [Value::Node(node)]) => Value::Node(*node),
         (Function::Keys, [value]) => keys(value),
-        (Function::Match, [text, pattern]) => bool(matches(call, text, pattern, true)),
-        (Function::Search, [text, pattern]) => bool(matches(call, text, pattern, false)),
-        (Function::Concat, [_, ..]) => concat(&arguments),
+        (Function::Match, [text, pattern]) => bool(matches(call, text, pattern, true, budget)?),
+        (Function::Search, [text, pattern]) => bool(matches(call, text, pattern, false, budget)?),
+        (Function::Concat, [_, ..]) => concat(&arguments, budget)?,
         (Function::Abs, [value]) => round(value, i64::checked_abs, f64::abs),
         (Function::Ceiling, [value]) => round(value, Some, f64::ceil),
         (Function::Floor, [value]) => round(value, Some, f64::floor),
@@ -95,14 +95,27 @@ fn matches<'a, V: View<'a>>(
     text: &Value<'_, V>,
     pattern: &Value<'_, V>,
     whole: bool,
-) -> bool {
-    let both = text.text().zip(pattern.text());
-    both.is_some_and(|(text, pattern)| call.patterns.is_match(pattern, text, whole))
+    budget: &Budget,
+) -> Result<bool, EvalError> {
+    match (text.text(), pattern.text()) {
+        (Some(text), Some(pattern)) => call.patterns.is_match(pattern, text, whole, budget),
+        _ => Ok(false),
+    }
 }
 
-fn concat<'p, 'a, V: View<'a>>(parts: &[Value<'_, V>]) -> Value<'p, V> {
-    let parts: Option<String> = parts.iter().map(Value::text).collect();
-    parts.map_or(Value::Nothing, |text| Value::Made(Computed::String(text)))
+fn concat<'p, 'a, V: View<'a>>(
+    parts: &[Value<'_, V>],
+    budget: &Budget,
+) -> Result<Value<'p, V>, EvalError> {
+    let mut text = String::new();
+    for part in parts {
+        let Some(part) = part.text() else {
+            return Ok(Value::Nothing);
+        };
+        budget.spend_bytes(part.len())?;
+        text.push_str(part);
+    }
+    Ok(Value::Made(Computed::String(text)))
 }
 
 /// Integers stay integers, and floats floats.
@@ -220,7 +233,7 @@ fn aggregate(function: Function, numbers: &[Number]) -> Option<Number> {
     let count = numbers.len() as f64;
     let extreme = |wanted: Ordering| {
         others.iter().fold(*first, |best, number| {
-            let better = order(&Computed::Number(*number), &Computed::Number(best)) == Some(wanted);
+            let better = order_numbers(*number, best) == Some(wanted);
             if better { *number } else { best }
         })
     };

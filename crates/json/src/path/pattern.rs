@@ -7,11 +7,18 @@ use std::sync::{Mutex, PoisonError};
 
 use regex::{Regex, RegexBuilder};
 
+use super::budget::Budget;
+use super::error::EvalError;
+
 /// Bytes that a compiled pattern may take.
 const COMPILED_BYTES_MAX: usize = 1 << 20;
 /// Compiled patterns that one operator keeps. Patterns may come from the document, one for each
 /// element.
 const KEPT_MAX: usize = 8;
+/// The cost of compiling a pattern, in visits.
+const COMPILATION_VISITS: u64 = 1 << 12;
+/// The bytes of a text that most patterns search in the time of a visit.
+const BYTES_FOR_A_VISIT: usize = 4;
 
 /// The patterns that one operator of a path has met, newest first. A literal one is the only one.
 #[derive(Default, Debug)]
@@ -21,16 +28,24 @@ pub(super) struct Patterns {
 
 impl Patterns {
     /// Whether a text has a part that the pattern matches; `whole`: whether all of it does.
-    pub(super) fn is_match(&self, pattern: &str, text: &str, whole: bool) -> bool {
+    pub(super) fn is_match(
+        &self,
+        pattern: &str,
+        text: &str,
+        whole: bool,
+        budget: &Budget,
+    ) -> Result<bool, EvalError> {
+        budget.spend((text.len() / BYTES_FOR_A_VISIT) as u64)?;
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((_, regex)) = kept.iter().find(|(own, _)| **own == *pattern) {
-            return regex.as_ref().is_some_and(|regex| regex.is_match(text));
+            return Ok(regex.as_ref().is_some_and(|regex| regex.is_match(text)));
         }
+        budget.spend(COMPILATION_VISITS)?;
         let regex = compile(pattern, whole);
         let result = regex.as_ref().is_some_and(|regex| regex.is_match(text));
         kept.truncate(KEPT_MAX - 1);
         kept.insert(0, (pattern.into(), regex));
-        result
+        Ok(result)
     }
 }
 
@@ -47,25 +62,31 @@ fn compile(pattern: &str, whole: bool) -> Option<Regex> {
 mod tests {
     use super::*;
 
+    fn is_match(patterns: &Patterns, pattern: &str, text: &str, whole: bool) -> bool {
+        patterns
+            .is_match(pattern, text, whole, &Budget::new(u64::MAX))
+            .unwrap()
+    }
+
     #[test]
     fn search_finds_a_part_and_match_wants_all() {
         let patterns = Patterns::default();
-        assert!(patterns.is_match("b.", "abc", false));
-        assert!(!Patterns::default().is_match("b.", "abc", true));
-        assert!(Patterns::default().is_match("a|abc", "abc", true));
+        assert!(is_match(&patterns, "b.", "abc", false));
+        assert!(!is_match(&Patterns::default(), "b.", "abc", true));
+        assert!(is_match(&Patterns::default(), "a|abc", "abc", true));
     }
 
     #[test]
     fn classes_and_case_are_those_of_unicode() {
-        assert!(Patterns::default().is_match("(?i)ÄL", "stäl", false));
-        assert!(Patterns::default().is_match(r"^\w\d$", "ä٣", false));
+        assert!(is_match(&Patterns::default(), "(?i)ÄL", "stäl", false));
+        assert!(is_match(&Patterns::default(), r"^\w\d$", "ä٣", false));
     }
 
     #[test]
     fn a_malformed_or_huge_pattern_matches_nothing() {
         for pattern in ["a[", "(", "(?:a{1000}){1000}", r"\p{L}{5000}"] {
             assert!(
-                !Patterns::default().is_match(pattern, "a", false),
+                !is_match(&Patterns::default(), pattern, "a", false),
                 "{pattern}"
             );
         }
@@ -75,7 +96,12 @@ mod tests {
     fn patterns_of_the_document_are_kept_within_bounds() {
         let patterns = Patterns::default();
         for number in 0..100 {
-            assert!(patterns.is_match(&format!("^{number}$"), &number.to_string(), false));
+            assert!(is_match(
+                &patterns,
+                &format!("^{number}$"),
+                &number.to_string(),
+                false
+            ));
         }
         assert!(patterns.kept.lock().unwrap().len() <= KEPT_MAX);
     }

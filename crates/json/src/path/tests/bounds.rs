@@ -1,6 +1,8 @@
 //! Bounds of texts and of evaluations.
 
 use crate::path::budget::{STEPS_MAX, TEXT_BYTES_MAX};
+use serde_json::{Value, json};
+
 use crate::path::*;
 use crate::view::Kind;
 
@@ -69,6 +71,36 @@ fn work_that_grows_with_the_square_of_the_document_ends_with_an_error() {
     assert_eq!(count("$..[?@==$[0]]", 30_000), Err(EvalError::TooMuchWork));
     let path = Path::parse("$..*").unwrap();
     assert_eq!(path.locations(Nested(30_000)), Err(EvalError::TooMuchWork));
+}
+
+#[test]
+fn long_texts_cost_visits_each_time_they_are_read() {
+    let document = json!(vec![json!("x".repeat(1 << 17)); 1500]);
+    for condition in [
+        "length($[0])>1",
+        "$[0]==$[1]",
+        "$[0]=~'y'",
+        "concat($[0],'')=='x'",
+    ] {
+        let path = Path::parse(&format!("$[?{condition}]")).unwrap();
+        assert_eq!(
+            path.find(&document).unwrap_err(),
+            EvalError::TooMuchWork,
+            "{condition}"
+        );
+    }
+    let patterns: Value = (0..1500).map(|number| number.to_string()).collect();
+    let path = Path::parse("$[?@=~@]").unwrap();
+    assert_eq!(path.find(&patterns).unwrap_err(), EvalError::TooMuchWork);
+}
+
+#[test]
+fn pairs_of_several_values_are_paid_for() {
+    let document = json!(vec![0; 500]);
+    let path = Path::parse("$[?$[*]==$[*]]").unwrap();
+    assert!(path.find(&document).is_ok(), "the first pair is equal");
+    let path = Path::parse("$[?$[*]>$[*]]").unwrap();
+    assert_eq!(path.find(&document).unwrap_err(), EvalError::TooMuchWork);
 }
 
 #[test]
