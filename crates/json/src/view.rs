@@ -66,4 +66,9 @@ pub trait View<'a>: Copy {
 
     /// All children in order; members with their names.
     fn children(self) -> impl Iterator<Item = (Option<&'a str>, Self)>;
+
+    /// All children in order, without names, which may take time to read.
+    fn values(self) -> impl Iterator<Item = Self> {
+        self.children().map(|(_, value)| value)
+    }
 }

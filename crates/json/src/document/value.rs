@@ -388,4 +388,9 @@ impl<'a> View<'a> for Value<'a> {
         self.raw_children()
             .map(|(name, child)| (name.map(text_of), child))
     }
+
+    #[inline]
+    fn values(self) -> impl Iterator<Item = Self> {
+        self.raw_children().map(|(_, child)| child)
+    }
 }

@@ -6,6 +6,8 @@
 //!   3. Nesting is at most `DEPTH_MAX`, steps at most `STEPS_MAX`, so code may
 //!      recurse over both.
 
+use std::ops::Range;
+
 use super::computed::Computed;
 use super::pattern::Patterns;
 
@@ -46,11 +48,11 @@ pub(super) struct Slice {
 }
 
 impl Slice {
-    /// The ordinals in an array of `len` elements.
-    pub(super) fn ordinals(self, len: usize) -> impl Iterator<Item = usize> {
+    /// The ordinals in an array of `len` elements, of which each `step`th is meant.
+    pub(super) fn within(self, len: usize) -> Range<usize> {
         let start = self.start.map_or(0, |start| clamp_index(start, len));
         let end = self.end.map_or(len, |end| clamp_index(end, len));
-        (start..end.max(start)).step_by(self.step)
+        start..end.max(start)
     }
 }
 

@@ -11,7 +11,7 @@
 //!
 //! Cost: a static path takes no memory. A walk takes memory only for `..`.
 
-use super::ast::{Step, clamp_index};
+use super::ast::{Slice, Step, clamp_index};
 use super::budget::Budget;
 use super::error::EvalError;
 use super::filter::{self, Scope};
@@ -156,24 +156,19 @@ impl<'a, V: View<'a>, T: Trail> Walk<'_, '_, V, T> {
                 Ok(())
             }
             Step::Slice(slice) => {
-                if !matches!(value.kind(), Kind::Array) {
-                    return Ok(());
-                }
-                for ordinal in slice.ordinals(value.len()) {
-                    if let Some(child) = value.child(ordinal) {
-                        self.enter(ordinal, child, after)?;
-                    }
+                if matches!(value.kind(), Kind::Array) {
+                    self.slice(*slice, after, value)?;
                 }
                 Ok(())
             }
             Step::All => {
-                for (ordinal, (_, child)) in value.children().enumerate() {
+                for (ordinal, child) in value.values().enumerate() {
                     self.enter(ordinal, child, after)?;
                 }
                 Ok(())
             }
             Step::Filter(filter) => {
-                for (ordinal, (_, child)) in value.children().enumerate() {
+                for (ordinal, child) in value.values().enumerate() {
                     self.budget.spend(1)?;
                     let scope = Scope {
                         root: self.root,
@@ -190,6 +185,31 @@ impl<'a, V: View<'a>, T: Trail> Walk<'_, '_, V, T> {
         }
     }
 
+    fn slice(&mut self, slice: Slice, after: &[Step], array: V) -> Result<(), Stop> {
+        // Looking one element up takes as long as passing some.
+        const PASSED_IN_A_LOOKUP: usize = 8;
+        let (range, step) = (slice.within(array.len()), slice.step);
+        if range.len().div_ceil(step) < range.end / PASSED_IN_A_LOOKUP {
+            for ordinal in range.step_by(step) {
+                if let Some(child) = array.child(ordinal) {
+                    self.enter(ordinal, child, after)?;
+                }
+            }
+            return Ok(());
+        }
+        let (start, end) = (range.start, range.end);
+        let children = array
+            .values()
+            .enumerate()
+            .take(end)
+            .skip(start)
+            .step_by(step);
+        for (ordinal, child) in children {
+            self.enter(ordinal, child, after)?;
+        }
+        Ok(())
+    }
+
     fn enter(&mut self, ordinal: usize, child: V, after: &[Step]) -> Result<(), Stop> {
         self.budget.spend(1)?;
         self.trail.push(ordinal);
@@ -200,9 +220,9 @@ impl<'a, V: View<'a>, T: Trail> Walk<'_, '_, V, T> {
 
     fn descend(&mut self, after: &[Step], value: V) -> Result<(), Stop> {
         self.run(after, value)?;
-        let mut open = vec![value.children().enumerate()];
+        let mut open = vec![value.values().enumerate()];
         while let Some(children) = open.last_mut() {
-            let Some((ordinal, (_, child))) = children.next() else {
+            let Some((ordinal, child)) = children.next() else {
                 open.pop();
                 if !open.is_empty() {
                     self.trail.pop();
@@ -216,7 +236,7 @@ impl<'a, V: View<'a>, T: Trail> Walk<'_, '_, V, T> {
             }
             self.trail.push(ordinal);
             self.run(after, child)?;
-            open.push(child.children().enumerate());
+            open.push(child.values().enumerate());
         }
         Ok(())
     }

@@ -72,10 +72,10 @@ proptest! {
 
     #[test]
     fn slices_are_pythons(
-        len in 0usize..8,
-        start in prop::option::of(-10i64..10),
-        end in prop::option::of(-10i64..10),
-        step in prop::option::of(1usize..4),
+        len in 0usize..40,
+        start in prop::option::of(-50i64..50),
+        end in prop::option::of(-50i64..50),
+        step in prop::option::of(1usize..9),
     ) {
         let text = |number: Option<i64>| number.map_or(String::new(), |number| number.to_string());
         let step_text = step.map_or(String::new(), |step| format!(":{step}"));
