@@ -3,7 +3,7 @@
 use super::print::{self, Format, write_number};
 use super::text::write_escaped;
 use super::{Document, Value};
-use crate::view::{Kind, Number, View};
+use crate::view::{Number, View};
 
 /// An array or an object that is being written; its values stand elsewhere.
 #[derive(Debug)]
@@ -86,47 +86,9 @@ impl<'o, 'f> Composer<'o, 'f> {
 }
 
 impl Document {
-    /// The document of any value. It must be nested no deeper than a text may be.
+    /// The document of any value. A computed number may be none of JSON's: that is null.
     pub fn of<'a>(value: impl View<'a>) -> Document {
-        let mut text = Vec::new();
-        write(value, &mut text);
-        // A computed number may be none of JSON's: then there is nothing to show.
-        Document::parse(&text).unwrap_or_else(|_| Document::null())
-    }
-
-    fn null() -> Document {
-        Document::parse(b"null").expect("it is JSON")
-    }
-}
-
-fn write<'a>(value: impl View<'a>, out: &mut Vec<u8>) {
-    match value.kind() {
-        Kind::Null => out.extend_from_slice(b"null"),
-        Kind::Bool(yes) => out.extend_from_slice(if yes { b"true" } else { b"false" }),
-        Kind::Number(number) => write_number(number, out),
-        Kind::String => write_escaped(value.text().unwrap_or_default().as_bytes(), out),
-        Kind::Array => {
-            out.push(b'[');
-            for (at, (_, element)) in value.children().enumerate() {
-                if at > 0 {
-                    out.push(b',');
-                }
-                write(element, out);
-            }
-            out.push(b']');
-        }
-        Kind::Object => {
-            out.push(b'{');
-            for (at, (name, member)) in value.children().enumerate() {
-                if at > 0 {
-                    out.push(b',');
-                }
-                write_escaped(name.unwrap_or_default().as_bytes(), out);
-                out.push(b':');
-                write(member, out);
-            }
-            out.push(b'}');
-        }
+        Document::made(|draft| draft.view(value))
     }
 }
 

@@ -13,6 +13,7 @@
 use super::bytes::Few;
 use russet_base::hashing::hash;
 use russet_base::memory::alloc::vec_bytes;
+use smallvec::SmallVec;
 use std::sync::OnceLock;
 
 const LONG: u8 = 0x7E;
@@ -146,15 +147,14 @@ impl<'a> FlatNames<'a> {
     }
 
     /// The bytes of a table of these names.
-    pub fn write<'n>(names: impl Iterator<Item = &'n [u8]> + Clone, out: &mut Vec<u8>) {
-        let count = names.clone().count();
-        out.push(u8::try_from(count).expect("at most 127 names"));
-        if count > 0 {
-            let texts: usize = names.clone().map(<[u8]>::len).sum();
+    pub fn write(names: &[&[u8]], out: &mut SmallVec<[u8; 256]>) {
+        out.push(u8::try_from(names.len()).expect("at most 127 names"));
+        if !names.is_empty() {
+            let texts: usize = names.iter().map(|name| name.len()).sum();
             let texts = u16::try_from(texts).expect("127 names of at most 255 bytes");
             out.extend_from_slice(&texts.to_le_bytes());
-            out.extend(names.clone().map(|name| name.len() as u8));
-            names.for_each(|name| out.extend_from_slice(name));
+            out.extend(names.iter().map(|name| name.len() as u8));
+            names.iter().for_each(|name| out.extend_from_slice(name));
         }
     }
 
@@ -436,8 +436,9 @@ mod tests {
     #[test]
     fn tables_give_names_by_number_and_numbers_by_name() {
         let names: Vec<String> = (0..127).map(|n| format!("name{n}")).collect();
-        let mut bytes = Vec::new();
-        FlatNames::write(names.iter().map(String::as_bytes), &mut bytes);
+        let mut bytes = SmallVec::new();
+        let texts: Vec<&[u8]> = names.iter().map(String::as_bytes).collect();
+        FlatNames::write(&texts, &mut bytes);
         let (flat, end) = FlatNames::of(&bytes);
         assert_eq!(end, bytes.len());
         let mut tree = TreeNames::default();

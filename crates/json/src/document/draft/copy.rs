@@ -5,10 +5,36 @@ use super::{Draft, OutOfRange};
 use crate::document::bytes::{self, Body, Compound};
 use crate::document::names::{self, Name};
 use crate::document::store::Part;
+use crate::document::text::is_clean;
 use crate::document::value::{Context, Value};
-use crate::view::{Kind, View};
+use crate::view::{Kind, Number, View};
 
 impl Draft<'_, '_> {
+    /// Any value.
+    pub(in crate::document) fn view<'a>(&mut self, value: impl View<'a>) {
+        let is_object = match value.kind() {
+            Kind::Null => return self.null(),
+            Kind::Bool(value) => return self.bool(value),
+            Kind::Number(Number::Float(value)) if !value.is_finite() => return self.null(),
+            Kind::Number(number) => return self.number(number),
+            Kind::String => {
+                let text = value.text().unwrap_or_default().as_bytes();
+                return self.text(text, is_clean(text));
+            }
+            Kind::Array => false,
+            Kind::Object => true,
+        };
+        self.begin(is_object);
+        for (name, child) in value.children() {
+            if let Some(name) = name {
+                self.name(name.as_bytes(), is_clean(name.as_bytes()));
+            }
+            self.view(child);
+        }
+        self.end(None)
+            .unwrap_or_else(|OutOfRange| unreachable!("no type was asked for"));
+    }
+
     /// A value of any document.
     pub(in crate::document) fn copy(&mut self, value: Value<'_>) {
         let Some(bytes) = value.bytes() else {

@@ -32,7 +32,8 @@ use super::text::is_clean;
 use crate::view::Number;
 use chunks::type_chunks;
 use russet_encodings::buffer::Buffer;
-use work::{KEPT_BYTES_MAX, Known, Origin, Span, Token, WORK, Work};
+use smallvec::SmallVec;
+use work::{KEPT_BYTES_MAX, Known, Origin, Span, Texts, Token, WORK, Work};
 
 /// A number is out of the range of the type of its array.
 #[derive(Clone, Copy, Debug)]
@@ -403,17 +404,22 @@ impl<'t> Draft<'t, '_> {
             return None;
         }
         let work = &mut *self.work;
-        let mut shared = 0;
-        let mut table = Vec::new();
+        let texts = Texts {
+            source: self.source,
+            texts: &work.texts,
+            names: &work.names,
+        };
+        let mut shared = SmallVec::<[&[u8]; 32]>::new();
         for known in &mut work.known {
             let pays = known.is_clean && pays(known.span.len as usize, known.count);
-            let shares = pays && shared < FLAT_MAX;
-            known.shared = shares.then_some(shared as u16);
-            shared += usize::from(shares);
+            known.shared = (pays && shared.len() < FLAT_MAX).then(|| {
+                shared.push(texts.text(known.span));
+                shared.len() as u16 - 1
+            });
         }
-        let texts = work.known.iter().filter(|known| known.shared.is_some());
-        let texts = texts.map(|known| work.text(self.source, known.span));
-        FlatNames::write(texts, &mut table);
+        let mut table = SmallVec::<[u8; 256]>::new();
+        FlatNames::write(&shared, &mut table);
+        drop(shared);
         self.write(0);
         Some(Buffer::concat(&[&table, self.work.back.written()]))
     }
