@@ -80,7 +80,7 @@ impl Buffer {
             self.0 = unsafe { alloc::resize(self.0, HEADER + old, HEADER + len) };
         }
         let (from, to) = (self.at(range.end), self.at(range.start + new.len()));
-        // SAFETY: the tail is initialised, and fits behind the new bytes: the block holds the
+        // SAFETY: the tail is initialised, and has room after the new bytes: the block holds the
         // longer of both lengths.
         unsafe { to.copy_from(from, old - range.end) };
         let to = self.at(range.start);

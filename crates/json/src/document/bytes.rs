@@ -68,7 +68,7 @@ pub(super) enum Body {
     Object = OBJECT,
 }
 
-/// What the bytes at a place say.
+/// The meaning of the bytes at a place.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Item<'a> {
     Null,
@@ -373,7 +373,7 @@ pub(super) fn text_head(len: usize, is_clean: bool) -> Few {
     few
 }
 
-/// What is before the content of a container.
+/// The head, count and length of a container.
 #[inline]
 pub(super) fn header(body: Body, count: usize, len: usize) -> Few {
     let mut few = Few::new();

@@ -145,7 +145,7 @@ struct Reader<'b> {
     rest: &'b [u8],
 }
 
-/// What a head says.
+/// The head of a value.
 struct Head {
     major: u8,
     /// The low bits: how the argument is written.

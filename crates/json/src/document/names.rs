@@ -83,7 +83,7 @@ pub(super) fn skip(bytes: &[u8], at: usize) -> usize {
     }
 }
 
-/// What is before a name's text.
+/// The head and length of a name.
 #[inline]
 pub(super) fn text_head(len: usize, is_clean: bool) -> Few {
     let mut few = Few::new();

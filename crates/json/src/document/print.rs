@@ -1,4 +1,7 @@
 //! A value becomes JSON text, in one pass over its bytes.
+//!
+//! Strings say whether text escapes any of their bytes, so that most are copied as they are; floats
+//! that are kept as decimals are printed without searching for their digits.
 
 use super::bytes::{self, Body, Item};
 use super::names::{self, FlatNames, Name};

@@ -180,7 +180,7 @@ impl Scanner<'_, '_, '_, '_> {
         Ok(())
     }
 
-    /// What is after a backslash.
+    /// An escape, after its backslash.
     fn escape(&mut self, text: &mut Vec<u8>) -> Result<(), GaveUp> {
         let byte = *self.bytes.get(self.at).ok_or(GaveUp)?;
         self.at += 1;

@@ -1,4 +1,4 @@
-//! What a large document has out of line: nodes by number, and shared names.
+//! The store of a large document: values out of line, by number, and shared names.
 //!
 //!     root: bytes --F1 number--> node
 //!     node of an array or object     chunks, each one buffer: count of values, bytes

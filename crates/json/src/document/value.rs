@@ -1,4 +1,9 @@
 //! Reading a document: cursors on its values.
+//!
+//! A cursor is the bytes that begin with the value and, for what they refer to, the names and nodes
+//! of its document; it reads nothing before it is asked. A number of a run is read at once.
+//! Cost: a child by ordinal, or a member by name, passes over those before it, by their lengths;
+//! in a node it passes over chunks by their counts, and finds a member by the index.
 
 use super::bytes::{self, Body, Compound, Item};
 use super::names::{self, FlatNames, Name};
@@ -7,7 +12,7 @@ use super::print::{self, Format};
 use super::store::{Chunks, Node, Part, Store, value_nodes};
 use crate::view::{Kind, Number, View};
 
-/// What a value's bytes refer to: shared names and, in a large document, nodes.
+/// The shared names that a value's bytes refer to and, in a large document, the nodes.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Context<'a> {
     Flat(FlatNames<'a>),

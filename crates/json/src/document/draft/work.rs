@@ -1,4 +1,7 @@
-//! What a draft works with: tokens, the texts that they name, and the bytes to be.
+//! The buffers of a draft: tokens, the texts that they name, and the bytes to be.
+//!
+//! They are kept for the thread's next draft, so that parsing a small text allocates its document
+//! alone.
 
 use super::Frame;
 use crate::document::bytes::{Compound, Few};
@@ -128,7 +131,7 @@ impl Back {
     }
 }
 
-/// What a draft works with.
+/// See the module.
 #[derive(Default)]
 pub(super) struct Work {
     /// Strings of waiting tokens that are not in the source, and names.

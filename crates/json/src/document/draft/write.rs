@@ -1,4 +1,7 @@
 //! Tokens become bytes, from the last to the first.
+//!
+//! An end pushes where it is, and its beginning, met later, has the length between both and writes
+//! the head. An array of numbers that is shorter as a run is written at its end, at once.
 
 use super::Draft;
 use super::work::{Back, Texts, Token};

@@ -1,4 +1,6 @@
 //! Random edits of a document and of a plain tree.
+//!
+//! Chunks are small, so that every shape of nodes occurs within few values.
 
 use super::model::{Plain, random_name, random_number, random_text};
 use super::{Random, check_views, parsed, text, with_chunks};

@@ -1,4 +1,6 @@
 //! Documents against a plain tree: texts, random edits with chunks of several sizes, files.
+//!
+//! All random choices follow from a seed, which a failure names.
 
 mod edits;
 mod files;

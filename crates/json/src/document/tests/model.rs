@@ -1,4 +1,6 @@
 //! A document as a plain tree, and random ones.
+//!
+//! Its text is the standard library's, serde_json's and ryu's, none of the crate's own.
 
 use super::Random;
 use crate::view::Number;

@@ -1,4 +1,6 @@
-//! Texts in and out.
+//! Texts in and out: their values, their errors, their layout.
+//!
+//! Wanted texts are RedisJSON's.
 
 use super::model::Plain;
 use super::{Random, check_views, parsed, text, with_chunks};

@@ -1,4 +1,6 @@
-//! Times, to look at: `cargo test --release -p russet-json timing -- --ignored --nocapture`.
+//! Times, to look at. They are the thread's own, so that other work on the machine counts little:
+//!
+//!     cargo test --release -p russet-json timing -- --ignored --nocapture
 
 use super::{parsed, text};
 use crate::document::{Document, Format};
