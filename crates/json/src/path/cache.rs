@@ -7,14 +7,16 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use ahash::RandomState;
+
 use super::{Path, PathError};
 
 /// Keeps compiled paths within bounds of number and bytes.
 #[derive(Debug)]
 pub struct PathCache {
-    young: HashMap<Box<str>, Arc<Path>>,
+    young: HashMap<Box<str>, Arc<Path>, RandomState>,
     young_bytes: usize,
-    old: HashMap<Box<str>, Arc<Path>>,
+    old: HashMap<Box<str>, Arc<Path>, RandomState>,
     old_bytes: usize,
     entries_max: usize,
     bytes_max: usize,
@@ -24,9 +26,9 @@ impl PathCache {
     /// A cache for at most so many paths, which take at most so many bytes.
     pub fn new(entries_max: usize, bytes_max: usize) -> Self {
         PathCache {
-            young: HashMap::new(),
+            young: HashMap::default(),
             young_bytes: 0,
-            old: HashMap::new(),
+            old: HashMap::default(),
             old_bytes: 0,
             entries_max,
             bytes_max,
