@@ -28,6 +28,8 @@ const NOT_STATIC: CommandError = CommandError::Text("Err wrong static path");
 const NO_SUCH_ELEMENT: CommandError = CommandError::Text("ERR array index out of range");
 const TOO_DEEP: CommandError = CommandError::Text("ERR nested deeper than 512 levels");
 const _: () = assert!(DEPTH_MAX == 512);
+/// The deepest nesting of a value that was parsed.
+const TEXT_DEPTH_MAX: usize = 127;
 const BAD_FORMAT: CommandError = CommandError::Text("ERR wrong format");
 
 pub(super) const SET: Spec = Spec {
@@ -135,6 +137,7 @@ fn set(call: &mut Call<'_>) -> CommandResult {
     let place = call.db.place(key);
     let is_new = !place.holds::<Json>().map_err(|_| OTHER_TYPE)?;
     let value = Document::parse_with(value, options.fpha).map_err(plain)?;
+    let mut replaced = None;
     let is_set = if is_new && options.condition == Condition::IfThere {
         false
     } else if is_new {
@@ -146,8 +149,18 @@ fn set(call: &mut Call<'_>) -> CommandResult {
     } else {
         let path = compiled(&mut call.server.json_paths, text)?;
         let mut json = place.open::<Json>();
-        set_at(&mut json, &path, value, options.condition, max)?
+        set_at(
+            &mut json,
+            &path,
+            value,
+            options.condition,
+            max,
+            &mut replaced,
+        )?
     };
+    if let Some(old) = replaced {
+        call.db.free_part(old);
+    }
     if !is_set {
         call.reply.null();
         return Ok(());
@@ -207,14 +220,23 @@ fn rewrite_without_time(call: &mut Call<'_>) {
     call.rewrite(&words);
 }
 
-/// Sets the value at a path; returns whether there was something to set.
+/// Sets the value at a path; returns whether there was something to set. A whole document that it
+/// replaces goes to `replaced`, to be freed as a large value may have to be.
 fn set_at(
     json: &mut Json,
     path: &Path,
     value: Document,
     condition: Condition,
     max: u64,
+    replaced: &mut Option<Json>,
 ) -> Result<bool, CommandError> {
+    if path.is_root() {
+        if condition == Condition::IfMissing {
+            return Ok(false);
+        }
+        *replaced = Some(std::mem::replace(json, Json::from(value)));
+        return Ok(true);
+    }
     let found = path.locations(json.root()).map_err(plain)?;
     match condition {
         Condition::IfMissing if !found.is_empty() => return Ok(false),
@@ -270,7 +292,7 @@ pub(super) fn check_growth(
 
 /// Refuses a value that would be nested too deeply within so many containers.
 fn check_depth(around: usize, value: &Document) -> Result<(), CommandError> {
-    if around + value.root().depth() > DEPTH_MAX {
+    if around + TEXT_DEPTH_MAX > DEPTH_MAX && around + value.root().depth() > DEPTH_MAX {
         return Err(TOO_DEEP);
     }
     Ok(())
@@ -320,14 +342,26 @@ fn mset(call: &mut Call<'_>) -> CommandResult {
     for (value, at) in values.into_iter().zip((1..args.len()).step_by(3)) {
         let (key, text) = (args.at(at), args.at(at + 1));
         let place = call.db.place(key);
+        let mut replaced = None;
         let is_set = if place.is_taken() {
             let path = compiled(&mut call.server.json_paths, text)?;
             let mut json = place.open::<Json>();
-            set_at(&mut json, &path, value, Condition::Always, max).unwrap_or(false)
+            set_at(
+                &mut json,
+                &path,
+                value,
+                Condition::Always,
+                max,
+                &mut replaced,
+            )
+            .unwrap_or(false)
         } else {
             place.put(Json::from(value));
             true
         };
+        if let Some(old) = replaced {
+            call.db.free_part(old);
+        }
         if is_set && is_any_set {
             call.db.also_changed(key, Class::MODULE, "json.mset");
         } else if is_set {
