@@ -104,7 +104,13 @@ fn get(call: &mut Call<'_>) -> CommandResult {
     let paths = &mut call.server.json_paths;
     let Some(options) = options else {
         let path = compiled(paths, path_at(args, 2))?;
-        let mut out = Vec::with_capacity(64);
+        // A whole document's text is about as long as its bytes; parts are mostly short.
+        let bytes = if path.is_root() {
+            json.memory_bytes()
+        } else {
+            0
+        };
+        let mut out = Vec::with_capacity(64 + bytes + bytes / 2);
         if !print_matches(&path, json.root(), &Format::default(), &mut out)? {
             return Err(missing(path.text()));
         }

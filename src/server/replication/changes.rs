@@ -61,7 +61,7 @@ pub enum Read {
 }
 
 /// Types, and the categories of their commands.
-pub const TYPES: [(&str, Category); 8] = [
+pub const TYPES: [(&str, Category); 9] = [
     ("string", STRINGS),
     ("list", Category::LIST),
     ("set", Category::SET),
@@ -70,6 +70,7 @@ pub const TYPES: [(&str, Category); 8] = [
     ("stream", Category::STREAM),
     ("array", Category::ARRAY),
     ("pathhash", Category::PATHHASH),
+    ("json", Category::JSON),
 ];
 const STRINGS: Category = Category::STRING
     .union(Category::BITMAP)
