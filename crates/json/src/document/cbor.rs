@@ -10,7 +10,7 @@
 //! A reader also takes strings, arrays and objects of indefinite length. Arrays of integers and of
 //! doubles are written as they are: the type of a reader's own is its choice.
 
-use super::bytes::{Body, Item};
+use super::bytes::Body;
 use super::draft::{Draft, OutOfRange};
 use super::error::CborError;
 use super::number::Fpha;
@@ -342,16 +342,4 @@ fn float(value: f64, draft: &mut Draft<'_, '_>) -> Result<(), CborError> {
     }
     draft.number(Number::Float(value));
     Ok(())
-}
-
-/// Whether an array in a value has a type that text does not keep.
-pub(super) fn has_fpha(value: Value<'_>) -> bool {
-    match value.item() {
-        Item::Inline(_) | Item::Node(..) => {
-            let mut parts = value.parts();
-            parts.any(|part| part.body == Body::Run && part.run.fpha().is_some())
-                || value.raw_children().any(|(_, child)| has_fpha(child))
-        }
-        _ => false,
-    }
 }

@@ -53,7 +53,7 @@ use russet_base::memory::mover::Mover;
 use russet_encodings::buffer::Buffer;
 use russet_encodings::thin::Thin;
 use std::fmt;
-use store::{Store, value_nodes};
+use store::{Part, Store, value_nodes};
 use value::Context;
 
 /// The deepest nesting of a document: texts of clients have at most 127 levels, but edits nest
@@ -125,7 +125,11 @@ impl Document {
 
     /// Whether an array has a type that text does not keep: then only CBOR does.
     pub fn has_fpha(&self) -> bool {
-        cbor::has_fpha(self.root())
+        let is_typed = |buffer, at| Part::inline(buffer, at).is_some_and(Part::is_typed);
+        match &self.0 {
+            Form::Flat(buffer) => is_typed(buffer, FlatNames::of(buffer).1),
+            Form::Tree(tree) => is_typed(&tree.root, 0) || tree.store.is_typed(),
+        }
     }
 
     fn made(make: impl FnOnce(&mut Draft<'_, '_>)) -> Document {

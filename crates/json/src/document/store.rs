@@ -142,6 +142,22 @@ impl<'a> Part<'a> {
         }
     }
 
+    /// Whether an array in these values, out of line ones excluded, has a type that was asked for.
+    pub fn is_typed(self) -> bool {
+        if self.body == Body::Run {
+            return self.run.fpha().is_some();
+        }
+        let mut at = self.start;
+        while at < self.bytes.len() {
+            let value = self.value(at);
+            if Part::inline(self.bytes, value).is_some_and(Part::is_typed) {
+                return true;
+            }
+            at = bytes::skip(self.bytes, value);
+        }
+        false
+    }
+
     /// Calls `node` with the number of each node that these values refer to.
     pub fn nodes(self, node: &mut impl FnMut(u32)) {
         if self.body == Body::Run {
@@ -403,6 +419,16 @@ impl Store {
         let ordinal = chunks.index.find(hash_of(name), is_it)? as usize;
         let (chunk, rest) = chunks.find(ordinal).expect("the index's ordinals are");
         Some((chunk, rest, ordinal))
+    }
+
+    /// Whether an array out of line, or in a value there, has a type that was asked for.
+    pub fn is_typed(&self) -> bool {
+        self.nodes.iter().any(|node| {
+            node.chunks().is_some_and(|chunks| {
+                let mut all = 0..chunks.buffers.len();
+                all.any(|chunk| chunks.part(node.is_object(), chunk).is_typed())
+            })
+        })
     }
 
     /// Number of allocations, about.

@@ -144,6 +144,16 @@ fn edits_are_those_of_a_plain_tree() {
 }
 
 #[test]
+#[ignore = "takes minutes"]
+fn many_edits_are_those_of_a_plain_tree() {
+    for seed in (1000..6000).step_by(10) {
+        for chunk in [32, 48, 100, 160, 400, 1000, 3000] {
+            edits(seed..seed + 3, chunk, 120);
+        }
+    }
+}
+
+#[test]
 fn an_array_that_is_appended_to_becomes_a_run() {
     let mut document = parsed("[]");
     for number in 0..1000 {

@@ -101,6 +101,17 @@ fn large() {
     let count = 100_000_000 / given.len();
     let large = format!("{{\"orders\":[{}]}}", vec![given; count].join(","));
     println!("{} bytes of text", large.len());
+    let peak = || {
+        let status = std::fs::read_to_string("/proc/self/status").unwrap();
+        let line = status
+            .lines()
+            .find(|line| line.starts_with("VmHWM"))
+            .unwrap();
+        line.to_owned()
+    };
+    println!("{}", peak());
+    drop(Document::parse(large.as_bytes()).unwrap());
+    println!("{} after parsing", peak());
     let start = Instant::now();
     let value: serde_json::Value = serde_json::from_str(&large).unwrap();
     println!("serde_json::Value: {:?}", start.elapsed());
