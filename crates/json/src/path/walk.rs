@@ -220,7 +220,8 @@ impl<'a, V: View<'a>, T: Trail> Walk<'_, '_, V, T> {
 
     fn descend(&mut self, after: &[Step], value: V) -> Result<(), Stop> {
         self.run(after, value)?;
-        let mut open = vec![value.values().enumerate()];
+        let mut open = Vec::with_capacity(8);
+        open.push(value.values().enumerate());
         while let Some(children) = open.last_mut() {
             let Some((ordinal, child)) = children.next() else {
                 open.pop();
