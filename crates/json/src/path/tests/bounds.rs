@@ -1,4 +1,6 @@
 //! Bounds of texts and of evaluations.
+//!
+//! Evaluations meet the bound of visits sooner here than in the server: see `VISITS_MAX`.
 
 use crate::path::budget::{STEPS_MAX, TEXT_BYTES_MAX};
 use serde_json::{Value, json};
