@@ -84,7 +84,7 @@ differences! {
     sets_by_alias_too: bool = false, true;
 
     /// MODULE LIST: Redis's vector sets and Valkey's Lua are modules, which are built in.
-    /// What else is built in has its place there, too.
+    /// Other modules that are built in have their place there, too.
     modules: &'static [Module] = modules::REDIS, modules::VALKEY;
 
     /// The fact in RDB files that has the version.

@@ -85,8 +85,9 @@ impl<'a> GetOptions<'a> {
 /// EXPAND] [path ...]`: the values at paths as JSON text. NOESCAPE has no effect.
 ///
 /// Reply: bulk string: of JSONPath an array of the matches, of a legacy path the first of them; of
-/// several paths an object, a member for each, in the order given, all as arrays if one of the paths
-/// is JSONPath. EXPAND and EXPAND1, RESP3 alone: an array for each path, of values of the protocol.
+/// several paths an object, a member for each, in the order given, all as arrays if one of the
+/// paths is JSONPath. EXPAND and EXPAND1, RESP3 alone: an array for each path, of values of the
+/// protocol.
 fn get(call: &mut Call<'_>) -> CommandResult {
     let (args, key) = (call.args, call.args.at(1));
     let reply = &mut *call.reply;

@@ -1,7 +1,7 @@
 //! NUMINCRBY, NUMMULTBY and NUMPOWBY.
 //!
-//! An integer and an integer make an integer, which wraps as in Redis unless `json-integers-wrap` is off;
-//! anything else makes a float. All results are computed before one is stored.
+//! An integer and an integer make an integer, which wraps as in Redis unless `json-integers-wrap`
+//! is off; anything else makes a float. All results are computed before one is stored.
 //!
 //! Cost: O(values that the path visits).
 
@@ -41,8 +41,8 @@ pub(super) const NUMPOWBY: Spec = Spec {
 
 /// `JSON.NUMINCRBY key path number`: adds to numbers.
 ///
-/// Reply: JSON text of an array of the results, null for a match that is no number; of a legacy path
-/// the last result. RESP3: an array of numbers, whatever the path.
+/// Reply: JSON text of an array of the results, null for a match that is no number; of a legacy
+/// path the last result. RESP3: an array of numbers, whatever the path.
 fn numincrby(call: &mut Call<'_>) -> CommandResult {
     change(call, "json.numincrby", Operation::Add)
 }
@@ -88,8 +88,8 @@ impl Operation {
         }
     }
 
-    /// The wrapped result, and whether it is exact. As in Redis, a power is the lower 32 bits of the
-    /// exponent, without its sign.
+    /// The wrapped result, and whether it is exact. As in Redis, the exponent of a power is its
+    /// lower 32 bits, without its sign.
     fn of_integers(self, left: i64, right: i64) -> (i64, bool) {
         let (result, wrapped) = match self {
             Operation::Add => left.overflowing_add(right),

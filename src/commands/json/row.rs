@@ -1,4 +1,4 @@
-//! What the rows share: flags, keys, finding a document, compiled paths, errors.
+//! The rows' common parts: flags, keys, finding a document, compiled paths, errors.
 
 use std::collections::HashSet;
 use std::fmt::Display;

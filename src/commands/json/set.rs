@@ -63,7 +63,7 @@ fn fpha_named(word: &[u8]) -> Option<Fpha> {
     named.map(|(_, fpha)| *fpha)
 }
 
-/// What SET asks of the path.
+/// The condition that SET sets on its path.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Condition {
     Always,

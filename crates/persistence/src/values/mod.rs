@@ -1,6 +1,7 @@
 //! The forms of containers in files: in RDB files and payloads, and as commands that recreate them.
 //!
-//!     list, set, zset, hash, stream, array, vector_set, path_hash, json     one impl of [`Saved`] each
+//!     list, set, zset, hash, stream, array,
+//!     vector_set, path_hash, json              one impl of [`Saved`] each
 //!     packed                                       listpacks and ziplists as they are read
 //!
 //! A new type has its file here and its name in the list of types (`types/kinds.rs`): saving,
