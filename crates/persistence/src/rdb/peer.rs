@@ -158,6 +158,19 @@ fn numbers(text: &str) -> Option<Release> {
 /// the writer refuses at the first such key. O(databases).
 pub fn sync_version(keyspace: &Keyspace, wanted: PeerFormat) -> (u32, RdbOrigin) {
     let needs_ttls = keyspace.any_field_expires();
+    // Redis 8 and Redis Stack 7.4 have the module; of older ones and of Valkey's nothing tells.
+    let may_have_json = matches!(
+        wanted,
+        PeerFormat::Redis {
+            max: VERSION_FIELD_TTLS..
+        }
+    );
+    if keyspace.any_of(Type::Json) && !may_have_json {
+        tracing::warn!(
+            "A replica may not have the module ReJSON; some keys are JSON documents, without it the \
+             replica refuses the file by the name ReJSON-RL"
+        );
+    }
     let newer = [
         (keyspace.any_of(Type::Array), "some keys are arrays"),
         (
