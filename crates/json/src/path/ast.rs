@@ -9,7 +9,6 @@
 use std::ops::Range;
 
 use super::computed::Computed;
-use super::pattern::Patterns;
 
 /// One step from a value to values within it.
 #[derive(Debug)]
@@ -129,7 +128,6 @@ pub(super) struct Compare {
     pub(super) left: Expr,
     pub(super) operator: Operator,
     pub(super) right: Expr,
-    pub(super) patterns: Patterns,
 }
 
 /// Between two values, with a condition as result.
@@ -164,7 +162,6 @@ pub(super) enum Arithmetic {
 pub(super) struct Call {
     pub(super) function: Function,
     pub(super) arguments: Vec<Expr>,
-    pub(super) patterns: Patterns,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

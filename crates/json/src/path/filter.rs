@@ -13,6 +13,7 @@ use super::compare::{equal, order};
 use super::computed::{Computed, Operand};
 use super::error::EvalError;
 use super::functions;
+use super::pattern::{Extent, is_match};
 use super::value::Value;
 use super::walk::{Stop, Walk, follow};
 use crate::view::{Kind, View};
@@ -230,7 +231,7 @@ fn pair_holds<'x, 'a: 'x, V: View<'a>>(
         Operator::Matches => match (left.text(), right.text()) {
             // Redis has literals match nothing.
             (Some(text), Some(pattern)) if !matches!(compare.left, Expr::Literal(_)) => {
-                compare.patterns.is_match(pattern, text, false, budget)
+                is_match(pattern, text, Extent::Part, budget)
             }
             _ => Ok(false),
         },

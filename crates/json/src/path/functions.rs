@@ -11,6 +11,7 @@ use super::compare::order_numbers;
 use super::computed::{Computed, Operand};
 use super::error::EvalError;
 use super::filter::{Scope, any_of, evaluate, subset_of};
+use super::pattern::{Extent, is_match};
 use super::value::{Item, Value};
 use crate::view::{Kind, Number, View};
 
@@ -32,8 +33,8 @@ pub(super) fn call<'p, 'a, V: View<'a>>(
         (Function::Count, [value]) => integer(count(value)),
         (Function::Value, [Value::Node(node)]) => Value::Node(*node),
         (Function::Keys, [value]) => keys(value),
-        (Function::Match, [text, pattern]) => bool(matches(call, text, pattern, true, budget)?),
-        (Function::Search, [text, pattern]) => bool(matches(call, text, pattern, false, budget)?),
+        (Function::Match, [text, pattern]) => bool(matches(text, pattern, Extent::Whole, budget)?),
+        (Function::Search, [text, pattern]) => bool(matches(text, pattern, Extent::Part, budget)?),
         (Function::Concat, [_, ..]) => concat(&arguments, budget)?,
         (Function::Abs, [value]) => round(value, i64::checked_abs, f64::abs),
         (Function::Ceiling, [value]) => round(value, Some, f64::ceil),
@@ -91,14 +92,13 @@ fn count<V>(value: &Value<'_, V>) -> usize {
 }
 
 fn matches<'a, V: View<'a>>(
-    call: &Call,
     text: &Value<'_, V>,
     pattern: &Value<'_, V>,
-    whole: bool,
+    extent: Extent,
     budget: &Budget,
 ) -> Result<bool, EvalError> {
     match (text.text(), pattern.text()) {
-        (Some(text), Some(pattern)) => call.patterns.is_match(pattern, text, whole, budget),
+        (Some(text), Some(pattern)) => is_match(pattern, text, extent, budget),
         _ => Ok(false),
     }
 }

@@ -145,7 +145,7 @@ impl Path {
 
     /// Bytes that it takes, about.
     pub fn memory(&self) -> usize {
-        const BYTES_FOR_EACH_OF_TEXT: usize = 16;
+        const BYTES_FOR_EACH_OF_TEXT: usize = 48;
         size_of::<Self>() + BYTES_FOR_EACH_OF_TEXT * self.text.len()
     }
 

@@ -1,56 +1,88 @@
-//! Regular expressions of `=~`, `match` and `search`: compiled once for each path.
+//! Regular expressions of `=~`, `match` and `search`, compiled once while they are in use.
 //!
-//! The regex crate takes time linear in the text; what a pattern may cost is bounded by
-//! [`COMPILED_BYTES_MAX`]. A pattern that is malformed or too large matches nothing, as in Redis.
+//! A thread keeps the patterns that it used last, of all paths: so neither a path with many
+//! operators nor patterns that come from documents fill the memory. Two generations, as in `cache`.
+//!
+//! The regex crate takes time linear in the text; [`COMPILED_BYTES_MAX`] bounds a pattern's share.
+//! A pattern that is malformed or too large matches nothing, as in Redis.
 
-use std::sync::{Mutex, PoisonError};
+use std::cell::RefCell;
+use std::collections::HashMap;
 
 use regex::{Regex, RegexBuilder};
 
 use super::budget::Budget;
 use super::error::EvalError;
 
-/// Bytes that a compiled pattern may take.
+/// Bytes that a compiled pattern may take, and as many for its automaton.
 const COMPILED_BYTES_MAX: usize = 1 << 20;
-/// Compiled patterns that one operator keeps. Patterns may come from the document, one for each
-/// element.
-const KEPT_MAX: usize = 8;
+/// Patterns of one generation.
+const KEPT_MAX: usize = 16;
 /// The cost of compiling a pattern, in visits.
 const COMPILATION_VISITS: u64 = 1 << 12;
 /// The bytes of a text that most patterns search in the time of a visit.
 const BYTES_FOR_A_VISIT: usize = 4;
 
-/// The patterns that one operator of a path has met, newest first. A literal one is the only one.
-#[derive(Default, Debug)]
-pub(super) struct Patterns {
-    kept: Mutex<Vec<(Box<str>, Option<Regex>)>>,
+/// The extent that a pattern has to match.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Extent {
+    /// Any part of a text.
+    Part,
+    /// All of it.
+    Whole,
+}
+
+thread_local! {
+    static PATTERNS: RefCell<[Patterns; 2]> = RefCell::default();
+}
+
+/// Whether a pattern matches a text.
+pub(super) fn is_match(
+    pattern: &str,
+    text: &str,
+    extent: Extent,
+    budget: &Budget,
+) -> Result<bool, EvalError> {
+    budget.spend((text.len() / BYTES_FOR_A_VISIT) as u64)?;
+    PATTERNS.with_borrow_mut(|patterns| {
+        let regex = patterns[extent as usize].get(pattern, extent, budget)?;
+        Ok(regex.as_ref().is_some_and(|regex| regex.is_match(text)))
+    })
+}
+
+/// Compiled patterns of one extent; `None` for one that cannot be compiled.
+#[derive(Default)]
+struct Patterns {
+    young: HashMap<Box<str>, Option<Regex>>,
+    old: HashMap<Box<str>, Option<Regex>>,
 }
 
 impl Patterns {
-    /// Whether a text has a part that the pattern matches; `whole`: whether all of it does.
-    pub(super) fn is_match(
-        &self,
+    fn get(
+        &mut self,
         pattern: &str,
-        text: &str,
-        whole: bool,
+        extent: Extent,
         budget: &Budget,
-    ) -> Result<bool, EvalError> {
-        budget.spend((text.len() / BYTES_FOR_A_VISIT) as u64)?;
-        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((_, regex)) = kept.iter().find(|(own, _)| **own == *pattern) {
-            return Ok(regex.as_ref().is_some_and(|regex| regex.is_match(text)));
+    ) -> Result<&Option<Regex>, EvalError> {
+        if !self.young.contains_key(pattern) {
+            let regex = match self.old.remove(pattern) {
+                Some(regex) => regex,
+                None => {
+                    budget.spend(COMPILATION_VISITS)?;
+                    compile(pattern, extent)
+                }
+            };
+            if self.young.len() == KEPT_MAX {
+                self.old = std::mem::take(&mut self.young);
+            }
+            self.young.insert(pattern.into(), regex);
         }
-        budget.spend(COMPILATION_VISITS)?;
-        let regex = compile(pattern, whole);
-        let result = regex.as_ref().is_some_and(|regex| regex.is_match(text));
-        kept.truncate(KEPT_MAX - 1);
-        kept.insert(0, (pattern.into(), regex));
-        Ok(result)
+        Ok(&self.young[pattern])
     }
 }
 
-fn compile(pattern: &str, whole: bool) -> Option<Regex> {
-    let anchored = whole.then(|| format!("^(?:{pattern})$"));
+fn compile(pattern: &str, extent: Extent) -> Option<Regex> {
+    let anchored = (extent == Extent::Whole).then(|| format!("^(?:{pattern})$"));
     RegexBuilder::new(anchored.as_deref().unwrap_or(pattern))
         .size_limit(COMPILED_BYTES_MAX)
         .dfa_size_limit(COMPILED_BYTES_MAX)
@@ -62,47 +94,50 @@ fn compile(pattern: &str, whole: bool) -> Option<Regex> {
 mod tests {
     use super::*;
 
-    fn is_match(patterns: &Patterns, pattern: &str, text: &str, whole: bool) -> bool {
-        patterns
-            .is_match(pattern, text, whole, &Budget::new(u64::MAX))
-            .unwrap()
+    fn matches(pattern: &str, text: &str, extent: Extent) -> bool {
+        is_match(pattern, text, extent, &Budget::new(u64::MAX)).unwrap()
     }
 
     #[test]
     fn search_finds_a_part_and_match_wants_all() {
-        let patterns = Patterns::default();
-        assert!(is_match(&patterns, "b.", "abc", false));
-        assert!(!is_match(&Patterns::default(), "b.", "abc", true));
-        assert!(is_match(&Patterns::default(), "a|abc", "abc", true));
+        assert!(matches("b.", "abc", Extent::Part));
+        assert!(!matches("b.", "abc", Extent::Whole));
+        assert!(matches("a|abc", "abc", Extent::Whole));
     }
 
     #[test]
     fn classes_and_case_are_those_of_unicode() {
-        assert!(is_match(&Patterns::default(), "(?i)ÄL", "stäl", false));
-        assert!(is_match(&Patterns::default(), r"^\w\d$", "ä٣", false));
+        assert!(matches("(?i)ÄL", "stäl", Extent::Part));
+        assert!(matches(r"^\w\d$", "ä٣", Extent::Part));
     }
 
     #[test]
     fn a_malformed_or_huge_pattern_matches_nothing() {
         for pattern in ["a[", "(", "(?:a{1000}){1000}", r"\p{L}{5000}"] {
-            assert!(
-                !is_match(&Patterns::default(), pattern, "a", false),
-                "{pattern}"
-            );
+            assert!(!matches(pattern, "a", Extent::Part), "{pattern}");
         }
     }
 
     #[test]
-    fn patterns_of_the_document_are_kept_within_bounds() {
-        let patterns = Patterns::default();
+    fn patterns_are_kept_within_bounds_and_paid_for_once() {
         for number in 0..100 {
-            assert!(is_match(
-                &patterns,
+            assert!(matches(
                 &format!("^{number}$"),
                 &number.to_string(),
-                false
+                Extent::Part
             ));
         }
-        assert!(patterns.kept.lock().unwrap().len() <= KEPT_MAX);
+        let budget = Budget::new(COMPILATION_VISITS);
+        for _ in 0..100 {
+            assert_eq!(is_match("^abc$", "abc", Extent::Part, &budget), Ok(true));
+        }
+        assert!(is_match("^abd$", "abc", Extent::Part, &budget).is_err());
+        let kept = PATTERNS.with_borrow(|patterns| {
+            patterns
+                .iter()
+                .map(|kept| kept.young.len() + kept.old.len())
+                .sum::<usize>()
+        });
+        assert!(kept <= 2 * 2 * KEPT_MAX);
     }
 }

@@ -5,7 +5,6 @@
 use super::literals::constant;
 use super::{Parse, Parser};
 use crate::path::ast::{Arithmetic, Call, Compare, Expr, Function, Operator, Origin, Query, Step};
-use crate::path::pattern::Patterns;
 
 pub(super) fn operator_by_word(word: &str) -> Option<Operator> {
     Some(match word {
@@ -66,12 +65,10 @@ impl<'t> Parser<'t> {
             return Ok(left);
         };
         let right = self.value()?;
-        let patterns = Patterns::default();
         Ok(Expr::Compare(Box::new(Compare {
             left,
             operator,
             right,
-            patterns,
         })))
     }
 
@@ -280,7 +277,6 @@ impl<'t> Parser<'t> {
         Ok(Expr::Call(Box::new(Call {
             function,
             arguments,
-            patterns: Patterns::default(),
         })))
     }
 }
