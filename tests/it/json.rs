@@ -4,6 +4,7 @@ use std::fs;
 
 use crate::support::daemon::russet;
 use crate::support::peers::Peer;
+use crate::support::resp::command;
 use crate::support::{Connection, Daemon, wait_until};
 use tempfile::TempDir;
 
@@ -228,4 +229,42 @@ fn a_config_of_redis_stack_starts() {
     let server = Daemon::start_with_file(&file, &[], folder);
     server.wait_for_log("Module /opt/redis-stack/lib/rejson.so is not loaded: its commands are");
     assert!(server.connect().ask("MODULE LIST").contains("ReJSON"));
+}
+
+#[test]
+fn a_long_text_is_parsed_off_the_loop_and_replies_keep_their_order() {
+    let server = Daemon::start(&["--appendonly", "yes"]);
+    let mut c = server.connect();
+    let numbers = "1234567,".repeat(300_000);
+    let text = format!("[{numbers}1]");
+    let broken = format!("[{numbers}]");
+    for threads in ["1", "0"] {
+        c.ask(&format!("CONFIG SET vset-threads {threads}"));
+        let words: [&[&str]; 5] = [
+            &["JSON.SET", "k", "$", &text, "PX", "100000"],
+            &["JSON.ARRLEN", "k", "$"],
+            &["JSON.SET", "k", "$", &broken],
+            &["JSON.SET", "k", "$", &text, "NX"],
+            &["ECHO", "end"],
+        ];
+        let all: Vec<u8> = words.iter().flat_map(|words| command(words)).collect();
+        c.send(&all);
+        assert_eq!(c.reply(), b"+OK\r\n");
+        assert_eq!(c.reply(), b"*1\r\n:300001\r\n");
+        assert!(c.reply().starts_with(b"-trailing comma at line 1 column"));
+        assert_eq!(c.reply(), b"$-1\r\n");
+        assert_eq!(c.reply(), b"$3\r\nend\r\n");
+        assert!(!c.ask("PTTL k").starts_with(":-"));
+        c.ask("SET k text");
+        let refused = b"-Existing key has wrong Redis type\r\n";
+        assert_eq!(c.call(&["JSON.SET", "k", "$", &text]), refused);
+        c.ask("DEL k");
+        c.ask("MULTI");
+        c.call(&["JSON.SET", "k", "$", &text]);
+        assert_eq!(c.ask("EXEC"), "*1\r\n+OK\r\n");
+    }
+    let mut server = server;
+    server.kill();
+    server.restart();
+    assert_eq!(server.connect().ask("JSON.ARRLEN k"), ":300001\r\n");
 }

@@ -4,6 +4,7 @@
 //! a result for each match; a legacy path answers one result, that of its first match for commands
 //! that read and of its last for those that write, and an error where there is none.
 //!
+//!     parsing   long texts, off the loop
 //!     row       what the rows share, finding a document, compiled paths, errors
 //!     reply     results by dialect of the path; values as replies of the protocol
 //!     set, merge, get, shape, number, text, array, remove, debug     the commands
@@ -19,6 +20,7 @@ mod debug;
 mod get;
 mod merge;
 mod number;
+mod parsing;
 mod remove;
 mod reply;
 mod row;

@@ -12,6 +12,7 @@
 //!
 //! Cost: O(length of the value) for each match, and the values that the path visits.
 
+use super::parsing;
 use super::row::{GROWS, OTHER_TYPE, WRITING, WRITTEN_KEY, compiled, is_root, parsed, plain};
 use crate::commands::arguments::expiry::{ExpireArg, KEEPTTL, TimeForm};
 use crate::commands::work;
@@ -134,9 +135,20 @@ fn set(call: &mut Call<'_>) -> CommandResult {
     };
     let (key, text, value) = (args.at(1), args.at(2), args.at(3));
     let max = call.string_max();
+    let mut long = None;
+    if parsing::is_long(value) {
+        call.db.place(key).holds::<Json>().map_err(|_| OTHER_TYPE)?;
+        long = parsing::document(call, value, options.fpha)?;
+        if long.is_none() {
+            return Ok(());
+        }
+    }
     let place = call.db.place(key);
     let is_new = !place.holds::<Json>().map_err(|_| OTHER_TYPE)?;
-    let value = Document::parse_with(value, options.fpha).map_err(plain)?;
+    let value = match long {
+        Some(document) => document,
+        None => Document::parse_with(value, options.fpha).map_err(plain)?,
+    };
     let mut replaced = None;
     let is_set = if is_new && options.condition == Condition::IfThere {
         false
