@@ -354,6 +354,10 @@ impl Store {
             self.nodes[number as usize] = node;
             return number;
         }
+        if self.nodes.len() == self.nodes.capacity() {
+            // Many documents have one node: a long string.
+            self.nodes.reserve_exact(self.nodes.len() / 2 + 1);
+        }
         self.nodes.push(node);
         self.nodes.len() as u32 - 1
     }
