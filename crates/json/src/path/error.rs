@@ -14,6 +14,9 @@ pub enum PathError {
     /// Filters, parentheses, literals or calls nested deeper than [`DEPTH_MAX`].
     #[error("ERR path is nested deeper than {DEPTH_MAX} levels")]
     TooDeep,
+    /// An index of more than 64 bits.
+    #[error("ERR an index in the path is out of range")]
+    IndexRange,
     /// More than [`STEPS_MAX`] steps that may lead to several values.
     #[error("ERR path has more than {STEPS_MAX} steps that lead to several values")]
     TooManySteps,

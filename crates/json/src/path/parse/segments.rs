@@ -3,7 +3,8 @@
 //! A segment ends before a method (`.name(`), which is an expression's.
 
 use super::expressions::operator_by_word;
-use super::{Parse, Parser};
+use super::{Failure, Parse, Parser};
+use crate::path::PathError;
 use crate::path::ast::{Filter, Slice, Step};
 
 /// A byte of a name that stands without quotes.
@@ -193,15 +194,11 @@ impl<'t> Parser<'t> {
         self.push(steps, Step::Slice(Slice { start, end, step }))
     }
 
-    /// An index; one beyond `i64` is the furthest there is, as in Redis 8.10.
+    /// An index.
     pub(super) fn index(&mut self) -> Parse<i64> {
         let text = self.integer()?;
-        let furthest = if text.starts_with('-') {
-            i64::MIN
-        } else {
-            i64::MAX
-        };
-        Ok(text.parse().unwrap_or(furthest))
+        let beyond = |_| Failure::Bound(PathError::IndexRange);
+        text.parse().map_err(beyond)
     }
 
     /// Digits without leading zeros, with a minus or without.

@@ -177,3 +177,19 @@ fn the_words_of_an_error_take_bounded_time() {
         assert!(Path::parse(&text).is_err(), "{text}");
     }
 }
+
+#[test]
+fn an_index_beyond_64_bits_is_an_error() {
+    for text in [
+        "$.a[99999999999999999999]",
+        "$[-9223372036854775809]",
+        "a[0,99999999999999999999]",
+    ] {
+        assert_eq!(
+            Path::parse(text).unwrap_err(),
+            PathError::IndexRange,
+            "{text}"
+        );
+    }
+    assert!(Path::parse("$[-9223372036854775808]").is_ok());
+}

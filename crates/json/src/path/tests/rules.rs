@@ -45,12 +45,7 @@ fn names_and_indexes_reach_one_value() {
 fn a_negative_index_beyond_the_start_is_the_first_element() {
     table(
         &store(),
-        &[
-            ("$.a[-11]", "[10]"),
-            ("$.a[-99999999999999999999]", "[10]"),
-            ("$.a[99999999999999999999]", "[]"),
-            ("$.books[1].tags[-1]", "[]"),
-        ],
+        &[("$.a[-11]", "[10]"), ("$.books[1].tags[-1]", "[]")],
     );
 }
 
