@@ -268,3 +268,23 @@ fn a_long_text_is_parsed_off_the_loop_and_replies_keep_their_order() {
     server.restart();
     assert_eq!(server.connect().ask("JSON.ARRLEN k"), ":300001\r\n");
 }
+
+#[test]
+fn an_error_is_the_whole_reply() {
+    let server = Daemon::start(&[]);
+    let mut c = server.connect();
+    c.ask("JSON.SET k $ [1]");
+    for line in [
+        "JSON.TYPE k $[",
+        "JSON.GET k FORMAT EXPAND $[",
+        "JSON.OBJKEYS k $[",
+    ] {
+        let replies = c.ask("HELLO 3");
+        assert!(replies.starts_with('%'));
+        assert!(
+            c.ask(line).starts_with("-Error occurred on position 2"),
+            "{line}"
+        );
+        assert_eq!(c.ask("PING"), "+PONG\r\n");
+    }
+}

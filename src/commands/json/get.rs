@@ -3,7 +3,7 @@
 //! Cost: O(values that the paths visit), and the size of the reply.
 
 use super::reply::write_expanded;
-use super::row::{READ_KEY, READING, READS, compiled, each_result, missing, path_at, read};
+use super::row::{READ_KEY, READING, READS, compiled, each_result, missing, path_at, read, whole};
 use crate::commands::work;
 use crate::server::{Call, CommandResult, Spec};
 use russet_command::{Access, Arity, CommandError, KeySpec};
@@ -201,17 +201,19 @@ fn expand(
 ) -> CommandResult {
     let compiled: Result<Vec<_>, _> = options.paths.iter().map(|t| compiled(paths, t)).collect();
     let compiled = compiled?;
-    reply.array(compiled.len());
-    for path in &compiled {
-        let place = reply.defer();
-        let mut results = 0;
-        each_result(path, root, |found| {
-            results += 1;
-            write_expanded(reply, found, depth);
-        })?;
-        reply.finish_array(place, results);
-    }
-    Ok(())
+    whole(reply, |reply| {
+        reply.array(compiled.len());
+        for path in &compiled {
+            let place = reply.defer();
+            let mut results = 0;
+            each_result(path, root, |found| {
+                results += 1;
+                write_expanded(reply, found, depth);
+            })?;
+            reply.finish_array(place, results);
+        }
+        Ok(())
+    })
 }
 
 pub(super) const MGET: Spec = Spec {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use russet_command::{Access, Category, CommandError, Flags, KeySpec};
 use russet_json::{Document, EvalError, Found, Location, Path, PathCache, Value};
 use russet_keyspace::{Db, Ref, RefMut};
-use russet_resp::Args;
+use russet_resp::{Args, Reply};
 use russet_types::Json;
 
 pub(super) const READS: Flags = Flags::READONLY.union(Flags::MODULE);
@@ -137,4 +137,17 @@ pub(super) fn wrong_value(expected: &str, found: impl Display) -> CommandError {
     CommandError::owned(format!(
         "WRONGTYPE wrong type of path value - expected {expected} but found {found}"
     ))
+}
+
+/// Writes a reply whose parts come while a path is evaluated; an error leaves none of them.
+pub(super) fn whole(
+    reply: &mut Reply,
+    write: impl FnOnce(&mut Reply) -> Result<(), CommandError>,
+) -> Result<(), CommandError> {
+    let mark = reply.mark();
+    let outcome = write(reply);
+    if outcome.is_err() {
+        reply.truncate(mark);
+    }
+    outcome
 }

@@ -8,7 +8,7 @@
 use super::reply::{kind_name, write_forms};
 use super::row::{
     BAD_INTEGER, NO_DOCUMENT, READ_KEY, READING, READS, coded, compiled, each_result, missing,
-    missing_or_not, path_at, read, wrong_value,
+    missing_or_not, path_at, read, whole, wrong_value,
 };
 use crate::server::{Call, CommandResult, Spec};
 use russet_base::numbers::number::parse_i64;
@@ -38,21 +38,26 @@ fn kind(call: &mut Call<'_>) -> CommandResult {
     let (key, text) = (call.args.at(1), path_at(call.args, 2));
     let json = read(&mut call.db, key)?;
     let reply = &mut *call.reply;
-    if reply.resp3() {
-        reply.array(1);
-    }
-    let Some(json) = json else {
-        reply.null();
-        return Ok(());
+    let path = match &json {
+        Some(_) => Some(compiled(&mut call.server.json_paths, text)?),
+        None => None,
     };
-    let path = compiled(&mut call.server.json_paths, text)?;
-    let write = |reply: &mut Reply, found: Value<'_>| {
-        reply.bulk(kind_name(found).as_bytes());
-        Ok(())
-    };
-    answer(reply, &path, json.root(), write, |reply| {
-        reply.null();
-        Ok(())
+    whole(reply, |reply| {
+        if reply.resp3() {
+            reply.array(1);
+        }
+        let (Some(json), Some(path)) = (&json, &path) else {
+            reply.null();
+            return Ok(());
+        };
+        let write = |reply: &mut Reply, found: Value<'_>| {
+            reply.bulk(kind_name(found).as_bytes());
+            Ok(())
+        };
+        answer(reply, path, json.root(), write, |reply| {
+            reply.null();
+            Ok(())
+        })
     })
 }
 
@@ -282,14 +287,16 @@ fn answer(
         each_result(path, root, |found| outcome = Some(write(reply, found)))?;
         return outcome.unwrap_or_else(|| none(reply));
     }
-    let place = reply.defer();
-    let mut results = 0;
-    each_result(path, root, |found| {
-        results += 1;
-        if write(reply, found).is_err() {
-            reply.null();
-        }
-    })?;
-    reply.finish_array(place, results);
-    Ok(())
+    whole(reply, |reply| {
+        let place = reply.defer();
+        let mut results = 0;
+        each_result(path, root, |found| {
+            results += 1;
+            if write(reply, found).is_err() {
+                reply.null();
+            }
+        })?;
+        reply.finish_array(place, results);
+        Ok(())
+    })
 }
