@@ -10,11 +10,11 @@ const SPARE = 10;
 
 /**
  * @template {TreeNode} N
- * @param {{label: string, nodes: N[], selected: string | null, onSelect: (node: N) => void, onToggle: (node: N) => void, onSeen?: (nodes: N[]) => void, render: (node: N) => any}} props
+ * @param {{label: string, nodes: N[], selected: string | null, onSelect: (node: N) => void, onToggle: (node: N) => void, onSeen?: (nodes: N[]) => void, follow?: boolean, render: (node: N) => any}} props
  *   Arrow keys move and select, right and left open and close; Enter and a click select, and open or close;
- *   `onSeen`: the nodes in sight, and some around them.
+ *   `onSeen`: the nodes in sight, and some around them; `follow`: a node that the caller selects comes into sight.
  */
-export function Tree({ label, nodes, selected, onSelect, onToggle, onSeen, render }) {
+export function Tree({ label, nodes, selected, onSelect, onToggle, onSeen, follow, render }) {
   const box = useRef(/** @type {any} */ (null));
   const [top, setTop] = useState(0);
   const [seen, setSeen] = useState(30);
@@ -41,13 +41,24 @@ export function Tree({ label, nodes, selected, onSelect, onToggle, onSeen, rende
     box.current?.querySelector(`[data-node="${current}"]`)?.focus({ preventScroll: true });
   });
 
-  /** @param {number} to */
-  const move = (to) => {
-    const at = Math.max(0, Math.min(nodes.length - 1, to));
+  /** @param {number} at */
+  const bringIntoSight = (at) => {
     const el = box.current;
     if (at * ROW < el.scrollTop) el.scrollTop = at * ROW;
     else if ((at + 1) * ROW > el.scrollTop + el.clientHeight) el.scrollTop = (at + 1) * ROW - el.clientHeight;
     setTop(el.scrollTop);
+  };
+  useLayoutEffect(() => {
+    const at = follow ? nodes.findIndex(({ id }) => id === selected) : -1;
+    if (at < 0 || selected === activeId) return;
+    setActive(selected);
+    bringIntoSight(at);
+  }, [selected]);
+
+  /** @param {number} to */
+  const move = (to) => {
+    const at = Math.max(0, Math.min(nodes.length - 1, to));
+    bringIntoSight(at);
     setActive(nodes[at].id);
     focusNext.current = true;
     onSelect(nodes[at]);
