@@ -73,7 +73,7 @@ const DANGERS = {
 };
 
 /** What reads or walks all of its key, and what does the same in parts. @type {Record<string, string>} */
-const WHOLE = { smembers: "SSCAN", sinter: "SSCAN", sunion: "SSCAN", sdiff: "SSCAN", hgetall: "HSCAN", hkeys: "HSCAN", hvals: "HSCAN", sort: "", sort_ro: "", lrem: "", lpos: "", linsert: "", get: "GETRANGE", dump: "", zinter: "ZSCAN", zunion: "ZSCAN", zdiff: "ZSCAN" };
+const WHOLE = { smembers: "SSCAN", sinter: "SSCAN", sunion: "SSCAN", sdiff: "SSCAN", hgetall: "HSCAN", hkeys: "HSCAN", hvals: "HSCAN", sort: "", sort_ro: "", lrem: "", lpos: "", linsert: "", get: "GETRANGE", dump: "", zinter: "ZSCAN", zunion: "ZSCAN", zdiff: "ZSCAN", "json.get": "JSON.GET with a path" };
 
 /** Elements that a range may have before its key's size is asked for. */
 const RANGE = 10_000;
@@ -85,6 +85,7 @@ const LARGE = 4 << 20;
 export function wholeKey(args) {
   const [name, , from, to, ...rest] = args.map((arg) => textOf(arg).toLowerCase());
   if (args.length < 2) return null;
+  if (name === "json.get" && args.length > 2 && !/^[$.]$/.test(textOf(args.at(-1)))) return null;
   if (Object.hasOwn(WHOLE, name)) return /^[sz](inter|union|diff)$/.test(name) && name[0] === "z" ? (args[2] ?? null) : args[1];
   if (/^x(rev)?range$/.test(name)) return rest.includes("count") ? null : args[1];
   if (/^z(rev)?range(by(score|lex))?$/.test(name) && (/by/.test(name) || rest.some((word) => word.startsWith("by")))) return rest.includes("limit") ? null : args[1];

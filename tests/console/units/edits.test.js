@@ -125,8 +125,8 @@ test("secrets are what the server says, or what their names say", () => {
 
 test("what takes a whole key is asked about if the key is large", () => {
   const key = (line) => wholeKey(line.split(" "));
-  for (const line of ["SMEMBERS k", "hgetall k", "LRANGE k 0 -1", "ZRANGE k 0 20000 REV", "SORT k", "XRANGE k - +", "ZRANGE k 0 9 BYSCORE", "GET k", "ZUNION 2 k l"]) assert.equal(key(line), "k", line);
-  for (const line of ["LRANGE k 0 99", "LRANGE k -10 -1", "ZRANGE k 0 99", "XRANGE k - + COUNT 9", "ZRANGEBYSCORE k 0 9 LIMIT 0 9", "HGET k f", "PING", "constructor k"]) assert.equal(key(line), null, line);
+  for (const line of ["SMEMBERS k", "hgetall k", "LRANGE k 0 -1", "ZRANGE k 0 20000 REV", "SORT k", "XRANGE k - +", "ZRANGE k 0 9 BYSCORE", "GET k", "ZUNION 2 k l", "JSON.GET k", "json.get k INDENT x $"]) assert.equal(key(line), "k", line);
+  for (const line of ["LRANGE k 0 99", "LRANGE k -10 -1", "ZRANGE k 0 99", "XRANGE k - + COUNT 9", "ZRANGEBYSCORE k 0 9 LIMIT 0 9", "HGET k f", "PING", "constructor k", "JSON.GET k $.a"]) assert.equal(key(line), null, line);
   assert.equal(danger(["HGETALL", "k"], { keys: 1, bytes: 1 << 20 }), null);
   assert.match(danger(["HGETALL", "k"], { keys: 1, bytes: 48 << 20 }), /48 MiB at once.*HSCAN does not/);
 });
