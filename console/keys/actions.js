@@ -126,7 +126,7 @@ export function EditDialog({ title, fields, note, action = "Save", onSave, onClo
   <//>`;
 }
 
-/** The first element of each type that can be added. @type {Record<string, {fields: [string, string, string][], cmd: (key: Name, v: Record<string, Name>) => Cmd}>} */
+/** The first element of each type that can be added. @type {Record<string, {fields: [string, string, string][], cmd: (key: Name, v: Record<string, Name>) => Cmd, title?: string}>} */
 const NEW = {
   string: { fields: [["value", "Value", ""]], cmd: (key, v) => ["SET", key, v.value, "NX"] },
   hash: { fields: [["field", "Field", ""], ["value", "Value", ""]], cmd: (key, v) => ["HSET", key, v.field, v.value] },
@@ -135,6 +135,7 @@ const NEW = {
   zset: { fields: [["value", "First member", ""], ["score", "Score", "0"]], cmd: (key, v) => ["ZADD", key, v.score, v.value] },
   stream: { fields: [["field", "Field", ""], ["value", "Value", ""]], cmd: (key, v) => ["XADD", key, "*", v.field, v.value] },
   array: { fields: [["value", "Value", ""], ["index", "Index", "0"]], cmd: (key, v) => ["ARSET", key, v.index, v.value] },
+  "ReJSON-RL": { fields: [["value", "Value, as JSON", "{}"]], cmd: (key, v) => ["JSON.SET", key, "$", v.value, "NX"], title: "JSON" },
   vectorset: { fields: [["value", "First element", ""], ["vector", "Vector, e.g. 0.1 -2 3", ""]], cmd: (key, v) => addVector(key, v) },
 };
 
@@ -158,7 +159,7 @@ export function NewKey({ start, onClose, onDone }) {
   };
   return html`<${EditDialog} key=${type} title="New key" action="Create" onClose=${onClose} onSave=${save}
     fields=${[{ id: "key", label: "Key", value: start, rows: 1 }, ...fields.map(([id, label, value]) => ({ id, label, value, rows: id === "value" ? 4 : 1, line: /^(score|index|vector)$/.test(id) }))]}
-    note=${html`<span class="inline-fields"><label class="field"><span>Type</span><select value=${type} onChange=${(/** @type {any} */ e) => setType(e.target.value)}>${Object.keys(NEW).map((one) => html`<option value=${one}>${one}</option>`)}</select></label>
+    note=${html`<span class="inline-fields"><label class="field"><span>Type</span><select value=${type} onChange=${(/** @type {any} */ e) => setType(e.target.value)}>${Object.entries(NEW).map(([one, { title }]) => html`<option value=${one}>${title ?? one}</option>`)}</select></label>
       <label class="field"><span>Expires after (seconds, empty: never)</span><input inputmode="numeric" value=${seconds} onInput=${(/** @type {any} */ e) => setSeconds(e.target.value.replace(/\D/g, ""))} /></label></span>`} />`;
 }
 

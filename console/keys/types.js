@@ -9,6 +9,7 @@ import { nameColumn } from "../parts/table.js";
 import { errorText } from "../parts/tile.js";
 import { addVector, seconds, useChange } from "./actions.js";
 import { Collection, halving } from "./collection.js";
+import { DocumentPage } from "./document.js";
 import { Formatted, HEAD, ValueField, fromHex, toHex } from "./formats.js";
 
 /** @typedef {import("../resp.js").Name} Bulk */
@@ -281,7 +282,11 @@ function ArrayPage({ name, size, onChange, turn }) {
     remove=${(/** @type {Row} */ r) => ({ what: "Removed.", cmds: [["ARDEL", name, r.index]], conditions: [[["ARGET", name, r.index], r.value]] })} />`;
 }
 
-/** Of each type: its page, what counts its elements, and the commands that the page reads with. @type {Record<string, {page: any, size: string, unit: string, needs: string[]}>} */
+/**
+ * Of each type: its page, what counts its elements (a document has no one size), the commands that the page reads
+ * with, and its name in words if TYPE has another.
+ * @type {Record<string, {page: any, size?: string, unit: string, needs: string[], title?: string}>}
+ */
 export const TYPES = {
   string: { page: StringPage, size: "STRLEN", unit: "bytes", needs: ["get"] },
   hash: { page: HashPage, size: "HLEN", unit: "fields", needs: ["hlen", "hscan"] },
@@ -291,4 +296,5 @@ export const TYPES = {
   stream: { page: StreamPage, size: "XLEN", unit: "entries", needs: ["xlen", "xrevrange"] },
   vectorset: { page: VectorPage, size: "VCARD", unit: "elements", needs: ["vcard", "vrange", "vinfo"] },
   array: { page: ArrayPage, size: "ARCOUNT", unit: "values", needs: ["arcount", "arscan"] },
+  "ReJSON-RL": { page: DocumentPage, unit: "", needs: ["json.type", "json.get", "json.objlen", "json.objkeys", "json.arrlen", "json.strlen", "json.debug"], title: "JSON" },
 };

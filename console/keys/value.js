@@ -8,6 +8,7 @@ import { Dialog } from "../parts/dialog.js";
 import { Button, CopyButton, Empty, Name, Note } from "../parts/text.js";
 import { errorText, useLack } from "../parts/tile.js";
 import { EditDialog, seconds, useChange, useDelete } from "./actions.js";
+import { HEAD } from "./formats.js";
 import { TYPES } from "./types.js";
 
 /** @typedef {import("../resp.js").Name} Bulk */
@@ -27,7 +28,7 @@ export function KeyPage({ name, onRenamed, onGone }) {
       const [type, pttl, encoding, memory, until] = replies;
       if (type instanceof RespError) throw type;
       const known = TYPES[textOf(type)];
-      const size = known ? (await batch([[known.size, name]], { signal })).replies[0] : null;
+      const size = known?.size ? (await batch([[known.size, name]], { signal })).replies[0] : null;
       const ok = (/** @type {any} */ v) => (v instanceof RespError ? null : v);
       return { type: textOf(type), pttl: ok(pttl), until: ok(until), at: Date.now(), encoding: ok(encoding), memory: ok(memory), size: size === null || size instanceof RespError ? null : numberOf(size) };
     },
@@ -66,7 +67,7 @@ export function KeyPage({ name, onRenamed, onGone }) {
     ${known ? html`<${TypePage} key=${nameId(name) + data.type} known=${known} name=${name} size=${data.size} turn=${turn} onChange=${again} />` : html`<${Note}>The console has no page for the type ${data.type}; the workbench runs its commands.<//>`}
     ${dialog === "ttl" && html`<${EditDialog} title="When the key expires" fields=${[{ id: "seconds", label: "Seconds from now; empty: never", value: expires ? String(Math.ceil(data.pttl / 1000)) : "", line: true }]} onSave=${saveTtl} onClose=${() => setDialog(null)} />`}
     ${dialog === "rename" && html`<${EditDialog} title="Rename the key" action="Rename" fields=${[{ id: "name", label: "New name", value: name, rows: 2 }]} note="An existing key is never overwritten." onSave=${rename} onClose=${() => setDialog(null)} />`}
-    ${dialog === "command" && html`<${AsCommand} name=${name} type=${data.type} onClose=${() => setDialog(null)} />`}
+    ${dialog === "command" && html`<${AsCommand} name=${name} type=${data.type} memory=${data.memory === null ? NaN : numberOf(data.memory)} onClose=${() => setDialog(null)} />`}
   </article>`;
 }
 
@@ -76,7 +77,7 @@ function TypePage({ known, ...props }) {
   return lack ? html`<p class="lack">${lack}</p>` : html`<${known.page} ...${props} />`;
 }
 
-/** How the first elements of each type are read, and written again. @type {Record<string, {read: (key: Bulk) => Cmd, write: (key: Bulk, reply: any) => Cmd[]}>} */
+/** How the first elements of each type are read, and written again; `most`: bytes of a key that is read whole. @type {Record<string, {read: (key: Bulk) => Cmd, write: (key: Bulk, reply: any) => Cmd[], most?: number}>} */
 const AS_COMMAND = {
   string: { read: (key) => ["GETRANGE", key, 0, 65_535], write: (key, reply) => [["SET", key, reply]] },
   hash: { read: (key) => ["HSCAN", key, 0, "COUNT", 100], write: (key, reply) => [["HSET", key, ...itemsOf(reply[1])]] },
@@ -84,6 +85,7 @@ const AS_COMMAND = {
   set: { read: (key) => ["SSCAN", key, 0, "COUNT", 100], write: (key, reply) => [["SADD", key, ...itemsOf(reply[1])]] },
   zset: { read: (key) => ["ZRANGE", key, 0, 99, "WITHSCORES"], write: (key, reply) => [["ZADD", key, ...reply.flatMap((/** @type {any} */ [member, score]) => [textOf(score), member])]] },
   stream: { read: (key) => ["XRANGE", key, "-", "+", "COUNT", 100], write: (key, reply) => reply.map((/** @type {any} */ [id, fields]) => ["XADD", key, textOf(id), ...entriesOf(fields).flat()]) },
+  "ReJSON-RL": { read: (key) => ["JSON.GET", key], write: (key, reply) => [["JSON.SET", key, "$", reply]], most: HEAD },
 };
 
 /** Hands bytes to the browser as a file. @param {Bulk} data @param {string} name */
@@ -95,11 +97,12 @@ function saveFile(data, name) {
   setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
 }
 
-/** The commands that write this key again. @param {{name: Bulk, type: string, onClose: () => void}} props */
-function AsCommand({ name, type, onClose }) {
+/** The commands that write this key again. @param {{name: Bulk, type: string, memory: number, onClose: () => void}} props */
+function AsCommand({ name, type, memory, onClose }) {
   const { run, batch, can, toast } = useApp();
   const how = AS_COMMAND[type] ?? { read: (/** @type {Bulk} */ key) => ["DUMP", key], write: (/** @type {Bulk} */ key, /** @type {any} */ reply) => [["RESTORE", key, 0, reply]] };
   const { data, error } = useLoad(async (signal) => {
+    if (how.most !== undefined && !(memory <= how.most)) throw new RangeError(`The key takes ${bytes(memory)}: too much for one command.`);
     const reply = await run(how.read(name), { signal });
     const expiry = (await batch([["PEXPIRETIME", name]], { signal })).replies[0];
     return [...how.write(name, reply), ...(expiry > 0 ? [["PEXPIREAT", name, expiry]] : [])].map((cmd) => commandLine(/** @type {Cmd & any} */ (cmd))).join("\n");

@@ -209,7 +209,7 @@ function Filter({ filter, type, onChange }) {
   }, [settled]);
   return html`<div class="keys-filter" role="search">
     <label class="search"><${Icon} name="search" /><input data-filter type="search" aria-label="Filter: a part of the name, or a pattern with *" placeholder="Filter, e.g. user:*" spellcheck=${false} value=${text} onInput=${(/** @type {any} */ e) => setText(e.target.value)} /></label>
-    <select aria-label="Type" value=${type} onChange=${(/** @type {any} */ e) => onChange(text, e.target.value)}><option value="">All types</option>${Object.keys(TYPES).map((one) => html`<option value=${one}>${one}</option>`)}</select>
+    <select aria-label="Type" value=${type} onChange=${(/** @type {any} */ e) => onChange(text, e.target.value)}><option value="">All types</option>${Object.entries(TYPES).map(([one, { title }]) => html`<option value=${one}>${title ?? one}</option>`)}</select>
   </div>`;
 }
 

@@ -69,6 +69,7 @@ async function fill(client) {
   }
   for (const [i, score] of ["inf", "-inf", "-0", "9223372036854775807", "1e308"].entries()) await client.call("ZADD", "zset", score, `member ${i}`);
   await client.call("SET", "edge", "9223372036854775807");
+  await client.call("JSON.SET", "document", "$", JSON.stringify({ ...Object.fromEntries(NAMES.filter((name) => typeof name === "string").map((name) => [name, [name]])), " blank": MARKUP }));
   await client.call("SET", "json", '{"n": 248480010225057793, "n": 1.0, "z": -0}');
   for (const user of USERS) {
     await client.call("ACL", "SETUSER", user, "on", "nopass", "+@all", "rate=1000", `~${MARKUP.replace(/ /g, "")}`);
@@ -92,7 +93,7 @@ async function injected(page) {
   return page.evaluate(() => [...document.querySelectorAll("img, iframe, object, embed, script:not([src]), [onerror], a[href^='javascript' i]")].map((element) => element.outerHTML.slice(0, 200)));
 }
 
-const LINKS = [...VIEWS, `keys/${encodeURIComponent(MARKUP)}`, "keys/%FF%FE%00%C3%28", "keys/nul%00inside", "keys/hash", "keys/set", "keys/list", "keys/zset", "keys/stream", "keys/json", "keys/edge",
+const LINKS = [...VIEWS, `keys/${encodeURIComponent(MARKUP)}`, "keys/%FF%FE%00%C3%28", "keys/nul%00inside", "keys/hash", "keys/set", "keys/list", "keys/zset", "keys/stream", "keys/json", "keys/document", "keys/edge",
   `messages/stream/${encodeURIComponent(MARKUP)}`, `clients?by=name`, "clients?by=library", "settings/proc-title-template", `users/${encodeURIComponent("<img/src=x/onerror=alert(4)>")}`, "activity?log=large-request",
   `${encodeURIComponent(MARKUP)}`, `memory?db=${encodeURIComponent(MARKUP)}`, `clients?by=${encodeURIComponent(MARKUP)}&is=${encodeURIComponent(MARKUP)}`];
 
@@ -167,7 +168,7 @@ describe("axe finds nothing", () => {
       });
       after(() => page.context().close());
 
-      for (const view of [...VIEWS, "messages/stream/javascript%3Aalert(3)", "settings/maxmemory"]) {
+      for (const view of [...VIEWS, "keys/document", "messages/stream/javascript%3Aalert(3)", "settings/maxmemory"]) {
       test(view, async () => {
         await visit(page, view);
         await page.waitForTimeout(250);
