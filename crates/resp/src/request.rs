@@ -185,69 +185,108 @@ fn bulks(
     progress: &mut Progress,
     bounds: Bounds,
 ) -> ParseStep {
-    while progress.missing > 0 {
-        let len = match progress.bulk {
-            Bulk::Here(len) => len,
-            Bulk::Apart(span) => {
-                if buf.len() - *pos < 2 {
-                    return ParseStep::Incomplete;
-                }
-                if bounds.checks_bulk_ends && !buf[*pos..].starts_with(b"\r\n") {
-                    return ParseStep::Error(ProtocolError::BadBulkEnd);
-                }
-                spans.push(span);
-                *pos += 2;
-                progress.bulk = Bulk::None;
-                progress.missing -= 1;
-                continue;
-            }
-            Bulk::None => {
-                match buf.get(*pos) {
-                    None => return ParseStep::Incomplete,
-                    Some(b'$') => {}
-                    Some(&other) => {
-                        // Redis looks for the end of the line before it checks its start.
-                        return match length_line(buf, *pos + 1) {
-                            None => unfinished_line(buf, *pos, ProtocolError::BulkLineTooLong),
-                            Some(_) => ParseStep::Error(ProtocolError::ExpectedDollar(other)),
-                        };
-                    }
-                }
-                let Some((n, next)) = length_line(buf, *pos + 1) else {
-                    return unfinished_line(buf, *pos, ProtocolError::BulkLineTooLong);
-                };
-                let len = match n {
-                    Some(n) if n >= 0 && n as u64 <= bounds.bulk_max => n as usize,
-                    _ => return ParseStep::Error(ProtocolError::BadBulkLength),
-                };
-                if bounds.unauthenticated && len as i64 > UNAUTHENTICATED_BULK_MAX {
-                    return ParseStep::Error(ProtocolError::UnauthenticatedBulk);
-                }
-                *pos = next;
-                len
-            }
-        };
-        if buf.len() - *pos < len + 2 {
-            progress.bulk = Bulk::Here(len);
-            return ParseStep::Incomplete;
-        }
-        if bounds.checks_bulk_ends && !buf[*pos + len..].starts_with(b"\r\n") {
-            return ParseStep::Error(ProtocolError::BadBulkEnd);
-        }
-        spans.push(Span { start: *pos, len });
-        *pos += len + 2;
-        progress.bulk = Bulk::None;
-        progress.missing -= 1;
+    if !matches!(progress.bulk, Bulk::None)
+        && let Some(stop) = end_bulk(buf, pos, spans, progress, bounds)
+    {
+        return stop;
     }
-    ParseStep::Command
+    // In registers: each argument passes here.
+    let (mut at, mut missing) = (*pos, progress.missing);
+    let stop = loop {
+        if missing == 0 {
+            break ParseStep::Command;
+        }
+        match buf.get(at) {
+            None => break ParseStep::Incomplete,
+            Some(b'$') => {}
+            Some(&other) => break no_dollar(buf, at, other),
+        }
+        let Some((n, next)) = length_line(buf, at + 1) else {
+            break unfinished_line(buf, at, ProtocolError::BulkLineTooLong);
+        };
+        let len = match n {
+            Some(n) if n >= 0 && n as u64 <= bounds.bulk_max => n as usize,
+            _ => break ParseStep::Error(ProtocolError::BadBulkLength),
+        };
+        if bounds.unauthenticated && len as i64 > UNAUTHENTICATED_BULK_MAX {
+            break ParseStep::Error(ProtocolError::UnauthenticatedBulk);
+        }
+        at = next;
+        if buf.len() - at < len + 2 {
+            progress.bulk = Bulk::Here(len);
+            break ParseStep::Incomplete;
+        }
+        if bounds.checks_bulk_ends && !buf[at + len..].starts_with(b"\r\n") {
+            break ParseStep::Error(ProtocolError::BadBulkEnd);
+        }
+        spans.push(Span { start: at, len });
+        at += len + 2;
+        missing -= 1;
+    };
+    (*pos, progress.missing) = (at, missing);
+    stop
+}
+
+/// Ends a bulk string whose length line came in an earlier part. `Some`: it is not complete, or
+/// malformed.
+#[cold]
+fn end_bulk(
+    buf: &[u8],
+    pos: &mut usize,
+    spans: &mut Vec<Span>,
+    progress: &mut Progress,
+    bounds: Bounds,
+) -> Option<ParseStep> {
+    let (span, here) = match progress.bulk {
+        Bulk::None => return None,
+        Bulk::Here(len) => (Span { start: *pos, len }, len),
+        Bulk::Apart(span) => (span, 0),
+    };
+    if buf.len() - *pos < here + 2 {
+        return Some(ParseStep::Incomplete);
+    }
+    *pos += here;
+    if bounds.checks_bulk_ends && !buf[*pos..].starts_with(b"\r\n") {
+        return Some(ParseStep::Error(ProtocolError::BadBulkEnd));
+    }
+    spans.push(span);
+    *pos += 2;
+    progress.bulk = Bulk::None;
+    progress.missing -= 1;
+    None
+}
+
+/// Another byte than `$` is at `at`. Redis looks for the end of the line before it checks its
+/// start.
+#[cold]
+fn no_dollar(buf: &[u8], at: usize, other: u8) -> ParseStep {
+    match length_line(buf, at + 1) {
+        None => unfinished_line(buf, at, ProtocolError::BulkLineTooLong),
+        Some(_) => ParseStep::Error(ProtocolError::ExpectedDollar(other)),
+    }
 }
 
 /// The number on the line at `at`, and the start of the next line. `None`: the line is
 /// incomplete; `Some((None, _))`: it is not a number.
 #[inline]
 fn length_line(buf: &[u8], at: usize) -> Option<(Option<i64>, usize)> {
-    // Nearly every line is one to four digits: fast path.
     let rest = &buf[at..];
+    // Nearly every line has one or two digits, and bytes after it.
+    if let Some(&[first, second, third, _]) = rest.first_chunk() {
+        let (tens, ones) = (first.wrapping_sub(b'0'), second.wrapping_sub(b'0'));
+        if tens <= 9 && second == b'\r' {
+            return Some((Some(tens.into()), at + 3));
+        }
+        if (1..=9).contains(&tens) && ones <= 9 && third == b'\r' {
+            return Some((Some((tens * 10 + ones).into()), at + 4));
+        }
+    }
+    long_length_line(rest, at)
+}
+
+/// As [`length_line`], for any line; it is at the start of `rest`.
+#[inline(never)]
+fn long_length_line(rest: &[u8], at: usize) -> Option<(Option<i64>, usize)> {
     let mut n: i64 = 0;
     for (i, &b) in rest.iter().take(8).enumerate() {
         let digit = b.wrapping_sub(b'0');
