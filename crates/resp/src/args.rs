@@ -217,10 +217,16 @@ impl<'a> Args<'a> {
 
     /// A copy that owns its bytes, for the MULTI queue and blocked clients.
     pub fn to_owned(self) -> OwnedArgs {
-        OwnedArgs::from_iter(self.iter())
+        let mut out = OwnedArgs {
+            buf: Vec::with_capacity(self.bytes()),
+            spans: Vec::with_capacity(self.len()),
+        };
+        self.iter().for_each(|arg| out.push(arg));
+        out
     }
 
     /// Total bytes of the arguments.
+    #[inline]
     pub fn bytes(&self) -> usize {
         self.spans.iter().map(|s| s.len).sum()
     }
@@ -255,6 +261,7 @@ impl OwnedArgs {
     }
 
     /// Appends a copy of an argument.
+    #[inline]
     pub fn push(&mut self, arg: &[u8]) {
         self.spans.push(Span {
             start: self.buf.len(),
@@ -264,6 +271,7 @@ impl OwnedArgs {
     }
 
     /// The arguments, as handlers take them.
+    #[inline]
     pub fn args(&self) -> Args<'_> {
         Args::new(&self.buf, &self.spans)
     }

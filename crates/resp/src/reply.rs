@@ -625,13 +625,25 @@ impl Reply {
         if !self.room(HEADER_MAX) {
             return;
         }
-        self.out.push(kind);
-        if (0..10).contains(&n) {
-            self.out.push(b'0' + n as u8);
-        } else {
-            self.out
-                .extend_from_slice(itoa::Buffer::new().format(n).as_bytes());
+        // Most numbers are short: appended as one word, without formatting them.
+        match n {
+            0..=9 => self
+                .out
+                .extend_from_slice(&[kind, b'0' + n as u8, b'\r', b'\n']),
+            10..=99 => {
+                let (tens, ones) = (b'0' + (n / 10) as u8, b'0' + (n % 10) as u8);
+                self.out
+                    .extend_from_slice(&[kind, tens, ones, b'\r', b'\n']);
+            }
+            _ => self.long_header(kind, n),
         }
+    }
+
+    #[inline(never)]
+    fn long_header(&mut self, kind: u8, n: i64) {
+        self.out.push(kind);
+        self.out
+            .extend_from_slice(itoa::Buffer::new().format(n).as_bytes());
         self.out.extend_from_slice(b"\r\n");
     }
 
