@@ -3,9 +3,10 @@
 //! known -> arity -> the gates that refuse (`gates`) -> paused -> transaction queue -> execution.
 //!
 //! The short way: a client in no special state, with a command that concerns no gate, costs two
-//! tests of flag words before execution. Everything else takes the long way.
+//! tests of flag words before execution, or before it is queued in a transaction. Everything else
+//! takes the long way.
 
-use crate::server::clients::client::ClientFlags;
+use crate::server::clients::client::{Client, ClientFlags};
 use crate::server::clients::ending::{EndReason, Ending};
 use crate::server::clients::session::Session;
 use crate::server::execution::cross_protocol::is_http;
@@ -44,14 +45,18 @@ impl Engine {
         args: Args<'_>,
         hashes: &[KeyHash],
     ) -> Outcome {
-        let flags = session.client.flags;
-        let way = match flags.intersects(ClientFlags::SLOW_PATH) {
-            false => Way::Plainly,
-            true if flags.contains(ClientFlags::BUDGETED) => match self.admit(session, row, args) {
+        let special = session.client.flags.intersection(ClientFlags::SLOW_PATH);
+        let way = if special.is_empty() {
+            Way::Plainly
+        } else if special == ClientFlags::MULTI {
+            return self.dispatch_queued(session, row, args, hashes);
+        } else if special.contains(ClientFlags::BUDGETED) {
+            match self.admit(session, row, args) {
                 Ok(way) => way,
                 Err(outcome) => return outcome,
-            },
-            true => Way::Specially,
+            }
+        } else {
+            Way::Specially
         };
         match way {
             Way::Plainly => self.dispatch_plainly(session, row, args, hashes),
@@ -69,23 +74,52 @@ impl Engine {
         args: Args<'_>,
         hashes: &[KeyHash],
     ) -> Outcome {
-        if let Some(id) = row {
-            let row = self.server.table.row(id);
-            let Row {
-                spec, subcommands, ..
-            } = row;
-            // COMMAND alone both runs by itself and has subcommands.
-            if subcommands.is_empty()
-                && spec.arity.admits(args.len())
-                && !self.server.gates.interest.concerns(spec.flags)
-                && self.server.runs_here(row, args, hashes)
-                && (self.server.acl).permits(&session.client, row, args, &self.server.config)
-            {
-                self.execute(session, id, args, hashes);
-                return Outcome::Done;
-            }
+        if let Some(id) = row
+            && self.is_plain(&session.client, id, args, hashes)
+        {
+            self.execute(session, id, args, hashes);
+            return Outcome::Done;
         }
         self.dispatch_carefully(session, row, args, hashes)
+    }
+
+    /// Whether no gate concerns the command of a client in no special state.
+    #[inline(always)]
+    fn is_plain(&self, client: &Client, id: usize, args: Args<'_>, hashes: &[KeyHash]) -> bool {
+        let row = self.server.table.row(id);
+        let Row {
+            spec, subcommands, ..
+        } = row;
+        // COMMAND alone both runs by itself and has subcommands.
+        subcommands.is_empty()
+            && spec.arity.admits(args.len())
+            && !self.server.gates.interest.concerns(spec.flags)
+            && self.server.runs_here(row, args, hashes)
+            && (self.server.acl).permits(client, row, args, &self.server.config)
+    }
+
+    /// The command of a client whose only special state is its transaction: one that no gate
+    /// concerns is queued at once.
+    fn dispatch_queued(
+        &mut self,
+        session: &mut Session,
+        row: Option<usize>,
+        args: Args<'_>,
+        hashes: &[KeyHash],
+    ) -> Outcome {
+        // Those that dialects refuse in a transaction, and those that end it.
+        const SPECIAL: Flags = Flags::NOT_QUEUED
+            .union(Flags::NO_MULTI)
+            .union(Flags::NO_MULTI_IN_VALKEY);
+        if let Some(id) = row
+            && !self.server.table.row(id).spec.flags.intersects(SPECIAL)
+            && self.is_plain(&session.client, id, args, hashes)
+        {
+            session.client.traffic.last_command = Some(id);
+            queue(&mut self.server, session, id, args);
+            return Outcome::Done;
+        }
+        self.dispatch_specially(session, row, args, hashes)
     }
 
     /// As [`Engine::execute`], which is part of the plain way only.

@@ -108,8 +108,27 @@ pub(in crate::server) fn pass(world: &mut World<'_>, asked: &GatedCommand<'_>) -
 }
 
 impl World<'_> {
-    /// EXEC: whether the user may still run a queued command.
+    /// EXEC: whether the user may still run a queued command. Asked before each of them, since
+    /// those before it may have changed the user's rules.
+    #[inline]
     pub fn permits_queued(&mut self, row: usize, args: Args<'_>) -> Result<(), CommandError> {
+        // The clients that a gate of EXEC's commands may refuse.
+        const CONCERNED: ClientFlags = ClientFlags::RESTRICTED
+            .union(ClientFlags::INTERNAL)
+            .union(ClientFlags::BUDGETED);
+        let is_concerned = self.client.flags.intersects(CONCERNED)
+            || self.client.console.is_some()
+            || self.script.is_some();
+        if is_concerned {
+            self.ask_queued(row, args)
+        } else {
+            Ok(())
+        }
+    }
+
+    /// See [`World::permits_queued`].
+    #[inline(never)]
+    fn ask_queued(&mut self, row: usize, args: Args<'_>) -> Result<(), CommandError> {
         let asked = GatedCommand::new(self.server, row, args, Origin::Exec);
         match pass(self, &asked) {
             Ok(()) | Err(Stop::Postponed(_)) => Ok(()),
@@ -341,6 +360,11 @@ instance is configured to report errors during writes if RDB snapshotting fails 
 /// Writes that could not be persisted: the last save or write of the log failed.
 #[inline]
 fn disk(world: &mut World<'_>, asked: &GatedCommand<'_>) -> Result<(), Stop> {
+    let server = &*world.server;
+    let save_failed = server.persist.saving.stops_writes(&server.config);
+    if !save_failed && !server.persist.aof.refuses_writes() {
+        return Ok(());
+    }
     let is_unsafe = match world.script {
         // A script cannot be stopped after its first write.
         Some(script) => !script.wrote.get() && asked.spec.flags.contains(Flags::WRITE),
@@ -349,8 +373,7 @@ fn disk(world: &mut World<'_>, asked: &GatedCommand<'_>) -> Result<(), Stop> {
     if !is_unsafe {
         return Ok(());
     }
-    let server = &*world.server;
-    if server.persist.saving.stops_writes(&server.config) {
+    if save_failed {
         return Err(CommandError::owned(world.server.config.dialect.named(SAVE_FAILED)).into());
     }
     match server.persist.aof.refusal() {
@@ -406,13 +429,15 @@ fn writes(world: &World<'_>, asked: &GatedCommand<'_>) -> bool {
 #[inline]
 fn stale(world: &mut World<'_>, asked: &GatedCommand<'_>) -> Result<(), Stop> {
     let server = &*world.server;
-    let is_stale = server.is_stale();
+    if !server.is_stale() {
+        return Ok(());
+    }
     let runs_stale = if asked.flags.contains(Flags::RUNS_QUEUE) {
         !queue_lacks(server, world.client, Flags::STALE)
     } else {
         asked.flags.contains(Flags::STALE)
     };
-    if !is_stale || runs_stale {
+    if runs_stale {
         return Ok(());
     }
     if world.script.is_some() {
