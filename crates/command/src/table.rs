@@ -102,6 +102,35 @@ fn name_key(name: &[u8]) -> u64 {
     (a | FOLD) ^ (b | FOLD).rotate_left(23) ^ n as u64
 }
 
+/// Whether a word is this name, which is lowercase, in any case.
+#[inline]
+fn is_name(name: &[u8], word: &[u8]) -> bool {
+    // Two words that touch or overlap cover the text.
+    if name.len() == word.len()
+        && let (Some(first), Some(last)) = (word.first_chunk(), word.last_chunk())
+        && word.len() <= 8
+    {
+        let same = |own: Option<&[u8; 4]>, other: &[u8; 4]| {
+            own.is_some_and(|own| u32::from_le_bytes(*own) == lowercase(u32::from_le_bytes(*other)))
+        };
+        return same(name.first_chunk(), first) && same(name.last_chunk(), last);
+    }
+    name.eq_ignore_ascii_case(word)
+}
+
+/// Four ASCII bytes with their capitals as small letters; others stay as they are.
+#[inline]
+fn lowercase(bytes: u32) -> u32 {
+    const HIGH: u32 = 0x8080_8080;
+    const ALL: u32 = 0x0101_0101;
+    let low = bytes & !HIGH;
+    // The high bit of each byte: it is at least `A`, and above `Z`.
+    let from_a = low + ALL * (0x80 - b'A' as u32);
+    let above_z = low + ALL * (0x7f - b'Z' as u32);
+    let capital = (from_a ^ above_z) & !bytes & HIGH;
+    bytes | capital >> 2
+}
+
 impl<H> CommandTable<H> {
     /// The table of all commands of these groups, and their subcommands.
     pub fn new(specs: &[&'static [Spec<H>]]) -> CommandTable<H> {
@@ -204,7 +233,7 @@ impl<H> CommandTable<H> {
         let mut slot = name_hash(name, self.seed);
         loop {
             let (found, row) = self.names.get(self.slots[slot] as usize)?;
-            if found.eq_ignore_ascii_case(name) {
+            if is_name(found, name) {
                 return Some(&self.rows[*row]);
             }
             slot = (slot + 1) % SLOTS;
@@ -285,4 +314,28 @@ fn for_ever(name: String) -> &'static str {
     let name: &'static str = Box::leak(name.into());
     names.insert(name);
     name
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_is_found_in_any_case_and_no_other_byte_stands_for_a_letter() {
+        for len in 0..12 {
+            for at in 0..len {
+                for byte in 0..=u8::MAX {
+                    let mut word = vec![b'K'; len];
+                    word[at] = byte;
+                    for own in [byte, byte ^ 0x20, byte.to_ascii_lowercase(), b'k'] {
+                        let mut name = vec![b'k'; len];
+                        name[at] = own.to_ascii_lowercase();
+                        let same = name.eq_ignore_ascii_case(&word);
+                        assert_eq!(is_name(&name, &word), same, "{name:?} {word:?}");
+                    }
+                }
+            }
+        }
+        assert!(is_name(b"", b"") && !is_name(b"get", b"gets"));
+    }
 }
