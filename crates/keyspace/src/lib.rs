@@ -277,6 +277,8 @@ pub struct Keyspace {
     dbs: Databases,
     /// The turn's time, Unix milliseconds.
     now_ms: i64,
+    /// The LRU bits of a key that is used now, derived from `now_ms`.
+    lru_now: u32,
     expiring: Expiring,
     /// A key whose expiry is before this time has expired, Unix milliseconds; derived from `now_ms`
     /// and `expiring`.
@@ -353,6 +355,7 @@ impl Keyspace {
             hasher,
             dbs: Databases::new(databases, hasher),
             now_ms: 0,
+            lru_now: 0,
             expiring: Expiring::Delete,
             due_ms: 0,
             clock_use: ClockUse::Lru,
@@ -399,6 +402,7 @@ impl Keyspace {
     /// Sets the turn's time, Unix milliseconds, by which keys expire.
     pub fn set_now_ms(&mut self, now_ms: i64) {
         self.now_ms = now_ms;
+        self.lru_now = ((now_ms / 1000) as u32) & 0xff_ffff;
         self.set_expiring(self.expiring);
     }
 

@@ -162,7 +162,10 @@ impl SegmentRef {
     /// Cell index of the first element with this tag that `eq` accepts, in buckets or stash.
     #[inline(always)]
     pub fn find(self, tag: u64, mut eq: impl FnMut(Word) -> bool) -> Option<usize> {
-        let mut probe = |start: usize, among: u32| {
+        let home = self.home(tag);
+        let (mut start, mut among) = (Self::bucket_start(home), 0xff);
+        // One place in the code calls `eq`, so that it is inlined there.
+        for next in 1.. {
             // SAFETY: `start` begins a line of this segment; segments are 64-byte aligned.
             let line = unsafe { self.segment().0.add(start) };
             // SAFETY: as above.
@@ -175,20 +178,13 @@ impl SegmentRef {
                 }
                 mask &= mask - 1;
             }
-            None
-        };
-        let home = self.home(tag);
-        if let found @ Some(_) = probe(Self::bucket_start(home), 0xff) {
-            return found;
+            (start, among) = match next {
+                1 => (Self::bucket_start(self.next(home)), 0xff),
+                2 if self.has_stash() => (0, 0xff & !0b11),
+                _ => break,
+            };
         }
-        if let found @ Some(_) = probe(Self::bucket_start(self.next(home)), 0xff) {
-            return found;
-        }
-        if self.has_stash() {
-            probe(0, 0xff & !0b11)
-        } else {
-            None
-        }
+        None
     }
 
     /// An element of the stash with this tag.

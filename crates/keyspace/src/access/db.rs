@@ -150,10 +150,13 @@ impl<'a> Db<'a> {
         #[cfg(any(test, feature = "testing"))]
         self.keyspace.opened.note(key, false);
         let at = self.at_hash.get();
-        for (i, known) in self.hashed.iter().enumerate().skip(at).take(2) {
-            if known.is_of(key) {
-                self.at_hash.set(i);
-                return *known;
+        for i in [at, at + 1] {
+            match self.hashed.get(i) {
+                Some(known) if known.is_of(key) => {
+                    self.at_hash.set(i);
+                    return *known;
+                }
+                _ => {}
             }
         }
         self.keyspace.hasher.hash(key)

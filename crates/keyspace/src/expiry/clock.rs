@@ -116,7 +116,7 @@ impl Keyspace {
 
     #[inline]
     fn lru_now(&self) -> u32 {
-        ((self.wall_ms() / 1000) as u32) & 0xff_ffff
+        self.lru_now
     }
 
     #[inline]

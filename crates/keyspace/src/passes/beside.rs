@@ -25,7 +25,7 @@ impl Keyspace {
     /// Adopts the time and the settings of the keyspace beside which this one is loaded.
     /// O(databases) if a setting of the counts by bytes has changed, else O(1).
     pub fn follow(&mut self, current: &Keyspace) {
-        self.now_ms = current.now_ms;
+        self.set_now_ms(current.now_ms);
         self.set_expiring(current.expiring);
         self.clock_use = current.clock_use;
         self.limits = current.limits;

@@ -39,9 +39,17 @@ impl Keyspace {
     }
 
     /// Counts a use of a key, present or not.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn count_use(&mut self, at: DbIndex, key: &[u8], what: Use) {
-        if self.prefix_rule.is_some() && self.counts_uses {
+        if self.prefix_rule.is_some() {
+            self.count_ruled(at, key, what);
+        }
+    }
+
+    /// See [`Keyspace::count_use`].
+    #[cold]
+    fn count_ruled(&mut self, at: DbIndex, key: &[u8], what: Use) {
+        if self.counts_uses {
             self.dbs[at].count_use(key, what);
         }
     }
