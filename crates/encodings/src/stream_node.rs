@@ -170,7 +170,7 @@ impl StreamNode {
     /// Entries that are not deleted.
     #[inline]
     pub fn live(&self) -> u64 {
-        self.counts().0 as u64
+        number(self.0.iter().next()).expect("a node begins with its counts") as u64
     }
 
     fn set_counts(&mut self, live: i64, deleted: i64) {
@@ -208,15 +208,13 @@ impl StreamNode {
         let n = pairs.len() as i64;
         let [ms, seq] = distance(id, node);
         if same {
-            let head = [Entry::Int(SAME_NAMES), ms, seq].into_iter();
+            let head = [Entry::Int(SAME_NAMES), ms, seq];
             let values = pairs.map(|(_, value)| Entry::parse(value));
-            let end = std::iter::once(Entry::Int(n + 3));
-            self.0.append_each(head.chain(values).chain(end));
+            self.0.append_framed(&head, values, Entry::Int(n + 3));
         } else {
-            let head = [Entry::Int(0), ms, seq, Entry::Int(n)].into_iter();
+            let head = [Entry::Int(0), ms, seq, Entry::Int(n)];
             let body = pairs.flat_map(|(name, value)| [Entry::parse(name), Entry::parse(value)]);
-            let end = std::iter::once(Entry::Int(2 * n + 4));
-            self.0.append_each(head.chain(body).chain(end));
+            self.0.append_framed(&head, body, Entry::Int(2 * n + 4));
         }
     }
 

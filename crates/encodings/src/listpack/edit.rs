@@ -44,6 +44,28 @@ impl Listpack {
         self.add_to_count(count, 0);
     }
 
+    /// Appends `head`, `body` and `end` with one reallocation; iterates over `body` twice.
+    #[inline]
+    pub fn append_framed<'a>(
+        &mut self,
+        head: &[Entry<'a>],
+        body: impl Iterator<Item = Entry<'a>> + Clone,
+        end: Entry<'a>,
+    ) {
+        let size = |entry| Encoded::new(entry).total();
+        let (bytes, count) = body.clone().fold((0, 0), |(bytes, count), entry| {
+            (bytes + size(entry), count + 1)
+        });
+        let around = head.iter().fold(size(end), |sum, &entry| sum + size(entry));
+        let mut room = self.splice(self.end(), 0, around + bytes);
+        for &entry in head {
+            room = Encoded::new(entry).write(room);
+        }
+        room = body.fold(room, |room, entry| Encoded::new(entry).write(room));
+        Encoded::new(end).write(room);
+        self.add_to_count(head.len() + count + 1, 0);
+    }
+
     /// Inserts before the entry at `pos`, and returns the new entry's position.
     pub fn insert_before(&mut self, pos: Pos, entry: Entry<'_>) -> Pos {
         let pos = self.put(pos.offset(), 0, entry);

@@ -183,6 +183,16 @@ impl<'a> Encoded<'a> {
     #[inline]
     pub(super) fn write<'b>(&self, to: &'b mut [MaybeUninit<u8>]) -> &'b mut [MaybeUninit<u8>] {
         let body = self.body_len();
+        // Most entries have one byte before the data, and one after it.
+        if self.head_len == 1 && body <= 127 {
+            let (entry, rest) = to.split_at_mut(body + 1);
+            entry[0].write(self.head[0]);
+            if !self.data.is_empty() {
+                entry[1..body].write_copy_of_slice(self.data);
+            }
+            entry[body].write(body as u8);
+            return rest;
+        }
         let size = backlen_size(body);
         let (backlen, rest) = self.write_body(to).split_at_mut(size);
         for (i, byte) in backlen.iter_mut().enumerate() {
