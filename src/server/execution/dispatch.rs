@@ -107,7 +107,7 @@ impl Engine {
         args: Args<'_>,
         hashes: &[KeyHash],
     ) -> Outcome {
-        // Those that dialects refuse in a transaction, and those that end it.
+        // A dialect refuses them in a transaction, or they run at once.
         const SPECIAL: Flags = Flags::NOT_QUEUED
             .union(Flags::NO_MULTI)
             .union(Flags::NO_MULTI_IN_VALKEY);

@@ -151,12 +151,11 @@ impl<'a> Db<'a> {
         self.keyspace.opened.note(key, false);
         let at = self.at_hash.get();
         for i in [at, at + 1] {
-            match self.hashed.get(i) {
-                Some(known) if known.is_of(key) => {
-                    self.at_hash.set(i);
-                    return *known;
-                }
-                _ => {}
+            if let Some(known) = self.hashed.get(i)
+                && known.is_of(key)
+            {
+                self.at_hash.set(i);
+                return *known;
             }
         }
         self.keyspace.hasher.hash(key)
