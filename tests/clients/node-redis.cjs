@@ -47,6 +47,30 @@ run(
       for await (const keys of client.scanIterator({ COUNT: 1 })) seen.push(...[].concat(keys));
       assert.deepEqual(seen.sort(), ["h", "k", "z"]);
     }),
+    ...both("documents", async (client) => {
+      const order = { id: 7, lines: [{ name: "a", price: 1.5 }, { name: "b", price: 20 }], open: true, note: null };
+      assert.equal(await client.json.set("o", "$", order), "OK");
+      assert.equal(await client.json.set("o", "$", {}, { NX: true }), null);
+      assert.deepEqual(await client.json.get("o"), order);
+      assert.deepEqual(await client.json.get("o", { path: "$.lines[?(@.price>2)].name" }), ["b"]);
+      assert.deepEqual(await client.json.get("o", { path: ["$.id", ".open"] }), { "$.id": [7], ".open": [true] });
+      assert.equal(await client.json.get("none"), null);
+      assert.deepEqual([].concat(await client.json.numIncrBy("o", "$.id", 3)), [10]);
+      assert.deepEqual(await client.json.arrAppend("o", "$.lines", { name: "c" }, null), [4]);
+      assert.deepEqual(await client.json.arrPop("o", { path: "$.lines" }), [null]);
+      assert.deepEqual(await client.json.arrLen("o", { path: "$..lines" }), [3]);
+      assert.deepEqual(await client.json.strAppend("o", "x", { path: "$.lines[0].name" }), [2]);
+      assert.deepEqual((await client.json.type("o", { path: "$.note" })).flat(), ["null"]);
+      assert.deepEqual(await client.json.objKeys("o", { path: "$.lines[1]" }), [["name", "price"]]);
+      assert.deepEqual(await client.json.toggle("o", "$.open"), [0]);
+      assert.equal(await client.json.merge("o", "$", { note: "n", open: null }), "OK");
+      assert.equal(await client.json.mSet([{ key: "o", path: "$.id", value: 1 }, { key: "p", path: "$", value: [1] }]), "OK");
+      assert.deepEqual(await client.json.mGet(["o", "p", "none"], "$[0]"), [[], [1], null]);
+      assert.equal(await client.json.del("o", { path: "$.lines" }), 1);
+      assert.deepEqual(await client.json.get("o"), { id: 1, note: "n" });
+      assert.equal(await client.json.clear("o"), 1);
+      assert.equal(await client.json.forget("o"), 1);
+    }),
     ...both("pipelines", async (client) => {
       const replies = await Promise.all([...Array(3000).keys()].map((n) => client.incr("n").then((reply) => [n + 1, reply])));
       replies.forEach(([expected, reply]) => assert.equal(reply, expected));
