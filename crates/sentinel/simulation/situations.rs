@@ -4,7 +4,7 @@
 //! wait in simulated time for the outcome: events, the agreed primary, or that nothing happens.
 
 use super::world::{NAME, World};
-use crate::instances::Replica;
+use crate::instances::{FailoverState, Replica};
 use crate::shared::Own;
 
 /// Three Sentinels with both scripts, after a failover to the second of two nodes.
@@ -43,6 +43,36 @@ pub(super) fn settled(sentinels: usize, nodes: usize, quorum: usize) -> World {
 fn index(channels: &[&str], channel: &str) -> usize {
     let found = channels.iter().position(|other| *other == channel);
     found.unwrap_or_else(|| panic!("no {channel} in {channels:?}"))
+}
+
+/// Without that, two Sentinels kept two primaries of one epoch, and made each a replica of the other.
+#[test]
+fn a_newer_configuration_ends_a_failover_that_it_contradicts() {
+    let mut world = settled(3, 3, 2);
+    world.command(0, "SENTINEL FAILOVER mymaster");
+    let has_promoted = |world: &World| {
+        let primary = &world.core(0).primaries[NAME];
+        primary.failover.state == FailoverState::ReconfReplicas
+    };
+    for _ in 0..1000 {
+        if has_promoted(&world) {
+            break;
+        }
+        world.run_ms(20);
+    }
+    assert!(has_promoted(&world), "a failover is under way");
+    let primary = &world.core(0).primaries[NAME];
+    let (epoch, from) = (primary.config_epoch + 1, world.now);
+    assert_ne!(primary.current_address().ip, b"10.0.0.1");
+    let (place, id) = (&world.machines[1].place, world.core(1).shared.my_id.clone());
+    let (host, port, id) = (&place.0, place.1, String::from_utf8_lossy(&id));
+    let hello = format!("{host},{port},{id},{epoch},mymaster,10.0.0.1,6379,{epoch}");
+    world.receive(0, hello.as_bytes());
+    let primary = &world.core(0).primaries[NAME];
+    assert_eq!(primary.current_address().ip, b"10.0.0.1");
+    assert_eq!(primary.failover.state, FailoverState::None);
+    assert_eq!(primary.config_epoch, epoch);
+    assert!(world.channels(0, from).contains(&"+switch-master"));
 }
 
 #[test]

@@ -212,13 +212,14 @@ fn move_everywhere(
     }
 }
 
-/// Takes over the sender's configuration, which is newer than ours.
+/// Takes over the sender's configuration, which is newer than ours. A failover of ours that has
+/// promoted another replica ends: two primaries with one epoch would be kept for good.
 fn take_over(shared: &mut Shared, primary: &mut Primary, hello: &Hello) {
     let Some(to) = shared.address(&hello.primary_host, hello.primary_port) else {
         return;
     };
     primary.config_epoch = hello.config_epoch;
-    let from = primary.node.watch.address.clone();
+    let from = primary.current_address().clone();
     if from.port == to.port && (from.is_same(&to) || shared.is_at(&from, &to.host)) {
         return;
     }
@@ -227,7 +228,7 @@ fn take_over(shared: &mut Shared, primary: &mut Primary, hello: &Hello) {
         let its = ("sentinel", hello.run_id.as_slice(), &peer.watch.address);
         reporter.member(shared, Level::Warning, "+config-update-from", its, "");
     }
-    report_switch(shared, primary, &to);
+    report_switch(shared, primary, (&from, &to));
     let its = (&to, hello.config_epoch);
     record::taken_over(shared, primary, &hello.run_id, its);
     switch_address(shared, primary, to.clone());

@@ -398,15 +398,19 @@ pub fn finish(shared: &mut Shared, primary: &mut Primary) {
     };
     let to = promoted_address(primary);
     let to = to.unwrap_or_else(|| primary.node.watch.address.clone());
-    report_switch(shared, primary, &to);
+    let from = primary.node.watch.address.clone();
+    report_switch(shared, primary, (&from, &to));
     record::finished(shared, primary, &to);
     switch_address(shared, primary, to);
 }
 
 /// `+switch-master name old-ip old-port new-ip new-port`
-pub(crate) fn report_switch(shared: &mut Shared, primary: &Primary, to: &Address) {
+pub(crate) fn report_switch(
+    shared: &mut Shared,
+    primary: &Primary,
+    (from, to): (&Address, &Address),
+) {
     let by_name = shared.globals.announce_hostnames;
-    let from = &primary.node.watch.address;
     let (old, new) = (from.port.to_string(), to.port.to_string());
     let words: [&[u8]; 5] = [
         &primary.name,

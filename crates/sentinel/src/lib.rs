@@ -51,6 +51,9 @@
 //!   be; Redis logs it and goes on.
 //! - For the choice of a replica (`select`), a primary is down since its last valid reply; Redis
 //!   counts from SDOWN, and after a TILT may find no replica good enough.
+//! - A newer configuration that names another primary than the one that a failover of ours has
+//!   promoted ends that failover. Redis takes the epoch alone if it names the old primary, and goes
+//!   on: two Sentinels then keep two primaries of one epoch.
 //! - `rename-command` applies to data nodes only, not to other Sentinels.
 //! - INFO, a hello and the question whether a primary is down are not repeated while one has no
 //!   reply.
