@@ -82,24 +82,6 @@ impl Target {
         }
     }
 
-    /// A Sentinel's connection to a data node or another Sentinel.
-    pub fn sentinel_link(slot: u32, generation: u32) -> Target {
-        Target {
-            role: Role::SentinelLink,
-            slot,
-            generation,
-        }
-    }
-
-    /// A link of the cluster's bus.
-    pub fn cluster_link(slot: u32, generation: u32) -> Target {
-        Target {
-            role: Role::ClusterLink,
-            slot,
-            generation,
-        }
-    }
-
     /// A link to a node that slots come from or go to.
     pub fn migration_link(slot: u32, generation: u32) -> Target {
         Target {
@@ -152,9 +134,8 @@ mod tests {
             Target::client(0xfff_ffff, 0xffff_ffff),
             Target::client(0, 1),
             Target::lasting(Role::MetricsListener, 1),
-            Target::sentinel_link(9, 2),
+            Target::migration_link(9, 2),
             Target::lasting(Role::ClusterListener, 2),
-            Target::cluster_link(5, 6),
             Target {
                 role: Role::Console,
                 slot: 4,
