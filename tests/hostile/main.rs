@@ -25,10 +25,10 @@ use std::time::{Duration, Instant};
 use std::{env, fmt, fs, thread};
 
 use russet::fuzzing::programs::{Length, statements, text};
+use russet_host::simulation::shorten;
 use support::Daemon;
 use support::random::Random;
 use support::resp::command;
-use support::shorten::shorten;
 
 /// Time limit of another client's answer.
 const ANSWER: Duration = Duration::from_millis(100);

@@ -1,6 +1,7 @@
 //! Reduces a failing stream to the few commands that matter (delta debugging).
 
-use crate::{DEFAULTS, play::Stream, support::shorten::shorten};
+use crate::{DEFAULTS, play::Stream};
+use russet_host::simulation::shorten;
 
 /// The smallest stream found that `fails`, by leaving out ever smaller runs of steps, and RESP3,
 /// bursts and small thresholds where they do not matter. Stops after `plays_max` attempts.

@@ -35,8 +35,9 @@ use std::{
 use compare::{Difference, Verdict, What, verdict};
 use generate::Generator;
 use play::Side;
+use russet_host::simulation::shorten;
 use scenario::Scenario;
-use support::{Daemon, peers::Peer, random, shorten::shorten};
+use support::{Daemon, peers::Peer, random};
 
 /// Maximum number of distinct mistakes reported.
 const REPORTED_MAX: usize = 12;

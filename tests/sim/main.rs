@@ -45,8 +45,6 @@ mod policies;
 #[expect(dead_code, reason = "other tests use the rest")]
 #[path = "../support/random.rs"]
 mod random;
-#[path = "../support/shorten.rs"]
-mod shorten;
 
 mod checks;
 mod full;
@@ -154,7 +152,7 @@ fn describe(plan: &Plan, why: &str) -> String {
         }
         best = fewer;
     }
-    best.events = shorten::shorten(&best.events, |events| {
+    best.events = russet_host::simulation::shorten(&best.events, |events| {
         let fewer = Plan {
             events: events.to_vec(),
             ..best.clone()

@@ -9,7 +9,6 @@
 //! | `random` | numbers from a seed |
 //! | `resp` | a connection that keeps every reply byte, and the parsed reply |
 //! | `peers` | where the real servers are, and what happens if they are missing |
-//! | `shorten` | from a failing list of steps to the few that matter |
 //! | `strangers` | what strangers may cost, and how long others wait |
 //! | `wait` | conditions with deadlines instead of sleeps |
 //!
@@ -24,7 +23,6 @@ pub mod peers;
 pub mod policies;
 pub mod random;
 pub mod resp;
-pub mod shorten;
 pub mod strangers;
 pub mod wait;
 

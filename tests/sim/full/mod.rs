@@ -48,7 +48,7 @@ fn describe(plan: &Plan, why: &str) -> String {
         events: events.to_vec(),
         ..plan.clone()
     };
-    let events = super::shorten::shorten(&plan.events, |events| {
+    let events = russet_host::simulation::shorten(&plan.events, |events| {
         Instant::now() < end && run(&with(events)).is_err()
     });
     let best = with(&events);

@@ -6,6 +6,8 @@
 
 mod host;
 mod network;
+mod shorten;
 
 pub use host::{Clock, Disk};
 pub use network::{At, Network, Parcel, World};
+pub use shorten::shorten;

@@ -1,4 +1,4 @@
-//! Reduces failing steps to the few that matter (delta debugging).
+//! Reduces what fails to the few items that matter (delta debugging).
 
 /// The shortest failing list found by leaving out ever smaller runs of items.
 pub fn shorten<T: Clone>(items: &[T], mut fails: impl FnMut(&[T]) -> bool) -> Vec<T> {
