@@ -2,15 +2,26 @@
 //!
 //!     storms   what happens, from a seed; a failing one is reduced to few events
 //!     world    nodes, connections, clients that wait; the steps of time
-//!     node     a replica: the host of the machine, its data, its disk
+//!     node     a server: the host of the machine, its stream, its disk; its data is the simulation's
+//!     data     the data of a storm
 //!     serving  a primary: Redis's and Valkey's ways to answer, one link at a time
 //!     network  connections: delays, splits at any byte, one-way cuts, half-open ends
+//!
+//! Server and session are public for tests: whole groups are simulated with them (`tests/groups`).
 //!
 //! No thread, no clock, no file: a seed repeats by construction. Ids of histories come from the
 //! system's generator; nothing but their equality matters.
 
+#[cfg(test)]
+mod data;
+#[cfg(test)]
 mod network;
 mod node;
 mod serving;
+#[cfg(test)]
 mod storms;
+#[cfg(test)]
 mod world;
+
+pub use node::{Ask, Dataset, Disk, Node, Options, TIMEOUT_MS};
+pub use serving::{Make, Serving, Session, State};

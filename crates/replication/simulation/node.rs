@@ -1,8 +1,10 @@
 //! A server: its data and stream, the host of the machine that follows a primary, and a disk.
 //!
 //! It carries out the machine's actions as the real server does, in virtual time: what is written
-//! is on the disk only after a sync, and a crash leaves no more than that. Its data is a list of
-//! the units that it has applied, so that equal positions can be compared. Cost: O(1) an action.
+//! is on the disk only after a sync, and a crash leaves no more than that. Its data is the
+//! simulation's ([`Dataset`]), so that equal positions can be compared. Cost: O(1) an action.
+
+use std::fmt::Debug;
 
 use super::serving::Make;
 use crate::handshake::Introduction;
@@ -18,52 +20,22 @@ use russet_config::DisklessLoad;
 use russet_host::{Action, Event, LinkId, Machine, Now, Random};
 use russet_resp::write_request;
 
-/// All keys of a server.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Data {
-    pub cells: [u32; 6],
-    /// Set by transactions alone, to equal numbers.
-    pub pair: (u32, u32),
-    /// The writes for which clients wait, a bit each.
-    pub writes: u64,
-}
+/// The keys of a server.
+pub trait Dataset: Clone + Default + PartialEq + Debug {
+    /// How many there are.
+    fn keys(&self) -> u64;
 
-impl Data {
-    pub fn keys(&self) -> u64 {
-        let cells = self.cells.iter().filter(|&&cell| cell > 0).count() as u64;
-        cells + u64::from(self.writes.count_ones())
-    }
+    /// A line for each value, its name and a number: [`Dataset::set`] makes the same data of them.
+    fn text(&self) -> String;
 
-    /// A line for each value.
-    pub fn text(&self) -> String {
-        let Data {
-            cells,
-            pair: (x, y),
-            writes,
-        } = self;
-        let mut text = format!("x {x}\ny {y}\nw {writes}\n");
-        for (at, cell) in cells.iter().enumerate() {
-            text += &format!("{at} {cell}\n");
-        }
-        text
-    }
-
-    fn set(&mut self, name: &[u8], value: u64) {
-        match name {
-            b"x" => self.pair.0 = value as u32,
-            b"y" => self.pair.1 = value as u32,
-            b"w" => self.writes = value,
-            b"bit" => self.writes |= 1 << (value % 64),
-            [digit @ b'0'..=b'5'] => self.cells[usize::from(digit - b'0')] = value as u32,
-            _ => {}
-        }
-    }
+    /// Sets a value; unknown names change nothing.
+    fn set(&mut self, name: &[u8], value: u64);
 }
 
 /// The part that outlives a crash.
-#[derive(Clone, Copy)]
-pub struct Disk {
-    data: Data,
+#[derive(Clone, Debug, Default)]
+pub struct Disk<D> {
+    data: D,
     /// `None`: of no known history.
     position: Option<Position>,
 }
@@ -71,28 +43,39 @@ pub struct Disk {
 /// Settings of a server.
 #[derive(Clone, Copy, Debug)]
 pub struct Options {
+    /// How it answers replicas.
     pub make: Make,
+    /// `repl-diskless-load`.
     pub diskless: DisklessLoad,
+    /// `replica-min-retain-percent`.
     pub retain_percent: u32,
+    /// It takes Redis's second link.
     pub rdb_channel: bool,
+    /// It takes Valkey's second link.
     pub dual_channel: bool,
+    /// Of the stream beside a second link.
     pub held_max_bytes: u64,
 }
 
-struct Load {
+#[derive(Debug)]
+struct Load<D> {
     text: Vec<u8>,
     is_file: bool,
     has_header: bool,
     has_begun: bool,
     is_done: bool,
     /// The data that is loaded, beside the old one.
-    beside: Option<Data>,
+    beside: Option<D>,
 }
 
 /// A request of a node to the network.
+#[derive(Debug)]
 pub enum Ask {
+    /// Open a link to the primary.
     Dial(LinkId),
+    /// Send bytes to the primary.
     Send(LinkId, Vec<u8>),
+    /// The links to the primary are closed.
     HangUp,
     /// The second link is not needed any more.
     CloseSecond,
@@ -101,62 +84,81 @@ pub enum Ask {
 }
 
 /// See the module.
-pub struct Node {
-    pub make: Make,
+#[derive(Debug)]
+pub struct Node<D> {
+    /// Its settings.
     pub options: Options,
+    /// The stream of its data.
     pub stream: Stream,
-    pub data: Data,
+    /// Its data.
+    pub data: D,
+    /// The process runs.
     pub is_up: bool,
+    /// The machine; `None`: it is a primary.
     pub upstream: Option<Upstream>,
+    /// The number of the primary.
     pub follows: Option<usize>,
+    /// `repl-backlog-size`.
     pub backlog_bytes: u64,
-    pub disk: Disk,
+    /// What a crash leaves.
+    pub disk: Disk<D>,
+    /// No snapshot can be stored.
     pub disk_is_full: bool,
+    /// What the network is to do.
     pub asks: Vec<Ask>,
     /// The offset may be another one now.
     pub is_replaced: bool,
     /// Its data is being replaced.
     pub is_loading: bool,
+    /// Its old data is gone, and no new data is complete.
+    pub is_partial: bool,
+    /// Commands of the stream that are not about its data.
+    pub passed_on: Vec<Vec<Vec<u8>>>,
     input: Vec<u8>,
     queued: Option<Vec<(Vec<u8>, u64)>>,
     file: Option<Vec<u8>>,
-    load: Option<Load>,
+    load: Option<Load<D>>,
+    /// The numbers of links go on from there.
+    generation: u64,
+    /// When a PING was last appended to the stream.
     pub pinged_ms: u64,
+    /// The machine's lines, if they are wanted.
     pub log: Option<Vec<String>>,
 }
 
+/// `repl-timeout`.
 pub const TIMEOUT_MS: u64 = 3000;
 
-pub fn at(now_ms: u64) -> Now {
+fn at(now_ms: u64) -> Now {
     Now {
         monotonic_ms: now_ms as i64,
         wall_ms: 0,
     }
 }
 
-impl Node {
-    pub fn new(options: Options, keeps_log: bool) -> Node {
+impl<D: Dataset> Node<D> {
+    /// A primary without data.
+    pub fn new(options: Options, keeps_log: bool) -> Node<D> {
         let mut node = Node {
-            make: options.make,
             options,
             stream: Stream::default(),
-            data: Data::default(),
+            data: D::default(),
             is_up: true,
             upstream: None,
             follows: None,
             backlog_bytes: 64 * 1024,
-            disk: Disk {
-                data: Data::default(),
-                position: None,
-            },
+            disk: Disk::default(),
             disk_is_full: false,
             asks: Vec::new(),
             is_replaced: true,
             is_loading: false,
+            is_partial: false,
+            passed_on: Vec::new(),
             input: Vec::new(),
             queued: None,
             file: None,
             load: None,
+            generation: 0,
             pinged_ms: 0,
             log: keeps_log.then(Vec::new),
         };
@@ -170,16 +172,18 @@ impl Node {
     pub fn save(&mut self) {
         if !self.is_loading {
             self.disk = Disk {
-                data: self.data,
+                data: self.data.clone(),
                 position: self.stream.is_known().then(|| self.stream.position()),
             };
         }
     }
 
+    /// Whether it follows no primary.
     pub fn is_primary(&self) -> bool {
         self.upstream.is_none()
     }
 
+    /// Whether it is a primary, or the link to its own is online.
     pub fn is_online(&self) -> bool {
         self.upstream.as_ref().is_none_or(Upstream::is_online)
     }
@@ -215,6 +219,7 @@ impl Node {
 
     // --- roles ---
 
+    /// REPLICAOF.
     pub fn follow(&mut self, now_ms: u64, to: usize) {
         if self.follows == Some(to) {
             if let Some(upstream) = &mut self.upstream {
@@ -224,6 +229,8 @@ impl Node {
         }
         self.answer(now_ms, Answer::GivenUp);
         let mut upstream = Upstream::new(format!("n{to}"), to as u16, now_ms);
+        self.count_generations();
+        upstream.generation = self.generation;
         upstream.demoted = match self.upstream.take() {
             Some(before) => before.demoted,
             None => Some(self.stream.position()),
@@ -234,22 +241,32 @@ impl Node {
         self.stream.set_followed(true);
     }
 
+    /// REPLICAOF NO ONE.
     pub fn promote(&mut self, now_ms: u64) {
         if self.is_primary() {
             return;
         }
         self.answer(now_ms, Answer::GivenUp);
+        self.count_generations();
         self.upstream = None;
         self.follows = None;
+        self.is_partial = false;
         self.stream.set_followed(false);
         self.stream.promote();
         self.is_replaced = true;
         self.asks.push(Ask::DropReplicas);
     }
 
+    /// No number of a link is used again.
+    fn count_generations(&mut self) {
+        let used = self.upstream.as_ref().map(|upstream| upstream.generation);
+        self.generation = used.map_or(self.generation, |used| used + 1);
+    }
+
     /// It has died; it comes back with what its disk has.
     pub fn restart(&mut self, now_ms: u64) {
-        self.data = self.disk.data;
+        self.data = self.disk.data.clone();
+        self.count_generations();
         self.stream = Stream::default();
         self.stream.count(true);
         if let Some(at) = self.disk.position {
@@ -258,6 +275,7 @@ impl Node {
         (self.file, self.load, self.queued) = (None, None, None);
         self.input.clear();
         self.asks.clear();
+        self.passed_on.clear();
         (self.is_up, self.is_replaced, self.is_loading) = (true, true, false);
         self.upstream = None;
         self.stream.keep_backlog(self.backlog_bytes);
@@ -283,7 +301,7 @@ impl Node {
         }
     }
 
-    fn introduction(&self) -> impl Fn() -> Introduction + use<> {
+    fn introduction(&self) -> impl Fn() -> Introduction + use<D> {
         let (options, position) = (self.options, self.stream.position());
         move || Introduction {
             port: 7,
@@ -294,6 +312,7 @@ impl Node {
         }
     }
 
+    /// An event of the machine.
     pub fn event(&mut self, now_ms: u64, event: Event<'_>) {
         let (settings, introduction) = (self.settings(), self.introduction());
         if let Some(upstream) = &mut self.upstream {
@@ -303,6 +322,7 @@ impl Node {
         self.act(now_ms);
     }
 
+    /// An answer to the machine.
     pub fn answer(&mut self, now_ms: u64, answer: Answer) {
         let settings = self.settings();
         if let Some(upstream) = &mut self.upstream {
@@ -330,6 +350,7 @@ impl Node {
         }
     }
 
+    /// The machine's stage.
     pub fn phase(&self) -> Option<Phase> {
         self.upstream.as_ref().map(Upstream::phase)
     }
@@ -432,7 +453,7 @@ impl Node {
                 let own = Own {
                     id: self.stream.history().id,
                     keys: self.data.keys(),
-                    is_empty: self.data == Data::default(),
+                    is_empty: self.data == D::default(),
                     diskless: self.options.diskless,
                 };
                 self.answer(now_ms, Answer::Own(own));
@@ -477,7 +498,7 @@ impl Node {
             } => {
                 self.load = None;
                 if has_begun && !keeps_data {
-                    self.data = Data::default();
+                    self.data = D::default();
                 }
                 self.is_loading = false;
                 self.save();
@@ -507,9 +528,9 @@ impl Node {
 
     fn count(&self, counted: Counted) -> Option<u64> {
         let of_text = |text: &[u8]| {
-            let mut load = Load::new(text.to_vec(), true, true);
+            let mut load = Load::<D>::new(text.to_vec(), true, true);
             load.has_header = text.starts_with(b"REDIS");
-            let mut data = Data::default();
+            let mut data = D::default();
             load.step(usize::MAX, &mut data)
                 .then(|| load.beside.map_or(0, |data| data.keys()))
         };
@@ -517,7 +538,7 @@ impl Node {
         match counted {
             Counted::File => self.file.as_deref().and_then(of_text),
             Counted::Head => load.and_then(|load| of_text(&load.text)),
-            Counted::Beside => load.and_then(|load| load.beside).map(|data| data.keys()),
+            Counted::Beside => load.and_then(|load| load.beside.as_ref()).map(D::keys),
         }
     }
 
@@ -525,14 +546,10 @@ impl Node {
         let load = self.load.as_mut().expect("a load");
         load.has_begun = true;
         if load.beside.is_none() {
-            self.data = Data::default();
-            self.is_loading = true;
-            self.is_replaced = true;
+            self.data = D::default();
+            (self.is_loading, self.is_replaced, self.is_partial) = (true, true, true);
             // The log of the old data has ended.
-            self.disk = Disk {
-                data: Data::default(),
-                position: None,
-            };
+            self.disk = Disk::default();
             self.stream.begin_history();
             self.asks.push(Ask::DropReplicas);
         }
@@ -560,7 +577,7 @@ impl Node {
         let is_done = load.step(lines, &mut self.data);
         let has_line = load.text.contains(&b'\n');
         let step = if is_done {
-            Step::Done(load.beside.map(|data| data.keys()))
+            Step::Done(load.beside.as_ref().map(D::keys))
         } else if has_line || is_file {
             Step::More
         } else {
@@ -580,7 +597,7 @@ impl Node {
             None => self.stream.begin_history(),
         }
         self.stream.keep_backlog(self.backlog_bytes);
-        (self.is_loading, self.is_replaced) = (false, true);
+        (self.is_loading, self.is_replaced, self.is_partial) = (false, true, false);
         self.save();
         self.answer(now_ms, Answer::Adopted);
     }
@@ -622,7 +639,7 @@ impl Node {
                     self.acknowledge();
                 }
                 b"PING" => is_logged = false,
-                other => return Err(format!("the stream has {:?}", other.escape_ascii())),
+                _ => self.passed_on.push(words),
             }
             let applied = Applied {
                 before: &taken[..fill],
@@ -641,20 +658,20 @@ impl Node {
     }
 }
 
-impl Load {
-    fn new(text: Vec<u8>, is_file: bool, beside: bool) -> Load {
+impl<D: Dataset> Load<D> {
+    fn new(text: Vec<u8>, is_file: bool, beside: bool) -> Load<D> {
         Load {
             text,
             is_file,
             has_header: is_file,
             has_begun: false,
             is_done: false,
-            beside: beside.then(Data::default),
+            beside: beside.then(D::default),
         }
     }
 
     /// Loads some lines into `data`, or beside it; returns whether the end was among them.
-    fn step(&mut self, lines: usize, data: &mut Data) -> bool {
+    fn step(&mut self, lines: usize, data: &mut D) -> bool {
         let into = self.beside.as_mut().unwrap_or(data);
         for _ in 0..lines {
             if self.is_done {

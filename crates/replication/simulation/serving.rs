@@ -2,7 +2,7 @@
 //! newlines while a snapshot is made, silence until the first acknowledgement, errors that mean
 //! "later", a server that knows no PSYNC.
 
-use super::node::{Data, Node};
+use super::node::{Dataset, Node, TIMEOUT_MS};
 use crate::history::{Position, ReplId, ReplOffset};
 use crate::requests::{NoRequest, first_request};
 use russet_base::numbers::number::parse_digits;
@@ -25,6 +25,7 @@ pub enum Make {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum State {
     #[default]
+    /// The conversation before it.
     Talking,
     /// A snapshot is asked for, and begins at that time.
     Waits(u64),
@@ -38,15 +39,48 @@ pub enum State {
     Done,
 }
 
+/// The server at this end of a link, as a session needs it.
+pub struct Serving<'s, D> {
+    /// The server.
+    pub node: &'s mut Node<D>,
+    /// The link's number, as the server counts.
+    pub number: u64,
+    /// Its clock.
+    pub now_ms: u64,
+    /// The seed's numbers.
+    pub random: &'s mut Random,
+}
+
+impl<D> Serving<'_, D> {
+    fn make(&self) -> Make {
+        self.node.options.make
+    }
+
+    /// True so many times of a hundred.
+    fn chance(&mut self, percent: usize) -> bool {
+        self.random.place(100) < percent
+    }
+
+    /// A moment within so many milliseconds.
+    fn soon(&mut self, ms: usize) -> u64 {
+        self.now_ms + self.random.place(ms) as u64
+    }
+}
+
 /// See the module.
-#[derive(Default)]
+#[derive(Debug, Default)]
 pub struct Session {
     input: Vec<u8>,
+    /// Bytes for the replica.
     pub out: Vec<u8>,
+    /// Where it is.
     pub state: State,
+    /// The last position that the replica has acknowledged.
     pub acked: Option<ReplOffset>,
+    /// The link is to be closed.
     pub closes: bool,
-    heard_ms: u64,
+    /// When the replica last sent anything.
+    pub received_ms: u64,
     rdb_channel: bool,
     dual_channel: bool,
     /// The number of the main link that this second one names.
@@ -58,7 +92,7 @@ pub struct Session {
     newline_ms: u64,
 }
 
-fn snapshot_text(data: &Data) -> Vec<u8> {
+fn snapshot_text(data: &impl Dataset) -> Vec<u8> {
     let mut text = b"REDIS".to_vec();
     text.extend_from_slice(data.text().as_bytes());
     text.extend_from_slice(b"END\n");
@@ -66,17 +100,14 @@ fn snapshot_text(data: &Data) -> Vec<u8> {
 }
 
 impl Session {
-    /// Takes bytes of the replica. `number`: the link's, as the primary counts.
-    pub fn receive(
+    /// Takes bytes of the replica.
+    pub fn receive<D: Dataset>(
         &mut self,
         bytes: &[u8],
-        number: u64,
-        node: &mut Node,
-        now_ms: u64,
-        random: &mut Random,
+        at: &mut Serving<'_, D>,
     ) -> Result<(), String> {
         if !bytes.is_empty() {
-            self.heard_ms = now_ms;
+            self.received_ms = at.now_ms;
         }
         self.input.extend_from_slice(bytes);
         loop {
@@ -85,11 +116,11 @@ impl Session {
             if self.input.starts_with(b"SYNC\r\n") {
                 self.input.drain(..6);
                 self.by_sync = true;
-                if !node.serves() {
+                if !at.node.serves() {
                     self.out.extend_from_slice(b"-NOMASTERLINK later\r\n");
                     continue;
                 }
-                self.state = State::Waits(now_ms + random.place(200) as u64);
+                self.state = State::Waits(at.soon(200));
                 continue;
             }
             let request = match first_request(&self.input) {
@@ -102,22 +133,19 @@ impl Session {
             let len = request.len;
             let words: Vec<Vec<u8>> = request.words.iter().map(|word| word.to_vec()).collect();
             self.input.drain(..len);
-            self.answer(&words, number, node, now_ms, random)?;
+            self.answer(&words, at)?;
         }
     }
 
-    fn answer(
+    fn answer<D: Dataset>(
         &mut self,
         words: &[Vec<u8>],
-        number: u64,
-        node: &mut Node,
-        now_ms: u64,
-        random: &mut Random,
+        at: &mut Serving<'_, D>,
     ) -> Result<(), String> {
         let text = |at: usize| String::from_utf8_lossy(&words[at]).to_lowercase();
         match &text(0)[..] {
-            "ping" if random.place(100) < 3 => self.out.extend_from_slice(b"-LOADING later\r\n"),
-            "ping" if random.place(100) < 10 => self.out.extend_from_slice(b"-NOAUTH who\r\n"),
+            "ping" if at.chance(3) => self.out.extend_from_slice(b"-LOADING later\r\n"),
+            "ping" if at.chance(10) => self.out.extend_from_slice(b"-NOAUTH who\r\n"),
             "ping" => self.out.extend_from_slice(b"+PONG\r\n"),
             "replconf" if text(1) == "ack" => self.acknowledged(parse_digits(&words[2]))?,
             "replconf" => {
@@ -130,13 +158,13 @@ impl Session {
                         _ => {}
                     }
                 }
-                if node.make == Make::Old && !self.is_second {
+                if at.make() == Make::Old && !self.is_second {
                     self.out.extend_from_slice(b"-ERR what\r\n");
                 } else {
                     self.out.extend_from_slice(b"+OK\r\n");
                 }
             }
-            "psync" => self.psync(words, number, node, now_ms, random),
+            "psync" => self.psync(words, at),
             other => return Err(format!("a replica sends {other}")),
         }
         Ok(())
@@ -162,60 +190,46 @@ impl Session {
         Ok(())
     }
 
-    fn psync(
-        &mut self,
-        words: &[Vec<u8>],
-        number: u64,
-        node: &mut Node,
-        now_ms: u64,
-        random: &mut Random,
-    ) {
-        if node.make == Make::Old {
+    fn psync<D: Dataset>(&mut self, words: &[Vec<u8>], at: &mut Serving<'_, D>) {
+        let make = at.make();
+        if make == Make::Old {
             return self
                 .out
                 .extend_from_slice(b"-ERR unknown command 'PSYNC'\r\n");
         }
-        if !node.serves() || random.place(100) < 2 {
+        if !at.node.serves() || at.chance(2) {
             return self.out.extend_from_slice(b"-NOMASTERLINK later\r\n");
         }
+        let node = &mut *at.node;
         node.stream.keep_backlog(node.backlog_bytes);
         let next: Option<u64> = parse_digits(&words[2]);
         let from = ReplId::parse(&words[1]).zip(next);
         if let Some((id, next)) = from {
-            let at = Position {
-                id,
-                offset: next.saturating_sub(1),
-            };
-            if node.stream.continues(at) {
+            let offset = next.saturating_sub(1);
+            if node.stream.continues(Position { id, offset }) {
                 let own = node.stream.history().id;
                 let line = format!("+CONTINUE {own}\r\n");
                 self.out.extend_from_slice(line.as_bytes());
-                self.state = State::Online(at.offset);
+                self.state = State::Online(offset);
                 self.acked = None;
                 return;
             }
         }
-        if self.rdb_channel && node.make == Make::Redis8 {
-            let line = format!("+RDBCHANNELSYNC {number}\r\n");
+        if self.rdb_channel && make == Make::Redis8 {
+            let line = format!("+RDBCHANNELSYNC {}\r\n", at.number);
             self.out.extend_from_slice(line.as_bytes());
             self.state = State::AwaitsSecond;
-        } else if self.dual_channel && node.make == Make::Valkey {
+        } else if self.dual_channel && make == Make::Valkey {
             self.out.extend_from_slice(b"+DUALCHANNELSYNC\r\n");
         } else {
-            self.state = State::Waits(now_ms + random.place(200) as u64);
+            self.state = State::Waits(at.soon(200));
         }
     }
 
     /// A primary sends by itself: newlines, the snapshot that is due, the stream.
-    pub fn continue_sending(
-        &mut self,
-        number: u64,
-        node: &mut Node,
-        now_ms: u64,
-        timeout_ms: u64,
-        random: &mut Random,
-    ) {
-        let is_silent = now_ms.saturating_sub(self.heard_ms) > timeout_ms;
+    pub fn continue_sending<D: Dataset>(&mut self, at: &mut Serving<'_, D>) {
+        let now_ms = at.now_ms;
+        let is_silent = now_ms.saturating_sub(self.received_ms) > TIMEOUT_MS;
         self.closes |= matches!(self.state, State::Online(_)) && is_silent && !self.by_sync;
         match self.state {
             State::Waits(due_ms) if due_ms > now_ms => {
@@ -225,9 +239,9 @@ impl Session {
                     self.out.push(b'\n');
                 }
             }
-            State::Waits(_) => self.begin_snapshot(number, node, random),
+            State::Waits(_) => self.begin_snapshot(at),
             State::Online(sent) => {
-                let backlog = node.stream.backlog();
+                let backlog = at.node.stream.backlog();
                 let Some(backlog) = backlog.filter(|backlog| backlog.holds(sent)) else {
                     self.closes = true;
                     return;
@@ -241,11 +255,12 @@ impl Session {
         }
     }
 
-    fn begin_snapshot(&mut self, number: u64, node: &mut Node, random: &mut Random) {
-        node.stream.keep_backlog(node.backlog_bytes);
-        let at = node.stream.position();
-        let content = snapshot_text(&node.data);
-        let is_valkey_second = self.is_second && node.make == Make::Valkey;
+    fn begin_snapshot<D: Dataset>(&mut self, its: &mut Serving<'_, D>) {
+        let (make, number) = (its.make(), its.number);
+        its.node.stream.keep_backlog(its.node.backlog_bytes);
+        let at = its.node.stream.position();
+        let content = snapshot_text(&its.node.data);
+        let is_valkey_second = self.is_second && make == Make::Valkey;
         if is_valkey_second {
             let line = format!("$ENDOFF:{} {} -1 {number}\r\n", at.offset, at.id);
             self.out.extend_from_slice(line.as_bytes());
@@ -253,10 +268,9 @@ impl Session {
             let line = format!("+FULLRESYNC {} {}\r\n", at.id, at.offset);
             self.out.extend_from_slice(line.as_bytes());
         }
-        let has_mark =
-            node.make != Make::Old && (node.make != Make::Redis7 || random.place(100) < 20);
+        let has_mark = make != Make::Old && (make != Make::Redis7 || its.chance(20));
         if has_mark || self.is_second {
-            let mark = format!("{:040x}", random.next_u64());
+            let mark = format!("{:040x}", its.random.next_u64());
             self.out
                 .extend_from_slice(format!("$EOF:{mark}\r\n").as_bytes());
             self.out.extend_from_slice(&content);

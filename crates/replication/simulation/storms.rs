@@ -12,6 +12,7 @@ use super::serving::Make;
 use super::world::{Figures, Trouble, World};
 use russet_config::DisklessLoad;
 use russet_host::Random;
+use russet_host::simulation::shorten;
 
 const STORMS: u64 = 10_000;
 /// Milliseconds of troubles.
@@ -110,21 +111,8 @@ impl Plan {
 
     /// The fewest troubles found with which it still fails, and its history.
     fn describe(&self, why: &str) -> String {
-        let mut best = self.troubles.clone();
-        let mut len = best.len().div_ceil(2);
-        while len > 0 {
-            let mut at = 0;
-            while at < best.len() {
-                let mut fewer = best.clone();
-                fewer.drain(at..(at + len).min(best.len()));
-                if self.run(&fewer, false).0.is_err() {
-                    best = fewer;
-                } else {
-                    at += len;
-                }
-            }
-            len /= 2;
-        }
+        let fails = |troubles: &[(u64, Trouble)]| self.run(troubles, false).0.is_err();
+        let best = shorten(&self.troubles, fails);
         let (result, world) = self.run(&best, true);
         let log = world.log.unwrap_or_default();
         format!(

@@ -12,9 +12,10 @@
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 
+use super::data::Data;
 use super::network::Connection;
-use super::node::{Ask, Data, Node, Options, TIMEOUT_MS};
-use super::serving::{Make, State};
+use super::node::{Ask, Node, Options, TIMEOUT_MS};
+use super::serving::{Make, Serving, State};
 use crate::upstream::{Link, Upstream};
 use russet_host::{Event, LinkId, Random};
 
@@ -50,7 +51,7 @@ pub enum Trouble {
 }
 
 struct Place {
-    node: Node,
+    node: Node<Data>,
     /// It is down, or stands still, until then.
     back_ms: u64,
     dialing: Option<(LinkId, u64, bool)>,
@@ -384,10 +385,15 @@ impl World {
             connection.close(1);
             return Ok(());
         };
-        let (its, random) = (connection.number, &mut self.random);
         let session = &mut connection.session;
-        session.receive(&bytes, its, node, now_ms, random)?;
-        session.continue_sending(its, node, now_ms, TIMEOUT_MS, random);
+        let mut serving = Serving {
+            node,
+            number: connection.number,
+            now_ms,
+            random: &mut self.random,
+        };
+        session.receive(&bytes, &mut serving)?;
+        session.continue_sending(&mut serving);
         let out = std::mem::take(&mut session.out);
         let (begins, state, closes) = (session.begins.take(), session.state, session.closes);
         connection.send(1, &out);
@@ -467,6 +473,9 @@ impl World {
     fn check(&mut self, number: usize) -> Result<(), String> {
         let place = &mut self.places[number];
         let node = &mut place.node;
+        if let Some(words) = node.passed_on.pop() {
+            return Err(format!("the stream has {words:?}"));
+        }
         let is_replaced = std::mem::take(&mut node.is_replaced);
         if node.is_loading {
             (place.seen, place.owes) = (None, 0);
@@ -581,7 +590,7 @@ impl World {
         let states = self.places.iter().map(|place| {
             let node = &place.node;
             (
-                node.make,
+                node.options.make,
                 node.follows,
                 node.phase(),
                 node.stream.position(),
@@ -594,7 +603,10 @@ impl World {
 
     fn agree(&self, top: usize) -> bool {
         let first = &self.places[top].node;
-        let is_old = self.places.iter().any(|place| place.node.make == Make::Old);
+        let is_old = self
+            .places
+            .iter()
+            .any(|place| place.node.options.make == Make::Old);
         self.places.iter().all(|place| {
             let node = &place.node;
             node.serves()

@@ -68,9 +68,9 @@ mod lines;
 mod marks;
 mod payload;
 mod requests;
-#[cfg(test)]
+#[cfg(any(test, feature = "testing"))]
 #[path = "../simulation/mod.rs"]
-mod simulation;
+pub mod simulation;
 mod stream;
 pub mod upstream;
 
