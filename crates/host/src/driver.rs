@@ -253,7 +253,7 @@ pub trait Driver {
     }
 }
 
-/// A driver as the loop's list has it.
+/// A driver as the loop's list has it: a [`Driver`], or one that serves its links itself.
 pub trait Hosted {
     /// The poll has an event for this connection: serves it, if it is ours.
     fn serve_event(&mut self, token: Target);
@@ -263,10 +263,10 @@ pub trait Hosted {
 
     /// A round without a poll: asks the kernel which links have something to read, if they are to
     /// be served now.
-    fn turn_as_guest(&mut self);
+    fn turn_as_guest(&mut self) {}
 
     /// Called by cron: tries again what the system has refused.
-    fn retry(&mut self);
+    fn retry(&mut self) {}
 
     /// Whether there is work that waits for no event.
     fn is_urgent(&mut self) -> bool;

@@ -1,7 +1,7 @@
 //! Slots that move at once: carries out the actions of the machine (`russet_cluster::migration`),
 //! and returns their results to it.
 //!
-//! The machine is called by events of links (`links`, `run::links::migration`), by CLUSTER's
+//! The machine is called by events of links (`links`, `run::links::machines`), by CLUSTER's
 //! subcommands (`commands`), by the timer, and when routes, roles or data have changed. After each
 //! call its actions are carried out at once, in their order. A link's queued bytes leave at the end
 //! of the turn, after the effects that were passed on before (`Engine::send_migrations`), so bytes
@@ -24,12 +24,47 @@ use russet_cluster::migration::{
     Action, Around, MigrationLink, Migrations, Name, Ranges, Settings,
 };
 use russet_config::Dialect;
-use russet_host::Now;
+use russet_host::{Hosted, Now};
 use russet_keyspace::Audience;
 use russet_keyspace::{DbIndex, Keyspace};
+use russet_net::{Role, Target};
 
 /// The period of the machine's ticks, milliseconds.
 const TICK_MS: u64 = 100;
+
+/// This server around its migrations.
+pub(in crate::server) struct MigrationHost<'e>(pub &'e mut Engine);
+
+impl Hosted for MigrationHost<'_> {
+    fn serve_event(&mut self, token: Target) {
+        let driver = self.0.server.migrations.as_ref();
+        let number = driver
+            .filter(|_| token.role == Role::MigrationLink)
+            .and_then(|driver| driver.links.number_at(token.slot, token.generation));
+        if let Some(number) = number {
+            self.0.serve_slot_link(number);
+        }
+    }
+
+    /// Comes after the cluster's turn: clients follow its routes before slots move on.
+    fn turn(&mut self) {
+        self.0.after_cluster();
+        self.0.drive_migrations();
+    }
+
+    fn is_urgent(&mut self) -> bool {
+        let driver = self.0.server.migrations.as_ref();
+        driver.is_some_and(|driver| driver.has_urgent())
+    }
+
+    fn due_ms(&mut self) -> Option<i64> {
+        let driver = self.0.server.migrations.as_ref()?;
+        // A writable socket causes an event; room made in other ways does not.
+        let looks_ms = driver.awaits_room.then(|| self.0.server.now.mono_ms + 1);
+        let due_ms = driver.due_ms().into_iter().chain(looks_ms).min()?;
+        i64::try_from(due_ms).ok()
+    }
+}
 
 impl Server {
     /// This server is a node: its slots may move.

@@ -11,7 +11,6 @@ use crate::server::clients::ending::{EndReason, Ending};
 use crate::server::parts::replication::replicas::ReplicaState;
 use crate::server::state::Server;
 use crate::server::state::world::Engine;
-use russet_host::Event;
 use russet_keyspace::{ClientId, DbIndex, Keyspace};
 use russet_resp::{Args, write_request};
 
@@ -27,10 +26,6 @@ impl Engine {
         if std::mem::replace(&mut self.server.replication.tended_s, second) == second {
             return;
         }
-        let Engine {
-            keyspace, server, ..
-        } = self;
-        server.upstream_event(keyspace, Event::Tick);
         self.tend_replicas();
         self.server.tend_changes(&mut self.keyspace);
         if second.is_multiple_of(RETAIN_CHECK_S) {

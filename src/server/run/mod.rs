@@ -284,9 +284,7 @@ impl Loop {
         self.shake_hands();
         self.timers();
         self.engine.continue_search(has_time);
-        self.drive_upstream();
         self.drive_machines();
-        self.engine.drive_migrations();
         self.drive_consoles();
         if self.engine.continue_load().is_err() {
             return Ok(Flow::Fail);
@@ -348,11 +346,11 @@ impl Loop {
             Role::Control => self.control_event(),
             Role::MetricsListener => self.accept_http(Port::Metrics),
             Role::Scrape => self.http_event(Port::Metrics, (slot, generation)),
-            Role::Upstream => self.upstream_event(),
-            Role::SentinelLink | Role::ClusterListener | Role::ClusterLink => {
-                self.machine_event(token);
-            }
-            Role::MigrationLink => self.migration_event(slot, generation),
+            Role::Upstream
+            | Role::SentinelLink
+            | Role::ClusterListener
+            | Role::ClusterLink
+            | Role::MigrationLink => self.machine_event(token),
             Role::ConsoleListener => self.accept_http(Port::Console),
             Role::Console => self.http_event(Port::Console, (slot, generation)),
         }

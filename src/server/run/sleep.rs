@@ -125,8 +125,6 @@ impl Loop {
     fn has_urgent(&self) -> bool {
         let server = &self.engine.server;
         self.engine.loader.is_some()
-            || server.turn.receives
-            || server.replication.loads()
             || server.has_urgent()
             || server.searches.has_slices()
             || server.changes.has_work()
@@ -135,7 +133,6 @@ impl Loop {
             || !server.connections.tls.handshakes.ready.is_empty()
             || !server.turn.ready.is_empty()
             || !self.acceptor.is_idle()
-            || server.migrations.as_ref().is_some_and(|d| d.has_urgent())
     }
 
     /// How long the loop may sleep.
@@ -161,13 +158,6 @@ impl Loop {
         }
         if let Some(due_ms) = machines_due_ms {
             wait_ms = wait_ms.min((due_ms - mono_ms as i64).max(0) as u64);
-        }
-        if let Some(driver) = &server.migrations {
-            wait_ms = wait_ms.min(driver.due_ms().saturating_sub(mono_ms));
-            if driver.awaits_room {
-                // A writable socket causes an event; room made in other ways does not.
-                wait_ms = wait_ms.min(1);
-            }
         }
         if let Some(due) = server.turn.deadlines.next() {
             wait_ms = wait_ms.min(due.saturating_sub(mono_ms));

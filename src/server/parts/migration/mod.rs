@@ -110,13 +110,9 @@ impl MigrationDriver {
         }
     }
 
-    /// When the machine's next tick is due, monotonic milliseconds.
-    pub(in crate::server) fn due_ms(&self) -> u64 {
-        if self.machine.is_idle() {
-            u64::MAX
-        } else {
-            self.tick_due_ms
-        }
+    /// When the machine's next tick is due, monotonic milliseconds; `None`: it is idle.
+    pub(in crate::server) fn due_ms(&self) -> Option<u64> {
+        (!self.machine.is_idle()).then_some(self.tick_due_ms)
     }
 
     /// Appends bytes to a link's output.

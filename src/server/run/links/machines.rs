@@ -1,11 +1,17 @@
-//! The machines without I/O: Sentinel, a cluster's node. One list, in the order of their turn.
+//! The machines without I/O: the link to the primary, Sentinel, a cluster's node, slots that move.
+//! One list, in the order of their turn: events, urgency, due times, guest service and cron are
+//! loops over it.
 //!
-//! The meaning of a machine's actions is decided beside it (`server::sentinel`, `server::cluster`);
-//! how events, links and timers meet is the host's (`russet_host::Driver`).
+//! The meaning of a machine's actions is decided beside it (`server::sentinel`, `server::cluster`,
+//! `server::migration`, `server::replication`). How events, links and timers of Sentinel and Cluster
+//! meet is the host's (`russet_host::Driver`); the other two serve their links themselves
+//! (docs/decisions.md says why).
 
 use std::io;
 
+use super::upstream::UpstreamHost;
 use crate::server::cluster::ClusterHost;
+use crate::server::migration::MigrationHost;
 use crate::server::run::Loop;
 use crate::server::sentinel::SentinelHost;
 use russet_host::Hosted;
@@ -14,9 +20,11 @@ use russet_net::{Role, Target};
 impl Loop {
     /// Calls each machine that this server may have, in the order of their turn.
     pub(in crate::server) fn each_machine(&mut self, mut call: impl FnMut(&mut dyn Hosted)) {
+        call(&mut UpstreamHost(self));
         let (server, keyspace) = (&mut self.engine.server, &mut self.engine.keyspace);
         call(&mut SentinelHost(server));
         call(&mut ClusterHost { server, keyspace });
+        call(&mut MigrationHost(&mut self.engine));
     }
 
     /// A link of a machine has had an event.
@@ -27,7 +35,6 @@ impl Loop {
     /// The machines' work in each turn.
     pub(in crate::server) fn drive_machines(&mut self) {
         self.each_machine(|machine| machine.turn());
-        self.engine.after_cluster();
     }
 
     /// Accepts nodes from the sockets of the bus, from now on.

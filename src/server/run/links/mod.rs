@@ -8,7 +8,6 @@
 pub mod console;
 pub mod http;
 pub mod machines;
-pub mod migration;
 pub mod upstream;
 
 use super::Loop;

@@ -15,7 +15,7 @@ use crate::server::replication::upstream::unpacking;
 use crate::server::run::Loop;
 use crate::server::state::world::Engine;
 use russet_config::system_text;
-use russet_host::{Action, Event, LinkId};
+use russet_host::{Action, Event, Hosted, LinkId, Machine};
 use russet_net::{Connecting, Destination, Role, Stream, Target};
 use russet_replication::upstream::{Answer, Link, Loss, Order, Phase};
 
@@ -30,11 +30,39 @@ fn progress(upstream: &Upstream) -> (u64, Phase) {
     (upstream.core.generation, upstream.core.phase())
 }
 
+/// The loop around the link: its sockets are read on demand, and one becomes a client's.
+pub(super) struct UpstreamHost<'l>(pub &'l mut Loop);
+
+impl Hosted for UpstreamHost<'_> {
+    /// The link itself is driven once a turn.
+    fn serve_event(&mut self, token: Target) {
+        self.0.engine.server.turn.receives |= token.role == Role::Upstream;
+    }
+
+    fn turn(&mut self) {
+        self.0.drive_upstream();
+    }
+
+    fn is_urgent(&mut self) -> bool {
+        let server = &self.0.engine.server;
+        server.turn.receives || server.replication.loads()
+    }
+
+    fn due_ms(&mut self) -> Option<i64> {
+        let upstream = self.0.engine.server.replication.upstream.as_ref()?;
+        upstream.core.due_ms()
+    }
+}
+
 impl Loop {
     /// Drives the link as far as it goes now. Called each turn: without a primary, or with one that
-    /// is online, it costs two tests.
-    pub(in crate::server) fn drive_upstream(&mut self) {
+    /// is online, it costs three tests.
+    fn drive_upstream(&mut self) {
         self.engine.server.turn.receives = false;
+        let now_ms = self.engine.server.now.mono_ms as i64;
+        if UpstreamHost(self).due_ms().is_some_and(|due| due <= now_ms) {
+            self.on_upstream(Event::Tick);
+        }
         let Some(upstream) = &self.engine.server.replication.upstream else {
             return;
         };
@@ -187,11 +215,6 @@ impl Loop {
         // This machine does not ask for our end's address.
         let local_ip = b"";
         self.on_upstream(Event::Opened { link, local_ip });
-    }
-
-    /// An event of the link's socket; the link itself is driven once a turn.
-    pub(in crate::server) fn upstream_event(&mut self) {
-        self.engine.server.turn.receives = true;
     }
 
     /// Gives the machine what a connection brings, up to the next stage, or the share of a turn.
