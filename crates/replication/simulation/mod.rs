@@ -23,5 +23,5 @@ mod storms;
 #[cfg(test)]
 mod world;
 
-pub use node::{Ask, Dataset, Disk, Node, Options, TIMEOUT_MS};
+pub use node::{Ask, Dataset, Disk, Fault, Node, Options, TIMEOUT_MS};
 pub use serving::{Make, Serving, Session, State};

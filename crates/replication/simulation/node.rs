@@ -7,6 +7,7 @@
 use std::fmt::Debug;
 
 use super::serving::Make;
+use crate::compression::{Kind, Unpacker};
 use crate::handshake::Introduction;
 use crate::history::{Position, ReplId};
 use crate::requests::{NoRequest, first_request};
@@ -55,6 +56,23 @@ pub struct Options {
     pub dual_channel: bool,
     /// Of the stream beside a second link.
     pub held_max_bytes: u64,
+    /// It asks for a compressed stream, and sends one that is asked for.
+    pub lz4: bool,
+    /// The rule that it breaks, so that it is seen that a claim can fail.
+    pub fault: Option<Fault>,
+}
+
+/// A rule that is broken on purpose.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// The commands of a transaction are applied as they come.
+    HalfUnits,
+    /// Data that is being replaced keeps its position.
+    OldPosition,
+    /// More is acknowledged than was applied.
+    EarlyAck,
+    /// A stream is continued that is another one's.
+    WrongHistory,
 }
 
 #[derive(Debug)]
@@ -116,6 +134,8 @@ pub struct Node<D> {
     pub passed_on: Vec<Vec<Vec<u8>>>,
     input: Vec<u8>,
     queued: Option<Vec<(Vec<u8>, u64)>>,
+    /// Of a main link that may be compressed.
+    unpacker: Option<Unpacker>,
     file: Option<Vec<u8>>,
     load: Option<Load<D>>,
     /// The numbers of links go on from there.
@@ -156,6 +176,7 @@ impl<D: Dataset> Node<D> {
             passed_on: Vec::new(),
             input: Vec::new(),
             queued: None,
+            unpacker: None,
             file: None,
             load: None,
             generation: 0,
@@ -241,6 +262,14 @@ impl<D: Dataset> Node<D> {
         self.stream.set_followed(true);
     }
 
+    /// FAILOVER: a replica that has everything is asked to take over.
+    pub fn hand_over(&mut self, now_ms: u64, to: usize) {
+        self.follow(now_ms, to);
+        if let Some(upstream) = &mut self.upstream {
+            upstream.failover = true;
+        }
+    }
+
     /// REPLICAOF NO ONE.
     pub fn promote(&mut self, now_ms: u64) {
         if self.is_primary() {
@@ -273,6 +302,7 @@ impl<D: Dataset> Node<D> {
             self.stream.resume(at);
         }
         (self.file, self.load, self.queued) = (None, None, None);
+        self.unpacker = None;
         self.input.clear();
         self.asks.clear();
         self.passed_on.clear();
@@ -307,6 +337,7 @@ impl<D: Dataset> Node<D> {
             port: 7,
             rdb_channel: options.rdb_channel,
             dual_channel: options.dual_channel,
+            lz4: options.lz4,
             from: Some(position),
             ..Introduction::default()
         }
@@ -380,7 +411,15 @@ impl<D: Dataset> Node<D> {
         bytes: Option<&[u8]>,
     ) -> Result<(), String> {
         let is_client = self.is_online();
-        match bytes {
+        let is_main = link == self.main();
+        let bytes = bytes.map(|bytes| {
+            if is_main {
+                self.unpack(bytes)
+            } else {
+                bytes.to_vec()
+            }
+        });
+        match bytes.as_deref() {
             None if is_client => self.answer(now_ms, Answer::StreamEnded),
             None => {
                 let by_limit = false;
@@ -437,7 +476,7 @@ impl<D: Dataset> Node<D> {
                 }
             }
             Order::HangUp => {
-                self.file = None;
+                (self.file, self.unpacker) = (None, None);
                 self.input.clear();
                 self.queued = None;
                 self.asks.push(Ask::HangUp);
@@ -503,8 +542,16 @@ impl<D: Dataset> Node<D> {
                 self.is_loading = false;
                 self.save();
             }
-            Order::GoOnline { rest, .. } => {
-                self.input = rest;
+            Order::GoOnline { rest, unpacks, .. } => {
+                self.input = if unpacks && self.unpacker.is_none() {
+                    self.unpacker = Some(Unpacker::new(Kind::Stream));
+                    self.unpack(&rest)
+                } else {
+                    rest
+                };
+                if let Some(upstream) = &mut self.upstream {
+                    upstream.failover = false;
+                }
                 self.asks.push(Ask::CloseSecond);
                 self.answer(now_ms, Answer::Online(true));
                 self.acknowledge();
@@ -512,12 +559,32 @@ impl<D: Dataset> Node<D> {
             Order::Replay(bytes) => self.input.extend_from_slice(&bytes),
             Order::Acknowledge => self.acknowledge(),
             Order::EndLink => self.answer(now_ms, Answer::StreamEnded),
-            Order::ReadLink | Order::Unpack(_) | Order::TakeOverRefused(_) => {}
+            Order::Unpack(rest) => {
+                self.unpacker = Some(Unpacker::new(Kind::Stream));
+                let bytes = self.unpack(&rest);
+                if let Some(upstream) = &mut self.upstream {
+                    upstream.held.push(&bytes);
+                }
+            }
+            Order::TakeOverRefused(_) => self.promote(now_ms),
+            Order::ReadLink => {}
         }
     }
 
+    /// Bytes of the main link as they were before they were compressed.
+    fn unpack(&mut self, bytes: &[u8]) -> Vec<u8> {
+        let Some(unpacker) = &mut self.unpacker else {
+            return bytes.to_vec();
+        };
+        let mut out = Vec::new();
+        unpacker.push(bytes);
+        unpacker.pull_all(&mut out).expect("no damage on the way");
+        out
+    }
+
     fn acknowledge(&mut self) {
-        let offset = self.stream.offset().to_string();
+        let early = u64::from(self.options.fault == Some(Fault::EarlyAck)) * 9;
+        let offset = (self.stream.offset() + early).to_string();
         let mut bytes = Vec::new();
         let words: [&[u8]; 3] = [b"REPLCONF", b"ACK", offset.as_bytes()];
         write_request(&mut bytes, words.into_iter());
@@ -550,7 +617,9 @@ impl<D: Dataset> Node<D> {
             (self.is_loading, self.is_replaced, self.is_partial) = (true, true, true);
             // The log of the old data has ended.
             self.disk = Disk::default();
-            self.stream.begin_history();
+            if self.options.fault != Some(Fault::OldPosition) {
+                self.stream.begin_history();
+            }
             self.asks.push(Ask::DropReplicas);
         }
     }
@@ -621,6 +690,7 @@ impl<D: Dataset> Node<D> {
             let taken: Vec<u8> = self.input.drain(..len).collect();
             let mut is_logged = true;
             match &words[0][..] {
+                b"MULTI" | b"EXEC" if self.options.fault == Some(Fault::HalfUnits) => {}
                 b"MULTI" => self.queued = Some(Vec::new()),
                 b"EXEC" => {
                     for (name, value) in self.queued.take().ok_or("EXEC without MULTI")? {

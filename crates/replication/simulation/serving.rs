@@ -2,7 +2,8 @@
 //! newlines while a snapshot is made, silence until the first acknowledgement, errors that mean
 //! "later", a server that knows no PSYNC.
 
-use super::node::{Dataset, Node, TIMEOUT_MS};
+use super::node::{Dataset, Fault, Node, TIMEOUT_MS};
+use crate::compression::{BLOCK_BYTES, Kind, Packer};
 use crate::history::{Position, ReplId, ReplOffset};
 use crate::requests::{NoRequest, first_request};
 use russet_base::numbers::number::parse_digits;
@@ -79,6 +80,11 @@ pub struct Session {
     pub acked: Option<ReplOffset>,
     /// The link is to be closed.
     pub closes: bool,
+    /// The replica was this server's primary, and has handed over.
+    pub took_over: bool,
+    /// The replica takes a compressed stream; it has begun.
+    lz4: bool,
+    is_packed: bool,
     /// When the replica last sent anything.
     pub received_ms: u64,
     rdb_channel: bool,
@@ -153,6 +159,7 @@ impl Session {
                     match (&pair[0][..], &pair[1][..]) {
                         (b"capa", b"rdb-channel-repl") => self.rdb_channel = true,
                         (b"capa", b"dual-channel") => self.dual_channel = true,
+                        (b"capa", b"lz4") => self.lz4 = true,
                         (b"rdb-channel", _) => self.is_second = true,
                         (b"main-ch-client-id", n) => self.main = parse_digits(n),
                         _ => {}
@@ -200,13 +207,27 @@ impl Session {
         if !at.node.serves() || at.chance(2) {
             return self.out.extend_from_slice(b"-NOMASTERLINK later\r\n");
         }
+        let own = at.node.stream.history().id;
+        if words.get(3).is_some_and(|word| word == b"FAILOVER") {
+            if words[1] != own.as_str().as_bytes() {
+                let line = b"-ERR PSYNC FAILOVER replid must match my replid.\r\n";
+                return self.out.extend_from_slice(line);
+            }
+            if at.node.is_primary() {
+                let line = b"-ERR PSYNC FAILOVER can't be sent to a master.\r\n";
+                return self.out.extend_from_slice(line);
+            }
+            at.node.promote(at.now_ms);
+            self.took_over = true;
+        }
         let node = &mut *at.node;
         node.stream.keep_backlog(node.backlog_bytes);
         let next: Option<u64> = parse_digits(&words[2]);
         let from = ReplId::parse(&words[1]).zip(next);
         if let Some((id, next)) = from {
             let offset = next.saturating_sub(1);
-            if node.stream.continues(Position { id, offset }) {
+            let is_wrong = node.options.fault == Some(Fault::WrongHistory);
+            if node.stream.continues(Position { id, offset }) || is_wrong {
                 let own = node.stream.history().id;
                 let line = format!("+CONTINUE {own}\r\n");
                 self.out.extend_from_slice(line.as_bytes());
@@ -246,8 +267,17 @@ impl Session {
                     self.closes = true;
                     return;
                 };
-                for block in backlog.read(sent) {
-                    self.out.extend_from_slice(block);
+                let packs = self.lz4 && at.node.options.lz4;
+                let blocks = backlog.read(sent).flat_map(|part| part.chunks(BLOCK_BYTES));
+                for block in blocks {
+                    if !packs {
+                        self.out.extend_from_slice(block);
+                        continue;
+                    }
+                    if !std::mem::replace(&mut self.is_packed, true) {
+                        Packer::begin(Kind::Stream, &mut self.out);
+                    }
+                    Packer::default().block(&[], block, &mut self.out);
                 }
                 self.state = State::Online(backlog.end());
             }

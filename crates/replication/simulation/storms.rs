@@ -7,7 +7,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::thread;
 
-use super::node::Options;
+use super::node::{Fault, Options};
 use super::serving::Make;
 use super::world::{Figures, Trouble, World};
 use russet_config::DisklessLoad;
@@ -52,6 +52,8 @@ fn options(random: &mut Random) -> Options {
         rdb_channel: random.place(100) < 70,
         dual_channel: random.place(100) < 70,
         held_max_bytes: [0, 60, 2000][random.place(3)],
+        lz4: random.place(2) == 0,
+        fault: None,
     }
 }
 
@@ -69,8 +71,9 @@ fn trouble(random: &mut Random, count: usize) -> Trouble {
         78..82 => Trouble::Sync(a),
         82..85 => Trouble::Full(a),
         85..88 => Trouble::Stall(a, ms),
-        88..94 => Trouble::Follow(a, b),
-        94..97 => Trouble::Promote(a),
+        88..93 => Trouble::Follow(a, b),
+        93..95 => Trouble::Promote(a),
+        95..98 => Trouble::HandOver(a, b),
         _ => Trouble::Forget(a),
     }
 }
@@ -174,6 +177,29 @@ fn replication_holds_in_every_storm() {
         let plan = Plan::new(from);
         let (_, world) = plan.run(&plan.troubles, true);
         eprintln!("{}", world.log.unwrap_or_default().join("\n"));
+    }
+}
+
+/// Each claim can fail: a rule that is broken on purpose is found.
+#[test]
+fn each_broken_rule_is_found() {
+    let faults = [
+        (Fault::HalfUnits, "half a unit"),
+        (Fault::OldPosition, "elsewhere"),
+        (Fault::EarlyAck, "was sent"),
+        (Fault::WrongHistory, "elsewhere"),
+    ];
+    for (fault, words) in faults {
+        let fails = |seed: &u64| {
+            let mut plan = Plan::new(*seed);
+            plan.nodes
+                .iter_mut()
+                .for_each(|node| node.fault = Some(fault));
+            let result = plan.run(&plan.troubles, false).0;
+            result.is_err_and(|why| why.contains(words))
+        };
+        let found = (0..1000).find(fails);
+        assert!(found.is_some(), "{fault:?} is not found");
     }
 }
 

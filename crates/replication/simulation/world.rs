@@ -46,6 +46,8 @@ pub enum Trouble {
     Stall(usize, u64),
     Follow(usize, usize),
     Promote(usize),
+    /// A primary hands over to a replica (FAILOVER), if that has everything.
+    HandOver(usize, usize),
     /// The backlog is begun anew.
     Forget(usize),
 }
@@ -243,6 +245,12 @@ impl World {
             Trouble::Follow(number, to) if self.runs(number) && number != to && to < count => {
                 self.follow(number, to);
             }
+            Trouble::HandOver(number, to) if self.may_hand_over(number, to) => {
+                self.note(|| format!("node {number} hands over to {to}"));
+                self.places[number].node.hand_over(now_ms, to);
+                self.waiting.retain(|waiting| waiting.at != number);
+                self.answer(number);
+            }
             Trouble::Promote(number) if self.runs(number) => self.promote(number),
             Trouble::Forget(number) if self.runs(number) => {
                 let node = &mut self.places[number].node;
@@ -256,6 +264,17 @@ impl World {
     /// Whether a node takes writes.
     fn leads(&self, number: usize) -> bool {
         self.runs(number) && self.places[number].node.is_primary()
+    }
+
+    /// Whether a replica has acknowledged everything of a primary.
+    fn may_hand_over(&self, number: usize, to: usize) -> bool {
+        let offset = self.places[number].node.stream.offset();
+        let mut its = self.connections.iter();
+        let has_all = |its: &Connection| {
+            let is_its = (its.from, its.to, its.link) == (to, number, Link::Main);
+            is_its && its.is_open == [true, true] && its.session.acked == Some(offset)
+        };
+        number != to && self.leads(number) && self.runs(to) && its.any(has_all)
     }
 
     fn follow(&mut self, number: usize, to: usize) {
@@ -394,6 +413,18 @@ impl World {
         };
         session.receive(&bytes, &mut serving)?;
         session.continue_sending(&mut serving);
+        if std::mem::take(&mut session.took_over) {
+            // This link stays.
+            let its = connection.number;
+            node.asks.retain(|ask| !matches!(ask, Ask::DropReplicas));
+            for other in &mut self.connections {
+                if other.to == number && other.number != its {
+                    other.close(1);
+                }
+            }
+        }
+        let connection = &mut self.connections[at];
+        let session = &mut connection.session;
         let out = std::mem::take(&mut session.out);
         let (begins, state, closes) = (session.begins.take(), session.state, session.closes);
         connection.send(1, &out);
