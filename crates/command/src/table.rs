@@ -61,7 +61,7 @@ impl<H> Row<H> {
 /// All rows.
 pub struct CommandTable<H: 'static> {
     rows: Vec<Row<H>>,
-    /// Names that clients use (rename-command applied), lowercase, with their rows.
+    /// Names that clients use (rename-command applied), with their rows.
     names: Vec<(Box<[u8]>, usize)>,
     slots: Vec<u16>,
     seed: u64,
@@ -102,7 +102,7 @@ fn name_key(name: &[u8]) -> u64 {
     (a | FOLD) ^ (b | FOLD).rotate_left(23) ^ n as u64
 }
 
-/// Whether a word is this name, which is lowercase, in any case.
+/// Whether a word is this name, in any case. (Names of the vector set's commands are in capitals.)
 #[inline]
 fn is_name(name: &[u8], word: &[u8]) -> bool {
     // Two words that touch or overlap cover the text.
@@ -111,7 +111,7 @@ fn is_name(name: &[u8], word: &[u8]) -> bool {
         && word.len() <= 8
     {
         let same = |own: Option<&[u8; 4]>, other: &[u8; 4]| {
-            own.is_some_and(|own| u32::from_le_bytes(*own) == lowercase(u32::from_le_bytes(*other)))
+            own.is_some_and(|own| lowercase(*own) == lowercase(*other))
         };
         return same(name.first_chunk(), first) && same(name.last_chunk(), last);
     }
@@ -120,9 +120,10 @@ fn is_name(name: &[u8], word: &[u8]) -> bool {
 
 /// Four ASCII bytes with their capitals as small letters; others stay as they are.
 #[inline]
-fn lowercase(bytes: u32) -> u32 {
+fn lowercase(bytes: [u8; 4]) -> u32 {
     const HIGH: u32 = 0x8080_8080;
     const ALL: u32 = 0x0101_0101;
+    let bytes = u32::from_le_bytes(bytes);
     let low = bytes & !HIGH;
     // The high bit of each byte: it is at least `A`, and above `Z`.
     let from_a = low + ALL * (0x80 - b'A' as u32);
@@ -329,7 +330,7 @@ mod tests {
                     word[at] = byte;
                     for own in [byte, byte ^ 0x20, byte.to_ascii_lowercase(), b'k'] {
                         let mut name = vec![b'k'; len];
-                        name[at] = own.to_ascii_lowercase();
+                        name[at] = own;
                         let same = name.eq_ignore_ascii_case(&word);
                         assert_eq!(is_name(&name, &word), same, "{name:?} {word:?}");
                     }
