@@ -2,7 +2,7 @@
 //!
 //!     storms   what happens, from a seed; a failing one is reduced to few events
 //!     world    nodes, connections, clients that wait; the steps of time
-//!     node     a server: the host of the machine, its stream, its disk; its data is the simulation's
+//!     node     a server: the machine's host, its stream, its disk; the data is the simulation's
 //!     data     the data of a storm
 //!     serving  a primary: Redis's and Valkey's ways to answer, one link at a time
 //!     network  connections: delays, splits at any byte, one-way cuts, half-open ends

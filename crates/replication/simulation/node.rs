@@ -118,11 +118,11 @@ pub struct Node<D> {
     pub follows: Option<usize>,
     /// `repl-backlog-size`.
     pub backlog_bytes: u64,
-    /// What a crash leaves.
+    /// The disk after a crash.
     pub disk: Disk<D>,
     /// No snapshot can be stored.
     pub disk_is_full: bool,
-    /// What the network is to do.
+    /// The orders to the network.
     pub asks: Vec<Ask>,
     /// The offset may be another one now.
     pub is_replaced: bool,

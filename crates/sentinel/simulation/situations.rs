@@ -45,7 +45,8 @@ fn index(channels: &[&str], channel: &str) -> usize {
     found.unwrap_or_else(|| panic!("no {channel} in {channels:?}"))
 }
 
-/// Without that, two Sentinels kept two primaries of one epoch, and made each a replica of the other.
+/// Without that, two Sentinels kept two primaries of one epoch, and made each a replica of the
+/// other.
 #[test]
 fn a_newer_configuration_ends_a_failover_that_it_contradicts() {
     let mut world = settled(3, 3, 2);

@@ -18,7 +18,7 @@ use super::row::plain;
 
 /// A text of fewer bytes is parsed at once: some milliseconds.
 const LONG: usize = 1 << 20;
-/// What a byte takes to parse, about.
+/// The time that a byte takes to parse, about.
 const BYTE_NANOS: usize = 4;
 
 /// A text on its way to a document.

@@ -1,4 +1,7 @@
 //! The rows' common parts: flags, keys, finding a document, compiled paths, errors.
+//!
+//! A handler looks its key up first, then compiles the path, then evaluates it: errors come in
+//! Redis's order. A path is compiled once and kept by its text (`Server::json_paths`).
 
 use std::collections::HashSet;
 use std::fmt::Display;

@@ -158,7 +158,7 @@ fn numbers(text: &str) -> Option<Release> {
 /// the writer refuses at the first such key. O(databases).
 pub fn sync_version(keyspace: &Keyspace, wanted: PeerFormat) -> (u32, RdbOrigin) {
     let needs_ttls = keyspace.any_field_expires();
-    // Redis 8 and Redis Stack 7.4 have the module; of older ones and of Valkey's nothing tells.
+    // Redis 8 and Redis Stack 7.4 have the module; others may have it.
     let may_have_json = matches!(
         wanted,
         PeerFormat::Redis {
