@@ -15,6 +15,7 @@ mod filter;
 mod glob;
 mod hyperloglog;
 mod input;
+mod json;
 pub mod links;
 #[cfg(test)]
 mod mutated;
@@ -39,6 +40,7 @@ pub use console::console;
 pub use filter::filter;
 pub use glob::glob;
 pub use hyperloglog::hyperloglog;
+pub use json::json;
 pub use links::{hostile_primary, hostile_replica};
 pub use packed::{intset, listpack};
 pub use programs::programs;
@@ -135,6 +137,11 @@ mod tests {
             40,
             b"\x08.a.b==!=()[]\"',: {}0191-<>+*/in and or not null true",
         );
+    }
+
+    #[test]
+    fn documents_are_refused_or_give_themselves_again() {
+        run(json, 20_000, 40, b"\0\0$..a*[0]:{}[]\"\",1.5-e\x82\x61\xa1\xd8\x54");
     }
 
     #[test]
