@@ -11,7 +11,7 @@ import { errorText } from "../parts/tile.js";
 import { Tree } from "../parts/tree.js";
 import { EditDialog, useChange } from "./actions.js";
 import { Formatted } from "./formats.js";
-import { PAGE, WHOLE_BYTES, find, isContainer, linesOf, readApart, readFurther, readLevel, readRoot, steady } from "./levels.js";
+import { PAGE, WHOLE_BYTES, findByPath, isContainer, linesOf, readApart, readFurther, readLevel, readRoot, steady } from "./levels.js";
 import { ROOT, pathOf } from "./paths.js";
 
 /** @typedef {import("../resp.js").Name} Bulk */
@@ -247,7 +247,7 @@ function Find({ name, turn, onShow }) {
   const { data, error, loading } = useLoad(
     async (signal) => {
       if (asked.path === "") return null;
-      const found = await steady(() => find({ batch, key: name, signal }, asked.path));
+      const found = await steady(() => findByPath({ batch, key: name, signal }, asked.path));
       // Once for each question: the document may be read again for another reason.
       if (found.steps && show.current !== asked.times) await onShow(found.steps);
       show.current = asked.times;

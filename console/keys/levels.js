@@ -62,8 +62,7 @@ export function isContainer(kind) {
 async function ask({ batch, signal }, cmds, conditions) {
   const { replies, changed } = await batch(cmds, { signal, atomic: cmds.length > 1 || Boolean(conditions), conditions });
   if (changed !== undefined) throw new Moved();
-  // A path that is none is an error within JSON.TYPE's reply.
-  for (const reply of replies.flat()) if (reply instanceof RespError) throw reply;
+  for (const reply of replies) if (reply instanceof RespError) throw reply;
   return replies;
 }
 
@@ -201,7 +200,7 @@ function restOf({ kind, size, names, parts }) {
  */
 
 /** The matches of a path of either dialect. @param {Read} read @param {string} text @returns {Promise<Found>} */
-export async function find(read, text) {
+export async function findByPath(read, text) {
   const { key } = read;
   const [types] = await ask(read, [["JSON.TYPE", key, text]]);
   const [first] = itemsOf(types);

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 import { jsonOf } from "../../../console/keys/document.js";
-import { Moved, find, linesOf, readApart, readFurther, readLevel, readRoot, steady } from "../../../console/keys/levels.js";
+import { Moved, findByPath, linesOf, readApart, readFurther, readLevel, readRoot, steady } from "../../../console/keys/levels.js";
 import { pathOf, stepsOf, unionOf, unionsOf } from "../../../console/keys/paths.js";
 import { RespError } from "../../../console/resp.js";
 
@@ -113,19 +113,19 @@ test("a value that grows between two calls is not read", async () => {
 });
 
 test("matches have their values if these are small together", async () => {
-  const small = await find(server({ a: { b: 1 } }).read, "$.a.b");
+  const small = await findByPath(server({ a: { b: 1 } }).read, "$.a.b");
   assert.deepEqual(small, { legacy: false, parts: [{ step: null, path: null, kind: "integer", size: null, text: "1" }], total: 1, bytes: 1, steps: ["a", "b"] });
   const large = server({ a: "x".repeat(100_000) });
-  assert.equal((await find(large.read, "$.a")).parts[0].text, null);
+  assert.equal((await findByPath(large.read, "$.a")).parts[0].text, null);
   assert.ok(!large.asked.some((line) => line.startsWith("JSON.GET")));
-  assert.deepEqual((await find(server({}).read, "$.a")).parts, []);
-  const many = await find({ key: "k", batch: async ([[name]]) => ({ replies: [name === "JSON.TYPE" ? [Array(10_001).fill("null")] : assert.fail(name)] }) }, "$..a");
+  assert.deepEqual((await findByPath(server({}).read, "$.a")).parts, []);
+  const many = await findByPath({ key: "k", batch: async ([[name]]) => ({ replies: [name === "JSON.TYPE" ? [Array(10_001).fill("null")] : assert.fail(name)] }) }, "$..a");
   assert.deepEqual([many.total, many.parts.length, many.parts[0].kind], [10_001, 10_000, "null"]);
-  const refused = { batch: async () => ({ replies: [[new RespError("ERR no path")]] }), key: "k" };
-  await assert.rejects(find(refused, "$..["), /no path/);
+  const refused = { batch: async () => ({ replies: [new RespError("ERR no path")] }), key: "k" };
+  await assert.rejects(findByPath(refused, "$..["), /no path/);
   const legacy = { ...refused, batch: async ([[name]]) => ({ replies: [{ "JSON.TYPE": ["array"], "JSON.ARRLEN": 2, "JSON.DEBUG": 9, "JSON.GET": "[1,2]" }[name]] }) };
-  assert.deepEqual(await find(legacy, ".a"), { legacy: true, parts: [{ step: null, path: null, kind: "array", size: 2, text: "[1,2]" }], total: 1, bytes: 9, steps: ["a"] });
-  assert.deepEqual((await find({ ...refused, batch: async () => ({ replies: [[null]] }) }, ".a")).parts, []);
+  assert.deepEqual(await findByPath(legacy, ".a"), { legacy: true, parts: [{ step: null, path: null, kind: "array", size: 2, text: "[1,2]" }], total: 1, bytes: 9, steps: ["a"] });
+  assert.deepEqual((await findByPath({ ...refused, batch: async () => ({ replies: [[null]] }) }, ".a")).parts, []);
 });
 
 test("what is typed must be JSON", () => {
