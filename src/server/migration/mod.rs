@@ -7,7 +7,6 @@
 //! of the turn, after the effects that were passed on before (`Engine::send_migrations`), so bytes
 //! of one link keep their order.
 
-mod around;
 mod claims;
 mod commands;
 mod exports;
@@ -19,14 +18,14 @@ use crate::server::clients::client::{Client, ClientFlags};
 use crate::server::parts::migration::MigrationDriver;
 use crate::server::state::Server;
 use crate::server::state::world::Engine;
-use around::Surroundings;
+use russet_base::random;
 use russet_cluster::migration::{
-    Action, Around, MigrationLink, Migrations, Name, Ranges, Settings,
+    Action, Around, Beside, MigrationLink, Migrations, Name, Ranges, Settings,
 };
 use russet_config::Dialect;
 use russet_host::{Hosted, Now};
 use russet_keyspace::Audience;
-use russet_keyspace::{DbIndex, Keyspace};
+use russet_keyspace::{ClientId, DbIndex, Keyspace};
 use russet_net::{Role, Target};
 
 /// The period of the machine's ticks, milliseconds.
@@ -96,14 +95,31 @@ impl Server {
     ) -> Option<R> {
         let now = Now::from(self.now);
         let mut driver = self.migrations.take()?;
+        let MigrationDriver {
+            machine,
+            links,
+            to_clients,
+            ..
+        } = &mut *driver;
         let result = self.cluster.as_ref().map(|cluster| {
-            let around = Surroundings {
+            let around = Beside {
                 core: &cluster.core,
-                clients: &self.clients,
-                links: &driver.links,
-                to_clients: &driver.to_clients,
+                unsent: &|link| match link {
+                    MigrationLink::Dialled(number) => {
+                        links.get(number).map_or(0, |link| link.unsent())
+                    }
+                    MigrationLink::Client(id) => {
+                        let waiting = to_clients.get(&id).map_or(0, |client| client.bytes.len());
+                        let session = self.clients.get(ClientId(id));
+                        waiting + session.map_or(0, |session| session.reply.pending_len())
+                    }
+                },
+                fresh_name: &|| {
+                    let digits = random::hex(Name::LEN);
+                    Name::parse(digits.as_bytes()).expect("hexadecimal digits")
+                },
             };
-            call(&mut driver.machine, now, &around)
+            call(machine, now, &around)
         });
         self.migrations = Some(driver);
         while let Some(action) = self.migrations.as_mut().and_then(|d| d.machine.pop()) {

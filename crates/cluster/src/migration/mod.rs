@@ -49,6 +49,7 @@
 //!   `exporting`, `streamed` for each effect appended, `snapshot_sent`, or `export_failed`.
 
 mod actions;
+mod beside;
 mod commands;
 mod conversation;
 mod core;
@@ -74,6 +75,7 @@ mod tests;
 pub const SLOT_IMPORT: &str = "slot-import";
 
 pub use actions::{Action, Around, MigrationLink, OpenSlots, Wire};
+pub use beside::Beside;
 pub use commands::trim_slots;
 pub use conversation::{Answer, Expects};
 pub use core::Migrations;

@@ -1,19 +1,17 @@
-//! The machine's view of the cluster and of its links.
+//! The machine's view of the cluster, as the core of the same node has it.
 
-use std::collections::HashMap;
+use super::actions::{Around, MigrationLink, OpenSlots};
+use super::id::Name;
+use crate::core::Cluster;
 
-use crate::server::clients::table::Clients;
-use crate::server::parts::migration::{Links, ToClient};
-use russet_base::random;
-use russet_cluster::Cluster;
-use russet_cluster::migration::{Around, MigrationLink, Name, OpenSlots};
-use russet_keyspace::ClientId;
-
-pub(super) struct Surroundings<'s> {
-    pub core: &'s Cluster,
-    pub clients: &'s Clients,
-    pub links: &'s Links,
-    pub to_clients: &'s HashMap<u64, ToClient>,
+/// The node's core, and what only its server knows.
+pub struct Beside<'c> {
+    /// The node.
+    pub core: &'c Cluster,
+    /// Bytes that a link has not sent yet.
+    pub unsent: &'c dyn Fn(MigrationLink) -> usize,
+    /// A name for a new migration.
+    pub fresh_name: &'c dyn Fn() -> Name,
 }
 
 /// Both kinds of names have the same letters.
@@ -21,7 +19,7 @@ fn name_of(id: &[u8]) -> Name {
     Name::parse(id).expect("40 letters and digits")
 }
 
-impl Around for Surroundings<'_> {
+impl Around for Beside<'_> {
     fn my_id(&self) -> Name {
         name_of(self.core.my_id().as_bytes())
     }
@@ -91,22 +89,10 @@ impl Around for Surroundings<'_> {
     }
 
     fn unsent(&self, link: MigrationLink) -> usize {
-        match link {
-            MigrationLink::Dialled(number) => {
-                self.links.get(number).map_or(0, |link| link.unsent())
-            }
-            MigrationLink::Client(id) => {
-                let waiting = self
-                    .to_clients
-                    .get(&id)
-                    .map_or(0, |client| client.bytes.len());
-                let session = self.clients.get(ClientId(id));
-                waiting + session.map_or(0, |session| session.reply.pending_len())
-            }
-        }
+        (self.unsent)(link)
     }
 
     fn fresh_name(&self) -> Name {
-        Name::parse(random::hex(40).as_bytes()).expect("40 hexadecimal digits")
+        (self.fresh_name)()
     }
 }
