@@ -30,7 +30,7 @@ impl Cluster {
     }
 
     /// The cluster is well, as this node sees it.
-    #[cfg(test)]
+    #[cfg(any(test, feature = "testing"))]
     pub fn is_ok(&self) -> bool {
         self.health.is_ok
     }

@@ -130,6 +130,10 @@ pub struct Node<D> {
     pub is_loading: bool,
     /// Its old data is gone, and no new data is complete.
     pub is_partial: bool,
+    /// Copies that have begun to replace its data.
+    pub copies: u64,
+    /// Other ids under which its primary's history has continued.
+    pub histories: u64,
     /// Commands of the stream that are not about its data.
     pub passed_on: Vec<Vec<Vec<u8>>>,
     input: Vec<u8>,
@@ -173,6 +177,8 @@ impl<D: Dataset> Node<D> {
             is_replaced: true,
             is_loading: false,
             is_partial: false,
+            copies: 0,
+            histories: 0,
             passed_on: Vec::new(),
             input: Vec::new(),
             queued: None,
@@ -485,6 +491,7 @@ impl<D: Dataset> Node<D> {
                 if id.is_some_and(|id: ReplId| self.stream.follow_as(id)) {
                     self.asks.push(Ask::DropReplicas);
                     self.is_replaced = true;
+                    self.histories += 1;
                 }
                 self.stream.keep_backlog(self.backlog_bytes);
             }
@@ -612,6 +619,7 @@ impl<D: Dataset> Node<D> {
     fn begin_load(&mut self) {
         let load = self.load.as_mut().expect("a load");
         load.has_begun = true;
+        self.copies += 1;
         if load.beside.is_none() {
             self.data = D::default();
             (self.is_loading, self.is_replaced, self.is_partial) = (true, true, true);
