@@ -268,11 +268,12 @@ impl Checks {
     }
 
     /// A server has claimed slots whose keys have moved to it, without votes: it has all of them.
-    /// `is_held`: so has a replica of it.
+    /// `is_held`: so has a replica of it. `None`: it takes the slots back, since the server that it
+    /// gave them to has failed, as an election would.
     pub fn claimed(
         &mut self,
         slots: &[u16],
-        (to, is_held): (usize, bool),
+        (to, is_held): (usize, Option<bool>),
         data: &Writes,
     ) -> Result<(), String> {
         self.figures.claims += 1;
@@ -285,10 +286,14 @@ impl Checks {
             }
             if data.has(*write) {
                 (its.home, its.excuse) = (to, None);
-                its.is_moved |= !is_held;
+                its.is_moved |= is_held != Some(true);
                 continue;
             }
             if its.home == to || its.excuse.is_some() {
+                continue;
+            }
+            if is_held.is_none() && its.acked != Some(Acked::All) {
+                its.excuse = Some(Excuse::Failover);
                 continue;
             }
             if let Some(acked) = its.acked {

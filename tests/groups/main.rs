@@ -16,22 +16,22 @@
 //!
 //! # The claims
 //!
-//!   1. A write that all servers of its group have acknowledged (WAIT) is at each server that leads
-//!      from then on. Excused, and counted: the leader had dropped its data for a copy that did not
-//!      come; the power failed without `appendfsync always`; the slot has moved to a server without a
-//!      replica that has it (by SETSLOT, or at once while none was in sync).
-//!   2. With `appendfsync always` a restart keeps each acknowledged write, without it each restart
-//!      of the process alone does. A write that its server alone has acknowledged is lost only as a
-//!      replica without it is promoted, or if its server had been replaced already: counted.
-//!   3. Two servers take writes to the same keys for a bounded time: in a cluster until a primary in
-//!      a minority stops; in a group of Sentinels until the network is whole, and with
-//!      `min-replicas-to-write` a primary that no replica reaches stops in time. The longest times
-//!      are printed.
-//!   4. In the end each slot is served by one node, with all of its keys, and no other has any.
-//!   5. No slot is left open, and none is on its way: moves end, or are undone. A target that claims
-//!      slots has every write to them that was acknowledged.
-//!   6. Equal positions have equal data, and no offset of a history falls but by a copy or a crash.
-//!   7. When all is well again, all agree in bounded time.
+//! 1. A write that all servers of its group have acknowledged (WAIT) is at each server that leads
+//!    from then on. Excused, and counted: the leader had dropped its data for a copy that did not
+//!    come; the power failed without `appendfsync always`; the slot has moved to a server without
+//!    a replica that has it (by SETSLOT, or at once while none was in sync).
+//! 2. With `appendfsync always` a restart keeps each acknowledged write, without it each restart of
+//!    the process alone does. A write that its server alone has acknowledged is lost only as a
+//!    replica without it is promoted, or if its server had been replaced already: counted.
+//! 3. Two servers take writes to the same keys for a bounded time: in a cluster until a primary in
+//!    a minority stops; in a group of Sentinels until the network is whole, and with
+//!    `min-replicas-to-write` a primary that no replica reaches stops in time. The longest times
+//!    are printed.
+//! 4. In the end each slot is served by one node, with all of its keys, and no other has any.
+//! 5. No slot is left open, and none is on its way: moves end, or are undone. A target that claims
+//!    slots has every write to them that was acknowledged.
+//! 6. Equal positions have equal data, and no offset of a history falls but by a copy or a crash.
+//! 7. When all is well again, all agree in bounded time.
 //!
 //! A seed repeats by construction; ids of histories come from the system's generator.
 

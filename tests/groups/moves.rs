@@ -314,7 +314,7 @@ impl World {
                 self.drop_keys(host, &slots);
             }
             Action::Return(slots) => moves.kept.retain(|slot| !slots.contains(*slot)),
-            Action::Reclaim(slots) => _ = self.claim(host, &slots, false),
+            Action::Reclaim(slots) => _ = self.claim(host, &slots, None),
             Action::AskReplicas(node) => {
                 self.drive(host, |core, now| {
                     core.greet_replicas_of(now, node.as_bytes())
@@ -344,7 +344,7 @@ impl World {
         }
     }
 
-    fn claim(&mut self, host: usize, slots: &Ranges, is_held: bool) -> bool {
+    fn claim(&mut self, host: usize, slots: &Ranges, is_held: Option<bool>) -> bool {
         let taken = self.drive(host, |core, now| {
             core.take_slots_without_vote(now, slots.pairs())
         });
@@ -386,7 +386,8 @@ impl World {
                 }
                 continue;
             }
-            let is_taken = !is_over && is_claimed && self.claim(host, &claim.slots, acked > 0);
+            let is_taken =
+                !is_over && is_claimed && self.claim(host, &claim.slots, Some(acked > 0));
             self.note(|| format!("host {host}: {} is claimed: {is_taken}", claim.slots));
             self.with_moves(host, |m, now, around| {
                 m.taken(now, around, claim.job, is_taken);

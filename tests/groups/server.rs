@@ -154,7 +154,7 @@ impl Server {
         hosts.len()
     }
 
-    /// The second links of these main ones have brought the snapshot: the stream follows from there.
+    /// The second links of these main ones have brought the snapshot: the stream follows.
     pub fn begin_streams(&mut self, begun: &[(u64, u64)]) {
         for (link, its) in &mut self.accepted {
             let number = Server::number(*link);

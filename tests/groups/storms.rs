@@ -2,8 +2,8 @@
 //! that fails is reduced to few troubles, and its history printed.
 //!
 //! `RUSSET_GROUP_STORMS=N` tries N seeds in place of the usual ones, from `RUSSET_GROUP_FROM` on;
-//! with N = 1 the history is printed in any case. `RUSSET_GROUP_BRIEF=1` names all that fail, and reduces
-//! none.
+//! with N = 1 the history is printed in any case. `RUSSET_GROUP_BRIEF=1` names all that fail, and
+//! reduces none.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 

@@ -115,8 +115,8 @@ impl Cluster {
     }
 
     /// Whether a node that has failed, or follows another one, was replaced by another primary of
-    /// its shard. This node does not count: one that an election has replaced, and that has no slots
-    /// now, would take them back with older data. O(nodes).
+    /// its shard. This node does not count: one that an election has replaced, and that has no
+    /// slots now, would take them back with older data. O(nodes).
     pub fn is_replaced(&self, id: &[u8]) -> bool {
         let Some(at) = self.find_text(id) else {
             return false;
