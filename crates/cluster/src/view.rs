@@ -114,9 +114,8 @@ impl Cluster {
         node.is_some_and(|node| node.is_primary() && !node.is_failing())
     }
 
-    /// Whether a node that has failed, or follows another one, was replaced by another primary of
-    /// its shard. This node does not count: one that an election has replaced, and that has no
-    /// slots now, would take them back with older data. O(nodes).
+    /// Whether a node that has failed, or follows another one, was replaced by a primary of its
+    /// shard, with slots: one without is a former primary, whose data is older. O(nodes).
     pub fn is_replaced(&self, id: &[u8]) -> bool {
         let Some(at) = self.find_text(id) else {
             return false;
@@ -126,11 +125,7 @@ impl Cluster {
             return false;
         }
         let takes_place = |(other, its): (NodeIndex, &ClusterNode)| {
-            other != at
-                && other != ME
-                && its.is_primary()
-                && its.shard == node.shard
-                && !its.is_failing()
+            other != at && its.is_voter() && its.shard == node.shard && !its.is_failing()
         };
         self.nodes.iter().any(takes_place)
     }
