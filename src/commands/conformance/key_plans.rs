@@ -39,6 +39,8 @@ fn reference(spec: &Spec, full_name: &str, args: &[&[u8]]) -> Reported {
             };
             Some(vec![(1, used | Access::DELETE)])
         }
+        // Without MEMORY there is no key.
+        "json.debug" => Some(by_spec(keys[0], args).unwrap_or_default()),
         "bitfield" => Some(bitfield(args)),
         "migrate" => migrate(args),
         "sort" => Some(source_and(args, 2, &["get", "by"], &["store"])),

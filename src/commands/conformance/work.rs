@@ -67,7 +67,8 @@ const ONE_VALUE: &[&str] = &[
     "VINFO",
 ];
 
-/// Commands whose work shows only as they run: `reply=` bounds what they answer.
+/// Commands whose work shows only as they run: `reply=` bounds what they answer. Those of documents
+/// visit the values on a path, of which there is a most (`russet_json`).
 const UNKNOWN_BEFORE: &[&str] = &[
     "changes|read",
     "georadius",
@@ -76,6 +77,29 @@ const UNKNOWN_BEFORE: &[&str] = &[
     "georadiusbymember_ro",
     "geosearch",
     "geosearchstore",
+    "json.arrappend",
+    "json.arrindex",
+    "json.arrinsert",
+    "json.arrlen",
+    "json.arrpop",
+    "json.arrtrim",
+    "json.clear",
+    "json.debug",
+    "json.del",
+    "json.forget",
+    "json.get",
+    "json.merge",
+    "json.numincrby",
+    "json.nummultby",
+    "json.numpowby",
+    "json.objkeys",
+    "json.objlen",
+    "json.resp",
+    "json.set",
+    "json.strappend",
+    "json.strlen",
+    "json.toggle",
+    "json.type",
 ];
 
 /// Scripts: their calls count.

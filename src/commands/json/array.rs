@@ -26,7 +26,7 @@ const LEGACY_FORMAT: CommandError =
     CommandError::Text("Legacy paths are supported only with FORMAT STRINGS");
 
 pub(super) const ARRAPPEND: Spec = Spec {
-    arity: Arity::AtLeast(4),
+    arity: Arity::AtLeast(3),
     flags: GROWS,
     keys: WRITTEN_KEY,
     categories: WRITING,
@@ -38,6 +38,9 @@ pub(super) const ARRAPPEND: Spec = Spec {
 /// Reply: array of the new lengths, null for a match that is no array; of a legacy path the last.
 fn arrappend(call: &mut Call<'_>) -> CommandResult {
     let args = call.args;
+    if args.len() < 4 {
+        return Err(CommandError::WrongArity(call.name.to_owned()));
+    }
     let values = values(args.from(3))?;
     let (key, text) = (args.at(1), args.at(2));
     let max = call.string_max();
@@ -245,14 +248,12 @@ fn arrpop(call: &mut Call<'_>) -> CommandResult {
 
 /// The depth to which the FORMAT at an argument expands containers; `None`: texts.
 fn expanded(args: Args<'_>, at: usize, is_resp3: bool) -> Result<Option<usize>, CommandError> {
-    let depth = if args.is(at, "STRINGS") {
-        None
-    } else if args.is(at, "EXPAND1") {
-        Some(0)
-    } else if args.is(at, "EXPAND") {
-        Some(usize::MAX)
-    } else {
-        return Err(BAD_FORMAT);
+    // In capitals, unlike other words.
+    let depth = match args.at(at) {
+        b"STRINGS" => None,
+        b"EXPAND1" => Some(0),
+        b"EXPAND" => Some(usize::MAX),
+        _ => return Err(BAD_FORMAT),
     };
     if is_resp3 {
         Ok(depth)

@@ -24,6 +24,7 @@ pub(super) const DEBUG: Spec = Spec {
         ..KeySpec::one(1, Access::READ)
     }],
     categories: READING,
+    tips: &["dont_cache"],
     ..Spec::new("json.debug", debug)
 };
 

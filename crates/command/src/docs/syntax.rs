@@ -169,7 +169,11 @@ impl Parser {
             self.take(is_of_keyword)
         };
         let name = if self.eat("=") {
-            Cow::Borrowed(self.name()?)
+            // Names of modules' keywords may be capitals, too.
+            match self.take(|c| is_of_name(c) || is_of_keyword(c)) {
+                "" => return self.fail("an argument's name is missing"),
+                name => Cow::Borrowed(name),
+            }
         } else if let Some(c) = self.peek()
             && (c.is_ascii_lowercase() || c == '@')
         {
@@ -316,6 +320,7 @@ mod tests {
         for (text, name, token) in [
             ("FP32", "fp32", "FP32"),
             ("CH=change", "change", "CH"),
+            ("FP16=FP16", "FP16", "FP16"),
             ("\"~\"=approximately", "approximately", "~"),
             ("\"\"=empty-string", "empty-string", ""),
         ] {

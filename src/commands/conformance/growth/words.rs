@@ -129,6 +129,9 @@ impl Words<'_> {
             }
             "command|getkeys" | "command|getkeysandflags" => arg.name == "arg",
             "hotkeys|start" => arg.name == "cpu",
+            "json.debug" => ["key", "path"].contains(&&*arg.name),
+            // By default the root, which is no array, no string, no number.
+            name if name.starts_with("json.") => ["path", "path_index"].contains(&&*arg.name),
             "restore" | "restore-asking" => arg.name == "replace",
             "sort" | "sort_ro" => arg.name == "sorting",
             _ => false,
@@ -255,6 +258,8 @@ fn long(name: &str, arg: &Arg, n: usize) -> Vec<u8> {
         "script" => ["local a ", &"a=1 ".repeat(n / 4)].concat().into_bytes(),
         "id" | "start" | "end" | "min" | "max" | "threshold" => vec![b'1'; n],
         _ if is_pattern(arg) => [b"*a".repeat(n / 2), b"b".to_vec()].concat(),
+        "path" if name.starts_with("json.") => [b"$.".to_vec(), vec![b'a'; n]].concat(),
+        "json" | "json-value" | "json-string" => format!("\"{}\"", "a".repeat(n)).into_bytes(),
         "rule" => [b"~".to_vec(), b"*a".repeat(n / 2), b"b".to_vec()].concat(),
         _ => vec![b'a'; n],
     }
@@ -333,6 +338,9 @@ fn value(name: &str, arg: &Arg, at: usize) -> String {
         (_, "member") if name.starts_with("georadius") || name.starts_with("geosearch") => {
             "m0".to_owned()
         }
+        (_, "path") if name.starts_with("json.") => json_path(name, at),
+        (_, "json" | "json-value") => at.to_string(),
+        (_, "json-string") => format!("\"m{at}\""),
         // All paths.
         (_, "prefix") if name.starts_with("ph") => String::new(),
         (_, "cursor") => "0".to_owned(),
@@ -347,5 +355,19 @@ fn value(name: &str, arg: &Arg, at: usize) -> String {
         (_, "member1") => "m1".to_owned(),
         (_, "member2") => "m2".to_owned(),
         _ => format!("m{at}"),
+    }
+}
+
+/// A path of the grown document, to a value of the kind that the command takes.
+fn json_path(name: &str, at: usize) -> String {
+    match name.trim_start_matches("json.") {
+        "mset" => "$".to_owned(),
+        "mget" | "get" | "type" | "resp" | "debug" | "clear" => "$.*".to_owned(),
+        "del" | "forget" => format!("$.o.m{at}"),
+        "toggle" => "$.t".to_owned(),
+        name if name.starts_with("arr") => "$.a".to_owned(),
+        name if name.starts_with("obj") => "$.o".to_owned(),
+        name if name.starts_with("str") => "$.s".to_owned(),
+        _ => "$.n".to_owned(),
     }
 }

@@ -38,9 +38,11 @@ pub enum GrownValue {
     Vectors,
     /// Of a path hash, each with a field.
     Paths,
+    /// A document with an array of numbers and an object; beside them one value of each kind.
+    Document,
 }
 
-const ALL: [GrownValue; 13] = [
+const ALL: [GrownValue; 14] = [
     GrownValue::Text,
     GrownValue::Registers,
     GrownValue::List,
@@ -54,6 +56,7 @@ const ALL: [GrownValue; 13] = [
     GrownValue::Slots,
     GrownValue::Vectors,
     GrownValue::Paths,
+    GrownValue::Document,
 ];
 
 /// The forms that commands of a group take.
@@ -70,6 +73,7 @@ pub fn forms(group: Group) -> &'static [GrownValue] {
         Group::Array => &[GrownValue::Slots],
         Group::Module => &[GrownValue::Vectors],
         Group::PathHash => &[GrownValue::Paths],
+        Group::Json => &[GrownValue::Document],
         Group::Generic | Group::Transactions => &ALL,
         _ => &[GrownValue::Text],
     }
@@ -315,6 +319,20 @@ fn add(
         GrownValue::Fields => "HSET",
         GrownValue::Slots => "ARINSERT",
         GrownValue::Paths => "PHMSET",
+        GrownValue::Document => {
+            let (mut numbers, mut members) = (Vec::new(), Vec::new());
+            for (i, name) in elements {
+                numbers.push(i.to_string());
+                members.push(format!("\"{name}\":{i}"));
+            }
+            let document = format!(
+                r#"{{"s":"text","n":1,"t":true,"a":[{}],"o":{{{}}}}}"#,
+                numbers.join(","),
+                members.join(",")
+            );
+            run(bed, &["JSON.SET", key, "$", &document]);
+            return;
+        }
         GrownValue::Vectors => {
             for (i, name) in elements {
                 let (x, y) = ((i % 101).to_string(), (i % 89).to_string());
