@@ -3,7 +3,10 @@
 //! Cost: O(values that the paths visit), and the size of the reply.
 
 use super::reply::write_expanded;
-use super::row::{READ_KEY, READING, READS, compiled, each_result, missing, path_at, read, whole};
+use super::row::{
+    NOT_UTF8, READ_KEY, READING, READS, compiled, each_match, each_result, missing, path_at, read,
+    whole,
+};
 use crate::commands::work;
 use crate::server::{Call, CommandResult, Spec};
 use russet_command::{Access, Arity, CommandError, KeySpec};
@@ -47,9 +50,7 @@ impl<'a> GetOptions<'a> {
             let word = Self::WORDS.into_iter().find(|word| args.is(at, word));
             let Some(word) = word else {
                 options.is_object = !options.paths.is_empty();
-                if !options.paths.contains(&args.at(at)) {
-                    options.paths.push(args.at(at));
-                }
+                options.paths.push(args.at(at));
                 at += 1;
                 continue;
             };
@@ -67,9 +68,10 @@ impl<'a> GetOptions<'a> {
                 "INDENT" => options.format.indent = value,
                 "NEWLINE" => options.format.newline = value,
                 "SPACE" => options.format.space = value,
-                _ if args.is(at + 1, "STRING") => options.depth = None,
-                _ if args.is(at + 1, "EXPAND1") => options.depth = Some(0),
-                _ if args.is(at + 1, "EXPAND") => options.depth = Some(usize::MAX),
+                // In capitals, unlike other words.
+                _ if value == b"STRING" => options.depth = None,
+                _ if value == b"EXPAND1" => options.depth = Some(0),
+                _ if value == b"EXPAND" => options.depth = Some(usize::MAX),
                 _ => return Err(BAD_FORMAT),
             }
             at += 2;
@@ -167,13 +169,16 @@ fn texts(
     }
     let as_arrays = options.paths.iter().any(|text| !Path::is_legacy_text(text));
     let mut object = Composer::object(format, &mut out);
-    for text in &options.paths {
+    for (at, text) in options.paths.iter().enumerate() {
+        if options.paths[..at].contains(text) {
+            continue;
+        }
         let path = compiled(paths, text)?;
         // A path was parsed: it is UTF-8.
         let name = std::str::from_utf8(text).unwrap_or_default();
         if as_arrays {
             let mut array = object.member_array(name);
-            each_result(&path, root, |found| array.element(found))?;
+            each_match(&path, root, |found| array.element(found))?;
             array.end();
             continue;
         }
@@ -206,7 +211,7 @@ fn expand(
         for path in &compiled {
             let place = reply.defer();
             let mut results = 0;
-            each_result(path, root, |found| {
+            each_match(path, root, |found| {
                 results += 1;
                 write_expanded(reply, found, depth);
             })?;
@@ -237,7 +242,11 @@ fn count_keys(call: &mut Call<'_>) -> CommandResult {
 fn mget(call: &mut Call<'_>) -> CommandResult {
     let args = call.args;
     let keys = args.len() - 2;
-    let path = compiled(&mut call.server.json_paths, args.at(keys + 1)).ok();
+    let text = args.at(keys + 1);
+    if std::str::from_utf8(text).is_err() {
+        return Err(NOT_UTF8);
+    }
+    let path = compiled(&mut call.server.json_paths, text).ok();
     call.reply.array(keys);
     for key in args.from(1).first(keys).iter() {
         let mut text = Vec::new();

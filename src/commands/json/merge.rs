@@ -6,7 +6,9 @@
 //!
 //! Cost: O(members of the patch) for each match, and the values that the path visits.
 
-use super::row::{GROWS, WRITING, WRITTEN_KEY, at, compiled, is_root, parsed, plain, write};
+use super::row::{
+    GROWS, NOT_UTF8, WRITING, WRITTEN_KEY, at, compiled, is_root, parsed, plain, write,
+};
 use super::set::{NEW_AT_ROOT, check_format, check_growth, make_at};
 use crate::server::{Call, CommandResult, Spec};
 use russet_command::{Arity, CommandError};
@@ -36,6 +38,9 @@ fn merge(call: &mut Call<'_>) -> CommandResult {
         return Err(CommandError::Syntax);
     }
     let (key, text) = (args.at(1), args.at(2));
+    if std::str::from_utf8(text).is_err() {
+        return Err(NOT_UTF8);
+    }
     let max = call.string_max();
     let Some(mut json) = write(&mut call.db, key)? else {
         let value = parsed(args.at(3))?;

@@ -12,7 +12,7 @@ use super::row::{
 };
 use crate::server::{Call, CommandResult, Spec};
 use russet_command::{Arity, CommandError};
-use russet_json::{Document, Kind, Number, View, print_number};
+use russet_json::{Document, Kind, Location, Number, View, print_number};
 use russet_keyspace::Class;
 
 const NO_NUMBER: CommandError = CommandError::Text("bad input number");
@@ -108,11 +108,17 @@ fn change(call: &mut Call<'_>, event: &'static str, operation: Operation) -> Com
         return Err(NO_DOCUMENT);
     };
     let path = compiled(&mut call.server.json_paths, text)?;
-    let by = match Document::parse(by).map_err(coded)?.root().kind() {
-        Kind::Number(number) => number,
-        _ => return Err(NO_NUMBER),
-    };
     let found = matches(&path, json.root()).map_err(plain)?;
+    let is_number = |location: &Location| matches!(at(&json, location).kind(), Kind::Number(_));
+    // Without a number to change, Redis does not look at the argument.
+    let by = if found.iter().any(is_number) {
+        match Document::parse(by).map_err(coded)?.root().kind() {
+            Kind::Number(number) => number,
+            _ => return Err(NO_NUMBER),
+        }
+    } else {
+        Number::Signed(0)
+    };
     let mut results = Vec::with_capacity(found.len());
     for location in &found {
         results.push(match at(&json, location).kind() {

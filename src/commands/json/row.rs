@@ -29,7 +29,7 @@ pub(super) const OTHER_TYPE: CommandError = CommandError::Text("Existing key has
 /// The command needs a document.
 pub(super) const NO_DOCUMENT: CommandError =
     CommandError::Text("ERR could not perform this operation on a key that doesn't exist");
-const NOT_UTF8: CommandError = CommandError::Text("Couldn't parse as UTF-8 string");
+pub(super) const NOT_UTF8: CommandError = CommandError::Text("Couldn't parse as UTF-8 string");
 pub(super) const BAD_INTEGER: CommandError = CommandError::Text("Couldn't parse as integer");
 
 /// The path at an argument; by default the root, as a legacy path.
@@ -70,18 +70,27 @@ pub(super) fn each_result(
     root: Value<'_>,
     mut take: impl FnMut(Value<'_>),
 ) -> Result<(), CommandError> {
+    if path.is_legacy() {
+        if let Some(first) = path.first(root).map_err(plain)? {
+            take(first);
+        }
+        return Ok(());
+    }
+    each_match(path, root, take)
+}
+
+/// Calls `take` with each result of a path, in order, also of a legacy one.
+pub(super) fn each_match(
+    path: &Path,
+    root: Value<'_>,
+    mut take: impl FnMut(Value<'_>),
+) -> Result<(), CommandError> {
     if path.is_projection() {
         for found in path.results(root).map_err(plain)? {
             match found {
                 Found::At(value) => take(value),
                 Found::Computed(value) => take(Document::of(&value).root()),
             }
-        }
-        return Ok(());
-    }
-    if path.is_legacy() {
-        if let Some(first) = path.first(root).map_err(plain)? {
-            take(first);
         }
         return Ok(());
     }

@@ -4,8 +4,9 @@
 //! static (names and indexes alone) and all but its last step find an object. A new key is made at
 //! the root. The key keeps its expiry, also at the root, unless an option says otherwise.
 //!
-//! MSET checks the types of all keys, and parses all values and paths, before it sets anything. A
-//! path that cannot be set is passed over; later triplets see what earlier ones have set.
+//! MSET checks the types of all keys, parses all values and paths, and judges the paths by the
+//! documents as they are, before it sets anything. A member without a parent is passed over; later
+//! triplets see what earlier ones have set.
 //!
 //! Effects: a time becomes a PEXPIREAT after the command without it, so that servers with the
 //! module, which knows no times, can repeat both.
@@ -13,7 +14,9 @@
 //! Cost: O(length of the value) for each match, and the values that the path visits.
 
 use super::parsing;
-use super::row::{GROWS, OTHER_TYPE, WRITING, WRITTEN_KEY, compiled, is_root, parsed, plain};
+use super::row::{
+    GROWS, NOT_UTF8, OTHER_TYPE, WRITING, WRITTEN_KEY, compiled, is_root, parsed, plain,
+};
 use crate::commands::arguments::expiry::{ExpireArg, KEEPTTL, TimeForm};
 use crate::commands::work;
 use crate::server::{Call, CommandResult, Spec};
@@ -45,7 +48,9 @@ pub(super) const SET: Spec = Spec {
 pub(super) fn check_format(args: Args<'_>, at: usize) -> Result<(), CommandError> {
     match at {
         at if at >= args.len() => Err(CommandError::Syntax),
-        at if args.is(at, "STRING") || args.is(at, "JSON") => Ok(()),
+        at if std::str::from_utf8(args.at(at)).is_err() => Err(NOT_UTF8),
+        // In capitals, unlike other words.
+        at if [&b"STRING"[..], b"JSON"].contains(&args.at(at)) => Ok(()),
         _ => Err(BAD_FORMAT),
     }
 }
@@ -134,6 +139,9 @@ fn set(call: &mut Call<'_>) -> CommandResult {
         None => None,
     };
     let (key, text, value) = (args.at(1), args.at(2), args.at(3));
+    if std::str::from_utf8(text).is_err() {
+        return Err(NOT_UTF8);
+    }
     let max = call.string_max();
     let mut long = None;
     if parsing::is_long(value) {
@@ -230,6 +238,16 @@ fn rewrite_without_time(call: &mut Call<'_>) {
         }
     }
     call.rewrite(&words);
+}
+
+/// Refuses a path that finds nothing and cannot make a member.
+fn check_makes(json: &Json, path: &Path) -> Result<(), CommandError> {
+    match path.last_key() {
+        Some(Key::Name(_)) => Ok(()),
+        _ if path.first(json.root()).map_err(plain)?.is_some() => Ok(()),
+        Some(Key::Index(_)) => Err(NO_SUCH_ELEMENT),
+        None => Err(NOT_STATIC),
+    }
 }
 
 /// Sets the value at a path; returns whether there was something to set. A whole document that it
@@ -339,12 +357,12 @@ fn mset(call: &mut Call<'_>) -> CommandResult {
     for at in (1..args.len()).step_by(3) {
         let place = call.db.place(args.at(at));
         let is_there = place.holds::<Json>().map_err(|_| OTHER_TYPE)?;
-        let earlier = (1..at)
-            .step_by(3)
-            .any(|before| args.at(before) == args.at(at));
         let text = args.at(at + 1);
-        if is_there || earlier {
-            compiled(&mut call.server.json_paths, text)?;
+        if is_there {
+            let path = compiled(&mut call.server.json_paths, text)?;
+            if let Ok(Some(json)) = call.db.read::<Json>(args.at(at)) {
+                check_makes(&json, &path)?;
+            }
         } else if !is_root(&mut call.server.json_paths, text) {
             return Err(NEW_AT_ROOT);
         }

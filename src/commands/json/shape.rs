@@ -220,12 +220,12 @@ fn arrindex(call: &mut Call<'_>) -> CommandResult {
         return Err(CommandError::WrongArity(call.name.to_owned()));
     }
     let (key, text) = (args.at(1), args.at(2));
-    let wanted = Document::parse(args.at(3)).map_err(coded)?;
     let bound = |at| {
         args.get(at)
             .map_or(Ok(0), |text| parse_i64(text).ok_or(BAD_INTEGER))
     };
     let (start, stop) = (bound(4)?, bound(5)?);
+    let wanted = Document::parse(args.at(3)).map_err(coded)?;
     let Some(json) = read(&mut call.db, key)? else {
         return Err(missing(Printable(text)));
     };

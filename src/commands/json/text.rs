@@ -33,13 +33,21 @@ fn strappend(call: &mut Call<'_>) -> CommandResult {
         return Err(NO_DOCUMENT);
     };
     let path = compiled(&mut call.server.json_paths, text)?;
-    let value = Document::parse(args.at(value_at)).map_err(coded)?;
+    let found = matches(&path, json.root()).map_err(plain)?;
+    // Without a string to append to, Redis does not look at the value.
+    let is_used = found
+        .iter()
+        .any(|location| at(&json, location).text().is_some());
+    let value = if is_used {
+        Document::parse(args.at(value_at)).map_err(coded)?
+    } else {
+        Document::text("")
+    };
     let Some(more) = value.root().text() else {
         let mut printed = Vec::new();
         value.root().print(&Format::default(), &mut printed);
         return Err(wrong_value("string", Printable(&printed)));
     };
-    let found = matches(&path, json.root()).map_err(plain)?;
     let mut lengths = Vec::with_capacity(found.len());
     for location in &found {
         let old = at(&json, location).text().map(str::len);

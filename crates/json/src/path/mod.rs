@@ -115,7 +115,7 @@ impl Path {
 
     /// Whether a text is of the legacy dialect, compiled or not.
     pub fn is_legacy_text(text: &[u8]) -> bool {
-        std::str::from_utf8(text).is_ok_and(|text| !is_json_path(text))
+        !std::str::from_utf8(text).is_ok_and(is_json_path)
     }
 
     /// Whether the text was of the legacy dialect.
