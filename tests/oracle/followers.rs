@@ -7,10 +7,10 @@
 use std::env;
 use std::time::Duration;
 
-use crate::grammar::Row;
 use crate::random::Random;
-use crate::rows;
 use crate::soak::{GROUPS, different_keys, elements, far_arrays, persist_all};
+use crate::streams::grammar::Row;
+use crate::streams::rows;
 use crate::support::wait::wait_within;
 use crate::support::{Connection, Daemon, peers::Peer};
 

@@ -9,9 +9,9 @@
 //!
 //! | module | holds |
 //! |---|---|
-//! | `rows` | one line for each command |
-//! | `grammar`, `words`, `pools`, `random` | from lines to calls |
-//! | `source` | from calls to streams |
+//! | `streams::rows` | one line for each command |
+//! | `streams::grammar`, `words`, `pools`, `json` | from lines to calls |
+//! | `streams::source` | from calls to streams |
 //! | `play` | a stream, and a server it is played to |
 //! | `compare`, `accepted` | whether two answers are the same |
 //! | `events`, `state` | keyspace events meanwhile; the contents afterwards |
@@ -34,21 +34,16 @@ mod conversations;
 mod events;
 mod expressions;
 mod followers;
-mod grammar;
 mod misleading;
 mod payloads;
 mod permissions;
 mod play;
-mod pools;
-
-mod rows;
 mod shrink;
 mod soak;
-mod source;
 mod state;
+mod streams;
 #[path = "../support/mod.rs"]
 mod support;
-mod words;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -58,11 +53,13 @@ use std::{
 };
 
 use compare::{Difference, command_line, first_difference};
-use grammar::Row;
 use play::{Side, Stream};
 use random::Random;
-use rows::Group;
-use source::Source;
+use streams::{
+    grammar::Row,
+    rows::{self, Group},
+    source::Source,
+};
 use support::{Daemon, peers, peers::Peer, random};
 
 /// Maximum number of distinct mistakes reported for one group.
@@ -118,8 +115,13 @@ struct Bench {
 impl Bench {
     fn new(peer: Peer, what: &str) -> Option<Bench> {
         let program = peer.program_for(what)?;
-        let reference = Side::new(Daemon::start_program(&program, &[]));
+        let mut reference = Side::new(Daemon::start_program(&program, &[]));
         let mut subject = Side::new(Daemon::start(peer.arguments()));
+        if peer == Peer::Stack7 {
+            // Of the compressed form there are several.
+            let line: [&[u8]; 4] = [b"CONFIG", b"SET", b"rdbcompression", b"no"];
+            let _ = (reference.ask(&line), subject.ask(&line));
+        }
         let dumps = subject.has_command("dump") && peer == Peer::Redis810;
         Some(Bench {
             peer,
@@ -152,7 +154,7 @@ impl Bench {
             second_client: group.second_client,
             pauses: group.pauses,
             one_sided: self.one_sided_subcommands(),
-            events: matches!(self.peer, Peer::Redis810 | Peer::Valkey9),
+            events: matches!(self.peer, Peer::Redis810 | Peer::Valkey9 | Peer::Stack7),
             too_new: match self.peer {
                 Peer::Redis7 => &[rows::NEW, rows::NEWER_THAN_REDIS_7],
                 Peer::Redis8 => &[rows::NEW, rows::NEWER_THAN_REDIS_8],
@@ -468,6 +470,12 @@ fn vector_set_commands_answer_as_redis() {
     check(&rows::VECTOR_SET, Peer::Redis810);
 }
 
+/// Compared with the one peer that has the module.
+#[test]
+fn documents_answer_as_redis_stacks() {
+    check(&rows::JSON, Peer::Stack7);
+}
+
 /// Not compared with Redis 7.0, which does not know the payloads' version.
 #[test]
 fn payloads_are_restored_as_by_redis() {
@@ -495,6 +503,7 @@ fn generated() -> BTreeSet<String> {
         &rows::VALKEY_GEO,
         &rows::VALKEY_ACL,
         &rows::VECTOR_SET,
+        &rows::JSON,
     ]);
     for row in groups.flat_map(|group| group.rows()) {
         let mut random = Random::new(1);

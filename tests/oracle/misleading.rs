@@ -5,10 +5,10 @@
 use std::collections::BTreeMap;
 
 use crate::compare::command_line;
-use crate::grammar::Row;
 use crate::permissions::Side;
 use crate::random::Random;
-use crate::rows::{self, Group};
+use crate::streams::grammar::Row;
+use crate::streams::rows::{self, Group};
 use crate::support::{Daemon, Reply, peers::Peer};
 
 /// Lines per row.

@@ -12,9 +12,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use crate::followers::keeps_from_followers;
-use crate::grammar::Row;
 use crate::random::Random;
-use crate::rows::{self, Group};
+use crate::streams::grammar::Row;
+use crate::streams::rows::{self, Group};
 use crate::support::memory::Memory;
 use crate::support::wait::{SetOnDrop, wait_within};
 use crate::support::{Connection, Daemon, Reply, peers::Peer, resp};

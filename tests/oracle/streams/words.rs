@@ -1,9 +1,8 @@
 //! Generates an argument from the name of a vocabulary.
 
-use crate::{
-    pools::{BORDER_FLOATS, BORDERED, EVEN, MEMBERS, VALUES},
-    random::Random,
-};
+use super::json::{self, Reach};
+use super::pools::{BORDER_FLOATS, BORDERED, EVEN, MEMBERS, VALUES};
+use crate::random::Random;
 
 /// Whether a word of a row names a vocabulary: uppercase, at least one letter.
 pub fn is_vocabulary(word: &str) -> bool {
@@ -34,6 +33,13 @@ pub fn pick(vocabulary: &str, random: &mut Random, args: &mut Vec<Vec<u8>>) {
             let count = random.pick(&[20usize, 130, 520, 600]);
             args.extend((0..*count).map(|n| (n * 37).to_string().into_bytes()));
         }
+        "JSON" => args.push(json::value(random)),
+        "JDOC" => args.push(json::document(random)),
+        "JNUM" => args.push(json::number(random)),
+        "JSTR" => args.push(json::string(random)),
+        "JPATH" => args.push(json::path(random, Reach::Any)),
+        "JAPART" => args.push(json::path(random, Reach::Apart)),
+        "JONE" => args.push(json::path(random, Reach::One)),
         "K" => args.push(any_key(random)),
         "V" => args.push(value(random)),
         "M" | "F" => args.push(member(random)),

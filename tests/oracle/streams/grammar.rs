@@ -16,7 +16,8 @@
 //! Spaces separate the pieces; brackets need none. Most generated calls are valid; `mutate`
 //! adds the mistakes that are possible with any command.
 
-use crate::{pools::RUNS, random::Random, words};
+use super::{json, pools::RUNS, words};
+use crate::random::Random;
 
 /// A parsed line.
 #[derive(Debug, Clone)]
@@ -250,6 +251,9 @@ fn tame(args: &mut Vec<Vec<u8>>) {
         }
     }
     let has = |args: &[Vec<u8>], word: &[u8]| args.iter().any(|arg| arg.eq_ignore_ascii_case(word));
+    if name.starts_with(b"json.") {
+        json::tame(&name, args);
+    }
     match name.as_slice() {
         // Redis uses only the lowest 32 bits of the index, and overwrites a wrong element;
         // russet refuses.

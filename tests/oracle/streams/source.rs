@@ -2,12 +2,11 @@
 
 use std::collections::BTreeSet;
 
+use super::{grammar::Row, words};
 use crate::{
     DEFAULTS, SMALL,
-    grammar::Row,
     play::{FIRST_WAITER, Step, Stream, WAITERS},
     random::Random,
-    words,
 };
 
 /// The rows of a group that both servers have.
@@ -51,8 +50,14 @@ impl Source {
                 pauses_left -= 1;
                 steps.extend(short_life(&mut random));
             }
+            // What lacks arguments is queued by modules of 7.4, and refused by rows.
+            let args = if open && row.name().starts_with("json.") {
+                row.generate_plain(&mut random)
+            } else {
+                self.call(row, &mut random)
+            };
             steps.push(Step {
-                args: self.call(row, &mut random),
+                args,
                 client,
                 pause_ms: 0,
             });

@@ -3,7 +3,7 @@
 //! Where a command's answer is random, its line is written so that both servers end in
 //! the same state: `SPOP` takes everything, `SRANDMEMBER` changes nothing.
 
-use crate::grammar::Row;
+use super::grammar::Row;
 
 /// A family of commands that are generated together.
 pub struct Group {
@@ -1080,6 +1080,67 @@ pub const FIELDSET: Group = Group {
         "copy KH KH replace",
     ],
     beside: SOME_OF_EACH,
+    second_client: 5,
+    pauses: false,
+    waiting: &[],
+};
+
+/// Documents. Beside Redis Stack alone, as no other peer has the module. DEL, SET and what moves
+/// elements have paths whose matches are apart: 7.4 loses track of those within others.
+pub const JSON: Group = Group {
+    name: "json",
+    rows: &[
+        "json.set KJ JAPART JSON [nx|xx]",
+        "json.set KJ JONE JSON [format (FORMAT|json)]",
+        "json.set KJ (.|$) (JDOC|JSON) {nx xx}",
+        "json.mset (KJ (.|$|JONE) (JSON|JDOC))+",
+        "json.merge KJ JONE (JSON|JDOC)",
+        "json.merge KJ (.|$) JDOC",
+        "json.get KJ",
+        "json.get KJ JPATH",
+        "json.get KJ JPATH",
+        "json.get KJ JPATH",
+        "json.get KJ {(indent (x|..)) (newline (y|;)) (space _) noescape} JPATH",
+        "json.get KJ (JPATH)+",
+        "json.get KJ format (FORMAT|FORMAT|expand|nosuch) (JPATH)+",
+        "json.mget (KJ)+ JPATH",
+        "json.del KJ [JONE]",
+        "json.forget KJ JONE",
+        "json.clear KJ [JAPART]",
+        "json.type KJ [JPATH]",
+        "json.strlen KJ [JPATH]",
+        "json.arrlen KJ [JPATH]",
+        "json.objlen KJ [JPATH]",
+        "json.objkeys KJ [JPATH]",
+        "json.resp KJ [JPATH]",
+        "json.debug memory KJ [JPATH]",
+        "json.debug help",
+        "json.debug nosuch",
+        "json.arrindex KJ JPATH JSON [INT [INT]]",
+        "json.arrappend KJ JAPART (JSON)+",
+        "json.arrinsert KJ JAPART (0|1|-1|2|-9|9|x) (JSON)+",
+        "json.arrpop KJ [JAPART [0|1|-1|-9|9|x]]",
+        "json.arrpop KJ format (FORMAT|FORMAT|expand|nosuch) JAPART [0|-1]",
+        "json.arrtrim KJ JAPART (0|1|-1|-2|9|x) (0|1|-1|-2|9|x)",
+        "json.strappend KJ [JPATH] JSTR",
+        "json.toggle KJ JPATH",
+        "json.numincrby KJ JPATH JNUM",
+        "json.nummultby KJ JPATH JNUM",
+        "json.numpowby KJ JPATH (0|1|2|3|-1|0.5|64|JNUM)",
+        "object encoding KJ",
+        "type KJ",
+        "copy KJ KJ [replace]",
+        "get KJ",
+        "expire KJ SEC",
+        "persist KJ",
+    ],
+    beside: &[
+        "json.set KJ $ JDOC",
+        "json.set KJ $ JDOC",
+        "json.set KJ $ JDOC",
+        "set KS T",
+        "del KJ",
+    ],
     second_client: 5,
     pauses: false,
     waiting: &[],

@@ -23,6 +23,10 @@ pub const EVEN: &[(&str, Words)] = &[
         ],
     ),
     ("STRANGE", STRANGE),
+    (
+        "FORMAT",
+        &[b"STRING", b"JSON", b"STRINGS", b"EXPAND", b"EXPAND1"],
+    ),
     // A count of random picks: large ones would only produce long replies.
     (
         "PICKS",
