@@ -267,6 +267,9 @@ fn set_at(
         *replaced = Some(std::mem::replace(json, Json::from(value)));
         return Ok(true);
     }
+    if condition == Condition::IfMissing && path.last_key().is_none() && !path.is_root() {
+        return Err(NOT_STATIC);
+    }
     let found = path.locations(json.root()).map_err(plain)?;
     match condition {
         Condition::IfMissing if !found.is_empty() => return Ok(false),

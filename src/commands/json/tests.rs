@@ -104,7 +104,7 @@ fn what_the_newer_module_changed_is_as_there() {
         ("JSON.NUMINCRBY d $.n 1 x", arity("json.numincrby")),
         ("JSON.ARRTRIM d $.a 0 1 x", arity("json.arrtrim")),
         // A comparison with several nodes holds if one of them does.
-        ("JSON.GET d $.o[?(@.*==2)]", "$2 []".to_owned()),
+        ("JSON.GET d $.o[?(@.*==2)]", "$9 [{\"x\":2}]".to_owned()),
         ("JSON.GET d '$[?(@[*]==3)]'", "$9 [[1,2,3]]".to_owned()),
         ("JSON.GET d '$.a[?(!(@==2))]'", "$5 [1,3]".to_owned()),
         ("JSON.GET d $.o~", "$13 [[\"x\",\"y\"]]".to_owned()),
