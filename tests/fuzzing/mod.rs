@@ -141,7 +141,12 @@ mod tests {
 
     #[test]
     fn documents_are_refused_or_give_themselves_again() {
-        run(json, 20_000, 40, b"\0\0$..a*[0]:{}[]\"\",1.5-e\x82\x61\xa1\xd8\x54");
+        run(
+            json,
+            20_000,
+            40,
+            b"\0\0$..a*[0]:{}[]\"\",1.5-e\x82\x61\xa1\xd8\x54",
+        );
     }
 
     #[test]

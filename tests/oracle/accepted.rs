@@ -40,6 +40,14 @@ pub fn accepted(
             return Some("errors are UTF-8; in 7.4 the low byte of each character");
         }
     }
+    let is_not_utf8 = |reply: &Reply| matches!(reply, Reply::Error(text) if text == b"Couldn't parse as UTF-8 string");
+    if peer == Peer::Stack7
+        && name.starts_with("json.")
+        && args.iter().any(|arg| std::str::from_utf8(arg).is_err())
+        && (is_not_utf8(expected) || is_not_utf8(got))
+    {
+        return Some("an argument that is not UTF-8 is an error where it is looked at");
+    }
     let is_nothing = |reply: &Reply| {
         *reply == Reply::Null || reply.items().is_some_and(|items| items == [Reply::Null])
     };
@@ -322,9 +330,12 @@ const OF_REDIS_STACK: &[Accepted] = &[
     Accepted {
         command: "json.get",
         is_it: |args, expected, got| {
+            let is_path = |text: &[u8]| {
+                text.starts_with(b"Error occurred") || text == b"Couldn't parse as UTF-8 string"
+            };
             args.len() > 3
-                && expected.text().is_some()
-                && matches!(got, Reply::Error(text) if text.starts_with(b"Error occurred"))
+                && !matches!(expected, Reply::Error(_))
+                && matches!(got, Reply::Error(text) if is_path(text))
         },
         reason: "a wrong path among several is an error; 7.4 leaves it out",
     },

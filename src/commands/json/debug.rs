@@ -47,7 +47,7 @@ fn debug(call: &mut Call<'_>) -> CommandResult {
     if args.len() < 3 {
         return Err(CommandError::WrongArity(call.name.to_owned()));
     }
-    let (key, text) = (args.at(2), path_at(args, 3));
+    let (key, text) = (args.at(2), path_at(args, 3)?);
     let reply = &mut *call.reply;
     let Some(json) = read(&mut call.db, key)? else {
         if Path::is_legacy_text(text) {

@@ -106,7 +106,7 @@ fn get(call: &mut Call<'_>) -> CommandResult {
     };
     let paths = &mut call.server.json_paths;
     let Some(options) = options else {
-        let path = compiled(paths, path_at(args, 2))?;
+        let path = compiled(paths, path_at(args, 2)?)?;
         // A whole document's text is about as long as its bytes; parts are mostly short.
         let bytes = if path.is_root() {
             json.memory_bytes()

@@ -30,7 +30,7 @@ pub(super) const FORGET: Spec = Spec {
 ///
 /// Reply: the number of deleted values, without those within others.
 fn del(call: &mut Call<'_>) -> CommandResult {
-    let (key, text) = (call.args.at(1), path_at(call.args, 2));
+    let (key, text) = (call.args.at(1), path_at(call.args, 2)?);
     let place = call.db.place(key);
     if !place.holds::<Json>().map_err(|_| OTHER_TYPE)? {
         call.reply.int(0);
@@ -75,22 +75,26 @@ fn clear(call: &mut Call<'_>) -> CommandResult {
     if call.args.len() > 3 {
         return Err(CommandError::WrongArity(call.name.to_owned()));
     }
-    let (key, text) = (call.args.at(1), path_at(call.args, 2));
+    let (key, text) = (call.args.at(1), path_at(call.args, 2)?);
     let Some(mut json) = write(&mut call.db, key)? else {
         return Err(NO_DOCUMENT);
     };
     let path = compiled(&mut call.server.json_paths, text)?;
     let found = path.locations(json.root()).map_err(plain)?;
-    let is_cleared = |location: &&Location| {
-        let value = at(&json, location);
+    let is_full = |json: &Json, location: &Location| {
+        let value = at(json, location);
         match value.kind() {
             Kind::Array | Kind::Object => value.len() > 0,
             Kind::Number(number) => number.as_f64() != 0.0,
             _ => false,
         }
     };
-    let cleared = found.iter().filter(is_cleared).count();
-    for location in &found {
+    // A container is emptied after those within it, which count, too.
+    let full: Vec<Location> = (found.into_iter())
+        .filter(|place| is_full(&json, place))
+        .collect();
+    let cleared = full.len();
+    for location in &full {
         json.clear(location);
     }
     drop(json);

@@ -8,7 +8,7 @@ use std::fmt::Display;
 use std::sync::Arc;
 
 use russet_command::{Access, Category, CommandError, Flags, KeySpec};
-use russet_json::{Document, EvalError, Found, Location, Path, PathCache, Value};
+use russet_json::{Document, EvalError, Found, Location, Path, PathCache, PathError, Value};
 use russet_keyspace::{Db, Ref, RefMut};
 use russet_resp::{Args, Reply};
 use russet_types::Json;
@@ -33,8 +33,10 @@ pub(super) const NOT_UTF8: CommandError = CommandError::Text("Couldn't parse as 
 pub(super) const BAD_INTEGER: CommandError = CommandError::Text("Couldn't parse as integer");
 
 /// The path at an argument; by default the root, as a legacy path.
-pub(super) fn path_at<'a>(args: Args<'a>, at: usize) -> &'a [u8] {
-    args.get(at).unwrap_or(b".")
+pub(super) fn path_at<'a>(args: Args<'a>, at: usize) -> Result<&'a [u8], CommandError> {
+    let text = args.get(at).unwrap_or(b".");
+    std::str::from_utf8(text).map_err(|_| NOT_UTF8)?;
+    Ok(text)
 }
 
 /// The document at a key, to read.
@@ -56,7 +58,9 @@ pub(super) fn write<'d>(
 /// A path, compiled.
 pub(super) fn compiled(paths: &mut PathCache, text: &[u8]) -> Result<Arc<Path>, CommandError> {
     let text = std::str::from_utf8(text).map_err(|_| NOT_UTF8)?;
-    paths.get(text).map_err(plain)
+    // A NUL in an error line is a blank, as in Redis.
+    let refused = |error: PathError| CommandError::owned(error.to_string().replace('\0', " "));
+    paths.get(text).map_err(refused)
 }
 
 /// Whether a path, not yet compiled, is the root: where a new key may be made.

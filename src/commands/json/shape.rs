@@ -35,7 +35,7 @@ pub(super) const TYPE: Spec = Spec {
 /// Reply: array of bulk strings, of a legacy path one; null without a match. RESP3 wraps either in
 /// one more array.
 fn kind(call: &mut Call<'_>) -> CommandResult {
-    let (key, text) = (call.args.at(1), path_at(call.args, 2));
+    let (key, text) = (call.args.at(1), path_at(call.args, 2)?);
     let json = read(&mut call.db, key)?;
     let reply = &mut *call.reply;
     let path = match &json {
@@ -71,7 +71,7 @@ pub(super) const STRLEN: Spec = Spec {
 ///
 /// Reply: array of integers or nulls, of a legacy path one.
 fn strlen(call: &mut Call<'_>) -> CommandResult {
-    let (key, text) = (call.args.at(1), path_at(call.args, 2));
+    let (key, text) = (call.args.at(1), path_at(call.args, 2)?);
     let Some(json) = read(&mut call.db, key)? else {
         return without_document(call.reply, text, NO_DOCUMENT);
     };
@@ -98,7 +98,7 @@ pub(super) const ARRLEN: Spec = Spec {
 ///
 /// Reply: array of integers or nulls, of a legacy path one.
 fn arrlen(call: &mut Call<'_>) -> CommandResult {
-    let (key, text) = (call.args.at(1), path_at(call.args, 2));
+    let (key, text) = (call.args.at(1), path_at(call.args, 2)?);
     let Some(json) = read(&mut call.db, key)? else {
         return without_document(call.reply, text, NO_DOCUMENT);
     };
@@ -126,7 +126,7 @@ pub(super) const OBJLEN: Spec = Spec {
 ///
 /// Reply: array of integers or nulls, of a legacy path one; null without a match.
 fn objlen(call: &mut Call<'_>) -> CommandResult {
-    let (key, text) = (call.args.at(1), path_at(call.args, 2));
+    let (key, text) = (call.args.at(1), path_at(call.args, 2)?);
     let Some(json) = read(&mut call.db, key)? else {
         let error = missing_or_not(Printable(text), "not an object");
         return without_document(call.reply, text, error);
@@ -155,7 +155,7 @@ pub(super) const OBJKEYS: Spec = Spec {
 ///
 /// Reply: array of arrays or nulls, of a legacy path one; null without a match.
 fn objkeys(call: &mut Call<'_>) -> CommandResult {
-    let (key, text) = (call.args.at(1), path_at(call.args, 2));
+    let (key, text) = (call.args.at(1), path_at(call.args, 2)?);
     let Some(json) = read(&mut call.db, key)? else {
         return without_document(call.reply, text, NO_DOCUMENT);
     };
@@ -187,7 +187,7 @@ pub(super) const RESP: Spec = Spec {
 ///
 /// Reply: array of such forms, of a legacy path one.
 fn resp(call: &mut Call<'_>) -> CommandResult {
-    let (key, text) = (call.args.at(1), path_at(call.args, 2));
+    let (key, text) = (call.args.at(1), path_at(call.args, 2)?);
     let Some(json) = read(&mut call.db, key)? else {
         call.reply.null();
         return Ok(());

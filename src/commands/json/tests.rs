@@ -107,7 +107,7 @@ fn what_the_newer_module_changed_is_as_there() {
         ("JSON.GET d $.o[?(@.*==2)]", "$9 [{\"x\":2}]".to_owned()),
         ("JSON.GET d '$[?(@[*]==3)]'", "$9 [[1,2,3]]".to_owned()),
         ("JSON.GET d '$.a[?(!(@==2))]'", "$5 [1,3]".to_owned()),
-        ("JSON.GET d $.o~", "$13 [[\"x\",\"y\"]]".to_owned()),
+        ("JSON.GET d $.o~", "$9 [\"x\",\"y\"]".to_owned()),
     ] {
         let mut t = with_document();
         assert_eq!(reply_to(&mut t, line), expected, "{line}");
@@ -520,6 +520,8 @@ fn integers_that_do_not_fit_wrap_unless_told_otherwise() {
     );
 }
 
+const BEYOND: &str = "-ERR an index in the path is out of range";
+
 #[test]
 fn bad_texts_are_refused_and_nothing_is_lost() {
     let mut t = with_document();
@@ -555,10 +557,10 @@ fn bad_texts_are_refused_and_nothing_is_lost() {
     converse(
         &mut t,
         &[
-            // An index beyond 64 bits, which ends the process of 7.4, is the furthest there is.
-            ("JSON.GET d $.a[99999999999999999999]", "$2 []"),
-            ("JSON.GET d $.a[-99999999999999999999]", "$3 [1]"),
-            ("JSON.GET d $.a[1:99999999999999999999]", "$5 [2,3]"),
+            // An index beyond 64 bits, which ends the process of 7.4.
+            ("JSON.GET d $.a[99999999999999999999]", BEYOND),
+            ("JSON.GET d $.a[-99999999999999999999]", BEYOND),
+            ("JSON.GET d $.a[1:99999999999999999999]", BEYOND),
         ],
     );
     assert_eq!(
