@@ -306,7 +306,7 @@ const BEFORE_REDIS_8_10: &[Accepted] = &[
     },
 ];
 
-/// Differences of documents: of the module of Redis Stack 7.4 from that of Redis 8.10, and russet's.
+/// Differences of documents: Redis Stack 7.4's module from that of Redis 8.10, and russet's.
 const OF_REDIS_STACK: &[Accepted] = &[
     Accepted {
         command: "json.get",
