@@ -17,7 +17,7 @@ use super::world::{
 use russet_host::Random;
 use russet_host::simulation::shorten;
 
-const STORMS: u64 = 40;
+const STORMS: u64 = 20;
 /// Milliseconds of troubles.
 const TROUBLE_MS: i64 = 60_000;
 /// Longer than TILT, and two timeouts of a failover.
