@@ -1,5 +1,6 @@
 //! The cluster's part of the world: events and orders of nodes, an operator with redis-cli.
 
+use super::broken::Broken;
 use super::commands::{host_of, ip_of};
 use super::data::written_slots;
 use super::member::{BUS_PORT, own_of};
@@ -219,6 +220,9 @@ impl World {
         if !self.order(to, &format!("CLUSTER SETSLOT {slot} IMPORTING {source}"))
             || !self.order(from, &format!("CLUSTER SETSLOT {slot} MIGRATING {target}"))
         {
+            return;
+        }
+        if self.broken == Some(Broken::Open) {
             return;
         }
         self.run_ms(40);
