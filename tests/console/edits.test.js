@@ -290,7 +290,8 @@ describe("a node of a cluster", () => {
     const own = await openPage(browser, node);
     try {
       await node.client.call("CLUSTER", "ADDSLOTSRANGE", 0, 16383);
-      await eventually(async () => assert.match(String(await node.client.call("CLUSTER", "INFO")), /cluster_state:ok/));
+      // A node that was alone for two seconds waits for five more.
+      await eventually(async () => assert.match(String(await node.client.call("CLUSTER", "INFO")), /cluster_state:ok/), 15_000);
       for (let i = 0; i < 20; i += 1) await node.client.call("SET", `old:${i}`, i);
       await visit(own, "keys");
       await unlock(own);

@@ -86,7 +86,10 @@ fn categories_and_rules_allow_what_redis_lets_them() {
     calls.retain(|name, _| !name.starts_with('v'));
     assert!(calls.len() > 350, "{} commands of Redis", calls.len());
     let categories = reference.names(&["ACL", "CAT"]);
-    assert_eq!(categories, subject.names(&["ACL", "CAT"]));
+    let mut own = subject.names(&["ACL", "CAT"]);
+    // Redis has it with the module, which is no part of this peer.
+    assert!(own.remove("json"));
+    assert_eq!(categories, own);
     let mut mistakes = Vec::new();
     for category in &categories {
         let of = |side: &mut Side| side.names(&["ACL", "CAT", category]);
