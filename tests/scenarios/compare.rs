@@ -138,7 +138,7 @@ fn differences(expected: &Seen, got: &Seen) -> Vec<Difference> {
 fn without_version(bytes: &[u8]) -> Vec<u8> {
     const BEGIN: &[u8] = b"$6\r\nserver\r\n";
     const MODULES: &[u8] = b"$7\r\nmodules\r\n";
-    // The list of modules is empty, or ends with a module's empty list of arguments.
+    // The list of modules is empty, or each of them ends with an empty list of arguments.
     const END: &[u8] = b"*0\r\n";
     let found = |from: usize, what: &[u8]| {
         memchr::memmem::find(&bytes[from..], what).map(|at| from + at + what.len())
@@ -146,7 +146,15 @@ fn without_version(bytes: &[u8]) -> Vec<u8> {
     let Some(begin) = found(0, BEGIN) else {
         return bytes.to_vec();
     };
-    let Some(end) = found(begin, MODULES).and_then(|modules| found(modules, END)) else {
+    let Some(list) = found(begin, MODULES) else {
+        return bytes.to_vec();
+    };
+    let count = bytes[list..]
+        .iter()
+        .skip(1)
+        .map_while(|digit| (*digit as char).to_digit(10));
+    let count = count.fold(0, |count, digit| count * 10 + digit).max(1);
+    let Some(end) = (0..count).try_fold(list, |from, _| found(from, END)) else {
         return bytes.to_vec();
     };
     let mut kept = bytes[..begin].to_vec();
@@ -170,6 +178,9 @@ mod tests {
         let left = b"+OK\r\n*4\r\n$6\r\nserver\r\n:5\r\n";
         assert_eq!(without_version(one.as_bytes()), left);
         assert_eq!(without_version(other.as_bytes()), left);
+        let module = "*2\r\n$4\r\nargs\r\n*0\r\n";
+        let two = hello("$5\r\n8.0.0\r\n", &format!("*2\r\n{module}{module}"));
+        assert_eq!(without_version(two.as_bytes()), left);
         assert_eq!(without_version(b"+OK\r\n"), b"+OK\r\n");
     }
 }
