@@ -3,7 +3,7 @@
 //! An array within another match is changed before it. Cost: O(values that the path visits), and
 //! the elements that are moved.
 
-use super::reply::write_expanded;
+use super::reply::{reply_lengths, write_expanded};
 use super::row::{
     BAD_INTEGER, GROWS, NO_DOCUMENT, WRITES, WRITING, WRITTEN_KEY, at, compiled, matches,
     missing_or_not, parsed, plain, write,
@@ -312,29 +312,4 @@ impl Arrays {
         }
         results
     }
-}
-
-fn reply_lengths(
-    reply: &mut Reply,
-    path: &Path,
-    lengths: Vec<Option<usize>>,
-    none: impl FnOnce() -> CommandError,
-) -> CommandResult {
-    if path.is_legacy() {
-        let last = lengths
-            .iter()
-            .rev()
-            .find_map(|length| *length)
-            .ok_or_else(none)?;
-        reply.int(last as i64);
-        return Ok(());
-    }
-    reply.array(lengths.len());
-    for length in lengths {
-        match length {
-            Some(length) => reply.int(length as i64),
-            None => reply.null(),
-        }
-    }
-    Ok(())
 }

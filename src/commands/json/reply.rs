@@ -1,6 +1,8 @@
 //! Values as replies.
 
-use russet_json::{Format, Kind, Number, Value, View};
+use crate::server::CommandResult;
+use russet_command::CommandError;
+use russet_json::{Format, Kind, Number, Path, Value, View};
 use russet_resp::Reply;
 
 /// The name of a value's type, as JSON.TYPE has it.
@@ -76,4 +78,31 @@ pub(super) fn write_number(reply: &mut Reply, number: Number) {
         Number::Unsigned(n) => reply.double(n as f64),
         Number::Float(value) => reply.double(value),
     }
+}
+
+/// Replies the new lengths of the matches, null for one of another kind; of a legacy path the last
+/// length, and if there is none the error.
+pub(super) fn reply_lengths(
+    reply: &mut Reply,
+    path: &Path,
+    lengths: Vec<Option<usize>>,
+    none: impl FnOnce() -> CommandError,
+) -> CommandResult {
+    if path.is_legacy() {
+        let last = lengths
+            .iter()
+            .rev()
+            .find_map(|length| *length)
+            .ok_or_else(none)?;
+        reply.int(last as i64);
+        return Ok(());
+    }
+    reply.array(lengths.len());
+    for length in lengths {
+        match length {
+            Some(length) => reply.int(length as i64),
+            None => reply.null(),
+        }
+    }
+    Ok(())
 }

@@ -2,6 +2,7 @@
 //!
 //! Cost: O(values that the path visits), and the lengths of the strings.
 
+use super::reply::reply_lengths;
 use super::row::{
     GROWS, NO_DOCUMENT, WRITES, WRITING, WRITTEN_KEY, at, coded, compiled, matches, missing_or_not,
     plain, write, wrong_value,
@@ -67,22 +68,9 @@ fn strappend(call: &mut Call<'_>) -> CommandResult {
     if grown > 0 {
         call.db.changed(key, Class::MODULE, "json.strappend");
     }
-    let reply = &mut *call.reply;
-    if path.is_legacy() {
-        let Some(last) = lengths.iter().rev().find_map(|length| *length) else {
-            return Err(missing_or_not(path.text(), "not a string"));
-        };
-        reply.int(last as i64);
-        return Ok(());
-    }
-    reply.array(lengths.len());
-    for length in lengths {
-        match length {
-            Some(length) => reply.int(length as i64),
-            None => reply.null(),
-        }
-    }
-    Ok(())
+    reply_lengths(call.reply, &path, lengths, || {
+        missing_or_not(path.text(), "not a string")
+    })
 }
 
 pub(super) const TOGGLE: Spec = Spec {
