@@ -164,7 +164,7 @@ impl Checks {
         self.writes.insert(write, written);
     }
 
-    /// A client has been told that a write is done.
+    /// A client has the acknowledgement of a write.
     pub fn acknowledged(&mut self, write: Write, acked: Acked) -> Result<(), String> {
         let Some(written) = self.writes.get_mut(&write) else {
             return Ok(());

@@ -1,5 +1,5 @@
 //! The data of a simulated server: the writes that it has executed, each a number that no other
-//! write has. The number says its slot, and a sum over all of them tells two sets apart.
+//! write has. The number says its slot, and the sums of two sets differ.
 
 use std::collections::BTreeSet;
 

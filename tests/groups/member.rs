@@ -45,7 +45,7 @@ impl Member {
             port: 6379,
             bus_port: BUS_PORT,
             node_timeout: Millis::of_ms(TIMEOUT_MS as u64),
-            // A shard keeps its replicas, so that it is known who has acknowledged what.
+            // A shard keeps its replicas, so that acknowledgements have one meaning.
             allow_replica_migration: false,
             ..Settings::of(&Config::default())
         }
