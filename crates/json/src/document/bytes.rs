@@ -214,6 +214,12 @@ pub(super) fn decimal_at(bytes: &[u8], at: usize) -> Option<(i64, usize)> {
     })
 }
 
+/// Whether a head is an inline container's.
+#[inline]
+pub(super) fn is_inline(head: u8) -> bool {
+    matches!(head, ARRAY_EMPTY | OBJECT_EMPTY | ARRAY..NODE)
+}
+
 /// Whether the string with this head has bytes that its text escapes.
 #[inline]
 pub(super) fn is_dirty(head: u8) -> bool {

@@ -3,6 +3,8 @@
 //! Text is ryu's: `1.0`, `1e16`, `1e-6`. A float of a narrow type has the shortest text that is
 //! read back as the same value of that type.
 
+use super::text::Out;
+
 /// The type of a float array whose creator asked for one (`FPHA`). Values are rounded to it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fpha {
@@ -124,12 +126,12 @@ impl Fpha {
     }
 
     /// Appends the text of a value of the type.
-    pub(super) fn write(self, value: f64, out: &mut Vec<u8>) {
+    pub(super) fn write(self, value: f64, out: &mut impl Out) {
         match self {
             Fpha::Fp16 | Fpha::Bf16 => write_float(self.shortest(value), out),
             Fpha::Fp32 => {
                 let mut digits = ryu::Buffer::new();
-                out.extend_from_slice(digits.format_finite(value as f32).as_bytes());
+                out.put(digits.format_finite(value as f32).as_bytes());
             }
             Fpha::Fp64 => write_float(value, out),
         }
@@ -147,7 +149,7 @@ impl Fpha {
 
 /// Appends the text of an integer over a power of ten.
 #[inline]
-pub(super) fn write_decimal(integer: i64, scale: usize, out: &mut Vec<u8>) {
+pub(super) fn write_decimal(integer: i64, scale: usize, out: &mut impl Out) {
     const POWERS: [u64; 9] = [
         1,
         10,
@@ -166,11 +168,11 @@ pub(super) fn write_decimal(integer: i64, scale: usize, out: &mut Vec<u8>) {
         return write_float(integer as f64 / POWERS[scale] as f64, out);
     }
     if integer < 0 {
-        out.push(b'-');
+        out.put(b"-");
     }
     let (whole, mut fraction) = (magnitude / POWERS[scale], magnitude % POWERS[scale]);
     let mut digits = itoa::Buffer::new();
-    out.extend_from_slice(digits.format(whole).as_bytes());
+    out.put(digits.format(whole).as_bytes());
     let mut places = scale.max(1);
     while places > 1 && fraction.is_multiple_of(10) {
         fraction /= 10;
@@ -182,13 +184,13 @@ pub(super) fn write_decimal(integer: i64, scale: usize, out: &mut Vec<u8>) {
         text[place] = b'0' + (fraction % 10) as u8;
         fraction /= 10;
     }
-    out.extend_from_slice(&text[..=places]);
+    out.put(&text[..=places]);
 }
 
 /// Appends a float's text. It must be finite.
-pub(super) fn write_float(value: f64, out: &mut Vec<u8>) {
+pub(super) fn write_float(value: f64, out: &mut impl Out) {
     let mut digits = ryu::Buffer::new();
-    out.extend_from_slice(digits.format_finite(value).as_bytes());
+    out.put(digits.format_finite(value).as_bytes());
 }
 
 #[cfg(test)]

@@ -3,11 +3,12 @@
 //! Strings say whether text escapes any of their bytes, so that most are copied as they are; floats
 //! that are kept as decimals are printed without searching for their digits.
 
-use super::bytes::{self, Body, Item};
+use super::bytes::{self, Body, Inline, Item};
 use super::names::{self, FlatNames, Name};
 use super::number::{write_decimal, write_float};
-use super::store::{Node, Part};
-use super::text::{write_clean, write_escaped, write_start};
+use super::run::Run;
+use super::store::Node;
+use super::text::{Out, Sink, write_escaped};
 use super::value::{Context, Value};
 use crate::view::Number;
 use smallvec::SmallVec;
@@ -46,171 +47,239 @@ pub(super) fn print_at(value: Value<'_>, format: &Format<'_>, level: usize, out:
         return;
     };
     let flat = match context {
-        Context::Flat(names) => offsets(names),
-        Context::Tree(_) => SmallVec::new(),
+        Context::Flat(names) if bytes::is_inline(bytes[0]) => shared_names(names),
+        _ => SmallVec::new(),
     };
-    Printer {
+    // Text is about as long as the bytes of a document.
+    let size = bytes::skip(bytes, 0);
+    let mut printer = Printer {
         context,
         flat,
         is_compact: format.is_compact(),
         format,
         level,
-        out,
-    }
-    .value(bytes, 0);
+        out: Sink::new(out, 64 + size + size / 2),
+    };
+    printer.value(bytes, 0);
+    // Without the comma.
+    printer.out.unput();
+    printer.out.end();
 }
 
-pub(super) fn write_number(number: Number, out: &mut Vec<u8>) {
+pub(super) fn write_number(number: Number, out: &mut impl Out) {
     let mut digits = itoa::Buffer::new();
     let text = match number {
         Number::Signed(value) => digits.format(value),
         Number::Unsigned(value) => digits.format(value),
         Number::Float(value) => return write_float(value, out),
     };
-    out.extend_from_slice(text.as_bytes());
+    out.put(text.as_bytes());
 }
+
+/// A shared name: as the text of a member begins, if that is short.
+struct SharedName<'a> {
+    text: &'a [u8],
+    quoted: [u8; 16],
+}
+
+/// The longest name that is kept in quotes.
+const QUOTED_MAX: usize = 16 - 3;
 
 /// Shared names by number.
-type Texts<'a> = SmallVec<[&'a [u8]; 24]>;
+type Texts<'a> = SmallVec<[SharedName<'a>; 24]>;
 
-fn offsets(names: FlatNames<'_>) -> Texts<'_> {
-    names.texts().collect()
+fn shared_names(names: FlatNames<'_>) -> Texts<'_> {
+    let quoted = names.texts().map(|text| {
+        let mut quoted = [b'"'; 16];
+        if text.len() <= QUOTED_MAX {
+            quoted[1..=text.len()].copy_from_slice(text);
+            quoted[text.len() + 2] = b':';
+        }
+        SharedName { text, quoted }
+    });
+    quoted.collect()
 }
 
+/// Each value is followed by a comma, which the end of its container takes back.
 struct Printer<'a, 'o> {
     context: Context<'a>,
     flat: Texts<'a>,
     is_compact: bool,
     format: &'o Format<'o>,
     level: usize,
-    out: &'o mut Vec<u8>,
+    out: Sink<'o>,
 }
 
 impl<'a> Printer<'a, '_> {
     /// Appends the value at a place; returns where it ends.
     #[inline]
     fn value(&mut self, bytes: &'a [u8], at: usize) -> usize {
-        if let Some(len) = bytes::short_text(bytes[at]) {
-            write_start(&bytes[at + 1..], len, b"\"", self.out);
+        let head = bytes[at];
+        if let Some(len) = bytes::short_text(head) {
+            self.out.put_quoted(&bytes[at + 1..], len, b"\",");
             return at + 1 + len;
         }
+        if bytes::is_inline(head) {
+            let inline = bytes::inline(bytes, at).expect("such a head");
+            return self.inline(bytes, inline);
+        }
         if let Some((integer, scale)) = bytes::decimal_at(bytes, at) {
-            write_decimal(integer, scale, self.out);
+            write_decimal(integer, scale, &mut self.out);
+            self.out.byte(b',');
             return bytes::skip(bytes, at);
         }
         match bytes::item(bytes, at) {
-            Item::Text(text) => {
-                if bytes::is_dirty(bytes[at]) {
-                    write_escaped(text, self.out);
-                } else {
-                    write_clean(text, self.out);
-                }
+            Item::Text(text) => self.text(text, !bytes::is_dirty(head)),
+            Item::Number(number) => {
+                write_number(number, &mut self.out);
+                self.out.byte(b',');
             }
-            Item::Number(number) => write_number(number, self.out),
-            Item::Null => self.out.extend_from_slice(b"null"),
-            Item::Bool(true) => self.out.extend_from_slice(b"true"),
-            Item::Bool(false) => self.out.extend_from_slice(b"false"),
-            Item::Inline(inline) => {
-                let part = Part::inline(bytes, at).expect("an inline container");
-                self.container(part.body == Body::Object, std::iter::once(part));
-                return inline.end;
-            }
+            Item::Null => self.out.put(b"null,"),
+            Item::Bool(true) => self.out.put(b"true,"),
+            Item::Bool(false) => self.out.put(b"false,"),
+            Item::Inline(_) => unreachable!("containers came first"),
             Item::Node(_, number) => self.node(self.context.node(number)),
         }
         bytes::skip(bytes, at)
     }
 
-    fn node(&mut self, node: &'a Node) {
-        match node {
-            Node::Text(text, true) => write_clean(text, self.out),
-            Node::Text(text, false) => write_escaped(text, self.out),
-            Node::Array(chunks) | Node::Object(chunks) => {
-                let is_object = node.is_object();
-                let parts = 0..chunks.buffers.len();
-                self.container(is_object, parts.map(|chunk| chunks.part(is_object, chunk)));
-            }
-            Node::Free => unreachable!("nothing refers to a free number"),
+    fn text(&mut self, text: &[u8], is_clean: bool) {
+        if is_clean {
+            self.out.put_quoted(text, text.len(), b"\",");
+        } else {
+            write_escaped(text, &mut self.out);
+            self.out.byte(b',');
         }
     }
 
-    fn container(&mut self, is_object: bool, parts: impl Iterator<Item = Part<'a>>) {
-        self.out.push(if is_object { b'{' } else { b'[' });
-        self.level += 1;
-        let mut is_first = true;
-        for part in parts {
-            let mut at = part.start;
-            while at < part.bytes.len() {
-                if !is_first {
-                    self.out.push(b',');
-                }
-                is_first = false;
-                self.line();
-                at = match part.body {
-                    Body::Object => {
-                        let value = self.name(part.bytes, at);
-                        self.value(part.bytes, value)
-                    }
-                    Body::Array => self.value(part.bytes, at),
-                    Body::Run => {
-                        if let Some((integer, scale)) = part.run.decimal(part.bytes, at) {
-                            write_decimal(integer, scale, self.out);
-                        } else {
-                            match (part.run.read(part.bytes, at), part.run.fpha()) {
-                                (Number::Float(value), Some(fpha)) => fpha.write(value, self.out),
-                                (number, _) => write_number(number, self.out),
-                            }
-                        }
-                        at + part.run.width()
-                    }
-                };
+    /// Appends a container in `bytes`; returns where it ends.
+    fn inline(&mut self, bytes: &'a [u8], inline: Inline) -> usize {
+        let is_object = inline.body == Body::Object;
+        self.begin(is_object);
+        match inline.body {
+            Body::Object => self.members(bytes, inline.start, inline.end),
+            Body::Array => self.elements(bytes, inline.start, inline.end),
+            Body::Run => {
+                let run = Run::of(bytes[inline.start]);
+                self.run(run, bytes, inline.start + 1, inline.end);
             }
         }
+        self.end(is_object, inline.count > 0);
+        inline.end
+    }
+
+    fn node(&mut self, node: &'a Node) {
+        let chunks = match node {
+            Node::Text(text, is_clean) => return self.text(text, *is_clean),
+            Node::Array(chunks) | Node::Object(chunks) => chunks,
+            Node::Free => unreachable!("nothing refers to a free number"),
+        };
+        let is_object = node.is_object();
+        self.begin(is_object);
+        for chunk in 0..chunks.buffers.len() {
+            let part = chunks.part(is_object, chunk);
+            let end = part.bytes.len();
+            match part.body {
+                Body::Object => self.members(part.bytes, part.start, end),
+                Body::Array => self.elements(part.bytes, part.start, end),
+                Body::Run => self.run(part.run, part.bytes, part.start, end),
+            }
+        }
+        self.end(is_object, chunks.len > 0);
+    }
+
+    #[inline]
+    fn begin(&mut self, is_object: bool) {
+        self.out.byte(if is_object { b'{' } else { b'[' });
+        self.level += 1;
+    }
+
+    #[inline]
+    fn end(&mut self, is_object: bool, has_children: bool) {
         self.level -= 1;
-        if !is_first {
+        if has_children {
+            self.out.unput();
             self.line();
         }
-        self.out.push(if is_object { b'}' } else { b']' });
+        self.out.put(if is_object { b"}," } else { b"]," });
+    }
+
+    fn members(&mut self, bytes: &'a [u8], mut at: usize, end: usize) {
+        while at < end {
+            self.line();
+            at = self.name(bytes, at);
+            if !self.format.space.is_empty() {
+                self.out.put(self.format.space);
+            }
+            at = self.value(bytes, at);
+        }
+    }
+
+    fn elements(&mut self, bytes: &'a [u8], mut at: usize, end: usize) {
+        while at < end {
+            self.line();
+            at = self.value(bytes, at);
+        }
+    }
+
+    fn run(&mut self, run: Run, bytes: &[u8], mut at: usize, end: usize) {
+        while at < end {
+            self.line();
+            if let Some((integer, scale)) = run.decimal(bytes, at) {
+                write_decimal(integer, scale, &mut self.out);
+            } else {
+                match (run.read(bytes, at), run.fpha()) {
+                    (Number::Float(value), Some(fpha)) => fpha.write(value, &mut self.out),
+                    (number, _) => write_number(number, &mut self.out),
+                }
+            }
+            self.out.byte(b',');
+            at += run.width();
+        }
     }
 
     #[inline]
     fn name(&mut self, bytes: &'a [u8], at: usize) -> usize {
         if let Some(len) = names::short_text(bytes[at]) {
-            write_start(&bytes[at + 1..], len, b"\":", self.out);
-            self.space();
+            self.out.put_quoted(&bytes[at + 1..], len, b"\":");
             return at + 1 + len;
         }
         let (name, end) = names::name(bytes, at);
         let (text, is_clean) = match name {
             Name::Text(text, is_clean) => (text, is_clean),
             Name::Shared(number) => match self.context {
-                Context::Flat(_) => (self.flat[usize::from(number)], true),
+                Context::Flat(_) => {
+                    let name = &self.flat[usize::from(number)];
+                    if name.text.len() <= QUOTED_MAX {
+                        self.out.put_some(&name.quoted, name.text.len() + 3);
+                        return end;
+                    }
+                    (name.text, true)
+                }
                 Context::Tree(store) => (store.names.text(number), true),
             },
         };
         if is_clean {
-            write_start(text, text.len(), b"\":", self.out);
+            self.out.put_quoted(text, text.len(), b"\":");
         } else {
-            write_escaped(text, self.out);
-            self.out.push(b':');
+            write_escaped(text, &mut self.out);
+            self.out.byte(b':');
         }
-        self.space();
         end
     }
 
-    #[inline]
-    fn space(&mut self) {
-        if !self.format.space.is_empty() {
-            self.out.extend_from_slice(self.format.space);
+    #[inline(always)]
+    fn line(&mut self) {
+        if !self.is_compact {
+            self.begin_line();
         }
     }
 
-    #[inline]
-    fn line(&mut self) {
-        if !self.is_compact {
-            self.out.extend_from_slice(self.format.newline);
-            for _ in 0..self.level {
-                self.out.extend_from_slice(self.format.indent);
-            }
+    #[cold]
+    fn begin_line(&mut self) {
+        self.out.put(self.format.newline);
+        for _ in 0..self.level {
+            self.out.put(self.format.indent);
         }
     }
 }

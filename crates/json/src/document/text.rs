@@ -34,12 +34,126 @@ fn is_escaped(byte: u8) -> bool {
     byte < 0x20 || byte == b'"' || byte == b'\\'
 }
 
+/// What text is appended to.
+pub(super) trait Out {
+    /// Appends bytes.
+    fn put(&mut self, bytes: &[u8]);
+
+    /// Appends the first `len` bytes in quotes, which have nothing to escape; the second quote is
+    /// in `close`.
+    fn put_quoted<const N: usize>(&mut self, text: &[u8], len: usize, close: &[u8; N]) {
+        self.put(b"\"");
+        self.put(&text[..len]);
+        self.put(close);
+    }
+}
+
+impl Out for Vec<u8> {
+    #[inline]
+    fn put(&mut self, bytes: &[u8]) {
+        self.extend_from_slice(bytes);
+    }
+}
+
+/// The end of a vector, which has room in front of it: each text is written by a copy or two of
+/// fixed length.
+pub(super) struct Sink<'o> {
+    out: &'o mut Vec<u8>,
+    /// Bytes that are written; after them there is room.
+    len: usize,
+}
+
+impl<'o> Sink<'o> {
+    /// Appends to a vector about so many bytes.
+    pub fn new(out: &'o mut Vec<u8>, expected: usize) -> Sink<'o> {
+        let len = out.len();
+        out.resize(len + expected, 0);
+        Sink { out, len }
+    }
+
+    /// The place after what is written, with room for so many bytes.
+    #[inline]
+    fn room(&mut self, needed: usize) -> &mut [u8] {
+        if self.out.len() - self.len < needed {
+            self.grow(needed);
+        }
+        &mut self.out[self.len..]
+    }
+
+    #[cold]
+    fn grow(&mut self, needed: usize) {
+        let size = (self.len + needed).max(2 * self.out.len());
+        self.out.resize(size, 0);
+    }
+
+    /// Appends a byte.
+    #[inline]
+    pub fn byte(&mut self, byte: u8) {
+        self.room(1)[0] = byte;
+        self.len += 1;
+    }
+
+    /// Appends the first `len` bytes of these.
+    #[inline]
+    pub fn put_some<const N: usize>(&mut self, bytes: &[u8; N], len: usize) {
+        *self.window() = *bytes;
+        self.len += len;
+    }
+
+    /// Takes the last byte back.
+    #[inline]
+    pub fn unput(&mut self) {
+        self.len -= 1;
+    }
+
+    /// So many bytes after what is written.
+    #[inline]
+    fn window<const N: usize>(&mut self) -> &mut [u8; N] {
+        if self.out.len() - self.len < N {
+            self.grow(N);
+        }
+        let room = &mut self.out[self.len..];
+        room.first_chunk_mut().expect("room for as many")
+    }
+
+    /// Ends the vector where the text ends.
+    pub fn end(self) {
+        self.out.truncate(self.len);
+    }
+}
+
+impl Out for Sink<'_> {
+    #[inline]
+    fn put(&mut self, bytes: &[u8]) {
+        self.room(bytes.len())[..bytes.len()].copy_from_slice(bytes);
+        self.len += bytes.len();
+    }
+
+    #[inline]
+    fn put_quoted<const N: usize>(&mut self, text: &[u8], len: usize, close: &[u8; N]) {
+        const { assert!(N <= 2) };
+        if let Some(some) = text.first_chunk::<32>()
+            && len <= 32
+        {
+            let to = self.window::<36>();
+            to[0] = b'"';
+            to[1..33].copy_from_slice(some);
+            to[1 + len..1 + len + N].copy_from_slice(close);
+            self.len += 1 + len + N;
+        } else {
+            self.put(b"\"");
+            self.put(&text[..len]);
+            self.put(close);
+        }
+    }
+}
+
 /// Appends a text in quotes, escaped where it must be.
-pub(super) fn write_escaped(mut text: &[u8], out: &mut Vec<u8>) {
-    out.push(b'"');
+pub(super) fn write_escaped(mut text: &[u8], out: &mut impl Out) {
+    out.put(b"\"");
     loop {
         let clean = clean_prefix(text);
-        out.extend_from_slice(&text[..clean]);
+        out.put(&text[..clean]);
         let Some(&byte) = text.get(clean) else { break };
         let short = match byte {
             b'"' | b'\\' => byte,
@@ -52,42 +166,15 @@ pub(super) fn write_escaped(mut text: &[u8], out: &mut Vec<u8>) {
         };
         if short == 0 {
             const HEX: &[u8; 16] = b"0123456789abcdef";
-            out.extend_from_slice(b"\\u00");
-            out.push(HEX[usize::from(byte >> 4)]);
-            out.push(HEX[usize::from(byte & 15)]);
+            let digits = [HEX[usize::from(byte >> 4)], HEX[usize::from(byte & 15)]];
+            out.put(b"\\u00");
+            out.put(&digits);
         } else {
-            out.extend_from_slice(&[b'\\', short]);
+            out.put(&[b'\\', short]);
         }
         text = &text[clean + 1..];
     }
-    out.push(b'"');
-}
-
-/// Appends a text in quotes that has nothing to escape.
-#[inline]
-pub(super) fn write_clean(text: &[u8], out: &mut Vec<u8>) {
-    write_start(text, text.len(), b"\"", out);
-}
-
-/// Appends the first `len` bytes in quotes, which have nothing to escape; the second is `close`.
-#[inline]
-pub(super) fn write_start<const N: usize>(
-    text: &[u8],
-    len: usize,
-    close: &[u8; N],
-    out: &mut Vec<u8>,
-) {
-    out.push(b'"');
-    // A copy of fixed length needs no call.
-    match text.first_chunk::<16>() {
-        Some(more) if len <= 16 => {
-            let end = out.len() + len;
-            out.extend_from_slice(more);
-            out.truncate(end);
-        }
-        _ => out.extend_from_slice(&text[..len]),
-    }
-    out.extend_from_slice(close);
+    out.put(b"\"");
 }
 
 #[cfg(test)]
