@@ -43,7 +43,7 @@ const OBJECT: u8 = 0xEC;
 const NODE: u8 = 0xF0;
 
 /// The longest string whose length is in its head.
-const SHORT_MAX: usize = 0x3F;
+pub(super) const SHORT_MAX: usize = 0x3F;
 /// Bytes of a reference to a node.
 pub(super) const NODE_BYTES: usize = 5;
 
@@ -299,6 +299,12 @@ impl Few {
         self.len -= 8 - width;
     }
 
+    /// The bytes at the beginning of an array, before some that do not matter.
+    #[inline]
+    pub fn at_start(&self) -> [u8; 16] {
+        self.bytes
+    }
+
     /// The bytes at the end of an array, after some that do not matter.
     #[inline]
     pub fn at_end(&self) -> [u8; 16] {
@@ -335,11 +341,7 @@ pub(super) fn number(number: Number) -> Few {
             few.extend(value.to_le_bytes());
         }
         Number::Float(value) => match decimal(value) {
-            Some((scale, mantissa)) => {
-                let width = integer_width(mantissa);
-                few.push(DECIMAL + (scale as u8 - 1) * DECIMAL_WIDTH_MAX + width as u8 - 1);
-                few.extend_integer(mantissa, width);
-            }
+            Some((scale, mantissa)) => return decimal_bytes(mantissa, scale),
             None if f64::from(value as f32).to_bits() == value.to_bits() => {
                 few.push(FLOAT_32);
                 few.extend((value as f32).to_le_bytes());
@@ -353,9 +355,27 @@ pub(super) fn number(number: Number) -> Few {
     few
 }
 
+const MANTISSA_MAX: i64 = 1 << (8 * DECIMAL_WIDTH_MAX - 1);
+
+/// A float that is this integer of at most 15 digits over a power of ten, the least that it can be
+/// but one; `None`: it is no such.
+#[inline]
+pub(super) fn decimal_of(mantissa: i64, scale: usize) -> Option<Few> {
+    let is_short = (-MANTISSA_MAX..MANTISSA_MAX).contains(&mantissa);
+    (scale < run::POWERS.len() && is_short).then(|| decimal_bytes(mantissa, scale))
+}
+
+#[inline]
+fn decimal_bytes(mantissa: i64, scale: usize) -> Few {
+    let mut few = Few::new();
+    let width = integer_width(mantissa);
+    few.push(DECIMAL + (scale as u8 - 1) * DECIMAL_WIDTH_MAX + width as u8 - 1);
+    few.extend_integer(mantissa, width);
+    few
+}
+
 /// A float as scale and mantissa, if it can be and is short so.
 fn decimal(value: f64) -> Option<(usize, i64)> {
-    const MANTISSA_MAX: i64 = 1 << (8 * DECIMAL_WIDTH_MAX - 1);
     let scales = 1..run::POWERS.len();
     let mut exact = scales.filter_map(|scale| Some((scale, run::mantissa(value, scale)?)));
     exact

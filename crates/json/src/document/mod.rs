@@ -30,6 +30,7 @@ mod names;
 mod number;
 mod parse;
 mod print;
+mod quick;
 mod run;
 mod scan;
 mod store;

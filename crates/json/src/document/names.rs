@@ -17,7 +17,8 @@ use smallvec::SmallVec;
 use std::sync::OnceLock;
 
 const LONG: u8 = 0x7E;
-const SHORT_MAX: usize = 0x7D;
+/// The longest name whose length is in its head.
+pub(super) const SHORT_MAX: usize = 0x7D;
 const SHARED: u8 = 0x80;
 const SHARED_FAR: u8 = 0xFF;
 const NEAR: usize = 127;

@@ -1,12 +1,13 @@
-//! JSON text becomes a document: a quick reader (`scan`) drafts it, or finds that it may be wrong;
-//! then serde_json drives a visitor, and says what is wrong.
+//! JSON text becomes a document: small ones at once (`quick`), others by a reader (`scan`) that
+//! drafts them. Both give up at what may be wrong; then serde_json drives a visitor, and says what
+//! is.
 
 use super::draft::{Draft, OutOfRange};
 use super::error::ParseError;
 use super::number::Fpha;
 use super::scan::{GaveUp, scan};
 use super::text::is_clean;
-use super::{DEPTH_MAX, Document};
+use super::{DEPTH_MAX, Document, quick};
 use crate::view::Number;
 use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use std::fmt;
@@ -22,6 +23,11 @@ pub(super) fn parse(
     }
     let text = std::str::from_utf8(text).map_err(|_| ParseError::Utf8)?;
     let depth = if is_stored { DEPTH_MAX } else { 127 };
+    if fpha.is_none()
+        && let Ok(document) = quick::read(text, depth)
+    {
+        return Ok(document);
+    }
     let scanned = Document::drafted(text.as_bytes(), |draft| scan(text, fpha, depth, draft));
     scanned.or_else(|GaveUp| parse_slowly(text, fpha))
 }

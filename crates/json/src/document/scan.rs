@@ -71,7 +71,11 @@ impl Scanner<'_, '_, '_, '_> {
             b'"' => self.string(false),
             b'{' => self.object(),
             b'[' => self.array(),
-            b'-' | b'0'..=b'9' => self.number(),
+            b'-' | b'0'..=b'9' => {
+                let scanned = number_at(self.text, &mut self.at)?;
+                self.draft.number(scanned.number);
+                Ok(())
+            }
             b'n' => self.word(b"null").map(|()| self.draft.null()),
             b't' => self.word(b"true").map(|()| self.draft.bool(true)),
             b'f' => self.word(b"false").map(|()| self.draft.bool(false)),
@@ -163,116 +167,152 @@ impl Scanner<'_, '_, '_, '_> {
     #[cold]
     fn escaped(&mut self, start: usize, is_name: bool) -> Result<(), GaveUp> {
         let mut text = std::mem::take(&mut self.unescaped);
-        text.clear();
         self.at = start;
-        loop {
-            let end = self.at + clean_prefix(&self.bytes[self.at..]);
-            text.extend_from_slice(&self.bytes[self.at..end]);
-            self.at = end + 1;
-            match self.bytes.get(end) {
-                Some(b'"') => break,
-                Some(b'\\') => self.escape(&mut text)?,
-                _ => return Err(GaveUp),
-            }
-        }
+        unescape(self.bytes, &mut self.at, &mut text)?;
         self.put(&text, is_clean(&text), is_name);
         self.unescaped = text;
         Ok(())
     }
+}
 
-    /// An escape, after its backslash.
-    fn escape(&mut self, text: &mut Vec<u8>) -> Result<(), GaveUp> {
-        let byte = *self.bytes.get(self.at).ok_or(GaveUp)?;
-        self.at += 1;
-        text.push(match byte {
-            b'"' | b'\\' | b'/' => byte,
-            b'n' => b'\n',
-            b't' => b'\t',
-            b'r' => b'\r',
-            b'b' => 0x08,
-            b'f' => 0x0C,
-            b'u' => {
-                let mut code = self.four_digits()?;
-                if (0xD800..0xDC00).contains(&code) && self.bytes[self.at..].starts_with(b"\\u") {
-                    self.at += 2;
-                    let low = self.four_digits()?;
-                    let low = low.checked_sub(0xDC00).filter(|low| *low < 0x400);
-                    code = 0x10000 + ((code - 0xD800) << 10) + low.ok_or(GaveUp)?;
-                }
-                let letter = char::from_u32(code).ok_or(GaveUp)?;
-                text.extend_from_slice(letter.encode_utf8(&mut [0; 4]).as_bytes());
-                return Ok(());
-            }
+/// The string whose first byte is at a place, without its escapes; the place moves behind its
+/// quote.
+pub(super) fn unescape(bytes: &[u8], at: &mut usize, text: &mut Vec<u8>) -> Result<(), GaveUp> {
+    text.clear();
+    loop {
+        let end = *at + clean_prefix(&bytes[*at..]);
+        text.extend_from_slice(&bytes[*at..end]);
+        *at = end + 1;
+        match bytes.get(end) {
+            Some(b'"') => return Ok(()),
+            Some(b'\\') => escape(bytes, at, text)?,
             _ => return Err(GaveUp),
-        });
-        Ok(())
-    }
-
-    fn four_digits(&mut self) -> Result<u32, GaveUp> {
-        let digits = self.bytes.get(self.at..self.at + 4).ok_or(GaveUp)?;
-        self.at += 4;
-        digits.iter().try_fold(0, |code, digit| {
-            let digit = char::from(*digit).to_digit(16).ok_or(GaveUp)?;
-            Ok(code << 4 | digit)
-        })
-    }
-
-    /// Digits at the place: their number, and their value after `value`, if it does not overflow.
-    #[inline]
-    fn digits(&mut self, mut value: u64) -> (usize, u64) {
-        let start = self.at;
-        while let Some(digit) = self.bytes.get(self.at).map(|byte| byte.wrapping_sub(b'0'))
-            && digit < 10
-        {
-            value = value.wrapping_mul(10).wrapping_add(digit.into());
-            self.at += 1;
         }
-        (self.at - start, value)
     }
+}
 
-    #[inline]
-    fn number(&mut self) -> Result<(), GaveUp> {
-        let start = self.at;
-        let is_negative = self.bytes[start] == b'-';
-        self.at += usize::from(is_negative);
-        let begins_with_zero = self.bytes.get(self.at) == Some(&b'0');
-        let (whole, mut value) = self.digits(0);
-        if whole == 0 || (begins_with_zero && whole > 1) {
+/// An escape, after its backslash.
+fn escape(bytes: &[u8], at: &mut usize, text: &mut Vec<u8>) -> Result<(), GaveUp> {
+    let byte = *bytes.get(*at).ok_or(GaveUp)?;
+    *at += 1;
+    text.push(match byte {
+        b'"' | b'\\' | b'/' => byte,
+        b'n' => b'\n',
+        b't' => b'\t',
+        b'r' => b'\r',
+        b'b' => 0x08,
+        b'f' => 0x0C,
+        b'u' => {
+            let mut code = four_digits(bytes, at)?;
+            if (0xD800..0xDC00).contains(&code) && bytes[*at..].starts_with(b"\\u") {
+                *at += 2;
+                let low = four_digits(bytes, at)?;
+                let low = low.checked_sub(0xDC00).filter(|low| *low < 0x400);
+                code = 0x10000 + ((code - 0xD800) << 10) + low.ok_or(GaveUp)?;
+            }
+            let letter = char::from_u32(code).ok_or(GaveUp)?;
+            text.extend_from_slice(letter.encode_utf8(&mut [0; 4]).as_bytes());
+            return Ok(());
+        }
+        _ => return Err(GaveUp),
+    });
+    Ok(())
+}
+
+fn four_digits(bytes: &[u8], at: &mut usize) -> Result<u32, GaveUp> {
+    let digits = bytes.get(*at..*at + 4).ok_or(GaveUp)?;
+    *at += 4;
+    digits.iter().try_fold(0, |code, digit| {
+        let digit = char::from(*digit).to_digit(16).ok_or(GaveUp)?;
+        Ok(code << 4 | digit)
+    })
+}
+
+/// A number of a text.
+pub(super) struct Scanned {
+    pub number: Number,
+    /// A float as an integer over a power of ten, the least but one, if it has at most 15 digits.
+    pub decimal: Option<(i64, usize)>,
+}
+
+/// Digits at a place, which moves behind them: their number, and their value after `value`, if it
+/// does not overflow.
+#[inline]
+fn digits(bytes: &[u8], at: &mut usize, mut value: u64) -> (usize, u64) {
+    let start = *at;
+    while let Some(digit) = bytes.get(*at).map(|byte| byte.wrapping_sub(b'0'))
+        && digit < 10
+    {
+        value = value.wrapping_mul(10).wrapping_add(digit.into());
+        *at += 1;
+    }
+    (*at - start, value)
+}
+
+/// The number at a place, which moves behind it.
+#[inline]
+pub(super) fn number_at(text: &str, at: &mut usize) -> Result<Scanned, GaveUp> {
+    let (bytes, start) = (text.as_bytes(), *at);
+    let is_negative = bytes[start] == b'-';
+    *at += usize::from(is_negative);
+    let begins_with_zero = bytes.get(*at) == Some(&b'0');
+    let (whole, mut value) = digits(bytes, at, 0);
+    if whole == 0 || (begins_with_zero && whole > 1) {
+        return Err(GaveUp);
+    }
+    let (mut places, mut is_float) = (0, false);
+    if bytes.get(*at) == Some(&b'.') {
+        is_float = true;
+        *at += 1;
+        (places, value) = digits(bytes, at, value);
+        if places == 0 {
             return Err(GaveUp);
         }
-        let (mut places, mut is_float) = (0, false);
-        if self.bytes.get(self.at) == Some(&b'.') {
-            is_float = true;
-            self.at += 1;
-            (places, value) = self.digits(value);
-            if places == 0 {
-                return Err(GaveUp);
-            }
-        }
-        let has_exponent = matches!(self.bytes.get(self.at), Some(b'e' | b'E'));
-        if has_exponent {
-            is_float = true;
-            self.at += 1;
-            self.at += usize::from(matches!(self.bytes.get(self.at), Some(b'+' | b'-')));
-            if self.digits(0).0 == 0 {
-                return Err(GaveUp);
-            }
-        }
-        // 18 digits do not overflow.
-        let fits = whole + places <= 18;
-        let number = if !is_float && fits && (value > 0 || !is_negative) {
-            let value = value as i64;
-            Number::Signed(if is_negative { -value } else { value })
-        } else if is_float && !has_exponent && fits && value < 1 << 53 {
-            // Both are exact, so that the quotient is rounded once.
-            let value = value as f64 / POWERS[places];
-            Number::Float(if is_negative { -value } else { value })
-        } else {
-            any_number(&self.text[start..self.at], is_float)?
-        };
-        self.draft.number(number);
-        Ok(())
     }
+    let has_exponent = matches!(bytes.get(*at), Some(b'e' | b'E'));
+    if has_exponent {
+        is_float = true;
+        *at += 1;
+        *at += usize::from(matches!(bytes.get(*at), Some(b'+' | b'-')));
+        if digits(bytes, at, 0).0 == 0 {
+            return Err(GaveUp);
+        }
+    }
+    // 18 digits do not overflow.
+    let fits = whole + places <= 18;
+    let signed = |value: u64| {
+        if is_negative {
+            -(value as i64)
+        } else {
+            value as i64
+        }
+    };
+    if !is_float && fits && (value > 0 || !is_negative) {
+        return Ok(Scanned {
+            number: Number::Signed(signed(value)),
+            decimal: None,
+        });
+    }
+    if is_float && !has_exponent && fits && value < 1 << 53 {
+        // Both are exact, so that the quotient is rounded once.
+        let float = value as f64 / POWERS[places];
+        let is_short = value < 1_000_000_000_000_000 && (value > 0 || !is_negative);
+        let decimal = is_short.then(|| {
+            while places > 1 && value.is_multiple_of(10) {
+                value /= 10;
+                places -= 1;
+            }
+            (signed(value), places)
+        });
+        return Ok(Scanned {
+            number: Number::Float(if is_negative { -float } else { float }),
+            decimal,
+        });
+    }
+    Ok(Scanned {
+        number: any_number(&text[start..*at], is_float)?,
+        decimal: None,
+    })
 }
 
 /// A number of any length, by the standard library.

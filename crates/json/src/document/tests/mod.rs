@@ -5,6 +5,7 @@
 mod edits;
 mod files;
 mod model;
+mod quick;
 mod texts;
 mod timing;
 mod upkeep;
