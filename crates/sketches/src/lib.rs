@@ -1,6 +1,8 @@
 //! Sketches: small structures that answer about many items with a bounded error.
 //!
 //!     hash         the hashes of Redis's modules, bit for bit
+//!     bloom        Bloom filters: was this item added?
+//!     chunks       the parts into which SCANDUMP cuts filters
 //!
 //! The crate knows no server: commands, files and replies are above it.
 //!
@@ -11,4 +13,45 @@
 //!      before anything is allocated for them.
 #![warn(missing_docs)]
 
+pub mod bloom;
+mod chunks;
 pub mod hash;
+
+pub use bloom::Bloom;
+use russet_base::memory::mover::Mover;
+
+/// Bytes from outside are no sketch, or no part of this one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the data is damaged")]
+pub struct Damaged;
+
+/// What the keyspace needs of a sketch, whatever it is.
+pub trait Sketch: Clone {
+    /// Bytes of its blocks in the allocator, without those of the value itself.
+    fn memory_bytes(&self) -> usize;
+
+    /// Approximate number of allocations to free; a large block counts as many ([`block_effort`]).
+    fn free_effort(&self) -> usize {
+        1
+    }
+
+    /// Frees a block; true when few are left, which drop at once. After the first call the sketch
+    /// may only be freed further or dropped.
+    fn free_step(&mut self) -> bool {
+        true
+    }
+
+    /// Offers all its blocks.
+    fn relocate(&mut self, mover: &mut Mover);
+
+    /// Panics if an invariant is broken.
+    fn check_invariants(&self);
+
+    /// Calls `take` with bytes that are equal exactly if the content is: for signatures.
+    fn sign(&self, take: &mut dyn FnMut(&[u8]));
+}
+
+/// The number of small allocations that take about as long to free as a block of so many bytes.
+pub fn block_effort(bytes: usize) -> usize {
+    1 + bytes / (64 << 10)
+}

@@ -7,18 +7,18 @@
 //! arithmetic is in one place.
 #![allow(unsafe_code)]
 
-use std::alloc::{Layout, alloc, dealloc, handle_alloc_error, realloc};
+use std::alloc::{Layout, alloc, alloc_zeroed, dealloc, handle_alloc_error, realloc};
 use std::collections::VecDeque;
 use std::ffi::CStr;
 use std::io;
 use std::ops::Deref;
 use std::ptr::NonNull;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use rustix::mm::{Advice, madvise};
 
-use super::slabs;
+use super::{cgroup, slabs};
 
 pub use super::ledger::{
     ForReplies, LetGo, bytes_for_replies, exceeds, let_go, peak_memory, thread_balance, used_memory,
@@ -50,6 +50,24 @@ impl Metered {
     pub fn add(&mut self, bytes: i64) {
         self.0 += bytes;
     }
+}
+
+/// A slice of zeros; the kernel provides the pages of a large one when they are first written.
+/// `None`: there is no room for it, or it is larger than all memory of the process's group or the machine.
+pub fn zeros(len: usize) -> Option<Box<[u8]>> {
+    static AVAILABLE: OnceLock<u64> = OnceLock::new();
+    if len == 0 {
+        return Some(Box::default());
+    }
+    if len as u64 > *AVAILABLE.get_or_init(|| cgroup::available_bytes().0) {
+        return None;
+    }
+    let layout = Layout::array::<u8>(len).ok()?;
+    // SAFETY: the size is not zero.
+    let at = NonNull::new(unsafe { alloc_zeroed(layout) })?;
+    let slice = NonNull::slice_from_raw_parts(at, len);
+    // SAFETY: a block of the global allocator with this layout, all of it initialised.
+    Some(unsafe { Box::from_raw(slice.as_ptr()) })
 }
 
 /// Lifetime of cached totals: as long as Redis's, whose cron updates them.

@@ -1,0 +1,152 @@
+//! A filter from outside: by its links, or as header and chunks (the module's opening draws them).
+
+use super::link::Link;
+use super::{Bloom, LINKS_MAX, LinkShape, option};
+use crate::Damaged;
+use crate::chunks::{self, CHUNK_MAX, Numbers};
+use russet_base::memory::alloc;
+
+const HEAD_BYTES: usize = 20;
+const LINK_BYTES: usize = 53;
+
+/// Puts a filter together from checked parts.
+pub struct Loader {
+    filter: Bloom,
+    wanted: usize,
+}
+
+impl Loader {
+    /// A filter of so many links, which follow.
+    pub fn new(items: u64, links: u64, options: u64, growth: u64) -> Result<Loader, Damaged> {
+        let wanted = usize::try_from(links).map_err(|_| Damaged)?;
+        let options = u32::try_from(options).map_err(|_| Damaged)?;
+        let growth = u32::try_from(growth).map_err(|_| Damaged)?;
+        let is_one = wanted == 1 || options & option::NONSCALING == 0;
+        if !(1..=LINKS_MAX).contains(&wanted) || options > option::ALL || !is_one {
+            return Err(Damaged);
+        }
+        Ok(Loader {
+            filter: Bloom {
+                items,
+                options,
+                growth,
+                links: Vec::new(),
+            },
+            wanted,
+        })
+    }
+
+    /// Links that are still to come.
+    pub fn left(&self) -> usize {
+        self.wanted - self.filter.links.len()
+    }
+
+    /// The next link.
+    pub fn link(&mut self, shape: LinkShape, bits: Box<[u8]>) -> Result<(), Damaged> {
+        if self.left() == 0 {
+            return Err(Damaged);
+        }
+        self.filter.links.push(Link::loaded(shape, bits)?);
+        Ok(())
+    }
+
+    /// The filter, after all its links.
+    pub fn finish(mut self) -> Result<Bloom, Damaged> {
+        if self.left() > 0 {
+            return Err(Damaged);
+        }
+        self.filter.links.shrink_to_fit();
+        Ok(self.filter)
+    }
+}
+
+impl Bloom {
+    /// The header: everything but the bits.
+    pub fn header(&self) -> Vec<u8> {
+        let mut out = Vec::with_capacity(HEAD_BYTES + self.links.len() * LINK_BYTES);
+        out.extend_from_slice(&self.items.to_le_bytes());
+        out.extend_from_slice(&(self.links.len() as u32).to_le_bytes());
+        out.extend_from_slice(&self.options.to_le_bytes());
+        out.extend_from_slice(&self.growth.to_le_bytes());
+        for (shape, bits) in self.links() {
+            out.extend_from_slice(&(bits.len() as u64).to_le_bytes());
+            out.extend_from_slice(&shape.bits.to_le_bytes());
+            out.extend_from_slice(&shape.items.to_le_bytes());
+            out.extend_from_slice(&shape.error.to_le_bytes());
+            out.extend_from_slice(&shape.bits_per_entry.to_le_bytes());
+            out.extend_from_slice(&shape.hashes.to_le_bytes());
+            out.extend_from_slice(&shape.entries.to_le_bytes());
+            out.push(shape.log2);
+        }
+        out
+    }
+
+    /// The filter of a header, without any bit set. Everything is checked before the first link is
+    /// allocated.
+    pub fn from_header(header: &[u8]) -> Result<Bloom, Damaged> {
+        let mut from = Numbers(header);
+        let (items, links, options, growth) = head(&mut from).ok_or(Damaged)?;
+        let mut loader = Loader::new(items, links.into(), options.into(), growth.into())?;
+        if from.0.len() != loader.left() * LINK_BYTES {
+            return Err(Damaged);
+        }
+        let mut shapes = Vec::with_capacity(loader.left());
+        for _ in 0..loader.left() {
+            let (bytes, shape) = link(&mut from).ok_or(Damaged)?;
+            shape.check(bytes)?;
+            shapes.push((bytes, shape));
+        }
+        for (bytes, shape) in shapes {
+            let bits = usize::try_from(bytes).ok().and_then(alloc::zeros);
+            loader.link(shape, bits.ok_or(Damaged)?)?;
+        }
+        loader.finish()
+    }
+
+    /// The chunk at a position, the first of which is 1, and the position after it. `None`: there
+    /// is none.
+    pub fn chunk(&self, at: i64) -> Option<(i64, &[u8])> {
+        self.chunk_within(at, CHUNK_MAX)
+    }
+
+    /// As above, with another bound on the bytes.
+    pub fn chunk_within(&self, at: i64, bytes_max: usize) -> Option<(i64, &[u8])> {
+        let (link, offset) = self.place(at)?;
+        let chunk = chunks::chunk(self.links[link].bits(), offset, bytes_max);
+        Some((at + chunk.len() as i64, chunk))
+    }
+
+    /// Puts the chunk in place that ends before a position.
+    pub fn load_chunk(&mut self, end: i64, chunk: &[u8]) -> Result<(), Damaged> {
+        let at = chunks::begin(end, chunk);
+        let (link, offset) = at.and_then(|at| self.place(at)).ok_or(Damaged)?;
+        let bits = &mut self.links[link].bits_mut()[offset..];
+        let place = bits.get_mut(..chunk.len()).ok_or(Damaged)?;
+        place.copy_from_slice(chunk);
+        Ok(())
+    }
+
+    fn place(&self, at: i64) -> Option<(usize, usize)> {
+        chunks::place(self.links().map(|(_, bits)| bits.len()), at)
+    }
+}
+
+/// The numbers of a filter before those of its links.
+fn head(from: &mut Numbers<'_>) -> Option<(u64, u32, u32, u32)> {
+    Some((from.u64()?, from.u32()?, from.u32()?, from.u32()?))
+}
+
+/// A link's bytes and shape.
+fn link(from: &mut Numbers<'_>) -> Option<(u64, LinkShape)> {
+    let (bytes, bits, items) = (from.u64()?, from.u64()?, from.u64()?);
+    let shape = LinkShape {
+        bits,
+        items,
+        error: from.f64()?,
+        bits_per_entry: from.f64()?,
+        hashes: from.u32()?,
+        entries: from.u64()?,
+        log2: from.array::<1>()?[0],
+    };
+    Some((bytes, shape))
+}

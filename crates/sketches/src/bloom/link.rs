@@ -1,0 +1,379 @@
+//! A link of a Bloom filter: its bits, and the positions of an item among them.
+//!
+//!     position i of an item = (h1 + i * h2 mod 2^64) mod modulus, for i below `hashes`
+//!
+//! The positions are found by additions: what a wrap at 2^64 takes away is subtracted, so that two
+//! divisions are enough for an item, however many positions it has.
+//!
+//! Cost: O(hashes). The lines of all positions are prefetched before the first is read.
+
+use std::ops::ControlFlow;
+
+use russet_base::memory::alloc::{self, good_size};
+use russet_encodings::prefetch::prefetch;
+
+use super::BloomError;
+use crate::Damaged;
+use crate::hash::{murmur2, murmur64a};
+
+/// The seeds of the first of the two hashes.
+const SEED_64: u64 = 0xc6a4_a793_5bd1_e995;
+const SEED_32: u32 = 0x9747_b28c;
+
+/// ln(2)², as many digits as Redis has.
+const LN_2_SQUARED: f64 = 0.480_453_013_918_201;
+/// ln(2), likewise.
+#[expect(
+    clippy::approx_constant,
+    reason = "the digits decide how many hashes there are"
+)]
+const LN_2: f64 = 0.693_147_180_559_945;
+
+/// More hashes than the smallest error needs: ln(2) * |ln(5e-324)| / ln(2)² = 1074.
+const HASHES_MAX: u32 = 1100;
+/// Positions that are prefetched together.
+const TOGETHER: usize = 16;
+
+/// The two hashes of an item, from which its positions in every link follow.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct ItemHash {
+    first: u64,
+    step: u64,
+}
+
+impl ItemHash {
+    /// Of no item.
+    pub const NONE: ItemHash = ItemHash { first: 0, step: 0 };
+
+    #[inline]
+    pub fn of(item: &[u8], is_wide: bool) -> ItemHash {
+        if is_wide {
+            let first = murmur64a(item, SEED_64);
+            let step = murmur64a(item, first);
+            return ItemHash { first, step };
+        }
+        let first = murmur2(item, SEED_32);
+        let step = murmur2(item, first);
+        ItemHash {
+            first: first.into(),
+            step: step.into(),
+        }
+    }
+}
+
+/// The positions of an item in a link, one after another.
+#[derive(Clone, Copy)]
+struct Positions {
+    /// `h1 + i * h2` mod 2^64, and the same mod `modulus`.
+    sum: u64,
+    at: u64,
+    step: u64,
+    step_at: u64,
+    /// 2^64 mod `modulus`.
+    wrap: u64,
+    modulus: u64,
+}
+
+impl Positions {
+    #[inline]
+    fn of(hash: ItemHash, modulus: u64) -> Positions {
+        Positions {
+            sum: hash.first,
+            at: hash.first % modulus,
+            step: hash.step,
+            step_at: hash.step % modulus,
+            wrap: modulus.wrapping_neg() % modulus,
+            modulus,
+        }
+    }
+
+    #[inline]
+    fn next(&mut self) -> u64 {
+        let at = self.at;
+        let (sum, wraps) = self.sum.overflowing_add(self.step);
+        self.sum = sum;
+        // No overflow: the modulus is at most 2^62 (`SHAPE_BITS_MAX`).
+        let mut next = at + self.step_at;
+        if next >= self.modulus {
+            next -= self.modulus;
+        }
+        if wraps {
+            next = match next.checked_sub(self.wrap) {
+                Some(next) => next,
+                None => next + self.modulus - self.wrap,
+            };
+        }
+        self.at = next;
+        at
+    }
+}
+
+/// A link as files and chunks describe it.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct LinkShape {
+    /// Items that it is made for.
+    pub entries: u64,
+    /// The error that it promises.
+    pub error: f64,
+    /// Bits for each item.
+    pub bits_per_entry: f64,
+    /// Positions of an item.
+    pub hashes: u32,
+    /// Its bits; with `log2` those of the modulus may be fewer.
+    pub bits: u64,
+    /// If not 0, positions are modulo 2 to this power: in filters of old versions.
+    pub log2: u8,
+    /// Items in it.
+    pub items: u64,
+}
+
+/// The most bits of a link.
+const SHAPE_BITS_MAX: u64 = 1 << 62;
+
+/// How the bits of a new link are counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Rounding {
+    /// To a multiple of 64.
+    Words,
+    /// To a power of two: in filters of old versions.
+    Powers,
+}
+
+impl LinkShape {
+    /// The shape of a new link. `None`: no link has it.
+    pub(super) fn new(entries: u64, error: f64, rounding: Rounding) -> Option<LinkShape> {
+        if entries < 1 || !(error > 0.0 && error < 1.0) {
+            return None;
+        }
+        let bits_per_entry = error.ln().abs() / LN_2_SQUARED;
+        let wanted = entries as f64 * bits_per_entry;
+        if !(wanted < SHAPE_BITS_MAX as f64) {
+            return None;
+        }
+        let mut shape = LinkShape {
+            entries,
+            error,
+            bits_per_entry,
+            hashes: (LN_2 * bits_per_entry).ceil() as u32,
+            bits: wanted as u64,
+            log2: 0,
+            items: 0,
+        };
+        if rounding == Rounding::Powers {
+            shape.log2 = wanted.log2().floor() as u8 + 1;
+            shape.bits = 1 << shape.log2;
+            let spare = (shape.bits as f64 - wanted) as u64;
+            shape.entries += (spare as f64 / bits_per_entry) as u64;
+        }
+        shape.bits = shape.bits.div_ceil(64).max(1) * 64;
+        Some(shape)
+    }
+
+    /// Checks the numbers against their bounds, against each other, and against the bytes of the
+    /// bits.
+    pub(super) fn check(&self, bytes: u64) -> Result<(), Damaged> {
+        let in_bounds = self.entries >= 1
+            && self.error > 0.0
+            && self.error < 1.0
+            && self.bits_per_entry > 0.0
+            && self.bits_per_entry.is_finite()
+            && (1..=HASHES_MAX).contains(&self.hashes)
+            && self.log2 < 62
+            && bytes <= SHAPE_BITS_MAX / 8;
+        let has_all_bits = in_bounds
+            && (1..=bytes * 8).contains(&self.modulus())
+            && self.bits <= bytes * 8
+            && bytes <= self.bits.div_ceil(64) * 8;
+        if has_all_bits { Ok(()) } else { Err(Damaged) }
+    }
+
+    fn modulus(&self) -> u64 {
+        if self.log2 > 0 {
+            1 << self.log2
+        } else {
+            self.bits
+        }
+    }
+}
+
+/// See the module.
+#[derive(Clone, Debug)]
+pub(super) struct Link {
+    shape: LinkShape,
+    bits: Box<[u8]>,
+}
+
+// A line of the cache.
+const _: () = assert!(size_of::<Link>() == 64);
+
+impl Link {
+    /// A link without items.
+    pub fn new(shape: LinkShape) -> Result<Link, BloomError> {
+        let bytes = usize::try_from(shape.bits / 8).map_err(|_| BloomError::TooLarge)?;
+        let bits = alloc::zeros(bytes).ok_or(BloomError::TooLarge)?;
+        Ok(Link { shape, bits })
+    }
+
+    /// The link of a shape and bits from outside.
+    pub fn loaded(shape: LinkShape, bits: Box<[u8]>) -> Result<Link, Damaged> {
+        shape.check(bits.len() as u64)?;
+        Ok(Link { shape, bits })
+    }
+
+    pub fn shape(&self) -> &LinkShape {
+        &self.shape
+    }
+
+    pub fn is_full(&self) -> bool {
+        self.shape.items >= self.shape.entries
+    }
+
+    pub fn bits(&self) -> &[u8] {
+        &self.bits
+    }
+
+    pub fn bits_mut(&mut self) -> &mut [u8] {
+        &mut self.bits
+    }
+
+    pub fn block_mut(&mut self) -> &mut Box<[u8]> {
+        &mut self.bits
+    }
+
+    pub fn memory_bytes(&self) -> usize {
+        good_size(self.bits.len())
+    }
+
+    /// Prefetches the lines of an item's first positions.
+    #[inline]
+    pub fn prefetch(&self, hash: ItemHash) {
+        let mut positions = Positions::of(hash, self.shape.modulus());
+        let start = self.bits.as_ptr().addr();
+        for _ in 0..(self.shape.hashes as usize).min(TOGETHER) {
+            prefetch(start + (positions.next() >> 3) as usize);
+        }
+    }
+
+    #[inline]
+    pub fn contains(&self, hash: ItemHash) -> bool {
+        let start = self.bits.as_ptr().addr();
+        let all_set = each_position(&self.shape, start, hash, |byte, mask| {
+            if self.bits[byte] & mask == 0 {
+                ControlFlow::Break(())
+            } else {
+                ControlFlow::Continue(())
+            }
+        });
+        all_set.is_continue()
+    }
+
+    /// Adds an item; `false`: all its bits were set.
+    #[inline]
+    pub fn insert(&mut self, hash: ItemHash) -> bool {
+        let (start, bits) = (self.bits.as_ptr().addr(), &mut self.bits);
+        let mut is_new = false;
+        let _ = each_position(&self.shape, start, hash, |byte, mask| {
+            is_new |= bits[byte] & mask == 0;
+            bits[byte] |= mask;
+            ControlFlow::Continue(())
+        });
+        self.shape.items = self.shape.items.saturating_add(is_new.into());
+        is_new
+    }
+}
+
+/// Calls `see` with an item's positions as byte and mask. The lines are prefetched, of a link whose
+/// bits are at the address `start`.
+#[inline]
+fn each_position(
+    shape: &LinkShape,
+    start: usize,
+    hash: ItemHash,
+    mut see: impl FnMut(usize, u8) -> ControlFlow<()>,
+) -> ControlFlow<()> {
+    let mut positions = Positions::of(hash, shape.modulus());
+    let mut left = shape.hashes as usize;
+    let mut together = [0; TOGETHER];
+    while left > 0 {
+        let now = &mut together[..left.min(TOGETHER)];
+        left -= now.len();
+        for place in now.iter_mut() {
+            *place = positions.next();
+            prefetch(start + (*place >> 3) as usize);
+        }
+        for &mut at in now {
+            see((at >> 3) as usize, 1 << (at & 7))?;
+        }
+    }
+    ControlFlow::Continue(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn positions_are_those_of_the_formula(
+            first: u64, step: u64, modulus in 1..SHAPE_BITS_MAX, small in 1..5000u64,
+        ) {
+            for modulus in [modulus, small] {
+                let mut positions = Positions::of(ItemHash { first, step }, modulus);
+                for i in 0..20u64 {
+                    let sum = first.wrapping_add(i.wrapping_mul(step));
+                    prop_assert_eq!(positions.next(), sum % modulus);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn shapes_are_those_of_redis() {
+        let shape = LinkShape::new(10, 0.005, Rounding::Words).expect("a shape");
+        assert_eq!((shape.bits, shape.hashes), (128, 8));
+        assert_eq!(shape.bits_per_entry.to_bits(), 0x4026_0e35_b22f_86e9);
+        let old = LinkShape::new(100, 0.01, Rounding::Powers).expect("a shape");
+        assert_eq!((old.log2, old.bits, old.entries), (10, 1024, 106));
+        let none = [(0, 0.1), (1, 0.0), (1, 1.0), (1, f64::NAN), (u64::MAX, 0.5)];
+        for (entries, error) in none {
+            assert_eq!(LinkShape::new(entries, error, Rounding::Words), None);
+        }
+        // No error is so small that its hashes exceed the bound.
+        let least = LinkShape::new(1, 5e-324, Rounding::Words).expect("a shape");
+        assert!(least.hashes <= HASHES_MAX && least.check(least.bits / 8).is_ok());
+    }
+
+    #[test]
+    fn shapes_whose_numbers_contradict_each_other_are_refused() {
+        let good = LinkShape::new(100, 0.01, Rounding::Words).expect("a shape");
+        let bytes = good.bits / 8;
+        assert!(good.check(bytes).is_ok());
+        for other in [0, 1, bytes - 1, bytes + 1, u64::MAX] {
+            assert_eq!(good.check(other), Err(Damaged));
+        }
+        let change = |change: fn(&mut LinkShape)| {
+            let mut shape = good;
+            change(&mut shape);
+            shape
+        };
+        let bad = [
+            change(|shape| shape.entries = 0),
+            change(|shape| shape.error = 0.0),
+            change(|shape| shape.error = f64::NAN),
+            change(|shape| shape.hashes = 0),
+            change(|shape| shape.hashes = u32::MAX),
+            change(|shape| shape.bits_per_entry = f64::INFINITY),
+            change(|shape| shape.bits_per_entry = -1.0),
+            change(|shape| shape.bits = 0),
+            change(|shape| shape.bits += 1),
+            change(|shape| shape.bits = u64::MAX),
+            change(|shape| shape.log2 = 11),
+            change(|shape| shape.log2 = 64),
+            change(|shape| shape.log2 = 255),
+        ];
+        for shape in bad {
+            assert_eq!(shape.check(bytes), Err(Damaged), "{shape:?}");
+        }
+    }
+}

@@ -1,0 +1,308 @@
+//! A Bloom filter: whether an item was added, with no false "no" and a bounded share of false "yes".
+//!
+//!     link 0 (full) | link 1 (full) | ... | the newest link        each with its bits (`link`)
+//!
+//! An item is in the filter if all its bits are set in one of the links. It is added to the newest
+//! one; when that is full a larger one is begun, with half the error, so that the errors of all
+//! links together stay below the promised one. A filter that does not scale has one link.
+//!
+//!     header = u64 items, u32 links, u32 options, u32 growth, (link)       little-endian, packed
+//!     link   = u64 bytes, u64 bits, u64 items, f64 error, f64 bits per entry, u32 hashes,
+//!              u64 entries, u8 log2
+//!     chunks = the bytes of all links in order, cut anywhere within a link
+//!
+//! Invariants
+//!   1. There is at least one link, and each has a shape that was checked ([`LinkShape`]).
+//!   2. Bits are set and never cleared, so an item that was added is found.
+//! Cost: O(links * hashes); an item that is not in the filter is known after about two bits of each
+//! link. Items that come together are hashed first, then all their lines are prefetched.
+
+mod chunks;
+mod link;
+#[cfg(test)]
+mod tests;
+
+pub use chunks::Loader;
+pub use link::LinkShape;
+
+use crate::{Sketch, block_effort};
+use link::{ItemHash, Link, Rounding};
+use russet_base::memory::alloc::good_size;
+use russet_base::memory::mover::Mover;
+
+/// The ratio of a link's error to that of the link before it.
+const TIGHTENING: f64 = 0.5;
+/// Items whose lines are prefetched together.
+const BATCH: usize = 16;
+/// Links of a filter at most.
+const LINKS_MAX: usize = 1000;
+
+/// Bits of the options, as files have them.
+mod option {
+    /// Links have as many bits as they need; without it, a power of two.
+    pub const EXACT: u32 = 1;
+    /// Hashes have 64 bits; without it 32.
+    pub const WIDE: u32 = 4;
+    /// The filter has one link.
+    pub const NONSCALING: u32 = 8;
+    /// All that there are; 2 has an effect only while a filter is made.
+    pub const ALL: u32 = 15;
+}
+
+/// Why an item was not added, or a filter not made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum BloomError {
+    /// The filter does not scale, and is full.
+    #[error("non scaling filter is full")]
+    Full,
+    /// A link would be larger than any can be, or there is no memory for it.
+    #[error("a link is too large")]
+    TooLarge,
+}
+
+/// See the module.
+#[derive(Clone, Debug)]
+pub struct Bloom {
+    items: u64,
+    options: u32,
+    growth: u32,
+    links: Vec<Link>,
+}
+
+impl Bloom {
+    /// An empty filter for `entries` items with an error in (0, 1). Each new link has `growth`
+    /// times the entries of the last; `None`: the filter does not scale.
+    pub fn new(entries: u64, error: f64, growth: Option<u32>) -> Result<Bloom, BloomError> {
+        let (error, scaling) = match growth {
+            Some(_) => (error * TIGHTENING, 0),
+            None => (error, option::NONSCALING),
+        };
+        let mut filter = Bloom {
+            items: 0,
+            options: option::EXACT | option::WIDE | scaling,
+            growth: growth.unwrap_or(2),
+            links: Vec::new(),
+        };
+        filter.add_link(entries, error)?;
+        Ok(filter)
+    }
+
+    /// Adds an item; `false`: it was in the filter, or seems so.
+    #[inline]
+    pub fn add(&mut self, item: &[u8]) -> Result<bool, BloomError> {
+        self.add_hashed(ItemHash::of(item, self.is_wide()))
+    }
+
+    /// Adds items in order, and calls `see` with the result of each; ends after the first error.
+    #[inline]
+    pub fn add_each<'i>(
+        &mut self,
+        items: impl Iterator<Item = &'i [u8]>,
+        mut see: impl FnMut(Result<bool, BloomError>),
+    ) {
+        let is_wide = self.is_wide();
+        in_batches(items.map(|item| ItemHash::of(item, is_wide)), |batch| {
+            batch.iter().for_each(|hash| self.prefetch_hashed(*hash));
+            for hash in batch {
+                let added = self.add_hashed(*hash);
+                see(added);
+                if added.is_err() {
+                    return false;
+                }
+            }
+            true
+        });
+    }
+
+    /// Whether an item is in the filter, or seems so.
+    #[inline]
+    pub fn contains(&self, item: &[u8]) -> bool {
+        self.contains_hashed(ItemHash::of(item, self.is_wide()))
+    }
+
+    /// Calls `see` for each item in order: whether it is in the filter, or seems so.
+    #[inline]
+    pub fn contains_each<'i>(
+        &self,
+        items: impl Iterator<Item = &'i [u8]>,
+        mut see: impl FnMut(bool),
+    ) {
+        let is_wide = self.is_wide();
+        in_batches(items.map(|item| ItemHash::of(item, is_wide)), |batch| {
+            batch.iter().for_each(|hash| self.prefetch_hashed(*hash));
+            for hash in batch {
+                see(self.contains_hashed(*hash));
+            }
+            true
+        });
+    }
+
+    /// Prefetches the lines of an item.
+    #[inline]
+    pub fn prefetch(&self, item: &[u8]) {
+        self.prefetch_hashed(ItemHash::of(item, self.is_wide()));
+    }
+
+    // --- figures ---
+
+    /// Items in the filter.
+    pub fn items(&self) -> u64 {
+        self.items
+    }
+
+    /// Items that its links are made for.
+    pub fn capacity(&self) -> u64 {
+        let entries = self.links.iter().map(|link| link.shape().entries);
+        entries.fold(0, u64::saturating_add)
+    }
+
+    /// The ratio of a new link's entries to those of the last. `None`: it does not scale.
+    pub fn growth(&self) -> Option<u32> {
+        (!self.is_nonscaling()).then_some(self.growth)
+    }
+
+    /// Bits of the hashes: 64, of filters of old files 32.
+    pub fn hash_bits(&self) -> u32 {
+        if self.is_wide() { 64 } else { 32 }
+    }
+
+    /// The options, as files have them.
+    pub fn options(&self) -> u32 {
+        self.options
+    }
+
+    /// The ratio as files have it, also of a filter that does not scale.
+    pub fn stored_growth(&self) -> u32 {
+        self.growth
+    }
+
+    /// The links, oldest first: shape and bits.
+    pub fn links(&self) -> impl ExactSizeIterator<Item = (&LinkShape, &[u8])> {
+        let links = self.links.iter();
+        links.map(|link| (link.shape(), link.bits()))
+    }
+}
+
+impl Sketch for Bloom {
+    fn memory_bytes(&self) -> usize {
+        let blocks = self.links.iter().map(Link::memory_bytes);
+        good_size(self.links.capacity() * size_of::<Link>()) + blocks.sum::<usize>()
+    }
+
+    fn free_effort(&self) -> usize {
+        let links = self.links.iter();
+        links.map(|link| block_effort(link.bits().len())).sum()
+    }
+
+    fn free_step(&mut self) -> bool {
+        self.links.pop();
+        self.links.is_empty()
+    }
+
+    fn relocate(&mut self, mover: &mut Mover) {
+        mover.vec(&mut self.links);
+        for link in &mut self.links {
+            mover.slice(link.block_mut());
+        }
+    }
+
+    fn check_invariants(&self) {
+        assert!((1..=LINKS_MAX).contains(&self.links.len()));
+        assert!(self.links.len() == 1 || !self.is_nonscaling());
+        for link in &self.links {
+            assert!(link.shape().check(link.bits().len() as u64).is_ok());
+        }
+    }
+
+    fn sign(&self, take: &mut dyn FnMut(&[u8])) {
+        take(&self.header());
+        self.links().for_each(|(_, bits)| take(bits));
+    }
+}
+
+impl Bloom {
+    #[inline]
+    fn is_wide(&self) -> bool {
+        self.options & option::WIDE != 0
+    }
+
+    fn is_nonscaling(&self) -> bool {
+        self.options & option::NONSCALING != 0
+    }
+
+    fn rounding(&self) -> Rounding {
+        if self.options & option::EXACT != 0 {
+            Rounding::Words
+        } else {
+            Rounding::Powers
+        }
+    }
+
+    #[inline]
+    fn contains_hashed(&self, hash: ItemHash) -> bool {
+        self.links.iter().rev().any(|link| link.contains(hash))
+    }
+
+    #[inline]
+    fn prefetch_hashed(&self, hash: ItemHash) {
+        self.links.iter().for_each(|link| link.prefetch(hash));
+    }
+
+    #[inline]
+    fn add_hashed(&mut self, hash: ItemHash) -> Result<bool, BloomError> {
+        let (newest, older) = self.links.split_last_mut().expect("there is one");
+        if older.iter().rev().any(|link| link.contains(hash)) {
+            return Ok(false);
+        }
+        if newest.is_full() {
+            if newest.contains(hash) {
+                return Ok(false);
+            }
+            self.grow()?;
+        }
+        let newest = self.links.last_mut().expect("there is one");
+        let is_new = newest.insert(hash);
+        self.items = self.items.saturating_add(is_new.into());
+        Ok(is_new)
+    }
+
+    /// Begins a link, if the filter scales.
+    #[cold]
+    fn grow(&mut self) -> Result<(), BloomError> {
+        if self.is_nonscaling() {
+            return Err(BloomError::Full);
+        }
+        let last = self.links.last().expect("there is one").shape();
+        let entries = last.entries.checked_mul(self.growth.into());
+        let (entries, error) = (entries.unwrap_or(0), last.error * TIGHTENING);
+        self.add_link(entries, error)
+    }
+
+    fn add_link(&mut self, entries: u64, error: f64) -> Result<(), BloomError> {
+        let shape = LinkShape::new(entries, error, self.rounding());
+        let shape = shape.filter(|_| self.links.len() < LINKS_MAX);
+        let link = Link::new(shape.ok_or(BloomError::TooLarge)?)?;
+        self.links.reserve_exact(1);
+        self.links.push(link);
+        Ok(())
+    }
+}
+
+/// Calls `see` with batches of hashes until it returns `false`.
+#[inline]
+fn in_batches(
+    mut hashes: impl Iterator<Item = ItemHash>,
+    mut see: impl FnMut(&[ItemHash]) -> bool,
+) {
+    let mut batch = [ItemHash::NONE; BATCH];
+    loop {
+        let mut count = 0;
+        for (place, hash) in batch.iter_mut().zip(&mut hashes) {
+            *place = hash;
+            count += 1;
+        }
+        if count == 0 || !see(&batch[..count]) {
+            return;
+        }
+    }
+}

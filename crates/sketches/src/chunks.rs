@@ -1,0 +1,55 @@
+//! Positions of chunks in filters: SCANDUMP cuts the bytes of all blocks, one after another, into
+//! chunks; each lies within one block.
+
+/// Bytes of a chunk of SCANDUMP at most.
+pub(crate) const CHUNK_MAX: usize = 16 << 20;
+
+/// The block and the offset in it of a position, the first of which is 1, by the blocks' lengths.
+pub(crate) fn place(lengths: impl Iterator<Item = usize>, at: i64) -> Option<(usize, usize)> {
+    let mut offset = usize::try_from(at.checked_sub(1)?).ok()?;
+    for (block, length) in lengths.enumerate() {
+        if offset < length {
+            return Some((block, offset));
+        }
+        offset -= length;
+    }
+    None
+}
+
+/// The part of a block from an offset on that is one chunk.
+pub(crate) fn chunk(block: &[u8], offset: usize, bytes_max: usize) -> &[u8] {
+    let rest = &block[offset..];
+    &rest[..rest.len().min(bytes_max)]
+}
+
+/// Where a chunk begins that ends before a position.
+pub(crate) fn begin(end: i64, chunk: &[u8]) -> Option<i64> {
+    end.checked_sub_unsigned(chunk.len() as u64)
+}
+
+/// Little-endian numbers, one after another.
+pub(crate) struct Numbers<'a>(pub &'a [u8]);
+
+impl Numbers<'_> {
+    pub fn array<const N: usize>(&mut self) -> Option<[u8; N]> {
+        let (array, rest) = self.0.split_first_chunk()?;
+        self.0 = rest;
+        Some(*array)
+    }
+
+    pub fn u16(&mut self) -> Option<u16> {
+        self.array().map(u16::from_le_bytes)
+    }
+
+    pub fn u32(&mut self) -> Option<u32> {
+        self.array().map(u32::from_le_bytes)
+    }
+
+    pub fn u64(&mut self) -> Option<u64> {
+        self.array().map(u64::from_le_bytes)
+    }
+
+    pub fn f64(&mut self) -> Option<f64> {
+        self.array().map(f64::from_le_bytes)
+    }
+}
