@@ -2,6 +2,7 @@
 //!
 //!     hash         the hashes of Redis's modules, bit for bit
 //!     bloom        Bloom filters: was this item added?
+//!     cuckoo       cuckoo filters: the same, and items can be deleted
 //!     chunks       the parts into which SCANDUMP cuts filters
 //!
 //! The crate knows no server: commands, files and replies are above it.
@@ -15,9 +16,11 @@
 
 pub mod bloom;
 mod chunks;
+pub mod cuckoo;
 pub mod hash;
 
 pub use bloom::Bloom;
+pub use cuckoo::Cuckoo;
 use russet_base::memory::mover::Mover;
 
 /// Bytes from outside are no sketch, or no part of this one.
