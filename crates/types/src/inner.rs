@@ -1,8 +1,8 @@
 //! The table inside a large container, for prefetching before commands search in it.
 //!
 //! The stages are those of the keyspace: the lines of the buckets, then the entries whose tags
-//! match, then a member's position in a sorted set's tree. An array has one: the slot of an index.
-//! Each is a hint and changes nothing.
+//! match, then a member's position in a sorted set's tree. An array has one: the slot of an index;
+//! and so has a filter: the lines of an item. Each is a hint and changes nothing.
 #![allow(unsafe_code)]
 
 use super::array::Slots;
@@ -27,6 +27,10 @@ pub enum Inner<'a> {
     Zset(&'a ScoredTable),
     /// An array's slots.
     Array(Slots<'a>),
+    /// A Bloom filter's bits.
+    Bloom(&'a russet_sketches::Bloom),
+    /// A cuckoo filter's slots.
+    Cuckoo(&'a russet_sketches::Cuckoo),
 }
 
 impl<'a> Inner<'a> {
@@ -38,7 +42,7 @@ impl<'a> Inner<'a> {
     /// `'a`.
     #[inline]
     pub unsafe fn of(kind: Type, encoding: Encoding, word: u64) -> Option<Inner<'a>> {
-        // SAFETY (all four): by the caller's contract and the encoding, a box of this type.
+        // SAFETY (all six): by the caller's contract and the encoding, a box of this type.
         let (inner, len) = match (kind, encoding) {
             (Type::Set, Encoding::Hashtable) => {
                 let table: &MemberTable = unsafe { boxed::borrow(word) };
@@ -56,12 +60,20 @@ impl<'a> Inner<'a> {
                 let slots = unsafe { Slots::of(word) };
                 (Inner::Array(slots), slots.len())
             }
+            (Type::Bloom, _) => {
+                let filter: &russet_sketches::Bloom = unsafe { boxed::borrow(word) };
+                (Inner::Bloom(filter), filter.items() as usize)
+            }
+            (Type::Cuckoo, _) => {
+                let filter: &russet_sketches::Cuckoo = unsafe { boxed::borrow(word) };
+                (Inner::Cuckoo(filter), filter.items() as usize)
+            }
             _ => return None,
         };
         (len >= ELEMENTS_MIN).then_some(inner)
     }
 
-    /// The hash for the prefetch stages; of an array, the index.
+    /// The hash for the prefetch stages; of an array the index, of a filter nothing.
     #[inline]
     pub fn hash(self, name: &[u8]) -> u64 {
         match self {
@@ -70,17 +82,21 @@ impl<'a> Inner<'a> {
             Inner::Zset(table) => table.hash(name),
             // A name that is no index has no slot.
             Inner::Array(_) => parse_u64_lenient(name).unwrap_or(u64::MAX),
+            // Its hash alone is not enough for all the lines.
+            Inner::Bloom(_) | Inner::Cuckoo(_) => 0,
         }
     }
 
-    /// Prefetches the lines of the buckets, or an array's slot.
+    /// Prefetches the lines of the buckets, an array's slot, or an item's lines of a filter.
     #[inline]
-    pub fn prefetch(self, hash: u64) {
+    pub fn prefetch(self, name: &[u8], hash: u64) {
         match self {
             Inner::Set(table) => table.prefetch(hash),
             Inner::Hash(table) => table.prefetch(hash),
             Inner::Zset(table) => table.prefetch(hash),
             Inner::Array(slots) => slots.prefetch(hash),
+            Inner::Bloom(filter) => filter.prefetch(name),
+            Inner::Cuckoo(filter) => filter.prefetch(name),
         }
     }
 
@@ -91,7 +107,7 @@ impl<'a> Inner<'a> {
             Inner::Set(table) => table.prefetch_entries(hash),
             Inner::Hash(table) => table.prefetch_entries(hash),
             Inner::Zset(table) => table.prefetch_entries(hash),
-            Inner::Array(_) => {}
+            Inner::Array(_) | Inner::Bloom(_) | Inner::Cuckoo(_) => {}
         }
     }
 

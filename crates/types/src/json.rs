@@ -52,17 +52,17 @@ impl Container for Json {
     const NUMBER: u32 = 5;
 
     fn into_word(self) -> (Encoding, u64) {
-        (Encoding::Document, self.0.into_word())
+        (Encoding::OfModule, self.0.into_word())
     }
 
     unsafe fn from_word(encoding: Encoding, word: u64) -> Self {
-        assert_eq!(encoding, Encoding::Document);
+        assert_eq!(encoding, Encoding::OfModule);
         // SAFETY: the caller guarantees it.
         Json(unsafe { Document::from_word(word) })
     }
 
     fn encoding(&self) -> Encoding {
-        Encoding::Document
+        Encoding::OfModule
     }
 
     fn len(&self) -> usize {

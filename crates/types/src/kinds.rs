@@ -31,7 +31,10 @@ macro_rules! with_types {
                 VectorSet: VectorGraph "raw";
                 PathHash: PathTree "pathhash";
                 // As Redis names the encoding of values of modules.
-                Json: Document "raw";
+                Json: OfModule "raw";
+                // Sketches share that encoding.
+                Bloom:;
+                Cuckoo:;
             ]
             $($arguments)*
         }

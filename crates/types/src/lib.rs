@@ -51,6 +51,7 @@ mod relocate;
 mod set;
 mod set_algebra;
 mod signature;
+mod sketch;
 pub mod stream;
 pub mod vector_set;
 mod zset;
@@ -71,6 +72,7 @@ pub use set_algebra::{
     Collected, difference, difference_len, intersect, intersection_len, union, union_len,
 };
 pub use signature::Signature;
+pub use sketch::{Bloom, Cuckoo, Kept, Kind};
 pub use stream::Stream;
 pub use vector_set::VectorSet;
 pub use zset::{Seen, Zset};

@@ -115,8 +115,9 @@ fn prefetch_within(keyspace: &Keyspace, db: DbIndex, sought: &[Sought], source: 
         };
         container = Some((s.hash.hash(), inner));
         if let Some(inner) = inner {
-            let hash = inner.hash(text(s.name));
-            inner.prefetch(hash);
+            let name = text(s.name);
+            let hash = inner.hash(name);
+            inner.prefetch(name, hash);
             *probe = Some((inner, hash));
             found = true;
         }

@@ -30,8 +30,11 @@ pub const VECTOR_SET: &str = "vectorset";
 pub(crate) const PATH_HASH: &str = "path-hash";
 /// JSON documents, which are built in.
 pub(crate) const JSON: &str = "ReJSON-RL";
+/// Bloom filters and cuckoo filters, which are built in.
+pub(crate) const BLOOM: &str = "MBbloom--";
+pub(crate) const CUCKOO: &str = "MBbloomCF";
 /// The modules whose data is read.
-pub const KNOWN: [&str; 3] = [VECTOR_SET, PATH_HASH, JSON];
+pub const KNOWN: [&str; 5] = [VECTOR_SET, PATH_HASH, JSON, BLOOM, CUCKOO];
 
 /// The id of a module's data, of a version of its form.
 pub fn id(name: &str, version: u64) -> u64 {
@@ -74,6 +77,20 @@ pub fn write_number(to: &mut RdbWriter, n: u64) {
 pub fn write_string(to: &mut RdbWriter, text: &[u8]) {
     to.length(field::STRING);
     to.string(text);
+}
+
+/// Writes a double as a field.
+pub(crate) fn write_double(to: &mut RdbWriter, n: f64) {
+    to.length(field::DOUBLE);
+    to.raw(&n.to_le_bytes());
+}
+
+/// Reads a field that is a double.
+pub(crate) fn read_double(input: &mut Input<'_>) -> Result<f64, Fault> {
+    match input.length()? {
+        field::DOUBLE => input.array().map(f64::from_le_bytes),
+        _ => Err(Fault::damaged("a field of module data is no double")),
+    }
 }
 
 /// Reads a field that is a number.

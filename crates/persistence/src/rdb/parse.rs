@@ -9,8 +9,9 @@ use super::format::{RdbOrigin, kind};
 use super::input::{Input, Text};
 use super::module::{self, ModuleId};
 use super::rules::Rules;
-use crate::values;
+use crate::values::{self, sketches::load_fields as load_sketch};
 use russet_keyspace::OwnedValue;
+use russet_sketches::{Bloom, Cuckoo};
 use russet_types::{AnyContainer, Container};
 
 /// Reads a value of a module after its id.
@@ -30,6 +31,8 @@ pub fn module_value<'i>(
         module::VECTOR_SET => filled(values::vector_set::load_fields(input)?),
         module::PATH_HASH => filled(values::path_hash::load_fields(input, rules)?),
         module::JSON => filled(values::json::load_fields(input, id)?),
+        module::BLOOM => filled(load_sketch::<Bloom>(input, id)?),
+        module::CUCKOO => filled(load_sketch::<Cuckoo>(input, id)?),
         _ => Err(Fault::Module(id.name.clone())),
     }
 }

@@ -28,6 +28,12 @@ const VALKEY_PATHS: Release = (9, 2, 0);
 const REDIS_VECTOR_SETS: Release = (8, 0, 0);
 /// The types that are data of a module in Redis's files.
 const MODULE_TYPES: [Type; 2] = [Type::VectorSet, Type::PathHash];
+/// Types whose modules a Redis may lack, whatever its version, with the module and their name.
+const OTHER_MODULES: [(Type, &str, &str); 3] = [
+    (Type::Json, "ReJSON", "JSON documents"),
+    (Type::Bloom, "bf", "Bloom filters"),
+    (Type::Cuckoo, "bf", "cuckoo filters"),
+];
 /// Keys that the log names.
 const NAMED_MAX: usize = 3;
 
@@ -158,17 +164,19 @@ fn numbers(text: &str) -> Option<Release> {
 /// the writer refuses at the first such key. O(databases).
 pub fn sync_version(keyspace: &Keyspace, wanted: PeerFormat) -> (u32, RdbOrigin) {
     let needs_ttls = keyspace.any_field_expires();
-    // Redis 8 and Redis Stack 7.4 have the module; others may have it.
-    let may_have_json = matches!(
+    // Redis 8 and Redis Stack 7.4 have the modules; others may have them.
+    let may_have_modules = matches!(
         wanted,
         PeerFormat::Redis {
             max: VERSION_FIELD_TTLS..
         }
     );
-    if keyspace.any_of(Type::Json) && !may_have_json {
+    let modules = OTHER_MODULES.iter().filter(|_| !may_have_modules);
+    for (kind, module, what) in modules.filter(|its| keyspace.any_of(its.0)) {
         tracing::warn!(
-            "A replica may not have the module ReJSON; some keys are JSON documents, without it the \
-             replica refuses the file by the name ReJSON-RL"
+            "A replica may not have the module {module}; some keys are {what}, without it the \
+             replica refuses the file by the name {}",
+            kind.name()
         );
     }
     let newer = [

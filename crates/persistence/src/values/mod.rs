@@ -2,6 +2,7 @@
 //!
 //!     list, set, zset, hash, stream, array,
 //!     vector_set, path_hash, json              one impl of [`Saved`] each
+//!     sketches                                     one impl for all, which asks each for its fields
 //!     packed                                       listpacks and ziplists as they are read
 //!
 //! A new type has its file here and its name in the list of types (`types/kinds.rs`): saving,
@@ -16,6 +17,7 @@ mod list;
 mod packed;
 pub(super) mod path_hash;
 mod set;
+pub(super) mod sketches;
 mod stream;
 pub(super) mod vector_set;
 mod zset;

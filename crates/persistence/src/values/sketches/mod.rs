@@ -1,0 +1,171 @@
+//! Sketches, as values of Redis's module `bf`: an id, fields, and their end, in form MODULE_2.
+//!
+//! Large blocks are written in pieces, as they are; a block of up to a megabyte is one string,
+//! which the writer may compress, as Redis does with all. No version of the file matters: a reader
+//! knows the module, or refuses the file by the name of its type.
+//!
+//! As commands, filters are headers and chunks, because a payload of one may be longer than any
+//! argument; other sketches are payloads:
+//!
+//!     BF.LOADCHUNK key 1 header | BF.LOADCHUNK key end chunk | RESTORE key 0 payload
+
+mod bloom;
+mod cuckoo;
+
+use super::{NamedForm, Saved, ValueForm};
+use crate::aof::CommandWriter;
+use crate::rdb::format::kind;
+use crate::rdb::module::{self, ModuleId, field, read_end, write_string};
+use crate::rdb::{Fault, Input, RdbWriter, Rules};
+use russet_resp::write_request;
+use russet_types::{AnyContainer, Kept, Kind};
+use std::ops::Range;
+
+/// A sketch that files hold.
+pub(crate) trait Stored: Kind {
+    /// The version of its fields that is written.
+    const VERSION: u64;
+
+    /// Reads its fields of a version; every number is checked before anything is made from it.
+    fn load(input: &mut Input<'_>, version: u64) -> Result<Self, Fault>;
+
+    /// Writes fields from a position on, 0 at first; returns where the next ones begin. `None`:
+    /// these were the last.
+    fn save(&self, to: &mut RdbWriter, at: u64) -> Option<u64>;
+
+    /// Writes commands that recreate it, from a position on; returns where the next ones begin.
+    fn rewrite(&self, to: &mut CommandWriter, key: &[u8], at: u64) -> Option<u64>;
+}
+
+impl<S: Stored> Saved for Kept<S>
+where
+    Kept<S>: Into<AnyContainer>,
+{
+    /// Values of modules are found by the name of their type.
+    const FORMS: &[NamedForm] = &[];
+
+    fn load(input: &mut Input<'_>, _kind: u8, _rules: &Rules) -> Result<Kept<S>, Fault> {
+        let id = module::read_id(input)?;
+        if id.name == S::NAME {
+            load_fields(input, &id)
+        } else {
+            Err(Fault::Module(id.name))
+        }
+    }
+
+    fn form(&self, _version: u32) -> ValueForm {
+        ValueForm::of(kind::MODULE_2)
+    }
+
+    fn save_head(&self, to: &mut RdbWriter, _form: ValueForm) {
+        to.length(module::id(S::NAME, S::VERSION));
+    }
+
+    fn save_part(&self, to: &mut RdbWriter, _: ValueForm, at: u64, _limit: usize) -> Option<u64> {
+        let next = self.save(to, at);
+        if next.is_none() {
+            to.length(field::END);
+        }
+        next
+    }
+
+    fn rewrite(&self, to: &mut CommandWriter, key: &[u8], at: u64, _most: usize) -> Option<u64> {
+        S::rewrite(self, to, key, at)
+    }
+}
+
+/// Reads a sketch after its id.
+pub(crate) fn load_fields<S: Stored>(
+    input: &mut Input<'_>,
+    id: &ModuleId,
+) -> Result<Kept<S>, Fault> {
+    let sketch = <S as Stored>::load(input, id.version)?;
+    read_end(input)?;
+    Ok(Kept::from(sketch))
+}
+
+/// A sketch has a version that is not known.
+fn unknown_version() -> Fault {
+    Fault::damaged("a sketch has an encoding that is not known")
+}
+
+// --- blocks in pieces ---
+
+/// A block of up to so many bytes is one piece.
+const WHOLE_MAX: usize = 1 << 20;
+/// Bytes of the pieces of a larger one.
+const PIECE_BYTES: usize = 256 << 10;
+
+/// The block and its range of a piece, counted over all blocks, by their lengths.
+fn piece(lengths: impl Iterator<Item = usize>, at: u64) -> Option<(usize, Range<usize>)> {
+    let mut at = at;
+    for (block, length) in lengths.enumerate() {
+        let pieces = if length <= WHOLE_MAX {
+            1
+        } else {
+            length.div_ceil(PIECE_BYTES) as u64
+        };
+        if pieces == 1 && at == 0 {
+            return Some((block, 0..length));
+        }
+        if at < pieces {
+            let start = at as usize * PIECE_BYTES;
+            return Some((block, start..length.min(start + PIECE_BYTES)));
+        }
+        at -= pieces;
+    }
+    None
+}
+
+/// Writes a piece of a block as a field, or a part of one.
+fn write_piece(to: &mut RdbWriter, block: &[u8], piece: Range<usize>) {
+    if piece.len() == block.len() {
+        write_string(to, block);
+        return;
+    }
+    if piece.start == 0 {
+        to.length(field::STRING);
+        to.length(block.len() as u64);
+    }
+    to.raw(&block[piece]);
+}
+
+/// Writes a filter's header, or the chunk at a position, as a command; returns the next position.
+fn write_chunk<'c>(
+    to: &mut CommandWriter,
+    command: &[u8],
+    key: &[u8],
+    at: u64,
+    header: impl FnOnce() -> Vec<u8>,
+    chunk: impl Fn(i64) -> Option<(i64, &'c [u8])>,
+) -> Option<u64> {
+    let mut digits = itoa::Buffer::new();
+    if at == 0 {
+        let args: [&[u8]; 4] = [command, key, b"1", &header()];
+        write_request(&mut to.out, args.into_iter());
+        return chunk(1).map(|_| 1);
+    }
+    let (next, bytes) = chunk(at as i64)?;
+    let args: [&[u8]; 4] = [command, key, digits.format(next).as_bytes(), bytes];
+    write_request(&mut to.out, args.into_iter());
+    chunk(next).map(|_| next as u64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pieces_cover_all_blocks_in_order() {
+        let lengths = [5, WHOLE_MAX, WHOLE_MAX + 1, 1, 3 * PIECE_BYTES + WHOLE_MAX];
+        let mut covered = [0; 5];
+        let mut at = 0;
+        while let Some((block, range)) = piece(lengths.into_iter(), at) {
+            assert_eq!(covered[block], range.start);
+            assert!(!range.is_empty() && covered[..block] == lengths[..block]);
+            covered[block] = range.end;
+            at += 1;
+        }
+        assert_eq!((covered, at), (lengths, 1 + 1 + 5 + 1 + 7));
+    }
+}

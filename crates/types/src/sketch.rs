@@ -1,0 +1,120 @@
+//! Sketches: the values of BF.*, CF.*, CMS.*, TOPK.* and TDIGEST.* commands.
+//!
+//! One container for all of them: what a sketch is, `russet_sketches` knows. A key holds one, so its
+//! length is 1; the encoding is that of all values of Redis's modules.
+#![allow(unsafe_code)]
+
+use std::ops::{Deref, DerefMut};
+
+use super::{Container, Encoding, Measured, Relocate, Signature, Type, boxed};
+use russet_base::memory::alloc::boxed_bytes;
+use russet_base::memory::mover::Mover;
+use russet_sketches::Sketch;
+
+/// See the module.
+#[derive(Clone)]
+pub struct Kept<S>(Box<S>);
+
+/// A Bloom filter.
+pub type Bloom = Kept<russet_sketches::Bloom>;
+/// A cuckoo filter.
+pub type Cuckoo = Kept<russet_sketches::Cuckoo>;
+
+/// A sketch that keys hold.
+pub trait Kind: Sketch {
+    /// The type of keys with one.
+    const TYPE: Type;
+    /// As TYPE replies it.
+    const NAME: &'static str;
+}
+
+impl Kind for russet_sketches::Bloom {
+    const TYPE: Type = Type::Bloom;
+    const NAME: &'static str = "MBbloom--";
+}
+
+impl Kind for russet_sketches::Cuckoo {
+    const TYPE: Type = Type::Cuckoo;
+    const NAME: &'static str = "MBbloomCF";
+}
+
+impl<S> From<S> for Kept<S> {
+    fn from(sketch: S) -> Kept<S> {
+        Kept(Box::new(sketch))
+    }
+}
+
+impl<S> Deref for Kept<S> {
+    type Target = S;
+
+    #[inline]
+    fn deref(&self) -> &S {
+        &self.0
+    }
+}
+
+impl<S> DerefMut for Kept<S> {
+    #[inline]
+    fn deref_mut(&mut self) -> &mut S {
+        &mut self.0
+    }
+}
+
+impl<S: Kind> Measured for Kept<S> {
+    fn memory_bytes(&self) -> usize {
+        boxed_bytes::<S>() + self.0.memory_bytes()
+    }
+}
+
+impl<S: Kind> Relocate for Kept<S> {
+    /// All at once: its blocks are few, and large ones do not move.
+    fn relocate(&mut self, mover: &mut Mover, _at: u64, _n: usize) -> Option<u64> {
+        mover.boxed(&mut self.0);
+        self.0.relocate(mover);
+        None
+    }
+}
+
+impl<S: Kind> Container for Kept<S> {
+    const TYPE: Type = S::TYPE;
+    const NAME: &'static str = S::NAME;
+    /// Redis's number of values of modules.
+    const NUMBER: u32 = 5;
+
+    #[inline]
+    fn into_word(self) -> (Encoding, u64) {
+        (Encoding::OfModule, boxed::into_word(self.0))
+    }
+
+    #[inline]
+    unsafe fn from_word(encoding: Encoding, word: u64) -> Self {
+        assert_eq!(encoding, Encoding::OfModule);
+        // SAFETY: the caller guarantees it.
+        Kept(unsafe { boxed::from_word(word) })
+    }
+
+    fn encoding(&self) -> Encoding {
+        Encoding::OfModule
+    }
+
+    fn len(&self) -> usize {
+        1
+    }
+
+    fn check_invariants(&self) {
+        self.0.check_invariants();
+    }
+
+    /// Redis has no signature of these values: this is of their content.
+    fn sign(&self, signature: &mut Signature) {
+        self.0.sign(&mut |part| signature.follow(part));
+    }
+
+    fn free_effort(&self) -> usize {
+        self.0.free_effort()
+    }
+
+    fn free_step(&mut self, _n: usize) -> bool {
+        self.0.free_step()
+    }
+}
