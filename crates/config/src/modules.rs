@@ -42,10 +42,18 @@ const JSON: Module = Module {
     file: "rejson.so",
 };
 
+const SKETCHES: Module = Module {
+    name: "bf",
+    version: 81002,
+    path: "",
+    options: "handle-io-errors",
+    file: "redisbloom.so",
+};
+
 /// Redis's, as its image has them.
-pub(super) const REDIS: &[Module] = &[VECTOR_SET, JSON];
+pub(super) const REDIS: &[Module] = &[VECTOR_SET, JSON, SKETCHES];
 /// Valkey's, and those of Redis that do not clash with them.
-pub(super) const VALKEY: &[Module] = &[LUA, JSON];
+pub(super) const VALKEY: &[Module] = &[LUA, JSON, SKETCHES];
 
 /// Whether a `loadmodule` line names a module that is built in, by its file's name.
 pub(super) fn is_built_in(path: &[u8]) -> bool {
@@ -61,7 +69,7 @@ mod tests {
     #[test]
     fn a_module_is_known_by_its_file() {
         assert!(is_built_in(b"/usr/local/lib/redis/modules//rejson.so"));
-        assert!(is_built_in(b"rejson.so"));
+        assert!(is_built_in(b"rejson.so") && is_built_in(b"/x/redisbloom.so"));
         for other in [&b"/x/rejson.so/"[..], b"", b"/", b"/x/other.so"] {
             assert!(!is_built_in(other));
         }

@@ -615,6 +615,22 @@ directives! {
         "hash-share-names", flag, [], Works;
     json_integers_wrap: bool = true =>
         "json-integers-wrap", flag, [], Works;
+    bf_error_rate: ErrorRate = ErrorRate(0.01) =>
+        "bf-error-rate", special, [], Works;
+    bf_initial_size: u64 = 100 =>
+        "bf-initial-size", number(1, 1_048_576), [], Works;
+    bf_expansion_factor: u32 = 2 =>
+        "bf-expansion-factor", number(0, 32768), [], Works;
+    cf_bucket_size: u16 = 2 =>
+        "cf-bucket-size", number(1, 255), [], Works;
+    cf_initial_size: u64 = 1024 =>
+        "cf-initial-size", number(2, 1_048_576), [], Works;
+    cf_expansion_factor: u16 = 1 =>
+        "cf-expansion-factor", number(0, 32768), [], Works;
+    cf_max_expansions: u64 = 32 =>
+        "cf-max-expansions", number(1, 65535), [], Works;
+    cf_max_iterations: u16 = 20 =>
+        "cf-max-iterations", number(1, 65535), [], Works;
     hash_min_template_entries: usize = 0 =>
         "hash-min-template-entries", number(0, LONG_MAX), [], Works;
     hash_max_template_entries: usize = 0 =>

@@ -93,6 +93,8 @@ pub enum ValueError {
     NotAPercentile,
     #[error("latency-tracking-info-percentiles parameters should sit between [0.0,100.0]")]
     PercentileOutOfRange,
+    #[error("argument must be a number between 0 and 1")]
+    NotAnErrorRate,
     #[error("argument must be between 0 and 15, or 80")]
     RdbVersion,
     #[error("array-slice-size must be a power of two")]

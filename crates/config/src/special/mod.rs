@@ -5,6 +5,7 @@
 
 mod addresses;
 mod compression;
+mod error_rate;
 mod host_names;
 mod keyspace_events;
 mod max_memory;
@@ -21,6 +22,7 @@ pub use addresses::ReplicaOf;
 
 pub(crate) use addresses::BindAddresses;
 pub use compression::RdbCompression;
+pub use error_rate::ErrorRate;
 pub(crate) use host_names::HostNames;
 pub use keyspace_events::{EventClass, KeyspaceEvents};
 pub use max_memory::MaxMemory;
