@@ -30,6 +30,7 @@ mod scripting;
 mod sentinel;
 mod server;
 mod set;
+mod sketches;
 mod sorted_set;
 mod stream;
 mod string;
@@ -73,6 +74,7 @@ const GROUPS: &[(&[Spec], Text)] = &[
     (pubsub::SPECS, text!("pubsub")),
     (scripting::SPECS, text!("scripting")),
     (set::SPECS, text!("set")),
+    (sketches::bloom::SPECS, text!("sketches/bloom")),
     (sorted_set::SPECS, text!("sorted_set")),
     (stream::SPECS, text!("stream")),
     (string::SPECS, text!("string")),

@@ -180,6 +180,16 @@ bitflags! {
         const PATHHASH = 1 << 22;
         /// `@json`: JSON documents.
         const JSON = 1 << 23;
+        /// `@bloom`: Bloom filters.
+        const BLOOM = 1 << 24;
+        /// `@cuckoo`: cuckoo filters.
+        const CUCKOO = 1 << 25;
+        /// `@cms`: count-min sketches.
+        const CMS = 1 << 26;
+        /// `@topk`: top-k lists.
+        const TOPK = 1 << 27;
+        /// `@tdigest`: t-digests.
+        const TDIGEST = 1 << 28;
     }
 }
 

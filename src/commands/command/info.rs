@@ -185,7 +185,7 @@ const ACCESS: [(Access, &str); 11] = [
     (Access::VARIABLE_FLAGS, "variable_flags"),
 ];
 
-const CATEGORIES: [(Category, &str); 24] = [
+const CATEGORIES: [(Category, &str); 29] = [
     (Category::KEYSPACE, "@keyspace"),
     (Category::READ, "@read"),
     (Category::WRITE, "@write"),
@@ -210,6 +210,11 @@ const CATEGORIES: [(Category, &str); 24] = [
     (Category::SCRIPTING, "@scripting"),
     (Category::PATHHASH, "@pathhash"),
     (Category::JSON, "@json"),
+    (Category::BLOOM, "@bloom"),
+    (Category::CUCKOO, "@cuckoo"),
+    (Category::CMS, "@cms"),
+    (Category::TOPK, "@topk"),
+    (Category::TDIGEST, "@tdigest"),
 ];
 
 #[cfg(test)]

@@ -61,7 +61,7 @@ pub enum Read {
 }
 
 /// Types, and the categories of their commands.
-pub const TYPES: [(&str, Category); 9] = [
+pub const TYPES: [(&str, Category); 14] = [
     ("string", STRINGS),
     ("list", Category::LIST),
     ("set", Category::SET),
@@ -71,6 +71,11 @@ pub const TYPES: [(&str, Category); 9] = [
     ("array", Category::ARRAY),
     ("pathhash", Category::PATHHASH),
     ("json", Category::JSON),
+    ("bloom", Category::BLOOM),
+    ("cuckoo", Category::CUCKOO),
+    ("cms", Category::CMS),
+    ("topk", Category::TOPK),
+    ("tdigest", Category::TDIGEST),
 ];
 const STRINGS: Category = Category::STRING
     .union(Category::BITMAP)

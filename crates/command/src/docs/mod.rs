@@ -81,8 +81,11 @@ macro_rules! groups {
 groups! {
     Array "array",
     Bitmap "bitmap",
+    Bloom "bloom",
     Cluster "cluster",
+    Cms "cms",
     Connection "connection",
+    Cuckoo "cuckoo",
     Generic "generic",
     Geo "geo",
     Hash "hash",
@@ -99,6 +102,8 @@ groups! {
     SortedSet "sorted-set",
     Stream "stream",
     String "string",
+    TDigest "tdigest",
+    TopK "topk",
     Transactions "transactions",
 }
 
@@ -108,6 +113,7 @@ impl Group {
         match self {
             Group::Module => "vectorset",
             Group::Json => "ReJSON",
+            Group::Bloom | Group::Cuckoo | Group::Cms | Group::TopK | Group::TDigest => "bf",
             _ => "",
         }
     }

@@ -1,0 +1,230 @@
+//! ADD, MADD and INSERT.
+
+use super::super::row::{EACH_ITEM, GROWS, ONE_ITEM, WRITTEN_KEY};
+use super::recipe::Recipe;
+use super::{NOT_FOUND, WRITING};
+use crate::commands::work;
+use crate::server::{Call, CommandResult, Spec};
+use russet_base::numbers::float::parse_double;
+use russet_base::numbers::number::parse_i64;
+use russet_command::{Arity, CommandError};
+use russet_keyspace::Class;
+use russet_resp::Args;
+use russet_sketches::bloom::BloomError;
+use russet_types::Bloom;
+
+const FULL: CommandError = CommandError::Text("ERR non scaling filter is full");
+const NOT_INSERTED: CommandError = CommandError::Text("ERR problem inserting into filter");
+
+/// Why an item was not added.
+fn refusal(error: BloomError) -> CommandError {
+    match error {
+        BloomError::Full => FULL,
+        BloomError::TooLarge => NOT_INSERTED,
+    }
+}
+
+pub(super) const ADD: Spec = Spec {
+    arity: Arity::Exactly(3),
+    flags: GROWS,
+    keys: WRITTEN_KEY,
+    categories: WRITING,
+    within: ONE_ITEM,
+    ..Spec::new("bf.add", add)
+};
+
+/// `BF.ADD key item`: adds an item; a missing key is made by the settings.
+///
+/// Reply: boolean (RESP2: integer), whether the item was new. O(links * hashes).
+fn add(call: &mut Call<'_>) -> CommandResult {
+    let [_, key, item] = call.args.exactly();
+    let Some(mut filter) = call.db.write::<Bloom>(key)? else {
+        return add_to_new(call, key, call.args.from(2), None, true);
+    };
+    let is_new = filter.add(item).map_err(refusal)?;
+    drop(filter);
+    if is_new {
+        call.db.changed(key, Class::MODULE, call.name);
+    }
+    call.reply.boolean(is_new);
+    Ok(())
+}
+
+pub(super) const MADD: Spec = Spec {
+    arity: Arity::AtLeast(3),
+    within: EACH_ITEM,
+    handler: madd,
+    name: "bf.madd",
+    work: work::EACH_MEMBER,
+    ..ADD
+};
+
+/// `BF.MADD key item ...`: adds items; a missing key is made by the settings.
+///
+/// Reply: array with the reply of ADD for each; an error ends it. O(items * links * hashes).
+fn madd(call: &mut Call<'_>) -> CommandResult {
+    let (key, items) = (call.args.at(1), call.args.from(2));
+    if call.db.write::<Bloom>(key)?.is_none() {
+        return add_to_new(call, key, items, None, false);
+    }
+    add_to_existing(call, key, items)
+}
+
+/// Adds items to a filter that exists.
+fn add_to_existing(call: &mut Call<'_>, key: &[u8], items: Args<'_>) -> CommandResult {
+    let mut filter = call.db.write::<Bloom>(key)?.ok_or(NOT_FOUND)?;
+    let (place, reply) = (call.reply.defer(), &mut *call.reply);
+    let (mut results, mut is_changed) = (0, false);
+    filter.add_each(items.iter(), |added| {
+        results += 1;
+        match added {
+            Ok(is_new) => {
+                is_changed |= is_new;
+                reply.boolean(is_new);
+            }
+            Err(error) => reply.error(&refusal(error)),
+        }
+    });
+    drop(filter);
+    call.reply.finish_array(place, results);
+    if is_changed {
+        call.db.changed(key, Class::MODULE, call.name);
+    }
+    Ok(())
+}
+
+/// Makes a filter of the settings, or a recipe, and adds items to it.
+fn add_to_new(
+    call: &mut Call<'_>,
+    key: &[u8],
+    items: Args<'_>,
+    recipe: Option<Recipe>,
+    is_one: bool,
+) -> CommandResult {
+    let defaults = Recipe::of(&call.server.config);
+    let recipe = recipe.unwrap_or(defaults);
+    let mut filter = recipe.filter()?;
+    if is_one {
+        let is_new = filter.add(items.at(0)).map_err(refusal)?;
+        call.reply.boolean(is_new);
+    } else {
+        let (place, reply) = (call.reply.defer(), &mut *call.reply);
+        let mut results = 0;
+        filter.add_each(items.iter(), |added| {
+            results += 1;
+            match added {
+                Ok(is_new) => reply.boolean(is_new),
+                Err(error) => reply.error(&refusal(error)),
+            }
+        });
+        call.reply.finish_array(place, results);
+    }
+    call.db.put(key, filter);
+    call.db.changed(key, Class::MODULE, call.name);
+    if !recipe.is_plain(defaults) && call.effects_wanted() {
+        let words = recipe.words(true);
+        let head: [&[u8]; 2] = [b"BF.INSERT", key];
+        let words = head.into_iter().chain(words.iter().map(Vec::as_slice));
+        let words = words.chain([&b"ITEMS"[..]]).chain(items.iter());
+        call.rewrite(&words.collect::<Vec<&[u8]>>());
+    }
+    Ok(())
+}
+
+pub(super) const INSERT: Spec = Spec {
+    arity: Arity::AtLeast(4),
+    flags: GROWS,
+    keys: WRITTEN_KEY,
+    categories: WRITING,
+    work: work::by(count_items, work::FEWER_NAMES),
+    ..Spec::new("bf.insert", insert)
+};
+
+struct InsertArgs<'a> {
+    recipe: Recipe,
+    creates: bool,
+    items: Args<'a>,
+}
+
+impl<'a> InsertArgs<'a> {
+    fn parse(args: Args<'a>, name: &str, defaults: Recipe) -> Result<InsertArgs<'a>, CommandError> {
+        const UNKNOWN: CommandError = CommandError::Text("Unknown argument received");
+        const BAD: CommandError = CommandError::Text("Bad argument received");
+        const BAD_RATE: CommandError = CommandError::Text("Bad error rate");
+        const BAD_CAPACITY: CommandError = CommandError::Text("Bad capacity");
+        const BAD_EXPANSION: CommandError = CommandError::Text("Bad expansion");
+        let arity = || CommandError::WrongArity(name.to_owned());
+        let mut error = defaults.error;
+        let mut capacity = defaults.capacity as i64;
+        let mut expansion = i64::from(defaults.expansion);
+        let (mut creates, mut scales) = (true, true);
+        let mut at = 2;
+        loop {
+            let value = || args.get(at + 1).ok_or_else(arity);
+            if at >= args.len() {
+                return Err(arity());
+            } else if args.is(at, "ITEMS") {
+                break;
+            } else if args.is(at, "NOCREATE") {
+                creates = false;
+            } else if args.is(at, "NONSCALING") {
+                scales = false;
+            } else if args.is(at, "ERROR") {
+                error = parse_double(value()?).ok_or(BAD_RATE)?;
+                at += 1;
+            } else if args.is(at, "CAPACITY") {
+                capacity = parse_i64(value()?).ok_or(BAD_CAPACITY)?;
+                at += 1;
+            } else if args.is(at, "EXPANSION") {
+                expansion = parse_i64(value()?).ok_or(BAD_EXPANSION)?;
+                at += 1;
+            } else {
+                return Err(UNKNOWN);
+            }
+            at += 1;
+        }
+        let items = args.from(at + 1);
+        if items.is_empty() {
+            return Err(arity());
+        }
+        let (Ok(capacity @ 1..), Ok(expansion), true) = (
+            u64::try_from(capacity),
+            u32::try_from(expansion),
+            error > 0.0 && error < 1.0,
+        ) else {
+            return Err(BAD);
+        };
+        Ok(InsertArgs {
+            recipe: Recipe {
+                capacity,
+                error,
+                expansion: if scales { expansion } else { 0 },
+            },
+            creates,
+            items,
+        })
+    }
+}
+
+fn count_items(call: &mut Call<'_>) -> CommandResult {
+    let args = InsertArgs::parse(call.args, call.name, Recipe::of(&call.server.config))?;
+    call.touches(args.items.len() as u64);
+    Ok(())
+}
+
+/// `BF.INSERT key [CAPACITY n] [ERROR e] [EXPANSION n] [NOCREATE] [NONSCALING] ITEMS item ...`:
+/// adds items; a missing key is made by the options, else by the settings.
+///
+/// Reply: as of MADD; an error without a filter if NOCREATE says so. Options have no effect on a
+/// filter that exists.
+fn insert(call: &mut Call<'_>) -> CommandResult {
+    let key = call.args.at(1);
+    let args = InsertArgs::parse(call.args, call.name, Recipe::of(&call.server.config))?;
+    if call.db.write::<Bloom>(key)?.is_some() {
+        return add_to_existing(call, key, args.items);
+    }
+    if !args.creates {
+        return Err(NOT_FOUND);
+    }
+    add_to_new(call, key, args.items, Some(args.recipe), false)
+}

@@ -1,0 +1,75 @@
+//! SCANDUMP and LOADCHUNK: a filter as header and chunks.
+//!
+//! A chunk is named by the position after it, so that one may be sent twice. Loading is repeated by
+//! the log and by replicas as it is.
+
+use super::super::row::{GROWS, READ_KEY, READS_FAST, WRITTEN_KEY};
+use super::{NOT_FOUND, READING, WRITING};
+use crate::server::{Call, CommandResult, Spec};
+use russet_base::numbers::number::parse_i64;
+use russet_command::{Arity, CommandError};
+use russet_keyspace::Class;
+use russet_types::Bloom;
+
+const NOT_NUMERIC: CommandError = CommandError::Text("Second argument must be numeric");
+const NOT_NUMERIC_TO_LOAD: CommandError = CommandError::Text("ERR Second argument must be numeric");
+const BAD_DATA: CommandError = CommandError::Text("ERR received bad data");
+
+pub(super) const SCANDUMP: Spec = Spec {
+    arity: Arity::Exactly(3),
+    flags: READS_FAST,
+    keys: READ_KEY,
+    categories: READING,
+    tips: &["dont_cache"],
+    ..Spec::new("bf.scandump", scandump)
+};
+
+/// `BF.SCANDUMP key position`: the header at position 0, then chunks.
+///
+/// Reply: array of the next position and the bytes; after the last chunk 0 and an empty text. A
+/// chunk has at most 16 MiB.
+fn scandump(call: &mut Call<'_>) -> CommandResult {
+    let [_, key, at] = call.args.exactly();
+    let filter = call.db.read::<Bloom>(key)?.ok_or(NOT_FOUND)?;
+    let at = parse_i64(at).ok_or(NOT_NUMERIC)?;
+    call.reply.array(2);
+    if at == 0 {
+        call.reply.int(1);
+        call.reply.bulk_owned(filter.header());
+        return Ok(());
+    }
+    let (next, chunk) = filter.chunk(at).unwrap_or((0, &[]));
+    call.reply.int(next);
+    call.reply.bulk(chunk);
+    Ok(())
+}
+
+pub(super) const LOADCHUNK: Spec = Spec {
+    arity: Arity::Exactly(4),
+    flags: GROWS,
+    keys: WRITTEN_KEY,
+    categories: WRITING,
+    ..Spec::new("bf.loadchunk", loadchunk)
+};
+
+/// `BF.LOADCHUNK key position bytes`: makes a filter of a header, whose position is 1, or puts a
+/// chunk in place.
+///
+/// Reply: OK; an error if the bytes are no header, or do not fit.
+fn loadchunk(call: &mut Call<'_>) -> CommandResult {
+    let [_, key, at, bytes] = call.args.exactly();
+    let at = parse_i64(at).ok_or(NOT_NUMERIC_TO_LOAD)?;
+    let place = call.db.place(key);
+    if place.holds::<Bloom>()? {
+        let mut filter = place.open::<Bloom>();
+        filter.load_chunk(at, bytes).map_err(|_| BAD_DATA)?;
+    } else if at == 1 {
+        let filter = russet_sketches::Bloom::from_header(bytes).map_err(|_| BAD_DATA)?;
+        place.put(Bloom::from(filter));
+    } else {
+        return Err(NOT_FOUND);
+    }
+    call.db.changed(key, Class::MODULE, call.name);
+    call.reply.ok();
+    Ok(())
+}

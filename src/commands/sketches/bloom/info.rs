@@ -1,0 +1,200 @@
+//! INFO, CARD and DEBUG.
+
+use super::super::row::{READ_KEY, READS_FAST};
+use super::{NOT_FOUND, READING};
+use crate::server::{Call, CommandResult, Spec};
+use russet_command::{Arity, Category, CommandError};
+use russet_resp::Reply;
+use russet_types::Bloom;
+
+const UNKNOWN_FIELD: CommandError = CommandError::Text("Invalid information value");
+
+/// Bytes of Redis's structs of a filter and of a link, which INFO counts.
+const CHAIN_BYTES: usize = 32;
+const LINK_BYTES: usize = 64;
+
+pub(super) const INFO: Spec = Spec {
+    arity: Arity::AtLeast(2),
+    flags: READS_FAST,
+    keys: READ_KEY,
+    categories: READING.union(Category::FAST),
+    tips: &["dont_cache"],
+    ..Spec::new("bf.info", info)
+};
+
+/// A line of INFO.
+struct Field {
+    word: &'static str,
+    name: &'static str,
+    write: fn(&mut Reply, &Bloom),
+}
+
+const FIELDS: [Field; 5] = [
+    Field {
+        word: "CAPACITY",
+        name: "Capacity",
+        write: |reply, filter| reply.int(as_int(filter.capacity())),
+    },
+    Field {
+        word: "SIZE",
+        name: "Size",
+        write: |reply, filter| reply.int(size(filter) as i64),
+    },
+    Field {
+        word: "FILTERS",
+        name: "Number of filters",
+        write: |reply, filter| reply.int(filter.links().len() as i64),
+    },
+    Field {
+        word: "ITEMS",
+        name: "Number of items inserted",
+        write: |reply, filter| reply.int(as_int(filter.items())),
+    },
+    Field {
+        word: "EXPANSION",
+        name: "Expansion rate",
+        write: |reply, filter| match filter.growth() {
+            Some(growth) => reply.int(growth.into()),
+            None => reply.null(),
+        },
+    },
+];
+
+fn as_int(n: u64) -> i64 {
+    i64::try_from(n).unwrap_or(i64::MAX)
+}
+
+fn size(filter: &Bloom) -> usize {
+    let links = filter.links();
+    CHAIN_BYTES
+        + links
+            .map(|(_, bits)| LINK_BYTES + bits.len())
+            .sum::<usize>()
+}
+
+/// `BF.INFO key [CAPACITY | SIZE | FILTERS | ITEMS | EXPANSION]`: facts of a filter, or one.
+///
+/// Reply: map (RESP2: array) of names and integers; of one fact, RESP2 has the integer alone in
+/// the array. Expansion is null for a filter that does not scale.
+fn info(call: &mut Call<'_>) -> CommandResult {
+    let args = call.args;
+    if args.len() > 3 {
+        return Err(CommandError::WrongArity(call.name.to_owned()));
+    }
+    let filter = call.db.read::<Bloom>(args.at(1))?.ok_or(NOT_FOUND)?;
+    if args.len() == 2 {
+        call.reply.map(FIELDS.len());
+        for field in &FIELDS {
+            call.reply.simple(field.name);
+            (field.write)(call.reply, &filter);
+        }
+        return Ok(());
+    }
+    let asked = FIELDS.iter().find(|field| args.is(2, field.word));
+    let field = asked.ok_or(UNKNOWN_FIELD)?;
+    if call.reply.resp3() {
+        call.reply.map(1);
+        call.reply.simple(field.name);
+    } else {
+        call.reply.array(1);
+    }
+    (field.write)(call.reply, &filter);
+    Ok(())
+}
+
+pub(super) const CARD: Spec = Spec {
+    arity: Arity::Exactly(2),
+    handler: card,
+    name: "bf.card",
+    tips: &[],
+    ..INFO
+};
+
+/// `BF.CARD key`: the items that were added.
+///
+/// Reply: integer; 0 without a key.
+fn card(call: &mut Call<'_>) -> CommandResult {
+    let [_, key] = call.args.exactly();
+    let filter = call.db.read::<Bloom>(key)?;
+    let items = filter.map_or(0, |filter| as_int(filter.items()));
+    call.reply.int(items);
+    Ok(())
+}
+
+pub(super) const DEBUG: Spec = Spec {
+    arity: Arity::Exactly(2),
+    handler: debug,
+    name: "bf.debug",
+    categories: READING,
+    ..INFO
+};
+
+/// `BF.DEBUG key`: the links of a filter.
+///
+/// Reply: array of a text for the filter and one for each link.
+fn debug(call: &mut Call<'_>) -> CommandResult {
+    let [_, key] = call.args.exactly();
+    let filter = call.db.read::<Bloom>(key)?.ok_or(NOT_FOUND)?;
+    let links = filter.links();
+    call.reply.array(1 + links.len());
+    call.reply
+        .bulk(format!("size:{}", filter.items()).as_bytes());
+    for (shape, bits) in links {
+        let text = format!(
+            "bytes:{} bits:{} hashes:{} hashwidth:{} capacity:{} size:{} ratio:{}",
+            bits.len(),
+            shape.bits,
+            shape.hashes,
+            filter.hash_bits(),
+            shape.entries,
+            shape.items,
+            short(shape.error),
+        );
+        call.reply.bulk(text.as_bytes());
+    }
+    Ok(())
+}
+
+/// A number as C's `%g` prints it: six digits, without zeros at their end.
+fn short(value: f64) -> String {
+    let text = format!("{value:.5e}");
+    let (digits, exponent) = text.split_once('e').expect("an exponent");
+    let exponent: i32 = exponent.parse().expect("a number");
+    let trimmed = |text: &str| {
+        if text.contains('.') {
+            text.trim_end_matches('0').trim_end_matches('.').to_owned()
+        } else {
+            text.to_owned()
+        }
+    };
+    if (-4..6).contains(&exponent) {
+        trimmed(&format!("{value:.*}", (5 - exponent) as usize))
+    } else {
+        let sign = if exponent < 0 { '-' } else { '+' };
+        format!("{}e{sign}{:02}", trimmed(digits), exponent.abs())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::short;
+
+    #[test]
+    fn ratios_are_printed_as_by_c() {
+        let texts = [
+            0.005,
+            0.0025,
+            0.1,
+            0.000_1,
+            0.000_05,
+            1.0 / 3.0,
+            1e-10,
+            0.25,
+        ]
+        .map(short);
+        let expected = [
+            "0.005", "0.0025", "0.1", "0.0001", "5e-05", "0.333333", "1e-10", "0.25",
+        ];
+        assert_eq!(texts, expected);
+    }
+}

@@ -1,0 +1,174 @@
+//! How a filter is made: by RESERVE's arguments and INSERT's options, else by the settings.
+//!
+//! Effects: a server that repeats the command may have other settings, and other rules of the
+//! arguments: 7.4 takes errors above a quarter as they are, and no expansion of 0. So where these
+//! matter the effect has all numbers in words that every server understands alike.
+
+use super::super::row::{GROWS, WRITTEN_KEY};
+use super::{ITEM_EXISTS, WRITING};
+use crate::server::{Call, CommandResult, Spec};
+use russet_base::numbers::float::parse_double;
+use russet_base::numbers::number::parse_i64;
+use russet_command::{Arity, Category, CommandError};
+use russet_config::Config;
+use russet_keyspace::Class;
+use russet_resp::Args;
+use russet_sketches::bloom::BloomError;
+use russet_types::Bloom;
+
+/// An error above it is this.
+const ERROR_MAX: f64 = 0.25;
+
+pub(super) const NOT_CREATED: CommandError = CommandError::Text("ERR could not create filter");
+
+/// The numbers of a new filter.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Recipe {
+    /// More than 0.
+    pub capacity: u64,
+    /// In (0, 1), perhaps above [`ERROR_MAX`].
+    pub error: f64,
+    /// 0: the filter does not scale.
+    pub expansion: u32,
+}
+
+impl Recipe {
+    /// By the settings alone.
+    pub fn of(config: &Config) -> Recipe {
+        Recipe {
+            capacity: config.bf_initial_size,
+            error: config.bf_error_rate.0,
+            expansion: config.bf_expansion_factor,
+        }
+    }
+
+    pub fn filter(&self) -> Result<Bloom, CommandError> {
+        let growth = (self.expansion > 0).then_some(self.expansion);
+        let error = self.error.min(ERROR_MAX);
+        let made = russet_sketches::Bloom::new(self.capacity, error, growth);
+        made.map(Bloom::from).map_err(|_: BloomError| NOT_CREATED)
+    }
+
+    /// The words after RESERVE's key, or with `as_options` those of INSERT before ITEMS.
+    pub fn words(&self, as_options: bool) -> Vec<Vec<u8>> {
+        let error = format!("{}", self.error.min(ERROR_MAX)).into_bytes();
+        let capacity = self.capacity.to_string().into_bytes();
+        let mut words = if as_options {
+            vec![b"ERROR".to_vec(), error, b"CAPACITY".to_vec(), capacity]
+        } else {
+            vec![error, capacity]
+        };
+        if self.expansion == 0 {
+            words.push(b"NONSCALING".to_vec());
+        } else {
+            words.push(b"EXPANSION".to_vec());
+            words.push(self.expansion.to_string().into_bytes());
+        }
+        words
+    }
+
+    /// Whether every server makes the same of the words by which this one was described, if
+    /// `defaults` were those settings that they left open.
+    pub fn is_plain(&self, defaults: Recipe) -> bool {
+        self.error <= ERROR_MAX && self.expansion > 0 && defaults == Recipe::of(&Config::default())
+    }
+}
+
+/// The ratio of a new link to the last. With 0 the filter does not scale.
+pub(super) fn parse_expansion(text: &[u8]) -> Option<Result<u32, CommandError>> {
+    const TOO_SMALL: CommandError =
+        CommandError::Text("ERR expansion should be greater or equal to 1");
+    let n = parse_i64(text)?;
+    if n < 0 {
+        return Some(Err(TOO_SMALL));
+    }
+    u32::try_from(n).ok().map(Ok)
+}
+
+pub(super) const RESERVE: Spec = Spec {
+    arity: Arity::AtLeast(4),
+    flags: GROWS,
+    keys: WRITTEN_KEY,
+    categories: WRITING.union(Category::FAST),
+    ..Spec::new("bf.reserve", reserve)
+};
+
+struct ReserveArgs {
+    recipe: Recipe,
+    /// Whether a word says that the filter does not scale.
+    says_nonscaling: bool,
+}
+
+impl ReserveArgs {
+    fn parse(args: Args<'_>, name: &str, defaults: Recipe) -> Result<ReserveArgs, CommandError> {
+        const BAD_RATE: CommandError = CommandError::Text("ERR bad error rate");
+        const RATE_RANGE: CommandError = CommandError::Text("ERR (0 < error rate range < 1) ");
+        const BAD_CAPACITY: CommandError = CommandError::Text("ERR bad capacity");
+        const NO_CAPACITY: CommandError =
+            CommandError::Text("ERR (capacity should be larger than 0)");
+        const NO_EXPANSION: CommandError = CommandError::Text("ERR no expansion");
+        const BAD_EXPANSION: CommandError = CommandError::Text("ERR bad expansion");
+        const BOTH: CommandError = CommandError::Text("Nonscaling filters cannot expand");
+        if args.len() > 7 {
+            return Err(CommandError::WrongArity(name.to_owned()));
+        }
+        let error = parse_double(args.at(2)).ok_or(BAD_RATE)?;
+        if !(error > 0.0 && error < 1.0) {
+            return Err(RATE_RANGE);
+        }
+        let capacity = parse_i64(args.at(3)).ok_or(BAD_CAPACITY)?;
+        let capacity = u64::try_from(capacity).ok().filter(|n| *n > 0);
+        let capacity = capacity.ok_or(NO_CAPACITY)?;
+        let find = |word| (4..args.len()).find(|at| args.is(*at, word));
+        let says_nonscaling = find("NONSCALING").is_some();
+        let mut expansion = defaults.expansion;
+        if let Some(at) = find("EXPANSION") {
+            let text = args.get(at + 1).ok_or(NO_EXPANSION)?;
+            if says_nonscaling {
+                return Err(BOTH);
+            }
+            expansion = parse_expansion(text).ok_or(BAD_EXPANSION)??;
+        }
+        Ok(ReserveArgs {
+            recipe: Recipe {
+                capacity,
+                error,
+                expansion: if says_nonscaling { 0 } else { expansion },
+            },
+            says_nonscaling,
+        })
+    }
+}
+
+/// `BF.RESERVE key error capacity [EXPANSION n] [NONSCALING]`: makes an empty filter.
+///
+/// Reply: OK; an error if the key exists. An error rate above 0.25 is 0.25, and an expansion of 0
+/// means NONSCALING. Other words are ignored. O(1): memory is taken as it is used.
+fn reserve(call: &mut Call<'_>) -> CommandResult {
+    let args = call.args;
+    let defaults = Recipe::of(&call.server.config);
+    let ReserveArgs {
+        recipe,
+        says_nonscaling,
+    } = ReserveArgs::parse(args, call.name, defaults)?;
+    let key = args.at(1);
+    let place = call.db.place(key);
+    if place.holds::<Bloom>()? {
+        return Err(ITEM_EXISTS);
+    }
+    place.put(recipe.filter()?);
+    call.db.changed(key, Class::MODULE, call.name);
+    let as_said = Recipe {
+        expansion: if says_nonscaling { 1 } else { recipe.expansion },
+        ..recipe
+    };
+    if !as_said.is_plain(defaults) && call.effects_wanted() {
+        let words = recipe.words(false);
+        let head: [&[u8]; 2] = [b"BF.RESERVE", key];
+        let words = head.into_iter().chain(words.iter().map(Vec::as_slice));
+        let words: Vec<&[u8]> = words.collect();
+        call.rewrite(&words);
+    }
+    call.reply.ok();
+    Ok(())
+}

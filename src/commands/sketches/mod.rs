@@ -1,0 +1,12 @@
+//! The commands of sketches, one folder for each kind.
+//!
+//!     row         what the rows of all of them share
+//!     bloom       BF.*: was this item added?
+//!
+//! A command that changes nothing is not repeated by the log and by replicas, unlike in Redis; one
+//! that makes a key by this server's own settings is repeated with them.
+//!
+//! Decided elsewhere: what a sketch is, and that its bytes are Redis's: `russet_sketches`.
+
+pub(super) mod bloom;
+mod row;

@@ -1,0 +1,16 @@
+//! The rows' common parts: flags, keys, the elements within a key.
+
+use russet_command::{Access, Flags, KeySpec, Within};
+
+pub(super) const READS: Flags = Flags::READONLY.union(Flags::MODULE);
+pub(super) const READS_FAST: Flags = READS.union(Flags::FAST);
+pub(super) const WRITES: Flags = Flags::WRITE.union(Flags::MODULE);
+pub(super) const GROWS: Flags = WRITES.union(Flags::DENYOOM);
+
+pub(super) const READ_KEY: &[KeySpec] = &[KeySpec::one(1, Access::READ)];
+pub(super) const WRITTEN_KEY: &[KeySpec] = &[KeySpec::one(1, Access::MODIFY)];
+
+/// The command looks one item up in its key's value.
+pub(super) const ONE_ITEM: Option<Within> = Some(Within::One(2));
+/// All arguments after the key are items.
+pub(super) const EACH_ITEM: Option<Within> = Some(Within::Every { first: 2, step: 1 });
