@@ -75,6 +75,7 @@ const GROUPS: &[(&[Spec], Text)] = &[
     (scripting::SPECS, text!("scripting")),
     (set::SPECS, text!("set")),
     (sketches::bloom::SPECS, text!("sketches/bloom")),
+    (sketches::cuckoo::SPECS, text!("sketches/cuckoo")),
     (sorted_set::SPECS, text!("sorted_set")),
     (stream::SPECS, text!("stream")),
     (string::SPECS, text!("string")),

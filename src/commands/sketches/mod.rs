@@ -2,6 +2,7 @@
 //!
 //!     row         what the rows of all of them share
 //!     bloom       BF.*: was this item added?
+//!     cuckoo      CF.*: the same, and items can be deleted
 //!
 //! A command that changes nothing is not repeated by the log and by replicas, unlike in Redis; one
 //! that makes a key by this server's own settings is repeated with them.
@@ -9,4 +10,5 @@
 //! Decided elsewhere: what a sketch is, and that its bytes are Redis's: `russet_sketches`.
 
 pub(super) mod bloom;
+pub(super) mod cuckoo;
 mod row;

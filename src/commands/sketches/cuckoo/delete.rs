@@ -1,0 +1,56 @@
+//! DEL and COMPACT.
+
+use super::super::row::{ONE_ITEM, WRITES, WRITTEN_KEY};
+use super::WRITING;
+use crate::server::{Call, CommandResult, Spec};
+use russet_command::{Arity, CommandError, Flags};
+use russet_keyspace::Class;
+use russet_types::Cuckoo;
+
+const NO_FILTER: CommandError = CommandError::Text("Not found");
+const NO_FILTER_TO_COMPACT: CommandError = CommandError::Text("Cuckoo filter was not found");
+
+pub(super) const DEL: Spec = Spec {
+    arity: Arity::Exactly(3),
+    flags: WRITES.union(Flags::FAST),
+    keys: WRITTEN_KEY,
+    categories: WRITING,
+    within: ONE_ITEM,
+    ..Spec::new("cf.del", del)
+};
+
+/// `CF.DEL key item`: deletes an item once.
+///
+/// Reply: boolean (RESP2: integer), whether it was there; an error without a filter. O(parts); a
+/// filter with several parts is compacted after many deletes, O(slots).
+fn del(call: &mut Call<'_>) -> CommandResult {
+    let [_, key, item] = call.args.exactly();
+    let filter = call.db.write::<Cuckoo>(key).map_err(|_| NO_FILTER)?;
+    let is_deleted = filter.ok_or(NO_FILTER)?.delete(item);
+    if is_deleted {
+        call.db.changed(key, Class::MODULE, call.name);
+    }
+    call.reply.boolean(is_deleted);
+    Ok(())
+}
+
+pub(super) const COMPACT: Spec = Spec {
+    arity: Arity::Exactly(2),
+    flags: WRITES,
+    keys: WRITTEN_KEY,
+    categories: WRITING,
+    ..Spec::new("cf.compact", compact)
+};
+
+/// `CF.COMPACT key`: moves what is in later parts to earlier ones.
+///
+/// Reply: OK; an error without a filter. A write, unlike in Redis, where it is a read that is
+/// repeated by replicas. O(slots).
+fn compact(call: &mut Call<'_>) -> CommandResult {
+    let [_, key] = call.args.exactly();
+    let filter = call.db.write::<Cuckoo>(key).ok().flatten();
+    filter.ok_or(NO_FILTER_TO_COMPACT)?.compact();
+    call.db.changed(key, Class::MODULE, call.name);
+    call.reply.ok();
+    Ok(())
+}

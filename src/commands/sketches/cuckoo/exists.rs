@@ -1,0 +1,67 @@
+//! EXISTS, MEXISTS and COUNT.
+
+use super::super::row::{EACH_ITEM, ONE_ITEM, READ_KEY, READS_FAST};
+use super::READING;
+use crate::commands::work;
+use crate::server::{Call, CommandResult, Spec};
+use russet_command::Arity;
+use russet_types::Cuckoo;
+
+pub(super) const EXISTS: Spec = Spec {
+    arity: Arity::Exactly(3),
+    flags: READS_FAST,
+    keys: READ_KEY,
+    categories: READING,
+    within: ONE_ITEM,
+    ..Spec::new("cf.exists", exists)
+};
+
+/// `CF.EXISTS key item`: whether an item was added and not deleted.
+///
+/// Reply: boolean (RESP2: integer); false without a filter. O(parts).
+fn exists(call: &mut Call<'_>) -> CommandResult {
+    let [_, key, item] = call.args.exactly();
+    let filter = call.db.read::<Cuckoo>(key).ok().flatten();
+    let is_there = filter.is_some_and(|filter| filter.contains(item));
+    call.reply.boolean(is_there);
+    Ok(())
+}
+
+pub(super) const MEXISTS: Spec = Spec {
+    arity: Arity::AtLeast(3),
+    within: EACH_ITEM,
+    handler: mexists,
+    name: "cf.mexists",
+    work: work::EACH_MEMBER,
+    ..EXISTS
+};
+
+/// `CF.MEXISTS key item ...`: whether each of the items was added and not deleted.
+///
+/// Reply: array with the reply of EXISTS for each. O(items * parts).
+fn mexists(call: &mut Call<'_>) -> CommandResult {
+    let (key, items) = (call.args.at(1), call.args.from(2));
+    call.reply.array(items.len());
+    match call.db.read::<Cuckoo>(key).ok().flatten() {
+        Some(filter) => filter.contains_each(items.iter(), |yes| call.reply.boolean(yes)),
+        None => (0..items.len()).for_each(|_| call.reply.boolean(false)),
+    }
+    Ok(())
+}
+
+pub(super) const COUNT: Spec = Spec {
+    handler: count,
+    name: "cf.count",
+    ..EXISTS
+};
+
+/// `CF.COUNT key item`: how often an item was added and not deleted, or more.
+///
+/// Reply: integer; 0 without a filter. O(parts).
+fn count(call: &mut Call<'_>) -> CommandResult {
+    let [_, key, item] = call.args.exactly();
+    let filter = call.db.read::<Cuckoo>(key).ok().flatten();
+    let count = filter.map_or(0, |filter| filter.count(item));
+    call.reply.int(count as i64);
+    Ok(())
+}
