@@ -74,6 +74,10 @@ impl Buffer {
     pub fn splice(&mut self, range: Range<usize>, new: &[u8]) {
         let old = self.stated_len();
         assert!(range.start <= range.end && range.end <= old);
+        if new.len() == range.len() {
+            self[range].copy_from_slice(new);
+            return;
+        }
         let len = old - range.len() + new.len();
         if len > old {
             // SAFETY: the block was made for the old length, and its address is replaced.
