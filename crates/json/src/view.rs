@@ -64,6 +64,11 @@ pub trait View<'a>: Copy {
     /// An object's member with a name, and its ordinal.
     fn member(self, name: &str) -> Option<(usize, Self)>;
 
+    /// Whether it is an array or an object.
+    fn is_container(self) -> bool {
+        matches!(self.kind(), Kind::Array | Kind::Object)
+    }
+
     /// All children in order; members with their names.
     fn children(self) -> impl Iterator<Item = (Option<&'a str>, Self)>;
 

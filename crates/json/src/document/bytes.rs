@@ -220,6 +220,18 @@ pub(super) fn is_inline(head: u8) -> bool {
     matches!(head, ARRAY_EMPTY | OBJECT_EMPTY | ARRAY..NODE)
 }
 
+/// Whether a head is of a reference to a node.
+#[inline]
+pub(super) fn is_node(head: u8) -> bool {
+    (NODE..=NODE | Compound::Object as u8).contains(&head)
+}
+
+/// Whether a head is of an array or an object, inline or not.
+#[inline]
+pub(super) fn is_container(head: u8) -> bool {
+    is_inline(head) || (head > NODE && head <= NODE | Compound::Object as u8)
+}
+
 /// Whether the string with this head has bytes that its text escapes.
 #[inline]
 pub(super) fn is_dirty(head: u8) -> bool {

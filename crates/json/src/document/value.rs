@@ -116,6 +116,31 @@ impl<'a> Iterator for Children<'a> {
     }
 }
 
+/// The children of a value, without their names.
+struct Values<'a>(Children<'a>);
+
+impl<'a> Iterator for Values<'a> {
+    type Item = Value<'a>;
+
+    #[inline]
+    fn next(&mut self) -> Option<Value<'a>> {
+        let children = &mut self.0;
+        while children.at >= children.part.bytes.len() {
+            children.part = children.parts.next()?;
+            children.at = children.part.start;
+        }
+        let part = children.part;
+        if part.body == Body::Run {
+            let value = Value::child_of(children.context, part, children.at);
+            children.at += part.run.width();
+            return Some(value);
+        }
+        let at = part.value(children.at);
+        children.at = bytes::skip(part.bytes, at);
+        Some(Value::new(children.context, &part.bytes[at..]))
+    }
+}
+
 #[inline]
 fn text_of(text: &[u8]) -> &str {
     std::str::from_utf8(text).expect("a document's texts were checked")
@@ -395,7 +420,12 @@ impl<'a> View<'a> for Value<'a> {
     }
 
     #[inline]
+    fn is_container(self) -> bool {
+        matches!(self.place, Place::Bytes(bytes) if bytes::is_container(bytes[0]))
+    }
+
+    #[inline]
     fn values(self) -> impl Iterator<Item = Self> {
-        self.raw_children().map(|(_, child)| child)
+        Values(self.raw_children())
     }
 }

@@ -199,6 +199,11 @@ impl Path {
 
     /// All matches in order, with their locations; the same value as often as it is matched.
     pub fn find<'a, V: View<'a>>(&self, root: V) -> Result<Vec<(Location, V)>, EvalError> {
+        if let Body::Static(steps) = &self.body {
+            let mut location = Location::new();
+            let value = follow(steps, root, &mut location);
+            return Ok(value.map(|value| (location, value)).into_iter().collect());
+        }
         let mut found = Vec::new();
         self.walk(root, Location::new(), &mut |location, value| {
             found.push((location.clone(), value));
@@ -252,6 +257,11 @@ impl Path {
     }
 
     fn matched<'a, V: View<'a>>(&self, root: V) -> Result<Vec<Location>, EvalError> {
+        if let Body::Static(steps) = &self.body {
+            let mut location = Location::new();
+            let value = follow(steps, root, &mut location);
+            return Ok(value.map(|_| location).into_iter().collect());
+        }
         let mut locations = Vec::new();
         self.walk(root, Location::new(), &mut |location, _| {
             locations.push(location.clone());

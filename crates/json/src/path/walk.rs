@@ -232,7 +232,7 @@ impl<'a, V: View<'a>, T: Trail> Walk<'_, '_, V, T> {
             };
             self.budget.spend(1)?;
             // A step follows `..`, and no step leads on from a scalar.
-            if !matches!(child.kind(), Kind::Array | Kind::Object) {
+            if !child.is_container() {
                 continue;
             }
             self.trail.push(ordinal);
