@@ -12,7 +12,7 @@ use super::row::{
 };
 use crate::server::{Call, CommandResult, Spec};
 use russet_command::{Arity, CommandError};
-use russet_json::{Document, Kind, Location, Number, View, print_number};
+use russet_json::{Document, Kind, Location, Number, View, number_of, print_number};
 use russet_keyspace::Class;
 
 const NO_NUMBER: CommandError = CommandError::Text("bad input number");
@@ -112,9 +112,12 @@ fn change(call: &mut Call<'_>, event: &'static str, operation: Operation) -> Com
     let is_number = |location: &Location| matches!(at(&json, location).kind(), Kind::Number(_));
     // Without a number to change, Redis does not look at the argument.
     let by = if found.iter().any(is_number) {
-        match Document::parse(by).map_err(coded)?.root().kind() {
-            Kind::Number(number) => number,
-            _ => return Err(NO_NUMBER),
+        match number_of(by) {
+            Some(number) => number,
+            None => match Document::parse(by).map_err(coded)?.root().kind() {
+                Kind::Number(number) => number,
+                _ => return Err(NO_NUMBER),
+            },
         }
     } else {
         Number::Signed(0)

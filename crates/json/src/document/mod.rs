@@ -43,6 +43,7 @@ mod word;
 pub use composer::{Composer, print_number};
 pub use error::{CborError, ParseError};
 pub use number::Fpha;
+pub use parse::number_of;
 pub use print::Format;
 pub use value::Value;
 

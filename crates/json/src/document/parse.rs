@@ -5,7 +5,7 @@
 use super::draft::{Draft, OutOfRange};
 use super::error::ParseError;
 use super::number::Fpha;
-use super::scan::{GaveUp, scan};
+use super::scan::{GaveUp, number_at, scan};
 use super::text::is_clean;
 use super::{DEPTH_MAX, Document, quick};
 use crate::view::Number;
@@ -30,6 +30,17 @@ pub(super) fn parse(
     }
     let scanned = Document::drafted(text.as_bytes(), |draft| scan(text, fpha, depth, draft));
     scanned.or_else(|GaveUp| parse_slowly(text, fpha))
+}
+
+/// The number that a text is, without blanks; `None`: it is none, or wrong, or perhaps too large.
+pub fn number_of(text: &[u8]) -> Option<Number> {
+    let text = std::str::from_utf8(text).ok()?;
+    if !matches!(text.as_bytes().first()?, b'-' | b'0'..=b'9') {
+        return None;
+    }
+    let mut at = 0;
+    let scanned = number_at(text, &mut at).ok()?;
+    (at == text.len()).then_some(scanned.number)
 }
 
 fn parse_slowly(text: &str, fpha: Option<Fpha>) -> Result<Document, ParseError> {

@@ -33,7 +33,8 @@ impl Document {
             *self = Document::copy_of(new);
             return true;
         }
-        let made = self.make(new_bytes(new), |draft| draft.copy(new));
+        let made = self.short(new);
+        let made = made.unwrap_or_else(|| self.make(new_bytes(new), |draft| draft.copy(new)));
         self.put(at, made)
     }
 
@@ -42,6 +43,19 @@ impl Document {
         if at.is_empty() {
             *self = Document::number(number);
             return true;
+        }
+        if let Some((site, Slot::Value(place))) = self.find(at) {
+            let buffer = self.buffer(site.holder);
+            let (before, new) = (buffer.len(), bytes::number(number));
+            if !bytes::is_container(buffer[place]) && !bytes::is_node(buffer[place]) {
+                let old = place..bytes::skip(buffer, place);
+                let is_shift = old.len() != new.len();
+                self.change(&site, old, &new, 0);
+                if is_shift {
+                    self.settle(site.holder, before);
+                }
+                return true;
+            }
         }
         let mut made = Made::scalar(&bytes::number(number));
         made.numbers = Some(vec![number]);
@@ -169,9 +183,15 @@ impl Document {
         if new.is_empty() {
             return true;
         }
-        let bytes = new.iter().map(Document::len).sum();
-        let made = self.make(bytes, |draft| {
-            new.iter().for_each(|new| draft.copy(new.root()));
+        let short = match new {
+            [new] => self.short(new.root()),
+            _ => None,
+        };
+        let made = short.unwrap_or_else(|| {
+            let bytes = new.iter().map(Document::len).sum();
+            self.make(bytes, |draft| {
+                new.iter().for_each(|new| draft.copy(new.root()));
+            })
         });
         if !self.is_shallow(at.len() + 1, &made) {
             return false;
@@ -404,6 +424,23 @@ impl Document {
             run(draft);
             draft.finish()
         })
+    }
+
+    /// A copy of a short scalar, for which there is room; its bytes are the same everywhere.
+    fn short(&self, new: Value<'_>) -> Option<Made> {
+        const SHORT_BYTES_MAX: usize = 64;
+        let bytes = new.bytes()?;
+        let bytes = &bytes[..bytes::skip(bytes, 0)];
+        let is_short = bytes.len() <= SHORT_BYTES_MAX && bytes.len() < chunk_bytes() / 2;
+        let is_scalar = !bytes::is_container(bytes[0]) && !bytes::is_node(bytes[0]);
+        if !is_short || !is_scalar || self.len() + bytes.len() > chunk_bytes() {
+            return None;
+        }
+        let mut made = Made::scalar(bytes);
+        if let Item::Number(number) = new.item() {
+            made.numbers = Some(vec![number]);
+        }
+        Some(made)
     }
 
     /// Makes a small document a large one.
