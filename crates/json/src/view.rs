@@ -64,9 +64,11 @@ pub trait View<'a>: Copy {
     /// An object's member with a name, and its ordinal.
     fn member(self, name: &str) -> Option<(usize, Self)>;
 
-    /// Whether it is an array or an object.
-    fn is_container(self) -> bool {
-        matches!(self.kind(), Kind::Array | Kind::Object)
+    /// The children that are arrays or objects, with their ordinals.
+    fn containers(self) -> impl Iterator<Item = (usize, Self)> {
+        let is_container = |value: &Self| matches!(value.kind(), Kind::Array | Kind::Object);
+        let children = self.values().enumerate();
+        children.filter(move |(_, child)| is_container(child))
     }
 
     /// All children in order; members with their names.

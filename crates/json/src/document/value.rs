@@ -90,9 +90,28 @@ impl<'a> Iterator for Parts<'a> {
 /// The children of a value.
 pub(super) struct Children<'a> {
     context: Context<'a>,
-    parts: Parts<'a>,
     part: Part<'a>,
     at: usize,
+    /// Of a container out of line: its chunks, and the next of them.
+    chunks: Option<&'a Chunks>,
+    is_object: bool,
+    next: u32,
+}
+
+impl<'a> Children<'a> {
+    /// Goes to the next chunk, if there is one.
+    #[cold]
+    fn next_chunk(&mut self) -> Option<()> {
+        let chunks = self.chunks?;
+        let next = self.next as usize;
+        if next == chunks.buffers.len() {
+            return None;
+        }
+        self.part = chunks.part(self.is_object, next);
+        self.at = self.part.start;
+        self.next += 1;
+        Some(())
+    }
 }
 
 impl<'a> Iterator for Children<'a> {
@@ -102,8 +121,7 @@ impl<'a> Iterator for Children<'a> {
     #[inline]
     fn next(&mut self) -> Option<Self::Item> {
         while self.at >= self.part.bytes.len() {
-            self.part = self.parts.next()?;
-            self.at = self.part.start;
+            self.next_chunk()?;
         }
         let (part, at) = (self.part, self.at);
         self.at = part.end(at);
@@ -126,8 +144,7 @@ impl<'a> Iterator for Values<'a> {
     fn next(&mut self) -> Option<Value<'a>> {
         let children = &mut self.0;
         while children.at >= children.part.bytes.len() {
-            children.part = children.parts.next()?;
-            children.at = children.part.start;
+            children.next_chunk()?;
         }
         let part = children.part;
         if part.body == Body::Run {
@@ -138,6 +155,42 @@ impl<'a> Iterator for Values<'a> {
         let at = part.value(children.at);
         children.at = bytes::skip(part.bytes, at);
         Some(Value::new(children.context, &part.bytes[at..]))
+    }
+}
+
+/// The children of a value that are containers, with their ordinals.
+struct Containers<'a>(usize, Children<'a>);
+
+impl<'a> Iterator for Containers<'a> {
+    type Item = (usize, Value<'a>);
+
+    #[inline]
+    fn next(&mut self) -> Option<(usize, Value<'a>)> {
+        let Containers(ordinal, children) = self;
+        loop {
+            let (bytes, mut at) = (children.part.bytes, children.at);
+            let is_object = children.part.body == Body::Object;
+            if children.part.body == Body::Run {
+                *ordinal += children.part.count;
+                at = bytes.len();
+            }
+            while at < bytes.len() {
+                if is_object {
+                    at = names::skip(bytes, at);
+                }
+                let head = bytes[at];
+                let value = at;
+                at = bytes::skip(bytes, at);
+                *ordinal += 1;
+                if bytes::is_container(head) {
+                    children.at = at;
+                    let value = Value::new(children.context, &bytes[value..]);
+                    return Some((*ordinal - 1, value));
+                }
+            }
+            children.at = at;
+            children.next_chunk()?;
+        }
     }
 }
 
@@ -207,12 +260,25 @@ impl<'a> Value<'a> {
     /// Members' names as bytes, and the values.
     #[inline]
     pub(super) fn raw_children(self) -> Children<'a> {
-        Children {
+        let mut children = Children {
             context: self.context,
-            parts: self.parts(),
             part: Part::NONE,
             at: 0,
+            chunks: None,
+            is_object: false,
+            next: 0,
+        };
+        if let Place::Bytes(bytes) = self.place {
+            if let Some(part) = Part::inline(bytes, 0) {
+                (children.at, children.part) = (part.start, part);
+            } else if bytes::is_node(bytes[0])
+                && let Item::Node(_, number) = bytes::item(bytes, 0)
+            {
+                let node = self.context.node(number);
+                (children.chunks, children.is_object) = (node.chunks(), node.is_object());
+            }
         }
+        children
     }
 
     /// The bytes of a string, and whether text escapes none of them.
@@ -420,8 +486,8 @@ impl<'a> View<'a> for Value<'a> {
     }
 
     #[inline]
-    fn is_container(self) -> bool {
-        matches!(self.place, Place::Bytes(bytes) if bytes::is_container(bytes[0]))
+    fn containers(self) -> impl Iterator<Item = (usize, Self)> {
+        Containers(0, self.raw_children())
     }
 
     #[inline]

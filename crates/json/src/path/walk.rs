@@ -220,24 +220,22 @@ impl<'a, V: View<'a>, T: Trail> Walk<'_, '_, V, T> {
 
     fn descend(&mut self, after: &[Step], value: V) -> Result<(), Stop> {
         self.run(after, value)?;
+        self.budget.spend(value.len() as u64)?;
+        // A step follows `..`, and no step leads on from a scalar.
         let mut open = Vec::with_capacity(8);
-        open.push(value.values().enumerate());
-        while let Some(children) = open.last_mut() {
-            let Some((ordinal, child)) = children.next() else {
+        open.push(value.containers());
+        while let Some(containers) = open.last_mut() {
+            let Some((ordinal, child)) = containers.next() else {
                 open.pop();
                 if !open.is_empty() {
                     self.trail.pop();
                 }
                 continue;
             };
-            self.budget.spend(1)?;
-            // A step follows `..`, and no step leads on from a scalar.
-            if !child.is_container() {
-                continue;
-            }
+            self.budget.spend(child.len() as u64)?;
             self.trail.push(ordinal);
             self.run(after, child)?;
-            open.push(child.values().enumerate());
+            open.push(child.containers());
         }
         Ok(())
     }
