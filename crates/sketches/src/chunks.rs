@@ -22,9 +22,33 @@ pub(crate) fn chunk(block: &[u8], offset: usize, bytes_max: usize) -> &[u8] {
     &rest[..rest.len().min(bytes_max)]
 }
 
+/// Why a chunk was not put in place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ChunkError {
+    /// No chunk of its length ends before the position.
+    #[error("received bad data")]
+    Position,
+    /// It begins in no block.
+    #[error("invalid offset - no link found")]
+    Offset,
+    /// It is longer than the rest of its block.
+    #[error("invalid chunk - Too big for current filter")]
+    Length,
+}
+
 /// Where a chunk begins that ends before a position.
-pub(crate) fn begin(end: i64, chunk: &[u8]) -> Option<i64> {
-    end.checked_sub_unsigned(chunk.len() as u64)
+pub(crate) fn begin(end: i64, chunk: &[u8]) -> Result<i64, ChunkError> {
+    let begin = end.checked_sub_unsigned(chunk.len() as u64);
+    begin
+        .filter(|at| end > 0 && *at >= 0)
+        .ok_or(ChunkError::Position)
+}
+
+/// Puts a chunk in place in its block.
+pub(crate) fn put(block: &mut [u8], offset: usize, chunk: &[u8]) -> Result<(), ChunkError> {
+    let place = block[offset..].get_mut(..chunk.len());
+    place.ok_or(ChunkError::Length)?.copy_from_slice(chunk);
+    Ok(())
 }
 
 /// Little-endian numbers, one after another.

@@ -20,6 +20,7 @@ pub mod cuckoo;
 pub mod hash;
 
 pub use bloom::Bloom;
+pub use chunks::ChunkError;
 pub use cuckoo::Cuckoo;
 use russet_base::memory::mover::Mover;
 

@@ -38,6 +38,8 @@ const ELSEWHERE: &[&str] = &[
     "VREM",
     "VSETATTR",
     // As long as their own arguments.
+    "bf.loadchunk",
+    "cf.loadchunk",
     "himport|set",
     "phexists",
     "restore",
@@ -51,6 +53,8 @@ const ELSEWHERE: &[&str] = &[
 
 /// Commands on one key as a whole, with options.
 const ONE_VALUE: &[&str] = &[
+    "bf.reserve",
+    "cf.reserve",
     "expire",
     "expireat",
     "getex",

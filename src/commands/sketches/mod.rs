@@ -12,3 +12,5 @@
 pub(super) mod bloom;
 pub(super) mod cuckoo;
 mod row;
+#[cfg(test)]
+mod transcript;

@@ -3,7 +3,7 @@
 use super::link::Link;
 use super::{Bloom, LINKS_MAX, LinkShape, option};
 use crate::Damaged;
-use crate::chunks::{self, CHUNK_MAX, Numbers};
+use crate::chunks::{self, CHUNK_MAX, ChunkError, Numbers};
 use russet_base::memory::alloc;
 
 const HEAD_BYTES: usize = 20;
@@ -117,13 +117,10 @@ impl Bloom {
     }
 
     /// Puts the chunk in place that ends before a position.
-    pub fn load_chunk(&mut self, end: i64, chunk: &[u8]) -> Result<(), Damaged> {
-        let at = chunks::begin(end, chunk);
-        let (link, offset) = at.and_then(|at| self.place(at)).ok_or(Damaged)?;
-        let bits = &mut self.links[link].bits_mut()[offset..];
-        let place = bits.get_mut(..chunk.len()).ok_or(Damaged)?;
-        place.copy_from_slice(chunk);
-        Ok(())
+    pub fn load_chunk(&mut self, end: i64, chunk: &[u8]) -> Result<(), ChunkError> {
+        let at = chunks::begin(end, chunk)?;
+        let (link, offset) = self.place(at).ok_or(ChunkError::Offset)?;
+        chunks::put(self.links[link].bits_mut(), offset, chunk)
     }
 
     fn place(&self, at: i64) -> Option<(usize, usize)> {

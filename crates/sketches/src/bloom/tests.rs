@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use super::*;
-use crate::Damaged;
+use crate::{ChunkError, Damaged};
 use proptest::prelude::*;
 
 fn made(entries: u64, error: f64, growth: Option<u32>, items: &[&[u8]]) -> Bloom {
@@ -126,21 +126,20 @@ fn headers_that_contradict_themselves_are_refused_before_anything_is_allocated()
 fn chunks_that_do_not_fit_are_refused() {
     let mut filter = made(100, 0.01, Some(2), &[b"a"]);
     let bytes = filter.links().next().expect("a link").1.len() as i64;
-    for (end, len) in [
-        (0, 1),
-        (1, 1),
-        (bytes + 2, bytes as usize),
-        (bytes + 1, bytes as usize + 1),
-        (bytes + 1, 0),
-        (i64::MIN, 1),
-        (i64::MAX, 1),
-        (-5, 10),
+    let all = bytes as usize;
+    for (end, len, error) in [
+        (0, 1, ChunkError::Position),
+        (0, 0, ChunkError::Position),
+        (i64::MIN, 1, ChunkError::Position),
+        (-5, 10, ChunkError::Position),
+        (1, 1, ChunkError::Offset),
+        (i64::MAX, 1, ChunkError::Offset),
+        (bytes + 1, 0, ChunkError::Offset),
+        (bytes + 2, all, ChunkError::Length),
+        (bytes + 2, all + 1, ChunkError::Length),
     ] {
-        assert_eq!(
-            filter.load_chunk(end, &vec![0; len]),
-            Err(Damaged),
-            "{end} {len}"
-        );
+        let chunk = vec![0; len];
+        assert_eq!(filter.load_chunk(end, &chunk), Err(error), "{end} {len}");
     }
     assert_eq!(
         filter.load_chunk(bytes + 1, &vec![255; bytes as usize]),

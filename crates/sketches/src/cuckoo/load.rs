@@ -2,7 +2,7 @@
 
 use super::{Cuckoo, PARTS_MAX, SLOTS_MAX};
 use crate::Damaged;
-use crate::chunks::{self, CHUNK_MAX, Numbers};
+use crate::chunks::{self, CHUNK_MAX, ChunkError, Numbers};
 use russet_base::memory::alloc;
 
 /// Bytes of a header.
@@ -154,13 +154,10 @@ impl Cuckoo {
     }
 
     /// Puts the chunk in place that ends before a position.
-    pub fn load_chunk(&mut self, end: i64, chunk: &[u8]) -> Result<(), Damaged> {
-        let at = chunks::begin(end, chunk);
-        let (part, offset) = at.and_then(|at| self.place(at)).ok_or(Damaged)?;
-        let slots = &mut self.parts[part][offset..];
-        let place = slots.get_mut(..chunk.len()).ok_or(Damaged)?;
-        place.copy_from_slice(chunk);
-        Ok(())
+    pub fn load_chunk(&mut self, end: i64, chunk: &[u8]) -> Result<(), ChunkError> {
+        let at = chunks::begin(end, chunk)?;
+        let (part, offset) = self.place(at).ok_or(ChunkError::Offset)?;
+        chunks::put(&mut self.parts[part], offset, chunk)
     }
 
     fn place(&self, at: i64) -> Option<(usize, usize)> {

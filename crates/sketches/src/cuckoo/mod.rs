@@ -186,16 +186,19 @@ impl Cuckoo {
         });
     }
 
-    /// How often an item was added, or more often.
+    /// How often an item was added, or more often: by Redis's way of counting twice if both buckets
+    /// of the item are one.
     pub fn count(&self, item: &[u8]) -> u64 {
         let probe = Probe::of(item);
         let in_part = |part: &[u8]| {
-            let [first, second] = self.buckets_of(part, probe);
-            let count = |at: usize| {
+            let in_bucket = |at: usize| {
                 let bucket = &part[at..at + self.slots()];
                 bucket.iter().filter(|slot| **slot == probe.print).count()
             };
-            count(first) + if first == second { 0 } else { count(second) }
+            self.buckets_of(part, probe)
+                .map(in_bucket)
+                .iter()
+                .sum::<usize>()
         };
         self.parts.iter().map(|part| in_part(part) as u64).sum()
     }

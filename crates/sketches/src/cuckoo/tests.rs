@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use super::*;
-use crate::Damaged;
+use crate::{ChunkError, Damaged};
 use proptest::prelude::*;
 
 fn hex(filter: &Cuckoo) -> Vec<String> {
@@ -113,18 +113,19 @@ fn headers_that_contradict_themselves_are_refused_before_anything_is_allocated()
 #[test]
 fn chunks_that_do_not_fit_are_refused() {
     let mut filter = Cuckoo::new(8, 2, 20, 1).expect("a filter");
-    for (end, len) in [
-        (0, 1),
-        (1, 1),
-        (10, 8),
-        (9, 9),
-        (i64::MIN, 1),
-        (i64::MAX, 1),
-        (-5, 10),
+    for (end, len, error) in [
+        (0, 1, ChunkError::Position),
+        (i64::MIN, 1, ChunkError::Position),
+        (-5, 10, ChunkError::Position),
+        (1, 1, ChunkError::Offset),
+        (9, 9, ChunkError::Offset),
+        (10, 1, ChunkError::Offset),
+        (i64::MAX, 1, ChunkError::Offset),
+        (10, 8, ChunkError::Length),
     ] {
         assert_eq!(
             filter.load_chunk(end, &vec![1; len]),
-            Err(Damaged),
+            Err(error),
             "{end} {len}"
         );
     }

@@ -40,9 +40,12 @@ pub enum GrownValue {
     Paths,
     /// A document with an array of numbers and an object; beside them one value of each kind.
     Document,
+    /// Filters, with elements that were added to them.
+    Bloom,
+    Cuckoo,
 }
 
-const ALL: [GrownValue; 14] = [
+const ALL: [GrownValue; 16] = [
     GrownValue::Text,
     GrownValue::Registers,
     GrownValue::List,
@@ -57,6 +60,8 @@ const ALL: [GrownValue; 14] = [
     GrownValue::Vectors,
     GrownValue::Paths,
     GrownValue::Document,
+    GrownValue::Bloom,
+    GrownValue::Cuckoo,
 ];
 
 /// The forms that commands of a group take.
@@ -74,6 +79,8 @@ pub fn forms(group: Group) -> &'static [GrownValue] {
         Group::Module => &[GrownValue::Vectors],
         Group::PathHash => &[GrownValue::Paths],
         Group::Json => &[GrownValue::Document],
+        Group::Bloom => &[GrownValue::Bloom],
+        Group::Cuckoo => &[GrownValue::Cuckoo],
         Group::Generic | Group::Transactions => &ALL,
         _ => &[GrownValue::Text],
     }
@@ -319,6 +326,8 @@ fn add(
         GrownValue::Fields => "HSET",
         GrownValue::Slots => "ARINSERT",
         GrownValue::Paths => "PHMSET",
+        GrownValue::Bloom => "BF.MADD",
+        GrownValue::Cuckoo => "CF.INSERT",
         GrownValue::Document => {
             let (mut numbers, mut members) = (Vec::new(), Vec::new());
             for (i, name) in elements {
@@ -345,6 +354,9 @@ fn add(
         }
     };
     let mut words = vec![command.to_owned(), key.to_owned()];
+    if form == GrownValue::Cuckoo {
+        words.push("ITEMS".to_owned());
+    }
     for (i, name) in elements {
         match form {
             GrownValue::Scores => words.extend([i.to_string(), name]),

@@ -9,11 +9,14 @@ use crate::server::{Call, CommandResult, Spec};
 use russet_base::numbers::number::parse_i64;
 use russet_command::{Arity, CommandError};
 use russet_keyspace::Class;
+use russet_sketches::ChunkError;
 use russet_types::Bloom;
 
 const NOT_NUMERIC: CommandError = CommandError::Text("Second argument must be numeric");
 const NOT_NUMERIC_TO_LOAD: CommandError = CommandError::Text("ERR Second argument must be numeric");
 const BAD_DATA: CommandError = CommandError::Text("ERR received bad data");
+const BAD_OFFSET: CommandError = CommandError::Text("ERR invalid offset - no link found");
+const TOO_LONG: CommandError = CommandError::Text("ERR invalid chunk - Too big for current filter");
 
 pub(super) const SCANDUMP: Spec = Spec {
     arity: Arity::Exactly(3),
@@ -62,7 +65,11 @@ fn loadchunk(call: &mut Call<'_>) -> CommandResult {
     let place = call.db.place(key);
     if place.holds::<Bloom>()? {
         let mut filter = place.open::<Bloom>();
-        filter.load_chunk(at, bytes).map_err(|_| BAD_DATA)?;
+        filter.load_chunk(at, bytes).map_err(|error| match error {
+            ChunkError::Position => BAD_DATA,
+            ChunkError::Offset => BAD_OFFSET,
+            ChunkError::Length => TOO_LONG,
+        })?;
     } else if at == 1 {
         let filter = russet_sketches::Bloom::from_header(bytes).map_err(|_| BAD_DATA)?;
         place.put(Bloom::from(filter));

@@ -19,7 +19,7 @@ use russet_types::Bloom;
 /// An error above it is this.
 const ERROR_MAX: f64 = 0.25;
 
-pub(super) const NOT_CREATED: CommandError = CommandError::Text("ERR could not create filter");
+const NOT_CREATED: CommandError = CommandError::Text("ERR Insufficient memory to create filter");
 
 /// The numbers of a new filter.
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -1,1 +1,227 @@
+//! Replies of a real server (answers.txt), and beyond replies: payloads, effects, events, settings.
 
+use super::super::transcript::{
+    check_payload, check_refused, converse, hex, payload, play, reply_to,
+};
+use crate::server::Testbed;
+use russet_config::Allowed;
+
+#[test]
+fn commands_answer_as_the_module_does() {
+    play(include_str!("answers.txt"));
+}
+
+#[test]
+fn payloads_are_those_of_redis() {
+    check_payload(
+        &["BF.RESERVE k 0.01 10", "BF.MADD k foo bar"],
+        "k",
+        "07813016e5a289bef8040202020102050202020a047b14ae47e17a743f020804e9862fb2350e264002408002000510\
+         08202a020800080008808808080008000202000c00588ad8cc1e9bc5bb",
+    );
+    check_payload(
+        &["BF.RESERVE k 0.1 5 NONSCALING", "BF.ADD k foo"],
+        "k",
+        "07813016e5a289bef80402010201020d02020205049a9999999999b93f02040488168ac58c2b134002404002000508\
+         00a00a00000000000201000c005f2443e0feb8932b",
+    );
+    check_payload(
+        &["BF.RESERVE k 0.1 2 EXPANSION 3", "BF.MADD k a b c d"],
+        "k",
+        "07813016e5a289bef80402040202020502030202049a9999999999a93f0205044af7d49edef0184002404002000508\
+         0044208c1012002002020206049a9999999999993f0206040bd81f7830b61e400240400200050830018006408021020202\
+         000c00ebb1256148fccf31",
+    );
+}
+
+/// Redis had overflows in each of these places (CVE-2026-25589 and others).
+#[test]
+fn payloads_that_contradict_themselves_are_refused() {
+    let good = hex(
+        "07813016e5a289bef8040202020102050202020a047b14ae47e17a743f020804e9862fb2350e264002408002000510\
+         08202a02080008000880880808000800020200",
+    );
+    let mut t = Testbed::new();
+    let mut sealed = good.clone();
+    russet_persistence::rdb::seal(&mut sealed, 12);
+    assert_eq!(t.run_args(&[b"RESTORE", b"k", b"0", &sealed]), b"+OK\r\n");
+    let with = |at: usize, bytes: &[u8]| {
+        let mut changed = good.clone();
+        changed[at..at + bytes.len()].copy_from_slice(bytes);
+        changed
+    };
+    for (what, payload) in [
+        ("no links", with(13, &[0])),
+        ("more links than follow", with(13, &[2])),
+        ("unknown options", with(15, &[16])),
+        ("two links that do not scale", {
+            let mut two = with(13, &[2]);
+            two[15] = 13;
+            two
+        }),
+        ("no entries", with(19, &[0])),
+        ("an error of nothing", with(21, &[0; 8])),
+        ("an error that is no number", with(21, &[255; 8])),
+        ("no hashes", with(30, &[0])),
+        ("bits for no entry", with(32, &[0; 8])),
+        ("more bits than bytes", with(41, &[0x7f, 0xff])),
+        ("fewer bits than bytes", with(41, &[0x40, 0x40])),
+        ("a power of two beyond the bytes", with(44, &[20])),
+        ("a power of two beyond words", with(44, &[63])),
+        ("fewer bytes", with(46, &[15])),
+        ("a newer encoding", with(9, &[0xf8 + 7])),
+        ("a text in place of a number", with(12, &[5])),
+        ("no end", good[..good.len() - 1].to_vec()),
+    ] {
+        check_refused(what, &payload);
+    }
+    // Links beyond all bounds, announced only.
+    let many = [
+        &good[..13],
+        &[0x81, 255, 255, 255, 255, 255, 255, 255, 255],
+        &good[14..],
+    ]
+    .concat();
+    check_refused("2^64 links", &many);
+    // Bits beyond memory, of which no byte is there.
+    let vast = [
+        &good[..41],
+        &[0x81, 0, 0, 255, 255, 255, 255, 255, 255],
+        &good[43..],
+    ]
+    .concat();
+    check_refused("2^48 bits", &vast);
+}
+
+#[test]
+fn a_filter_is_a_value_as_any_other() {
+    let mut t = Testbed::new();
+    converse(
+        &mut t,
+        &[
+            ("BF.ADD k a", ":1"),
+            ("TYPE k", "+MBbloom--"),
+            ("OBJECT ENCODING k", "$3 raw"),
+            ("SCAN 0 TYPE mbbloom--", "*2 $1 0 *1 $1 k"),
+            ("COPY k copy", ":1"),
+            ("BF.ADD copy b", ":1"),
+            ("BF.EXISTS k b", ":0"),
+            ("RENAME copy other", "+OK"),
+            ("BF.CARD other", ":2"),
+            ("DEL other", ":1"),
+            ("BF.EXISTS other a", ":0"),
+            ("BF.ADD k a", ":0"),
+        ],
+    );
+    let bytes: usize = reply_to(&mut t, "MEMORY USAGE k")[1..]
+        .parse()
+        .expect("a number");
+    assert!((200..400).contains(&bytes), "{bytes}");
+    t.engine.server.config.enable_debug_command = Allowed::Yes;
+    let digest = |t: &mut Testbed, key: &str| t.run(&format!("DEBUG DIGEST-VALUE {key}"));
+    t.run("BF.ADD same a");
+    assert_eq!(digest(&mut t, "k"), digest(&mut t, "same"));
+    t.run("BF.ADD same b");
+    assert_ne!(digest(&mut t, "k"), digest(&mut t, "same"));
+}
+
+#[test]
+fn only_changes_are_repeated_and_by_the_same_numbers_everywhere() {
+    let mut t = Testbed::new();
+    for line in [
+        "BF.ADD k a",
+        "BF.ADD k a",
+        "BF.MADD k a b",
+        "BF.MADD k a b",
+        "BF.RESERVE r 0.01 10",
+        "BF.RESERVE half 0.5 10",
+        "BF.RESERVE fixed 0.01 10 EXPANSION 0",
+        "BF.INSERT fixed2 EXPANSION 0 ITEMS a",
+        "CONFIG SET bf-error-rate 0.001 bf-initial-size 50 bf-expansion-factor 4",
+        "BF.ADD k c",
+        "BF.ADD own a",
+        "BF.RESERVE own2 0.1 7",
+        "BF.RESERVE own3 0.1 7 NONSCALING",
+        "BF.INSERT own4 CAPACITY 8 ITEMS a b",
+    ] {
+        assert!(!t.run(line).starts_with('-'), "{line}");
+    }
+    assert_eq!(
+        t.take_effects(),
+        [
+            "BF.ADD k a",
+            "BF.MADD k a b",
+            "BF.RESERVE r 0.01 10",
+            "BF.RESERVE half 0.25 10 EXPANSION 2",
+            "BF.RESERVE fixed 0.01 10 NONSCALING",
+            "BF.INSERT fixed2 ERROR 0.01 CAPACITY 100 NONSCALING ITEMS a",
+            "BF.ADD k c",
+            "BF.INSERT own ERROR 0.001 CAPACITY 50 EXPANSION 4 ITEMS a",
+            "BF.RESERVE own2 0.1 7 EXPANSION 4",
+            "BF.RESERVE own3 0.1 7 NONSCALING",
+            "BF.INSERT own4 ERROR 0.001 CAPACITY 8 EXPANSION 4 ITEMS a b",
+        ]
+    );
+}
+
+#[test]
+fn settings_are_checked_and_make_new_filters() {
+    let mut t = Testbed::new();
+    converse(
+        &mut t,
+        &[
+            ("CONFIG GET bf-error-rate", "*2 $13 bf-error-rate $4 0.01"),
+            (
+                "CONFIG SET bf-expansion-factor 0 bf-initial-size 2 bf-error-rate 0.5",
+                "+OK",
+            ),
+            ("BF.MADD k a b", "*2 :1 :1"),
+            ("BF.ADD k c", "-ERR non scaling filter is full"),
+            (
+                "BF.DEBUG k",
+                "*2 $6 size:2 $66 bytes:8 bits:64 hashes:3 hashwidth:64 capacity:2 size:2 ratio:0.25",
+            ),
+        ],
+    );
+    for refused in [
+        "bf-error-rate 0",
+        "bf-error-rate 1",
+        "bf-error-rate x",
+        "bf-initial-size 0",
+        "bf-expansion-factor 32769",
+    ] {
+        let reply = reply_to(&mut t, &format!("CONFIG SET {refused}"));
+        assert!(
+            reply.starts_with("-ERR CONFIG SET failed"),
+            "{refused}: {reply}"
+        );
+    }
+}
+
+#[test]
+fn a_filter_goes_from_key_to_key_in_chunks() {
+    let mut t = Testbed::new();
+    t.run("BF.RESERVE k 0.01 10");
+    let items: Vec<String> = (0..500).map(|n| format!("i{n}")).collect();
+    for item in &items {
+        t.run(&format!("BF.ADD k {item}"));
+    }
+    let mut at = 0i64;
+    loop {
+        let reply = t.run_args(&[b"BF.SCANDUMP", b"k", at.to_string().as_bytes()]);
+        let text = reply.strip_prefix(b"*2\r\n:").expect("two");
+        let end = text.iter().position(|byte| *byte == b'\r').expect("a line");
+        let next = std::str::from_utf8(&text[..end]).expect("digits");
+        let next: i64 = next.parse().expect("a number");
+        if next == 0 {
+            break;
+        }
+        let rest = &text[end + 3..];
+        let end = rest.iter().position(|byte| *byte == b'\n').expect("a line");
+        let chunk = &rest[end + 1..rest.len() - 2];
+        let loaded = t.run_args(&[b"BF.LOADCHUNK", b"copy", next.to_string().as_bytes(), chunk]);
+        assert_eq!(loaded, b"+OK\r\n");
+        at = next;
+    }
+    assert_eq!(payload(&mut t, "copy"), payload(&mut t, "k"));
+}

@@ -30,7 +30,7 @@ pub(super) const SCANDUMP: Spec = Spec {
 /// items, 0 and null. A chunk has at most 16 MiB.
 fn scandump(call: &mut Call<'_>) -> CommandResult {
     let [_, key, at] = call.args.exactly();
-    let at = parse_i64(at).ok_or(BAD_POSITION)?;
+    let at = parse_i64(at).filter(|at| *at >= 0).ok_or(BAD_POSITION)?;
     let filter = call.db.read::<Cuckoo>(key)?.ok_or(NOT_FOUND)?;
     call.reply.array(2);
     if filter.items() == 0 {
@@ -73,6 +73,9 @@ fn loadchunk(call: &mut Call<'_>) -> CommandResult {
         place.put(Cuckoo::from(filter.map_err(|_| NO_FILTER)?));
     } else {
         let mut filter = call.db.write::<Cuckoo>(key)?.ok_or(NOT_FOUND)?;
+        if bytes.is_empty() {
+            return Err(BAD_CHUNK);
+        }
         filter.load_chunk(at, bytes).map_err(|_| BAD_CHUNK)?;
     }
     call.db.changed(key, Class::MODULE, call.name);

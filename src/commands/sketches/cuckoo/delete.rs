@@ -2,6 +2,7 @@
 
 use super::super::row::{ONE_ITEM, WRITES, WRITTEN_KEY};
 use super::WRITING;
+use crate::commands::work;
 use crate::server::{Call, CommandResult, Spec};
 use russet_command::{Arity, CommandError, Flags};
 use russet_keyspace::Class;
@@ -39,8 +40,19 @@ pub(super) const COMPACT: Spec = Spec {
     flags: WRITES,
     keys: WRITTEN_KEY,
     categories: WRITING,
+    work: work::by(
+        count_items,
+        "filters made for their items need no compaction",
+    ),
     ..Spec::new("cf.compact", compact)
 };
+
+fn count_items(call: &mut Call<'_>) -> CommandResult {
+    let key = call.args.at(1);
+    let items = work::look::<Cuckoo, _>(call, key, |filter| filter.items());
+    call.touches(items.unwrap_or(0));
+    Ok(())
+}
 
 /// `CF.COMPACT key`: moves what is in later parts to earlier ones.
 ///

@@ -13,7 +13,7 @@ use russet_keyspace::Class;
 use russet_resp::Args;
 use russet_types::Cuckoo;
 
-const NOT_CREATED: CommandError = CommandError::Text("Couldn't create Cuckoo Filter");
+const NOT_CREATED: CommandError = CommandError::Text("ERR Insufficient memory to create filter");
 pub(super) const BAD_CAPACITY: CommandError = CommandError::Text("Bad capacity");
 pub(super) const TOO_SMALL: CommandError =
     CommandError::Text("Capacity must be at least (BucketSize * 2)");
@@ -100,7 +100,8 @@ fn option(args: Args<'_>, word: &str, least: u16, most: u16) -> Result<Option<u1
         return Ok(None);
     };
     let n = args.get(at + 1).and_then(parse_i64);
-    let n = n.and_then(|n| u16::try_from(n).ok());
+    let n = n.ok_or_else(|| CommandError::owned(format!("Couldn't parse {word}")))?;
+    let n = u16::try_from(n).ok();
     let n = n.filter(|n| (least..=most).contains(n));
     let refused = || {
         CommandError::owned(format!(
