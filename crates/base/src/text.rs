@@ -36,7 +36,10 @@ pub fn is_same(a: &[u8], b: &[u8]) -> bool {
     if let (Some(first), Some(last)) = (a.first_chunk::<4>(), a.last_chunk::<4>()) {
         return b.first_chunk() == Some(first) && b.last_chunk() == Some(last);
     }
-    a.iter().eq(b)
+    // Of up to three bytes each is the first, the middle or the last.
+    let len = a.len();
+    let is_equal = |at: usize| a.get(at) == b.get(at);
+    len == 0 || (is_equal(0) && is_equal(len / 2) && is_equal(len - 1))
 }
 
 /// The `strerror` text of this error, without Rust's `(os error 2)`.

@@ -13,6 +13,7 @@ use std::ops::Range;
 use russet_base::numbers::float::parse_double;
 use russet_base::text::is_same;
 use russet_command::Within;
+use russet_command::keys::Run;
 use russet_command::table::{CommandTable, Row};
 use russet_keyspace::{DbIndex, KeyHash, Keyspace, SlotMemo};
 use russet_resp::{Apart, Args, Bounds, ParseStep, Progress, Source, Span, step};
@@ -101,6 +102,43 @@ pub enum Rest {
     Closed,
 }
 
+/// Hashes the keys of a command that may have several.
+#[inline(never)]
+fn hash_keys(
+    hashes: &mut Vec<KeyHash>,
+    keyspace: &Keyspace,
+    keys: Run,
+    args: Args<'_>,
+    db: DbIndex,
+) {
+    let (hasher, mut slots) = (keyspace.hasher(), SlotMemo::default());
+    for (at, _) in keys.take(COMMAND_KEYS_MAX) {
+        let key = hasher.hash_with(&mut slots, args.at(at));
+        keyspace.prefetch_directory(db, key);
+        hashes.push(key);
+    }
+}
+
+/// Notes the elements that a command, with these spans, seeks within its key's container.
+#[inline(never)]
+fn seek(sought: &mut Vec<Sought>, within: Within, hash: KeyHash, spans: &[Span]) {
+    let (first, step) = match within {
+        Within::One(at) => (usize::from(at), usize::MAX),
+        Within::Every { first, step } => (usize::from(first), usize::from(step)),
+        Within::Scored { first } => (usize::from(first), 2),
+    };
+    let scored = matches!(within, Within::Scored { .. });
+    let room = SOUGHT_MAX - sought.len();
+    let places = (first..spans.len()).step_by(step).take(room);
+    let key = spans[1];
+    sought.extend(places.map(|at| Sought {
+        key,
+        hash,
+        name: spans[at],
+        score: scored.then(|| spans[at - 1]),
+    }));
+}
+
 /// Prefetches elements that commands seek inside large containers.
 fn prefetch_within(keyspace: &Keyspace, db: DbIndex, sought: &[Sought], source: Source<'_>) {
     let text = |span| source.text(span);
@@ -176,31 +214,21 @@ impl Batch {
         *last = Some((spans[0], row));
         let first_hash = self.hashes.len();
         if let Some(row) = row {
-            let (hasher, mut slots) = (keyspace.hasher(), SlotMemo::default());
-            for (at, _) in row.plan.ahead(args).take(COMMAND_KEYS_MAX) {
-                let key = hasher.hash_with(&mut slots, args.at(at));
-                keyspace.prefetch_directory(db, key);
-                self.hashes.push(key);
+            if let Some(at) = row.plan.only_key_at() {
+                // Without one the arity is wrong.
+                if at < args.len() {
+                    let key = keyspace.hasher().hash(args.at(at));
+                    keyspace.prefetch_directory(db, key);
+                    self.hashes.push(key);
+                }
+            } else if row.plan.has_keys() {
+                hash_keys(&mut self.hashes, keyspace, row.plan.ahead(args), args, db);
             }
-        }
-        if let Some(within) = row.and_then(|row| row.within)
-            && let Some(&hash) = self.hashes.get(first_hash)
-        {
-            let (first, step) = match within {
-                Within::One(at) => (usize::from(at), usize::MAX),
-                Within::Every { first, step } => (usize::from(first), usize::from(step)),
-                Within::Scored { first } => (usize::from(first), 2),
-            };
-            let scored = matches!(within, Within::Scored { .. });
-            let room = SOUGHT_MAX - self.sought.len();
-            let places = (first..spans.len()).step_by(step).take(room);
-            let key = spans[1];
-            self.sought.extend(places.map(|at| Sought {
-                key,
-                hash,
-                name: spans[at],
-                score: scored.then(|| spans[at - 1]),
-            }));
+            if let Some(within) = row.within
+                && let Some(&hash) = self.hashes.get(first_hash)
+            {
+                seek(&mut self.sought, within, hash, spans);
+            }
         }
         self.commands.push(Parsed {
             start: at.start,
