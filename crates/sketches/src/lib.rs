@@ -29,7 +29,7 @@ use russet_base::memory::mover::Mover;
 #[error("the data is damaged")]
 pub struct Damaged;
 
-/// What the keyspace needs of a sketch, whatever it is.
+/// A sketch, as the keyspace needs it, whatever it is.
 pub trait Sketch: Clone {
     /// Bytes of its blocks in the allocator, without those of the value itself.
     fn memory_bytes(&self) -> usize;

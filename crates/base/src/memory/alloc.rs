@@ -53,7 +53,8 @@ impl Metered {
 }
 
 /// A slice of zeros; the kernel provides the pages of a large one when they are first written.
-/// `None`: there is no room for it, or it is larger than all memory of the process's group or the machine.
+/// `None`: there is no room for it, or it is larger than all memory of the machine, or of the
+/// process's group.
 pub fn zeros(len: usize) -> Option<Box<[u8]>> {
     static AVAILABLE: OnceLock<u64> = OnceLock::new();
     if len == 0 {

@@ -147,7 +147,7 @@ impl LinkShape {
         }
         let bits_per_entry = error.ln().abs() / LN_2_SQUARED;
         let wanted = entries as f64 * bits_per_entry;
-        if !(wanted < SHAPE_BITS_MAX as f64) {
+        if wanted.is_nan() || wanted >= SHAPE_BITS_MAX as f64 {
             return None;
         }
         let mut shape = LinkShape {
@@ -185,6 +185,11 @@ impl LinkShape {
             && self.bits <= bytes * 8
             && bytes <= self.bits.div_ceil(64) * 8;
         if has_all_bits { Ok(()) } else { Err(Damaged) }
+    }
+
+    /// Whether items have the same positions in both, and the promise is the same.
+    pub(super) fn is_like(&self, other: &LinkShape) -> bool {
+        LinkShape { items: 0, ..*self } == LinkShape { items: 0, ..*other }
     }
 
     fn modulus(&self) -> u64 {
@@ -230,6 +235,15 @@ impl Link {
 
     pub fn bits(&self) -> &[u8] {
         &self.bits
+    }
+
+    /// Sets the bits that are set in a link of the same shape.
+    pub fn merge(&mut self, other: &Link) {
+        self.bits
+            .iter_mut()
+            .zip(&other.bits)
+            .for_each(|(bits, others)| *bits |= others);
+        self.shape.items = self.shape.items.saturating_add(other.shape.items);
     }
 
     pub fn bits_mut(&mut self) -> &mut [u8] {

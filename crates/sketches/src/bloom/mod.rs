@@ -1,4 +1,5 @@
-//! A Bloom filter: whether an item was added, with no false "no" and a bounded share of false "yes".
+//! A Bloom filter: whether an item was added. "No" is never false, "yes" only with a bounded
+//! probability.
 //!
 //!     link 0 (full) | link 1 (full) | ... | the newest link        each with its bits (`link`)
 //!
@@ -14,16 +15,19 @@
 //! Invariants
 //!   1. There is at least one link, and each has a shape that was checked ([`LinkShape`]).
 //!   2. Bits are set and never cleared, so an item that was added is found.
+//!
 //! Cost: O(links * hashes); an item that is not in the filter is known after about two bits of each
 //! link. Items that come together are hashed first, then all their lines are prefetched.
 
 mod chunks;
 mod link;
+mod merge;
 #[cfg(test)]
 mod tests;
 
 pub use chunks::Loader;
 pub use link::LinkShape;
+pub use merge::Unlike;
 
 use crate::{Sketch, block_effort};
 use link::{ItemHash, Link, Rounding};
@@ -32,6 +36,8 @@ use russet_base::memory::mover::Mover;
 
 /// The ratio of a link's error to that of the link before it.
 const TIGHTENING: f64 = 0.5;
+/// The growth of a filter that was made without one.
+pub const GROWTH_USUAL: u32 = 2;
 /// Items whose lines are prefetched together.
 const BATCH: usize = 16;
 /// Links of a filter at most.
@@ -73,14 +79,30 @@ impl Bloom {
     /// An empty filter for `entries` items with an error in (0, 1). Each new link has `growth`
     /// times the entries of the last; `None`: the filter does not scale.
     pub fn new(entries: u64, error: f64, growth: Option<u32>) -> Result<Bloom, BloomError> {
-        let (error, scaling) = match growth {
-            Some(_) => (error * TIGHTENING, 0),
-            None => (error, option::NONSCALING),
+        Bloom::with_growth(
+            entries,
+            error,
+            growth.unwrap_or(GROWTH_USUAL),
+            growth.is_some(),
+        )
+    }
+
+    /// As above; a filter that does not scale has a growth, too, which only files show.
+    pub fn with_growth(
+        entries: u64,
+        error: f64,
+        growth: u32,
+        scales: bool,
+    ) -> Result<Bloom, BloomError> {
+        let (error, scaling) = if scales {
+            (error * TIGHTENING, 0)
+        } else {
+            (error, option::NONSCALING)
         };
         let mut filter = Bloom {
             items: 0,
             options: option::EXACT | option::WIDE | scaling,
-            growth: growth.unwrap_or(2),
+            growth,
             links: Vec::new(),
         };
         filter.add_link(entries, error)?;

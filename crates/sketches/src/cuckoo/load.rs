@@ -1,4 +1,7 @@
 //! A filter from outside: by its parts, or as header and chunks (the module's opening draws them).
+//!
+//! All numbers are checked before the first part is made; then every part has the size that the
+//! numbers say.
 
 use super::{Cuckoo, PARTS_MAX, SLOTS_MAX};
 use crate::Damaged;

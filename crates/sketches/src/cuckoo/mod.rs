@@ -11,7 +11,7 @@
 //! that the bytes are equal.
 //!
 //!     header = u64 items, u64 buckets, u64 deletes, u64 parts,
-//!              u16 bucket size, u16 moves at most, u16 expansion              little-endian, packed
+//!              u16 bucket size, u16 moves at most, u16 expansion      little-endian, packed
 //!     chunks = the bytes of all parts in order, cut anywhere within a part
 //!
 //! Invariants
@@ -19,14 +19,17 @@
 //!      unless it is 0: then there is one part.
 //!   2. `items` is the number of slots in use, unless a header or a payload said otherwise: nothing
 //!      relies on it.
+//!
 //! Cost: O(parts * bucket size); adding at most so many moves more; deleting may compact, O(slots).
 
 mod compact;
 mod load;
+mod merge;
 #[cfg(test)]
 mod tests;
 
 pub use load::{Loader, Shape};
+pub use merge::MergeError;
 
 use crate::hash::murmur64a;
 use crate::{Sketch, block_effort};
@@ -34,7 +37,7 @@ use russet_base::memory::alloc::{self, good_size};
 use russet_base::memory::mover::Mover;
 use russet_encodings::prefetch::prefetch;
 
-/// What a fingerprint is multiplied by to find its other bucket.
+/// The factor that leads from a fingerprint to its other bucket.
 const MIX: u64 = 0x5bd1_e995;
 /// Items whose buckets are prefetched together.
 const BATCH: usize = 16;
@@ -358,7 +361,7 @@ impl Cuckoo {
                 self.parts[part][slot] = probe.print;
                 break;
             }
-            if self.make_room(probe) {
+            if self.make_room(self.parts.len() - 1, probe) {
                 break;
             }
             if self.expansion == 0 {
@@ -370,13 +373,13 @@ impl Cuckoo {
         Ok(())
     }
 
-    /// Puts a fingerprint into its first bucket of the newest part, and moves another from there to
-    /// its other bucket, and so on. `false`: after so many moves no slot was free; everything is as
+    /// Puts a fingerprint into its first bucket of a part, moves another from there to its other
+    /// bucket, and so on. `false`: after so many moves no slot was free; everything is as
     /// it was.
     #[cold]
-    fn make_room(&mut self, probe: Probe) -> bool {
+    fn make_room(&mut self, part: usize, probe: Probe) -> bool {
         let (size, moves) = (self.slots(), self.moves_max);
-        let part = self.parts.last_mut().expect("there is one");
+        let part = &mut self.parts[part];
         let mask = (part.len() / size) as u64 - 1;
         let (mut print, mut bucket, mut victim) = (probe.print, probe.hashes[0] & mask, 0);
         for _ in 0..moves {

@@ -1,4 +1,6 @@
 //! Filters against Redis's payloads, against counts, and with data from outside.
+//!
+//! In the model only items that were added are deleted: others may take one of these with them.
 
 use std::collections::HashMap;
 
@@ -149,6 +151,38 @@ fn blocks_are_moved_and_freed_in_steps() {
         steps += 1;
     }
     assert!(parts > 1 && steps == parts);
+}
+
+#[test]
+fn a_merged_filter_has_the_items_of_both() {
+    for (capacity, expansion) in [(200, 1), (8, 1), (20, 2), (200, 4)] {
+        let made = |from: u32| {
+            let mut filter = Cuckoo::new(capacity, 2, 20, expansion).expect("a filter");
+            for n in from..from + 60 {
+                filter.add(&n.to_le_bytes()).expect("room");
+            }
+            filter
+        };
+        let (mut one, two) = (made(0), made(1000));
+        if one.merge(&two).is_err() {
+            assert!(expansion > 1, "parts of one size grow");
+            continue;
+        }
+        one.check_invariants();
+        assert_eq!(one.items(), 120);
+        let all = (0..60u32).chain(1000..1060);
+        assert!(all.into_iter().all(|n| one.contains(&n.to_le_bytes())));
+    }
+    let one = || Cuckoo::new(8, 2, 20, 1).expect("a filter");
+    let others = [
+        Cuckoo::new(16, 2, 20, 1),
+        Cuckoo::new(8, 1, 20, 1),
+        Cuckoo::new(8, 2, 20, 2),
+    ];
+    for other in others {
+        let merged = one().merge(&other.expect("a filter"));
+        assert_eq!(merged, Err(MergeError::Unlike));
+    }
 }
 
 proptest! {
