@@ -2,7 +2,7 @@
 //!
 //!     list, set, zset, hash, stream, array,
 //!     vector_set, path_hash, json              one impl of [`Saved`] each
-//!     sketches                                     one impl for all, which asks each for its fields
+//!     sketches                                     one impl for all of them
 //!     packed                                       listpacks and ziplists as they are read
 //!
 //! A new type has its file here and its name in the list of types (`types/kinds.rs`): saving,

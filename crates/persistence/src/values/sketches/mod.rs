@@ -69,8 +69,15 @@ where
         next
     }
 
-    fn rewrite(&self, to: &mut CommandWriter, key: &[u8], at: u64, _most: usize) -> Option<u64> {
-        S::rewrite(self, to, key, at)
+    fn rewrite(&self, to: &mut CommandWriter, key: &[u8], at: u64, most: usize) -> Option<u64> {
+        let mut next = S::rewrite(self, to, key, at);
+        // Without a bound the whole value is wanted.
+        while most == usize::MAX
+            && let Some(at) = next
+        {
+            next = S::rewrite(self, to, key, at);
+        }
+        next
     }
 }
 
