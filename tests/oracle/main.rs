@@ -476,6 +476,12 @@ fn documents_answer_as_redis_stacks() {
     check(&rows::JSON, Peer::Stack7);
 }
 
+/// Compared with the one peer that has the module.
+#[test]
+fn filters_answer_as_redis_stacks() {
+    check(&rows::FILTERS, Peer::Stack7);
+}
+
 /// Not compared with Redis 7.0, which does not know the payloads' version.
 #[test]
 fn payloads_are_restored_as_by_redis() {
@@ -504,6 +510,7 @@ fn generated() -> BTreeSet<String> {
         &rows::VALKEY_ACL,
         &rows::VECTOR_SET,
         &rows::JSON,
+        &rows::FILTERS,
     ]);
     for row in groups.flat_map(|group| group.rows()) {
         let mut random = Random::new(1);

@@ -100,18 +100,20 @@ fn questions(reference: &mut Side, key: &[u8], dumps: bool) -> Vec<Vec<Vec<u8>>>
         .collect()
 }
 
-/// Compares DUMP of a document, but for the version of the file format and the checksum.
+/// Compares DUMP of a module's value, but for the version of the file format and the checksum.
 fn different_payloads(
     peer: Peer,
     reference: &mut Side,
     subject: &mut Side,
     key: &[u8],
 ) -> Option<Difference> {
-    let is_document = |side: &mut Side| {
+    const MODULES: [&[u8]; 3] = [b"ReJSON-RL", b"MBbloom--", b"MBbloomCF"];
+    let is_of_module = |side: &mut Side| {
         let kind = side.ask(&[b"TYPE", key]).ok();
-        kind.is_some_and(|(_, reply)| reply.text() == Some(b"ReJSON-RL"))
+        let is_one = |text: &[u8]| MODULES.contains(&text);
+        kind.is_some_and(|(_, reply)| reply.text().is_some_and(is_one))
     };
-    if peer != Peer::Stack7 || !is_document(reference) || !is_document(subject) {
+    if peer != Peer::Stack7 || !is_of_module(reference) || !is_of_module(subject) {
         return None;
     }
     const FOOTER: usize = 10;

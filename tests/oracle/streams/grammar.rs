@@ -16,7 +16,7 @@
 //! Spaces separate the pieces; brackets need none. Most generated calls are valid; `mutate`
 //! adds the mistakes that are possible with any command.
 
-use super::{json, pools::RUNS, words};
+use super::{filters, json, pools::RUNS, words};
 use crate::random::Random;
 
 /// A parsed line.
@@ -253,6 +253,9 @@ fn tame(args: &mut Vec<Vec<u8>>) {
     let has = |args: &[Vec<u8>], word: &[u8]| args.iter().any(|arg| arg.eq_ignore_ascii_case(word));
     if name.starts_with(b"json.") {
         json::tame(&name, args);
+    }
+    if name.starts_with(b"bf.") || name.starts_with(b"cf.") {
+        filters::tame(&name, args);
     }
     match name.as_slice() {
         // Redis uses only the lowest 32 bits of the index, and overwrites a wrong element;

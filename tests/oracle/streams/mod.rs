@@ -3,6 +3,7 @@
 //! Everything random is drawn from the stream's seed, so that a seed is a stream. Which servers
 //! play it, and what their answers may differ in, is decided elsewhere: `play`, `compare`.
 
+mod filters;
 pub mod grammar;
 mod json;
 mod pools;

@@ -51,7 +51,10 @@ impl Source {
                 steps.extend(short_life(&mut random));
             }
             // What lacks arguments is queued by modules of 7.4, and refused by rows.
-            let args = if open && row.name().starts_with("json.") {
+            let is_module = ["json.", "bf.", "cf."]
+                .iter()
+                .any(|its| row.name().starts_with(its));
+            let args = if open && is_module {
                 row.generate_plain(&mut random)
             } else {
                 self.call(row, &mut random)

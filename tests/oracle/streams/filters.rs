@@ -1,0 +1,58 @@
+//! Arguments of filters' commands that both servers should take alike.
+//!
+//! Left out is what 7.4 does otherwise, or wrongly: options of INSERT that are known by their first
+//! letter, errors above a quarter, sizes that it wraps around, chunks of cuckoo filters from the
+//! middle of a part.
+
+/// Changes what the two are known to treat differently.
+pub fn tame(name: &[u8], args: &mut [Vec<u8>]) {
+    let number = |arg: &[u8]| {
+        let text = std::str::from_utf8(arg).ok()?;
+        text.trim().parse::<f64>().ok()
+    };
+    let is_made = [
+        &b"bf.reserve"[..],
+        b"bf.insert",
+        b"cf.reserve",
+        b"cf.insert",
+        b"cf.insertnx",
+    ];
+    if is_made.contains(&name) {
+        let options = [
+            "items",
+            "nocreate",
+            "nonscaling",
+            "capacity",
+            "error",
+            "expansion",
+            "bucketsize",
+            "maxiterations",
+        ];
+        for arg in args.iter_mut().skip(2) {
+            let word = String::from_utf8_lossy(arg).to_lowercase();
+            match number(arg) {
+                Some(n) if n > 0.25 && n < 1.0 => *arg = b"0.2".to_vec(),
+                Some(n) if n >= 1e6 => *arg = b"1000".to_vec(),
+                Some(0.0) if name.starts_with(b"bf.") => *arg = b"1".to_vec(),
+                Some(_) => {}
+                None if options.contains(&word.as_str()) => {}
+                None => *arg = b"x".to_vec(),
+            }
+            if word == "items" {
+                break;
+            }
+        }
+    }
+    if name == b"cf.scandump"
+        && let Some(at) = args.get_mut(2)
+        && number(at).is_some_and(|n| n > 1.0)
+    {
+        *at = b"1".to_vec();
+    }
+    if name == b"cf.loadchunk"
+        && let Some(at) = args.get_mut(2)
+        && number(at).is_some_and(|n| n > 1.0 || n < 0.0)
+    {
+        *at = b"1".to_vec();
+    }
+}
