@@ -27,6 +27,7 @@ mod request;
 mod restored;
 mod scripts;
 mod seeds;
+mod sketches;
 mod stream_node;
 mod words;
 
@@ -48,6 +49,7 @@ pub use rdb::{dump, rdb};
 pub use request::request;
 pub use restored::restored;
 pub use scripts::scripts;
+pub use sketches::sketches;
 pub use stream_node::stream_node;
 
 #[cfg(test)]
@@ -147,6 +149,11 @@ mod tests {
             40,
             b"\0\0$..a*[0]:{}[]\"\",1.5-e\x82\x61\xa1\xd8\x54",
         );
+    }
+
+    #[test]
+    fn filters_are_refused_or_give_themselves_again() {
+        run(sketches, 20_000, 140, b"\0\0\0\0\x01\x02\x03\x04\x08\xff");
     }
 
     #[test]

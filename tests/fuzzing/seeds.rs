@@ -34,6 +34,8 @@ pub(super) const LINES: &[&str] = &[
     "ARSET k 0 hello 7 12345678 3.5; ARSET k 100000 longer-than-seven; ARSEEK k 9",
     "VADD k VALUES 2 3 4 a; VADD k VALUES 2 -1 4 b SETATTR {\"n\":1}; VADD k VALUES 2 0 0 c",
     "PHMSET k a FIELDS 2 f v g 7 ab FIELDS 1 f v b FIELDS 1 f 70000",
+    "BF.RESERVE k 0.1 2 EXPANSION 3; BF.MADD k a b c d",
+    "CF.RESERVE k 4 BUCKETSIZE 1 EXPANSION 2; CF.INSERT k ITEMS a b c d e",
 ];
 
 /// Values with more structure: several nodes and groups, positions, strings with a format.
