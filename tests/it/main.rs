@@ -38,6 +38,7 @@
 //! | `script_memory` | memory used for scripts outside Lua |
 //! | `scripts` | scripts that run for long |
 //! | `sentinel_docs` | the section Sentinel of docs/operate.md, line by line |
+//! | `sketches` | filters: files, payloads, chunks, the log, replication, beside Redis Stack |
 //! | `slices` | commands that take long by themselves |
 //! | `snapshots` | snapshots as files |
 //! | `startup` | how a server starts, and how it refuses to |
@@ -93,6 +94,7 @@ mod sandbox;
 mod script_memory;
 mod scripts;
 mod sentinel_docs;
+mod sketches;
 mod slices;
 mod slow_disk;
 mod snapshots;
