@@ -11,6 +11,7 @@
     benches/peers.py replicate [NAME=PROGRAM ...] what replicas cost (benches/replicate.py)
     benches/peers.py vectors [NAME=PROGRAM ...]   vector sets: recall, CPU, bytes (benches/vectors.py)
     benches/peers.py documents [NAME=PROGRAM ...] JSON: CPU, bytes, a large one (benches/documents.py)
+    benches/peers.py sketches [NAME=PROGRAM ...]  filters and other sketches: CPU, bytes, errors (benches/sketches.py)
     benches/peers.py sentinel [NAME=PROGRAM ...]  what a Sentinel costs, how soon it fails over (benches/sentinel.py)
     benches/peers.py cluster [NAME=PROGRAM ...]   what a cluster costs, how slots move (benches/cluster.py)
     benches/peers.py budgets [russet=PROGRAM]     what budgets of users cost and keep away (benches/budgets.py)
@@ -919,6 +920,11 @@ def documents(servers):
     rows.compare(servers)
 
 
+def sketches(servers):
+    import sketches as rows
+    rows.compare(servers)
+
+
 def budgets(servers):
     import budgets as rows
     rows.budgets(servers)
@@ -937,7 +943,7 @@ def features(servers):
 def main():
     kinds = {"bench": bench, "memory": memory, "big": big, "single": single, "large": large, "persist": persist,
              "replicate": replicate, "sentinel": sentinel, "cluster": cluster, "vectors": vectors, "documents": documents,
-             "budgets": budgets, "features": features, "lag": lag}
+             "sketches": sketches, "budgets": budgets, "features": features, "lag": lag}
     if len(sys.argv) < 2 or sys.argv[1] not in kinds:
         sys.exit(__doc__)
     for tool in ("redis-benchmark", "taskset"):
@@ -946,7 +952,7 @@ def main():
     if (os.cpu_count() or 1) < 2:
         sys.exit("two CPUs are needed: one for the server, one for the load")
     # Others have no vector sets; the newest ones stand for all beside a disk that lags.
-    names = {"vectors": ("russet", "redis810"), "documents": ("russet", "stack7"), "lag": ("russet", "redis810", "valkey9")}.get(sys.argv[1], ())
+    names = {"vectors": ("russet", "redis810"), "documents": ("russet", "stack7"), "sketches": ("russet", "stack7"), "lag": ("russet", "redis810", "valkey9")}.get(sys.argv[1], ())
     measure(sys.argv[2:], kinds[sys.argv[1]], lambda: default_servers(*names))
 
 
