@@ -1,7 +1,7 @@
 //! Sketches: the values of BF.*, CF.*, CMS.*, TOPK.* and TDIGEST.* commands.
 //!
-//! One container for all of them: what a sketch is, `russet_sketches` knows. A key holds one, so its
-//! length is 1; the encoding is that of all values of Redis's modules.
+//! One container for all of them; the sketches themselves are in `russet_sketches`. A key holds
+//! one, so its length is 1; the encoding is that of all values of Redis's modules.
 #![allow(unsafe_code)]
 
 use std::ops::{Deref, DerefMut};

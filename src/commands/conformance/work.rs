@@ -21,10 +21,17 @@ const ELSEWHERE: &[&str] = &[
     "substr",
     // One element, wherever it is.
     "arinfo",
+    "bf.add",
+    "bf.exists",
     "blpop",
     "brpop",
     "bzpopmax",
     "bzpopmin",
+    "cf.add",
+    "cf.addnx",
+    "cf.count",
+    "cf.del",
+    "cf.exists",
     "geodist",
     "lindex",
     "lset",
@@ -40,6 +47,9 @@ const ELSEWHERE: &[&str] = &[
     // As long as their own arguments.
     "bf.loadchunk",
     "cf.loadchunk",
+    // As long as a chunk.
+    "bf.scandump",
+    "cf.scandump",
     "himport|set",
     "phexists",
     "restore",
@@ -53,6 +63,8 @@ const ELSEWHERE: &[&str] = &[
 
 /// Commands on one key as a whole, with options.
 const ONE_VALUE: &[&str] = &[
+    "bf.debug",
+    "bf.info",
     "bf.reserve",
     "cf.reserve",
     "expire",

@@ -1,8 +1,10 @@
 //! ADD, MADD and INSERT.
+//!
+//! Items that come together are added in order, and the first that has no room ends the reply.
 
 use super::super::row::{EACH_ITEM, GROWS, ONE_ITEM, WRITTEN_KEY};
 use super::recipe::Recipe;
-use super::{NOT_FOUND, WRITING};
+use super::row::{NOT_FOUND, WRITING};
 use crate::commands::work;
 use crate::server::{Call, CommandResult, Spec};
 use russet_base::numbers::float::parse_double;
@@ -93,16 +95,16 @@ fn add_to_existing(call: &mut Call<'_>, key: &[u8], items: Args<'_>) -> CommandR
     Ok(())
 }
 
-/// Makes a filter of the settings, or a recipe, and adds items to it.
+/// Makes a filter by the settings, or by a recipe (with `is_named`), and adds items to it.
 fn add_to_new(
     call: &mut Call<'_>,
     key: &[u8],
     items: Args<'_>,
-    recipe: Option<Recipe>,
+    recipe: Option<(Recipe, bool)>,
     is_one: bool,
 ) -> CommandResult {
     let defaults = Recipe::of(&call.server.config);
-    let recipe = recipe.unwrap_or(defaults);
+    let (recipe, is_named) = recipe.unwrap_or((defaults, true));
     let mut filter = recipe.filter()?;
     if is_one {
         let is_new = filter.add(items.at(0)).map_err(refusal)?;
@@ -121,7 +123,7 @@ fn add_to_new(
     }
     call.db.put(key, filter);
     call.db.changed(key, Class::MODULE, call.name);
-    if !recipe.is_plain(defaults) && call.effects_wanted() {
+    if !recipe.is_plain(defaults, is_named) && call.effects_wanted() {
         let words = recipe.words(true);
         let head: [&[u8]; 2] = [b"BF.INSERT", key];
         let words = head.into_iter().chain(words.iter().map(Vec::as_slice));
@@ -142,6 +144,8 @@ pub(super) const INSERT: Spec = Spec {
 
 struct InsertArgs<'a> {
     recipe: Recipe,
+    /// Whether a word says that a new filter does not scale, if it does not.
+    is_named: bool,
     creates: bool,
     items: Args<'a>,
 }
@@ -156,8 +160,8 @@ impl<'a> InsertArgs<'a> {
         let arity = || CommandError::WrongArity(name.to_owned());
         let mut error = defaults.error;
         let mut capacity = defaults.capacity as i64;
-        let mut expansion = i64::from(defaults.expansion);
-        let (mut creates, mut scales) = (true, true);
+        let mut expansion = None;
+        let (mut creates, mut is_fixed) = (true, false);
         let mut at = 2;
         loop {
             let value = || args.get(at + 1).ok_or_else(arity);
@@ -168,7 +172,7 @@ impl<'a> InsertArgs<'a> {
             } else if args.is(at, "NOCREATE") {
                 creates = false;
             } else if args.is(at, "NONSCALING") {
-                scales = false;
+                is_fixed = true;
             } else if args.is(at, "ERROR") {
                 error = parse_double(value()?).ok_or(BAD_RATE)?;
                 at += 1;
@@ -176,7 +180,7 @@ impl<'a> InsertArgs<'a> {
                 capacity = parse_i64(value()?).ok_or(BAD_CAPACITY)?;
                 at += 1;
             } else if args.is(at, "EXPANSION") {
-                expansion = parse_i64(value()?).ok_or(BAD_EXPANSION)?;
+                expansion = Some(parse_i64(value()?).ok_or(BAD_EXPANSION)?);
                 at += 1;
             } else {
                 return Err(UNKNOWN);
@@ -189,17 +193,20 @@ impl<'a> InsertArgs<'a> {
         }
         let (Ok(capacity @ 1..), Ok(expansion), true) = (
             u64::try_from(capacity),
-            u32::try_from(expansion),
+            expansion.map(u32::try_from).transpose(),
             error > 0.0 && error < 1.0,
         ) else {
             return Err(BAD);
         };
+        let recipe = Recipe {
+            capacity,
+            error,
+            ..defaults
+        };
+        let recipe = recipe.expanding(expansion, is_fixed);
         Ok(InsertArgs {
-            recipe: Recipe {
-                capacity,
-                error,
-                expansion: if scales { expansion } else { 0 },
-            },
+            recipe,
+            is_named: recipe.scales || is_fixed,
             creates,
             items,
         })
@@ -226,5 +233,11 @@ fn insert(call: &mut Call<'_>) -> CommandResult {
     if !args.creates {
         return Err(NOT_FOUND);
     }
-    add_to_new(call, key, args.items, Some(args.recipe), false)
+    add_to_new(
+        call,
+        key,
+        args.items,
+        Some((args.recipe, args.is_named)),
+        false,
+    )
 }

@@ -4,7 +4,7 @@
 //! the log and by replicas as it is.
 
 use super::super::row::{GROWS, READ_KEY, READS_FAST, WRITTEN_KEY};
-use super::{NOT_FOUND, READING, WRITING};
+use super::row::{NOT_FOUND, READING, WRITING};
 use crate::server::{Call, CommandResult, Spec};
 use russet_base::numbers::number::parse_i64;
 use russet_command::{Arity, CommandError};

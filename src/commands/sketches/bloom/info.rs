@@ -1,7 +1,9 @@
 //! INFO, CARD and DEBUG.
+//!
+//! Sizes are those of Redis's structures, so that figures of both servers compare.
 
 use super::super::row::{READ_KEY, READS_FAST};
-use super::{NOT_FOUND, READING};
+use super::row::{NOT_FOUND, READING};
 use crate::server::{Call, CommandResult, Spec};
 use russet_command::{Arity, Category, CommandError};
 use russet_resp::Reply;

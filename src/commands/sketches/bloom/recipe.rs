@@ -5,7 +5,7 @@
 //! matter the effect has all numbers in words that every server understands alike.
 
 use super::super::row::{GROWS, WRITTEN_KEY};
-use super::{ITEM_EXISTS, WRITING};
+use super::row::{ITEM_EXISTS, WRITING};
 use crate::server::{Call, CommandResult, Spec};
 use russet_base::numbers::float::parse_double;
 use russet_base::numbers::number::parse_i64;
@@ -13,7 +13,7 @@ use russet_command::{Arity, Category, CommandError};
 use russet_config::Config;
 use russet_keyspace::Class;
 use russet_resp::Args;
-use russet_sketches::bloom::BloomError;
+use russet_sketches::bloom::{BloomError, GROWTH_USUAL};
 use russet_types::Bloom;
 
 /// An error above it is this.
@@ -28,8 +28,9 @@ pub(super) struct Recipe {
     pub capacity: u64,
     /// In (0, 1), perhaps above [`ERROR_MAX`].
     pub error: f64,
-    /// 0: the filter does not scale.
-    pub expansion: u32,
+    /// More than 0; of a filter that does not scale only files show it.
+    pub growth: u32,
+    pub scales: bool,
 }
 
 impl Recipe {
@@ -38,14 +39,42 @@ impl Recipe {
         Recipe {
             capacity: config.bf_initial_size,
             error: config.bf_error_rate.0,
-            expansion: config.bf_expansion_factor,
+            ..Recipe::growing(config.bf_expansion_factor)
+        }
+    }
+
+    /// With this expansion: 0 means that the filter does not scale.
+    fn growing(expansion: u32) -> Recipe {
+        Recipe {
+            capacity: 1,
+            error: ERROR_MAX,
+            growth: if expansion > 0 {
+                expansion
+            } else {
+                GROWTH_USUAL
+            },
+            scales: expansion > 0,
+        }
+    }
+
+    /// The same with another expansion; with `is_fixed` the filter does not scale, whatever that is.
+    pub fn expanding(self, expansion: Option<u32>, is_fixed: bool) -> Recipe {
+        let other = match expansion {
+            Some(expansion) => Recipe::growing(expansion),
+            None if is_fixed => Recipe::growing(0),
+            None => self,
+        };
+        Recipe {
+            growth: other.growth,
+            scales: other.scales && !is_fixed,
+            ..self
         }
     }
 
     pub fn filter(&self) -> Result<Bloom, CommandError> {
-        let growth = (self.expansion > 0).then_some(self.expansion);
         let error = self.error.min(ERROR_MAX);
-        let made = russet_sketches::Bloom::new(self.capacity, error, growth);
+        let made =
+            russet_sketches::Bloom::with_growth(self.capacity, error, self.growth, self.scales);
         made.map(Bloom::from).map_err(|_: BloomError| NOT_CREATED)
     }
 
@@ -58,24 +87,27 @@ impl Recipe {
         } else {
             vec![error, capacity]
         };
-        if self.expansion == 0 {
+        // RESERVE refuses both, and its growth without scaling is the usual one.
+        if !self.scales {
             words.push(b"NONSCALING".to_vec());
-        } else {
+        }
+        if self.scales || as_options {
             words.push(b"EXPANSION".to_vec());
-            words.push(self.expansion.to_string().into_bytes());
+            words.push(self.growth.to_string().into_bytes());
         }
         words
     }
 
     /// Whether every server makes the same of the words by which this one was described, if
-    /// `defaults` were those settings that they left open.
-    pub fn is_plain(&self, defaults: Recipe) -> bool {
-        self.error <= ERROR_MAX && self.expansion > 0 && defaults == Recipe::of(&Config::default())
+    /// `defaults` were those settings that they left open; `is_named`: a word said that it does not
+    /// scale, or it does.
+    pub fn is_plain(&self, defaults: Recipe, is_named: bool) -> bool {
+        self.error <= ERROR_MAX && is_named && defaults == Recipe::of(&Config::default())
     }
 }
 
 /// The ratio of a new link to the last. With 0 the filter does not scale.
-pub(super) fn parse_expansion(text: &[u8]) -> Option<Result<u32, CommandError>> {
+fn parse_expansion(text: &[u8]) -> Option<Result<u32, CommandError>> {
     const TOO_SMALL: CommandError =
         CommandError::Text("ERR expansion should be greater or equal to 1");
     let n = parse_i64(text)?;
@@ -95,8 +127,8 @@ pub(super) const RESERVE: Spec = Spec {
 
 struct ReserveArgs {
     recipe: Recipe,
-    /// Whether a word says that the filter does not scale.
-    says_nonscaling: bool,
+    /// Whether a word says that the filter does not scale, if it does not.
+    is_named: bool,
 }
 
 impl ReserveArgs {
@@ -121,21 +153,23 @@ impl ReserveArgs {
         let capacity = capacity.ok_or(NO_CAPACITY)?;
         let find = |word| (4..args.len()).find(|at| args.is(*at, word));
         let says_nonscaling = find("NONSCALING").is_some();
-        let mut expansion = defaults.expansion;
+        let mut expansion = None;
         if let Some(at) = find("EXPANSION") {
             let text = args.get(at + 1).ok_or(NO_EXPANSION)?;
             if says_nonscaling {
                 return Err(BOTH);
             }
-            expansion = parse_expansion(text).ok_or(BAD_EXPANSION)??;
+            expansion = Some(parse_expansion(text).ok_or(BAD_EXPANSION)??);
         }
+        let recipe = Recipe {
+            capacity,
+            error,
+            ..defaults
+        };
+        let recipe = recipe.expanding(expansion, says_nonscaling);
         Ok(ReserveArgs {
-            recipe: Recipe {
-                capacity,
-                error,
-                expansion: if says_nonscaling { 0 } else { expansion },
-            },
-            says_nonscaling,
+            recipe,
+            is_named: recipe.scales || says_nonscaling,
         })
     }
 }
@@ -147,10 +181,7 @@ impl ReserveArgs {
 fn reserve(call: &mut Call<'_>) -> CommandResult {
     let args = call.args;
     let defaults = Recipe::of(&call.server.config);
-    let ReserveArgs {
-        recipe,
-        says_nonscaling,
-    } = ReserveArgs::parse(args, call.name, defaults)?;
+    let ReserveArgs { recipe, is_named } = ReserveArgs::parse(args, call.name, defaults)?;
     let key = args.at(1);
     let place = call.db.place(key);
     if place.holds::<Bloom>()? {
@@ -158,11 +189,7 @@ fn reserve(call: &mut Call<'_>) -> CommandResult {
     }
     place.put(recipe.filter()?);
     call.db.changed(key, Class::MODULE, call.name);
-    let as_said = Recipe {
-        expansion: if says_nonscaling { 1 } else { recipe.expansion },
-        ..recipe
-    };
-    if !as_said.is_plain(defaults) && call.effects_wanted() {
+    if !recipe.is_plain(defaults, is_named) && call.effects_wanted() {
         let words = recipe.words(false);
         let head: [&[u8]; 2] = [b"BF.RESERVE", key];
         let words = head.into_iter().chain(words.iter().map(Vec::as_slice));

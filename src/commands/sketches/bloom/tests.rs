@@ -1,4 +1,6 @@
-//! Replies of a real server (answers.txt), and beyond replies: payloads, effects, events, settings.
+//! Replies of a real server (answers.txt), and beyond replies: payloads, effects, settings, chunks.
+//!
+//! Payloads are those of Redis Stack 7.4, whole and damaged in each of their fields.
 
 use super::super::transcript::{
     check_payload, check_refused, converse, hex, payload, play, reply_to,
@@ -154,7 +156,7 @@ fn only_changes_are_repeated_and_by_the_same_numbers_everywhere() {
             "BF.RESERVE r 0.01 10",
             "BF.RESERVE half 0.25 10 EXPANSION 2",
             "BF.RESERVE fixed 0.01 10 NONSCALING",
-            "BF.INSERT fixed2 ERROR 0.01 CAPACITY 100 NONSCALING ITEMS a",
+            "BF.INSERT fixed2 ERROR 0.01 CAPACITY 100 NONSCALING EXPANSION 2 ITEMS a",
             "BF.ADD k c",
             "BF.INSERT own ERROR 0.001 CAPACITY 50 EXPANSION 4 ITEMS a",
             "BF.RESERVE own2 0.1 7 EXPANSION 4",

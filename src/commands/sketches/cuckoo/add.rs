@@ -1,8 +1,10 @@
 //! ADD, ADDNX, INSERT and INSERTNX.
+//!
+//! An item without room leaves the filter as it was, and the next ones are tried nevertheless.
 
 use super::super::row::{GROWS, ONE_ITEM, WRITTEN_KEY};
 use super::recipe::{BAD_CAPACITY, Recipe, TOO_SMALL};
-use super::{NOT_FOUND, WRITING};
+use super::row::{NOT_FOUND, WRITING};
 use crate::commands::work;
 use crate::server::{Call, CommandResult, Spec};
 use russet_base::numbers::number::parse_i64;

@@ -3,7 +3,7 @@
 //! Chunks reach the log and replicas as the header does; Redis loses them there before 8.2.
 
 use super::super::row::{GROWS, READ_KEY, READS_FAST, WRITTEN_KEY};
-use super::{ITEM_EXISTS, NOT_FOUND, READING, WRITING};
+use super::row::{ITEM_EXISTS, NOT_FOUND, READING, WRITING};
 use crate::server::{Call, CommandResult, Spec};
 use russet_base::numbers::number::parse_i64;
 use russet_command::{Arity, CommandError};

@@ -1,7 +1,7 @@
 //! DEL and COMPACT.
 
 use super::super::row::{ONE_ITEM, WRITES, WRITTEN_KEY};
-use super::WRITING;
+use super::row::WRITING;
 use crate::commands::work;
 use crate::server::{Call, CommandResult, Spec};
 use russet_command::{Arity, CommandError, Flags};

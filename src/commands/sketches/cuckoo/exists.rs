@@ -1,7 +1,7 @@
 //! EXISTS, MEXISTS and COUNT.
 
 use super::super::row::{EACH_ITEM, ONE_ITEM, READ_KEY, READS_FAST};
-use super::READING;
+use super::row::READING;
 use crate::commands::work;
 use crate::server::{Call, CommandResult, Spec};
 use russet_command::Arity;

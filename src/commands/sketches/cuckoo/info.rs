@@ -1,7 +1,7 @@
 //! INFO and DEBUG.
 
 use super::super::row::{READ_KEY, READS_FAST};
-use super::{NOT_FOUND, READING};
+use super::row::{NOT_FOUND, READING};
 use crate::server::{Call, CommandResult, Spec};
 use russet_command::{Arity, Category};
 use russet_types::Cuckoo;

@@ -1,5 +1,6 @@
 //! The commands of cuckoo filters.
 //!
+//!     row        categories and errors that the rows share
 //!     recipe     how a filter is made: options and settings, and their effect
 //!     add, delete, exists, info, chunks     the commands
 //!
@@ -11,20 +12,11 @@ mod delete;
 mod exists;
 mod info;
 mod recipe;
+mod row;
 #[cfg(test)]
 mod tests;
 
 use crate::server::Spec;
-use russet_command::{Category, CommandError};
-
-/// Commands of a module are in the categories that they name alone.
-const READING: Category = Category::CUCKOO.union(Category::READ);
-const WRITING: Category = Category::CUCKOO.union(Category::WRITE);
-
-/// No filter is at the key.
-const NOT_FOUND: CommandError = CommandError::Text("ERR not found");
-/// A filter is at the key.
-const ITEM_EXISTS: CommandError = CommandError::Text("ERR item exists");
 
 pub(in crate::commands) static SPECS: &[Spec] = &[
     add::ADD,

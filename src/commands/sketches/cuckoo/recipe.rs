@@ -4,7 +4,7 @@
 //! these are not the usual ones a RESERVE with all numbers precedes the command.
 
 use super::super::row::{GROWS, WRITTEN_KEY};
-use super::{ITEM_EXISTS, WRITING};
+use super::row::{ITEM_EXISTS, WRITING};
 use crate::server::{Call, CommandResult, Spec};
 use russet_base::numbers::number::parse_i64;
 use russet_command::{Arity, Category, CommandError};
@@ -113,8 +113,8 @@ fn option(args: Args<'_>, word: &str, least: u16, most: u16) -> Result<Option<u1
 
 /// `CF.RESERVE key capacity [BUCKETSIZE n] [MAXITERATIONS n] [EXPANSION n]`: makes an empty filter.
 ///
-/// Reply: OK; an error if the key exists. Buckets and the expansion are rounded up to powers of two.
-/// Other words are ignored. O(1): memory is taken as it is used.
+/// Reply: OK; an error if the key exists. Buckets and the expansion are rounded up to powers of
+/// two. Other words are ignored. O(1): memory is taken as it is used.
 fn reserve(call: &mut Call<'_>) -> CommandResult {
     let args = call.args;
     if args.len() % 2 == 0 {
