@@ -10,8 +10,10 @@ use russet_command::{Access, Begin, Find, Flags, KeyPlan, KeySpec};
 use russet_resp::OwnedArgs;
 
 /// russet's own commands, and one that has other subcommands than Redis's.
-const OWN: [&str; 7] = [
+const OWN: [&str; 9] = [
     "backup",
+    "bf.merge",
+    "cf.merge",
     "changes",
     "flush",
     "prefixstats",

@@ -1,6 +1,7 @@
 //! The commands of sketches, one folder for each kind.
 //!
 //!     row         what the rows of all of them share
+//!     effect      a filter as the commands that make it again
 //!     bloom       BF.*: was this item added?
 //!     cuckoo      CF.*: the same, and items can be deleted
 //!
@@ -11,6 +12,7 @@
 
 pub(super) mod bloom;
 pub(super) mod cuckoo;
+mod effect;
 mod row;
 #[cfg(test)]
 mod transcript;

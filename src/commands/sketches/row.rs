@@ -8,6 +8,11 @@ pub(super) const WRITES: Flags = Flags::WRITE.union(Flags::MODULE);
 pub(super) const GROWS: Flags = WRITES.union(Flags::DENYOOM);
 
 pub(super) const READ_KEY: &[KeySpec] = &[KeySpec::one(1, Access::READ)];
+/// The key that takes, then those that give.
+pub(super) const MERGED_KEYS: &[KeySpec] = &[
+    KeySpec::one(1, Access::MODIFY),
+    KeySpec::range(2, -1, 1, Access::READ),
+];
 pub(super) const WRITTEN_KEY: &[KeySpec] = &[KeySpec::one(1, Access::MODIFY)];
 
 /// The command looks one item up in its key's value.

@@ -51,7 +51,7 @@ pub fn tame(name: &[u8], args: &mut [Vec<u8>]) {
     }
     if name == b"cf.loadchunk"
         && let Some(at) = args.get_mut(2)
-        && number(at).is_some_and(|n| n > 1.0 || n < 0.0)
+        && number(at).is_some_and(|n| !(0.0..=1.0).contains(&n))
     {
         *at = b"1".to_vec();
     }

@@ -1303,6 +1303,8 @@ pub const NOT_GENERATED: &[(&str, &str)] = &[
         "Redis sends no refusal behind other replies of a burst; conversations has it",
     ),
     ("backup", "its folders differ; tests/it covers it"),
+    ("bf.merge", "of russet's own; its own tests cover it"),
+    ("cf.merge", "of russet's own; its own tests cover it"),
     ("changes", "of russet's own; its own tests cover it"),
     ("client|closed", "of russet's own; its own tests cover it"),
     ("config|docs", "of russet's own; its own tests cover it"),

@@ -62,6 +62,13 @@ const FIELDS: [Field; 5] = [
     },
 ];
 
+/// Russet's own, which only its word asks for.
+const MEASURED: Field = Field {
+    word: "ERROR",
+    name: "Measured error",
+    write: |reply, filter| reply.double(filter.measured_error()),
+};
+
 fn as_int(n: u64) -> i64 {
     i64::try_from(n).unwrap_or(i64::MAX)
 }
@@ -74,7 +81,8 @@ fn size(filter: &Bloom) -> usize {
             .sum::<usize>()
 }
 
-/// `BF.INFO key [CAPACITY | SIZE | FILTERS | ITEMS | EXPANSION]`: facts of a filter, or one.
+/// `BF.INFO key [CAPACITY | SIZE | FILTERS | ITEMS | EXPANSION | ERROR]`: facts of a filter, or
+/// one. ERROR: the share of items not added that would be found, by the bits that are set.
 ///
 /// Reply: map (RESP2: array) of names and integers; of one fact, RESP2 has the integer alone in
 /// the array. Expansion is null for a filter that does not scale.
@@ -92,7 +100,8 @@ fn info(call: &mut Call<'_>) -> CommandResult {
         }
         return Ok(());
     }
-    let asked = FIELDS.iter().find(|field| args.is(2, field.word));
+    let mut known = FIELDS.iter().chain([&MEASURED]);
+    let asked = known.find(|field| args.is(2, field.word));
     let field = asked.ok_or(UNKNOWN_FIELD)?;
     if call.reply.resp3() {
         call.reply.map(1);

@@ -2,7 +2,7 @@
 //!
 //!     row        categories and errors that the rows share
 //!     recipe     how a filter is made: options and settings, and their effect
-//!     add, exists, info, chunks     the commands
+//!     add, exists, info, chunks, merge     the commands
 //!
 //! A filter is made by RESERVE, INSERT, ADD and MADD, or from the chunks of SCANDUMP.
 
@@ -10,6 +10,7 @@ mod add;
 mod chunks;
 mod exists;
 mod info;
+mod merge;
 mod recipe;
 mod row;
 #[cfg(test)]
@@ -28,5 +29,6 @@ pub(in crate::commands) static SPECS: &[Spec] = &[
     info::CARD,
     info::DEBUG,
     info::INFO,
+    merge::MERGE,
     recipe::RESERVE,
 ];

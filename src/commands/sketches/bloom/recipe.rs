@@ -57,7 +57,8 @@ impl Recipe {
         }
     }
 
-    /// The same with another expansion; with `is_fixed` the filter does not scale, whatever that is.
+    /// The same with another expansion; with `is_fixed` the filter does not scale, whatever that
+    /// is.
     pub fn expanding(self, expansion: Option<u32>, is_fixed: bool) -> Recipe {
         let other = match expansion {
             Some(expansion) => Recipe::growing(expansion),

@@ -167,6 +167,51 @@ fn only_changes_are_repeated_and_by_the_same_numbers_everywhere() {
 }
 
 #[test]
+fn filters_are_merged_and_their_effects_are_known_everywhere() {
+    let mut t = Testbed::new();
+    t.run("BF.RESERVE a 0.01 20");
+    t.run("BF.RESERVE b 0.01 20");
+    t.run("BF.RESERVE c 0.01 30");
+    converse(
+        &mut t,
+        &[
+            ("BF.MADD a 1 2 3", "*3 :1 :1 :1"),
+            ("BF.MADD b 3 4 5", "*3 :1 :1 :1"),
+            ("BF.MERGE d none none2", "-ERR not found"),
+            ("BF.MERGE a c", "-ERR filters of different shapes"),
+            ("SET s x", "+OK"),
+            (
+                "BF.MERGE a s",
+                "-WRONGTYPE Operation against a key holding the wrong kind of value",
+            ),
+            ("PEXPIREAT a 33177117420000", ":1"),
+            ("BF.MERGE a b a none", "+OK"),
+            ("BF.MEXISTS a 1 2 3 4 5 6", "*6 :1 :1 :1 :1 :1 :0"),
+            ("BF.CARD a", ":6"),
+            ("PEXPIRETIME a", ":33177117420000"),
+            ("BF.MERGE d b a", "+OK"),
+            ("BF.MEXISTS d 1 5", "*2 :1 :1"),
+            ("BF.INFO d FILTERS", "*1 :1"),
+        ],
+    );
+    let error = reply_to(&mut t, "BF.INFO a ERROR");
+    assert!(error.starts_with("*1 $") && error.contains("e-"), "{error}");
+    t.take_effects();
+    t.run("BF.MERGE a b");
+    let effects = t.take_effects();
+    let names: Vec<&str> = effects
+        .iter()
+        .filter_map(|its| its.split(' ').next())
+        .collect();
+    let made = ["DEL", "BF.LOADCHUNK", "BF.LOADCHUNK", "PEXPIREAT"];
+    let inner: Vec<&&str> = names
+        .iter()
+        .filter(|its| !["MULTI", "EXEC"].contains(its))
+        .collect();
+    assert_eq!(inner, made.iter().collect::<Vec<_>>());
+}
+
+#[test]
 fn settings_are_checked_and_make_new_filters() {
     let mut t = Testbed::new();
     converse(

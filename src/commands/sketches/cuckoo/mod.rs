@@ -2,7 +2,7 @@
 //!
 //!     row        categories and errors that the rows share
 //!     recipe     how a filter is made: options and settings, and their effect
-//!     add, delete, exists, info, chunks     the commands
+//!     add, delete, exists, info, chunks, merge     the commands
 //!
 //! Deleting what was never added may delete what was: the caller must know that an item is there.
 
@@ -11,6 +11,7 @@ mod chunks;
 mod delete;
 mod exists;
 mod info;
+mod merge;
 mod recipe;
 mod row;
 #[cfg(test)]
@@ -32,5 +33,6 @@ pub(in crate::commands) static SPECS: &[Spec] = &[
     exists::MEXISTS,
     info::DEBUG,
     info::INFO,
+    merge::MERGE,
     recipe::RESERVE,
 ];

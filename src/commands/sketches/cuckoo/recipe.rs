@@ -117,7 +117,7 @@ fn option(args: Args<'_>, word: &str, least: u16, most: u16) -> Result<Option<u1
 /// two. Other words are ignored. O(1): memory is taken as it is used.
 fn reserve(call: &mut Call<'_>) -> CommandResult {
     let args = call.args;
-    if args.len() % 2 == 0 {
+    if args.len().is_multiple_of(2) {
         return Err(CommandError::WrongArity(call.name.to_owned()));
     }
     let usual = Recipe::of(&call.server.config);

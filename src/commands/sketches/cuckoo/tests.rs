@@ -1,4 +1,6 @@
 //! Replies of a real server (answers.txt), and beyond replies: payloads, effects, settings.
+//!
+//! Payloads are those of Redis Stack 7.4, whole and damaged in each of their fields.
 
 use super::super::transcript::{check_payload, check_refused, converse, hex, play, reply_to};
 use crate::server::Testbed;
@@ -127,6 +129,27 @@ fn only_changes_are_repeated_and_by_the_same_numbers_everywhere() {
             "CF.RESERVE own3 50 BUCKETSIZE 4 MAXITERATIONS 20 EXPANSION 2",
             "CF.RESERVE own4 50 BUCKETSIZE 1 MAXITERATIONS 20 EXPANSION 2",
         ]
+    );
+}
+
+#[test]
+fn filters_are_merged() {
+    let mut t = Testbed::new();
+    converse(
+        &mut t,
+        &[
+            ("CF.INSERT a CAPACITY 100 ITEMS 1 2 3", "*3 :1 :1 :1"),
+            ("CF.INSERT b CAPACITY 100 ITEMS 3 4", "*2 :1 :1"),
+            ("CF.ADD c 1", ":1"),
+            ("CF.MERGE a c", "-ERR filters of different shapes"),
+            ("CF.MERGE d none", "-ERR not found"),
+            ("CF.MERGE a b", "+OK"),
+            ("CF.MEXISTS a 1 2 3 4 5", "*5 :1 :1 :1 :1 :0"),
+            ("CF.COUNT a 3", ":2"),
+            ("CF.MERGE d b", "+OK"),
+            ("CF.DEL d 4", ":1"),
+            ("CF.EXISTS b 4", ":1"),
+        ],
     );
 }
 
