@@ -282,6 +282,17 @@ function ArrayPage({ name, size, onChange, turn }) {
     remove=${(/** @type {Row} */ r) => ({ what: "Removed.", cmds: [["ARDEL", name, r.index]], conditions: [[["ARGET", name, r.index], r.value]] })} />`;
 }
 
+/** Sketches have no elements to show: the facts that their INFO replies. @param {string} command */
+function factsOf(command) {
+  /** @param {PageProps} props */
+  return function FactsPage({ name, turn }) {
+    const read = useRead();
+    const { data, error } = useLoad(async (signal) => entriesOf(await read([command, name], signal)), [nameId(name), turn]);
+    if (error) return html`<p class="lack">${errorText(error)}</p>`;
+    return html`<dl class="key-facts">${(data ?? []).map(([key, value]) => html`<div key=${textOf(key)}><dt>${textOf(key)}</dt><dd>${value === null ? "–" : textOf(value)}</dd></div>`)}</dl>`;
+  };
+}
+
 /**
  * Of each type: its page, what counts its elements (a document has no one size), the commands that the page reads
  * with, and its name in words if TYPE has another.
@@ -297,4 +308,9 @@ export const TYPES = {
   vectorset: { page: VectorPage, size: "VCARD", unit: "elements", needs: ["vcard", "vrange", "vinfo"] },
   array: { page: ArrayPage, size: "ARCOUNT", unit: "values", needs: ["arcount", "arscan"] },
   "ReJSON-RL": { page: DocumentPage, unit: "", needs: ["json.type", "json.get", "json.objlen", "json.objkeys", "json.arrlen", "json.strlen", "json.debug"], title: "JSON" },
+  "MBbloom--": { page: factsOf("BF.INFO"), size: "BF.CARD", unit: "items", needs: ["bf.info"], title: "Bloom filter" },
+  MBbloomCF: { page: factsOf("CF.INFO"), unit: "", needs: ["cf.info"], title: "cuckoo filter" },
+  "CMSk-TYPE": { page: factsOf("CMS.INFO"), unit: "", needs: ["cms.info"], title: "count-min sketch" },
+  "TopK-TYPE": { page: factsOf("TOPK.INFO"), unit: "", needs: ["topk.info"], title: "top-k list" },
+  "TDIS-TYPE": { page: factsOf("TDIGEST.INFO"), unit: "", needs: ["tdigest.info"], title: "t-digest" },
 };

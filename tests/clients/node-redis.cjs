@@ -71,6 +71,21 @@ run(
       assert.equal(await client.json.clear("o"), 1);
       assert.equal(await client.json.forget("o"), 1);
     }),
+    ...both("filters", async (client) => {
+      assert.equal(await client.bf.reserve("bloom", 0.01, 100), "OK");
+      assert.equal(await client.bf.add("bloom", "a"), true);
+      assert.deepEqual(await client.bf.mAdd("bloom", ["a", "b"]), [false, true]);
+      assert.deepEqual(await client.bf.mExists("bloom", ["a", "b", "c"]), [true, true, false]);
+      assert.equal(await client.bf.card("bloom"), 2);
+      assert.equal((await client.bf.info("bloom"))["Number of items inserted"], 2);
+      assert.equal(await client.cf.add("cuckoo", "a"), true);
+      assert.equal(await client.cf.addNX("cuckoo", "a"), false);
+      assert.equal(await client.cf.count("cuckoo", "a"), 1);
+      assert.deepEqual(await client.cf.insert("cuckoo", ["b", "c"]), [true, true]);
+      assert.equal(await client.cf.del("cuckoo", "a"), true);
+      assert.equal(await client.cf.exists("cuckoo", "a"), false);
+      assert.equal((await client.cf.info("cuckoo"))["Number of items deleted"], 1);
+    }),
     ...both("pipelines", async (client) => {
       const replies = await Promise.all([...Array(3000).keys()].map((n) => client.incr("n").then((reply) => [n + 1, reply])));
       replies.forEach(([expected, reply]) => assert.equal(reply, expected));
