@@ -83,8 +83,7 @@ const ONE_VALUE: &[&str] = &[
     "VINFO",
 ];
 
-/// Commands whose work shows only as they run: `reply=` bounds what they answer. Those of documents
-/// visit the values on a path, of which there is a most (`russet_json`).
+/// Commands whose work shows only as they run: `reply=` bounds what they answer.
 const UNKNOWN_BEFORE: &[&str] = &[
     "changes|read",
     "georadius",
@@ -93,29 +92,6 @@ const UNKNOWN_BEFORE: &[&str] = &[
     "georadiusbymember_ro",
     "geosearch",
     "geosearchstore",
-    "json.arrappend",
-    "json.arrindex",
-    "json.arrinsert",
-    "json.arrlen",
-    "json.arrpop",
-    "json.arrtrim",
-    "json.clear",
-    "json.debug",
-    "json.del",
-    "json.forget",
-    "json.get",
-    "json.merge",
-    "json.numincrby",
-    "json.nummultby",
-    "json.numpowby",
-    "json.objkeys",
-    "json.objlen",
-    "json.resp",
-    "json.set",
-    "json.strappend",
-    "json.strlen",
-    "json.toggle",
-    "json.type",
 ];
 
 /// Scripts: their calls count.
@@ -349,6 +325,54 @@ fn options_are_understood_as_their_handlers_understand_them() {
         ("SCAN 0 COUNT x", 0),
     ] {
         assert_eq!(t.work_of(line), work, "{line}");
+    }
+}
+
+/// A value counts as sixteen bytes.
+#[test]
+fn paths_into_documents_count_what_they_may_visit() {
+    let mut t = Testbed::new();
+    let many = "1234567,".repeat(1000);
+    let text = format!("{{\"a\":[{many}1],\"o\":{{\"x\":1,\"y\":\"z\"}},\"s\":\"t\"}}");
+    t.run(&format!("JSON.SET d $ {text}"));
+    for (line, work) in [
+        ("JSON.TYPE d $.a", 1),
+        ("JSON.TYPE d a", 1),
+        ("JSON.ARRLEN d $.a", 1),
+        ("JSON.ARRLEN nosuch $.a", 0),
+        ("JSON.OBJKEYS d $", 3),
+        ("JSON.OBJKEYS d $.o", 2),
+        ("JSON.GET d $.s", 1),
+        ("JSON.GET d $.s $.s", 2),
+        ("JSON.MGET d d nosuch $.s", 3),
+        ("JSON.NUMINCRBY d $.o.x 1", 1),
+        ("JSON.SET d $.s 1", 2),
+        ("JSON.SET nosuch $ 1", 1),
+        ("JSON.MSET d $.s 1 nosuch $ 1", 3),
+        ("JSON.ARRAPPEND d $.a 1 2 3", 4),
+        ("JSON.ARRINSERT d $.a 0 1 2 3", 4),
+        ("JSON.ARRPOP d FORMAT STRING $.a", 1),
+        ("JSON.STRAPPEND d $.s \"u\"", 2),
+        ("JSON.DEL d $.s", 1),
+        ("JSON.GET d $[", 0),
+    ] {
+        assert_eq!(t.work_of(line), work, "{line}");
+    }
+    for line in [
+        "JSON.GET d",
+        "JSON.GET d $.a",
+        "JSON.GET d $..x",
+        "JSON.RESP d $.a",
+        "JSON.TYPE d $.*",
+        "JSON.ARRINDEX d $.a 1",
+        "JSON.ARRTRIM d $.a 0 1",
+        "JSON.CLEAR d $.a",
+        "JSON.DEBUG MEMORY d $.a",
+        "JSON.NUMINCRBY d $..x 1",
+        &format!("JSON.SET nosuch $ {text}"),
+    ] {
+        let work = t.work_of(line);
+        assert!((250..2000).contains(&work), "{line}: {work}");
     }
 }
 

@@ -3,6 +3,7 @@
 //! An array within another match is changed before it. Cost: O(values that the path visits), and
 //! the elements that are moved.
 
+use super::count;
 use super::reply::{reply_lengths, write_expanded};
 use super::row::{
     BAD_INTEGER, GROWS, NO_DOCUMENT, WRITES, WRITING, WRITTEN_KEY, at, compiled, matches,
@@ -30,6 +31,7 @@ pub(super) const ARRAPPEND: Spec = Spec {
     flags: GROWS,
     keys: WRITTEN_KEY,
     categories: WRITING,
+    work: count::APPENDED,
     ..Spec::new("json.arrappend", arrappend)
 };
 
@@ -72,6 +74,7 @@ pub(super) const ARRINSERT: Spec = Spec {
     flags: GROWS,
     keys: WRITTEN_KEY,
     categories: WRITING,
+    work: count::INSERTED,
     ..Spec::new("json.arrinsert", arrinsert)
 };
 
@@ -123,6 +126,7 @@ pub(super) const ARRTRIM: Spec = Spec {
     flags: WRITES,
     keys: WRITTEN_KEY,
     categories: WRITING,
+    work: count::CONTENT,
     ..Spec::new("json.arrtrim", arrtrim)
 };
 
@@ -179,6 +183,7 @@ pub(super) const ARRPOP: Spec = Spec {
     flags: WRITES,
     keys: WRITTEN_KEY,
     categories: WRITING,
+    work: count::POPPED,
     ..Spec::new("json.arrpop", arrpop)
 };
 

@@ -1,5 +1,6 @@
 //! DEBUG MEMORY: what values take.
 
+use super::count;
 use super::row::{READING, READS, at, compiled, matches, missing, path_at, plain, read};
 use crate::server::{Call, CommandResult, Spec};
 use russet_command::{Access, Arity, Begin, CommandError, Find, KeySpec};
@@ -25,6 +26,7 @@ pub(super) const DEBUG: Spec = Spec {
     }],
     categories: READING,
     tips: &["dont_cache"],
+    work: count::MEASURED,
     ..Spec::new("json.debug", debug)
 };
 

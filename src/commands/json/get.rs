@@ -2,12 +2,12 @@
 //!
 //! Cost: O(values that the paths visit), and the size of the reply.
 
+use super::count;
 use super::reply::write_expanded;
 use super::row::{
     NOT_UTF8, READ_KEY, READING, READS, compiled, each_match, each_result, missing, path_at, read,
     whole,
 };
-use crate::commands::work;
 use crate::server::{Call, CommandResult, Spec};
 use russet_command::{Access, Arity, CommandError, KeySpec};
 use russet_json::{Composer, Format, Path, PathCache, Value};
@@ -22,15 +22,16 @@ pub(super) const GET: Spec = Spec {
     flags: READS,
     keys: READ_KEY,
     categories: READING,
+    work: count::SHOWN,
     ..Spec::new("json.get", get)
 };
 
 /// The options of GET, which may stand before and after its paths.
-struct GetOptions<'a> {
+pub(super) struct GetOptions<'a> {
     format: Format<'a>,
     /// Values of the protocol instead of text, down to this depth.
     depth: Option<usize>,
-    paths: Vec<&'a [u8]>,
+    pub(super) paths: Vec<&'a [u8]>,
     /// Whether the reply is an object, a member for each path.
     is_object: bool,
 }
@@ -38,7 +39,7 @@ struct GetOptions<'a> {
 impl<'a> GetOptions<'a> {
     const WORDS: [&'static str; 5] = ["INDENT", "NEWLINE", "SPACE", "FORMAT", "NOESCAPE"];
 
-    fn parse(args: Args<'a>, is_resp3: bool, name: &str) -> Result<GetOptions<'a>, CommandError> {
+    pub(super) fn parse(args: Args<'a>, is_resp3: bool, name: &str) -> Result<GetOptions<'a>, CommandError> {
         let mut options = GetOptions {
             format: Format::default(),
             depth: None,
@@ -226,14 +227,9 @@ pub(super) const MGET: Spec = Spec {
     keys: &[KeySpec::range(1, -2, 1, Access::READ)],
     handler: mget,
     name: "json.mget",
-    work: work::by(count_keys, work::FEWER_NAMES),
+    work: count::EACH_KEY,
     ..GET
 };
-
-fn count_keys(call: &mut Call<'_>) -> CommandResult {
-    call.touches(call.args.len() as u64 - 2);
-    Ok(())
-}
 
 /// `JSON.MGET key ... path`: the values at a path of several documents.
 ///

@@ -6,6 +6,7 @@
 //!
 //! Cost: O(members of the patch) for each match, and the values that the path visits.
 
+use super::count;
 use super::row::{
     GROWS, NOT_UTF8, WRITING, WRITTEN_KEY, at, compiled, is_root, parsed, plain, write,
 };
@@ -21,6 +22,7 @@ pub(super) const MERGE: Spec = Spec {
     flags: GROWS,
     keys: WRITTEN_KEY,
     categories: WRITING,
+    work: count::WRITTEN,
     ..Spec::new("json.merge", merge)
 };
 

@@ -6,6 +6,7 @@
 //!
 //!     parsing   long texts, off the loop
 //!     row       what the rows share, finding a document, compiled paths, errors
+//!     count     the work of each command, for budgets
 //!     reply     results by dialect of the path; values as replies of the protocol
 //!     set, merge, get, shape, number, text, array, remove, debug     the commands
 //!
@@ -16,6 +17,7 @@
 //! Decided elsewhere: how a document is stored, which values a path finds: `russet_json`.
 
 mod array;
+mod count;
 mod debug;
 mod get;
 mod merge;

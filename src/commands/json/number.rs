@@ -5,6 +5,7 @@
 //!
 //! Cost: O(values that the path visits).
 
+use super::count;
 use super::reply::write_number;
 use super::row::{
     NO_DOCUMENT, WRITES, WRITING, WRITTEN_KEY, at, coded, compiled, matches, missing_or_not, plain,
@@ -24,6 +25,7 @@ pub(super) const NUMINCRBY: Spec = Spec {
     flags: WRITES,
     keys: WRITTEN_KEY,
     categories: WRITING,
+    work: count::ONE,
     ..Spec::new("json.numincrby", numincrby)
 };
 

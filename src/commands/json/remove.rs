@@ -2,6 +2,7 @@
 //!
 //! Cost: O(values that the path visits); a large value is freed by a thread or in slices.
 
+use super::count;
 use super::row::{
     NO_DOCUMENT, OTHER_TYPE, WRITES, WRITING, WRITTEN_KEY, at, compiled, path_at, plain, write,
 };
@@ -16,6 +17,7 @@ pub(super) const DEL: Spec = Spec {
     flags: WRITES,
     keys: WRITTEN_KEY,
     categories: WRITING,
+    work: count::CONTENT,
     ..Spec::new("json.del", del)
 };
 
@@ -65,6 +67,7 @@ pub(super) const CLEAR: Spec = Spec {
     flags: WRITES,
     keys: WRITTEN_KEY,
     categories: WRITING,
+    work: count::CONTENT,
     ..Spec::new("json.clear", clear)
 };
 

@@ -13,12 +13,12 @@
 //!
 //! Cost: O(length of the value) for each match, and the values that the path visits.
 
+use super::count;
 use super::parsing;
 use super::row::{
     GROWS, NOT_UTF8, OTHER_TYPE, WRITING, WRITTEN_KEY, compiled, is_root, parsed, plain,
 };
 use crate::commands::arguments::expiry::{ExpireArg, KEEPTTL, TimeForm};
-use crate::commands::work;
 use crate::server::{Call, CommandResult, Spec};
 use russet_command::{Access, Arity, CommandError, KeySpec};
 use russet_json::{DEPTH_MAX, Document, Fpha, Key, Kind, Location, Path, View};
@@ -41,6 +41,7 @@ pub(super) const SET: Spec = Spec {
     flags: GROWS,
     keys: WRITTEN_KEY,
     categories: WRITING,
+    work: count::WRITTEN,
     ..Spec::new("json.set", set)
 };
 
@@ -338,14 +339,9 @@ pub(super) const MSET: Spec = Spec {
     categories: WRITING,
     handler: mset,
     name: "json.mset",
-    work: work::by(count_triplets, work::FEWER_NAMES),
+    work: count::EACH_TRIPLET,
     ..SET
 };
-
-fn count_triplets(call: &mut Call<'_>) -> CommandResult {
-    call.touches(call.args.len() as u64 / 3);
-    Ok(())
-}
 
 /// `JSON.MSET key path value [key path value ...]`: sets values at paths.
 ///

@@ -5,6 +5,7 @@
 //!
 //! Cost: O(values that the path visits), and the size of the reply.
 
+use super::count;
 use super::reply::{kind_name, write_forms};
 use super::row::{
     BAD_INTEGER, NO_DOCUMENT, READ_KEY, READING, READS, coded, compiled, each_result, missing,
@@ -22,6 +23,7 @@ const LOOKS: Spec = Spec {
     flags: READS,
     keys: READ_KEY,
     categories: READING,
+    work: count::ONE,
     ..Spec::new("", kind)
 };
 
@@ -148,6 +150,7 @@ fn objlen(call: &mut Call<'_>) -> CommandResult {
 pub(super) const OBJKEYS: Spec = Spec {
     name: "json.objkeys",
     handler: objkeys,
+    work: count::NAMES,
     ..LOOKS
 };
 
@@ -179,6 +182,7 @@ fn objkeys(call: &mut Call<'_>) -> CommandResult {
 pub(super) const RESP: Spec = Spec {
     name: "json.resp",
     handler: resp,
+    work: count::CONTENT,
     ..LOOKS
 };
 
@@ -206,6 +210,7 @@ pub(super) const ARRINDEX: Spec = Spec {
     name: "json.arrindex",
     arity: Arity::AtLeast(4),
     handler: arrindex,
+    work: count::SEARCHED,
     ..LOOKS
 };
 

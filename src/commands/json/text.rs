@@ -2,6 +2,7 @@
 //!
 //! Cost: O(values that the path visits), and the lengths of the strings.
 
+use super::count;
 use super::reply::reply_lengths;
 use super::row::{
     GROWS, NO_DOCUMENT, WRITES, WRITING, WRITTEN_KEY, at, coded, compiled, matches, missing_or_not,
@@ -18,6 +19,7 @@ pub(super) const STRAPPEND: Spec = Spec {
     flags: GROWS,
     keys: WRITTEN_KEY,
     categories: WRITING,
+    work: count::JOINED,
     ..Spec::new("json.strappend", strappend)
 };
 
@@ -78,6 +80,7 @@ pub(super) const TOGGLE: Spec = Spec {
     flags: WRITES,
     keys: WRITTEN_KEY,
     categories: WRITING,
+    work: count::ONE,
     ..Spec::new("json.toggle", toggle)
 };
 

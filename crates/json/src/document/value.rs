@@ -304,9 +304,16 @@ impl<'a> Value<'a> {
 
     /// Bytes that the value takes in its document. O(its containers out of line).
     pub fn memory_bytes(self) -> usize {
+        let bytes = self.memory_bytes_within(usize::MAX);
+        bytes.expect("it has fewer chunks")
+    }
+
+    /// As [`Value::memory_bytes`]; `None` if it has more than so many chunks.
+    pub fn memory_bytes_within(self, chunks_max: usize) -> Option<usize> {
         let Place::Bytes(bytes) = self.place else {
-            return size_of::<f64>();
+            return Some(size_of::<f64>());
         };
+        let mut left = chunks_max;
         let mut total = bytes::skip(bytes, 0);
         let mut todo = Vec::new();
         value_nodes(bytes, 0, &mut |number| todo.push(number));
@@ -314,13 +321,14 @@ impl<'a> Value<'a> {
             let node = self.context.node(number);
             total += node.memory_bytes();
             if let Some(chunks) = node.chunks() {
+                left = left.checked_sub(chunks.buffers.len())?;
                 for chunk in 0..chunks.buffers.len() {
                     let part = chunks.part(node.is_object(), chunk);
                     part.nodes(&mut |number| todo.push(number));
                 }
             }
         }
-        total
+        Some(total)
     }
 
     /// The type that an array's creator asked for, also of a number in it.
