@@ -220,8 +220,22 @@ impl<'a> Args<'a> {
         let mut out = OwnedArgs {
             buf: Vec::with_capacity(self.bytes()),
             spans: Vec::with_capacity(self.len()),
+            apart: None,
         };
         self.iter().for_each(|arg| out.push(arg));
+        out
+    }
+
+    /// As [`Args::to_owned`], but large arguments outside of the buffer are shared with their
+    /// readers, not copied.
+    pub fn to_shared(self) -> OwnedArgs {
+        let mut out = OwnedArgs::new();
+        for at in 0..self.len() {
+            match self.large(at) {
+                Some(large) => out.push_large(large.share()),
+                None => out.push(self.at(at)),
+            }
+        }
         out
     }
 
@@ -247,12 +261,27 @@ impl Index<usize> for Args<'_> {
     }
 }
 
-/// Arguments in two allocations of their own.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+/// Arguments in two allocations of their own; large ones may be shared ([`Args::to_shared`]).
+#[derive(Debug, Default)]
 pub struct OwnedArgs {
     buf: Vec<u8>,
     spans: Vec<Span>,
+    apart: Option<Box<Apart>>,
 }
+
+impl Clone for OwnedArgs {
+    fn clone(&self) -> OwnedArgs {
+        self.args().to_owned()
+    }
+}
+
+impl PartialEq for OwnedArgs {
+    fn eq(&self, other: &OwnedArgs) -> bool {
+        self.args().iter().eq(other.args().iter())
+    }
+}
+
+impl Eq for OwnedArgs {}
 
 impl OwnedArgs {
     /// No arguments: the first one pushed is the name.
@@ -270,15 +299,28 @@ impl OwnedArgs {
         self.buf.extend_from_slice(arg);
     }
 
+    /// Appends an argument in a block of its own, which is whole.
+    fn push_large(&mut self, large: Large) {
+        let apart = self.apart.get_or_insert_default();
+        apart.push(large);
+        let span = apart.last_whole();
+        self.spans.push(span.expect("only whole ones are shared"));
+    }
+
     /// The arguments, as handlers take them.
     #[inline]
     pub fn args(&self) -> Args<'_> {
-        Args::new(&self.buf, &self.spans)
+        Args::of(Source::new(&self.buf, self.apart.as_deref()), &self.spans)
     }
 
     /// Bytes held, for memory accounting.
     pub fn memory_bytes(&self) -> usize {
-        alloc::vec_bytes(&self.buf) + alloc::vec_bytes(&self.spans)
+        alloc::vec_bytes(&self.buf) + alloc::vec_bytes(&self.spans) + self.large_bytes()
+    }
+
+    /// Bytes of large arguments in blocks of their own.
+    pub fn large_bytes(&self) -> usize {
+        self.apart.as_ref().map_or(0, |apart| apart.memory_bytes())
     }
 }
 
@@ -297,6 +339,22 @@ impl<'b> FromIterator<&'b [u8]> for OwnedArgs {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn large_arguments_are_shared() {
+        let text = vec![b'x'; 100_000];
+        let mut apart = Apart::default();
+        apart.push(Large::begin(text.len(), &text));
+        let span = apart.last_whole().expect("whole");
+        let spans = [Span { start: 0, len: 3 }, span];
+        let args = Args::of(Source::new(b"SET", Some(&apart)), &spans);
+        let shared = args.to_shared();
+        let at = args.at(1).as_ptr();
+        drop(apart);
+        assert_eq!(shared.args().at(0), b"SET");
+        assert!(shared.args().at(1) == text && shared.args().at(1).as_ptr() == at);
+        assert!(shared.large_bytes() >= text.len() && shared.clone() == shared);
+    }
 
     #[test]
     fn a_request_has_the_bytes_of_its_form() {

@@ -147,7 +147,7 @@ fn set(call: &mut Call<'_>) -> CommandResult {
     let mut long = None;
     if parsing::is_long(value) {
         call.db.place(key).holds::<Json>().map_err(|_| OTHER_TYPE)?;
-        long = parsing::document(call, value, options.fpha)?;
+        long = parsing::document(call, 3, options.fpha)?;
         if long.is_none() {
             return Ok(());
         }

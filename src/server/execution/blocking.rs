@@ -127,6 +127,10 @@ impl Engine {
         }
         self.server.begin_commands();
         self.run_charged(session, Origin::Retry, id, args.args(), &[]);
+        if args.large_bytes() > 0 {
+            // The bytes of a large argument are no longer counted.
+            self.keyspace.lazyfree.drop_later(Box::new(args), 0, 0);
+        }
         if session.client.flags.contains(ClientFlags::BLOCKED) {
             // It keeps waiting, in its old places: its keys and its deadline are the same.
             let wake = session.client.blocked.as_ref().map(|blocked| blocked.wake);

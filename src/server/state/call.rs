@@ -5,7 +5,8 @@
 //!   2. A handler that blocks writes no reply: it comes from a later run, or from [`OnTimeout`].
 //!   3. No command blocks inside EXEC or a script (`may_block`).
 //!
-//! Cost: `Call` borrows all parts and copies nothing; blocking copies the arguments once.
+//! Cost: `Call` borrows all parts and copies nothing; blocking copies the arguments once, on a task
+//! it shares large ones.
 //! Elsewhere: `execution::execute` makes it and calls the handler, `execution::blocking` runs
 //! blocked commands again, `keyspace::listeners::effects` encodes effects.
 
@@ -291,7 +292,9 @@ impl Call<'_> {
         let threads = self.server.config.vset_threads as usize;
         let turn = self.server.stats.turns;
         let ticket = (self.server.searches).begin_task(self.client.id, task, threads, turn);
-        self.block_until(Until::Search(ticket), 0, OnTimeout::Reply(Reply::null));
+        // A large argument may be the task's, too.
+        let (args, until) = (self.args.to_shared(), Until::Search(ticket));
+        self.block_args_until(args, until, 0, OnTimeout::Reply(Reply::null));
     }
 
     /// Blocks the client until its command can read further changes: at once if `limit` is `None`,

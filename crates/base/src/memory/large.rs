@@ -14,7 +14,8 @@
 //!   2. A complete argument's block has exactly its length, as a string's must have.
 //!   3. A block that was given away belongs to a key, which frees it through `base::memory::pin`
 //!      and does not write to it while it is pinned. The pin held here keeps the bytes readable as
-//!      long as the argument lives: the slow log and MONITOR read it after the handler.
+//!      long as the argument lives: the slow log and MONITOR read it after the handler. A block
+//!      that is shared ([`Large::share`]) belongs to its pins alone.
 //!
 //! This module decides which arguments are large, `server::clients::input` when they are separated
 //! from the rest of their command, `net` how bytes are read from a socket.
@@ -216,6 +217,29 @@ impl Large {
         self.backed = self.backed.min(self.arrived);
     }
 
+    /// Another reader of a whole argument, perhaps for another thread; the last one frees the block.
+    /// An argument that was not given away before cannot be any more.
+    pub fn share(&self) -> Large {
+        assert!(self.is_whole());
+        let pinned = self.given.get_or_init(|| {
+            // SAFETY: all bytes have been received; what writes to the block, moves or frees it
+            // looks at `given` first.
+            let pinned = unsafe { Pinned::new(self.at, self.announced) };
+            // SAFETY: this value's own block, of its exact length (invariant 2); it is pinned, so
+            // its last pin frees it.
+            unsafe { pin::free(self.at, self.announced) };
+            pinned
+        });
+        Large {
+            at: self.at,
+            announced: self.announced,
+            arrived: self.arrived,
+            capacity: self.capacity,
+            backed: self.backed,
+            given: OnceCell::from(pinned.clone()),
+        }
+    }
+
     /// The block of a whole argument, whose ownership passes to the caller (invariant 3); `None` if
     /// it was given away before.
     pub fn give(&self) -> Option<NonNull<u8>> {
@@ -344,6 +368,21 @@ mod tests {
         unsafe { pin::free(block, LARGE_MIN) };
         assert!(large.iter().all(|&b| b == b'x'));
         drop(large);
+        assert!(!pin::is_pinned(block));
+    }
+
+    #[test]
+    fn a_shared_block_lives_as_long_as_one_of_its_readers() {
+        let large = Large::begin(LARGE_MIN, &[b'x'; LARGE_MIN]);
+        let block = large.at;
+        let (second, third) = (large.share(), large.share());
+        assert_eq!(large.give(), None);
+        drop(large);
+        let other = std::thread::spawn(move || second.iter().all(|&b| b == b'x'));
+        assert!(other.join().expect("no panic"));
+        assert!(third.share().iter().all(|&b| b == b'x'));
+        assert!(pin::is_pinned(block));
+        drop(third);
         assert!(!pin::is_pinned(block));
     }
 }

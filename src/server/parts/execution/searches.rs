@@ -6,8 +6,8 @@
 //! the loop's next turn has no event, the loop itself runs a slice, and so on from turn to turn:
 //! the vectors are then in the cache of the processor that will link the new node, and no thread
 //! has to be woken, which takes as long as a short search. A search that waits while the loop has
-//! something to do, or beside another one, is for the workers. When it ends the command runs again
-//! with the [`Answer`].
+//! something to do, or beside another one, is for the workers, and so is a task that cannot be
+//! divided ([`Task::is_for_workers`]). When it ends the command runs again with the [`Answer`].
 //!
 //! A worker holds the set's lock for a slice at a time, so that a writer waits for no longer.
 //! Workers take turns with the searches: one that takes long delays the others by no more than its
@@ -39,6 +39,11 @@ use russet_types::vector_set::{Inquiry, Names, Parameters, Placement, Progress};
 pub trait Task: Any + Send {
     /// Continues for about `nanos`; a step that cannot be divided may take more.
     fn step(&mut self, nanos: usize) -> Progress;
+
+    /// Whether a step may take much more: then a worker does it, if there is one, and not the loop.
+    fn is_for_workers(&self) -> bool {
+        false
+    }
 }
 
 /// A search in a vector set.
@@ -114,7 +119,7 @@ pub struct Searches {
 #[derive(Default)]
 struct Shared {
     queue: Mutex<Queue>,
-    /// Jobs in the queue, for the loop to see without the lock.
+    /// Jobs in the queue that the loop may continue, for it to see without the lock.
     waiting: AtomicUsize,
     /// There is a job, or one worker too many.
     has_news: Condvar,
@@ -163,6 +168,14 @@ pub fn names_nanos(len: usize) -> usize {
 /// How long a search of `distances` among `len` vectors takes, about.
 pub fn nanos(parameters: &Parameters, len: usize, distances: usize) -> usize {
     distances.saturating_mul(distance_nanos(parameters, len))
+}
+
+impl Queue {
+    /// Jobs that the loop may continue.
+    fn for_loop(&self) -> usize {
+        let may = |job: &&Job| self.wanted == 0 || !job.is_for_workers();
+        self.jobs.iter().filter(may).count()
+    }
 }
 
 impl Searches {
@@ -233,7 +246,11 @@ impl Searches {
             turn,
         };
         self.adjust(threads);
+        let is_for_workers = job.is_for_workers();
         self.shared.add(job);
+        if is_for_workers {
+            self.shared.has_news.notify_one();
+        }
         ticket
     }
 
@@ -251,11 +268,14 @@ impl Searches {
                 Ok(_) => queue.running += 1,
                 Err(error) => {
                     tracing::warn!("A thread for searches of vector sets: {error}");
-                    self.threads = queue.running;
+                    (self.threads, queue.wanted) = (queue.running, queue.running);
                     break;
                 }
             }
         }
+        self.shared
+            .waiting
+            .store(queue.for_loop(), Ordering::Relaxed);
         drop(queue);
         self.shared.has_news.notify_all();
     }
@@ -275,7 +295,13 @@ impl Searches {
             }
             return;
         }
-        let Some(job) = self.shared.take(&mut self.shared.queue()) else {
+        let job = {
+            let mut queue = self.shared.queue();
+            let may = |job: &Job| queue.wanted == 0 || !job.is_for_workers();
+            let at = queue.jobs.iter().position(may);
+            at.and_then(|at| self.shared.take_at(&mut queue, at))
+        };
+        let Some(job) = job else {
             return;
         };
         if self.threads > 0 && self.has_slices() {
@@ -321,12 +347,12 @@ impl Shared {
     fn add(&self, job: Job) {
         let mut queue = self.queue();
         queue.jobs.push_back(job);
-        self.waiting.store(queue.jobs.len(), Ordering::Relaxed);
+        self.waiting.store(queue.for_loop(), Ordering::Relaxed);
     }
 
-    fn take(&self, queue: &mut Queue) -> Option<Job> {
-        let job = queue.jobs.pop_front();
-        self.waiting.store(queue.jobs.len(), Ordering::Relaxed);
+    fn take_at(&self, queue: &mut Queue, at: usize) -> Option<Job> {
+        let job = queue.jobs.remove(at);
+        self.waiting.store(queue.for_loop(), Ordering::Relaxed);
         job
     }
 
@@ -352,7 +378,7 @@ impl Shared {
                 queue.running -= 1;
                 return None;
             }
-            if let Some(job) = self.take(&mut queue) {
+            if let Some(job) = self.take_at(&mut queue, 0) {
                 return Some(job);
             }
             let waited = self.has_news.wait(queue);
@@ -382,6 +408,14 @@ impl Shared {
 }
 
 impl Job {
+    /// See [`Task::is_for_workers`].
+    fn is_for_workers(&self) -> bool {
+        match &self.subject {
+            Subject::Set(..) => false,
+            Subject::Task(task) => task.is_for_workers(),
+        }
+    }
+
     /// Runs a slice; returns whether the work has ended.
     fn slice(&mut self) -> bool {
         let (set, work) = match &mut self.subject {
