@@ -4,13 +4,14 @@
 
 use super::count;
 use super::reply::write_expanded;
+use super::printing;
 use super::row::{
     NOT_UTF8, READ_KEY, READING, READS, compiled, each_match, each_result, missing, path_at, read,
     whole,
 };
 use crate::server::{Call, CommandResult, Spec};
 use russet_command::{Access, Arity, CommandError, KeySpec};
-use russet_json::{Composer, Format, Path, PathCache, Value};
+use russet_json::{Composer, Document, Format, Path, PathCache, Value};
 use russet_resp::{Args, Reply};
 
 const NOT_IN_RESP2: CommandError =
@@ -92,11 +93,13 @@ impl<'a> GetOptions<'a> {
 /// paths is JSONPath. EXPAND and EXPAND1, RESP3 alone: an array for each path, of values of the
 /// protocol.
 fn get(call: &mut Call<'_>) -> CommandResult {
+    if let Some(text) = printing::printed(call) {
+        call.reply.bulk_owned(text?);
+        return Ok(());
+    }
     let (args, key) = (call.args, call.args.at(1));
     let reply = &mut *call.reply;
-    let is_option = |at| GetOptions::WORDS.iter().any(|word| args.is(at, word));
-    let is_plain = args.len() == 2 || (args.len() == 3 && !is_option(2));
-    let options = if is_plain {
+    let options = if is_plain(args) {
         None
     } else {
         Some(GetOptions::parse(args, reply.resp3(), call.name)?)
@@ -106,29 +109,64 @@ fn get(call: &mut Call<'_>) -> CommandResult {
         return Ok(());
     };
     let paths = &mut call.server.json_paths;
-    let Some(options) = options else {
-        let path = compiled(paths, path_at(args, 2)?)?;
-        // A whole document's text is about as long as its bytes; parts are mostly short.
-        let bytes = if path.is_root() {
-            json.memory_bytes()
-        } else {
-            0
-        };
-        let mut out = Vec::with_capacity(64 + bytes + bytes / 2);
-        if !print_matches(&path, json.root(), &Format::default(), &mut out)? {
-            return Err(missing(path.text()));
+    let shared = match &options {
+        None => printing::shared(&json, &[path_at(args, 2)?], paths),
+        Some(options) if options.depth.is_none() => {
+            printing::shared(&json, &options.paths, paths)
         }
-        reply.bulk_owned(out);
-        return Ok(());
+        Some(_) => None,
     };
-    match options.depth {
-        None => {
-            let text = texts(&options, paths, json.root())?;
-            reply.bulk_owned(text);
-        }
-        Some(depth) => expand(&options, depth, paths, json.root(), reply)?,
+    if let Some(document) = shared {
+        drop(json);
+        return printing::print(call, document);
+    }
+    match options {
+        None => reply.bulk_owned(plain_text(path_at(args, 2)?, paths, &json)?),
+        Some(options) => match options.depth {
+            None => reply.bulk_owned(texts(&options, paths, json.root())?),
+            Some(depth) => expand(&options, depth, paths, json.root(), reply)?,
+        },
     }
     Ok(())
+}
+
+/// Whether there is one path, or none, and no option.
+fn is_plain(args: Args<'_>) -> bool {
+    let is_option = |at| GetOptions::WORDS.iter().any(|word| args.is(at, word));
+    args.len() == 2 || (args.len() == 3 && !is_option(2))
+}
+
+/// The text of a command that replies one.
+pub(super) fn text(
+    (args, is_resp3, name): (Args<'_>, bool, &str),
+    paths: &mut PathCache,
+    document: &Document,
+) -> Result<Vec<u8>, CommandError> {
+    if is_plain(args) {
+        return plain_text(path_at(args, 2)?, paths, document);
+    }
+    let options = GetOptions::parse(args, is_resp3, name)?;
+    texts(&options, paths, document.root())
+}
+
+/// The text of what one path finds.
+fn plain_text(
+    text: &[u8],
+    paths: &mut PathCache,
+    document: &Document,
+) -> Result<Vec<u8>, CommandError> {
+    let path = compiled(paths, text)?;
+    // A whole document's text is about as long as its bytes; parts are mostly short.
+    let bytes = if path.is_root() {
+        document.memory_bytes()
+    } else {
+        0
+    };
+    let mut out = Vec::with_capacity(64 + bytes + bytes / 2);
+    if !print_matches(&path, document.root(), &Format::default(), &mut out)? {
+        return Err(missing(path.text()));
+    }
+    Ok(out)
 }
 
 /// Appends what a path finds: of JSONPath an array of the matches, of a legacy path the first.

@@ -5,6 +5,7 @@
 //! that read and of its last for those that write, and an error where there is none.
 //!
 //!     parsing   long texts, off the loop
+//!     printing  long texts again, as replies
 //!     row       what the rows share, finding a document, compiled paths, errors
 //!     count     the work of each command, for budgets
 //!     reply     results by dialect of the path; values as replies of the protocol
@@ -23,6 +24,7 @@ mod get;
 mod merge;
 mod number;
 mod parsing;
+mod printing;
 mod remove;
 mod reply;
 mod row;

@@ -13,6 +13,8 @@
 //!   1. A small document refers to no node. Values refer to names that there are.
 //!   2. All strings and names are UTF-8, and no number is infinite or NaN.
 //!   3. Values are nested to at most [`DEPTH_MAX`] levels.
+//!   4. A large document may be shared, to be read as it is now ([`Document::share`]); an edit of a
+//!      shared one makes a copy first.
 //!
 //! Places in a document are locations ([`crate::Location`]): an edit at one that does not exist,
 //! that is of another kind, or that would nest too deeply, changes nothing and returns `false`.
@@ -55,6 +57,7 @@ use russet_base::memory::mover::Mover;
 use russet_encodings::buffer::Buffer;
 use russet_encodings::thin::Thin;
 use std::fmt;
+use std::sync::Arc;
 use store::{Part, Store, value_nodes};
 use value::Context;
 
@@ -66,10 +69,18 @@ pub const DEPTH_MAX: usize = 512;
 #[derive(Clone)]
 pub struct Document(Form);
 
-#[derive(Clone)]
 enum Form {
     Flat(Buffer),
-    Tree(Box<Tree>),
+    Tree(Arc<Tree>),
+}
+
+impl Clone for Form {
+    fn clone(&self) -> Form {
+        match self {
+            Form::Flat(buffer) => Form::Flat(buffer.clone()),
+            Form::Tree(tree) => Form::Tree(Arc::new(Tree::clone(tree))),
+        }
+    }
 }
 
 #[derive(Clone)]
@@ -155,11 +166,20 @@ impl Document {
         })?;
         Ok(Document(match form {
             Ok(flat) => Form::Flat(flat),
-            Err(root) => Form::Tree(Box::new(Tree {
+            Err(root) => Form::Tree(Arc::new(Tree {
                 root: Buffer::new(&root),
                 store,
             })),
         }))
+    }
+
+    /// The same document for another reader, as it is now and stays for it; `None`: it is a small
+    /// one, which is copied as soon.
+    pub fn share(&self) -> Option<Document> {
+        match &self.0 {
+            Form::Flat(_) => None,
+            Form::Tree(tree) => Some(Document(Form::Tree(Arc::clone(tree)))),
+        }
     }
 
     /// The whole value.
@@ -186,15 +206,18 @@ impl Document {
         match &self.0 {
             Form::Flat(buffer) => buffer.memory_bytes(),
             Form::Tree(tree) => {
-                boxed_bytes::<Tree>() + tree.root.memory_bytes() + tree.store.memory_bytes()
+                boxed_bytes::<Counted<Tree>>()
+                    + tree.root.memory_bytes()
+                    + tree.store.memory_bytes()
             }
         }
     }
 
-    /// Approximate number of allocations. O(nodes).
+    /// Approximate number of allocations to free. O(nodes).
     pub fn free_effort(&self) -> usize {
         match &self.0 {
             Form::Flat(_) => 1,
+            Form::Tree(tree) if Arc::strong_count(tree) > 1 => 1,
             Form::Tree(tree) => 2 + tree.store.allocations(),
         }
     }
@@ -204,7 +227,8 @@ impl Document {
     pub fn free_step(&mut self, n: usize) -> bool {
         match &mut self.0 {
             Form::Flat(_) => true,
-            Form::Tree(tree) => tree.store.free_step(n),
+            // Its other reader frees it.
+            Form::Tree(tree) => Arc::get_mut(tree).is_none_or(|tree| tree.store.free_step(n)),
         }
     }
 
@@ -217,8 +241,9 @@ impl Document {
                 None
             }
             Form::Tree(tree) => {
+                // While it is shared, it is left where it is.
+                let tree = Arc::get_mut(tree)?;
                 if at == 0 {
-                    mover.boxed(tree);
                     tree.root.relocate(mover);
                 }
                 tree.store.relocate(mover, at, n)
@@ -247,6 +272,12 @@ impl Document {
         }
         assert!(self.root().depth() <= DEPTH_MAX);
     }
+}
+
+/// An [`Arc`]'s block.
+struct Counted<T> {
+    _counts: [usize; 2],
+    _value: T,
 }
 
 impl fmt::Debug for Document {

@@ -1,4 +1,4 @@
-//! A document as one word: the address of its buffer, or of a large document's box, plus one.
+//! A document as one word: the address of its buffer, or of a large document's tree, plus one.
 //!
 //! Blocks are aligned to eight bytes, so that the lowest bit is free.
 #![allow(unsafe_code)]
@@ -6,6 +6,7 @@
 use super::{Document, Form, Tree};
 use russet_encodings::buffer::Buffer;
 use russet_encodings::thin::Thin;
+use std::sync::Arc;
 
 const TREE: u64 = 1;
 
@@ -17,7 +18,7 @@ impl Document {
     pub fn into_word(self) -> u64 {
         match self.0 {
             Form::Flat(buffer) => buffer.into_word(),
-            Form::Tree(tree) => Box::into_raw(tree).expose_provenance() as u64 | TREE,
+            Form::Tree(tree) => Arc::into_raw(tree).expose_provenance() as u64 | TREE,
         }
     }
 
@@ -31,8 +32,8 @@ impl Document {
             // SAFETY: the caller's promise; without the bit it is a buffer's word.
             return Document(Form::Flat(unsafe { Buffer::from_word(word) }));
         }
-        let at = std::ptr::with_exposed_provenance_mut((word & !TREE) as usize);
-        // SAFETY: the caller's promise; with the bit it is a box's address.
-        Document(Form::Tree(unsafe { Box::from_raw(at) }))
+        let at = std::ptr::with_exposed_provenance((word & !TREE) as usize);
+        // SAFETY: the caller's promise; with the bit it is a tree's address.
+        Document(Form::Tree(unsafe { Arc::from_raw(at) }))
     }
 }

@@ -20,6 +20,7 @@ use crate::view::{Kind, Number, View};
 use russet_encodings::buffer::Buffer;
 use site::{Container, Holder, Site, Slot, chunks_part};
 use std::ops::Range;
+use std::sync::Arc;
 
 /// A small document of at least this many bytes shares names anew when its length has doubled.
 const SHARED_ANEW_BYTES: usize = 512;
@@ -107,7 +108,7 @@ impl Document {
                 let joined = [text, more].concat();
                 match &mut self.0 {
                     Form::Tree(tree) if joined.len() > chunk_bytes() / 2 => {
-                        let node = tree.store.add(Node::Text(joined, is_clean));
+                        let node = Arc::make_mut(tree).store.add(Node::Text(joined, is_clean));
                         Made::scalar(&bytes::node(Compound::String, node))
                     }
                     _ => {
@@ -399,7 +400,7 @@ impl Document {
 
     fn store_mut(&mut self) -> &mut Store {
         match &mut self.0 {
-            Form::Tree(tree) => &mut tree.store,
+            Form::Tree(tree) => &mut Arc::make_mut(tree).store,
             Form::Flat(_) => unreachable!("a small document has no nodes"),
         }
     }
@@ -418,7 +419,7 @@ impl Document {
         let mut none = Store::default();
         let (names, store, splits) = match &mut self.0 {
             Form::Flat(buffer) => (FlatNames::of(buffer).0, &mut none, false),
-            Form::Tree(tree) => (FlatNames::NONE, &mut tree.store, true),
+            Form::Tree(tree) => (FlatNames::NONE, &mut Arc::make_mut(tree).store, true),
         };
         draft(&[], names, store, splits, |draft| {
             run(draft);
@@ -453,7 +454,7 @@ impl Document {
                 draft.finish()
             });
             let root = Buffer::new(&made.bytes);
-            self.0 = Form::Tree(Box::new(Tree { root, store }));
+            self.0 = Form::Tree(Arc::new(Tree { root, store }));
         }
     }
 

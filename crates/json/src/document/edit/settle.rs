@@ -7,6 +7,7 @@ use crate::document::names::FlatNames;
 use crate::document::store::{Chunks, Part, Store, chunk_bytes};
 use crate::document::{Document, Form};
 use russet_encodings::buffer::Buffer;
+use std::sync::Arc;
 
 impl Document {
     /// Brings a buffer that was changed to its size; it had `before` bytes, if it may have grown.
@@ -24,6 +25,7 @@ impl Document {
             }
             (Form::Tree(tree), Holder::Root) => {
                 if len > limit {
+                    let tree = Arc::make_mut(tree);
                     let root = std::mem::take(&mut tree.root);
                     let made = draft(&[], FlatNames::NONE, &mut tree.store, true, |draft| {
                         draft.keep(&root, 0);
@@ -33,6 +35,7 @@ impl Document {
                 }
             }
             (Form::Tree(tree), Holder::Chunk(node, chunk)) => {
+                let tree = Arc::make_mut(tree);
                 if tree.store.chunks(node).counts[chunk] == 0 {
                     let none = Default::default();
                     let remove = |chunks: &mut Chunks| {

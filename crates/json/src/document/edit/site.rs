@@ -9,6 +9,7 @@ use crate::document::store::{Chunks, PLAIN, Part, Store};
 use crate::document::{Document, Form};
 use smallvec::SmallVec;
 use std::ops::Range;
+use std::sync::Arc;
 
 /// A buffer of a document.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,10 +66,10 @@ impl Document {
     fn splice(&mut self, holder: Holder, range: Range<usize>, new: &[u8]) {
         match (&mut self.0, holder) {
             (Form::Flat(buffer), _) => buffer.splice(range, new),
-            (Form::Tree(tree), Holder::Root) => tree.root.splice(range, new),
+            (Form::Tree(tree), Holder::Root) => Arc::make_mut(tree).root.splice(range, new),
             (Form::Tree(tree), Holder::Chunk(node, chunk)) => {
                 let splice = |chunks: &mut Chunks| chunks.splice(chunk, range, new);
-                tree.store.edit_chunks(node, splice);
+                Arc::make_mut(tree).store.edit_chunks(node, splice);
             }
         }
     }
