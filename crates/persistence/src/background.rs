@@ -193,11 +193,26 @@ impl BackgroundFile {
         let text = Arc::new(text);
         let theirs = Arc::clone(&text);
         let make: Make = Box::new(move |sink: &mut Sink<'_>| make(&theirs, sink));
+        if let FileHands::Thread(_) = &self.writer {
+            let mut texts = self.texts.lock().unwrap_or_else(PoisonError::into_inner);
+            texts.retain(|text| Arc::strong_count(text) > 1);
+            texts.push(text);
+        }
+        self.make(bytes, make);
+    }
+
+    /// Appends what `make` generates, on the thread; `bytes` count as waiting until it has.
+    pub fn write_later(
+        &self,
+        bytes: usize,
+        make: impl FnOnce(&mut Sink<'_>) -> io::Result<()> + Send + 'static,
+    ) {
+        self.make(bytes, Box::new(make));
+    }
+
+    fn make(&self, bytes: usize, make: Make) {
         match &self.writer {
             FileHands::Thread(jobs) => {
-                let mut texts = self.texts.lock().unwrap_or_else(PoisonError::into_inner);
-                texts.retain(|text| Arc::strong_count(text) > 1);
-                texts.push(text);
                 self.shared.waiting.fetch_add(bytes, Ordering::Relaxed);
                 // The thread ends early only with an error, which `end` reports.
                 let _ = jobs.send(Job::Make(bytes, make));

@@ -210,6 +210,19 @@ impl Spool {
         let mut texts = self.0.texts.lock().unwrap_or_else(PoisonError::into_inner);
         texts.retain(|text| Arc::strong_count(text) > 1);
         texts.push(text);
+        self.make(bytes, make);
+    }
+
+    /// Appends what `make` generates, on the thread; `bytes` count as waiting until it has.
+    pub fn write_later(
+        &self,
+        bytes: usize,
+        make: impl FnOnce(&mut Sink<'_>) -> io::Result<()> + Send + 'static,
+    ) {
+        self.make(bytes, Box::new(make));
+    }
+
+    fn make(&self, bytes: usize, make: Make) {
         let waiting = &self.0.shared.waiting;
         waiting.fetch_add(bytes, Ordering::Relaxed);
         self.send(Job::Make(bytes, make));

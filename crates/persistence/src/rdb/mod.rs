@@ -68,6 +68,7 @@ mod templates;
 mod verify;
 mod writer;
 
+pub use super::values::json::LongDocument;
 pub use census::count_keys;
 pub use error::RdbError;
 pub use fault::Fault;

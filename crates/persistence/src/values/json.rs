@@ -12,14 +12,17 @@
 
 use super::{NamedForm, Saved, ValueForm};
 use crate::aof::CommandWriter;
+use crate::background::Sink;
 use crate::rdb::format::kind;
 use crate::rdb::module::{
     self, JSON, ModuleId, field, read_end, read_number, read_string, write_string,
 };
 use crate::rdb::{Fault, Input, RdbWriter, Rules, VERSION_USUAL};
 use russet_json::{Document, Format};
+use russet_keyspace::ValueView;
 use russet_resp::write_request;
-use russet_types::Json;
+use russet_types::{Json, Type};
+use std::io;
 
 const INDEXED: u64 = 2;
 const TEXT: u64 = 3;
@@ -43,13 +46,9 @@ impl Saved for Json {
     }
 
     fn save_head(&self, to: &mut RdbWriter, _form: ValueForm) {
-        if self.has_fpha() {
-            to.length(module::id(JSON, CBOR));
-            write_string(to, &self.to_cbor());
-        } else {
-            to.length(module::id(JSON, TEXT));
-            write_string(to, &text(self));
-        }
+        let (version, bytes) = written(self);
+        to.length(module::id(JSON, version));
+        write_string(to, &bytes);
         to.length(field::END);
     }
 
@@ -71,6 +70,54 @@ impl Saved for Json {
             write_request(&mut to.out, args.into_iter());
         }
         None
+    }
+}
+
+/// The version of the form that a document has in files, and its bytes in it.
+fn written(document: &Document) -> (u64, Vec<u8>) {
+    if document.has_fpha() {
+        (CBOR, document.to_cbor())
+    } else {
+        (TEXT, text(document))
+    }
+}
+
+/// A large document as it is now, to be written by any thread.
+pub struct LongDocument(Document);
+
+impl LongDocument {
+    /// A shorter one is written as soon as it is handed over.
+    const BYTES_MIN: usize = 256 * 1024;
+
+    /// Of a value that is a large document.
+    pub fn of(value: &ValueView<'_>) -> Option<LongDocument> {
+        let ValueView::Container(container) = value else {
+            return None;
+        };
+        if container.kind() != Type::Json {
+            return None;
+        }
+        let json = container.read::<Json>();
+        let is_long = json.memory_bytes() >= Self::BYTES_MIN;
+        is_long.then(|| json.share().map(LongDocument)).flatten()
+    }
+
+    /// Bytes of the document.
+    pub fn memory_bytes(&self) -> usize {
+        self.0.memory_bytes()
+    }
+
+    /// Writes the value after its key, as [`RdbWriter::begin_key`] does.
+    pub fn write(self, compress: bool, sink: &mut Sink<'_>) -> io::Result<()> {
+        let (version, bytes) = written(&self.0);
+        drop(self);
+        let mut writer = RdbWriter::new(VERSION_USUAL, compress);
+        writer.length(module::id(JSON, version));
+        writer.length(field::STRING);
+        sink(&writer.take(Vec::new()))?;
+        RdbWriter::text(&bytes, compress, sink)?;
+        writer.length(field::END);
+        sink(&writer.take(Vec::new()))
     }
 }
 

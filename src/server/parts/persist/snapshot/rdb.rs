@@ -12,7 +12,7 @@ use russet_base::memory::pin::Pinned;
 use russet_cluster::migration::{Name, Ranges};
 use russet_keyspace::{DbIndex, KeyView, Keyspace, Saver, UseClock};
 use russet_persistence::background::{self, BackgroundFile};
-use russet_persistence::rdb::{RdbWriter, Use};
+use russet_persistence::rdb::{LongDocument, RdbWriter, Use};
 use russet_persistence::spool::{self, Spool};
 
 /// Size at which a buffer is passed to the thread that writes a file.
@@ -38,6 +38,15 @@ impl Output {
         match self {
             Output::File(file) => file.write_made(text, make),
             Output::Spool(spool) => spool.write_made(text, make),
+        }
+    }
+
+    fn write_document(&self, document: LongDocument, compress: bool) {
+        let bytes = document.memory_bytes();
+        let make = move |out: &mut background::Sink<'_>| document.write(compress, out);
+        match self {
+            Output::File(file) => file.write_later(bytes, make),
+            Output::Spool(spool) => spool.write_later(bytes, make),
         }
     }
 
@@ -253,6 +262,13 @@ impl Saver for RdbSink {
     fn begin_large(&mut self, db: DbIndex, view: &KeyView<'_>) -> u64 {
         self.enter(db);
         let used = self.uses.of(view.clock);
+        if let Some(document) = LongDocument::of(&view.value) {
+            // The thread prints it: no part follows.
+            self.writer.key_alone(view, used);
+            self.send();
+            self.output.write_document(document, self.compress);
+            return 0;
+        }
         self.writer.begin_key(view, used)
     }
 
