@@ -3,6 +3,7 @@
 //!     id, text 0           MODULE_2, encver 3: the document as JSON text
 //!     id, cbor 0           MODULE_2, encver 4: as CBOR, which keeps the types of arrays of floats
 //!     id, text, n [text text] 0                encver 2: with the name and path of an index
+//!     id, nodes 0          encver 0: a tree (`json_tree`)
 //!
 //! Text and numbers after the id are fields of module data. Encver 4 is written only for a document
 //! that has such an array: servers older than 8.8 refuse it. No version of the file matters: a
@@ -10,7 +11,7 @@
 //!
 //!     JSON.SET key $ text | RESTORE key 0 payload
 
-use super::{NamedForm, Saved, ValueForm};
+use super::{NamedForm, Saved, ValueForm, json_tree};
 use crate::aof::CommandWriter;
 use crate::background::Sink;
 use crate::rdb::format::kind;
@@ -24,6 +25,7 @@ use russet_resp::write_request;
 use russet_types::{Json, Type};
 use std::io;
 
+const TREE: u64 = 0;
 const INDEXED: u64 = 2;
 const TEXT: u64 = 3;
 const CBOR: u64 = 4;
@@ -145,6 +147,11 @@ pub(crate) fn load_fields(input: &mut Input<'_>, id: &ModuleId) -> Result<Json, 
             read_string(input, &mut bytes)?;
             let document = Document::from_cbor(&bytes);
             document.map_err(|_| Fault::damaged("a document's CBOR is damaged"))?
+        }
+        TREE => {
+            json_tree::read(input, &mut bytes)?;
+            let document = Document::from_cbor(&bytes);
+            document.map_err(|_| Fault::damaged("a document's tree is damaged"))?
         }
         _ => {
             return Err(Fault::damaged(

@@ -3,6 +3,7 @@
 //!     list, set, zset, hash, stream, array,
 //!     vector_set, path_hash, json              one impl of [`Saved`] each
 //!     sketches                                     one impl for all of them
+//!     json_tree                                    documents of RedisJSON 1, read only
 //!     packed                                       listpacks and ziplists as they are read
 //!
 //! A new type has its file here and its name in the list of types (`types/kinds.rs`): saving,
@@ -13,6 +14,7 @@ mod array;
 mod form;
 mod hash;
 pub(super) mod json;
+mod json_tree;
 mod list;
 mod packed;
 pub(super) mod path_hash;
