@@ -4,20 +4,21 @@
 //! the elements that are moved.
 
 use super::count;
-use super::reply::{reply_lengths, write_expanded};
+use super::reply::{last, reply_lengths, write_expanded};
 use super::row::{
-    BAD_INTEGER, GROWS, NO_DOCUMENT, WRITES, WRITING, WRITTEN_KEY, at, compiled, matches,
-    missing_or_not, parsed, plain, write,
+    BAD_INTEGER, GROWS, WRITES, WRITING, WRITTEN_KEY, at, matches, missing_or_not, open, parsed,
+    path_at, plain,
 };
 use super::set::check_growth;
 use crate::server::{Call, CommandResult, Spec};
 use russet_base::numbers::number::parse_i64;
 use russet_base::text::Printable;
 use russet_command::{Arity, CommandError};
-use russet_json::{Document, Format, Kind, Location, Path, View};
-use russet_keyspace::Class;
+use russet_json::{Document, Format, Kind, Location, Path, PathCache, View};
+use russet_keyspace::{Class, Db, RefMut};
 use russet_resp::{Args, Reply};
 use russet_types::Json;
+use std::sync::Arc;
 
 const OUT_OF_BOUNDS: CommandError = CommandError::Text("ERR index out of bounds");
 const NOT_IN_RESP2: CommandError =
@@ -43,14 +44,11 @@ fn arrappend(call: &mut Call<'_>) -> CommandResult {
     if args.len() < 4 {
         return Err(CommandError::WrongArity(call.name.to_owned()));
     }
+    let (key, text) = (args.at(1), path_at(args, 2)?);
     let values = values(args.from(3))?;
-    let (key, text) = (args.at(1), args.at(2));
     let max = call.string_max();
-    let Some(mut json) = write(&mut call.db, key)? else {
-        return Err(NO_DOCUMENT);
-    };
-    let path = compiled(&mut call.server.json_paths, text)?;
-    let arrays = Arrays::find(&json, &path)?;
+    let paths = &mut call.server.json_paths;
+    let (mut json, path, arrays) = Arrays::open(&mut call.db, paths, key, text)?;
     let places = arrays.places();
     for value in &values {
         check_growth(&json, value, &places, 1, max)?;
@@ -65,7 +63,7 @@ fn arrappend(call: &mut Call<'_>) -> CommandResult {
     }
     // The path as it was given, unlike elsewhere.
     reply_lengths(call.reply, &path, lengths, || {
-        missing_or_not(Printable(text), "not an array")
+        missing_or_not(Printable(text.as_bytes()), "not an array")
     })
 }
 
@@ -84,15 +82,12 @@ pub(super) const ARRINSERT: Spec = Spec {
 /// Reply: as of ARRAPPEND. An index outside of one of the arrays is an error.
 fn arrinsert(call: &mut Call<'_>) -> CommandResult {
     let args = call.args;
-    let (key, text) = (args.at(1), args.at(2));
+    let (key, text) = (args.at(1), path_at(args, 2)?);
     let index = parse_i64(args.at(3)).ok_or(BAD_INTEGER)?;
     let values = values(args.from(4))?;
     let max = call.string_max();
-    let Some(mut json) = write(&mut call.db, key)? else {
-        return Err(NO_DOCUMENT);
-    };
-    let path = compiled(&mut call.server.json_paths, text)?;
-    let arrays = Arrays::find(&json, &path)?;
+    let paths = &mut call.server.json_paths;
+    let (mut json, path, arrays) = Arrays::open(&mut call.db, paths, key, text)?;
     let places = arrays.places();
     for value in &values {
         check_growth(&json, value, &places, 1, max)?;
@@ -135,14 +130,12 @@ pub(super) const ARRTRIM: Spec = Spec {
 ///
 /// Reply: as of ARRAPPEND.
 fn arrtrim(call: &mut Call<'_>) -> CommandResult {
-    let [_, key, text, start, stop] = call.args.exactly();
+    let [_, key, _, start, stop] = call.args.exactly();
+    let text = path_at(call.args, 2)?;
     let start = parse_i64(start).ok_or(BAD_INTEGER)?;
     let stop = parse_i64(stop).ok_or(BAD_INTEGER)?;
-    let Some(mut json) = write(&mut call.db, key)? else {
-        return Err(NO_DOCUMENT);
-    };
-    let path = compiled(&mut call.server.json_paths, text)?;
-    let arrays = Arrays::find(&json, &path)?;
+    let paths = &mut call.server.json_paths;
+    let (mut json, path, arrays) = Arrays::open(&mut call.db, paths, key, text)?;
     let mut is_changed = false;
     let lengths = arrays.each(&mut json, |json, location, len| {
         let kept = kept(len, start, stop);
@@ -195,21 +188,18 @@ pub(super) const ARRPOP: Spec = Spec {
 /// the last. EXPAND and EXPAND1, RESP3 alone: values of the protocol.
 fn arrpop(call: &mut Call<'_>) -> CommandResult {
     let args = call.args;
-    let (depth, path_at) = if args.len() > 3 && args.is(2, "FORMAT") {
+    let (depth, from) = if args.len() > 3 && args.is(2, "FORMAT") {
         (expanded(args, 3, call.reply.resp3())?, 4)
     } else {
         (None, 2)
     };
-    let (key, text) = (args.at(1), args.get(path_at).unwrap_or(b"."));
+    let (key, text) = (args.at(1), path_at(args, from)?);
     if depth.is_some() && Path::is_legacy_text(text) {
         return Err(LEGACY_FORMAT);
     }
-    let index = args.get(path_at + 1).and_then(parse_i64).unwrap_or(-1);
-    let Some(mut json) = write(&mut call.db, key)? else {
-        return Err(NO_DOCUMENT);
-    };
-    let path = compiled(&mut call.server.json_paths, text)?;
-    let arrays = Arrays::find(&json, &path)?;
+    let index = args.get(from + 1).and_then(parse_i64).unwrap_or(-1);
+    let paths = &mut call.server.json_paths;
+    let (mut json, path, arrays) = Arrays::open(&mut call.db, paths, key, text)?;
     let popped = arrays.each(&mut json, |json, location, len| {
         let last = len.checked_sub(1)?;
         let index = if index < 0 {
@@ -238,9 +228,7 @@ fn arrpop(call: &mut Call<'_>) -> CommandResult {
         }
     };
     if path.is_legacy() {
-        let Some(last) = popped.iter().rev().find_map(Option::as_ref) else {
-            return Err(missing_or_not(path.text(), "not an array"));
-        };
+        let last = last(&popped).ok_or_else(|| missing_or_not(path.text(), "not an array"))?;
         write(reply, last.as_ref());
         return Ok(());
     }
@@ -278,15 +266,22 @@ struct Arrays {
 }
 
 impl Arrays {
-    fn find(json: &Json, path: &Path) -> Result<Arrays, CommandError> {
-        let found = matches(path, json.root()).map_err(plain)?;
+    /// The document at a key, which must be there, a path into it, and what that finds.
+    fn open<'d>(
+        db: &'d mut Db<'_>,
+        paths: &mut PathCache,
+        key: &[u8],
+        text: &str,
+    ) -> Result<(RefMut<'d, Json>, Arc<Path>, Arrays), CommandError> {
+        let (json, path) = open(db, paths, key, text)?;
+        let found = matches(&path, json.root()).map_err(plain)?;
         let with_length = |location: Location| {
-            let value = at(json, &location);
+            let value = at(&json, &location);
             let len = matches!(value.kind(), Kind::Array).then(|| value.len());
             (location, len)
         };
         let found = found.into_iter().map(with_length).collect();
-        Ok(Arrays { found })
+        Ok((json, path, Arrays { found }))
     }
 
     fn lengths(&self) -> impl Iterator<Item = usize> {

@@ -6,7 +6,7 @@
 //! is asked for in a few chunks: beyond those it counts as the document.
 
 use super::get::GetOptions;
-use super::row::compiled;
+use super::row::{compiled, path_at};
 use crate::commands::work::{self, Work, look};
 use crate::server::{Call, CommandResult};
 use russet_command::CommandError;
@@ -60,7 +60,7 @@ enum Reach {
 fn at_path(
     call: &mut Call<'_>,
     key: &[u8],
-    text: &[u8],
+    text: &str,
     reach: Reach,
 ) -> Result<u64, CommandError> {
     let path = compiled(&mut call.server.json_paths, text)?;
@@ -97,14 +97,10 @@ fn of_texts(texts: Args<'_>) -> u64 {
     texts.iter().map(|text| values(text.len())).sum()
 }
 
-fn path_at(args: Args<'_>, at: usize) -> &[u8] {
-    args.get(at).unwrap_or(b".")
-}
-
 /// Counts what the path after the key touches, and so many others.
 fn count(call: &mut Call<'_>, reach: Reach, others: u64) -> CommandResult {
     let args = call.args;
-    let touched = at_path(call, args.at(1), path_at(args, 2), reach)?;
+    let touched = at_path(call, args.at(1), path_at(args, 2)?, reach)?;
     call.touches(touched + others);
     Ok(())
 }
@@ -144,8 +140,8 @@ fn searched(call: &mut Call<'_>) -> CommandResult {
 fn joined(call: &mut Call<'_>) -> CommandResult {
     let args = call.args;
     let (path, text) = match args.get(3) {
-        Some(text) => (args.at(2), text),
-        None => (&b"."[..], args.at(2)),
+        Some(text) => (path_at(args, 2)?, text),
+        None => (".", args.at(2)),
     };
     let touched = at_path(call, args.at(1), path, Reach::Itself)?;
     call.touches(touched + values(text.len()));
@@ -159,7 +155,7 @@ fn popped(call: &mut Call<'_>) -> CommandResult {
     } else {
         2
     };
-    let touched = at_path(call, args.at(1), path_at(args, at), Reach::Itself)?;
+    let touched = at_path(call, args.at(1), path_at(args, at)?, Reach::Itself)?;
     call.touches(touched);
     Ok(())
 }
@@ -169,7 +165,7 @@ fn measured(call: &mut Call<'_>) -> CommandResult {
     let Some(key) = args.get(2) else {
         return Ok(());
     };
-    let touched = at_path(call, key, path_at(args, 3), Reach::Content)?;
+    let touched = at_path(call, key, path_at(args, 3)?, Reach::Content)?;
     call.touches(touched);
     Ok(())
 }
@@ -188,9 +184,10 @@ fn shown(call: &mut Call<'_>) -> CommandResult {
 fn each_key(call: &mut Call<'_>) -> CommandResult {
     let args = call.args;
     let keys = args.len() - 2;
+    let path = path_at(args, keys + 1)?;
     let mut touched = 0u64;
     for key in args.from(1).first(keys).iter() {
-        touched += at_path(call, key, args.at(keys + 1), Reach::Content)?.max(1);
+        touched += at_path(call, key, path, Reach::Content)?.max(1);
     }
     call.touches(touched);
     Ok(())
@@ -203,7 +200,7 @@ fn each_triplet(call: &mut Call<'_>) -> CommandResult {
     }
     let mut touched = 0u64;
     for at in (1..args.len()).step_by(3) {
-        let found = at_path(call, args.at(at), args.at(at + 1), Reach::Itself)?;
+        let found = at_path(call, args.at(at), path_at(args, at + 1)?, Reach::Itself)?;
         touched += found + values(args.at(at + 2).len());
     }
     call.touches(touched);

@@ -3,11 +3,10 @@
 //! Cost: O(values that the paths visit), and the size of the reply.
 
 use super::count;
-use super::reply::write_expanded;
 use super::printing;
+use super::reply::write_expanded;
 use super::row::{
-    NOT_UTF8, READ_KEY, READING, READS, compiled, each_match, each_result, missing, path_at, read,
-    whole,
+    READ_KEY, READING, READS, compiled, each_match, each_result, missing, path_at, read, whole,
 };
 use crate::server::{Call, CommandResult, Spec};
 use russet_command::{Access, Arity, CommandError, KeySpec};
@@ -32,7 +31,7 @@ pub(super) struct GetOptions<'a> {
     format: Format<'a>,
     /// Values of the protocol instead of text, down to this depth.
     depth: Option<usize>,
-    pub(super) paths: Vec<&'a [u8]>,
+    pub(super) paths: Vec<&'a str>,
     /// Whether the reply is an object, a member for each path.
     is_object: bool,
 }
@@ -40,7 +39,11 @@ pub(super) struct GetOptions<'a> {
 impl<'a> GetOptions<'a> {
     const WORDS: [&'static str; 5] = ["INDENT", "NEWLINE", "SPACE", "FORMAT", "NOESCAPE"];
 
-    pub(super) fn parse(args: Args<'a>, is_resp3: bool, name: &str) -> Result<GetOptions<'a>, CommandError> {
+    pub(super) fn parse(
+        args: Args<'a>,
+        is_resp3: bool,
+        name: &str,
+    ) -> Result<GetOptions<'a>, CommandError> {
         let mut options = GetOptions {
             format: Format::default(),
             depth: None,
@@ -52,7 +55,7 @@ impl<'a> GetOptions<'a> {
             let word = Self::WORDS.into_iter().find(|word| args.is(at, word));
             let Some(word) = word else {
                 options.is_object = !options.paths.is_empty();
-                options.paths.push(args.at(at));
+                options.paths.push(path_at(args, at)?);
                 at += 1;
                 continue;
             };
@@ -79,7 +82,7 @@ impl<'a> GetOptions<'a> {
             at += 2;
         }
         if options.paths.is_empty() {
-            options.paths.push(b".");
+            options.paths.push(".");
         }
         Ok(options)
     }
@@ -111,9 +114,7 @@ fn get(call: &mut Call<'_>) -> CommandResult {
     let paths = &mut call.server.json_paths;
     let shared = match &options {
         None => printing::shared(&json, &[path_at(args, 2)?], paths),
-        Some(options) if options.depth.is_none() => {
-            printing::shared(&json, &options.paths, paths)
-        }
+        Some(options) if options.depth.is_none() => printing::shared(&json, &options.paths, paths),
         Some(_) => None,
     };
     if let Some(document) = shared {
@@ -151,7 +152,7 @@ pub(super) fn text(
 
 /// The text of what one path finds.
 fn plain_text(
-    text: &[u8],
+    text: &str,
     paths: &mut PathCache,
     document: &Document,
 ) -> Result<Vec<u8>, CommandError> {
@@ -208,13 +209,11 @@ fn texts(
     }
     let as_arrays = options.paths.iter().any(|text| !Path::is_legacy_text(text));
     let mut object = Composer::object(format, &mut out);
-    for (at, text) in options.paths.iter().enumerate() {
-        if options.paths[..at].contains(text) {
+    for (at, name) in options.paths.iter().enumerate() {
+        if options.paths[..at].contains(name) {
             continue;
         }
-        let path = compiled(paths, text)?;
-        // A path was parsed: it is UTF-8.
-        let name = std::str::from_utf8(text).unwrap_or_default();
+        let path = compiled(paths, name)?;
         if as_arrays {
             let mut array = object.member_array(name);
             each_match(&path, root, |found| array.element(found))?;
@@ -276,10 +275,7 @@ pub(super) const MGET: Spec = Spec {
 fn mget(call: &mut Call<'_>) -> CommandResult {
     let args = call.args;
     let keys = args.len() - 2;
-    let text = args.at(keys + 1);
-    if std::str::from_utf8(text).is_err() {
-        return Err(NOT_UTF8);
-    }
+    let text = path_at(args, keys + 1)?;
     let path = compiled(&mut call.server.json_paths, text).ok();
     call.reply.array(keys);
     for key in args.from(1).first(keys).iter() {

@@ -8,7 +8,7 @@
 
 use super::count;
 use super::row::{
-    GROWS, NOT_UTF8, WRITING, WRITTEN_KEY, at, compiled, is_root, parsed, plain, write,
+    GROWS, WRITING, WRITTEN_KEY, at, compiled, is_root, parsed, path_at, plain, write,
 };
 use super::set::{NEW_AT_ROOT, check_format, check_growth, make_at};
 use crate::server::{Call, CommandResult, Spec};
@@ -39,10 +39,7 @@ fn merge(call: &mut Call<'_>) -> CommandResult {
     if args.len() > 6 {
         return Err(CommandError::Syntax);
     }
-    let (key, text) = (args.at(1), args.at(2));
-    if std::str::from_utf8(text).is_err() {
-        return Err(NOT_UTF8);
-    }
+    let (key, text) = (args.at(1), path_at(args, 2)?);
     let max = call.string_max();
     let Some(mut json) = write(&mut call.db, key)? else {
         let value = parsed(args.at(3))?;

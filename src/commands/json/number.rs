@@ -6,10 +6,9 @@
 //! Cost: O(values that the path visits).
 
 use super::count;
-use super::reply::write_number;
+use super::reply::{last, write_number};
 use super::row::{
-    NO_DOCUMENT, WRITES, WRITING, WRITTEN_KEY, at, coded, compiled, matches, missing_or_not, plain,
-    write,
+    WRITES, WRITING, WRITTEN_KEY, at, coded, matches, missing_or_not, open, path_at, plain,
 };
 use crate::server::{Call, CommandResult, Spec};
 use russet_command::{Arity, CommandError};
@@ -104,12 +103,11 @@ impl Operation {
 }
 
 fn change(call: &mut Call<'_>, event: &'static str, operation: Operation) -> CommandResult {
-    let [_, key, text, by] = call.args.exactly();
+    let [_, key, _, by] = call.args.exactly();
+    let text = path_at(call.args, 2)?;
     let wraps = call.was_taken_before() || call.server.config.json_integers_wrap;
-    let Some(mut json) = write(&mut call.db, key)? else {
-        return Err(NO_DOCUMENT);
-    };
-    let path = compiled(&mut call.server.json_paths, text)?;
+    let paths = &mut call.server.json_paths;
+    let (mut json, path) = open(&mut call.db, paths, key, text)?;
     let found = matches(&path, json.root()).map_err(plain)?;
     let is_number = |location: &Location| matches!(at(&json, location).kind(), Kind::Number(_));
     // Without a number to change, Redis does not look at the argument.
@@ -153,10 +151,8 @@ fn change(call: &mut Call<'_>, event: &'static str, operation: Operation) -> Com
     }
     let mut out = Vec::new();
     if path.is_legacy() {
-        let Some(last) = results.iter().rev().find_map(|result| *result) else {
-            return Err(missing_or_not(path.text(), "does not contains a number"));
-        };
-        print_number(last, &mut out);
+        let none = || missing_or_not(path.text(), "does not contains a number");
+        print_number(*last(&results).ok_or_else(none)?, &mut out);
     } else {
         out.push(b'[');
         for (at, result) in results.iter().enumerate() {

@@ -8,11 +8,8 @@
 use crate::server::Call;
 use crate::server::searches::Task;
 use russet_base::memory::large::Large;
-use russet_command::CommandError;
 use russet_json::{Document, Fpha, ParseError};
 use russet_types::vector_set::Progress;
-
-use super::row::plain;
 
 /// A text of fewer bytes is parsed at once: some milliseconds.
 const LONG: usize = 1 << 20;
@@ -39,32 +36,27 @@ impl Task for Parse {
     }
 }
 
-/// Whether a text takes long to parse.
-pub(super) fn is_long(text: &[u8]) -> bool {
-    text.len() >= LONG
+/// Whether a text is to be parsed off the loop.
+pub(super) fn leaves_loop(call: &mut Call<'_>, text: &[u8]) -> bool {
+    text.len() >= LONG && call.leaves_loop(text.len().saturating_mul(BYTE_NANOS))
 }
 
-/// The document of a long text at an argument. `None`: it is made off the loop, and the client
-/// waits.
-pub(super) fn document(
-    call: &mut Call<'_>,
-    at: usize,
-    fpha: Option<Fpha>,
-) -> Result<Option<Document>, CommandError> {
+/// Has the text at an argument parsed off the loop; the client waits.
+pub(super) fn begin(call: &mut Call<'_>, at: usize, fpha: Option<Fpha>) {
     let text = call.args.at(at);
-    let done = call.server.searches.take_done::<Parse>();
-    if let Some(outcome) = done.and_then(|done| done.outcome) {
-        return outcome.map(Some).map_err(plain);
+    let shared = call.args.large(at).map(Large::share);
+    let parse = Parse {
+        text: Some(shared.unwrap_or_else(|| Large::begin(text.len(), text))),
+        fpha,
+        outcome: None,
+    };
+    call.block_on_task(Box::new(parse));
+}
+
+/// The document of a command that has waited for it.
+pub(super) fn parsed(call: &mut Call<'_>) -> Option<Result<Document, ParseError>> {
+    if !call.is_retry() {
+        return None;
     }
-    if call.leaves_loop(text.len().saturating_mul(BYTE_NANOS)) {
-        let shared = call.args.large(at).map(Large::share);
-        let parse = Parse {
-            text: Some(shared.unwrap_or_else(|| Large::begin(text.len(), text))),
-            fpha,
-            outcome: None,
-        };
-        call.block_on_task(Box::new(parse));
-        return Ok(None);
-    }
-    Document::parse_with(text, fpha).map(Some).map_err(plain)
+    call.server.searches.take_done::<Parse>()?.outcome
 }

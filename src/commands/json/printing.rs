@@ -10,7 +10,7 @@ use super::row::compiled;
 use crate::server::searches::Task;
 use crate::server::{Call, CommandResult};
 use russet_command::CommandError;
-use russet_json::{Document, PathCache, View};
+use russet_json::{Document, PathCache};
 use russet_resp::OwnedArgs;
 use russet_types::vector_set::Progress;
 
@@ -50,11 +50,11 @@ impl Task for Print {
 
 /// The document, shared, if it may take long to print what these paths find.
 #[inline]
-pub(super) fn shared(json: &Document, texts: &[&[u8]], paths: &mut PathCache) -> Option<Document> {
+pub(super) fn shared(json: &Document, texts: &[&str], paths: &mut PathCache) -> Option<Document> {
     if json.memory_bytes() < LONG {
         return None;
     }
-    let is_long = |text: &&[u8]| {
+    let is_long = |text: &&str| {
         let Ok(path) = compiled(paths, text) else {
             return false;
         };

@@ -3,9 +3,7 @@
 //! Cost: O(values that the path visits); a large value is freed by a thread or in slices.
 
 use super::count;
-use super::row::{
-    NO_DOCUMENT, OTHER_TYPE, WRITES, WRITING, WRITTEN_KEY, at, compiled, path_at, plain, write,
-};
+use super::row::{OTHER_TYPE, WRITES, WRITING, WRITTEN_KEY, at, compiled, open, path_at, plain};
 use crate::server::{Call, CommandResult, Spec};
 use russet_command::{Arity, CommandError};
 use russet_json::{Kind, Location, View};
@@ -79,10 +77,8 @@ fn clear(call: &mut Call<'_>) -> CommandResult {
         return Err(CommandError::WrongArity(call.name.to_owned()));
     }
     let (key, text) = (call.args.at(1), path_at(call.args, 2)?);
-    let Some(mut json) = write(&mut call.db, key)? else {
-        return Err(NO_DOCUMENT);
-    };
-    let path = compiled(&mut call.server.json_paths, text)?;
+    let paths = &mut call.server.json_paths;
+    let (mut json, path) = open(&mut call.db, paths, key, text)?;
     let found = path.locations(json.root()).map_err(plain)?;
     let is_full = |json: &Json, location: &Location| {
         let value = at(json, location);

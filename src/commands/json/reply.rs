@@ -80,6 +80,11 @@ pub(super) fn write_number(reply: &mut Reply, number: Number) {
     }
 }
 
+/// The result that a legacy path has of a command that writes: the last one of a match of the kind.
+pub(super) fn last<T>(results: &[Option<T>]) -> Option<&T> {
+    results.iter().rev().find_map(Option::as_ref)
+}
+
 /// Replies the new lengths of the matches, null for one of another kind; of a legacy path the last
 /// length, and if there is none the error.
 pub(super) fn reply_lengths(
@@ -89,12 +94,8 @@ pub(super) fn reply_lengths(
     none: impl FnOnce() -> CommandError,
 ) -> CommandResult {
     if path.is_legacy() {
-        let last = lengths
-            .iter()
-            .rev()
-            .find_map(|length| *length)
-            .ok_or_else(none)?;
-        reply.int(last as i64);
+        let last = last(&lengths).ok_or_else(none)?;
+        reply.int(*last as i64);
         return Ok(());
     }
     reply.array(lengths.len());

@@ -33,10 +33,13 @@ pub(super) const NOT_UTF8: CommandError = CommandError::Text("Couldn't parse as 
 pub(super) const BAD_INTEGER: CommandError = CommandError::Text("Couldn't parse as integer");
 
 /// The path at an argument; by default the root, as a legacy path.
-pub(super) fn path_at<'a>(args: Args<'a>, at: usize) -> Result<&'a [u8], CommandError> {
-    let text = args.get(at).unwrap_or(b".");
-    std::str::from_utf8(text).map_err(|_| NOT_UTF8)?;
-    Ok(text)
+pub(super) fn path_at<'a>(args: Args<'a>, at: usize) -> Result<&'a str, CommandError> {
+    path_of(args.get(at).unwrap_or(b"."))
+}
+
+/// The text of a path.
+pub(super) fn path_of(text: &[u8]) -> Result<&str, CommandError> {
+    std::str::from_utf8(text).map_err(|_| NOT_UTF8)
 }
 
 /// The document at a key, to read.
@@ -55,16 +58,26 @@ pub(super) fn write<'d>(
     db.write::<Json>(key).map_err(|_| OTHER_TYPE)
 }
 
+/// The document at a key, which must be there, and a path into it, to change it.
+pub(super) fn open<'d>(
+    db: &'d mut Db<'_>,
+    paths: &mut PathCache,
+    key: &[u8],
+    text: &str,
+) -> Result<(RefMut<'d, Json>, Arc<Path>), CommandError> {
+    let json = write(db, key)?.ok_or(NO_DOCUMENT)?;
+    Ok((json, compiled(paths, text)?))
+}
+
 /// A path, compiled.
-pub(super) fn compiled(paths: &mut PathCache, text: &[u8]) -> Result<Arc<Path>, CommandError> {
-    let text = std::str::from_utf8(text).map_err(|_| NOT_UTF8)?;
+pub(super) fn compiled(paths: &mut PathCache, text: &str) -> Result<Arc<Path>, CommandError> {
     // A NUL in an error line is a blank, as in Redis.
     let refused = |error: PathError| CommandError::owned(error.to_string().replace('\0', " "));
     paths.get(text).map_err(refused)
 }
 
 /// Whether a path, not yet compiled, is the root: where a new key may be made.
-pub(super) fn is_root(paths: &mut PathCache, text: &[u8]) -> bool {
+pub(super) fn is_root(paths: &mut PathCache, text: &str) -> bool {
     compiled(paths, text).is_ok_and(|path| path.is_root())
 }
 

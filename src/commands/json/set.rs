@@ -16,15 +16,16 @@
 use super::count;
 use super::parsing;
 use super::row::{
-    GROWS, NOT_UTF8, OTHER_TYPE, WRITING, WRITTEN_KEY, compiled, is_root, parsed, plain,
+    GROWS, NOT_UTF8, OTHER_TYPE, WRITING, WRITTEN_KEY, compiled, is_root, parsed, path_at, plain,
 };
-use crate::commands::arguments::expiry::{ExpireArg, KEEPTTL, TimeForm};
+use crate::commands::arguments::expiry::{ExpireArg, KEEPTTL};
 use crate::server::{Call, CommandResult, Spec};
 use russet_command::{Access, Arity, CommandError, KeySpec};
 use russet_json::{DEPTH_MAX, Document, Fpha, Key, Kind, Location, Path, View};
 use russet_keyspace::{Cause, Class};
 use russet_resp::Args;
 use russet_types::Json;
+use std::ops::Range;
 
 pub(super) const NEW_AT_ROOT: CommandError =
     CommandError::Text("ERR new objects must be created at the root");
@@ -81,8 +82,9 @@ enum Condition {
 struct SetOptions<'a> {
     condition: Condition,
     fpha: Option<Fpha>,
-    keeps_ttl: bool,
     expire: Option<ExpireArg<'a>>,
+    /// The words about the expiry, which Redis's JSON.SET has not.
+    time_words: Range<usize>,
 }
 
 impl<'a> SetOptions<'a> {
@@ -90,8 +92,8 @@ impl<'a> SetOptions<'a> {
         let mut options = SetOptions {
             condition: Condition::Always,
             fpha: None,
-            keeps_ttl: false,
             expire: None,
+            time_words: 0..0,
         };
         let mut at = 4;
         while at < args.len() {
@@ -109,13 +111,13 @@ impl<'a> SetOptions<'a> {
                     options.fpha = Some(fpha_named(word).ok_or(CommandError::Syntax)?);
                 }
                 at += 1;
-            } else if args.is(at, KEEPTTL) && options.expire.is_none() {
-                options.keeps_ttl = true;
-            } else if !options.keeps_ttl
-                && options.expire.is_none()
-                && let Some(expire) = ExpireArg::parse(args, at)
-            {
+            } else if !options.time_words.is_empty() {
+                return Err(CommandError::Syntax);
+            } else if args.is(at, KEEPTTL) {
+                options.time_words = at..at + 1;
+            } else if let Some(expire) = ExpireArg::parse(args, at) {
                 options.expire = Some(expire);
+                options.time_words = at..at + 2;
                 at += 1;
             } else {
                 return Err(CommandError::Syntax);
@@ -139,65 +141,54 @@ fn set(call: &mut Call<'_>) -> CommandResult {
         Some(arg) => Some(arg.unix_ms(call.db.now_ms(), call.name)?),
         None => None,
     };
-    let (key, text, value) = (args.at(1), args.at(2), args.at(3));
-    if std::str::from_utf8(text).is_err() {
-        return Err(NOT_UTF8);
-    }
-    let max = call.string_max();
-    let mut long = None;
-    if parsing::is_long(value) {
+    let (key, text, value) = (args.at(1), path_at(args, 2)?, args.at(3));
+    let rule = Rule {
+        condition: options.condition,
+        max: call.string_max(),
+    };
+    let parsed = parsing::parsed(call);
+    if parsed.is_none() && parsing::leaves_loop(call, value) {
         call.db.place(key).holds::<Json>().map_err(|_| OTHER_TYPE)?;
-        long = parsing::document(call, 3, options.fpha)?;
-        if long.is_none() {
-            return Ok(());
-        }
+        parsing::begin(call, 3, options.fpha);
+        return Ok(());
     }
     let place = call.db.place(key);
     let is_new = !place.holds::<Json>().map_err(|_| OTHER_TYPE)?;
-    let value = match long {
-        Some(document) => document,
-        None => Document::parse_with(value, options.fpha).map_err(plain)?,
-    };
-    let mut replaced = None;
-    let is_set = if is_new && options.condition == Condition::IfThere {
-        false
+    let parsed = parsed.unwrap_or_else(|| Document::parse_with(value, options.fpha));
+    let value = parsed.map_err(plain)?;
+    let outcome = if is_new && options.condition == Condition::IfThere {
+        Outcome::Nothing
     } else if is_new {
         if !is_root(&mut call.server.json_paths, text) {
             return Err(NEW_AT_ROOT);
         }
         place.put(Json::from(value));
-        true
+        Outcome::Set
     } else {
         let path = compiled(&mut call.server.json_paths, text)?;
         let mut json = place.open::<Json>();
-        set_at(
-            &mut json,
-            &path,
-            value,
-            options.condition,
-            max,
-            &mut replaced,
-        )?
+        set_at(&mut json, &path, value, rule)?
     };
-    if let Some(old) = replaced {
-        call.db.free_part(old);
-    }
-    if !is_set {
-        call.reply.null();
-        return Ok(());
+    match outcome {
+        Outcome::Nothing => {
+            call.reply.null();
+            return Ok(());
+        }
+        Outcome::Set => {}
+        Outcome::Replaced(old) => call.db.free_part(old),
     }
     call.db.changed(key, Class::MODULE, "json.set");
     if let Some(when) = until {
-        expire_at(call, key, when);
-    } else if options.keeps_ttl {
-        rewrite_without_time(call);
+        expire_at(call, key, when, options.time_words);
+    } else if !options.time_words.is_empty() {
+        rewrite_without(call, options.time_words);
     }
     call.reply.ok();
     Ok(())
 }
 
 /// Sets the expiry of a key that was just set; a time that has passed deletes it.
-fn expire_at(call: &mut Call<'_>, key: &[u8], when: i64) {
+fn expire_at(call: &mut Call<'_>, key: &[u8], when: i64, words: Range<usize>) {
     let is_past = when <= call.db.due_ms();
     let mut place = call.db.place(key);
     if is_past {
@@ -213,32 +204,20 @@ fn expire_at(call: &mut Call<'_>, key: &[u8], when: i64) {
     if !call.effects_wanted() {
         return;
     }
-    rewrite_without_time(call);
+    rewrite_without(call, words);
     let mut digits = itoa::Buffer::new();
     call.rewrite(&[b"PEXPIREAT", key, digits.format(when).as_bytes()]);
 }
 
-/// Records the command without the options that Redis's JSON.SET has not.
-fn rewrite_without_time(call: &mut Call<'_>) {
+/// Records the command without these words.
+fn rewrite_without(call: &mut Call<'_>, words: Range<usize>) {
     if !call.effects_wanted() {
         return;
     }
     let args = call.args;
-    let (mut words, mut at) = (Vec::with_capacity(args.len()), 0);
-    while at < args.len() {
-        if at >= 4 && (args.is(at, "FORMAT") || args.is(at, "FPHA")) {
-            words.extend([args.at(at), args.at(at + 1)]);
-            at += 2;
-        } else if at >= 4 && args.is(at, KEEPTTL) {
-            at += 1;
-        } else if at >= 4 && TimeForm::named(args, at).is_some() {
-            at += 2;
-        } else {
-            words.push(args.at(at));
-            at += 1;
-        }
-    }
-    call.rewrite(&words);
+    let kept = (0..args.len()).filter(|at| !words.contains(at));
+    let kept: Vec<&[u8]> = kept.map(|at| args.at(at)).collect();
+    call.rewrite(&kept);
 }
 
 /// Refuses a path that finds nothing and cannot make a member.
@@ -251,40 +230,59 @@ fn check_makes(json: &Json, path: &Path) -> Result<(), CommandError> {
     }
 }
 
-/// Sets the value at a path; returns whether there was something to set. A whole document that it
-/// replaces goes to `replaced`, to be freed as a large value may have to be.
+/// What a value is set by.
+#[derive(Clone, Copy)]
+struct Rule {
+    condition: Condition,
+    /// Bytes that the document may have.
+    max: u64,
+}
+
+/// What setting a value has done.
+enum Outcome {
+    /// There was nothing to set, or the condition does not hold.
+    Nothing,
+    Set,
+    /// The whole document was replaced: it is to be freed as a large value may have to be.
+    Replaced(Json),
+}
+
+/// Sets the value at a path.
 fn set_at(
     json: &mut Json,
     path: &Path,
     value: Document,
-    condition: Condition,
-    max: u64,
-    replaced: &mut Option<Json>,
-) -> Result<bool, CommandError> {
+    Rule { condition, max }: Rule,
+) -> Result<Outcome, CommandError> {
     if path.is_root() {
         if condition == Condition::IfMissing {
-            return Ok(false);
+            return Ok(Outcome::Nothing);
         }
-        *replaced = Some(std::mem::replace(json, Json::from(value)));
-        return Ok(true);
+        let old = std::mem::replace(json, Json::from(value));
+        return Ok(Outcome::Replaced(old));
     }
     if condition == Condition::IfMissing && path.last_key().is_none() && !path.is_root() {
         return Err(NOT_STATIC);
     }
     let found = path.locations(json.root()).map_err(plain)?;
     match condition {
-        Condition::IfMissing if !found.is_empty() => return Ok(false),
-        Condition::IfThere if found.is_empty() => return Ok(false),
+        Condition::IfMissing if !found.is_empty() => return Ok(Outcome::Nothing),
+        Condition::IfThere if found.is_empty() => return Ok(Outcome::Nothing),
         _ => {}
     }
     if found.is_empty() {
-        return make_at(json, path, value);
+        let is_made = make_at(json, path, value)?;
+        return Ok(if is_made {
+            Outcome::Set
+        } else {
+            Outcome::Nothing
+        });
     }
     check_growth(json, &value, &found, 0, max)?;
     for location in found {
         json.replace(&location, value.root());
     }
-    Ok(true)
+    Ok(Outcome::Set)
 }
 
 /// Makes the member that a static path names, in an object that is there.
@@ -351,12 +349,15 @@ fn mset(call: &mut Call<'_>) -> CommandResult {
     if args.len() % 3 != 1 {
         return Err(CommandError::WrongArity(call.name.to_owned()));
     }
-    let max = call.string_max();
+    let rule = Rule {
+        condition: Condition::Always,
+        max: call.string_max(),
+    };
     let mut values = Vec::with_capacity(args.len() / 3);
     for at in (1..args.len()).step_by(3) {
         let place = call.db.place(args.at(at));
         let is_there = place.holds::<Json>().map_err(|_| OTHER_TYPE)?;
-        let text = args.at(at + 1);
+        let text = path_at(args, at + 1)?;
         if is_there {
             let path = compiled(&mut call.server.json_paths, text)?;
             if let Ok(Some(json)) = call.db.read::<Json>(args.at(at)) {
@@ -369,26 +370,18 @@ fn mset(call: &mut Call<'_>) -> CommandResult {
     }
     let mut is_any_set = false;
     for (value, at) in values.into_iter().zip((1..args.len()).step_by(3)) {
-        let (key, text) = (args.at(at), args.at(at + 1));
+        let (key, text) = (args.at(at), path_at(args, at + 1)?);
         let place = call.db.place(key);
-        let mut replaced = None;
-        let is_set = if place.is_taken() {
+        let outcome = if place.is_taken() {
             let path = compiled(&mut call.server.json_paths, text)?;
             let mut json = place.open::<Json>();
-            set_at(
-                &mut json,
-                &path,
-                value,
-                Condition::Always,
-                max,
-                &mut replaced,
-            )
-            .unwrap_or(false)
+            set_at(&mut json, &path, value, rule).unwrap_or(Outcome::Nothing)
         } else {
             place.put(Json::from(value));
-            true
+            Outcome::Set
         };
-        if let Some(old) = replaced {
+        let is_set = !matches!(outcome, Outcome::Nothing);
+        if let Outcome::Replaced(old) = outcome {
             call.db.free_part(old);
         }
         if is_set && is_any_set {

@@ -111,10 +111,10 @@ fn arrlen(call: &mut Call<'_>) -> CommandResult {
             reply.int(found.len() as i64);
             Ok(())
         }
-        _ => Err(missing_or_not(Printable(text), "not an array")),
+        _ => Err(missing_or_not(Printable(text.as_bytes()), "not an array")),
     };
     answer(call.reply, &path, json.root(), write, |_| {
-        Err(missing(Printable(text)))
+        Err(missing(Printable(text.as_bytes())))
     })
 }
 
@@ -130,7 +130,7 @@ pub(super) const OBJLEN: Spec = Spec {
 fn objlen(call: &mut Call<'_>) -> CommandResult {
     let (key, text) = (call.args.at(1), path_at(call.args, 2)?);
     let Some(json) = read(&mut call.db, key)? else {
-        let error = missing_or_not(Printable(text), "not an object");
+        let error = missing_or_not(Printable(text.as_bytes()), "not an object");
         return without_document(call.reply, text, error);
     };
     let path = compiled(&mut call.server.json_paths, text)?;
@@ -224,7 +224,7 @@ fn arrindex(call: &mut Call<'_>) -> CommandResult {
     if args.len() > 6 {
         return Err(CommandError::WrongArity(call.name.to_owned()));
     }
-    let (key, text) = (args.at(1), args.at(2));
+    let (key, text) = (args.at(1), path_at(args, 2)?);
     let bound = |at| {
         args.get(at)
             .map_or(Ok(0), |text| parse_i64(text).ok_or(BAD_INTEGER))
@@ -232,7 +232,7 @@ fn arrindex(call: &mut Call<'_>) -> CommandResult {
     let (start, stop) = (bound(4)?, bound(5)?);
     let wanted = Document::parse(args.at(3)).map_err(coded)?;
     let Some(json) = read(&mut call.db, key)? else {
-        return Err(missing(Printable(text)));
+        return Err(missing(Printable(text.as_bytes())));
     };
     let path = compiled(&mut call.server.json_paths, text)?;
     let write = |reply: &mut Reply, found: Value<'_>| {
@@ -270,7 +270,7 @@ fn searched(len: i64, start: i64, stop: i64) -> (usize, usize) {
 }
 
 /// The answer without a document: null for a legacy path.
-fn without_document(reply: &mut Reply, text: &[u8], error: CommandError) -> CommandResult {
+fn without_document(reply: &mut Reply, text: &str, error: CommandError) -> CommandResult {
     if Path::is_legacy_text(text) {
         reply.null();
         return Ok(());

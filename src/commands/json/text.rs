@@ -3,10 +3,10 @@
 //! Cost: O(values that the path visits), and the lengths of the strings.
 
 use super::count;
-use super::reply::reply_lengths;
+use super::reply::{last, reply_lengths};
 use super::row::{
-    GROWS, NO_DOCUMENT, WRITES, WRITING, WRITTEN_KEY, at, coded, compiled, matches, missing_or_not,
-    plain, write, wrong_value,
+    GROWS, WRITES, WRITING, WRITTEN_KEY, at, coded, matches, missing_or_not, open, path_at, plain,
+    wrong_value,
 };
 use crate::server::{Call, CommandResult, Spec};
 use russet_base::text::Printable;
@@ -30,12 +30,14 @@ pub(super) const STRAPPEND: Spec = Spec {
 fn strappend(call: &mut Call<'_>) -> CommandResult {
     let args = call.args;
     let (key, value_at) = (args.at(1), if args.len() > 3 { 3 } else { 2 });
-    let text = if value_at == 3 { args.at(2) } else { b"." };
-    let max = call.string_max();
-    let Some(mut json) = write(&mut call.db, key)? else {
-        return Err(NO_DOCUMENT);
+    let text = if value_at == 3 {
+        path_at(args, 2)?
+    } else {
+        "."
     };
-    let path = compiled(&mut call.server.json_paths, text)?;
+    let max = call.string_max();
+    let paths = &mut call.server.json_paths;
+    let (mut json, path) = open(&mut call.db, paths, key, text)?;
     let found = matches(&path, json.root()).map_err(plain)?;
     // Without a string to append to, Redis does not look at the value.
     let is_used = found
@@ -89,11 +91,9 @@ pub(super) const TOGGLE: Spec = Spec {
 /// Reply: array of the new values as 0 and 1, null for a match that is no boolean; of a legacy path
 /// the last value as bulk string.
 fn toggle(call: &mut Call<'_>) -> CommandResult {
-    let [_, key, text] = call.args.exactly();
-    let Some(mut json) = write(&mut call.db, key)? else {
-        return Err(NO_DOCUMENT);
-    };
-    let path = compiled(&mut call.server.json_paths, text)?;
+    let (key, text) = (call.args.at(1), path_at(call.args, 2)?);
+    let paths = &mut call.server.json_paths;
+    let (mut json, path) = open(&mut call.db, paths, key, text)?;
     let found = matches(&path, json.root()).map_err(plain)?;
     let mut values = Vec::with_capacity(found.len());
     for location in &found {
@@ -112,10 +112,8 @@ fn toggle(call: &mut Call<'_>) -> CommandResult {
     }
     let reply = &mut *call.reply;
     if path.is_legacy() {
-        let Some(last) = values.iter().rev().find_map(|value| *value) else {
-            return Err(missing_or_not(path.text(), "not a bool"));
-        };
-        reply.bulk(if last { b"true" } else { b"false" });
+        let last = last(&values).ok_or_else(|| missing_or_not(path.text(), "not a bool"))?;
+        reply.bulk(if *last { b"true" } else { b"false" });
         return Ok(());
     }
     reply.array(values.len());

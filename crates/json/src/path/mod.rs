@@ -114,8 +114,8 @@ impl Path {
     }
 
     /// Whether a text is of the legacy dialect, compiled or not.
-    pub fn is_legacy_text(text: &[u8]) -> bool {
-        !std::str::from_utf8(text).is_ok_and(is_json_path)
+    pub fn is_legacy_text(text: &str) -> bool {
+        !is_json_path(text)
     }
 
     /// Whether the text was of the legacy dialect.
