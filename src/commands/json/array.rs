@@ -294,8 +294,8 @@ impl Arrays {
         arrays.map(|(location, _)| location.clone()).collect()
     }
 
-    /// Changes each array, those within others first; returns the results in the order of the
-    /// matches, `None` for a match that is no array.
+    /// Changes each array, given its length, those within others first; returns the results in the
+    /// order of the matches, `None` for a match that is no array.
     fn each<R>(
         &self,
         json: &mut Json,
@@ -303,11 +303,13 @@ impl Arrays {
     ) -> Vec<Option<R>> {
         let mut results: Vec<Option<R>> = self.found.iter().map(|_| None).collect();
         let mut order: Vec<usize> = (0..self.found.len()).collect();
-        order.sort_unstable_by(|a, b| self.found[*b].0.cmp(&self.found[*a].0));
+        order.sort_by(|a, b| self.found[*b].0.cmp(&self.found[*a].0));
         for number in order {
             let (location, len) = &self.found[number];
-            if let Some(len) = len {
-                results[number] = Some(change(json, location, *len));
+            if len.is_some() {
+                // A match that is repeated has changed before.
+                let len = at(json, location).len();
+                results[number] = Some(change(json, location, len));
             }
         }
         results

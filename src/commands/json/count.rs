@@ -57,12 +57,7 @@ enum Reach {
 }
 
 /// The values that a path touches in the document at a key; none without one.
-fn at_path(
-    call: &mut Call<'_>,
-    key: &[u8],
-    text: &str,
-    reach: Reach,
-) -> Result<u64, CommandError> {
+fn at_path(call: &mut Call<'_>, key: &[u8], text: &str, reach: Reach) -> Result<u64, CommandError> {
     let path = compiled(&mut call.server.json_paths, text)?;
     let touched = look::<Json, _>(call, key, |json| {
         let all = values(json.memory_bytes());

@@ -118,7 +118,6 @@ fn get(call: &mut Call<'_>) -> CommandResult {
         Some(_) => None,
     };
     if let Some(document) = shared {
-        drop(json);
         return printing::print(call, document);
     }
     match options {

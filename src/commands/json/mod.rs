@@ -11,7 +11,8 @@
 //!     reply     results by dialect of the path; values as replies of the protocol
 //!     set, merge, get, shape, number, text, array, remove, debug     the commands
 //!
-//! A command that changes several matches checks all of them first: it changes all or nothing.
+//! A command that changes several matches checks all of them first: it changes all or nothing. What
+//! a path matches twice is changed twice.
 //! Matches within other matches are changed first, and later elements before earlier ones, so that
 //! the locations of those still to come hold.
 //!

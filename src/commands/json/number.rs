@@ -8,12 +8,13 @@
 use super::count;
 use super::reply::{last, write_number};
 use super::row::{
-    WRITES, WRITING, WRITTEN_KEY, at, coded, matches, missing_or_not, open, path_at, plain,
+    WRITES, WRITING, WRITTEN_KEY, at, coded, matches, missing_or_not, open, path_at, plain, utf8,
 };
 use crate::server::{Call, CommandResult, Spec};
 use russet_command::{Arity, CommandError};
 use russet_json::{Document, Kind, Location, Number, View, number_of, print_number};
 use russet_keyspace::Class;
+use std::collections::HashMap;
 
 const NO_NUMBER: CommandError = CommandError::Text("bad input number");
 const NOT_FINITE: CommandError = CommandError::Text("ERR result is not a number");
@@ -104,7 +105,7 @@ impl Operation {
 
 fn change(call: &mut Call<'_>, event: &'static str, operation: Operation) -> CommandResult {
     let [_, key, _, by] = call.args.exactly();
-    let text = path_at(call.args, 2)?;
+    let (text, by) = (path_at(call.args, 2)?, utf8(by)?);
     let wraps = call.was_taken_before() || call.server.config.json_integers_wrap;
     let paths = &mut call.server.json_paths;
     let (mut json, path) = open(&mut call.db, paths, key, text)?;
@@ -112,9 +113,9 @@ fn change(call: &mut Call<'_>, event: &'static str, operation: Operation) -> Com
     let is_number = |location: &Location| matches!(at(&json, location).kind(), Kind::Number(_));
     // Without a number to change, Redis does not look at the argument.
     let by = if found.iter().any(is_number) {
-        match number_of(by) {
+        match number_of(by.as_bytes()) {
             Some(number) => number,
-            None => match Document::parse(by).map_err(coded)?.root().kind() {
+            None => match Document::parse(by.as_bytes()).map_err(coded)?.root().kind() {
                 Kind::Number(number) => number,
                 _ => return Err(NO_NUMBER),
             },
@@ -123,11 +124,21 @@ fn change(call: &mut Call<'_>, event: &'static str, operation: Operation) -> Com
         Number::Signed(0)
     };
     let mut results = Vec::with_capacity(found.len());
+    let mut latest = HashMap::new();
     for location in &found {
-        results.push(match at(&json, location).kind() {
-            Kind::Number(number) => Some(operation.of(number, by, wraps)?),
-            _ => None,
-        });
+        // A match that is repeated goes on from its last result.
+        let old = match (latest.get(location), at(&json, location).kind()) {
+            (Some(last), _) => Some(*last),
+            (None, Kind::Number(number)) => Some(number),
+            (None, _) => None,
+        };
+        let new = old
+            .map(|number| operation.of(number, by, wraps))
+            .transpose()?;
+        if let Some(new) = new.filter(|_| !path.is_static()) {
+            latest.insert(location, new);
+        }
+        results.push(new);
     }
     for (location, result) in found.iter().zip(&results) {
         if let Some(number) = result {

@@ -3,7 +3,9 @@
 //! Cost: O(values that the path visits); a large value is freed by a thread or in slices.
 
 use super::count;
-use super::row::{OTHER_TYPE, WRITES, WRITING, WRITTEN_KEY, at, compiled, open, path_at, plain};
+use super::row::{
+    OTHER_TYPE, WRITES, WRITING, WRITTEN_KEY, at, compiled, matches, open, path_at, plain,
+};
 use crate::server::{Call, CommandResult, Spec};
 use russet_command::{Arity, CommandError};
 use russet_json::{Kind, Location, View};
@@ -79,7 +81,7 @@ fn clear(call: &mut Call<'_>) -> CommandResult {
     let (key, text) = (call.args.at(1), path_at(call.args, 2)?);
     let paths = &mut call.server.json_paths;
     let (mut json, path) = open(&mut call.db, paths, key, text)?;
-    let found = path.locations(json.root()).map_err(plain)?;
+    let found = matches(&path, json.root()).map_err(plain)?;
     let is_full = |json: &Json, location: &Location| {
         let value = at(json, location);
         match value.kind() {
@@ -88,10 +90,11 @@ fn clear(call: &mut Call<'_>) -> CommandResult {
             _ => false,
         }
     };
-    // A container is emptied after those within it, which count, too.
-    let full: Vec<Location> = (found.into_iter())
+    // A container is emptied after those within it, which count, too, as does what is repeated.
+    let mut full: Vec<Location> = (found.into_iter())
         .filter(|place| is_full(&json, place))
         .collect();
+    full.sort_unstable_by(|left, right| right.cmp(left));
     let cleared = full.len();
     for location in &full {
         json.clear(location);

@@ -3,7 +3,6 @@
 //! A handler looks its key up first, then compiles the path, then evaluates it: errors come in
 //! Redis's order. A path is compiled once and kept by its text (`Server::json_paths`).
 
-use std::collections::HashSet;
 use std::fmt::Display;
 use std::sync::Arc;
 
@@ -34,11 +33,11 @@ pub(super) const BAD_INTEGER: CommandError = CommandError::Text("Couldn't parse 
 
 /// The path at an argument; by default the root, as a legacy path.
 pub(super) fn path_at<'a>(args: Args<'a>, at: usize) -> Result<&'a str, CommandError> {
-    path_of(args.get(at).unwrap_or(b"."))
+    utf8(args.get(at).unwrap_or(b"."))
 }
 
-/// The text of a path.
-pub(super) fn path_of(text: &[u8]) -> Result<&str, CommandError> {
+/// The text of an argument.
+pub(super) fn utf8(text: &[u8]) -> Result<&str, CommandError> {
     std::str::from_utf8(text).map_err(|_| NOT_UTF8)
 }
 
@@ -114,21 +113,10 @@ pub(super) fn each_match(
     path.each(root, take).map_err(plain)
 }
 
-/// The locations of a path's matches, in order, each once.
+/// The locations of a path's matches, in order; one that matches twice (`[0,0]`) is there twice.
 pub(super) fn matches(path: &Path, root: Value<'_>) -> Result<Vec<Location>, EvalError> {
     let found = path.find(root)?;
-    let mut locations: Vec<Location> = Vec::with_capacity(found.len());
-    if path.is_static() {
-        locations.extend(found.into_iter().map(|(location, _)| location));
-        return Ok(locations);
-    }
-    let mut seen = HashSet::with_capacity(found.len());
-    for (location, _) in found {
-        if seen.insert(location.clone()) {
-            locations.push(location);
-        }
-    }
-    Ok(locations)
+    Ok(found.into_iter().map(|(location, _)| location).collect())
 }
 
 /// The value at the location of a match.

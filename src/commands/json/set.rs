@@ -17,6 +17,7 @@ use super::count;
 use super::parsing;
 use super::row::{
     GROWS, NOT_UTF8, OTHER_TYPE, WRITING, WRITTEN_KEY, compiled, is_root, parsed, path_at, plain,
+    utf8,
 };
 use crate::commands::arguments::expiry::{ExpireArg, KEEPTTL};
 use crate::server::{Call, CommandResult, Spec};
@@ -136,12 +137,14 @@ impl<'a> SetOptions<'a> {
 /// made.
 fn set(call: &mut Call<'_>) -> CommandResult {
     let args = call.args;
-    let options = SetOptions::parse(args, call.name)?;
+    let (key, text, value) = (args.at(1), path_at(args, 2)?, args.at(3));
+    // Of two mistakes Redis names the text's; alone it is found as the text is parsed.
+    let options =
+        SetOptions::parse(args, call.name).or_else(|error| utf8(value).and(Err(error)))?;
     let until = match options.expire {
         Some(arg) => Some(arg.unix_ms(call.db.now_ms(), call.name)?),
         None => None,
     };
-    let (key, text, value) = (args.at(1), path_at(args, 2)?, args.at(3));
     let rule = Rule {
         condition: options.condition,
         max: call.string_max(),

@@ -9,7 +9,7 @@ use super::count;
 use super::reply::{kind_name, write_forms};
 use super::row::{
     BAD_INTEGER, NO_DOCUMENT, READ_KEY, READING, READS, coded, compiled, each_result, missing,
-    missing_or_not, path_at, read, whole, wrong_value,
+    missing_or_not, path_at, read, utf8, whole, wrong_value,
 };
 use crate::server::{Call, CommandResult, Spec};
 use russet_base::numbers::number::parse_i64;
@@ -224,13 +224,13 @@ fn arrindex(call: &mut Call<'_>) -> CommandResult {
     if args.len() > 6 {
         return Err(CommandError::WrongArity(call.name.to_owned()));
     }
-    let (key, text) = (args.at(1), path_at(args, 2)?);
+    let (key, text, wanted) = (args.at(1), path_at(args, 2)?, utf8(args.at(3))?);
     let bound = |at| {
         args.get(at)
             .map_or(Ok(0), |text| parse_i64(text).ok_or(BAD_INTEGER))
     };
     let (start, stop) = (bound(4)?, bound(5)?);
-    let wanted = Document::parse(args.at(3)).map_err(coded)?;
+    let wanted = Document::parse(wanted.as_bytes()).map_err(coded)?;
     let Some(json) = read(&mut call.db, key)? else {
         return Err(missing(Printable(text.as_bytes())));
     };

@@ -6,12 +6,12 @@ use super::count;
 use super::reply::{last, reply_lengths};
 use super::row::{
     GROWS, WRITES, WRITING, WRITTEN_KEY, at, coded, matches, missing_or_not, open, path_at, plain,
-    wrong_value,
+    utf8, wrong_value,
 };
 use crate::server::{Call, CommandResult, Spec};
 use russet_base::text::Printable;
 use russet_command::{Arity, CommandError};
-use russet_json::{Document, Format, Kind, View};
+use russet_json::{Document, Format, Kind, Location, View};
 use russet_keyspace::Class;
 
 pub(super) const STRAPPEND: Spec = Spec {
@@ -35,6 +35,7 @@ fn strappend(call: &mut Call<'_>) -> CommandResult {
     } else {
         "."
     };
+    let value = utf8(args.at(value_at))?;
     let max = call.string_max();
     let paths = &mut call.server.json_paths;
     let (mut json, path) = open(&mut call.db, paths, key, text)?;
@@ -44,7 +45,7 @@ fn strappend(call: &mut Call<'_>) -> CommandResult {
         .iter()
         .any(|location| at(&json, location).text().is_some());
     let value = if is_used {
-        Document::parse(args.at(value_at)).map_err(coded)?
+        Document::parse(value.as_bytes()).map_err(coded)?
     } else {
         Document::text("")
     };
@@ -53,20 +54,19 @@ fn strappend(call: &mut Call<'_>) -> CommandResult {
         value.root().print(&Format::default(), &mut printed);
         return Err(wrong_value("string", Printable(&printed)));
     };
-    let mut lengths = Vec::with_capacity(found.len());
-    for location in &found {
-        let old = at(&json, location).text().map(str::len);
-        lengths.push(old.map(|old| old + more.len()));
-    }
-    let grown = lengths.iter().flatten().count();
+    let is_text = |location: &&Location| at(&json, location).text().is_some();
+    let grown = found.iter().filter(is_text).count();
     let total = json.memory_bytes() as u64 + (grown as u64).saturating_mul(more.len() as u64);
     if grown > 0 && total > max {
         return Err(CommandError::StringTooLong);
     }
-    for (location, length) in found.iter().zip(&lengths) {
-        if length.is_some() {
+    let mut lengths = Vec::with_capacity(found.len());
+    for location in &found {
+        let is_text = at(&json, location).text().is_some();
+        if is_text {
             json.append_text(location, more);
         }
+        lengths.push(at(&json, location).text().map(str::len));
     }
     drop(json);
     if grown > 0 {
