@@ -288,3 +288,177 @@ fn an_error_is_the_whole_reply() {
         assert_eq!(c.ask("PING"), "+PONG\r\n");
     }
 }
+
+/// Numbers as an array of some megabytes, and its text.
+fn long_array() -> String {
+    format!("[{}0]", "1234567,".repeat(300_000))
+}
+
+/// The reply of JSON.GET with this text.
+fn bulk(text: &str) -> Vec<u8> {
+    format!("${}\r\n{text}\r\n", text.len()).into_bytes()
+}
+
+#[test]
+fn a_long_document_is_printed_off_the_loop_as_it_was_at_the_command() {
+    let server = Daemon::start(&[]);
+    let (mut c, mut other) = (server.connect(), server.connect());
+    let text = long_array();
+    let changed = text.replacen("1234567", "1234568", 1);
+    for threads in ["1", "0"] {
+        c.ask(&format!("CONFIG SET vset-threads {threads}"));
+        assert_eq!(c.call(&["JSON.SET", "k", "$", &text]), b"+OK\r\n");
+        let lines: [&[&str]; 5] = [
+            &["JSON.GET", "k"],
+            &["JSON.NUMINCRBY", "k", "$[0]", "1"],
+            &["JSON.GET", "k", "INDENT", "", "$"],
+            &["JSON.GET", "k", "$[-1]"],
+            &["ECHO", "end"],
+        ];
+        let all: Vec<u8> = lines.iter().flat_map(|line| command(line)).collect();
+        c.send(&all);
+        assert_eq!(c.reply(), bulk(&text));
+        assert_eq!(c.reply(), b"$9\r\n[1234568]\r\n");
+        assert_eq!(c.reply(), bulk(&format!("[{changed}]")));
+        assert_eq!(c.reply(), b"$3\r\n[0]\r\n");
+        assert_eq!(c.reply(), b"$3\r\nend\r\n");
+        // Whatever others do meanwhile, a reply is of one moment.
+        c.send(&command(&["JSON.GET", "k"]));
+        other.ask("JSON.NUMINCRBY k $[0] -1");
+        other.ask("DEL k");
+        let reply = c.reply();
+        let moments = [bulk(&text), bulk(&changed), b"$-1\r\n".to_vec()];
+        assert!(moments.contains(&reply), "{} bytes", reply.len());
+        c.call(&["JSON.SET", "k", "$", &text]);
+        c.ask("MULTI");
+        c.ask("JSON.GET k");
+        assert_eq!(c.call(&["EXEC"])[4..], bulk(&text));
+        let refused = c.ask("JSON.GET k $ $.[");
+        assert!(refused.starts_with("-Error occurred"), "{refused}");
+        let refused = c.ask("JSON.GET k nope nope.too");
+        assert_eq!(refused, "-ERR Path 'nope' does not exist\r\n");
+    }
+}
+
+#[test]
+fn a_long_document_is_saved_as_it_was_while_it_changes() {
+    for method in ["loop", "fork"] {
+        let mut server = Daemon::start(&["--snapshot-method", method]);
+        let mut c = server.connect();
+        let text = long_array();
+        assert_eq!(c.call(&["JSON.SET", "k", "$", &text]), b"+OK\r\n");
+        c.ask("JSON.SET fpha $ [1,2.5] FPHA FP16");
+        assert!(c.ask("BGSAVE").starts_with('+'));
+        c.ask("JSON.NUMINCRBY k $[0] 1");
+        c.ask("JSON.ARRAPPEND k $ 5");
+        c.ask("DEL k");
+        wait_until("the snapshot to end", || {
+            server.info("rdb_bgsave_in_progress").as_deref() == Some("0")
+        });
+        assert_eq!(server.info("rdb_last_bgsave_status").as_deref(), Some("ok"));
+        server.kill();
+        server.restart();
+        let mut c = server.connect();
+        assert_eq!(c.call(&["JSON.GET", "k"]), bulk(&text), "{method}");
+        assert_eq!(c.ask("JSON.GET fpha"), "$9\r\n[1.0,2.5]\r\n");
+    }
+}
+
+#[test]
+fn the_change_stream_names_the_paths_that_change() {
+    let server = Daemon::start(&["--changes-retain", "1mb"]);
+    let mut c = server.connect();
+    c.ask(r#"JSON.SET k $ {"a":{"n":1},"l":[]}"#);
+    c.ask("SET other 1");
+    c.ask("JSON.NUMINCRBY k $.a.n 2");
+    c.ask("JSON.MSET k $.l[0] 1 j $ 2");
+    c.ask("JSON.SET k $.a 5 EX 1000");
+    c.ask("JSON.DEL k $..n");
+    c.ask("JSON.DEL k $.a");
+    let read = c.ask("CHANGES READ - TYPES json");
+    for words in [
+        "*4\r\n$14\r\nJSON.NUMINCRBY\r\n$1\r\nk\r\n$5\r\n$.a.n\r\n$1\r\n2\r\n*1\r\n$1\r\nk\r\n",
+        "*4\r\n$8\r\nJSON.SET\r\n$1\r\nk\r\n$3\r\n$.a\r\n$1\r\n5\r\n*1\r\n$1\r\nk\r\n",
+        "*3\r\n$8\r\nJSON.DEL\r\n$1\r\nk\r\n$3\r\n$.a\r\n*1\r\n$1\r\nk\r\n",
+    ] {
+        assert!(read.contains(words), "{words:?} in {read}");
+    }
+    // Nothing has changed by it.
+    assert!(!read.contains("$..n") && !read.contains("other"), "{read}");
+}
+
+#[test]
+fn what_every_type_has_documents_have() {
+    let server = Daemon::start(&["--flush-grace", "60", "--script-rollback", "yes"]);
+    let (mut c, mut other) = (server.connect(), server.connect());
+    let long = long_array();
+    c.call(&["JSON.SET", "long", "$", &long]);
+    c.ask(r#"JSON.SET k $ {"a":1,"b":[1,2]}"#);
+    let before = c.ask("DEBUG DIGEST");
+    assert_eq!(c.ask("DEBUG RELOAD"), "+OK\r\n");
+    assert_eq!(c.ask("DEBUG DIGEST"), before);
+
+    // A copy is a value of its own.
+    for key in ["k", "long"] {
+        assert_eq!(c.ask(&format!("COPY {key} copy REPLACE")), ":1\r\n");
+        let kept = c.ask(&format!("JSON.GET {key}"));
+        assert_eq!(c.ask("JSON.GET copy"), kept);
+        c.ask("JSON.CLEAR copy");
+        assert_eq!(c.ask(&format!("JSON.GET {key}")), kept);
+    }
+    let usage = |c: &mut Connection, key: &str| -> usize {
+        let reply = c.ask(&format!("MEMORY USAGE {key}"));
+        reply.trim().trim_start_matches(':').parse().expect("bytes")
+    };
+    let (small, large) = (usage(&mut c, "k"), usage(&mut c, "long"));
+    assert!((20..200).contains(&small), "{small}");
+    assert!((long.len() / 4..long.len()).contains(&large), "{large}");
+
+    // WATCH ends a transaction by a change, and by nothing else.
+    for (line, reply) in [
+        ("JSON.SET k $.a 2", "*-1\r\n"),
+        ("JSON.SET k $.a 2 NX", "*1\r\n+PONG\r\n"),
+        ("JSON.TOGGLE k $.a", "*1\r\n+PONG\r\n"),
+        ("JSON.GET k", "*1\r\n+PONG\r\n"),
+    ] {
+        c.ask("WATCH k");
+        other.ask(line);
+        c.ask("MULTI");
+        c.ask("PING");
+        assert_eq!(c.ask("EXEC"), reply, "{line}");
+    }
+
+    // A script that fails has changed nothing.
+    c.ask(r#"JSON.SET k $ {"a":1,"b":[1,2]}"#);
+    let script = "redis.call('JSON.SET', KEYS[1], '$.a', '7') \
+                  redis.call('JSON.CLEAR', KEYS[2]) error('no')";
+    assert!(
+        c.call(&["EVAL", script, "2", "k", "long"])
+            .starts_with(b"-")
+    );
+    assert_eq!(c.ask("JSON.GET k $.a"), "$3\r\n[1]\r\n");
+    assert_eq!(c.ask("JSON.ARRLEN long"), ":300001\r\n");
+
+    // A flush is undone.
+    let before = c.ask("DEBUG DIGEST");
+    c.ask("FLUSHALL");
+    assert_eq!(c.ask("JSON.GET k"), "$-1\r\n");
+    assert!(!c.ask("FLUSH UNDO").starts_with('-'));
+    assert_eq!(c.ask("DEBUG DIGEST"), before);
+}
+
+#[test]
+fn a_client_that_tracks_learns_of_a_changed_document() {
+    let server = Daemon::start(&[]);
+    let (mut c, mut other) = (server.connect(), server.connect());
+    let long = long_array();
+    c.ask("HELLO 3");
+    c.ask("CLIENT TRACKING ON");
+    for (value, read) in [("[1,2]", "JSON.GET k $[0]"), (&long, "JSON.GET k")] {
+        other.call(&["JSON.SET", "k", "$", value]);
+        assert!(c.ask(read).starts_with('$'));
+        other.ask("JSON.NUMINCRBY k $[0] 1");
+        let push = String::from_utf8(c.reply()).expect("text");
+        assert_eq!(push, ">2\r\n$10\r\ninvalidate\r\n*1\r\n$1\r\nk\r\n");
+    }
+}
