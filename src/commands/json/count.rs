@@ -48,7 +48,7 @@ pub(super) const SEARCHED: Work = work::by(searched, PARTS);
 /// An element of an array; its path may follow a format.
 pub(super) const POPPED: Work = work::by(popped, STATIC_PATH);
 
-/// What a command touches of a value that its path finds.
+/// The part of a value that a command touches where its path finds one.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Reach {
     Itself,

@@ -1,4 +1,4 @@
-//! What takes long to print becomes text off the loop.
+//! Documents that take long to print become text off the loop.
 //!
 //!     GET -> the document as it is now, shared -> a thread prints -> GET again, with the text
 //!
@@ -14,7 +14,7 @@ use russet_json::{Document, PathCache};
 use russet_resp::OwnedArgs;
 use russet_types::vector_set::Progress;
 
-/// What has fewer bytes is printed at once: half a millisecond.
+/// Fewer bytes are printed at once: half a millisecond.
 const LONG: usize = 1 << 18;
 /// The time that a byte takes to print, about.
 const BYTE_NANOS: usize = 2;

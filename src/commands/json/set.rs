@@ -233,7 +233,7 @@ fn check_makes(json: &Json, path: &Path) -> Result<(), CommandError> {
     }
 }
 
-/// What a value is set by.
+/// The rule by which a value is set.
 #[derive(Clone, Copy)]
 struct Rule {
     condition: Condition,
@@ -241,7 +241,7 @@ struct Rule {
     max: u64,
 }
 
-/// What setting a value has done.
+/// The outcome of setting a value.
 enum Outcome {
     /// There was nothing to set, or the condition does not hold.
     Nothing,

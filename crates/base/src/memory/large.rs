@@ -217,16 +217,16 @@ impl Large {
         self.backed = self.backed.min(self.arrived);
     }
 
-    /// Another reader of a whole argument, perhaps for another thread; the last one frees the block.
-    /// An argument that was not given away before cannot be any more.
+    /// Another reader of a whole argument, perhaps for another thread. The last one frees the block,
+    /// unless it was given away; it cannot be any more.
     pub fn share(&self) -> Large {
         assert!(self.is_whole());
         let pinned = self.given.get_or_init(|| {
             // SAFETY: all bytes have been received; what writes to the block, moves or frees it
             // looks at `given` first.
             let pinned = unsafe { Pinned::new(self.at, self.announced) };
-            // SAFETY: this value's own block, of its exact length (invariant 2); it is pinned, so
-            // its last pin frees it.
+            // SAFETY: this value's own block, of its exact length (invariant 2). It is pinned, so
+            // that its last pin frees it.
             unsafe { pin::free(self.at, self.announced) };
             pinned
         });
