@@ -255,7 +255,9 @@ fn write_step(random: &mut Random, reach: Reach, text: &mut String) {
         5 => format!("['{}']", any_name(random)),
         6 => format!("[{}]", index(random)),
         7 | 8 => pick(random, &[".*", "[*]"]).to_string(),
-        9 => format!("[\"{}\",\"{}\"]", "a", "b"),
+        9 => random
+            .pick(&["[\"a\",\"b\"]", "[\"b\",\"b\"]", "[0,0]", "[1,0]", "[-1,0]"])
+            .to_string(),
         10 | 11 => format!("..{}", name(random)),
         12 => random
             .pick(&["..*", "..[0]", "..[*]", "..[\"a\"]", "..[-1]"])

@@ -1118,7 +1118,7 @@ pub const JSON: Group = Group {
         "json.debug nosuch",
         "json.arrindex KJ JPATH JSON [INT [INT]]",
         "json.arrappend KJ JAPART (JSON)+",
-        "json.arrinsert KJ JONE (0|1|-1|2|-9|9|x) (JSON)+",
+        "json.arrinsert KJ JAPART (0|1|-1|2|-9|9|x) (JSON)+",
         "json.arrpop KJ [JAPART [0|1|-1|-9|9|x]]",
         "json.arrpop KJ format (FORMAT|FORMAT|expand|nosuch) JAPART [0|-1]",
         "json.arrtrim KJ JAPART (0|1|-1|-2|9|x) (0|1|-1|-2|9|x)",
