@@ -217,8 +217,8 @@ impl Large {
         self.backed = self.backed.min(self.arrived);
     }
 
-    /// Another reader of a whole argument, perhaps for another thread. The last one frees the block,
-    /// unless it was given away; it cannot be any more.
+    /// Another reader of a whole argument, perhaps in another thread. The last one frees the
+    /// block, unless it was given away; it cannot be given away any more.
     pub fn share(&self) -> Large {
         assert!(self.is_whole());
         let pinned = self.given.get_or_init(|| {
