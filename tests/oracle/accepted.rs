@@ -48,7 +48,16 @@ pub fn accepted(
         return Some("rows know how many arguments there are, before any is looked at");
     }
     if peer == Peer::Stack7
-        && ["json.get", "json.type", "json.objkeys", "json.debug"].contains(&&*name)
+        && [
+            "json.get",
+            "json.type",
+            "json.strlen",
+            "json.arrlen",
+            "json.objlen",
+            "json.objkeys",
+            "json.debug",
+        ]
+        .contains(&&*name)
         && matches!(got, Reply::Error(text) if text == b"Couldn't parse as UTF-8 string")
     {
         return Some("a path that is not UTF-8 is an error; 7.4's finds nothing by it");

@@ -115,13 +115,13 @@ struct Bench {
 impl Bench {
     fn new(peer: Peer, what: &str) -> Option<Bench> {
         let program = peer.program_for(what)?;
-        let mut reference = Side::new(Daemon::start_program(&program, &[]));
-        let mut subject = Side::new(Daemon::start(peer.arguments()));
-        if peer == Peer::Stack7 {
-            // Of the compressed form there are several.
-            let line: [&[u8]; 4] = [b"CONFIG", b"SET", b"rdbcompression", b"no"];
-            let _ = (reference.ask(&line), subject.ask(&line));
-        }
+        // Of the compressed form there are several; a peer that ends is started as before.
+        let args: &[&str] = match peer {
+            Peer::Stack7 => &["--rdbcompression", "no"],
+            _ => &[],
+        };
+        let reference = Side::new(Daemon::start_program(&program, args));
+        let mut subject = Side::new(Daemon::start(&[peer.arguments(), args].concat()));
         let dumps = subject.has_command("dump") && peer == Peer::Redis810;
         Some(Bench {
             peer,

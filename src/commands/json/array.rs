@@ -214,7 +214,12 @@ fn arrpop(call: &mut Call<'_>) -> CommandResult {
         Some(value)
     });
     drop(json);
-    if popped.iter().any(|value| matches!(value, Some(Some(_)))) {
+    // As in Redis, a legacy path counts an empty array as changed.
+    let is_changed = |value: &Option<Option<_>>| match value {
+        Some(element) => element.is_some() || path.is_legacy(),
+        None => false,
+    };
+    if popped.iter().any(is_changed) {
         call.db.changed(key, Class::MODULE, "json.arrpop");
     }
     let reply = &mut *call.reply;

@@ -1,7 +1,7 @@
 //! DEBUG MEMORY: what values take.
 
 use super::count;
-use super::row::{READING, READS, at, compiled, matches, missing, path_at, plain, read};
+use super::row::{READING, READS, at, compiled, matches, missing, path_at, plain, read, utf8};
 use crate::server::{Call, CommandResult, Spec};
 use russet_command::{Access, Arity, Begin, CommandError, Find, KeySpec};
 use russet_json::Path;
@@ -44,6 +44,7 @@ fn debug(call: &mut Call<'_>) -> CommandResult {
         return Ok(());
     }
     if !args.is(1, "MEMORY") {
+        utf8(args.at(1))?;
         return Err(UNKNOWN);
     }
     if args.len() < 3 {

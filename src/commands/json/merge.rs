@@ -8,13 +8,14 @@
 
 use super::count;
 use super::row::{
-    GROWS, WRITING, WRITTEN_KEY, at, compiled, is_root, parsed, path_at, plain, write,
+    GROWS, WRITING, WRITTEN_KEY, at, compiled, is_root, parsed, path_at, plain, utf8, write,
 };
 use super::set::{NEW_AT_ROOT, check_format, check_growth, make_at};
 use crate::server::{Call, CommandResult, Spec};
 use russet_command::{Arity, CommandError};
 use russet_json::{Document, Kind, Location, Value, View};
 use russet_keyspace::Class;
+use russet_resp::Args;
 use russet_types::Json;
 
 pub(super) const MERGE: Spec = Spec {
@@ -31,15 +32,8 @@ pub(super) const MERGE: Spec = Spec {
 /// Reply: OK, or null if the path cannot be made.
 fn merge(call: &mut Call<'_>) -> CommandResult {
     let args = call.args;
-    match args.len() {
-        4 => {}
-        5.. if args.is(4, "FORMAT") => check_format(args, 5)?,
-        _ => return Err(CommandError::Syntax),
-    }
-    if args.len() > 6 {
-        return Err(CommandError::Syntax);
-    }
     let (key, text) = (args.at(1), path_at(args, 2)?);
+    check_options(args).or_else(|error| utf8(args.at(3)).and(Err(error)))?;
     let max = call.string_max();
     let Some(mut json) = write(&mut call.db, key)? else {
         let value = parsed(args.at(3))?;
@@ -71,6 +65,17 @@ fn merge(call: &mut Call<'_>) -> CommandResult {
     call.db.changed(key, Class::MODULE, "json.merge");
     call.reply.ok();
     Ok(())
+}
+
+fn check_options(args: Args<'_>) -> Result<(), CommandError> {
+    match args.len() {
+        4 => Ok(()),
+        6 if args.is(4, "FORMAT") => check_format(args, 5),
+        _ => {
+            utf8(args.at(4))?;
+            Err(CommandError::Syntax)
+        }
+    }
 }
 
 /// Merges a patch into the value at a location.

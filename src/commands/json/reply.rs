@@ -43,18 +43,19 @@ pub(super) fn write_forms(reply: &mut Reply, value: Value<'_>) {
     }
 }
 
-/// A value with RESP3's own types, containers within down to `depth`; deeper ones are JSON text.
+/// A value with RESP3's own types, containers within down to `depth`; deeper ones, and strings
+/// there, are JSON text.
 pub(super) fn write_expanded(reply: &mut Reply, value: Value<'_>, depth: usize) {
     match value.kind() {
         Kind::Null => reply.null(),
         Kind::Bool(yes) => reply.boolean(yes),
         Kind::Number(number) => write_number(reply, number),
-        Kind::String => reply.bulk(value.text().unwrap_or_default().as_bytes()),
-        Kind::Array | Kind::Object if depth == 0 => {
+        Kind::String | Kind::Array | Kind::Object if depth == 0 => {
             let mut text = Vec::new();
             value.print(&Format::default(), &mut text);
             reply.bulk_owned(text);
         }
+        Kind::String => reply.bulk(value.text().unwrap_or_default().as_bytes()),
         Kind::Array => {
             reply.array(value.len());
             for (_, element) in value.children() {

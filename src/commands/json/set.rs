@@ -112,15 +112,16 @@ impl<'a> SetOptions<'a> {
                     options.fpha = Some(fpha_named(word).ok_or(CommandError::Syntax)?);
                 }
                 at += 1;
-            } else if !options.time_words.is_empty() {
-                return Err(CommandError::Syntax);
-            } else if args.is(at, KEEPTTL) {
+            } else if options.time_words.is_empty() && args.is(at, KEEPTTL) {
                 options.time_words = at..at + 1;
-            } else if let Some(expire) = ExpireArg::parse(args, at) {
+            } else if options.time_words.is_empty()
+                && let Some(expire) = ExpireArg::parse(args, at)
+            {
                 options.expire = Some(expire);
                 options.time_words = at..at + 2;
                 at += 1;
             } else {
+                utf8(args.at(at))?;
                 return Err(CommandError::Syntax);
             }
             at += 1;

@@ -230,8 +230,10 @@ fn arrindex(call: &mut Call<'_>) -> CommandResult {
             .map_or(Ok(0), |text| parse_i64(text).ok_or(BAD_INTEGER))
     };
     let (start, stop) = (bound(4)?, bound(5)?);
+    // The key is looked up first, and a value that is no JSON is an error before its type.
+    let json = read(&mut call.db, key);
     let wanted = Document::parse(wanted.as_bytes()).map_err(coded)?;
-    let Some(json) = read(&mut call.db, key)? else {
+    let Some(json) = json? else {
         return Err(missing(Printable(text.as_bytes())));
     };
     let path = compiled(&mut call.server.json_paths, text)?;

@@ -327,8 +327,25 @@ pub fn tame(name: &[u8], args: &mut Vec<Vec<u8>>) {
         _ => usize::MAX,
     };
     args.truncate(most);
+    if name == b"json.mset" {
+        // A path that was there before the key's earlier triplet ends 7.4, or sends no event.
+        for at in (1..args.len()).step_by(3) {
+            let is_repeated = (1..at).step_by(3).any(|before| args[before] == args[at]);
+            if let Some(path) = args.get_mut(at + 1).filter(|_| is_repeated) {
+                *path = b"$".to_vec();
+            }
+        }
+    }
     for arg in args.iter_mut().skip(2).filter(|arg| arg.starts_with(b"(")) {
         *arg = b"x".to_vec();
+    }
+    // An error shows a text in the place of a path by the low bytes of its characters, and ends 7.4
+    // if one of them is zero.
+    let is_path = args.len() > 3 || name != b"json.strappend";
+    if let Some(path) = args.get_mut(2).filter(|_| is_path)
+        && path.starts_with(b"\"")
+    {
+        path.retain(u8::is_ascii);
     }
     for arg in args.iter_mut().skip(2) {
         let text = String::from_utf8_lossy(arg).into_owned();
