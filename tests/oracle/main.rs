@@ -154,7 +154,9 @@ impl Bench {
             second_client: group.second_client,
             pauses: group.pauses,
             one_sided: self.one_sided_subcommands(),
-            events: matches!(self.peer, Peer::Redis810 | Peer::Valkey9 | Peer::Stack7),
+            // Redis's filters send none.
+            events: matches!(self.peer, Peer::Redis810 | Peer::Valkey9)
+                || group.name == rows::JSON.name,
             too_new: match self.peer {
                 Peer::Redis7 => &[rows::NEW, rows::NEWER_THAN_REDIS_7],
                 Peer::Redis8 => &[rows::NEW, rows::NEWER_THAN_REDIS_8],
