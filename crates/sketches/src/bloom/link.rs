@@ -3,7 +3,8 @@
 //!     position i of an item = (h1 + i * h2 mod 2^64) mod modulus, for i below `hashes`
 //!
 //! The positions are found by additions: what a wrap at 2^64 takes away is subtracted, so that two
-//! divisions are enough for an item, however many positions it has.
+//! divisions are enough for an item, however many positions it has. They are multiplications by the
+//! modulus's inverse.
 //!
 //! Cost: O(hashes). The lines of all positions are prefetched before the first is read.
 
@@ -61,29 +62,59 @@ impl ItemHash {
     }
 }
 
+/// What positions are modulo, with what replaces the divisions.
+#[derive(Clone, Copy, Debug)]
+struct Modulus {
+    value: u64,
+    /// 2^64 - 1 over the value.
+    inverse: u64,
+    /// 2^64 mod the value.
+    wrap: u64,
+}
+
+impl Modulus {
+    fn new(value: u64) -> Modulus {
+        Modulus {
+            value,
+            inverse: u64::MAX / value,
+            wrap: value.wrapping_neg() % value,
+        }
+    }
+
+    #[inline]
+    fn rest(self, n: u64) -> u64 {
+        let quotient = (u128::from(n) * u128::from(self.inverse)) >> 64;
+        // The quotient is at most two too small, and three times the value is below 2^64.
+        let mut rest = n - quotient as u64 * self.value;
+        while rest >= self.value {
+            rest -= self.value;
+        }
+        rest
+    }
+}
+
 /// The positions of an item in a link, one after another.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 struct Positions {
     /// `h1 + i * h2` mod 2^64, and the same mod `modulus`.
     sum: u64,
     at: u64,
     step: u64,
     step_at: u64,
-    /// 2^64 mod `modulus`.
     wrap: u64,
     modulus: u64,
 }
 
 impl Positions {
     #[inline]
-    fn of(hash: ItemHash, modulus: u64) -> Positions {
+    fn of(hash: ItemHash, modulus: Modulus) -> Positions {
         Positions {
             sum: hash.first,
-            at: hash.first % modulus,
+            at: modulus.rest(hash.first),
             step: hash.step,
-            step_at: hash.step % modulus,
-            wrap: modulus.wrapping_neg() % modulus,
-            modulus,
+            step_at: modulus.rest(hash.step),
+            wrap: modulus.wrap,
+            modulus: modulus.value,
         }
     }
 
@@ -205,24 +236,53 @@ impl LinkShape {
 #[derive(Clone, Debug)]
 pub(super) struct Link {
     shape: LinkShape,
+    modulus: Modulus,
     bits: Box<[u8]>,
 }
 
-// A line of the cache.
-const _: () = assert!(size_of::<Link>() == 64);
+/// The positions of an item in a link, as many as are prefetched together, and what finds the rest.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Places {
+    together: [u64; TOGETHER],
+    next: Positions,
+}
+
+impl Places {
+    /// Of no item.
+    pub const NONE: Places = Places {
+        together: [0; TOGETHER],
+        next: Positions {
+            sum: 0,
+            at: 0,
+            step: 0,
+            step_at: 0,
+            wrap: 0,
+            modulus: 1,
+        },
+    };
+}
 
 impl Link {
     /// A link without items.
     pub fn new(shape: LinkShape) -> Result<Link, BloomError> {
         let bytes = usize::try_from(shape.bits / 8).map_err(|_| BloomError::TooLarge)?;
         let bits = alloc::zeros(bytes).ok_or(BloomError::TooLarge)?;
-        Ok(Link { shape, bits })
+        Ok(Link::of(shape, bits))
+    }
+
+    fn of(shape: LinkShape, bits: Box<[u8]>) -> Link {
+        let modulus = Modulus::new(shape.modulus());
+        Link {
+            shape,
+            modulus,
+            bits,
+        }
     }
 
     /// The link of a shape and bits from outside.
     pub fn loaded(shape: LinkShape, bits: Box<[u8]>) -> Result<Link, Damaged> {
         shape.check(bits.len() as u64)?;
-        Ok(Link { shape, bits })
+        Ok(Link::of(shape, bits))
     }
 
     pub fn shape(&self) -> &LinkShape {
@@ -258,20 +318,37 @@ impl Link {
         good_size(self.bits.len())
     }
 
+    /// The positions of an item; the lines of the first are prefetched.
+    #[inline]
+    pub fn places(&self, hash: ItemHash) -> Places {
+        let mut places = Places {
+            together: [0; TOGETHER],
+            next: Positions::of(hash, self.modulus),
+        };
+        let start = self.bits.as_ptr().addr();
+        let count = (self.shape.hashes as usize).min(TOGETHER);
+        for place in &mut places.together[..count] {
+            *place = places.next.next();
+            prefetch(start + (*place >> 3) as usize);
+        }
+        places
+    }
+
     /// Prefetches the lines of an item's first positions.
     #[inline]
     pub fn prefetch(&self, hash: ItemHash) {
-        let mut positions = Positions::of(hash, self.shape.modulus());
-        let start = self.bits.as_ptr().addr();
-        for _ in 0..(self.shape.hashes as usize).min(TOGETHER) {
-            prefetch(start + (positions.next() >> 3) as usize);
-        }
+        let _ = self.places(hash);
     }
 
     #[inline]
     pub fn contains(&self, hash: ItemHash) -> bool {
-        let start = self.bits.as_ptr().addr();
-        let all_set = each_position(&self.shape, start, hash, |byte, mask| {
+        self.contains_at(self.places(hash))
+    }
+
+    /// As `contains`, for an item whose positions are known.
+    #[inline]
+    pub fn contains_at(&self, places: Places) -> bool {
+        let all_set = each_position(&self.shape, places, |byte, mask| {
             if self.bits[byte] & mask == 0 {
                 ControlFlow::Break(())
             } else {
@@ -281,12 +358,12 @@ impl Link {
         all_set.is_continue()
     }
 
-    /// Adds an item; `false`: all its bits were set.
+    /// Adds the item of these positions; `false`: all its bits were set.
     #[inline]
-    pub fn insert(&mut self, hash: ItemHash) -> bool {
-        let (start, bits) = (self.bits.as_ptr().addr(), &mut self.bits);
+    pub fn insert_at(&mut self, places: Places) -> bool {
+        let bits = &mut self.bits;
         let mut is_new = false;
-        let _ = each_position(&self.shape, start, hash, |byte, mask| {
+        let _ = each_position(&self.shape, places, |byte, mask| {
             is_new |= bits[byte] & mask == 0;
             bits[byte] |= mask;
             ControlFlow::Continue(())
@@ -296,28 +373,20 @@ impl Link {
     }
 }
 
-/// Calls `see` with an item's positions as byte and mask. The lines are prefetched, of a link whose
-/// bits are at the address `start`.
+/// Calls `see` with an item's positions as byte and mask.
 #[inline]
 fn each_position(
     shape: &LinkShape,
-    start: usize,
-    hash: ItemHash,
+    mut places: Places,
     mut see: impl FnMut(usize, u8) -> ControlFlow<()>,
 ) -> ControlFlow<()> {
-    let mut positions = Positions::of(hash, shape.modulus());
-    let mut left = shape.hashes as usize;
-    let mut together = [0; TOGETHER];
-    while left > 0 {
-        let now = &mut together[..left.min(TOGETHER)];
-        left -= now.len();
-        for place in now.iter_mut() {
-            *place = positions.next();
-            prefetch(start + (*place >> 3) as usize);
-        }
-        for &mut at in now {
-            see((at >> 3) as usize, 1 << (at & 7))?;
-        }
+    let hashes = shape.hashes as usize;
+    for at in &places.together[..hashes.min(TOGETHER)] {
+        see((at >> 3) as usize, 1 << (at & 7))?;
+    }
+    for _ in TOGETHER..hashes {
+        let at = places.next.next();
+        see((at >> 3) as usize, 1 << (at & 7))?;
     }
     ControlFlow::Continue(())
 }
@@ -333,11 +402,40 @@ mod tests {
             first: u64, step: u64, modulus in 1..SHAPE_BITS_MAX, small in 1..5000u64,
         ) {
             for modulus in [modulus, small] {
-                let mut positions = Positions::of(ItemHash { first, step }, modulus);
+                let hash = ItemHash { first, step };
+                let mut positions = Positions::of(hash, Modulus::new(modulus));
                 for i in 0..20u64 {
                     let sum = first.wrapping_add(i.wrapping_mul(step));
                     prop_assert_eq!(positions.next(), sum % modulus);
                 }
+            }
+        }
+    }
+
+    #[test]
+    fn rests_are_those_of_divisions() {
+        for value in [
+            1,
+            2,
+            3,
+            5,
+            64,
+            1 << 32,
+            (1 << 61) + 1,
+            SHAPE_BITS_MAX - 1,
+            SHAPE_BITS_MAX,
+        ] {
+            for n in [
+                0,
+                1,
+                value - 1,
+                value,
+                value + 1,
+                3 * value - 1,
+                u64::MAX - 1,
+                u64::MAX,
+            ] {
+                assert_eq!(Modulus::new(value).rest(n), n % value, "{n} mod {value}");
             }
         }
     }

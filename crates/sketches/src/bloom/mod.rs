@@ -30,7 +30,7 @@ pub use link::LinkShape;
 pub use merge::Unlike;
 
 use crate::{Sketch, block_effort};
-use link::{ItemHash, Link, Rounding};
+use link::{ItemHash, Link, Places, Rounding};
 use russet_base::memory::alloc::good_size;
 use russet_base::memory::mover::Mover;
 
@@ -112,7 +112,7 @@ impl Bloom {
     /// Adds an item; `false`: it was in the filter, or seems so.
     #[inline]
     pub fn add(&mut self, item: &[u8]) -> Result<bool, BloomError> {
-        self.add_hashed(ItemHash::of(item, self.is_wide()))
+        self.add_at(ItemHash::of(item, self.is_wide()), None)
     }
 
     /// Adds items in order, and calls `see` with the result of each; ends after the first error.
@@ -124,9 +124,15 @@ impl Bloom {
     ) {
         let is_wide = self.is_wide();
         in_batches(items.map(|item| ItemHash::of(item, is_wide)), |batch| {
-            batch.iter().for_each(|hash| self.prefetch_hashed(*hash));
-            for hash in batch {
-                let added = self.add_hashed(*hash);
+            let (mut places, links) = ([Places::NONE; BATCH], self.links.len());
+            for (hash, places) in batch.iter().zip(&mut places) {
+                let (newest, older) = self.links.split_last().expect("there is one");
+                older.iter().for_each(|link| link.prefetch(*hash));
+                *places = newest.places(*hash);
+            }
+            for (hash, places) in batch.iter().zip(places) {
+                let is_current = self.links.len() == links;
+                let added = self.add_at(*hash, is_current.then_some(places));
                 see(added);
                 if added.is_err() {
                     return false;
@@ -151,9 +157,15 @@ impl Bloom {
     ) {
         let is_wide = self.is_wide();
         in_batches(items.map(|item| ItemHash::of(item, is_wide)), |batch| {
-            batch.iter().for_each(|hash| self.prefetch_hashed(*hash));
-            for hash in batch {
-                see(self.contains_hashed(*hash));
+            let mut places = [Places::NONE; BATCH];
+            let (newest, older) = self.links.split_last().expect("there is one");
+            for (hash, places) in batch.iter().zip(&mut places) {
+                older.iter().for_each(|link| link.prefetch(*hash));
+                *places = newest.places(*hash);
+            }
+            for (hash, places) in batch.iter().zip(places) {
+                let in_older = || older.iter().rev().any(|link| link.contains(*hash));
+                see(newest.contains_at(places) || in_older());
             }
             true
         });
@@ -270,20 +282,24 @@ impl Bloom {
         self.links.iter().for_each(|link| link.prefetch(hash));
     }
 
+    /// Adds an item, whose positions in the newest link may be known.
     #[inline]
-    fn add_hashed(&mut self, hash: ItemHash) -> Result<bool, BloomError> {
+    fn add_at(&mut self, hash: ItemHash, known: Option<Places>) -> Result<bool, BloomError> {
         let (newest, older) = self.links.split_last_mut().expect("there is one");
+        let places = known.unwrap_or_else(|| newest.places(hash));
         if older.iter().rev().any(|link| link.contains(hash)) {
             return Ok(false);
         }
-        if newest.is_full() {
-            if newest.contains(hash) {
+        let is_new = if newest.is_full() {
+            if newest.contains_at(places) {
                 return Ok(false);
             }
             self.grow()?;
-        }
-        let newest = self.links.last_mut().expect("there is one");
-        let is_new = newest.insert(hash);
+            let newest = self.links.last_mut().expect("there is one");
+            newest.insert_at(newest.places(hash))
+        } else {
+            newest.insert_at(places)
+        };
         self.items = self.items.saturating_add(is_new.into());
         Ok(is_new)
     }
