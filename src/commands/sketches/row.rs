@@ -15,7 +15,8 @@ pub(super) const MERGED_KEYS: &[KeySpec] = &[
 ];
 pub(super) const WRITTEN_KEY: &[KeySpec] = &[KeySpec::one(1, Access::MODIFY)];
 
-/// The command looks one item up in its key's value.
+/// The command looks one item up in its key's value. Commands of several Bloom items need no such
+/// hint: they hash and prefetch all before they look.
 pub(super) const ONE_ITEM: Option<Within> = Some(Within::One(2));
 /// All arguments after the key are items.
 pub(super) const EACH_ITEM: Option<Within> = Some(Within::Every { first: 2, step: 1 });

@@ -2,7 +2,7 @@
 //!
 //! Items that come together are added in order, and the first that has no room ends the reply.
 
-use super::super::row::{EACH_ITEM, GROWS, ONE_ITEM, WRITTEN_KEY};
+use super::super::row::{GROWS, ONE_ITEM, WRITTEN_KEY};
 use super::recipe::Recipe;
 use super::row::{NOT_FOUND, WRITING};
 use crate::commands::work;
@@ -11,7 +11,7 @@ use russet_base::numbers::float::parse_double;
 use russet_base::numbers::number::parse_i64;
 use russet_command::{Arity, CommandError};
 use russet_keyspace::Class;
-use russet_resp::Args;
+use russet_resp::{Args, Reply};
 use russet_sketches::bloom::BloomError;
 use russet_types::Bloom;
 
@@ -54,7 +54,7 @@ fn add(call: &mut Call<'_>) -> CommandResult {
 
 pub(super) const MADD: Spec = Spec {
     arity: Arity::AtLeast(3),
-    within: EACH_ITEM,
+    within: None,
     handler: madd,
     name: "bf.madd",
     work: work::EACH_MEMBER,
@@ -66,16 +66,34 @@ pub(super) const MADD: Spec = Spec {
 /// Reply: array with the reply of ADD for each; an error ends it. O(items * links * hashes).
 fn madd(call: &mut Call<'_>) -> CommandResult {
     let (key, items) = (call.args.at(1), call.args.from(2));
-    if call.db.write::<Bloom>(key)?.is_none() {
-        return add_to_new(call, key, items, None, false);
-    }
-    add_to_existing(call, key, items)
+    add_items(call, key, items, None, true)
 }
 
-/// Adds items to a filter that exists.
-fn add_to_existing(call: &mut Call<'_>, key: &[u8], items: Args<'_>) -> CommandResult {
-    let mut filter = call.db.write::<Bloom>(key)?.ok_or(NOT_FOUND)?;
-    let (place, reply) = (call.reply.defer(), &mut *call.reply);
+/// Adds items to a filter, which is made if it is missing and `creates` says so.
+fn add_items(
+    call: &mut Call<'_>,
+    key: &[u8],
+    items: Args<'_>,
+    recipe: Option<(Recipe, bool)>,
+    creates: bool,
+) -> CommandResult {
+    let Some(mut filter) = call.db.write::<Bloom>(key)? else {
+        if !creates {
+            return Err(NOT_FOUND);
+        }
+        return add_to_new(call, key, items, recipe, false);
+    };
+    let is_changed = add_each(&mut filter, call.reply, items);
+    drop(filter);
+    if is_changed {
+        call.db.changed(key, Class::MODULE, call.name);
+    }
+    Ok(())
+}
+
+/// Adds items, with an array as reply; returns whether one was new.
+fn add_each(filter: &mut Bloom, reply: &mut Reply, items: Args<'_>) -> bool {
+    let place = reply.defer();
     let (mut results, mut is_changed) = (0, false);
     filter.add_each(items.iter(), |added| {
         results += 1;
@@ -87,12 +105,8 @@ fn add_to_existing(call: &mut Call<'_>, key: &[u8], items: Args<'_>) -> CommandR
             Err(error) => reply.error(&refusal(error)),
         }
     });
-    drop(filter);
-    call.reply.finish_array(place, results);
-    if is_changed {
-        call.db.changed(key, Class::MODULE, call.name);
-    }
-    Ok(())
+    reply.finish_array(place, results);
+    is_changed
 }
 
 /// Makes a filter by the settings, or by a recipe (with `is_named`), and adds items to it.
@@ -110,16 +124,7 @@ fn add_to_new(
         let is_new = filter.add(items.at(0)).map_err(refusal)?;
         call.reply.boolean(is_new);
     } else {
-        let (place, reply) = (call.reply.defer(), &mut *call.reply);
-        let mut results = 0;
-        filter.add_each(items.iter(), |added| {
-            results += 1;
-            match added {
-                Ok(is_new) => reply.boolean(is_new),
-                Err(error) => reply.error(&refusal(error)),
-            }
-        });
-        call.reply.finish_array(place, results);
+        add_each(&mut filter, call.reply, items);
     }
     call.db.put(key, filter);
     call.db.changed(key, Class::MODULE, call.name);
@@ -227,17 +232,6 @@ fn count_items(call: &mut Call<'_>) -> CommandResult {
 fn insert(call: &mut Call<'_>) -> CommandResult {
     let key = call.args.at(1);
     let args = InsertArgs::parse(call.args, call.name, Recipe::of(&call.server.config))?;
-    if call.db.write::<Bloom>(key)?.is_some() {
-        return add_to_existing(call, key, args.items);
-    }
-    if !args.creates {
-        return Err(NOT_FOUND);
-    }
-    add_to_new(
-        call,
-        key,
-        args.items,
-        Some((args.recipe, args.is_named)),
-        false,
-    )
+    let recipe = (args.recipe, args.is_named);
+    add_items(call, key, args.items, Some(recipe), args.creates)
 }

@@ -1,6 +1,6 @@
 //! EXISTS and MEXISTS.
 
-use super::super::row::{EACH_ITEM, ONE_ITEM, READ_KEY, READS_FAST};
+use super::super::row::{ONE_ITEM, READ_KEY, READS_FAST};
 use super::row::READING;
 use crate::commands::work;
 use crate::server::{Call, CommandResult, Spec};
@@ -30,7 +30,7 @@ fn exists(call: &mut Call<'_>) -> CommandResult {
 
 pub(super) const MEXISTS: Spec = Spec {
     arity: Arity::AtLeast(3),
-    within: EACH_ITEM,
+    within: None,
     handler: mexists,
     name: "bf.mexists",
     work: work::EACH_MEMBER,
