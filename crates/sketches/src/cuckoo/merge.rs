@@ -11,6 +11,9 @@ pub enum MergeError {
     /// There is no room for all fingerprints.
     #[error("there is no room for all items")]
     NoRoom,
+    /// The filter would have more parts than it may.
+    #[error("there would be too many parts")]
+    TooManyParts,
 }
 
 impl Cuckoo {
@@ -20,12 +23,13 @@ impl Cuckoo {
         numbers(self) == numbers(other)
     }
 
-    /// Adds all items of another filter; one that is in both is there twice. After an error some
-    /// are added: the caller merges into a copy. O(slots).
+    /// Adds all items of another filter; one that is in both is there twice. There are at most
+    /// `parts_max` parts then, or as many as the other has. After an error some are added: the
+    /// caller merges into a copy. O(slots * parts).
     ///
     /// A fingerprint in a part goes to a part with as many buckets, or fewer, as only the number of
     /// its bucket is known.
-    pub fn merge(&mut self, other: &Cuckoo) -> Result<(), MergeError> {
+    pub fn merge(&mut self, other: &Cuckoo, parts_max: usize) -> Result<(), MergeError> {
         if !self.is_like(other) {
             return Err(MergeError::Unlike);
         }
@@ -35,7 +39,7 @@ impl Cuckoo {
         for (part, bytes) in other.parts.iter().enumerate() {
             for (at, print) in bytes.iter().enumerate().filter(|(_, print)| **print != 0) {
                 let probe = Probe::at(*print, (at / other.slots()) as u64);
-                self.take_in(part, probe)?;
+                self.take_in(part, probe, parts_max)?;
             }
         }
         self.items = self.items.saturating_add(other.items);
@@ -43,7 +47,7 @@ impl Cuckoo {
         Ok(())
     }
 
-    fn take_in(&mut self, part: usize, probe: Probe) -> Result<(), MergeError> {
+    fn take_in(&mut self, part: usize, probe: Probe, parts_max: usize) -> Result<(), MergeError> {
         // With an expansion of 1 all parts have the same buckets.
         let known = if self.expansion == 1 {
             self.parts.len()
@@ -62,7 +66,10 @@ impl Cuckoo {
         if self.expansion != 1 {
             return Err(MergeError::NoRoom);
         }
+        if self.parts.len() >= parts_max {
+            return Err(MergeError::TooManyParts);
+        }
         self.grow().map_err(|_: CuckooError| MergeError::NoRoom)?;
-        self.take_in(part, probe)
+        self.take_in(part, probe, parts_max)
     }
 }

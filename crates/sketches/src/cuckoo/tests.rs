@@ -164,7 +164,7 @@ fn a_merged_filter_has_the_items_of_both() {
             filter
         };
         let (mut one, two) = (made(0), made(1000));
-        if one.merge(&two).is_err() {
+        if one.merge(&two, 100).is_err() {
             assert!(expansion > 1, "parts of one size grow");
             continue;
         }
@@ -174,13 +174,17 @@ fn a_merged_filter_has_the_items_of_both() {
         assert!(all.into_iter().all(|n| one.contains(&n.to_le_bytes())));
     }
     let one = || Cuckoo::new(8, 2, 20, 1).expect("a filter");
+    let mut full = one();
+    (0..8u8).for_each(|n| full.add(&[n]).expect("it grows"));
+    let other = full.clone();
+    assert_eq!(full.merge(&other, 1), Err(MergeError::TooManyParts));
     let others = [
         Cuckoo::new(16, 2, 20, 1),
         Cuckoo::new(8, 1, 20, 1),
         Cuckoo::new(8, 2, 20, 2),
     ];
     for other in others {
-        let merged = one().merge(&other.expect("a filter"));
+        let merged = one().merge(&other.expect("a filter"), 100);
         assert_eq!(merged, Err(MergeError::Unlike));
     }
 }

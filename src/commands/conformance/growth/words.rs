@@ -270,6 +270,9 @@ fn value(name: &str, arg: &Arg, at: usize) -> String {
     match (arg.kind, &*arg.name) {
         (ArgKind::Key, "destination" | "newkey" | "destkey" | "dst" | "storekey") => "d".to_owned(),
         (ArgKind::Key, _) if name.starts_with("restore") => "d".to_owned(),
+        (ArgKind::Key, _) if name.ends_with(".reserve") => "d".to_owned(),
+        (ArgKind::Integer, "capacity") if name.starts_with("cf.") => "8".to_owned(),
+        (ArgKind::Double, "error_rate" | "error") => "0.01".to_owned(),
         (_, "serialized-value") => String::from_utf8_lossy(PAYLOAD).into_owned(),
         (ArgKind::Key, "key2") => "k1".to_owned(),
         (ArgKind::Key, _) if at == 0 => "k".to_owned(),

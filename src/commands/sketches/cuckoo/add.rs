@@ -4,7 +4,7 @@
 
 use super::super::row::{GROWS, ONE_ITEM, WRITTEN_KEY};
 use super::recipe::{BAD_CAPACITY, Recipe, TOO_SMALL};
-use super::row::{NOT_FOUND, WRITING};
+use super::row::{NOT_FOUND, TOO_MANY_PARTS, WRITING};
 use crate::commands::work;
 use crate::server::{Call, CommandResult, Spec};
 use russet_base::numbers::number::parse_i64;
@@ -16,7 +16,6 @@ use russet_types::Cuckoo;
 
 const FULL: CommandError = CommandError::Text("Filter is full");
 const NO_MEMORY: CommandError = CommandError::Text("Memory allocation failure");
-const TOO_MANY_PARTS: CommandError = CommandError::Text("Maximum expansions reached");
 
 /// Whether a filter may get another item: parts are bounded, as each makes EXISTS slower.
 fn check_parts(call: &Call<'_>, parts: usize) -> CommandResult {

@@ -5,7 +5,7 @@
 
 use super::super::effect;
 use super::super::row::{GROWS, MERGED_KEYS};
-use super::row::{NOT_FOUND, WRITING};
+use super::row::{NOT_FOUND, TOO_MANY_PARTS, WRITING};
 use crate::commands::work;
 use crate::server::{Call, CommandResult, Spec};
 use russet_command::{Arity, CommandError};
@@ -29,19 +29,23 @@ pub(super) const MERGE: Spec = Spec {
 /// does not exist. An item that is in several is there several times.
 ///
 /// Reply: OK; an error if the filters were made with different numbers, none exists, or not all
-/// items have room: then nothing has changed. O(slots of all).
+/// items have room in as many parts as there may be: then nothing has changed. O(slots of all).
 fn merge(call: &mut Call<'_>) -> CommandResult {
     let key = call.args.at(1);
+    let parts_max = call.server.config.cf_max_expansions as usize;
     let mut merged: Option<Cuckoo> = call.db.read::<Cuckoo>(key)?.map(|its| its.clone());
     for source in call.args.from(2).iter().filter(|source| *source != key) {
         let Some(filter) = call.db.read::<Cuckoo>(source)? else {
             continue;
         };
         match &mut merged {
-            Some(merged) => merged.merge(&filter).map_err(|error| match error {
-                MergeError::Unlike => UNLIKE,
-                MergeError::NoRoom => NO_ROOM,
-            })?,
+            Some(merged) => merged
+                .merge(&filter, parts_max)
+                .map_err(|error| match error {
+                    MergeError::Unlike => UNLIKE,
+                    MergeError::NoRoom => NO_ROOM,
+                    MergeError::TooManyParts => TOO_MANY_PARTS,
+                })?,
             None => merged = Some(filter.clone()),
         }
     }

@@ -10,3 +10,5 @@ pub(super) const WRITING: Category = Category::CUCKOO.union(Category::WRITE);
 pub(super) const NOT_FOUND: CommandError = CommandError::Text("ERR not found");
 /// A filter is at the key.
 pub(super) const ITEM_EXISTS: CommandError = CommandError::Text("ERR item exists");
+/// A filter may have so many parts, by a setting.
+pub(super) const TOO_MANY_PARTS: CommandError = CommandError::Text("Maximum expansions reached");
