@@ -65,6 +65,36 @@ fn moves(what: &str, kinds: [Kind; 3], way: Way) {
     });
 }
 
+/// A source is no client that could wait until a long text is parsed.
+#[test]
+fn documents_move_short_and_long() {
+    let long = format!("[{}0]", "1234567,".repeat(200_000));
+    let documents = ["{\"a\":[1.0,2.5]}", "[1.0,2.5]", &long];
+    for way in [Way::Pull, Way::Push] {
+        let Some(group) = Group::create("moves of documents", &[Kind::Russet; 3], 0) else {
+            return;
+        };
+        let moves = |key: &String| (FIRST..=LAST).contains(&slot_of(key));
+        let keys: Vec<String> = (0..)
+            .map(|at| format!("document:{at}"))
+            .filter(moves)
+            .take(3)
+            .collect();
+        let at = |node: usize| Connection::open(group.nodes[node].port()).expect("a connection");
+        for (key, text) in keys.iter().zip(documents) {
+            let words = ["JSON.SET", key, "$", text, "FPHA", "FP64"];
+            assert_eq!(at(SOURCE).call(&words), b"+OK\r\n");
+        }
+        begin(&group, way);
+        group.wait("the slots to move", |group| has_moved(group, TARGET));
+        for (key, text) in keys.iter().zip(documents) {
+            let expected = format!("${}\r\n{text}\r\n", text.len());
+            let got = at(TARGET).call(&["JSON.GET", key]);
+            assert!(got == expected.as_bytes(), "{key}: {} bytes", got.len());
+        }
+    }
+}
+
 #[test]
 fn russet_pulls_from_russet() {
     moves("a pull", [Kind::Russet; 3], Way::Pull);

@@ -168,9 +168,10 @@ impl Call<'_> {
         }
     }
 
-    /// Whether this client may block: not inside EXEC.
+    /// Whether this client may block: not inside EXEC, and not another server, whose next command
+    /// follows at once.
     pub fn may_block(&self) -> bool {
-        self.origin.may_block() && self.client.console.is_none()
+        self.origin.may_block() && self.client.console.is_none() && !self.client.sends_taken()
     }
 
     /// Whether the client has waited, its time is up, and the handler is only to answer.
