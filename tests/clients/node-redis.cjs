@@ -70,6 +70,26 @@ run(
       assert.deepEqual(await client.json.get("o"), { id: 1, note: "n" });
       assert.equal(await client.json.clear("o"), 1);
       assert.equal(await client.json.forget("o"), 1);
+      assert.equal(await client.json.set("o", "$", { n: 6, a: [1, 2, 3, 2], s: "text", o: { x: 1.5, y: null } }), "OK");
+      assert.equal(await client.json.set("o", "$.new", 1, { condition: "XX" }), null);
+      assert.deepEqual(await client.json.arrIndex("o", "$.a", 2), [1]);
+      assert.deepEqual(await client.json.arrIndex("o", "$.a", 2, { range: { start: 2, stop: 4 } }), [3]);
+      assert.deepEqual(await client.json.arrInsert("o", "$.a", 0, "first", { k: 1 }), [6]);
+      assert.deepEqual(await client.json.arrTrim("o", "$.a", 1, 2), [2]);
+      assert.deepEqual(await client.json.arrPop("o", { path: "$.a", index: 0 }), [{ k: 1 }]);
+      assert.equal(await client.json.arrPop("o", { path: ".a" }), 1);
+      assert.equal(await client.json.arrPop("o", { path: ".a" }), null);
+      assert.deepEqual([].concat(await client.json.numMultBy("o", "$.n", 7)), [42]);
+      assert.deepEqual([].concat(await client.json.numIncrBy("o", ".o.x", 0.5)), [2]);
+      assert.deepEqual(await client.json.objLen("o", { path: "$.o" }), [2]);
+      assert.equal(await client.json.objLen("o"), 4);
+      assert.deepEqual(await client.json.strLen("o", { path: "$.s" }), [4]);
+      assert.deepEqual([].concat(await client.json.type("o")).flat(), ["object"]);
+      assert.ok(await client.json.debugMemory("o") > 0);
+      assert.equal((await client.json.debugMemory("o", { path: "$" })).length, 1);
+      await assert.rejects(client.json.arrAppend("o", ".nope", 1), /does not exist/);
+      await assert.rejects(client.json.numIncrBy("none", "$", 1), /doesn't exist/);
+      assert.equal(await client.json.del("o"), 1);
     }),
     ...both("filters", async (client) => {
       assert.equal(await client.bf.reserve("bloom", 0.01, 100), "OK");
