@@ -62,7 +62,7 @@ impl ItemHash {
     }
 }
 
-/// What positions are modulo, with what replaces the divisions.
+/// The divisor of positions, with what replaces the divisions.
 #[derive(Clone, Copy, Debug)]
 struct Modulus {
     value: u64,
