@@ -3,6 +3,8 @@
 //!     hash         the hashes of Redis's modules, bit for bit
 //!     bloom        Bloom filters: was this item added?
 //!     cuckoo       cuckoo filters: the same, and items can be deleted
+//!     count_min    count-min sketches: how often was this item added?
+//!     rows         where an item's counters are, of count_min and top_k
 //!     chunks       the parts into which SCANDUMP cuts filters
 //!
 //! The crate knows no server: commands, files and replies are above it.
@@ -16,11 +18,14 @@
 
 pub mod bloom;
 mod chunks;
+pub mod count_min;
 pub mod cuckoo;
 pub mod hash;
+mod rows;
 
 pub use bloom::Bloom;
 pub use chunks::ChunkError;
+pub use count_min::CountMin;
 pub use cuckoo::Cuckoo;
 use russet_base::memory::mover::Mover;
 
