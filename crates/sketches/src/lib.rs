@@ -4,6 +4,7 @@
 //!     bloom        Bloom filters: was this item added?
 //!     cuckoo       cuckoo filters: the same, and items can be deleted
 //!     count_min    count-min sketches: how often was this item added?
+//!     top_k        top-k lists: which items were added most often?
 //!     rows         where an item's counters are, of count_min and top_k
 //!     chunks       the parts into which SCANDUMP cuts filters
 //!
@@ -22,12 +23,14 @@ pub mod count_min;
 pub mod cuckoo;
 pub mod hash;
 mod rows;
+pub mod top_k;
 
 pub use bloom::Bloom;
 pub use chunks::ChunkError;
 pub use count_min::CountMin;
 pub use cuckoo::Cuckoo;
 use russet_base::memory::mover::Mover;
+pub use top_k::TopK;
 
 /// Bytes from outside are no sketch, or no part of this one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
