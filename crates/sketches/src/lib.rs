@@ -5,6 +5,7 @@
 //!     cuckoo       cuckoo filters: the same, and items can be deleted
 //!     count_min    count-min sketches: how often was this item added?
 //!     top_k        top-k lists: which items were added most often?
+//!     t_digest     t-digests: quantiles of values
 //!     rows         where an item's counters are, of count_min and top_k
 //!     chunks       the parts into which SCANDUMP cuts filters
 //!
@@ -23,6 +24,7 @@ pub mod count_min;
 pub mod cuckoo;
 pub mod hash;
 mod rows;
+pub mod t_digest;
 pub mod top_k;
 
 pub use bloom::Bloom;
@@ -30,6 +32,7 @@ pub use chunks::ChunkError;
 pub use count_min::CountMin;
 pub use cuckoo::Cuckoo;
 use russet_base::memory::mover::Mover;
+pub use t_digest::TDigest;
 pub use top_k::TopK;
 
 /// Bytes from outside are no sketch, or no part of this one.
