@@ -35,6 +35,9 @@ macro_rules! with_types {
                 // Sketches share that encoding.
                 Bloom:;
                 Cuckoo:;
+                CountMin:;
+                TopK:;
+                TDigest:;
             ]
             $($arguments)*
         }

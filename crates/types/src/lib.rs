@@ -72,7 +72,7 @@ pub use set_algebra::{
     Collected, difference, difference_len, intersect, intersection_len, union, union_len,
 };
 pub use signature::Signature;
-pub use sketch::{Bloom, Cuckoo, Kept, Kind};
+pub use sketch::{Bloom, CountMin, Cuckoo, Kept, Kind, TDigest, TopK};
 pub use stream::Stream;
 pub use vector_set::VectorSet;
 pub use zset::{Seen, Zset};

@@ -19,6 +19,12 @@ pub struct Kept<S>(Box<S>);
 pub type Bloom = Kept<russet_sketches::Bloom>;
 /// A cuckoo filter.
 pub type Cuckoo = Kept<russet_sketches::Cuckoo>;
+/// A count-min sketch.
+pub type CountMin = Kept<russet_sketches::CountMin>;
+/// A top-k list.
+pub type TopK = Kept<russet_sketches::TopK>;
+/// A t-digest.
+pub type TDigest = Kept<russet_sketches::TDigest>;
 
 /// A sketch that keys hold.
 pub trait Kind: Sketch {
@@ -36,6 +42,21 @@ impl Kind for russet_sketches::Bloom {
 impl Kind for russet_sketches::Cuckoo {
     const TYPE: Type = Type::Cuckoo;
     const NAME: &'static str = "MBbloomCF";
+}
+
+impl Kind for russet_sketches::CountMin {
+    const TYPE: Type = Type::CountMin;
+    const NAME: &'static str = "CMSk-TYPE";
+}
+
+impl Kind for russet_sketches::TopK {
+    const TYPE: Type = Type::TopK;
+    const NAME: &'static str = "TopK-TYPE";
+}
+
+impl Kind for russet_sketches::TDigest {
+    const TYPE: Type = Type::TDigest;
+    const NAME: &'static str = "TDIS-TYPE";
 }
 
 impl<S> From<S> for Kept<S> {

@@ -30,11 +30,16 @@ pub const VECTOR_SET: &str = "vectorset";
 pub(crate) const PATH_HASH: &str = "path-hash";
 /// JSON documents, which are built in.
 pub(crate) const JSON: &str = "ReJSON-RL";
-/// Bloom filters and cuckoo filters, which are built in.
+/// Sketches, which are built in.
 pub(crate) const BLOOM: &str = "MBbloom--";
 pub(crate) const CUCKOO: &str = "MBbloomCF";
+pub(crate) const COUNT_MIN: &str = "CMSk-TYPE";
+pub(crate) const TOP_K: &str = "TopK-TYPE";
+pub(crate) const T_DIGEST: &str = "TDIS-TYPE";
 /// The modules whose data is read.
-pub const KNOWN: [&str; 5] = [VECTOR_SET, PATH_HASH, JSON, BLOOM, CUCKOO];
+pub const KNOWN: [&str; 8] = [
+    VECTOR_SET, PATH_HASH, JSON, BLOOM, CUCKOO, COUNT_MIN, TOP_K, T_DIGEST,
+];
 
 /// The id of a module's data, of a version of its form.
 pub fn id(name: &str, version: u64) -> u64 {

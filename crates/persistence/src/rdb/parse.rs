@@ -11,7 +11,7 @@ use super::module::{self, ModuleId};
 use super::rules::Rules;
 use crate::values::{self, sketches::load_fields as load_sketch};
 use russet_keyspace::OwnedValue;
-use russet_sketches::{Bloom, Cuckoo};
+use russet_sketches::{Bloom, CountMin, Cuckoo, TDigest, TopK};
 use russet_types::{AnyContainer, Container};
 
 /// Reads a value of a module after its id.
@@ -33,6 +33,9 @@ pub fn module_value<'i>(
         module::JSON => filled(values::json::load_fields(input, id)?),
         module::BLOOM => filled(load_sketch::<Bloom>(input, id)?),
         module::CUCKOO => filled(load_sketch::<Cuckoo>(input, id)?),
+        module::COUNT_MIN => filled(load_sketch::<CountMin>(input, id)?),
+        module::TOP_K => filled(load_sketch::<TopK>(input, id)?),
+        module::T_DIGEST => filled(load_sketch::<TDigest>(input, id)?),
         _ => Err(Fault::Module(id.name.clone())),
     }
 }

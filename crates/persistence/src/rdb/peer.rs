@@ -29,10 +29,13 @@ const REDIS_VECTOR_SETS: Release = (8, 0, 0);
 /// The types that are data of a module in Redis's files.
 const MODULE_TYPES: [Type; 2] = [Type::VectorSet, Type::PathHash];
 /// Types whose modules a Redis may lack, whatever its version, with the module and their name.
-const OTHER_MODULES: [(Type, &str, &str); 3] = [
+const OTHER_MODULES: [(Type, &str, &str); 6] = [
     (Type::Json, "ReJSON", "JSON documents"),
     (Type::Bloom, "bf", "Bloom filters"),
     (Type::Cuckoo, "bf", "cuckoo filters"),
+    (Type::CountMin, "bf", "count-min sketches"),
+    (Type::TopK, "bf", "top-k lists"),
+    (Type::TDigest, "bf", "t-digests"),
 ];
 /// Keys that the log names.
 const NAMED_MAX: usize = 3;

@@ -10,13 +10,16 @@
 //!     BF.LOADCHUNK key 1 header | BF.LOADCHUNK key end chunk | RESTORE key 0 payload
 
 mod bloom;
+mod count_min;
 mod cuckoo;
+mod t_digest;
+mod top_k;
 
 use super::{NamedForm, Saved, ValueForm};
 use crate::aof::CommandWriter;
 use crate::rdb::format::kind;
 use crate::rdb::module::{self, ModuleId, field, read_end, write_string};
-use crate::rdb::{Fault, Input, RdbWriter, Rules};
+use crate::rdb::{Fault, Input, RdbWriter, Rules, VERSION_USUAL};
 use russet_resp::write_request;
 use russet_types::{AnyContainer, Kept, Kind};
 use std::ops::Range;
@@ -135,6 +138,26 @@ fn write_piece(to: &mut RdbWriter, block: &[u8], piece: Range<usize>) {
         to.length(block.len() as u64);
     }
     to.raw(&block[piece]);
+}
+
+/// Writes a sketch as the command `RESTORE key 0 payload`; there is nothing after it.
+fn write_payload<S: Stored>(sketch: &S, to: &mut CommandWriter, key: &[u8]) -> Option<u64> {
+    let args: [&[u8]; 4] = [b"RESTORE", key, b"0", &payload(sketch)];
+    write_request(&mut to.out, args.into_iter());
+    None
+}
+
+/// A sketch as DUMP replies it.
+pub(crate) fn payload<S: Stored>(sketch: &S) -> Vec<u8> {
+    let mut writer = RdbWriter::new(VERSION_USUAL, true);
+    writer.raw(&[kind::MODULE_2]);
+    writer.length(module::id(S::NAME, S::VERSION));
+    let mut at = Some(0);
+    while let Some(here) = at {
+        at = sketch.save(&mut writer, here);
+    }
+    writer.length(field::END);
+    writer.payload()
 }
 
 /// Writes a filter's header, or the chunk at a position, as a command; returns the next position.
