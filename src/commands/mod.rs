@@ -75,6 +75,7 @@ const GROUPS: &[(&[Spec], Text)] = &[
     (scripting::SPECS, text!("scripting")),
     (set::SPECS, text!("set")),
     (sketches::bloom::SPECS, text!("sketches/bloom")),
+    (sketches::count_min::SPECS, text!("sketches/count_min")),
     (sketches::cuckoo::SPECS, text!("sketches/cuckoo")),
     (sorted_set::SPECS, text!("sorted_set")),
     (stream::SPECS, text!("stream")),

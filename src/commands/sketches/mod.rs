@@ -4,6 +4,7 @@
 //!     effect      a filter as the commands that make it again
 //!     bloom       BF.*: was this item added?
 //!     cuckoo      CF.*: the same, and items can be deleted
+//!     count_min   CMS.*: how often was this item added?
 //!
 //! A command that changes nothing is not repeated by the log and by replicas, unlike in Redis; one
 //! that makes a key by this server's own settings is repeated with them.
@@ -11,6 +12,7 @@
 //! Decided elsewhere: what a sketch is, and that its bytes are Redis's: `russet_sketches`.
 
 pub(super) mod bloom;
+pub(super) mod count_min;
 pub(super) mod cuckoo;
 mod effect;
 mod row;

@@ -20,3 +20,9 @@ pub(super) const WRITTEN_KEY: &[KeySpec] = &[KeySpec::one(1, Access::MODIFY)];
 pub(super) const ONE_ITEM: Option<Within> = Some(Within::One(2));
 /// All arguments after the key are items.
 pub(super) const EACH_ITEM: Option<Within> = Some(Within::Every { first: 2, step: 1 });
+
+/// A destination that is read, too, and counted sources after it.
+pub(super) const COUNTED_KEYS: &[KeySpec] = &[
+    KeySpec::one(1, Access::MODIFY),
+    KeySpec::counted(2, Access::READ),
+];

@@ -1,0 +1,77 @@
+//! INITBYDIM and INITBYPROB.
+
+use super::super::row::{GROWS, WRITTEN_KEY};
+use super::{NO_MEMORY, WRITING};
+use crate::server::{Call, CommandResult, Spec};
+use russet_base::numbers::float::parse_double;
+use russet_base::numbers::number::parse_i64;
+use russet_command::{Arity, Category, CommandError};
+use russet_keyspace::Class;
+use russet_sketches::CountMin;
+use russet_sketches::count_min::CountMinError;
+use russet_types::Kept;
+
+const EXISTS: CommandError = CommandError::Text("CMS: key already exists");
+const BAD_WIDTH: CommandError = CommandError::Text("CMS: invalid width");
+const BAD_DEPTH: CommandError = CommandError::Text("CMS: invalid depth");
+const BAD_ERROR: CommandError = CommandError::Text("CMS: invalid overestimation value");
+const BAD_PROBABILITY: CommandError = CommandError::Text("CMS: invalid prob value");
+const BAD_SHAPE: CommandError = CommandError::Text("CMS: invalid init arguments");
+
+pub(super) const INITBYDIM: Spec = Spec {
+    arity: Arity::Exactly(4),
+    flags: GROWS,
+    keys: WRITTEN_KEY,
+    categories: WRITING.union(Category::FAST),
+    ..Spec::new("cms.initbydim", init_by_dim)
+};
+
+/// `CMS.INITBYDIM key width depth`: makes a sketch of `depth` rows of `width` counters.
+///
+/// Reply: OK; an error if the key exists. Bytes: four for each counter.
+fn init_by_dim(call: &mut Call<'_>) -> CommandResult {
+    let [_, key, width, depth] = call.args.exactly();
+    check_missing(call, key)?;
+    let positive = |text| parse_i64(text).filter(|n| *n > 0).map(|n| n as u64);
+    let width = positive(width).ok_or(BAD_WIDTH)?;
+    let depth = positive(depth).ok_or(BAD_DEPTH)?;
+    init(call, key, (width, depth))
+}
+
+pub(super) const INITBYPROB: Spec = Spec {
+    handler: init_by_prob,
+    name: "cms.initbyprob",
+    ..INITBYDIM
+};
+
+/// `CMS.INITBYPROB key error probability`: makes a sketch whose estimates are too high by at most
+/// `error` of all additions, but for a share of `probability` of the items.
+///
+/// Reply: as of INITBYDIM.
+fn init_by_prob(call: &mut Call<'_>) -> CommandResult {
+    let [_, key, error, probability] = call.args.exactly();
+    check_missing(call, key)?;
+    let share = |text| parse_double(text).filter(|share| *share > 0.0 && *share < 1.0);
+    let error = share(error).ok_or(BAD_ERROR)?;
+    let probability = share(probability).ok_or(BAD_PROBABILITY)?;
+    init(call, key, CountMin::shape_for(error, probability))
+}
+
+/// Before the numbers, as in Redis.
+fn check_missing(call: &mut Call<'_>, key: &[u8]) -> CommandResult {
+    match call.db.kind_to_write(key) {
+        Some(_) => Err(EXISTS),
+        None => Ok(()),
+    }
+}
+
+fn init(call: &mut Call<'_>, key: &[u8], (width, depth): (u64, u64)) -> CommandResult {
+    let sketch = CountMin::new(width, depth).map_err(|error| match error {
+        CountMinError::BadShape => BAD_SHAPE,
+        CountMinError::NoRoom => NO_MEMORY,
+    })?;
+    call.db.put(key, Kept::from(sketch));
+    call.db.changed(key, Class::MODULE, call.name);
+    call.reply.ok();
+    Ok(())
+}

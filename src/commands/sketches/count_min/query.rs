@@ -1,0 +1,58 @@
+//! QUERY and INFO.
+
+use super::super::row::{READ_KEY, READS};
+use super::{MISSING, READING};
+use crate::commands::work;
+use crate::server::{Call, CommandResult, Spec};
+use russet_command::{Arity, Category};
+use russet_types::CountMin;
+
+pub(super) const QUERY: Spec = Spec {
+    arity: Arity::AtLeast(3),
+    flags: READS,
+    keys: READ_KEY,
+    categories: READING,
+    work: work::EACH_MEMBER,
+    ..Spec::new("cms.query", query)
+};
+
+/// `CMS.QUERY key item ...`: how often items were added, at most.
+///
+/// Reply: array of integers. O(items * depth).
+fn query(call: &mut Call<'_>) -> CommandResult {
+    let (key, items) = (call.args.at(1), call.args.from(2));
+    let sketch = call.db.read::<CountMin>(key)?.ok_or(MISSING)?;
+    call.reply.array(items.len());
+    for item in items.iter() {
+        call.reply.int(sketch.estimate(item).into());
+    }
+    Ok(())
+}
+
+pub(super) const INFO: Spec = Spec {
+    arity: Arity::Exactly(2),
+    flags: READS,
+    keys: READ_KEY,
+    categories: READING.union(Category::FAST),
+    tips: &["dont_cache"],
+    ..Spec::new("cms.info", info)
+};
+
+/// `CMS.INFO key`: facts of a sketch.
+///
+/// Reply: map (RESP2: array) of names and integers.
+fn info(call: &mut Call<'_>) -> CommandResult {
+    let [_, key] = call.args.exactly();
+    let sketch = call.db.read::<CountMin>(key)?.ok_or(MISSING)?;
+    let facts = [
+        ("width", sketch.width() as i64),
+        ("depth", sketch.depth() as i64),
+        ("count", sketch.count()),
+    ];
+    call.reply.map(facts.len());
+    for (name, n) in facts {
+        call.reply.simple(name);
+        call.reply.int(n);
+    }
+    Ok(())
+}
