@@ -5,6 +5,7 @@
 //!     bloom       BF.*: was this item added?
 //!     cuckoo      CF.*: the same, and items can be deleted
 //!     count_min   CMS.*: how often was this item added?
+//!     top_k       TOPK.*: which items were added most often?
 //!
 //! A command that changes nothing is not repeated by the log and by replicas, unlike in Redis; one
 //! that makes a key by this server's own settings is repeated with them.
@@ -16,5 +17,6 @@ pub(super) mod count_min;
 pub(super) mod cuckoo;
 mod effect;
 mod row;
+pub(super) mod top_k;
 #[cfg(test)]
 mod transcript;

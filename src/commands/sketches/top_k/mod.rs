@@ -1,0 +1,37 @@
+//! The commands of top-k lists.
+//!
+//!     reserve, add, query, list     the commands
+//!     seed                          the seed in the effect of RESERVE
+//!
+//! An addition's outcome is partly drawn. The draws are of the list's own generator, so that ADD
+//! and INCRBY are repeated as they are, and RESERVE with the seed ([`seed`]): replicas and logs
+//! arrive at the same list. A Redis takes these effects, too, and draws otherwise. Errors have no
+//! code, as in Redis.
+
+mod add;
+mod list;
+mod query;
+mod reserve;
+mod seed;
+#[cfg(test)]
+mod tests;
+
+use crate::server::Spec;
+use russet_command::{Category, CommandError};
+
+/// Commands of a module are in the categories that they name alone.
+const READING: Category = Category::TOPK.union(Category::READ);
+const WRITING: Category = Category::TOPK.union(Category::WRITE);
+
+/// No list is at the key.
+const MISSING: CommandError = CommandError::Text("TopK: key does not exist");
+
+pub(in crate::commands) static SPECS: &[Spec] = &[
+    add::ADD,
+    add::INCRBY,
+    list::INFO,
+    list::LIST,
+    query::COUNT,
+    query::QUERY,
+    reserve::RESERVE,
+];

@@ -1,0 +1,90 @@
+//! RESERVE.
+
+use super::super::row::{GROWS, WRITTEN_KEY};
+use super::{WRITING, seed};
+use crate::server::{Call, CommandResult, Spec};
+use rand::Rng;
+use russet_base::numbers::float::parse_double;
+use russet_base::numbers::number::parse_i64;
+use russet_command::{Arity, Category, CommandError};
+use russet_keyspace::Class;
+use russet_resp::Args;
+use russet_sketches::TopK;
+use russet_sketches::top_k::Shape;
+use russet_types::Kept;
+
+const EXISTS: CommandError = CommandError::Text("TopK: key already exists");
+const BAD_K: CommandError = CommandError::Text("TopK: invalid k");
+const BAD_WIDTH: CommandError = CommandError::Text("TopK: invalid width");
+const BAD_DEPTH: CommandError = CommandError::Text("TopK: invalid depth");
+const BAD_DECAY: CommandError =
+    CommandError::Text("TopK: invalid decay value. must be '<= 1' & '> 0'");
+const NO_MEMORY: CommandError =
+    CommandError::Text("ERR Insufficient memory to create topk data structure");
+
+/// Of a list without numbers for them.
+const WIDTH_USUAL: u32 = 8;
+const DEPTH_USUAL: u32 = 7;
+const DECAY_USUAL: f64 = 0.9;
+
+pub(super) const RESERVE: Spec = Spec {
+    arity: Arity::AtLeast(3),
+    flags: GROWS,
+    keys: WRITTEN_KEY,
+    categories: WRITING.union(Category::FAST),
+    ..Spec::new("topk.reserve", reserve)
+};
+
+fn parse(args: Args<'_>) -> Result<Shape, CommandError> {
+    let number = |at, error| {
+        let n = parse_i64(args.at(at)).and_then(|n| u32::try_from(n).ok());
+        n.filter(|n| *n > 0).ok_or(error)
+    };
+    let k = number(2, BAD_K)?;
+    if args.len() == 3 {
+        return Ok(Shape {
+            k,
+            width: WIDTH_USUAL,
+            depth: DEPTH_USUAL,
+            decay: DECAY_USUAL,
+        });
+    }
+    Ok(Shape {
+        k,
+        width: number(3, BAD_WIDTH)?,
+        depth: number(4, BAD_DEPTH)?,
+        decay: parse_double(args.at(5))
+            .filter(|decay| *decay > 0.0 && *decay <= 1.0)
+            .ok_or(BAD_DECAY)?,
+    })
+}
+
+/// `TOPK.RESERVE key k [width depth decay]`: makes an empty list of the `k` most frequent items,
+/// which counts in `depth` rows of `width` cells.
+///
+/// Reply: OK; an error if the key exists. Bytes: eight for each cell, twelve for each place and the
+/// items.
+fn reserve(call: &mut Call<'_>) -> CommandResult {
+    let (args, key) = (call.args, call.args.at(1));
+    if args.len() != 3 && args.len() != 6 {
+        return Err(CommandError::WrongArity(call.name.to_owned()));
+    }
+    if call.db.kind_to_write(key).is_some() {
+        return Err(EXISTS);
+    }
+    let shape = parse(args)?;
+    let given = args.get(5).and_then(seed::within);
+    let seed = given.unwrap_or_else(|| call.db.rng().next_u64());
+    // Whatever the shape is, its numbers are in their ranges.
+    let list = TopK::new(shape, seed).map_err(|_| NO_MEMORY)?;
+    call.db.put(key, Kept::from(list));
+    call.db.changed(key, Class::MODULE, call.name);
+    if given.is_none() && call.effects_wanted() {
+        let numbers = [shape.k, shape.width, shape.depth].map(|n| n.to_string());
+        let [k, width, depth] = numbers.each_ref().map(String::as_bytes);
+        let decay = seed::after(shape.decay, seed);
+        call.rewrite(&[b"TOPK.RESERVE", key, k, width, depth, decay.as_bytes()]);
+    }
+    call.reply.ok();
+    Ok(())
+}
