@@ -77,6 +77,7 @@ const GROUPS: &[(&[Spec], Text)] = &[
     (sketches::bloom::SPECS, text!("sketches/bloom")),
     (sketches::count_min::SPECS, text!("sketches/count_min")),
     (sketches::cuckoo::SPECS, text!("sketches/cuckoo")),
+    (sketches::t_digest::SPECS, text!("sketches/t_digest")),
     (sketches::top_k::SPECS, text!("sketches/top_k")),
     (sorted_set::SPECS, text!("sorted_set")),
     (stream::SPECS, text!("stream")),

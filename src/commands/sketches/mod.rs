@@ -6,6 +6,7 @@
 //!     cuckoo      CF.*: the same, and items can be deleted
 //!     count_min   CMS.*: how often was this item added?
 //!     top_k       TOPK.*: which items were added most often?
+//!     t_digest    TDIGEST.*: quantiles of values
 //!
 //! A command that changes nothing is not repeated by the log and by replicas, unlike in Redis; one
 //! that makes a key by this server's own settings is repeated with them.
@@ -17,6 +18,7 @@ pub(super) mod count_min;
 pub(super) mod cuckoo;
 mod effect;
 mod row;
+pub(super) mod t_digest;
 pub(super) mod top_k;
 #[cfg(test)]
 mod transcript;

@@ -288,6 +288,8 @@ fn value(name: &str, arg: &Arg, at: usize) -> String {
         (ArgKind::Double, "min") => "-inf".to_owned(),
         (ArgKind::Double, "max") => "inf".to_owned(),
         (ArgKind::Double, "timeout") => "0.001".to_owned(),
+        (ArgKind::Double, "probability") => "0.5".to_owned(),
+        (ArgKind::Double, "high_cut_quantile") => "1".to_owned(),
         (ArgKind::Double, _) => at.to_string(),
         (_, "end") if name.starts_with("ar") => "4095".to_owned(),
         (_, "vector" | "vector_or_element") => "8bytes..".to_owned(),

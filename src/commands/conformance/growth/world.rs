@@ -43,9 +43,13 @@ pub enum GrownValue {
     /// Filters, with elements that were added to them.
     Bloom,
     Cuckoo,
+    /// Other sketches, likewise.
+    CountMin,
+    TopK,
+    TDigest,
 }
 
-const ALL: [GrownValue; 16] = [
+const ALL: [GrownValue; 19] = [
     GrownValue::Text,
     GrownValue::Registers,
     GrownValue::List,
@@ -62,6 +66,9 @@ const ALL: [GrownValue; 16] = [
     GrownValue::Document,
     GrownValue::Bloom,
     GrownValue::Cuckoo,
+    GrownValue::CountMin,
+    GrownValue::TopK,
+    GrownValue::TDigest,
 ];
 
 /// The forms that commands of a group take.
@@ -81,6 +88,9 @@ pub fn forms(group: Group) -> &'static [GrownValue] {
         Group::Json => &[GrownValue::Document],
         Group::Bloom => &[GrownValue::Bloom],
         Group::Cuckoo => &[GrownValue::Cuckoo],
+        Group::Cms => &[GrownValue::CountMin],
+        Group::TopK => &[GrownValue::TopK],
+        Group::TDigest => &[GrownValue::TDigest],
         Group::Generic | Group::Transactions => &ALL,
         _ => &[GrownValue::Text],
     }
@@ -349,6 +359,9 @@ fn add(
             }
             return;
         }
+        GrownValue::CountMin | GrownValue::TopK | GrownValue::TDigest => {
+            return add_to_sketch(bed, key, form, &elements.collect::<Vec<_>>());
+        }
         GrownValue::Text | GrownValue::Mortal | GrownValue::Entries => {
             unreachable!("no elements by name")
         }
@@ -372,6 +385,26 @@ fn add(
         }
     }
     run(bed, &words);
+}
+
+/// Adds elements to a sketch that has as many counters or places, or values made from them.
+fn add_to_sketch(bed: &mut Testbed, key: &str, form: GrownValue, elements: &[(usize, String)]) {
+    let n = elements.len().max(1).to_string();
+    let make: &[&str] = match form {
+        GrownValue::CountMin => &["CMS.INITBYDIM", key, &n, "3"],
+        GrownValue::TopK => &["TOPK.RESERVE", key, &n, &n, "3", "0.9"],
+        _ => &["TDIGEST.CREATE", key],
+    };
+    if bed.run(&format!("EXISTS {key}")) == ":0\r\n" {
+        run(bed, make);
+    }
+    for (i, name) in elements {
+        match form {
+            GrownValue::CountMin => run(bed, &["CMS.INCRBY", key, name, "1"]),
+            GrownValue::TopK => run(bed, &["TOPK.ADD", key, name]),
+            _ => run(bed, &["TDIGEST.ADD", key, &i.to_string()]),
+        }
+    }
 }
 
 /// Runs a command that succeeds.

@@ -1,0 +1,36 @@
+//! The commands of t-digests.
+//!
+//!     row                                     errors, compressions, a digest to ask
+//!     create, add, merge, ask, rank, info     the commands
+//!
+//! Questions are about a compressed copy, which is kept beside the digest until the next change:
+//! reads change nothing that is saved, repeated or reported, unlike in Redis.
+
+mod add;
+mod ask;
+mod create;
+mod info;
+mod merge;
+mod rank;
+mod row;
+#[cfg(test)]
+mod tests;
+
+use crate::server::Spec;
+
+pub(in crate::commands) static SPECS: &[Spec] = &[
+    add::ADD,
+    ask::CDF,
+    ask::QUANTILE,
+    ask::TRIMMED_MEAN,
+    create::CREATE,
+    create::RESET,
+    info::INFO,
+    info::MAX,
+    info::MIN,
+    merge::MERGE,
+    rank::BYRANK,
+    rank::BYREVRANK,
+    rank::RANK,
+    rank::REVRANK,
+];

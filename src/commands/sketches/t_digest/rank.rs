@@ -1,0 +1,105 @@
+//! RANK, REVRANK, BYRANK and BYREVRANK.
+
+use super::super::row::{READ_KEY, READS};
+use super::row::{READING, asked};
+use crate::commands::work;
+use crate::server::{Call, CommandResult, Spec};
+use russet_base::numbers::float::parse_double;
+use russet_base::numbers::number::parse_i64;
+use russet_command::{Arity, Category, CommandError};
+use russet_sketches::t_digest::Summary;
+use smallvec::SmallVec;
+
+pub(super) const RANK: Spec = Spec {
+    arity: Arity::AtLeast(3),
+    flags: READS,
+    keys: READ_KEY,
+    categories: READING.union(Category::FAST),
+    work: work::EACH_MEMBER,
+    ..Spec::new("tdigest.rank", rank)
+};
+
+/// `TDIGEST.RANK key value ...`: how many values are below these, and half of those equal to them.
+///
+/// Reply: array of integers: -1 below all values, their number above all, -2 without values.
+/// O(nodes) for each.
+fn rank(call: &mut Call<'_>) -> CommandResult {
+    rank_each(call, |summary, value| summary.rank(value))
+}
+
+pub(super) const REVRANK: Spec = Spec {
+    handler: reverse_rank,
+    name: "tdigest.revrank",
+    ..RANK
+};
+
+/// `TDIGEST.REVRANK key value ...`: how many values are above these, and half of those equal to
+/// them.
+///
+/// Reply: as of RANK, with -1 above all values and their number below all.
+fn reverse_rank(call: &mut Call<'_>) -> CommandResult {
+    rank_each(call, |summary, value| summary.reverse_rank(value))
+}
+
+fn rank_each(call: &mut Call<'_>, answer: impl Fn(Summary<'_>, f64) -> i64) -> CommandResult {
+    const NO_NUMBER: CommandError = CommandError::Text("ERR T-Digest: error parsing value");
+    let (key, texts) = (call.args.at(1), call.args.from(2));
+    let digest = asked(&mut call.db, key)?;
+    let values = texts.iter().map(|text| parse_double(text).ok_or(NO_NUMBER));
+    let values: Result<SmallVec<[f64; 16]>, _> = values.collect();
+    let values = values?;
+    let summary = digest.summary().expect("its nodes are merged");
+    call.reply.array(values.len());
+    for value in values {
+        call.reply.int(answer(summary, value));
+    }
+    Ok(())
+}
+
+pub(super) const BYRANK: Spec = Spec {
+    handler: by_rank,
+    name: "tdigest.byrank",
+    ..RANK
+};
+
+/// `TDIGEST.BYRANK key rank ...`: the values with these ranks.
+///
+/// Reply: array of doubles (RESP2: bulk strings): inf beyond the last rank, nan without values.
+/// O(nodes) for each.
+fn by_rank(call: &mut Call<'_>) -> CommandResult {
+    value_each(call, |summary, rank| summary.by_rank(rank))
+}
+
+pub(super) const BYREVRANK: Spec = Spec {
+    handler: by_reverse_rank,
+    name: "tdigest.byrevrank",
+    ..RANK
+};
+
+/// `TDIGEST.BYREVRANK key rank ...`: the values with these ranks from above.
+///
+/// Reply: as of BYRANK, with -inf.
+fn by_reverse_rank(call: &mut Call<'_>) -> CommandResult {
+    value_each(call, |summary, rank| summary.by_reverse_rank(rank))
+}
+
+fn value_each(call: &mut Call<'_>, answer: impl Fn(Summary<'_>, i64) -> f64) -> CommandResult {
+    const NO_NUMBER: CommandError = CommandError::Text("ERR T-Digest: error parsing rank");
+    const NEGATIVE: CommandError =
+        CommandError::Text("ERR T-Digest: rank needs to be non negative");
+    let (key, texts) = (call.args.at(1), call.args.from(2));
+    let digest = asked(&mut call.db, key)?;
+    let ranks = texts.iter().map(|text| match parse_i64(text) {
+        None => Err(NO_NUMBER),
+        Some(..0) => Err(NEGATIVE),
+        Some(rank) => Ok(rank),
+    });
+    let ranks: Result<SmallVec<[i64; 16]>, _> = ranks.collect();
+    let ranks = ranks?;
+    let summary = digest.summary().expect("its nodes are merged");
+    call.reply.array(ranks.len());
+    for rank in ranks {
+        call.reply.double(answer(summary, rank));
+    }
+    Ok(())
+}
