@@ -484,6 +484,11 @@ fn filters_answer_as_redis_stacks() {
     check(&rows::FILTERS, Peer::Stack7);
 }
 
+#[test]
+fn sketches_answer_as_redis_stacks() {
+    check(&rows::SKETCHES, Peer::Stack7);
+}
+
 /// Not compared with Redis 7.0, which does not know the payloads' version.
 #[test]
 fn payloads_are_restored_as_by_redis() {
@@ -513,6 +518,7 @@ fn generated() -> BTreeSet<String> {
         &rows::VECTOR_SET,
         &rows::JSON,
         &rows::FILTERS,
+        &rows::SKETCHES,
     ]);
     for row in groups.flat_map(|group| group.rows()) {
         let mut random = Random::new(1);

@@ -1202,6 +1202,71 @@ pub const FILTERS: Group = Group {
     waiting: &[],
 };
 
+/// Count-min sketches, top-k lists and t-digests, beside Redis Stack alone.
+///
+/// A decay of 1 wears always, one near 0 never: Redis draws, and does not say how. A digest has two
+/// values or more, and a compression at which reads merge none of them: in Redis 7 a read changes
+/// what later additions make of it. Wrong increments of lists make replies there that never end.
+pub const SKETCHES: Group = Group {
+    name: "sketches",
+    rows: &[
+        "cms.initbydim KM (1|2|5|20|x|0) (1|2|9|x|0)",
+        "cms.initbyprob KM (0.5|0.1|0.01|x|0|1|2) (0.5|0.1|0.003|x|0|1)",
+        "cms.incrby KM (M (0|1|2|7|4294967290|x|-1))+",
+        "cms.incrby KM (M (1|2|7))+",
+        "cms.incrby KM (M (1|2|7|100))+",
+        "cms.query KM (M)+",
+        "cms.query KM MANYM",
+        "cms.info KM",
+        "cms.merge KM (1|x|0|-1|2) KM {(weights (1|2|-1|x))}",
+        "cms.merge KM 2 KM KM {(weights (1|2|-1|0) (0|1|3))}",
+        "topk.reserve KO (1|2|3|10|x|0) {((1|2|5|x|0) (1|2|9|x|0) (1|1e-300|x|0|2))}",
+        "topk.add KO (M)+",
+        "topk.add KO (M)+",
+        "topk.add KO MANYM",
+        "topk.incrby KO (M (0|1|2|7|100))+",
+        "topk.query KO (M)+",
+        "topk.count KO (M)+",
+        "topk.list KO [withcount|nosuch]",
+        "topk.info KO",
+        "tdigest.create KD compression (1000|2000|x|0|-1)",
+        "tdigest.reset KD",
+        "tdigest.add KD (1|2|-7.5|1e10|x) (1|2|3.25|nan|inf) (0.1|2|1e-300)",
+        "tdigest.add KD (1|2|3|-7.5|1e10) (1|2|3.25|7|8) (0.1|2|1e-300|0x10)",
+        "tdigest.min KD",
+        "tdigest.max KD",
+        "tdigest.quantile KD (0|0.1|0.25|0.5|0.9|1|x|-1|2) {(0|0.1|0.5|0.99)}",
+        "tdigest.cdf KD (0|1|2|3|1e10|-8|x|inf) {(2|3.25|0.1)}",
+        "tdigest.rank KD (0|1|2|3|1e10|-8|x) {(2|3.25|0.1)}",
+        "tdigest.revrank KD (0|1|2|3|1e10|-8|x) {(2|3.25|0.1)}",
+        "tdigest.byrank KD (0|1|2|3|7|100|x|-1) {(0|5|9)}",
+        "tdigest.byrevrank KD (0|1|2|3|7|100|x|-1) {(0|5|9)}",
+        "tdigest.trimmed_mean KD (0|0.1|0.5|x|-1) (1|0.9|0.6|x|2)",
+        "tdigest.merge KD (1|x|0|-1|2) KD {(compression (1000|x|0)) override}",
+        "tdigest.merge KD 2 KD KD {(compression (1000|3000)) override}",
+        "object encoding KM",
+        "type KO",
+        "get KD",
+        "expire KO SEC",
+        "persist KM",
+    ],
+    beside: &[
+        "cms.initbydim KM 5 2",
+        "cms.incrby KM M 3",
+        "topk.reserve KO 3 5 2 1",
+        "topk.add KO M M M",
+        "tdigest.create KD compression 1000",
+        "tdigest.add KD 1 2 3",
+        "set KS T",
+        "del KM",
+        "del KO",
+        "del KD",
+    ],
+    second_client: 5,
+    pauses: false,
+    waiting: &[],
+};
+
 /// Groups that are compared with Redis.
 pub const GROUPS: &[&Group] = &[
     &ARRAY,
