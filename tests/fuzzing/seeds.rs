@@ -36,6 +36,9 @@ pub(super) const LINES: &[&str] = &[
     "PHMSET k a FIELDS 2 f v g 7 ab FIELDS 1 f v b FIELDS 1 f 70000",
     "BF.RESERVE k 0.1 2 EXPANSION 3; BF.MADD k a b c d",
     "CF.RESERVE k 4 BUCKETSIZE 1 EXPANSION 2; CF.INSERT k ITEMS a b c d e",
+    "CMS.INITBYDIM k 5 2; CMS.INCRBY k a 3 b 70000",
+    "TOPK.RESERVE k 2 3 2 0.9; TOPK.ADD k a b c a; TOPK.INCRBY k d 3",
+    "TDIGEST.CREATE k COMPRESSION 1; TDIGEST.ADD k 1 2 3 4 5 6 7 8 9 10 2 2 2 3 -1.5 1e10 7 8 9",
 ];
 
 /// Values with more structure: several nodes and groups, positions, strings with a format.

@@ -14,6 +14,7 @@
 //! | `connections` | accepting and ending connections |
 //! | `console` | `console-port`: doors, sessions, commands, streams |
 //! | `convert` | files for other servers, and what these cannot read |
+//! | `estimates` | count-min sketches, top-k lists and t-digests, beside Redis Stack |
 //! | `flush_undo` | flushed data that comes back |
 //! | `full_disk` | a full disk, and recovery from it |
 //! | `hostile` | clients that break the protocol or strain the server |
@@ -66,6 +67,7 @@ mod connections;
 mod console;
 mod convert;
 mod dialect;
+mod estimates;
 mod flush_undo;
 mod full_disk;
 mod full_memory;
