@@ -342,6 +342,15 @@ const BEFORE_REDIS_8_10: &[Accepted] = &[
 /// Differences of documents: Redis Stack 7.4's module from that of Redis 8.10, and russet's.
 const OF_REDIS_STACK: &[Accepted] = &[
     Accepted {
+        command: "json.arrpop",
+        is_it: |args, _, got| {
+            args.get(3)
+                .is_some_and(|word| std::str::from_utf8(word).is_err())
+                && matches!(got, Reply::Error(text) if text == b"ERR wrong reply format")
+        },
+        reason: "a FORMAT that is not UTF-8 is a wrong one; 7.4 takes it for no format at all",
+    },
+    Accepted {
         command: "json.get",
         is_it: |args, expected, got| {
             let bytes = |reply: &Reply| {
