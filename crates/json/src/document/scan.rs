@@ -175,8 +175,8 @@ impl Scanner<'_, '_, '_, '_> {
     }
 }
 
-/// The string whose first byte is at a place, without its escapes; the place moves behind its
-/// quote.
+/// The string whose first byte is at a place, without its escapes; the place moves to the byte
+/// after its quote.
 pub(super) fn unescape(bytes: &[u8], at: &mut usize, text: &mut Vec<u8>) -> Result<(), GaveUp> {
     text.clear();
     loop {
@@ -235,7 +235,7 @@ pub(super) struct Scanned {
     pub decimal: Option<(i64, usize)>,
 }
 
-/// Digits at a place, which moves behind them: their number, and their value after `value`, if it
+/// Digits at a place, which moves to their end: their number, and their value after `value`, if it
 /// does not overflow.
 #[inline]
 fn digits(bytes: &[u8], at: &mut usize, mut value: u64) -> (usize, u64) {
@@ -249,7 +249,7 @@ fn digits(bytes: &[u8], at: &mut usize, mut value: u64) -> (usize, u64) {
     (*at - start, value)
 }
 
-/// The number at a place, which moves behind it.
+/// The number at a place, which moves to its end.
 #[inline]
 pub(super) fn number_at(text: &str, at: &mut usize) -> Result<Scanned, GaveUp> {
     let (bytes, start) = (text.as_bytes(), *at);

@@ -34,7 +34,7 @@ fn is_escaped(byte: u8) -> bool {
     byte < 0x20 || byte == b'"' || byte == b'\\'
 }
 
-/// What text is appended to.
+/// A place that text is appended to.
 pub(super) trait Out {
     /// Appends bytes.
     fn put(&mut self, bytes: &[u8]);
