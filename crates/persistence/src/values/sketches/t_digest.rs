@@ -12,9 +12,6 @@ use crate::rdb::{Fault, Input, RdbWriter};
 use russet_sketches::t_digest::Parts;
 use russet_sketches::{Damaged, TDigest};
 
-/// Bytes of a field that is a double.
-const DOUBLE_BYTES: u64 = 9;
-
 impl Stored for TDigest {
     const VERSION: u64 = 0;
 
@@ -33,7 +30,7 @@ impl Stored for TDigest {
         let compressions = read_number(input)?;
         let (weight, unmerged_weight) = (read_double(input)?, read_double(input)?);
         let nodes_max = Parts::nodes_max(compression, capacity).map_err(damaged)?;
-        if merged > nodes_max || merged > input.left() / (2 * DOUBLE_BYTES) {
+        if merged > nodes_max {
             return Err(damaged(Damaged));
         }
         let parts = Parts {
@@ -73,6 +70,7 @@ impl Stored for TDigest {
     }
 }
 
+/// The list grows as its numbers are read, whatever their count is said to be.
 fn read_doubles(input: &mut Input<'_>, n: u64) -> Result<Vec<f64>, Fault> {
     (0..n).map(|_| read_double(input)).collect()
 }
