@@ -15,7 +15,7 @@ use super::Form;
 use super::bytes::{self, Body};
 use super::names::{FLAT_MAX, FlatNames, SHORT_MAX, hash_of, pays, shared};
 use super::run::Run;
-use super::scan::{GaveUp, number_at, unescape};
+use super::scan::{GaveUp, ends_container, next_byte, number_at, unescape};
 use super::store::chunk_bytes;
 use super::text::{clean_prefix, is_clean};
 use crate::view::Number;
@@ -181,7 +181,7 @@ impl Memory {
                 memory: self,
             };
             reader.value(depth, false)?;
-            if reader.next_byte().is_some() {
+            if next_byte(reader.bytes, &mut reader.at).is_some() {
                 return Err(GaveUp);
             }
             let len = reader.to;
@@ -217,18 +217,6 @@ static MASKS: [u128; 17] = {
 };
 
 impl Reader<'_, '_> {
-    /// The next byte that is no blank, which stays.
-    #[inline]
-    fn next_byte(&mut self) -> Option<u8> {
-        loop {
-            let byte = *self.bytes.get(self.at)?;
-            if !matches!(byte, b' ' | b'\n' | b'\t' | b'\r') {
-                return Some(byte);
-            }
-            self.at += 1;
-        }
-    }
-
     #[inline]
     fn put(&mut self, byte: u8) {
         self.memory.out[self.to] = byte;
@@ -261,7 +249,7 @@ impl Reader<'_, '_> {
     /// Reads a value, which may have so many levels; a number of an array is kept. Returns whether
     /// it is a number.
     fn value(&mut self, depth: usize, is_element: bool) -> Result<bool, GaveUp> {
-        match self.next_byte().ok_or(GaveUp)? {
+        match next_byte(self.bytes, &mut self.at).ok_or(GaveUp)? {
             b'"' => self.string()?,
             b'{' => self.object(depth.checked_sub(1).ok_or(GaveUp)?)?,
             b'[' => self.array(depth.checked_sub(1).ok_or(GaveUp)?)?,
@@ -335,7 +323,7 @@ impl Reader<'_, '_> {
     #[inline]
     fn open(&mut self, close: u8, empty: u8) -> Result<Option<(usize, usize)>, GaveUp> {
         self.at += 1;
-        if self.next_byte().ok_or(GaveUp)? == close {
+        if next_byte(self.bytes, &mut self.at).ok_or(GaveUp)? == close {
             self.at += 1;
             self.put(empty);
             return Ok(None);
@@ -345,20 +333,6 @@ impl Reader<'_, '_> {
         let room = if is_long { 5 } else { 3 };
         self.to += room;
         Ok(Some((start, room)))
-    }
-
-    /// After a value: whether the container ends.
-    #[inline]
-    fn ends(&mut self, close: u8) -> Result<bool, GaveUp> {
-        let byte = self.next_byte().ok_or(GaveUp)?;
-        self.at += 1;
-        if byte == close {
-            Ok(true)
-        } else if byte == b',' {
-            Ok(false)
-        } else {
-            Err(GaveUp)
-        }
     }
 
     /// Writes the head of a container that began there.
@@ -383,7 +357,7 @@ impl Reader<'_, '_> {
         loop {
             all_numbers &= self.value(depth, true)?;
             count += 1;
-            if self.ends(b']')? {
+            if ends_container(self.bytes, &mut self.at, b']')? {
                 break;
             }
         }
@@ -412,7 +386,7 @@ impl Reader<'_, '_> {
         let mut seen = [0u64; KNOWN_MAX / 64];
         let mut count = 0;
         loop {
-            if self.next_byte() != Some(b'"') {
+            if next_byte(self.bytes, &mut self.at) != Some(b'"') {
                 return Err(GaveUp);
             }
             let name = self.name()?;
@@ -421,13 +395,13 @@ impl Reader<'_, '_> {
                 return Err(GaveUp);
             }
             seen[word] |= bit;
-            if self.next_byte() != Some(b':') {
+            if next_byte(self.bytes, &mut self.at) != Some(b':') {
                 return Err(GaveUp);
             }
             self.at += 1;
             self.value(depth, false)?;
             count += 1;
-            if self.ends(b'}')? {
+            if ends_container(self.bytes, &mut self.at, b'}')? {
                 break;
             }
         }

@@ -30,7 +30,7 @@ pub(super) fn scan(
         draft,
     };
     scanner.value()?;
-    match scanner.next_byte() {
+    match next_byte(scanner.bytes, &mut scanner.at) {
         None => Ok(()),
         Some(_) => Err(GaveUp),
     }
@@ -54,20 +54,8 @@ const POWERS: [f64; 23] = [
 ];
 
 impl Scanner<'_, '_, '_, '_> {
-    /// The next byte that is no blank, which stays.
-    #[inline]
-    fn next_byte(&mut self) -> Option<u8> {
-        loop {
-            let byte = *self.bytes.get(self.at)?;
-            if !matches!(byte, b' ' | b'\n' | b'\t' | b'\r') {
-                return Some(byte);
-            }
-            self.at += 1;
-        }
-    }
-
     fn value(&mut self) -> Result<(), GaveUp> {
-        match self.next_byte().ok_or(GaveUp)? {
+        match next_byte(self.bytes, &mut self.at).ok_or(GaveUp)? {
             b'"' => self.string(false),
             b'{' => self.object(),
             b'[' => self.array(),
@@ -97,30 +85,16 @@ impl Scanner<'_, '_, '_, '_> {
         }
         self.at += 1;
         self.draft.begin(is_object);
-        let closes = self.next_byte().ok_or(GaveUp)? == close;
+        let closes = next_byte(self.bytes, &mut self.at).ok_or(GaveUp)? == close;
         self.at += usize::from(closes);
         Ok(closes)
-    }
-
-    /// After a value: whether the container ends.
-    #[inline]
-    fn ends(&mut self, close: u8) -> Result<bool, GaveUp> {
-        let byte = self.next_byte().ok_or(GaveUp)?;
-        self.at += 1;
-        if byte == close {
-            Ok(true)
-        } else if byte == b',' {
-            Ok(false)
-        } else {
-            Err(GaveUp)
-        }
     }
 
     fn array(&mut self) -> Result<(), GaveUp> {
         let mut ends = self.begin(false, b']')?;
         while !ends {
             self.value()?;
-            ends = self.ends(b']')?;
+            ends = ends_container(self.bytes, &mut self.at, b']')?;
         }
         self.draft.end(self.fpha).map_err(|_| GaveUp)
     }
@@ -128,16 +102,16 @@ impl Scanner<'_, '_, '_, '_> {
     fn object(&mut self) -> Result<(), GaveUp> {
         let mut ends = self.begin(true, b'}')?;
         while !ends {
-            if self.next_byte() != Some(b'"') {
+            if next_byte(self.bytes, &mut self.at) != Some(b'"') {
                 return Err(GaveUp);
             }
             self.string(true)?;
-            if self.next_byte() != Some(b':') {
+            if next_byte(self.bytes, &mut self.at) != Some(b':') {
                 return Err(GaveUp);
             }
             self.at += 1;
             self.value()?;
-            ends = self.ends(b'}')?;
+            ends = ends_container(self.bytes, &mut self.at, b'}')?;
         }
         self.draft.end(None).map_err(|_| GaveUp)
     }
@@ -226,6 +200,33 @@ fn four_digits(bytes: &[u8], at: &mut usize) -> Result<u32, GaveUp> {
         let digit = char::from(*digit).to_digit(16).ok_or(GaveUp)?;
         Ok(code << 4 | digit)
     })
+}
+
+/// The next byte from a place on that is no blank; the place moves to it.
+#[inline]
+pub(super) fn next_byte(bytes: &[u8], at: &mut usize) -> Option<u8> {
+    loop {
+        let byte = *bytes.get(*at)?;
+        if !matches!(byte, b' ' | b'\n' | b'\t' | b'\r') {
+            return Some(byte);
+        }
+        *at += 1;
+    }
+}
+
+/// After a value: whether its container ends; the place moves to the byte after the bracket or the
+/// comma.
+#[inline]
+pub(super) fn ends_container(bytes: &[u8], at: &mut usize, close: u8) -> Result<bool, GaveUp> {
+    let byte = next_byte(bytes, at).ok_or(GaveUp)?;
+    *at += 1;
+    if byte == close {
+        Ok(true)
+    } else if byte == b',' {
+        Ok(false)
+    } else {
+        Err(GaveUp)
+    }
 }
 
 /// A number of a text.
