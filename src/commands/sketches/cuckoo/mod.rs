@@ -4,7 +4,7 @@
 //!     recipe     how a filter is made: options and settings, and their effect
 //!     add, delete, exists, info, chunks, merge     the commands
 //!
-//! Deleting what was never added may delete what was: the caller must know that an item is there.
+//! Deleting an item that is not in the filter may delete another: the caller must know that it is.
 
 mod add;
 mod chunks;

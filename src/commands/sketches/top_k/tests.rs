@@ -7,7 +7,7 @@ fn replies_are_those_of_redis() {
     play(include_str!("answers.txt"));
 }
 
-/// Additions that wear cells of other items are drawn; whoever repeats them arrives at the same.
+/// Additions that wear cells of other items are drawn; a server that repeats them has the same.
 #[test]
 fn effects_lead_to_the_same_list() {
     let mut t = Testbed::new();
