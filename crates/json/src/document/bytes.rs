@@ -304,13 +304,6 @@ impl Few {
         self.len += N;
     }
 
-    /// The first bytes of an integer.
-    #[inline]
-    fn extend_integer(&mut self, value: i64, width: usize) {
-        self.extend(value.to_le_bytes());
-        self.len -= 8 - width;
-    }
-
     /// The bytes at the beginning of an array, before some that do not matter.
     #[inline]
     pub fn at_start(&self) -> [u8; 16] {
@@ -334,26 +327,45 @@ impl Deref for Few {
     }
 }
 
+/// The byte of an integer from 0 to 63.
+#[inline]
+pub(super) fn small(value: u8) -> u8 {
+    INTEGER_SMALL | value
+}
+
+/// The bytes of another integer, and how many count.
+#[inline]
+pub(super) fn integer_word(value: i64) -> (u128, usize) {
+    if (64..=8191).contains(&value) {
+        let [low, high, ..] = value.to_le_bytes();
+        return (u16::from_le_bytes([INTEGER_TWO | high, low]).into(), 2);
+    }
+    let width = integer_width(value);
+    let head = INTEGER + width as u8 - 1;
+    (u128::from(value as u64) << 8 | u128::from(head), 1 + width)
+}
+
 /// A number's bytes.
 #[inline]
 pub(super) fn number(number: Number) -> Few {
     let mut few = Few::new();
     match number {
-        Number::Signed(value) => match value {
-            0..=63 => few.push(INTEGER_SMALL | value as u8),
-            64..=8191 => few.extend([INTEGER_TWO | (value >> 8) as u8, value as u8]),
-            _ => {
-                let width = integer_width(value);
-                few.push(INTEGER + width as u8 - 1);
-                few.extend_integer(value, width);
-            }
-        },
+        Number::Signed(value @ 0..=63) => few.push(small(value as u8)),
+        Number::Signed(value) => {
+            let (word, len) = integer_word(value);
+            few.bytes = word.to_le_bytes();
+            few.len = len;
+        }
         Number::Unsigned(value) => {
             few.push(UNSIGNED);
             few.extend(value.to_le_bytes());
         }
         Number::Float(value) => match decimal(value) {
-            Some((scale, mantissa)) => return decimal_bytes(mantissa, scale),
+            Some((scale, mantissa)) => {
+                let (word, len) = decimal_word(mantissa, scale);
+                few.extend(word.to_le_bytes());
+                few.len = len;
+            }
             None if f64::from(value as f32).to_bits() == value.to_bits() => {
                 few.push(FLOAT_32);
                 few.extend((value as f32).to_le_bytes());
@@ -370,20 +382,18 @@ pub(super) fn number(number: Number) -> Few {
 const MANTISSA_MAX: i64 = 1 << (8 * DECIMAL_WIDTH_MAX - 1);
 
 /// A float that is this integer of at most 15 digits over a power of ten, the least that it can be
-/// but one; `None`: it is no such.
+/// but one: its bytes, and how many count; `None`: it is no such.
 #[inline]
-pub(super) fn decimal_of(mantissa: i64, scale: usize) -> Option<Few> {
+pub(super) fn decimal_of(mantissa: i64, scale: usize) -> Option<(u64, usize)> {
     let is_short = (-MANTISSA_MAX..MANTISSA_MAX).contains(&mantissa);
-    (scale < run::POWERS.len() && is_short).then(|| decimal_bytes(mantissa, scale))
+    (scale < run::POWERS.len() && is_short).then(|| decimal_word(mantissa, scale))
 }
 
 #[inline]
-fn decimal_bytes(mantissa: i64, scale: usize) -> Few {
-    let mut few = Few::new();
+fn decimal_word(mantissa: i64, scale: usize) -> (u64, usize) {
     let width = integer_width(mantissa);
-    few.push(DECIMAL + (scale as u8 - 1) * DECIMAL_WIDTH_MAX + width as u8 - 1);
-    few.extend_integer(mantissa, width);
-    few
+    let head = DECIMAL + (scale as u8 - 1) * DECIMAL_WIDTH_MAX + width as u8 - 1;
+    ((mantissa as u64) << 8 | u64::from(head), 1 + width)
 }
 
 /// A float as scale and mantissa, if it can be and is short so.

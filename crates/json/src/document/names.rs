@@ -149,13 +149,20 @@ impl<'a> FlatNames<'a> {
 
     /// The bytes of a table of these names.
     pub fn write(names: &[&[u8]], out: &mut SmallVec<[u8; 256]>) {
-        out.push(u8::try_from(names.len()).expect("at most 127 names"));
-        if !names.is_empty() {
-            let texts: usize = names.iter().map(|name| name.len()).sum();
+        FlatNames::write_lens(names.iter().map(|name| name.len() as u8), out);
+        names.iter().for_each(|name| out.extend_from_slice(name));
+    }
+
+    /// The bytes of a table before its texts, which have these lengths.
+    pub fn write_lens(lens: impl Iterator<Item = u8> + Clone, out: &mut impl Extend<u8>) {
+        let (count, texts) = lens.clone().fold((0, 0), |(count, texts), len| {
+            (count + 1, texts + usize::from(len))
+        });
+        out.extend([u8::try_from(count).expect("at most 127 names")]);
+        if count > 0 {
             let texts = u16::try_from(texts).expect("127 names of at most 255 bytes");
-            out.extend_from_slice(&texts.to_le_bytes());
-            out.extend(names.iter().map(|name| name.len() as u8));
-            names.iter().for_each(|name| out.extend_from_slice(name));
+            out.extend(texts.to_le_bytes());
+            out.extend(lens);
         }
     }
 

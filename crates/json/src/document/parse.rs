@@ -39,8 +39,8 @@ pub fn number_of(text: &[u8]) -> Option<Number> {
         return None;
     }
     let mut at = 0;
-    let scanned = number_at(text, &mut at).ok()?;
-    (at == text.len()).then_some(scanned.number)
+    let scanned = number_at(&text.as_bytes(), &mut at).ok()?;
+    (at == text.len()).then(|| scanned.number())
 }
 
 fn parse_slowly(text: &str, fpha: Option<Fpha>) -> Result<Document, ParseError> {
@@ -191,6 +191,9 @@ mod tests {
     fn check(given: &str) {
         let scanned = Document::drafted(given.as_bytes(), |draft| scan(given, None, 127, draft));
         let slow = text(parse_slowly(given, None));
+        if let Ok(document) = quick::read(given, 127) {
+            assert_eq!(text(Ok(document)), slow, "{given}");
+        }
         match scanned {
             Ok(document) => assert_eq!(text(Ok(document)), slow, "{given}"),
             Err(GaveUp) => assert!(slow.is_err(), "{given}"),

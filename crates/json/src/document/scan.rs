@@ -21,7 +21,6 @@ pub(super) fn scan(
     draft: &mut Draft<'_, '_>,
 ) -> Result<(), GaveUp> {
     let mut scanner = Scanner {
-        text,
         bytes: text.as_bytes(),
         at: 0,
         fpha,
@@ -37,7 +36,6 @@ pub(super) fn scan(
 }
 
 struct Scanner<'b, 'd, 't, 's> {
-    text: &'b str,
     bytes: &'b [u8],
     at: usize,
     fpha: Option<Fpha>,
@@ -60,8 +58,8 @@ impl Scanner<'_, '_, '_, '_> {
             b'{' => self.object(),
             b'[' => self.array(),
             b'-' | b'0'..=b'9' => {
-                let scanned = number_at(self.text, &mut self.at)?;
-                self.draft.number(scanned.number);
+                let scanned = number_at(&self.bytes, &mut self.at)?;
+                self.draft.number(scanned.number());
                 Ok(())
             }
             b'n' => self.word(b"null").map(|()| self.draft.null()),
@@ -202,12 +200,18 @@ fn four_digits(bytes: &[u8], at: &mut usize) -> Result<u32, GaveUp> {
     })
 }
 
+/// Whether a byte between values says nothing.
+#[inline]
+pub(super) fn is_blank(byte: u8) -> bool {
+    matches!(byte, b' ' | b'\n' | b'\t' | b'\r')
+}
+
 /// The next byte from a place on that is no blank; the place moves to it.
 #[inline]
 pub(super) fn next_byte(bytes: &[u8], at: &mut usize) -> Option<u8> {
     loop {
         let byte = *bytes.get(*at)?;
-        if !matches!(byte, b' ' | b'\n' | b'\t' | b'\r') {
+        if !is_blank(byte) {
             return Some(byte);
         }
         *at += 1;
@@ -229,58 +233,75 @@ pub(super) fn ends_container(bytes: &[u8], at: &mut usize, close: u8) -> Result<
     }
 }
 
+/// Bytes of which a number is read.
+pub(super) trait Digits {
+    /// The byte at a place; after the end, any that no number has.
+    fn byte(&self, at: usize) -> u8;
+
+    /// All bytes.
+    fn bytes(&self) -> &[u8];
+}
+
+impl Digits for &[u8] {
+    #[inline(always)]
+    fn byte(&self, at: usize) -> u8 {
+        self.get(at).copied().unwrap_or(0)
+    }
+
+    fn bytes(&self) -> &[u8] {
+        self
+    }
+}
+
 /// A number of a text.
-pub(super) struct Scanned {
-    pub number: Number,
-    /// A float as an integer over a power of ten, the least but one, if it has at most 15 digits.
-    pub decimal: Option<(i64, usize)>,
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Scanned {
+    Integer(i64),
+    /// A float, as an integer of at most 15 digits over a power of ten, the least but one.
+    Decimal(i64, usize),
+    Other(Number),
+}
+
+impl Scanned {
+    #[inline]
+    pub fn number(self) -> Number {
+        match self {
+            Scanned::Integer(value) => Number::Signed(value),
+            // Both are exact, so that the quotient is rounded once.
+            Scanned::Decimal(value, scale) => Number::Float(value as f64 / POWERS[scale]),
+            Scanned::Other(number) => number,
+        }
+    }
 }
 
 /// Digits at a place, which moves to their end: their number, and their value after `value`, if it
 /// does not overflow.
-#[inline]
-fn digits(bytes: &[u8], at: &mut usize, mut value: u64) -> (usize, u64) {
+#[inline(always)]
+fn digits(bytes: &impl Digits, at: &mut usize, mut value: u64) -> (usize, u64) {
     let start = *at;
-    while let Some(digit) = bytes.get(*at).map(|byte| byte.wrapping_sub(b'0'))
-        && digit < 10
-    {
+    loop {
+        let digit = bytes.byte(*at).wrapping_sub(b'0');
+        if digit > 9 {
+            return (*at - start, value);
+        }
         value = value.wrapping_mul(10).wrapping_add(digit.into());
         *at += 1;
     }
-    (*at - start, value)
 }
 
 /// The number at a place, which moves to its end.
-#[inline]
-pub(super) fn number_at(text: &str, at: &mut usize) -> Result<Scanned, GaveUp> {
-    let (bytes, start) = (text.as_bytes(), *at);
-    let is_negative = bytes[start] == b'-';
+#[inline(always)]
+pub(super) fn number_at(bytes: &impl Digits, at: &mut usize) -> Result<Scanned, GaveUp> {
+    let start = *at;
+    let is_negative = bytes.byte(start) == b'-';
     *at += usize::from(is_negative);
-    let begins_with_zero = bytes.get(*at) == Some(&b'0');
+    let begins_with_zero = bytes.byte(*at) == b'0';
     let (whole, mut value) = digits(bytes, at, 0);
     if whole == 0 || (begins_with_zero && whole > 1) {
         return Err(GaveUp);
     }
-    let (mut places, mut is_float) = (0, false);
-    if bytes.get(*at) == Some(&b'.') {
-        is_float = true;
-        *at += 1;
-        (places, value) = digits(bytes, at, value);
-        if places == 0 {
-            return Err(GaveUp);
-        }
-    }
-    let has_exponent = matches!(bytes.get(*at), Some(b'e' | b'E'));
-    if has_exponent {
-        is_float = true;
-        *at += 1;
-        *at += usize::from(matches!(bytes.get(*at), Some(b'+' | b'-')));
-        if digits(bytes, at, 0).0 == 0 {
-            return Err(GaveUp);
-        }
-    }
-    // 18 digits do not overflow.
-    let fits = whole + places <= 18;
+    // Of zeros, the negative one is a float of its own.
+    let is_plain = value > 0 || !is_negative;
     let signed = |value: u64| {
         if is_negative {
             -(value as i64)
@@ -288,48 +309,55 @@ pub(super) fn number_at(text: &str, at: &mut usize) -> Result<Scanned, GaveUp> {
             value as i64
         }
     };
-    if !is_float && fits && (value > 0 || !is_negative) {
-        return Ok(Scanned {
-            number: Number::Signed(signed(value)),
-            decimal: None,
-        });
+    let end = bytes.byte(*at);
+    if !matches!(end, b'.' | b'e' | b'E') {
+        // 18 digits do not overflow.
+        if whole <= 18 && is_plain {
+            return Ok(Scanned::Integer(signed(value)));
+        }
+        return any_number(&bytes.bytes()[start..*at], false);
     }
-    if is_float && !has_exponent && fits && value < 1 << 53 {
-        // Both are exact, so that the quotient is rounded once.
+    let mut places = 0;
+    if end == b'.' {
+        *at += 1;
+        (places, value) = digits(bytes, at, value);
+        if places == 0 {
+            return Err(GaveUp);
+        }
+    }
+    if matches!(bytes.byte(*at), b'e' | b'E') {
+        *at += 1;
+        *at += usize::from(matches!(bytes.byte(*at), b'+' | b'-'));
+        if digits(bytes, at, 0).0 == 0 {
+            return Err(GaveUp);
+        }
+    } else if whole + places <= 15 && (value > 0 || !is_negative) {
+        while places > 1 && value.is_multiple_of(10) {
+            value /= 10;
+            places -= 1;
+        }
+        return Ok(Scanned::Decimal(signed(value), places));
+    } else if whole + places <= 18 && value < 1 << 53 {
         let float = value as f64 / POWERS[places];
-        let is_short = value < 1_000_000_000_000_000 && (value > 0 || !is_negative);
-        let decimal = is_short.then(|| {
-            while places > 1 && value.is_multiple_of(10) {
-                value /= 10;
-                places -= 1;
-            }
-            (signed(value), places)
-        });
-        return Ok(Scanned {
-            number: Number::Float(if is_negative { -float } else { float }),
-            decimal,
-        });
+        let number = Number::Float(if is_negative { -float } else { float });
+        return Ok(Scanned::Other(number));
     }
-    Ok(Scanned {
-        number: any_number(&text[start..*at], is_float)?,
-        decimal: None,
-    })
+    any_number(&bytes.bytes()[start..*at], true)
 }
 
 /// A number of any length, by the standard library.
 #[cold]
-fn any_number(text: &str, is_float: bool) -> Result<Number, GaveUp> {
+fn any_number(digits: &[u8], is_float: bool) -> Result<Scanned, GaveUp> {
+    let text = std::str::from_utf8(digits).map_err(|_| GaveUp)?;
     if !is_float && text != "-0" {
         if let Ok(value) = text.parse() {
-            return Ok(Number::Signed(value));
+            return Ok(Scanned::Integer(value));
         }
         if let Ok(value) = text.parse() {
-            return Ok(Number::Unsigned(value));
+            return Ok(Scanned::Other(Number::Unsigned(value)));
         }
     }
     let value: f64 = text.parse().map_err(|_| GaveUp)?;
-    value
-        .is_finite()
-        .then_some(Number::Float(value))
-        .ok_or(GaveUp)
+    let number = value.is_finite().then_some(Number::Float(value));
+    number.map(Scanned::Other).ok_or(GaveUp)
 }

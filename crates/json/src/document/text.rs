@@ -11,17 +11,9 @@ pub(super) fn is_clean(text: &[u8]) -> bool {
 /// Number of bytes before the first that is escaped.
 #[inline]
 pub(super) fn clean_prefix(text: &[u8]) -> usize {
-    const ONES: u64 = u64::MAX / 255;
-    const HIGHS: u64 = ONES << 7;
     let (words, rest) = text.as_chunks::<8>();
     for (number, word) in words.iter().enumerate() {
-        let word = u64::from_le_bytes(*word);
-        // A byte's high bit of `low`, `quote` and `slash` is set if it is below 0x20, a quote, a
-        // backslash; a borrow may set it in the byte after such a one, too: the first is right.
-        let low = word.wrapping_sub(ONES * 0x20);
-        let quote = (word ^ (ONES * u64::from(b'"'))).wrapping_sub(ONES);
-        let slash = (word ^ (ONES * u64::from(b'\\'))).wrapping_sub(ONES);
-        let found = (low | quote | slash) & !word & HIGHS;
+        let found = escaped_in(u64::from_le_bytes(*word));
         if found != 0 {
             return number * 8 + found.trailing_zeros() as usize / 8;
         }
@@ -30,6 +22,33 @@ pub(super) fn clean_prefix(text: &[u8]) -> usize {
     text.len() - rest.len() + found.unwrap_or(rest.len())
 }
 
+/// The high bits of the bytes that are escaped, in the order of the text: up to the first they
+/// are right.
+#[inline(always)]
+fn escaped_in(word: u64) -> u64 {
+    const ONES: u64 = u64::MAX / 255;
+    const HIGHS: u64 = ONES << 7;
+    // A byte's high bit of `low` and `slash` is set if it is below 0x20 or a quote (which is 0x20
+    // with the second bit flipped), or a backslash; a borrow may set it in the byte after such a
+    // one, too: the first is right.
+    let low = (word ^ (ONES * 2)).wrapping_sub(ONES * 0x21);
+    let slash = (word ^ (ONES * u64::from(b'\\'))).wrapping_sub(ONES);
+    (low | slash) & !word & HIGHS
+}
+
+/// Bytes that are looked at together.
+pub(super) const CHUNK: usize = 16;
+
+/// As [`clean_prefix`], of one chunk.
+#[inline(always)]
+pub(super) fn clean_of_chunk(chunk: [u8; CHUNK]) -> usize {
+    let both = u128::from_le_bytes(chunk);
+    let (low, high) = (escaped_in(both as u64), escaped_in((both >> 64) as u64));
+    let (word, before) = if low == 0 { (high, 8) } else { (low, 0) };
+    before + word.trailing_zeros() as usize / 8
+}
+
+#[inline]
 fn is_escaped(byte: u8) -> bool {
     byte < 0x20 || byte == b'"' || byte == b'\\'
 }
@@ -190,6 +209,9 @@ mod tests {
                     text[at] = byte;
                     let wanted = if is_escaped(byte) { at } else { len };
                     assert_eq!(clean_prefix(&text), wanted, "{byte} at {at} of {len}");
+                    if let Some(chunk) = text.first_chunk() {
+                        assert_eq!(clean_of_chunk(*chunk), wanted.min(CHUNK), "{byte} at {at}");
+                    }
                 }
             }
         }

@@ -1,0 +1,470 @@
+//! A small text becomes the bytes of a document in one pass, by what earlier texts were like.
+//!
+//! Only at its end is it known which names a document shares. So the reader keeps the names of
+//! earlier texts (`known`), with guesses: whether the name is shared, which name follows it, which
+//! is the first of an object that it names. It writes by the guesses, and counts. Where the counts
+//! say otherwise the text is read once more, by guesses that are then right.
+//!
+//! It gives up at what is rare: names with escapes, long ones, ones given twice, and too many; and
+//! at wrong texts. The bytes are those that a draft would have.
+//!
+//! The text is read from a copy that ends with a zero, which no value has, and the bytes are
+//! written to an array that has room for those of any text: neither has its end looked for. Places
+//! are taken modulo the size of their array, which are powers of two: no check of bounds is left.
+//!
+//! Cost: O(length of the text). Names and buffers are the thread's, some 30 kB.
+
+mod known;
+
+use crate::document::Document;
+use crate::document::Form;
+use crate::document::bytes::{self, Body};
+use crate::document::run::Run;
+use crate::document::scan::{Digits, GaveUp, Scanned, is_blank, number_at, unescape};
+use crate::document::store::chunk_bytes;
+use crate::document::text::{CHUNK, clean_of_chunk, is_clean};
+use crate::view::Number;
+use known::Names;
+use russet_encodings::buffer::Buffer;
+use std::cell::Cell;
+
+/// A text of as many bytes is not read.
+const TEXT_MAX: usize = 4096;
+/// Bytes of the longest: see `DEPTH`.
+const OUT_MAX: usize = 8192;
+/// Levels of nesting: no value has more bytes than twice its text, but the heads of open
+/// containers come before.
+const DEPTH: usize = 127;
+/// Nothing in a text of as many bytes can be as large as to stand out of line.
+const LEN_MAX: usize = 8192 * 2 / 5;
+const _: () = assert!(LEN_MAX < TEXT_MAX && 2 * LEN_MAX + 64 + HEAD_LONG * DEPTH < OUT_MAX);
+const _: () = assert!(TEXT_MAX.is_power_of_two() && OUT_MAX.is_power_of_two());
+
+/// Bytes of the head of a container of less than 256, and of less than 65,536.
+const HEAD_SHORT: usize = 3;
+const HEAD_LONG: usize = 5;
+
+/// See the module.
+struct Reader {
+    text: Text,
+    out: [u8; OUT_MAX + CHUNK],
+    names: Names,
+    /// Numbers of the arrays that are open.
+    numbers: Vec<Number>,
+    unescaped: Vec<u8>,
+}
+
+/// A text, and a zero after it.
+struct Text([u8; TEXT_MAX + CHUNK]);
+
+impl Text {
+    /// The bytes at a place, and after it.
+    #[inline(always)]
+    fn chunk(&self, at: usize) -> [u8; CHUNK] {
+        let at = at % TEXT_MAX;
+        *self.0[at..].first_chunk().expect("a chunk after the end")
+    }
+}
+
+impl Digits for Text {
+    #[inline(always)]
+    fn byte(&self, at: usize) -> u8 {
+        self.0[at % TEXT_MAX]
+    }
+
+    fn bytes(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+thread_local! {
+    static READER: Cell<Option<Box<Reader>>> = const { Cell::new(None) };
+}
+
+/// The document of a text that is nested to at most `depth` levels.
+pub(super) fn read(text: &str, depth: usize) -> Result<Document, GaveUp> {
+    if text.len() > (chunk_bytes() * 2 / 5).min(LEN_MAX) {
+        return Err(GaveUp);
+    }
+    let mut reader = READER.take().unwrap_or_else(|| Box::new(Reader::new()));
+    let document = reader.document(text, depth.min(DEPTH));
+    READER.set(Some(reader));
+    document
+}
+
+/// Bytes that are read, and bytes that are written.
+#[derive(Clone, Copy)]
+struct Place {
+    at: usize,
+    to: usize,
+}
+
+/// The place of a container.
+#[derive(Clone, Copy)]
+struct Around {
+    /// The nearest name around it; zero: none.
+    name: u8,
+    /// Levels of nesting that it may have.
+    depth: usize,
+    /// Bytes that its head will probably have.
+    head: usize,
+}
+
+/// A value that was read.
+enum Read {
+    Number,
+    Text,
+    Word,
+    /// A container, and the bytes of its head.
+    Container(usize),
+}
+
+impl Reader {
+    fn new() -> Reader {
+        Reader {
+            text: Text([0; TEXT_MAX + CHUNK]),
+            out: [0; OUT_MAX + CHUNK],
+            names: Names::new(),
+            numbers: Vec::new(),
+            unescaped: Vec::new(),
+        }
+    }
+
+    fn document(&mut self, text: &str, depth: usize) -> Result<Document, GaveUp> {
+        self.text.0[..text.len()].copy_from_slice(text.as_bytes());
+        self.text.0[text.len()] = 0;
+        for _ in 0..2 {
+            self.names.begin();
+            self.numbers.clear();
+            let around = Around {
+                name: 0,
+                depth,
+                head: if text.len() > 300 {
+                    HEAD_LONG
+                } else {
+                    HEAD_SHORT
+                },
+            };
+            let mut place = Place { at: 0, to: 0 };
+            self.value(&mut place, around, false)?;
+            self.next_byte(&mut place);
+            if place.at != text.len() {
+                return Err(GaveUp);
+            }
+            if self.names.check() {
+                let parts = [self.names.table(), &self.out[..place.to]];
+                return Ok(Document(Form::Flat(Buffer::concat(&parts))));
+            }
+        }
+        Err(GaveUp)
+    }
+
+    /// The next byte that is no blank; the place moves to it.
+    #[inline(always)]
+    fn next_byte(&self, place: &mut Place) -> u8 {
+        loop {
+            let byte = self.text.byte(place.at);
+            if byte > b' ' || !is_blank(byte) {
+                return byte;
+            }
+            place.at += 1;
+        }
+    }
+
+    #[inline(always)]
+    fn put<const N: usize>(&mut self, to: usize, bytes: [u8; N]) {
+        const { assert!(N <= CHUNK) };
+        let to = to % OUT_MAX;
+        *self.out[to..]
+            .first_chunk_mut()
+            .expect("a chunk after the end") = bytes;
+    }
+
+    /// Reads a value; a number of an array is kept if all before are.
+    #[inline(always)]
+    fn value(&mut self, place: &mut Place, around: Around, is_kept: bool) -> Result<Read, GaveUp> {
+        match self.next_byte(place) {
+            b'"' => {
+                self.string(place)?;
+                Ok(Read::Text)
+            }
+            b'-' | b'0'..=b'9' => {
+                let scanned = self.number(place)?;
+                if is_kept {
+                    self.numbers.push(scanned.number());
+                }
+                Ok(Read::Number)
+            }
+            b'{' => self.object(place, around).map(Read::Container),
+            b'[' => self.array(place, around).map(Read::Container),
+            b'n' => self.word(place, b"null", bytes::NULL),
+            b't' => self.word(place, b"true", bytes::TRUE),
+            b'f' => self.word(place, b"false", bytes::FALSE),
+            _ => Err(GaveUp),
+        }
+    }
+
+    #[inline(always)]
+    fn word(&mut self, place: &mut Place, word: &[u8], byte: u8) -> Result<Read, GaveUp> {
+        if !self.text.chunk(place.at).starts_with(word) {
+            return Err(GaveUp);
+        }
+        place.at += word.len();
+        self.put(place.to, [byte]);
+        place.to += 1;
+        Ok(Read::Word)
+    }
+
+    #[inline(always)]
+    fn number(&mut self, place: &mut Place) -> Result<Scanned, GaveUp> {
+        let scanned = number_at(&self.text, &mut place.at)?;
+        if let Scanned::Integer(value @ 0..64) = scanned {
+            self.put(place.to, [bytes::small(value as u8)]);
+            place.to += 1;
+        } else if let Scanned::Integer(value) = scanned {
+            let (word, len) = bytes::integer_word(value);
+            self.put(place.to, word.to_le_bytes());
+            place.to += len;
+        } else if let Scanned::Decimal(value, scale) = scanned
+            && let Some((word, len)) = bytes::decimal_of(value, scale)
+        {
+            self.put(place.to, word.to_le_bytes());
+            place.to += len;
+        } else {
+            let few = bytes::number(scanned.number());
+            self.put(place.to, few.at_start());
+            place.to += few.len();
+        }
+        Ok(scanned)
+    }
+
+    /// Reads the string whose quote is at the place.
+    #[inline(always)]
+    fn string(&mut self, place: &mut Place) -> Result<(), GaveUp> {
+        let (start, to) = (place.at + 1, place.to + 1);
+        let mut len = 0;
+        loop {
+            let chunk = self.text.chunk(start + len);
+            self.put(to + len, chunk);
+            let clean = clean_of_chunk(chunk);
+            len += clean;
+            if clean < CHUNK {
+                break;
+            }
+        }
+        if self.text.byte(start + len) != b'"' {
+            return self.escaped(place);
+        }
+        place.at = start + len + 1;
+        if len > bytes::SHORT_MAX {
+            return self.head_of_long(place, len);
+        }
+        self.put(place.to, [len as u8]);
+        place.to += 1 + len;
+        Ok(())
+    }
+
+    /// Moves a string that was written after a head of one byte, and gives it its head.
+    #[inline(never)]
+    fn head_of_long(&mut self, place: &mut Place, len: usize) -> Result<(), GaveUp> {
+        let head = bytes::text_head(len, true);
+        let to = place.to % OUT_MAX;
+        self.out.copy_within(to + 1..to + 1 + len, to + head.len());
+        self.out[to..to + head.len()].copy_from_slice(&head);
+        place.to += head.len() + len;
+        Ok(())
+    }
+
+    #[cold]
+    fn escaped(&mut self, place: &mut Place) -> Result<(), GaveUp> {
+        place.at += 1;
+        unescape(&self.text.0, &mut place.at, &mut self.unescaped)?;
+        let len = self.unescaped.len();
+        let head = bytes::text_head(len, is_clean(&self.unescaped));
+        self.put(place.to, head.at_start());
+        let to = place.to + head.len();
+        self.out[to..to + len].copy_from_slice(&self.unescaped);
+        place.to = to + len;
+        Ok(())
+    }
+
+    /// Writes the head of a container that began there; returns its bytes.
+    #[inline(always)]
+    fn close(
+        &mut self,
+        body: Body,
+        count: usize,
+        start: usize,
+        room: usize,
+        to: &mut usize,
+    ) -> usize {
+        let content = start + room;
+        let len = *to - content;
+        if room == HEAD_SHORT && count < 256 && len < 256 {
+            self.put(start, [body as u8, count as u8, len as u8]);
+            return room;
+        }
+        self.close_long(body, count, start, room, to)
+    }
+
+    fn close_long(
+        &mut self,
+        body: Body,
+        count: usize,
+        start: usize,
+        room: usize,
+        to: &mut usize,
+    ) -> usize {
+        let content = start + room;
+        let head = bytes::header(body, count, *to - content);
+        if head.len() != room {
+            self.out.copy_within(content..*to, start + head.len());
+            *to = *to + head.len() - room;
+        }
+        self.out[start..start + head.len()].copy_from_slice(&head);
+        head.len()
+    }
+
+    /// Reads the array whose bracket is at the place; returns the bytes of its head.
+    fn array(&mut self, place: &mut Place, around: Around) -> Result<usize, GaveUp> {
+        let mut inner = Around {
+            name: around.name,
+            depth: around.depth.checked_sub(1).ok_or(GaveUp)?,
+            head: HEAD_SHORT,
+        };
+        let mut here = *place;
+        here.at += 1;
+        if self.next_byte(&mut here) == b']' {
+            return Ok(self.empty(place, here, bytes::ARRAY_EMPTY, around));
+        }
+        here.to += around.head;
+        let first = self.numbers.len();
+        let (mut count, mut all_numbers) = (0, true);
+        loop {
+            match self.value(&mut here, inner, all_numbers)? {
+                Read::Number => {}
+                Read::Text | Read::Word => all_numbers = false,
+                Read::Container(head) => {
+                    all_numbers = false;
+                    inner.head = head;
+                }
+            }
+            count += 1;
+            let byte = self.next_byte(&mut here);
+            here.at += 1;
+            if byte == b']' {
+                break;
+            }
+            if byte != b',' {
+                return Err(GaveUp);
+            }
+        }
+        let mut body = Body::Array;
+        if all_numbers && self.run(first, place.to + around.head, &mut here.to)? {
+            body = Body::Run;
+        }
+        self.numbers.truncate(first);
+        let head = self.close(body, count, place.to, around.head, &mut here.to);
+        *place = here;
+        Ok(head)
+    }
+
+    /// Writes the numbers of an array once more, as a run, if that is shorter.
+    fn run(&mut self, first: usize, content: usize, to: &mut usize) -> Result<bool, GaveUp> {
+        let Some(run) = Run::shorter(self.numbers[first..].iter().copied()) else {
+            return Ok(false);
+        };
+        self.put(content, [run.byte()]);
+        *to = content + 1;
+        for at in first..self.numbers.len() {
+            let bytes = run.bytes(self.numbers[at]).ok_or(GaveUp)?;
+            self.put(*to, bytes);
+            *to += run.width();
+        }
+        Ok(true)
+    }
+
+    #[cold]
+    fn empty(&mut self, place: &mut Place, here: Place, byte: u8, around: Around) -> usize {
+        self.put(here.to, [byte]);
+        *place = Place {
+            at: here.at + 1,
+            to: here.to + 1,
+        };
+        around.head
+    }
+
+    /// Reads the object whose bracket is at the place; returns the bytes of its head.
+    fn object(&mut self, place: &mut Place, around: Around) -> Result<usize, GaveUp> {
+        let depth = around.depth.checked_sub(1).ok_or(GaveUp)?;
+        let mut here = *place;
+        here.at += 1;
+        let mut byte = self.next_byte(&mut here);
+        if byte == b'}' {
+            return Ok(self.empty(place, here, bytes::OBJECT_EMPTY, around));
+        }
+        here.to += around.head;
+        let mut seen = [0u64; 4];
+        let (mut count, mut before) = (0, 0);
+        let mut guess = self.names.known[usize::from(around.name)].child;
+        loop {
+            if byte != b'"' {
+                return Err(GaveUp);
+            }
+            let start = here.at + 1;
+            let word = u128::from_le_bytes(self.text.chunk(start));
+            let mut name = guess;
+            if let Some(len) = self.names.known[usize::from(guess)].short(word) {
+                // With its quote and colon.
+                here.at = start + len + 2;
+            } else {
+                let (names, text) = (&mut self.names, &self.text.0);
+                (name, here.at) = names.find(guess, word, text, start)?;
+                if count == 0 {
+                    names.known[usize::from(around.name)].child = name;
+                } else {
+                    names.known[usize::from(before)].next = name;
+                }
+            }
+            let (of, bit) = (usize::from(name) / 64, 1 << (name % 64));
+            if seen[of] & bit != 0 {
+                return Err(GaveUp);
+            }
+            seen[of] |= bit;
+            self.names.count(name);
+            let known = &self.names.known[usize::from(name)];
+            let (few, len) = (known.few, usize::from(known.few_len));
+            guess = known.next;
+            before = name;
+            let inner = Around {
+                name,
+                depth,
+                head: known.head.into(),
+            };
+            self.put(here.to, few);
+            here.to += len;
+            if len == 0 {
+                let long = self.names.long(name);
+                self.out[here.to] = long.len() as u8;
+                self.out[here.to + 1..here.to + 1 + long.len()].copy_from_slice(long);
+                here.to += 1 + long.len();
+            }
+            if let Read::Container(head) = self.value(&mut here, inner, false)? {
+                self.names.known[usize::from(name)].head = head as u8;
+            }
+            count += 1;
+            byte = self.next_byte(&mut here);
+            here.at += 1;
+            if byte == b'}' {
+                break;
+            }
+            if byte != b',' {
+                return Err(GaveUp);
+            }
+            byte = self.next_byte(&mut here);
+        }
+        let head = self.close(Body::Object, count, place.to, around.head, &mut here.to);
+        *place = here;
+        Ok(head)
+    }
+}
