@@ -204,6 +204,14 @@ pub(super) fn short_text(head: u8) -> Option<usize> {
     (usize::from(head) <= SHORT_MAX).then_some(head.into())
 }
 
+/// The integer with this head, if it has one digit.
+#[inline]
+pub(super) fn digit(head: u8) -> Option<u8> {
+    (INTEGER_SMALL..INTEGER_SMALL + 10)
+        .contains(&head)
+        .then(|| head - INTEGER_SMALL)
+}
+
 /// The integer and the scale of a float that is kept as such.
 #[inline]
 pub(super) fn decimal_at(bytes: &[u8], at: usize) -> Option<(i64, usize)> {

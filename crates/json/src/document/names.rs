@@ -67,6 +67,14 @@ pub(super) fn short_text(head: u8) -> Option<usize> {
     (head < LONG).then_some(head.into())
 }
 
+/// The number of the shared name with this head, if it is a near one.
+#[inline]
+pub(super) fn near(head: u8) -> Option<usize> {
+    (SHARED..SHARED_FAR)
+        .contains(&head)
+        .then(|| usize::from(head - SHARED))
+}
+
 #[inline]
 fn long(bytes: &[u8], at: usize) -> usize {
     let len = bytes[at + 1..at + 5].try_into().expect("four bytes");

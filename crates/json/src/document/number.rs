@@ -167,24 +167,35 @@ pub(super) fn write_decimal(integer: i64, scale: usize, out: &mut impl Out) {
     if magnitude >= 1_000_000_000_000_000 || is_small {
         return write_float(integer as f64 / POWERS[scale] as f64, out);
     }
-    if integer < 0 {
-        out.put(b"-");
-    }
-    let (whole, mut fraction) = (magnitude / POWERS[scale], magnitude % POWERS[scale]);
-    let mut digits = itoa::Buffer::new();
-    out.put(digits.format(whole).as_bytes());
+    let (mut whole, mut fraction) = (magnitude / POWERS[scale], magnitude % POWERS[scale]);
     let mut places = scale.max(1);
     while places > 1 && fraction.is_multiple_of(10) {
         fraction /= 10;
         places -= 1;
     }
-    let mut text = [b'0'; 9];
-    text[0] = b'.';
-    for place in (1..=places).rev() {
-        text[place] = b'0' + (fraction % 10) as u8;
+    // A sign, 15 digits, a point and a digit: from the last on.
+    let mut text = [0; 24];
+    let mut start = text.len();
+    let mut put = |byte| {
+        start -= 1;
+        text[start] = byte;
+    };
+    for _ in 0..places {
+        put(b'0' + (fraction % 10) as u8);
         fraction /= 10;
     }
-    out.put(&text[..=places]);
+    put(b'.');
+    loop {
+        put(b'0' + (whole % 10) as u8);
+        whole /= 10;
+        if whole == 0 {
+            break;
+        }
+    }
+    if integer < 0 {
+        put(b'-');
+    }
+    out.put(&text[start..]);
 }
 
 /// Appends a float's text. It must be finite.

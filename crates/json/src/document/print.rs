@@ -26,7 +26,7 @@ pub struct Format<'a> {
 
 impl Format<'_> {
     fn is_compact(&self) -> bool {
-        self.indent.is_empty() && self.newline.is_empty()
+        self.indent.is_empty() && self.newline.is_empty() && self.space.is_empty()
     }
 }
 
@@ -112,13 +112,23 @@ struct Printer<'a, 'o> {
 
 impl<'a> Printer<'a, '_> {
     /// Appends the value at a place; returns where it ends.
-    #[inline]
+    #[inline(always)]
     fn value(&mut self, bytes: &'a [u8], at: usize) -> usize {
         let head = bytes[at];
         if let Some(len) = bytes::short_text(head) {
             self.out.put_quoted(&bytes[at + 1..], len, b"\",");
             return at + 1 + len;
         }
+        if let Some(digit) = bytes::digit(head) {
+            self.out.put_some([b'0' + digit, b','], 2);
+            return at + 1;
+        }
+        self.other(bytes, at)
+    }
+
+    /// As `value`, of one that is no short text and no digit.
+    fn other(&mut self, bytes: &'a [u8], at: usize) -> usize {
+        let head = bytes[at];
         if bytes::is_inline(head) {
             let inline = bytes::inline(bytes, at).expect("such a head");
             return self.inline(bytes, inline);
@@ -134,9 +144,9 @@ impl<'a> Printer<'a, '_> {
                 write_number(number, &mut self.out);
                 self.out.byte(b',');
             }
-            Item::Null => self.out.put(b"null,"),
-            Item::Bool(true) => self.out.put(b"true,"),
-            Item::Bool(false) => self.out.put(b"false,"),
+            Item::Null => self.out.put_some(*b"null,", 5),
+            Item::Bool(true) => self.out.put_some(*b"true,", 5),
+            Item::Bool(false) => self.out.put_some(*b"false,", 6),
             Item::Inline(_) => unreachable!("containers came first"),
             Item::Node(_, number) => self.node(self.context.node(number)),
         }
@@ -201,14 +211,15 @@ impl<'a> Printer<'a, '_> {
             self.out.unput();
             self.line();
         }
-        self.out.put(if is_object { b"}," } else { b"]," });
+        let close = if is_object { b"}," } else { b"]," };
+        self.out.put_some(*close, 2);
     }
 
     fn members(&mut self, bytes: &'a [u8], mut at: usize, end: usize) {
         while at < end {
             self.line();
             at = self.name(bytes, at);
-            if !self.format.space.is_empty() {
+            if !self.is_compact {
                 self.out.put(self.format.space);
             }
             at = self.value(bytes, at);
@@ -238,24 +249,28 @@ impl<'a> Printer<'a, '_> {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn name(&mut self, bytes: &'a [u8], at: usize) -> usize {
-        if let Some(len) = names::short_text(bytes[at]) {
+        let head = bytes[at];
+        if let Some(len) = names::short_text(head) {
             self.out.put_quoted(&bytes[at + 1..], len, b"\":");
             return at + 1 + len;
         }
+        if let Some(name) = names::near(head).and_then(|number| self.flat.get(number))
+            && name.text.len() <= QUOTED_MAX
+        {
+            self.out.put_some(name.quoted, name.text.len() + 3);
+            return at + 1;
+        }
+        self.other_name(bytes, at)
+    }
+
+    fn other_name(&mut self, bytes: &'a [u8], at: usize) -> usize {
         let (name, end) = names::name(bytes, at);
         let (text, is_clean) = match name {
             Name::Text(text, is_clean) => (text, is_clean),
             Name::Shared(number) => match self.context {
-                Context::Flat(_) => {
-                    let name = &self.flat[usize::from(number)];
-                    if name.text.len() <= QUOTED_MAX {
-                        self.out.put_some(&name.quoted, name.text.len() + 3);
-                        return end;
-                    }
-                    (name.text, true)
-                }
+                Context::Flat(_) => (self.flat[usize::from(number)].text, true),
                 Context::Tree(store) => (store.names.text(number), true),
             },
         };

@@ -78,6 +78,8 @@ impl Out for Vec<u8> {
 /// fixed length.
 pub(super) struct Sink<'o> {
     out: &'o mut Vec<u8>,
+    /// The bytes of `out`, which gets them back at the end.
+    bytes: Vec<u8>,
     /// Bytes that are written; after them there is room.
     len: usize,
 }
@@ -85,38 +87,44 @@ pub(super) struct Sink<'o> {
 impl<'o> Sink<'o> {
     /// Appends to a vector about so many bytes.
     pub fn new(out: &'o mut Vec<u8>, expected: usize) -> Sink<'o> {
-        let len = out.len();
-        out.resize(len + expected, 0);
-        Sink { out, len }
-    }
-
-    /// The place after what is written, with room for so many bytes.
-    #[inline]
-    fn room(&mut self, needed: usize) -> &mut [u8] {
-        if self.out.len() - self.len < needed {
-            self.grow(needed);
-        }
-        &mut self.out[self.len..]
+        let mut bytes = std::mem::take(out);
+        let len = bytes.len();
+        bytes.resize(len + expected, 0);
+        Sink { out, bytes, len }
     }
 
     #[cold]
     fn grow(&mut self, needed: usize) {
-        let size = (self.len + needed).max(2 * self.out.len());
-        self.out.resize(size, 0);
+        let size = (self.len + needed).max(2 * self.bytes.len());
+        self.bytes.resize(size, 0);
     }
 
     /// Appends a byte.
-    #[inline]
+    #[inline(always)]
     pub fn byte(&mut self, byte: u8) {
-        self.room(1)[0] = byte;
-        self.len += 1;
+        self.put_some([byte], 1);
     }
 
     /// Appends the first `len` bytes of these.
-    #[inline]
-    pub fn put_some<const N: usize>(&mut self, bytes: &[u8; N], len: usize) {
-        *self.window() = *bytes;
-        self.len += len;
+    #[inline(always)]
+    pub fn put_some<const N: usize>(&mut self, bytes: [u8; N], len: usize) {
+        if let Some(room) = self.bytes.get_mut(self.len..self.len + N) {
+            room.copy_from_slice(&bytes);
+            self.len += len;
+        } else {
+            self.put_slowly(&[&bytes[..len]]);
+        }
+    }
+
+    #[inline(never)]
+    fn put_slowly(&mut self, parts: &[&[u8]]) {
+        for part in parts {
+            if self.bytes.len() - self.len < part.len() {
+                self.grow(part.len());
+            }
+            self.bytes[self.len..self.len + part.len()].copy_from_slice(part);
+            self.len += part.len();
+        }
     }
 
     /// Takes the last byte back.
@@ -125,44 +133,37 @@ impl<'o> Sink<'o> {
         self.len -= 1;
     }
 
-    /// So many bytes after what is written.
-    #[inline]
-    fn window<const N: usize>(&mut self) -> &mut [u8; N] {
-        if self.out.len() - self.len < N {
-            self.grow(N);
-        }
-        let room = &mut self.out[self.len..];
-        room.first_chunk_mut().expect("room for as many")
-    }
-
     /// Ends the vector where the text ends.
-    pub fn end(self) {
-        self.out.truncate(self.len);
+    pub fn end(mut self) {
+        self.bytes.truncate(self.len);
+        *self.out = self.bytes;
     }
 }
 
 impl Out for Sink<'_> {
     #[inline]
     fn put(&mut self, bytes: &[u8]) {
-        self.room(bytes.len())[..bytes.len()].copy_from_slice(bytes);
-        self.len += bytes.len();
+        if let Some(room) = self.bytes.get_mut(self.len..self.len + bytes.len()) {
+            room.copy_from_slice(bytes);
+            self.len += bytes.len();
+        } else {
+            self.put_slowly(&[bytes]);
+        }
     }
 
-    #[inline]
+    #[inline(always)]
     fn put_quoted<const N: usize>(&mut self, text: &[u8], len: usize, close: &[u8; N]) {
         const { assert!(N <= 2) };
         if let Some(some) = text.first_chunk::<32>()
             && len <= 32
+            && let Some(room) = self.bytes.get_mut(self.len..self.len + 36)
         {
-            let to = self.window::<36>();
-            to[0] = b'"';
-            to[1..33].copy_from_slice(some);
-            to[1 + len..1 + len + N].copy_from_slice(close);
+            room[0] = b'"';
+            room[1..33].copy_from_slice(some);
+            room[1 + len..1 + len + N].copy_from_slice(close);
             self.len += 1 + len + N;
         } else {
-            self.put(b"\"");
-            self.put(&text[..len]);
-            self.put(close);
+            self.put_slowly(&[b"\"", &text[..len], close]);
         }
     }
 }
