@@ -14,7 +14,7 @@
 //!   2. All strings and names are UTF-8, and no number is infinite or NaN.
 //!   3. Values are nested to at most [`DEPTH_MAX`] levels.
 //!   4. A large document may be shared, to be read as it is now ([`Document::share`]); an edit of a
-//!      shared one makes a copy first.
+//!      shared one copies what is on the way to its place.
 //!
 //! Places in a document are locations ([`crate::Location`]): an edit at one that does not exist,
 //! that is of another kind, or that would nest too deeply, changes nothing and returns `false`.
@@ -58,7 +58,7 @@ use russet_encodings::buffer::Buffer;
 use russet_encodings::thin::Thin;
 use std::fmt;
 use std::sync::Arc;
-use store::{Part, Store, value_nodes};
+use store::{Counted, Part, Store, value_nodes};
 use value::Context;
 
 /// The deepest nesting of a document: texts of clients have at most 127 levels, but edits nest
@@ -182,6 +182,16 @@ impl Document {
         }
     }
 
+    /// Whether it is the document that was shared or copied, without a change since. O(bytes) of a
+    /// small one.
+    pub fn is_unchanged_since(&self, copy: &Document) -> bool {
+        match (&self.0, &copy.0) {
+            (Form::Flat(buffer), Form::Flat(other)) => **buffer == **other,
+            (Form::Tree(tree), Form::Tree(other)) => Arc::ptr_eq(tree, other),
+            _ => false,
+        }
+    }
+
     /// The whole value.
     #[inline]
     pub fn root(&self) -> Value<'_> {
@@ -272,12 +282,6 @@ impl Document {
         }
         assert!(self.root().depth() <= DEPTH_MAX);
     }
-}
-
-/// An [`Arc`]'s block.
-struct Counted<T> {
-    _counts: [usize; 2],
-    _value: T,
 }
 
 impl fmt::Debug for Document {

@@ -6,6 +6,10 @@
 //!     chunk of an object             members
 //!     node of a string               its text
 //!
+//! Nodes, chunks and indexes are counted: copies of a store have them in common, and an edit makes
+//! one of its own of each that it changes. So a change of a scalar copies the list of nodes, the
+//! list of the chunks of one node, and one chunk.
+//!
 //! Invariants
 //!   1. A node is referred to exactly once, or its number is in `free`.
 //!   2. No chunk is empty, and `len` is the sum of the chunks' counts.
@@ -19,11 +23,12 @@
 use super::bytes::{self, Body, Compound, Item};
 use super::names::{self, Index, Name, TreeNames, hash_of};
 use super::run::Run;
-use russet_base::memory::alloc::vec_bytes;
+use russet_base::memory::alloc::{boxed_bytes, vec_bytes};
 use russet_base::memory::mover::Mover;
 use russet_encodings::buffer::Buffer;
 use russet_encodings::thin::Thin;
 use std::ops::Range;
+use std::sync::Arc;
 
 /// The first byte of an array's chunk that holds values.
 pub(super) const PLAIN: u8 = 0xFF;
@@ -180,14 +185,25 @@ pub(super) fn value_nodes(buffer: &[u8], at: usize, node: &mut impl FnMut(u32)) 
     bytes::skip(buffer, at)
 }
 
+/// An [`Arc`]'s block.
+pub(super) struct Counted<T> {
+    _counts: [usize; 2],
+    _value: T,
+}
+
+/// Bytes of a counted buffer.
+fn counted_bytes(buffer: &Buffer) -> usize {
+    boxed_bytes::<Counted<Buffer>>() + buffer.memory_bytes()
+}
+
 /// An array or an object out of line.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Chunks {
     pub counts: Vec<u32>,
-    pub buffers: Vec<Buffer>,
+    pub buffers: Vec<Arc<Buffer>>,
     pub len: usize,
     /// Of an object.
-    pub index: Index,
+    pub index: Arc<Index>,
     /// Bytes of the buffers.
     bytes: usize,
 }
@@ -221,9 +237,14 @@ impl Chunks {
         Part::chunk(is_object, &self.buffers[chunk], self.counts[chunk] as usize)
     }
 
+    /// The index, to change it.
+    pub fn index_mut(&mut self) -> &mut Index {
+        Arc::make_mut(&mut self.index)
+    }
+
     pub fn push(&mut self, buffer: Buffer, count: usize) {
-        self.bytes += buffer.memory_bytes();
-        self.buffers.push(buffer);
+        self.bytes += counted_bytes(&buffer);
+        self.buffers.push(Arc::new(buffer));
         self.counts.push(count as u32);
         self.len += count;
     }
@@ -231,7 +252,7 @@ impl Chunks {
     /// Replaces bytes of a chunk.
     #[inline]
     pub fn splice(&mut self, chunk: usize, range: Range<usize>, new: &[u8]) {
-        let buffer = &mut self.buffers[chunk];
+        let buffer = Arc::make_mut(&mut self.buffers[chunk]);
         let before = buffer.memory_bytes();
         buffer.splice(range, new);
         self.bytes = self.bytes - before + buffer.memory_bytes();
@@ -248,14 +269,15 @@ impl Chunks {
         let gone: usize = self
             .buffers
             .splice(range, new.buffers)
-            .map(|b| b.memory_bytes())
+            .map(|buffer| counted_bytes(&buffer))
             .sum();
         self.bytes = self.bytes - gone + new.bytes;
     }
 
     fn memory_bytes(&self) -> usize {
         let directory = vec_bytes(&self.counts) + vec_bytes(&self.buffers);
-        directory + self.index.memory_bytes() + self.bytes
+        let index = boxed_bytes::<Counted<Index>>() + self.index.memory_bytes();
+        directory + index + self.bytes
     }
 }
 
@@ -312,7 +334,7 @@ impl Node {
 /// See the module.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Store {
-    nodes: Vec<Node>,
+    nodes: Vec<Arc<Node>>,
     free: Vec<u32>,
     pub names: TreeNames,
     bytes: usize,
@@ -326,7 +348,9 @@ impl Store {
 
     /// Bytes in the allocator. O(1).
     pub fn memory_bytes(&self) -> usize {
-        vec_bytes(&self.nodes) + vec_bytes(&self.free) + self.names.memory_bytes() + self.bytes
+        let counted = self.nodes.len() * boxed_bytes::<Counted<Node>>();
+        let lists = vec_bytes(&self.nodes) + counted + vec_bytes(&self.free);
+        lists + self.names.memory_bytes() + self.bytes
     }
 
     /// Bytes of the nodes.
@@ -351,14 +375,14 @@ impl Store {
     pub fn add(&mut self, node: Node) -> u32 {
         self.bytes += node.memory_bytes();
         if let Some(number) = self.free.pop() {
-            self.nodes[number as usize] = node;
+            self.nodes[number as usize] = Arc::new(node);
             return number;
         }
         if self.nodes.len() == self.nodes.capacity() {
             // Many documents have one node: a long string.
             self.nodes.reserve_exact(self.nodes.len() / 2 + 1);
         }
-        self.nodes.push(node);
+        self.nodes.push(Arc::new(node));
         self.nodes.len() as u32 - 1
     }
 
@@ -366,7 +390,9 @@ impl Store {
     #[inline]
     pub fn edit<R>(&mut self, number: u32, change: impl FnOnce(&mut Node) -> R) -> R {
         let node = &mut self.nodes[number as usize];
+        // A copy may be smaller: its lists have no room to spare.
         let before = node.memory_bytes();
+        let node = Arc::make_mut(node);
         let result = change(node);
         self.bytes = self.bytes - before + node.memory_bytes();
         result
@@ -437,7 +463,7 @@ impl Store {
 
     /// Number of allocations, about.
     pub fn allocations(&self) -> usize {
-        self.nodes.iter().map(Node::allocations).sum()
+        self.nodes.iter().map(|node| node.allocations()).sum()
     }
 
     /// Drops up to about `n` allocations; true when none is left. Nothing can be read any more.
@@ -447,7 +473,8 @@ impl Store {
             let Some(node) = self.nodes.last_mut() else {
                 return true;
             };
-            if let Node::Array(chunks) | Node::Object(chunks) = node
+            // A node that another store has, too, is only counted.
+            if let Some(Node::Array(chunks) | Node::Object(chunks)) = Arc::get_mut(node)
                 && chunks.buffers.len() >= left
             {
                 let kept = chunks.buffers.len() - left;
@@ -471,20 +498,25 @@ impl Store {
         let (mut number, mut chunk) = ((at >> 32) as usize, at as u32 as usize);
         let mut left = n.max(1);
         while let Some(node) = self.nodes.get_mut(number) {
-            match node {
-                Node::Free => {}
-                Node::Text(text, _) => mover.vec(text),
-                Node::Array(chunks) | Node::Object(chunks) => {
+            // A node that another store has, too, is left where it is.
+            match Arc::get_mut(node) {
+                None | Some(Node::Free) => {}
+                Some(Node::Text(text, _)) => mover.vec(text),
+                Some(Node::Array(chunks) | Node::Object(chunks)) => {
                     if chunk == 0 {
                         mover.vec(&mut chunks.counts);
                         mover.vec(&mut chunks.buffers);
-                        chunks.index.relocate(mover);
+                        if let Some(index) = Arc::get_mut(&mut chunks.index) {
+                            index.relocate(mover);
+                        }
                     }
                     for buffer in chunks.buffers.iter_mut().skip(chunk) {
                         if left == 0 {
                             return Some((number as u64) << 32 | chunk as u64);
                         }
-                        buffer.relocate(mover);
+                        if let Some(buffer) = Arc::get_mut(buffer) {
+                            buffer.relocate(mover);
+                        }
                         chunk += 1;
                         left -= 1;
                     }
@@ -534,7 +566,11 @@ impl Store {
                 chunks.index.len(),
                 if node.is_object() { ordinal } else { 0 }
             );
-            let bytes: usize = chunks.buffers.iter().map(Buffer::memory_bytes).sum();
+            let bytes: usize = chunks
+                .buffers
+                .iter()
+                .map(|buffer| counted_bytes(buffer))
+                .sum();
             assert_eq!(bytes, chunks.bytes);
         }
         for number in &self.free {
@@ -542,7 +578,7 @@ impl Store {
             assert!(matches!(self.node(*number), Node::Free));
         }
         assert!(seen.into_iter().all(|seen| seen));
-        let bytes: usize = self.nodes.iter().map(Node::memory_bytes).sum();
+        let bytes: usize = self.nodes.iter().map(|node| node.memory_bytes()).sum();
         assert_eq!(bytes, self.bytes);
     }
 }

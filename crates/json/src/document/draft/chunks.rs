@@ -145,7 +145,8 @@ impl Draft<'_, '_> {
         }
         self.store.edit_chunks(node, |chunks| {
             for (number, hash) in hashes.iter().enumerate() {
-                chunks.index.insert(*hash, (chunks.len + number) as u32);
+                let ordinal = (chunks.len + number) as u32;
+                chunks.index_mut().insert(*hash, ordinal);
             }
             chunks.push(buffer, count);
         });

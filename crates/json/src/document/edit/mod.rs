@@ -165,7 +165,7 @@ impl Document {
                 let store = self.store_mut();
                 let len = store.chunks(node).len;
                 let hash = hash_of(name.as_bytes());
-                store.edit_chunks(node, |chunks| chunks.index.insert(hash, len as u32));
+                store.edit_chunks(node, |chunks| chunks.index_mut().insert(hash, len as u32));
                 self.insert_in_node(node, len, &made);
             }
         }
@@ -175,6 +175,12 @@ impl Document {
     /// Inserts copies of values into an array, before the element with ordinal `before`, or at the
     /// end.
     pub fn insert_elements(&mut self, at: &[u32], before: usize, new: &[Document]) -> bool {
+        // Nothing is made for a short value that could move the array, which is found once.
+        if let [new] = new
+            && let Some(made) = self.short(new.root())
+        {
+            return at.len() < DEPTH_MAX && self.insert_element(at, before, &made);
+        }
         let Some(array) = self.get(at) else {
             return false;
         };
@@ -184,15 +190,9 @@ impl Document {
         if new.is_empty() {
             return true;
         }
-        let short = match new {
-            [new] => self.short(new.root()),
-            _ => None,
-        };
-        let made = short.unwrap_or_else(|| {
-            let bytes = new.iter().map(Document::len).sum();
-            self.make(bytes, |draft| {
-                new.iter().for_each(|new| draft.copy(new.root()));
-            })
+        let bytes = new.iter().map(Document::len).sum();
+        let made = self.make(bytes, |draft| {
+            new.iter().for_each(|new| draft.copy(new.root()));
         });
         if !self.is_shallow(at.len() + 1, &made) {
             return false;
@@ -202,6 +202,29 @@ impl Document {
             Container::Node(node) => self.insert_in_node(node, before, &made),
         }
         true
+    }
+
+    /// Inserts a scalar into an array.
+    fn insert_element(&mut self, at: &[u32], before: usize, made: &Made) -> bool {
+        match self.container(at) {
+            Some(Container::Inline(site)) => {
+                let part = self.part(&site);
+                let is_there = part.body != Body::Object && before <= part.count;
+                if is_there {
+                    self.insert(&site, before, made);
+                }
+                is_there
+            }
+            Some(Container::Node(node)) => {
+                let store = self.store();
+                let is_there = !store.node(node).is_object() && before <= store.chunks(node).len;
+                if is_there {
+                    self.insert_in_node(node, before, made);
+                }
+                is_there
+            }
+            None => false,
+        }
     }
 
     /// Removes a value that is not the root. An object's last member takes the place of one
@@ -274,10 +297,10 @@ impl Document {
         let bytes = chunks.buffers[last][moved.clone()].to_vec();
         let store = self.store_mut();
         store.edit_chunks(node, |chunks| {
-            chunks.index.remove(hash, ordinal as u32);
+            chunks.index_mut().remove(hash, ordinal as u32);
             if ordinal + 1 < len {
                 chunks
-                    .index
+                    .index_mut()
                     .renumber(last_hash, len as u32 - 1, ordinal as u32);
             }
         });

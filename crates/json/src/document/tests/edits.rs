@@ -215,6 +215,43 @@ fn an_object_that_is_appended_to_shares_its_names() {
 }
 
 #[test]
+fn an_edit_of_a_shared_document_leaves_the_other_as_it_was() {
+    let mut random = Random(11);
+    with_chunks(64, || {
+        for _ in 0..300 {
+            let mut document = parsed(&Plain::random(&mut random, 5).text());
+            let mut copies = Vec::new();
+            for _ in 0..8 {
+                if let Some(copy) = document.share() {
+                    assert!(document.is_unchanged_since(&copy));
+                    let wanted = text(&copy);
+                    copies.push((copy, wanted));
+                }
+                let root = document.root();
+                let len = root.len();
+                let new = parsed(&Plain::random(&mut random, 2).text());
+                let at = [random.below(len.max(1)) as u32];
+                let is_changed = match random.below(4) {
+                    0 => document.replace(&at, new.root()),
+                    1 => document.set_number(&at, Number::Signed(1 << 40)),
+                    2 => document.remove(&at),
+                    _ => {
+                        document.set_member(&[], "new", new.root())
+                            || document.insert_elements(&[], len, std::slice::from_ref(&new))
+                    }
+                };
+                document.check_invariants();
+                for (copy, wanted) in &copies {
+                    copy.check_invariants();
+                    assert_eq!(text(copy), *wanted);
+                    assert!(!is_changed || !document.is_unchanged_since(copy));
+                }
+            }
+        }
+    });
+}
+
+#[test]
 fn what_is_not_there_is_not_edited() {
     for chunk in [32, 8192] {
         with_chunks(chunk, || {
