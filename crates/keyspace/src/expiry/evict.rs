@@ -333,6 +333,15 @@ mod tests {
         });
     }
 
+    /// Looks until so many candidates are seen, which samples may miss.
+    fn see(k: &mut Keyspace, policy: Eviction, candidates: usize) {
+        let mut pool = std::mem::take(&mut k.pool);
+        while pool.seen.len() < candidates {
+            k.sample(DB, policy, &mut pool);
+        }
+        k.pool = pool;
+    }
+
     #[test]
     fn under_lrm_changed_keys_stay_and_read_ones_do_not() {
         both(|| {
@@ -349,6 +358,8 @@ mod tests {
             assert_eq!(idle(&mut k, b"read"), Some(100));
             assert_eq!(idle(&mut k, b"written"), Some(0));
             let lrm = policy(EvictionOrder::LeastRecentlyModified, false);
+            assert_eq!(k.evict_while(|_| false, lrm, 0), Evicted::Fits);
+            see(&mut k, lrm, 3);
             for _ in 0..2 {
                 let once = std::cell::Cell::new(true);
                 k.evict_while(|_| once.replace(false), lrm, 0);
@@ -364,12 +375,8 @@ mod tests {
             let lru = policy(EvictionOrder::LeastRecentlyUsed, false);
             k.set_now_ms(k.now_ms() + 60_000);
             assert_eq!(k.evict_while(|_| false, lru, 0), Evicted::Fits);
-            let mut pool = std::mem::take(&mut k.pool);
-            while pool.seen.len() < 2 {
-                k.sample(DB, lru, &mut pool);
-            }
-            pool.seen.sort_by_key(|c| c.key.to_vec());
-            k.pool = pool;
+            see(&mut k, lru, 2);
+            k.pool.seen.sort_by_key(|c| c.key.to_vec());
             // The next one to be evicted.
             let next = k.pool.seen.last().expect("a candidate").key.clone();
             assert!(k.db(DB).exists(&next));
