@@ -28,4 +28,4 @@ pub use message::message;
 pub use reply::{Bounded, Deferred, Errors, Extent, Mark, Reply};
 pub(crate) use reply_parser::ReplyFault;
 pub use reply_parser::{Aggregate, ReplyBounds, ReplyHead, ReplyParser, ReplyValue, Text};
-pub use request::{Bounds, INLINE_MAX, ParseStep, Progress, ProtocolError, step};
+pub use request::{Bounds, Head, INLINE_MAX, ParseStep, Progress, ProtocolError, step};

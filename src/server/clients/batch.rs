@@ -16,7 +16,7 @@ use russet_command::Within;
 use russet_command::keys::Run;
 use russet_command::table::{CommandTable, Row};
 use russet_keyspace::{DbIndex, KeyHash, Keyspace, SlotMemo};
-use russet_resp::{Apart, Args, Bounds, ParseStep, Progress, Source, Span, step};
+use russet_resp::{Apart, Args, Bounds, Head, ParseStep, Progress, Source, Span, step};
 use russet_types::Inner;
 
 /// Commands of a batch. Their prefetched lines, five or six per key, must stay in the first-level
@@ -58,6 +58,25 @@ pub struct Batch {
     pub(in crate::server) commands: Vec<Parsed>,
     pub(in crate::server) hashes: Vec<KeyHash>,
     sought: Vec<Sought>,
+}
+
+/// The command before the one that is parsed.
+pub(in crate::server) struct Neighbour<'t, H: 'static> {
+    name: Span,
+    head: Option<Head>,
+    /// The request after it begins with its head.
+    is_repeated: bool,
+    row: Option<&'t Row<H>>,
+}
+
+impl<H: 'static> Neighbour<'_, H> {
+    /// Whether its name is this one, in the same letters.
+    #[inline]
+    fn is_called(&self, buf: &[u8], name: &[u8]) -> bool {
+        let Span { start, len } = self.name;
+        let own = buf.get(start..start + len);
+        own.is_some_and(|own| is_same(own, name))
+    }
 }
 
 /// An element that a command seeks inside its first key's container.
@@ -184,34 +203,58 @@ impl Batch {
         self.sought.clear();
     }
 
-    /// Adds the command parsed last, which is at `at` in `buf`: finds its row, hashes its keys.
-    /// `last` is the name and row of the command before it.
+    /// Passes the head of the request at `*pos`, if it is that of `last`, the command before it.
     #[inline]
-    pub(in crate::server) fn file<'t, H>(
+    pub(in crate::server) fn pass_head<H: 'static>(
+        &mut self,
+        last: &mut Option<Neighbour<'_, H>>,
+        buf: &[u8],
+        pos: &mut usize,
+        progress: &mut Progress,
+    ) {
+        if let Some(last) = last
+            && let Some(head) = last.head
+        {
+            last.is_repeated = head.passes(buf, pos, &mut self.spans, progress);
+        }
+    }
+
+    /// Adds the command parsed last, which is at `at` in `buf`: finds its row, hashes its keys.
+    /// `last` is the command before it, or one with the same head.
+    #[inline]
+    pub(in crate::server) fn file<'t, H: 'static>(
         &mut self,
         keyspace: &Keyspace,
         table: &'t CommandTable<H>,
         db: DbIndex,
         buf: &[u8],
         at: Range<usize>,
-        last: &mut Option<(Span, Option<&'t Row<H>>)>,
+        last: &mut Option<Neighbour<'t, H>>,
     ) {
         let first_span = self.commands.last().map_or(0, |c| c.first_span + c.spans);
         let spans = &self.spans[first_span..];
         let args = Args::of(Source::new(buf, self.apart.as_deref()), spans);
-        // Neighbours are mostly calls of the same command.
-        let name = args.at(0);
-        let row = match *last {
-            Some((Span { start, len }, row))
-                if buf
-                    .get(start..start + len)
-                    .is_some_and(|last| is_same(last, name)) =>
-            {
+        let row = match last {
+            Some(last) if last.is_repeated => last.row,
+            _ => {
+                let name = args.at(0);
+                // Neighbours are mostly calls of the same command; where they are not, heads cost
+                // more than they spare.
+                let (row, head) = match last {
+                    Some(last) if last.is_called(buf, name) => {
+                        (last.row, Head::of(buf, at.start, spans))
+                    }
+                    _ => (table.find(name), None),
+                };
+                *last = Some(Neighbour {
+                    name: spans[0],
+                    head,
+                    is_repeated: false,
+                    row,
+                });
                 row
             }
-            _ => table.find(name),
         };
-        *last = Some((spans[0], row));
         let first_hash = self.hashes.len();
         if let Some(row) = row {
             if let Some(at) = row.plan.only_key_at() {
@@ -255,7 +298,7 @@ impl Batch {
 
     /// Parses consecutive requests in `buf`, which a server has written, up to the first that is
     /// none, and prefetches their keys. Returns why parsing ended.
-    pub fn parse_requests<H>(
+    pub fn parse_requests<H: 'static>(
         &mut self,
         keyspace: &Keyspace,
         table: &CommandTable<H>,
@@ -272,6 +315,7 @@ impl Batch {
                 break RequestsEnd::Commands;
             }
             let (start, mut progress) = (pos, Progress::default());
+            self.pass_head(&mut last, buf, &mut pos, &mut progress);
             match step(buf, &mut pos, &mut self.spans, &mut progress, bounds) {
                 ParseStep::Command => self.file(keyspace, table, db, buf, start..pos, &mut last),
                 ParseStep::Incomplete if self.commands.is_empty() => {

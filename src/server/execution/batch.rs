@@ -230,6 +230,7 @@ impl Engine {
             if batch.commands.len() >= commands_max || batch.hashes.len() >= KEYS_MAX {
                 return ParseEnd::Full;
             }
+            batch.pass_head(&mut last, buf, pos, progress);
             match step(buf, pos, &mut batch.spans, progress, bounds) {
                 ParseStep::Command => {}
                 ParseStep::Incomplete => return ParseEnd::Incomplete,
