@@ -8,6 +8,7 @@
 //!     t_digest     t-digests: quantiles of values
 //!     rows         where an item's counters are, of count_min and top_k
 //!     chunks       the parts into which SCANDUMP cuts filters
+//!     block        the bytes of filters
 //!
 //! The crate knows no server: commands, files and replies are above it.
 //!
@@ -18,6 +19,7 @@
 //!      before anything is allocated for them.
 #![warn(missing_docs)]
 
+mod block;
 pub mod bloom;
 mod chunks;
 pub mod count_min;
@@ -27,6 +29,7 @@ mod rows;
 pub mod t_digest;
 pub mod top_k;
 
+pub use block::Block;
 pub use bloom::Bloom;
 pub use chunks::ChunkError;
 pub use count_min::CountMin;

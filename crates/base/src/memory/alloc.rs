@@ -18,6 +18,8 @@ use std::time::{Duration, Instant};
 
 use rustix::mm::{Advice, madvise};
 
+#[cfg(not(feature = "system-allocator"))]
+use super::huge_pages;
 use super::{cgroup, slabs};
 
 pub use super::ledger::{
@@ -52,9 +54,9 @@ impl Metered {
     }
 }
 
-/// A slice of zeros; the kernel provides the pages of a large one when they are first written.
-/// `None`: there is no room for it, or it is larger than all memory of the machine, or of the
-/// process's group.
+/// A slice of zeros that is going to be read and written at random; the kernel provides the pages
+/// of a large one when they are first written (`huge_pages`). `None`: there is no room for it, or
+/// it is larger than all memory of the machine, or of the process's group.
 pub fn zeros(len: usize) -> Option<Box<[u8]>> {
     static AVAILABLE: OnceLock<u64> = OnceLock::new();
     if len == 0 {
@@ -66,9 +68,23 @@ pub fn zeros(len: usize) -> Option<Box<[u8]>> {
     let layout = Layout::array::<u8>(len).ok()?;
     // SAFETY: the size is not zero.
     let at = NonNull::new(unsafe { alloc_zeroed(layout) })?;
+    #[cfg(not(feature = "system-allocator"))]
+    huge_pages::advise_large(at.as_ptr(), len);
     let slice = NonNull::slice_from_raw_parts(at, len);
     // SAFETY: a block of the global allocator with this layout, all of it initialised.
     Some(unsafe { Box::from_raw(slice.as_ptr()) })
+}
+
+/// A copy of bytes that are going to be read at random, as [`zeros`] has them.
+pub fn copied(bytes: &[u8]) -> Box<[u8]> {
+    #[cfg(not(feature = "system-allocator"))]
+    if bytes.len() >= huge_pages::LARGE_MIN
+        && let Some(mut copy) = zeros(bytes.len())
+    {
+        copy.copy_from_slice(bytes);
+        return copy;
+    }
+    bytes.into()
 }
 
 /// Lifetime of cached totals: as long as Redis's, whose cron updates them.

@@ -15,8 +15,12 @@
 //!
 //! Cost: two system calls for each region, whose sizes grow with the arena; and the kernel clears 2
 //! MiB when one is first touched, for which it may have to move other pages first
-//! (`transparent_hugepage/defrag`). Allocations of 8 MiB and more have an arena of jemalloc's own,
-//! without the hook.
+//! (`transparent_hugepage/defrag`).
+//!
+//! Allocations of 8 MiB and more have an arena of jemalloc's own, without the hook: most of them
+//! are written once and read in order. Those that are read at random (`alloc::zeros`) ask for
+//! themselves. All their bytes count as used memory anyway, so that what is resident stays below
+//! it; jemalloc gives their pages back at once when they are freed.
 #![allow(unsafe_code)]
 
 use std::ffi::{c_uint, c_void};
@@ -25,7 +29,7 @@ use std::io;
 use std::mem;
 use std::ptr;
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicUsize, Ordering};
 
 use rustix::mm::{Advice, madvise};
 use tikv_jemalloc_sys::{extent_hooks_t, mallctl};
@@ -33,6 +37,11 @@ use tikv_jemalloc_sys::{extent_hooks_t, mallctl};
 const HUGE: usize = 2 << 20;
 /// Address space that is mapped with small pages first.
 const SMALL_MAX: usize = 16 << 20;
+/// Blocks of this length are not mapped by the hook (jemalloc's `oversize_threshold`).
+pub(super) const LARGE_MIN: usize = 8 << 20;
+
+/// Whether large blocks may ask for huge pages.
+static LARGE_ASK: AtomicBool = AtomicBool::new(false);
 
 fn are_left_to_programs() -> bool {
     let mode = fs::read_to_string("/sys/kernel/mm/transparent_hugepage/enabled");
@@ -64,7 +73,7 @@ static NEWEST: AtomicPtr<c_void> = AtomicPtr::new(ptr::null_mut());
 static NEWEST_BYTES: AtomicUsize = AtomicUsize::new(0);
 
 /// From now on the calling thread's arena grows by huge pages, if the kernel leaves that to
-/// programs.
+/// programs, and so do the large blocks of all threads that are read at random.
 ///
 /// # Errors
 /// The allocator has no such hooks.
@@ -72,6 +81,7 @@ pub fn grow_by_huge_pages() -> io::Result<()> {
     if !are_left_to_programs() {
         return Ok(());
     }
+    LARGE_ASK.store(true, Ordering::Relaxed);
     let arena = super::alloc::control_number(c"thread.arena")?;
     let name = format!("arena.{arena}.extent_hooks\0");
     let mut own: *mut extent_hooks_t = ptr::null_mut();
@@ -132,17 +142,35 @@ unsafe extern "C" fn map(
     mapped
 }
 
+/// Asks for huge pages within a block that was just allocated, if it is large; its pages are those
+/// that the kernel has not provided yet.
+pub(super) fn advise_large(at: *mut u8, bytes: usize) {
+    if bytes < LARGE_MIN || !LARGE_ASK.load(Ordering::Relaxed) {
+        return;
+    }
+    let (begin, whole) = whole_pages(at.cast(), bytes);
+    // SAFETY: within the caller's block; the advice changes no content.
+    unsafe {
+        let _ = madvise(begin, whole, Advice::LinuxHugepage);
+    }
+}
+
+/// The whole huge pages of a range: their beginning and their bytes.
+fn whole_pages(at: *mut c_void, bytes: usize) -> (*mut c_void, usize) {
+    let before = at.addr().next_multiple_of(HUGE) - at.addr();
+    let whole = bytes.saturating_sub(before) / HUGE * HUGE;
+    (at.wrapping_byte_add(before), whole)
+}
+
 /// A region was mapped: it is the newest now.
 fn advise(at: *mut c_void, bytes: usize) {
     if MAPPED.fetch_add(bytes, Ordering::Relaxed) < SMALL_MAX {
         return;
     }
-    let before = at.addr().next_multiple_of(HUGE) - at.addr();
-    let whole = bytes.saturating_sub(before) / HUGE * HUGE;
+    let (begin, whole) = whole_pages(at, bytes);
     if whole == 0 {
         return;
     }
-    let begin = at.wrapping_byte_add(before);
     let older = NEWEST.swap(begin, Ordering::Relaxed);
     let older_bytes = NEWEST_BYTES.swap(whole, Ordering::Relaxed);
     // SAFETY: mapped by jemalloc, which never unmaps what it has (`opt.retain`); the advice changes
@@ -185,6 +213,20 @@ mod tests {
             ]
         };
         assert_eq!(codes, [0, 0]);
+    }
+
+    #[test]
+    fn a_large_block_that_is_read_at_random_has_huge_pages() {
+        let fill = || {
+            use_new_arena();
+            grow_by_huge_pages().expect("jemalloc");
+            let before = huge_bytes();
+            let mut block = crate::memory::alloc::zeros(6 * LARGE_MIN).expect("room");
+            block.iter_mut().step_by(4096).for_each(|byte| *byte = 1);
+            huge_bytes().saturating_sub(before)
+        };
+        let more = std::thread::spawn(fill).join().expect("it ends");
+        assert!(more >= HUGE || !are_left_to_programs(), "{more}");
     }
 
     #[test]

@@ -6,7 +6,7 @@
 //!     field      1, 2: length | 3: f32 | 4: f64 | 5: string
 
 use super::fault::Fault;
-use super::input::Input;
+use super::input::{Input, Text};
 use super::writer::RdbWriter;
 use russet_keyspace::DbIndex;
 
@@ -116,8 +116,16 @@ pub(crate) fn read_count(input: &mut Input<'_>, bytes: u64) -> Result<usize, Fau
 
 /// Reads a field that is a string.
 pub(crate) fn read_string(input: &mut Input<'_>, out: &mut Vec<u8>) -> Result<(), Fault> {
+    let text = read_text(input)?;
+    out.clear();
+    out.extend_from_slice(text.bytes(&mut itoa::Buffer::new()));
+    Ok(())
+}
+
+/// Reads a field that is a string, valid until the next one is read.
+pub(crate) fn read_text<'i>(input: &'i mut Input<'_>) -> Result<Text<'i>, Fault> {
     match input.length()? {
-        field::STRING => input.string_to(out),
+        field::STRING => input.string(),
         _ => Err(Fault::damaged("a field of module data is no string")),
     }
 }

@@ -3,8 +3,8 @@
 use super::link::Link;
 use super::{Bloom, LINKS_MAX, LinkShape, option};
 use crate::Damaged;
+use crate::block::Block;
 use crate::chunks::{self, CHUNK_MAX, ChunkError, Numbers};
-use russet_base::memory::alloc;
 
 const HEAD_BYTES: usize = 20;
 const LINK_BYTES: usize = 53;
@@ -42,7 +42,7 @@ impl Loader {
     }
 
     /// The next link.
-    pub fn link(&mut self, shape: LinkShape, bits: Box<[u8]>) -> Result<(), Damaged> {
+    pub fn link(&mut self, shape: LinkShape, bits: Block) -> Result<(), Damaged> {
         if self.left() == 0 {
             return Err(Damaged);
         }
@@ -97,8 +97,7 @@ impl Bloom {
             shapes.push((bytes, shape));
         }
         for (bytes, shape) in shapes {
-            let bits = usize::try_from(bytes).ok().and_then(alloc::zeros);
-            loader.link(shape, bits.ok_or(Damaged)?)?;
+            loader.link(shape, Block::zeros(bytes).ok_or(Damaged)?)?;
         }
         loader.finish()
     }

@@ -10,11 +10,11 @@
 
 use std::ops::ControlFlow;
 
-use russet_base::memory::alloc::{self, good_size};
 use russet_encodings::prefetch::prefetch;
 
 use super::BloomError;
 use crate::Damaged;
+use crate::block::Block;
 use crate::hash::{murmur2, murmur64a};
 
 /// The seeds of the first of the two hashes.
@@ -237,7 +237,7 @@ impl LinkShape {
 pub(super) struct Link {
     shape: LinkShape,
     modulus: Modulus,
-    bits: Box<[u8]>,
+    bits: Block,
 }
 
 /// The positions of an item in a link, as many as are prefetched together, and what finds the rest.
@@ -265,12 +265,11 @@ impl Places {
 impl Link {
     /// A link without items.
     pub fn new(shape: LinkShape) -> Result<Link, BloomError> {
-        let bytes = usize::try_from(shape.bits / 8).map_err(|_| BloomError::TooLarge)?;
-        let bits = alloc::zeros(bytes).ok_or(BloomError::TooLarge)?;
+        let bits = Block::zeros(shape.bits / 8).ok_or(BloomError::TooLarge)?;
         Ok(Link::of(shape, bits))
     }
 
-    fn of(shape: LinkShape, bits: Box<[u8]>) -> Link {
+    fn of(shape: LinkShape, bits: Block) -> Link {
         let modulus = Modulus::new(shape.modulus());
         Link {
             shape,
@@ -280,7 +279,7 @@ impl Link {
     }
 
     /// The link of a shape and bits from outside.
-    pub fn loaded(shape: LinkShape, bits: Box<[u8]>) -> Result<Link, Damaged> {
+    pub fn loaded(shape: LinkShape, bits: Block) -> Result<Link, Damaged> {
         shape.check(bits.len() as u64)?;
         Ok(Link::of(shape, bits))
     }
@@ -301,7 +300,7 @@ impl Link {
     pub fn merge(&mut self, other: &Link) {
         self.bits
             .iter_mut()
-            .zip(&other.bits)
+            .zip(&*other.bits)
             .for_each(|(bits, others)| *bits |= others);
         self.shape.items = self.shape.items.saturating_add(other.shape.items);
     }
@@ -310,12 +309,12 @@ impl Link {
         &mut self.bits
     }
 
-    pub fn block_mut(&mut self) -> &mut Box<[u8]> {
+    pub fn block_mut(&mut self) -> &mut Block {
         &mut self.bits
     }
 
     pub fn memory_bytes(&self) -> usize {
-        good_size(self.bits.len())
+        self.bits.memory_bytes()
     }
 
     /// The positions of an item; the lines of the first are prefetched.

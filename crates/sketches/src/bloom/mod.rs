@@ -236,7 +236,7 @@ impl Sketch for Bloom {
     fn relocate(&mut self, mover: &mut Mover) {
         mover.vec(&mut self.links);
         for link in &mut self.links {
-            mover.slice(link.block_mut());
+            link.block_mut().relocate(mover);
         }
     }
 

@@ -5,7 +5,7 @@
 use std::collections::HashSet;
 
 use super::*;
-use crate::{ChunkError, Damaged};
+use crate::{Block, ChunkError, Damaged};
 use proptest::prelude::*;
 
 fn made(entries: u64, error: f64, growth: Option<u32>, items: &[&[u8]]) -> Bloom {
@@ -181,7 +181,9 @@ fn old_filters_are_read_and_grow_as_they_were() {
         items: 0,
     };
     let mut loader = Loader::new(0, 1, 0, 2).expect("options");
-    loader.link(shape, vec![0; 128].into()).expect("a link");
+    loader
+        .link(shape, Block::zeros(128).expect("room"))
+        .expect("a link");
     let mut filter = loader.finish().expect("a filter");
     let item = |n: u32| format!("item:{n}").into_bytes();
     let added = (0..500).filter(|n| filter.add(&item(*n)).expect("room"));

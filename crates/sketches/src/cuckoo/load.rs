@@ -5,8 +5,8 @@
 
 use super::{Cuckoo, PARTS_MAX, SLOTS_MAX};
 use crate::Damaged;
+use crate::block::Block;
 use crate::chunks::{self, CHUNK_MAX, ChunkError, Numbers};
-use russet_base::memory::alloc;
 
 /// Bytes of a header.
 const HEADER_BYTES: usize = 38;
@@ -84,7 +84,7 @@ impl Loader {
     }
 
     /// The next part.
-    pub fn part(&mut self, bytes: Box<[u8]>) -> Result<(), Damaged> {
+    pub fn part(&mut self, bytes: Block) -> Result<(), Damaged> {
         if self.left() == 0 || bytes.len() as u64 != self.next_size().1 {
             return Err(Damaged);
         }
@@ -185,8 +185,8 @@ fn numbers(from: &mut Numbers<'_>) -> Option<Shape> {
 fn empty(shape: Shape) -> Result<Cuckoo, Damaged> {
     let mut loader = Loader::new(shape)?;
     while loader.left() > 0 {
-        let bytes = usize::try_from(loader.next_size().1).ok();
-        loader.part(bytes.and_then(alloc::zeros).ok_or(Damaged)?)?;
+        let part = Block::zeros(loader.next_size().1).ok_or(Damaged)?;
+        loader.part(part)?;
     }
     loader.finish()
 }

@@ -31,9 +31,10 @@ mod tests;
 pub use load::{Loader, Shape};
 pub use merge::MergeError;
 
+use crate::block::Block;
 use crate::hash::murmur64a;
 use crate::{Sketch, block_effort};
-use russet_base::memory::alloc::{self, good_size};
+use russet_base::memory::alloc::good_size;
 use russet_base::memory::mover::Mover;
 use russet_encodings::prefetch::prefetch;
 
@@ -102,7 +103,7 @@ pub struct Cuckoo {
     bucket_size: u16,
     moves_max: u16,
     expansion: u16,
-    parts: Vec<Box<[u8]>>,
+    parts: Vec<Block>,
 }
 
 impl Cuckoo {
@@ -262,8 +263,8 @@ impl Cuckoo {
 
 impl Sketch for Cuckoo {
     fn memory_bytes(&self) -> usize {
-        let blocks = self.parts.iter().map(|part| good_size(part.len()));
-        good_size(self.parts.capacity() * size_of::<Box<[u8]>>()) + blocks.sum::<usize>()
+        let blocks = self.parts.iter().map(Block::memory_bytes);
+        good_size(self.parts.capacity() * size_of::<Block>()) + blocks.sum::<usize>()
     }
 
     fn free_effort(&self) -> usize {
@@ -277,7 +278,7 @@ impl Sketch for Cuckoo {
 
     fn relocate(&mut self, mover: &mut Mover) {
         mover.vec(&mut self.parts);
-        self.parts.iter_mut().for_each(|part| mover.slice(part));
+        self.parts.iter_mut().for_each(|part| part.relocate(mover));
     }
 
     fn check_invariants(&self) {
@@ -407,8 +408,7 @@ impl Cuckoo {
     #[cold]
     fn grow(&mut self) -> Result<(), CuckooError> {
         let slots = self.slots_of(self.parts.len());
-        let slots = slots.and_then(|slots| usize::try_from(slots).ok());
-        let part = slots.and_then(alloc::zeros).ok_or(CuckooError::TooLarge)?;
+        let part = slots.and_then(Block::zeros).ok_or(CuckooError::TooLarge)?;
         self.parts.reserve_exact(1);
         self.parts.push(part);
         Ok(())

@@ -5,12 +5,12 @@
 //!
 //! Encver 2 and 3 have no growth, which is 2.
 
-use super::{Stored, piece, unknown_version, write_chunk, write_piece};
+use super::{Stored, piece, read_block, unknown_version, write_chunk, write_piece};
 use crate::aof::CommandWriter;
-use crate::rdb::module::{read_double, read_number, read_string, write_double, write_number};
+use crate::rdb::module::{read_double, read_number, write_double, write_number};
 use crate::rdb::{Fault, Input, RdbWriter};
 use russet_sketches::bloom::{LinkShape, Loader};
-use russet_sketches::{Bloom, Damaged};
+use russet_sketches::{Block, Bloom, Damaged};
 
 /// The first version with options, and the first with growth.
 const OPTIONS: u64 = 2;
@@ -74,15 +74,14 @@ impl Stored for Bloom {
     }
 }
 
-fn load_link(input: &mut Input<'_>) -> Result<(LinkShape, Box<[u8]>), Fault> {
+fn load_link(input: &mut Input<'_>) -> Result<(LinkShape, Block), Fault> {
     let entries = read_number(input)?;
     let error = read_double(input)?;
     let hashes = u32::try_from(read_number(input)?).map_err(|_| damaged(Damaged))?;
     let bits_per_entry = read_double(input)?;
     let bits = read_number(input)?;
     let log2 = u8::try_from(read_number(input)?).map_err(|_| damaged(Damaged))?;
-    let mut bytes = Vec::new();
-    read_string(input, &mut bytes)?;
+    let block = read_block(input)?;
     let shape = LinkShape {
         entries,
         error,
@@ -92,7 +91,7 @@ fn load_link(input: &mut Input<'_>) -> Result<(LinkShape, Box<[u8]>), Fault> {
         log2,
         items: read_number(input)?,
     };
-    Ok((shape, bytes.into()))
+    Ok((shape, block))
 }
 
 fn damaged(_: Damaged) -> Fault {

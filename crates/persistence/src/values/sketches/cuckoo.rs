@@ -3,9 +3,9 @@
 //!     parts, buckets, items, deletes, bucket size, moves, expansion, (part)       encver 4
 //!     part = buckets, bytes
 
-use super::{Stored, piece, unknown_version, write_chunk, write_piece};
+use super::{Stored, piece, read_block, unknown_version, write_chunk, write_piece};
 use crate::aof::CommandWriter;
-use crate::rdb::module::{read_number, read_string, write_number};
+use crate::rdb::module::{read_number, write_number};
 use crate::rdb::{Fault, Input, RdbWriter};
 use russet_sketches::cuckoo::{Loader, Shape};
 use russet_sketches::{Cuckoo, Damaged};
@@ -44,9 +44,7 @@ impl Stored for Cuckoo {
             if buckets != loader.next_size().0 {
                 return Err(damaged(Damaged));
             }
-            let mut bytes = Vec::new();
-            read_string(input, &mut bytes)?;
-            loader.part(bytes.into()).map_err(damaged)?;
+            loader.part(read_block(input)?).map_err(damaged)?;
         }
         loader.finish().map_err(damaged)
     }

@@ -18,9 +18,10 @@ mod top_k;
 use super::{NamedForm, Saved, ValueForm};
 use crate::aof::CommandWriter;
 use crate::rdb::format::kind;
-use crate::rdb::module::{self, ModuleId, field, read_end, write_string};
+use crate::rdb::module::{self, ModuleId, field, read_end, read_text, write_string};
 use crate::rdb::{Fault, Input, RdbWriter, Rules, VERSION_USUAL};
 use russet_resp::write_request;
+use russet_sketches::Block;
 use russet_types::{AnyContainer, Kept, Kind};
 use std::ops::Range;
 
@@ -125,6 +126,12 @@ fn piece(lengths: impl Iterator<Item = usize>, at: u64) -> Option<(usize, Range<
         at -= pieces;
     }
     None
+}
+
+/// Reads a field that is a block.
+fn read_block(input: &mut Input<'_>) -> Result<Block, Fault> {
+    let text = read_text(input)?;
+    Ok(Block::from(text.bytes(&mut itoa::Buffer::new())))
 }
 
 /// Writes a piece of a block as a field, or a part of one.
