@@ -85,11 +85,8 @@ impl Modulus {
     fn rest(self, n: u64) -> u64 {
         let quotient = (u128::from(n) * u128::from(self.inverse)) >> 64;
         // The quotient is at most two too small, and three times the value is below 2^64.
-        let mut rest = n - quotient as u64 * self.value;
-        while rest >= self.value {
-            rest -= self.value;
-        }
-        rest
+        let rest = n - quotient as u64 * self.value;
+        below(below(rest, self.value), self.value)
     }
 }
 
@@ -100,43 +97,47 @@ struct Positions {
     sum: u64,
     at: u64,
     step: u64,
-    step_at: u64,
-    wrap: u64,
+    /// The way from a position to the next one, without and with a wrap of the sum.
+    steps_at: [u64; 2],
     modulus: u64,
 }
 
 impl Positions {
     #[inline]
     fn of(hash: ItemHash, modulus: Modulus) -> Positions {
+        let step_at = modulus.rest(hash.step);
+        let wrapped = below(step_at + modulus.value - modulus.wrap, modulus.value);
         Positions {
             sum: hash.first,
             at: modulus.rest(hash.first),
             step: hash.step,
-            step_at: modulus.rest(hash.step),
-            wrap: modulus.wrap,
+            steps_at: [step_at, wrapped],
             modulus: modulus.value,
         }
     }
 
+    /// Without a branch: whether a sum wraps is as good as random.
     #[inline]
     fn next(&mut self) -> u64 {
         let at = self.at;
         let (sum, wraps) = self.sum.overflowing_add(self.step);
         self.sum = sum;
-        // No overflow: the modulus is at most 2^62 (`SHAPE_BITS_MAX`).
-        let mut next = at + self.step_at;
-        if next >= self.modulus {
-            next -= self.modulus;
-        }
-        if wraps {
-            next = match next.checked_sub(self.wrap) {
-                Some(next) => next,
-                None => next + self.modulus - self.wrap,
-            };
-        }
-        self.at = next;
+        let step_at = if wraps {
+            self.steps_at[1]
+        } else {
+            self.steps_at[0]
+        };
+        self.at = below(at + step_at, self.modulus);
         at
     }
+}
+
+/// The rest of a sum below twice the modulus. It does not overflow, as a modulus is at most 2^62
+/// (`SHAPE_BITS_MAX`).
+#[inline]
+fn below(sum: u64, modulus: u64) -> u64 {
+    // A difference below 0 is a very large number.
+    sum.min(sum.wrapping_sub(modulus))
 }
 
 /// A link as files and chunks describe it.
@@ -255,8 +256,7 @@ impl Places {
             sum: 0,
             at: 0,
             step: 0,
-            step_at: 0,
-            wrap: 0,
+            steps_at: [0; 2],
             modulus: 1,
         },
     };
@@ -341,12 +341,12 @@ impl Link {
 
     #[inline]
     pub fn contains(&self, hash: ItemHash) -> bool {
-        self.contains_at(self.places(hash))
+        self.contains_at(&self.places(hash))
     }
 
     /// As `contains`, for an item whose positions are known.
     #[inline]
-    pub fn contains_at(&self, places: Places) -> bool {
+    pub fn contains_at(&self, places: &Places) -> bool {
         let all_set = each_position(&self.shape, places, |byte, mask| {
             if self.bits[byte] & mask == 0 {
                 ControlFlow::Break(())
@@ -359,7 +359,7 @@ impl Link {
 
     /// Adds the item of these positions; `false`: all its bits were set.
     #[inline]
-    pub fn insert_at(&mut self, places: Places) -> bool {
+    pub fn insert_at(&mut self, places: &Places) -> bool {
         let bits = &mut self.bits;
         let mut is_new = false;
         let _ = each_position(&self.shape, places, |byte, mask| {
@@ -376,15 +376,16 @@ impl Link {
 #[inline]
 fn each_position(
     shape: &LinkShape,
-    mut places: Places,
+    places: &Places,
     mut see: impl FnMut(usize, u8) -> ControlFlow<()>,
 ) -> ControlFlow<()> {
     let hashes = shape.hashes as usize;
     for at in &places.together[..hashes.min(TOGETHER)] {
         see((at >> 3) as usize, 1 << (at & 7))?;
     }
+    let mut next = places.next;
     for _ in TOGETHER..hashes {
-        let at = places.next.next();
+        let at = next.next();
         see((at >> 3) as usize, 1 << (at & 7))?;
     }
     ControlFlow::Continue(())

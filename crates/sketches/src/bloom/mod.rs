@@ -130,7 +130,7 @@ impl Bloom {
                 older.iter().for_each(|link| link.prefetch(*hash));
                 *places = newest.places(*hash);
             }
-            for (hash, places) in batch.iter().zip(places) {
+            for (hash, places) in batch.iter().zip(&places) {
                 let is_current = self.links.len() == links;
                 let added = self.add_at(*hash, is_current.then_some(places));
                 see(added);
@@ -163,7 +163,7 @@ impl Bloom {
                 older.iter().for_each(|link| link.prefetch(*hash));
                 *places = newest.places(*hash);
             }
-            for (hash, places) in batch.iter().zip(places) {
+            for (hash, places) in batch.iter().zip(&places) {
                 let in_older = || older.iter().rev().any(|link| link.contains(*hash));
                 see(newest.contains_at(places) || in_older());
             }
@@ -284,9 +284,16 @@ impl Bloom {
 
     /// Adds an item, whose positions in the newest link may be known.
     #[inline]
-    fn add_at(&mut self, hash: ItemHash, known: Option<Places>) -> Result<bool, BloomError> {
+    fn add_at(&mut self, hash: ItemHash, known: Option<&Places>) -> Result<bool, BloomError> {
         let (newest, older) = self.links.split_last_mut().expect("there is one");
-        let places = known.unwrap_or_else(|| newest.places(hash));
+        let found;
+        let places = match known {
+            Some(places) => places,
+            None => {
+                found = newest.places(hash);
+                &found
+            }
+        };
         if older.iter().rev().any(|link| link.contains(hash)) {
             return Ok(false);
         }
@@ -296,7 +303,7 @@ impl Bloom {
             }
             self.grow()?;
             let newest = self.links.last_mut().expect("there is one");
-            newest.insert_at(newest.places(hash))
+            newest.insert_at(&newest.places(hash))
         } else {
             newest.insert_at(places)
         };
