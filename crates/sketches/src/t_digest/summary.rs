@@ -5,6 +5,11 @@
 //!
 //! Cost: O(nodes) for each question.
 
+/// Nodes that a search passes over at once.
+const BLOCK: usize = 8;
+/// Halves of weights below it, and their sums in whatever order, are exact.
+const EXACT_MAX: i64 = 1 << 51;
+
 /// The nodes and the figures that questions need.
 #[derive(Clone, Copy)]
 pub struct Summary<'a> {
@@ -55,8 +60,8 @@ impl<'a> Summary<'a> {
             let from_end = (total - index - 1.0) / (last / 2.0 - 1.0);
             return self.max - from_end * (self.max - last_mean);
         }
-        let mut before = first / 2.0;
-        for at in 0..at_end {
+        let (start, mut before) = self.start(index);
+        for at in start..at_end {
             let (left, right) = (weights[at] as f64, weights[at + 1] as f64);
             let between = (left + right) / 2.0;
             if before + between > index {
@@ -77,6 +82,31 @@ impl<'a> Summary<'a> {
         let from_left = index - total - last / 2.0;
         let to_right = last / 2.0 - from_left;
         weighted(last_mean, from_left, self.max, to_right)
+    }
+
+    /// A node from which on the search for an index finds what it would find from the first one
+    /// on, and the values before its mean. Nodes of a block are passed over by the sum of their
+    /// weights.
+    pub(super) fn start(&self, index: f64) -> (usize, f64) {
+        let weights = self.weights;
+        let half = |at: usize| weights[at] as f64 / 2.0;
+        if self.weight >= EXACT_MAX {
+            return (0, half(0));
+        }
+        let (mut at, mut passed) = (0, 0);
+        for block in weights.as_chunks::<BLOCK>().0 {
+            let sum = passed + block.iter().sum::<i64>();
+            if sum as f64 > index {
+                break;
+            }
+            passed = sum;
+            at += BLOCK;
+        }
+        // The index may lie between the means of the last node passed over and of the next one.
+        match at.checked_sub(1) {
+            None => (0, half(0)),
+            Some(at) => (at, passed as f64 - half(at)),
+        }
     }
 
     /// The share of the values up to `value`, half of those equal to it; NaN without values.
