@@ -189,8 +189,9 @@ impl Sketch for CountMin {
         block_effort(self.counters.len())
     }
 
-    fn relocate(&mut self, mover: &mut Mover) {
+    fn relocate(&mut self, mover: &mut Mover, _at: u64, _n: usize) -> Option<u64> {
         mover.slice(&mut self.counters);
+        None
     }
 
     fn check_invariants(&self) {

@@ -59,8 +59,9 @@ pub trait Sketch: Clone {
         true
     }
 
-    /// Offers all its blocks.
-    fn relocate(&mut self, mover: &mut Mover);
+    /// Offers its blocks to be moved, those of about `n` items from a position on, 0 at first;
+    /// returns where to continue, or `None` at the end. Most have few blocks, and offer them all.
+    fn relocate(&mut self, mover: &mut Mover, at: u64, n: usize) -> Option<u64>;
 
     /// Panics if an invariant is broken.
     fn check_invariants(&self);

@@ -88,11 +88,11 @@ impl<S: Kind> Measured for Kept<S> {
 }
 
 impl<S: Kind> Relocate for Kept<S> {
-    /// All at once: its blocks are few, and large ones do not move.
-    fn relocate(&mut self, mover: &mut Mover, _at: u64, _n: usize) -> Option<u64> {
-        mover.boxed(&mut self.0);
-        self.0.relocate(mover);
-        None
+    fn relocate(&mut self, mover: &mut Mover, at: u64, n: usize) -> Option<u64> {
+        if at == 0 {
+            mover.boxed(&mut self.0);
+        }
+        self.0.relocate(mover, at, n)
     }
 }
 

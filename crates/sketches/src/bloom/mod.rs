@@ -233,11 +233,12 @@ impl Sketch for Bloom {
         self.links.is_empty()
     }
 
-    fn relocate(&mut self, mover: &mut Mover) {
+    fn relocate(&mut self, mover: &mut Mover, _at: u64, _n: usize) -> Option<u64> {
         mover.vec(&mut self.links);
         for link in &mut self.links {
             link.block_mut().relocate(mover);
         }
+        None
     }
 
     fn check_invariants(&self) {

@@ -276,9 +276,10 @@ impl Sketch for Cuckoo {
         self.parts.is_empty()
     }
 
-    fn relocate(&mut self, mover: &mut Mover) {
+    fn relocate(&mut self, mover: &mut Mover, _at: u64, _n: usize) -> Option<u64> {
         mover.vec(&mut self.parts);
         self.parts.iter_mut().for_each(|part| part.relocate(mover));
+        None
     }
 
     fn check_invariants(&self) {

@@ -397,12 +397,13 @@ impl Sketch for TDigest {
         block_effort(self.nodes.memory_bytes())
     }
 
-    fn relocate(&mut self, mover: &mut Mover) {
+    fn relocate(&mut self, mover: &mut Mover, _at: u64, _n: usize) -> Option<u64> {
         self.nodes.relocate(mover);
         if let Some(copy) = &mut self.copy {
             mover.boxed(copy);
             copy.relocate(mover);
         }
+        None
     }
 
     fn check_invariants(&self) {

@@ -13,8 +13,6 @@
 use russet_base::memory::alloc::{slice_bytes, vec_bytes, zeros};
 use russet_base::memory::mover::Mover;
 
-/// Places of the longest list whose items are moved.
-const MOVED_MAX: usize = 4096;
 /// Places whose fingerprints are compared together.
 const TOGETHER: usize = 16;
 
@@ -223,10 +221,15 @@ impl Heap {
         mover.slice(&mut self.counts.0);
         mover.slice(&mut self.numbers.0);
         mover.vec(&mut self.items);
-        // All at once: the items of a long list stay where they are.
-        if self.items.len() <= MOVED_MAX {
-            self.items.iter_mut().for_each(|item| mover.slice(item));
-        }
+    }
+
+    /// Offers up to `n` items from a position on; the position after them, if there are more.
+    pub fn relocate_items(&mut self, mover: &mut Mover, at: u64, n: usize) -> Option<u64> {
+        let next = at.saturating_add(n.max(1) as u64);
+        let (from, to) = (at as usize, (next as usize).min(self.items.len()));
+        let items = self.items.get_mut(from..to).unwrap_or_default();
+        items.iter_mut().for_each(|item| mover.slice(item));
+        (to < self.items.len()).then_some(next)
     }
 
     pub fn check_invariants(&self) {

@@ -334,10 +334,14 @@ impl Sketch for TopK {
         self.heap.free_step(FREED_TOGETHER)
     }
 
-    fn relocate(&mut self, mover: &mut Mover) {
-        mover.slice(&mut self.cells);
-        mover.slice(self.chances.block_mut());
-        self.heap.relocate(mover);
+    /// The cells and the heap come with its first items.
+    fn relocate(&mut self, mover: &mut Mover, at: u64, n: usize) -> Option<u64> {
+        if at == 0 {
+            mover.slice(&mut self.cells);
+            mover.slice(self.chances.block_mut());
+            self.heap.relocate(mover);
+        }
+        self.heap.relocate_items(mover, at, n)
     }
 
     fn check_invariants(&self) {

@@ -196,3 +196,30 @@ proptest! {
         prop_assert_eq!(text(&again), text(&list));
     }
 }
+
+#[test]
+fn items_of_a_long_list_are_moved_in_steps() {
+    let shape = Shape {
+        k: 5_000,
+        width: 5_000,
+        depth: 2,
+        decay: 0.9,
+    };
+    let mut list = TopK::new(shape, 1).expect("a list");
+    for n in 0..5_000u32 {
+        list.add(&n.to_le_bytes(), 1);
+    }
+    let before: Vec<_> = list.items().map(|item| item.map(<[u8]>::to_vec)).collect();
+    let (mut at, mut steps) = (Some(0), 0);
+    while let Some(here) = at {
+        at = list.relocate(&mut Mover::eager(), here, 500);
+        steps += 1;
+    }
+    let items = before.iter().flatten().count();
+    assert!(
+        items > 4_500 && steps == items.div_ceil(500),
+        "{items} {steps}"
+    );
+    assert!(list.items().eq(before.iter().map(Option::as_deref)));
+    list.check_invariants();
+}
