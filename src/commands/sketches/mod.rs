@@ -1,7 +1,8 @@
 //! The commands of sketches, one folder for each kind.
 //!
 //!     row         what the rows of all of them share
-//!     effect      a filter as the commands that make it again
+//!     each        commands that ask about each of their items
+//!     filter      what Bloom and cuckoo filters have in common
 //!     bloom       BF.*: was this item added?
 //!     cuckoo      CF.*: the same, and items can be deleted
 //!     count_min   CMS.*: how often was this item added?
@@ -16,7 +17,8 @@
 pub(super) mod bloom;
 pub(super) mod count_min;
 pub(super) mod cuckoo;
-mod effect;
+mod each;
+mod filter;
 mod row;
 pub(super) mod t_digest;
 pub(super) mod top_k;

@@ -2,6 +2,7 @@
 //!
 //! Items that come together are added in order, and the first that has no room ends the reply.
 
+use super::super::filter::{UNKNOWN, insert_args};
 use super::super::row::{GROWS, ONE_ITEM, WRITTEN_KEY};
 use super::recipe::Recipe;
 use super::row::{NOT_FOUND, WRITING};
@@ -157,7 +158,6 @@ struct InsertArgs<'a> {
 
 impl<'a> InsertArgs<'a> {
     fn parse(args: Args<'a>, name: &str, defaults: Recipe) -> Result<InsertArgs<'a>, CommandError> {
-        const UNKNOWN: CommandError = CommandError::Text("Unknown argument received");
         const BAD: CommandError = CommandError::Text("Bad argument received");
         const BAD_RATE: CommandError = CommandError::Text("Bad error rate");
         const BAD_CAPACITY: CommandError = CommandError::Text("Bad capacity");
@@ -166,36 +166,23 @@ impl<'a> InsertArgs<'a> {
         let mut error = defaults.error;
         let mut capacity = defaults.capacity as i64;
         let mut expansion = None;
-        let (mut creates, mut is_fixed) = (true, false);
-        let mut at = 2;
-        loop {
+        let mut is_fixed = false;
+        let (creates, items) = insert_args(args, arity, |at| {
             let value = || args.get(at + 1).ok_or_else(arity);
-            if at >= args.len() {
-                return Err(arity());
-            } else if args.is(at, "ITEMS") {
-                break;
-            } else if args.is(at, "NOCREATE") {
-                creates = false;
-            } else if args.is(at, "NONSCALING") {
+            if args.is(at, "NONSCALING") {
                 is_fixed = true;
+                return Ok(1);
             } else if args.is(at, "ERROR") {
                 error = parse_double(value()?).ok_or(BAD_RATE)?;
-                at += 1;
             } else if args.is(at, "CAPACITY") {
                 capacity = parse_i64(value()?).ok_or(BAD_CAPACITY)?;
-                at += 1;
             } else if args.is(at, "EXPANSION") {
                 expansion = Some(parse_i64(value()?).ok_or(BAD_EXPANSION)?);
-                at += 1;
             } else {
                 return Err(UNKNOWN);
             }
-            at += 1;
-        }
-        let items = args.from(at + 1);
-        if items.is_empty() {
-            return Err(arity());
-        }
+            Ok(2)
+        })?;
         let (Ok(capacity @ 1..), Ok(expansion), true) = (
             u64::try_from(capacity),
             expansion.map(u32::try_from).transpose(),

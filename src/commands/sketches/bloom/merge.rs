@@ -1,19 +1,47 @@
-//! MERGE, which is russet's own.
-//!
-//! Effects are commands that every server with the module knows: the key is deleted and made again
-//! of its chunks, with its expiry.
+//! A Bloom filter as the commands of both kinds of filters see it; MERGE, which is russet's own.
 
-use super::super::effect;
+use super::super::filter::{Filter, merge};
 use super::super::row::{GROWS, MERGED_KEYS};
-use super::row::{NOT_FOUND, WRITING};
+use super::row::WRITING;
 use crate::commands::work;
-use crate::server::{Call, CommandResult, Spec};
+use crate::server::{CommandResult, Spec};
 use russet_command::{Arity, CommandError};
-use russet_keyspace::Class;
+use russet_config::Config;
 use russet_sketches::bloom::Unlike;
 use russet_types::Bloom;
 
 const UNLIKE: CommandError = CommandError::Text("ERR filters of different shapes");
+
+impl Filter for Bloom {
+    const LOADCHUNK: &'static [u8] = b"BF.LOADCHUNK";
+
+    #[inline]
+    fn has(&self, item: &[u8], _: i64) -> bool {
+        self.contains(item)
+    }
+
+    #[inline]
+    fn has_each<'i>(
+        &self,
+        items: impl Iterator<Item = &'i [u8]>,
+        _: i64,
+        see: impl FnMut(bool),
+    ) {
+        self.contains_each(items, see);
+    }
+
+    fn take_in(&mut self, other: &Bloom, _: &Config) -> CommandResult {
+        self.merge(other).map_err(|_: Unlike| UNLIKE)
+    }
+
+    fn header(&self) -> Vec<u8> {
+        (**self).header()
+    }
+
+    fn chunk(&self, at: i64) -> Option<(i64, &[u8])> {
+        (**self).chunk(at)
+    }
+}
 
 pub(super) const MERGE: Spec = Spec {
     arity: Arity::AtLeast(3),
@@ -21,40 +49,5 @@ pub(super) const MERGE: Spec = Spec {
     keys: MERGED_KEYS,
     categories: WRITING,
     work: work::EACH_KEY,
-    ..Spec::new("bf.merge", merge)
+    ..Spec::new("bf.merge", merge::<Bloom>)
 };
-
-/// `BF.MERGE destination source ...`: adds the items of filters to another, which is made if it
-/// does not exist.
-///
-/// Reply: OK; an error if the filters were made with different numbers, or none exists. The number
-/// of items becomes the sum. O(bytes of all).
-fn merge(call: &mut Call<'_>) -> CommandResult {
-    let key = call.args.at(1);
-    let mut merged: Option<Bloom> = call.db.read::<Bloom>(key)?.map(|its| its.clone());
-    for source in call.args.from(2).iter().filter(|source| *source != key) {
-        let Some(filter) = call.db.read::<Bloom>(source)? else {
-            continue;
-        };
-        match &mut merged {
-            Some(merged) => merged.merge(&filter).map_err(|_: Unlike| UNLIKE)?,
-            None => merged = Some(filter.clone()),
-        }
-    }
-    let merged = merged.ok_or(NOT_FOUND)?;
-    let copy = call.effects_wanted().then(|| merged.clone());
-    let place = call.db.place(key);
-    if place.is_taken() {
-        *place.open::<Bloom>() = merged;
-    } else {
-        place.put(merged);
-    }
-    call.db.changed(key, Class::MODULE, call.name);
-    if let Some(filter) = copy {
-        effect::record(call, key, b"BF.LOADCHUNK", filter.header(), |at| {
-            filter.chunk(at)
-        });
-    }
-    call.reply.ok();
-    Ok(())
-}

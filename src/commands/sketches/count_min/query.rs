@@ -1,5 +1,6 @@
 //! QUERY and INFO.
 
+use super::super::each::ask_each;
 use super::super::row::{READ_KEY, READS};
 use super::{MISSING, READING};
 use crate::commands::work;
@@ -20,13 +21,9 @@ pub(super) const QUERY: Spec = Spec {
 ///
 /// Reply: array of integers. O(items * depth).
 fn query(call: &mut Call<'_>) -> CommandResult {
-    let (key, items) = (call.args.at(1), call.args.from(2));
-    let sketch = call.db.read::<CountMin>(key)?.ok_or(MISSING)?;
-    call.reply.array(items.len());
-    for item in items.iter() {
-        call.reply.int(sketch.estimate(item).into());
-    }
-    Ok(())
+    ask_each(call, MISSING, |sketch: &CountMin, item, reply| {
+        reply.int(sketch.estimate(item).into());
+    })
 }
 
 pub(super) const INFO: Spec = Spec {

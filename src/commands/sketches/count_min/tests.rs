@@ -1,4 +1,4 @@
-use super::super::transcript::{converse, hex, payload, play};
+use super::super::transcript::{check_payload, converse, play};
 use crate::server::Testbed;
 
 /// Replies of Redis Stack 7.4 to the same lines.
@@ -9,17 +9,12 @@ fn replies_are_those_of_redis() {
 
 #[test]
 fn payloads_are_those_of_redis() {
-    let mut t = Testbed::new();
-    t.run("CONFIG SET rdbcompression no");
-    t.run("CMS.INITBYDIM m 5 2");
-    t.run("CMS.INCRBY m foo 3 bar 70000");
-    let known = hex(concat!(
-        "078108c4a4f9360f10000205020202800001117305280000000070110100000000000300000000000000",
-        "0000000003000000000000007011010000000000000c005f83283946d68750",
-    ));
-    assert_eq!(payload(&mut t, "m"), known);
-    t.run_args(&[b"RESTORE", b"n", b"0", &known]);
-    assert_eq!(t.run("CMS.QUERY n foo bar"), "*2\r\n:3\r\n:70000\r\n");
+    check_payload(
+        &["CMS.INITBYDIM m 5 2", "CMS.INCRBY m foo 3 bar 70000"],
+        "m",
+        "078108c4a4f9360f10000205020202800001117305280000000070110100000000000300000000000000\
+         0000000003000000000000007011010000000000000c005f83283946d68750",
+    );
 }
 
 #[test]

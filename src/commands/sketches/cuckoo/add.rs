@@ -2,6 +2,7 @@
 //!
 //! An item without room leaves the filter as it was, and the next ones are tried nevertheless.
 
+use super::super::filter::{UNKNOWN, insert_args};
 use super::super::row::{GROWS, ONE_ITEM, WRITTEN_KEY};
 use super::recipe::{BAD_CAPACITY, Recipe, TOO_SMALL};
 use super::row::{NOT_FOUND, TOO_MANY_PARTS, WRITING};
@@ -120,35 +121,21 @@ struct InsertArgs<'a> {
 
 impl<'a> InsertArgs<'a> {
     fn parse(args: Args<'a>, name: &str, usual: Recipe) -> Result<InsertArgs<'a>, CommandError> {
-        const UNKNOWN: CommandError = CommandError::Text("Unknown argument received");
         let arity = || CommandError::WrongArity(name.to_owned());
-        let (mut capacity, mut creates) = (None, true);
-        let mut at = 2;
-        loop {
-            if at >= args.len() {
-                return Err(arity());
-            } else if args.is(at, "ITEMS") {
-                break;
-            } else if args.is(at, "NOCREATE") {
-                creates = false;
-            } else if args.is(at, "CAPACITY") {
-                at += 1;
-                let text = args.get(at).ok_or_else(arity)?;
-                let n = parse_i64(text).ok_or(BAD_CAPACITY)?;
-                let n = u64::try_from(n).map_err(|_| TOO_SMALL)?;
-                if n < 2 * u64::from(usual.bucket_size) {
-                    return Err(TOO_SMALL);
-                }
-                capacity = Some(n);
-            } else {
+        let mut capacity = None;
+        let (creates, items) = insert_args(args, arity, |at| {
+            if !args.is(at, "CAPACITY") {
                 return Err(UNKNOWN);
             }
-            at += 1;
-        }
-        let items = args.from(at + 1);
-        if items.is_empty() {
-            return Err(arity());
-        }
+            let text = args.get(at + 1).ok_or_else(arity)?;
+            let n = parse_i64(text).ok_or(BAD_CAPACITY)?;
+            let n = u64::try_from(n).map_err(|_| TOO_SMALL)?;
+            if n < 2 * u64::from(usual.bucket_size) {
+                return Err(TOO_SMALL);
+            }
+            capacity = Some(n);
+            Ok(2)
+        })?;
         Ok(InsertArgs {
             capacity,
             creates,

@@ -1,5 +1,6 @@
 //! EXISTS, MEXISTS and COUNT.
 
+use super::super::filter::{exists, mexists};
 use super::super::row::{EACH_ITEM, ONE_ITEM, READ_KEY, READS_FAST};
 use super::row::READING;
 use crate::commands::work;
@@ -13,41 +14,17 @@ pub(super) const EXISTS: Spec = Spec {
     keys: READ_KEY,
     categories: READING,
     within: ONE_ITEM,
-    ..Spec::new("cf.exists", exists)
+    ..Spec::new("cf.exists", exists::<Cuckoo>)
 };
-
-/// `CF.EXISTS key item`: whether an item was added and not deleted.
-///
-/// Reply: boolean (RESP2: integer); false without a filter. O(parts).
-fn exists(call: &mut Call<'_>) -> CommandResult {
-    let [_, key, item] = call.args.exactly();
-    let filter = call.db.read::<Cuckoo>(key).ok().flatten();
-    let is_there = filter.is_some_and(|filter| filter.contains(item));
-    call.reply.boolean(is_there);
-    Ok(())
-}
 
 pub(super) const MEXISTS: Spec = Spec {
     arity: Arity::AtLeast(3),
     within: EACH_ITEM,
-    handler: mexists,
+    handler: mexists::<Cuckoo>,
     name: "cf.mexists",
     work: work::EACH_MEMBER,
     ..EXISTS
 };
-
-/// `CF.MEXISTS key item ...`: whether each of the items was added and not deleted.
-///
-/// Reply: array with the reply of EXISTS for each. O(items * parts).
-fn mexists(call: &mut Call<'_>) -> CommandResult {
-    let (key, items) = (call.args.at(1), call.args.from(2));
-    call.reply.array(items.len());
-    match call.db.read::<Cuckoo>(key).ok().flatten() {
-        Some(filter) => filter.contains_each(items.iter(), |yes| call.reply.boolean(yes)),
-        None => (0..items.len()).for_each(|_| call.reply.boolean(false)),
-    }
-    Ok(())
-}
 
 pub(super) const COUNT: Spec = Spec {
     handler: count,

@@ -6,6 +6,7 @@ use crate::commands::work;
 use crate::server::{Call, CommandResult, Spec};
 use russet_base::numbers::float::parse_double;
 use russet_command::{Arity, Category, CommandError};
+use russet_resp::Reply;
 use russet_sketches::t_digest::Summary;
 use smallvec::SmallVec;
 
@@ -29,7 +30,8 @@ fn quantile(call: &mut Call<'_>) -> CommandResult {
         Some(share) if (0.0..=1.0).contains(&share) => Ok(share),
         Some(_) => Err(NO_SHARE),
     };
-    ask_each(call, share, |summary, share| summary.quantile(share))
+    let quantile = |summary: Summary<'_>, share| summary.quantile(share);
+    ask_each(call, share, quantile, Reply::double)
 }
 
 pub(super) const CDF: Spec = Spec {
@@ -44,22 +46,26 @@ pub(super) const CDF: Spec = Spec {
 fn cdf(call: &mut Call<'_>) -> CommandResult {
     const NO_NUMBER: CommandError = CommandError::Text("ERR T-Digest: error parsing cdf");
     let value = |text: &[u8]| parse_double(text).ok_or(NO_NUMBER);
-    ask_each(call, value, |summary, value| summary.cdf(value))
+    let share = |summary: Summary<'_>, value| summary.cdf(value);
+    ask_each(call, value, share, Reply::double)
 }
 
-fn ask_each(
+/// Answers a question about each number after the key, all of which are read first.
+#[inline]
+pub(super) fn ask_each<N: Copy, A>(
     call: &mut Call<'_>,
-    parse: impl Fn(&[u8]) -> Result<f64, CommandError>,
-    answer: impl Fn(Summary<'_>, f64) -> f64,
+    parse: impl Fn(&[u8]) -> Result<N, CommandError>,
+    answer: impl Fn(Summary<'_>, N) -> A,
+    write: impl Fn(&mut Reply, A),
 ) -> CommandResult {
     let (key, texts) = (call.args.at(1), call.args.from(2));
     let digest = asked(&mut call.db, key)?;
-    let asked_for: Result<SmallVec<[f64; 16]>, _> = texts.iter().map(parse).collect();
-    let asked_for = asked_for?;
+    let numbers: Result<SmallVec<[N; 16]>, _> = texts.iter().map(parse).collect();
+    let numbers = numbers?;
     let summary = digest.summary().expect("its nodes are merged");
-    call.reply.array(asked_for.len());
-    for of in asked_for {
-        call.reply.double(answer(summary, of));
+    call.reply.array(numbers.len());
+    for of in numbers {
+        write(call.reply, answer(summary, of));
     }
     Ok(())
 }

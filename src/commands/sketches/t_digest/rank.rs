@@ -1,14 +1,15 @@
 //! RANK, REVRANK, BYRANK and BYREVRANK.
 
 use super::super::row::{READ_KEY, READS};
-use super::row::{READING, asked};
+use super::ask::ask_each;
+use super::row::READING;
 use crate::commands::work;
 use crate::server::{Call, CommandResult, Spec};
 use russet_base::numbers::float::parse_double;
 use russet_base::numbers::number::parse_i64;
 use russet_command::{Arity, Category, CommandError};
+use russet_resp::Reply;
 use russet_sketches::t_digest::Summary;
-use smallvec::SmallVec;
 
 pub(super) const RANK: Spec = Spec {
     arity: Arity::AtLeast(3),
@@ -43,17 +44,8 @@ fn reverse_rank(call: &mut Call<'_>) -> CommandResult {
 
 fn rank_each(call: &mut Call<'_>, answer: impl Fn(Summary<'_>, f64) -> i64) -> CommandResult {
     const NO_NUMBER: CommandError = CommandError::Text("ERR T-Digest: error parsing value");
-    let (key, texts) = (call.args.at(1), call.args.from(2));
-    let digest = asked(&mut call.db, key)?;
-    let values = texts.iter().map(|text| parse_double(text).ok_or(NO_NUMBER));
-    let values: Result<SmallVec<[f64; 16]>, _> = values.collect();
-    let values = values?;
-    let summary = digest.summary().expect("its nodes are merged");
-    call.reply.array(values.len());
-    for value in values {
-        call.reply.int(answer(summary, value));
-    }
-    Ok(())
+    let value = |text: &[u8]| parse_double(text).ok_or(NO_NUMBER);
+    ask_each(call, value, answer, Reply::int)
 }
 
 pub(super) const BYRANK: Spec = Spec {
@@ -87,19 +79,10 @@ fn value_each(call: &mut Call<'_>, answer: impl Fn(Summary<'_>, i64) -> f64) -> 
     const NO_NUMBER: CommandError = CommandError::Text("ERR T-Digest: error parsing rank");
     const NEGATIVE: CommandError =
         CommandError::Text("ERR T-Digest: rank needs to be non negative");
-    let (key, texts) = (call.args.at(1), call.args.from(2));
-    let digest = asked(&mut call.db, key)?;
-    let ranks = texts.iter().map(|text| match parse_i64(text) {
+    let rank = |text: &[u8]| match parse_i64(text) {
         None => Err(NO_NUMBER),
         Some(..0) => Err(NEGATIVE),
         Some(rank) => Ok(rank),
-    });
-    let ranks: Result<SmallVec<[i64; 16]>, _> = ranks.collect();
-    let ranks = ranks?;
-    let summary = digest.summary().expect("its nodes are merged");
-    call.reply.array(ranks.len());
-    for rank in ranks {
-        call.reply.double(answer(summary, rank));
-    }
-    Ok(())
+    };
+    ask_each(call, rank, answer, Reply::double)
 }

@@ -1,4 +1,4 @@
-use super::super::transcript::{hex, payload, play};
+use super::super::transcript::{check_payload, payload, play};
 use crate::server::Testbed;
 
 /// Replies of Redis Stack 7.4 to the same lines, but for those about one value.
@@ -9,19 +9,16 @@ fn replies_are_those_of_redis() {
 
 #[test]
 fn payloads_are_those_of_redis() {
-    let mut t = Testbed::new();
-    t.run("TDIGEST.CREATE d COMPRESSION 1");
     let values: Vec<String> = (1..=30).map(|n| n.to_string()).collect();
-    t.run(&format!("TDIGEST.ADD d {}", values.join(" ")));
-    let known = hex(concat!(
-        "07814c3212f9360f100004000000000000f03f04000000000000f03f040000000000003e400210020402",
-        "000203040000000000003e4004000000000000000004000000000000f03f040000000000002640040000",
-        "000000003940040000000000003e4004000000000000f03f040000000000003340040000000000002240",
-        "04000000000000f03f000c003bef7ff9285145a4",
-    ));
-    assert_eq!(payload(&mut t, "d"), known);
-    t.run_args(&[b"RESTORE", b"e", b"0", &known]);
-    assert_eq!(payload(&mut t, "e"), known);
+    let add = format!("TDIGEST.ADD d {}", values.join(" "));
+    check_payload(
+        &["TDIGEST.CREATE d COMPRESSION 1", &add],
+        "d",
+        "07814c3212f9360f100004000000000000f03f04000000000000f03f040000000000003e400210020402\
+         000203040000000000003e4004000000000000000004000000000000f03f040000000000002640040000\
+         000000003940040000000000003e4004000000000000f03f040000000000003340040000000000002240\
+         04000000000000f03f000c003bef7ff9285145a4",
+    );
 }
 
 /// In Redis a read compresses the digest, and so does DUMP: replicas do not see either.

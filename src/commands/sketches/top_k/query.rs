@@ -1,5 +1,6 @@
 //! QUERY and COUNT.
 
+use super::super::each::ask_each;
 use super::super::row::{READ_KEY, READS};
 use super::{MISSING, READING};
 use crate::commands::work;
@@ -20,13 +21,9 @@ pub(super) const QUERY: Spec = Spec {
 ///
 /// Reply: array of booleans (RESP2: integers). O(items * k).
 fn query(call: &mut Call<'_>) -> CommandResult {
-    let (key, items) = (call.args.at(1), call.args.from(2));
-    let list = call.db.read::<TopK>(key)?.ok_or(MISSING)?;
-    call.reply.array(items.len());
-    for item in items.iter() {
-        call.reply.boolean(list.has(item));
-    }
-    Ok(())
+    ask_each(call, MISSING, |list: &TopK, item, reply| {
+        reply.boolean(list.has(item));
+    })
 }
 
 pub(super) const COUNT: Spec = Spec {
@@ -39,11 +36,7 @@ pub(super) const COUNT: Spec = Spec {
 ///
 /// Reply: array of integers. O(items * (depth + k)).
 fn count(call: &mut Call<'_>) -> CommandResult {
-    let (key, items) = (call.args.at(1), call.args.from(2));
-    let list = call.db.read::<TopK>(key)?.ok_or(MISSING)?;
-    call.reply.array(items.len());
-    for item in items.iter() {
-        call.reply.int(list.estimate(item).into());
-    }
-    Ok(())
+    ask_each(call, MISSING, |list: &TopK, item, reply| {
+        reply.int(list.estimate(item).into());
+    })
 }
