@@ -10,9 +10,10 @@ use russet_command::{Access, Begin, Find, Flags, KeyPlan, KeySpec};
 use russet_resp::OwnedArgs;
 
 /// russet's own commands, and one that has other subcommands than Redis's.
-const OWN: [&str; 9] = [
+const OWN: [&str; 10] = [
     "backup",
     "bf.merge",
+    "bf.rotate",
     "cf.merge",
     "changes",
     "flush",

@@ -66,6 +66,7 @@ const ONE_VALUE: &[&str] = &[
     "bf.debug",
     "bf.info",
     "bf.reserve",
+    "bf.rotate",
     "cf.reserve",
     "tdigest.create",
     "tdigest.trimmed_mean",

@@ -1373,6 +1373,7 @@ pub const NOT_GENERATED: &[(&str, &str)] = &[
     ),
     ("backup", "its folders differ; tests/it covers it"),
     ("bf.merge", "of russet's own; its own tests cover it"),
+    ("bf.rotate", "of russet's own; its own tests cover it"),
     ("cf.merge", "of russet's own; its own tests cover it"),
     ("changes", "of russet's own; its own tests cover it"),
     ("client|closed", "of russet's own; its own tests cover it"),

@@ -1,7 +1,8 @@
 //! A filter from outside: by its links, or as header and chunks (the module's opening draws them).
+//! Everything is checked before a link is allocated.
 
 use super::link::Link;
-use super::{Bloom, LINKS_MAX, LinkShape, option};
+use super::{Bloom, LINKS_MAX, LinkShape, Rotation, option};
 use crate::Damaged;
 use crate::block::Block;
 use crate::chunks::{self, CHUNK_MAX, ChunkError, Numbers};
@@ -21,8 +22,8 @@ impl Loader {
         let wanted = usize::try_from(links).map_err(|_| Damaged)?;
         let options = u32::try_from(options).map_err(|_| Damaged)?;
         let growth = u32::try_from(growth).map_err(|_| Damaged)?;
-        let is_one = wanted == 1 || options & option::NONSCALING == 0;
-        if !(1..=LINKS_MAX).contains(&wanted) || options > option::ALL || !is_one {
+        let is_known = options & !(option::ALL | option::ROTATING) == 0;
+        if !(1..=LINKS_MAX).contains(&wanted) || !is_known {
             return Err(Damaged);
         }
         Ok(Loader {
@@ -31,9 +32,20 @@ impl Loader {
                 options,
                 growth,
                 links: Vec::new(),
+                rotation: None,
             },
             wanted,
         })
+    }
+
+    /// Whether [`Loader::rotate`] must say how the filter forgets.
+    pub fn rotates(&self) -> bool {
+        self.filter.options & option::ROTATING != 0
+    }
+
+    /// The filter forgets, in this way.
+    pub fn rotate(&mut self, rotation: Rotation) {
+        self.filter.rotation = Some(Box::new(rotation));
     }
 
     /// Links that are still to come.
@@ -52,7 +64,7 @@ impl Loader {
 
     /// The filter, after all its links.
     pub fn finish(mut self) -> Result<Bloom, Damaged> {
-        if self.left() > 0 {
+        if self.left() > 0 || !self.filter.has_sound_links() {
             return Err(Damaged);
         }
         self.filter.links.shrink_to_fit();
@@ -78,6 +90,9 @@ impl Bloom {
             out.extend_from_slice(&shape.entries.to_le_bytes());
             out.push(shape.log2);
         }
+        if let Some(rotation) = &self.rotation {
+            rotation.write(&mut out);
+        }
         out
     }
 
@@ -87,7 +102,8 @@ impl Bloom {
         let mut from = Numbers(header);
         let (items, links, options, growth) = head(&mut from).ok_or(Damaged)?;
         let mut loader = Loader::new(items, links.into(), options.into(), growth.into())?;
-        if from.0.len() != loader.left() * LINK_BYTES {
+        let bytes = loader.left() * LINK_BYTES;
+        if from.0.len() < bytes || from.0.len() > bytes && !loader.rotates() {
             return Err(Damaged);
         }
         let mut shapes = Vec::with_capacity(loader.left());
@@ -95,6 +111,16 @@ impl Bloom {
             let (bytes, shape) = link(&mut from).ok_or(Damaged)?;
             shape.check(bytes)?;
             shapes.push((bytes, shape));
+        }
+        if loader.rotates() {
+            let rotation = Rotation::read(&mut from)?;
+            let is_scaling = options & option::NONSCALING == 0;
+            if !rotation.is_sound(loader.left(), is_scaling) {
+                return Err(Damaged);
+            }
+            loader.rotate(rotation);
+        } else if links > 1 && options & option::NONSCALING != 0 {
+            return Err(Damaged);
         }
         for (bytes, shape) in shapes {
             loader.link(shape, Block::zeros(bytes).ok_or(Damaged)?)?;

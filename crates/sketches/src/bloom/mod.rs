@@ -12,6 +12,8 @@
 //!              u64 entries, u8 log2
 //!     chunks = the bytes of all links in order, cut anywhere within a link
 //!
+//! A filter may forget: then its links are those of several generations (`rotation`).
+//!
 //! Invariants
 //!   1. There is at least one link, and each has a shape that was checked ([`LinkShape`]).
 //!   2. Bits are set and never cleared, so an item that was added is found.
@@ -21,17 +23,23 @@
 
 mod chunks;
 mod link;
+mod living;
 mod merge;
+mod rotation;
+#[cfg(test)]
+mod rotation_tests;
 #[cfg(test)]
 mod tests;
 
 pub use chunks::Loader;
 pub use link::LinkShape;
+pub use living::Living;
 pub use merge::Unlike;
+pub use rotation::{GENERATIONS_MAX, Generation, PERIOD_MAX_MS, Rotation};
 
 use crate::{Sketch, block_effort};
 use link::{ItemHash, Link, Places, Rounding};
-use russet_base::memory::alloc::good_size;
+use russet_base::memory::alloc::{boxed_bytes, good_size, vec_bytes};
 use russet_base::memory::mover::Mover;
 
 /// The ratio of a link's error to that of the link before it.
@@ -51,8 +59,10 @@ mod option {
     pub const WIDE: u32 = 4;
     /// The filter has one link.
     pub const NONSCALING: u32 = 8;
-    /// All that there are; 2 has an effect only while a filter is made.
+    /// All that Redis has; 2 has an effect only while a filter is made.
     pub const ALL: u32 = 15;
+    /// The filter forgets, which Redis's do not.
+    pub const ROTATING: u32 = 16;
 }
 
 /// Why an item was not added, or a filter not made.
@@ -66,6 +76,31 @@ pub enum BloomError {
     TooLarge,
 }
 
+/// The outcome of adding an item.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Added {
+    /// It was not in the filter.
+    New,
+    /// Only generations before the newest had it, which has it now, too.
+    Renewed,
+    /// It was in the filter, or seems so, and nothing has changed.
+    Known,
+}
+
+impl Added {
+    /// Whether the item was not in the filter.
+    #[inline]
+    pub fn is_new(self) -> bool {
+        self == Added::New
+    }
+
+    /// Whether bits were set.
+    #[inline]
+    pub fn is_change(self) -> bool {
+        self != Added::Known
+    }
+}
+
 /// See the module.
 #[derive(Clone, Debug)]
 pub struct Bloom {
@@ -73,6 +108,7 @@ pub struct Bloom {
     options: u32,
     growth: u32,
     links: Vec<Link>,
+    rotation: Option<Box<Rotation>>,
 }
 
 impl Bloom {
@@ -104,14 +140,15 @@ impl Bloom {
             options: option::EXACT | option::WIDE | scaling,
             growth,
             links: Vec::new(),
+            rotation: None,
         };
         filter.add_link(entries, error)?;
         Ok(filter)
     }
 
-    /// Adds an item; `false`: it was in the filter, or seems so.
+    /// Adds an item.
     #[inline]
-    pub fn add(&mut self, item: &[u8]) -> Result<bool, BloomError> {
+    pub fn add(&mut self, item: &[u8]) -> Result<Added, BloomError> {
         self.add_at(ItemHash::of(item, self.is_wide()), None)
     }
 
@@ -120,7 +157,7 @@ impl Bloom {
     pub fn add_each<'i>(
         &mut self,
         items: impl Iterator<Item = &'i [u8]>,
-        mut see: impl FnMut(Result<bool, BloomError>),
+        mut see: impl FnMut(Result<Added, BloomError>),
     ) {
         let is_wide = self.is_wide();
         in_batches(items.map(|item| ItemHash::of(item, is_wide)), |batch| {
@@ -142,39 +179,29 @@ impl Bloom {
         });
     }
 
-    /// Whether an item is in the filter, or seems so.
+    /// The links that are asked at a time, Unix milliseconds: all, unless the filter forgets.
     #[inline]
-    pub fn contains(&self, item: &[u8]) -> bool {
-        self.contains_hashed(ItemHash::of(item, self.is_wide()))
+    pub fn living(&self, now_ms: i64) -> Living<'_> {
+        Living::of(self, &self.links[self.dead_links(now_ms)..])
     }
 
-    /// Calls `see` for each item in order: whether it is in the filter, or seems so.
+    /// All of its links, whatever time it is.
     #[inline]
-    pub fn contains_each<'i>(
-        &self,
-        items: impl Iterator<Item = &'i [u8]>,
-        mut see: impl FnMut(bool),
-    ) {
-        let is_wide = self.is_wide();
-        in_batches(items.map(|item| ItemHash::of(item, is_wide)), |batch| {
-            let mut places = [Places::NONE; BATCH];
-            let (newest, older) = self.links.split_last().expect("there is one");
-            for (hash, places) in batch.iter().zip(&mut places) {
-                older.iter().for_each(|link| link.prefetch(*hash));
-                *places = newest.places(*hash);
-            }
-            for (hash, places) in batch.iter().zip(&places) {
-                let in_older = || older.iter().rev().any(|link| link.contains(*hash));
-                see(newest.contains_at(places) || in_older());
-            }
-            true
-        });
+    pub fn all(&self) -> Living<'_> {
+        Living::of(self, &self.links)
+    }
+
+    /// Whether an item is in any of its links, or seems so.
+    #[inline]
+    pub fn contains(&self, item: &[u8]) -> bool {
+        self.all().contains(item)
     }
 
     /// Prefetches the lines of an item.
     #[inline]
     pub fn prefetch(&self, item: &[u8]) {
-        self.prefetch_hashed(ItemHash::of(item, self.is_wide()));
+        let hash = ItemHash::of(item, self.is_wide());
+        self.links.iter().for_each(|link| link.prefetch(hash));
     }
 
     // --- figures ---
@@ -182,12 +209,6 @@ impl Bloom {
     /// Items in the filter.
     pub fn items(&self) -> u64 {
         self.items
-    }
-
-    /// Items that its links are made for.
-    pub fn capacity(&self) -> u64 {
-        let entries = self.links.iter().map(|link| link.shape().entries);
-        entries.fold(0, u64::saturating_add)
     }
 
     /// The ratio of a new link's entries to those of the last. `None`: it does not scale.
@@ -220,7 +241,10 @@ impl Bloom {
 impl Sketch for Bloom {
     fn memory_bytes(&self) -> usize {
         let blocks = self.links.iter().map(Link::memory_bytes);
-        good_size(self.links.capacity() * size_of::<Link>()) + blocks.sum::<usize>()
+        let of_rotation = |its: &Rotation| boxed_bytes::<Rotation>() + vec_bytes(&its.generations);
+        good_size(self.links.capacity() * size_of::<Link>())
+            + blocks.sum::<usize>()
+            + self.rotation.as_deref().map_or(0, of_rotation)
     }
 
     fn free_effort(&self) -> usize {
@@ -238,12 +262,16 @@ impl Sketch for Bloom {
         for link in &mut self.links {
             link.block_mut().relocate(mover);
         }
+        if let Some(rotation) = &mut self.rotation {
+            mover.boxed(rotation);
+            mover.vec(&mut rotation.generations);
+        }
         None
     }
 
     fn check_invariants(&self) {
         assert!((1..=LINKS_MAX).contains(&self.links.len()));
-        assert!(self.links.len() == 1 || !self.is_nonscaling());
+        assert!(self.has_sound_links());
         for link in &self.links {
             assert!(link.shape().check(link.bits().len() as u64).is_ok());
         }
@@ -265,27 +293,20 @@ impl Bloom {
         self.options & option::NONSCALING != 0
     }
 
-    fn rounding(&self) -> Rounding {
-        if self.options & option::EXACT != 0 {
-            Rounding::Words
-        } else {
-            Rounding::Powers
+    /// Whether there are as many links as its options allow.
+    fn has_sound_links(&self) -> bool {
+        let (links, scales) = (self.links.len(), !self.is_nonscaling());
+        let says_so = self.options & option::ROTATING != 0;
+        match &self.rotation {
+            None => !says_so && (scales || links == 1),
+            Some(rotation) => says_so && rotation.is_sound(links, scales),
         }
-    }
-
-    #[inline]
-    fn contains_hashed(&self, hash: ItemHash) -> bool {
-        self.links.iter().rev().any(|link| link.contains(hash))
-    }
-
-    #[inline]
-    fn prefetch_hashed(&self, hash: ItemHash) {
-        self.links.iter().for_each(|link| link.prefetch(hash));
     }
 
     /// Adds an item, whose positions in the newest link may be known.
     #[inline]
-    fn add_at(&mut self, hash: ItemHash, known: Option<&Places>) -> Result<bool, BloomError> {
+    fn add_at(&mut self, hash: ItemHash, known: Option<&Places>) -> Result<Added, BloomError> {
+        let earlier = self.earlier_links();
         let (newest, older) = self.links.split_last_mut().expect("there is one");
         let found;
         let places = match known {
@@ -295,12 +316,19 @@ impl Bloom {
                 &found
             }
         };
-        if older.iter().rev().any(|link| link.contains(hash)) {
-            return Ok(false);
+        let (earlier, older) = older.split_at(earlier);
+        let has_it = |links: &[Link]| links.iter().rev().any(|link| link.contains(hash));
+        if has_it(older) {
+            return Ok(Added::Known);
         }
-        let is_new = if newest.is_full() {
+        let added = if has_it(earlier) {
+            Added::Renewed
+        } else {
+            Added::New
+        };
+        let is_set = if newest.is_full() {
             if newest.contains_at(places) {
-                return Ok(false);
+                return Ok(Added::Known);
             }
             self.grow()?;
             let newest = self.links.last_mut().expect("there is one");
@@ -308,8 +336,8 @@ impl Bloom {
         } else {
             newest.insert_at(places)
         };
-        self.items = self.items.saturating_add(is_new.into());
-        Ok(is_new)
+        self.items = self.items.saturating_add(is_set.into());
+        Ok(if is_set { added } else { Added::Known })
     }
 
     /// Begins a link, if the filter scales.
@@ -321,16 +349,27 @@ impl Bloom {
         let last = self.links.last().expect("there is one").shape();
         let entries = last.entries.checked_mul(self.growth.into());
         let (entries, error) = (entries.unwrap_or(0), last.error * TIGHTENING);
-        self.add_link(entries, error)
+        self.add_link(entries, error)?;
+        self.note_new_link();
+        Ok(())
     }
 
     fn add_link(&mut self, entries: u64, error: f64) -> Result<(), BloomError> {
-        let shape = LinkShape::new(entries, error, self.rounding());
+        let shape = LinkShape::new(entries, error, rounding(self.options));
         let shape = shape.filter(|_| self.links.len() < LINKS_MAX);
         let link = Link::new(shape.ok_or(BloomError::TooLarge)?)?;
         self.links.reserve_exact(1);
         self.links.push(link);
         Ok(())
+    }
+}
+
+/// How bits are counted by these options.
+fn rounding(options: u32) -> Rounding {
+    if options & option::EXACT != 0 {
+        Rounding::Words
+    } else {
+        Rounding::Powers
     }
 }
 

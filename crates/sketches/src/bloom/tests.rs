@@ -41,12 +41,12 @@ fn bits_and_links_are_those_of_redis() {
 #[test]
 fn a_filter_that_does_not_scale_is_full_at_its_capacity() {
     let mut filter = made(3, 0.01, None, &[b"a", b"b", b"c"]);
-    assert_eq!(filter.add(b"a"), Ok(false));
+    assert_eq!(filter.add(b"a"), Ok(Added::Known));
     assert_eq!(filter.add(b"d"), Err(BloomError::Full));
     let mut seen = Vec::new();
     let items: [&[u8]; 3] = [b"b", b"e", b"c"];
     filter.add_each(items.into_iter(), |result| seen.push(result));
-    assert_eq!(seen, [Ok(false), Err(BloomError::Full)]);
+    assert_eq!(seen, [Ok(Added::Known), Err(BloomError::Full)]);
 }
 
 #[test]
@@ -186,7 +186,7 @@ fn old_filters_are_read_and_grow_as_they_were() {
         .expect("a link");
     let mut filter = loader.finish().expect("a filter");
     let item = |n: u32| format!("item:{n}").into_bytes();
-    let added = (0..500).filter(|n| filter.add(&item(*n)).expect("room"));
+    let added = (0..500).filter(|n| filter.add(&item(*n)).expect("room").is_new());
     assert!(added.count() > 480);
     assert!((0..500).all(|n| filter.contains(&item(n))));
     assert!(filter.links().len() > 1 && filter.links().all(|(its, _)| its.log2 > 0));
@@ -198,14 +198,17 @@ fn old_filters_are_read_and_grow_as_they_were() {
 fn a_measured_error_is_that_of_the_bits() {
     for growth in [None, Some(2)] {
         let mut filter = Bloom::new(5_000, 0.01, growth).expect("a filter");
-        assert_eq!(filter.measured_error(), 0.0);
+        assert_eq!(filter.all().measured_error(), 0.0);
         for n in 0..5_000 {
             filter.add(format!("in:{n}").as_bytes()).expect("room");
         }
         let trials: u32 = 50_000;
         let yes = (0..trials).filter(|n| filter.contains(format!("out:{n}").as_bytes()));
         let found = yes.count() as f64 / f64::from(trials);
-        assert!((filter.measured_error() - found).abs() < 0.002, "{found}");
+        assert!(
+            (filter.all().measured_error() - found).abs() < 0.002,
+            "{found}"
+        );
     }
 }
 
@@ -253,7 +256,7 @@ proptest! {
         let mut known = HashSet::new();
         let (alone, together) = items.split_at(items.len() / 2);
         for item in alone {
-            let is_new = filter.add(item).expect("room");
+            let is_new = filter.add(item).expect("room").is_new();
             prop_assert!(!is_new || !known.contains(item));
             known.insert(item.clone());
         }
@@ -264,7 +267,7 @@ proptest! {
         filter.check_invariants();
         prop_assert!(known.iter().all(|item| filter.contains(item)));
         let mut found = 0;
-        filter.contains_each(known.iter().map(Vec::as_slice), |its| found += usize::from(its));
+        filter.all().contains_each(known.iter().map(Vec::as_slice), |its| found += usize::from(its));
         prop_assert_eq!(found, known.len());
         // Through header and chunks, and once more with each chunk in two parts.
         let mut copy = Bloom::from_header(&filter.header()).expect("a header");

@@ -310,6 +310,7 @@ fn every_command_costs_the_same_each_time() {
 
 /// Rows that refuse all generated words: only their refusal is measured.
 const REFUSED: &[(&str, &str)] = &[
+    ("bf.rotate", "needs a filter that rotates"),
     ("failover", "needs a replica"),
     ("flush|undo", "needs a flush"),
     ("function|kill", "needs a function that runs"),

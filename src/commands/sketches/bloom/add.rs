@@ -5,6 +5,7 @@
 use super::super::filter::{UNKNOWN, insert_args};
 use super::super::row::{GROWS, ONE_ITEM, WRITTEN_KEY};
 use super::recipe::Recipe;
+use super::rotate::{begin_due, record_with};
 use super::row::{NOT_FOUND, WRITING};
 use crate::commands::work;
 use crate::server::{Call, CommandResult, Spec};
@@ -41,15 +42,18 @@ pub(super) const ADD: Spec = Spec {
 /// Reply: boolean (RESP2: integer), whether the item was new. O(links * hashes).
 fn add(call: &mut Call<'_>) -> CommandResult {
     let [_, key, item] = call.args.exactly();
+    let (now_ms, follows) = (call.db.now_ms(), call.was_taken_before());
     let Some(mut filter) = call.db.write::<Bloom>(key)? else {
         return add_to_new(call, key, call.args.from(2), None, true);
     };
-    let is_new = filter.add(item).map_err(refusal)?;
+    let begun = begin_due(&mut filter, now_ms, follows).map_err(refusal)?;
+    let added = filter.add(item).map_err(refusal)?;
     drop(filter);
-    if is_new {
+    if added.is_change() {
         call.db.changed(key, Class::MODULE, call.name);
+        record_with(call, key, begun);
     }
-    call.reply.boolean(is_new);
+    call.reply.boolean(added.is_new());
     Ok(())
 }
 
@@ -78,30 +82,33 @@ fn add_items(
     recipe: Option<(Recipe, bool)>,
     creates: bool,
 ) -> CommandResult {
+    let (now_ms, follows) = (call.db.now_ms(), call.was_taken_before());
     let Some(mut filter) = call.db.write::<Bloom>(key)? else {
         if !creates {
             return Err(NOT_FOUND);
         }
         return add_to_new(call, key, items, recipe, false);
     };
+    let begun = begin_due(&mut filter, now_ms, follows).map_err(refusal)?;
     let is_changed = add_each(&mut filter, call.reply, items);
     drop(filter);
     if is_changed {
         call.db.changed(key, Class::MODULE, call.name);
+        record_with(call, key, begun);
     }
     Ok(())
 }
 
-/// Adds items, with an array as reply; returns whether one was new.
+/// Adds items, with an array as reply; returns whether the filter has changed.
 fn add_each(filter: &mut Bloom, reply: &mut Reply, items: Args<'_>) -> bool {
     let place = reply.defer();
     let (mut results, mut is_changed) = (0, false);
     filter.add_each(items.iter(), |added| {
         results += 1;
         match added {
-            Ok(is_new) => {
-                is_changed |= is_new;
-                reply.boolean(is_new);
+            Ok(added) => {
+                is_changed |= added.is_change();
+                reply.boolean(added.is_new());
             }
             Err(error) => reply.error(&refusal(error)),
         }
@@ -122,8 +129,8 @@ fn add_to_new(
     let (recipe, is_named) = recipe.unwrap_or((defaults, true));
     let mut filter = recipe.filter()?;
     if is_one {
-        let is_new = filter.add(items.at(0)).map_err(refusal)?;
-        call.reply.boolean(is_new);
+        let added = filter.add(items.at(0)).map_err(refusal)?;
+        call.reply.boolean(added.is_new());
     } else {
         add_each(&mut filter, call.reply, items);
     }

@@ -7,6 +7,7 @@ use super::row::{NOT_FOUND, READING};
 use crate::server::{Call, CommandResult, Spec};
 use russet_command::{Arity, Category, CommandError};
 use russet_resp::Reply;
+use russet_sketches::bloom::Living;
 use russet_types::Bloom;
 
 const UNKNOWN_FIELD: CommandError = CommandError::Text("Invalid information value");
@@ -28,46 +29,65 @@ pub(super) const INFO: Spec = Spec {
 struct Field {
     word: &'static str,
     name: &'static str,
-    write: fn(&mut Reply, &Bloom),
+    write: fn(&mut Reply, &Bloom, Living<'_>),
 }
 
 const FIELDS: [Field; 5] = [
     Field {
         word: "CAPACITY",
         name: "Capacity",
-        write: |reply, filter| reply.int(as_int(filter.capacity())),
+        write: |reply, _, living| reply.int(as_int(living.capacity())),
     },
     Field {
         word: "SIZE",
         name: "Size",
-        write: |reply, filter| reply.int(size(filter) as i64),
+        write: |reply, filter, _| reply.int(size(filter) as i64),
     },
     Field {
         word: "FILTERS",
         name: "Number of filters",
-        write: |reply, filter| reply.int(filter.links().len() as i64),
+        write: |reply, _, living| reply.int(living.links().len() as i64),
     },
     Field {
         word: "ITEMS",
         name: "Number of items inserted",
-        write: |reply, filter| reply.int(as_int(filter.items())),
+        write: |reply, _, living| reply.int(as_int(living.items())),
     },
     Field {
         word: "EXPANSION",
         name: "Expansion rate",
-        write: |reply, filter| match filter.growth() {
+        write: |reply, filter, _| match filter.growth() {
             Some(growth) => reply.int(growth.into()),
             None => reply.null(),
         },
     },
 ];
 
-/// Russet's own, which only its word asks for.
-const MEASURED: Field = Field {
-    word: "ERROR",
-    name: "Measured error",
-    write: |reply, filter| reply.double(filter.measured_error()),
-};
+/// Russet's own, which only their words ask for; the last ones come with all of a filter that
+/// forgets.
+const OWN_FIELDS: [Field; 3] = [
+    Field {
+        word: "ERROR",
+        name: "Measured error",
+        write: |reply, _, living| reply.double(living.measured_error()),
+    },
+    Field {
+        word: "ROTATION",
+        name: "Rotation in milliseconds",
+        write: |reply, filter, _| match filter.rotation() {
+            Some(rotation) => reply.int(as_int(rotation.period_ms)),
+            None => reply.null(),
+        },
+    },
+    Field {
+        word: "GENERATIONS",
+        name: "Generations at most",
+        write: |reply, filter, _| match filter.rotation() {
+            Some(rotation) => reply.int(rotation.generations_max.into()),
+            None => reply.null(),
+        },
+    },
+];
 
 fn as_int(n: u64) -> i64 {
     i64::try_from(n).unwrap_or(i64::MAX)
@@ -81,8 +101,10 @@ fn size(filter: &Bloom) -> usize {
             .sum::<usize>()
 }
 
-/// `BF.INFO key [CAPACITY | SIZE | FILTERS | ITEMS | EXPANSION | ERROR]`: facts of a filter, or
-/// one. ERROR: the share of items not added that would be found, by the bits that are set.
+/// `BF.INFO key [CAPACITY | SIZE | FILTERS | ITEMS | EXPANSION | ERROR | ROTATION | GENERATIONS]`:
+/// facts of a filter, or one. ERROR: the share of items not added that would be found, by the bits
+/// that are set. Of a filter that forgets the facts are those of the generations that are asked
+/// now, but for SIZE.
 ///
 /// Reply: map (RESP2: array) of names and integers; of one fact, RESP2 has the integer alone in
 /// the array. Expansion is null for a filter that does not scale.
@@ -91,16 +113,22 @@ fn info(call: &mut Call<'_>) -> CommandResult {
     if args.len() > 3 {
         return Err(CommandError::WrongArity(call.name.to_owned()));
     }
+    let now_ms = call.db.now_ms();
     let filter = call.db.read::<Bloom>(args.at(1))?.ok_or(NOT_FOUND)?;
+    let living = filter.living(now_ms);
     if args.len() == 2 {
-        call.reply.map(FIELDS.len());
-        for field in &FIELDS {
+        let of_rotation: &[Field] = match filter.rotation() {
+            Some(_) => &OWN_FIELDS[1..],
+            None => &[],
+        };
+        call.reply.map(FIELDS.len() + of_rotation.len());
+        for field in FIELDS.iter().chain(of_rotation) {
             call.reply.simple(field.name);
-            (field.write)(call.reply, &filter);
+            (field.write)(call.reply, &filter, living);
         }
         return Ok(());
     }
-    let mut known = FIELDS.iter().chain([&MEASURED]);
+    let mut known = FIELDS.iter().chain(&OWN_FIELDS);
     let asked = known.find(|field| args.is(2, field.word));
     let field = asked.ok_or(UNKNOWN_FIELD)?;
     if call.reply.resp3() {
@@ -109,7 +137,7 @@ fn info(call: &mut Call<'_>) -> CommandResult {
     } else {
         call.reply.array(1);
     }
-    (field.write)(call.reply, &filter);
+    (field.write)(call.reply, &filter, living);
     Ok(())
 }
 
@@ -126,8 +154,9 @@ pub(super) const CARD: Spec = Spec {
 /// Reply: integer; 0 without a key.
 fn card(call: &mut Call<'_>) -> CommandResult {
     let [_, key] = call.args.exactly();
+    let now_ms = call.db.now_ms();
     let filter = call.db.read::<Bloom>(key)?;
-    let items = filter.map_or(0, |filter| as_int(filter.items()));
+    let items = filter.map_or(0, |filter| as_int(filter.living(now_ms).items()));
     call.reply.int(items);
     Ok(())
 }

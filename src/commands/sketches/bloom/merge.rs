@@ -16,18 +16,18 @@ impl Filter for Bloom {
     const LOADCHUNK: &'static [u8] = b"BF.LOADCHUNK";
 
     #[inline]
-    fn has(&self, item: &[u8], _: i64) -> bool {
-        self.contains(item)
+    fn has(&self, item: &[u8], now_ms: i64) -> bool {
+        self.living(now_ms).contains(item)
     }
 
     #[inline]
     fn has_each<'i>(
         &self,
         items: impl Iterator<Item = &'i [u8]>,
-        _: i64,
+        now_ms: i64,
         see: impl FnMut(bool),
     ) {
-        self.contains_each(items, see);
+        self.living(now_ms).contains_each(items, see);
     }
 
     fn take_in(&mut self, other: &Bloom, _: &Config) -> CommandResult {

@@ -2,7 +2,7 @@
 //!
 //!     row        categories and errors that the rows share
 //!     recipe     how a filter is made: options and settings, and their effect
-//!     add, exists, info, chunks, merge     the commands
+//!     add, exists, info, chunks, merge, rotate     the commands
 //!
 //! A filter is made by RESERVE, INSERT, ADD and MADD, or from the chunks of SCANDUMP.
 
@@ -12,6 +12,7 @@ mod exists;
 mod info;
 mod merge;
 mod recipe;
+mod rotate;
 mod row;
 #[cfg(test)]
 mod tests;
@@ -31,4 +32,5 @@ pub(in crate::commands) static SPECS: &[Spec] = &[
     info::INFO,
     merge::MERGE,
     recipe::RESERVE,
+    rotate::ROTATE,
 ];

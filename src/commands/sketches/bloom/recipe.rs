@@ -13,12 +13,14 @@ use russet_command::{Arity, Category, CommandError};
 use russet_config::Config;
 use russet_keyspace::Class;
 use russet_resp::Args;
-use russet_sketches::bloom::{BloomError, GROWTH_USUAL};
+use russet_sketches::bloom::{BloomError, GROWTH_USUAL, Rotation};
 use russet_types::Bloom;
 
 /// An error above it is this.
 const ERROR_MAX: f64 = 0.25;
 
+const BAD_ROTATION: CommandError =
+    CommandError::Text("ERR bad rotation: milliseconds up to ten years, and 2 to 64 generations");
 const NOT_CREATED: CommandError = CommandError::Text("ERR Insufficient memory to create filter");
 
 /// The numbers of a new filter.
@@ -79,6 +81,15 @@ impl Recipe {
         made.map(Bloom::from).map_err(|_: BloomError| NOT_CREATED)
     }
 
+    /// As above, a filter that forgets.
+    fn rotating(&self, rotation: Rotation) -> Result<Bloom, CommandError> {
+        let error = self.error.min(ERROR_MAX);
+        let (growth, scales) = (self.growth, self.scales);
+        let made = russet_sketches::Bloom::rotating(self.capacity, error, growth, scales, rotation);
+        let made = made.map_err(|_: BloomError| NOT_CREATED)?;
+        made.map(Bloom::from).ok_or(BAD_ROTATION)
+    }
+
     /// The words after RESERVE's key, or with `as_options` those of INSERT before ITEMS.
     pub fn words(&self, as_options: bool) -> Vec<Vec<u8>> {
         let error = format!("{}", self.error.min(ERROR_MAX)).into_bytes();
@@ -130,10 +141,17 @@ struct ReserveArgs {
     recipe: Recipe,
     /// Whether a word says that the filter does not scale, if it does not.
     is_named: bool,
+    rotation: Option<Rotation>,
 }
 
 impl ReserveArgs {
-    fn parse(args: Args<'_>, name: &str, defaults: Recipe) -> Result<ReserveArgs, CommandError> {
+    /// `now_ms`: when the first generation begins, if no word says when.
+    fn parse(
+        args: Args<'_>,
+        name: &str,
+        defaults: Recipe,
+        now_ms: i64,
+    ) -> Result<ReserveArgs, CommandError> {
         const BAD_RATE: CommandError = CommandError::Text("ERR bad error rate");
         const RATE_RANGE: CommandError = CommandError::Text("ERR (0 < error rate range < 1) ");
         const BAD_CAPACITY: CommandError = CommandError::Text("ERR bad capacity");
@@ -142,7 +160,10 @@ impl ReserveArgs {
         const NO_EXPANSION: CommandError = CommandError::Text("ERR no expansion");
         const BAD_EXPANSION: CommandError = CommandError::Text("ERR bad expansion");
         const BOTH: CommandError = CommandError::Text("Nonscaling filters cannot expand");
-        if args.len() > 7 {
+        let find = |word| (4..args.len()).find(|at| args.is(*at, word));
+        let rotates_at = find("ROTATE");
+        let words_max = if rotates_at.is_some() { 12 } else { 7 };
+        if args.len() > words_max {
             return Err(CommandError::WrongArity(name.to_owned()));
         }
         let error = parse_double(args.at(2)).ok_or(BAD_RATE)?;
@@ -152,7 +173,6 @@ impl ReserveArgs {
         let capacity = parse_i64(args.at(3)).ok_or(BAD_CAPACITY)?;
         let capacity = u64::try_from(capacity).ok().filter(|n| *n > 0);
         let capacity = capacity.ok_or(NO_CAPACITY)?;
-        let find = |word| (4..args.len()).find(|at| args.is(*at, word));
         let says_nonscaling = find("NONSCALING").is_some();
         let mut expansion = None;
         if let Some(at) = find("EXPANSION") {
@@ -168,30 +188,65 @@ impl ReserveArgs {
             ..defaults
         };
         let recipe = recipe.expanding(expansion, says_nonscaling);
+        let since = find("SINCE").filter(|_| rotates_at.is_some());
+        let since = match since.map(|at| args.get(at + 1).and_then(parse_i64)) {
+            Some(Some(since)) => since,
+            Some(None) => return Err(BAD_ROTATION),
+            None => now_ms,
+        };
+        let rotation = rotates_at.map(|at| parse_rotation(args, at, since));
         Ok(ReserveArgs {
             recipe,
             is_named: recipe.scales || says_nonscaling,
+            rotation: rotation.transpose()?,
         })
     }
 }
 
-/// `BF.RESERVE key error capacity [EXPANSION n] [NONSCALING]`: makes an empty filter.
+/// The numbers after ROTATE.
+fn parse_rotation(args: Args<'_>, at: usize, since_ms: i64) -> Result<Rotation, CommandError> {
+    let number = |at| args.get(at).and_then(parse_i64);
+    let period_ms = number(at + 1).and_then(|n| u64::try_from(n).ok());
+    let generations = number(at + 2).and_then(|n| u32::try_from(n).ok());
+    let numbers = period_ms.zip(generations);
+    let rotation = numbers.and_then(|(ms, n)| Rotation::new(ms, n, since_ms));
+    rotation.ok_or(BAD_ROTATION)
+}
+
+/// `BF.RESERVE key error capacity [EXPANSION n] [NONSCALING] [ROTATE ms n [SINCE unix-ms]]`: makes
+/// an empty filter.
 ///
 /// Reply: OK; an error if the key exists. An error rate above 0.25 is 0.25, and an expansion of 0
 /// means NONSCALING. Other words are ignored. O(1): memory is taken as it is used.
+///
+/// ROTATE, which is russet's own: the filter forgets. It has up to n generations, each of the
+/// capacity and a share of the error; one begins every so many milliseconds, the first at SINCE,
+/// else now. An item is found for n - 1 times as long after it was last added, and no longer than
+/// for n times.
 fn reserve(call: &mut Call<'_>) -> CommandResult {
     let args = call.args;
     let defaults = Recipe::of(&call.server.config);
-    let ReserveArgs { recipe, is_named } = ReserveArgs::parse(args, call.name, defaults)?;
+    let ReserveArgs {
+        recipe,
+        is_named,
+        rotation,
+    } = ReserveArgs::parse(args, call.name, defaults, call.db.now_ms())?;
     let key = args.at(1);
     let place = call.db.place(key);
     if place.holds::<Bloom>()? {
         return Err(ITEM_EXISTS);
     }
-    place.put(recipe.filter()?);
+    place.put(match &rotation {
+        None => recipe.filter()?,
+        Some(rotation) => recipe.rotating(rotation.clone())?,
+    });
     call.db.changed(key, Class::MODULE, call.name);
-    if !recipe.is_plain(defaults, is_named) && call.effects_wanted() {
-        let words = recipe.words(false);
+    let is_plain = rotation.is_none() && recipe.is_plain(defaults, is_named);
+    if !is_plain && call.effects_wanted() {
+        let mut words = recipe.words(false);
+        if let Some(rotation) = rotation {
+            words.extend(rotation_words(&rotation));
+        }
         let head: [&[u8]; 2] = [b"BF.RESERVE", key];
         let words = head.into_iter().chain(words.iter().map(Vec::as_slice));
         let words: Vec<&[u8]> = words.collect();
@@ -199,4 +254,16 @@ fn reserve(call: &mut Call<'_>) -> CommandResult {
     }
     call.reply.ok();
     Ok(())
+}
+
+/// The words of RESERVE that make a filter with the same first generation.
+fn rotation_words(rotation: &Rotation) -> [Vec<u8>; 5] {
+    let since_ms = rotation.generations[0].begins_ms;
+    [
+        b"ROTATE".to_vec(),
+        rotation.period_ms.to_string().into_bytes(),
+        rotation.generations_max.to_string().into_bytes(),
+        b"SINCE".to_vec(),
+        since_ms.to_string().into_bytes(),
+    ]
 }

@@ -272,3 +272,138 @@ fn a_filter_goes_from_key_to_key_in_chunks() {
     }
     assert_eq!(payload(&mut t, "copy"), payload(&mut t, "k"));
 }
+
+/// The steps between two moments, by the clock of the commands.
+#[test]
+fn a_filter_that_rotates_forgets() {
+    let mut t = Testbed::new();
+    let begin_ms = 1_000_000_000;
+    converse(
+        &mut t,
+        &[
+            ("BF.RESERVE k 0.01 100 ROTATE 1000 3", "+OK"),
+            ("BF.MADD k a b", "*2 :1 :1"),
+            ("BF.ADD k a", ":0"),
+            ("BF.INFO k ROTATION", "*1 :1000"),
+            ("BF.INFO k GENERATIONS", "*1 :3"),
+            ("BF.INFO k FILTERS", "*1 :1"),
+        ],
+    );
+    assert!(reply_to(&mut t, "BF.INFO k").starts_with("*14 "));
+    t.advance_ms(1500);
+    converse(
+        &mut t,
+        &[
+            // Renewed, and a new one.
+            ("BF.INSERT k ITEMS a c", "*2 :0 :1"),
+            ("BF.ADD k a", ":0"),
+            ("BF.CARD k", ":4"),
+            ("BF.INFO k FILTERS", "*1 :2"),
+            ("COPY k copy", ":1"),
+        ],
+    );
+    t.advance_ms(1500);
+    // The first generation is over, though no write has dropped it.
+    converse(
+        &mut t,
+        &[
+            ("BF.MEXISTS k a b c", "*3 :1 :0 :1"),
+            ("BF.EXISTS k b", ":0"),
+            ("BF.CARD k", ":2"),
+            ("BF.MEXISTS copy a b c", "*3 :1 :0 :1"),
+        ],
+    );
+    t.take_effects();
+    t.run("BF.ADD k b");
+    t.run("BF.ADD k b");
+    t.run("BF.ADD k d");
+    let effects = t.take_effects();
+    let expected = [
+        &format!("BF.ROTATE k {}", begin_ms + 3000),
+        "BF.ADD k b",
+        "BF.ADD k d",
+    ];
+    let inner: Vec<&String> = effects
+        .iter()
+        .filter(|its| !["MULTI", "EXEC"].contains(&its.as_str()))
+        .collect();
+    assert_eq!(inner, expected);
+}
+
+#[test]
+fn words_of_rotation_are_checked() {
+    let mut t = Testbed::new();
+    let bad = "-ERR bad rotation: milliseconds up to ten years, and 2 to 64 generations";
+    for words in [
+        "ROTATE",
+        "ROTATE 1000",
+        "ROTATE x 3",
+        "ROTATE 0 3",
+        "ROTATE -1 3",
+        "ROTATE 316224000001 3",
+        "ROTATE 1000 1",
+        "ROTATE 1000 65",
+        "ROTATE 1000 -3",
+        "ROTATE 1000 3 SINCE",
+        "ROTATE 1000 3 SINCE x",
+    ] {
+        let reply = reply_to(&mut t, &format!("BF.RESERVE k 0.01 100 {words}"));
+        assert_eq!(reply, bad, "{words}");
+    }
+    converse(
+        &mut t,
+        &[
+            (
+                "BF.RESERVE k 0.01 100 EXPANSION 2 ROTATE 1000 3 SINCE 5",
+                "+OK",
+            ),
+            ("BF.RESERVE other 0.01 100", "+OK"),
+            ("BF.ROTATE k 5", ":0"),
+            ("BF.ROTATE k 6", ":1"),
+            (
+                "BF.ROTATE k 33177117420000",
+                "-ERR the time is in the future",
+            ),
+            ("BF.ROTATE k x", "-ERR bad time"),
+            ("BF.ROTATE none 5", "-ERR not found"),
+            ("BF.ROTATE other 5", "-ERR the filter does not rotate"),
+            ("BF.INFO other ROTATION", "*1 $-1"),
+            ("BF.MERGE k other", "-ERR filters of different shapes"),
+            ("BF.MERGE other k", "-ERR filters of different shapes"),
+        ],
+    );
+}
+
+/// Payloads and chunks carry the generations, and repeat themselves as effects.
+#[test]
+fn generations_survive_payloads_chunks_and_effects() {
+    let mut t = Testbed::new();
+    t.take_effects();
+    t.run("BF.RESERVE k 0.01 2 EXPANSION 2 ROTATE 1000 3");
+    for step in 0..4 {
+        t.run(&format!("BF.MADD k a{step} b{step} c{step} d{step}"));
+        t.advance_ms(900);
+    }
+    let wanted = payload(&mut t, "k");
+    assert_eq!(
+        t.run_args(&[b"RESTORE", b"again", b"0", &wanted]),
+        b"+OK\r\n"
+    );
+    assert_eq!(payload(&mut t, "again"), wanted);
+    // A server whose clock is elsewhere repeats the effects.
+    let effects = t.take_effects();
+    let mut other = Testbed::new();
+    other.advance_ms(123_456_789);
+    let taken = other.connect();
+    for effect in effects.iter().filter(|its| its.contains(" k ")) {
+        let words: Vec<&[u8]> = effect.split(' ').map(str::as_bytes).collect();
+        other.repeat_args_as(taken, &words);
+    }
+    assert_eq!(payload(&mut other, "k"), wanted);
+    for at in 12..wanted.len() - 11 {
+        let mut changed = wanted[..wanted.len() - 10].to_vec();
+        changed[at] ^= 0x40;
+        russet_persistence::rdb::seal(&mut changed, 12);
+        t.run_args(&[b"RESTORE", b"changed", b"0", &changed, b"REPLACE"]);
+    }
+}

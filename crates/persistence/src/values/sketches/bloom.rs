@@ -3,18 +3,23 @@
 //!     items, links, options, growth, (link)                                       encver 4
 //!     link = entries, error, hashes, bits per entry, bits, log2, bytes, items in it
 //!
-//! Encver 2 and 3 have no growth, which is 2.
+//! Encver 2 and 3 have no growth, which is 2. Filters that forget have an encver of russet's own,
+//! so that Redis refuses them instead of making filters that do not:
+//!
+//!     ... as above ..., period, generations at most, generations, (begins at, links)    encver 900
 
 use super::{Stored, piece, read_block, unknown_version, write_chunk, write_piece};
 use crate::aof::CommandWriter;
 use crate::rdb::module::{read_double, read_number, write_double, write_number};
 use crate::rdb::{Fault, Input, RdbWriter};
-use russet_sketches::bloom::{LinkShape, Loader};
+use russet_sketches::bloom::{GENERATIONS_MAX, Generation, LinkShape, Loader, Rotation};
 use russet_sketches::{Block, Bloom, Damaged};
 
 /// The first version with options, and the first with growth.
 const OPTIONS: u64 = 2;
 const GROWTH: u64 = 4;
+/// Of filters that forget.
+const ROTATING: u64 = 900;
 /// The growth of filters without one.
 const GROWTH_USUAL: u64 = 2;
 /// Bytes of a chunk among commands.
@@ -23,8 +28,15 @@ const CHUNK_BYTES: usize = 1 << 20;
 impl Stored for Bloom {
     const VERSION: u64 = GROWTH;
 
+    fn version(&self) -> u64 {
+        match self.rotation() {
+            None => GROWTH,
+            Some(_) => ROTATING,
+        }
+    }
+
     fn load(input: &mut Input<'_>, version: u64) -> Result<Bloom, Fault> {
-        if !(OPTIONS..=GROWTH).contains(&version) {
+        if !(OPTIONS..=GROWTH).contains(&version) && version != ROTATING {
             return Err(unknown_version());
         }
         let items = read_number(input)?;
@@ -36,9 +48,15 @@ impl Stored for Bloom {
             GROWTH_USUAL
         };
         let mut loader = Loader::new(items, links, options, growth).map_err(damaged)?;
+        if loader.rotates() != (version == ROTATING) {
+            return Err(damaged(Damaged));
+        }
         while loader.left() > 0 {
             let (shape, bits) = load_link(input)?;
             loader.link(shape, bits).map_err(damaged)?;
+        }
+        if loader.rotates() {
+            loader.rotate(load_rotation(input)?);
         }
         loader.finish().map_err(damaged)
     }
@@ -65,7 +83,13 @@ impl Stored for Bloom {
         if range.end == bits.len() {
             write_number(to, shape.items);
         }
-        piece(lengths(), at + 1).map(|_| at + 1)
+        let next = piece(lengths(), at + 1).map(|_| at + 1);
+        if next.is_none()
+            && let Some(rotation) = self.rotation()
+        {
+            save_rotation(to, rotation);
+        }
+        next
     }
 
     fn rewrite(&self, to: &mut CommandWriter, key: &[u8], at: u64) -> Option<u64> {
@@ -92,6 +116,38 @@ fn load_link(input: &mut Input<'_>) -> Result<(LinkShape, Block), Fault> {
         items: read_number(input)?,
     };
     Ok((shape, block))
+}
+
+fn save_rotation(to: &mut RdbWriter, rotation: &Rotation) {
+    write_number(to, rotation.period_ms);
+    write_number(to, rotation.generations_max.into());
+    write_number(to, rotation.generations.len() as u64);
+    for generation in &rotation.generations {
+        write_number(to, generation.begins_ms as u64);
+        write_number(to, generation.links.into());
+    }
+}
+
+fn load_rotation(input: &mut Input<'_>) -> Result<Rotation, Fault> {
+    let small = |n: u64| u32::try_from(n).map_err(|_| damaged(Damaged));
+    let period_ms = read_number(input)?;
+    let generations_max = small(read_number(input)?)?;
+    let count = read_number(input)?;
+    if count > GENERATIONS_MAX.into() {
+        return Err(damaged(Damaged));
+    }
+    let mut generations = Vec::with_capacity(count as usize);
+    for _ in 0..count {
+        generations.push(Generation {
+            begins_ms: read_number(input)? as i64,
+            links: small(read_number(input)?)?,
+        });
+    }
+    Ok(Rotation {
+        period_ms,
+        generations_max,
+        generations,
+    })
 }
 
 fn damaged(_: Damaged) -> Fault {

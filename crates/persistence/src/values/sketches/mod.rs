@@ -27,8 +27,13 @@ use std::ops::Range;
 
 /// A sketch that files hold.
 pub(crate) trait Stored: Kind {
-    /// The version of its fields that is written.
+    /// The version of its fields that is written, as a rule.
     const VERSION: u64;
+
+    /// The version of the fields of this one.
+    fn version(&self) -> u64 {
+        Self::VERSION
+    }
 
     /// Reads its fields of a version; every number is checked before anything is made from it.
     fn load(input: &mut Input<'_>, version: u64) -> Result<Self, Fault>;
@@ -62,7 +67,7 @@ where
     }
 
     fn save_head(&self, to: &mut RdbWriter, _form: ValueForm) {
-        to.length(module::id(S::NAME, S::VERSION));
+        to.length(module::id(S::NAME, self.version()));
     }
 
     fn save_part(&self, to: &mut RdbWriter, _: ValueForm, at: u64, _limit: usize) -> Option<u64> {
@@ -158,7 +163,7 @@ fn write_payload<S: Stored>(sketch: &S, to: &mut CommandWriter, key: &[u8]) -> O
 pub(crate) fn payload<S: Stored>(sketch: &S) -> Vec<u8> {
     let mut writer = RdbWriter::new(VERSION_USUAL, true);
     writer.raw(&[kind::MODULE_2]);
-    writer.length(module::id(S::NAME, S::VERSION));
+    writer.length(module::id(S::NAME, sketch.version()));
     let mut at = Some(0);
     while let Some(here) = at {
         at = sketch.save(&mut writer, here);
