@@ -11,6 +11,7 @@ mod cluster;
 mod commands;
 mod config;
 mod console;
+mod estimates;
 mod filter;
 mod glob;
 mod hyperloglog;
@@ -152,8 +153,8 @@ mod tests {
     }
 
     #[test]
-    fn filters_are_refused_or_give_themselves_again() {
-        run(sketches, 20_000, 140, b"\0\0\0\0\x01\x02\x03\x04\x08\xff");
+    fn sketches_are_refused_or_give_themselves_again() {
+        run(sketches, 40_000, 140, b"\0\0\0\0\x01\x02\x03\x04\x08\xff");
     }
 
     #[test]

@@ -1,19 +1,30 @@
-//! Sketches: headers, chunks and items of filters.
+//! Sketches: headers, chunks and items of filters, and the fields of other sketches (`estimates`).
 //!
 //! Any bytes are refused or become a filter that keeps its invariants and finds what is added to
-//! it, and whose header and chunks make the same filter again. Payloads are the target `dump`'s.
+//! it, and whose header and chunks make the same filter again. The frames of payloads are the
+//! target `dump`'s.
 
+use super::estimates;
+use super::input::Input;
+use russet_sketches::bloom::Rotation;
 use russet_sketches::{Bloom, Cuckoo, Sketch};
 
 /// Headers that announce more memory are left out: they are refused only by a machine without it.
 const BYTES_MAX: u64 = 1 << 20;
 
-/// A byte that chooses the filter, a header or the changes of one, then chunks and items.
+/// A byte that chooses the sketch; of a filter a header or the changes of one, then chunks and
+/// items; of others what changes fields, then items.
 pub fn sketches(bytes: &[u8]) {
     let Some((choice, rest)) = bytes.split_first() else {
         return;
     };
-    let (header, rest) = rest.split_at(rest.len().min(75));
+    match choice >> 2 & 3 {
+        1 => return estimates::count_min(&mut Input::new(rest)),
+        2 => return estimates::top_k(&mut Input::new(rest)),
+        3 => return estimates::t_digest(&mut Input::new(rest)),
+        _ => {}
+    }
+    let (header, rest) = rest.split_at(rest.len().min(180));
     // Changes of a good header, or the bytes as they are.
     let header = |good: Vec<u8>| -> Vec<u8> {
         if choice & 2 == 0 {
@@ -23,12 +34,25 @@ pub fn sketches(bytes: &[u8]) {
         good.iter().zip(changes).map(|(a, b)| a ^ b).collect()
     };
     if choice & 1 == 0 {
-        let filter = Bloom::new(10, 0.01, Some(2)).expect("a small filter");
-        bloom(&header(filter.header()), rest);
+        bloom(&header(small_bloom(choice & 16 != 0).header()), rest);
     } else {
         let filter = Cuckoo::new(8, 2, 5, 2).expect("a small filter");
         cuckoo(&header(filter.header()), rest);
     }
+}
+
+/// A small filter, or one that forgets, with three generations.
+fn small_bloom(forgets: bool) -> Bloom {
+    if !forgets {
+        return Bloom::new(10, 0.01, Some(2)).expect("a small filter");
+    }
+    let rotation = Rotation::new(100, 3, 0).expect("within bounds");
+    let filter = Bloom::rotating(10, 0.01, 2, true, rotation).expect("a small filter");
+    let mut filter = filter.expect("within bounds");
+    for begins_ms in [100, 200] {
+        filter.rotate(begins_ms).expect("room");
+    }
+    filter
 }
 
 fn number<const N: usize>(bytes: &[u8], at: usize) -> u64 {
@@ -55,10 +79,12 @@ fn bloom(header: &[u8], rest: &[u8]) {
         return;
     };
     filter.check_invariants();
-    let is_small = filter.stored_growth() <= 16 && filter.capacity() < 1 << 16;
+    let is_small = filter.stored_growth() <= 16 && filter.all().capacity() < 1 << 16;
     for (at, text) in steps(rest) {
         if at % 2 == 0 {
             let _ = filter.load_chunk(at, text);
+        } else if at % 16 == 1 {
+            let _ = filter.rotate(at * 50);
         } else if is_small && filter.add(text).is_ok() {
             assert!(filter.contains(text));
         }
