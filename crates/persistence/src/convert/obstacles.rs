@@ -5,10 +5,11 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::io::Write;
 
-use super::super::rdb::ModuleData;
+use super::super::rdb::{ModuleData, OTHER_MODULES};
 use russet_base::text::Printable;
 use russet_config::Release;
 use russet_keyspace::DbIndex;
+use russet_types::Type;
 
 /// Databases that a server has by default.
 const DATABASES_USUAL: u32 = 16;
@@ -32,6 +33,8 @@ pub struct Obstacles<'a> {
     keys_read: u64,
     /// Keys without elements, which no server loads.
     empty_keys: u64,
+    /// Keys of types for which the target needs a module: the module, and the type's name.
+    modules: BTreeMap<(&'static str, &'static str), u64>,
     /// Lines of the summary: losses that are no obstacles.
     notes: String,
 }
@@ -49,6 +52,7 @@ impl<'a> Obstacles<'a> {
             last_db: 0,
             keys_read: 0,
             empty_keys: 0,
+            modules: BTreeMap::new(),
             notes: String::new(),
         }
     }
@@ -68,6 +72,15 @@ impl<'a> Obstacles<'a> {
     pub fn fine(&mut self, db: DbIndex) {
         self.keys_read += 1;
         self.last_db = self.last_db.max(db.0);
+    }
+
+    /// A key of a type that the target has if a module is loaded.
+    pub fn of_module(&mut self, kind: Type) {
+        let is_built_in = matches!(self.target, Release::Redis80 | Release::Redis810);
+        let mut modules = OTHER_MODULES.iter().filter(|_| !is_built_in);
+        if let Some((_, module, what)) = modules.find(|its| its.0 == kind) {
+            *self.modules.entry((module, what)).or_default() += 1;
+        }
     }
 
     /// A key with a value that the target cannot read.
@@ -162,6 +175,9 @@ impl<'a> Obstacles<'a> {
             let n = self.empty_keys;
             text += &format!("Left out, as at a load: {n} keys that have no elements\n");
         }
+        for ((module, what), n) in &self.modules {
+            text += &format!("{target} must have the module {module}: {n} keys are {what}\n");
+        }
         text += &self.notes;
         if self.last_db >= DATABASES_USUAL {
             let needed = u64::from(self.last_db) + 1;
@@ -200,6 +216,8 @@ mod tests {
         found.metadata(DbIndex(1), b"doc");
         found.slot_import();
         found.empty_key();
+        found.of_module(Type::Json);
+        found.of_module(Type::Hash);
         found.cut_end("a.aof", 54, 9);
         let summary = found.summary();
         assert_eq!(
@@ -208,6 +226,7 @@ mod tests {
              1 times a library of functions that does not load, 3 times data of a module, \
              2 times fields that expire, 1 times the state of an import\n\
              Left out, as at a load: 1 keys that have no elements\n\
+             redis-7.2 must have the module ReJSON: 1 keys are JSON documents\n\
              a.aof: left out, 9 bytes from offset 54 on: its end is no whole command or transaction\n\
              redis-7.2 must be started with `databases 21` or more\n"
         );

@@ -10,8 +10,9 @@ use super::super::background::{BackgroundFile, Plan, sync_folder};
 use super::super::rdb::{RdbWriter, Use};
 use super::obstacles::Obstacles;
 use super::{ConvertError, version_of};
+use russet_config::Release;
 use russet_keyspace::{DbIndex, KeyView, ValueView};
-use russet_types::PathHash;
+use russet_types::{Json, PathHash};
 
 /// Size at which bytes are handed to the file.
 const CHUNK_BYTES: usize = 256 * 1024;
@@ -114,11 +115,16 @@ impl<'a, 't> TargetFile<'a, 't> {
     }
 
     /// The part of a value that the target cannot read. Path hashes: its file format may have them,
-    /// but no target does.
+    /// but no target does. Typed arrays: Redis's module has them since 8.8.
     fn unreadable(&self, value: &ValueView<'_>) -> Option<&'static str> {
-        match value.get::<PathHash>() {
-            Some(_) => Some("a path hash"),
-            None => self.writer.lost(value),
+        if value.get::<PathHash>().is_some() {
+            Some("a path hash")
+        } else if self.obstacles.target != Release::Redis810
+            && value.get::<Json>().is_some_and(|json| json.has_fpha())
+        {
+            Some("a JSON document with typed arrays")
+        } else {
+            self.writer.lost(value)
         }
     }
 
@@ -129,6 +135,9 @@ impl<'a, 't> TargetFile<'a, 't> {
             return Ok(());
         }
         self.obstacles.fine(db);
+        if let ValueView::Container(container) = &view.value {
+            self.obstacles.of_module(container.kind());
+        }
         if !self.is_written() {
             return Ok(());
         }

@@ -81,6 +81,7 @@ pub use module::ModuleData;
 pub use payload::Payload;
 #[cfg(any(test, feature = "testing"))]
 pub use payload::seal;
+pub(crate) use peer::OTHER_MODULES;
 pub use peer::{Obstacle, Peer, PeerFormat, obstacle, sync_version, version_with_imports};
 pub use reader::{KeyFacts, Loader, RdbEnd, ReadOptions, ReadStep, Reader, Sum};
 pub use rules::Rules;
