@@ -25,7 +25,8 @@
 //! | `shrink` | reduces a stream to the few commands that matter |
 //!
 //! Plays `RUSSET_ORACLE_STREAMS` streams per group (default 120) from `RUSSET_ORACLE_SEED`
-//! (default 1); `just oracle` plays for `RUSSET_ORACLE_SECONDS`.
+//! (default 1), of documents for `RUSSET_ORACLE_JSON_SECONDS` (default 20) at least; `just oracle`
+//! plays for `RUSSET_ORACLE_SECONDS`.
 
 mod accepted;
 mod caches;
@@ -203,12 +204,14 @@ impl Bench {
 /// How much to play, and from which seed.
 struct Plan {
     streams: u64,
+    /// Seconds that the streams last at least.
+    seconds_min: u64,
     seed: u64,
     seconds: Option<u64>,
 }
 
 impl Plan {
-    fn from_environment(peer: Peer) -> Plan {
+    fn from_environment(group: &Group, peer: Peer) -> Plan {
         let number = |name| {
             env::var(name)
                 .ok()
@@ -216,6 +219,12 @@ impl Plan {
         };
         Plan {
             streams: number("RUSSET_ORACLE_STREAMS").unwrap_or(120) / share(peer),
+            // Texts, paths and their combinations are more than the words of other commands.
+            seconds_min: if group.name == rows::JSON.name {
+                number("RUSSET_ORACLE_JSON_SECONDS").unwrap_or(20)
+            } else {
+                0
+            },
             seed: number("RUSSET_ORACLE_SEED").unwrap_or(1),
             seconds: number("RUSSET_ORACLE_SECONDS").map(|seconds| seconds / share(peer)),
         }
@@ -249,14 +258,15 @@ fn check(group: &Group, peer: Peer) {
     if source.rows.is_empty() {
         return;
     }
-    let plan = Plan::from_environment(peer);
+    let plan = Plan::from_environment(group, peer);
     let begun = Instant::now();
     let mut found: BTreeMap<String, String> = BTreeMap::new();
     let mut played = 0;
     for seed in plan.seed.. {
+        let has_lasted = |seconds| begun.elapsed() >= Duration::from_secs(seconds);
         let over = match plan.seconds {
-            Some(seconds) => begun.elapsed() >= Duration::from_secs(seconds),
-            None => played >= plan.streams,
+            Some(seconds) => has_lasted(seconds),
+            None => played >= plan.streams && has_lasted(plan.seconds_min),
         };
         if over || found.len() >= REPORTED_MAX {
             break;
