@@ -341,6 +341,80 @@ fn a_long_document_is_printed_off_the_loop_as_it_was_at_the_command() {
 }
 
 #[test]
+fn long_replies_of_other_commands_are_written_off_the_loop() {
+    let server = Daemon::start(&[]);
+    let mut c = server.connect();
+    let text = long_array();
+    c.call(&["JSON.SET", "k", "$", &text]);
+    c.ask("JSON.SET small $ [2]");
+    let forms = format!("*300002\r\n+[\r\n{}:0\r\n", ":1234567\r\n".repeat(300_000));
+    let values = format!("*300001\r\n{}:0\r\n", ":1234567\r\n".repeat(300_000));
+    c.ask("HELLO 3");
+    for threads in ["1", "0"] {
+        c.ask(&format!("CONFIG SET vset-threads {threads}"));
+        let lines: [&[&str]; 6] = [
+            &["JSON.MGET", "small", "k", "none", "."],
+            &["JSON.RESP", "k"],
+            &["JSON.RESP", "k", "$[0]"],
+            &["JSON.GET", "k", "FORMAT", "EXPAND", "$"],
+            &["JSON.MGET", "small", "k", "$[0]"],
+            &["ECHO", "end"],
+        ];
+        let all: Vec<u8> = lines.iter().flat_map(|line| command(line)).collect();
+        c.send(&all);
+        let mget = [b"*3\r\n$3\r\n[2]\r\n", &bulk(&text)[..], b"_\r\n"].concat();
+        assert!(c.reply() == mget);
+        assert!(c.reply() == forms.as_bytes());
+        assert_eq!(c.reply(), b"*1\r\n:1234567\r\n");
+        assert!(c.reply() == format!("*1\r\n*1\r\n{values}").as_bytes());
+        assert_eq!(c.reply(), b"*2\r\n$3\r\n[2]\r\n$9\r\n[1234567]\r\n");
+        assert_eq!(c.reply(), b"$3\r\nend\r\n");
+    }
+}
+
+#[test]
+fn a_long_value_is_set_off_the_loop_in_the_document_as_it_is_then() {
+    let server = Daemon::start(&["--appendonly", "yes"]);
+    let (mut c, mut other) = (server.connect(), server.connect());
+    let text = long_array();
+    for (threads, document) in [("1", "{\"n\":0}"), ("1", "long"), ("0", "{\"n\":0}")] {
+        c.ask(&format!("CONFIG SET vset-threads {threads}"));
+        let document = match document {
+            "long" => format!("{{\"n\":0,\"before\":{text}}}"),
+            short => short.to_owned(),
+        };
+        c.call(&["JSON.SET", "k", "$", &document]);
+        let lines: [&[&str]; 5] = [
+            &["JSON.SET", "k", "$.value", &text],
+            &["JSON.ARRLEN", "k", "$.value"],
+            &["JSON.SET", "k", "$.value", &text, "NX"],
+            &["JSON.SET", "k", "$.none.value", &text],
+            &["JSON.SET", "k", "$.[", &text],
+        ];
+        let all: Vec<u8> = lines.iter().flat_map(|line| command(line)).collect();
+        c.send(&all);
+        assert_eq!(c.reply(), b"+OK\r\n");
+        assert_eq!(c.reply(), b"*1\r\n:300001\r\n");
+        assert_eq!(c.reply(), b"$-1\r\n");
+        assert_eq!(c.reply(), b"$-1\r\n");
+        assert!(c.reply().starts_with(b"-Error occurred on position"));
+        // A change that comes meanwhile is kept.
+        for _ in 0..20 {
+            c.send(&command(&["JSON.SET", "k", "$.value", &text]));
+            other.ask("JSON.NUMINCRBY k $.n 1");
+            assert_eq!(c.reply(), b"+OK\r\n");
+        }
+        assert_eq!(c.ask("JSON.GET k $.n"), "$4\r\n[20]\r\n");
+        assert_eq!(c.ask("JSON.ARRLEN k $.value"), "*1\r\n:300001\r\n");
+    }
+    let before = c.call(&["JSON.GET", "k"]);
+    let mut server = server;
+    server.kill();
+    server.restart();
+    assert!(server.connect().call(&["JSON.GET", "k"]) == before);
+}
+
+#[test]
 fn a_long_document_is_saved_as_it_was_while_it_changes() {
     for method in ["loop", "fork"] {
         let mut server = Daemon::start(&["--snapshot-method", method]);

@@ -6,15 +6,15 @@
 use super::count;
 use super::reply::{last, reply_lengths, write_expanded};
 use super::row::{
-    BAD_INTEGER, GROWS, WRITES, WRITING, WRITTEN_KEY, at, matches, missing_or_not, open, parsed,
-    path_at, plain,
+    BAD_INTEGER, GROWS, WRITES, WRITING, WRITTEN_KEY, at, missing_or_not, open, parsed, path_at,
+    plain,
 };
 use super::set::check_growth;
 use crate::server::{Call, CommandResult, Spec};
 use russet_base::numbers::number::parse_i64;
 use russet_base::text::Printable;
 use russet_command::{Arity, CommandError};
-use russet_json::{Document, Format, Kind, Location, Path, PathCache, View};
+use russet_json::{Document, Format, Kind, Location, Path, PathCache, Value, View};
 use russet_keyspace::{Class, Db, RefMut};
 use russet_resp::{Args, Reply};
 use russet_types::Json;
@@ -49,9 +49,8 @@ fn arrappend(call: &mut Call<'_>) -> CommandResult {
     let max = call.string_max();
     let paths = &mut call.server.json_paths;
     let (mut json, path, arrays) = Arrays::open(&mut call.db, paths, key, text)?;
-    let places = arrays.places();
     for value in &values {
-        check_growth(&json, value, &places, 1, max)?;
+        check_growth(&json, value, arrays.places(), 1, max)?;
     }
     let lengths = arrays.each(&mut json, |json, location, len| {
         json.insert_elements(location, len, &values);
@@ -88,9 +87,8 @@ fn arrinsert(call: &mut Call<'_>) -> CommandResult {
     let max = call.string_max();
     let paths = &mut call.server.json_paths;
     let (mut json, path, arrays) = Arrays::open(&mut call.db, paths, key, text)?;
-    let places = arrays.places();
     for value in &values {
-        check_growth(&json, value, &places, 1, max)?;
+        check_growth(&json, value, arrays.places(), 1, max)?;
     }
     let place = |len: usize| {
         let at = if index < 0 {
@@ -279,9 +277,8 @@ impl Arrays {
         text: &str,
     ) -> Result<(RefMut<'d, Json>, Arc<Path>, Arrays), CommandError> {
         let (json, path) = open(db, paths, key, text)?;
-        let found = matches(&path, json.root()).map_err(plain)?;
-        let with_length = |location: Location| {
-            let value = at(&json, &location);
+        let found = path.find(json.root()).map_err(plain)?;
+        let with_length = |(location, value): (Location, Value<'_>)| {
             let len = matches!(value.kind(), Kind::Array).then(|| value.len());
             (location, len)
         };
@@ -294,9 +291,9 @@ impl Arrays {
     }
 
     /// The locations of the arrays.
-    fn places(&self) -> Vec<Location> {
+    fn places(&self) -> impl Iterator<Item = &Location> + Clone {
         let arrays = self.found.iter().filter(|(_, len)| len.is_some());
-        arrays.map(|(location, _)| location.clone()).collect()
+        arrays.map(|(location, _)| location)
     }
 
     /// Changes each array, given its length, those within others first; returns the results in the
@@ -306,6 +303,9 @@ impl Arrays {
         json: &mut Json,
         mut change: impl FnMut(&mut Json, &Location, usize) -> R,
     ) -> Vec<Option<R>> {
+        if let [(location, len)] = &self.found[..] {
+            return vec![len.map(|len| change(json, location, len))];
+        }
         let mut results: Vec<Option<R>> = self.found.iter().map(|_| None).collect();
         let mut order: Vec<usize> = (0..self.found.len()).collect();
         order.sort_by(|a, b| self.found[*b].0.cmp(&self.found[*a].0));

@@ -3,7 +3,7 @@
 //! Cost: O(values that the paths visit), and the size of the reply.
 
 use super::count;
-use super::printing;
+use super::printing::{self, Form};
 use super::reply::write_expanded;
 use super::row::{
     READ_KEY, READING, READS, compiled, each_match, each_result, missing, path_at, read, whole,
@@ -96,9 +96,8 @@ impl<'a> GetOptions<'a> {
 /// paths is JSONPath. EXPAND and EXPAND1, RESP3 alone: an array for each path, of values of the
 /// protocol.
 fn get(call: &mut Call<'_>) -> CommandResult {
-    if let Some(text) = printing::printed(call) {
-        call.reply.bulk_owned(text?);
-        return Ok(());
+    if let Some(outcome) = printing::printed(call) {
+        return outcome;
     }
     let (args, key) = (call.args, call.args.at(1));
     let reply = &mut *call.reply;
@@ -114,11 +113,16 @@ fn get(call: &mut Call<'_>) -> CommandResult {
     let paths = &mut call.server.json_paths;
     let shared = match &options {
         None => printing::shared(&json, &[path_at(args, 2)?], paths),
-        Some(options) if options.depth.is_none() => printing::shared(&json, &options.paths, paths),
-        Some(_) => None,
+        Some(options) => printing::shared(&json, &options.paths, paths),
     };
     if let Some(document) = shared {
-        return printing::print(call, document);
+        let is_expanded = options.is_some_and(|options| options.depth.is_some());
+        let form = if is_expanded {
+            Form::Values(write_expansion)
+        } else {
+            Form::Text
+        };
+        return printing::print(call, vec![Some(document)], form);
     }
     match options {
         None => reply.bulk_owned(plain_text(path_at(args, 2)?, paths, &json)?),
@@ -233,6 +237,19 @@ fn texts(
     Ok(out)
 }
 
+/// The reply of a command that has its values expanded.
+fn write_expansion(
+    args: Args<'_>,
+    name: &str,
+    document: &Document,
+    paths: &mut PathCache,
+    reply: &mut Reply,
+) -> CommandResult {
+    let options = GetOptions::parse(args, reply.resp3(), name)?;
+    let depth = options.depth.unwrap_or(0);
+    expand(&options, depth, paths, document.root(), reply)
+}
+
 /// Replies an array for each path, of its matches as values of the protocol.
 fn expand(
     options: &GetOptions<'_>,
@@ -272,25 +289,60 @@ pub(super) const MGET: Spec = Spec {
 /// Reply: array of bulk strings as of GET; null for a missing key, one of another type, and a path
 /// that is wrong, or legacy and matches nothing.
 fn mget(call: &mut Call<'_>) -> CommandResult {
+    if let Some(outcome) = printing::printed(call) {
+        return outcome;
+    }
     let args = call.args;
     let keys = args.len() - 2;
     let text = path_at(args, keys + 1)?;
     let path = compiled(&mut call.server.json_paths, text).ok();
+    let mark = call.reply.mark();
     call.reply.array(keys);
     for key in args.from(1).first(keys).iter() {
-        let mut text = Vec::new();
         let json = read(&mut call.db, key).ok().flatten();
-        let is_found = match (&path, json) {
-            (Some(path), Some(json)) => {
-                print_matches(path, json.root(), &Format::default(), &mut text).unwrap_or(false)
-            }
-            _ => false,
-        };
-        if is_found {
-            call.reply.bulk_owned(text);
-        } else {
-            call.reply.null();
+        let paths = &mut call.server.json_paths;
+        if let Some(json) = &json
+            && printing::shared(json, &[text], paths).is_some()
+        {
+            call.reply.truncate(mark);
+            return mget_long(call);
+        }
+        let text = path.as_deref().zip(json);
+        let text = text.and_then(|(path, json)| found_text(path, &json));
+        match text {
+            Some(text) => call.reply.bulk_owned(text),
+            None => call.reply.null(),
         }
     }
     Ok(())
+}
+
+/// MGET of which a document takes long to print.
+#[cold]
+fn mget_long(call: &mut Call<'_>) -> CommandResult {
+    let keys = call.args.len() - 2;
+    let mut documents = Vec::with_capacity(keys);
+    for key in call.args.from(1).first(keys).iter() {
+        let json = read(&mut call.db, key).ok().flatten();
+        documents.push(json.map(|json| json.share().unwrap_or_else(|| Document::clone(&json))));
+    }
+    printing::print(call, documents, Form::Texts)
+}
+
+/// The texts of MGET with these arguments.
+pub(super) fn mget_texts(
+    args: Args<'_>,
+    paths: &mut PathCache,
+    documents: &[Option<Document>],
+) -> Result<Vec<Option<Vec<u8>>>, CommandError> {
+    let path = compiled(paths, path_at(args, args.len() - 1)?).ok();
+    let text = |document: &Option<Document>| found_text(path.as_deref()?, document.as_ref()?);
+    Ok(documents.iter().map(text).collect())
+}
+
+/// The text of what a path finds; `None`: it is legacy and matches nothing, or takes too long.
+fn found_text(path: &Path, document: &Document) -> Option<Vec<u8>> {
+    let mut text = Vec::new();
+    let is_found = print_matches(path, document.root(), &Format::default(), &mut text);
+    is_found.unwrap_or(false).then_some(text)
 }

@@ -51,7 +51,7 @@ fn merge(call: &mut Call<'_>) -> CommandResult {
     let is_merged = if found.is_empty() {
         make_at(&mut json, &path, patch)?
     } else {
-        check_growth(&json, &patch, &found, 0, max)?;
+        check_growth(&json, &patch, found.iter(), 0, max)?;
         for location in found {
             merge_at(&mut json, &location, patch.root());
         }

@@ -1,33 +1,95 @@
-//! Long texts of JSON.SET become documents off the loop.
+//! Long texts of JSON.SET become documents off the loop, or a part of one.
 //!
 //!     SET with a long text -> a thread parses -> SET again, with the document
+//!     at a path            -> a thread parses, sets it in a copy -> SET again, with the copy
+//!
+//! The copy has in common with the document what is not set. If the document has changed meanwhile
+//! the thread begins anew; after some such times the loop sets the value.
 //!
 //! The thread and the command that runs again share the text as it came from the socket. In MULTI,
 //! scripts and without threads (`vset-threads 0`) the loop parses.
 
+use super::row::{OTHER_TYPE, compiled, path_at, read};
+use super::set::{Outcome, Rule, set_at};
 use crate::server::Call;
 use crate::server::searches::Task;
 use russet_base::memory::large::Large;
-use russet_json::{Document, Fpha, ParseError};
+use russet_command::CommandError;
+use russet_json::{Document, Fpha, ParseError, Path};
+use russet_types::Json;
 use russet_types::vector_set::Progress;
+use std::sync::Arc;
 
+/// The arguments of SET.
+const KEY: usize = 1;
+const PATH: usize = 2;
+const VALUE: usize = 3;
 /// A text of fewer bytes is parsed at once: some milliseconds.
 const LONG: usize = 1 << 20;
 /// The time that a byte takes to parse, about.
 const BYTE_NANOS: usize = 4;
+/// Copies that are made until the document is the one that was copied.
+const COPIES_MAX: u32 = 3;
+
+/// A document that a value is to be set in.
+struct Target {
+    /// As it was when the thread began.
+    document: Document,
+    path: Arc<Path>,
+    rule: Rule,
+}
+
+/// A document with the value, and the one that it was.
+struct Edited {
+    before: Document,
+    after: Json,
+    outcome: Result<Outcome, CommandError>,
+    /// Copies that were made.
+    copies: u32,
+}
+
+/// A text that a thread has parsed.
+enum Parsed {
+    Value(Result<Document, ParseError>),
+    /// It is set in a copy.
+    In(Edited),
+}
+
+/// The value of a command.
+pub(super) enum Taken {
+    Value(Result<Document, ParseError>),
+    /// It was set in a copy of the document, which is the document now.
+    Outcome(Outcome),
+}
 
 /// A text on its way to a document.
 struct Parse {
     text: Option<Large>,
     fpha: Option<Fpha>,
-    outcome: Option<Result<Document, ParseError>>,
+    target: Option<Target>,
+    copies: u32,
+    outcome: Option<Parsed>,
 }
 
 impl Task for Parse {
     fn step(&mut self, _nanos: usize) -> Progress {
-        if let Some(text) = self.text.take() {
-            self.outcome = Some(Document::parse_with(&text, self.fpha));
-        }
+        let Some(text) = self.text.take() else {
+            return Progress::Done;
+        };
+        let parsed = Document::parse_with(&text, self.fpha);
+        self.outcome = Some(match (parsed, self.target.take()) {
+            (Ok(value), Some(target)) => {
+                let mut after = Json::from(target.document.clone());
+                let outcome = set_at(&mut after, &target.path, value, target.rule);
+                Parsed::In(Edited {
+                    before: target.document,
+                    after,
+                    outcome,
+                    copies: self.copies + 1,
+                })
+            }
+            (parsed, _) => Parsed::Value(parsed),
+        });
         Progress::Done
     }
 
@@ -36,27 +98,73 @@ impl Task for Parse {
     }
 }
 
-/// Whether a text is to be parsed off the loop.
-pub(super) fn leaves_loop(call: &mut Call<'_>, text: &[u8]) -> bool {
-    text.len() >= LONG && call.leaves_loop(text.len().saturating_mul(BYTE_NANOS))
-}
-
-/// Has the text at an argument parsed off the loop; the client waits.
-pub(super) fn begin(call: &mut Call<'_>, at: usize, fpha: Option<Fpha>) {
-    let text = call.args.at(at);
-    let shared = call.args.large(at).map(Large::share);
-    let parse = Parse {
+/// The value of SET: parsed now, or by a thread before; `None`: a thread parses it, and the client
+/// waits.
+pub(super) fn take(
+    call: &mut Call<'_>,
+    fpha: Option<Fpha>,
+    rule: Rule,
+) -> Result<Option<Taken>, CommandError> {
+    let text = call.args.at(VALUE);
+    let copies = match parsed(call) {
+        Some(Parsed::Value(value)) => return Ok(Some(Taken::Value(value))),
+        Some(Parsed::In(edited)) => {
+            let copies = edited.copies;
+            if let Some(outcome) = take_over(call, edited)? {
+                return Ok(Some(Taken::Outcome(outcome)));
+            }
+            copies
+        }
+        None if text.len() >= LONG && call.leaves_loop(text.len().saturating_mul(BYTE_NANOS)) => 0,
+        None => return Ok(Some(Taken::Value(Document::parse_with(text, fpha)))),
+    };
+    let target = target(call, rule)?;
+    let shared = call.args.large(VALUE).map(Large::share);
+    call.block_on_task(Box::new(Parse {
         text: Some(shared.unwrap_or_else(|| Large::begin(text.len(), text))),
         fpha,
+        target: target.filter(|_| copies < COPIES_MAX),
+        copies,
         outcome: None,
-    };
-    call.block_on_task(Box::new(parse));
+    }));
+    Ok(None)
 }
 
-/// The document of a command that has waited for it.
-pub(super) fn parsed(call: &mut Call<'_>) -> Option<Result<Document, ParseError>> {
+/// The outcome of a command that has waited for it.
+fn parsed(call: &mut Call<'_>) -> Option<Parsed> {
     if !call.is_retry() {
         return None;
     }
     call.server.searches.take_done::<Parse>()?.outcome
+}
+
+/// Makes a copy with the value the document, if that is as it was; `None`: it is not.
+fn take_over(call: &mut Call<'_>, edited: Edited) -> Result<Option<Outcome>, CommandError> {
+    let place = call.db.place(call.args.at(KEY));
+    if !place.holds::<Json>().map_err(|_| OTHER_TYPE)? {
+        return Ok(None);
+    }
+    let mut json = place.open::<Json>();
+    if !json.is_unchanged_since(&edited.before) {
+        return Ok(None);
+    }
+    drop(edited.before);
+    Ok(Some(match edited.outcome? {
+        Outcome::Nothing => Outcome::Nothing,
+        _ => Outcome::Replaced(std::mem::replace(&mut *json, edited.after)),
+    }))
+}
+
+/// The document that a thread is to set a value in: none at the root, or of a path that is wrong.
+fn target(call: &mut Call<'_>, rule: Rule) -> Result<Option<Target>, CommandError> {
+    let text = path_at(call.args, PATH)?;
+    let Some(json) = read(&mut call.db, call.args.at(KEY))? else {
+        return Ok(None);
+    };
+    let path = compiled(&mut call.server.json_paths, text).ok();
+    Ok(path.filter(|path| !path.is_root()).map(|path| Target {
+        document: json.share().unwrap_or_else(|| Document::clone(&json)),
+        path,
+        rule,
+    }))
 }

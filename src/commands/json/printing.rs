@@ -1,17 +1,17 @@
-//! Documents that take long to print become text off the loop.
+//! Documents that take long to print become text, or replies, off the loop.
 //!
 //!     GET -> the document as it is now, shared -> a thread prints -> GET again, with the text
 //!
-//! The document is not copied, unless it is written to before the thread is done
+//! The document is not copied: a write to it before the thread is done copies what it changes
 //! (`Document::share`). In MULTI, scripts and without threads (`vset-threads 0`) the loop prints.
 
-use super::get::text;
+use super::get::{mget_texts, text};
 use super::row::compiled;
 use crate::server::searches::Task;
 use crate::server::{Call, CommandResult};
 use russet_command::CommandError;
 use russet_json::{Document, PathCache};
-use russet_resp::OwnedArgs;
+use russet_resp::{Args, OwnedArgs, Reply, message};
 use russet_types::vector_set::Progress;
 
 /// Fewer bytes are printed at once: half a millisecond.
@@ -24,21 +24,80 @@ const CHUNKS_MAX: usize = 40;
 const PATHS: usize = 16;
 const PATHS_BYTES: usize = 1 << 20;
 
-/// A command on its way to its text.
+/// Writes the reply of a command with these arguments and this name from its document.
+type Write = fn(Args<'_>, &str, &Document, &mut PathCache, &mut Reply) -> CommandResult;
+
+/// The form of a reply.
+#[derive(Clone, Copy)]
+pub(super) enum Form {
+    /// One text.
+    Text,
+    /// A text for each document, or null.
+    Texts,
+    /// Values of the protocol.
+    Values(Write),
+}
+
+/// A reply.
+enum Printed {
+    Text(Vec<u8>),
+    Texts(Vec<Option<Vec<u8>>>),
+    Encoded(Vec<u8>),
+}
+
+impl Printed {
+    fn write(self, reply: &mut Reply) {
+        match self {
+            Printed::Text(text) => reply.bulk_owned(text),
+            Printed::Encoded(bytes) => reply.shared(message(bytes)),
+            Printed::Texts(texts) => {
+                reply.array(texts.len());
+                for text in texts {
+                    match text {
+                        Some(text) => reply.bulk_owned(text),
+                        None => reply.null(),
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// A command on its way to its reply.
 struct Print {
     args: OwnedArgs,
     is_resp3: bool,
     name: &'static str,
-    document: Option<Document>,
-    outcome: Option<Result<Vec<u8>, CommandError>>,
+    form: Form,
+    documents: Vec<Option<Document>>,
+    outcome: Option<Result<Printed, CommandError>>,
+}
+
+impl Print {
+    fn run(&self) -> Result<Printed, CommandError> {
+        let paths = &mut PathCache::new(PATHS, PATHS_BYTES);
+        let args = self.args.args();
+        Ok(match (self.form, &self.documents[..]) {
+            (Form::Text, [Some(document)]) => {
+                Printed::Text(text((args, self.is_resp3, self.name), paths, document)?)
+            }
+            (Form::Values(write), [Some(document)]) => {
+                let mut reply = Reply::new();
+                reply.set_resp3(self.is_resp3);
+                reply.copy_pieces();
+                write(args, self.name, document, paths, &mut reply)?;
+                Printed::Encoded(reply.take_text())
+            }
+            (_, documents) => Printed::Texts(mget_texts(args, paths, documents)?),
+        })
+    }
 }
 
 impl Task for Print {
     fn step(&mut self, _nanos: usize) -> Progress {
-        if let Some(document) = self.document.take() {
-            let paths = &mut PathCache::new(PATHS, PATHS_BYTES);
-            let args = (self.args.args(), self.is_resp3, self.name);
-            self.outcome = Some(text(args, paths, &document));
+        if self.outcome.is_none() {
+            self.outcome = Some(self.run());
+            self.documents.clear();
         }
         Progress::Done
     }
@@ -68,29 +127,34 @@ pub(super) fn shared(json: &Document, texts: &[&str], paths: &mut PathCache) -> 
     texts.iter().any(is_long).then(|| json.share()).flatten()
 }
 
-/// Has a shared document printed: replies at once, or has the client wait.
-pub(super) fn print(call: &mut Call<'_>, document: Document) -> CommandResult {
-    let (args, is_resp3, name) = (call.args, call.reply.resp3(), call.name);
-    if call.leaves_loop(document.memory_bytes().saturating_mul(BYTE_NANOS)) {
-        call.block_on_task(Box::new(Print {
-            args: args.to_owned(),
-            is_resp3,
-            name,
-            document: Some(document),
-            outcome: None,
-        }));
-        return Ok(());
+/// Has a reply made of documents as they are now: at once, or the client waits.
+pub(super) fn print(
+    call: &mut Call<'_>,
+    documents: Vec<Option<Document>>,
+    form: Form,
+) -> CommandResult {
+    let bytes: usize = documents.iter().flatten().map(Document::memory_bytes).sum();
+    let print = Print {
+        args: call.args.to_owned(),
+        is_resp3: call.reply.resp3(),
+        name: call.name,
+        form,
+        documents,
+        outcome: None,
+    };
+    if call.leaves_loop(bytes.saturating_mul(BYTE_NANOS)) {
+        call.block_on_task(Box::new(print));
+    } else {
+        print.run()?.write(call.reply);
     }
-    let paths = &mut call.server.json_paths;
-    let text = text((args, is_resp3, name), paths, &document)?;
-    call.reply.bulk_owned(text);
     Ok(())
 }
 
-/// The text of a command that has waited for it.
-pub(super) fn printed(call: &mut Call<'_>) -> Option<Result<Vec<u8>, CommandError>> {
+/// Replies what a command has waited for; `None`: it has not.
+pub(super) fn printed(call: &mut Call<'_>) -> Option<CommandResult> {
     if !call.is_retry() {
         return None;
     }
-    call.server.searches.take_done::<Print>()?.outcome
+    let outcome = call.server.searches.take_done::<Print>()?.outcome?;
+    Some(outcome.map(|printed| printed.write(call.reply)))
 }

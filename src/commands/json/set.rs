@@ -14,7 +14,7 @@
 //! Cost: O(length of the value) for each match, and the values that the path visits.
 
 use super::count;
-use super::parsing;
+use super::parsing::{self, Taken};
 use super::row::{
     GROWS, NOT_UTF8, OTHER_TYPE, WRITING, WRITTEN_KEY, compiled, is_root, parsed, path_at, plain,
     utf8,
@@ -150,16 +150,15 @@ fn set(call: &mut Call<'_>) -> CommandResult {
         condition: options.condition,
         max: call.string_max(),
     };
-    let parsed = parsing::parsed(call);
-    if parsed.is_none() && parsing::leaves_loop(call, value) {
-        call.db.place(key).holds::<Json>().map_err(|_| OTHER_TYPE)?;
-        parsing::begin(call, 3, options.fpha);
+    let Some(taken) = parsing::take(call, options.fpha, rule)? else {
         return Ok(());
-    }
+    };
     let place = call.db.place(key);
     let is_new = !place.holds::<Json>().map_err(|_| OTHER_TYPE)?;
-    let parsed = parsed.unwrap_or_else(|| Document::parse_with(value, options.fpha));
-    let value = parsed.map_err(plain)?;
+    let value = match taken {
+        Taken::Value(value) => value.map_err(plain)?,
+        Taken::Outcome(outcome) => return finish(call, outcome, until, options.time_words),
+    };
     let outcome = if is_new && options.condition == Condition::IfThere {
         Outcome::Nothing
     } else if is_new {
@@ -173,6 +172,17 @@ fn set(call: &mut Call<'_>) -> CommandResult {
         let mut json = place.open::<Json>();
         set_at(&mut json, &path, value, rule)?
     };
+    finish(call, outcome, until, options.time_words)
+}
+
+/// Records what was set, and replies.
+fn finish(
+    call: &mut Call<'_>,
+    outcome: Outcome,
+    until: Option<i64>,
+    time_words: Range<usize>,
+) -> CommandResult {
+    let key = call.args.at(1);
     match outcome {
         Outcome::Nothing => {
             call.reply.null();
@@ -183,9 +193,9 @@ fn set(call: &mut Call<'_>) -> CommandResult {
     }
     call.db.changed(key, Class::MODULE, "json.set");
     if let Some(when) = until {
-        expire_at(call, key, when, options.time_words);
-    } else if !options.time_words.is_empty() {
-        rewrite_without(call, options.time_words);
+        expire_at(call, key, when, time_words);
+    } else if !time_words.is_empty() {
+        rewrite_without(call, time_words);
     }
     call.reply.ok();
     Ok(())
@@ -236,14 +246,14 @@ fn check_makes(json: &Json, path: &Path) -> Result<(), CommandError> {
 
 /// The rule by which a value is set.
 #[derive(Clone, Copy)]
-struct Rule {
+pub(super) struct Rule {
     condition: Condition,
     /// Bytes that the document may have.
     max: u64,
 }
 
 /// The outcome of setting a value.
-enum Outcome {
+pub(super) enum Outcome {
     /// There was nothing to set, or the condition does not hold.
     Nothing,
     Set,
@@ -252,7 +262,7 @@ enum Outcome {
 }
 
 /// Sets the value at a path.
-fn set_at(
+pub(super) fn set_at(
     json: &mut Json,
     path: &Path,
     value: Document,
@@ -282,7 +292,7 @@ fn set_at(
             Outcome::Nothing
         });
     }
-    check_growth(json, &value, &found, 0, max)?;
+    check_growth(json, &value, found.iter(), 0, max)?;
     for location in found {
         json.replace(&location, value.root());
     }
@@ -308,21 +318,21 @@ pub(super) fn make_at(json: &mut Json, path: &Path, value: Document) -> Result<b
 
 /// Refuses what would make a document longer than a string may be, or nested too deeply: a value
 /// at each of these places, `below` containers further down.
-pub(super) fn check_growth(
+pub(super) fn check_growth<'a>(
     json: &Json,
     value: &Document,
-    places: &[Location],
+    places: impl Iterator<Item = &'a Location> + Clone,
     below: usize,
     max: u64,
 ) -> Result<(), CommandError> {
-    let more = value
-        .memory_bytes()
-        .saturating_mul(places.len().saturating_sub(1));
-    let total = (json.memory_bytes() as u64).saturating_add(more as u64);
-    if places.len() > 1 && total > max {
-        return Err(CommandError::StringTooLong);
+    let count = places.clone().count();
+    if count > 1 {
+        let more = value.memory_bytes().saturating_mul(count - 1);
+        if (json.memory_bytes() as u64).saturating_add(more as u64) > max {
+            return Err(CommandError::StringTooLong);
+        }
     }
-    let deepest = places.iter().map(|place| place.len()).max().unwrap_or(0);
+    let deepest = places.map(|place| place.len()).max().unwrap_or(0);
     check_depth(deepest + below, value)
 }
 

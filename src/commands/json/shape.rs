@@ -6,6 +6,7 @@
 //! Cost: O(values that the path visits), and the size of the reply.
 
 use super::count;
+use super::printing::{self, Form};
 use super::reply::{kind_name, write_forms};
 use super::row::{
     BAD_INTEGER, NO_DOCUMENT, READ_KEY, READING, READS, coded, compiled, each_result, missing,
@@ -15,7 +16,7 @@ use crate::server::{Call, CommandResult, Spec};
 use russet_base::numbers::number::parse_i64;
 use russet_base::text::Printable;
 use russet_command::{Arity, CommandError};
-use russet_json::{Document, Kind, Path, Value, View};
+use russet_json::{Document, Kind, Path, PathCache, Value, View};
 use russet_resp::Reply;
 
 const LOOKS: Spec = Spec {
@@ -191,17 +192,37 @@ pub(super) const RESP: Spec = Spec {
 ///
 /// Reply: array of such forms, of a legacy path one.
 fn resp(call: &mut Call<'_>) -> CommandResult {
+    if let Some(outcome) = printing::printed(call) {
+        return outcome;
+    }
     let (key, text) = (call.args.at(1), path_at(call.args, 2)?);
     let Some(json) = read(&mut call.db, key)? else {
         call.reply.null();
         return Ok(());
     };
-    let path = compiled(&mut call.server.json_paths, text)?;
+    let paths = &mut call.server.json_paths;
+    if let Some(document) = printing::shared(&json, &[text], paths) {
+        let form = Form::Values(|args, _, document, paths, reply| {
+            write_resp(path_at(args, 2)?, document, paths, reply)
+        });
+        return printing::print(call, vec![Some(document)], form);
+    }
+    write_resp(text, &json, paths, call.reply)
+}
+
+/// The reply of RESP.
+fn write_resp(
+    text: &str,
+    document: &Document,
+    paths: &mut PathCache,
+    reply: &mut Reply,
+) -> CommandResult {
+    let path = compiled(paths, text)?;
     let write = |reply: &mut Reply, found: Value<'_>| {
         write_forms(reply, found);
         Ok(())
     };
-    answer(call.reply, &path, json.root(), write, |_| {
+    answer(reply, &path, document.root(), write, |_| {
         Err(missing(path.text()))
     })
 }
