@@ -1,0 +1,40 @@
+//! Bits in 64-bit words, from the least significant one on.
+//!
+//!     word 0: bit 0 .. 63 | word 1: bit 64 .. 127 | ...
+//!
+//! A field lies at any bit, its own least significant bit first, and may cross a word's end.
+
+/// The 64 bits from a position on; zeros beyond the words.
+#[inline]
+pub(crate) fn peek(words: &[u64], at: usize) -> u64 {
+    let (word, shift) = (at / 64, at % 64);
+    let low = words.get(word).copied().unwrap_or(0) >> shift;
+    let high = words.get(word + 1).copied().unwrap_or(0);
+    // Two shifts: one by 64 is none.
+    low | (high << 1) << (63 - shift)
+}
+
+/// Appends the lowest `n` bits, at most 64, to words of which `at` bits are in use. What is above
+/// them in `bits` must be zero.
+#[inline]
+pub(crate) fn push(words: &mut Vec<u64>, at: &mut u32, bits: u64, n: u32) {
+    let shift = *at % 64;
+    if shift == 0 {
+        if n > 0 {
+            words.push(bits);
+        }
+    } else {
+        let last = words.last_mut().expect("some of its bits are in use");
+        *last |= bits << shift;
+        if shift + n > 64 {
+            words.push(bits >> (64 - shift));
+        }
+    }
+    *at += n;
+}
+
+/// The lowest `n` bits, at most 64.
+#[inline]
+pub(crate) fn mask(n: u32) -> u64 {
+    if n >= 64 { u64::MAX } else { (1 << n) - 1 }
+}

@@ -1,0 +1,43 @@
+//! Time series: samples in order of time, compressed, with what is asked about them.
+//!
+//!     bits         bits in words
+//!     packed       a compressed chunk, bit for bit that of Redis's module
+//!
+//! The crate knows no server: commands, files and replies are above it.
+//!
+//! Invariants
+//!   1. Bits, splits and the sizes of chunks are those of Redis's module `timeseries`, so that
+//!      payloads are equal.
+//!   2. Lengths and counts from outside are checked before anything is allocated for them, and each
+//!      chunk is decoded once before it is believed.
+#![warn(missing_docs)]
+
+mod bits;
+mod packed;
+
+pub use packed::PackedShape;
+
+/// Bytes from outside are no time series.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the data is damaged")]
+pub struct Damaged;
+
+/// A value at a time.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Sample {
+    /// Milliseconds, at most 2^63 - 1.
+    pub timestamp: u64,
+    /// The value.
+    pub value: f64,
+}
+
+impl Sample {
+    /// A sample.
+    #[inline]
+    pub fn new(timestamp: u64, value: f64) -> Sample {
+        Sample { timestamp, value }
+    }
+}
+
+/// The latest timestamp.
+pub const TIMESTAMP_MAX: u64 = i64::MAX as u64;

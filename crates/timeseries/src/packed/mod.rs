@@ -1,0 +1,504 @@
+//! A compressed chunk: samples as differences, bit for bit those of Redis's module.
+//!
+//!     the first sample is in full, without bits; then of each sample
+//!     timestamp  d = change of the step between timestamps
+//!                0                       d = 0
+//!                10 | 110 | 1110 | 11110 | 111110 | 111111   then d in 5, 8, 11, 15, 32, 64 bits
+//!     value      x = bits of the value XOR those of the last one
+//!                0                       x = 0
+//!                10, then the window     x fits in the last window of bits
+//!                11, lead in 5 bits, width - 1 in 6, then the window
+//!
+//! A prefix is read from its first bit on. A field of bits is in two's complement ([`bits`]).
+//!
+//! Invariants
+//!   1. Timestamps ascend strictly.
+//!   2. `state.bits` is at most `size * 8`: a sample that does not fit is not begun.
+//!   3. `words` has all bits in use, and zeros above them in its last word.
+//!   4. A mark is the state after one of the samples, about every [`MARK_BITS`]; a chunk may have
+//!      none ([`Packed::close`]).
+//!
+//! Cost: append O(1), without decoding; a read decodes from the mark before its first sample, or
+//! from the start. Memory grows with the bits; Redis allocates the whole size at once.
+//!
+//! [`bits`]: crate::bits
+
+mod cursor;
+mod load;
+#[cfg(test)]
+mod tests;
+
+pub(crate) use cursor::Cursor;
+pub use load::PackedShape;
+
+use crate::Sample;
+use crate::bits::{mask, push};
+use russet_base::memory::alloc::vec_bytes;
+use russet_base::memory::mover::Mover;
+use std::ops::ControlFlow;
+
+/// Bits between two marks.
+const MARK_BITS: u32 = 4096;
+/// Bits of the window's lead.
+const LEAD_BITS: u32 = 5;
+const LEAD_MAX: u32 = 31;
+/// Bits of the window's width.
+const WIDTH_BITS: u32 = 6;
+/// Lead and tail before the first window, which no value matches.
+pub(crate) const NO_WINDOW: u8 = 32;
+/// Redis enlarges a chunk by so many bytes for a late sample.
+const GROWTH_BYTES: u32 = 32;
+
+/// The prefixes of the change of a step, each with the bits of its field.
+const STEPS: [(u64, u32, u32); 6] = [
+    (0b01, 2, 5),
+    (0b011, 3, 8),
+    (0b0111, 4, 11),
+    (0b01111, 5, 15),
+    (0b01_1111, 6, 32),
+    (0b11_1111, 6, 64),
+];
+
+/// The chunk has no room for the sample.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Full;
+
+/// Where the coder is after a sample: all that the next one depends on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct State {
+    pub(crate) timestamp: u64,
+    pub(crate) step: i64,
+    /// The bits of the value.
+    pub(crate) value: u64,
+    pub(crate) bits: u32,
+    /// Samples so far.
+    pub(crate) count: u32,
+    pub(crate) lead: u8,
+    pub(crate) tail: u8,
+}
+
+impl State {
+    const EMPTY: State = State {
+        timestamp: 0,
+        step: 0,
+        value: 0,
+        bits: 0,
+        count: 0,
+        lead: NO_WINDOW,
+        tail: NO_WINDOW,
+    };
+
+    /// After the first sample.
+    fn after_first(sample: Sample) -> State {
+        State {
+            timestamp: sample.timestamp,
+            value: sample.value.to_bits(),
+            count: 1,
+            ..State::EMPTY
+        }
+    }
+}
+
+/// See the module.
+#[derive(Clone, Debug)]
+pub(crate) struct Packed {
+    words: Vec<u64>,
+    first: Sample,
+    state: State,
+    marks: Vec<State>,
+    /// Bytes that the bits may take.
+    size: u32,
+}
+
+impl Packed {
+    pub(crate) fn new(size: u32) -> Packed {
+        Packed {
+            words: Vec::new(),
+            first: Sample::new(0, 0.0),
+            state: State::EMPTY,
+            marks: Vec::new(),
+            size,
+        }
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.state.count as usize
+    }
+
+    /// The timestamp of the first sample; 0 without one.
+    pub(crate) fn first(&self) -> u64 {
+        self.first.timestamp
+    }
+
+    /// The last sample; zeros without one.
+    pub(crate) fn last(&self) -> Sample {
+        Sample::new(self.state.timestamp, f64::from_bits(self.state.value))
+    }
+
+    /// Bytes that its bits may take.
+    pub(crate) fn size(&self) -> u32 {
+        self.size
+    }
+
+    /// Appends a sample that is later than the last.
+    #[inline]
+    pub(crate) fn append(&mut self, sample: Sample) -> Result<(), Full> {
+        if self.state.count == 0 {
+            self.first = sample;
+            self.state = State::after_first(sample);
+            return Ok(());
+        }
+        let old = self.state;
+        let step = sample.timestamp.wrapping_sub(old.timestamp) as i64;
+        let change = step.wrapping_sub(old.step);
+        let (prefix, prefix_bits, change_bits) = step_code(change);
+        let value = sample.value.to_bits();
+        let code = ValueCode::of(value ^ old.value, old.lead, old.tail);
+        let needed = prefix_bits + change_bits + code.head_bits + code.window_bits;
+        if old.bits + needed > self.size * 8 {
+            return Err(Full);
+        }
+        self.reserve(old.bits + needed);
+        let at = &mut self.state.bits;
+        let change = change as u64 & mask(change_bits);
+        if prefix_bits + change_bits <= 64 {
+            let both = prefix | change << (prefix_bits % 64);
+            push(&mut self.words, at, both, prefix_bits + change_bits);
+        } else {
+            push(&mut self.words, at, prefix, prefix_bits);
+            push(&mut self.words, at, change, change_bits);
+        }
+        push(&mut self.words, at, code.head, code.head_bits);
+        push(&mut self.words, at, code.window, code.window_bits);
+        self.state.timestamp = sample.timestamp;
+        self.state.step = step;
+        self.state.value = value;
+        self.state.count += 1;
+        (self.state.lead, self.state.tail) = (code.lead, code.tail);
+        let marked = self.marks.last().map_or(0, |mark| mark.bits);
+        if self.state.bits - marked >= MARK_BITS {
+            self.marks.push(self.state);
+        }
+        Ok(())
+    }
+
+    /// Makes room for bits in all: a quarter more than there is, so that memory follows the bits.
+    #[inline]
+    fn reserve(&mut self, bits: u32) {
+        let wanted = bits.div_ceil(64) as usize;
+        if wanted > self.words.capacity() {
+            self.grow(wanted);
+        }
+    }
+
+    #[cold]
+    fn grow(&mut self, wanted: usize) {
+        let had = self.words.capacity();
+        let max = (self.size as usize).div_ceil(8).max(wanted);
+        let capacity = wanted.max(had + had / 4 + 2).min(max);
+        self.words.reserve_exact(capacity - self.words.len());
+    }
+
+    /// No sample is expected at its end any more: gives up marks and spare memory.
+    pub(crate) fn close(&mut self) {
+        self.marks = Vec::new();
+        self.words.shrink_to_fit();
+    }
+
+    /// Adds a sample that is not later than the last one. `resolve`: the value to keep of the one
+    /// that is there and the new one. Returns whether it is a sample more, and the value kept. What
+    /// follows the sample is coded again.
+    pub(crate) fn upsert<E>(
+        &mut self,
+        sample: Sample,
+        resolve: impl FnOnce(f64, f64) -> Result<f64, E>,
+    ) -> Result<(bool, f64), E> {
+        let kept = self.marks_before(sample.timestamp);
+        let mut tail: Vec<Sample> = Vec::new();
+        let after = self.after_mark(kept);
+        tail.extend(after);
+        let at = tail.partition_point(|other| other.timestamp < sample.timestamp);
+        let mut value = sample.value;
+        let is_new = match tail.get_mut(at) {
+            Some(other) if other.timestamp == sample.timestamp => {
+                value = resolve(other.value, sample.value)?;
+                if value.to_bits() == other.value.to_bits() {
+                    return Ok((false, value));
+                }
+                other.value = value;
+                false
+            }
+            _ => {
+                tail.insert(at, sample);
+                true
+            }
+        };
+        self.rewind(kept);
+        self.append_growing(&tail);
+        Ok((is_new, value))
+    }
+
+    /// Removes the samples of a range; returns their number.
+    pub(crate) fn remove(&mut self, from: u64, to: u64) -> usize {
+        let kept = self.marks_before(from);
+        let mut tail: Vec<Sample> = self.after_mark(kept).collect();
+        let before = tail.len();
+        tail.retain(|sample| !(from..=to).contains(&sample.timestamp));
+        let removed = before - tail.len();
+        if removed > 0 {
+            self.rewind(kept);
+            self.append_growing(&tail);
+        }
+        removed
+    }
+
+    /// Moves the later half of its samples to a new chunk. Both end where their bits end.
+    pub(crate) fn split(&mut self) -> Packed {
+        let all: Vec<Sample> = self.samples().collect();
+        let half = all.len() / 2;
+        let of = |samples: &[Sample]| {
+            let mut chunk = Packed::new(self.size);
+            chunk.append_growing(samples);
+            chunk.trim();
+            chunk
+        };
+        let (earlier, later) = (of(&all[..half]), of(&all[half..]));
+        *self = earlier;
+        later
+    }
+
+    /// Ends the size where the bits end, as Redis does: at the next whole word, or one after.
+    fn trim(&mut self) {
+        let unused = (self.size * 8 - self.state.bits) / 8;
+        if unused > 1 {
+            let bytes = self.size - unused;
+            self.size = bytes + 8 - bytes % 8;
+        }
+    }
+
+    /// Marks that are before a timestamp.
+    fn marks_before(&self, timestamp: u64) -> usize {
+        self.marks
+            .partition_point(|mark| mark.timestamp < timestamp)
+    }
+
+    /// Forgets all samples after the first `marks` marks; without a mark all samples.
+    fn rewind(&mut self, marks: usize) {
+        self.marks.truncate(marks);
+        self.state = self.marks.last().copied().unwrap_or(State::EMPTY);
+        if self.state.count == 0 {
+            self.first = Sample::new(0, 0.0);
+        }
+        let bits = self.state.bits;
+        self.words.truncate(bits.div_ceil(64) as usize);
+        if let Some(last) = self.words.last_mut().filter(|_| bits % 64 > 0) {
+            *last &= mask(bits % 64);
+        }
+    }
+
+    fn append_growing(&mut self, samples: &[Sample]) {
+        for sample in samples {
+            while self.append(*sample).is_err() {
+                self.size += GROWTH_BYTES;
+            }
+        }
+    }
+
+    /// All samples.
+    pub(crate) fn samples(&self) -> impl Iterator<Item = Sample> + '_ {
+        self.after_mark(0)
+    }
+
+    /// The samples after the first `marks` marks; without a mark all of them.
+    fn after_mark(&self, marks: usize) -> impl Iterator<Item = Sample> + '_ {
+        let mut cursor = self.cursor(marks);
+        let first = (marks == 0 && self.state.count > 0).then_some(self.first);
+        let left = self.state.count - cursor.count();
+        first
+            .into_iter()
+            .chain((0..left).map(move |_| cursor.next(&self.words)))
+    }
+
+    /// A cursor after the last of the first `marks` marks, or after the first sample.
+    fn cursor(&self, marks: usize) -> Cursor {
+        let state = match marks.checked_sub(1) {
+            Some(at) => self.marks[at],
+            None if self.state.count == 0 => State::EMPTY,
+            None => State::after_first(self.first),
+        };
+        Cursor::after(state)
+    }
+
+    /// Calls `f` with the samples from `from` on, up to `to`, in order.
+    #[inline]
+    pub(crate) fn scan<B>(
+        &self,
+        from: u64,
+        to: u64,
+        f: &mut impl FnMut(Sample) -> ControlFlow<B>,
+    ) -> ControlFlow<B> {
+        if self.state.count == 0 {
+            return ControlFlow::Continue(());
+        }
+        let kept = self.marks_before(from);
+        let mut cursor = self.cursor(kept);
+        if kept == 0 && self.first.timestamp >= from {
+            if self.first.timestamp > to {
+                return ControlFlow::Continue(());
+            }
+            f(self.first)?;
+        }
+        let is_whole = to >= self.state.timestamp;
+        for _ in cursor.count()..self.state.count {
+            let sample = cursor.next(&self.words);
+            if sample.timestamp < from {
+                continue;
+            }
+            if !is_whole && sample.timestamp > to {
+                break;
+            }
+            f(sample)?;
+        }
+        ControlFlow::Continue(())
+    }
+
+    /// As [`Packed::scan`], from the last sample on. `room` is emptied and used. Decodes the bits
+    /// between two marks at a time.
+    pub(crate) fn scan_back<B>(
+        &self,
+        from: u64,
+        to: u64,
+        room: &mut Vec<Sample>,
+        f: &mut impl FnMut(Sample) -> ControlFlow<B>,
+    ) -> ControlFlow<B> {
+        if self.state.count == 0 {
+            return ControlFlow::Continue(());
+        }
+        let mut end = self.state;
+        for kept in (0..=self.marks_before(to)).rev() {
+            let mut cursor = self.cursor(kept);
+            room.clear();
+            if kept == 0 {
+                room.push(self.first);
+            }
+            for _ in cursor.count()..end.count {
+                let sample = cursor.next(&self.words);
+                if sample.timestamp > to {
+                    break;
+                }
+                room.push(sample);
+            }
+            for sample in room.iter().rev() {
+                if sample.timestamp < from {
+                    return ControlFlow::Continue(());
+                }
+                if sample.timestamp <= to {
+                    f(*sample)?;
+                }
+            }
+            match kept.checked_sub(1) {
+                Some(at) => end = self.marks[at],
+                None => break,
+            }
+        }
+        ControlFlow::Continue(())
+    }
+
+    /// Bytes of its blocks.
+    pub(crate) fn memory_bytes(&self) -> usize {
+        vec_bytes(&self.words) + vec_bytes(&self.marks)
+    }
+
+    pub(crate) fn relocate(&mut self, mover: &mut Mover) {
+        mover.vec(&mut self.words);
+        mover.vec(&mut self.marks);
+    }
+
+    pub(crate) fn check_invariants(&self) {
+        assert!(self.state.bits <= self.size * 8);
+        assert_eq!(self.words.len(), self.state.bits.div_ceil(64) as usize);
+        let mut cursor = self.cursor(0);
+        let mut marks = self.marks.iter();
+        let mut next_mark = marks.next();
+        for _ in cursor.count()..self.state.count {
+            let before = cursor.state().timestamp;
+            let sample = cursor.next(&self.words);
+            assert!(sample.timestamp > before);
+            let state = cursor.state();
+            if next_mark.is_some_and(|mark| mark.count == state.count) {
+                assert_eq!(next_mark, Some(&state));
+                next_mark = marks.next();
+            }
+        }
+        assert_eq!(next_mark, None);
+        assert_eq!(cursor.state(), self.state);
+    }
+}
+
+/// The code of a change of the step: prefix, its bits, the bits of the field.
+#[inline]
+fn step_code(change: i64) -> (u64, u32, u32) {
+    if change == 0 {
+        return (0, 1, 0);
+    }
+    let fits = |bits: u32| (change << (64 - bits)) >> (64 - bits) == change;
+    *STEPS
+        .iter()
+        .find(|(_, _, bits)| fits(*bits))
+        .expect("64 bits fit")
+}
+
+/// The code of a value.
+struct ValueCode {
+    head: u64,
+    head_bits: u32,
+    window: u64,
+    window_bits: u32,
+    lead: u8,
+    tail: u8,
+}
+
+impl ValueCode {
+    /// Of the bits that changed, after a window.
+    #[inline]
+    fn of(changed: u64, lead: u8, tail: u8) -> ValueCode {
+        if changed == 0 {
+            return ValueCode {
+                head: 0,
+                head_bits: 1,
+                window: 0,
+                window_bits: 0,
+                lead,
+                tail,
+            };
+        }
+        let new_lead = changed.leading_zeros().min(LEAD_MAX);
+        let new_tail = changed.trailing_zeros();
+        let width = 64 - new_lead - new_tail;
+        let (old_lead, old_tail) = (u32::from(lead), u32::from(tail));
+        let old_width = 64_u32.saturating_sub(old_lead + old_tail);
+        // The old window is used unless a new one is shorter together with its description.
+        if new_lead >= old_lead
+            && new_tail >= old_tail
+            && LEAD_BITS + WIDTH_BITS + width > old_width
+        {
+            return ValueCode {
+                head: 0b01,
+                head_bits: 2,
+                window: changed >> old_tail,
+                window_bits: old_width,
+                lead,
+                tail,
+            };
+        }
+        let head = 0b11 | u64::from(new_lead) << 2 | u64::from(width - 1) << (2 + LEAD_BITS);
+        ValueCode {
+            head,
+            head_bits: 2 + LEAD_BITS + WIDTH_BITS,
+            window: changed >> new_tail,
+            window_bits: width,
+            lead: new_lead as u8,
+            tail: new_tail as u8,
+        }
+    }
+}
