@@ -2,6 +2,12 @@
 //!
 //!     bits         bits in words
 //!     packed       a compressed chunk, bit for bit that of Redis's module
+//!     plain        an uncompressed chunk
+//!     chunk        either of them
+//!     labels       the labels of a series
+//!     policy       which of two samples at one timestamp stays
+//!     aggregate    one number of many samples
+//!     twa          the time-weighted average, which looks at the samples around a bucket
 //!
 //! The crate knows no server: commands, files and replies are above it.
 //!
@@ -12,10 +18,20 @@
 //!      chunk is decoded once before it is believed.
 #![warn(missing_docs)]
 
+pub mod aggregate;
 mod bits;
+mod chunk;
+mod labels;
 mod packed;
+mod plain;
+mod policy;
+mod twa;
 
+pub use aggregate::Aggregator;
+pub use chunk::ChunkFigures;
+pub use labels::Labels;
 pub use packed::PackedShape;
+pub use policy::{Blocked, Policy};
 
 /// Bytes from outside are no time series.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]

@@ -1,0 +1,290 @@
+//! Aggregators: one number of the samples of a bucket.
+//!
+//! A state takes the samples in the order in which they come, which decides about `first`, `last`
+//! and the last digits of sums. NaN is skipped, except by `countnan` and `countall`.
+//!
+//! Variances are sums of squares, as in Redis: of values that are large beside their spread, few
+//! digits are right. The time-weighted average is in [`crate::range`], because it looks at samples
+//! around the bucket.
+
+/// See the module.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Aggregator {
+    /// The least.
+    Min,
+    /// The greatest.
+    Max,
+    /// The sum.
+    Sum,
+    /// The mean.
+    Avg,
+    /// Their number.
+    Count,
+    /// The one that came first.
+    First,
+    /// The one that came last.
+    Last,
+    /// The greatest less the least.
+    Range,
+    /// Standard deviation, of all.
+    StdP,
+    /// Standard deviation, of a choice.
+    StdS,
+    /// Variance, of all.
+    VarP,
+    /// Variance, of a choice.
+    VarS,
+    /// The mean, weighted by time.
+    Twa,
+    /// The number of NaNs.
+    CountNan,
+    /// The number of samples and NaNs.
+    CountAll,
+}
+
+use Aggregator::{
+    Avg, Count, CountAll, CountNan, First, Last, Max, Min, Range, StdP, StdS, Sum, Twa, VarP, VarS,
+};
+
+impl Aggregator {
+    /// All, in the order of their numbers in files.
+    pub const ALL: [Aggregator; 15] = [
+        Min, Max, Sum, Avg, Count, First, Last, Range, StdP, StdS, VarP, VarS, Twa, CountNan,
+        CountAll,
+    ];
+
+    /// As INFO replies it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Min => "MIN",
+            Max => "MAX",
+            Sum => "SUM",
+            Avg => "AVG",
+            Count => "COUNT",
+            First => "FIRST",
+            Last => "LAST",
+            Range => "RANGE",
+            StdP => "STD.P",
+            StdS => "STD.S",
+            VarP => "VAR.P",
+            VarS => "VAR.S",
+            Twa => "TWA",
+            CountNan => "COUNTNAN",
+            CountAll => "COUNTALL",
+        }
+    }
+
+    /// By its name, in any case.
+    pub fn by_name(name: &[u8]) -> Option<Aggregator> {
+        let mut all = Aggregator::ALL.into_iter();
+        all.find(|one| one.name().as_bytes().eq_ignore_ascii_case(name))
+    }
+
+    /// Its number in files, from 1.
+    pub fn number(self) -> u64 {
+        self as u64 + 1
+    }
+
+    /// By its number in files.
+    pub fn by_number(number: u64) -> Option<Aggregator> {
+        let at = usize::try_from(number).ok()?.checked_sub(1)?;
+        Aggregator::ALL.get(at).copied()
+    }
+
+    /// Whether rows of several series can be reduced by it.
+    pub fn reduces(self) -> bool {
+        !matches!(self, First | Last | Twa)
+    }
+
+    /// The value of a bucket without samples; `last`: of the bucket that came before.
+    pub(crate) fn of_nothing(self, last: f64) -> f64 {
+        match self {
+            Sum | Count | CountNan | CountAll => 0.0,
+            Last => last,
+            _ => f64::NAN,
+        }
+    }
+}
+
+/// The state of an aggregator after some samples.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct State {
+    /// The aggregator.
+    pub(crate) of: Aggregator,
+    /// Sum, number, first or last value, greatest value.
+    pub(crate) a: f64,
+    /// Sum of squares, least value.
+    pub(crate) b: f64,
+    /// Samples.
+    pub(crate) n: u64,
+    /// Of `avg`: the sum would be infinite, and `a` is the mean.
+    pub(crate) is_mean: bool,
+}
+
+impl State {
+    /// Before the first sample.
+    pub fn new(of: Aggregator) -> State {
+        let (a, b) = match of {
+            Min | Max | Range => (-f64::MAX, f64::MAX),
+            _ => (0.0, 0.0),
+        };
+        State {
+            of,
+            a,
+            b,
+            n: 0,
+            is_mean: false,
+        }
+    }
+
+    /// Takes a value.
+    #[inline]
+    pub fn add(&mut self, value: f64) {
+        if value.is_nan() {
+            self.add_nan();
+            return;
+        }
+        self.n += 1;
+        match self.of {
+            Sum => self.a += value,
+            Avg => self.add_to_mean(value),
+            Min => self.b = if value < self.b { value } else { self.b },
+            Max => self.a = if value > self.a { value } else { self.a },
+            Range => {
+                self.a = if value > self.a { value } else { self.a };
+                self.b = if value < self.b { value } else { self.b };
+            }
+            Count | CountAll => self.a += 1.0,
+            CountNan => {}
+            First => {
+                if self.n == 1 {
+                    self.a = value;
+                }
+            }
+            Last | Twa => self.a = value,
+            StdP | StdS | VarP | VarS => {
+                self.a += value;
+                self.b += value * value;
+            }
+        }
+    }
+
+    #[cold]
+    fn add_nan(&mut self) {
+        if matches!(self.of, CountNan | CountAll) {
+            self.a += 1.0;
+        }
+    }
+
+    #[inline]
+    fn add_to_mean(&mut self, value: f64) {
+        let sum = self.a + value;
+        if !self.is_mean && sum.is_finite() {
+            self.a = sum;
+        } else {
+            self.add_beyond(value);
+        }
+    }
+
+    /// The sum would be infinite: the mean is kept instead.
+    #[cold]
+    fn add_beyond(&mut self, value: f64) {
+        let n = self.n as f64;
+        let before = if self.is_mean {
+            self.a / n * (n - 1.0)
+        } else {
+            self.a / n
+        };
+        self.is_mean = true;
+        self.a = before + value / n;
+    }
+
+    /// The number of the samples so far; NaN for most if there are none.
+    pub fn value(&self) -> f64 {
+        let n = self.n as f64;
+        match self.of {
+            Sum | Count | CountNan | CountAll => self.a,
+            _ if self.n == 0 => f64::NAN,
+            Avg if self.is_mean => self.a,
+            Avg => self.a / n,
+            Min => self.b,
+            Max | First | Last | Twa => self.a,
+            Range => self.a - self.b,
+            VarP => self.squares() / n,
+            StdP => (self.squares() / n).sqrt(),
+            VarS | StdS if self.n == 1 => 0.0,
+            VarS => self.squares() / (n - 1.0),
+            StdS => (self.squares() / (n - 1.0)).sqrt(),
+        }
+    }
+
+    /// The sum of the squares of the distances from the mean.
+    fn squares(&self) -> f64 {
+        let (sum, n) = (self.a, self.n as f64);
+        let mean = sum / n;
+        self.b - 2.0 * sum * sum / n + mean * mean * n
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(aggregator: Aggregator, values: &[f64]) -> f64 {
+        let mut state = State::new(aggregator);
+        values.iter().for_each(|value| state.add(*value));
+        state.value()
+    }
+
+    #[test]
+    fn digits_are_those_of_redis() {
+        assert_eq!(of(VarP, &[1.0, 2.0, 4.0]), 1.5555555555555571);
+        assert_eq!(of(VarS, &[1.0, 2.0, 4.0]), 2.3333333333333357);
+        assert_eq!(of(StdP, &[1.0, 2.0, 4.0]), 1.2472191289246477);
+        assert_eq!(of(StdS, &[1.0, 2.0, 4.0]), 1.5275252316519474);
+        assert_eq!(of(VarP, &[0.1, 0.2, 0.7]), 6.888888888888887E-2);
+        assert_eq!(of(StdS, &[7.0]), 0.0);
+        assert_eq!(of(Avg, &[1.0, 1e308, 1e308, 1e308]), 7.5e307);
+        assert_eq!(of(Sum, &[1e308, 1e308]), f64::INFINITY);
+        assert_eq!(of(Range, &[3.0, -1.0, 2.0]), 4.0);
+        assert_eq!((of(First, &[3.0, 2.0]), of(Last, &[3.0, 2.0])), (3.0, 2.0));
+    }
+
+    #[test]
+    fn nan_counts_only_where_it_is_asked_for() {
+        let values = [f64::NAN, 2.0, f64::NAN, 4.0];
+        let expected = [
+            2.0,
+            4.0,
+            6.0,
+            3.0,
+            2.0,
+            2.0,
+            4.0,
+            2.0,
+            1.0,
+            2_f64.sqrt(),
+            1.0,
+            2.0,
+            4.0,
+            2.0,
+            4.0,
+        ];
+        for (aggregator, expected) in Aggregator::ALL.into_iter().zip(expected) {
+            assert_eq!(of(aggregator, &values), expected, "{}", aggregator.name());
+        }
+        assert!(of(Min, &[f64::NAN]).is_nan() && of(First, &[]).is_nan());
+    }
+
+    #[test]
+    fn names_and_numbers_find_their_aggregator() {
+        for aggregator in Aggregator::ALL {
+            let name = aggregator.name().to_lowercase();
+            assert_eq!(Aggregator::by_name(name.as_bytes()), Some(aggregator));
+            assert_eq!(Aggregator::by_number(aggregator.number()), Some(aggregator));
+        }
+        assert_eq!(Aggregator::by_number(0), None);
+        assert_eq!(Aggregator::by_number(16), None);
+        assert_eq!(Aggregator::by_name(b""), None);
+    }
+}
