@@ -6,6 +6,7 @@
 //!     chunk        either of them
 //!     labels       the labels of a series
 //!     policy       which of two samples at one timestamp stays
+//!     series       chunks in order: append, late samples, retention, deletion, scans
 //!     aggregate    one number of many samples
 //!     twa          the time-weighted average, which looks at the samples around a bucket
 //!
@@ -25,6 +26,7 @@ mod labels;
 mod packed;
 mod plain;
 mod policy;
+pub mod series;
 mod twa;
 
 pub use aggregate::Aggregator;
@@ -32,6 +34,7 @@ pub use chunk::ChunkFigures;
 pub use labels::Labels;
 pub use packed::PackedShape;
 pub use policy::{Blocked, Policy};
+pub use series::{Options, Series};
 
 /// Bytes from outside are no time series.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]

@@ -1,0 +1,366 @@
+//! A series: chunks of samples in order of time.
+//!
+//!     (here)     appending, what is known of the whole, memory
+//!     late       samples that are not later than the last one; splits; deletion
+//!     scan       samples of a range, in either direction
+//!     load       to and from the parts of a payload
+//!
+//! Invariants
+//!   1. Chunks are in order of time and do not overlap; each but an only one has samples.
+//!   2. `last` is the newest sample; zeros without one.
+//!   3. Only the last chunk is appended to; the others are closed.
+//!   4. `total` is the sum of the chunks' lengths, samples beyond the retention included: whole
+//!      chunks of such samples leave when a chunk is added.
+//!
+//! Cost: an append decodes nothing; finding a chunk takes O(log chunks); adding one in the middle
+//! O(chunks).
+
+mod late;
+mod load;
+mod scan;
+
+pub use load::{ChunkBytes, Loader, Part, Summary};
+
+use crate::chunk::{Chunk, ChunkFigures};
+use crate::{Blocked, Labels, Policy, Sample};
+use russet_base::memory::alloc::deque_bytes;
+use russet_base::memory::mover::Mover;
+use std::collections::VecDeque;
+use std::ops::ControlFlow;
+
+/// Bytes of a chunk beside its samples, in Redis.
+const PACKED_HEAD_BYTES: usize = 88;
+const PLAIN_HEAD_BYTES: usize = 40;
+
+/// How a series is kept.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Options {
+    /// Samples older than the newest by more are gone, milliseconds; 0: none are.
+    pub retention_ms: u64,
+    /// Bytes of a new chunk.
+    pub chunk_bytes: u32,
+    /// Whether chunks are compressed.
+    pub is_packed: bool,
+    /// `None`: the server's.
+    pub policy: Option<Policy>,
+    /// A new sample that is later by at most so much is ignored, milliseconds ...
+    pub ignored_ms: u64,
+    /// ... if its value differs by at most this.
+    pub ignored_change: f64,
+}
+
+impl Default for Options {
+    fn default() -> Options {
+        Options {
+            retention_ms: 0,
+            chunk_bytes: 4096,
+            is_packed: true,
+            policy: None,
+            ignored_ms: 0,
+            ignored_change: 0.0,
+        }
+    }
+}
+
+/// The fate of a sample.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Added {
+    /// It is the newest.
+    Appended,
+    /// It was not the newest: the value kept at its timestamp.
+    Upserted(f64),
+    /// It hardly differs from the newest sample, which stays.
+    Ignored,
+}
+
+/// A sample is refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AddError {
+    /// There is a sample at its timestamp.
+    Blocked,
+    /// It is older than the retention.
+    TooOld,
+}
+
+/// See the module.
+#[derive(Clone, Debug)]
+pub struct Series {
+    chunks: VecDeque<Chunk>,
+    last: Sample,
+    total: u64,
+    /// How it is kept.
+    options: Options,
+    labels: Labels,
+}
+
+impl Series {
+    /// A series without samples.
+    pub fn new(options: Options, labels: Labels) -> Series {
+        let mut chunks = VecDeque::new();
+        chunks.reserve_exact(1);
+        chunks.push_back(Chunk::new(options.is_packed, options.chunk_bytes));
+        Series {
+            chunks,
+            last: Sample::new(0, 0.0),
+            total: 0,
+            options,
+            labels,
+        }
+    }
+
+    /// How it is kept.
+    pub fn options(&self) -> &Options {
+        &self.options
+    }
+
+    /// Keeps it another way from now on; what is compressed stays so.
+    pub fn set_options(&mut self, options: Options) {
+        self.options = Options {
+            is_packed: self.options.is_packed,
+            ..options
+        };
+    }
+
+    /// Its labels.
+    pub fn labels(&self) -> &Labels {
+        &self.labels
+    }
+
+    /// Gives it other labels.
+    pub fn set_labels(&mut self, labels: Labels) {
+        self.labels = labels;
+    }
+
+    /// Samples, those beyond the retention included that have not left.
+    pub fn total(&self) -> u64 {
+        self.total
+    }
+
+    /// The newest sample; `None` without samples.
+    #[inline]
+    pub fn last(&self) -> Option<Sample> {
+        (self.total > 0).then_some(self.last)
+    }
+
+    /// The timestamp of the newest sample; 0 without samples.
+    pub fn last_timestamp(&self) -> u64 {
+        self.last.timestamp
+    }
+
+    /// The oldest timestamp that the retention keeps.
+    #[inline]
+    pub fn oldest_kept(&self) -> u64 {
+        match self.options.retention_ms {
+            0 => 0,
+            retention => self.last.timestamp.saturating_sub(retention),
+        }
+    }
+
+    /// The timestamp of the first sample that has not left; 0 without samples.
+    pub fn first_timestamp(&self) -> u64 {
+        self.chunks.front().map_or(0, Chunk::first)
+    }
+
+    /// Its chunks.
+    pub fn chunks(&self) -> impl ExactSizeIterator<Item = ChunkFigures> + '_ {
+        self.chunks.iter().map(Chunk::figures)
+    }
+
+    /// Adds a sample. `policy`: of two samples at one timestamp; `ignores`: a new sample that hardly
+    /// differs is ignored, by the options. O(1) if it is the newest; else one chunk is decoded from
+    /// its last mark before the sample.
+    #[inline]
+    pub fn add(
+        &mut self,
+        sample: Sample,
+        policy: Policy,
+        ignores: bool,
+    ) -> Result<Added, AddError> {
+        if sample.timestamp > self.last.timestamp || self.total == 0 {
+            if ignores && self.is_ignored(sample) {
+                return Ok(Added::Ignored);
+            }
+            self.append(sample);
+            return Ok(Added::Appended);
+        }
+        if sample.timestamp < self.oldest_kept() {
+            return Err(AddError::TooOld);
+        }
+        if ignores && sample.timestamp == self.last.timestamp && self.is_ignored(sample) {
+            return Ok(Added::Ignored);
+        }
+        let value = self
+            .upsert(sample, |old, new| policy.resolve(old, new))
+            .map_err(|Blocked| AddError::Blocked)?;
+        Ok(Added::Upserted(value))
+    }
+
+    /// Whether the newest sample stays instead of this one, which is not older.
+    fn is_ignored(&self, sample: Sample) -> bool {
+        let options = &self.options;
+        self.total > 0
+            && sample.timestamp - self.last.timestamp <= options.ignored_ms
+            && (sample.value - self.last.value).abs() <= options.ignored_change
+    }
+
+    /// Appends a sample that is later than all.
+    #[inline]
+    fn append(&mut self, sample: Sample) {
+        let chunk = self.chunks.back_mut().expect("there is always a chunk");
+        if chunk.append(sample).is_err() {
+            self.append_to_new(sample);
+        }
+        self.last = sample;
+        self.total += 1;
+    }
+
+    #[cold]
+    fn append_to_new(&mut self, sample: Sample) {
+        self.drop_old();
+        if let Some(last) = self.chunks.back_mut() {
+            last.close();
+        }
+        let mut chunk = Chunk::new(self.options.is_packed, self.options.chunk_bytes);
+        // The least size has room for two samples.
+        chunk.append(sample).expect("a chunk has room for a sample");
+        self.push_chunk(chunk);
+    }
+
+    fn push_chunk(&mut self, chunk: Chunk) {
+        let len = self.chunks.len();
+        if len == self.chunks.capacity() {
+            self.chunks.reserve_exact(len / 4 + 1);
+        }
+        self.chunks.push_back(chunk);
+    }
+
+    /// Frees the chunks that are older than the retention as a whole.
+    fn drop_old(&mut self) {
+        let oldest = self.oldest_kept();
+        while self.chunks.len() > 1 && self.chunks[0].last().timestamp < oldest {
+            let gone = self.chunks.pop_front().expect("there are two");
+            self.total -= gone.len() as u64;
+        }
+    }
+
+    // --- as a value of a key ---
+
+    /// Bytes of its blocks in the allocator, without those of the value itself. O(chunks).
+    pub fn memory_bytes(&self) -> usize {
+        let chunks = self.chunks.iter().map(Chunk::memory_bytes);
+        deque_bytes(&self.chunks) + chunks.sum::<usize>() + self.labels.memory_bytes()
+    }
+
+    /// Approximate number of allocations to free.
+    pub fn free_effort(&self) -> usize {
+        self.chunks.len()
+    }
+
+    /// Frees about `n` chunks; true when few are left, which drop at once. After the first call the
+    /// series may only be freed further or dropped.
+    pub fn free_step(&mut self, n: usize) -> bool {
+        for _ in 0..n {
+            if self.chunks.pop_back().is_none() {
+                return true;
+            }
+        }
+        self.chunks.is_empty()
+    }
+
+    /// Offers the blocks of about `n` chunks from a position on; returns the next position.
+    pub fn relocate(&mut self, mover: &mut Mover, at: u64, n: usize) -> Option<u64> {
+        if at == 0 {
+            mover.deque(&mut self.chunks);
+            self.labels.relocate(mover);
+        }
+        let start = usize::try_from(at).unwrap_or(usize::MAX);
+        let chunks = self.chunks.iter_mut().skip(start);
+        chunks
+            .take(n.max(1))
+            .for_each(|chunk| chunk.relocate(mover));
+        let next = start.saturating_add(n.max(1));
+        (next < self.chunks.len()).then_some(next as u64)
+    }
+
+    /// Calls `take` with bytes that are equal exactly if the content is: for signatures.
+    pub fn sign(&self, take: &mut dyn FnMut(&[u8])) {
+        let options = &self.options;
+        let numbers = [
+            options.retention_ms,
+            options.chunk_bytes.into(),
+            options.is_packed.into(),
+            options.policy.map_or(0, Policy::number),
+            options.ignored_ms,
+            options.ignored_change.to_bits(),
+        ];
+        numbers.iter().for_each(|n| take(&n.to_le_bytes()));
+        for (name, value) in self.labels.iter() {
+            take(name);
+            take(value);
+        }
+        self.for_each(0, u64::MAX, |sample| {
+            take(&sample.timestamp.to_le_bytes());
+            take(&sample.value.to_bits().to_le_bytes());
+        });
+    }
+
+    /// Panics if an invariant is broken. O(samples).
+    pub fn check_invariants(&self) {
+        let total: u64 = self.chunks.iter().map(|chunk| chunk.len() as u64).sum();
+        assert_eq!(total, self.total);
+        assert!(!self.chunks.is_empty());
+        let mut before = None;
+        for chunk in &self.chunks {
+            chunk.check_invariants();
+            assert!(chunk.len() > 0 || self.chunks.len() == 1);
+            assert!(before.is_none_or(|last| chunk.first() > last));
+            before = Some(chunk.last().timestamp);
+        }
+        if self.total > 0 {
+            assert_eq!(before, Some(self.last.timestamp));
+        }
+    }
+
+    /// The first timestamp that the retention keeps, and the number of samples from it on; zeros
+    /// without samples. O(1), with a retention O(samples of a chunk).
+    pub fn seen(&self) -> (u64, u64) {
+        let oldest = self.oldest_kept();
+        let (mut total, mut first) = (self.total, self.first_timestamp());
+        for chunk in &self.chunks {
+            if self.total == 0 || chunk.first() >= oldest {
+                first = chunk.first();
+                break;
+            }
+            if chunk.last().timestamp < oldest {
+                total -= chunk.len() as u64;
+                continue;
+            }
+            let mut kept = 0;
+            let _ = chunk.scan(oldest, u64::MAX, &mut |sample: Sample| {
+                if kept == 0 {
+                    first = sample.timestamp;
+                }
+                kept += 1;
+                ControlFlow::<()>::Continue(())
+            });
+            total -= chunk.len() as u64 - kept;
+            break;
+        }
+        (first, total)
+    }
+
+    /// Bytes as Redis's INFO counts them: of the chunks at their full size.
+    pub fn redis_bytes(&self) -> usize {
+        let head = if self.options.is_packed {
+            PACKED_HEAD_BYTES
+        } else {
+            PLAIN_HEAD_BYTES
+        };
+        let chunks = self.chunks.iter();
+        let chunks = chunks.map(|chunk| chunk.size() as usize + head);
+        let labels = self.labels.iter();
+        // Two pointers, and texts with an end of one byte.
+        let labels = labels.map(|(name, value)| 16 + name.len() + value.len() + 2);
+        chunks.sum::<usize>() + labels.sum::<usize>()
+    }
+}
