@@ -9,6 +9,7 @@
 //!     series       chunks in order: append, late samples, retention, deletion, scans
 //!     aggregate    one number of many samples
 //!     twa          the time-weighted average, which looks at the samples around a bucket
+//!     range        samples or buckets of a range, in either direction
 //!
 //! The crate knows no server: commands, files and replies are above it.
 //!
@@ -26,6 +27,7 @@ mod labels;
 mod packed;
 mod plain;
 mod policy;
+pub mod range;
 pub mod series;
 mod twa;
 

@@ -18,6 +18,8 @@
 mod late;
 mod load;
 mod scan;
+#[cfg(test)]
+mod tests;
 
 pub use load::{ChunkBytes, Loader, Part, Summary};
 
