@@ -5,11 +5,14 @@
 //!     plain        an uncompressed chunk
 //!     chunk        either of them
 //!     labels       the labels of a series
+//!     index        keys by the labels of their series
 //!     policy       which of two samples at one timestamp stays
 //!     series       chunks in order: append, late samples, retention, deletion, scans
 //!     aggregate    one number of many samples
 //!     twa          the time-weighted average, which looks at the samples around a bucket
 //!     range        samples or buckets of a range, in either direction
+//!     reduce       rows of several series, reduced at each timestamp
+//!     rule         what a source knows of a destination of its buckets
 //!
 //! The crate knows no server: commands, files and replies are above it.
 //!
@@ -23,11 +26,14 @@
 pub mod aggregate;
 mod bits;
 mod chunk;
+pub mod index;
 mod labels;
 mod packed;
 mod plain;
 mod policy;
 pub mod range;
+pub mod reduce;
+mod rule;
 pub mod series;
 mod twa;
 
@@ -36,6 +42,7 @@ pub use chunk::ChunkFigures;
 pub use labels::Labels;
 pub use packed::PackedShape;
 pub use policy::{Blocked, Policy};
+pub use rule::{Context, Rule};
 pub use series::{Options, Series};
 
 /// Bytes from outside are no time series.

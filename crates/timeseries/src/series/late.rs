@@ -2,7 +2,7 @@
 //!
 //! A chunk that late samples have enlarged by more than a fifth is split in two before the next.
 
-use super::Series;
+use super::{Series, Write};
 use crate::Sample;
 use crate::chunk::Chunk;
 
@@ -60,6 +60,11 @@ impl Series {
 
     /// Removes the samples from `from` up to `to`; returns their number.
     pub fn remove(&mut self, from: u64, to: u64) -> u64 {
+        self.remove_from(from, to, &mut Vec::new())
+    }
+
+    /// As [`Series::remove`]; `writes` gets what is to be written to the destinations of its rules.
+    pub fn remove_from(&mut self, from: u64, to: u64, writes: &mut Vec<Write>) -> u64 {
         if from > to || self.total == 0 {
             return 0;
         }
@@ -86,6 +91,9 @@ impl Series {
         }
         self.total -= removed as u64;
         self.last = self.chunks[self.chunks.len() - 1].last();
+        if removed > 0 {
+            self.compact_removed(from, to, writes);
+        }
         removed as u64
     }
 }

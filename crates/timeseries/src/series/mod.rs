@@ -3,6 +3,7 @@
 //!     (here)     appending, what is known of the whole, memory
 //!     late       samples that are not later than the last one; splits; deletion
 //!     scan       samples of a range, in either direction
+//!     compact    what samples make of the rules of the series
 //!     load       to and from the parts of a payload
 //!
 //! Invariants
@@ -15,17 +16,20 @@
 //! Cost: an append decodes nothing; finding a chunk takes O(log chunks); adding one in the middle
 //! O(chunks).
 
+mod compact;
 mod late;
 mod load;
 mod scan;
 #[cfg(test)]
 mod tests;
 
+pub use compact::{Change, Write};
 pub use load::{ChunkBytes, Loader, Part, Summary};
 
 use crate::chunk::{Chunk, ChunkFigures};
+use crate::rule::{Links, Rule};
 use crate::{Blocked, Labels, Policy, Sample};
-use russet_base::memory::alloc::deque_bytes;
+use russet_base::memory::alloc::{boxed_bytes, deque_bytes};
 use russet_base::memory::mover::Mover;
 use std::collections::VecDeque;
 use std::ops::ControlFlow;
@@ -93,6 +97,7 @@ pub struct Series {
     /// How it is kept.
     options: Options,
     labels: Labels,
+    links: Option<Box<Links>>,
 }
 
 impl Series {
@@ -107,6 +112,7 @@ impl Series {
             total: 0,
             options,
             labels,
+            links: None,
         }
     }
 
@@ -131,6 +137,40 @@ impl Series {
     /// Gives it other labels.
     pub fn set_labels(&mut self, labels: Labels) {
         self.labels = labels;
+    }
+
+    /// The key whose rule writes here.
+    pub fn source(&self) -> Option<&[u8]> {
+        self.links.as_ref()?.source.as_deref()
+    }
+
+    /// The rules of which it is the source.
+    pub fn rules(&self) -> &[Rule] {
+        self.links.as_ref().map_or(&[], |links| &links.rules)
+    }
+
+    /// Sets or clears the key whose rule writes here.
+    pub fn set_source(&mut self, source: Option<&[u8]>) {
+        self.change_links(|links| links.source = source.map(Into::into));
+    }
+
+    /// Changes its rules.
+    pub fn change_rules<T>(&mut self, change: impl FnOnce(&mut Vec<Rule>) -> T) -> T {
+        self.change_links(|links| change(&mut links.rules))
+    }
+
+    /// Forgets rules and source.
+    pub fn unlink(&mut self) {
+        self.links = None;
+    }
+
+    fn change_links<T>(&mut self, change: impl FnOnce(&mut Links) -> T) -> T {
+        let links = self.links.get_or_insert_default();
+        let outcome = change(links);
+        if links.is_empty() {
+            self.links = None;
+        }
+        outcome
     }
 
     /// Samples, those beyond the retention included that have not left.
@@ -168,21 +208,25 @@ impl Series {
         self.chunks.iter().map(Chunk::figures)
     }
 
-    /// Adds a sample. `policy`: of two samples at one timestamp; `ignores`: a new sample that hardly
-    /// differs is ignored, by the options. O(1) if it is the newest; else one chunk is decoded from
-    /// its last mark before the sample.
+    /// Adds a sample. `policy`: of two samples at one timestamp; `ignores`: a new sample that
+    /// hardly differs is ignored, by the options. O(1) if it is the newest; else one chunk is
+    /// decoded from its last mark before the sample. `writes` gets what is to be written to the
+    /// destinations of its rules.
     #[inline]
-    pub fn add(
+    pub fn add_to(
         &mut self,
         sample: Sample,
         policy: Policy,
         ignores: bool,
+        writes: &mut Vec<Write>,
     ) -> Result<Added, AddError> {
         if sample.timestamp > self.last.timestamp || self.total == 0 {
             if ignores && self.is_ignored(sample) {
                 return Ok(Added::Ignored);
             }
+            let before = self.last();
             self.append(sample);
+            self.compact(before, writes);
             return Ok(Added::Appended);
         }
         if sample.timestamp < self.oldest_kept() {
@@ -194,7 +238,18 @@ impl Series {
         let value = self
             .upsert(sample, |old, new| policy.resolve(old, new))
             .map_err(|Blocked| AddError::Blocked)?;
+        self.compact_late(sample.timestamp, writes);
         Ok(Added::Upserted(value))
+    }
+
+    /// As [`Series::add_to`], of a series without rules.
+    pub fn add(
+        &mut self,
+        sample: Sample,
+        policy: Policy,
+        ignores: bool,
+    ) -> Result<Added, AddError> {
+        self.add_to(sample, policy, ignores, &mut Vec::new())
     }
 
     /// Whether the newest sample stays instead of this one, which is not older.
@@ -250,7 +305,9 @@ impl Series {
     /// Bytes of its blocks in the allocator, without those of the value itself. O(chunks).
     pub fn memory_bytes(&self) -> usize {
         let chunks = self.chunks.iter().map(Chunk::memory_bytes);
-        deque_bytes(&self.chunks) + chunks.sum::<usize>() + self.labels.memory_bytes()
+        let links = self.links.as_ref();
+        let links = links.map_or(0, |links| boxed_bytes::<Links>() + links.memory_bytes());
+        deque_bytes(&self.chunks) + chunks.sum::<usize>() + self.labels.memory_bytes() + links
     }
 
     /// Approximate number of allocations to free.
@@ -274,6 +331,9 @@ impl Series {
         if at == 0 {
             mover.deque(&mut self.chunks);
             self.labels.relocate(mover);
+            if let Some(links) = &mut self.links {
+                mover.boxed(links);
+            }
         }
         let start = usize::try_from(at).unwrap_or(usize::MAX);
         let chunks = self.chunks.iter_mut().skip(start);
@@ -300,6 +360,11 @@ impl Series {
             take(name);
             take(value);
         }
+        for rule in self.rules() {
+            take(rule.dest());
+            take(&rule.aggregator().number().to_le_bytes());
+        }
+        take(self.source().unwrap_or_default());
         self.for_each(0, u64::MAX, |sample| {
             take(&sample.timestamp.to_le_bytes());
             take(&sample.value.to_bits().to_le_bytes());

@@ -335,3 +335,97 @@ proptest! {
         }
     }
 }
+
+/// Replies of Redis Stack 7.4 to the same samples.
+#[test]
+fn buckets_close_as_in_redis() {
+    let mut source = series(&[]);
+    let ten = Even {
+        duration: 10,
+        align: 0,
+    };
+    source.change_rules(|rules| rules.push(crate::Rule::new(b"d", Aggregator::Twa, ten)));
+    let mut dest = series(&[]);
+    let add = |source: &mut Series, dest: &mut Series, at, value| {
+        let mut writes = Vec::new();
+        let sample = Sample::new(at, value);
+        source
+            .add_to(sample, Policy::Last, false, &mut writes)
+            .expect("added");
+        apply(dest, &writes);
+    };
+    let latest = |source: &Series| source.rules()[0].latest().map(|s| (s.timestamp, s.value));
+    for (at, value) in [(1, 1.0), (5, 5.0), (12, 12.0), (27, 30.0)] {
+        add(&mut source, &mut dest, at, value);
+    }
+    let all = || ask(0, TIMESTAMP_MAX, false);
+    assert_eq!(rows(&dest, &all()), [(0, 5.5), (10, 15.64)]);
+    assert_eq!(latest(&source), Some((20, 25.8)));
+    add(&mut source, &mut dest, 45, 3.0);
+    assert_eq!(rows(&dest, &all()), [(0, 5.5), (10, 15.64), (20, 26.385)]);
+    assert_eq!(latest(&source), Some((40, 6.75)));
+    add(&mut source, &mut dest, 8, 0.0);
+    assert_eq!(rows(&dest, &all())[0], (0, 2.8333333333333335));
+    add(&mut source, &mut dest, 33, 9.0);
+    assert_eq!(rows(&dest, &all())[3], (30, 9.35));
+    add(&mut source, &mut dest, 44, 8.0);
+    assert_eq!(latest(&source), Some((40, 7.6454545454545455)));
+    source.check_invariants();
+}
+
+fn apply(dest: &mut Series, writes: &[Write]) {
+    for write in writes {
+        assert_eq!(&*write.dest, b"d");
+        match write.change {
+            Change::Set(sample) => _ = dest.add(sample, Policy::Last, false).expect("added"),
+            Change::Remove(from, to) => _ = dest.remove(from, to),
+        }
+    }
+}
+
+proptest! {
+    /// Whatever comes late or goes, a destination has what the source's closed buckets give.
+    #[test]
+    fn destinations_follow_their_source(steps in steps(), duration in 1..2000_i64, align in 0..500_i64, aggregator in 0..12_usize) {
+        let of = Aggregator::ALL[aggregator];
+        let even = Even { duration, align };
+        let mut source = series(&[]);
+        source.change_rules(|rules| rules.push(crate::Rule::new(b"d", of, even)));
+        let mut dest = series(&[]);
+        for step in &steps {
+            let last = source.last_timestamp();
+            let mut writes = Vec::new();
+            match step {
+                Step::Next(step, value) => {
+                    let sample = Sample::new(last + step, *value);
+                    source.add_to(sample, Policy::Last, false, &mut writes).expect("added");
+                }
+                Step::Late(at, value, policy) => {
+                    let sample = Sample::new(position(*at, last), *value);
+                    let _ = source.add_to(sample, Policy::ALL[*policy], false, &mut writes);
+                }
+                Step::Remove(a, b) => {
+                    let (from, to) = (position(*a.min(b), last), position(*a.max(b), last));
+                    source.remove_from(from, to, &mut writes);
+                }
+            }
+            apply(&mut dest, &writes);
+        }
+        let open = source.rules()[0].latest();
+        let aggregation = Aggregation { aggregators: &[of], buckets: &even, stamp: Stamp::Start, empty: false };
+        let query = Query { aggregation: Some(&aggregation), ..ask(0, TIMESTAMP_MAX, false) };
+        let mut expected = rows(&source, &query);
+        let mut got = rows(&dest, &ask(0, TIMESTAMP_MAX, false));
+        if let Some(open) = open {
+            // A bucket may open again after later ones were emptied.
+            got.retain(|row| row.0 != open.timestamp);
+            got.push((open.timestamp, open.value));
+        }
+        let close = |a: f64, b: f64| (a - b).abs() <= 1e-6 * (1.0 + a.abs().max(b.abs()));
+        prop_assert_eq!(got.len(), expected.len(), "{:?} {:?}", got, expected);
+        expected.sort_by_key(|row| row.0);
+        for (a, b) in got.iter().zip(&expected) {
+            prop_assert!(a.0 == b.0 && (close(a.1, b.1) || a.1.to_bits() == b.1.to_bits()), "{:?} {:?}", a, b);
+        }
+    }
+}
