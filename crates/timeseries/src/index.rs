@@ -18,6 +18,8 @@ use std::collections::HashMap;
 
 /// Numbers of series, ascending.
 type List = Vec<u32>;
+/// The series of each value of a label.
+type Values = HashMap<Box<[u8]>, List>;
 
 /// A condition on labels.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,7 +46,7 @@ pub enum Test {
 /// See the module.
 #[derive(Debug, Default)]
 pub struct LabelIndex {
-    names: HashMap<Box<[u8]>, HashMap<Box<[u8]>, List>>,
+    names: HashMap<Box<[u8]>, Values>,
     keys: Vec<Option<Box<[u8]>>>,
     numbers: HashMap<Box<[u8]>, u32>,
     free: Vec<u32>,

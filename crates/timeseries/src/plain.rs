@@ -86,7 +86,7 @@ impl Plain {
 
     /// Moves the later half of its samples to a new chunk, which has no room for more.
     pub(crate) fn split(&mut self) -> Plain {
-        let later = self.samples.split_off(self.samples.len() / 2);
+        let later = self.samples.split_off(self.samples.len().div_ceil(2));
         self.samples.shrink_to_fit();
         let size = |samples: &[Sample]| (samples.len() * SAMPLE_BYTES) as u32;
         self.size = size(&self.samples);

@@ -58,7 +58,7 @@ impl Packed {
             word[..chunk.len()].copy_from_slice(chunk);
             u64::from_le_bytes(word)
         }));
-        if let Some(last) = words.last_mut().filter(|_| state.bits % 64 > 0) {
+        if let Some(last) = words.last_mut().filter(|_| !state.bits.is_multiple_of(64)) {
             *last &= crate::bits::mask(state.bits % 64);
         }
         let first = Sample::new(shape.first_timestamp, f64::from_bits(shape.first_value));

@@ -255,7 +255,8 @@ impl Packed {
     /// Moves the later half of its samples to a new chunk. Both end where their bits end.
     pub(crate) fn split(&mut self) -> Packed {
         let all: Vec<Sample> = self.samples().collect();
-        let half = all.len() / 2;
+        // Of an odd number the earlier half has one more.
+        let half = all.len().div_ceil(2);
         let of = |samples: &[Sample]| {
             let mut chunk = Packed::new(self.size);
             chunk.append_growing(samples);
@@ -291,7 +292,7 @@ impl Packed {
         }
         let bits = self.state.bits;
         self.words.truncate(bits.div_ceil(64) as usize);
-        if let Some(last) = self.words.last_mut().filter(|_| bits % 64 > 0) {
+        if let Some(last) = self.words.last_mut().filter(|_| !bits.is_multiple_of(64)) {
             *last &= mask(bits % 64);
         }
     }

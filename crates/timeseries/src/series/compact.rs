@@ -47,7 +47,10 @@ impl Series {
         self.each_rule(|series, rule| {
             let start = rule.start_of(timestamp);
             if start >= rule.start_of(newest) {
-                rule.recompute(series, start);
+                // A bucket opens with a sample that is the newest.
+                if rule.open.is_some() {
+                    rule.recompute(series, start);
+                }
             } else if let Some(value) = rule.value_of(series, start) {
                 rule.write(Change::Set(Sample::new(start, value)), writes);
             }

@@ -35,8 +35,12 @@ use std::collections::VecDeque;
 use std::ops::ControlFlow;
 
 /// Bytes of a chunk beside its samples, in Redis.
-const PACKED_HEAD_BYTES: usize = 88;
-const PLAIN_HEAD_BYTES: usize = 40;
+const PACKED_HEAD_BYTES: usize = 80;
+const PLAIN_HEAD_BYTES: usize = 32;
+/// Bytes beside chunks, labels and rules.
+const OTHER_BYTES: usize = 8;
+/// Bytes of a rule, likewise.
+const RULE_BYTES: usize = 64;
 
 /// How a series is kept.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -416,8 +420,8 @@ impl Series {
         (first, total)
     }
 
-    /// Bytes as Redis's INFO counts them: of the chunks at their full size.
-    pub fn redis_bytes(&self) -> usize {
+    /// Bytes as Redis's INFO counts them, with so many rules: of the chunks at their full size.
+    pub fn redis_bytes(&self, rules: usize) -> usize {
         let head = if self.options.is_packed {
             PACKED_HEAD_BYTES
         } else {
@@ -428,6 +432,6 @@ impl Series {
         let labels = self.labels.iter();
         // Two pointers, and texts with an end of one byte.
         let labels = labels.map(|(name, value)| 16 + name.len() + value.len() + 2);
-        chunks.sum::<usize>() + labels.sum::<usize>()
+        chunks.sum::<usize>() + labels.sum::<usize>() + rules * RULE_BYTES + OTHER_BYTES
     }
 }
