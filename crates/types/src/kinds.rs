@@ -32,12 +32,13 @@ macro_rules! with_types {
                 PathHash: PathTree "pathhash";
                 // As Redis names the encoding of values of modules.
                 Json: OfModule "raw";
-                // Sketches share that encoding.
+                // Sketches and time series share that encoding.
                 Bloom:;
                 Cuckoo:;
                 CountMin:;
                 TopK:;
                 TDigest:;
+                TimeSeries:;
             ]
             $($arguments)*
         }

@@ -53,6 +53,7 @@ mod set_algebra;
 mod signature;
 mod sketch;
 pub mod stream;
+mod time_series;
 pub mod vector_set;
 mod zset;
 
@@ -74,6 +75,7 @@ pub use set_algebra::{
 pub use signature::Signature;
 pub use sketch::{Bloom, CountMin, Cuckoo, Kept, Kind, TDigest, TopK};
 pub use stream::Stream;
+pub use time_series::TimeSeries;
 pub use vector_set::VectorSet;
 pub use zset::{Seen, Zset};
 

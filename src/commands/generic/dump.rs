@@ -34,6 +34,7 @@ fn dump(call: &mut Call<'_>) -> CommandResult {
     if asked == 0 || !writer.holds(&view.value) {
         writer.fit(VERSION_FIELD_TTLS, of_valkey, &view.value);
     }
+    writer.name_key(key, false);
     let payload = payload_of(&mut writer, &view.value);
     call.reply.bulk_owned(payload);
     Ok(())

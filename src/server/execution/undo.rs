@@ -94,6 +94,7 @@ impl Undo {
             Some(view) => {
                 let mut writer = RdbWriter::new(VERSION_FIELD_TTLS, false);
                 writer.fit(VERSION_FIELD_TTLS, false, &view.value);
+                writer.name_key(key, true);
                 if !writer.value_within(&view.value, left) {
                     return Err(CommandError::Text(FULL));
                 }

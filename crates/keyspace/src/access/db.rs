@@ -17,6 +17,8 @@ use super::super::{
 use russet_command::CommandError;
 use russet_config::Dialect;
 use russet_resp::Reply;
+use russet_timeseries::Labels;
+use russet_timeseries::index::LabelIndex;
 use russet_types::{Container, Limits, Type};
 
 /// See the module. Created for every command.
@@ -447,6 +449,22 @@ impl<'a> Db<'a> {
                 Ok(self.database_mut().write(entry))
             }
         }
+    }
+
+    /// Changes the labels of a series; `false`: there is none at the key.
+    pub fn set_labels(&mut self, key: &[u8], labels: Labels) -> bool {
+        match self.find(key) {
+            Some(found) if found.entry.kind() == Type::TimeSeries => {
+                self.database_mut().set_labels(found.entry, labels);
+                true
+            }
+            _ => false,
+        }
+    }
+
+    /// Time series by their labels, expired ones included, if there are any.
+    pub fn labels(&self) -> Option<&LabelIndex> {
+        self.database().labels()
     }
 
     /// Sets the key to this container, whatever it held; its expiry is removed.

@@ -19,7 +19,9 @@ use super::prefixes::{Prefixes, Use};
 use super::sizes::Size;
 use super::table::{Found, Table};
 use russet_encodings::hashtable::Shape;
-use russet_types::{Container, Inner, Type};
+use russet_timeseries::Labels;
+use russet_timeseries::index::LabelIndex;
+use russet_types::{Container, Inner, TimeSeries, Type};
 
 /// See the module.
 pub struct Database {
@@ -107,9 +109,22 @@ impl Database {
         self.table.streams()
     }
 
-    /// Bytes of the lines of hashes and of streams.
+    /// Time series by their labels, if there was one.
+    pub fn labels(&self) -> Option<&LabelIndex> {
+        self.table.labels()
+    }
+
+    /// Changes the labels of a series.
+    pub(crate) fn set_labels(&mut self, entry: Entry, labels: Labels) {
+        self.table.forget_labels(entry);
+        self.write::<TimeSeries>(entry).set_labels(labels);
+        self.table.note_labels(entry);
+    }
+
+    /// Bytes of the lines of hashes and of streams, and of the labels of time series.
     pub fn line_bytes(&self) -> usize {
-        self.fields().memory_bytes() + self.streams().memory_bytes()
+        let labels = self.labels().map_or(0, LabelIndex::memory_bytes);
+        self.fields().memory_bytes() + self.streams().memory_bytes() + labels
     }
 
     /// Keys by type and size.

@@ -7,6 +7,7 @@
 //!     all        scan, entries, walk_from, random, clear_with
 //!     by time    next_due, take_due; the lines of hashes with expiring fields: fields, fields_mut;
 //!                those of streams that need a newer form in files: streams, streams_mut
+//!     labels     time series by their labels: labels, note_labels, forget_labels
 //!     memory     prefetches, relocate_lines, relocate_scan, memory_bytes, shape
 //!
 //! Positions that callers keep:
@@ -33,7 +34,8 @@ use russet_base::memory::mover::Mover;
 use russet_base::text::is_same;
 use russet_encodings::hashtable::{self, Handle, HashTable, Shape, Word};
 use russet_encodings::prefetch::ahead;
-use russet_types::{Encoding, Hash, Stream, Type};
+use russet_timeseries::index::LabelIndex;
+use russet_types::{Encoding, Hash, Stream, TimeSeries, Type};
 
 /// Later expiries are noted as this time, some 8,900 years ahead, and are in no order.
 pub(crate) const DUE_MAX: i64 = hashtable::TIME_MAX;
@@ -65,6 +67,8 @@ pub struct Table {
     /// Streams with lines of producers, by the first one's expiry, and those that a file holds only
     /// in a newer form, with no expiry.
     streams: FieldExpiries,
+    /// Time series by their labels; `None`: there never was one.
+    labels: Option<Box<LabelIndex>>,
 }
 
 impl Table {
@@ -77,6 +81,7 @@ impl Table {
             volatile: 0,
             fields: FieldExpiries::default(),
             streams: FieldExpiries::default(),
+            labels: None,
         }
     }
 
@@ -127,22 +132,33 @@ impl Table {
     /// are fewer.
     fn forget_lines_of(&mut self, slots: &SlotSet) {
         let among = Among::Only(slots);
-        let lines = self.fields.len() + self.streams.len();
+        let lines =
+            self.fields.len() + self.streams.len() + self.labels().map_or(0, LabelIndex::len);
         if lines == 0 {
             return;
         }
         let keys: Vec<Box<[u8]>> = if lines < self.len_among(among) {
-            let keys = self.fields.soonest().chain(self.streams.soonest());
+            let series = self.labels().into_iter().flat_map(LabelIndex::keys);
+            let keys = self
+                .fields
+                .soonest()
+                .chain(self.streams.soonest())
+                .chain(series);
             let of_slots = keys.filter(|key| slots.has(self.hash(key).slot()));
             of_slots.map(Box::from).collect()
         } else {
             let entries = self.entries_among(among);
-            let lined = entries.filter(|its| matches!(its.kind(), Type::Hash | Type::Stream));
+            let lined = entries
+                .filter(|its| matches!(its.kind(), Type::Hash | Type::Stream | Type::TimeSeries));
             lined.map(|entry| entry.key().into()).collect()
         };
         for key in keys {
             self.fields.forget(&key);
             self.streams.forget(&key);
+            let found = self.find(self.hash(&key), &key).map(|found| found.entry);
+            if let Some(entry) = found.filter(|entry| entry.kind() == Type::TimeSeries) {
+                self.forget_labels(entry);
+            }
         }
     }
 
@@ -189,6 +205,25 @@ impl Table {
     #[inline]
     pub(crate) fn streams_mut(&mut self) -> &mut FieldExpiries {
         &mut self.streams
+    }
+
+    /// Time series by their labels, if there was one.
+    #[inline]
+    pub fn labels(&self) -> Option<&LabelIndex> {
+        self.labels.as_deref()
+    }
+
+    /// Notes a series by its labels.
+    pub(crate) fn note_labels(&mut self, entry: Entry) {
+        let index = self.labels.get_or_insert_default();
+        index.note(entry.key(), Ref::<TimeSeries>::of(entry).labels());
+    }
+
+    /// Forgets a series: before it or its labels are replaced.
+    pub(crate) fn forget_labels(&mut self, entry: Entry) {
+        if let Some(index) = &mut self.labels {
+            index.forget(entry.key(), Ref::<TimeSeries>::of(entry).labels());
+        }
     }
 
     /// Bytes of the table without the entries and the lines of hashes and streams. O(1); with slots
@@ -350,6 +385,7 @@ impl Table {
                     self.streams.note(entry.key(), due);
                 }
             }
+            Type::TimeSeries => self.note_labels(entry),
             _ => {}
         }
     }
@@ -360,6 +396,7 @@ impl Table {
         match entry.kind() {
             Type::Hash if !self.fields.is_empty() => self.fields.forget(entry.key()),
             Type::Stream if !self.streams.is_empty() => self.streams.forget(entry.key()),
+            Type::TimeSeries => self.forget_labels(entry),
             _ => {}
         }
     }
@@ -558,7 +595,13 @@ impl Table {
             slots.check_invariants(|word| self.hash(Entry::of(word).key()).slot());
         }
         let (mut volatile, mut first_due, mut lines, mut streams) = (0, i64::MAX, 0, 0);
+        let mut series = 0;
         for entry in self.entries() {
+            if entry.kind() == Type::TimeSeries {
+                let index = self.labels().expect("each series is noted");
+                index.check(entry.key(), Ref::<TimeSeries>::of(entry).labels());
+                series += 1;
+            }
             volatile += usize::from(entry.has_expiry());
             first_due = first_due.min(entry.expiry().unwrap_or(i64::MAX));
             let line = self.fields.line(entry.key());
@@ -584,6 +627,7 @@ impl Table {
         assert_eq!(volatile, self.volatile);
         assert_eq!(lines, self.fields.len(), "no line without its hash");
         assert_eq!(streams, self.streams.len(), "no line without its stream");
+        assert_eq!(series, self.labels().map_or(0, LabelIndex::len));
         let bound = self.next_due().unwrap_or(i64::MAX);
         assert!(
             bound <= first_due.max(0) || may_be_late,

@@ -36,9 +36,19 @@ pub(crate) const CUCKOO: &str = "MBbloomCF";
 pub(crate) const COUNT_MIN: &str = "CMSk-TYPE";
 pub(crate) const TOP_K: &str = "TopK-TYPE";
 pub(crate) const T_DIGEST: &str = "TDIS-TYPE";
+/// Time series, which are built in.
+pub(crate) const TIME_SERIES: &str = "TSDB-TYPE";
 /// The modules whose data is read.
-pub const KNOWN: [&str; 8] = [
-    VECTOR_SET, PATH_HASH, JSON, BLOOM, CUCKOO, COUNT_MIN, TOP_K, T_DIGEST,
+pub const KNOWN: [&str; 9] = [
+    VECTOR_SET,
+    PATH_HASH,
+    JSON,
+    BLOOM,
+    CUCKOO,
+    COUNT_MIN,
+    TOP_K,
+    T_DIGEST,
+    TIME_SERIES,
 ];
 
 /// The id of a module's data, of a version of its form.

@@ -36,6 +36,7 @@ pub fn module_value<'i>(
         module::COUNT_MIN => filled(load_sketch::<CountMin>(input, id)?),
         module::TOP_K => filled(load_sketch::<TopK>(input, id)?),
         module::T_DIGEST => filled(load_sketch::<TDigest>(input, id)?),
+        module::TIME_SERIES => filled(values::time_series::load_fields(input, id)?),
         _ => Err(Fault::Module(id.name.clone())),
     }
 }

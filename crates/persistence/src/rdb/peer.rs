@@ -29,13 +29,14 @@ const REDIS_VECTOR_SETS: Release = (8, 0, 0);
 /// The types that are data of a module in Redis's files.
 const MODULE_TYPES: [Type; 2] = [Type::VectorSet, Type::PathHash];
 /// Types whose modules a Redis may lack, whatever its version, with the module and their name.
-pub(crate) const OTHER_MODULES: [(Type, &str, &str); 6] = [
+pub(crate) const OTHER_MODULES: [(Type, &str, &str); 7] = [
     (Type::Json, "ReJSON", "JSON documents"),
     (Type::Bloom, "bf", "Bloom filters"),
     (Type::Cuckoo, "bf", "cuckoo filters"),
     (Type::CountMin, "bf", "count-min sketches"),
     (Type::TopK, "bf", "top-k lists"),
     (Type::TDigest, "bf", "t-digests"),
+    (Type::TimeSeries, "timeseries", "time series"),
 ];
 /// Keys that the log names.
 const NAMED_MAX: usize = 3;

@@ -81,6 +81,16 @@ pub struct RdbWriter {
     too_new: Option<TooNew>,
     /// The form of the value under way.
     form: ValueForm,
+    /// The key of the value under way, if its type writes it.
+    name: SavedName,
+}
+
+/// A key whose value has its name.
+#[derive(Debug, Default)]
+pub(crate) struct SavedName {
+    pub(crate) key: Vec<u8>,
+    /// Whether links with other keys are saved.
+    pub(crate) keeps_links: bool,
 }
 
 impl RdbWriter {
@@ -92,7 +102,22 @@ impl RdbWriter {
             compress,
             too_new: None,
             form: ValueForm::of(kind::STRING),
+            name: SavedName::default(),
         }
+    }
+
+    /// Names the key of the value that follows, for types that write it; `keeps_links`: links with
+    /// other keys are saved, too.
+    pub fn name_key(&mut self, key: &[u8], keeps_links: bool) {
+        self.name = SavedName {
+            key: key.to_vec(),
+            keeps_links,
+        };
+    }
+
+    /// The name, if it was given.
+    pub(crate) fn take_name(&mut self) -> SavedName {
+        std::mem::take(&mut self.name)
     }
 
     /// Memory of the bytes that are written and not taken.

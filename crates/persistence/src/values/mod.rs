@@ -2,6 +2,7 @@
 //!
 //!     list, set, zset, hash, stream, array,
 //!     vector_set, path_hash, json              one impl of [`Saved`] each
+//!     time_series                                  as json, with the key's name
 //!     sketches                                     one impl for all of them
 //!     json_tree                                    documents of RedisJSON 1, read only
 //!     packed                                       listpacks and ziplists as they are read
@@ -21,6 +22,7 @@ pub(super) mod path_hash;
 mod set;
 pub(super) mod sketches;
 mod stream;
+pub(super) mod time_series;
 pub(super) mod vector_set;
 mod zset;
 

@@ -11,6 +11,7 @@ use crate::rdb::format::{kind, opcode};
 use crate::rdb::payload::seal;
 use crate::values::{self, ValueForm};
 use russet_keyspace::{KeyView, ValueView};
+use russet_types::Type;
 
 /// Elements of one part of a large container.
 const PART_ELEMENTS: usize = 64;
@@ -96,6 +97,11 @@ impl RdbWriter {
                 lost,
                 version: self.version,
             });
+        }
+        if let ValueView::Container(container) = &view.value
+            && container.kind() == Type::TimeSeries
+        {
+            self.name_key(view.key, true);
         }
         self.out.push(self.form.kind);
         self.string(view.key);
