@@ -67,8 +67,8 @@ fn follows_node(group: &Group, at: usize, primary: usize) -> bool {
 }
 
 /// A replica of Redis that learns of its primary's demotion before it learns of the new primary's
-/// claim stays a replica of a replica; an operator orders it to follow the new one. Always false: the
-/// order has its effect later.
+/// claim stays a replica of a replica; an operator orders it to follow the new one. Always false:
+/// the order has its effect later.
 fn leave_sub_replica(group: &Group, at: usize, former: usize) -> bool {
     let is_stuck = matches!(group.nodes[at].kind, Kind::Peer(Peer::Redis810))
         && group.nodes[at]

@@ -113,6 +113,14 @@ choices! {
     /// `cluster-preferred-endpoint-type`.
     EndpointType { "ip" Ip, "hostname" Hostname, "unknown-endpoint" Unknown }
 
+    /// `ts-duplicate-policy`: the fate of a second sample at a timestamp.
+    SeriesPolicy {
+        "block" Block, "last" Last, "first" First, "min" Min, "max" Max, "sum" Sum
+    }
+
+    /// `ts-encoding`: chunks of new time series.
+    SeriesEncoding { "compressed" Compressed, "uncompressed" Uncompressed }
+
     /// `propagation-error-behavior`.
     PropagationErrors { "ignore" Ignore, "panic" Panic, "panic-on-replicas" PanicOnReplicas }
 }

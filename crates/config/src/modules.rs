@@ -50,10 +50,18 @@ const SKETCHES: Module = Module {
     file: "redisbloom.so",
 };
 
+const TIME_SERIES: Module = Module {
+    name: "timeseries",
+    version: 81002,
+    path: "",
+    options: "handle-io-errors",
+    file: "redistimeseries.so",
+};
+
 /// Redis's, as its image has them.
-pub(super) const REDIS: &[Module] = &[VECTOR_SET, JSON, SKETCHES];
+pub(super) const REDIS: &[Module] = &[VECTOR_SET, JSON, SKETCHES, TIME_SERIES];
 /// Valkey's, and those of Redis that do not clash with them.
-pub(super) const VALKEY: &[Module] = &[LUA, JSON, SKETCHES];
+pub(super) const VALKEY: &[Module] = &[LUA, JSON, SKETCHES, TIME_SERIES];
 
 /// Whether a `loadmodule` line names a module that is built in, by its file's name.
 pub(super) fn is_built_in(path: &[u8]) -> bool {

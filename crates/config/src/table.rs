@@ -631,6 +631,18 @@ directives! {
         "cf-max-expansions", number(1, 65535), [], Works;
     cf_max_iterations: u16 = 20 =>
         "cf-max-iterations", number(1, 65535), [], Works;
+    ts_chunk_size_bytes: ChunkSize = ChunkSize(4096) =>
+        "ts-chunk-size-bytes", special, [], Works;
+    ts_duplicate_policy: SeriesPolicy = SeriesPolicy::Block =>
+        "ts-duplicate-policy", choice, [], Works;
+    ts_encoding: SeriesEncoding = SeriesEncoding::Compressed =>
+        "ts-encoding", choice, [], Works;
+    ts_retention_policy: u64 = 0 =>
+        "ts-retention-policy", number(0, LONG_MAX), [], Works;
+    ts_ignore_max_time_diff: u64 = 0 =>
+        "ts-ignore-max-time-diff", number(0, LONG_MAX), [], Works;
+    ts_ignore_max_val_diff: IgnoredChange = IgnoredChange(0.0) =>
+        "ts-ignore-max-val-diff", special, [], Works;
     hash_min_template_entries: usize = 0 =>
         "hash-min-template-entries", number(0, LONG_MAX), [], Works;
     hash_max_template_entries: usize = 0 =>
@@ -963,7 +975,7 @@ mod tests {
     /// Redis 8.0's core table has this many names in `CONFIG GET *` (aliases included) and
     /// this many hidden ones; ours adds forty-three of its own, those of metrics, Valkey's six of
     /// the command logs, and its other names and eight hidden ones; then those of Redis 8.2 to 8.10
-    /// and Valkey 9.2, and eight of Redis's module of filters.
+    /// and Valkey 9.2, eight of Redis's module of filters, and six of that of time series.
     #[test]
     fn the_table_has_as_many_names_as_redis() {
         let hidden = |d: &&Directive| d.flags.contains(Flags::HIDDEN);
@@ -972,7 +984,7 @@ mod tests {
             .filter(|d| !hidden(d))
             .flat_map(Directive::names)
             .count();
-        assert_eq!(shown, 203 + 43 + 44 + 41 + 8);
+        assert_eq!(shown, 203 + 43 + 44 + 41 + 8 + 6);
         assert_eq!(DIRECTIVES.iter().filter(hidden).count(), 8 + 8 + 1);
     }
 }

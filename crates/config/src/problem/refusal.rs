@@ -95,6 +95,10 @@ pub enum ValueError {
     PercentileOutOfRange,
     #[error("argument must be a number between 0 and 1")]
     NotAnErrorRate,
+    #[error("argument must be a multiple of 8 between 48 and 1048576")]
+    NotAChunkSize,
+    #[error("argument must be a number that is not negative")]
+    NegativeDifference,
     #[error("argument must be between 0 and 15, or 80")]
     RdbVersion,
     #[error("array-slice-size must be a power of two")]

@@ -17,6 +17,7 @@ mod process;
 mod save_points;
 mod slot_stats;
 mod subnets;
+mod time_series;
 
 pub use addresses::ReplicaOf;
 
@@ -36,6 +37,7 @@ pub(crate) use process::{Dir, OomScoreAdjValues};
 pub(crate) use save_points::SavePoints;
 pub use slot_stats::SlotStats;
 pub(crate) use subnets::Subnets;
+pub use time_series::{ChunkSize, IgnoredChange};
 
 use super::problem::refusal::ValueError;
 use super::words::Text;
