@@ -34,6 +34,7 @@ mod sketches;
 mod sorted_set;
 mod stream;
 mod string;
+mod time_series;
 mod transactions;
 mod vector;
 
@@ -82,6 +83,7 @@ const GROUPS: &[(&[Spec], Text)] = &[
     (sorted_set::SPECS, text!("sorted_set")),
     (stream::SPECS, text!("stream")),
     (string::SPECS, text!("string")),
+    (time_series::SPECS, text!("time_series")),
     (vector::SPECS, text!("vector")),
     (bitmap::SPECS, text!("bitmap")),
     (hyperloglog::SPECS, text!("hyperloglog")),

@@ -190,6 +190,8 @@ bitflags! {
         const TOPK = 1 << 27;
         /// `@tdigest`: t-digests.
         const TDIGEST = 1 << 28;
+        /// `@timeseries`: time series.
+        const TIMESERIES = 1 << 29;
     }
 }
 

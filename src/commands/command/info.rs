@@ -185,7 +185,7 @@ const ACCESS: [(Access, &str); 11] = [
     (Access::VARIABLE_FLAGS, "variable_flags"),
 ];
 
-const CATEGORIES: [(Category, &str); 29] = [
+const CATEGORIES: [(Category, &str); 30] = [
     (Category::KEYSPACE, "@keyspace"),
     (Category::READ, "@read"),
     (Category::WRITE, "@write"),
@@ -215,6 +215,7 @@ const CATEGORIES: [(Category, &str); 29] = [
     (Category::CMS, "@cms"),
     (Category::TOPK, "@topk"),
     (Category::TDIGEST, "@tdigest"),
+    (Category::TIMESERIES, "@timeseries"),
 ];
 
 #[cfg(test)]

@@ -61,7 +61,7 @@ pub enum Read {
 }
 
 /// Types, and the categories of their commands.
-pub const TYPES: [(&str, Category); 14] = [
+pub const TYPES: [(&str, Category); 15] = [
     ("string", STRINGS),
     ("list", Category::LIST),
     ("set", Category::SET),
@@ -76,6 +76,7 @@ pub const TYPES: [(&str, Category); 14] = [
     ("cms", Category::CMS),
     ("topk", Category::TOPK),
     ("tdigest", Category::TDIGEST),
+    ("timeseries", Category::TIMESERIES),
 ];
 const STRINGS: Category = Category::STRING
     .union(Category::BITMAP)

@@ -103,6 +103,7 @@ groups! {
     Stream "stream",
     String "string",
     TDigest "tdigest",
+    TimeSeries "timeseries",
     TopK "topk",
     Transactions "transactions",
 }
@@ -114,6 +115,7 @@ impl Group {
             Group::Module => "vectorset",
             Group::Json => "ReJSON",
             Group::Bloom | Group::Cuckoo | Group::Cms | Group::TopK | Group::TDigest => "bf",
+            Group::TimeSeries => "timeseries",
             _ => "",
         }
     }

@@ -1,0 +1,86 @@
+//! RANGE and REVRANGE.
+
+use super::compact::latest;
+use super::range_args::RangeArgs;
+use super::row::{MISSING, READ_KEY, READING, READS, WRONG_TYPE};
+use super::rows_text::RowsText;
+use crate::server::{Call, CommandResult, Spec};
+use russet_base::numbers::number::parse_i64;
+use russet_command::{Arity, CommandError};
+use russet_timeseries::TIMESTAMP_MAX;
+use russet_timeseries::range::TooManyRows;
+use russet_types::TimeSeries;
+
+const BAD_FROM: CommandError = CommandError::Text("ERR TSDB: wrong fromTimestamp");
+const BAD_TO: CommandError = CommandError::Text("ERR TSDB: wrong toTimestamp");
+const TOO_MANY: CommandError =
+    CommandError::Text("ERR TSDB: EMPTY would make too many rows, use COUNT or longer buckets");
+
+pub(super) const RANGE: Spec = Spec {
+    arity: Arity::AtLeast(4),
+    flags: READS,
+    keys: READ_KEY,
+    categories: READING,
+    ..Spec::new("ts.range", range)
+};
+
+/// `TS.RANGE key from to [LATEST] [FILTER_BY_TS timestamp ...] [FILTER_BY_VALUE min max]
+/// [COUNT rows] [[ALIGN align] AGGREGATION aggregators duration [BUCKETTIMESTAMP stamp] [EMPTY]]`:
+/// samples, or rows of buckets.
+///
+/// Reply: array of arrays of a timestamp and values (RESP2: simple strings); a row has a value for
+/// each aggregator, of which a list is joined by commas. O(log chunks + samples).
+fn range(call: &mut Call<'_>) -> CommandResult {
+    reply_range(call, false)
+}
+
+pub(super) const REVRANGE: Spec = Spec {
+    handler: revrange,
+    name: "ts.revrange",
+    ..RANGE
+};
+
+/// `TS.REVRANGE key from to [options of RANGE]`: as RANGE, the latest first.
+///
+/// Reply: as of RANGE. O(log chunks + samples); without AGGREGATION and with COUNT, samples are
+/// decoded from the end.
+fn revrange(call: &mut Call<'_>) -> CommandResult {
+    reply_range(call, true)
+}
+
+fn reply_range(call: &mut Call<'_>, backwards: bool) -> CommandResult {
+    let key = call.args.at(1);
+    let series = call.db.read::<TimeSeries>(key).map_err(|_| WRONG_TYPE)?;
+    series.ok_or(MISSING)?;
+    let args = RangeArgs::parse(call.args, 2, call.name)?;
+    let mut rows = RowsText::new(call.reply);
+    let push = |timestamp, values: &[f64]| rows.push(timestamp, values);
+    let extra = if args.latest {
+        latest(&call.db, key)
+    } else {
+        None
+    };
+    let series = call.db.peek::<TimeSeries>(key)?.expect("found above");
+    args.run(&series, extra, backwards, push)
+        .map_err(too_many)?;
+    rows.reply(call.reply);
+    Ok(())
+}
+
+pub(super) fn too_many(_: TooManyRows) -> CommandError {
+    TOO_MANY
+}
+
+/// The ends of a range; `-` and `+` are the first and the last of all times.
+pub(super) fn bounds(from: &[u8], to: &[u8]) -> Result<(u64, u64), CommandError> {
+    let time = |text: &[u8]| parse_i64(text).and_then(|n| u64::try_from(n).ok());
+    let from = match from {
+        b"-" => 0,
+        text => time(text).ok_or(BAD_FROM)?,
+    };
+    let to = match to {
+        b"+" => TIMESTAMP_MAX,
+        text => time(text).ok_or(BAD_TO)?,
+    };
+    Ok((from, to))
+}

@@ -1,0 +1,267 @@
+//! The options of ranges, in Redis's order of checks.
+//!
+//! Words are found anywhere and others are ignored, as in Redis.
+
+use super::range::bounds;
+use super::row::find;
+use russet_base::numbers::float::parse_double;
+use russet_base::numbers::number::parse_i64;
+use russet_command::CommandError;
+use russet_resp::Args;
+use russet_timeseries::range::{Aggregation, Even, Query, Stamp, TooManyRows};
+use russet_timeseries::{Aggregator, Sample, Series};
+use smallvec::SmallVec;
+
+const NO_COUNT: CommandError = CommandError::Text("ERR TSDB: COUNT argument is missing");
+const BAD_COUNT: CommandError = CommandError::Text("ERR TSDB: Couldn't parse COUNT");
+const WRONG_COUNT: CommandError = CommandError::Text("ERR TSDB: Invalid COUNT value");
+pub(super) const BAD_AGGREGATION: CommandError =
+    CommandError::Text("ERR TSDB: Couldn't parse AGGREGATION");
+pub(super) const UNKNOWN_AGGREGATOR: CommandError =
+    CommandError::Text("ERR TSDB: Unknown aggregation type");
+pub(super) const BAD_DURATION: CommandError =
+    CommandError::Text("ERR TSDB: bucketDuration must be greater than zero");
+const BAD_STAMP: CommandError = CommandError::Text("ERR TSDB: unknown BUCKETTIMESTAMP parameter");
+const MISPLACED_STAMP: CommandError = CommandError::Text(
+    "ERR TSDB: BUCKETTIMESTAMP flag should be the 3rd or 4th flag after AGGREGATION flag",
+);
+const MISPLACED_EMPTY: CommandError =
+    CommandError::Text("ERR TSDB: EMPTY flag should be the 3rd or 5th flag after AGGREGATION flag");
+const BAD_ALIGN: CommandError = CommandError::Text("ERR TSDB: unknown ALIGN parameter");
+const ALIGN_ALONE: CommandError =
+    CommandError::Text("ERR TSDB: ALIGN parameter can only be used with AGGREGATION");
+const NO_START: CommandError =
+    CommandError::Text("ERR TSDB: start alignment can only be used with explicit start timestamp");
+const NO_END: CommandError =
+    CommandError::Text("ERR TSDB: end alignment can only be used with explicit end timestamp");
+const NO_VALUES: CommandError =
+    CommandError::Text("ERR TSDB: FILTER_BY_VALUE one or more arguments are missing");
+const BAD_MIN: CommandError = CommandError::Text("ERR TSDB: Couldn't parse MIN");
+const BAD_MAX: CommandError = CommandError::Text("ERR TSDB: Couldn't parse MAX");
+const NO_TIMES: CommandError =
+    CommandError::Text("ERR TSDB: FILTER_BY_TS one or more arguments are missing");
+
+/// Timestamps of FILTER_BY_TS that are read.
+const TIMES_MAX: usize = 128;
+
+/// See the module.
+pub(super) struct RangeArgs {
+    from: u64,
+    to: u64,
+    count: usize,
+    /// The open bucket of a destination is asked, too.
+    pub latest: bool,
+    timestamps: Option<Vec<u64>>,
+    values: Option<(f64, f64)>,
+    aggregation: Option<Buckets>,
+}
+
+/// The options of AGGREGATION.
+pub(super) struct Buckets {
+    aggregators: SmallVec<[Aggregator; 2]>,
+    even: Even,
+    stamp: Stamp,
+    empty: bool,
+}
+
+impl RangeArgs {
+    /// From the words of a command whose range begins at the argument `from`.
+    pub(super) fn parse(
+        args: Args<'_>,
+        from: usize,
+        name: &str,
+    ) -> Result<RangeArgs, CommandError> {
+        let (start, end) = (args.at(from), args.at(from + 1));
+        let (from_time, to) = bounds(start, end)?;
+        let options = from + 2;
+        let aggregation = find(args, options, "AGGREGATION");
+        let count = count(args, options, aggregation)?;
+        let mut buckets = match aggregation {
+            None => None,
+            Some(at) => Some(Buckets::parse(args, options, at, name)?),
+        };
+        if let Some(at) = find(args, options, "ALIGN") {
+            let word = args.get(at + 1);
+            let word = word.ok_or_else(|| CommandError::WrongArity(name.to_owned()))?;
+            let buckets = buckets.as_mut().ok_or(ALIGN_ALONE)?;
+            let is_start = word == b"-" || args.is(at + 1, "start");
+            let is_end = word == b"+" || args.is(at + 1, "end");
+            buckets.even.align = match parse_i64(word) {
+                _ if is_start && start == b"-" => return Err(NO_START),
+                _ if is_start => from_time as i64,
+                _ if is_end && end == b"+" => return Err(NO_END),
+                _ if is_end => to as i64,
+                Some(align @ 0..) => align,
+                _ => return Err(BAD_ALIGN),
+            };
+        }
+        let values = match find(args, options, "FILTER_BY_VALUE") {
+            None => None,
+            Some(at) => {
+                let (min, max) = (args.get(at + 1), args.get(at + 2));
+                let (min, max) = min.zip(max).ok_or(NO_VALUES)?;
+                let min = parse_double(min).ok_or(BAD_MIN)?;
+                Some((min, parse_double(max).ok_or(BAD_MAX)?))
+            }
+        };
+        let timestamps = match find(args, options, "FILTER_BY_TS") {
+            None => None,
+            Some(at) => Some(timestamps(args.from(at + 1))?),
+        };
+        Ok(RangeArgs {
+            from: from_time,
+            to,
+            count,
+            latest: find(args, options, "LATEST").is_some(),
+            timestamps,
+            values,
+            aggregation: buckets,
+        })
+    }
+
+    /// The aggregators, none without AGGREGATION.
+    pub(super) fn aggregators(&self) -> &[Aggregator] {
+        let buckets = self.aggregation.as_ref();
+        buckets.map_or(&[], |buckets| &buckets.aggregators)
+    }
+
+    /// Values of a row.
+    pub(super) fn width(&self) -> usize {
+        self.aggregators().len().max(1)
+    }
+
+    /// Rows at most.
+    pub(super) fn count(&self) -> usize {
+        self.count
+    }
+
+    /// Calls `row` with the time and the values of each row of a series, with `extra` after its
+    /// samples.
+    pub(super) fn run(
+        &self,
+        series: &Series,
+        extra: Option<Sample>,
+        backwards: bool,
+        row: impl FnMut(u64, &[f64]),
+    ) -> Result<(), TooManyRows> {
+        self.run_up_to(self.count, (series, extra), backwards, row)
+    }
+
+    /// As [`RangeArgs::run`], however many rows there are.
+    pub(super) fn run_all(
+        &self,
+        series: &Series,
+        extra: Option<Sample>,
+        backwards: bool,
+        row: impl FnMut(u64, &[f64]),
+    ) -> Result<(), TooManyRows> {
+        self.run_up_to(usize::MAX, (series, extra), backwards, row)
+    }
+
+    fn run_up_to(
+        &self,
+        count: usize,
+        (series, extra): (&Series, Option<Sample>),
+        backwards: bool,
+        row: impl FnMut(u64, &[f64]),
+    ) -> Result<(), TooManyRows> {
+        let aggregation = self.aggregation.as_ref().map(|buckets| Aggregation {
+            aggregators: &buckets.aggregators,
+            buckets: &buckets.even,
+            stamp: buckets.stamp,
+            empty: buckets.empty,
+        });
+        let query = Query {
+            from: self.from,
+            to: self.to,
+            backwards,
+            timestamps: self.timestamps.as_deref(),
+            values: self.values,
+            count,
+            aggregation: aggregation.as_ref(),
+            extra,
+        };
+        query.run(series, row)
+    }
+}
+
+impl Buckets {
+    fn parse(
+        args: Args<'_>,
+        options: usize,
+        at: usize,
+        name: &str,
+    ) -> Result<Buckets, CommandError> {
+        let (names, duration) = args
+            .get(at + 1)
+            .zip(args.get(at + 2).and_then(parse_i64))
+            .ok_or(BAD_AGGREGATION)?;
+        let names = names.split(|byte| *byte == b',');
+        let aggregators = names.map(Aggregator::by_name).collect::<Option<_>>();
+        let aggregators = aggregators.ok_or(UNKNOWN_AGGREGATOR)?;
+        if duration <= 0 {
+            return Err(BAD_DURATION);
+        }
+        let stamp = match find(args, options, "BUCKETTIMESTAMP") {
+            None => Stamp::Start,
+            Some(found) => {
+                let word = args.get(found + 1);
+                let word = word.ok_or_else(|| CommandError::WrongArity(name.to_owned()))?;
+                if found != at + 3 && found != at + 4 {
+                    return Err(MISPLACED_STAMP);
+                }
+                match word {
+                    b"-" => Stamp::Start,
+                    b"~" => Stamp::Mid,
+                    b"+" => Stamp::End,
+                    _ if args.is(found + 1, "start") => Stamp::Start,
+                    _ if args.is(found + 1, "mid") => Stamp::Mid,
+                    _ if args.is(found + 1, "end") => Stamp::End,
+                    _ => return Err(BAD_STAMP),
+                }
+            }
+        };
+        let empty = find(args, options, "EMPTY");
+        if empty.is_some_and(|found| found != at + 3 && found != at + 5) {
+            return Err(MISPLACED_EMPTY);
+        }
+        Ok(Buckets {
+            aggregators,
+            even: Even { duration, align: 0 },
+            stamp,
+            empty: empty.is_some(),
+        })
+    }
+}
+
+/// COUNT, which after AGGREGATION is an aggregator.
+fn count(
+    args: Args<'_>,
+    options: usize,
+    aggregation: Option<usize>,
+) -> Result<usize, CommandError> {
+    let found = (options..args.len())
+        .find(|at| args.is(*at, "COUNT") && aggregation.is_none_or(|before| *at != before + 1));
+    let Some(at) = found else {
+        return Ok(usize::MAX);
+    };
+    let n = parse_i64(args.get(at + 1).ok_or(NO_COUNT)?).ok_or(BAD_COUNT)?;
+    usize::try_from(n)
+        .ok()
+        .filter(|n| *n > 0)
+        .ok_or(WRONG_COUNT)
+}
+
+/// The numbers with which words begin, sorted.
+fn timestamps(words: Args<'_>) -> Result<Vec<u64>, CommandError> {
+    let times = words
+        .iter()
+        .map_while(|word| u64::try_from(parse_i64(word)?).ok());
+    let mut times: Vec<u64> = times.take(TIMES_MAX).collect();
+    if times.is_empty() {
+        return Err(NO_TIMES);
+    }
+    times.sort_unstable();
+    times.dedup();
+    Ok(times)
+}
