@@ -281,6 +281,14 @@ impl Call<'_> {
         }
     }
 
+    /// Whether the user may read a key that the arguments do not show by this command.
+    pub fn may_read_key(&self, key: &[u8]) -> bool {
+        let user = self.server.acl.users.get(self.client.user);
+        self.was_taken_before()
+            || user.allows_all()
+            || user.may_read(self.row, self.db.index().0, key)
+    }
+
     /// Whether the user may run this command by rules that permit reading all keys: its arguments
     /// do not show which keys it reads.
     pub fn may_read_all_keys(&self) -> bool {
