@@ -39,6 +39,8 @@ pub(super) const LINES: &[&str] = &[
     "CMS.INITBYDIM k 5 2; CMS.INCRBY k a 3 b 70000",
     "TOPK.RESERVE k 2 3 2 0.9; TOPK.ADD k a b c a; TOPK.INCRBY k d 3",
     "TDIGEST.CREATE k COMPRESSION 1; TDIGEST.ADD k 1 2 3 4 5 6 7 8 9 10 2 2 2 3 -1.5 1e10 7 8 9",
+    "TS.CREATE k CHUNK_SIZE 48 RETENTION 1000 LABELS a b; TS.MADD k 1 1 k 2 2.5 k 10 -3 k 11 1e300 k 500 0",
+    "TS.CREATE k UNCOMPRESSED DUPLICATE_POLICY MAX IGNORE 5 0.5; TS.MADD k 1 1 k 2 2.5",
 ];
 
 /// Values with more structure: several nodes and groups, positions, strings with a format.

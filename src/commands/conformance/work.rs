@@ -69,6 +69,14 @@ const ONE_VALUE: &[&str] = &[
     "bf.rotate",
     "cf.reserve",
     "tdigest.create",
+    "ts.add",
+    "ts.alter",
+    "ts.create",
+    "ts.createrule",
+    "ts.decrby",
+    "ts.get",
+    "ts.incrby",
+    "ts.info",
     "tdigest.trimmed_mean",
     "topk.reserve",
     "expire",
@@ -96,6 +104,13 @@ const UNKNOWN_BEFORE: &[&str] = &[
     "georadiusbymember_ro",
     "geosearch",
     "geosearchstore",
+    "ts.del",
+    "ts.mget",
+    "ts.mrange",
+    "ts.mrevrange",
+    "ts.queryindex",
+    "ts.range",
+    "ts.revrange",
 ];
 
 /// Scripts: their calls count.

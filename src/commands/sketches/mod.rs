@@ -23,4 +23,4 @@ mod row;
 pub(super) mod t_digest;
 pub(super) mod top_k;
 #[cfg(test)]
-mod transcript;
+pub(super) mod transcript;

@@ -26,6 +26,8 @@ mod range_args;
 mod row;
 mod rows_text;
 mod rules;
+#[cfg(test)]
+mod tests;
 
 use crate::server::Spec;
 

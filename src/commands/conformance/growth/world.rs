@@ -47,9 +47,11 @@ pub enum GrownValue {
     CountMin,
     TopK,
     TDigest,
+    /// A time series, a sample each millisecond.
+    Series,
 }
 
-const ALL: [GrownValue; 19] = [
+const ALL: [GrownValue; 20] = [
     GrownValue::Text,
     GrownValue::Registers,
     GrownValue::List,
@@ -69,6 +71,7 @@ const ALL: [GrownValue; 19] = [
     GrownValue::CountMin,
     GrownValue::TopK,
     GrownValue::TDigest,
+    GrownValue::Series,
 ];
 
 /// The forms that commands of a group take.
@@ -91,6 +94,7 @@ pub fn forms(group: Group) -> &'static [GrownValue] {
         Group::Cms => &[GrownValue::CountMin],
         Group::TopK => &[GrownValue::TopK],
         Group::TDigest => &[GrownValue::TDigest],
+        Group::TimeSeries => &[GrownValue::Series],
         Group::Generic | Group::Transactions => &ALL,
         _ => &[GrownValue::Text],
     }
@@ -356,6 +360,23 @@ fn add(
             for (i, name) in elements {
                 let (x, y) = ((i % 101).to_string(), (i % 89).to_string());
                 run(bed, &["VADD", key, "VALUES", "2", &x, &y, &name]);
+            }
+            return;
+        }
+        GrownValue::Series => {
+            for (i, _) in elements {
+                let value = (i % 97).to_string();
+                run(
+                    bed,
+                    &[
+                        "TS.ADD",
+                        key,
+                        &i.to_string(),
+                        &value,
+                        "ON_DUPLICATE",
+                        "LAST",
+                    ],
+                );
             }
             return;
         }

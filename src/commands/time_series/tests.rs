@@ -1,0 +1,186 @@
+//! Recorded replies of Redis Stack 7.4, payloads, effects, bounds.
+//!
+//! The lines are in `answers*.txt`, each with its reply in both protocols.
+
+use crate::commands::sketches::transcript::{check_refused, converse, hex, payload, play};
+use crate::server::Testbed;
+
+/// Replies of Redis Stack 7.4 to the same lines.
+#[test]
+fn replies_are_those_of_redis() {
+    play(include_str!("answers.txt"));
+}
+
+#[test]
+fn replies_about_labels_are_those_of_redis() {
+    play(include_str!("answers_labels.txt"));
+}
+
+#[test]
+fn replies_about_rules_are_those_of_redis() {
+    play(include_str!("answers_rules.txt"));
+}
+
+/// Makes a series by lines; its payload is that of Redis, which makes the same series again. It has
+/// the key's name.
+fn check_series(lines: &[&str], key: &str, of_redis: &str) {
+    let mut t = Testbed::new();
+    t.run("CONFIG SET rdbcompression no");
+    for line in lines {
+        let reply = t.run(line);
+        assert!(!reply.starts_with('-'), "{line}: {reply}");
+    }
+    let of_redis = hex(of_redis);
+    let own = payload(&mut t, key);
+    // Version and checksum differ with the release.
+    assert_eq!(own[..own.len() - 10], of_redis[..of_redis.len() - 10]);
+    t.run(&format!("DEL {key}"));
+    let restored = t.run_args(&[b"RESTORE", key.as_bytes(), b"0", &of_redis]);
+    assert_eq!(restored, b"+OK\r\n");
+    assert_eq!(payload(&mut t, key), own);
+}
+
+#[test]
+fn payloads_are_those_of_redis() {
+    check_series(
+        &["TS.CREATE s1 CHUNK_SIZE 48"],
+        "s1",
+        concat!(
+            "07814d20c1f9360f1008050273310200023002020200040000000000000000020002000200020004",
+            "00000000000000000200020002010230020002000200020002000200020002200220053000000000",
+            "00000000000000000000000000000000000000000000000000000000000000000000000000000000",
+            "00000000000c00c83f95f2341c6d46",
+        ),
+    );
+    check_series(
+        &[
+            "TS.CREATE s2 CHUNK_SIZE 64 RETENTION 100000 DUPLICATE_POLICY LAST LABELS a 1 b xyz",
+            "TS.MADD s2 1000 1 s2 1010 1.5 s2 1020 1.5 s2 1031 2 s2 1500 -3.25",
+        ],
+        "s2",
+        concat!(
+            "07814d20c1f9360f1008050273320280000186a002404002020245dc040000000000000ac0020502",
+            "0202000200040000000000000000020205016105c001050162050378797a02000201024040020502",
+            "406202813ff00000000000000243e80245dc0241d50281c00a00000000000002000231054040a919",
+            "90c261f9ff53cec02900020000000000000000000000000000000000000000000000000000000000",
+            "00000000000000000000000000000000000000000000000c0025a5694ed00eb3b0",
+        ),
+    );
+    check_series(
+        &[
+            "TS.CREATE s3 ENCODING UNCOMPRESSED CHUNK_SIZE 48 IGNORE 5 0.5",
+            "TS.MADD s3 1 1 s3 2 2.5",
+        ],
+        "s3",
+        concat!(
+            "07814d20c1f9360f1008050273330200023002010202040000000000000440020202000200020504",
+            "000000000000e03f02000200020102010202023005300100000000000000000000000000f03f0200",
+            "00000000000000000000000004400000000000000ac00205020202000200000c0023da1f8903bc15",
+            "21",
+        ),
+    );
+    check_series(
+        &[
+            "TS.CREATE s5 CHUNK_SIZE 48",
+            "TS.ADD s5 0 0",
+            "TS.ADD s5 9007199254740993 1e300",
+            "TS.ADD s5 9007199254740994 -1e-300",
+        ],
+        "s5",
+        concat!(
+            "07814d20c1f9360f100805027335020002300202028100200000000000020459f3f8c21f6ea58102",
+            "03020002000200040000000000000000020002000201023002030241230200020002810020000000",
+            "0000020201028181a56e1fc2f8f3590200020005307f00000000000008c0813feb001079c86ffc3f",
+            "000000000000f8ffe02f36c4571a5194fc070000000000000000000000000c00950435adc0d293e8",
+        ),
+    );
+}
+
+/// A replica has the time of the primary, and what the primary refused or ignored never reaches it.
+#[test]
+fn effects_have_the_timestamps() {
+    let mut t = Testbed::new();
+    t.run("TS.CREATE s DUPLICATE_POLICY LAST IGNORE 10 1");
+    t.run("TS.CREATE b");
+    t.take_effects();
+    let now = t.run("TS.ADD s * 5");
+    let now = now.trim_start_matches(':').trim_end();
+    t.run("TS.INCRBY i 2 LABELS a b");
+    t.run("TS.DECRBY i 2 TIMESTAMP * LABELS a b");
+    t.run(&format!("TS.INCRBY i 1 TIMESTAMP {now}"));
+    t.run(&format!("TS.ADD s {now} 5.5"));
+    t.run("TS.ADD b 10 1");
+    t.run("TS.ADD b 10 2");
+    t.run(&format!(
+        "TS.MADD s {now} 5.5 b 10 3 nope 1 1 b 20 7 s * 9 b x 1"
+    ));
+    t.run("TS.MADD b 30 1 b 40 2");
+    t.run("TS.DEL b 100 200");
+    assert_eq!(
+        t.take_effects(),
+        [
+            format!("TS.ADD s {now} 5"),
+            format!("TS.INCRBY i 2 TIMESTAMP {now} LABELS a b"),
+            format!("TS.DECRBY i 2 TIMESTAMP {now} LABELS a b"),
+            format!("TS.INCRBY i 1 TIMESTAMP {now}"),
+            "TS.ADD b 10 1".to_owned(),
+            format!("TS.MADD b 20 7 s {now} 9"),
+            "TS.MADD b 30 1 b 40 2".to_owned(),
+        ]
+    );
+}
+
+#[test]
+fn damaged_payloads_are_refused() {
+    let mut t = Testbed::new();
+    t.run("TS.CREATE s CHUNK_SIZE 48 LABELS a b");
+    for at in 1..40 {
+        t.run(&format!(
+            "TS.ADD s {} {}",
+            at * at * 10,
+            f64::from(at) * 0.1
+        ));
+    }
+    let good = payload(&mut t, "s");
+    for at in 0..good.len() - 10 {
+        let mut bad = good.clone();
+        bad[at] ^= 0xff;
+        let end = bad.len() - 8;
+        let crc = russet_base::hashing::crc64::update(0, &bad[..end]);
+        bad[end..].copy_from_slice(&crc.to_le_bytes());
+        t.run("DEL e");
+        t.run_args(&[b"RESTORE", b"e", b"0", &bad]);
+        t.run("TS.ADD e * 1");
+        t.run("TS.RANGE e - + AGGREGATION twa 100");
+        t.engine.keyspace.check_invariants();
+    }
+    check_refused(
+        "nothing after the id",
+        &[7, 0x81, 0x4d, 0x20, 0xc1, 0xf9, 0x36, 0x0f, 0x10, 8, 0],
+    );
+}
+
+/// Rows of buckets without samples are bounded: one command may not fill the memory.
+#[test]
+fn empty_rows_are_bounded() {
+    let mut t = Testbed::new();
+    t.run("TS.CREATE s");
+    t.run("TS.MADD s 0 1 s 9000000000000000 2");
+    converse(
+        &mut t,
+        &[
+            (
+                "TS.RANGE s - + AGGREGATION sum 1 EMPTY",
+                "-ERR TSDB: EMPTY would make too many rows, use COUNT or longer buckets",
+            ),
+            (
+                "TS.REVRANGE s - + COUNT 2 AGGREGATION sum 1 EMPTY",
+                "*2 *2 :9000000000000000 +2 *2 :8999999999999999 +0",
+            ),
+            (
+                "TS.RANGE s 5 7 AGGREGATION twa,count 1 EMPTY",
+                "*3 *3 :5 +1.0000000000000007 +0 *3 :6 +1.0000000000000009 +0 *3 :7 +1.0000000000000009 +0",
+            ),
+        ],
+    );
+}
