@@ -44,6 +44,7 @@
 //! | `snapshots` | snapshots as files |
 //! | `startup` | how a server starts, and how it refuses to |
 //! | `strangers` | what strangers cost by their number, and how long others wait meanwhile |
+//! | `time_series` | time series: files, rules, the log, replication, beside Redis Stack |
 //! | `tls` | connections under TLS, and failing handshakes |
 //! | `vectors` | vector sets: searches off the loop, the log, replicas |
 //! | `harness` | the tests' own tools, checked with a real Redis |
@@ -103,5 +104,6 @@ mod snapshots;
 mod startup;
 mod strangers;
 mod stream;
+mod time_series;
 mod tls;
 mod vectors;

@@ -42,7 +42,7 @@ pub fn accepted(
     }
     if let (Reply::Error(_), Reply::Error(got)) = (expected, got)
         && peer == Peer::Stack7
-        && ["bf.", "cf.", "cms.", "topk.", "tdigest."]
+        && ["bf.", "cf.", "cms.", "topk.", "tdigest.", "ts."]
             .iter()
             .any(|family| name.starts_with(family))
         && got.starts_with(b"ERR wrong number of arguments")
@@ -158,8 +158,15 @@ const ACCEPTED: &[Accepted] = &[
                     let (Some(expected), Some(got)) = (expected.items(), got.items()) else {
                         return false;
                     };
-                    const MODULES: [&[u8]; 6] =
-                        [b"json", b"bloom", b"cuckoo", b"cms", b"topk", b"tdigest"];
+                    const MODULES: [&[u8]; 7] = [
+                        b"json",
+                        b"bloom",
+                        b"cuckoo",
+                        b"cms",
+                        b"topk",
+                        b"tdigest",
+                        b"timeseries",
+                    ];
                     let is_module =
                         |reply: &&Reply| reply.text().is_some_and(|text| MODULES.contains(&text));
                     args.len() == 3 || got.iter().filter(|one| !is_module(one)).eq(expected)

@@ -499,6 +499,11 @@ fn sketches_answer_as_redis_stacks() {
     check(&rows::SKETCHES, Peer::Stack7);
 }
 
+#[test]
+fn time_series_answer_as_redis_stacks() {
+    check(&rows::TIME_SERIES, Peer::Stack7);
+}
+
 /// Not compared with Redis 7.0, which does not know the payloads' version.
 #[test]
 fn payloads_are_restored_as_by_redis() {
@@ -528,6 +533,7 @@ fn generated() -> BTreeSet<String> {
         &rows::VECTOR_SET,
         &rows::JSON,
         &rows::FILTERS,
+        &rows::TIME_SERIES,
         &rows::SKETCHES,
     ]);
     for row in groups.flat_map(|group| group.rows()) {

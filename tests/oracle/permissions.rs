@@ -88,7 +88,15 @@ fn categories_and_rules_allow_what_redis_lets_them() {
     let categories = reference.names(&["ACL", "CAT"]);
     let mut own = subject.names(&["ACL", "CAT"]);
     // Redis has them with modules, which are no part of this peer.
-    for category in ["json", "bloom", "cuckoo", "cms", "topk", "tdigest"] {
+    for category in [
+        "json",
+        "bloom",
+        "cuckoo",
+        "cms",
+        "topk",
+        "tdigest",
+        "timeseries",
+    ] {
         assert!(own.remove(category));
     }
     assert_eq!(categories, own);

@@ -107,7 +107,13 @@ fn different_payloads(
     subject: &mut Side,
     key: &[u8],
 ) -> Option<Difference> {
-    const MODULES: [&[u8]; 4] = [b"ReJSON-RL", b"MBbloom--", b"MBbloomCF", b"CMSk-TYPE"];
+    const MODULES: [&[u8]; 5] = [
+        b"ReJSON-RL",
+        b"MBbloom--",
+        b"MBbloomCF",
+        b"CMSk-TYPE",
+        b"TSDB-TYPE",
+    ];
     let is_of_module = |side: &mut Side| {
         let kind = side.ask(&[b"TYPE", key]).ok();
         let is_one = |text: &[u8]| MODULES.contains(&text);

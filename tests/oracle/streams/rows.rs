@@ -1267,6 +1267,52 @@ pub const SKETCHES: Group = Group {
     waiting: &[],
 };
 
+/// Time series. Beside Redis Stack alone, as no other peer has the module.
+pub const TIME_SERIES: Group = Group {
+    name: "time series",
+    rows: &[
+        "ts.create KT {(retention (0|50|1000|x)) (encoding (compressed|uncompressed|x)) (chunk_size (48|64|128|x|50)) (duplicate_policy (block|last|first|min|max|sum|x)) (ignore (0|5|x) (0|1|x))} [labels room (hall|bath|attic) {(dc (eu|us))}]",
+        "ts.alter KT {(retention (0|50|1000|x)) (chunk_size (48|64|128)) (duplicate_policy (last|sum))} [labels room (hall|bath|attic) {(dc (eu|us))}]",
+        "ts.add KT (1|5|10|20|30|40|50|77|90|120|300|x|-1) (0|1|2|-7.5|0.1|1e10|1e-300|123456.789|x) [on_duplicate (last|first|min|max|sum|x)]",
+        "ts.add KT (3|12|21|33|47|59|66|91|150|400) (1|2|3.25|-4)",
+        "ts.madd (KT (1|2|5|10|11|20|25|30|60|200|x) (0|1|2|-7.5|0.1|1e10|1e-300|123456.789|x))+",
+        "ts.incrby KT (1|2.5|x) timestamp (10|50|100|200|500|x)",
+        "ts.decrby KT (1|2.5|x) timestamp (10|50|100|200|500|x)",
+        "ts.del KT (0|5|20|-|x) (10|30|100|+|x)",
+        "ts.get KT [latest]",
+        "ts.info KT [debug]",
+        "ts.range KT (-|0|5|20|x) (+|30|100|500|x) [latest] {(filter_by_value (0|-8|x) (1|5|1e10)) (count (1|2|5|x|0)) (filter_by_ts (10|20|30) (40|5))}",
+        "ts.revrange KT (-|0|5|20|x) (+|30|100|500|x) [latest] {(filter_by_value (0|-8|x) (1|5|1e10)) (count (1|2|5|x|0)) (filter_by_ts (10|20|30) (40|5))}",
+        "ts.range KT (-|0|5|20) (+|30|100|500) [align (start|end|0|3|x)] aggregation (avg|sum|min|max|range|count|first|last|std.p|std.s|var.p|var.s|twa|x) (1|7|20|100|0|x) [buckettimestamp (start|mid|end|x)]",
+        "ts.revrange KT (-|0|5|20) (+|30|100|500) aggregation (avg|sum|min|max|range|count|first|last|std.p|std.s|var.p|var.s|twa|x) (1|7|20|100|0|x)",
+        "ts.range KT (-|0|5|20) (+|30|100|500) aggregation (avg|sum|min|max|range|count|first|last|std.p|std.s|var.p|var.s|twa|x) (1|7|20|100|0|x) empty",
+        "ts.mget [latest] [withlabels|selected_labels room] filter room=(hall|bath|nosuch) [dc!=|dc=|dc=eu]",
+        "ts.mrange - + {(count (1|3)) (withlabels) (aggregation sum 20)} filter room=(hall|bath)",
+        "ts.mrevrange (-|10) (+|100) filter room=(hall|bath) dc!=us",
+        "ts.mrange - + [withlabels] filter room!= dc=eu groupby room reduce (sum|min|max|avg|count|range|std.p|var.s|x)",
+        "ts.queryindex (room=hall|room=bath|dc=eu|room!=hall|x) [dc=|dc!=|room!=attic]",
+        "ts.createrule KT KT aggregation (avg|sum|min|max|range|count|first|last|std.p|std.s|var.p|var.s|twa|x) (1|7|20|100|0|x) [(0|3|x)]",
+        "ts.deleterule KT KT",
+        "object encoding KT",
+        "type KT",
+        "get KT",
+        "rename KT KT",
+        "copy KT KT",
+        "expire KT SEC",
+        "persist KT",
+    ],
+    beside: &[
+        "ts.create KT chunk_size 48 labels room (hall|bath)",
+        "ts.add KT (10|20|30|100) (1|2|3)",
+        "ts.createrule KT KT aggregation avg 20",
+        "set KS T",
+        "del KT",
+    ],
+    second_client: 5,
+    pauses: false,
+    waiting: &[],
+};
+
 /// Groups that are compared with Redis.
 pub const GROUPS: &[&Group] = &[
     &ARRAY,

@@ -51,7 +51,7 @@ impl Source {
                 steps.extend(short_life(&mut random));
             }
             // What lacks arguments is queued by modules of 7.4, and refused by rows.
-            let is_module = ["json.", "bf.", "cf.", "cms.", "topk.", "tdigest."]
+            let is_module = ["json.", "bf.", "cf.", "cms.", "topk.", "tdigest.", "ts."]
                 .iter()
                 .any(|its| row.name().starts_with(its));
             let args = if open && is_module {
