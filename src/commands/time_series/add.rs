@@ -149,10 +149,10 @@ fn add_one(
     writes: &mut Vec<Write>,
 ) -> Result<(u64, bool), CommandError> {
     let now_ms = call.db.now_ms();
-    let series = call.db.write::<TimeSeries>(key).map_err(|_| NOT_A_SERIES)?;
-    let mut series = series.ok_or(NOT_A_SERIES)?;
     let value = value(text)?;
     let sample = Sample::new(timestamp(time, now_ms)?, value);
+    let series = call.db.write::<TimeSeries>(key).map_err(|_| NOT_A_SERIES)?;
+    let mut series = series.ok_or(NOT_A_SERIES)?;
     let policy = policy_of(&series, &call.server.config);
     match series.add_to(sample, policy, policy == Policy::Last, writes) {
         Ok(Added::Ignored) => Ok((series.last_timestamp(), false)),

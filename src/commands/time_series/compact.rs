@@ -68,11 +68,15 @@ pub(super) fn rule_of(db: &Db<'_>, dest: &[u8]) -> Option<(Box<[u8]>, Rule)> {
     Some((source, rule.clone()))
 }
 
-/// The open bucket of the rule that writes to a destination, as a sample after all others.
+/// The open bucket of the rule that writes to a destination.
+pub(super) fn open_bucket(db: &Db<'_>, dest: &[u8]) -> Option<Sample> {
+    rule_of(db, dest)?.1.latest()
+}
+
+/// As [`open_bucket`], if it is after all samples of the destination.
 pub(super) fn latest(db: &Db<'_>, dest: &[u8]) -> Option<Sample> {
     let series = db.peek::<TimeSeries>(dest).ok()??;
-    let (_, rule) = rule_of(db, dest)?;
-    let latest = rule.latest()?;
+    let latest = open_bucket(db, dest)?;
     let is_last = series
         .last()
         .is_none_or(|last| last.timestamp < latest.timestamp);

@@ -1,6 +1,6 @@
 //! GET.
 
-use super::compact::latest;
+use super::compact::open_bucket;
 use super::row::{MISSING, READ_KEY, READING, READS, WRONG_TYPE};
 use super::rows_text::reply_sample;
 use crate::server::{Call, CommandResult, Spec};
@@ -33,7 +33,7 @@ fn get(call: &mut Call<'_>) -> CommandResult {
     }
     let newest = series.last();
     let latest = match call.args.len() {
-        3 => latest(&call.db, key),
+        3 => open_bucket(&call.db, key),
         _ => None,
     };
     match latest.or(newest) {

@@ -65,7 +65,7 @@ fn reply_facts(series: &Series, (source, rules): (Option<&[u8]>, &[&Rule]), repl
     };
     let (first, samples) = series.seen();
     number("totalSamples", samples);
-    number("memoryUsage", series.redis_bytes() as u64);
+    number("memoryUsage", series.redis_bytes(rules.len()) as u64);
     number("firstTimestamp", first);
     number("lastTimestamp", series.last_timestamp());
     number("retentionTime", options.retention_ms);

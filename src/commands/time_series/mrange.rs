@@ -97,7 +97,7 @@ impl<'a> Group<'a> {
 
 fn reply_ranges(call: &mut Call<'_>, backwards: bool) -> CommandResult {
     let args = call.args;
-    let filter = find(args, 1, "FILTER");
+    let filter = find(args, 3, "FILTER");
     let head = args.first(filter.unwrap_or(args.len()));
     let range = RangeArgs::parse(head, 1, call.name)?;
     let filter = filter.ok_or(NO_FILTER)?;

@@ -1,6 +1,6 @@
 //! QUERYINDEX and MGET.
 
-use super::compact::latest;
+use super::compact::open_bucket;
 use super::filters::{Shown, keys_of, parse_filters};
 use super::row::{READING, READS, find};
 use super::rows_text::reply_sample;
@@ -53,7 +53,7 @@ fn mget(call: &mut Call<'_>) -> CommandResult {
     begin_keys(call.reply, keys.len());
     for key in &keys {
         let latest = if asks_latest {
-            latest(&call.db, key)
+            open_bucket(&call.db, key)
         } else {
             None
         };

@@ -68,19 +68,6 @@ fn payloads_are_those_of_redis() {
     );
     check_series(
         &[
-            "TS.CREATE s3 ENCODING UNCOMPRESSED CHUNK_SIZE 48 IGNORE 5 0.5",
-            "TS.MADD s3 1 1 s3 2 2.5",
-        ],
-        "s3",
-        concat!(
-            "07814d20c1f9360f1008050273330200023002010202040000000000000440020202000200020504",
-            "000000000000e03f02000200020102010202023005300100000000000000000000000000f03f0200",
-            "00000000000000000000000004400000000000000ac00205020202000200000c0023da1f8903bc15",
-            "21",
-        ),
-    );
-    check_series(
-        &[
             "TS.CREATE s5 CHUNK_SIZE 48",
             "TS.ADD s5 0 0",
             "TS.ADD s5 9007199254740993 1e300",
@@ -128,6 +115,16 @@ fn effects_have_the_timestamps() {
             "TS.MADD b 30 1 b 40 2".to_owned(),
         ]
     );
+}
+
+/// The range stands before the words, whatever it says: FILTER in its place ended the arguments
+/// before it.
+#[test]
+fn a_word_in_the_place_of_the_range_is_no_word() {
+    let mut t = Testbed::new();
+    for line in ["TS.MRANGE FILTER a=b c=d", "TS.MRANGE - FILTER a=b"] {
+        assert!(t.run(line).starts_with("-ERR TSDB: wrong"), "{line}");
+    }
 }
 
 #[test]
