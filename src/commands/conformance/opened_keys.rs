@@ -136,6 +136,7 @@ impl Lines {
             ArgKind::String if ["min", "max", "start", "stop", "end"].contains(&&*arg.name) => {
                 any_of(rng, &["-", "+", "[a", "0", "1"])
             }
+            ArgKind::String if arg.name.starts_with("aggregator") => any_of(rng, &["avg", "a"]),
             ArgKind::String | ArgKind::Pattern if rng.random_bool(0.4) => {
                 Lines::pick(rng, &self.keys)
             }

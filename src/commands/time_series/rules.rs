@@ -23,7 +23,10 @@ const BAD_ALIGN: CommandError = CommandError::Text("ERR TSDB: Couldn't parse ali
 const NO_RULE: CommandError = CommandError::Text("ERR TSDB: compaction rule does not exist");
 
 /// Both keys are changed: each knows the other.
-const BOTH_KEYS: &[KeySpec] = &[KeySpec::range(1, 2, 1, Access::MODIFY)];
+const BOTH_KEYS: &[KeySpec] = &[
+    KeySpec::one(1, Access::MODIFY),
+    KeySpec::one(2, Access::MODIFY),
+];
 
 pub(super) const CREATERULE: Spec = Spec {
     arity: Arity::AtLeast(5),

@@ -315,6 +315,8 @@ const REFUSED: &[(&str, &str)] = &[
     ("flush|undo", "needs a flush"),
     ("function|kill", "needs a function that runs"),
     ("script|kill", "needs a script that runs"),
+    ("ts.createrule", "needs a second time series"),
+    ("ts.deleterule", "needs a rule"),
     ("xidmprecord", "needs the ID of an entry"),
 ];
 

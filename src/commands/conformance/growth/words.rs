@@ -346,6 +346,7 @@ fn value(name: &str, arg: &Arg, at: usize) -> String {
         (_, "path") if name.starts_with("json.") => json_path(name, at),
         (_, "json" | "json-value") => at.to_string(),
         (_, "json-string") => format!("\"m{at}\""),
+        (_, of) if name.starts_with("ts.") && !of.contains("label") => time_series(of, at),
         // All paths.
         (_, "prefix") if name.starts_with("ph") => String::new(),
         (_, "cursor") => "0".to_owned(),
@@ -359,6 +360,20 @@ fn value(name: &str, arg: &Arg, at: usize) -> String {
         (_, "field") => format!("f{at}"),
         (_, "member1") => "m1".to_owned(),
         (_, "member2") => "m2".to_owned(),
+        _ => format!("m{at}"),
+    }
+}
+
+/// A word of a command of time series, about the grown one and its label `l`.
+fn time_series(argument: &str, at: usize) -> String {
+    match argument {
+        "timestamp" => (1_000_000_000 + at).to_string(),
+        "from_timestamp" => "-".to_owned(),
+        "to_timestamp" => "+".to_owned(),
+        "filter" => "l=v".to_owned(),
+        "aggregator" | "aggregators" => "avg".to_owned(),
+        "reducer" => "max".to_owned(),
+        "align" | "stamp" => "start".to_owned(),
         _ => format!("m{at}"),
     }
 }

@@ -366,17 +366,9 @@ fn add(
         GrownValue::Series => {
             for (i, _) in elements {
                 let value = (i % 97).to_string();
-                run(
-                    bed,
-                    &[
-                        "TS.ADD",
-                        key,
-                        &i.to_string(),
-                        &value,
-                        "ON_DUPLICATE",
-                        "LAST",
-                    ],
-                );
+                let sample = ["TS.ADD", key, &i.to_string(), &value];
+                let rest = ["ON_DUPLICATE", "LAST", "LABELS", "l", "v"];
+                run(bed, &[&sample[..], &rest].concat());
             }
             return;
         }
