@@ -189,7 +189,7 @@ fn files_and_payloads_go_both_ways() {
             "TS.QUERYINDEX dc=eu",
             "TS.MGET LATEST FILTER by=(twa,sum,avg,first)",
         ] {
-            assert_eq!(other.ask(line), c.ask(line), "{line}");
+            assert_eq!(other.ask(line), from.connect().ask(line), "{line}");
         }
         // The states of open buckets go on.
         change(&mut other, 450, 30);
