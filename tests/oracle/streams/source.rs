@@ -112,6 +112,15 @@ impl Source {
         if name == "xadd" && args.iter().any(|arg| arg == b"*") {
             return true;
         }
+        // In 7.4 a refused one leaves an empty series, and one without its timestamp ends the
+        // server.
+        if ["ts.incrby", "ts.decrby"].contains(&&*name) {
+            let is_sound = args.len() == 5
+                && lower(&args[2]).parse::<f64>().is_ok()
+                && lower(&args[3]) == "timestamp"
+                && lower(&args[4]).parse::<u64>().is_ok();
+            return !is_sound;
+        }
         let subcommand = args.get(1).map(|arg| format!("{name}|{}", lower(arg)));
         subcommand.is_some_and(|full| self.one_sided.contains(&full))
             || self
