@@ -3,8 +3,8 @@
 //!     SET with a long text -> a thread parses -> SET again, with the document
 //!     at a path            -> a thread parses, sets it in a copy -> SET again, with the copy
 //!
-//! The copy has in common with the document what is not set. If the document has changed meanwhile
-//! the thread begins anew; after some such times the loop sets the value.
+//! The copy shares all chunks but the changed ones with the document. If the document has changed
+//! meanwhile, the thread begins anew; after some such times the loop sets the value.
 //!
 //! The thread and the command that runs again share the text as it came from the socket. In MULTI,
 //! scripts and without threads (`vset-threads 0`) the loop parses.
