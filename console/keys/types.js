@@ -11,6 +11,7 @@ import { addVector, seconds, useChange } from "./actions.js";
 import { Collection, halving } from "./collection.js";
 import { DocumentPage } from "./document.js";
 import { Formatted, HEAD, ValueField, fromHex, toHex } from "./formats.js";
+import { SeriesPage } from "./series.js";
 
 /** @typedef {import("../resp.js").Name} Bulk */
 /** @typedef {import("../api.js").Cmd} Cmd */
@@ -312,5 +313,6 @@ export const TYPES = {
   MBbloomCF: { page: factsOf("CF.INFO"), unit: "", needs: ["cf.info"], title: "cuckoo filter" },
   "CMSk-TYPE": { page: factsOf("CMS.INFO"), unit: "", needs: ["cms.info"], title: "count-min sketch" },
   "TopK-TYPE": { page: factsOf("TOPK.INFO"), unit: "", needs: ["topk.info"], title: "top-k list" },
+  "TSDB-TYPE": { page: SeriesPage, unit: "", needs: ["ts.info", "ts.range"], title: "time series" },
   "TDIS-TYPE": { page: factsOf("TDIGEST.INFO"), unit: "", needs: ["tdigest.info"], title: "t-digest" },
 };

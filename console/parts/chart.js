@@ -18,17 +18,18 @@ const DASHES = [[], [5, 3], [2, 3]];
 
 /**
  * @param {{title: string, times: number[], series: Series[], format?: (n: number | null) => string, height?: number,
- *   max?: number, min?: number, binary?: boolean, marks?: number[]}} props
+ *   max?: number, min?: number, binary?: boolean, marks?: number[], irregular?: boolean, onRange?: (from: number, to: number) => void}} props
  *   `times` in Unix milliseconds, ascending; `max`: the scale's least upper end;
- *   `binary`: ticks at powers of two (bytes); `marks`: times at which a line stands
+ *   `binary`: ticks at powers of two (bytes); `marks`: times at which a line stands; `irregular`: values come when they
+ *   come, so gaps are bridged, single ones are points and the scale is theirs; `onRange`: the time that was dragged over
  */
-export function Chart({ title, times, series, format = compact, height = series.length > 1 ? 132 : 158, max = 0, min = 0, binary, marks = [] }) {
+export function Chart({ title, times, series, format = compact, height = series.length > 1 ? 132 : 158, max = 0, min = 0, binary, marks = [], irregular = false, onRange }) {
   const box = useRef(/** @type {any} */ (null));
   const plot = useRef(/** @type {any} */ (null));
   const [table, setTable] = useState(false);
   const [scheme, setScheme] = useState(0);
-  const latest = useRef({ format, max, min, marks });
-  latest.current = { format, max, min, marks };
+  const latest = useRef({ format, max, min, marks, onRange });
+  latest.current = { format, max, min, marks, onRange };
   const data = useMemo(() => [times.map((t) => t / 1000), ...series.map(({ values }) => values)], [times, ...series.map(({ values }) => values)]);
 
   useEffect(() => {
@@ -55,12 +56,12 @@ export function Chart({ title, times, series, format = compact, height = series.
       width: Math.max(el.clientWidth, 120),
       height,
       padding: [8, 4, 0, 0],
-      hooks: { draw: [(/** @type {any} */ u) => drawMarks(u, latest.current.marks, axis.stroke)] },
+      hooks: { draw: [(/** @type {any} */ u) => drawMarks(u, latest.current.marks, axis.stroke)], setSelect: [(/** @type {any} */ u) => dragged(u, latest.current.onRange)] },
       legend: { show: series.length > 1, live: true },
-      cursor: { sync: { key: SYNC, setSeries: false }, y: false, points: { size: 6 }, drag: { x: false, y: false } },
+      cursor: { sync: { key: SYNC, setSeries: false }, y: false, points: { size: 6 }, drag: { x: Boolean(onRange), y: false, setScale: false } },
       scales: {
         x: { time: true },
-        y: { range: (/** @type {any} */ _, /** @type {number | null} */ low, /** @type {number | null} */ high) => [Math.min(latest.current.min, low ?? 0), Math.max(latest.current.max, (high ?? 0) * 1.08 || latest.current.min + 1)] },
+        y: { range: (/** @type {any} */ _, /** @type {number | null} */ low, /** @type {number | null} */ high) => irregular ? around(low, high) : [Math.min(latest.current.min, low ?? 0), Math.max(latest.current.max, (high ?? 0) * 1.08 || latest.current.min + 1)] },
       },
       axes: [
         { ...axis, size: 24, space: 70, values: (/** @type {any} */ _, /** @type {number[]} */ splits) => splits.map((s) => axisTime(s, splits)) },
@@ -74,7 +75,8 @@ export function Chart({ title, times, series, format = compact, height = series.
           width: 1.5,
           dash: DASHES[i % DASHES.length],
           fill: i === 0 && series.length === 1 ? color("--c1-soft") : undefined,
-          points: { show: false },
+          spanGaps: irregular,
+          points: irregular ? { size: 4 } : { show: false },
           value: (/** @type {any} */ _, /** @type {number | null} */ v) => latest.current.format(v),
         })),
       ],
@@ -94,7 +96,7 @@ export function Chart({ title, times, series, format = compact, height = series.
     plot.current?.setData(data);
   }, [data]);
 
-  const summary = useMemo(() => series.map((one) => summarize(one, format)).join("; "), [data]);
+  const summary = useMemo(() => series.map((one) => summarize(one, format, irregular ? "at last" : "now")).join("; "), [data]);
   return html`<figure class="chart">
     <figcaption><span class="chart-title">${title}</span>
       <button type="button" class="link" aria-expanded=${String(table)} aria-label=${`${title} as a table`} onClick=${() => setTable(!table)}>${table ? "Chart" : "Table"}</button></figcaption>
@@ -102,6 +104,21 @@ export function Chart({ title, times, series, format = compact, height = series.
     <div class="plot" ref=${box} hidden=${table} role="img" aria-label=${`${title}: ${summary}`}></div>
     ${table && html`<${ChartTable} title=${title} times=${times} series=${series} format=${format} height=${height} />`}
   </figure>`;
+}
+
+/** Hands on what was dragged over, and takes the mark of it away. @param {any} plot @param {((from: number, to: number) => void) | undefined} onRange */
+function dragged(plot, onRange) {
+  const { left, width } = plot.select;
+  if (width === 0) return;
+  plot.setSelect({ left: 0, top: 0, width: 0, height: 0 }, false);
+  if (width > 3) onRange?.(plot.posToVal(left, "x") * 1000, plot.posToVal(left + width, "x") * 1000);
+}
+
+/** The ends of a scale a little beyond its values. @param {number | null} low @param {number | null} high @returns {[number, number]} */
+function around(low, high) {
+  if (low === null || high === null) return [0, 1];
+  const room = (high - low) * 0.06 || Math.abs(high) * 0.06 || 1;
+  return [low - room, high + room];
 }
 
 /** @param {any} plot @param {number[]} marks those before the first time stand at its left edge @param {string} color */
@@ -132,12 +149,12 @@ function ChartTable({ title, times, series, format, height }) {
   </div>`;
 }
 
-/** "ops 1.2k now, 0 to 5k, mean 900". @param {Series} series @param {(n: number | null) => string} format */
-function summarize({ label, values }, format) {
+/** "ops 1.2k now, 0 to 5k, mean 900". @param {Series} series @param {(n: number | null) => string} format @param {string} newest what the last one is */
+function summarize({ label, values }, format, newest) {
   const known = values.filter((v) => v !== null);
   if (known.length === 0) return `${label}: no data yet`;
   const sum = known.reduce((a, b) => a + b, 0);
-  return `${label} ${format(known[known.length - 1])} now, ${format(known.reduce((a, b) => Math.min(a, b)))} to ${format(known.reduce((a, b) => Math.max(a, b)))}, mean ${format(sum / known.length)}`;
+  return `${label} ${format(known[known.length - 1])} ${newest}, ${format(known.reduce((a, b) => Math.min(a, b)))} to ${format(known.reduce((a, b) => Math.max(a, b)))}, mean ${format(sum / known.length)}`;
 }
 
 /** Seconds are shown only where the ticks are that close. @param {number} s @param {number[]} splits */
