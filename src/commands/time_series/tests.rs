@@ -21,6 +21,12 @@ fn replies_about_rules_are_those_of_redis() {
     play(include_str!("answers_rules.txt"));
 }
 
+/// Panels and variables of a dashboard; the plugin takes replies of RESP2 apart by their kinds.
+#[test]
+fn replies_to_grafana_are_those_of_redis() {
+    play(include_str!("answers_grafana.txt"));
+}
+
 /// Makes a series by lines; its payload is that of Redis, which makes the same series again. It has
 /// the key's name.
 fn check_series(lines: &[&str], key: &str, of_redis: &str) {
