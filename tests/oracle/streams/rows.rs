@@ -1204,9 +1204,11 @@ pub const FILTERS: Group = Group {
 
 /// Count-min sketches, top-k lists and t-digests, beside Redis Stack alone.
 ///
-/// A decay of 1 wears always, one near 0 never: Redis draws, and does not say how. A digest has two
-/// values or more, and a compression at which reads merge none of them: in Redis 7 a read changes
-/// what later additions make of it. Wrong increments of lists make replies there that never end.
+/// A decay of 1 wears always, one near 0 never: Redis draws, and does not say how. Other decays are
+/// those of lists (`KV`) in which no two members of the pool share a cell. A digest has two values
+/// or more, and a compression at which reads merge none of them: in Redis 7 a read changes what
+/// later additions make of it. Digests that merge (`KW`) are only written, and compared at the end
+/// by their payloads. Wrong increments of lists make replies there that never end.
 pub const SKETCHES: Group = Group {
     name: "sketches",
     rows: &[
@@ -1229,6 +1231,14 @@ pub const SKETCHES: Group = Group {
         "topk.count KO (M)+",
         "topk.list KO [withcount|nosuch]",
         "topk.info KO",
+        "topk.reserve KV (1|2|3|10) (473|628) 5 (0.9|0.5|0.1)",
+        "topk.reserve KV (2|5) 628 7 (0.99|0.7)",
+        "topk.add KV (M)+",
+        "topk.add KV (M)+",
+        "topk.incrby KV (M (0|1|2|7|100))+",
+        "topk.query KV (M)+",
+        "topk.count KV (M)+",
+        "topk.list KV [withcount]",
         "tdigest.create KD compression (1000|2000|x|0|-1)",
         "tdigest.reset KD",
         "tdigest.add KD (1|2|-7.5|1e10|x) (1|2|3.25|nan|inf) (0.1|2|1e-300)",
@@ -1244,6 +1254,14 @@ pub const SKETCHES: Group = Group {
         "tdigest.trimmed_mean KD (0|0.1|0.5|x|-1) (1|0.9|0.6|x|2)",
         "tdigest.merge KD (1|x|0|-1|2) KD {(compression (1000|x|0)) override}",
         "tdigest.merge KD 2 KD KD {(compression (1000|3000)) override}",
+        "tdigest.create KW compression (1|2|5|20|100)",
+        "tdigest.add KW (1|2|3|-7.5|1e10) (1|2|3.25|7|8) (0.1|2|1e-300|0x10) (1|2|3|4|5|6) (7|2.5|100)",
+        "tdigest.add KW (1|2|3|-7.5|1e10) (1|2|3.25|7|8) (0.1|2|1e-300|0x10) (1|2|3|4|5|6) (7|2.5|100)",
+        "tdigest.add KW (10|20|30|40) (1|1|1|2) (5|5.5|6|7) (8|9|10|11|12) (13|14|15) (16|17|18) (3|2|1)",
+        "tdigest.merge KW 1 KD {(compression (1|5|1000)) override}",
+        "tdigest.min KW",
+        "tdigest.max KW",
+        "tdigest.reset KW",
         "object encoding KM",
         "type KO",
         "get KD",
@@ -1257,6 +1275,9 @@ pub const SKETCHES: Group = Group {
         "topk.add KO M M M",
         "tdigest.create KD compression 1000",
         "tdigest.add KD 1 2 3",
+        "topk.reserve KV 3 628 7 0.9",
+        "tdigest.create KW compression 1",
+        "tdigest.create KW compression 5",
         "set KS T",
         "del KM",
         "del KO",

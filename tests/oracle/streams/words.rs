@@ -61,6 +61,8 @@ fn from_pool(vocabulary: &str, random: &mut Random) -> Vec<u8> {
     }
     // KS, KL, KH ...: the keys of a family.
     match vocabulary.strip_prefix('K') {
+        // Keys that no row of another family touches.
+        Some(family @ ("V" | "W")) => own_key(random, &family.to_lowercase()),
         Some(family) if family.len() == 1 => typed_key(random, &family.to_lowercase()),
         _ => panic!("no vocabulary is called {vocabulary}"),
     }
@@ -80,8 +82,12 @@ fn typed_key(random: &mut Random, family: &str) -> Vec<u8> {
     if random.chance(7) {
         any_key(random)
     } else {
-        format!("{family}{}", 1 + random.below(3)).into_bytes()
+        own_key(random, family)
     }
+}
+
+fn own_key(random: &mut Random, family: &str) -> Vec<u8> {
+    format!("{family}{}", 1 + random.below(3)).into_bytes()
 }
 
 fn any_key(random: &mut Random) -> Vec<u8> {
