@@ -1,12 +1,8 @@
 //! Count-min sketches, top-k lists and t-digests in a process: files, payloads, the log and
 //! replication, to and from Redis Stack.
 
-use std::fs;
-
-use crate::support::daemon::russet;
-use crate::support::peers::Peer;
+use crate::stack::{follow, moved, stack, survives_in_the_log};
 use crate::support::{Connection, Daemon, wait_until};
-use tempfile::TempDir;
 
 const KEYS: [&str; 8] = [
     "counts", "shape", "list", "void", "digest", "same", "sum", "none",
@@ -105,32 +101,6 @@ fn without_addresses(payload: &mut [u8]) {
     }
 }
 
-/// A Redis Stack, if it is installed.
-fn stack(folder: Option<TempDir>) -> Option<Daemon> {
-    let program = Peer::Stack7.program_for("sketches beside Redis Stack")?;
-    Some(match folder {
-        Some(folder) => Daemon::start_in(&program, &[], folder),
-        None => Daemon::start_program(&program, &[]),
-    })
-}
-
-/// A new folder with the file of a server.
-fn moved(from: &Daemon) -> TempDir {
-    let folder = TempDir::new().expect("a folder");
-    let file = "dump.rdb";
-    fs::copy(from.folder().join(file), folder.path().join(file)).expect("a file");
-    folder
-}
-
-fn follow(replica: &Daemon, primary: &Daemon) {
-    let mut c = replica.connect();
-    c.ask("CONFIG SET rdbcompression no");
-    c.ask(&format!("REPLICAOF 127.0.0.1 {}", primary.port()));
-    wait_until("the full sync", || {
-        replica.info("master_link_status").as_deref() == Some("up")
-    });
-}
-
 #[test]
 fn files_and_payloads_go_both_ways() {
     let Some(redis) = stack(None) else {
@@ -143,15 +113,7 @@ fn files_and_payloads_go_both_ways() {
     let expected = payloads(&mut c);
     assert!(payloads(&mut d) == expected);
     for (from, to_redis) in [(&ours, true), (&redis, false)] {
-        assert_eq!(from.connect().ask("SAVE"), "+OK\r\n");
-        let folder = moved(from);
-        let to = if to_redis {
-            stack(Some(folder)).expect("it is installed")
-        } else {
-            Daemon::start_in(&russet(), &[], folder)
-        };
-        let mut other = to.connect();
-        other.ask("CONFIG SET rdbcompression no");
+        let (_to, mut other) = moved(from, to_redis);
         assert!(payloads(&mut other) == expected);
         assert_eq!(other.ask("PEXPIRETIME digest"), ":33177117420000\r\n");
         for line in [
@@ -248,22 +210,9 @@ fn a_digest_that_is_read_stays_equal_to_its_primary_s() {
 
 #[test]
 fn the_log_has_sketches_in_both_forms() {
-    for preamble in ["yes", "no"] {
-        let args = ["--appendonly", "yes", "--aof-use-rdb-preamble", preamble];
-        let mut server = Daemon::start(&args);
-        let mut c = server.connect();
-        fill(&mut c);
-        assert!(c.ask("BGREWRITEAOF").starts_with("+Background"));
-        wait_until("the rewrite to end", || {
-            server.info("aof_rewrite_in_progress").as_deref() == Some("0")
-        });
-        run(&mut c, "CMS.INCRBY counts more 1");
-        run(&mut c, "TOPK.ADD list more");
-        let expected = payloads(&mut c);
-        server.kill();
-        server.restart();
-        let mut c = server.connect();
-        c.ask("CONFIG SET rdbcompression no");
-        assert!(payloads(&mut c) == expected, "preamble {preamble}");
-    }
+    let change = |c: &mut Connection| {
+        run(c, "CMS.INCRBY counts more 1");
+        run(c, "TOPK.ADD list more");
+    };
+    survives_in_the_log(fill, change, payloads);
 }

@@ -42,6 +42,7 @@
 //! | `sketches` | filters: files, payloads, chunks, the log, replication, beside Redis Stack |
 //! | `slices` | commands that take long by themselves |
 //! | `snapshots` | snapshots as files |
+//! | `stack` | a Redis Stack beside russet, for the tests that need one |
 //! | `startup` | how a server starts, and how it refuses to |
 //! | `strangers` | what strangers cost by their number, and how long others wait meanwhile |
 //! | `time_series` | time series: files, rules, the log, replication, beside Redis Stack |
@@ -101,6 +102,7 @@ mod sketches;
 mod slices;
 mod slow_disk;
 mod snapshots;
+mod stack;
 mod startup;
 mod strangers;
 mod stream;

@@ -2,8 +2,7 @@
 
 use std::fs;
 
-use crate::support::daemon::russet;
-use crate::support::peers::Peer;
+use crate::stack::{follow, moved, stack, survives_in_the_log};
 use crate::support::{Connection, Daemon, wait_until};
 use tempfile::TempDir;
 
@@ -50,23 +49,6 @@ fn payloads(c: &mut Connection) -> Vec<Vec<u8>> {
     .collect()
 }
 
-/// A Redis Stack, if it is installed.
-fn stack(folder: Option<TempDir>) -> Option<Daemon> {
-    let program = Peer::Stack7.program_for("sketches beside Redis Stack")?;
-    Some(match folder {
-        Some(folder) => Daemon::start_in(&program, &[], folder),
-        None => Daemon::start_program(&program, &[]),
-    })
-}
-
-/// A new folder with the file of a server.
-fn moved(from: &Daemon) -> TempDir {
-    let folder = TempDir::new().expect("a folder");
-    let file = "dump.rdb";
-    fs::copy(from.folder().join(file), folder.path().join(file)).expect("a file");
-    folder
-}
-
 #[test]
 fn files_and_payloads_go_both_ways() {
     let Some(redis) = stack(None) else {
@@ -79,15 +61,7 @@ fn files_and_payloads_go_both_ways() {
     let expected = payloads(&mut c);
     assert!(payloads(&mut d) == expected);
     for (from, to_redis) in [(&ours, true), (&redis, false)] {
-        assert_eq!(from.connect().ask("SAVE"), "+OK\r\n");
-        let folder = moved(from);
-        let to = if to_redis {
-            stack(Some(folder)).expect("it is installed")
-        } else {
-            Daemon::start_in(&russet(), &[], folder)
-        };
-        let mut other = to.connect();
-        other.ask("CONFIG SET rdbcompression no");
+        let (_to, mut other) = moved(from, to_redis);
         assert!(payloads(&mut other) == expected);
         assert_eq!(other.ask("PEXPIRETIME bloom"), ":33177117420000\r\n");
         assert_eq!(other.ask("BF.EXISTS large 1999"), ":1\r\n");
@@ -104,12 +78,7 @@ fn replication_goes_both_ways() {
         let mut c = primary.connect();
         c.ask("FLUSHALL");
         fill(&mut c);
-        let mut other = replica.connect();
-        other.ask("CONFIG SET rdbcompression no");
-        other.ask(&format!("REPLICAOF 127.0.0.1 {}", primary.port()));
-        wait_until("the full sync", || {
-            replica.info("master_link_status").as_deref() == Some("up")
-        });
+        let mut other = follow(replica, primary);
         for line in [
             "BF.ADD bloom more",
             "BF.MADD usual b c d",
@@ -149,14 +118,9 @@ fn settings_of_the_primary_count_on_a_redis_stack() {
         return;
     };
     let ours = Daemon::start(&[]);
-    let (mut c, mut other) = (ours.connect(), redis.connect());
-    for c in [&mut c, &mut other] {
-        c.ask("CONFIG SET rdbcompression no");
-    }
-    other.ask(&format!("REPLICAOF 127.0.0.1 {}", ours.port()));
-    wait_until("the full sync", || {
-        redis.info("master_link_status").as_deref() == Some("up")
-    });
+    let mut c = ours.connect();
+    c.ask("CONFIG SET rdbcompression no");
+    let mut other = follow(&redis, &ours);
     c.ask(
         "CONFIG SET bf-error-rate 0.001 bf-initial-size 7 cf-bucket-size 4 cf-expansion-factor 2",
     );
@@ -199,12 +163,7 @@ fn chunks_go_both_ways_and_to_replicas() {
     };
     let ours = Daemon::start(&[]);
     let replica = Daemon::start(&[]);
-    replica
-        .connect()
-        .ask(&format!("REPLICAOF 127.0.0.1 {}", ours.port()));
-    wait_until("the full sync", || {
-        replica.info("master_link_status").as_deref() == Some("up")
-    });
+    let mut followed = follow(&replica, &ours);
     for (from, to) in [(&ours, &redis), (&redis, &ours)] {
         let (mut c, mut d) = (from.connect(), to.connect());
         c.ask("FLUSHALL");
@@ -225,7 +184,7 @@ fn chunks_go_both_ways_and_to_replicas() {
         }
     }
     // The last to load were ours, from Redis: the chunks are at our replica.
-    let mut c = replica.connect();
+    let c = &mut followed;
     wait_until("the replica to follow", || {
         c.ask("CF.EXISTS cuckoo z") == ":1\r\n" && c.ask("BF.EXISTS large 1999") == ":1\r\n"
     });
@@ -233,24 +192,71 @@ fn chunks_go_both_ways_and_to_replicas() {
 
 #[test]
 fn the_log_has_filters_in_both_forms() {
-    for preamble in ["yes", "no"] {
-        let args = ["--appendonly", "yes", "--aof-use-rdb-preamble", preamble];
-        let mut server = Daemon::start(&args);
-        let mut c = server.connect();
-        fill(&mut c);
-        assert!(c.ask("BGREWRITEAOF").starts_with("+Background"));
-        wait_until("the rewrite to end", || {
-            server.info("aof_rewrite_in_progress").as_deref() == Some("0")
-        });
+    let change = |c: &mut Connection| {
         c.ask("BF.ADD bloom more");
         c.ask("CF.DEL cuckoo b");
-        let expected = payloads(&mut c);
-        server.kill();
-        server.restart();
-        let mut c = server.connect();
-        c.ask("CONFIG SET rdbcompression no");
-        assert!(payloads(&mut c) == expected, "preamble {preamble}");
+    };
+    survives_in_the_log(fill, change, payloads);
+}
+
+/// A replica and a log do not ask their own clock when a generation begins.
+#[test]
+fn a_filter_that_forgets_is_the_same_on_replicas_and_after_a_crash() {
+    let change = |c: &mut Connection| {
+        for n in 0..10 {
+            assert_eq!(c.ask(&format!("BF.ADD short {n}")), ":1\r\n");
+            std::thread::sleep(std::time::Duration::from_millis(15));
+        }
+    };
+    let fill = |c: &mut Connection| {
+        assert_eq!(c.ask("BF.RESERVE short 0.01 100 ROTATE 40 4"), "+OK\r\n");
+        assert_eq!(
+            c.ask("BF.RESERVE long 0.01 100 ROTATE 3600000 2"),
+            "+OK\r\n"
+        );
+        assert_eq!(c.ask("BF.ADD long a"), ":1\r\n");
+        change(c);
+    };
+    let seen = |c: &mut Connection| {
+        let short = c.call(&["DUMP", "short"]);
+        (short, c.call(&["DUMP", "long"]), c.ask("BF.EXISTS long a"))
+    };
+    survives_in_the_log(fill, change, seen);
+    let (ours, early, late) = (Daemon::start(&[]), Daemon::start(&[]), Daemon::start(&[]));
+    let mut early = follow(&early, &ours);
+    let mut c = ours.connect();
+    c.ask("CONFIG SET rdbcompression no");
+    fill(&mut c);
+    let mut late = follow(&late, &ours);
+    change(&mut c);
+    let expected = seen(&mut c);
+    for other in [&mut early, &mut late] {
+        wait_until("the replica to follow", || seen(other) == expected);
     }
+}
+
+/// A filter that would not forget there is not made.
+#[test]
+fn redis_refuses_filters_that_forget() {
+    let Some(redis) = stack(None) else {
+        return;
+    };
+    let ours = Daemon::start(&[]);
+    let (mut c, mut d) = (ours.connect(), redis.connect());
+    c.ask("BF.RESERVE k 0.01 100 ROTATE 1000 3");
+    c.ask("BF.ADD k a");
+    let dump = c.call(&["DUMP", "k"]);
+    let start = dump.iter().position(|byte| *byte == b'\n').expect("a line") + 1;
+    let mut payload = dump[start..dump.len() - 2].to_vec();
+    let end = payload.len() - 10;
+    payload.truncate(end);
+    russet_persistence::rdb::seal(&mut payload, 12);
+    let words: [&[u8]; 4] = [b"RESTORE", b"k", b"0", &payload];
+    assert_eq!(d.call(&words), b"-ERR Bad data format\r\n");
+    let (_, header) = &chunks(&mut c, "BF.SCANDUMP", "k")[0];
+    let words: [&[u8]; 4] = [b"BF.LOADCHUNK", b"k", b"1", header];
+    assert_eq!(d.call(&words), b"-ERR received bad data\r\n");
+    assert_eq!(d.ask("EXISTS k"), ":0\r\n");
 }
 
 #[test]
