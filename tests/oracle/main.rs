@@ -25,8 +25,8 @@
 //! | `shrink` | reduces a stream to the few commands that matter |
 //!
 //! Plays `RUSSET_ORACLE_STREAMS` streams per group (default 120) from `RUSSET_ORACLE_SEED`
-//! (default 1), of documents for `RUSSET_ORACLE_JSON_SECONDS` (default 20) at least; `just oracle`
-//! plays for `RUSSET_ORACLE_SECONDS`.
+//! (default 1), of documents, filters and sketches for `RUSSET_ORACLE_STACK_SECONDS` (default 20)
+//! at least; `just oracle` plays for `RUSSET_ORACLE_SECONDS`.
 
 mod accepted;
 mod caches;
@@ -219,9 +219,11 @@ impl Plan {
         };
         Plan {
             streams: number("RUSSET_ORACLE_STREAMS").unwrap_or(120) / share(peer),
-            // Texts, paths and their combinations are more than the words of other commands.
-            seconds_min: if group.name == rows::JSON.name {
-                number("RUSSET_ORACLE_JSON_SECONDS").unwrap_or(20)
+            // Texts, paths and fill levels are more than the words of other commands.
+            seconds_min: if [rows::JSON.name, rows::FILTERS.name, rows::SKETCHES.name]
+                .contains(&group.name)
+            {
+                number("RUSSET_ORACLE_STACK_SECONDS").unwrap_or(20)
             } else {
                 0
             },
