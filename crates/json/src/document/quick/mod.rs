@@ -110,6 +110,16 @@ struct Around {
     head: usize,
 }
 
+/// A container whose content was written.
+#[derive(Clone, Copy)]
+struct Written {
+    body: Body,
+    count: usize,
+    /// The place of its head, and the bytes that are left for it.
+    start: usize,
+    room: usize,
+}
+
 /// A value that was read.
 enum Read {
     Number,
@@ -288,35 +298,25 @@ impl Reader {
         Ok(())
     }
 
-    /// Writes the head of a container that began there; returns its bytes.
+    /// Writes the head of a container whose content ends at `to`; returns the head's bytes.
     #[inline(always)]
-    fn close(
-        &mut self,
-        body: Body,
-        count: usize,
-        start: usize,
-        room: usize,
-        to: &mut usize,
-    ) -> usize {
-        let content = start + room;
-        let len = *to - content;
+    fn close(&mut self, container: Written, to: &mut usize) -> usize {
+        let (count, room) = (container.count, container.room);
+        let len = *to - (container.start + room);
         if room == HEAD_SHORT && count < 256 && len < 256 {
-            self.put(start, [body as u8, count as u8, len as u8]);
+            self.put(
+                container.start,
+                [container.body as u8, count as u8, len as u8],
+            );
             return room;
         }
-        self.close_long(body, count, start, room, to)
+        self.close_long(container, to)
     }
 
-    fn close_long(
-        &mut self,
-        body: Body,
-        count: usize,
-        start: usize,
-        room: usize,
-        to: &mut usize,
-    ) -> usize {
+    fn close_long(&mut self, container: Written, to: &mut usize) -> usize {
+        let Written { start, room, .. } = container;
         let content = start + room;
-        let head = bytes::header(body, count, *to - content);
+        let head = bytes::header(container.body, container.count, *to - content);
         if head.len() != room {
             self.out.copy_within(content..*to, start + head.len());
             *to = *to + head.len() - room;
@@ -364,7 +364,13 @@ impl Reader {
             body = Body::Run;
         }
         self.numbers.truncate(first);
-        let head = self.close(body, count, place.to, around.head, &mut here.to);
+        let container = Written {
+            body,
+            count,
+            start: place.to,
+            room: around.head,
+        };
+        let head = self.close(container, &mut here.to);
         *place = here;
         Ok(head)
     }
@@ -463,7 +469,13 @@ impl Reader {
             }
             byte = self.next_byte(&mut here);
         }
-        let head = self.close(Body::Object, count, place.to, around.head, &mut here.to);
+        let container = Written {
+            body: Body::Object,
+            count,
+            start: place.to,
+            room: around.head,
+        };
+        let head = self.close(container, &mut here.to);
         *place = here;
         Ok(head)
     }
