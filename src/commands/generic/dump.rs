@@ -1,10 +1,17 @@
 //! DUMP: a value serialized for RESTORE, on this server or another.
+//!
+//! A long document is serialized by a thread, as it is at the command (`commands::json::printing`).
 
 use crate::commands::work;
+use crate::server::searches::Task;
 use crate::server::{Call, CommandResult, Spec};
 use russet_command::{Access, Arity, Category, Flags, KeySpec};
 use russet_keyspace::ValueView;
-use russet_persistence::rdb::{RdbWriter, VERSION_FIELD_TTLS};
+use russet_persistence::rdb::{LongDocument, RdbWriter, VERSION_FIELD_TTLS};
+use russet_types::vector_set::Progress;
+
+/// The time that a byte of a document takes, about: printing, compression, checksum.
+const BYTE_NANOS: usize = 8;
 
 pub(super) const DUMP: Spec = Spec {
     arity: Arity::Exactly(2),
@@ -22,6 +29,12 @@ pub(super) const DUMP: Spec = Spec {
 /// Reply: bulk string; null when the key is missing. O(length of the value).
 fn dump(call: &mut Call<'_>) -> CommandResult {
     let [_, key] = call.args.exactly();
+    if call.is_retry()
+        && let Some(done) = call.server.searches.take_done::<Serialize>()
+    {
+        call.reply.bulk_owned(done.payload);
+        return Ok(());
+    }
     let compress = call.server.config.rdbcompression.of_strings();
     let Some(view) = call.db.view(key) else {
         call.reply.null();
@@ -35,8 +48,44 @@ fn dump(call: &mut Call<'_>) -> CommandResult {
         writer.fit(VERSION_FIELD_TTLS, of_valkey, &view.value);
     }
     writer.name_key(key, false);
+    if let Some(document) = LongDocument::of(&view.value) {
+        return dump_long(call, document, writer);
+    }
     let payload = payload_of(&mut writer, &view.value);
     call.reply.bulk_owned(payload);
+    Ok(())
+}
+
+/// A long document on its way to a payload.
+struct Serialize {
+    work: Option<(LongDocument, RdbWriter)>,
+    payload: Vec<u8>,
+}
+
+impl Task for Serialize {
+    fn step(&mut self, _nanos: usize) -> Progress {
+        if let Some((document, writer)) = self.work.take() {
+            self.payload = document.payload(writer);
+        }
+        Progress::Done
+    }
+
+    fn is_for_workers(&self) -> bool {
+        true
+    }
+}
+
+/// Replies the payload of a long document: at once, or the client waits.
+fn dump_long(call: &mut Call<'_>, document: LongDocument, writer: RdbWriter) -> CommandResult {
+    let nanos = document.memory_bytes().saturating_mul(BYTE_NANOS);
+    if call.leaves_loop(nanos) {
+        call.block_on_task(Box::new(Serialize {
+            work: Some((document, writer)),
+            payload: Vec::new(),
+        }));
+    } else {
+        call.reply.bulk_owned(document.payload(writer));
+    }
     Ok(())
 }
 

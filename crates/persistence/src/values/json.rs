@@ -48,10 +48,7 @@ impl Saved for Json {
     }
 
     fn save_head(&self, to: &mut RdbWriter, _form: ValueForm) {
-        let (version, bytes) = written(self);
-        to.length(module::id(JSON, version));
-        write_string(to, &bytes);
-        to.length(field::END);
+        write_fields(self, to);
     }
 
     fn save_part(&self, _: &mut RdbWriter, _: ValueForm, _: u64, _: usize) -> Option<u64> {
@@ -84,6 +81,14 @@ fn written(document: &Document) -> (u64, Vec<u8>) {
     }
 }
 
+/// Writes a document with its id.
+fn write_fields(document: &Document, to: &mut RdbWriter) {
+    let (version, bytes) = written(document);
+    to.length(module::id(JSON, version));
+    write_string(to, &bytes);
+    to.length(field::END);
+}
+
 /// A large document as it is now, to be written by any thread.
 pub struct LongDocument(Document);
 
@@ -107,6 +112,14 @@ impl LongDocument {
     /// Bytes of the document.
     pub fn memory_bytes(&self) -> usize {
         self.0.memory_bytes()
+    }
+
+    /// The payload of DUMP, by a writer without bytes.
+    pub fn payload(self, mut writer: RdbWriter) -> Vec<u8> {
+        writer.raw(&[kind::MODULE_2]);
+        write_fields(&self.0, &mut writer);
+        drop(self);
+        writer.payload()
     }
 
     /// Writes the value after its key, as [`RdbWriter::begin_key`] does.
