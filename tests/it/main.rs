@@ -21,6 +21,7 @@
 //! | `json` | JSON documents: files, payloads, the log and replication, to and from Redis Stack |
 //! | `known_holes` | the published vulnerabilities of Redis and Valkey |
 //! | `large` | large arguments |
+//! | `long_documents` | documents that take long: others are served meanwhile |
 //! | `memory` | used memory: when it is allocated and freed |
 //! | `metrics` | the answers of `metrics-port` |
 //! | `messages` | pub/sub, events and client-side caching, under strain |
@@ -78,6 +79,7 @@ mod hostile;
 mod json;
 mod known_holes;
 mod large;
+mod long_documents;
 mod memory;
 mod messages;
 mod metrics;

@@ -3,13 +3,13 @@
 //! An array within another match is changed before it. Cost: O(values that the path visits), and
 //! the elements that are moved.
 
+use super::assignment::check_growth;
 use super::count;
+use super::parsing::Values;
 use super::reply::{last, reply_lengths, write_expanded};
 use super::row::{
-    BAD_INTEGER, GROWS, WRITES, WRITING, WRITTEN_KEY, at, missing_or_not, open, parsed, path_at,
-    plain,
+    BAD_INTEGER, GROWS, WRITES, WRITING, WRITTEN_KEY, at, missing_or_not, open, path_at, plain,
 };
-use super::set::check_growth;
 use crate::server::{Call, CommandResult, Spec};
 use russet_base::numbers::number::parse_i64;
 use russet_base::text::Printable;
@@ -45,7 +45,9 @@ fn arrappend(call: &mut Call<'_>) -> CommandResult {
         return Err(CommandError::WrongArity(call.name.to_owned()));
     }
     let (key, text) = (args.at(1), path_at(args, 2)?);
-    let values = values(args.from(3))?;
+    let Some(values) = values(call, 3)? else {
+        return Ok(());
+    };
     let max = call.string_max();
     let paths = &mut call.server.json_paths;
     let (mut json, path, arrays) = Arrays::open(&mut call.db, paths, key, text)?;
@@ -83,7 +85,9 @@ fn arrinsert(call: &mut Call<'_>) -> CommandResult {
     let args = call.args;
     let (key, text) = (args.at(1), path_at(args, 2)?);
     let index = parse_i64(args.at(3)).ok_or(BAD_INTEGER)?;
-    let values = values(args.from(4))?;
+    let Some(values) = values(call, 4)? else {
+        return Ok(());
+    };
     let max = call.string_max();
     let paths = &mut call.server.json_paths;
     let (mut json, path, arrays) = Arrays::open(&mut call.db, paths, key, text)?;
@@ -258,9 +262,15 @@ fn expanded(args: Args<'_>, at: usize, is_resp3: bool) -> Result<Option<usize>, 
     }
 }
 
-/// The values of JSON texts.
-fn values(texts: Args<'_>) -> Result<Vec<Document>, CommandError> {
-    texts.iter().map(parsed).collect()
+/// The values of the texts from an argument on; `None`: the client waits for them.
+fn values(call: &mut Call<'_>, from: usize) -> Result<Option<Vec<Document>>, CommandError> {
+    let args = call.args;
+    let Some(mut values) = Values::of(call, from..args.len()) else {
+        return Ok(None);
+    };
+    let texts = args.from(from);
+    let values: Result<_, _> = texts.iter().map(|text| values.next(text)).collect();
+    values.map(Some)
 }
 
 /// The matches of a path, with the lengths of those that are arrays.

@@ -6,14 +6,16 @@
 //!
 //! Cost: O(members of the patch) for each match, and the values that the path visits.
 
+use super::assignment::{Condition, NEW_AT_ROOT, Outcome, Rule, check_growth, make_at};
 use super::count;
+use super::parsing::{self, Edit, Taken};
 use super::row::{
-    GROWS, WRITING, WRITTEN_KEY, at, compiled, is_root, parsed, path_at, plain, utf8, write,
+    GROWS, OTHER_TYPE, WRITING, WRITTEN_KEY, at, compiled, is_root, path_at, plain, utf8,
 };
-use super::set::{NEW_AT_ROOT, check_format, check_growth, make_at};
+use super::set::check_format;
 use crate::server::{Call, CommandResult, Spec};
 use russet_command::{Arity, CommandError};
-use russet_json::{Document, Kind, Location, Value, View};
+use russet_json::{Document, Kind, Location, Path, Value, View};
 use russet_keyspace::Class;
 use russet_resp::Args;
 use russet_types::Json;
@@ -34,37 +36,70 @@ fn merge(call: &mut Call<'_>) -> CommandResult {
     let args = call.args;
     let (key, text) = (args.at(1), path_at(args, 2)?);
     check_options(args).or_else(|error| utf8(args.at(3)).and(Err(error)))?;
-    let max = call.string_max();
-    let Some(mut json) = write(&mut call.db, key)? else {
-        let value = parsed(args.at(3))?;
-        if !is_root(&mut call.server.json_paths, text) {
-            return Err(NEW_AT_ROOT);
-        }
-        call.db.put(key, Json::from(value));
-        call.db.changed(key, Class::MODULE, "json.merge");
-        call.reply.ok();
+    let rule = Rule {
+        condition: Condition::Always,
+        max: call.string_max(),
+    };
+    let edit = Edit {
+        apply: merge_into,
+        rule,
+        edits_root: true,
+    };
+    let Some(taken) = parsing::take(call, None, edit)? else {
         return Ok(());
     };
-    let patch = parsed(args.at(3))?;
-    let path = compiled(&mut call.server.json_paths, text)?;
-    let found = path.locations(json.root()).map_err(plain)?;
-    let is_merged = if found.is_empty() {
-        make_at(&mut json, &path, patch)?
-    } else {
-        check_growth(&json, &patch, found.iter(), 0, max)?;
-        for location in found {
-            merge_at(&mut json, &location, patch.root());
+    let place = call.db.place(key);
+    let is_new = !place.holds::<Json>().map_err(|_| OTHER_TYPE)?;
+    let outcome = match taken {
+        Taken::Outcome(outcome) => outcome,
+        Taken::Value(value) if is_new => {
+            let value = value.map_err(plain)?;
+            if !is_root(&mut call.server.json_paths, text) {
+                return Err(NEW_AT_ROOT);
+            }
+            place.put(Json::from(value));
+            Outcome::Set
         }
-        true
+        Taken::Value(value) => {
+            let value = value.map_err(plain)?;
+            let path = compiled(&mut call.server.json_paths, text)?;
+            merge_into(&mut place.open::<Json>(), &path, value, rule)?
+        }
     };
-    drop(json);
-    if !is_merged {
-        call.reply.null();
-        return Ok(());
+    match outcome {
+        Outcome::Nothing => {
+            call.reply.null();
+            return Ok(());
+        }
+        Outcome::Set => {}
+        Outcome::Replaced(old) => call.db.free_part(old),
     }
     call.db.changed(key, Class::MODULE, "json.merge");
     call.reply.ok();
     Ok(())
+}
+
+/// Merges a patch into the values at a path.
+fn merge_into(
+    json: &mut Json,
+    path: &Path,
+    patch: Document,
+    rule: Rule,
+) -> Result<Outcome, CommandError> {
+    let found = path.locations(json.root()).map_err(plain)?;
+    if found.is_empty() {
+        let is_made = make_at(json, path, patch)?;
+        return Ok(if is_made {
+            Outcome::Set
+        } else {
+            Outcome::Nothing
+        });
+    }
+    check_growth(json, &patch, found.iter(), 0, rule.max)?;
+    for location in found {
+        merge_at(json, &location, patch.root());
+    }
+    Ok(Outcome::Set)
 }
 
 fn check_options(args: Args<'_>) -> Result<(), CommandError> {

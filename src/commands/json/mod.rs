@@ -4,12 +4,13 @@
 //! a result for each match; a legacy path answers one result, that of its first match for commands
 //! that read and of its last for those that write, and an error where there is none.
 //!
-//!     parsing   long texts, off the loop
-//!     printing  long texts again, as replies
-//!     row       what the rows share, finding a document, compiled paths, errors
-//!     count     the work of each command, for budgets
-//!     reply     results by dialect of the path; values as replies of the protocol
-//!     set, merge, get, shape, number, text, array, remove, debug     the commands
+//!     parsing      long texts, off the loop
+//!     printing     long texts again, as replies
+//!     row          what the rows share, finding a document, compiled paths, errors
+//!     count        the work of each command, for budgets
+//!     reply        results by dialect of the path; values as replies of the protocol
+//!     assignment   values set at the matches of a path
+//!     set, mset, merge, get, shape, number, text, array, remove, debug     the commands
 //!
 //! A command that changes several matches checks all of them first: it changes all or nothing. What
 //! a path matches twice is changed twice.
@@ -19,10 +20,12 @@
 //! Decided elsewhere: how a document is stored, which values a path finds: `russet_json`.
 
 mod array;
+mod assignment;
 mod count;
 mod debug;
 mod get;
 mod merge;
+mod mset;
 mod number;
 mod parsing;
 mod printing;
@@ -46,13 +49,13 @@ pub(super) static SPECS: &[Spec] = &[
     get::GET,
     get::MGET,
     merge::MERGE,
+    mset::MSET,
     number::NUMINCRBY,
     number::NUMMULTBY,
     number::NUMPOWBY,
     remove::CLEAR,
     remove::DEL,
     remove::FORGET,
-    set::MSET,
     set::SET,
     shape::ARRINDEX,
     shape::ARRLEN,

@@ -1,26 +1,29 @@
-//! Long texts of JSON.SET become documents off the loop, or a part of one.
+//! Long texts of commands become documents off the loop, or a part of one.
 //!
-//!     SET with a long text -> a thread parses -> SET again, with the document
-//!     at a path            -> a thread parses, sets it in a copy -> SET again, with the copy
+//!     MSET with a long text -> a thread parses -> MSET again, with the documents
+//!     SET at a path         -> a thread parses, sets it in a copy -> SET again, with the copy
 //!
 //! The copy shares all chunks but the changed ones with the document. If the document has changed
-//! meanwhile, the thread begins anew; after some such times the loop sets the value.
+//! meanwhile, the thread begins anew; after some such times the loop sets, or merges, the value.
+//! Commands of several texts ([`Values`]) have them parsed alone: the loop sets them.
 //!
 //! The thread and the command that runs again share the text as it came from the socket. In MULTI,
 //! scripts and without threads (`vset-threads 0`) the loop parses.
 
-use super::row::{OTHER_TYPE, compiled, path_at, read};
-use super::set::{Outcome, Rule, set_at};
+use super::assignment::{Outcome, Rule};
+use super::row::{OTHER_TYPE, compiled, path_at, plain, read};
 use crate::server::Call;
 use crate::server::searches::Task;
 use russet_base::memory::large::Large;
 use russet_command::CommandError;
 use russet_json::{Document, Fpha, ParseError, Path};
+use russet_resp::OwnedArgs;
 use russet_types::Json;
 use russet_types::vector_set::Progress;
 use std::sync::Arc;
+use std::vec::IntoIter;
 
-/// The arguments of SET.
+/// The arguments of SET and MERGE.
 const KEY: usize = 1;
 const PATH: usize = 2;
 const VALUE: usize = 3;
@@ -31,12 +34,21 @@ const BYTE_NANOS: usize = 4;
 /// Copies that are made until the document is the one that was copied.
 const COPIES_MAX: u32 = 3;
 
+/// A command's way to put its value into a document.
+#[derive(Clone, Copy)]
+pub(super) struct Edit {
+    pub apply: fn(&mut Json, &Path, Document, Rule) -> Result<Outcome, CommandError>,
+    pub rule: Rule,
+    /// Whether it does more than replace the document if the path is the root.
+    pub edits_root: bool,
+}
+
 /// A document that a value is to be set in.
 struct Target {
     /// As it was when the thread began.
     document: Document,
     path: Arc<Path>,
-    rule: Rule,
+    edit: Edit,
 }
 
 /// A document with the value, and the one that it was.
@@ -80,7 +92,8 @@ impl Task for Parse {
         self.outcome = Some(match (parsed, self.target.take()) {
             (Ok(value), Some(target)) => {
                 let mut after = Json::from(target.document.clone());
-                let outcome = set_at(&mut after, &target.path, value, target.rule);
+                let Edit { apply, rule, .. } = target.edit;
+                let outcome = apply(&mut after, &target.path, value, rule);
                 Parsed::In(Edited {
                     before: target.document,
                     after,
@@ -98,12 +111,12 @@ impl Task for Parse {
     }
 }
 
-/// The value of SET: parsed now, or by a thread before; `None`: a thread parses it, and the client
-/// waits.
+/// The value of SET or MERGE: parsed now, or by a thread before; `None`: a thread parses it, and
+/// the client waits.
 pub(super) fn take(
     call: &mut Call<'_>,
     fpha: Option<Fpha>,
-    rule: Rule,
+    edit: Edit,
 ) -> Result<Option<Taken>, CommandError> {
     let text = call.args.at(VALUE);
     let copies = match parsed(call) {
@@ -118,7 +131,7 @@ pub(super) fn take(
         None if text.len() >= LONG && call.leaves_loop(text.len().saturating_mul(BYTE_NANOS)) => 0,
         None => return Ok(Some(Taken::Value(Document::parse_with(text, fpha)))),
     };
-    let target = target(call, rule)?;
+    let target = target(call, edit)?;
     let shared = call.args.large(VALUE).map(Large::share);
     call.block_on_task(Box::new(Parse {
         text: Some(shared.unwrap_or_else(|| Large::begin(text.len(), text))),
@@ -155,16 +168,79 @@ fn take_over(call: &mut Call<'_>, edited: Edited) -> Result<Option<Outcome>, Com
     }))
 }
 
-/// The document that a thread is to set a value in: none at the root, or of a path that is wrong.
-fn target(call: &mut Call<'_>, rule: Rule) -> Result<Option<Target>, CommandError> {
+/// The document that a thread is to set a value in: none where it is replaced, or of a path that is
+/// wrong.
+fn target(call: &mut Call<'_>, edit: Edit) -> Result<Option<Target>, CommandError> {
     let text = path_at(call.args, PATH)?;
     let Some(json) = read(&mut call.db, call.args.at(KEY))? else {
         return Ok(None);
     };
     let path = compiled(&mut call.server.json_paths, text).ok();
-    Ok(path.filter(|path| !path.is_root()).map(|path| Target {
+    let path = path.filter(|path| edit.edits_root || !path.is_root());
+    Ok(path.map(|path| Target {
         document: json.share().unwrap_or_else(|| Document::clone(&json)),
         path,
-        rule,
+        edit,
     }))
+}
+
+/// The values of a command's texts, in order.
+pub(super) enum Values {
+    /// They are parsed as they are asked for.
+    Texts,
+    /// A thread has parsed them.
+    Parsed(IntoIter<Result<Document, ParseError>>),
+}
+
+/// Arguments of a command on their way to documents.
+struct ParseAll {
+    args: OwnedArgs,
+    texts: Vec<usize>,
+    parsed: Vec<Result<Document, ParseError>>,
+}
+
+impl Task for ParseAll {
+    fn step(&mut self, _nanos: usize) -> Progress {
+        let (texts, args) = (std::mem::take(&mut self.texts), self.args.args());
+        let parsed = texts.into_iter().map(|at| Document::parse(args.at(at)));
+        self.parsed.extend(parsed);
+        Progress::Done
+    }
+
+    fn is_for_workers(&self) -> bool {
+        true
+    }
+}
+
+impl Values {
+    /// The values of the texts at these arguments; `None`: a thread parses them, and the client
+    /// waits.
+    pub fn of(call: &mut Call<'_>, texts: impl Iterator<Item = usize> + Clone) -> Option<Values> {
+        if call.is_retry()
+            && let Some(done) = call.server.searches.take_done::<ParseAll>()
+        {
+            return Some(Values::Parsed(done.parsed.into_iter()));
+        }
+        let bytes: usize = texts.clone().map(|at| call.args.at(at).len()).sum();
+        if bytes < LONG || !call.leaves_loop(bytes.saturating_mul(BYTE_NANOS)) {
+            return Some(Values::Texts);
+        }
+        call.block_on_task(Box::new(ParseAll {
+            args: call.args.to_shared(),
+            texts: texts.collect(),
+            parsed: Vec::new(),
+        }));
+        None
+    }
+
+    /// The value of the next text.
+    pub fn next(&mut self, text: &[u8]) -> Result<Document, CommandError> {
+        let parsed = match self {
+            Values::Texts => None,
+            Values::Parsed(parsed) => parsed.next(),
+        };
+        parsed
+            .unwrap_or_else(|| Document::parse(text))
+            .map_err(plain)
+    }
 }

@@ -124,11 +124,6 @@ pub(super) fn at<'d>(document: &'d Document, location: &[u32]) -> Value<'d> {
     document.get(location).expect("a match is there")
 }
 
-/// The value of a JSON text.
-pub(super) fn parsed(text: &[u8]) -> Result<Document, CommandError> {
-    Document::parse(text).map_err(plain)
-}
-
 /// An error whose text has no code.
 pub(super) fn plain(error: impl Display) -> CommandError {
     CommandError::owned(error.to_string())

@@ -1,41 +1,28 @@
-//! SET and MSET.
+//! SET.
 //!
-//! A path that matches replaces each match. One that matches nothing makes a member, if it is
-//! static (names and indexes alone) and all but its last step find an object. A new key is made at
-//! the root. The key keeps its expiry, also at the root, unless an option says otherwise.
-//!
-//! MSET checks the types of all keys, parses all values and paths, and judges the paths by the
-//! documents as they are, before it sets anything. A member without a parent is passed over; later
-//! triplets see what earlier ones have set.
+//! A new key is made at the root. The key keeps its expiry, also at the root, unless an option says
+//! otherwise.
 //!
 //! Effects: a time becomes a PEXPIREAT after the command without it, so that servers with the
 //! module, which knows no times, can repeat both.
 //!
-//! Cost: O(length of the value) for each match, and the values that the path visits.
+//! Cost: that of an `assignment`.
 
+use super::assignment::{Condition, NEW_AT_ROOT, Outcome, Rule, set_at};
 use super::count;
-use super::parsing::{self, Taken};
+use super::parsing::{self, Edit, Taken};
 use super::row::{
-    GROWS, NOT_UTF8, OTHER_TYPE, WRITING, WRITTEN_KEY, compiled, is_root, parsed, path_at, plain,
-    utf8,
+    GROWS, NOT_UTF8, OTHER_TYPE, WRITING, WRITTEN_KEY, compiled, is_root, path_at, plain, utf8,
 };
 use crate::commands::arguments::expiry::{ExpireArg, KEEPTTL};
 use crate::server::{Call, CommandResult, Spec};
-use russet_command::{Access, Arity, CommandError, KeySpec};
-use russet_json::{DEPTH_MAX, Document, Fpha, Key, Kind, Location, Path, View};
+use russet_command::{Arity, CommandError};
+use russet_json::Fpha;
 use russet_keyspace::{Cause, Class};
 use russet_resp::Args;
 use russet_types::Json;
 use std::ops::Range;
 
-pub(super) const NEW_AT_ROOT: CommandError =
-    CommandError::Text("ERR new objects must be created at the root");
-const NOT_STATIC: CommandError = CommandError::Text("Err wrong static path");
-const NO_SUCH_ELEMENT: CommandError = CommandError::Text("ERR array index out of range");
-const TOO_DEEP: CommandError = CommandError::Text("ERR nested deeper than 512 levels");
-const _: () = assert!(DEPTH_MAX == 512);
-/// The deepest nesting of a value that was parsed.
-const TEXT_DEPTH_MAX: usize = 127;
 const BAD_FORMAT: CommandError = CommandError::Text("ERR wrong format");
 
 pub(super) const SET: Spec = Spec {
@@ -70,14 +57,6 @@ fn fpha_named(word: &[u8]) -> Option<Fpha> {
         .iter()
         .find(|(name, _)| word.eq_ignore_ascii_case(name.as_bytes()));
     named.map(|(_, fpha)| *fpha)
-}
-
-/// The condition that SET sets on its path.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Condition {
-    Always,
-    IfMissing,
-    IfThere,
 }
 
 struct SetOptions<'a> {
@@ -150,7 +129,12 @@ fn set(call: &mut Call<'_>) -> CommandResult {
         condition: options.condition,
         max: call.string_max(),
     };
-    let Some(taken) = parsing::take(call, options.fpha, rule)? else {
+    let edit = Edit {
+        apply: set_at,
+        rule,
+        edits_root: false,
+    };
+    let Some(taken) = parsing::take(call, options.fpha, edit)? else {
         return Ok(());
     };
     let place = call.db.place(key);
@@ -232,179 +216,4 @@ fn rewrite_without(call: &mut Call<'_>, words: Range<usize>) {
     let kept = (0..args.len()).filter(|at| !words.contains(at));
     let kept: Vec<&[u8]> = kept.map(|at| args.at(at)).collect();
     call.rewrite(&kept);
-}
-
-/// Refuses a path that finds nothing and cannot make a member.
-fn check_makes(json: &Json, path: &Path) -> Result<(), CommandError> {
-    match path.last_key() {
-        Some(Key::Name(_)) => Ok(()),
-        _ if path.first(json.root()).map_err(plain)?.is_some() => Ok(()),
-        Some(Key::Index(_)) => Err(NO_SUCH_ELEMENT),
-        None => Err(NOT_STATIC),
-    }
-}
-
-/// The rule by which a value is set.
-#[derive(Clone, Copy)]
-pub(super) struct Rule {
-    condition: Condition,
-    /// Bytes that the document may have.
-    max: u64,
-}
-
-/// The outcome of setting a value.
-pub(super) enum Outcome {
-    /// There was nothing to set, or the condition does not hold.
-    Nothing,
-    Set,
-    /// The whole document was replaced: it is to be freed as a large value may have to be.
-    Replaced(Json),
-}
-
-/// Sets the value at a path.
-pub(super) fn set_at(
-    json: &mut Json,
-    path: &Path,
-    value: Document,
-    Rule { condition, max }: Rule,
-) -> Result<Outcome, CommandError> {
-    if path.is_root() {
-        if condition == Condition::IfMissing {
-            return Ok(Outcome::Nothing);
-        }
-        let old = std::mem::replace(json, Json::from(value));
-        return Ok(Outcome::Replaced(old));
-    }
-    if condition == Condition::IfMissing && path.last_key().is_none() && !path.is_root() {
-        return Err(NOT_STATIC);
-    }
-    let found = path.locations(json.root()).map_err(plain)?;
-    match condition {
-        Condition::IfMissing if !found.is_empty() => return Ok(Outcome::Nothing),
-        Condition::IfThere if found.is_empty() => return Ok(Outcome::Nothing),
-        _ => {}
-    }
-    if found.is_empty() {
-        let is_made = make_at(json, path, value)?;
-        return Ok(if is_made {
-            Outcome::Set
-        } else {
-            Outcome::Nothing
-        });
-    }
-    check_growth(json, &value, found.iter(), 0, max)?;
-    for location in found {
-        json.replace(&location, value.root());
-    }
-    Ok(Outcome::Set)
-}
-
-/// Makes the member that a static path names, in an object that is there.
-pub(super) fn make_at(json: &mut Json, path: &Path, value: Document) -> Result<bool, CommandError> {
-    let name = match path.last_key() {
-        Some(Key::Name(name)) => name,
-        Some(Key::Index(_)) => return Err(NO_SUCH_ELEMENT),
-        None => return Err(NOT_STATIC),
-    };
-    let parent = path.parent(json.root());
-    let Some((parent, _)) = parent.filter(|(_, parent)| matches!(parent.kind(), Kind::Object))
-    else {
-        return Ok(false);
-    };
-    check_depth(parent.len() + 1, &value)?;
-    json.set_member(&parent, name, value.root());
-    Ok(true)
-}
-
-/// Refuses what would make a document longer than a string may be, or nested too deeply: a value
-/// at each of these places, `below` containers further down.
-pub(super) fn check_growth<'a>(
-    json: &Json,
-    value: &Document,
-    places: impl Iterator<Item = &'a Location> + Clone,
-    below: usize,
-    max: u64,
-) -> Result<(), CommandError> {
-    let count = places.clone().count();
-    if count > 1 {
-        let more = value.memory_bytes().saturating_mul(count - 1);
-        if (json.memory_bytes() as u64).saturating_add(more as u64) > max {
-            return Err(CommandError::StringTooLong);
-        }
-    }
-    let deepest = places.map(|place| place.len()).max().unwrap_or(0);
-    check_depth(deepest + below, value)
-}
-
-/// Refuses a value that would be nested too deeply within so many containers.
-fn check_depth(around: usize, value: &Document) -> Result<(), CommandError> {
-    if around + TEXT_DEPTH_MAX > DEPTH_MAX && around + value.root().depth() > DEPTH_MAX {
-        return Err(TOO_DEEP);
-    }
-    Ok(())
-}
-
-pub(super) const MSET: Spec = Spec {
-    arity: Arity::AtLeast(4),
-    flags: GROWS,
-    keys: &[KeySpec::range(1, -1, 3, Access::MODIFY)],
-    categories: WRITING,
-    handler: mset,
-    name: "json.mset",
-    work: count::EACH_TRIPLET,
-    ..SET
-};
-
-/// `JSON.MSET key path value [key path value ...]`: sets values at paths.
-///
-/// Reply: OK.
-fn mset(call: &mut Call<'_>) -> CommandResult {
-    let args = call.args;
-    if args.len() % 3 != 1 {
-        return Err(CommandError::WrongArity(call.name.to_owned()));
-    }
-    let rule = Rule {
-        condition: Condition::Always,
-        max: call.string_max(),
-    };
-    let mut values = Vec::with_capacity(args.len() / 3);
-    for at in (1..args.len()).step_by(3) {
-        let place = call.db.place(args.at(at));
-        let is_there = place.holds::<Json>().map_err(|_| OTHER_TYPE)?;
-        let text = path_at(args, at + 1)?;
-        if is_there {
-            let path = compiled(&mut call.server.json_paths, text)?;
-            if let Ok(Some(json)) = call.db.read::<Json>(args.at(at)) {
-                check_makes(&json, &path)?;
-            }
-        } else if !is_root(&mut call.server.json_paths, text) {
-            return Err(NEW_AT_ROOT);
-        }
-        values.push(parsed(args.at(at + 2))?);
-    }
-    let mut is_any_set = false;
-    for (value, at) in values.into_iter().zip((1..args.len()).step_by(3)) {
-        let (key, text) = (args.at(at), path_at(args, at + 1)?);
-        let place = call.db.place(key);
-        let outcome = if place.is_taken() {
-            let path = compiled(&mut call.server.json_paths, text)?;
-            let mut json = place.open::<Json>();
-            set_at(&mut json, &path, value, rule).unwrap_or(Outcome::Nothing)
-        } else {
-            place.put(Json::from(value));
-            Outcome::Set
-        };
-        let is_set = !matches!(outcome, Outcome::Nothing);
-        if let Outcome::Replaced(old) = outcome {
-            call.db.free_part(old);
-        }
-        if is_set && is_any_set {
-            call.db.also_changed(key, Class::MODULE, "json.mset");
-        } else if is_set {
-            call.db.changed(key, Class::MODULE, "json.mset");
-        }
-        is_any_set |= is_set;
-    }
-    call.reply.ok();
-    Ok(())
 }

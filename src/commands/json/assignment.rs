@@ -1,0 +1,139 @@
+//! Values set at the matches of a path.
+//!
+//! A path that matches replaces each match. One that matches nothing makes a member, if it is
+//! static (names and indexes alone) and all but its last step find an object.
+//!
+//! Cost: O(length of the value) for each match, and the values that the path visits.
+
+use super::row::plain;
+use russet_command::CommandError;
+use russet_json::{DEPTH_MAX, Document, Key, Kind, Location, Path, View};
+use russet_types::Json;
+
+/// A document that does not exist is only made at the root.
+pub(super) const NEW_AT_ROOT: CommandError =
+    CommandError::Text("ERR new objects must be created at the root");
+const NOT_STATIC: CommandError = CommandError::Text("Err wrong static path");
+const NO_SUCH_ELEMENT: CommandError = CommandError::Text("ERR array index out of range");
+const TOO_DEEP: CommandError = CommandError::Text("ERR nested deeper than 512 levels");
+const _: () = assert!(DEPTH_MAX == 512);
+/// The deepest nesting of a value that was parsed.
+const TEXT_DEPTH_MAX: usize = 127;
+
+/// The condition that SET sets on its path.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Condition {
+    Always,
+    IfMissing,
+    IfThere,
+}
+
+/// The rule by which a value is set.
+#[derive(Clone, Copy)]
+pub(super) struct Rule {
+    pub condition: Condition,
+    /// Bytes that the document may have.
+    pub max: u64,
+}
+
+/// The outcome of setting a value.
+pub(super) enum Outcome {
+    /// There was nothing to set, or the condition does not hold.
+    Nothing,
+    Set,
+    /// The whole document was replaced: it is to be freed as a large value may have to be.
+    Replaced(Json),
+}
+
+/// Sets the value at a path.
+pub(super) fn set_at(
+    json: &mut Json,
+    path: &Path,
+    value: Document,
+    Rule { condition, max }: Rule,
+) -> Result<Outcome, CommandError> {
+    if path.is_root() {
+        if condition == Condition::IfMissing {
+            return Ok(Outcome::Nothing);
+        }
+        let old = std::mem::replace(json, Json::from(value));
+        return Ok(Outcome::Replaced(old));
+    }
+    if condition == Condition::IfMissing && path.last_key().is_none() && !path.is_root() {
+        return Err(NOT_STATIC);
+    }
+    let found = path.locations(json.root()).map_err(plain)?;
+    match condition {
+        Condition::IfMissing if !found.is_empty() => return Ok(Outcome::Nothing),
+        Condition::IfThere if found.is_empty() => return Ok(Outcome::Nothing),
+        _ => {}
+    }
+    if found.is_empty() {
+        let is_made = make_at(json, path, value)?;
+        return Ok(if is_made {
+            Outcome::Set
+        } else {
+            Outcome::Nothing
+        });
+    }
+    check_growth(json, &value, found.iter(), 0, max)?;
+    for location in found {
+        json.replace(&location, value.root());
+    }
+    Ok(Outcome::Set)
+}
+
+/// Refuses a path that finds nothing and cannot make a member.
+pub(super) fn check_makes(json: &Json, path: &Path) -> Result<(), CommandError> {
+    match path.last_key() {
+        Some(Key::Name(_)) => Ok(()),
+        _ if path.first(json.root()).map_err(plain)?.is_some() => Ok(()),
+        Some(Key::Index(_)) => Err(NO_SUCH_ELEMENT),
+        None => Err(NOT_STATIC),
+    }
+}
+
+/// Makes the member that a static path names, in an object that is there.
+pub(super) fn make_at(json: &mut Json, path: &Path, value: Document) -> Result<bool, CommandError> {
+    let name = match path.last_key() {
+        Some(Key::Name(name)) => name,
+        Some(Key::Index(_)) => return Err(NO_SUCH_ELEMENT),
+        None => return Err(NOT_STATIC),
+    };
+    let parent = path.parent(json.root());
+    let Some((parent, _)) = parent.filter(|(_, parent)| matches!(parent.kind(), Kind::Object))
+    else {
+        return Ok(false);
+    };
+    check_depth(parent.len() + 1, &value)?;
+    json.set_member(&parent, name, value.root());
+    Ok(true)
+}
+
+/// Refuses what would make a document longer than a string may be, or nested too deeply: a value
+/// at each of these places, `below` containers further down.
+pub(super) fn check_growth<'a>(
+    json: &Json,
+    value: &Document,
+    places: impl Iterator<Item = &'a Location> + Clone,
+    below: usize,
+    max: u64,
+) -> Result<(), CommandError> {
+    let count = places.clone().count();
+    if count > 1 {
+        let more = value.memory_bytes().saturating_mul(count - 1);
+        if (json.memory_bytes() as u64).saturating_add(more as u64) > max {
+            return Err(CommandError::StringTooLong);
+        }
+    }
+    let deepest = places.map(|place| place.len()).max().unwrap_or(0);
+    check_depth(deepest + below, value)
+}
+
+/// Refuses a value that would be nested too deeply within so many containers.
+fn check_depth(around: usize, value: &Document) -> Result<(), CommandError> {
+    if around + TEXT_DEPTH_MAX > DEPTH_MAX && around + value.root().depth() > DEPTH_MAX {
+        return Err(TOO_DEEP);
+    }
+    Ok(())
+}
