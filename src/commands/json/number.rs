@@ -7,14 +7,16 @@
 
 use super::count;
 use super::reply::{last, write_number};
-use super::row::{
-    WRITES, WRITING, WRITTEN_KEY, at, coded, matches, missing_or_not, open, path_at, plain, utf8,
-};
+use super::row::{WRITES, WRITING, WRITTEN_KEY, coded, missing_or_not, open, path_at, plain, utf8};
 use crate::server::{Call, CommandResult, Spec};
 use russet_command::{Arity, CommandError};
-use russet_json::{Document, Kind, Location, Number, View, number_of, print_number};
+use russet_json::{Document, Kind, Location, Number, Value, View, number_of, print_number};
 use russet_keyspace::Class;
+use smallvec::SmallVec;
 use std::collections::HashMap;
+
+/// Bytes of a usual reply.
+const REPLY_BYTES: usize = 32;
 
 const NO_NUMBER: CommandError = CommandError::Text("bad input number");
 const NOT_FINITE: CommandError = CommandError::Text("ERR result is not a number");
@@ -109,10 +111,17 @@ fn change(call: &mut Call<'_>, event: &'static str, operation: Operation) -> Com
     let wraps = call.was_taken_before() || call.server.config.json_integers_wrap;
     let paths = &mut call.server.json_paths;
     let (mut json, path) = open(&mut call.db, paths, key, text)?;
-    let found = matches(&path, json.root()).map_err(plain)?;
-    let is_number = |location: &Location| matches!(at(&json, location).kind(), Kind::Number(_));
+    let mut found: SmallVec<[(Location, Option<Number>); 1]> = SmallVec::new();
+    let take = |location: &Location, value: Value<'_>| {
+        let number = match value.kind() {
+            Kind::Number(number) => Some(number),
+            _ => None,
+        };
+        found.push((location.clone(), number));
+    };
+    path.each_found(json.root(), take).map_err(plain)?;
     // Without a number to change, Redis does not look at the argument.
-    let by = if found.iter().any(is_number) {
+    let by = if found.iter().any(|(_, number)| number.is_some()) {
         match number_of(by.as_bytes()) {
             Some(number) => number,
             None => match Document::parse(by.as_bytes()).map_err(coded)?.root().kind() {
@@ -123,15 +132,11 @@ fn change(call: &mut Call<'_>, event: &'static str, operation: Operation) -> Com
     } else {
         Number::Signed(0)
     };
-    let mut results = Vec::with_capacity(found.len());
+    let mut results: SmallVec<[Option<Number>; 1]> = SmallVec::new();
     let mut latest = HashMap::new();
-    for location in &found {
+    for (location, number) in &found {
         // A match that is repeated goes on from its last result.
-        let old = match (latest.get(location), at(&json, location).kind()) {
-            (Some(last), _) => Some(*last),
-            (None, Kind::Number(number)) => Some(number),
-            (None, _) => None,
-        };
+        let old = latest.get(location).copied().or(*number);
         let new = old
             .map(|number| operation.of(number, by, wraps))
             .transpose()?;
@@ -140,7 +145,7 @@ fn change(call: &mut Call<'_>, event: &'static str, operation: Operation) -> Com
         }
         results.push(new);
     }
-    for (location, result) in found.iter().zip(&results) {
+    for ((location, _), result) in found.iter().zip(&results) {
         if let Some(number) = result {
             json.set_number(location, *number);
         }
@@ -160,7 +165,7 @@ fn change(call: &mut Call<'_>, event: &'static str, operation: Operation) -> Com
         }
         return Ok(());
     }
-    let mut out = Vec::new();
+    let mut out = Vec::with_capacity(REPLY_BYTES);
     if path.is_legacy() {
         let none = || missing_or_not(path.text(), "does not contains a number");
         print_number(*last(&results).ok_or_else(none)?, &mut out);

@@ -199,17 +199,30 @@ impl Path {
 
     /// All matches in order, with their locations; the same value as often as it is matched.
     pub fn find<'a, V: View<'a>>(&self, root: V) -> Result<Vec<(Location, V)>, EvalError> {
-        if let Body::Static(steps) = &self.body {
-            let mut location = Location::new();
-            let value = follow(steps, root, &mut location);
-            return Ok(value.map(|value| (location, value)).into_iter().collect());
-        }
         let mut found = Vec::new();
-        self.walk(root, Location::new(), &mut |location, value| {
+        self.each_found(root, |location, value| {
             found.push((location.clone(), value));
-            Ok(())
         })?;
         Ok(found)
+    }
+
+    /// Takes each match in order, with its location.
+    pub fn each_found<'a, V: View<'a>>(
+        &self,
+        root: V,
+        mut take: impl FnMut(&Location, V),
+    ) -> Result<(), EvalError> {
+        if let Body::Static(steps) = &self.body {
+            let mut location = Location::new();
+            if let Some(value) = follow(steps, root, &mut location) {
+                take(&location, value);
+            }
+            return Ok(());
+        }
+        self.walk(root, Location::new(), &mut |location, value| {
+            take(location, value);
+            Ok(())
+        })
     }
 
     /// The locations of all matches, each once, in an order in which edits do not move later ones:
