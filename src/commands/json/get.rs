@@ -6,7 +6,8 @@ use super::count;
 use super::printing::{self, Form};
 use super::reply::write_expanded;
 use super::row::{
-    READ_KEY, READING, READS, compiled, each_match, each_result, missing, path_at, read, whole,
+    READ_KEY, READING, READS, compiled, each_match, each_result, missing, path_at, read, utf8,
+    whole,
 };
 use crate::server::{Call, CommandResult, Spec};
 use russet_command::{Access, Arity, CommandError, KeySpec};
@@ -69,6 +70,7 @@ impl<'a> GetOptions<'a> {
             let Some(value) = args.get(at + 1) else {
                 return Err(CommandError::WrongArity(name.to_owned()));
             };
+            utf8(value)?;
             match word {
                 "INDENT" => options.format.indent = value,
                 "NEWLINE" => options.format.newline = value,

@@ -9,9 +9,8 @@ use super::row::{
     utf8, wrong_value,
 };
 use crate::server::{Call, CommandResult, Spec};
-use russet_base::text::Printable;
 use russet_command::{Arity, CommandError};
-use russet_json::{Document, Format, Kind, Location, View};
+use russet_json::{Document, Kind, Location, View};
 use russet_keyspace::Class;
 
 pub(super) const STRAPPEND: Spec = Spec {
@@ -35,7 +34,7 @@ fn strappend(call: &mut Call<'_>) -> CommandResult {
     } else {
         "."
     };
-    let value = utf8(args.at(value_at))?;
+    let given = utf8(args.at(value_at))?;
     let max = call.string_max();
     let paths = &mut call.server.json_paths;
     let (mut json, path) = open(&mut call.db, paths, key, text)?;
@@ -45,14 +44,12 @@ fn strappend(call: &mut Call<'_>) -> CommandResult {
         .iter()
         .any(|location| at(&json, location).text().is_some());
     let value = if is_used {
-        Document::parse(value.as_bytes()).map_err(coded)?
+        Document::parse(given.as_bytes()).map_err(coded)?
     } else {
         Document::text("")
     };
     let Some(more) = value.root().text() else {
-        let mut printed = Vec::new();
-        value.root().print(&Format::default(), &mut printed);
-        return Err(wrong_value("string", Printable(&printed)));
+        return Err(wrong_value("string", given));
     };
     let is_text = |location: &&Location| at(&json, location).text().is_some();
     let grown = found.iter().filter(is_text).count();
