@@ -2,6 +2,10 @@
 //!
 //!     parts, buckets, items, deletes, bucket size, moves, expansion, (part)       encver 4
 //!     part = buckets, bytes
+//!
+//! Before encver 4 all parts have the same size, and the other numbers could not be chosen:
+//!
+//!     parts, buckets, items, (bytes)                                              encver 0 to 3
 
 use super::{Stored, piece, read_block, unknown_version, write_chunk, write_piece};
 use crate::aof::CommandWriter;
@@ -10,6 +14,8 @@ use crate::rdb::{Fault, Input, RdbWriter};
 use russet_sketches::cuckoo::{Loader, Shape};
 use russet_sketches::{Cuckoo, Damaged};
 
+/// The numbers that filters before encver 4 have: deletes, bucket size, moves, expansion.
+const OLD_NUMBERS: [u64; 4] = [0, 2, 20, 1];
 /// Bytes of a chunk among commands.
 const CHUNK_BYTES: usize = 1 << 20;
 
@@ -17,18 +23,16 @@ impl Stored for Cuckoo {
     const VERSION: u64 = 4;
 
     fn load(input: &mut Input<'_>, version: u64) -> Result<Cuckoo, Fault> {
-        if version != Self::VERSION {
+        if version > Self::VERSION {
             return Err(unknown_version());
         }
-        let [
-            parts,
-            buckets,
-            items,
-            deletes,
-            bucket_size,
-            moves_max,
-            expansion,
-        ] = read_numbers(input)?;
+        let is_old = version < Self::VERSION;
+        let [parts, buckets, items] = read_numbers(input)?;
+        let [deletes, bucket_size, moves_max, expansion] = if is_old {
+            OLD_NUMBERS
+        } else {
+            read_numbers(input)?
+        };
         let shape = Shape {
             items,
             deletes,
@@ -40,8 +44,7 @@ impl Stored for Cuckoo {
         };
         let mut loader = Loader::new(shape).map_err(damaged)?;
         while loader.left() > 0 {
-            let [buckets] = read_numbers(input)?;
-            if buckets != loader.next_size().0 {
+            if !is_old && read_number(input)? != loader.next_size().0 {
                 return Err(damaged(Damaged));
             }
             loader.part(read_block(input)?).map_err(damaged)?;
@@ -89,4 +92,39 @@ fn read_numbers<const N: usize>(input: &mut Input<'_>) -> Result<[u64; N], Fault
 
 fn damaged(_: Damaged) -> Fault {
     Fault::damaged("a cuckoo filter's numbers contradict each other")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rdb::VERSION_USUAL;
+    use crate::rdb::module::write_string;
+
+    /// The fields of a filter as versions before 4 wrote them.
+    fn old_fields(filter: &Cuckoo) -> Vec<u8> {
+        let (mut to, shape) = (RdbWriter::new(VERSION_USUAL, false), filter.shape());
+        let numbers = [shape.parts, shape.buckets, shape.items];
+        numbers.into_iter().for_each(|n| write_number(&mut to, n));
+        filter.parts().for_each(|part| write_string(&mut to, part));
+        to.take(Vec::new())
+    }
+
+    #[test]
+    fn filters_of_old_versions_are_read() {
+        let mut filter = Cuckoo::new(8, 2, 20, 1).expect("a filter");
+        for item in 0..40u32 {
+            filter.add(&item.to_le_bytes()).expect("room");
+        }
+        assert!(filter.parts().len() > 1);
+        let bytes = old_fields(&filter);
+        for version in [0, 3] {
+            let mut input = Input::of_bytes(&bytes);
+            let read = <Cuckoo as Stored>::load(&mut input, version).expect("a filter");
+            assert_eq!((read.shape(), input.left()), (filter.shape(), 0));
+            assert!((0..40u32).all(|item| read.contains(&item.to_le_bytes())));
+        }
+        for end in 0..bytes.len() {
+            assert!(<Cuckoo as Stored>::load(&mut Input::of_bytes(&bytes[..end]), 3).is_err());
+        }
+    }
 }
