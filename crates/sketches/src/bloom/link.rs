@@ -358,17 +358,26 @@ impl Link {
     }
 
     /// Adds the item of these positions; `false`: all its bits were set.
+    ///
+    /// They are looked at first, as lines that are not written need not go back to memory; without
+    /// a branch for each, as half of the bits of a full link are set.
     #[inline]
     pub fn insert_at(&mut self, places: &Places) -> bool {
         let bits = &mut self.bits;
-        let mut is_new = false;
+        let mut clear = 0;
         let _ = each_position(&self.shape, places, |byte, mask| {
-            is_new |= bits[byte] & mask == 0;
+            clear |= !bits[byte] & mask;
+            ControlFlow::Continue(())
+        });
+        if clear == 0 {
+            return false;
+        }
+        let _ = each_position(&self.shape, places, |byte, mask| {
             bits[byte] |= mask;
             ControlFlow::Continue(())
         });
-        self.shape.items = self.shape.items.saturating_add(is_new.into());
-        is_new
+        self.shape.items = self.shape.items.saturating_add(1);
+        true
     }
 }
 
