@@ -22,18 +22,19 @@ pub(super) fn compress(nodes: &mut Nodes, merged: usize, weight: i64, compressio
     let (means, weights) = (&mut nodes.means[..], &mut nodes.weights[..]);
     let mut last = 0;
     let mut before = 0.0;
+    // The bound at the node's beginning, which is the same for all that join it.
+    let mut at_start = bound(before / total);
     let (mut mean, mut own) = (means[0], weights[0]);
     for at in 1..means.len() {
         let (next_mean, next_weight) = (means[at], weights[at]);
         let joint = own as f64 + next_weight as f64;
         let z = joint * normalizer;
-        let start: f64 = before / total;
-        let end = (before + joint) / total;
-        if z <= start * (1.0 - start) && z <= end * (1.0 - end) {
+        if z <= at_start && z <= bound((before + joint) / total) {
             own += next_weight;
             mean = joint_mean(mean, next_mean, next_weight as f64, own as f64);
         } else {
             before += own as f64;
+            at_start = bound(before / total);
             (means[last], weights[last]) = (mean, own);
             last += 1;
             (mean, own) = (next_mean, next_weight);
@@ -42,6 +43,12 @@ pub(super) fn compress(nodes: &mut Nodes, merged: usize, weight: i64, compressio
     (means[last], weights[last]) = (mean, own);
     nodes.means.truncate(last + 1);
     nodes.weights.truncate(last + 1);
+}
+
+/// The greatest `z` of a node at a share of the values.
+#[inline]
+fn bound(q: f64) -> f64 {
+    q * (1.0 - q)
 }
 
 /// The mean of a node that takes in the next one; `weight` is that of both.

@@ -32,10 +32,11 @@ fn by_merging(nodes: &Nodes, merged: usize) -> Option<(Nodes, bool)> {
         weights: Vec::with_capacity(len),
     };
     if is_sorted && new_weights.iter().all(|weight| *weight == 1) {
-        let mut added = new_means.to_vec();
-        added.sort_unstable_by(f64::total_cmp);
+        // Integers are sorted in two thirds of the time.
+        let mut added: Vec<i64> = new_means.iter().map(|mean| ordered(*mean)).collect();
+        added.sort_unstable();
         let mut old = old_means.iter().zip(old_weights).peekable();
-        for mean in added {
+        for mean in added.into_iter().map(float) {
             while let Some((mean, weight)) = old.next_if(|(old, _)| **old <= mean) {
                 order.push(*mean, *weight);
             }
@@ -57,6 +58,24 @@ fn by_merging(nodes: &Nodes, merged: usize) -> Option<(Nodes, bool)> {
         });
     let is_certain = ties.count() == 0;
     Some((order, is_certain))
+}
+
+/// A float as an integer in the order of `f64::total_cmp`.
+#[inline]
+fn ordered(value: f64) -> i64 {
+    flipped(value.to_bits() as i64)
+}
+
+/// The float of such an integer.
+#[inline]
+fn float(ordered: i64) -> f64 {
+    f64::from_bits(flipped(ordered) as u64)
+}
+
+/// Turns all bits but the sign around, if that is set. Twice: as it was.
+#[inline]
+fn flipped(bits: i64) -> i64 {
+    bits ^ ((bits >> 63) as u64 >> 1) as i64
 }
 
 /// Sorts as Redis 7 does; false, and the nodes in no order, if it takes too long.
