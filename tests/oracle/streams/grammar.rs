@@ -70,6 +70,13 @@ impl Row {
         args
     }
 
+    /// As [`Row::generate_plain`], without what real servers differ in or do not survive.
+    pub fn generate_tame(&self, random: &mut Random) -> Vec<Vec<u8>> {
+        let mut args = self.generate_plain(random);
+        tame(&mut args);
+        args
+    }
+
     /// One call of the command, with mistakes.
     pub fn generate(&self, random: &mut Random) -> Vec<Vec<u8>> {
         let mut args = self.generate_plain(random);

@@ -55,7 +55,7 @@ impl Source {
                 .iter()
                 .any(|its| row.name().starts_with(its));
             let args = if open && is_module {
-                row.generate_plain(&mut random)
+                row.generate_tame(&mut random)
             } else {
                 self.call(row, &mut random)
             };
