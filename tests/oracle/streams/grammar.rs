@@ -261,7 +261,8 @@ fn tame(args: &mut Vec<Vec<u8>>) {
     if name.starts_with(b"json.") {
         json::tame(&name, args);
     }
-    if name.starts_with(b"bf.") || name.starts_with(b"cf.") {
+    let families = [&b"bf."[..], b"cf.", b"cms.", b"topk.", b"tdigest."];
+    if families.iter().any(|its| name.starts_with(its)) {
         filters::tame(&name, args);
     }
     match name.as_slice() {
