@@ -24,6 +24,8 @@ enum Freedom {
     ScanOrder,
     /// Integers by this much: clocks.
     Near(i64),
+    /// The number of levels, and on which of them an element is linked.
+    Levels,
     /// Everything but types and lengths.
     Form,
     /// Everything but the type.
@@ -48,8 +50,10 @@ fn freedom(args: &[Vec<u8>]) -> Freedom {
         ("srandmember" | "hrandfield" | "zrandmember" | "randomkey", _) => Freedom::Form,
         ("ttl" | "expiretime" | "httl" | "hexpiretime", _) => Freedom::Near(1),
         ("pttl" | "pexpiretime" | "hpttl" | "hpexpiretime", _) => Freedom::Near(1500),
-        // Equal distances have no order, and levels are random.
-        ("vsim" | "vlinks", _) => Freedom::Order,
+        // Equal distances have no order.
+        ("vsim", _) => Freedom::Order,
+        // The levels of an element are drawn at random.
+        ("vlinks", _) => Freedom::Levels,
         ("vrandmember" | "vinfo", _) => Freedom::Form,
         // Elements in hash table order; `state` compares what is ordered.
         ("dump", _) => Freedom::Form,
@@ -188,6 +192,7 @@ fn same_reply(peer: Peer, args: &[Vec<u8>], expected: &Reply, got: &Reply) -> bo
                 Freedom::PairOrder => paired(expected) == paired(got),
                 Freedom::ScanOrder => scanned(args, expected) == scanned(args, got),
                 Freedom::Near(distance) => near(expected, got, distance),
+                Freedom::Levels => linked(expected) == linked(got),
                 Freedom::Form => same_form(expected, got),
                 Freedom::Kind => discriminant(expected) == discriminant(got),
             },
@@ -204,6 +209,26 @@ pub fn sorted(reply: &Reply) -> (u8, Vec<Reply>) {
     let mut items = items.clone();
     items.sort();
     (kind, items)
+}
+
+/// The elements, with their scores, of lists for each level, sorted and each once; of any other
+/// reply itself.
+fn linked(reply: &Reply) -> Vec<Reply> {
+    let Reply::Array(levels) = reply else {
+        return vec![reply.clone()];
+    };
+    let items = levels.iter().flat_map(|level| match level {
+        Reply::Array(items) => items.clone(),
+        Reply::Map(pairs) => pairs
+            .iter()
+            .map(|(name, score)| Reply::Array(vec![name.clone(), score.clone()]))
+            .collect(),
+        other => vec![other.clone()],
+    });
+    let mut items: Vec<Reply> = items.collect();
+    items.sort();
+    items.dedup();
+    items
 }
 
 pub fn paired(reply: &Reply) -> (u8, Vec<(Reply, Reply)>) {
