@@ -2,7 +2,8 @@
 //!
 //! Left out is what 7.4 does otherwise, or wrongly: options of INSERT that are known by their first
 //! letter, errors above a quarter, sizes that it wraps around, chunks of cuckoo filters from the
-//! middle of a part; and sketches of gigabytes, whose payloads would be compared.
+//! middle of a part; sketches of gigabytes, whose payloads would be compared; and of top-k lists
+//! the items that 7.4 cuts, and wrong increments, after which its reply never ends.
 
 /// Changes what the two are known to treat differently.
 pub fn tame(name: &[u8], args: &mut [Vec<u8>]) {
@@ -56,6 +57,21 @@ pub fn tame(name: &[u8], args: &mut [Vec<u8>]) {
                 Some(n) if n >= 1e6 => *arg = b"1000".to_vec(),
                 Some(n) if n > 0.0 && n < 1e-4 => *arg = b"0.01".to_vec(),
                 _ => {}
+            }
+        }
+    }
+    if name.starts_with(b"topk.") {
+        for arg in args.iter_mut().skip(2) {
+            arg.retain(|byte| *byte != 0);
+            if arg.is_empty() {
+                *arg = b"x".to_vec();
+            }
+        }
+    }
+    if name == b"topk.incrby" {
+        for arg in args.iter_mut().skip(3).step_by(2) {
+            if number(arg).is_none_or(|n| n.fract() != 0.0 || !(0.0..1e5).contains(&n)) {
+                *arg = b"2".to_vec();
             }
         }
     }
