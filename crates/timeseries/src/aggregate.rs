@@ -169,6 +169,70 @@ impl State {
         }
     }
 
+    /// Takes values, in order. As [`State::add`] of each, with one look at what they are for.
+    pub(crate) fn add_all(&mut self, values: impl ExactSizeIterator<Item = f64> + Clone) {
+        let n = values.len() as u64;
+        match self.of {
+            Sum => {
+                let sum = values.clone().fold(self.a, |sum, value| sum + value);
+                if !sum.is_nan() {
+                    (self.a, self.n) = (sum, self.n + n);
+                    return;
+                }
+            }
+            Avg => {
+                let sum = values.clone().fold(self.a, |sum, value| sum + value);
+                // A sum that has once been infinite stays so, or becomes NaN.
+                if !self.is_mean && sum.is_finite() {
+                    (self.a, self.n) = (sum, self.n + n);
+                    return;
+                }
+            }
+            Min | Max | Range => {
+                // NaN is neither less nor greater.
+                let (mut max, mut min, mut n) = (self.a, self.b, self.n);
+                for value in values {
+                    max = if value > max { value } else { max };
+                    min = if value < min { value } else { min };
+                    n += u64::from(!value.is_nan());
+                }
+                if self.of != Min {
+                    self.a = max;
+                }
+                if self.of != Max {
+                    self.b = min;
+                }
+                self.n = n;
+                return;
+            }
+            StdP | StdS | VarP | VarS => {
+                let add = |(sum, squares), value: f64| (sum + value, squares + value * value);
+                let (sum, squares) = values.clone().fold((self.a, self.b), add);
+                if !sum.is_nan() && !squares.is_nan() {
+                    (self.a, self.b, self.n) = (sum, squares, self.n + n);
+                    return;
+                }
+            }
+            Count | First | Last | Twa | CountNan | CountAll => {
+                let mut known = values.filter(|value| !value.is_nan());
+                let is_first = self.n == 0;
+                let known_n = known.clone().count() as u64;
+                match self.of {
+                    Count => self.a += known_n as f64,
+                    CountNan => self.a += (n - known_n) as f64,
+                    CountAll => self.a += n as f64,
+                    First if is_first => self.a = known.next().unwrap_or(self.a),
+                    Last | Twa => self.a = known.last().unwrap_or(self.a),
+                    _ => {}
+                }
+                self.n += known_n;
+                return;
+            }
+        }
+        // NaN is to be left out, or a sum leaves the range of numbers.
+        values.for_each(|value| self.add(value));
+    }
+
     #[cold]
     fn add_nan(&mut self) {
         if matches!(self.of, CountNan | CountAll) {
@@ -229,6 +293,7 @@ impl State {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     fn of(aggregator: Aggregator, values: &[f64]) -> f64 {
         let mut state = State::new(aggregator);
@@ -274,6 +339,32 @@ mod tests {
             assert_eq!(of(aggregator, &values), expected, "{}", aggregator.name());
         }
         assert!(of(Min, &[f64::NAN]).is_nan() && of(First, &[]).is_nan());
+    }
+
+    proptest! {
+        #[test]
+        fn many_values_at_once_are_those_values(
+            before in proptest::collection::vec(value(), 0..3),
+            values in proptest::collection::vec(value(), 0..40),
+        ) {
+            for aggregator in Aggregator::ALL {
+                let mut one_by_one = State::new(aggregator);
+                before.iter().for_each(|value| one_by_one.add(*value));
+                let mut at_once = one_by_one;
+                values.iter().for_each(|value| one_by_one.add(*value));
+                at_once.add_all(values.iter().copied());
+                let bits = |state: State| (state.a.to_bits(), state.b.to_bits(), state.n, state.is_mean);
+                prop_assert_eq!(bits(at_once), bits(one_by_one), "{}", aggregator.name());
+            }
+        }
+    }
+
+    fn value() -> impl Strategy<Value = f64> {
+        prop_oneof![
+            4 => -9.0..9.0,
+            1 => Just(f64::NAN),
+            1 => prop_oneof![Just(1e308), Just(-1e308), Just(-0.0), Just(0.0)],
+        ]
     }
 
     #[test]

@@ -8,10 +8,16 @@
 #[inline]
 pub(crate) fn peek(words: &[u64], at: usize) -> u64 {
     let (word, shift) = (at / 64, at % 64);
-    let low = words.get(word).copied().unwrap_or(0) >> shift;
-    let high = words.get(word + 1).copied().unwrap_or(0);
-    // Two shifts: one by 64 is none.
-    low | (high << 1) << (63 - shift)
+    match words.get(word..word + 2) {
+        // Two shifts: one by 64 is none.
+        Some(&[low, high]) => low >> shift | (high << 1) << (63 - shift),
+        _ => peek_last(words, word) >> shift,
+    }
+}
+
+#[cold]
+fn peek_last(words: &[u64], word: usize) -> u64 {
+    words.get(word).copied().unwrap_or(0)
 }
 
 /// Appends the lowest `n` bits, at most 64, to words of which `at` bits are in use. What is above

@@ -4,6 +4,7 @@
 //! samples that it has.
 
 use crate::Sample;
+use crate::block::{Room, Visit};
 use crate::packed::{Full, Packed};
 use crate::plain::Plain;
 use russet_base::memory::mover::Mover;
@@ -120,27 +121,20 @@ impl Chunk {
         }
     }
 
-    #[inline]
-    pub(crate) fn scan<B>(
-        &self,
-        from: u64,
-        to: u64,
-        f: &mut impl FnMut(Sample) -> ControlFlow<B>,
-    ) -> ControlFlow<B> {
-        either!(self, chunk => chunk.scan(from, to, f))
+    /// Calls `f` with the samples from `from` up to `to`, in order, until it breaks.
+    pub(crate) fn visit(&self, from: u64, to: u64, f: Visit<'_>) -> ControlFlow<()> {
+        either!(self, chunk => chunk.visit(from, to, f))
     }
 
-    pub(crate) fn scan_back<B>(
+    /// As [`Chunk::visit`], the blocks from the last one on, each in order of time.
+    pub(crate) fn visit_back(
         &self,
         from: u64,
         to: u64,
-        room: &mut Vec<Sample>,
-        f: &mut impl FnMut(Sample) -> ControlFlow<B>,
-    ) -> ControlFlow<B> {
-        match self {
-            Chunk::Packed(chunk) => chunk.scan_back(from, to, room, f),
-            Chunk::Plain(chunk) => chunk.scan_back(from, to, f),
-        }
+        room: &mut Room,
+        f: Visit<'_>,
+    ) -> ControlFlow<()> {
+        either!(self, chunk => chunk.visit_back(from, to, room, f))
     }
 
     pub(crate) fn figures(&self) -> ChunkFigures {

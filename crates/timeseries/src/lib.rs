@@ -4,6 +4,7 @@
 //!     packed       a compressed chunk, bit for bit that of Redis's module
 //!     plain        an uncompressed chunk
 //!     chunk        either of them
+//!     block        some samples in order, as readers get them
 //!     labels       the labels of a series
 //!     index        keys by the labels of their series
 //!     policy       which of two samples at one timestamp stays
@@ -25,6 +26,7 @@
 
 pub mod aggregate;
 mod bits;
+mod block;
 mod chunk;
 pub mod index;
 mod labels;

@@ -2,6 +2,7 @@
 //!
 //! Cost: append O(1) amortised; a late sample O(samples); a read finds its first sample by halving.
 
+use crate::block::{BLOCK, Room, Visit};
 use crate::packed::Full;
 use crate::{Damaged, Sample, TIMESTAMP_MAX};
 use russet_base::memory::alloc::vec_bytes;
@@ -102,26 +103,30 @@ impl Plain {
             .partition_point(|sample| sample.timestamp < timestamp)
     }
 
-    #[inline]
-    pub(crate) fn scan<B>(
-        &self,
-        from: u64,
-        to: u64,
-        f: &mut impl FnMut(Sample) -> ControlFlow<B>,
-    ) -> ControlFlow<B> {
+    /// The samples from `from` up to `to`.
+    fn part(&self, from: u64, to: u64) -> &[Sample] {
         let range = self.position(from)..self.position(to.saturating_add(1));
-        self.samples[range].iter().try_for_each(|sample| f(*sample))
+        &self.samples[range]
     }
 
-    pub(crate) fn scan_back<B>(
+    /// Calls `f` with the samples from `from` up to `to`, in order, until it breaks.
+    pub(crate) fn visit(&self, from: u64, to: u64, f: Visit<'_>) -> ControlFlow<()> {
+        let (mut times, mut values) = ([0; BLOCK], [0.0; BLOCK]);
+        let mut pieces = self.part(from, to).chunks(BLOCK);
+        pieces.try_for_each(|piece| give(piece, &mut times, &mut values, f))
+    }
+
+    /// As [`Plain::visit`], the blocks from the last one on, each in order of time.
+    pub(crate) fn visit_back(
         &self,
         from: u64,
         to: u64,
-        f: &mut impl FnMut(Sample) -> ControlFlow<B>,
-    ) -> ControlFlow<B> {
-        let range = self.position(from)..self.position(to.saturating_add(1));
-        let mut samples = self.samples[range].iter().rev();
-        samples.try_for_each(|sample| f(*sample))
+        _: &mut Room,
+        f: Visit<'_>,
+    ) -> ControlFlow<()> {
+        let (mut times, mut values) = ([0; BLOCK], [0.0; BLOCK]);
+        let mut pieces = self.part(from, to).rchunks(BLOCK);
+        pieces.try_for_each(|piece| give(piece, &mut times, &mut values, f))
     }
 
     /// From the fields of a payload: `bytes` are `size`, of which samples take the first.
@@ -179,4 +184,17 @@ impl Plain {
         let mut pairs = self.samples.windows(2);
         assert!(pairs.all(|pair| pair[0].timestamp < pair[1].timestamp));
     }
+}
+
+/// Calls `f` with the samples of a piece that is no longer than a block.
+fn give(
+    piece: &[Sample],
+    times: &mut [u64; BLOCK],
+    values: &mut [f64; BLOCK],
+    f: Visit<'_>,
+) -> ControlFlow<()> {
+    for (at, sample) in piece.iter().enumerate() {
+        (times[at], values[at]) = (sample.timestamp, sample.value);
+    }
+    f(&times[..piece.len()], &values[..piece.len()])
 }

@@ -7,10 +7,12 @@
 //! those with samples make rows, too; for the time-weighted average these are all buckets that the
 //! line through the samples passes.
 //!
-//! Cost: one pass; a sample costs its decoding and one addition for each aggregator. Backwards, a
-//! time-weighted average is computed forwards and its rows are turned around.
+//! Cost: one pass; a sample costs its decoding and one addition for each aggregator, which takes
+//! the samples of a bucket in a block as one loop. Backwards, a time-weighted average is computed
+//! forwards and its rows are turned around.
 
 use crate::aggregate::State;
+use crate::block::{BLOCK, Visit, go_on_if};
 use crate::twa::{self, Twa};
 use crate::{Aggregator, Sample, Series};
 use smallvec::SmallVec;
@@ -92,48 +94,59 @@ pub struct Query<'q> {
 }
 
 impl Query<'_> {
-    fn admits(&self, sample: Sample) -> bool {
-        let has_time = |all: &[u64]| all.binary_search(&sample.timestamp).is_ok();
-        let has_value = |(min, max): (f64, f64)| sample.value >= min && sample.value <= max;
+    fn admits(&self, timestamp: u64, value: f64) -> bool {
+        let has_time = |all: &[u64]| all.binary_search(&timestamp).is_ok();
+        let has_value = |(min, max): (f64, f64)| value >= min && value <= max;
         self.timestamps.is_none_or(has_time) && self.values.is_none_or(has_value)
     }
 
-    /// Calls `f` with the samples that are asked, until it breaks.
-    fn scan(&self, series: &Series, mut f: impl FnMut(Sample) -> ControlFlow<()>) {
-        let extra = self
-            .extra
-            .filter(|extra| (self.from..=self.to).contains(&extra.timestamp));
+    /// Calls `f` with blocks of the samples that are asked, each in order of time, until it breaks.
+    fn visit(&self, series: &Series, f: Visit<'_>) {
         if self.timestamps.is_none() && self.values.is_none() {
-            let _ = self.scan_all(series, extra, f);
+            let _ = self.visit_all(series, f);
             return;
         }
-        let _ = self.scan_all(series, extra, |sample| {
-            if self.admits(sample) {
-                f(sample)
+        let (mut times, mut values) = ([0; BLOCK], [0.0; BLOCK]);
+        let _ = self.visit_all(series, &mut |all_times, all_values| {
+            let mut admit = |(some_times, some_values): (&[u64], &[f64])| {
+                let mut len = 0;
+                for (time, value) in some_times.iter().zip(some_values) {
+                    (times[len], values[len]) = (*time, *value);
+                    len += usize::from(self.admits(*time, *value));
+                }
+                match len {
+                    0 => ControlFlow::Continue(()),
+                    _ => f(&times[..len], &values[..len]),
+                }
+            };
+            let mut pieces = all_times.chunks(BLOCK).zip(all_values.chunks(BLOCK));
+            if self.backwards {
+                pieces.rev().try_for_each(admit)
             } else {
-                ControlFlow::Continue(())
+                pieces.try_for_each(&mut admit)
             }
         });
     }
 
-    #[inline]
-    fn scan_all(
-        &self,
-        series: &Series,
-        extra: Option<Sample>,
-        mut f: impl FnMut(Sample) -> ControlFlow<()>,
-    ) -> ControlFlow<()> {
+    fn visit_all(&self, series: &Series, f: Visit<'_>) -> ControlFlow<()> {
         let (mut from, mut to) = (self.from, self.to);
         if let Some([first, .., last] | [first @ last]) = self.timestamps {
             (from, to) = (from.max(*first), to.min(*last));
         }
-        if self.backwards {
-            extra.map_or(ControlFlow::Continue(()), &mut f)?;
-            series.scan_back(from, to, f)
-        } else {
-            series.scan(from, to, &mut f)?;
-            extra.map_or(ControlFlow::Continue(()), f)
+        let extra = self
+            .extra
+            .filter(|extra| (self.from..=self.to).contains(&extra.timestamp))
+            .map(|extra| ([extra.timestamp], [extra.value]));
+        if !self.backwards {
+            series.visit(from, to, f)?;
         }
+        if let Some((time, value)) = &extra {
+            f(time, value)?;
+        }
+        if self.backwards {
+            series.visit_back(from, to, f)?;
+        }
+        ControlFlow::Continue(())
     }
 
     /// Calls `row` with the time and the values of each row. An error: after the rows so far there
@@ -143,55 +156,82 @@ impl Query<'_> {
         series: &Series,
         mut row: impl FnMut(u64, &[f64]),
     ) -> Result<(), TooManyRows> {
+        if self.count == 0 {
+            return Ok(());
+        }
         let Some(aggregation) = self.aggregation else {
-            let mut left = self.count;
-            if left > 0 {
-                self.scan(series, |sample| {
-                    row(sample.timestamp, &[sample.value]);
-                    left -= 1;
-                    go_on_if(left > 0)
-                });
-            }
+            self.run_raw(series, row);
             return Ok(());
         };
         if aggregation.aggregators.contains(&Aggregator::Twa) {
             return self.run_weighted(series, aggregation, row);
         }
         let mut rows = Rows::new(aggregation, self.count, &mut row);
-        let mut states: SmallVec<[State; 2]> = rows.states();
+        let mut states = rows.states();
         let mut bucket: Option<(i64, i64)> = None;
         let mut outcome = Ok(());
-        let mut is_full = self.count == 0;
-        if is_full {
-            return Ok(());
-        }
-        self.scan(series, |sample| {
-            let at = sample.timestamp as i64;
-            match bucket {
-                Some((start, end)) if at >= start && at < end => {}
-                _ => {
+        self.visit(series, &mut |times, values| {
+            let mut left = 0..times.len();
+            while !left.is_empty() {
+                let first = if self.backwards {
+                    left.end - 1
+                } else {
+                    left.start
+                };
+                let at = times[first] as i64;
+                if !bucket.is_some_and(|(start, end)| at >= start && at < end) {
                     let next = aggregation.buckets.around(at);
-                    if let Some(open) = bucket {
-                        outcome = rows.finish(open, &mut states);
-                        if outcome.is_ok() && aggregation.empty {
+                    if let Some(open) = bucket.replace(next) {
+                        rows.finish(open, &mut states);
+                        if aggregation.empty {
                             outcome = rows.fill(open, next, self.backwards);
                         }
                         if outcome.is_err() || rows.left == 0 {
-                            is_full = true;
+                            bucket = None;
                             return ControlFlow::Break(());
                         }
                     }
-                    bucket = Some(next);
+                }
+                let (start, end) = bucket.expect("opened above");
+                let mut piece = left.clone();
+                if self.backwards {
+                    piece.start += first_after(&times[left.clone()], start.saturating_sub(1));
+                    left.end = piece.start;
+                    add_all(&mut states, values[piece].iter().rev());
+                } else {
+                    // The last timestamp of all may be the end of its bucket.
+                    piece.end = left.start + first_after(&times[left.clone()], end - 1).max(1);
+                    left.start = piece.end;
+                    add_all(&mut states, values[piece].iter());
                 }
             }
-            states.iter_mut().for_each(|state| state.add(sample.value));
             ControlFlow::Continue(())
         });
         outcome?;
-        match bucket {
-            Some(open) if !is_full => rows.finish(open, &mut states),
-            _ => Ok(()),
+        if let Some(open) = bucket {
+            rows.finish(open, &mut states);
         }
+        Ok(())
+    }
+
+    /// As [`Query::run`], a row for each sample.
+    fn run_raw(&self, series: &Series, mut row: impl FnMut(u64, &[f64])) {
+        let mut left = self.count;
+        self.visit(series, &mut |times, values| {
+            let n = times.len().min(left);
+            left -= n;
+            if self.backwards {
+                let newest = times.len() - n..times.len();
+                let samples = times[newest.clone()].iter().zip(&values[newest]);
+                samples
+                    .rev()
+                    .for_each(|(time, value)| row(*time, std::slice::from_ref(value)));
+            } else {
+                let samples = times[..n].iter().zip(&values[..n]);
+                samples.for_each(|(time, value)| row(*time, std::slice::from_ref(value)));
+            }
+            go_on_if(left > 0)
+        });
     }
 
     /// As [`Query::run`], with a time-weighted average among the aggregators.
@@ -206,9 +246,14 @@ impl Query<'_> {
             count: usize::MAX,
             ..*self
         };
+        let weighted = Weighted {
+            query: &forwards,
+            aggregation,
+            series,
+        };
         if !self.backwards {
             let mut rows = Rows::new(aggregation, self.count, &mut row);
-            return Weighted::new(&forwards, aggregation, series).run(series, &mut rows);
+            return weighted.run(&mut rows);
         }
         let width = aggregation.aggregators.len();
         let (mut times, mut values) = (Vec::new(), Vec::new());
@@ -217,7 +262,7 @@ impl Query<'_> {
             values.extend_from_slice(row);
         };
         let mut rows = Rows::new(aggregation, usize::MAX, &mut gather);
-        Weighted::new(&forwards, aggregation, series).run(series, &mut rows)?;
+        weighted.run(&mut rows)?;
         let turned = times.iter().zip(values.chunks(width)).rev();
         turned
             .take(self.count)
@@ -226,11 +271,19 @@ impl Query<'_> {
     }
 }
 
-fn go_on_if(yes: bool) -> ControlFlow<()> {
-    if yes {
-        ControlFlow::Continue(())
-    } else {
-        ControlFlow::Break(())
+/// How many timestamps are not after a time, which may be before time 0. They are all, or few.
+#[inline]
+fn first_after(times: &[u64], time: i64) -> usize {
+    match times.last() {
+        Some(last) if *last as i64 > time => times.partition_point(|other| *other as i64 <= time),
+        _ => times.len(),
+    }
+}
+
+/// Has states take values.
+fn add_all<'v>(states: &mut [State], values: impl ExactSizeIterator<Item = &'v f64> + Clone) {
+    for state in states {
+        state.add_all(values.clone().copied());
     }
 }
 
@@ -278,15 +331,15 @@ impl<'q, F: FnMut(u64, &[f64])> Rows<'q, F> {
     }
 
     /// Writes a bucket's row, and resets the states.
-    fn finish(&mut self, bucket: (i64, i64), states: &mut [State]) -> Result<(), TooManyRows> {
-        self.last = states.iter().map(State::value).collect();
+    fn finish(&mut self, bucket: (i64, i64), states: &mut [State]) {
+        let mut values = std::mem::take(&mut self.last);
+        values.clear();
         for state in states {
+            values.push(state.value());
             *state = State::new(state.of);
         }
-        let values = std::mem::take(&mut self.last);
         self.write(bucket, &values);
         self.last = values;
-        Ok(())
     }
 
     /// Writes rows for the buckets between two that have samples.
@@ -332,32 +385,14 @@ impl<'q, F: FnMut(u64, &[f64])> Rows<'q, F> {
 struct Weighted<'q> {
     query: &'q Query<'q>,
     aggregation: &'q Aggregation<'q>,
-    /// The samples of the series around those that are asked.
-    before: Option<Sample>,
-    after: Option<Sample>,
+    series: &'q Series,
 }
 
-impl<'q> Weighted<'q> {
-    fn new(query: &'q Query<'q>, aggregation: &'q Aggregation<'q>, series: &Series) -> Self {
-        let (mut first, mut last) = (None, None);
-        query.scan(series, |sample| {
-            first.get_or_insert(sample);
-            last = Some(sample);
-            ControlFlow::Continue(())
-        });
-        let after = |at: u64| {
-            let extra = query.extra.filter(|extra| extra.timestamp > at);
-            series.after(at).or(extra)
-        };
-        Weighted {
-            query,
-            aggregation,
-            before: series.before(first.map_or(query.from, |first: Sample| first.timestamp)),
-            after: match last {
-                Some(last) => after(last.timestamp),
-                None => after(query.to),
-            },
-        }
+impl Weighted<'_> {
+    /// The sample of the series after a time, `extra` being the last of all.
+    fn after(&self, time: u64) -> Option<Sample> {
+        let extra = self.query.extra.filter(|extra| extra.timestamp > time);
+        self.series.after(time).or(extra)
     }
 
     /// The part of a bucket that is asked.
@@ -366,86 +401,82 @@ impl<'q> Weighted<'q> {
         (low, (end.max(0) as u64).min(self.query.to))
     }
 
-    fn run<F: FnMut(u64, &[f64])>(
-        &self,
-        series: &Series,
-        rows: &mut Rows<'_, F>,
-    ) -> Result<(), TooManyRows> {
+    fn run<F: FnMut(u64, &[f64])>(&self, rows: &mut Rows<'_, F>) -> Result<(), TooManyRows> {
         if rows.left == 0 {
             return Ok(());
         }
+        let (query, series) = (self.query, self.series);
         let around = |at: u64| self.aggregation.buckets.around(at as i64);
         let mut open: Option<Open> = None;
-        let mut before = self.before;
+        let mut is_untouched = true;
         let mut outcome = Ok(());
-        self.query.scan(series, |sample| {
-            let at = sample.timestamp as i64;
-            if let Some(open) = open.as_mut().filter(|open| at < open.bucket.1) {
-                open.add(sample);
-                return ControlFlow::Continue(());
-            }
-            let next = around(sample.timestamp);
-            outcome = match open.take() {
-                Some(done) => {
-                    let last = done.twa.last();
-                    before = Some(last);
-                    self.finish(done, Some(sample), rows)
-                        .and_then(|end| self.fill(end, next.0, last, sample, rows))
-                }
-                // The line comes from before the range.
-                None => match before {
-                    Some(last) => {
-                        let from = around(self.query.from).0;
-                        self.fill(from, next.0, last, sample, rows)
+        query.visit(series, &mut |times, values| {
+            let mut at = 0;
+            while at < times.len() {
+                let sample = Sample::new(times[at], values[at]);
+                let ends = open.as_ref().map_or(i64::MIN, |open| open.bucket.1);
+                if sample.timestamp as i64 >= ends {
+                    let next = around(sample.timestamp);
+                    let before = match open.take() {
+                        Some(done) => {
+                            let last = done.twa.last();
+                            outcome = self
+                                .finish(done, Some(sample), rows)
+                                .and_then(|end| self.fill(end, next.0, (last, sample), rows));
+                            Some(last)
+                        }
+                        // The line comes from before the range.
+                        None => {
+                            let before = series.before(sample.timestamp);
+                            if let Some(last) = before {
+                                let from = around(query.from).0;
+                                outcome = self.fill(from, next.0, (last, sample), rows);
+                            }
+                            before
+                        }
+                    };
+                    is_untouched = false;
+                    if outcome.is_err() || rows.left == 0 {
+                        return ControlFlow::Break(());
                     }
-                    None => Ok(()),
-                },
-            };
-            if outcome.is_err() || rows.left == 0 {
-                return ControlFlow::Break(());
+                    let (low, _) = self.cut(next);
+                    open = Some(Open {
+                        bucket: next,
+                        states: rows.states(),
+                        twa: Twa::begin(sample, before, low),
+                    });
+                }
+                let open = open.as_mut().expect("opened above");
+                let n = first_after(&times[at..], open.bucket.1 - 1).max(1);
+                open.add_all(&times[at..at + n], &values[at..at + n]);
+                at += n;
             }
-            let (low, _) = self.cut(next);
-            let mut states = rows.states();
-            states.iter_mut().for_each(|state| state.add(sample.value));
-            open = Some(Open {
-                bucket: next,
-                states,
-                twa: Twa::begin(sample, before, low),
-            });
             ControlFlow::Continue(())
         });
         outcome?;
         // The end of the line: the samples that were left out do not lengthen it for ever.
-        let newest = self.query.extra.map_or(0, |extra| extra.timestamp);
-        let to = self.query.to.min(newest.max(series.last_timestamp()));
+        let newest = query.extra.map_or(0, |extra| extra.timestamp);
+        let to = query.to.min(newest.max(series.last_timestamp()));
         let beyond = around(to).1;
         match open {
             Some(done) => {
                 let last = done.twa.last();
-                let end = self.finish(done, self.after, rows)?;
-                match self.after {
-                    Some(after) => self.fill(end, beyond, last, after, rows),
+                let after = self.after(last.timestamp);
+                let end = self.finish(done, after, rows)?;
+                match after {
+                    Some(after) => self.fill(end, beyond, (last, after), rows),
                     None => Ok(()),
                 }
             }
-            None => match (self.before, self.after) {
-                (Some(before), Some(after)) if rows.left > 0 && self.is_untouched(series) => {
-                    let from = around(self.query.from).0;
-                    self.fill(from, beyond, before, after, rows)
+            None if is_untouched => match (series.before(query.from), self.after(query.to)) {
+                (Some(before), Some(after)) => {
+                    let from = around(query.from).0;
+                    self.fill(from, beyond, (before, after), rows)
                 }
                 _ => Ok(()),
             },
+            None => Ok(()),
         }
-    }
-
-    /// Whether no sample is asked.
-    fn is_untouched(&self, series: &Series) -> bool {
-        let mut is_untouched = true;
-        self.query.scan(series, |_| {
-            is_untouched = false;
-            ControlFlow::Break(())
-        });
-        is_untouched
     }
 
     /// Writes a bucket's row; returns the bucket's end.
@@ -475,8 +506,7 @@ impl<'q> Weighted<'q> {
         &self,
         from: i64,
         to: i64,
-        before: Sample,
-        after: Sample,
+        (before, after): (Sample, Sample),
         rows: &mut Rows<'_, F>,
     ) -> Result<(), TooManyRows> {
         let mut at = from;
@@ -510,10 +540,10 @@ struct Open {
 }
 
 impl Open {
-    fn add(&mut self, sample: Sample) {
-        self.twa.add(sample);
-        self.states
-            .iter_mut()
-            .for_each(|state| state.add(sample.value));
+    /// Takes samples, in order. The line may begin with the first of them.
+    fn add_all(&mut self, times: &[u64], values: &[f64]) {
+        let begun = usize::from(times.first() == Some(&self.twa.last().timestamp));
+        self.twa.add_all(&times[begun..], &values[begun..]);
+        add_all(&mut self.states, values.iter());
     }
 }

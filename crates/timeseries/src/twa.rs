@@ -43,6 +43,15 @@ impl Twa {
         self.last = sample;
     }
 
+    /// Takes samples, in order.
+    pub(crate) fn add_all(&mut self, times: &[u64], values: &[f64]) {
+        let mut line = *self;
+        for (time, value) in times.iter().zip(values) {
+            line.add(Sample::new(*time, *value));
+        }
+        *self = line;
+    }
+
     pub(crate) fn area(&self) -> f64 {
         self.area
     }
@@ -85,6 +94,9 @@ fn between(a: Sample, b: Sample, at: u64) -> Sample {
     Sample::new(at, value)
 }
 
+#[inline]
 fn trapezoid(a: Sample, b: Sample) -> f64 {
-    (a.value + b.value) * (b.timestamp - a.timestamp) as f64 / 2.0
+    // Signed numbers become floating-point ones in one step.
+    let time = (b.timestamp - a.timestamp) as i64;
+    (a.value + b.value) * time as f64 / 2.0
 }

@@ -1,8 +1,13 @@
 //! Decodes the samples of a compressed chunk, one after the other.
+//!
+//! Cost: most samples take one look at 64 bits: the window follows in those that have the prefixes.
 
 use super::State;
-use crate::Sample;
 use crate::bits::{mask, peek};
+
+/// Bits of a description of a window, and of both prefixes of a sample whose step is the last one.
+const DESCRIPTION: u32 = super::LEAD_BITS + super::WIDTH_BITS;
+const PREFIXES: u32 = 3;
 
 /// After a sample; before the next one.
 #[derive(Clone, Copy, Debug)]
@@ -24,42 +29,75 @@ impl Cursor {
         self.0.count
     }
 
-    /// The next sample. Bits beyond the words are zeros, so a caller checks what it does not know.
-    #[inline]
-    pub(super) fn next(&mut self, words: &[u64]) -> Sample {
-        let state = &mut self.0;
-        let mut at = state.bits as usize;
-        let mut ahead = peek(words, at);
-        if ahead & 1 == 0 {
-            at += 1;
-            ahead >>= 1;
-        } else {
-            let (change, bits) = step_change(words, at, ahead);
-            state.step = state.step.wrapping_add(change);
-            at += bits;
-            ahead = peek(words, at);
-        }
-        state.timestamp = state.timestamp.wrapping_add_signed(state.step);
-        if ahead & 1 == 0 {
-            at += 1;
-        } else {
-            at += 2;
-            if ahead & 2 != 0 {
-                // At least 63 bits are ahead, of which these are the first 13.
-                let lead = (ahead >> 2 & 0x1f) as u32;
-                let width = (ahead >> 7 & 0x3f) as u32 + 1;
-                at += 11;
-                state.lead = lead as u8;
-                state.tail = 64_u32.saturating_sub(lead + width) as u8;
+    /// Decodes the next sample; returns the state after it.
+    pub(super) fn step(&mut self, words: &[u64]) -> State {
+        self.fill(words, &mut [0], &mut [0.0]);
+        self.0
+    }
+
+    /// Decodes the next samples: as many as there are places for times and for values. Bits beyond
+    /// the words are zeros, so a caller checks what it does not know.
+    #[inline(never)]
+    pub(super) fn fill(&mut self, words: &[u64], times: &mut [u64], values: &mut [f64]) {
+        let State {
+            mut timestamp,
+            mut step,
+            mut value,
+            ..
+        } = self.0;
+        let mut at = self.0.bits as usize;
+        let mut lead = u32::from(self.0.lead);
+        let mut tail = u32::from(self.0.tail);
+        let mut width = 64_u32.saturating_sub(lead + tail);
+        let mut window_mask = mask(width);
+        self.0.count += times.len() as u32;
+        for (time, place) in times.iter_mut().zip(values) {
+            let mut ahead = peek(words, at);
+            if ahead & 1 == 0 {
+                at += 1;
+                ahead >>= 1;
+            } else {
+                let (change, bits) = step_change(words, at, ahead);
+                step = step.wrapping_add(change);
+                at += bits;
+                ahead = peek(words, at);
             }
-            let width = 64_u32.saturating_sub(u32::from(state.lead) + u32::from(state.tail));
-            let window = peek(words, at) & mask(width);
-            state.value ^= window.checked_shl(state.tail.into()).unwrap_or(0);
-            at += width as usize;
+            timestamp = timestamp.wrapping_add_signed(step);
+            if ahead & 1 == 0 {
+                at += 1;
+            } else {
+                let window = if ahead & 2 == 0 {
+                    at += 2;
+                    if width <= 64 - PREFIXES {
+                        ahead >> 2
+                    } else {
+                        peek(words, at)
+                    }
+                } else {
+                    lead = (ahead >> 2 & 0x1f) as u32;
+                    // A window that would end below the last bit ends with it.
+                    width = ((ahead >> 7 & 0x3f) as u32 + 1).min(64 - lead);
+                    tail = 64 - lead - width;
+                    window_mask = mask(width);
+                    at += 2 + DESCRIPTION as usize;
+                    if width <= 64 - PREFIXES - DESCRIPTION {
+                        ahead >> (2 + DESCRIPTION)
+                    } else {
+                        peek(words, at)
+                    }
+                };
+                // Without a window the mask is 0, whatever the tail is.
+                value ^= (window & window_mask).wrapping_shl(tail);
+                at += width as usize;
+            }
+            *time = timestamp;
+            *place = f64::from_bits(value);
         }
-        state.bits = at as u32;
-        state.count += 1;
-        Sample::new(state.timestamp, f64::from_bits(state.value))
+        self.0.timestamp = timestamp;
+        self.0.step = step;
+        self.0.value = value;
+        self.0.bits = at as u32;
+        (self.0.lead, self.0.tail) = (lead as u8, tail as u8);
     }
 }
 

@@ -1,6 +1,6 @@
 //! A compressed chunk to and from the fields of a payload.
 
-use super::{Cursor, MARK_BITS, Packed, State};
+use super::{Packed, RECENT, State, Tail};
 use crate::{Damaged, Sample};
 
 /// The fields of a chunk, beside its bytes.
@@ -66,14 +66,14 @@ impl Packed {
             words,
             first,
             state,
-            marks: Vec::new(),
+            tail: None,
             size,
         };
         chunk.check_samples()?;
         Ok(chunk)
     }
 
-    /// Decodes all samples, and makes the marks. An error: they do not lead to the last state.
+    /// Decodes all samples, and makes the tail. An error: they do not lead to the last state.
     fn check_samples(&mut self) -> Result<(), Damaged> {
         if self.state.count == 0 {
             let is_empty = self.state.bits == 0;
@@ -81,21 +81,21 @@ impl Packed {
             self.first = Sample::new(0, 0.0);
             return if is_empty { Ok(()) } else { Err(Damaged) };
         }
-        let mut cursor: Cursor = self.cursor(0);
+        let mut cursor = self.cursor(0);
+        let mut tail = Tail::new(1);
         for _ in 1..self.state.count {
             let before = cursor.state().timestamp;
-            let sample = cursor.next(&self.words);
-            let state = cursor.state();
-            if sample.timestamp <= before || state.bits > self.state.bits {
+            let state = cursor.step(&self.words);
+            if state.timestamp <= before || state.bits > self.state.bits {
                 return Err(Damaged);
             }
-            let marked = self.marks.last().map_or(0, |mark| mark.bits);
-            if state.bits - marked >= MARK_BITS {
-                self.marks.push(state);
-            }
+            tail.note(&state);
         }
         if cursor.state() != self.state || self.state.timestamp > i64::MAX as u64 {
             return Err(Damaged);
+        }
+        if self.state.count as usize >= RECENT {
+            self.tail = Some(Box::new(tail));
         }
         Ok(())
     }

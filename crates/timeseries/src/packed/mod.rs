@@ -15,30 +15,30 @@
 //!   1. Timestamps ascend strictly.
 //!   2. `state.bits` is at most `size * 8`: a sample that does not fit is not begun.
 //!   3. `words` has all bits in use, and zeros above them in its last word.
-//!   4. A mark is the state after one of the samples, about every [`MARK_BITS`]; a chunk may have
-//!      none ([`Packed::close`]).
+//!   4. A chunk that is appended to has a [`tail`], once it has some samples; others have none.
 //!
 //! Cost: append O(1), without decoding; a read decodes from the mark before its first sample, or
-//! from the start. Memory grows with the bits; Redis allocates the whole size at once.
+//! from the start; the newest samples of an open chunk are not decoded. Memory grows with the bits;
+//! Redis allocates the whole size at once.
 //!
 //! [`bits`]: crate::bits
 
 mod cursor;
 mod load;
+mod read;
+mod tail;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use cursor::Cursor;
+use cursor::Cursor;
 pub use load::PackedShape;
+use tail::{RECENT, Tail};
 
 use crate::Sample;
 use crate::bits::{mask, push};
 use russet_base::memory::alloc::vec_bytes;
 use russet_base::memory::mover::Mover;
-use std::ops::ControlFlow;
 
-/// Bits between two marks.
-const MARK_BITS: u32 = 4096;
 /// Bits of the window's lead.
 const LEAD_BITS: u32 = 5;
 const LEAD_MAX: u32 = 31;
@@ -97,6 +97,11 @@ impl State {
             ..State::EMPTY
         }
     }
+
+    /// The sample that it is after.
+    fn sample(&self) -> Sample {
+        Sample::new(self.timestamp, f64::from_bits(self.value))
+    }
 }
 
 /// See the module.
@@ -105,7 +110,7 @@ pub(crate) struct Packed {
     words: Vec<u64>,
     first: Sample,
     state: State,
-    marks: Vec<State>,
+    tail: Option<Box<Tail>>,
     /// Bytes that the bits may take.
     size: u32,
 }
@@ -116,7 +121,7 @@ impl Packed {
             words: Vec::new(),
             first: Sample::new(0, 0.0),
             state: State::EMPTY,
-            marks: Vec::new(),
+            tail: None,
             size,
         }
     }
@@ -132,7 +137,7 @@ impl Packed {
 
     /// The last sample; zeros without one.
     pub(crate) fn last(&self) -> Sample {
-        Sample::new(self.state.timestamp, f64::from_bits(self.state.value))
+        self.state.sample()
     }
 
     /// Bytes that its bits may take.
@@ -161,25 +166,40 @@ impl Packed {
         self.reserve(old.bits + needed);
         let at = &mut self.state.bits;
         let change = change as u64 & mask(change_bits);
-        if prefix_bits + change_bits <= 64 {
-            let both = prefix | change << (prefix_bits % 64);
-            push(&mut self.words, at, both, prefix_bits + change_bits);
+        let step_bits = prefix_bits + change_bits;
+        if step_bits + code.head_bits <= 64 {
+            let step = prefix | change << (prefix_bits % 64);
+            let both = step | code.head << (step_bits % 64);
+            push(&mut self.words, at, both, step_bits + code.head_bits);
         } else {
             push(&mut self.words, at, prefix, prefix_bits);
             push(&mut self.words, at, change, change_bits);
+            push(&mut self.words, at, code.head, code.head_bits);
         }
-        push(&mut self.words, at, code.head, code.head_bits);
         push(&mut self.words, at, code.window, code.window_bits);
         self.state.timestamp = sample.timestamp;
         self.state.step = step;
         self.state.value = value;
         self.state.count += 1;
         (self.state.lead, self.state.tail) = (code.lead, code.tail);
-        let marked = self.marks.last().map_or(0, |mark| mark.bits);
-        if self.state.bits - marked >= MARK_BITS {
-            self.marks.push(self.state);
-        }
+        self.note();
         Ok(())
+    }
+
+    /// The state has gone on by a sample.
+    #[inline]
+    fn note(&mut self) {
+        match &mut self.tail {
+            Some(tail) => tail.note(&self.state),
+            None if self.state.count as usize >= RECENT => {
+                self.tail = Some(Box::new(Tail::new(self.state.count)));
+            }
+            None => {}
+        }
+    }
+
+    fn marks(&self) -> &[State] {
+        self.tail.as_ref().map_or(&[], |tail| tail.marks())
     }
 
     /// Makes room for bits in all: a quarter more than there is, so that memory follows the bits.
@@ -199,9 +219,9 @@ impl Packed {
         self.words.reserve_exact(capacity - self.words.len());
     }
 
-    /// No sample is expected at its end any more: gives up marks and spare memory.
+    /// No sample is expected at its end any more: gives up its tail and spare memory.
     pub(crate) fn close(&mut self) {
-        self.marks = Vec::new();
+        self.tail = None;
         self.words.shrink_to_fit();
     }
 
@@ -214,9 +234,7 @@ impl Packed {
         resolve: impl FnOnce(f64, f64) -> Result<f64, E>,
     ) -> Result<(bool, f64), E> {
         let kept = self.marks_before(sample.timestamp);
-        let mut tail: Vec<Sample> = Vec::new();
-        let after = self.after_mark(kept);
-        tail.extend(after);
+        let mut tail = self.after_mark(kept);
         let at = tail.partition_point(|other| other.timestamp < sample.timestamp);
         let mut value = sample.value;
         let is_new = match tail.get_mut(at) {
@@ -241,7 +259,7 @@ impl Packed {
     /// Removes the samples of a range; returns their number.
     pub(crate) fn remove(&mut self, from: u64, to: u64) -> usize {
         let kept = self.marks_before(from);
-        let mut tail: Vec<Sample> = self.after_mark(kept).collect();
+        let mut tail = self.after_mark(kept);
         let before = tail.len();
         tail.retain(|sample| !(from..=to).contains(&sample.timestamp));
         let removed = before - tail.len();
@@ -254,7 +272,7 @@ impl Packed {
 
     /// Moves the later half of its samples to a new chunk. Both end where their bits end.
     pub(crate) fn split(&mut self) -> Packed {
-        let all: Vec<Sample> = self.samples().collect();
+        let all = self.after_mark(0);
         // Of an odd number the earlier half has one more.
         let half = all.len().div_ceil(2);
         let of = |samples: &[Sample]| {
@@ -279,16 +297,24 @@ impl Packed {
 
     /// Marks that are before a timestamp.
     fn marks_before(&self, timestamp: u64) -> usize {
-        self.marks
+        self.marks()
             .partition_point(|mark| mark.timestamp < timestamp)
     }
 
     /// Forgets all samples after the first `marks` marks; without a mark all samples.
     fn rewind(&mut self, marks: usize) {
-        self.marks.truncate(marks);
-        self.state = self.marks.last().copied().unwrap_or(State::EMPTY);
-        if self.state.count == 0 {
-            self.first = Sample::new(0, 0.0);
+        let count = self.state.count;
+        match marks.checked_sub(1) {
+            Some(at) => {
+                self.state = self.marks()[at];
+                let tail = self.tail.as_mut().expect("it has the mark");
+                tail.rewind(marks, self.state.count, count);
+            }
+            None => {
+                self.state = State::EMPTY;
+                self.first = Sample::new(0, 0.0);
+                self.tail = None;
+            }
         }
         let bits = self.state.bits;
         self.words.truncate(bits.div_ceil(64) as usize);
@@ -305,133 +331,39 @@ impl Packed {
         }
     }
 
-    /// All samples.
-    pub(crate) fn samples(&self) -> impl Iterator<Item = Sample> + '_ {
-        self.after_mark(0)
-    }
-
-    /// The samples after the first `marks` marks; without a mark all of them.
-    fn after_mark(&self, marks: usize) -> impl Iterator<Item = Sample> + '_ {
-        let mut cursor = self.cursor(marks);
-        let first = (marks == 0 && self.state.count > 0).then_some(self.first);
-        let left = self.state.count - cursor.count();
-        first
-            .into_iter()
-            .chain((0..left).map(move |_| cursor.next(&self.words)))
-    }
-
-    /// A cursor after the last of the first `marks` marks, or after the first sample.
-    fn cursor(&self, marks: usize) -> Cursor {
-        let state = match marks.checked_sub(1) {
-            Some(at) => self.marks[at],
-            None if self.state.count == 0 => State::EMPTY,
-            None => State::after_first(self.first),
-        };
-        Cursor::after(state)
-    }
-
-    /// Calls `f` with the samples from `from` on, up to `to`, in order.
-    #[inline]
-    pub(crate) fn scan<B>(
-        &self,
-        from: u64,
-        to: u64,
-        f: &mut impl FnMut(Sample) -> ControlFlow<B>,
-    ) -> ControlFlow<B> {
-        if self.state.count == 0 {
-            return ControlFlow::Continue(());
-        }
-        let kept = self.marks_before(from);
-        let mut cursor = self.cursor(kept);
-        if kept == 0 && self.first.timestamp >= from {
-            if self.first.timestamp > to {
-                return ControlFlow::Continue(());
-            }
-            f(self.first)?;
-        }
-        let is_whole = to >= self.state.timestamp;
-        for _ in cursor.count()..self.state.count {
-            let sample = cursor.next(&self.words);
-            if sample.timestamp < from {
-                continue;
-            }
-            if !is_whole && sample.timestamp > to {
-                break;
-            }
-            f(sample)?;
-        }
-        ControlFlow::Continue(())
-    }
-
-    /// As [`Packed::scan`], from the last sample on. `room` is emptied and used. Decodes the bits
-    /// between two marks at a time.
-    pub(crate) fn scan_back<B>(
-        &self,
-        from: u64,
-        to: u64,
-        room: &mut Vec<Sample>,
-        f: &mut impl FnMut(Sample) -> ControlFlow<B>,
-    ) -> ControlFlow<B> {
-        if self.state.count == 0 {
-            return ControlFlow::Continue(());
-        }
-        let mut end = self.state;
-        for kept in (0..=self.marks_before(to)).rev() {
-            let mut cursor = self.cursor(kept);
-            room.clear();
-            if kept == 0 {
-                room.push(self.first);
-            }
-            for _ in cursor.count()..end.count {
-                let sample = cursor.next(&self.words);
-                if sample.timestamp > to {
-                    break;
-                }
-                room.push(sample);
-            }
-            for sample in room.iter().rev() {
-                if sample.timestamp < from {
-                    return ControlFlow::Continue(());
-                }
-                if sample.timestamp <= to {
-                    f(*sample)?;
-                }
-            }
-            match kept.checked_sub(1) {
-                Some(at) => end = self.marks[at],
-                None => break,
-            }
-        }
-        ControlFlow::Continue(())
-    }
-
     /// Bytes of its blocks.
     pub(crate) fn memory_bytes(&self) -> usize {
-        vec_bytes(&self.words) + vec_bytes(&self.marks)
+        vec_bytes(&self.words) + self.tail.as_ref().map_or(0, |tail| tail.memory_bytes())
     }
 
     pub(crate) fn relocate(&mut self, mover: &mut Mover) {
         mover.vec(&mut self.words);
-        mover.vec(&mut self.marks);
+        if let Some(tail) = &mut self.tail {
+            mover.boxed(tail);
+            tail.relocate(mover);
+        }
     }
 
     pub(crate) fn check_invariants(&self) {
         assert!(self.state.bits <= self.size * 8);
         assert_eq!(self.words.len(), self.state.bits.div_ceil(64) as usize);
         let mut cursor = self.cursor(0);
-        let mut marks = self.marks.iter();
-        let mut next_mark = marks.next();
-        for _ in cursor.count()..self.state.count {
+        let mut marks = self.marks().iter().peekable();
+        for index in cursor.count()..self.state.count {
             let before = cursor.state().timestamp;
-            let sample = cursor.next(&self.words);
-            assert!(sample.timestamp > before);
-            let state = cursor.state();
-            if next_mark.is_some_and(|mark| mark.count == state.count) {
-                assert_eq!(next_mark, Some(&state));
-                next_mark = marks.next();
+            let state = cursor.step(&self.words);
+            assert!(state.timestamp > before);
+            if let Some(mark) = marks.next_if(|mark| mark.count == state.count) {
+                assert_eq!(mark, &state);
+            }
+            let tail = self.tail.as_ref();
+            if let Some(tail) = tail.filter(|tail| index >= tail.oldest(self.state.count)) {
+                let (kept, sample) = (tail.recent(index), state.sample());
+                assert_eq!(kept.timestamp, sample.timestamp);
+                assert_eq!(kept.value.to_bits(), sample.value.to_bits());
             }
         }
-        assert_eq!(next_mark, None);
+        assert_eq!(marks.next(), None);
         assert_eq!(cursor.state(), self.state);
     }
 }

@@ -3,7 +3,9 @@
 //! Steps and values are drawn so that every code of the format occurs.
 
 use super::*;
+use crate::block::Room;
 use proptest::prelude::*;
+use std::ops::ControlFlow;
 
 fn payload_bytes(chunk: &Packed) -> Vec<u8> {
     let mut bytes = Vec::new();
@@ -147,6 +149,12 @@ fn samples() -> impl Strategy<Value = Vec<(u64, f64)>> {
     })
 }
 
+fn closed(chunk: &Packed) -> Packed {
+    let mut chunk = chunk.clone();
+    chunk.close();
+    chunk
+}
+
 fn same(a: &[Sample], b: &[(u64, f64)]) -> bool {
     let a = a
         .iter()
@@ -161,7 +169,7 @@ proptest! {
     #[test]
     fn samples_come_back(all in samples(), a: u16, b: u16) {
         let chunk = packed(1 << 16, &all);
-        let got: Vec<Sample> = chunk.samples().collect();
+        let got = chunk.samples();
         prop_assert!(same(&got, &all));
         let loaded = Packed::from_shape(chunk.shape(), &payload_bytes(&chunk)).expect("whole");
         loaded.check_invariants();
@@ -173,14 +181,21 @@ proptest! {
         let expected: Vec<(u64, f64)> =
             all.iter().copied().filter(|(at, _)| (from..=to).contains(at)).collect();
         let mut got = Vec::new();
-        let mut take = |sample: Sample| { got.push(sample); ControlFlow::<()>::Continue(()) };
-        let _ = chunk.scan(from, to, &mut take);
+        let _ = chunk.visit(from, to, &mut |times, values| {
+            got.extend(times.iter().zip(values).map(|(time, value)| Sample::new(*time, *value)));
+            ControlFlow::Continue(())
+        });
         prop_assert!(same(&got, &expected));
-        got.clear();
-        let mut take = |sample: Sample| { got.push(sample); ControlFlow::<()>::Continue(()) };
-        let _ = chunk.scan_back(from, to, &mut Vec::new(), &mut take);
-        got.reverse();
-        prop_assert!(same(&got, &expected));
+        for chunk in [&chunk, &loaded, &closed(&chunk)] {
+            got.clear();
+            let _ = chunk.visit_back(from, to, &mut Room::default(), &mut |times, values| {
+                let block = times.iter().zip(values).rev();
+                got.extend(block.map(|(time, value)| Sample::new(*time, *value)));
+                ControlFlow::Continue(())
+            });
+            got.reverse();
+            prop_assert!(same(&got, &expected));
+        }
     }
 
     #[test]
@@ -204,7 +219,7 @@ proptest! {
         prop_assert_eq!(removed, before - model.len());
         chunk.check_invariants();
         let expected: Vec<(u64, f64)> = model.into_iter().collect();
-        let got: Vec<Sample> = chunk.samples().collect();
+        let got = chunk.samples();
         prop_assert!(same(&got, &expected));
         // The bits are those of the same samples coded at once.
         let again = packed(1 << 16, &expected);
@@ -213,7 +228,7 @@ proptest! {
         let later = earlier.split();
         earlier.check_invariants();
         later.check_invariants();
-        let both: Vec<Sample> = earlier.samples().chain(later.samples()).collect();
+        let both = [earlier.samples(), later.samples()].concat();
         prop_assert!(same(&both, &expected));
     }
 }

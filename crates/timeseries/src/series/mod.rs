@@ -290,7 +290,7 @@ impl Series {
     fn push_chunk(&mut self, chunk: Chunk) {
         let len = self.chunks.len();
         if len == self.chunks.capacity() {
-            self.chunks.reserve_exact(len / 4 + 1);
+            self.chunks.reserve_exact(len / 8 + 1);
         }
         self.chunks.push_back(chunk);
     }
@@ -407,12 +407,12 @@ impl Series {
                 continue;
             }
             let mut kept = 0;
-            let _ = chunk.scan(oldest, u64::MAX, &mut |sample: Sample| {
+            let _ = chunk.visit(oldest, u64::MAX, &mut |times, _| {
                 if kept == 0 {
-                    first = sample.timestamp;
+                    first = times[0];
                 }
-                kept += 1;
-                ControlFlow::<()>::Continue(())
+                kept += times.len() as u64;
+                ControlFlow::Continue(())
             });
             total -= chunk.len() as u64 - kept;
             break;

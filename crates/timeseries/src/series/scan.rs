@@ -1,13 +1,50 @@
 //! The samples of a range, in either direction. Samples beyond the retention are not seen.
 //!
-//! Cost: chunks outside the range are skipped by their ends; a read from the end decodes what is
-//! between two marks of the last chunk at a time, of other chunks each as a whole.
+//! Cost: chunks outside the range are skipped by their ends; a read from the end takes the newest
+//! samples as they are, then decodes what is between two marks of the last chunk at a time, of
+//! other chunks each as a whole.
 
 use super::Series;
 use crate::Sample;
+use crate::block::{Room, Visit, go_on_if};
 use std::ops::ControlFlow;
 
 impl Series {
+    /// Calls `f` with blocks of the samples from `from` up to `to`, in order, until it breaks.
+    pub(crate) fn visit(&self, from: u64, to: u64, f: Visit<'_>) -> ControlFlow<()> {
+        let from = from.max(self.oldest_kept());
+        if self.total == 0 || from > to {
+            return ControlFlow::Continue(());
+        }
+        let first = self
+            .chunks
+            .partition_point(|chunk| chunk.last().timestamp < from);
+        for chunk in self.chunks.range(first..) {
+            if chunk.first() > to {
+                break;
+            }
+            chunk.visit(from, to, f)?;
+        }
+        ControlFlow::Continue(())
+    }
+
+    /// As [`Series::visit`], the blocks from the last one on, each in order of time.
+    pub(crate) fn visit_back(&self, from: u64, to: u64, f: Visit<'_>) -> ControlFlow<()> {
+        let from = from.max(self.oldest_kept());
+        if self.total == 0 || from > to {
+            return ControlFlow::Continue(());
+        }
+        let end = self.chunks.partition_point(|chunk| chunk.first() <= to);
+        let mut room = Room::default();
+        for chunk in self.chunks.range(..end).rev() {
+            if chunk.last().timestamp < from {
+                break;
+            }
+            chunk.visit_back(from, to, &mut room, f)?;
+        }
+        ControlFlow::Continue(())
+    }
+
     /// Calls `f` with the samples from `from` up to `to`, in order, until it breaks.
     #[inline]
     pub fn scan<B>(
@@ -16,20 +53,13 @@ impl Series {
         to: u64,
         mut f: impl FnMut(Sample) -> ControlFlow<B>,
     ) -> ControlFlow<B> {
-        let from = from.max(self.oldest_kept());
-        if self.total == 0 || from > to {
-            return ControlFlow::Continue(());
-        }
-        let first = self
-            .chunks
-            .partition_point(|chunk| chunk.last().timestamp < from);
-        for chunk in self.chunks.iter().skip(first) {
-            if chunk.first() > to {
-                break;
-            }
-            chunk.scan(from, to, &mut f)?;
-        }
-        ControlFlow::Continue(())
+        let mut outcome = ControlFlow::Continue(());
+        let _ = self.visit(from, to, &mut |times, values| {
+            let mut samples = times.iter().zip(values);
+            outcome = samples.try_for_each(|(time, value)| f(Sample::new(*time, *value)));
+            go_on_if(outcome.is_continue())
+        });
+        outcome
     }
 
     /// As [`Series::scan`], from the last sample on.
@@ -39,19 +69,13 @@ impl Series {
         to: u64,
         mut f: impl FnMut(Sample) -> ControlFlow<B>,
     ) -> ControlFlow<B> {
-        let from = from.max(self.oldest_kept());
-        if self.total == 0 || from > to {
-            return ControlFlow::Continue(());
-        }
-        let end = self.chunks.partition_point(|chunk| chunk.first() <= to);
-        let mut room = Vec::new();
-        for chunk in self.chunks.iter().take(end).rev() {
-            if chunk.last().timestamp < from {
-                break;
-            }
-            chunk.scan_back(from, to, &mut room, &mut f)?;
-        }
-        ControlFlow::Continue(())
+        let mut outcome = ControlFlow::Continue(());
+        let _ = self.visit_back(from, to, &mut |times, values| {
+            let mut samples = times.iter().zip(values).rev();
+            outcome = samples.try_for_each(|(time, value)| f(Sample::new(*time, *value)));
+            go_on_if(outcome.is_continue())
+        });
+        outcome
     }
 
     /// Calls `f` with all samples from `from` up to `to`, in order.
