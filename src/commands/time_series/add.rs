@@ -100,6 +100,7 @@ fn madd(call: &mut Call<'_>) -> CommandResult {
         return Err(CommandError::WrongArity(call.name.to_owned()));
     }
     call.reply.array(triples.len() / 3);
+    let is_repeated = call.effects_wanted();
     let mut accepted: SmallVec<[(usize, u64); 16]> = SmallVec::new();
     let mut writes = Vec::new();
     for at in (0..triples.len()).step_by(3) {
@@ -113,17 +114,22 @@ fn madd(call: &mut Call<'_>) -> CommandResult {
                     compact::apply(call, key, &writes);
                     writes.clear();
                 }
-                accepted.push((at, timestamp));
+                if is_repeated {
+                    accepted.push((at, timestamp));
+                }
             }
             Ok((timestamp, false)) => call.reply.int(timestamp as i64),
             Err(error) => call.reply.error(&error),
         }
     }
+    if accepted.is_empty() {
+        return Ok(());
+    }
     let is_plain = accepted.len() * 3 == triples.len()
         && (1..triples.len())
             .step_by(3)
             .all(|at| triples.at(at) != b"*");
-    if accepted.is_empty() || is_plain || !call.effects_wanted() {
+    if is_plain {
         return Ok(());
     }
     let times: Vec<String> = accepted.iter().map(|(_, time)| time.to_string()).collect();

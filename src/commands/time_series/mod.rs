@@ -4,6 +4,7 @@
 //!     options        how a series is kept: words and settings
 //!     range_args     the options of ranges
 //!     rows_text      timestamps and values as they are replied
+//!     value_text     the digits of values in RESP2
 //!     filters        conditions on labels, the labels that are shown
 //!     compact        the writes of rules
 //!     add, create, delete, get, increment, info, mrange, query, range, rules     the commands
@@ -28,6 +29,7 @@ mod rows_text;
 mod rules;
 #[cfg(test)]
 mod tests;
+mod value_text;
 
 use crate::server::Spec;
 

@@ -15,6 +15,8 @@ const BAD_FROM: CommandError = CommandError::Text("ERR TSDB: wrong fromTimestamp
 const BAD_TO: CommandError = CommandError::Text("ERR TSDB: wrong toTimestamp");
 const TOO_MANY: CommandError =
     CommandError::Text("ERR TSDB: EMPTY would make too many rows, use COUNT or longer buckets");
+/// Rows for which memory is reserved at once, at most.
+const EXPECTED_MAX: usize = 1 << 12;
 
 pub(super) const RANGE: Spec = Spec {
     arity: Arity::AtLeast(4),
@@ -54,13 +56,17 @@ fn reply_range(call: &mut Call<'_>, backwards: bool) -> CommandResult {
     series.ok_or(MISSING)?;
     let args = RangeArgs::parse(call.args, 2, call.name)?;
     let mut rows = RowsText::new(call.reply);
-    let push = |timestamp, values: &[f64]| rows.push(timestamp, values);
     let extra = if args.latest {
         latest(&call.db, key)
     } else {
         None
     };
     let series = call.db.peek::<TimeSeries>(key)?.expect("found above");
+    if args.aggregators().is_empty() {
+        let samples = usize::try_from(series.total()).unwrap_or(usize::MAX);
+        rows.expect(samples.min(args.count()).min(EXPECTED_MAX));
+    }
+    let push = |timestamp, values: &[f64]| rows.push(timestamp, values);
     args.run(&series, extra, backwards, push)
         .map_err(too_many)?;
     rows.reply(call.reply);

@@ -1,4 +1,6 @@
 //! The rows' common parts: flags, keys, categories, errors, timestamps, values.
+//!
+//! A value is a number as JSON has it; most have few digits, and are read by one division.
 
 use russet_base::numbers::number::parse_i64;
 use russet_command::{Access, Category, CommandError, Flags, KeySpec};
@@ -48,6 +50,9 @@ pub(super) fn timestamp(text: &[u8], now_ms: i64) -> Result<u64, CommandError> {
 
 /// A sample's value: a number as JSON has it, with anything after it, as in Redis; or `nan`.
 pub(super) fn value(text: &[u8]) -> Result<f64, CommandError> {
+    if let Some(value) = short_number(text) {
+        return Ok(value);
+    }
     if text.eq_ignore_ascii_case(b"nan") {
         return Ok(f64::NAN);
     }
@@ -59,6 +64,36 @@ pub(super) fn value(text: &[u8]) -> Result<f64, CommandError> {
     } else {
         Err(BAD_VALUE)
     }
+}
+
+/// A number as JSON has it, of at most 15 digits and without an exponent: the double that is
+/// nearest to it is the quotient of two doubles that are exact.
+fn short_number(text: &[u8]) -> Option<f64> {
+    const POWERS: [f64; 16] = [
+        1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15,
+    ];
+    let (is_negative, number) = match text {
+        [b'-', rest @ ..] => (true, rest),
+        rest => (false, rest),
+    };
+    if number.len() >= POWERS.len() {
+        return None;
+    }
+    let (mut n, mut point) = (0_u64, None);
+    for (at, byte) in number.iter().enumerate() {
+        match byte {
+            b'0'..=b'9' => n = n * 10 + u64::from(byte - b'0'),
+            b'.' if at > 0 && point.is_none() => point = Some(at),
+            _ => return None,
+        }
+    }
+    let whole = point.unwrap_or(number.len());
+    let decimals = number.len().saturating_sub(whole + 1);
+    if whole == 0 || point.is_some() && decimals == 0 || whole > 1 && number[0] == b'0' {
+        return None;
+    }
+    let size = n as f64 / POWERS[decimals];
+    Some(if is_negative { -size } else { size })
 }
 
 /// The number as JSON has it with which a text begins.
@@ -97,7 +132,14 @@ mod tests {
 
     #[test]
     fn values_are_numbers_as_json_has_them() {
-        let known: [(&[u8], Option<f64>); 12] = [
+        let known: [(&[u8], Option<f64>); 19] = [
+            (b"0", Some(0.0)),
+            (b"-12.50", Some(-12.5)),
+            (b"0.001", Some(0.001)),
+            (b"123456789012345", Some(123456789012345.0)),
+            (b"1234567890123.45", Some(1234567890123.45)),
+            (b"00.5", None),
+            (b"", None),
             (b"12abc", Some(12.0)),
             (b"0x10", Some(0.0)),
             (b"-0", Some(-0.0)),

@@ -85,51 +85,6 @@ pub fn write_shortest(out: &mut Vec<u8>, value: f64) {
     place_point(out, decimal.digits(), decimal.exponent, value < 0.0);
 }
 
-/// Appends `value` as Redis's time series reply it in RESP2: the shortest digits, without an
-/// exponent from 1 up to 10^16 (and beyond, while all 17 digits are needed); else as `5E-1` and
-/// `1.25E20`.
-pub fn write_capital(out: &mut Vec<u8>, value: f64) {
-    if let Some(integer) = as_integer(value).filter(|n| n.unsigned_abs() < 1_000_000_000_000_000)
-        && (integer != 0 || value.is_sign_positive())
-    {
-        return number::write_i64(out, integer);
-    }
-    if value.is_nan() {
-        return out.extend_from_slice(b"NaN");
-    }
-    if value.is_sign_negative() {
-        out.push(b'-');
-    }
-    if value == 0.0 {
-        return out.push(b'0');
-    }
-    if value.is_infinite() {
-        return out.extend_from_slice(b"Infinity");
-    }
-    let decimal = grisu::shortest(value);
-    let digits = decimal.digits();
-    let exponent = decimal.exponent + digits.len() as i32 - 1;
-    if exponent >= 0 && (exponent < 16 || exponent == 16 && digits.len() == 17) {
-        let whole = exponent as usize + 1;
-        if digits.len() <= whole {
-            out.extend_from_slice(digits);
-            out.resize(out.len() + whole - digits.len(), b'0');
-        } else {
-            out.extend_from_slice(&digits[..whole]);
-            out.push(b'.');
-            out.extend_from_slice(&digits[whole..]);
-        }
-        return;
-    }
-    out.push(digits[0]);
-    if digits.len() > 1 {
-        out.push(b'.');
-        out.extend_from_slice(&digits[1..]);
-    }
-    out.push(b'E');
-    number::write_i64(out, exponent.into());
-}
-
 /// Appends `value` with four decimals, as Redis writes distances: ties round to the even digit, and
 /// a value that does not fit in 64 bits becomes their minimum.
 pub fn write_fixed4(out: &mut Vec<u8>, value: f64) {
