@@ -205,3 +205,50 @@ fn a_product_of_reduce_off_the_loop_is_that_of_a_transaction() {
     let expected = [&b"*3\r\n:1\r\n"[..], &off_the_loop.concat()].concat();
     assert_eq!(c.reply(), expected);
 }
+
+/// A MRANGE that takes many slices replies what one in a script replies, which is one piece.
+#[test]
+fn many_series_in_slices_are_those_of_one_piece() {
+    let server = Daemon::start(&[]);
+    let mut c = server.connect();
+    for n in 0..3000 {
+        let key = format!("s:{:04}", n * 7 % 3000);
+        let dc = format!("dc{}", n % 7);
+        c.send(&command(&[
+            "TS.CREATE",
+            &key,
+            "LABELS",
+            "of",
+            "many",
+            "dc",
+            &dc,
+        ]));
+        assert_eq!(c.reply(), b"+OK\r\n");
+        let mut words = vec!["TS.MADD".to_owned()];
+        for at in 0..40 {
+            let value = f64::from(n * at % 1000) / 8.0;
+            words.extend([key.clone(), (at * 1000).to_string(), value.to_string()]);
+        }
+        c.send(&command(&words));
+        assert!(c.reply().starts_with(b"*40\r\n"));
+    }
+    for (name, before, after) in [
+        ("TS.MRANGE", "WITHLABELS", ""),
+        ("TS.MREVRANGE", "COUNT 3 SELECTED_LABELS dc", ""),
+        (
+            "TS.MRANGE",
+            "AGGREGATION avg,max 7000",
+            "GROUPBY dc REDUCE sum",
+        ),
+    ] {
+        let words = [name, "-", "+"].into_iter();
+        let words = words.chain(before.split_whitespace());
+        let words = words.chain(["FILTER", "of=many"]);
+        let words: Vec<&str> = words.chain(after.split_whitespace()).collect();
+        let script = "return redis.call(unpack(ARGV))";
+        c.send(&command(&[&["EVAL", script, "0"][..], &words].concat()));
+        let expected = c.reply();
+        c.send(&command(&words));
+        assert!(c.reply() == expected, "{words:?}");
+    }
+}

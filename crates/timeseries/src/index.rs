@@ -119,13 +119,13 @@ impl LabelIndex {
     /// The keys of the series that satisfy all filters, of which one at least asks for a value;
     /// sorted.
     pub fn find(&self, filters: &[Filter]) -> Vec<&[u8]> {
-        let lists = filters.iter().filter_map(|filter| match &filter.test {
-            Test::OneOf(values) => Some(self.lists(&filter.name, values)),
+        let lists = filters.iter().enumerate();
+        let lists = lists.filter_map(|(at, filter)| match &filter.test {
+            Test::OneOf(values) => Some((at, self.lists(&filter.name, values))),
             _ => None,
         });
-        let Some(shortest) =
-            lists.min_by_key(|lists| lists.iter().map(|list| list.len()).sum::<usize>())
-        else {
+        let length = |lists: &[&[u32]]| lists.iter().map(|list| list.len()).sum::<usize>();
+        let Some((chosen, shortest)) = lists.min_by_key(|(_, lists)| length(lists)) else {
             return Vec::new();
         };
         let mut numbers: List = shortest.concat();
@@ -133,8 +133,9 @@ impl LabelIndex {
             numbers.sort_unstable();
             numbers.dedup();
         }
-        for filter in filters {
+        for (at, filter) in filters.iter().enumerate() {
             match &filter.test {
+                _ if at == chosen => {}
                 Test::OneOf(values) => {
                     let lists = self.lists(&filter.name, values);
                     retain(&mut numbers, &lists, true);
@@ -148,9 +149,7 @@ impl LabelIndex {
             }
         }
         let key = |number: &u32| self.keys[*number as usize].as_deref().expect("in use");
-        let mut keys: Vec<&[u8]> = numbers.iter().map(key).collect();
-        keys.sort_unstable();
-        keys
+        sorted(numbers.iter().map(key).collect())
     }
 
     /// The keys of all series, in no order.
@@ -209,6 +208,28 @@ fn retain(numbers: &mut List, lists: &[&[u32]], is_in: bool) {
     });
 }
 
+/// Sorts keys by eight bytes after what all of them begin with, and if those are equal as a whole:
+/// most comparisons are of two numbers.
+fn sorted(keys: Vec<&[u8]>) -> Vec<&[u8]> {
+    let Some(first) = keys.first() else {
+        return keys;
+    };
+    let common = keys.iter().fold(first.len(), |common, key| {
+        let pairs = first[..common].iter().zip(*key);
+        pairs.take_while(|(a, b)| a == b).count()
+    });
+    let head = |key: &[u8]| {
+        let mut bytes = [0; 8];
+        let rest = &key[common..];
+        let n = rest.len().min(bytes.len());
+        bytes[..n].copy_from_slice(&rest[..n]);
+        u64::from_be_bytes(bytes)
+    };
+    let mut headed: Vec<(u64, &[u8])> = keys.iter().map(|key| (head(key), *key)).collect();
+    headed.sort_unstable();
+    headed.into_iter().map(|(_, key)| key).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -256,6 +277,14 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn keys_are_sorted_as_bytes(keys in proptest::collection::vec("[ab\0]{0,12}", 0..40)) {
+            let keys: Vec<&[u8]> = keys.iter().map(String::as_bytes).collect();
+            let mut expected = keys.clone();
+            expected.sort_unstable();
+            prop_assert_eq!(sorted(keys), expected);
+        }
+
         #[test]
         fn answers_are_those_of_all_series(
             steps in proptest::collection::vec((0..30_u8, proptest::option::of(proptest::collection::vec((0..4_u8, 0..4_u8), 0..5))), 0..150),

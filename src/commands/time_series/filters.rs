@@ -76,21 +76,51 @@ fn values(text: &[u8]) -> Option<Option<Vec<Box<[u8]>>>> {
     is_whole.then_some(Some(values))
 }
 
-/// The keys of the series that satisfy conditions, sorted. An error: with `must_read` the client
-/// may not read all of them.
+/// Keys, one after the other in one text.
+#[derive(Default)]
+pub(super) struct Keys {
+    text: Vec<u8>,
+    ends: Vec<usize>,
+}
+
+impl Keys {
+    fn push(&mut self, key: &[u8]) {
+        self.text.extend_from_slice(key);
+        self.ends.push(self.text.len());
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.ends.len()
+    }
+
+    /// The key of a number.
+    pub(super) fn get(&self, at: usize) -> Option<&[u8]> {
+        let end = *self.ends.get(at)?;
+        let start = at.checked_sub(1).map_or(0, |before| self.ends[before]);
+        Some(&self.text[start..end])
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = &[u8]> {
+        (0..self.len()).filter_map(|at| self.get(at))
+    }
+}
+
+/// The keys of the series that satisfy conditions, sorted; some of them may have expired. An error:
+/// with `must_read` the client may not read all of them.
 pub(super) fn keys_of(
-    call: &mut Call<'_>,
+    call: &Call<'_>,
     filters: &[Filter],
     must_read: bool,
-) -> Result<Vec<Box<[u8]>>, CommandError> {
+) -> Result<Keys, CommandError> {
+    let mut keys = Keys::default();
     let Some(index) = call.db.labels() else {
-        return Ok(Vec::new());
+        return Ok(keys);
     };
-    let keys = index.find(filters);
-    let keys = keys.into_iter().filter(|key| call.db.peek_exists(key));
-    let keys: Vec<Box<[u8]>> = keys.map(Box::from).collect();
-    if must_read && !keys.iter().all(|key| call.may_read_key(key)) {
-        return Err(DENIED);
+    for key in index.find(filters) {
+        if must_read && !call.may_read_key(key) && call.db.peek_exists(key) {
+            return Err(DENIED);
+        }
+        keys.push(key);
     }
     Ok(keys)
 }

@@ -6,6 +6,7 @@
 //!     rows_text      timestamps and values as they are replied
 //!     value_text     the digits of values in RESP2
 //!     filters        conditions on labels, the labels that are shown
+//!     gathered       the series of MRANGE, in slices
 //!     compact        the writes of rules
 //!     add, create, delete, get, increment, info, mrange, query, range, rules     the commands
 //!
@@ -16,6 +17,7 @@ mod compact;
 mod create;
 mod delete;
 mod filters;
+mod gathered;
 mod get;
 mod increment;
 mod info;

@@ -23,8 +23,13 @@ pub(super) const QUERYINDEX: Spec = Spec {
 fn queryindex(call: &mut Call<'_>) -> CommandResult {
     let filters = parse_filters(call.args.from(1))?;
     let keys = keys_of(call, &filters, false)?;
-    call.reply.set(keys.len());
-    keys.iter().for_each(|key| call.reply.bulk(key));
+    let place = call.reply.defer();
+    let mut replied = 0;
+    for key in keys.iter().filter(|key| call.db.peek_exists(key)) {
+        call.reply.bulk(key);
+        replied += 1;
+    }
+    call.reply.finish_set(place, replied);
     Ok(())
 }
 
@@ -50,14 +55,18 @@ fn mget(call: &mut Call<'_>) -> CommandResult {
     let filters = parse_filters(args.from(filter + 1))?;
     let keys = keys_of(call, &filters, true)?;
     let asks_latest = find(args.first(filter), 1, "LATEST").is_some();
-    begin_keys(call.reply, keys.len());
-    for key in &keys {
+    let place = call.reply.defer();
+    let mut replied = 0;
+    for key in keys.iter() {
+        let Some(series) = call.db.peek::<TimeSeries>(key)? else {
+            continue;
+        };
+        replied += 1;
         let latest = if asks_latest {
             open_bucket(&call.db, key)
         } else {
             None
         };
-        let series = call.db.peek::<TimeSeries>(key)?.expect("in the index");
         let reply = &mut *call.reply;
         begin_key(reply, key, 2);
         shown.reply(&series, reply);
@@ -66,16 +75,12 @@ fn mget(call: &mut Call<'_>) -> CommandResult {
             None => reply.array(0),
         }
     }
-    Ok(())
-}
-
-/// Begins a reply by keys: a map, in RESP2 an array.
-pub(super) fn begin_keys(reply: &mut Reply, keys: usize) {
-    if reply.resp3() {
-        reply.map(keys);
+    if call.reply.resp3() {
+        call.reply.finish_map(place, replied);
     } else {
-        reply.array(keys);
+        call.reply.finish_array(place, replied);
     }
+    Ok(())
 }
 
 /// Begins what is replied of a key, `parts` without it.
