@@ -30,6 +30,7 @@ mod scripts;
 mod seeds;
 mod sketches;
 mod stream_node;
+mod time_series;
 mod words;
 
 pub use acl::acl;
@@ -52,6 +53,7 @@ pub use restored::restored;
 pub use scripts::scripts;
 pub use sketches::sketches;
 pub use stream_node::stream_node;
+pub use time_series::time_series;
 
 #[cfg(test)]
 mod tests {
@@ -155,6 +157,16 @@ mod tests {
     #[test]
     fn sketches_are_refused_or_give_themselves_again() {
         run(sketches, 40_000, 140, b"\0\0\0\0\x01\x02\x03\x04\x08\xff");
+    }
+
+    #[test]
+    fn time_series_are_refused_or_give_themselves_again() {
+        run(
+            time_series,
+            40_000,
+            300,
+            b"\0\0\0\x01\x02\x03\x04\x07\x80\xff",
+        );
     }
 
     #[test]
