@@ -1,6 +1,6 @@
 //! Values as Redis's time series reply them in RESP2: the shortest digits that read back to the
-//! same double, without an exponent from 1 up to 10^16 (and beyond, while all 17 digits are
-//! needed), else as `5E-1` and `1.25E20`. All else that Redis prints has the digits of Grisu2, of
+//! same double, without an exponent if these reach to the point, or if it is an integer below
+//! 2^52; else as `5E-1` and `1.25E20`. All else that Redis prints has the digits of Grisu2, of
 //! which five in a thousand are one too many: `russet_base::numbers::float`.
 //!
 //! Cost: 10 ns for integers and for up to three decimals, else about 40.
@@ -15,6 +15,8 @@ pub(super) const TEXT_MAX: usize = 32;
 const SCALE: u64 = 1000;
 /// A decimal of fewer than 16 digits is the only one of those that reads back to its double.
 const EXACT: f64 = 1e15;
+/// Integers below this are printed as such.
+const INTEGERS: f64 = (1_u64 << 52) as f64;
 
 /// A text under way.
 struct Text<'r> {
@@ -34,10 +36,6 @@ impl Text<'_> {
         self.room[self.len..self.len + bytes.len()].copy_from_slice(bytes);
         self.len += bytes.len();
     }
-
-    fn add_zeros(&mut self, n: usize) {
-        (0..n).for_each(|_| self.push(b'0'));
-    }
 }
 
 /// Writes a value; see the module. Returns the length of its text.
@@ -45,7 +43,7 @@ impl Text<'_> {
 pub(super) fn write_value(room: &mut [u8; TEXT_MAX], value: f64) -> usize {
     let size = value.abs();
     let mut text = Text { room, len: 0 };
-    if size >= 1.0 && size < EXACT / SCALE as f64 {
+    if (1.0..EXACT / SCALE as f64).contains(&size) {
         let scaled = (size * SCALE as f64 + 0.5) as i64 as u64;
         // The division rounds as reading the decimal does: both numbers are exact.
         if scaled as f64 / SCALE as f64 == size {
@@ -96,12 +94,12 @@ fn add_any(text: &mut Text<'_>, value: f64) {
     if value.is_infinite() {
         return text.add(b"Infinity");
     }
-    if let Some(integer) = as_integer(size).filter(|_| size < EXACT) {
+    if let Some(integer) = as_integer(size).filter(|_| size < INTEGERS) {
         return text.add(itoa::Buffer::new().format(integer).as_bytes());
     }
     let mut buffer = ryu::Buffer::new();
     let digits = buffer.format_finite(size).as_bytes();
-    if size >= 1.0 && size < EXACT {
+    if (1.0..EXACT).contains(&size) {
         // It is no integer, and ryu has no exponent here.
         return text.add(digits);
     }
@@ -144,15 +142,12 @@ fn add_scientific(text: &mut Text<'_>, shortest: &[u8]) {
 
 /// Adds digits of which the first is worth so many powers of ten.
 fn place(text: &mut Text<'_>, digits: &[u8], exponent: i64) {
-    if exponent >= 0 && (exponent < 16 || exponent == 16 && digits.len() == 17) {
-        let whole = exponent as usize + 1;
-        if digits.len() <= whole {
-            text.add(digits);
-            text.add_zeros(whole - digits.len());
-        } else {
-            text.add(&digits[..whole]);
+    if exponent >= 0 && exponent < digits.len() as i64 {
+        let (whole, part) = digits.split_at(exponent as usize + 1);
+        text.add(whole);
+        if !part.is_empty() {
             text.push(b'.');
-            text.add(&digits[whole..]);
+            text.add(part);
         }
         return;
     }
@@ -187,6 +182,10 @@ mod tests {
             (1e16, "1E16"),
             (1e15, "1000000000000000"),
             (1234567890123456.0, "1234567890123456"),
+            (4503599627370490.0, "4503599627370490"),
+            (4503599627370500.0, "4.5035996273705E15"),
+            (7763471996165800.0, "7.7634719961658E15"),
+            (2251799813685250.5, "2251799813685250.5"),
             (1.2345678901234568e17, "1.2345678901234568E17"),
             (12345678901234568.0, "12345678901234568"),
             (-0.75, "-7.5E-1"),
