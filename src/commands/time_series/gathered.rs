@@ -13,6 +13,7 @@ use super::range::too_many;
 use super::rows_text::RowsText;
 use crate::server::Call;
 use crate::server::searches::Task;
+use bytes::Bytes;
 use russet_base::clock;
 use russet_command::CommandError;
 use russet_resp::{Reply, message};
@@ -37,7 +38,10 @@ pub(super) struct Gathered {
     next: usize,
     groups: BTreeMap<Box<[u8]>, Members>,
     rows: RowsText,
+    /// The text of this slice, and those of the slices before it: a single one would be copied as
+    /// it grows.
     reply: Reply,
+    texts: Vec<Bytes>,
     replied: usize,
 }
 
@@ -60,6 +64,7 @@ impl Gathered {
             groups: BTreeMap::new(),
             rows: RowsText::new(&reply),
             reply,
+            texts: Vec::new(),
             replied: 0,
         }
     }
@@ -75,16 +80,10 @@ impl Gathered {
             let cycles = clock::cycles().wrapping_sub(slice_began);
             call.server.cycles.micros(cycles) >= SLICE_US
         };
-        while self.take_next(call, asked)? {
+        while self.take_next(call, asked)? || self.reply_next(asked) {
             if is_over() {
+                self.texts.push(message(self.reply.take_text()));
                 return Ok(Progress::More);
-            }
-        }
-        if let Some(group) = asked.group {
-            while self.reply_next(asked, group) {
-                if is_over() {
-                    return Ok(Progress::More);
-                }
             }
         }
         Ok(Progress::Done)
@@ -97,7 +96,8 @@ impl Gathered {
         } else {
             reply.array(self.replied);
         }
-        reply.shared(message(self.reply.take_text()));
+        self.texts.push(message(self.reply.take_text()));
+        self.texts.into_iter().for_each(|text| reply.shared(text));
     }
 
     /// Takes the series of the next key; `false`: there is no key.
@@ -155,8 +155,8 @@ impl Gathered {
     }
 
     /// Writes the next group; `false`: there is none.
-    fn reply_next(&mut self, asked: &Asked<'_>, group: Group<'_>) -> bool {
-        let Some((value, members)) = self.groups.pop_first() else {
+    fn reply_next(&mut self, asked: &Asked<'_>) -> bool {
+        let Some((group, (value, members))) = asked.group.zip(self.groups.pop_first()) else {
             return false;
         };
         let (reply, rows) = (&mut self.reply, &mut self.rows);
