@@ -1,4 +1,7 @@
-"""Time series: CPU of the commands, bytes of a sample, bytes of a series with four labels.
+"""Time series: CPU of the commands, bytes of a sample, bytes of a series with four labels, and the PINGs beside a
+MRANGE over many series.
+
+    SERIES=100000     series without samples
 
 Called by peers.py, which chooses the servers. Those without a command are left out of its row.
 """
@@ -7,11 +10,13 @@ import os
 import random
 
 import peers
+from documents import timed
 from sketches import Asking
 
 BATCH = 100
 SERIES = 100
 SAMPLES = 1000
+MANY = max(int(10_000 * min(1, peers.SCALE)), 100)
 EMPTY_SERIES = int(float(os.environ.get("SERIES", "1e5")) * min(1, peers.SCALE))
 
 random.seed(7)
@@ -96,10 +101,12 @@ SHAPES = [
 ]
 
 
-def bytes_of(server, samples):
-    """Bytes of a sample among many series."""
+def bytes_of(server, asking, samples):
+    """Bytes of a sample among many series, those of the series themselves included: some allocate a chunk with it."""
     before = server.used_bytes()
     names = [f"b:{at}" for at in range(100)]
+    for name in names:
+        asking.ask("TS.CREATE", name)
     server.fill((peers.command("TS.MADD", *[word for time, value in samples[at:at + 500] for word in (name, str(time), value)])
                  for name in names for at in range(0, len(samples), 500)), batch=20)
     used = server.used_bytes() - before
@@ -108,13 +115,13 @@ def bytes_of(server, samples):
 
 def memory(running):
     print("\nbytes of a sample, 100 series of 20,000; bytes of a series without samples, with four labels")
+    # The same for all: one walk takes other bits than another.
+    shapes = [make(20_000) for _, make in SHAPES]
     for server in running:
         asking = Asking(server.port)
         figures = []
-        for _, make in SHAPES:
-            for at in range(100):
-                asking.ask("TS.CREATE", f"b:{at}")
-            figures.append(bytes_of(server, make(20_000)))
+        for samples in shapes:
+            figures.append(bytes_of(server, asking, samples))
             for at in range(100):
                 asking.ask("DEL", f"b:{at}")
         before = server.used_bytes()
@@ -125,6 +132,28 @@ def memory(running):
         print(f"  {server.name:12} {names}; series {empty:.0f}", flush=True)
 
 
+# Label, words before FILTER and after it.
+LONG = [
+    ("MRANGE, avg", ["AGGREGATION", "avg", "60000"], []),
+    ("MRANGE, raw", [], []),
+    ("MRANGE, GROUPBY", ["AGGREGATION", "avg", "60000"], ["GROUPBY", "dc", "REDUCE", "max"]),
+    ("MREVRANGE, last 10", ["COUNT", "10"], []),
+]
+
+
+def beside(running):
+    print(f"\nover {MANY} series of 200 samples: milliseconds, and the longest PING meanwhile")
+    samples = [(str(time), value) for time, value in walk(200)]
+    for server in running:
+        names = [f"many:{at:06}" for at in range(MANY)]
+        server.fill((peers.command("TS.CREATE", name, "LABELS", "of", "many", "dc", f"dc{at % 5}") for at, name in enumerate(names)), batch=200)
+        server.fill((peers.command("TS.MADD", *[word for sample in samples for word in (name, *sample)]) for name in names), batch=20)
+        for label, before, after in LONG:
+            command = "TS.MREVRANGE" if "REV" in label else "TS.MRANGE"
+            took, longest = timed(server, command, "-", "+", *before, "FILTER", "of=many", *after)
+            print(f"  {server.name:12}{label:20}{took:10.1f}{longest:10.1f}", flush=True)
+
+
 def compare(servers):
     with contextlib.ExitStack() as stack:
         running = [stack.enter_context(peers.Server(name, program, peers.PORT + at)) for at, (name, program) in enumerate(servers)]
@@ -133,3 +162,5 @@ def compare(servers):
         rows(running, servers)
         if peers.wanted("memory"):
             memory(running)
+        if peers.wanted("beside"):
+            beside(running)
