@@ -1,7 +1,9 @@
 //! Aggregators: one number of the samples of a bucket.
 //!
 //! A state takes the samples in the order in which they come, which decides about `first`, `last`
-//! and the last digits of sums. NaN is skipped, except by `countnan` and `countall`.
+//! and the last digits of sums. Each aggregator counts the samples that are of interest to it: all
+//! for `countall`, NaNs for `countnan`, the others for the rest. A bucket in which none is of
+//! interest to any aggregator is one without samples.
 //!
 //! Variances are sums of squares, as in Redis: of values that are large beside their spread, few
 //! digits are right. The time-weighted average is in [`crate::range`], because it looks at samples
@@ -115,7 +117,7 @@ pub struct State {
     pub(crate) a: f64,
     /// Sum of squares, least value.
     pub(crate) b: f64,
-    /// Samples.
+    /// Samples of interest.
     pub(crate) n: u64,
     /// Of `avg`: the sum would be infinite, and `a` is the mean.
     pub(crate) is_mean: bool,
@@ -155,7 +157,7 @@ impl State {
                 self.b = if value < self.b { value } else { self.b };
             }
             Count | CountAll => self.a += 1.0,
-            CountNan => {}
+            CountNan => self.n = self.a as u64,
             First => {
                 if self.n == 1 {
                     self.a = value;
@@ -237,6 +239,7 @@ impl State {
     fn add_nan(&mut self) {
         if matches!(self.of, CountNan | CountAll) {
             self.a += 1.0;
+            self.n += 1;
         }
     }
 
@@ -261,6 +264,11 @@ impl State {
         };
         self.is_mean = true;
         self.a = before + value / n;
+    }
+
+    /// Whether no sample was of interest.
+    pub fn is_empty(&self) -> bool {
+        self.n == 0
     }
 
     /// The number of the samples so far; NaN for most if there are none.
@@ -365,6 +373,21 @@ mod tests {
             1 => Just(f64::NAN),
             1 => prop_oneof![Just(1e308), Just(-1e308), Just(-0.0), Just(0.0)],
         ]
+    }
+
+    #[test]
+    fn a_state_knows_whether_a_sample_was_of_interest() {
+        for (values, of_interest) in [
+            (&[f64::NAN][..], &[CountNan, CountAll][..]),
+            (&[1.0, 2.0], &[Min, Sum, Avg, Count, Twa, CountAll]),
+            (&[], &[]),
+        ] {
+            for aggregator in [Min, Sum, Avg, Count, Twa, CountNan, CountAll] {
+                let mut state = State::new(aggregator);
+                values.iter().for_each(|value| state.add(*value));
+                assert_eq!(!state.is_empty(), of_interest.contains(&aggregator));
+            }
+        }
     }
 
     #[test]

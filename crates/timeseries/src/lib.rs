@@ -12,6 +12,7 @@
 //!     aggregate    one number of many samples
 //!     twa          the time-weighted average, which looks at the samples around a bucket
 //!     range        samples or buckets of a range, in either direction
+//!     calendar     buckets of days, weeks, months or years in a time zone
 //!     reduce       rows of several series, reduced at each timestamp
 //!     rule         what a source knows of a destination of its buckets
 //!
@@ -27,6 +28,7 @@
 pub mod aggregate;
 mod bits;
 mod block;
+pub mod calendar;
 mod chunk;
 pub mod index;
 mod labels;

@@ -61,9 +61,12 @@ impl Policy {
         Policy::ALL.get(at).copied()
     }
 
-    /// The value that stays.
+    /// The value that stays. NaN is neither lesser nor greater than a number, nor has it a sum:
+    /// such policies refuse it.
     pub fn resolve(self, old: f64, new: f64) -> Result<f64, Blocked> {
+        let is_number = !old.is_nan() && !new.is_nan();
         match self {
+            Policy::Min | Policy::Max | Policy::Sum if !is_number => Err(Blocked),
             Policy::Block => Err(Blocked),
             Policy::Last => Ok(new),
             Policy::First => Ok(old),

@@ -7,6 +7,9 @@
 //! those with samples make rows, too; for the time-weighted average these are all buckets that the
 //! line through the samples passes.
 //!
+//! `first` and `last` are those of time, also backwards, and so is the value that `last` has in
+//! buckets without samples: that of the bucket before them.
+//!
 //! Cost: one pass; a sample costs its decoding and one addition for each aggregator, which takes
 //! the samples of a bucket in a block as one loop. Backwards, a time-weighted average is computed
 //! forwards and its rows are turned around.
@@ -128,6 +131,14 @@ impl Query<'_> {
         });
     }
 
+    /// Calls `f` with each sample that is asked, in order of time, until it breaks.
+    fn scan(&self, series: &Series, mut f: impl FnMut(Sample) -> ControlFlow<()>) {
+        self.visit(series, &mut |times, values| {
+            let mut samples = times.iter().zip(values);
+            samples.try_for_each(|(time, value)| f(Sample::new(*time, *value)))
+        });
+    }
+
     fn visit_all(&self, series: &Series, f: Visit<'_>) -> ControlFlow<()> {
         let (mut from, mut to) = (self.from, self.to);
         if let Some([first, .., last] | [first @ last]) = self.timestamps {
@@ -167,6 +178,7 @@ impl Query<'_> {
             return self.run_weighted(series, aggregation, row);
         }
         let mut rows = Rows::new(aggregation, self.count, &mut row);
+        rows.backwards = self.backwards;
         let mut states = rows.states();
         let mut bucket: Option<(i64, i64)> = None;
         let mut outcome = Ok(());
@@ -182,8 +194,10 @@ impl Query<'_> {
                 if !bucket.is_some_and(|(start, end)| at >= start && at < end) {
                     let next = aggregation.buckets.around(at);
                     if let Some(open) = bucket.replace(next) {
+                        rows.carry_back(series, open.0, &states);
                         rows.finish(open, &mut states);
                         if aggregation.empty {
+                            rows.carry(series, Sample::new(times[first], values[first]));
                             outcome = rows.fill(open, next, self.backwards);
                         }
                         if outcome.is_err() || rows.left == 0 {
@@ -209,6 +223,7 @@ impl Query<'_> {
         });
         outcome?;
         if let Some(open) = bucket {
+            rows.carry_back(series, open.0, &states);
             rows.finish(open, &mut states);
         }
         Ok(())
@@ -246,14 +261,10 @@ impl Query<'_> {
             count: usize::MAX,
             ..*self
         };
-        let weighted = Weighted {
-            query: &forwards,
-            aggregation,
-            series,
-        };
+        let weighted = Weighted::new(&forwards, aggregation, series);
         if !self.backwards {
             let mut rows = Rows::new(aggregation, self.count, &mut row);
-            return weighted.run(&mut rows);
+            return weighted.run(series, &mut rows);
         }
         let width = aggregation.aggregators.len();
         let (mut times, mut values) = (Vec::new(), Vec::new());
@@ -262,7 +273,7 @@ impl Query<'_> {
             values.extend_from_slice(row);
         };
         let mut rows = Rows::new(aggregation, usize::MAX, &mut gather);
-        weighted.run(&mut rows)?;
+        weighted.run(series, &mut rows)?;
         let turned = times.iter().zip(values.chunks(width)).rev();
         turned
             .take(self.count)
@@ -292,8 +303,9 @@ struct Rows<'q, F> {
     aggregation: &'q Aggregation<'q>,
     left: usize,
     empty_left: usize,
-    /// The values of the last row with samples.
+    /// The values of the last row with samples; of `last` those of the bucket before, in time.
     last: SmallVec<[f64; 2]>,
+    backwards: bool,
     row: F,
 }
 
@@ -304,17 +316,49 @@ impl<'q, F: FnMut(u64, &[f64])> Rows<'q, F> {
             left,
             empty_left: EMPTY_ROWS_MAX,
             last: SmallVec::new(),
+            backwards: false,
             row,
         }
     }
 
     fn states(&self) -> SmallVec<[State; 2]> {
-        self.aggregation
-            .aggregators
-            .iter()
-            .copied()
-            .map(State::new)
-            .collect()
+        // The first of time comes last, backwards.
+        let of_time = |kind: &Aggregator| match kind {
+            Aggregator::First if self.backwards => Aggregator::Last,
+            Aggregator::Last if self.backwards => Aggregator::First,
+            kind => *kind,
+        };
+        let kinds = self.aggregation.aggregators.iter();
+        kinds.map(of_time).map(State::new).collect()
+    }
+
+    /// Backwards, empty buckets before a bucket have the value of the one before them, whose newest
+    /// sample this is.
+    fn carry(&mut self, series: &Series, newest: Sample) {
+        if !self.backwards {
+            return;
+        }
+        let value = if newest.value.is_nan() {
+            let before = series.before(newest.timestamp);
+            before.map_or(f64::NAN, |before| before.value)
+        } else {
+            newest.value
+        };
+        let kinds = self.aggregation.aggregators.iter();
+        for (kind, last) in kinds.zip(&mut self.last) {
+            if *kind == Aggregator::Last {
+                *last = value;
+            }
+        }
+    }
+
+    /// As [`Rows::carry`], for a bucket that turns out to be an empty one.
+    fn carry_back(&mut self, series: &Series, start: i64, states: &[State]) {
+        if self.backwards && self.aggregation.empty && states.iter().all(State::is_empty) {
+            self.last.resize(states.len(), f64::NAN);
+            let at = start.max(0) as u64;
+            self.carry(series, Sample::new(at, f64::NAN));
+        }
     }
 
     fn write(&mut self, (start, end): (i64, i64), values: &[f64]) {
@@ -330,16 +374,31 @@ impl<'q, F: FnMut(u64, &[f64])> Rows<'q, F> {
         self.left -= 1;
     }
 
-    /// Writes a bucket's row, and resets the states.
+    /// Writes a bucket's row, and resets the states. Without samples of interest the bucket is an
+    /// empty one.
     fn finish(&mut self, bucket: (i64, i64), states: &mut [State]) {
-        let mut values = std::mem::take(&mut self.last);
-        values.clear();
+        let is_shown = self.aggregation.empty || !states.iter().all(State::is_empty);
+        if is_shown {
+            let values = self.values(states.iter().map(|state| (state, state.value())));
+            self.write(bucket, &values);
+            self.last = values;
+        }
         for state in states {
-            values.push(state.value());
             *state = State::new(state.of);
         }
-        self.write(bucket, &values);
-        self.last = values;
+    }
+
+    /// The values of states; those without samples of interest have that of an empty bucket.
+    fn values<'s>(&self, states: impl Iterator<Item = (&'s State, f64)>) -> SmallVec<[f64; 2]> {
+        let kinds = self.aggregation.aggregators.iter().enumerate();
+        let values = kinds.zip(states).map(|((column, kind), (state, value))| {
+            if !state.is_empty() {
+                return value;
+            }
+            let last = self.last.get(column).filter(|_| self.aggregation.empty);
+            kind.of_nothing(last.copied().unwrap_or(f64::NAN))
+        });
+        values.collect()
     }
 
     /// Writes rows for the buckets between two that have samples.
@@ -385,14 +444,34 @@ impl<'q, F: FnMut(u64, &[f64])> Rows<'q, F> {
 struct Weighted<'q> {
     query: &'q Query<'q>,
     aggregation: &'q Aggregation<'q>,
-    series: &'q Series,
+    /// The samples of the series around those that are asked.
+    before: Option<Sample>,
+    after: Option<Sample>,
 }
 
-impl Weighted<'_> {
-    /// The sample of the series after a time, `extra` being the last of all.
-    fn after(&self, time: u64) -> Option<Sample> {
-        let extra = self.query.extra.filter(|extra| extra.timestamp > time);
-        self.series.after(time).or(extra)
+impl<'q> Weighted<'q> {
+    fn new(query: &'q Query<'q>, aggregation: &'q Aggregation<'q>, series: &Series) -> Self {
+        let (mut first, mut last) = (None, None);
+        query.scan(series, |sample| {
+            if !sample.value.is_nan() {
+                first.get_or_insert(sample);
+                last = Some(sample);
+            }
+            ControlFlow::Continue(())
+        });
+        let after = |at: u64| {
+            let is_after = |extra: &Sample| extra.timestamp > at && !extra.value.is_nan();
+            series.after(at).or(query.extra.filter(is_after))
+        };
+        Weighted {
+            query,
+            aggregation,
+            before: series.before(first.map_or(query.from, |first: Sample| first.timestamp)),
+            after: match last {
+                Some(last) => after(last.timestamp),
+                None => after(query.to),
+            },
+        }
     }
 
     /// The part of a bucket that is asked.
@@ -401,82 +480,102 @@ impl Weighted<'_> {
         (low, (end.max(0) as u64).min(self.query.to))
     }
 
-    fn run<F: FnMut(u64, &[f64])>(&self, rows: &mut Rows<'_, F>) -> Result<(), TooManyRows> {
+    fn run<F: FnMut(u64, &[f64])>(
+        &self,
+        series: &Series,
+        rows: &mut Rows<'_, F>,
+    ) -> Result<(), TooManyRows> {
         if rows.left == 0 {
             return Ok(());
         }
-        let (query, series) = (self.query, self.series);
         let around = |at: u64| self.aggregation.buckets.around(at as i64);
+        let counts_nan = self.counts_nan();
         let mut open: Option<Open> = None;
-        let mut is_untouched = true;
+        let mut before = self.before;
         let mut outcome = Ok(());
-        query.visit(series, &mut |times, values| {
-            let mut at = 0;
-            while at < times.len() {
-                let sample = Sample::new(times[at], values[at]);
-                let ends = open.as_ref().map_or(i64::MIN, |open| open.bucket.1);
-                if sample.timestamp as i64 >= ends {
-                    let next = around(sample.timestamp);
-                    let before = match open.take() {
-                        Some(done) => {
-                            let last = done.twa.last();
-                            outcome = self
-                                .finish(done, Some(sample), rows)
-                                .and_then(|end| self.fill(end, next.0, (last, sample), rows));
-                            Some(last)
-                        }
-                        // The line comes from before the range.
-                        None => {
-                            let before = series.before(sample.timestamp);
-                            if let Some(last) = before {
-                                let from = around(query.from).0;
-                                outcome = self.fill(from, next.0, (last, sample), rows);
-                            }
-                            before
-                        }
-                    };
-                    is_untouched = false;
-                    if outcome.is_err() || rows.left == 0 {
-                        return ControlFlow::Break(());
-                    }
-                    let (low, _) = self.cut(next);
-                    open = Some(Open {
-                        bucket: next,
-                        states: rows.states(),
-                        twa: Twa::begin(sample, before, low),
-                    });
-                }
-                let open = open.as_mut().expect("opened above");
-                let n = first_after(&times[at..], open.bucket.1 - 1).max(1);
-                open.add_all(&times[at..at + n], &values[at..at + n]);
-                at += n;
+        self.query.scan(series, |sample| {
+            let at = sample.timestamp as i64;
+            let is_nan = sample.value.is_nan();
+            if is_nan && !counts_nan {
+                return ControlFlow::Continue(());
             }
+            if let Some(open) = open.as_mut().filter(|open| at < open.bucket.1) {
+                let (low, _) = self.cut(open.bucket);
+                open.add(sample, before, low);
+                return ControlFlow::Continue(());
+            }
+            let next = around(sample.timestamp);
+            let after = if is_nan {
+                series.after(sample.timestamp)
+            } else {
+                Some(sample)
+            };
+            outcome = match open.take() {
+                Some(done) => {
+                    before = done.last().or(before);
+                    self.finish(done, after, rows)
+                        .and_then(|end| self.fill(end, next.0, (before, after), rows))
+                }
+                // The line comes from before the range.
+                None if before.is_some() => {
+                    let from = around(self.query.from).0;
+                    self.fill(from, next.0, (before, after), rows)
+                }
+                None => Ok(()),
+            };
+            if outcome.is_err() || rows.left == 0 {
+                return ControlFlow::Break(());
+            }
+            let (low, _) = self.cut(next);
+            let states = rows.states();
+            let mut bucket = Open {
+                bucket: next,
+                states,
+                twa: None,
+            };
+            bucket.add(sample, before, low);
+            open = Some(bucket);
             ControlFlow::Continue(())
         });
         outcome?;
         // The end of the line: the samples that were left out do not lengthen it for ever.
-        let newest = query.extra.map_or(0, |extra| extra.timestamp);
-        let to = query.to.min(newest.max(series.last_timestamp()));
+        let newest = self.query.extra.map_or(0, |extra| extra.timestamp);
+        let to = self.query.to.min(newest.max(series.last_timestamp()));
         let beyond = around(to).1;
         match open {
             Some(done) => {
-                let last = done.twa.last();
-                let after = self.after(last.timestamp);
-                let end = self.finish(done, after, rows)?;
-                match after {
-                    Some(after) => self.fill(end, beyond, (last, after), rows),
+                let last = done.last().or(before);
+                let end = self.finish(done, self.after, rows)?;
+                match self.after {
+                    Some(_) => self.fill(end, beyond, (last, self.after), rows),
                     None => Ok(()),
                 }
             }
-            None if is_untouched => match (series.before(query.from), self.after(query.to)) {
-                (Some(before), Some(after)) => {
-                    let from = around(query.from).0;
-                    self.fill(from, beyond, (before, after), rows)
+            None if rows.left > 0 && self.before.is_some() && self.after.is_some() => {
+                if !self.is_untouched(series) {
+                    return Ok(());
                 }
-                _ => Ok(()),
-            },
+                let from = around(self.query.from).0;
+                self.fill(from, beyond, (self.before, self.after), rows)
+            }
             None => Ok(()),
         }
+    }
+
+    /// Whether NaNs are of interest to an aggregator.
+    fn counts_nan(&self) -> bool {
+        let mut all = self.aggregation.aggregators.iter();
+        all.any(|one| matches!(one, Aggregator::CountNan | Aggregator::CountAll))
+    }
+
+    /// Whether no number is asked.
+    fn is_untouched(&self, series: &Series) -> bool {
+        let mut is_untouched = true;
+        self.query.scan(series, |sample| {
+            is_untouched = sample.value.is_nan();
+            go_on_if(is_untouched)
+        });
+        is_untouched
     }
 
     /// Writes a bucket's row; returns the bucket's end.
@@ -487,15 +586,11 @@ impl Weighted<'_> {
         rows: &mut Rows<'_, F>,
     ) -> Result<i64, TooManyRows> {
         let (_, high) = self.cut(open.bucket);
-        let average = open.twa.finish(after, high);
-        let values: SmallVec<[f64; 2]> = open
-            .states
-            .iter()
-            .map(|state| match state.of {
-                Aggregator::Twa => average,
-                _ => state.value(),
-            })
-            .collect();
+        let average = open.twa.map_or(f64::NAN, |twa| twa.finish(after, high));
+        let values = rows.values(open.states.iter().map(|state| match state.of {
+            Aggregator::Twa => (state, average),
+            _ => (state, state.value()),
+        }));
         rows.write(open.bucket, &values);
         rows.last = values;
         Ok(open.bucket.1)
@@ -506,7 +601,7 @@ impl Weighted<'_> {
         &self,
         from: i64,
         to: i64,
-        (before, after): (Sample, Sample),
+        (before, after): (Option<Sample>, Option<Sample>),
         rows: &mut Rows<'_, F>,
     ) -> Result<(), TooManyRows> {
         let mut at = from;
@@ -516,9 +611,12 @@ impl Weighted<'_> {
             rows.count_empty()?;
             let last = rows.last.clone();
             let kinds = self.aggregation.aggregators.iter().enumerate();
+            let ends = before.zip(after);
             let values: SmallVec<[f64; 2]> = kinds
                 .map(|(column, kind)| match kind {
-                    Aggregator::Twa => twa::of_nothing(before, after, low, high),
+                    Aggregator::Twa => ends.map_or(f64::NAN, |(before, after)| {
+                        twa::of_nothing(before, after, low, high)
+                    }),
                     _ => kind.of_nothing(last.get(column).copied().unwrap_or(f64::NAN)),
                 })
                 .collect();
@@ -536,14 +634,27 @@ impl Weighted<'_> {
 struct Open {
     bucket: (i64, i64),
     states: SmallVec<[State; 2]>,
-    twa: Twa,
+    /// `None` before the first number.
+    twa: Option<Twa>,
 }
 
 impl Open {
-    /// Takes samples, in order. The line may begin with the first of them.
-    fn add_all(&mut self, times: &[u64], values: &[f64]) {
-        let begun = usize::from(times.first() == Some(&self.twa.last().timestamp));
-        self.twa.add_all(&times[begun..], &values[begun..]);
-        add_all(&mut self.states, values.iter());
+    /// Takes a sample; `before`: the number before the bucket's first; `low`: the bucket's start.
+    fn add(&mut self, sample: Sample, before: Option<Sample>, low: u64) {
+        self.states
+            .iter_mut()
+            .for_each(|state| state.add(sample.value));
+        if sample.value.is_nan() {
+            return;
+        }
+        match &mut self.twa {
+            Some(twa) => twa.add(sample),
+            None => self.twa = Some(Twa::begin(sample, before, low)),
+        }
+    }
+
+    /// Its newest number.
+    fn last(&self) -> Option<Sample> {
+        self.twa.map(|twa| twa.last())
     }
 }

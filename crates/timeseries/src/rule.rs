@@ -134,11 +134,17 @@ impl Rule {
         }
     }
 
-    /// Takes up the numbers of a state, with the start of the open bucket.
-    pub fn resume(&mut self, open: Option<u64>, context: Context) {
+    /// Whether no sample of the open bucket was of interest.
+    pub fn is_empty(&self) -> bool {
+        self.state.is_empty()
+    }
+
+    /// Takes up the numbers of a state, with the start of the open bucket; `has_samples`: some were
+    /// of interest.
+    pub fn resume(&mut self, open: Option<u64>, has_samples: bool, context: Context) {
         let state = &mut self.state;
         self.open = open;
-        state.n = u64::from(open.is_some());
+        state.n = u64::from(open.is_some() && has_samples);
         match context {
             Context::One(a) => state.a = a,
             Context::First(a, is_none) => (state.a, state.n) = (a, u64::from(!is_none)),

@@ -1,5 +1,6 @@
 //! Time series, as values of Redis's module `timeseries`: an id, fields, and their end, in form
-//! MODULE_2. Encver 8 is written, which all releases since Redis Stack 7.2 read; 9 is read, too.
+//! MODULE_2. Encver 8 is written, which all releases since Redis Stack 7.2 read, unless a rule
+//! counts NaNs or has only such in its open bucket: then 9, which Redis 8.6 and later read.
 //!
 //!     key, retention, chunk size, form (1 plain, 2 compressed), newest timestamp, newest value,
 //!     samples, policy, whether there is a source, (source), ignored time, ignored change,
@@ -62,10 +63,16 @@ impl Saved for TimeSeries {
     }
 
     fn save_head(&self, to: &mut RdbWriter, _form: ValueForm) {
-        to.length(module::id(TIME_SERIES, VERSION));
         let name = to.take_name();
+        let rules = if name.keeps_links { self.rules() } else { &[] };
+        let version = if rules.iter().any(is_counted) {
+            COUNTED
+        } else {
+            VERSION
+        };
+        to.length(module::id(TIME_SERIES, version));
         write_string(to, &name.key);
-        save_head(self, to, name.keeps_links);
+        save_head(self, to, (name.keeps_links, version));
     }
 
     fn save_part(&self, to: &mut RdbWriter, _: ValueForm, at: u64, limit: usize) -> Option<u64> {
@@ -100,7 +107,7 @@ impl Saved for TimeSeries {
 }
 
 /// Writes all before the chunks.
-fn save_head(series: &Series, to: &mut RdbWriter, keeps_links: bool) {
+fn save_head(series: &Series, to: &mut RdbWriter, (keeps_links, version): (bool, u64)) {
     let (options, summary) = (series.options(), series.summary());
     write_number(to, options.retention_ms);
     write_number(to, options.chunk_bytes.into());
@@ -123,16 +130,28 @@ fn save_head(series: &Series, to: &mut RdbWriter, keeps_links: bool) {
     }
     let rules = if keeps_links { series.rules() } else { &[] };
     write_number(to, rules.len() as u64);
-    rules.iter().for_each(|rule| save_rule(rule, to));
+    rules.iter().for_each(|rule| save_rule(rule, version, to));
     write_number(to, series.parts().len() as u64);
 }
 
-fn save_rule(rule: &Rule, to: &mut RdbWriter) {
+/// Whether encver 8 cannot say what the rule is.
+fn is_counted(rule: &Rule) -> bool {
+    let counts_nan = matches!(
+        rule.aggregator(),
+        Aggregator::CountNan | Aggregator::CountAll
+    );
+    counts_nan || rule.open().is_some() && rule.is_empty()
+}
+
+fn save_rule(rule: &Rule, version: u64, to: &mut RdbWriter) {
     write_string(to, rule.dest());
     write_number(to, rule.buckets().duration as u64);
     write_number(to, rule.buckets().align as u64);
     write_number(to, rule.aggregator().number());
     write_number(to, rule.open().unwrap_or(NONE));
+    if version >= COUNTED {
+        write_number(to, u64::from(!rule.is_empty()));
+    }
     match rule.context() {
         Context::One(a) => write_double(to, a),
         Context::First(a, is_none) => {
@@ -182,9 +201,7 @@ fn load_rule(input: &mut Input<'_>, version: u64) -> Result<Rule, Fault> {
     };
     let of = Aggregator::by_number(read_number(input)?).ok_or_else(|| damaged(Damaged))?;
     let open = Some(read_number(input)?).filter(|start| *start <= TIMESTAMP_MAX);
-    if version >= COUNTED {
-        read_number(input)?;
-    }
+    let has_samples = version < COUNTED || read_number(input)? != 0;
     let context = match Context::form(of) {
         Context::One(_) => Context::One(read_double(input)?),
         Context::First(..) => Context::First(read_double(input)?, read_number(input)? != 0),
@@ -211,7 +228,7 @@ fn load_rule(input: &mut Input<'_>, version: u64) -> Result<Rule, Fault> {
         }
     };
     let mut rule = Rule::new(&dest, of, Even { duration, align });
-    rule.resume(open, context);
+    rule.resume(open, has_samples, context);
     Ok(rule)
 }
 

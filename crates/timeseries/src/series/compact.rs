@@ -51,8 +51,13 @@ impl Series {
                 if rule.open.is_some() {
                     rule.recompute(series, start);
                 }
-            } else if let Some(value) = rule.value_of(series, start) {
-                rule.write(Change::Set(Sample::new(start, value)), writes);
+            } else {
+                let change = match rule.value_of(series, start) {
+                    Some(value) => Change::Set(Sample::new(start, value)),
+                    // Its only number was replaced by NaN.
+                    None => Change::Remove(start, start),
+                };
+                rule.write(change, writes);
             }
         });
     }
@@ -133,6 +138,12 @@ impl Rule {
             }
             None => self.begin(start),
         }
+        let is_nan = before.is_some_and(|before| before.value.is_nan());
+        let before = if is_nan && self.is_weighted() {
+            series.before(sample.timestamp)
+        } else {
+            before
+        };
         self.add(sample, before);
     }
 
@@ -144,7 +155,7 @@ impl Rule {
 
     fn add(&mut self, sample: Sample, before: Option<Sample>) {
         self.state.add(sample.value);
-        if self.is_weighted() {
+        if self.is_weighted() && !sample.value.is_nan() {
             match &mut self.line {
                 Some(line) => line.add(sample),
                 None => {
@@ -155,12 +166,14 @@ impl Rule {
         }
     }
 
+    /// Writes the value of the open bucket; `next`: the sample after it.
     fn close(&self, open: u64, next: Sample, writes: &mut Vec<Write>) {
         if self.state.n == 0 {
             return;
         }
+        let next = Some(next).filter(|next| !next.value.is_nan());
         let value = match self.line {
-            Some(line) => line.finish(Some(next), self.end_of(open)),
+            Some(line) => line.finish(next, self.end_of(open)),
             None => self.state.value(),
         };
         self.write(Change::Set(Sample::new(open, value)), writes);
@@ -181,7 +194,9 @@ impl Rule {
         };
         series.for_each(start, u64::MAX, |sample| {
             self.add(sample, before);
-            before = Some(sample);
+            if !sample.value.is_nan() {
+                before = Some(sample);
+            }
         });
     }
 

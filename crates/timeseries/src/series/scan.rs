@@ -88,21 +88,29 @@ impl Series {
         let _ = self.scan(from, to, each);
     }
 
-    /// The sample before a timestamp. `None`: there is none.
+    /// The sample before a timestamp that is a number. `None`: there is none.
     pub fn before(&self, timestamp: u64) -> Option<Sample> {
         let to = timestamp.checked_sub(1)?;
-        self.scan_back(0, to, ControlFlow::Break).break_value()
+        self.scan_back(0, to, break_at_number).break_value()
     }
 
-    /// The sample after a timestamp. `None`: there is none.
+    /// The sample after a timestamp that is a number. `None`: there is none.
     pub fn after(&self, timestamp: u64) -> Option<Sample> {
         let from = timestamp.checked_add(1)?;
-        self.scan(from, u64::MAX, ControlFlow::Break).break_value()
+        self.scan(from, u64::MAX, break_at_number).break_value()
     }
 
     /// The sample at a timestamp. `None`: there is none.
     pub fn at(&self, timestamp: u64) -> Option<Sample> {
         self.scan(timestamp, timestamp, ControlFlow::Break)
             .break_value()
+    }
+}
+
+fn break_at_number(sample: Sample) -> ControlFlow<Sample> {
+    if sample.value.is_nan() {
+        ControlFlow::Continue(())
+    } else {
+        ControlFlow::Break(sample)
     }
 }

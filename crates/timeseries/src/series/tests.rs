@@ -144,7 +144,7 @@ fn empty_buckets_make_rows_of_their_own() {
     let expected = [8.0, 8.0, 8.0, 16.0, 16.0, 16.0, 32.0];
     assert!(got.iter().map(|row| row.1).eq(expected));
     let got = buckets(&line, (Last, 5, true), ask(20, 52, true));
-    let expected = [32.0, 32.0, 32.0, 16.0, 16.0, 16.0, 8.0];
+    let expected = [32.0, 16.0, 16.0, 16.0, 8.0, 8.0, 8.0];
     assert!(got.iter().map(|row| row.1).eq(expected));
     let got = buckets(&line, (First, 5, true), ask(10, 35, false));
     assert_eq!(got.iter().filter(|row| row.1.is_nan()).count(), 2);
@@ -315,18 +315,24 @@ proptest! {
             let mut open: Option<(i64, crate::aggregate::State)> = None;
             let mut samples: Vec<(u64, f64)> = model.iter().map(|(a, b)| (*a, *b)).collect();
             if backwards { samples.reverse(); }
+            // The first of time comes last, backwards.
+            let of = match aggregators[0] {
+                Aggregator::First if backwards => Aggregator::Last,
+                Aggregator::Last if backwards => Aggregator::First,
+                of => of,
+            };
             for (at, value) in samples {
                 let (start, _) = buckets.around(at as i64);
                 if open.is_none_or(|open| open.0 != start) {
                     if let Some((start, state)) = open { expected.push((start.max(0) as u64, state.value())); }
-                    open = Some((start, crate::aggregate::State::new(aggregators[0])));
+                    open = Some((start, crate::aggregate::State::new(of)));
                 }
                 open.as_mut().expect("set").1.add(value);
             }
             if let Some((start, state)) = open { expected.push((start.max(0) as u64, state.value())); }
             expected.truncate(count);
             for width in [1, 2] {
-                // With the weighted average the pass is forwards, which `first` and sums show.
+                // With the weighted average the pass is forwards, which sums show.
                 if width == 2 && backwards { continue; }
                 let aggregation = Aggregation { aggregators: &aggregators[..width], buckets: &buckets, stamp: Stamp::Start, empty: false };
                 let query = Query { aggregation: Some(&aggregation), count, ..ask(0, u64::MAX >> 1, backwards) };
