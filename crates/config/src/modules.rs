@@ -1,7 +1,8 @@
 //! The modules of other servers whose commands are built in.
 //!
 //! Clients decide by the names and versions that INFO, MODULE LIST and HELLO show. A `loadmodule`
-//! line for one of the files has no effect: what it would load is there.
+//! line for one of the files loads nothing: what it would load is there. Its arguments are the
+//! directives that Redis 8 has in their place.
 
 /// A module whose commands are built in.
 #[derive(Debug)]
@@ -16,6 +17,8 @@ pub struct Module {
     pub options: &'static str,
     /// The file that a `loadmodule` line names; `""`: it has none.
     pub file: &'static str,
+    /// The arguments of that line, each with its directive.
+    arguments: &'static [(&'static str, &'static str)],
 }
 
 const VECTOR_SET: Module = Module {
@@ -24,6 +27,7 @@ const VECTOR_SET: Module = Module {
     path: "",
     options: "handle-io-errors|handle-repl-async-load",
     file: "",
+    arguments: &[],
 };
 
 const LUA: Module = Module {
@@ -32,6 +36,7 @@ const LUA: Module = Module {
     path: "lua",
     options: "",
     file: "",
+    arguments: &[],
 };
 
 const JSON: Module = Module {
@@ -40,6 +45,7 @@ const JSON: Module = Module {
     path: "",
     options: "handle-io-errors",
     file: "rejson.so",
+    arguments: &[],
 };
 
 const SKETCHES: Module = Module {
@@ -48,6 +54,18 @@ const SKETCHES: Module = Module {
     path: "",
     options: "handle-io-errors",
     file: "redisbloom.so",
+    arguments: &[
+        ("ERROR_RATE", "bf-error-rate"),
+        ("INITIAL_SIZE", "bf-initial-size"),
+        ("BF_ERROR_RATE", "bf-error-rate"),
+        ("BF_INITIAL_SIZE", "bf-initial-size"),
+        ("BF_EXPANSION_FACTOR", "bf-expansion-factor"),
+        ("CF_BUCKET_SIZE", "cf-bucket-size"),
+        ("CF_INITIAL_SIZE", "cf-initial-size"),
+        ("CF_EXPANSION_FACTOR", "cf-expansion-factor"),
+        ("CF_MAX_EXPANSIONS", "cf-max-expansions"),
+        ("CF_MAX_ITERATIONS", "cf-max-iterations"),
+    ],
 };
 
 const TIME_SERIES: Module = Module {
@@ -56,6 +74,17 @@ const TIME_SERIES: Module = Module {
     path: "",
     options: "handle-io-errors",
     file: "redistimeseries.so",
+    arguments: &[
+        ("COMPACTION_POLICY", "ts-compaction-policy"),
+        ("RETENTION_POLICY", "ts-retention-policy"),
+        ("CHUNK_SIZE_BYTES", "ts-chunk-size-bytes"),
+        ("CHUNK_TYPE", "ts-encoding"),
+        ("ENCODING", "ts-encoding"),
+        ("DUPLICATE_POLICY", "ts-duplicate-policy"),
+        ("NUM_THREADS", "ts-num-threads"),
+        ("IGNORE_MAX_TIME_DIFF", "ts-ignore-max-time-diff"),
+        ("IGNORE_MAX_VAL_DIFF", "ts-ignore-max-val-diff"),
+    ],
 };
 
 /// Redis's, as its image has them.
@@ -63,11 +92,21 @@ pub(super) const REDIS: &[Module] = &[VECTOR_SET, JSON, SKETCHES, TIME_SERIES];
 /// Valkey's, and those of Redis that do not clash with them.
 pub(super) const VALKEY: &[Module] = &[LUA, JSON, SKETCHES, TIME_SERIES];
 
-/// Whether a `loadmodule` line names a module that is built in, by its file's name.
-pub(super) fn is_built_in(path: &[u8]) -> bool {
+/// The module whose file a `loadmodule` line names, if it is built in.
+pub(super) fn built_in(path: &[u8]) -> Option<&'static Module> {
     let file = path.rsplit(|byte| *byte == b'/').next().unwrap_or(path);
-    let named = |module: &Module| !module.file.is_empty() && module.file.as_bytes() == file;
-    REDIS.iter().chain(VALKEY).any(named)
+    let named = |module: &&Module| !module.file.is_empty() && module.file.as_bytes() == file;
+    REDIS.iter().chain(VALKEY).find(named)
+}
+
+impl Module {
+    /// The directive of an argument: the name that it has in the module, or its own.
+    pub(super) fn directive(&self, argument: &[u8]) -> Option<&'static str> {
+        let is = |name: &str| name.as_bytes().eq_ignore_ascii_case(argument);
+        let mut known = self.arguments.iter();
+        let found = known.find(|(name, directive)| is(name) || is(directive));
+        found.map(|(_, directive)| *directive)
+    }
 }
 
 #[cfg(test)]
@@ -76,10 +115,30 @@ mod tests {
 
     #[test]
     fn a_module_is_known_by_its_file() {
-        assert!(is_built_in(b"/usr/local/lib/redis/modules//rejson.so"));
-        assert!(is_built_in(b"rejson.so") && is_built_in(b"/x/redisbloom.so"));
+        let name = |path: &[u8]| built_in(path).map(|module| module.name);
+        assert_eq!(
+            name(b"/usr/local/lib/redis/modules//rejson.so"),
+            Some("ReJSON")
+        );
+        assert_eq!(name(b"rejson.so"), Some("ReJSON"));
+        assert_eq!(name(b"/x/redisbloom.so"), Some("bf"));
         for other in [&b"/x/rejson.so/"[..], b"", b"/", b"/x/other.so"] {
-            assert!(!is_built_in(other));
+            assert_eq!(name(other), None);
         }
+    }
+
+    #[test]
+    fn arguments_are_directives() {
+        for module in REDIS.iter().chain(VALKEY) {
+            for (name, directive) in module.arguments {
+                assert_eq!(module.directive(name.as_bytes()), Some(*directive));
+                assert!(
+                    crate::table::find(directive.as_bytes()).is_some(),
+                    "{directive}"
+                );
+            }
+        }
+        assert_eq!(TIME_SERIES.directive(b"ts-encoding"), Some("ts-encoding"));
+        assert_eq!(TIME_SERIES.directive(b"OSS_GLOBAL_PASSWORD"), None);
     }
 }

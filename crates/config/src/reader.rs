@@ -272,6 +272,25 @@ impl Reader {
         }
     }
 
+    /// The arguments of a module that is built in: pairs of a name and a value, each a directive.
+    /// Other names have no effect.
+    fn read_arguments(
+        &mut self,
+        path: &[u8],
+        arguments: &[Text],
+        origin: &Origin,
+    ) -> Result<(), String> {
+        let module = modules::built_in(path);
+        for pair in arguments.chunks_exact(2) {
+            let name = module.and_then(|module| module.directive(&pair[0]));
+            if let Some(directive) = name.and_then(|name| find(name.as_bytes())) {
+                self.read_directive(directive, &pair[1..], origin)
+                    .map_err(|e| e.to_string())?;
+            }
+        }
+        Ok(())
+    }
+
     fn read_line(
         &mut self,
         line: &[u8],
@@ -309,7 +328,8 @@ impl Reader {
             }
             (b"user", 1..) => self.add_user(values, origin),
             (b"role", 1..) => self.add_role(values, origin),
-            (b"loadmodule", 1..) if modules::is_built_in(&values[0]) => {
+            (b"loadmodule", 1..) if modules::built_in(&values[0]).is_some() => {
+                self.read_arguments(&values[0], &values[1..], origin)?;
                 self.config.built_in.push(file_line(values, origin));
                 Ok(())
             }

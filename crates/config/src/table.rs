@@ -633,6 +633,8 @@ directives! {
         "cf-max-iterations", number(1, 65535), [], Works;
     ts_chunk_size_bytes: ChunkSize = ChunkSize(4096) =>
         "ts-chunk-size-bytes", special, [], Works;
+    ts_compaction_policy: CompactionPolicy = CompactionPolicy::default() =>
+        "ts-compaction-policy", special, [], Works;
     ts_duplicate_policy: SeriesPolicy = SeriesPolicy::Block =>
         "ts-duplicate-policy", choice, [], Works;
     ts_encoding: SeriesEncoding = SeriesEncoding::Compressed =>
@@ -643,6 +645,12 @@ directives! {
         "ts-ignore-max-time-diff", number(0, LONG_MAX), [], Works;
     ts_ignore_max_val_diff: IgnoredChange = IgnoredChange(0.0) =>
         "ts-ignore-max-val-diff", special, [], Works;
+    ts_num_threads: u32 = 3 =>
+        "ts-num-threads", number(1, 16), [], NotNeeded;
+    ts_topology_events: bool = true =>
+        "ts-topology-events", flag, [IMMUTABLE], NotNeeded;
+    ts_libmr_protocol: Text = "INTERNAL".into() =>
+        "ts-libmr-protocol", text, [IMMUTABLE], NotNeeded;
     hash_min_template_entries: usize = 0 =>
         "hash-min-template-entries", number(0, LONG_MAX), [], Works;
     hash_max_template_entries: usize = 0 =>
@@ -975,7 +983,7 @@ mod tests {
     /// Redis 8.0's core table has this many names in `CONFIG GET *` (aliases included) and
     /// this many hidden ones; ours adds forty-three of its own, those of metrics, Valkey's six of
     /// the command logs, and its other names and eight hidden ones; then those of Redis 8.2 to 8.10
-    /// and Valkey 9.2, eight of Redis's module of filters, and six of that of time series.
+    /// and Valkey 9.2, eight of Redis's module of filters, and ten of that of time series.
     #[test]
     fn the_table_has_as_many_names_as_redis() {
         let hidden = |d: &&Directive| d.flags.contains(Flags::HIDDEN);
@@ -984,7 +992,7 @@ mod tests {
             .filter(|d| !hidden(d))
             .flat_map(Directive::names)
             .count();
-        assert_eq!(shown, 203 + 43 + 44 + 41 + 8 + 6);
+        assert_eq!(shown, 203 + 43 + 44 + 41 + 8 + 10);
         assert_eq!(DIRECTIVES.iter().filter(hidden).count(), 8 + 8 + 1);
     }
 }

@@ -99,6 +99,11 @@ pub enum ValueError {
     NotAChunkSize,
     #[error("argument must be a number that is not negative")]
     NegativeDifference,
+    #[error(
+        "argument must be rules 'aggregator:bucket:retention[:align]' with ';' between them, each \
+         time a number with a unit: m (milliseconds), s, M (minutes), h or d"
+    )]
+    NotACompactionPolicy,
     #[error("argument must be between 0 and 15, or 80")]
     RdbVersion,
     #[error("array-slice-size must be a power of two")]

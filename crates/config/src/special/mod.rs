@@ -37,7 +37,7 @@ pub(crate) use process::{Dir, OomScoreAdjValues};
 pub(crate) use save_points::SavePoints;
 pub use slot_stats::SlotStats;
 pub(crate) use subnets::Subnets;
-pub use time_series::{ChunkSize, IgnoredChange};
+pub use time_series::{ChunkSize, Compaction, CompactionPolicy, IgnoredChange};
 
 use super::problem::refusal::ValueError;
 use super::words::Text;
