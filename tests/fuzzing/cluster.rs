@@ -144,7 +144,11 @@ fn made(kind: Option<Kind>) -> Vec<u8> {
             channel: b"c",
             message: b"text",
         },
-        Some(Kind::Module) => Body::Module,
+        Some(Kind::Module) => Body::Module {
+            module: 7,
+            kind: 1,
+            payload: b"text",
+        },
         Some(Kind::AuthRequest | Kind::AuthAck | Kind::MfStart) => Body::Nothing,
     };
     let message = Message {

@@ -108,7 +108,10 @@ impl World {
                 self.flush_moves(host);
             }
             Order::RoutesChanged => self.review_moves(host),
-            Order::FlushSlot(_) | Order::DropShardChannels(_) | Order::Deliver { .. } => {}
+            Order::FlushSlot(_)
+            | Order::DropShardChannels(_)
+            | Order::Question { .. }
+            | Order::Deliver { .. } => {}
         }
     }
 

@@ -52,7 +52,11 @@ fn messages(world: &World, sender: usize) -> Vec<Vec<u8>> {
             channel: b"c",
             message: b"m",
         },
-        Kind::Module => Body::Module,
+        Kind::Module => Body::Module {
+            module: 7,
+            kind: 1,
+            payload: b"text",
+        },
         Kind::AuthRequest | Kind::AuthAck | Kind::MfStart => Body::Nothing,
     };
     let message = |kind| {

@@ -298,6 +298,7 @@ impl World {
             Order::DropShardChannels(_)
             | Order::FlushSlot(_)
             | Order::RoutesChanged
+            | Order::Question { .. }
             | Order::Deliver { .. } => {}
         }
     }

@@ -5,6 +5,8 @@
 //! so are all others until a save succeeds: to its cluster a node that cannot save is one that does
 //! not answer.
 
+use super::message::NodeId;
+
 /// An action, in the order of the [`Outbox`].
 pub type Action = russet_host::Action<Order>;
 
@@ -49,6 +51,15 @@ pub enum Order {
     /// The owners of slots, or their addresses, have changed: blocked clients, cached replies and
     /// clients that wait on slots are checked again.
     RoutesChanged,
+    /// A question of another node's command, or an answer to one of ours.
+    Question {
+        /// The node that sent it.
+        from: NodeId,
+        /// It is an answer.
+        is_answer: bool,
+        /// The content, which is the server's.
+        payload: Vec<u8>,
+    },
     /// A message of PUBLISH (or SPUBLISH) from another node, for this node's subscribers.
     Deliver {
         /// The channel's name.

@@ -89,7 +89,14 @@ impl Cluster {
             (&Body::Update { epoch, node, slots }, Sender::Known(_)) => {
                 self.take_update(&node, epoch, slots);
             }
-            (Body::Module, Sender::Known(_)) => {}
+            (
+                &Body::Module {
+                    module,
+                    kind,
+                    payload,
+                },
+                Sender::Known(at),
+            ) => self.take_question(at, (module, kind), payload),
             (Body::Nothing, Sender::Known(at)) => match message.kind {
                 Kind::AuthRequest => self.consider_vote(at, header),
                 Kind::AuthAck => self.count_vote(at, header),

@@ -268,7 +268,7 @@ impl Cluster {
         root(at) == root(ME)
     }
 
-    fn send(&mut self, link: LinkId, kind: Kind, bytes: Bytes) {
+    pub(super) fn send(&mut self, link: LinkId, kind: Kind, bytes: Bytes) {
         if self.links.get(link).is_some_and(|link| link.is_open) {
             self.stats.sent.add(kind, bytes.len());
             self.out.push(Action::Send { link, bytes });

@@ -11,8 +11,7 @@ use super::{Body, GOSSIP_BYTES, LIGHT_BIT, LIGHT_BYTES, MODULE_BYTES, Message, S
 use super::{PUBLISH_LENGTHS, UPDATE_BYTES, VERSION, Vendor};
 
 impl Message<'_> {
-    /// Its bytes, for a node of this vendor. Extensions are written only with their mark. Of a
-    /// module's message nothing is kept: an empty one is written.
+    /// Its bytes, for a node of this vendor. Extensions are written only with their mark.
     ///
     /// Panics if the message cannot exist: lengths beyond 32 bits, more than 65,535 gossip entries.
     pub fn encode(&self, to: Vendor) -> Bytes {
@@ -44,7 +43,17 @@ impl Message<'_> {
                 out.extend_from_slice(node.as_bytes());
                 out.extend_from_slice(slots.as_bytes());
             }
-            Body::Module => out.extend_from_slice(&[0; MODULE_BYTES]),
+            Body::Module {
+                module,
+                kind,
+                payload,
+            } => {
+                let len = u32::try_from(payload.len()).expect("a payload's length");
+                out.extend_from_slice(&module.to_be_bytes());
+                out.extend_from_slice(&len.to_be_bytes());
+                out.push(*kind);
+                out.extend_from_slice(payload);
+            }
             Body::Nothing => {}
         }
         let total = u32::try_from(out.len()).expect("a message's length");
@@ -60,7 +69,7 @@ impl Message<'_> {
             Body::Fail(_) => NodeId::LEN,
             Body::Publish { channel, message } => PUBLISH_LENGTHS + channel.len() + message.len(),
             Body::Update { .. } => UPDATE_BYTES,
-            Body::Module => MODULE_BYTES,
+            Body::Module { payload, .. } => MODULE_BYTES + payload.len(),
             Body::Nothing => 0,
         };
         header + body

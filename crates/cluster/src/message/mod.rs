@@ -113,8 +113,15 @@ pub enum Body<'m> {
         /// All slots that it serves.
         slots: Slots<'m>,
     },
-    /// A message between modules, of which this server has none.
-    Module,
+    /// A message between modules; of russet's nodes those of [`super::bus`]'s questions.
+    Module {
+        /// The module's own number.
+        module: u64,
+        /// A number of the module's.
+        kind: u8,
+        /// The content.
+        payload: &'m [u8],
+    },
     /// AUTH_REQUEST, AUTH_ACK, MFSTART.
     Nothing,
 }

@@ -269,8 +269,10 @@ fn publish<'m>(rest: &mut Reader<'m>) -> Option<Body<'m>> {
 
 fn module<'m>(rest: &mut Reader<'m>) -> Option<Body<'m>> {
     let mut fixed = Reader(rest.bytes(MODULE_BYTES)?);
-    fixed.u64()?;
-    let payload = fixed.u32()?;
-    rest.bytes(payload as usize)?;
-    Some(Body::Module)
+    let (module, len) = (fixed.u64()?, fixed.u32()?);
+    Some(Body::Module {
+        module,
+        kind: fixed.u8()?,
+        payload: rest.bytes(len as usize)?,
+    })
 }

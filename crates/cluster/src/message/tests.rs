@@ -397,7 +397,7 @@ proptest! {
             Kind::Fail => Body::Fail(ids[1]),
             Kind::Update => Body::Update { epoch, node: ids[1], slots: slots.view() },
             Kind::Publish | Kind::PublishShard => Body::Publish { channel: &texts.0, message: &texts.1 },
-            Kind::Module => Body::Module,
+            Kind::Module => Body::Module { module: epoch, kind: 7, payload: &texts.1 },
             _ => Body::Nothing,
         };
         let message = Message { kind, header: Some(header), body };
