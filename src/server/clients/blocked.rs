@@ -60,6 +60,8 @@ pub enum Until {
     Changes,
     /// Its work off the loop has ended: a search of a vector set, or a task.
     Search(Ticket),
+    /// The other shards have answered its question.
+    Survey { number: u64 },
     /// Its login attempt is decided at the deadline; CLIENT UNBLOCK does not shorten that.
     LogIn,
 }
@@ -68,7 +70,10 @@ impl Until {
     /// Whether the command has done its work and only its reply is pending: it counts as a call
     /// even if the client is gone.
     pub(in crate::server) fn is_done(&self) -> bool {
-        !matches!(self, Until::Keys { .. } | Until::Changes | Until::Search(_))
+        !matches!(
+            self,
+            Until::Keys { .. } | Until::Changes | Until::Search(_) | Until::Survey { .. }
+        )
     }
 }
 

@@ -90,6 +90,7 @@
 mod command;
 mod lost;
 mod start;
+mod surveys;
 
 pub(in crate::server) use start::{Begun, bus_port_of, fault};
 
@@ -313,6 +314,15 @@ impl Server {
                 };
                 self.publish(kind, &channel, &message);
             }
+            Order::Question {
+                from,
+                is_answer,
+                payload,
+            } => {
+                if let Some(driver) = &mut self.cluster {
+                    driver.surveys.receive(from, is_answer, payload);
+                }
+            }
             Order::PauseWrites { until_ms } => self.set_cluster_pause(Some(until_ms as u64)),
             Order::ResumeWrites => self.set_cluster_pause(None),
             Order::FlushSlot(slot) => self.flush_slot(keyspace, slot),
@@ -435,6 +445,7 @@ impl Engine {
             if is_rerouted {
                 self.redirect_blocked();
             }
+            self.serve_surveys();
         }
         self.after_removals();
     }

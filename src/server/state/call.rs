@@ -328,7 +328,12 @@ impl Call<'_> {
     }
 
     /// Blocks the client until `until`, or until `timeout_ms` (0: for ever) have passed.
-    fn block_until(&mut self, until: Until, timeout_ms: u64, on_timeout: OnTimeout) {
+    pub(in crate::server) fn block_until(
+        &mut self,
+        until: Until,
+        timeout_ms: u64,
+        on_timeout: OnTimeout,
+    ) {
         self.block_args_until(self.args.to_owned(), until, timeout_ms, on_timeout);
     }
 

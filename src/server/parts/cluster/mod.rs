@@ -8,8 +8,10 @@
 
 mod file;
 pub mod slot_stats;
+mod surveys;
 
 pub(in crate::server) use file::StateFile;
+pub(in crate::server) use surveys::{ANSWER_BYTES_MAX, Message, Surveys, asked, question};
 
 use std::collections::VecDeque;
 
@@ -32,6 +34,8 @@ pub(crate) struct ClusterDriver {
     /// Slots whose shard channels are served elsewhere now; their clients are notified at the end
     /// of the turn.
     pub(in crate::server) lost_channels: Vec<(u16, u16)>,
+    /// The questions of commands to the other shards.
+    pub(in crate::server) surveys: Surveys,
 }
 
 impl ClusterDriver {
@@ -50,6 +54,7 @@ impl ClusterDriver {
             deferred: VecDeque::new(),
             routes_changed: false,
             lost_channels: Vec::new(),
+            surveys: Surveys::default(),
         }
     }
 }
