@@ -227,7 +227,12 @@ impl State {
                     Last | Twa => self.a = known.last().unwrap_or(self.a),
                     _ => {}
                 }
-                self.n += known_n;
+                // The samples of interest.
+                self.n += match self.of {
+                    CountNan => n - known_n,
+                    CountAll => n,
+                    _ => known_n,
+                };
                 return;
             }
         }

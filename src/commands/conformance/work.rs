@@ -108,8 +108,12 @@ const UNKNOWN_BEFORE: &[&str] = &[
     "ts.mget",
     "ts.mrange",
     "ts.mrevrange",
+    "ts.nrange",
+    "ts.nrevrange",
     "ts.queryindex",
+    "ts.querylabels",
     "ts.range",
+    "ts.read",
     "ts.revrange",
 ];
 

@@ -3,11 +3,11 @@
 //! A sample that is refused or ignored changes nothing, and is neither an event nor repeated by the
 //! log and by replicas; `*` reaches them as the time that it was.
 
-use super::compact;
 use super::options::{Asked, policy, policy_of};
 use super::row::{
     BLOCKED, GROWS, NOT_A_SERIES, TOO_OLD, WRITING, WRITTEN_KEY, find, timestamp, value,
 };
+use super::{compact, compactions};
 use crate::commands::work;
 use crate::server::{Call, CommandResult, Spec};
 use russet_command::{Access, Arity, CommandError, KeySpec};
@@ -36,6 +36,7 @@ fn add(call: &mut Call<'_>) -> CommandResult {
     let sample = Sample::new(timestamp(args.at(2), call.db.now_ms())?, value);
     let config = &call.server.config;
     let mut writes = Vec::new();
+    let mut has_made = false;
     let place = call.db.place(key);
     let reply = if place.holds::<TimeSeries>().map_err(|_| NOT_A_SERIES)? {
         let asked = match args.len() {
@@ -55,17 +56,20 @@ fn add(call: &mut Call<'_>) -> CommandResult {
             Added::Appended | Added::Upserted(_) => sample.timestamp,
         }
     } else {
-        let mut series = Asked::parse(args, 4, call.name)?.series(config);
-        let added = series.add(sample, Policy::Block, false);
-        added.map_err(refusal)?;
+        let series = Asked::parse(args, 4, call.name)?.series(config);
         place.put(series);
+        has_made = compactions::make(call, key, args.from(4));
+        let mut series = call.db.write::<TimeSeries>(key)?.expect("made above");
+        let added = series.add_to(sample, Policy::Block, false, &mut writes);
+        added.map_err(refusal)?;
         sample.timestamp
     };
     call.db.changed(key, Class::MODULE, call.name);
+    call.db.signal(key);
     if !writes.is_empty() {
         compact::apply(call, key, &writes);
     }
-    if args.at(2) == b"*" && call.effects_wanted() {
+    if (has_made || args.at(2) == b"*") && call.effects_wanted() {
         let mut digits = itoa::Buffer::new();
         let time = digits.format(sample.timestamp).as_bytes();
         let words: SmallVec<[&[u8]; 8]> = args.iter().collect();
@@ -110,6 +114,7 @@ fn madd(call: &mut Call<'_>) -> CommandResult {
             Ok((timestamp, true)) => {
                 call.reply.int(timestamp as i64);
                 call.db.changed(key, Class::MODULE, "ts.add");
+                call.db.signal(key);
                 if !writes.is_empty() {
                     compact::apply(call, key, &writes);
                     writes.clear();

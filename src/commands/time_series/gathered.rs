@@ -10,6 +10,7 @@ use super::filters::{Keys, Shown, begin_labels, reply_label};
 use super::mrange::{Asked, Group};
 use super::query::begin_key;
 use super::range::too_many;
+use super::range_args::RangeArgs;
 use super::rows_text::RowsText;
 use crate::server::Call;
 use crate::server::searches::Task;
@@ -18,7 +19,7 @@ use russet_base::clock;
 use russet_command::CommandError;
 use russet_resp::{Reply, message};
 use russet_timeseries::reduce::Reduction;
-use russet_timeseries::{Aggregator, Sample};
+use russet_timeseries::{Aggregator, Labels, Sample};
 use russet_types::TimeSeries;
 use russet_types::vector_set::Progress;
 use std::collections::BTreeMap;
@@ -111,12 +112,7 @@ impl Gathered {
             return Ok(true);
         };
         let range = &asked.range;
-        // The open bucket of a destination, if it is asked.
-        let extra: Option<Sample> = if range.latest {
-            latest(&call.db, key)
-        } else {
-            None
-        };
+        let extra = extra_of(call, range, key);
         if let Some(group) = asked.group {
             let Some(value) = series.labels().get(group.label) else {
                 return Ok(true);
@@ -139,16 +135,13 @@ impl Gathered {
             return Ok(true);
         }
         let (reply, rows) = (&mut self.reply, &mut self.rows);
-        let is_map = reply.resp3();
-        begin_key(reply, key, if is_map { 3 } else { 2 });
-        asked.shown.reply(&series, reply);
-        if is_map {
-            let aggregators = range.aggregators();
-            reply_names("aggregators", aggregators.iter().copied(), reply);
-        }
         let push = |timestamp, values: &[f64]| rows.push(timestamp, values);
         let run = range.run(&series, extra, asked.backwards, push);
         run.map_err(too_many)?;
+        if asked.excludes_empty && rows.is_empty() {
+            return Ok(true);
+        }
+        begin_series(reply, (key, series.labels()), asked);
         rows.reply(reply);
         self.replied += 1;
         Ok(true)
@@ -160,10 +153,8 @@ impl Gathered {
             return false;
         };
         let (reply, rows) = (&mut self.reply, &mut self.rows);
-        let is_map = reply.resp3();
-        let name = [group.label, b"=", &value].concat();
-        begin_key(reply, &name, if is_map { 4 } else { 2 });
-        reply_group(reply, group, &value, &members.sources, asked.shown);
+        let sources: Vec<&[u8]> = members.sources.iter().map(|key| &**key).collect();
+        begin_group(reply, (group, &value), &sources, asked.shown);
         let count = asked.range.count();
         members
             .reduction
@@ -172,6 +163,38 @@ impl Gathered {
         self.replied += 1;
         true
     }
+}
+
+/// The open bucket of a destination, if it is asked.
+pub(super) fn extra_of(call: &Call<'_>, range: &RangeArgs, key: &[u8]) -> Option<Sample> {
+    if range.latest {
+        latest(&call.db, key)
+    } else {
+        None
+    }
+}
+
+/// Begins what is replied of a series with its key and its labels.
+pub(super) fn begin_series(reply: &mut Reply, (key, labels): (&[u8], &Labels), asked: &Asked<'_>) {
+    let is_map = reply.resp3();
+    begin_key(reply, key, if is_map { 3 } else { 2 });
+    asked.shown.reply(labels, reply);
+    if is_map {
+        let aggregators = asked.range.aggregators();
+        reply_names("aggregators", aggregators.iter().copied(), reply);
+    }
+}
+
+/// Begins what is replied of a group.
+pub(super) fn begin_group(
+    reply: &mut Reply,
+    (group, value): (Group<'_>, &[u8]),
+    sources: &[&[u8]],
+    shown: Shown<'_>,
+) {
+    let name = [group.label, b"=", value].concat();
+    begin_key(reply, &name, if reply.resp3() { 4 } else { 2 });
+    reply_group(reply, group, value, sources, shown);
 }
 
 /// Replies a map of a name with names of aggregators.
@@ -189,7 +212,7 @@ fn reply_group(
     reply: &mut Reply,
     group: Group<'_>,
     value: &[u8],
-    sources: &[Box<[u8]>],
+    sources: &[&[u8]],
     shown: Shown<'_>,
 ) {
     let is_map = reply.resp3();

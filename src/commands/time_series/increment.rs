@@ -1,8 +1,8 @@
 //! INCRBY and DECRBY.
 
-use super::compact;
 use super::options::Asked;
 use super::row::{GROWS, WRITING, WRITTEN_KEY, WRONG_TYPE, find, timestamp};
+use super::{compact, compactions};
 use crate::server::{Call, CommandResult, Spec};
 use russet_base::numbers::float::parse_double;
 use russet_command::{Arity, CommandError};
@@ -69,24 +69,21 @@ fn change(call: &mut Call<'_>, sign: f64) -> CommandResult {
         }
     };
     let mut writes = Vec::new();
-    match made {
-        Some(mut series) => {
-            raise(&mut series, time, by * sign, &mut writes)?;
-            place.put(series);
-        }
-        None => raise(
-            &mut place.open::<TimeSeries>(),
-            time,
-            by * sign,
-            &mut writes,
-        )?,
+    let mut has_made = false;
+    if let Some(series) = made {
+        place.put(series);
+        has_made = compactions::make(call, key, args.from(3));
     }
+    let mut series = call.db.write::<TimeSeries>(key)?.expect("made or found");
+    raise(&mut series, time, by * sign, &mut writes)?;
+    drop(series);
     call.db.changed(key, Class::MODULE, call.name);
+    call.db.signal(key);
     if !writes.is_empty() {
         compact::apply(call, key, &writes);
     }
     if call.effects_wanted() {
-        record(call, time, time_at);
+        record(call, time, time_at, has_made);
     }
     call.reply.int(time as i64);
     Ok(())
@@ -103,15 +100,17 @@ fn raise(series: &mut TimeSeries, time: u64, by: f64, writes: &mut Vec<Write>) -
     added.map(|_| ()).map_err(|_| NOT_NEWEST)
 }
 
-/// Records the command with its timestamp, where it had none that is a number.
-fn record(call: &mut Call<'_>, time: u64, time_at: Option<usize>) {
+/// Records the command with its timestamp, where it had none that is a number, or must be recorded
+/// after others.
+fn record(call: &mut Call<'_>, time: u64, time_at: Option<usize>, after_others: bool) {
     let args = call.args;
     let mut digits = itoa::Buffer::new();
     let time = digits.format(time).as_bytes();
     let mut words: Vec<&[u8]> = args.iter().collect();
     match time_at {
         Some(at) if words[at] == b"*" => words[at] = time,
-        Some(_) => return,
+        Some(_) if !after_others => return,
+        Some(_) => {}
         // Before the options, among which labels take all that follows.
         None => {
             words.insert(3, b"TIMESTAMP");

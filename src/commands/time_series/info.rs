@@ -10,7 +10,7 @@ use crate::server::{Call, CommandResult, Spec};
 use russet_base::numbers::float::write_double;
 use russet_command::{Arity, Category, CommandError};
 use russet_resp::Reply;
-use russet_timeseries::{ChunkFigures, Policy, Rule, Series};
+use russet_timeseries::{ChunkFigures, Labels, Policy, Rule, Series};
 use russet_types::TimeSeries;
 
 /// Fields, and those that DEBUG adds.
@@ -83,7 +83,7 @@ fn reply_facts(series: &Series, (source, rules): (Option<&[u8]>, &[&Rule]), repl
         None => reply.null(),
     }
     reply.simple("labels");
-    reply_labels(series, reply);
+    reply_labels(series.labels(), reply);
     reply.simple("sourceKey");
     match source {
         Some(key) => reply.bulk(key),
@@ -98,8 +98,7 @@ fn reply_facts(series: &Series, (source, rules): (Option<&[u8]>, &[&Rule]), repl
 }
 
 /// All labels: a map, in RESP2 an array of pairs.
-pub(super) fn reply_labels(series: &Series, reply: &mut Reply) {
-    let labels = series.labels();
+pub(super) fn reply_labels(labels: &Labels, reply: &mut Reply) {
     begin_labels(reply, labels.len());
     for (name, value) in labels.iter() {
         reply_label(name, Some(value), reply);

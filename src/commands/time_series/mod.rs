@@ -5,33 +5,36 @@
 //!     range_args     the options of ranges
 //!     rows_text      timestamps and values as they are replied
 //!     value_text     the digits of values in RESP2
-//!     filters        conditions on labels, the labels that are shown
+//!     labels         series by their labels, also of other shards; QUERYINDEX, MGET, QUERYLABELS
 //!     gathered       the series of MRANGE, in slices
-//!     compact        the writes of rules
-//!     add, create, delete, get, increment, info, mrange, query, range, rules     the commands
+//!     rules          compaction; CREATERULE, DELETERULE
+//!     add, create, delete, get, increment, info, mrange, nrange, range, read     the commands
 //!
 //! Decided elsewhere: chunks, aggregation, and that the bytes are Redis's: `russet_timeseries`.
 
 mod add;
-mod compact;
 mod create;
 mod delete;
-mod filters;
 mod gathered;
 mod get;
 mod increment;
 mod info;
+mod labels;
 mod mrange;
+mod nrange;
 mod options;
-mod query;
 mod range;
 mod range_args;
+mod read;
 mod row;
 mod rows_text;
 mod rules;
 #[cfg(test)]
 mod tests;
 mod value_text;
+
+use labels::{filters, query, shards};
+use rules::{compact, compactions};
 
 use crate::server::Spec;
 
@@ -45,12 +48,16 @@ pub(super) static SPECS: &[Spec] = &[
     increment::DECRBY,
     increment::INCRBY,
     info::INFO,
+    labels::QUERYLABELS,
     mrange::MRANGE,
     mrange::MREVRANGE,
+    nrange::NRANGE,
+    nrange::NREVRANGE,
     query::MGET,
     query::QUERYINDEX,
     range::RANGE,
     range::REVRANGE,
+    read::READ,
     rules::CREATERULE,
     rules::DELETERULE,
 ];

@@ -1,28 +1,42 @@
-//! MRANGE and MREVRANGE: their words; [`Gathered`] has the series.
+//! MRANGE and MREVRANGE: their words; [`Gathered`] has the series of one keyspace.
+//!
+//! In a cluster the others send the rows of their series: [`gather`]. Groups are made here.
 
 use super::filters::{Shown, keys_of, parse_filters};
-use super::gathered::Gathered;
+use super::gathered::{Gathered, begin_group, begin_series, extra_of};
+use super::query::begin_keys;
+use super::range::too_many;
 use super::range_args::RangeArgs;
 use super::row::{READING, READS, find};
+use super::rows_text::RowsText;
+use super::shards::{Found, gather};
 use crate::server::{Call, CommandResult, Spec};
 use russet_base::clock;
 use russet_command::{Arity, CommandError};
-use russet_resp::Args;
+use russet_resp::{Args, Reply};
 use russet_timeseries::Aggregator;
 use russet_timeseries::index::Filter;
+use russet_timeseries::reduce::Reduction;
+use russet_types::TimeSeries;
 use russet_types::vector_set::Progress;
+use std::collections::BTreeMap;
 
 const NO_FILTER: CommandError = CommandError::Text("ERR TSDB: missing FILTER argument");
 const NO_LABELS: CommandError = CommandError::Text("ERR TSDB: missing labels for filter argument");
 const GROUPED_FIRST: CommandError =
     CommandError::Text("ERR TSDB: GROUPBY should always come after filter");
+const EMPTY_GROUPS: CommandError =
+    CommandError::Text("ERR TSDB: EXCLUDEEMPTY is not allowed with GROUPBY");
+const SEVERAL_IN_GROUPS: CommandError =
+    CommandError::Text("ERR TSDB: GROUPBY is not allowed when multiple aggregators are specified");
 const BAD_REDUCER: CommandError = CommandError::Text("ERR TSDB: Invalid reducer type");
 
 /// The words after GROUPBY, itself included.
 const GROUP_WORDS: usize = 4;
 /// Words that may follow the names of labels.
-const AFTER_NAMES: [&str; 9] = [
+const AFTER_NAMES: [&str; 10] = [
     "FILTER",
+    "EXCLUDEEMPTY",
     "AGGREGATION",
     "COUNT",
     "LATEST",
@@ -40,10 +54,11 @@ pub(super) const MRANGE: Spec = Spec {
     ..Spec::new("ts.mrange", mrange)
 };
 
-/// `TS.MRANGE from to [options of RANGE] [WITHLABELS | SELECTED_LABELS name ...] FILTER filter ...
-/// [GROUPBY label REDUCE reducer]`: the rows of the series of this database whose labels satisfy
-/// all filters; with GROUPBY one series for each value of a label, whose values are reduced at each
-/// timestamp. The client must be allowed to read each of the series.
+/// `TS.MRANGE from to [options of RANGE] [WITHLABELS | SELECTED_LABELS name ...] [EXCLUDEEMPTY]
+/// FILTER filter ... [GROUPBY label REDUCE reducer]`: the rows of the series of this database whose
+/// labels satisfy all filters, with EXCLUDEEMPTY of those that have any; with GROUPBY one series
+/// for each value of a label, whose values are reduced at each timestamp. The client must be
+/// allowed to read each of the series.
 ///
 /// Reply: map (RESP2: array) by key, or by `label=value`, of labels and rows; in RESP3 with the
 /// aggregators, or with reducers and sources. O(samples of the ranges).
@@ -94,6 +109,7 @@ pub(super) struct Asked<'a> {
     pub range: RangeArgs,
     pub shown: Shown<'a>,
     pub group: Option<Group<'a>>,
+    pub excludes_empty: bool,
     pub backwards: bool,
     filters: Vec<Filter>,
 }
@@ -112,12 +128,21 @@ impl<'a> Asked<'a> {
         }
         let shown = Shown::parse(args, 3, &AFTER_NAMES)?;
         let (words, group) = Group::parse(args.from(filter + 1), name)?;
+        let filters = parse_filters(words)?;
+        let excludes_empty = find(head, 3, "EXCLUDEEMPTY").is_some();
+        if group.is_some() && excludes_empty {
+            return Err(EMPTY_GROUPS);
+        }
+        if group.is_some() && range.aggregators().len() > 1 {
+            return Err(SEVERAL_IN_GROUPS);
+        }
         Ok(Asked {
             range,
             shown,
             group,
+            excludes_empty,
             backwards,
-            filters: parse_filters(words)?,
+            filters,
         })
     }
 }
@@ -125,6 +150,9 @@ impl<'a> Asked<'a> {
 fn reply_ranges(call: &mut Call<'_>, backwards: bool) -> CommandResult {
     let began = clock::cycles();
     let asked = Asked::parse(call.args, call.name, backwards)?;
+    if call.is_in_cluster() {
+        return reply_shards(call, &asked);
+    }
     let mut gathered = match call.server.searches.take_done::<Gathered>() {
         Some(gathered) => *gathered,
         None => Gathered::new(keys_of(call, &asked.filters, true)?, call.reply.resp3()),
@@ -140,4 +168,61 @@ fn reply_ranges(call: &mut Call<'_>, backwards: bool) -> CommandResult {
     }
     gathered.reply(call.reply);
     Ok(())
+}
+
+/// Replies the series of all shards; the others send the rows of theirs.
+fn reply_shards(call: &mut Call<'_>, asked: &Asked<'_>) -> CommandResult {
+    let (range, backwards) = (&asked.range, asked.backwards);
+    let found = gather(call, Some(&asked.filters), (true, false), |call, one| {
+        let extra = extra_of(call, range, &one.key);
+        let series = call.db.peek::<TimeSeries>(&one.key)?.expect("found");
+        let push = |time, values: &[f64]| one.push(time, values);
+        // Groups count the rows that they have reduced.
+        let run = match asked.group {
+            None => range.run(&series, extra, backwards, push),
+            Some(_) => range.run_all(&series, extra, backwards, push),
+        };
+        run.map_err(too_many)
+    })?;
+    let Some(mut found) = found else {
+        return Ok(());
+    };
+    if let Some(group) = asked.group {
+        reply_groups(call.reply, &found, asked, group);
+        return Ok(());
+    }
+    let mut rows = RowsText::new(call.reply);
+    found.retain(|one| !asked.excludes_empty || one.rows().len() > 0);
+    begin_keys(call.reply, found.len());
+    for one in &found {
+        begin_series(call.reply, (&one.key, &one.labels), asked);
+        one.rows().for_each(|(at, values)| rows.push(at, values));
+        rows.reply(call.reply);
+    }
+    Ok(())
+}
+
+/// Replies the groups of series that were found.
+fn reply_groups(reply: &mut Reply, found: &[Found], asked: &Asked<'_>, group: Group<'_>) {
+    let range = &asked.range;
+    let mut groups: BTreeMap<&[u8], Vec<&Found>> = BTreeMap::new();
+    for one in found {
+        if let Some(value) = one.labels.get(group.label) {
+            groups.entry(value).or_default().push(one);
+        }
+    }
+    let mut rows = RowsText::new(reply);
+    begin_keys(reply, groups.len());
+    for (value, series) in &groups {
+        let mut reduction = Reduction::new(group.reducer, range.width(), asked.backwards);
+        for one in series {
+            one.rows()
+                .for_each(|(at, values)| reduction.add(at, values));
+            reduction.end_series();
+        }
+        let sources: Vec<&[u8]> = series.iter().map(|one| &*one.key).collect();
+        begin_group(reply, (group, value), &sources, asked.shown);
+        reduction.each(range.count(), |at, values| rows.push(at, values));
+        rows.reply(reply);
+    }
 }

@@ -112,7 +112,7 @@ impl<'a> Asked<'a> {
 }
 
 /// The options that the settings give a new series.
-fn defaults(config: &Config) -> Options {
+pub(super) fn defaults(config: &Config) -> Options {
     Options {
         retention_ms: config.ts_retention_policy,
         chunk_bytes: config.ts_chunk_size_bytes.0,

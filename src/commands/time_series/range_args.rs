@@ -8,7 +8,8 @@ use russet_base::numbers::float::parse_double;
 use russet_base::numbers::number::parse_i64;
 use russet_command::CommandError;
 use russet_resp::Args;
-use russet_timeseries::range::{Aggregation, Even, Query, Stamp, TooManyRows};
+use russet_timeseries::calendar::{Calendar, Unit, parse_span};
+use russet_timeseries::range::{self, Aggregation, Even, Query, Stamp, TooManyRows};
 use russet_timeseries::{Aggregator, Sample, Series};
 use smallvec::SmallVec;
 
@@ -17,10 +18,17 @@ const BAD_COUNT: CommandError = CommandError::Text("ERR TSDB: Couldn't parse COU
 const WRONG_COUNT: CommandError = CommandError::Text("ERR TSDB: Invalid COUNT value");
 pub(super) const BAD_AGGREGATION: CommandError =
     CommandError::Text("ERR TSDB: Couldn't parse AGGREGATION");
-pub(super) const UNKNOWN_AGGREGATOR: CommandError =
-    CommandError::Text("ERR TSDB: Unknown aggregation type");
+const UNKNOWN_AGGREGATOR: CommandError = CommandError::Text("ERR TSDB: Unknown aggregation type");
+const EMPTY_AGGREGATOR: CommandError =
+    CommandError::Text("ERR TSDB: Empty aggregation type in list");
 pub(super) const BAD_DURATION: CommandError =
     CommandError::Text("ERR TSDB: bucketDuration must be greater than zero");
+const UNKNOWN_ZONE: CommandError = CommandError::Text("ERR TSDB: unknown time zone");
+const ZONE_OF_MS: CommandError = CommandError::Text(
+    "ERR TSDB: TZ can only be used with a bucketDuration of days, weeks, months or years",
+);
+const OTHER_NUMBER: CommandError =
+    CommandError::Text("ERR TSDB: the number of AGGREGATION arguments must be equal to numkeys");
 const BAD_STAMP: CommandError = CommandError::Text("ERR TSDB: unknown BUCKETTIMESTAMP parameter");
 const MISPLACED_STAMP: CommandError = CommandError::Text(
     "ERR TSDB: BUCKETTIMESTAMP flag should be the 3rd or 4th flag after AGGREGATION flag",
@@ -56,12 +64,39 @@ pub(super) struct RangeArgs {
     aggregation: Option<Buckets>,
 }
 
+/// Aggregators of a series.
+pub(super) type List = SmallVec<[Aggregator; 2]>;
+
 /// The options of AGGREGATION.
 pub(super) struct Buckets {
-    aggregators: SmallVec<[Aggregator; 2]>,
-    even: Even,
+    /// One list, or one for each key.
+    lists: SmallVec<[List; 1]>,
+    spans: Spans,
     stamp: Stamp,
     empty: bool,
+}
+
+/// The times of buckets.
+enum Spans {
+    Even(Even),
+    Calendar(Box<Calendar>),
+}
+
+impl Spans {
+    /// Has a bucket begin at a timestamp.
+    fn align(&mut self, align: i64) {
+        match self {
+            Spans::Even(even) => even.align = align,
+            Spans::Calendar(calendar) => calendar.align(align),
+        }
+    }
+
+    fn buckets(&self) -> &dyn range::Buckets {
+        match self {
+            Spans::Even(even) => even,
+            Spans::Calendar(calendar) => &**calendar,
+        }
+    }
 }
 
 impl RangeArgs {
@@ -71,14 +106,24 @@ impl RangeArgs {
         from: usize,
         name: &str,
     ) -> Result<RangeArgs, CommandError> {
+        RangeArgs::parse_for(args, from, None, name)
+    }
+
+    /// As [`RangeArgs::parse`], of a command whose AGGREGATION has an argument for each key.
+    pub(super) fn parse_for(
+        args: Args<'_>,
+        from: usize,
+        keys: Option<usize>,
+        name: &str,
+    ) -> Result<RangeArgs, CommandError> {
         let (start, end) = (args.at(from), args.at(from + 1));
         let (from_time, to) = bounds(start, end)?;
         let options = from + 2;
         let aggregation = find(args, options, "AGGREGATION");
-        let count = count(args, options, aggregation)?;
+        let count = count(args, options, aggregation.map(|at| (at, keys.unwrap_or(1))))?;
         let mut buckets = match aggregation {
             None => None,
-            Some(at) => Some(Buckets::parse(args, options, at, name)?),
+            Some(at) => Some(Buckets::parse(args, options, (at, keys), name)?),
         };
         if let Some(at) = find(args, options, "ALIGN") {
             let word = args.get(at + 1);
@@ -86,7 +131,7 @@ impl RangeArgs {
             let buckets = buckets.as_mut().ok_or(ALIGN_ALONE)?;
             let is_start = word == b"-" || args.is(at + 1, "start");
             let is_end = word == b"+" || args.is(at + 1, "end");
-            buckets.even.align = match parse_i64(word) {
+            let align = match parse_i64(word) {
                 _ if is_start && start == b"-" => return Err(NO_START),
                 _ if is_start => from_time as i64,
                 _ if is_end && end == b"+" => return Err(NO_END),
@@ -94,6 +139,7 @@ impl RangeArgs {
                 Some(align @ 0..) => align,
                 _ => return Err(BAD_ALIGN),
             };
+            buckets.spans.align(align);
         }
         let values = match find(args, options, "FILTER_BY_VALUE") {
             None => None,
@@ -121,13 +167,24 @@ impl RangeArgs {
 
     /// The aggregators, none without AGGREGATION.
     pub(super) fn aggregators(&self) -> &[Aggregator] {
+        self.aggregators_of(0)
+    }
+
+    /// The aggregators of a key.
+    fn aggregators_of(&self, key: usize) -> &[Aggregator] {
         let buckets = self.aggregation.as_ref();
-        buckets.map_or(&[], |buckets| &buckets.aggregators)
+        let list = buckets.and_then(|buckets| buckets.lists.get(key));
+        list.map_or(&[], |list| list.as_slice())
     }
 
     /// Values of a row.
     pub(super) fn width(&self) -> usize {
-        self.aggregators().len().max(1)
+        self.width_of(0)
+    }
+
+    /// Values of a row of a key.
+    pub(super) fn width_of(&self, key: usize) -> usize {
+        self.aggregators_of(key).len().max(1)
     }
 
     /// Rows at most.
@@ -144,7 +201,18 @@ impl RangeArgs {
         backwards: bool,
         row: impl FnMut(u64, &[f64]),
     ) -> Result<(), TooManyRows> {
-        self.run_up_to(self.count, (series, extra), backwards, row)
+        self.run_up_to(self.count, (series, extra), 0, backwards, row)
+    }
+
+    /// As [`RangeArgs::run`], with the aggregators of a key.
+    pub(super) fn run_of(
+        &self,
+        key: usize,
+        (series, extra): (&Series, Option<Sample>),
+        backwards: bool,
+        row: impl FnMut(u64, &[f64]),
+    ) -> Result<(), TooManyRows> {
+        self.run_up_to(self.count, (series, extra), key, backwards, row)
     }
 
     /// As [`RangeArgs::run`], however many rows there are.
@@ -155,19 +223,20 @@ impl RangeArgs {
         backwards: bool,
         row: impl FnMut(u64, &[f64]),
     ) -> Result<(), TooManyRows> {
-        self.run_up_to(usize::MAX, (series, extra), backwards, row)
+        self.run_up_to(usize::MAX, (series, extra), 0, backwards, row)
     }
 
     fn run_up_to(
         &self,
         count: usize,
         (series, extra): (&Series, Option<Sample>),
+        key: usize,
         backwards: bool,
         row: impl FnMut(u64, &[f64]),
     ) -> Result<(), TooManyRows> {
         let aggregation = self.aggregation.as_ref().map(|buckets| Aggregation {
-            aggregators: &buckets.aggregators,
-            buckets: &buckets.even,
+            aggregators: self.aggregators_of(key),
+            buckets: buckets.spans.buckets(),
             stamp: buckets.stamp,
             empty: buckets.empty,
         });
@@ -189,25 +258,34 @@ impl Buckets {
     fn parse(
         args: Args<'_>,
         options: usize,
-        at: usize,
+        (at, keys): (usize, Option<usize>),
         name: &str,
     ) -> Result<Buckets, CommandError> {
-        let (names, duration) = args
-            .get(at + 1)
-            .zip(args.get(at + 2).and_then(parse_i64))
-            .ok_or(BAD_AGGREGATION)?;
-        let names = names.split(|byte| *byte == b',');
-        let aggregators = names.map(Aggregator::by_name).collect::<Option<_>>();
-        let aggregators = aggregators.ok_or(UNKNOWN_AGGREGATOR)?;
-        if duration <= 0 {
-            return Err(BAD_DURATION);
+        let is_duration = |word: &usize| Duration::parse(args.at(*word)).is_some();
+        let end = match keys {
+            None => at + 2,
+            Some(_) => {
+                let end = (at + 1..args.len()).find(is_duration);
+                end.ok_or(BAD_AGGREGATION)?
+            }
+        };
+        let duration = args.get(end).and_then(Duration::parse);
+        let duration = duration.ok_or(BAD_AGGREGATION)?;
+        if end != at + 1 + keys.unwrap_or(1) {
+            return Err(OTHER_NUMBER);
         }
+        let lists = (at + 1..end).map(|word| list(args.at(word)));
+        let lists = lists.collect::<Result<_, _>>()?;
+        let zone = args.get(end + 2).filter(|_| args.is(end + 1, "TZ"));
+        let spans = duration.spans(zone)?;
+        // The other options follow the zone.
+        let end = if zone.is_some() { end + 2 } else { end };
         let stamp = match find(args, options, "BUCKETTIMESTAMP") {
             None => Stamp::Start,
             Some(found) => {
                 let word = args.get(found + 1);
                 let word = word.ok_or_else(|| CommandError::WrongArity(name.to_owned()))?;
-                if found != at + 3 && found != at + 4 {
+                if found != end + 1 && found != end + 2 {
                     return Err(MISPLACED_STAMP);
                 }
                 match word {
@@ -222,26 +300,70 @@ impl Buckets {
             }
         };
         let empty = find(args, options, "EMPTY");
-        if empty.is_some_and(|found| found != at + 3 && found != at + 5) {
+        if empty.is_some_and(|found| found != end + 1 && found != end + 3) {
             return Err(MISPLACED_EMPTY);
         }
         Ok(Buckets {
-            aggregators,
-            even: Even { duration, align: 0 },
+            lists,
+            spans,
             stamp,
             empty: empty.is_some(),
         })
     }
 }
 
-/// COUNT, which after AGGREGATION is an aggregator.
+/// The length of buckets.
+enum Duration {
+    Ms(i64),
+    /// Of russet's own.
+    Calendar((i64, Unit)),
+}
+
+impl Duration {
+    fn parse(word: &[u8]) -> Option<Duration> {
+        let ms = parse_i64(word).map(Duration::Ms);
+        ms.or_else(|| parse_span(word).map(Duration::Calendar))
+    }
+
+    /// With the name of a time zone, if there is one.
+    fn spans(self, zone: Option<&[u8]>) -> Result<Spans, CommandError> {
+        match self {
+            Duration::Ms(..=0) => Err(BAD_DURATION),
+            Duration::Ms(_) if zone.is_some() => Err(ZONE_OF_MS),
+            Duration::Ms(duration) => Ok(Spans::Even(Even { duration, align: 0 })),
+            Duration::Calendar(span) => {
+                let calendar = Calendar::new(span, zone.unwrap_or(b"UTC"));
+                let calendar = calendar.map_err(|_| UNKNOWN_ZONE)?;
+                Ok(Spans::Calendar(Box::new(calendar)))
+            }
+        }
+    }
+}
+
+/// The aggregators that a word names, with commas between them.
+fn list(word: &[u8]) -> Result<List, CommandError> {
+    let names = word.split(|byte| *byte == b',');
+    names.map(aggregator).collect()
+}
+
+/// The aggregator of a name.
+pub(super) fn aggregator(name: &[u8]) -> Result<Aggregator, CommandError> {
+    if name.is_empty() {
+        return Err(EMPTY_AGGREGATOR);
+    }
+    Aggregator::by_name(name).ok_or(UNKNOWN_AGGREGATOR)
+}
+
+/// COUNT, which after AGGREGATION, whose place and keys are given, is an aggregator.
 fn count(
     args: Args<'_>,
     options: usize,
-    aggregation: Option<usize>,
+    aggregation: Option<(usize, usize)>,
 ) -> Result<usize, CommandError> {
-    let found = (options..args.len())
-        .find(|at| args.is(*at, "COUNT") && aggregation.is_none_or(|before| *at != before + 1));
+    let is_aggregator = |at: usize| {
+        aggregation.is_some_and(|(before, keys)| (before + 1..=before + keys).contains(&at))
+    };
+    let found = (options..args.len()).find(|at| args.is(*at, "COUNT") && !is_aggregator(*at));
     let Some(at) = found else {
         return Ok(usize::MAX);
     };

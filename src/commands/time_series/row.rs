@@ -27,7 +27,8 @@ pub(super) const NOT_A_SERIES: CommandError =
 pub(super) const TOO_OLD: CommandError =
     CommandError::Text("ERR TSDB: Timestamp is older than retention");
 pub(super) const BLOCKED: CommandError = CommandError::Text(
-    "ERR TSDB: Error at upsert, update is not supported when DUPLICATE_POLICY is set to BLOCK mode",
+    "ERR TSDB: Error at upsert, update is not supported when DUPLICATE_POLICY is set to BLOCK mode, \
+     or either current or new value is NaN and DUPLICATE_POLICY is MAX/MIN/SUM",
 );
 const BAD_TIME: CommandError = CommandError::Text("ERR TSDB: invalid timestamp");
 const NEGATIVE_TIME: CommandError =

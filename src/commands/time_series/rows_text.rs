@@ -1,6 +1,7 @@
 //! Rows of timestamps and values, written as they are replied.
 //!
 //!     RESP2    *2 :timestamp +value        RESP3    *2 :timestamp ,value
+//!     of several series: *2 :timestamp *n value ...
 //!
 //! In RESP2 values have digits of their own: see [`value_text`]. The timestamps of rows that follow
 //! each other differ in their last digits: the others are written once.
@@ -9,6 +10,7 @@
 
 use super::value_text::{TEXT_MAX, write_value};
 use russet_base::numbers::float::write_double;
+use russet_base::numbers::number::write_i64;
 use russet_resp::Reply;
 
 /// Digits of a timestamp that change between rows, and the first number that has more of them.
@@ -66,6 +68,26 @@ impl RowsText {
         for value in others {
             add_value(&mut self.text, *value, self.resp3);
         }
+    }
+
+    /// As [`RowsText::push`]; the values are an array.
+    #[inline]
+    pub(super) fn push_joined(&mut self, timestamp: u64, values: &[f64]) {
+        self.rows += 1;
+        let out = &mut self.text;
+        out.extend_from_slice(b"*2\r\n:");
+        write_i64(out, timestamp as i64);
+        out.extend_from_slice(b"\r\n*");
+        write_i64(out, values.len() as i64);
+        out.extend_from_slice(b"\r\n");
+        for value in values {
+            add_value(out, *value, self.resp3);
+        }
+    }
+
+    /// Whether there are none.
+    pub(super) fn is_empty(&self) -> bool {
+        self.rows == 0
     }
 
     #[inline]

@@ -1,6 +1,6 @@
 //! Recorded replies of Redis Stack 7.4, payloads, effects, bounds.
 //!
-//! The lines are in `answers*.txt`, each with its reply in both protocols.
+//! The lines are in `answers`, each with its reply in both protocols.
 
 use crate::commands::sketches::transcript::{check_refused, converse, hex, payload, play};
 use crate::server::Testbed;
@@ -8,17 +8,22 @@ use crate::server::Testbed;
 /// Replies of Redis Stack 7.4 to the same lines.
 #[test]
 fn replies_are_those_of_redis() {
-    play(include_str!("answers.txt"));
+    play(include_str!("answers/samples.txt"));
 }
 
 #[test]
 fn replies_about_labels_are_those_of_redis() {
-    play(include_str!("answers_labels.txt"));
+    play(include_str!("answers/labels.txt"));
 }
 
 #[test]
 fn replies_about_rules_are_those_of_redis() {
-    play(include_str!("answers_rules.txt"));
+    play(include_str!("answers/rules.txt"));
+}
+
+#[test]
+fn replies_of_later_releases_are_those_of_redis() {
+    play(include_str!("answers/later.txt"));
 }
 
 /// Panels and variables of a dashboard; the plugin takes replies of RESP2 apart by their kinds.

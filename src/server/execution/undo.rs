@@ -1,9 +1,11 @@
 //! The undo log of an atomic script: the previous values of the keys that it writes.
 //!
 //! Before a command writes, each of its keys not yet in the log is added: its value as a DUMP
-//! payload, or its absence. A script that fails is undone from that. A command whose undo would
-//! exceed the bound is refused before it runs, and so is one whose keys cannot be determined
-//! (FLUSHALL). Watches on a key touched meanwhile are lost all the same.
+//! payload, or its absence; so are the keys that a time series is linked with: its samples write to
+//! the destinations of its rules, and a rename reaches both sides. A script that fails is undone
+//! from that. A command whose undo would exceed the bound is refused before it runs, and so is one
+//! whose keys cannot be determined (FLUSHALL). Watches on a key touched meanwhile are lost all the
+//! same.
 //!
 //! Cost: O(size of the value) for each key at its first write.
 
@@ -17,6 +19,7 @@ use russet_command::{Access, CommandError, Flags};
 use russet_keyspace::{Cause, DbIndex, Keyspace, ValueView};
 use russet_persistence::rdb::{Payload, RdbWriter, VERSION_FIELD_TTLS};
 use russet_resp::Args;
+use russet_types::TimeSeries;
 
 /// A key's previous state: payload, expiry, bits of its last use. `None`: it did not exist.
 type Before = Option<(Vec<u8>, Option<i64>, u32)>;
@@ -65,6 +68,9 @@ impl Undo {
             let key = args.at(at);
             if !all {
                 self.file_key(keyspace, db, key, most)?;
+                for linked in linked(keyspace, db, key) {
+                    self.file_key(keyspace, db, &linked, most)?;
+                }
                 continue;
             }
             for db in 0..keyspace.databases() {
@@ -118,6 +124,13 @@ impl Undo {
     /// Restores all keys.
     pub fn roll_back(self, keyspace: &mut Keyspace) {
         for (db, keys) in self.databases {
+            // A series that is new may have made destinations (`ts-compaction-policy`).
+            let new = keys.iter().filter(|(_, before)| before.is_none());
+            let made = new.flat_map(|(key, _)| linked(keyspace, db, key));
+            let made: Vec<_> = made.filter(|dest| !keys.contains_key(dest)).collect();
+            for dest in made {
+                keyspace.db(db).delete(&dest, Cause::Server);
+            }
             for (key, before) in keys {
                 keyspace.db(db).delete(&key, Cause::Server);
                 let Some((payload, expiry, clock)) = before else {
@@ -132,6 +145,16 @@ impl Undo {
             }
         }
     }
+}
+
+/// The keys that a time series is linked with: the destinations of its rules, and its source.
+fn linked(keyspace: &mut Keyspace, db: DbIndex, key: &[u8]) -> Vec<Box<[u8]>> {
+    let db = keyspace.db(db);
+    let Ok(Some(series)) = db.peek::<TimeSeries>(key) else {
+        return Vec::new();
+    };
+    let rules = series.rules().iter().map(|rule| rule.dest().into());
+    rules.chain(series.source().map(Box::from)).collect()
 }
 
 impl Server {

@@ -1,14 +1,21 @@
 //! CREATERULE and DELETERULE.
+//!
+//!     compact         the writes of rules
+//!     compactions     the rules that a setting makes
+
+pub(super) mod compact;
+pub(super) mod compactions;
 
 use super::compact::{is_linked, rule_of};
-use super::range_args::{BAD_AGGREGATION, BAD_DURATION, UNKNOWN_AGGREGATOR};
+use super::range_args::{BAD_AGGREGATION, BAD_DURATION, aggregator};
 use super::row::{GROWS, MISSING, WRITES, WRITING, WRONG_TYPE};
 use crate::server::{Call, CommandResult, Spec};
 use russet_base::numbers::number::parse_i64;
 use russet_command::{Access, Arity, Category, CommandError, KeySpec};
 use russet_keyspace::Class;
+use russet_timeseries::Rule;
+use russet_timeseries::calendar::parse_span;
 use russet_timeseries::range::Even;
-use russet_timeseries::{Aggregator, Rule};
 use russet_types::TimeSeries;
 
 const SAME: CommandError =
@@ -20,6 +27,9 @@ const HAS_SOURCE: CommandError =
 const IS_SOURCE: CommandError =
     CommandError::Text("ERR TSDB: the destination key already has a dst rule");
 const BAD_ALIGN: CommandError = CommandError::Text("ERR TSDB: Couldn't parse alignTimestamp");
+/// Files, which Redis reads, too, have milliseconds there.
+const CALENDAR: CommandError =
+    CommandError::Text("ERR TSDB: a rule's bucketDuration is a number of milliseconds");
 const NO_RULE: CommandError = CommandError::Text("ERR TSDB: compaction rule does not exist");
 
 /// Both keys are changed: each knows the other.
@@ -47,8 +57,11 @@ fn createrule(call: &mut Call<'_>) -> CommandResult {
     if !(6..=7).contains(&args.len()) || !args.is(3, "AGGREGATION") {
         return Err(CommandError::WrongArity(call.name.to_owned()));
     }
+    if parse_span(args.at(5)).is_some() {
+        return Err(CALENDAR);
+    }
     let duration = parse_i64(args.at(5)).ok_or(BAD_AGGREGATION)?;
-    let of = Aggregator::by_name(args.at(4)).ok_or(UNKNOWN_AGGREGATOR)?;
+    let of = aggregator(args.at(4))?;
     if duration <= 0 {
         return Err(BAD_DURATION);
     }

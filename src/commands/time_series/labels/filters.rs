@@ -5,25 +5,28 @@
 //!
 //! One condition at least asks for a value, so that no command looks at all series.
 
-use super::info::reply_labels;
-use super::row::find;
+use super::super::info::reply_labels;
+use super::super::row::find;
 use crate::server::Call;
 use russet_command::CommandError;
 use russet_resp::{Args, Reply};
-use russet_timeseries::Series;
+use russet_timeseries::Labels;
 use russet_timeseries::index::{Filter, Test};
 
 const MALFORMED: CommandError = CommandError::Text("ERR TSDB: failed parsing labels");
 const NO_MATCHER: CommandError =
     CommandError::Text("ERR TSDB: please provide at least one matcher");
-const DENIED: CommandError = CommandError::Text("NOPERM No permissions to access a key");
+pub(in crate::commands::time_series) const DENIED: CommandError =
+    CommandError::Text("NOPERM No permissions to access a key");
 const NO_NAMES: CommandError =
     CommandError::Text("ERR TSDB: SELECT_LABELS should have at least 1 parameter");
 const BOTH: CommandError =
     CommandError::Text("ERR TSDB: cannot accept WITHLABELS and SELECT_LABELS together");
 
 /// The conditions that words state.
-pub(super) fn parse_filters(words: Args<'_>) -> Result<Vec<Filter>, CommandError> {
+pub(in crate::commands::time_series) fn parse_filters(
+    words: Args<'_>,
+) -> Result<Vec<Filter>, CommandError> {
     let filters = words.iter().map(|word| parse(word).ok_or(MALFORMED));
     let filters: Vec<Filter> = filters.collect::<Result<_, _>>()?;
     let is_matcher = |filter: &Filter| matches!(filter.test, Test::OneOf(_));
@@ -78,36 +81,36 @@ fn values(text: &[u8]) -> Option<Option<Vec<Box<[u8]>>>> {
 
 /// Keys, one after the other in one text.
 #[derive(Default)]
-pub(super) struct Keys {
+pub(in crate::commands::time_series) struct Keys {
     text: Vec<u8>,
     ends: Vec<usize>,
 }
 
 impl Keys {
-    fn push(&mut self, key: &[u8]) {
+    pub(super) fn push(&mut self, key: &[u8]) {
         self.text.extend_from_slice(key);
         self.ends.push(self.text.len());
     }
 
-    pub(super) fn len(&self) -> usize {
+    pub(in crate::commands::time_series) fn len(&self) -> usize {
         self.ends.len()
     }
 
     /// The key of a number.
-    pub(super) fn get(&self, at: usize) -> Option<&[u8]> {
+    pub(in crate::commands::time_series) fn get(&self, at: usize) -> Option<&[u8]> {
         let end = *self.ends.get(at)?;
         let start = at.checked_sub(1).map_or(0, |before| self.ends[before]);
         Some(&self.text[start..end])
     }
 
-    pub(super) fn iter(&self) -> impl Iterator<Item = &[u8]> {
+    pub(in crate::commands::time_series) fn iter(&self) -> impl Iterator<Item = &[u8]> {
         (0..self.len()).filter_map(|at| self.get(at))
     }
 }
 
 /// The keys of the series that satisfy conditions, sorted; some of them may have expired. An error:
 /// with `must_read` the client may not read all of them.
-pub(super) fn keys_of(
+pub(in crate::commands::time_series) fn keys_of(
     call: &Call<'_>,
     filters: &[Filter],
     must_read: bool,
@@ -127,7 +130,7 @@ pub(super) fn keys_of(
 
 /// The labels that are replied with a series.
 #[derive(Clone, Copy)]
-pub(super) enum Shown<'a> {
+pub(in crate::commands::time_series) enum Shown<'a> {
     Nothing,
     All,
     /// These, in this order.
@@ -136,7 +139,7 @@ pub(super) enum Shown<'a> {
 
 impl<'a> Shown<'a> {
     /// From the words before FILTER, or GROUPBY; `words` end the names.
-    pub(super) fn parse(
+    pub(in crate::commands::time_series) fn parse(
         args: Args<'a>,
         from: usize,
         words: &[&str],
@@ -164,16 +167,16 @@ impl<'a> Shown<'a> {
 
 impl Shown<'_> {
     /// Replies labels of a series: a map, in RESP2 an array of pairs.
-    pub(super) fn reply(self, series: &Series, reply: &mut Reply) {
+    pub(in crate::commands::time_series) fn reply(self, labels: &Labels, reply: &mut Reply) {
         match self {
             Shown::Nothing => begin_labels(reply, 0),
-            Shown::All => reply_labels(series, reply),
-            Shown::Named(names) => self.reply_named(names, |name| series.labels().get(name), reply),
+            Shown::All => reply_labels(labels, reply),
+            Shown::Named(names) => self.reply_named(names, |name| labels.get(name), reply),
         }
     }
 
     /// Replies the named labels by a function that finds them.
-    pub(super) fn reply_named<'v>(
+    pub(in crate::commands::time_series) fn reply_named<'v>(
         self,
         names: Args<'_>,
         find: impl Fn(&[u8]) -> Option<&'v [u8]>,
@@ -187,7 +190,7 @@ impl Shown<'_> {
 }
 
 /// Begins a number of labels.
-pub(super) fn begin_labels(reply: &mut Reply, labels: usize) {
+pub(in crate::commands::time_series) fn begin_labels(reply: &mut Reply, labels: usize) {
     if reply.resp3() {
         reply.map(labels);
     } else {
@@ -196,7 +199,11 @@ pub(super) fn begin_labels(reply: &mut Reply, labels: usize) {
 }
 
 /// Replies a label, in RESP2 a pair.
-pub(super) fn reply_label(name: &[u8], value: Option<&[u8]>, reply: &mut Reply) {
+pub(in crate::commands::time_series) fn reply_label(
+    name: &[u8],
+    value: Option<&[u8]>,
+    reply: &mut Reply,
+) {
     if !reply.resp3() {
         reply.array(2);
     }

@@ -1,15 +1,19 @@
 //! QUERYINDEX and MGET.
+//!
+//! Keys in the index may have expired: replies are counted as they are written.
 
-use super::compact::open_bucket;
+use super::super::compact::open_bucket;
+use super::super::row::{READING, READS, find};
+use super::super::rows_text::reply_sample;
 use super::filters::{Shown, keys_of, parse_filters};
-use super::row::{READING, READS, find};
-use super::rows_text::reply_sample;
+use super::shards::gather;
 use crate::server::{Call, CommandResult, Spec};
 use russet_command::{Arity, CommandError};
 use russet_resp::Reply;
+use russet_timeseries::index::Filter;
 use russet_types::TimeSeries;
 
-pub(super) const QUERYINDEX: Spec = Spec {
+pub(in crate::commands::time_series) const QUERYINDEX: Spec = Spec {
     arity: Arity::AtLeast(2),
     flags: READS,
     categories: READING,
@@ -17,11 +21,19 @@ pub(super) const QUERYINDEX: Spec = Spec {
 };
 
 /// `TS.QUERYINDEX filter [filter ...]`: the keys of the series of this database whose labels
-/// satisfy all filters.
+/// satisfy all filters, in a cluster those of all shards.
 ///
 /// Reply: set (RESP2: array) of keys, sorted. O(series of the rarest label * filters).
 fn queryindex(call: &mut Call<'_>) -> CommandResult {
     let filters = parse_filters(call.args.from(1))?;
+    if call.is_in_cluster() {
+        let found = gather(call, Some(&filters), (false, false), |_, _| Ok(()))?;
+        if let Some(found) = found {
+            call.reply.set(found.len());
+            found.iter().for_each(|one| call.reply.bulk(&one.key));
+        }
+        return Ok(());
+    }
     let keys = keys_of(call, &filters, false)?;
     let place = call.reply.defer();
     let mut replied = 0;
@@ -33,7 +45,7 @@ fn queryindex(call: &mut Call<'_>) -> CommandResult {
     Ok(())
 }
 
-pub(super) const MGET: Spec = Spec {
+pub(in crate::commands::time_series) const MGET: Spec = Spec {
     arity: Arity::AtLeast(3),
     handler: mget,
     name: "ts.mget",
@@ -53,8 +65,11 @@ fn mget(call: &mut Call<'_>) -> CommandResult {
     let filter = filter.ok_or_else(arity)?;
     let shown = Shown::parse(args, 1, &["FILTER"])?;
     let filters = parse_filters(args.from(filter + 1))?;
-    let keys = keys_of(call, &filters, true)?;
     let asks_latest = find(args.first(filter), 1, "LATEST").is_some();
+    if call.is_in_cluster() {
+        return mget_of_shards(call, &filters, (asks_latest, shown));
+    }
+    let keys = keys_of(call, &filters, true)?;
     let place = call.reply.defer();
     let mut replied = 0;
     for key in keys.iter() {
@@ -69,7 +84,7 @@ fn mget(call: &mut Call<'_>) -> CommandResult {
         };
         let reply = &mut *call.reply;
         begin_key(reply, key, 2);
-        shown.reply(&series, reply);
+        shown.reply(series.labels(), reply);
         match latest.or(series.last()) {
             Some(last) => reply_sample(reply, last.timestamp, last.value),
             None => reply.array(0),
@@ -83,8 +98,52 @@ fn mget(call: &mut Call<'_>) -> CommandResult {
     Ok(())
 }
 
+/// The same, of the series of all shards.
+fn mget_of_shards(
+    call: &mut Call<'_>,
+    filters: &[Filter],
+    (asks_latest, shown): (bool, Shown<'_>),
+) -> CommandResult {
+    let found = gather(call, Some(filters), (true, false), |call, one| {
+        let latest = if asks_latest {
+            open_bucket(&call.db, &one.key)
+        } else {
+            None
+        };
+        let series = call.db.peek::<TimeSeries>(&one.key)?;
+        let last = series.and_then(|series| series.last());
+        if let Some(last) = latest.or(last) {
+            one.push(last.timestamp, &[last.value]);
+        }
+        Ok(())
+    })?;
+    let Some(found) = found else {
+        return Ok(());
+    };
+    let reply = &mut *call.reply;
+    begin_keys(reply, found.len());
+    for one in &found {
+        begin_key(reply, &one.key, 2);
+        shown.reply(&one.labels, reply);
+        match one.rows().next() {
+            Some((time, values)) => reply_sample(reply, time, values[0]),
+            None => reply.array(0),
+        }
+    }
+    Ok(())
+}
+
+/// Begins a reply by keys: a map, in RESP2 an array.
+pub(in crate::commands::time_series) fn begin_keys(reply: &mut Reply, keys: usize) {
+    if reply.resp3() {
+        reply.map(keys);
+    } else {
+        reply.array(keys);
+    }
+}
+
 /// Begins what is replied of a key, `parts` without it.
-pub(super) fn begin_key(reply: &mut Reply, key: &[u8], parts: usize) {
+pub(in crate::commands::time_series) fn begin_key(reply: &mut Reply, key: &[u8], parts: usize) {
     if reply.resp3() {
         reply.bulk(key);
         reply.array(parts);

@@ -1,0 +1,13 @@
+//! Series by their labels: QUERYINDEX, MGET and QUERYLABELS, and parts of MRANGE.
+//!
+//!     filters     conditions on labels, the labels that are shown
+//!     shards      series of all shards of a cluster
+//!     query       QUERYINDEX, MGET
+//!     names       QUERYLABELS
+
+pub(super) mod filters;
+mod names;
+pub(super) mod query;
+pub(super) mod shards;
+
+pub(super) use names::QUERYLABELS;
