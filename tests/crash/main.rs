@@ -8,6 +8,7 @@
 //! restarted on what is left, which is compared with what it had acknowledged.
 
 mod neighbours;
+mod series;
 #[path = "../support/mod.rs"]
 mod support;
 

@@ -43,15 +43,6 @@ impl Twa {
         self.last = sample;
     }
 
-    /// Takes samples, in order.
-    pub(crate) fn add_all(&mut self, times: &[u64], values: &[f64]) {
-        let mut line = *self;
-        for (time, value) in times.iter().zip(values) {
-            line.add(Sample::new(*time, *value));
-        }
-        *self = line;
-    }
-
     pub(crate) fn area(&self) -> f64 {
         self.area
     }
