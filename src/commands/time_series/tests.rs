@@ -29,7 +29,7 @@ fn replies_of_later_releases_are_those_of_redis() {
 /// Panels and variables of a dashboard; the plugin takes replies of RESP2 apart by their kinds.
 #[test]
 fn replies_to_grafana_are_those_of_redis() {
-    play(include_str!("answers_grafana.txt"));
+    play(include_str!("answers/grafana.txt"));
 }
 
 /// Makes a series by lines; its payload is that of Redis, which makes the same series again. It has
