@@ -192,3 +192,61 @@ fn empty_rows_are_bounded() {
         ],
     );
 }
+
+/// The clocks of Berlin were put forward on 2024-03-31 and back on 2024-10-27.
+#[test]
+fn buckets_may_be_those_of_a_calendar() {
+    let mut t = Testbed::new();
+    t.run("TS.CREATE s LABELS a b");
+    // Noon, UTC, of 30 March to 1 April and of 1 May.
+    for at in [
+        1711800000000_i64,
+        1711886400000,
+        1711972800000,
+        1714564800000,
+    ] {
+        t.run(&format!("TS.ADD s {at} 1"));
+    }
+    let bad_zone = "-ERR TSDB: unknown time zone";
+    converse(
+        &mut t,
+        &[
+            (
+                "TS.RANGE s - + AGGREGATION count 1d TZ Europe/Berlin BUCKETTIMESTAMP end COUNT 3",
+                "*3 *2 :1711839600000 +1 *2 :1711922400000 +1 *2 :1712008800000 +1",
+            ),
+            (
+                "TS.REVRANGE s - + AGGREGATION sum,count 1mo TZ Europe/Berlin",
+                "*3 *3 :1714514400000 +1 +1 *3 :1711922400000 +1 +1 *3 :1709247600000 +2 +2",
+            ),
+            (
+                "TS.RANGE s - + AGGREGATION count 1y",
+                "*1 *2 :1704067200000 +4",
+            ),
+            (
+                "TS.RANGE s 1711800000000 + ALIGN start AGGREGATION count 1w TZ UTC EMPTY COUNT 2",
+                "*2 *2 :1711800000000 +3 *2 :1712404800000 +0",
+            ),
+            (
+                "TS.NRANGE 2 s s - + AGGREGATION count sum 1y TZ UTC",
+                "*1 *2 :1704067200000 *2 +4 +4",
+            ),
+            (
+                "TS.MRANGE - + AGGREGATION count 1y FILTER a=b GROUPBY a REDUCE max",
+                "*1 *3 $3 a=b *0 *1 *2 :1704067200000 +4",
+            ),
+            (
+                "TS.RANGE s - + AGGREGATION count 1d TZ Mars/Olympus",
+                bad_zone,
+            ),
+            (
+                "TS.RANGE s - + AGGREGATION count 86400000 TZ UTC",
+                "-ERR TSDB: TZ can only be used with a bucketDuration of days, weeks, months or years",
+            ),
+            (
+                "TS.CREATERULE s d AGGREGATION avg 1mo",
+                "-ERR TSDB: a rule\\'s bucketDuration is a number of milliseconds",
+            ),
+        ],
+    );
+}
