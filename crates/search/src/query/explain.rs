@@ -1,0 +1,217 @@
+//! A query as FT.EXPLAIN shows it: a line for each part, two blanks for each level.
+//!
+//! Source: FT.EXPLAIN of Redis Stack 7.4; numbers are those of C's `%g` and `%f`.
+
+use std::fmt::Write as _;
+
+use super::Schema;
+use super::tree::{Fields, Kind, Node, Reach, VectorQuery};
+
+/// The tree of a query, a line for each part, of which each ends with a newline.
+pub fn explain(query: Option<&Node>, schema: &dyn Schema) -> Vec<u8> {
+    let mut out = Vec::new();
+    match query {
+        None => out.extend_from_slice(b"<empty>\n"),
+        Some(node) => show(node, schema, 0, &mut out),
+    }
+    out
+}
+
+fn indent(depth: usize, out: &mut Vec<u8>) {
+    out.extend(std::iter::repeat_n(b' ', 2 * depth));
+}
+
+fn text(out: &mut Vec<u8>, text: std::fmt::Arguments<'_>) {
+    let mut written = String::new();
+    // Writing to a String does not fail.
+    let _ = written.write_fmt(text);
+    out.extend_from_slice(written.as_bytes());
+}
+
+/// `%g` of C.
+fn general(n: f64) -> String {
+    if n == 0.0 || (1e-4..1e6).contains(&n.abs()) {
+        let digits = 5 - n.abs().log10().floor().clamp(-4.0, 5.0) as i32;
+        let fixed = format!("{n:.*}", digits.max(0) as usize);
+        if !fixed.contains('.') {
+            return fixed;
+        }
+        return fixed.trim_end_matches('0').trim_end_matches('.').to_owned();
+    }
+    let scientific = format!("{n:.5e}");
+    let (mantissa, exponent) = scientific.split_once('e').unwrap_or((&scientific, "0"));
+    let mantissa = if mantissa.contains('.') {
+        mantissa.trim_end_matches('0').trim_end_matches('.')
+    } else {
+        mantissa
+    };
+    let exponent: i32 = exponent.parse().unwrap_or(0);
+    let sign = if exponent < 0 { '-' } else { '+' };
+    format!("{mantissa}e{sign}{:02}", exponent.abs())
+}
+
+/// `%f` of C.
+fn fixed(n: f64) -> String {
+    if n.is_infinite() {
+        return if n > 0.0 { "inf" } else { "-inf" }.to_owned();
+    }
+    format!("{n:.6}")
+}
+
+fn names(fields: Fields, schema: &dyn Schema, out: &mut Vec<u8>) {
+    if fields == Fields::ALL {
+        return;
+    }
+    out.push(b'@');
+    let all = schema.text_fields();
+    let named: Vec<&[u8]> = (0..all.len())
+        .filter(|bit| fields.0 & (1 << bit) != 0)
+        .map(|bit| all[bit])
+        .collect();
+    if named.is_empty() {
+        out.extend_from_slice(b"NULL");
+    } else {
+        out.extend_from_slice(&named.join(&b'|'));
+    }
+    out.push(b':');
+}
+
+fn show(node: &Node, schema: &dyn Schema, depth: usize, out: &mut Vec<u8>) {
+    indent(depth, out);
+    let has_own_field = matches!(node.kind, Kind::Near { .. } | Kind::Range { .. });
+    if !has_own_field || node.fields == Fields(0) {
+        names(node.fields, schema, out);
+    }
+    match &node.kind {
+        Kind::Word(word) => {
+            out.extend_from_slice(if word.is_empty() { b"\"\"" } else { word });
+            if node.weight != 1.0 {
+                text(
+                    out,
+                    format_args!(" => {{$weight: {};}}", general(node.weight)),
+                );
+            }
+            out.push(b'\n');
+            return;
+        }
+        Kind::Everything => out.extend_from_slice(b"<WILDCARD>"),
+        Kind::Intersect { is_exact, .. } => {
+            let opening: &[u8] = if *is_exact {
+                b"EXACT {\n"
+            } else {
+                b"INTERSECT {\n"
+            };
+            block(node, schema, depth, opening, out);
+        }
+        Kind::Union(_) => block(node, schema, depth, b"UNION {\n", out),
+        Kind::Not(_) => block(node, schema, depth, b"NOT{\n", out),
+        Kind::Optional(_) => block(node, schema, depth, b"OPTIONAL{\n", out),
+        Kind::Tag { field, .. } => {
+            let opening = [b"TAG:@", field.as_slice(), b" {\n"].concat();
+            block(node, schema, depth, &opening, out);
+        }
+        Kind::Affix {
+            text,
+            leading,
+            trailing,
+        } => {
+            let name: &[u8] = match (leading, trailing) {
+                (true, true) => b"INFIX{*",
+                (true, false) => b"SUFFIX{*",
+                _ => b"PREFIX{",
+            };
+            out.extend_from_slice(name);
+            out.extend_from_slice(text);
+            out.extend_from_slice(if *trailing { b"*}" } else { b"}" });
+        }
+        Kind::Pattern(pattern) => out.extend([b"WILDCARD{", pattern.as_slice(), b"}"].concat()),
+        Kind::Fuzzy { text, .. } => out.extend([b"FUZZY{", text.as_slice(), b"}"].concat()),
+        Kind::Range { field, range } => {
+            let sign = |with: bool| if with { "<=" } else { "<" };
+            text(
+                out,
+                format_args!("NUMERIC {{{} {} @", fixed(range.min), sign(range.with_min)),
+            );
+            out.extend_from_slice(field);
+            text(
+                out,
+                format_args!(" {} {}}}", sign(range.with_max), fixed(range.max)),
+            );
+        }
+        Kind::Near { field, circle } => {
+            out.extend([b"GEO ", field.as_slice()].concat());
+            let (x, y) = (fixed(circle.longitude), fixed(circle.latitude));
+            let (radius, unit) = (fixed(circle.radius), circle.unit.name());
+            text(out, format_args!(":{{{x},{y} --> {radius} {unit}}}"));
+        }
+        Kind::Shape {
+            relation,
+            text: wkt,
+            ..
+        } => {
+            text(out, format_args!("GEOSHAPE{{{} ", *relation as u8 + 1));
+            out.extend_from_slice(wkt);
+            out.push(b'}');
+        }
+        Kind::Missing(field) => out.extend([b"ISMISSING{", field.as_slice(), b"}"].concat()),
+        Kind::Vector(query) => vector(node, query, schema, depth, out),
+    }
+    attributes(node, out);
+    out.push(b'\n');
+}
+
+/// The parts of a node, each on its lines, and the brace after them.
+fn block(node: &Node, schema: &dyn Schema, depth: usize, opening: &[u8], out: &mut Vec<u8>) {
+    out.extend_from_slice(opening);
+    for part in node.parts() {
+        show(part, schema, depth + 1, out);
+    }
+    indent(depth, out);
+    out.push(b'}');
+}
+
+fn vector(node: &Node, query: &VectorQuery, schema: &dyn Schema, depth: usize, out: &mut Vec<u8>) {
+    out.extend_from_slice(b"VECTOR {");
+    if let Some(filter) = &query.filter {
+        out.push(b'\n');
+        show(filter, schema, depth + 1, out);
+        indent(depth, out);
+        out.extend_from_slice(b"} => {");
+    }
+    let name = String::from_utf8_lossy(&query.vector_name).into_owned();
+    match query.reach {
+        Reach::Nearest(k) => text(out, format_args!("K={k} nearest vectors to `${name}`")),
+        Reach::Within(radius) => text(
+            out,
+            format_args!(
+                "Vectors that are within {} distance radius from `${name}`",
+                general(radius)
+            ),
+        ),
+    }
+    out.extend_from_slice(b" in vector index associated with field @");
+    out.extend_from_slice(&query.field);
+    for (option, value) in &query.options {
+        out.extend([b", ", option.as_slice(), b" = ", value.as_slice()].concat());
+    }
+    if let Some(field) = &node.distance_field {
+        out.extend([b", yields distance as `", field.as_slice(), b"`"].concat());
+    }
+    out.push(b'}');
+}
+
+fn attributes(node: &Node, out: &mut Vec<u8>) {
+    let mut said = String::new();
+    if node.weight != 1.0 {
+        let _ = write!(said, " $weight: {};", general(node.weight));
+    }
+    if let Some(slop) = node.slop {
+        let _ = write!(said, " $slop: {slop};");
+    }
+    if node.in_order || node.slop.is_some() {
+        let _ = write!(said, " $inorder: {};", node.in_order);
+    }
+    if !said.is_empty() {
+        text(out, format_args!(" => {{{said} }}"));
+    }
+}

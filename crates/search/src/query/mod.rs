@@ -1,0 +1,64 @@
+//! The query language of FT.SEARCH: two grammars, one tree.
+//!
+//! Dialect 1 binds `|` stronger than neighbours, and takes what follows `-`, `~` and a field up to
+//! the next mark; dialects 2 to 4 bind as other languages do, and have parameters, vectors, shapes,
+//! patterns and comparisons.
+//!
+//! | module | what |
+//! |---|---|
+//! | `tree` | what a query is |
+//! | `explain` | the tree as FT.EXPLAIN shows it |
+//!
+//! Source: FT.SEARCH and FT.EXPLAIN of Redis Stack 7.4 (RediSearch 2.10).
+
+mod explain;
+mod tree;
+
+pub use explain::explain;
+pub use tree::{Circle, Fields, Kind, Node, Range, Reach, Relation, Unit, VectorQuery};
+
+use std::collections::HashMap;
+use std::fmt;
+
+/// Which of the grammars a query is written in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Dialect(u8);
+
+impl Dialect {
+    /// The oldest, which counts where none is named.
+    pub const FIRST: Dialect = Dialect(1);
+
+    /// 1 to 4.
+    pub fn new(number: u8) -> Option<Dialect> {
+        (1..=4).contains(&number).then_some(Dialect(number))
+    }
+}
+
+/// The facts of an index that decide how a query is read.
+pub trait Schema {
+    /// The names of its text fields, in the order of their bits; at most 128.
+    fn text_fields(&self) -> Vec<&[u8]>;
+    /// Whether it has a field of this name.
+    fn has(&self, name: &[u8]) -> bool;
+    /// Whether it knows which documents lack the field.
+    fn indexes_missing(&self, name: &[u8]) -> bool;
+    /// Whether one of some text fields knows which documents have it empty.
+    fn indexes_empty(&self, fields: Fields) -> bool;
+    /// Whether a word is too common to be looked for.
+    fn is_stop_word(&self, word: &[u8]) -> bool;
+}
+
+/// Values that a query names, `$name`.
+pub type Params = HashMap<Vec<u8>, Vec<u8>>;
+
+/// Why a query is refused, in the words of RediSearch 2.10.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct QueryError(pub Vec<u8>);
+
+impl fmt::Display for QueryError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&String::from_utf8_lossy(&self.0))
+    }
+}
+
+impl std::error::Error for QueryError {}

@@ -1,0 +1,240 @@
+//! A query as a tree: parts that match documents, in some text fields, with their attributes.
+//!
+//! Both grammars make it; it says nothing of how a part is found.
+
+/// The text fields that a part of a query looks in: a bit for each of the schema's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Fields(pub u128);
+
+impl Fields {
+    /// Every text field, also those that are added later.
+    pub const ALL: Fields = Fields(u128::MAX);
+}
+
+/// A part of a query, with what its attributes say.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Node {
+    pub kind: Kind,
+    pub fields: Fields,
+    /// The factor of its score.
+    pub weight: f64,
+    /// How many other words may stand between those of an intersection. `None`: as the query says.
+    pub slop: Option<u32>,
+    /// Whether words must stand in the order of the query.
+    pub in_order: bool,
+    /// Whether words are also found by their sound; `None`: as the field has it.
+    pub phonetic: Option<bool>,
+    /// Words are taken as they are, without their stems.
+    pub verbatim: bool,
+    /// The name that a distance has among a row's fields.
+    pub distance_field: Option<Vec<u8>>,
+}
+
+/// The documents that a part of a query matches.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Kind {
+    /// `*`
+    Everything,
+    Word(Vec<u8>),
+    /// All of them, in any order and distance, or as a phrase.
+    Intersect {
+        parts: Vec<Node>,
+        is_exact: bool,
+    },
+    Union(Vec<Node>),
+    Not(Box<Node>),
+    Optional(Box<Node>),
+    /// `ab*`, `*ab`, `*ab*`: `leading` and `trailing` say where anything may stand.
+    Affix {
+        text: Vec<u8>,
+        leading: bool,
+        trailing: bool,
+    },
+    /// `w'a?b*'`
+    Pattern(Vec<u8>),
+    /// `%word%`
+    Fuzzy {
+        text: Vec<u8>,
+        distance: u8,
+    },
+    Tag {
+        field: Vec<u8>,
+        values: Vec<Node>,
+    },
+    Range {
+        field: Vec<u8>,
+        range: Range,
+    },
+    Near {
+        field: Vec<u8>,
+        circle: Circle,
+    },
+    Shape {
+        field: Vec<u8>,
+        relation: Relation,
+        text: Vec<u8>,
+    },
+    Missing(Vec<u8>),
+    Vector(Box<VectorQuery>),
+}
+
+/// Numbers between two, with or without each.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Range {
+    pub min: f64,
+    pub max: f64,
+    pub with_min: bool,
+    pub with_max: bool,
+}
+
+/// Places around one.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Circle {
+    pub longitude: f64,
+    pub latitude: f64,
+    pub radius: f64,
+    pub unit: Unit,
+}
+
+/// A unit of length.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unit {
+    Metres,
+    Kilometres,
+    Feet,
+    Miles,
+}
+
+impl Unit {
+    /// As the commands name it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Unit::Metres => "m",
+            Unit::Kilometres => "km",
+            Unit::Feet => "ft",
+            Unit::Miles => "mi",
+        }
+    }
+
+    /// Of a name in letters of any case.
+    pub fn named(name: &[u8]) -> Option<Unit> {
+        let all = [Unit::Metres, Unit::Kilometres, Unit::Feet, Unit::Miles];
+        all.into_iter()
+            .find(|unit| name.eq_ignore_ascii_case(unit.name().as_bytes()))
+    }
+}
+
+/// How an indexed shape lies to that of a query.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Relation {
+    Contains,
+    Within,
+    Disjoint,
+    Intersects,
+}
+
+/// Vectors near to one.
+#[derive(Clone, Debug, PartialEq)]
+pub struct VectorQuery {
+    pub field: Vec<u8>,
+    pub vector: Vec<u8>,
+    /// The parameter that has it, as EXPLAIN shows it.
+    pub vector_name: Vec<u8>,
+    pub reach: Reach,
+    /// Names and values as they were given, in order.
+    pub options: Vec<(Vec<u8>, Vec<u8>)>,
+    /// Documents that it is asked about; `None`: all.
+    pub filter: Option<Node>,
+}
+
+/// Which vectors are near.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Reach {
+    Nearest(u64),
+    Within(f64),
+}
+
+impl Node {
+    /// A part without attributes, in all fields.
+    pub fn new(kind: Kind) -> Node {
+        Node {
+            kind,
+            fields: Fields::ALL,
+            weight: 1.0,
+            slop: None,
+            in_order: false,
+            phonetic: None,
+            verbatim: false,
+            distance_field: None,
+        }
+    }
+
+    pub(super) fn word(text: Vec<u8>) -> Node {
+        Node::new(Kind::Word(text))
+    }
+
+    /// The parts of this one.
+    pub fn parts(&self) -> &[Node] {
+        match &self.kind {
+            Kind::Intersect { parts, .. } | Kind::Union(parts) => parts,
+            Kind::Tag { values, .. } => values,
+            Kind::Not(part) | Kind::Optional(part) => std::slice::from_ref(part),
+            Kind::Vector(vector) => vector.filter.as_slice(),
+            _ => &[],
+        }
+    }
+
+    fn parts_mut(&mut self) -> &mut [Node] {
+        match &mut self.kind {
+            Kind::Intersect { parts, .. } | Kind::Union(parts) => parts,
+            Kind::Tag { values, .. } => values,
+            Kind::Not(part) | Kind::Optional(part) => std::slice::from_mut(part),
+            Kind::Vector(vector) => vector.filter.as_mut_slice(),
+            _ => &mut [],
+        }
+    }
+
+    /// Leaves of the fields of this part, and of all in it, those that are among `fields`.
+    pub(super) fn restrict(&mut self, fields: Fields) {
+        self.fields.0 &= fields.0;
+        for part in self.parts_mut() {
+            part.restrict(fields);
+        }
+    }
+}
+
+/// Both of two parts; one that is nothing leaves the other.
+pub(super) fn both(left: Option<Node>, right: Option<Node>) -> Option<Node> {
+    let (mut left, right) = match (left, right) {
+        (Some(left), Some(right)) => (left, right),
+        (left, right) => return left.or(right),
+    };
+    if let Kind::Intersect {
+        parts,
+        is_exact: false,
+    } = &mut left.kind
+        && left.fields == Fields::ALL
+    {
+        parts.push(right);
+        return Some(left);
+    }
+    Some(Node::new(Kind::Intersect {
+        parts: vec![left, right],
+        is_exact: false,
+    }))
+}
+
+/// Either of two parts; one that is nothing leaves the other.
+pub(super) fn either(left: Option<Node>, right: Option<Node>) -> Option<Node> {
+    let (mut left, right) = match (left, right) {
+        (Some(left), Some(right)) => (left, right),
+        (left, right) => return left.or(right),
+    };
+    if let Kind::Union(parts) = &mut left.kind
+        && left.fields == Fields::ALL
+    {
+        parts.push(right);
+        return Some(left);
+    }
+    Some(Node::new(Kind::Union(vec![left, right])))
+}
