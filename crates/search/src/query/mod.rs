@@ -6,12 +6,16 @@
 //!
 //! | module | what |
 //! |---|---|
+//! | `lexer` | tokens |
+//! | `parser` | what both grammars share: tokens one by one, errors, attributes, ranges |
 //! | `tree` | what a query is |
 //! | `explain` | the tree as FT.EXPLAIN shows it |
 //!
 //! Source: FT.SEARCH and FT.EXPLAIN of Redis Stack 7.4 (RediSearch 2.10).
 
 mod explain;
+mod lexer;
+mod parser;
 mod tree;
 
 pub use explain::explain;
@@ -31,6 +35,10 @@ impl Dialect {
     /// 1 to 4.
     pub fn new(number: u8) -> Option<Dialect> {
         (1..=4).contains(&number).then_some(Dialect(number))
+    }
+
+    pub(crate) fn has_params(self) -> bool {
+        self.0 > 1
     }
 }
 

@@ -1,0 +1,323 @@
+//! The part that both grammars share: tokens one by one, errors, attributes, ranges, fields.
+//!
+//! An error of the grammar counts before one of a value or a parameter, wherever they stand.
+
+use super::lexer::{Kind as Token, Token as Found, is_mark, tokens};
+use super::tree::{Circle, Fields, Node, Range, Unit};
+use super::{Dialect, Params, QueryError, Schema};
+
+/// Levels of parentheses, `-`, `~` and fields.
+const DEPTH_MAX: usize = 128;
+
+pub(super) struct Parser<'q> {
+    text: &'q [u8],
+    tokens: Vec<Found>,
+    at: usize,
+    depth: usize,
+    pub(super) schema: &'q dyn Schema,
+    params: &'q Params,
+    /// The error if the grammar finds none: the first parameter that is not given, a value that its
+    /// place does not take.
+    late: Option<QueryError>,
+}
+
+pub(super) type Parsed<T> = Result<T, QueryError>;
+
+/// A number as it stands in a range, or the parameter that has it.
+#[derive(Clone)]
+pub(super) struct Bound {
+    pub(super) value: f64,
+    pub(super) is_exclusive: bool,
+}
+
+impl<'q> Parser<'q> {
+    pub(super) fn new(
+        text: &'q [u8],
+        dialect: Dialect,
+        schema: &'q dyn Schema,
+        params: &'q Params,
+    ) -> Parser<'q> {
+        Parser {
+            text,
+            tokens: tokens(text, dialect),
+            at: 0,
+            depth: 0,
+            schema,
+            params,
+            late: None,
+        }
+    }
+
+    pub(super) fn peek(&self) -> Token {
+        self.tokens[self.at].kind
+    }
+
+    /// The kind of the token after the next.
+    pub(super) fn peek_after(&self, skipped: usize) -> Token {
+        let at = (self.at + skipped).min(self.tokens.len() - 1);
+        self.tokens[at].kind
+    }
+
+    pub(super) fn next(&mut self) -> Found {
+        let token = self.tokens[self.at].clone();
+        self.at = (self.at + 1).min(self.tokens.len() - 1);
+        token
+    }
+
+    pub(super) fn text_of(&self, token: &Found) -> &'q [u8] {
+        &self.text[token.text.clone()]
+    }
+
+    /// Takes the next token if it is of this kind.
+    pub(super) fn takes(&mut self, kind: Token) -> bool {
+        let is_it = self.peek() == kind;
+        if is_it {
+            self.next();
+        }
+        is_it
+    }
+
+    pub(super) fn expect(&mut self, kind: Token) -> Parsed<Found> {
+        if self.peek() == kind {
+            Ok(self.next())
+        } else {
+            Err(self.syntax_error())
+        }
+    }
+
+    /// That the next token has no place here.
+    pub(super) fn syntax_error(&self) -> QueryError {
+        let token = &self.tokens[self.at];
+        self.error_near("Syntax error", token)
+    }
+
+    pub(super) fn error_near(&self, message: &str, token: &Found) -> QueryError {
+        let mut text = format!("{message} at offset {} near ", token.at).into_bytes();
+        text.extend_from_slice(self.text_of(token));
+        QueryError(text)
+    }
+
+    /// Goes one level deeper for what `read` reads.
+    pub(super) fn nested<T>(&mut self, read: impl FnOnce(&mut Self) -> Parsed<T>) -> Parsed<T> {
+        if self.depth == DEPTH_MAX {
+            let text = "Parser stack overflow. Try moving nested parentheses more to the left";
+            return Err(QueryError(text.into()));
+        }
+        self.depth += 1;
+        let result = read(self);
+        self.depth -= 1;
+        result
+    }
+
+    /// Keeps the first error that counts only where the grammar finds none.
+    pub(super) fn note(&mut self, error: impl FnOnce() -> Vec<u8>) {
+        if self.late.is_none() {
+            self.late = Some(QueryError(error()));
+        }
+    }
+
+    /// Ends the query.
+    pub(super) fn end(self) -> Parsed<()> {
+        if self.peek() != Token::End {
+            return Err(self.syntax_error());
+        }
+        self.late.map_or(Ok(()), Err)
+    }
+
+    /// The value of a parameter; one that is not given is noted.
+    pub(super) fn param(&mut self, name: &[u8]) -> Vec<u8> {
+        if let Some(value) = self.params.get(name) {
+            return value.clone();
+        }
+        self.note(|| [b"No such parameter `", name, b"`"].concat());
+        Vec::new()
+    }
+
+    /// The value of a parameter that must be a number.
+    pub(super) fn number_param(&mut self, name: &[u8]) -> f64 {
+        let is_given = self.params.contains_key(name);
+        let value = self.param(name);
+        let number = std::str::from_utf8(&value)
+            .ok()
+            .and_then(|v| v.trim().parse().ok());
+        if number.is_none() && is_given {
+            self.note(|| {
+                [
+                    b"Invalid numeric value (",
+                    value.as_slice(),
+                    b") for parameter `",
+                    name,
+                    b"`",
+                ]
+                .concat()
+            });
+        }
+        number.unwrap_or(0.0)
+    }
+
+    /// A word or number as a text; `None`: something else is next.
+    pub(super) fn term(&mut self) -> Option<&'q [u8]> {
+        let is_term = matches!(
+            self.peek(),
+            Token::Word | Token::Number | Token::Size | Token::As | Token::IsMissing
+        );
+        is_term.then(|| {
+            let token = self.next();
+            self.text_of(&token)
+        })
+    }
+
+    /// Whether the next token is a word that is too common.
+    pub(super) fn is_at_stop_word(&self) -> bool {
+        let token = &self.tokens[self.at];
+        let word = self.text_of(token).to_ascii_lowercase();
+        token.kind == Token::Word && self.schema.is_stop_word(&word)
+    }
+
+    /// The fields of a list of names.
+    pub(super) fn fields(&self, names: &[Vec<u8>]) -> Fields {
+        let all = self.schema.text_fields();
+        let bit = |name: &Vec<u8>| all.iter().position(|field| field == name);
+        Fields(
+            names
+                .iter()
+                .filter_map(bit)
+                .fold(0, |bits, bit| bits | 1 << bit),
+        )
+    }
+
+    /// `@a|b|c`: the names, of which each further one is a word.
+    pub(super) fn field_names(&mut self) -> Parsed<Vec<Vec<u8>>> {
+        let first = self.expect(Token::Field)?;
+        let mut names = vec![unescaped(self.text_of(&first))];
+        while self.takes(Token::Or) {
+            let Some(name) = self.term() else {
+                return Err(self.syntax_error());
+            };
+            names.push(name.to_vec());
+        }
+        Ok(names)
+    }
+
+    /// The attributes after `=>`: `{$weight: 2; $slop: 1}`, put on a part if there is one.
+    pub(super) fn attributes(&mut self, node: &mut Option<Node>) -> Parsed<()> {
+        self.expect(Token::OpenBrace)?;
+        let mut given = Vec::new();
+        if self.peek() == Token::Param {
+            given.push(self.attribute()?);
+        }
+        while self.takes(Token::Semicolon) {
+            if self.peek() == Token::Param {
+                given.push(self.attribute()?);
+            }
+        }
+        self.expect(Token::CloseBrace)?;
+        if let Some(node) = node {
+            for (name, value) in given {
+                put_attribute(node, name, &value)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn attribute(&mut self) -> Parsed<(&'q [u8], Vec<u8>)> {
+        let name = self.expect(Token::Param)?;
+        let name = self.text_of(&name);
+        self.expect(Token::Colon)?;
+        if let Some(value) = self.term() {
+            return Ok((name, value.to_vec()));
+        }
+        let value = self.expect(Token::Param)?;
+        let key = self.text_of(&value);
+        match self.params.get(key) {
+            Some(value) => Ok((name, value.clone())),
+            None => Err(QueryError([b"No such parameter `", key, b"`"].concat())),
+        }
+    }
+
+    /// A range of numbers from its bounds.
+    pub(super) fn range(&self, from: &Bound, to: &Bound) -> Range {
+        Range {
+            min: from.value,
+            max: to.value,
+            with_min: !from.is_exclusive,
+            with_max: !to.is_exclusive,
+        }
+    }
+
+    /// A circle, whose values are judged in this order.
+    pub(super) fn circle(&mut self, place: [f64; 3], unit: &[u8]) -> Circle {
+        let [longitude, latitude, radius] = place;
+        let known = Unit::named(unit);
+        if known.is_none() {
+            self.note(|| b"Invalid GeoFilter unit".to_vec());
+        }
+        let is_place = longitude.abs() <= 180.0 && latitude.abs() <= 85.05112878;
+        if !is_place {
+            self.note(|| b"Invalid GeoFilter lat/lon".to_vec());
+        }
+        if radius.is_nan() || radius <= 0.0 {
+            self.note(|| b"Invalid GeoFilter radius".to_vec());
+        }
+        Circle {
+            longitude,
+            latitude,
+            radius,
+            unit: known.unwrap_or(Unit::Metres),
+        }
+    }
+}
+
+fn put_attribute(node: &mut Node, name: &[u8], value: &[u8]) -> Parsed<()> {
+    let number = || {
+        std::str::from_utf8(value)
+            .ok()
+            .and_then(|v| v.parse::<f64>().ok())
+    };
+    let flag = || match value.to_ascii_lowercase().as_slice() {
+        b"true" | b"1" => Some(true),
+        b"false" | b"0" => Some(false),
+        _ => None,
+    };
+    let is_taken = match name.to_ascii_lowercase().as_slice() {
+        b"weight" => number().filter(|n| *n >= 0.0).map(|n| node.weight = n),
+        b"slop" => number()
+            .filter(|n| n.fract() == 0.0 && (-1.0..=f64::from(i32::MAX)).contains(n))
+            .map(|n| node.slop = (n >= 0.0).then_some(n as u32)),
+        b"inorder" => flag().map(|flag| node.in_order = flag),
+        b"phonetic" => flag().map(|flag| node.phonetic = Some(flag)),
+        b"yield_distance_as" => {
+            node.distance_field = Some(value.to_vec());
+            Some(())
+        }
+        _ => return Err(QueryError([b"Invalid attribute ", name].concat())),
+    };
+    is_taken.ok_or_else(|| {
+        let name = name.to_ascii_lowercase();
+        QueryError([b"Invalid value (", value, b") for `", name.as_slice(), b"`"].concat())
+    })
+}
+
+/// A name without the backslashes before marks and blanks.
+pub(super) fn unescaped(text: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(text.len());
+    let mut at = 0;
+    while let Some(&byte) = text.get(at) {
+        let next = text.get(at + 1);
+        let escapes = byte == b'\\'
+            && next.is_some_and(|&b| is_mark(b) || b.is_ascii_whitespace() || b == 0x0b);
+        at += usize::from(escapes);
+        out.push(text[at]);
+        at += 1;
+    }
+    out
+}
+
+/// A word as documents have it: without backslashes, in small letters.
+pub(super) fn folded(text: &[u8]) -> Vec<u8> {
+    let text = unescaped(text);
+    match std::str::from_utf8(&text) {
+        Ok(text) => text.to_lowercase().into_bytes(),
+        Err(_) => text.to_ascii_lowercase(),
+    }
+}
