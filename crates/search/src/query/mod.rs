@@ -8,12 +8,16 @@
 //! |---|---|
 //! | `lexer` | tokens |
 //! | `parser` | what both grammars share: tokens one by one, errors, attributes, ranges |
+//! | `first` | the grammar of dialect 1 |
+//! | `later` | the grammar of dialects 2 to 4 |
 //! | `tree` | what a query is |
 //! | `explain` | the tree as FT.EXPLAIN shows it |
 //!
 //! Source: FT.SEARCH and FT.EXPLAIN of Redis Stack 7.4 (RediSearch 2.10).
 
 mod explain;
+mod first;
+mod later;
 mod lexer;
 mod parser;
 mod tree;
@@ -70,3 +74,25 @@ impl fmt::Display for QueryError {
 }
 
 impl std::error::Error for QueryError {}
+
+/// The tree of a query; `None`: it matches nothing, as its words are all stop words.
+///
+/// # Errors
+///
+/// Where the text is not of the dialect's grammar, nested deeper than 128 levels, names a parameter
+/// that is not given, or gives a value that its place does not take.
+pub fn parse(
+    text: &[u8],
+    dialect: Dialect,
+    schema: &dyn Schema,
+    params: &Params,
+) -> Result<Option<Node>, QueryError> {
+    let mut parser = parser::Parser::new(text, dialect, schema, params);
+    let root = if dialect.has_params() {
+        later::query(&mut parser)?
+    } else {
+        first::query(&mut parser)?
+    };
+    parser.end()?;
+    Ok(root)
+}

@@ -1,0 +1,289 @@
+//! The grammar of dialect 1.
+//!
+//! `|` binds stronger than neighbours do, but words that follow each other are one unit before it:
+//! `a b|c d` is `(a b)|(c d)`, `x|"y" z` is `(x|"y") z`. `-`, `~` and a field take everything up to
+//! a token that binds less than they do; how strong a token binds is its [`strength`].
+
+use super::lexer::Kind as Token;
+use super::parser::{Bound, Parsed, Parser, folded, unescaped};
+use super::tree::{Kind, Node, both, either};
+
+const OPTIONAL: u8 = 2;
+const NEGATION: u8 = 6;
+const NUMBER: u8 = 7;
+const STOP_WORD: u8 = 8;
+const WORDS: u8 = 9;
+const FIELD: u8 = 16;
+const NEIGHBOURS: u8 = 17;
+const UNION: u8 = 18;
+const ARROW: u8 = 20;
+
+/// How strong a token that begins a unit binds to what stands before it; `None`: it begins none.
+fn strength(p: &Parser<'_>) -> Option<u8> {
+    Some(match p.peek() {
+        Token::Tilde => OPTIONAL,
+        Token::Quote => 4,
+        Token::Minus => NEGATION,
+        Token::Number => NUMBER,
+        Token::Word if p.is_at_stop_word() => STOP_WORD,
+        Token::Word => 10,
+        Token::Prefix | Token::Suffix | Token::Infix => 11,
+        Token::Percent => 12,
+        Token::OpenParen => 14,
+        Token::Field => FIELD,
+        _ => return None,
+    })
+}
+
+/// A whole query.
+pub(super) fn query(p: &mut Parser<'_>) -> Parsed<Option<Node>> {
+    if p.peek() == Token::End {
+        return Ok(None);
+    }
+    if p.takes(Token::Star) {
+        return Ok(Some(Node::new(Kind::Everything)));
+    }
+    expression(p, 0)
+}
+
+/// Units and what joins them, as long as they bind stronger than `limit`.
+fn expression(p: &mut Parser<'_>, limit: u8) -> Parsed<Option<Node>> {
+    p.nested(|p| {
+        let mut left = unit(p)?;
+        loop {
+            match p.peek() {
+                Token::Arrow if ARROW > limit => {
+                    p.next();
+                    p.attributes(&mut left)?;
+                }
+                Token::Or if UNION > limit => {
+                    p.next();
+                    left = either(left, expression(p, UNION)?);
+                }
+                _ if strength(p).is_some_and(|strength| strength > limit) => {
+                    left = both(left, expression(p, NEIGHBOURS)?);
+                }
+                _ => return Ok(left),
+            }
+        }
+    })
+}
+
+fn unit(p: &mut Parser<'_>) -> Parsed<Option<Node>> {
+    match p.peek() {
+        Token::Field => field(p),
+        Token::OpenParen => {
+            p.next();
+            let inner = expression(p, 0)?;
+            p.expect(Token::CloseParen)?;
+            Ok(inner)
+        }
+        kind @ (Token::Minus | Token::Tilde) => {
+            p.next();
+            let limit = if kind == Token::Minus {
+                NEGATION
+            } else {
+                OPTIONAL
+            };
+            let part = expression(p, limit)?.map(Box::new);
+            let of_part = |part| {
+                Node::new(if kind == Token::Minus {
+                    Kind::Not(part)
+                } else {
+                    Kind::Optional(part)
+                })
+            };
+            Ok(part.map(of_part))
+        }
+        Token::Quote => quoted(p).map(Some),
+        Token::Percent => fuzzy(p).map(Some),
+        Token::Prefix | Token::Suffix | Token::Infix => Ok(Some(affix(p))),
+        Token::Word if p.is_at_stop_word() => {
+            p.next();
+            Ok(None)
+        }
+        Token::Word | Token::Number => Ok(Some(words(p))),
+        _ => Err(p.syntax_error()),
+    }
+}
+
+/// Words that follow each other. Numbers are taken among the first two alone.
+fn words(p: &mut Parser<'_>) -> Node {
+    let mut parts = Vec::new();
+    loop {
+        let strength = match p.peek() {
+            Token::Word if p.is_at_stop_word() => break,
+            Token::Word => 10,
+            Token::Number => NUMBER,
+            _ => break,
+        };
+        if parts.len() > 1 && strength < WORDS {
+            break;
+        }
+        let token = p.next();
+        parts.push(Node::word(folded(p.text_of(&token))));
+    }
+    joined(parts, false)
+}
+
+/// One word, or all of several.
+fn joined(mut parts: Vec<Node>, is_exact: bool) -> Node {
+    if parts.len() == 1 {
+        return parts.remove(0);
+    }
+    Node::new(Kind::Intersect { parts, is_exact })
+}
+
+/// `"a b"`: words, of which stop words are left out from the third on.
+fn quoted(p: &mut Parser<'_>) -> Parsed<Node> {
+    p.expect(Token::Quote)?;
+    let mut parts: Vec<Node> = Vec::new();
+    loop {
+        match p.peek() {
+            Token::Word if p.is_at_stop_word() => {
+                if parts.len() < 2 {
+                    return Err(p.syntax_error());
+                }
+                p.next();
+            }
+            Token::Word | Token::Number => {
+                let token = p.next();
+                parts.push(Node::word(folded(p.text_of(&token))));
+            }
+            Token::Quote if !parts.is_empty() => break,
+            _ => return Err(p.syntax_error()),
+        }
+    }
+    p.next();
+    let mut node = joined(parts, true);
+    node.verbatim = true;
+    Ok(node)
+}
+
+fn affix(p: &mut Parser<'_>) -> Node {
+    let token = p.next();
+    let text = p.text_of(&token);
+    Node::new(Kind::Affix {
+        text: unescaped(text),
+        leading: token.kind != Token::Prefix,
+        trailing: token.kind != Token::Suffix,
+    })
+}
+
+/// `%word%`, `%%word%%` or `%%%word%%%`.
+fn fuzzy(p: &mut Parser<'_>) -> Parsed<Node> {
+    let mut distance = 0;
+    while distance < 3 && p.takes(Token::Percent) {
+        distance += 1;
+    }
+    let word = p.term().ok_or_else(|| p.syntax_error())?;
+    for _ in 0..distance {
+        p.expect(Token::Percent)?;
+    }
+    Ok(Node::new(Kind::Fuzzy {
+        text: folded(word),
+        distance,
+    }))
+}
+
+/// `@field:` and what it must hold.
+fn field(p: &mut Parser<'_>) -> Parsed<Option<Node>> {
+    let names = p.field_names()?;
+    p.expect(Token::Colon)?;
+    if let [name] = names.as_slice() {
+        match p.peek() {
+            Token::OpenBrace => return tags(p, name.clone()).map(Some),
+            Token::OpenBracket => return brackets(p, name.clone()).map(Some),
+            _ => {}
+        }
+    }
+    let fields = p.fields(&names);
+    let mut part = expression(p, FIELD)?;
+    if let Some(part) = &mut part {
+        part.restrict(fields);
+    }
+    Ok(part)
+}
+
+/// `{a|b c|d*}`, whose brace need not be closed.
+fn tags(p: &mut Parser<'_>, field: Vec<u8>) -> Parsed<Node> {
+    p.expect(Token::OpenBrace)?;
+    let mut values = vec![tag(p)?];
+    loop {
+        if p.takes(Token::Or) {
+            values.push(tag(p)?);
+        } else if !p.takes(Token::CloseBrace) {
+            break;
+        }
+    }
+    Ok(Node::new(Kind::Tag { field, values }))
+}
+
+fn tag(p: &mut Parser<'_>) -> Parsed<Node> {
+    match p.peek() {
+        Token::Prefix | Token::Suffix | Token::Infix => return Ok(affix(p)),
+        Token::Word if p.is_at_stop_word() => {
+            let token = p.next();
+            return Ok(Node::word(p.text_of(&token).to_vec()));
+        }
+        _ => {}
+    }
+    let first = p.term().ok_or_else(|| p.syntax_error())?;
+    let mut words = vec![first];
+    loop {
+        if p.peek() == Token::Word && p.is_at_stop_word() {
+            if words.len() < 2 {
+                break;
+            }
+            p.next();
+        } else if let Some(word) = p.term() {
+            words.push(word);
+        } else {
+            break;
+        }
+    }
+    if let [word] = words.as_slice() {
+        return Ok(Node::word(word.to_vec()));
+    }
+    Ok(joined(
+        words
+            .into_iter()
+            .map(|word| Node::word(folded(word)))
+            .collect(),
+        false,
+    ))
+}
+
+/// `[1 5]` or `[lon lat radius unit]`.
+fn brackets(p: &mut Parser<'_>, field: Vec<u8>) -> Parsed<Node> {
+    p.expect(Token::OpenBracket)?;
+    let (first, second) = (bound(p)?, bound(p)?);
+    if p.takes(Token::CloseBracket) {
+        let range = p.range(&first, &second);
+        return Ok(Node::new(Kind::Range { field, range }));
+    }
+    let radius = bound(p)?;
+    let unit = p.expect(Token::Word)?;
+    let unit = p.text_of(&unit);
+    p.expect(Token::CloseBracket)?;
+    let circle = p.circle([first.value, second.value, radius.value], unit);
+    Ok(Node::new(Kind::Near { field, circle }))
+}
+
+/// A number with its signs and parentheses.
+fn bound(p: &mut Parser<'_>) -> Parsed<Bound> {
+    let (mut sign, mut is_exclusive) = (1.0, false);
+    loop {
+        match p.peek() {
+            Token::Minus => sign = -sign,
+            Token::OpenParen => is_exclusive = true,
+            Token::Number => break,
+            _ => return Err(p.syntax_error()),
+        }
+        p.next();
+    }
+    Ok(Bound {
+        value: sign * p.next().number,
+        is_exclusive,
+    })
+}
