@@ -22,6 +22,9 @@ mod lexer;
 mod parser;
 mod tree;
 
+#[cfg(test)]
+mod tests;
+
 pub use explain::explain;
 pub use tree::{Circle, Fields, Kind, Node, Range, Reach, Relation, Unit, VectorQuery};
 
