@@ -3,5 +3,10 @@
 //! | module | what |
 //! |---|---|
 //! | `query` | the query language in both grammars, as one tree |
+//! | `text` | words of texts |
 
 pub mod query;
+pub mod text;
+
+#[cfg(test)]
+mod record;

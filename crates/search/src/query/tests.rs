@@ -2,6 +2,8 @@
 
 use proptest::prelude::*;
 
+use crate::record::bytes;
+
 use super::{Dialect, Fields, Params, QueryError, Schema, explain, parse};
 
 /// The index of `answers.txt`.
@@ -48,30 +50,6 @@ fn reply_to(query: &[u8], dialect: Dialect) -> Vec<u8> {
         Ok(node) => explain(node.as_ref(), &Index),
         Err(QueryError(text)) => [b"-", text.as_slice()].concat(),
     }
-}
-
-/// Bytes of a line of the record.
-fn bytes(line: &str) -> Vec<u8> {
-    let mut out = Vec::new();
-    let mut rest = line.bytes();
-    while let Some(byte) = rest.next() {
-        if byte != b'\\' {
-            out.push(byte);
-            continue;
-        }
-        out.push(match rest.next() {
-            Some(b'n') => b'\n',
-            Some(b't') => b'\t',
-            Some(b'x') => {
-                let mut digit = || char::from(rest.next()?).to_digit(16);
-                let (high, low) = (digit(), digit());
-                let value = high.zip(low).expect("two digits");
-                (value.0 * 16 + value.1) as u8
-            }
-            other => other.expect("a character after a backslash"),
-        });
-    }
-    out
 }
 
 #[test]

@@ -1,0 +1,123 @@
+//! A text as words, in one pass.
+//!
+//! Blanks, tabs and most marks of ASCII stand between words; `_`, backslashes and all bytes above
+//! 127 stand in them. A backslash before a mark or a blank makes it a part of the word, alone it
+//! vanishes; control characters do so, too. A NUL ends the text.
+
+use std::borrow::Cow;
+
+use super::StopWords;
+
+/// Bytes of a word that count; more are left out.
+pub const WORD_MAX: usize = 128;
+
+/// A word of a text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Word<'t> {
+    /// In small letters.
+    pub text: Cow<'t, [u8]>,
+    /// 1 for the first word that is no stop word.
+    pub position: u32,
+    /// Its bytes in the text, with backslashes and all that was left out of it.
+    pub start: usize,
+    pub end: usize,
+}
+
+/// The words of a text that are no stop words.
+pub struct Words<'t> {
+    text: &'t [u8],
+    at: usize,
+    position: u32,
+    stop_words: &'t StopWords,
+}
+
+/// Whether a byte stands between words.
+pub fn is_separator(byte: u8) -> bool {
+    matches!(byte, b' ' | b'\t') || byte.is_ascii_punctuation() && !matches!(byte, b'_' | b'\\')
+}
+
+/// Letters made small by Unicode; of bytes that are not UTF-8 the ASCII ones.
+pub(super) fn in_small_letters(word: &[u8]) -> Vec<u8> {
+    match std::str::from_utf8(word) {
+        Ok(word) => word.to_lowercase().into_bytes(),
+        Err(_) => word.to_ascii_lowercase(),
+    }
+}
+
+impl<'t> Words<'t> {
+    /// The words of a text. O(n).
+    pub fn of(text: &'t [u8], stop_words: &'t StopWords) -> Words<'t> {
+        let end = memchr::memchr(0, text).unwrap_or(text.len());
+        Words {
+            text: &text[..end],
+            at: 0,
+            position: 0,
+            stop_words,
+        }
+    }
+
+    /// The next word, whether it is a stop word or not; its letters as they are.
+    fn next_raw(&mut self) -> Option<(Cow<'t, [u8]>, usize, usize)> {
+        let text = self.text;
+        while text.get(self.at).is_some_and(|&byte| is_separator(byte)) {
+            self.at += 1;
+        }
+        let start = self.at;
+        // Nearly all words stand in the text as they are.
+        let is_plain =
+            |&&byte: &&u8| !(is_separator(byte) || byte == b'\\' || byte.is_ascii_control());
+        let plain = text[start..].iter().take_while(is_plain).count();
+        self.at += plain;
+        if self.at == text.len() || is_separator(text[self.at]) {
+            let word = &text[start..self.at];
+            return (!word.is_empty()).then_some((Cow::Borrowed(word), start, self.at));
+        }
+        let mut word = text[start..self.at].to_vec();
+        while let Some(&byte) = text.get(self.at) {
+            let next = text.get(self.at + 1);
+            if byte == b'\\' {
+                if let Some(&next) = next.filter(|&&b| is_separator(b) || b == b'\\') {
+                    word.push(next);
+                    self.at += 1;
+                }
+            } else if is_separator(byte) {
+                break;
+            } else if !byte.is_ascii_control() {
+                word.push(byte);
+            }
+            self.at += 1;
+        }
+        Some((Cow::Owned(word), start, self.at))
+    }
+}
+
+impl<'t> Iterator for Words<'t> {
+    type Item = Word<'t>;
+
+    fn next(&mut self) -> Option<Word<'t>> {
+        loop {
+            let (raw, start, end) = self.next_raw()?;
+            let is_small = raw
+                .iter()
+                .all(|byte| byte.is_ascii() && !byte.is_ascii_uppercase());
+            let mut text = if is_small {
+                raw
+            } else {
+                Cow::Owned(in_small_letters(&raw))
+            };
+            if text.len() > WORD_MAX {
+                text = Cow::Owned(text[..WORD_MAX].to_vec());
+            }
+            if text.is_empty() || self.stop_words.has(&text) {
+                continue;
+            }
+            self.position += 1;
+            return Some(Word {
+                text,
+                position: self.position,
+                start,
+                end,
+            });
+        }
+    }
+}
