@@ -1,0 +1,166 @@
+//! The expressions of APPLY and FILTER in FT.AGGREGATE, and of FILTER in FT.CREATE.
+//!
+//! From weak to strong: `||`, `&&`, `!`, comparisons, `+ -`, `* / %`, `^` (to the right), as Redis
+//! 8 has them; 7.4 knows three levels. A minus is a part of a number alone: `-3`, not `-@n`.
+//!
+//! | module | what |
+//! |---|---|
+//! | `parse` | a text as an expression |
+//! | `value` | values, their texts, numbers and order |
+//! | `functions` | the functions of numbers, texts, places and rows |
+//! | `time` | functions of times |
+//!
+//! Source: FT.AGGREGATE of Redis Stack 7.4 (RediSearch 2.10).
+
+mod functions;
+mod parse;
+mod time;
+mod value;
+
+#[cfg(test)]
+mod tests;
+
+pub use parse::parse;
+pub use value::Value;
+
+use functions::Function;
+
+/// An expression.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Expression {
+    Literal(Value),
+    /// `@name`, without the mark.
+    Property(Vec<u8>),
+    Not(Box<Expression>),
+    Both(Box<Expression>, Box<Expression>),
+    Either(Box<Expression>, Box<Expression>),
+    Compare(Comparison, Box<Expression>, Box<Expression>),
+    Compute(Operator, Box<Expression>, Box<Expression>),
+    Call(Call),
+}
+
+/// A function with its arguments, as many as it takes.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Call {
+    function: &'static Function,
+    arguments: Vec<Expression>,
+}
+
+/// How two values are compared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Comparison {
+    Equal,
+    NotEqual,
+    Less,
+    LessEqual,
+    Greater,
+    GreaterEqual,
+}
+
+/// How a number is made of two.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Operator {
+    Add,
+    Subtract,
+    Multiply,
+    Divide,
+    Remainder,
+    Power,
+}
+
+/// Why there is no value, in the words of RediSearch 2.10.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ExpressionError(pub Vec<u8>);
+
+/// The values of a row by their names.
+pub trait Row {
+    /// A property of the row; `None`: it has none of this name.
+    fn property(&self, name: &[u8]) -> Option<Value>;
+}
+
+type Evaluated = Result<Value, ExpressionError>;
+
+impl Expression {
+    /// Calls `each` with the name of every property, in the order of the text.
+    pub fn for_each_property<'e>(&'e self, each: &mut dyn FnMut(&'e [u8])) {
+        match self {
+            Expression::Literal(_) => {}
+            Expression::Property(name) => each(name),
+            Expression::Not(of) => of.for_each_property(each),
+            Expression::Both(left, right)
+            | Expression::Either(left, right)
+            | Expression::Compare(_, left, right)
+            | Expression::Compute(_, left, right) => {
+                left.for_each_property(each);
+                right.for_each_property(each);
+            }
+            Expression::Call(call) => {
+                for argument in &call.arguments {
+                    argument.for_each_property(each);
+                }
+            }
+        }
+    }
+
+    /// Its value for a row. A property that the row lacks is null.
+    ///
+    /// # Errors
+    ///
+    /// Where a text that is no number is computed with, or an argument is not of its kind.
+    pub fn evaluate(&self, row: &dyn Row) -> Evaluated {
+        let truth = |value: Value| f64::from(u8::from(value.is_true()));
+        Ok(match self {
+            Expression::Literal(value) => value.clone(),
+            Expression::Property(name) => row.property(name).unwrap_or(Value::Null),
+            Expression::Not(of) => Value::Number(1.0 - truth(of.evaluate(row)?)),
+            Expression::Both(left, right) => {
+                let is_true = left.evaluate(row)?.is_true() && right.evaluate(row)?.is_true();
+                Value::Number(f64::from(u8::from(is_true)))
+            }
+            Expression::Either(left, right) => {
+                let is_true = left.evaluate(row)?.is_true() || right.evaluate(row)?.is_true();
+                Value::Number(f64::from(u8::from(is_true)))
+            }
+            Expression::Compare(how, left, right) => {
+                let order = left.evaluate(row)?.compare(&right.evaluate(row)?)?;
+                let holds = match how {
+                    Comparison::Equal => order.is_some_and(|order| order.is_eq()),
+                    Comparison::NotEqual => order.is_none_or(|order| order.is_ne()),
+                    Comparison::Less => order.is_some_and(|order| order.is_lt()),
+                    Comparison::LessEqual => order.is_some_and(|order| order.is_le()),
+                    Comparison::Greater => order.is_some_and(|order| order.is_gt()),
+                    Comparison::GreaterEqual => order.is_some_and(|order| order.is_ge()),
+                };
+                Value::Number(f64::from(u8::from(holds)))
+            }
+            Expression::Compute(how, left, right) => {
+                let number = |value: Value| {
+                    let text = b"Could not convert value to a number";
+                    value.number().ok_or_else(|| ExpressionError(text.to_vec()))
+                };
+                let (left, right) = (number(left.evaluate(row)?)?, number(right.evaluate(row)?)?);
+                Value::Number(compute(*how, left, right))
+            }
+            Expression::Call(Call {
+                function,
+                arguments,
+            }) => (function.run)(arguments, row)?,
+        })
+    }
+}
+
+fn compute(how: Operator, left: f64, right: f64) -> f64 {
+    match how {
+        Operator::Add => left + right,
+        Operator::Subtract => left - right,
+        Operator::Multiply => left * right,
+        Operator::Divide if right == 0.0 => f64::NAN,
+        Operator::Divide => left / right,
+        Operator::Remainder => {
+            // Of whole numbers, as C has it.
+            let (left, right) = (left as i64, right as i64);
+            left.checked_rem(right).map_or(f64::NAN, |rest| rest as f64)
+        }
+        Operator::Power => left.powf(right),
+    }
+}
