@@ -1,0 +1,234 @@
+//! Rows with a time-weighted average, forwards: the line through the samples also covers buckets
+//! without samples, and reaches beyond the range on both sides.
+
+use super::rows::Rows;
+use super::{Aggregation, Query, TooManyRows};
+use crate::aggregate::State;
+use crate::block::go_on_if;
+use crate::twa::{self, Twa};
+use crate::{Aggregator, Sample, Series};
+use smallvec::SmallVec;
+use std::ops::ControlFlow;
+
+/// Buckets with a time-weighted average, forwards.
+pub(super) struct Weighted<'q> {
+    query: &'q Query<'q>,
+    aggregation: &'q Aggregation<'q>,
+    /// The samples of the series around those that are asked.
+    before: Option<Sample>,
+    after: Option<Sample>,
+}
+
+impl<'q> Weighted<'q> {
+    pub(super) fn new(
+        query: &'q Query<'q>,
+        aggregation: &'q Aggregation<'q>,
+        series: &Series,
+    ) -> Self {
+        let (mut first, mut last) = (None, None);
+        query.scan(series, |sample| {
+            if !sample.value.is_nan() {
+                first.get_or_insert(sample);
+                last = Some(sample);
+            }
+            ControlFlow::Continue(())
+        });
+        let after = |at: u64| {
+            let is_after = |extra: &Sample| extra.timestamp > at && !extra.value.is_nan();
+            series.after(at).or(query.extra.filter(is_after))
+        };
+        Weighted {
+            query,
+            aggregation,
+            before: series.before(first.map_or(query.from, |first: Sample| first.timestamp)),
+            after: match last {
+                Some(last) => after(last.timestamp),
+                None => after(query.to),
+            },
+        }
+    }
+
+    /// The part of a bucket that is asked.
+    fn cut(&self, (start, end): (i64, i64)) -> (u64, u64) {
+        let low = (start.max(0) as u64).max(self.query.from);
+        (low, (end.max(0) as u64).min(self.query.to))
+    }
+
+    pub(super) fn run<F: FnMut(u64, &[f64])>(
+        &self,
+        series: &Series,
+        rows: &mut Rows<'_, F>,
+    ) -> Result<(), TooManyRows> {
+        if rows.left == 0 {
+            return Ok(());
+        }
+        let around = |at: u64| self.aggregation.buckets.around(at as i64);
+        let counts_nan = self.counts_nan();
+        let mut open: Option<Open> = None;
+        let mut before = self.before;
+        let mut outcome = Ok(());
+        self.query.scan(series, |sample| {
+            let at = sample.timestamp as i64;
+            let is_nan = sample.value.is_nan();
+            if is_nan && !counts_nan {
+                return ControlFlow::Continue(());
+            }
+            if let Some(open) = open.as_mut().filter(|open| at < open.bucket.1) {
+                let (low, _) = self.cut(open.bucket);
+                open.add(sample, before, low);
+                return ControlFlow::Continue(());
+            }
+            let next = around(sample.timestamp);
+            let after = if is_nan {
+                series.after(sample.timestamp)
+            } else {
+                Some(sample)
+            };
+            outcome = match open.take() {
+                Some(done) => {
+                    before = done.last().or(before);
+                    self.finish(done, after, rows)
+                        .and_then(|end| self.fill(end, next.0, (before, after), rows))
+                }
+                // The line comes from before the range.
+                None if before.is_some() => {
+                    let from = around(self.query.from).0;
+                    self.fill(from, next.0, (before, after), rows)
+                }
+                None => Ok(()),
+            };
+            if outcome.is_err() || rows.left == 0 {
+                return ControlFlow::Break(());
+            }
+            let (low, _) = self.cut(next);
+            let states = rows.states();
+            let mut bucket = Open {
+                bucket: next,
+                states,
+                twa: None,
+            };
+            bucket.add(sample, before, low);
+            open = Some(bucket);
+            ControlFlow::Continue(())
+        });
+        outcome?;
+        // The end of the line: the samples that were left out do not lengthen it for ever.
+        let newest = self.query.extra.map_or(0, |extra| extra.timestamp);
+        let to = self.query.to.min(newest.max(series.last_timestamp()));
+        let beyond = around(to).1;
+        match open {
+            Some(done) => {
+                let last = done.last().or(before);
+                let end = self.finish(done, self.after, rows)?;
+                match self.after {
+                    Some(_) => self.fill(end, beyond, (last, self.after), rows),
+                    None => Ok(()),
+                }
+            }
+            None if rows.left > 0 && self.before.is_some() && self.after.is_some() => {
+                if !self.is_untouched(series) {
+                    return Ok(());
+                }
+                let from = around(self.query.from).0;
+                self.fill(from, beyond, (self.before, self.after), rows)
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// Whether NaNs are of interest to an aggregator.
+    fn counts_nan(&self) -> bool {
+        let mut all = self.aggregation.aggregators.iter();
+        all.any(|one| matches!(one, Aggregator::CountNan | Aggregator::CountAll))
+    }
+
+    /// Whether no number is asked.
+    fn is_untouched(&self, series: &Series) -> bool {
+        let mut is_untouched = true;
+        self.query.scan(series, |sample| {
+            is_untouched = sample.value.is_nan();
+            go_on_if(is_untouched)
+        });
+        is_untouched
+    }
+
+    /// Writes a bucket's row; returns the bucket's end.
+    fn finish<F: FnMut(u64, &[f64])>(
+        &self,
+        open: Open,
+        after: Option<Sample>,
+        rows: &mut Rows<'_, F>,
+    ) -> Result<i64, TooManyRows> {
+        let (_, high) = self.cut(open.bucket);
+        let average = open.twa.map_or(f64::NAN, |twa| twa.finish(after, high));
+        let values = rows.values(open.states.iter().map(|state| match state.of {
+            Aggregator::Twa => (state, average),
+            _ => (state, state.value()),
+        }));
+        rows.write(open.bucket, &values);
+        rows.last = values;
+        Ok(open.bucket.1)
+    }
+
+    /// Writes rows for the buckets from a start up to another one, between two samples.
+    fn fill<F: FnMut(u64, &[f64])>(
+        &self,
+        from: i64,
+        to: i64,
+        (before, after): (Option<Sample>, Option<Sample>),
+        rows: &mut Rows<'_, F>,
+    ) -> Result<(), TooManyRows> {
+        let mut at = from;
+        while self.aggregation.empty && rows.left > 0 && at < to {
+            let bucket = self.aggregation.buckets.around(at);
+            let (low, high) = self.cut(bucket);
+            rows.count_empty()?;
+            let last = rows.last.clone();
+            let kinds = self.aggregation.aggregators.iter().enumerate();
+            let ends = before.zip(after);
+            let values: SmallVec<[f64; 2]> = kinds
+                .map(|(column, kind)| match kind {
+                    Aggregator::Twa => ends.map_or(f64::NAN, |(before, after)| {
+                        twa::of_nothing(before, after, low, high)
+                    }),
+                    _ => kind.of_nothing(last.get(column).copied().unwrap_or(f64::NAN)),
+                })
+                .collect();
+            rows.write(bucket, &values);
+            if bucket.1 == i64::MAX {
+                break;
+            }
+            at = bucket.1;
+        }
+        Ok(())
+    }
+}
+
+/// A bucket with samples.
+struct Open {
+    bucket: (i64, i64),
+    states: SmallVec<[State; 2]>,
+    /// `None` before the first number.
+    twa: Option<Twa>,
+}
+
+impl Open {
+    /// Takes a sample; `before`: the number before the bucket's first; `low`: the bucket's start.
+    fn add(&mut self, sample: Sample, before: Option<Sample>, low: u64) {
+        self.states
+            .iter_mut()
+            .for_each(|state| state.add(sample.value));
+        if sample.value.is_nan() {
+            return;
+        }
+        match &mut self.twa {
+            Some(twa) => twa.add(sample),
+            None => self.twa = Some(Twa::begin(sample, before, low)),
+        }
+    }
+
+    /// Its newest number.
+    fn last(&self) -> Option<Sample> {
+        self.twa.map(|twa| twa.last())
+    }
+}
