@@ -2,7 +2,7 @@
 //! without samples, and reaches beyond the range on both sides.
 
 use super::rows::Rows;
-use super::{Aggregation, Query, TooManyRows};
+use super::{Aggregation, Query, TooManyRows, add_all, first_after};
 use crate::aggregate::State;
 use crate::block::go_on_if;
 use crate::twa::{self, Twa};
@@ -25,14 +25,8 @@ impl<'q> Weighted<'q> {
         aggregation: &'q Aggregation<'q>,
         series: &Series,
     ) -> Self {
-        let (mut first, mut last) = (None, None);
-        query.scan(series, |sample| {
-            if !sample.value.is_nan() {
-                first.get_or_insert(sample);
-                last = Some(sample);
-            }
-            ControlFlow::Continue(())
-        });
+        let first = number_at_end(query, series, false);
+        let last = first.and_then(|_| number_at_end(query, series, true));
         let after = |at: u64| {
             let is_after = |extra: &Sample| extra.timestamp > at && !extra.value.is_nan();
             series.after(at).or(query.extra.filter(is_after))
@@ -67,48 +61,55 @@ impl<'q> Weighted<'q> {
         let mut open: Option<Open> = None;
         let mut before = self.before;
         let mut outcome = Ok(());
-        self.query.scan(series, |sample| {
-            let at = sample.timestamp as i64;
-            let is_nan = sample.value.is_nan();
-            if is_nan && !counts_nan {
-                return ControlFlow::Continue(());
-            }
-            if let Some(open) = open.as_mut().filter(|open| at < open.bucket.1) {
-                let (low, _) = self.cut(open.bucket);
-                open.add(sample, before, low);
-                return ControlFlow::Continue(());
-            }
-            let next = around(sample.timestamp);
-            let after = if is_nan {
-                series.after(sample.timestamp)
-            } else {
-                Some(sample)
-            };
-            outcome = match open.take() {
-                Some(done) => {
-                    before = done.last().or(before);
-                    self.finish(done, after, rows)
-                        .and_then(|end| self.fill(end, next.0, (before, after), rows))
+        self.query.visit(series, &mut |times, values| {
+            let mut at = 0;
+            while at < times.len() {
+                let time = times[at] as i64;
+                if let Some(open) = open.as_mut().filter(|open| time < open.bucket.1) {
+                    // The last timestamp of all may be the end of its bucket.
+                    let end = at + first_after(&times[at..], open.bucket.1 - 1).max(1);
+                    let (low, _) = self.cut(open.bucket);
+                    open.add_all((&times[at..end], &values[at..end]), before, low);
+                    at = end;
+                    continue;
                 }
-                // The line comes from before the range.
-                None if before.is_some() => {
-                    let from = around(self.query.from).0;
-                    self.fill(from, next.0, (before, after), rows)
+                let sample = Sample::new(times[at], values[at]);
+                let is_nan = sample.value.is_nan();
+                at += 1;
+                if is_nan && !counts_nan {
+                    continue;
                 }
-                None => Ok(()),
-            };
-            if outcome.is_err() || rows.left == 0 {
-                return ControlFlow::Break(());
+                let next = around(sample.timestamp);
+                let after = if is_nan {
+                    series.after(sample.timestamp)
+                } else {
+                    Some(sample)
+                };
+                outcome = match open.take() {
+                    Some(done) => {
+                        before = done.last().or(before);
+                        self.finish(done, after, rows)
+                            .and_then(|end| self.fill(end, next.0, (before, after), rows))
+                    }
+                    // The line comes from before the range.
+                    None if before.is_some() => {
+                        let from = around(self.query.from).0;
+                        self.fill(from, next.0, (before, after), rows)
+                    }
+                    None => Ok(()),
+                };
+                if outcome.is_err() || rows.left == 0 {
+                    return ControlFlow::Break(());
+                }
+                let (low, _) = self.cut(next);
+                let mut bucket = Open {
+                    bucket: next,
+                    states: rows.states(),
+                    twa: None,
+                };
+                bucket.add_all((&[sample.timestamp], &[sample.value]), before, low);
+                open = Some(bucket);
             }
-            let (low, _) = self.cut(next);
-            let states = rows.states();
-            let mut bucket = Open {
-                bucket: next,
-                states,
-                twa: None,
-            };
-            bucket.add(sample, before, low);
-            open = Some(bucket);
             ControlFlow::Continue(())
         });
         outcome?;
@@ -204,6 +205,27 @@ impl<'q> Weighted<'q> {
     }
 }
 
+/// The oldest number that is asked, or the newest.
+fn number_at_end(query: &Query<'_>, series: &Series, newest: bool) -> Option<Sample> {
+    let mut found = None;
+    let query = Query {
+        backwards: newest,
+        ..*query
+    };
+    query.visit(series, &mut |times, values| {
+        let samples = times.iter().zip(values);
+        let mut numbers = samples.filter(|(_, value)| !value.is_nan());
+        let end = if newest {
+            numbers.next_back()
+        } else {
+            numbers.next()
+        };
+        found = end.map(|(time, value)| Sample::new(*time, *value));
+        go_on_if(found.is_none())
+    });
+    found
+}
+
 /// A bucket with samples.
 struct Open {
     bucket: (i64, i64),
@@ -213,17 +235,20 @@ struct Open {
 }
 
 impl Open {
-    /// Takes a sample; `before`: the number before the bucket's first; `low`: the bucket's start.
-    fn add(&mut self, sample: Sample, before: Option<Sample>, low: u64) {
-        self.states
-            .iter_mut()
-            .for_each(|state| state.add(sample.value));
-        if sample.value.is_nan() {
-            return;
+    /// Takes samples; `before`: the number before the bucket's first; `low`: the bucket's start.
+    fn add_all(&mut self, (times, values): (&[u64], &[f64]), before: Option<Sample>, low: u64) {
+        add_all(&mut self.states, values.iter());
+        let samples = times
+            .iter()
+            .zip(values)
+            .map(|(time, value)| Sample::new(*time, *value));
+        let mut numbers = samples.filter(|sample| !sample.value.is_nan());
+        if self.twa.is_none() {
+            let first = numbers.next();
+            self.twa = first.map(|first| Twa::begin(first, before, low));
         }
-        match &mut self.twa {
-            Some(twa) => twa.add(sample),
-            None => self.twa = Some(Twa::begin(sample, before, low)),
+        if let Some(twa) = &mut self.twa {
+            numbers.for_each(|sample| twa.add(sample));
         }
     }
 
