@@ -82,28 +82,56 @@ pub fn write_u64(out: &mut Vec<u8>, n: u64) {
 /// Digits only, the first of them not zero.
 #[inline]
 fn magnitude(digits: &[u8]) -> Option<u64> {
-    let (&first, rest) = digits.split_first()?;
-    if !(b'1'..=b'9').contains(&first) || rest.len() >= INTEGER_TEXT_MAX {
+    if !(b'1'..=b'9').contains(digits.first()?) {
         return None;
     }
-    let mut n = u64::from(first - b'0');
-    // Eighteen digits cannot overflow; only the last ones need a check.
-    let (safe, last) = rest.split_at(rest.len().min(17));
-    for &b in safe {
-        let digit = b.wrapping_sub(b'0');
+    if digits.len() <= 8 {
+        return few_digits(digits);
+    }
+    many_digits(digits)
+}
+
+/// Up to nineteen digits, which cannot overflow.
+#[inline]
+fn few_digits(digits: &[u8]) -> Option<u64> {
+    let mut n = 0;
+    for byte in digits {
+        let digit = byte.wrapping_sub(b'0');
         if digit > 9 {
             return None;
         }
         n = n * 10 + u64::from(digit);
     }
-    for &b in last {
-        let digit = b.wrapping_sub(b'0');
-        if digit > 9 {
-            return None;
-        }
-        n = n.checked_mul(10)?.checked_add(u64::from(digit))?;
-    }
     Some(n)
+}
+
+/// Nine digits or more, of which eight are read at a time.
+#[inline(never)]
+fn many_digits(digits: &[u8]) -> Option<u64> {
+    let (eights, rest) = digits.as_chunks();
+    let mut n = 0u64;
+    for eight in eights {
+        n = n
+            .checked_mul(100_000_000)?
+            .checked_add(eight_digits(*eight)?)?;
+    }
+    // Seven at most.
+    let power = 10u64.pow(rest.len() as u32);
+    n.checked_mul(power)?.checked_add(few_digits(rest)?)
+}
+
+/// The number of eight digits, by their sums of two, four and eight.
+#[inline]
+fn eight_digits(text: [u8; 8]) -> Option<u64> {
+    const HIGH: u64 = 0xf0f0_f0f0_f0f0_f0f0;
+    const ZEROS: u64 = 0x3030_3030_3030_3030;
+    let text = u64::from_le_bytes(text);
+    // '0' to '9' have the high half 3, also when 6 is added.
+    let are_digits = text & HIGH == ZEROS && text.wrapping_add(ZEROS / 8) & HIGH == ZEROS;
+    let twos = |n: u64| (n.wrapping_mul(10).wrapping_add(n >> 8)) & 0x00ff_00ff_00ff_00ff;
+    let fours = |n: u64| (n.wrapping_mul(100).wrapping_add(n >> 16)) & 0x0000_ffff_0000_ffff;
+    let eights = |n: u64| (n.wrapping_mul(10_000).wrapping_add(n >> 32)) & 0xffff_ffff;
+    are_digits.then(|| eights(fours(twos(text - ZEROS))))
 }
 
 #[cfg(test)]
@@ -185,7 +213,9 @@ mod tests {
         }
 
         #[test]
-        fn agrees_with_the_standard_parser(text in "-?[0-9]{0,21}") {
+        fn agrees_with_the_standard_parser(
+            text in prop_oneof!["-?[0-9]{0,21}", "-?[0-9]{0,9}[ -~][0-9]{0,9}", "[+-:]{8,19}"],
+        ) {
             let canonical = text.parse::<i64>().ok().filter(|n| n.to_string() == text);
             prop_assert_eq!(parse_i64(text.as_bytes()), canonical);
         }
