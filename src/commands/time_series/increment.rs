@@ -1,13 +1,13 @@
 //! INCRBY and DECRBY.
 
-use super::options::Asked;
+use super::options::{Asked, policy_of};
 use super::row::{GROWS, WRITING, WRITTEN_KEY, WRONG_TYPE, find, timestamp};
 use super::{compact, compactions};
 use crate::server::{Call, CommandResult, Spec};
 use russet_base::numbers::float::parse_double;
 use russet_command::{Arity, CommandError};
 use russet_keyspace::Class;
-use russet_timeseries::series::Write;
+use russet_timeseries::series::{Added, Write};
 use russet_timeseries::{Policy, Sample};
 use russet_types::TimeSeries;
 
@@ -75,7 +75,17 @@ fn change(call: &mut Call<'_>, sign: f64) -> CommandResult {
         has_made = compactions::make(call, key, args.from(3));
     }
     let mut series = call.db.write::<TimeSeries>(key)?.expect("made or found");
-    raise(&mut series, time, by * sign, &mut writes)?;
+    let ignores = policy_of(&series, &call.server.config) == Policy::Last;
+    let added = raise(
+        &mut series,
+        Sample::new(time, by * sign),
+        ignores,
+        &mut writes,
+    )?;
+    if added == Added::Ignored {
+        call.reply.int(series.last_timestamp() as i64);
+        return Ok(());
+    }
     drop(series);
     call.db.changed(key, Class::MODULE, call.name);
     call.db.signal(key);
@@ -90,14 +100,20 @@ fn change(call: &mut Call<'_>, sign: f64) -> CommandResult {
 }
 
 /// Adds the sample.
-fn raise(series: &mut TimeSeries, time: u64, by: f64, writes: &mut Vec<Write>) -> CommandResult {
+fn raise(
+    series: &mut TimeSeries,
+    change: Sample,
+    ignores: bool,
+    writes: &mut Vec<Write>,
+) -> Result<Added, CommandError> {
     let last = series.last();
+    let time = change.timestamp;
     if last.is_some_and(|last| time < last.timestamp) {
         return Err(NOT_NEWEST);
     }
-    let value = last.map_or(0.0, |last| last.value) + by;
-    let added = series.add_to(Sample::new(time, value), Policy::Last, false, writes);
-    added.map(|_| ()).map_err(|_| NOT_NEWEST)
+    let value = last.map_or(0.0, |last| last.value) + change.value;
+    let added = series.add_to(Sample::new(time, value), Policy::Last, ignores, writes);
+    added.map_err(|_| NOT_NEWEST)
 }
 
 /// Records the command with its timestamp, where it had none that is a number, or must be recorded

@@ -5,12 +5,13 @@
 
 use super::compact::{is_linked, rule_of};
 use super::filters::{begin_labels, reply_label};
+use super::options::policy_of;
 use super::row::{MISSING, READ_KEY, READING, READS, WRONG_TYPE};
 use crate::server::{Call, CommandResult, Spec};
 use russet_base::numbers::float::write_double;
 use russet_command::{Arity, Category, CommandError};
 use russet_resp::Reply;
-use russet_timeseries::{ChunkFigures, Labels, Policy, Rule, Series};
+use russet_timeseries::{ChunkFigures, Labels, Rule, Series};
 use russet_types::TimeSeries;
 
 /// Fields, and those that DEBUG adds.
@@ -41,10 +42,11 @@ fn info(call: &mut Call<'_>) -> CommandResult {
     let rules: Vec<&Rule> = rules
         .filter(|rule| is_linked(&call.db, key, rule.dest()))
         .collect();
+    let policy = policy_of(&series, &call.server.config).name();
     let reply = &mut *call.reply;
     let has_chunks = call.args.is(2, "DEBUG");
     reply.map(FIELDS + if has_chunks { DEBUG_FIELDS } else { 0 });
-    reply_facts(&series, (source.as_deref(), &rules), reply);
+    reply_facts(&series, policy, (source.as_deref(), &rules), reply);
     if has_chunks {
         reply.simple("keySelfName");
         reply.bulk(key);
@@ -57,7 +59,12 @@ fn info(call: &mut Call<'_>) -> CommandResult {
     Ok(())
 }
 
-fn reply_facts(series: &Series, (source, rules): (Option<&[u8]>, &[&Rule]), reply: &mut Reply) {
+fn reply_facts(
+    series: &Series,
+    policy: &str,
+    (source, rules): (Option<&[u8]>, &[&Rule]),
+    reply: &mut Reply,
+) {
     let options = series.options();
     let mut number = |name: &str, n: u64| {
         reply.simple(name);
@@ -78,10 +85,7 @@ fn reply_facts(series: &Series, (source, rules): (Option<&[u8]>, &[&Rule]), repl
         "uncompressed"
     });
     reply.simple("duplicatePolicy");
-    match options.policy.map(Policy::name) {
-        Some(name) => reply.simple(name),
-        None => reply.null(),
-    }
+    reply.simple(policy);
     reply.simple("labels");
     reply_labels(series.labels(), reply);
     reply.simple("sourceKey");
