@@ -235,11 +235,8 @@ fn many_series_in_slices_are_those_of_one_piece() {
     for (name, before, after) in [
         ("TS.MRANGE", "WITHLABELS", ""),
         ("TS.MREVRANGE", "COUNT 3 SELECTED_LABELS dc", ""),
-        (
-            "TS.MRANGE",
-            "AGGREGATION avg,max 7000",
-            "GROUPBY dc REDUCE sum",
-        ),
+        ("TS.MRANGE", "AGGREGATION avg,max 7000", ""),
+        ("TS.MRANGE", "AGGREGATION avg 7000", "GROUPBY dc REDUCE sum"),
     ] {
         let words = [name, "-", "+"].into_iter();
         let words = words.chain(before.split_whitespace());
