@@ -5,6 +5,7 @@
 use std::cmp::Ordering;
 
 use super::ExpressionError;
+use crate::numbers::general;
 
 /// A value.
 #[derive(Clone, Debug, PartialEq)]
@@ -94,19 +95,5 @@ pub fn number_text(n: f64) -> String {
     if n == n.trunc() && n.abs() < 9.2e18 {
         return (n as i64).to_string();
     }
-    let scientific = format!("{n:.11e}");
-    let (digits, exponent) = scientific.split_once('e').unwrap_or((&scientific, "0"));
-    let exponent: i32 = exponent.parse().unwrap_or(0);
-    let trimmed = |text: &str| {
-        if text.contains('.') {
-            text.trim_end_matches('0').trim_end_matches('.').to_owned()
-        } else {
-            text.to_owned()
-        }
-    };
-    if (-4..12).contains(&exponent) {
-        return trimmed(&format!("{n:.*}", (11 - exponent) as usize));
-    }
-    let sign = if exponent < 0 { '-' } else { '+' };
-    format!("{}e{sign}{:02}", trimmed(digits), exponent.abs())
+    general(n, 12)
 }

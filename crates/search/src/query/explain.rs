@@ -6,6 +6,7 @@ use std::fmt::Write as _;
 
 use super::Schema;
 use super::tree::{Fields, Kind, Node, Reach, VectorQuery};
+use crate::numbers::general;
 
 /// The tree of a query, a line for each part, of which each ends with a newline.
 pub fn explain(query: Option<&Node>, schema: &dyn Schema) -> Vec<u8> {
@@ -26,28 +27,6 @@ fn text(out: &mut Vec<u8>, text: std::fmt::Arguments<'_>) {
     // Writing to a String does not fail.
     let _ = written.write_fmt(text);
     out.extend_from_slice(written.as_bytes());
-}
-
-/// `%g` of C.
-fn general(n: f64) -> String {
-    if n == 0.0 || (1e-4..1e6).contains(&n.abs()) {
-        let digits = 5 - n.abs().log10().floor().clamp(-4.0, 5.0) as i32;
-        let fixed = format!("{n:.*}", digits.max(0) as usize);
-        if !fixed.contains('.') {
-            return fixed;
-        }
-        return fixed.trim_end_matches('0').trim_end_matches('.').to_owned();
-    }
-    let scientific = format!("{n:.5e}");
-    let (mantissa, exponent) = scientific.split_once('e').unwrap_or((&scientific, "0"));
-    let mantissa = if mantissa.contains('.') {
-        mantissa.trim_end_matches('0').trim_end_matches('.')
-    } else {
-        mantissa
-    };
-    let exponent: i32 = exponent.parse().unwrap_or(0);
-    let sign = if exponent < 0 { '-' } else { '+' };
-    format!("{mantissa}e{sign}{:02}", exponent.abs())
 }
 
 /// `%f` of C.
@@ -88,7 +67,7 @@ fn show(node: &Node, schema: &dyn Schema, depth: usize, out: &mut Vec<u8>) {
             if node.weight != 1.0 {
                 text(
                     out,
-                    format_args!(" => {{$weight: {};}}", general(node.weight)),
+                    format_args!(" => {{$weight: {};}}", general(node.weight, 6)),
                 );
             }
             out.push(b'\n');
@@ -185,7 +164,7 @@ fn vector(node: &Node, query: &VectorQuery, schema: &dyn Schema, depth: usize, o
             out,
             format_args!(
                 "Vectors that are within {} distance radius from `${name}`",
-                general(radius)
+                general(radius, 6)
             ),
         ),
     }
@@ -203,7 +182,7 @@ fn vector(node: &Node, query: &VectorQuery, schema: &dyn Schema, depth: usize, o
 fn attributes(node: &Node, out: &mut Vec<u8>) {
     let mut said = String::new();
     if node.weight != 1.0 {
-        let _ = write!(said, " $weight: {};", general(node.weight));
+        let _ = write!(said, " $weight: {};", general(node.weight, 6));
     }
     if let Some(slop) = node.slop {
         let _ = write!(said, " $slop: {slop};");

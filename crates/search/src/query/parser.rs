@@ -5,6 +5,7 @@
 use super::lexer::{Kind as Token, Token as Found, is_mark, tokens};
 use super::tree::{Circle, Fields, Node, Range, Unit};
 use super::{Dialect, Params, QueryError, Schema};
+use crate::text::in_small_letters;
 
 /// Levels of parentheses, `-`, `~` and fields.
 const DEPTH_MAX: usize = 128;
@@ -315,9 +316,5 @@ pub(super) fn unescaped(text: &[u8]) -> Vec<u8> {
 
 /// A word as documents have it: without backslashes, in small letters.
 pub(super) fn folded(text: &[u8]) -> Vec<u8> {
-    let text = unescaped(text);
-    match std::str::from_utf8(&text) {
-        Ok(text) => text.to_lowercase().into_bytes(),
-        Err(_) => text.to_ascii_lowercase(),
-    }
+    in_small_letters(&unescaped(text))
 }

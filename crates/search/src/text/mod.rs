@@ -15,4 +15,5 @@ mod words;
 mod tests;
 
 pub use stop_words::StopWords;
+pub(crate) use words::in_small_letters;
 pub use words::{Word, Words};

@@ -37,7 +37,7 @@ pub fn is_separator(byte: u8) -> bool {
 }
 
 /// Letters made small by Unicode; of bytes that are not UTF-8 the ASCII ones.
-pub(super) fn in_small_letters(word: &[u8]) -> Vec<u8> {
+pub(crate) fn in_small_letters(word: &[u8]) -> Vec<u8> {
     match std::str::from_utf8(word) {
         Ok(word) => word.to_lowercase().into_bytes(),
         Err(_) => word.to_ascii_lowercase(),
