@@ -9,7 +9,7 @@ use tempfile::TempDir;
 
 /// A Redis Stack, perhaps in a folder with its file; `None`: it is not installed.
 pub fn stack(folder: Option<TempDir>) -> Option<Daemon> {
-    let program = Peer::Stack7.program_for("sketches beside Redis Stack")?;
+    let program = Peer::Stack7.program_for("russet beside a Redis Stack")?;
     Some(match folder {
         Some(folder) => Daemon::start_in(&program, &[], folder),
         None => Daemon::start_program(&program, &[]),

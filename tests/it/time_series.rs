@@ -5,8 +5,8 @@
 
 use std::fs;
 
+use crate::stack::stack;
 use crate::support::daemon::russet;
-use crate::support::peers::Peer;
 use crate::support::{Connection, Daemon, wait_until};
 use tempfile::TempDir;
 
@@ -126,15 +126,6 @@ fn assert_same<T: PartialEq + std::fmt::Debug>(got: &[T], expected: &[T], what: 
     for ((key, got), expected) in keys().iter().zip(got).zip(expected) {
         assert!(got == expected, "{what}, {key}: {got:?} {expected:?}");
     }
-}
-
-/// A Redis Stack, if it is installed.
-fn stack(folder: Option<TempDir>) -> Option<Daemon> {
-    let program = Peer::Stack7.program_for("time series beside Redis Stack")?;
-    Some(match folder {
-        Some(folder) => Daemon::start_in(&program, &[], folder),
-        None => Daemon::start_program(&program, &[]),
-    })
 }
 
 /// A new folder with the file of a server.
