@@ -2,14 +2,20 @@
 //!
 //! | module | what |
 //! |---|---|
+//! | `document` | a document as an index reads it |
 //! | `expression` | the expressions of APPLY and FILTER |
+//! | `hit` | a document that a query matched |
 //! | `numbers` | numbers as C prints them |
 //! | `query` | the query language in both grammars, as one tree |
+//! | `schema` | which documents an index has, and how |
 //! | `text` | words of texts |
 
+pub mod document;
 pub mod expression;
+pub mod hit;
 mod numbers;
 pub mod query;
+pub mod schema;
 pub mod text;
 
 #[cfg(test)]

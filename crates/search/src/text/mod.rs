@@ -3,17 +3,20 @@
 //! | module | what |
 //! |---|---|
 //! | `words` | a text as words |
+//! | `language` | the languages that texts may be in |
 //! | `stop_words` | words that are too common to be indexed |
 //!
 //! Source: the tokens that FT.DEBUG DUMP_TERMS of Redis Stack 7.4 shows; letters are made small as
 //! Redis 8 does, by Unicode.
 
+mod language;
 mod stop_words;
 mod words;
 
 #[cfg(test)]
 mod tests;
 
+pub use language::Language;
 pub use stop_words::StopWords;
 pub(crate) use words::in_small_letters;
 pub use words::{Word, Words};

@@ -1,0 +1,24 @@
+//! A document that a query matched.
+
+/// The number of a document within an index; numbers of removed documents are used again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct DocumentId(pub u32);
+
+/// A document that a query matched.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Hit {
+    pub document: DocumentId,
+    pub score: f64,
+    /// Distances that vector parts of the query yield, in the order of
+    /// `Matches::distance_names`; NaN: its part did not match.
+    pub distances: Vec<f64>,
+    /// The steps of the score, where they are asked for.
+    pub explanation: Option<Explanation>,
+}
+
+/// A step of a score, with those that it is made of.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Explanation {
+    pub text: String,
+    pub parts: Vec<Explanation>,
+}

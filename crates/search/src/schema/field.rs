@@ -1,0 +1,173 @@
+//! A field of a schema, and the options of its type.
+//! FT.INFO and files show all of them.
+
+/// A field.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Field {
+    /// Where documents have it: a name in a hash, a path in JSON.
+    pub path: Vec<u8>,
+    /// How queries call it: the name after AS, else the path.
+    pub name: Vec<u8>,
+    pub kind: FieldKind,
+    /// SORTABLE: its values are kept beside the document.
+    pub is_sortable: bool,
+    /// UNF: kept for sorting as they are, neither in small letters nor without accents.
+    pub is_unnormalised: bool,
+    /// NOINDEX: kept for sorting, not searched.
+    pub no_index: bool,
+    /// INDEXMISSING: `ismissing(@field)` may be asked.
+    pub indexes_missing: bool,
+    /// INDEXEMPTY: empty texts may be asked for.
+    pub indexes_empty: bool,
+}
+
+/// The type of a field, with its options.
+#[derive(Clone, Debug, PartialEq)]
+pub enum FieldKind {
+    Text(Text),
+    Tag(Tag),
+    Number,
+    Geo,
+    Shape(ShapeSpace),
+    Vector(Vector),
+}
+
+impl FieldKind {
+    /// As FT.CREATE and FT.INFO name it.
+    pub fn name(&self) -> &'static str {
+        match self {
+            FieldKind::Text(_) => "TEXT",
+            FieldKind::Tag(_) => "TAG",
+            FieldKind::Number => "NUMERIC",
+            FieldKind::Geo => "GEO",
+            FieldKind::Shape(_) => "GEOSHAPE",
+            FieldKind::Vector(_) => "VECTOR",
+        }
+    }
+}
+
+/// Options of TEXT.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Text {
+    /// May be negative.
+    pub weight: f64,
+    pub no_stem: bool,
+    pub phonetic: Option<Phonetic>,
+    /// WITHSUFFIXTRIE: parts within words are found quickly.
+    pub has_suffixes: bool,
+    /// Its path may find several texts in no order: no SLOP or INORDER.
+    pub has_no_order: bool,
+}
+
+/// The language that PHONETIC names; all are double metaphones.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Phonetic {
+    English,
+    French,
+    Portuguese,
+    Spanish,
+}
+
+/// Options of TAG.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Tag {
+    /// `None`: the text is one tag, as JSON has it if none is named.
+    pub separator: Option<u8>,
+    pub is_case_sensitive: bool,
+    pub has_suffixes: bool,
+}
+
+/// The space of shapes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ShapeSpace {
+    Flat,
+    Spherical,
+}
+
+/// Options of VECTOR.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Vector {
+    pub element: Element,
+    /// Elements of a vector, at least 1.
+    pub dimensions: usize,
+    pub metric: Metric,
+    pub algorithm: Algorithm,
+    pub initial_cap: usize,
+}
+
+/// How vectors are searched.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Algorithm {
+    Flat {
+        block_size: usize,
+    },
+    Hnsw(Hnsw),
+    /// Accepted, and searched as HNSW.
+    Svs(Hnsw),
+}
+
+/// Parameters of HNSW.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Hnsw {
+    pub m: usize,
+    pub ef_construction: usize,
+    pub ef_runtime: usize,
+    pub epsilon: f64,
+}
+
+/// The type of a vector's elements.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Element {
+    Float32,
+    Float64,
+    BFloat16,
+    Float16,
+    Int8,
+    Uint8,
+}
+
+impl Element {
+    /// As FT.CREATE names it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Element::Float32 => "FLOAT32",
+            Element::Float64 => "FLOAT64",
+            Element::BFloat16 => "BFLOAT16",
+            Element::Float16 => "FLOAT16",
+            Element::Int8 => "INT8",
+            Element::Uint8 => "UINT8",
+        }
+    }
+
+    /// Its bytes.
+    pub fn bytes(self) -> usize {
+        match self {
+            Element::Float64 => 8,
+            Element::Float32 => 4,
+            Element::BFloat16 | Element::Float16 => 2,
+            Element::Int8 | Element::Uint8 => 1,
+        }
+    }
+}
+
+/// The distance of two vectors.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Metric {
+    /// The square of the Euclidean one.
+    L2,
+    /// 1 less the inner product.
+    InnerProduct,
+    /// 1 less the cosine.
+    Cosine,
+}
+
+impl Metric {
+    /// As FT.CREATE names it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Metric::L2 => "L2",
+            Metric::InnerProduct => "IP",
+            Metric::Cosine => "COSINE",
+        }
+    }
+}

@@ -1,0 +1,143 @@
+//! The schema of an index: which documents it has, and which of their fields, how.
+//!
+//! | module | what |
+//! |---|---|
+//! | `field` | a field and the options of its type |
+//!
+//! Source: FT.CREATE, FT.ALTER and FT.INFO of Redis 8.10 and Redis Stack 7.4.
+
+mod field;
+
+pub use field::{
+    Algorithm, Element, Field, FieldKind, Hnsw, Metric, Phonetic, ShapeSpace, Tag, Text, Vector,
+};
+
+use crate::expression::Expression;
+use crate::query;
+use crate::text::{Language, StopWords};
+
+/// The type of the keys that an index reads.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum KeyType {
+    #[default]
+    Hash,
+    Json,
+}
+
+/// A condition of FILTER: the text as it was given, and what it says.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Filter {
+    pub text: Vec<u8>,
+    pub expression: Expression,
+}
+
+/// The arguments of FT.CREATE after the name, with the fields that FT.ALTER added.
+#[derive(Clone, Debug)]
+pub struct Schema {
+    pub key_type: KeyType,
+    /// Where the keys begin; never empty: `""` is all keys.
+    pub prefixes: Vec<Vec<u8>>,
+    pub filter: Option<Filter>,
+    pub language: Language,
+    /// Whether LANGUAGE was given: FT.INFO and files have it then.
+    pub names_language: bool,
+    pub language_field: Option<Vec<u8>>,
+    /// 0 to 1.
+    pub score: f64,
+    pub score_field: Option<Vec<u8>>,
+    pub payload_field: Option<Vec<u8>>,
+    /// MAXTEXTFIELDS: more than 32 text fields may come.
+    pub is_wide: bool,
+    /// TEMPORARY: seconds after its last use that it ends.
+    pub temporary_s: Option<f64>,
+    /// Positions of words are kept: not NOOFFSETS.
+    pub has_offsets: bool,
+    /// Where words stand in their text is kept: neither NOHL nor NOOFFSETS.
+    pub has_highlights: bool,
+    /// The fields of words are kept: not NOFIELDS.
+    pub has_fields: bool,
+    /// Frequencies are kept: not NOFREQS.
+    pub has_frequencies: bool,
+    pub stop_words: StopWords,
+    /// SKIPINITIALSCAN: keys that are there already are not read.
+    pub skips_scan: bool,
+    /// ASYNC was given; it has no effect.
+    pub is_async: bool,
+    /// INDEXALL ENABLE.
+    pub indexes_all: bool,
+    /// At most 1,024, 128 of them texts.
+    pub fields: Vec<Field>,
+}
+
+impl Schema {
+    /// An index without fields over all keys of a type.
+    pub fn new(key_type: KeyType) -> Schema {
+        Schema {
+            key_type,
+            prefixes: vec![Vec::new()],
+            filter: None,
+            language: Language::English,
+            names_language: false,
+            language_field: None,
+            score: 1.0,
+            score_field: None,
+            payload_field: None,
+            is_wide: false,
+            temporary_s: None,
+            has_offsets: true,
+            has_highlights: true,
+            has_fields: true,
+            has_frequencies: true,
+            stop_words: StopWords::default(),
+            skips_scan: false,
+            is_async: false,
+            indexes_all: false,
+            fields: Vec::new(),
+        }
+    }
+
+    /// Whether a key begins as those of the index do. O(prefixes).
+    pub fn covers(&self, key: &[u8]) -> bool {
+        self.prefixes.iter().any(|prefix| key.starts_with(prefix))
+    }
+
+    /// The field of a name, and its place among the fields. O(fields).
+    pub fn field(&self, name: &[u8]) -> Option<(usize, &Field)> {
+        let mut fields = self.fields.iter().enumerate();
+        fields.find(|(_, field)| field.name == name)
+    }
+}
+
+impl query::Schema for Schema {
+    fn text_fields(&self) -> Vec<&[u8]> {
+        let texts = self
+            .fields
+            .iter()
+            .filter(|field| matches!(field.kind, FieldKind::Text(_)));
+        texts.map(|field| field.name.as_slice()).collect()
+    }
+
+    fn has(&self, name: &[u8]) -> bool {
+        self.field(name).is_some()
+    }
+
+    fn indexes_missing(&self, name: &[u8]) -> bool {
+        self.field(name)
+            .is_some_and(|(_, field)| field.indexes_missing)
+    }
+
+    fn indexes_empty(&self, fields: query::Fields) -> bool {
+        let texts = self
+            .fields
+            .iter()
+            .filter(|field| matches!(field.kind, FieldKind::Text(_)));
+        let mut of_bits = texts
+            .enumerate()
+            .filter(|(bit, _)| fields.0 >> bit & 1 == 1);
+        of_bits.any(|(_, field)| field.indexes_empty)
+    }
+
+    fn is_stop_word(&self, word: &[u8]) -> bool {
+        self.stop_words.has(word)
+    }
+}
