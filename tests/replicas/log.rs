@@ -173,10 +173,13 @@ pub fn stop_reading(kind: Kind, megabytes: usize) {
     let own = [
         LOGGED,
         &["--client-output-buffer-limit", "replica 32mb 32mb 60"],
+        // It reads nothing for as long as the writes below take, on a slow machine minutes.
+        &["--repl-timeout", "3600"],
     ]
     .concat();
     let primary = Node::start(Kind::Russet, &args(&own, None));
-    let replica = Node::start(kind, &args(&[], Some(primary.port())));
+    let patient = ["--repl-timeout", "3600"];
+    let replica = Node::start(kind, &args(&patient, Some(primary.port())));
     let mut random = Random::new(2);
     let result = (|| {
         meets(&primary, &replica)?;
