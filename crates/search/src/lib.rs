@@ -2,7 +2,9 @@
 //!
 //! | module | what |
 //! |---|---|
+//! | `arguments` | the words of a command, one by one |
 //! | `document` | a document as an index reads it |
+//! | `error` | why a command is refused |
 //! | `expression` | the expressions of APPLY and FILTER |
 //! | `hit` | a document that a query matched |
 //! | `numbers` | numbers as C prints them |
@@ -10,7 +12,9 @@
 //! | `schema` | which documents an index has, and how |
 //! | `text` | words of texts |
 
+mod arguments;
 pub mod document;
+pub mod error;
 pub mod expression;
 pub mod hit;
 mod numbers;

@@ -23,3 +23,23 @@ pub(crate) fn bytes(line: &str) -> Vec<u8> {
     }
     out
 }
+
+/// Words of a line as a shell reads them: with blanks or nothing between quotes of either kind.
+pub(crate) fn words(line: &str) -> Vec<Vec<u8>> {
+    let mut words = Vec::new();
+    let mut word: Option<String> = None;
+    let mut quote = None;
+    for c in line.chars() {
+        match (c, quote) {
+            (c, Some(open)) if c == open => quote = None,
+            ('\'' | '"', None) => {
+                quote = Some(c);
+                word.get_or_insert_default();
+            }
+            (' ', None) => words.extend(word.take()),
+            _ => word.get_or_insert_default().push(c),
+        }
+    }
+    words.extend(word);
+    words.iter().map(|word| bytes(word)).collect()
+}

@@ -103,7 +103,32 @@ pub enum Algorithm {
     },
     Hnsw(Hnsw),
     /// Accepted, and searched as HNSW.
-    Svs(Hnsw),
+    Svs(Svs),
+}
+
+impl Algorithm {
+    /// As FT.CREATE names it.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Algorithm::Flat { .. } => "FLAT",
+            Algorithm::Hnsw(_) => "HNSW",
+            Algorithm::Svs(_) => "SVS-VAMANA",
+        }
+    }
+
+    /// The graph that it is searched by. `None`: every vector is looked at.
+    pub fn graph(&self) -> Option<Hnsw> {
+        match self {
+            Algorithm::Flat { .. } => None,
+            Algorithm::Hnsw(graph) => Some(*graph),
+            Algorithm::Svs(svs) => Some(Hnsw {
+                m: svs.graph_max_degree.div_ceil(2),
+                ef_construction: svs.construction_window,
+                ef_runtime: svs.search_window,
+                epsilon: svs.epsilon,
+            }),
+        }
+    }
 }
 
 /// Parameters of HNSW.
@@ -113,6 +138,45 @@ pub struct Hnsw {
     pub ef_construction: usize,
     pub ef_runtime: usize,
     pub epsilon: f64,
+}
+
+impl Default for Hnsw {
+    fn default() -> Hnsw {
+        Hnsw {
+            m: 16,
+            ef_construction: 200,
+            ef_runtime: 10,
+            epsilon: 0.01,
+        }
+    }
+}
+
+/// Parameters of SVS-VAMANA.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Svs {
+    pub graph_max_degree: usize,
+    pub construction_window: usize,
+    pub search_window: usize,
+    pub epsilon: f64,
+    /// As FT.INFO names it; vectors are kept whole all the same.
+    pub compression: Option<&'static str>,
+    pub training_threshold: Option<usize>,
+    /// REDUCE: dimensions that LeanVec would leave.
+    pub reduced_dimensions: Option<usize>,
+}
+
+impl Default for Svs {
+    fn default() -> Svs {
+        Svs {
+            graph_max_degree: 32,
+            construction_window: 200,
+            search_window: 10,
+            epsilon: 0.01,
+            compression: None,
+            training_threshold: None,
+            reduced_dimensions: None,
+        }
+    }
 }
 
 /// The type of a vector's elements.

@@ -3,13 +3,16 @@
 //! | module | what |
 //! |---|---|
 //! | `field` | a field and the options of its type |
+//! | `parse` | the words of FT.CREATE and FT.ALTER |
 //!
 //! Source: FT.CREATE, FT.ALTER and FT.INFO of Redis 8.10 and Redis Stack 7.4.
 
 mod field;
+pub mod parse;
 
 pub use field::{
-    Algorithm, Element, Field, FieldKind, Hnsw, Metric, Phonetic, ShapeSpace, Tag, Text, Vector,
+    Algorithm, Element, Field, FieldKind, Hnsw, Metric, Phonetic, ShapeSpace, Svs, Tag, Text,
+    Vector,
 };
 
 use crate::expression::Expression;
