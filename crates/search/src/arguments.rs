@@ -32,6 +32,11 @@ impl<'a> Arguments<'a> {
         self.words.len() - self.at
     }
 
+    /// Words that are read.
+    pub(crate) fn read(&self) -> usize {
+        self.at
+    }
+
     pub(crate) fn peek(&self) -> Option<&'a [u8]> {
         self.words.get(self.at).copied()
     }

@@ -9,6 +9,7 @@
 //! | `hit` | a document that a query matched |
 //! | `numbers` | numbers as C prints them |
 //! | `query` | the query language in both grammars, as one tree |
+//! | `request` | the words of FT.SEARCH and FT.AGGREGATE |
 //! | `schema` | which documents an index has, and how |
 //! | `text` | words of texts |
 
@@ -19,6 +20,7 @@ pub mod expression;
 pub mod hit;
 mod numbers;
 pub mod query;
+pub mod request;
 pub mod schema;
 pub mod text;
 

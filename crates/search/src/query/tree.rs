@@ -184,7 +184,7 @@ impl Node {
         }
     }
 
-    fn parts_mut(&mut self) -> &mut [Node] {
+    pub(crate) fn parts_mut(&mut self) -> &mut [Node] {
         match &mut self.kind {
             Kind::Intersect { parts, .. } | Kind::Union(parts) => parts,
             Kind::Tag { values, .. } => values,
@@ -195,7 +195,7 @@ impl Node {
     }
 
     /// Leaves of the fields of this part, and of all in it, those that are among `fields`.
-    pub(super) fn restrict(&mut self, fields: Fields) {
+    pub(crate) fn restrict(&mut self, fields: Fields) {
         self.fields.0 &= fields.0;
         for part in self.parts_mut() {
             part.restrict(fields);

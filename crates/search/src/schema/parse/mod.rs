@@ -124,7 +124,8 @@ fn option(schema: &mut Schema, word: &[u8], words: &mut Arguments<'_>) -> Result
             schema.language_field = Some(words.value("LANGUAGE_FIELD")?.to_vec());
         }
         b"SCORE" => {
-            let score = number(words.value("SCORE")?).filter(|score| (0.0..=1.0).contains(score));
+            // NaN is let through, as Redis does.
+            let score = number(words.value("SCORE")?).filter(|s| !(*s < 0.0 || *s > 1.0));
             schema.score = score.ok_or_else(|| bad(b"Invalid score"))?;
         }
         b"SCORE_FIELD" => schema.score_field = Some(words.value("SCORE_FIELD")?.to_vec()),
@@ -151,8 +152,7 @@ fn option(schema: &mut Schema, word: &[u8], words: &mut Arguments<'_>) -> Result
                 b"ENABLE" => true,
                 b"DISABLE" => false,
                 _ => {
-                    let text = "Invalid argument for INDEXALL, use ENABLE or DISABLE";
-                    return Err(SearchError::new(error::PARSE_ARGS, text));
+                    return Err(bad(b"Invalid argument for `INDEXALL`, use ENABLE/DISABLE"));
                 }
             };
         }

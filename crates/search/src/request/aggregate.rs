@@ -1,0 +1,275 @@
+//! FT.AGGREGATE's words: the shared options, and stages in the order of the command.
+//!
+//! Expressions and reducers are kept as they were given: a pipeline reads them, so that their
+//! errors come in its order.
+
+use super::options::{Defaults, Limit, Options, owned, unknown};
+use super::search::{Returned, SortKey, named_paths};
+use crate::arguments::{Arguments, NONE_PROVIDED, NOT_CONVERTED, OUT_OF_BOUNDS, is};
+use crate::error::{self, SearchError};
+use russet_base::numbers::number::parse_i64;
+
+/// Properties that SORTBY takes.
+const SORT_KEYS_MAX: usize = 8;
+
+/// A field that LOAD reads, and its property's name.
+pub type Loaded = Returned;
+
+/// A step of the pipeline.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Stage {
+    Load(Vec<Loaded>),
+    /// `LOAD *`
+    LoadAll,
+    Group(Group),
+    Apply {
+        expression: Vec<u8>,
+        name: Vec<u8>,
+    },
+    Filter(Vec<u8>),
+    Arrange(Arrange),
+}
+
+/// GROUPBY with its reducers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Group {
+    /// Names without their mark.
+    pub properties: Vec<Vec<u8>>,
+    pub reducers: Vec<ReducerCall>,
+}
+
+/// REDUCE.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ReducerCall {
+    pub function: Vec<u8>,
+    pub arguments: Vec<Vec<u8>>,
+    /// After AS, else made of the call.
+    pub name: Vec<u8>,
+}
+
+/// SORTBY and LIMIT, which are one stage wherever they stand between two GROUPBYs.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Arrange {
+    pub keys: Vec<SortKey>,
+    /// SORTBY was given, if only with 0 properties.
+    pub is_sorted: bool,
+    /// MAX: rows that are kept while sorting.
+    pub max: Option<u64>,
+    pub limit: Option<Limit>,
+}
+
+/// FT.AGGREGATE.
+#[derive(Clone, Debug)]
+pub struct AggregateRequest {
+    pub options: Options,
+    /// ADDSCORES: rows have `__score`.
+    pub adds_scores: bool,
+    pub stages: Vec<Stage>,
+}
+
+fn wrong(text: impl Into<Vec<u8>>) -> SearchError {
+    SearchError::new(error::PARSE_ARGS, text)
+}
+
+impl AggregateRequest {
+    /// The request that the words after the query make.
+    ///
+    /// # Errors
+    ///
+    /// Where a word does not fit. Names, functions and reducers are looked up later.
+    pub fn parse(words: &[&[u8]], defaults: &Defaults) -> Result<AggregateRequest, SearchError> {
+        let mut words = Arguments::new(words);
+        let mut request = AggregateRequest {
+            options: Options::new(defaults),
+            adds_scores: false,
+            stages: Vec::new(),
+        };
+        while let Some(word) = words.next() {
+            let name = word.to_ascii_uppercase();
+            match name.as_slice() {
+                b"LOAD" => {
+                    let stage = request.load(&mut words)?;
+                    request.stages.push(stage);
+                }
+                b"GROUPBY" => request.stages.push(Stage::Group(group(&mut words)?)),
+                b"APPLY" => {
+                    let expression = expression(&mut words)?;
+                    let name = if words.take("AS") {
+                        words
+                            .next()
+                            .ok_or_else(|| wrong("AS needs argument"))?
+                            .to_vec()
+                    } else {
+                        expression.clone()
+                    };
+                    request.stages.push(Stage::Apply { expression, name });
+                }
+                b"FILTER" => request.stages.push(Stage::Filter(expression(&mut words)?)),
+                b"SORTBY" => sort(request.arrange(), &mut words)?,
+                b"LIMIT" => {
+                    request.options.read(b"LIMIT", &mut words, defaults)?;
+                    request.arrange().limit = request.options.limit.take();
+                }
+                b"ADDSCORES" => request.adds_scores = true,
+                b"RETURN" | b"SUMMARIZE" | b"HIGHLIGHT" => {
+                    let text = b" is not supported on FT.AGGREGATE";
+                    return Err(wrong([name.as_slice(), text].concat()));
+                }
+                name => {
+                    if !request.options.read(name, &mut words, defaults)? {
+                        return Err(unknown(word, &words));
+                    }
+                }
+            }
+        }
+        request.options.finish()?;
+        Ok(request)
+    }
+
+    fn load(&self, words: &mut Arguments<'_>) -> Result<Stage, SearchError> {
+        let is_grouped = self
+            .stages
+            .iter()
+            .any(|stage| matches!(stage, Stage::Group(_)));
+        if is_grouped {
+            return Err(wrong("LOAD cannot be applied after projectors or reducers"));
+        }
+        if words.take("*") {
+            return Ok(Stage::LoadAll);
+        }
+        let bad = |why| SearchError::bad_arguments("LOAD", why);
+        let old = "Bad arguments for LOAD: SUCCESS";
+        let count = words.next().ok_or_else(|| bad(NONE_PROVIDED))?;
+        let count = parse_i64(count)
+            .ok_or_else(|| bad("Expected number of fields or `*`").worded_before(old))?;
+        let count = usize::try_from(count).map_err(|_| bad(OUT_OF_BOUNDS).worded_before(old))?;
+        let is_done = words.is_empty();
+        let list = words.many(count).ok_or_else(|| {
+            let error = bad(NONE_PROVIDED);
+            if is_done {
+                error
+            } else {
+                error.worded_before(old)
+            }
+        })?;
+        let text = "LOAD path AS name - must be accompanied with NAME";
+        let paths = named_paths(list).ok_or_else(|| wrong(text))?;
+        let paths = paths.into_iter().map(|(path, name)| {
+            let path = path.strip_prefix(b"@").unwrap_or(path);
+            Loaded {
+                path: path.to_vec(),
+                name: name.unwrap_or(path).to_vec(),
+            }
+        });
+        Ok(Stage::Load(paths.collect()))
+    }
+
+    /// The stage that SORTBY and LIMIT of this place belong to.
+    fn arrange(&mut self) -> &mut Arrange {
+        let stages = self.stages.iter().rev();
+        let mut here = stages.take_while(|stage| !matches!(stage, Stage::Group(_)));
+        let back = here.position(|stage| matches!(stage, Stage::Arrange(_)));
+        let at = match back {
+            Some(back) => self.stages.len() - 1 - back,
+            None => {
+                self.stages.push(Stage::Arrange(Arrange::default()));
+                self.stages.len() - 1
+            }
+        };
+        match &mut self.stages[at] {
+            Stage::Arrange(arrange) => arrange,
+            _ => unreachable!("found or made above"),
+        }
+    }
+}
+
+fn expression(words: &mut Arguments<'_>) -> Result<Vec<u8>, SearchError> {
+    words.value("APPLY/FILTER").map(<[u8]>::to_vec)
+}
+
+fn group(words: &mut Arguments<'_>) -> Result<Group, SearchError> {
+    const NAME: &str = "GROUPBY";
+    let word = words.value(NAME)?;
+    let count = parse_i64(word).ok_or_else(|| SearchError::bad_arguments(NAME, NOT_CONVERTED))?;
+    let none = || SearchError::bad_arguments(NAME, NONE_PROVIDED);
+    let count = usize::try_from(count)
+        .map_err(|_| none().worded_before(format!("Bad arguments for {NAME}: {OUT_OF_BOUNDS}")))?;
+    let mut properties = Vec::new();
+    for word in words.many(count).ok_or_else(none)? {
+        let Some(name) = word.strip_prefix(b"@") else {
+            let before = b"Bad arguments for GROUPBY: Unknown property `".as_slice();
+            let text = [before, word, b"`. Did you mean `@", word, b"`?"].concat();
+            return Err(wrong(text));
+        };
+        properties.push(name.to_vec());
+    }
+    let mut reducers = Vec::new();
+    while words.take("REDUCE") {
+        reducers.push(reducer(words)?);
+    }
+    Ok(Group {
+        properties,
+        reducers,
+    })
+}
+
+fn reducer(words: &mut Arguments<'_>) -> Result<ReducerCall, SearchError> {
+    let function = words.next().ok_or_else(|| {
+        SearchError::bad_arguments("REDUCE", NONE_PROVIDED)
+            .worded_before("Bad arguments for REDUCE: SUCCESS")
+    })?;
+    let arguments = owned(words.list(&String::from_utf8_lossy(function))?);
+    let name = if words.take("AS") {
+        words.value("AS")?.to_vec()
+    } else {
+        let bare = arguments
+            .iter()
+            .map(|word| word.strip_prefix(b"@").unwrap_or(word));
+        let bare = bare.collect::<Vec<_>>().join(&b',');
+        [b"__generated_alias".as_slice(), function, &bare]
+            .concat()
+            .to_ascii_lowercase()
+    };
+    Ok(ReducerCall {
+        function: function.to_vec(),
+        arguments,
+        name,
+    })
+}
+
+/// `n (@name [ASC|DESC]).. [MAX m]`
+fn sort(arrange: &mut Arrange, words: &mut Arguments<'_>) -> Result<(), SearchError> {
+    if arrange.is_sorted {
+        let text = "Multiple SORTBY steps are not allowed. Sort multiple fields in a single step";
+        return Err(wrong(text));
+    }
+    arrange.is_sorted = true;
+    for word in words.list("SORTBY")? {
+        if let Some(name) = word.strip_prefix(b"@") {
+            if arrange.keys.len() == SORT_KEYS_MAX {
+                let text = format!("Cannot sort by more than {SORT_KEYS_MAX} fields");
+                return Err(SearchError::new(error::OVER_LIMIT, text));
+            }
+            arrange.keys.push(SortKey {
+                name: name.to_vec(),
+                is_descending: false,
+            });
+        } else if is(word, "ASC") || is(word, "DESC") {
+            if let Some(key) = arrange.keys.last_mut() {
+                key.is_descending = is(word, "DESC");
+            }
+        } else {
+            let before = b"MISSING ASC or DESC after sort field (".as_slice();
+            return Err(wrong([before, word, b")"].concat()));
+        }
+    }
+    if words.take("MAX") {
+        let max = words
+            .next()
+            .and_then(parse_i64)
+            .and_then(|n| u64::try_from(n).ok());
+        let max = max.ok_or_else(|| SearchError::bad_arguments("MAX", NOT_CONVERTED))?;
+        arrange.max = (max > 0).then_some(max);
+    }
+    Ok(())
+}

@@ -1,0 +1,25 @@
+//! The words of FT.SEARCH and FT.AGGREGATE after the query.
+//!
+//! | module | what |
+//! |---|---|
+//! | `options` | what both commands have: parameters, limits, scores, restrictions |
+//! | `search` | FT.SEARCH: filters, fields that are returned, marked words, the order |
+//! | `aggregate` | FT.AGGREGATE: stages in their order |
+//! | `query` | the query with all that the options add to it |
+//!
+//! Words are read before the query and before names are looked up, so errors come in that order.
+//! FT.EXPLAIN takes the words of FT.SEARCH.
+//!
+//! Source: Redis Stack 7.4; of 8.10 its codes, its texts where they differ, and its later options.
+
+mod aggregate;
+mod options;
+mod query;
+mod search;
+
+#[cfg(test)]
+mod tests;
+
+pub use aggregate::{AggregateRequest, Arrange, Group, Loaded, ReducerCall, Stage};
+pub use options::{CursorOptions, Defaults, Format, Limit, Options};
+pub use search::{Highlight, Marks, Returned, SearchRequest, SortKey, Summary};

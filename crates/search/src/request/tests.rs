@@ -1,0 +1,177 @@
+//! Recorded replies to FT.SEARCH and FT.AGGREGATE that depend on their words alone.
+//!
+//! `search.txt` and `aggregate.txt` have a line for each: the query with all words, `  =>  `, and
+//! `OK` or the error after its mark.
+
+use super::{AggregateRequest, Defaults, SearchRequest, Stage};
+use crate::error::{SearchError, Wording};
+use crate::query::{Dialect, explain};
+use crate::record::{bytes, words};
+use crate::schema::Schema;
+use crate::schema::parse::{JsonPath, create};
+
+fn defaults() -> Defaults {
+    Defaults {
+        dialect: Dialect::FIRST,
+        rows_max: 1_000_000,
+        offset_max: 1_000_000,
+        is_resp3: false,
+    }
+}
+
+fn schema() -> Schema {
+    let line = "SCHEMA t TEXT u TEXT NOSTEM g TAG SORTABLE n NUMERIC SORTABLE m NUMERIC loc GEO";
+    let words = words(line);
+    let words: Vec<&[u8]> = words.iter().map(Vec::as_slice).collect();
+    create(b"i", &words, &|_| Some(JsonPath::Ordered)).expect("a schema")
+}
+
+/// The query of a line and the words after it.
+fn split(line: &str) -> (Vec<u8>, Vec<Vec<u8>>) {
+    let mut words = words(line);
+    let query = words.remove(0);
+    (query, words)
+}
+
+fn search(line: &str) -> Result<SearchRequest, SearchError> {
+    let (query, words) = split(line);
+    let words: Vec<&[u8]> = words.iter().map(Vec::as_slice).collect();
+    let request = SearchRequest::parse(&words, &defaults())?;
+    request.query(&query, &schema())?;
+    Ok(request)
+}
+
+fn aggregate(line: &str) -> Result<AggregateRequest, SearchError> {
+    let (query, words) = split(line);
+    let words: Vec<&[u8]> = words.iter().map(Vec::as_slice).collect();
+    let defaults = Defaults {
+        rows_max: u64::MAX,
+        ..defaults()
+    };
+    let request = AggregateRequest::parse(&words, &defaults)?;
+    request.options.query(&query, &schema())?;
+    Ok(request)
+}
+
+/// Lines whose reply, an error or `OK`, is not that of `of`.
+fn differing(record: &str, of: impl Fn(&str) -> Result<(), SearchError>) -> Vec<String> {
+    let mut wrong = Vec::new();
+    for line in record.lines().filter(|line| !line.starts_with('#')) {
+        let (asked, expected) = line.split_once("  =>  ").expect("a reply");
+        let got = match of(asked) {
+            Ok(()) => b"OK".to_vec(),
+            Err(error) => [b"-", error.wire(Wording::Stack7).as_slice()].concat(),
+        };
+        if got != bytes(expected) {
+            wrong.push(format!("{line}\n  got {}", got.escape_ascii()));
+        }
+    }
+    wrong
+}
+
+#[test]
+fn words_of_search_are_read_as_redis_stack_reads_them() {
+    let wrong = differing(include_str!("search.txt"), |line| search(line).map(drop));
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn words_of_aggregate_are_read_as_redis_stack_reads_them() {
+    let wrong = differing(include_str!("aggregate.txt"), |line| {
+        aggregate(line).map(drop)
+    });
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn errors_have_the_codes_of_redis_8() {
+    for (line, expected) in [
+        (
+            "a FOO",
+            "SEARCH_ARG_UNRECOGNIZED Unknown argument `FOO` at position 1 for <main>",
+        ),
+        (
+            "a LIMIT 0 1000001",
+            "SEARCH_LIMIT_OVER LIMIT exceeds maximum of 1000000",
+        ),
+        (
+            "a LIMIT 1 0",
+            "SEARCH_PARSE_ARGS The `offset` of the LIMIT must be 0 when `num` is 0",
+        ),
+        ("a LANGUAGE x", "SEARCH_QUERY_BAD No such language"),
+        ("a SCORER x", "SEARCH_QUERY_BAD No such scorer x"),
+        (
+            "a PARAMS 1 x",
+            "SEARCH_ADD_ARGS Parameters must be specified in PARAM VALUE pairs",
+        ),
+        (
+            "$b DIALECT 2",
+            "SEARCH_PARAM_NOT_FOUND Parameter not found `b`",
+        ),
+        (
+            "a GEOFILTER loc 181 0 1 km",
+            "SEARCH_SYNTAX Invalid GeoFilter lat/lon",
+        ),
+        (
+            "a FILTER n 5 1",
+            "SEARCH_SYNTAX Invalid numeric range (min > max): @n:[5.000000 1.000000]",
+        ),
+        (
+            "a BM25STD_TANH_FACTOR 0",
+            "SEARCH_PARSE_ARGS BM25STD_TANH_FACTOR must be between 1 and 10000 inclusive",
+        ),
+    ] {
+        let error = search(line).expect_err(line);
+        assert_eq!(
+            String::from_utf8_lossy(&error.wire(Wording::Redis8)),
+            expected,
+            "{line}"
+        );
+    }
+    for (line, expected) in [
+        (
+            "* LOAD x",
+            "SEARCH_PARSE_ARGS Bad arguments for LOAD: Expected number of fields or `*`",
+        ),
+        (
+            "* LOAD -1",
+            "SEARCH_PARSE_ARGS Bad arguments for LOAD: Value is outside acceptable bounds",
+        ),
+    ] {
+        let error = aggregate(line).expect_err(line);
+        assert_eq!(
+            String::from_utf8_lossy(&error.wire(Wording::Redis8)),
+            expected,
+            "{line}"
+        );
+    }
+}
+
+#[test]
+fn filters_stand_before_the_query() {
+    let (_, words) = split("hello FILTER n (1 2 INFIELDS 1 t");
+    let words: Vec<&[u8]> = words.iter().map(Vec::as_slice).collect();
+    let request = SearchRequest::parse(&words, &defaults()).expect("a request");
+    let root = request.query(b"hello", &schema()).expect("a query");
+    let shown = explain(root.as_ref(), &schema());
+    assert_eq!(
+        String::from_utf8_lossy(&shown),
+        "INTERSECT {\n  NUMERIC {1.000000 < @n <= 2.000000}\n  @t:hello\n}\n"
+    );
+}
+
+#[test]
+fn one_arrangement_stands_between_groupings() {
+    let stages = |line| aggregate(line).expect(line).stages;
+    let is_arranged = |stage: &Stage| matches!(stage, Stage::Arrange(_));
+    let found = stages("* LIMIT 0 1 APPLY 1 AS x SORTBY 1 @x LIMIT 0 2");
+    assert_eq!(
+        found.iter().map(is_arranged).collect::<Vec<_>>(),
+        [true, false]
+    );
+    let found = stages("* SORTBY 1 @g GROUPBY 1 @g SORTBY 1 @g");
+    assert_eq!(
+        found.iter().map(is_arranged).collect::<Vec<_>>(),
+        [true, false, true]
+    );
+}
