@@ -5,11 +5,15 @@
 //! | `words` | a text as words |
 //! | `language` | the languages that texts may be in |
 //! | `stop_words` | words that are too common to be indexed |
+//! | `stem` | the stems of words |
+//! | `sorting` | texts as SORTBY compares them |
 //!
 //! Source: the tokens that FT.DEBUG DUMP_TERMS of Redis Stack 7.4 shows; letters are made small as
 //! Redis 8 does, by Unicode.
 
 mod language;
+mod sorting;
+mod stem;
 mod stop_words;
 mod words;
 
@@ -17,6 +21,8 @@ mod words;
 mod tests;
 
 pub use language::Language;
+pub(crate) use sorting::normalised;
+pub use stem::stem;
 pub use stop_words::StopWords;
 pub(crate) use words::in_small_letters;
 pub use words::{Word, Words};
