@@ -1,0 +1,273 @@
+//! The documents of an index: their keys and numbers, and what each put into it.
+//!
+//!     record = key length | key | text hash u64 | terms: count, distances | fields ...
+//!     field  = tags:    count, numbers of tags
+//!              numbers: count, f64 ...            geo: the same, of geohashes
+//!
+//! A record has what is needed to take a document out again without its text. Numbers of documents
+//! that are gone are used again, the lowest first to come being the last freed.
+//!
+//! Invariants
+//!   1. `by_key` holds the numbers of the living, and no others; so does `alive`, as bits.
+//!   2. `length_total` is the sum of their lengths.
+//!
+//! Cost: a look-up by key is one hash; 32 bytes, the record and some 6 bytes a document.
+
+use std::collections::HashMap;
+
+use hashbrown::HashTable;
+use russet_base::hashing::hash::keys;
+
+use super::postings::{read_varint, write_varint};
+
+#[derive(Debug, Default)]
+struct Slot {
+    record: Option<Box<[u8]>>,
+    facts: Facts,
+}
+
+/// The facts of a document that scores ask for.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(crate) struct Facts {
+    /// 0 to 1.
+    pub(crate) score: f32,
+    /// Its words, weighted.
+    pub(crate) length: u32,
+    /// The highest frequency of a term in it.
+    pub(crate) frequency_max: u32,
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct Documents {
+    slots: Vec<Slot>,
+    free: Vec<u32>,
+    by_key: HashTable<u32>,
+    alive: Vec<u64>,
+    length_total: u64,
+    payloads: HashMap<u32, Box<[u8]>>,
+    record_bytes: usize,
+}
+
+fn key_of(record: &[u8]) -> &[u8] {
+    let mut at = 0;
+    let length = read_varint(record, &mut at) as usize;
+    &record[at..at + length]
+}
+
+impl Documents {
+    pub(crate) fn len(&self) -> usize {
+        self.by_key.len()
+    }
+
+    /// One more than the highest number in use.
+    pub(crate) fn end(&self) -> u32 {
+        self.slots.len() as u32
+    }
+
+    pub(crate) fn length_total(&self) -> u64 {
+        self.length_total
+    }
+
+    /// The living as bits, the lowest number first.
+    pub(crate) fn alive(&self) -> &[u64] {
+        &self.alive
+    }
+
+    pub(crate) fn find(&self, key: &[u8]) -> Option<u32> {
+        let hash = keys().hash(key);
+        self.by_key.find(hash, |id| self.key(*id) == key).copied()
+    }
+
+    /// The key of a living document.
+    pub(crate) fn key(&self, id: u32) -> &[u8] {
+        key_of(self.record(id))
+    }
+
+    fn record(&self, id: u32) -> &[u8] {
+        let record = self.slots[id as usize].record.as_deref();
+        record.expect("the number is that of a living document")
+    }
+
+    #[inline]
+    pub(crate) fn facts(&self, id: u32) -> Facts {
+        self.slots[id as usize].facts
+    }
+
+    pub(crate) fn payload(&self, id: u32) -> Option<&[u8]> {
+        self.payloads.get(&id).map(|payload| &**payload)
+    }
+
+    /// All that the document put into the index.
+    pub(crate) fn traces(&self, id: u32) -> Traces<'_> {
+        let record = self.record(id);
+        let key = key_of(record);
+        let start = key.as_ptr() as usize - record.as_ptr() as usize;
+        Traces {
+            rest: &record[start + key.len()..],
+        }
+    }
+
+    /// A number for a new document, which [`Documents::put`] must follow.
+    pub(crate) fn next_number(&self) -> u32 {
+        self.free.last().copied().unwrap_or(self.end())
+    }
+
+    /// Puts a new document, or a living one anew.
+    pub(crate) fn put(&mut self, id: u32, key: &[u8], traces: &TracesWriter, facts: Facts) {
+        let mut record = Vec::with_capacity(key.len() + traces.bytes.len() + 2);
+        write_varint(&mut record, key.len() as u64);
+        record.extend_from_slice(key);
+        record.extend_from_slice(&traces.bytes);
+        self.record_bytes += record.len();
+        if id == self.end() {
+            if self.slots.len() == self.slots.capacity() {
+                self.slots.reserve_exact(16 + self.slots.len() / 4);
+            }
+            self.slots.push(Slot::default());
+            if self.alive.len() * 64 < self.slots.len() {
+                self.alive.push(0);
+            }
+        } else if self.free.last() == Some(&id) {
+            self.free.pop();
+        }
+        let slot = &mut self.slots[id as usize];
+        let before = slot.record.replace(record.into());
+        self.length_total -= u64::from(slot.facts.length);
+        self.length_total += u64::from(facts.length);
+        slot.facts = facts;
+        if let Some(before) = before {
+            self.record_bytes -= before.len();
+            return;
+        }
+        self.alive[id as usize / 64] |= 1 << (id % 64);
+        let slots = &self.slots;
+        self.by_key.insert_unique(keys().hash(key), id, |id| {
+            let record = slots[*id as usize].record.as_deref();
+            keys().hash(key_of(record.expect("a living document")))
+        });
+    }
+
+    pub(crate) fn set_payload(&mut self, id: u32, payload: Option<&[u8]>) {
+        match payload {
+            Some(payload) => drop(self.payloads.insert(id, payload.into())),
+            None => drop(self.payloads.remove(&id)),
+        }
+    }
+
+    /// Takes a document out.
+    pub(crate) fn remove(&mut self, id: u32) {
+        let hash = keys().hash(self.key(id));
+        if let Ok(entry) = self.by_key.find_entry(hash, |other| *other == id) {
+            entry.remove();
+        }
+        let slot = std::mem::take(&mut self.slots[id as usize]);
+        self.record_bytes -= slot.record.map_or(0, |record| record.len());
+        self.length_total -= u64::from(slot.facts.length);
+        self.alive[id as usize / 64] &= !(1 << (id % 64));
+        self.payloads.remove(&id);
+        self.free.push(id);
+    }
+
+    /// Gives a document another key, which no other has.
+    pub(crate) fn rename(&mut self, id: u32, key: &[u8]) {
+        let facts = self.facts(id);
+        let payload = self.payloads.remove(&id);
+        let traces = TracesWriter {
+            bytes: self.traces(id).rest.to_vec(),
+        };
+        self.remove(id);
+        self.put(id, key, &traces, facts);
+        if let Some(payload) = payload {
+            self.payloads.insert(id, payload);
+        }
+    }
+
+    /// Bytes of the table and of the records; of the table of keys.
+    pub(crate) fn bytes(&self) -> (usize, usize) {
+        let table = self.slots.capacity() * size_of::<Slot>() + self.alive.capacity() * 8;
+        let payloads: usize = self
+            .payloads
+            .values()
+            .map(|payload| payload.len() + 24)
+            .sum();
+        (
+            table + self.record_bytes + payloads,
+            self.by_key.capacity() * 5,
+        )
+    }
+}
+
+/// Writes what a document puts into the index, in the order in which it is read.
+#[derive(Debug, Default)]
+pub(crate) struct TracesWriter {
+    bytes: Vec<u8>,
+}
+
+impl TracesWriter {
+    pub(crate) fn clear(&mut self) {
+        self.bytes.clear();
+    }
+
+    pub(crate) fn text_hash(&mut self, hash: u64) {
+        self.bytes.extend_from_slice(&hash.to_le_bytes());
+    }
+
+    /// Numbers of terms or tags, ascending.
+    pub(crate) fn ids(&mut self, ids: impl ExactSizeIterator<Item = u32>) {
+        write_varint(&mut self.bytes, ids.len() as u64);
+        let mut before = 0;
+        for id in ids {
+            write_varint(&mut self.bytes, u64::from(id - before));
+            before = id;
+        }
+    }
+
+    pub(crate) fn numbers(&mut self, numbers: &[f64]) {
+        write_varint(&mut self.bytes, numbers.len() as u64);
+        for number in numbers {
+            self.bytes.extend_from_slice(&number.to_le_bytes());
+        }
+    }
+}
+
+/// Reads what a document put into the index. After its end, which fields that came later reach,
+/// there is nothing of any kind.
+pub(crate) struct Traces<'d> {
+    rest: &'d [u8],
+}
+
+impl<'d> Traces<'d> {
+    fn varint(&mut self) -> u64 {
+        if self.rest.is_empty() {
+            return 0;
+        }
+        let mut at = 0;
+        let n = read_varint(self.rest, &mut at);
+        self.rest = &self.rest[at..];
+        n
+    }
+
+    pub(crate) fn text_hash(&mut self) -> u64 {
+        let (hash, rest) = self.rest.split_first_chunk().expect("a record has a hash");
+        self.rest = rest;
+        u64::from_le_bytes(*hash)
+    }
+
+    pub(crate) fn ids(&mut self, out: &mut Vec<u32>) {
+        out.clear();
+        let mut id = 0;
+        for _ in 0..self.varint() {
+            id += self.varint() as u32;
+            out.push(id);
+        }
+    }
+
+    pub(crate) fn numbers(&mut self, out: &mut Vec<f64>) {
+        out.clear();
+        let count = self.varint() as usize;
+        let (numbers, rest) = self.rest.split_at(8 * count);
+        self.rest = rest;
+        let (numbers, _) = numbers.as_chunks();
+        out.extend(numbers.iter().map(|bytes| f64::from_le_bytes(*bytes)));
+    }
+}

@@ -1,0 +1,124 @@
+//! A walk over the postings of a term, in the order of ids.
+//!
+//! Cost: a step reads one entry, some 3 bytes. `seek` skips blocks by their last ids, O(log
+//! blocks), and then steps within one.
+
+use super::codec::{Body, Head, read_varint};
+use super::{Block, Postings};
+
+/// Above every id: there is no further entry.
+pub(crate) const END: u32 = u32::MAX;
+
+/// A walk that stands on an entry, or on [`END`].
+#[derive(Clone, Debug)]
+pub(crate) struct PostingCursor<'i> {
+    blocks: &'i [Block],
+    /// The block of the entry; those before it are passed.
+    block: usize,
+    /// Where the entry after this one begins.
+    at: usize,
+    id: u32,
+    body: Body,
+    has_positions: bool,
+}
+
+impl<'i> PostingCursor<'i> {
+    /// On the first entry. `positions`: whether the schema keeps them.
+    pub(crate) fn new(postings: &'i Postings, positions: bool) -> PostingCursor<'i> {
+        let mut cursor = PostingCursor {
+            blocks: postings.blocks(),
+            block: 0,
+            at: 0,
+            id: END,
+            body: Body {
+                frequency: 0,
+                fields: 0,
+                positions: (0, 0),
+            },
+            has_positions: positions,
+        };
+        cursor.enter();
+        cursor
+    }
+
+    pub(crate) fn id(&self) -> u32 {
+        self.id
+    }
+
+    pub(crate) fn frequency(&self) -> u32 {
+        self.body.frequency
+    }
+
+    pub(crate) fn fields(&self) -> u128 {
+        self.body.fields
+    }
+
+    /// Appends the positions of the entry, ascending.
+    pub(crate) fn positions(&self, out: &mut Vec<u32>) {
+        let (mut at, end) = (
+            self.body.positions.0 as usize,
+            self.body.positions.1 as usize,
+        );
+        let mut position = 0;
+        while at < end {
+            let bytes = &self.blocks[self.block].bytes;
+            position += read_varint(bytes, &mut at) as u32;
+            out.push(position);
+        }
+    }
+
+    /// To the first entry of the block, if there is one.
+    fn enter(&mut self) {
+        self.at = 0;
+        match self.blocks.get(self.block) {
+            Some(block) => self.read(&block.bytes, block.first),
+            None => self.id = END,
+        }
+    }
+
+    #[inline]
+    fn read(&mut self, bytes: &[u8], base: u32) {
+        let head = Head::read(bytes, self.at, base);
+        self.id = head.id;
+        (self.body, self.at) = head.body(bytes, self.has_positions);
+    }
+
+    /// To the next entry.
+    #[inline]
+    pub(crate) fn advance(&mut self) {
+        let Some(block) = self.blocks.get(self.block) else {
+            return;
+        };
+        if self.at < block.bytes.len() {
+            self.read(&block.bytes, self.id);
+        } else {
+            self.block += 1;
+            self.enter();
+        }
+    }
+
+    /// To the first entry of an id that is `to` or more, if this is not one.
+    #[inline]
+    pub(crate) fn seek(&mut self, to: u32) {
+        if self.id >= to {
+            return;
+        }
+        if self.blocks[self.block].last < to {
+            let rest = &self.blocks[self.block + 1..];
+            // Mostly it is one of the next blocks.
+            let mut reach = 1;
+            while reach < rest.len() && rest[reach - 1].last < to {
+                reach *= 2;
+            }
+            let near = &rest[reach / 2..reach.min(rest.len())];
+            self.block += 1 + reach / 2 + near.partition_point(|block| block.last < to);
+            self.enter();
+        }
+        while self.id < to {
+            let bytes = &self.blocks[self.block].bytes;
+            let head = Head::read(bytes, self.at, self.id);
+            self.id = head.id;
+            (self.body, self.at) = head.body(bytes, self.has_positions);
+        }
+    }
+}

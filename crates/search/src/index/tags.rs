@@ -1,0 +1,108 @@
+//! The tags of a field, each with the set of its documents.
+//!
+//! A tag has a number as long as a document has it; numbers of tags that are gone are used again.
+//!
+//! Cost: a look-up is one hash; 2 bytes a document at most, and less in dense sets.
+
+use hashbrown::HashTable;
+use roaring::RoaringBitmap;
+use russet_base::hashing::hash::keys;
+
+#[derive(Debug)]
+pub(crate) struct TagEntry {
+    pub(crate) text: Box<[u8]>,
+    pub(crate) documents: RoaringBitmap,
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct Tags {
+    tags: Vec<Option<TagEntry>>,
+    free: Vec<u32>,
+    by_text: HashTable<u32>,
+}
+
+fn known(tags: &[Option<TagEntry>], id: u32) -> &TagEntry {
+    tags[id as usize]
+        .as_ref()
+        .expect("a tag's number is that of a tag")
+}
+
+impl Tags {
+    /// How many there are.
+    pub(crate) fn len(&self) -> usize {
+        self.by_text.len()
+    }
+
+    pub(crate) fn find(&self, text: &[u8]) -> Option<&TagEntry> {
+        let hash = keys().hash(text);
+        let same = |id: &u32| *known(&self.tags, *id).text == *text;
+        self.by_text
+            .find(hash, same)
+            .map(|id| known(&self.tags, *id))
+    }
+
+    /// Gives a document a tag, and returns the tag's number.
+    pub(crate) fn put(&mut self, text: &[u8], document: u32) -> u32 {
+        let hash = keys().hash(text);
+        let same = |id: &u32| *known(&self.tags, *id).text == *text;
+        let id = match self.by_text.find(hash, same) {
+            Some(id) => *id,
+            None => self.add(text, hash),
+        };
+        let tag = self.tags[id as usize]
+            .as_mut()
+            .expect("a tag's number is that of a tag");
+        tag.documents.insert(document);
+        id
+    }
+
+    fn add(&mut self, text: &[u8], hash: u64) -> u32 {
+        let tag = Some(TagEntry {
+            text: text.into(),
+            documents: RoaringBitmap::new(),
+        });
+        let id = match self.free.pop() {
+            Some(id) => {
+                self.tags[id as usize] = tag;
+                id
+            }
+            None => {
+                self.tags.push(tag);
+                (self.tags.len() - 1) as u32
+            }
+        };
+        let tags = &self.tags;
+        let hash_of = |id: &u32| keys().hash(&known(tags, *id).text);
+        self.by_text.insert_unique(hash, id, hash_of);
+        id
+    }
+
+    /// Takes a tag from a document.
+    pub(crate) fn remove(&mut self, id: u32, document: u32) {
+        let tag = self.tags[id as usize]
+            .as_mut()
+            .expect("a tag's number is that of a tag");
+        tag.documents.remove(document);
+        if !tag.documents.is_empty() {
+            return;
+        }
+        let hash = keys().hash(&tag.text);
+        if let Ok(entry) = self.by_text.find_entry(hash, |other| *other == id) {
+            entry.remove();
+        }
+        self.tags[id as usize] = None;
+        self.free.push(id);
+    }
+
+    /// All tags, in no order.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &TagEntry> {
+        self.tags.iter().flatten()
+    }
+
+    pub(crate) fn bytes(&self) -> usize {
+        let of = |tag: &TagEntry| tag.text.len() + tag.documents.serialized_size() + 48;
+        let table =
+            self.tags.capacity() * size_of::<Option<TagEntry>>() + self.by_text.capacity() * 5;
+        table + self.iter().map(of).sum::<usize>()
+    }
+}
