@@ -1,0 +1,103 @@
+//! The figures of an index that FT.INFO shows: sizes in bytes, counts, refused documents.
+//!
+//! They are counted when they are asked for; only faults are kept.
+
+use super::{Index, Part};
+
+/// Documents that were refused.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Faults {
+    pub count: u64,
+    pub last_message: Vec<u8>,
+    pub last_key: Vec<u8>,
+}
+
+impl Faults {
+    pub(super) fn count(&mut self, message: &[u8], key: &[u8]) {
+        self.count += 1;
+        self.last_message = message.to_vec();
+        self.last_key = key.to_vec();
+    }
+}
+
+/// Sizes are bytes.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Figures {
+    pub documents: usize,
+    /// The highest number of a document so far that is not used again.
+    pub document_id_max: usize,
+    pub terms: usize,
+    /// Entries of terms, tags and numbers.
+    pub records: usize,
+    pub inverted_bytes: usize,
+    pub inverted_blocks: usize,
+    pub vector_bytes: usize,
+    pub document_table_bytes: usize,
+    pub key_table_bytes: usize,
+    pub sortable_bytes: usize,
+    pub tag_bytes: usize,
+    pub number_bytes: usize,
+    /// The dictionary of terms.
+    pub text_bytes: usize,
+    pub faults: Faults,
+    /// Of each field.
+    pub field_faults: Vec<Faults>,
+}
+
+impl Figures {
+    /// All bytes.
+    pub fn bytes(&self) -> usize {
+        self.inverted_bytes
+            + self.vector_bytes
+            + self.document_table_bytes
+            + self.key_table_bytes
+            + self.sortable_bytes
+            + self.tag_bytes
+            + self.number_bytes
+            + self.text_bytes
+    }
+}
+
+impl Index {
+    /// The figures of FT.INFO. O(terms + tags).
+    pub fn figures(&self) -> Figures {
+        let (inverted_bytes, inverted_blocks) = self.terms.posting_bytes();
+        let (document_table_bytes, key_table_bytes) = self.documents.bytes();
+        let mut figures = Figures {
+            documents: self.documents.len(),
+            document_id_max: self.documents.end() as usize,
+            terms: self.terms.len(),
+            records: self.records,
+            inverted_bytes,
+            inverted_blocks,
+            document_table_bytes,
+            key_table_bytes,
+            text_bytes: self.terms.bytes() + self.terms.text_bytes(),
+            faults: self.faults.clone(),
+            field_faults: self
+                .fields
+                .iter()
+                .map(|field| field.faults.clone())
+                .collect(),
+            ..Figures::default()
+        };
+        for field in &self.fields {
+            figures.sortable_bytes += field.column.as_ref().map_or(0, |column| column.bytes());
+            match &field.part {
+                Part::Tags(tags) => {
+                    figures.tag_bytes += tags.bytes();
+                    let records: u64 = tags.iter().map(|tag| tag.documents.len()).sum();
+                    figures.records += records as usize;
+                    figures.inverted_blocks += tags.len();
+                }
+                Part::Numbers(numbers) => {
+                    figures.number_bytes += numbers.bytes();
+                    figures.records += numbers.len();
+                }
+                Part::Vectors(vectors) => figures.vector_bytes += vectors.bytes(),
+                Part::Text(_) | Part::None => {}
+            }
+        }
+        figures
+    }
+}

@@ -1,0 +1,180 @@
+//! The values that an index takes from a document, or why it is refused.
+//!
+//! The first field with a bad value refuses the document; messages are those of RediSearch 2.10.
+//!
+//! Source: hashes and JSON documents put into Redis Stack 7.4.
+
+use std::borrow::Cow;
+
+use russet_base::numbers::float::parse_double;
+use russet_encodings::geohash::Position;
+use smallvec::SmallVec;
+
+use super::Refusal;
+use super::vectors::{self, RowsOf};
+use crate::document::{Document, Found, Item};
+use crate::schema::{Field, FieldKind, KeyType, Schema, Tag};
+use crate::text::in_small_letters;
+
+pub(crate) type Texts<'d> = SmallVec<[Cow<'d, [u8]>; 1]>;
+
+/// The values of a field.
+#[derive(Debug)]
+pub(crate) enum Values<'d> {
+    Missing,
+    /// Of TEXT; or of TAG, not split yet.
+    Texts(Texts<'d>),
+    /// Of NUMERIC, or the geohashes of GEO.
+    Numbers(SmallVec<[f64; 1]>),
+    Vectors(RowsOf),
+    /// Of a type that is kept but not searched.
+    Other,
+}
+
+/// Gathers the values of a document, one for each field of the schema.
+///
+/// # Errors
+///
+/// The first field whose value its type does not take.
+pub(crate) fn gather<'d>(
+    schema: &Schema,
+    document: &'d dyn Document,
+    values: &mut Vec<(Values<'d>, Option<Cow<'d, [u8]>>)>,
+) -> Result<(), Refusal> {
+    values.clear();
+    for (place, field) in schema.fields.iter().enumerate() {
+        let found = document.find(&field.path);
+        let taken = match schema.key_type {
+            KeyType::Hash => of_hash(field, found),
+            KeyType::Json => of_json(field, found),
+        };
+        let taken = taken.map_err(|message| Refusal {
+            field: place,
+            message,
+        })?;
+        values.push(taken);
+    }
+    Ok(())
+}
+
+type Taken<'d> = Result<(Values<'d>, Option<Cow<'d, [u8]>>), Vec<u8>>;
+
+fn of_hash<'d>(field: &Field, found: Found<'d>) -> Taken<'d> {
+    let text = match found {
+        Found::One(Item::Text(text)) => text,
+        _ => return Ok((Values::Missing, None)),
+    };
+    let sorted = field.is_sortable.then(|| text.clone());
+    let values = match &field.kind {
+        FieldKind::Text(_) | FieldKind::Tag(_) => Values::Texts(SmallVec::from_iter([text])),
+        FieldKind::Number => Values::Numbers(SmallVec::from_iter([number(&text)?])),
+        FieldKind::Geo => Values::Numbers(SmallVec::from_iter([place(&text)?])),
+        FieldKind::Shape(_) => Values::Other,
+        FieldKind::Vector(options) => Values::Vectors(vectors::of_bytes(options, &text)?),
+    };
+    Ok((values, sorted))
+}
+
+fn of_json<'d>(field: &Field, found: Found<'d>) -> Taken<'d> {
+    let items = match found {
+        Found::Nothing => return Ok((Values::Missing, None)),
+        Found::One(Item::Null) => return Ok((Values::Missing, None)),
+        // A vector's path finds one list, or several.
+        Found::One(Item::List(items)) if !matches!(field.kind, FieldKind::Vector(_)) => items,
+        Found::One(item) => vec![item],
+        Found::Several(items) => items,
+    };
+    if let FieldKind::Vector(options) = &field.kind {
+        return Ok((Values::Vectors(vectors::of_items(options, &items)?), None));
+    }
+    let mut texts = Texts::new();
+    let mut numbers = SmallVec::new();
+    for item in items {
+        match (&field.kind, item) {
+            (_, Item::Null) => {}
+            (FieldKind::Text(_) | FieldKind::Tag(_), Item::Text(text)) => texts.push(text),
+            (FieldKind::Tag(_), Item::Bool(value)) => {
+                let text: &[u8] = if value { b"true" } else { b"false" };
+                texts.push(text.into());
+            }
+            (FieldKind::Text(_) | FieldKind::Tag(_), Item::Bool(_) | Item::Number(_)) => {
+                return Err(b"TEXT/TAG fields can only contain strings or nulls".into());
+            }
+            (FieldKind::Number, Item::Number(number)) => numbers.push(number + 0.0),
+            (FieldKind::Geo, Item::Text(text)) => numbers.push(place(&text)?),
+            (FieldKind::Shape(_), Item::Text(_)) => return Ok((Values::Other, None)),
+            (kind, item) => return Err(mismatch(kind, &item)),
+        }
+    }
+    let sorted = texts.first().cloned().filter(|_| field.is_sortable);
+    Ok(match &field.kind {
+        FieldKind::Text(_) | FieldKind::Tag(_) => (Values::Texts(texts), sorted),
+        _ => (Values::Numbers(numbers), None),
+    })
+}
+
+fn mismatch(kind: &FieldKind, item: &Item<'_>) -> Vec<u8> {
+    let item = match item {
+        Item::Object => "object",
+        Item::List(_) => "array",
+        Item::Text(_) => "string",
+        Item::Number(_) => "number",
+        Item::Bool(_) => "boolean",
+        Item::Null => "null",
+    };
+    format!(
+        "Invalid JSON type: {item} type can't be represented as {}",
+        kind.name()
+    )
+    .into_bytes()
+}
+
+fn number(text: &[u8]) -> Result<f64, Vec<u8>> {
+    let message = || [b"Invalid numeric value: '", text, b"'"].concat();
+    // -0.0 is found as 0.
+    parse_double(text)
+        .map(|number| number + 0.0)
+        .ok_or_else(message)
+}
+
+/// `longitude,latitude` as a geohash.
+fn place(text: &[u8]) -> Result<f64, Vec<u8>> {
+    let at = memchr::memchr2(b',', b' ', text);
+    let parts = at.and_then(|at| {
+        let longitude = parse_double(text[..at].trim_ascii())?;
+        let latitude = parse_double(text[at + 1..].trim_ascii())?;
+        Some(Position {
+            longitude,
+            latitude,
+        })
+    });
+    let position = parts.filter(|position| position.is_valid());
+    position
+        .map(Position::score)
+        .ok_or_else(|| b"Invalid geo string".into())
+}
+
+/// The tags of a text.
+pub(crate) fn for_each_tag(
+    options: &Tag,
+    keeps_empty: bool,
+    text: &[u8],
+    mut put: impl FnMut(&[u8]),
+) {
+    let mut each = |tag: &[u8]| {
+        let tag = tag.trim_ascii();
+        if tag.is_empty() && !keeps_empty {
+            return;
+        }
+        if options.is_case_sensitive || tag.iter().all(|b| b.is_ascii() && !b.is_ascii_uppercase())
+        {
+            put(tag);
+        } else {
+            put(&in_small_letters(tag));
+        }
+    };
+    match options.separator {
+        Some(separator) => text.split(|byte| *byte == separator).for_each(each),
+        None => each(text),
+    }
+}

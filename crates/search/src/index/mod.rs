@@ -1,0 +1,269 @@
+//! An index: the documents of a schema, found by what they hold.
+//!
+//! A document has a dense number, [`DocumentId`]; numbers are used again. A changed document keeps
+//! its number, and only what changed of it is written: nothing has to be collected later.
+//!
+//! | module | what |
+//! |---|---|
+//! | `documents` | keys, numbers, and what each document put into the index |
+//! | `gather` | the values of a document, or why it is refused |
+//! | `texts` | texts as entries of terms |
+//! | `terms`, `postings` | the dictionary, and the documents of each term |
+//! | `tags`, `numbers`, `vectors` | the values of TAG; of NUMERIC and GEO; of VECTOR |
+//! | `columns` | the values of SORTABLE fields |
+//! | `expand` | queries with the stems and synonyms of their words |
+//! | `figures` | what FT.INFO shows |
+//!
+//! Invariants
+//!   1. A refused document is in no part of the index.
+//!   2. What a living document's record names is what the parts hold of it, and nothing else.
+//!
+//! Cost of a put: a hash and a posting for each word and stem; some 170 bytes for a text of twelve
+//! words with a tag and a number.
+
+mod columns;
+mod documents;
+mod expand;
+mod figures;
+mod gather;
+mod numbers;
+mod postings;
+mod put;
+mod tags;
+mod terms;
+mod texts;
+mod vectors;
+
+pub use columns::SortValue;
+pub use figures::{Faults, Figures};
+
+pub(crate) use documents::{Documents, Facts};
+pub(crate) use numbers::{Bounds, Numbers};
+pub(crate) use postings::{END, PostingCursor};
+pub(crate) use tags::{TagEntry, Tags};
+pub(crate) use terms::{Term, Terms};
+pub(crate) use vectors::{Target, Vectors};
+
+use std::collections::{BTreeMap, HashMap};
+
+use roaring::RoaringBitmap;
+
+use crate::hit::DocumentId;
+use crate::schema::{Field, FieldKind, Schema};
+use columns::Column;
+use put::Room;
+
+/// The part of an index that a field has of its own.
+#[derive(Debug)]
+pub(crate) enum Part {
+    /// The bit of a text field; its words are in the dictionary.
+    Text(u8),
+    Tags(Tags),
+    /// Of NUMERIC and GEO.
+    Numbers(Numbers),
+    Vectors(Box<Vectors>),
+    /// NOINDEX, or a shape.
+    None,
+}
+
+/// All that an index keeps of a field.
+#[derive(Debug)]
+struct FieldState {
+    part: Part,
+    /// INDEXMISSING: the documents without it.
+    missing: Option<RoaringBitmap>,
+    column: Option<Column>,
+    faults: Faults,
+}
+
+/// The documents of a schema.
+#[derive(Debug)]
+pub struct Index {
+    schema: Schema,
+    fields: Vec<FieldState>,
+    documents: Documents,
+    terms: Terms,
+    /// Groups of a word.
+    synonyms: HashMap<Box<[u8]>, Vec<Box<[u8]>>>,
+    /// Counts what changes the entries of a text that stays the same.
+    generation: u64,
+    stem_min: usize,
+    faults: Faults,
+    /// Postings of terms.
+    records: usize,
+    room: Room,
+}
+
+/// Why a document is refused.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// The field's place in the schema.
+    pub field: usize,
+    /// In the words of RediSearch 2.10.
+    pub message: Vec<u8>,
+}
+
+/// Whether a document is in the index now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    Indexed,
+    Refused(Refusal),
+}
+
+/// Bytes that a word has at least to be stemmed: MINSTEMLEN.
+pub const STEM_MIN: usize = 4;
+
+impl Index {
+    /// An index without documents.
+    pub fn new(schema: Schema) -> Index {
+        let mut index = Index {
+            fields: Vec::new(),
+            documents: Documents::default(),
+            terms: Terms::default(),
+            synonyms: HashMap::new(),
+            generation: 0,
+            stem_min: STEM_MIN,
+            faults: Faults::default(),
+            records: 0,
+            room: Room::default(),
+            schema,
+        };
+        index.add_states();
+        index
+    }
+
+    /// Bytes that a word has at least to be stemmed, from the next document on.
+    pub fn set_stem_min(&mut self, bytes: usize) {
+        self.stem_min = bytes;
+    }
+
+    pub fn schema(&self) -> &Schema {
+        &self.schema
+    }
+
+    /// FT.ALTER: further fields. They are empty until the documents are put again.
+    pub fn add_fields(&mut self, fields: Vec<Field>) {
+        self.schema.fields.extend(fields);
+        self.generation += 1;
+        self.add_states();
+    }
+
+    /// States for the fields that have none yet.
+    fn add_states(&mut self) {
+        for place in self.fields.len()..self.schema.fields.len() {
+            let field = &self.schema.fields[place];
+            let texts = |field: &&Field| matches!(field.kind, FieldKind::Text(_));
+            let bit = self.schema.fields[..place].iter().filter(texts).count();
+            let part = match &field.kind {
+                _ if field.no_index => Part::None,
+                FieldKind::Text(_) => Part::Text(bit as u8),
+                FieldKind::Tag(_) => Part::Tags(Tags::default()),
+                FieldKind::Number | FieldKind::Geo => Part::Numbers(Numbers::default()),
+                FieldKind::Vector(options) => Part::Vectors(Box::new(Vectors::new(*options))),
+                FieldKind::Shape(_) => Part::None,
+            };
+            let column = field.is_sortable.then(|| match field.kind {
+                FieldKind::Number => Column::Numbers(Vec::new()),
+                _ => Column::Texts {
+                    texts: Vec::new(),
+                    is_unnormalised: field.is_unnormalised || matches!(field.kind, FieldKind::Geo),
+                    bytes: 0,
+                },
+            });
+            self.fields.push(FieldState {
+                part,
+                missing: field.indexes_missing.then(RoaringBitmap::new),
+                column,
+                faults: Faults::default(),
+            });
+        }
+    }
+
+    /// FT.SYNUPDATE: adds words to a group. Documents that hold them are found by the group when
+    /// they are put again.
+    pub fn set_synonyms(&mut self, group: &[u8], words: impl IntoIterator<Item = Vec<u8>>) {
+        for word in words {
+            let word = crate::text::in_small_letters(&word);
+            let groups = self.synonyms.entry(word.into()).or_default();
+            if !groups.iter().any(|known| **known == *group) {
+                groups.push(group.into());
+            }
+        }
+        self.generation += 1;
+    }
+
+    /// FT.SYNDUMP: words with their groups, in the order of the words.
+    pub fn synonyms(&self) -> impl Iterator<Item = (&[u8], &[Box<[u8]>])> {
+        let sorted: BTreeMap<&[u8], &[Box<[u8]>]> = self
+            .synonyms
+            .iter()
+            .map(|(word, groups)| (&**word, groups.as_slice()))
+            .collect();
+        sorted.into_iter()
+    }
+
+    /// How many documents there are.
+    pub fn len(&self) -> usize {
+        self.documents.len()
+    }
+
+    pub fn has(&self, key: &[u8]) -> bool {
+        self.documents.find(key).is_some()
+    }
+
+    /// The key of a living document.
+    ///
+    /// # Panics
+    ///
+    /// If the document is gone.
+    pub fn key(&self, id: DocumentId) -> &[u8] {
+        self.documents.key(id.0)
+    }
+
+    pub fn id(&self, key: &[u8]) -> Option<DocumentId> {
+        self.documents.find(key).map(DocumentId)
+    }
+
+    /// The value of PAYLOAD_FIELD.
+    pub fn payload(&self, id: DocumentId) -> Option<&[u8]> {
+        self.documents.payload(id.0)
+    }
+
+    /// The score of a document, 0 to 1.
+    pub fn document_score(&self, id: DocumentId) -> f64 {
+        f64::from(self.documents.facts(id.0).score)
+    }
+
+    /// The value of a SORTABLE field of a document; `None`: it has none, or the field is another.
+    pub fn sort_value(&self, id: DocumentId, field: usize) -> Option<SortValue<'_>> {
+        self.fields.get(field)?.column.as_ref()?.get(id.0)
+    }
+
+    /// FT.TAGVALS: the tags of a field, sorted. Of another field none. O(n log n).
+    pub fn tag_values(&self, field: usize) -> impl Iterator<Item = &[u8]> {
+        let mut all: Vec<&[u8]> = match self.fields.get(field).map(|field| &field.part) {
+            Some(Part::Tags(tags)) => tags.iter().map(|tag| &*tag.text).collect(),
+            _ => Vec::new(),
+        };
+        all.sort_unstable();
+        all.into_iter()
+    }
+
+    pub(crate) fn documents(&self) -> &Documents {
+        &self.documents
+    }
+
+    pub(crate) fn terms(&self) -> &Terms {
+        &self.terms
+    }
+
+    /// The part of a field, with its place; `None`: the schema has none of this name.
+    pub(crate) fn part(&self, name: &[u8]) -> Option<(usize, &Part)> {
+        let (place, _) = self.schema.field(name)?;
+        Some((place, &self.fields[place].part))
+    }
+
+    pub(crate) fn missing(&self, field: usize) -> Option<&RoaringBitmap> {
+        self.fields[field].missing.as_ref()
+    }
+}

@@ -1,0 +1,338 @@
+//! Documents into an index and out of it.
+//!
+//! A document is first gathered, which may refuse it, and then put: texts only if their hash is
+//! another than before, tags and numbers by their difference from the record.
+
+use std::borrow::Cow;
+
+use russet_base::hashing::hash::keys;
+
+use super::columns::NewValue;
+use super::documents::{Facts, TracesWriter};
+use super::gather::{Values, for_each_tag, gather};
+use super::terms::TermId;
+use super::texts::{Analysis, Context, TextField};
+use super::{Index, Outcome, Part, Refusal};
+use crate::document::{Document, Found, Item};
+use crate::hit::DocumentId;
+use crate::schema::{FieldKind, Schema};
+use crate::text::Language;
+
+/// Room for the work on a document, kept from one to the next.
+#[derive(Debug, Default)]
+pub(super) struct Room {
+    analysis: Analysis,
+    traces: TracesWriter,
+    terms: Vec<TermId>,
+    old_terms: Vec<TermId>,
+    ids: Vec<u32>,
+    old_ids: Vec<u32>,
+    old_numbers: Vec<f64>,
+}
+
+type Gathered<'d> = Vec<(Values<'d>, Option<Cow<'d, [u8]>>)>;
+
+impl Index {
+    /// Puts a new document, or one that changed: all of it, or none. A refused one is removed, and
+    /// counted with its field.
+    pub fn put(&mut self, key: &[u8], document: &dyn Document) -> Outcome {
+        let mut values = Vec::with_capacity(self.schema.fields.len());
+        if let Err(refusal) = gather(&self.schema, document, &mut values) {
+            return self.refuse(key, refusal);
+        }
+        let mut room = std::mem::take(&mut self.room);
+        self.put_values(key, document, &values, &mut room);
+        self.room = room;
+        Outcome::Indexed
+    }
+
+    fn refuse(&mut self, key: &[u8], refusal: Refusal) -> Outcome {
+        self.remove(key);
+        self.faults.count(&refusal.message, key);
+        self.fields[refusal.field]
+            .faults
+            .count(&refusal.message, key);
+        Outcome::Refused(refusal)
+    }
+
+    fn put_values(
+        &mut self,
+        key: &[u8],
+        document: &dyn Document,
+        values: &Gathered<'_>,
+        room: &mut Room,
+    ) {
+        let known = self.documents.find(key);
+        let id = known.unwrap_or_else(|| self.documents.next_number());
+        let language = language_of(&self.schema, document);
+        room.traces.clear();
+
+        let hash = self.text_hash(language, values);
+        let mut facts = Facts::default();
+        let mut traces = known.map(|id| self.documents.traces(id));
+        let old_hash = traces.as_mut().map(|traces| traces.text_hash());
+        room.old_terms.clear();
+        if let Some(traces) = &mut traces {
+            traces.ids(&mut room.old_terms);
+        }
+        room.traces.text_hash(hash);
+        if old_hash == Some(hash) {
+            let kept = self.documents.facts(id);
+            (facts.length, facts.frequency_max) = (kept.length, kept.frequency_max);
+            room.traces.ids(room.old_terms.iter().copied());
+        } else {
+            self.put_texts(id, language, values, room, &mut facts);
+        }
+        self.put_fields(id, known.is_some(), values, room);
+        facts.score = score_of(&self.schema, document);
+        self.documents.put(id, key, &room.traces, facts);
+        let payload = self
+            .schema
+            .payload_field
+            .as_ref()
+            .and_then(|path| text_at(document, path));
+        if payload.is_some() || known.is_some() {
+            self.documents.set_payload(id, payload.as_deref());
+        }
+    }
+
+    /// A hash of all that decides the entries of texts.
+    fn text_hash(&self, language: Language, values: &Gathered<'_>) -> u64 {
+        let mut hash = self.generation << 8 | language.number();
+        for (state, (values, _)) in self.fields.iter().zip(values) {
+            if let (Part::Text(bit), Values::Texts(texts)) = (&state.part, values) {
+                for text in texts {
+                    let mixed = hash.rotate_left(7) ^ keys().hash(text) ^ u64::from(*bit);
+                    hash = mixed.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+                }
+            }
+        }
+        hash
+    }
+
+    fn put_texts(
+        &mut self,
+        id: u32,
+        language: Language,
+        values: &Gathered<'_>,
+        room: &mut Room,
+        facts: &mut Facts,
+    ) {
+        room.analysis.clear();
+        for (place, (values, _)) in values.iter().enumerate() {
+            let field = &self.schema.fields[place];
+            let (Part::Text(bit), FieldKind::Text(options), Values::Texts(texts)) =
+                (&self.fields[place].part, &field.kind, values)
+            else {
+                continue;
+            };
+            let of_field = TextField {
+                bit: *bit,
+                weight: options.weight,
+                stems: !options.no_stem,
+                keeps_empty: field.indexes_empty,
+            };
+            let mut context = Context {
+                schema: &self.schema,
+                terms: &mut self.terms,
+                synonyms: &self.synonyms,
+                language,
+                stem_min: self.stem_min,
+            };
+            for (at, text) in texts.iter().enumerate() {
+                room.analysis.add(&mut context, of_field, text, at > 0);
+            }
+        }
+        room.terms.clear();
+        let (terms, records) = (&mut self.terms, &mut self.records);
+        let has_offsets = self.schema.has_offsets;
+        let put = |term: TermId, entry: &super::postings::Entry<'_>| {
+            let is_new = terms.get_mut(term).postings.put(id, entry, has_offsets);
+            *records += usize::from(is_new);
+            room.terms.push(term);
+        };
+        facts.frequency_max = room.analysis.for_each_term(&self.schema, put);
+        facts.length = room.analysis.length;
+        for term in &room.old_terms {
+            if room.terms.binary_search(term).is_err() {
+                self.remove_term(*term, id);
+            }
+        }
+        room.traces.ids(room.terms.iter().copied());
+    }
+
+    fn remove_term(&mut self, term: TermId, id: u32) {
+        let is_there = self
+            .terms
+            .get_mut(term)
+            .postings
+            .remove(id, self.schema.has_offsets);
+        self.records -= usize::from(is_there);
+        self.terms.release(term);
+    }
+
+    fn put_fields(&mut self, id: u32, is_known: bool, values: &Gathered<'_>, room: &mut Room) {
+        let mut old = is_known.then(|| self.documents.traces(id));
+        if let Some(old) = &mut old {
+            old.text_hash();
+            old.ids(&mut room.old_ids);
+        }
+        for (place, (values, sorted)) in values.iter().enumerate() {
+            let (field, state) = (&self.schema.fields[place], &mut self.fields[place]);
+            if let Some(missing) = &mut state.missing {
+                if matches!(values, Values::Missing) {
+                    missing.insert(id);
+                } else {
+                    missing.remove(id);
+                }
+            }
+            if let Some(column) = &mut state.column {
+                column.put(
+                    id,
+                    match (values, sorted) {
+                        (Values::Numbers(numbers), _)
+                            if matches!(field.kind, FieldKind::Number) =>
+                        {
+                            numbers
+                                .first()
+                                .map_or(NewValue::None, |number| NewValue::Number(*number))
+                        }
+                        (_, Some(text)) => NewValue::Text(text),
+                        _ => NewValue::None,
+                    },
+                );
+            }
+            match &mut state.part {
+                Part::Tags(tags) => {
+                    room.old_ids.clear();
+                    if let Some(old) = &mut old {
+                        old.ids(&mut room.old_ids);
+                    }
+                    room.ids.clear();
+                    if let (Values::Texts(texts), FieldKind::Tag(options)) = (values, &field.kind) {
+                        for text in texts {
+                            let put = |tag: &[u8]| room.ids.push(tags.put(tag, id));
+                            for_each_tag(options, field.indexes_empty, text, put);
+                        }
+                    }
+                    room.ids.sort_unstable();
+                    room.ids.dedup();
+                    for tag in &room.old_ids {
+                        if room.ids.binary_search(tag).is_err() {
+                            tags.remove(*tag, id);
+                        }
+                    }
+                    room.traces.ids(room.ids.iter().copied());
+                }
+                Part::Numbers(kept) => {
+                    room.old_numbers.clear();
+                    if let Some(old) = &mut old {
+                        old.numbers(&mut room.old_numbers);
+                    }
+                    let numbers: &[f64] = match values {
+                        Values::Numbers(numbers) => numbers,
+                        _ => &[],
+                    };
+                    for number in &room.old_numbers {
+                        if !numbers.contains(number) {
+                            kept.remove(*number, id);
+                        }
+                    }
+                    for number in numbers {
+                        if !room.old_numbers.contains(number) {
+                            kept.put(*number, id);
+                        }
+                    }
+                    room.traces.numbers(numbers);
+                }
+                Part::Vectors(vectors) => match values {
+                    Values::Vectors(rows) => vectors.put(id, rows),
+                    _ => vectors.remove(id),
+                },
+                Part::Text(_) | Part::None => {}
+            }
+        }
+    }
+
+    /// Takes a document out; false: it is not there.
+    pub fn remove(&mut self, key: &[u8]) -> bool {
+        let Some(id) = self.documents.find(key) else {
+            return false;
+        };
+        let mut room = std::mem::take(&mut self.room);
+        let mut traces = self.documents.traces(id);
+        traces.text_hash();
+        traces.ids(&mut room.old_terms);
+        for state in &mut self.fields {
+            if let Some(missing) = &mut state.missing {
+                missing.remove(id);
+            }
+            if let Some(column) = &mut state.column {
+                column.put(id, NewValue::None);
+            }
+            match &mut state.part {
+                Part::Tags(tags) => {
+                    traces.ids(&mut room.old_ids);
+                    room.old_ids.iter().for_each(|tag| tags.remove(*tag, id));
+                }
+                Part::Numbers(numbers) => {
+                    traces.numbers(&mut room.old_numbers);
+                    room.old_numbers
+                        .iter()
+                        .for_each(|number| numbers.remove(*number, id));
+                }
+                Part::Vectors(vectors) => vectors.remove(id),
+                Part::Text(_) | Part::None => {}
+            }
+        }
+        for term in &room.old_terms {
+            self.remove_term(*term, id);
+        }
+        self.documents.remove(id);
+        self.room = room;
+        true
+    }
+
+    /// Gives a document another key; a document that has it is removed. False: there is none.
+    pub fn rename(&mut self, old: &[u8], new: &[u8]) -> bool {
+        let Some(DocumentId(id)) = self.id(old) else {
+            return false;
+        };
+        if old != new {
+            self.remove(new);
+            self.documents.rename(id, new);
+        }
+        true
+    }
+}
+
+fn text_at<'d>(document: &'d dyn Document, path: &[u8]) -> Option<Cow<'d, [u8]>> {
+    match document.find(path) {
+        Found::One(Item::Text(text)) => Some(text),
+        _ => None,
+    }
+}
+
+/// The language that a document names, or the index's.
+fn language_of(schema: &Schema, document: &dyn Document) -> Language {
+    let named = schema
+        .language_field
+        .as_ref()
+        .and_then(|path| text_at(document, path));
+    named
+        .and_then(|name| Language::named(&name))
+        .unwrap_or(schema.language)
+}
+
+/// The score that a document names, if it is one, or the index's.
+fn score_of(schema: &Schema, document: &dyn Document) -> f32 {
+    let named = schema
+        .score_field
+        .as_ref()
+        .and_then(|path| match document.find(path) {
+            Found::One(Item::Text(text)) => russet_base::numbers::float::parse_double(&text),
+            Found::One(Item::Number(number)) => Some(number),
+            _ => None,
+        });
+    named.unwrap_or(schema.score) as f32
+}

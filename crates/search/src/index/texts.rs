@@ -1,0 +1,165 @@
+//! The texts of a document as entries of terms: words, their stems, groups of synonyms.
+//!
+//! The fields of a document are read in the schema's order; positions go on from one to the next.
+//!
+//! Cost: one look-up a word and one a stem; the words are then sorted by their terms.
+
+use std::collections::HashMap;
+
+use super::postings::Entry;
+use super::terms::{Stem, TermId, Terms};
+use crate::schema::Schema;
+use crate::text::{Language, Words, stem};
+
+/// A place where a term stands.
+#[derive(Clone, Copy, Debug)]
+struct Occurrence {
+    term: TermId,
+    position: u32,
+    field: u8,
+    frequency: u32,
+}
+
+/// Positions between two texts of a field: MULTI_TEXT_SLOP.
+const TEXT_GAP: u32 = 100;
+
+/// Room for the words of a document, kept from one to the next.
+#[derive(Debug, Default)]
+pub(crate) struct Analysis {
+    occurrences: Vec<Occurrence>,
+    position: u32,
+    pub(crate) length: u32,
+    positions: Vec<u32>,
+    small: Vec<u8>,
+}
+
+/// A text field as analysis needs it.
+#[derive(Clone, Copy)]
+pub(crate) struct TextField {
+    pub(crate) bit: u8,
+    pub(crate) weight: f64,
+    pub(crate) stems: bool,
+    pub(crate) keeps_empty: bool,
+}
+
+/// The parts of the index that analysis asks.
+pub(crate) struct Context<'i> {
+    pub(crate) schema: &'i Schema,
+    pub(crate) terms: &'i mut Terms,
+    pub(crate) synonyms: &'i HashMap<Box<[u8]>, Vec<Box<[u8]>>>,
+    pub(crate) language: Language,
+    pub(crate) stem_min: usize,
+}
+
+impl Analysis {
+    pub(crate) fn clear(&mut self) {
+        self.occurrences.clear();
+        self.position = 0;
+        self.length = 0;
+    }
+
+    fn put(&mut self, term: TermId, position: u32, field: u8, frequency: u32) {
+        self.occurrences.push(Occurrence {
+            term,
+            position,
+            field,
+            frequency,
+        });
+    }
+
+    /// Adds the words of a field's text. `is_further`: a text of the field came before it.
+    pub(crate) fn add(
+        &mut self,
+        context: &mut Context<'_>,
+        field: TextField,
+        text: &[u8],
+        is_further: bool,
+    ) {
+        if is_further {
+            self.position += TEXT_GAP;
+        }
+        let frequency = (field.weight as i64).clamp(1, i64::from(u32::MAX)) as u32;
+        let of_stem = ((field.weight * 0.2) as i64).clamp(1, i64::from(u32::MAX)) as u32;
+        if text.is_empty() {
+            if field.keeps_empty {
+                let term = context.terms.number(b"");
+                self.position += 1;
+                self.put(term, self.position, field.bit, frequency);
+                self.length = self.length.saturating_add(frequency);
+            }
+            return;
+        }
+        let start = self.position;
+        for word in Words::of(text, &context.schema.stop_words) {
+            let term = context.terms.number(&word.text);
+            self.position = start + word.position;
+            self.put(term, self.position, field.bit, frequency);
+            self.length = self.length.saturating_add(frequency);
+            if field.stems
+                && let Some(stem) = stem_of(context, term, &word.text)
+            {
+                self.put(stem, self.position, field.bit, of_stem);
+            }
+            if !context.synonyms.is_empty()
+                && let Some(groups) = context.synonyms.get(&*word.text)
+            {
+                for group in groups {
+                    self.small.clear();
+                    self.small.push(b'~');
+                    self.small.extend_from_slice(group);
+                    let term = context.terms.number(&self.small);
+                    self.put(term, self.position, field.bit, frequency);
+                }
+            }
+        }
+    }
+
+    /// Calls `put` with each term, ascending by number, and its entry; returns the highest
+    /// frequency.
+    pub(crate) fn for_each_term(
+        &mut self,
+        schema: &Schema,
+        mut put: impl FnMut(TermId, &Entry<'_>),
+    ) -> u32 {
+        self.occurrences
+            .sort_unstable_by_key(|it| (it.term, it.position));
+        let mut frequency_max = 0;
+        for of_term in self.occurrences.chunk_by(|a, b| a.term == b.term) {
+            let (mut frequency, mut fields) = (0u32, 0);
+            self.positions.clear();
+            for it in of_term {
+                frequency = frequency.saturating_add(it.frequency);
+                fields |= 1 << it.field;
+                if self.positions.last() != Some(&it.position) {
+                    self.positions.push(it.position);
+                }
+            }
+            frequency_max = frequency_max.max(frequency);
+            let entry = Entry {
+                frequency: if schema.has_frequencies { frequency } else { 1 },
+                fields: if schema.has_fields { fields } else { 1 },
+                positions: &self.positions,
+            };
+            put(of_term[0].term, &entry);
+        }
+        frequency_max
+    }
+}
+
+/// The term of a word's stem, `+` and the stem; `None`: it has no stem of its own.
+fn stem_of(context: &mut Context<'_>, word: TermId, text: &[u8]) -> Option<TermId> {
+    let is_usual = context.language == context.schema.language;
+    if is_usual {
+        match context.terms.stem(word) {
+            Stem::Unknown => {}
+            Stem::None => return None,
+            Stem::Term(term) => return Some(term),
+        }
+    }
+    let stem = stem(context.language, text, context.stem_min);
+    let stem = stem.map(|stem| context.terms.number(&[b"+", stem.as_slice()].concat()));
+    if is_usual {
+        context.terms.remember(word, stem);
+    }
+    stem
+}

@@ -1,0 +1,232 @@
+//! Rows as numbers: six types of elements, three metrics.
+//!
+//! Distances of FLOAT64 are counted in doubles, of integers exactly, of all others in floats, as
+//! RediSearch does; sums run in eight lanes.
+
+use crate::schema::{self, Element, Metric};
+
+/// Lanes of a sum.
+const LANES: usize = 8;
+
+/// A query's vector, ready to be compared with rows.
+#[derive(Clone, Debug)]
+pub(crate) struct Target {
+    element: Element,
+    metric: Metric,
+    floats: Vec<f32>,
+    doubles: Vec<f64>,
+    integers: Vec<i32>,
+    /// Of integers under COSINE: the length.
+    norm: f64,
+}
+
+fn half(bits: u16) -> f32 {
+    let sign = u32::from(bits >> 15) << 31;
+    let exponent = u32::from(bits >> 10 & 31);
+    let fraction = u32::from(bits & 0x3ff);
+    match exponent {
+        0 => {
+            let value = fraction as f32 / f32::from(1u16 << 12) / f32::from(1u16 << 12);
+            if sign == 0 { value } else { -value }
+        }
+        31 => f32::from_bits(sign | 0xff << 23 | fraction << 13),
+        _ => f32::from_bits(sign | (exponent + 112) << 23 | fraction << 13),
+    }
+}
+
+/// The nearest half; ties go to the even one.
+fn to_half(value: f32) -> u16 {
+    let bits = value.to_bits();
+    let sign = (bits >> 16 & 0x8000) as u16;
+    let magnitude = bits & 0x7fff_ffff;
+    if magnitude > 0x7f80_0000 {
+        return sign | 0x7e00;
+    }
+    if magnitude >= 0x477f_f000 {
+        return sign | 0x7c00;
+    }
+    if magnitude < 0x3880_0000 {
+        // Below the least normal one: steps of 2^-24.
+        let steps = f32::from_bits(magnitude) * 16_777_216.0;
+        return sign | steps.round_ties_even() as u16;
+    }
+    let rounded = magnitude + 0xfff + (magnitude >> 13 & 1);
+    sign | ((rounded >> 13) - (112 << 10)) as u16
+}
+
+fn to_brain(value: f32) -> u16 {
+    let bits = value.to_bits();
+    if value.is_nan() {
+        return (bits >> 16) as u16 | 0x40;
+    }
+    ((bits + 0x7fff + (bits >> 16 & 1)) >> 16) as u16
+}
+
+/// Appends an element.
+pub(super) fn write(element: Element, number: f64, out: &mut Vec<u8>) {
+    match element {
+        Element::Float32 => out.extend_from_slice(&(number as f32).to_le_bytes()),
+        Element::Float64 => out.extend_from_slice(&number.to_le_bytes()),
+        Element::BFloat16 => out.extend_from_slice(&to_brain(number as f32).to_le_bytes()),
+        Element::Float16 => out.extend_from_slice(&to_half(number as f32).to_le_bytes()),
+        Element::Int8 => out.push(number as i8 as u8),
+        Element::Uint8 => out.push(number as u8),
+    }
+}
+
+fn floats(element: Element, row: &[u8], out: &mut Vec<f32>) {
+    out.clear();
+    match element {
+        Element::Float32 => {
+            let (words, _) = row.as_chunks();
+            out.extend(words.iter().map(|bytes| f32::from_le_bytes(*bytes)));
+        }
+        Element::BFloat16 => {
+            let (words, _) = row.as_chunks();
+            let of = |bytes: &[u8; 2]| f32::from_bits(u32::from(u16::from_le_bytes(*bytes)) << 16);
+            out.extend(words.iter().map(of));
+        }
+        _ => {
+            let (words, _) = row.as_chunks();
+            out.extend(words.iter().map(|bytes| half(u16::from_le_bytes(*bytes))));
+        }
+    }
+}
+
+fn doubles(row: &[u8]) -> impl Iterator<Item = f64> {
+    let (words, _) = row.as_chunks();
+    words.iter().map(|bytes| f64::from_le_bytes(*bytes))
+}
+
+fn integers(element: Element, row: &[u8]) -> impl Iterator<Item = i32> {
+    row.iter().map(move |byte| match element {
+        Element::Int8 => i32::from(*byte as i8),
+        _ => i32::from(*byte),
+    })
+}
+
+/// Makes a row of floating elements one of length 1; zeros become NaN, as in RediSearch.
+pub(super) fn normalise(element: Element, row: &mut [u8]) {
+    let mut out = Vec::with_capacity(row.len());
+    match element {
+        Element::Int8 | Element::Uint8 => return,
+        Element::Float64 => {
+            let norm = doubles(row).map(|x| x * x).sum::<f64>().sqrt();
+            doubles(row).for_each(|x| write(element, x / norm, &mut out));
+        }
+        _ => {
+            let mut all = Vec::new();
+            floats(element, row, &mut all);
+            let norm = all.iter().map(|x| x * x).sum::<f32>().sqrt();
+            all.iter()
+                .for_each(|x| write(element, f64::from(x / norm), &mut out));
+        }
+    }
+    row.copy_from_slice(&out);
+}
+
+/// The sum of `of` over pairs, in lanes.
+#[inline]
+fn sum_floats(a: &[f32], b: impl Fn(usize) -> f32, of: impl Fn(f32, f32) -> f32) -> f32 {
+    let mut lanes = [0.0f32; LANES];
+    let (chunks, rest) = a.as_chunks::<LANES>();
+    for (at, chunk) in chunks.iter().enumerate() {
+        for (lane, x) in chunk.iter().enumerate() {
+            lanes[lane] += of(*x, b(at * LANES + lane));
+        }
+    }
+    let start = a.len() - rest.len();
+    let rest: f32 = rest
+        .iter()
+        .enumerate()
+        .map(|(at, x)| of(*x, b(start + at)))
+        .sum();
+    lanes.iter().sum::<f32>() + rest
+}
+
+impl Target {
+    pub(super) fn new(options: &schema::Vector, vector: &[u8]) -> Target {
+        let mut row = vector.to_vec();
+        if options.metric == Metric::Cosine {
+            normalise(options.element, &mut row);
+        }
+        let mut target = Target {
+            element: options.element,
+            metric: options.metric,
+            floats: Vec::new(),
+            doubles: Vec::new(),
+            integers: Vec::new(),
+            norm: 0.0,
+        };
+        match options.element {
+            Element::Float64 => target.doubles = doubles(&row).collect(),
+            Element::Int8 | Element::Uint8 => {
+                target.integers = integers(options.element, &row).collect();
+                let squares = target
+                    .integers
+                    .iter()
+                    .map(|x| i64::from(x * x))
+                    .sum::<i64>();
+                target.norm = (squares as f64).sqrt();
+            }
+            element => floats(element, &row, &mut target.floats),
+        }
+        target
+    }
+
+    /// The distance of a row. O(dimensions).
+    pub(crate) fn distance(&self, row: &[u8]) -> f64 {
+        match self.element {
+            Element::Float32 => {
+                let (words, _) = row.as_chunks();
+                self.of_floats(|at| f32::from_le_bytes(words[at]))
+            }
+            Element::BFloat16 => {
+                let (words, _) = row.as_chunks();
+                self.of_floats(|at| f32::from_bits(u32::from(u16::from_le_bytes(words[at])) << 16))
+            }
+            Element::Float16 => {
+                let (words, _) = row.as_chunks();
+                self.of_floats(|at| half(u16::from_le_bytes(words[at])))
+            }
+            Element::Float64 => self.of_doubles(row),
+            Element::Int8 | Element::Uint8 => self.of_integers(row),
+        }
+    }
+
+    #[inline]
+    fn of_floats(&self, row: impl Fn(usize) -> f32) -> f64 {
+        f64::from(match self.metric {
+            Metric::L2 => sum_floats(&self.floats, row, |a, b| (a - b) * (a - b)),
+            _ => 1.0 - sum_floats(&self.floats, row, |a, b| a * b),
+        })
+    }
+
+    fn of_doubles(&self, row: &[u8]) -> f64 {
+        let pairs = self.doubles.iter().zip(doubles(row));
+        match self.metric {
+            Metric::L2 => pairs.map(|(a, b)| (a - b) * (a - b)).sum(),
+            _ => 1.0 - pairs.map(|(a, b)| a * b).sum::<f64>(),
+        }
+    }
+
+    fn of_integers(&self, row: &[u8]) -> f64 {
+        let pairs = self.integers.iter().zip(integers(self.element, row));
+        if self.metric == Metric::L2 {
+            return pairs
+                .map(|(a, b)| i64::from((a - b) * (a - b)))
+                .sum::<i64>() as f64;
+        }
+        let (mut dot, mut squares) = (0i64, 0i64);
+        for (a, b) in pairs {
+            dot += i64::from(a * b);
+            squares += i64::from(b * b);
+        }
+        match self.metric {
+            Metric::Cosine => {
+                f64::from(1.0 - (dot as f64 / (self.norm * (squares as f64).sqrt())) as f32)
+            }
+            _ => 1.0 - dot as f64,
+        }
+    }
+}
