@@ -1,0 +1,358 @@
+//! The score of a document, from the cursors of a query that stand on it.
+//!
+//!     N documents, n of them hold the term, f its weighted frequency in the document
+//!     idf      floor(log2(1 + (N + 1) / n));  BM25STD: ln(1 + (N - n + 0.5) / (n + 0.5))
+//!     TFIDF    w f idf, summed; times the document's score / highest f / spread
+//!     DOCNORM  the same / document length / spread
+//!     BM25     idf f / (f + k (1 - b + b avg)), b 0.5; times score / spread
+//!     BM25STD  w idf f (k + 1) / (f + k (1 - b + b length / avg)), b 0.75; times score
+//!     DISMAX   w f; the highest of a union
+//!
+//! k is 1.2, avg the average length of documents, spread how far words stand apart. RediSearch 2.10
+//! has b 0.5 for BM25STD, and no w for terms.
+//!
+//! Source: scores of Redis Stack 7.4; of Redis 8.10 as its documentation and clients' tests have
+//! them.
+
+mod explain;
+#[cfg(test)]
+mod tests;
+
+use std::cell::Cell;
+
+use crate::hit::Explanation;
+use crate::index::Facts;
+use crate::iterate::{Cursor, Role, spread};
+use crate::search::Search;
+
+/// How documents are scored.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Scorer {
+    TfIdf,
+    TfIdfDocNorm,
+    Bm25,
+    #[default]
+    Bm25Std,
+    /// Divided by the best score of the query.
+    Bm25StdNorm,
+    Bm25StdTanh,
+    DisMax,
+    DocScore,
+    Hamming,
+}
+
+const NAMES: [(Scorer, &str); 9] = [
+    (Scorer::TfIdf, "TFIDF"),
+    (Scorer::TfIdfDocNorm, "TFIDF.DOCNORM"),
+    (Scorer::Bm25, "BM25"),
+    (Scorer::Bm25Std, "BM25STD"),
+    (Scorer::Bm25StdNorm, "BM25STD.NORM"),
+    (Scorer::Bm25StdTanh, "BM25STD.TANH"),
+    (Scorer::DisMax, "DISMAX"),
+    (Scorer::DocScore, "DOCSCORE"),
+    (Scorer::Hamming, "HAMMING"),
+];
+
+impl Scorer {
+    /// Of a name, in capital letters.
+    pub fn named(name: &[u8]) -> Option<Scorer> {
+        let mut all = NAMES.iter();
+        all.find(|(_, its)| its.as_bytes() == name)
+            .map(|(scorer, _)| *scorer)
+    }
+
+    pub fn name(self) -> &'static str {
+        NAMES[self as usize].1
+    }
+}
+
+/// Steps of a score, where they are asked for.
+pub(crate) type Steps<'s> = Option<&'s mut Vec<Explanation>>;
+
+const K: f64 = 1.2;
+
+/// The facts of an index and a query that scores ask for.
+#[derive(Debug)]
+pub(crate) struct Scoring {
+    pub(crate) scorer: Scorer,
+    documents: f64,
+    length_average: f64,
+    /// Of BM25STD.
+    b: f64,
+    weighs_terms: bool,
+    tanh_factor: f64,
+    payload: Option<Vec<u8>>,
+    /// The idf that was counted last, with its n.
+    last: Cell<(u64, f64)>,
+}
+
+/// A term on a document.
+#[derive(Clone, Copy)]
+struct Leaf<'c> {
+    text: &'c [u8],
+    frequency: u32,
+    /// That hold the term.
+    documents: u64,
+    weight: f64,
+}
+
+impl Scoring {
+    pub(crate) fn new(search: &Search, documents: usize, length_total: u64) -> Scoring {
+        Scoring {
+            scorer: search.scorer,
+            documents: documents as f64,
+            length_average: length_total as f64 / documents.max(1) as f64,
+            b: if search.is_2_10 { 0.5 } else { 0.75 },
+            weighs_terms: !search.is_2_10,
+            tanh_factor: search.tanh_factor,
+            payload: search.payload.clone(),
+            last: Cell::new((u64::MAX, 0.0)),
+        }
+    }
+
+    /// The score of a document that the cursor stands on. With `steps`, they get one: how it comes
+    /// about.
+    pub(crate) fn score(
+        &self,
+        root: &Cursor<'_>,
+        facts: Facts,
+        payload: Option<&[u8]>,
+        steps: Steps<'_>,
+    ) -> f64 {
+        let score = f64::from(facts.score);
+        match self.scorer {
+            Scorer::TfIdf | Scorer::TfIdfDocNorm => self.tf_idf(root, facts, steps),
+            Scorer::Bm25 => {
+                let mut parts = Vec::new();
+                let sum = self.sum(root, facts, steps.is_some().then_some(&mut parts));
+                let slop = spread(root);
+                explain::bm25(steps, parts, sum, score, slop);
+                score * sum / slop as f64
+            }
+            Scorer::Bm25Std | Scorer::Bm25StdNorm | Scorer::Bm25StdTanh => {
+                let mut parts = Vec::new();
+                let sum = self.sum(root, facts, steps.is_some().then_some(&mut parts));
+                let whole = score * sum;
+                if self.scorer == Scorer::Bm25StdTanh {
+                    let shrunk = (whole / self.tanh_factor).tanh();
+                    explain::bm25_tanh(steps, parts, sum, score, self.tanh_factor, shrunk);
+                    return shrunk;
+                }
+                explain::bm25_std(steps, parts, sum, score);
+                whole
+            }
+            Scorer::DisMax => self.sum(root, facts, steps),
+            Scorer::DocScore => {
+                explain::document_score(steps, score);
+                score
+            }
+            Scorer::Hamming => self.hamming(payload, steps),
+        }
+    }
+
+    fn tf_idf(&self, root: &Cursor<'_>, facts: Facts, steps: Steps<'_>) -> f64 {
+        let score = f64::from(facts.score);
+        let norm = match self.scorer {
+            Scorer::TfIdf => facts.frequency_max,
+            _ => facts.length,
+        };
+        if facts.score == 0.0 || norm == 0 {
+            explain::nothing(steps, facts.score == 0.0);
+            return 0.0;
+        }
+        let mut parts = Vec::new();
+        let sum = self.sum(root, facts, steps.is_some().then_some(&mut parts));
+        let slop = spread(root);
+        explain::tf_idf(steps, parts, sum, score, norm, slop);
+        score * sum / f64::from(norm) / slop as f64
+    }
+
+    fn hamming(&self, payload: Option<&[u8]>, steps: Steps<'_>) -> f64 {
+        let pair = self.payload.as_deref().zip(payload);
+        let Some((asked, own)) = pair.filter(|(a, b)| a.len() == b.len() && !a.is_empty()) else {
+            explain::no_payload(steps);
+            return 0.0;
+        };
+        let differing = asked
+            .iter()
+            .zip(own)
+            .map(|(a, b)| (a ^ b).count_ones())
+            .sum::<u32>();
+        let score = 1.0 / f64::from(differing + 1);
+        explain::hamming(steps, own.len(), differing, score);
+        score
+    }
+
+    /// The sum over the parts that stand on the document.
+    fn sum(&self, part: &Cursor<'_>, facts: Facts, steps: Steps<'_>) -> f64 {
+        match part {
+            Cursor::Word(word) => {
+                let leaf = Leaf {
+                    text: word.text,
+                    frequency: word.frequency(),
+                    documents: word.documents() as u64,
+                    weight: word.weight,
+                };
+                self.of_term(leaf, facts, steps)
+            }
+            Cursor::Ids(ids) => match ids.role {
+                Role::Tag { text, documents } => {
+                    let leaf = Leaf {
+                        text,
+                        frequency: 1,
+                        documents,
+                        weight: ids.weight,
+                    };
+                    self.of_term(leaf, facts, steps)
+                }
+                role => self.of_set(role, ids.weight, facts, steps),
+            },
+            Cursor::Intersection(of) => {
+                self.of_parts(of.parts().iter(), of.weight, false, facts, steps)
+            }
+            Cursor::Union(of) => self.of_parts(of.matched(), of.weight, true, facts, steps),
+            Cursor::Distances(of) => {
+                self.of_parts(of.filter().into_iter(), of.weight, false, facts, steps)
+            }
+            Cursor::Optional(rest) if rest.part.id() == rest.all.id() => {
+                rest.weight * self.sum(&rest.part, facts, steps)
+            }
+            Cursor::Empty | Cursor::Not(_) | Cursor::Optional(_) => {
+                explain::absent(steps, self.scorer);
+                0.0
+            }
+        }
+    }
+
+    fn of_parts<'c, 'i: 'c>(
+        &self,
+        parts: impl Iterator<Item = &'c Cursor<'i>>,
+        weight: f64,
+        is_union: bool,
+        facts: Facts,
+        steps: Steps<'_>,
+    ) -> f64 {
+        let mut inner = Vec::new();
+        let explains = steps.is_some();
+        let takes_best = is_union && self.scorer == Scorer::DisMax;
+        let mut sum = 0.0;
+        for part in parts {
+            let of_part = self.sum(part, facts, explains.then_some(&mut inner));
+            sum = if takes_best {
+                f64::max(sum, of_part)
+            } else {
+                sum + of_part
+            };
+        }
+        explain::parts(steps, inner, self.scorer, weight, sum);
+        weight * sum
+    }
+
+    fn of_term(&self, leaf: Leaf<'_>, facts: Facts, steps: Steps<'_>) -> f64 {
+        let f = f64::from(leaf.frequency);
+        match self.scorer {
+            Scorer::TfIdf | Scorer::TfIdfDocNorm => {
+                let idf = self.idf(leaf.documents);
+                let value = leaf.weight * f * idf;
+                explain::tf_idf_term(steps, value, leaf.weight, leaf.frequency, idf);
+                value
+            }
+            Scorer::Bm25 => {
+                let idf = self.idf(leaf.documents);
+                let weight = if self.weighs_terms { leaf.weight } else { 1.0 };
+                let share = f / (f + K * (1.0 - 0.5 + 0.5 * self.length_average));
+                let value = weight * idf * share;
+                let weight = self.weighs_terms.then_some(weight);
+                explain::bm25_term(
+                    steps,
+                    value,
+                    weight,
+                    idf,
+                    leaf.frequency,
+                    self.length_average,
+                );
+                value
+            }
+            Scorer::DisMax => {
+                let value = leaf.weight * f;
+                explain::dis_max_term(steps, value, leaf.weight, leaf.frequency);
+                value
+            }
+            _ => {
+                let (n, all) = (leaf.documents, self.documents);
+                let of = |n: f64| (1.0 + (all - n + 0.5) / (n + 0.5)).ln();
+                let idf = self.remembered(n, of);
+                self.bm25_std(leaf.text, idf, leaf, facts, steps)
+            }
+        }
+    }
+
+    fn bm25_std(
+        &self,
+        text: &[u8],
+        idf: f64,
+        leaf: Leaf<'_>,
+        facts: Facts,
+        steps: Steps<'_>,
+    ) -> f64 {
+        let f = f64::from(leaf.frequency);
+        let weight = if self.weighs_terms { leaf.weight } else { 1.0 };
+        let (b, average) = (self.b, self.length_average);
+        let length = f64::from(facts.length);
+        let value = weight * idf * f * (K + 1.0) / (f + K * (1.0 - b + b * length / average));
+        let weight = self.weighs_terms.then_some(weight);
+        explain::bm25_std_term(steps, text, value, weight, idf, f, b, facts.length, average);
+        value
+    }
+
+    /// Of documents without a term.
+    fn of_set(&self, role: Role<'_>, weight: f64, facts: Facts, steps: Steps<'_>) -> f64 {
+        let frequency = u32::from(!matches!(role, Role::Plain));
+        match self.scorer {
+            Scorer::TfIdf | Scorer::TfIdfDocNorm => {
+                let value = weight * f64::from(frequency);
+                explain::tf_idf_set(steps, value, weight, frequency);
+                value
+            }
+            Scorer::Bm25 => {
+                let value = weight * f64::from(frequency);
+                explain::bm25_set(steps, value, weight, frequency);
+                value
+            }
+            Scorer::DisMax => {
+                let value = weight * f64::from(frequency);
+                explain::dis_max_term(steps, value, weight, frequency);
+                value
+            }
+            _ if role == Role::Everything => {
+                let leaf = Leaf {
+                    text: b"*",
+                    frequency: 1,
+                    documents: 0,
+                    weight,
+                };
+                self.bm25_std(b"*", 1.0, leaf, facts, steps)
+            }
+            _ => {
+                explain::absent(steps, self.scorer);
+                0.0
+            }
+        }
+    }
+
+    fn idf(&self, documents: u64) -> f64 {
+        let all = self.documents + 1.0;
+        self.remembered(documents, |n| (1.0 + all / n.max(1.0)).log2().floor())
+    }
+
+    /// The value for n, which mostly is that of the document before.
+    fn remembered(&self, n: u64, of: impl Fn(f64) -> f64) -> f64 {
+        let (last, value) = self.last.get();
+        if last == n {
+            return value;
+        }
+        let value = of(n as f64);
+        self.last.set((n, value));
+        value
+    }
+}

@@ -1,0 +1,58 @@
+//! How a query is asked, apart from its text: the options of FT.SEARCH and FT.AGGREGATE that decide
+//! which documents match, and their scores.
+
+use crate::hit::DocumentId;
+use crate::score::Scorer;
+use crate::text::Language;
+
+/// How a query is asked.
+#[derive(Clone, Debug)]
+pub struct Search {
+    pub scorer: Scorer,
+    /// Of the query's words; `None`: the index's.
+    pub language: Option<Language>,
+    /// VERBATIM: words are not expanded.
+    pub verbatim: bool,
+    /// SLOP: other words between those of the query, at most.
+    pub slop: Option<u32>,
+    pub in_order: bool,
+    /// INFIELDS: the text fields that words are looked for in.
+    pub in_fields: Option<Vec<Vec<u8>>>,
+    /// INKEYS: the only documents that are asked.
+    pub in_keys: Option<Vec<DocumentId>>,
+    /// HAMMING compares payloads with it.
+    pub payload: Option<Vec<u8>>,
+    /// Whether hits have scores; without they are 0, and found more quickly.
+    pub scores: bool,
+    /// EXPLAINSCORE.
+    pub explains: bool,
+    /// Terms that a prefix, a part, a pattern or a fuzzy word stands for, at most.
+    pub expansions_max: usize,
+    /// Characters of a prefix, at least.
+    pub prefix_min: usize,
+    /// BM25STD.TANH divides scores by it.
+    pub tanh_factor: f64,
+    /// Whether scores are those of RediSearch 2.10, not of Redis 8.10.
+    pub is_2_10: bool,
+}
+
+impl Default for Search {
+    fn default() -> Search {
+        Search {
+            scorer: Scorer::default(),
+            language: None,
+            verbatim: false,
+            slop: None,
+            in_order: false,
+            in_fields: None,
+            in_keys: None,
+            payload: None,
+            scores: true,
+            explains: false,
+            expansions_max: 200,
+            prefix_min: 2,
+            tanh_factor: 4.0,
+            is_2_10: false,
+        }
+    }
+}
