@@ -1,0 +1,293 @@
+//! Parts of a query that stand for several terms: prefixes, parts of words, patterns, fuzzy words;
+//! and the values of tags.
+//!
+//! Terms are taken in the order of their bytes, up to the search's limit.
+//!
+//! Cost: a prefix asks its terms alone; a fuzzy word skips terms whose beginnings are too far;
+//! parts and patterns ask every term.
+
+use levenshtein_automata::{DFA, Distance, LevenshteinAutomatonBuilder, SINK_STATE};
+use memchr::memmem;
+use std::sync::OnceLock;
+
+use super::build::{Builder, union};
+use super::{Cursor, Ids, Role, WordCursor};
+use crate::index::{TagEntry, Tags, Term};
+use crate::query::{Kind, Node};
+use crate::text::in_small_letters;
+
+/// Which terms a part stands for.
+enum Test {
+    Prefix(Vec<u8>),
+    Suffix(Vec<u8>),
+    Part(Box<memmem::Finder<'static>>),
+    Pattern(Vec<u8>),
+    Fuzzy(Box<DFA>),
+}
+
+impl Test {
+    /// The test of a part; `None`: it is too short, and stands for nothing.
+    fn of(node: &Node, min: usize, folds: bool) -> Option<Test> {
+        let folded = |text: &[u8]| {
+            if folds {
+                in_small_letters(text)
+            } else {
+                text.to_vec()
+            }
+        };
+        match &node.kind {
+            Kind::Affix {
+                text,
+                leading,
+                trailing,
+            } => {
+                let text = folded(text);
+                let characters = text.iter().filter(|byte| **byte & 0xc0 != 0x80).count();
+                if characters < min {
+                    return None;
+                }
+                Some(match (leading, trailing) {
+                    (true, true) => Test::Part(Box::new(memmem::Finder::new(&text).into_owned())),
+                    (true, false) => Test::Suffix(text),
+                    _ => Test::Prefix(text),
+                })
+            }
+            Kind::Pattern(pattern) => Some(Test::Pattern(folded(pattern))),
+            Kind::Fuzzy { text, distance } => {
+                Some(Test::Fuzzy(Box::new(automaton(text, *distance))))
+            }
+            _ => None,
+        }
+    }
+
+    /// Whether a text passes.
+    fn passes(&self, text: &[u8]) -> bool {
+        match self {
+            Test::Prefix(prefix) => text.starts_with(prefix),
+            Test::Suffix(suffix) => text.ends_with(suffix),
+            Test::Part(part) => part.find(text).is_some(),
+            Test::Pattern(pattern) => fits(pattern, text),
+            Test::Fuzzy(automaton) => matches!(automaton.eval(text), Distance::Exact(_)),
+        }
+    }
+}
+
+/// The automaton of the texts within a distance of a word. A transposition counts 2.
+fn automaton(word: &[u8], distance: u8) -> DFA {
+    static BUILDERS: [OnceLock<LevenshteinAutomatonBuilder>; 4] = [const { OnceLock::new() }; 4];
+    let distance = distance.min(3);
+    let builder = BUILDERS[usize::from(distance)]
+        .get_or_init(|| LevenshteinAutomatonBuilder::new(distance, false));
+    builder.build_dfa(&String::from_utf8_lossy(word))
+}
+
+/// Bytes of the character that a text begins with; 1 where it is not UTF-8.
+fn character_bytes(text: &[u8]) -> usize {
+    let rest = text[1..].iter().take_while(|byte| **byte & 0xc0 == 0x80);
+    1 + rest.take(3).count()
+}
+
+/// Whether a text fits a pattern: `?` is one character, `*` any number, `\` takes the next as it
+/// is.
+fn fits(pattern: &[u8], text: &[u8]) -> bool {
+    let (mut p, mut t) = (0, 0);
+    // After the last star, and the text's place that it was tried with.
+    let mut star: Option<(usize, usize)> = None;
+    loop {
+        let escapes = pattern.get(p) == Some(&b'\\') && p + 1 < pattern.len();
+        let is_same = match pattern.get(p) {
+            Some(b'*') => {
+                star = Some((p + 1, t));
+                p += 1;
+                continue;
+            }
+            Some(b'?') if t < text.len() => {
+                t += character_bytes(&text[t..]);
+                p += 1;
+                continue;
+            }
+            Some(_) if escapes => text.get(t) == pattern.get(p + 1),
+            Some(byte) => text.get(t) == Some(byte),
+            None if t == text.len() => return true,
+            None => false,
+        };
+        if is_same {
+            t += 1;
+            p += 1 + usize::from(escapes);
+            continue;
+        }
+        match star {
+            Some((after, tried)) if tried < text.len() => {
+                star = Some((after, tried + 1));
+                (p, t) = (after, tried + 1);
+            }
+            _ => return false,
+        }
+    }
+}
+
+impl<'i> Builder<'i, '_> {
+    /// The terms that a part stands for, as a union.
+    pub(super) fn expansions(&mut self, node: &Node) -> Cursor<'i> {
+        let Some(fields) = self.fields_of(node) else {
+            return Cursor::Empty;
+        };
+        let Some(test) = Test::of(node, self.search.prefix_min, true) else {
+            return Cursor::Empty;
+        };
+        let positions = self.index.schema().has_offsets;
+        let mut parts = Vec::new();
+        let most = self.search.expansions_max;
+        let mut is_cut = false;
+        self.for_each_term(&test, &mut |term| {
+            if parts.len() == most {
+                is_cut = true;
+                return false;
+            }
+            let word = WordCursor::new(term, fields, 1.0, positions);
+            if word.id() != super::END {
+                parts.push(Cursor::Word(word));
+            }
+            true
+        });
+        self.is_cut |= is_cut;
+        union(parts, node.weight)
+    }
+
+    /// Calls `take` with the terms that pass, in order, until it returns false.
+    fn for_each_term(&self, test: &Test, take: &mut dyn FnMut(&'i Term) -> bool) {
+        let terms = self.index.terms();
+        match test {
+            Test::Prefix(prefix) => {
+                let terms = terms
+                    .from(prefix)
+                    .take_while(|term| term.text.starts_with(prefix));
+                let _ = terms
+                    .into_iter()
+                    .filter(|term| !term.postings.is_empty())
+                    .all(take);
+            }
+            Test::Fuzzy(automaton) => self.for_each_near(automaton, take),
+            _ => {
+                let all = terms.from(b"").filter(|term| !term.postings.is_empty());
+                let _ = all.filter(|term| test.passes(&term.text)).all(take);
+            }
+        }
+    }
+
+    /// Walks the terms of an automaton, and skips those with a beginning that it refuses.
+    fn for_each_near(&self, automaton: &DFA, take: &mut dyn FnMut(&'i Term) -> bool) {
+        let mut from = Vec::new();
+        'start: loop {
+            for term in self.index.terms().from(&from) {
+                let mut state = automaton.initial_state();
+                for (at, byte) in term.text.iter().enumerate() {
+                    state = automaton.transition(state, *byte);
+                    if state == SINK_STATE {
+                        if at + 1 == term.text.len() {
+                            break;
+                        }
+                        // No term that begins so passes.
+                        from = term.text[..=at].to_vec();
+                        if !to_successor(&mut from) {
+                            return;
+                        }
+                        continue 'start;
+                    }
+                }
+                let passes = matches!(automaton.distance(state), Distance::Exact(_));
+                if passes && !term.postings.is_empty() && !take(term) {
+                    return;
+                }
+            }
+            return;
+        }
+    }
+
+    /// Adds the tags of a value.
+    pub(super) fn tag(
+        &mut self,
+        tags: &'i Tags,
+        folds: bool,
+        value: &Node,
+        out: &mut Vec<Cursor<'i>>,
+    ) {
+        let text = match &value.kind {
+            Kind::Word(text) => text.clone(),
+            // Words that follow each other are one tag.
+            Kind::Intersect { parts, .. } => {
+                let words = parts.iter().filter_map(|part| match &part.kind {
+                    Kind::Word(text) => Some(text.as_slice()),
+                    _ => None,
+                });
+                words.collect::<Vec<_>>().join(&b' ')
+            }
+            _ => return self.tags_of(tags, folds, value, out),
+        };
+        let text = if folds { in_small_letters(&text) } else { text };
+        if let Some(tag) = tags.find(text.trim_ascii()) {
+            out.push(of_tag(tag, 1.0));
+        }
+    }
+
+    /// Adds the tags that an expression stands for, in order, as one part.
+    fn tags_of(&mut self, tags: &'i Tags, folds: bool, value: &Node, out: &mut Vec<Cursor<'i>>) {
+        let Some(test) = Test::of(value, self.search.prefix_min, folds) else {
+            return;
+        };
+        let mut found: Vec<&TagEntry> = tags.iter().filter(|tag| test.passes(&tag.text)).collect();
+        found.sort_unstable_by(|a, b| a.text.cmp(&b.text));
+        self.is_cut |= found.len() > self.search.expansions_max;
+        found.truncate(self.search.expansions_max);
+        let parts = found.into_iter().map(|tag| of_tag(tag, 1.0)).collect();
+        let part = union(parts, value.weight);
+        if !matches!(part, Cursor::Empty) {
+            out.push(part);
+        }
+    }
+}
+
+fn of_tag(tag: &TagEntry, weight: f64) -> Cursor<'_> {
+    let role = Role::Tag {
+        text: &tag.text,
+        documents: tag.documents.len(),
+    };
+    Cursor::Ids(Ids::of_bitmap(&tag.documents, role, weight))
+}
+
+/// The least text above all that begin with this one; false: there is none.
+fn to_successor(text: &mut Vec<u8>) -> bool {
+    while let Some(last) = text.pop() {
+        if last < u8::MAX {
+            text.push(last + 1);
+            return true;
+        }
+    }
+    false
+}
+
+#[cfg(test)]
+mod tests {
+    use super::fits;
+
+    #[test]
+    fn patterns_fit_as_those_of_a_shell() {
+        for (pattern, text, expected) in [
+            ("h?l*", "hello", true),
+            ("h?l*", "hl", false),
+            ("*", "", true),
+            ("?", "é", true),
+            ("a*b*c", "axxbyyc", true),
+            ("a*b*c", "axxbyy", false),
+            (r"a\*", "a*", true),
+            (r"a\*", "ab", false),
+            ("*ab", "aab", true),
+        ] {
+            assert_eq!(
+                fits(pattern.as_bytes(), text.as_bytes()),
+                expected,
+                "{pattern} {text}"
+            );
+        }
+    }
+}

@@ -1,0 +1,155 @@
+//! A set of documents without frequencies: tags, ranges, all documents, keys.
+//!
+//! Large sets of no order become bits, O(documents / 64); small ones are sorted.
+
+use std::borrow::Cow;
+
+use super::END;
+
+/// Of which part of a query a set is, as scores ask.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Role<'i> {
+    /// `*`
+    Everything,
+    /// A tag, which `documents` have.
+    Tag { text: &'i [u8], documents: u64 },
+    /// Numbers and places.
+    Numbers,
+    /// Documents without a field, and those of keys.
+    Plain,
+}
+
+enum Source<'i> {
+    Bitmap(roaring::bitmap::Iter<'i>),
+    Bits(Cow<'i, [u64]>),
+    List(Vec<u32>, usize),
+}
+
+/// A walk over a set.
+pub(crate) struct Ids<'i> {
+    source: Source<'i>,
+    id: u32,
+    len: u64,
+    pub(crate) role: Role<'i>,
+    pub(crate) weight: f64,
+}
+
+impl<'i> Ids<'i> {
+    fn new(source: Source<'i>, len: u64, role: Role<'i>, weight: f64) -> Ids<'i> {
+        let mut ids = Ids {
+            source,
+            id: END,
+            len,
+            role,
+            weight,
+        };
+        ids.find(0);
+        ids
+    }
+
+    pub(crate) fn of_bitmap(
+        set: &'i roaring::RoaringBitmap,
+        role: Role<'i>,
+        weight: f64,
+    ) -> Ids<'i> {
+        Ids::new(Source::Bitmap(set.iter()), set.len(), role, weight)
+    }
+
+    /// The documents of bits, the lowest first, of which `len` are set.
+    pub(crate) fn of_bits(bits: &'i [u64], len: u64, role: Role<'i>, weight: f64) -> Ids<'i> {
+        Ids::new(Source::Bits(Cow::Borrowed(bits)), len, role, weight)
+    }
+
+    /// A set of at most `count` documents below `end`, in any order, doubled ones once.
+    pub(crate) fn collected<'s>(
+        parts: impl Iterator<Item = &'s [u32]>,
+        count: usize,
+        end: u32,
+        role: Role<'i>,
+        weight: f64,
+    ) -> Ids<'i> {
+        let words = (end as usize).div_ceil(64);
+        // Sorting a number takes about as long as clearing 16 words.
+        if count * 16 > words {
+            let mut bits = vec![0u64; words];
+            for id in parts.flatten() {
+                bits[*id as usize / 64] |= 1 << (id % 64);
+            }
+            return Ids::new(Source::Bits(Cow::Owned(bits)), count as u64, role, weight);
+        }
+        let list: Vec<u32> = parts.flatten().copied().collect();
+        Ids::listed(list, role, weight)
+    }
+
+    /// Documents in any order, doubled ones once.
+    pub(crate) fn listed(mut list: Vec<u32>, role: Role<'i>, weight: f64) -> Ids<'i> {
+        list.sort_unstable();
+        list.dedup();
+        let len = list.len() as u64;
+        Ids::new(Source::List(list, 0), len, role, weight)
+    }
+
+    #[inline]
+    pub(crate) fn id(&self) -> u32 {
+        self.id
+    }
+
+    pub(crate) fn len(&self) -> u64 {
+        self.len
+    }
+
+    /// To the first of `from` or more.
+    fn find(&mut self, from: u32) {
+        self.id = match &mut self.source {
+            Source::Bitmap(iter) => {
+                iter.advance_to(from);
+                iter.next().unwrap_or(END)
+            }
+            Source::Bits(bits) => next_bit(bits, from),
+            Source::List(list, at) => {
+                *at += list[*at..].partition_point(|id| *id < from);
+                list.get(*at).copied().unwrap_or(END)
+            }
+        };
+    }
+
+    #[inline]
+    pub(crate) fn advance(&mut self) {
+        if self.id == END {
+            return;
+        }
+        self.id = match &mut self.source {
+            Source::Bitmap(iter) => iter.next().unwrap_or(END),
+            Source::Bits(bits) => next_bit(bits, self.id + 1),
+            Source::List(list, at) => {
+                *at += 1;
+                list.get(*at).copied().unwrap_or(END)
+            }
+        };
+    }
+
+    #[inline]
+    pub(crate) fn seek(&mut self, to: u32) {
+        if self.id < to {
+            self.find(to);
+        }
+    }
+}
+
+/// The first bit that is set, from one on.
+#[inline]
+fn next_bit(bits: &[u64], from: u32) -> u32 {
+    let mut at = from as usize / 64;
+    let Some(word) = bits.get(at) else {
+        return END;
+    };
+    let mut word = word & u64::MAX << (from % 64);
+    while word == 0 {
+        at += 1;
+        match bits.get(at) {
+            Some(next) => word = *next,
+            None => return END,
+        }
+    }
+    at as u32 * 64 + word.trailing_zeros()
+}

@@ -1,0 +1,132 @@
+//! Documents that any part matches.
+//!
+//! Few parts are asked one by one; many stand in a heap by their documents, but those on the
+//! present one, which are listed.
+//!
+//! Cost of a step: O(parts) up to [`FLAT_MAX`], then O(matched x log parts).
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+
+use super::{Cursor, END};
+
+/// Parts that are asked one by one, at most.
+const FLAT_MAX: usize = 16;
+
+/// A walk over the documents of any part.
+pub(crate) struct Union<'i> {
+    parts: Vec<Cursor<'i>>,
+    id: u32,
+    pub(crate) weight: f64,
+    /// Of many parts: those that stand on the document, ascending; and all others but ended ones.
+    matched: Vec<usize>,
+    heap: BinaryHeap<Reverse<(u32, usize)>>,
+}
+
+impl<'i> Union<'i> {
+    pub(crate) fn new(parts: Vec<Cursor<'i>>, weight: f64) -> Union<'i> {
+        let mut union = Union {
+            parts,
+            id: END,
+            weight,
+            matched: Vec::new(),
+            heap: BinaryHeap::new(),
+        };
+        if union.is_flat() {
+            union.find_least();
+        } else {
+            let ids = union.parts.iter().enumerate();
+            union.heap = ids.map(|(at, part)| Reverse((part.id(), at))).collect();
+            union.pop_matched();
+        }
+        union
+    }
+
+    fn is_flat(&self) -> bool {
+        self.parts.len() <= FLAT_MAX
+    }
+
+    pub(crate) fn id(&self) -> u32 {
+        self.id
+    }
+
+    fn find_least(&mut self) {
+        self.id = self.parts.iter().map(Cursor::id).min().unwrap_or(END);
+    }
+
+    /// Puts a part back by the document that it stands on.
+    fn push(&mut self, at: usize) {
+        let id = self.parts[at].id();
+        if id != END {
+            self.heap.push(Reverse((id, at)));
+        }
+    }
+
+    fn pop_matched(&mut self) {
+        self.matched.clear();
+        self.id = self.heap.peek().map_or(END, |Reverse((id, _))| *id);
+        while let Some(Reverse((id, at))) = self.heap.peek().copied() {
+            if id != self.id || id == END {
+                break;
+            }
+            self.heap.pop();
+            self.matched.push(at);
+        }
+    }
+
+    pub(crate) fn advance(&mut self) {
+        if self.is_flat() {
+            for part in &mut self.parts {
+                if part.id() == self.id {
+                    part.advance();
+                }
+            }
+            return self.find_least();
+        }
+        for place in 0..self.matched.len() {
+            let at = self.matched[place];
+            self.parts[at].advance();
+            self.push(at);
+        }
+        self.pop_matched();
+    }
+
+    pub(crate) fn seek(&mut self, to: u32) {
+        if self.id >= to {
+            return;
+        }
+        if self.is_flat() {
+            self.parts.iter_mut().for_each(|part| part.seek(to));
+            return self.find_least();
+        }
+        for place in 0..self.matched.len() {
+            let at = self.matched[place];
+            self.parts[at].seek(to);
+            self.push(at);
+        }
+        while let Some(Reverse((id, at))) = self.heap.peek().copied() {
+            if id >= to {
+                break;
+            }
+            self.heap.pop();
+            self.parts[at].seek(to);
+            self.push(at);
+        }
+        self.pop_matched();
+    }
+
+    /// The parts that stand on the document, in the order of the query.
+    pub(crate) fn matched(&self) -> impl Iterator<Item = &Cursor<'i>> {
+        let flat = if self.is_flat() {
+            self.parts.as_slice()
+        } else {
+            &[]
+        };
+        let flat = flat.iter().filter(|part| part.id() == self.id);
+        flat.chain(self.matched.iter().map(|at| &self.parts[*at]))
+    }
+
+    pub(crate) fn estimate(&self) -> u64 {
+        self.parts.iter().map(Cursor::estimate).sum()
+    }
+}

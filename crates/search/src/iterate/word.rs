@@ -1,0 +1,71 @@
+//! The documents of a term in some text fields.
+
+use crate::index::{PostingCursor, Term};
+
+/// A walk over the documents of a term.
+pub(crate) struct WordCursor<'i> {
+    cursor: PostingCursor<'i>,
+    /// Bits of the fields that count.
+    fields: u128,
+    pub(crate) text: &'i [u8],
+    documents: usize,
+    pub(crate) weight: f64,
+}
+
+impl<'i> WordCursor<'i> {
+    /// `positions`: whether the schema keeps them.
+    pub(crate) fn new(
+        term: &'i Term,
+        fields: u128,
+        weight: f64,
+        positions: bool,
+    ) -> WordCursor<'i> {
+        let mut word = WordCursor {
+            cursor: PostingCursor::new(&term.postings, positions),
+            fields,
+            text: &term.text,
+            documents: term.postings.len(),
+            weight,
+        };
+        word.skip_other_fields();
+        word
+    }
+
+    #[inline]
+    fn skip_other_fields(&mut self) {
+        // At the end the fields are those of the last entry.
+        while self.cursor.id() != super::END && self.cursor.fields() & self.fields == 0 {
+            self.cursor.advance();
+        }
+    }
+
+    #[inline]
+    pub(crate) fn id(&self) -> u32 {
+        self.cursor.id()
+    }
+
+    #[inline]
+    pub(crate) fn advance(&mut self) {
+        self.cursor.advance();
+        self.skip_other_fields();
+    }
+
+    #[inline]
+    pub(crate) fn seek(&mut self, to: u32) {
+        self.cursor.seek(to);
+        self.skip_other_fields();
+    }
+
+    pub(crate) fn frequency(&self) -> u32 {
+        self.cursor.frequency()
+    }
+
+    pub(crate) fn positions(&self, out: &mut Vec<u32>) {
+        self.cursor.positions(out);
+    }
+
+    /// The documents that hold the term, in any field.
+    pub(crate) fn documents(&self) -> usize {
+        self.documents
+    }
+}
