@@ -7,9 +7,13 @@
 //! | `error` | why a command is refused |
 //! | `expression` | the expressions of APPLY and FILTER |
 //! | `hit` | a document that a query matched |
+//! | `index` | the documents of a schema, found by what they hold |
+//! | `iterate` | queries as cursors over documents |
 //! | `numbers` | numbers as C prints them |
 //! | `query` | the query language in both grammars, as one tree |
 //! | `request` | the words of FT.SEARCH and FT.AGGREGATE |
+//! | `score` | the score of a document |
+//! | `search` | how a query is asked, apart from its text |
 //! | `schema` | which documents an index has, and how |
 //! | `text` | words of texts |
 
@@ -18,10 +22,14 @@ pub mod document;
 pub mod error;
 pub mod expression;
 pub mod hit;
+pub mod index;
+pub mod iterate;
 mod numbers;
 pub mod query;
 pub mod request;
 pub mod schema;
+pub mod score;
+pub mod search;
 pub mod text;
 
 #[cfg(test)]

@@ -73,6 +73,7 @@ fn show(node: &Node, schema: &dyn Schema, depth: usize, out: &mut Vec<u8>) {
             out.push(b'\n');
             return;
         }
+        Kind::Expanded(term) => out.extend([term.as_slice(), b"(expanded)"].concat()),
         Kind::Everything => out.extend_from_slice(b"<WILDCARD>"),
         Kind::Intersect { is_exact, .. } => {
             let opening: &[u8] = if *is_exact {

@@ -36,6 +36,8 @@ pub enum Kind {
     /// `*`
     Everything,
     Word(Vec<u8>),
+    /// A term that stands for a word: `+` and its stem, its stem, `~` and a group of synonyms.
+    Expanded(Vec<u8>),
     /// All of them, in any order and distance, or as a phrase.
     Intersect {
         parts: Vec<Node>,

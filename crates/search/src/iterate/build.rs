@@ -1,0 +1,206 @@
+//! The tree of a query as cursors.
+//!
+//! Fields that the schema lacks, and fields of other types, match nothing, as in RediSearch 2.10.
+
+use super::positions::Nearness;
+use super::{Cursor, Ids, Intersection, Role, Union, WordCursor};
+use crate::index::{Bounds, Index, Part};
+use crate::query::{Fields, Kind, Node, QueryError, Range};
+use crate::schema::FieldKind;
+use crate::search::Search;
+
+/// Makes cursors of the parts of one query.
+pub(super) struct Builder<'i, 's> {
+    pub(super) index: &'i Index,
+    pub(super) search: &'s Search,
+    /// INFIELDS: the fields that words may stand in.
+    fields: Fields,
+    /// The names of distances, in the order of the query.
+    pub(super) distance_names: Vec<Vec<u8>>,
+    /// Whether a part stands for more terms than it may.
+    pub(super) is_cut: bool,
+}
+
+pub(super) type Built<'i> = Result<Cursor<'i>, QueryError>;
+
+impl<'i, 's> Builder<'i, 's> {
+    pub(super) fn new(index: &'i Index, search: &'s Search) -> Builder<'i, 's> {
+        let fields = match &search.in_fields {
+            None => Fields::ALL,
+            Some(names) => index.fields_of(names),
+        };
+        Builder {
+            index,
+            search,
+            fields,
+            distance_names: Vec::new(),
+            is_cut: false,
+        }
+    }
+
+    /// A walk over all documents.
+    pub(super) fn everything(&self, role: Role<'i>, weight: f64) -> Ids<'i> {
+        let documents = self.index.documents();
+        Ids::of_bits(documents.alive(), documents.len() as u64, role, weight)
+    }
+
+    pub(super) fn build(&mut self, node: &Node) -> Built<'i> {
+        match &node.kind {
+            Kind::Everything => Ok(Cursor::Ids(self.everything(Role::Everything, node.weight))),
+            Kind::Word(text) | Kind::Expanded(text) => Ok(self.word(node, text)),
+            Kind::Intersect { parts, is_exact } => self.intersect(node, parts, *is_exact),
+            Kind::Union(parts) => {
+                if let [part] = parts.as_slice() {
+                    return self.build(part);
+                }
+                let mut built = Vec::with_capacity(parts.len());
+                for part in parts {
+                    built.push(self.build(part)?);
+                }
+                Ok(union(built, node.weight))
+            }
+            Kind::Not(part) => {
+                let part = self.build(part)?;
+                Ok(Cursor::not(
+                    self.everything(Role::Plain, 1.0),
+                    part,
+                    node.weight,
+                ))
+            }
+            Kind::Optional(part) => {
+                let part = self.build(part)?;
+                Ok(Cursor::optional(
+                    self.everything(Role::Plain, 1.0),
+                    part,
+                    node.weight,
+                ))
+            }
+            Kind::Affix { .. } | Kind::Pattern(_) | Kind::Fuzzy { .. } => Ok(self.expansions(node)),
+            Kind::Tag { field, values } => Ok(self.tags(node, field, values)),
+            Kind::Range { field, range } => Ok(self.range(node, field, *range)),
+            Kind::Near { field, circle } => Ok(self.near(node, field, circle)),
+            Kind::Missing(field) => Ok(self.missing(node, field)),
+            Kind::Vector(vector) => self.vector(node, vector),
+            Kind::Shape { .. } => Err(QueryError(
+                b"Shapes are not searched by this version".to_vec(),
+            )),
+        }
+    }
+
+    /// The bits of the fields of a part; `None`: none counts.
+    pub(super) fn fields_of(&self, node: &Node) -> Option<u128> {
+        if !self.index.schema().has_fields {
+            return (node.fields != Fields(0)).then_some(u128::MAX);
+        }
+        let fields = node.fields.0 & self.fields.0;
+        (fields != 0).then_some(fields)
+    }
+
+    fn word(&self, node: &Node, text: &[u8]) -> Cursor<'i> {
+        let Some(fields) = self.fields_of(node) else {
+            return Cursor::Empty;
+        };
+        let positions = self.index.schema().has_offsets;
+        match self.index.terms().held(text) {
+            Some(term) => Cursor::Word(WordCursor::new(term, fields, node.weight, positions)),
+            None => Cursor::Empty,
+        }
+    }
+
+    fn intersect(&mut self, node: &Node, parts: &[Node], is_exact: bool) -> Built<'i> {
+        if let [part] = parts {
+            return self.build(part);
+        }
+        let mut built = Vec::with_capacity(parts.len());
+        for part in parts {
+            built.push(self.build(part)?);
+        }
+        if built.iter().any(|part| matches!(part, Cursor::Empty)) {
+            return Ok(Cursor::Empty);
+        }
+        let nearness = if is_exact {
+            Some(Nearness {
+                slop: 0,
+                in_order: true,
+            })
+        } else {
+            let slop = node.slop.or(self.search.slop);
+            let in_order = node.in_order || self.search.in_order;
+            (slop.is_some() || in_order).then(|| Nearness {
+                slop: slop.unwrap_or(u32::MAX),
+                in_order,
+            })
+        };
+        let nearness = nearness.filter(|_| self.index.schema().has_offsets);
+        Ok(Cursor::Intersection(Box::new(Intersection::new(
+            built,
+            nearness,
+            node.weight,
+        ))))
+    }
+
+    fn tags(&mut self, node: &Node, field: &[u8], values: &[Node]) -> Cursor<'i> {
+        let Some((place, Part::Tags(tags))) = self.index.part(field) else {
+            return Cursor::Empty;
+        };
+        let FieldKind::Tag(options) = self.index.schema().fields[place].kind else {
+            return Cursor::Empty;
+        };
+        let mut built = Vec::with_capacity(values.len());
+        for value in values {
+            self.tag(tags, !options.is_case_sensitive, value, &mut built);
+        }
+        match built.len() {
+            1 if values.len() == 1 => {
+                let mut only = built.remove(0);
+                if let Cursor::Ids(ids) = &mut only {
+                    ids.weight = node.weight;
+                }
+                only
+            }
+            _ => union(built, node.weight),
+        }
+    }
+
+    fn range(&self, node: &Node, field: &[u8], range: Range) -> Cursor<'i> {
+        let Some((_, Part::Numbers(numbers))) = self.index.part(field) else {
+            return Cursor::Empty;
+        };
+        let bounds = Bounds {
+            min: range.min,
+            max: range.max,
+            with_min: range.with_min,
+            with_max: range.with_max,
+        };
+        let count = numbers.count(bounds);
+        if count == 0 {
+            return Cursor::Empty;
+        }
+        let parts = numbers.range(bounds).map(|(_, documents)| documents);
+        let end = self.index.documents().end();
+        Cursor::Ids(Ids::collected(
+            parts,
+            count,
+            end,
+            Role::Numbers,
+            node.weight,
+        ))
+    }
+
+    fn missing(&self, node: &Node, field: &[u8]) -> Cursor<'i> {
+        let found = self.index.schema().field(field);
+        let Some(missing) = found.and_then(|(place, _)| self.index.missing(place)) else {
+            return Cursor::Empty;
+        };
+        Cursor::Ids(Ids::of_bitmap(missing, Role::Plain, node.weight))
+    }
+}
+
+/// Any of some parts; those that match nothing are left out.
+pub(super) fn union(mut parts: Vec<Cursor<'_>>, weight: f64) -> Cursor<'_> {
+    parts.retain(|part| !matches!(part, Cursor::Empty));
+    if parts.is_empty() {
+        return Cursor::Empty;
+    }
+    Cursor::Union(Box::new(Union::new(parts, weight)))
+}

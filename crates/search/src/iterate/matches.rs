@@ -1,0 +1,149 @@
+//! The documents that a query matches, one by one, with their scores.
+
+use super::build::Builder;
+use super::{Cursor, END, Ids, Intersection, Role};
+use crate::hit::{DocumentId, Hit};
+use crate::index::Index;
+use crate::query::{Node, QueryError};
+use crate::score::{Scorer, Scoring};
+use crate::search::Search;
+
+/// A walk over the documents that a query matches, ascending by number.
+pub struct Matches<'i> {
+    index: &'i Index,
+    root: Cursor<'i>,
+    scoring: Option<Scoring>,
+    explains: bool,
+    distance_names: Vec<Vec<u8>>,
+    is_cut: bool,
+    /// Of BM25STD.NORM: all hits, as their scores depend on each other.
+    normed: Option<std::vec::IntoIter<Hit>>,
+}
+
+impl Index {
+    /// The documents that a query matches. The tree is one of [`Index::expand`].
+    ///
+    /// # Errors
+    ///
+    /// A vector of another size than the field's, and shapes.
+    pub fn matches<'i>(&'i self, root: &Node, search: &Search) -> Result<Matches<'i>, QueryError> {
+        let mut builder = Builder::new(self, search);
+        let mut cursor = builder.build(root)?;
+        if let Some(keys) = &search.in_keys {
+            let list = keys.iter().map(|id| id.0).collect();
+            let keys = Cursor::Ids(Ids::listed(list, Role::Plain, 1.0));
+            cursor = match cursor {
+                Cursor::Empty => Cursor::Empty,
+                other => {
+                    let parts = vec![keys, other];
+                    Cursor::Intersection(Box::new(Intersection::new(parts, None, 1.0)))
+                }
+            };
+        }
+        let documents = self.documents();
+        let scoring = Scoring::new(search, documents.len(), documents.length_total());
+        let mut matches = Matches {
+            index: self,
+            root: cursor,
+            scoring: search.scores.then_some(scoring),
+            explains: search.explains,
+            distance_names: builder.distance_names,
+            is_cut: builder.is_cut,
+            normed: None,
+        };
+        if search.scores && search.scorer == Scorer::Bm25StdNorm {
+            let mut hits: Vec<Hit> = matches.by_ref().collect();
+            let best = hits.iter().map(|hit| hit.score).fold(0.0, f64::max);
+            for hit in hits.iter_mut().filter(|_| best > 0.0) {
+                hit.score /= best;
+            }
+            matches.normed = Some(hits.into_iter());
+        }
+        Ok(matches)
+    }
+}
+
+impl Matches<'_> {
+    /// The names of the distances that hits have.
+    pub fn distance_names(&self) -> &[Vec<u8>] {
+        &self.distance_names
+    }
+
+    /// Whether a prefix or the like stands for more terms than were asked.
+    pub fn hit_limit_of_expansions(&self) -> bool {
+        self.is_cut
+    }
+
+    /// How many documents are left, which are then passed. Without scores; O(documents).
+    pub fn count_rest(&mut self) -> usize {
+        if let Some(normed) = &mut self.normed {
+            return normed.by_ref().count();
+        }
+        let mut count = 0;
+        while self.root.id() != END {
+            count += 1;
+            self.root.advance();
+        }
+        count
+    }
+}
+
+impl Iterator for Matches<'_> {
+    type Item = Hit;
+
+    /// The next document. Its distances are NaN where a vector's part did not match.
+    fn next(&mut self) -> Option<Hit> {
+        if let Some(normed) = &mut self.normed {
+            return normed.next();
+        }
+        let id = self.root.id();
+        if id == END {
+            return None;
+        }
+        let documents = self.index.documents();
+        let mut steps = Vec::new();
+        let score = self.scoring.as_ref().map_or(0.0, |scoring| {
+            let payload = match scoring.scorer {
+                Scorer::Hamming => documents.payload(id),
+                _ => None,
+            };
+            let steps = self.explains.then_some(&mut steps);
+            scoring.score(&self.root, documents.facts(id), payload, steps)
+        });
+        let mut distances = vec![f64::NAN; self.distance_names.len()];
+        if !distances.is_empty() {
+            take_distances(&self.root, id, &mut distances);
+        }
+        self.root.advance();
+        Some(Hit {
+            document: DocumentId(id),
+            score,
+            distances,
+            explanation: steps.pop(),
+        })
+    }
+}
+
+/// The distances of all vector parts that stand on the document.
+fn take_distances(part: &Cursor<'_>, id: u32, out: &mut [f64]) {
+    if part.id() != id {
+        return;
+    }
+    match part {
+        Cursor::Distances(of) => {
+            if let Some(place) = of.place {
+                out[place] = of.distance();
+            }
+            if let Some(filter) = of.filter() {
+                take_distances(filter, id, out);
+            }
+        }
+        Cursor::Intersection(of) => of
+            .parts()
+            .iter()
+            .for_each(|part| take_distances(part, id, out)),
+        Cursor::Union(of) => of.matched().for_each(|part| take_distances(part, id, out)),
+        Cursor::Optional(rest) => take_distances(&rest.part, id, out),
+        Cursor::Empty | Cursor::Word(_) | Cursor::Ids(_) | Cursor::Not(_) => {}
+    }
+}

@@ -1,0 +1,156 @@
+//! Queries as cursors over ascending document numbers.
+//!
+//! A cursor stands on a document that its part of the query matches, or on [`END`]. It is made on
+//! the first one; `advance` goes to the next, `seek` to the first of a number or above. Parts that
+//! combine others let all of them stand on the document, so that scores and positions are read from
+//! the tree of cursors as it stands.
+//!
+//! | module | what |
+//! |---|---|
+//! | `word` | the documents of a term |
+//! | `ids` | a set of documents without frequencies |
+//! | `intersect`, `union` | all parts, any part |
+//! | `distances` | documents with their distances from a vector |
+//! | `positions` | whether words stand near or in order |
+//! | `build`, `expansions`, `near`, `vectors` | a query's tree as cursors |
+//! | `matches` | the documents of a query with their scores |
+
+mod build;
+mod distances;
+mod expansions;
+mod ids;
+mod intersect;
+mod matches;
+mod near;
+mod positions;
+#[cfg(test)]
+mod tests;
+mod union;
+mod vectors;
+mod word;
+
+pub use matches::Matches;
+
+pub(crate) use distances::Distances;
+pub(crate) use ids::{Ids, Role};
+pub(crate) use intersect::Intersection;
+pub(crate) use positions::spread;
+pub(crate) use union::Union;
+pub(crate) use word::WordCursor;
+
+pub(crate) use crate::index::END;
+
+/// A part of a query, on a document.
+pub(crate) enum Cursor<'i> {
+    Empty,
+    Word(WordCursor<'i>),
+    Ids(Ids<'i>),
+    Intersection(Box<Intersection<'i>>),
+    Union(Box<Union<'i>>),
+    Not(Box<Rest<'i>>),
+    Optional(Box<Rest<'i>>),
+    Distances(Box<Distances<'i>>),
+}
+
+/// A walk over all documents with a part of them: for NOT those outside, for OPTIONAL all.
+pub(crate) struct Rest<'i> {
+    pub(crate) all: Ids<'i>,
+    pub(crate) part: Cursor<'i>,
+    pub(crate) weight: f64,
+}
+
+impl Rest<'_> {
+    /// To the first document, from this one on, that the part does not match.
+    fn skip_part(&mut self) {
+        while self.all.id() != END {
+            self.part.seek(self.all.id());
+            if self.part.id() != self.all.id() {
+                return;
+            }
+            self.all.advance();
+        }
+    }
+}
+
+impl<'i> Cursor<'i> {
+    /// All documents outside a part.
+    pub(crate) fn not(all: Ids<'i>, part: Cursor<'i>, weight: f64) -> Cursor<'i> {
+        let mut rest = Box::new(Rest { all, part, weight });
+        rest.skip_part();
+        Cursor::Not(rest)
+    }
+
+    /// All documents, of which a part matches some.
+    pub(crate) fn optional(all: Ids<'i>, part: Cursor<'i>, weight: f64) -> Cursor<'i> {
+        let mut rest = Box::new(Rest { all, part, weight });
+        rest.part.seek(rest.all.id());
+        Cursor::Optional(rest)
+    }
+
+    /// The document, or [`END`].
+    #[inline]
+    pub(crate) fn id(&self) -> u32 {
+        match self {
+            Cursor::Empty => END,
+            Cursor::Word(word) => word.id(),
+            Cursor::Ids(ids) => ids.id(),
+            Cursor::Intersection(of) => of.id(),
+            Cursor::Union(of) => of.id(),
+            Cursor::Not(rest) | Cursor::Optional(rest) => rest.all.id(),
+            Cursor::Distances(of) => of.id(),
+        }
+    }
+
+    /// To the next document.
+    pub(crate) fn advance(&mut self) {
+        match self {
+            Cursor::Empty => {}
+            Cursor::Word(word) => word.advance(),
+            Cursor::Ids(ids) => ids.advance(),
+            Cursor::Intersection(of) => of.advance(),
+            Cursor::Union(of) => of.advance(),
+            Cursor::Not(rest) => {
+                rest.all.advance();
+                rest.skip_part();
+            }
+            Cursor::Optional(rest) => {
+                rest.all.advance();
+                rest.part.seek(rest.all.id());
+            }
+            Cursor::Distances(of) => of.advance(),
+        }
+    }
+
+    /// To the first document of a number that is `to` or more, if this is not one.
+    pub(crate) fn seek(&mut self, to: u32) {
+        match self {
+            Cursor::Empty => {}
+            Cursor::Word(word) => word.seek(to),
+            Cursor::Ids(ids) => ids.seek(to),
+            Cursor::Intersection(of) => of.seek(to),
+            Cursor::Union(of) => of.seek(to),
+            Cursor::Not(rest) => {
+                rest.all.seek(to);
+                rest.skip_part();
+            }
+            Cursor::Optional(rest) => {
+                rest.all.seek(to);
+                rest.part.seek(rest.all.id());
+            }
+            Cursor::Distances(of) => of.seek(to),
+        }
+    }
+
+    /// More documents than it has, or as many.
+    pub(crate) fn estimate(&self) -> u64 {
+        match self {
+            Cursor::Empty => 0,
+            Cursor::Word(word) => word.documents() as u64,
+            Cursor::Ids(ids) => ids.len(),
+            Cursor::Intersection(of) => of.estimate(),
+            Cursor::Union(of) => of.estimate(),
+            Cursor::Not(rest) | Cursor::Optional(rest) => rest.all.len(),
+            Cursor::Distances(of) => of.estimate(),
+        }
+    }
+}
