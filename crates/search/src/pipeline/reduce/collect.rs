@@ -1,0 +1,164 @@
+//! `COLLECT n FIELDS k @f.. | FIELDS * [SORTBY n @f [ASC|DESC]..] [LIMIT offset count] [DISTINCT]`:
+//! the rows of a group as a list of maps.
+//!
+//! A field that a row lacks is left out of its map. Source: Redis 8.10's documentation.
+
+use std::cmp::Ordering;
+
+use super::Distinct;
+use super::parse::Call;
+use crate::arguments::{NONE_PROVIDED, NOT_CONVERTED, is};
+use crate::error::{self, SearchError};
+use crate::expression::Value;
+use crate::pipeline::names::Names;
+use crate::pipeline::row::{Documents, Row, Seen, order};
+use russet_base::numbers::number::parse_i64;
+
+/// The words of a call.
+#[derive(Clone, Debug)]
+pub(in crate::pipeline) struct Collect {
+    /// `None`: every field that the reply would have.
+    fields: Option<Vec<usize>>,
+    keys: Vec<(usize, bool)>,
+    offset: usize,
+    count: usize,
+    is_distinct: bool,
+}
+
+/// Maps with the values that they are sorted by.
+#[derive(Debug)]
+pub(in crate::pipeline) struct Collected {
+    rows: Vec<(Vec<Option<Value>>, Value)>,
+    distinct: Option<Distinct>,
+    /// Whether each key descends.
+    directions: Vec<bool>,
+    offset: usize,
+    count: usize,
+}
+
+fn wrong(why: &str) -> SearchError {
+    SearchError::bad_arguments("COLLECT", why)
+}
+
+fn size(word: Option<&[u8]>) -> Result<usize, SearchError> {
+    let word = word.ok_or_else(|| wrong(NONE_PROVIDED))?;
+    let size = parse_i64(word).and_then(|n| usize::try_from(n).ok());
+    size.ok_or_else(|| wrong(NOT_CONVERTED))
+}
+
+/// Reads the words of a call.
+pub(super) fn parse(call: &mut Call<'_, '_>) -> Result<Collect, SearchError> {
+    let mut collect = Collect {
+        fields: None,
+        keys: Vec::new(),
+        offset: 0,
+        count: usize::MAX,
+        is_distinct: false,
+    };
+    if !call.words.take("FIELDS") {
+        return Err(wrong("FIELDS is required"));
+    }
+    if !call.words.take("*") {
+        let count = size(call.words.next())?;
+        let fields = (0..count).map(|_| call.property());
+        collect.fields = Some(fields.collect::<Result<_, _>>()?);
+    }
+    while let Some(word) = call.words.next() {
+        if is(word, "SORTBY") {
+            let end = size(call.words.next())? + call.words.read();
+            while call.words.read() < end {
+                let place = call.property()?;
+                let mut is_descending = false;
+                if call.words.read() < end {
+                    is_descending = !call.words.take("ASC") && call.words.take("DESC");
+                }
+                collect.keys.push((place, is_descending));
+            }
+        } else if is(word, "LIMIT") {
+            collect.offset = size(call.words.next())?;
+            collect.count = size(call.words.next())?;
+        } else if is(word, "DISTINCT") {
+            collect.is_distinct = true;
+        } else {
+            return Err(call.unknown(word));
+        }
+    }
+    if collect.fields.as_ref().is_some_and(Vec::is_empty) {
+        return Err(SearchError::new(
+            error::PARSE_ARGS,
+            "COLLECT needs at least one field",
+        ));
+    }
+    Ok(collect)
+}
+
+impl Collect {
+    pub(super) fn start(&self) -> Collected {
+        Collected {
+            rows: Vec::new(),
+            distinct: self.is_distinct.then(Distinct::default),
+            directions: self
+                .keys
+                .iter()
+                .map(|(_, is_descending)| *is_descending)
+                .collect(),
+            offset: self.offset,
+            count: self.count,
+        }
+    }
+
+    pub(super) fn add(
+        &self,
+        collected: &mut Collected,
+        row: &Row,
+        names: &Names,
+        documents: &dyn Documents,
+    ) {
+        let entry = |place: usize| {
+            let value = names.value(row, place, documents)?;
+            Some((names.places[place].name.clone(), value.to_value()))
+        };
+        let map: Vec<_> = match &self.fields {
+            Some(fields) => fields.iter().filter_map(|place| entry(*place)).collect(),
+            None => {
+                let places = 0..names.places.len();
+                let shown = places.filter(|place| names.places[*place].is_shown);
+                shown.filter_map(entry).collect()
+            }
+        };
+        let map = Value::Map(map);
+        if let Some(distinct) = &mut collected.distinct
+            && !distinct.add(Seen::Other(&map))
+        {
+            return;
+        }
+        let key =
+            |(place, _): &(usize, bool)| names.value(row, *place, documents).map(Seen::to_value);
+        collected
+            .rows
+            .push((self.keys.iter().map(key).collect(), map));
+    }
+}
+
+impl Collected {
+    /// The list of maps.
+    pub(super) fn finish(mut self) -> Value {
+        let directions = self.directions;
+        let compare = |a: &[Option<Value>], b: &[Option<Value>]| {
+            let pairs = a.iter().zip(b).zip(&directions);
+            let mut orders = pairs.map(|((a, b), is_descending)| match (a, b) {
+                (None, None) => Ordering::Equal,
+                (None, Some(_)) => Ordering::Greater,
+                (Some(_), None) => Ordering::Less,
+                (Some(a), Some(b)) if *is_descending => order(Seen::of(b), Seen::of(a)),
+                (Some(a), Some(b)) => order(Seen::of(a), Seen::of(b)),
+            });
+            orders
+                .find(|order| order.is_ne())
+                .unwrap_or(Ordering::Equal)
+        };
+        self.rows.sort_by(|(a, _), (b, _)| compare(a, b));
+        let maps = self.rows.into_iter().map(|(_, map)| map);
+        Value::List(maps.skip(self.offset).take(self.count).collect())
+    }
+}

@@ -1,0 +1,309 @@
+//! The reducers of GROUPBY: one value of many rows.
+//!
+//! | module | what |
+//! |---|---|
+//! | `parse` | REDUCE's words as a reducer |
+//! | `hll` | estimates of how many values there are |
+//! | `collect` | COLLECT: rows as a list of maps |
+//!
+//! A value that a row lacks counts for none of them but FIRST_VALUE and COUNT; a text that is no
+//! number counts as nothing for those that compute, but for AVG as 0. QUANTILE keeps all numbers
+//! and is exact.
+
+mod collect;
+mod hll;
+mod parse;
+
+use ahash::RandomState;
+use hashbrown::HashTable;
+use std::cmp::Ordering;
+
+use super::names::Names;
+use super::row::{Documents, Row, Seen, order};
+use crate::expression::Value;
+use collect::{Collect, Collected};
+use hll::Estimate;
+
+pub(super) use parse::parse;
+
+/// A reducer with the places of its arguments.
+#[derive(Clone, Debug)]
+pub(super) enum Reducer {
+    Count,
+    CountDistinct(usize),
+    CountDistinctish(usize),
+    Sum(usize),
+    Min(usize),
+    Max(usize),
+    Average(usize),
+    Deviation(usize),
+    Quantile(usize, f64),
+    ToList(usize),
+    First(usize),
+    FirstBy {
+        place: usize,
+        by: usize,
+        is_descending: bool,
+    },
+    Sample(usize, usize),
+    Hll(usize),
+    HllSum(usize),
+    Collect(Box<Collect>),
+}
+
+/// The rows of a group as a reducer remembers them.
+#[derive(Debug)]
+pub(super) enum State {
+    Count(u64),
+    Distinct(Distinct),
+    Estimate(Box<Estimate>),
+    /// Of SUM, MIN and MAX; `None`: no number came.
+    Number(Option<f64>),
+    Average {
+        sum: f64,
+        count: u64,
+    },
+    Deviation {
+        mean: f64,
+        squares: f64,
+        count: u64,
+    },
+    Numbers(Vec<f64>),
+    First(Option<Value>),
+    FirstBy(Option<(Option<Value>, Value)>),
+    Sample {
+        seen: u64,
+        kept: Vec<Value>,
+        random: u64,
+    },
+    Collected(Box<Collected>),
+}
+
+/// Different values in the order in which they came.
+#[derive(Debug, Default)]
+pub(super) struct Distinct {
+    values: Vec<Value>,
+    table: HashTable<u32>,
+    hasher: RandomState,
+}
+
+impl Distinct {
+    /// Adds a value. `false`: it is there already.
+    fn add(&mut self, value: Seen<'_>) -> bool {
+        let hash = hash(&self.hasher, value);
+        let is_it = |at: &u32| value.equals(&self.values[*at as usize]);
+        if self.table.find(hash, is_it).is_some() {
+            return false;
+        }
+        let (values, hasher) = (&mut self.values, &self.hasher);
+        values.push(value.to_value());
+        let of = |at: &u32| self::hash(hasher, Seen::of(&values[*at as usize]));
+        self.table
+            .insert_unique(hash, (values.len() - 1) as u32, of);
+        true
+    }
+}
+
+/// A hash of a value.
+pub(super) fn hash(hasher: &RandomState, value: Seen<'_>) -> u64 {
+    match value {
+        Seen::Number(n) => hasher.hash_one(n.to_bits()),
+        Seen::Text(text) => hasher.hash_one(text),
+        Seen::Other(Value::List(items)) => {
+            let hashes = items.iter().map(|item| hash(hasher, Seen::of(item)));
+            hashes.fold(items.len() as u64, |all, hash| all.rotate_left(5) ^ hash)
+        }
+        Seen::Other(_) => 0,
+    }
+}
+
+impl Reducer {
+    /// The state of a group without rows.
+    pub(super) fn start(&self) -> State {
+        match self {
+            Reducer::Count => State::Count(0),
+            Reducer::CountDistinct(_) | Reducer::ToList(_) => State::Distinct(Distinct::default()),
+            Reducer::CountDistinctish(_) | Reducer::Hll(_) | Reducer::HllSum(_) => {
+                State::Estimate(Box::new(Estimate::new()))
+            }
+            Reducer::Sum(_) | Reducer::Min(_) | Reducer::Max(_) => State::Number(None),
+            Reducer::Average(_) => State::Average { sum: 0.0, count: 0 },
+            Reducer::Deviation(_) => State::Deviation {
+                mean: 0.0,
+                squares: 0.0,
+                count: 0,
+            },
+            Reducer::Quantile(..) => State::Numbers(Vec::new()),
+            Reducer::First(_) => State::First(None),
+            Reducer::FirstBy { .. } => State::FirstBy(None),
+            Reducer::Sample(..) => State::Sample {
+                seen: 0,
+                kept: Vec::new(),
+                random: RandomState::new().hash_one(0) | 1,
+            },
+            Reducer::Collect(collect) => State::Collected(Box::new(collect.start())),
+        }
+    }
+
+    /// Takes a row in.
+    pub(super) fn add(
+        &self,
+        state: &mut State,
+        row: &Row,
+        names: &Names,
+        documents: &dyn Documents,
+    ) {
+        let value = |place: usize| names.value(row, place, documents);
+        let number = |place: usize| value(place).and_then(Seen::number);
+        match (self, state) {
+            (Reducer::Count, State::Count(count)) => *count += 1,
+            (Reducer::CountDistinct(place), State::Distinct(distinct)) => {
+                if let Some(value) = value(*place).filter(|value| !value.is_null()) {
+                    distinct.add(value);
+                }
+            }
+            (Reducer::ToList(place), State::Distinct(distinct)) => {
+                if let Some(value) = value(*place) {
+                    distinct.add(value);
+                }
+            }
+            (Reducer::CountDistinctish(at) | Reducer::Hll(at), State::Estimate(estimate)) => {
+                if let Some(value) = value(*at).filter(|value| !value.is_null()) {
+                    estimate.add(value);
+                }
+            }
+            (Reducer::HllSum(place), State::Estimate(estimate)) => {
+                if let Some(Seen::Text(bytes)) = value(*place) {
+                    estimate.merge(bytes);
+                }
+            }
+            (Reducer::Sum(place), State::Number(sum)) => {
+                if let Some(n) = number(*place) {
+                    *sum = Some(sum.unwrap_or(0.0) + n);
+                }
+            }
+            (Reducer::Min(place), State::Number(min)) => {
+                if let Some(n) = number(*place) {
+                    *min = Some(min.map_or(n, |min| min.min(n)));
+                }
+            }
+            (Reducer::Max(place), State::Number(max)) => {
+                if let Some(n) = number(*place) {
+                    *max = Some(max.map_or(n, |max| max.max(n)));
+                }
+            }
+            (Reducer::Average(place), State::Average { sum, count }) => {
+                // Rows without a number count, too, as in Redis.
+                *sum += number(*place).unwrap_or(0.0);
+                *count += 1;
+            }
+            (
+                Reducer::Deviation(place),
+                State::Deviation {
+                    mean,
+                    squares,
+                    count,
+                },
+            ) => {
+                if let Some(n) = number(*place) {
+                    *count += 1;
+                    let before = n - *mean;
+                    *mean += before / *count as f64;
+                    *squares += before * (n - *mean);
+                }
+            }
+            (Reducer::Quantile(place, _), State::Numbers(numbers)) => {
+                numbers.extend(number(*place))
+            }
+            (Reducer::First(place), State::First(first)) => {
+                if first.is_none() {
+                    *first = Some(value(*place).map_or(Value::Null, Seen::to_value));
+                }
+            }
+            (
+                Reducer::FirstBy {
+                    place,
+                    by,
+                    is_descending,
+                },
+                State::FirstBy(best),
+            ) => {
+                let Some(candidate) = value(*place) else {
+                    return;
+                };
+                let by = value(*by);
+                let comes_first = match (best.as_ref(), by) {
+                    (None, _) | (Some((None, _)), Some(_)) => true,
+                    (Some(_), None) => false,
+                    (Some((Some(old), _)), Some(by)) => {
+                        let wanted = if *is_descending {
+                            Ordering::Greater
+                        } else {
+                            Ordering::Less
+                        };
+                        order(by, Seen::of(old)) == wanted
+                    }
+                };
+                if comes_first {
+                    *best = Some((by.map(Seen::to_value), candidate.to_value()));
+                }
+            }
+            (Reducer::Sample(place, size), State::Sample { seen, kept, random }) => {
+                if let Some(value) = value(*place) {
+                    *seen += 1;
+                    if kept.len() < *size {
+                        kept.push(value.to_value());
+                    } else if let Some(old) = kept.get_mut(below(random, *seen) as usize) {
+                        *old = value.to_value();
+                    }
+                }
+            }
+            (Reducer::Collect(collect), State::Collected(collected)) => {
+                collect.add(collected, row, names, documents);
+            }
+            _ => unreachable!("a state is of its reducer"),
+        }
+    }
+
+    /// The value of a group.
+    pub(super) fn finish(&self, state: State) -> Value {
+        match (self, state) {
+            (_, State::Count(count)) => Value::Number(count as f64),
+            (Reducer::ToList(_), State::Distinct(distinct)) => Value::List(distinct.values),
+            (_, State::Distinct(distinct)) => Value::Number(distinct.values.len() as f64),
+            (Reducer::Hll(_), State::Estimate(estimate)) => Value::Text(estimate.bytes()),
+            (_, State::Estimate(estimate)) => Value::Number(estimate.count()),
+            (_, State::Number(n)) => Value::Number(n.unwrap_or(0.0)),
+            (_, State::Average { sum, count }) => Value::Number(sum / count.max(1) as f64),
+            (_, State::Deviation { squares, count, .. }) => {
+                Value::Number((squares / count.saturating_sub(1).max(1) as f64).sqrt())
+            }
+            (Reducer::Quantile(_, at), State::Numbers(numbers)) => {
+                Value::Number(quantile(numbers, *at))
+            }
+            (_, State::Numbers(_)) => Value::Null,
+            (_, State::First(first)) => first.unwrap_or(Value::Null),
+            (_, State::FirstBy(best)) => best.map_or(Value::Null, |(_, value)| value),
+            (_, State::Sample { kept, .. }) => Value::List(kept),
+            (_, State::Collected(collected)) => collected.finish(),
+        }
+    }
+}
+
+/// The number that `at`, 0 to 1, of all numbers are not above; 0 of none.
+fn quantile(mut numbers: Vec<f64>, at: f64) -> f64 {
+    if numbers.is_empty() {
+        return 0.0;
+    }
+    let rank = (at * numbers.len() as f64).ceil() as usize;
+    let index = rank.clamp(1, numbers.len()) - 1;
+    *numbers.select_nth_unstable_by(index, f64::total_cmp).1
+}
+
+/// A random number below another, which may be a little uneven: xorshift.
+fn below(random: &mut u64, end: u64) -> u64 {
+    *random ^= *random << 13;
+    *random ^= *random >> 7;
+    *random ^= *random << 17;
+    *random % end
+}
