@@ -1,0 +1,195 @@
+//! Rows in order, of which only the first ones are kept.
+//!
+//! Rows without a value come last whichever the direction. Equal rows come in the order of their
+//! documents, the other way round if the last key descends. Cost: n rows of which k are kept take
+//! n comparisons with the last one kept, and O(k log k); a row that is not kept copies nothing.
+
+use smallvec::SmallVec;
+use std::cmp::Ordering;
+use std::collections::BinaryHeap;
+
+use super::names::Names;
+use super::row::{Documents, Row, Seen, order};
+use crate::expression::Value;
+
+/// Rows while they come in, and then in order.
+#[derive(Debug)]
+pub(super) struct Arranged {
+    keys: Vec<Key>,
+    by: By,
+    /// Rows that are kept, those that are skipped among them.
+    kept_max: usize,
+    skipped: usize,
+    /// The last one on top.
+    heap: BinaryHeap<Entry>,
+    /// The first one last.
+    ready: Option<Vec<Entry>>,
+    /// Rows that came in.
+    count: u64,
+}
+
+/// A place that is sorted by.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Key {
+    pub(super) place: usize,
+    pub(super) is_descending: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum By {
+    /// The best score first.
+    Score,
+    /// A bit for each key that descends.
+    Keys(u8),
+}
+
+#[derive(Debug)]
+struct Entry {
+    by: By,
+    keys: SmallVec<[Option<Value>; 1]>,
+    at: u64,
+    row: Row,
+}
+
+impl Arranged {
+    /// Rows by some keys, at most eight; `kept_max` of them, without the first `skipped`.
+    pub(super) fn by_keys(keys: Vec<Key>, skipped: usize, kept_max: usize) -> Arranged {
+        let directions = keys.iter().enumerate();
+        let mask = directions.fold(0, |mask, (at, key)| {
+            mask | u8::from(key.is_descending) << at
+        });
+        Arranged::new(keys, By::Keys(mask), skipped, kept_max)
+    }
+
+    /// Rows by their scores.
+    pub(super) fn by_score(skipped: usize, kept_max: usize) -> Arranged {
+        Arranged::new(Vec::new(), By::Score, skipped, kept_max)
+    }
+
+    fn new(keys: Vec<Key>, by: By, skipped: usize, kept_max: usize) -> Arranged {
+        Arranged {
+            keys,
+            by,
+            kept_max,
+            skipped,
+            heap: BinaryHeap::new(),
+            ready: None,
+            count: 0,
+        }
+    }
+
+    pub(super) fn is_ready(&self) -> bool {
+        self.ready.is_some()
+    }
+
+    /// Takes a row in, and leaves any row in its place.
+    pub(super) fn add(&mut self, row: &mut Row, names: &Names, documents: &dyn Documents) {
+        let at = row
+            .document
+            .map_or(self.count, |document| u64::from(document.0));
+        self.count += 1;
+        if self.kept_max == 0 {
+            return;
+        }
+        if self.heap.len() == self.kept_max {
+            let last = self.heap.peek().expect("it is full");
+            let keys = self.keys.iter();
+            let keys = keys.map(|key| names.value(row, key.place, documents));
+            let others = last.keys.iter().map(|key| key.as_ref().map(Seen::of));
+            let order = compare(self.by, keys.zip(others), (row.score, at), last.rank());
+            if order != Ordering::Less {
+                return;
+            }
+            self.heap.pop();
+        }
+        let keys = self.keys.iter();
+        let keys = keys.map(|key| names.value(row, key.place, documents).map(Seen::to_value));
+        let keys = keys.collect();
+        self.heap.push(Entry {
+            by: self.by,
+            keys,
+            at,
+            row: std::mem::take(row),
+        });
+    }
+
+    /// Ends the coming in.
+    pub(super) fn finish(&mut self) {
+        let mut sorted = std::mem::take(&mut self.heap).into_sorted_vec();
+        sorted.drain(..self.skipped.min(sorted.len()));
+        sorted.reverse();
+        self.ready = Some(sorted);
+    }
+
+    /// The next row in order.
+    pub(super) fn next(&mut self) -> Option<Row> {
+        let Entry { keys, mut row, .. } = self.ready.as_mut()?.pop()?;
+        row.sort_key = keys.first().cloned().flatten();
+        for (key, value) in self.keys.iter().zip(keys) {
+            if let Some(value) = value {
+                row.set(key.place, value);
+            }
+        }
+        Some(row)
+    }
+}
+
+impl Entry {
+    fn rank(&self) -> (f64, u64) {
+        (self.row.score, self.at)
+    }
+}
+
+/// Whether the first of two rows, with their scores and numbers, comes before the second.
+fn compare<'a>(
+    by: By,
+    keys: impl Iterator<Item = (Option<Seen<'a>>, Option<Seen<'a>>)>,
+    a: (f64, u64),
+    b: (f64, u64),
+) -> Ordering {
+    let By::Keys(mask) = by else {
+        return b.0.total_cmp(&a.0).then(a.1.cmp(&b.1));
+    };
+    let mut is_descending = false;
+    for (at, pair) in keys.enumerate() {
+        is_descending = mask >> at & 1 == 1;
+        let found = match pair {
+            (None, None) => Ordering::Equal,
+            (None, Some(_)) => return Ordering::Greater,
+            (Some(_), None) => return Ordering::Less,
+            (Some(a), Some(b)) if is_descending => order(b, a),
+            (Some(a), Some(b)) => order(a, b),
+        };
+        if found != Ordering::Equal {
+            return found;
+        }
+    }
+    let found = a.1.cmp(&b.1);
+    if is_descending {
+        found.reverse()
+    } else {
+        found
+    }
+}
+
+impl Ord for Entry {
+    fn cmp(&self, other: &Entry) -> Ordering {
+        let keys = self.keys.iter().zip(&other.keys);
+        let keys = keys.map(|(a, b)| (a.as_ref().map(Seen::of), b.as_ref().map(Seen::of)));
+        compare(self.by, keys, self.rank(), other.rank())
+    }
+}
+
+impl PartialOrd for Entry {
+    fn partial_cmp(&self, other: &Entry) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl PartialEq for Entry {
+    fn eq(&self, other: &Entry) -> bool {
+        self.cmp(other).is_eq()
+    }
+}
+
+impl Eq for Entry {}

@@ -1,0 +1,149 @@
+//! Rows of equal properties as one, in the order in which they first came.
+//!
+//! A property that a row lacks is null; one that is a list puts the row into a group for each of
+//! its parts. Cost: a row hashes its properties where they lie, in the index or in the row, and
+//! copies them only if its group is new.
+
+use ahash::RandomState;
+use hashbrown::HashTable;
+use smallvec::SmallVec;
+
+use super::names::Names;
+use super::reduce::{self, Reducer, State};
+use super::row::{Documents, Row, Seen};
+use crate::expression::Value;
+
+/// Groups while rows come in, and then one by one.
+#[derive(Debug)]
+pub(super) struct Grouped {
+    /// Places of the rows that come in.
+    properties: Vec<usize>,
+    reducers: Vec<Reducer>,
+    groups: Vec<Group>,
+    table: HashTable<u32>,
+    hasher: RandomState,
+    /// Set once all rows are in; those that are out are taken off.
+    ready: Option<std::vec::IntoIter<Group>>,
+}
+
+#[derive(Debug)]
+struct Group {
+    key: SmallVec<[Value; 1]>,
+    states: SmallVec<[State; 2]>,
+}
+
+const NULL: Value = Value::Null;
+
+impl Grouped {
+    pub(super) fn new(properties: Vec<usize>, reducers: Vec<Reducer>) -> Grouped {
+        Grouped {
+            properties,
+            reducers,
+            groups: Vec::new(),
+            table: HashTable::new(),
+            hasher: RandomState::default(),
+            ready: None,
+        }
+    }
+
+    pub(super) fn is_ready(&self) -> bool {
+        self.ready.is_some()
+    }
+
+    /// Takes a row in.
+    pub(super) fn add(&mut self, row: &Row, names: &Names, documents: &dyn Documents) {
+        let values = self.properties.iter().map(|place| {
+            let value = names.value(row, *place, documents);
+            value.unwrap_or(Seen::Other(&NULL))
+        });
+        let mut key: SmallVec<[Seen<'_>; 2]> = values.collect();
+        let list = key
+            .iter()
+            .position(|value| matches!(value, Seen::Other(Value::List(_))));
+        match list {
+            None => self.add_to(&key, row, names, documents),
+            Some(from) => self.add_each(&mut key, from, row, names, documents),
+        }
+    }
+
+    /// Takes a row into the groups of all parts of lists, from the property `from` on.
+    fn add_each<'r>(
+        &mut self,
+        key: &mut SmallVec<[Seen<'r>; 2]>,
+        from: usize,
+        row: &Row,
+        names: &Names,
+        documents: &dyn Documents,
+    ) {
+        let Some(value) = key.get(from).copied() else {
+            return self.add_to(key, row, names, documents);
+        };
+        let Seen::Other(Value::List(items)) = value else {
+            return self.add_each(key, from + 1, row, names, documents);
+        };
+        let empty = std::slice::from_ref(&NULL);
+        for item in if items.is_empty() { empty } else { items } {
+            key[from] = Seen::of(item);
+            self.add_each(key, from + 1, row, names, documents);
+        }
+        key[from] = value;
+    }
+
+    fn add_to(&mut self, key: &[Seen<'_>], row: &Row, names: &Names, documents: &dyn Documents) {
+        let hasher = &self.hasher;
+        let hash = hash(hasher, key.iter().copied());
+        let groups = &mut self.groups;
+        let is_it = |at: &u32| {
+            let group = &groups[*at as usize];
+            key.iter().zip(&group.key).all(|(a, b)| a.equals(b))
+        };
+        let at = match self.table.find(hash, is_it) {
+            Some(at) => *at as usize,
+            None => {
+                groups.push(Group {
+                    key: key.iter().map(|value| value.to_value()).collect(),
+                    states: self.reducers.iter().map(Reducer::start).collect(),
+                });
+                let at = groups.len() - 1;
+                let of = |at: &u32| {
+                    let key = &groups[*at as usize].key;
+                    self::hash(hasher, key.iter().map(Seen::of))
+                };
+                self.table.insert_unique(hash, at as u32, of);
+                at
+            }
+        };
+        let states = &mut self.groups[at].states;
+        for (reducer, state) in self.reducers.iter().zip(states) {
+            reducer.add(state, row, names, documents);
+        }
+    }
+
+    /// Ends the coming in; the number of groups.
+    pub(super) fn finish(&mut self) -> u64 {
+        self.table = HashTable::new();
+        let groups = std::mem::take(&mut self.groups);
+        let count = groups.len() as u64;
+        self.ready = Some(groups.into_iter());
+        count
+    }
+
+    /// The next group: its properties, then the values of its reducers.
+    pub(super) fn next(&mut self) -> Option<Row> {
+        let group = self.ready.as_mut()?.next()?;
+        let key = group.key.into_iter();
+        let reduced = self.reducers.iter().zip(group.states);
+        let reduced = reduced.map(|(reducer, state)| reducer.finish(state));
+        Some(Row {
+            values: key.chain(reduced).map(Some).collect(),
+            ..Row::default()
+        })
+    }
+}
+
+fn hash<'a>(hasher: &RandomState, mut key: impl Iterator<Item = Seen<'a>>) -> u64 {
+    let first = key.next().map_or(0, |value| reduce::hash(hasher, value));
+    key.fold(first, |all, value| {
+        all.rotate_left(5).wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ reduce::hash(hasher, value)
+    })
+}

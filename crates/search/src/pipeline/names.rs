@@ -1,0 +1,170 @@
+//! The names of properties as places in rows.
+//!
+//! Looked up while the pipeline is built; `LOAD *` alone finds names later, too.
+
+use ahash::RandomState;
+use hashbrown::HashMap;
+
+use super::row::{Documents, Loader, Row, Seen, SortValue};
+use crate::expression::{Value, number_of};
+use crate::schema::{FieldKind, KeyType, Schema};
+
+/// Where a value is taken from if the row itself has none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Origin {
+    /// The row alone.
+    Row,
+    /// A SORTABLE field.
+    Stored(usize),
+}
+
+/// A place in rows.
+#[derive(Clone, Debug)]
+pub(super) struct Place {
+    pub(super) name: Vec<u8>,
+    pub(super) origin: Origin,
+    /// Whether the reply has it.
+    pub(super) is_shown: bool,
+}
+
+/// A field that is loaded into a place.
+#[derive(Clone, Debug)]
+pub(super) struct Load {
+    pub(super) place: usize,
+    pub(super) path: Vec<u8>,
+    /// A text of it is made a number.
+    is_number: bool,
+    /// `__key`: the key itself.
+    is_key: bool,
+}
+
+/// The places of rows between two GROUPBYs.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Names {
+    pub(super) places: Vec<Place>,
+    by_name: HashMap<Vec<u8>, usize, RandomState>,
+    /// `LOAD *` was there: any name may come.
+    pub(super) is_open: bool,
+}
+
+/// The name of a document's key.
+pub(super) const KEY: &[u8] = b"__key";
+
+impl Names {
+    pub(super) fn find(&self, name: &[u8]) -> Option<usize> {
+        self.by_name.get(name).copied()
+    }
+
+    /// The place of a name, which is shown from now on.
+    pub(super) fn place(&mut self, name: &[u8]) -> usize {
+        self.place_from(name, Origin::Row)
+    }
+
+    pub(super) fn place_from(&mut self, name: &[u8], origin: Origin) -> usize {
+        if let Some(place) = self.find(name) {
+            self.places[place].is_shown = true;
+            return place;
+        }
+        self.places.push(Place {
+            name: name.to_vec(),
+            origin,
+            is_shown: true,
+        });
+        self.by_name.insert(name.to_vec(), self.places.len() - 1);
+        self.places.len() - 1
+    }
+
+    /// The place of a property that is there, or that needs no document to be there.
+    pub(super) fn known(&mut self, name: &[u8], schema: Option<&Schema>) -> Option<usize> {
+        if let Some(place) = self.find(name) {
+            self.places[place].is_shown = true;
+            return Some(place);
+        }
+        match schema.and_then(|schema| schema.field(name)) {
+            Some((at, field)) if field.is_sortable => {
+                Some(self.place_from(name, Origin::Stored(at)))
+            }
+            _ if self.is_open => Some(self.place(name)),
+            _ => None,
+        }
+    }
+
+    /// The place of a property that is known or a field of the schema; a field that has to be
+    /// loaded is added to `loads`.
+    pub(super) fn field(
+        &mut self,
+        name: &[u8],
+        schema: Option<&Schema>,
+        loads: &mut Vec<Load>,
+    ) -> Option<usize> {
+        if let Some(place) = self.known(name, schema) {
+            return Some(place);
+        }
+        schema?.field(name)?;
+        let load = self.load(name, name, schema);
+        let place = load.place;
+        loads.push(load);
+        Some(place)
+    }
+
+    /// Loads the field of a name, or what stands at a path, into the place of another name.
+    pub(super) fn load(&mut self, path: &[u8], name: &[u8], schema: Option<&Schema>) -> Load {
+        let field = schema.and_then(|schema| schema.field(path));
+        let place = self.place(name);
+        Load {
+            place,
+            path: field.map_or(path, |(_, field)| &field.path).to_vec(),
+            is_number: field.is_some_and(|(_, field)| matches!(field.kind, FieldKind::Number)),
+            is_key: path == KEY,
+        }
+    }
+
+    /// The value at a place of a row.
+    pub(super) fn value<'r>(
+        &self,
+        row: &'r Row,
+        place: usize,
+        documents: &'r dyn Documents,
+    ) -> Option<Seen<'r>> {
+        if let Some(Some(value)) = row.values.get(place) {
+            return Some(Seen::of(value));
+        }
+        let Origin::Stored(field) = self.places[place].origin else {
+            return None;
+        };
+        match documents.sort_value(row.document?, field)? {
+            SortValue::Number(n) => Some(Seen::Number(n)),
+            SortValue::Text(text) => Some(Seen::Text(text)),
+        }
+    }
+}
+
+/// The SORTABLE field that has the very value that documents have, so that it need not be loaded.
+pub(super) fn stored_whole(schema: &Schema, path: &[u8]) -> Option<usize> {
+    let (at, field) = schema.field(path)?;
+    let is_whole = field.is_sortable && field.is_unnormalised;
+    (is_whole && schema.key_type == KeyType::Hash).then_some(at)
+}
+
+impl Load {
+    /// Reads the field of a row's document.
+    pub(super) fn run(&self, row: &mut Row, documents: &dyn Documents, loader: &dyn Loader) {
+        let Some(key) = row.document.and_then(|document| documents.key(document)) else {
+            return;
+        };
+        if self.is_key {
+            row.set(self.place, Value::Text(key.to_vec()));
+            return;
+        }
+        let Some(mut value) = loader.load(key, &self.path) else {
+            return;
+        };
+        if self.is_number
+            && let Value::Text(text) = &value
+            && let Some(n) = number_of(text)
+        {
+            value = Value::Number(n);
+        }
+        row.set(self.place, value);
+    }
+}

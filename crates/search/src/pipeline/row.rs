@@ -1,0 +1,123 @@
+//! A row while it goes through the pipeline, and where its values come from.
+
+use smallvec::SmallVec;
+use std::cmp::Ordering;
+
+use crate::expression::{Value, number_of, number_text};
+use crate::hit::{DocumentId, Explanation, Hit};
+
+/// The documents that match a query, one by one.
+pub trait Hits {
+    /// The next one; `None`: there are no more.
+    fn next(&mut self) -> Option<Hit>;
+}
+
+/// An index, as rows see it.
+pub trait Documents {
+    /// The key of a document. `None`: it is gone.
+    fn key(&self, document: DocumentId) -> Option<&[u8]>;
+    /// A document's value of a SORTABLE field, by the field's place in the schema.
+    fn sort_value(&self, document: DocumentId, field: usize) -> Option<SortValue<'_>>;
+}
+
+/// A value that is kept for sorting: of a text without UNF in small letters, without accents.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum SortValue<'i> {
+    Number(f64),
+    Text(&'i [u8]),
+}
+
+/// Reads documents.
+pub trait Loader {
+    /// The value at a path of a document, a name or a JSON path.
+    fn load(&self, key: &[u8], path: &[u8]) -> Option<Value>;
+    /// All fields with their values. `None`: there is no such document.
+    fn load_all(&self, key: &[u8]) -> Option<Vec<(Vec<u8>, Value)>>;
+}
+
+/// A row. A value that is not there is `None`; one that is null is shown as such.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Row {
+    /// `None`: it is a group.
+    pub(super) document: Option<DocumentId>,
+    pub(super) score: f64,
+    pub(super) explanation: Option<Explanation>,
+    /// The value that it was sorted by, and whether its document is gone: for FT.SEARCH.
+    pub(super) sort_key: Option<Value>,
+    pub(super) is_gone: bool,
+    /// By place.
+    pub(super) values: SmallVec<[Option<Value>; 4]>,
+}
+
+impl Row {
+    /// Sets a value, whatever places there are yet.
+    pub(super) fn set(&mut self, place: usize, value: Value) {
+        if self.values.len() <= place {
+            self.values.resize(place + 1, None);
+        }
+        self.values[place] = Some(value);
+    }
+}
+
+/// A value that is looked at where it lies.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Seen<'r> {
+    Number(f64),
+    Text(&'r [u8]),
+    Other(&'r Value),
+}
+
+impl<'r> Seen<'r> {
+    pub(super) fn of(value: &'r Value) -> Seen<'r> {
+        match value {
+            Value::Number(n) => Seen::Number(*n),
+            Value::Text(text) => Seen::Text(text),
+            other => Seen::Other(other),
+        }
+    }
+
+    pub(super) fn to_value(self) -> Value {
+        match self {
+            Seen::Number(n) => Value::Number(n),
+            Seen::Text(text) => Value::Text(text.to_vec()),
+            Seen::Other(value) => value.clone(),
+        }
+    }
+
+    /// Its number, of a text that is one, too.
+    pub(super) fn number(self) -> Option<f64> {
+        match self {
+            Seen::Number(n) => Some(n),
+            Seen::Text(text) => number_of(text),
+            Seen::Other(_) => None,
+        }
+    }
+
+    pub(super) fn is_null(self) -> bool {
+        matches!(self, Seen::Other(Value::Null))
+    }
+
+    pub(super) fn equals(self, value: &Value) -> bool {
+        match (self, value) {
+            (Seen::Number(a), Value::Number(b)) => a.to_bits() == b.to_bits(),
+            (Seen::Text(a), Value::Text(b)) => a == b,
+            (Seen::Other(a), b) => a == b,
+            _ => false,
+        }
+    }
+}
+
+/// The order of two values: null, then numbers and texts; of lists there is none.
+pub(super) fn order(a: Seen<'_>, b: Seen<'_>) -> Ordering {
+    let mixed = |n: f64, text: &[u8]| match number_of(text) {
+        Some(other) => n.total_cmp(&other),
+        None => number_text(n).as_bytes().cmp(text),
+    };
+    match (a, b) {
+        (Seen::Number(a), Seen::Number(b)) => a.partial_cmp(&b).unwrap_or_else(|| a.total_cmp(&b)),
+        (Seen::Text(a), Seen::Text(b)) => a.cmp(b),
+        (Seen::Number(n), Seen::Text(text)) => mixed(n, text),
+        (Seen::Text(text), Seen::Number(n)) => mixed(n, text).reverse(),
+        (a, b) => b.is_null().cmp(&a.is_null()),
+    }
+}
