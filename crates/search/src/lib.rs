@@ -10,6 +10,7 @@
 //! | `index` | the documents of a schema, found by what they hold |
 //! | `iterate` | queries as cursors over documents |
 //! | `numbers` | numbers as C prints them |
+//! | `pipeline` | from documents that match to the rows of a reply |
 //! | `query` | the query language in both grammars, as one tree |
 //! | `request` | the words of FT.SEARCH and FT.AGGREGATE |
 //! | `score` | the score of a document |
@@ -25,6 +26,7 @@ pub mod hit;
 pub mod index;
 pub mod iterate;
 mod numbers;
+pub mod pipeline;
 pub mod query;
 pub mod request;
 pub mod schema;

@@ -154,6 +154,7 @@ fn text(
         Value::Number(_) => 1,
         Value::Null => 4,
         Value::List(_) => 6,
+        Value::Map(_) => 9,
     };
     let text = format!(
         "Invalid type ({kind}) for argument {at} in function '{function}'. \

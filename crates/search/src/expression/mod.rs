@@ -22,6 +22,7 @@ mod tests;
 
 pub use parse::parse;
 pub use value::Value;
+pub(crate) use value::{number_of, number_text};
 
 use functions::Function;
 
@@ -102,16 +103,20 @@ impl Expression {
         }
     }
 
-    /// Its value for a row. A property that the row lacks is null.
+    /// Its value for a row.
     ///
     /// # Errors
     ///
-    /// Where a text that is no number is computed with, or an argument is not of its kind.
+    /// Where the row lacks a property, a text that is no number is computed with, or an argument
+    /// is not of its kind.
     pub fn evaluate(&self, row: &dyn Row) -> Evaluated {
         let truth = |value: Value| f64::from(u8::from(value.is_true()));
         Ok(match self {
             Expression::Literal(value) => value.clone(),
-            Expression::Property(name) => row.property(name).unwrap_or(Value::Null),
+            Expression::Property(name) => row.property(name).ok_or_else(|| {
+                let text = b": has no value, consider using EXISTS if applicable";
+                ExpressionError([name.as_slice(), text].concat())
+            })?,
             Expression::Not(of) => Value::Number(1.0 - truth(of.evaluate(row)?)),
             Expression::Both(left, right) => {
                 let is_true = left.evaluate(row)?.is_true() && right.evaluate(row)?.is_true();

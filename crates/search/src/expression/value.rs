@@ -1,4 +1,4 @@
-//! Values of expressions: numbers, texts, lists of them, and null.
+//! Values of expressions: numbers, texts, lists of them, maps, and null.
 //!
 //! A text that is a number compares with numbers as one.
 
@@ -14,6 +14,8 @@ pub enum Value {
     Number(f64),
     Text(Vec<u8>),
     List(Vec<Value>),
+    /// Names with their values: of COLLECT, and of JSON that is sent as it is.
+    Map(Vec<(Vec<u8>, Value)>),
 }
 
 impl Value {
@@ -24,6 +26,7 @@ impl Value {
             Value::Number(n) => *n != 0.0,
             Value::Text(text) => !text.is_empty(),
             Value::List(items) => !items.is_empty(),
+            Value::Map(entries) => !entries.is_empty(),
         }
     }
 
@@ -33,7 +36,7 @@ impl Value {
             Value::Number(n) => Some(*n),
             Value::Text(text) if text.is_empty() => Some(0.0),
             Value::Text(text) => number_of(text),
-            Value::Null | Value::List(_) => None,
+            Value::Null | Value::List(_) | Value::Map(_) => None,
         }
     }
 
@@ -42,7 +45,7 @@ impl Value {
         match self {
             Value::Number(n) => Some(number_text(*n).into_bytes()),
             Value::Text(text) => Some(text.clone()),
-            Value::Null | Value::List(_) => None,
+            Value::Null | Value::List(_) | Value::Map(_) => None,
         }
     }
 

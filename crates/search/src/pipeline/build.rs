@@ -1,0 +1,188 @@
+//! The stages of FT.AGGREGATE as steps, with their names looked up.
+//!
+//! APPLY and FILTER see properties that are SORTABLE, loaded or made before; GROUPBY, its reducers
+//! and SORTBY load other fields of the schema by themselves.
+
+use super::arrange::{Arranged, Key};
+use super::group::Grouped;
+use super::names::{Names, Origin, stored_whole};
+use super::reduce;
+use super::step::{Evaluated, Pipeline, Source, Step};
+use crate::error::{self, SearchError};
+use crate::expression;
+use crate::request::{AggregateRequest, Arrange, Group, Loaded, Stage};
+use crate::schema::Schema;
+
+const SCORE: &[u8] = b"__score";
+
+struct Builder<'s> {
+    /// `None`: after a GROUPBY there are no fields.
+    schema: Option<&'s Schema>,
+    names: Vec<Names>,
+    steps: Vec<(usize, Step)>,
+}
+
+impl Pipeline {
+    /// The pipeline of FT.AGGREGATE over documents of an index; `distances` are the names that the
+    /// query yields, in the order of [`crate::hit::Hit::distances`].
+    ///
+    /// # Errors
+    ///
+    /// Where a stage names a property that is not there, or an expression or a reducer is wrong.
+    pub fn aggregate(
+        request: &AggregateRequest,
+        schema: &Schema,
+        distances: &[Vec<u8>],
+    ) -> Result<Pipeline, SearchError> {
+        let mut builder = Builder {
+            schema: Some(schema),
+            names: vec![Names::default()],
+            steps: Vec::new(),
+        };
+        let names = &mut builder.names[0];
+        let source = Source {
+            distances: distances.iter().map(|name| names.place(name)).collect(),
+            score: request.adds_scores.then(|| names.place(SCORE)),
+        };
+        for stage in &request.stages {
+            builder.stage(stage)?;
+        }
+        Ok(Pipeline::new(builder.names, builder.steps, source))
+    }
+}
+
+impl Builder<'_> {
+    fn names(&mut self) -> &mut Names {
+        self.names.last_mut().expect("there is one at least")
+    }
+
+    fn push(&mut self, step: Step) {
+        self.steps.push((self.names.len() - 1, step));
+    }
+
+    fn stage(&mut self, stage: &Stage) -> Result<(), SearchError> {
+        match stage {
+            Stage::Load(fields) => self.load(fields),
+            Stage::LoadAll => {
+                self.names().is_open = true;
+                self.push(Step::LoadAll);
+            }
+            Stage::Group(group) => self.group(group)?,
+            Stage::Apply { expression, name } => {
+                let expression = self.expression(expression)?;
+                let place = self.names().place(name);
+                self.push(Step::Apply { expression, place });
+            }
+            Stage::Filter(expression) => {
+                let expression = self.expression(expression)?;
+                self.push(Step::Filter(expression));
+            }
+            Stage::Arrange(arrange) => self.arrange(arrange)?,
+        }
+        Ok(())
+    }
+
+    fn load(&mut self, fields: &[Loaded]) {
+        let schema = self.schema;
+        let names = self.names();
+        let mut loads = Vec::new();
+        for Loaded { path, name } in fields {
+            match schema.and_then(|schema| stored_whole(schema, path)) {
+                Some(field) => drop(names.place_from(name, Origin::Stored(field))),
+                None => loads.push(names.load(path, name, schema)),
+            }
+        }
+        self.push(Step::Load(loads));
+    }
+
+    fn expression(&mut self, text: &[u8]) -> Result<Evaluated, SearchError> {
+        let expression = expression::parse(text)?;
+        let mut wanted: Vec<&[u8]> = Vec::new();
+        expression.for_each_property(&mut |name| wanted.push(name));
+        let schema = self.schema;
+        let mut properties = Vec::new();
+        for name in wanted {
+            let place = self.names().known(name, schema);
+            let place = place.ok_or_else(|| SearchError::not_in_pipeline(name))?;
+            properties.push((name.to_vec(), place));
+        }
+        Ok(Evaluated {
+            expression,
+            properties,
+        })
+    }
+
+    fn arrange(&mut self, arrange: &Arrange) -> Result<(), SearchError> {
+        let size = |n: u64| usize::try_from(n).unwrap_or(usize::MAX);
+        if !arrange.is_sorted {
+            if let Some(limit) = arrange.limit {
+                // No row: all of them are counted all the same.
+                let step = match limit.count {
+                    0 => Step::Arrange(Box::new(Arranged::by_keys(Vec::new(), 0, 0))),
+                    left => Step::Limit {
+                        skipped: limit.offset,
+                        left,
+                    },
+                };
+                self.push(step);
+            }
+            return Ok(());
+        }
+        let schema = self.schema;
+        let mut loads = Vec::new();
+        let mut keys = Vec::new();
+        for key in &arrange.keys {
+            let place = self.names().field(&key.name, schema, &mut loads);
+            keys.push(Key {
+                place: place.ok_or_else(|| SearchError::not_in_schema(&key.name))?,
+                is_descending: key.is_descending,
+            });
+        }
+        if !loads.is_empty() {
+            self.push(Step::Load(loads));
+        }
+        let (skipped, kept) = match (arrange.limit, arrange.max) {
+            (Some(limit), _) => (limit.offset, limit.offset.saturating_add(limit.count)),
+            (None, max) => (0, max.unwrap_or(u64::MAX)),
+        };
+        let arranged = Arranged::by_keys(keys, size(skipped), size(kept));
+        self.push(Step::Arrange(Box::new(arranged)));
+        Ok(())
+    }
+
+    fn group(&mut self, group: &Group) -> Result<(), SearchError> {
+        let schema = self.schema;
+        let mut loads = Vec::new();
+        let mut properties = Vec::new();
+        for name in &group.properties {
+            let place = self.names().field(name, schema, &mut loads);
+            properties.push(place.ok_or_else(|| {
+                let pieces: [&[u8]; 3] = [b"No such property `", name, b"`"];
+                SearchError::of(error::NO_PROPERTY, &pieces)
+            })?);
+        }
+        let mut after = Names::default();
+        let mut add = |name: &[u8]| {
+            if after.find(name).is_some() {
+                let pieces: [&[u8]; 3] = [b"Property `", name, b"` specified more than once"];
+                return Err(SearchError::of(error::DUPLICATE_FIELD, &pieces));
+            }
+            after.place(name);
+            Ok(())
+        };
+        group.properties.iter().try_for_each(|name| add(name))?;
+        let mut reducers = Vec::new();
+        for call in &group.reducers {
+            let names = self.names.last_mut().expect("there is one at least");
+            reducers.push(reduce::parse(call, names, schema, &mut loads)?);
+            add(&call.name)?;
+        }
+        if !loads.is_empty() {
+            self.push(Step::Load(loads));
+        }
+        self.push(Step::Group(Box::new(Grouped::new(properties, reducers))));
+        self.names.push(after);
+        self.schema = None;
+        Ok(())
+    }
+}

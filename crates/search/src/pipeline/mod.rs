@@ -1,0 +1,39 @@
+//! From the documents that match to the rows of a reply: a pull pipeline.
+//!
+//!     hits -> LOAD -> GROUPBY -> APPLY -> SORTBY, LIMIT -> rows
+//!
+//! | module | what |
+//! |---|---|
+//! | `row` | a row while it goes through, and the values that documents have for it |
+//! | `names` | names of properties as places in rows |
+//! | `build` | the stages of FT.AGGREGATE as steps, names looked up |
+//! | `search` | FT.SEARCH as steps |
+//! | `step` | steps, and how a row is pulled through them |
+//! | `arrange` | rows in order, of which only the first ones are kept |
+//! | `group` | rows of equal properties as one |
+//! | `reduce` | the reducers of GROUPBY |
+//!
+//! Invariants
+//!   1. A place in a row belongs to one name; only GROUPBY begins anew with other places.
+//!   2. Nothing is borrowed between two calls of [`Pipeline::next_rows`]: documents may come and
+//!      go.
+//!   3. SORTABLE values are read from the index where they are needed, and are not copied before.
+//!
+//! Cost: a row of a GROUPBY by a SORTABLE field is a hash of its value and an update of each
+//! reducer; documents are loaded only where a stage needs a field that is not SORTABLE. SORTBY with
+//! a limit of n keeps n rows.
+
+mod arrange;
+mod build;
+mod group;
+mod names;
+mod reduce;
+mod row;
+mod search;
+mod step;
+
+#[cfg(test)]
+mod tests;
+
+pub use row::{Documents, Hits, Loader, SortValue};
+pub use step::{Batch, Context, Ending, OutputRow, Pipeline};

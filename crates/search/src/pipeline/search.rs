@@ -1,0 +1,95 @@
+//! FT.SEARCH as steps: rows by score or by SORTBY, LIMIT, then the fields of RETURN or all of them.
+//!
+//! Only rows of the reply are loaded, unless SORTBY needs a field that is not SORTABLE.
+
+use super::arrange::{Arranged, Key};
+use super::names::{Names, Origin, stored_whole};
+use super::step::{Pipeline, Source, Step};
+use crate::error::SearchError;
+use crate::request::{Returned, SearchRequest};
+use crate::schema::Schema;
+
+impl Pipeline {
+    /// The pipeline of FT.SEARCH over documents of an index; `distances` are the names that the
+    /// query yields, in the order of [`crate::hit::Hit::distances`]. [`Pipeline::total`] says how
+    /// many documents match.
+    ///
+    /// # Errors
+    ///
+    /// Where SORTBY names a property that is not there.
+    pub fn search(
+        request: &SearchRequest,
+        schema: &Schema,
+        distances: &[Vec<u8>],
+    ) -> Result<Pipeline, SearchError> {
+        let mut names = Names::default();
+        let mut steps = Vec::new();
+        let source = Source {
+            distances: distances.iter().map(|name| names.place(name)).collect(),
+            score: None,
+        };
+        let size = |n: u64| usize::try_from(n).unwrap_or(usize::MAX);
+        let limit = request.limit();
+        let skipped = size(limit.offset);
+        let kept = match limit.count {
+            0 => 0,
+            count => size(limit.offset.saturating_add(count)),
+        };
+        let arranged = match &request.sort {
+            None => Arranged::by_score(skipped, kept),
+            Some(key) => {
+                let mut loads = Vec::new();
+                let place = names.field(&key.name, Some(schema), &mut loads);
+                let place = place.ok_or_else(|| SearchError::not_in_schema(&key.name))?;
+                if !loads.is_empty() {
+                    steps.push((0, Step::Load(loads)));
+                }
+                let is_descending = key.is_descending;
+                Arranged::by_keys(
+                    vec![Key {
+                        place,
+                        is_descending,
+                    }],
+                    skipped,
+                    kept,
+                )
+            }
+        };
+        steps.push((0, Step::Arrange(Box::new(arranged))));
+        match &request.returned {
+            _ if !request.options.has_content => {
+                for place in &mut names.places {
+                    place.is_shown = false;
+                }
+            }
+            None => steps.push((0, Step::LoadAll)),
+            Some(fields) => {
+                for place in &mut names.places {
+                    place.is_shown = false;
+                }
+                steps.push((0, returned(&mut names, fields, schema)));
+            }
+        }
+        Ok(Pipeline::new(vec![names], steps, source))
+    }
+}
+
+/// Reads the fields of RETURN; of a name that is there twice the first counts.
+fn returned(names: &mut Names, fields: &[Returned], schema: &Schema) -> Step {
+    let mut loads = Vec::new();
+    for Returned { path, name } in fields {
+        if names
+            .find(name)
+            .is_some_and(|place| names.places[place].is_shown)
+        {
+            continue;
+        }
+        let is_yielded = path == name && names.find(name).is_some() && schema.field(path).is_none();
+        match stored_whole(schema, path) {
+            _ if is_yielded => drop(names.place(name)),
+            Some(field) => drop(names.place_from(name, Origin::Stored(field))),
+            None => loads.push(names.load(path, name, Some(schema))),
+        }
+    }
+    Step::Load(loads)
+}

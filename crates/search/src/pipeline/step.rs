@@ -1,0 +1,378 @@
+//! Steps, and how a row is pulled through them.
+//!
+//! A step pulls rows of the one before it, into one row that is used again and again. SORTBY and
+//! GROUPBY pull all rows before they give one; if the budget of documents is used up meanwhile,
+//! they keep what they have, and go on with the next call.
+
+use super::arrange::Arranged;
+use super::group::Grouped;
+use super::names::{Load, Names};
+use super::row::{Documents, Hits, Loader, Row};
+use crate::error::SearchError;
+use crate::expression::{self, Expression, Value};
+use crate::hit::{DocumentId, Explanation};
+
+/// Everything outside that a pipeline reads while it runs.
+pub struct Context<'c> {
+    pub hits: &'c mut dyn Hits,
+    pub documents: &'c dyn Documents,
+    pub loader: &'c dyn Loader,
+    /// Documents that may yet be pulled; counts down.
+    pub budget: u64,
+}
+
+/// Rows of a call.
+#[derive(Debug)]
+pub struct Batch {
+    pub rows: Vec<OutputRow>,
+    pub ending: Ending,
+}
+
+/// Why a batch has no more rows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ending {
+    /// It has as many as were asked for.
+    Full,
+    /// The budget is used up.
+    Paused,
+    /// There are no more.
+    Done,
+}
+
+/// A row of a reply.
+#[derive(Clone, Debug, PartialEq)]
+pub struct OutputRow {
+    /// Of FT.SEARCH, and of FT.AGGREGATE before a GROUPBY.
+    pub document: Option<DocumentId>,
+    pub score: f64,
+    pub explanation: Option<Explanation>,
+    /// The value of the first SORTBY property.
+    pub sort_key: Option<Value>,
+    /// Whether FT.SEARCH found the document gone when it was to be loaded.
+    pub is_gone: bool,
+    /// By the numbers of [`Pipeline::name`], in order.
+    pub fields: Vec<(usize, Value)>,
+}
+
+/// A query's rows on their way to the reply.
+#[derive(Debug)]
+pub struct Pipeline {
+    /// Names before the first GROUPBY, and after each.
+    pub(super) names: Vec<Names>,
+    /// Each with the place of the names of rows that come in.
+    pub(super) steps: Vec<(usize, Step)>,
+    pub(super) source: Source,
+    row: Row,
+    /// Rows that there are, as far as is known.
+    total: u64,
+    first_total: Option<u64>,
+    is_done: bool,
+}
+
+/// The places of what the query itself yields.
+#[derive(Debug, Default)]
+pub(super) struct Source {
+    pub(super) score: Option<usize>,
+    pub(super) distances: Vec<usize>,
+}
+
+#[derive(Debug)]
+pub(super) enum Step {
+    Load(Vec<Load>),
+    LoadAll,
+    Apply { expression: Evaluated, place: usize },
+    Filter(Evaluated),
+    Arrange(Box<Arranged>),
+    Limit { skipped: u64, left: u64 },
+    Group(Box<Grouped>),
+}
+
+/// An expression with the places of its properties.
+#[derive(Debug)]
+pub(super) struct Evaluated {
+    pub(super) expression: Expression,
+    pub(super) properties: Vec<(Vec<u8>, usize)>,
+}
+
+enum Pulled {
+    Row,
+    Paused,
+    End,
+}
+
+impl Pipeline {
+    pub(super) fn new(names: Vec<Names>, steps: Vec<(usize, Step)>, source: Source) -> Pipeline {
+        Pipeline {
+            names,
+            steps,
+            source,
+            row: Row::default(),
+            total: 0,
+            first_total: None,
+            is_done: false,
+        }
+    }
+
+    /// The next rows, at most `most`.
+    ///
+    /// # Errors
+    ///
+    /// Where an expression has no value for a row. If there were rows before it in the same call,
+    /// these are returned, and the pipeline ends.
+    pub fn next_rows(
+        &mut self,
+        most: usize,
+        context: &mut Context<'_>,
+    ) -> Result<Batch, SearchError> {
+        let mut rows = Vec::new();
+        let ending = loop {
+            if self.is_done {
+                break Ending::Done;
+            }
+            if rows.len() == most {
+                break Ending::Full;
+            }
+            let mut pull = Pull {
+                names: &mut self.names,
+                source: &self.source,
+                total: &mut self.total,
+                context,
+            };
+            match pull.from(&mut self.steps, &mut self.row) {
+                Ok(Pulled::Row) => {}
+                Ok(Pulled::Paused) => break Ending::Paused,
+                Ok(Pulled::End) => {
+                    self.is_done = true;
+                    continue;
+                }
+                Err(error) => {
+                    self.is_done = true;
+                    if rows.is_empty() {
+                        return Err(error);
+                    }
+                    continue;
+                }
+            }
+            self.first_total.get_or_insert(self.total);
+            rows.push(self.output(context.documents));
+        };
+        Ok(Batch { rows, ending })
+    }
+
+    /// The number that FT.AGGREGATE's replies begin with: documents pulled for the first row, or
+    /// groups. It is right where the rows are sorted or grouped.
+    pub fn first_total(&self) -> u64 {
+        self.first_total.unwrap_or(self.total)
+    }
+
+    /// Documents that were pulled, or groups.
+    pub fn total(&self) -> u64 {
+        self.total
+    }
+
+    /// The name of a field of a row.
+    pub fn name(&self, field: usize) -> &[u8] {
+        let names = self.names.last().expect("there is one at least");
+        &names.places[field].name
+    }
+
+    fn output(&mut self, documents: &dyn Documents) -> OutputRow {
+        let names = self.names.last().expect("there is one at least");
+        let row = &self.row;
+        let shown = names
+            .places
+            .iter()
+            .enumerate()
+            .filter(|(_, place)| place.is_shown);
+        let fields = shown.filter_map(|(at, _)| {
+            let value = names.value(row, at, documents)?;
+            Some((at, value.to_value()))
+        });
+        OutputRow {
+            document: row.document,
+            score: row.score,
+            fields: fields.collect(),
+            is_gone: row.is_gone,
+            explanation: self.row.explanation.take(),
+            sort_key: self.row.sort_key.take(),
+        }
+    }
+}
+
+/// A pull of one row.
+struct Pull<'p, 'c> {
+    names: &'p mut [Names],
+    source: &'p Source,
+    total: &'p mut u64,
+    context: &'p mut Context<'c>,
+}
+
+impl Pull<'_, '_> {
+    /// The next row that comes out of all steps.
+    fn from(&mut self, steps: &mut [(usize, Step)], row: &mut Row) -> Result<Pulled, SearchError> {
+        let Some(((names, step), before)) = steps.split_last_mut() else {
+            return Ok(self.hit(row));
+        };
+        let names = *names;
+        match step {
+            Step::Load(loads) => {
+                let pulled = self.from(before, row)?;
+                if let Pulled::Row = pulled {
+                    for load in loads {
+                        load.run(row, self.context.documents, self.context.loader);
+                    }
+                }
+                Ok(pulled)
+            }
+            Step::LoadAll => {
+                let pulled = self.from(before, row)?;
+                if let Pulled::Row = pulled {
+                    self.load_all(row);
+                }
+                Ok(pulled)
+            }
+            Step::Apply { expression, place } => {
+                let pulled = self.from(before, row)?;
+                if let Pulled::Row = pulled {
+                    let value = expression.of(row, &self.names[names], self.context.documents)?;
+                    row.set(*place, value);
+                }
+                Ok(pulled)
+            }
+            Step::Filter(expression) => loop {
+                let pulled = self.from(before, row)?;
+                let Pulled::Row = pulled else {
+                    return Ok(pulled);
+                };
+                let value = expression.of(row, &self.names[names], self.context.documents)?;
+                if value.is_true() {
+                    return Ok(pulled);
+                }
+            },
+            Step::Limit { skipped, left } => {
+                while *skipped > 0 {
+                    let pulled = self.from(before, row)?;
+                    let Pulled::Row = pulled else {
+                        return Ok(pulled);
+                    };
+                    *skipped -= 1;
+                }
+                if *left == 0 {
+                    return Ok(Pulled::End);
+                }
+                let pulled = self.from(before, row)?;
+                if let Pulled::Row = pulled {
+                    *left -= 1;
+                }
+                Ok(pulled)
+            }
+            Step::Arrange(arranged) => {
+                while !arranged.is_ready() {
+                    match self.from(before, row)? {
+                        Pulled::Row => {
+                            arranged.add(row, &self.names[names], self.context.documents);
+                        }
+                        Pulled::Paused => return Ok(Pulled::Paused),
+                        Pulled::End => arranged.finish(),
+                    }
+                }
+                Ok(next_of(arranged.next(), row))
+            }
+            Step::Group(grouped) => {
+                while !grouped.is_ready() {
+                    match self.from(before, row)? {
+                        Pulled::Row => grouped.add(row, &self.names[names], self.context.documents),
+                        Pulled::Paused => return Ok(Pulled::Paused),
+                        Pulled::End => *self.total = grouped.finish(),
+                    }
+                }
+                Ok(next_of(grouped.next(), row))
+            }
+        }
+    }
+
+    fn hit(&mut self, row: &mut Row) -> Pulled {
+        if self.context.budget == 0 {
+            return Pulled::Paused;
+        }
+        self.context.budget -= 1;
+        let Some(hit) = self.context.hits.next() else {
+            return Pulled::End;
+        };
+        *self.total += 1;
+        row.document = Some(hit.document);
+        row.score = hit.score;
+        row.explanation = hit.explanation;
+        row.sort_key = None;
+        row.is_gone = false;
+        row.values.clear();
+        if let Some(place) = self.source.score {
+            row.set(place, Value::Number(hit.score));
+        }
+        for (place, distance) in self.source.distances.iter().zip(hit.distances) {
+            if !distance.is_nan() {
+                row.set(*place, Value::Number(distance));
+            }
+        }
+        Pulled::Row
+    }
+
+    fn load_all(&mut self, row: &mut Row) {
+        let Context {
+            documents, loader, ..
+        } = &self.context;
+        let key = row.document.and_then(|document| documents.key(document));
+        let Some(fields) = key.and_then(|key| loader.load_all(key)) else {
+            row.is_gone = true;
+            return;
+        };
+        for (name, value) in fields {
+            let place = self.names[0].place(&name);
+            row.set(place, value);
+        }
+    }
+}
+
+fn next_of(next: Option<Row>, row: &mut Row) -> Pulled {
+    match next {
+        Some(next) => {
+            *row = next;
+            Pulled::Row
+        }
+        None => Pulled::End,
+    }
+}
+
+impl Evaluated {
+    fn of(
+        &self,
+        row: &Row,
+        names: &Names,
+        documents: &dyn Documents,
+    ) -> Result<Value, SearchError> {
+        let properties = Properties {
+            of: self,
+            row,
+            names,
+            documents,
+        };
+        Ok(self.expression.evaluate(&properties)?)
+    }
+}
+
+/// A row as an expression sees it.
+struct Properties<'r> {
+    of: &'r Evaluated,
+    row: &'r Row,
+    names: &'r Names,
+    documents: &'r dyn Documents,
+}
+
+impl expression::Row for Properties<'_> {
+    fn property(&self, name: &[u8]) -> Option<Value> {
+        let mut properties = self.of.properties.iter();
+        let (_, place) = properties.find(|(its, _)| its == name)?;
+        let value = self.names.value(self.row, *place, self.documents)?;
+        Some(value.to_value())
+    }
+}
