@@ -220,6 +220,12 @@ impl Index {
         self.documents.key(id.0)
     }
 
+    /// The key of a document. `None`: it is gone.
+    pub fn living_key(&self, id: DocumentId) -> Option<&[u8]> {
+        let alive = self.documents.alive().get(id.0 as usize / 64)?;
+        (alive >> (id.0 % 64) & 1 == 1).then(|| self.documents.key(id.0))
+    }
+
     pub fn id(&self, key: &[u8]) -> Option<DocumentId> {
         self.documents.find(key).map(DocumentId)
     }

@@ -1,7 +1,7 @@
 //! Rows in order, of which only the first ones are kept.
 //!
 //! Rows without a value come last whichever the direction. Equal rows come in the order of their
-//! documents, the other way round if the last key descends. Cost: n rows of which k are kept take
+//! index, the other way round if the last key descends. Cost: n rows of which k are kept take
 //! n comparisons with the last one kept, and O(k log k); a row that is not kept copies nothing.
 
 use smallvec::SmallVec;
@@ -9,8 +9,9 @@ use std::cmp::Ordering;
 use std::collections::BinaryHeap;
 
 use super::names::Names;
-use super::row::{Documents, Row, Seen, order};
+use super::row::{Row, Seen, order};
 use crate::expression::Value;
+use crate::index::Index;
 
 /// Rows while they come in, and then in order.
 #[derive(Debug)]
@@ -83,7 +84,7 @@ impl Arranged {
     }
 
     /// Takes a row in, and leaves any row in its place.
-    pub(super) fn add(&mut self, row: &mut Row, names: &Names, documents: &dyn Documents) {
+    pub(super) fn add(&mut self, row: &mut Row, names: &Names, index: &Index) {
         let at = row
             .document
             .map_or(self.count, |document| u64::from(document.0));
@@ -94,7 +95,7 @@ impl Arranged {
         if self.heap.len() == self.kept_max {
             let last = self.heap.peek().expect("it is full");
             let keys = self.keys.iter();
-            let keys = keys.map(|key| names.value(row, key.place, documents));
+            let keys = keys.map(|key| names.value(row, key.place, index));
             let others = last.keys.iter().map(|key| key.as_ref().map(Seen::of));
             let order = compare(self.by, keys.zip(others), (row.score, at), last.rank());
             if order != Ordering::Less {
@@ -103,7 +104,7 @@ impl Arranged {
             self.heap.pop();
         }
         let keys = self.keys.iter();
-        let keys = keys.map(|key| names.value(row, key.place, documents).map(Seen::to_value));
+        let keys = keys.map(|key| names.value(row, key.place, index).map(Seen::to_value));
         let keys = keys.collect();
         self.heap.push(Entry {
             by: self.by,

@@ -5,7 +5,7 @@
 
 use super::arrange::{Arranged, Key};
 use super::group::Grouped;
-use super::names::{Names, Origin, stored_whole};
+use super::names::Names;
 use super::reduce;
 use super::step::{Evaluated, Pipeline, Source, Step};
 use crate::error::{self, SearchError};
@@ -87,12 +87,11 @@ impl Builder<'_> {
         let names = self.names();
         let mut loads = Vec::new();
         for Loaded { path, name } in fields {
-            match schema.and_then(|schema| stored_whole(schema, path)) {
-                Some(field) => drop(names.place_from(name, Origin::Stored(field))),
-                None => loads.push(names.load(path, name, schema)),
-            }
+            loads.extend(names.load(path, name, schema));
         }
-        self.push(Step::Load(loads));
+        if !loads.is_empty() {
+            self.push(Step::Load(loads));
+        }
     }
 
     fn expression(&mut self, text: &[u8]) -> Result<Evaluated, SearchError> {

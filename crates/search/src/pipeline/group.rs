@@ -10,8 +10,9 @@ use smallvec::SmallVec;
 
 use super::names::Names;
 use super::reduce::{self, Reducer, State};
-use super::row::{Documents, Row, Seen};
+use super::row::{Row, Seen};
 use crate::expression::Value;
+use crate::index::Index;
 
 /// Groups while rows come in, and then one by one.
 #[derive(Debug)]
@@ -51,9 +52,9 @@ impl Grouped {
     }
 
     /// Takes a row in.
-    pub(super) fn add(&mut self, row: &Row, names: &Names, documents: &dyn Documents) {
+    pub(super) fn add(&mut self, row: &Row, names: &Names, index: &Index) {
         let values = self.properties.iter().map(|place| {
-            let value = names.value(row, *place, documents);
+            let value = names.value(row, *place, index);
             value.unwrap_or(Seen::Other(&NULL))
         });
         let mut key: SmallVec<[Seen<'_>; 2]> = values.collect();
@@ -61,8 +62,8 @@ impl Grouped {
             .iter()
             .position(|value| matches!(value, Seen::Other(Value::List(_))));
         match list {
-            None => self.add_to(&key, row, names, documents),
-            Some(from) => self.add_each(&mut key, from, row, names, documents),
+            None => self.add_to(&key, row, names, index),
+            Some(from) => self.add_each(&mut key, from, row, names, index),
         }
     }
 
@@ -73,23 +74,23 @@ impl Grouped {
         from: usize,
         row: &Row,
         names: &Names,
-        documents: &dyn Documents,
+        index: &Index,
     ) {
         let Some(value) = key.get(from).copied() else {
-            return self.add_to(key, row, names, documents);
+            return self.add_to(key, row, names, index);
         };
         let Seen::Other(Value::List(items)) = value else {
-            return self.add_each(key, from + 1, row, names, documents);
+            return self.add_each(key, from + 1, row, names, index);
         };
         let empty = std::slice::from_ref(&NULL);
         for item in if items.is_empty() { empty } else { items } {
             key[from] = Seen::of(item);
-            self.add_each(key, from + 1, row, names, documents);
+            self.add_each(key, from + 1, row, names, index);
         }
         key[from] = value;
     }
 
-    fn add_to(&mut self, key: &[Seen<'_>], row: &Row, names: &Names, documents: &dyn Documents) {
+    fn add_to(&mut self, key: &[Seen<'_>], row: &Row, names: &Names, index: &Index) {
         let hasher = &self.hasher;
         let hash = hash(hasher, key.iter().copied());
         let groups = &mut self.groups;
@@ -115,7 +116,7 @@ impl Grouped {
         };
         let states = &mut self.groups[at].states;
         for (reducer, state) in self.reducers.iter().zip(states) {
-            reducer.add(state, row, names, documents);
+            reducer.add(state, row, names, index);
         }
     }
 

@@ -35,5 +35,5 @@ mod step;
 #[cfg(test)]
 mod tests;
 
-pub use row::{Documents, Hits, Loader, SortValue};
+pub use row::{Hits, Loader};
 pub use step::{Batch, Context, Ending, OutputRow, Pipeline};

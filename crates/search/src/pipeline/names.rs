@@ -5,8 +5,9 @@
 use ahash::RandomState;
 use hashbrown::HashMap;
 
-use super::row::{Documents, Loader, Row, Seen, SortValue};
+use super::row::{Loader, Row, Seen};
 use crate::expression::{Value, number_of};
+use crate::index::{Index, SortValue};
 use crate::schema::{FieldKind, KeyType, Schema};
 
 /// Where a value is taken from if the row itself has none.
@@ -14,7 +15,9 @@ use crate::schema::{FieldKind, KeyType, Schema};
 pub(super) enum Origin {
     /// The row alone.
     Row,
-    /// A SORTABLE field.
+    /// A SORTABLE field, as it is sorted.
+    Sorted(usize),
+    /// A SORTABLE field, as the document has it.
     Stored(usize),
 }
 
@@ -36,6 +39,8 @@ pub(super) struct Load {
     is_number: bool,
     /// `__key`: the key itself.
     is_key: bool,
+    /// The SORTABLE field that has it, so that no document is read.
+    stored: Option<usize>,
 }
 
 /// The places of rows between two GROUPBYs.
@@ -82,7 +87,7 @@ impl Names {
         }
         match schema.and_then(|schema| schema.field(name)) {
             Some((at, field)) if field.is_sortable => {
-                Some(self.place_from(name, Origin::Stored(at)))
+                Some(self.place_from(name, Origin::Sorted(at)))
             }
             _ if self.is_open => Some(self.place(name)),
             _ => None,
@@ -101,22 +106,38 @@ impl Names {
             return Some(place);
         }
         schema?.field(name)?;
-        let load = self.load(name, name, schema);
-        let place = load.place;
-        loads.push(load);
-        Some(place)
+        loads.extend(self.load(name, name, schema));
+        self.find(name)
     }
 
     /// Loads the field of a name, or what stands at a path, into the place of another name.
-    pub(super) fn load(&mut self, path: &[u8], name: &[u8], schema: Option<&Schema>) -> Load {
+    /// `None`: the place has it without a step of the pipeline.
+    pub(super) fn load(
+        &mut self,
+        path: &[u8],
+        name: &[u8],
+        schema: Option<&Schema>,
+    ) -> Option<Load> {
         let field = schema.and_then(|schema| schema.field(path));
-        let place = self.place(name);
-        Load {
+        // A value of JSON may be one of several, and depends on the dialect.
+        let is_hash = schema.is_some_and(|schema| schema.key_type == KeyType::Hash);
+        let stored = field.filter(|(_, field)| is_hash && field.is_sortable);
+        let stored = stored.map(|(at, _)| at);
+        let is_new = self.find(name).is_none();
+        let place = match stored {
+            Some(at) => self.place_from(name, Origin::Stored(at)),
+            None => self.place(name),
+        };
+        if is_new && stored.is_some() {
+            return None;
+        }
+        Some(Load {
             place,
             path: field.map_or(path, |(_, field)| &field.path).to_vec(),
             is_number: field.is_some_and(|(_, field)| matches!(field.kind, FieldKind::Number)),
             is_key: path == KEY,
-        }
+            stored,
+        })
     }
 
     /// The value at a place of a row.
@@ -124,32 +145,41 @@ impl Names {
         &self,
         row: &'r Row,
         place: usize,
-        documents: &'r dyn Documents,
+        index: &'r Index,
     ) -> Option<Seen<'r>> {
         if let Some(Some(value)) = row.values.get(place) {
             return Some(Seen::of(value));
         }
-        let Origin::Stored(field) = self.places[place].origin else {
-            return None;
+        let (field, is_sorted) = match self.places[place].origin {
+            Origin::Row => return None,
+            Origin::Sorted(field) => (field, true),
+            Origin::Stored(field) => (field, false),
         };
-        match documents.sort_value(row.document?, field)? {
+        match index.sort_value(row.document?, field)? {
             SortValue::Number(n) => Some(Seen::Number(n)),
-            SortValue::Text(text) => Some(Seen::Text(text)),
+            SortValue::Text { sorted, .. } if is_sorted => Some(Seen::Text(sorted)),
+            SortValue::Text { original, .. } => Some(Seen::Text(original)),
         }
     }
 }
 
-/// The SORTABLE field that has the very value that documents have, so that it need not be loaded.
-pub(super) fn stored_whole(schema: &Schema, path: &[u8]) -> Option<usize> {
-    let (at, field) = schema.field(path)?;
-    let is_whole = field.is_sortable && field.is_unnormalised;
-    (is_whole && schema.key_type == KeyType::Hash).then_some(at)
-}
-
 impl Load {
     /// Reads the field of a row's document.
-    pub(super) fn run(&self, row: &mut Row, documents: &dyn Documents, loader: &dyn Loader) {
-        let Some(key) = row.document.and_then(|document| documents.key(document)) else {
+    pub(super) fn run(&self, row: &mut Row, index: &Index, loader: &dyn Loader) {
+        let Some(document) = row.document else {
+            return;
+        };
+        if let Some(field) = self.stored {
+            match index.sort_value(document, field) {
+                Some(SortValue::Number(n)) => row.set(self.place, Value::Number(n)),
+                Some(SortValue::Text { original, .. }) => {
+                    row.set(self.place, Value::Text(original.to_vec()));
+                }
+                None => {}
+            }
+            return;
+        }
+        let Some(key) = index.living_key(document) else {
             return;
         };
         if self.is_key {

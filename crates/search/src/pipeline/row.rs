@@ -9,22 +9,13 @@ use crate::hit::{DocumentId, Explanation, Hit};
 /// The documents that match a query, one by one.
 pub trait Hits {
     /// The next one; `None`: there are no more.
-    fn next(&mut self) -> Option<Hit>;
+    fn next_hit(&mut self) -> Option<Hit>;
 }
 
-/// An index, as rows see it.
-pub trait Documents {
-    /// The key of a document. `None`: it is gone.
-    fn key(&self, document: DocumentId) -> Option<&[u8]>;
-    /// A document's value of a SORTABLE field, by the field's place in the schema.
-    fn sort_value(&self, document: DocumentId, field: usize) -> Option<SortValue<'_>>;
-}
-
-/// A value that is kept for sorting: of a text without UNF in small letters, without accents.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum SortValue<'i> {
-    Number(f64),
-    Text(&'i [u8]),
+impl<I: Iterator<Item = Hit>> Hits for I {
+    fn next_hit(&mut self) -> Option<Hit> {
+        self.next()
+    }
 }
 
 /// Reads documents.

@@ -3,7 +3,7 @@
 //! Only rows of the reply are loaded, unless SORTBY needs a field that is not SORTABLE.
 
 use super::arrange::{Arranged, Key};
-use super::names::{Names, Origin, stored_whole};
+use super::names::Names;
 use super::step::{Pipeline, Source, Step};
 use crate::error::SearchError;
 use crate::request::{Returned, SearchRequest};
@@ -85,10 +85,10 @@ fn returned(names: &mut Names, fields: &[Returned], schema: &Schema) -> Step {
             continue;
         }
         let is_yielded = path == name && names.find(name).is_some() && schema.field(path).is_none();
-        match stored_whole(schema, path) {
-            _ if is_yielded => drop(names.place(name)),
-            Some(field) => drop(names.place_from(name, Origin::Stored(field))),
-            None => loads.push(names.load(path, name, Some(schema))),
+        if is_yielded {
+            names.place(name);
+        } else {
+            loads.extend(names.load(path, name, Some(schema)));
         }
     }
     Step::Load(loads)

@@ -7,15 +7,16 @@
 use super::arrange::Arranged;
 use super::group::Grouped;
 use super::names::{Load, Names};
-use super::row::{Documents, Hits, Loader, Row};
+use super::row::{Hits, Loader, Row};
 use crate::error::SearchError;
 use crate::expression::{self, Expression, Value};
 use crate::hit::{DocumentId, Explanation};
+use crate::index::Index;
 
 /// Everything outside that a pipeline reads while it runs.
 pub struct Context<'c> {
     pub hits: &'c mut dyn Hits,
-    pub documents: &'c dyn Documents,
+    pub index: &'c Index,
     pub loader: &'c dyn Loader,
     /// Documents that may yet be pulled; counts down.
     pub budget: u64,
@@ -154,7 +155,7 @@ impl Pipeline {
                 }
             }
             self.first_total.get_or_insert(self.total);
-            rows.push(self.output(context.documents));
+            rows.push(self.output(context.index));
         };
         Ok(Batch { rows, ending })
     }
@@ -176,7 +177,7 @@ impl Pipeline {
         &names.places[field].name
     }
 
-    fn output(&mut self, documents: &dyn Documents) -> OutputRow {
+    fn output(&mut self, index: &Index) -> OutputRow {
         let names = self.names.last().expect("there is one at least");
         let row = &self.row;
         let shown = names
@@ -185,7 +186,7 @@ impl Pipeline {
             .enumerate()
             .filter(|(_, place)| place.is_shown);
         let fields = shown.filter_map(|(at, _)| {
-            let value = names.value(row, at, documents)?;
+            let value = names.value(row, at, index)?;
             Some((at, value.to_value()))
         });
         OutputRow {
@@ -219,7 +220,7 @@ impl Pull<'_, '_> {
                 let pulled = self.from(before, row)?;
                 if let Pulled::Row = pulled {
                     for load in loads {
-                        load.run(row, self.context.documents, self.context.loader);
+                        load.run(row, self.context.index, self.context.loader);
                     }
                 }
                 Ok(pulled)
@@ -234,7 +235,7 @@ impl Pull<'_, '_> {
             Step::Apply { expression, place } => {
                 let pulled = self.from(before, row)?;
                 if let Pulled::Row = pulled {
-                    let value = expression.of(row, &self.names[names], self.context.documents)?;
+                    let value = expression.of(row, &self.names[names], self.context.index)?;
                     row.set(*place, value);
                 }
                 Ok(pulled)
@@ -244,7 +245,7 @@ impl Pull<'_, '_> {
                 let Pulled::Row = pulled else {
                     return Ok(pulled);
                 };
-                let value = expression.of(row, &self.names[names], self.context.documents)?;
+                let value = expression.of(row, &self.names[names], self.context.index)?;
                 if value.is_true() {
                     return Ok(pulled);
                 }
@@ -270,7 +271,7 @@ impl Pull<'_, '_> {
                 while !arranged.is_ready() {
                     match self.from(before, row)? {
                         Pulled::Row => {
-                            arranged.add(row, &self.names[names], self.context.documents);
+                            arranged.add(row, &self.names[names], self.context.index);
                         }
                         Pulled::Paused => return Ok(Pulled::Paused),
                         Pulled::End => arranged.finish(),
@@ -281,7 +282,7 @@ impl Pull<'_, '_> {
             Step::Group(grouped) => {
                 while !grouped.is_ready() {
                     match self.from(before, row)? {
-                        Pulled::Row => grouped.add(row, &self.names[names], self.context.documents),
+                        Pulled::Row => grouped.add(row, &self.names[names], self.context.index),
                         Pulled::Paused => return Ok(Pulled::Paused),
                         Pulled::End => *self.total = grouped.finish(),
                     }
@@ -296,7 +297,7 @@ impl Pull<'_, '_> {
             return Pulled::Paused;
         }
         self.context.budget -= 1;
-        let Some(hit) = self.context.hits.next() else {
+        let Some(hit) = self.context.hits.next_hit() else {
             return Pulled::End;
         };
         *self.total += 1;
@@ -318,10 +319,8 @@ impl Pull<'_, '_> {
     }
 
     fn load_all(&mut self, row: &mut Row) {
-        let Context {
-            documents, loader, ..
-        } = &self.context;
-        let key = row.document.and_then(|document| documents.key(document));
+        let Context { index, loader, .. } = &self.context;
+        let key = row.document.and_then(|document| index.living_key(document));
         let Some(fields) = key.and_then(|key| loader.load_all(key)) else {
             row.is_gone = true;
             return;
@@ -344,17 +343,12 @@ fn next_of(next: Option<Row>, row: &mut Row) -> Pulled {
 }
 
 impl Evaluated {
-    fn of(
-        &self,
-        row: &Row,
-        names: &Names,
-        documents: &dyn Documents,
-    ) -> Result<Value, SearchError> {
+    fn of(&self, row: &Row, names: &Names, index: &Index) -> Result<Value, SearchError> {
         let properties = Properties {
             of: self,
             row,
             names,
-            documents,
+            index,
         };
         Ok(self.expression.evaluate(&properties)?)
     }
@@ -365,14 +359,14 @@ struct Properties<'r> {
     of: &'r Evaluated,
     row: &'r Row,
     names: &'r Names,
-    documents: &'r dyn Documents,
+    index: &'r Index,
 }
 
 impl expression::Row for Properties<'_> {
     fn property(&self, name: &[u8]) -> Option<Value> {
         let mut properties = self.of.properties.iter();
         let (_, place) = properties.find(|(its, _)| its == name)?;
-        let value = self.names.value(self.row, *place, self.documents)?;
+        let value = self.names.value(self.row, *place, self.index)?;
         Some(value.to_value())
     }
 }

@@ -3,137 +3,87 @@
 //!
 //! Groups come in no order that is kept: their rows are compared as a set.
 
-use super::{Batch, Context, Documents, Ending, Hits, Loader, OutputRow, Pipeline, SortValue};
+use std::borrow::Cow;
+use std::vec::IntoIter;
+
+use super::{Batch, Context, Ending, Loader, OutputRow, Pipeline};
+use crate::document::{Document, Found, Item};
 use crate::error::{SearchError, Wording};
-use crate::expression::{Value, number_of};
-use crate::hit::{DocumentId, Hit};
+use crate::expression::Value;
+use crate::hit::Hit;
+use crate::index::Index;
 use crate::query::{Dialect, Kind, Node};
 use crate::record::{bytes, words};
 use crate::request::{AggregateRequest, Defaults, SearchRequest};
 use crate::schema::parse::{JsonPath, create};
-use crate::schema::{FieldKind, Schema};
+use crate::score::Scorer;
+use crate::search::Search;
 
 const SCHEMA: &str = "SCHEMA t TEXT SORTABLE u TEXT g TAG SORTABLE n NUMERIC SORTABLE m NUMERIC \
     k NUMERIC j TAG s TEXT SORTABLE UNF";
 
 type Fields = Vec<(Vec<u8>, Vec<u8>)>;
 
-/// The documents, and the index of them.
-struct Index {
-    schema: Schema,
+/// A hash.
+struct Hash<'h>(&'h Fields);
+
+impl Document for Hash<'_> {
+    fn find(&self, path: &[u8]) -> Found<'_> {
+        let mut fields = self.0.iter();
+        match fields.find(|(name, _)| name == path) {
+            Some((_, value)) => Found::One(Item::Text(Cow::Borrowed(value))),
+            None => Found::Nothing,
+        }
+    }
+}
+
+/// Documents, and the index of them.
+struct Server {
+    index: Index,
     documents: Vec<(Vec<u8>, Fields)>,
 }
 
-impl Index {
-    fn new(schema: &str, documents: &str) -> Index {
-        let words = |line| words(line);
+impl Server {
+    fn new(schema: &str, documents: &str) -> Server {
         let of_schema = words(schema);
         let of_schema: Vec<&[u8]> = of_schema.iter().map(Vec::as_slice).collect();
-        let documents = documents.lines().map(|line| {
+        let schema = create(b"i", &of_schema, &|_| Some(JsonPath::Ordered)).expect("a schema");
+        let mut server = Server {
+            index: Index::new(schema),
+            documents: Vec::new(),
+        };
+        for line in documents.lines() {
             let mut words = words(line).into_iter();
             let key = words.next().expect("a key");
             let mut fields = Vec::new();
             while let (Some(name), Some(value)) = (words.next(), words.next()) {
                 fields.push((name, value));
             }
-            (key, fields)
-        });
-        Index {
-            schema: create(b"i", &of_schema, &|_| Some(JsonPath::Ordered)).expect("a schema"),
-            documents: documents.collect(),
+            server.index.put(&key, &Hash(&fields));
+            server.documents.push((key, fields));
         }
+        server
     }
 
-    fn field(&self, document: DocumentId, name: &[u8]) -> Option<&[u8]> {
-        let (_, fields) = self.documents.get(document.0 as usize)?;
-        let mut fields = fields.iter();
-        fields
-            .find(|(its, _)| its == name)
-            .map(|(_, value)| value.as_slice())
-    }
-
-    /// Whether a document matches a query of few kinds.
-    fn matches(&self, node: &Node, id: DocumentId) -> bool {
-        match &node.kind {
-            Kind::Everything => true,
-            Kind::Word(word) => self.field(id, b"t").is_some_and(|text| {
-                let text = text.to_ascii_lowercase();
-                text.split(|byte| *byte == b' ').any(|its| its == word)
-            }),
-            Kind::Range { field, range } => {
-                let n = self.field(id, field).and_then(number_of);
-                n.is_some_and(|n| (range.min..=range.max).contains(&n))
-            }
-            other => panic!("{other:?}"),
-        }
-    }
-
-    fn hits(&self, query: Option<&Node>) -> List {
-        let all = (0..self.documents.len() as u32).map(DocumentId);
-        let good = all.filter(|id| self.field(*id, b"m").is_none_or(|m| number_of(m).is_some()));
-        let hits = good.filter(|id| query.is_some_and(|query| self.matches(query, *id)));
-        let hits = hits.map(|document| Hit {
-            document,
-            score: 1.0,
-            distances: Vec::new(),
-            explanation: None,
-        });
-        List(hits.collect::<Vec<_>>().into_iter())
-    }
-}
-
-struct List(std::vec::IntoIter<Hit>);
-
-impl Hits for List {
-    fn next(&mut self) -> Option<Hit> {
-        self.0.next()
-    }
-}
-
-/// The values that are kept for sorting, made when they are asked for.
-struct Sorted(Vec<Vec<Option<Value>>>);
-
-impl Sorted {
-    fn of(index: &Index) -> Sorted {
-        let ids = (0..index.documents.len() as u32).map(DocumentId);
-        let row = |id| {
-            let fields = index.schema.fields.iter();
-            let value = |field: &crate::schema::Field| {
-                let text = index.field(id, &field.name)?;
-                Some(match field.kind {
-                    FieldKind::Number => Value::Number(number_of(text)?),
-                    _ if field.is_unnormalised => Value::Text(text.to_vec()),
-                    _ => Value::Text(crate::text::in_small_letters(text)),
-                })
-            };
-            fields.map(value).collect()
+    fn hits(&self, query: Option<&Node>) -> IntoIter<Hit> {
+        let search = Search {
+            scorer: Scorer::TfIdf,
+            ..Search::default()
         };
-        Sorted(ids.map(row).collect())
+        let Some(query) = query else {
+            return Vec::new().into_iter();
+        };
+        let query = self.index.expand(query, &search);
+        let matches = self.index.matches(&query, &search).expect("a query");
+        matches.collect::<Vec<_>>().into_iter()
     }
 }
 
-struct Seen<'i>(&'i Index, &'i Sorted);
-
-impl Documents for Seen<'_> {
-    fn key(&self, document: DocumentId) -> Option<&[u8]> {
-        let (key, _) = self.0.documents.get(document.0 as usize)?;
-        Some(key)
-    }
-
-    fn sort_value(&self, document: DocumentId, field: usize) -> Option<SortValue<'_>> {
-        match self.1.0[document.0 as usize][field].as_ref()? {
-            Value::Number(n) => Some(SortValue::Number(*n)),
-            Value::Text(text) => Some(SortValue::Text(text)),
-            _ => None,
-        }
-    }
-}
-
-impl Loader for Index {
+impl Loader for Server {
     fn load(&self, key: &[u8], path: &[u8]) -> Option<Value> {
-        let id = self.documents.iter().position(|(its, _)| its == key)?;
-        let text = self.field(DocumentId(id as u32), path)?;
-        Some(Value::Text(text.to_vec()))
+        let (_, fields) = self.documents.iter().find(|(its, _)| its == key)?;
+        let (_, value) = fields.iter().find(|(name, _)| name == path)?;
+        Some(Value::Text(value.clone()))
     }
 
     fn load_all(&self, key: &[u8]) -> Option<Vec<(Vec<u8>, Value)>> {
@@ -191,18 +141,17 @@ fn fields(pipeline: &Pipeline, row: &OutputRow) -> String {
 /// All rows, in calls for `most` with a budget of `budget`.
 fn run(
     pipeline: &mut Pipeline,
-    hits: &mut List,
-    index: &Index,
+    hits: &mut IntoIter<Hit>,
+    server: &Server,
     most: usize,
     budget: u64,
 ) -> Result<Vec<OutputRow>, SearchError> {
-    let sorted = Sorted::of(index);
     let mut rows = Vec::new();
     loop {
         let mut context = Context {
             hits,
-            documents: &Seen(index, &sorted),
-            loader: index,
+            index: &server.index,
+            loader: server,
             budget,
         };
         let batch: Batch = pipeline.next_rows(most, &mut context)?;
@@ -213,21 +162,21 @@ fn run(
     }
 }
 
-fn reply_to_search(index: &Index, query: &[u8], words: &[&[u8]]) -> Result<String, SearchError> {
+fn reply_to_search(server: &Server, query: &[u8], words: &[&[u8]]) -> Result<String, SearchError> {
     let request = SearchRequest::parse(words, &defaults())?;
-    let query = request.query(query, &index.schema)?;
-    let mut pipeline = Pipeline::search(&request, &index.schema, &[])?;
+    let query = request.query(query, server.index.schema())?;
+    let mut pipeline = Pipeline::search(&request, server.index.schema(), &[])?;
     let rows = run(
         &mut pipeline,
-        &mut index.hits(query.as_ref()),
-        index,
+        &mut server.hits(query.as_ref()),
+        server,
         100,
         u64::MAX,
     )?;
     let mut reply = vec![pipeline.total().to_string()];
     for row in &rows {
         let document = row.document.expect("a document");
-        reply.push(quoted(&index.documents[document.0 as usize].0));
+        reply.push(quoted(server.index.key(document)));
         if request.options.with_scores {
             reply.push(shown(&Value::Number(row.score)));
         }
@@ -246,16 +195,16 @@ fn reply_to_search(index: &Index, query: &[u8], words: &[&[u8]]) -> Result<Strin
 }
 
 fn reply_to_aggregate(
-    index: &Index,
+    server: &Server,
     query: &[u8],
     words: &[&[u8]],
     (most, budget): (usize, u64),
 ) -> Result<(String, Vec<String>), SearchError> {
     let request = AggregateRequest::parse(words, &defaults())?;
-    let query = request.options.query(query, &index.schema)?;
-    let mut pipeline = Pipeline::aggregate(&request, &index.schema, &[])?;
-    let mut hits = index.hits(query.as_ref());
-    let rows = run(&mut pipeline, &mut hits, index, most, budget)?;
+    let query = request.options.query(query, server.index.schema())?;
+    let mut pipeline = Pipeline::aggregate(&request, server.index.schema(), &[])?;
+    let mut hits = server.hits(query.as_ref());
+    let rows = run(&mut pipeline, &mut hits, server, most, budget)?;
     let shown = rows.iter().map(|row| fields(&pipeline, row));
     Ok((pipeline.first_total().to_string(), shown.collect()))
 }
@@ -294,14 +243,14 @@ fn rows_of(reply: &str) -> (String, Vec<String>) {
 }
 
 /// The reply to a line, as the record has it.
-fn reply_to(index: &Index, line: &str, slice: (usize, u64)) -> String {
+fn reply_to(server: &Server, line: &str, slice: (usize, u64)) -> String {
     let asked = words(line);
     let asked: Vec<&[u8]> = asked.iter().map(Vec::as_slice).collect();
     let (command, query, words) = (asked[0], asked[1], &asked[2..]);
     let reply = if command == b"SEARCH" {
-        reply_to_search(index, query, words)
+        reply_to_search(server, query, words)
     } else {
-        reply_to_aggregate(index, query, words, slice)
+        reply_to_aggregate(server, query, words, slice)
             .map(|(total, rows)| joined(line, &total, rows))
     };
     reply.unwrap_or_else(|error| {
@@ -309,11 +258,11 @@ fn reply_to(index: &Index, line: &str, slice: (usize, u64)) -> String {
     })
 }
 
-fn differing(record: &str, index: &Index, slice: (usize, u64)) -> Vec<String> {
+fn differing(record: &str, server: &Server, slice: (usize, u64)) -> Vec<String> {
     let mut wrong = Vec::new();
     for line in record.lines().filter(|line| !line.starts_with('#')) {
         let (asked, expected) = line.split_once("  =>  ").expect("a reply");
-        let got = reply_to(index, asked, slice);
+        let got = reply_to(server, asked, slice);
         let expected = if asked.starts_with("AGGREGATE") && expected.starts_with('[') {
             let (total, rows) = rows_of(expected);
             joined(asked, &total, rows)
@@ -327,13 +276,13 @@ fn differing(record: &str, index: &Index, slice: (usize, u64)) -> Vec<String> {
     wrong
 }
 
-fn index() -> Index {
-    Index::new(SCHEMA, include_str!("documents.txt"))
+fn server() -> Server {
+    Server::new(SCHEMA, include_str!("documents.txt"))
 }
 
 #[test]
 fn rows_are_those_of_redis_stack() {
-    let wrong = differing(include_str!("answers.txt"), &index(), (100, u64::MAX));
+    let wrong = differing(include_str!("answers.txt"), &server(), (100, u64::MAX));
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
@@ -345,7 +294,7 @@ fn rows_are_the_same_one_by_one_and_in_slices() {
     let plain = |line: &&str| !line.contains("APPLY") && !line.contains("FILTER");
     let record = record.filter(plain).collect::<Vec<_>>().join("\n");
     for slice in [(1, u64::MAX), (2, 1), (100, 2)] {
-        let wrong = differing(&record, &index(), slice);
+        let wrong = differing(&record, &server(), slice);
         assert!(wrong.is_empty(), "{slice:?}\n{}", wrong.join("\n"));
     }
 }
@@ -355,8 +304,8 @@ fn names_and_reducers_are_refused_as_redis_stack_refuses_them() {
     let schema = "SCHEMA t TEXT u TEXT NOSTEM g TAG SORTABLE n NUMERIC SORTABLE m NUMERIC loc GEO";
     let documents = "d1 t \"hello world\" u run g a n 1 m 2 loc 1,2\n\
         d2 t \"hello there\" u runs g b n 2 m 1 loc 1,3";
-    let index = Index::new(schema, documents);
-    let wrong = differing(include_str!("refused.txt"), &index, (100, u64::MAX));
+    let server = Server::new(schema, documents);
+    let wrong = differing(include_str!("refused.txt"), &server, (100, u64::MAX));
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
@@ -364,13 +313,13 @@ fn names_and_reducers_are_refused_as_redis_stack_refuses_them() {
 fn collect_gives_maps() {
     let line = "AGGREGATE * GROUPBY 1 @k REDUCE COLLECT 5 FIELDS 2 @t @n DISTINCTLY";
     assert_eq!(
-        reply_to(&index(), line, (9, 9)),
+        reply_to(&server(), line, (9, 9)),
         "-Unknown argument `DISTINCTLY` at position 4 for COLLECT"
     );
     let line = "AGGREGATE * GROUPBY 1 @k REDUCE COLLECT 11 FIELDS 2 @t @n SORTBY 2 @n DESC LIMIT 0 1 \
         AS c SORTBY 1 @k MAX 2";
     assert_eq!(
-        reply_to(&index(), line, (9, 99)),
+        reply_to(&server(), line, (9, 99)),
         "[5 ['k' '1' 'c' [{'t':'hello'}]] ['k' '2' 'c' [{'n':'5'}]]]"
     );
 }
@@ -385,10 +334,11 @@ fn estimates_are_those_of_redis_stack() {
     let words = words(line);
     let words: Vec<&[u8]> = words[2..].iter().map(Vec::as_slice).collect();
     let request = AggregateRequest::parse(&words, &defaults()).expect("a request");
-    let index = index();
-    let mut pipeline = Pipeline::aggregate(&request, &index.schema, &[]).expect("a pipeline");
+    let server = server();
+    let mut pipeline =
+        Pipeline::aggregate(&request, server.index.schema(), &[]).expect("a pipeline");
     let all = Node::new(Kind::Everything);
-    let rows = run(&mut pipeline, &mut index.hits(Some(&all)), &index, 9, 99).expect("rows");
+    let rows = run(&mut pipeline, &mut server.hits(Some(&all)), &server, 9, 99).expect("rows");
     let (_, value) = &rows[0].fields[0];
     assert_eq!(
         value.text().map(|text| text.escape_ascii().to_string()),

@@ -10,8 +10,9 @@ use super::parse::Call;
 use crate::arguments::{NONE_PROVIDED, NOT_CONVERTED, is};
 use crate::error::{self, SearchError};
 use crate::expression::Value;
+use crate::index::Index;
 use crate::pipeline::names::Names;
-use crate::pipeline::row::{Documents, Row, Seen, order};
+use crate::pipeline::row::{Row, Seen, order};
 use russet_base::numbers::number::parse_i64;
 
 /// The words of a call.
@@ -107,15 +108,9 @@ impl Collect {
         }
     }
 
-    pub(super) fn add(
-        &self,
-        collected: &mut Collected,
-        row: &Row,
-        names: &Names,
-        documents: &dyn Documents,
-    ) {
+    pub(super) fn add(&self, collected: &mut Collected, row: &Row, names: &Names, index: &Index) {
         let entry = |place: usize| {
-            let value = names.value(row, place, documents)?;
+            let value = names.value(row, place, index)?;
             Some((names.places[place].name.clone(), value.to_value()))
         };
         let map: Vec<_> = match &self.fields {
@@ -132,8 +127,7 @@ impl Collect {
         {
             return;
         }
-        let key =
-            |(place, _): &(usize, bool)| names.value(row, *place, documents).map(Seen::to_value);
+        let key = |(place, _): &(usize, bool)| names.value(row, *place, index).map(Seen::to_value);
         collected
             .rows
             .push((self.keys.iter().map(key).collect(), map));

@@ -19,8 +19,9 @@ use hashbrown::HashTable;
 use std::cmp::Ordering;
 
 use super::names::Names;
-use super::row::{Documents, Row, Seen, order};
+use super::row::{Row, Seen, order};
 use crate::expression::Value;
+use crate::index::Index;
 use collect::{Collect, Collected};
 use hll::Estimate;
 
@@ -146,14 +147,8 @@ impl Reducer {
     }
 
     /// Takes a row in.
-    pub(super) fn add(
-        &self,
-        state: &mut State,
-        row: &Row,
-        names: &Names,
-        documents: &dyn Documents,
-    ) {
-        let value = |place: usize| names.value(row, place, documents);
+    pub(super) fn add(&self, state: &mut State, row: &Row, names: &Names, index: &Index) {
+        let value = |place: usize| names.value(row, place, index);
         let number = |place: usize| value(place).and_then(Seen::number);
         match (self, state) {
             (Reducer::Count, State::Count(count)) => *count += 1,
@@ -259,7 +254,7 @@ impl Reducer {
                 }
             }
             (Reducer::Collect(collect), State::Collected(collected)) => {
-                collect.add(collected, row, names, documents);
+                collect.add(collected, row, names, index);
             }
             _ => unreachable!("a state is of its reducer"),
         }
