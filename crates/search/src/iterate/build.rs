@@ -77,7 +77,7 @@ impl<'i, 's> Builder<'i, 's> {
             }
             Kind::Affix { .. } | Kind::Pattern(_) | Kind::Fuzzy { .. } => Ok(self.expansions(node)),
             Kind::Tag { field, values } => Ok(self.tags(node, field, values)),
-            Kind::Range { field, range } => Ok(self.range(node, field, *range)),
+            Kind::Range { field, range } => Ok(self.range(field, *range)),
             Kind::Near { field, circle } => Ok(self.near(node, field, circle)),
             Kind::Missing(field) => Ok(self.missing(node, field)),
             Kind::Vector(vector) => self.vector(node, vector),
@@ -162,7 +162,8 @@ impl<'i, 's> Builder<'i, 's> {
         }
     }
 
-    fn range(&self, node: &Node, field: &[u8], range: Range) -> Cursor<'i> {
+    /// Numbers in a range; $weight has no effect on them.
+    fn range(&self, field: &[u8], range: Range) -> Cursor<'i> {
         let Some((_, Part::Numbers(numbers))) = self.index.part(field) else {
             return Cursor::Empty;
         };
@@ -196,9 +197,18 @@ impl<'i, 's> Builder<'i, 's> {
     }
 }
 
-/// Any of some parts; those that match nothing are left out.
+/// Any of some parts; those that match nothing are left out, and one that is left is it.
 pub(super) fn union(mut parts: Vec<Cursor<'_>>, weight: f64) -> Cursor<'_> {
     parts.retain(|part| !matches!(part, Cursor::Empty));
+    match parts.len() {
+        0 => Cursor::Empty,
+        1 => parts.remove(0),
+        _ => Cursor::Union(Box::new(Union::new(parts, weight))),
+    }
+}
+
+/// The terms that an expression stands for: a union, even of one, whose score its weight changes.
+pub(super) fn expansion(parts: Vec<Cursor<'_>>, weight: f64) -> Cursor<'_> {
     if parts.is_empty() {
         return Cursor::Empty;
     }

@@ -10,7 +10,7 @@ use levenshtein_automata::{DFA, Distance, LevenshteinAutomatonBuilder, SINK_STAT
 use memchr::memmem;
 use std::sync::OnceLock;
 
-use super::build::{Builder, union};
+use super::build::{Builder, expansion};
 use super::{Cursor, Ids, Role, WordCursor};
 use crate::index::{TagEntry, Tags, Term};
 use crate::query::{Kind, Node};
@@ -151,7 +151,7 @@ impl<'i> Builder<'i, '_> {
             true
         });
         self.is_cut |= is_cut;
-        union(parts, node.weight)
+        expansion(parts, node.weight)
     }
 
     /// Calls `take` with the terms that pass, in order, until it returns false.
@@ -240,7 +240,7 @@ impl<'i> Builder<'i, '_> {
         self.is_cut |= found.len() > self.search.expansions_max;
         found.truncate(self.search.expansions_max);
         let parts = found.into_iter().map(|tag| of_tag(tag, 1.0)).collect();
-        let part = union(parts, value.weight);
+        let part = expansion(parts, value.weight);
         if !matches!(part, Cursor::Empty) {
             out.push(part);
         }

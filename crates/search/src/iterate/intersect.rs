@@ -23,7 +23,7 @@ impl<'i> Intersection<'i> {
         nearness: Option<Nearness>,
         weight: f64,
     ) -> Intersection<'i> {
-        if nearness.is_none() {
+        if nearness.is_none_or(|nearness| !nearness.in_order) {
             parts.sort_by_key(Cursor::estimate);
         }
         let by_estimate = |at: &usize| parts[*at].estimate();

@@ -14,9 +14,6 @@ pub(crate) struct Nearness {
     pub(crate) in_order: bool,
 }
 
-/// The distance of a part that has no neighbour with positions.
-const ALONE: i64 = 100;
-
 /// Appends the positions of a part on its document, ascending; false: it has none.
 pub(crate) fn positions(part: &Cursor<'_>, out: &mut Vec<u32>) -> bool {
     let start = out.len();
@@ -134,13 +131,10 @@ pub(crate) fn spread(root: &Cursor<'_>) -> i64 {
     if count <= 1 {
         return 1;
     }
-    let mut squares: i64 = lists
-        .windows(2)
+    let pairs = lists.windows(2);
+    let squares: i64 = pairs
         .map(|pair| i64::pow(distance(&pair[0], &pair[1]), 2))
         .sum();
-    if squares == 0 && !lists.is_empty() {
-        squares = ALONE;
-    }
     match squares {
         0 => count - 1,
         squares => squares.isqrt(),

@@ -92,7 +92,8 @@ pub(super) fn absent(steps: Steps<'_>, scorer: Scorer) {
             "(TFIDF 0.00 = Weight 1.00 * Frequency 0)".to_owned()
         }
         Scorer::DisMax => "DISMAX 0.00 = Weight 1.00 * Frequency 0".to_owned(),
-        _ => "Frequency 0 -> value 0".to_owned(),
+        Scorer::Bm25 => "Frequency 0 -> value 0".to_owned(),
+        _ => "Irrelevant token -> score is 0".to_owned(),
     });
 }
 
@@ -127,9 +128,12 @@ pub(super) fn tf_idf_set(steps: Steps<'_>, value: f64, weight: f64, frequency: u
     });
 }
 
-pub(super) fn bm25_set(steps: Steps<'_>, value: f64, weight: f64, frequency: u32) {
+pub(super) fn bm25_set(steps: Steps<'_>, value: f64, weight: f64, frequency: u32, average: f64) {
     put(steps, Vec::new(), || {
-        format!("(BM25 {value:.2} = Weight {weight:.2} * Frequency {frequency})")
+        format!(
+            "({value:.2} = Weight {weight:.2} * F {frequency} / \
+             (F {frequency} + k1 1.2 * (1 - b 0.5 + b 0.5 * Average Len {average:.2})))"
+        )
     });
 }
 

@@ -69,7 +69,8 @@ impl Scorer {
 /// Steps of a score, where they are asked for.
 pub(crate) type Steps<'s> = Option<&'s mut Vec<Explanation>>;
 
-const K: f64 = 1.2;
+/// 1.2 as a float, as RediSearch has it.
+const K: f64 = 1.2f32 as f64;
 
 /// The facts of an index and a query that scores ask for.
 #[derive(Debug)]
@@ -217,7 +218,8 @@ impl Scoring {
             Cursor::Optional(rest) if rest.part.id() == rest.all.id() => {
                 rest.weight * self.sum(&rest.part, facts, steps)
             }
-            Cursor::Empty | Cursor::Not(_) | Cursor::Optional(_) => {
+            Cursor::Optional(_) => self.of_set(Role::Numbers, 0.0, facts, steps),
+            Cursor::Empty | Cursor::Not(_) => {
                 explain::absent(steps, self.scorer);
                 0.0
             }
@@ -279,9 +281,13 @@ impl Scoring {
                 value
             }
             _ => {
-                let (n, all) = (leaf.documents, self.documents);
-                let of = |n: f64| (1.0 + (all - n + 0.5) / (n + 0.5)).ln();
-                let idf = self.remembered(n, of);
+                // Up to the logarithm it is one of floats.
+                let all = self.documents;
+                let of = |n: f64| {
+                    let (without, with) = ((all - n) as f32 + 0.5, n as f32 + 0.5);
+                    f64::from(1.0 + without / with).ln()
+                };
+                let idf = self.remembered(leaf.documents, of);
                 self.bm25_std(leaf.text, idf, leaf, facts, steps)
             }
         }
@@ -315,8 +321,9 @@ impl Scoring {
                 value
             }
             Scorer::Bm25 => {
-                let value = weight * f64::from(frequency);
-                explain::bm25_set(steps, value, weight, frequency);
+                let f = f64::from(frequency);
+                let value = weight * f / (f + K * (1.0 - 0.5 + 0.5 * self.length_average));
+                explain::bm25_set(steps, value, weight, frequency, self.length_average);
                 value
             }
             Scorer::DisMax => {
