@@ -61,11 +61,7 @@ impl<'i, 's> Builder<'i, 's> {
             }
             Kind::Not(part) => {
                 let part = self.build(part)?;
-                Ok(Cursor::not(
-                    self.everything(Role::Plain, 1.0),
-                    part,
-                    node.weight,
-                ))
+                Ok(Cursor::not(self.everything(Role::Plain, 1.0), part))
             }
             Kind::Optional(part) => {
                 let part = self.build(part)?;
@@ -179,13 +175,7 @@ impl<'i, 's> Builder<'i, 's> {
         }
         let parts = numbers.range(bounds).map(|(_, documents)| documents);
         let end = self.index.documents().end();
-        Cursor::Ids(Ids::collected(
-            parts,
-            count,
-            end,
-            Role::Numbers,
-            node.weight,
-        ))
+        Cursor::Ids(Ids::collected(parts, count, end, Role::Numbers, 1.0))
     }
 
     fn missing(&self, node: &Node, field: &[u8]) -> Cursor<'i> {
@@ -212,5 +202,5 @@ pub(super) fn expansion(parts: Vec<Cursor<'_>>, weight: f64) -> Cursor<'_> {
     if parts.is_empty() {
         return Cursor::Empty;
     }
-    Cursor::Union(Box::new(Union::new(parts, weight)))
+    Cursor::Union(Box::new(Union::choice(parts, weight)))
 }

@@ -56,7 +56,6 @@ pub(crate) enum Cursor<'i> {
 pub(crate) struct Rest<'i> {
     pub(crate) all: Ids<'i>,
     pub(crate) part: Cursor<'i>,
-    pub(crate) weight: f64,
 }
 
 impl Rest<'_> {
@@ -74,15 +73,16 @@ impl Rest<'_> {
 
 impl<'i> Cursor<'i> {
     /// All documents outside a part.
-    pub(crate) fn not(all: Ids<'i>, part: Cursor<'i>, weight: f64) -> Cursor<'i> {
-        let mut rest = Box::new(Rest { all, part, weight });
+    pub(crate) fn not(all: Ids<'i>, part: Cursor<'i>) -> Cursor<'i> {
+        let mut rest = Box::new(Rest { all, part });
         rest.skip_part();
         Cursor::Not(rest)
     }
 
-    /// All documents, of which a part matches some.
-    pub(crate) fn optional(all: Ids<'i>, part: Cursor<'i>, weight: f64) -> Cursor<'i> {
-        let mut rest = Box::new(Rest { all, part, weight });
+    /// All documents, of which a part matches some. The part's own weight is replaced.
+    pub(crate) fn optional(all: Ids<'i>, mut part: Cursor<'i>, weight: f64) -> Cursor<'i> {
+        part.set_weight(weight);
+        let mut rest = Box::new(Rest { all, part });
         rest.part.seek(rest.all.id());
         Cursor::Optional(rest)
     }
@@ -138,6 +138,20 @@ impl<'i> Cursor<'i> {
                 rest.part.seek(rest.all.id());
             }
             Cursor::Distances(of) => of.seek(to),
+        }
+    }
+
+    /// Sets the factor of its score.
+    pub(crate) fn set_weight(&mut self, weight: f64) {
+        match self {
+            Cursor::Empty => {}
+            Cursor::Word(word) => word.weight = weight,
+            Cursor::Ids(ids) => ids.weight = weight,
+            Cursor::Intersection(of) => of.weight = weight,
+            Cursor::Union(of) => of.weight = weight,
+            Cursor::Not(_) => {}
+            Cursor::Optional(rest) => rest.part.set_weight(weight),
+            Cursor::Distances(of) => of.weight = weight,
         }
     }
 

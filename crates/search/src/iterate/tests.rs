@@ -72,7 +72,7 @@ impl Shape {
                 Cursor::Intersection(Box::new(Intersection::new(of(parts), None, 1.0)))
             }
             Shape::Any(parts) => Cursor::Union(Box::new(Union::new(of(parts), 1.0))),
-            Shape::Not(part) => Cursor::not(all(), part.cursor(bits), 1.0),
+            Shape::Not(part) => Cursor::not(all(), part.cursor(bits)),
             Shape::Optional(part) => Cursor::optional(all(), part.cursor(bits), 1.0),
         }
     }

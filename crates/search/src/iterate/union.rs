@@ -18,6 +18,8 @@ pub(crate) struct Union<'i> {
     parts: Vec<Cursor<'i>>,
     id: u32,
     pub(crate) weight: f64,
+    /// Whether only the first part on a document counts for its score.
+    is_choice: bool,
     /// Of many parts: those that stand on the document, ascending; and all others but ended ones.
     matched: Vec<usize>,
     heap: BinaryHeap<Reverse<(u32, usize)>>,
@@ -29,6 +31,7 @@ impl<'i> Union<'i> {
             parts,
             id: END,
             weight,
+            is_choice: false,
             matched: Vec::new(),
             heap: BinaryHeap::new(),
         };
@@ -40,6 +43,14 @@ impl<'i> Union<'i> {
             union.pop_matched();
         }
         union
+    }
+
+    /// A union of terms that one expression stands for: of those on a document, the first counts.
+    pub(crate) fn choice(parts: Vec<Cursor<'i>>, weight: f64) -> Union<'i> {
+        Union {
+            is_choice: true,
+            ..Union::new(parts, weight)
+        }
     }
 
     fn is_flat(&self) -> bool {
@@ -115,7 +126,7 @@ impl<'i> Union<'i> {
         self.pop_matched();
     }
 
-    /// The parts that stand on the document, in the order of the query.
+    /// The parts that stand on the document, in the order of the query, or the first of them.
     pub(crate) fn matched(&self) -> impl Iterator<Item = &Cursor<'i>> {
         let flat = if self.is_flat() {
             self.parts.as_slice()
@@ -123,7 +134,9 @@ impl<'i> Union<'i> {
             &[]
         };
         let flat = flat.iter().filter(|part| part.id() == self.id);
+        let most = if self.is_choice { 1 } else { usize::MAX };
         flat.chain(self.matched.iter().map(|at| &self.parts[*at]))
+            .take(most)
     }
 
     pub(crate) fn estimate(&self) -> u64 {

@@ -216,7 +216,7 @@ impl Scoring {
                 self.of_parts(of.filter().into_iter(), of.weight, false, facts, steps)
             }
             Cursor::Optional(rest) if rest.part.id() == rest.all.id() => {
-                rest.weight * self.sum(&rest.part, facts, steps)
+                self.sum(&rest.part, facts, steps)
             }
             Cursor::Optional(_) => self.of_set(Role::Numbers, 0.0, facts, steps),
             Cursor::Empty | Cursor::Not(_) => {
