@@ -130,28 +130,33 @@ fn mismatch(kind: &FieldKind, item: &Item<'_>) -> Vec<u8> {
 }
 
 fn number(text: &[u8]) -> Result<f64, Vec<u8>> {
-    let message = || [b"Invalid numeric value: '", text, b"'"].concat();
+    let shown = text.split(|byte| *byte == 0).next().unwrap_or_default();
+    let message = || [b"Invalid numeric value: '", shown, b"'"].concat();
     // -0.0 is found as 0.
-    parse_double(text)
-        .map(|number| number + 0.0)
-        .ok_or_else(message)
+    parse_double(text).map(|number| number + 0.0).ok_or_else(message)
 }
 
 /// `longitude,latitude` as a geohash.
 fn place(text: &[u8]) -> Result<f64, Vec<u8>> {
     let at = memchr::memchr2(b',', b' ', text);
-    let parts = at.and_then(|at| {
-        let longitude = parse_double(text[..at].trim_ascii())?;
-        let latitude = parse_double(text[at + 1..].trim_ascii())?;
-        Some(Position {
-            longitude,
-            latitude,
-        })
-    });
-    let position = parts.filter(|position| position.is_valid());
-    position
-        .map(Position::score)
-        .ok_or_else(|| b"Invalid geo string".into())
+    let degrees = |text: &[u8]| {
+        let text = text.trim_ascii_start();
+        // As C's strtod has it.
+        if text.is_empty() { Some(0.0) } else { parse_double(text) }
+    };
+    let parts = at.and_then(|at| Some((degrees(&text[..at])?, degrees(&text[at + 1..])?)));
+    let Some((longitude, latitude)) = parts else {
+        return Err(b"Invalid geo string".into());
+    };
+    let position = Position {
+        longitude,
+        latitude,
+    };
+    if !position.is_valid() {
+        let text = format!("Invalid geo coordinates: {longitude:.6}, {latitude:.6}");
+        return Err(text.into_bytes());
+    }
+    Ok(position.score())
 }
 
 /// The tags of a text.

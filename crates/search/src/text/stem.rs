@@ -1,30 +1,50 @@
 //! The stems of words.
-
-use rust_stemmers::{Algorithm, Stemmer};
+//!
+//! Most languages are those of an older Snowball, whose stems are those of Redis Stack 7.4; Russian
+//! and eleven others are of the present one. Chinese has none.
 
 use super::Language;
 
+/// An algorithm of either library.
+enum Algorithm {
+    Old(rust_stemmers::Algorithm),
+    New(waken_snowball::Algorithm),
+}
+
 /// The algorithm of a language; `None`: it has none.
 fn algorithm(language: Language) -> Option<Algorithm> {
+    use rust_stemmers::Algorithm as Old;
+    use waken_snowball::Algorithm as New;
     Some(match language {
-        Language::English => Algorithm::English,
-        Language::Arabic => Algorithm::Arabic,
-        Language::Danish => Algorithm::Danish,
-        Language::Dutch => Algorithm::Dutch,
-        Language::Finnish => Algorithm::Finnish,
-        Language::French => Algorithm::French,
-        Language::German => Algorithm::German,
-        Language::Greek => Algorithm::Greek,
-        Language::Hungarian => Algorithm::Hungarian,
-        Language::Italian => Algorithm::Italian,
-        Language::Norwegian => Algorithm::Norwegian,
-        Language::Portuguese => Algorithm::Portuguese,
-        Language::Romanian => Algorithm::Romanian,
-        Language::Spanish => Algorithm::Spanish,
-        Language::Swedish => Algorithm::Swedish,
-        Language::Tamil => Algorithm::Tamil,
-        Language::Turkish => Algorithm::Turkish,
-        _ => return None,
+        Language::English => Algorithm::Old(Old::English),
+        Language::Arabic => Algorithm::Old(Old::Arabic),
+        Language::Danish => Algorithm::Old(Old::Danish),
+        Language::Dutch => Algorithm::Old(Old::Dutch),
+        Language::Finnish => Algorithm::Old(Old::Finnish),
+        Language::French => Algorithm::Old(Old::French),
+        Language::German => Algorithm::Old(Old::German),
+        Language::Greek => Algorithm::Old(Old::Greek),
+        Language::Hungarian => Algorithm::Old(Old::Hungarian),
+        Language::Italian => Algorithm::Old(Old::Italian),
+        Language::Norwegian => Algorithm::Old(Old::Norwegian),
+        Language::Portuguese => Algorithm::Old(Old::Portuguese),
+        Language::Romanian => Algorithm::Old(Old::Romanian),
+        Language::Spanish => Algorithm::Old(Old::Spanish),
+        Language::Swedish => Algorithm::Old(Old::Swedish),
+        Language::Tamil => Algorithm::Old(Old::Tamil),
+        Language::Turkish => Algorithm::Old(Old::Turkish),
+        Language::Russian => Algorithm::New(New::Russian),
+        Language::Basque => Algorithm::New(New::Basque),
+        Language::Catalan => Algorithm::New(New::Catalan),
+        Language::Hindi => Algorithm::New(New::Hindi),
+        Language::Indonesian => Algorithm::New(New::Indonesian),
+        Language::Irish => Algorithm::New(New::Irish),
+        Language::Lithuanian => Algorithm::New(New::Lithuanian),
+        Language::Nepali => Algorithm::New(New::Nepali),
+        Language::Armenian => Algorithm::New(New::Armenian),
+        Language::Serbian => Algorithm::New(New::Serbian),
+        Language::Yiddish => Algorithm::New(New::Yiddish),
+        Language::Chinese => return None,
     })
 }
 
@@ -42,6 +62,9 @@ pub fn stem(language: Language, word: &[u8], min: usize) -> Option<Vec<u8>> {
         return None;
     }
     let word = std::str::from_utf8(word).ok()?;
-    let stem = Stemmer::create(algorithm(language)?).stem(word);
+    let stem = match algorithm(language)? {
+        Algorithm::Old(old) => rust_stemmers::Stemmer::create(old).stem(word),
+        Algorithm::New(new) => new.stemmer().stem(word).into_owned().into(),
+    };
     (stem != word && !stem.is_empty()).then(|| stem.into_owned().into_bytes())
 }
