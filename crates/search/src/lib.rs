@@ -6,6 +6,7 @@
 //! | `document` | a document as an index reads it |
 //! | `error` | why a command is refused |
 //! | `expression` | the expressions of APPLY and FILTER |
+//! | `highlight` | words of texts marked, and the parts around them |
 //! | `hit` | a document that a query matched |
 //! | `index` | the documents of a schema, found by what they hold |
 //! | `iterate` | queries as cursors over documents |
@@ -22,6 +23,7 @@ mod arguments;
 pub mod document;
 pub mod error;
 pub mod expression;
+pub mod highlight;
 pub mod hit;
 pub mod index;
 pub mod iterate;

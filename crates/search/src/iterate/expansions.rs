@@ -17,7 +17,7 @@ use crate::query::{Kind, Node};
 use crate::text::in_small_letters;
 
 /// Which terms a part stands for.
-enum Test {
+pub(crate) enum Test {
     Prefix(Vec<u8>),
     Suffix(Vec<u8>),
     Part(Box<memmem::Finder<'static>>),
@@ -27,7 +27,7 @@ enum Test {
 
 impl Test {
     /// The test of a part; `None`: it is too short, and stands for nothing.
-    fn of(node: &Node, min: usize, folds: bool) -> Option<Test> {
+    pub(crate) fn of(node: &Node, min: usize, folds: bool) -> Option<Test> {
         let folded = |text: &[u8]| {
             if folds {
                 in_small_letters(text)
@@ -61,7 +61,7 @@ impl Test {
     }
 
     /// Whether a text passes.
-    fn passes(&self, text: &[u8]) -> bool {
+    pub(crate) fn passes(&self, text: &[u8]) -> bool {
         match self {
             Test::Prefix(prefix) => text.starts_with(prefix),
             Test::Suffix(suffix) => text.ends_with(suffix),

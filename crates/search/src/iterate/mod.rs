@@ -32,6 +32,7 @@ mod word;
 pub use matches::Matches;
 
 pub(crate) use distances::Distances;
+pub(crate) use expansions::Test;
 pub(crate) use ids::{Ids, Role};
 pub(crate) use intersect::Intersection;
 pub(crate) use positions::spread;

@@ -24,5 +24,5 @@ pub use language::Language;
 pub(crate) use sorting::normalised;
 pub use stem::stem;
 pub use stop_words::StopWords;
-pub(crate) use words::in_small_letters;
 pub use words::{Word, Words};
+pub(crate) use words::{in_small_letters, is_separator};
