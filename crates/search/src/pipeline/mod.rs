@@ -8,6 +8,7 @@
 //! | `names` | names of properties as places in rows |
 //! | `build` | the stages of FT.AGGREGATE as steps, names looked up |
 //! | `search` | FT.SEARCH as steps |
+//! | `mark` | texts of rows marked and cut, for FT.SEARCH |
 //! | `step` | steps, and how a row is pulled through them |
 //! | `arrange` | rows in order, of which only the first ones are kept |
 //! | `group` | rows of equal properties as one |
@@ -26,6 +27,7 @@
 mod arrange;
 mod build;
 mod group;
+mod mark;
 mod names;
 mod reduce;
 mod row;

@@ -5,7 +5,7 @@
 use super::arrange::{Arranged, Key};
 use super::names::Names;
 use super::step::{Pipeline, Source, Step};
-use crate::error::SearchError;
+use crate::error::{self, SearchError};
 use crate::request::{Returned, SearchRequest};
 use crate::schema::Schema;
 
@@ -16,7 +16,7 @@ impl Pipeline {
     ///
     /// # Errors
     ///
-    /// Where SORTBY names a property that is not there.
+    /// Where SORTBY, or without RETURN also HIGHLIGHT or SUMMARIZE, names one that is not there.
     pub fn search(
         request: &SearchRequest,
         schema: &Schema,
@@ -62,11 +62,24 @@ impl Pipeline {
                     place.is_shown = false;
                 }
             }
-            None => steps.push((0, Step::LoadAll)),
+            None => {
+                for name in marked_fields(request) {
+                    if schema.field(name).is_none() {
+                        let pieces: [&[u8]; 3] = [b"No such property `", name, b"`"];
+                        return Err(SearchError::of(error::NO_PROPERTY, &pieces));
+                    }
+                    names.place(name);
+                }
+                steps.push((0, Step::LoadAll));
+            }
             Some(fields) => {
                 for place in &mut names.places {
                     place.is_shown = false;
                 }
+                // Fields that are named to be marked come first.
+                let marked = marked_fields(request);
+                let marked = marked.filter_map(|name| fields.iter().find(|its| its.name == *name));
+                let fields = marked.chain(fields);
                 steps.push((0, returned(&mut names, fields, schema)));
             }
         }
@@ -74,8 +87,19 @@ impl Pipeline {
     }
 }
 
+/// The fields that HIGHLIGHT and SUMMARIZE name.
+fn marked_fields(request: &SearchRequest) -> impl Iterator<Item = &Vec<u8>> {
+    let summary = request.summary.iter().flat_map(|summary| &summary.fields);
+    let highlight = request.highlight.iter();
+    summary.chain(highlight.flat_map(|highlight| &highlight.fields))
+}
+
 /// Reads the fields of RETURN; of a name that is there twice the first counts.
-fn returned(names: &mut Names, fields: &[Returned], schema: &Schema) -> Step {
+fn returned<'r>(
+    names: &mut Names,
+    fields: impl Iterator<Item = &'r Returned>,
+    schema: &Schema,
+) -> Step {
     let mut loads = Vec::new();
     for Returned { path, name } in fields {
         if names

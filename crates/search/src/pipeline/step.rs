@@ -6,6 +6,7 @@
 
 use super::arrange::Arranged;
 use super::group::Grouped;
+use super::mark::Marking;
 use super::names::{Load, Names};
 use super::row::{Hits, Loader, Row};
 use crate::error::SearchError;
@@ -68,6 +69,8 @@ pub struct Pipeline {
     total: u64,
     first_total: Option<u64>,
     is_done: bool,
+    /// HIGHLIGHT and SUMMARIZE.
+    pub(super) marking: Option<Marking>,
 }
 
 /// The places of what the query itself yields.
@@ -111,6 +114,7 @@ impl Pipeline {
             total: 0,
             first_total: None,
             is_done: false,
+            marking: None,
         }
     }
 
@@ -186,8 +190,11 @@ impl Pipeline {
             .enumerate()
             .filter(|(_, place)| place.is_shown);
         let fields = shown.filter_map(|(at, _)| {
-            let value = names.value(row, at, index)?;
-            Some((at, value.to_value()))
+            let value = names.value(row, at, index)?.to_value();
+            Some(match &self.marking {
+                Some(marking) => (at, marking.marked(&names.places[at].name, value)),
+                None => (at, value),
+            })
         });
         OutputRow {
             document: row.document,

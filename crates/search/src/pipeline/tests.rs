@@ -10,6 +10,7 @@ use super::{Batch, Context, Ending, Loader, OutputRow, Pipeline};
 use crate::document::{Document, Found, Item};
 use crate::error::{SearchError, Wording};
 use crate::expression::Value;
+use crate::highlight::Marker;
 use crate::hit::Hit;
 use crate::index::Index;
 use crate::query::{Dialect, Kind, Node};
@@ -165,7 +166,13 @@ fn run(
 fn reply_to_search(server: &Server, query: &[u8], words: &[&[u8]]) -> Result<String, SearchError> {
     let request = SearchRequest::parse(words, &defaults())?;
     let query = request.query(query, server.index.schema())?;
-    let mut pipeline = Pipeline::search(&request, server.index.schema(), &[])?;
+    let schema = server.index.schema();
+    let mut pipeline = Pipeline::search(&request, schema, &[])?;
+    if let Some(query) = &query {
+        let query = server.index.expand(query, &Search::default());
+        let marker = Marker::new(&query, schema.language, 4, 2, &schema.stop_words);
+        pipeline.mark(&request, schema, marker);
+    }
     let rows = run(
         &mut pipeline,
         &mut server.hits(query.as_ref()),
