@@ -7,6 +7,7 @@
 //! | `error` | why a command is refused |
 //! | `expression` | the expressions of APPLY and FILTER |
 //! | `highlight` | words of texts marked, and the parts around them |
+//! | `file` | definitions as files have them |
 //! | `hit` | a document that a query matched |
 //! | `index` | the documents of a schema, found by what they hold |
 //! | `iterate` | queries as cursors over documents |
@@ -24,6 +25,7 @@ pub mod document;
 pub mod error;
 pub mod expression;
 pub mod highlight;
+pub mod file;
 pub mod hit;
 pub mod index;
 pub mod iterate;

@@ -21,6 +21,16 @@ pub struct Field {
     pub indexes_empty: bool,
 }
 
+impl Field {
+    /// Whether its path may find several values in no order.
+    pub fn has_no_order(&self) -> bool {
+        match &self.kind {
+            FieldKind::Text(text) => text.has_no_order,
+            _ => false,
+        }
+    }
+}
+
 /// The type of a field, with its options.
 #[derive(Clone, Debug, PartialEq)]
 pub enum FieldKind {

@@ -4,16 +4,20 @@
 //! |---|---|
 //! | `field` | a field and the options of its type |
 //! | `parse` | the words of FT.CREATE and FT.ALTER |
+//! | `words` | a schema as words of FT.CREATE |
 //!
 //! Source: FT.CREATE, FT.ALTER and FT.INFO of Redis 8.10 and Redis Stack 7.4.
 
 mod field;
 pub mod parse;
+mod words;
 
 pub use field::{
     Algorithm, Element, Field, FieldKind, Hnsw, Metric, Phonetic, ShapeSpace, Svs, Tag, Text,
     Vector,
 };
+
+pub use words::words;
 
 use crate::expression::Expression;
 use crate::query;

@@ -1,0 +1,331 @@
+//! Definitions of versions 17 to 27.
+//!
+//! A field has its path from version 18 on. Vectors are read from version 22 on, the first of tiered
+//! graphs; 25 drops two of their numbers and adds a double, 27 a number. The rule has one more
+//! number from 24 on.
+//!
+//! Cost: O(bytes); nothing is allocated for a length before its items are there.
+
+use super::{
+    COMPRESSIONS, Damaged, Definition, Groups, INDEX_ALL, Item, NO_END, SHORTER, flags, options,
+    types,
+};
+use crate::expression;
+use crate::schema::{
+    Algorithm, Element, Field, FieldKind, Filter, Hnsw, KeyType, Metric, Phonetic, Schema,
+    ShapeSpace, Svs, Tag, Text, Vector,
+};
+use crate::text::{Language, StopWords};
+
+const OLDEST: u64 = 17;
+const NEWEST: u64 = 27;
+/// Versions from which on files have paths, tiered graphs, RERANK.
+const PATHS: u64 = 18;
+const TIERED: u64 = 22;
+const RERANK: u64 = 27;
+
+/// The indexes that the fields of module data of a version define.
+///
+/// # Errors
+///
+/// Where the version is not known, or a field is not what its place says.
+pub fn read(version: u64, items: &[Item]) -> Result<Vec<Definition>, Damaged> {
+    if !(OLDEST..=NEWEST).contains(&version) {
+        return Err(Damaged("definitions of indexes have an unknown version"));
+    }
+    let mut reader = Reader { version, items };
+    let count = reader.count()?;
+    let mut all = Vec::with_capacity(count);
+    for _ in 0..count {
+        all.push(reader.index()?);
+    }
+    Ok(all)
+}
+
+struct Reader<'i> {
+    version: u64,
+    items: &'i [Item],
+}
+
+impl<'i> Reader<'i> {
+    fn next(&mut self) -> Result<&'i Item, Damaged> {
+        let (first, rest) = self
+            .items
+            .split_first()
+            .ok_or(Damaged("definitions of indexes end early"))?;
+        self.items = rest;
+        Ok(first)
+    }
+
+    fn number(&mut self) -> Result<u64, Damaged> {
+        match self.next()? {
+            Item::Number(n) => Ok(*n),
+            _ => Err(Damaged("a field of a definition is no number")),
+        }
+    }
+
+    fn size(&mut self) -> Result<usize, Damaged> {
+        usize::try_from(self.number()?).map_err(|_| Damaged("a size is too large"))
+    }
+
+    /// The number of things that follow, each of one item at least.
+    fn count(&mut self) -> Result<usize, Damaged> {
+        let count = self.size()?;
+        if count > self.items.len() {
+            return Err(Damaged("definitions of indexes end early"));
+        }
+        Ok(count)
+    }
+
+    fn flag(&mut self) -> Result<bool, Damaged> {
+        self.number().map(|n| n != 0)
+    }
+
+    fn double(&mut self) -> Result<f64, Damaged> {
+        match self.next()? {
+            Item::Double(n) => Ok(*n),
+            _ => Err(Damaged("a field of a definition is no double")),
+        }
+    }
+
+    fn bytes(&mut self) -> Result<&'i [u8], Damaged> {
+        match self.next()? {
+            Item::Text(text) => Ok(text),
+            _ => Err(Damaged("a field of a definition is no string")),
+        }
+    }
+
+    /// A text before its NUL.
+    fn text(&mut self) -> Result<Vec<u8>, Damaged> {
+        let text = self.bytes()?;
+        Ok(text.strip_suffix(b"\0").unwrap_or(text).to_vec())
+    }
+
+    fn optional(&mut self) -> Result<Option<Vec<u8>>, Damaged> {
+        Ok(if self.flag()? {
+            Some(self.text()?)
+        } else {
+            None
+        })
+    }
+
+    fn texts(&mut self) -> Result<Vec<Vec<u8>>, Damaged> {
+        let count = self.count()?;
+        (0..count).map(|_| self.text()).collect()
+    }
+
+    fn index(&mut self) -> Result<Definition, Damaged> {
+        let name = self.text()?;
+        let bits = self.number()?;
+        let has = |bit: u64| bits & bit != 0;
+        let mut schema = Schema::new(KeyType::Hash);
+        schema.has_offsets = has(flags::OFFSETS);
+        schema.has_fields = has(flags::FIELDS);
+        schema.has_frequencies = has(flags::FREQUENCIES);
+        schema.has_highlights = has(flags::HIGHLIGHTS);
+        schema.is_wide = has(flags::WIDE);
+        schema.is_async = has(flags::ASYNC);
+        schema.skips_scan = has(flags::SKIPS_SCAN);
+        for _ in 0..self.count()? {
+            let field = self.field()?;
+            schema.fields.push(field);
+        }
+        self.rule(&mut schema)?;
+        if has(flags::STOP_WORDS) {
+            schema.stop_words = StopWords::own(self.texts()?);
+        }
+        let mut synonyms = Groups::new();
+        if has(flags::SYNONYMS) {
+            for _ in 0..self.count()? {
+                let term = self.text()?;
+                synonyms.insert(term, self.texts()?);
+            }
+        }
+        let left = self.number()?;
+        let left_ms = (has(flags::TEMPORARY) && left != NO_END).then_some(left);
+        if has(flags::TEMPORARY) {
+            schema.temporary_s = Some(left_ms.unwrap_or(0) as f64 / 1000.0);
+        }
+        Ok(Definition {
+            name,
+            schema,
+            synonyms,
+            aliases: self.texts()?,
+            left_ms,
+        })
+    }
+
+    fn field(&mut self) -> Result<Field, Damaged> {
+        let name = self.text()?;
+        let path = if self.version >= PATHS {
+            self.optional()?
+        } else {
+            None
+        };
+        let (kind, bits) = (self.number()?, self.number()?);
+        let has = |bit: u64| bits & bit != 0;
+        // Where its value is among those of a document.
+        self.number()?;
+        let kind = match kind {
+            types::TEXT => {
+                self.number()?;
+                FieldKind::Text(Text {
+                    weight: self.double()?,
+                    no_stem: has(options::NO_STEM),
+                    phonetic: has(options::PHONETIC).then_some(Phonetic::English),
+                    has_suffixes: has(options::SUFFIXES),
+                    has_no_order: has(options::NO_ORDER),
+                })
+            }
+            types::TAG => {
+                let bits = self.number()?;
+                let separator = self.bytes()?.first().copied();
+                FieldKind::Tag(Tag {
+                    separator: separator.filter(|byte| *byte != 0),
+                    is_case_sensitive: bits & 1 != 0,
+                    has_suffixes: has(options::SUFFIXES),
+                })
+            }
+            types::NUMBER => FieldKind::Number,
+            types::GEO => FieldKind::Geo,
+            types::SHAPE => FieldKind::Shape(match self.number()? {
+                0 => ShapeSpace::Flat,
+                _ => ShapeSpace::Spherical,
+            }),
+            types::VECTOR => FieldKind::Vector(self.vector()?),
+            _ => return Err(Damaged("a field has several types, or an unknown one")),
+        };
+        Ok(Field {
+            path: path.unwrap_or_else(|| name.clone()),
+            name,
+            kind,
+            is_sortable: has(options::SORTABLE),
+            is_unnormalised: has(options::UNNORMALISED),
+            no_index: has(options::NO_INDEX),
+            indexes_missing: has(options::MISSING),
+            indexes_empty: has(options::EMPTY),
+        })
+    }
+
+    fn vector(&mut self) -> Result<Vector, Damaged> {
+        if self.version < TIERED {
+            return Err(Damaged("vectors of indexes before version 22 are not read"));
+        }
+        // Bytes of a vector.
+        self.number()?;
+        let is_flat = match self.number()? {
+            0 => true,
+            2 => false,
+            _ => return Err(Damaged("an algorithm of vectors is not known")),
+        };
+        let (mut is_svs, mut threshold) = (false, 0);
+        if !is_flat {
+            match self.number()? {
+                1 => {}
+                3 if self.version >= SHORTER => is_svs = true,
+                _ => return Err(Damaged("an algorithm of vectors is not known")),
+            }
+            // After how many vectors it learns to compress; of HNSW, when it takes vectors.
+            threshold = self.size()?;
+        }
+        let element = match self.number()? {
+            0 => Element::Float32,
+            1 => Element::Float64,
+            2 => Element::BFloat16,
+            3 => Element::Float16,
+            4 => Element::Int8,
+            5 => Element::Uint8,
+            _ => return Err(Damaged("a type of vectors is not known")),
+        };
+        let dimensions = self.size()?;
+        let metric = match self.number()? {
+            0 => Metric::L2,
+            1 => Metric::InnerProduct,
+            2 => Metric::Cosine,
+            _ => return Err(Damaged("a distance of vectors is not known")),
+        };
+        // Whether a document may have several.
+        self.number()?;
+        let is_longer = self.version < SHORTER;
+        let initial_cap = if is_longer && !is_svs {
+            self.size()?
+        } else {
+            1024
+        };
+        let algorithm = if is_svs {
+            Algorithm::Svs(self.svs(threshold)?)
+        } else if is_flat {
+            let block_size = if is_longer { self.size()? } else { 1024 };
+            Algorithm::Flat { block_size }
+        } else {
+            Algorithm::Hnsw(self.hnsw(is_longer)?)
+        };
+        if dimensions == 0 {
+            return Err(Damaged("vectors have no elements"));
+        }
+        Ok(Vector {
+            element,
+            dimensions,
+            metric,
+            algorithm,
+            initial_cap,
+        })
+    }
+
+    fn hnsw(&mut self, is_longer: bool) -> Result<Hnsw, Damaged> {
+        let (m, ef_construction, ef_runtime) = (self.size()?, self.size()?, self.size()?);
+        let epsilon = if is_longer { 0.01 } else { self.double()? };
+        if self.version >= RERANK {
+            self.number()?;
+        }
+        Ok(Hnsw {
+            m,
+            ef_construction,
+            ef_runtime,
+            epsilon,
+        })
+    }
+
+    fn svs(&mut self, threshold: usize) -> Result<Svs, Damaged> {
+        let bits = self.number()?;
+        let compression = COMPRESSIONS.iter().find(|(_, its)| *its == bits);
+        let (graph_max_degree, construction_window) = (self.size()?, self.size()?);
+        let reduced = self.size()?;
+        Ok(Svs {
+            graph_max_degree,
+            construction_window,
+            search_window: self.size()?,
+            epsilon: self.double()?,
+            compression: compression.map(|(name, _)| *name),
+            training_threshold: (threshold > 0).then_some(threshold),
+            reduced_dimensions: (reduced > 0).then_some(reduced),
+        })
+    }
+
+    fn rule(&mut self, schema: &mut Schema) -> Result<(), Damaged> {
+        schema.key_type = match self.text()?.as_slice() {
+            b"HASH" => KeyType::Hash,
+            b"JSON" => KeyType::Json,
+            _ => return Err(Damaged("the type of an index's keys is not known")),
+        };
+        schema.prefixes = self.texts()?;
+        if schema.prefixes.is_empty() {
+            schema.prefixes.push(Vec::new());
+        }
+        if let Some(text) = self.optional()? {
+            let expression = expression::parse(&text)
+                .map_err(|_| Damaged("the filter of an index cannot be read"))?;
+            schema.filter = Some(Filter { text, expression });
+        }
+        schema.language_field = self.optional()?;
+        schema.score_field = self.optional()?;
+        schema.payload_field = self.optional()?;
+        schema.score = self.double()?;
+        let language = Language::numbered(self.number()?);
+        schema.language = language.ok_or(Damaged("the language of an index is not known"))?;
+        if self.version >= INDEX_ALL {
+            schema.indexes_all = self.flag()?;
+        }
+        Ok(())
+    }
+}
