@@ -133,7 +133,9 @@ fn number(text: &[u8]) -> Result<f64, Vec<u8>> {
     let shown = text.split(|byte| *byte == 0).next().unwrap_or_default();
     let message = || [b"Invalid numeric value: '", shown, b"'"].concat();
     // -0.0 is found as 0.
-    parse_double(text).map(|number| number + 0.0).ok_or_else(message)
+    parse_double(text)
+        .map(|number| number + 0.0)
+        .ok_or_else(message)
 }
 
 /// `longitude,latitude` as a geohash.
@@ -142,7 +144,11 @@ fn place(text: &[u8]) -> Result<f64, Vec<u8>> {
     let degrees = |text: &[u8]| {
         let text = text.trim_ascii_start();
         // As C's strtod has it.
-        if text.is_empty() { Some(0.0) } else { parse_double(text) }
+        if text.is_empty() {
+            Some(0.0)
+        } else {
+            parse_double(text)
+        }
     };
     let parts = at.and_then(|at| Some((degrees(&text[..at])?, degrees(&text[at + 1..])?)));
     let Some((longitude, latitude)) = parts else {

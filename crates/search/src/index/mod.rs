@@ -42,7 +42,7 @@ pub(crate) use numbers::{Bounds, Numbers};
 pub(crate) use postings::{END, PostingCursor};
 pub(crate) use tags::{TagEntry, Tags};
 pub(crate) use terms::{Term, Terms};
-pub(crate) use vectors::{Target, Vectors};
+pub(crate) use vectors::{Near, Nearest, Vectors};
 
 use std::collections::{BTreeMap, HashMap};
 

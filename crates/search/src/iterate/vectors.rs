@@ -1,68 +1,121 @@
 //! Vectors near to one: the nearest K, with or without a condition, or all within a distance.
-
-use std::collections::BinaryHeap;
+//!
+//! A condition that few documents meet is walked, and each of them compared; else the graph is
+//! searched for vectors whose documents meet it.
+//!
+//! Source: KNN and VECTOR_RANGE of Redis Stack 7.4, and its errors.
 
 use super::build::{Builder, Built};
 use super::{Cursor, Distances, END};
-use crate::index::{Part, Target, Vectors};
+use crate::index::{Near, Nearest, Part, Vectors};
 use crate::query::{Node, QueryError, Reach, VectorQuery};
+use crate::schema::FieldKind;
 
-/// The nearest documents so far: the farthest of them is on top.
-struct Nearest {
-    most: usize,
-    heap: BinaryHeap<Near>,
-}
+/// Documents that a condition leaves and that are all compared, at most.
+const COMPARED_MAX: usize = 2048;
 
-#[derive(Clone, Copy, PartialEq)]
-struct Near {
-    distance: f64,
-    document: u32,
-}
+/// Documents with their distances, and the condition that they meet.
+type Found<'i> = (Vec<(u32, f64)>, Option<Cursor<'i>>);
 
-impl Eq for Near {}
-
-impl PartialOrd for Near {
-    fn partial_cmp(&self, other: &Near) -> Option<std::cmp::Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl Ord for Near {
-    fn cmp(&self, other: &Near) -> std::cmp::Ordering {
-        let by_distance = self.distance.total_cmp(&other.distance);
-        by_distance.then(self.document.cmp(&other.document))
-    }
-}
-
-impl Nearest {
-    fn put(&mut self, document: u32, distance: f64) {
-        let near = Near { distance, document };
-        if self.heap.len() < self.most {
-            self.heap.push(near);
-        } else if let Some(mut farthest) = self.heap.peek_mut()
-            && near < *farthest
-        {
-            *farthest = near;
-        }
-    }
-
-    fn list(self) -> Vec<(u32, f64)> {
-        self.heap
-            .into_iter()
-            .map(|near| (near.document, near.distance))
-            .collect()
-    }
+/// The options of a query, or of the field where it names none.
+struct Options {
+    ef_runtime: usize,
+    epsilon: f64,
 }
 
 fn error(text: String) -> QueryError {
     QueryError(text.into_bytes())
 }
 
+fn option_error(text: &str) -> QueryError {
+    error(format!(
+        "Error parsing vector similarity parameters: {text}"
+    ))
+}
+
+/// Reads the options of a query over a field with a graph, or without.
+fn options(query: &VectorQuery, graph: Option<crate::schema::Hnsw>) -> Result<Options, QueryError> {
+    let usual = graph.unwrap_or_default();
+    let mut options = Options {
+        ef_runtime: usual.ef_runtime,
+        epsilon: usual.epsilon,
+    };
+    let is_range = matches!(query.reach, Reach::Within(_));
+    let is_hybrid = query.filter.is_some();
+    let (mut is_ad_hoc, mut has_batch, mut has_ef) = (false, false, false);
+    let mut named: Vec<Vec<u8>> = Vec::new();
+    for (name, value) in &query.options {
+        let name = name.to_ascii_lowercase();
+        if named.contains(&name) {
+            return Err(option_error("Parameter was specified twice"));
+        }
+        named.push(name);
+        let name = named.last().expect("it was pushed");
+        let text = std::str::from_utf8(value).unwrap_or_default();
+        let positive = || text.parse::<usize>().ok().filter(|n| *n > 0);
+        let bad_value = || option_error("Invalid value was given");
+        match name.as_slice() {
+            b"ef_runtime" if graph.is_some() && !is_range => {
+                has_ef = true;
+                options.ef_runtime = positive().ok_or_else(bad_value)?;
+            }
+            b"epsilon" if graph.is_some() && is_range => {
+                let epsilon = text.parse().ok().filter(|epsilon| *epsilon > 0.0);
+                options.epsilon = epsilon.ok_or_else(bad_value)?;
+            }
+            b"epsilon" if graph.is_some() => {
+                let text = "range query attributes were sent for a non-range query";
+                return Err(option_error(text));
+            }
+            b"batch_size" | b"hybrid_policy" if !is_hybrid => {
+                let text = "hybrid query attributes were sent for a non-hybrid query";
+                return Err(option_error(text));
+            }
+            b"batch_size" => {
+                positive().ok_or_else(bad_value)?;
+                has_batch = true;
+            }
+            b"hybrid_policy" => {
+                is_ad_hoc = value.eq_ignore_ascii_case(b"ADHOC_BF");
+                if !is_ad_hoc && !value.eq_ignore_ascii_case(b"BATCHES") {
+                    return Err(option_error("invalid hybrid policy was given"));
+                }
+            }
+            b"shard_k_ratio" => {
+                let ratio = text.parse::<f64>().ok();
+                ratio
+                    .filter(|ratio| *ratio > 0.0 && *ratio <= 1.0)
+                    .ok_or_else(bad_value)?;
+            }
+            _ => return Err(option_error("Invalid option")),
+        }
+    }
+    if is_ad_hoc && has_batch {
+        let text = "'batch size' is irrelevant for 'ADHOC_BF' policy";
+        return Err(option_error(text));
+    }
+    if is_ad_hoc && has_ef {
+        let text = "'EF_RUNTIME' is irrelevant for 'ADHOC_BF' policy";
+        return Err(option_error(text));
+    }
+    Ok(options)
+}
+
 impl<'i> Builder<'i, '_> {
     pub(super) fn vector(&mut self, node: &Node, query: &VectorQuery) -> Built<'i> {
-        let Some((_, Part::Vectors(vectors))) = self.index.part(&query.field) else {
+        let Some((field, Part::Vectors(vectors))) = self.index.part(&query.field) else {
             return Ok(Cursor::Empty);
         };
+        let graph = match &self.index.schema().fields[field].kind {
+            FieldKind::Vector(vector) => vector.algorithm.graph(),
+            _ => None,
+        };
+        if let Some(name) = &node.distance_field
+            && self.index.schema().field(name).is_some()
+        {
+            let text: [&[u8]; 3] = [b"Property `", name, b"` already exists in schema"];
+            return Err(QueryError(text.concat()));
+        }
         let place = node.distance_field.as_ref().map(|name| {
             let known = self.distance_names.iter().position(|known| known == name);
             known.unwrap_or_else(|| {
@@ -77,64 +130,89 @@ impl<'i> Builder<'i, '_> {
                  match index's expected size ({expected})."
             )));
         }
-        let target = vectors.target(&query.vector);
-        match query.reach {
-            Reach::Within(radius) => {
-                if radius < 0.0 {
-                    return Err(error(format!(
-                        "Error parsing vector similarity query: negative radius ({}) given in a \
-                         range query",
-                        crate::numbers::general(radius, 6)
-                    )));
-                }
-                let near = vectors
-                    .all(&target)
-                    .filter(|(_, distance)| *distance <= radius);
-                let list = near.collect();
-                Ok(Cursor::Distances(Box::new(Distances::new(
-                    list,
-                    None,
-                    place,
-                    node.weight,
-                ))))
-            }
-            Reach::Nearest(k) => self.nearest(node, query, vectors, &target, k as usize, place),
+        if let Reach::Within(radius) = query.reach
+            && radius < 0.0
+        {
+            let radius = crate::numbers::general(radius, 6);
+            return Err(error(format!(
+                "Error parsing vector similarity query: negative radius ({radius}) given in a \
+                 range query"
+            )));
         }
+        let options = options(query, graph)?;
+        let target = vectors.target(&query.vector);
+        let (list, filter) = match query.reach {
+            Reach::Within(radius) if vectors.has_graph() => {
+                let near = vectors.within(&target, radius, options.epsilon);
+                (
+                    near.into_iter()
+                        .map(|near| (near.document, near.distance))
+                        .collect(),
+                    None,
+                )
+            }
+            Reach::Within(radius) => {
+                let near = vectors.all(&target).filter(|near| near.distance <= radius);
+                (
+                    near.map(|near| (near.document, near.distance)).collect(),
+                    None,
+                )
+            }
+            Reach::Nearest(k) => self.nearest(query, vectors, &target, k as usize, &options)?,
+        };
+        Ok(Cursor::Distances(Box::new(Distances::new(
+            list,
+            filter,
+            place,
+            node.weight,
+        ))))
     }
 
+    /// The nearest documents, and the condition that they meet.
     fn nearest(
         &mut self,
-        node: &Node,
         query: &VectorQuery,
         vectors: &'i Vectors,
-        target: &Target,
+        target: &[u8],
         k: usize,
-        place: Option<usize>,
-    ) -> Built<'i> {
-        let mut nearest = Nearest {
-            most: k,
-            heap: BinaryHeap::new(),
-        };
-        let filter = match &query.filter {
-            None => {
-                vectors
-                    .all(target)
-                    .for_each(|(id, distance)| nearest.put(id, distance));
-                None
+        options: &Options,
+    ) -> Result<Found<'i>, QueryError> {
+        let mut nearest = Nearest::new(k);
+        if k == 0 {
+            return Ok((Vec::new(), None));
+        }
+        let ef = options.ef_runtime.max(k);
+        let Some(filter) = &query.filter else {
+            if vectors.has_graph() {
+                let near = vectors.near(target, ef, &|_| true);
+                near.into_iter().for_each(|near| nearest.put(near));
+            } else {
+                vectors.all(target).for_each(|near| nearest.put(near));
             }
-            Some(filter) => {
-                let mut documents = self.build(filter)?;
-                while documents.id() != END {
-                    if let Some(distance) = vectors.distance(documents.id(), target) {
-                        nearest.put(documents.id(), distance);
-                    }
-                    documents.advance();
+            return Ok((nearest.into_list(), None));
+        };
+        let mut documents = self.build(filter)?;
+        let mut passing = Vec::new();
+        while documents.id() != END {
+            passing.push(documents.id());
+            documents.advance();
+        }
+        if !vectors.has_graph() || passing.len() <= COMPARED_MAX.max(k) {
+            for document in passing {
+                if let Some(distance) = vectors.distance(document, target) {
+                    nearest.put(Near::new(document, distance));
                 }
-                // From the start again, for the scores of those that are found.
-                Some(self.build(filter)?)
             }
-        };
-        let distances = Distances::new(nearest.list(), filter, place, node.weight);
-        Ok(Cursor::Distances(Box::new(distances)))
+        } else {
+            let mut bits = vec![0u64; (self.index.documents().end() as usize).div_ceil(64)];
+            for id in &passing {
+                bits[*id as usize / 64] |= 1 << (id % 64);
+            }
+            let passes = |id: u32| bits[id as usize / 64] >> (id % 64) & 1 == 1;
+            let near = vectors.near(target, ef, &passes);
+            near.into_iter().for_each(|near| nearest.put(near));
+        }
+        // From the start again, for the scores of those that are found.
+        Ok((nearest.into_list(), Some(self.build(filter)?)))
     }
 }

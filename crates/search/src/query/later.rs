@@ -157,11 +157,16 @@ fn unit(p: &mut Parser<'_>, place: Place) -> Parsed<Option<Node>> {
             Ok(Some(Node::word(folded(&p.param(p.text_of(&token))))))
         }
         _ => {
+            let is_number = matches!(p.peek(), Token::Number | Token::Size);
             let Some(word) = p.term() else {
                 return Err(p.syntax_error());
             };
-            let is_word = !p.schema.is_stop_word(&word.to_ascii_lowercase());
-            Ok(is_word.then(|| Node::word(folded(word))))
+            if p.schema.is_stop_word(&word.to_ascii_lowercase()) {
+                return Ok(None);
+            }
+            let mut word = Node::word(folded(word));
+            word.verbatim = is_number;
+            Ok(Some(word))
         }
     }
 }
@@ -493,7 +498,7 @@ fn nearest(p: &mut Parser<'_>, filter: Option<Node>) -> Parsed<Node> {
         };
         query.options.push((name, value));
     }
-    let mut distance_field = [b"__", query.field.as_slice(), b"_score"].concat();
+    let mut distance_field = query.usual_distance_field();
     if p.takes(Token::As) {
         distance_field = if p.peek() == Token::Param {
             let token = p.next();

@@ -3,7 +3,7 @@
 //! An error of the grammar counts before one of a value or a parameter, wherever they stand.
 
 use super::lexer::{Kind as Token, Token as Found, is_mark, tokens};
-use super::tree::{Circle, Fields, Node, Range, Unit};
+use super::tree::{Circle, Fields, Kind, Node, Range, Unit};
 use super::{Dialect, Params, QueryError, Schema};
 use crate::text::in_small_letters;
 
@@ -288,7 +288,24 @@ fn put_attribute(node: &mut Node, name: &[u8], value: &[u8]) -> Parsed<()> {
         b"inorder" => flag().map(|flag| node.in_order = flag),
         b"phonetic" => flag().map(|flag| node.phonetic = Some(flag)),
         b"yield_distance_as" => {
+            if let (Kind::Vector(query), Some(named)) = (&node.kind, &node.distance_field)
+                && *named != query.usual_distance_field()
+            {
+                let text: [&[u8]; 4] = [
+                    b"Distance field was specified twice for vector query: ",
+                    named,
+                    b" and ",
+                    value,
+                ];
+                return Err(QueryError(text.concat()));
+            }
             node.distance_field = Some(value.to_vec());
+            Some(())
+        }
+        b"ef_runtime" | b"epsilon" | b"batch_size" | b"hybrid_policy" | b"shard_k_ratio"
+            if let Kind::Vector(query) = &mut node.kind =>
+        {
+            query.options.push((name.to_vec(), value.to_vec()));
             Some(())
         }
         _ => return Err(QueryError([b"Invalid attribute ", name].concat())),

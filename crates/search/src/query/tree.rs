@@ -149,6 +149,13 @@ pub struct VectorQuery {
     pub filter: Option<Node>,
 }
 
+impl VectorQuery {
+    /// The name of the distances where the query gives none.
+    pub fn usual_distance_field(&self) -> Vec<u8> {
+        [b"__", self.field.as_slice(), b"_score"].concat()
+    }
+}
+
 /// Which vectors are near.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Reach {

@@ -212,9 +212,18 @@ impl Scoring {
                 self.of_parts(of.parts().iter(), of.weight, false, facts, steps)
             }
             Cursor::Union(of) => self.of_parts(of.matched(), of.weight, true, facts, steps),
-            Cursor::Distances(of) => {
-                self.of_parts(of.filter().into_iter(), of.weight, false, facts, steps)
-            }
+            Cursor::Distances(of) => match of.filter() {
+                None => {
+                    explain::absent(steps, self.scorer);
+                    0.0
+                }
+                Some(filter) if self.scorer == Scorer::DisMax => self.sum(filter, facts, steps),
+                // The distance is a part without a score.
+                Some(filter) => {
+                    let parts = [&Cursor::Empty, filter];
+                    self.of_parts(parts.into_iter(), of.weight, false, facts, steps)
+                }
+            },
             Cursor::Optional(rest) if rest.part.id() == rest.all.id() => {
                 self.sum(&rest.part, facts, steps)
             }

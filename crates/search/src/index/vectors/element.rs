@@ -3,23 +3,17 @@
 //! Distances of FLOAT64 are counted in doubles, of integers exactly, of all others in floats, as
 //! RediSearch does; sums run in eight lanes.
 
-use crate::schema::{self, Element, Metric};
+use crate::schema::{Element, Metric};
 
 /// Lanes of a sum.
 const LANES: usize = 8;
 
-/// A query's vector, ready to be compared with rows.
-#[derive(Clone, Debug)]
-pub(crate) struct Target {
-    element: Element,
-    metric: Metric,
-    floats: Vec<f32>,
-    doubles: Vec<f64>,
-    integers: Vec<i32>,
-    /// Of integers under COSINE: the length.
-    norm: f64,
+/// The number of a BFLOAT16.
+fn brain(bytes: [u8; 2]) -> f32 {
+    f32::from_bits(u32::from(u16::from_le_bytes(bytes)) << 16)
 }
 
+/// The number of a FLOAT16.
 fn half(bits: u16) -> f32 {
     let sign = u32::from(bits >> 15) << 31;
     let exponent = u32::from(bits >> 10 & 31);
@@ -83,8 +77,7 @@ fn floats(element: Element, row: &[u8], out: &mut Vec<f32>) {
         }
         Element::BFloat16 => {
             let (words, _) = row.as_chunks();
-            let of = |bytes: &[u8; 2]| f32::from_bits(u32::from(u16::from_le_bytes(*bytes)) << 16);
-            out.extend(words.iter().map(of));
+            out.extend(words.iter().map(|bytes| brain(*bytes)));
         }
         _ => {
             let (words, _) = row.as_chunks();
@@ -125,108 +118,83 @@ pub(super) fn normalise(element: Element, row: &mut [u8]) {
     row.copy_from_slice(&out);
 }
 
-/// The sum of `of` over pairs, in lanes.
+/// The sum of `of` over the pairs of two rows, in lanes.
 #[inline]
-fn sum_floats(a: &[f32], b: impl Fn(usize) -> f32, of: impl Fn(f32, f32) -> f32) -> f32 {
+fn sum<const N: usize>(
+    a: &[u8],
+    b: &[u8],
+    read: impl Fn([u8; N]) -> f32,
+    of: impl Fn(f32, f32) -> f32,
+) -> f32 {
+    let (a, _) = a.as_chunks::<N>();
+    let (b, _) = b.as_chunks::<N>();
+    let (chunks_a, rest_a) = a.as_chunks::<LANES>();
+    let (chunks_b, rest_b) = b.as_chunks::<LANES>();
     let mut lanes = [0.0f32; LANES];
-    let (chunks, rest) = a.as_chunks::<LANES>();
-    for (at, chunk) in chunks.iter().enumerate() {
-        for (lane, x) in chunk.iter().enumerate() {
-            lanes[lane] += of(*x, b(at * LANES + lane));
+    for (a, b) in chunks_a.iter().zip(chunks_b) {
+        for lane in 0..LANES {
+            lanes[lane] += of(read(a[lane]), read(b[lane]));
         }
     }
-    let start = a.len() - rest.len();
-    let rest: f32 = rest
+    let rest: f32 = rest_a
         .iter()
-        .enumerate()
-        .map(|(at, x)| of(*x, b(start + at)))
+        .zip(rest_b)
+        .map(|(a, b)| of(read(*a), read(*b)))
         .sum();
     lanes.iter().sum::<f32>() + rest
 }
 
-impl Target {
-    pub(super) fn new(options: &schema::Vector, vector: &[u8]) -> Target {
-        let mut row = vector.to_vec();
-        if options.metric == Metric::Cosine {
-            normalise(options.element, &mut row);
-        }
-        let mut target = Target {
-            element: options.element,
-            metric: options.metric,
-            floats: Vec::new(),
-            doubles: Vec::new(),
-            integers: Vec::new(),
-            norm: 0.0,
-        };
-        match options.element {
-            Element::Float64 => target.doubles = doubles(&row).collect(),
-            Element::Int8 | Element::Uint8 => {
-                target.integers = integers(options.element, &row).collect();
-                let squares = target
-                    .integers
-                    .iter()
-                    .map(|x| i64::from(x * x))
-                    .sum::<i64>();
-                target.norm = (squares as f64).sqrt();
-            }
-            element => floats(element, &row, &mut target.floats),
-        }
-        target
-    }
+#[inline]
+fn of_floats<const N: usize>(
+    metric: Metric,
+    a: &[u8],
+    b: &[u8],
+    read: impl Fn([u8; N]) -> f32,
+) -> f64 {
+    f64::from(match metric {
+        Metric::L2 => sum(a, b, read, |a, b| (a - b) * (a - b)),
+        _ => 1.0 - sum(a, b, read, |a, b| a * b),
+    })
+}
 
-    /// The distance of a row. O(dimensions).
-    pub(crate) fn distance(&self, row: &[u8]) -> f64 {
-        match self.element {
-            Element::Float32 => {
-                let (words, _) = row.as_chunks();
-                self.of_floats(|at| f32::from_le_bytes(words[at]))
-            }
-            Element::BFloat16 => {
-                let (words, _) = row.as_chunks();
-                self.of_floats(|at| f32::from_bits(u32::from(u16::from_le_bytes(words[at])) << 16))
-            }
-            Element::Float16 => {
-                let (words, _) = row.as_chunks();
-                self.of_floats(|at| half(u16::from_le_bytes(words[at])))
-            }
-            Element::Float64 => self.of_doubles(row),
-            Element::Int8 | Element::Uint8 => self.of_integers(row),
-        }
+/// The distance of two rows. O(dimensions).
+#[inline]
+pub(super) fn distance(element: Element, metric: Metric, a: &[u8], b: &[u8]) -> f64 {
+    match element {
+        Element::Float32 => of_floats(metric, a, b, f32::from_le_bytes),
+        Element::BFloat16 => of_floats(metric, a, b, brain),
+        Element::Float16 => of_floats(metric, a, b, |bytes| half(u16::from_le_bytes(bytes))),
+        Element::Float64 => of_doubles(metric, a, b),
+        Element::Int8 | Element::Uint8 => of_integers(element, metric, a, b),
     }
+}
 
-    #[inline]
-    fn of_floats(&self, row: impl Fn(usize) -> f32) -> f64 {
-        f64::from(match self.metric {
-            Metric::L2 => sum_floats(&self.floats, row, |a, b| (a - b) * (a - b)),
-            _ => 1.0 - sum_floats(&self.floats, row, |a, b| a * b),
-        })
+fn of_doubles(metric: Metric, a: &[u8], b: &[u8]) -> f64 {
+    let pairs = doubles(a).zip(doubles(b));
+    match metric {
+        Metric::L2 => pairs.map(|(a, b)| (a - b) * (a - b)).sum(),
+        _ => 1.0 - pairs.map(|(a, b)| a * b).sum::<f64>(),
     }
+}
 
-    fn of_doubles(&self, row: &[u8]) -> f64 {
-        let pairs = self.doubles.iter().zip(doubles(row));
-        match self.metric {
-            Metric::L2 => pairs.map(|(a, b)| (a - b) * (a - b)).sum(),
-            _ => 1.0 - pairs.map(|(a, b)| a * b).sum::<f64>(),
-        }
+fn of_integers(element: Element, metric: Metric, a: &[u8], b: &[u8]) -> f64 {
+    let pairs = integers(element, a).zip(integers(element, b));
+    if metric == Metric::L2 {
+        return pairs
+            .map(|(a, b)| i64::from((a - b) * (a - b)))
+            .sum::<i64>() as f64;
     }
-
-    fn of_integers(&self, row: &[u8]) -> f64 {
-        let pairs = self.integers.iter().zip(integers(self.element, row));
-        if self.metric == Metric::L2 {
-            return pairs
-                .map(|(a, b)| i64::from((a - b) * (a - b)))
-                .sum::<i64>() as f64;
+    let (mut dot, mut squares_a, mut squares_b) = (0i64, 0i64, 0i64);
+    for (a, b) in pairs {
+        dot += i64::from(a * b);
+        squares_a += i64::from(a * a);
+        squares_b += i64::from(b * b);
+    }
+    match metric {
+        Metric::Cosine => {
+            let lengths = (squares_a as f64).sqrt() * (squares_b as f64).sqrt();
+            f64::from(1.0 - (dot as f64 / lengths) as f32)
         }
-        let (mut dot, mut squares) = (0i64, 0i64);
-        for (a, b) in pairs {
-            dot += i64::from(a * b);
-            squares += i64::from(b * b);
-        }
-        match self.metric {
-            Metric::Cosine => {
-                f64::from(1.0 - (dot as f64 / (self.norm * (squares as f64).sqrt())) as f32)
-            }
-            _ => 1.0 - dot as f64,
-        }
+        _ => 1.0 - dot as f64,
     }
 }

@@ -1,28 +1,29 @@
 //! The vectors of a field: rows of equal size, each of a document.
 //!
-//!     chunks of rows | of each row: document, next row of it | of each document: first row
-//!
-//! A row's number stays as long as its document has it; numbers of rows that are gone are used
-//! again. Rows are kept as the elements that the field names; with COSINE, floating ones have
-//! length 1.
+//!     rows | of each row: document, next row of it | of each document: first row
 //!
 //! | module | what |
 //! |---|---|
+//! | `rows` | the bytes of rows |
 //! | `element` | rows as numbers: reading, lengths, distances |
+//! | `graph` | HNSW over rows |
+//! | `near` | the nearest of several |
 //!
-//! Cost: FLAT asks every row, O(rows x dimensions).
+//! Cost: FLAT asks every row, O(rows x dimensions); HNSW and what is searched as it: `graph`.
 
 mod element;
+mod graph;
+mod near;
+mod rows;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use near::{Near, Nearest};
+
 use crate::document::Item;
-use crate::schema::{self, Metric};
-
-pub(crate) use element::Target;
-
-/// Rows of one chunk.
-const CHUNK_ROWS: usize = 256;
+use crate::schema;
+use graph::Graph;
+use rows::Rows;
 
 /// No row, no document.
 const NONE: u32 = u32::MAX;
@@ -32,15 +33,13 @@ pub(crate) type RowsOf = Vec<u8>;
 
 #[derive(Debug)]
 pub(crate) struct Vectors {
-    options: schema::Vector,
-    row_bytes: usize,
-    chunks: Vec<Box<[u8]>>,
+    rows: Rows,
+    graph: Option<Graph>,
     /// Of each row its document, and the document's next row.
     documents: Vec<u32>,
     next: Vec<u32>,
     /// The first row of each document.
     first: Vec<u32>,
-    free: Vec<u32>,
 }
 
 /// The vector of a hash.
@@ -101,12 +100,11 @@ fn row_of(options: &schema::Vector, items: &[Item<'_>], rows: &mut RowsOf) -> Re
 
 impl Vectors {
     pub(crate) fn new(options: schema::Vector) -> Vectors {
+        let graph = options.algorithm.graph();
         Vectors {
-            options,
-            row_bytes: options.dimensions * options.element.bytes(),
-            chunks: Vec::new(),
+            rows: Rows::new(options),
+            graph: graph.map(|graph| Graph::new(graph.m, graph.ef_construction)),
             documents: Vec::new(),
-            free: Vec::new(),
             next: Vec::new(),
             first: Vec::new(),
         }
@@ -114,12 +112,12 @@ impl Vectors {
 
     /// Bytes that a query's vector has.
     pub(crate) fn row_bytes(&self) -> usize {
-        self.row_bytes
+        self.rows.row_bytes()
     }
 
-    fn row(&self, row: u32) -> &[u8] {
-        let (chunk, place) = (row as usize / CHUNK_ROWS, row as usize % CHUNK_ROWS);
-        &self.chunks[chunk][place * self.row_bytes..(place + 1) * self.row_bytes]
+    /// Whether there is a graph, by which the nearest are found nearly always.
+    pub(crate) fn has_graph(&self) -> bool {
+        self.graph.is_some()
     }
 
     /// The rows of a document, in the order in which they were put.
@@ -131,43 +129,40 @@ impl Vectors {
 
     /// Puts the vectors of a document, in place of those that it has.
     pub(crate) fn put(&mut self, document: u32, rows: &[u8]) {
-        let mut rows = rows.to_vec();
-        if self.options.metric == Metric::Cosine {
-            for row in rows.chunks_exact_mut(self.row_bytes) {
-                element::normalise(self.options.element, row);
-            }
-        }
-        let own = self.rows(document).map(|row| self.row(row));
-        if own.eq(rows.chunks_exact(self.row_bytes)) {
+        let rows: Vec<Vec<u8>> = rows
+            .chunks_exact(self.row_bytes())
+            .map(|row| self.rows.prepared(row))
+            .collect();
+        let own = self.rows(document).map(|row| self.rows.get(row));
+        if own.eq(rows.iter().map(Vec::as_slice)) {
             return;
         }
         self.remove(document);
         if self.first.len() <= document as usize {
             self.first.resize(document as usize + 1, NONE);
         }
-        for bytes in rows.chunks_exact(self.row_bytes).rev() {
-            let row = self.free.pop().unwrap_or_else(|| {
-                self.documents.push(NONE);
-                self.next.push(NONE);
-                if self.documents.len() > self.chunks.len() * CHUNK_ROWS {
-                    self.chunks
-                        .push(vec![0; CHUNK_ROWS * self.row_bytes].into());
-                }
-                (self.documents.len() - 1) as u32
-            });
-            let place = row as usize % CHUNK_ROWS * self.row_bytes;
-            let kept = &mut self.chunks[row as usize / CHUNK_ROWS][place..place + self.row_bytes];
-            kept.copy_from_slice(bytes);
+        for bytes in rows.iter().rev() {
+            let row = self.rows.put(bytes);
+            if self.documents.len() <= row as usize {
+                self.documents.resize(row as usize + 1, NONE);
+                self.next.resize(row as usize + 1, NONE);
+            }
             self.documents[row as usize] = document;
             self.next[row as usize] = std::mem::replace(&mut self.first[document as usize], row);
+            if let Some(graph) = &mut self.graph {
+                graph.insert(&self.rows, row);
+            }
         }
     }
 
     pub(crate) fn remove(&mut self, document: u32) {
         let rows: Vec<u32> = self.rows(document).collect();
         for row in &rows {
+            if let Some(graph) = &mut self.graph {
+                graph.remove(&self.rows, *row);
+            }
             self.documents[*row as usize] = NONE;
-            self.free.push(*row);
+            self.rows.free(*row);
         }
         if !rows.is_empty() {
             self.first[document as usize] = NONE;
@@ -175,26 +170,51 @@ impl Vectors {
     }
 
     /// A query's vector, of [`Vectors::row_bytes`], as rows are compared with it.
-    pub(crate) fn target(&self, vector: &[u8]) -> Target {
-        Target::new(&self.options, vector)
+    pub(crate) fn target(&self, vector: &[u8]) -> Vec<u8> {
+        self.rows.prepared(vector)
     }
 
-    /// The least distance of a document's vectors; `None`: it has none.
-    pub(crate) fn distance(&self, document: u32, target: &Target) -> Option<f64> {
-        let rows = self.rows(document);
-        rows.map(|row| target.distance(self.row(row)))
-            .reduce(f64::min)
+    /// The least distance of a document's vectors from a target; `None`: it has none.
+    pub(crate) fn distance(&self, document: u32, target: &[u8]) -> Option<f64> {
+        let distance = |row: u32| self.rows.distance(target, self.rows.get(row));
+        self.rows(document).map(distance).reduce(f64::min)
     }
 
-    /// All documents that have vectors, with their distances, ascending. O(vectors).
-    pub(crate) fn all<'t>(&'t self, target: &'t Target) -> impl Iterator<Item = (u32, f64)> {
+    /// All documents that have vectors, with their distances, ascending by document. O(vectors).
+    pub(crate) fn all(&self, target: &[u8]) -> impl Iterator<Item = Near> {
         let all = 0..self.first.len() as u32;
-        all.filter_map(|document| Some((document, self.distance(document, target)?)))
+        all.filter_map(|document| Some(Near::new(document, self.distance(document, target)?)))
+    }
+
+    /// Documents near to a target that pass, by the graph: of `ef` rows that are walked over.
+    /// Without a graph none.
+    pub(crate) fn near(&self, target: &[u8], ef: usize, passes: &dyn Fn(u32) -> bool) -> Vec<Near> {
+        let Some(graph) = &self.graph else {
+            return Vec::new();
+        };
+        let passes = |row: u32| passes(self.documents[row as usize]);
+        self.documents_of(graph.search(&self.rows, target, ef, &passes))
+    }
+
+    /// Documents within a radius, by the graph. Without a graph none.
+    pub(crate) fn within(&self, target: &[u8], radius: f64, epsilon: f64) -> Vec<Near> {
+        let Some(graph) = &self.graph else {
+            return Vec::new();
+        };
+        self.documents_of(graph.within(&self.rows, target, radius, epsilon))
+    }
+
+    /// The documents of rows, each with its least distance.
+    fn documents_of(&self, rows: Vec<Near>) -> Vec<Near> {
+        let of_row = |near: Near| Near::new(self.documents[near.document as usize], near.distance);
+        let mut near: Vec<Near> = rows.into_iter().map(of_row).collect();
+        near.sort_unstable_by(|a, b| a.document.cmp(&b.document).then(a.cmp(b)));
+        near.dedup_by_key(|near| near.document);
+        near
     }
 
     pub(crate) fn bytes(&self) -> usize {
-        let rows = self.chunks.len() * CHUNK_ROWS * self.row_bytes;
         let tables = self.documents.capacity() + self.next.capacity() + self.first.capacity();
-        rows + (tables + self.free.capacity()) * 4
+        self.rows.bytes() + self.graph.as_ref().map_or(0, Graph::bytes) + tables * 4
     }
 }

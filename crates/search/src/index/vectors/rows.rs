@@ -1,0 +1,98 @@
+//! Rows of vectors: their bytes in chunks, and the distances of them.
+//!
+//!     chunk = row ... , each of elements, little endian
+//!
+//! Rows are kept as the elements that the field names; with COSINE, floating ones have length 1.
+//! Numbers of rows that are gone are used again.
+
+use super::element;
+use crate::schema::{self, Metric};
+
+/// Rows of one chunk.
+const CHUNK_ROWS: usize = 256;
+
+#[derive(Debug)]
+pub(crate) struct Rows {
+    options: schema::Vector,
+    row_bytes: usize,
+    chunks: Vec<Box<[u8]>>,
+    count: u32,
+    free: Vec<u32>,
+}
+
+impl Rows {
+    pub(super) fn new(options: schema::Vector) -> Rows {
+        Rows {
+            options,
+            row_bytes: options.dimensions * options.element.bytes(),
+            chunks: Vec::new(),
+            count: 0,
+            free: Vec::new(),
+        }
+    }
+
+    pub(super) fn row_bytes(&self) -> usize {
+        self.row_bytes
+    }
+
+    /// One more than the highest number of a row so far.
+    pub(super) fn end(&self) -> u32 {
+        self.count
+    }
+
+    /// The bytes of a vector as a row has them.
+    pub(super) fn prepared(&self, vector: &[u8]) -> Vec<u8> {
+        let mut row = vector.to_vec();
+        if self.options.metric == Metric::Cosine {
+            element::normalise(self.options.element, &mut row);
+        }
+        row
+    }
+
+    #[inline]
+    pub(super) fn get(&self, row: u32) -> &[u8] {
+        let (chunk, place) = (row as usize / CHUNK_ROWS, row as usize % CHUNK_ROWS);
+        &self.chunks[chunk][place * self.row_bytes..(place + 1) * self.row_bytes]
+    }
+
+    /// Keeps a row, and returns its number.
+    pub(super) fn put(&mut self, bytes: &[u8]) -> u32 {
+        let row = self.free.pop().unwrap_or_else(|| {
+            if self.count as usize == self.chunks.len() * CHUNK_ROWS {
+                self.chunks
+                    .push(vec![0; CHUNK_ROWS * self.row_bytes].into());
+            }
+            self.count += 1;
+            self.count - 1
+        });
+        let (chunk, place) = (row as usize / CHUNK_ROWS, row as usize % CHUNK_ROWS);
+        let at = place * self.row_bytes;
+        self.chunks[chunk][at..at + self.row_bytes].copy_from_slice(bytes);
+        row
+    }
+
+    pub(super) fn free(&mut self, row: u32) {
+        self.free.push(row);
+    }
+
+    /// The distance of two rows' bytes. O(dimensions).
+    #[inline]
+    pub(super) fn distance(&self, a: &[u8], b: &[u8]) -> f64 {
+        element::distance(self.options.element, self.options.metric, a, b)
+    }
+
+    /// The distance of two rows as a graph links them. Inner products are no distances (a row is
+    /// not the nearest to itself), so rows are linked by the Euclidean one then.
+    #[inline]
+    pub(super) fn between(&self, a: u32, b: u32) -> f64 {
+        let metric = match self.options.metric {
+            Metric::InnerProduct => Metric::L2,
+            metric => metric,
+        };
+        element::distance(self.options.element, metric, self.get(a), self.get(b))
+    }
+
+    pub(super) fn bytes(&self) -> usize {
+        self.chunks.len() * CHUNK_ROWS * self.row_bytes + self.free.capacity() * 4
+    }
+}
