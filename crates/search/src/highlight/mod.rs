@@ -57,8 +57,8 @@ impl std::fmt::Debug for Marker {
 }
 
 impl Marker {
-    /// The words of a tree of [`crate::index::Index::expand`]. Texts are in `language`, and words of
-    /// fewer than `stem_min` bytes have no stem. Parts that must not match ask for no word.
+    /// The words of a tree of [`crate::index::Index::expand`]. Texts are in `language`, and words
+    /// of fewer than `stem_min` bytes have no stem. Parts that must not match ask for no word.
     pub fn new(
         query: &Node,
         language: Language,
