@@ -1,4 +1,7 @@
 //! The documents that a query matches, one by one, with their scores.
+//!
+//! Cost: a document is found as its parts find it, and scored in O(parts that match it); asked for
+//! its number alone it is not scored.
 
 use super::build::Builder;
 use super::{Cursor, END, Ids, Intersection, Role};
@@ -72,6 +75,18 @@ impl Matches<'_> {
     /// Whether a prefix or the like stands for more terms than were asked.
     pub fn hit_limit_of_expansions(&self) -> bool {
         self.is_cut
+    }
+
+    /// The next document, without its score and distances.
+    pub fn next_document(&mut self) -> Option<DocumentId> {
+        if let Some(normed) = &mut self.normed {
+            return normed.next().map(|hit| hit.document);
+        }
+        let id = self.root.id();
+        (id != END).then(|| {
+            self.root.advance();
+            DocumentId(id)
+        })
     }
 
     /// How many documents are left, which are then passed. Without scores; O(documents).

@@ -101,11 +101,17 @@ impl Arranged {
             if order != Ordering::Less {
                 return;
             }
-            self.heap.pop();
         }
         let keys = self.keys.iter();
         let keys = keys.map(|key| names.value(row, key.place, index).map(Seen::to_value));
         let keys = keys.collect();
+        if self.heap.len() == self.kept_max {
+            let mut last = self.heap.peek_mut().expect("it is full");
+            last.keys = keys;
+            last.at = at;
+            std::mem::swap(&mut last.row, row);
+            return;
+        }
         self.heap.push(Entry {
             by: self.by,
             keys,

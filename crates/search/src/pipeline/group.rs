@@ -21,7 +21,8 @@ pub(super) struct Grouped {
     properties: Vec<usize>,
     reducers: Vec<Reducer>,
     groups: Vec<Group>,
-    table: HashTable<u32>,
+    /// Hashes with places among the groups.
+    table: HashTable<(u64, u32)>,
     hasher: RandomState,
     /// Set once all rows are in; those that are out are taken off.
     ready: Option<std::vec::IntoIter<Group>>,
@@ -53,10 +54,17 @@ impl Grouped {
 
     /// Takes a row in.
     pub(super) fn add(&mut self, row: &Row, names: &Names, index: &Index) {
-        let values = self.properties.iter().map(|place| {
-            let value = names.value(row, *place, index);
+        let value = |place| {
+            let value = names.value(row, place, index);
             value.unwrap_or(Seen::Other(&NULL))
-        });
+        };
+        if let [place] = *self.properties {
+            let value = value(place);
+            if !matches!(value, Seen::Other(Value::List(_))) {
+                return self.add_to(&[value], row, names, index);
+            }
+        }
+        let values = self.properties.iter().map(|place| value(*place));
         let mut key: SmallVec<[Seen<'_>; 2]> = values.collect();
         let list = key
             .iter()
@@ -94,23 +102,20 @@ impl Grouped {
         let hasher = &self.hasher;
         let hash = hash(hasher, key.iter().copied());
         let groups = &mut self.groups;
-        let is_it = |at: &u32| {
+        let is_it = |(its, at): &(u64, u32)| {
             let group = &groups[*at as usize];
-            key.iter().zip(&group.key).all(|(a, b)| a.equals(b))
+            *its == hash && key.iter().zip(&group.key).all(|(a, b)| a.equals(b))
         };
         let at = match self.table.find(hash, is_it) {
-            Some(at) => *at as usize,
+            Some((_, at)) => *at as usize,
             None => {
                 groups.push(Group {
                     key: key.iter().map(|value| value.to_value()).collect(),
                     states: self.reducers.iter().map(Reducer::start).collect(),
                 });
                 let at = groups.len() - 1;
-                let of = |at: &u32| {
-                    let key = &groups[*at as usize].key;
-                    self::hash(hasher, key.iter().map(Seen::of))
-                };
-                self.table.insert_unique(hash, at as u32, of);
+                let entry = (hash, at as u32);
+                self.table.insert_unique(hash, entry, |(its, _)| *its);
                 at
             }
         };

@@ -5,14 +5,31 @@ use std::cmp::Ordering;
 
 use crate::expression::{Value, number_of, number_text};
 use crate::hit::{DocumentId, Explanation, Hit};
+use crate::iterate::Matches;
 
 /// The documents that match a query, one by one.
 pub trait Hits {
     /// The next one; `None`: there are no more.
     fn next_hit(&mut self) -> Option<Hit>;
+
+    /// The next one, where neither its score nor its distances are asked for.
+    fn next_document(&mut self) -> Option<DocumentId> {
+        self.next_hit().map(|hit| hit.document)
+    }
 }
 
-impl<I: Iterator<Item = Hit>> Hits for I {
+impl Hits for Matches<'_> {
+    fn next_hit(&mut self) -> Option<Hit> {
+        self.next()
+    }
+
+    fn next_document(&mut self) -> Option<DocumentId> {
+        Matches::next_document(self)
+    }
+}
+
+/// Hits that were gathered before.
+impl Hits for std::vec::IntoIter<Hit> {
     fn next_hit(&mut self) -> Option<Hit> {
         self.next()
     }

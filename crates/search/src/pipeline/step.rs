@@ -80,6 +80,13 @@ pub(super) struct Source {
     pub(super) distances: Vec<usize>,
 }
 
+impl Source {
+    /// Whether rows have nothing of the query itself.
+    fn is_plain(&self) -> bool {
+        self.score.is_none() && self.distances.is_empty()
+    }
+}
+
 #[derive(Debug)]
 pub(super) enum Step {
     Load(Vec<Load>),
@@ -287,6 +294,9 @@ impl Pull<'_, '_> {
                 Ok(next_of(arranged.next(), row))
             }
             Step::Group(grouped) => {
+                if before.is_empty() && !grouped.is_ready() && self.source.is_plain() {
+                    self.group_documents(grouped, row);
+                }
                 while !grouped.is_ready() {
                     match self.from(before, row)? {
                         Pulled::Row => grouped.add(row, &self.names[names], self.context.index),
@@ -296,6 +306,18 @@ impl Pull<'_, '_> {
                 }
                 Ok(next_of(grouped.next(), row))
             }
+        }
+    }
+
+    /// Takes documents into groups without the steps of a pull: the same, and quicker.
+    fn group_documents(&mut self, grouped: &mut Grouped, row: &mut Row) {
+        *row = Row::default();
+        while self.context.budget > 0
+            && let Some(document) = self.context.hits.next_document()
+        {
+            self.context.budget -= 1;
+            row.document = Some(document);
+            grouped.add(row, &self.names[0], self.context.index);
         }
     }
 

@@ -56,7 +56,7 @@ pub(super) enum Reducer {
 #[derive(Debug)]
 pub(super) enum State {
     Count(u64),
-    Distinct(Distinct),
+    Distinct(Box<Distinct>),
     Estimate(Box<Estimate>),
     /// Of SUM, MIN and MAX; `None`: no number came.
     Number(Option<f64>),
@@ -123,7 +123,7 @@ impl Reducer {
     pub(super) fn start(&self) -> State {
         match self {
             Reducer::Count => State::Count(0),
-            Reducer::CountDistinct(_) | Reducer::ToList(_) => State::Distinct(Distinct::default()),
+            Reducer::CountDistinct(_) | Reducer::ToList(_) => State::Distinct(Box::default()),
             Reducer::CountDistinctish(_) | Reducer::Hll(_) | Reducer::HllSum(_) => {
                 State::Estimate(Box::new(Estimate::new()))
             }
