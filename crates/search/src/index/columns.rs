@@ -15,7 +15,7 @@ pub enum SortValue<'i> {
     Text {
         /// As the document has it.
         original: &'i [u8],
-        /// In small letters and without accents, unless the field is UNF.
+        /// Without the case of its letters, unless the field is UNF.
         sorted: &'i [u8],
     },
 }

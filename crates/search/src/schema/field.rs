@@ -11,7 +11,7 @@ pub struct Field {
     pub kind: FieldKind,
     /// SORTABLE: its values are kept beside the document.
     pub is_sortable: bool,
-    /// UNF: kept for sorting as they are, neither in small letters nor without accents.
+    /// UNF: kept for sorting as they are, with the case of their letters.
     pub is_unnormalised: bool,
     /// NOINDEX: kept for sorting, not searched.
     pub no_index: bool,
