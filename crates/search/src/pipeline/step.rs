@@ -182,6 +182,17 @@ impl Pipeline {
         self.total
     }
 
+    /// Whether documents are still to be pulled: not once all rows are sorted or grouped. A cursor
+    /// that waits with documents left has to keep them ([`Hits`] of a list).
+    pub fn pulls_documents(&self) -> bool {
+        !self.is_done
+            && !self.steps.iter().any(|(_, step)| match step {
+                Step::Arrange(arranged) => arranged.is_ready(),
+                Step::Group(grouped) => grouped.is_ready(),
+                _ => false,
+            })
+    }
+
     /// The name of a field of a row.
     pub fn name(&self, field: usize) -> &[u8] {
         let names = self.names.last().expect("there is one at least");

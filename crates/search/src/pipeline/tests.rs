@@ -316,6 +316,28 @@ fn names_and_reducers_are_refused_as_redis_stack_refuses_them() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
+/// A cursor keeps the documents that are left only where none of its stages has taken them all.
+#[test]
+fn sorted_rows_need_no_more_documents() {
+    let server = server();
+    for (stages, pulls) in [("", true), ("SORTBY 1 @n", false), ("GROUPBY 1 @g", false)] {
+        let words = words(stages);
+        let words: Vec<&[u8]> = words.iter().map(Vec::as_slice).collect();
+        let request = AggregateRequest::parse(&words, &defaults()).expect("a request");
+        let schema = server.index.schema();
+        let mut pipeline = Pipeline::aggregate(&request, schema, &[]).expect("a pipeline");
+        assert!(pipeline.pulls_documents());
+        let mut context = Context {
+            hits: &mut server.hits(Some(&Node::new(Kind::Everything))),
+            index: &server.index,
+            loader: &server,
+            budget: u64::MAX,
+        };
+        pipeline.next_rows(1, &mut context).expect("a row");
+        assert_eq!(pipeline.pulls_documents(), pulls, "{stages}");
+    }
+}
+
 #[test]
 fn collect_gives_maps() {
     let line = "AGGREGATE * GROUPBY 1 @k REDUCE COLLECT 5 FIELDS 2 @t @n DISTINCTLY";
