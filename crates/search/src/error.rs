@@ -45,6 +45,8 @@ pub const ALIAS_CONFLICT: &str = "SEARCH_ALIAS_CONFLICT";
 pub const UNRECOGNIZED: &str = "SEARCH_ARG_UNRECOGNIZED";
 pub const VECTOR_SIZE: &str = "SEARCH_VECTOR_BLOB_SIZE_MISMATCH";
 pub const INDEX_DROPPED: &str = "SEARCH_INDEX_DROPPED_BG";
+pub const WEIGHT_NOT_ALLOWED: &str = "SEARCH_WEIGHT_NOT_ALLOWED";
+pub const VECTOR_NOT_ALLOWED: &str = "SEARCH_VECTOR_NOT_ALLOWED";
 
 /// A refusal.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -161,11 +163,36 @@ impl fmt::Display for SearchError {
 
 impl std::error::Error for SearchError {}
 
-/// The codes of queries' errors, by the text's beginning; all others are of the syntax.
-const OF_QUERIES: [(&str, &str); 3] = [
+/// The codes of queries' errors, by a part of the text; all others are of the syntax.
+const OF_QUERIES: [(&str, &str); 13] = [
     ("Invalid attribute ", BAD_ATTRIBUTE),
     ("Invalid value (", BAD_VALUE),
+    ("Invalid value was given", BAD_VALUE),
     ("'ismissing' requires", NOT_MISSING),
+    ("query vector blob size (", VECTOR_SIZE),
+    ("already exists in schema", INDEX_EXISTS),
+    ("parameters: Invalid option", BAD_OPTION),
+    (
+        "hybrid query attributes were sent",
+        "SEARCH_HYBRID_ATTR_NON_HYBRID",
+    ),
+    (
+        "invalid hybrid policy was given",
+        "SEARCH_HYBRID_POLICY_BAD",
+    ),
+    (
+        "'batch size' is irrelevant",
+        "SEARCH_ADHOC_BATCH_SIZE_IRRELEVANT",
+    ),
+    (
+        "'EF_RUNTIME' is irrelevant",
+        "SEARCH_ADHOC_EF_RUNTIME_IRRELEVANT",
+    ),
+    (
+        "range query attributes were sent",
+        "SEARCH_RANGE_ATTR_NON_RANGE",
+    ),
+    ("undefined ordering", NO_ORDER),
 ];
 
 impl From<QueryError> for SearchError {
@@ -174,8 +201,8 @@ impl From<QueryError> for SearchError {
             return SearchError::of(NO_PARAM, &[b"Parameter not found ", name])
                 .worded_before(text.clone());
         }
-        let mut codes = OF_QUERIES.iter();
-        let code = codes.find(|(start, _)| text.starts_with(start.as_bytes()));
+        let has = |part: &str| memchr::memmem::find(&text, part.as_bytes()).is_some();
+        let code = OF_QUERIES.iter().find(|(part, _)| has(part));
         SearchError::new(code.map_or(SYNTAX, |(_, code)| code), text)
     }
 }

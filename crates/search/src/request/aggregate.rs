@@ -79,51 +79,63 @@ impl AggregateRequest {
     /// Where a word does not fit. Names, functions and reducers are looked up later.
     pub fn parse(words: &[&[u8]], defaults: &Defaults) -> Result<AggregateRequest, SearchError> {
         let mut words = Arguments::new(words);
-        let mut request = AggregateRequest {
-            options: Options::new(defaults),
-            adds_scores: false,
-            stages: Vec::new(),
-        };
+        let mut request = AggregateRequest::new(defaults);
         while let Some(word) = words.next() {
             let name = word.to_ascii_uppercase();
-            match name.as_slice() {
-                b"LOAD" => {
-                    let stage = request.load(&mut words)?;
-                    request.stages.push(stage);
-                }
-                b"GROUPBY" => request.stages.push(Stage::Group(group(&mut words)?)),
-                b"APPLY" => {
-                    let expression = expression(&mut words)?;
-                    let name = if words.take("AS") {
-                        words
-                            .next()
-                            .ok_or_else(|| wrong("AS needs argument"))?
-                            .to_vec()
-                    } else {
-                        expression.clone()
-                    };
-                    request.stages.push(Stage::Apply { expression, name });
-                }
-                b"FILTER" => request.stages.push(Stage::Filter(expression(&mut words)?)),
-                b"SORTBY" => sort(request.arrange(), &mut words)?,
-                b"LIMIT" => {
-                    request.options.read(b"LIMIT", &mut words, defaults)?;
-                    request.arrange().limit = request.options.limit.take();
-                }
-                b"ADDSCORES" => request.adds_scores = true,
-                b"RETURN" | b"SUMMARIZE" | b"HIGHLIGHT" => {
-                    let text = b" is not supported on FT.AGGREGATE";
-                    return Err(wrong([name.as_slice(), text].concat()));
-                }
-                name => {
-                    if !request.options.read(name, &mut words, defaults)? {
-                        return Err(unknown(word, &words));
-                    }
-                }
+            if !request.read(&name, &mut words, defaults)? {
+                return Err(unknown(word, &words));
             }
         }
         request.options.finish()?;
         Ok(request)
+    }
+
+    /// A request without words.
+    pub(super) fn new(defaults: &Defaults) -> AggregateRequest {
+        AggregateRequest {
+            options: Options::new(defaults),
+            adds_scores: false,
+            stages: Vec::new(),
+        }
+    }
+
+    /// Reads an option or a stage after its name, in capitals. `false`: there is none of the name.
+    pub(super) fn read(
+        &mut self,
+        name: &[u8],
+        words: &mut Arguments<'_>,
+        defaults: &Defaults,
+    ) -> Result<bool, SearchError> {
+        match name {
+            b"LOAD" => {
+                let stage = self.load(words)?;
+                self.stages.push(stage);
+            }
+            b"GROUPBY" => self.stages.push(Stage::Group(group(words)?)),
+            b"APPLY" => {
+                let expression = expression(words)?;
+                let name = if words.take("AS") {
+                    let name = words.next();
+                    name.ok_or_else(|| wrong("AS needs argument"))?.to_vec()
+                } else {
+                    expression.clone()
+                };
+                self.stages.push(Stage::Apply { expression, name });
+            }
+            b"FILTER" => self.stages.push(Stage::Filter(expression(words)?)),
+            b"SORTBY" => sort(self.arrange(), words)?,
+            b"LIMIT" => {
+                self.options.read(b"LIMIT", words, defaults)?;
+                self.arrange().limit = self.options.limit.take();
+            }
+            b"ADDSCORES" => self.adds_scores = true,
+            b"RETURN" | b"SUMMARIZE" | b"HIGHLIGHT" => {
+                let text = b" is not supported on FT.AGGREGATE";
+                return Err(wrong([name, text].concat()));
+            }
+            name => return self.options.read(name, words, defaults),
+        }
+        Ok(true)
     }
 
     fn load(&self, words: &mut Arguments<'_>) -> Result<Stage, SearchError> {
@@ -165,7 +177,7 @@ impl AggregateRequest {
     }
 
     /// The stage that SORTBY and LIMIT of this place belong to.
-    fn arrange(&mut self) -> &mut Arrange {
+    pub(super) fn arrange(&mut self) -> &mut Arrange {
         let stages = self.stages.iter().rev();
         let mut here = stages.take_while(|stage| !matches!(stage, Stage::Group(_)));
         let back = here.position(|stage| matches!(stage, Stage::Arrange(_)));

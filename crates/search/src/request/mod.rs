@@ -5,6 +5,7 @@
 //! | `options` | what both commands have: parameters, limits, scores, restrictions |
 //! | `search` | FT.SEARCH: filters, fields that are returned, marked words, the order |
 //! | `aggregate` | FT.AGGREGATE: stages in their order |
+//! | `hybrid` | FT.HYBRID: a query, vectors near to one, and how they are combined |
 //! | `query` | the query with all that the options add to it |
 //!
 //! Words are read before the query and before names are looked up, so errors come in that order.
@@ -13,6 +14,7 @@
 //! Source: Redis Stack 7.4; of 8.10 its codes, its texts where they differ, and its later options.
 
 mod aggregate;
+mod hybrid;
 mod options;
 mod query;
 mod search;
@@ -21,5 +23,6 @@ mod search;
 mod tests;
 
 pub use aggregate::{AggregateRequest, Arrange, Group, Loaded, ReducerCall, Stage};
+pub use hybrid::{Combine, HybridReach, HybridRequest};
 pub use options::{CursorOptions, Defaults, Format, Limit, Options};
 pub use search::{Highlight, Marks, Returned, SearchRequest, SortKey, Summary};

@@ -199,6 +199,11 @@ impl Options {
         if self.explains_scores && !self.with_scores {
             return Err(wrong("EXPLAINSCORE must be accompanied with WITHSCORES"));
         }
+        self.finish_hybrid()
+    }
+
+    /// The same for FT.HYBRID, whose rows may explain scores that they do not have.
+    pub(super) fn finish_hybrid(&mut self) -> Result<(), SearchError> {
         if let Some(error) = self.bad_language.take().or(self.bad_scorer.take()) {
             return Err(error);
         }

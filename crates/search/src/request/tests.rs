@@ -3,7 +3,9 @@
 //! `search.txt` and `aggregate.txt` have a line for each: the query with all words, `  =>  `, and
 //! `OK` or the error after its mark.
 
-use super::{AggregateRequest, Defaults, SearchRequest, Stage};
+use super::{
+    AggregateRequest, Combine, Defaults, HybridReach, HybridRequest, SearchRequest, Stage,
+};
 use crate::error::{SearchError, Wording};
 use crate::query::{Dialect, explain};
 use crate::record::{bytes, words};
@@ -174,4 +176,91 @@ fn one_arrangement_stands_between_groupings() {
         found.iter().map(is_arranged).collect::<Vec<_>>(),
         [true, false, true]
     );
+}
+
+#[test]
+fn hybrid_requests_are_read_and_refused() {
+    let defaults = defaults();
+    let hybrid = |line: &str| {
+        let words = words(line);
+        let words: Vec<&[u8]> = words.iter().map(Vec::as_slice).collect();
+        HybridRequest::parse(&words, &defaults)
+    };
+    let line = "SEARCH a SCORER BM25STD VSIM @v $b KNN 4 K 3 EF_RUNTIME 9 FILTER 3 @g:{x} POLICY \
+        ADHOC_BF YIELD_SCORE_AS d COMBINE LINEAR 6 ALPHA 0.5 BETA 0.5 WINDOW 7 LIMIT 0 3 PARAMS 2 b x";
+    let request = hybrid(line).expect("a request");
+    assert_eq!(request.reach, Some(HybridReach::Nearest(3)));
+    let (alpha, beta) = (0.5, 0.5);
+    assert_eq!(request.combine, Combine::Linear { alpha, beta });
+    assert_eq!((request.window, request.vector_options.len()), (7, 2));
+    for (line, expected) in [
+        (
+            "a",
+            "SEARCH_SYNTAX Invalid subqueries count: expected an unsigned integer",
+        ),
+        (
+            "SEARCH a",
+            "SEARCH_PARSE_ARGS Missing required argument VSIM",
+        ),
+        (
+            "SEARCH a FOO VSIM",
+            "SEARCH_ARG_UNRECOGNIZED Unknown argument `FOO` in SEARCH",
+        ),
+        (
+            "SEARCH a VSIM v",
+            "SEARCH_SYNTAX Missing @ prefix for vector field name",
+        ),
+        (
+            "SEARCH a VSIM @v b",
+            "SEARCH_SYNTAX Invalid vector argument, expected a parameter name starting with $",
+        ),
+        (
+            "SEARCH a VSIM @v $b KNN 2 EF_RUNTIME 2",
+            "SEARCH_PARSE_ARGS Missing required argument K",
+        ),
+        (
+            "SEARCH a VSIM @v $b KNN 2 K x",
+            "SEARCH_SYNTAX Invalid K value",
+        ),
+        (
+            "SEARCH a VSIM @v $b KNN 4 K 1 K 2",
+            "SEARCH_PARSE_ARGS Duplicate K argument",
+        ),
+        (
+            "SEARCH a VSIM @v $b COMBINE FOO",
+            "SEARCH_PARSE_ARGS COMBINE: Invalid value for argument",
+        ),
+        (
+            "SEARCH a VSIM @v $b NOSORT SORTBY 1 @n",
+            "SEARCH_PARSE_ARGS NOSORT is not allowed with SORTBY",
+        ),
+        (
+            "SEARCH a VSIM @v $b FOO",
+            "SEARCH_PARSE_ARGS FOO: Unknown argument",
+        ),
+    ] {
+        let error = hybrid(line).expect_err(line);
+        assert_eq!(
+            String::from_utf8_lossy(&error.wire(Wording::Redis8)),
+            expected,
+            "{line}"
+        );
+    }
+    for (line, expected) in [
+        ("SEARCH a VSIM @w $b", "SEARCH_SYNTAX Unknown field `w`"),
+        (
+            "SEARCH a VSIM @t $b",
+            "SEARCH_SYNTAX Expected a VECTOR field `t`",
+        ),
+    ] {
+        let error = hybrid(line)
+            .expect(line)
+            .vector_query(&schema())
+            .expect_err(line);
+        assert_eq!(
+            String::from_utf8_lossy(&error.wire(Wording::Redis8)),
+            expected,
+            "{line}"
+        );
+    }
 }
