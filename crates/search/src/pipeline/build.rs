@@ -15,11 +15,11 @@ use crate::schema::Schema;
 
 const SCORE: &[u8] = b"__score";
 
-struct Builder<'s> {
+pub(super) struct Builder<'s> {
     /// `None`: after a GROUPBY there are no fields.
-    schema: Option<&'s Schema>,
-    names: Vec<Names>,
-    steps: Vec<(usize, Step)>,
+    pub(super) schema: Option<&'s Schema>,
+    pub(super) names: Vec<Names>,
+    pub(super) steps: Vec<(usize, Step)>,
 }
 
 impl Pipeline {
@@ -56,11 +56,11 @@ impl Builder<'_> {
         self.names.last_mut().expect("there is one at least")
     }
 
-    fn push(&mut self, step: Step) {
+    pub(super) fn push(&mut self, step: Step) {
         self.steps.push((self.names.len() - 1, step));
     }
 
-    fn stage(&mut self, stage: &Stage) -> Result<(), SearchError> {
+    pub(super) fn stage(&mut self, stage: &Stage) -> Result<(), SearchError> {
         match stage {
             Stage::Load(fields) => self.load(fields),
             Stage::LoadAll => {

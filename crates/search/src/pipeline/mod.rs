@@ -8,6 +8,7 @@
 //! | `names` | names of properties as places in rows |
 //! | `build` | the stages of FT.AGGREGATE as steps, names looked up |
 //! | `search` | FT.SEARCH as steps |
+//! | `hybrid` | FT.HYBRID: two lists of documents as one, and the steps after that |
 //! | `mark` | texts of rows marked and cut, for FT.SEARCH |
 //! | `step` | steps, and how a row is pulled through them |
 //! | `arrange` | rows in order, of which only the first ones are kept |
@@ -27,6 +28,7 @@
 mod arrange;
 mod build;
 mod group;
+mod hybrid;
 mod mark;
 mod names;
 mod reduce;
@@ -37,5 +39,6 @@ mod step;
 #[cfg(test)]
 mod tests;
 
+pub use hybrid::combine;
 pub use row::{Hits, Loader};
 pub use step::{Batch, Context, Ending, OutputRow, Pipeline};

@@ -1,0 +1,305 @@
+//! FT.HYBRID: the best documents of a query and the nearest ones of a vector, as one list.
+//!
+//! Each side's best rows, as many as the window has, get one score for each document; documents of
+//! one side alone have that side's part. The list goes through the steps of FT.AGGREGATE.
+//!
+//! Source: Redis 8.10.
+
+use std::cmp::Ordering;
+
+use super::build::Builder;
+use super::names::{KEY, Names};
+use super::step::{Pipeline, Source, Step};
+use crate::error::SearchError;
+use crate::hit::Hit;
+use crate::index::Index;
+use crate::request::{Arrange, Combine, HybridReach, HybridRequest, Limit, Stage};
+use crate::schema::{FieldKind, Metric, Schema};
+
+const SCORE: &[u8] = b"__score";
+
+impl Pipeline {
+    /// The pipeline of FT.HYBRID over documents of [`combine`].
+    ///
+    /// Rows have `__key` and `__score` if nothing is loaded; the first ten, if there is no LIMIT.
+    ///
+    /// # Errors
+    ///
+    /// Where a stage names a property that is not there, or an expression or a reducer is wrong.
+    pub fn hybrid(request: &HybridRequest, schema: &Schema) -> Result<Pipeline, SearchError> {
+        let mut builder = Builder {
+            schema: Some(schema),
+            names: vec![Names::default()],
+            steps: Vec::new(),
+        };
+        let stages = &request.aggregate.stages;
+        let loads = |stage: &Stage| matches!(stage, Stage::Load(_) | Stage::LoadAll);
+        let is_bare = !stages.iter().any(loads);
+        let names = &mut builder.names[0];
+        let mut source = Source::default();
+        let yielded = request.text_score_name.iter();
+        source
+            .distances
+            .extend(yielded.map(|name| names.place(name)));
+        let key = if is_bare {
+            names.load(KEY, KEY, Some(schema))
+        } else {
+            None
+        };
+        let score = request.score_name.as_deref();
+        if let Some(name) = score.or(is_bare.then_some(SCORE)) {
+            source.score = Some(names.place(name));
+        }
+        let yielded = request.vector_score_name.iter();
+        source
+            .distances
+            .extend(yielded.map(|name| names.place(name)));
+        if let Some(key) = key {
+            builder.push(Step::Load(vec![key]));
+        }
+        let has_limit = |stage: &Stage| matches!(stage, Stage::Arrange(of) if of.limit.is_some());
+        let limit = Limit {
+            offset: 0,
+            count: 10,
+        };
+        let is_limited = stages.iter().any(has_limit);
+        for stage in stages {
+            match stage {
+                // A limit that is not given holds for the order that is.
+                Stage::Arrange(arrange) if !is_limited => {
+                    let limit = Some(limit);
+                    let arrange = Arrange {
+                        limit,
+                        ..arrange.clone()
+                    };
+                    builder.stage(&Stage::Arrange(arrange))?;
+                }
+                stage => builder.stage(stage)?,
+            }
+        }
+        let is_arranged = stages
+            .iter()
+            .any(|stage| matches!(stage, Stage::Arrange(_)));
+        if !is_arranged {
+            let limit = Some(limit);
+            builder.stage(&Stage::Arrange(Arrange {
+                limit,
+                ..Arrange::default()
+            }))?;
+        }
+        Ok(Pipeline::new(builder.names, builder.steps, source))
+    }
+}
+
+/// The documents of both sides with their combined scores, the best ones first, of equal ones by
+/// their keys. Their distances are the scores that the request names, in the order of the rows; NaN
+/// where that side lacks them.
+///
+/// `texts` have scores, `vectors` a distance each. O(n log n).
+pub fn combine(
+    request: &HybridRequest,
+    index: &Index,
+    texts: impl Iterator<Item = Hit>,
+    vectors: impl Iterator<Item = Hit>,
+) -> Vec<Hit> {
+    let metric = match index.schema().field(&request.field) {
+        Some((_, field)) => match &field.kind {
+            FieldKind::Vector(vector) => vector.metric,
+            _ => Metric::L2,
+        },
+        None => Metric::L2,
+    };
+    let mut window = request.window;
+    let texts = best(texts, window, |a, b| b.score.total_cmp(&a.score));
+    if let Some(HybridReach::Nearest(k)) = request.reach {
+        window = window.min(usize::try_from(k).unwrap_or(usize::MAX));
+    }
+    let distance = |hit: &Hit| hit.distances.first().copied().unwrap_or(f64::NAN);
+    let near = vectors.filter(|hit| !distance(hit).is_nan());
+    let vectors = best(near, window, |a, b| distance(a).total_cmp(&distance(b)));
+
+    let is_named = [&request.text_score_name, &request.vector_score_name].map(Option::is_some);
+    let mut all: Vec<(Hit, [f64; 2])> = Vec::new();
+    for (side, hits) in [texts, vectors].into_iter().enumerate() {
+        for (at, hit) in hits.into_iter().enumerate() {
+            let own = match side {
+                0 => hit.score,
+                _ => similarity(metric, distance(&hit)),
+            };
+            let part = match request.combine {
+                Combine::ReciprocalRank { constant } => 1.0 / (constant + (at + 1) as f64),
+                Combine::Linear { alpha, .. } if side == 0 => alpha * own,
+                Combine::Linear { beta, .. } => beta * own,
+            };
+            let known = all.iter().position(|(its, _)| its.document == hit.document);
+            let known = known.unwrap_or_else(|| {
+                let score = 0.0;
+                all.push((Hit { score, ..hit }, [f64::NAN; 2]));
+                all.len() - 1
+            });
+            let (hit, owns) = &mut all[known];
+            hit.score += part;
+            owns[side] = own;
+        }
+    }
+    let key = |hit: &Hit| index.living_key(hit.document);
+    all.sort_by(|(a, _), (b, _)| {
+        b.score
+            .total_cmp(&a.score)
+            .then_with(|| key(a).cmp(&key(b)))
+    });
+    let hits = all.into_iter().map(|(mut hit, owns)| {
+        let named = owns
+            .into_iter()
+            .zip(is_named)
+            .filter(|(_, is_named)| *is_named);
+        hit.distances = named.map(|(own, _)| own).collect();
+        hit
+    });
+    hits.collect()
+}
+
+/// The first hits of an order, of equal ones by their numbers.
+fn best(
+    hits: impl Iterator<Item = Hit>,
+    count: usize,
+    order: impl Fn(&Hit, &Hit) -> Ordering,
+) -> Vec<Hit> {
+    let mut hits: Vec<Hit> = hits.collect();
+    hits.sort_by(|a, b| order(a, b).then(a.document.cmp(&b.document)));
+    hits.truncate(count);
+    hits
+}
+
+/// How alike two vectors of a distance are: of cosines 0 to 1.
+fn similarity(metric: Metric, distance: f64) -> f64 {
+    match metric {
+        Metric::L2 => 1.0 / (1.0 + distance),
+        Metric::Cosine => (2.0 - distance) / 2.0,
+        // It grows with the distance: Redis has it so.
+        Metric::InnerProduct => (1.0 + distance) / 2.0,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Hit, Pipeline, combine};
+    use crate::expression::Value;
+    use crate::hit::DocumentId;
+    use crate::index::Index;
+    use crate::pipeline::{Context, Loader};
+    use crate::query::Dialect;
+    use crate::record::words;
+    use crate::request::{Defaults, HybridRequest};
+    use crate::schema::parse::{JsonPath, create};
+
+    /// Documents without fields.
+    struct Nothing;
+
+    impl crate::document::Document for Nothing {
+        fn find(&self, _: &[u8]) -> crate::document::Found<'_> {
+            crate::document::Found::Nothing
+        }
+    }
+
+    impl Loader for Nothing {
+        fn load(&self, _: &[u8], _: &[u8]) -> Option<Value> {
+            None
+        }
+
+        fn load_all(&self, _: &[u8]) -> Option<Vec<(Vec<u8>, Value)>> {
+            None
+        }
+    }
+
+    fn hit(document: u32, score: f64, distances: Vec<f64>) -> Hit {
+        let document = DocumentId(document);
+        Hit {
+            document,
+            score,
+            distances,
+            explanation: None,
+        }
+    }
+
+    /// The rows of four documents, of which the query finds 0, 1 and 2, and the vector 3, 2 and 1.
+    fn rows_of(line: &str) -> Vec<Vec<(String, String)>> {
+        let schema = words("SCHEMA v VECTOR FLAT 6 TYPE FLOAT32 DIM 2 DISTANCE_METRIC L2");
+        let schema: Vec<&[u8]> = schema.iter().map(Vec::as_slice).collect();
+        let schema = create(b"i", &schema, &|_| Some(JsonPath::Ordered)).expect("a schema");
+        let mut index = Index::new(schema);
+        for key in ["a", "b", "c", "d"] {
+            index.put(key.as_bytes(), &Nothing);
+        }
+        let words = words(line);
+        let words: Vec<&[u8]> = words.iter().map(Vec::as_slice).collect();
+        let defaults = Defaults {
+            dialect: Dialect::FIRST,
+            rows_max: 100,
+            offset_max: 100,
+            is_resp3: false,
+        };
+        let request = HybridRequest::parse(&words, &defaults).expect("a request");
+        let texts = [3.0, 2.0, 1.0].into_iter().zip(0..);
+        let texts = texts.map(|(score, id)| hit(id, score, Vec::new()));
+        let vectors = [(3, 0.0), (2, 1.0), (1, 3.0)];
+        let vectors = vectors.map(|(id, distance)| hit(id, 0.0, vec![distance]));
+        let hits = combine(&request, &index, texts, vectors.into_iter());
+        let mut pipeline = Pipeline::hybrid(&request, index.schema()).expect("a pipeline");
+        let mut context = Context {
+            hits: &mut hits.into_iter(),
+            index: &index,
+            loader: &Nothing,
+            budget: u64::MAX,
+        };
+        let batch = pipeline.next_rows(100, &mut context).expect("rows");
+        let field = |(place, value): &(usize, Value)| {
+            let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+            (
+                text(pipeline.name(*place)),
+                text(&value.text().expect("a scalar")),
+            )
+        };
+        let rows = batch.rows.iter();
+        rows.map(|row| row.fields.iter().map(field).collect())
+            .collect()
+    }
+
+    fn keys(line: &str) -> String {
+        let rows = rows_of(line);
+        let key = |row: &Vec<(String, String)>| row[0].1.clone();
+        rows.iter().map(key).collect()
+    }
+
+    #[test]
+    fn ranks_add_up() {
+        // b: 1/62 + 1/63, c: 1/63 + 1/62, a and d: 1/61.
+        let start = "SEARCH x VSIM @v $b RANGE 2 RADIUS 9";
+        assert_eq!(keys(start), "bcad");
+        assert_eq!(keys(&format!("{start} COMBINE RRF 2 WINDOW 1")), "ad");
+        assert_eq!(keys("SEARCH x VSIM @v $b KNN 2 K 1"), "adbc");
+        assert_eq!(keys(&format!("{start} LIMIT 1 2")), "ca");
+        let row = &rows_of(start)[2];
+        assert_eq!(row[1], ("__score".to_owned(), "0.016393442623".to_owned()));
+    }
+
+    #[test]
+    fn weighted_scores_add_up() {
+        let start = "SEARCH x YIELD_SCORE_AS s VSIM @v $b RANGE 2 RADIUS 9 YIELD_SCORE_AS d";
+        let rows = rows_of(&format!("{start} COMBINE LINEAR 4 ALPHA 1 BETA 2"));
+        let shown: Vec<_> = rows
+            .iter()
+            .map(|row| row.iter().map(|(name, value)| format!("{name} {value}")))
+            .map(|pairs| pairs.collect::<Vec<_>>().join(" "))
+            .collect();
+        assert_eq!(
+            shown,
+            [
+                "s 3 __key a __score 3",
+                "s 2 __key b __score 2.5 d 0.25",
+                "s 1 __key c __score 2 d 0.5",
+                "__key d __score 2 d 1",
+            ]
+        );
+    }
+}
