@@ -241,9 +241,11 @@ fn fuzzy(p: &mut Parser<'_>) -> Parsed<Node> {
 fn missing(p: &mut Parser<'_>) -> Parsed<Node> {
     p.next();
     p.expect(Token::OpenParen)?;
+    let at = p.field_at();
     let field = p.expect(Token::Field)?;
     let field = unescaped(p.text_of(&field));
     p.expect(Token::CloseParen)?;
+    p.check_field(&field, at, None);
     if p.schema.has(&field) && !p.schema.indexes_missing(&field) {
         let name = field.clone();
         p.note(|| {
@@ -259,17 +261,32 @@ fn missing(p: &mut Parser<'_>) -> Parsed<Node> {
 
 /// `@field:` and what it must hold, or `@field > 5`.
 fn field(p: &mut Parser<'_>) -> Parsed<Option<Node>> {
+    let at = p.field_at();
     let names = p.field_names()?;
     let name = names[0].clone();
     if names.len() == 1 && p.peek() != Token::Colon {
+        p.check_field(&name, at, Some("NUMERIC"));
         return comparison(p, name).map(Some);
     }
     p.expect(Token::Colon)?;
     if names.len() == 1 {
         match p.peek() {
-            Token::OpenBrace => return tags(p, name).map(Some),
-            Token::OpenBracket => return brackets(p, name).map(Some),
-            _ => {}
+            Token::OpenBrace => {
+                p.check_field(&name, at, Some("TAG"));
+                return tags(p, name).map(Some);
+            }
+            Token::OpenBracket => {
+                let part = brackets(p, name.clone())?;
+                let type_name = match part.kind {
+                    Kind::Near { .. } => "GEO",
+                    Kind::Shape { .. } => "GEOSHAPE",
+                    Kind::Vector(_) => "VECTOR",
+                    _ => "NUMERIC",
+                };
+                p.check_field(&name, at, Some(type_name));
+                return Ok(Some(part));
+            }
+            _ => p.check_field(&name, at, Some("TEXT")),
         }
     }
     let fields = p.fields(&names);
@@ -471,6 +488,7 @@ fn nearest(p: &mut Parser<'_>, filter: Option<Node>) -> Parsed<Node> {
         }
         _ => return Err(p.syntax_error()),
     };
+    let at = p.field_at();
     let field = p.expect(Token::Field)?;
     let vector = p.expect(Token::Param)?;
     if !p.text_of(&word).eq_ignore_ascii_case(b"KNN") {
@@ -478,6 +496,7 @@ fn nearest(p: &mut Parser<'_>, filter: Option<Node>) -> Parsed<Node> {
         return Err(p.error_near(message, &word));
     }
     let field = unescaped(p.text_of(&field));
+    p.check_field(&field, at, Some("VECTOR"));
     let vector_name = p.text_of(&vector).to_vec();
     let mut query = VectorQuery {
         vector: p.param(&vector_name),

@@ -61,6 +61,11 @@ pub trait Schema {
     fn indexes_empty(&self, fields: Fields) -> bool;
     /// Whether a word is too common to be looked for.
     fn is_stop_word(&self, word: &[u8]) -> bool;
+    /// Why a part of a query may not look for a field of a type, as `Unknown field`. `None`: it
+    /// may, as before Redis 8 and in dialect 1 all may.
+    fn objection(&self, _name: &[u8], _type_name: Option<&str>) -> Option<String> {
+        None
+    }
 }
 
 /// Values that a query names, `$name`.

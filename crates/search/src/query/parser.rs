@@ -187,6 +187,19 @@ impl<'q> Parser<'q> {
         )
     }
 
+    /// Notes that a field is none, or of another type. `at`: where its mark stands.
+    pub(super) fn check_field(&mut self, name: &[u8], at: usize, type_name: Option<&str>) {
+        if let Some(objection) = self.schema.objection(name, type_name) {
+            let before = format!("{objection} at offset {at} near ");
+            self.note(|| [before.as_bytes(), name].concat());
+        }
+    }
+
+    /// Where the mark of the field stands that is the next token.
+    pub(super) fn field_at(&self) -> usize {
+        self.tokens[self.at].text.start.saturating_sub(1)
+    }
+
     /// `@a|b|c`: the names, of which each further one is a word.
     pub(super) fn field_names(&mut self) -> Parsed<Vec<Vec<u8>>> {
         let first = self.expect(Token::Field)?;

@@ -92,6 +92,9 @@ pub struct Options {
     pub timeout_ms: Option<u64>,
     pub format: Format,
     pub cursor: Option<CursorOptions>,
+    /// Queries of dialects 2 to 4 that name a field which is none, or of another type, are refused
+    /// as in Redis 8. False until it is set: Redis Stack finds nothing.
+    pub is_strict: bool,
     /// WITHCOUNT and WITHOUTCOUNT.
     pub counts_all: Option<bool>,
     has_params: bool,
@@ -128,6 +131,7 @@ impl Options {
             timeout_ms: None,
             format: Format::String,
             cursor: None,
+            is_strict: false,
             counts_all: None,
             has_params: false,
             bad_language: None,

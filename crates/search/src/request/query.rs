@@ -13,12 +13,12 @@ impl Options {
     ///
     /// Where it is none of the dialect, or asks for an order of words in fields that have none.
     pub fn query(&self, text: &[u8], schema: &Schema) -> Result<Option<Node>, SearchError> {
-        let root = if self.keeps_stop_words {
-            let schema = WithoutStopWords(schema);
-            query::parse(text, self.dialect, &schema, &self.params)?
-        } else {
-            query::parse(text, self.dialect, schema, &self.params)?
+        let seen = Seen {
+            schema,
+            keeps_stop_words: self.keeps_stop_words,
+            is_strict: self.is_strict,
         };
+        let root = query::parse(text, self.dialect, &seen, &self.params)?;
         let Some(mut root) = root else {
             return Ok(None);
         };
@@ -98,28 +98,44 @@ fn filtered(root: Node, filters: &[Node]) -> Node {
     }
 }
 
-/// A schema of which every word counts.
-struct WithoutStopWords<'s>(&'s Schema);
+/// A schema as a request has it seen.
+struct Seen<'s> {
+    schema: &'s Schema,
+    /// Every word counts.
+    keeps_stop_words: bool,
+    is_strict: bool,
+}
 
-impl query::Schema for WithoutStopWords<'_> {
+impl query::Schema for Seen<'_> {
     fn text_fields(&self) -> Vec<&[u8]> {
-        query::Schema::text_fields(self.0)
+        query::Schema::text_fields(self.schema)
     }
 
     fn has(&self, name: &[u8]) -> bool {
-        query::Schema::has(self.0, name)
+        query::Schema::has(self.schema, name)
     }
 
     fn indexes_missing(&self, name: &[u8]) -> bool {
-        query::Schema::indexes_missing(self.0, name)
+        query::Schema::indexes_missing(self.schema, name)
     }
 
     fn indexes_empty(&self, fields: Fields) -> bool {
-        query::Schema::indexes_empty(self.0, fields)
+        query::Schema::indexes_empty(self.schema, fields)
     }
 
-    fn is_stop_word(&self, _: &[u8]) -> bool {
-        false
+    fn is_stop_word(&self, word: &[u8]) -> bool {
+        !self.keeps_stop_words && query::Schema::is_stop_word(self.schema, word)
+    }
+
+    fn objection(&self, name: &[u8], type_name: Option<&str>) -> Option<String> {
+        if !self.is_strict {
+            return None;
+        }
+        let Some((_, field)) = self.schema.field(name) else {
+            return Some("Unknown field".to_owned());
+        };
+        let wanted = type_name.filter(|wanted| field.kind.name() != *wanted)?;
+        Some(format!("Expected a {wanted} field"))
     }
 }
 

@@ -264,3 +264,25 @@ fn hybrid_requests_are_read_and_refused() {
         );
     }
 }
+
+#[test]
+fn strict_queries_name_fields_that_are_there() {
+    let mut request = SearchRequest::parse(&[b"DIALECT", b"2"], &defaults()).expect("a request");
+    for is_strict in [false, true] {
+        request.options.is_strict = is_strict;
+        for (query, expected) in [
+            ("@nope:x", "Unknown field at offset 0 near nope"),
+            ("t @n:x", "Expected a TEXT field at offset 2 near n"),
+            ("@t:{x}", "Expected a TAG field at offset 0 near t"),
+            ("@g:[1 2]", "Expected a NUMERIC field at offset 0 near g"),
+            ("@t>2", "Expected a NUMERIC field at offset 0 near t"),
+            ("@t:[1 2 3 km]", "Expected a GEO field at offset 0 near t"),
+            ("@t:x @g:{y} @n:[1 2] @loc:[1 2 3 km]", ""),
+        ] {
+            let found = request.query(query.as_bytes(), &schema());
+            let text = found.err().map(|error| error.text).unwrap_or_default();
+            let expected = if is_strict { expected } else { "" };
+            assert_eq!(String::from_utf8_lossy(&text), expected, "{query}");
+        }
+    }
+}
