@@ -37,6 +37,8 @@ mod search;
 mod step;
 
 #[cfg(test)]
+mod any_words;
+#[cfg(test)]
 mod tests;
 
 pub use hybrid::combine;

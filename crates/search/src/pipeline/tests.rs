@@ -39,8 +39,8 @@ impl Document for Hash<'_> {
 }
 
 /// Documents, and the index of them.
-struct Server {
-    index: Index,
+pub(super) struct Server {
+    pub(super) index: Index,
     documents: Vec<(Vec<u8>, Fields)>,
 }
 
@@ -66,7 +66,7 @@ impl Server {
         server
     }
 
-    fn hits(&self, query: Option<&Node>) -> IntoIter<Hit> {
+    pub(super) fn hits(&self, query: Option<&Node>) -> IntoIter<Hit> {
         let search = Search {
             scorer: Scorer::TfIdf,
             ..Search::default()
@@ -140,7 +140,7 @@ fn fields(pipeline: &Pipeline, row: &OutputRow) -> String {
 }
 
 /// All rows, in calls for `most` with a budget of `budget`.
-fn run(
+pub(super) fn run(
     pipeline: &mut Pipeline,
     hits: &mut IntoIter<Hit>,
     server: &Server,
@@ -283,7 +283,7 @@ fn differing(record: &str, server: &Server, slice: (usize, u64)) -> Vec<String> 
     wrong
 }
 
-fn server() -> Server {
+pub(super) fn server() -> Server {
     Server::new(SCHEMA, include_str!("documents.txt"))
 }
 

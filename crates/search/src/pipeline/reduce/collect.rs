@@ -66,7 +66,7 @@ pub(super) fn parse(call: &mut Call<'_, '_>) -> Result<Collect, SearchError> {
     }
     while let Some(word) = call.words.next() {
         if is(word, "SORTBY") {
-            let end = size(call.words.next())? + call.words.read();
+            let end = size(call.words.next())?.saturating_add(call.words.read());
             while call.words.read() < end {
                 let place = call.property()?;
                 let mut is_descending = false;
