@@ -48,7 +48,7 @@ pub(super) struct Load {
 pub(super) struct Names {
     pub(super) places: Vec<Place>,
     by_name: HashMap<Vec<u8>, usize, RandomState>,
-    /// `LOAD *` was there: any name may come.
+    /// `LOAD *` was there: all fields of the schema may be used, and any others may come.
     pub(super) is_open: bool,
 }
 
@@ -89,7 +89,7 @@ impl Names {
             Some((at, field)) if field.is_sortable => {
                 Some(self.place_from(name, Origin::Sorted(at)))
             }
-            _ if self.is_open => Some(self.place(name)),
+            Some(_) if self.is_open => Some(self.place(name)),
             _ => None,
         }
     }
