@@ -1,8 +1,8 @@
 //! Definitions of versions 17 to 27.
 //!
-//! A field has its path from version 18 on. Vectors are read from version 22 on, the first of tiered
-//! graphs; 25 drops two of their numbers and adds a double, 27 a number. The rule has one more
-//! number from 24 on.
+//! A field has its path from version 18 on. Vectors are read from version 22 on, the first of
+//! tiered graphs; 25 drops two of their numbers and adds a double, 27 a number. The rule has one
+//! more number from 24 on.
 //!
 //! Cost: O(bytes); nothing is allocated for a length before its items are there.
 

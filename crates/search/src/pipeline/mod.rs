@@ -6,6 +6,7 @@
 //! |---|---|
 //! | `row` | a row while it goes through, and the values that documents have for it |
 //! | `names` | names of properties as places in rows |
+//! | `output` | rows as the command is given them |
 //! | `build` | the stages of FT.AGGREGATE as steps, names looked up |
 //! | `search` | FT.SEARCH as steps |
 //! | `hybrid` | FT.HYBRID: two lists of documents as one, and the steps after that |
@@ -31,6 +32,7 @@ mod group;
 mod hybrid;
 mod mark;
 mod names;
+mod output;
 mod reduce;
 mod row;
 mod search;
@@ -42,5 +44,6 @@ mod any_words;
 mod tests;
 
 pub use hybrid::combine;
+pub use output::{Batch, Ending, OutputRow};
 pub use row::{Hits, Loader};
-pub use step::{Batch, Context, Ending, OutputRow, Pipeline};
+pub use step::{Context, Pipeline};

@@ -8,10 +8,10 @@ use super::arrange::Arranged;
 use super::group::Grouped;
 use super::mark::Marking;
 use super::names::{Load, Names};
+use super::output::{Batch, Ending, OutputRow};
 use super::row::{Hits, Loader, Row};
 use crate::error::SearchError;
 use crate::expression::{self, Expression, Value};
-use crate::hit::{DocumentId, Explanation};
 use crate::index::Index;
 
 /// Everything outside that a pipeline reads while it runs.
@@ -21,39 +21,6 @@ pub struct Context<'c> {
     pub loader: &'c dyn Loader,
     /// Documents that may yet be pulled; counts down.
     pub budget: u64,
-}
-
-/// Rows of a call.
-#[derive(Debug)]
-pub struct Batch {
-    pub rows: Vec<OutputRow>,
-    pub ending: Ending,
-}
-
-/// Why a batch has no more rows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Ending {
-    /// It has as many as were asked for.
-    Full,
-    /// The budget is used up.
-    Paused,
-    /// There are no more.
-    Done,
-}
-
-/// A row of a reply.
-#[derive(Clone, Debug, PartialEq)]
-pub struct OutputRow {
-    /// Of FT.SEARCH, and of FT.AGGREGATE before a GROUPBY.
-    pub document: Option<DocumentId>,
-    pub score: f64,
-    pub explanation: Option<Explanation>,
-    /// The value of the first SORTBY property.
-    pub sort_key: Option<Value>,
-    /// Whether FT.SEARCH found the document gone when it was to be loaded.
-    pub is_gone: bool,
-    /// By the numbers of [`Pipeline::name`], in order.
-    pub fields: Vec<(usize, Value)>,
 }
 
 /// A query's rows on their way to the reply.
