@@ -5,6 +5,8 @@
 //!
 //! Source: Redis 8.10.
 
+mod explain;
+
 use std::cmp::Ordering;
 
 use super::build::Builder;
@@ -15,6 +17,7 @@ use crate::hit::Hit;
 use crate::index::Index;
 use crate::request::{Arrange, Combine, HybridReach, HybridRequest, Limit, Stage};
 use crate::schema::{FieldKind, Metric, Schema};
+use explain::{Share, explain};
 
 const SCORE: &[u8] = b"__score";
 
@@ -119,7 +122,7 @@ pub fn combine(
     let vectors = best(near, window, |a, b| distance(a).total_cmp(&distance(b)));
 
     let is_named = [&request.text_score_name, &request.vector_score_name].map(Option::is_some);
-    let mut all: Vec<(Hit, [f64; 2])> = Vec::new();
+    let mut all: Vec<(Hit, [Option<Share>; 2])> = Vec::new();
     for (side, hits) in [texts, vectors].into_iter().enumerate() {
         for (at, hit) in hits.into_iter().enumerate() {
             let own = match side {
@@ -134,12 +137,13 @@ pub fn combine(
             let known = all.iter().position(|(its, _)| its.document == hit.document);
             let known = known.unwrap_or_else(|| {
                 let score = 0.0;
-                all.push((Hit { score, ..hit }, [f64::NAN; 2]));
+                all.push((Hit { score, ..hit }, [None; 2]));
                 all.len() - 1
             });
             let (hit, owns) = &mut all[known];
             hit.score += part;
-            owns[side] = own;
+            let rank = at + 1;
+            owns[side] = Some(Share { rank, own });
         }
     }
     let key = |hit: &Hit| index.living_key(hit.document);
@@ -148,12 +152,15 @@ pub fn combine(
             .total_cmp(&a.score)
             .then_with(|| key(a).cmp(&key(b)))
     });
-    let hits = all.into_iter().map(|(mut hit, owns)| {
-        let named = owns
-            .into_iter()
-            .zip(is_named)
-            .filter(|(_, is_named)| *is_named);
-        hit.distances = named.map(|(own, _)| own).collect();
+    let hits = all.into_iter().map(|(mut hit, shares)| {
+        let named = shares.into_iter().zip(is_named);
+        let named = named.filter(|(_, is_named)| *is_named);
+        let own = |share: Option<Share>| share.map_or(f64::NAN, |share| share.own);
+        hit.distances = named.map(|(share, _)| own(share)).collect();
+        if request.aggregate.options.explains_scores {
+            let of_text = hit.explanation.take();
+            hit.explanation = Some(explain(request, shares, of_text, hit.score));
+        }
         hit
     });
     hits.collect()
@@ -222,8 +229,8 @@ mod tests {
         }
     }
 
-    /// The rows of four documents, of which the query finds 0, 1 and 2, and the vector 3, 2 and 1.
-    fn rows_of(line: &str) -> Vec<Vec<(String, String)>> {
+    /// Four documents, of which the query finds 0, 1 and 2, and the vector 3, 2 and 1.
+    fn combined(line: &str) -> (Vec<Hit>, (HybridRequest, Index)) {
         let schema = words("SCHEMA v VECTOR FLAT 6 TYPE FLOAT32 DIM 2 DISTANCE_METRIC L2");
         let schema: Vec<&[u8]> = schema.iter().map(Vec::as_slice).collect();
         let schema = create(b"i", &schema, &|_| Some(JsonPath::Ordered)).expect("a schema");
@@ -245,6 +252,11 @@ mod tests {
         let vectors = [(3, 0.0), (2, 1.0), (1, 3.0)];
         let vectors = vectors.map(|(id, distance)| hit(id, 0.0, vec![distance]));
         let hits = combine(&request, &index, texts, vectors.into_iter());
+        (hits, (request, index))
+    }
+
+    fn rows_of(line: &str) -> Vec<Vec<(String, String)>> {
+        let (hits, (request, index)) = combined(line);
         let mut pipeline = Pipeline::hybrid(&request, index.schema()).expect("a pipeline");
         let mut context = Context {
             hits: &mut hits.into_iter(),
@@ -281,6 +293,26 @@ mod tests {
         assert_eq!(keys(&format!("{start} LIMIT 1 2")), "ca");
         let row = &rows_of(start)[2];
         assert_eq!(row[1], ("__score".to_owned(), "0.016393442623".to_owned()));
+    }
+
+    #[test]
+    fn scores_are_explained() {
+        let (hits, _) = combined("SEARCH x VSIM @v $b RANGE 2 RADIUS 9 EXPLAINSCORE");
+        let steps = hits[3].explanation.as_ref().expect("steps");
+        let text = "final score: 0 [text: no match] + 1 / (constant 60.00 + rank 1) = ";
+        assert_eq!(steps.text, format!("{text}0.016393442622950821"));
+        let [head] = &steps.parts[..] else {
+            panic!("one part");
+        };
+        assert_eq!(head.text, "Hybrid score (RRF: window=20, constant=60.00)");
+        let lines = head.parts.iter().map(|part| part.text.as_str());
+        assert_eq!(
+            lines.collect::<Vec<_>>(),
+            [
+                "text rank = <no match>",
+                "vector branch (RANGE: radius=9.0000)"
+            ]
+        );
     }
 
     #[test]
