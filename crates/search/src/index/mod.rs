@@ -22,6 +22,8 @@
 //! words with a tag and a number.
 
 mod columns;
+#[cfg(test)]
+mod cost;
 mod documents;
 mod expand;
 mod figures;
@@ -31,6 +33,10 @@ mod postings;
 mod put;
 mod tags;
 mod terms;
+#[cfg(test)]
+pub(crate) mod testbed;
+#[cfg(test)]
+mod tests;
 mod texts;
 mod vectors;
 

@@ -13,7 +13,7 @@ use std::sync::OnceLock;
 use super::build::{Builder, expansion};
 use super::{Cursor, Ids, Role, WordCursor};
 use crate::index::{TagEntry, Tags, Term};
-use crate::query::{Kind, Node};
+use crate::query::{Kind, Node, unescaped};
 use crate::text::in_small_letters;
 
 /// Which terms a part stands for.
@@ -213,7 +213,7 @@ impl<'i> Builder<'i, '_> {
         out: &mut Vec<Cursor<'i>>,
     ) {
         let text = match &value.kind {
-            Kind::Word(text) => text.clone(),
+            Kind::Word(text) => unescaped(text),
             // Words that follow each other are one tag.
             Kind::Intersect { parts, .. } => {
                 let words = parts.iter().filter_map(|part| match &part.kind {
@@ -239,10 +239,11 @@ impl<'i> Builder<'i, '_> {
         found.sort_unstable_by(|a, b| a.text.cmp(&b.text));
         self.is_cut |= found.len() > self.search.expansions_max;
         found.truncate(self.search.expansions_max);
-        let parts = found.into_iter().map(|tag| of_tag(tag, 1.0)).collect();
-        let part = expansion(parts, value.weight);
-        if !matches!(part, Cursor::Empty) {
-            out.push(part);
+        let parts: Vec<_> = found.into_iter().map(|tag| of_tag(tag, 1.0)).collect();
+        if parts.len() == 1 {
+            out.extend(parts);
+        } else if !parts.is_empty() {
+            out.push(expansion(parts, value.weight));
         }
     }
 }

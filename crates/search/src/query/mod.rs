@@ -26,6 +26,7 @@ mod tree;
 mod tests;
 
 pub use explain::explain;
+pub(crate) use parser::unescaped;
 pub use tree::{Circle, Fields, Kind, Node, Range, Reach, Relation, Unit, VectorQuery};
 
 use std::collections::HashMap;

@@ -330,7 +330,7 @@ fn put_attribute(node: &mut Node, name: &[u8], value: &[u8]) -> Parsed<()> {
 }
 
 /// A name without the backslashes before marks and blanks.
-pub(super) fn unescaped(text: &[u8]) -> Vec<u8> {
+pub(crate) fn unescaped(text: &[u8]) -> Vec<u8> {
     let mut out = Vec::with_capacity(text.len());
     let mut at = 0;
     while let Some(&byte) = text.get(at) {

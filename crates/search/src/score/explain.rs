@@ -33,9 +33,8 @@ pub(super) fn tf_idf(
     });
 }
 
-pub(super) fn nothing(steps: Steps<'_>, is_score: bool) {
-    let what = if is_score { "score" } else { "norm" };
-    put(steps, Vec::new(), || format!("Document {what} is 0"));
+pub(super) fn nothing(steps: Steps<'_>) {
+    put(steps, Vec::new(), || "Document score is 0".to_owned());
 }
 
 pub(super) fn bm25(steps: Steps<'_>, parts: Vec<Explanation>, sum: f64, score: f64, slop: i64) {

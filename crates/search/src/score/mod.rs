@@ -157,14 +157,18 @@ impl Scoring {
             Scorer::TfIdf => facts.frequency_max,
             _ => facts.length,
         };
-        if facts.score == 0.0 || norm == 0 {
-            explain::nothing(steps, facts.score == 0.0);
+        if facts.score == 0.0 {
+            explain::nothing(steps);
             return 0.0;
         }
         let mut parts = Vec::new();
         let sum = self.sum(root, facts, steps.is_some().then_some(&mut parts));
         let slop = spread(root);
         explain::tf_idf(steps, parts, sum, score, norm, slop);
+        // A document without words has an infinite score, as in RediSearch, but never NaN.
+        if sum == 0.0 {
+            return 0.0;
+        }
         score * sum / f64::from(norm) / slop as f64
     }
 
@@ -313,8 +317,13 @@ impl Scoring {
         let f = f64::from(leaf.frequency);
         let weight = if self.weighs_terms { leaf.weight } else { 1.0 };
         let (b, average) = (self.b, self.length_average);
-        let length = f64::from(facts.length);
-        let value = weight * idf * f * (K + 1.0) / (f + K * (1.0 - b + b * length / average));
+        // Documents without words are of the average length.
+        let share = if average == 0.0 {
+            1.0
+        } else {
+            f64::from(facts.length) / average
+        };
+        let value = weight * idf * f * (K + 1.0) / (f + K * (1.0 - b + b * share));
         let weight = self.weighs_terms.then_some(weight);
         explain::bm25_std_term(steps, text, value, weight, idf, f, b, facts.length, average);
         value

@@ -1,44 +1,11 @@
 //! Scores of Redis Stack 7.4: five documents with their lengths, highest frequencies and a score of
 //! their own, asked by each scorer.
 
-use std::borrow::Cow;
-
 use super::Scorer;
-use crate::document::{Document, Found, Item};
+use crate::index::testbed::{Hash, hits, text};
 use crate::index::{Index, Outcome};
-use crate::query::{Dialect, Params, parse};
-use crate::schema::{Field, FieldKind, KeyType, Schema, Text};
+use crate::schema::{KeyType, Schema};
 use crate::search::Search;
-
-struct Hash<'h>(&'h [(&'h str, &'h str)]);
-
-impl Document for Hash<'_> {
-    fn find(&self, path: &[u8]) -> Found<'_> {
-        let found = self.0.iter().find(|(name, _)| name.as_bytes() == path);
-        found.map_or(Found::Nothing, |(_, text)| {
-            Found::One(Item::Text(Cow::Borrowed(text.as_bytes())))
-        })
-    }
-}
-
-fn text(name: &str, weight: f64) -> Field {
-    Field {
-        path: name.into(),
-        name: name.into(),
-        kind: FieldKind::Text(Text {
-            weight,
-            no_stem: false,
-            phonetic: None,
-            has_suffixes: false,
-            has_no_order: false,
-        }),
-        is_sortable: false,
-        is_unnormalised: false,
-        no_index: false,
-        indexes_missing: false,
-        indexes_empty: false,
-    }
-}
 
 fn index() -> Index {
     let mut schema = Schema::new(KeyType::Hash);
@@ -126,19 +93,9 @@ fn scores_are_those_of_redis_stack() {
             is_2_10: true,
             ..Search::default()
         };
-        let dialect = Dialect::new(2).expect("a dialect");
-        let root = parse(query.as_bytes(), dialect, index.schema(), &Params::new());
-        let root = root.expect("a query").expect("words");
-        let hits = index
-            .matches(&index.expand(&root, &search), &search)
-            .expect("hits");
-        let got: Vec<(String, f64)> = hits
-            .map(|hit| {
-                (
-                    String::from_utf8_lossy(index.key(hit.document)).into_owned(),
-                    hit.score,
-                )
-            })
+        let got: Vec<(String, f64)> = hits(&index, query, &search)
+            .into_iter()
+            .map(|(key, hit)| (key, hit.score))
             .collect();
         let is_same = got.len() == expected.len()
             && got

@@ -1,0 +1,136 @@
+//! Time and bytes of an index of 100,000 documents, of twelve words with a tag and a number each,
+//! shown by `cargo test -p russet-search costs -- --ignored
+//! --nocapture`. Of a query the best of a hundred times counts.
+
+use std::hint::black_box;
+use std::time::Instant;
+
+use super::Index;
+use super::testbed::{Hash, field, root, tag, text};
+use crate::schema::{FieldKind, KeyType, Schema};
+use crate::search::Search;
+
+const DOCUMENTS: u32 = 100_000;
+const WORDS: u64 = 20_000;
+
+/// Numbers without an order, always the same.
+struct Random(u64);
+
+impl Random {
+    fn next(&mut self) -> f64 {
+        self.0 = self
+            .0
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1);
+        (self.0 >> 11) as f64 / (1u64 << 53) as f64
+    }
+}
+
+/// A word of its number: syllables, some with an ending.
+fn word(number: u64) -> String {
+    const SYLLABLES: [&str; 30] = [
+        "ba", "ko", "ri", "ta", "len", "mu", "so", "vi", "dra", "po", "ne", "fi", "gu", "ha", "je",
+        "lo", "mi", "qua", "re", "sta", "tro", "un", "ver", "wi", "xe", "ya", "zo", "cla", "bro",
+        "ab",
+    ];
+    let ending = ["", "s", "ing", "ed", ""][(number % 5) as usize];
+    let syllable = |n: u64| SYLLABLES[(n % 30) as usize];
+    [
+        syllable(number * 7),
+        syllable(number / 30),
+        syllable(number / 900 + 3),
+        ending,
+    ]
+    .concat()
+}
+
+fn documents() -> Vec<(String, String, String, String)> {
+    let mut random = Random(7);
+    let document = |id: u32| {
+        let mut words = Vec::new();
+        for _ in 0..12 {
+            words.push(word((random.next().powi(3) * WORDS as f64) as u64));
+        }
+        if id % 10 == 1 {
+            words[3] = "tenone".to_owned();
+        }
+        if id % 10 == id / 10 % 10 {
+            words[5] = "tentwo".to_owned();
+        }
+        if id % 100 == 7 {
+            words[7] = "hundred".to_owned();
+        }
+        let group = format!("tag{}", id % 50);
+        (format!("doc:{id}"), words.join(" "), group, id.to_string())
+    };
+    (0..DOCUMENTS).map(document).collect()
+}
+
+#[test]
+#[ignore = "it measures"]
+fn costs() {
+    let documents = documents();
+    let mut schema = Schema::new(KeyType::Hash);
+    schema.fields = vec![text("t", 1.0), tag("g"), field("n", FieldKind::Number)];
+    let mut index = Index::new(schema);
+    let put_all = |index: &mut Index, shift: usize| {
+        let start = Instant::now();
+        for (at, (key, t, g, n)) in documents.iter().enumerate() {
+            let n = if shift == 0 {
+                n
+            } else {
+                &documents[(at + shift) % documents.len()].3
+            };
+            index.put(key.as_bytes(), &Hash(&[("t", t), ("g", g), ("n", n)]));
+        }
+        start.elapsed().as_secs_f64() * 1e6 / f64::from(DOCUMENTS)
+    };
+    println!("put: {:.2} us a document", put_all(&mut index, 0));
+    let figures = index.figures();
+    let each = |bytes: usize| bytes as f64 / f64::from(DOCUMENTS);
+    println!("{:.0} bytes a document: {figures:?}", each(figures.bytes()));
+    println!(
+        "put with another number: {:.2} us a document",
+        put_all(&mut index, 1)
+    );
+    for query in [
+        "hundred",
+        "tenone tentwo",
+        "tenone|tentwo",
+        "\"tenone tentwo\"",
+        "@g:{tag7} @n:[20000 30000]",
+        "@n:[20000 30000]",
+        "@g:{tag7}",
+        "ab*",
+        "*bak*",
+        "%tenone%",
+        "-tenone",
+        "*",
+    ] {
+        for scores in [true, false] {
+            let search = Search {
+                scores,
+                ..Search::default()
+            };
+            let root = root(&index, query);
+            let root = index.expand(&root, &search);
+            let (mut best, mut rows) = (f64::MAX, 0);
+            for _ in 0..100 {
+                let start = Instant::now();
+                rows = index
+                    .matches(&root, &search)
+                    .expect("matches")
+                    .map(black_box)
+                    .count();
+                best = best.min(start.elapsed().as_secs_f64() * 1e6);
+            }
+            println!("{query} (scores: {scores}): {rows} rows, {best:.1} us");
+        }
+    }
+    let start = Instant::now();
+    for (key, ..) in &documents {
+        index.remove(key.as_bytes());
+    }
+    let us = start.elapsed().as_secs_f64() * 1e6 / f64::from(DOCUMENTS);
+    println!("remove: {us:.2} us a document");
+}

@@ -1,0 +1,411 @@
+//! An index after any changes against one that is built anew; refusals; values of JSON documents;
+//! synonyms, fields that come later, values for sorting.
+
+use std::collections::BTreeMap;
+
+use proptest::prelude::*;
+
+use super::testbed::{Hash, field, hits, hits_with, tag, text};
+use super::{Index, Outcome, Refusal, SortValue};
+use crate::document::{Document, Found, Item};
+use crate::query::Params;
+use crate::schema::{Algorithm, Element, Field, FieldKind, KeyType, Metric, Schema, Vector};
+use crate::search::Search;
+
+type Fields = Vec<(&'static str, String)>;
+
+fn vector(algorithm: Algorithm) -> Field {
+    let vector = Vector {
+        element: Element::Float32,
+        dimensions: 1,
+        metric: Metric::L2,
+        algorithm,
+        initial_cap: 0,
+    };
+    field("v", FieldKind::Vector(vector))
+}
+
+fn schema(has_offsets: bool) -> Schema {
+    let mut schema = Schema::new(KeyType::Hash);
+    schema.has_offsets = has_offsets;
+    schema.score_field = Some(b"score".to_vec());
+    schema.language_field = Some(b"lang".to_vec());
+    let mut fields = vec![
+        text("t", 1.0),
+        text("u", 2.5),
+        tag("g"),
+        field("n", FieldKind::Number),
+        field("p", FieldKind::Geo),
+        vector(Algorithm::Flat { block_size: 1 }),
+    ];
+    fields[0].indexes_empty = true;
+    fields
+        .iter_mut()
+        .for_each(|field| field.indexes_missing = true);
+    fields[1].is_sortable = true;
+    fields[3].is_sortable = true;
+    schema.fields = fields;
+    schema
+}
+
+fn put(index: &mut Index, key: &str, fields: &Fields) -> Outcome {
+    let pairs: Vec<(&str, &str)> = fields
+        .iter()
+        .map(|(name, value)| (*name, &**value))
+        .collect();
+    index.put(key.as_bytes(), &Hash(&pairs))
+}
+
+fn words() -> impl Strategy<Value = String> {
+    let word = prop::sample::select(vec![
+        "hello", "run", "running", "runs", "the", "blue", "Big",
+    ]);
+    prop::collection::vec(word, 0..6).prop_map(|words| words.join(" "))
+}
+
+fn fields() -> impl Strategy<Value = Fields> {
+    let tags = prop::sample::subsequence(vec!["red", "Blue", "green", ""], 0..4);
+    let number =
+        prop_oneof![4 => (-9..9i32).prop_map(|n| n.to_string()), 1 => Just("x".to_owned())];
+    let place = (-179..179i32, -80..80i32).prop_map(|(x, y)| format!("{x},{y}"));
+    let language = prop::sample::select(vec!["german", "english", "none"]);
+    // Elements that are ASCII: a hash of tests has texts.
+    let row = prop::sample::select(vec!["AAAA", "ABCD", "zzzz", "0000"]);
+    let maybe = prop::option::of::<BoxedStrategy<String>>;
+    (
+        maybe(words().boxed()),
+        maybe(words().boxed()),
+        maybe(tags.prop_map(|tags| tags.join(",")).boxed()),
+        maybe(number.boxed()),
+        maybe(place.boxed()),
+        prop::option::weighted(0.2, language.prop_map(str::to_owned)),
+        maybe(row.prop_map(str::to_owned).boxed()),
+        prop::option::weighted(0.2, Just("0.5".to_owned())),
+    )
+        .prop_map(|(t, u, g, n, p, lang, v, score)| {
+            let all = [
+                ("t", t),
+                ("u", u),
+                ("g", g),
+                ("n", n),
+                ("p", p),
+                ("lang", lang),
+                ("v", v),
+                ("score", score),
+            ];
+            all.into_iter()
+                .filter_map(|(name, value)| Some((name, value?)))
+                .collect()
+        })
+}
+
+#[derive(Clone, Debug)]
+enum Step {
+    Put(u8, Fields),
+    Remove(u8),
+    Rename(u8, u8),
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let key = || 0..12u8;
+    prop_oneof![
+        6 => (key(), fields()).prop_map(|(key, fields)| Step::Put(key, fields)),
+        1 => key().prop_map(Step::Remove),
+        1 => (key(), key()).prop_map(|(old, new)| Step::Rename(old, new)),
+    ]
+}
+
+const QUERIES: [&str; 24] = [
+    "*",
+    "hello",
+    "run",
+    "running blue",
+    "\"running blue\"",
+    "hello|blue",
+    "-run",
+    "~run hello",
+    "@t:run",
+    "@u:(run|big)",
+    "ru*",
+    "*ell*",
+    "%helo%",
+    "w'r?n*'",
+    "@g:{red}",
+    "@g:{blue|green}",
+    "@g:{gr*}",
+    "@n:[-3 4]",
+    "@n:[(0 inf] hello",
+    "@p:[0 0 5000 km]",
+    "ismissing(@t)",
+    "ismissing(@v)",
+    "@t:(\"\")",
+    "*=>[KNN 50 @v $b]",
+];
+
+/// All that can be asked of an index, without numbers of documents.
+fn answers(index: &Index) -> Vec<(String, BTreeMap<String, String>)> {
+    let params: Params = [(b"b".to_vec(), b"ABCE".to_vec())].into();
+    let search = Search {
+        explains: true,
+        ..Search::default()
+    };
+    let answer = |query: &&str| {
+        let found = hits_with(index, query, &search, &params);
+        let shown = |(key, hit): (String, crate::hit::Hit)| {
+            let sorted = (
+                index.sort_value(hit.document, 1),
+                index.sort_value(hit.document, 3),
+            );
+            let shown = format!("{} {:?} {sorted:?}", hit.score, hit.distances);
+            (key, shown)
+        };
+        ((*query).to_owned(), found.into_iter().map(shown).collect())
+    };
+    QUERIES.iter().map(answer).collect()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(120))]
+
+    /// An index answers as one that only ever held the documents that it has now.
+    #[test]
+    fn changes_leave_nothing_in_an_index(
+        steps in prop::collection::vec(step(), 0..60),
+        has_offsets: bool,
+    ) {
+        let mut index = Index::new(schema(has_offsets));
+        let mut model: BTreeMap<String, Fields> = BTreeMap::new();
+        let mut refused = 0;
+        for step in steps {
+            match step {
+                Step::Put(key, fields) => {
+                    let key = format!("k{key}");
+                    let is_bad = fields.iter().any(|field| *field == ("n", "x".to_owned()));
+                    let outcome = put(&mut index, &key, &fields);
+                    prop_assert_eq!(outcome == Outcome::Indexed, !is_bad);
+                    if is_bad {
+                        refused += 1;
+                        model.remove(&key);
+                    } else {
+                        model.insert(key, fields);
+                    }
+                }
+                Step::Remove(key) => {
+                    let key = format!("k{key}");
+                    prop_assert_eq!(index.remove(key.as_bytes()), model.remove(&key).is_some());
+                }
+                Step::Rename(old, new) => {
+                    let (old, new) = (format!("k{old}"), format!("k{new}"));
+                    let moved = model.remove(&old);
+                    prop_assert_eq!(
+                        index.rename(old.as_bytes(), new.as_bytes()),
+                        moved.is_some()
+                    );
+                    model.extend(moved.map(|fields| (new, fields)));
+                }
+            }
+        }
+        prop_assert_eq!(index.len(), model.len());
+        let mut fresh = Index::new(schema(has_offsets));
+        for (key, fields) in &model {
+            put(&mut fresh, key, fields);
+        }
+        prop_assert_eq!(answers(&index), answers(&fresh));
+        let (figures, other) = (index.figures(), fresh.figures());
+        prop_assert_eq!(figures.terms, other.terms);
+        prop_assert_eq!(figures.records, other.records);
+        prop_assert_eq!(figures.faults.count, refused);
+        let tags: Vec<&[u8]> = index.tag_values(2).collect();
+        prop_assert_eq!(tags, fresh.tag_values(2).collect::<Vec<_>>());
+        for key in model.keys() {
+            index.remove(key.as_bytes());
+        }
+        let figures = index.figures();
+        prop_assert_eq!((figures.terms, figures.records, figures.documents), (0, 0, 0));
+    }
+}
+
+/// A JSON document: paths and what they find.
+struct Json(Vec<(&'static str, Found<'static>)>);
+
+impl Document for Json {
+    fn find(&self, path: &[u8]) -> Found<'_> {
+        let found = self.0.iter().find(|(name, _)| name.as_bytes() == path);
+        found.map_or(Found::Nothing, |(_, found)| found.clone())
+    }
+}
+
+fn string(text: &'static str) -> Item<'static> {
+    Item::Text(text.as_bytes().into())
+}
+
+fn json_index() -> Index {
+    let mut schema = Schema::new(KeyType::Json);
+    schema.fields = vec![
+        text("t", 1.0),
+        tag("g"),
+        field("n", FieldKind::Number),
+        field("p", FieldKind::Geo),
+        vector(Algorithm::Flat { block_size: 1 }),
+    ];
+    schema
+        .fields
+        .iter_mut()
+        .for_each(|field| field.indexes_missing = true);
+    schema.fields[2].is_sortable = true;
+    Index::new(schema)
+}
+
+#[test]
+fn json_values_are_taken_or_refused_by_their_types() {
+    use Found::{One, Several};
+    use Item::{Bool, List, Null, Number, Object};
+    let list = |items: &[Item<'static>]| One(List(items.to_vec()));
+    for (path, found, is_taken) in [
+        ("t", One(string("hello")), true),
+        ("t", One(Null), true),
+        ("t", list(&[string("a"), Null, string("b")]), true),
+        ("t", One(Number(1.0)), false),
+        ("t", One(Bool(true)), false),
+        ("t", One(Object), false),
+        ("t", list(&[string("a"), Number(1.0)]), false),
+        ("g", One(Bool(true)), true),
+        ("g", list(&[string("a"), string("b")]), true),
+        ("g", One(Number(1.0)), false),
+        ("n", One(Number(1.5)), true),
+        ("n", list(&[Number(1.0), Number(2.0)]), true),
+        ("n", Several(vec![Number(1.0), Number(2.0)]), true),
+        ("n", One(string("1")), false),
+        ("n", One(Object), false),
+        ("p", One(string("1,2")), true),
+        ("p", list(&[string("1,2"), string("3,4")]), true),
+        ("p", list(&[Number(1.0), Number(2.0)]), false),
+        ("v", list(&[Number(1.0)]), true),
+        (
+            "v",
+            Several(vec![List(vec![Number(1.0)]), List(vec![Number(9.0)])]),
+            true,
+        ),
+        ("v", list(&[Number(1.0), Number(2.0)]), false),
+        ("v", One(string("AAAA")), false),
+        ("v", One(Null), true),
+    ] {
+        let mut index = json_index();
+        let document = Json(vec![(path, found.clone())]);
+        let outcome = index.put(b"k", &document);
+        assert_eq!(
+            outcome == Outcome::Indexed,
+            is_taken,
+            "{path} {found:?} {outcome:?}"
+        );
+        assert_eq!(index.len(), usize::from(is_taken));
+    }
+}
+
+#[test]
+fn lists_of_json_are_several_values() {
+    let mut index = json_index();
+    let numbers = Found::One(Item::List(vec![Item::Number(1.0), Item::Number(7.0)]));
+    let texts = Found::One(Item::List(vec![string("one two"), string("three")]));
+    let rows = [5.0, 1.0].map(|n| Item::List(vec![Item::Number(n)]));
+    let document = Json(vec![
+        ("n", numbers),
+        ("t", texts.clone()),
+        ("g", texts),
+        ("v", Found::Several(rows.to_vec())),
+    ]);
+    assert_eq!(index.put(b"k", &document), Outcome::Indexed);
+    let search = Search::default();
+    for (query, count) in [
+        ("@n:[0 2]", 1),
+        ("@n:[6 8]", 1),
+        ("@n:[2 6]", 0),
+        ("\"one two\"", 1),
+        // Texts of a list stand far from each other.
+        ("\"two three\"", 0),
+        ("@g:{three}", 1),
+        ("@g:{one\\ two}", 1),
+        ("@g:{one}", 0),
+        ("ismissing(@p)", 1),
+        ("ismissing(@n)", 0),
+    ] {
+        assert_eq!(hits(&index, query, &search).len(), count, "{query}");
+    }
+    // The nearest of its vectors counts.
+    let params: Params = [(b"b".to_vec(), 2.0f32.to_le_bytes().to_vec())].into();
+    let near = hits_with(&index, "*=>[KNN 3 @v $b]", &search, &params);
+    assert_eq!(near[0].1.distances, [1.0]);
+}
+
+#[test]
+fn a_refusal_takes_the_document_out_and_is_counted() {
+    let mut index = Index::new(schema(true));
+    let good: Fields = vec![("t", "hello".into()), ("n", "1".into())];
+    let bad: Fields = vec![("t", "hello".into()), ("n", "1x".into())];
+    assert_eq!(put(&mut index, "k", &good), Outcome::Indexed);
+    let refusal = Refusal {
+        field: 3,
+        message: b"Invalid numeric value: '1x'".to_vec(),
+    };
+    assert_eq!(put(&mut index, "k", &bad), Outcome::Refused(refusal));
+    assert!(!index.has(b"k"));
+    let figures = index.figures();
+    assert_eq!(
+        (figures.faults.count, figures.field_faults[3].count),
+        (1, 1)
+    );
+    assert_eq!(figures.faults.last_key, b"k");
+    assert_eq!(figures.field_faults[0].count, 0);
+}
+
+#[test]
+fn sortable_values_are_kept_as_they_are_and_as_they_sort() {
+    let mut index = Index::new(schema(true));
+    put(
+        &mut index,
+        "k",
+        &vec![("u", "\u{c9}t\u{c9} 1".into()), ("n", "1.50".into())],
+    );
+    let id = index.id(b"k").expect("a document");
+    let expected = SortValue::Text {
+        original: "\u{c9}t\u{c9} 1".as_bytes(),
+        sorted: b"ete 1",
+    };
+    assert_eq!(index.sort_value(id, 1), Some(expected));
+    assert_eq!(index.sort_value(id, 3), Some(SortValue::Number(1.5)));
+    assert_eq!(index.sort_value(id, 0), None);
+}
+
+#[test]
+fn fields_that_come_later_fill_when_documents_are_put_again() {
+    let mut index = Index::new(schema(true));
+    let fields: Fields = vec![
+        ("t", "hello".into()),
+        ("w", "word".into()),
+        ("x", "7".into()),
+    ];
+    put(&mut index, "k", &fields);
+    index.add_fields(vec![text("w", 1.0), field("x", FieldKind::Number)]);
+    let search = Search::default();
+    assert_eq!(hits(&index, "word", &search).len(), 0);
+    assert_eq!(hits(&index, "hello", &search).len(), 1);
+    put(&mut index, "k", &fields);
+    assert_eq!(hits(&index, "@w:word @x:[7 7]", &search).len(), 1);
+    assert!(index.remove(b"k"));
+    assert_eq!(index.figures().records, 0);
+}
+
+#[test]
+fn synonyms_find_each_other() {
+    let mut index = Index::new(schema(true));
+    let (boy, child): (Fields, Fields) = (vec![("t", "boy".into())], vec![("t", "child".into())]);
+    put(&mut index, "a", &boy);
+    put(&mut index, "b", &child);
+    index.set_synonyms(b"g", [b"boy".to_vec(), b"Child".to_vec()]);
+    put(&mut index, "a", &boy);
+    put(&mut index, "b", &child);
+    assert_eq!(hits(&index, "boy", &Search::default()).len(), 2);
+    assert_eq!(hits(&index, "\"boy\"", &Search::default()).len(), 1);
+    let words: Vec<&[u8]> = index.synonyms().map(|(word, _)| word).collect();
+    assert_eq!(words, [b"boy".as_slice(), b"child"]);
+}
