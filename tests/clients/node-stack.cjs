@@ -1,5 +1,5 @@
-// Every method of node-redis's packages for documents and sketches, called as their own tests call
-// it, in RESP2 and RESP3: node node-stack.cjs PORT. A Redis Stack passes it, too.
+// Every method of node-redis's packages for documents, sketches and time series, called as their
+// own tests call it, in RESP2 and RESP3: node node-stack.cjs PORT. A Redis Stack passes it, too.
 const assert = require("node:assert/strict");
 const { createClient, RESP_TYPES } = require("redis");
 const { run } = require("./checks.cjs");
@@ -28,6 +28,9 @@ const both = (name, check) => [2, 3].map((RESP) => [
 // The last reply of calls that are sent together.
 const last = async (...calls) => (await Promise.all(calls)).at(-1);
 const flat = (reply) => [].concat(reply).flat();
+// Objects of the package have no prototype.
+const plain = (reply) => JSON.parse(JSON.stringify(reply));
+const samples = (...pairs) => pairs.map(([timestamp, value]) => ({ timestamp, value }));
 const fields = (reply, ...names) => names.forEach((name) => assert.equal(typeof reply[name], "number", name));
 
 run(
@@ -178,6 +181,89 @@ run(
       assert.deepEqual(await tDigest.trimmedMean("merged", 0, 1), 3);
       assert.equal(await tDigest.reset("merged"), "OK");
       assert.deepEqual(await tDigest.max("merged"), NaN);
+    }),
+    ...both("samples of time series", async ({ ts }) => {
+      const options = { RETENTION: 0, ENCODING: "UNCOMPRESSED", CHUNK_SIZE: 4096, LABELS: { label: "value" } };
+      assert.equal(await ts.create("key", { ...options, DUPLICATE_POLICY: "BLOCK" }), "OK");
+      assert.equal(await ts.alter("key", { RETENTION: 1000000000000, CHUNK_SIZE: 4096, DUPLICATE_POLICY: "LAST", LABELS: { a: "b" } }), "OK");
+      assert.equal(await ts.add("key", 0, 1), 0);
+      assert.equal(await ts.add("added", "1000", 1.5, { ...options, ON_DUPLICATE: "SUM" }), 1000);
+      assert.equal(await ts.add("added", new Date(1000), 2, { ON_DUPLICATE: "SUM" }), 1000);
+      assert.deepEqual({ ...(await ts.get("added")) }, { timestamp: 1000, value: 3.5 });
+      assert.ok(await ts.add("now", "*", 1) > 1e12);
+      assert.equal(await ts.create("empty", { IGNORE: { maxTimeDiff: 10, maxValDiff: 0.5 } }), "OK");
+      assert.equal(await ts.get("empty"), null);
+      assert.deepEqual(await ts.mAdd([{ key: "key", timestamp: 0, value: 2 }, { key: "key", timestamp: 10, value: 3 }]), [0, 10]);
+      assert.equal(await ts.incrBy("key", 1, { TIMESTAMP: 10 }), 10);
+      assert.equal(await ts.decrBy("key", 0.5, { TIMESTAMP: 20 }), 20);
+      const made = { TIMESTAMP: 5, RETENTION: 10, UNCOMPRESSED: true, CHUNK_SIZE: 128, LABELS: { a: "b" }, IGNORE: { maxTimeDiff: 1, maxValDiff: 1 } };
+      assert.equal(await ts.incrBy("counter", 4, made), 5);
+      assert.deepEqual(plain(await ts.range("key", "-", "+")), samples([0, 2], [10, 4], [20, 3.5]));
+      assert.deepEqual(plain(await ts.revRange("key", 0, 20, { COUNT: 1 })), samples([20, 3.5]));
+      const sums = { type: "SUM", timeBucket: 15, BUCKETTIMESTAMP: "+", EMPTY: true };
+      assert.deepEqual(plain(await ts.range("key", "-", "+", { AGGREGATION: sums })), samples([15, 6], [30, 3.5]));
+      const chosen = { FILTER_BY_TS: [0, new Date(10)], FILTER_BY_VALUE: { min: 1, max: 3 }, ALIGN: 5, AGGREGATION: { type: "MAX", timeBucket: 10 } };
+      assert.deepEqual(plain(await ts.range("key", "-", "+", chosen)), samples([0, 2]));
+      assert.equal(await ts.del("key", 5, 10), 1);
+      await assert.rejects(ts.get("none"), /does not exist/);
+    }),
+    ...both("rules and facts of time series", async (_, RESP) => {
+      const { ts } = await connect({ RESP, unstableResp3: true });
+      // The package writes IGNORE after LABELS, whose words go on to the end.
+      await ts.create("source", { DUPLICATE_POLICY: "LAST", IGNORE: { maxTimeDiff: 5, maxValDiff: 0.5 } });
+      assert.equal(await ts.alter("source", { LABELS: { id: "1", name: "source" } }), "OK");
+      await ts.create("hours");
+      assert.equal(await ts.createRule("source", "hours", "AVG", 10, 0), "OK");
+      await ts.mAdd([{ key: "source", timestamp: 1, value: 2 }, { key: "source", timestamp: 9, value: 4 }, { key: "source", timestamp: 11, value: 8 }]);
+      assert.deepEqual({ ...(await ts.get("hours")) }, { timestamp: 0, value: 3 });
+      assert.deepEqual({ ...(await ts.get("hours", { LATEST: true })) }, { timestamp: 10, value: 8 });
+      const info = await ts.info("source");
+      fields(info, "totalSamples", "memoryUsage", "firstTimestamp", "lastTimestamp", "retentionTime", "chunkCount", "chunkSize", "ignoreMaxTimeDiff", "ignoreMaxValDiff");
+      const { totalSamples, chunkType, duplicatePolicy, sourceKey, ignoreMaxTimeDiff, ignoreMaxValDiff } = info;
+      assert.deepEqual([totalSamples, chunkType, duplicatePolicy, sourceKey, ignoreMaxTimeDiff, ignoreMaxValDiff], [3, "compressed", "last", null, 5, 0.5]);
+      const labels = RESP === 2 ? [{ name: "id", value: "1" }, { name: "name", value: "source" }] : { id: "1", name: "source" };
+      const rules = RESP === 2 ? [{ key: "hours", timeBucket: 10, aggregationType: "AVG" }] : { hours: [10, "AVG", 0] };
+      assert.deepEqual(plain([info.labels, info.rules]), [labels, rules]);
+      const debug = await ts.infoDebug("hours");
+      assert.deepEqual([debug.sourceKey, debug.keySelfName], ["source", "hours"]);
+      const [chunk] = RESP === 2 ? debug.chunks : debug.Chunks;
+      fields(chunk, "startTimestamp", "endTimestamp", "samples", "size");
+      assert.equal(await ts.deleteRule("source", "hours"), "OK");
+      assert.deepEqual(plain((await ts.info("source")).rules), RESP === 2 ? [] : {});
+    }),
+    ...both("time series by their labels", async ({ ts }, RESP) => {
+      for (const [key, room, value] of [["a", "hall", 1], ["b", "bath", 2], ["c", "hall", 5]]) {
+        await ts.add(key, 0, value, { LABELS: { kind: "heat", room } });
+      }
+      const by = "kind=heat";
+      const values = (all) => Object.fromEntries(Object.entries(plain(all)).map(([key, one]) => [key, (one.samples ?? [one.sample ?? one]).flat().map(({ value }) => value)]));
+      assert.deepEqual([...(await ts.queryIndex(by))], ["a", "b", "c"]);
+      assert.deepEqual([...(await ts.queryIndex([by, "room!=hall"]))], ["b"]);
+      assert.deepEqual(values(await ts.mGet(by, { LATEST: true })), { a: [1], b: [2], c: [5] });
+      const shown = await ts.mGetWithLabels([by, "room=(hall)"]);
+      assert.deepEqual(plain(shown.c), { labels: { kind: "heat", room: "hall" }, sample: { timestamp: 0, value: 5 } });
+      const selected = await ts.mGetSelectedLabels(by, ["room", "none"]);
+      assert.deepEqual(plain(selected.b.labels), { room: "bath", none: null });
+      const group = { label: "room", REDUCE: "SUM" };
+      const groups = { "room=bath": [2], "room=hall": [6] };
+      const options = { LATEST: true, COUNT: 1, AGGREGATION: { type: "AVG", timeBucket: 10 } };
+      for (const [plainly, range] of [["mRange", "Range"], ["mRevRange", "RevRange"]]) {
+        assert.deepEqual(values(await ts[plainly]("-", "+", by, options)), { a: [1], b: [2], c: [5] }, range);
+        const labelled = await ts[`m${range}WithLabels`]("-", "+", by);
+        assert.deepEqual(plain(labelled.a), { labels: { kind: "heat", room: "hall" }, samples: samples([0, 1]) });
+        // In RESP3 the package takes the aggregators for the labels.
+        const some = await ts[`m${range}SelectedLabels`]("-", "+", ["room"], by);
+        assert.deepEqual(plain(some.a.samples), samples([0, 1]));
+        if (RESP === 2) assert.deepEqual(plain(some.a.labels), { room: "hall" });
+        const grouped = await ts[`m${range}GroupBy`]("-", "+", by, group, options);
+        assert.deepEqual(values(grouped), groups, range);
+        if (RESP === 3) assert.deepEqual(plain(grouped["room=hall"].sources), ["a", "c"]);
+        const all = await ts[`m${range}WithLabelsGroupBy`]("-", "+", by, group);
+        assert.deepEqual(values(all), groups, range);
+        assert.deepEqual(plain(all["room=hall"].sources), ["a", "c"]);
+        assert.deepEqual(plain(all["room=hall"].labels), { room: "hall" });
+        assert.deepEqual(values(await ts[`m${range}SelectedLabelsGroupBy`]("-", "+", ["room"], by, group)), groups, range);
+      }
     }),
   ],
   has,
