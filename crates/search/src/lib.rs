@@ -11,7 +11,6 @@
 //! | `hit` | a document that a query matched |
 //! | `index` | the documents of a schema, found by what they hold |
 //! | `iterate` | queries as cursors over documents |
-//! | `numbers` | numbers as C prints them |
 //! | `pipeline` | from documents that match to the rows of a reply |
 //! | `query` | the query language in both grammars, as one tree |
 //! | `request` | the words of FT.SEARCH and FT.AGGREGATE |
@@ -29,7 +28,6 @@ pub mod highlight;
 pub mod hit;
 pub mod index;
 pub mod iterate;
-mod numbers;
 pub mod pipeline;
 pub mod query;
 pub mod request;

@@ -2,6 +2,7 @@
 //!
 //!     number        64-bit integers: strict parsing, plain decimal output
 //!     float         doubles, by Redis's rules; their digits from `grisu`
+//!     general       doubles as C's `%g` prints them
 //!     long_double   the x87's 80 bits, for INCRBYFLOAT; in integers, on any machine
 //!     binary        rounding of exact binary values, hex floats; for the two above
 //!
@@ -9,6 +10,9 @@
 
 pub(super) mod binary;
 pub mod float;
+mod general;
 pub(super) mod grisu;
 pub mod long_double;
 pub mod number;
+
+pub use general::general;

@@ -5,7 +5,7 @@
 use std::cmp::Ordering;
 
 use super::ExpressionError;
-use crate::numbers::general;
+use russet_base::numbers::general;
 
 /// A value.
 #[derive(Clone, Debug, PartialEq)]

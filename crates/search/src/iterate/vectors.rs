@@ -133,7 +133,7 @@ impl<'i> Builder<'i, '_> {
         if let Reach::Within(radius) = query.reach
             && radius < 0.0
         {
-            let radius = crate::numbers::general(radius, 6);
+            let radius = russet_base::numbers::general(radius, 6);
             return Err(error(format!(
                 "Error parsing vector similarity query: negative radius ({radius}) given in a \
                  range query"

@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 
 use super::Schema;
 use super::tree::{Fields, Kind, Node, Reach, VectorQuery};
-use crate::numbers::general;
+use russet_base::numbers::general;
 
 /// The tree of a query, a line for each part, of which each ends with a newline.
 pub fn explain(query: Option<&Node>, schema: &dyn Schema) -> Vec<u8> {

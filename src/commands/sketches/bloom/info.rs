@@ -5,6 +5,7 @@
 use super::super::row::{READ_KEY, READS_FAST};
 use super::row::{NOT_FOUND, READING};
 use crate::server::{Call, CommandResult, Spec};
+use russet_base::numbers::general;
 use russet_command::{Arity, Category, CommandError};
 use russet_resp::Reply;
 use russet_sketches::bloom::Living;
@@ -188,53 +189,9 @@ fn debug(call: &mut Call<'_>) -> CommandResult {
             filter.hash_bits(),
             shape.entries,
             shape.items,
-            short(shape.error),
+            general(shape.error, 6),
         );
         call.reply.bulk(text.as_bytes());
     }
     Ok(())
-}
-
-/// A number as C's `%g` prints it: six digits, without zeros at their end.
-fn short(value: f64) -> String {
-    let text = format!("{value:.5e}");
-    let (digits, exponent) = text.split_once('e').expect("an exponent");
-    let exponent: i32 = exponent.parse().expect("a number");
-    let trimmed = |text: &str| {
-        if text.contains('.') {
-            text.trim_end_matches('0').trim_end_matches('.').to_owned()
-        } else {
-            text.to_owned()
-        }
-    };
-    if (-4..6).contains(&exponent) {
-        trimmed(&format!("{value:.*}", (5 - exponent) as usize))
-    } else {
-        let sign = if exponent < 0 { '-' } else { '+' };
-        format!("{}e{sign}{:02}", trimmed(digits), exponent.abs())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::short;
-
-    #[test]
-    fn ratios_are_printed_as_by_c() {
-        let texts = [
-            0.005,
-            0.0025,
-            0.1,
-            0.000_1,
-            0.000_05,
-            1.0 / 3.0,
-            1e-10,
-            0.25,
-        ]
-        .map(short);
-        let expected = [
-            "0.005", "0.0025", "0.1", "0.0001", "5e-05", "0.333333", "1e-10", "0.25",
-        ];
-        assert_eq!(texts, expected);
-    }
 }
