@@ -6,7 +6,6 @@
 mod add;
 mod args;
 mod cover;
-mod earth;
 mod partial_sort;
 mod polygon;
 mod query;
@@ -15,6 +14,7 @@ mod search;
 mod shape;
 
 use crate::server::Spec;
+use russet_encodings::geohash::earth;
 
 pub(super) static SPECS: &[Spec] = &[
     add::GEOADD,

@@ -5,11 +5,12 @@
 //!             lon  lat  lon  lat ...  lon  lat       26 halvings of each
 //!
 //! The map is that of Web Mercator: latitudes end at 85.05112878. A prefix of the bits is a square,
-//! too ([`Cell`]), and the positions in it are one range of scores.
+//! too ([`Cell`]), and the positions in it are one range of scores. Distances: [`earth`].
 //!
 //! Cost: everything is O(1). Searches within a shape: `commands::geo`.
 
 mod cell;
+pub mod earth;
 
 pub use cell::{Bounds, Cell};
 

@@ -3,6 +3,8 @@
 //! A function is given its arguments as they were written: `case` and `exists` do not want all of
 //! their values.
 
+use russet_encodings::geohash::Position;
+use russet_encodings::geohash::earth::Origin;
 use std::ops::RangeInclusive;
 
 use super::value::Value;
@@ -316,7 +318,14 @@ fn geodistance(args: &[Expression], row: &dyn Row) -> Evaluated {
     let &[lon, lat, other_lon, other_lat] = numbers.as_slice() else {
         return Ok(Value::Number(f64::NAN));
     };
-    let metres = distance((lon, lat), (other_lon, other_lat));
+    if !numbers.iter().all(|degrees| degrees.is_finite()) {
+        return Ok(Value::Number(f64::NAN));
+    }
+    let [from, to] = [(lon, lat), (other_lon, other_lat)].map(|(longitude, latitude)| Position {
+        longitude,
+        latitude,
+    });
+    let metres = Origin::new(from).distance(to);
     Ok(Value::Number((metres * 100.0).round() / 100.0))
 }
 
@@ -326,13 +335,4 @@ fn place_of(text: &[u8]) -> Option<[f64; 2]> {
     let mut parts = text.split([',', ' ']).filter(|part| !part.is_empty());
     let place = [parts.next()?.parse().ok()?, parts.next()?.parse().ok()?];
     parts.next().is_none().then_some(place)
-}
-
-/// The great-circle distance by the haversine formula, on Redis's earth.
-fn distance(from: (f64, f64), to: (f64, f64)) -> f64 {
-    const RADIUS: f64 = 6_372_797.560_856;
-    let (lat, other_lat) = (from.1.to_radians(), to.1.to_radians());
-    let u = ((other_lat - lat) / 2.0).sin();
-    let v = ((to.0.to_radians() - from.0.to_radians()) / 2.0).sin();
-    2.0 * RADIUS * (u * u + lat.cos() * other_lat.cos() * v * v).sqrt().asin()
 }

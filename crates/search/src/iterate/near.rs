@@ -1,15 +1,13 @@
 //! Places around one: squares of the map that cover the circle, and the distance of each place in
 //! them.
 
+use russet_encodings::geohash::earth::{Origin, RADIUS_M};
 use russet_encodings::geohash::{Cell, LATITUDE_MAX, Position};
 
 use super::build::Builder;
 use super::{Cursor, Ids, Role};
 use crate::index::{Bounds, Part};
 use crate::query::{Circle, Node, Unit};
-
-/// The Earth's radius in metres, as GEO commands have it.
-const EARTH_M: f64 = 6_372_797.560856;
 
 /// Halvings of a square that is still looked into.
 const STEPS_MAX: u32 = 26;
@@ -24,23 +22,20 @@ fn metres(circle: &Circle) -> f64 {
         }
 }
 
-/// The distance of two places in metres, by the haversine.
+/// The distance of two places in metres.
 pub(crate) fn distance(a: Position, b: Position) -> f64 {
-    let (lat_a, lat_b) = (a.latitude.to_radians(), b.latitude.to_radians());
-    let u = ((lat_b - lat_a) / 2.0).sin();
-    let v = ((b.longitude.to_radians() - a.longitude.to_radians()) / 2.0).sin();
-    2.0 * EARTH_M * (u * u + lat_a.cos() * lat_b.cos() * v * v).sqrt().asin()
+    Origin::new(a).distance(b)
 }
 
 /// Squares that cover a circle, each once.
 fn cover(center: Position, radius_m: f64) -> Vec<Cell> {
-    let height = (radius_m / EARTH_M).to_degrees();
+    let height = (radius_m / RADIUS_M).to_degrees();
     let edge = (center.latitude.abs() + height).to_radians();
     let width = if edge < std::f64::consts::FRAC_PI_2 {
         // The widest part of the circle lies nearer to the pole than its center.
         (f64::min(
             1.0,
-            (radius_m / EARTH_M).sin() / center.latitude.to_radians().cos(),
+            (radius_m / RADIUS_M).sin() / center.latitude.to_radians().cos(),
         ))
         .asin()
         .to_degrees()
@@ -134,7 +129,7 @@ mod tests {
             share in 0.0..0.999f64,
         ) {
             let center = Position { longitude, latitude };
-            let far = radius_m * share / EARTH_M;
+            let far = radius_m * share / RADIUS_M;
             let (lat, lon) = (latitude.to_radians(), longitude.to_radians());
             let to = (lat.sin() * far.cos() + lat.cos() * far.sin() * angle.cos()).asin();
             let east = (angle.sin() * far.sin() * lat.cos()).atan2(far.cos() - lat.sin() * to.sin());

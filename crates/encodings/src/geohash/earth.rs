@@ -1,23 +1,26 @@
 //! Distances on a sphere, with the order of operations that yields Redis's last digit.
 
-use russet_encodings::geohash::Position;
+use super::Position;
 
-/// Metres.
-pub(super) const RADIUS_M: f64 = 6_372_797.560_856;
+/// The earth's radius, metres.
+pub const RADIUS_M: f64 = 6_372_797.560_856;
 
 const RADIAN: f64 = std::f64::consts::PI / 180.0;
 
-pub(super) fn radians(degrees: f64) -> f64 {
+/// Radians of degrees.
+pub fn radians(degrees: f64) -> f64 {
     degrees * RADIAN
 }
 
-pub(super) fn degrees(radians: f64) -> f64 {
+/// Degrees of radians.
+pub fn degrees(radians: f64) -> f64 {
     radians / RADIAN
 }
 
 /// The point from which distances are measured.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Origin {
+pub struct Origin {
+    /// In degrees.
     pub position: Position,
     longitude_rad: f64,
     latitude_rad: f64,
@@ -25,6 +28,7 @@ pub(super) struct Origin {
 }
 
 impl Origin {
+    /// An origin. Its sines and cosines are computed once.
     pub fn new(position: Position) -> Origin {
         let latitude_rad = radians(position.latitude);
         Origin {
@@ -64,13 +68,13 @@ impl Origin {
 }
 
 /// The distance in metres of a haversine.
-pub(super) fn distance_of(haversine: f64) -> f64 {
+pub fn distance_of(haversine: f64) -> f64 {
     // Rounding may exceed one for antipodes.
     2.0 * RADIUS_M * haversine.sqrt().min(1.0).asin()
 }
 
 /// The haversine of a distance in metres; infinite beyond half the earth.
-pub(super) fn haversine_of(distance_m: f64) -> f64 {
+pub fn haversine_of(distance_m: f64) -> f64 {
     let half_angle = distance_m / RADIUS_M / 2.0;
     if half_angle < std::f64::consts::FRAC_PI_2 {
         half_angle.sin().powi(2)
