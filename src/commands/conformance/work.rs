@@ -44,6 +44,8 @@ const ELSEWHERE: &[&str] = &[
     "VLINKS",
     "VREM",
     "VSETATTR",
+    // Nothing at all.
+    "timeseries.REFRESHCLUSTER",
     // As long as their own arguments.
     "bf.loadchunk",
     "cf.loadchunk",

@@ -49,6 +49,7 @@ pub(super) static SPECS: &[Spec] = &[
     increment::INCRBY,
     info::INFO,
     labels::QUERYLABELS,
+    labels::REFRESHCLUSTER,
     mrange::MRANGE,
     mrange::MREVRANGE,
     nrange::NRANGE,

@@ -4,10 +4,13 @@
 //!     shards      series of all shards of a cluster
 //!     query       QUERYINDEX, MGET
 //!     names       QUERYLABELS
+//!     refresh     TIMESERIES.REFRESHCLUSTER
 
 pub(super) mod filters;
 mod names;
 pub(super) mod query;
+mod refresh;
 pub(super) mod shards;
 
 pub(super) use names::QUERYLABELS;
+pub(super) use refresh::REFRESHCLUSTER;

@@ -1,0 +1,25 @@
+//! TIMESERIES.REFRESHCLUSTER, which the module's tests and tools send to each node first.
+//!
+//! Redis's module keeps a copy of the cluster's topology, to be renewed by this command. Here each
+//! M-command asks the shards that the bus knows at that moment, so that no copy can be old. What
+//! else Redis registers under TIMESERIES its nodes alone may call; CLUSTERSET, by which Redis
+//! Enterprise sets a topology, does not exist.
+
+use super::super::row::READS;
+use crate::server::{Call, CommandResult, Spec};
+use russet_command::{Arity, Flags};
+
+pub(in crate::commands::time_series) const REFRESHCLUSTER: Spec = Spec {
+    arity: Arity::AtLeast(1),
+    flags: READS.union(Flags::NOSCRIPT),
+    ..Spec::new("timeseries.REFRESHCLUSTER", refreshcluster)
+};
+
+/// `TIMESERIES.REFRESHCLUSTER`: M-commands from now on ask the shards of the cluster's present
+/// topology, as they do anyway. Arguments are ignored, as in Redis.
+///
+/// Reply: OK. O(1).
+fn refreshcluster(call: &mut Call<'_>) -> CommandResult {
+    call.reply.ok();
+    Ok(())
+}
