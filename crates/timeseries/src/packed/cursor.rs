@@ -1,12 +1,14 @@
 //! Decodes the samples of a compressed chunk, one after the other.
 //!
-//! Cost: most samples take one look at 64 bits: the window follows in those that have the prefixes.
+//! Cost: most samples take one or two looks at eight bytes: the window is in those that have the
+//! prefixes, or after them.
 
 use super::State;
-use crate::bits::{mask, peek};
+use super::code::{LEAD_BITS, WIDTH_BITS};
+use crate::bits::{GLANCE, bytes_of, glance, mask, peek};
 
 /// Bits of a description of a window, and of both prefixes of a sample whose step is the last one.
-const DESCRIPTION: u32 = super::LEAD_BITS + super::WIDTH_BITS;
+const DESCRIPTION: u32 = LEAD_BITS + WIDTH_BITS;
 const PREFIXES: u32 = 3;
 
 /// After a sample; before the next one.
@@ -51,8 +53,9 @@ impl Cursor {
         let mut width = 64_u32.saturating_sub(lead + tail);
         let mut window_mask = mask(width);
         self.0.count += times.len() as u32;
+        let bytes = bytes_of(words);
         for (time, place) in times.iter_mut().zip(values) {
-            let mut ahead = peek(words, at);
+            let mut ahead = glance(bytes, at);
             if ahead & 1 == 0 {
                 at += 1;
                 ahead >>= 1;
@@ -60,7 +63,7 @@ impl Cursor {
                 let (change, bits) = step_change(words, at, ahead);
                 step = step.wrapping_add(change);
                 at += bits;
-                ahead = peek(words, at);
+                ahead = glance(bytes, at);
             }
             timestamp = timestamp.wrapping_add_signed(step);
             if ahead & 1 == 0 {
@@ -68,8 +71,10 @@ impl Cursor {
             } else {
                 let window = if ahead & 2 == 0 {
                     at += 2;
-                    if width <= 64 - PREFIXES {
+                    if width <= GLANCE - PREFIXES {
                         ahead >> 2
+                    } else if width <= GLANCE {
+                        glance(bytes, at)
                     } else {
                         peek(words, at)
                     }
@@ -80,8 +85,10 @@ impl Cursor {
                     tail = 64 - lead - width;
                     window_mask = mask(width);
                     at += 2 + DESCRIPTION as usize;
-                    if width <= 64 - PREFIXES - DESCRIPTION {
+                    if width <= GLANCE - PREFIXES - DESCRIPTION {
                         ahead >> (2 + DESCRIPTION)
+                    } else if width <= GLANCE {
+                        glance(bytes, at)
                     } else {
                         peek(words, at)
                     }
