@@ -6,7 +6,7 @@
 //!     rows_text      timestamps and values as they are replied
 //!     value_text     the digits of values in RESP2
 //!     labels         series by their labels, also of other shards; QUERYINDEX, MGET, QUERYLABELS
-//!     gathered       the series of MRANGE, in slices
+//!     gathered       what MRANGE makes of series
 //!     rules          compaction; CREATERULE, DELETERULE
 //!     add, create, delete, get, increment, info, mrange, nrange, range, read     the commands
 //!
@@ -33,7 +33,7 @@ mod rules;
 mod tests;
 mod value_text;
 
-use labels::{filters, query, shards};
+use labels::{filters, query, shards, slices};
 use rules::{compact, compactions};
 
 use crate::server::Spec;

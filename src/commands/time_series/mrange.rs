@@ -1,8 +1,8 @@
-//! MRANGE and MREVRANGE: their words; [`Gathered`] has the series of one keyspace.
+//! MRANGE and MREVRANGE: their words; [`Gathered`] has the rows of one keyspace.
 //!
 //! In a cluster the others send the rows of their series: [`gather`]. Groups are made here.
 
-use super::filters::{Shown, keys_of, parse_filters};
+use super::filters::{Shown, parse_filters};
 use super::gathered::{Gathered, begin_group, begin_series, extra_of};
 use super::query::begin_keys;
 use super::range::too_many;
@@ -10,15 +10,14 @@ use super::range_args::RangeArgs;
 use super::row::{READING, READS, find};
 use super::rows_text::RowsText;
 use super::shards::{Found, gather};
+use super::slices::{Unreadable, Wanted, in_slices};
 use crate::server::{Call, CommandResult, Spec};
-use russet_base::clock;
 use russet_command::{Arity, CommandError};
 use russet_resp::{Args, Reply};
 use russet_timeseries::Aggregator;
 use russet_timeseries::index::Filter;
 use russet_timeseries::reduce::Reduction;
 use russet_types::TimeSeries;
-use russet_types::vector_set::Progress;
 use std::collections::BTreeMap;
 
 const NO_FILTER: CommandError = CommandError::Text("ERR TSDB: missing FILTER argument");
@@ -145,35 +144,31 @@ impl<'a> Asked<'a> {
             filters,
         })
     }
+
+    fn wanted(&self) -> Wanted<'_> {
+        Wanted {
+            filters: Some(&self.filters),
+            unreadable: Unreadable::Refused,
+        }
+    }
 }
 
 fn reply_ranges(call: &mut Call<'_>, backwards: bool) -> CommandResult {
-    let began = clock::cycles();
     let asked = Asked::parse(call.args, call.name, backwards)?;
     if call.is_in_cluster() {
         return reply_shards(call, &asked);
     }
-    let mut gathered = match call.server.searches.take_done::<Gathered>() {
-        Some(gathered) => *gathered,
-        None => Gathered::new(keys_of(call, &asked.filters, true)?, call.reply.resp3()),
-    };
-    let mut slice_began = began;
-    while gathered.gather(call, &asked, slice_began)? == Progress::More {
-        if call.may_leave_loop() {
-            call.block_on_task(Box::new(gathered));
-            return Ok(());
-        }
-        call.may_continue(began)?;
-        slice_began = clock::cycles();
+    let gathered = in_slices(call, &asked, asked.wanted(), Gathered::new)?;
+    if let Some(parts) = gathered {
+        parts.reply(call.reply, begin_keys);
     }
-    gathered.reply(call.reply);
     Ok(())
 }
 
 /// Replies the series of all shards; the others send the rows of theirs.
 fn reply_shards(call: &mut Call<'_>, asked: &Asked<'_>) -> CommandResult {
     let (range, backwards) = (&asked.range, asked.backwards);
-    let found = gather(call, Some(&asked.filters), (true, false), |call, one| {
+    let found = gather(call, asked.wanted(), |call, one| {
         let extra = extra_of(call, range, &one.key);
         let series = call.db.peek::<TimeSeries>(&one.key)?.expect("found");
         let push = |time, values: &[f64]| one.push(time, values);

@@ -7,7 +7,6 @@
 
 use super::super::info::reply_labels;
 use super::super::row::find;
-use crate::server::Call;
 use russet_command::CommandError;
 use russet_resp::{Args, Reply};
 use russet_timeseries::Labels;
@@ -16,8 +15,7 @@ use russet_timeseries::index::{Filter, Test};
 const MALFORMED: CommandError = CommandError::Text("ERR TSDB: failed parsing labels");
 const NO_MATCHER: CommandError =
     CommandError::Text("ERR TSDB: please provide at least one matcher");
-pub(in crate::commands::time_series) const DENIED: CommandError =
-    CommandError::Text("NOPERM No permissions to access a key");
+pub(super) const DENIED: CommandError = CommandError::Text("NOPERM No permissions to access a key");
 const NO_NAMES: CommandError =
     CommandError::Text("ERR TSDB: SELECT_LABELS should have at least 1 parameter");
 const BOTH: CommandError =
@@ -77,55 +75,6 @@ fn values(text: &[u8]) -> Option<Option<Vec<Box<[u8]>>>> {
     let values: Vec<Box<[u8]>> = values.map(Box::from).collect();
     let is_whole = values.iter().all(|value| !value.is_empty());
     is_whole.then_some(Some(values))
-}
-
-/// Keys, one after the other in one text.
-#[derive(Default)]
-pub(in crate::commands::time_series) struct Keys {
-    text: Vec<u8>,
-    ends: Vec<usize>,
-}
-
-impl Keys {
-    pub(super) fn push(&mut self, key: &[u8]) {
-        self.text.extend_from_slice(key);
-        self.ends.push(self.text.len());
-    }
-
-    pub(in crate::commands::time_series) fn len(&self) -> usize {
-        self.ends.len()
-    }
-
-    /// The key of a number.
-    pub(in crate::commands::time_series) fn get(&self, at: usize) -> Option<&[u8]> {
-        let end = *self.ends.get(at)?;
-        let start = at.checked_sub(1).map_or(0, |before| self.ends[before]);
-        Some(&self.text[start..end])
-    }
-
-    pub(in crate::commands::time_series) fn iter(&self) -> impl Iterator<Item = &[u8]> {
-        (0..self.len()).filter_map(|at| self.get(at))
-    }
-}
-
-/// The keys of the series that satisfy conditions, sorted; some of them may have expired. An error:
-/// with `must_read` the client may not read all of them.
-pub(in crate::commands::time_series) fn keys_of(
-    call: &Call<'_>,
-    filters: &[Filter],
-    must_read: bool,
-) -> Result<Keys, CommandError> {
-    let mut keys = Keys::default();
-    let Some(index) = call.db.labels() else {
-        return Ok(keys);
-    };
-    for key in index.find(filters) {
-        if must_read && !call.may_read_key(key) && call.db.peek_exists(key) {
-            return Err(DENIED);
-        }
-        keys.push(key);
-    }
-    Ok(keys)
 }
 
 /// The labels that are replied with a series.

@@ -1,6 +1,7 @@
 //! Series by their labels: QUERYINDEX, MGET and QUERYLABELS, and parts of MRANGE.
 //!
 //!     filters     conditions on labels, the labels that are shown
+//!     slices      the series that satisfy them, one after the other, in slices
 //!     shards      series of all shards of a cluster
 //!     query       QUERYINDEX, MGET
 //!     names       QUERYLABELS
@@ -11,6 +12,7 @@ mod names;
 pub(super) mod query;
 mod refresh;
 pub(super) mod shards;
+pub(super) mod slices;
 
 pub(super) use names::QUERYLABELS;
 pub(super) use refresh::REFRESHCLUSTER;

@@ -1,12 +1,13 @@
 //! QUERYLABELS.
 
 use super::super::row::{READING, READS};
-use super::filters::{keys_of, parse_filters};
-use super::shards::{all_keys, gather};
+use super::filters::parse_filters;
+use super::shards::gather;
+use super::slices::{Gather, Parts, Unreadable, Wanted, in_slices};
 use crate::server::{Call, CommandResult, Spec};
 use russet_command::{Arity, CommandError};
-use russet_timeseries::Labels;
-use russet_types::TimeSeries;
+use russet_resp::Reply;
+use russet_timeseries::{Labels, Series};
 use std::collections::BTreeSet;
 
 const BAD_KIND: CommandError =
@@ -48,41 +49,65 @@ fn querylabels(call: &mut Call<'_>) -> CommandResult {
     } else {
         Some(parse_filters(rest.from(1))?)
     };
-    let mut texts = BTreeSet::new();
-    if call.is_in_cluster() {
-        let found = gather(call, filters.as_deref(), (false, true), |_, _| Ok(()))?;
-        let Some(found) = found else {
-            return Ok(());
-        };
-        found
-            .iter()
-            .for_each(|one| add(&mut texts, &one.labels, label));
-    } else {
-        let keys = match filters {
-            Some(filters) => keys_of(call, &filters, false)?,
-            None => all_keys(call),
-        };
-        for key in keys.iter().filter(|key| call.may_read_key(key)) {
-            if let Some(series) = call.db.peek::<TimeSeries>(key)? {
-                add(&mut texts, series.labels(), label);
-            }
+    let wanted = Wanted {
+        filters: filters.as_deref(),
+        unreadable: Unreadable::LeftOut,
+    };
+    if !call.is_in_cluster() {
+        if let Some(parts) = in_slices(call, &label, wanted, |_| Texts::default())? {
+            parts.reply(call.reply, Reply::set);
         }
+        return Ok(());
     }
-    call.reply.set(texts.len());
-    texts.iter().for_each(|text| call.reply.bulk(text));
+    let mut texts = Texts::default();
+    if let Some(found) = gather(call, wanted, |_, _| Ok(()))? {
+        found.iter().for_each(|one| texts.add(&one.labels, label));
+        call.reply.set(texts.0.len());
+        texts.0.iter().for_each(|text| call.reply.bulk(text));
+    }
     Ok(())
 }
 
-/// Adds the names of labels, or the value of one.
-fn add(texts: &mut BTreeSet<Box<[u8]>>, labels: &Labels, label: Option<&[u8]>) {
-    for (name, value) in labels.iter() {
-        let text = match label {
-            None => name,
-            Some(label) if label == name => value,
-            Some(_) => continue,
-        };
-        if !texts.contains(text) {
-            texts.insert(text.into());
+/// The names of labels, or the values of one.
+#[derive(Default)]
+struct Texts(BTreeSet<Box<[u8]>>);
+
+impl Texts {
+    fn add(&mut self, labels: &Labels, label: Option<&[u8]>) {
+        for (name, value) in labels.iter() {
+            let text = match label {
+                None => name,
+                Some(label) if label == name => value,
+                Some(_) => continue,
+            };
+            if !self.0.contains(text) {
+                self.0.insert(text.into());
+            }
         }
+    }
+}
+
+impl Gather for Texts {
+    type Asked<'a> = Option<&'a [u8]>;
+
+    fn take(
+        &mut self,
+        _call: &Call<'_>,
+        label: &Option<&[u8]>,
+        (_, series): (&[u8], &Series),
+        _out: &mut Parts,
+    ) -> Result<(), CommandError> {
+        self.add(series.labels(), *label);
+        Ok(())
+    }
+
+    /// Writes the next text.
+    fn write_next(&mut self, _label: &Option<&[u8]>, out: &mut Parts) -> bool {
+        let Some(text) = self.0.pop_first() else {
+            return false;
+        };
+        out.reply.bulk(&text);
+        out.len += 1;
+        true
     }
 }

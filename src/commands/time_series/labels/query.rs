@@ -1,16 +1,17 @@
-//! QUERYINDEX and MGET.
+//! QUERYINDEX and MGET: keys, or the newest samples, of the series that satisfy conditions.
 //!
-//! Keys in the index may have expired: replies are counted as they are written.
+//! In slices on one server; in a cluster all shards are asked first.
 
 use super::super::compact::open_bucket;
 use super::super::row::{READING, READS, find};
 use super::super::rows_text::reply_sample;
-use super::filters::{Shown, keys_of, parse_filters};
+use super::filters::{Shown, parse_filters};
 use super::shards::gather;
+use super::slices::{Gather, Parts, Unreadable, Wanted, in_slices};
 use crate::server::{Call, CommandResult, Spec};
 use russet_command::{Arity, CommandError};
 use russet_resp::Reply;
-use russet_timeseries::index::Filter;
+use russet_timeseries::{Sample, Series};
 use russet_types::TimeSeries;
 
 pub(in crate::commands::time_series) const QUERYINDEX: Spec = Spec {
@@ -26,23 +27,40 @@ pub(in crate::commands::time_series) const QUERYINDEX: Spec = Spec {
 /// Reply: set (RESP2: array) of keys, sorted. O(series of the rarest label * filters).
 fn queryindex(call: &mut Call<'_>) -> CommandResult {
     let filters = parse_filters(call.args.from(1))?;
+    let wanted = Wanted {
+        filters: Some(&filters),
+        unreadable: Unreadable::Named,
+    };
     if call.is_in_cluster() {
-        let found = gather(call, Some(&filters), (false, false), |_, _| Ok(()))?;
+        let found = gather(call, wanted, |_, _| Ok(()))?;
         if let Some(found) = found {
             call.reply.set(found.len());
             found.iter().for_each(|one| call.reply.bulk(&one.key));
         }
         return Ok(());
     }
-    let keys = keys_of(call, &filters, false)?;
-    let place = call.reply.defer();
-    let mut replied = 0;
-    for key in keys.iter().filter(|key| call.db.peek_exists(key)) {
-        call.reply.bulk(key);
-        replied += 1;
+    if let Some(parts) = in_slices(call, &(), wanted, |_| Names)? {
+        parts.reply(call.reply, Reply::set);
     }
-    call.reply.finish_set(place, replied);
     Ok(())
+}
+
+struct Names;
+
+impl Gather for Names {
+    type Asked<'a> = ();
+
+    fn take(
+        &mut self,
+        _call: &Call<'_>,
+        (): &(),
+        (key, _): (&[u8], &Series),
+        out: &mut Parts,
+    ) -> Result<(), CommandError> {
+        out.reply.bulk(key);
+        out.len += 1;
+        Ok(())
+    }
 }
 
 pub(in crate::commands::time_series) const MGET: Spec = Spec {
@@ -65,54 +83,66 @@ fn mget(call: &mut Call<'_>) -> CommandResult {
     let filter = filter.ok_or_else(arity)?;
     let shown = Shown::parse(args, 1, &["FILTER"])?;
     let filters = parse_filters(args.from(filter + 1))?;
-    let asks_latest = find(args.first(filter), 1, "LATEST").is_some();
+    let wanted = Wanted {
+        filters: Some(&filters),
+        unreadable: Unreadable::Refused,
+    };
+    let asked = Newest {
+        asks_latest: find(args.first(filter), 1, "LATEST").is_some(),
+        shown,
+    };
     if call.is_in_cluster() {
-        return mget_of_shards(call, &filters, (asks_latest, shown));
+        return mget_of_shards(call, wanted, &asked);
     }
-    let keys = keys_of(call, &filters, true)?;
-    let place = call.reply.defer();
-    let mut replied = 0;
-    for key in keys.iter() {
-        let Some(series) = call.db.peek::<TimeSeries>(key)? else {
-            continue;
-        };
-        replied += 1;
-        let latest = if asks_latest {
-            open_bucket(&call.db, key)
-        } else {
-            None
-        };
-        let reply = &mut *call.reply;
-        begin_key(reply, key, 2);
-        shown.reply(series.labels(), reply);
-        match latest.or(series.last()) {
-            Some(last) => reply_sample(reply, last.timestamp, last.value),
-            None => reply.array(0),
-        }
-    }
-    if call.reply.resp3() {
-        call.reply.finish_map(place, replied);
-    } else {
-        call.reply.finish_array(place, replied);
+    if let Some(parts) = in_slices(call, &asked, wanted, |_| Samples)? {
+        parts.reply(call.reply, begin_keys);
     }
     Ok(())
 }
 
+/// The words of MGET.
+struct Newest<'a> {
+    asks_latest: bool,
+    shown: Shown<'a>,
+}
+
+impl Newest<'_> {
+    /// The newest sample of a series, of the open bucket if that is asked.
+    fn of(&self, call: &Call<'_>, key: &[u8], series: &Series) -> Option<Sample> {
+        let latest = self.asks_latest.then(|| open_bucket(&call.db, key));
+        latest.flatten().or(series.last())
+    }
+}
+
+struct Samples;
+
+impl Gather for Samples {
+    type Asked<'a> = Newest<'a>;
+
+    fn take(
+        &mut self,
+        call: &Call<'_>,
+        asked: &Newest<'_>,
+        (key, series): (&[u8], &Series),
+        out: &mut Parts,
+    ) -> Result<(), CommandError> {
+        let reply = &mut out.reply;
+        begin_key(reply, key, 2);
+        asked.shown.reply(series.labels(), reply);
+        match asked.of(call, key, series) {
+            Some(last) => reply_sample(reply, last.timestamp, last.value),
+            None => reply.array(0),
+        }
+        out.len += 1;
+        Ok(())
+    }
+}
+
 /// The same, of the series of all shards.
-fn mget_of_shards(
-    call: &mut Call<'_>,
-    filters: &[Filter],
-    (asks_latest, shown): (bool, Shown<'_>),
-) -> CommandResult {
-    let found = gather(call, Some(filters), (true, false), |call, one| {
-        let latest = if asks_latest {
-            open_bucket(&call.db, &one.key)
-        } else {
-            None
-        };
-        let series = call.db.peek::<TimeSeries>(&one.key)?;
-        let last = series.and_then(|series| series.last());
-        if let Some(last) = latest.or(last) {
+fn mget_of_shards(call: &mut Call<'_>, wanted: Wanted<'_>, asked: &Newest<'_>) -> CommandResult {
+    let found = gather(call, wanted, |call, one| {
+        let series = call.db.peek::<TimeSeries>(&one.key)?.expect("found");
+        if let Some(last) = asked.of(call, &one.key, &series) {
             one.push(last.timestamp, &[last.value]);
         }
         Ok(())
@@ -124,7 +154,7 @@ fn mget_of_shards(
     begin_keys(reply, found.len());
     for one in &found {
         begin_key(reply, &one.key, 2);
-        shown.reply(&one.labels, reply);
+        asked.shown.reply(&one.labels, reply);
         match one.rows().next() {
             Some((time, values)) => reply_sample(reply, time, values[0]),
             None => reply.array(0),

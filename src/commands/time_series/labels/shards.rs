@@ -9,11 +9,11 @@
 //! A node that answers looks at no user: the one that replies asks whether its client may read what
 //! came.
 
-use super::filters::{DENIED, Keys, keys_of};
+use super::filters::DENIED;
+use super::slices::{Unreadable, Wanted};
 use crate::server::Call;
 use russet_command::CommandError;
 use russet_timeseries::Labels;
-use russet_timeseries::index::Filter;
 use russet_types::TimeSeries;
 
 const DAMAGED: CommandError =
@@ -48,13 +48,11 @@ impl Found {
     }
 }
 
-/// The series of all shards that satisfy conditions, with the rows that `rows` gives those of this
-/// node. `must_read`: the client must be allowed to read all of them; else those that it may not
-/// are left out, if `reads`. `None`: the other shards are asked, or were answered.
+/// The wanted series of all shards, with the rows that `rows` gives those of this node. `None`: the
+/// other shards are asked, or were answered.
 pub(in crate::commands::time_series) fn gather(
     call: &mut Call<'_>,
-    filters: Option<&[Filter]>,
-    (must_read, reads): (bool, bool),
+    wanted: Wanted<'_>,
     mut rows: impl FnMut(&mut Call<'_>, &mut Found) -> Result<(), CommandError>,
 ) -> Result<Option<Vec<Found>>, CommandError> {
     let is_answer = call.is_for_other_node();
@@ -66,12 +64,13 @@ pub(in crate::commands::time_series) fn gather(
             None => return Ok(None),
         }
     };
-    let keys = match filters {
-        Some(filters) => keys_of(call, filters, false)?,
-        None => all_keys(call),
+    let all = Wanted {
+        unreadable: Unreadable::Named,
+        ..wanted
     };
+    let mut search = all.search(call)?;
     let mut found = Vec::new();
-    for key in keys.iter() {
+    while let Some(key) = search.next_key() {
         // It may have expired.
         let Some(series) = call.db.peek::<TimeSeries>(key)? else {
             continue;
@@ -98,22 +97,16 @@ pub(in crate::commands::time_series) fn gather(
     // A slot that moves may be at two nodes.
     found.sort_by(|a, b| a.key.cmp(&b.key));
     found.dedup_by(|a, b| a.key == b.key);
-    if must_read && !found.iter().all(|one| call.may_read_key(&one.key)) {
-        return Err(DENIED);
-    }
-    if reads {
-        found.retain(|one| call.may_read_key(&one.key));
+    match wanted.unreadable {
+        Unreadable::Named => {}
+        Unreadable::LeftOut => found.retain(|one| call.may_read_key(&one.key)),
+        Unreadable::Refused => {
+            if !found.iter().all(|one| call.may_read_key(&one.key)) {
+                return Err(DENIED);
+            }
+        }
     }
     Ok(Some(found))
-}
-
-/// The keys of all series of this node; some of them may have expired.
-pub(in crate::commands::time_series) fn all_keys(call: &Call<'_>) -> Keys {
-    let mut keys = Keys::default();
-    let index = call.db.labels();
-    let all = index.into_iter().flat_map(|index| index.keys());
-    all.for_each(|key| keys.push(key));
-    keys
 }
 
 fn encode(found: &[Found]) -> Vec<u8> {

@@ -1,0 +1,223 @@
+//! The series that satisfy conditions, one after the other, and what a command makes of each.
+//!
+//! Work of a client's command that takes long is divided: after [`SLICE_US`] the loop serves
+//! others, and the command runs again where it was. Meanwhile series may change: each is read at
+//! one time between the command's beginning and its end; those that are gone by then, or have
+//! other labels, are left out. In a script and in EXEC nothing changes meanwhile.
+
+use super::filters::DENIED;
+use crate::server::Call;
+use crate::server::searches::Task;
+use bytes::Bytes;
+use russet_base::clock;
+use russet_command::CommandError;
+use russet_resp::{Reply, message};
+use russet_timeseries::Series;
+use russet_timeseries::index::{Filter, Search};
+use russet_types::TimeSeries;
+use russet_types::vector_set::Progress;
+
+/// The loop is held for about so long at a time.
+const SLICE_US: u64 = 1000;
+
+/// Series that the client may not read.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(in crate::commands::time_series) enum Unreadable {
+    Named,
+    LeftOut,
+    Refused,
+}
+
+/// The series that a command asks for.
+#[derive(Clone, Copy)]
+pub(in crate::commands::time_series) struct Wanted<'a> {
+    /// Without them all series.
+    pub filters: Option<&'a [Filter]>,
+    pub unreadable: Unreadable,
+}
+
+impl Wanted<'_> {
+    /// A search for them that has found all keys, for work that is not divided. Some of them may
+    /// have expired.
+    pub(super) fn search(self, call: &Call<'_>) -> Result<Search, CommandError> {
+        let index = call.db.labels();
+        let mut search = Search::new(index, self.filters);
+        let filters = self.filters.unwrap_or_default();
+        search.finish(index, filters, |key| self.admit(call, key))?;
+        Ok(search)
+    }
+
+    /// Whether the client gets the series of a key.
+    fn admit(self, call: &Call<'_>, key: &[u8]) -> Result<bool, CommandError> {
+        match self.unreadable {
+            Unreadable::Named => Ok(true),
+            Unreadable::LeftOut => Ok(call.may_read_key(key)),
+            // It may have expired.
+            Unreadable::Refused if !call.may_read_key(key) && call.db.peek_exists(key) => {
+                Err(DENIED)
+            }
+            Unreadable::Refused => Ok(true),
+        }
+    }
+}
+
+/// A command's work: takes series, and keeps what it knows between slices.
+pub(in crate::commands::time_series) trait Gather:
+    Send + 'static
+{
+    /// The words of the command.
+    type Asked<'a>;
+
+    /// Takes a series.
+    fn take(
+        &mut self,
+        call: &Call<'_>,
+        asked: &Self::Asked<'_>,
+        series: (&[u8], &Series),
+        out: &mut Parts,
+    ) -> Result<(), CommandError>;
+
+    /// Writes a part after all series; `false`: there is none.
+    fn write_next(&mut self, _asked: &Self::Asked<'_>, _out: &mut Parts) -> bool {
+        false
+    }
+}
+
+/// The reply without its length.
+pub(in crate::commands::time_series) struct Parts {
+    /// The text of this slice, and those of the slices before it: a single one would be copied as
+    /// it grows.
+    pub reply: Reply,
+    texts: Vec<Bytes>,
+    /// Parts that are written.
+    pub len: usize,
+}
+
+impl Parts {
+    fn end_slice(&mut self) {
+        self.texts.push(message(self.reply.take_text()));
+    }
+
+    /// Replies them, after what `begin` writes about their number.
+    pub(in crate::commands::time_series) fn reply(
+        mut self,
+        reply: &mut Reply,
+        begin: impl FnOnce(&mut Reply, usize),
+    ) {
+        begin(reply, self.len);
+        self.end_slice();
+        self.texts.into_iter().for_each(|text| reply.shared(text));
+    }
+}
+
+/// See the module.
+struct Slices<G> {
+    search: Search,
+    has_keys: bool,
+    is_later: bool,
+    gather: G,
+    parts: Parts,
+}
+
+impl<G: Gather> Task for Slices<G> {
+    /// Nothing can be done without the keyspace: the command only waits for its turn.
+    fn step(&mut self, _nanos: usize) -> Progress {
+        Progress::Done
+    }
+}
+
+/// Takes all series that are wanted. `None`: the client waits, and the command runs again.
+pub(in crate::commands::time_series) fn in_slices<G: Gather>(
+    call: &mut Call<'_>,
+    asked: &G::Asked<'_>,
+    wanted: Wanted<'_>,
+    new: impl FnOnce(&Reply) -> G,
+) -> Result<Option<Parts>, CommandError> {
+    let began = clock::cycles();
+    let mut slices = match call.server.searches.take_done::<Slices<G>>() {
+        Some(slices) => *slices,
+        None => Slices::new(call, wanted, new),
+    };
+    let mut slice_began = began;
+    while slices.advance(call, asked, wanted, slice_began)? == Progress::More {
+        slices.parts.end_slice();
+        slices.is_later = true;
+        if call.may_leave_loop() {
+            call.block_on_task(Box::new(slices));
+            return Ok(None);
+        }
+        call.may_continue(began)?;
+        slice_began = clock::cycles();
+    }
+    Ok(Some(slices.parts))
+}
+
+impl<G: Gather> Slices<G> {
+    fn new(call: &Call<'_>, wanted: Wanted<'_>, new: impl FnOnce(&Reply) -> G) -> Slices<G> {
+        let mut reply = Reply::new();
+        reply.set_resp3(call.reply.resp3());
+        reply.copy_pieces();
+        Slices {
+            search: Search::new(call.db.labels(), wanted.filters),
+            has_keys: false,
+            is_later: false,
+            gather: new(&reply),
+            parts: Parts {
+                reply,
+                texts: Vec::new(),
+                len: 0,
+            },
+        }
+    }
+
+    /// Goes on until the slice that began at a time is over.
+    fn advance(
+        &mut self,
+        call: &Call<'_>,
+        asked: &G::Asked<'_>,
+        wanted: Wanted<'_>,
+        slice_began: u64,
+    ) -> Result<Progress, CommandError> {
+        let is_over = || {
+            let cycles = clock::cycles().wrapping_sub(slice_began);
+            call.server.cycles.micros(cycles) >= SLICE_US
+        };
+        let filters = wanted.filters.unwrap_or_default();
+        while !self.has_keys {
+            let admit = |key: &[u8]| wanted.admit(call, key);
+            self.has_keys = !self.search.step(call.db.labels(), filters, admit)?;
+            if is_over() {
+                return Ok(Progress::More);
+            }
+        }
+        while self.take_next(call, asked, filters)?
+            || self.gather.write_next(asked, &mut self.parts)
+        {
+            if is_over() {
+                return Ok(Progress::More);
+            }
+        }
+        Ok(Progress::Done)
+    }
+
+    /// Takes the series of the next key; `false`: there is no key.
+    fn take_next(
+        &mut self,
+        call: &Call<'_>,
+        asked: &G::Asked<'_>,
+        filters: &[Filter],
+    ) -> Result<bool, CommandError> {
+        let Some(key) = self.search.next_key() else {
+            return Ok(false);
+        };
+        let Ok(Some(series)) = call.db.peek::<TimeSeries>(key) else {
+            return Ok(true);
+        };
+        let labels = series.labels();
+        if !self.is_later || filters.iter().all(|filter| filter.admits(labels)) {
+            let series: (&[u8], &Series) = (key, &series);
+            self.gather.take(call, asked, series, &mut self.parts)?;
+        }
+        Ok(true)
+    }
+}
