@@ -28,7 +28,7 @@ pub struct Search {
     pub explains: bool,
     /// Terms that a prefix, a part, a pattern or a fuzzy word stands for, at most.
     pub expansions_max: usize,
-    /// Characters of a prefix, at least.
+    /// Bytes of a prefix, or of another part of a word, at least.
     pub prefix_min: usize,
     /// BM25STD.TANH divides scores by it.
     pub tanh_factor: f64,

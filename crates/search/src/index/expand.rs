@@ -92,9 +92,11 @@ impl Index {
                 FieldKind::Text(text) => Some(text),
                 _ => None,
             });
-        let mut of_bits = texts
+        let of_bits = texts
             .enumerate()
             .filter(|(bit, _)| fields.0 >> bit & 1 == 1);
-        of_bits.any(|(_, text)| !text.no_stem)
+        let mut none_stems = of_bits.map(|(_, text)| text.no_stem).peekable();
+        // Fields that are none are stemmed, too: EXPLAIN shows it.
+        none_stems.peek().is_none() || none_stems.any(|no_stem| !no_stem)
     }
 }

@@ -61,12 +61,12 @@ impl Figures {
 impl Index {
     /// The figures of FT.INFO. O(terms + tags).
     pub fn figures(&self) -> Figures {
-        let (inverted_bytes, inverted_blocks) = self.terms.posting_bytes();
+        let (inverted_bytes, inverted_blocks, terms) = self.terms.posting_figures();
         let (document_table_bytes, key_table_bytes) = self.documents.bytes();
         let mut figures = Figures {
             documents: self.documents.len(),
             document_id_max: self.documents.end() as usize,
-            terms: self.terms.len(),
+            terms,
             records: self.records,
             inverted_bytes,
             inverted_blocks,

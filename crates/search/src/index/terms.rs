@@ -57,10 +57,6 @@ pub(crate) enum Stem {
 }
 
 impl Terms {
-    pub(crate) fn len(&self) -> usize {
-        self.by_bytes.len()
-    }
-
     pub(crate) fn get(&self, id: TermId) -> &Term {
         self.terms[id as usize]
             .as_ref()
@@ -205,12 +201,17 @@ impl Terms {
         self.text_bytes
     }
 
-    /// Bytes of postings: all, and their number of blocks.
-    pub(crate) fn posting_bytes(&self) -> (usize, usize) {
+    /// Of all postings: their bytes, their blocks, and the terms that documents hold.
+    pub(crate) fn posting_figures(&self) -> (usize, usize, usize) {
         let terms = self.terms.iter().flatten();
-        terms.fold((0, 0), |(bytes, blocks), term| {
+        terms.fold((0, 0, 0), |(bytes, blocks, held), term| {
             let postings = &term.postings;
-            (bytes + postings.bytes(), blocks + postings.blocks().len())
+            let is_held = usize::from(!postings.is_empty());
+            (
+                bytes + postings.bytes(),
+                blocks + postings.blocks().len(),
+                held + is_held,
+            )
         })
     }
 

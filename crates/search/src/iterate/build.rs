@@ -7,12 +7,14 @@ use super::{Cursor, Ids, Intersection, Role, Union, WordCursor};
 use crate::index::{Bounds, Index, Part};
 use crate::query::{Fields, Kind, Node, QueryError, Range};
 use crate::schema::FieldKind;
+use crate::score::Scoring;
 use crate::search::Search;
 
 /// Makes cursors of the parts of one query.
 pub(super) struct Builder<'i, 's> {
     pub(super) index: &'i Index,
     pub(super) search: &'s Search,
+    pub(super) scoring: Scoring,
     /// INFIELDS: the fields that words may stand in.
     fields: Fields,
     /// The names of distances, in the order of the query.
@@ -32,6 +34,7 @@ impl<'i, 's> Builder<'i, 's> {
         Builder {
             index,
             search,
+            scoring: Scoring::new(search, index.len(), index.documents().length_total()),
             fields,
             distance_names: Vec::new(),
             is_cut: false,
@@ -98,7 +101,11 @@ impl<'i, 's> Builder<'i, 's> {
         };
         let positions = self.index.schema().has_offsets;
         match self.index.terms().held(text) {
-            Some(term) => Cursor::Word(WordCursor::new(term, fields, node.weight, positions)),
+            Some(term) => {
+                let mut word = WordCursor::new(term, fields, node.weight, positions);
+                word.idf = self.scoring.idf(word.documents() as u64);
+                Cursor::Word(word)
+            }
             None => Cursor::Empty,
         }
     }

@@ -42,8 +42,7 @@ impl Test {
                 trailing,
             } => {
                 let text = folded(text);
-                let characters = text.iter().filter(|byte| **byte & 0xc0 != 0x80).count();
-                if characters < min {
+                if text.len() < min {
                     return None;
                 }
                 Some(match (leading, trailing) {
@@ -139,12 +138,14 @@ impl<'i> Builder<'i, '_> {
         let mut parts = Vec::new();
         let most = self.search.expansions_max;
         let mut is_cut = false;
+        let idf = |documents| self.scoring.idf(documents);
         self.for_each_term(&test, &mut |term| {
             if parts.len() == most {
                 is_cut = true;
                 return false;
             }
-            let word = WordCursor::new(term, fields, 1.0, positions);
+            let mut word = WordCursor::new(term, fields, 1.0, positions);
+            word.idf = idf(word.documents() as u64);
             if word.id() != super::END {
                 parts.push(Cursor::Word(word));
             }
@@ -204,6 +205,14 @@ impl<'i> Builder<'i, '_> {
         }
     }
 
+    fn of_tag(&self, tag: &'i TagEntry) -> Cursor<'i> {
+        let role = Role::Tag {
+            text: &tag.text,
+            idf: self.scoring.idf(tag.documents.len()),
+        };
+        Cursor::Ids(Ids::of_bitmap(&tag.documents, role, 1.0))
+    }
+
     /// Adds the tags of a value.
     pub(super) fn tag(
         &mut self,
@@ -226,7 +235,7 @@ impl<'i> Builder<'i, '_> {
         };
         let text = if folds { in_small_letters(&text) } else { text };
         if let Some(tag) = tags.find(text.trim_ascii()) {
-            out.push(of_tag(tag, 1.0));
+            out.push(self.of_tag(tag));
         }
     }
 
@@ -239,21 +248,13 @@ impl<'i> Builder<'i, '_> {
         found.sort_unstable_by(|a, b| a.text.cmp(&b.text));
         self.is_cut |= found.len() > self.search.expansions_max;
         found.truncate(self.search.expansions_max);
-        let parts: Vec<_> = found.into_iter().map(|tag| of_tag(tag, 1.0)).collect();
+        let parts: Vec<_> = found.into_iter().map(|tag| self.of_tag(tag)).collect();
         if parts.len() == 1 {
             out.extend(parts);
         } else if !parts.is_empty() {
             out.push(expansion(parts, value.weight));
         }
     }
-}
-
-fn of_tag(tag: &TagEntry, weight: f64) -> Cursor<'_> {
-    let role = Role::Tag {
-        text: &tag.text,
-        documents: tag.documents.len(),
-    };
-    Cursor::Ids(Ids::of_bitmap(&tag.documents, role, weight))
 }
 
 /// The least text above all that begin with this one; false: there is none.

@@ -11,8 +11,8 @@ use super::END;
 pub(crate) enum Role<'i> {
     /// `*`
     Everything,
-    /// A tag, which `documents` have.
-    Tag { text: &'i [u8], documents: u64 },
+    /// A tag, and how much it says of a document.
+    Tag { text: &'i [u8], idf: f64 },
     /// Numbers and places.
     Numbers,
     /// Documents without a field, and those of keys.

@@ -43,12 +43,10 @@ impl Index {
                 }
             };
         }
-        let documents = self.documents();
-        let scoring = Scoring::new(search, documents.len(), documents.length_total());
         let mut matches = Matches {
             index: self,
             root: cursor,
-            scoring: search.scores.then_some(scoring),
+            scoring: search.scores.then_some(builder.scoring),
             explains: search.explains,
             distance_names: builder.distance_names,
             is_cut: builder.is_cut,

@@ -10,6 +10,8 @@ pub(crate) struct WordCursor<'i> {
     pub(crate) text: &'i [u8],
     documents: usize,
     pub(crate) weight: f64,
+    /// How much the term says of a document, as the scorer has it.
+    pub(crate) idf: f64,
 }
 
 impl<'i> WordCursor<'i> {
@@ -26,6 +28,7 @@ impl<'i> WordCursor<'i> {
             text: &term.text,
             documents: term.postings.len(),
             weight,
+            idf: 0.0,
         };
         word.skip_other_fields();
         word

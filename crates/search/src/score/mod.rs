@@ -18,8 +18,6 @@ mod explain;
 #[cfg(test)]
 mod tests;
 
-use std::cell::Cell;
-
 use crate::hit::Explanation;
 use crate::index::Facts;
 use crate::iterate::{Cursor, Role, spread};
@@ -83,8 +81,6 @@ pub(crate) struct Scoring {
     weighs_terms: bool,
     tanh_factor: f64,
     payload: Option<Vec<u8>>,
-    /// The idf that was counted last, with its n.
-    last: Cell<(u64, f64)>,
 }
 
 /// A term on a document.
@@ -92,8 +88,7 @@ pub(crate) struct Scoring {
 struct Leaf<'c> {
     text: &'c [u8],
     frequency: u32,
-    /// That hold the term.
-    documents: u64,
+    idf: f64,
     weight: f64,
 }
 
@@ -107,7 +102,6 @@ impl Scoring {
             weighs_terms: !search.is_2_10,
             tanh_factor: search.tanh_factor,
             payload: search.payload.clone(),
-            last: Cell::new((u64::MAX, 0.0)),
         }
     }
 
@@ -195,17 +189,17 @@ impl Scoring {
                 let leaf = Leaf {
                     text: word.text,
                     frequency: word.frequency(),
-                    documents: word.documents() as u64,
+                    idf: word.idf,
                     weight: word.weight,
                 };
                 self.of_term(leaf, facts, steps)
             }
             Cursor::Ids(ids) => match ids.role {
-                Role::Tag { text, documents } => {
+                Role::Tag { text, idf } => {
                     let leaf = Leaf {
                         text,
                         frequency: 1,
-                        documents,
+                        idf,
                         weight: ids.weight,
                     };
                     self.of_term(leaf, facts, steps)
@@ -267,22 +261,20 @@ impl Scoring {
         let f = f64::from(leaf.frequency);
         match self.scorer {
             Scorer::TfIdf | Scorer::TfIdfDocNorm => {
-                let idf = self.idf(leaf.documents);
-                let value = leaf.weight * f * idf;
-                explain::tf_idf_term(steps, value, leaf.weight, leaf.frequency, idf);
+                let value = leaf.weight * f * leaf.idf;
+                explain::tf_idf_term(steps, value, leaf.weight, leaf.frequency, leaf.idf);
                 value
             }
             Scorer::Bm25 => {
-                let idf = self.idf(leaf.documents);
                 let weight = if self.weighs_terms { leaf.weight } else { 1.0 };
                 let share = f / (f + K * (1.0 - 0.5 + 0.5 * self.length_average));
-                let value = weight * idf * share;
+                let value = weight * leaf.idf * share;
                 let weight = self.weighs_terms.then_some(weight);
                 explain::bm25_term(
                     steps,
                     value,
                     weight,
-                    idf,
+                    leaf.idf,
                     leaf.frequency,
                     self.length_average,
                 );
@@ -293,27 +285,12 @@ impl Scoring {
                 explain::dis_max_term(steps, value, leaf.weight, leaf.frequency);
                 value
             }
-            _ => {
-                // Up to the logarithm it is one of floats.
-                let all = self.documents;
-                let of = |n: f64| {
-                    let (without, with) = ((all - n) as f32 + 0.5, n as f32 + 0.5);
-                    f64::from(1.0 + without / with).ln()
-                };
-                let idf = self.remembered(leaf.documents, of);
-                self.bm25_std(leaf.text, idf, leaf, facts, steps)
-            }
+            _ => self.bm25_std(leaf, facts, steps),
         }
     }
 
-    fn bm25_std(
-        &self,
-        text: &[u8],
-        idf: f64,
-        leaf: Leaf<'_>,
-        facts: Facts,
-        steps: Steps<'_>,
-    ) -> f64 {
+    fn bm25_std(&self, leaf: Leaf<'_>, facts: Facts, steps: Steps<'_>) -> f64 {
+        let idf = leaf.idf;
         let f = f64::from(leaf.frequency);
         let weight = if self.weighs_terms { leaf.weight } else { 1.0 };
         let (b, average) = (self.b, self.length_average);
@@ -325,7 +302,17 @@ impl Scoring {
         };
         let value = weight * idf * f * (K + 1.0) / (f + K * (1.0 - b + b * share));
         let weight = self.weighs_terms.then_some(weight);
-        explain::bm25_std_term(steps, text, value, weight, idf, f, b, facts.length, average);
+        explain::bm25_std_term(
+            steps,
+            leaf.text,
+            value,
+            weight,
+            idf,
+            f,
+            b,
+            facts.length,
+            average,
+        );
         value
     }
 
@@ -353,10 +340,10 @@ impl Scoring {
                 let leaf = Leaf {
                     text: b"*",
                     frequency: 1,
-                    documents: 0,
+                    idf: 1.0,
                     weight,
                 };
-                self.bm25_std(b"*", 1.0, leaf, facts, steps)
+                self.bm25_std(leaf, facts, steps)
             }
             _ => {
                 explain::absent(steps, self.scorer);
@@ -365,19 +352,19 @@ impl Scoring {
         }
     }
 
-    fn idf(&self, documents: u64) -> f64 {
-        let all = self.documents + 1.0;
-        self.remembered(documents, |n| (1.0 + all / n.max(1.0)).log2().floor())
-    }
-
-    /// The value for n, which mostly is that of the document before.
-    fn remembered(&self, n: u64, of: impl Fn(f64) -> f64) -> f64 {
-        let (last, value) = self.last.get();
-        if last == n {
-            return value;
+    /// The factor of a term that `documents` hold, as the scorer has it.
+    pub(crate) fn idf(&self, documents: u64) -> f64 {
+        let (n, all) = (documents as f64, self.documents);
+        match self.scorer {
+            Scorer::TfIdf | Scorer::TfIdfDocNorm | Scorer::Bm25 => {
+                (1.0 + (all + 1.0) / n.max(1.0)).log2().floor()
+            }
+            Scorer::Bm25Std | Scorer::Bm25StdNorm | Scorer::Bm25StdTanh => {
+                // Up to the logarithm it is one of floats.
+                let (without, with) = ((all - n) as f32 + 0.5, n as f32 + 0.5);
+                f64::from(1.0 + without / with).ln()
+            }
+            Scorer::DisMax | Scorer::DocScore | Scorer::Hamming => 0.0,
         }
-        let value = of(n as f64);
-        self.last.set((n, value));
-        value
     }
 }

@@ -10,6 +10,8 @@ const USUAL: &str = "a is the an and are as at be but by for if in into it no no
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StopWords {
     words: BTreeSet<Vec<u8>>,
+    /// Bytes of the longest.
+    longest: usize,
     /// Whether an index named them.
     is_own: bool,
 }
@@ -17,10 +19,8 @@ pub struct StopWords {
 impl Default for StopWords {
     fn default() -> StopWords {
         let usual = USUAL.split_ascii_whitespace();
-        StopWords {
-            words: usual.map(|word| word.as_bytes().to_vec()).collect(),
-            is_own: false,
-        }
+        let usual = usual.map(|word| word.as_bytes().to_vec());
+        StopWords::of(usual.collect(), false)
     }
 }
 
@@ -30,15 +30,21 @@ impl StopWords {
         let small = words
             .into_iter()
             .map(|word| super::words::in_small_letters(&word));
+        StopWords::of(small.collect(), true)
+    }
+
+    fn of(words: BTreeSet<Vec<u8>>, is_own: bool) -> StopWords {
         StopWords {
-            words: small.collect(),
-            is_own: true,
+            longest: words.iter().map(Vec::len).max().unwrap_or(0),
+            words,
+            is_own,
         }
     }
 
     /// Whether a word, in small letters, is one of them. O(log n).
     pub fn has(&self, word: &[u8]) -> bool {
-        self.words.contains(word)
+        // Most words are longer than any of them.
+        word.len() <= self.longest && self.words.contains(word)
     }
 
     /// The words that an index named, sorted; `None`: it has the usual ones.

@@ -32,9 +32,21 @@ pub struct Words<'t> {
 }
 
 /// Whether a byte stands between words.
-pub fn is_separator(byte: u8) -> bool {
+pub const fn is_separator(byte: u8) -> bool {
     matches!(byte, b' ' | b'\t') || byte.is_ascii_punctuation() && !matches!(byte, b'_' | b'\\')
 }
+
+/// Of each byte whether it stands in a word as it is.
+const IS_PLAIN: [bool; 256] = {
+    let mut plain = [false; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        let of = byte as u8;
+        plain[byte] = !(is_separator(of) || of == b'\\' || of.is_ascii_control());
+        byte += 1;
+    }
+    plain
+};
 
 /// Letters made small by Unicode; of bytes that are not UTF-8 the ASCII ones.
 pub(crate) fn in_small_letters(word: &[u8]) -> Vec<u8> {
@@ -64,8 +76,7 @@ impl<'t> Words<'t> {
         }
         let start = self.at;
         // Nearly all words stand in the text as they are.
-        let is_plain =
-            |&&byte: &&u8| !(is_separator(byte) || byte == b'\\' || byte.is_ascii_control());
+        let is_plain = |byte: &&u8| IS_PLAIN[usize::from(**byte)];
         let plain = text[start..].iter().take_while(is_plain).count();
         self.at += plain;
         if self.at == text.len() || is_separator(text[self.at]) {

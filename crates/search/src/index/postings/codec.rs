@@ -176,7 +176,20 @@ impl Head {
         (body, at)
     }
 
+    /// Where the entry ends.
+    #[inline]
     pub(super) fn end(&self, bytes: &[u8], positions: bool) -> usize {
+        if self.flags == SIMPLE {
+            // Nearly all entries: a position, or nothing.
+            let mut at = self.body;
+            if positions {
+                while bytes[at] >= 0x80 {
+                    at += 1;
+                }
+                at += 1;
+            }
+            return at;
+        }
         self.body(bytes, positions).1
     }
 }

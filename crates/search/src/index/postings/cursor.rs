@@ -114,11 +114,17 @@ impl<'i> PostingCursor<'i> {
             self.block += 1 + reach / 2 + near.partition_point(|block| block.last < to);
             self.enter();
         }
-        while self.id < to {
-            let bytes = &self.blocks[self.block].bytes;
-            let head = Head::read(bytes, self.at, self.id);
-            self.id = head.id;
-            (self.body, self.at) = head.body(bytes, self.has_positions);
+        if self.id >= to {
+            return;
         }
+        // The block reaches as far.
+        let bytes = self.blocks[self.block].bytes.as_slice();
+        let mut head = Head::read(bytes, self.at, self.id);
+        while head.id < to {
+            let end = head.end(bytes, self.has_positions);
+            head = Head::read(bytes, end, head.id);
+        }
+        self.id = head.id;
+        (self.body, self.at) = head.body(bytes, self.has_positions);
     }
 }
