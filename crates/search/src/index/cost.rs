@@ -1,13 +1,13 @@
 //! Time and bytes of an index of 100,000 documents, of twelve words with a tag and a number each,
-//! shown by `cargo test -p russet-search costs -- --ignored
-//! --nocapture`. Of a query the best of a hundred times counts.
+//! and of a graph of vectors: `cargo test --release -p russet-search costs -- --ignored --nocapture
+//! --test-threads 1`. Of a query the best of a hundred times counts.
 
 use std::hint::black_box;
 use std::time::Instant;
 
-use super::Index;
 use super::testbed::{Hash, field, root, tag, text};
-use crate::schema::{FieldKind, KeyType, Schema};
+use super::{Index, Near, Vectors};
+use crate::schema::{Algorithm, Element, FieldKind, Hnsw, KeyType, Metric, Schema, Vector};
 use crate::search::Search;
 
 const DOCUMENTS: u32 = 100_000;
@@ -133,4 +133,50 @@ fn costs() {
     }
     let us = start.elapsed().as_secs_f64() * 1e6 / f64::from(DOCUMENTS);
     println!("remove: {us:.2} us a document");
+}
+
+const VECTORS: u32 = 20_000;
+const DIMENSIONS: usize = 128;
+
+#[test]
+#[ignore = "it measures"]
+fn vector_costs() {
+    let options = Vector {
+        element: Element::Float32,
+        dimensions: DIMENSIONS,
+        metric: Metric::L2,
+        algorithm: Algorithm::Hnsw(Hnsw::default()),
+        initial_cap: 0,
+    };
+    let mut random = Random(9);
+    let mut row = || -> Vec<f64> { (0..DIMENSIONS).map(|_| random.next()).collect() };
+    let centers: Vec<Vec<f64>> = (0..200).map(|_| row()).collect();
+    let mut near = |id: u32| -> Vec<u8> {
+        let center = &centers[id as usize % centers.len()];
+        let element = |(x, noise): (&f64, f64)| ((x + noise * 0.3) as f32).to_le_bytes();
+        center.iter().zip(row()).flat_map(element).collect()
+    };
+    let mut vectors = Vectors::new(options);
+    let start = Instant::now();
+    for id in 0..VECTORS {
+        vectors.put(id, &near(id));
+    }
+    let us = start.elapsed().as_secs_f64() * 1e6 / f64::from(VECTORS);
+    println!(
+        "put: {us:.0} us, {} bytes a vector",
+        vectors.bytes() / VECTORS as usize
+    );
+    let targets: Vec<Vec<u8>> = (0..200).map(|id| vectors.target(&near(id))).collect();
+    for ef in [10, 100] {
+        let (mut found, mut best) = (0, 0.0);
+        for target in &targets {
+            let mut exact: Vec<Near> = vectors.all(target).collect();
+            exact.sort_unstable();
+            let start = Instant::now();
+            let near = vectors.near(target, ef, &|_| true);
+            best += start.elapsed().as_secs_f64() * 1e6 / targets.len() as f64;
+            found += exact[..10].iter().filter(|one| near.contains(one)).count();
+        }
+        println!("of {ef}: {best:.0} us, {} of 1000 found", found / 2);
+    }
 }

@@ -10,6 +10,9 @@ use crate::schema::FieldKind;
 use crate::score::Scoring;
 use crate::search::Search;
 
+/// Numbers of a leaf of RediSearch's tree that has not been split yet.
+const LEAF_MAX: usize = 16;
+
 /// Makes cursors of the parts of one query.
 pub(super) struct Builder<'i, 's> {
     pub(super) index: &'i Index,
@@ -182,7 +185,11 @@ impl<'i, 's> Builder<'i, 's> {
         }
         let parts = numbers.range(bounds).map(|(_, documents)| documents);
         let end = self.index.documents().end();
-        Cursor::Ids(Ids::collected(parts, count, end, Role::Numbers, 1.0))
+        let ids = Ids::collected(parts, count, end, Role::Numbers, 1.0);
+        // Few numbers are one leaf of RediSearch's tree, which is estimated as a whole: the order
+        // of parts, which EXPLAINSCORE shows, comes of it.
+        let is_leaf = numbers.len() <= LEAF_MAX;
+        Cursor::Ids(ids.estimated(if is_leaf { numbers.len() } else { count }))
     }
 
     fn missing(&self, node: &Node, field: &[u8]) -> Cursor<'i> {

@@ -89,11 +89,18 @@ impl<'i> Ids<'i> {
         Ids::new(Source::List(list, 0), len, role, weight)
     }
 
+    /// The same, for more documents than it has.
+    pub(crate) fn estimated(mut self, len: usize) -> Ids<'i> {
+        self.len = len as u64;
+        self
+    }
+
     #[inline]
     pub(crate) fn id(&self) -> u32 {
         self.id
     }
 
+    /// Its documents, or more.
     pub(crate) fn len(&self) -> u64 {
         self.len
     }

@@ -291,10 +291,15 @@ impl Graph {
                 .map(|to| Near::new(*to, rows.between(a, *to)))
                 .collect();
             near.sort_unstable();
-            let kept = self.choose(rows, &near, self.links_max(level));
-            let dropped = near.iter().rev().map(|near| near.document);
-            let mut dropped = dropped.filter(|to| !kept.contains(to));
-            let dropped = dropped.next().expect("one more than may be kept");
+            // The farthest that another is nearer to than `a` is.
+            let is_hidden = |at: &usize| {
+                let near_one = &near[*at];
+                let mut nearer = near[..*at].iter();
+                nearer.any(|n| rows.between(n.document, near_one.document) < near_one.distance)
+            };
+            let farthest = near.len() - 1;
+            let dropped = (0..near.len()).rev().find(is_hidden).unwrap_or(farthest);
+            let dropped = near[dropped].document;
             let needs = |of: u32| self.links(of, level).len() <= self.m / 2;
             let victim = if dropped != b && !needs(dropped) {
                 dropped

@@ -3,8 +3,8 @@
 //! Source: replies of Redis 8.10 as other servers' tests have them.
 
 use crate::hit::Explanation;
-use russet_base::numbers::general;
 use crate::request::{Combine, HybridReach, HybridRequest};
+use russet_base::numbers::general;
 
 /// The part of a side in a document's score: its rank, from 1, and its own score.
 #[derive(Clone, Copy, Debug)]
