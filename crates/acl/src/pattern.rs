@@ -60,6 +60,14 @@ impl Pattern {
         &self.text
     }
 
+    /// Whether it matches every name with a prefix, as far as its form shows it.
+    pub fn matches_prefix(&self, prefix: &[u8]) -> bool {
+        match self.form {
+            PatternKind::Prefix { len, .. } => prefix.starts_with(&self.text[..len]),
+            PatternKind::Literal | PatternKind::Glob => false,
+        }
+    }
+
     /// Whether it matches, as in `base::glob`: an empty name matches only the empty pattern.
     #[inline]
     pub fn matches(&self, name: &[u8]) -> bool {

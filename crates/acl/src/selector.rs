@@ -398,6 +398,18 @@ impl Selector {
         self.all_keys || self.allows_key(key, Access::READ)
     }
 
+    /// Whether all keys with a prefix may be read by the command with this number.
+    pub(super) fn reads_prefix(&self, id: usize, db: u32, prefix: &[u8]) -> bool {
+        let databases = self.databases.as_ref();
+        let mut keys = self.keys.iter();
+        self.allowed.has(id)
+            && databases.is_none_or(|all| all.binary_search(&db).is_ok())
+            && (self.all_keys
+                || keys.any(|(pattern, rights)| {
+                    rights.contains(Rights::READ) && pattern.matches_prefix(prefix)
+                }))
+    }
+
     /// Whether all keys may be read.
     pub(super) fn reads_all_keys(&self) -> bool {
         let all = self.keys.get(b"*".as_slice());

@@ -286,6 +286,12 @@ impl User {
         selectors.any(|selector| selector.reads_key(id, db, key))
     }
 
+    /// Whether one selector allows the command with this number to read all keys with a prefix.
+    pub fn may_read_prefix(&self, id: usize, db: u32, prefix: &[u8]) -> bool {
+        let mut selectors = self.each_selector();
+        selectors.any(|selector| selector.reads_prefix(id, db, prefix))
+    }
+
     /// Whether one selector allows reading a key, in whichever database and by whichever command.
     pub fn may_see(&self, key: &[u8]) -> bool {
         self.each_selector().any(|selector| selector.sees_key(key))

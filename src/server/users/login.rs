@@ -21,7 +21,7 @@ use crate::server::state::call::Call;
 use crate::server::state::world::World;
 use russet_acl::{CommandLine, Context, Denied, Event, Judged, LoadError, Reason, RulesError};
 use russet_command::CommandError;
-use russet_keyspace::ClientId;
+use russet_keyspace::{ClientId, DbIndex};
 use russet_resp::{Args, Reply};
 
 const WRONG_PASSWORD: CommandError =
@@ -287,6 +287,12 @@ impl Call<'_> {
         self.was_taken_before()
             || user.allows_all()
             || user.may_read(self.row, self.db.index().0, key)
+    }
+
+    /// Whether the user may read all keys with a prefix, in a database, by this command.
+    pub fn may_read_prefix(&self, db: DbIndex, prefix: &[u8]) -> bool {
+        let user = self.server.acl.users.get(self.client.user);
+        self.was_taken_before() || user.allows_all() || user.may_read_prefix(self.row, db.0, prefix)
     }
 
     /// Whether the user may run this command by rules that permit reading all keys: its arguments
