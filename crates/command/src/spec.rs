@@ -192,6 +192,8 @@ bitflags! {
         const TDIGEST = 1 << 28;
         /// `@timeseries`: time series.
         const TIMESERIES = 1 << 29;
+        /// `@search`: indexes over hashes and JSON documents.
+        const SEARCH = 1 << 30;
     }
 }
 

@@ -96,6 +96,7 @@ groups! {
     PathHash "pathhash",
     PubSub "pubsub",
     Scripting "scripting",
+    Search "search",
     Sentinel "sentinel",
     Server "server",
     Set "set",
@@ -116,6 +117,7 @@ impl Group {
             Group::Json => "ReJSON",
             Group::Bloom | Group::Cuckoo | Group::Cms | Group::TopK | Group::TDigest => "bf",
             Group::TimeSeries => "timeseries",
+            Group::Search => "search",
             _ => "",
         }
     }
