@@ -121,6 +121,16 @@ choices! {
     /// `ts-encoding`: chunks of new time series.
     SeriesEncoding { "compressed" Compressed, "uncompressed" Uncompressed }
 
+    /// `search-default-scorer`: how documents are scored where a query names no scorer.
+    SearchScorer {
+        "BM25STD" Bm25Std, "BM25STD.NORM" Bm25StdNorm, "BM25STD.TANH" Bm25StdTanh, "BM25" Bm25,
+        "TFIDF" TfIdf, "TFIDF.DOCNORM" TfIdfDocNorm, "DISMAX" DisMax, "DOCSCORE" DocScore,
+        "HAMMING" Hamming
+    }
+
+    /// `search-on-timeout`: what a query replies whose time is up.
+    SearchOnTimeout { "return" Return, "fail" Fail, "return_strict" ReturnStrict }
+
     /// `propagation-error-behavior`.
     PropagationErrors { "ignore" Ignore, "panic" Panic, "panic-on-replicas" PanicOnReplicas }
 }

@@ -87,10 +87,30 @@ const TIME_SERIES: Module = Module {
     ],
 };
 
+const SEARCH: Module = Module {
+    name: "search",
+    version: 81002,
+    path: "",
+    options: "handle-io-errors",
+    file: "redisearch.so",
+    arguments: &[
+        ("DEFAULT_DIALECT", "search-default-dialect"),
+        ("TIMEOUT", "search-timeout"),
+        ("ON_TIMEOUT", "search-on-timeout"),
+        ("MAXSEARCHRESULTS", "search-max-search-results"),
+        ("MAXAGGREGATERESULTS", "search-max-aggregate-results"),
+        ("MAXEXPANSIONS", "search-max-prefix-expansions"),
+        ("MAXPREFIXEXPANSIONS", "search-max-prefix-expansions"),
+        ("MINPREFIX", "search-min-prefix"),
+        ("MINSTEMLEN", "search-min-stem-len"),
+        ("CURSOR_MAX_IDLE", "search-cursor-max-idle"),
+    ],
+};
+
 /// Redis's, as its image has them.
-pub(super) const REDIS: &[Module] = &[VECTOR_SET, JSON, SKETCHES, TIME_SERIES];
+pub(super) const REDIS: &[Module] = &[VECTOR_SET, JSON, SKETCHES, SEARCH, TIME_SERIES];
 /// Valkey's, and those of Redis that do not clash with them.
-pub(super) const VALKEY: &[Module] = &[LUA, JSON, SKETCHES, TIME_SERIES];
+pub(super) const VALKEY: &[Module] = &[LUA, JSON, SKETCHES, SEARCH, TIME_SERIES];
 
 /// The module whose file a `loadmodule` line names, if it is built in.
 pub(super) fn built_in(path: &[u8]) -> Option<&'static Module> {

@@ -651,6 +651,28 @@ directives! {
         "ts-topology-events", flag, [IMMUTABLE], NotNeeded;
     ts_libmr_protocol: Text = "INTERNAL".into() =>
         "ts-libmr-protocol", text, [IMMUTABLE], NotNeeded;
+    search_default_dialect: u32 = 1 =>
+        "search-default-dialect", number(1, 4), [], Works;
+    search_default_scorer: SearchScorer = SearchScorer::Bm25Std =>
+        "search-default-scorer", choice, [], Works;
+    search_timeout: u64 = 500 =>
+        "search-timeout", number(0, LONG_MAX), [], Works;
+    search_on_timeout: SearchOnTimeout = SearchOnTimeout::Return =>
+        "search-on-timeout", choice, [], Works;
+    search_max_search_results: u64 = 1_000_000 =>
+        "search-max-search-results", number(0, 2_147_483_648), [], Works;
+    search_max_aggregate_results: u64 = 2_147_483_648 =>
+        "search-max-aggregate-results", number(0, 2_147_483_648), [], Works;
+    search_max_prefix_expansions: u64 = 200 =>
+        "search-max-prefix-expansions", number(1, LONG_MAX), [], Works;
+    search_min_prefix: u64 = 2 =>
+        "search-min-prefix", number(1, LONG_MAX), [], Works;
+    search_min_stem_len: u64 = 4 =>
+        "search-min-stem-len", number(2, LONG_MAX), [], Works;
+    search_cursor_max_idle: u64 = 300_000 =>
+        "search-cursor-max-idle", number(0, LONG_MAX), [], Works;
+    search_index_cursor_limit: u64 = 128 =>
+        "search-index-cursor-limit", number(0, LONG_MAX), [], Works;
     hash_min_template_entries: usize = 0 =>
         "hash-min-template-entries", number(0, LONG_MAX), [], Works;
     hash_max_template_entries: usize = 0 =>
@@ -983,7 +1005,8 @@ mod tests {
     /// Redis 8.0's core table has this many names in `CONFIG GET *` (aliases included) and
     /// this many hidden ones; ours adds forty-three of its own, those of metrics, Valkey's six of
     /// the command logs, and its other names and eight hidden ones; then those of Redis 8.2 to 8.10
-    /// and Valkey 9.2, eight of Redis's module of filters, and ten of that of time series.
+    /// and Valkey 9.2, eight of Redis's module of filters, ten of that of time series, eleven of
+    /// that of indexes.
     #[test]
     fn the_table_has_as_many_names_as_redis() {
         let hidden = |d: &&Directive| d.flags.contains(Flags::HIDDEN);
@@ -992,7 +1015,7 @@ mod tests {
             .filter(|d| !hidden(d))
             .flat_map(Directive::names)
             .count();
-        assert_eq!(shown, 203 + 43 + 44 + 41 + 8 + 10);
+        assert_eq!(shown, 203 + 43 + 44 + 41 + 8 + 10 + 11);
         assert_eq!(DIRECTIVES.iter().filter(hidden).count(), 8 + 8 + 1);
     }
 }

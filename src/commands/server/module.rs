@@ -114,7 +114,7 @@ mod tests {
         let mut t = Testbed::new();
         assert!(
             t.run("MODULE LIST")
-                .starts_with("*4\r\n*8\r\n$4\r\nname\r\n$9\r\nvectorset\r\n")
+                .starts_with("*5\r\n*8\r\n$4\r\nname\r\n$9\r\nvectorset\r\n")
         );
         for line in [
             "MODULE LOAD /x.so",
