@@ -6,8 +6,8 @@
 //! | `document` | a document as an index reads it |
 //! | `error` | why a command is refused |
 //! | `expression` | the expressions of APPLY and FILTER |
-//! | `highlight` | words of texts marked, and the parts around them |
 //! | `file` | definitions as files have them |
+//! | `highlight` | words of texts marked, and the parts around them |
 //! | `hit` | a document that a query matched |
 //! | `index` | the documents of a schema, found by what they hold |
 //! | `iterate` | queries as cursors over documents |

@@ -19,11 +19,12 @@ mod read;
 mod tests;
 mod write;
 
-pub use dictionaries::{read_dictionaries, write_dictionaries};
+pub use dictionaries::{Dictionaries, read_dictionaries, write_dictionaries};
 pub use read::read;
 pub use write::write;
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use crate::schema::Schema;
 
@@ -53,13 +54,20 @@ pub struct Definition {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Damaged(pub &'static str);
 
+impl fmt::Display for Damaged {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.0)
+    }
+}
+
+impl std::error::Error for Damaged {}
+
 /// Bits of an index's flags.
 mod flags {
     pub const OFFSETS: u64 = 1;
     pub const FIELDS: u64 = 2;
     pub const STOP_WORDS: u64 = 8;
     pub const FREQUENCIES: u64 = 0x10;
-    pub const NUMBERS: u64 = 0x20;
     pub const HIGHLIGHTS: u64 = 0x40;
     pub const WIDE: u64 = 0x80;
     pub const SYNONYMS: u64 = 0x100;

@@ -183,10 +183,6 @@ fn flags_of(of: &Definition) -> u64 {
         (schema.has_fields, flags::FIELDS),
         (schema.stop_words.named().is_some(), flags::STOP_WORDS),
         (schema.has_frequencies, flags::FREQUENCIES),
-        (
-            any(&|field| matches!(field.kind, FieldKind::Number)),
-            flags::NUMBERS,
-        ),
         (schema.has_highlights, flags::HIGHLIGHTS),
         (schema.is_wide, flags::WIDE),
         (!of.synonyms.is_empty(), flags::SYNONYMS),

@@ -232,6 +232,16 @@ impl Index {
         (alive >> (id.0 % 64) & 1 == 1).then(|| self.documents.key(id.0))
     }
 
+    /// The keys of all documents, by their numbers. O(n).
+    pub fn keys(&self) -> impl Iterator<Item = &[u8]> {
+        let alive = self.documents.alive().iter().enumerate();
+        let numbers = alive.flat_map(|(at, word)| {
+            let bits = (0..64).filter(move |bit| word >> bit & 1 == 1);
+            bits.map(move |bit| (at * 64) as u32 + bit)
+        });
+        numbers.map(|number| self.documents.key(number))
+    }
+
     pub fn id(&self, key: &[u8]) -> Option<DocumentId> {
         self.documents.find(key).map(DocumentId)
     }

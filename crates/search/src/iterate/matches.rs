@@ -87,6 +87,19 @@ impl Matches<'_> {
         })
     }
 
+    /// Passes over the documents before one: for a walk that goes on later, over an index that may
+    /// have changed.
+    pub fn skip_to(&mut self, id: DocumentId) {
+        match &mut self.normed {
+            Some(normed) => {
+                let left: Vec<Hit> = normed.by_ref().filter(|hit| hit.document >= id).collect();
+                *normed = left.into_iter();
+            }
+            None if self.root.id() < id.0 => self.root.seek(id.0),
+            None => {}
+        }
+    }
+
     /// How many documents are left, which are then passed. Without scores; O(documents).
     pub fn count_rest(&mut self) -> usize {
         if let Some(normed) = &mut self.normed {

@@ -45,6 +45,21 @@ impl Dialect {
         (1..=4).contains(&number).then_some(Dialect(number))
     }
 
+    /// 1 to 4.
+    pub fn number(self) -> u8 {
+        self.0
+    }
+
+    /// Whether values of JSON are arrays of all that a path finds: 3 and 4.
+    pub fn returns_all(self) -> bool {
+        self.0 > 2
+    }
+
+    /// Whether FT.SEARCH counts no more documents than it shows: 4.
+    pub fn counts_shown(self) -> bool {
+        self.0 == 4
+    }
+
     pub(crate) fn has_params(self) -> bool {
         self.0 > 1
     }

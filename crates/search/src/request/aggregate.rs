@@ -65,6 +65,9 @@ pub struct AggregateRequest {
     /// ADDSCORES: rows have `__score`.
     pub adds_scores: bool,
     pub stages: Vec<Stage>,
+    /// Whether a stage groups, and the place of SORTBY and LIMIT since the last one that does.
+    is_grouped: bool,
+    arranged: Option<usize>,
 }
 
 fn wrong(text: impl Into<Vec<u8>>) -> SearchError {
@@ -96,6 +99,8 @@ impl AggregateRequest {
             options: Options::new(defaults),
             adds_scores: false,
             stages: Vec::new(),
+            is_grouped: false,
+            arranged: None,
         }
     }
 
@@ -111,7 +116,10 @@ impl AggregateRequest {
                 let stage = self.load(words)?;
                 self.stages.push(stage);
             }
-            b"GROUPBY" => self.stages.push(Stage::Group(group(words)?)),
+            b"GROUPBY" => {
+                self.stages.push(Stage::Group(group(words)?));
+                (self.is_grouped, self.arranged) = (true, None);
+            }
             b"APPLY" => {
                 let expression = expression(words)?;
                 let name = if words.take("AS") {
@@ -139,11 +147,7 @@ impl AggregateRequest {
     }
 
     fn load(&self, words: &mut Arguments<'_>) -> Result<Stage, SearchError> {
-        let is_grouped = self
-            .stages
-            .iter()
-            .any(|stage| matches!(stage, Stage::Group(_)));
-        if is_grouped {
+        if self.is_grouped {
             return Err(wrong("LOAD cannot be applied after projectors or reducers"));
         }
         if words.take("*") {
@@ -178,16 +182,10 @@ impl AggregateRequest {
 
     /// The stage that SORTBY and LIMIT of this place belong to.
     pub(super) fn arrange(&mut self) -> &mut Arrange {
-        let stages = self.stages.iter().rev();
-        let mut here = stages.take_while(|stage| !matches!(stage, Stage::Group(_)));
-        let back = here.position(|stage| matches!(stage, Stage::Arrange(_)));
-        let at = match back {
-            Some(back) => self.stages.len() - 1 - back,
-            None => {
-                self.stages.push(Stage::Arrange(Arrange::default()));
-                self.stages.len() - 1
-            }
-        };
+        let at = *self.arranged.get_or_insert_with(|| {
+            self.stages.push(Stage::Arrange(Arrange::default()));
+            self.stages.len() - 1
+        });
         match &mut self.stages[at] {
             Stage::Arrange(arrange) => arrange,
             _ => unreachable!("found or made above"),
