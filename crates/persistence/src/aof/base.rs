@@ -102,6 +102,11 @@ impl BaseFile {
         russet_resp::write_request(&mut self.commands.out, args.into_iter());
     }
 
+    /// Another command, before the keys.
+    pub fn command(&mut self, words: &[Vec<u8>]) {
+        russet_resp::write_request(&mut self.commands.out, words.iter().map(Vec::as_slice));
+    }
+
     /// A note of the stream, before the keys.
     pub fn note(&mut self, note: Note<'_>) {
         let args: [&[u8]; 2] = [b"PING", &note.text()];

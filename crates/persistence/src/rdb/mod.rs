@@ -77,7 +77,7 @@ pub use file::{FileProgress, is_snapshot, open};
 pub use format::RdbOrigin;
 pub use input::{Input, Text};
 pub use layout::{Layout, Part};
-pub use module::ModuleData;
+pub use module::{DICTIONARIES, INDEXES, ModuleData, Settings};
 pub use payload::Payload;
 #[cfg(any(test, feature = "testing"))]
 pub use payload::seal;

@@ -9,6 +9,7 @@ use super::fault::Fault;
 use super::input::{Input, Text};
 use super::writer::RdbWriter;
 use russet_keyspace::DbIndex;
+use russet_search::file::Item;
 
 /// The kinds of fields of module data.
 pub mod field {
@@ -38,6 +39,10 @@ pub(crate) const TOP_K: &str = "TopK-TYPE";
 pub(crate) const T_DIGEST: &str = "TDIS-TYPE";
 /// Time series, which are built in.
 pub(crate) const TIME_SERIES: &str = "TSDB-TYPE";
+/// Definitions of indexes, which stand beside the keys, as do dictionaries.
+pub const INDEXES: &str = "ft_index0";
+/// Of correctly spelled words.
+pub const DICTIONARIES: &str = "scdtype00";
 /// The modules whose data is read.
 pub const KNOWN: [&str; 9] = [
     VECTOR_SET,
@@ -167,32 +172,44 @@ pub enum ModuleData<'a> {
     Settings,
 }
 
-/// Passes over the data that a module keeps beside the keys; returns the module's name.
-pub(crate) fn skip_settings(input: &mut Input<'_>) -> Result<String, Fault> {
-    let name = name(input)?;
+/// Reads the data that a module keeps beside the keys: that of indexes, or settings that say
+/// nothing. Others are refused.
+pub(crate) fn read_settings(input: &mut Input<'_>) -> Result<Settings, Fault> {
+    let id = read_id(input)?;
     if input.length()? != field::UNSIGNED {
         return Err(Fault::damaged("settings of a module have no position"));
     }
     input.length()?;
-    skip_fields(input)?;
-    Ok(name)
+    let mut items = Vec::new();
+    loop {
+        let item = match input.length()? {
+            field::END => break,
+            field::SIGNED | field::UNSIGNED => Item::Number(input.length()?),
+            field::FLOAT => Item::Double(f32::from_le_bytes(input.array()?).into()),
+            field::DOUBLE => Item::Double(f64::from_le_bytes(input.array()?)),
+            field::STRING => {
+                let mut text = Vec::new();
+                input.string_to(&mut text)?;
+                Item::Text(text)
+            }
+            _ => return Err(Fault::damaged("a field of module data is of no kind")),
+        };
+        items.push(item);
+    }
+    let says_nothing = matches!(items.as_slice(), [] | [Item::Number(0)]);
+    if says_nothing || [INDEXES, DICTIONARIES].contains(&id.name.as_str()) {
+        return Ok(Settings { id, items });
+    }
+    Err(Fault::Module(id.name))
 }
 
-/// Reads settings that say nothing: no field, or the number 0, as Redis's module of search writes
-/// without indexes. Others are refused.
-pub(crate) fn read_empty_settings(input: &mut Input<'_>) -> Result<(), Fault> {
-    let name = name(input)?;
-    let is_position = input.length()? == field::UNSIGNED;
-    input.length()?;
-    let is_empty = match input.length()? {
-        field::END => true,
-        field::UNSIGNED => input.length()? == 0 && input.length()? == field::END,
-        _ => false,
-    };
-    if is_position && is_empty {
-        return Ok(());
-    }
-    Err(Fault::Module(name))
+/// Data that a module keeps beside the keys.
+#[derive(Debug)]
+pub struct Settings {
+    /// The module, and the version of the form.
+    pub id: ModuleId,
+    /// Its fields, in order.
+    pub items: Vec<Item>,
 }
 
 /// Passes over a key's metadata, if all of it may be ignored; returns the number of its classes.
@@ -243,30 +260,35 @@ mod tests {
         assert_eq!(name(&mut input).expect("a number"), "ReJSON-RL");
         skip_fields(&mut input).expect("fields");
         assert_eq!(input.left(), 4);
-        for (position, is_read) in [(2, true), (1, false)] {
+        for (position, is_module) in [(2, true), (1, false)] {
             let settings = [&bytes[..], &[position, 1], &fields, b"next"].concat();
             let mut input = Input::of_bytes(&settings);
-            let read = skip_settings(&mut input);
-            assert_eq!(read.is_ok() && input.left() == 4, is_read);
+            let read = read_settings(&mut input);
+            let is_skipped = matches!(read, Err(Fault::Module(_))) && input.left() == 4;
+            assert_eq!(is_skipped, is_module);
         }
     }
 
     #[test]
-    fn settings_that_say_nothing_are_read() {
-        let settings = |rest: &[u8]| {
-            let id = [&[0x81][..], &id("scdtype00", 1).to_be_bytes()].concat();
-            read_empty_settings(&mut Input::of_bytes(&[&id[..], rest].concat()))
+    fn settings_of_indexes_are_read_and_others_that_say_nothing() {
+        let settings = |name: &str, rest: &[u8]| {
+            let id = [&[0x81][..], &id(name, 1).to_be_bytes()].concat();
+            let read = read_settings(&mut Input::of_bytes(&[&id[..], rest].concat()));
+            read.map(|settings| settings.items.len())
         };
-        assert!(settings(&[2, 1, 2, 0, 0]).is_ok() && settings(&[2, 1, 0]).is_ok());
-        let others: [&[u8]; 4] = [
-            &[2, 1, 2, 1, 0],
-            &[2, 1, 2, 0, 2, 0, 0],
-            &[1, 1, 0],
-            &[2, 1, 5],
-        ];
-        for other in others {
-            assert!(settings(other).is_err());
+        for name in [DICTIONARIES, INDEXES, JSON] {
+            assert_eq!(settings(name, &[2, 1, 2, 0, 0]).ok(), Some(1));
+            assert_eq!(settings(name, &[2, 1, 0]).ok(), Some(0));
         }
+        assert_eq!(
+            settings(INDEXES, &[2, 1, 2, 1, 5, 1, b'a', 0]).ok(),
+            Some(2)
+        );
+        let others: [&[u8]; 3] = [&[2, 1, 2, 1, 0], &[1, 1, 0], &[2, 1, 5]];
+        for other in others {
+            assert!(settings(JSON, other).is_err());
+        }
+        assert!(settings(INDEXES, &[2, 1, 6, 0]).is_err());
     }
 
     #[test]

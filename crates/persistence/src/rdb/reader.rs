@@ -12,7 +12,7 @@ use super::error::{Doing, RdbError};
 use super::fault::Fault;
 use super::format::{RdbOrigin, VALKEY_VERSIONS, VERSION_MAX, kind, opcode};
 use super::input::Input;
-use super::module::{self, ModuleData};
+use super::module::{self, ModuleData, Settings};
 use super::parse;
 use super::rules::Rules;
 use super::scan::{Scan, Scanned};
@@ -63,6 +63,11 @@ pub trait Loader {
     /// An import of slots that was under way where the file was made: its name, and the first and
     /// the last slot of each range.
     fn slot_import(&mut self, _name: &[u8], _ranges: &[(u64, u64)]) {}
+
+    /// Data that a module keeps beside the keys.
+    fn settings(&mut self, _settings: Settings) -> Result<(), Fault> {
+        Ok(())
+    }
 
     /// A function library.
     fn function(&mut self, _code: &[u8]) -> Result<(), Fault> {
@@ -423,14 +428,18 @@ impl<'a> Reader<'a> {
                 loader.function(input.string()?.bytes(&mut digits))?;
             }
             opcode::FUNCTION_PRE_GA => return Err(Fault::FunctionPreGa),
-            opcode::MODULE_AUX if self.options.skips_modules => {
-                self.doing = Doing::Aux;
-                let module = module::skip_settings(input)?;
-                loader.module_skipped(&module, ModuleData::Settings);
-            }
             opcode::MODULE_AUX => {
                 self.doing = Doing::Aux;
-                module::read_empty_settings(input)?;
+                match module::read_settings(input) {
+                    Ok(settings) => {
+                        loader.at(input.offset());
+                        loader.settings(settings)?;
+                    }
+                    Err(Fault::Module(module)) if self.options.skips_modules => {
+                        loader.module_skipped(&module, ModuleData::Settings);
+                    }
+                    Err(fault) => return Err(fault),
+                }
             }
             other => return Err(Fault::Unknown(other)),
         }

@@ -16,8 +16,10 @@ use crate::values::ValueForm;
 use russet_base::{lzf, memory::alloc};
 use russet_encodings::listpack::{Entry as Packed, Pack};
 use russet_keyspace::DbIndex;
+use russet_search::file::Item;
 
 use super::format::{RdbOrigin, kind, opcode};
+use super::module;
 
 /// The version written unless fields expire.
 pub const VERSION_USUAL: u32 = 11;
@@ -163,6 +165,21 @@ impl RdbWriter {
     pub fn function(&mut self, code: &[u8]) {
         self.out.push(opcode::FUNCTION2);
         self.string(code);
+    }
+
+    /// Data of a module beside the keys, of a version of its form, `after` them or before.
+    pub fn settings(&mut self, (name, version): (&str, u64), items: &[Item], after: bool) {
+        self.out.push(opcode::MODULE_AUX);
+        self.length(module::id(name, version));
+        module::write_number(self, if after { 2 } else { 1 });
+        for item in items {
+            match item {
+                Item::Number(n) => module::write_number(self, *n),
+                Item::Double(n) => module::write_double(self, *n),
+                Item::Text(text) => module::write_string(self, text),
+            }
+        }
+        self.length(module::field::END);
     }
 
     /// An import of slots under way: Valkey's replicas receive it before its keys. Only in files of
