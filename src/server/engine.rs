@@ -22,6 +22,7 @@ use crate::server::parts::execution::gates::Pause;
 use crate::server::parts::execution::gates::{GateState, Interest};
 use crate::server::parts::run::pace::SLICE_NANOS;
 use crate::server::parts::run::signals::Signals;
+use crate::server::parts::search::Indexes;
 use crate::server::parts::users::Acl;
 use crate::server::state::call::CommandTable;
 use crate::server::state::world::Engine;
@@ -109,6 +110,7 @@ impl Engine {
             migrations: None,
             searches: Default::default(),
             json_paths: PathCache::new(JSON_PATHS, JSON_PATHS_BYTES),
+            search: Indexes::default(),
             sentinel: None,
             shutdown: Shutdown {
                 signals,
@@ -231,6 +233,7 @@ impl Engine {
         let server = &mut self.server;
         server.watch_memory_limit();
         server.tend_aside(&mut self.keyspace);
+        server.tend_indexes(&mut self.keyspace);
         server.collect_garbage();
         server.watch_clients();
         server.watch_audit();
@@ -499,6 +502,7 @@ impl Server {
             || self.shutdown.request.is_some()
             || self.turn.evicting
             || self.turn.freeing
+            || self.turn.indexing
             || self.connections.console.is_urgent
     }
 

@@ -31,6 +31,8 @@ mod users;
 
 mod execution;
 
+pub mod search;
+
 mod persist;
 
 mod replication;

@@ -482,8 +482,12 @@ impl Server {
             Author::Script(caller) => Some(caller),
             Author::Server => None,
         };
+        self.search.note(&journal);
         self.notify_journal(&journal, by);
         journal.clear();
         keyspace.journal = journal;
+        if self.search.has_changed() {
+            self.read_changed(keyspace);
+        }
     }
 }

@@ -123,6 +123,8 @@ impl Call<'_> {
         if let Some(undo) = undo {
             if failed {
                 undo.roll_back(keyspace);
+                // Within the script indexes may have read what is undone now.
+                server.search.note(&keyspace.journal);
                 keyspace.journal.forget_written();
                 server.messages.outbox.take_back(posts);
             }

@@ -223,9 +223,8 @@ impl Server {
         if self.debug.recorder.is_some() {
             wanted_classes = Class::all();
         }
-        keyspace
-            .journal
-            .listen(wanted_classes, self.messages.tracking.is_on());
+        let all_changes = self.messages.tracking.is_on() || !self.search.is_empty();
+        keyspace.journal.listen(wanted_classes, all_changes);
         keyspace.journal.keep_subkeys(wanted.with_subkeys());
     }
 }

@@ -13,5 +13,6 @@ pub mod observe;
 pub mod persist;
 pub mod replication;
 pub mod run;
+pub mod search;
 pub mod sentinel;
 pub mod users;

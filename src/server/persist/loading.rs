@@ -46,6 +46,7 @@ impl Server {
         let mut file = RdbFile::open(options, keyspace, path)?;
         file.step(keyspace, u64::MAX)?;
         file.load_functions(&mut self.scripting.libraries, &self.config)?;
+        self.restore_indexes(keyspace, file.take_search()?);
         self.persist.loading.note_loaded(file.figures());
         Ok(())
     }
@@ -158,6 +159,9 @@ impl Load for RdbLoader {
         self.file
             .load_functions(&mut server.scripting.libraries, &server.config)
             .map_err(|error| log_fatal(&self.path, &error))?;
+        let search = self.file.take_search();
+        let search = search.map_err(|error| log_fatal(&self.path, &error))?;
+        server.restore_indexes(keyspace, search);
         server.persist.loading.note_loaded(self.file.figures());
         if let Some(position) = self.file.figures().position() {
             server.stream.resume(position);

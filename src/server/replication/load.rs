@@ -366,15 +366,23 @@ impl Server {
             Source::File(file) => file.load_functions(&mut libraries, &self.config),
             Source::Link(rdb) => rdb.load_functions(&mut libraries, &self.config),
         };
-        if let Err(error) = loaded {
-            self.put_load(load);
-            return Err(self.log_unloadable(&error));
-        }
+        let search = loaded.and_then(|()| match &mut load.source {
+            Source::File(file) => file.take_search(),
+            Source::Link(rdb) => rdb.take_search(),
+        });
+        let search = match search {
+            Ok(search) => search,
+            Err(error) => {
+                self.put_load(load);
+                return Err(self.log_unloadable(&error));
+            }
+        };
         if let Some(beside) = load.beside.take() {
             self.leave_old_data(keyspace);
             keyspace.take_over(*beside, self.config.replica_lazy_flush);
         }
         self.scripting.libraries = libraries;
+        self.restore_indexes(keyspace, search);
         let figures = load.figures();
         self.persist.loading.note_loaded(figures);
         let selected = selected.unwrap_or_else(|| figures.stream_db());

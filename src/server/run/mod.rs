@@ -398,8 +398,8 @@ impl Loop {
     /// 2. Writes that must be persisted before they are acknowledged go to the append only file.
     /// 3. All replies of the turn leave.
     /// 4. Clients to be closed are closed.
-    /// 5. A snapshot in progress gets its share; `idle`: no event began this turn. Then active
-    ///    defragmentation gets the time it is owed.
+    /// 5. A snapshot in progress gets its share; `idle`: no event began this turn. Then new
+    ///    indexes read what is there, and active defragmentation gets the time it is owed.
     fn before_sleep(&mut self, idle: bool) {
         self.engine.serve_ready_keys();
         self.engine.before_stream();
@@ -418,6 +418,7 @@ impl Loop {
         self.engine.continue_freeing();
         let busy = clock::cycles().wrapping_sub(self.began);
         self.engine.continue_snapshot(busy, idle);
+        self.engine.continue_indexing();
         self.engine.continue_defrag();
     }
 }

@@ -53,6 +53,7 @@ use crate::server::parts::replication::changes::Changes;
 use crate::server::parts::run::reload::Reload;
 use crate::server::parts::run::signals::Signals;
 use crate::server::parts::run::turn::Turn;
+use crate::server::parts::search::Indexes;
 use crate::server::parts::sentinel::SentinelDriver;
 use crate::server::parts::users::Acl;
 use crate::server::process::DataLocks;
@@ -88,6 +89,8 @@ pub struct Server {
     pub searches: Searches,
     /// Paths of JSON commands, compiled.
     pub json_paths: PathCache,
+    /// The indexes of FT.*.
+    pub search: Indexes,
     pub memory: Memory,
     /// The stream of effects, for the append only file and replicas.
     pub stream: Stream,

@@ -22,6 +22,8 @@ pub(in crate::server) struct Turn {
     pub(in crate::server) evicting: bool,
     /// Values are still to be freed in slices, or keys to be counted by prefix.
     pub(in crate::server) freeing: bool,
+    /// New indexes have still to read what is there.
+    pub(in crate::server) indexing: bool,
     /// Keys of slots that were lost are still to be recorded as deleted and freed.
     pub(in crate::server) dropping: bool,
     /// The link to the primary has more to do: the loop does not sleep.

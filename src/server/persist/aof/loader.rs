@@ -557,6 +557,9 @@ fn read_preamble(
     };
     file.load_functions(&mut server.scripting.libraries, &server.config)
         .map_err(|error| log_preamble(name, &error))?;
+    let search = file.take_search();
+    let search = search.map_err(|error| log_preamble(name, &error))?;
+    server.restore_indexes(keyspace, search);
     server.persist.loading.note_loaded(file.figures());
     server.stream.cursors = file.take_cursors();
     if end < current.reader.size() {

@@ -21,6 +21,7 @@ impl Server {
     /// The driver, and the settings of sinks that begin now.
     fn snapshots(&mut self) -> (&mut Snapshots, Making<'_>) {
         let making = Making {
+            search: &self.search,
             config: &self.config,
             now: &self.now,
             stream: &self.stream,

@@ -13,13 +13,14 @@ use std::io;
 use std::time::{Duration, Instant};
 
 pub(in crate::server) use rdb::{ExpiredKeys, LoadOptions, RdbFile};
-pub(in crate::server) use rdb::{LoadStep, RdbStream};
+pub(in crate::server) use rdb::{LoadStep, RdbStream, SearchData};
 
 use russet_base::clock::Now;
 use russet_config::{Config, RdbVersionCheck, SanitizePayload, UnknownModules, system_text};
 use russet_keyspace::DbIndex;
 use russet_persistence::rdb::{RdbError, ReadOptions};
 use russet_replication::{Position, ReplId, ReplOffset};
+use russet_search::file::Damaged;
 
 /// With `key-load-delay`, the longest pause of the loop at a time.
 const PAUSE_MAX_US: u64 = 1000;
@@ -179,6 +180,8 @@ pub enum LoadError {
     Io(#[from] io::Error),
     #[error("{0}")]
     Damaged(#[from] RdbError),
+    #[error("definitions of indexes cannot be loaded: {0}")]
+    Search(#[from] Damaged),
     #[error("a library of functions cannot be loaded: {0}")]
     Function(String),
 }
@@ -188,7 +191,7 @@ pub(in crate::server) fn reason(error: &LoadError) -> String {
     match error {
         LoadError::Io(error) => system_text(error),
         LoadError::Damaged(error) => error.to_string(),
-        LoadError::Function(_) => error.to_string(),
+        LoadError::Search(_) | LoadError::Function(_) => error.to_string(),
     }
 }
 

@@ -18,11 +18,13 @@ use russet_cluster::migration::SLOT_IMPORT;
 use russet_config::Config;
 use russet_keyspace::{Cause, DbIndex, Keyspace, OwnedValue};
 use russet_persistence::rdb::{
-    self, Fault, FileProgress, KeyFacts, Loader, ModuleData, ReadOptions, ReadStep, Reader,
+    self, DICTIONARIES, Fault, FileProgress, INDEXES, KeyFacts, Loader, ModuleData, ReadOptions,
+    ReadStep, Reader, Settings,
 };
 use russet_replication::change_stream::Cursors;
 use russet_replication::{ReplId, ReplOffset};
 use russet_scripting::{Libraries, Setup};
+use russet_search::file::{self, Definition, Dictionaries};
 use russet_types::Limits;
 
 /// The treatment of keys that have expired already.
@@ -64,6 +66,8 @@ struct Collected {
     figures: LoadFigures,
     /// Function libraries, which are loaded after the keys.
     functions: Vec<Vec<u8>>,
+    /// Data of indexes beside the keys, which is loaded after them.
+    settings: Vec<Settings>,
     /// Expired keys that were left out, if their names are kept.
     expired: Vec<NamedKey>,
     /// Keys and settings left out, by module.
@@ -196,6 +200,11 @@ impl Loader for Filler<'_> {
         self.to.slot_imports.push(text);
     }
 
+    fn settings(&mut self, settings: Settings) -> Result<(), Fault> {
+        self.to.settings.push(settings);
+        Ok(())
+    }
+
     fn function(&mut self, code: &[u8]) -> Result<(), Fault> {
         self.to.figures.functions += 1;
         self.to.functions.push(code.to_vec());
@@ -244,6 +253,27 @@ impl RdbLoad {
         }
         Ok(())
     }
+
+    fn take_search(&mut self) -> Result<SearchData, LoadError> {
+        let mut data = SearchData::default();
+        for Settings { id, items } in std::mem::take(&mut self.collected.settings) {
+            if id.name == INDEXES {
+                data.definitions
+                    .append(&mut file::read(id.version, &items)?);
+            } else if id.name == DICTIONARIES {
+                data.dictionaries
+                    .append(&mut file::read_dictionaries(&items)?);
+            }
+        }
+        Ok(data)
+    }
+}
+
+/// Definitions of indexes and dictionaries of a file.
+#[derive(Default)]
+pub(in crate::server) struct SearchData {
+    pub definitions: Vec<Definition>,
+    pub dictionaries: Dictionaries,
 }
 
 /// A file that is loaded in slices.
@@ -314,6 +344,11 @@ impl RdbFile {
     /// Takes the names of the expired keys left out so far ([`ExpiredKeys::SkipNamed`]).
     pub fn take_expired(&mut self) -> Vec<NamedKey> {
         std::mem::take(&mut self.load.collected.expired)
+    }
+
+    /// After [`LoadStep::Done`]: the definitions of indexes.
+    pub fn take_search(&mut self) -> Result<SearchData, LoadError> {
+        self.load.take_search()
     }
 
     /// Loads the libraries read so far. One that exists is replaced if the file merges, otherwise
@@ -395,6 +430,11 @@ impl RdbStream {
     /// As [`RdbFile::take_slot_imports`].
     pub fn take_slot_imports(&mut self) -> Vec<Vec<u8>> {
         std::mem::take(&mut self.load.collected.slot_imports)
+    }
+
+    /// As [`RdbFile::take_search`].
+    pub fn take_search(&mut self) -> Result<SearchData, LoadError> {
+        self.load.take_search()
     }
 
     /// As [`RdbFile::load_functions`].

@@ -15,6 +15,8 @@ use std::path::{Path, PathBuf};
 use super::rdb::{Keyless, Output, RdbSink};
 use super::sink::Sink;
 use super::slots::SlotsSink;
+use crate::server::parts::search::Indexes;
+
 use super::target::{SyncContent, SyncForm, Target, What};
 
 use russet_base::clock::Now;
@@ -40,6 +42,8 @@ pub(in crate::server) struct Making<'a> {
     pub stream: &'a Stream,
     /// Function libraries, which are stored before the keys.
     pub libraries: &'a Libraries,
+    /// The definitions of indexes, and dictionaries.
+    pub search: &'a Indexes,
     /// The file system below a base of commands.
     pub disk: &'a Disk,
     /// A node of a cluster: replicas learn which slots are open.
@@ -228,6 +232,9 @@ impl Making<'_> {
         )?;
         for library in self.libraries.iter() {
             file.function(&library.code);
+        }
+        for command in self.search.commands(self.now.mono_ms) {
+            file.command(&command);
         }
         let cursors = self.stream.cursors.iter();
         for (name, cursor) in cursors.filter(|(_, cursor)| !cursor.is_lost) {

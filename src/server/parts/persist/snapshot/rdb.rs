@@ -12,8 +12,9 @@ use russet_base::memory::pin::Pinned;
 use russet_cluster::migration::{Name, Ranges};
 use russet_keyspace::{DbIndex, KeyView, Keyspace, Saver, UseClock};
 use russet_persistence::background::{self, BackgroundFile};
-use russet_persistence::rdb::{LongDocument, RdbWriter, Use};
+use russet_persistence::rdb::{DICTIONARIES, INDEXES, LongDocument, RdbWriter, Use};
 use russet_persistence::spool::{self, Spool};
+use russet_search::file::{self, Item};
 
 /// Size at which a buffer is passed to the thread that writes a file.
 const CHUNK_BYTES: usize = 256 * 1024;
@@ -96,6 +97,8 @@ pub(super) struct RdbSink {
     sizes: (usize, usize),
     /// Why the requested file cannot be made.
     refused: Option<String>,
+    /// The data of dictionaries, which stands after the keys.
+    dictionaries: Option<Vec<Item>>,
 }
 
 /// The part of a key's use that is saved, according to the eviction policy.
@@ -155,6 +158,15 @@ impl RdbSink {
         for library in making.libraries.iter().filter(|_| with_functions) {
             writer.function(&library.code);
         }
+        let search = making.search;
+        let mut dictionaries = None;
+        if with_functions && !search.is_empty() {
+            let (version, items) = file::write(&search.definitions(making.now.mono_ms));
+            writer.settings((INDEXES, version), &items, false);
+        }
+        if with_functions && !search.dictionaries.is_empty() {
+            dictionaries = Some(file::write_dictionaries(&search.dictionaries));
+        }
         let chunk_bytes = match output {
             Output::File(_) => CHUNK_BYTES,
             Output::Spool(_) => spool::CHUNK_BYTES,
@@ -173,6 +185,7 @@ impl RdbSink {
             reported: Vec::new(),
             sizes: (0, 0),
             refused: None,
+            dictionaries,
         }
     }
 
@@ -207,6 +220,9 @@ impl Sink for RdbSink {
         if let Some(too_new) = self.writer.too_new() {
             self.refused = Some(too_new.to_string());
             return;
+        }
+        if let Some(items) = self.dictionaries.take() {
+            self.writer.settings((DICTIONARIES, 1), &items, true);
         }
         self.writer.end();
         self.send();

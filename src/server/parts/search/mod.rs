@@ -1,0 +1,315 @@
+//! The indexes of FT.*: by name, with their aliases; dictionaries; documents that changed.
+//!
+//! An index follows the keys of database 0: the server notes each changed key here, and reads it
+//! again before the next command ([`Indexes::take_changed`]). What an index has not seen yet, since
+//! it is new or its data was loaded, it reads in slices ([`Scan`]).
+//!
+//! Invariants
+//!   1. An alias names an index that exists.
+//!   2. A changed key is read again before any command asks an index.
+//!
+//! Cost without an index: none; a change of a key costs O(indexes * prefixes).
+
+mod cursors;
+
+use std::collections::BTreeMap;
+
+use russet_keyspace::{ChangeKind, DbIndex, Journal};
+use russet_search::file::{Definition, Dictionaries, Groups};
+use russet_search::index::Index;
+use russet_search::schema::{Schema, words};
+
+pub use cursors::{Cursor, Cursors};
+
+/// The database whose keys are indexed.
+pub const DATABASE: DbIndex = DbIndex(0);
+
+/// How far an index has read the keys that were there before it.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Scan {
+    /// As of SCAN.
+    pub cursor: u64,
+    /// Keys looked at, of any name.
+    pub seen: u64,
+}
+
+/// An index with its surroundings.
+pub struct Held {
+    pub index: Index,
+    /// Keys that it has not read yet; `None`: it has read all.
+    pub scan: Option<Scan>,
+    /// Commands that asked it.
+    pub uses: u64,
+    /// Microseconds spent on indexing.
+    pub indexing_us: u64,
+    /// Its last use, monotonic milliseconds: a TEMPORARY one ends some time after it.
+    pub used_ms: u64,
+    /// The number of its making: a cursor of an index that was made anew is not its own.
+    pub birth: u64,
+    /// A bit for each dialect that was asked in.
+    pub dialects: u8,
+}
+
+/// See the module.
+#[derive(Default)]
+pub struct Indexes {
+    held: BTreeMap<Box<[u8]>, Held>,
+    aliases: BTreeMap<Box<[u8]>, Box<[u8]>>,
+    pub dictionaries: Dictionaries,
+    /// Keys to be read again, in the order of their changes.
+    changed: Vec<Box<[u8]>>,
+    /// Some keys changed at once: all indexes read everything again.
+    all_changed: bool,
+    births: u64,
+    pub cursors: Cursors,
+}
+
+impl Indexes {
+    /// Whether there is no index.
+    #[inline]
+    pub fn is_empty(&self) -> bool {
+        self.held.is_empty()
+    }
+
+    /// Number of indexes.
+    pub fn len(&self) -> usize {
+        self.held.len()
+    }
+
+    /// The indexes, by name.
+    pub fn iter(&self) -> impl Iterator<Item = (&[u8], &Held)> {
+        self.held.iter().map(|(name, held)| (&**name, held))
+    }
+
+    /// The indexes, to change them.
+    pub fn iter_mut(&mut self) -> impl Iterator<Item = (&[u8], &mut Held)> {
+        self.held.iter_mut().map(|(name, held)| (&**name, held))
+    }
+
+    /// Whether an index has this very name.
+    pub fn is_index(&self, name: &[u8]) -> bool {
+        self.held.contains_key(name)
+    }
+
+    /// The name of the index that a name or an alias means.
+    pub fn name_of<'n>(&'n self, name: &'n [u8]) -> Option<&'n [u8]> {
+        let name = self.aliases.get(name).map_or(name, |name| name);
+        self.held.contains_key(name).then_some(name)
+    }
+
+    /// The index of a name or an alias.
+    pub fn get(&self, name: &[u8]) -> Option<&Held> {
+        let name = self.aliases.get(name).map_or(name, |name| name);
+        self.held.get(name)
+    }
+
+    /// The same, to change it.
+    pub fn get_mut(&mut self, name: &[u8]) -> Option<&mut Held> {
+        let name = self.aliases.get(name).map_or(name, |name| name);
+        self.held.get_mut(name)
+    }
+
+    /// The TEMPORARY indexes that were not used for as long as they say. O(indexes).
+    pub fn outlived(&self, now_ms: u64) -> Vec<Box<[u8]>> {
+        let is_over = |held: &Held| {
+            let idle_ms = now_ms.saturating_sub(held.used_ms);
+            let seconds = held.index.schema().temporary_s;
+            seconds.is_some_and(|seconds| idle_ms as f64 >= seconds * 1000.0)
+        };
+        let over = self.held.iter().filter(|(_, held)| is_over(held));
+        over.map(|(name, _)| name.clone()).collect()
+    }
+
+    /// Makes an index, which must not exist. Words of fewer than `stem_min` bytes have no stems.
+    /// It reads the keys that are there, unless its schema says otherwise.
+    pub fn create(&mut self, name: &[u8], schema: Schema, stem_min: usize, now_ms: u64) {
+        let scan = (!schema.skips_scan).then(Scan::default);
+        self.births += 1;
+        let mut index = Index::new(schema);
+        index.set_stem_min(stem_min);
+        let held = Held {
+            index,
+            scan,
+            uses: 0,
+            indexing_us: 0,
+            used_ms: now_ms,
+            birth: self.births,
+            dialects: 0,
+        };
+        self.held.insert(name.into(), held);
+    }
+
+    /// The indexes as files have them. O(fields of all).
+    pub fn definitions(&self, now_ms: u64) -> Vec<Definition> {
+        let definition = |(name, held): (&[u8], &Held)| {
+            let schema = held.index.schema();
+            let left_ms = schema.temporary_s.map(|seconds| {
+                let idle_ms = now_ms.saturating_sub(held.used_ms);
+                ((seconds * 1000.0) as u64).saturating_sub(idle_ms)
+            });
+            Definition {
+                name: name.to_vec(),
+                schema: schema.clone(),
+                synonyms: synonyms_of(&held.index),
+                aliases: self.aliases_of(name).map(<[u8]>::to_vec).collect(),
+                left_ms,
+            }
+        };
+        self.iter().map(definition).collect()
+    }
+
+    /// The commands that make the indexes and dictionaries again.
+    pub fn commands(&self, now_ms: u64) -> Vec<Vec<Vec<u8>>> {
+        let mut commands = Vec::new();
+        let line = |words: &[&[u8]]| words.iter().map(|word| word.to_vec()).collect::<Vec<_>>();
+        for definition in self.definitions(now_ms) {
+            let mut create = line(&[b"FT._CREATEIFNX", &definition.name]);
+            create.append(&mut words(&definition.schema));
+            commands.push(create);
+            for (term, groups) in &definition.synonyms {
+                for group in groups {
+                    let own = [&definition.name, group, &b"SKIPINITIALSCAN"[..], term];
+                    commands.push(line(&[&[b"FT.SYNUPDATE".as_slice()], &own[..]].concat()));
+                }
+            }
+            for alias in &definition.aliases {
+                commands.push(line(&[b"FT._ALIASADDIFNX", alias, &definition.name]));
+            }
+        }
+        for (name, terms) in &self.dictionaries {
+            let mut add = line(&[b"FT.DICTADD", name]);
+            add.extend(terms.iter().map(|term| term.to_vec()));
+            commands.push(add);
+        }
+        commands
+    }
+
+    /// The indexes and dictionaries are those of a file from now on.
+    pub fn restore(
+        &mut self,
+        definitions: Vec<Definition>,
+        dictionaries: Dictionaries,
+        stem_min: usize,
+        now_ms: u64,
+    ) {
+        self.clear();
+        self.dictionaries = dictionaries;
+        for definition in definitions {
+            let mut schema = definition.schema;
+            schema.skips_scan = false;
+            self.create(&definition.name, schema, stem_min, now_ms);
+            if let Some(held) = self.held.get_mut(definition.name.as_slice()) {
+                restore_synonyms(&mut held.index, &definition.synonyms);
+            }
+            for alias in &definition.aliases {
+                self.set_alias(alias, &definition.name);
+            }
+        }
+    }
+
+    /// Takes an index out, with its aliases, by its name or one of them.
+    pub fn remove(&mut self, name: &[u8]) -> Option<(Box<[u8]>, Held)> {
+        let name = self.aliases.get(name).map_or(name, |name| name);
+        let (name, held) = self.held.remove_entry(name)?;
+        self.aliases.retain(|_, its| *its != name);
+        self.cursors.end_of(&name);
+        Some((name, held))
+    }
+
+    /// Removes all indexes: the data is gone.
+    pub fn clear(&mut self) {
+        self.held.clear();
+        self.cursors = Cursors::default();
+        self.aliases.clear();
+        self.changed.clear();
+    }
+
+    /// The index that an alias names.
+    pub fn alias(&self, alias: &[u8]) -> Option<&[u8]> {
+        self.aliases.get(alias).map(|name| &**name)
+    }
+
+    /// Lets an alias name an index, which must exist.
+    pub fn set_alias(&mut self, alias: &[u8], name: &[u8]) {
+        self.aliases.insert(alias.into(), name.into());
+    }
+
+    /// Removes an alias; whether there was one.
+    pub fn remove_alias(&mut self, alias: &[u8]) -> bool {
+        self.aliases.remove(alias).is_some()
+    }
+
+    /// The aliases of an index, sorted.
+    pub fn aliases_of<'i>(&'i self, name: &'i [u8]) -> impl Iterator<Item = &'i [u8]> {
+        let all = self.aliases.iter();
+        all.filter(move |(_, its)| ***its == *name)
+            .map(|(alias, _)| &**alias)
+    }
+
+    /// Notes the changes of a journal, whose lines stay.
+    pub fn note(&mut self, journal: &Journal) {
+        if self.held.is_empty() {
+            return;
+        }
+        for change in journal.changes().filter(|change| change.db == DATABASE) {
+            match change.kind {
+                ChangeKind::Event => {}
+                ChangeKind::Flushed => self.clear(),
+                ChangeKind::Swapped => self.all_changed = true,
+                _ => self.note_key(change.key),
+            }
+        }
+    }
+
+    fn note_key(&mut self, key: &[u8]) {
+        let is_covered = self.held.values().any(|its| its.index.schema().covers(key));
+        if is_covered && self.changed.last().is_none_or(|last| **last != *key) {
+            self.changed.push(key.into());
+        }
+    }
+
+    /// All data was replaced: the indexes begin anew.
+    pub fn start_over(&mut self) {
+        self.changed.clear();
+        self.all_changed = false;
+        for held in self.held.values_mut() {
+            let synonyms = synonyms_of(&held.index);
+            held.index = Index::new(held.index.schema().clone());
+            restore_synonyms(&mut held.index, &synonyms);
+            held.scan = Some(Scan::default());
+        }
+    }
+
+    /// Whether some keys are to be read again.
+    #[inline]
+    pub fn has_changed(&self) -> bool {
+        !self.changed.is_empty() || self.all_changed
+    }
+
+    /// The keys to be read again, in the order of their changes.
+    pub fn take_changed(&mut self) -> Vec<Box<[u8]>> {
+        if self.all_changed {
+            self.start_over();
+        }
+        std::mem::take(&mut self.changed)
+    }
+}
+
+/// Terms with the groups of synonyms that they are in.
+fn synonyms_of(index: &Index) -> Groups {
+    let owned = |(term, groups): (&[u8], &[Box<[u8]>])| {
+        (
+            term.to_vec(),
+            groups.iter().map(|group| group.to_vec()).collect(),
+        )
+    };
+    index.synonyms().map(owned).collect()
+}
+
+fn restore_synonyms(index: &mut Index, synonyms: &Groups) {
+    for (term, groups) in synonyms {
+        for group in groups {
+            index.set_synonyms(group, [term.clone()]);
+        }
+    }
+}

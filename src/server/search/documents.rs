@@ -1,0 +1,146 @@
+//! Hashes and JSON documents as an index reads them.
+//!
+//! Fields that have expired are not there. Paths of JSON are compiled once (`json_paths`); one that
+//! cannot be compiled finds nothing.
+
+use std::borrow::Cow;
+use std::cell::RefCell;
+
+use russet_json::{Kind, Path, PathCache, Value, View};
+use russet_keyspace::{Db, Ref};
+use russet_search::document::{Document, Found, Item};
+use russet_search::expression::Value as Text;
+use russet_search::schema::KeyType;
+use russet_search::schema::parse::JsonPath;
+use russet_types::{Entry, Hash, Json};
+
+/// A hash.
+pub struct HashDocument<'k> {
+    hash: Ref<'k, Hash>,
+    now_ms: u64,
+}
+
+/// A JSON document.
+pub struct JsonDocument<'k> {
+    json: Ref<'k, Json>,
+    paths: RefCell<&'k mut PathCache>,
+}
+
+/// A document of either type.
+pub enum AnyDocument<'k> {
+    Hash(HashDocument<'k>),
+    Json(JsonDocument<'k>),
+}
+
+impl<'k> AnyDocument<'k> {
+    /// The document at a key; `None`: there is none of this type.
+    pub fn at(
+        db: &'k Db<'_>,
+        key: &[u8],
+        key_type: KeyType,
+        paths: &'k mut PathCache,
+    ) -> Option<AnyDocument<'k>> {
+        Some(match key_type {
+            KeyType::Hash => AnyDocument::Hash(HashDocument {
+                hash: db.peek::<Hash>(key).ok().flatten()?,
+                now_ms: db.due_ms().max(0) as u64,
+            }),
+            KeyType::Json => AnyDocument::Json(JsonDocument {
+                json: db.peek::<Json>(key).ok().flatten()?,
+                paths: RefCell::new(paths),
+            }),
+        })
+    }
+}
+
+impl Document for AnyDocument<'_> {
+    fn find(&self, path: &[u8]) -> Found<'_> {
+        match self {
+            AnyDocument::Hash(document) => document.find(path),
+            AnyDocument::Json(document) => document.find(path),
+        }
+    }
+}
+
+/// The bytes of a field's name or value.
+pub fn text_of(entry: Entry<'_>) -> Cow<'_, [u8]> {
+    match entry {
+        Entry::Str(text) => Cow::Borrowed(text),
+        Entry::Int(n) => Cow::Owned(n.to_string().into_bytes()),
+    }
+}
+
+impl HashDocument<'_> {
+    fn find(&self, path: &[u8]) -> Found<'_> {
+        match self.hash.get(path) {
+            Some(field) if !field.expired(self.now_ms) => {
+                Found::One(Item::Text(text_of(field.value)))
+            }
+            _ => Found::Nothing,
+        }
+    }
+
+    /// The value of a field.
+    pub fn value(&self, name: &[u8]) -> Option<Vec<u8>> {
+        let field = self.hash.get(name)?;
+        (!field.expired(self.now_ms)).then(|| text_of(field.value).into_owned())
+    }
+}
+
+/// The fields of a hash with their values, in its order.
+pub fn text_of_fields(document: &HashDocument<'_>) -> Vec<(Vec<u8>, Text)> {
+    let mut fields = Vec::new();
+    document.hash.visit(|field| {
+        if !field.expired(document.now_ms) {
+            let value = Text::Text(text_of(field.value).into_owned());
+            fields.push((text_of(field.name).into_owned(), value));
+        }
+        true
+    });
+    fields
+}
+
+impl JsonDocument<'_> {
+    fn find(&self, path: &[u8]) -> Found<'_> {
+        let mut items = Vec::new();
+        self.each(path, |value| items.push(item_of(value)));
+        match items.len() {
+            0 => Found::Nothing,
+            1 => items.pop().map_or(Found::Nothing, Found::One),
+            _ => Found::Several(items),
+        }
+    }
+
+    /// Calls `take` with each value that a path finds.
+    pub fn each<'d>(&'d self, path: &[u8], take: impl FnMut(Value<'d>)) {
+        let Ok(text) = std::str::from_utf8(path) else {
+            return;
+        };
+        let compiled = self.paths.borrow_mut().get(text);
+        if let Ok(path) = compiled {
+            _ = path.each(self.json.root(), take);
+        }
+    }
+}
+
+/// Whether a text is a path, and whether the values that it finds have an order.
+pub fn check_path(text: &[u8]) -> Option<JsonPath> {
+    let text = std::str::from_utf8(text).ok()?;
+    let path = Path::parse(text).ok()?;
+    Some(if path.is_static() {
+        JsonPath::Ordered
+    } else {
+        JsonPath::Unordered
+    })
+}
+
+fn item_of<'d>(value: Value<'d>) -> Item<'d> {
+    match value.kind() {
+        Kind::Null => Item::Null,
+        Kind::Bool(value) => Item::Bool(value),
+        Kind::Number(number) => Item::Number(number.as_f64()),
+        Kind::String => Item::Text(Cow::Borrowed(value.text().unwrap_or("").as_bytes())),
+        Kind::Array => Item::List(value.values().map(item_of).collect()),
+        Kind::Object => Item::Object,
+    }
+}

@@ -1,0 +1,221 @@
+//! Indexes beside the keyspace: changed keys are read again, new indexes read what is there.
+//!
+//!     documents     hashes and JSON documents as an index reads them
+//!
+//! Elsewhere: `parts::search` has the indexes and what they have still to read, `russet_search`
+//! the engine.
+//! Cost: a turn without an index two tests; a changed key of an index that of its document.
+
+pub mod documents;
+
+use crate::server::execution::execute::Author;
+use crate::server::parts::persist::loading::SearchData;
+pub use crate::server::parts::search::{Cursor, DATABASE, Held, Scan};
+
+use crate::server::state::Server;
+use crate::server::state::world::Engine;
+use documents::AnyDocument;
+use russet_base::clock;
+use russet_json::PathCache;
+use russet_keyspace::{Cause, Class, Db, Keyspace, slot_of};
+use russet_search::document::{Document, Found, Item};
+use russet_search::expression::{Row, Value};
+use russet_search::schema::Schema;
+
+/// Nanoseconds of a slice of reading while no client is served.
+const SLICE_NANOS: u64 = 2_000_000;
+
+impl Server {
+    /// Reads the keys again that have changed, in the order of their changes. The lines of the
+    /// journal that no listener has taken yet, within an atomic script, count too.
+    pub fn catch_up(&mut self, keyspace: &mut Keyspace) {
+        if !keyspace.journal.is_empty() {
+            self.search.note(&keyspace.journal);
+        }
+        if self.search.has_changed() {
+            self.read_changed(keyspace);
+        }
+    }
+
+    /// Reads the keys again that were noted.
+    #[cold]
+    pub(in crate::server) fn read_changed(&mut self, keyspace: &mut Keyspace) {
+        let began = clock::cycles();
+        let changed = self.search.take_changed();
+        let db = keyspace.db(DATABASE);
+        for (_, held) in self.search.iter_mut() {
+            for key in &changed {
+                if held.index.schema().covers(key) {
+                    read_key(&db, key, held, &mut self.json_paths);
+                }
+            }
+            held.indexing_us += self.cycles.micros(clock::cycles().wrapping_sub(began));
+        }
+    }
+
+    /// Continues the reading of keys that were there before an index, for a slice.
+    fn continue_indexing(&mut self, keyspace: &mut Keyspace) {
+        let is_behind = |(_, held): (&[u8], &Held)| held.scan.is_some();
+        self.turn.indexing =
+            !self.persist.loading.in_progress() && self.search.iter().any(is_behind);
+        if !self.turn.indexing {
+            return;
+        }
+        let nanos = self.slice_nanos().unwrap_or(SLICE_NANOS);
+        let (began, ticks) = (clock::cycles(), self.cycles.ticks(nanos));
+        let is_over = || clock::cycles().wrapping_sub(began) >= ticks;
+        let mut db = keyspace.db(DATABASE);
+        for (_, held) in self.search.iter_mut() {
+            while let Some(scan) = held.scan
+                && !is_over()
+            {
+                held.scan = read_some(&mut db, scan, held, &mut self.json_paths);
+            }
+            if is_over() {
+                break;
+            }
+        }
+        let micros = self.cycles.micros(clock::cycles().wrapping_sub(began));
+        if let Some((_, held)) = self.search.iter_mut().find(|its| its.1.scan.is_some()) {
+            held.indexing_us += micros;
+        }
+    }
+
+    /// The indexes are those of a file from now on; they read the keys in slices.
+    pub(in crate::server) fn restore_indexes(&mut self, keyspace: &mut Keyspace, data: SearchData) {
+        // The data that was there before went with its indexes.
+        if keyspace.has_news() {
+            self.notify_changes(keyspace, Author::Server);
+        }
+        let SearchData {
+            definitions,
+            dictionaries,
+        } = data;
+        let now_ms = self.now.mono_ms;
+        let stem_min = self.config.search_min_stem_len as usize;
+        self.search
+            .restore(definitions, dictionaries, stem_min, now_ms);
+        self.update_listeners(keyspace);
+    }
+
+    /// Ends cursors that idle, and TEMPORARY indexes with their documents: a primary's, which its
+    /// replicas are sent. O(indexes + cursors).
+    pub(in crate::server) fn tend_indexes(&mut self, keyspace: &mut Keyspace) {
+        let now_ms = self.now.mono_ms;
+        self.search.cursors.expire(now_ms);
+        let is_replica = self.replication.is_replica();
+        if self.search.is_empty() || is_replica || self.persist.loading.in_progress() {
+            return;
+        }
+        for name in self.search.outlived(now_ms) {
+            let Some((name, held)) = self.search.remove(&name) else {
+                continue;
+            };
+            let mut db = keyspace.db(DATABASE);
+            for key in held.index.keys() {
+                if db.delete(key, Cause::Unlink) {
+                    db.changed(key, Class::GENERIC, "del");
+                    let (slot, words) = (|| Some(slot_of(key)), [b"DEL", key]);
+                    db.effects().record(DATABASE, slot, words.into_iter());
+                }
+            }
+            let words = [&b"FT._DROPINDEXIFX"[..], &name, b"_FORCEKEEPDOCS"];
+            db.effects().record(DATABASE, || None, words.into_iter());
+            db.add_dirty(1);
+            self.update_listeners(keyspace);
+            if keyspace.has_news() {
+                self.notify_changes(keyspace, Author::Server);
+            }
+        }
+    }
+
+    /// All data was replaced by a file's: every index reads it.
+    pub(in crate::server) fn reindex(&mut self) {
+        if !self.search.is_empty() {
+            self.search.start_over();
+        }
+    }
+}
+
+impl Engine {
+    /// See [`Server::continue_indexing`].
+    pub(in crate::server) fn continue_indexing(&mut self) {
+        let Engine {
+            keyspace, server, ..
+        } = self;
+        if !server.search.is_empty() || server.turn.indexing {
+            server.continue_indexing(keyspace);
+        }
+    }
+}
+
+/// Reads the next few keys; where it stands then, `None` at the end.
+fn read_some(db: &mut Db<'_>, scan: Scan, held: &mut Held, paths: &mut PathCache) -> Option<Scan> {
+    let (mut keys, mut seen) = (Vec::new(), scan.seen);
+    let schema = held.index.schema();
+    let cursor = db.scan(scan.cursor, |key, _| {
+        seen += 1;
+        if schema.covers(key) {
+            keys.push(Box::<[u8]>::from(key));
+        }
+    });
+    for key in keys {
+        read_key(db, &key, held, paths);
+    }
+    (cursor != 0).then_some(Scan { cursor, seen })
+}
+
+/// Reads the document of a key that an index covers.
+fn read_key(db: &Db<'_>, key: &[u8], held: &mut Held, paths: &mut PathCache) {
+    let schema = held.index.schema();
+    match AnyDocument::at(db, key, schema.key_type, paths) {
+        Some(document) if passes(schema, key, &document) => _ = held.index.put(key, &document),
+        _ => _ = held.index.remove(key),
+    }
+}
+
+/// Whether the condition of FILTER holds for a document.
+fn passes(schema: &Schema, key: &[u8], document: &AnyDocument<'_>) -> bool {
+    let Some(filter) = &schema.filter else {
+        return true;
+    };
+    let row = Fields {
+        schema,
+        key,
+        document,
+    };
+    let value = filter.expression.evaluate(&row);
+    value.is_ok_and(|value| value.is_true())
+}
+
+/// A document's fields by the names that the schema has for them, else by their paths.
+struct Fields<'d, 'k> {
+    schema: &'d Schema,
+    key: &'d [u8],
+    document: &'d AnyDocument<'k>,
+}
+
+impl Row for Fields<'_, '_> {
+    fn property(&self, name: &[u8]) -> Option<Value> {
+        if name == b"__key" {
+            return Some(Value::Text(self.key.to_vec()));
+        }
+        let field = self.schema.field(name);
+        let path = field.map_or(name, |(_, field)| &field.path);
+        match self.document.find(path) {
+            Found::Nothing => None,
+            Found::One(item) => value_of(item),
+            Found::Several(items) => items.into_iter().next().and_then(value_of),
+        }
+    }
+}
+
+fn value_of(item: Item<'_>) -> Option<Value> {
+    Some(match item {
+        Item::Null | Item::Object => return None,
+        Item::Bool(value) => Value::Number(f64::from(u8::from(value))),
+        Item::Number(n) => Value::Number(n),
+        Item::Text(text) => Value::Text(text.into_owned()),
+        Item::List(items) => Value::List(items.into_iter().filter_map(value_of).collect()),
+    })
+}
