@@ -27,6 +27,7 @@ mod list;
 mod path_hash;
 mod pubsub;
 mod scripting;
+mod search;
 mod sentinel;
 mod server;
 mod set;
@@ -74,6 +75,7 @@ const GROUPS: &[(&[Spec], Text)] = &[
     (path_hash::SPECS, text!("path_hash")),
     (pubsub::SPECS, text!("pubsub")),
     (scripting::SPECS, text!("scripting")),
+    (search::SPECS, text!("search")),
     (set::SPECS, text!("set")),
     (sketches::bloom::SPECS, text!("sketches/bloom")),
     (sketches::count_min::SPECS, text!("sketches/count_min")),

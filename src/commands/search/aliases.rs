@@ -1,0 +1,119 @@
+//! ALIASADD, ALIASUPDATE, ALIASDEL, ALIASLIST: other names of indexes.
+
+use super::definitions::changed;
+use super::row::{READS, WRITES, catch_up, check_prefixes, refusal};
+use crate::server::{Call, CommandResult, Handler, Spec};
+use russet_command::{Arity, Category};
+use russet_search::error::{ALIAS_CONFLICT, NO_INDEX, SearchError};
+
+const fn row(name: &'static str, handler: Handler, words: u8) -> Spec {
+    Spec {
+        arity: Arity::Exactly(words as _),
+        flags: WRITES,
+        categories: Category::SEARCH,
+        ..Spec::new(name, handler)
+    }
+}
+
+pub(super) const ALIASADD: Spec = row("FT.ALIASADD", add, 3);
+pub(super) const ALIASADDIFNX: Spec = row("FT._ALIASADDIFNX", add, 3);
+pub(super) const ALIASUPDATE: Spec = row("FT.ALIASUPDATE", update, 3);
+pub(super) const ALIASDEL: Spec = row("FT.ALIASDEL", remove, 2);
+pub(super) const ALIASDELIFX: Spec = row("FT._ALIASDELIFX", remove, 2);
+
+/// `FT.ALIASADD alias index`: gives an index another name.
+///
+/// Reply: OK. O(log n).
+fn add(call: &mut Call<'_>) -> CommandResult {
+    let [_, alias, name] = call.args.exactly();
+    catch_up(call)?;
+    let indexes = &call.server.search;
+    check_target(call, name)?;
+    if indexes.alias(alias).is_some() {
+        if call.name == ALIASADDIFNX.name {
+            call.reply.ok();
+            return Ok(());
+        }
+        let error = SearchError::new(ALIAS_CONFLICT, "Alias already exists");
+        return Err(refusal(&error));
+    }
+    set(call, b"FT._ALIASADDIFNX")
+}
+
+/// `FT.ALIASUPDATE alias index`: the same, whatever the alias named before.
+///
+/// Reply: OK. O(log n).
+fn update(call: &mut Call<'_>) -> CommandResult {
+    let [_, _, name] = call.args.exactly();
+    catch_up(call)?;
+    check_target(call, name)?;
+    set(call, b"FT.ALIASUPDATE")
+}
+
+/// An alias names an index, not another alias.
+fn check_target(call: &Call<'_>, name: &[u8]) -> CommandResult {
+    let indexes = &call.server.search;
+    match indexes.get(name) {
+        Some(held) if indexes.is_index(name) => check_prefixes(call, held.index.schema()),
+        _ => {
+            let old = "Unknown index name (or name is an alias itself)";
+            Err(refusal(&SearchError::unknown_index(name, old)))
+        }
+    }
+}
+
+fn set(call: &mut Call<'_>, effect: &[u8]) -> CommandResult {
+    let [_, alias, name] = call.args.exactly();
+    if call.server.search.is_index(alias) {
+        let text = "Alias conflicts with an existing index name";
+        let error = SearchError::new(ALIAS_CONFLICT, text);
+        return Err(refusal(&error));
+    }
+    call.server.search.set_alias(alias, name);
+    changed(call, effect);
+    call.reply.ok();
+    Ok(())
+}
+
+/// `FT.ALIASDEL alias`: takes a name away.
+///
+/// Reply: OK. O(log n).
+fn remove(call: &mut Call<'_>) -> CommandResult {
+    let alias = call.args.at(1);
+    catch_up(call)?;
+    if !call.server.search.remove_alias(alias) {
+        if call.name == ALIASDELIFX.name {
+            call.reply.ok();
+            return Ok(());
+        }
+        let error = SearchError::new(NO_INDEX, "Alias does not exist");
+        return Err(refusal(&error));
+    }
+    changed(call, b"FT._ALIASDELIFX");
+    call.reply.ok();
+    Ok(())
+}
+
+pub(super) const ALIASLIST: Spec = Spec {
+    arity: Arity::Exactly(2),
+    flags: READS,
+    categories: Category::SEARCH,
+    ..Spec::new("FT.ALIASLIST", list)
+};
+
+/// `FT.ALIASLIST index`: the other names of an index.
+///
+/// Reply: set (RESP2: array), sorted. O(aliases).
+fn list(call: &mut Call<'_>) -> CommandResult {
+    let name = call.args.at(1);
+    catch_up(call)?;
+    let indexes = &call.server.search;
+    let Some(own) = indexes.name_of(name) else {
+        let error = SearchError::unknown_index(name, "Unknown index name");
+        return Err(refusal(&error));
+    };
+    let aliases: Vec<&[u8]> = indexes.aliases_of(own).collect();
+    call.reply.set(aliases.len());
+    aliases.iter().for_each(|alias| call.reply.bulk(alias));
+    Ok(())
+}

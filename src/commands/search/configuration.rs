@@ -1,0 +1,154 @@
+//! CONFIG: the directives of indexes by the names that the module had before Redis 8.
+//!
+//! Options without a directive here, of threads, forks and pools, are not listed.
+
+use super::row::READS;
+use crate::server::{Call, CommandResult, Spec, World};
+use russet_command::{Arity, Category, CommandError};
+use russet_config::Gate;
+
+const NOT_AN_OPTION: CommandError = CommandError::Text("SEARCH_OPTION_INVALID Invalid option");
+const BAD_VALUE: CommandError =
+    CommandError::Text("SEARCH_PARSE_ARGS Could not convert argument to expected type");
+const NO_ACTION: CommandError =
+    CommandError::Text("SEARCH_PARSE_ARGS No such configuration action");
+
+/// An option: its name, the directive, and what HELP says of it.
+const OPTIONS: [(&str, &str, &str); 10] = [
+    (
+        "CURSOR_MAX_IDLE",
+        "search-cursor-max-idle",
+        "Milliseconds that a cursor may idle at most",
+    ),
+    (
+        "DEFAULT_DIALECT",
+        "search-default-dialect",
+        "Dialect of queries that name none",
+    ),
+    (
+        "MAXAGGREGATERESULTS",
+        "search-max-aggregate-results",
+        "Rows of FT.AGGREGATE at most",
+    ),
+    (
+        "MAXEXPANSIONS",
+        "search-max-prefix-expansions",
+        "Terms that a prefix stands for at most",
+    ),
+    (
+        "MAXPREFIXEXPANSIONS",
+        "search-max-prefix-expansions",
+        "Terms that a prefix stands for at most",
+    ),
+    (
+        "MAXSEARCHRESULTS",
+        "search-max-search-results",
+        "Rows of FT.SEARCH at most",
+    ),
+    (
+        "MINPREFIX",
+        "search-min-prefix",
+        "Characters of a prefix at least",
+    ),
+    (
+        "MINSTEMLEN",
+        "search-min-stem-len",
+        "Bytes that a word has at least to be stemmed",
+    ),
+    (
+        "ON_TIMEOUT",
+        "search-on-timeout",
+        "What a query replies whose time is up",
+    ),
+    (
+        "TIMEOUT",
+        "search-timeout",
+        "Milliseconds that a query may take",
+    ),
+];
+
+pub(super) const CONFIG: Spec = Spec {
+    arity: Arity::AtLeast(3),
+    flags: READS,
+    categories: Category::SEARCH.union(Category::ADMIN),
+    ..Spec::new("FT.CONFIG", config)
+};
+
+/// `FT.CONFIG GET | HELP option` and `FT.CONFIG SET option value`: options of all indexes; `*`
+/// stands for all of them. `CONFIG GET search-*` and `CONFIG SET` are their newer form.
+///
+/// Reply: map (RESP2: array of pairs) of names and values, of HELP with descriptions; of SET OK.
+/// O(options).
+fn config(call: &mut Call<'_>) -> CommandResult {
+    let args = call.args;
+    let option = args.at(2);
+    if args.is(1, "SET") {
+        return set(call, option);
+    }
+    let helps = args.is(1, "HELP");
+    if !helps && !args.is(1, "GET") {
+        return Err(NO_ACTION);
+    }
+    let is_asked = |name: &str| option == b"*" || option.eq_ignore_ascii_case(name.as_bytes());
+    let asked: Vec<_> = OPTIONS.iter().filter(|(name, ..)| is_asked(name)).collect();
+    let config = &call.server.config;
+    let value = |directive: &str| {
+        let found = config.get(&[directive.as_bytes()]);
+        found
+            .into_iter()
+            .next()
+            .map(|(_, value)| value)
+            .unwrap_or_default()
+    };
+    let is_map = call.reply.resp3();
+    if is_map {
+        call.reply.map(asked.len());
+    } else {
+        call.reply.array(asked.len());
+    }
+    for (name, directive, about) in asked {
+        let value = value(directive);
+        let reply = &mut *call.reply;
+        if !is_map {
+            reply.array(if helps { 5 } else { 2 });
+        }
+        reply.simple(name);
+        if helps {
+            if is_map {
+                reply.map(2);
+            }
+            reply.simple("Description");
+            reply.simple(about);
+            reply.simple("Value");
+        }
+        reply.bulk(&value);
+    }
+    Ok(())
+}
+
+fn set(call: &mut Call<'_>, option: &[u8]) -> CommandResult {
+    let is_it = |name: &str| option.eq_ignore_ascii_case(name.as_bytes());
+    let found = OPTIONS.iter().find(|(name, ..)| is_it(name));
+    let (_, directive, _) = found.ok_or(NOT_AN_OPTION)?;
+    let value = call.args.get(3).ok_or(BAD_VALUE)?;
+    let origin = call.origin;
+    let World {
+        keyspace,
+        server,
+        reply,
+        ..
+    } = call.world();
+    let gate = Gate {
+        protected: true,
+        loading: server.persist.loading.in_progress(),
+    };
+    let changes = server.config.set(&[directive.as_bytes(), value], gate);
+    let changes = changes.map_err(|_| BAD_VALUE)?;
+    let names = changes.names().to_vec();
+    if let Err(refused) = server.settings_changed(keyspace, &names, origin) {
+        let error = changes.roll_back(&mut server.config, refused.name, &refused.why);
+        return Err(CommandError::Bytes(error.line()));
+    }
+    reply.ok();
+    Ok(())
+}

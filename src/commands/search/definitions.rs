@@ -1,0 +1,227 @@
+//! CREATE, ALTER, DROPINDEX, _LIST, and the forms of them that log and replicas are sent, which are
+//! content with what is there already, or gone.
+
+use super::row::{GROWS, READS, REMOVING, WRITES, catch_up, check_prefixes, refusal, words};
+use crate::server::search::documents::check_path;
+use crate::server::search::{DATABASE, Scan};
+use crate::server::{Call, CommandResult, Spec};
+use russet_command::{Arity, Category, CommandError};
+use russet_keyspace::{Cause, Class};
+use russet_search::error::{INDEX_EXISTS, SearchError};
+use russet_search::schema::parse;
+
+const OTHER_DATABASE: CommandError = CommandError::Text("Cannot create index on db != 0");
+
+pub(super) const CREATE: Spec = Spec {
+    arity: Arity::AtLeast(2),
+    flags: GROWS,
+    categories: Category::SEARCH,
+    ..Spec::new("FT.CREATE", create)
+};
+
+pub(super) const CREATEIFNX: Spec = Spec {
+    arity: Arity::AtLeast(2),
+    flags: GROWS,
+    categories: Category::SEARCH,
+    ..Spec::new("FT._CREATEIFNX", create_if_missing)
+};
+
+/// `FT.CREATE index [option ...] SCHEMA field type [option ...] ...`: makes an index over the
+/// hashes or JSON documents of database 0. Keys that are there already are read in
+/// slices of the loop.
+///
+/// Reply: OK. O(fields); each key is read once later.
+fn create(call: &mut Call<'_>) -> CommandResult {
+    catch_up(call)?;
+    if call.db.index() != DATABASE {
+        return Err(OTHER_DATABASE);
+    }
+    if call.server.search.is_index(call.args.at(1)) {
+        let error = SearchError::new(INDEX_EXISTS, "Index already exists");
+        return Err(refusal(&error));
+    }
+    make(call)
+}
+
+/// `FT._CREATEIFNX`: the same, OK if the index exists.
+fn create_if_missing(call: &mut Call<'_>) -> CommandResult {
+    catch_up(call)?;
+    if call.server.search.is_index(call.args.at(1)) {
+        call.reply.ok();
+        return Ok(());
+    }
+    make(call)
+}
+
+fn make(call: &mut Call<'_>) -> CommandResult {
+    let name = call.args.at(1);
+    if call.args.len() == 2 {
+        return Err(CommandError::WrongArity(call.name.to_owned()));
+    }
+    let schema = parse::create(name, &words(call, 2), &check_path);
+    let schema = schema.map_err(|error| refusal(&error))?;
+    check_prefixes(call, &schema)?;
+    let now_ms = call.server.now.mono_ms;
+    let stem_min = call.server.config.search_min_stem_len as usize;
+    call.server.search.create(name, schema, stem_min, now_ms);
+    call.server.update_listeners(call.db.keyspace());
+    changed(call, b"FT._CREATEIFNX");
+    call.reply.ok();
+    Ok(())
+}
+
+/// The definitions have changed: the effect is the command's own arguments by another name.
+pub(super) fn changed(call: &mut Call<'_>, name: &[u8]) {
+    call.db.add_dirty(1);
+    let args = call.args;
+    let all: Vec<&[u8]> = std::iter::once(name).chain(args.from(1).iter()).collect();
+    call.rewrite(&all);
+}
+
+pub(super) const ALTER: Spec = Spec {
+    arity: Arity::AtLeast(2),
+    flags: GROWS,
+    categories: Category::SEARCH,
+    ..Spec::new("FT.ALTER", alter)
+};
+
+pub(super) const ALTERIFNX: Spec = Spec {
+    arity: Arity::AtLeast(2),
+    flags: GROWS,
+    categories: Category::SEARCH,
+    ..Spec::new("FT._ALTERIFNX", alter)
+};
+
+/// `FT.ALTER index [SKIPINITIALSCAN] SCHEMA ADD field type [option ...] ...`: adds fields to an
+/// index; all its documents are read again, in slices of the loop.
+///
+/// Reply: OK. O(fields).
+fn alter(call: &mut Call<'_>) -> CommandResult {
+    catch_up(call)?;
+    let (args, name) = (call.args, call.args.at(1));
+    let unknown = || refusal(&SearchError::unknown_index(name, "Unknown index name"));
+    let held = call.server.search.get(name).ok_or_else(unknown)?;
+    let schema = held.index.schema();
+    let skips = args.is(2, "SKIPINITIALSCAN");
+    let mut at = 2 + usize::from(skips);
+    for word in ["SCHEMA", "ADD"] {
+        if at >= args.len() || !args.is(at, word) {
+            return Err(CommandError::WrongArity(call.name.to_owned()));
+        }
+        at += 1;
+    }
+    if at >= args.len() {
+        return Err(CommandError::WrongArity(call.name.to_owned()));
+    }
+    check_prefixes(call, schema)?;
+    let added = match parse::alter(schema, name, &words(call, at), &check_path) {
+        Ok(added) => added,
+        Err(error) if parse::is_duplicate(&error) && call.name == ALTERIFNX.name => {
+            call.reply.ok();
+            return Ok(());
+        }
+        Err(error) => return Err(refusal(&error)),
+    };
+    if let Some(held) = call.server.search.get_mut(name) {
+        held.index.add_fields(added);
+        if !skips {
+            held.scan = Some(Scan::default());
+        }
+    }
+    changed(call, b"FT._ALTERIFNX");
+    call.reply.ok();
+    Ok(())
+}
+
+const fn removing(name: &'static str, handler: crate::server::Handler) -> Spec {
+    Spec {
+        arity: Arity::AtLeast(2),
+        flags: WRITES,
+        categories: REMOVING,
+        ..Spec::new(name, handler)
+    }
+}
+
+pub(super) const DROPINDEX: Spec = removing("FT.DROPINDEX", drop_index);
+pub(super) const DROPINDEXIFX: Spec = removing("FT._DROPINDEXIFX", drop_index);
+pub(super) const DROP: Spec = removing("FT.DROP", drop_with_documents);
+pub(super) const DROPIFX: Spec = removing("FT._DROPIFX", drop_with_documents);
+
+/// `FT.DROPINDEX index [DD]`: removes an index; with DD its documents, too.
+///
+/// Reply: OK. O(1), with DD O(documents).
+fn drop_index(call: &mut Call<'_>) -> CommandResult {
+    let with_documents = call.args.len() > 2 && call.args.is(2, "DD");
+    remove(call, with_documents)
+}
+
+/// `FT.DROP index [KEEPDOCS]`: removes an index with its documents. Deprecated.
+///
+/// Reply: OK. O(documents).
+fn drop_with_documents(call: &mut Call<'_>) -> CommandResult {
+    let args = call.args;
+    let keeps = args.len() > 2 && (args.is(2, "KEEPDOCS") || args.is(2, "_FORCEKEEPDOCS"));
+    remove(call, !keeps)
+}
+
+fn remove(call: &mut Call<'_>, with_documents: bool) -> CommandResult {
+    if call.args.len() > 3 {
+        return Err(CommandError::WrongArity(call.name.to_owned()));
+    }
+    catch_up(call)?;
+    let name = call.args.at(1);
+    let Some(held) = call.server.search.get(name) else {
+        if [DROPINDEXIFX.name, DROPIFX.name].contains(&call.name) {
+            call.reply.ok();
+            return Ok(());
+        }
+        return Err(refusal(&SearchError::unknown_index(
+            name,
+            "Unknown Index name",
+        )));
+    };
+    check_prefixes(call, held.index.schema())?;
+    let Some((_, held)) = call.server.search.remove(name) else {
+        return Ok(());
+    };
+    if with_documents {
+        let mut db = call.db.other(DATABASE);
+        let mut deleted: Vec<&[u8]> = vec![b"DEL"];
+        for key in held.index.keys() {
+            if db.delete(key, Cause::Unlink) {
+                db.changed(key, Class::GENERIC, "del");
+                deleted.push(key);
+            }
+        }
+        if deleted.len() > 1 {
+            call.rewrite_in(DATABASE, &deleted);
+        }
+    }
+    call.db.add_dirty(1);
+    call.rewrite(&[b"FT._DROPINDEXIFX", name, b"_FORCEKEEPDOCS"]);
+    call.server.update_listeners(call.db.keyspace());
+    call.reply.ok();
+    Ok(())
+}
+
+pub(super) const LIST: Spec = Spec {
+    arity: Arity::Exactly(1),
+    flags: READS,
+    categories: Category::SEARCH
+        .union(Category::SLOW)
+        .union(Category::ADMIN),
+    ..Spec::new("FT._LIST", list)
+};
+
+/// `FT._LIST`: the names of the indexes.
+///
+/// Reply: set (RESP2: array) of simple strings, sorted. O(indexes).
+fn list(call: &mut Call<'_>) -> CommandResult {
+    catch_up(call)?;
+    let indexes = &call.server.search;
+    call.reply.set(indexes.len());
+    for (name, _) in indexes.iter() {
+        call.reply.simple_bytes(name);
+    }
+    Ok(())
+}

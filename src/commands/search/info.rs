@@ -1,0 +1,357 @@
+//! INFO: the definition and figures of an index.
+//!
+//! The order is Redis's: clients of RESP2 find fields by their positions. In RESP3 lists of pairs
+//! are maps, numbers with a point doubles, and the flags of a field a list of their own.
+
+use super::row::{READS, catch_up, check_prefixes, refusal};
+use crate::server::search::{DATABASE, Held};
+use crate::server::{Call, CommandResult, Spec};
+use russet_command::{Arity, Category};
+use russet_resp::{Deferred, Reply};
+use russet_search::error::SearchError;
+use russet_search::index::{Faults, Figures};
+use russet_search::schema::{Algorithm, Field, FieldKind, KeyType, Schema, ShapeSpace, Vector};
+
+const MIB: f64 = 1024.0 * 1024.0;
+
+pub(super) const INFO: Spec = Spec {
+    arity: Arity::Exactly(2),
+    flags: READS,
+    categories: Category::SEARCH,
+    ..Spec::new("FT.INFO", info)
+};
+
+/// `FT.INFO index`: its definition and figures.
+///
+/// Reply: map (RESP2: array) of names and facts. O(fields + terms).
+fn info(call: &mut Call<'_>) -> CommandResult {
+    let name = call.args.at(1);
+    catch_up(call)?;
+    let search = &call.server.search;
+    let (Some(own), Some(held)) = (search.name_of(name), search.get(name)) else {
+        let error = SearchError::unknown_index(name, "Unknown index name");
+        return Err(refusal(&error));
+    };
+    check_prefixes(call, held.index.schema())?;
+    let keys = call.db.whole().database(DATABASE).len();
+    let (of_index, total) = search.cursors.count(own);
+    let capacity = call.server.config.search_index_cursor_limit;
+    let mut facts = Facts::begin(call.reply);
+    reply_definition(&mut facts, own, held);
+    reply_figures(&mut facts, held, keys);
+    facts.name("cursor_stats");
+    let mut inner = Facts::begin(facts.reply);
+    inner.int("global_idle", total as i64);
+    inner.int("global_total", total as i64);
+    inner.int("index_capacity", capacity as i64);
+    inner.int("index_total", of_index as i64);
+    inner.end();
+    if let Some(words) = held.index.schema().stop_words.named() {
+        let words: Vec<&[u8]> = words.collect();
+        facts.name("stopwords_list");
+        facts.reply.array(words.len());
+        words.iter().for_each(|word| facts.reply.bulk(word));
+    }
+    facts.name("dialect_stats");
+    let mut inner = Facts::begin(facts.reply);
+    for (at, name) in ["dialect_1", "dialect_2", "dialect_3", "dialect_4"]
+        .into_iter()
+        .enumerate()
+    {
+        inner.int(name, (held.dialects >> at & 1).into());
+    }
+    inner.end();
+    reply_faults(&mut facts, held);
+    facts.end();
+    Ok(())
+}
+
+/// A map that is written fact by fact.
+struct Facts<'r> {
+    reply: &'r mut Reply,
+    place: Deferred,
+    count: usize,
+}
+
+impl<'r> Facts<'r> {
+    fn begin(reply: &'r mut Reply) -> Facts<'r> {
+        let place = reply.defer();
+        Facts {
+            reply,
+            place,
+            count: 0,
+        }
+    }
+
+    fn end(self) {
+        self.reply.finish_map(self.place, self.count);
+    }
+
+    fn name(&mut self, name: &str) {
+        self.reply.simple(name);
+        self.count += 1;
+    }
+
+    fn int(&mut self, name: &str, n: i64) {
+        self.name(name);
+        self.reply.int(n);
+    }
+
+    fn double(&mut self, name: &str, n: f64) {
+        self.name(name);
+        self.reply.double(n);
+    }
+
+    fn simple(&mut self, name: &str, value: &[u8]) {
+        self.name(name);
+        self.reply.simple_bytes(value);
+    }
+}
+
+fn reply_definition(facts: &mut Facts<'_>, name: &[u8], held: &Held) {
+    let schema = held.index.schema();
+    facts.simple("index_name", name);
+    facts.name("index_options");
+    let options = [
+        (!schema.has_frequencies, "NOFREQS"),
+        (!schema.has_fields, "NOFIELDS"),
+        (!schema.has_offsets, "NOOFFSETS"),
+        (!schema.has_highlights, "NOHL"),
+        (schema.is_wide, "MAXTEXTFIELDS"),
+    ];
+    let set: Vec<&str> = options
+        .iter()
+        .filter(|(is, _)| *is)
+        .map(|(_, name)| *name)
+        .collect();
+    facts.reply.array(set.len());
+    set.iter().for_each(|name| facts.reply.simple(name));
+    facts.name("index_definition");
+    let mut inner = Facts::begin(facts.reply);
+    let key_type: &[u8] = match schema.key_type {
+        KeyType::Hash => b"HASH",
+        KeyType::Json => b"JSON",
+    };
+    inner.simple("key_type", key_type);
+    inner.name("prefixes");
+    inner.reply.array(schema.prefixes.len());
+    for prefix in &schema.prefixes {
+        inner.reply.simple_bytes(prefix);
+    }
+    if let Some(filter) = &schema.filter {
+        inner.simple("filter", &filter.text);
+    }
+    if schema.names_language {
+        inner.simple("default_language", schema.language.name().as_bytes());
+    }
+    if let Some(field) = &schema.language_field {
+        inner.simple("language_field", field);
+    }
+    inner.double("default_score", schema.score);
+    if let Some(field) = &schema.score_field {
+        inner.simple("score_field", field);
+    }
+    if let Some(field) = &schema.payload_field {
+        inner.simple("payload_field", field);
+    }
+    let indexes_all: &[u8] = if schema.indexes_all {
+        b"true"
+    } else {
+        b"false"
+    };
+    inner.simple("indexes_all", indexes_all);
+    inner.end();
+    facts.name("attributes");
+    facts.reply.array(schema.fields.len());
+    for field in &schema.fields {
+        reply_field(facts.reply, field, schema);
+    }
+}
+
+fn reply_field(reply: &mut Reply, field: &Field, schema: &Schema) {
+    let is_map = reply.resp3();
+    let place = reply.defer();
+    let mut facts = Facts {
+        reply,
+        place,
+        count: 0,
+    };
+    facts.simple("identifier", &field.path);
+    facts.simple("attribute", &field.name);
+    facts.simple("type", field.kind.name().as_bytes());
+    let mut flags = Vec::new();
+    match &field.kind {
+        FieldKind::Text(text) => {
+            facts.double("WEIGHT", text.weight);
+            if text.no_stem {
+                flags.push("NOSTEM");
+            }
+            if text.has_suffixes {
+                flags.push("WITHSUFFIXTRIE");
+            }
+        }
+        FieldKind::Tag(tag) => {
+            let separator = tag.separator.map_or(Vec::new(), |byte| vec![byte]);
+            facts.simple("SEPARATOR", &separator);
+            if tag.is_case_sensitive {
+                flags.push("CASESENSITIVE");
+            }
+            if tag.has_suffixes {
+                flags.push("WITHSUFFIXTRIE");
+            }
+        }
+        FieldKind::Shape(ShapeSpace::Flat) => facts.simple("coord_system", b"FLAT"),
+        FieldKind::Shape(ShapeSpace::Spherical) => facts.simple("coord_system", b"SPHERICAL"),
+        FieldKind::Vector(vector) => reply_vector(&mut facts, vector),
+        FieldKind::Number | FieldKind::Geo => {}
+    }
+    // On JSON values are sorted as they are.
+    let is_raw = field.is_unnormalised
+        || schema.key_type == KeyType::Json
+        || !matches!(field.kind, FieldKind::Text(_) | FieldKind::Tag(_));
+    let mut all = Vec::new();
+    if field.is_sortable {
+        all.push("SORTABLE");
+        if is_raw {
+            all.push("UNF");
+        }
+    }
+    all.append(&mut flags);
+    for (is_set, name) in [
+        (field.no_index, "NOINDEX"),
+        (field.indexes_empty, "INDEXEMPTY"),
+        (field.indexes_missing, "INDEXMISSING"),
+    ] {
+        if is_set {
+            all.push(name);
+        }
+    }
+    if is_map {
+        facts.name("flags");
+        facts.reply.array(all.len());
+        all.iter().for_each(|name| facts.reply.simple(name));
+        facts.end();
+    } else {
+        all.iter().for_each(|name| facts.reply.simple(name));
+        let words = facts.count * 2 + all.len();
+        facts.reply.finish_array(facts.place, words);
+    }
+}
+
+fn reply_vector(facts: &mut Facts<'_>, vector: &Vector) {
+    facts.simple("algorithm", vector.algorithm.name().as_bytes());
+    facts.simple("data_type", vector.element.name().as_bytes());
+    facts.int("dim", vector.dimensions as i64);
+    facts.simple("distance_metric", vector.metric.name().as_bytes());
+    match vector.algorithm {
+        Algorithm::Flat { .. } => {}
+        Algorithm::Hnsw(its) => {
+            facts.int("M", its.m as i64);
+            facts.int("ef_construction", its.ef_construction as i64);
+            facts.int("ef_runtime", its.ef_runtime as i64);
+        }
+        Algorithm::Svs(its) => {
+            facts.int("graph_max_degree", its.graph_max_degree as i64);
+            facts.int("construction_window_size", its.construction_window as i64);
+            facts.int("search_window_size", its.search_window as i64);
+            // Vectors are kept whole, whatever compression was asked for, and searched by HNSW.
+            facts.simple("compression", b"no_compression");
+            facts.simple("searched_by", b"HNSW");
+        }
+    }
+}
+
+fn reply_figures(facts: &mut Facts<'_>, held: &Held, keys: usize) {
+    let of = held.index.figures();
+    let mb = |bytes: usize| bytes as f64 / MIB;
+    let per = |a: usize, b: usize| a as f64 / b as f64;
+    facts.int("num_docs", of.documents as i64);
+    facts.int("max_doc_id", of.document_id_max as i64);
+    facts.int("num_terms", of.terms as i64);
+    facts.int("num_records", of.records as i64);
+    facts.double("inverted_sz_mb", mb(of.inverted_bytes));
+    facts.double("vector_index_sz_mb", mb(of.vector_bytes));
+    facts.int("total_inverted_index_blocks", of.inverted_blocks as i64);
+    // Positions are a part of the entries.
+    facts.double("offset_vectors_sz_mb", 0.0);
+    facts.double("doc_table_size_mb", mb(of.document_table_bytes));
+    facts.double("sortable_values_size_mb", mb(of.sortable_bytes));
+    facts.double("key_table_size_mb", mb(of.key_table_bytes));
+    facts.double("tag_overhead_sz_mb", mb(of.tag_bytes));
+    facts.double("text_overhead_sz_mb", mb(of.text_bytes));
+    facts.double("total_index_memory_sz_mb", mb(of.bytes()));
+    facts.double("geoshapes_sz_mb", 0.0);
+    facts.double("records_per_doc_avg", per(of.records, of.documents));
+    facts.double("bytes_per_record_avg", per(of.inverted_bytes, of.records));
+    facts.double("offsets_per_term_avg", f64::NAN);
+    facts.double("offset_bits_per_record_avg", f64::NAN);
+    facts.int("hash_indexing_failures", of.faults.count as i64);
+    facts.double("total_indexing_time", held.indexing_us as f64 / 1000.0);
+    let is_indexing = held.scan.is_some();
+    facts.int("indexing", is_indexing.into());
+    let share = held
+        .scan
+        .map_or(1.0, |scan| per(scan.seen as usize, keys.max(1)).min(1.0));
+    facts.double("percent_indexed", share);
+    facts.int("number_of_uses", held.uses as i64);
+    facts.int("cleaning", 0);
+    if held.index.schema().temporary_s.is_none() {
+        reply_garbage(facts);
+    }
+}
+
+/// Nothing is collected later: entries go with their documents.
+fn reply_garbage(facts: &mut Facts<'_>) {
+    facts.name("gc_stats");
+    let mut inner = Facts::begin(facts.reply);
+    for name in ["bytes_collected", "total_ms_run", "total_cycles"] {
+        inner.double(name, 0.0);
+    }
+    inner.double("average_cycle_time_ms", f64::NAN);
+    for name in [
+        "last_run_time_ms",
+        "gc_numeric_trees_missed",
+        "gc_blocks_denied",
+    ] {
+        inner.double(name, 0.0);
+    }
+    inner.end();
+}
+
+fn reply_faults(facts: &mut Facts<'_>, held: &Held) {
+    let Figures {
+        faults,
+        field_faults,
+        ..
+    } = held.index.figures();
+    facts.name("Index Errors");
+    reply_errors(facts.reply, &faults, Some(b"OK"));
+    facts.name("field statistics");
+    let fields = &held.index.schema().fields;
+    facts.reply.array(fields.len());
+    for (field, faults) in fields.iter().zip(&field_faults) {
+        let mut inner = Facts::begin(facts.reply);
+        inner.simple("identifier", &field.path);
+        inner.simple("attribute", &field.name);
+        inner.name("Index Errors");
+        reply_errors(inner.reply, faults, None);
+        inner.end();
+    }
+}
+
+/// `background`: how reading in the background fares, which only the whole index has.
+fn reply_errors(reply: &mut Reply, of: &Faults, background: Option<&[u8]>) {
+    let mut facts = Facts::begin(reply);
+    facts.int("indexing failures", of.count as i64);
+    let is_none = of.count == 0;
+    let message: &[u8] = if is_none { b"N/A" } else { &of.last_message };
+    facts.simple("last indexing error", message);
+    facts.name("last indexing error key");
+    facts
+        .reply
+        .bulk(if is_none { b"N/A" } else { &of.last_key });
+    if let Some(status) = background {
+        facts.simple("background indexing status", status);
+    }
+    facts.end();
+}

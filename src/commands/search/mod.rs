@@ -1,0 +1,46 @@
+//! The commands of indexes: full text, tags, numbers, places and vectors over hashes and JSON.
+//!
+//!     row            flags, categories, refusals, the index of a name
+//!     definitions    CREATE, ALTER, DROPINDEX, _LIST
+//!     aliases        ALIASADD, ALIASUPDATE, ALIASDEL, ALIASLIST
+//!     info           INFO
+//!     words          TAGVALS, SYNUPDATE, SYNDUMP, DICTADD, DICTDEL, DICTDUMP
+//!     configuration  CONFIG
+//!
+//! Decided elsewhere: the query language, the indexes, stages and scores: `russet_search`; when a
+//! document is read: `server::search`.
+
+mod aliases;
+mod configuration;
+mod definitions;
+mod info;
+mod row;
+mod words;
+
+use crate::server::Spec;
+
+pub(super) static SPECS: &[Spec] = &[
+    aliases::ALIASADD,
+    aliases::ALIASADDIFNX,
+    aliases::ALIASDEL,
+    aliases::ALIASDELIFX,
+    aliases::ALIASLIST,
+    aliases::ALIASUPDATE,
+    definitions::ALTER,
+    definitions::ALTERIFNX,
+    configuration::CONFIG,
+    definitions::CREATE,
+    definitions::CREATEIFNX,
+    words::DICTADD,
+    words::DICTDEL,
+    words::DICTDUMP,
+    definitions::DROP,
+    definitions::DROPIFX,
+    definitions::DROPINDEX,
+    definitions::DROPINDEXIFX,
+    info::INFO,
+    definitions::LIST,
+    words::SYNDUMP,
+    words::SYNUPDATE,
+    words::TAGVALS,
+];

@@ -1,0 +1,54 @@
+//! The rows' common parts: flags, categories, refusals, the index of a name.
+//!
+//! Indexes are no keys: who creates, changes or reads one needs read access to all keys with its
+//! prefixes.
+
+use crate::server::Call;
+use crate::server::search::DATABASE;
+use russet_command::{Category, CommandError, Flags};
+use russet_search::error::{SearchError, Wording};
+use russet_search::schema::Schema;
+
+pub(super) const READS: Flags = Flags::READONLY.union(Flags::MODULE);
+pub(super) const WRITES: Flags = Flags::WRITE.union(Flags::MODULE);
+pub(super) const GROWS: Flags = WRITES.union(Flags::DENYOOM);
+
+pub(super) const SEARCHING: Category = Category::SEARCH.union(Category::READ);
+pub(super) const REMOVING: Category = Category::SEARCH
+    .union(Category::WRITE)
+    .union(Category::SLOW)
+    .union(Category::DANGEROUS);
+
+const NO_RIGHTS: CommandError =
+    CommandError::Text("NOPERM User does not have the required permissions to query the index");
+const NOT_HERE: CommandError =
+    CommandError::Text("ERR FT.* commands are not available on a node of a cluster");
+
+/// A refusal as clients read it.
+pub(super) fn refusal(error: &SearchError) -> CommandError {
+    CommandError::Bytes(error.wire(Wording::Redis8))
+}
+
+/// The arguments from one on, as the parsers take them.
+pub(super) fn words<'a>(call: &Call<'a>, from: usize) -> Vec<&'a [u8]> {
+    call.args.from(from).to_vec()
+}
+
+/// Makes sure that indexes are what the keys are now, and that there may be indexes.
+pub(super) fn catch_up(call: &mut Call<'_>) -> Result<(), CommandError> {
+    if call.is_in_cluster() {
+        return Err(NOT_HERE);
+    }
+    call.server.catch_up(call.db.keyspace());
+    Ok(())
+}
+
+/// Whether the user may read every key with the prefixes of an index.
+pub(super) fn check_prefixes(call: &Call<'_>, schema: &Schema) -> Result<(), CommandError> {
+    let may_read = |prefix: &Vec<u8>| call.may_read_prefix(DATABASE, prefix);
+    if schema.prefixes.iter().all(may_read) {
+        Ok(())
+    } else {
+        Err(NO_RIGHTS)
+    }
+}

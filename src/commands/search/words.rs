@@ -1,0 +1,179 @@
+//! The words of indexes: TAGVALS, synonyms, dictionaries.
+//!
+//! Dictionaries belong to no index; they list words that are spelled correctly.
+
+use super::definitions::changed;
+use super::row::{GROWS, READS, WRITES, catch_up, check_prefixes, refusal};
+use crate::server::search::Scan;
+use crate::server::{Call, CommandResult, Spec};
+use russet_command::{Arity, Category, CommandError};
+use russet_search::error::SearchError;
+use russet_search::schema::FieldKind;
+
+const NO_DICTIONARY: CommandError = CommandError::Text("could not open dict key");
+const NO_FIELD: CommandError = CommandError::Text("SEARCH_FIELD_NOT_FOUND No such field");
+const NOT_A_TAG: CommandError = CommandError::Text("SEARCH_FIELD_TYPE_MISMATCH Not a tag field");
+
+pub(super) const TAGVALS: Spec = Spec {
+    arity: Arity::Exactly(3),
+    flags: READS,
+    categories: Category::SEARCH
+        .union(Category::READ)
+        .union(Category::SLOW)
+        .union(Category::DANGEROUS),
+    ..Spec::new("FT.TAGVALS", tag_values)
+};
+
+/// `FT.TAGVALS index field`: the tags that documents have.
+///
+/// Reply: set (RESP2: array) of bulk strings, sorted by bytes. O(tags).
+fn tag_values(call: &mut Call<'_>) -> CommandResult {
+    let [_, name, field] = call.args.exactly();
+    catch_up(call)?;
+    let unknown = || refusal(&SearchError::unknown_index(name, "Unknown Index name"));
+    let held = call.server.search.get(name).ok_or_else(unknown)?;
+    let schema = held.index.schema();
+    check_prefixes(call, schema)?;
+    let (at, field) = schema.field(field).ok_or(NO_FIELD)?;
+    if !matches!(field.kind, FieldKind::Tag(_)) {
+        return Err(NOT_A_TAG);
+    }
+    let values: Vec<&[u8]> = held.index.tag_values(at).collect();
+    call.reply.set(values.len());
+    values.iter().for_each(|value| call.reply.bulk(value));
+    Ok(())
+}
+
+pub(super) const SYNUPDATE: Spec = Spec {
+    arity: Arity::AtLeast(4),
+    flags: GROWS,
+    categories: Category::SEARCH,
+    ..Spec::new("FT.SYNUPDATE", update_synonyms)
+};
+
+/// `FT.SYNUPDATE index group [SKIPINITIALSCAN] term ...`: adds terms to a group of synonyms; all
+/// documents are read again, in slices of the loop.
+///
+/// Reply: OK. O(terms).
+fn update_synonyms(call: &mut Call<'_>) -> CommandResult {
+    let (args, name) = (call.args, call.args.at(1));
+    catch_up(call)?;
+    let unknown = || refusal(&SearchError::unknown_index(name, "Unknown index name"));
+    let held = call.server.search.get(name).ok_or_else(unknown)?;
+    check_prefixes(call, held.index.schema())?;
+    let skips = args.is(3, "SKIPINITIALSCAN");
+    let terms = args.from(3 + usize::from(skips));
+    if terms.is_empty() {
+        return Err(CommandError::WrongArity(call.name.to_owned()));
+    }
+    if let Some(held) = call.server.search.get_mut(name) {
+        let terms = terms.iter().map(<[u8]>::to_vec);
+        held.index.set_synonyms(args.at(2), terms);
+        if !skips {
+            held.scan = Some(Scan::default());
+        }
+    }
+    changed(call, b"FT.SYNUPDATE");
+    call.reply.ok();
+    Ok(())
+}
+
+pub(super) const SYNDUMP: Spec = Spec {
+    arity: Arity::Exactly(2),
+    flags: READS,
+    categories: Category::SEARCH,
+    ..Spec::new("FT.SYNDUMP", dump_synonyms)
+};
+
+/// `FT.SYNDUMP index`: the terms that have synonyms, each with its groups.
+///
+/// Reply: map (RESP2: array) of terms and arrays of groups. O(terms).
+fn dump_synonyms(call: &mut Call<'_>) -> CommandResult {
+    let name = call.args.at(1);
+    catch_up(call)?;
+    let unknown = || refusal(&SearchError::unknown_index(name, "Unknown index name"));
+    let held = call.server.search.get(name).ok_or_else(unknown)?;
+    check_prefixes(call, held.index.schema())?;
+    let groups_of: Vec<_> = held.index.synonyms().collect();
+    call.reply.map(groups_of.len());
+    for (term, groups) in groups_of {
+        call.reply.bulk(term);
+        call.reply.array(groups.len());
+        groups.iter().for_each(|group| call.reply.bulk(group));
+    }
+    Ok(())
+}
+
+pub(super) const DICTADD: Spec = Spec {
+    arity: Arity::AtLeast(3),
+    flags: GROWS,
+    categories: Category::SEARCH,
+    ..Spec::new("FT.DICTADD", add_terms)
+};
+
+/// `FT.DICTADD dictionary term ...`: adds terms to a dictionary of correctly spelled ones.
+///
+/// Reply: integer, the terms that it had not. O(terms * log n).
+fn add_terms(call: &mut Call<'_>) -> CommandResult {
+    let args = call.args;
+    catch_up(call)?;
+    let dictionaries = &mut call.server.search.dictionaries;
+    let dictionary = dictionaries.entry(args.at(1).into()).or_default();
+    let added = args
+        .from(2)
+        .iter()
+        .filter(|term| dictionary.insert((*term).into()));
+    call.reply.int(added.count() as i64);
+    changed(call, b"FT.DICTADD");
+    Ok(())
+}
+
+pub(super) const DICTDEL: Spec = Spec {
+    arity: Arity::AtLeast(3),
+    flags: WRITES,
+    categories: Category::SEARCH,
+    ..Spec::new("FT.DICTDEL", remove_terms)
+};
+
+/// `FT.DICTDEL dictionary term ...`: removes terms from a dictionary.
+///
+/// Reply: integer, the terms that it had. O(terms * log n).
+fn remove_terms(call: &mut Call<'_>) -> CommandResult {
+    let args = call.args;
+    catch_up(call)?;
+    let removed = match call.server.search.dictionaries.get_mut(args.at(1)) {
+        Some(dictionary) => args
+            .from(2)
+            .iter()
+            .filter(|term| dictionary.remove(*term))
+            .count(),
+        None => 0,
+    };
+    call.reply.int(removed as i64);
+    changed(call, b"FT.DICTDEL");
+    Ok(())
+}
+
+pub(super) const DICTDUMP: Spec = Spec {
+    arity: Arity::Exactly(2),
+    flags: READS,
+    categories: Category::SEARCH,
+    ..Spec::new("FT.DICTDUMP", dump_terms)
+};
+
+/// `FT.DICTDUMP dictionary`: its terms.
+///
+/// Reply: set (RESP2: array) of bulk strings, sorted by bytes. O(terms).
+fn dump_terms(call: &mut Call<'_>) -> CommandResult {
+    let name = call.args.at(1);
+    catch_up(call)?;
+    let dictionary = call
+        .server
+        .search
+        .dictionaries
+        .get(name)
+        .ok_or(NO_DICTIONARY)?;
+    call.reply.set(dictionary.len());
+    dictionary.iter().for_each(|term| call.reply.bulk(term));
+    Ok(())
+}
