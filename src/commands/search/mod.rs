@@ -3,6 +3,10 @@
 //!     row            flags, categories, refusals, the index of a name
 //!     definitions    CREATE, ALTER, DROPINDEX, _LIST
 //!     aliases        ALIASADD, ALIASUPDATE, ALIASDEL, ALIASLIST
+//!     query          SEARCH, EXPLAIN, EXPLAINCLI
+//!     walk           a query under way, in slices
+//!     loading        fields of documents that replies and stages ask for
+//!     reply          rows as they are replied
 //!     info           INFO
 //!     words          TAGVALS, SYNUPDATE, SYNDUMP, DICTADD, DICTDEL, DICTDUMP
 //!     configuration  CONFIG
@@ -14,7 +18,11 @@ mod aliases;
 mod configuration;
 mod definitions;
 mod info;
+mod loading;
+mod query;
+mod reply;
 mod row;
+mod walk;
 mod words;
 
 use crate::server::Spec;
@@ -38,8 +46,11 @@ pub(super) static SPECS: &[Spec] = &[
     definitions::DROPIFX,
     definitions::DROPINDEX,
     definitions::DROPINDEXIFX,
+    query::EXPLAIN,
+    query::EXPLAINCLI,
     info::INFO,
     definitions::LIST,
+    query::SEARCH,
     words::SYNDUMP,
     words::SYNUPDATE,
     words::TAGVALS,

@@ -1,0 +1,106 @@
+//! The parts of replies that SEARCH and AGGREGATE share.
+
+use super::walk::Walk;
+use russet_json::{Document, Kind, Number, Value as Json, View};
+use russet_resp::Reply;
+use russet_search::expression::Value;
+use russet_search::hit::Explanation;
+use russet_search::pipeline::{OutputRow, Pipeline};
+use russet_search::request::Format;
+
+/// Names and values of a row, in its order.
+pub(super) fn reply_fields(
+    row: &OutputRow,
+    pipeline: &Pipeline,
+    format: Format,
+    reply: &mut Reply,
+) {
+    for (field, value) in &row.fields {
+        reply.bulk(pipeline.name(*field));
+        match (format, value) {
+            (Format::Expand, Value::Text(text)) => reply_expanded(text, reply),
+            _ => reply_value(value, reply),
+        }
+    }
+}
+
+/// Numbers are texts in both protocols.
+fn reply_value(value: &Value, reply: &mut Reply) {
+    match value {
+        Value::List(items) => {
+            reply.array(items.len());
+            items.iter().for_each(|item| reply_value(item, reply));
+        }
+        value => match value.text() {
+            Some(text) => reply.bulk(&text),
+            None => reply.null(),
+        },
+    }
+}
+
+/// An array or an object of JSON as values of the protocol, another text as it is.
+fn reply_expanded(text: &[u8], reply: &mut Reply) {
+    let is_json = matches!(text.first(), Some(b'[' | b'{'));
+    match Document::parse(text) {
+        Ok(document) if is_json => reply_json(document.root(), reply),
+        _ => reply.bulk(text),
+    }
+}
+
+fn reply_json(value: Json<'_>, reply: &mut Reply) {
+    match value.kind() {
+        Kind::Null => reply.null(),
+        Kind::Bool(value) => reply.int(value.into()),
+        Kind::Number(Number::Signed(n)) => reply.int(n),
+        Kind::Number(number) => reply_number(number.as_f64(), reply),
+        Kind::String => reply.bulk(value.text().unwrap_or("").as_bytes()),
+        Kind::Array => {
+            reply.array(value.len());
+            value.values().for_each(|item| reply_json(item, reply));
+        }
+        Kind::Object => {
+            reply.map(value.len());
+            for (name, item) in value.children() {
+                reply.bulk(name.unwrap_or("").as_bytes());
+                reply_json(item, reply);
+            }
+        }
+    }
+}
+
+/// A whole number as an integer.
+fn reply_number(n: f64, reply: &mut Reply) {
+    if n == n.trunc() && n.abs() < 9.0e18 {
+        reply.int(n as i64);
+    } else {
+        reply.double(n);
+    }
+}
+
+/// The steps of a score: a text, or a text and the steps that it is made of.
+pub(super) fn reply_explanation(of: &Explanation, reply: &mut Reply) {
+    if of.parts.is_empty() {
+        return reply.simple(&of.text);
+    }
+    reply.array(2);
+    reply.simple(&of.text);
+    reply.array(of.parts.len());
+    of.parts
+        .iter()
+        .for_each(|part| reply_explanation(part, reply));
+}
+
+/// FORMAT as replies name it.
+pub(super) fn format_name(format: Format) -> &'static str {
+    match format {
+        Format::String => "STRING",
+        Format::Expand => "EXPAND",
+    }
+}
+
+/// Warnings about what the rows lack.
+pub(super) fn reply_warnings(walk: &Walk, reply: &mut Reply) {
+    let warnings: Vec<&str> = walk.warnings().collect();
+    reply.array(warnings.len());
+    warnings.iter().for_each(|warning| reply.simple(warning));
+}

@@ -1,0 +1,343 @@
+//! A query under way: its documents pulled through the stages, in slices of the loop.
+//!
+//! After [`SLICE_US`] the loop serves others and the command runs again where it was: the query's
+//! cursors are made anew, and pass over the documents that were taken. Documents that change
+//! meanwhile keep their numbers, so that none comes twice; one that is removed is left out. In a
+//! script and in EXEC a query runs to its end at once. When its time is up (TIMEOUT,
+//! `search-timeout`) it replies what it has, or an error (`search-on-timeout`).
+
+use super::loading::Reader;
+use super::row::refusal;
+use crate::server::searches::Task;
+use crate::server::{Call, Server};
+use russet_base::clock;
+use russet_command::CommandError;
+use russet_config::{Config, SearchOnTimeout, SearchScorer};
+use russet_search::error::{INDEX_DROPPED, SearchError, TIMEOUT};
+use russet_search::hit::{DocumentId, Hit};
+use russet_search::index::Index;
+use russet_search::iterate::Matches;
+use russet_search::pipeline::{Context, Ending, Hits, OutputRow, Pipeline};
+use russet_search::query::{Dialect, Node};
+use russet_search::request::{Defaults, Options};
+use russet_search::schema::Schema;
+use russet_search::score::Scorer;
+use russet_search::search::Search;
+use russet_types::vector_set::Progress;
+
+/// The loop is held for about so long at a time.
+const SLICE_US: u64 = 1000;
+/// Documents between two looks at the clock.
+const BUDGET: u64 = 256;
+
+/// The settings that words of a command stand for.
+pub(super) fn defaults(server: &Server, rows_max: u64, is_resp3: bool) -> Defaults {
+    let config = &server.config;
+    let dialect = Dialect::new(config.search_default_dialect as u8);
+    Defaults {
+        dialect: dialect.unwrap_or(Dialect::FIRST),
+        rows_max,
+        offset_max: config.search_max_search_results,
+        is_resp3,
+    }
+}
+
+/// See the module.
+pub(super) struct Walk {
+    index: Box<[u8]>,
+    birth: u64,
+    /// `None`: nothing matches.
+    root: Option<Node>,
+    search: Search,
+    pipeline: Pipeline,
+    /// The first document that was not taken.
+    next: u32,
+    rows: Vec<OutputRow>,
+    /// Values of JSON are arrays of all that a path finds.
+    has_all: bool,
+    /// Monotonic milliseconds at which its time is up.
+    until_ms: Option<u64>,
+    is_over: bool,
+    is_done: bool,
+    is_cut: bool,
+}
+
+impl Task for Walk {
+    /// Nothing can be done without the keyspace: the command only waits for its turn.
+    fn step(&mut self, _nanos: usize) -> Progress {
+        Progress::Done
+    }
+}
+
+/// Hits, of which the number of the last one is noted.
+struct Noted<'w, 'i> {
+    matches: Option<Matches<'i>>,
+    next: &'w mut u32,
+    ends: bool,
+}
+
+impl Noted<'_, '_> {
+    fn note(&mut self, document: DocumentId) {
+        *self.next = document.0.saturating_add(1);
+    }
+}
+
+impl Hits for Noted<'_, '_> {
+    fn next_hit(&mut self) -> Option<Hit> {
+        let matches = self.matches.as_mut().filter(|_| !self.ends);
+        let hit = matches?.next()?;
+        self.note(hit.document);
+        Some(hit)
+    }
+
+    fn next_document(&mut self) -> Option<DocumentId> {
+        let matches = self.matches.as_mut().filter(|_| !self.ends);
+        let document = matches?.next_document()?;
+        self.note(document);
+        Some(document)
+    }
+}
+
+/// The documents that a walk asks for, apart from its stages.
+pub(super) struct Question<'a> {
+    pub index: &'a [u8],
+    pub root: Option<Node>,
+    pub options: &'a Options,
+    /// Whether rows need scores.
+    pub scores: bool,
+}
+
+impl Walk {
+    /// A walk from the first document on; `stages` makes its pipeline of the names of distances
+    /// and the query with the stems of its words.
+    pub(super) fn begin(
+        call: &mut Call<'_>,
+        question: Question<'_>,
+        stages: impl FnOnce(&Schema, &[Vec<u8>], Option<&Node>) -> Result<Pipeline, SearchError>,
+    ) -> Result<Walk, CommandError> {
+        let now_ms = call.server.now.mono_ms;
+        let config = &call.server.config;
+        let Question {
+            index,
+            root,
+            options,
+            scores,
+        } = question;
+        let held = call.server.search.get(index);
+        let held = held.ok_or_else(|| refusal(&SearchError::no_such_index(index)))?;
+        let search = search_of(config, &held.index, options, scores);
+        let root = root.map(|root| held.index.expand(&root, &search));
+        let wrong = |error| refusal(&SearchError::from(error));
+        let mut is_cut = false;
+        let names = match &root {
+            Some(root) => {
+                let matches = held.index.matches(root, &search).map_err(wrong)?;
+                is_cut = matches.hit_limit_of_expansions();
+                matches.distance_names().to_vec()
+            }
+            None => Vec::new(),
+        };
+        let pipeline = stages(held.index.schema(), &names, root.as_ref());
+        let pipeline = pipeline.map_err(|error| refusal(&error))?;
+        let timeout_ms = options.timeout_ms.unwrap_or(config.search_timeout);
+        let (name, birth) = (call.server.search.name_of(index), held.birth);
+        let walk = Walk {
+            index: name.unwrap_or(index).into(),
+            birth,
+            root,
+            search,
+            pipeline,
+            next: 0,
+            rows: Vec::new(),
+            has_all: options.dialect.returns_all(),
+            until_ms: (timeout_ms > 0).then(|| now_ms + timeout_ms),
+            is_over: false,
+            is_done: false,
+            is_cut,
+        };
+        if let Some(held) = call.server.search.get_mut(&walk.index) {
+            held.uses += 1;
+            held.used_ms = now_ms;
+            held.dialects |= 1 << (options.dialect.number() - 1);
+        }
+        Ok(walk)
+    }
+
+    /// Goes on until it has `most` rows, or all; `Progress::More`: the slice is over.
+    pub(super) fn continue_until(
+        &mut self,
+        call: &mut Call<'_>,
+        most: usize,
+        slice_began: u64,
+    ) -> Result<Progress, CommandError> {
+        let cycles = call.server.cycles.clone();
+        let is_over = || cycles.micros(clock::cycles().wrapping_sub(slice_began)) >= SLICE_US;
+        let server = &mut *call.server;
+        let held = server.search.get(&self.index);
+        let held = held.filter(|held| held.birth == self.birth);
+        let Some(held) = held else {
+            let text = "The index was dropped before the query could be executed";
+            return Err(refusal(&SearchError::new(INDEX_DROPPED, text)));
+        };
+        let mut matches = match &self.root {
+            Some(root) if self.pipeline.pulls_documents() => {
+                let matches = held.index.matches(root, &self.search);
+                Some(matches.map_err(|error| refusal(&SearchError::from(error)))?)
+            }
+            _ => None,
+        };
+        if let Some(matches) = matches.as_mut().filter(|_| self.next > 0) {
+            matches.skip_to(DocumentId(self.next));
+        }
+        let key_type = held.index.schema().key_type;
+        let reader = Reader::new(
+            call.db.keyspace(),
+            &mut server.json_paths,
+            key_type,
+            self.has_all,
+        );
+        let mut hits = Noted {
+            matches,
+            next: &mut self.next,
+            ends: self.is_over,
+        };
+        loop {
+            let mut context = Context {
+                hits: &mut hits,
+                index: &held.index,
+                loader: &reader,
+                budget: BUDGET,
+            };
+            let batch = self
+                .pipeline
+                .next_rows(most - self.rows.len(), &mut context);
+            let batch = batch.map_err(|error| refusal(&error))?;
+            self.rows.extend(batch.rows);
+            match batch.ending {
+                Ending::Full => return Ok(Progress::Done),
+                Ending::Done => {
+                    self.is_done = true;
+                    return Ok(Progress::Done);
+                }
+                Ending::Paused if is_over() => return Ok(Progress::More),
+                Ending::Paused => {}
+            }
+        }
+    }
+
+    /// Ends the walk where it is if its time is up.
+    fn check_time(&mut self, server: &Server) -> Result<(), CommandError> {
+        let now_ms = server.now.mono_ms;
+        if self.until_ms.is_none_or(|until_ms| now_ms < until_ms) || self.is_over {
+            return Ok(());
+        }
+        if server.config.search_on_timeout == SearchOnTimeout::Fail {
+            let error = SearchError::new(TIMEOUT, "Timeout limit was reached");
+            return Err(refusal(&error));
+        }
+        self.is_over = true;
+        Ok(())
+    }
+
+    /// Runs the walk until it has `most` rows, or all. `None`: the client waits, and the command
+    /// runs again.
+    pub(super) fn run(
+        mut self,
+        call: &mut Call<'_>,
+        most: usize,
+        began: u64,
+    ) -> Result<Option<Walk>, CommandError> {
+        let mut slice_began = began;
+        while self.continue_until(call, most, slice_began)? == Progress::More {
+            if call.may_leave_loop() {
+                self.check_time(call.server)?;
+                call.block_on_task(Box::new(self));
+                return Ok(None);
+            }
+            call.may_continue(began)?;
+            slice_began = clock::cycles();
+        }
+        Ok(Some(self))
+    }
+
+    /// The walk that a command blocked on, if it runs again.
+    pub(super) fn taken(call: &mut Call<'_>) -> Option<Walk> {
+        call.server.searches.take_done::<Walk>().map(|walk| *walk)
+    }
+
+    pub(super) fn take_rows(&mut self) -> Vec<OutputRow> {
+        std::mem::take(&mut self.rows)
+    }
+
+    pub(super) fn pipeline(&self) -> &Pipeline {
+        &self.pipeline
+    }
+
+    /// Whether there are no more rows.
+    pub(super) fn is_done(&self) -> bool {
+        self.is_done
+    }
+
+    /// The time of the next rows of a cursor begins now.
+    pub(super) fn renew(&mut self, server: &Server) {
+        let timeout_ms = server.config.search_timeout;
+        self.until_ms = (timeout_ms > 0).then(|| server.now.mono_ms + timeout_ms);
+        self.is_over = false;
+    }
+
+    pub(super) fn index(&self) -> &[u8] {
+        &self.index
+    }
+
+    /// Words about what the rows lack, for replies of RESP3.
+    pub(super) fn warnings(&self) -> impl Iterator<Item = &'static str> {
+        let time = self.is_over.then_some("Timeout limit was reached");
+        let prefixes = self
+            .is_cut
+            .then_some("Max prefix expansions limit was reached");
+        time.into_iter().chain(prefixes)
+    }
+}
+
+/// How an index is asked, by the options of a command and the settings.
+pub(super) fn search_of(config: &Config, index: &Index, options: &Options, scores: bool) -> Search {
+    let keys = options.keys.as_ref().map(|keys| {
+        let mut ids: Vec<DocumentId> = keys.iter().filter_map(|key| index.id(key)).collect();
+        ids.sort_unstable();
+        ids.dedup();
+        ids
+    });
+    let scorer = match options.scorer {
+        Some(name) => Scorer::named(name.as_bytes()).unwrap_or_default(),
+        None => default_scorer(config.search_default_scorer),
+    };
+    let mut search = Search {
+        scorer,
+        language: options.language,
+        in_keys: keys,
+        payload: options.payload.clone(),
+        scores,
+        explains: options.explains_scores,
+        expansions_max: config.search_max_prefix_expansions as usize,
+        prefix_min: config.search_min_prefix as usize,
+        ..Search::default()
+    };
+    if let Some(factor) = options.tanh_factor {
+        search.tanh_factor = factor as f64;
+    }
+    search
+}
+
+fn default_scorer(scorer: SearchScorer) -> Scorer {
+    match scorer {
+        SearchScorer::Bm25Std => Scorer::Bm25Std,
+        SearchScorer::Bm25StdNorm => Scorer::Bm25StdNorm,
+        SearchScorer::Bm25StdTanh => Scorer::Bm25StdTanh,
+        SearchScorer::Bm25 => Scorer::Bm25,
+        SearchScorer::TfIdf => Scorer::TfIdf,
+        SearchScorer::TfIdfDocNorm => Scorer::TfIdfDocNorm,
+        SearchScorer::DisMax => Scorer::DisMax,
+        SearchScorer::DocScore => Scorer::DocScore,
+        SearchScorer::Hamming => Scorer::Hamming,
+    }
+}
