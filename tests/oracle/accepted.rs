@@ -175,7 +175,7 @@ const ACCEPTED: &[Accepted] = &[
                     let (Some(expected), Some(got)) = (expected.items(), got.items()) else {
                         return false;
                     };
-                    const MODULES: [&[u8]; 7] = [
+                    const MODULES: [&[u8]; 8] = [
                         b"json",
                         b"bloom",
                         b"cuckoo",
@@ -183,6 +183,7 @@ const ACCEPTED: &[Accepted] = &[
                         b"topk",
                         b"tdigest",
                         b"timeseries",
+                        b"search",
                     ];
                     let is_module =
                         |reply: &&Reply| reply.text().is_some_and(|text| MODULES.contains(&text));

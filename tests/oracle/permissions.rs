@@ -96,6 +96,7 @@ fn categories_and_rules_allow_what_redis_lets_them() {
         "topk",
         "tdigest",
         "timeseries",
+        "search",
     ] {
         assert!(own.remove(category));
     }

@@ -100,6 +100,10 @@ const ONE_VALUE: &[&str] = &[
 /// Commands whose work shows only as they run: `reply=` bounds what they answer.
 const UNKNOWN_BEFORE: &[&str] = &[
     "changes|read",
+    "FT.AGGREGATE",
+    "FT.CURSOR",
+    "FT.HYBRID",
+    "FT.SEARCH",
     "georadius",
     "georadius_ro",
     "georadiusbymember",
@@ -124,6 +128,22 @@ const BY_CALLS: &[&str] = &["eval_ro", "evalsha_ro", "fcall_ro"];
 
 /// Commands on other things than the data of clients.
 const NO_DATA: &[&str] = &[
+    "FT.ALTER",
+    "FT.CONFIG",
+    "FT.CREATE",
+    "FT.DICTADD",
+    "FT.DICTDEL",
+    "FT.DICTDUMP",
+    "FT.DROP",
+    "FT.DROPINDEX",
+    "FT.EXPLAIN",
+    "FT.EXPLAINCLI",
+    "FT.SYNUPDATE",
+    "FT.TAGVALS",
+    "FT._ALTERIFNX",
+    "FT._CREATEIFNX",
+    "FT._DROPIFX",
+    "FT._DROPINDEXIFX",
     "flush|pending",
     "flush|undo",
     "function|flush",

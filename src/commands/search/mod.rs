@@ -4,6 +4,8 @@
 //!     definitions    CREATE, ALTER, DROPINDEX, _LIST
 //!     aliases        ALIASADD, ALIASUPDATE, ALIASDEL, ALIASLIST
 //!     query          SEARCH, EXPLAIN, EXPLAINCLI
+//!     aggregate      AGGREGATE; CURSOR
+//!     hybrid         HYBRID
 //!     walk           a query under way, in slices
 //!     loading        fields of documents that replies and stages ask for
 //!     reply          rows as they are replied
@@ -14,9 +16,11 @@
 //! Decided elsewhere: the query language, the indexes, stages and scores: `russet_search`; when a
 //! document is read: `server::search`.
 
+mod aggregate;
 mod aliases;
 mod configuration;
 mod definitions;
+mod hybrid;
 mod info;
 mod loading;
 mod query;
@@ -28,6 +32,7 @@ mod words;
 use crate::server::Spec;
 
 pub(super) static SPECS: &[Spec] = &[
+    aggregate::AGGREGATE,
     aliases::ALIASADD,
     aliases::ALIASADDIFNX,
     aliases::ALIASDEL,
@@ -39,6 +44,7 @@ pub(super) static SPECS: &[Spec] = &[
     configuration::CONFIG,
     definitions::CREATE,
     definitions::CREATEIFNX,
+    aggregate::CURSOR,
     words::DICTADD,
     words::DICTDEL,
     words::DICTDUMP,
@@ -48,6 +54,7 @@ pub(super) static SPECS: &[Spec] = &[
     definitions::DROPINDEXIFX,
     query::EXPLAIN,
     query::EXPLAINCLI,
+    hybrid::HYBRID,
     info::INFO,
     definitions::LIST,
     query::SEARCH,

@@ -1409,6 +1409,122 @@ pub const NEWER_THAN_VALKEY_9: &[(&str, &str)] = &[
 
 /// Commands without a line, and why; an entry for a container includes its subcommands.
 pub const NOT_GENERATED: &[(&str, &str)] = &[
+    (
+        "ft.aggregate",
+        "indexes are compared by tests/it, not by streams",
+    ),
+    (
+        "ft.aliasadd",
+        "indexes are compared by tests/it, not by streams",
+    ),
+    (
+        "ft._aliasaddifnx",
+        "indexes are compared by tests/it, not by streams",
+    ),
+    (
+        "ft.aliasdel",
+        "indexes are compared by tests/it, not by streams",
+    ),
+    (
+        "ft._aliasdelifx",
+        "indexes are compared by tests/it, not by streams",
+    ),
+    (
+        "ft.aliaslist",
+        "indexes are compared by tests/it, not by streams",
+    ),
+    (
+        "ft.aliasupdate",
+        "indexes are compared by tests/it, not by streams",
+    ),
+    (
+        "ft.alter",
+        "indexes are compared by tests/it, not by streams",
+    ),
+    (
+        "ft._alterifnx",
+        "indexes are compared by tests/it, not by streams",
+    ),
+    (
+        "ft.config",
+        "indexes are compared by tests/it, not by streams",
+    ),
+    (
+        "ft.create",
+        "indexes are compared by tests/it, not by streams",
+    ),
+    (
+        "ft._createifnx",
+        "indexes are compared by tests/it, not by streams",
+    ),
+    (
+        "ft.cursor",
+        "indexes are compared by tests/it, not by streams",
+    ),
+    (
+        "ft.dictadd",
+        "indexes are compared by tests/it, not by streams",
+    ),
+    (
+        "ft.dictdel",
+        "indexes are compared by tests/it, not by streams",
+    ),
+    (
+        "ft.dictdump",
+        "indexes are compared by tests/it, not by streams",
+    ),
+    (
+        "ft.drop",
+        "indexes are compared by tests/it, not by streams",
+    ),
+    (
+        "ft._dropifx",
+        "indexes are compared by tests/it, not by streams",
+    ),
+    (
+        "ft.dropindex",
+        "indexes are compared by tests/it, not by streams",
+    ),
+    (
+        "ft._dropindexifx",
+        "indexes are compared by tests/it, not by streams",
+    ),
+    (
+        "ft.explain",
+        "indexes are compared by tests/it, not by streams",
+    ),
+    (
+        "ft.explaincli",
+        "indexes are compared by tests/it, not by streams",
+    ),
+    (
+        "ft.hybrid",
+        "indexes are compared by tests/it, not by streams",
+    ),
+    (
+        "ft.info",
+        "indexes are compared by tests/it, not by streams",
+    ),
+    (
+        "ft._list",
+        "indexes are compared by tests/it, not by streams",
+    ),
+    (
+        "ft.search",
+        "indexes are compared by tests/it, not by streams",
+    ),
+    (
+        "ft.syndump",
+        "indexes are compared by tests/it, not by streams",
+    ),
+    (
+        "ft.synupdate",
+        "indexes are compared by tests/it, not by streams",
+    ),
+    (
+        "ft.tagvals",
+        "indexes are compared by tests/it, not by streams",
+    ),
     ("ts.nrange", "of Redis 8.10; recorded answers cover it"),
     ("ts.nrevrange", "of Redis 8.10; recorded answers cover it"),
     ("ts.querylabels", "of Redis 8.10; recorded answers cover it"),

@@ -1,0 +1,221 @@
+//! AGGREGATE; CURSOR, which reads on.
+//!
+//! A cursor keeps its walk; the READs of one begin where the last one ended.
+
+use super::reply::{format_name, reply_fields, reply_warnings};
+use super::row::{READS, SEARCHING, catch_up, check_prefixes, refusal, words};
+use super::walk::{Question, Walk, defaults};
+use crate::server::search::Cursor;
+use crate::server::{Call, CommandResult, Spec};
+use russet_base::clock;
+use russet_base::numbers::number::parse_i64;
+use russet_command::{Arity, CommandError};
+use russet_resp::Reply;
+use russet_search::error::{NO_CURSOR, SearchError};
+use russet_search::pipeline::{OutputRow, Pipeline};
+use russet_search::request::{AggregateRequest, CursorOptions, Format};
+use russet_types::vector_set::Progress;
+
+/// Rows of a READ if WITHCURSOR has no COUNT.
+const COUNT: u64 = 1000;
+
+const NOT_FOUND: CommandError = CommandError::Text("SEARCH_CURSOR_NOT_FOUND Cursor not found");
+const GONE: CommandError = CommandError::Text("SEARCH_CURSOR_NOT_FOUND Cursor does not exist");
+const BAD_ID: CommandError = CommandError::Text("SEARCH_PARSE_ARGS Bad cursor ID");
+const BAD_COUNT: CommandError = CommandError::Text("SEARCH_PARSE_ARGS Bad value for COUNT");
+const BAD_ACTION: CommandError = CommandError::Text("SEARCH_PARSE_ARGS Unknown subcommand");
+
+pub(super) const AGGREGATE: Spec = Spec {
+    arity: Arity::AtLeast(3),
+    flags: READS,
+    categories: SEARCHING,
+    ..Spec::new("FT.AGGREGATE", aggregate)
+};
+
+/// A walk whose rows are replied in parts.
+struct Reading {
+    walk: Walk,
+    format: Format,
+}
+
+/// `FT.AGGREGATE index query [stage ...]`: rows of the documents that match a query, through
+/// LOAD, APPLY, FILTER, GROUPBY, SORTBY and LIMIT in the order given. WITHCURSOR: some rows, and
+/// the number of a cursor for the others.
+///
+/// Reply: RESP2: array of a number and rows; RESP3: map of totals and rows; with a cursor an array
+/// of that and its number. O(documents that parts of the query match).
+fn aggregate(call: &mut Call<'_>) -> CommandResult {
+    let began = clock::cycles();
+    catch_up(call)?;
+    let rows_max = call.server.config.search_max_aggregate_results;
+    let defaults = defaults(call.server, rows_max, call.reply.resp3());
+    let request = AggregateRequest::parse(&words(call, 3), &defaults);
+    let mut request = request.map_err(|error| refusal(&error))?;
+    request.options.is_strict = true;
+    let options = &request.options;
+    let walk = match Walk::taken(call) {
+        Some(walk) => walk,
+        None => begin(call, &request)?,
+    };
+    let count = match options.cursor {
+        Some(cursor) => cursor.count.unwrap_or(COUNT),
+        None => rows_max,
+    };
+    let most = usize::try_from(count).unwrap_or(usize::MAX);
+    let Some(mut walk) = walk.run(call, most, began)? else {
+        return Ok(());
+    };
+    let format = options.format;
+    let Some(cursor) = options.cursor else {
+        reply_rows(&mut walk, format, call.reply);
+        return Ok(());
+    };
+    call.reply.array(2);
+    reply_rows(&mut walk, format, call.reply);
+    if walk.is_done() {
+        call.reply.int(0);
+        return Ok(());
+    }
+    let id = keep(call, Reading { walk, format }, cursor, most);
+    call.reply.int(id as i64);
+    Ok(())
+}
+
+fn begin(call: &mut Call<'_>, request: &AggregateRequest) -> Result<Walk, CommandError> {
+    let (name, text) = (call.args.at(1), call.args.at(2));
+    let held = call.server.search.get(name);
+    let held = held.ok_or_else(|| refusal(&SearchError::no_such_index(name)))?;
+    let schema = held.index.schema();
+    check_prefixes(call, schema)?;
+    let root = request.options.query(text, schema);
+    let root = root.map_err(|error| refusal(&error))?;
+    let (of_index, _) = call.server.search.cursors.count(name);
+    let limit = call.server.config.search_index_cursor_limit;
+    if request.options.cursor.is_some() && of_index as u64 >= limit {
+        let error = SearchError::new(NO_CURSOR, "Too many cursors allocated for index");
+        return Err(refusal(&error));
+    }
+    let question = Question {
+        index: name,
+        root,
+        options: &request.options,
+        scores: request.adds_scores,
+    };
+    Walk::begin(call, question, |schema, distances, _| {
+        Pipeline::aggregate(request, schema, distances)
+    })
+}
+
+fn keep(call: &mut Call<'_>, reading: Reading, options: CursorOptions, count: usize) -> u64 {
+    let now_ms = call.server.now.mono_ms;
+    let longest = call.server.config.search_cursor_max_idle;
+    let cursor = Cursor {
+        index: reading.walk.index().into(),
+        max_idle_ms: options.max_idle_ms.unwrap_or(longest).min(longest),
+        count,
+        used_ms: now_ms,
+        walk: Box::new(reading),
+    };
+    call.server.search.cursors.keep(cursor)
+}
+
+fn reply_rows(walk: &mut Walk, format: Format, reply: &mut Reply) {
+    let rows = walk.take_rows();
+    let pipeline = walk.pipeline();
+    let total = pipeline.first_total() as i64;
+    if !reply.resp3() {
+        reply.array(1 + rows.len());
+        reply.int(total);
+        for row in &rows {
+            reply.array(row.fields.len() * 2);
+            reply_fields(row, pipeline, format, reply);
+        }
+        return;
+    }
+    reply.map(5);
+    reply.simple("attributes");
+    reply.array(0);
+    reply.simple("total_results");
+    reply.int(total);
+    reply.simple("format");
+    reply.simple(format_name(format));
+    reply.simple("results");
+    reply.array(rows.len());
+    for row in &rows {
+        reply_row(row, pipeline, format, reply);
+    }
+    reply.simple("warning");
+    reply_warnings(walk, reply);
+}
+
+fn reply_row(row: &OutputRow, pipeline: &Pipeline, format: Format, reply: &mut Reply) {
+    reply.map(2);
+    reply.simple("extra_attributes");
+    reply.map(row.fields.len());
+    reply_fields(row, pipeline, format, reply);
+    reply.simple("values");
+    reply.array(0);
+}
+
+pub(super) const CURSOR: Spec = Spec {
+    arity: Arity::AtLeast(4),
+    flags: READS,
+    categories: SEARCHING,
+    ..Spec::new("FT.CURSOR", cursor)
+};
+
+/// `FT.CURSOR READ index id [COUNT n]`: the next rows of a cursor, and its number, or 0 after the
+/// last; `FT.CURSOR DEL index id`: ends it; `FT.CURSOR GC index 0`: ends those that idle too long.
+///
+/// Reply: as of AGGREGATE; of DEL OK; of GC integer, their number. O(documents that it goes
+/// through).
+fn cursor(call: &mut Call<'_>) -> CommandResult {
+    let began = clock::cycles();
+    catch_up(call)?;
+    let args = call.args;
+    let id = parse_i64(args.at(3)).and_then(|id| u64::try_from(id).ok());
+    let id = id.ok_or(BAD_ID)?;
+    let now_ms = call.server.now.mono_ms;
+    let cursors = &mut call.server.search.cursors;
+    if args.is(1, "DEL") {
+        cursors.take(id).ok_or(GONE)?;
+        call.reply.ok();
+        return Ok(());
+    }
+    if args.is(1, "GC") {
+        let (_, before) = cursors.count(args.at(2));
+        cursors.expire(now_ms);
+        let (_, after) = cursors.count(args.at(2));
+        call.reply.int((before - after) as i64);
+        return Ok(());
+    }
+    if !args.is(1, "READ") {
+        return Err(BAD_ACTION);
+    }
+    let mut count = None;
+    if args.len() > 5 && args.is(4, "COUNT") {
+        let n = parse_i64(args.at(5)).and_then(|n| usize::try_from(n).ok());
+        count = Some(n.filter(|n| *n > 0).ok_or(BAD_COUNT)?);
+    }
+    let mut taken = cursors.take(id).ok_or(NOT_FOUND)?;
+    let most = count.unwrap_or(taken.count);
+    let Some(reading) = taken.walk.downcast_mut::<Reading>() else {
+        return Err(NOT_FOUND);
+    };
+    reading.walk.renew(call.server);
+    let mut slice_began = began;
+    while reading.walk.continue_until(call, most, slice_began)? == Progress::More {
+        call.may_continue(began)?;
+        slice_began = clock::cycles();
+    }
+    call.reply.array(2);
+    reply_rows(&mut reading.walk, reading.format, call.reply);
+    if reading.walk.is_done() {
+        call.reply.int(0);
+        return Ok(());
+    }
+    taken.used_ms = now_ms;
+    call.server.search.cursors.put_back(id, taken);
+    call.reply.int(id as i64);
+    Ok(())
+}
