@@ -39,6 +39,7 @@
 //! | `sandbox` | scripts that try to escape, or to exhaust resources |
 //! | `script_memory` | memory used for scripts outside Lua |
 //! | `scripts` | scripts that run for long |
+//! | `search` | indexes: writes seen at once, files, the log, replication, beside Redis Stack |
 //! | `sentinel_docs` | the section Sentinel of docs/operate.md, line by line |
 //! | `sketches` | filters: files, payloads, chunks, the log, replication, beside Redis Stack |
 //! | `slices` | commands that take long by themselves |
@@ -99,6 +100,7 @@ mod replication_tls;
 mod sandbox;
 mod script_memory;
 mod scripts;
+mod search;
 mod sentinel_docs;
 mod sketches;
 mod slices;

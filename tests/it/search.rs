@@ -1,0 +1,218 @@
+//! Indexes in a process: writes are seen at once, files, the log, replication, Redis Stack.
+
+use crate::stack::{follow, moved, stack, survives_in_the_log};
+use crate::support::{Connection, Daemon, wait_until};
+
+fn run(c: &mut Connection, line: &str) {
+    let reply = c.ask(line);
+    assert!(!reply.starts_with('-'), "{line}: {reply}");
+}
+
+/// An index over hashes, one over JSON documents, and documents of both.
+fn fill(c: &mut Connection) {
+    for line in [
+        "FT.CREATE books ON HASH PREFIX 1 book: STOPWORDS 1 nope SCHEMA title TEXT WEIGHT 2 \
+         genre TAG SEPARATOR ; year NUMERIC SORTABLE place GEO",
+        "FT.CREATE people ON JSON PREFIX 1 person: SCHEMA $.name AS name TEXT $.tags[*] AS tags TAG \
+         $.age AS age NUMERIC",
+        "FT.ALIASADD shelf books",
+        "FT.DICTADD names anna bob",
+        "FT.SYNUPDATE books group novel story",
+    ] {
+        run(c, line);
+    }
+    change(c, 0, 60);
+}
+
+fn change(c: &mut Connection, from: u32, n: u32) {
+    for at in from..from + n {
+        let title = ["red", "green", "blue"][(at % 3) as usize];
+        let genre = ["poem", "novel;story", "play"][(at % 3) as usize];
+        run(
+            c,
+            &format!(
+                "HSET book:{at} title {title}-house genre {genre} year {} place {},10",
+                1900 + at,
+                at % 100
+            ),
+        );
+        run(
+            c,
+            &format!(
+                "JSON.SET person:{at} $ {{\"name\":\"ann{title}\",\"tags\":[\"t{}\"],\"age\":{at}}}",
+                at % 5
+            ),
+        );
+        if at % 7 == 0 {
+            run(c, &format!("DEL book:{}", at / 2));
+        }
+    }
+}
+
+const QUERIES: [&str; 8] = [
+    "FT.SEARCH books green NOCONTENT SORTBY year LIMIT 0 100",
+    "FT.SEARCH shelf @genre:{story} NOCONTENT SORTBY year DESC LIMIT 0 100",
+    "FT.SEARCH books @year:[1910,1920] SORTBY year RETURN 1 year LIMIT 0 100",
+    "FT.SEARCH books @place:[5,10,500,km] NOCONTENT SORTBY year LIMIT 0 100",
+    "FT.SEARCH people @tags:{t3} NOCONTENT SORTBY age LIMIT 0 100",
+    "FT.SEARCH people annred NOCONTENT SORTBY age LIMIT 0 5",
+    "FT.AGGREGATE books * GROUPBY 1 @genre REDUCE COUNT 0 AS n SORTBY 2 @genre ASC",
+    "FT.DICTDUMP names",
+];
+
+fn wait_for_indexes(c: &mut Connection) {
+    for index in ["books", "people"] {
+        wait_until("the index to read all", || {
+            c.ask(&format!("FT.INFO {index}"))
+                .contains("percent_indexed\r\n$1\r\n1\r\n")
+        });
+    }
+}
+
+fn answers(c: &mut Connection) -> Vec<String> {
+    wait_for_indexes(c);
+    QUERIES.iter().map(|query| c.ask(query)).collect()
+}
+
+#[test]
+fn a_write_is_seen_by_the_next_command() {
+    let server = Daemon::start(&[]);
+    let mut c = server.connect();
+    run(&mut c, "FT.CREATE i PREFIX 1 h: SCHEMA t TEXT n NUMERIC");
+    let count = |c: &mut Connection, query: &str| c.ask(&format!("FT.SEARCH i {query} NOCONTENT"));
+    run(&mut c, "HSET h:1 t hello n 1");
+    assert_eq!(count(&mut c, "hello"), "*2\r\n:1\r\n$3\r\nh:1\r\n");
+    run(&mut c, "HSET other t hello");
+    run(&mut c, "RENAME h:1 h:2");
+    assert_eq!(count(&mut c, "hello"), "*2\r\n:1\r\n$3\r\nh:2\r\n");
+    run(&mut c, "HINCRBY h:2 n 4");
+    assert_eq!(count(&mut c, "@n:[5,5]"), "*2\r\n:1\r\n$3\r\nh:2\r\n");
+    run(&mut c, "COPY h:2 h:3");
+    assert!(count(&mut c, "hello").starts_with("*3\r\n:2\r\n"));
+    run(&mut c, "SET h:3 text");
+    assert_eq!(count(&mut c, "hello"), "*2\r\n:1\r\n$3\r\nh:2\r\n");
+    run(&mut c, "MOVE h:2 1");
+    assert_eq!(count(&mut c, "hello"), "*1\r\n:0\r\n");
+    run(&mut c, "HSET h:4 t hello");
+    run(&mut c, "HPEXPIRE h:4 1 FIELDS 1 t");
+    wait_until("the field to expire", || {
+        count(&mut c, "hello") == "*1\r\n:0\r\n"
+    });
+    run(&mut c, "HSET h:5 t hello");
+    run(&mut c, "PEXPIRE h:5 1");
+    wait_until("the key to expire", || {
+        count(&mut c, "hello") == "*1\r\n:0\r\n"
+    });
+    for line in ["MULTI", "HSET h:6 t inside", "FT.SEARCH i inside NOCONTENT"] {
+        run(&mut c, line);
+    }
+    assert!(c.ask("EXEC").ends_with("*2\r\n:1\r\n$3\r\nh:6\r\n"));
+    let script = "redis.call('hset', KEYS[1], 't', 'scripted') \
+                  return redis.call('ft.search', 'i', 'scripted', 'NOCONTENT')";
+    let reply = c.call(&["EVAL", script, "1", "h:7"]);
+    assert_eq!(reply, b"*2\r\n:1\r\n$3\r\nh:7\r\n");
+    run(&mut c, "SWAPDB 0 1");
+    wait_until("the swapped keys", || {
+        count(&mut c, "hello") == "*2\r\n:1\r\n$3\r\nh:2\r\n"
+    });
+    run(&mut c, "FLUSHALL");
+    assert!(
+        c.ask("FT.SEARCH i hello")
+            .starts_with("-SEARCH_INDEX_NOT_FOUND")
+    );
+}
+
+#[test]
+fn keys_that_are_there_are_read_in_slices() {
+    let server = Daemon::start(&[]);
+    let mut c = server.connect();
+    change(&mut c, 0, 2000);
+    fill(&mut c);
+    wait_for_indexes(&mut c);
+    run(&mut c, "FT.CREATE all SCHEMA year NUMERIC");
+    wait_until("the index to read all", || {
+        c.ask("FT.INFO all")
+            .contains("percent_indexed\r\n$1\r\n1\r\n")
+    });
+    let hashes = c.ask("FT.SEARCH all * LIMIT 0 0");
+    let books = c.ask("FT.SEARCH books * LIMIT 0 0");
+    assert_eq!(hashes, books);
+    run(&mut c, "FT.ALTER books SCHEMA ADD title AS name TAG");
+    wait_for_indexes(&mut c);
+    assert_eq!(
+        c.ask("FT.SEARCH books @name:{blue\\-house} LIMIT 0 0"),
+        c.ask("FT.SEARCH books blue LIMIT 0 0")
+    );
+}
+
+#[test]
+fn indexes_outlive_a_crash_in_the_log() {
+    survives_in_the_log(fill, |c| change(c, 60, 40), answers);
+}
+
+#[test]
+fn indexes_go_to_a_redis_stack_and_back() {
+    let Some(_) = stack(None) else { return };
+    let server = Daemon::start(&[]);
+    let mut c = server.connect();
+    fill(&mut c);
+    let expected = answers(&mut c);
+    let (there, mut c) = moved(&server, true);
+    assert_eq!(answers(&mut c), expected);
+    let (_back, mut c) = moved(&there, false);
+    assert_eq!(answers(&mut c), expected);
+}
+
+#[test]
+fn replicas_of_both_kinds_have_the_indexes() {
+    let Some(stacked) = stack(None) else { return };
+    let server = Daemon::start(&[]);
+    let mut c = server.connect();
+    fill(&mut c);
+    let own = Daemon::start(&[]);
+    for replica in [&own, &stacked] {
+        let mut r = follow(replica, &server);
+        assert_eq!(answers(&mut r), answers(&mut c));
+    }
+    change(&mut c, 60, 30);
+    run(&mut c, "FT.ALTER books SCHEMA ADD year AS y NUMERIC");
+    run(&mut c, "FT.ALIASUPDATE shelf people");
+    run(&mut c, "FT.ALIASUPDATE shelf books");
+    let expected = answers(&mut c);
+    for replica in [&own, &stacked] {
+        let mut r = replica.connect();
+        wait_until("the replica to have all", || answers(&mut r) == expected);
+    }
+    run(&mut c, "FT.DROPINDEX people DD");
+    for replica in [&own, &stacked] {
+        let mut r = replica.connect();
+        wait_until("the documents to go", || {
+            r.ask("FT._LIST") == "*1\r\n+books\r\n" && r.ask("EXISTS person:1") == ":0\r\n"
+        });
+    }
+}
+
+/// A user must be allowed to read all keys of an index.
+#[test]
+fn users_ask_the_indexes_whose_keys_they_may_read() {
+    let server = Daemon::start(&[]);
+    let mut c = server.connect();
+    fill(&mut c);
+    run(&mut c, "ACL SETUSER some on nopass %R~book:* +@all");
+    let mut some = server.connect();
+    run(&mut some, "AUTH some x");
+    assert!(
+        some.ask("FT.SEARCH books red LIMIT 0 0")
+            .starts_with("*1\r\n")
+    );
+    for line in [
+        "FT.SEARCH people annred",
+        "FT.AGGREGATE people *",
+        "FT.INFO people",
+        "FT.DROPINDEX people",
+        "FT.CREATE other SCHEMA t TEXT",
+    ] {
+        assert!(some.ask(line).starts_with("-NOPERM"), "{line}");
+    }
+    assert!(c.ask("MODULE LIST").contains("search"));
+}
