@@ -83,6 +83,15 @@ impl<'a> Obstacles<'a> {
         }
     }
 
+    /// Indexes, which the target has if a module is loaded.
+    pub fn indexes(&mut self, n: usize) {
+        let is_built_in = matches!(self.target, Release::Redis80 | Release::Redis810);
+        if n > 0 && !is_built_in {
+            let target = self.target.name();
+            self.notes += &format!("{target} must have the module search: it has {n} indexes\n");
+        }
+    }
+
     /// A key with a value that the target cannot read.
     pub fn key(&mut self, db: DbIndex, key: &[u8], why: &'static str) {
         self.keys_read += 1;

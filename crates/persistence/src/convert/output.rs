@@ -7,11 +7,12 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::super::background::{BackgroundFile, Plan, sync_folder};
-use super::super::rdb::{RdbWriter, Use};
+use super::super::rdb::{Fault, INDEXES, RdbWriter, Settings, Use};
 use super::obstacles::Obstacles;
 use super::{ConvertError, version_of};
 use russet_config::Release;
 use russet_keyspace::{DbIndex, KeyView, ValueView};
+use russet_search::file;
 use russet_types::{Json, PathHash};
 
 /// Size at which bytes are handed to the file.
@@ -112,6 +113,23 @@ impl<'a, 't> TargetFile<'a, 't> {
     pub fn library(&mut self, code: &[u8]) -> io::Result<()> {
         self.writer.function(code);
         self.hand_over(CHUNK_BYTES)
+    }
+
+    /// Data beside the keys: indexes in the form that each target reads, which needs the module
+    /// `search`.
+    pub fn settings(&mut self, settings: &Settings) -> Result<(), Fault> {
+        if settings.id.name != INDEXES {
+            let id = (settings.id.name.as_str(), settings.id.version);
+            self.writer.settings(id, &settings.items, settings.is_after);
+            return Ok(());
+        }
+        let definitions = file::read(settings.id.version, &settings.items);
+        let definitions = definitions.map_err(|damaged| Fault::damaged(damaged.0))?;
+        self.obstacles.indexes(definitions.len());
+        let (version, items) = file::write(&definitions);
+        self.writer
+            .settings((INDEXES, version), &items, settings.is_after);
+        Ok(())
     }
 
     /// The part of a value that the target cannot read. Path hashes: its file format may have them,

@@ -11,7 +11,9 @@ use std::fs;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::path::Path;
 
-use super::super::rdb::{self, Fault, KeyFacts, Loader, ModuleData, ReadOptions, Reader, Use};
+use super::super::rdb::{
+    self, Fault, KeyFacts, Loader, ModuleData, ReadOptions, Reader, Settings, Use,
+};
 use super::output::TargetFile;
 use super::{ConvertError, Obstacles};
 use russet_keyspace::{Cause, DbIndex, Expiring, KeyUse, Keyspace, OwnedValue};
@@ -180,6 +182,10 @@ impl Loader for Passed<'_, '_, '_, '_> {
 
     fn module_skipped(&mut self, module: &str, of: ModuleData<'_>) {
         self.to.obstacles.module(module, of);
+    }
+
+    fn settings(&mut self, settings: Settings) -> Result<(), Fault> {
+        self.to.settings(&settings)
     }
 
     fn slot_import(&mut self, _name: &[u8], _ranges: &[(u64, u64)]) {

@@ -179,7 +179,7 @@ pub(crate) fn read_settings(input: &mut Input<'_>) -> Result<Settings, Fault> {
     if input.length()? != field::UNSIGNED {
         return Err(Fault::damaged("settings of a module have no position"));
     }
-    input.length()?;
+    let is_after = input.length()? == 2;
     let mut items = Vec::new();
     loop {
         let item = match input.length()? {
@@ -198,7 +198,11 @@ pub(crate) fn read_settings(input: &mut Input<'_>) -> Result<Settings, Fault> {
     }
     let says_nothing = matches!(items.as_slice(), [] | [Item::Number(0)]);
     if says_nothing || [INDEXES, DICTIONARIES].contains(&id.name.as_str()) {
-        return Ok(Settings { id, items });
+        return Ok(Settings {
+            id,
+            items,
+            is_after,
+        });
     }
     Err(Fault::Module(id.name))
 }
@@ -210,6 +214,8 @@ pub struct Settings {
     pub id: ModuleId,
     /// Its fields, in order.
     pub items: Vec<Item>,
+    /// Whether it stands after the keys.
+    pub is_after: bool,
 }
 
 /// Passes over a key's metadata, if all of it may be ignored; returns the number of its classes.

@@ -256,7 +256,7 @@ impl RdbLoad {
 
     fn take_search(&mut self) -> Result<SearchData, LoadError> {
         let mut data = SearchData::default();
-        for Settings { id, items } in std::mem::take(&mut self.collected.settings) {
+        for Settings { id, items, .. } in std::mem::take(&mut self.collected.settings) {
             if id.name == INDEXES {
                 data.definitions
                     .append(&mut file::read(id.version, &items)?);
