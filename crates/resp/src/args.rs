@@ -174,7 +174,12 @@ impl<'a> Args<'a> {
     #[inline]
     pub fn exactly<const N: usize>(&self) -> [&'a [u8]; N] {
         assert_eq!(self.spans.len(), N, "arity checked by dispatch");
-        std::array::from_fn(|i| self.at(i))
+        // In a loop: closures of `from_fn` are shared by handlers, and then called.
+        let mut all = [&[][..]; N];
+        for (at, arg) in all.iter_mut().enumerate() {
+            *arg = self.at(at);
+        }
+        all
     }
 
     /// The arguments from `at` on.

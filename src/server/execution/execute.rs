@@ -398,7 +398,7 @@ impl Server {
     }
 
     /// Counts one finished call.
-    #[inline]
+    #[inline(always)]
     fn count_call(&mut self, id: usize, ticks: u64, failed: bool) {
         let stats = &mut self.diagnostics.command_stats[id];
         stats.calls += 1;
