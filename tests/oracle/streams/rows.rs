@@ -1312,7 +1312,6 @@ pub const TIME_SERIES: Group = Group {
         "ts.mrevrange (-|10) (+|100) filter room=(hall|bath) dc!=us",
         "ts.mrange - + [withlabels] filter room!= dc=eu groupby room reduce (sum|min|max|avg|count|range|std.p|var.s|x)",
         "ts.queryindex (room=hall|room=bath|dc=eu|room!=hall|x) [dc=|dc!=|room!=attic]",
-        "timeseries.REFRESHCLUSTER [x]",
         "ts.createrule KT KT aggregation (avg|sum|min|max|range|count|first|last|std.p|std.s|var.p|var.s|twa|x) (1|7|20|100|0|x) [(0|3|x)]",
         "ts.deleterule KT KT",
         "object encoding KT",
@@ -1524,6 +1523,10 @@ pub const NOT_GENERATED: &[(&str, &str)] = &[
     (
         "ft.tagvals",
         "indexes are compared by tests/it, not by streams",
+    ),
+    (
+        "timeseries.refreshcluster",
+        "blocks its client there, so that MULTI refuses it",
     ),
     ("ts.nrange", "of Redis 8.10; recorded answers cover it"),
     ("ts.nrevrange", "of Redis 8.10; recorded answers cover it"),
