@@ -85,15 +85,9 @@ pub fn haversine_of(distance_m: f64) -> f64 {
 
 #[cfg(test)]
 mod tests {
+    use super::super::tests::position;
     use super::*;
     use proptest::prelude::*;
-
-    fn position(longitude: f64, latitude: f64) -> Position {
-        Position {
-            longitude,
-            latitude,
-        }
-    }
 
     #[test]
     fn known_distances() {

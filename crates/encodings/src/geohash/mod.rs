@@ -86,7 +86,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn position(longitude: f64, latitude: f64) -> Position {
+    pub(super) fn position(longitude: f64, latitude: f64) -> Position {
         Position {
             longitude,
             latitude,
