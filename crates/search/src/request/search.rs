@@ -226,7 +226,7 @@ fn circle(words: &mut Arguments<'_>) -> Result<Node, SearchError> {
     }))
 }
 
-/// `FIELDS n name..`, if it stands here. `None`: it is wrong.
+/// `FIELDS n name..`, if it comes next. `None`: it is wrong.
 fn marked_fields(words: &mut Arguments<'_>) -> Option<Vec<Vec<u8>>> {
     if !words.take("FIELDS") {
         return Some(Vec::new());

@@ -6,7 +6,7 @@
 //!     entry    = head [frequency] [fields] [positions]      see `codec`
 //!
 //! Invariants
-//!   1. Ids ascend within a block and from one to the next; each stands once.
+//!   1. Ids ascend within a block and from one to the next; none comes twice.
 //!   2. A block has 1 to [`BLOCK_MAX`] entries.
 //!
 //! Cost: an entry of a new document with the highest id is appended in O(1); any other is put or
