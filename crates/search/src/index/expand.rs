@@ -1,6 +1,7 @@
 //! Queries with the stems and synonyms of their words, as FT.EXPLAIN shows them.
 //!
-//! Words of phrases, and of what must not or need not be there, stay as they are.
+//! Words of phrases stay as they are, and in RediSearch 2.10 those of what must not or need not be
+//! there.
 
 use super::Index;
 use crate::query::{Fields, Kind, Node};
@@ -27,12 +28,12 @@ impl Index {
         let mut node = node.clone();
         if !search.verbatim {
             let language = search.language.unwrap_or(self.schema.language);
-            self.expand_part(&mut node, language);
+            self.expand_part(&mut node, language, search.is_2_10);
         }
         node
     }
 
-    fn expand_part(&self, node: &mut Node, language: Language) {
+    fn expand_part(&self, node: &mut Node, language: Language, is_2_10: bool) {
         if node.verbatim {
             return;
         }
@@ -71,11 +72,14 @@ impl Index {
             } => {
                 parts
                     .iter_mut()
-                    .for_each(|part| self.expand_part(part, language));
+                    .for_each(|part| self.expand_part(part, language, is_2_10));
+            }
+            Kind::Not(part) | Kind::Optional(part) if !is_2_10 => {
+                self.expand_part(part, language, is_2_10);
             }
             Kind::Vector(vector) => {
                 if let Some(filter) = &mut vector.filter {
-                    self.expand_part(filter, language);
+                    self.expand_part(filter, language, is_2_10);
                 }
             }
             _ => {}

@@ -409,3 +409,26 @@ fn synonyms_find_each_other() {
     let words: Vec<&[u8]> = index.synonyms().map(|(word, _)| word).collect();
     assert_eq!(words, [b"boy".as_slice(), b"child"]);
 }
+
+/// Redis 8 expands words that must not or need not be there, RediSearch 2.10 did not.
+#[test]
+fn words_that_need_not_be_there_have_stems() {
+    let mut index = Index::new(schema(true));
+    put(&mut index, "a", &vec![("t", "running dogs".into())]);
+    put(&mut index, "b", &vec![("t", "dogs".into())]);
+    let of_2_10 = Search {
+        is_2_10: true,
+        ..Search::default()
+    };
+    for (query, search, expected) in [
+        ("dogs -run", Search::default(), &["b"] as &[_]),
+        ("dogs -run", of_2_10.clone(), &["a", "b"]),
+    ] {
+        let found = hits(&index, query, &search);
+        let keys: Vec<&str> = found.iter().map(|(key, _)| &**key).collect();
+        assert_eq!(keys, expected, "{query}");
+    }
+    let score = |search: &Search| hits(&index, "~run", search)[0].1.score;
+    assert!(score(&Search::default()) > 0.0);
+    assert_eq!(score(&of_2_10), 0.0);
+}
