@@ -60,8 +60,15 @@ impl SearchRequest {
     ///
     /// # Errors
     ///
-    /// As [`Options::query`], or where a filter's range is the wrong way round.
+    /// As [`Options::query`], where a filter's range is the wrong way round, or words are to be
+    /// marked that the index has no places of.
     pub fn query(&self, text: &[u8], schema: &Schema) -> Result<Option<Node>, SearchError> {
+        let marks = self.highlight.is_some() || self.summary.is_some();
+        if marks && !schema.has_highlights {
+            let text =
+                "Cannot use highlight/summarize because NOOFSETS was specified at index level";
+            return Err(SearchError::new(error::BAD_VALUE, text));
+        }
         let root = self.options.query(text, schema)?;
         for filter in &self.filters {
             check_ranges(filter, schema)?;
