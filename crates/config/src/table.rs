@@ -673,6 +673,8 @@ directives! {
         "search-cursor-max-idle", number(0, LONG_MAX), [], Works;
     search_index_cursor_limit: u64 = 128 =>
         "search-index-cursor-limit", number(0, LONG_MAX), [], Works;
+    search_enable_unstable_features: bool = false =>
+        "search-enable-unstable-features", flag, [], NotNeeded;
     hash_min_template_entries: usize = 0 =>
         "hash-min-template-entries", number(0, LONG_MAX), [], Works;
     hash_max_template_entries: usize = 0 =>
@@ -1005,7 +1007,7 @@ mod tests {
     /// Redis 8.0's core table has this many names in `CONFIG GET *` (aliases included) and
     /// this many hidden ones; ours adds forty-three of its own, those of metrics, Valkey's six of
     /// the command logs, and its other names and eight hidden ones; then those of Redis 8.2 to 8.10
-    /// and Valkey 9.2, eight of Redis's module of filters, ten of that of time series, eleven of
+    /// and Valkey 9.2, eight of Redis's module of filters, ten of that of time series, twelve of
     /// that of indexes.
     #[test]
     fn the_table_has_as_many_names_as_redis() {
@@ -1015,7 +1017,7 @@ mod tests {
             .filter(|d| !hidden(d))
             .flat_map(Directive::names)
             .count();
-        assert_eq!(shown, 203 + 43 + 44 + 41 + 8 + 10 + 11);
+        assert_eq!(shown, 203 + 43 + 44 + 41 + 8 + 10 + 12);
         assert_eq!(DIRECTIVES.iter().filter(hidden).count(), 8 + 8 + 1);
     }
 }
