@@ -24,12 +24,19 @@ pub(super) fn reply_fields(
     }
 }
 
-/// Numbers are texts in both protocols.
+/// Numbers are texts in both protocols; maps, of COLLECT, are arrays in RESP2.
 fn reply_value(value: &Value, reply: &mut Reply) {
     match value {
         Value::List(items) => {
             reply.array(items.len());
             items.iter().for_each(|item| reply_value(item, reply));
+        }
+        Value::Map(entries) => {
+            reply.map(entries.len());
+            for (name, value) in entries {
+                reply.bulk(name);
+                reply_value(value, reply);
+            }
         }
         value => match value.text() {
             Some(text) => reply.bulk(&text),
