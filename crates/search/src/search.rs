@@ -32,7 +32,9 @@ pub struct Search {
     pub prefix_min: usize,
     /// BM25STD.TANH divides scores by it.
     pub tanh_factor: f64,
-    /// Whether scores are those of RediSearch 2.10, not of Redis 8.10.
+    /// FT.HYBRID: tags have no share in scores.
+    pub is_hybrid: bool,
+    /// Whether scores and expanded words are those of RediSearch 2.10, not of Redis 8.10.
     pub is_2_10: bool,
 }
 
@@ -52,6 +54,7 @@ impl Default for Search {
             expansions_max: 200,
             prefix_min: 2,
             tanh_factor: 4.0,
+            is_hybrid: false,
             is_2_10: false,
         }
     }

@@ -4,7 +4,7 @@
 
 use super::reply::{format_name, reply_fields, reply_warnings};
 use super::row::{READS, SEARCHING, catch_up, check_prefixes, refusal, words};
-use super::walk::{Question, Walk, defaults};
+use super::walk::{Asked, Question, Walk, defaults};
 use crate::server::search::Cursor;
 use crate::server::{Call, CommandResult, Spec};
 use russet_base::clock;
@@ -17,7 +17,7 @@ use russet_search::request::{AggregateRequest, CursorOptions, Format};
 use russet_types::vector_set::Progress;
 
 /// Rows of a READ if WITHCURSOR has no COUNT.
-const COUNT: u64 = 1000;
+pub(super) const COUNT: u64 = 1000;
 
 const NOT_FOUND: CommandError = CommandError::Text("SEARCH_CURSOR_NOT_FOUND Cursor not found");
 const GONE: CommandError = CommandError::Text("SEARCH_CURSOR_NOT_FOUND Cursor does not exist");
@@ -33,9 +33,9 @@ pub(super) const AGGREGATE: Spec = Spec {
 };
 
 /// A walk whose rows are replied in parts.
-struct Reading {
-    walk: Walk,
-    format: Format,
+pub(super) struct Reading {
+    pub(super) walk: Walk,
+    pub(super) format: Format,
 }
 
 /// `FT.AGGREGATE index query [stage ...]`: rows of the documents that match a query, through
@@ -97,7 +97,7 @@ fn begin(call: &mut Call<'_>, request: &AggregateRequest) -> Result<Walk, Comman
     }
     let question = Question {
         index: name,
-        root,
+        asked: Asked::Query(root),
         options: &request.options,
         scores: request.adds_scores,
     };
@@ -106,7 +106,13 @@ fn begin(call: &mut Call<'_>, request: &AggregateRequest) -> Result<Walk, Comman
     })
 }
 
-fn keep(call: &mut Call<'_>, reading: Reading, options: CursorOptions, count: usize) -> u64 {
+/// Keeps the walk for READs of `count` rows. The number of the cursor.
+pub(super) fn keep(
+    call: &mut Call<'_>,
+    reading: Reading,
+    options: CursorOptions,
+    count: usize,
+) -> u64 {
     let now_ms = call.server.now.mono_ms;
     let longest = call.server.config.search_cursor_max_idle;
     let cursor = Cursor {

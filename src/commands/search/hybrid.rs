@@ -1,20 +1,18 @@
 //! HYBRID: a query's best documents and a vector's nearest ones as one list.
 
-use super::loading::Reader;
-use super::reply::reply_fields;
+use super::aggregate::{COUNT, Reading, keep};
+use super::reply::{reply_fields, reply_warnings};
 use super::row::{READS, SEARCHING, catch_up, check_prefixes, refusal, words};
-use super::walk::{defaults, search_of};
-use crate::server::{Call, CommandResult, Server, Spec};
+use super::sides::Sides;
+use super::walk::{Asked, Question, Walk, defaults};
+use crate::server::{Call, CommandResult, Spec};
 use russet_base::clock;
 use russet_command::{Arity, CommandError};
 use russet_resp::Reply;
 use russet_search::error::SearchError;
-use russet_search::hit::Hit;
-use russet_search::index::Index;
-use russet_search::pipeline::{Batch, Context, Pipeline, combine};
+use russet_search::pipeline::Pipeline;
 use russet_search::query::Node;
-use russet_search::request::HybridRequest;
-use russet_search::search::Search;
+use russet_search::request::{Arrange, Combine, CursorOptions, HybridRequest, Limit, Stage};
 
 pub(super) const HYBRID: Spec = Spec {
     arity: Arity::AtLeast(8),
@@ -24,10 +22,11 @@ pub(super) const HYBRID: Spec = Spec {
 };
 
 /// `FT.HYBRID index SEARCH query VSIM @field $vector [option ...]`: documents by a score that is
-/// combined of both, through the stages of AGGREGATE. Both sides run to their ends at once.
+/// combined of both, through the stages of AGGREGATE. WITHCURSOR: a cursor for each side instead.
 ///
-/// Reply: map (RESP2: array) of the total, rows, warnings and milliseconds. O(documents that parts
-/// of the query match, and those around the vector).
+/// Reply: map (RESP2: array) of the total, rows, warnings and milliseconds; with WITHCURSOR of the
+/// numbers of both cursors, and warnings. O(documents that parts of the query match, and those
+/// around the vector).
 fn hybrid(call: &mut Call<'_>) -> CommandResult {
     let began = clock::cycles();
     catch_up(call)?;
@@ -36,80 +35,105 @@ fn hybrid(call: &mut Call<'_>) -> CommandResult {
     let request = HybridRequest::parse(&words(call, 2), &defaults);
     let mut request = request.map_err(|error| refusal(&error))?;
     request.aggregate.options.is_strict = true;
-    let name = call.args.at(1);
-    let now_ms = call.server.now.mono_ms;
-    if let Some(held) = call.server.search.get(name) {
-        check_prefixes(call, held.index.schema())?;
-    }
-    let Server {
-        search,
-        json_paths,
-        config,
-        ..
-    } = &mut *call.server;
-    let held = search.get_mut(name);
-    let held = held.ok_or_else(|| refusal(&SearchError::no_such_index(name)))?;
-    held.uses += 1;
-    held.used_ms = now_ms;
-    let index = &held.index;
-    let schema = index.schema();
-    let how = search_of(config, index, &request.aggregate.options, true);
-    let wrong = |error: SearchError| refusal(&error);
-    let text = request.text_query(schema).map_err(wrong)?;
-    let vector = request.vector_query(schema).map_err(wrong)?;
-    let texts = hits_of(index, text, &how)?;
-    let vectors = hits_of(index, vector, &how)?;
-    let hits = combine(&request, index, texts.into_iter(), vectors.into_iter());
-    let mut pipeline = Pipeline::hybrid(&request, schema).map_err(wrong)?;
-    let options = &request.aggregate.options;
-    let has_all = options.dialect.returns_all();
-    let reader = Reader::new(call.db.keyspace(), json_paths, schema.key_type, has_all);
-    let mut context = Context {
-        hits: &mut hits.into_iter(),
-        index,
-        loader: &reader,
-        budget: u64::MAX,
+    let walk = match Walk::taken(call) {
+        Some(walk) => walk,
+        None => {
+            let [text, vector] = trees(call, &request)?;
+            if let Some(cursor) = request.aggregate.options.cursor {
+                return keep_both(call, &request, [text, vector], cursor);
+            }
+            begin(call, &request, text, vector)?
+        }
     };
-    let batch = pipeline.next_rows(usize::MAX, &mut context);
-    let batch = batch.map_err(wrong)?;
-    let micros = call
-        .server
-        .cycles
-        .micros(clock::cycles().wrapping_sub(began));
-    let milliseconds = micros as f64 / 1000.0;
-    reply_rows(&pipeline, &batch, (&request, milliseconds), call.reply);
+    let Some(mut walk) = walk.run(call, usize::MAX, began)? else {
+        return Ok(());
+    };
+    let milliseconds = walk.milliseconds(call.server);
+    reply_rows(&mut walk, &request, milliseconds, call.reply);
     Ok(())
 }
 
-/// All documents of one side.
-fn hits_of(index: &Index, root: Option<Node>, how: &Search) -> Result<Vec<Hit>, CommandError> {
-    let Some(root) = root else {
-        return Ok(Vec::new());
-    };
-    let root = index.expand(&root, how);
-    let matches = index.matches(&root, how);
-    let matches = matches.map_err(|error| refusal(&SearchError::from(error)))?;
-    Ok(matches.collect())
+/// The trees of the query and of the vector.
+fn trees(call: &mut Call<'_>, request: &HybridRequest) -> Result<[Option<Node>; 2], CommandError> {
+    let name = call.args.at(1);
+    let held = call.server.search.get(name);
+    let held = held.ok_or_else(|| refusal(&SearchError::no_such_index(name)))?;
+    let schema = held.index.schema();
+    check_prefixes(call, schema)?;
+    let text = request.text_query(schema);
+    let vector = request.vector_query(schema);
+    let wrong = |error: SearchError| refusal(&error);
+    Ok([text.map_err(wrong)?, vector.map_err(wrong)?])
 }
 
-fn reply_rows(
-    pipeline: &Pipeline,
-    batch: &Batch,
-    (request, milliseconds): (&HybridRequest, f64),
-    reply: &mut Reply,
-) {
+fn begin(
+    call: &mut Call<'_>,
+    request: &HybridRequest,
+    text: Option<Node>,
+    vector: Option<Node>,
+) -> Result<Walk, CommandError> {
+    let sides = Sides::new(request.clone(), text, vector);
+    let question = Question {
+        index: call.args.at(1),
+        asked: Asked::Sides(Box::new(sides)),
+        options: &request.aggregate.options,
+        scores: true,
+    };
+    Walk::begin(call, question, |schema, _, _| {
+        Pipeline::hybrid(request, schema)
+    })
+}
+
+/// Cursors over the documents of each side, with its own scores and without the stages.
+fn keep_both(
+    call: &mut Call<'_>,
+    request: &HybridRequest,
+    [text, vector]: [Option<Node>; 2],
+    cursor: CursorOptions,
+) -> CommandResult {
+    let mut request = request.clone();
+    request.combine = Combine::Linear {
+        alpha: 1.0,
+        beta: 1.0,
+    };
+    request.aggregate.stages = vec![Stage::Arrange(Arrange {
+        limit: Some(Limit {
+            offset: 0,
+            count: u64::MAX,
+        }),
+        ..Arrange::default()
+    })];
+    let count = usize::try_from(cursor.count.unwrap_or(COUNT)).unwrap_or(usize::MAX);
     let format = request.aggregate.options.format;
+    let walks = [
+        begin(call, &request, text, None)?,
+        begin(call, &request, None, vector)?,
+    ];
+    call.reply.map(3);
+    for (name, walk) in ["SEARCH", "VSIM"].into_iter().zip(walks) {
+        let id = keep(call, Reading { walk, format }, cursor, count);
+        call.reply.simple(name);
+        call.reply.int(id as i64);
+    }
+    call.reply.simple("warnings");
+    call.reply.array(0);
+    Ok(())
+}
+
+fn reply_rows(walk: &mut Walk, request: &HybridRequest, milliseconds: f64, reply: &mut Reply) {
+    let rows = walk.take_rows();
+    let (pipeline, format) = (walk.pipeline(), request.aggregate.options.format);
     reply.map(4);
     reply.simple("total_results");
     reply.int(pipeline.total() as i64);
     reply.simple("results");
-    reply.array(batch.rows.len());
-    for row in &batch.rows {
+    reply.array(rows.len());
+    for row in &rows {
         reply.map(row.fields.len());
         reply_fields(row, pipeline, format, reply);
     }
     reply.simple("warnings");
-    reply.array(0);
+    reply_warnings(walk, reply);
     reply.simple("execution_time");
     reply.double(milliseconds);
 }

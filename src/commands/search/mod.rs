@@ -7,6 +7,7 @@
 //!     aggregate      AGGREGATE; CURSOR
 //!     hybrid         HYBRID
 //!     walk           a query under way, in slices
+//!     sides          the documents of HYBRID, gathered in slices
 //!     loading        fields of documents that replies and stages ask for
 //!     reply          rows as they are replied
 //!     info           INFO
@@ -26,6 +27,7 @@ mod loading;
 mod query;
 mod reply;
 mod row;
+mod sides;
 mod walk;
 mod words;
 

@@ -4,7 +4,7 @@
 
 use super::reply::{format_name, reply_explanation, reply_fields, reply_warnings};
 use super::row::{READS, SEARCHING, catch_up, check_prefixes, refusal, words};
-use super::walk::{Question, Walk, defaults};
+use super::walk::{Asked, Question, Walk, defaults};
 use crate::server::{Call, CommandResult, Spec};
 use russet_base::clock;
 use russet_command::{Arity, Category, CommandError};
@@ -80,7 +80,7 @@ fn begin(call: &mut Call<'_>, request: &SearchRequest) -> Result<Walk, CommandEr
         .map_err(|error| refusal(&error))?;
     let question = Question {
         index: name,
-        root,
+        asked: Asked::Query(root),
         options: &request.options,
         scores: request.sort.is_none() || request.options.with_scores,
     };

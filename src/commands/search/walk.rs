@@ -8,6 +8,7 @@
 
 use super::loading::Reader;
 use super::row::refusal;
+use super::sides::{Clock, Sides};
 use crate::server::searches::Task;
 use crate::server::{Call, Server};
 use russet_base::clock;
@@ -28,7 +29,7 @@ use russet_types::vector_set::Progress;
 /// The loop is held for about so long at a time.
 const SLICE_US: u64 = 1000;
 /// Documents between two looks at the clock.
-const BUDGET: u64 = 256;
+pub(super) const BUDGET: u64 = 256;
 
 /// The settings that words of a command stand for.
 pub(super) fn defaults(server: &Server, rows_max: u64, is_resp3: bool) -> Defaults {
@@ -46,11 +47,10 @@ pub(super) fn defaults(server: &Server, rows_max: u64, is_resp3: bool) -> Defaul
 pub(super) struct Walk {
     index: Box<[u8]>,
     birth: u64,
-    /// `None`: nothing matches.
-    root: Option<Node>,
+    source: Source,
     search: Search,
     pipeline: Pipeline,
-    /// The first document that was not taken.
+    /// The first document of a query that was not taken.
     next: u32,
     rows: Vec<OutputRow>,
     /// Values of JSON are arrays of all that a path finds.
@@ -60,6 +60,20 @@ pub(super) struct Walk {
     is_over: bool,
     is_done: bool,
     is_cut: bool,
+    /// The sides of FT.HYBRID whose time was up.
+    late: Vec<&'static str>,
+    /// The reading of the clock's cycles.
+    began: u64,
+}
+
+/// Where the documents of a walk come from.
+enum Source {
+    /// `None`: nothing matches.
+    Query(Option<Node>),
+    /// FT.HYBRID, until all documents are gathered.
+    Sides(Box<Sides>),
+    /// Documents that were gathered.
+    List(std::vec::IntoIter<Hit>),
 }
 
 impl Task for Walk {
@@ -71,9 +85,8 @@ impl Task for Walk {
 
 /// Hits, of which the number of the last one is noted.
 struct Noted<'w, 'i> {
-    matches: Option<Matches<'i>>,
+    matches: Matches<'i>,
     next: &'w mut u32,
-    ends: bool,
 }
 
 impl Noted<'_, '_> {
@@ -84,15 +97,13 @@ impl Noted<'_, '_> {
 
 impl Hits for Noted<'_, '_> {
     fn next_hit(&mut self) -> Option<Hit> {
-        let matches = self.matches.as_mut().filter(|_| !self.ends);
-        let hit = matches?.next()?;
+        let hit = self.matches.next()?;
         self.note(hit.document);
         Some(hit)
     }
 
     fn next_document(&mut self) -> Option<DocumentId> {
-        let matches = self.matches.as_mut().filter(|_| !self.ends);
-        let document = matches?.next_document()?;
+        let document = self.matches.next_document()?;
         self.note(document);
         Some(document)
     }
@@ -101,10 +112,17 @@ impl Hits for Noted<'_, '_> {
 /// The documents that a walk asks for, apart from its stages.
 pub(super) struct Question<'a> {
     pub index: &'a [u8],
-    pub root: Option<Node>,
+    pub asked: Asked,
     pub options: &'a Options,
     /// Whether rows need scores.
     pub scores: bool,
+}
+
+/// The documents that are asked for.
+pub(super) enum Asked {
+    /// `None`: nothing matches.
+    Query(Option<Node>),
+    Sides(Box<Sides>),
 }
 
 impl Walk {
@@ -119,32 +137,43 @@ impl Walk {
         let config = &call.server.config;
         let Question {
             index,
-            root,
+            asked,
             options,
             scores,
         } = question;
         let held = call.server.search.get(index);
         let held = held.ok_or_else(|| refusal(&SearchError::no_such_index(index)))?;
-        let search = search_of(config, &held.index, options, scores);
-        let root = root.map(|root| held.index.expand(&root, &search));
-        let wrong = |error| refusal(&SearchError::from(error));
+        let mut search = search_of(config, &held.index, options, scores);
         let mut is_cut = false;
-        let names = match &root {
-            Some(root) => {
-                let matches = held.index.matches(root, &search).map_err(wrong)?;
+        let mut names = Vec::new();
+        let source = match asked {
+            Asked::Query(None) => Source::Query(None),
+            Asked::Query(Some(root)) => {
+                let root = held.index.expand(&root, &search);
+                let matches = held.index.matches(&root, &search);
+                let matches = matches.map_err(|error| refusal(&SearchError::from(error)))?;
                 is_cut = matches.hit_limit_of_expansions();
-                matches.distance_names().to_vec()
+                names = matches.distance_names().to_vec();
+                Source::Query(Some(root))
             }
-            None => Vec::new(),
+            Asked::Sides(mut sides) => {
+                search.is_hybrid = true;
+                sides.expand(&held.index, &search);
+                Source::Sides(sides)
+            }
         };
-        let pipeline = stages(held.index.schema(), &names, root.as_ref());
+        let root = match &source {
+            Source::Query(root) => root.as_ref(),
+            _ => None,
+        };
+        let pipeline = stages(held.index.schema(), &names, root);
         let pipeline = pipeline.map_err(|error| refusal(&error))?;
         let timeout_ms = options.timeout_ms.unwrap_or(config.search_timeout);
         let (name, birth) = (call.server.search.name_of(index), held.birth);
         let walk = Walk {
             index: name.unwrap_or(index).into(),
             birth,
-            root,
+            source,
             search,
             pipeline,
             next: 0,
@@ -154,6 +183,8 @@ impl Walk {
             is_over: false,
             is_done: false,
             is_cut,
+            late: Vec::new(),
+            began: clock::cycles(),
         };
         if let Some(held) = call.server.search.get_mut(&walk.index) {
             held.uses += 1;
@@ -179,16 +210,38 @@ impl Walk {
             let text = "The index was dropped before the query could be executed";
             return Err(refusal(&SearchError::new(INDEX_DROPPED, text)));
         };
-        let mut matches = match &self.root {
-            Some(root) if self.pipeline.pulls_documents() => {
-                let matches = held.index.matches(root, &self.search);
-                Some(matches.map_err(|error| refusal(&SearchError::from(error)))?)
-            }
-            _ => None,
-        };
-        if let Some(matches) = matches.as_mut().filter(|_| self.next > 0) {
-            matches.skip_to(DocumentId(self.next));
+        if let Source::Sides(sides) = &mut self.source {
+            let now_ms = server.now.mono_ms;
+            let (is_late, until_ms) = (self.is_over, self.until_ms);
+            let passed_ms = || cycles.micros(clock::cycles().wrapping_sub(slice_began)) / 1000;
+            let clock = Clock {
+                is_slice_over: &is_over,
+                is_late: &|| is_late || until_ms.is_some_and(|ms| now_ms + passed_ms() >= ms),
+            };
+            let Some(hits) = sides.gather(&held.index, &self.search, &clock)? else {
+                return Ok(Progress::More);
+            };
+            self.late = std::mem::take(&mut sides.late);
+            self.source = Source::List(hits.into_iter());
         }
+        let mut none = Vec::new().into_iter();
+        let mut noted;
+        let hits: &mut dyn Hits = match &mut self.source {
+            Source::Query(Some(root)) if self.pipeline.pulls_documents() && !self.is_over => {
+                let matches = held.index.matches(root, &self.search);
+                let mut matches = matches.map_err(|error| refusal(&SearchError::from(error)))?;
+                if self.next > 0 {
+                    matches.skip_to(DocumentId(self.next));
+                }
+                noted = Noted {
+                    matches,
+                    next: &mut self.next,
+                };
+                &mut noted
+            }
+            Source::List(hits) => hits,
+            _ => &mut none,
+        };
         let key_type = held.index.schema().key_type;
         let reader = Reader::new(
             call.db.keyspace(),
@@ -196,14 +249,9 @@ impl Walk {
             key_type,
             self.has_all,
         );
-        let mut hits = Noted {
-            matches,
-            next: &mut self.next,
-            ends: self.is_over,
-        };
         loop {
             let mut context = Context {
-                hits: &mut hits,
+                hits: &mut *hits,
                 index: &held.index,
                 loader: &reader,
                 budget: BUDGET,
@@ -285,17 +333,26 @@ impl Walk {
         self.is_over = false;
     }
 
+    /// Since it began, the time of others included.
+    pub(super) fn milliseconds(&self, server: &Server) -> f64 {
+        let passed = clock::cycles().wrapping_sub(self.began);
+        server.cycles.micros(passed) as f64 / 1000.0
+    }
+
     pub(super) fn index(&self) -> &[u8] {
         &self.index
     }
 
-    /// Words about what the rows lack, for replies of RESP3.
+    /// Words about what the rows lack.
     pub(super) fn warnings(&self) -> impl Iterator<Item = &'static str> {
-        let time = self.is_over.then_some("Timeout limit was reached");
+        let is_late = self.is_over && self.late.is_empty();
+        let time = is_late.then_some("Timeout limit was reached");
         let prefixes = self
             .is_cut
             .then_some("Max prefix expansions limit was reached");
-        time.into_iter().chain(prefixes)
+        time.into_iter()
+            .chain(self.late.iter().copied())
+            .chain(prefixes)
     }
 }
 

@@ -156,15 +156,19 @@ impl<'i, 's> Builder<'i, 's> {
         for value in values {
             self.tag(tags, !options.is_case_sensitive, value, &mut built);
         }
+        let is_hybrid = self.search.is_hybrid;
+        let weight = if is_hybrid { 0.0 } else { node.weight };
         match built.len() {
-            1 if values.len() == 1 => {
+            1 if values.len() == 1 || is_hybrid => {
                 let mut only = built.remove(0);
-                if let Cursor::Ids(ids) = &mut only {
-                    ids.weight = node.weight;
+                match &mut only {
+                    Cursor::Ids(ids) => ids.weight = weight,
+                    Cursor::Union(parts) if is_hybrid => parts.weight = weight,
+                    _ => {}
                 }
                 only
             }
-            _ => union(built, node.weight),
+            _ => union(built, weight),
         }
     }
 

@@ -73,7 +73,7 @@ proptest! {
             }
         }
         if let Ok(request) = HybridRequest::parse(&words, &defaults) {
-            let combined = combine(&request, &server.index, hits(), hits());
+            let combined = combine(&request, &server.index, hits().collect(), hits().collect());
             if let Ok(mut pipeline) = Pipeline::hybrid(&request, schema) {
                 let _ = run(&mut pipeline, &mut combined.into_iter(), &server, most, budget);
             }

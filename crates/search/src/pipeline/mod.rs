@@ -43,7 +43,7 @@ mod any_words;
 #[cfg(test)]
 mod tests;
 
-pub use hybrid::combine;
+pub use hybrid::{combine, keep_best};
 pub use output::{Batch, Ending, OutputRow};
 pub use row::{Hits, Loader};
 pub use step::{Context, Pipeline};

@@ -38,6 +38,10 @@ impl Pipeline {
         let stages = &request.aggregate.stages;
         let loads = |stage: &Stage| matches!(stage, Stage::Load(_) | Stage::LoadAll);
         let is_bare = !stages.iter().any(loads);
+        let loads_score = stages.iter().any(|stage| match stage {
+            Stage::Load(fields) => fields.iter().any(|field| field.path == SCORE),
+            _ => false,
+        });
         let names = &mut builder.names[0];
         let mut source = Source::default();
         let yielded = request.text_score_name.iter();
@@ -50,7 +54,7 @@ impl Pipeline {
             None
         };
         let score = request.score_name.as_deref();
-        if let Some(name) = score.or(is_bare.then_some(SCORE)) {
+        if let Some(name) = score.or((is_bare || loads_score).then_some(SCORE)) {
             source.score = Some(names.place(name));
         }
         let yielded = request.vector_score_name.iter();
@@ -95,15 +99,15 @@ impl Pipeline {
 }
 
 /// The documents of both sides with their combined scores, the best ones first, of equal ones by
-/// their keys. Their distances are the scores that the request names, in the order of the rows; NaN
-/// where that side lacks them.
+/// their numbers. Their distances are the scores that the request names, in the order of the rows;
+/// NaN where that side lacks them.
 ///
 /// `texts` have scores, `vectors` a distance each. O(n log n).
 pub fn combine(
     request: &HybridRequest,
     index: &Index,
-    texts: impl Iterator<Item = Hit>,
-    vectors: impl Iterator<Item = Hit>,
+    mut texts: Vec<Hit>,
+    mut vectors: Vec<Hit>,
 ) -> Vec<Hit> {
     let metric = match index.schema().field(&request.field) {
         Some((_, field)) => match &field.kind {
@@ -113,13 +117,15 @@ pub fn combine(
         None => Metric::L2,
     };
     let mut window = request.window;
-    let texts = best(texts, window, |a, b| b.score.total_cmp(&a.score));
+    keep_best(&mut texts, window);
     if let Some(HybridReach::Nearest(k)) = request.reach {
         window = window.min(usize::try_from(k).unwrap_or(usize::MAX));
     }
     let distance = |hit: &Hit| hit.distances.first().copied().unwrap_or(f64::NAN);
-    let near = vectors.filter(|hit| !distance(hit).is_nan());
-    let vectors = best(near, window, |a, b| distance(a).total_cmp(&distance(b)));
+    vectors.retain(|hit| !distance(hit).is_nan());
+    best(&mut vectors, window, |a, b| {
+        distance(a).total_cmp(&distance(b))
+    });
 
     let is_named = [&request.text_score_name, &request.vector_score_name].map(Option::is_some);
     let mut all: Vec<(Hit, [Option<Share>; 2])> = Vec::new();
@@ -146,11 +152,9 @@ pub fn combine(
             owns[side] = Some(Share { rank, own });
         }
     }
-    let key = |hit: &Hit| index.living_key(hit.document);
     all.sort_by(|(a, _), (b, _)| {
-        b.score
-            .total_cmp(&a.score)
-            .then_with(|| key(a).cmp(&key(b)))
+        let scores = b.score.total_cmp(&a.score);
+        scores.then(a.document.cmp(&b.document))
     });
     let hits = all.into_iter().map(|(mut hit, shares)| {
         let named = shares.into_iter().zip(is_named);
@@ -166,16 +170,16 @@ pub fn combine(
     hits.collect()
 }
 
-/// The first hits of an order, of equal ones by their numbers.
-fn best(
-    hits: impl Iterator<Item = Hit>,
-    count: usize,
-    order: impl Fn(&Hit, &Hit) -> Ordering,
-) -> Vec<Hit> {
-    let mut hits: Vec<Hit> = hits.collect();
+/// Keeps the hits with the highest scores, of equal ones those with the lowest numbers, in order.
+/// O(n log n).
+pub fn keep_best(hits: &mut Vec<Hit>, count: usize) {
+    best(hits, count, |a, b| b.score.total_cmp(&a.score));
+}
+
+/// Keeps the first hits of an order, of equal ones by their numbers.
+fn best(hits: &mut Vec<Hit>, count: usize, order: impl Fn(&Hit, &Hit) -> Ordering) {
     hits.sort_by(|a, b| order(a, b).then(a.document.cmp(&b.document)));
     hits.truncate(count);
-    hits
 }
 
 /// How alike two vectors of a distance are: of cosines 0 to 1.
@@ -251,7 +255,7 @@ mod tests {
         let texts = texts.map(|(score, id)| hit(id, score, Vec::new()));
         let vectors = [(3, 0.0), (2, 1.0), (1, 3.0)];
         let vectors = vectors.map(|(id, distance)| hit(id, 0.0, vec![distance]));
-        let hits = combine(&request, &index, texts, vectors.into_iter());
+        let hits = combine(&request, &index, texts.collect(), vectors.to_vec());
         (hits, (request, index))
     }
 

@@ -44,7 +44,7 @@ pub struct HybridRequest {
     /// Without their marks.
     pub field: Vec<u8>,
     pub param: Vec<u8>,
-    /// `None`: the nearest ones, as many as are combined.
+    /// `None`: the ten nearest ones.
     pub reach: Option<HybridReach>,
     pub vector_options: Vec<(Vec<u8>, Vec<u8>)>,
     /// The query that vectors' documents must match, too.

@@ -7,6 +7,8 @@ use crate::schema::{FieldKind, Schema};
 
 /// The name of the distance within the vectors' query: no row has it.
 const DISTANCE: &[u8] = b"__hybrid_distance";
+/// Vectors that are looked for if neither KNN nor RANGE is given.
+const NEAREST: u64 = 10;
 
 impl HybridRequest {
     /// The tree of the query's side. `None`: no document matches.
@@ -52,7 +54,7 @@ impl HybridRequest {
             filter = Some(root);
         }
         let reach = match self.reach {
-            None => Reach::Nearest(self.window as u64),
+            None => Reach::Nearest(NEAREST.min(self.window as u64)),
             Some(HybridReach::Nearest(k)) => Reach::Nearest(k),
             Some(HybridReach::Within(radius)) => Reach::Within(radius),
         };
