@@ -124,6 +124,7 @@ fn add_terms(call: &mut Call<'_>) -> CommandResult {
         .iter()
         .filter(|term| dictionary.insert((*term).into()));
     call.reply.int(added.count() as i64);
+    call.server.update_listeners(call.db.keyspace());
     changed(call, b"FT.DICTADD");
     Ok(())
 }

@@ -223,7 +223,7 @@ impl Server {
         if self.debug.recorder.is_some() {
             wanted_classes = Class::all();
         }
-        let all_changes = self.messages.tracking.is_on() || !self.search.is_empty();
+        let all_changes = self.messages.tracking.is_on() || self.search.listens();
         keyspace.journal.listen(wanted_classes, all_changes);
         keyspace.journal.keep_subkeys(wanted.with_subkeys());
     }

@@ -216,12 +216,18 @@ impl Indexes {
         Some((name, held))
     }
 
-    /// Removes all indexes: the data is gone.
+    /// Removes all indexes and dictionaries: the data is gone.
     pub fn clear(&mut self) {
         self.held.clear();
         self.cursors = Cursors::default();
         self.aliases.clear();
+        self.dictionaries.clear();
         self.changed.clear();
+    }
+
+    /// Whether there is anything that changes of keys concern: a flush removes dictionaries, too.
+    pub fn listens(&self) -> bool {
+        !self.held.is_empty() || !self.dictionaries.is_empty()
     }
 
     /// The index that an alias names.
@@ -248,7 +254,7 @@ impl Indexes {
 
     /// Notes the changes of a journal, whose lines stay.
     pub fn note(&mut self, journal: &Journal) {
-        if self.held.is_empty() {
+        if !self.listens() {
             return;
         }
         for change in journal.changes().filter(|change| change.db == DATABASE) {
