@@ -1,0 +1,244 @@
+"""Libraries that keep documents in indexes, as their users call them: redisvl's index and queries, langchain-redis's
+vector store, redis-om's models, and what Spring AI and LlamaIndex send.
+
+    search_users.py PORT
+
+Called by `search-users`, which installs them.
+"""
+import sys
+from typing import Optional
+
+import numpy
+import redis
+
+from redisvl_stub import embedded
+
+PORT = int(sys.argv[1])
+URL = f"redis://127.0.0.1:{PORT}"
+TEXTS = [
+    "a red house by the sea",
+    "a blue house in the town",
+    "the red boat on the sea",
+    "cats sleep all day",
+    "dogs bark at cats",
+    "the town has a market",
+]
+
+
+def blob(text):
+    return embedded(text).astype("float32").tobytes()
+
+
+def same(label, found, expected):
+    if found != expected:
+        raise SystemExit(f"{label}: {found!r}, not {expected!r}")
+
+
+def redisvl(storage):
+    from redisvl.index import SearchIndex
+    from redisvl.query import (AggregateHybridQuery, CountQuery, FilterQuery, HybridQuery, TextQuery, VectorQuery,
+                               VectorRangeQuery)
+    from redisvl.query.filter import Geo, GeoRadius, Num, Tag, Text
+
+    index = SearchIndex.from_dict({
+        "index": {"name": f"users_{storage}", "prefix": f"users_{storage}", "storage_type": storage},
+        "fields": [
+            {"name": "number", "type": "tag"},
+            {"name": "kind", "type": "tag"},
+            {"name": "year", "type": "numeric"},
+            {"name": "text", "type": "text"},
+            {"name": "place", "type": "geo"},
+            {"name": "embedding", "type": "vector",
+             "attrs": {"dims": 768, "algorithm": "hnsw", "distance_metric": "cosine", "datatype": "float32"}},
+        ],
+    }, redis_url=URL)
+    index.create(overwrite=True, drop=True)
+    documents = [
+        {"number": str(at), "kind": "animal" if "cat" in text else "place", "year": 2000 + at, "text": text,
+         "place": f"{at},{at}", "embedding": blob(text) if storage == "hash" else embedded(text).tolist()}
+        for at, text in enumerate(TEXTS)
+    ]
+    index.load(documents, id_field="number")
+    def ids(query):
+        return [row["number"] for row in index.query(query)]
+
+    vector = dict(vector=blob("a red house"), vector_field_name="embedding", return_fields=["number"])
+    same("VectorQuery", ids(VectorQuery(**vector, num_results=2)), ["0", "1"])
+    of_animals = Tag("kind") == "animal"
+    same("a tag", sorted(ids(VectorQuery(**vector, filter_expression=of_animals))), ["3", "4"])
+    late = (Num("year") >= 2002) & (Tag("kind") != "animal")
+    same("numbers", sorted(ids(VectorQuery(**vector, filter_expression=late))), ["2", "5"])
+    same("range", ids(VectorRangeQuery(**vector, distance_threshold=0.4)), ["0"])
+    filtered = dict(return_fields=["number"], sort_by="year")
+    same("text", ids(FilterQuery(filter_expression=Text("text") % "red|town", **filtered)), ["0", "1", "2", "5"])
+    same("prefix", ids(FilterQuery(filter_expression=Text("text") % "mark*", **filtered)), ["5"])
+    near = Geo("place") == GeoRadius(0, 0, 200, "km")
+    same("place", ids(FilterQuery(filter_expression=near, **filtered)), ["0", "1"])
+    same("CountQuery", index.query(CountQuery(of_animals)), 2)
+    same("TextQuery", sorted(ids(TextQuery("house sea", "text", return_fields=["number"]))), ["0", "1", "2"])
+    both = dict(text="red house", text_field_name="text", **vector)
+    same("AggregateHybridQuery", ids(AggregateHybridQuery(**both, num_results=2)), ["0", "1"])
+    if index.client.info("server")["redis_version"] >= "8.4":
+        same("HybridQuery", ids(HybridQuery(**both, num_results=2))[0], "0")
+    pages = index.paginate(FilterQuery(return_fields=["number"], sort_by="year"), page_size=4)
+    same("paginate", [[row["number"] for row in page] for page in pages], [["0", "1", "2", "3"], ["4", "5"]])
+    same("fetch", index.fetch("3")["text"], TEXTS[3])
+    same("info", index.info()["num_docs"], 6)
+    same("drop_keys", index.drop_keys(f"users_{storage}:3"), 1)
+    same("the rest", index.query(CountQuery(of_animals)), 1)
+    index.delete(drop=True)
+    same("exists", index.exists(), False)
+
+
+def redisvl_extensions():
+    from redisvl.extensions.cache.llm import SemanticCache
+    from redisvl.extensions.message_history import MessageHistory, SemanticMessageHistory
+    from redisvl.utils.vectorize import HFTextVectorizer
+
+    words = HFTextVectorizer()
+    cache = SemanticCache(name="users_cache", redis_url=URL, distance_threshold=0.2, vectorizer=words, overwrite=True)
+    cache.store("what is the capital of France", "Paris")
+    same("the cache", [hit["response"] for hit in cache.check("what is the capital of France ?")], ["Paris"])
+    same("another prompt", cache.check("who barks at cats"), [])
+    cache.delete()
+
+    history = MessageHistory(name="users_history", redis_url=URL)
+    for at in range(4):
+        history.add_message({"role": "user" if at % 2 == 0 else "llm", "content": f"message {at}"})
+    same("history", [message["content"] for message in history.get_recent(top_k=3)], ["message 1", "message 2", "message 3"])
+    history.delete()
+    history = SemanticMessageHistory(name="users_semantic", redis_url=URL, vectorizer=words, overwrite=True)
+    history.store("cats sleep all day", "yes they do")
+    history.store("the market is closed", "on sundays")
+    found = history.get_relevant("when do cats sleep", distance_threshold=0.6)
+    same("relevant", found[0]["content"], "cats sleep all day")
+    history.delete()
+
+
+def langchain():
+    from langchain_core.embeddings import Embeddings
+    from langchain_redis import RedisConfig, RedisVectorStore
+    from redisvl.query.filter import Tag
+
+    class Words(Embeddings):
+        def embed_documents(self, texts):
+            return [embedded(text).tolist() for text in texts]
+
+        def embed_query(self, text):
+            return embedded(text).tolist()
+
+    config = RedisConfig(index_name="users_langchain", redis_url=URL,
+                         metadata_schema=[{"name": "kind", "type": "tag"}, {"name": "year", "type": "numeric"}])
+    store = RedisVectorStore(Words(), config=config)
+    metadata = [{"kind": "animal" if "cat" in text else "place", "year": at} for at, text in enumerate(TEXTS)]
+    keys = store.add_texts(TEXTS, metadata)
+    same("keys", len(keys), 6)
+    same("similarity_search", [found.page_content for found in store.similarity_search("a red house", k=2)], TEXTS[:2])
+    found = store.similarity_search_with_score("a red house", k=3, filter=Tag("kind") == "animal")
+    same("with a filter", sorted(document.page_content for document, _ in found), sorted(TEXTS[3:5]))
+    found = store.max_marginal_relevance_search("red sea", k=2, fetch_k=4)
+    same("max_marginal_relevance_search", len(found), 2)
+    same("get_by_ids", [document.page_content for document in store.get_by_ids([keys[2]])], [TEXTS[2]])
+    store.delete([keys[0]])
+    same("delete", store.similarity_search("a red house", k=1)[0].page_content, TEXTS[1])
+    store.index.delete(drop=True)
+
+
+def redis_om():
+    from redis_om import EmbeddedJsonModel, Field, HashModel, JsonModel, Migrator, get_redis_connection
+
+    connection = get_redis_connection(url=URL, decode_responses=True)
+
+    class Customer(HashModel, index=True):
+        name: str = Field(index=True)
+        age: int = Field(index=True, sortable=True)
+        bio: str = Field(index=True, full_text_search=True)
+
+        class Meta:
+            database = connection
+            global_key_prefix = "users"
+
+    class Address(EmbeddedJsonModel, index=True):
+        city: str = Field(index=True)
+        zip: Optional[str] = Field(index=True, default=None)
+
+    class Person(JsonModel, index=True):
+        name: str = Field(index=True)
+        age: int = Field(index=True, sortable=True)
+        tags: list[str] = Field(index=True)
+        bio: str = Field(index=True, full_text_search=True)
+        address: Address
+
+        class Meta:
+            database = connection
+            global_key_prefix = "users"
+
+    Migrator().run()
+    people = [("Ann Lee", 30, "likes cats"), ("Bob Ray", 41, "sells boats"), ("Cy Dow", 25, "keeps cats and dogs")]
+    for name, age, bio in people:
+        Customer(name=name, age=age, bio=bio).save()
+        Person(name=name, age=age, bio=bio, tags=bio.split(), address=Address(city=f"{name[:3].strip()} Town")).save()
+    for model in (Customer, Person):
+        def names(*conditions, order="age"):
+            return [found.name for found in model.find(*conditions).sort_by(order).all()]
+
+        same("all", names(), ["Cy Dow", "Ann Lee", "Bob Ray"])
+        same("equal", names(model.name == "Ann Lee"), ["Ann Lee"])
+        same("above", names(model.age > 29, order="-age"), ["Bob Ray", "Ann Lee"])
+        same("either", names((model.name == "Ann Lee") | (model.age == 25)), ["Cy Dow", "Ann Lee"])
+        same("not", names(~(model.name == "Ann Lee")), ["Cy Dow", "Bob Ray"])
+        same("words", names(model.bio % "cats"), ["Cy Dow", "Ann Lee"])
+        same("prefix", names(model.name.startswith("An")), ["Ann Lee"])
+        same("in", names(model.name << ["Cy Dow", "Bob Ray"]), ["Cy Dow", "Bob Ray"])
+        same("count", model.find(model.age < 40).count(), 2)
+        same("page", [found.name for found in model.find().sort_by("age").page(1, 1)], ["Ann Lee"])
+        found = model.find(model.name == "Bob Ray").first()
+        found.age = 20
+        found.save()
+        same("saved again", names(model.age < 26), ["Bob Ray", "Cy Dow"])
+        model.delete(found.pk)
+        same("deleted", model.find().count(), 2)
+    same("a list", [found.name for found in Person.find(Person.tags << ["dogs"]).all()], ["Cy Dow"])
+    same("within", [found.name for found in Person.find(Person.address.city == "Ann Town").all()], ["Ann Lee"])
+
+
+def recorded():
+    """What Spring AI (by Jedis) and LlamaIndex send, and what they read of the replies."""
+    client = redis.Redis(port=PORT, protocol=2)
+    ask = client.execute_command
+    same("_LIST", b"spring-ai-index" in ask("FT._LIST"), False)
+    ask("FT.CREATE", "spring-ai-index", "ON", "JSON", "PREFIX", "1", "embedding:", "SCHEMA", "$.content", "AS", "content",
+        "TEXT", "WEIGHT", "1.0", "$.embedding", "AS", "embedding", "VECTOR", "HNSW", "6", "TYPE", "FLOAT32", "DIM", "768",
+        "DISTANCE_METRIC", "COSINE", "$.country", "AS", "country", "TAG", "$.year", "AS", "year", "NUMERIC")
+    for at, text in enumerate(TEXTS):
+        document = {"content": text, "embedding": embedded(text).tolist(), "country": "NL" if at % 2 else "BG", "year": at}
+        client.json().set(f"embedding:{at}", "$", document)
+    for condition, expected in (("*", [b"embedding:0", b"embedding:1"]), ("(@country:{BG})", [b"embedding:0", b"embedding:2"]),
+                                ("(@country:{NL} @year:[2 inf])", [b"embedding:5", b"embedding:3"])):
+        found = ask("FT.SEARCH", "spring-ai-index", f"{condition}=>[KNN $K @embedding $BLOB AS vector_score]", "RETURN", "2",
+                    "content", "vector_score", "SORTBY", "vector_score", "ASC", "LIMIT", "0", "2", "PARAMS", "4", "K", "2",
+                    "BLOB", blob("a red house in the town"), "DIALECT", "2")
+        same(condition, sorted(found[1::2]), sorted(expected))
+        same("fields", found[2][::2], [b"vector_score", b"content"])
+    same("JSON.DEL", client.json().delete("embedding:0", "$"), 1)
+    same("the rest", ask("FT.SEARCH", "spring-ai-index", "*", "LIMIT", "0", "0"), [5])
+
+    ask("FT.CREATE", "llama_index", "ON", "HASH", "PREFIX", "1", "llama_index/vector", "SCORE", "1.0", "SCHEMA", "id", "TAG",
+        "SEPARATOR", ",", "doc_id", "TAG", "SEPARATOR", ",", "text", "TEXT", "WEIGHT", "1", "vector", "VECTOR", "HNSW", "14",
+        "TYPE", "FLOAT32", "DIM", "768", "DISTANCE_METRIC", "COSINE", "M", "16", "EF_CONSTRUCTION", "200", "EF_RUNTIME", "10",
+        "EPSILON", "0.01")
+    for at, text in enumerate(TEXTS):
+        client.hset(f"llama_index/vector_{at}", mapping={"id": str(at), "doc_id": f"doc-{at % 2}", "text": text, "vector": blob(text)})
+    found = ask("FT.SEARCH", "llama_index", "*=>[KNN 2 @vector $vector AS vector_distance]", "RETURN", "2", "id",
+                "vector_distance", "SORTBY", "vector_distance", "ASC", "DIALECT", "2", "LIMIT", "0", "2", "params", "2", "vector",
+                blob("the red boat"))
+    same("LlamaIndex", found[1], b"llama_index/vector_2")
+    same("count", ask("FT.SEARCH", "llama_index", r"@doc_id:{doc\-1}", "LIMIT", "0", "0")[0], 3)
+    same("DROPINDEX", ask("FT.DROPINDEX", "llama_index", "DD"), b"OK")
+    same("no keys", client.keys("llama_index*"), [])
+
+
+redis.Redis(port=PORT).flushall()
+for of in (lambda: redisvl("hash"), lambda: redisvl("json"), redisvl_extensions, langchain, redis_om, recorded):
+    of()
+print("redisvl, langchain-redis, redis-om, Spring AI, LlamaIndex: passed")
