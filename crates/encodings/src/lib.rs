@@ -3,7 +3,7 @@
 //!     Redis's bytes    listpack, intset, stream_node, hyperloglog, geohash, bits;
 //!                      ziplist and zipmap are read only
 //!     large values     hashtable (also the keyspace's), members, fields, scored with btree, idmap,
-//!                      quicklist, hnsw
+//!                      quicklist, hnsw, suggestions
 //!     small hashes     record: values alone, names shared
 //!     parts            blob, buffer, thin, elements, varint, stream_id, min_tree, prefetch
 //!
@@ -33,6 +33,7 @@ pub mod record;
 pub mod scored;
 pub mod stream_id;
 pub mod stream_node;
+pub mod suggestions;
 pub mod thin;
 pub mod varint;
 pub mod ziplist;
