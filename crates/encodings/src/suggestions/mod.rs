@@ -13,12 +13,16 @@
 //!   4. At most half of the nodes, and half of the labels' bytes, are unused; see [`SMALL`].
 //!
 //! Cost: add, remove O(length * children of a node). A search goes down by the best score first
-//! (`search`), so it visits little more than what it finds. Some 40 bytes an entry, its text
+//! ([`search`]), so it visits little more than what it finds. Some 40 bytes an entry, its text
 //! included; a text shares the beginnings of others.
 //!
 //! Source: scores as Redis's module `search` computes them, which keeps them as 32-bit floats.
 
 mod letters;
+mod nearness;
+mod search;
+#[cfg(test)]
+mod tests;
 
 use russet_base::memory::alloc::{slice_bytes, vec_bytes};
 use russet_base::memory::mover::Mover;

@@ -1,0 +1,203 @@
+//! Searches: the entries of the best scores whose texts begin like a query.
+//!
+//! Nodes wait in a heap by the best score that an entry below them can have, entries by theirs. An
+//! entry that comes first is found. Of equal scores the order is that of the trie, as a rule.
+//!
+//!     score = own * e^(-2 * edits) / sqrt(1 + |letters - bytes of the query|)
+//!
+//! A text as long as the query that agrees with it in its first half has [`EXACT`] for its own
+//! score: the whole text would be meant, but this is what Redis compares.
+
+use super::letters::{self, Letters};
+use super::nearness::{EDITS_MAX, Nearness, Query};
+use super::{ROOT, Suggestion, Suggestions};
+use std::cmp::Ordering;
+use std::collections::BinaryHeap;
+
+/// The own score of a text that equals the query.
+const EXACT: f32 = i32::MAX as f32;
+/// Redis refuses queries of so many letters.
+pub const QUERY_LETTERS_MAX: usize = 100;
+
+/// A query, and what is derived from it.
+struct Search {
+    query: Query,
+    bytes: usize,
+}
+
+/// How far a path of the trie is read.
+#[derive(Clone, Copy)]
+struct Path {
+    nearness: Nearness,
+    letters: Letters,
+    /// Letters that have begun.
+    len: u16,
+    /// Whether it agrees with the first half of the query, as far as it goes.
+    agrees: bool,
+}
+
+#[derive(Clone, Copy)]
+struct Waiting {
+    /// The score of an entry; the best one below a node.
+    score: f32,
+    is_entry: bool,
+    order: u32,
+    node: u32,
+    path: Path,
+}
+
+impl PartialEq for Waiting {
+    fn eq(&self, other: &Waiting) -> bool {
+        self.cmp(other) == Ordering::Equal
+    }
+}
+
+impl Eq for Waiting {}
+
+impl PartialOrd for Waiting {
+    fn partial_cmp(&self, other: &Waiting) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Waiting {
+    fn cmp(&self, other: &Waiting) -> Ordering {
+        self.score
+            .total_cmp(&other.score)
+            .then(self.is_entry.cmp(&other.is_entry))
+            .then(other.order.cmp(&self.order))
+    }
+}
+
+impl Suggestions {
+    /// The `max` entries of the best scores that begin like `prefix`, whatever the case of its
+    /// letters, best first; `is_fuzzy`: also with one edit. `None`: the prefix has
+    /// [`QUERY_LETTERS_MAX`] letters or more.
+    pub fn search(&self, prefix: &[u8], is_fuzzy: bool, max: usize) -> Option<Vec<Suggestion<'_>>> {
+        let letters = letters::folded(prefix);
+        if letters.len() >= QUERY_LETTERS_MAX {
+            return None;
+        }
+        let edits = if is_fuzzy { EDITS_MAX } else { 0 };
+        let search = Search {
+            query: Query { letters, edits },
+            bytes: prefix.len(),
+        };
+        let mut found = Vec::new();
+        let mut order = 0;
+        let mut heap = BinaryHeap::from([Waiting {
+            score: 0.0,
+            is_entry: false,
+            order,
+            node: ROOT,
+            path: Path {
+                nearness: Nearness::start(&search.query),
+                letters: Letters::default(),
+                len: 0,
+                agrees: true,
+            },
+        }]);
+        while found.len() < max
+            && let Some(Waiting {
+                score,
+                is_entry,
+                node,
+                path,
+                ..
+            }) = heap.pop()
+        {
+            if is_entry {
+                found.push(Suggestion {
+                    text: self.text(node),
+                    score,
+                    payload: self.payload(node),
+                });
+                continue;
+            }
+            for child in self.children(node) {
+                let mut path = path;
+                if !search.read(&mut path, self.label(child)) {
+                    continue;
+                }
+                let held = &self.nodes[child as usize];
+                let mut push = |score, is_entry| {
+                    order += 1;
+                    heap.push(Waiting {
+                        score,
+                        is_entry,
+                        order,
+                        node: child,
+                        path,
+                    });
+                };
+                if held.is_entry && path.nearness.is_match && !path.letters.is_within() {
+                    push(search.score(held.score, &path), true);
+                }
+                if held.child != super::NONE {
+                    push(search.best(held.best, &path), false);
+                }
+            }
+        }
+        Some(found)
+    }
+}
+
+impl Search {
+    /// Reads a label; false: nothing that begins so is found.
+    fn read(&self, path: &mut Path, label: &[u8]) -> bool {
+        for byte in label {
+            path.len += u16::from(!path.letters.is_within());
+            let Some(letter) = path.letters.read(*byte) else {
+                continue;
+            };
+            if path.nearness.is_done() {
+                continue;
+            }
+            path.agrees = path.agrees && self.agrees(usize::from(path.len) - 1, letter);
+            if !path.nearness.read(&self.query, letters::fold(letter)) {
+                return false;
+            }
+        }
+        true
+    }
+
+    /// Whether a letter of a text is that of the query, if it is in the first half of it. Redis
+    /// compares 16 bits of a letter, and of the middle one 8.
+    fn agrees(&self, at: usize, letter: u32) -> bool {
+        let letters = &self.query.letters;
+        let Some(wanted) = letters.get(at) else {
+            return true;
+        };
+        match at.cmp(&(letters.len() / 2)) {
+            Ordering::Less => *wanted as u16 == letter as u16,
+            Ordering::Equal if letters.len() % 2 == 1 => *wanted as u8 == letter as u8,
+            _ => true,
+        }
+    }
+
+    fn score(&self, own: f32, path: &Path) -> f32 {
+        let len = usize::from(path.len);
+        let is_exact = len > 0 && len == self.query.letters.len() && path.agrees;
+        let own = if is_exact { EXACT } else { own };
+        self.weigh(own, path.nearness.edits, len.abs_diff(self.bytes))
+    }
+
+    /// At least the score of any entry below the end of a path, the best of whose own is known.
+    fn best(&self, own: f32, path: &Path) -> f32 {
+        let len = usize::from(path.len);
+        let may_be_exact = len < self.query.letters.len() && path.agrees;
+        let own = if may_be_exact { own.max(EXACT) } else { own };
+        let edits = path.nearness.fewest();
+        let least = len + usize::from(!path.letters.is_within());
+        // A score below 0 comes nearer to it the longer the text.
+        self.weigh(own.max(0.0), edits, least.saturating_sub(self.bytes))
+    }
+
+    fn weigh(&self, own: f32, edits: u8, distance: usize) -> f32 {
+        let mut score = own;
+        if self.query.edits > 0 {
+            score = (f64::from(score) * (-2.0 * f64::from(edits)).exp()) as f32;
+        }
+        (f64::from(score) / (1.0 + distance as f64).sqrt()) as f32
+    }
+}
