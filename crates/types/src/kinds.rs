@@ -6,7 +6,9 @@
 //!
 //! Invariants
 //!   1. A new type joins the end of the list. Its number here is internal: files have their own.
-//!   2. At most 16 types and 16 encodings: a keyspace entry has four bits for each.
+//!   2. Types from `Json` on are those of modules, with one encoding, `OfModule`, which no other
+//!      has. So a tag of eight bits holds type and encoding: at most 16 other types, 16 of modules,
+//!      and 16 encodings.
 
 use super::Limits;
 
@@ -32,13 +34,14 @@ macro_rules! with_types {
                 PathHash: PathTree "pathhash";
                 // As Redis names the encoding of values of modules.
                 Json: OfModule "raw";
-                // Sketches and time series share that encoding.
+                // Values of other modules share that encoding.
                 Bloom:;
                 Cuckoo:;
                 CountMin:;
                 TopK:;
                 TDigest:;
                 TimeSeries:;
+                Suggestions:;
             ]
             $($arguments)*
         }
@@ -107,9 +110,64 @@ macro_rules! define_types {
 }
 with_types!([define_types]);
 
-// An entry has four bits for each.
-const _: () = assert!(Type::ALL.len() <= 16);
+/// The first type of a module.
+const FIRST_OF_MODULE: u8 = Type::Json as u8;
+
+const _: () = assert!(FIRST_OF_MODULE <= 16);
+const _: () = assert!(Type::ALL.len() - FIRST_OF_MODULE as usize <= 16);
 const _: () = assert!(Encoding::ALL.len() <= 16);
+
+/// The type of each tag.
+static KINDS: [Type; 256] = {
+    let mut kinds = [Type::String; 256];
+    let mut at = 0;
+    while at < Type::ALL.len() {
+        let kind = Type::ALL[at];
+        let mut encoding = 0;
+        while encoding < Encoding::ALL.len() {
+            let of = Encoding::ALL[encoding];
+            if is_of_module(kind) == matches!(of, Encoding::OfModule) {
+                kinds[tag(kind, of) as usize] = kind;
+            }
+            encoding += 1;
+        }
+        at += 1;
+    }
+    kinds
+};
+
+const fn is_of_module(kind: Type) -> bool {
+    kind as u8 >= FIRST_OF_MODULE
+}
+
+/// Type and encoding in a byte: `type << 4 | encoding`; types of modules are counted from the first
+/// of them. Invariant 2 makes it unambiguous.
+#[inline]
+pub const fn tag(kind: Type, encoding: Encoding) -> u8 {
+    let kind = kind as u8;
+    let number = if kind >= FIRST_OF_MODULE {
+        kind - FIRST_OF_MODULE
+    } else {
+        kind
+    };
+    number << 4 | encoding as u8
+}
+
+impl Type {
+    /// The type of a tag.
+    #[inline]
+    pub fn of_tag(tag: u8) -> Type {
+        KINDS[tag as usize]
+    }
+}
+
+impl Encoding {
+    /// The encoding of a tag.
+    #[inline]
+    pub fn of_tag(tag: u8) -> Encoding {
+        Encoding::ALL[(tag & 0x0f) as usize]
+    }
+}
 
 impl Encoding {
     /// As [`Encoding::name`]; hashes that share names by Redis's directives have Redis's name.
@@ -117,6 +175,23 @@ impl Encoding {
         match self {
             Encoding::Record if limits.hash_min_template_entries > 0 => "template-listpack",
             other => other.name(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_tag_says_type_and_encoding() {
+        for kind in Type::ALL {
+            for encoding in Encoding::ALL {
+                if is_of_module(kind) == (encoding == Encoding::OfModule) {
+                    let tag = tag(kind, encoding);
+                    assert_eq!((Type::of_tag(tag), Encoding::of_tag(tag)), (kind, encoding));
+                }
+            }
         }
     }
 }

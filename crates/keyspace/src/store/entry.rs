@@ -1,7 +1,7 @@
 //! A key and its value in one allocation; the handle is a thin pointer.
 //!
 //!     tag 1 | flags 1 | clock 3 | [expiry 8] | key length varint | key | value
-//!     tag    = type << 4 | encoding
+//!     tag    = type << 4 | encoding; of modules see `russet_types::tag`
 //!     value  = int:   i64
 //!              embstr: length varint | bytes        (short strings)
 //!              raw:   pointer 8 | length 8           (the string's own block, no header)
@@ -30,7 +30,7 @@ use russet_base::memory::pin::{self, Pinned};
 use russet_config::Dialect;
 use russet_encodings::hashtable::{SHORT_REACH, Word};
 use russet_encodings::prefetch::prefetch;
-use russet_types::{Encoding, Type};
+use russet_types::{Encoding, Type, tag};
 
 const CLOCK_AT: usize = 2;
 const EXPIRY_AT: usize = 5;
@@ -216,7 +216,7 @@ impl Entry {
                 (Type::String, Encoding::Raw)
             }
         };
-        self.set_byte(0, (kind as u8) << 4 | encoding as u8);
+        self.set_byte(0, tag(kind, encoding));
     }
 
     #[inline]
@@ -308,13 +308,13 @@ impl Entry {
 
     #[inline]
     pub fn kind(self) -> Type {
-        Type::ALL[(self.byte(0) >> 4) as usize]
+        Type::of_tag(self.byte(0))
     }
 
     /// The actual encoding of the value; see [`Entry::reported_encoding`].
     #[inline]
     pub fn encoding(self) -> Encoding {
-        Encoding::ALL[(self.byte(0) & 0x0f) as usize]
+        Encoding::of_tag(self.byte(0))
     }
 
     /// OBJECT ENCODING as Redis would report it, wherever the string actually is.

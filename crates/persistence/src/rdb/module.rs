@@ -39,12 +39,14 @@ pub(crate) const TOP_K: &str = "TopK-TYPE";
 pub(crate) const T_DIGEST: &str = "TDIS-TYPE";
 /// Time series, which are built in.
 pub(crate) const TIME_SERIES: &str = "TSDB-TYPE";
+/// Dictionaries of suggestions, of the module of indexes.
+pub(crate) const SUGGESTIONS: &str = "trietype0";
 /// Definitions of indexes, which stand beside the keys, as do dictionaries.
 pub const INDEXES: &str = "ft_index0";
 /// Of correctly spelled words.
 pub const DICTIONARIES: &str = "scdtype00";
 /// The modules whose data is read.
-pub const KNOWN: [&str; 9] = [
+pub const KNOWN: [&str; 10] = [
     VECTOR_SET,
     PATH_HASH,
     JSON,
@@ -54,6 +56,7 @@ pub const KNOWN: [&str; 9] = [
     TOP_K,
     T_DIGEST,
     TIME_SERIES,
+    SUGGESTIONS,
 ];
 
 /// The id of a module's data, of a version of its form.

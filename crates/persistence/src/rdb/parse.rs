@@ -37,6 +37,7 @@ pub fn module_value<'i>(
         module::TOP_K => filled(load_sketch::<TopK>(input, id)?),
         module::T_DIGEST => filled(load_sketch::<TDigest>(input, id)?),
         module::TIME_SERIES => filled(values::time_series::load_fields(input, id)?),
+        module::SUGGESTIONS => filled(values::suggestions::load_fields(input, id)?),
         _ => Err(Fault::Module(id.name.clone())),
     }
 }

@@ -29,7 +29,7 @@ const REDIS_VECTOR_SETS: Release = (8, 0, 0);
 /// The types that are data of a module in Redis's files.
 const MODULE_TYPES: [Type; 2] = [Type::VectorSet, Type::PathHash];
 /// Types whose modules a Redis may lack, whatever its version, with the module and their name.
-pub(crate) const OTHER_MODULES: [(Type, &str, &str); 7] = [
+pub(crate) const OTHER_MODULES: [(Type, &str, &str); 8] = [
     (Type::Json, "ReJSON", "JSON documents"),
     (Type::Bloom, "bf", "Bloom filters"),
     (Type::Cuckoo, "bf", "cuckoo filters"),
@@ -37,6 +37,7 @@ pub(crate) const OTHER_MODULES: [(Type, &str, &str); 7] = [
     (Type::TopK, "bf", "top-k lists"),
     (Type::TDigest, "bf", "t-digests"),
     (Type::TimeSeries, "timeseries", "time series"),
+    (Type::Suggestions, "search", "suggestions"),
 ];
 /// Keys that the log names.
 const NAMED_MAX: usize = 3;

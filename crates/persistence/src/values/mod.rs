@@ -3,6 +3,7 @@
 //!     list, set, zset, hash, stream, array,
 //!     vector_set, path_hash, json              one impl of [`Saved`] each
 //!     time_series                                  as json, with the key's name
+//!     suggestions                                  as json
 //!     sketches                                     one impl for all of them
 //!     json_tree                                    documents of RedisJSON 1, read only
 //!     packed                                       listpacks and ziplists as they are read
@@ -22,6 +23,7 @@ pub(super) mod path_hash;
 mod set;
 pub(super) mod sketches;
 mod stream;
+pub(super) mod suggestions;
 pub(super) mod time_series;
 pub(super) mod vector_set;
 mod zset;
