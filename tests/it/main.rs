@@ -110,6 +110,7 @@ mod stack;
 mod startup;
 mod strangers;
 mod stream;
+mod suggestions;
 mod time_series;
 mod tls;
 mod vectors;

@@ -13,6 +13,7 @@
 //!     info           INFO
 //!     words          TAGVALS, SYNUPDATE, SYNDUMP, DICTADD, DICTDEL, DICTDUMP
 //!     configuration  CONFIG
+//!     suggestions    SUGADD, SUGGET, SUGDEL, SUGLEN
 //!
 //! Decided elsewhere: the query language, the indexes, stages and scores: `russet_search`; when a
 //! document is read: `server::search`.
@@ -28,6 +29,7 @@ mod query;
 mod reply;
 mod row;
 mod sides;
+mod suggestions;
 mod walk;
 mod words;
 
@@ -60,6 +62,10 @@ pub(super) static SPECS: &[Spec] = &[
     info::INFO,
     definitions::LIST,
     query::SEARCH,
+    suggestions::SUGADD,
+    suggestions::SUGDEL,
+    suggestions::SUGGET,
+    suggestions::SUGLEN,
     words::SYNDUMP,
     words::SYNUPDATE,
     words::TAGVALS,

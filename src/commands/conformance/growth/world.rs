@@ -49,9 +49,11 @@ pub enum GrownValue {
     TDigest,
     /// A time series, a sample each millisecond.
     Series,
+    /// A dictionary of suggestions.
+    Suggestions,
 }
 
-const ALL: [GrownValue; 20] = [
+const ALL: [GrownValue; 21] = [
     GrownValue::Text,
     GrownValue::Registers,
     GrownValue::List,
@@ -72,6 +74,7 @@ const ALL: [GrownValue; 20] = [
     GrownValue::TopK,
     GrownValue::TDigest,
     GrownValue::Series,
+    GrownValue::Suggestions,
 ];
 
 /// The forms that commands of a group take.
@@ -95,6 +98,7 @@ pub fn forms(group: Group) -> &'static [GrownValue] {
         Group::TopK => &[GrownValue::TopK],
         Group::TDigest => &[GrownValue::TDigest],
         Group::TimeSeries => &[GrownValue::Series],
+        Group::Search => &[GrownValue::Suggestions],
         Group::Generic | Group::Transactions => &ALL,
         _ => &[GrownValue::Text],
     }
@@ -369,6 +373,13 @@ fn add(
                 let sample = ["TS.ADD", key, &i.to_string(), &value];
                 let rest = ["ON_DUPLICATE", "LAST", "LABELS", "l", "v"];
                 run(bed, &[&sample[..], &rest].concat());
+            }
+            return;
+        }
+        GrownValue::Suggestions => {
+            for (i, name) in elements {
+                let score = (i % 97 + 1).to_string();
+                run(bed, &["FT.SUGADD", key, &name, &score]);
             }
             return;
         }

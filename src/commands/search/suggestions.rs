@@ -1,0 +1,222 @@
+//! SUGADD, SUGGET, SUGDEL, SUGLEN: dictionaries of suggestions, which are keys.
+//!
+//! They belong to no index. Redis emits no events of their changes.
+
+use super::row::{GROWS, READS, WRITES, refusal};
+use crate::server::{Call, CommandResult, Spec};
+use russet_base::numbers::float::parse_double;
+use russet_base::numbers::number::parse_i64;
+use russet_command::{Access, Arity, Category, CommandError, KeySpec};
+use russet_encodings::suggestions::{Change, Suggestion, Suggestions as Trie};
+use russet_search::error::{PARSE_ARGS, SearchError};
+use russet_types::Suggestions;
+
+const READ_KEY: &[KeySpec] = &[KeySpec::one(1, Access::READ)];
+const WRITTEN_KEY: &[KeySpec] = &[KeySpec::one(1, Access::MODIFY)];
+const READING: Category = Category::SEARCH.union(Category::READ);
+const WRITING: Category = Category::SEARCH.union(Category::WRITE);
+
+const INVALID_SCORE: CommandError = CommandError::Text("ERR invalid score");
+const NO_PAYLOAD: CommandError =
+    CommandError::Text("Invalid payload: Expected an argument, but none provided");
+const TOO_LONG: CommandError = CommandError::Text("Invalid query length");
+const TOO_MANY_LETTERS: CommandError = CommandError::Text("Invalid query");
+
+/// Bytes of a prefix from which on it is refused, whatever is at the key.
+const PREFIX_BYTES_MAX: usize = 200;
+/// Suggestions without MAX.
+const USUAL_MAX: usize = 5;
+/// TRIM leaves those out whose score is less than this part of the best.
+const TRIM_FACTOR: f32 = 10.0;
+
+pub(super) const SUGADD: Spec = Spec {
+    arity: Arity::AtLeast(4),
+    flags: GROWS,
+    keys: WRITTEN_KEY,
+    categories: WRITING,
+    ..Spec::new("FT.SUGADD", add)
+};
+
+/// `FT.SUGADD key text score [INCR] [PAYLOAD payload]`: adds a text or changes its score; INCR adds
+/// to the score that it has. An empty or too long text and a score of 0 change nothing, but make
+/// the key.
+///
+/// Reply: integer, the entries now. O(length).
+fn add(call: &mut Call<'_>) -> CommandResult {
+    let args = call.args;
+    let (key, text) = (args.at(1), args.at(2));
+    let (mut change, mut payload): (_, &[u8]) = (Change::Replace, b"");
+    let mut at = 4;
+    while at < args.len() {
+        if args.is(at, "INCR") {
+            change = Change::Increase;
+        } else if args.is(at, "PAYLOAD") {
+            at += 1;
+            if at == args.len() {
+                return Err(NO_PAYLOAD);
+            }
+            payload = args.at(at);
+        } else {
+            let text = [b"Unknown argument `", args.at(at), b"`"].concat();
+            return Err(CommandError::Bytes(text));
+        }
+        at += 1;
+    }
+    // The type is checked before the score.
+    call.db.write::<Suggestions>(key)?;
+    let score = parse_double(args.at(3)).ok_or(INVALID_SCORE)?;
+    let make = || Suggestions::from(Trie::default());
+    let mut dictionary = call.db.write_or(key, make)?;
+    dictionary.add(text, score as f32, change, payload);
+    call.reply.int(dictionary.entries() as i64);
+    drop(dictionary);
+    call.db.changed_unheard(key);
+    Ok(())
+}
+
+pub(super) const SUGDEL: Spec = Spec {
+    arity: Arity::Exactly(3),
+    flags: WRITES,
+    keys: WRITTEN_KEY,
+    categories: WRITING,
+    ..Spec::new("FT.SUGDEL", remove)
+};
+
+/// `FT.SUGDEL key text`: removes a text. The key stays, even without entries.
+///
+/// Reply: integer, 1 if it was there, else 0. O(length).
+fn remove(call: &mut Call<'_>) -> CommandResult {
+    let [_, key, text] = call.args.exactly();
+    let dictionary = call.db.write::<Suggestions>(key)?;
+    let is_removed = dictionary.is_some_and(|mut dictionary| dictionary.remove(text));
+    if is_removed {
+        call.db.changed_unheard(key);
+    }
+    call.reply.int(is_removed.into());
+    Ok(())
+}
+
+pub(super) const SUGLEN: Spec = Spec {
+    arity: Arity::Exactly(2),
+    flags: READS,
+    keys: READ_KEY,
+    categories: READING,
+    ..Spec::new("FT.SUGLEN", count)
+};
+
+/// `FT.SUGLEN key`: the entries of a dictionary.
+///
+/// Reply: integer, 0 without the key. O(1).
+fn count(call: &mut Call<'_>) -> CommandResult {
+    let dictionary = call.db.read::<Suggestions>(call.args.at(1))?;
+    let entries = dictionary.map_or(0, |dictionary| dictionary.entries());
+    call.reply.int(entries as i64);
+    Ok(())
+}
+
+pub(super) const SUGGET: Spec = Spec {
+    arity: Arity::AtLeast(3),
+    flags: READS,
+    keys: READ_KEY,
+    categories: READING,
+    ..Spec::new("FT.SUGGET", get)
+};
+
+/// The parts of a reply to FT.SUGGET, and the texts that it has.
+struct Wanted {
+    max: usize,
+    is_fuzzy: bool,
+    is_trimmed: bool,
+    with_scores: bool,
+    with_payloads: bool,
+}
+
+/// `FT.SUGGET key prefix [FUZZY] [WITHSCORES] [WITHPAYLOADS] [MAX n]`: the texts of the best scores
+/// that begin so, by default 5; FUZZY: also with one letter more, less or other.
+///
+/// Reply: array of texts, each followed by its score (double) and payload (or null) if they are
+/// asked for; null without the key. O(length + n * log(n)) as a rule; the texts that begin so at
+/// worst.
+fn get(call: &mut Call<'_>) -> CommandResult {
+    let (key, prefix) = (call.args.at(1), call.args.at(2));
+    let wanted = Wanted::of(call)?;
+    if prefix.len() >= PREFIX_BYTES_MAX {
+        return Err(TOO_LONG);
+    }
+    let Some(dictionary) = call.db.read::<Suggestions>(key)? else {
+        call.reply.null();
+        return Ok(());
+    };
+    let found = dictionary.search(prefix, wanted.is_fuzzy, wanted.max);
+    let mut found = found.ok_or(TOO_MANY_LETTERS)?;
+    if wanted.is_trimmed {
+        let best = found.first().map_or(0.0, |first| first.score);
+        let kept = found
+            .iter()
+            .take_while(|one| one.score >= best / TRIM_FACTOR);
+        found.truncate(kept.count());
+    }
+    let parts = 1 + usize::from(wanted.with_scores) + usize::from(wanted.with_payloads);
+    call.reply.array(found.len() * parts);
+    for Suggestion {
+        text,
+        score,
+        payload,
+    } in &found
+    {
+        call.reply.bulk(text);
+        if wanted.with_scores {
+            call.reply.double((*score).into());
+        }
+        if wanted.with_payloads {
+            match payload {
+                Some(payload) => call.reply.bulk(payload),
+                None => call.reply.null(),
+            }
+        }
+    }
+    Ok(())
+}
+
+impl Wanted {
+    fn of(call: &Call<'_>) -> Result<Wanted, CommandError> {
+        let args = call.args;
+        let mut wanted = Wanted {
+            max: USUAL_MAX,
+            is_fuzzy: false,
+            is_trimmed: false,
+            with_scores: false,
+            with_payloads: false,
+        };
+        let refused = |text: &[u8]| refusal(&SearchError::new(PARSE_ARGS, text));
+        let mut at = 3;
+        while at < args.len() {
+            let switches = [
+                ("FUZZY", &mut wanted.is_fuzzy),
+                ("TRIM", &mut wanted.is_trimmed),
+                ("WITHSCORES", &mut wanted.with_scores),
+                ("WITHPAYLOADS", &mut wanted.with_payloads),
+            ];
+            let named = switches.into_iter().find(|(name, _)| args.is(at, name));
+            if let Some((_, switch)) = named {
+                *switch = true;
+            } else if args.is(at, "MAX") {
+                at += 1;
+                if at == args.len() {
+                    return Err(refused(b"MAX: Expected an argument, but none provided"));
+                }
+                let Some(max) = parse_i64(args.at(at)) else {
+                    let text = b"MAX: Could not convert argument to expected type";
+                    return Err(refused(text));
+                };
+                let max = u32::try_from(max).ok().filter(|max| *max > 0);
+                let outside = || refused(b"MAX: Value is outside acceptable bounds");
+                wanted.max = max.ok_or_else(outside)? as usize;
+            } else if !args.is(at, "OPTIMIZE") {
+                return Err(refused(&[b"Unrecognized argument: ", args.at(at)].concat()));
+            }
+            at += 1;
+        }
+        Ok(wanted)
+    }
+}
