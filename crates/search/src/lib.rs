@@ -17,6 +17,7 @@
 //! | `score` | the score of a document |
 //! | `search` | how a query is asked, apart from its text |
 //! | `schema` | which documents an index has, and how |
+//! | `spelling` | words that no document has, and terms near to them |
 //! | `text` | words of texts |
 
 mod arguments;
@@ -34,6 +35,7 @@ pub mod request;
 pub mod schema;
 pub mod score;
 pub mod search;
+pub mod spelling;
 pub mod text;
 
 #[cfg(test)]

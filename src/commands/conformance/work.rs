@@ -140,6 +140,7 @@ const NO_DATA: &[&str] = &[
     "FT.DROPINDEX",
     "FT.EXPLAIN",
     "FT.EXPLAINCLI",
+    "FT.SPELLCHECK",
     "FT.SYNUPDATE",
     "FT.TAGVALS",
     "FT._ALTERIFNX",

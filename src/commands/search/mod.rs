@@ -13,6 +13,7 @@
 //!     info           INFO
 //!     words          TAGVALS, SYNUPDATE, SYNDUMP, DICTADD, DICTDEL, DICTDUMP
 //!     configuration  CONFIG
+//!     spelling       SPELLCHECK
 //!     suggestions    SUGADD, SUGGET, SUGDEL, SUGLEN
 //!
 //! Decided elsewhere: the query language, the indexes, stages and scores: `russet_search`; when a
@@ -29,6 +30,7 @@ mod query;
 mod reply;
 mod row;
 mod sides;
+mod spelling;
 mod suggestions;
 mod walk;
 mod words;
@@ -62,6 +64,7 @@ pub(super) static SPECS: &[Spec] = &[
     info::INFO,
     definitions::LIST,
     query::SEARCH,
+    spelling::SPELLCHECK,
     suggestions::SUGADD,
     suggestions::SUGDEL,
     suggestions::SUGGET,

@@ -1513,6 +1513,10 @@ pub const NOT_GENERATED: &[(&str, &str)] = &[
         "indexes are compared by tests/it, not by streams",
     ),
     (
+        "ft.spellcheck",
+        "indexes are compared by tests/it, not by streams",
+    ),
+    (
         "ft.sugadd",
         "indexes are compared by tests/it, not by streams",
     ),

@@ -325,6 +325,7 @@ const REFUSED: &[(&str, &str)] = &[
     ("FT.HYBRID", "needs an index"),
     ("FT.INFO", "needs an index"),
     ("FT.SEARCH", "needs an index"),
+    ("FT.SPELLCHECK", "needs an index"),
     ("FT.SYNDUMP", "needs an index"),
     ("FT.SYNUPDATE", "needs an index"),
     ("FT.TAGVALS", "needs an index"),

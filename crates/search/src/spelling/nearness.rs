@@ -1,0 +1,124 @@
+//! Texts within a number of edits of a word, of texts that come in the order of their bytes.
+//!
+//! The states of the word's Levenshtein automaton are rows of distances, one for each letter of a
+//! text; texts with the same beginning share the rows of it. When no distance of a row is small
+//! enough, all texts that begin so are skipped.
+
+/// Rows of a word.
+struct Rows {
+    word: Vec<char>,
+    most: usize,
+    /// The letters that the rows are of, and the bytes that end with each.
+    letters: Vec<(char, usize)>,
+    /// Of each number of letters, the distances to the beginnings of the word.
+    rows: Vec<usize>,
+}
+
+/// How a text lies to the word.
+enum Distance {
+    Near,
+    Far,
+    /// So are all that begin with so many of its bytes.
+    FarFrom(usize),
+}
+
+impl Rows {
+    fn new(word: &[u8], most: usize) -> Rows {
+        let word: Vec<char> = String::from_utf8_lossy(word).chars().collect();
+        Rows {
+            rows: (0..=word.len()).collect(),
+            word,
+            most,
+            letters: Vec::new(),
+        }
+    }
+
+    fn distance(&mut self, text: &[u8]) -> Distance {
+        let width = self.word.len() + 1;
+        let (mut depth, mut bytes) = (0, 0);
+        let mut shares = true;
+        let letters = text.utf8_chunks().flat_map(|chunk| {
+            let broken = chunk.invalid().len();
+            let broken = (broken > 0).then_some((char::REPLACEMENT_CHARACTER, broken));
+            let valid = chunk.valid().chars();
+            valid
+                .map(|letter| (letter, letter.len_utf8()))
+                .chain(broken)
+        });
+        for (letter, len) in letters {
+            bytes += len;
+            shares = shares && self.letters.get(depth) == Some(&(letter, bytes));
+            if !shares {
+                self.letters.truncate(depth);
+                self.rows.truncate((depth + 1) * width);
+                self.push(letter, bytes);
+            }
+            depth += 1;
+            let row = &self.rows[depth * width..][..width];
+            if row.iter().all(|distance| *distance > self.most) {
+                return Distance::FarFrom(bytes);
+            }
+        }
+        if self.rows[(depth + 1) * width - 1] <= self.most {
+            Distance::Near
+        } else {
+            Distance::Far
+        }
+    }
+
+    fn push(&mut self, letter: char, bytes: usize) {
+        let width = self.word.len() + 1;
+        let start = self.rows.len() - width;
+        // The case of the letters of dictionaries makes no difference.
+        let small = letter.to_lowercase().next().unwrap_or(letter);
+        self.rows.push(self.rows[start] + 1);
+        for (at, wanted) in self.word.iter().enumerate() {
+            let replaced = self.rows[start + at] + usize::from(*wanted != small);
+            let added = self.rows[start + at + 1] + 1;
+            let removed = self.rows[start + width + at] + 1;
+            self.rows.push(replaced.min(added).min(removed));
+        }
+        self.letters.push((letter, bytes));
+    }
+}
+
+/// Calls `take` with the entries whose texts are within `most` edits of a word, in order. `from`:
+/// the entries from a text on, in the order of their bytes.
+pub(super) fn near<'t, T: ?Sized + 't, I: Iterator<Item = &'t T>>(
+    word: &[u8],
+    most: usize,
+    from: impl Fn(&[u8]) -> I,
+    text: impl Fn(&T) -> &[u8],
+    mut take: impl FnMut(&'t T),
+) {
+    let mut rows = Rows::new(word, most);
+    let mut start = Vec::new();
+    'skip: loop {
+        for entry in from(&start) {
+            let text = text(entry);
+            match rows.distance(text) {
+                Distance::Near => take(entry),
+                Distance::FarFrom(bytes) if bytes < text.len() => {
+                    start = text[..bytes].to_vec();
+                    if to_successor(&mut start) {
+                        continue 'skip;
+                    }
+                    return;
+                }
+                Distance::Far | Distance::FarFrom(_) => {}
+            }
+        }
+        return;
+    }
+}
+
+/// The least text above all that begin with this one; false: there is none.
+fn to_successor(text: &mut Vec<u8>) -> bool {
+    while let Some(last) = text.pop() {
+        if last < u8::MAX {
+            text.push(last + 1);
+            return true;
+        }
+    }
+    false
+}

@@ -1,0 +1,53 @@
+//! Terms near to words, beside distances computed whole.
+
+use super::nearness::near;
+use super::*;
+use proptest::prelude::*;
+
+fn distance(a: &str, b: &str) -> usize {
+    let b: Vec<char> = b.chars().collect();
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (n, letter) in a.chars().enumerate() {
+        let mut diagonal = std::mem::replace(&mut row[0], n + 1);
+        for (at, wanted) in b.iter().enumerate() {
+            let replaced = diagonal + usize::from(letter != *wanted);
+            diagonal = row[at + 1];
+            row[at + 1] = replaced.min(diagonal + 1).min(row[at] + 1);
+        }
+    }
+    row[b.len()]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig {
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    })]
+
+    #[test]
+    fn all_that_is_near_is_found(
+        texts in prop::collection::btree_set("[abcé]{0,6}", 0..80),
+        word in "[abcé]{0,6}",
+        most in 1usize..5,
+    ) {
+        let all: Dictionary = texts.iter().map(|text| text.as_bytes().into()).collect();
+        let mut found = Vec::new();
+        let from = |from: &[u8]| all.range(Box::<[u8]>::from(from)..);
+        near(word.as_bytes(), most, from, |text| text, |text| {
+            found.push(String::from_utf8(text.to_vec()).expect("UTF-8"));
+        });
+        let expected = texts.into_iter().filter(|text| distance(text, &word) <= most);
+        // Letters of both are small.
+        prop_assert_eq!(found, expected.collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn any_bytes_are_read(
+        texts in prop::collection::btree_set(prop::collection::vec(any::<u8>(), 0..6), 0..50),
+        word in prop::collection::vec(any::<u8>(), 0..6),
+    ) {
+        let all: Dictionary = texts.into_iter().map(Vec::into_boxed_slice).collect();
+        let from = |from: &[u8]| all.range(Box::<[u8]>::from(from)..);
+        near(&word, 2, from, |text| text, |_| {});
+    }
+}

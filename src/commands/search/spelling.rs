@@ -1,0 +1,166 @@
+//! SPELLCHECK.
+//!
+//! Words of the query, and terms near to them: `russet_search::spelling`. Dictionaries are those of
+//! DICTADD.
+
+use super::row::{READS, catch_up, check_prefixes, refusal, words};
+use super::walk::defaults;
+use crate::server::{Call, CommandResult, Spec};
+use russet_base::numbers::number::parse_i64;
+use russet_command::{Arity, Category, CommandError};
+use russet_resp::Reply;
+use russet_search::error::SearchError;
+use russet_search::request::SearchRequest;
+use russet_search::spelling::{Misspelled, Speller};
+
+const BAD_DISTANCE: CommandError =
+    CommandError::Text("bad distance given, distance must be a natural number between 1 to 4");
+const NO_DISTANCE: CommandError =
+    CommandError::Text("DISTANCE arg is given but no DISTANCE comes after");
+const NO_TERMS: CommandError =
+    CommandError::Text("TERM arg is given but no TERM params comes after");
+/// As Redis spells it.
+const NO_OPERATION: CommandError =
+    CommandError::Text("bad format, exlude/include operation was not given");
+
+/// The words of options begin here.
+const OPTIONS_AT: usize = 3;
+
+pub(super) const SPELLCHECK: Spec = Spec {
+    arity: Arity::AtLeast(3),
+    flags: READS,
+    categories: Category::SEARCH,
+    ..Spec::new("FT.SPELLCHECK", check)
+};
+
+/// `FT.SPELLCHECK index query [DISTANCE n] [TERMS INCLUDE | EXCLUDE dictionary] ... [DIALECT n]
+/// [FULLSCOREINFO]`: the words of a query that no document has, and terms near to them, each with
+/// the share of the documents that have it. FULLSCOREINFO: with their number instead, and that of
+/// all documents first. Other words are ignored, as in Redis.
+///
+/// Reply: RESP2: array of arrays `TERM`, word, array of pairs of score and term; RESP3: map with
+/// `results`, a map of words to arrays of maps. O(terms whose beginnings are near) for each word.
+fn check(call: &mut Call<'_>) -> CommandResult {
+    catch_up(call)?;
+    let (name, text) = (call.args.at(1), call.args.at(2));
+    let request = request(call)?;
+    let unknown = || refusal(&SearchError::unknown_index(name, "Unknown Index name"));
+    let held = call.server.search.get(name).ok_or_else(unknown)?;
+    let schema = held.index.schema();
+    check_prefixes(call, schema)?;
+    let root = request
+        .query(text, schema)
+        .map_err(|error| refusal(&error))?;
+    let speller = speller(call)?;
+    let found = root.map_or(Vec::new(), |root| speller.check(&held.index, &root));
+    let full = option(call, OPTIONS_AT, "FULLSCOREINFO").is_some();
+    let documents = held.index.len();
+    let score = |n: usize| match (full, n) {
+        (true, n) => n as f64,
+        (false, 0) => 0.0,
+        (false, n) => n as f64 / documents as f64,
+    };
+    let total = full.then_some(documents);
+    if call.reply.resp3() {
+        reply_map(&found, score, total, call.reply);
+    } else {
+        reply_array(&found, score, total, call.reply);
+    }
+    Ok(())
+}
+
+/// Where an option stands, from an argument on.
+fn option(call: &Call<'_>, from: usize, name: &str) -> Option<usize> {
+    (from..call.args.len()).find(|at| call.args.is(*at, name))
+}
+
+/// Every word of the query counts, in the dialect that is named.
+fn request(call: &Call<'_>) -> Result<SearchRequest, CommandError> {
+    let at = option(call, OPTIONS_AT, "DIALECT").unwrap_or(call.args.len());
+    let mut dialect = words(call, at);
+    dialect.truncate(2);
+    let defaults = defaults(call.server, u64::MAX, call.reply.resp3());
+    let request = SearchRequest::parse(&dialect, &defaults);
+    let mut request = request.map_err(|error| refusal(&error))?;
+    request.options.is_strict = true;
+    request.options.keeps_stop_words = true;
+    Ok(request)
+}
+
+fn speller<'c>(call: &'c Call<'_>) -> Result<Speller<'c>, CommandError> {
+    let args = call.args;
+    let mut speller = Speller {
+        distance: 1,
+        ..Speller::default()
+    };
+    if let Some(at) = option(call, OPTIONS_AT, "DISTANCE") {
+        let given = args.get(at + 1).ok_or(NO_DISTANCE)?;
+        let distance = parse_i64(given).filter(|n| (1..=4).contains(n));
+        speller.distance = distance.ok_or(BAD_DISTANCE)? as u8;
+    }
+    let mut from = OPTIONS_AT;
+    while let Some(at) = option(call, from, "TERMS") {
+        let name = args.get(at + 2).ok_or(NO_TERMS)?;
+        let dictionary = || {
+            let dictionary = call.server.search.dictionaries.get(name);
+            let missing = || [b"Dict does not exist: ", name].concat();
+            dictionary.ok_or_else(|| CommandError::Bytes(missing()))
+        };
+        if args.is(at + 1, "INCLUDE") {
+            speller.included.push(dictionary()?);
+        } else if args.is(at + 1, "EXCLUDE") {
+            speller.excluded.push(dictionary()?);
+        } else {
+            return Err(NO_OPERATION);
+        }
+        from = at + 3;
+    }
+    Ok(speller)
+}
+
+fn reply_array(
+    found: &[Misspelled],
+    score: impl Fn(usize) -> f64,
+    total: Option<usize>,
+    reply: &mut Reply,
+) {
+    reply.array(found.len() + usize::from(total.is_some()));
+    if let Some(total) = total {
+        reply.int(total as i64);
+    }
+    for Misspelled { word, suggestions } in found {
+        reply.array(3);
+        reply.simple("TERM");
+        reply.bulk(word);
+        reply.array(suggestions.len());
+        for (documents, term) in suggestions {
+            reply.array(2);
+            reply.double(score(*documents));
+            reply.bulk(term);
+        }
+    }
+}
+
+fn reply_map(
+    found: &[Misspelled],
+    score: impl Fn(usize) -> f64,
+    total: Option<usize>,
+    reply: &mut Reply,
+) {
+    reply.map(1 + usize::from(total.is_some()));
+    if let Some(total) = total {
+        reply.simple("total_docs");
+        reply.int(total as i64);
+    }
+    reply.simple("results");
+    reply.map(found.len());
+    for Misspelled { word, suggestions } in found {
+        reply.bulk(word);
+        reply.array(suggestions.len());
+        for (documents, term) in suggestions {
+            reply.map(1);
+            reply.bulk(term);
+            reply.double(score(*documents));
+        }
+    }
+}
