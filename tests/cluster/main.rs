@@ -28,6 +28,7 @@ mod channels;
 mod client;
 mod copies;
 mod group;
+mod hot_keys;
 mod ipv6;
 mod kept;
 mod last_slot;

@@ -87,6 +87,7 @@ pub use core::{After, Cluster, Host, Own, Primary, Switches, TICK_MS};
 pub use explain::Shown;
 pub use message::{NodeFlags, NodeId};
 pub use ownership::route::{Keys, Redirect, Request};
+pub use ownership::slots::ranges as slot_ranges;
 pub use ownership::viewer::Viewer;
 pub use settings::{Settings, bus_port, main_port};
 

@@ -11,10 +11,12 @@
 //! Decided elsewhere: counting, and the memory for it: `server::parts::observe::hotkeys`.
 
 use crate::commands::help::{self, write_help};
-use crate::server::{Call, CommandResult, HotkeysSession, HotkeysSettings, Spec};
+use crate::server::{Call, CommandResult, HotkeysSession, HotkeysSettings, Server, Spec};
 use russet_base::numbers::number::parse_i64;
+use russet_cluster::slot_ranges;
 use russet_command::{Arity, CommandError, Facts, Flags};
-use russet_resp::Reply;
+use russet_keyspace::{SLOTS, SlotSet};
+use russet_resp::{Args, Reply};
 
 const FLAGS: Flags = Flags::ADMIN.union(Flags::NOSCRIPT);
 
@@ -22,8 +24,6 @@ const FLAGS: Flags = Flags::ADMIN.union(Flags::NOSCRIPT);
 const METRICS: i64 = 2;
 const KEYS_MAX: i64 = 64;
 const SECONDS_MAX: i64 = 1_000_000;
-/// The last hash slot; a server outside a cluster has all of them.
-const LAST_SLOT: i64 = 16_383;
 
 pub(super) const HOTKEYS: Spec = Spec {
     arity: Arity::AtLeast(2),
@@ -40,9 +40,11 @@ fn help(call: &mut Call<'_>) -> CommandResult {
         call,
         &[
             "START METRICS <count> [CPU] [NET] [COUNT <k>] [DURATION <seconds>] [SAMPLE <ratio>]",
+            "      [SLOTS <count> <slot> [<slot> ...]]",
             "    Begin to count what keys cost: CPU time, bytes on the network, or both. Of each the",
             "    first <k> keys are told (default: 10). The session ends after so many <seconds>",
-            "    (default: with STOP). One command in <ratio> is counted (default: all of them).",
+            "    (default: with STOP). One command in <ratio> is counted (default: all of them). In a",
+            "    cluster: only keys of these slots are counted (default: of all slots).",
             "STOP",
             "    End the session. What was found can still be asked for.",
             "GET",
@@ -98,6 +100,7 @@ fn wanted(call: &Call<'_>) -> Result<HotkeysSettings, CommandError> {
         keys: 10,
         duration_ms: 0,
         sample_ratio: 1,
+        slots: None,
     };
     let end = args.len().min(4 + metrics);
     for at in 4..end {
@@ -135,15 +138,51 @@ fn wanted(call: &Call<'_>) -> Result<HotkeysSettings, CommandError> {
             const RANGE: &str = "ERR SAMPLE ratio must be positive";
             wanted.sample_ratio = number(value, 1, i32::MAX.into(), RANGE)? as u32;
         } else if args.is(at, "SLOTS") {
-            return Err(CommandError::Text(
-                "ERR SLOTS parameter cannot be used in non-cluster mode",
-            ));
+            if wanted.slots.is_some() {
+                return Err(CommandError::Text("ERR SLOTS parameter already specified"));
+            }
+            let (slots, count) = slots(call, args.from(at + 1))?;
+            at += count;
+            wanted.slots = Some(slots);
         } else {
             return Err(CommandError::Syntax);
         }
         at += 2;
     }
     Ok(wanted)
+}
+
+/// `count slot [slot ...]` at the head of `args`: the slots, and how many. O(slots).
+///
+/// # Errors
+///
+/// The server is no node of a cluster; a slot is out of range, named twice, or served by another
+/// node; fewer slots than `count`.
+fn slots(call: &Call<'_>, args: Args<'_>) -> Result<(SlotSet, usize), CommandError> {
+    let Some(cluster) = &call.server.cluster else {
+        return Err(CommandError::Text(
+            "ERR SLOTS parameter cannot be used in non-cluster mode",
+        ));
+    };
+    const COUNT: &str = "ERR SLOTS count must be between 1 and 16384";
+    let count = number(args.at(0), 1, SLOTS as i64, COUNT)? as usize;
+    if args.len() <= count {
+        return Err(CommandError::Text("ERR not enough slot numbers provided"));
+    }
+    let mut slots = SlotSet::default();
+    for text in args.iter().skip(1).take(count) {
+        const RANGE: &str = "ERR Invalid or out of range slot";
+        let slot = number(text, 0, SLOTS as i64 - 1, RANGE)? as u16;
+        if !cluster.core.is_mine(slot) {
+            let text = format!("ERR slot {slot} not handled by this node");
+            return Err(CommandError::Bytes(text.into_bytes()));
+        }
+        if slots.has(slot) {
+            return Err(CommandError::Text("ERR duplicate slot number"));
+        }
+        slots.insert(slot);
+    }
+    Ok((slots, count))
 }
 
 const STOP: Spec = Spec {
@@ -220,31 +259,56 @@ fn get(call: &mut Call<'_>) -> CommandResult {
         write_windows(call);
         return Ok(());
     }
+    let served = served(call.server);
     let Some(session) = call.server.hotkeys() else {
         return Ok(());
     };
     let reply = &mut *call.reply;
-    let (cpu, net) = (session.cpu.as_ref(), session.net.as_ref());
-    reply.array(1);
-    reply.map(7 + 3 * usize::from(cpu.is_some()) + 2 * usize::from(net.is_some()));
-    field(reply, "tracking-active", session.is_active().into());
-    field(reply, "sample-ratio", session.wanted.sample_ratio.into());
-    reply.bulk(b"selected-slots");
-    reply.array(1);
-    reply.array(2);
-    reply.int(0);
-    reply.int(LAST_SLOT);
     let micros = |ticks| cycles.micros(ticks) as i64;
-    field(
-        reply,
-        "all-commands-all-slots-us",
-        micros(session.all_ticks),
-    );
-    field(
-        reply,
-        "net-bytes-all-commands-all-slots",
-        session.all_bytes as i64,
-    );
+    let wanted = &session.wanted;
+    let (cpu, net) = (session.cpu.as_ref(), session.net.as_ref());
+    let is_selective = wanted.slots.is_some();
+    let is_sampled = is_selective && wanted.sample_ratio > 1;
+    let fields = 7 + 2 * (usize::from(is_selective) + usize::from(is_sampled));
+    reply.array(1);
+    reply.map(fields + 3 * usize::from(cpu.is_some()) + 2 * usize::from(net.is_some()));
+    field(reply, "tracking-active", session.is_active().into());
+    field(reply, "sample-ratio", wanted.sample_ratio.into());
+    reply.bulk(b"selected-slots");
+    if let Some(slots) = &wanted.slots {
+        reply.array(slots.iter().count());
+        for slot in slots.iter() {
+            reply.array(1);
+            reply.int(slot.into());
+        }
+    } else {
+        reply.array(served.len());
+        for &(first, last) in &served {
+            reply.array(2);
+            reply.int(first.into());
+            reply.int(last.into());
+        }
+    }
+    let sums = [
+        (
+            "sampled-commands-selected-slots",
+            session.sampled,
+            is_sampled,
+        ),
+        (
+            "all-commands-selected-slots",
+            session.selected,
+            is_selective,
+        ),
+        ("all-commands-all-slots", session.all, true),
+    ];
+    let shown = || sums.iter().filter(|(_, _, is_shown)| *is_shown);
+    for (name, sums, _) in shown() {
+        field(reply, &format!("{name}-us"), micros(sums.ticks));
+    }
+    for (name, sums, _) in shown() {
+        field(reply, &format!("net-bytes-{name}"), sums.bytes as i64);
+    }
     field(
         reply,
         "collection-start-time-unix-ms",
@@ -281,6 +345,14 @@ fn get(call: &mut Call<'_>) -> CommandResult {
         );
     }
     Ok(())
+}
+
+/// The slots that this node serves, as ranges (first, last); all of them outside a cluster.
+fn served(server: &Server) -> Vec<(u16, u16)> {
+    match &server.cluster {
+        Some(cluster) => slot_ranges((0..SLOTS as u16).filter(|&slot| cluster.core.is_mine(slot))),
+        None => vec![(0, SLOTS as u16 - 1)],
+    }
 }
 
 fn field(reply: &mut Reply, name: &str, value: i64) {

@@ -64,8 +64,12 @@ impl Server {
         self.update_observers();
     }
 
-    /// Ends a session whose time is up.
+    /// Ends a session whose time is up. Slots that the node no longer serves leave its selection.
     pub(in crate::server) fn end_due_hotkeys(&mut self) {
+        if let Some(cluster) = &self.cluster {
+            let hotkeys = &mut self.diagnostics.hotkeys;
+            hotkeys.keep_slots(|slot| cluster.core.is_mine(slot));
+        }
         self.diagnostics.hotkeys.end_due(self.now.mono_ms);
         self.update_observers();
     }
@@ -186,6 +190,6 @@ mod tests {
         let names: Vec<Vec<u8>> = net.top(10).into_iter().map(|(k, _)| k.to_vec()).collect();
         assert_eq!(names.len(), 3);
         assert_eq!(names[0], b"hot");
-        assert!(net.total() <= session.all_bytes && net.total() + 3 > session.all_bytes);
+        assert!(net.total() <= session.all.bytes && net.total() + 3 > session.all.bytes);
     }
 }

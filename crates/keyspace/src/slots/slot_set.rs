@@ -35,17 +35,17 @@ impl SlotSet {
 
     /// Whether the slot, below 16,384, is in the set.
     #[inline]
-    pub(crate) fn has(&self, slot: u16) -> bool {
+    pub fn has(&self, slot: u16) -> bool {
         self.0[word_of(slot)] & bit_of(slot) != 0
     }
 
     /// Adds a slot.
-    pub(crate) fn insert(&mut self, slot: u16) {
+    pub fn insert(&mut self, slot: u16) {
         self.0[word_of(slot)] |= bit_of(slot);
     }
 
     /// Removes a slot; nothing changes if it is not in the set.
-    pub(crate) fn remove(&mut self, slot: u16) {
+    pub fn remove(&mut self, slot: u16) {
         self.0[word_of(slot)] &= !bit_of(slot);
     }
 
@@ -64,6 +64,11 @@ impl SlotSet {
     #[inline]
     pub fn word(&self, at: usize) -> u64 {
         self.0[at]
+    }
+
+    /// Bytes of memory, but for the box itself.
+    pub fn memory_bytes(&self) -> usize {
+        size_of_val(&*self.0)
     }
 
     /// Inserts all slots of the other set.

@@ -123,6 +123,13 @@ impl Hotkeys {
         }
     }
 
+    /// Slots that `stays` refuses leave the selection of the active session.
+    pub(in crate::server) fn keep_slots(&mut self, stays: impl Fn(u16) -> bool) {
+        if let Some(its) = self.last.as_mut().filter(|its| its.is_active()) {
+            its.keep_slots(stays);
+        }
+    }
+
     /// Counts a command of a client of `db` that took `ticks` and replied `replied` bytes.
     pub(in crate::server) fn count<H>(
         &mut self,

@@ -13,10 +13,12 @@ use rand::RngExt;
 use rand::rngs::SmallRng;
 
 use super::sketch::Sketch;
+use crate::server::parts::cluster::slot_stats::slot_of_command;
 
 use russet_base::clock::{Cycles, Now};
 use russet_base::usage::{self, CpuTime, Who};
 use russet_command::table::Row;
+use russet_keyspace::SlotSet;
 use russet_resp::Args;
 
 /// The share of the commands' time that a session may take: one part in this.
@@ -29,7 +31,7 @@ const CREDIT_NANOS: u64 = 10_000_000;
 const COUNTERS_PER_KEY: usize = 10;
 
 /// The arguments of HOTKEYS START.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SessionSettings {
     pub cpu: bool,
     pub net: bool,
@@ -39,6 +41,24 @@ pub struct SessionSettings {
     pub duration_ms: u64,
     /// One command in this many is counted.
     pub sample_ratio: u32,
+    /// The slots whose keys are counted; `None`: those of all slots.
+    pub slots: Option<SlotSet>,
+}
+
+/// Sums over commands with keys.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Sums {
+    /// Ticks of the cycle counter.
+    pub ticks: u64,
+    /// Bytes of requests and replies.
+    pub bytes: u64,
+}
+
+impl Sums {
+    fn add(&mut self, ticks: u64, bytes: u64) {
+        self.ticks += ticks;
+        self.bytes += bytes;
+    }
 }
 
 /// A session, active or ended.
@@ -53,9 +73,12 @@ pub struct Session {
     /// The keys by time, in ticks of the cycle counter, and by bytes.
     pub cpu: Option<Sketch>,
     pub net: Option<Sketch>,
-    /// Totals of all commands with keys.
-    pub all_ticks: u64,
-    pub all_bytes: u64,
+    /// Of all commands with keys.
+    pub all: Sums,
+    /// Of those whose slot is selected.
+    pub selected: Sums,
+    /// Of those that `sample_ratio` picked among them.
+    pub sampled: Sums,
     /// The process's CPU time at its start and end.
     cpu_began: CpuTime,
     cpu_ended: Option<CpuTime>,
@@ -70,18 +93,20 @@ pub struct Session {
 
 impl Session {
     pub(super) fn begin(wanted: SessionSettings, now: &Now, cycles: &Cycles) -> Session {
-        let sketch = |on: bool| on.then(|| Sketch::new(wanted.keys * COUNTERS_PER_KEY));
+        let counters = wanted.keys * COUNTERS_PER_KEY;
+        let sketch = |on: bool| on.then(|| Sketch::new(counters));
         let credit = cycles.ticks(CREDIT_NANOS) * SHARE;
         Session {
-            wanted,
             active: true,
             began_unix_ms: now.unix_ms(),
             began_ms: now.mono_ms,
             lasted_ms: 0,
             cpu: sketch(wanted.cpu),
             net: sketch(wanted.net),
-            all_ticks: 0,
-            all_bytes: 0,
+            wanted,
+            all: Sums::default(),
+            selected: Sums::default(),
+            sampled: Sums::default(),
             cpu_began: process_time(),
             cpu_ended: None,
             rng: rand::make_rng(),
@@ -120,7 +145,9 @@ impl Session {
     /// Memory that it holds, bytes.
     pub fn memory_bytes(&self) -> usize {
         let sketches = self.cpu.iter().chain(&self.net);
+        let slots = self.wanted.slots.as_ref().map_or(0, SlotSet::memory_bytes);
         russet_base::memory::alloc::boxed_bytes::<Session>()
+            + slots
             + sketches.map(Sketch::memory_bytes).sum::<usize>()
     }
 
@@ -145,6 +172,13 @@ impl Session {
             return;
         }
         let bytes = request_bytes(args) + replied as u64;
+        self.all.add(ticks, bytes);
+        if let Some(slots) = &self.wanted.slots {
+            let slot = slot_of_command(row, args);
+            if slot.is_none_or(|slot| !slots.has(slot)) {
+                return;
+            }
+        }
         let Some(times) = self.sample(ticks, bytes) else {
             return;
         };
@@ -159,16 +193,16 @@ impl Session {
         }
     }
 
-    /// Records a command with keys that took `ticks`, and `bytes` on the network. `Some`: its keys
-    /// are to be counted, with this factor.
+    /// Records a command of a selected slot that took `ticks`, and `bytes` on the network. `Some`:
+    /// its keys are to be counted, with this factor.
     #[inline]
     fn sample(&mut self, ticks: u64, bytes: u64) -> Option<f64> {
-        self.all_ticks += ticks;
-        self.all_bytes += bytes;
+        self.selected.add(ticks, bytes);
         let ratio = self.wanted.sample_ratio;
         if ratio > 1 && self.rng.random_range(0..ratio) != 0 {
             return None;
         }
+        self.sampled.add(ticks, bytes);
         self.passed += ticks;
         self.credit = (self.credit + ticks).min(self.credit_max);
         if self.credit < self.key_price {
@@ -180,6 +214,14 @@ impl Session {
         } else {
             passed as f64 / ticks.max(1) as f64
         })
+    }
+
+    /// Slots that `stays` refuses are no longer selected.
+    pub(super) fn keep_slots(&mut self, stays: impl Fn(u16) -> bool) {
+        if let Some(slots) = &mut self.wanted.slots {
+            let gone: Vec<u16> = slots.iter().filter(|&slot| !stays(slot)).collect();
+            gone.into_iter().for_each(|slot| slots.remove(slot));
+        }
     }
 
     fn add(&mut self, key: &[u8], ticks: u64, bytes: u64) {
@@ -239,6 +281,7 @@ mod tests {
             keys: 10,
             duration_ms: 0,
             sample_ratio: 1,
+            slots: None,
         };
         let now = Now::read(Instant::now());
         let mut session = Session::begin(wanted, &now, &Cycles::new());
@@ -257,7 +300,7 @@ mod tests {
         }
         assert!((1_000..10_000).contains(&counted), "{counted}");
         let cpu = session.cpu.as_ref().expect("wanted");
-        let all = session.all_ticks as f64;
+        let all = session.selected.ticks as f64;
         assert!((cpu.total() as f64 / all - 1.0).abs() < 0.01);
         let hot = cpu.top(1)[0].1 as f64 / all;
         assert!((hot - 0.75).abs() < 0.06, "{hot}");
