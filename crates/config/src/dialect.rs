@@ -164,6 +164,9 @@ differences! {
     /// An expiry of a field that is later than can be stored is refused; otherwise the latest that
     /// can be, in the year 4199, counts.
     refuses_late_fields: bool = true, false;
+    /// Expired fields stay, hidden, until the cycle deletes them, or a command that sets them; to
+    /// HSET, HDEL and HEXPIRE they are missing.
+    keeps_expired_fields: bool = false, true;
     /// The event of fields that are removed because the time that was set has passed.
     past_field_event: &'static str = "hdel", "hexpired";
     /// OBJECT ENCODING names the form of small hashes whose fields may expire.

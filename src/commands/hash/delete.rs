@@ -4,7 +4,7 @@ use crate::commands::work;
 use crate::server::{Call, CommandResult, Spec};
 use russet_command::{Access, Arity, Category, Flags, KeySpec, Within};
 use russet_keyspace::Class;
-use russet_types::{Container, Hash};
+use russet_types::{Container, Hash, HashField};
 
 pub(super) const HDEL: Spec = Spec {
     arity: Arity::AtLeast(3),
@@ -24,9 +24,17 @@ fn hdel(call: &mut Call<'_>) -> CommandResult {
     let (mut removed, mut emptied, mut calmed) = (0, false, false);
     let received = call.db.wants_fields(Class::HASH);
     let mut names = Vec::new();
+    // Fields that an effect names go, expired or not.
+    let hides = call.db.dialect().keeps_expired_fields() && !call.was_taken_before();
+    let now = call.db.due_ms() as u64;
     if let Some(mut hash) = call.db.write::<Hash>(key)? {
         let volatile = hash.next_due().is_some();
+        let hides = hides && volatile;
+        let is_hidden = |field: HashField<'_>| hides && field.expired(now);
         for field in call.args.from(2).iter() {
+            if hash.get(field).is_some_and(is_hidden) {
+                continue;
+            }
             if hash.remove(field) {
                 removed += 1;
                 if received {

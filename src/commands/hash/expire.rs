@@ -213,7 +213,12 @@ fn expire(call: &mut Call<'_>, form: TimeForm) -> CommandResult {
     let condition = condition.map_or(Condition::Always, |&(_, condition)| condition);
     // Usually one field: no allocation for a few.
     let (mut set, mut deleted) = (SmallVec::<[&[u8]; 4]>::new(), SmallVec::<[&[u8]; 4]>::new());
+    let hides = by.0.keeps_expired_fields() && !is_repeated;
     for field in fields.iter() {
+        if hides && open.get(field).is_some_and(|its| its.expired(now as u64)) {
+            call.reply.int(ExpireOutcome::NoField as i64);
+            continue;
+        }
         let outcome = expire_field(open, field, when, now as u64, condition);
         call.reply.int(outcome as i64);
         match outcome {

@@ -84,6 +84,7 @@ fn hgetex(call: &mut Call<'_>) -> CommandResult {
     }
     let now = now as u64;
     let (mut expired, mut deleted, mut updated) = (Vec::new(), Vec::new(), Vec::new());
+    let keeps_expired = by.0.keeps_expired_fields();
     for field in fields.iter() {
         let volatile = match open.get(field) {
             None => {
@@ -92,8 +93,10 @@ fn hgetex(call: &mut Call<'_>) -> CommandResult {
             }
             Some(found) if found.expired(now) => {
                 call.reply.null();
-                expired.push(field);
-                open.remove(field);
+                if !keeps_expired {
+                    expired.push(field);
+                    open.remove(field);
+                }
                 continue;
             }
             Some(found) => {
@@ -215,6 +218,7 @@ pub(super) const HGETDEL: Spec = Spec {
 fn hgetdel(call: &mut Call<'_>) -> CommandResult {
     let key = call.args.at(1);
     let now = call.db.due_ms() as u64;
+    let keeps_expired = call.db.dialect().keeps_expired_fields();
     let early = if call.db.dialect().fields_last() {
         Some(fields_last::block_only(call.args, 2, None)?)
     } else {
@@ -233,6 +237,9 @@ fn hgetdel(call: &mut Call<'_>) -> CommandResult {
             }
             Some(found) if found.expired(now) => {
                 call.reply.null();
+                if keeps_expired {
+                    continue;
+                }
                 expired.push(field);
             }
             Some(found) => {

@@ -59,6 +59,10 @@ fn set_all(call: &mut Call<'_>) -> Result<i64, CommandError> {
         return Err(CommandError::WrongArity(call.name.to_owned()));
     }
     let key = args.at(1);
+    if call.db.dialect().keeps_expired_fields() {
+        call.db
+            .expire_fields_to_set(key, args.from(2).iter().step_by(2));
+    }
     let limits = *call.db.limits();
     let mut hash = call.db.write_or(key, Hash::new)?;
     let fields = (2..args.len()).step_by(2);

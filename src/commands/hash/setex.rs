@@ -250,22 +250,31 @@ fn repeat_plainly(call: &mut Call<'_>, options: &SetexOptions<'_>) {
     call.rewrite(&effect);
 }
 
-/// Whether the fields meet FNX or FXX; deletes the expired ones that it checks.
+/// Whether the fields meet FNX or FXX; deletes the expired ones that it checks, in Valkey's dialect
+/// those that will be set.
 fn holds(call: &mut Call<'_>, options: &SetexOptions<'_>, now: u64) -> Result<bool, CommandError> {
     let key = call.args.at(1);
+    let keeps_expired = call.db.dialect().keeps_expired_fields();
     let mut hash = call.db.write::<Hash>(key)?;
     let Some(open) = hash.as_mut() else {
         return Ok(options.condition != Condition::AllThere);
     };
+    let names = options.pairs.iter().step_by(2);
     if options.condition == Condition::Always {
+        drop(hash);
+        if keeps_expired {
+            call.db.expire_fields_to_set(key, names);
+        }
         return Ok(true);
     }
     let (mut holds, mut expired) = (true, Vec::new());
-    for field in options.pairs.iter().step_by(2) {
+    for field in names.clone() {
         let there = match open.get(field) {
             Some(found) if found.expired(now) => {
-                expired.push(field);
-                open.remove(field);
+                if !keeps_expired {
+                    expired.push(field);
+                    open.remove(field);
+                }
                 false
             }
             found => found.is_some(),
@@ -277,6 +286,9 @@ fn holds(call: &mut Call<'_>, options: &SetexOptions<'_>, now: u64) -> Result<bo
     }
     drop(hash);
     call.db.fields_expired(key, &expired);
+    if holds && keeps_expired {
+        call.db.expire_fields_to_set(key, names);
+    }
     if !holds && !expired.is_empty() {
         call.db.delete_hash_if_empty(key);
     }

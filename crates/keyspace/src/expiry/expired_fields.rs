@@ -4,13 +4,14 @@
 //!     a command that reads fields at random       [`Db::expire_all_fields`]
 //!     a lookup that finds expired fields          [`Db::expire_fields`]
 //!     the same, for a command that sets them      [`Db::expire_fields_to_write`]
+//!     a command of Valkey that sets fields        [`Db::expire_fields_to_set`]
 //!     a command that has removed them itself      [`Db::fields_expired`]
 //!     a command that sets an expiry in the past   [`Db::fields_expired_at_once`]
 //!
 //! All record the removal by one function: it counts the fields, records the effect, one HDEL for
 //! each field, and notifies watchers, caching clients and subscribers (`hexpired`). As with keys,
 //! this is not a change of the command that found the fields. A hash without fields is deleted,
-//! with the event `del`.
+//! with the event `del`; where a lookup has found its last fields that event stands alone.
 //!
 //! While expired keys are hidden and kept ([`Expiring::Hide`](super::super::Expiring)), so are
 //! fields, until they are set.
@@ -95,10 +96,11 @@ impl Db<'_> {
             .filter(|entry| entry.kind() == Type::Hash)
     }
 
-    /// Deletes fields that a lookup has found expired; names may repeat. O(fields).
+    /// Deletes fields that a lookup has found expired; names may repeat. Valkey leaves them to the
+    /// cycle. O(fields).
     #[cold]
     pub fn expire_fields(&mut self, key: &[u8], fields: &[&[u8]]) {
-        if self.removes_expired() {
+        if self.removes_expired() && !self.dialect().keeps_expired_fields() {
             self.expire_fields_to_write(key, fields);
         }
     }
@@ -113,9 +115,35 @@ impl Db<'_> {
         let mut hash = self.database_mut().write::<Hash>(entry);
         let removed = fields.iter().copied().filter(|field| hash.remove(field));
         let removed: Vec<&[u8]> = removed.collect();
+        let is_empty = hash.is_empty();
         drop(hash);
-        self.fields_expired(key, &removed);
-        self.delete_hash_if_empty(key);
+        if !is_empty {
+            self.fields_expired(key, &removed);
+        } else if self.dialect().keeps_expired_fields() {
+            // The command adds a field.
+            self.fields_expired(key, &removed);
+        } else {
+            self.fields_expired_at_once(key, &removed);
+            self.delete_hash_if_empty(key);
+        }
+    }
+
+    /// Deletes the expired ones among fields that a command sets, as Valkey does. A hash that is
+    /// empty now stays: the command adds to it. O(fields).
+    pub fn expire_fields_to_set<'f>(&mut self, key: &[u8], fields: impl Iterator<Item = &'f [u8]>) {
+        let past = self.past_ms();
+        let Some(entry) = self.peek_hash(key) else {
+            return;
+        };
+        let hash = Ref::<Hash>::of(entry);
+        if hash.next_due().is_none_or(|next| next > past) {
+            return;
+        }
+        let is_expired = |field: &&[u8]| hash.get(field).is_some_and(|its| its.expired(past + 1));
+        let expired: Vec<&[u8]> = fields.filter(is_expired).collect();
+        if !expired.is_empty() {
+            self.expire_fields_to_write(key, &expired);
+        }
     }
 
     /// Records that a command has removed fields that it found expired. If the hash is empty now,
