@@ -75,7 +75,8 @@ fn clusterscan(call: &mut Call<'_>) -> CommandResult {
     let owner = |slot: u16| server.cluster.as_ref()?.core.slot_owner(slot);
     let first_owner = owner(at.slot);
     options.run(0, |_, seen| {
-        at.cursor = db.scan_slot(at.slot, at.cursor, |key, kind: Type| {
+        let admits = |key: &[u8]| options.admits(Entry::Str(key));
+        at.cursor = db.scan_in(Some(at.slot), at.cursor, admits, |key, kind: Type| {
             *seen += 1;
             let name = kind.name().as_bytes();
             let fits = of

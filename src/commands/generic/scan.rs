@@ -1,8 +1,8 @@
 //! Iterating over keys: KEYS, SCAN, RANDOMKEY.
 //!
 //! SCAN returns each key that exists throughout at least once, and may return a key twice. It
-//! deletes the expired keys that it meets; KEYS only hides them. A pattern with a hash tag
-//! restricts both to one slot in a cluster.
+//! deletes the expired keys that it meets and that fit its pattern; KEYS only hides them. A pattern
+//! with a hash tag restricts both to one slot in a cluster.
 //!
 //! Cost: KEYS O(keys) in one turn; SCAN as COUNT says (`arguments::scan`); RANDOMKEY O(1), all keys
 //! equally likely.
@@ -104,10 +104,7 @@ fn scan(call: &mut Call<'_>) -> CommandResult {
                 written += 1;
             }
         };
-        match slot {
-            Some(slot) => db.scan_slot(slot, cursor, visit),
-            None => db.scan(cursor, visit),
-        }
+        db.scan_in(slot, cursor, |key| options.admits(Entry::Str(key)), visit)
     });
     call.reply.finish_scan(place, next, written);
     Ok(())

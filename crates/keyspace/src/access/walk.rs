@@ -52,26 +52,31 @@ impl Db<'_> {
     /// expired keys that it meets. In a keyspace with slots they are visited in the order of their
     /// slots, and the cursor has the slot in its low 14 bits, as Redis's has.
     pub fn scan(&mut self, cursor: u64, visit: impl FnMut(&[u8], Type)) -> u64 {
-        self.scan_in(None, cursor, visit)
+        self.scan_in(None, cursor, |_| true, visit)
     }
 
     /// As [`Db::scan`], of one slot: a cursor in a slot before it starts at its beginning, a cursor
     /// in a slot after it ends the scan. Without slots, of all keys.
     pub fn scan_slot(&mut self, slot: u16, cursor: u64, visit: impl FnMut(&[u8], Type)) -> u64 {
-        self.scan_in(Some(slot), cursor, visit)
+        self.scan_in(Some(slot), cursor, |_| true, visit)
     }
 
-    fn scan_in(
+    /// As [`Db::scan`], or with a slot as [`Db::scan_slot`]. Expired keys that `admits` refuses
+    /// stay.
+    pub fn scan_in(
         &mut self,
         slot: Option<u16>,
         cursor: u64,
+        admits: impl Fn(&[u8]) -> bool,
         mut visit: impl FnMut(&[u8], Type),
     ) -> u64 {
         let now = self.keyspace.due_ms;
         let mut expired: Vec<Box<[u8]>> = Vec::new();
         let see = |entry: Entry| {
             if is_past(entry.expiry(), now) {
-                expired.push(entry.key().into());
+                if admits(entry.key()) {
+                    expired.push(entry.key().into());
+                }
             } else {
                 visit(entry.key(), entry.kind());
             }
