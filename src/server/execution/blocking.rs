@@ -331,6 +331,7 @@ impl Server {
         let waits = session.client.blocked.is_some();
         if waits {
             self.count_unserved(&session.client, error.is_some());
+            session.client.traffic.commands += 1;
             let mark = session.reply.mark();
             match error {
                 Some(error) => {

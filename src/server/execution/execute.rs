@@ -156,7 +156,7 @@ impl World<'_> {
         let script = *script;
         let row = server.table.row(id);
         let (spec, name) = (row.spec, row.full_name);
-        client.traffic.commands += u64::from(origin != Origin::Retry);
+        client.traffic.commands += 1;
         client.buffers.args_bytes = args.bytes();
         let outer = crash::note_command(id);
         let replied_before = reply.pending_len();
@@ -297,6 +297,7 @@ impl World<'_> {
         let errors = reply.end_errors(outer_errors);
         if client.flags.contains(ClientFlags::BLOCKED) {
             // Counted when it has been served.
+            client.traffic.commands -= 1;
             let Some(blocked) = &mut client.blocked else {
                 return errors;
             };

@@ -133,6 +133,7 @@ impl Call<'_> {
             }
         }
         let was_slow = server.scripting.end();
+        caller.traffic.commands += std::mem::take(&mut client.traffic.commands);
         if caller.flags.contains(ClientFlags::BUDGETED) {
             server
                 .acl
