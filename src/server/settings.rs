@@ -328,11 +328,17 @@ fn keyspace_settings(keyspace: &mut Keyspace, config: &Config) {
             lines_max: config.prefix_stats_max_prefixes as usize,
         }
     }));
-    keyspace.set_counts_bytes(config.key_memory_histograms);
-    let counts_slots = config.cluster_slot_stats_enabled.contains(SlotStats::MEM);
-    keyspace.set_counts_slot_bytes(counts_slots && config.dialect.counts_slot_memory());
-    keyspace.removal_words =
-        RemovalWords::new(config.lazyfree_lazy_expire, config.lazyfree_lazy_eviction);
+    let counts_slots = config.cluster_slot_stats_enabled.contains(SlotStats::MEM)
+        && config.dialect.counts_slot_memory();
+    // As in Redis, where memory is counted for slots INFO keysizes has its distribution, too.
+    keyspace
+        .set_counts_bytes(config.key_memory_histograms || counts_slots && config.cluster_enabled);
+    keyspace.set_counts_slot_bytes(counts_slots);
+    keyspace.removal_words = RemovalWords::new(
+        config.lazyfree_lazy_expire,
+        config.lazyfree_lazy_eviction,
+        config.lazyfree_lazy_server_del,
+    );
     keyspace.limits = Limits::of(config);
     keyspace.dialect = config.dialect;
 }

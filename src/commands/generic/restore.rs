@@ -129,13 +129,9 @@ fn restore(call: &mut Call<'_>) -> CommandResult {
         CommandError::Text(BAD_DATA)
     })?;
     if is_past {
+        call.db.keyspace().stats.expired += 1;
         if replaced.is_some() {
-            let word: &[u8] = if call.server.config.lazyfree_lazy_server_del {
-                b"UNLINK"
-            } else {
-                b"DEL"
-            };
-            call.rewrite(&[word, key]);
+            call.rewrite(&[call.db.removal_word(), key]);
             call.db.changed(key, Class::GENERIC, "del");
         }
         call.reply.ok();

@@ -135,12 +135,7 @@ fn spop_all(call: &mut Call<'_>, key: &[u8], len: usize) -> CommandResult {
     });
     call.db.changed_by(key, len, Class::SET, "spop");
     call.db.delete_emptied(key);
-    let del: &[u8] = if call.server.config.lazyfree_lazy_server_del {
-        b"UNLINK"
-    } else {
-        b"DEL"
-    };
-    call.rewrite(&[del, key]);
+    call.rewrite(&[call.db.removal_word(), key]);
     Ok(())
 }
 

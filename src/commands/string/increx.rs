@@ -387,7 +387,8 @@ fn step<N: Number>(call: &mut Call<'_>, o: &Options<'_>, by: N) -> CommandResult
     };
     if matches!(expiry, Expiry::At(when) if when <= due_ms) {
         let deleted = place.delete(Cause::Expiry);
-        record_past_expiry(call, key, deleted);
+        let word = call.db.expire_word();
+        record_past_expiry(call, key, deleted.then_some(word));
         reply_pair(call, new, difference);
         return Ok(());
     }

@@ -17,6 +17,7 @@ use crate::commands::arguments::expiry::{ExpireArg, KEEPTTL, TimeForm};
 use crate::server::{Call, CommandResult, Spec};
 use russet_command::keys::Keys;
 use russet_command::{Access, Arity, BadKeys, Category, CommandError, Flags, KeySpec};
+use russet_config::Dialect;
 use russet_keyspace::{Cause, Class, Expiry, NewValue};
 use russet_resp::Args;
 
@@ -171,7 +172,11 @@ fn set(call: &mut Call<'_>) -> CommandResult {
     }
     if matches!(expiry, Expiry::At(when) if when <= due_ms) {
         let deleted = place.delete(Cause::Expiry);
-        record_past_expiry(call, key, deleted);
+        let word = match call.db.dialect() {
+            Dialect::Redis => call.db.removal_word(),
+            Dialect::Valkey => call.db.expire_word(),
+        };
+        record_past_expiry(call, key, deleted.then_some(word));
         if !options.get {
             call.reply.ok();
         }
@@ -205,13 +210,14 @@ pub(super) fn record_set_until(call: &mut Call<'_>, key: &[u8], text: &[u8], whe
     call.rewrite(&[b"SET", key, text, b"PXAT", when]);
 }
 
-/// Records that a write with an expiry in the past has `deleted` the key, or found none.
-pub(super) fn record_past_expiry(call: &mut Call<'_>, key: &[u8], deleted: bool) {
+/// Records that a write with an expiry in the past has deleted the key, which is propagated by that
+/// `word`, or found none.
+pub(super) fn record_past_expiry(call: &mut Call<'_>, key: &[u8], word: Option<&[u8]>) {
     call.db.keyspace().stats.expired += 1;
-    if deleted {
+    if let Some(word) = word {
         let event = call.db.dialect().past_key_event();
         call.db.changed(key, Class::GENERIC, event);
-        call.rewrite(&[call.db.expire_word(), key]);
+        call.rewrite(&[word, key]);
     }
 }
 

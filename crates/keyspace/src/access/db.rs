@@ -112,6 +112,11 @@ impl<'a> Db<'a> {
         self.keyspace.removal_words.expire
     }
 
+    /// `DEL` or `UNLINK`, as a key's removal by a command of another name is propagated.
+    pub fn removal_word(&self) -> &'static [u8] {
+        self.keyspace.removal_words.server
+    }
+
     /// Thresholds at which encodings change.
     pub fn limits(&self) -> &Limits {
         &self.keyspace.limits

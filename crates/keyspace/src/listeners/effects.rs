@@ -375,29 +375,32 @@ impl<'a> Unit<'a> {
     }
 }
 
-/// The commands propagated for removals by expiry and eviction, according to
-/// `lazyfree-lazy-expire` and `lazyfree-lazy-eviction`.
+/// The commands propagated for removals by expiry, by eviction and by commands, according to
+/// `lazyfree-lazy-expire`, `lazyfree-lazy-eviction` and `lazyfree-lazy-server-del`.
 #[derive(Clone, Copy, Debug)]
 pub struct RemovalWords {
     /// `DEL` or `UNLINK`, for a key that has expired.
     pub(crate) expire: &'static [u8],
     /// `DEL` or `UNLINK`, for a key that is evicted.
     pub(crate) evict: &'static [u8],
+    /// `DEL` or `UNLINK`, for a key that a command of another name removes.
+    pub(crate) server: &'static [u8],
 }
 
 impl Default for RemovalWords {
     fn default() -> RemovalWords {
-        RemovalWords::new(false, false)
+        RemovalWords::new(false, false, false)
     }
 }
 
 impl RemovalWords {
     /// `UNLINK` where the memory is freed off the loop, else `DEL`.
-    pub fn new(lazy_expire: bool, lazy_evict: bool) -> RemovalWords {
+    pub fn new(lazy_expire: bool, lazy_evict: bool, lazy_server: bool) -> RemovalWords {
         let word = |lazy| if lazy { &b"UNLINK"[..] } else { b"DEL" };
         RemovalWords {
             expire: word(lazy_expire),
             evict: word(lazy_evict),
+            server: word(lazy_server),
         }
     }
 }
