@@ -138,6 +138,9 @@ fn restore(call: &mut Call<'_>) -> CommandResult {
         return Ok(());
     }
     call.db.changed(key, Class::GENERIC, "restore");
+    if options.last_use.is_some() {
+        call.db.set_last_use(key, options.last_use);
+    }
     if let Some((old, new)) = replaced {
         call.db.overwritten(key, old, new);
     }

@@ -134,7 +134,9 @@ fn xackdel(call: &mut Call<'_>) -> CommandResult {
     }
     drop(stream);
     call.db.count_read(key, true);
-    call.db.add_dirty(acknowledged);
+    if acknowledged > 0 {
+        call.db.changed_within(key, acknowledged);
+    }
     if deleted > 0 {
         call.db.changed_by(key, 0, Class::STREAM, "xdel");
     }

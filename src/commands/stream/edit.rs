@@ -124,7 +124,7 @@ fn xsetid(call: &mut Call<'_>) -> CommandResult {
     }
     stream.set_id(id, added, deleted.filter(|id| !id.is_zero()));
     drop(stream);
-    call.db.add_dirty(1);
+    call.db.changed_within(key, 1);
     call.db.event(key, Class::STREAM, "xsetid");
     call.reply.ok();
     Ok(())

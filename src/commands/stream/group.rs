@@ -143,7 +143,7 @@ fn create(call: &mut Call<'_>) -> CommandResult {
     match last_id {
         None => call.db.changed(key, Class::STREAM, "xgroup-create"),
         Some(_) => {
-            call.db.add_dirty(1);
+            call.db.changed_within(key, 1);
             call.db.event(key, Class::STREAM, "xgroup-create");
         }
     }
@@ -179,7 +179,7 @@ fn set_id(call: &mut Call<'_>) -> CommandResult {
     };
     group.entries_read = options.entries_read.min(added);
     drop(stream);
-    call.db.add_dirty(1);
+    call.db.changed_within(key, 1);
     call.db.event(key, Class::STREAM, "xgroup-setid");
     call.reply.ok();
     Ok(())
@@ -204,7 +204,7 @@ fn destroy(call: &mut Call<'_>) -> CommandResult {
     call.reply.int(i64::from(gone.is_some()));
     if let Some(gone) = gone {
         call.db.free_part(gone);
-        call.db.add_dirty(1);
+        call.db.changed_within(key, 1);
         call.db.event(key, Class::STREAM, "xgroup-destroy");
         call.db.signal(key);
     }
@@ -230,6 +230,7 @@ fn create_consumer(call: &mut Call<'_>) -> CommandResult {
     let group = group.ok_or_else(|| ids::no_group_of(key, name))?;
     let made = group.create(consumer, now_ms).is_some();
     drop(stream);
+    call.db.changed_within(key, 0);
     if made {
         consumers::record_made(call, key);
     }
@@ -269,7 +270,7 @@ fn delete_consumer(call: &mut Call<'_>) -> CommandResult {
     let pending = group.delete(consumer);
     drop(stream);
     if pending.is_some() {
-        call.db.add_dirty(1);
+        call.db.changed_within(key, 1);
         call.db.event(key, Class::STREAM, "xgroup-delconsumer");
     }
     call.reply.int(pending.unwrap_or(0) as i64);

@@ -292,9 +292,8 @@ fn record(call: &mut Call<'_>, names: (&[u8], &[u8], &[u8]), noack: bool, done: 
     if done.delivered > 0 {
         call.db.claimable_later(key);
     }
-    if done.delivered > 0 || done.moved.is_some() {
-        call.db.add_dirty(1);
-    }
+    let is_change = done.delivered > 0 || done.moved.is_some();
+    call.db.changed_within(key, u64::from(is_change));
 }
 
 impl Reading<'_> {

@@ -89,6 +89,13 @@ impl Db<'_> {
         }
     }
 
+    /// Counts `n` changes within a stream that no watcher is notified of: groups, consumers,
+    /// pending entries. Under an LRM policy they are modifications, also where `n` is zero. O(1).
+    pub fn changed_within(&mut self, key: &[u8], n: u64) {
+        self.add_dirty(n);
+        self.keyspace.note_modified_within(self.at, key);
+    }
+
     /// An event without a change of its own (`keymiss`, `new`, a second event of a command).
     #[inline]
     pub fn event(&mut self, key: &[u8], class: Class, event: &'static str) {

@@ -61,6 +61,14 @@ impl Keyspace {
         }
     }
 
+    /// Sets a key's recorded use anew, which a change has replaced where the policy is LRM. O(1).
+    fn set_last_use(&mut self, at: DbIndex, key: &[u8], last_use: Option<KeyUse>) {
+        let clock = self.clock_for(last_use);
+        if let Some(found) = self.dbs[at].find_key(key) {
+            found.entry.set_clock(clock);
+        }
+    }
+
     /// Adds a key from a file, without notifying watchers, waiting clients or listeners. `false`:
     /// the key is already there.
     pub fn load(
@@ -101,6 +109,11 @@ impl Keyspace {
 }
 
 impl Db<'_> {
+    /// See [`Keyspace::set_last_use`].
+    pub fn set_last_use(&mut self, key: &[u8], last_use: Option<KeyUse>) {
+        self.keyspace.set_last_use(self.at, key, last_use);
+    }
+
     /// Adds a key that is not there, with its recorded use. The caller records the change.
     pub fn restore(
         &mut self,

@@ -82,6 +82,13 @@ impl Keyspace {
         }
     }
 
+    /// Records a change that is reported to no listener, under an LRM policy.
+    pub(crate) fn note_modified_within(&mut self, db: DbIndex, key: &[u8]) {
+        if self.clock_use == ClockUse::Lrm {
+            self.note_modified(db, key);
+        }
+    }
+
     /// Records the time of a change in the key's clock, under an LRM policy.
     #[cold]
     fn note_modified(&mut self, db: DbIndex, key: &[u8]) {

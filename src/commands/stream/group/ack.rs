@@ -34,7 +34,9 @@ fn xack(call: &mut Call<'_>) -> CommandResult {
     drop(stream);
     call.db.count_read(key, true);
     let acknowledged = acknowledged?;
-    call.db.add_dirty(acknowledged);
+    if acknowledged > 0 {
+        call.db.changed_within(key, acknowledged);
+    }
     call.reply.int(acknowledged as i64);
     Ok(())
 }

@@ -160,8 +160,10 @@ fn record(call: &mut Call<'_>, made: bool, done: &Done) {
     if done.changes > 0 {
         call.db.claimable_later(key);
     }
-    call.db
-        .add_dirty(done.changes + u64::from(done.moved.is_some()));
+    let changes = done.changes + u64::from(done.moved.is_some());
+    if changes > 0 {
+        call.db.changed_within(key, changes);
+    }
 }
 
 /// An error unless the stream at the key has the group.

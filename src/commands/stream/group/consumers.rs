@@ -20,6 +20,6 @@ pub(in crate::commands::stream) fn find_or_make(
 
 /// Records that a consumer was created.
 pub(in crate::commands::stream) fn record_made(call: &mut Call<'_>, key: &[u8]) {
-    call.db.add_dirty(1);
+    call.db.changed_within(key, 1);
     call.db.event(key, Class::STREAM, "xgroup-createconsumer");
 }

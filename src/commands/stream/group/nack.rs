@@ -159,7 +159,7 @@ fn xnack(call: &mut Call<'_>) -> CommandResult {
         if !was_newer {
             call.db.note_stream(key);
         }
-        call.db.add_dirty(given_back);
+        call.db.changed_within(key, given_back);
         call.db.signal(key);
     }
     call.reply.int(given_back as i64);
