@@ -525,6 +525,9 @@ impl Server {
     /// expire.
     pub fn expiring(&self) -> Expiring {
         let is_replica = self.replication.is_replica();
+        if self.debug.shows_expired {
+            return Expiring::Replay;
+        }
         if self.gates.pause().is_some() || self.config.import_mode || is_replica {
             // A replica's keys expire when its primary says so.
             Expiring::Hide

@@ -44,6 +44,7 @@ struct Subcommand {
 const MANY: usize = usize::MAX;
 
 static SUBCOMMANDS: &[Subcommand] = &[
+    sub("ALLOCSIZE-SLOTS-ASSERT", 3, 3, check_accounts),
     sub("ASSERT", 2, 2, assert),
     sub("CHANGE-REPL-ID", 2, 2, change_repl_id),
     sub(
@@ -70,6 +71,7 @@ static SUBCOMMANDS: &[Subcommand] = &[
     sub("HTSTATS", 3, 4, inspect::htstats),
     sub("HTSTATS-KEY", 3, 4, inspect::htstats_key),
     sub("INTERNAL_SECRET", 2, 2, cluster::internal_secret),
+    sub("KEYSIZES-HIST-ASSERT", 3, 3, check_accounts),
     sub("LISTPACK", 3, 3, inspect::listpack),
     sub("LOG", 3, 3, log),
     sub("MALLCTL", 3, 3, allocator::number),
@@ -90,6 +92,7 @@ static SUBCOMMANDS: &[Subcommand] = &[
     sub("REPLYBUFFER", 4, 4, reply_buffer),
     sub("SEGFAULT", 2, 2, segfault),
     sub("SET-ACTIVE-EXPIRE", 3, 3, set_active_expire),
+    sub("SET-ALLOW-ACCESS-EXPIRED", 3, 3, show_expired),
     sub("SET-DISABLE-DENY-SCRIPTS", 3, 3, allow_in_scripts),
     sub("SET-SKIP-CHECKSUM-VALIDATION", 3, 3, skip_checksums),
     sub("SLEEP", 3, 3, sleep),
@@ -131,6 +134,8 @@ fn help(call: &mut Call<'_>) -> CommandResult {
     write_help(
         call,
         &[
+            "ALLOCSIZE-SLOTS-ASSERT <0|1>",
+            "    As KEYSIZES-HIST-ASSERT.",
             "AOF-FLUSH-SLEEP <microseconds>",
             "    Sleep before each write of the append only file.",
             "AOF-SCRUB",
@@ -165,6 +170,9 @@ fn help(call: &mut Call<'_>) -> CommandResult {
             "    The shape of the table at <key>.",
             "INTERNAL_SECRET",
             "    A checksum of the secret that the nodes of a cluster share.",
+            "KEYSIZES-HIST-ASSERT <0|1>",
+            "    Count all keys again after each command, by type, size and slot, and stop the",
+            "    server where the figures that it keeps differ.",
             "LISTPACK <key>",
             "    Log the entries of the listpack at <key>.",
             "LOG <message>",
@@ -203,6 +211,8 @@ fn help(call: &mut Call<'_>) -> CommandResult {
             "    Stop the server with a memory fault.",
             "SET-ACTIVE-EXPIRE <0|1>",
             "    Whether expired keys go without being asked for.",
+            "SET-ALLOW-ACCESS-EXPIRED <0|1>",
+            "    Whether expired keys are there until something deletes them.",
             "SET-DISABLE-DENY-SCRIPTS <0|1>",
             "    Whether scripts may call commands that they may not otherwise.",
             "SET-SKIP-CHECKSUM-VALIDATION <0|1>",
@@ -250,6 +260,25 @@ fn set_active_expire(call: &mut Call<'_>) -> CommandResult {
     call.server.debug.no_active_expire = !on;
     let expiring = call.server.expiring();
     call.db.keyspace().set_expiring(expiring);
+    call.reply.ok();
+    Ok(())
+}
+
+/// `DEBUG SET-ALLOW-ACCESS-EXPIRED 0|1`.
+fn show_expired(call: &mut Call<'_>) -> CommandResult {
+    call.server.debug.shows_expired = on_off(call.args.at(2));
+    let expiring = call.server.expiring();
+    call.db.keyspace().set_expiring(expiring);
+    call.reply.ok();
+    Ok(())
+}
+
+/// `DEBUG KEYSIZES-HIST-ASSERT 0|1` and `DEBUG ALLOCSIZE-SLOTS-ASSERT 0|1`: O(keys) for each
+/// command that follows.
+fn check_accounts(call: &mut Call<'_>) -> CommandResult {
+    let wanted = parse_i64(call.args.at(2)).ok_or(CommandError::NotAnInteger)?;
+    call.server.debug.checks_accounts = wanted != 0;
+    call.server.update_observers();
     call.reply.ok();
     Ok(())
 }

@@ -202,6 +202,9 @@ impl World<'_> {
         if server.gates.is_observed {
             let replied = reply.pending_len().saturating_sub(replied_before);
             server.observe(client, id, args, origin, (ticks, replied));
+            if server.debug.checks_accounts {
+                keyspace.check_invariants();
+            }
         }
         let changed = keyspace.effects.end_command(outer_changed);
         if changed

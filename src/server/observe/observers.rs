@@ -75,12 +75,13 @@ impl Server {
     }
 
     /// Updates whether every command is observed: the test made once per command.
-    pub(in crate::server) fn update_observers(&mut self) {
+    pub fn update_observers(&mut self) {
         let counts_keys = self.diagnostics.hotkeys.is_counting();
         let counts_slots = self.diagnostics.slot_stats.is_counting();
         let is_tapped = !self.connections.console.taps.is_empty();
         let is_monitored = !self.messages.monitors.is_empty() || is_tapped;
-        self.gates.is_observed = counts_keys || counts_slots || is_monitored;
+        self.gates.is_observed =
+            counts_keys || counts_slots || is_monitored || self.debug.checks_accounts;
     }
 
     /// Reports a finished command, which took `ticks` and replied `replied` bytes, to the observers

@@ -305,6 +305,11 @@ pub struct Debugging {
     pub skips_checksums: bool,
     /// DEBUG SET-ACTIVE-EXPIRE 0.
     pub no_active_expire: bool,
+    /// DEBUG SET-ALLOW-ACCESS-EXPIRED: expired keys are there as long as nothing deletes them.
+    pub shows_expired: bool,
+    /// DEBUG KEYSIZES-HIST-ASSERT, ALLOCSIZE-SLOTS-ASSERT: the invariants of the keyspace are
+    /// checked after each command.
+    pub checks_accounts: bool,
     /// DEBUG PAUSE-CRON.
     pub cron_paused: bool,
     /// The clock is set by hand (tests): it is never read.
