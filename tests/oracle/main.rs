@@ -45,6 +45,7 @@ mod state;
 mod streams;
 #[path = "../support/mod.rs"]
 mod support;
+mod touched;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
