@@ -280,7 +280,7 @@ fn reply_figures(facts: &mut Facts<'_>, held: &Held, keys: usize) {
     facts.double("tag_overhead_sz_mb", mb(of.tag_bytes));
     facts.double("text_overhead_sz_mb", mb(of.text_bytes));
     facts.double("total_index_memory_sz_mb", mb(of.bytes()));
-    facts.double("geoshapes_sz_mb", 0.0);
+    facts.double("geoshapes_sz_mb", mb(of.shape_bytes));
     facts.double("records_per_doc_avg", per(of.records, of.documents));
     facts.double("bytes_per_record_avg", per(of.inverted_bytes, of.records));
     facts.double("offsets_per_term_avg", f64::NAN);

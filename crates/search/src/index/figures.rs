@@ -35,6 +35,7 @@ pub struct Figures {
     pub document_table_bytes: usize,
     pub key_table_bytes: usize,
     pub sortable_bytes: usize,
+    pub shape_bytes: usize,
     pub tag_bytes: usize,
     pub number_bytes: usize,
     /// The dictionary of terms.
@@ -52,6 +53,7 @@ impl Figures {
             + self.document_table_bytes
             + self.key_table_bytes
             + self.sortable_bytes
+            + self.shape_bytes
             + self.tag_bytes
             + self.number_bytes
             + self.text_bytes
@@ -95,6 +97,7 @@ impl Index {
                     figures.records += numbers.len();
                 }
                 Part::Vectors(vectors) => figures.vector_bytes += vectors.bytes(),
+                Part::Shapes(shapes) => figures.shape_bytes += shapes.bytes(),
                 Part::Text(_) | Part::None => {}
             }
         }

@@ -11,9 +11,10 @@ use russet_encodings::geohash::Position;
 use smallvec::SmallVec;
 
 use super::Refusal;
+use super::shapes::{self, Shape};
 use super::vectors::{self, RowsOf};
 use crate::document::{Document, Found, Item};
-use crate::schema::{Field, FieldKind, KeyType, Schema, Tag};
+use crate::schema::{Field, FieldKind, KeyType, Schema, ShapeSpace, Tag};
 use crate::text::in_small_letters;
 
 pub(crate) type Texts<'d> = SmallVec<[Cow<'d, [u8]>; 1]>;
@@ -27,8 +28,8 @@ pub(crate) enum Values<'d> {
     /// Of NUMERIC, or the geohashes of GEO.
     Numbers(SmallVec<[f64; 1]>),
     Vectors(RowsOf),
-    /// Of a type that is kept but not searched.
-    Other,
+    /// Of GEOSHAPE; or why the text is none, which does not refuse the document.
+    Shape(Result<Shape, Vec<u8>>),
 }
 
 /// Gathers the values of a document, one for each field of the schema.
@@ -69,18 +70,19 @@ fn of_hash<'d>(field: &Field, found: Found<'d>) -> Taken<'d> {
         FieldKind::Text(_) | FieldKind::Tag(_) => Values::Texts(SmallVec::from_iter([text])),
         FieldKind::Number => Values::Numbers(SmallVec::from_iter([number(&text)?])),
         FieldKind::Geo => Values::Numbers(SmallVec::from_iter([place(&text)?])),
-        FieldKind::Shape(_) => Values::Other,
+        FieldKind::Shape(space) => Values::Shape(shape(&text, *space)),
         FieldKind::Vector(options) => Values::Vectors(vectors::of_bytes(options, &text)?),
     };
     Ok((values, sorted))
 }
 
 fn of_json<'d>(field: &Field, found: Found<'d>) -> Taken<'d> {
+    let takes_whole = matches!(field.kind, FieldKind::Vector(_) | FieldKind::Shape(_));
     let items = match found {
         Found::Nothing => return Ok((Values::Missing, None)),
         Found::One(Item::Null) => return Ok((Values::Missing, None)),
-        // A vector's path finds one list, or several.
-        Found::One(Item::List(items)) if !matches!(field.kind, FieldKind::Vector(_)) => items,
+        // A vector's path finds one list, or several; a shape is never one.
+        Found::One(Item::List(items)) if !takes_whole => items,
         Found::One(item) => vec![item],
         Found::Several(items) => items,
     };
@@ -102,7 +104,9 @@ fn of_json<'d>(field: &Field, found: Found<'d>) -> Taken<'d> {
             }
             (FieldKind::Number, Item::Number(number)) => numbers.push(number + 0.0),
             (FieldKind::Geo, Item::Text(text)) => numbers.push(place(&text)?),
-            (FieldKind::Shape(_), Item::Text(_)) => return Ok((Values::Other, None)),
+            (FieldKind::Shape(space), Item::Text(text)) => {
+                return Ok((Values::Shape(shape(&text, *space)), None));
+            }
             (kind, item) => return Err(mismatch(kind, &item)),
         }
     }
@@ -136,6 +140,10 @@ fn number(text: &[u8]) -> Result<f64, Vec<u8>> {
     parse_double(text)
         .map(|number| number + 0.0)
         .ok_or_else(message)
+}
+
+fn shape(text: &[u8], space: ShapeSpace) -> Result<Shape, Vec<u8>> {
+    shapes::parse(text, space).map_err(|why| [b"Error indexing geoshape: ", &*why].concat())
 }
 
 /// `longitude,latitude` as a geohash.

@@ -9,7 +9,8 @@
 //! | `gather` | the values of a document, or why it is refused |
 //! | `texts` | texts as entries of terms |
 //! | `terms`, `postings` | the dictionary, and the documents of each term |
-//! | `tags`, `numbers`, `vectors` | the values of TAG; of NUMERIC and GEO; of VECTOR |
+//! | `tags`, `numbers` | the values of TAG; of NUMERIC and GEO |
+//! | `shapes`, `vectors` | the values of GEOSHAPE; of VECTOR |
 //! | `columns` | the values of SORTABLE fields |
 //! | `expand` | queries with the stems and synonyms of their words |
 //! | `figures` | what FT.INFO shows |
@@ -31,6 +32,7 @@ mod gather;
 mod numbers;
 mod postings;
 mod put;
+pub(crate) mod shapes;
 mod tags;
 mod terms;
 #[cfg(test)]
@@ -46,6 +48,7 @@ pub use figures::{Faults, Figures};
 pub(crate) use documents::{Documents, Facts};
 pub(crate) use numbers::{Bounds, Numbers};
 pub(crate) use postings::{END, PostingCursor};
+pub(crate) use shapes::Shapes;
 pub(crate) use tags::{TagEntry, Tags};
 pub(crate) use terms::{Term, Terms};
 pub(crate) use vectors::{Near, Nearest, Vectors};
@@ -68,7 +71,8 @@ pub(crate) enum Part {
     /// Of NUMERIC and GEO.
     Numbers(Numbers),
     Vectors(Box<Vectors>),
-    /// NOINDEX, or a shape.
+    Shapes(Box<Shapes>),
+    /// NOINDEX.
     None,
 }
 
@@ -166,7 +170,7 @@ impl Index {
                 FieldKind::Tag(_) => Part::Tags(Tags::default()),
                 FieldKind::Number | FieldKind::Geo => Part::Numbers(Numbers::default()),
                 FieldKind::Vector(options) => Part::Vectors(Box::new(Vectors::new(*options))),
-                FieldKind::Shape(_) => Part::None,
+                FieldKind::Shape(space) => Part::Shapes(Box::new(Shapes::new(*space))),
             };
             let column = field.is_sortable.then(|| match field.kind {
                 FieldKind::Number => Column::Numbers(Vec::new()),

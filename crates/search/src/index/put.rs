@@ -40,6 +40,7 @@ impl Index {
         if let Err(refusal) = gather(&self.schema, document, &mut values) {
             return self.refuse(key, refusal);
         }
+        self.count_shapes(key, &values);
         let mut room = std::mem::take(&mut self.room);
         self.put_values(key, document, &values, &mut room);
         self.room = room;
@@ -53,6 +54,16 @@ impl Index {
             .faults
             .count(&refusal.message, key);
         Outcome::Refused(refusal)
+    }
+
+    /// Counts texts that are no shapes, which the document is indexed without.
+    fn count_shapes(&mut self, key: &[u8], values: &Gathered<'_>) {
+        for (state, (values, _)) in self.fields.iter_mut().zip(values) {
+            if let (Part::Shapes(_), Values::Shape(Err(message))) = (&state.part, values) {
+                self.faults.count(message, key);
+                state.faults.count(message, key);
+            }
+        }
     }
 
     fn put_values(
@@ -249,6 +260,10 @@ impl Index {
                     Values::Vectors(rows) => vectors.put(id, rows),
                     _ => vectors.remove(id),
                 },
+                Part::Shapes(shapes) => match values {
+                    Values::Shape(Ok(shape)) => shapes.put(id, shape),
+                    _ => shapes.remove(id),
+                },
                 Part::Text(_) | Part::None => {}
             }
         }
@@ -282,6 +297,7 @@ impl Index {
                         .for_each(|number| numbers.remove(*number, id));
                 }
                 Part::Vectors(vectors) => vectors.remove(id),
+                Part::Shapes(shapes) => shapes.remove(id),
                 Part::Text(_) | Part::None => {}
             }
         }

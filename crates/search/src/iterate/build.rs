@@ -4,8 +4,8 @@
 
 use super::positions::Nearness;
 use super::{Cursor, Ids, Intersection, Role, Union, WordCursor};
-use crate::index::{Bounds, Index, Part};
-use crate::query::{Fields, Kind, Node, QueryError, Range};
+use crate::index::{Bounds, Index, Part, shapes};
+use crate::query::{Fields, Kind, Node, QueryError, Range, Relation};
 use crate::schema::FieldKind;
 use crate::score::Scoring;
 use crate::search::Search;
@@ -83,9 +83,11 @@ impl<'i, 's> Builder<'i, 's> {
             Kind::Near { field, circle } => Ok(self.near(node, field, circle)),
             Kind::Missing(field) => Ok(self.missing(node, field)),
             Kind::Vector(vector) => self.vector(node, vector),
-            Kind::Shape { .. } => Err(QueryError(
-                b"Shapes are not searched by this version".to_vec(),
-            )),
+            Kind::Shape {
+                field,
+                relation,
+                text,
+            } => self.shape(field, *relation, text),
         }
     }
 
@@ -194,6 +196,26 @@ impl<'i, 's> Builder<'i, 's> {
         // of parts, which EXPLAINSCORE shows, comes of it.
         let is_leaf = numbers.len() <= LEAF_MAX;
         Cursor::Ids(ids.estimated(if is_leaf { numbers.len() } else { count }))
+    }
+
+    /// Shapes that lie so to another; they have no score.
+    fn shape(&self, field: &[u8], relation: Relation, text: &[u8]) -> Built<'i> {
+        let Some((place, part)) = self.index.part(field) else {
+            return Ok(Cursor::Empty);
+        };
+        let FieldKind::Shape(space) = self.index.schema().fields[place].kind else {
+            return Ok(Cursor::Empty);
+        };
+        let to = shapes::parse(text, space)
+            .map_err(|why| QueryError([b"Error querying geoshape index: ", &*why].concat()))?;
+        let found = match part {
+            Part::Shapes(shapes) => shapes.find(relation, &to),
+            _ => Vec::new(),
+        };
+        if found.is_empty() {
+            return Ok(Cursor::Empty);
+        }
+        Ok(Cursor::Ids(Ids::listed(found, Role::Plain, 0.0)))
     }
 
     fn missing(&self, node: &Node, field: &[u8]) -> Cursor<'i> {
