@@ -20,6 +20,8 @@
 
 mod globe;
 mod plane;
+#[cfg(test)]
+mod tests;
 mod valid;
 mod wkt;
 
