@@ -296,5 +296,7 @@ fn explained(call: &mut Call<'_>) -> Result<Vec<u8>, CommandError> {
         ..Search::default()
     };
     let root = root.map(|root| held.index.expand(&root, &search));
+    let root = root.transpose();
+    let root = root.map_err(|error| refusal(&SearchError::from(error)))?;
     Ok(query::explain(root.as_ref(), schema))
 }

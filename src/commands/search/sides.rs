@@ -7,7 +7,7 @@ use russet_search::error::SearchError;
 use russet_search::hit::{DocumentId, Hit};
 use russet_search::index::Index;
 use russet_search::pipeline::{combine, keep_best};
-use russet_search::query::Node;
+use russet_search::query::{Node, QueryError};
 use russet_search::request::HybridRequest;
 use russet_search::search::Search;
 
@@ -41,11 +41,13 @@ impl Sides {
         }
     }
 
-    /// The trees with the stems of their words.
-    pub(super) fn expand(&mut self, index: &Index, search: &Search) {
+    /// The trees with the sounds and stems of their words.
+    pub(super) fn expand(&mut self, index: &Index, search: &Search) -> Result<(), QueryError> {
         for side in [&mut self.text, &mut self.vector] {
-            *side = side.take().map(|root| index.expand(&root, search));
+            let expanded = side.take().map(|root| index.expand(&root, search));
+            *side = expanded.transpose()?;
         }
+        Ok(())
     }
 
     /// Goes on until the slice is over (`None`), or all documents are there with their combined

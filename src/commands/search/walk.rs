@@ -144,21 +144,21 @@ impl Walk {
         let held = call.server.search.get(index);
         let held = held.ok_or_else(|| refusal(&SearchError::no_such_index(index)))?;
         let mut search = search_of(config, &held.index, options, scores);
+        let wrong = |error| refusal(&SearchError::from(error));
         let mut is_cut = false;
         let mut names = Vec::new();
         let source = match asked {
             Asked::Query(None) => Source::Query(None),
             Asked::Query(Some(root)) => {
-                let root = held.index.expand(&root, &search);
-                let matches = held.index.matches(&root, &search);
-                let matches = matches.map_err(|error| refusal(&SearchError::from(error)))?;
+                let root = held.index.expand(&root, &search).map_err(wrong)?;
+                let matches = held.index.matches(&root, &search).map_err(wrong)?;
                 is_cut = matches.hit_limit_of_expansions();
                 names = matches.distance_names().to_vec();
                 Source::Query(Some(root))
             }
             Asked::Sides(mut sides) => {
                 search.is_hybrid = true;
-                sides.expand(&held.index, &search);
+                sides.expand(&held.index, &search).map_err(wrong)?;
                 Source::Sides(sides)
             }
         };

@@ -32,7 +32,9 @@ fn text_of(index: &Index, asked: &str, text: &[u8]) -> Vec<u8> {
         .query(query.as_bytes(), index.schema())
         .expect("a query");
     let search = Search::default();
-    let query = index.expand(&query.expect("words"), &search);
+    let query = index
+        .expand(&query.expect("words"), &search)
+        .expect("a query");
     let schema = index.schema();
     let marker = Marker::new(&query, schema.language, 4, 2, &schema.stop_words);
     let marks = request.highlight.as_ref().map(|highlight| &highlight.marks);
@@ -77,7 +79,7 @@ proptest! {
     ) {
         let index = index();
         let query = crate::query::Node::new(Kind::Word(b"b".to_vec()));
-        let query = index.expand(&query, &Search::default());
+        let query = index.expand(&query, &Search::default()).expect("a query");
         let schema = index.schema();
         let marker = Marker::new(&query, schema.language, 4, 2, &schema.stop_words);
         let marks = Marks { open: Vec::new(), close: Vec::new() };

@@ -113,7 +113,7 @@ fn costs() {
                 ..Search::default()
             };
             let root = root(&index, query);
-            let root = index.expand(&root, &search);
+            let root = index.expand(&root, &search).expect("a query");
             let (mut best, mut rows) = (f64::MAX, 0);
             for _ in 0..100 {
                 let start = Instant::now();

@@ -1,13 +1,13 @@
-//! Queries with the stems and synonyms of their words, as FT.EXPLAIN shows them.
+//! Queries with the synonyms, sounds and stems of their words, as FT.EXPLAIN shows them.
 //!
 //! Words of phrases stay as they are, and in RediSearch 2.10 those of what must not or need not be
 //! there.
 
 use super::Index;
-use crate::query::{Fields, Kind, Node};
-use crate::schema::FieldKind;
+use crate::query::{Fields, Kind, Node, QueryError};
+use crate::schema::{FieldKind, Text};
 use crate::search::Search;
-use crate::text::{Language, stem};
+use crate::text::{Language, sound, stem};
 
 impl Index {
     /// The bits of text fields of some names.
@@ -23,25 +23,44 @@ impl Index {
         Fields(named.fold(0, |bits, (bit, _)| bits | 1 << bit))
     }
 
-    /// A query whose words are looked for with their stems and synonyms. O(nodes).
-    pub fn expand(&self, node: &Node, search: &Search) -> Node {
+    /// A query whose words are looked for with their synonyms, sounds and stems. O(nodes).
+    ///
+    /// # Errors
+    ///
+    /// A word has the attribute $phonetic, and none of its fields is PHONETIC.
+    pub fn expand(&self, node: &Node, search: &Search) -> Result<Node, QueryError> {
         let mut node = node.clone();
         if !search.verbatim {
             let language = search.language.unwrap_or(self.schema.language);
-            self.expand_part(&mut node, language, search.is_2_10);
+            self.expand_part(&mut node, language, search.is_2_10)?;
         }
-        node
+        Ok(node)
     }
 
-    fn expand_part(&self, node: &mut Node, language: Language, is_2_10: bool) {
+    fn expand_part(
+        &self,
+        node: &mut Node,
+        language: Language,
+        is_2_10: bool,
+    ) -> Result<(), QueryError> {
         if node.verbatim {
-            return;
+            return Ok(());
         }
         match &mut node.kind {
             Kind::Word(word) if !word.is_empty() => {
                 let mut found = Vec::new();
                 if let Some(groups) = self.synonyms.get(word.as_slice()) {
                     found.extend(groups.iter().map(|group| [b"~", &**group].concat()));
+                }
+                let sounds = self.texts(node.fields).any(|text| text.phonetic.is_some());
+                if node.phonetic.is_some() && !sounds {
+                    return Err(QueryError(b"field does not support phonetics".to_vec()));
+                }
+                // EXPLAIN shows sounds for fields that are none, too.
+                let sounds = sounds || node.fields == Fields(0) && self.sounds();
+                if sounds && node.phonetic != Some(false) {
+                    let code = sound(word);
+                    found.extend((!code.is_empty()).then(|| [b"<", code.as_slice()].concat()));
                 }
                 if self.stems(node.fields) {
                     let own = stem(language, word, 0);
@@ -52,7 +71,7 @@ impl Index {
                     found.extend(own);
                 }
                 if found.is_empty() {
-                    return;
+                    return Ok(());
                 }
                 let fields = node.fields;
                 let own = std::mem::replace(node, Node::new(Kind::Everything));
@@ -70,36 +89,42 @@ impl Index {
                 parts,
                 is_exact: false,
             } => {
-                parts
-                    .iter_mut()
-                    .for_each(|part| self.expand_part(part, language, is_2_10));
+                for part in parts {
+                    self.expand_part(part, language, is_2_10)?;
+                }
             }
             Kind::Not(part) | Kind::Optional(part) if !is_2_10 => {
-                self.expand_part(part, language, is_2_10);
+                self.expand_part(part, language, is_2_10)?;
             }
             Kind::Vector(vector) => {
                 if let Some(filter) = &mut vector.filter {
-                    self.expand_part(filter, language, is_2_10);
+                    self.expand_part(filter, language, is_2_10)?;
                 }
             }
             _ => {}
         }
+        Ok(())
+    }
+
+    /// The options of the text fields of some bits.
+    fn texts(&self, fields: Fields) -> impl Iterator<Item = &Text> {
+        let all = self.schema.fields.iter();
+        let texts = all.filter_map(|field| match &field.kind {
+            FieldKind::Text(text) => Some(text),
+            _ => None,
+        });
+        let texts = texts.enumerate();
+        texts.filter_map(move |(bit, text)| (fields.0 >> bit & 1 == 1).then_some(text))
+    }
+
+    /// Whether words of a field are found by their sound.
+    fn sounds(&self) -> bool {
+        self.texts(Fields::ALL).any(|text| text.phonetic.is_some())
     }
 
     /// Whether words of some fields are stemmed.
     fn stems(&self, fields: Fields) -> bool {
-        let texts = self
-            .schema
-            .fields
-            .iter()
-            .filter_map(|field| match &field.kind {
-                FieldKind::Text(text) => Some(text),
-                _ => None,
-            });
-        let of_bits = texts
-            .enumerate()
-            .filter(|(bit, _)| fields.0 >> bit & 1 == 1);
-        let mut none_stems = of_bits.map(|(_, text)| text.no_stem).peekable();
+        let mut none_stems = self.texts(fields).map(|text| text.no_stem).peekable();
         // Fields that are none are stemmed, too: EXPLAIN shows it.
         none_stems.peek().is_none() || none_stems.any(|no_stem| !no_stem)
     }

@@ -141,6 +141,7 @@ impl Index {
                 bit: *bit,
                 weight: options.weight,
                 stems: !options.no_stem,
+                sounds: options.phonetic.is_some(),
                 keeps_empty: field.indexes_empty,
             };
             let mut context = Context {

@@ -72,7 +72,7 @@ pub(crate) fn hits_with(
         return Vec::new();
     };
     let matches = index
-        .matches(&index.expand(&root, search), search)
+        .matches(&index.expand(&root, search).expect("a query"), search)
         .expect("matches");
     let keyed = |hit: Hit| {
         let key = String::from_utf8_lossy(index.key(hit.document)).into_owned();

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use proptest::prelude::*;
 
-use super::testbed::{Hash, field, hits, hits_with, tag, text};
+use super::testbed::{Hash, field, hits, hits_with, root, tag, text};
 use super::{Index, Outcome, Refusal, SortValue};
 use crate::document::{Document, Found, Item};
 use crate::query::Params;
@@ -431,4 +431,37 @@ fn words_that_need_not_be_there_have_stems() {
     let score = |search: &Search| hits(&index, "~run", search)[0].1.score;
     assert!(score(&Search::default()) > 0.0);
     assert_eq!(score(&of_2_10), 0.0);
+}
+
+#[test]
+fn words_are_found_by_their_sound() {
+    let mut schema = Schema::new(KeyType::Hash);
+    let mut sounding = text("t", 10.0);
+    if let FieldKind::Text(options) = &mut sounding.kind {
+        options.phonetic = Some(crate::schema::Phonetic::English);
+    }
+    schema.fields = vec![sounding, text("u", 1.0)];
+    let mut index = Index::new(schema);
+    index.put(b"a", &Hash(&[("t", "smith wesson ab"), ("u", "world")]));
+    let found = |query: &str| hits(&index, query, &Search::default()).len();
+    assert_eq!(found("smyth"), 1);
+    assert_eq!(found("@t:smyth"), 1);
+    assert_eq!(found("@t:smyth=>{$phonetic:false}"), 0);
+    assert_eq!(found("@u:werld"), 0);
+    // Words of two letters are asked by their sound, and not indexed by it.
+    assert_eq!(found("ap"), 0);
+    let verbatim = Search {
+        verbatim: true,
+        ..Search::default()
+    };
+    assert!(hits(&index, "smyth", &verbatim).is_empty());
+    let expanded = |query: &str| index.expand(&root(&index, query), &Search::default());
+    let shown = crate::query::explain(expanded("hello").ok().as_ref(), index.schema());
+    let expected = "UNION {\n  hello\n  <HL(expanded)\n  +hello(expanded)\n}\n";
+    assert_eq!(shown, expected.as_bytes());
+    for query in ["@u:a1=>{$phonetic:false}", "@zz:hello=>{$phonetic:true}"] {
+        let error = expanded(query).expect_err(query);
+        assert_eq!(error.0, b"field does not support phonetics");
+    }
+    assert!(expanded("(@u:hello foo)=>{$phonetic:true}").is_ok());
 }

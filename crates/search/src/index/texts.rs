@@ -1,4 +1,4 @@
-//! The texts of a document as entries of terms: words, their stems, groups of synonyms.
+//! The texts of a document as entries of terms: words, their stems and sounds, groups of synonyms.
 //!
 //! The fields of a document are read in the schema's order; positions go on from one to the next.
 //!
@@ -9,7 +9,7 @@ use std::collections::HashMap;
 use super::postings::Entry;
 use super::terms::{Stem, TermId, Terms};
 use crate::schema::Schema;
-use crate::text::{Language, Words, stem};
+use crate::text::{Language, Words, sound, stem};
 
 /// A place where a term stands.
 #[derive(Clone, Copy, Debug)]
@@ -22,6 +22,9 @@ struct Occurrence {
 
 /// Positions between two texts of a field: MULTI_TEXT_SLOP.
 const TEXT_GAP: u32 = 100;
+
+/// Bytes of a word whose sound is indexed, at least.
+const SOUND_MIN: usize = 3;
 
 /// Room for the words of a document, kept from one to the next.
 #[derive(Debug, Default)]
@@ -39,6 +42,8 @@ pub(crate) struct TextField {
     pub(crate) bit: u8,
     pub(crate) weight: f64,
     pub(crate) stems: bool,
+    /// PHONETIC.
+    pub(crate) sounds: bool,
     pub(crate) keeps_empty: bool,
 }
 
@@ -99,6 +104,14 @@ impl Analysis {
                 && let Some(stem) = stem_of(context, term, &word.text)
             {
                 self.put(stem, self.position, field.bit, of_stem);
+            }
+            if field.sounds
+                && word.text.len() >= SOUND_MIN
+                && let code = sound(&word.text)
+                && !code.is_empty()
+            {
+                let term = context.terms.number(&[b"<", code.as_slice()].concat());
+                self.put(term, self.position, field.bit, frequency);
             }
             if !context.synonyms.is_empty()
                 && let Some(groups) = context.synonyms.get(&*word.text)

@@ -74,7 +74,7 @@ impl Server {
         let Some(query) = query else {
             return Vec::new().into_iter();
         };
-        let query = self.index.expand(query, &search);
+        let query = self.index.expand(query, &search).expect("a query");
         let matches = self.index.matches(&query, &search).expect("a query");
         matches.collect::<Vec<_>>().into_iter()
     }
@@ -169,7 +169,10 @@ fn reply_to_search(server: &Server, query: &[u8], words: &[&[u8]]) -> Result<Str
     let schema = server.index.schema();
     let mut pipeline = Pipeline::search(&request, schema, &[])?;
     if let Some(query) = &query {
-        let query = server.index.expand(query, &Search::default());
+        let query = server
+            .index
+            .expand(query, &Search::default())
+            .expect("a query");
         let marker = Marker::new(&query, schema.language, 4, 2, &schema.stop_words);
         pipeline.mark(&request, schema, marker);
     }

@@ -6,6 +6,7 @@
 //! | `language` | the languages that texts may be in |
 //! | `stop_words` | words that are too common to be indexed |
 //! | `stem` | the stems of words |
+//! | `sound` | words that sound alike |
 //! | `sorting` | texts as SORTBY compares them |
 //!
 //! Source: the tokens that FT.DEBUG DUMP_TERMS of Redis Stack 7.4 shows; letters are made small as
@@ -13,6 +14,7 @@
 
 mod language;
 mod sorting;
+mod sound;
 mod stem;
 mod stop_words;
 mod words;
@@ -22,6 +24,7 @@ mod tests;
 
 pub use language::Language;
 pub(crate) use sorting::normalised;
+pub(crate) use sound::sound;
 pub use stem::stem;
 pub use stop_words::StopWords;
 pub use words::{Word, Words};
