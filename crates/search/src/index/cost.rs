@@ -180,3 +180,37 @@ fn vector_costs() {
         println!("of {ef}: {best:.0} us, {} of 1000 found", found / 2);
     }
 }
+
+#[test]
+#[ignore = "it measures"]
+fn part_costs() {
+    for has_suffixes in [false, true] {
+        let mut words = text("t", 1.0);
+        if let FieldKind::Text(options) = &mut words.kind {
+            (options.has_suffixes, options.no_stem) = (has_suffixes, true);
+        }
+        let mut schema = Schema::new(KeyType::Hash);
+        schema.fields = vec![words];
+        let mut index = Index::new(schema);
+        let start = Instant::now();
+        for id in 0..DOCUMENTS {
+            let text = format!("{}{:x}", word(u64::from(id)), id * 40_503 % DOCUMENTS);
+            index.put(format!("doc:{id}").as_bytes(), &Hash(&[("t", &text)]));
+        }
+        let us = start.elapsed().as_secs_f64() * 1e6 / f64::from(DOCUMENTS);
+        let figures = index.figures();
+        let (terms, bytes) = (figures.terms, figures.text_bytes / figures.terms);
+        println!("suffixes: {has_suffixes}: {terms} terms of {bytes} bytes, put {us:.2} us");
+        for query in ["*bak*", "*obaing1f3*", "*sed7", "*ab", "w'*kov?d*7'"] {
+            let root = root(&index, query);
+            let (mut best, mut rows) = (f64::MAX, 0);
+            for _ in 0..20 {
+                let start = Instant::now();
+                let matches = index.matches(&root, &Search::default()).expect("matches");
+                rows = matches.map(black_box).count();
+                best = best.min(start.elapsed().as_secs_f64() * 1e6);
+            }
+            println!("{query}: {rows} rows, {best:.1} us");
+        }
+    }
+}

@@ -106,6 +106,14 @@ impl Index {
         Ok(())
     }
 
+    /// The bits of the text fields with WITHSUFFIXTRIE; `None`: no field has it.
+    pub(crate) fn fields_with_suffixes(&self) -> Option<Fields> {
+        let texts = self.texts(Fields::ALL).enumerate();
+        let with = texts.filter(|(_, text)| text.has_suffixes);
+        let bits = with.fold(0, |bits, (bit, _)| bits | 1 << bit);
+        (bits != 0).then_some(Fields(bits))
+    }
+
     /// The options of the text fields of some bits.
     fn texts(&self, fields: Fields) -> impl Iterator<Item = &Text> {
         let all = self.schema.fields.iter();

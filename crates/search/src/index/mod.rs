@@ -8,6 +8,7 @@
 //! | `documents` | keys, numbers, and what each document put into the index |
 //! | `gather` | the values of a document, or why it is refused |
 //! | `texts` | texts as entries of terms |
+//! | `pairs` | parts within words and tags: WITHSUFFIXTRIE |
 //! | `terms`, `postings` | the dictionary, and the documents of each term |
 //! | `tags`, `numbers` | the values of TAG; of NUMERIC and GEO |
 //! | `shapes`, `vectors` | the values of GEOSHAPE; of VECTOR |
@@ -30,6 +31,7 @@ mod expand;
 mod figures;
 mod gather;
 mod numbers;
+mod pairs;
 mod postings;
 mod put;
 pub(crate) mod shapes;
@@ -47,6 +49,7 @@ pub use figures::{Faults, Figures};
 
 pub(crate) use documents::{Documents, Facts};
 pub(crate) use numbers::{Bounds, Numbers};
+pub(crate) use pairs::{Pair, pairs_of};
 pub(crate) use postings::{END, PostingCursor};
 pub(crate) use shapes::Shapes;
 pub(crate) use tags::{TagEntry, Tags};
@@ -167,7 +170,7 @@ impl Index {
             let part = match &field.kind {
                 _ if field.no_index => Part::None,
                 FieldKind::Text(_) => Part::Text(bit as u8),
-                FieldKind::Tag(_) => Part::Tags(Tags::default()),
+                FieldKind::Tag(options) => Part::Tags(Tags::new(options.has_suffixes)),
                 FieldKind::Number | FieldKind::Geo => Part::Numbers(Numbers::default()),
                 FieldKind::Vector(options) => Part::Vectors(Box::new(Vectors::new(*options))),
                 FieldKind::Shape(space) => Part::Shapes(Box::new(Shapes::new(*space))),

@@ -142,6 +142,7 @@ impl Index {
                 weight: options.weight,
                 stems: !options.no_stem,
                 sounds: options.phonetic.is_some(),
+                has_suffixes: options.has_suffixes,
                 keeps_empty: field.indexes_empty,
             };
             let mut context = Context {

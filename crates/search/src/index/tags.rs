@@ -8,6 +8,8 @@ use hashbrown::HashTable;
 use roaring::RoaringBitmap;
 use russet_base::hashing::hash::keys;
 
+use super::pairs::{Pair, Pairs};
+
 #[derive(Debug)]
 pub(crate) struct TagEntry {
     pub(crate) text: Box<[u8]>,
@@ -19,6 +21,8 @@ pub(crate) struct Tags {
     tags: Vec<Option<TagEntry>>,
     free: Vec<u32>,
     by_text: HashTable<u32>,
+    /// WITHSUFFIXTRIE.
+    pairs: Option<Pairs>,
 }
 
 fn known(tags: &[Option<TagEntry>], id: u32) -> &TagEntry {
@@ -28,6 +32,14 @@ fn known(tags: &[Option<TagEntry>], id: u32) -> &TagEntry {
 }
 
 impl Tags {
+    /// `has_pairs`: parts within tags are found quickly.
+    pub(crate) fn new(has_pairs: bool) -> Tags {
+        Tags {
+            pairs: has_pairs.then(Pairs::default),
+            ..Tags::default()
+        }
+    }
+
     /// How many there are.
     pub(crate) fn len(&self) -> usize {
         self.by_text.len()
@@ -74,6 +86,9 @@ impl Tags {
         let tags = &self.tags;
         let hash_of = |id: &u32| keys().hash(&known(tags, *id).text);
         self.by_text.insert_unique(hash, id, hash_of);
+        if let Some(pairs) = &mut self.pairs {
+            pairs.put(id, text);
+        }
         id
     }
 
@@ -90,8 +105,22 @@ impl Tags {
         if let Ok(entry) = self.by_text.find_entry(hash, |other| *other == id) {
             entry.remove();
         }
+        if let Some(pairs) = &mut self.pairs {
+            pairs.remove(id, &tag.text);
+        }
         self.tags[id as usize] = None;
         self.free.push(id);
+    }
+
+    /// Tags among which are all that have some pairs, in no order; without WITHSUFFIXTRIE all.
+    pub(crate) fn with_pairs(&self, pairs: &[Pair]) -> Vec<&TagEntry> {
+        match &self.pairs {
+            Some(of) => {
+                let numbers = of.candidates(pairs).into_iter();
+                numbers.map(|id| known(&self.tags, id)).collect()
+            }
+            None => self.iter().collect(),
+        }
     }
 
     /// All tags, in no order.
@@ -103,6 +132,7 @@ impl Tags {
         let of = |tag: &TagEntry| tag.text.len() + tag.documents.serialized_size() + 48;
         let table =
             self.tags.capacity() * size_of::<Option<TagEntry>>() + self.by_text.capacity() * 5;
-        table + self.iter().map(of).sum::<usize>()
+        let pairs = self.pairs.as_ref().map_or(0, Pairs::bytes);
+        table + pairs + self.iter().map(of).sum::<usize>()
     }
 }

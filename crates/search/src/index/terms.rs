@@ -15,6 +15,7 @@
 use hashbrown::HashTable;
 use russet_base::hashing::hash::keys;
 
+use super::pairs::{Pair, Pairs};
 use super::postings::Postings;
 
 /// The number of a term.
@@ -43,6 +44,8 @@ pub(crate) struct Terms {
     free: Vec<TermId>,
     by_bytes: HashTable<TermId>,
     in_order: Vec<Vec<TermId>>,
+    /// Words of fields that are WITHSUFFIXTRIE.
+    pairs: Pairs,
     /// Bytes of all texts.
     text_bytes: usize,
 }
@@ -159,12 +162,26 @@ impl Terms {
         let term = self.terms[id as usize]
             .take()
             .expect("a term's number is that of a term");
+        self.pairs.remove(id, &term.text);
         self.text_bytes -= term.text.len();
         self.free.push(id);
         if term.stem < NONE {
             self.get_mut(term.stem).words -= 1;
             self.release(term.stem);
         }
+    }
+
+    /// Has parts within a word found, until it is released.
+    pub(crate) fn put_pairs(&mut self, word: TermId) {
+        if let Some(term) = &self.terms[word as usize] {
+            self.pairs.put(word, &term.text);
+        }
+    }
+
+    /// Words of WITHSUFFIXTRIE, among which are all that have some pairs, in no order.
+    pub(crate) fn with_pairs(&self, pairs: &[Pair]) -> impl Iterator<Item = &Term> {
+        let candidates = self.pairs.candidates(pairs).into_iter();
+        candidates.map(|id| self.get(id))
     }
 
     /// The stem that a word remembers.
@@ -218,6 +235,7 @@ impl Terms {
     /// Bytes of the dictionary without texts and postings.
     pub(crate) fn bytes(&self) -> usize {
         let order: usize = self.in_order.iter().map(|part| part.capacity() * 4).sum();
-        self.terms.capacity() * size_of::<Option<Term>>() + self.by_bytes.capacity() * 5 + order
+        let terms = self.terms.capacity() * size_of::<Option<Term>>();
+        terms + self.by_bytes.capacity() * 5 + order + self.pairs.bytes()
     }
 }

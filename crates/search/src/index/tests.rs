@@ -465,3 +465,62 @@ fn words_are_found_by_their_sound() {
     }
     assert!(expanded("(@u:hello foo)=>{$phonetic:true}").is_ok());
 }
+
+#[test]
+fn parts_within_words_are_found_with_and_without_suffixes() {
+    let mut with = text("t", 1.0);
+    if let FieldKind::Text(options) = &mut with.kind {
+        options.has_suffixes = true;
+    }
+    let mut tags = tag("g");
+    if let FieldKind::Tag(options) = &mut tags.kind {
+        options.has_suffixes = true;
+    }
+    let mut schema = Schema::new(KeyType::Hash);
+    schema.fields = vec![with, text("u", 1.0), tags, tag("h")];
+    let mut index = Index::new(schema);
+    let (hello, other) = ("hello world", "hello foo");
+    let fields = [("t", hello), ("u", other), ("g", "hello"), ("h", "hello")];
+    index.put(b"d", &Hash(&fields));
+    let found = |index: &Index, query: &str| hits(index, query, &Search::default()).len();
+    for query in [
+        "*ell*",
+        "@t:*llo",
+        "w'*ell*'",
+        "@t:w'*e*'",
+        "@t:w'h?llo'",
+        "@t:w'*'",
+        "@t:*hello",
+        "@g:{*ell*}",
+        "@h:{*ell*}",
+        "@g:{*llo}",
+        "@g:{w'h*o'}",
+        "@u:hel*",
+        "@t:w'?????'",
+    ] {
+        assert_eq!(found(&index, query), 1, "{query}");
+    }
+    // A word of a field without is not found by its parts.
+    for query in [
+        "*foo*",
+        "*oo",
+        "@zz:*ell*",
+        "@t:*o",
+        "@t:w'?ell'",
+        "@g:{*ell}",
+    ] {
+        assert_eq!(found(&index, query), 0, "{query}");
+    }
+    for query in ["@u:*ell*", "@t|u:*ell*", "@u:w'hel*'", "@u:*llo"] {
+        let error = index
+            .matches(&root(&index, query), &Search::default())
+            .err();
+        let text = error.expect(query).0;
+        assert_eq!(
+            text,
+            b"Contains query on fields without WITHSUFFIXTRIE support"
+        );
+    }
+    index.put(b"d", &Hash(&[("t", "word"), ("g", "tag")]));
+    assert_eq!(found(&index, "*ell*") + found(&index, "@g:{*ell*}"), 0);
+}

@@ -44,6 +44,8 @@ pub(crate) struct TextField {
     pub(crate) stems: bool,
     /// PHONETIC.
     pub(crate) sounds: bool,
+    /// WITHSUFFIXTRIE.
+    pub(crate) has_suffixes: bool,
     pub(crate) keeps_empty: bool,
 }
 
@@ -104,6 +106,9 @@ impl Analysis {
                 && let Some(stem) = stem_of(context, term, &word.text)
             {
                 self.put(stem, self.position, field.bit, of_stem);
+            }
+            if field.has_suffixes {
+                context.terms.put_pairs(term);
             }
             if field.sounds
                 && word.text.len() >= SOUND_MIN

@@ -77,7 +77,7 @@ impl<'i, 's> Builder<'i, 's> {
                     node.weight,
                 ))
             }
-            Kind::Affix { .. } | Kind::Pattern(_) | Kind::Fuzzy { .. } => Ok(self.expansions(node)),
+            Kind::Affix { .. } | Kind::Pattern(_) | Kind::Fuzzy { .. } => self.expansions(node),
             Kind::Tag { field, values } => Ok(self.tags(node, field, values)),
             Kind::Range { field, range } => Ok(self.range(field, *range)),
             Kind::Near { field, circle } => Ok(self.near(node, field, circle)),

@@ -4,17 +4,20 @@
 //! Terms are taken in the order of their bytes, up to the search's limit.
 //!
 //! Cost: a prefix asks its terms alone; a fuzzy word skips terms whose beginnings are too far;
-//! parts and patterns ask every term.
+//! parts and patterns ask the terms that have their pairs of bytes with WITHSUFFIXTRIE, else all.
 
 use levenshtein_automata::{DFA, Distance, LevenshteinAutomatonBuilder, SINK_STATE};
 use memchr::memmem;
 use std::sync::OnceLock;
 
-use super::build::{Builder, expansion};
+use super::build::{Builder, Built, expansion};
 use super::{Cursor, Ids, Role, WordCursor};
-use crate::index::{TagEntry, Tags, Term};
-use crate::query::{Kind, Node, unescaped};
+use crate::index::{Pair, TagEntry, Tags, Term, pairs_of};
+use crate::query::{Fields, Kind, Node, QueryError, unescaped};
 use crate::text::in_small_letters;
+
+/// Some fields have WITHSUFFIXTRIE, and those that are asked lack it.
+const NO_SUFFIXES: &[u8] = b"Contains query on fields without WITHSUFFIXTRIE support";
 
 /// Which terms a part stands for.
 pub(crate) enum Test {
@@ -59,6 +62,16 @@ impl Test {
         }
     }
 
+    /// Pairs of bytes that every text has that passes.
+    fn pairs(&self) -> Vec<Pair> {
+        match self {
+            Test::Suffix(suffix) => pairs_of(suffix, true).collect(),
+            Test::Part(part) => pairs_of(part.needle(), false).collect(),
+            Test::Pattern(pattern) => pairs_of_pattern(pattern),
+            Test::Prefix(_) | Test::Fuzzy(_) => Vec::new(),
+        }
+    }
+
     /// Whether a text passes.
     pub(crate) fn passes(&self, text: &[u8]) -> bool {
         match self {
@@ -84,6 +97,25 @@ fn automaton(word: &[u8], distance: u8) -> DFA {
 fn character_bytes(text: &[u8]) -> usize {
     let rest = text[1..].iter().take_while(|byte| **byte & 0xc0 == 0x80);
     1 + rest.take(3).count()
+}
+
+/// The pairs of the parts between the signs of a pattern.
+fn pairs_of_pattern(pattern: &[u8]) -> Vec<Pair> {
+    let mut pairs = Vec::new();
+    let mut part = Vec::new();
+    let mut bytes = pattern.iter().peekable();
+    while let Some(byte) = bytes.next() {
+        match byte {
+            b'*' | b'?' => {
+                pairs.extend(pairs_of(&part, false));
+                part.clear();
+            }
+            b'\\' if let Some(next) = bytes.next() => part.push(*next),
+            _ => part.push(*byte),
+        }
+    }
+    pairs.extend(pairs_of(&part, true));
+    pairs
 }
 
 /// Whether a text fits a pattern: `?` is one character, `*` any number, `\` takes the next as it
@@ -127,19 +159,27 @@ fn fits(pattern: &[u8], text: &[u8]) -> bool {
 
 impl<'i> Builder<'i, '_> {
     /// The terms that a part stands for, as a union.
-    pub(super) fn expansions(&mut self, node: &Node) -> Cursor<'i> {
-        let Some(fields) = self.fields_of(node) else {
-            return Cursor::Empty;
-        };
+    pub(super) fn expansions(&mut self, node: &Node) -> Built<'i> {
         let Some(test) = Test::of(node, self.search.prefix_min, true) else {
-            return Cursor::Empty;
+            return Ok(Cursor::Empty);
+        };
+        let is_within = matches!(test, Test::Suffix(_) | Test::Part(_) | Test::Pattern(_));
+        let suffixes = self.index.fields_with_suffixes().filter(|_| is_within);
+        if let Some(with) = suffixes
+            && node.fields != Fields::ALL
+            && node.fields.0 & !with.0 != 0
+        {
+            return Err(QueryError(NO_SUFFIXES.to_vec()));
+        }
+        let Some(fields) = self.fields_of(node) else {
+            return Ok(Cursor::Empty);
         };
         let positions = self.index.schema().has_offsets;
         let mut parts = Vec::new();
         let most = self.search.expansions_max;
         let mut is_cut = false;
         let idf = |documents| self.scoring.idf(documents);
-        self.for_each_term(&test, &mut |term| {
+        self.for_each_term(&test, suffixes.is_some(), &mut |term| {
             if parts.len() == most {
                 is_cut = true;
                 return false;
@@ -152,13 +192,19 @@ impl<'i> Builder<'i, '_> {
             true
         });
         self.is_cut |= is_cut;
-        expansion(parts, node.weight)
+        Ok(expansion(parts, node.weight))
     }
 
     /// Calls `take` with the terms that pass, in order, until it returns false.
-    fn for_each_term(&self, test: &Test, take: &mut dyn FnMut(&'i Term) -> bool) {
+    fn for_each_term(&self, test: &Test, by_pairs: bool, take: &mut dyn FnMut(&'i Term) -> bool) {
         let terms = self.index.terms();
         match test {
+            _ if by_pairs => {
+                let held = |term: &&Term| !term.postings.is_empty() && test.passes(&term.text);
+                let mut found: Vec<&Term> = terms.with_pairs(&test.pairs()).filter(held).collect();
+                found.sort_unstable_by(|a, b| a.text.cmp(&b.text));
+                let _ = found.into_iter().all(take);
+            }
             Test::Prefix(prefix) => {
                 let terms = terms
                     .from(prefix)
@@ -244,7 +290,8 @@ impl<'i> Builder<'i, '_> {
         let Some(test) = Test::of(value, self.search.prefix_min, folds) else {
             return;
         };
-        let mut found: Vec<&TagEntry> = tags.iter().filter(|tag| test.passes(&tag.text)).collect();
+        let mut found = tags.with_pairs(&test.pairs());
+        found.retain(|tag| test.passes(&tag.text));
         found.sort_unstable_by(|a, b| a.text.cmp(&b.text));
         self.is_cut |= found.len() > self.search.expansions_max;
         found.truncate(self.search.expansions_max);
