@@ -126,8 +126,8 @@ def waits(port, stop, longest):
             time.sleep(0.0005)
 
 
-def timed(server, *words):
-    """Milliseconds of the command, and the longest PING meanwhile and a little later.
+def timed(server, *words, until=None):
+    """Milliseconds of the command, and of `until` after it; the longest PING meanwhile and a little later.
 
     The PINGs are another process's: a thread of this one would wait for it, not for the server.
     """
@@ -139,6 +139,8 @@ def timed(server, *words):
     longest.value = 0.0
     begun = time.perf_counter()
     server.run([request])
+    if until:
+        until()
     took = time.perf_counter() - begun
     time.sleep(1)
     stop.set()
