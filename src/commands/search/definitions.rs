@@ -197,6 +197,7 @@ fn remove(call: &mut Call<'_>, with_documents: bool) -> CommandResult {
             call.rewrite_in(DATABASE, &deleted);
         }
     }
+    call.server.search.let_go(held);
     call.db.add_dirty(1);
     call.rewrite(&[b"FT._DROPINDEXIFX", name, b"_FORCEKEEPDOCS"]);
     call.server.update_listeners(call.db.keyspace());

@@ -55,6 +55,10 @@ impl Server {
 
     /// Continues the reading of keys that were there before an index, for a slice.
     fn continue_indexing(&mut self, keyspace: &mut Keyspace) {
+        for held in self.search.take_removed() {
+            let bytes = held.index.figures().bytes();
+            keyspace.lazyfree.drop_later(Box::new(held), bytes, 1);
+        }
         let is_behind = |(_, held): (&[u8], &Held)| held.scan.is_some();
         self.turn.indexing =
             !self.persist.loading.in_progress() && self.search.iter().any(is_behind);
@@ -122,6 +126,7 @@ impl Server {
             let words = [&b"FT._DROPINDEXIFX"[..], &name, b"_FORCEKEEPDOCS"];
             db.effects().record(DATABASE, || None, words.into_iter());
             db.add_dirty(1);
+            self.search.let_go(held);
             self.update_listeners(keyspace);
             if keyspace.has_news() {
                 self.notify_changes(keyspace, Author::Server);

@@ -62,6 +62,8 @@ pub struct Indexes {
     all_changed: bool,
     births: u64,
     pub cursors: Cursors,
+    /// Removed indexes whose memory is still to be freed.
+    removed: Vec<Held>,
 }
 
 impl Indexes {
@@ -216,9 +218,20 @@ impl Indexes {
         Some((name, held))
     }
 
+    /// Takes an index that was removed, whose memory is freed later, off the loop.
+    pub fn let_go(&mut self, held: Held) {
+        self.removed.push(held);
+    }
+
+    /// The removed indexes whose memory is still to be freed.
+    pub fn take_removed(&mut self) -> Vec<Held> {
+        std::mem::take(&mut self.removed)
+    }
+
     /// Removes all indexes and dictionaries: the data is gone.
     pub fn clear(&mut self) {
-        self.held.clear();
+        let held = std::mem::take(&mut self.held);
+        self.removed.extend(held.into_values());
         self.cursors = Cursors::default();
         self.aliases.clear();
         self.dictionaries.clear();
