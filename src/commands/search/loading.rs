@@ -9,6 +9,8 @@ use crate::server::search::documents::{AnyDocument, JsonDocument, text_of_fields
 use russet_json::{Format, Kind, PathCache, Value as Json, View};
 use russet_keyspace::{Db, Keyspace};
 use russet_search::expression::Value;
+use russet_search::hit::Hit;
+use russet_search::index::Index;
 use russet_search::pipeline::Loader;
 use russet_search::schema::KeyType;
 use std::cell::RefCell;
@@ -46,6 +48,12 @@ impl<'k> Reader<'k> {
         let (db, mut paths) = (self.db.borrow(), self.paths.borrow_mut());
         let document = AnyDocument::at(&db, key, self.key_type, &mut paths)?;
         Some(read(&document))
+    }
+
+    /// Prefetches documents that are read next.
+    pub(super) fn prefetch(&self, index: &Index, hits: &[Hit]) {
+        let keys = hits.iter().filter_map(|hit| index.living_key(hit.document));
+        self.db.borrow().prefetch(keys);
     }
 
     fn value(&self, document: &AnyDocument<'_>, path: &[u8]) -> Option<Value> {

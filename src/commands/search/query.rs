@@ -82,7 +82,9 @@ fn begin(call: &mut Call<'_>, request: &SearchRequest) -> Result<Walk, CommandEr
         index: name,
         asked: Asked::Query(root),
         options: &request.options,
-        scores: request.sort.is_none() || request.options.with_scores,
+        // A count alone needs no order.
+        scores: request.limit().count > 0
+            && (request.sort.is_none() || request.options.with_scores),
     };
     let config = &call.server.config;
     let least = [config.search_min_stem_len, config.search_min_prefix].map(|n| n as usize);

@@ -83,10 +83,17 @@ impl Task for Walk {
     }
 }
 
+/// Documents that are prefetched together.
+const AHEAD: usize = 16;
+
 /// Hits, of which the number of the last one is noted.
 struct Noted<'w, 'i> {
     matches: Matches<'i>,
     next: &'w mut u32,
+    /// Documents are prefetched if each of them is read.
+    reader: Option<(&'w Reader<'w>, &'w Index)>,
+    /// Documents that were prefetched, the next one last.
+    ahead: Vec<Hit>,
 }
 
 impl Noted<'_, '_> {
@@ -97,12 +104,25 @@ impl Noted<'_, '_> {
 
 impl Hits for Noted<'_, '_> {
     fn next_hit(&mut self) -> Option<Hit> {
-        let hit = self.matches.next()?;
+        let hit = match self.reader {
+            None => self.matches.next()?,
+            Some((reader, index)) => {
+                if self.ahead.is_empty() {
+                    self.ahead.extend(self.matches.by_ref().take(AHEAD));
+                    reader.prefetch(index, &self.ahead);
+                    self.ahead.reverse();
+                }
+                self.ahead.pop()?
+            }
+        };
         self.note(hit.document);
         Some(hit)
     }
 
     fn next_document(&mut self) -> Option<DocumentId> {
+        if self.reader.is_some() {
+            return self.next_hit().map(|hit| hit.document);
+        }
         let document = self.matches.next_document()?;
         self.note(document);
         Some(document)
@@ -202,7 +222,7 @@ impl Walk {
         slice_began: u64,
     ) -> Result<Progress, CommandError> {
         let cycles = call.server.cycles.clone();
-        let is_over = || cycles.micros(clock::cycles().wrapping_sub(slice_began)) >= SLICE_US;
+        let passed_us = || cycles.micros(clock::cycles().wrapping_sub(slice_began));
         let server = &mut *call.server;
         let held = server.search.get(&self.index);
         let held = held.filter(|held| held.birth == self.birth);
@@ -213,10 +233,10 @@ impl Walk {
         if let Source::Sides(sides) = &mut self.source {
             let now_ms = server.now.mono_ms;
             let (is_late, until_ms) = (self.is_over, self.until_ms);
-            let passed_ms = || cycles.micros(clock::cycles().wrapping_sub(slice_began)) / 1000;
+            let is_past = |until_ms: u64| now_ms + passed_us() / 1000 >= until_ms;
             let clock = Clock {
-                is_slice_over: &is_over,
-                is_late: &|| is_late || until_ms.is_some_and(|ms| now_ms + passed_ms() >= ms),
+                is_slice_over: &|| passed_us() >= SLICE_US,
+                is_late: &|| is_late || until_ms.is_some_and(is_past),
             };
             let Some(hits) = sides.gather(&held.index, &self.search, &clock)? else {
                 return Ok(Progress::More);
@@ -224,6 +244,13 @@ impl Walk {
             self.late = std::mem::take(&mut sides.late);
             self.source = Source::List(hits.into_iter());
         }
+        let key_type = held.index.schema().key_type;
+        let reader = Reader::new(
+            call.db.keyspace(),
+            &mut server.json_paths,
+            key_type,
+            self.has_all,
+        );
         let mut none = Vec::new().into_iter();
         let mut noted;
         let hits: &mut dyn Hits = match &mut self.source {
@@ -233,22 +260,23 @@ impl Walk {
                 if self.next > 0 {
                     matches.skip_to(DocumentId(self.next));
                 }
+                let reads = self.pipeline.reads_documents();
                 noted = Noted {
                     matches,
                     next: &mut self.next,
+                    reader: reads.then_some((&reader, &held.index)),
+                    ahead: Vec::new(),
                 };
                 &mut noted
             }
             Source::List(hits) => hits,
             _ => &mut none,
         };
-        let key_type = held.index.schema().key_type;
-        let reader = Reader::new(
-            call.db.keyspace(),
-            &mut server.json_paths,
-            key_type,
-            self.has_all,
-        );
+        // Cursors of words that stand for many take a while to make, which is not to be all that a
+        // slice does.
+        let slice_us = passed_us() + SLICE_US;
+        let (now_ms, until_ms) = (server.now.mono_ms, self.until_ms);
+        let is_late = || until_ms.is_some_and(|ms| now_ms + passed_us() / 1000 >= ms);
         loop {
             let mut context = Context {
                 hits: &mut *hits,
@@ -267,7 +295,9 @@ impl Walk {
                     self.is_done = true;
                     return Ok(Progress::Done);
                 }
-                Ending::Paused if is_over() => return Ok(Progress::More),
+                Ending::Paused if passed_us() >= slice_us || is_late() => {
+                    return Ok(Progress::More);
+                }
                 Ending::Paused => {}
             }
         }

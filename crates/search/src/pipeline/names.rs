@@ -164,6 +164,11 @@ impl Names {
 }
 
 impl Load {
+    /// Whether it takes a look at the document.
+    pub(super) fn reads_document(&self) -> bool {
+        self.stored.is_none() && !self.is_key
+    }
+
     /// Reads the field of a row's document.
     pub(super) fn run(&self, row: &mut Row, index: &Index, loader: &dyn Loader) {
         let Some(document) = row.document else {

@@ -160,6 +160,17 @@ impl Pipeline {
             })
     }
 
+    /// Whether every document that is pulled is read.
+    pub fn reads_documents(&self) -> bool {
+        let first = self.steps.iter().find_map(|(_, step)| match step {
+            Step::Load(loads) => loads.iter().any(Load::reads_document).then_some(true),
+            Step::LoadAll => Some(true),
+            Step::Apply { .. } | Step::Filter(_) => None,
+            Step::Arrange(_) | Step::Limit { .. } | Step::Group(_) => Some(false),
+        });
+        first.unwrap_or(false)
+    }
+
     /// The name of a field of a row.
     pub fn name(&self, field: usize) -> &[u8] {
         let names = self.names.last().expect("there is one at least");
