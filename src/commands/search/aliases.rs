@@ -108,11 +108,12 @@ fn list(call: &mut Call<'_>) -> CommandResult {
     let name = call.args.at(1);
     catch_up(call)?;
     let indexes = &call.server.search;
-    let Some(own) = indexes.name_of(name) else {
+    // The name of another alias does not count.
+    if !indexes.is_index(name) {
         let error = SearchError::unknown_index(name, "Unknown index name");
         return Err(refusal(&error));
-    };
-    let aliases: Vec<&[u8]> = indexes.aliases_of(own).collect();
+    }
+    let aliases: Vec<&[u8]> = indexes.aliases_of(name).collect();
     call.reply.set(aliases.len());
     aliases.iter().for_each(|alias| call.reply.bulk(alias));
     Ok(())
