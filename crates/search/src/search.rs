@@ -26,6 +26,8 @@ pub struct Search {
     pub scores: bool,
     /// EXPLAINSCORE.
     pub explains: bool,
+    /// FT.PROFILE: reads of parts are counted.
+    pub profiles: bool,
     /// Terms that a prefix, a part, a pattern or a fuzzy word stands for, at most.
     pub expansions_max: usize,
     /// Bytes of a prefix, or of another part of a word, at least.
@@ -51,6 +53,7 @@ impl Default for Search {
             payload: None,
             scores: true,
             explains: false,
+            profiles: false,
             expansions_max: 200,
             prefix_min: 2,
             tanh_factor: 4.0,

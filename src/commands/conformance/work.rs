@@ -104,6 +104,7 @@ const UNKNOWN_BEFORE: &[&str] = &[
     "FT.AGGREGATE",
     "FT.CURSOR",
     "FT.HYBRID",
+    "FT.PROFILE",
     "FT.SEARCH",
     "FT.SUGGET",
     "georadius",

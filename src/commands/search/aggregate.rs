@@ -48,14 +48,11 @@ fn aggregate(call: &mut Call<'_>) -> CommandResult {
     let began = clock::cycles();
     catch_up(call)?;
     let rows_max = call.server.config.search_max_aggregate_results;
-    let defaults = defaults(call.server, rows_max, call.reply.resp3());
-    let request = AggregateRequest::parse(&words(call, 3), &defaults);
-    let mut request = request.map_err(|error| refusal(&error))?;
-    request.options.is_strict = true;
+    let request = parse(call, 3)?;
     let options = &request.options;
     let walk = match Walk::taken(call) {
         Some(walk) => walk,
-        None => begin(call, &request)?,
+        None => begin(call, &request, call.args.at(2), false)?,
     };
     let count = match options.cursor {
         Some(cursor) => cursor.count.unwrap_or(COUNT),
@@ -81,8 +78,24 @@ fn aggregate(call: &mut Call<'_>) -> CommandResult {
     Ok(())
 }
 
-fn begin(call: &mut Call<'_>, request: &AggregateRequest) -> Result<Walk, CommandError> {
-    let (name, text) = (call.args.at(1), call.args.at(2));
+/// The stages from an argument on.
+pub(super) fn parse(call: &Call<'_>, from: usize) -> Result<AggregateRequest, CommandError> {
+    let rows_max = call.server.config.search_max_aggregate_results;
+    let defaults = defaults(call.server, rows_max, call.reply.resp3());
+    let request = AggregateRequest::parse(&words(call, from), &defaults);
+    let mut request = request.map_err(|error| refusal(&error))?;
+    request.options.is_strict = true;
+    Ok(request)
+}
+
+/// The walk of a query; `profiles`: whether reads and rows are counted.
+pub(super) fn begin(
+    call: &mut Call<'_>,
+    request: &AggregateRequest,
+    text: &[u8],
+    profiles: bool,
+) -> Result<Walk, CommandError> {
+    let name = call.args.at(1);
     let held = call.server.search.get(name);
     let held = held.ok_or_else(|| refusal(&SearchError::no_such_index(name)))?;
     let schema = held.index.schema();
@@ -100,6 +113,7 @@ fn begin(call: &mut Call<'_>, request: &AggregateRequest) -> Result<Walk, Comman
         asked: Asked::Query(root),
         options: &request.options,
         scores: request.adds_scores,
+        profiles,
     };
     Walk::begin(call, question, |schema, distances, _| {
         Pipeline::aggregate(request, schema, distances)
@@ -125,7 +139,7 @@ pub(super) fn keep(
     call.server.search.cursors.keep(cursor)
 }
 
-fn reply_rows(walk: &mut Walk, format: Format, reply: &mut Reply) {
+pub(super) fn reply_rows(walk: &mut Walk, format: Format, reply: &mut Reply) {
     let rows = walk.take_rows();
     let pipeline = walk.pipeline();
     let total = pipeline.first_total() as i64;

@@ -78,6 +78,7 @@ fn begin(
         asked: Asked::Sides(Box::new(sides)),
         options: &request.aggregate.options,
         scores: true,
+        profiles: false,
     };
     Walk::begin(call, question, |schema, _, _| {
         Pipeline::hybrid(request, schema)

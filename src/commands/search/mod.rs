@@ -6,6 +6,7 @@
 //!     query          SEARCH, EXPLAIN, EXPLAINCLI
 //!     aggregate      AGGREGATE; CURSOR
 //!     hybrid         HYBRID
+//!     profile        PROFILE
 //!     walk           a query under way, in slices
 //!     sides          the documents of HYBRID, gathered in slices
 //!     loading        fields of documents that replies and stages ask for
@@ -26,6 +27,7 @@ mod definitions;
 mod hybrid;
 mod info;
 mod loading;
+mod profile;
 mod query;
 mod reply;
 mod row;
@@ -63,6 +65,7 @@ pub(super) static SPECS: &[Spec] = &[
     hybrid::HYBRID,
     info::INFO,
     definitions::LIST,
+    profile::PROFILE,
     query::SEARCH,
     spelling::SPELLCHECK,
     suggestions::SUGADD,

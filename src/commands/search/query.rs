@@ -20,6 +20,9 @@ use russet_search::search::Search;
 
 const NO_QUERY: CommandError = CommandError::Text("SEARCH_PARSE_ARGS No query string provided");
 
+/// The words of options begin here.
+const OPTIONS_AT: usize = 3;
+
 pub(super) const SEARCH: Spec = Spec {
     arity: Arity::AtLeast(3),
     flags: READS,
@@ -35,42 +38,54 @@ pub(super) const SEARCH: Spec = Spec {
 fn search(call: &mut Call<'_>) -> CommandResult {
     let began = clock::cycles();
     catch_up(call)?;
-    let request = parse(call)?;
+    let request = parse(call, OPTIONS_AT)?;
     let walk = match Walk::taken(call) {
         Some(walk) => walk,
-        None => begin(call, &request)?,
+        None => begin(call, &request, call.args.at(2), false)?,
     };
     let Some(mut walk) = walk.run(call, usize::MAX, began)? else {
         return Ok(());
     };
+    reply_rows(call, &request, &mut walk);
+    Ok(())
+}
+
+/// Replies the rows of a walk that is over.
+pub(super) fn reply_rows(call: &mut Call<'_>, request: &SearchRequest, walk: &mut Walk) {
     let rows = walk.take_rows();
     let Some(held) = call.server.search.get(walk.index()) else {
-        return Ok(());
+        return;
     };
     let shown = Shown {
-        request: &request,
+        request,
         index: &held.index,
-        walk: &walk,
+        walk,
     };
     if call.reply.resp3() {
         shown.reply_map(&rows, call.reply);
     } else {
         shown.reply_array(&rows, call.reply);
     }
-    Ok(())
 }
 
-fn parse(call: &Call<'_>) -> Result<SearchRequest, CommandError> {
+/// The options from an argument on.
+pub(super) fn parse(call: &Call<'_>, from: usize) -> Result<SearchRequest, CommandError> {
     let rows_max = call.server.config.search_max_search_results;
     let defaults = defaults(call.server, rows_max, call.reply.resp3());
-    let request = SearchRequest::parse(&words(call, 3), &defaults);
+    let request = SearchRequest::parse(&words(call, from), &defaults);
     let mut request = request.map_err(|error| refusal(&error))?;
     request.options.is_strict = true;
     Ok(request)
 }
 
-fn begin(call: &mut Call<'_>, request: &SearchRequest) -> Result<Walk, CommandError> {
-    let (name, text) = (call.args.at(1), call.args.at(2));
+/// The walk of a query; `profiles`: whether reads and rows are counted.
+pub(super) fn begin(
+    call: &mut Call<'_>,
+    request: &SearchRequest,
+    text: &[u8],
+    profiles: bool,
+) -> Result<Walk, CommandError> {
+    let name = call.args.at(1);
     let held = call.server.search.get(name);
     let held = held.ok_or_else(|| refusal(&SearchError::no_such_index(name)))?;
     let schema = held.index.schema();
@@ -85,6 +100,7 @@ fn begin(call: &mut Call<'_>, request: &SearchRequest) -> Result<Walk, CommandEr
         // A count alone needs no order.
         scores: request.limit().count > 0
             && (request.sort.is_none() || request.options.with_scores),
+        profiles,
     };
     let config = &call.server.config;
     let least = [config.search_min_stem_len, config.search_min_prefix].map(|n| n as usize);
@@ -285,7 +301,7 @@ fn explained(call: &mut Call<'_>) -> Result<Vec<u8>, CommandError> {
     let Some(text) = call.args.get(2) else {
         return Err(NO_QUERY);
     };
-    let request = parse(call)?;
+    let request = parse(call, OPTIONS_AT)?;
     let held = call.server.search.get(name);
     let held = held.ok_or_else(|| refusal(&SearchError::no_such_index(name)))?;
     let schema = held.index.schema();

@@ -17,7 +17,7 @@ use russet_config::{Config, SearchOnTimeout, SearchScorer};
 use russet_search::error::{INDEX_DROPPED, SearchError, TIMEOUT};
 use russet_search::hit::{DocumentId, Hit};
 use russet_search::index::Index;
-use russet_search::iterate::Matches;
+use russet_search::iterate::{Matches, PartProfile};
 use russet_search::pipeline::{Context, Ending, Hits, OutputRow, Pipeline};
 use russet_search::query::{Dialect, Node};
 use russet_search::request::{Defaults, Options};
@@ -64,6 +64,8 @@ pub(super) struct Walk {
     late: Vec<&'static str>,
     /// The reading of the clock's cycles.
     began: u64,
+    /// The reads of each part of the query, for FT.PROFILE.
+    parts: Option<PartProfile>,
 }
 
 /// Where the documents of a walk come from.
@@ -136,6 +138,8 @@ pub(super) struct Question<'a> {
     pub options: &'a Options,
     /// Whether rows need scores.
     pub scores: bool,
+    /// Whether reads and rows are counted.
+    pub profiles: bool,
 }
 
 /// The documents that are asked for.
@@ -160,10 +164,12 @@ impl Walk {
             asked,
             options,
             scores,
+            profiles,
         } = question;
         let held = call.server.search.get(index);
         let held = held.ok_or_else(|| refusal(&SearchError::no_such_index(index)))?;
         let mut search = search_of(config, &held.index, options, scores);
+        search.profiles = profiles;
         let wrong = |error| refusal(&SearchError::from(error));
         let mut is_cut = false;
         let mut names = Vec::new();
@@ -187,7 +193,10 @@ impl Walk {
             _ => None,
         };
         let pipeline = stages(held.index.schema(), &names, root);
-        let pipeline = pipeline.map_err(|error| refusal(&error))?;
+        let mut pipeline = pipeline.map_err(|error| refusal(&error))?;
+        if profiles {
+            pipeline.count_steps();
+        }
         let timeout_ms = options.timeout_ms.unwrap_or(config.search_timeout);
         let (name, birth) = (call.server.search.name_of(index), held.birth);
         let walk = Walk {
@@ -205,6 +214,7 @@ impl Walk {
             is_cut,
             late: Vec::new(),
             began: clock::cycles(),
+            parts: None,
         };
         if let Some(held) = call.server.search.get_mut(&walk.index) {
             held.uses += 1;
@@ -223,6 +233,7 @@ impl Walk {
     ) -> Result<Progress, CommandError> {
         let cycles = call.server.cycles.clone();
         let passed_us = || cycles.micros(clock::cycles().wrapping_sub(slice_began));
+        let profiles = self.search.profiles;
         let server = &mut *call.server;
         let held = server.search.get(&self.index);
         let held = held.filter(|held| held.birth == self.birth);
@@ -252,7 +263,7 @@ impl Walk {
             self.has_all,
         );
         let mut none = Vec::new().into_iter();
-        let mut noted;
+        let mut noted = None;
         let hits: &mut dyn Hits = match &mut self.source {
             Source::Query(Some(root)) if self.pipeline.pulls_documents() && !self.is_over => {
                 let matches = held.index.matches(root, &self.search);
@@ -261,13 +272,12 @@ impl Walk {
                     matches.skip_to(DocumentId(self.next));
                 }
                 let reads = self.pipeline.reads_documents();
-                noted = Noted {
+                noted.insert(Noted {
                     matches,
                     next: &mut self.next,
                     reader: reads.then_some((&reader, &held.index)),
                     ahead: Vec::new(),
-                };
-                &mut noted
+                })
             }
             Source::List(hits) => hits,
             _ => &mut none,
@@ -277,7 +287,7 @@ impl Walk {
         let slice_us = passed_us() + SLICE_US;
         let (now_ms, until_ms) = (server.now.mono_ms, self.until_ms);
         let is_late = || until_ms.is_some_and(|ms| now_ms + passed_us() / 1000 >= ms);
-        loop {
+        let progress = loop {
             let mut context = Context {
                 hits: &mut *hits,
                 index: &held.index,
@@ -290,17 +300,22 @@ impl Walk {
             let batch = batch.map_err(|error| refusal(&error))?;
             self.rows.extend(batch.rows);
             match batch.ending {
-                Ending::Full => return Ok(Progress::Done),
+                Ending::Full => break Progress::Done,
                 Ending::Done => {
                     self.is_done = true;
-                    return Ok(Progress::Done);
+                    break Progress::Done;
                 }
-                Ending::Paused if passed_us() >= slice_us || is_late() => {
-                    return Ok(Progress::More);
+                // A query that is counted runs at once.
+                Ending::Paused if !profiles && (passed_us() >= slice_us || is_late()) => {
+                    break Progress::More;
                 }
                 Ending::Paused => {}
             }
+        };
+        if profiles {
+            self.parts = noted.map(|noted| noted.matches.profile());
         }
+        Ok(progress)
     }
 
     /// Ends the walk where it is if its time is up.
@@ -345,6 +360,12 @@ impl Walk {
 
     pub(super) fn take_rows(&mut self) -> Vec<OutputRow> {
         std::mem::take(&mut self.rows)
+    }
+
+    /// The reads of each part of the query; `None`: nothing was counted, or it matches
+    /// nothing.
+    pub(super) fn parts(&self) -> Option<&PartProfile> {
+        self.parts.as_ref()
     }
 
     pub(super) fn pipeline(&self) -> &Pipeline {

@@ -1509,6 +1509,10 @@ pub const NOT_GENERATED: &[(&str, &str)] = &[
         "indexes are compared by tests/it, not by streams",
     ),
     (
+        "ft.profile",
+        "indexes are compared by tests/it, not by streams",
+    ),
+    (
         "ft.search",
         "indexes are compared by tests/it, not by streams",
     ),

@@ -40,6 +40,45 @@ pub enum Expression {
     Call(Call),
 }
 
+impl Expression {
+    /// The name of its last step, as FT.PROFILE has it.
+    pub(crate) fn name(&self) -> String {
+        match self {
+            Expression::Literal(value) => {
+                let text = value.text().unwrap_or_default();
+                format!("Literal {}", String::from_utf8_lossy(&text))
+            }
+            Expression::Property(name) => format!("Property {}", String::from_utf8_lossy(name)),
+            Expression::Not(_) => "Predicate !".to_owned(),
+            Expression::Both(..) => "Predicate &&".to_owned(),
+            Expression::Either(..) => "Predicate ||".to_owned(),
+            Expression::Compare(how, ..) => {
+                let mark = match how {
+                    Comparison::Equal => "==",
+                    Comparison::NotEqual => "!=",
+                    Comparison::Less => "<",
+                    Comparison::LessEqual => "<=",
+                    Comparison::Greater => ">",
+                    Comparison::GreaterEqual => ">=",
+                };
+                format!("Predicate {mark}")
+            }
+            Expression::Compute(how, ..) => {
+                let mark = match how {
+                    Operator::Add => '+',
+                    Operator::Subtract => '-',
+                    Operator::Multiply => '*',
+                    Operator::Divide => '/',
+                    Operator::Remainder => '%',
+                    Operator::Power => '^',
+                };
+                format!("Operator {mark}")
+            }
+            Expression::Call(call) => format!("Function {}", call.function.name),
+        }
+    }
+}
+
 /// A function with its arguments, as many as it takes.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Call {

@@ -2,6 +2,7 @@
 //!
 //! Fields that the schema lacks, and fields of other types, match nothing, as in RediSearch 2.10.
 
+use super::counted::{Counted, PartProfile};
 use super::positions::Nearness;
 use super::{Cursor, Ids, Intersection, Role, Union, WordCursor};
 use crate::index::{Bounds, Index, Part, shapes};
@@ -51,6 +52,24 @@ impl<'i, 's> Builder<'i, 's> {
     }
 
     pub(super) fn build(&mut self, node: &Node) -> Built<'i> {
+        let part = self.part(node)?;
+        Ok(self.counted(part, |part| PartProfile::of_node(node, part)))
+    }
+
+    /// A part whose reads are counted, if the search has them counted.
+    pub(super) fn counted(
+        &self,
+        part: Cursor<'i>,
+        name: impl FnOnce(&Cursor<'i>) -> PartProfile,
+    ) -> Cursor<'i> {
+        if !self.search.profiles || matches!(part, Cursor::Empty | Cursor::Counted(_)) {
+            return part;
+        }
+        let name = name(&part);
+        Counted::of(part, name)
+    }
+
+    fn part(&mut self, node: &Node) -> Built<'i> {
         match &node.kind {
             Kind::Everything => Ok(Cursor::Ids(self.everything(Role::Everything, node.weight))),
             Kind::Word(text) | Kind::Expanded(text) => Ok(self.word(node, text)),
@@ -163,7 +182,7 @@ impl<'i, 's> Builder<'i, 's> {
         match built.len() {
             1 if values.len() == 1 || is_hybrid => {
                 let mut only = built.remove(0);
-                match &mut only {
+                match only.plain_mut() {
                     Cursor::Ids(ids) => ids.weight = weight,
                     Cursor::Union(parts) if is_hybrid => parts.weight = weight,
                     _ => {}

@@ -11,6 +11,7 @@ use memchr::memmem;
 use std::sync::OnceLock;
 
 use super::build::{Builder, Built, expansion};
+use super::counted::PartProfile;
 use super::{Cursor, Ids, Role, WordCursor};
 use crate::index::{Pair, TagEntry, Tags, Term, pairs_of};
 use crate::query::{Fields, Kind, Node, QueryError, unescaped};
@@ -187,7 +188,8 @@ impl<'i> Builder<'i, '_> {
             let mut word = WordCursor::new(term, fields, 1.0, positions);
             word.idf = idf(word.documents() as u64);
             if word.id() != super::END {
-                parts.push(Cursor::Word(word));
+                let word = Cursor::Word(word);
+                parts.push(self.counted(word, |_| PartProfile::of_word(&term.text)));
             }
             true
         });
@@ -256,7 +258,8 @@ impl<'i> Builder<'i, '_> {
             text: &tag.text,
             idf: self.scoring.idf(tag.documents.len()),
         };
-        Cursor::Ids(Ids::of_bitmap(&tag.documents, role, 1.0))
+        let ids = Cursor::Ids(Ids::of_bitmap(&tag.documents, role, 1.0));
+        self.counted(ids, PartProfile::of_tags)
     }
 
     /// Adds the tags of a value.

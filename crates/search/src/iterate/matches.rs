@@ -4,6 +4,7 @@
 //! its number alone it is not scored.
 
 use super::build::Builder;
+use super::counted::{self, PartProfile};
 use super::{Cursor, END, Ids, Intersection, Role};
 use crate::hit::{DocumentId, Hit};
 use crate::index::Index;
@@ -35,11 +36,14 @@ impl Index {
         if let Some(keys) = &search.in_keys {
             let list = keys.iter().map(|id| id.0).collect();
             let keys = Cursor::Ids(Ids::listed(list, Role::Plain, 1.0));
+            let keys = builder.counted(keys, |_| PartProfile::named("ID-LIST-SORTED"));
             cursor = match cursor {
                 Cursor::Empty => Cursor::Empty,
                 other => {
                     let parts = vec![keys, other];
-                    Cursor::Intersection(Box::new(Intersection::new(parts, None, 1.0)))
+                    let both = Intersection::new(parts, None, 1.0);
+                    let both = Cursor::Intersection(Box::new(both));
+                    builder.counted(both, |_| PartProfile::named("INTERSECT"))
                 }
             };
         }
@@ -73,6 +77,11 @@ impl Matches<'_> {
     /// Whether a prefix or the like stands for more terms than were asked.
     pub fn hit_limit_of_expansions(&self) -> bool {
         self.is_cut
+    }
+
+    /// The reads so far of each part of the query, if [`Search::profiles`].
+    pub fn profile(&self) -> PartProfile {
+        counted::profile(&self.root)
     }
 
     /// The next document, without its score and distances.
@@ -170,6 +179,7 @@ fn take_distances(part: &Cursor<'_>, id: u32, out: &mut [f64]) {
             .for_each(|part| take_distances(part, id, out)),
         Cursor::Union(of) => of.matched().for_each(|part| take_distances(part, id, out)),
         Cursor::Optional(rest) => take_distances(&rest.part, id, out),
+        Cursor::Counted(of) => take_distances(&of.part, id, out),
         Cursor::Empty | Cursor::Word(_) | Cursor::Ids(_) | Cursor::Not(_) => {}
     }
 }

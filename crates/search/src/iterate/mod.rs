@@ -12,10 +12,12 @@
 //! | `intersect`, `union` | all parts, any part |
 //! | `distances` | documents with their distances from a vector |
 //! | `positions` | whether words stand near or in order |
+//! | `counted` | parts whose reads are counted |
 //! | `build`, `expansions`, `near`, `vectors` | a query's tree as cursors |
 //! | `matches` | the documents of a query with their scores |
 
 mod build;
+mod counted;
 mod distances;
 mod expansions;
 mod ids;
@@ -29,8 +31,10 @@ mod union;
 mod vectors;
 mod word;
 
+pub use counted::PartProfile;
 pub use matches::Matches;
 
+pub(crate) use counted::Counted;
 pub(crate) use distances::Distances;
 pub(crate) use expansions::Test;
 pub(crate) use ids::{Ids, Role};
@@ -51,6 +55,7 @@ pub(crate) enum Cursor<'i> {
     Not(Box<Rest<'i>>),
     Optional(Box<Rest<'i>>),
     Distances(Box<Distances<'i>>),
+    Counted(Box<Counted<'i>>),
 }
 
 /// A walk over all documents with a part of them: for NOT those outside, for OPTIONAL all.
@@ -88,6 +93,14 @@ impl<'i> Cursor<'i> {
         Cursor::Optional(rest)
     }
 
+    /// The cursor itself, where it is counted.
+    pub(crate) fn plain_mut(&mut self) -> &mut Cursor<'i> {
+        match self {
+            Cursor::Counted(of) => &mut of.part,
+            plain => plain,
+        }
+    }
+
     /// The document, or [`END`].
     #[inline]
     pub(crate) fn id(&self) -> u32 {
@@ -99,6 +112,7 @@ impl<'i> Cursor<'i> {
             Cursor::Union(of) => of.id(),
             Cursor::Not(rest) | Cursor::Optional(rest) => rest.all.id(),
             Cursor::Distances(of) => of.id(),
+            Cursor::Counted(of) => of.part.id(),
         }
     }
 
@@ -119,6 +133,7 @@ impl<'i> Cursor<'i> {
                 rest.part.seek(rest.all.id());
             }
             Cursor::Distances(of) => of.advance(),
+            Cursor::Counted(of) => of.advance(),
         }
     }
 
@@ -139,6 +154,7 @@ impl<'i> Cursor<'i> {
                 rest.part.seek(rest.all.id());
             }
             Cursor::Distances(of) => of.seek(to),
+            Cursor::Counted(of) => of.seek(to),
         }
     }
 
@@ -153,6 +169,7 @@ impl<'i> Cursor<'i> {
             Cursor::Not(_) => {}
             Cursor::Optional(rest) => rest.part.set_weight(weight),
             Cursor::Distances(of) => of.weight = weight,
+            Cursor::Counted(of) => of.part.set_weight(weight),
         }
     }
 
@@ -166,6 +183,7 @@ impl<'i> Cursor<'i> {
             Cursor::Union(of) => of.estimate(),
             Cursor::Not(rest) | Cursor::Optional(rest) => rest.all.len(),
             Cursor::Distances(of) => of.estimate(),
+            Cursor::Counted(of) => of.part.estimate(),
         }
     }
 }

@@ -33,6 +33,7 @@ fn collect(part: &Cursor<'_>, out: &mut Vec<u32>) {
                 collect(filter, out);
             }
         }
+        Cursor::Counted(of) => collect(&of.part, out),
         Cursor::Empty | Cursor::Ids(_) | Cursor::Not(_) | Cursor::Optional(_) => {}
     }
 }
@@ -120,6 +121,7 @@ pub(crate) fn spread(root: &Cursor<'_>) -> i64 {
         }
     };
     match root {
+        Cursor::Counted(of) => return spread(&of.part),
         Cursor::Intersection(of) => of.parts().iter().for_each(&mut add),
         Cursor::Union(of) => of.matched().for_each(&mut add),
         Cursor::Distances(of) if of.filter().is_some_and(|filter| filter.id() != END) => {

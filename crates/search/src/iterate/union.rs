@@ -57,6 +57,10 @@ impl<'i> Union<'i> {
         self.parts.len() <= FLAT_MAX
     }
 
+    pub(crate) fn parts(&self) -> &[Cursor<'i>] {
+        &self.parts
+    }
+
     pub(crate) fn id(&self) -> u32 {
         self.id
     }

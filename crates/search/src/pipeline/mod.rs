@@ -46,4 +46,4 @@ mod tests;
 pub use hybrid::{combine, keep_best};
 pub use output::{Batch, Ending, OutputRow};
 pub use row::{Hits, Loader};
-pub use step::{Context, Pipeline};
+pub use step::{Context, Pipeline, StepProfile};

@@ -13,6 +13,7 @@ use super::row::{Hits, Loader, Row};
 use crate::error::SearchError;
 use crate::expression::{self, Expression, Value};
 use crate::index::Index;
+use russet_base::clock;
 
 /// Everything outside that a pipeline reads while it runs.
 pub struct Context<'c> {
@@ -38,6 +39,27 @@ pub struct Pipeline {
     is_done: bool,
     /// HIGHLIGHT and SUMMARIZE.
     pub(super) marking: Option<Marking>,
+    /// Of the query and each step what came out of it; empty: nothing is counted.
+    tallies: Vec<Tally>,
+}
+
+/// The rows that came out of a step.
+#[derive(Clone, Copy, Debug, Default)]
+struct Tally {
+    rows: u64,
+    /// Ticks of the clock, with those of the steps before.
+    cycles: u64,
+}
+
+/// A step of a pipeline, as FT.PROFILE shows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StepProfile {
+    /// `Sorter` and the like.
+    pub name: String,
+    /// Rows that came out of it.
+    pub rows: u64,
+    /// Ticks of the clock that it took itself.
+    pub cycles: u64,
 }
 
 /// The places of what the query itself yields.
@@ -65,6 +87,22 @@ pub(super) enum Step {
     Group(Box<Grouped>),
 }
 
+impl Step {
+    /// As FT.PROFILE names it.
+    fn name(&self) -> String {
+        match self {
+            Step::Load(_) | Step::LoadAll => "Loader".to_owned(),
+            Step::Apply { expression, .. } => {
+                format!("Projector - {}", expression.expression.name())
+            }
+            Step::Filter(expression) => format!("Filter - {}", expression.expression.name()),
+            Step::Arrange(_) => "Sorter".to_owned(),
+            Step::Limit { .. } => "Pager/Limiter".to_owned(),
+            Step::Group(_) => "Grouper".to_owned(),
+        }
+    }
+}
+
 /// An expression with the places of its properties.
 #[derive(Debug)]
 pub(super) struct Evaluated {
@@ -89,6 +127,7 @@ impl Pipeline {
             first_total: None,
             is_done: false,
             marking: None,
+            tallies: Vec::new(),
         }
     }
 
@@ -115,6 +154,7 @@ impl Pipeline {
                 names: &mut self.names,
                 source: &self.source,
                 total: &mut self.total,
+                tallies: &mut self.tallies,
                 context,
             };
             match pull.from(&mut self.steps, &mut self.row) {
@@ -171,6 +211,28 @@ impl Pipeline {
         first.unwrap_or(false)
     }
 
+    /// Counts from now on what comes out of each step.
+    pub fn count_steps(&mut self) {
+        self.tallies = vec![Tally::default(); 1 + self.steps.len()];
+    }
+
+    /// The rows that came out of the query, and of each step, in order, if they are counted.
+    pub fn step_profiles(&self) -> Vec<StepProfile> {
+        let names = self.steps.iter().map(|(_, step)| step.name());
+        let names = std::iter::once("Index".to_owned()).chain(names);
+        let mut before = 0;
+        let of = |(name, tally): (String, &Tally)| {
+            let cycles = tally.cycles.saturating_sub(before);
+            before = tally.cycles;
+            StepProfile {
+                name,
+                rows: tally.rows,
+                cycles,
+            }
+        };
+        names.zip(&self.tallies).map(of).collect()
+    }
+
     /// The name of a field of a row.
     pub fn name(&self, field: usize) -> &[u8] {
         let names = self.names.last().expect("there is one at least");
@@ -208,12 +270,25 @@ struct Pull<'p, 'c> {
     names: &'p mut [Names],
     source: &'p Source,
     total: &'p mut u64,
+    tallies: &'p mut [Tally],
     context: &'p mut Context<'c>,
 }
 
 impl Pull<'_, '_> {
     /// The next row that comes out of all steps.
     fn from(&mut self, steps: &mut [(usize, Step)], row: &mut Row) -> Result<Pulled, SearchError> {
+        if self.tallies.is_empty() {
+            return self.pull(steps, row);
+        }
+        let (began, at) = (clock::cycles(), steps.len());
+        let pulled = self.pull(steps, row);
+        let tally = &mut self.tallies[at];
+        tally.rows += u64::from(matches!(pulled, Ok(Pulled::Row)));
+        tally.cycles += clock::cycles().wrapping_sub(began);
+        pulled
+    }
+
+    fn pull(&mut self, steps: &mut [(usize, Step)], row: &mut Row) -> Result<Pulled, SearchError> {
         let Some(((names, step), before)) = steps.split_last_mut() else {
             return Ok(self.hit(row));
         };
@@ -283,7 +358,8 @@ impl Pull<'_, '_> {
                 Ok(next_of(arranged.next(), row))
             }
             Step::Group(grouped) => {
-                if before.is_empty() && !grouped.is_ready() && self.source.is_plain() {
+                let is_plain = self.source.is_plain() && self.tallies.is_empty();
+                if before.is_empty() && !grouped.is_ready() && is_plain {
                     self.group_documents(grouped, row);
                 }
                 while !grouped.is_ready() {

@@ -226,6 +226,7 @@ impl Scoring {
                 self.sum(&rest.part, facts, steps)
             }
             Cursor::Optional(_) => self.of_set(Role::Numbers, 0.0, facts, steps),
+            Cursor::Counted(of) => self.sum(&of.part, facts, steps),
             Cursor::Empty | Cursor::Not(_) => {
                 explain::absent(steps, self.scorer);
                 0.0

@@ -324,6 +324,7 @@ const REFUSED: &[(&str, &str)] = &[
     ("FT.EXPLAINCLI", "needs an index"),
     ("FT.HYBRID", "needs an index"),
     ("FT.INFO", "needs an index"),
+    ("FT.PROFILE", "needs an index"),
     ("FT.SEARCH", "needs an index"),
     ("FT.SPELLCHECK", "needs an index"),
     ("FT.SYNDUMP", "needs an index"),

@@ -1,0 +1,231 @@
+//! PROFILE: a query with what its parts read and its stages gave, and the time that they took.
+//!
+//! The query runs to its end at once, as slices would be counted, too. Times are wall-clock
+//! milliseconds; those of a part include the parts in it, those of a stage do not include the
+//! stages before.
+
+use super::row::{READS, SEARCHING, catch_up};
+use super::walk::Walk;
+use super::{aggregate, query};
+use crate::server::{Call, CommandResult, Spec};
+use russet_base::clock::{self, Cycles};
+use russet_command::{Arity, CommandError};
+use russet_resp::Reply;
+use russet_search::iterate::PartProfile;
+use russet_search::pipeline::StepProfile;
+
+const NO_KIND: CommandError = CommandError::Text("No `SEARCH` or `AGGREGATE` provided");
+const NO_QUERY: CommandError = CommandError::Text("The QUERY keyword is expected");
+
+pub(super) const PROFILE: Spec = Spec {
+    arity: Arity::AtLeast(5),
+    flags: READS,
+    categories: SEARCHING,
+    ..Spec::new("FT.PROFILE", profile)
+};
+
+/// The clock as a query went on.
+struct Times {
+    began: u64,
+    parsed: u64,
+    created: u64,
+}
+
+/// `FT.PROFILE index SEARCH | AGGREGATE [LIMITED] QUERY query [option ...]`: the reply of the
+/// command with what its parts read; LIMITED: of the terms that a prefix or the like stands for,
+/// their number alone.
+///
+/// Reply: RESP2: array of the command's reply and an array; RESP3: map of `Results` and `Profile`.
+/// O(documents that parts of the query match).
+fn profile(call: &mut Call<'_>) -> CommandResult {
+    let began = clock::cycles();
+    catch_up(call)?;
+    let args = call.args;
+    let searches = args.is(2, "SEARCH");
+    if !searches && !args.is(2, "AGGREGATE") {
+        return Err(NO_KIND);
+    }
+    let is_limited = args.is(3, "LIMITED");
+    let at = 3 + usize::from(is_limited);
+    if !args.is(at, "QUERY") {
+        return Err(NO_QUERY);
+    }
+    let text = args.get(at + 1);
+    let text = text.ok_or_else(|| CommandError::WrongArity(call.name.to_owned()))?;
+    let mut times = Times {
+        began,
+        parsed: 0,
+        created: 0,
+    };
+    let begin_results = |reply: &mut Reply| {
+        if reply.resp3() {
+            reply.map(2);
+            reply.simple("Results");
+        } else {
+            reply.array(2);
+        }
+    };
+    let (walk, scores) = if searches {
+        let request = query::parse(call, at + 2)?;
+        times.parsed = clock::cycles();
+        let walk = query::begin(call, &request, text, true)?;
+        times.created = clock::cycles();
+        let Some(mut walk) = walk.run(call, usize::MAX, began)? else {
+            return Ok(());
+        };
+        begin_results(call.reply);
+        query::reply_rows(call, &request, &mut walk);
+        (walk, request.sort.is_none() || request.options.with_scores)
+    } else {
+        let request = aggregate::parse(call, at + 2)?;
+        times.parsed = clock::cycles();
+        let walk = aggregate::begin(call, &request, text, true)?;
+        times.created = clock::cycles();
+        let rows_max = call.server.config.search_max_aggregate_results;
+        let most = usize::try_from(rows_max).unwrap_or(usize::MAX);
+        let Some(mut walk) = walk.run(call, most, began)? else {
+            return Ok(());
+        };
+        begin_results(call.reply);
+        aggregate::reply_rows(&mut walk, request.options.format, call.reply);
+        (walk, request.adds_scores)
+    };
+    let cycles = call.server.cycles.clone();
+    let milliseconds = |ticks: u64| milliseconds(&cycles, ticks);
+    let shown = Shown {
+        is_limited,
+        milliseconds: &milliseconds,
+    };
+    shown.reply(&walk, scores, &times, call.reply);
+    Ok(())
+}
+
+fn milliseconds(cycles: &Cycles, ticks: u64) -> f64 {
+    cycles.nanos(ticks) as f64 / 1e6
+}
+
+/// How a profile is shown.
+struct Shown<'s> {
+    is_limited: bool,
+    milliseconds: &'s dyn Fn(u64) -> f64,
+}
+
+impl Shown<'_> {
+    /// One shard, this server, which has no name without a cluster.
+    fn reply(&self, walk: &Walk, scores: bool, times: &Times, reply: &mut Reply) {
+        if reply.resp3() {
+            reply.simple("Profile");
+        }
+        reply.map(2);
+        reply.simple("Shards");
+        reply.array(1);
+        reply.map(7);
+        let total = clock::cycles().wrapping_sub(times.began);
+        for (name, ticks) in [
+            ("Total profile time", total),
+            ("Parsing time", times.parsed.wrapping_sub(times.began)),
+            // No other thread takes queries.
+            ("Workers queue time", 0),
+            (
+                "Pipeline creation time",
+                times.created.wrapping_sub(times.parsed),
+            ),
+        ] {
+            reply.simple(name);
+            reply.double((self.milliseconds)(ticks));
+        }
+        reply.simple("Warning");
+        let warnings: Vec<&str> = walk.warnings().collect();
+        reply.array(warnings.len().max(1));
+        for warning in if warnings.is_empty() {
+            vec!["None"]
+        } else {
+            warnings
+        } {
+            reply.simple(warning);
+        }
+        let empty = PartProfile {
+            kind: "EMPTY",
+            ..PartProfile::default()
+        };
+        let root = walk.parts().unwrap_or(&empty);
+        reply.simple("Iterators profile");
+        self.reply_part(root, reply);
+        reply.simple("Result processors profile");
+        let steps = steps(walk, root, scores);
+        reply.array(steps.len());
+        for step in &steps {
+            reply.map(3);
+            reply.simple("Type");
+            reply.simple_bytes(step.name.as_bytes());
+            reply.simple("Time");
+            reply.double((self.milliseconds)(step.cycles));
+            reply.simple("Results processed");
+            reply.int(step.rows as i64);
+        }
+        reply.simple("Coordinator");
+        reply.map(0);
+    }
+
+    fn reply_part(&self, part: &PartProfile, reply: &mut Reply) {
+        let is_list = ["UNION", "INTERSECT"].contains(&part.kind);
+        let optional = [
+            part.query.is_some(),
+            part.term.is_some(),
+            part.mode.is_some(),
+            part.estimate.is_some(),
+            is_list || !part.parts.is_empty(),
+        ];
+        reply.map(3 + optional.iter().filter(|is_there| **is_there).count());
+        reply.simple("Type");
+        reply.simple(part.kind);
+        for (name, text) in [("Query type", &part.query), ("Term", &part.term)] {
+            if let Some(text) = text {
+                reply.simple(name);
+                reply.simple_bytes(text);
+            }
+        }
+        reply.simple("Time");
+        reply.double((self.milliseconds)(part.cycles));
+        reply.simple("Number of reading operations");
+        reply.int(part.reads as i64);
+        if let Some(mode) = part.mode {
+            reply.simple("Vector search mode");
+            reply.simple(mode);
+        }
+        if let Some(estimate) = part.estimate {
+            reply.simple("Estimated number of matches");
+            reply.int(estimate as i64);
+        }
+        let stands_for_terms = part.query.as_deref().is_some_and(|query| query != b"UNION");
+        if is_list && self.is_limited && stands_for_terms {
+            reply.simple("Child iterators");
+            let count = part.parts.len();
+            reply.simple(&format!("The number of iterators in the union is {count}"));
+        } else if is_list {
+            reply.simple("Child iterators");
+            reply.array(part.parts.len());
+            part.parts
+                .iter()
+                .for_each(|part| self.reply_part(part, reply));
+        } else if let Some(only) = part.parts.first() {
+            reply.simple("Child iterator");
+            self.reply_part(only, reply);
+        }
+    }
+}
+
+/// The stages of a query. The time of the first one without that of the reads is of scores.
+fn steps(walk: &Walk, root: &PartProfile, scores: bool) -> Vec<StepProfile> {
+    let mut steps = walk.pipeline().step_profiles();
+    if let Some(first) = steps.first_mut().filter(|_| scores) {
+        let scorer = StepProfile {
+            name: "Scorer".to_owned(),
+            rows: first.rows,
+            cycles: first.cycles.saturating_sub(root.cycles),
+        };
+        first.cycles = root.cycles.min(first.cycles);
+        steps.insert(1, scorer);
+    }
+    steps
+}
