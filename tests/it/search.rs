@@ -216,3 +216,164 @@ fn users_ask_the_indexes_whose_keys_they_may_read() {
     }
     assert!(c.ask("MODULE LIST").contains("search"));
 }
+
+/// The words of a profile, whose figures depend on the clock and the engine.
+#[test]
+fn profiles_show_the_parts_of_a_query_and_their_reads() {
+    let server = Daemon::start(&[]);
+    let mut c = server.connect();
+    run(&mut c, "FT.CREATE i SCHEMA t TEXT n NUMERIC g TAG");
+    for at in 0..6 {
+        run(
+            &mut c,
+            &format!("HSET d{at} t hello-world{} n {at} g a", at % 3),
+        );
+    }
+    let profile = c.ask("FT.PROFILE i SEARCH QUERY hel*|@n:[1,3] NOCONTENT LIMIT 0 1");
+    assert!(
+        profile.starts_with("*2\r\n*2\r\n:6\r\n$2\r\nd0\r\n*4\r\n+Shards\r\n*1\r\n"),
+        "{profile}"
+    );
+    for part in [
+        "+Warning\r\n*1\r\n+None\r\n+Iterators profile\r\n*10\r\n+Type\r\n+UNION\r\n",
+        "+Query type\r\n+PREFIX - hel\r\n",
+        "+Type\r\n+TEXT\r\n+Term\r\n+hello\r\n",
+        "+Type\r\n+NUMERIC\r\n+Term\r\n+1 - 3\r\n",
+        "+Number of reading operations\r\n:6\r\n+Estimated number of matches\r\n:6\r\n",
+        "+Type\r\n+Sorter\r\n",
+        "+Results processed\r\n:1\r\n+Coordinator\r\n*0\r\n",
+    ] {
+        assert!(profile.contains(part), "{part} {profile}");
+    }
+    let limited = c.ask("FT.PROFILE i SEARCH LIMITED QUERY hel* NOCONTENT");
+    assert!(
+        limited.contains("+The number of iterators in the union is 1\r\n"),
+        "{limited}"
+    );
+    c.ask("HELLO 3");
+    let map = c.ask("FT.PROFILE i AGGREGATE QUERY * LOAD 1 @t APPLY upper(@t) AS u GROUPBY 1 @u");
+    for part in [
+        "%2\r\n+Results\r\n%5\r\n",
+        "+Profile\r\n%2\r\n+Shards\r\n*1\r\n%7\r\n+Total profile time\r\n,",
+        "+Iterators profile\r\n%3\r\n+Type\r\n+WILDCARD\r\n",
+        "+Type\r\n+Projector - Function upper\r\n",
+        "+Type\r\n+Grouper\r\n",
+        "+Coordinator\r\n%0\r\n",
+    ] {
+        assert!(map.contains(part), "{part} {map}");
+    }
+    for (line, error) in [
+        (
+            "FT.PROFILE i FOO QUERY hello",
+            "-No `SEARCH` or `AGGREGATE` provided\r\n",
+        ),
+        (
+            "FT.PROFILE none SEARCH QUERY hello",
+            "-SEARCH_INDEX_NOT_FOUND Index not found: none\r\n",
+        ),
+    ] {
+        assert_eq!(c.ask(line), error);
+    }
+}
+
+/// The replies of Redis Stack 7.4 to the commands of RediSearch 1.
+#[test]
+fn the_older_commands_are_answered() {
+    let server = Daemon::start(&[]);
+    let mut c = server.connect();
+    run(&mut c, "FT.CREATE i SCHEMA t TEXT n NUMERIC");
+    for (line, reply) in [
+        ("FT.ADD i d1 1.0 FIELDS t hello n 5", "+OK"),
+        ("FT.ADD i d1 1.0 FIELDS t again", "-Document already exists"),
+        ("FT.ADD i d1 1.0 REPLACE FIELDS t again", "+OK"),
+        ("HGETALL d1", "*2\r\n$1\r\nt\r\n$5\r\nagain"),
+        ("FT.ADD i d1 0.5 REPLACE PARTIAL FIELDS n 7", "+OK"),
+        ("HGET d1 __score", "$3\r\n0.5"),
+        ("FT.ADD i d1 0.5 REPLACE IF @n>100 FIELDS t x", "+NOADD"),
+        (
+            "FT.ADD i d2 0.5 REPLACE NOCREATE FIELDS t x",
+            "-Document does not exist",
+        ),
+        (
+            "FT.ADD i d2 2 FIELDS t x",
+            "-SEARCH_ADD_ARGS Score must be between 0 and 1",
+        ),
+        (
+            "FT.ADD i d2 1 FIELDS t",
+            "-SEARCH_ADD_ARGS Fields must be specified in FIELD VALUE pairs",
+        ),
+        (
+            "FT.GET i d1",
+            "*4\r\n$1\r\nt\r\n$5\r\nagain\r\n$1\r\nn\r\n$1\r\n7",
+        ),
+        ("FT.GET i none", "$-1"),
+        (
+            "FT.MGET i none d1",
+            "*2\r\n$-1\r\n*4\r\n$1\r\nt\r\n$5\r\nagain\r\n$1\r\nn\r\n$1\r\n7",
+        ),
+        ("_FT.DEBUG DUMP_TERMS i", "*1\r\n$5\r\nagain"),
+        ("FT.DEBUG DUMP_INVIDX i again", "*1\r\n:1"),
+        ("FT.DEBUG DUMP_NUMIDX i n", "*1\r\n*1\r\n:1"),
+        ("FT.DEBUG DOCIDTOID i d1", ":1"),
+        ("FT.DEBUG GC_FORCEINVOKE i", "+DONE"),
+        ("FT.DEBUG TTL i", "-Index is not temporary"),
+        ("FT.DEL i d1", ":1"),
+        ("EXISTS d1", ":0"),
+        ("FT.DEL i d1", ":0"),
+        ("FT.SYNADD i a b", "-No longer suppoted, use FT.SYNUPDATE"),
+    ] {
+        assert_eq!(c.ask(line), format!("{reply}\r\n"), "{line}");
+    }
+    assert!(
+        c.ask("INFO search")
+            .contains("search_number_of_indexes:1\r\n")
+    );
+    assert!(!c.ask("INFO").contains("search_number_of_indexes"));
+}
+
+/// The replies of Redis Stack 7.4, but for the words of errors.
+#[test]
+fn misspelled_words_are_found_with_terms_near_to_them() {
+    let server = Daemon::start(&[]);
+    let mut c = server.connect();
+    run(&mut c, "FT.CREATE i SCHEMA t TEXT u TEXT");
+    for (key, field, text) in [
+        ("d0", "t", "hello"),
+        ("d1", "t", "help"),
+        ("d2", "t", "hello"),
+        ("d3", "u", "hullo"),
+    ] {
+        run(&mut c, &format!("HSET {key} {field} {text}"));
+    }
+    run(&mut c, "FT.DICTADD d Helo heloo hello");
+    let near = "*2\r\n$3\r\n0.5\r\n$5\r\nhello\r\n*2\r\n$4\r\n0.25\r\n$4\r\nhelp\r\n";
+    for (query, reply) in [
+        (
+            "helo",
+            format!("*1\r\n*3\r\n+TERM\r\n$4\r\nhelo\r\n*2\r\n{near}"),
+        ),
+        ("hello", "*0\r\n".to_owned()),
+        (
+            "@u:helo",
+            "*1\r\n*3\r\n+TERM\r\n$4\r\nhelo\r\n*0\r\n".to_owned(),
+        ),
+        (
+            "helo TERMS INCLUDE d",
+            format!(
+                "*1\r\n*3\r\n+TERM\r\n$4\r\nhelo\r\n*4\r\n{near}*2\r\n$1\r\n0\r\n$4\r\nHelo\r\n\
+                 *2\r\n$1\r\n0\r\n$5\r\nheloo\r\n"
+            ),
+        ),
+        ("helo TERMS EXCLUDE d", "*0\r\n".to_owned()),
+        (
+            "helo TERMS INCLUDE none",
+            "-Dict does not exist: none\r\n".to_owned(),
+        ),
+        (
+            "helo DISTANCE 5",
+            "-bad distance given, distance must be a natural number between 1 to 4\r\n".to_owned(),
+        ),
+    ] {
+        assert_eq!(c.ask(&format!("FT.SPELLCHECK i {query}")), reply, "{query}");
+    }
+}

@@ -10,6 +10,7 @@
 //! | `highlight` | words of texts marked, and the parts around them |
 //! | `hit` | a document that a query matched |
 //! | `index` | the documents of a schema, found by what they hold |
+//! | `inspect` | what an index holds, piece by piece |
 //! | `iterate` | queries as cursors over documents |
 //! | `pipeline` | from documents that match to the rows of a reply |
 //! | `query` | the query language in both grammars, as one tree |
@@ -28,6 +29,7 @@ pub mod file;
 pub mod highlight;
 pub mod hit;
 pub mod index;
+pub mod inspect;
 pub mod iterate;
 pub mod pipeline;
 pub mod query;

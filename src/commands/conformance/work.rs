@@ -20,6 +20,7 @@ const ELSEWHERE: &[&str] = &[
     "setrange",
     "substr",
     // One element, wherever it is.
+    "FT.DEL",
     "arinfo",
     "bf.add",
     "bf.exists",
@@ -48,6 +49,8 @@ const ELSEWHERE: &[&str] = &[
     // Nothing at all.
     "timeseries.REFRESHCLUSTER",
     // As long as their own arguments.
+    "FT.ADD",
+    "FT.SAFEADD",
     "bf.loadchunk",
     "cf.loadchunk",
     // As long as a chunk.
@@ -103,7 +106,9 @@ const UNKNOWN_BEFORE: &[&str] = &[
     "changes|read",
     "FT.AGGREGATE",
     "FT.CURSOR",
+    "FT.GET",
     "FT.HYBRID",
+    "FT.MGET",
     "FT.PROFILE",
     "FT.SEARCH",
     "FT.SUGGET",
@@ -133,6 +138,9 @@ const BY_CALLS: &[&str] = &["eval_ro", "evalsha_ro", "fcall_ro"];
 const NO_DATA: &[&str] = &[
     "FT.ALTER",
     "FT.CONFIG",
+    "FT.DEBUG",
+    "_FT.DEBUG",
+    "FT.SYNADD",
     "FT.CREATE",
     "FT.DICTADD",
     "FT.DICTDEL",

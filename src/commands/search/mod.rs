@@ -7,6 +7,8 @@
 //!     aggregate      AGGREGATE; CURSOR
 //!     hybrid         HYBRID
 //!     profile        PROFILE
+//!     legacy         ADD, SAFEADD, GET, MGET, DEL, SYNADD
+//!     debug          DEBUG
 //!     walk           a query under way, in slices
 //!     sides          the documents of HYBRID, gathered in slices
 //!     loading        fields of documents that replies and stages ask for
@@ -23,9 +25,11 @@
 mod aggregate;
 mod aliases;
 mod configuration;
+mod debug;
 mod definitions;
 mod hybrid;
 mod info;
+mod legacy;
 mod loading;
 mod profile;
 mod query;
@@ -41,6 +45,14 @@ use crate::server::Spec;
 
 pub(super) static SPECS: &[Spec] = &[
     aggregate::AGGREGATE,
+    debug::DEBUG,
+    debug::OLD_DEBUG,
+    legacy::ADD,
+    legacy::DEL,
+    legacy::GET,
+    legacy::MGET,
+    legacy::SAFEADD,
+    legacy::SYNADD,
     aliases::ALIASADD,
     aliases::ALIASADDIFNX,
     aliases::ALIASDEL,

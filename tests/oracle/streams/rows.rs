@@ -1408,6 +1408,29 @@ pub const NEWER_THAN_VALKEY_9: &[(&str, &str)] = &[
 
 /// Commands without a line, and why; an entry for a container includes its subcommands.
 pub const NOT_GENERATED: &[(&str, &str)] = &[
+    ("ft.add", "indexes are compared by tests/it, not by streams"),
+    (
+        "ft.debug",
+        "indexes are compared by tests/it, not by streams",
+    ),
+    (
+        "_ft.debug",
+        "indexes are compared by tests/it, not by streams",
+    ),
+    ("ft.del", "indexes are compared by tests/it, not by streams"),
+    ("ft.get", "indexes are compared by tests/it, not by streams"),
+    (
+        "ft.mget",
+        "indexes are compared by tests/it, not by streams",
+    ),
+    (
+        "ft.safeadd",
+        "indexes are compared by tests/it, not by streams",
+    ),
+    (
+        "ft.synadd",
+        "indexes are compared by tests/it, not by streams",
+    ),
     (
         "ft.aggregate",
         "indexes are compared by tests/it, not by streams",

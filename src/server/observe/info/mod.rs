@@ -17,6 +17,7 @@ pub mod memory;
 pub mod prefixes;
 pub mod process;
 pub mod replication;
+pub mod search;
 mod source;
 pub mod tls;
 mod writer;
@@ -56,6 +57,7 @@ const SECTIONS: &[Section] = &[
     section("cpu", true, process::cpu),
     section("hotkeys", true, process::hotkeys),
     section("modules", true, process::modules),
+    section("search", false, search::search),
     section("commandstats", false, commands::commandstats),
     section("errorstats", true, commands::errorstats),
     section("latencystats", false, commands::latencystats),
@@ -98,7 +100,17 @@ pub fn info(source: &Source<'_>, wanted: &[&[u8]]) -> String {
     for section in sections {
         // Redis has two names for the list of modules.
         let also = section.name == "modules" && names("module_list");
-        if all || default && section.by_default || names(section.name) || also {
+        // It looks at all terms: Redis, too, shows it by its name and those of all modules alone.
+        if section.name == "search" && !names("search") && !names("modules") && !names("everything")
+        {
+            continue;
+        }
+        if section.name == "search"
+            || all
+            || default && section.by_default
+            || names(section.name)
+            || also
+        {
             (section.write)(source, &mut writer);
         }
     }
