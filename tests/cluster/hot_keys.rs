@@ -89,7 +89,8 @@ fn only_keys_of_the_chosen_slots_are_counted() {
                 "GET b",
                 "SET b 123",
                 "SET c 12",
-                "MSET {b}1 x {b}2 y",
+                "SET {b}1 x",
+                "SET {b}2 yyyyyy",
                 "PING",
             ] {
                 c.ask(line);
