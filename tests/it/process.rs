@@ -514,3 +514,59 @@ fn the_port_can_change_under_clients() {
     );
     assert_eq!(server.connect().ask("PING"), "+PONG\r\n");
 }
+
+/// The processors that threads with this name may use, as the system lists them.
+fn processors_of(pid: u32, is_wanted: impl Fn(&str) -> bool) -> Vec<String> {
+    let tasks = fs::read_dir(format!("/proc/{pid}/task")).expect("the threads");
+    let folders = tasks.map(|task| task.expect("a thread").path());
+    let wanted = folders.filter(|folder| is_wanted(text(&folder.join("comm")).trim()));
+    let list = |folder: std::path::PathBuf| {
+        let status = text(&folder.join("status"));
+        let line = status
+            .lines()
+            .find_map(|line| line.strip_prefix("Cpus_allowed_list:"));
+        line.unwrap_or_default().trim().to_owned()
+    };
+    wanted.map(list).collect()
+}
+
+#[test]
+fn threads_run_on_the_processors_of_their_lists() {
+    let allowed = processors_of(std::process::id(), |_| true);
+    let list = allowed.first().expect("a thread");
+    let numbers = |part: &str| {
+        part.split('-')
+            .filter_map(|n| n.parse().ok())
+            .collect::<Vec<u32>>()
+    };
+    let all: Vec<u32> = list.split(',').flat_map(numbers).collect();
+    let (first, last) = (all[0].to_string(), all[all.len() - 1].to_string());
+    let args = [
+        "--server-cpulist",
+        &first,
+        "--bio-cpulist",
+        &last,
+        "--appendonly",
+        "yes",
+    ];
+    let server = Daemon::start(&args);
+    server.connect().ask("SET k v");
+    let is_loop = |name: &str| name.starts_with("russet") || name.starts_with("redis");
+    let of_loop = processors_of(server.pid(), is_loop);
+    assert!(
+        !of_loop.is_empty() && of_loop.iter().all(|its| *its == first),
+        "{of_loop:?}"
+    );
+    wait_until("a helper", || {
+        let helpers = processors_of(server.pid(), |name| name == "aof-fsync");
+        helpers.contains(&last)
+    });
+}
+
+#[test]
+fn a_list_of_processors_that_is_none_stops_the_start() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let args = ["--port", "0", "--server-cpulist", "3-1"];
+    let ended = run_once(folder.path(), &args, b"");
+    assert_eq!(ended.code, Some(1), "{}{}", ended.out, ended.err);
+}

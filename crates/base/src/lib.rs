@@ -13,6 +13,7 @@ pub mod lzf;
 pub mod memory;
 mod millis;
 pub mod numbers;
+pub mod processors;
 pub mod random;
 pub mod registers;
 pub mod sys;

@@ -4,17 +4,28 @@ use std::io;
 use std::thread::{Builder, JoinHandle};
 
 use super::memory::ledger::Ledger;
+use super::processors::{Post, bind_post};
 
-/// Starts a thread of this thread's server. System tools show at most 15 bytes of `name`.
+/// Starts a helper thread of this thread's server. System tools show at most 15 bytes of `name`.
 ///
 /// Error: the system cannot provide a thread.
 pub fn start<T: Send + 'static>(
     name: &str,
     work: impl FnOnce() -> T + Send + 'static,
 ) -> io::Result<JoinHandle<T>> {
+    start_at(Post::Helper, name, work)
+}
+
+/// As [`start`], on the processors of another post.
+pub fn start_at<T: Send + 'static>(
+    post: Post,
+    name: &str,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> io::Result<JoinHandle<T>> {
     let ledger = Ledger::mine();
     Builder::new().name(name.to_owned()).spawn(move || {
         ledger.join();
+        bind_post(post);
         work()
     })
 }

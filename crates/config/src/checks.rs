@@ -7,7 +7,7 @@
 
 use super::Config;
 use super::problem::refusal::ValueError;
-use russet_base::sys;
+use russet_base::{processors, sys};
 
 type Checked = Result<(), ValueError>;
 
@@ -140,6 +140,12 @@ pub fn expand_title(
 /// A locale known to the system; empty is the environment's.
 pub fn locale(text: &[u8]) -> Checked {
     refuse_if(!sys::has_locale(text), ValueError::NoSuchLocale)
+}
+
+/// A list of processors; empty is none.
+pub fn processors(text: &[u8]) -> Checked {
+    let is_list = text.is_empty() || processors::parse(text).is_some();
+    refuse_if(!is_list, ValueError::NoProcessors)
 }
 
 /// Whether the name could leave its directory.

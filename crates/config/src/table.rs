@@ -208,7 +208,7 @@ directives! {
     tcp_keepalive: u32 = 300 =>
         "tcp-keepalive", number(0, INT_MAX), [], Works;
     socket_mark_id: u32 = 0 =>
-        "socket-mark-id", number(0, UINT_MAX), [IMMUTABLE], NotYet(Process);
+        "socket-mark-id", number(0, UINT_MAX), [IMMUTABLE], Works;
     max_new_connections_per_cycle: u32 = 10 =>
         "max-new-connections-per-cycle", number(1, 1000), [], Works;
 
@@ -282,7 +282,7 @@ directives! {
     crash_log_enabled: bool = true =>
         "crash-log-enabled", flag, [], Works;
     crash_memcheck_enabled: bool = true =>
-        "crash-memcheck-enabled", flag, [], NotYet(Process);
+        "crash-memcheck-enabled", flag, [], NotNeeded;
     databases: u32 = 16 =>
         "databases", number(1, INT_MAX), [IMMUTABLE], Works;
     always_show_logo: bool = false =>
@@ -296,7 +296,7 @@ directives! {
     locale_collate: Text = Text::default() =>
         "locale-collate", text(checks::locale), [], NotYet(Process);
     ignore_warnings: Text = Text::default() =>
-        "ignore-warnings", text, [], NotYet(Process);
+        "ignore-warnings", text, [], NotNeeded;
 
     // Snapshots
     save: SavePoints = SavePoints::default() =>
@@ -462,7 +462,7 @@ directives! {
     oom_score_adj_values: OomScoreAdjValues = OomScoreAdjValues::default() =>
         "oom-score-adj-values", special, [MULTI_ARG], Works;
     disable_thp: bool = true =>
-        "disable-thp", flag, [IMMUTABLE], NotYet(Process);
+        "disable-thp", flag, [IMMUTABLE], NotNeeded;
 
     // Append only file
     appendonly: bool = false =>
@@ -768,13 +768,13 @@ directives! {
 
     // Processors
     server_cpulist: Text = Text::default() =>
-        "server-cpulist" | "server_cpulist", text_or_unset, [IMMUTABLE], NotYet(Process);
+        "server-cpulist" | "server_cpulist", text_or_unset(checks::processors), [IMMUTABLE], Works;
     bio_cpulist: Text = Text::default() =>
-        "bio-cpulist" | "bio_cpulist", text_or_unset, [IMMUTABLE], NotYet(Process);
+        "bio-cpulist" | "bio_cpulist", text_or_unset(checks::processors), [IMMUTABLE], Works;
     aof_rewrite_cpulist: Text = Text::default() =>
-        "aof-rewrite-cpulist" | "aof_rewrite_cpulist", text_or_unset, [IMMUTABLE], NotYet(Process);
+        "aof-rewrite-cpulist" | "aof_rewrite_cpulist", text_or_unset(checks::processors), [IMMUTABLE], Works;
     bgsave_cpulist: Text = Text::default() =>
-        "bgsave-cpulist" | "bgsave_cpulist", text_or_unset, [IMMUTABLE], NotYet(Process);
+        "bgsave-cpulist" | "bgsave_cpulist", text_or_unset(checks::processors), [IMMUTABLE], Works;
 
     // Debugging
     watchdog_period: u32 = 0 =>
@@ -852,9 +852,9 @@ directives! {
     unixsocketgroup: Text = Text::default() =>
         "unixsocketgroup", text_or_unset, [IMMUTABLE], Works;
     mptcp: bool = false =>
-        "mptcp", flag, [IMMUTABLE], NotYet(Process);
+        "mptcp", flag, [IMMUTABLE], Works;
     repl_mptcp: bool = false =>
-        "repl-mptcp", flag, [IMMUTABLE], NotYet(Process);
+        "repl-mptcp", flag, [IMMUTABLE], Works;
     io_threads_always_active: bool = false =>
         "io-threads-always-active", flag, [HIDDEN], NotYet(Threads);
     min_io_threads_avoid_copy_reply: u32 = 7 =>

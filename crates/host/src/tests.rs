@@ -91,6 +91,7 @@ impl Driver for Server {
             host: String::from_utf8_lossy(host).into_owned(),
             port,
             source: None,
+            socket: Default::default(),
             tls: None,
         })
     }

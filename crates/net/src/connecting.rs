@@ -15,9 +15,10 @@ use std::sync::mpsc::{self, Receiver, TryRecvError};
 use mio::net::TcpStream;
 use mio::{Interest, Registry, Token};
 use rustls::ClientConfig;
-use socket2::{Domain, Protocol, SockAddr, Socket, Type};
+use socket2::{Domain, SockAddr, Type};
 
 use super::dial::server_name;
+use super::listener::SocketSettings;
 use super::stream::Stream;
 use super::tls::TlsLink;
 use russet_base::threads;
@@ -32,6 +33,8 @@ pub struct Destination {
     pub port: u16,
     /// The address of our end (`bind-source-addr`); the system chooses if there is none.
     pub source: Option<IpAddr>,
+    /// How the socket is made.
+    pub socket: SocketSettings,
     /// With TLS.
     pub tls: Option<Arc<ClientConfig>>,
 }
@@ -126,7 +129,7 @@ impl Connecting {
     fn next_address(&mut self, registry: &Registry, token: Token) -> io::Result<()> {
         while let Some(address) = self.addresses.pop_front() {
             let interest = Interest::READABLE | Interest::WRITABLE;
-            let begun = connect(address, self.to.source).and_then(|mut socket| {
+            let begun = connect(address, &self.to).and_then(|mut socket| {
                 registry.register(&mut socket, token, interest)?;
                 Ok(socket)
             });
@@ -198,10 +201,10 @@ impl Connecting {
 }
 
 /// A socket whose connection has begun.
-fn connect(to: SocketAddr, source: Option<IpAddr>) -> io::Result<TcpStream> {
+fn connect(to: SocketAddr, from: &Destination) -> io::Result<TcpStream> {
     let domain = Domain::for_address(to);
-    let socket = Socket::new(domain, Type::STREAM.nonblocking(), Some(Protocol::TCP))?;
-    if let Some(source) = source {
+    let socket = from.socket.open(domain, Type::STREAM.nonblocking())?;
+    if let Some(source) = from.source {
         socket.bind(&SockAddr::from(SocketAddr::new(source, 0)))?;
     }
     match socket.connect(&SockAddr::from(to)) {
@@ -249,6 +252,7 @@ mod tests {
             host: host.to_owned(),
             port,
             source: None,
+            socket: SocketSettings::default(),
             tls: None,
         }
     }

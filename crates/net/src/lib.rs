@@ -15,7 +15,8 @@ mod unpacking;
 pub use connecting::{Connecting, Destination};
 pub use dial::Dialled;
 pub use listener::{
-    Accepted, LISTENERS_MAX, ListenError, Listener, Transport, bind_tcp, bind_unix, unix_address,
+    Accepted, LISTENERS_MAX, ListenError, Listener, SocketSettings, Transport, bind_tcp, bind_unix,
+    unix_address,
 };
 pub use slab::Slab;
 pub use stream::{Address, Stream, readable};

@@ -58,15 +58,47 @@ fn failed(step: &'static str) -> impl FnOnce(io::Error) -> ListenError {
     move |error| ListenError { step, error }
 }
 
+/// How sockets are made, for listening and for connecting.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SocketSettings {
+    /// `socket-mark-id`: a mark for the system's packet filter; 0: none.
+    pub mark: u32,
+    /// `mptcp` and `repl-mptcp`: a connection may use several paths.
+    pub multipath: bool,
+}
+
+impl SocketSettings {
+    /// A new TCP socket. A mark that the system refuses, for which a privilege is needed, is left
+    /// out.
+    ///
+    /// Error: the system has no multipath TCP, or no descriptor left.
+    pub(super) fn open(self, domain: Domain, kind: Type) -> io::Result<Socket> {
+        let protocol = if self.multipath {
+            Protocol::MPTCP
+        } else {
+            Protocol::TCP
+        };
+        let socket = Socket::new(domain, kind, Some(protocol))?;
+        if self.mark != 0
+            && let Err(error) = socket.set_mark(self.mark)
+        {
+            tracing::warn!("Unable to set the mark of a socket: {error}");
+        }
+        Ok(socket)
+    }
+}
+
 /// Listens on one address. IPv6 sockets accept only IPv6, as in Redis.
 pub fn bind_tcp(
     address: SocketAddr,
     transport: Transport,
     backlog: i32,
+    settings: SocketSettings,
 ) -> Result<Listener, ListenError> {
     let domain = Domain::for_address(address);
-    let socket =
-        Socket::new(domain, Type::STREAM, Some(Protocol::TCP)).map_err(failed("socket"))?;
+    let socket = settings
+        .open(domain, Type::STREAM)
+        .map_err(failed("socket"))?;
     let options = || -> io::Result<()> {
         if address.is_ipv6() {
             socket.set_only_v6(true)?;
@@ -201,7 +233,8 @@ mod tests {
     #[test]
     fn a_peer_that_is_gone_before_it_is_accepted_keeps_its_address() {
         let any = "127.0.0.1:0".parse().expect("an address");
-        let listener = bind_tcp(any, Transport::Plain, 10).expect("a socket");
+        let listener =
+            bind_tcp(any, Transport::Plain, 10, SocketSettings::default()).expect("a socket");
         let peer = std::net::TcpStream::connect(listener.address().expect("bound")).expect("room");
         let address = peer.local_addr().expect("connected");
         // Closing it now resets the connection: getpeername fails from then on.

@@ -21,6 +21,7 @@ use std::sync::mpsc::{self, Receiver, Sender};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use russet_base::memory::pin::Pinned;
+use russet_base::processors::Post;
 use russet_base::wake::Wake;
 use russet_base::{hashing::crc64, memory::alloc, sys, threads};
 
@@ -89,13 +90,13 @@ pub struct BackgroundFile {
 impl BackgroundFile {
     /// Creates the temporary file. [`BackgroundFile::end`] reports all later errors. `wake` is
     /// called when the file is done or has failed.
-    pub fn create(plan: Plan, wake: Wake) -> io::Result<BackgroundFile> {
+    pub fn create(plan: Plan, post: Post, wake: Wake) -> io::Result<BackgroundFile> {
         let temporary = plan.temporary.clone();
         let whole = Whole::create(plan)?;
         let (jobs, receiver) = mpsc::channel();
         let shared = Arc::<Shared>::default();
         let theirs = Arc::clone(&shared);
-        threads::start("save", move || {
+        threads::start_at(post, "save", move || {
             theirs.end_with(write_all(whole, &receiver, &theirs));
             wake.wake();
         })?;
@@ -448,7 +449,8 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let wake = Wake::default();
         let plan = plan(folder.path(), Some(true));
-        let file = BackgroundFile::create(plan.clone(), wake.clone()).expect("created");
+        let file =
+            BackgroundFile::create(plan.clone(), Post::Snapshot, wake.clone()).expect("created");
         file.write(b"12345".to_vec());
         file.write(b"6789".to_vec());
         file.finish();
@@ -459,7 +461,7 @@ mod tests {
         assert!(!plan.temporary.exists());
 
         // A cancelled file leaves the old one.
-        let file = BackgroundFile::create(plan.clone(), wake).expect("created");
+        let file = BackgroundFile::create(plan.clone(), Post::Snapshot, wake).expect("created");
         file.write(b"other".to_vec());
         let shared = Arc::clone(&file.shared);
         drop(file);
@@ -476,7 +478,8 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let mut plan = plan(folder.path(), None);
         plan.name = folder.path().join("missing").join("file");
-        let file = BackgroundFile::create(plan.clone(), Wake::default()).expect("created");
+        let file =
+            BackgroundFile::create(plan.clone(), Post::Snapshot, Wake::default()).expect("created");
         file.finish();
         assert!(wait(&file).is_err());
         assert!(!plan.temporary.exists());

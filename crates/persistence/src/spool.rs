@@ -46,6 +46,7 @@ pub use reader::SpoolReader;
 use super::aof::Disk;
 use super::background::{Job, Make, Sink, WAITING_MAX};
 use russet_base::memory::pin::Pinned;
+use russet_base::processors::Post;
 use russet_base::threads;
 use russet_base::wake::Wake;
 use writer::Writer;
@@ -167,7 +168,7 @@ impl Spool {
     pub fn start(&self) -> io::Result<()> {
         let (jobs, receiver) = mpsc::channel();
         let writer = Writer::new(Arc::clone(&self.0.shared), self.0.plan.clone());
-        threads::start("spool", move || writer.run(&receiver))?;
+        threads::start_at(Post::Snapshot, "spool", move || writer.run(&receiver))?;
         assert!(self.0.jobs.set(jobs).is_ok(), "a spool is started once");
         Ok(())
     }
@@ -262,7 +263,7 @@ impl Spool {
             let mut plan = self.0.plan.clone();
             plan.checksum = None;
             let writer = Writer::new(Arc::clone(shared), plan);
-            threads::start("spool", move || writer.run_file(file))?;
+            threads::start_at(Post::Snapshot, "spool", move || writer.run_file(file))?;
             return Ok(());
         }
         state.file = Some(Arc::new(file));

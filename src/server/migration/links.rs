@@ -122,6 +122,7 @@ impl Server {
             host: String::from_utf8_lossy(ip).into_owned(),
             port,
             source: self.config.bind_source_addr.lossy().parse().ok(),
+            socket: self.link_socket(),
             tls: self.connections.tls.of_replication(&self.config),
         };
         let wake = self.connections.wake.clone();

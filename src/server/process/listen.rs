@@ -10,7 +10,8 @@ use std::os::unix::fs::FileTypeExt;
 
 use russet_config::{Config, system_text};
 use russet_net::{
-    LISTENERS_MAX, ListenError, Listener, Transport, bind_tcp, bind_unix, unix_address,
+    LISTENERS_MAX, ListenError, Listener, SocketSettings, Transport, bind_tcp, bind_unix,
+    unix_address,
 };
 
 /// One address of `bind`.
@@ -118,7 +119,7 @@ pub fn reopen_tcp(config: &Config, listeners: &mut Vec<Listener>) -> Result<(), 
         if listeners.iter().any(|l| l.place() == place) {
             continue;
         }
-        match bind_tcp(*address, want.transport, backlog(config)) {
+        match bind_tcp(*address, want.transport, backlog(config), settings(config)) {
             Ok(listener) => new.push(listener),
             Err(error) if is_in_use(&error) && has_port(listeners, address.port()) => {
                 drop(new);
@@ -153,7 +154,7 @@ fn reopen_over_old(
         }
         Err(Logged) => {
             for (address, transport) in old {
-                match bind_tcp(address, transport, backlog(config)) {
+                match bind_tcp(address, transport, backlog(config), settings(config)) {
                     Ok(listener) => listeners.push(listener),
                     Err(error) => {
                         tracing::warn!("Listening again on {address}: {}", reason(&error));
@@ -299,7 +300,7 @@ fn bind_each(
 ) -> Result<Vec<Listener>, Logged> {
     let mut listeners = Vec::new();
     for (want, address) in wanted {
-        match bind_tcp(*address, want.transport, backlog(config)) {
+        match bind_tcp(*address, want.transport, backlog(config), settings(config)) {
             Ok(listener) => listeners.push(listener),
             Err(error) if want.forgives(&error.error) => {
                 want.warn(&reason(&error));
@@ -384,7 +385,7 @@ impl WantedSocket {
     fn usable_address(&self) -> Result<Option<SocketAddr>, String> {
         let address = self.resolve()?;
         let trial = SocketAddr::new(address.ip(), 0);
-        match bind_tcp(trial, self.transport, 1) {
+        match bind_tcp(trial, self.transport, 1, SocketSettings::default()) {
             Ok(_) => Ok(Some(address)),
             Err(error) if self.forgives(&error.error) => Ok(None),
             Err(error) => Err(system_text(&error.error)),
@@ -426,6 +427,13 @@ fn is_in_use(error: &ListenError) -> bool {
 fn has_port(listeners: &[Listener], port: u16) -> bool {
     let addresses = listeners.iter().filter_map(Listener::address);
     addresses.map(|address| address.port()).any(|p| p == port)
+}
+
+fn settings(config: &Config) -> SocketSettings {
+    SocketSettings {
+        mark: config.socket_mark_id,
+        multipath: config.mptcp,
+    }
 }
 
 fn backlog(config: &Config) -> i32 {

@@ -44,6 +44,7 @@ use russet_acl::{Commands, Role, Roles, RulesError, Terms, User, parse_file};
 use russet_base::memory::alloc;
 #[cfg(not(feature = "system-allocator"))]
 use russet_base::memory::huge_pages;
+use russet_base::processors;
 use russet_base::text::Printable;
 use russet_command::Flags;
 use russet_config::{
@@ -213,6 +214,7 @@ fn set_up_process(config: &mut Config, program: &OsStr, file: Option<&Path>) -> 
     if let Err(error) = process::apply_oom_score(config) {
         tracing::warn!("Setting oom-score-adj: {}", system_text(&error));
     }
+    bind_processors(config);
     // After the fork of a daemon, in which the thread would not exist.
     if config.jemalloc_bg_thread
         && let Err(error) = alloc::give_back_by_thread(true)
@@ -226,6 +228,23 @@ fn set_up_process(config: &mut Config, program: &OsStr, file: Option<&Path>) -> 
         tracing::warn!("The memory has small pages: {error}");
     }
     true
+}
+
+/// Moves this thread to the processors of `server-cpulist`, and helpers to theirs when they start.
+fn bind_processors(config: &Config) {
+    fn list(text: &Text) -> Option<&[u8]> {
+        (!text.is_empty()).then_some(&text[..])
+    }
+    let posts = [
+        &config.bio_cpulist,
+        &config.bgsave_cpulist,
+        &config.aof_rewrite_cpulist,
+    ];
+    processors::set_posts(posts.map(list));
+    let of_loop = list(&config.server_cpulist).map(processors::bind);
+    if let Some(Err(error)) = of_loop {
+        tracing::warn!("Setting server-cpulist: {}", system_text(&error));
+    }
 }
 
 /// The sockets for clients and for scrapes, and the materials of TLS. `None`: the reason is in the

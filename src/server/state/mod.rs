@@ -64,7 +64,7 @@ use russet_base::wake::Wake;
 use russet_config::Config;
 use russet_json::PathCache;
 use russet_keyspace::ClientId;
-use russet_net::{Destination, Listener};
+use russet_net::{Destination, Listener, SocketSettings};
 use russet_replication::Stream;
 use rustls::ClientConfig;
 
@@ -126,7 +126,16 @@ impl Server {
             host: String::from_utf8_lossy(host).into_owned(),
             port,
             source: self.config.bind_source_addr.lossy().parse().ok(),
+            socket: self.link_socket(),
             tls,
+        }
+    }
+
+    /// How sockets of links to other servers are made.
+    pub(in crate::server) fn link_socket(&self) -> SocketSettings {
+        SocketSettings {
+            mark: self.config.socket_mark_id,
+            multipath: self.config.repl_mptcp,
         }
     }
 

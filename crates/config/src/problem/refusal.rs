@@ -28,6 +28,8 @@ pub enum ValueError {
     NulByte,
     #[error("Invalid locale name")]
     NoSuchLocale,
+    #[error("processors must be numbers and ranges with commas between them, such as 0-3,8")]
+    NoProcessors,
     #[error("dbfilename can't be a path, just a filename")]
     DbFilenameIsPath,
     #[error("appendfilename can't be empty")]

@@ -149,6 +149,7 @@ impl Loop {
         }
         let tls = server.connections.tls.of_replication(&server.config);
         let source = server.config.bind_source_addr.lossy().parse().ok();
+        let socket = server.link_socket();
         let wake = server.connections.wake.clone();
         let Some(upstream) = &mut server.replication.upstream else {
             return;
@@ -157,6 +158,7 @@ impl Loop {
             host: upstream.core.host.clone(),
             port: upstream.core.port,
             source,
+            socket,
             tls,
         };
         #[cfg(feature = "testing")]

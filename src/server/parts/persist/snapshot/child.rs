@@ -26,9 +26,10 @@ use rustix::process::{
 use super::end::SnapshotEnd;
 use super::fan_out::FanOut;
 use super::making::{Hands, Making};
-use super::target::Target;
+use super::target::{Consumer, Target};
 
 use crate::server::process::apply_oom_score_of_child;
+use russet_base::processors::{self, Post};
 use russet_base::sys;
 use russet_config::system_text;
 use russet_keyspace::{Keyspace, Saver};
@@ -187,6 +188,12 @@ fn be_child(
     let _ = sys::ignore_signal(SIGTERM);
     let _ = sys::reset_signal(SIGUSR1);
     apply_oom_score_of_child(making.config);
+    let is_rewrite = |target: &Target| target.consumer() == Consumer::Rewrite;
+    processors::bind_post(if targets.iter().any(is_rewrite) {
+        Post::Rewrite
+    } else {
+        Post::Snapshot
+    });
     let delay = u64::try_from(making.config.rdb_key_save_delay).unwrap_or(0);
     let mut report = Report {
         pipe,

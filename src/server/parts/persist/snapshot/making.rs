@@ -20,6 +20,7 @@ use crate::server::parts::search::Indexes;
 use super::target::{SyncContent, SyncForm, Target, What};
 
 use russet_base::clock::Now;
+use russet_base::processors::Post;
 use russet_base::wake::Wake;
 use russet_cluster::migration::{Migrations, Name, Ranges, SLOT_IMPORT};
 use russet_cluster::{Cluster, SLOT_STATES};
@@ -61,9 +62,9 @@ pub(super) enum Hands {
 }
 
 impl Hands {
-    fn file(&self, plan: Plan) -> io::Result<BackgroundFile> {
+    fn file(&self, plan: Plan, post: Post) -> io::Result<BackgroundFile> {
         match self {
-            Hands::Thread(wake) => BackgroundFile::create(plan, wake.clone()),
+            Hands::Thread(wake) => BackgroundFile::create(plan, post, wake.clone()),
             Hands::Here => BackgroundFile::create_here(plan),
         }
     }
@@ -86,7 +87,7 @@ impl Making<'_> {
                     checksum: Some(config.rdbchecksum),
                     incremental_fsync: config.rdb_save_incremental_fsync,
                 };
-                let file = hands.file(plan);
+                let file = hands.file(plan, Post::Snapshot);
                 let file = file.map_err(|error| cannot_open(&path, &error))?;
                 let mut facts = self.place_in_stream();
                 facts.push(("aof-base", b"0".to_vec()));
@@ -108,7 +109,8 @@ impl Making<'_> {
                     checksum: Some(config.rdbchecksum),
                     incremental_fsync: config.aof_rewrite_incremental_fsync,
                 };
-                let file = hands.file(plan).map_err(|error| system_text(&error))?;
+                let file = hands.file(plan, Post::Rewrite);
+                let file = file.map_err(|error| system_text(&error))?;
                 let mut facts = vec![("aof-base", b"1".to_vec())];
                 facts.extend(self.cursors());
                 Ok(Box::new(self.rdb(keyspace, file, &facts)))
