@@ -19,6 +19,13 @@ pub(super) struct Function {
     pub(super) run: fn(&[Expression], &dyn Row) -> Evaluated,
 }
 
+impl Function {
+    /// Whether arguments are evaluated only where their values are wanted.
+    pub(super) fn is_lazy(&self) -> bool {
+        ["case", "exists"].contains(&self.name)
+    }
+}
+
 impl PartialEq for Function {
     fn eq(&self, other: &Function) -> bool {
         self.name == other.name
@@ -145,7 +152,7 @@ fn cased(args: &[Expression], row: &dyn Row, of: fn(&[u8]) -> Vec<u8>) -> Evalua
 }
 
 /// An argument that must be a text.
-fn text(
+pub(super) fn text(
     args: &[Expression],
     row: &dyn Row,
     function: &str,
@@ -160,7 +167,7 @@ fn text(
     };
     let text = format!(
         "Invalid type ({kind}) for argument {at} in function '{function}'. \
-         VALIDATE_ARG__STRING(v, {at}) was false."
+         VALIDATE_ARG__STRING(v, 0) was false."
     );
     Err(ExpressionError(text.into_bytes()))
 }
@@ -182,7 +189,7 @@ fn whole(
             };
             let text = format!(
                 "Invalid type ({kind}) for argument {at} in function '{function}'. \
-                 VALIDATE_ARG__NUMBER(v, {at}) was false."
+                 VALIDATE_ARG__TYPE(v, RSValue_Number) was false."
             );
             Err(ExpressionError(text.into_bytes()))
         }
@@ -192,7 +199,10 @@ fn whole(
 /// `substr(text, offset, length)`: an offset below 0 counts from the end, a length below 0 leaves
 /// so many bytes out at the end.
 fn substr(args: &[Expression], row: &dyn Row) -> Evaluated {
-    let text = text(args, row, "substr", 0)?;
+    let Value::Text(text) = args[0].evaluate(row)? else {
+        let text = b"Invalid type for substr. Expected string";
+        return Err(ExpressionError(text.to_vec()));
+    };
     let total = text.len() as i64;
     let (offset, length) = (
         whole(args, row, "substr", 1)?,
@@ -234,7 +244,9 @@ fn contains(args: &[Expression], row: &dyn Row) -> Evaluated {
 fn format(args: &[Expression], row: &dyn Row) -> Evaluated {
     let pattern = text(args, row, "format", 0)?;
     let error = |text: &str| Err(ExpressionError(text.into()));
-    let mut values = args[1..].iter();
+    let values: Result<Vec<Value>, _> = args[1..].iter().map(|arg| arg.evaluate(row)).collect();
+    let values = values?;
+    let mut values = values.iter();
     let mut out = Vec::new();
     let mut bytes = pattern.iter();
     while let Some(&byte) = bytes.next() {
@@ -248,7 +260,7 @@ fn format(args: &[Expression], row: &dyn Row) -> Evaluated {
                 let Some(value) = values.next() else {
                     return error("Not enough arguments for format");
                 };
-                let text = value.evaluate(row)?.text();
+                let text = value.text();
                 out.extend(text.unwrap_or_else(|| b"(null)".to_vec()));
             }
             _ => return error("Unknown format specifier passed"),
@@ -303,8 +315,9 @@ fn exists(args: &[Expression], row: &dyn Row) -> Evaluated {
 /// The metres between two places, each `"lon,lat"` or two numbers, to the centimetre.
 fn geodistance(args: &[Expression], row: &dyn Row) -> Evaluated {
     let mut numbers = Vec::new();
-    for argument in args {
-        match argument.evaluate(row)? {
+    let values: Result<Vec<Value>, _> = args.iter().map(|arg| arg.evaluate(row)).collect();
+    for value in values? {
+        match value {
             Value::Number(n) => numbers.push(n),
             Value::Text(text) => {
                 let Some(place) = place_of(&text) else {

@@ -166,7 +166,13 @@ impl Expression {
                 Value::Number(f64::from(u8::from(is_true)))
             }
             Expression::Compare(how, left, right) => {
-                let order = left.evaluate(row)?.compare(&right.evaluate(row)?)?;
+                let (left, right) = (left.evaluate(row)?, right.evaluate(row)?);
+                let is_of_sameness = matches!(how, Comparison::Equal | Comparison::NotEqual);
+                let order = match left.compare(&right) {
+                    // A number is no text that is none.
+                    Err(_) if is_of_sameness => None,
+                    order => order?,
+                };
                 let holds = match how {
                     Comparison::Equal => order.is_some_and(|order| order.is_eq()),
                     Comparison::NotEqual => order.is_none_or(|order| order.is_ne()),
@@ -188,8 +194,26 @@ impl Expression {
             Expression::Call(Call {
                 function,
                 arguments,
-            }) => (function.run)(arguments, row)?,
+            }) => match (function.run)(arguments, row) {
+                // All arguments are evaluated before any is looked at.
+                Err(error) if !function.is_lazy() => {
+                    for argument in arguments {
+                        argument.evaluate(row)?;
+                    }
+                    return Err(error);
+                }
+                done => done?,
+            },
         })
+    }
+}
+
+/// A number as a whole one, as x86 has it: what is none, or too large, is the least.
+fn truncated(n: f64) -> i64 {
+    if n >= -9_223_372_036_854_775_808.0 && n < 9_223_372_036_854_775_808.0 {
+        n as i64
+    } else {
+        i64::MIN
     }
 }
 
@@ -202,7 +226,7 @@ fn compute(how: Operator, left: f64, right: f64) -> f64 {
         Operator::Divide => left / right,
         Operator::Remainder => {
             // Of whole numbers, as C has it.
-            let (left, right) = (left as i64, right as i64);
+            let (left, right) = (truncated(left), truncated(right));
             left.checked_rem(right).map_or(f64::NAN, |rest| rest as f64)
         }
         Operator::Power => left.powf(right),

@@ -9,7 +9,7 @@ use jiff::tz::TimeZone;
 use jiff::{Timestamp, ToSpan, Zoned};
 
 use super::value::Value;
-use super::{Evaluated, Expression, Row};
+use super::{Evaluated, Expression, Row, functions};
 
 /// The form of a time that names none.
 const USUAL_FORM: &str = "%FT%TZ";
@@ -39,9 +39,12 @@ pub(super) fn timefmt(args: &[Expression], row: &dyn Row) -> Evaluated {
 /// `parsetime(text, form)`, by `strptime`. A part that the form does not name is 0, also the day of
 /// the month: that is the last day of the month before.
 pub(super) fn parsetime(args: &[Expression], row: &dyn Row) -> Evaluated {
-    let (text, form) = (args[0].evaluate(row)?.text(), args[1].evaluate(row)?.text());
-    let seconds = text.zip(form).and_then(|(text, form)| {
-        let (text, form) = (String::from_utf8(text).ok()?, String::from_utf8(form).ok()?);
+    let (text, form) = (
+        functions::text(args, row, "parsetime", 0)?,
+        functions::text(args, row, "parsetime", 1)?,
+    );
+    let (text, form) = (String::from_utf8(text), String::from_utf8(form));
+    let seconds = text.ok().zip(form.ok()).and_then(|(text, form)| {
         let parts = BrokenDownTime::parse(&form, &text).ok()?;
         let (year, month) = (parts.year().unwrap_or(1900), parts.month().unwrap_or(1));
         let first = Date::new(year, month, 1).ok()?;

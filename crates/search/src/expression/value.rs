@@ -58,7 +58,7 @@ impl Value {
         Some(parts.join(&b','))
     }
 
-    /// The order of two values. `None`: they have none.
+    /// The order of two values; what is no number is as large as any. `None`: they have none.
     ///
     /// # Errors
     ///
@@ -66,19 +66,24 @@ impl Value {
     pub fn compare(&self, other: &Value) -> Result<Option<Ordering>, ExpressionError> {
         Ok(match (self, other) {
             (Value::Null, Value::Null) => Some(Ordering::Equal),
-            (Value::Number(a), Value::Number(b)) => a.partial_cmp(b),
+            (Value::Number(a), Value::Number(b)) => Some(order(*a, *b)),
             (Value::Text(a), Value::Text(b)) => Some(a.cmp(b)),
             (Value::Number(a), Value::Text(text)) => {
                 let Some(b) = other.number() else {
                     let before = b"Error converting string '".as_slice();
                     return Err(ExpressionError([before, text, b"' to number"].concat()));
                 };
-                a.partial_cmp(&b)
+                Some(order(*a, b))
             }
             (Value::Text(_), Value::Number(_)) => other.compare(self)?.map(Ordering::reverse),
             _ => None,
         })
     }
+}
+
+/// As C orders by two comparisons, each of which is false for what is no number.
+fn order(a: f64, b: f64) -> Ordering {
+    a.partial_cmp(&b).unwrap_or(Ordering::Equal)
 }
 
 /// A whole text as a number, as C's `strtod` reads it.
