@@ -13,11 +13,6 @@ pub struct Search {
     pub language: Option<Language>,
     /// VERBATIM: words are not expanded.
     pub verbatim: bool,
-    /// SLOP: other words between those of the query, at most.
-    pub slop: Option<u32>,
-    pub in_order: bool,
-    /// INFIELDS: the text fields that words are looked for in.
-    pub in_fields: Option<Vec<Vec<u8>>>,
     /// INKEYS: the only documents that are asked.
     pub in_keys: Option<Vec<DocumentId>>,
     /// HAMMING compares payloads with it.
@@ -46,9 +41,6 @@ impl Default for Search {
             scorer: Scorer::default(),
             language: None,
             verbatim: false,
-            slop: None,
-            in_order: false,
-            in_fields: None,
             in_keys: None,
             payload: None,
             scores: true,

@@ -1,7 +1,7 @@
 //! Queries with the synonyms, sounds and stems of their words, as FT.EXPLAIN shows them.
 //!
 //! Words of phrases stay as they are, and in RediSearch 2.10 those of what must not or need not be
-//! there.
+//! there, and before `=>[KNN`.
 
 use super::Index;
 use crate::query::{Fields, Kind, Node, QueryError};
@@ -10,19 +10,6 @@ use crate::search::Search;
 use crate::text::{Language, sound, stem};
 
 impl Index {
-    /// The bits of text fields of some names.
-    pub(crate) fn fields_of(&self, names: &[Vec<u8>]) -> Fields {
-        let texts = self
-            .schema
-            .fields
-            .iter()
-            .filter(|field| matches!(field.kind, FieldKind::Text(_)));
-        let named = texts
-            .enumerate()
-            .filter(|(_, field)| names.contains(&field.name));
-        Fields(named.fold(0, |bits, (bit, _)| bits | 1 << bit))
-    }
-
     /// A query whose words are looked for with their synonyms, sounds and stems. O(nodes).
     ///
     /// # Errors
@@ -96,7 +83,7 @@ impl Index {
             Kind::Not(part) | Kind::Optional(part) if !is_2_10 => {
                 self.expand_part(part, language, is_2_10)?;
             }
-            Kind::Vector(vector) => {
+            Kind::Vector(vector) if !is_2_10 => {
                 if let Some(filter) = &mut vector.filter {
                     self.expand_part(filter, language, is_2_10)?;
                 }

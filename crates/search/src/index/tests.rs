@@ -524,3 +524,28 @@ fn parts_within_words_are_found_with_and_without_suffixes() {
     index.put(b"d", &Hash(&[("t", "word"), ("g", "tag")]));
     assert_eq!(found(&index, "*ell*") + found(&index, "@g:{*ell*}"), 0);
 }
+
+/// Words near each other, beside parts that stand nowhere.
+#[test]
+fn distances_are_of_words_alone() {
+    let mut index = Index::new(schema(true));
+    let document = Hash(&[("t", "jumped over the casa abc"), ("g", "x")]);
+    index.put(b"a", &document);
+    let found = |query: &str| !hits(&index, query, &Search::default()).is_empty();
+    assert!(found("(jumped casa)=>{$slop:2}"));
+    assert!(!found("(jumped casa)=>{$slop:0}"));
+    assert!(!found("(casa @g:{x})=>{$slop:9}"));
+    assert!(!found("(-hello casa)=>{$slop:9}"));
+    assert!(found("(casa @g:{x})=>{$inorder:true}"));
+    assert!(found("(@g:{x} @g:{x})=>{$slop:0}"));
+}
+
+#[test]
+fn an_empty_text_is_no_word() {
+    let mut index = Index::new(schema(true));
+    index.put(b"a", &Hash(&[("t", "")]));
+    let found = |query: &str| hits(&index, query, &Search::default()).len();
+    assert_eq!(found("@t:\"\""), 1);
+    assert_eq!(found("%%ab%%"), 0);
+    assert_eq!(found("w'*'"), 0);
+}

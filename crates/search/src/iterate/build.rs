@@ -19,8 +19,6 @@ pub(super) struct Builder<'i, 's> {
     pub(super) index: &'i Index,
     pub(super) search: &'s Search,
     pub(super) scoring: Scoring,
-    /// INFIELDS: the fields that words may stand in.
-    fields: Fields,
     /// The names of distances, in the order of the query.
     pub(super) distance_names: Vec<Vec<u8>>,
     /// Whether a part stands for more terms than it may.
@@ -31,15 +29,10 @@ pub(super) type Built<'i> = Result<Cursor<'i>, QueryError>;
 
 impl<'i, 's> Builder<'i, 's> {
     pub(super) fn new(index: &'i Index, search: &'s Search) -> Builder<'i, 's> {
-        let fields = match &search.in_fields {
-            None => Fields::ALL,
-            Some(names) => index.fields_of(names),
-        };
         Builder {
             index,
             search,
             scoring: Scoring::new(search, index.len(), index.documents().length_total()),
-            fields,
             distance_names: Vec::new(),
             is_cut: false,
         }
@@ -73,7 +66,7 @@ impl<'i, 's> Builder<'i, 's> {
         match &node.kind {
             Kind::Everything => Ok(Cursor::Ids(self.everything(Role::Everything, node.weight))),
             Kind::Word(text) | Kind::Expanded(text) => Ok(self.word(node, text)),
-            Kind::Intersect { parts, is_exact } => self.intersect(node, parts, *is_exact),
+            Kind::Intersect { parts, is_exact } => self.intersect(node, parts, *is_exact, None),
             Kind::Union(parts) => {
                 if let [part] = parts.as_slice() {
                     return self.build(part);
@@ -115,7 +108,7 @@ impl<'i, 's> Builder<'i, 's> {
         if !self.index.schema().has_fields {
             return (node.fields != Fields(0)).then_some(u128::MAX);
         }
-        let fields = node.fields.0 & self.fields.0;
+        let fields = node.fields.0;
         (fields != 0).then_some(fields)
     }
 
@@ -134,11 +127,41 @@ impl<'i, 's> Builder<'i, 's> {
         }
     }
 
-    fn intersect(&mut self, node: &Node, parts: &[Node], is_exact: bool) -> Built<'i> {
-        if let [part] = parts {
+    /// The cursor of a whole query; INKEYS is one more part of it.
+    pub(super) fn build_root(&mut self, root: &Node) -> Built<'i> {
+        let Some(keys) = &self.search.in_keys else {
+            return self.build(root);
+        };
+        let list = keys.iter().map(|id| id.0).collect();
+        let keys = Cursor::Ids(Ids::listed(list, Role::Plain, 1.0));
+        let keys = self.counted(keys, |_| PartProfile::named("ID-LIST-SORTED"));
+        let both = if let Kind::Intersect { parts, is_exact } = &root.kind {
+            self.intersect(root, parts, *is_exact, Some(keys))?
+        } else {
+            match self.build(root)? {
+                Cursor::Empty => Cursor::Empty,
+                other => {
+                    let parts = vec![keys, other];
+                    Cursor::Intersection(Box::new(Intersection::new(parts, None, 1.0)))
+                }
+            }
+        };
+        Ok(self.counted(both, |_| PartProfile::named("INTERSECT")))
+    }
+
+    /// All of some parts, and of one that stands before them.
+    fn intersect(
+        &mut self,
+        node: &Node,
+        parts: &[Node],
+        is_exact: bool,
+        first: Option<Cursor<'i>>,
+    ) -> Built<'i> {
+        if let ([part], None) = (parts, &first) {
             return self.build(part);
         }
-        let mut built = Vec::with_capacity(parts.len());
+        let mut built = Vec::with_capacity(parts.len() + 1);
+        built.extend(first);
         for part in parts {
             built.push(self.build(part)?);
         }
@@ -151,11 +174,9 @@ impl<'i, 's> Builder<'i, 's> {
                 in_order: true,
             })
         } else {
-            let slop = node.slop.or(self.search.slop);
-            let in_order = node.in_order || self.search.in_order;
-            (slop.is_some() || in_order).then(|| Nearness {
-                slop: slop.unwrap_or(u32::MAX),
-                in_order,
+            (node.slop.is_some() || node.in_order).then(|| Nearness {
+                slop: node.slop.unwrap_or(u32::MAX),
+                in_order: node.in_order,
             })
         };
         let nearness = nearness.filter(|_| self.index.schema().has_offsets);

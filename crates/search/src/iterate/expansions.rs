@@ -200,6 +200,8 @@ impl<'i> Builder<'i, '_> {
     /// Calls `take` with the terms that pass, in order, until it returns false.
     fn for_each_term(&self, test: &Test, by_pairs: bool, take: &mut dyn FnMut(&'i Term) -> bool) {
         let terms = self.index.terms();
+        // An empty text is kept for INDEXEMPTY alone: it is no word.
+        let take = &mut |term: &'i Term| term.text.is_empty() || take(term);
         match test {
             _ if by_pairs => {
                 let held = |term: &&Term| !term.postings.is_empty() && test.passes(&term.text);

@@ -5,7 +5,7 @@
 
 use super::build::Builder;
 use super::counted::{self, PartProfile};
-use super::{Cursor, END, Ids, Intersection, Role};
+use super::{Cursor, END};
 use crate::hit::{DocumentId, Hit};
 use crate::index::Index;
 use crate::query::{Node, QueryError};
@@ -32,21 +32,7 @@ impl Index {
     /// A vector of another size than the field's, and shapes.
     pub fn matches<'i>(&'i self, root: &Node, search: &Search) -> Result<Matches<'i>, QueryError> {
         let mut builder = Builder::new(self, search);
-        let mut cursor = builder.build(root)?;
-        if let Some(keys) = &search.in_keys {
-            let list = keys.iter().map(|id| id.0).collect();
-            let keys = Cursor::Ids(Ids::listed(list, Role::Plain, 1.0));
-            let keys = builder.counted(keys, |_| PartProfile::named("ID-LIST-SORTED"));
-            cursor = match cursor {
-                Cursor::Empty => Cursor::Empty,
-                other => {
-                    let parts = vec![keys, other];
-                    let both = Intersection::new(parts, None, 1.0);
-                    let both = Cursor::Intersection(Box::new(both));
-                    builder.counted(both, |_| PartProfile::named("INTERSECT"))
-                }
-            };
-        }
+        let cursor = builder.build_root(root)?;
         let mut matches = Matches {
             index: self,
             root: cursor,

@@ -1,6 +1,7 @@
 //! Whether words stand near each other, in any order or in that of the query; and how near.
 //!
-//! Parts without positions (tags, numbers, what is missing) do not count.
+//! Parts without positions (tags, numbers, what is missing) do not count; one part with positions
+//! beside them is near in order, but not near in any order, as in RediSearch.
 //!
 //! Source: SLOP, INORDER and scores of Redis Stack 7.4.
 
@@ -50,7 +51,7 @@ pub(crate) fn are_near(parts: &[Cursor<'_>], nearness: Nearness, room: &mut Vec<
         }
     }
     let lists = &room[..count];
-    if count < 2 {
+    if count == 0 {
         return true;
     }
     if nearness.in_order {

@@ -64,34 +64,38 @@ impl SearchRequest {
     /// marked that the index has no places of.
     pub fn query(&self, text: &[u8], schema: &Schema) -> Result<Option<Node>, SearchError> {
         let marks = self.highlight.is_some() || self.summary.is_some();
-        if marks && !schema.has_highlights {
-            let text =
-                "Cannot use highlight/summarize because NOOFSETS was specified at index level";
-            return Err(SearchError::new(error::BAD_VALUE, text));
+        if marks && !(schema.has_offsets && schema.has_highlights) {
+            let after = "because NOOFSETS was specified at index level";
+            let text = format!("Cannot use HIGHLIGHT/SUMMARIZE {after}");
+            return Err(SearchError::new(error::BAD_VALUE, text)
+                .worded_before(format!("Cannot use highlight/summarize {after}")));
         }
         let root = self.options.query(text, schema)?;
         for filter in &self.filters {
             check_ranges(filter, schema)?;
         }
-        Ok(root.map(|root| filtered(root, &self.filters)))
+        Ok(root.map(|root| filtered(root, &self.filters, &self.options)))
     }
 }
 
-/// A query with filters before it; one for nearest vectors looks for them among what passes.
-fn filtered(root: Node, filters: &[Node]) -> Node {
+/// A query with filters before it, or before its parts if all of them must match; one for nearest
+/// vectors looks for them among what passes.
+fn filtered(root: Node, filters: &[Node], options: &Options) -> Node {
     if filters.is_empty() {
         return root;
     }
     let with = |rest: Option<Node>| {
         let mut parts = filters.to_vec();
         parts.extend(rest);
-        match parts.len() {
-            1 => parts.remove(0),
-            _ => Node::new(Kind::Intersect {
-                parts,
-                is_exact: false,
-            }),
+        if parts.len() == 1 {
+            return parts.remove(0);
         }
+        let mut node = Node::new(Kind::Intersect {
+            parts,
+            is_exact: false,
+        });
+        (node.slop, node.in_order) = (options.slop, options.in_order);
+        node
     };
     match root.kind {
         Kind::Vector(mut vector) if matches!(vector.reach, Reach::Nearest(_)) => {
@@ -100,6 +104,14 @@ fn filtered(root: Node, filters: &[Node]) -> Node {
                 kind: Kind::Vector(vector),
                 ..root
             }
+        }
+        Kind::Intersect {
+            mut parts,
+            is_exact,
+        } => {
+            parts.splice(0..0, filters.iter().cloned());
+            let kind = Kind::Intersect { parts, is_exact };
+            Node { kind, ..root }
         }
         kind => with(Some(Node { kind, ..root })),
     }
