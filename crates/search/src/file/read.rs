@@ -323,6 +323,7 @@ impl<'i> Reader<'i> {
         schema.score = self.double()?;
         let language = Language::numbered(self.number()?);
         schema.language = language.ok_or(Damaged("the language of an index is not known"))?;
+        schema.names_language = schema.language != Language::English;
         if self.version >= INDEX_ALL {
             schema.indexes_all = self.flag()?;
         }

@@ -103,7 +103,10 @@ fn of_json<'d>(field: &Field, found: Found<'d>) -> Taken<'d> {
                 return Err(b"TEXT/TAG fields can only contain strings or nulls".into());
             }
             (FieldKind::Number, Item::Number(number)) => numbers.push(number + 0.0),
-            (FieldKind::Geo, Item::Text(text)) => numbers.push(place(&text)?),
+            (FieldKind::Geo, Item::Text(text)) => {
+                numbers.push(place(&text)?);
+                texts.push(text);
+            }
             (FieldKind::Shape(space), Item::Text(text)) => {
                 return Ok((Values::Shape(shape(&text, *space)), None));
             }
@@ -113,7 +116,7 @@ fn of_json<'d>(field: &Field, found: Found<'d>) -> Taken<'d> {
     let sorted = texts.first().cloned().filter(|_| field.is_sortable);
     Ok(match &field.kind {
         FieldKind::Text(_) | FieldKind::Tag(_) => (Values::Texts(texts), sorted),
-        _ => (Values::Numbers(numbers), None),
+        _ => (Values::Numbers(numbers), sorted),
     })
 }
 

@@ -11,8 +11,10 @@ use super::step::{Evaluated, Pipeline, Source, Step};
 use crate::error::{self, SearchError};
 use crate::expression;
 use crate::request::{AggregateRequest, Arrange, Group, Loaded, Stage};
-use crate::schema::Schema;
+use crate::schema::{KeyType, Schema};
 
+/// Rows after SORTBY without LIMIT and MAX.
+const SORTED: u64 = 10;
 const SCORE: &[u8] = b"__score";
 
 pub(super) struct Builder<'s> {
@@ -36,7 +38,7 @@ impl Pipeline {
     ) -> Result<Pipeline, SearchError> {
         let mut builder = Builder {
             schema: Some(schema),
-            names: vec![Names::default()],
+            names: vec![Names::of(&request.options)],
             steps: Vec::new(),
         };
         let names = &mut builder.names[0];
@@ -47,7 +49,7 @@ impl Pipeline {
         for stage in &request.stages {
             builder.stage(stage)?;
         }
-        Ok(Pipeline::new(builder.names, builder.steps, source))
+        Ok(Pipeline::new(builder.names, builder.steps, source).without_settings(schema))
     }
 }
 
@@ -64,7 +66,10 @@ impl Builder<'_> {
         match stage {
             Stage::Load(fields) => self.load(fields),
             Stage::LoadAll => {
-                self.names().is_open = true;
+                // Of a JSON document it loads the whole, not its fields.
+                self.names().is_open = self
+                    .schema
+                    .is_some_and(|schema| schema.key_type == KeyType::Hash);
                 self.push(Step::LoadAll);
             }
             Stage::Group(group) => self.group(group)?,
@@ -142,7 +147,7 @@ impl Builder<'_> {
         }
         let (skipped, kept) = match (arrange.limit, arrange.max) {
             (Some(limit), _) => (limit.offset, limit.offset.saturating_add(limit.count)),
-            (None, max) => (0, max.unwrap_or(u64::MAX)),
+            (None, max) => (0, max.unwrap_or(SORTED)),
         };
         let arranged = Arranged::by_keys(keys, size(skipped), size(kept));
         self.push(Step::Arrange(Box::new(arranged)));

@@ -8,6 +8,7 @@ use hashbrown::HashMap;
 use super::row::{Loader, Row, Seen};
 use crate::expression::{Value, number_of};
 use crate::index::{Index, SortValue};
+use crate::request::{Format, Options};
 use crate::schema::{FieldKind, KeyType, Schema};
 
 /// Where a value is taken from if the row itself has none.
@@ -50,12 +51,22 @@ pub(super) struct Names {
     by_name: HashMap<Vec<u8>, usize, RandomState>,
     /// `LOAD *` was there: all fields of the schema may be used, and any others may come.
     pub(super) is_open: bool,
+    /// FORMAT EXPAND: values are those of the document, even if they are SORTABLE.
+    is_expanded: bool,
 }
 
 /// The name of a document's key.
 pub(super) const KEY: &[u8] = b"__key";
 
 impl Names {
+    /// No names yet, of a request.
+    pub(super) fn of(options: &Options) -> Names {
+        Names {
+            is_expanded: options.format == Format::Expand,
+            ..Names::default()
+        }
+    }
+
     pub(super) fn find(&self, name: &[u8]) -> Option<usize> {
         self.by_name.get(name).copied()
     }
@@ -119,9 +130,9 @@ impl Names {
         schema: Option<&Schema>,
     ) -> Option<Load> {
         let field = schema.and_then(|schema| schema.field(path));
-        // A value of JSON may be one of several, and depends on the dialect.
         let is_hash = schema.is_some_and(|schema| schema.key_type == KeyType::Hash);
-        let stored = field.filter(|(_, field)| is_hash && field.is_sortable);
+        let is_stored = is_hash || !self.is_expanded;
+        let stored = field.filter(|(_, field)| is_stored && field.is_sortable);
         let stored = stored.map(|(at, _)| at);
         let is_new = self.find(name).is_none();
         let place = match stored {

@@ -3,11 +3,11 @@
 //! Only rows of the reply are loaded, unless SORTBY needs a field that is not SORTABLE.
 
 use super::arrange::{Arranged, Key};
-use super::names::Names;
+use super::names::{Names, Origin};
 use super::step::{Pipeline, Source, Step};
 use crate::error::{self, SearchError};
 use crate::request::{Returned, SearchRequest};
-use crate::schema::Schema;
+use crate::schema::{KeyType, Schema};
 
 impl Pipeline {
     /// The pipeline of FT.SEARCH over documents of an index; `distances` are the names that the
@@ -22,7 +22,7 @@ impl Pipeline {
         schema: &Schema,
         distances: &[Vec<u8>],
     ) -> Result<Pipeline, SearchError> {
-        let mut names = Names::default();
+        let mut names = Names::of(&request.options);
         let mut steps = Vec::new();
         let source = Source {
             distances: distances.iter().map(|name| names.place(name)).collect(),
@@ -57,18 +57,26 @@ impl Pipeline {
         };
         steps.push((0, Step::Arrange(Box::new(arranged))));
         match &request.returned {
-            _ if !request.options.has_content => {
+            _ if !request.options.has_content || limit.count == 0 => {
                 for place in &mut names.places {
                     place.is_shown = false;
                 }
             }
             None => {
                 for name in marked_fields(request) {
-                    if schema.field(name).is_none() {
+                    // A whole JSON document has no fields but those that are SORTABLE.
+                    let is_hash = schema.key_type == KeyType::Hash;
+                    let field = schema.field(name);
+                    let field = field.filter(|(_, field)| is_hash || field.is_sortable);
+                    let Some((at, field)) = field else {
                         let pieces: [&[u8]; 3] = [b"No such property `", name, b"`"];
                         return Err(SearchError::of(error::NO_PROPERTY, &pieces));
+                    };
+                    if field.is_sortable {
+                        names.place_from(name, Origin::Stored(at));
+                    } else {
+                        names.place(name);
                     }
-                    names.place(name);
                 }
                 steps.push((0, Step::LoadAll));
             }
@@ -83,7 +91,7 @@ impl Pipeline {
                 steps.push((0, returned(&mut names, fields, schema)));
             }
         }
-        Ok(Pipeline::new(vec![names], steps, source))
+        Ok(Pipeline::new(vec![names], steps, source).without_settings(schema))
     }
 }
 

@@ -13,6 +13,7 @@ use super::row::{Hits, Loader, Row};
 use crate::error::SearchError;
 use crate::expression::{self, Expression, Value};
 use crate::index::Index;
+use crate::schema::Schema;
 use russet_base::clock;
 
 /// Everything outside that a pipeline reads while it runs.
@@ -39,6 +40,8 @@ pub struct Pipeline {
     is_done: bool,
     /// HIGHLIGHT and SUMMARIZE.
     pub(super) marking: Option<Marking>,
+    /// Fields that rows never show: they say how a document is indexed.
+    settings: Vec<Vec<u8>>,
     /// Of the query and each step what came out of it; empty: nothing is counted.
     tallies: Vec<Tally>,
 }
@@ -128,7 +131,19 @@ impl Pipeline {
             is_done: false,
             marking: None,
             tallies: Vec::new(),
+            settings: Vec::new(),
         }
+    }
+
+    /// Rows are shown without the fields of language, score and payload.
+    pub(super) fn without_settings(mut self, schema: &Schema) -> Pipeline {
+        let fields = [
+            &schema.language_field,
+            &schema.score_field,
+            &schema.payload_field,
+        ];
+        self.settings = fields.into_iter().flatten().cloned().collect();
+        self
     }
 
     /// The next rows, at most `most`.
@@ -246,7 +261,7 @@ impl Pipeline {
             .places
             .iter()
             .enumerate()
-            .filter(|(_, place)| place.is_shown);
+            .filter(|(_, place)| place.is_shown && !self.settings.contains(&place.name));
         let fields = shown.filter_map(|(at, _)| {
             let value = names.value(row, at, index)?.to_value();
             Some(match &self.marking {

@@ -4,8 +4,9 @@
 
 use std::fmt::Write as _;
 
-use super::Schema;
 use super::tree::{Fields, Kind, Node, Reach, VectorQuery};
+use super::{Schema, unescaped};
+use crate::text::in_small_letters;
 use russet_base::numbers::general;
 
 /// The tree of a query, a line for each part, of which each ends with a newline.
@@ -88,7 +89,13 @@ fn show(node: &Node, schema: &dyn Schema, depth: usize, out: &mut Vec<u8>) {
         Kind::Optional(_) => block(node, schema, depth, b"OPTIONAL{\n", out),
         Kind::Tag { field, .. } => {
             let opening = [b"TAG:@", field.as_slice(), b" {\n"].concat();
-            block(node, schema, depth, &opening, out);
+            if schema.folds_tags(field) {
+                let mut folded = node.clone();
+                folded.parts_mut().iter_mut().for_each(fold);
+                block(&folded, schema, depth, &opening, out);
+            } else {
+                block(node, schema, depth, &opening, out);
+            }
         }
         Kind::Affix {
             text,
@@ -138,6 +145,15 @@ fn show(node: &Node, schema: &dyn Schema, depth: usize, out: &mut Vec<u8>) {
     }
     attributes(node, out);
     out.push(b'\n');
+}
+
+/// A tag as its field has it.
+fn fold(tag: &mut Node) {
+    match &mut tag.kind {
+        Kind::Word(text) => *text = in_small_letters(&unescaped(text)),
+        Kind::Affix { text, .. } => *text = in_small_letters(text),
+        _ => {}
+    }
 }
 
 /// The parts of a node, each on its lines, and the brace after them.

@@ -77,6 +77,10 @@ pub trait Schema {
     fn indexes_empty(&self, fields: Fields) -> bool;
     /// Whether a word is too common to be looked for.
     fn is_stop_word(&self, word: &[u8]) -> bool;
+    /// Whether values of a field of tags count in small letters.
+    fn folds_tags(&self, _field: &[u8]) -> bool {
+        false
+    }
     /// Why a part of a query may not look for a field of a type, as `Unknown field`. `None`: it
     /// may, as before Redis 8 and in dialect 1 all may.
     fn objection(&self, _name: &[u8], _type_name: Option<&str>) -> Option<String> {

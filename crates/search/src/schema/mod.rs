@@ -116,6 +116,11 @@ impl Schema {
 }
 
 impl query::Schema for Schema {
+    fn folds_tags(&self, field: &[u8]) -> bool {
+        let found = self.field(field).map(|(_, field)| &field.kind);
+        matches!(found, Some(FieldKind::Tag(tag)) if !tag.is_case_sensitive)
+    }
+
     fn text_fields(&self) -> Vec<&[u8]> {
         let texts = self
             .fields

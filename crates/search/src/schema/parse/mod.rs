@@ -118,7 +118,8 @@ fn option(schema: &mut Schema, word: &[u8], words: &mut Arguments<'_>) -> Result
         b"LANGUAGE" => {
             let language = Language::named(words.value("LANGUAGE")?);
             schema.language = language.ok_or_else(|| bad(b"Invalid language"))?;
-            schema.names_language = true;
+            // English is as good as none: files have one form for both.
+            schema.names_language = schema.language != Language::English;
         }
         b"LANGUAGE_FIELD" => {
             schema.language_field = Some(words.value("LANGUAGE_FIELD")?.to_vec());
@@ -349,8 +350,13 @@ fn sorting(field: &mut Field, key_type: KeyType, words: &mut Arguments<'_>) {
     loop {
         if words.take("SORTABLE") {
             let is_raw = words.take("UNF") || key_type == KeyType::Json;
-            // Numbers are kept as they are.
-            let is_raw = is_raw || matches!(field.kind, FieldKind::Number);
+            // Numbers are kept as they are, and tags whose letters differ.
+            let is_raw = is_raw
+                || match &field.kind {
+                    FieldKind::Number => true,
+                    FieldKind::Tag(tag) => tag.is_case_sensitive,
+                    _ => false,
+                };
             field.is_sortable = can_sort;
             field.is_unnormalised = can_sort && is_raw;
         } else if words.take("NOINDEX") {
