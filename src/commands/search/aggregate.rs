@@ -84,7 +84,7 @@ pub(super) fn parse(call: &Call<'_>, from: usize) -> Result<AggregateRequest, Co
     let defaults = defaults(call.server, rows_max, call.reply.resp3());
     let request = AggregateRequest::parse(&words(call, from), &defaults);
     let mut request = request.map_err(|error| refusal(&error))?;
-    request.options.is_strict = true;
+    request.options.is_strict = !call.server.debug.searches_as_2_10;
     Ok(request)
 }
 

@@ -6,11 +6,13 @@ use crate::server::search::documents::check_path;
 use crate::server::search::{DATABASE, Scan};
 use crate::server::{Call, CommandResult, Spec};
 use russet_command::{Arity, Category, CommandError};
-use russet_keyspace::{Cause, Class};
 use russet_search::error::{INDEX_EXISTS, SearchError};
 use russet_search::schema::parse;
 
 const OTHER_DATABASE: CommandError = CommandError::Text("Cannot create index on db != 0");
+const NO_SCHEMA: CommandError = CommandError::Text("ALTER must be followed by SCHEMA");
+const NO_ACTION: CommandError = CommandError::Text("Unknown action passed to ALTER SCHEMA");
+const NO_FIELDS: CommandError = CommandError::Text("No fields provided");
 
 pub(super) const CREATE: Spec = Spec {
     arity: Arity::AtLeast(2),
@@ -104,14 +106,17 @@ fn alter(call: &mut Call<'_>) -> CommandResult {
     let schema = held.index.schema();
     let skips = args.is(2, "SKIPINITIALSCAN");
     let mut at = 2 + usize::from(skips);
-    for word in ["SCHEMA", "ADD"] {
+    if args.len() < 5 {
+        return Err(CommandError::WrongArity(call.name.to_owned()));
+    }
+    for (word, otherwise) in [("SCHEMA", NO_SCHEMA), ("ADD", NO_ACTION)] {
         if at >= args.len() || !args.is(at, word) {
-            return Err(CommandError::WrongArity(call.name.to_owned()));
+            return Err(otherwise);
         }
         at += 1;
     }
     if at >= args.len() {
-        return Err(CommandError::WrongArity(call.name.to_owned()));
+        return Err(NO_FIELDS);
     }
     check_prefixes(call, schema)?;
     let added = match parse::alter(schema, name, &words(call, at), &check_path) {
@@ -181,23 +186,16 @@ fn remove(call: &mut Call<'_>, with_documents: bool) -> CommandResult {
         )));
     };
     check_prefixes(call, held.index.schema())?;
-    let Some((_, held)) = call.server.search.remove(name) else {
+    let mut db = call.db.other(DATABASE);
+    let Some((_, deleted)) = call.server.drop_index(&mut db, name, with_documents) else {
         return Ok(());
     };
-    if with_documents {
-        let mut db = call.db.other(DATABASE);
-        let mut deleted: Vec<&[u8]> = vec![b"DEL"];
-        for key in held.index.keys() {
-            if db.delete(key, Cause::Unlink) {
-                db.changed(key, Class::GENERIC, "del");
-                deleted.push(key);
-            }
-        }
-        if deleted.len() > 1 {
-            call.rewrite_in(DATABASE, &deleted);
-        }
+    if !deleted.is_empty() {
+        let words: Vec<&[u8]> = std::iter::once(&b"DEL"[..])
+            .chain(deleted.iter().map(|key| &**key))
+            .collect();
+        call.rewrite_in(DATABASE, &words);
     }
-    call.server.search.let_go(held);
     call.db.add_dirty(1);
     call.rewrite(&[b"FT._DROPINDEXIFX", name, b"_FORCEKEEPDOCS"]);
     call.server.update_listeners(call.db.keyspace());

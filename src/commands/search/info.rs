@@ -38,7 +38,8 @@ fn info(call: &mut Call<'_>) -> CommandResult {
     let capacity = call.server.config.search_index_cursor_limit;
     let mut facts = Facts::begin(call.reply);
     reply_definition(&mut facts, own, held);
-    reply_figures(&mut facts, held, keys);
+    let figures = held.index.figures();
+    reply_figures(&mut facts, held, &figures, keys);
     facts.name("cursor_stats");
     let mut inner = Facts::begin(facts.reply);
     inner.int("global_idle", total as i64);
@@ -61,7 +62,7 @@ fn info(call: &mut Call<'_>) -> CommandResult {
         inner.int(name, (held.dialects >> at & 1).into());
     }
     inner.end();
-    reply_faults(&mut facts, held);
+    reply_faults(&mut facts, held, &figures);
     facts.end();
     Ok(())
 }
@@ -179,26 +180,24 @@ fn reply_field(reply: &mut Reply, field: &Field, schema: &Schema) {
     facts.simple("identifier", &field.path);
     facts.simple("attribute", &field.name);
     facts.simple("type", field.kind.name().as_bytes());
+    let mut all = Vec::new();
     let mut flags = Vec::new();
+    let mut has_suffixes = false;
     match &field.kind {
         FieldKind::Text(text) => {
             facts.double("WEIGHT", text.weight);
             if text.no_stem {
                 flags.push("NOSTEM");
             }
-            if text.has_suffixes {
-                flags.push("WITHSUFFIXTRIE");
-            }
+            has_suffixes = text.has_suffixes;
         }
         FieldKind::Tag(tag) => {
             let separator = tag.separator.map_or(Vec::new(), |byte| vec![byte]);
             facts.simple("SEPARATOR", &separator);
             if tag.is_case_sensitive {
-                flags.push("CASESENSITIVE");
+                all.push("CASESENSITIVE");
             }
-            if tag.has_suffixes {
-                flags.push("WITHSUFFIXTRIE");
-            }
+            has_suffixes = tag.has_suffixes;
         }
         FieldKind::Shape(ShapeSpace::Flat) => facts.simple("coord_system", b"FLAT"),
         FieldKind::Shape(ShapeSpace::Spherical) => facts.simple("coord_system", b"SPHERICAL"),
@@ -208,8 +207,7 @@ fn reply_field(reply: &mut Reply, field: &Field, schema: &Schema) {
     // On JSON values are sorted as they are.
     let is_raw = field.is_unnormalised
         || schema.key_type == KeyType::Json
-        || !matches!(field.kind, FieldKind::Text(_) | FieldKind::Tag(_));
-    let mut all = Vec::new();
+        || matches!(field.kind, FieldKind::Number);
     if field.is_sortable {
         all.push("SORTABLE");
         if is_raw {
@@ -219,6 +217,7 @@ fn reply_field(reply: &mut Reply, field: &Field, schema: &Schema) {
     all.append(&mut flags);
     for (is_set, name) in [
         (field.no_index, "NOINDEX"),
+        (has_suffixes, "WITHSUFFIXTRIE"),
         (field.indexes_empty, "INDEXEMPTY"),
         (field.indexes_missing, "INDEXMISSING"),
     ] {
@@ -261,8 +260,7 @@ fn reply_vector(facts: &mut Facts<'_>, vector: &Vector) {
     }
 }
 
-fn reply_figures(facts: &mut Facts<'_>, held: &Held, keys: usize) {
-    let of = held.index.figures();
+fn reply_figures(facts: &mut Facts<'_>, held: &Held, of: &Figures, keys: usize) {
     let mb = |bytes: usize| bytes as f64 / MIB;
     let per = |a: usize, b: usize| a as f64 / b as f64;
     facts.int("num_docs", of.documents as i64);
@@ -318,18 +316,18 @@ fn reply_garbage(facts: &mut Facts<'_>) {
     inner.end();
 }
 
-fn reply_faults(facts: &mut Facts<'_>, held: &Held) {
+fn reply_faults(facts: &mut Facts<'_>, held: &Held, of: &Figures) {
     let Figures {
         faults,
         field_faults,
         ..
-    } = held.index.figures();
+    } = of;
     facts.name("Index Errors");
-    reply_errors(facts.reply, &faults, Some(b"OK"));
+    reply_errors(facts.reply, faults, Some(b"OK"));
     facts.name("field statistics");
     let fields = &held.index.schema().fields;
     facts.reply.array(fields.len());
-    for (field, faults) in fields.iter().zip(&field_faults) {
+    for (field, faults) in fields.iter().zip(field_faults) {
         let mut inner = Facts::begin(facts.reply);
         inner.simple("identifier", &field.path);
         inner.simple("attribute", &field.name);

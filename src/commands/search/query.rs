@@ -7,6 +7,7 @@ use super::row::{READS, SEARCHING, catch_up, check_prefixes, refusal, words};
 use super::walk::{Asked, Question, Walk, defaults};
 use crate::server::{Call, CommandResult, Spec};
 use russet_base::clock;
+use russet_base::numbers::general;
 use russet_command::{Arity, Category, CommandError};
 use russet_resp::Reply;
 use russet_search::error::SearchError;
@@ -74,7 +75,7 @@ pub(super) fn parse(call: &Call<'_>, from: usize) -> Result<SearchRequest, Comma
     let defaults = defaults(call.server, rows_max, call.reply.resp3());
     let request = SearchRequest::parse(&words(call, from), &defaults);
     let mut request = request.map_err(|error| refusal(&error))?;
-    request.options.is_strict = true;
+    request.options.is_strict = !call.server.debug.searches_as_2_10;
     Ok(request)
 }
 
@@ -125,7 +126,8 @@ struct Shown<'s> {
 }
 
 impl Shown<'_> {
-    fn reply_array(&self, rows: &[OutputRow], reply: &mut Reply) {
+    /// Number of parts of a row besides its key.
+    fn parts(&self) -> usize {
         let options = &self.request.options;
         let parts = [
             options.with_scores,
@@ -133,8 +135,12 @@ impl Shown<'_> {
             options.with_sort_keys,
             options.has_content,
         ];
-        let of_row = 1 + parts.iter().filter(|is_set| **is_set).count();
-        reply.array(1 + rows.len() * of_row);
+        parts.iter().filter(|is_set| **is_set).count()
+    }
+
+    fn reply_array(&self, rows: &[OutputRow], reply: &mut Reply) {
+        let options = &self.request.options;
+        reply.array(1 + rows.len() * (1 + self.parts()));
         reply.int(self.total(rows));
         for row in rows {
             reply.bulk(self.key(row));
@@ -170,13 +176,7 @@ impl Shown<'_> {
         reply.simple("results");
         reply.array(rows.len());
         for row in rows {
-            let parts = [
-                options.with_scores,
-                options.with_payloads,
-                options.with_sort_keys,
-                options.has_content,
-            ];
-            reply.map(2 + parts.iter().filter(|is_set| **is_set).count());
+            reply.map(2 + self.parts());
             reply.simple("id");
             reply.bulk(self.key(row));
             if options.with_scores {
@@ -252,7 +252,7 @@ impl Shown<'_> {
 /// `#` before a number, `$` before a text.
 fn reply_sort_key(row: &OutputRow, reply: &mut Reply) {
     let (mark, text) = match &row.sort_key {
-        Some(value @ Value::Number(_)) => (b"#", value.text()),
+        Some(Value::Number(n)) => (b"#", Some(general(*n, 17).into_bytes())),
         Some(value) => (b"$", value.text()),
         None => (b"$", None),
     };

@@ -169,6 +169,7 @@ impl Walk {
         let held = call.server.search.get(index);
         let held = held.ok_or_else(|| refusal(&SearchError::no_such_index(index)))?;
         let mut search = search_of(config, &held.index, options, scores);
+        search.is_2_10 = call.server.debug.searches_as_2_10;
         search.profiles = profiles;
         let wrong = |error| refusal(&SearchError::from(error));
         let mut is_cut = false;

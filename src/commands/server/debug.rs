@@ -90,6 +90,7 @@ static SUBCOMMANDS: &[Subcommand] = &[
     sub("REPL-PAUSE", 3, 3, repl_pause),
     sub("REPLICATE", 3, MANY, replicate),
     sub("REPLYBUFFER", 4, 4, reply_buffer),
+    sub("SEARCH-2.10", 3, 3, search_as_2_10),
     sub("SEGFAULT", 2, 2, segfault),
     sub("SET-ACTIVE-EXPIRE", 3, 3, set_active_expire),
     sub("SET-ALLOW-ACCESS-EXPIRED", 3, 3, show_expired),
@@ -207,6 +208,8 @@ fn help(call: &mut Call<'_>) -> CommandResult {
             "REPLYBUFFER PEAK-RESET-TIME <NEVER|RESET|time>",
             "REPLYBUFFER RESIZING <0|1>",
             "    Accepted; an idle client holds no reply buffer here.",
+            "SEARCH-2.10 <0|1>",
+            "    Whether queries of indexes are scored and refused as by RediSearch 2.10.",
             "SEGFAULT",
             "    Stop the server with a memory fault.",
             "SET-ACTIVE-EXPIRE <0|1>",
@@ -279,6 +282,13 @@ fn check_accounts(call: &mut Call<'_>) -> CommandResult {
     let wanted = parse_i64(call.args.at(2)).ok_or(CommandError::NotAnInteger)?;
     call.server.debug.checks_accounts = wanted != 0;
     call.server.update_observers();
+    call.reply.ok();
+    Ok(())
+}
+
+/// `DEBUG SEARCH-2.10 0|1`: for comparison with Redis Stack, whose scores and refusals are older.
+fn search_as_2_10(call: &mut Call<'_>) -> CommandResult {
+    call.server.debug.searches_as_2_10 = on_off(call.args.at(2));
     call.reply.ok();
     Ok(())
 }

@@ -25,6 +25,9 @@ use russet_search::schema::Schema;
 /// Nanoseconds of a slice of reading while no client is served.
 const SLICE_NANOS: u64 = 2_000_000;
 
+/// The name of an index that was dropped, and the keys that went with it.
+pub type DroppedIndex = (Box<[u8]>, Vec<Box<[u8]>>);
+
 impl Server {
     /// Reads the keys again that have changed, in the order of their changes. The lines of the
     /// journal that no listener has taken yet, within an atomic script, count too.
@@ -112,26 +115,43 @@ impl Server {
             return;
         }
         for name in self.search.outlived(now_ms) {
-            let Some((name, held)) = self.search.remove(&name) else {
+            let mut db = keyspace.db(DATABASE);
+            let Some((name, deleted)) = self.drop_index(&mut db, &name, true) else {
                 continue;
             };
-            let mut db = keyspace.db(DATABASE);
-            for key in held.index.keys() {
-                if db.delete(key, Cause::Unlink) {
-                    db.changed(key, Class::GENERIC, "del");
-                    let (slot, words) = (|| Some(slot_of(key)), [b"DEL", key]);
-                    db.effects().record(DATABASE, slot, words.into_iter());
-                }
+            for key in &deleted {
+                let (slot, words) = (|| Some(slot_of(key)), [b"DEL", &**key]);
+                db.effects().record(DATABASE, slot, words.into_iter());
             }
             let words = [&b"FT._DROPINDEXIFX"[..], &name, b"_FORCEKEEPDOCS"];
             db.effects().record(DATABASE, || None, words.into_iter());
             db.add_dirty(1);
-            self.search.let_go(held);
             self.update_listeners(keyspace);
             if keyspace.has_news() {
                 self.notify_changes(keyspace, Author::Server);
             }
         }
+    }
+
+    /// Removes an index by its name or an alias, and if asked its documents of `db`: its own name,
+    /// and the keys that are gone, which the caller has to record. `None`: there is no such index.
+    /// O(1), with documents O(documents).
+    pub fn drop_index(
+        &mut self,
+        db: &mut Db<'_>,
+        name: &[u8],
+        with_documents: bool,
+    ) -> Option<DroppedIndex> {
+        let (name, held) = self.search.remove(name)?;
+        let mut deleted = Vec::new();
+        for key in held.index.keys().filter(|_| with_documents) {
+            if db.delete(key, Cause::Unlink) {
+                db.changed(key, Class::GENERIC, "del");
+                deleted.push(key.into());
+            }
+        }
+        self.search.let_go(held);
+        Some((name, deleted))
     }
 
     /// All data was replaced by a file's: every index reads it.

@@ -312,6 +312,8 @@ pub(in crate::server) type Dialler =
 pub struct Debugging {
     /// DEBUG SET-SKIP-CHECKSUM-VALIDATION: files and payloads may have any checksum.
     pub skips_checksums: bool,
+    /// DEBUG SEARCH-2.10: queries are scored and refused as by RediSearch 2.10.
+    pub searches_as_2_10: bool,
     /// DEBUG SET-ACTIVE-EXPIRE 0.
     pub no_active_expire: bool,
     /// DEBUG SET-ALLOW-ACCESS-EXPIRED: expired keys are there as long as nothing deletes them.
