@@ -8,6 +8,7 @@ use std::mem::discriminant;
 use crate::{
     accepted::{accepted, without_spelling},
     play::{Answer, FIRST_WAITER, Step, WAITERS},
+    search,
     support::{Reply, peers::Peer, resp::printable},
 };
 
@@ -171,6 +172,7 @@ fn same_exec(
 fn same(peer: Peer, args: &[Vec<u8>], expected: &(Vec<u8>, Reply), got: &(Vec<u8>, Reply)) -> bool {
     let is_free = || {
         peer == Peer::Redis7
+            || search::is_of_indexes(args)
             || freedom(args) != Freedom::None
             || accepted(peer, args, &expected.1, &got.1).is_some()
     };
@@ -178,6 +180,9 @@ fn same(peer: Peer, args: &[Vec<u8>], expected: &(Vec<u8>, Reply), got: &(Vec<u8
 }
 
 fn same_reply(peer: Peer, args: &[Vec<u8>], expected: &Reply, got: &Reply) -> bool {
+    if search::is_of_indexes(args) {
+        return search::same(args, expected, got);
+    }
     let spelled =
         (peer == Peer::Redis7).then(|| (without_spelling(expected), without_spelling(got)));
     let (expected, got) = spelled.as_ref().map_or((expected, got), |(e, g)| (e, g));

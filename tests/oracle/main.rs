@@ -14,6 +14,7 @@
 //! | `streams::source` | from calls to streams |
 //! | `play` | a stream, and a server it is played to |
 //! | `compare`, `accepted` | whether two answers are the same |
+//! | `search` | streams about indexes, and their comparison |
 //! | `events`, `state` | keyspace events meanwhile; the contents afterwards |
 //! | `expressions` | what Lua computes |
 //! | `conversations` | conversations of several clients |
@@ -39,6 +40,7 @@ mod misleading;
 mod payloads;
 mod permissions;
 mod play;
+mod search;
 mod shrink;
 mod soak;
 mod state;
@@ -196,9 +198,11 @@ impl Bench {
         } else {
             None
         };
-        first_difference(self.peer, &stream.steps, &expected, &got)
-            .or(reported)
-            .or_else(|| state::difference(self.peer, reference, subject, self.dumps))
+        let replied = first_difference(self.peer, &stream.steps, &expected, &got).or(reported);
+        if stream.is_search {
+            return replied;
+        }
+        replied.or_else(|| state::difference(self.peer, reference, subject, self.dumps))
     }
 }
 
@@ -212,7 +216,7 @@ struct Plan {
 }
 
 impl Plan {
-    fn from_environment(group: &Group, peer: Peer) -> Plan {
+    fn from_environment(name: &str, peer: Peer) -> Plan {
         let number = |name| {
             env::var(name)
                 .ok()
@@ -222,7 +226,7 @@ impl Plan {
             streams: number("RUSSET_ORACLE_STREAMS").unwrap_or(120) / share(peer),
             // Texts, paths and fill levels are more than the words of other commands.
             seconds_min: if [rows::JSON.name, rows::FILTERS.name, rows::SKETCHES.name]
-                .contains(&group.name)
+                .contains(&name)
             {
                 number("RUSSET_ORACLE_STACK_SECONDS").unwrap_or(20)
             } else {
@@ -261,7 +265,13 @@ fn check(group: &Group, peer: Peer) {
     if source.rows.is_empty() {
         return;
     }
-    let plan = Plan::from_environment(group, peer);
+    let plan = Plan::from_environment(group.name, peer);
+    play_all(bench, group.name, &plan, |seed| source.stream(seed));
+}
+
+/// Plays the streams of a plan; fails with every distinct mistake found, shrunk.
+fn play_all(mut bench: Bench, name: &str, plan: &Plan, stream_of: impl Fn(u64) -> Stream) {
+    let peer = bench.peer;
     let begun = Instant::now();
     let mut found: BTreeMap<String, String> = BTreeMap::new();
     let mut played = 0;
@@ -275,7 +285,7 @@ fn check(group: &Group, peer: Peer) {
             break;
         }
         played += 1;
-        let stream = source.stream(seed);
+        let stream = stream_of(seed);
         let Some(difference) = bench.play(&stream) else {
             continue;
         };
@@ -284,10 +294,7 @@ fn check(group: &Group, peer: Peer) {
         }
         // Play it again, to separate chance from lasting differences.
         if bench.play(&stream).is_none() && bench.play(&stream).is_none() {
-            println!(
-                "oracle {}: seed {seed} differed once: {difference:?}",
-                group.name
-            );
+            println!("oracle {}: seed {seed} differed once: {difference:?}", name);
             continue;
         }
         let small = shrink::shrink(&stream, SHRINK_PLAYS_MAX, |stream| {
@@ -300,7 +307,7 @@ fn check(group: &Group, peer: Peer) {
     }
     println!(
         "oracle {}: {played} streams beside {}, {} differences",
-        group.name,
+        name,
         peer.name(),
         found.len()
     );
@@ -310,7 +317,7 @@ fn check(group: &Group, peer: Peer) {
     assert!(
         report.is_empty(),
         "{} answers otherwise than {}:\n{report}",
-        group.name,
+        name,
         peer.name()
     );
 }
@@ -502,6 +509,20 @@ fn sketches_answer_as_redis_stacks() {
     check(&rows::SKETCHES, Peer::Stack7);
 }
 
+/// Compared with the one peer that has the module.
+#[test]
+fn indexes_answer_as_redis_stacks() {
+    let Some(bench) = Bench::new(Peer::Stack7, "indexes beside Redis Stack") else {
+        return;
+    };
+    let mut plan = Plan::from_environment("indexes", Peer::Stack7);
+    let seconds = env::var("RUSSET_ORACLE_STACK_SECONDS").ok();
+    plan.seconds_min = seconds.and_then(|text| text.parse().ok()).unwrap_or(30);
+    // A stream takes longer than others: garbage is collected before its questions.
+    plan.streams = plan.streams.min(20);
+    play_all(bench, "indexes", &plan, search::stream);
+}
+
 #[test]
 fn time_series_answer_as_redis_stacks() {
     check(&rows::TIME_SERIES, Peer::Stack7);
@@ -548,6 +569,9 @@ fn generated() -> BTreeSet<String> {
             names.extend(word(1).map(|sub| format!("{}|{sub}", row.name())));
         }
     }
+    let steps = (1..=CALLS_A_ROW as u64).flat_map(|seed| search::stream(seed).steps);
+    let of_indexes = steps.filter(|step| search::is_of_indexes(&step.args));
+    names.extend(of_indexes.map(|step| String::from_utf8_lossy(&step.args[0]).to_lowercase()));
     names
 }
 

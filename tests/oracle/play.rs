@@ -10,7 +10,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::support::{Connection, Daemon, Reply, resp};
+use crate::{
+    search,
+    support::{Connection, Daemon, Reply, resp},
+};
 
 /// One command of a stream.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,6 +40,8 @@ pub struct Stream {
     pub config: Vec<(&'static str, &'static str)>,
     /// Whether keyspace events are recorded, too.
     pub events: bool,
+    /// Whether it is about indexes, which read keys meanwhile: see `search`.
+    pub is_search: bool,
 }
 
 /// A reply's bytes and parsed form, or why there is none.
@@ -98,6 +103,9 @@ impl Side {
             vec![b"ACL", b"LOG", b"RESET"],
             vec![b"CONFIG", b"SET", b"notify-keyspace-events", events],
         ];
+        if stream.is_search {
+            lines.extend(search::PRELUDE.iter().map(|line| line.to_vec()));
+        }
         for (name, value) in &stream.config {
             lines.push(vec![b"CONFIG", b"SET", name.as_bytes(), value.as_bytes()]);
         }
@@ -137,11 +145,15 @@ impl Side {
                 from = until;
                 continue;
             }
+            if stream.is_search && search::asks_after_changes(&stream.steps, from) {
+                search::settle(&mut self.control);
+            }
             while stream.burst
                 && stream
                     .steps
                     .get(until)
                     .is_some_and(|step| step.client == first.client && step.pause_ms == 0)
+                && !(stream.is_search && search::asks_after_changes(&stream.steps, until))
             {
                 until += 1;
             }

@@ -55,6 +55,7 @@ mod tests {
             resp3: true,
             burst: true,
             events: false,
+            is_search: false,
             config: Vec::new(),
         };
         let has = |stream: &Stream, n: usize| stream.steps.contains(&step(n));

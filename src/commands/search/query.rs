@@ -311,6 +311,7 @@ fn explained(call: &mut Call<'_>) -> Result<Vec<u8>, CommandError> {
         .map_err(|error| refusal(&error))?;
     let search = Search {
         language: request.options.language,
+        is_2_10: call.server.debug.searches_as_2_10,
         ..Search::default()
     };
     let root = root.map(|root| held.index.expand(&root, &search));

@@ -265,7 +265,8 @@ pub fn aggregate(index: &str, schema: &Schema, random: &mut Random) -> Vec<Vec<u
             7 if !properties.is_empty() => {
                 let (name, _) = line.random.pick(&properties).clone();
                 let order = *line.random.pick(&["ASC", "DESC"]);
-                line.add(&format!("SORTBY 2 @{name} {order}"));
+                // Not ten of them: equal rows have no order.
+                line.add(&format!("SORTBY 2 @{name} {order} MAX 100"));
             }
             8 if !is_grouped => {
                 line.add(&format!("SORTBY 2 @{UNIQUE} ASC LIMIT 1 5"));

@@ -1432,39 +1432,7 @@ pub const NOT_GENERATED: &[(&str, &str)] = &[
         "indexes are compared by tests/it, not by streams",
     ),
     (
-        "ft.aggregate",
-        "indexes are compared by tests/it, not by streams",
-    ),
-    (
-        "ft.aliasadd",
-        "indexes are compared by tests/it, not by streams",
-    ),
-    (
-        "ft._aliasaddifnx",
-        "indexes are compared by tests/it, not by streams",
-    ),
-    (
-        "ft.aliasdel",
-        "indexes are compared by tests/it, not by streams",
-    ),
-    (
-        "ft._aliasdelifx",
-        "indexes are compared by tests/it, not by streams",
-    ),
-    (
         "ft.aliaslist",
-        "indexes are compared by tests/it, not by streams",
-    ),
-    (
-        "ft.aliasupdate",
-        "indexes are compared by tests/it, not by streams",
-    ),
-    (
-        "ft.alter",
-        "indexes are compared by tests/it, not by streams",
-    ),
-    (
-        "ft._alterifnx",
         "indexes are compared by tests/it, not by streams",
     ),
     (
@@ -1472,51 +1440,7 @@ pub const NOT_GENERATED: &[(&str, &str)] = &[
         "indexes are compared by tests/it, not by streams",
     ),
     (
-        "ft.create",
-        "indexes are compared by tests/it, not by streams",
-    ),
-    (
-        "ft._createifnx",
-        "indexes are compared by tests/it, not by streams",
-    ),
-    (
-        "ft.cursor",
-        "indexes are compared by tests/it, not by streams",
-    ),
-    (
-        "ft.dictadd",
-        "indexes are compared by tests/it, not by streams",
-    ),
-    (
-        "ft.dictdel",
-        "indexes are compared by tests/it, not by streams",
-    ),
-    (
-        "ft.dictdump",
-        "indexes are compared by tests/it, not by streams",
-    ),
-    (
-        "ft.drop",
-        "indexes are compared by tests/it, not by streams",
-    ),
-    (
         "ft._dropifx",
-        "indexes are compared by tests/it, not by streams",
-    ),
-    (
-        "ft.dropindex",
-        "indexes are compared by tests/it, not by streams",
-    ),
-    (
-        "ft._dropindexifx",
-        "indexes are compared by tests/it, not by streams",
-    ),
-    (
-        "ft.explain",
-        "indexes are compared by tests/it, not by streams",
-    ),
-    (
-        "ft.explaincli",
         "indexes are compared by tests/it, not by streams",
     ),
     (
@@ -1524,19 +1448,7 @@ pub const NOT_GENERATED: &[(&str, &str)] = &[
         "indexes are compared by tests/it, not by streams",
     ),
     (
-        "ft.info",
-        "indexes are compared by tests/it, not by streams",
-    ),
-    (
-        "ft._list",
-        "indexes are compared by tests/it, not by streams",
-    ),
-    (
         "ft.profile",
-        "indexes are compared by tests/it, not by streams",
-    ),
-    (
-        "ft.search",
         "indexes are compared by tests/it, not by streams",
     ),
     (
@@ -1557,18 +1469,6 @@ pub const NOT_GENERATED: &[(&str, &str)] = &[
     ),
     (
         "ft.suglen",
-        "indexes are compared by tests/it, not by streams",
-    ),
-    (
-        "ft.syndump",
-        "indexes are compared by tests/it, not by streams",
-    ),
-    (
-        "ft.synupdate",
-        "indexes are compared by tests/it, not by streams",
-    ),
-    (
-        "ft.tagvals",
         "indexes are compared by tests/it, not by streams",
     ),
     (

@@ -90,6 +90,7 @@ impl Source {
             burst: random.chance(60),
             config: if random.chance(30) { SMALL } else { DEFAULTS }.to_vec(),
             events: self.events && random.chance(60),
+            is_search: false,
         }
     }
 }

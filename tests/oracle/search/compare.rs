@@ -1,0 +1,446 @@
+//! Whether two replies to a command of indexes are the same answer.
+//!
+//! Rows without an order of their own are compared as a set: equal scores are in the order of
+//! documents' numbers, which a change renews in Redis alone, and groups in that of a hash table.
+//! Of rows that LIMIT cuts off such an order the number counts, and what they are ordered by.
+
+use crate::support::Reply;
+
+/// Whether the rule of this module is that of a command.
+pub fn is_of_indexes(args: &[Vec<u8>]) -> bool {
+    args[0].to_ascii_lowercase().starts_with(b"ft.")
+}
+
+pub fn same(args: &[Vec<u8>], expected: &Reply, got: &Reply) -> bool {
+    let is_search = args[0].eq_ignore_ascii_case(b"ft.search");
+    let has_nan = is_search && *expected != without_nan(expected);
+    let alike = is_search.then(|| [expected, got].map(|reply| rounded(&without_nan(reply))));
+    let [expected, got] = match &alike {
+        Some([expected, got]) => [expected, got],
+        None => [expected, got],
+    };
+    if expected == got {
+        return true;
+    }
+    match (expected, got) {
+        (Reply::Error(expected), Reply::Error(got)) => same_error(expected, got),
+        (Reply::Error(_), _) | (_, Reply::Error(_)) => false,
+        _ => match args[0].to_ascii_lowercase().as_slice() {
+            b"ft.search" => {
+                let mut rows = [expected, got].map(|reply| searched(args, reply));
+                if has_nan {
+                    // What is no number is sorted anywhere.
+                    rows.iter_mut()
+                        .flatten()
+                        .for_each(|rows| rows.order.clear());
+                }
+                let [expected, got] = rows;
+                same_rows(args, expected, got)
+            }
+            b"ft.aggregate" => same_rows(args, aggregated(expected), aggregated(got)),
+            b"ft.info" => facts(expected) == facts(got),
+            // Backslashes of tags are kept or not, by the blanks beside them.
+            b"ft.explain" | b"ft.explaincli" => without_escapes(expected) == without_escapes(got),
+            b"ft.syndump" => unordered(expected) == unordered(got),
+            b"ft._list" | b"ft.tagvals" | b"ft.dictdump" => unordered(expected) == unordered(got),
+            _ => false,
+        },
+    }
+}
+
+/// Texts of 2.10 and of 8.10 for the same mistake, as their beginnings.
+const WORDED_OTHERWISE: &[(&str, &str)] = &[
+    ("Unknown Index name", "Index not found"),
+    ("Unknown index name", "Index not found"),
+    ("No such parameter", "Parameter not found"),
+    ("Bad arguments for LOAD: SUCCESS", "Bad arguments for LOAD"),
+    (
+        "Cannot use highlight/summarize",
+        "Cannot use HIGHLIGHT/SUMMARIZE",
+    ),
+];
+
+fn same_error(expected: &[u8], got: &[u8]) -> bool {
+    let is_code = |word: &[u8]| word.starts_with(b"SEARCH_");
+    let bare = match got.iter().position(|byte| *byte == b' ') {
+        Some(blank) if is_code(&got[..blank]) => &got[blank + 1..],
+        _ => got,
+    };
+    let is_unknown = expected.ends_with(b": no such index") && bare.starts_with(b"Index not found");
+    let expected = expected.strip_prefix(b"ERR ").unwrap_or(expected);
+    let bare = bare.strip_prefix(b"ERR ").unwrap_or(bare);
+    expected == bare
+        || is_unknown
+        || WORDED_OTHERWISE.iter().any(|(old, new)| {
+            expected.starts_with(old.as_bytes()) && bare.starts_with(new.as_bytes())
+        })
+}
+
+/// A reply taken apart.
+#[derive(Debug, PartialEq)]
+struct Rows {
+    /// All but the rows.
+    head: Vec<Reply>,
+    rows: Vec<Reply>,
+    /// Of each row: what rows are ordered by.
+    order: Vec<Reply>,
+}
+
+/// A document without words, which a query finds by what it lacks, has the score 0; in 2.10 it is
+/// 0 / 0.
+fn without_nan(reply: &Reply) -> Reply {
+    let all = |items: &[Reply]| items.iter().map(without_nan).collect();
+    match reply {
+        Reply::Bulk(text) if text == b"nan" => Reply::Bulk(b"0".to_vec()),
+        Reply::Double(text) if text == b"nan" => Reply::Double(b"0".to_vec()),
+        Reply::Array(items) => Reply::Array(all(items)),
+        Reply::Map(pairs) => Reply::Map(
+            pairs
+                .iter()
+                .map(|(name, value)| (name.clone(), without_nan(value)))
+                .collect(),
+        ),
+        other => other.clone(),
+    }
+}
+
+fn without_escapes(reply: &Reply) -> Vec<u8> {
+    let lines = reply.items().unwrap_or(std::slice::from_ref(reply));
+    let text: Vec<&[u8]> = lines.iter().filter_map(Reply::text).collect();
+    let mut text = text.join(&b'\n');
+    text.retain(|byte| *byte != b'\\');
+    text
+}
+
+/// Scores with 12 digits: sums of many parts differ in the last ones.
+fn rounded(reply: &Reply) -> Reply {
+    let digits = |text: &[u8]| -> Option<Vec<u8>> {
+        let number: f64 = std::str::from_utf8(text)
+            .ok()
+            .filter(|text| text.len() > 14)?
+            .parse()
+            .ok()?;
+        Some(format!("{number:.11e}").into_bytes())
+    };
+    match reply {
+        Reply::Bulk(text) => Reply::Bulk(digits(text).unwrap_or_else(|| text.clone())),
+        Reply::Double(text) => Reply::Double(digits(text).unwrap_or_else(|| text.clone())),
+        Reply::Array(items) => Reply::Array(items.iter().map(rounded).collect()),
+        Reply::Map(pairs) => Reply::Map(
+            pairs
+                .iter()
+                .map(|(name, value)| (name.clone(), rounded(value)))
+                .collect(),
+        ),
+        other => other.clone(),
+    }
+}
+
+fn word_at(args: &[Vec<u8>], name: &str) -> Option<usize> {
+    args.iter()
+        .skip(3)
+        .position(|arg| arg.eq_ignore_ascii_case(name.as_bytes()))
+        .map(|at| at + 3)
+}
+
+fn searched(args: &[Vec<u8>], reply: &Reply) -> Option<Rows> {
+    let has = |name: &str| word_at(args, name).is_some();
+    if let Reply::Map(pairs) = reply {
+        let rows: Vec<Reply> = field(pairs, "results")?
+            .items()?
+            .iter()
+            .map(sorted_lists)
+            .collect();
+        let mut head: Vec<Reply> = pairs
+            .iter()
+            .filter(|(name, _)| name.text() != Some(b"results"))
+            .map(|(_, value)| value.clone())
+            .collect();
+        head.push(Reply::Integer(rows.len() as i64));
+        let order = rows
+            .iter()
+            .map(|row| {
+                let Reply::Map(pairs) = row else {
+                    return Reply::Null;
+                };
+                let name = if has("SORTBY") { "sortkey" } else { "score" };
+                match field(pairs, name) {
+                    Some(Reply::Array(parts)) => parts[0].clone(),
+                    Some(value) => value.clone(),
+                    None => Reply::Null,
+                }
+            })
+            .collect();
+        return Some(Rows { head, rows, order });
+    }
+    let items = reply.items()?;
+    let options = ["WITHSCORES", "WITHPAYLOADS", "WITHSORTKEYS"].map(has);
+    let is_bare = has("NOCONTENT") || returns_nothing(args);
+    let of_row = 1 + options.iter().filter(|is| **is).count() + usize::from(!is_bare);
+    let (head, rest) = items.split_first()?;
+    if rest.len() % of_row != 0 {
+        return None;
+    }
+    // Fields of a document come in the order of a hash table.
+    let pairs = |part: &Reply| match part {
+        Reply::Array(items) if !is_bare => {
+            let mut pairs: Vec<Reply> = items
+                .chunks(2)
+                .map(|pair| Reply::Array(pair.to_vec()))
+                .collect();
+            pairs.sort();
+            Reply::Array(pairs)
+        }
+        other => other.clone(),
+    };
+    let of_parts = |row: &[Reply]| {
+        let (last, others) = row.split_last().expect("a row has parts");
+        let others = others.iter().cloned().chain([pairs(last)]);
+        Reply::Array(others.collect())
+    };
+    let rows: Vec<Reply> = rest.chunks(of_row).map(of_parts).collect();
+    let order = rest
+        .chunks(of_row)
+        .map(|row| {
+            let at = if has("SORTBY") && options[2] {
+                1 + usize::from(options[0]) + usize::from(options[1])
+            } else if !has("SORTBY") && options[0] {
+                1
+            } else {
+                return Reply::Null;
+            };
+            match &row[at] {
+                Reply::Array(parts) => parts[0].clone(),
+                value => value.clone(),
+            }
+        })
+        .collect();
+    let head = vec![head.clone(), Reply::Integer(rows.len() as i64)];
+    Some(Rows { head, rows, order })
+}
+
+fn returns_nothing(args: &[Vec<u8>]) -> bool {
+    word_at(args, "RETURN").is_some_and(|at| args.get(at + 1).is_some_and(|n| n == b"0"))
+}
+
+fn field<'r>(pairs: &'r [(Reply, Reply)], name: &str) -> Option<&'r Reply> {
+    let found = pairs
+        .iter()
+        .find(|(key, _)| key.text() == Some(name.as_bytes()));
+    found.map(|(_, value)| value)
+}
+
+fn aggregated(reply: &Reply) -> Option<Rows> {
+    let mut head = Vec::new();
+    let mut reply = reply;
+    // With a cursor: the reply, and the cursor's number.
+    if let Reply::Array(items) = reply
+        && let [
+            inner @ (Reply::Array(_) | Reply::Map(_)),
+            Reply::Integer(id),
+        ] = items.as_slice()
+    {
+        head.push(Reply::Boolean(*id == 0));
+        reply = inner;
+    }
+    let rows = if let Reply::Map(pairs) = reply {
+        for (name, value) in pairs {
+            if name.text() != Some(b"results") {
+                head.push(value.clone());
+            }
+        }
+        field(pairs, "results")?.items()?.to_vec()
+    } else {
+        let (total, rows) = reply.items()?.split_first()?;
+        head.push(total.clone());
+        rows.to_vec()
+    };
+    head.push(Reply::Integer(rows.len() as i64));
+    let rows: Vec<Reply> = rows.iter().map(sorted_lists).collect();
+    Some(Rows {
+        head,
+        order: vec![Reply::Null; rows.len()],
+        rows,
+    })
+}
+
+/// The lists of a row's values have no order, nor have its fields.
+fn sorted_lists(row: &Reply) -> Reply {
+    let value = |value: &Reply| match value {
+        Reply::Array(items) => {
+            let mut items = items.clone();
+            items.sort();
+            Reply::Array(items)
+        }
+        other => other.clone(),
+    };
+    match row {
+        Reply::Array(items) => {
+            let pairs = items
+                .chunks(2)
+                .map(|pair| Reply::Array(pair.iter().map(value).collect()));
+            let mut pairs: Vec<Reply> = pairs.collect();
+            pairs.sort();
+            Reply::Array(pairs)
+        }
+        Reply::Map(pairs) => {
+            let pairs = pairs.iter().map(|(name, inner)| {
+                let inner = match inner {
+                    Reply::Map(fields) => {
+                        let fields = fields.iter().map(|(name, v)| (name.clone(), value(v)));
+                        let mut fields: Vec<_> = fields.collect();
+                        fields.sort();
+                        Reply::Map(fields)
+                    }
+                    other => other.clone(),
+                };
+                (name.clone(), inner)
+            });
+            Reply::Map(pairs.collect())
+        }
+        other => other.clone(),
+    }
+}
+
+fn same_rows(args: &[Vec<u8>], expected: Option<Rows>, got: Option<Rows>) -> bool {
+    let (Some(expected), Some(got)) = (expected, got) else {
+        return false;
+    };
+    let is_search = args[0].eq_ignore_ascii_case(b"FT.SEARCH");
+    // An expression that fails for a row ends the reply, and rows come in an order of their own.
+    let computes = args.iter().any(|arg| arg == b"APPLY" || arg == b"FILTER");
+    if computes && !is_search && expected.rows.len() != got.rows.len() {
+        return true;
+    }
+    // In dialect 4, and over RESP3, a total is what 2.10 had counted when it began to reply.
+    let is_fourth = args
+        .windows(2)
+        .any(|pair| pair[0] == b"DIALECT" && pair[1] == b"4");
+    let is_counted = is_fourth && expected.head.last() == got.head.last();
+    if expected.head != got.head && !is_counted
+        || !is_fourth && !same_order(&expected.order, &got.order)
+    {
+        return false;
+    }
+    let sorts: Vec<&[u8]> = args
+        .windows(2)
+        .filter(|pair| pair[0] == b"SORTBY")
+        .map(|pair| pair[1].as_slice())
+        .collect();
+    // Numbers of its own: no ties.
+    if is_search && sorts == [b"uid"] {
+        return expected.rows == got.rows;
+    }
+    let is_cut = args
+        .iter()
+        .position(|arg| arg == b"LIMIT")
+        .is_some_and(|at| args[at + 2] != b"100");
+    if is_cut && is_search {
+        return true;
+    }
+    let sorted = |rows: &[Reply]| {
+        let mut rows = rows.to_vec();
+        rows.sort();
+        rows
+    };
+    let (expected, got) = (sorted(&expected.rows), sorted(&got.rows));
+    expected == got
+}
+
+fn same_order(expected: &[Reply], got: &[Reply]) -> bool {
+    expected == got
+}
+
+/// The facts of FT.INFO that are alike: definitions and counts. Sizes and times are each engine's
+/// own.
+fn facts(reply: &Reply) -> Vec<(Vec<u8>, Reply)> {
+    const ALIKE: &[&str] = &[
+        "index_name",
+        "index_options",
+        "index_definition",
+        "attributes",
+        "num_docs",
+        "stopwords_list",
+    ];
+    let pairs: Vec<(Reply, Reply)> = match reply {
+        Reply::Map(pairs) => pairs.clone(),
+        Reply::Array(items) => items
+            .chunks(2)
+            .filter(|pair| pair.len() == 2)
+            .map(|pair| (pair[0].clone(), pair[1].clone()))
+            .collect(),
+        _ => Vec::new(),
+    };
+    pairs
+        .into_iter()
+        .filter_map(|(name, value)| {
+            let name = name.text()?.to_vec();
+            let is_alike = ALIKE.iter().any(|alike| alike.as_bytes() == name);
+            is_alike.then_some((name, without_newer_facts(value)))
+        })
+        .collect()
+}
+
+/// Without what a definition has since 8.0.
+fn without_newer_facts(reply: Reply) -> Reply {
+    match reply {
+        Reply::Array(mut items) => {
+            if let Some(at) = items
+                .iter()
+                .position(|item| item.text() == Some(b"indexes_all"))
+            {
+                items.drain(at..at + 2);
+            }
+            Reply::Array(items)
+        }
+        Reply::Map(pairs) => Reply::Map(
+            pairs
+                .into_iter()
+                .filter(|(name, _)| name.text() != Some(b"indexes_all"))
+                .collect(),
+        ),
+        other => other,
+    }
+}
+
+fn unordered(reply: &Reply) -> Reply {
+    match reply {
+        Reply::Array(items)
+            if items.len() % 2 == 0
+                && items
+                    .iter()
+                    .skip(1)
+                    .step_by(2)
+                    .all(|item| matches!(item, Reply::Array(_))) =>
+        {
+            let mut pairs: Vec<Reply> = items
+                .chunks(2)
+                .map(|pair| Reply::Array(pair.iter().map(unordered_list).collect()))
+                .collect();
+            pairs.sort();
+            Reply::Array(pairs)
+        }
+        Reply::Map(pairs) => {
+            let mut pairs: Vec<_> = pairs
+                .iter()
+                .map(|(k, v)| (k.clone(), unordered_list(v)))
+                .collect();
+            pairs.sort();
+            Reply::Map(pairs)
+        }
+        other => unordered_list(other),
+    }
+}
+
+fn unordered_list(reply: &Reply) -> Reply {
+    let sort = |items: &[Reply]| {
+        let mut items = items.to_vec();
+        items.sort();
+        items
+    };
+    match reply {
+        Reply::Array(items) => Reply::Array(sort(items)),
+        Reply::Set(items) => Reply::Set(sort(items)),
+        other => other.clone(),
+    }
+}

@@ -1,0 +1,75 @@
+//! Indexes beside Redis Stack 7.4: random schemas, documents, queries and pipelines.
+//!
+//! | module | holds |
+//! |---|---|
+//! | `schema` | definitions and documents |
+//! | `query` | queries, from the grammar |
+//! | `pipeline` | options of FT.SEARCH, stages of FT.AGGREGATE |
+//! | `stream` | streams of all of them |
+//! | `compare`, `differences` | whether two answers are the same |
+//!
+//! Redis Stack has RediSearch 2.10, and russet answers as 8.10. `DEBUG SEARCH-2.10` makes it count
+//! and refuse as 2.10 does; what is left stands in `differences`, with a reason each. Before
+//! questions that follow changes the reference collects its garbage, which its scores count.
+
+pub mod compare;
+mod differences;
+mod pipeline;
+mod query;
+mod schema;
+mod stream;
+
+use crate::play::Step;
+use crate::support::{Connection, Reply, resp, wait_until};
+
+pub use compare::is_of_indexes;
+pub use stream::stream;
+
+/// Before each stream: russet counts and refuses as RediSearch 2.10, whose garbage is collected
+/// however little it is. Each refuses the other's line.
+pub const PRELUDE: [&[&[u8]]; 4] = [
+    &[b"FT.CONFIG", b"SET", b"TIMEOUT", b"0"],
+    &[b"DEBUG", b"SEARCH-2.10", b"1"],
+    &[b"CONFIG", b"SET", b"search-default-scorer", b"TFIDF"],
+    &[b"FT.CONFIG", b"SET", b"FORK_GC_CLEAN_THRESHOLD", b"0"],
+];
+
+pub fn same(args: &[Vec<u8>], expected: &Reply, got: &Reply) -> bool {
+    compare::same(args, expected, got) || differences::accepted(args, expected, got).is_some()
+}
+
+/// Whether the step asks, and the one before it may have changed what indexes have.
+pub fn asks_after_changes(steps: &[Step], at: usize) -> bool {
+    at > 0 && !changes(&steps[at]) && changes(&steps[at - 1])
+}
+
+fn changes(step: &Step) -> bool {
+    const MAKERS: [&[u8]; 4] = [b"ft.create", b"ft.alter", b"ft._alterifnx", b"ft.synupdate"];
+    let name = step.args[0].to_ascii_lowercase();
+    !is_of_indexes(&step.args) || MAKERS.contains(&name.as_slice())
+}
+
+/// Waits until all indexes have read what is there, and collects garbage where there is any.
+pub fn settle(control: &mut Connection) {
+    // A server that has ended is noticed by the next question.
+    let mut ask = |line: &[&[u8]]| -> Reply {
+        let sent = control.write(&resp::command(line));
+        let answer = sent.and_then(|()| control.read());
+        answer.map_or(Reply::Null, |(_, reply)| reply)
+    };
+    let Reply::Array(names) = ask(&[b"FT._LIST"]) else {
+        return;
+    };
+    for name in names.iter().filter_map(Reply::text) {
+        wait_until("the index to read all", || {
+            let Reply::Array(facts) = ask(&[b"FT.INFO", name]) else {
+                return true;
+            };
+            let at = facts
+                .iter()
+                .position(|fact| fact.text() == Some(b"indexing"));
+            at.is_some_and(|at| facts.get(at + 1) == Some(&Reply::Integer(0)))
+        });
+        ask(&[b"FT.DEBUG", b"GC_FORCEINVOKE", name]);
+    }
+}
