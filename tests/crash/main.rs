@@ -7,6 +7,7 @@
 //! fault n increases until the story has fewer calls. Then the server is killed and
 //! restarted on what is left, which is compared with what it had acknowledged.
 
+mod indexes;
 mod neighbours;
 mod series;
 #[path = "../support/mod.rs"]
