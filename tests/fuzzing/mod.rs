@@ -27,6 +27,7 @@ mod reply;
 mod request;
 mod restored;
 mod scripts;
+mod search;
 mod seeds;
 mod sketches;
 mod stream_node;
@@ -51,6 +52,7 @@ pub use rdb::{dump, rdb};
 pub use request::request;
 pub use restored::restored;
 pub use scripts::scripts;
+pub use search::{search_expressions, search_queries, search_settings, search_words};
 pub use sketches::sketches;
 pub use stream_node::stream_node;
 pub use time_series::time_series;
@@ -81,6 +83,17 @@ mod tests {
             }
         }
     }
+
+    /// Bytes that stand for words.
+    const SMALL: [u8; 128] = {
+        let mut all = [0; 128];
+        let mut at = 0;
+        while at < 128 {
+            all[at] = at as u8;
+            at += 1;
+        }
+        all
+    };
 
     #[test]
     fn what_scripts_give_their_libraries_harms_nobody() {
@@ -166,6 +179,31 @@ mod tests {
             40_000,
             300,
             b"\0\0\0\x01\x02\x03\x04\x07\x80\xff",
+        );
+    }
+
+    #[test]
+    fn queries_of_indexes_are_refused_or_find_documents_once() {
+        run(search_queries, 4_000, 60, &SMALL);
+    }
+
+    #[test]
+    fn expressions_are_refused_or_have_a_value() {
+        run(search_expressions, 20_000, 60, &SMALL);
+    }
+
+    #[test]
+    fn words_of_indexes_are_refused_or_done() {
+        run(search_words, 10_000, 60, &SMALL);
+    }
+
+    #[test]
+    fn definitions_of_indexes_are_refused_or_give_themselves_again() {
+        run(
+            search_settings,
+            4_000,
+            40,
+            b"\0\0\x01\x02\x03\x05\x08\x17\x1b\xff",
         );
     }
 
