@@ -492,7 +492,7 @@ fn check_file(schema: &Schema) {
 /// Fields of module data: those of a definition or of dictionaries, changed.
 pub fn search_settings(bytes: &[u8]) {
     let mut input = Input::new(bytes);
-    let is_dictionary = input.byte() % 4 == 0;
+    let is_dictionary = input.byte().is_multiple_of(4);
     let version = 15 + u64::from(input.byte() % 14);
     let mut items = if is_dictionary {
         let words = [b"a".as_slice(), b"b"].map(Box::<[u8]>::from).into();

@@ -15,7 +15,7 @@ pub fn accepted(args: &[Vec<u8>], expected: &Reply, got: &Reply) -> Option<&'sta
         .map(|row| row.reason)
 }
 
-fn error_of<'r>(reply: &'r Reply) -> &'r [u8] {
+fn error_of(reply: &Reply) -> &[u8] {
     match reply {
         Reply::Error(text) => text,
         _ => b"",

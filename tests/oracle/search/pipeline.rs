@@ -146,7 +146,7 @@ pub fn search(index: &str, schema: &Schema, random: &mut Random) -> Vec<Vec<u8>>
     if dialect < 4 && line.random.chance(45) {
         let field = match (&query.distance, line.random.below(3)) {
             (Some(distance), 0 | 1) => distance.clone(),
-            (_, 0) if !has_vectors && !(schema.is_json && dialect > 2) => {
+            (_, 0) if !(has_vectors || schema.is_json && dialect > 2) => {
                 line.random.pick(&schema.fields).name.to_owned()
             }
             _ => UNIQUE.to_owned(),
@@ -311,9 +311,12 @@ fn reducer_words(schema: &Schema, random: &mut Random) -> String {
 
 /// An expression over properties that are loaded.
 fn expression(properties: &[(String, Kind)], depth: usize, random: &mut Random) -> String {
-    let property = |random: &mut Random| match properties.is_empty() {
-        true => "'none'".to_owned(),
-        false => format!("@{}", random.pick(properties).0),
+    let property = |random: &mut Random| {
+        if properties.is_empty() {
+            "'none'".to_owned()
+        } else {
+            format!("@{}", random.pick(properties).0)
+        }
     };
     if depth == 0 {
         return match random.below(8) {

@@ -210,7 +210,7 @@ impl Expression {
 
 /// A number as a whole one, as x86 has it: what is none, or too large, is the least.
 fn truncated(n: f64) -> i64 {
-    if n >= -9_223_372_036_854_775_808.0 && n < 9_223_372_036_854_775_808.0 {
+    if (-9_223_372_036_854_775_808.0..9_223_372_036_854_775_808.0).contains(&n) {
         n as i64
     } else {
         i64::MIN
