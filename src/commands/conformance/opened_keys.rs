@@ -346,7 +346,7 @@ fn handlers_open_the_keys_that_plans_give() {
                 Err(mistake) => mistakes.push(mistake),
             }
         }
-        if !opened && row.has_keys() {
+        if !opened && row.has_keys() && !NEED_AN_INDEX.contains(&row.full_name) {
             idle.push(row.full_name);
         }
         wrong.extend(mistakes.into_iter().take(3));
@@ -354,6 +354,9 @@ fn handlers_open_the_keys_that_plans_give() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
     assert!(idle.is_empty(), "never opened a key: {idle:?}");
 }
+
+/// Rows whose lines are refused, since there is no index.
+const NEED_AN_INDEX: &[&str] = &["FT.ADD", "FT.DEL", "FT.GET", "FT.SAFEADD"];
 
 /// Option words that select keys, also used as names of keys and operands.
 const MISLEADING: &[&str] = &[

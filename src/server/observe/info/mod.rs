@@ -57,7 +57,6 @@ const SECTIONS: &[Section] = &[
     section("cpu", true, process::cpu),
     section("hotkeys", true, process::hotkeys),
     section("modules", true, process::modules),
-    section("search", false, search::search),
     section("commandstats", false, commands::commandstats),
     section("errorstats", true, commands::errorstats),
     section("latencystats", false, commands::latencystats),
@@ -67,6 +66,7 @@ const SECTIONS: &[Section] = &[
     section("cluster", true, process::cluster),
     section("keyspace", true, keyspace::keyspace),
     section("keysizes", true, keyspace::keysizes),
+    section("search", false, search::search),
     section("prefixstats", false, prefixes::prefix_stats),
 ];
 

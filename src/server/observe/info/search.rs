@@ -2,7 +2,7 @@
 //! here is left out, or 0 where that is true.
 
 use super::{InfoWriter, Source};
-use crate::server::search::Held;
+use crate::server::parts::search::Held;
 use russet_config::SearchOnTimeout;
 use russet_search::index::Figures;
 use russet_search::schema::{Algorithm, FieldKind};
