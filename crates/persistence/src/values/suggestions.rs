@@ -93,9 +93,9 @@ pub(crate) fn load_fields(input: &mut Input<'_>, id: &ModuleId) -> Result<Sugges
         if id.version == VERSION {
             read_string(input, &mut payload)?;
         }
-        for text in [&mut text, &mut payload] {
-            text.pop_if(|last| *last == END);
-        }
+        text.pop_if(|last| *last == END);
+        // Redis Stack writes one byte after a payload, and not always a zero.
+        payload.pop();
         trie.add(&text, score, Change::Replace, &payload);
     }
     read_end(input)?;
