@@ -278,6 +278,9 @@ fn a_shutdown_waits_for_clients() {
     };
     let mut c = server.connect();
     assert!(get("/readyz").starts_with("HTTP/1.1 200 "));
+    wait_until("the start's own check to be over", || {
+        c.ask("INFO clients").contains("connected_clients:1\r\n")
+    });
     server.signal(Signal::TERM);
     wait_until("it is no longer ready", || {
         get("/readyz").starts_with("HTTP/1.1 503 ")

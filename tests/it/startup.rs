@@ -318,7 +318,7 @@ fn a_check_names_what_has_no_effect() {
         (
             Some(0),
             "standard input:1: note: 'io-threads' has no effect yet\n\
-             standard input:3: note: 'disable-thp' has no effect yet\n\
+             standard input:3: note: 'disable-thp' has no effect: russet has no use for it\n\
              standard input:5: note: 'hash-seed' has no effect: russet has no use for it\n\
              configuration OK\n"
         )
