@@ -11,7 +11,7 @@
 //! All record the removal by one function: it counts the fields, records the effect, one HDEL for
 //! each field, and notifies watchers, caching clients and subscribers (`hexpired`). As with keys,
 //! this is not a change of the command that found the fields. A hash without fields is deleted,
-//! with the event `del`; where a lookup has found its last fields that event stands alone.
+//! with the event `del`; where a lookup has found its last fields it sends no `hexpired`.
 //!
 //! While expired keys are hidden and kept ([`Expiring::Hide`](super::super::Expiring)), so are
 //! fields, until they are set.
@@ -117,14 +117,12 @@ impl Db<'_> {
         let removed: Vec<&[u8]> = removed.collect();
         let is_empty = hash.is_empty();
         drop(hash);
-        if !is_empty {
-            self.fields_expired(key, &removed);
-        } else if self.dialect().keeps_expired_fields() {
-            // The command adds a field.
-            self.fields_expired(key, &removed);
-        } else {
+        // In Valkey's dialect an empty hash stays: the command adds a field.
+        if is_empty && !self.dialect().keeps_expired_fields() {
             self.fields_expired_at_once(key, &removed);
             self.delete_hash_if_empty(key);
+        } else {
+            self.fields_expired(key, &removed);
         }
     }
 
