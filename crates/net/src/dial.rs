@@ -126,6 +126,17 @@ impl Dialled {
         limit: Duration,
         tls: Option<&Arc<ClientConfig>>,
     ) -> io::Result<Dialled> {
+        Dialled::connect_as(host, port, limit, tls, host)
+    }
+
+    /// As [`Dialled::connect`], with another name for the handshake (SNI).
+    pub fn connect_as(
+        host: &str,
+        port: u16,
+        limit: Duration,
+        tls: Option<&Arc<ClientConfig>>,
+        name: &str,
+    ) -> io::Result<Dialled> {
         let end = Instant::now() + limit;
         let mut failed = io::Error::from(io::ErrorKind::NotFound);
         for address in (host, port).to_socket_addrs()? {
@@ -134,7 +145,7 @@ impl Dialled {
                     stream.set_nodelay(true)?;
                     let stream = match tls {
                         None => Socket::Tcp(stream),
-                        Some(config) => agree(stream, host, config, end)?,
+                        Some(config) => agree(stream, name, config, end)?,
                     };
                     return Ok(Dialled { stream });
                 }
@@ -149,6 +160,17 @@ impl Dialled {
         Ok(Dialled {
             stream: Socket::Unix(UnixStream::connect(path)?),
         })
+    }
+
+    /// The same connection for another thread, so that one sends while the other reads; `None`
+    /// under TLS, whose two directions share a state.
+    pub fn twin(&self) -> io::Result<Option<Dialled>> {
+        let stream = match &self.stream {
+            Socket::Tcp(s) => Socket::Tcp(s.try_clone()?),
+            Socket::Unix(s) => Socket::Unix(s.try_clone()?),
+            Socket::Tls(_) => return Ok(None),
+        };
+        Ok(Some(Dialled { stream }))
     }
 
     /// Sends all of `bytes`; each part of it within `limit`.

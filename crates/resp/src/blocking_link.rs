@@ -56,6 +56,11 @@ impl BlockingLink {
         Ok(&mut self.unread)
     }
 
+    /// The same connection for another thread, which sends; `None` under TLS.
+    pub fn twin(&self) -> io::Result<Option<Dialled>> {
+        self.dialled.twin()
+    }
+
     /// The bytes received after the last reply, without waiting.
     pub fn unread(&mut self) -> &mut Vec<u8> {
         &mut self.unread

@@ -7,6 +7,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use rustls::client::danger::ServerCertVerifier;
 use rustls::crypto::{CryptoProvider, ring};
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
@@ -17,7 +18,7 @@ use rustls::{CipherSuite, ClientConfig, ServerConfig, SignatureScheme, Supported
 use sha2::{Digest, Sha256};
 
 use super::resume::{Sessions, Tickets};
-use super::verify::{Purpose, Verifier};
+use super::verify::{Anyone, Purpose, Verifier};
 use super::{Certificate, TlsError, ciphers, keys};
 use russet_base::given_file::{self, WRITER_WAIT};
 use russet_base::text::system_text;
@@ -233,6 +234,22 @@ fn read_authorities(file: &Path, dir: &Path) -> Result<Vec<(PathBuf, Vec<u8>)>, 
     Ok(all)
 }
 
+/// Which servers a tool believes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Trust {
+    /// Any, whatever it presents: nothing is verified.
+    Anyone,
+    /// One whose certificate an authority of these files has signed.
+    Authorities {
+        /// A PEM file; empty: none.
+        file: PathBuf,
+        /// A folder of PEM files; empty: none.
+        dir: PathBuf,
+        /// The name that the certificate must have; empty: any, as in `redis-cli` without `--sni`.
+        peer_name: String,
+    },
+}
+
 /// The materials of a tool that connects to one server: its own certificate, if it has one, and the
 /// authorities that certify the server's. The name in a certificate is not checked, as in
 /// `redis-cli` without `--sni`.
@@ -241,7 +258,54 @@ pub fn client_alone(
     ca_file: &Path,
     ca_dir: &Path,
 ) -> Result<Arc<ClientConfig>, TlsError> {
+    let trust = Trust::Authorities {
+        file: ca_file.to_owned(),
+        dir: ca_dir.to_owned(),
+        peer_name: String::new(),
+    };
+    client_trusting(own, &trust)
+}
+
+/// The materials of a tool that connects to one server, by what it believes of that server.
+pub fn client_trusting(
+    own: &CertificateFiles,
+    trust: &Trust,
+) -> Result<Arc<ClientConfig>, TlsError> {
     let now = jiff::Timestamp::now().as_second();
+    let provider = Arc::new(ring::default_provider());
+    let verifier: Arc<dyn ServerCertVerifier> = match trust {
+        Trust::Anyone => Arc::new(Anyone(Arc::clone(&provider))),
+        Trust::Authorities {
+            file,
+            dir,
+            peer_name,
+        } => {
+            let authorities = authorities_alone(own, file, dir, now)?;
+            let purpose = Purpose::Server;
+            let verifier = Verifier::new(authorities, purpose, true, Arc::clone(&provider), now)?;
+            Arc::new(verifier.expecting(peer_name))
+        }
+    };
+    let built = ClientConfig::builder_with_provider(Arc::clone(&provider))
+        .with_protocol_versions(&ciphers::protocols("")?)?
+        .dangerous()
+        .with_custom_certificate_verifier(verifier);
+    let built = if own.is_set() {
+        let (key, _) = certified_key("Client", own, &read_pair(own)?, &provider, now)?;
+        built.with_client_cert_resolver(Arc::new(Only(key)))
+    } else {
+        built.with_no_client_auth()
+    };
+    Ok(Arc::new(built))
+}
+
+/// The certificates of the authorities in these files; at least one.
+fn authorities_alone(
+    own: &CertificateFiles,
+    ca_file: &Path,
+    ca_dir: &Path,
+    now: i64,
+) -> Result<Vec<CertificateDer<'static>>, TlsError> {
     let settings = Settings {
         server: CertificateFiles::default(),
         alternative: CertificateFiles::default(),
@@ -267,20 +331,7 @@ pub fn client_alone(
         return Err(TlsError::NoAuthorities);
     }
     let (authorities, _) = authorities(&settings, &files, now)?;
-    let provider = Arc::new(ring::default_provider());
-    let purpose = Purpose::Server;
-    let verifier = Verifier::new(authorities, purpose, true, Arc::clone(&provider), now)?;
-    let built = ClientConfig::builder_with_provider(Arc::clone(&provider))
-        .with_protocol_versions(&ciphers::protocols("")?)?
-        .dangerous()
-        .with_custom_certificate_verifier(Arc::new(verifier));
-    let built = if own.is_set() {
-        let (key, _) = certified_key("Client", own, &read_pair(own)?, &provider, now)?;
-        built.with_client_cert_resolver(Arc::new(Only(key)))
-    } else {
-        built.with_no_client_auth()
-    };
-    Ok(Arc::new(built))
+    Ok(authorities)
 }
 
 impl Materials {

@@ -46,7 +46,8 @@ use std::path::PathBuf;
 pub use certificate::Certificate;
 pub use link::TlsLink;
 pub use materials::{
-    Authentication, CertificateFiles, Facts, Files, Materials, Settings, client_alone,
+    Authentication, CertificateFiles, Facts, Files, Materials, Settings, Trust, client_alone,
+    client_trusting,
 };
 
 /// Why TLS cannot be set up. `Display` is the log line, in Redis's wording where it has one.
