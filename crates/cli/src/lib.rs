@@ -14,6 +14,8 @@
 #![warn(missing_docs)]
 
 mod link;
+mod modes;
 mod options;
 mod print;
+mod session;
 mod words;

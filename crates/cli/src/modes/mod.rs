@@ -1,0 +1,66 @@
+//! Work beside single commands: each mode by redis-cli's option, over one connection.
+//!
+//!     scan       --scan: names of keys        bigkeys    --bigkeys: the largest of each type
+//!     pipe       --pipe: requests as they are rdb        --rdb, --functions-rdb: a snapshot
+//!     latency    --latency, --latency-history stat       --stat: a line of figures a second
+//!
+//! Each prints as redis-cli does and returns the exit status; what it cannot go on with is an error
+//! with the line for people.
+
+mod bigkeys;
+mod latency;
+mod pipe;
+mod rdb;
+mod scan;
+mod stat;
+
+pub(crate) use bigkeys::big_keys;
+pub(crate) use latency::latency;
+pub(crate) use pipe::pipe;
+pub(crate) use rdb::rdb;
+pub(crate) use scan::scan;
+pub(crate) use stat::stat;
+
+use std::io;
+
+use russet_resp::ReplyValue;
+
+use crate::link::{Link, reason_of};
+
+/// A line for people.
+pub(crate) type Failed = String;
+
+fn ended(why: io::Error) -> Failed {
+    format!("Error: {}", reason_of(&why))
+}
+
+fn text_of(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+/// A request whose refusal ends the mode.
+fn ask(link: &mut Link, words: &[impl AsRef<[u8]>]) -> Result<ReplyValue, Failed> {
+    match link.ask(words).map_err(ended)? {
+        ReplyValue::Error(why) => Err(format!(
+            "{} error: {}",
+            text_of(words[0].as_ref()),
+            text_of(&why)
+        )),
+        reply => Ok(reply),
+    }
+}
+
+/// The text of INFO.
+fn info(link: &mut Link) -> Result<String, Failed> {
+    match ask(link, &["INFO"])? {
+        ReplyValue::Bulk(text) => Ok(text_of(&text)),
+        ReplyValue::Verbatim(text) => Ok(text_of(crate::print::verbatim(&text))),
+        other => Err(format!("INFO replied {other:?}")),
+    }
+}
+
+/// The value of a field of INFO.
+fn field<'i>(info: &'i str, name: &str) -> Option<&'i str> {
+    let mut lines = info.lines();
+    lines.find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))
+}
