@@ -13,9 +13,191 @@
 //! It knows the server by its commands alone, so it serves Redis and Valkey as well.
 #![warn(missing_docs)]
 
+mod docs;
 mod link;
 mod modes;
 mod options;
 mod print;
+mod prompt;
 mod session;
 mod words;
+
+use std::ffi::OsString;
+use std::io::{self, BufRead, IsTerminal, Write};
+use std::path::Path;
+
+use options::{Mode, Options};
+use print::Form;
+use session::Session;
+
+const HELP: &str = "\
+Usage: russet cli [OPTION ...] [COMMAND [ARGUMENT ...]]
+Without a command: a prompt, or the commands of the standard input, a line each.
+
+Server
+  -h HOST, -p PORT     127.0.0.1 and 6379
+  -s PATH              a Unix socket
+  -u URI               redis://user:password@host:port/database; rediss:// is TLS
+  -a, --pass PASSWORD  also in $REDISCLI_AUTH; --askpass asks for it
+  --user NAME          the user of the password
+  -n NUMBER            the database
+  --name NAME          the connection's name
+  -2, -3               the version of the protocol
+  -t SECONDS           for connecting
+  -c                   follow -MOVED and -ASK of a cluster
+  --tls, --cacert FILE, --cacertdir FOLDER, --cert FILE, --key FILE, --sni NAME, --insecure
+  --no-auth-warning    no warning of a password on the command line
+Output
+  --raw, --no-raw      bytes (the default without a terminal), or types and quotes
+  --csv, --json, --quoted-json
+  -d TEXT, -D TEXT     between the elements of a raw reply, and after it
+  -e                   exit status 1 if the reply is an error
+  --show-pushes YN     pushes of RESP3
+Input
+  -x, -X TAG           the last argument, or that in the place of TAG, is the standard input
+  -r TIMES, -i SECONDS repeat the command, with a pause; -r -1 for ever
+  --quoted-input       arguments have quotes and escapes
+  --eval FILE          a script; its keys, a comma and its arguments follow
+Modes
+  --scan [--pattern GLOB] [--type TYPE] [--count N]
+  --pipe [--pipe-timeout SECONDS]      requests of the standard input, as they are
+  --rdb FILE, --functions-rdb FILE     a snapshot; - is the standard output
+  --latency, --latency-history [-i SECONDS]
+  --stat [-i SECONDS]
+  --bigkeys [--pattern GLOB] [-i SECONDS]
+
+What redis-cli has beyond is refused, with what serves instead.
+";
+
+/// Runs the client with the words after its name, and returns the exit status: 0, also when the
+/// server's reply was an error (but with `-e`), and 1 when there is no answer.
+///
+/// `version` is what `--version` prints.
+pub fn run(arguments: &[OsString], version: &str) -> u8 {
+    let password = std::env::var_os("REDISCLI_AUTH");
+    let mut options = match Options::read(arguments, password) {
+        Ok(options) => options,
+        Err(why) => {
+            eprintln!("{why}");
+            return 1;
+        }
+    };
+    if options.asks_password {
+        match prompt::ask_password() {
+            Ok(password) => options.password = Some(password),
+            Err(why) => {
+                eprintln!("The password cannot be read: {why}");
+                return 1;
+            }
+        }
+    }
+    if options.is_password_shown && options.warns {
+        eprintln!(
+            "Warning: Using a password with '-a' or '-u' option on the command line interface may \
+             not be safe."
+        );
+    }
+    match dispatch(options, version) {
+        Ok(code) => code,
+        // The reader of a pipe has gone: nothing is left to say.
+        Err(why) if why.kind() == io::ErrorKind::BrokenPipe => 1,
+        Err(why) => {
+            eprintln!("Error: {why}");
+            1
+        }
+    }
+}
+
+fn dispatch(options: Options, version: &str) -> io::Result<u8> {
+    let is_terminal = io::stdout().is_terminal();
+    let form = options.form.unwrap_or(if is_terminal {
+        Form::Terminal
+    } else {
+        Form::Raw
+    });
+    match options.mode.clone() {
+        Mode::Help => {
+            io::stdout().write_all(HELP.as_bytes())?;
+            Ok(0)
+        }
+        Mode::Version => {
+            println!("{version}");
+            Ok(0)
+        }
+        Mode::Commands if options.words.is_empty() => lines(options, form),
+        Mode::Commands => Session::new(options, form, false).run_arguments(),
+        Mode::Eval(file) => eval(options, form, &file),
+        mode => Ok(in_mode(options, form, &mode)),
+    }
+}
+
+fn in_mode(options: Options, form: Form, mode: &Mode) -> u8 {
+    let mut session = Session::new(options, form, false);
+    let options = session.options.clone();
+    let link = match session.link() {
+        Ok(link) => link,
+        Err(why) => {
+            eprintln!("{why}");
+            return 1;
+        }
+    };
+    let result = match mode {
+        Mode::Scan => modes::scan(link, &options, form),
+        Mode::Pipe => modes::pipe(link, &options),
+        Mode::Rdb { file, functions } => modes::rdb(link, file, *functions),
+        Mode::Latency => modes::latency(link, &options, form, false),
+        Mode::LatencyHistory => modes::latency(link, &options, form, true),
+        Mode::Stat => modes::stat(link, &options),
+        Mode::BigKeys => modes::big_keys(link, &options),
+        Mode::Commands | Mode::Eval(_) | Mode::Help | Mode::Version => Ok(0),
+    };
+    result.unwrap_or_else(|why| {
+        eprintln!("{why}");
+        1
+    })
+}
+
+/// `--eval`: the words before a comma of its own are keys.
+fn eval(mut options: Options, form: Form, file: &Path) -> io::Result<u8> {
+    let script = match std::fs::read(file) {
+        Ok(script) => script,
+        Err(why) => {
+            let why = link::reason_of(&why);
+            eprintln!("Can't open file '{}': {why}", file.display());
+            return Ok(1);
+        }
+    };
+    let given = std::mem::take(&mut options.words);
+    let keys = given
+        .iter()
+        .position(|word| word == b",")
+        .unwrap_or(given.len());
+    let mut words = vec![b"EVAL".to_vec(), script, keys.to_string().into_bytes()];
+    words.extend(given[..keys].iter().cloned());
+    words.extend(given.iter().skip(keys + 1).cloned());
+    options.words = words;
+    Session::new(options, form, false).run_arguments()
+}
+
+/// The commands of the standard input: at a prompt, or as lines without one.
+fn lines(options: Options, form: Form) -> io::Result<u8> {
+    if io::stdin().is_terminal() {
+        return prompt::run(Session::new(options, form, true));
+    }
+    let mut session = Session::new(options, form, false);
+    if let Err(why) = session.link() {
+        eprintln!("{why}");
+        return Ok(1);
+    }
+    let mut line = Vec::new();
+    let mut input = io::stdin().lock();
+    loop {
+        line.clear();
+        if input.read_until(b'\n', &mut line)? == 0 {
+            return Ok(0);
+        }
+        if prompt::run_line(&mut session, &line)?.is_break() {
+            return Ok(0);
+        }
+    }
+}
