@@ -63,6 +63,7 @@ fn main() -> ExitCode {
             print(&text, code)
         }
         Startup::Convert(asked) => daemon::convert(&asked, &mut io::stdout()),
+        Startup::Cli(words) => client(&words, "russet cli"),
         Startup::Ask(errand, place) => {
             let target = daemon::Target::from(*place);
             let (text, code) = match errand {
@@ -177,12 +178,13 @@ fn make_sentinel_file(arguments: &[OsString]) -> bool {
 }
 
 /// Programs of Redis and Valkey for which the image has this one.
-const TOOLS: [&str; 5] = [
+const TOOLS: [&str; 6] = [
     "redis-check-aof",
     "redis-check-rdb",
     "redis-cli",
     "valkey-check-aof",
     "valkey-check-rdb",
+    "valkey-cli",
 ];
 
 /// Whether the first argument of an image is a tool's name.
@@ -190,48 +192,12 @@ fn is_tool(word: &OsStr) -> bool {
     TOOLS.iter().any(|name| word == *name)
 }
 
-/// `redis-cli [OPTION ...] ping`, for health checks: the only command of this twin; everything else
-/// is refused. Its options by their names here.
-fn ping_words(arguments: &[OsString]) -> Result<Vec<OsString>, String> {
-    const REFUSED: &str = "this redis-cli only knows PING, for health checks; install redis-tools";
-    let mut words: Vec<OsString> = vec!["ping".into()];
-    let mut rest = arguments.iter();
-    let mut pings = 0;
-    while let Some(word) = rest.next() {
-        let option = match word.to_str().unwrap_or_default() {
-            "--no-auth-warning" | "--raw" | "--no-raw" => continue,
-            "--tls" => {
-                words.push(word.clone());
-                continue;
-            }
-            option @ ("-h" | "-p" | "-s" | "-a" | "-t" | "--cacert" | "--cert" | "--key") => option,
-            "--pass" => "-a",
-            "--user" => "-u",
-            text if text.eq_ignore_ascii_case("ping") => {
-                pings += 1;
-                continue;
-            }
-            _ => return Err(format!("{REFUSED}\n")),
-        };
-        let value = rest.next().ok_or(format!("{option} needs a value\n"))?;
-        words.extend([option.into(), value.clone()]);
-    }
-    match pings {
-        1 => Ok(words),
-        _ => Err(format!("{REFUSED}\n")),
-    }
-}
-
 /// The tools that are names of this program. `redis-check-rdb` is the subcommand of that name, but
 /// with the exit status that scripts expect for wrong arguments.
 fn tool(program: &OsStr, arguments: &mut Vec<OsString>) -> Option<u8> {
     let name = Path::new(program).file_name()?.to_str()?;
-    if name == "redis-cli" {
-        match ping_words(arguments) {
-            Ok(words) => *arguments = words,
-            Err(why) => return Some(print(&why, 1)),
-        }
-        return None;
+    if ["redis-cli", "valkey-cli"].contains(&name) {
+        return Some(client(arguments, name));
     }
     let (checks_aof, checks_rdb) = (
         ["redis-check-aof", "valkey-check-aof"].contains(&name),
@@ -255,6 +221,12 @@ fn tool(program: &OsStr, arguments: &mut Vec<OsString>) -> Option<u8> {
         return None;
     }
     checks_aof.then(|| check_aof(arguments))
+}
+
+/// The client by one of its names.
+fn client(words: &[OsString], name: &str) -> u8 {
+    let version = daemon::version(Dialect::of_program(name));
+    russet_cli::run(words, &format!("{name} {version}"))
 }
 
 fn check_aof(words: &[OsString]) -> u8 {
@@ -304,20 +276,9 @@ mod tests {
     }
 
     #[test]
-    fn a_health_check_by_redis_cli_is_a_ping() {
-        let words = |text: &str| {
-            let words: Vec<OsString> = text.split(' ').map(OsString::from).collect();
-            let words = ping_words(&words)?;
-            Ok::<_, String>(words.join(OsStr::new(" ")).into_string().expect("UTF-8"))
-        };
-        assert_eq!(words("ping"), Ok("ping".to_owned()));
-        let long = "-h ::1 -p 7 --user u --pass x --no-auth-warning --tls --cacert c PING";
-        let wanted = "ping -h ::1 -p 7 -u u -a x --tls --cacert c";
-        assert_eq!(words(long), Ok(wanted.to_owned()));
-        for text in ["", "get k", "ping x", "ping ping", "-p"] {
-            assert!(words(text).is_err(), "{text}");
-        }
-        assert!(is_tool(OsStr::new("redis-check-rdb")) && !is_tool(OsStr::new("redis-server")));
+    fn an_image_has_tools_by_name() {
+        assert!(is_tool(OsStr::new("redis-check-rdb")) && is_tool(OsStr::new("redis-cli")));
+        assert!(!is_tool(OsStr::new("redis-server")));
     }
 
     #[test]

@@ -9,6 +9,7 @@
 //! | `changes` | the change stream: consumers, restarts, failovers, the example of a mirror |
 //! | `budgets` | budgets per user: delays, refusals, files |
 //! | `check` | `check-aof` and `check-rdb`, compared with the real tools |
+//! | `cli` | `russet cli` beside redis-cli: output, errors, status |
 //! | `clients` | an application's client library |
 //! | `config` | CONFIG on a running server |
 //! | `connections` | accepting and ending connections |
@@ -64,6 +65,7 @@ mod blocking;
 mod budgets;
 mod changes;
 mod check;
+mod cli;
 mod clients;
 mod closed;
 mod config;

@@ -56,6 +56,8 @@ pub enum Startup {
     Convert(Conversion),
     /// Query a running server.
     Ask(Errand, Box<ServerAddress>),
+    /// Be a client, with these arguments of its own.
+    Cli(Vec<OsString>),
     /// Print a text and exit.
     Print {
         /// The text, with its line ends.
@@ -137,6 +139,7 @@ pub fn start(
         ProgramRequest::Restore { from, until, to } => return Startup::Restore { from, until, to },
         ProgramRequest::Convert(asked) => return Startup::Convert(asked),
         ProgramRequest::Ask(errand, place) => return place_from_file(errand, *place),
+        ProgramRequest::Cli(words) => return Startup::Cli(words),
         ProgramRequest::Text { text, code } => return print(text, code),
     };
     let line = CommandLine::parse(&arguments);

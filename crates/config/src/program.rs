@@ -22,7 +22,8 @@ use super::table::{Config, DIRECTIVES};
 const NAME: &str = "russet";
 const CHECK_CONFIG: &str = "check-config";
 /// In the order of the help.
-pub(super) const SUBCOMMANDS: [&str; 9] = [
+pub(super) const SUBCOMMANDS: [&str; 10] = [
+    "cli",
     "ping",
     "doctor",
     "tail",
@@ -85,6 +86,8 @@ pub(super) enum ProgramRequest {
     Convert(Conversion),
     /// Query a running server.
     Ask(Errand, Box<ServerAddress>),
+    /// Be a client, with these arguments of its own.
+    Cli(Vec<OsString>),
     /// Print a text and exit with this status.
     Text { text: String, code: i32 },
 }
@@ -260,6 +263,12 @@ impl ServerAddress {
 
 /// Parses the arguments, without the program's name.
 pub(super) fn read(arguments: &[OsString], dialect: Dialect) -> ProgramRequest {
+    // Its options are redis-cli's, `-h` among them: none of `clap`'s business.
+    if let [first, rest @ ..] = arguments
+        && first == "cli"
+    {
+        return ProgramRequest::Cli(rest.to_vec());
+    }
     let matches = match command().try_get_matches_from(words(arguments)) {
         Ok(matches) => matches,
         Err(said) => {
@@ -379,6 +388,19 @@ fn command() -> Command {
                 .long("version")
                 .help("Print version")
                 .action(ArgAction::SetTrue),
+        )
+        .subcommand(
+            Command::new("cli")
+                .about("A client: commands from arguments, standard input, or at a prompt")
+                .disable_help_flag(true)
+                .arg(
+                    Arg::new(ARGUMENTS)
+                        .help("redis-cli's options, then a command; --help lists them")
+                        .num_args(0..)
+                        .trailing_var_arg(true)
+                        .allow_hyphen_values(true)
+                        .value_parser(value_parser!(OsString)),
+                ),
         )
         .subcommand(
             ask_command(
@@ -756,6 +778,7 @@ Examples:
   russet --port 7777
   russet /etc/myredis.conf --loglevel verbose -
   russet --sentinel /etc/russet/sentinel.conf
+  russet cli -p 7777 SET greeting hello
   russet ping /etc/russet/russet.conf   exit status 0 if that server answers
   russet doctor                         what is to be mended on this machine, why and how
   russet man | man -l -                 the man page; russet completions bash, zsh or fish";

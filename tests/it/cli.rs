@@ -1,0 +1,229 @@
+//! `russet cli` beside Redis's own redis-cli: the same words to both, against one daemon.
+//!
+//! Standard output, standard error and the exit status are compared. The rows are options times
+//! commands; where the two differ on purpose, a test of its own says how.
+
+use std::io::Write;
+use std::process::{Command, Stdio};
+
+use crate::support::daemon::{self, Daemon};
+use crate::support::peers;
+
+/// Output, errors, status.
+type Said = (String, String, Option<i32>);
+
+fn said(mut command: Command, words: &[&str], input: &[u8]) -> Said {
+    let mut child = command
+        .args(words)
+        .env_remove("REDISCLI_AUTH")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("a client");
+    child
+        .stdin
+        .take()
+        .expect("piped")
+        .write_all(input)
+        .expect("input");
+    let output = child.wait_with_output().expect("output");
+    let text = |bytes: &[u8]| bytes.escape_ascii().to_string().replace("\\n", "\n");
+    (
+        text(&output.stdout),
+        text(&output.stderr),
+        output.status.code(),
+    )
+}
+
+/// `russet cli` with these words, at this port.
+fn ours(port: u16, words: &[&str], input: &[u8]) -> Said {
+    let mut command = Command::new(daemon::russet());
+    command.args(["cli", "-p", &port.to_string()]);
+    said(command, words, input)
+}
+
+/// The real client of Redis 8.10, if it is installed.
+fn theirs(port: u16, words: &[&str], input: &[u8]) -> Option<Said> {
+    let program = peers::folder().join("redis810/redis-cli");
+    if !program.exists() {
+        peers::left_out("russet cli beside redis-cli 8.10");
+        return None;
+    }
+    let mut command = Command::new(program);
+    command.args(["-p", &port.to_string()]);
+    Some(said(command, words, input))
+}
+
+fn filled() -> Daemon {
+    let server = Daemon::start(&["--enable-debug-command", "yes"]);
+    let mut c = server.connect();
+    for line in [
+        "MSET k1 v1 k2 v2",
+        "HSET h a 1 b 2 c 3 d 4 e 5 f 6 g 7 h 8 i 9 j 10 k 11",
+        "ZADD z 1.5 a inf b",
+        "XADD s 1-1 f v",
+        "RPUSH l 1 2 3",
+        "EVAL return(redis.call('SET','bin','\\1\\255\"\\\\q\\n')) 0",
+    ] {
+        c.ask(line);
+    }
+    server
+}
+
+#[test]
+fn replies_are_printed_as_redis_cli_does() {
+    let server = filled();
+    let forms = ["", "--no-raw", "--csv", "--json"];
+    let commands = [
+        "get k1",
+        "get bin",
+        "get none",
+        "hgetall h",
+        "hgetall none",
+        "zrange z 0 -1 withscores",
+        "xrange s - +",
+        "lrange l 0 -1",
+        "smembers none",
+        "command info get set",
+        "command docs get",
+        "foo bar",
+        "set",
+        "dbsize",
+        "debug protocol double",
+        "debug protocol verbatim",
+        "debug protocol true",
+        "debug protocol null",
+        "debug protocol map",
+        "debug protocol set",
+        "client list x",
+        "acl getuser default",
+        "xinfo stream s full",
+        "type h",
+    ];
+    for form in forms {
+        for protocol in ["-2", "-3"] {
+            for command in commands {
+                let words = [form, protocol].into_iter().chain(command.split(' '));
+                let words: Vec<&str> = words.filter(|word| !word.is_empty()).collect();
+                let Some(wanted) = theirs(server.port(), &words, b"") else {
+                    return;
+                };
+                assert_eq!(ours(server.port(), &words, b""), wanted, "{words:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn options_mean_what_they_mean_to_redis_cli() {
+    let server = filled();
+    let rows: &[(&str, &[u8])] = &[
+        ("-e foo", b""),
+        ("--csv -e foo", b""),
+        ("-x set from-input", b"five\n"),
+        ("get from-input", b""),
+        ("-X tag set tag x", b"named"),
+        ("-X tag set x y", b""),
+        ("--no-raw --scan --pattern k?", b""),
+        ("--scan --pattern k? --count 100", b""),
+        ("--scan --type hash", b""),
+        ("-r 2 -i 0.01 get k1", b""),
+        ("-n 99 ping", b""),
+        ("-n 2 get k1", b""),
+        ("-a x ping", b""),
+        ("-a x --no-auth-warning ping", b""),
+        ("--user u --pass p ping", b""),
+        ("-d , lrange l 0 -1", b""),
+        ("-D ; lrange l 0 -1", b""),
+        ("--quoted-input get \"k1\"", b""),
+        ("-s /nonexistent ping", b""),
+        ("--foo", b""),
+        (
+            "",
+            b"set a 1\n\nget \"a\\x41\nget a\nmulti\nget a\nexec\nquit\nget b\n",
+        ),
+        ("--no-raw", b"3 ping\nselect 3\nget a\nfoo\n"),
+        ("--json", b"get 'a\nping"),
+        ("--pipe", b"SET x 1\r\nGET x\r\n"),
+        ("--pipe", b""),
+        ("--bigkeys", b""),
+    ];
+    for (words, input) in rows {
+        let words: Vec<&str> = words.split_whitespace().collect();
+        let Some(wanted) = theirs(server.port(), &words, input) else {
+            return;
+        };
+        assert_eq!(ours(server.port(), &words, input), wanted, "{words:?}");
+    }
+}
+
+#[test]
+fn a_load_is_piped_and_a_snapshot_is_taken() {
+    let server = Daemon::start(&[]);
+    let mut load = Vec::new();
+    for i in 0..20_000 {
+        load.extend_from_slice(format!("SET p{i} {i}\r\n").as_bytes());
+    }
+    let (out, err, code) = ours(server.port(), &["--pipe"], &load);
+    assert!(out.ends_with("errors: 0, replies: 20000\n"), "{out}{err}");
+    assert_eq!(code, Some(0));
+    let file = server.folder().join("taken.rdb");
+    let name = file.to_str().expect("UTF-8");
+    let (_, err, code) = ours(server.port(), &["--rdb", name], b"");
+    assert_eq!(code, Some(0), "{err}");
+    let mut check = Command::new(daemon::russet());
+    check.args(["check-rdb", "--stats", name]);
+    let (out, err, code) = said(check, &[], b"");
+    assert_eq!(code, Some(0), "{out}{err}");
+    assert!(out.contains("20000"), "{out}");
+    let (_, err, code) = ours(1, &["ping"], b"");
+    let wanted = "Could not connect to Redis at 127.0.0.1:1: Connection refused\n";
+    assert_eq!((err.as_str(), code), (wanted, Some(1)));
+}
+
+#[test]
+fn messages_and_commands_are_printed_as_they_come() {
+    use std::io::{BufRead, BufReader};
+    let server = Daemon::start(&[]);
+    for (words, wanted) in [
+        (
+            &["subscribe", "c"][..],
+            &["subscribe", "c", "1", "message", "c", "hi"][..],
+        ),
+        (
+            &["--csv", "psubscribe", "c*"],
+            &[
+                "\"psubscribe\",\"c*\",1",
+                "\"pmessage\",\"c*\",\"c\",\"hi\"",
+            ],
+        ),
+    ] {
+        let mut child = Command::new(daemon::russet())
+            .args(["cli", "-p", &server.port().to_string()])
+            .args(words)
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("russet cli");
+        let mut lines = BufReader::new(child.stdout.take().expect("piped")).lines();
+        let mut c = server.connect();
+        let mut next = || lines.next().expect("a line").expect("UTF-8");
+        let first = wanted.len() / 2;
+        for line in &wanted[..first] {
+            assert_eq!(next(), *line);
+        }
+        c.ask("PUBLISH c hi");
+        for line in &wanted[first..] {
+            assert_eq!(next(), *line);
+        }
+        child.kill().expect("it runs until it is stopped");
+        child.wait().expect("it ends");
+    }
+}
+
+#[test]
+fn options_that_are_missing_are_named() {
+    let (_, err, code) = ours(1, &["--cluster", "info"], b"");
+    assert!(err.starts_with("russet cli has no --cluster: "), "{err}");
+    assert_eq!(code, Some(1));
+}
