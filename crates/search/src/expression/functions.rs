@@ -325,7 +325,7 @@ fn geodistance(args: &[Expression], row: &dyn Row) -> Evaluated {
                 };
                 numbers.extend(place);
             }
-            _ => return Ok(Value::Null),
+            Value::List(_) | Value::Map(_) | Value::Null => return Ok(Value::Number(f64::NAN)),
         }
     }
     let &[lon, lat, other_lon, other_lat] = numbers.as_slice() else {

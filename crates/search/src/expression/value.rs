@@ -58,7 +58,8 @@ impl Value {
         Some(parts.join(&b','))
     }
 
-    /// The order of two values; what is no number is as large as any. `None`: they have none.
+    /// The order of two values: null is before all others, a list beside a text is an empty one,
+    /// lists are alike, and what is no number is as large as any. `None`: they have none.
     ///
     /// # Errors
     ///
@@ -66,6 +67,8 @@ impl Value {
     pub fn compare(&self, other: &Value) -> Result<Option<Ordering>, ExpressionError> {
         Ok(match (self, other) {
             (Value::Null, Value::Null) => Some(Ordering::Equal),
+            (Value::Null, _) => Some(Ordering::Less),
+            (_, Value::Null) => Some(Ordering::Greater),
             (Value::Number(a), Value::Number(b)) => Some(order(*a, *b)),
             (Value::Text(a), Value::Text(b)) => Some(a.cmp(b)),
             (Value::Number(a), Value::Text(text)) => {
@@ -75,6 +78,9 @@ impl Value {
                 };
                 Some(order(*a, b))
             }
+            (Value::List(_), Value::List(_)) => Some(Ordering::Equal),
+            (Value::Text(text), Value::List(_)) => Some(text.as_slice().cmp(b"")),
+            (Value::List(_), Value::Text(text)) => Some([].as_slice().cmp(text.as_slice())),
             (Value::Text(_), Value::Number(_)) => other.compare(self)?.map(Ordering::reverse),
             _ => None,
         })
