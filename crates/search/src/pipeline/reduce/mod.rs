@@ -228,8 +228,10 @@ impl Reducer {
                 };
                 let by = value(*by);
                 let comes_first = match (best.as_ref(), by) {
-                    (None, _) | (Some((None, _)), Some(_)) => true,
-                    (Some(_), None) => false,
+                    (None, _) => true,
+                    // What is missing is before all others.
+                    (Some((None, _)), Some(_)) => *is_descending,
+                    (Some((old, _)), None) => old.is_some() && !*is_descending,
                     (Some((Some(old), _)), Some(by)) => {
                         let wanted = if *is_descending {
                             Ordering::Greater
