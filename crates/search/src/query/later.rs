@@ -8,6 +8,7 @@ use super::lexer::{self, Kind as Token};
 use super::parser::{Bound, Parsed, Parser, folded, unescaped};
 use super::tree::{Kind, Node, Range, Reach, Relation, VectorQuery, both, either};
 use super::{Fields, QueryError};
+use crate::expression::number_of;
 
 const UNION: u8 = 4;
 const NEGATION: u8 = 11;
@@ -154,7 +155,10 @@ fn unit(p: &mut Parser<'_>, place: Place) -> Parsed<Option<Node>> {
         Token::Prefix | Token::Suffix | Token::Infix | Token::Pattern => Ok(Some(affix(p))),
         Token::Param => {
             let token = p.next();
-            Ok(Some(Node::word(folded(&p.param(p.text_of(&token))))))
+            let text = p.param(p.text_of(&token));
+            let mut word = Node::word(folded(&text));
+            word.verbatim = number_of(&text).is_some();
+            Ok(Some(word))
         }
         _ => {
             let is_number = matches!(p.peek(), Token::Number | Token::Size);
