@@ -18,7 +18,7 @@ use russet_search::error::{INDEX_DROPPED, SearchError, TIMEOUT};
 use russet_search::hit::{DocumentId, Hit};
 use russet_search::index::Index;
 use russet_search::iterate::{Matches, PartProfile};
-use russet_search::pipeline::{Context, Ending, Hits, OutputRow, Pipeline};
+use russet_search::pipeline::{Batch, Context, Ending, Hits, OutputRow, Pipeline};
 use russet_search::query::{Dialect, Node};
 use russet_search::request::{Defaults, Options};
 use russet_search::schema::Schema;
@@ -62,6 +62,8 @@ pub(super) struct Walk {
     is_cut: bool,
     /// The sides of FT.HYBRID whose time was up.
     late: Vec<&'static str>,
+    /// Why there is no row after those that there are.
+    failure: Option<String>,
     /// The reading of the clock's cycles.
     began: u64,
     /// The reads of each part of the query, for FT.PROFILE.
@@ -214,6 +216,7 @@ impl Walk {
             is_done: false,
             is_cut,
             late: Vec::new(),
+            failure: None,
             began: clock::cycles(),
             parts: None,
         };
@@ -298,8 +301,19 @@ impl Walk {
             let batch = self
                 .pipeline
                 .next_rows(most - self.rows.len(), &mut context);
-            let batch = batch.map_err(|error| refusal(&error))?;
+            let batch = match batch {
+                // The reply has begun, as it were.
+                Err(error) if !self.rows.is_empty() => Batch {
+                    rows: Vec::new(),
+                    ending: Ending::Done,
+                    failure: Some(error),
+                },
+                batch => batch.map_err(|error| refusal(&error))?,
+            };
             self.rows.extend(batch.rows);
+            if let Some(error) = batch.failure {
+                self.failure = Some(String::from_utf8_lossy(&error.text).into_owned());
+            }
             match batch.ending {
                 Ending::Full => break Progress::Done,
                 Ending::Done => {
@@ -396,7 +410,7 @@ impl Walk {
     }
 
     /// Words about what the rows lack.
-    pub(super) fn warnings(&self) -> impl Iterator<Item = &'static str> {
+    pub(super) fn warnings(&self) -> impl Iterator<Item = &str> {
         let is_late = self.is_over && self.late.is_empty();
         let time = is_late.then_some("Timeout limit was reached");
         let prefixes = self
@@ -405,6 +419,7 @@ impl Walk {
         time.into_iter()
             .chain(self.late.iter().copied())
             .chain(prefixes)
+            .chain(self.failure.as_deref())
     }
 }
 

@@ -1,5 +1,6 @@
 //! Rows as a pipeline gives them to the command that writes the reply.
 
+use crate::error::SearchError;
 use crate::expression::Value;
 use crate::hit::{DocumentId, Explanation};
 
@@ -8,6 +9,8 @@ use crate::hit::{DocumentId, Explanation};
 pub struct Batch {
     pub rows: Vec<OutputRow>,
     pub ending: Ending,
+    /// Why the row after the last one has no value: then there are no more.
+    pub failure: Option<SearchError>,
 }
 
 /// Why a batch has no more rows.

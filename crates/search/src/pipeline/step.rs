@@ -151,13 +151,14 @@ impl Pipeline {
     /// # Errors
     ///
     /// Where an expression has no value for a row. If there were rows before it in the same call,
-    /// these are returned, and the pipeline ends.
+    /// these are returned with the error, and the pipeline ends.
     pub fn next_rows(
         &mut self,
         most: usize,
         context: &mut Context<'_>,
     ) -> Result<Batch, SearchError> {
         let mut rows = Vec::new();
+        let mut failure = None;
         let ending = loop {
             if self.is_done {
                 break Ending::Done;
@@ -184,13 +185,18 @@ impl Pipeline {
                     if rows.is_empty() {
                         return Err(error);
                     }
+                    failure = Some(error);
                     continue;
                 }
             }
             self.first_total.get_or_insert(self.total);
             rows.push(self.output(context.index));
         };
-        Ok(Batch { rows, ending })
+        Ok(Batch {
+            rows,
+            ending,
+            failure,
+        })
     }
 
     /// The number that FT.AGGREGATE's replies begin with: documents pulled for the first row, or

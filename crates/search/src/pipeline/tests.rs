@@ -341,6 +341,39 @@ fn sorted_rows_need_no_more_documents() {
     }
 }
 
+/// The rows before it are replied with the reason as a warning.
+#[test]
+fn an_expression_that_fails_after_rows_ends_them() {
+    let server = server();
+    let words = words("LOAD 1 @g SORTBY 2 @n ASC APPLY upper(@g) AS x");
+    let words: Vec<&[u8]> = words.iter().map(Vec::as_slice).collect();
+    let request = AggregateRequest::parse(&words, &defaults()).expect("a request");
+    let mut pipeline =
+        Pipeline::aggregate(&request, server.index.schema(), &[]).expect("a pipeline");
+    let mut context = Context {
+        hits: &mut server.hits(Some(&Node::new(Kind::Everything))),
+        index: &server.index,
+        loader: &server,
+        budget: u64::MAX,
+    };
+    let batch = pipeline.next_rows(99, &mut context).expect("rows");
+    assert!(!batch.rows.is_empty());
+    assert_eq!(batch.ending, Ending::Done);
+    assert!(batch.failure.is_some());
+}
+
+/// A missing value is before all others, and last in the other direction.
+#[test]
+fn first_values_may_be_those_without_the_value_that_orders() {
+    let schema = "SCHEMA t TEXT n NUMERIC";
+    let server = Server::new(schema, "d1 t x n 3\nd2 t y n 5\nd3 t z");
+    for (direction, expected) in [("ASC", "z"), ("DESC", "y")] {
+        let line = format!("AGGREGATE * GROUPBY 0 REDUCE FIRST_VALUE 4 @t BY @n {direction} AS r");
+        let expected = format!("[1 ['r' '{expected}']]");
+        assert_eq!(reply_to(&server, &line, (9, 99)), expected);
+    }
+}
+
 #[test]
 fn collect_gives_maps() {
     let line = "AGGREGATE * GROUPBY 1 @k REDUCE COLLECT 5 FIELDS 2 @t @n DISTINCTLY";

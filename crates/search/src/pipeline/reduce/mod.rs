@@ -229,7 +229,7 @@ impl Reducer {
                 let by = value(*by);
                 let comes_first = match (best.as_ref(), by) {
                     (None, _) => true,
-                    // What is missing is before all others.
+                    // A missing value is before all others.
                     (Some((None, _)), Some(_)) => *is_descending,
                     (Some((old, _)), None) => old.is_some() && !*is_descending,
                     (Some((Some(old), _)), Some(by)) => {
