@@ -509,17 +509,15 @@ fn sketches_answer_as_redis_stacks() {
     check(&rows::SKETCHES, Peer::Stack7);
 }
 
-/// Compared with the one peer that has the module. Some seeds find differences that have no name in
-/// `search::differences` yet: to be run by `--ignored`.
+/// Compared with the one peer that has the module; `search::differences` names what differs.
 #[test]
-#[ignore = "differences that have no name yet"]
 fn indexes_answer_as_redis_stacks() {
     let Some(bench) = Bench::new(Peer::Stack7, "indexes beside Redis Stack") else {
         return;
     };
     let mut plan = Plan::from_environment("indexes", Peer::Stack7);
     let seconds = env::var("RUSSET_ORACLE_STACK_SECONDS").ok();
-    plan.seconds_min = seconds.and_then(|text| text.parse().ok()).unwrap_or(30);
+    plan.seconds_min = seconds.and_then(|text| text.parse().ok()).unwrap_or(20);
     // A stream takes longer than others: garbage is collected before its questions.
     plan.streams = plan.streams.min(20);
     play_all(bench, "indexes", &plan, search::stream);

@@ -75,7 +75,11 @@ pub fn search(index: &str, schema: &Schema, random: &mut Random) -> Vec<Vec<u8>>
         line.add("WITHSCORES");
         // A range of numbers is one part or several, as each engine keeps them.
         let has_parts = !schema.of_kind(Kind::Vector).is_empty();
+        // 2.10 has weights of its own for what is missing, and for what is not.
+        let has = |part: &[u8]| query.text.windows(part.len()).any(|text| text == part);
         if !has_parts
+            && !has(b"ismissing")
+            && !has(b"=>{")
             && !query.text.contains(&b'|')
             && !query
                 .text
@@ -128,8 +132,8 @@ pub fn search(index: &str, schema: &Schema, random: &mut Random) -> Vec<Vec<u8>>
         .iter()
         .any(|name| line.args.iter().any(|arg| arg == name.as_bytes()));
     if !is_filtered && !has_tags {
-        line.maybe(8, "SLOP 1");
-        line.maybe(5, "INORDER");
+        line.maybe(if schema.has_offsets { 8 } else { 0 }, "SLOP 1 VERBATIM");
+        line.maybe(if schema.has_offsets { 5 } else { 0 }, "INORDER VERBATIM");
     }
     if line.random.chance(6) {
         let language = schema::language(line.random);
@@ -224,8 +228,16 @@ pub fn aggregate(index: &str, schema: &Schema, random: &mut Random) -> Vec<Vec<u
         properties.push((distance.clone(), Kind::Number));
     }
     let mut is_grouped = false;
+    // An expression that fails ends the reply: rows before it are to be in one order.
+    let mut ordered_by = Some(UNIQUE);
     for stage in 0..line.random.below(4) {
-        match line.random.below(10) {
+        let kind = line.random.below(10);
+        if kind <= 4
+            && let Some(name) = ordered_by.take()
+        {
+            line.add(&format!("SORTBY 2 @{name} ASC MAX 100"));
+        }
+        match kind {
             0..=3 => {
                 let name = format!("x{stage}");
                 let expression = expression(&properties, 2, line.random);
@@ -242,10 +254,13 @@ pub fn aggregate(index: &str, schema: &Schema, random: &mut Random) -> Vec<Vec<u
             5 | 6 if !is_grouped => {
                 is_grouped = true;
                 let by = any_field(schema, line.random);
-                let by = (by.name.to_owned(), by.kind);
+                let by_name = by.name;
+                let by = (by_name.to_owned(), by.kind);
                 let mut made = vec![by.clone()];
+                ordered_by = Some(by_name);
                 if line.random.chance(10) {
                     line.add("GROUPBY 0");
+                    ordered_by = None;
                     made.clear();
                 } else {
                     line.add(&format!("GROUPBY 1 @{}", by.0));
@@ -330,7 +345,12 @@ fn expression(properties: &[(String, Kind)], depth: usize, random: &mut Random) 
     match random.below(30) {
         0..=5 => {
             let operator = *random.pick(&["+", "-", "*", "/", "%", "^"]);
-            format!("({} {operator} {})", of(random), of(random))
+            let right = match operator {
+                // By a part of one, which is 0 as a whole number, 2.10 ends.
+                "%" => random.pick(&["3", "1.5", "0"]).to_string(),
+                _ => of(random),
+            };
+            format!("({} {operator} {right})", of(random))
         }
         6..=9 => {
             let operator = *random.pick(&["==", "!=", "<", "<=", ">", ">="]);

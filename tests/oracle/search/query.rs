@@ -94,22 +94,14 @@ impl Writer<'_> {
             return self.unit();
         }
         match self.random.below(10) {
-            0..=3 => format!(
-                "{} {}",
-                self.expression(depth - 1),
-                self.expression(depth - 1)
-            ),
+            0..=3 => format!("{} {}", self.part_of(depth), self.part_of(depth)),
             4 | 5 => format!(
                 "({}) | ({})",
                 self.expression(depth - 1),
                 self.expression(depth - 1)
             ),
             6 => format!("-({})", self.expression(depth - 1)),
-            7 => format!(
-                "{} ~({})",
-                self.expression(depth - 1),
-                self.expression(depth - 1)
-            ),
+            7 => format!("{} ~({})", self.part_of(depth), self.expression(depth - 1)),
             8 if self.dialect > 1 => {
                 let attribute = *self.random.pick(&[
                     "$weight:2",
@@ -119,7 +111,7 @@ impl Writer<'_> {
                     "$slop:0;$inorder:false",
                 ]);
                 let of = self.expression(depth - 1);
-                let attribute = if of.contains(":{") {
+                let attribute = if of.contains(":{") || !self.schema.has_offsets {
                     "$weight:2"
                 } else {
                     attribute
@@ -128,6 +120,15 @@ impl Writer<'_> {
             }
             _ => format!("({})", self.expression(depth - 1)),
         }
+    }
+
+    /// A part of an intersection: 2.10 loses some beside unions without brackets.
+    fn part_of(&mut self, depth: usize) -> String {
+        let part = self.expression(depth - 1);
+        if part.contains(" | ") {
+            return format!("({part})");
+        }
+        part
     }
 
     fn unit(&mut self) -> String {

@@ -31,6 +31,10 @@ pub struct Schema {
     pub has_payloads: bool,
     /// No document is refused or read twice: 2.10 counts their lengths all the same.
     pub is_sound: bool,
+    /// Words stand somewhere: without, those of several forms are near none in 2.10.
+    pub has_offsets: bool,
+    /// FILTER: 2.10 does not remove what is renamed.
+    has_filter: bool,
     language_field: bool,
     score_field: bool,
 }
@@ -171,11 +175,19 @@ pub fn create(name: &str, random: &mut Random) -> (Schema, Vec<Vec<u8>>) {
         fields: Vec::new(),
         has_payloads: false,
         is_sound: random.chance(60),
+        has_offsets: true,
+        has_filter: false,
         language_field: random.chance(15),
         score_field: random.chance(15),
     };
     if random.chance(8) {
-        line.push_str(one(random, &[" FILTER @uid>3", " FILTER @uid!=5"]));
+        // A document without the field is in indexes of 2.10 that are made before it.
+        let filters = [
+            " FILTER exists(@uid)&&(@uid>3)",
+            " FILTER exists(@uid)&&(@uid!=5)",
+        ];
+        line.push_str(one(random, &filters));
+        schema.has_filter = true;
     }
     if random.chance(20) {
         line.push_str(&format!(" LANGUAGE {}", language(random)));
@@ -215,6 +227,7 @@ pub fn create(name: &str, random: &mut Random) -> (Schema, Vec<Vec<u8>>) {
             ],
         ));
     }
+    schema.has_offsets = !line.contains("NOOFFSETS");
     line.push_str(" SCHEMA");
     let mut args: Vec<Vec<u8>> = line
         .split(' ')
@@ -428,6 +441,7 @@ pub fn change(schema: &Schema, random: &mut Random) -> Vec<Vec<u8>> {
     let key = schema.key(random);
     let line = match random.below(10) {
         0 => format!("DEL {key}"),
+        1..=3 if schema.has_filter => format!("DEL {key}"),
         // In 2.10 a key that another is renamed to stays in the index twice.
         1 => format!("RENAMENX {key} {}", schema.key(random)),
         2 => format!("RENAMENX {key} away:{}", random.below(3)),

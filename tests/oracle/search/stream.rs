@@ -45,7 +45,7 @@ pub fn stream(seed: u64) -> Stream {
         let groups = [
             "g1 hello world",
             "g2 fox house",
-            "g1 SKIPINITIALSCAN blue",
+            "g1 blue",
             "g3 Hello",
             "g1",
             "long maison casa haus",
