@@ -19,6 +19,6 @@ pub use listener::{
     unix_address,
 };
 pub use slab::Slab;
-pub use stream::{Address, Stream, readable};
+pub use stream::{Address, Stream, await_stream, readable};
 pub use token::{Role, Target};
 pub use unpacking::Unpack;

@@ -83,6 +83,25 @@ pub fn readable(streams: &[&Stream]) -> Vec<bool> {
         .collect()
 }
 
+/// Waits until the stream is readable or ended, or (`to_write`) takes bytes, for `timeout_ms` at
+/// most. Whether it is.
+pub fn await_stream(stream: &Stream, to_write: bool, timeout_ms: u32) -> bool {
+    use rustix::event::{PollFd, PollFlags, Timespec, poll};
+    if !to_write && stream.has_unread() {
+        return true;
+    }
+    let flags = if to_write {
+        PollFlags::OUT
+    } else {
+        PollFlags::IN
+    };
+    let timeout = Timespec {
+        tv_sec: i64::from(timeout_ms / 1000),
+        tv_nsec: i64::from(timeout_ms % 1000) * 1_000_000,
+    };
+    poll(&mut [PollFd::new(stream, flags)], Some(&timeout)).is_ok_and(|ready| ready > 0)
+}
+
 /// A connected socket.
 #[derive(Debug)]
 pub enum Stream {
@@ -191,6 +210,14 @@ impl Stream {
             Interest::READABLE
         };
         self.source().reregister(registry, token, interest)
+    }
+
+    /// Another process has this connection as well, and goes on with it: closing it here says
+    /// nothing to the peer.
+    pub fn hand_over(&mut self) {
+        if let Stream::Tls(link) = self {
+            link.hand_over();
+        }
     }
 
     /// Takes it out of the poll; an error is ignored.

@@ -133,6 +133,8 @@ pub struct LazyFree {
     /// Above this limit the oldest values are freed at once, at the expense of the deleter.
     sliced_bytes_max: usize,
     sender: Option<Sender<Garbage>>,
+    /// There is no thread to send to.
+    stays_here: bool,
     counters: Arc<Counters>,
     /// Marks put.
     marks: u64,
@@ -148,6 +150,7 @@ impl LazyFree {
             sliced: VecDeque::new(),
             sliced_bytes_max: SLICED_BYTES_MAX,
             sender: None,
+            stays_here: false,
             counters: Arc::default(),
             marks: 0,
             wake: None,
@@ -332,7 +335,17 @@ impl LazyFree {
         self.send(Garbage::Foreign(what, gone, objects), objects);
     }
 
+    /// From now on frees everything here: this is a forked process, which has no other thread.
+    pub fn stay_here(&mut self) {
+        // Its drop would wake the thread, by a lock that the thread may have held.
+        std::mem::forget(self.sender.take());
+        self.stays_here = true;
+    }
+
     fn send(&mut self, garbage: Garbage, objects: u64) {
+        if self.stays_here {
+            return free(garbage, &self.counters);
+        }
         self.counters.pending.fetch_add(objects, Ordering::Relaxed);
         let sender = self
             .sender

@@ -223,6 +223,11 @@ impl TlsLink {
         &mut self.socket
     }
 
+    /// Another process goes on with the connection: no closing alert is sent here.
+    pub(crate) fn hand_over(&mut self) {
+        self.has_failed = true;
+    }
+
     /// The handshake is in progress: nothing can be written, and reading costs much more.
     pub fn is_handshaking(&self) -> bool {
         !self.is_established
