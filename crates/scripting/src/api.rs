@@ -11,6 +11,7 @@
 
 use std::ffi::c_int;
 
+use super::debugger::values;
 use super::effort::check_room;
 use super::errors::{push_error_text, raised};
 use super::from_reply::{push_counted_error, push_reply};
@@ -99,11 +100,28 @@ fn call(f: Frame<'_>) -> Returned {
 }
 
 /// `redis.pcall(name, ...)`: an error reply is returned.
-fn pcall(f: Frame<'_>) -> Returned {
+pub(crate) fn pcall(f: Frame<'_>) -> Returned {
     match run(f) {
         Ok(_) | Err(Raise::Top) => Ok(1),
         Err(other) => Err(other),
     }
+}
+
+/// A command as the debugger shows it: its first words.
+#[cold]
+fn command_line(args: Args<'_>) -> Vec<u8> {
+    const WORDS_MAX: usize = 10;
+    let mut line = b"<redis>".to_vec();
+    for word in args.iter().take(WORDS_MAX) {
+        line.push(b' ');
+        line.extend_from_slice(word);
+    }
+    if args.len() > WORDS_MAX {
+        // As there: one less than there are.
+        let more = args.len() - WORDS_MAX - 1;
+        line.extend_from_slice(format!(" ... ({more} more)").as_bytes());
+    }
+    line
 }
 
 /// The outcome of a command.
@@ -123,7 +141,13 @@ fn run(f: Frame<'_>) -> Result<bool, Raise> {
     let answer = with_arguments(f, |args, held| {
         // The reply exists twice for a moment: in its buffer and in Lua.
         let most = f.machine.room().saturating_sub(held) / 2;
+        let debug = &f.machine.debug;
+        debug.log_call(|| command_line(args));
         f.machine.ask(|host| match host.call(args, most) {
+            Ok(reply) if debug.shows() => {
+                debug.log_reply(reply);
+                Ok(Answer::Long(host.take_reply()))
+            }
             Ok(reply) if reply.len() <= SHORT_REPLY => {
                 push_reply(f, reply, held)?;
                 Ok(Answer::Pushed(reply.first() == Some(&b'-')))
@@ -131,6 +155,7 @@ fn run(f: Frame<'_>) -> Result<bool, Raise> {
             Ok(_) => Ok(Answer::Long(host.take_reply())),
             Err(error) => {
                 let line = error.line();
+                debug.log_refused(&line);
                 push_counted_error(f.stack, &line);
                 Ok(Answer::Pushed(true))
             }
@@ -244,6 +269,8 @@ fn error_reply(f: Frame<'_>) -> Returned {
     if has_one_string(f) {
         let text = russet_resp::up_to_nul(f.bytes(1).expect("a string"));
         check_room(f, 2 * text.len())?;
+        let shown = text.strip_prefix(b"-").unwrap_or(text);
+        f.machine.debug.log_call(|| [b"<error> -", shown].concat());
         push_error_text(f.stack, text.strip_prefix(b"-").unwrap_or(text));
     }
     Ok(1)
@@ -343,8 +370,19 @@ fn acl_check_cmd(f: Frame<'_>) -> Returned {
     Err(raised(f, text))
 }
 
-/// `redis.debug(value, ...)`: does nothing, there is no debugger.
-fn debug(_: Frame<'_>) -> Returned {
+/// `redis.debug(value, ...)`: shows values to the client that debugs the script, if there is one.
+fn debug(f: Frame<'_>) -> Returned {
+    f.machine.debug.log(|| {
+        let line = f.place(1).map_or(0, |place| place.line);
+        let mut text = format!("<debug> line {line}: ").into_bytes();
+        for at in 1..=f.top() {
+            if at > 1 {
+                text.extend_from_slice(b", ");
+            }
+            values::describe(f.stack, at, &mut text);
+        }
+        text
+    });
     Ok(0)
 }
 
@@ -354,8 +392,8 @@ fn replicate_commands(f: Frame<'_>) -> Returned {
     Ok(1)
 }
 
-/// `redis.breakpoint()`: always false, there is no debugger.
+/// `redis.breakpoint()`: has the debugger stop before the next line; `false`: there is none.
 fn breakpoint(f: Frame<'_>) -> Returned {
-    f.push_boolean(false);
+    f.push_boolean(f.machine.debug.break_next());
     Ok(1)
 }

@@ -39,6 +39,9 @@ pub(crate) fn push_error_text(stack: Stack, text: &[u8]) {
 
 /// Raises a text of ours, in which `redis.` is the table's name in the dialect.
 pub fn raised(f: Frame<'_>, text: &str) -> Raise {
+    f.machine
+        .debug
+        .log_call(|| [b"<error> ", text.as_bytes()].concat());
     let table = f.machine.dialect.get().script_table();
     push_error(f.stack, &text.replace("redis.", table));
     Raise::Top

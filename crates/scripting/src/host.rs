@@ -32,6 +32,18 @@ pub trait Host {
     /// Sets where the effects of the following commands go.
     fn set_repl(&mut self, _aof: bool, _replicas: bool) {}
 
+    /// Sends the debugger's lines to the client that debugs the script.
+    fn debugger_sends(&mut self, _lines: &[u8]) {}
+
+    /// Waits for bytes of that client, and appends them. `false`: it has gone, or waits for too
+    /// long; the script must end.
+    fn debugger_receives(&mut self, _into: &mut Vec<u8>) -> bool {
+        false
+    }
+
+    /// Takes the debugger's lines that have not been sent when the script ends.
+    fn debugger_ends(&mut self, _lines: Vec<Vec<u8>>) {}
+
     /// Called when the script has run for a while: serves others. `true`: the script must end.
     fn interrupt(&mut self) -> bool;
 }

@@ -7,6 +7,7 @@
 //!     api          the `redis` table; cjson, cmsgpack, structs: the libraries
 //!     from_reply   replies to values; to_reply: values to replies
 //!     chunk        text to functions
+//!     debugger     SCRIPT DEBUG: stops at lines, and the commands of the client that debugs
 //!     functions    compiled and registered ones; vm: a state, called with keys and arguments
 //!     scripts      the cache of EVAL; libraries: functions of FCALL
 //!
@@ -56,6 +57,7 @@
 
 mod api;
 mod chunk;
+mod debugger;
 mod effort;
 mod errors;
 mod flags;
@@ -74,6 +76,7 @@ mod to_reply;
 mod vm;
 
 pub use api::Use;
+pub use debugger::{Debugger, encode as debugger_lines};
 pub use flags::Flags;
 pub use functions::Compiled;
 pub use host::{Host, NoCommand};

@@ -8,10 +8,11 @@ use std::cell::Cell;
 use std::ffi::{CStr, c_int};
 
 use super::api::Use;
+use super::debugger::{self, Debugger};
 use super::errors::{Failure, KILLED};
 use super::functions::Compiled;
 use super::host::Host;
-use super::lua::{Frame, Handle, Lua, LuaType, Machine, Stack, watch};
+use super::lua::{Frame, Handle, Lua, LuaType, Machine, Stack, disarm, set_line_hook, watch};
 use super::to_reply::{Unfinished, reply_value};
 use super::{chunk, sandbox, stdlib::basic};
 use russet_base::clock;
@@ -182,14 +183,15 @@ pub enum Failed {
 }
 
 impl VmHandle {
-    /// Calls a function with these keys and arguments; the script calls `host`. The state's owner
+    /// Calls a function with these keys and arguments; the script calls `host`, and stops
+    /// as its `debugger` wants. The state's owner
     /// must keep it alive until this returns.
     pub fn call(
         self,
         host: &mut dyn Host,
         function: Compiled,
-        keys: Args<'_>,
-        args: Args<'_>,
+        (keys, args): (Args<'_>, Args<'_>),
+        debugger: Option<Debugger>,
     ) -> Ended {
         self.lua.with_host(host, |machine, stack| {
             stack.push_kept(function.0);
@@ -213,7 +215,15 @@ impl VmHandle {
                 stack.set_top(BASE);
                 return Ended::Failed(Failed::Bare(b"not enough memory".to_vec()));
             }
-            let ok = {
+            let ok = if let Some(record) = debugger {
+                machine.debug.begin(record);
+                set_line_hook(machine, debugger::at_hook);
+                let ok = stack.protected_call(count, 1, 1);
+                disarm(machine);
+                let lines = machine.debug.end();
+                machine.ask(|host| host.debugger_ends(lines));
+                ok
+            } else {
                 let _watched = watch(machine);
                 stack.protected_call(count, 1, 1)
             };

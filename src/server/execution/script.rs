@@ -91,9 +91,10 @@ impl Call<'_> {
             audience: Audience::ALL,
             undo: is_atomic.then(Undo::default),
         };
+        let keys_and_args = (program.keys, program.args);
         let called = program
             .vm
-            .call(&mut host, program.function, program.keys, program.args);
+            .call(&mut host, program.function, keys_and_args, None);
         let undo = host.undo.take();
         let calls = script.calls.get();
         let ended = match called {

@@ -95,13 +95,18 @@ impl Drop for Watched<'_> {
 /// # Safety
 ///
 /// `state` is live.
-unsafe fn set(state: *mut ffi::lua_State, hook: Option<ffi::lua_Hook>, mask: c_int) {
+pub(super) unsafe fn set(
+    state: *mut ffi::lua_State,
+    hook: Option<ffi::lua_Hook>,
+    mask: c_int,
+    count: c_int,
+) {
     CHANGING.with(|changing| changing.store(true, Ordering::Relaxed));
     // The handler runs on this same thread: only the compiler must be kept from moving the change
     // out.
     compiler_fence(Ordering::SeqCst);
     // SAFETY: as the caller says.
-    unsafe { ffi::lua_sethook(state, hook, mask, 1) };
+    unsafe { ffi::lua_sethook(state, hook, mask, count) };
     compiler_fence(Ordering::SeqCst);
     CHANGING.with(|changing| changing.store(false, Ordering::Relaxed));
 }
@@ -113,7 +118,7 @@ pub fn disarm(machine: &Machine) {
     // SAFETY: a live state.
     unsafe {
         if ffi::lua_gethook(state).is_some() {
-            set(state, None, 0);
+            set(state, None, 0, 0);
         }
     }
 }
@@ -193,7 +198,8 @@ pub(super) fn is_stopped(machine: &Machine) -> bool {
     let strict = machine.memory.strict.get();
     let is_over = is_over(machine);
     machine.memory.strict.set(strict);
-    if !is_over {
+    // The debugger keeps its hook.
+    if !is_over && !machine.debug.is_on() {
         disarm(machine);
     }
     is_over
@@ -206,7 +212,7 @@ fn is_over(machine: &Machine) -> bool {
         // Inside a command there is no host to ask.
         let killed = machine.ask(|host| host.interrupt()).unwrap_or(false);
         machine.memory.strict.set(true);
-        machine.killed.set(killed);
+        machine.killed.set(killed || machine.debug.is_late());
     }
     machine.killed.get()
 }
@@ -217,7 +223,7 @@ unsafe extern "C-unwind" fn hook(state: *mut ffi::lua_State, _: *mut ffi::lua_De
     if !is_over(machine) {
         // A hook slows every instruction: the watcher sets it again at its next tick.
         // SAFETY: as above.
-        unsafe { set(state, None, 0) };
+        unsafe { set(state, None, 0, 0) };
         return;
     }
     machine.memory.strict.set(false);
@@ -226,7 +232,7 @@ unsafe extern "C-unwind" fn hook(state: *mut ffi::lua_State, _: *mut ffi::lua_De
     // SAFETY: nothing with a destructor is left. The hook fires at every further instruction, so
     // the script gains nothing by catching the error.
     unsafe {
-        set(state, Some(hook), ffi::LUA_MASKLINE | ffi::LUA_MASKCOUNT);
+        set(state, Some(hook), ffi::LUA_MASKLINE | ffi::LUA_MASKCOUNT, 1);
         ffi::lua_error(state);
     }
 }

@@ -11,6 +11,7 @@ use std::ptr::{self, NonNull};
 use mlua_sys as ffi;
 
 use super::memory::Memory;
+use crate::debugger::session::Session;
 use crate::functions::Registering;
 use crate::host::Host;
 use crate::stdlib::cjson::Config as JsonConfig;
@@ -37,6 +38,8 @@ pub struct Machine {
     /// The chunk name of its code.
     pub chunk: Cell<&'static CStr>,
     pub dialect: Cell<Dialect>,
+    /// The session of SCRIPT DEBUG.
+    pub debug: Session,
     /// Functions registered by the library that is loading.
     pub(crate) registering: RefCell<Option<Registering>>,
 }
@@ -51,6 +54,7 @@ impl Machine {
             host: Cell::new(None),
             killed: Cell::new(false),
             dialect: Cell::default(),
+            debug: Session::default(),
             scratch: RefCell::default(),
             spans: RefCell::default(),
             chunk: Cell::new(c"=?"),

@@ -17,6 +17,7 @@
 #![allow(unsafe_code)]
 
 mod coroutine;
+mod debug;
 mod function;
 mod hook;
 mod machine;
@@ -28,8 +29,9 @@ use std::ptr::{self, NonNull};
 use mlua_sys as ffi;
 
 pub use coroutine::Status;
+pub use debug::{set_line_hook, wake_hooks};
 pub use function::{Frame, Raise, Returned};
-pub use hook::{Watched, watch};
+pub use hook::{Watched, disarm, watch};
 pub use machine::Machine;
 pub(crate) use stack::{CodePlace, LuaType, Stack};
 pub use stack::{Library, truncated};
