@@ -26,6 +26,8 @@ mod log;
 mod replies;
 mod request;
 pub mod session;
+#[cfg(test)]
+mod tests;
 pub mod values;
 
 use std::time::{Duration, Instant};
