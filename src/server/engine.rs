@@ -235,6 +235,7 @@ impl Engine {
         server.tend_aside(&mut self.keyspace);
         server.tend_indexes(&mut self.keyspace);
         server.collect_garbage();
+        server.scripting.children.tend(server.now.mono_ms);
         server.watch_clients();
         server.watch_audit();
         server.watch_tls();

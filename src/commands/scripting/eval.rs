@@ -1,4 +1,7 @@
 //! EVAL, EVALSHA and their read-only forms.
+//!
+//! Each finds its program, compiled once, and hands it to `Call::run_script`. An EVAL of a client
+//! that debugs begins a session first (`server::execution::debugging`).
 
 use super::changes::check_idle;
 use super::row::RUNS;
@@ -7,6 +10,8 @@ use russet_base::numbers::number::parse_i64;
 use russet_command::{Access, Arity, Category, CommandError, Flags, KeySpec};
 use russet_resp::Args;
 use russet_scripting::{ScriptId, Setup, Use};
+
+const EVAL_ONLY: &str = "ERR Please use EVAL instead of EVALSHA for debugging";
 
 const WRITE: Access = Access::MODIFY;
 
@@ -75,6 +80,9 @@ fn by_text(call: &mut Call<'_>, read_only: bool) -> CommandResult {
     feed_monitors(call);
     let count = key_count(call)?;
     check_idle(call)?;
+    if call.debugs() && !call.begin_session()? {
+        return Ok(());
+    }
     let body = call.args.at(1);
     let setup = Setup::of(&call.server.config);
     let scripts = &mut call.server.scripting.scripts;
@@ -89,6 +97,9 @@ fn by_text(call: &mut Call<'_>, read_only: bool) -> CommandResult {
 
 fn by_sha(call: &mut Call<'_>, read_only: bool) -> CommandResult {
     feed_monitors(call);
+    if call.debugs() {
+        return Err(CommandError::Text(EVAL_ONLY));
+    }
     let no_script = CommandError::Text(call.server.config.dialect.no_script());
     let name = call.args.at(1);
     if name.len() != 40 {
@@ -105,6 +116,7 @@ fn by_sha(call: &mut Call<'_>, read_only: bool) -> CommandResult {
 fn run(call: &mut Call<'_>, id: ScriptId, count: i64, read_only: bool) -> CommandResult {
     let setup = Setup::of(&call.server.config);
     let (keys, args) = keys_and_args(call.args, count)?;
+    let debugger = call.debugger(call.args.at(1));
     let scripts = &mut call.server.scripting.scripts;
     scripts.touch(id);
     let vm = scripts.vm(setup).handle();
@@ -119,6 +131,7 @@ fn run(call: &mut Call<'_>, id: ScriptId, count: i64, read_only: bool) -> Comman
         read_only,
         keys,
         args,
+        debugger,
     };
     call.run_script(program)
 }

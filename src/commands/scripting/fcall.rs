@@ -60,6 +60,7 @@ fn run(call: &mut Call<'_>, read_only: bool) -> CommandResult {
         read_only,
         keys,
         args,
+        debugger: None,
     };
     call.run_script(program)
 }

@@ -3,7 +3,7 @@
 use super::changes::{check_idle, free, frees_later};
 use super::row::sub;
 use crate::commands::help;
-use crate::server::{Call, CommandResult, Spec};
+use crate::server::{Call, CommandResult, DebugMode, Spec};
 use russet_command::{Arity, Category, CommandError, Facts, Flags};
 use russet_scripting::{Setup, Use};
 
@@ -102,20 +102,25 @@ fn kill(call: &mut Call<'_>) -> CommandResult {
     Ok(())
 }
 
-/// `SCRIPT DEBUG YES | SYNC | NO`: there is no debugger, so only NO is accepted.
+/// `SCRIPT DEBUG YES | SYNC | NO`: whether the client's scripts are debugged: in a child, whose
+/// changes are lost, or here, where nothing else is done meanwhile and they stay.
+///
+/// The next EVAL begins a session: the client sends the debugger's commands, and gets arrays of
+/// status lines. Its connection ends with the session.
 fn debug(call: &mut Call<'_>) -> CommandResult {
-    const NONE: &str = "ERR russet has no script debugger";
-    if call.args.is(2, "no") {
-        call.reply.ok();
-        return Ok(());
-    }
-    Err(CommandError::Text(
-        if call.args.is(2, "yes") || call.args.is(2, "sync") {
-            NONE
-        } else {
-            "ERR Use SCRIPT DEBUG YES/SYNC/NO"
-        },
-    ))
+    const UNKNOWN: &str = "ERR Use SCRIPT DEBUG YES/SYNC/NO";
+    let mode = if call.args.is(2, "no") {
+        None
+    } else if call.args.is(2, "yes") {
+        Some(DebugMode::Child)
+    } else if call.args.is(2, "sync") {
+        Some(DebugMode::Sync)
+    } else {
+        return Err(CommandError::Text(UNKNOWN));
+    };
+    call.set_debugging(mode)?;
+    call.reply.ok();
+    Ok(())
 }
 
 /// `SCRIPT HELP`.
@@ -124,7 +129,8 @@ fn write_help(call: &mut Call<'_>) -> CommandResult {
         call,
         &[
             "DEBUG (YES|SYNC|NO)",
-            "    Turn the debugger of scripts on or off. There is none: NO alone is answered.",
+            "    Have the scripts of this client debugged: in a child, whose changes are lost, or",
+            "    here, where they stay; or no more.",
             "EXISTS <sha1> [<sha1> ...]",
             "    Tell which of these scripts are kept.",
             "FLUSH [ASYNC|SYNC]",

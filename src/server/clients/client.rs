@@ -91,6 +91,10 @@ bitflags! {
         const BUDGETED = 1 << 32;
         /// Its user is over a budget: its next command and its next read wait.
         const HELD = 1 << 33;
+        /// SCRIPT DEBUG: its scripts are debugged.
+        const DEBUGS = 1 << 34;
+        /// SCRIPT DEBUG SYNC: by this process, and not by a child.
+        const DEBUGS_HERE = 1 << 35;
     }
 }
 
@@ -111,6 +115,7 @@ impl ClientFlags {
         .union(ClientFlags::ASKING)
         .union(ClientFlags::INTERNAL)
         .union(ClientFlags::SENDS_SLOTS)
+        .union(ClientFlags::DEBUGS)
         .union(ClientFlags::BUDGETED);
 
     /// Links between servers, and clients without a connection: their user's budgets do not concern

@@ -149,7 +149,11 @@ impl Engine {
         }
         let was_replica = session.client.flags.contains(ClientFlags::REPLICA);
         let replied = session.reply.pending_len();
-        let outcome = self.dispatch_carefully(session, row, args, hashes);
+        let outcome = if self.begins_session(&session.client, row) {
+            self.debug(session, row, args, hashes)
+        } else {
+            self.dispatch_carefully(session, row, args, hashes)
+        };
         // Without its replies (CLIENT REPLY) it would run commands that nothing bounds.
         const SILENT: ClientFlags = ClientFlags::UNHEARD.union(ClientFlags::REPLY_SKIP_NEXT);
         let talks =
@@ -184,8 +188,23 @@ impl Engine {
         }
     }
 
+    /// Whether the command is an EVAL to be debugged.
+    fn begins_session(&self, client: &Client, row: Option<usize>) -> bool {
+        let is_eval = |id| {
+            self.server
+                .table
+                .row(id)
+                .spec
+                .flags
+                .contains(Flags::RUNS_TEXT)
+        };
+        client.flags.contains(ClientFlags::DEBUGS)
+            && !client.flags.contains(ClientFlags::MULTI)
+            && row.is_some_and(is_eval)
+    }
+
     #[cold]
-    fn dispatch_carefully(
+    pub(super) fn dispatch_carefully(
         &mut self,
         session: &mut Session,
         row: Option<usize>,

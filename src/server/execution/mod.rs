@@ -83,6 +83,7 @@ pub mod batch;
 pub mod blocking;
 pub mod busy;
 pub mod cross_protocol;
+pub mod debugging;
 pub mod dispatch;
 pub mod execute;
 pub mod gates;

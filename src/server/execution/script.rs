@@ -30,7 +30,8 @@ use russet_config::Dialect;
 use russet_keyspace::{Audience, Keyspace};
 use russet_resp::{Args, Reply};
 use russet_scripting::{
-    Compiled, Ended, Failed, Flags, Host, Libraries, LoadError, NoCommand, Prepared, Use, VmHandle,
+    Compiled, Debugger, Ended, Failed, Flags, Host, Libraries, LoadError, NoCommand, Prepared, Use,
+    VmHandle,
 };
 
 impl Call<'_> {
@@ -94,7 +95,7 @@ impl Call<'_> {
         let keys_and_args = (program.keys, program.args);
         let called = program
             .vm
-            .call(&mut host, program.function, keys_and_args, None);
+            .call(&mut host, program.function, keys_and_args, program.debugger);
         let undo = host.undo.take();
         let calls = script.calls.get();
         let ended = match called {
@@ -206,9 +207,14 @@ fn interrupt(
 ) -> bool {
     let threshold = server.config.busy_reply_threshold;
     let is_signalled = server.shutdown.signals.stop.load(Ordering::Acquire) > 0;
+    let is_debugging = server.is_debugging();
     let Some(running) = &mut server.scripting.running else {
         return false;
     };
+    if is_debugging {
+        // Its client says when it ends; no other client is served.
+        return is_signalled;
+    }
     if is_signalled && !running.cannot_end() {
         // The loop handles the signal.
         return true;
@@ -289,6 +295,8 @@ pub struct Program<'a> {
     pub read_only: bool,
     pub keys: Args<'a>,
     pub args: Args<'a>,
+    /// It is debugged.
+    pub debugger: Option<Debugger>,
 }
 
 /// The host of code that runs no command: a library's while it loads, and the end of a script,
@@ -435,6 +443,18 @@ impl Host for ScriptHost<'_> {
 
     fn set_resp3(&mut self, on: bool) {
         self.reply.set_resp3(on);
+    }
+
+    fn debugger_sends(&mut self, lines: &[u8]) {
+        self.server.send_to_debugger(lines);
+    }
+
+    fn debugger_receives(&mut self, into: &mut Vec<u8>) -> bool {
+        self.server.receive_of_debugger(into)
+    }
+
+    fn debugger_ends(&mut self, lines: Vec<Vec<u8>>) {
+        self.server.keep_debugger_lines(lines);
     }
 
     fn set_repl(&mut self, aof: bool, replicas: bool) {

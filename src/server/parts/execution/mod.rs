@@ -3,10 +3,12 @@
 //! [`gates`]: which commands need the gates at all; recomputed when its sources change, so that a
 //! command that no gate concerns costs one test. [`scripting`]: the caches, and the running script,
 //! of which there is at most one. [`searches`]: long work, in slices of the loop or on worker
-//! threads. [`migrate`]: connections to other servers that MIGRATE keeps.
+//! threads. [`debugging`]: the session of the script debugger, and its children. [`migrate`]:
+//! connections to other servers that MIGRATE keeps.
 //!
 //! How a command runs: `server::execution`.
 
+pub mod debugging;
 pub mod gates;
 pub mod migrate;
 pub mod scripting;

@@ -12,6 +12,7 @@
 //! `busy-reply-threshold` the loop serves others meanwhile (`execution::busy`).
 
 use crate::server::clients::client::Client;
+use crate::server::parts::execution::debugging::{Children, Debugging};
 use russet_command::CommandError;
 use russet_config::Dialect;
 use russet_keyspace::ClientId;
@@ -30,6 +31,9 @@ pub struct Scripting {
     pub running: Option<Running>,
     /// The client that its commands run as; kept between scripts.
     pub(in crate::server) spare: Option<Box<Spare>>,
+    /// The session of the script debugger that the running EVAL is, and those of children.
+    pub(in crate::server) debugging: Option<Box<Debugging>>,
+    pub(in crate::server) children: Children,
     /// DEBUG SET-DISABLE-DENY-SCRIPTS: scripts may call any command.
     pub denies_nothing: bool,
     /// The uses of keys by the running script that are counted because a cluster would refuse them.
