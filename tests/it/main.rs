@@ -72,6 +72,7 @@ mod config;
 mod connections;
 mod console;
 mod convert;
+mod debugger;
 mod dialect;
 mod estimates;
 mod flush_undo;

@@ -241,3 +241,59 @@ fn redis_cli_gives_hints_on_a_terminal() {
     assert!(terminal.wait().expect("it ends").success());
     reader.join().expect("it reads to the end");
 }
+
+/// A script, `redis-cli --ldb` with these commands, and the text without colours.
+fn ldb(server: &Daemon, mode: &str, commands: &str) -> String {
+    let file = server.folder().join("script.lua");
+    let script = "local a = {1, {2}}\nredis.call('SET', KEYS[1], ARGV[1])\n\
+                  local v = redis.call('GET', KEYS[1])\nreturn v\n";
+    std::fs::write(&file, script).expect("a file");
+    let file = file.to_str().expect("text");
+    let out = cli(
+        server,
+        &[mode, "--eval", file, "key", ",", "value"],
+        commands.as_bytes(),
+    );
+    let out = text(&out);
+    let mut parts = out.split("\u{1b}[");
+    let first = parts.next().unwrap_or_default().to_owned();
+    let rest = parts.map(|part| part.split_once('m').map_or("", |(_, rest)| rest));
+    first + &rest.collect::<String>()
+}
+
+#[test]
+fn redis_cli_debugs_a_script() {
+    if !has("redis-cli") {
+        return;
+    }
+    let server = Daemon::start(&[]);
+    let mut c = server.connect();
+    for (mode, end, kept) in [
+        (
+            "--ldb",
+            "(Lua debugging session ended -- dataset changes rolled back)",
+            "$-1\r\n",
+        ),
+        (
+            "--ldb-sync-mode",
+            "(Lua debugging session ended)",
+            "$5\r\nvalue\r\n",
+        ),
+    ] {
+        let out = ldb(&server, mode, "s\np a\nb 4\nc\nprint v\nc\nquit\n");
+        for line in [
+            "* Stopped at 1, stop reason = step over",
+            "-> 1   local a = {1, {2}}",
+            "<value> {1; {2}}",
+            "  #4   return v",
+            "* Stopped at 4, stop reason = break point",
+            "->#4   return v",
+            "<value> \"value\"",
+            end,
+        ] {
+            assert!(out.lines().any(|l| l == line), "{line}:\n{out}");
+        }
+        assert_eq!(c.ask("GET key"), kept);
+    }
+    assert!(ldb(&server, "--ldb", "s\nabort\n").contains("script aborted for user request"));
+}
