@@ -6,6 +6,7 @@
 
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
+use std::os::unix::fs::{MetadataExt, chown};
 use std::path::{Path, PathBuf};
 
 use super::super::check::snapshot_time;
@@ -109,6 +110,8 @@ fn restore(from: &Path, until: Option<&Moment>, to: &Path) -> Result<String, Fai
     let (disk, name) = (Disk::default(), target.manifest());
     let saved = manifest.save(&disk, &target.dir, &name);
     saved.map_err(|e| Failed::Io(target.path(&name), e))?;
+    give_owner(&names.dir, &target.dir);
+    give_owner(&names.path(&names.manifest()), &target.path(&name));
     reported += &format!(
         "Restored to {}. It starts with: russet --dir {} --appendonly yes",
         target.dir.display(),
@@ -369,7 +372,16 @@ fn copy(from: &Path, to: &Path, len: Option<u64>) -> Result<u64, Failed> {
         file.sync_data()?;
         Ok(bytes)
     });
+    give_owner(from, to);
     copied.map_err(|e| Failed::Io(to.to_owned(), e))
+}
+
+/// Gives a copy the owner and the mode of its source: root restores for the user of the server,
+/// which could not write to files of root. Another user may not, and has no need to.
+fn give_owner(from: &Path, to: &Path) {
+    let Ok(meta) = fs::metadata(from) else { return };
+    let _ = chown(to, Some(meta.uid()), Some(meta.gid()));
+    let _ = fs::set_permissions(to, meta.permissions());
 }
 
 #[cfg(test)]
@@ -390,5 +402,23 @@ mod tests {
         for text in ["", "x", ":5", "offset:x", "2023-13-01T00:00:00Z"] {
             assert!(Moment::parse(text).is_err(), "{text}");
         }
+    }
+
+    #[test]
+    fn a_copy_has_the_mode_and_owner_of_its_source() {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = tempfile::tempdir().expect("a folder");
+        let (from, to) = (folder.path().join("from"), folder.path().join("to"));
+        fs::write(&from, "x").expect("written");
+        fs::set_permissions(&from, fs::Permissions::from_mode(0o640)).expect("its mode");
+        // As root, another owner; else there is none to give it to.
+        let _ = chown(&from, Some(999), Some(999));
+        assert_eq!(copy(&from, &to, None).expect("copied"), 1);
+        let seen = |path| {
+            let meta = fs::metadata(path).expect("there");
+            (meta.uid(), meta.gid(), meta.permissions().mode() & 0o777)
+        };
+        assert_eq!(seen(&to), seen(&from));
+        assert_eq!(seen(&to).2, 0o640);
     }
 }
