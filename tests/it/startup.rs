@@ -26,8 +26,13 @@ fn a_bad_line_is_reported_with_its_number_and_reason() {
         ended.err,
         "\n*** FATAL CONFIG FILE ERROR (Redis 8.10.2) ***\n\
          Reading the configuration file, at line 3\n\
-         >>> 'maxmemory lots'\nargument must be a memory value\n"
+         >>> 'maxmemory lots'\nargument must be a memory value\n\
+         a size is a number of bytes, or has kb, mb or gb after it\n"
     );
+    // A password is in no message.
+    let ended = refused(b"requirepass secret twice\n");
+    assert!(ended.err.contains(">>> 'requirepass ...'"), "{ended:?}");
+    assert!(!ended.err.contains("secret"), "{ended:?}");
     let ended = refused(b"nonsense 1\n");
     assert!(
         ended
@@ -140,10 +145,21 @@ fn a_check_prints_every_problem_and_starts_nothing() {
         typo.out.contains("did you mean 'russet doctor'?"),
         "{typo:?}"
     );
-    let ended = run_once(folder.path(), &["--check-config", "-"], b"maxmemory 1gb\n");
+    let start = run_once(folder.path(), &["start"], b"");
+    assert!(
+        start.out.contains("starts without such a word"),
+        "{start:?}"
+    );
+    let ended = run_once(folder.path(), &["--check-config", "-"], b"port 7777\n");
     assert_eq!(
         (ended.code, ended.out.as_str()),
         (Some(0), "configuration OK\n")
+    );
+    let ended = run_once(folder.path(), &["--check-config", "-"], b"maxmemory 1gb\n");
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    assert!(
+        ended.out.contains("note: maxmemory is set without"),
+        "{ended:?}"
     );
 }
 

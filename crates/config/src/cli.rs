@@ -91,6 +91,8 @@ pub struct Called {
     pub is_sentinel: bool,
     /// The dialect if no directive sets another.
     pub dialect: Dialect,
+    /// Lines that come before every other source: a container image's own.
+    pub defaults: Option<&'static str>,
 }
 
 /// Parses the arguments (without the program's name) and reads all sources they name.
@@ -144,6 +146,7 @@ pub fn start(
     };
     let line = CommandLine::parse(&arguments);
     let mut sources = Sources {
+        defaults: called.defaults,
         file: line.file,
         stdin: None,
         options: line.options,
@@ -382,7 +385,8 @@ mod tests {
             failure(&["--port", "foo"]),
             "\n*** FATAL CONFIG FILE ERROR (Redis 8.10.2) ***\n\
              Reading the configuration file, at line 2\n\
-             >>> 'port \"foo\"'\nargument couldn't be parsed into an integer\n"
+             >>> 'port \"foo\"'\nargument couldn't be parsed into an integer\n\
+             It is an option of the command line: --port \"foo\"\n"
         );
         let one_of = "argument(s) must be one of the following";
         let cases: &[(&[&str], &str, &str)] = &[

@@ -12,6 +12,7 @@
 //! of what changed and can roll it back.
 #![warn(missing_docs)]
 
+mod advice;
 mod checks;
 mod choices;
 mod cli;

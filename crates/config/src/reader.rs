@@ -22,7 +22,7 @@ use super::modules;
 use super::outside::{self, Given};
 use super::problem::line::{FileLine, Origin};
 use super::problem::refusal::ValueError;
-use super::problem::{BAD_DIRECTIVE, Check, Problem};
+use super::problem::{BAD_DIRECTIVE, COMMAND_LINE, Check, Problem};
 use super::table::{Config, DIRECTIVES, find};
 use super::words::{self, Text};
 use russet_base::given_file;
@@ -42,6 +42,8 @@ const BUS_UNPROTECTED: &str = "cluster-bus-port-protected-mode is on, and the bu
 /// The sources of a start, in order of increasing precedence.
 #[derive(Clone, Default)]
 pub struct Sources {
+    /// Lines before all others: a container image's own.
+    pub defaults: Option<&'static str>,
     /// The configuration file.
     pub file: Option<PathBuf>,
     /// The contents of standard input, if `-` requested it.
@@ -99,7 +101,12 @@ pub fn load(sources: &Sources) -> Result<Loaded, Vec<Problem>> {
 /// Reads all sources only to find their problems.
 pub fn check(sources: &Sources) -> Check {
     let mut reader = read(sources);
-    let notes = without_effect(&reader.config, &reader.set_by);
+    let mut notes = without_effect(&reader.config, &reader.set_by);
+    notes.append(&mut reader.repeated);
+    let advice = reader
+        .config
+        .advice(|name| reader.set_by.contains_key(name));
+    notes.extend(advice.into_iter().map(|note| format!("note: {note}")));
     let whole = Box::new(reader.config.clone());
     let config = &mut reader.config;
     Check {
@@ -118,6 +125,9 @@ pub fn check(sources: &Sources) -> Check {
 fn read(sources: &Sources) -> Reader {
     let mut reader = Reader::new(sources);
     let mut text = Joined::default();
+    if let Some(lines) = sources.defaults {
+        text.add("the image's defaults".to_owned(), lines.into());
+    }
     if let Some(path) = &sources.file {
         reader.add_files(&mut text, path, None);
     }
@@ -166,7 +176,7 @@ impl Joined {
     fn add_options(&mut self, bytes: Vec<u8>) {
         self.breaks += 1;
         self.ends_open = false;
-        self.add("command line".to_owned(), bytes);
+        self.add(COMMAND_LINE.to_owned(), bytes);
     }
 }
 
@@ -181,9 +191,14 @@ struct Reader {
     is_sentinel: bool,
     expands: bool,
     writer_wait: Duration,
+    /// Notes about lines that later ones of the same source replace.
+    repeated: Vec<String>,
     /// Directives whose line names a variable of the environment.
     from_environment: HashSet<&'static str>,
 }
+
+/// Directives of which each line adds to those before.
+const ADDS_UP: [&str; 2] = ["save", "client-output-buffer-limit"];
 
 /// The port of a Sentinel without such a line.
 pub(super) const SENTINEL_PORT: u16 = 26379;
@@ -216,6 +231,7 @@ impl Reader {
             is_sentinel,
             expands: sources.expands,
             writer_wait: sources.writer_wait(),
+            repeated: Vec::new(),
             from_environment: HashSet::new(),
         }
     }
@@ -381,7 +397,17 @@ impl Reader {
             }
             _ => directive.read(&mut self.config, values, append)?,
         }
-        self.set_by.insert(directive.name, origin.clone());
+        let before = self.set_by.insert(directive.name, origin.clone());
+        let is_replaced = |before: &Origin| before.source == origin.source;
+        if let Some(before) = before.filter(is_replaced)
+            && !ADDS_UP.contains(&directive.name)
+        {
+            let (source, line, later) = (&before.source, before.line, origin.line);
+            let name = directive.name;
+            self.repeated.push(format!(
+                "{source}:{line}: note: '{name}' is set again in line {later}, which wins"
+            ));
+        }
         Ok(())
     }
 

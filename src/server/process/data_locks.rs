@@ -122,13 +122,34 @@ fn wanted(config: &Config) -> Vec<(PathBuf, PathBuf)> {
     wanted
 }
 
+/// Removes the file that a crashed server of another user has left, which only that user may write.
+/// `false`: this user may not read it, or not change the folder.
+fn remove_stale(path: &Path) -> io::Result<bool> {
+    let mut options = OpenOptions::new();
+    options.read(true).custom_flags(libc::O_NOFOLLOW);
+    match open_locked(path, &options) {
+        // Held while it is removed, so that no server has it.
+        Ok(Some(_held)) => Ok(fs::remove_file(path).is_ok()),
+        Ok(None) => Ok(true),
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => Err(error),
+        Err(_) => Ok(false),
+    }
+}
+
 /// Takes a lock; `None`: it is held, by another process or by this one.
 fn take(path: &Path) -> io::Result<Option<File>> {
     let mut options = OpenOptions::new();
     options.read(true).write(true).create(true).truncate(false);
     options.mode(0o644).custom_flags(libc::O_NOFOLLOW);
     for _ in 0..TRIES {
-        match open_locked(path, &options) {
+        let opened = match open_locked(path, &options) {
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+                let is_stale = remove_stale(path)?;
+                if is_stale { Ok(None) } else { Err(error) }
+            }
+            opened => opened,
+        };
+        match opened {
             Ok(Some(mut file)) => {
                 file.set_len(0)?;
                 writeln!(file, "{}", std::process::id())?;
@@ -174,5 +195,20 @@ mod tests {
         drop(lock);
         assert!(!path.exists());
         assert!(take(&path).expect("a file").is_some());
+    }
+
+    /// A server that ran as root and crashed leaves a file that no other user may write: it was
+    /// reported at each start from then on, and the data was never locked again.
+    #[test]
+    fn a_file_that_another_user_has_left_is_no_trouble() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join(".dump.rdb.lock");
+        std::fs::write(&path, "1\n").expect("written");
+        assert!(remove_stale(&path).expect("its lock is free"));
+        assert!(!path.exists());
+        let held = take(&path).expect("locked").expect("free");
+        let error = remove_stale(&path).expect_err("it is held");
+        assert_eq!(error.kind(), io::ErrorKind::WouldBlock);
+        drop(held);
     }
 }

@@ -5,7 +5,7 @@
 
 use std::fs::OpenOptions;
 use std::io;
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::Path;
 
 use rustix::fs::{Access, OFlags, access};
@@ -85,9 +85,30 @@ fn read_only(what: &str, folder: &Path, shown: &Path) -> Option<String> {
     let error = access(folder, Access::WRITE_OK | Access::EXEC_OK).err()?;
     let why = system_text(&error.into());
     Some(format!(
-        "{what}: '{}' cannot be written to: {why}",
-        shown.display()
+        "{what}: '{}' cannot be written to: {why}. {}",
+        shown.display(),
+        owners_text(folder)
     ))
+}
+
+/// Whose a folder is, who this process is, and the two ways out.
+pub(in crate::server) fn owners_text(folder: &Path) -> String {
+    let own = rustix::process::geteuid().as_raw();
+    match std::fs::metadata(folder) {
+        Ok(meta) if meta.uid() != own => owners(meta.uid(), own),
+        _ => "Set dir, or give it to this user.".to_owned(),
+    }
+}
+
+fn owners(owner: u32, own: u32) -> String {
+    // Root is no remedy.
+    let second = match owner {
+        0 => "set dir".to_owned(),
+        owner => format!("run as uid {owner} (docker run --user {owner}:{owner})"),
+    };
+    format!(
+        "It is owned by uid {owner}, and this process is uid {own}: give it to this user (chown -R {own}:{own}), or {second}."
+    )
 }
 
 /// Whether the folder is missing and one of those that systemd makes before the start and removes
@@ -116,5 +137,18 @@ fn can_append(path: &Path) -> io::Result<()> {
             Ok(access(folder_of(path), Access::WRITE_OK | Access::EXEC_OK)?)
         }
         opened => opened.map(drop),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_of_another_user_has_two_remedies() {
+        let said = owners(999, 65532);
+        assert!(said.starts_with("It is owned by uid 999, and this process is uid 65532: "));
+        assert!(said.contains("chown -R 65532:65532") && said.contains("--user 999:999"));
+        assert!(!owners(0, 65532).contains("--user"), "not as root");
     }
 }

@@ -542,6 +542,9 @@ fn check_backlog(config: &Config) {
 /// Logs which clients on other machines are admitted while the default user has no password.
 fn log_access(server: &Server) {
     let config = &server.config;
+    if let Some(why) = config.unanswered_metrics() {
+        tracing::warn!("WARNING: {why}.");
+    }
     let is_near = |word: &Text| {
         let name = word.lossy();
         let name = name.trim_start_matches('-');
@@ -576,8 +579,9 @@ fn warn_of_read_only_dir(config: &Config) {
     if !config.is_sentinel && opened::needs_dir(config) && !opened::is_writable(Path::new(".")) {
         tracing::warn!(
             "WARNING: the folder '{}' cannot be written to: nothing will be saved there, and writes \
-             are refused from the first failed save on. Set dir, or give it to this user.",
-            dir.display()
+             are refused from the first failed save on. {}",
+            dir.display(),
+            opened::owners_text(Path::new("."))
         );
     }
 }

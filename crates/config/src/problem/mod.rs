@@ -10,6 +10,7 @@
 //! characters are escaped. `reader` and `directive` find the problems; a check of the program's own
 //! tables is added in `server`.
 
+mod hints;
 pub(super) mod line;
 mod nearest;
 pub(super) mod refusal;
@@ -19,13 +20,16 @@ use std::path::{Path, PathBuf};
 
 use super::dialect::REDIS_VERSION;
 use super::program::SUBCOMMANDS;
-use super::table::{Config, DIRECTIVES, find};
+use super::table::Config;
 use line::{FileLine, Origin};
 use nearest::nearest;
 use russet_base::finding::{Finding, Weight};
 
 /// The reason of a line that begins with no directive.
 pub(super) const BAD_DIRECTIVE: &str = "Bad directive or wrong number of arguments";
+
+/// The source of options.
+pub(super) const COMMAND_LINE: &str = "command line";
 
 /// Why a configuration does not load.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -62,19 +66,20 @@ impl Problem {
     /// The directive, or the subcommand, that was probably meant.
     fn hint(&self) -> Option<String> {
         match self {
-            Problem::Line { origin, reason } if reason == BAD_DIRECTIVE => {
-                let text = String::from_utf8_lossy(&origin.text);
-                let word = text.split_whitespace().next()?;
-                if find(word.as_bytes()).is_some() {
-                    return None;
-                }
-                let known = DIRECTIVES.iter().map(|directive| directive.name);
-                Some(format!("did you mean '{}'?", nearest(word, known)?))
-            }
+            Problem::Line { origin, reason } => hints::hint(origin, reason),
             Problem::Unreadable {
                 path, origin: None, ..
             } => {
                 let word = path.file_name()?.to_str()?;
+                match word {
+                    "help" => return Some("'russet --help' has the options".to_owned()),
+                    "start" | "run" | "server" | "serve" => {
+                        return Some(
+                            "a server starts without such a word: russet [FILE]".to_owned(),
+                        );
+                    }
+                    _ => {}
+                }
                 let subcommand = nearest(word, SUBCOMMANDS.into_iter())?;
                 Some(format!("did you mean 'russet {subcommand}'?"))
             }
@@ -124,8 +129,12 @@ impl Problem {
     fn reason(&self) -> String {
         match self {
             Problem::Line { origin, reason } => {
-                let text = shown(&origin.text);
-                format!("{}:{}: {reason}: '{text}'", origin.source, origin.line)
+                let text = shown_of(origin);
+                let place = match origin.source.as_str() {
+                    COMMAND_LINE => format!("option {}", origin.line),
+                    source => format!("{source}:{}", origin.line),
+                };
+                format!("{place}: {reason}: '{text}'")
             }
             Problem::Whole(reason) => reason.clone(),
             Problem::Unreadable {
@@ -141,6 +150,15 @@ impl Problem {
             }
         }
     }
+}
+
+/// The line of a problem, without what may be a password.
+fn shown_of(origin: &Origin) -> String {
+    if !hints::is_secret(&origin.text) {
+        return shown(&origin.text);
+    }
+    let word = origin.text.split(u8::is_ascii_whitespace).next();
+    shown(word.unwrap_or_default()) + " ..."
 }
 
 /// A line of a configuration as a terminal may show it: a file named by mistake can hold anything.
@@ -165,7 +183,7 @@ impl fmt::Display for Problem {
         let banner = format!("\n*** FATAL CONFIG FILE ERROR (Redis {REDIS_VERSION}) ***\n");
         match self {
             Problem::Line { origin, reason } => {
-                let text = shown(&origin.text);
+                let text = shown_of(origin);
                 let line = origin.joined_line;
                 writeln!(f, "{banner}Reading the configuration file, at line {line}")?;
                 writeln!(f, ">>> '{text}'")?;
@@ -173,6 +191,9 @@ impl fmt::Display for Problem {
                 // Redis's number counts through all files.
                 if origin.line != line && Path::new(&origin.source).is_absolute() {
                     writeln!(f, "It is line {} of {}", origin.line, origin.source)?;
+                }
+                if origin.source == COMMAND_LINE {
+                    writeln!(f, "It is an option of the command line: --{text}")?;
                 }
                 match self.hint() {
                     Some(hint) => writeln!(f, "{hint}"),
