@@ -146,9 +146,8 @@ fn the_rules_for_prometheus_are_those_of_the_page() {
     assert_eq!(rules.matches("expr:").count(), expressions.len());
 }
 
-/// "What to alert on": every series that the table asks for is served.
-#[test]
-fn what_to_alert_on_is_served() {
+/// The text of `/metrics` of a server with two keys' worth of history.
+fn metrics() -> String {
     let port = free_side_port();
     let server = Daemon::start(&["--metrics-port", &port.to_string()]);
     let mut c = server.connect();
@@ -160,6 +159,42 @@ fn what_to_alert_on_is_served() {
         .expect("sent");
     let mut served = String::new();
     let _ = stream.read_to_string(&mut served);
+    served
+}
+
+fn is_served(served: &str, name: &str) -> bool {
+    served.contains(&format!("\n{name} ")) || served.contains(&format!("\n{name}{{"))
+}
+
+/// The dashboard for Grafana: every series that its queries name is served.
+#[test]
+fn the_dashboard_asks_for_what_is_served() {
+    let dashboard = include_str!("../../packaging/grafana/russet.json");
+    let served = metrics();
+    let queries = dashboard.lines().filter(|line| line.contains("\"expr\": "));
+    let mut names = std::collections::BTreeSet::new();
+    for query in queries {
+        let words = query.split(|c: char| !(c.is_ascii_alphanumeric() || c == '_'));
+        names
+            .extend(words.filter(|word| word.starts_with("redis_") || word.starts_with("russet_")));
+    }
+    assert!(names.len() > 20, "{names:?}");
+    for name in names {
+        // Of replicas alone.
+        let needs_replica = name == "russet_connected_slave_lag_bytes";
+        // Of connections that have ended, of damage that was found.
+        let needs_help = served.contains(&format!("# TYPE {name} "));
+        assert!(
+            is_served(&served, name) || needs_replica || needs_help,
+            "{name}"
+        );
+    }
+}
+
+/// "What to alert on": every series that the table asks for is served.
+#[test]
+fn what_to_alert_on_is_served() {
+    let served = metrics();
     let table = PAGE.split("What to alert on:").nth(1).expect("it is there");
     let rows = table
         .lines()
@@ -171,8 +206,9 @@ fn what_to_alert_on_is_served() {
     assert!(names.len() > 10, "{names:?}");
     for name in names {
         // The link metric exists only with a replica.
-        let is_served =
-            served.contains(&format!("\n{name} ")) || served.contains(&format!("\n{name}{{"));
-        assert!(is_served || name == "redis_master_link_up", "{name}");
+        assert!(
+            is_served(&served, name) || name == "redis_master_link_up",
+            "{name}"
+        );
     }
 }
