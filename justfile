@@ -76,6 +76,14 @@ packages-test:
 image *ARGS:
     packaging/container/build {{ ARGS }}
 
+# The files of a release, of this machine's architecture, with their checksums.
+release *ARGS:
+    packaging/release {{ ARGS }}
+
+# The Kubernetes manifests and the chart; with a binary also their probes.
+kubernetes-test *ARGS:
+    packaging/kubernetes/test {{ ARGS }}
+
 reproducible *ARGS:
     packaging/reproducible {{ ARGS }}
 
