@@ -431,15 +431,17 @@ impl Sketch for TDigest {
         }
     }
 
+    /// Signs what a payload holds: a digest whose nodes are not merged yet and the one that was
+    /// restored from it are the same value.
     fn sign(&self, take: &mut dyn FnMut(&[u8])) {
-        for number in [self.compression, self.min, self.max] {
+        let parts = self.parts();
+        for number in [parts.compression, parts.min, parts.max] {
             take(&number.to_bits().to_le_bytes());
         }
-        take(&self.merged.to_le_bytes());
-        take(&self.compressions.to_le_bytes());
-        for (mean, weight) in self.nodes.means.iter().zip(&self.nodes.weights) {
+        take(&parts.compressions.to_le_bytes());
+        for (mean, weight) in parts.means.iter().zip(&parts.weights) {
             take(&mean.to_bits().to_le_bytes());
-            take(&weight.to_le_bytes());
+            take(&weight.to_bits().to_le_bytes());
         }
     }
 }

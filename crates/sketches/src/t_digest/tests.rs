@@ -296,3 +296,18 @@ proptest! {
         prop_assert_eq!(again.parts(), parts);
     }
 }
+
+/// A digest and its restored copy sign alike, though the first still has unmerged nodes.
+#[test]
+fn a_restored_copy_signs_as_its_origin() {
+    let signature = |digest: &TDigest| {
+        let mut bytes = Vec::new();
+        digest.sign(&mut |part| bytes.extend_from_slice(part));
+        bytes
+    };
+    for n in 0..40 {
+        let origin = digest(1, (0..n).map(|i| f64::from(i * 7 % 11)));
+        let copy = origin.parts().into_digest().expect("sound parts");
+        assert_eq!(signature(&origin), signature(&copy), "{n} values");
+    }
+}
