@@ -5,6 +5,7 @@
 pub mod backoff;
 pub mod clock;
 pub mod finding;
+pub mod gather;
 pub mod given_file;
 pub mod glob;
 pub mod hashing;

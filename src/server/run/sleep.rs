@@ -15,8 +15,8 @@ use std::time::Duration;
 use super::Loop;
 use super::spin::Spin;
 
-use crate::server::run::gather::Gather;
 use russet_base::clock;
+use russet_base::gather::Gather;
 
 /// A poll shorter than this found its events waiting: it did not sleep.
 const SLEEP_NANOS_MIN: u64 = 2000;
