@@ -3,6 +3,7 @@
 #![warn(missing_docs)]
 
 mod connecting;
+pub mod courier;
 mod dial;
 mod listener;
 mod slab;

@@ -13,7 +13,7 @@ use std::fmt;
 use std::io::{self, IoSlice, Read, Write};
 use std::mem::MaybeUninit;
 use std::net::SocketAddr;
-use std::os::fd::{AsFd, AsRawFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -22,6 +22,7 @@ use mio::net::{TcpStream, UnixStream};
 use mio::{Interest, Registry, Token};
 use socket2::{SockRef, TcpKeepalive};
 
+use super::courier::Carried;
 use super::sys;
 use super::tls::TlsLink;
 use super::unpacking::{Unpack, Unpacking};
@@ -70,16 +71,18 @@ pub fn readable(streams: &[&Stream]) -> Vec<bool> {
     let flags = PollFlags::IN;
     let mut asked: Vec<PollFd<'_>> = streams
         .iter()
-        .map(|stream| PollFd::new(stream, flags))
+        .filter_map(|stream| Some(PollFd::from_borrowed_fd(stream.socket()?, flags)))
         .collect();
     let now = rustix::event::Timespec::default();
     if poll(&mut asked, Some(&now)).is_err() {
-        return vec![false; asked.len()];
+        asked.clear();
     }
-    let reported = asked.iter().map(|fd| !fd.revents().is_empty());
-    reported
-        .zip(streams)
-        .map(|(reported, stream)| reported || stream.has_unread())
+    let mut reported = asked.iter().map(|fd| !fd.revents().is_empty());
+    let mut is_reported =
+        |stream: &Stream| stream.socket().is_some() && reported.next() == Some(true);
+    streams
+        .iter()
+        .map(|stream| is_reported(stream) || stream.has_unread())
         .collect()
 }
 
@@ -113,25 +116,44 @@ pub enum Stream {
     Tls(Box<TlsLink>),
     /// One of these, whose peer compresses its bytes.
     Unpacking(Box<Unpacking>),
-}
-
-impl AsFd for Stream {
-    fn as_fd(&self) -> std::os::fd::BorrowedFd<'_> {
-        match self {
-            Stream::Tcp(s) => s.as_fd(),
-            Stream::Unix(s) => s.as_fd(),
-            Stream::Tls(s) => s.socket().as_fd(),
-            Stream::Unpacking(s) => s.inner().as_fd(),
-        }
-    }
+    /// A courier has the socket.
+    Carried(Box<Carried>),
 }
 
 impl Stream {
+    /// The socket, if it is here.
+    fn socket(&self) -> Option<BorrowedFd<'_>> {
+        match self {
+            Stream::Tcp(s) => Some(s.as_fd()),
+            Stream::Unix(s) => Some(s.as_fd()),
+            Stream::Tls(s) => Some(s.socket().as_fd()),
+            Stream::Unpacking(s) => s.inner().socket(),
+            Stream::Carried(_) => None,
+        }
+    }
+
+    /// The loop's end of a connection whose socket a courier has.
+    #[inline]
+    pub fn carried(&mut self) -> Option<&mut Carried> {
+        match self {
+            Stream::Carried(carried) => Some(carried),
+            _ => None,
+        }
+    }
+
+    /// The courier that has the socket.
+    pub fn courier(&self) -> Option<u32> {
+        match self {
+            Stream::Carried(carried) => Some(carried.courier()),
+            _ => None,
+        }
+    }
+
     /// The underlying TCP socket, if any.
     fn tcp(&self) -> Option<&TcpStream> {
         match self {
             Stream::Tcp(s) => Some(s),
-            Stream::Unix(_) => None,
+            Stream::Unix(_) | Stream::Carried(_) => None,
             Stream::Tls(s) => Some(s.socket()),
             Stream::Unpacking(s) => s.inner().tcp(),
         }
@@ -142,7 +164,7 @@ impl Stream {
         match self {
             Stream::Tls(link) => Some(link),
             Stream::Unpacking(s) => s.inner().tls(),
-            Stream::Tcp(_) | Stream::Unix(_) => None,
+            Stream::Tcp(_) | Stream::Unix(_) | Stream::Carried(_) => None,
         }
     }
 
@@ -158,6 +180,7 @@ impl Stream {
         match self {
             Stream::Tls(link) => link.has_unread(),
             Stream::Unpacking(s) => s.has_unread(),
+            Stream::Carried(s) => s.has_unread(),
             Stream::Tcp(_) | Stream::Unix(_) => false,
         }
     }
@@ -168,7 +191,7 @@ impl Stream {
         match self {
             Stream::Tls(link) => link.has_unsent(),
             Stream::Unpacking(s) => s.inner().has_unsent(),
-            Stream::Tcp(_) | Stream::Unix(_) => false,
+            Stream::Tcp(_) | Stream::Unix(_) | Stream::Carried(_) => false,
         }
     }
 
@@ -199,7 +222,10 @@ impl Stream {
 
     /// Registers for reading, under `token`; edge-triggered.
     pub fn register(&mut self, registry: &Registry, token: Token) -> io::Result<()> {
-        self.source().register(registry, token, Interest::READABLE)
+        match self.source() {
+            Some(source) => source.register(registry, token, Interest::READABLE),
+            None => Ok(()),
+        }
     }
 
     /// Adds or removes interest in writability.
@@ -209,7 +235,11 @@ impl Stream {
         } else {
             Interest::READABLE
         };
-        self.source().reregister(registry, token, interest)
+        match self.source() {
+            Some(source) => source.reregister(registry, token, interest),
+            // Its courier's reports say when there is room.
+            None => Ok(()),
+        }
     }
 
     /// Another process has this connection as well, and goes on with it: closing it here says
@@ -223,15 +253,18 @@ impl Stream {
     /// Takes it out of the poll; an error is ignored.
     pub fn deregister(&mut self, registry: &Registry) {
         // Closing the socket removes it from the poll anyway.
-        let _ = self.source().deregister(registry);
+        if let Some(source) = self.source() {
+            let _ = source.deregister(registry);
+        }
     }
 
-    fn source(&mut self) -> &mut dyn Source {
+    fn source(&mut self) -> Option<&mut dyn Source> {
         match self {
-            Stream::Tcp(s) => s,
-            Stream::Unix(s) => s,
-            Stream::Tls(s) => s.socket_mut(),
+            Stream::Tcp(s) => Some(s),
+            Stream::Unix(s) => Some(s),
+            Stream::Tls(s) => Some(s.socket_mut()),
             Stream::Unpacking(s) => s.inner_mut().source(),
+            Stream::Carried(_) => None,
         }
     }
 
@@ -243,6 +276,8 @@ impl Stream {
             Stream::Unix(s) => s.shutdown(std::net::Shutdown::Both),
             Stream::Tls(s) => s.socket().shutdown(std::net::Shutdown::Both),
             Stream::Unpacking(s) => return s.inner().shut_down(),
+            // Its courier is told to.
+            Stream::Carried(_) => return,
         };
     }
 
@@ -269,7 +304,11 @@ impl Stream {
 
     /// The socket's descriptor, CLIENT LIST's `fd`.
     pub fn fd(&self) -> RawFd {
-        self.as_fd().as_raw_fd()
+        match (self, self.socket()) {
+            (Stream::Carried(carried), _) => carried.fd(),
+            (_, Some(socket)) => socket.as_raw_fd(),
+            (_, None) => -1,
+        }
     }
 
     /// From here on the peer may compress its bytes, and reads decompress them by `unpack`; `rest`
@@ -289,7 +328,7 @@ impl Stream {
     pub fn received_for(&mut self, n: usize) -> u64 {
         match self {
             Stream::Unpacking(s) => s.take_received(),
-            Stream::Tcp(_) | Stream::Unix(_) | Stream::Tls(_) => n as u64,
+            _ => n as u64,
         }
     }
 
@@ -302,6 +341,7 @@ impl Stream {
             Stream::Unix(s) => s.read(into)?,
             Stream::Tls(s) => return s.fill(into),
             Stream::Unpacking(s) => return s.fill(into),
+            Stream::Carried(s) => return s.fill(into),
         };
         Ok((n, n == into.len()))
     }
@@ -317,6 +357,7 @@ impl Stream {
         let (here, there) = match self {
             Stream::Tls(s) => return s.fill_vectored(first, behind),
             Stream::Unpacking(s) => return s.fill_vectored(first, behind),
+            Stream::Carried(s) => return s.fill_vectored(first, behind),
             Stream::Tcp(s) => sys::read_vectored(s.as_fd(), first, behind)?,
             Stream::Unix(s) => sys::read_vectored(s.as_fd(), first, behind)?,
         };
@@ -332,6 +373,7 @@ impl Write for Stream {
             Stream::Unix(s) => s.write(buf),
             Stream::Tls(s) => s.write(buf),
             Stream::Unpacking(s) => s.inner_mut().write(buf),
+            Stream::Carried(s) => s.write(buf),
         }
     }
 
@@ -342,6 +384,7 @@ impl Write for Stream {
             Stream::Unix(s) => s.write_vectored(pieces),
             Stream::Tls(s) => s.write_vectored(pieces),
             Stream::Unpacking(s) => s.inner_mut().write_vectored(pieces),
+            Stream::Carried(s) => s.write_vectored(pieces),
         }
     }
 
@@ -349,7 +392,7 @@ impl Write for Stream {
     #[inline]
     fn flush(&mut self) -> io::Result<()> {
         match self {
-            Stream::Tcp(_) | Stream::Unix(_) => Ok(()),
+            Stream::Tcp(_) | Stream::Unix(_) | Stream::Carried(_) => Ok(()),
             Stream::Tls(s) => s.flush(),
             Stream::Unpacking(s) => s.inner_mut().flush(),
         }

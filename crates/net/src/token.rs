@@ -41,10 +41,12 @@ pub enum Role {
     ConsoleListener,
     /// A connection of a page of the console.
     Console,
+    /// Bytes and reports of the threads that read and write for the loop; or the loop's orders.
+    Couriers,
 }
 
 impl Role {
-    const ALL: [Role; 12] = [
+    const ALL: [Role; 13] = [
         Role::Control,
         Role::Listener,
         Role::Client,
@@ -57,6 +59,7 @@ impl Role {
         Role::MigrationLink,
         Role::ConsoleListener,
         Role::Console,
+        Role::Couriers,
     ];
 }
 

@@ -1,0 +1,257 @@
+//! The loop's end of a connection whose socket a courier has: what was read and not taken, what is
+//! to be sent.
+//!
+//!     came, then kept      bytes that the courier has read, in their order
+//!     out                  bytes written here, which the next orders take along
+//!     in_flight            bytes in orders that the courier has not reported as sent
+//!
+//! Invariants
+//!   1. At most [`WINDOW`] bytes of a connection are at the courier, so limits on pending replies
+//!      hold as with a socket of one's own, whose buffer in the kernel is as large.
+//!   2. `came` shares the parcel's block only while the parcel is served ([`Carried::keep`]).
+
+use std::io::{self, ErrorKind, IoSlice};
+use std::mem::MaybeUninit;
+use std::os::fd::RawFd;
+
+use bytes::{Buf, Bytes};
+
+use crate::sys::Filling;
+
+/// Bytes of replies that a courier has at most, of one connection.
+pub(super) const WINDOW: usize = 256 * 1024;
+/// Bytes that must be free for more, once it was full.
+const WINDOW_AGAIN: usize = WINDOW / 2;
+/// Capacity for replies that is kept for the next ones.
+const OUT_KEPT: usize = 1024;
+
+/// How a connection ends.
+#[derive(Debug)]
+enum End {
+    Closed,
+    Broken(Option<io::Error>),
+}
+
+/// See the module.
+#[derive(Debug)]
+pub struct Carried {
+    courier: u32,
+    fd: RawFd,
+    came: Bytes,
+    kept: Vec<u8>,
+    end: Option<End>,
+    /// The courier reads no further until all is taken.
+    is_waiting: bool,
+    pub(super) out: Vec<u8>,
+    in_flight: usize,
+    /// A report is wanted as soon as all is sent.
+    wants_report: bool,
+}
+
+impl Carried {
+    pub(super) fn new(courier: u32, fd: RawFd) -> Carried {
+        Carried {
+            courier,
+            fd,
+            came: Bytes::new(),
+            kept: Vec::new(),
+            end: None,
+            is_waiting: false,
+            out: Vec::new(),
+            in_flight: 0,
+            wants_report: false,
+        }
+    }
+
+    /// The courier that has the socket.
+    pub fn courier(&self) -> u32 {
+        self.courier
+    }
+
+    /// The number of the descriptor.
+    pub fn fd(&self) -> RawFd {
+        self.fd
+    }
+
+    /// Bytes written that the socket is not known to have taken.
+    pub fn unsent(&self) -> usize {
+        self.in_flight + self.out.len()
+    }
+
+    /// Memory that it holds here, bytes.
+    pub fn memory_bytes(&self) -> usize {
+        self.kept.capacity() + self.out.capacity()
+    }
+
+    /// Whether bytes, or the end, can be read.
+    #[inline]
+    pub fn has_unread(&self) -> bool {
+        self.has_bytes() || self.end.is_some()
+    }
+
+    #[inline]
+    fn has_bytes(&self) -> bool {
+        !self.came.is_empty() || !self.kept.is_empty()
+    }
+
+    /// Asks for a report once all is sent; `false`: all is.
+    pub fn awaits_sent(&mut self) -> bool {
+        self.wants_report |= self.unsent() > 0;
+        self.wants_report
+    }
+
+    /// Bytes of a report.
+    pub(super) fn push(&mut self, bytes: Bytes) {
+        if self.has_bytes() {
+            self.kept.extend_from_slice(&bytes);
+        } else {
+            self.came = bytes;
+        }
+    }
+
+    pub(super) fn wait(&mut self) {
+        self.is_waiting = true;
+    }
+
+    pub(super) fn close(&mut self) {
+        self.end.get_or_insert(End::Closed);
+    }
+
+    pub(super) fn fail(&mut self, error: io::Error) {
+        self.end = Some(End::Broken(Some(error)));
+    }
+
+    /// The courier has sent so many bytes. Whether there is room again for more.
+    pub(super) fn sent(&mut self, n: usize) -> bool {
+        self.in_flight = self.in_flight.saturating_sub(n);
+        self.unsent() <= WINDOW_AGAIN
+    }
+
+    /// Copies what is not taken yet: the block can be used again.
+    pub fn keep(&mut self) {
+        if !self.came.is_empty() {
+            let came = std::mem::take(&mut self.came);
+            self.kept.splice(..0, came.iter().copied());
+        }
+    }
+
+    /// Whether orders are due for it.
+    #[inline]
+    pub(super) fn has_orders(&self) -> bool {
+        !self.out.is_empty() || self.wants_report || self.wants_more()
+    }
+
+    /// Takes what was written.
+    pub(super) fn take_out(&mut self) -> Vec<u8> {
+        self.in_flight += self.out.len();
+        std::mem::take(&mut self.out)
+    }
+
+    /// What was written, which is copied: then [`Carried::copied`].
+    pub(super) fn copied(&mut self) {
+        self.in_flight += self.out.len();
+        self.out.clear();
+        self.out.shrink_to(OUT_KEPT);
+    }
+
+    #[inline]
+    fn wants_more(&self) -> bool {
+        self.is_waiting && !self.has_bytes() && self.end.is_none()
+    }
+
+    /// Whether the courier is to read on.
+    pub(super) fn takes_more(&mut self) -> bool {
+        let wants = self.wants_more();
+        self.is_waiting &= !wants;
+        wants
+    }
+
+    /// Whether a report is to be asked for.
+    pub(super) fn takes_report(&mut self) -> bool {
+        std::mem::take(&mut self.wants_report)
+    }
+
+    /// See [`crate::Stream::fill`].
+    #[inline]
+    pub(crate) fn fill(&mut self, into: &mut [u8]) -> io::Result<(usize, bool)> {
+        let n = if self.came.is_empty() {
+            let n = self.kept.len().min(into.len());
+            into[..n].copy_from_slice(&self.kept[..n]);
+            match n == self.kept.len() {
+                true => self.kept = Vec::new(),
+                false => _ = self.kept.drain(..n),
+            }
+            n
+        } else {
+            let n = self.came.len().min(into.len());
+            into[..n].copy_from_slice(&self.came[..n]);
+            match n == self.came.len() {
+                true => self.came = Bytes::new(),
+                false => self.came.advance(n),
+            }
+            n
+        };
+        if n > 0 {
+            return Ok((n, self.has_unread()));
+        }
+        match &mut self.end {
+            None => Err(ErrorKind::WouldBlock.into()),
+            Some(End::Closed) => Ok((0, false)),
+            Some(End::Broken(error)) => {
+                Err(error.take().unwrap_or_else(|| ErrorKind::BrokenPipe.into()))
+            }
+        }
+    }
+
+    /// See [`crate::Stream::fill_vectored`].
+    pub(crate) fn fill_vectored<'a>(
+        &mut self,
+        first: &'a mut [MaybeUninit<u8>],
+        behind: &mut [u8],
+    ) -> io::Result<(&'a [u8], usize, bool)> {
+        let mut filling = Filling::new(first);
+        while filling.room() > 0 && self.has_bytes() {
+            if self.came.is_empty() {
+                let n = filling.push(&self.kept);
+                self.kept.drain(..n);
+            } else {
+                let n = filling.push(&self.came);
+                self.came.advance(n);
+            }
+        }
+        let is_full = filling.room() == 0;
+        let here = filling.written();
+        if !here.is_empty() && !(is_full && self.has_bytes()) {
+            return Ok((here, 0, self.has_unread()));
+        }
+        let (there, more) = self.fill(behind)?;
+        Ok((here, there, more))
+    }
+
+    /// See [`std::io::Write::write_vectored`].
+    pub(crate) fn write_vectored(&mut self, pieces: &[IoSlice<'_>]) -> io::Result<usize> {
+        if let Some(End::Broken(_)) = self.end {
+            return Err(ErrorKind::BrokenPipe.into());
+        }
+        let room = WINDOW.saturating_sub(self.unsent());
+        let mut left = room;
+        for piece in pieces {
+            let n = piece.len().min(left);
+            self.out.extend_from_slice(&piece[..n]);
+            left -= n;
+            if left == 0 {
+                break;
+            }
+        }
+        match room - left {
+            0 if pieces.iter().any(|piece| !piece.is_empty()) => Err(ErrorKind::WouldBlock.into()),
+            n => Ok(n),
+        }
+    }
+
+    /// See [`std::io::Write::write`].
+    #[inline]
+    pub(crate) fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.write_vectored(&[IoSlice::new(bytes)])
+    }
+}

@@ -1,0 +1,104 @@
+//! What goes between the loop and a courier.
+//!
+//!     up:   Parcel   a block with the bytes of many reads; empty Orders come back with it
+//!     down: Orders   replies in one block, and what is to be done; empty blocks come back with it
+//!
+//! Each names connections by slot and generation, as tokens do: what concerns a connection that is
+//! gone finds nothing. Messages come in the order in which they were sent.
+
+use std::io;
+
+use bytes::{Bytes, BytesMut};
+
+use crate::stream::Stream;
+
+/// Bytes of a block into which a courier reads.
+pub(super) const BLOCK_BYTES: usize = 64 * 1024;
+
+/// One connection's place in the loop's table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// Its slot.
+    pub slot: u32,
+    /// Which use of the slot it is.
+    pub generation: u32,
+}
+
+/// What a courier has read and sent.
+#[derive(Debug, Default)]
+pub struct Parcel {
+    /// The bytes of all reads, one after the other.
+    pub block: Bytes,
+    /// Its reads and reports, in their order.
+    pub reports: Vec<Report>,
+    /// Connections that the loop gets back.
+    pub recalled: Vec<(Place, Stream)>,
+    /// Orders that were carried out, to be used again.
+    pub(super) spent: Vec<Orders>,
+}
+
+/// One read of a connection, or news of it.
+#[derive(Debug)]
+pub struct Report {
+    /// The connection.
+    pub place: Place,
+    /// Where its bytes begin in the block.
+    pub start: u32,
+    /// The number of its bytes.
+    pub len: u32,
+    /// Bytes that its socket has taken and that no report has named.
+    pub sent: u32,
+    /// How reading goes on.
+    pub then: Then,
+}
+
+/// How reading goes on after a report.
+#[derive(Debug)]
+pub enum Then {
+    /// More comes by itself.
+    Continues,
+    /// The courier waits until these bytes are taken ([`Order::ReadOn`]).
+    Waits,
+    /// The peer sends no more.
+    Ended,
+    /// The connection is broken.
+    Broken(io::Error),
+}
+
+/// What a courier is to do.
+#[derive(Debug, Default)]
+pub struct Orders {
+    /// The bytes of all short replies, one after the other.
+    pub(super) bytes: Vec<u8>,
+    pub(super) list: Vec<Order>,
+    /// Blocks that were read, to be used again.
+    pub(super) spent: Vec<Bytes>,
+}
+
+/// One order.
+#[derive(Debug)]
+pub(super) enum Order {
+    /// The connection is the courier's from here on.
+    Adopt(Place, Stream),
+    /// Sends the next bytes of the block.
+    Send(Place, u32),
+    /// Sends bytes that stand by themselves.
+    SendLong(Place, Vec<u8>),
+    /// All bytes that were read are taken.
+    ReadOn(Place),
+    /// Reports what was sent as soon as all is.
+    Report(Place),
+    /// Gives the connection back.
+    Recall(Place),
+    /// Ends the connection in both directions and keeps the socket.
+    ShutDown(Place),
+    /// Closes the connection.
+    Close(Place),
+    /// Closes all of them and ends the thread.
+    Stop,
+}
+
+/// A block to be filled.
+pub(super) fn new_block() -> BytesMut {
+    BytesMut::zeroed(BLOCK_BYTES)
+}

@@ -1,0 +1,255 @@
+//! Couriers: threads that read and write for the loop, TLS included. The loop keeps all that is
+//! said; a courier has the sockets that it was given, and nothing else.
+//!
+//!     loop     Stream::Carried  --Orders-->  courier: Rounds with a poll of its own
+//!              (bytes, no socket) <--Parcel--         Wire (socket, TLS, replies not sent yet)
+//!
+//! Two rings of messages for each courier, one each way, bounded, without locks. A socket belongs
+//! to one thread at a time and moves by message ([`Courier::adopt`], [`Courier::recall`]). To the
+//! loop a carried connection is a [`Stream`] like any other: reads give what has come, writes fill
+//! up to a window, and the courier's reports take the place of the poll's events.
+//!
+//! Nobody waits for a full ring. The loop keeps the orders that did not fit and adds to them; a
+//! courier keeps its parcels and reads nothing before they are gone. A courier has
+//! [`rounds::BLOCKS_MAX`] blocks to read into and waits for the loop to return them, so bytes that
+//! the loop does not take stay in the kernel.
+//!
+//! Cost a request: no system call of the loop; 20 to 40 bytes of report and order, and a copy of
+//! the request and the reply. A courier that has nothing to do sleeps without a timer.
+
+mod bell;
+mod carried;
+mod message;
+mod rounds;
+
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::thread::JoinHandle;
+
+use rtrb::{Consumer, Producer, PushError, RingBuffer};
+use russet_base::threads;
+
+pub use self::bell::Bell;
+pub use self::carried::Carried;
+pub use self::message::{Parcel, Place, Report, Then};
+
+use self::message::{Order, Orders};
+use self::rounds::Rounds;
+use crate::stream::Stream;
+
+/// Messages that a ring has room for. Each carries many connections' bytes.
+const RING: usize = 64;
+/// Replies from this length on are not copied again.
+const LONG_MIN: usize = 4096;
+/// Orders that were carried out and are kept for the next ones.
+const FREE_MAX: usize = 8;
+/// Bytes of replies that such orders keep room for.
+const KEPT_BYTES: usize = 256 * 1024;
+
+/// Figures of a courier, which it counts and others read.
+#[derive(Debug, Default)]
+pub struct Figures {
+    /// Reads that brought bytes.
+    pub reads: AtomicU64,
+    /// Writes that took bytes.
+    pub writes: AtomicU64,
+    /// Times that it slept.
+    pub sleeps: AtomicU64,
+    /// Microseconds that it worked.
+    pub busy_us: AtomicU64,
+    /// Microseconds that it rests where many connections are active, set by the loop.
+    pub rest_us: AtomicU32,
+}
+
+impl Figures {
+    fn add(counter: &AtomicU64, n: u64) {
+        // One thread writes it.
+        counter.store(counter.load(Ordering::Relaxed) + n, Ordering::Relaxed);
+    }
+}
+
+/// The loop's end of a courier.
+#[derive(Debug)]
+pub struct Courier {
+    number: u32,
+    orders: Producer<Orders>,
+    parcels: Consumer<Parcel>,
+    bell: Arc<Bell>,
+    figures: Arc<Figures>,
+    thread: Option<JoinHandle<()>>,
+    /// The orders that are sent next.
+    open: Orders,
+    /// Empty ones.
+    free: Vec<Orders>,
+    /// Connections that it has.
+    connections: usize,
+}
+
+impl Courier {
+    /// Starts a courier: `number` is at least 1, and `bell` is the loop's.
+    ///
+    /// Error: the system has no thread or no descriptor left.
+    pub fn start(number: u32, bell: Arc<Bell>, rest_us: u32) -> io::Result<Courier> {
+        let (mut courier, rounds) = Courier::pair(number, bell, rest_us)?;
+        let thread = threads::start(&format!("io-{number}"), move || rounds.run())?;
+        courier.thread = Some(thread);
+        Ok(courier)
+    }
+
+    fn pair(number: u32, bell: Arc<Bell>, rest_us: u32) -> io::Result<(Courier, Rounds)> {
+        let (order_in, order_out) = RingBuffer::new(RING);
+        let (parcel_in, parcel_out) = RingBuffer::new(RING);
+        let figures = Arc::<Figures>::default();
+        figures.rest_us.store(rest_us, Ordering::Relaxed);
+        let rounds = Rounds::new(order_out, parcel_in, bell, Arc::clone(&figures))?;
+        let courier = Courier {
+            number,
+            orders: order_in,
+            parcels: parcel_out,
+            bell: rounds.bell(),
+            figures,
+            thread: None,
+            open: Orders::default(),
+            free: Vec::new(),
+            connections: 0,
+        };
+        Ok((courier, rounds))
+    }
+
+    /// Its number, from 1 on.
+    pub fn number(&self) -> u32 {
+        self.number
+    }
+
+    /// What it has counted.
+    pub fn figures(&self) -> &Figures {
+        &self.figures
+    }
+
+    /// Connections that it has.
+    pub fn connections(&self) -> usize {
+        self.connections
+    }
+
+    /// Gives it a connection, which is in no poll; returns the loop's end. A handshake must be
+    /// complete.
+    pub fn adopt(&mut self, place: Place, stream: Stream) -> Stream {
+        let carried = Carried::new(self.number, stream.fd());
+        self.open.list.push(Order::Adopt(place, stream));
+        self.connections += 1;
+        Stream::Carried(Box::new(carried))
+    }
+
+    /// Takes along what was written to a connection, and what its courier is to do.
+    #[inline]
+    pub fn collect(&mut self, place: Place, carried: &mut Carried) {
+        if !carried.has_orders() {
+            return;
+        }
+        let list = &mut self.open.list;
+        if carried.out.len() >= LONG_MIN {
+            list.push(Order::SendLong(place, carried.take_out()));
+        } else if !carried.out.is_empty() {
+            list.push(Order::Send(place, carried.out.len() as u32));
+            self.open.bytes.extend_from_slice(&carried.out);
+            carried.copied();
+        }
+        if carried.takes_more() {
+            list.push(Order::ReadOn(place));
+        }
+        if carried.takes_report() {
+            list.push(Order::Report(place));
+        }
+    }
+
+    /// Asks for a connection: a parcel brings it back, after all that was read of it.
+    pub fn recall(&mut self, place: Place) {
+        self.open.list.push(Order::Recall(place));
+        self.connections -= 1;
+    }
+
+    /// Ends a connection in both directions, without closing the socket.
+    pub fn shut_down(&mut self, place: Place) {
+        self.open.list.push(Order::ShutDown(place));
+    }
+
+    /// Closes a connection, after its socket has taken what it takes at once.
+    pub fn close(&mut self, place: Place) {
+        self.open.list.push(Order::Close(place));
+        self.connections -= 1;
+    }
+
+    /// Sends the orders, if there are any. `false`: the ring is full, and they wait here.
+    pub fn post(&mut self) -> bool {
+        if self.open.list.is_empty() && self.open.spent.is_empty() {
+            return true;
+        }
+        let next = self.free.pop().unwrap_or_default();
+        match self.orders.push(std::mem::replace(&mut self.open, next)) {
+            Ok(()) => {
+                self.bell.ring();
+                true
+            }
+            Err(PushError::Full(orders)) => {
+                self.free.push(std::mem::replace(&mut self.open, orders));
+                false
+            }
+        }
+    }
+
+    /// Whether a parcel is there.
+    #[inline]
+    pub fn has_parcels(&self) -> bool {
+        !self.parcels.is_empty()
+    }
+
+    /// The next parcel.
+    pub fn take(&mut self) -> Option<Parcel> {
+        let mut parcel = self.parcels.pop().ok()?;
+        for mut orders in parcel.spent.drain(..) {
+            if self.free.len() < FREE_MAX {
+                orders.bytes.shrink_to(KEPT_BYTES);
+                self.free.push(orders);
+            }
+        }
+        Some(parcel)
+    }
+
+    /// Returns a parcel's block, of which no connection keeps a part.
+    pub fn give_back(&mut self, parcel: Parcel) {
+        if !parcel.block.is_empty() {
+            self.open.spent.push(parcel.block);
+        }
+    }
+
+    /// Applies a report to the connection that it names: its bytes can be read, and what was sent
+    /// counts no more. Whether there is room for more replies again.
+    #[inline]
+    pub fn deliver(block: &bytes::Bytes, report: &mut Report, carried: &mut Carried) -> bool {
+        if report.len > 0 {
+            let start = report.start as usize;
+            carried.push(block.slice(start..start + report.len as usize));
+        }
+        match std::mem::replace(&mut report.then, Then::Continues) {
+            Then::Continues => {}
+            Then::Waits => carried.wait(),
+            Then::Ended => carried.close(),
+            Then::Broken(error) => carried.fail(error),
+        }
+        carried.sent(report.sent as usize)
+    }
+
+    /// Ends the thread: it carries out all orders first, and closes its connections.
+    pub fn stop(mut self) {
+        self.open.list.push(Order::Stop);
+        let Some(thread) = self.thread.take() else {
+            return;
+        };
+        while !self.post() && !thread.is_finished() {
+            // It empties its ring without waiting for anything.
+            std::thread::yield_now();
+        }
+        let _ = thread.join();
+    }
+}

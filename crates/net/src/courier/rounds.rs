@@ -1,0 +1,610 @@
+//! What a courier does, round after round.
+//!
+//!     orders     adopt, send, read on, close
+//!     reports    connections that have sent all they were to send
+//!     poll       without sleep if reads are left; else rest where many are active, else sleep
+//!     read       one read for each readable connection, into one block
+//!     deliver    the block and its reports, after every [`REPORTS_MAX`] of them
+//!
+//! Invariants
+//!   1. A connection is read for [`READ_AHEAD`] bytes; then it waits until the loop has taken them.
+//!   2. Bytes sent are reported with the connection's next read, or within [`REPORT_WITHIN`].
+//!   3. The courier sleeps only if it has no parcel that the ring did not take.
+
+use std::collections::VecDeque;
+use std::io::{self, ErrorKind, Write};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use bytes::{Bytes, BytesMut};
+use mio::event::Event;
+use mio::{Events, Poll};
+use rtrb::{Consumer, Producer, PushError};
+use russet_base::gather::Gather;
+
+use super::message::{BLOCK_BYTES, Order, Orders, Parcel, Place, Report, Then, new_block};
+use super::{Bell, FREE_MAX, Figures};
+use crate::stream::Stream;
+use crate::token::{Role, Target};
+
+/// Blocks of a courier, at the loop or here.
+pub(super) const BLOCKS_MAX: usize = 8;
+/// Bytes that the loop has not taken of one connection, at most.
+const READ_AHEAD: usize = 64 * 1024;
+/// A block with less room is delivered.
+const ROOM_MIN: usize = 4096;
+/// Reports of a parcel, at most: the loop begins with the first ones while others are read.
+const REPORTS_MAX: usize = 64;
+/// Bytes sent that are reported at once.
+const REPORT_BYTES: usize = 64 * 1024;
+/// Other bytes sent are reported within this time.
+const REPORT_WITHIN: Duration = Duration::from_millis(5);
+/// A ring that is full is tried again after this time.
+const FULL_AGAIN: Duration = Duration::from_millis(1);
+const EVENTS: usize = 1024;
+
+/// A connection.
+struct Wire {
+    stream: Stream,
+    generation: u32,
+    /// Replies that the socket did not take, from `out_sent` on.
+    out: Vec<u8>,
+    out_sent: usize,
+    /// Bytes that may be read before the loop has taken all.
+    room: usize,
+    /// Bytes sent and not reported.
+    sent: usize,
+    /// The poll reports when it is writable.
+    is_armed: bool,
+    /// It is in the list of those to be read.
+    is_ready: bool,
+    /// It is in the list of those with bytes to report.
+    is_noted: bool,
+    /// A report is wanted once all is sent.
+    wants_report: bool,
+    /// The peer sends no more: reading goes on until the end is read.
+    peer_closed: bool,
+    /// The end, or an error, was reported: nothing is read.
+    is_over: bool,
+    seen_in: u32,
+}
+
+/// See the module.
+pub(super) struct Rounds {
+    poll: Poll,
+    events: Events,
+    wires: Vec<Option<Wire>>,
+    /// Slots of connections that may have more to read.
+    ready: VecDeque<u32>,
+    /// Slots of connections with bytes to report.
+    noted: Vec<u32>,
+    last_report: Instant,
+    orders: Consumer<Orders>,
+    parcels: Producer<Parcel>,
+    /// Parcels that the ring did not take.
+    waiting: VecDeque<Parcel>,
+    /// The parcel that is filled; its block, filled up to `filled`.
+    open: Parcel,
+    block: Option<BytesMut>,
+    filled: usize,
+    /// Blocks that are free, and all there are.
+    free: Vec<BytesMut>,
+    blocks: usize,
+    bell: Arc<Bell>,
+    loop_bell: Arc<Bell>,
+    gather: Gather,
+    figures: Arc<Figures>,
+    stops: bool,
+}
+
+impl Rounds {
+    pub(super) fn new(
+        orders: Consumer<Orders>,
+        parcels: Producer<Parcel>,
+        loop_bell: Arc<Bell>,
+        figures: Arc<Figures>,
+    ) -> io::Result<Rounds> {
+        let poll = Poll::new()?;
+        let token = Target::lasting(Role::Couriers, 0).into();
+        let bell = Bell::new(poll.registry(), token)?;
+        Ok(Rounds {
+            poll,
+            events: Events::with_capacity(EVENTS),
+            wires: Vec::new(),
+            ready: VecDeque::new(),
+            noted: Vec::new(),
+            last_report: Instant::now(),
+            orders,
+            parcels,
+            waiting: VecDeque::new(),
+            open: Parcel::default(),
+            block: None,
+            filled: 0,
+            free: Vec::new(),
+            blocks: 0,
+            bell,
+            loop_bell,
+            gather: Gather::default(),
+            figures,
+            stops: false,
+        })
+    }
+
+    pub(super) fn bell(&self) -> Arc<Bell> {
+        Arc::clone(&self.bell)
+    }
+
+    /// Works until it is told to stop.
+    pub(super) fn run(mut self) {
+        // Rests are shorter than the kernel's usual slack of 50 microseconds.
+        let slack = std::num::NonZeroU64::new(1000);
+        let _ = rustix::thread::set_current_timer_slack(slack);
+        let mut began = Instant::now();
+        loop {
+            self.work();
+            if self.stops {
+                return;
+            }
+            let busy = began.elapsed().as_micros() as u64;
+            Figures::add(&self.figures.busy_us, busy);
+            if let Err(error) = self.sleep() {
+                tracing::error!("A thread of connections cannot poll: {error}");
+                std::thread::sleep(FULL_AGAIN);
+            }
+            began = Instant::now();
+        }
+    }
+
+    /// A round after its poll.
+    pub(super) fn work(&mut self) {
+        let events = std::mem::replace(&mut self.events, Events::with_capacity(0));
+        for event in &events {
+            self.event(event);
+        }
+        self.events = events;
+        self.events.clear();
+        self.gather.judge();
+        self.read_on();
+        while let Ok(orders) = self.orders.pop() {
+            self.carry_out(orders);
+        }
+        self.report_sent();
+        self.deliver();
+    }
+
+    /// Sleeps until there is something to do.
+    fn sleep(&mut self) -> io::Result<()> {
+        let may_read = !self.ready.is_empty() && self.has_block();
+        if may_read || self.has_orders() {
+            return self.poll_for(Some(Duration::ZERO));
+        }
+        let rest = u64::from(self.figures.rest_us.load(Ordering::Relaxed));
+        if rest > 0 && self.gather.wants_rest() {
+            self.poll_for(Some(Duration::ZERO))?;
+            if !self.events.is_empty() || self.has_orders() {
+                return Ok(());
+            }
+            std::thread::sleep(Duration::from_micros(rest));
+            self.gather.rested();
+            self.poll_for(Some(Duration::ZERO))?;
+            if !self.events.is_empty() || self.has_orders() {
+                return Ok(());
+            }
+        }
+        let timeout = if !self.waiting.is_empty() {
+            Some(FULL_AGAIN)
+        } else if !self.noted.is_empty() {
+            Some(REPORT_WITHIN)
+        } else {
+            None
+        };
+        self.bell.lie_down();
+        if self.has_orders() {
+            self.bell.get_up();
+            return self.poll_for(Some(Duration::ZERO));
+        }
+        Figures::add(&self.figures.sleeps, 1);
+        let polled = self.poll_for(timeout);
+        self.bell.get_up();
+        self.gather.slept();
+        polled
+    }
+
+    pub(super) fn poll_for(&mut self, timeout: Option<Duration>) -> io::Result<()> {
+        match self.poll.poll(&mut self.events, timeout) {
+            Err(error) if error.kind() == ErrorKind::Interrupted => {
+                self.events.clear();
+                Ok(())
+            }
+            other => other,
+        }
+    }
+
+    fn has_orders(&self) -> bool {
+        !self.orders.is_empty()
+    }
+
+    fn event(&mut self, event: &Event) {
+        let target = Target::from(event.token());
+        if target.role != Role::Client {
+            return;
+        }
+        let Some(wire) = at(&mut self.wires, target.slot, target.generation) else {
+            return;
+        };
+        self.gather.event(&mut wire.seen_in);
+        wire.peer_closed |= event.is_read_closed();
+        if event.is_writable() && wire.is_armed {
+            self.send_rest(target.slot);
+        }
+        if event.is_readable() || event.is_read_closed() {
+            self.read(target.slot);
+        }
+    }
+
+    /// Reads once more from connections that have filled their reads.
+    fn read_on(&mut self) {
+        for _ in 0..self.ready.len() {
+            if !self.has_block() {
+                return;
+            }
+            let Some(slot) = self.ready.pop_front() else {
+                return;
+            };
+            if let Some(wire) = self.wires.get_mut(slot as usize).and_then(Option::as_mut) {
+                wire.is_ready = false;
+                self.read(slot);
+            }
+        }
+    }
+
+    fn has_block(&self) -> bool {
+        self.block.is_some() || !self.free.is_empty() || self.blocks < BLOCKS_MAX
+    }
+
+    /// Opens a block with room; `false`: all blocks are at the loop.
+    fn open_block(&mut self) -> bool {
+        if self.block.is_some() && BLOCK_BYTES - self.filled < ROOM_MIN {
+            self.deliver();
+        }
+        if self.block.is_some() {
+            return true;
+        }
+        self.filled = 0;
+        self.block = self.free.pop();
+        if self.block.is_none() && self.blocks < BLOCKS_MAX {
+            self.blocks += 1;
+            self.block = Some(new_block());
+        }
+        self.block.is_some()
+    }
+
+    /// One read.
+    fn read(&mut self, slot: u32) {
+        let has_block = self.open_block();
+        let Some(wire) = self.wires.get_mut(slot as usize).and_then(Option::as_mut) else {
+            return;
+        };
+        if wire.is_over || wire.room == 0 {
+            // The loop asks for more when it has taken what there is.
+            return;
+        }
+        let queue = |wire: &mut Wire, ready: &mut VecDeque<u32>| {
+            if !wire.is_ready {
+                wire.is_ready = true;
+                ready.push_back(slot);
+            }
+        };
+        let Some(block) = self.block.as_mut().filter(|_| has_block) else {
+            return queue(wire, &mut self.ready);
+        };
+        let room = wire.room.min(BLOCK_BYTES - self.filled);
+        let (n, then) = match wire.stream.fill(&mut block[self.filled..][..room]) {
+            Ok((0, _)) => (0, Then::Ended),
+            Ok((n, more)) => {
+                Figures::add(&self.figures.reads, 1);
+                wire.room -= n;
+                if wire.room == 0 {
+                    (n, Then::Waits)
+                } else {
+                    if more || wire.peer_closed {
+                        queue(wire, &mut self.ready);
+                    }
+                    (n, Then::Continues)
+                }
+            }
+            Err(error) if error.kind() == ErrorKind::Interrupted => {
+                return queue(wire, &mut self.ready);
+            }
+            Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                // Under TLS the bytes may have held no data: the end may follow them.
+                if wire.peer_closed {
+                    queue(wire, &mut self.ready);
+                }
+                return;
+            }
+            Err(error) => (0, Then::Broken(error)),
+        };
+        wire.is_over = matches!(then, Then::Ended | Then::Broken(_));
+        self.report(slot, n, then);
+    }
+
+    /// Adds a report of the last `n` bytes read.
+    fn report(&mut self, slot: u32, n: usize, then: Then) {
+        let Some(wire) = self.wires.get_mut(slot as usize).and_then(Option::as_mut) else {
+            return;
+        };
+        let generation = wire.generation;
+        self.open.reports.push(Report {
+            place: Place { slot, generation },
+            start: self.filled as u32,
+            len: n as u32,
+            sent: std::mem::take(&mut wire.sent) as u32,
+            then,
+        });
+        self.filled += n;
+        if self.open.reports.len() >= REPORTS_MAX {
+            self.deliver();
+        }
+    }
+
+    /// Reports what was sent: what is much or asked for at once, the rest when it is time.
+    fn report_sent(&mut self) {
+        if self.noted.is_empty() {
+            return;
+        }
+        let all = self.last_report.elapsed() >= REPORT_WITHIN;
+        let noted = std::mem::take(&mut self.noted);
+        let mut left = Vec::with_capacity(if all { 0 } else { noted.len() });
+        for slot in noted {
+            let Some(wire) = self.wires.get_mut(slot as usize).and_then(Option::as_mut) else {
+                continue;
+            };
+            let wants = wire.wants_report && wire.out.is_empty();
+            if wire.sent == 0 && !wire.wants_report {
+                // Its last read has reported it.
+                wire.is_noted = false;
+            } else if all && !wire.wants_report || wants || wire.sent >= REPORT_BYTES {
+                wire.wants_report &= !wants;
+                wire.is_noted = wire.wants_report;
+                if wire.is_noted {
+                    left.push(slot);
+                }
+                self.report(slot, 0, Then::Continues);
+            } else {
+                left.push(slot);
+            }
+        }
+        self.noted = left;
+        if all {
+            self.last_report = Instant::now();
+        }
+    }
+
+    /// Sends the parcel to the loop, if there is anything in it.
+    fn deliver(&mut self) {
+        if !self.open.reports.is_empty() || !self.open.recalled.is_empty() {
+            let mut parcel = std::mem::take(&mut self.open);
+            if self.filled > 0
+                && let Some(block) = self.block.take()
+            {
+                parcel.block = block.freeze();
+                self.filled = 0;
+            }
+            self.waiting.push_back(parcel);
+        }
+        let mut has_sent = false;
+        while let Some(parcel) = self.waiting.pop_front() {
+            match self.parcels.push(parcel) {
+                Ok(()) => has_sent = true,
+                Err(PushError::Full(parcel)) => {
+                    self.waiting.push_front(parcel);
+                    break;
+                }
+            }
+        }
+        if has_sent {
+            self.loop_bell.ring();
+        }
+    }
+
+    fn carry_out(&mut self, mut orders: Orders) {
+        let bytes = std::mem::take(&mut orders.bytes);
+        let mut from = 0;
+        for order in orders.list.drain(..) {
+            match order {
+                Order::Send(place, len) => {
+                    let part = &bytes[from..from + len as usize];
+                    from += part.len();
+                    self.send(place, part);
+                }
+                Order::SendLong(place, bytes) => self.send(place, &bytes),
+                Order::ReadOn(place) => {
+                    if let Some(wire) = at(&mut self.wires, place.slot, place.generation) {
+                        wire.room = READ_AHEAD;
+                        self.read(place.slot);
+                    }
+                }
+                Order::Report(place) => {
+                    if let Some(wire) = at(&mut self.wires, place.slot, place.generation) {
+                        wire.wants_report = true;
+                        note(wire, place.slot, &mut self.noted);
+                    }
+                }
+                Order::Adopt(place, stream) => self.adopt(place, stream),
+                Order::Recall(place) => {
+                    if let Some(mut wire) = self.remove(place) {
+                        wire.stream.deregister(self.poll.registry());
+                        self.open.recalled.push((place, wire.stream));
+                        self.deliver();
+                    }
+                }
+                Order::ShutDown(place) => {
+                    if let Some(wire) = at(&mut self.wires, place.slot, place.generation) {
+                        wire.stream.shut_down();
+                    }
+                }
+                Order::Close(place) => {
+                    if let Some(mut wire) = self.remove(place) {
+                        wire.stream.deregister(self.poll.registry());
+                    }
+                }
+                Order::Stop => self.stops = true,
+            }
+        }
+        for block in orders.spent.drain(..) {
+            self.take_back(block);
+        }
+        orders.bytes = bytes;
+        orders.bytes.clear();
+        if self.open.spent.len() < FREE_MAX {
+            self.open.spent.push(orders);
+        }
+    }
+
+    /// A block that the loop has read.
+    fn take_back(&mut self, block: Bytes) {
+        match block.try_into_mut() {
+            Ok(block) if block.len() == BLOCK_BYTES => self.free.push(block),
+            _ => self.blocks -= 1,
+        }
+    }
+
+    fn remove(&mut self, place: Place) -> Option<Wire> {
+        at(&mut self.wires, place.slot, place.generation)?;
+        self.wires[place.slot as usize].take()
+    }
+
+    fn adopt(&mut self, place: Place, mut stream: Stream) {
+        let token = Target::client(place.slot, place.generation).into();
+        let registered = stream.register(self.poll.registry(), token);
+        let at = place.slot as usize;
+        if self.wires.len() <= at {
+            self.wires.resize_with(at + 1, || None);
+        }
+        self.wires[at] = Some(Wire {
+            stream,
+            generation: place.generation,
+            out: Vec::new(),
+            out_sent: 0,
+            room: READ_AHEAD,
+            sent: 0,
+            is_armed: false,
+            is_ready: false,
+            is_noted: false,
+            wants_report: false,
+            peer_closed: false,
+            is_over: registered.is_err(),
+            seen_in: 0,
+        });
+        match registered {
+            // What came before is read now: under TLS no event announces it.
+            Ok(()) => self.read(place.slot),
+            Err(error) => self.report(place.slot, 0, Then::Broken(error)),
+        }
+    }
+
+    fn send(&mut self, place: Place, bytes: &[u8]) {
+        let Some(wire) = at(&mut self.wires, place.slot, place.generation) else {
+            return;
+        };
+        if !wire.out.is_empty() {
+            wire.out.extend_from_slice(bytes);
+            return;
+        }
+        let mut left = bytes;
+        let written = loop {
+            if left.is_empty() {
+                break wire.stream.flush();
+            }
+            match wire.stream.write(left) {
+                Ok(0) => break Err(ErrorKind::WriteZero.into()),
+                Ok(n) => {
+                    Figures::add(&self.figures.writes, 1);
+                    wire.sent += n;
+                    left = &left[n..];
+                }
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) => break Err(error),
+            }
+        };
+        note(wire, place.slot, &mut self.noted);
+        match written {
+            Ok(()) => {}
+            Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                wire.out.extend_from_slice(left);
+                self.arm(place.slot, true);
+            }
+            Err(error) => self.fail(place.slot, error),
+        }
+    }
+
+    /// Sends the rest of replies that the socket did not take.
+    fn send_rest(&mut self, slot: u32) {
+        let Some(wire) = self.wires.get_mut(slot as usize).and_then(Option::as_mut) else {
+            return;
+        };
+        let written = loop {
+            if wire.out_sent == wire.out.len() {
+                break wire.stream.flush();
+            }
+            match wire.stream.write(&wire.out[wire.out_sent..]) {
+                Ok(0) => break Err(ErrorKind::WriteZero.into()),
+                Ok(n) => {
+                    Figures::add(&self.figures.writes, 1);
+                    wire.sent += n;
+                    wire.out_sent += n;
+                }
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) => break Err(error),
+            }
+        };
+        if wire.out_sent == wire.out.len() {
+            (wire.out, wire.out_sent) = (Vec::new(), 0);
+        }
+        note(wire, slot, &mut self.noted);
+        match written {
+            Ok(()) => self.arm(slot, false),
+            Err(error) if error.kind() == ErrorKind::WouldBlock => self.arm(slot, true),
+            Err(error) => self.fail(slot, error),
+        }
+    }
+
+    fn arm(&mut self, slot: u32, on: bool) {
+        let Some(wire) = self.wires.get_mut(slot as usize).and_then(Option::as_mut) else {
+            return;
+        };
+        if wire.is_armed != on {
+            wire.is_armed = on;
+            let token = Target::client(slot, wire.generation).into();
+            let armed = wire.stream.want_write(self.poll.registry(), token, on);
+            if let Err(error) = armed {
+                self.fail(slot, error);
+            }
+        }
+    }
+
+    /// The connection is broken: the loop closes it.
+    fn fail(&mut self, slot: u32, error: io::Error) {
+        let Some(wire) = self.wires.get_mut(slot as usize).and_then(Option::as_mut) else {
+            return;
+        };
+        (wire.out, wire.out_sent) = (Vec::new(), 0);
+        wire.is_over = true;
+        self.report(slot, 0, Then::Broken(error));
+    }
+}
+
+fn at(wires: &mut [Option<Wire>], slot: u32, generation: u32) -> Option<&mut Wire> {
+    let wire = wires.get_mut(slot as usize)?.as_mut()?;
+    (wire.generation == generation).then_some(wire)
+}
+
+/// Notes that a connection has bytes to report.
+fn note(wire: &mut Wire, slot: u32, noted: &mut Vec<u32>) {
+    if !wire.is_noted {
+        wire.is_noted = true;
+        noted.push(slot);
+    }
+}
