@@ -21,6 +21,8 @@ mod bell;
 mod carried;
 mod message;
 mod rounds;
+#[cfg(test)]
+mod tests;
 
 use std::io;
 use std::sync::Arc;

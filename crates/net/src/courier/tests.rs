@@ -1,0 +1,348 @@
+//! Couriers that are stepped by hand, without a thread, beside plain sockets.
+
+use std::collections::VecDeque;
+use std::io::{ErrorKind, Read, Write};
+use std::os::unix::net::UnixStream as Plain;
+use std::time::Duration;
+
+use mio::net::UnixStream;
+use mio::{Poll, Token};
+use proptest::prelude::*;
+
+use super::carried::WINDOW;
+use super::*;
+
+/// A loop without clients' commands: it has the carried ends, and steps a courier.
+struct Bed {
+    courier: Courier,
+    rounds: Rounds,
+    /// By slot; the generation is 1.
+    streams: Vec<Option<Stream>>,
+    peers: Vec<Plain>,
+    _poll: Poll,
+}
+
+fn place(slot: usize) -> Place {
+    Place {
+        slot: slot as u32,
+        generation: 1,
+    }
+}
+
+impl Bed {
+    fn new(peers: usize) -> Bed {
+        let poll = Poll::new().expect("a poll");
+        let bell = Bell::new(poll.registry(), Token(0)).expect("a bell");
+        let (courier, rounds) = Courier::pair(1, bell, 0).expect("a poll");
+        let mut bed = Bed {
+            courier,
+            rounds,
+            streams: Vec::new(),
+            peers: Vec::new(),
+            _poll: poll,
+        };
+        for slot in 0..peers {
+            let (ours, theirs) = Plain::pair().expect("sockets");
+            ours.set_nonblocking(true).expect("a socket");
+            theirs.set_nonblocking(true).expect("a socket");
+            let stream = Stream::Unix(UnixStream::from_std(ours));
+            bed.streams
+                .push(Some(bed.courier.adopt(place(slot), stream)));
+            bed.peers.push(theirs);
+        }
+        bed.step();
+        bed
+    }
+
+    fn carried(&mut self, slot: usize) -> &mut Carried {
+        let stream = self.streams[slot].as_mut().expect("connected");
+        stream.carried().expect("a courier has it")
+    }
+
+    /// Sends the orders, and lets the courier do a round.
+    fn step(&mut self) {
+        for (slot, stream) in self.streams.iter_mut().enumerate() {
+            if let Some(Stream::Carried(carried)) = stream {
+                self.courier.collect(place(slot), carried);
+            }
+        }
+        self.courier.post();
+        self.round();
+    }
+
+    fn round(&mut self) {
+        self.rounds.poll_for(Some(Duration::ZERO)).expect("a poll");
+        self.rounds.work();
+    }
+
+    /// Takes the parcels that are there.
+    fn receive(&mut self) -> usize {
+        let mut parcels = 0;
+        while let Some(mut parcel) = self.courier.take() {
+            parcels += 1;
+            let block = std::mem::take(&mut parcel.block);
+            for report in &mut parcel.reports {
+                let stream = self.streams[report.place.slot as usize].as_mut();
+                if let Some(carried) = stream.and_then(Stream::carried) {
+                    Courier::deliver(&block, report, carried);
+                    carried.keep();
+                }
+            }
+            for (place, stream) in parcel.recalled.drain(..) {
+                self.streams[place.slot as usize] = Some(stream);
+            }
+            parcel.block = block;
+            self.courier.give_back(parcel);
+        }
+        parcels
+    }
+}
+
+/// All that a stream gives now, and whether it is at its end.
+fn drain(stream: &mut impl FnMut(&mut [u8]) -> std::io::Result<usize>) -> (Vec<u8>, bool) {
+    let (mut all, mut part) = (Vec::new(), [0; 1000]);
+    loop {
+        match stream(&mut part) {
+            Ok(0) => return (all, true),
+            Ok(n) => all.extend_from_slice(&part[..n]),
+            Err(error) if error.kind() == ErrorKind::WouldBlock => return (all, false),
+            Err(error) => panic!("{error}"),
+        }
+    }
+}
+
+#[test]
+fn bytes_go_both_ways_and_the_end_is_read_after_them() {
+    let mut bed = Bed::new(1);
+    bed.peers[0].write_all(b"question").expect("room");
+    bed.round();
+    assert_eq!(bed.receive(), 1);
+    let stream = bed.streams[0].as_mut().expect("connected");
+    assert_eq!(
+        drain(&mut |part| Ok(stream.fill(part)?.0)),
+        (b"question".to_vec(), false)
+    );
+    stream.write_all(b"answer").expect("room");
+    assert_eq!(bed.carried(0).unsent(), 6);
+    bed.step();
+    let peer = &mut bed.peers[0];
+    assert_eq!(
+        drain(&mut |part| peer.read(part)),
+        (b"answer".to_vec(), false)
+    );
+    bed.peers[0].write_all(b"last").expect("room");
+    bed.peers[0]
+        .shutdown(std::net::Shutdown::Write)
+        .expect("a socket");
+    for _ in 0..3 {
+        bed.round();
+    }
+    bed.receive();
+    assert_eq!(bed.carried(0).unsent(), 0, "reported with the read");
+    let stream = bed.streams[0].as_mut().expect("connected");
+    assert_eq!(
+        drain(&mut |part| Ok(stream.fill(part)?.0)),
+        (b"last".to_vec(), true)
+    );
+}
+
+#[test]
+fn what_the_loop_does_not_take_stays_in_the_kernel() {
+    let mut bed = Bed::new(1);
+    let (mut sent, chunk) = (0, [7; 5000]);
+    for _ in 0..1000 {
+        if let Ok(n) = bed.peers[0].write(&chunk) {
+            sent += n;
+        }
+        bed.step();
+        bed.receive();
+    }
+    let buffered = sent;
+    assert!(buffered < 2_000_000, "{buffered}");
+    let mut got = 0;
+    for _ in 0..1000 {
+        let stream = bed.streams[0].as_mut().expect("connected");
+        got += drain(&mut |part| Ok(stream.fill(part)?.0)).0.len();
+        bed.step();
+        bed.receive();
+    }
+    assert_eq!(got, sent);
+}
+
+#[test]
+fn a_peer_that_does_not_read_fills_a_window_and_no_more() {
+    let mut bed = Bed::new(1);
+    let mut written = 0;
+    for _ in 0..200 {
+        let stream = bed.streams[0].as_mut().expect("connected");
+        written += stream.write(&[1; 20_000]).unwrap_or(0);
+        bed.step();
+        bed.receive();
+        assert!(bed.carried(0).unsent() <= WINDOW);
+    }
+    assert!(bed.carried(0).unsent() > WINDOW / 2);
+    let mut got = 0;
+    for _ in 0..400 {
+        let peer = &mut bed.peers[0];
+        got += drain(&mut |part| peer.read(part)).0.len();
+        bed.step();
+        bed.receive();
+    }
+    assert_eq!(got, written);
+}
+
+#[test]
+fn a_report_that_is_asked_for_comes_when_all_is_sent() {
+    let mut bed = Bed::new(1);
+    let stream = bed.streams[0].as_mut().expect("connected");
+    stream.write_all(b"bye").expect("room");
+    assert!(bed.carried(0).awaits_sent());
+    bed.step();
+    bed.receive();
+    assert!(!bed.carried(0).awaits_sent());
+}
+
+#[test]
+fn a_broken_connection_is_reported_once_and_the_others_go_on() {
+    let mut bed = Bed::new(2);
+    drop(std::mem::replace(
+        &mut bed.peers[0],
+        Plain::pair().expect("sockets").0,
+    ));
+    bed.step();
+    bed.receive();
+    let stream = bed.streams[0].as_mut().expect("connected");
+    assert_eq!(stream.fill(&mut [0; 8]).expect("its end").0, 0);
+    stream.write_all(b"nobody reads it").expect("room");
+    for _ in 0..3 {
+        bed.step();
+        bed.receive();
+    }
+    let stream = bed.streams[0].as_mut().expect("connected");
+    assert!(stream.fill(&mut [0; 8]).is_err());
+    assert!(stream.write(b"more").is_err());
+    bed.peers[1].write_all(b"here").expect("room");
+    bed.step();
+    bed.receive();
+    let stream = bed.streams[1].as_mut().expect("connected");
+    assert_eq!(stream.fill(&mut [0; 8]).expect("bytes"), (4, false));
+}
+
+#[test]
+fn a_recalled_connection_comes_back_after_its_bytes() {
+    let mut bed = Bed::new(1);
+    bed.peers[0].write_all(b"before").expect("room");
+    bed.courier.recall(place(0));
+    bed.step();
+    let mut got = Vec::new();
+    while let Some(mut parcel) = bed.courier.take() {
+        for report in &parcel.reports {
+            got.extend_from_slice(&parcel.block[report.start as usize..][..report.len as usize]);
+        }
+        for (at, stream) in parcel.recalled.drain(..) {
+            assert_eq!(at, place(0));
+            bed.streams[0] = Some(stream);
+        }
+    }
+    let stream = bed.streams[0].as_mut().expect("connected");
+    assert!(stream.courier().is_none());
+    got.extend(drain(&mut |part| Ok(stream.fill(part)?.0)).0);
+    assert_eq!(got, b"before");
+}
+
+#[test]
+fn a_thread_carries_out_what_it_was_told_before_it_stops() {
+    let poll = Poll::new().expect("a poll");
+    let bell = Bell::new(poll.registry(), Token(0)).expect("a bell");
+    let mut courier = Courier::start(1, bell, 0).expect("a thread");
+    let (ours, mut theirs) = Plain::pair().expect("sockets");
+    ours.set_nonblocking(true).expect("a socket");
+    let mut stream = courier.adopt(place(0), Stream::Unix(UnixStream::from_std(ours)));
+    stream.write_all(b"farewell").expect("room");
+    courier.collect(place(0), stream.carried().expect("a courier has it"));
+    courier.stop();
+    let mut got = Vec::new();
+    theirs.read_to_end(&mut got).expect("an end");
+    assert_eq!(got, b"farewell");
+}
+
+/// A step of the test below.
+#[derive(Clone, Debug)]
+enum Step {
+    Ask(usize, usize),
+    Answer(usize, usize),
+    Take(usize),
+    Read(usize),
+    Orders,
+    Round,
+    Receive,
+}
+
+fn steps(peers: usize) -> impl Strategy<Value = Vec<Step>> {
+    let one = prop_oneof![
+        (0..peers, 1..70_000_usize).prop_map(|(at, n)| Step::Ask(at, n)),
+        (0..peers, 1..300_000_usize).prop_map(|(at, n)| Step::Answer(at, n)),
+        (0..peers).prop_map(Step::Take),
+        (0..peers).prop_map(Step::Read),
+        Just(Step::Orders),
+        Just(Step::Round),
+        Just(Step::Receive),
+    ];
+    proptest::collection::vec(one, 1..200)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+
+    /// Whatever the order of their steps, each side gets the other's bytes, all of them, in order.
+    #[test]
+    fn any_order_of_steps_keeps_the_order_of_bytes(steps in steps(3)) {
+        let mut bed = Bed::new(3);
+        let mut counter = 0_u8;
+        let mut bytes = |n: usize| -> Vec<u8> {
+            (0..n).map(|_| { counter = counter.wrapping_mul(31).wrapping_add(7); counter }).collect()
+        };
+        let (mut up, mut down) = (vec![VecDeque::new(); 3], vec![VecDeque::new(); 3]);
+        let check = |wanted: &mut VecDeque<u8>, got: &[u8]| {
+            let front: Vec<u8> = wanted.drain(..got.len()).collect();
+            assert!(front == got);
+        };
+        let take = |bed: &mut Bed, at: usize, up: &mut [VecDeque<u8>]| {
+            let stream = bed.streams[at].as_mut().expect("connected");
+            check(&mut up[at], &drain(&mut |part| Ok(stream.fill(part)?.0)).0);
+        };
+        let read = |bed: &mut Bed, at: usize, down: &mut [VecDeque<u8>]| {
+            let peer = &mut bed.peers[at];
+            check(&mut down[at], &drain(&mut |part| peer.read(part)).0);
+        };
+        for step in steps {
+            match step {
+                Step::Ask(at, n) => {
+                    let text = bytes(n);
+                    let n = bed.peers[at].write(&text).unwrap_or(0);
+                    up[at].extend(&text[..n]);
+                }
+                Step::Answer(at, n) => {
+                    let text = bytes(n);
+                    let stream = bed.streams[at].as_mut().expect("connected");
+                    let n = stream.write(&text).unwrap_or(0);
+                    down[at].extend(&text[..n]);
+                }
+                Step::Take(at) => take(&mut bed, at, &mut up),
+                Step::Read(at) => read(&mut bed, at, &mut down),
+                Step::Orders => bed.step(),
+                Step::Round => bed.round(),
+                Step::Receive => _ = bed.receive(),
+            }
+        }
+        for _ in 0..200 {
+            bed.step();
+            bed.receive();
+            for at in 0..3 {
+                take(&mut bed, at, &mut up);
+                read(&mut bed, at, &mut down);
+            }
+        }
+        prop_assert!(up.iter().chain(&down).all(VecDeque::is_empty));
+    }
+}
