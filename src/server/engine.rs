@@ -321,10 +321,11 @@ impl Server {
             session.push_ending();
             self.let_go(keyspace, &mut session.client);
             self.acl.leave_account(&mut session.client);
+            // The peer is notified now, however long this turn takes.
             if let Some(stream) = &session.stream {
-                // The peer is notified now, however long this turn takes.
                 stream.shut_down();
             }
+            self.connections.couriers.shut_down(&mut session);
             self.close_soon(&mut session, EndReason::Killed);
         }
         self.clients.put_back(session);

@@ -454,7 +454,7 @@ directives! {
 
     // Threads
     io_threads: u32 = 1 =>
-        "io-threads", number(1, 128), [DEBUG IMMUTABLE], NotYet(Threads);
+        "io-threads", number(1, 128), [DEBUG IMMUTABLE], Works;
 
     // Kernel
     oom_score_adj: OomScoreAdj = OomScoreAdj::No =>
@@ -856,7 +856,7 @@ directives! {
     repl_mptcp: bool = false =>
         "repl-mptcp", flag, [IMMUTABLE], Works;
     io_threads_always_active: bool = false =>
-        "io-threads-always-active", flag, [HIDDEN], NotYet(Threads);
+        "io-threads-always-active", flag, [HIDDEN], Works;
     min_io_threads_avoid_copy_reply: u32 = 7 =>
         "min-io-threads-avoid-copy-reply", number(0, INT_MAX), [HIDDEN], NotYet(Threads);
     min_string_size_avoid_copy_reply: u32 = 16_384 =>

@@ -185,6 +185,8 @@ pub struct Client {
     pub user: UserId,
     /// It has a connection that is reserved for its network (`priority-subnets`).
     pub has_priority: bool,
+    /// The thread that has its socket (`net::courier`); 0: the loop.
+    pub courier: u32,
     pub identity: ClientIdentity,
     pub transaction: Option<Box<Transaction>>,
     pub watched: WatchList,
@@ -239,6 +241,8 @@ pub struct ClientBuffers {
     pub args_bytes: usize,
     /// Memory of its prefixes (CLIENT TRACKING BCAST).
     pub tracking_bytes: usize,
+    /// Reply bytes at its courier, which its socket is not known to have taken.
+    pub in_flight: usize,
     /// The most reply bytes pending at once since the last check (`rbp`).
     pub reply_peak: usize,
     /// Since when the output has been over its soft limit, monotonic milliseconds.
@@ -288,6 +292,7 @@ impl Client {
             db: DbIndex(0),
             user: UserId::DEFAULT,
             has_priority: false,
+            courier: 0,
             identity: ClientIdentity {
                 peer,
                 local,

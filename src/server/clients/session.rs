@@ -64,6 +64,7 @@ impl Client {
             + self.buffers.query_capacity
             + self.buffers.query_growth
             + self.buffers.query_list
+            + self.buffers.in_flight
             + self.multi_bytes()
             + self.watched.memory_bytes()
             + blocked
@@ -115,9 +116,7 @@ impl Session {
     }
 
     pub fn is_tls(&self) -> bool {
-        self.stream
-            .as_ref()
-            .is_some_and(|stream| stream.tls().is_some())
+        self.client.flags.contains(ClientFlags::TLS)
     }
 
     /// Notifies a RESP3 client why the server ends its connection: the push `closing REASON

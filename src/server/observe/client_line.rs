@@ -90,12 +90,13 @@ pub fn client_line(server: &Server, client: &Client, reply: &Reply, running: boo
     line.extend_from_slice(server.acl.users.name(client.user));
     let _ = write!(
         line,
-        " redir={} resp={} lib-name={} lib-ver={} io-thread=0 tot-net-in={} tot-net-out={} \
+        " redir={} resp={} lib-name={} lib-ver={} io-thread={} tot-net-in={} tot-net-out={} \
          tot-cmds={} read-events={} avg-pipeline-len-sum={} avg-pipeline-len-cnt={}",
         tracker.map_or(-1, |t| t.redirect.map_or(0, |id| id.0 as i64)),
         if reply.resp3() { 3 } else { 2 },
         client.identity.lib_name.as_deref().unwrap_or(""),
         client.identity.lib_ver.as_deref().unwrap_or(""),
+        client.courier,
         traffic.bytes_in,
         traffic.bytes_out,
         // The command that asks is not counted yet.

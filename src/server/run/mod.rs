@@ -73,6 +73,7 @@ pub mod budgets;
 #[cfg(feature = "testing")]
 pub mod by_hand;
 pub mod control;
+mod couriers;
 pub mod feed;
 pub mod handshake;
 pub mod links;
@@ -203,6 +204,10 @@ impl Loop {
                 return;
             }
         }
+        self.serve_couriers();
+        if self.engine.server.shutdown.request.is_some() {
+            return;
+        }
         for at in 0..self.engine.server.connections.listeners.len() {
             self.acceptor.event(at);
         }
@@ -215,6 +220,7 @@ impl Loop {
         self.flush_replies();
         self.flush_consoles();
         self.close_clients();
+        self.post_couriers();
     }
 
     /// Runs until a shutdown is complete.
@@ -270,9 +276,10 @@ impl Loop {
         for event in &events {
             self.event(event);
         }
-        let idle = events.is_empty();
+        let mut idle = events.is_empty();
         events.clear();
         self.events = events;
+        idle &= !self.serve_couriers();
         self.sleeper.gather.judge();
         self.accept_waiting();
         let ready = std::mem::take(&mut self.engine.server.turn.ready);
@@ -323,8 +330,10 @@ impl Loop {
         let paths = paths.map(Path::to_owned).collect();
         drop(listeners);
         for session in server.clients.iter_mut() {
+            server.connections.couriers.collect(session);
             session.stream = None;
         }
+        server.connections.couriers.stop();
         drop(std::mem::take(&mut server.persist.locks));
         server.diagnostics.audit.end();
         std::mem::forget(self.engine);
@@ -352,6 +361,8 @@ impl Loop {
             | Role::MigrationLink => self.machine_event(token),
             Role::ConsoleListener => self.accept_http(Port::Console),
             Role::Console => self.http_event(Port::Console, (slot, generation)),
+            // It has only woken the loop: parcels are looked for in every turn.
+            Role::Couriers => {}
         }
     }
 
@@ -388,6 +399,7 @@ impl Loop {
             self.engine.server.memory.spare.shrink();
             self.resume_readers();
             self.batch.shrink();
+            self.tend_couriers();
         }
     }
 
@@ -414,6 +426,7 @@ impl Loop {
         self.flush_replies();
         self.flush_consoles();
         self.close_clients();
+        self.post_couriers();
         self.engine.continue_freeing();
         let busy = clock::cycles().wrapping_sub(self.began);
         self.engine.continue_snapshot(busy, idle);

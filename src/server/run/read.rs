@@ -49,20 +49,26 @@ impl Loop {
         // Data and the end may share one edge: reading for the end happens in its own turn.
         session.peer_closed |= event.is_read_closed();
         if (event.is_readable() || session.peer_closed) && !session.ends {
-            // It is read when its turn comes. One that is reset will not read an answer: it ends
-            // now. Its end alone may be that of its commands, which still count.
-            if session.client.flags.contains(ClientFlags::HELD) && !event.is_error() {
-                session.more_to_read = true;
-                return self.engine.server.clients.put_back(session);
-            }
-            // Its replies must be taken first.
-            if self.engine.server.memory.clients.holds(&session) && !event.is_error() {
-                return self.hold(session);
-            }
-            self.read_in_turn(session);
+            self.read_if_free(session, event.is_error());
         } else {
             self.engine.server.clients.put_back(session);
         }
+    }
+
+    /// Reads from a client that has sent something, unless it must wait. One that `is_reset` will
+    /// not read an answer: it ends now. Its end alone may be that of its commands, which still
+    /// count.
+    pub(super) fn read_if_free(&mut self, mut session: Box<Session>, is_reset: bool) {
+        // It is read when its turn comes.
+        if session.client.flags.contains(ClientFlags::HELD) && !is_reset {
+            session.more_to_read = true;
+            return self.engine.server.clients.put_back(session);
+        }
+        // Its replies must be taken first.
+        if self.engine.server.memory.clients.holds(&session) && !is_reset {
+            return self.hold(session);
+        }
+        self.read_in_turn(session);
     }
 
     /// The client is not read from: clients hold too much memory, and it does not take its replies.
@@ -341,6 +347,14 @@ impl Loop {
         if !session.reply.is_empty() || closing || has_unsent {
             server.queue_flush(&mut session);
         }
+        let couriers = &mut server.connections.couriers;
+        if !couriers.is_empty() {
+            couriers.collect(&mut session);
+            if couriers.takes_clients && session.client.courier == 0 {
+                self.hand_over(&mut session);
+            }
+        }
+        let server = &mut self.engine.server;
         server.memory.clients.count(&mut session);
         // A blocked client is read from as well: the end of its connection must be noticed.
         if server.memory.clients.holds(&session) {

@@ -54,12 +54,13 @@ impl Loop {
         }
         if self.engine.server.replication.gathers_since.is_some() {
             self.poll_for(Duration::ZERO)?;
-            if !self.events.is_empty() {
+            if self.has_news() {
                 return Ok(());
             }
             self.engine.server.queue_replicas(None);
             self.flush_replies();
             self.close_clients();
+            self.post_couriers();
             timeout = self.timeout();
         }
         if let Some(driver) = &mut self.engine.server.sentinel
@@ -75,13 +76,13 @@ impl Loop {
             .ticks(server.config.busy_poll_usec as u64 * 1000);
         if rest > 0 && self.sleeper.gather.wants_rest() {
             self.poll_for(Duration::ZERO)?;
-            if !self.events.is_empty() {
+            if self.has_news() {
                 return Ok(());
             }
             std::thread::sleep(Duration::from_micros(rest));
             self.sleeper.gather.rested();
             self.poll_for(Duration::ZERO)?;
-            if !self.events.is_empty() {
+            if self.has_news() {
                 return Ok(());
             }
         }
@@ -91,7 +92,7 @@ impl Loop {
             loop {
                 self.poll_for(Duration::ZERO)?;
                 let waited = clock::cycles().wrapping_sub(began);
-                if !self.events.is_empty() {
+                if self.has_news() {
                     self.sleeper.spin.count(true);
                     self.sleeper.last = waited;
                     return Ok(());
@@ -110,15 +111,29 @@ impl Loop {
         Ok(())
     }
 
-    pub(super) fn poll_for(&mut self, timeout: Duration) -> io::Result<()> {
+    /// Whether a poll, or a courier, has brought something to do.
+    fn has_news(&self) -> bool {
+        !self.events.is_empty() || self.engine.server.connections.couriers.have_parcels()
+    }
+
+    pub(super) fn poll_for(&mut self, mut timeout: Duration) -> io::Result<()> {
+        let couriers = &self.engine.server.connections.couriers;
+        let may_sleep = !timeout.is_zero() && !couriers.is_empty();
+        if may_sleep && !couriers.lie_down() {
+            timeout = Duration::ZERO;
+        }
         let poll = self.poll.as_mut().expect("only guests have none");
-        match poll.poll(&mut self.events, Some(timeout)) {
+        let polled = match poll.poll(&mut self.events, Some(timeout)) {
             Err(e) if e.kind() == ErrorKind::Interrupted => {
                 self.events.clear();
                 Ok(())
             }
             other => other,
+        };
+        if may_sleep {
+            couriers.get_up();
         }
+        polled
     }
 
     /// Whether there is work that cannot wait for an event.
@@ -151,6 +166,10 @@ impl Loop {
         let mut wait_ms = server.turn.cron_due_ms.saturating_sub(mono_ms);
         if self.engine.keyspace.is_saving() {
             // The disk may have accepted the data that the snapshot waits for.
+            wait_ms = wait_ms.min(1);
+        }
+        if server.connections.couriers.is_full() {
+            // Orders that found no room are sent again.
             wait_ms = wait_ms.min(1);
         }
         if let Some(due_ms) = server.memory.defrag.due_in_ms(&server.config) {

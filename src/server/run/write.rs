@@ -25,6 +25,9 @@ const SHARE_ALONE_BYTES: usize = 1024 * 1024;
 /// A rest of at most this part of a share is sent with it.
 const REST_PART: usize = 4;
 
+/// Clients after whose replies the couriers get their orders, so that they begin with them.
+const POSTED: usize = 32;
+
 /// The result of sending a client's replies in this turn.
 pub(super) enum Sent {
     All,
@@ -60,8 +63,11 @@ impl Loop {
         } else {
             SHARE_BYTES
         };
-        for &id in &queued {
+        for (at, &id) in queued.iter().enumerate() {
             self.flush_client(id, share);
+            if at % POSTED == POSTED - 1 {
+                self.post_couriers();
+            }
         }
         queued.clear();
         // Clients with more to send are on the new list already.
@@ -93,6 +99,7 @@ impl Loop {
             Sent::Part => server.queue_flush(&mut session),
             Sent::All | Sent::Stuck => {}
         }
+        server.connections.couriers.collect(&mut session);
         server.memory.clients.count(&mut session);
         if session.held_queued && !server.memory.clients.holds(&session) {
             go_on_soon(&mut session, &mut server.turn);
@@ -158,7 +165,14 @@ impl Loop {
             .flags
             .contains(ClientFlags::CLOSE_AFTER_REPLY)
         {
-            return Sent::Over;
+            // Its courier reports when the socket has taken all.
+            let carried = stream.carried().filter(|_| !session.ends);
+            let is_on_its_way = carried.is_some_and(|carried| carried.awaits_sent());
+            return if is_on_its_way {
+                self.arm_write(session, true)
+            } else {
+                Sent::Over
+            };
         }
         if session.client.flags.contains(ClientFlags::REPLICA) {
             match self.feed(session, left) {
@@ -231,6 +245,9 @@ impl Loop {
         session.push_ending();
         self.engine.server.note_closed(&mut session);
         self.engine.forget(&mut session);
+        if self.engine.server.connections.couriers.close(&mut session) {
+            return;
+        }
         if let Some(mut stream) = session.stream.take() {
             stream.deregister(&self.registry);
         }

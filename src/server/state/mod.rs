@@ -50,6 +50,7 @@ use crate::server::parts::persist::snapshot::Snapshots;
 use crate::server::parts::persist::snapshot::save::Saving;
 use crate::server::parts::replication::Replication;
 use crate::server::parts::replication::changes::Changes;
+use crate::server::parts::run::couriers::Couriers;
 use crate::server::parts::run::reload::Reload;
 use crate::server::parts::run::signals::Signals;
 use crate::server::parts::run::turn::Turn;
@@ -290,6 +291,8 @@ pub struct Connections {
     pub(in crate::server) registry: Option<mio::Registry>,
     /// Wakes the loop, for those who work on a thread of their own.
     pub(in crate::server) wake: Wake,
+    /// The threads that read and write for clients.
+    pub(in crate::server) couriers: Couriers,
     /// Scrapes of metrics, and probes.
     pub(in crate::server) scrapes: Pool,
     /// Pages of the console.

@@ -6,11 +6,13 @@
 //! all sections of a report share. Processor times are a few system calls.
 
 use std::sync::LazyLock;
+use std::sync::atomic::Ordering::Relaxed;
 
 use super::{InfoWriter, Source};
 
 use russet_base::usage::{Who, cpu_time};
 use russet_config::{Choice, Supervised};
+use russet_net::courier::Courier;
 
 const RUSSET_VERSION: &str = env!("CARGO_PKG_VERSION");
 
@@ -72,7 +74,10 @@ pub(in crate::server) fn server(from: &Source<'_>, to: &mut InfoWriter) {
         "config_file",
         file.map_or_else(String::new, |f| f.display().to_string()),
     );
-    to.field("io_threads_active", 0);
+    to.field(
+        "io_threads_active",
+        u8::from(!server.connections.couriers.is_empty()),
+    );
     if dialect.valkey_version().is_some() || !config.availability_zone.is_empty() {
         to.field(
             "availability_zone",
@@ -174,11 +179,24 @@ pub(in crate::server) fn clients(from: &Source<'_>, to: &mut InfoWriter) {
 }
 
 pub(in crate::server) fn threads(from: &Source<'_>, to: &mut InfoWriter) {
-    let (clients, stats) = (from.server.clients.len(), &from.server.stats);
-    let (reads, writes) = (stats.reads, stats.writes);
+    let (server, stats) = (from.server, &from.server.stats);
+    let couriers = &server.connections.couriers;
+    let carried: usize = couriers.iter().map(Courier::connections).sum();
+    let (reads, writes) = couriers.reads_and_writes();
     to.section("Threads");
+    // The loop counts what it runs and answers, whoever has read it.
+    let clients = server.clients.len().saturating_sub(carried);
+    let reads = stats.reads.saturating_sub(reads);
+    let writes = stats.writes.saturating_sub(writes);
     let line = format_args!("clients={clients},reads={reads},writes={writes}");
     to.field("io_thread_0", line);
+    for courier in couriers.iter() {
+        let (clients, figures) = (courier.connections(), courier.figures());
+        let reads = figures.reads.load(Relaxed);
+        let writes = figures.writes.load(Relaxed);
+        let line = format_args!("clients={clients},reads={reads},writes={writes}");
+        to.field(&format!("io_thread_{}", courier.number()), line);
+    }
 }
 
 pub(in crate::server) fn cpu(_: &Source<'_>, to: &mut InfoWriter) {

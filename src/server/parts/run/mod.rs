@@ -1,10 +1,11 @@
 //! State of the loop between its turns.
 //!
-//! [`turn`]: clients with more to do, and deadlines. [`pace`]: how long work that no client waits
+//! [`turn`]: clients with more to do, and deadlines. [`couriers`]: threads that read and write. [`pace`]: how long work that no client waits
 //! for may take beside clients. [`reload`]: where the configuration came from, for SIGHUP.
 //!
 //! The order of a turn: `server::run`.
 
+pub(in crate::server) mod couriers;
 pub mod pace;
 pub mod reload;
 pub(in crate::server) mod signals;

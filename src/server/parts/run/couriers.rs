@@ -1,0 +1,189 @@
+//! The couriers of this server (`net::courier`): threads that read and write for clients.
+//!
+//! Invariant: a session whose stream is carried is a connection of the courier that the stream
+//! names, under the session's slot and generation, until [`Couriers::close`] or its return.
+
+use std::io;
+use std::sync::Arc;
+
+use russet_net::courier::{Bell, Courier, Place};
+use russet_net::{Role, Stream, Target};
+
+use crate::server::clients::session::Session;
+
+/// See the module.
+#[derive(Debug, Default)]
+pub(in crate::server) struct Couriers {
+    all: Vec<Courier>,
+    /// The loop's, once there was a courier.
+    bell: Option<Arc<Bell>>,
+    /// Clients are given to couriers when their turn comes.
+    pub(in crate::server) takes_clients: bool,
+    /// A ring was full: orders wait here.
+    is_full: bool,
+    /// Reads and writes of couriers that have ended.
+    ended: (u64, u64),
+}
+
+/// The place of a session, as couriers name it.
+fn place_of(session: &Session) -> Place {
+    Place {
+        slot: session.slot,
+        generation: session.generation,
+    }
+}
+
+impl Couriers {
+    #[inline]
+    pub(in crate::server) fn is_empty(&self) -> bool {
+        self.all.is_empty()
+    }
+
+    pub(in crate::server) fn len(&self) -> usize {
+        self.all.len()
+    }
+
+    /// All of them, by their numbers.
+    pub(in crate::server) fn iter(&self) -> impl Iterator<Item = &Courier> {
+        self.all.iter()
+    }
+
+    /// Starts one more, which wakes the poll of `registry`.
+    pub(in crate::server) fn start(
+        &mut self,
+        registry: &mio::Registry,
+        rest_us: u32,
+    ) -> io::Result<()> {
+        let bell = match &self.bell {
+            Some(bell) => Arc::clone(bell),
+            None => {
+                let bell = Bell::new(registry, Target::lasting(Role::Couriers, 0).into())?;
+                Arc::clone(self.bell.insert(bell))
+            }
+        };
+        let number = self.all.len() as u32 + 1;
+        self.all.push(Courier::start(number, bell, rest_us)?);
+        Ok(())
+    }
+
+    /// The courier of a session's socket.
+    fn of(&mut self, session: &Session) -> Option<&mut Courier> {
+        let number = session.stream.as_ref()?.courier()?;
+        self.all.get_mut(number as usize - 1)
+    }
+
+    /// Gives a session's socket, which is in no poll, to the courier with the fewest connections.
+    pub(in crate::server) fn adopt(&mut self, session: &mut Session) {
+        let fewest = self
+            .all
+            .iter_mut()
+            .min_by_key(|courier| courier.connections());
+        if let Some(courier) = fewest
+            && let Some(stream) = session.stream.take()
+        {
+            session.client.courier = courier.number();
+            session.stream = Some(courier.adopt(place_of(session), stream));
+        }
+    }
+
+    /// Takes along what was written to a session, and what its courier is to do.
+    #[inline]
+    pub(in crate::server) fn collect(&mut self, session: &mut Session) {
+        if let Some(Stream::Carried(carried)) = &mut session.stream
+            && let Some(courier) = self.all.get_mut(carried.courier() as usize - 1)
+        {
+            let place = Place {
+                slot: session.slot,
+                generation: session.generation,
+            };
+            courier.collect(place, carried);
+            session.client.buffers.in_flight = carried.unsent();
+        }
+    }
+
+    /// Ends a session's connection in both directions, now.
+    pub(in crate::server) fn shut_down(&mut self, session: &mut Session) {
+        self.collect(session);
+        let place = place_of(session);
+        if let Some(courier) = self.of(session) {
+            courier.shut_down(place);
+            self.post();
+        }
+    }
+
+    /// Has a session's socket closed; `false`: it is not a courier's.
+    pub(in crate::server) fn close(&mut self, session: &mut Session) -> bool {
+        self.collect(session);
+        let place = place_of(session);
+        let Some(courier) = self.of(session) else {
+            return false;
+        };
+        courier.close(place);
+        session.stream = None;
+        true
+    }
+
+    /// Sends all orders.
+    #[inline]
+    pub(in crate::server) fn post(&mut self) {
+        self.is_full = false;
+        for courier in &mut self.all {
+            self.is_full |= !courier.post();
+        }
+    }
+
+    /// Whether orders wait for room in a ring.
+    pub(in crate::server) fn is_full(&self) -> bool {
+        self.is_full
+    }
+
+    #[inline]
+    pub(in crate::server) fn at_mut(&mut self, at: usize) -> Option<&mut Courier> {
+        self.all.get_mut(at)
+    }
+
+    /// Whether any has something for the loop.
+    #[inline]
+    pub(in crate::server) fn have_parcels(&self) -> bool {
+        self.all.iter().any(Courier::has_parcels)
+    }
+
+    /// The loop is about to sleep; `false`: there is something for it.
+    pub(in crate::server) fn lie_down(&self) -> bool {
+        let Some(bell) = &self.bell else {
+            return true;
+        };
+        bell.lie_down();
+        if self.have_parcels() {
+            bell.get_up();
+            return false;
+        }
+        true
+    }
+
+    /// The loop is awake.
+    pub(in crate::server) fn get_up(&self) {
+        if let Some(bell) = &self.bell {
+            bell.get_up();
+        }
+    }
+
+    /// Reads and writes of all couriers so far.
+    pub(in crate::server) fn reads_and_writes(&self) -> (u64, u64) {
+        use std::sync::atomic::Ordering::Relaxed;
+        self.all
+            .iter()
+            .fold(self.ended, |(reads, writes), courier| {
+                let figures = courier.figures();
+                (
+                    reads + figures.reads.load(Relaxed),
+                    writes + figures.writes.load(Relaxed),
+                )
+            })
+    }
+
+    /// Ends all of them, with their connections.
+    pub(in crate::server) fn stop(&mut self) {
+        self.all.drain(..).for_each(Courier::stop);
+    }
+}
