@@ -25,7 +25,7 @@ pub use blocking_link::BlockingLink;
 pub use encode::write_request;
 pub use error::{CommandError, up_to_nul};
 pub use message::message;
-pub use reply::{Bounded, Deferred, Errors, Extent, Mark, Reply};
+pub use reply::{Bounded, Deferred, Errors, Extent, Mark, Part, Reply};
 pub(crate) use reply_parser::ReplyFault;
 pub use reply_parser::{Aggregate, ReplyBounds, ReplyHead, ReplyParser, ReplyValue, Text};
 pub use request::{Bounds, Head, INLINE_MAX, ParseStep, Progress, ProtocolError, step};

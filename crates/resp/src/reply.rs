@@ -23,7 +23,7 @@ use std::collections::VecDeque;
 use std::io::{self, IoSlice, Write};
 use std::ops::Deref;
 
-use bytes::Bytes;
+use bytes::{Buf, Bytes};
 
 use super::error::CommandError;
 use super::message::{SHARED_MIN, message};
@@ -97,6 +97,24 @@ impl Deref for Piece {
             Piece::Shared(message) => message,
         }
     }
+}
+
+impl Piece {
+    fn into_bytes(self) -> Bytes {
+        match self {
+            Piece::Pinned(text) => Bytes::from_owner(text),
+            Piece::Shared(message) => message,
+        }
+    }
+}
+
+/// A part of the output that is given away; see [`Reply::give_away`].
+#[derive(Debug)]
+pub enum Part<'a> {
+    /// Bytes of the client's own buffer.
+    Own(&'a [u8]),
+    /// Bytes that are shared, not copied.
+    Shared(Bytes),
 }
 
 /// The place for an aggregate's header, once its length is known.
@@ -904,6 +922,37 @@ impl Reply {
             left > 0 && slices.len() < PIECES_MAX
         });
         socket.write_vectored(&slices)
+    }
+
+    /// Whether some of the output is not in the client's own buffer.
+    #[inline]
+    pub fn has_pieces(&self) -> bool {
+        !self.pieces.is_empty()
+    }
+
+    /// Gives pending output away in its order, without copying what is shared; no further part once
+    /// `max` bytes have gone. Returns their number. Invalidates all marks.
+    pub fn give_away(&mut self, max: usize, mut take: impl FnMut(Part<'_>)) -> usize {
+        let mut given = 0;
+        while given < max && !self.is_empty() {
+            let until = self.pieces.front().map_or(self.out.len(), |(at, _)| *at);
+            given += if self.sent < until {
+                let n = (until - self.sent).min(max - given);
+                take(Part::Own(&self.out[self.sent..][..n]));
+                self.advance(n);
+                n
+            } else {
+                let (_, piece) = self.pieces.pop_front().expect("it is not empty");
+                self.piece_bytes -= piece.len();
+                let mut bytes = piece.into_bytes();
+                bytes.advance(std::mem::take(&mut self.piece_sent));
+                let n = bytes.len();
+                take(Part::Shared(bytes));
+                self.advance(0);
+                n
+            };
+        }
+        given
     }
 
     /// The socket took `n` bytes. Invalidates all marks.

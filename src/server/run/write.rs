@@ -4,7 +4,7 @@
 //! bounded, and the rest is sent in the next turns, so that a long reply delays no other client.
 //! For a full socket the poll reports when it is writable, and the client is put on the list again.
 
-use std::io::{ErrorKind, Write};
+use std::io::{self, ErrorKind, Write};
 
 use super::Loop;
 use super::read::go_on_soon;
@@ -17,6 +17,8 @@ use crate::server::state::Server;
 use russet_base::text::system_text;
 use russet_keyspace::ClientId;
 use russet_net::Target;
+use russet_net::courier::Carried;
+use russet_resp::{Part, Reply};
 
 /// A client's share of a turn for its replies: while others wait to be answered or to continue, and
 /// when none does.
@@ -37,6 +39,22 @@ pub(super) enum Sent {
     Stuck,
     /// The connection is over.
     Over,
+}
+
+/// Gives replies to a courier, without copying what is shared: about as much as `max` bytes and its
+/// room.
+fn give_to(carried: &mut Carried, reply: &mut Reply, max: usize) -> io::Result<usize> {
+    if carried.is_broken() {
+        return Err(ErrorKind::BrokenPipe.into());
+    }
+    let room = carried.room().min(max);
+    if room == 0 {
+        return Err(ErrorKind::WouldBlock.into());
+    }
+    Ok(reply.give_away(room, |part| match part {
+        Part::Own(bytes) => carried.push_own(bytes),
+        Part::Shared(bytes) => carried.push_shared(bytes),
+    }))
 }
 
 impl Server {
@@ -125,10 +143,16 @@ impl Loop {
             if left == 0 {
                 return Sent::Part;
             }
-            match session.reply.write_to(stream, left) {
+            let written = match stream.carried() {
+                Some(carried) if session.reply.has_pieces() => {
+                    give_to(carried, &mut session.reply, left)
+                }
+                _ => session.reply.write_to(stream, left),
+            };
+            match written {
                 Ok(0) => return Sent::Over,
                 Ok(n) => {
-                    left -= n;
+                    left = left.saturating_sub(n);
                     session.client.traffic.bytes_out += n as u64;
                     let server = &mut self.engine.server;
                     session.client.traffic.last_active_ms = server.now.mono_ms;

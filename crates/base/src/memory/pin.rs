@@ -104,6 +104,12 @@ impl Deref for Pinned {
     }
 }
 
+impl AsRef<[u8]> for Pinned {
+    fn as_ref(&self) -> &[u8] {
+        self
+    }
+}
+
 impl Drop for Pinned {
     fn drop(&mut self) {
         let mut table = table();

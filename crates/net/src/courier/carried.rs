@@ -2,12 +2,14 @@
 //! to be sent.
 //!
 //!     came, then kept      bytes that the courier has read, in their order
-//!     out                  bytes written here, which the next orders take along
+//!     out, pieces          bytes written here, and shared ones between them, which the next orders
+//!                          take along
 //!     in_flight            bytes in orders that the courier has not reported as sent
 //!
 //! Invariants
-//!   1. At most [`WINDOW`] bytes of a connection are at the courier, so limits on pending replies
-//!      hold as with a socket of one's own, whose buffer in the kernel is as large.
+//!   1. At most [`WINDOW`] bytes of a connection, and one shared piece, are at the courier, so
+//!      limits on pending replies hold as with a socket of one's own, whose buffer in the kernel is
+//!      as large.
 //!   2. `came` shares the parcel's block only while the parcel is served ([`Carried::keep`]).
 
 use std::io::{self, ErrorKind, IoSlice};
@@ -22,8 +24,8 @@ use crate::sys::Filling;
 pub(super) const WINDOW: usize = 256 * 1024;
 /// Bytes that must be free for more, once it was full.
 const WINDOW_AGAIN: usize = WINDOW / 2;
-/// Capacity for replies that is kept for the next ones.
-const OUT_KEPT: usize = 1024;
+/// Replies from this length on are not copied again.
+const LONG_MIN: usize = 4096;
 
 /// How a connection ends.
 #[derive(Debug)]
@@ -43,6 +45,9 @@ pub struct Carried {
     /// The courier reads no further until all is taken.
     is_waiting: bool,
     pub(super) out: Vec<u8>,
+    /// Shared bytes, each with its place in `out`.
+    pieces: Vec<(usize, Bytes)>,
+    piece_bytes: usize,
     in_flight: usize,
     /// A report is wanted as soon as all is sent.
     wants_report: bool,
@@ -58,6 +63,8 @@ impl Carried {
             end: None,
             is_waiting: false,
             out: Vec::new(),
+            pieces: Vec::new(),
+            piece_bytes: 0,
             in_flight: 0,
             wants_report: false,
         }
@@ -75,7 +82,28 @@ impl Carried {
 
     /// Bytes written that the socket is not known to have taken.
     pub fn unsent(&self) -> usize {
-        self.in_flight + self.out.len()
+        self.in_flight + self.out.len() + self.piece_bytes
+    }
+
+    /// Bytes that may be written now.
+    pub fn room(&self) -> usize {
+        WINDOW.saturating_sub(self.unsent())
+    }
+
+    /// Whether the connection is known to be broken.
+    pub fn is_broken(&self) -> bool {
+        matches!(self.end, Some(End::Broken(_)))
+    }
+
+    /// Writes bytes that are shared, whatever the room.
+    pub fn push_shared(&mut self, bytes: Bytes) {
+        self.piece_bytes += bytes.len();
+        self.pieces.push((self.out.len(), bytes));
+    }
+
+    /// Writes bytes, whatever the room.
+    pub fn push_own(&mut self, bytes: &[u8]) {
+        self.out.extend_from_slice(bytes);
     }
 
     /// Memory that it holds here, bytes.
@@ -138,20 +166,41 @@ impl Carried {
     /// Whether orders are due for it.
     #[inline]
     pub(super) fn has_orders(&self) -> bool {
-        !self.out.is_empty() || self.wants_report || self.wants_more()
+        !self.out.is_empty()
+            || !self.pieces.is_empty()
+            || self.wants_report
+            || self.wants_more()
     }
 
-    /// Takes what was written.
-    pub(super) fn take_out(&mut self) -> Vec<u8> {
-        self.in_flight += self.out.len();
-        std::mem::take(&mut self.out)
+    /// Whether what was written is short, and in one piece: it is copied.
+    pub(super) fn is_short(&self) -> bool {
+        self.pieces.is_empty() && self.out.len() < LONG_MIN
     }
 
-    /// What was written, which is copied: then [`Carried::copied`].
+    /// Takes what was written, in its order.
+    pub(super) fn take_out(&mut self) -> Vec<Bytes> {
+        self.in_flight = self.unsent();
+        self.piece_bytes = 0;
+        let own = Bytes::from(std::mem::take(&mut self.out));
+        let mut all = Vec::with_capacity(2 * self.pieces.len() + 1);
+        let mut from = 0;
+        for (at, piece) in self.pieces.drain(..) {
+            if from < at {
+                all.push(own.slice(from..at));
+            }
+            all.push(piece);
+            from = at;
+        }
+        if from < own.len() {
+            all.push(own.slice(from..));
+        }
+        all
+    }
+
+    /// What was written has been copied.
     pub(super) fn copied(&mut self) {
         self.in_flight += self.out.len();
         self.out.clear();
-        self.out.shrink_to(OUT_KEPT);
     }
 
     #[inline]
@@ -230,10 +279,10 @@ impl Carried {
 
     /// See [`std::io::Write::write_vectored`].
     pub(crate) fn write_vectored(&mut self, pieces: &[IoSlice<'_>]) -> io::Result<usize> {
-        if let Some(End::Broken(_)) = self.end {
+        if self.is_broken() {
             return Err(ErrorKind::BrokenPipe.into());
         }
-        let room = WINDOW.saturating_sub(self.unsent());
+        let room = self.room();
         let mut left = room;
         for piece in pieces {
             let n = piece.len().min(left);

@@ -82,8 +82,8 @@ pub(super) enum Order {
     Adopt(Place, Stream),
     /// Sends the next bytes of the block.
     Send(Place, u32),
-    /// Sends bytes that stand by themselves.
-    SendLong(Place, Vec<u8>),
+    /// Sends bytes that stand by themselves, or are shared.
+    SendLong(Place, Vec<Bytes>),
     /// All bytes that were read are taken.
     ReadOn(Place),
     /// Reports what was sent as soon as all is.

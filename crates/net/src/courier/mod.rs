@@ -42,8 +42,6 @@ use crate::stream::Stream;
 
 /// Messages that a ring has room for. Each carries many connections' bytes.
 const RING: usize = 64;
-/// Replies from this length on are not copied again.
-const LONG_MIN: usize = 4096;
 /// Orders that were carried out and are kept for the next ones.
 const FREE_MAX: usize = 8;
 /// Bytes of replies that such orders keep room for.
@@ -150,7 +148,7 @@ impl Courier {
             return;
         }
         let list = &mut self.open.list;
-        if carried.out.len() >= LONG_MIN {
+        if !carried.is_short() {
             list.push(Order::SendLong(place, carried.take_out()));
         } else if !carried.out.is_empty() {
             list.push(Order::Send(place, carried.out.len() as u32));

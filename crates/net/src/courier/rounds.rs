@@ -12,12 +12,12 @@
 //!   3. The courier sleeps only if it has no parcel that the ring did not take.
 
 use std::collections::VecDeque;
-use std::io::{self, ErrorKind, Write};
+use std::io::{self, ErrorKind, IoSlice, Write};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use bytes::{Bytes, BytesMut};
+use bytes::{Buf, Bytes, BytesMut};
 use mio::event::Event;
 use mio::{Events, Poll};
 use rtrb::{Consumer, Producer, PushError};
@@ -43,14 +43,15 @@ const REPORT_WITHIN: Duration = Duration::from_millis(5);
 /// A ring that is full is tried again after this time.
 const FULL_AGAIN: Duration = Duration::from_millis(1);
 const EVENTS: usize = 1024;
+/// Pieces of one write, at most.
+const PIECES_MAX: usize = 16;
 
 /// A connection.
 struct Wire {
     stream: Stream,
     generation: u32,
-    /// Replies that the socket did not take, from `out_sent` on.
-    out: Vec<u8>,
-    out_sent: usize,
+    /// Replies that the socket did not take.
+    out: VecDeque<Bytes>,
     /// Bytes that may be read before the loop has taken all.
     room: usize,
     /// Bytes sent and not reported.
@@ -419,7 +420,7 @@ impl Rounds {
                     from += part.len();
                     self.send(place, part);
                 }
-                Order::SendLong(place, bytes) => self.send(place, &bytes),
+                Order::SendLong(place, pieces) => self.send_long(place, pieces),
                 Order::ReadOn(place) => {
                     if let Some(wire) = at(&mut self.wires, place.slot, place.generation) {
                         wire.room = READ_AHEAD;
@@ -486,8 +487,7 @@ impl Rounds {
         self.wires[at] = Some(Wire {
             stream,
             generation: place.generation,
-            out: Vec::new(),
-            out_sent: 0,
+            out: VecDeque::new(),
             room: READ_AHEAD,
             sent: 0,
             is_armed: false,
@@ -510,8 +510,7 @@ impl Rounds {
             return;
         };
         if !wire.out.is_empty() {
-            wire.out.extend_from_slice(bytes);
-            return;
+            return wire.out.push_back(Bytes::copy_from_slice(bytes));
         }
         let mut left = bytes;
         let written = loop {
@@ -529,40 +528,62 @@ impl Rounds {
                 Err(error) => break Err(error),
             }
         };
-        note(wire, place.slot, &mut self.noted);
-        match written {
-            Ok(()) => {}
-            Err(error) if error.kind() == ErrorKind::WouldBlock => {
-                wire.out.extend_from_slice(left);
-                self.arm(place.slot, true);
+        if !left.is_empty() {
+            wire.out.push_back(Bytes::copy_from_slice(left));
+        }
+        self.sent(place.slot, written);
+    }
+
+    fn send_long(&mut self, place: Place, pieces: Vec<Bytes>) {
+        if let Some(wire) = at(&mut self.wires, place.slot, place.generation) {
+            let is_first = wire.out.is_empty();
+            wire.out.extend(pieces);
+            if is_first {
+                self.send_rest(place.slot);
             }
-            Err(error) => self.fail(place.slot, error),
         }
     }
 
-    /// Sends the rest of replies that the socket did not take.
+    /// Sends what waits, as far as the socket takes it.
     fn send_rest(&mut self, slot: u32) {
         let Some(wire) = self.wires.get_mut(slot as usize).and_then(Option::as_mut) else {
             return;
         };
         let written = loop {
-            if wire.out_sent == wire.out.len() {
+            if wire.out.is_empty() {
                 break wire.stream.flush();
             }
-            match wire.stream.write(&wire.out[wire.out_sent..]) {
+            let mut slices = [IoSlice::new(&[]); PIECES_MAX];
+            let pieces = wire.out.iter().zip(&mut slices);
+            let n = pieces
+                .map(|(piece, slice)| *slice = IoSlice::new(piece))
+                .count();
+            match wire.stream.write_vectored(&slices[..n]) {
                 Ok(0) => break Err(ErrorKind::WriteZero.into()),
-                Ok(n) => {
+                Ok(mut n) => {
                     Figures::add(&self.figures.writes, 1);
                     wire.sent += n;
-                    wire.out_sent += n;
+                    while let Some(piece) = wire.out.front_mut() {
+                        if n < piece.len() {
+                            piece.advance(n);
+                            break;
+                        }
+                        n -= piece.len();
+                        wire.out.pop_front();
+                    }
                 }
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(error) => break Err(error),
             }
         };
-        if wire.out_sent == wire.out.len() {
-            (wire.out, wire.out_sent) = (Vec::new(), 0);
-        }
+        self.sent(slot, written);
+    }
+
+    /// After writes: the rest is sent when the socket is writable.
+    fn sent(&mut self, slot: u32, written: io::Result<()>) {
+        let Some(wire) = self.wires.get_mut(slot as usize).and_then(Option::as_mut) else {
+            return;
+        };
         note(wire, slot, &mut self.noted);
         match written {
             Ok(()) => self.arm(slot, false),
@@ -590,7 +611,7 @@ impl Rounds {
         let Some(wire) = self.wires.get_mut(slot as usize).and_then(Option::as_mut) else {
             return;
         };
-        (wire.out, wire.out_sent) = (Vec::new(), 0);
+        wire.out = VecDeque::new();
         wire.is_over = true;
         self.report(slot, 0, Then::Broken(error));
     }
