@@ -454,7 +454,7 @@ directives! {
 
     // Threads
     io_threads: u32 = 1 =>
-        "io-threads", number(1, 128), [DEBUG IMMUTABLE], Works;
+        "io-threads", number(1, 128), [DEBUG], Works;
 
     // Kernel
     oom_score_adj: OomScoreAdj = OomScoreAdj::No =>
@@ -858,11 +858,11 @@ directives! {
     io_threads_always_active: bool = false =>
         "io-threads-always-active", flag, [HIDDEN], Works;
     min_io_threads_avoid_copy_reply: u32 = 7 =>
-        "min-io-threads-avoid-copy-reply", number(0, INT_MAX), [HIDDEN], NotYet(Threads);
+        "min-io-threads-avoid-copy-reply", number(0, INT_MAX), [HIDDEN], NotNeeded;
     min_string_size_avoid_copy_reply: u32 = 16_384 =>
         "min-string-size-avoid-copy-reply", number(0, INT_MAX), [HIDDEN], NotNeeded;
     min_string_size_avoid_copy_reply_threaded: u32 = 65_536 =>
-        "min-string-size-avoid-copy-reply-threaded", number(0, INT_MAX), [HIDDEN], NotYet(Threads);
+        "min-string-size-avoid-copy-reply-threaded", number(0, INT_MAX), [HIDDEN], NotNeeded;
     prefetch_batch_max_size: u32 = 16 =>
         "prefetch-batch-max-size", number(0, 128), [], NotNeeded;
     hash_seed: Text = Text::default() =>

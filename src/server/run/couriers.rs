@@ -11,32 +11,83 @@
 use std::sync::atomic::Ordering;
 
 use super::Loop;
+use super::read::go_on_soon;
 
 use crate::server::clients::client::ClientFlags;
 use crate::server::clients::session::Session;
-use russet_net::Stream;
-use russet_net::courier::{Courier, Parcel, Report};
+use russet_net::courier::staffing::{ACTIVE_MIN, Advice};
+use russet_net::courier::{Courier, Parcel, Place, Report};
+use russet_net::{Stream, Target};
 
 /// Parcels of each courier in a turn, so that the first answers leave soon.
 const PARCELS_MAX: usize = 4;
+/// Clients that were active within this time are active at once.
+const ACTIVE_MS: u64 = 100;
 
 impl Loop {
-    /// Starts the couriers that the configuration asks for.
-    pub(in crate::server) fn start_couriers(&mut self) {
-        let server = &mut self.engine.server;
-        if !server.config.io_threads_always_active {
-            return;
+    /// Couriers that there may be: one fewer than `io-threads`, and than there are processors, as
+    /// threads that wait for each other's processor cost more than they help.
+    fn couriers_max(&self) -> usize {
+        let config = &self.engine.server.config;
+        let wanted = config.io_threads as usize - 1;
+        if config.io_threads_always_active || wanted == 0 {
+            return wanted;
         }
-        let wanted = server.config.io_threads as usize - 1;
+        let processors = std::thread::available_parallelism().map_or(1, usize::from);
+        wanted.min(processors.saturating_sub(1).max(1))
+    }
+
+    fn start_courier(&mut self) -> bool {
+        let server = &mut self.engine.server;
         let rest_us = server.config.event_coalesce_usec;
         let couriers = &mut server.connections.couriers;
-        while couriers.len() < wanted {
-            if let Err(error) = couriers.start(&self.registry, rest_us) {
-                tracing::warn!("Starting a thread for connections: {error}");
-                break;
-            }
+        let started = couriers.start(&self.registry, rest_us);
+        if let Err(error) = &started {
+            tracing::warn!("Starting a thread for connections: {error}");
         }
         couriers.takes_clients = !couriers.is_empty();
+        started.is_ok()
+    }
+
+    /// Starts the couriers that are always active.
+    pub(in crate::server) fn start_couriers(&mut self) {
+        if self.engine.server.config.io_threads_always_active {
+            while self.engine.server.connections.couriers.len() < self.couriers_max()
+                && self.start_courier()
+            {}
+        }
+    }
+
+    /// A tick: starts or ends couriers by how busy they and the loop are, and evens out their
+    /// connections.
+    pub(in crate::server) fn tend_couriers(&mut self) {
+        let most = self.couriers_max();
+        let server = &mut self.engine.server;
+        if most == 0 && server.connections.couriers.is_empty() {
+            return;
+        }
+        let rest_us = server.config.event_coalesce_usec;
+        for courier in server.connections.couriers.iter() {
+            courier.figures().rest_us.store(rest_us, Ordering::Relaxed);
+        }
+        let couriers = &mut server.connections.couriers;
+        if couriers.retires() {
+            return couriers.retire(&mut server.clients);
+        }
+        couriers.even_out(&mut server.clients);
+        if server.config.io_threads_always_active && couriers.len() <= most {
+            return self.start_couriers();
+        }
+        let (clients, now_ms) = (&server.clients, server.now.mono_ms);
+        let is_active = |session: &&Session| {
+            now_ms.saturating_sub(session.client.traffic.last_active_ms) < ACTIVE_MS
+        };
+        let has_many = || clients.iter().filter(is_active).take(ACTIVE_MIN).count() == ACTIVE_MIN;
+        match couriers.advise(now_ms * 1000, server.stats.turn_us, most, has_many) {
+            Advice::Keep => {}
+            Advice::More => _ = self.start_courier(),
+            Advice::Fewer => couriers.retire(&mut server.clients),
+        }
     }
 
     /// Gives a client's socket to a courier, where it may go.
@@ -60,6 +111,25 @@ impl Loop {
         stream.deregister(&self.registry);
         self.engine.server.connections.couriers.adopt(session);
         session.more_to_read = false;
+    }
+
+    /// A socket has come back: it stays, or goes to another courier with its next turn.
+    fn take_back(&mut self, place: Place, mut socket: Stream) {
+        let server = &mut self.engine.server;
+        let Some(mut session) = server.clients.take_at(place.slot, place.generation) else {
+            // Closed in the meantime.
+            return;
+        };
+        let token = Target::client(place.slot, place.generation).into();
+        let registered = socket.register(&self.registry, token);
+        let couriers = &mut server.connections.couriers;
+        couriers.returned(&mut session, socket);
+        if registered.is_err() {
+            return self.close(session);
+        }
+        server.queue_flush(&mut session);
+        go_on_soon(&mut session, &mut server.turn);
+        server.clients.put_back(session);
     }
 
     /// Serves what couriers have read, each a share. Whether there was anything.
@@ -97,9 +167,13 @@ impl Loop {
                 clients.put_back(session);
             }
         }
+        let recalled = std::mem::take(&mut parcel.recalled);
         parcel.block = block;
         if let Some(courier) = couriers.at_mut(at) {
             courier.give_back(parcel);
+        }
+        for (place, socket) in recalled {
+            self.take_back(place, socket);
         }
     }
 
@@ -131,15 +205,6 @@ impl Loop {
         let couriers = &mut self.engine.server.connections.couriers;
         if !couriers.is_empty() {
             couriers.post();
-        }
-    }
-
-    /// Sets what couriers take from the configuration.
-    pub(in crate::server) fn tend_couriers(&mut self) {
-        let server = &mut self.engine.server;
-        let rest_us = server.config.event_coalesce_usec;
-        for courier in server.connections.couriers.iter() {
-            courier.figures().rest_us.store(rest_us, Ordering::Relaxed);
         }
     }
 }

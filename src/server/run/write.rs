@@ -117,7 +117,14 @@ impl Loop {
             Sent::Part => server.queue_flush(&mut session),
             Sent::All | Sent::Stuck => {}
         }
-        server.connections.couriers.collect(&mut session);
+        let couriers = &mut server.connections.couriers;
+        if !couriers.is_empty() {
+            couriers.collect(&mut session);
+            if couriers.takes_clients && session.client.courier == 0 {
+                self.hand_over(&mut session);
+            }
+        }
+        let server = &mut self.engine.server;
         server.memory.clients.count(&mut session);
         if session.held_queued && !server.memory.clients.holds(&session) {
             go_on_soon(&mut session, &mut server.turn);

@@ -51,6 +51,8 @@ pub struct Carried {
     in_flight: usize,
     /// A report is wanted as soon as all is sent.
     wants_report: bool,
+    /// The socket is on its way back: nothing is written until it is here.
+    is_recalled: bool,
 }
 
 impl Carried {
@@ -67,6 +69,7 @@ impl Carried {
             piece_bytes: 0,
             in_flight: 0,
             wants_report: false,
+            is_recalled: false,
         }
     }
 
@@ -87,7 +90,19 @@ impl Carried {
 
     /// Bytes that may be written now.
     pub fn room(&self) -> usize {
+        if self.is_recalled {
+            return 0;
+        }
         WINDOW.saturating_sub(self.unsent())
+    }
+
+    /// Whether the socket is on its way back.
+    pub fn is_recalled(&self) -> bool {
+        self.is_recalled
+    }
+
+    pub(super) fn recall(&mut self) {
+        self.is_recalled = true;
     }
 
     /// Whether the connection is known to be broken.
@@ -120,6 +135,12 @@ impl Carried {
     #[inline]
     fn has_bytes(&self) -> bool {
         !self.came.is_empty() || !self.kept.is_empty()
+    }
+
+    /// Takes all bytes that were read.
+    pub fn take_unread(&mut self) -> Vec<u8> {
+        self.keep();
+        std::mem::take(&mut self.kept)
     }
 
     /// Asks for a report once all is sent; `false`: all is.
@@ -166,10 +187,7 @@ impl Carried {
     /// Whether orders are due for it.
     #[inline]
     pub(super) fn has_orders(&self) -> bool {
-        !self.out.is_empty()
-            || !self.pieces.is_empty()
-            || self.wants_report
-            || self.wants_more()
+        !self.out.is_empty() || !self.pieces.is_empty() || self.wants_report || self.wants_more()
     }
 
     /// Whether what was written is short, and in one piece: it is copied.

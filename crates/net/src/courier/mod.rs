@@ -21,6 +21,7 @@ mod bell;
 mod carried;
 mod message;
 mod rounds;
+pub mod staffing;
 #[cfg(test)]
 mod tests;
 
@@ -163,9 +164,16 @@ impl Courier {
         }
     }
 
-    /// Asks for a connection: a parcel brings it back, after all that was read of it.
-    pub fn recall(&mut self, place: Place) {
+    /// Asks for a connection: a parcel brings it back, after all that was read of it and once all
+    /// that was written is sent ([`Courier::returned`]).
+    pub fn recall(&mut self, place: Place, carried: &mut Carried) {
+        self.collect(place, carried);
+        carried.recall();
         self.open.list.push(Order::Recall(place));
+    }
+
+    /// A connection has come back, or has been closed here.
+    pub fn returned(&mut self) {
         self.connections -= 1;
     }
 
@@ -177,7 +185,7 @@ impl Courier {
     /// Closes a connection, after its socket has taken what it takes at once.
     pub fn close(&mut self, place: Place) {
         self.open.list.push(Order::Close(place));
-        self.connections -= 1;
+        self.returned();
     }
 
     /// Sends the orders, if there are any. `false`: the ring is full, and they wait here.

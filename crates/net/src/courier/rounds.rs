@@ -68,6 +68,8 @@ struct Wire {
     peer_closed: bool,
     /// The end, or an error, was reported: nothing is read.
     is_over: bool,
+    /// The loop wants it back.
+    is_recalled: bool,
     seen_in: u32,
 }
 
@@ -287,7 +289,7 @@ impl Rounds {
         let Some(wire) = self.wires.get_mut(slot as usize).and_then(Option::as_mut) else {
             return;
         };
-        if wire.is_over || wire.room == 0 {
+        if wire.is_over || wire.is_recalled || wire.room == 0 {
             // The loop asks for more when it has taken what there is.
             return;
         }
@@ -435,10 +437,9 @@ impl Rounds {
                 }
                 Order::Adopt(place, stream) => self.adopt(place, stream),
                 Order::Recall(place) => {
-                    if let Some(mut wire) = self.remove(place) {
-                        wire.stream.deregister(self.poll.registry());
-                        self.open.recalled.push((place, wire.stream));
-                        self.deliver();
+                    if let Some(wire) = at(&mut self.wires, place.slot, place.generation) {
+                        wire.is_recalled = true;
+                        self.give_back(place.slot);
                     }
                 }
                 Order::ShutDown(place) => {
@@ -472,6 +473,20 @@ impl Rounds {
         }
     }
 
+    /// Gives a connection back that is asked for, if nothing waits to be sent.
+    fn give_back(&mut self, slot: u32) {
+        let place = &mut self.wires[slot as usize];
+        let Some(mut wire) = place.take_if(|wire| wire.is_recalled && wire.out.is_empty()) else {
+            return;
+        };
+        wire.stream.deregister(self.poll.registry());
+        let generation = wire.generation;
+        self.open
+            .recalled
+            .push((Place { slot, generation }, wire.stream));
+        self.deliver();
+    }
+
     fn remove(&mut self, place: Place) -> Option<Wire> {
         at(&mut self.wires, place.slot, place.generation)?;
         self.wires[place.slot as usize].take()
@@ -496,6 +511,7 @@ impl Rounds {
             wants_report: false,
             peer_closed: false,
             is_over: registered.is_err(),
+            is_recalled: false,
             seen_in: 0,
         });
         match registered {
@@ -586,7 +602,10 @@ impl Rounds {
         };
         note(wire, slot, &mut self.noted);
         match written {
-            Ok(()) => self.arm(slot, false),
+            Ok(()) => {
+                self.arm(slot, false);
+                self.give_back(slot);
+            }
             Err(error) if error.kind() == ErrorKind::WouldBlock => self.arm(slot, true),
             Err(error) => self.fail(slot, error),
         }

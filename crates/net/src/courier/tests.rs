@@ -232,7 +232,9 @@ fn a_broken_connection_is_reported_once_and_the_others_go_on() {
 fn a_recalled_connection_comes_back_after_its_bytes() {
     let mut bed = Bed::new(1);
     bed.peers[0].write_all(b"before").expect("room");
-    bed.courier.recall(place(0));
+    let stream = bed.streams[0].as_mut().and_then(Stream::carried);
+    bed.courier
+        .recall(place(0), stream.expect("a courier has it"));
     bed.step();
     let mut got = Vec::new();
     while let Some(mut parcel) = bed.courier.take() {

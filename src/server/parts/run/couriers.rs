@@ -5,11 +5,17 @@
 
 use std::io;
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 
+use russet_net::courier::staffing::{Advice, Staffing};
 use russet_net::courier::{Bell, Courier, Place};
 use russet_net::{Role, Stream, Target};
 
 use crate::server::clients::session::Session;
+use crate::server::clients::table::Clients;
+
+/// Connections that one courier has more than another, at least, before some are moved.
+const UNEVEN_MIN: usize = 4;
 
 /// See the module.
 #[derive(Debug, Default)]
@@ -23,6 +29,11 @@ pub(in crate::server) struct Couriers {
     is_full: bool,
     /// Reads and writes of couriers that have ended.
     ended: (u64, u64),
+    /// Whether the last one is to end, when it has no connection.
+    retires: bool,
+    staffing: Staffing,
+    /// At the last tick: the clock, the microseconds of turns, and of each courier's work.
+    last: (u64, u64, Vec<u64>),
 }
 
 /// The place of a session, as couriers name it.
@@ -74,8 +85,8 @@ impl Couriers {
 
     /// Gives a session's socket, which is in no poll, to the courier with the fewest connections.
     pub(in crate::server) fn adopt(&mut self, session: &mut Session) {
-        let fewest = self
-            .all
+        let staying = self.all.len() - usize::from(self.retires);
+        let fewest = self.all[..staying]
             .iter_mut()
             .min_by_key(|courier| courier.connections());
         if let Some(courier) = fewest
@@ -121,6 +132,103 @@ impl Couriers {
         courier.close(place);
         session.stream = None;
         true
+    }
+
+    /// Asks for a session's socket.
+    pub(in crate::server) fn recall(&mut self, session: &mut Session) {
+        let place = place_of(session);
+        if let Some(Stream::Carried(carried)) = &mut session.stream
+            && !carried.is_recalled()
+            && let Some(courier) = self.all.get_mut(carried.courier() as usize - 1)
+        {
+            courier.recall(place, carried);
+        }
+    }
+
+    /// A session's socket has come back.
+    pub(in crate::server) fn returned(&mut self, session: &mut Session, socket: Stream) {
+        if let Some(courier) = self.of(session) {
+            courier.returned();
+        }
+        if let Some(Stream::Carried(carried)) = &mut session.stream {
+            session.input.give(carried.take_unread());
+        }
+        session.stream = Some(socket);
+        session.client.courier = 0;
+        session.client.buffers.in_flight = 0;
+        session.write_armed = false;
+        session.more_to_read = true;
+    }
+
+    /// A tick of cron, `now_us` on the clock, after turns of so many microseconds: what should be
+    /// done about the number of couriers, of which there may be `most`.
+    pub(in crate::server) fn advise(
+        &mut self,
+        now_us: u64,
+        turns_us: u64,
+        most: usize,
+        has_many: impl FnOnce() -> bool,
+    ) -> Advice {
+        let busy = |courier: &Courier| courier.figures().busy_us.load(Relaxed);
+        let works: Vec<u64> = self.all.iter().map(busy).collect();
+        let (then_us, turns_then, works_then) =
+            std::mem::replace(&mut self.last, (now_us, turns_us, works));
+        let span = now_us.saturating_sub(then_us).max(1) as f64;
+        let share = |now: u64, then: u64| now.saturating_sub(then) as f64 / span;
+        let works = self.last.2.iter().zip(works_then.iter().chain([&u64::MAX]));
+        let couriers: Vec<f64> = works.map(|(now, then)| share(*now, *then)).collect();
+        let of_loop = share(turns_us, turns_then);
+        self.staffing.advise(of_loop, &couriers, most, has_many)
+    }
+
+    /// The last courier is to end: its connections are asked for. Ends it if it has none.
+    pub(in crate::server) fn retire(&mut self, clients: &mut Clients) {
+        self.retires = false;
+        let Some(last) = self.all.last() else {
+            return;
+        };
+        let number = last.number();
+        if last.connections() > 0 || last.has_parcels() {
+            self.retires = true;
+            self.takes_clients = self.all.len() > 1;
+            for session in clients.iter_mut() {
+                if session.client.courier == number {
+                    self.recall(session);
+                }
+            }
+        } else if let Some(courier) = self.all.pop() {
+            let figures = courier.figures();
+            self.ended.0 += figures.reads.load(Relaxed);
+            self.ended.1 += figures.writes.load(Relaxed);
+            self.takes_clients = !self.all.is_empty();
+            courier.stop();
+        }
+    }
+
+    /// Whether one is about to end.
+    pub(in crate::server) fn retires(&self) -> bool {
+        self.retires
+    }
+
+    /// Evens out connections: those of the courier with the most are asked for, up to half of what
+    /// it has more than the one with the fewest.
+    pub(in crate::server) fn even_out(&mut self, clients: &mut Clients) {
+        let count = |courier: &&Courier| courier.connections();
+        let (Some(most), Some(fewest)) = (
+            self.all.iter().max_by_key(count),
+            self.all.iter().min_by_key(count),
+        ) else {
+            return;
+        };
+        let (number, most, fewest) = (most.number(), most.connections(), fewest.connections());
+        if most < fewest + fewest / 4 + UNEVEN_MIN {
+            return;
+        }
+        let moved = clients
+            .iter_mut()
+            .filter(|session| session.client.courier == number)
+            .take((most - fewest) / 2);
+        moved.for_each(|session| self.recall(session));
     }
 
     /// Sends all orders.
@@ -170,7 +278,6 @@ impl Couriers {
 
     /// Reads and writes of all couriers so far.
     pub(in crate::server) fn reads_and_writes(&self) -> (u64, u64) {
-        use std::sync::atomic::Ordering::Relaxed;
         self.all
             .iter()
             .fold(self.ended, |(reads, writes), courier| {

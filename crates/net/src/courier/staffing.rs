@@ -1,0 +1,107 @@
+//! How many couriers there should be, by how busy the loop and they have been.
+//!
+//!     none      the loop is busy for more than half of [`BUSY_TICKS`] ticks, and [`ACTIVE_MIN`]
+//!               clients or more are active: one more
+//!     some      all of them are busy for more than 70 %: one more
+//!               for [`SLACK_TICKS`] ticks, one thread fewer would be busy for less than 60 %: one
+//!               fewer
+//!
+//! Few clients keep their loop to themselves: handing over costs two wake-ups where each waits for
+//! its answer.
+
+/// Clients that are active at the same time, at least, for couriers to help.
+pub const ACTIVE_MIN: usize = 8;
+/// Ticks in which all is busy before one more is started.
+const BUSY_TICKS: u32 = 2;
+/// Ticks in which there is slack before one is stopped.
+const SLACK_TICKS: u32 = 20;
+const LOOP_BUSY: f64 = 0.5;
+const COURIER_BUSY: f64 = 0.7;
+const FEWER_BUSY: f64 = 0.6;
+
+/// See the module.
+#[derive(Debug, Default)]
+pub struct Staffing {
+    busy: u32,
+    slack: u32,
+}
+
+/// What to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Advice {
+    /// As many as there are.
+    Keep,
+    /// One more.
+    More,
+    /// One fewer.
+    Fewer,
+}
+
+impl Staffing {
+    /// A tick: the shares of the time in which the loop and each courier were busy. `has_many`
+    /// says whether [`ACTIVE_MIN`] clients are active, and is asked only where it matters.
+    pub fn advise(
+        &mut self,
+        of_loop: f64,
+        couriers: &[f64],
+        most: usize,
+        has_many: impl FnOnce() -> bool,
+    ) -> Advice {
+        let now = couriers.len();
+        if now > most {
+            return Advice::Fewer;
+        }
+        let is_busy = now < most
+            && if now == 0 {
+                of_loop > LOOP_BUSY && has_many()
+            } else {
+                couriers.iter().all(|busy| *busy > COURIER_BUSY)
+            };
+        self.busy = if is_busy { self.busy + 1 } else { 0 };
+        let all = of_loop + couriers.iter().sum::<f64>();
+        let is_slack = now > 0 && all < FEWER_BUSY * now as f64;
+        self.slack = if is_slack { self.slack + 1 } else { 0 };
+        if self.busy >= BUSY_TICKS {
+            self.busy = 0;
+            Advice::More
+        } else if self.slack >= SLACK_TICKS {
+            self.slack = 0;
+            Advice::Fewer
+        } else {
+            Advice::Keep
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_busy_loop_with_many_clients_gets_couriers_and_loses_them_when_it_is_idle() {
+        let mut staffing = Staffing::default();
+        assert_eq!(staffing.advise(0.9, &[], 1, || true), Advice::Keep);
+        assert_eq!(staffing.advise(0.9, &[], 1, || true), Advice::More);
+        for _ in 0..100 {
+            assert_eq!(staffing.advise(0.3, &[0.9], 1, || true), Advice::Keep);
+        }
+        assert_eq!(staffing.advise(0.3, &[0.9], 2, || true), Advice::Keep);
+        assert_eq!(staffing.advise(0.3, &[0.9], 2, || true), Advice::More);
+        let idle = (0..20).map(|_| staffing.advise(0.1, &[0.2, 0.1], 2, || true));
+        assert_eq!(idle.last(), Some(Advice::Fewer));
+    }
+
+    #[test]
+    fn a_busy_loop_with_few_clients_is_left_alone() {
+        let mut staffing = Staffing::default();
+        for _ in 0..100 {
+            assert_eq!(staffing.advise(0.9, &[], 4, || false), Advice::Keep);
+        }
+    }
+
+    #[test]
+    fn more_than_there_may_be_go_one_by_one() {
+        let mut staffing = Staffing::default();
+        assert_eq!(staffing.advise(0.9, &[0.9, 0.9], 1, || true), Advice::Fewer);
+    }
+}
