@@ -80,6 +80,7 @@ mod full_disk;
 mod full_memory;
 mod harness;
 mod hostile;
+mod io_threads;
 mod json;
 mod known_holes;
 mod large;

@@ -62,14 +62,12 @@ pub enum Support {
 /// The feature that a directive without effect depends on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Feature {
-    Threads,
     Process,
 }
 
 impl fmt::Display for Feature {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Feature::Threads => "I/O threads",
             Feature::Process => "process and kernel tuning",
         })
     }

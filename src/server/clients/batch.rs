@@ -331,6 +331,37 @@ impl Batch {
         end
     }
 
+    /// Hashes the keys of the first request in `buf`, if it is whole, for [`Batch::prefetch_all`].
+    /// It is parsed again when it runs.
+    #[inline]
+    pub(in crate::server) fn look_at<H: 'static>(
+        &mut self,
+        keyspace: &Keyspace,
+        table: &CommandTable<H>,
+        db: DbIndex,
+        buf: &[u8],
+    ) {
+        if buf.first() != Some(&b'*') || self.hashes.len() >= KEYS_MAX {
+            return;
+        }
+        self.clear();
+        self.commands.clear();
+        let bounds = Bounds::of_servers(i64::MAX as u64);
+        let (mut pos, mut progress) = (0, Progress::default());
+        let parsed = step(buf, &mut pos, &mut self.spans, &mut progress, bounds);
+        if matches!(parsed, ParseStep::Command) {
+            self.file(keyspace, table, db, buf, 0..pos, &mut None);
+        }
+    }
+
+    /// Prefetches the keys that were looked at.
+    pub(in crate::server) fn prefetch_all(&mut self, keyspace: &Keyspace, db: DbIndex) {
+        if self.hashes.len() > 1 {
+            keyspace.prefetch(db, &self.hashes);
+        }
+        self.clear_commands();
+    }
+
     /// The commands that [`Batch::parse_requests`] found in `buf`: row, arguments, key hashes, end
     /// offset.
     pub fn commands<'a>(

@@ -68,6 +68,11 @@ impl Clients {
         self.slab.take_at(slot, generation)
     }
 
+    /// The session in a slot, if it is not taken out.
+    pub(in crate::server) fn at(&self, slot: u32) -> Option<&Session> {
+        self.slab.at(slot).map(Box::as_ref)
+    }
+
     pub fn take(&mut self, id: ClientId) -> Option<Box<Session>> {
         let slot = *self.by_id.get(&id)?;
         self.slab.take(slot)

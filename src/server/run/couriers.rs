@@ -13,6 +13,7 @@ use std::sync::atomic::Ordering;
 use super::Loop;
 use super::read::go_on_soon;
 
+use crate::server::clients::batch::COMMANDS_MAX;
 use crate::server::clients::client::ClientFlags;
 use crate::server::clients::session::Session;
 use russet_net::courier::staffing::{ACTIVE_MIN, Advice};
@@ -23,6 +24,8 @@ use russet_net::{Stream, Target};
 const PARCELS_MAX: usize = 4;
 /// Clients that were active within this time are active at once.
 const ACTIVE_MS: u64 = 100;
+/// Keys whose table, entries and short values are in the processor's caches.
+const CACHED_KEYS: usize = 1 << 16;
 
 impl Loop {
     /// Couriers that there may be: one fewer than `io-threads`, and than there are processors, as
@@ -150,8 +153,11 @@ impl Loop {
 
     fn serve_parcel(&mut self, at: usize, mut parcel: Parcel) {
         let block = std::mem::take(&mut parcel.block);
-        for report in &mut parcel.reports {
-            self.serve_report(&block, report);
+        for reports in parcel.reports.chunks_mut(COMMANDS_MAX) {
+            self.look_ahead(&block, reports);
+            for report in reports {
+                self.serve_report(&block, report);
+            }
         }
         let couriers = &mut self.engine.server.connections.couriers;
         if !block.is_unique() {
@@ -175,6 +181,30 @@ impl Loop {
         for (place, socket) in recalled {
             self.take_back(place, socket);
         }
+    }
+
+    /// Prefetches the keys of the first command of each report, where the keys are too many for the
+    /// caches: one after the other, each lookup would wait for memory by itself.
+    fn look_ahead(&mut self, block: &[u8], reports: &[Report]) {
+        let server = &self.engine.server;
+        let db_of = |report: &Report| {
+            let session = server.clients.at(report.place.slot)?;
+            (session.generation == report.place.generation).then_some(session.client.db)
+        };
+        let Some(db) = reports.iter().find_map(db_of) else {
+            return;
+        };
+        let keyspace = &self.engine.keyspace;
+        if reports.len() < 2 || keyspace.database(db).len() < CACHED_KEYS {
+            return;
+        }
+        for report in reports {
+            if db_of(report) == Some(db) {
+                let request = &block[report.start as usize..][..report.len as usize];
+                self.batch.look_at(keyspace, &server.table, db, request);
+            }
+        }
+        self.batch.prefetch_all(keyspace, db);
     }
 
     fn serve_report(&mut self, block: &bytes::Bytes, report: &mut Report) {

@@ -1,0 +1,280 @@
+//! Servers whose clients' sockets are those of threads (io-threads): what clients see is what they
+//! see without.
+
+use std::io::{Read, Write};
+use std::net::{Shutdown, TcpStream};
+use std::time::Duration;
+
+use crate::support::resp::command;
+use crate::support::{Daemon, wait_until};
+
+const ALWAYS: [&str; 6] = [
+    "--io-threads",
+    "3",
+    "--io-threads-always-active",
+    "yes",
+    "--enable-debug-command",
+    "yes",
+];
+
+fn field(server: &Daemon, name: &str) -> u64 {
+    let text = server.info(name).expect("INFO has it");
+    text.parse().expect("a number")
+}
+
+/// The clients that a thread has, as INFO threads says.
+fn clients_of(server: &Daemon, thread: u32) -> u64 {
+    let line = server.info(&format!("io_thread_{thread}")).expect("a line");
+    let clients = line.split(',').next().expect("clients");
+    let count = clients.strip_prefix("clients=").expect("clients");
+    count.parse().expect("a number")
+}
+
+#[test]
+fn clients_are_spread_and_named_by_their_thread() {
+    let server = Daemon::start(&ALWAYS);
+    let mut clients: Vec<_> = (0..20).map(|_| server.connect()).collect();
+    for client in &mut clients {
+        assert_eq!(client.ask("PING"), "+PONG\r\n");
+        assert_eq!(client.ask("SET k v"), "+OK\r\n");
+    }
+    let (one, two) = (clients_of(&server, 1), clients_of(&server, 2));
+    assert!(one + two >= 20 && one.abs_diff(two) <= 1, "{one} {two}");
+    let list = clients[0].ask("CLIENT LIST");
+    assert!(list.contains(" io-thread=1 ") && list.contains(" io-thread=2 "));
+    assert!(field(&server, "io_threaded_reads_processed") > 0);
+    assert!(field(&server, "io_threaded_writes_processed") > 0);
+    assert_eq!(field(&server, "io_threads_active"), 1);
+    drop(clients);
+    wait_until("they are gone", || {
+        clients_of(&server, 1) + clients_of(&server, 2) <= 1
+    });
+}
+
+#[test]
+fn long_requests_and_replies_come_whole_and_in_order() {
+    let server = Daemon::start(&ALWAYS);
+    let mut client = server.connect();
+    let value = |n: usize| -> Vec<u8> { (0..n).map(|i| (i * 7 + n) as u8).collect() };
+    let lengths = [1, 100, 5000, 16_384, 40_000, 70_000, 300_000, 3_000_000];
+    for n in lengths {
+        client.send(&command(&[b"SET", n.to_string().as_bytes(), &value(n)]));
+    }
+    for n in lengths {
+        client.send(&command(&[b"GET", n.to_string().as_bytes()]));
+        client.send(&command(&[b"STRLEN", n.to_string().as_bytes()]));
+    }
+    for _ in lengths {
+        assert_eq!(client.reply(), b"+OK\r\n");
+    }
+    for n in lengths {
+        let wanted = [format!("${n}\r\n").as_bytes(), &value(n), b"\r\n"].concat();
+        assert!(client.reply() == wanted, "{n}");
+        assert_eq!(client.reply(), format!(":{n}\r\n").as_bytes());
+    }
+    // A pipeline of more than the loop takes ahead, beside another client.
+    let mut other = server.connect();
+    let many = command(&[b"ECHO", b"0123456789"]).repeat(20_000);
+    client.send(&many);
+    assert_eq!(other.ask("PING"), "+PONG\r\n");
+    for _ in 0..20_000 {
+        assert_eq!(client.reply(), b"$10\r\n0123456789\r\n");
+    }
+}
+
+#[test]
+fn subscribers_monitors_and_blocked_clients_are_served() {
+    let server = Daemon::start(&ALWAYS);
+    let mut subscribers: Vec<_> = (0..50).map(|_| server.connect()).collect();
+    for client in &mut subscribers {
+        client.send(&command(&[b"SUBSCRIBE", b"news"]));
+        client.reply();
+    }
+    let mut blocked = server.connect();
+    blocked.send(&command(&[b"BLPOP", b"list", b"0"]));
+    let mut monitor = server.connect();
+    assert_eq!(monitor.ask("MONITOR"), "+OK\r\n");
+    let mut client = server.connect();
+    for i in 0..100 {
+        assert_eq!(client.ask(&format!("PUBLISH news {i}")), ":50\r\n");
+    }
+    wait_until("it blocks", || field(&server, "blocked_clients") == 1);
+    client.ask("RPUSH list element");
+    assert_eq!(blocked.reply(), b"*2\r\n$4\r\nlist\r\n$7\r\nelement\r\n");
+    for client in &mut subscribers {
+        for i in 0..100 {
+            let text = String::from_utf8(client.reply()).expect("text");
+            assert!(text.ends_with(&format!("\r\n{i}\r\n")), "{text}");
+        }
+    }
+    let line = String::from_utf8(monitor.reply()).expect("text");
+    assert!(line.contains("PUBLISH") || line.contains("BLPOP"), "{line}");
+}
+
+#[test]
+fn a_killed_client_ends_and_nothing_of_it_runs_afterwards() {
+    let server = Daemon::start(&ALWAYS);
+    let mut killer = server.connect();
+    for round in 0..50 {
+        let mut victim = server.connect();
+        let id = victim.ask("CLIENT ID");
+        let id = id.trim_start_matches(':').trim();
+        victim.send(&command(&[b"INCR", b"ran"]).repeat(2000));
+        let reply = killer.ask(&format!("CLIENT KILL ID {id}"));
+        assert_eq!(reply, ":1\r\n", "{round}");
+        let ran = killer.ask("GET ran");
+        let again = killer.ask("GET ran");
+        assert_eq!(ran, again, "{round}");
+    }
+    wait_until("all are gone", || field(&server, "connected_clients") <= 2);
+}
+
+#[test]
+fn what_a_client_sent_before_it_left_is_run_and_quit_is_answered() {
+    let server = Daemon::start(&ALWAYS);
+    for _ in 0..20 {
+        let mut socket = TcpStream::connect(("127.0.0.1", server.port())).expect("connected");
+        let input = [
+            command(&[b"INCR", b"n"]).repeat(50),
+            b"QUIT\r\nINCR n\r\n".to_vec(),
+        ];
+        socket.write_all(&input.concat()).expect("room");
+        let mut got = Vec::new();
+        socket.read_to_end(&mut got).expect("an end");
+        assert!(got.ends_with(b"+OK\r\n"));
+        let mut socket = TcpStream::connect(("127.0.0.1", server.port())).expect("connected");
+        socket
+            .write_all(&command(&[b"INCR", b"n"]).repeat(50))
+            .expect("room");
+        socket.shutdown(Shutdown::Write).expect("a socket");
+        let mut got = Vec::new();
+        socket.read_to_end(&mut got).expect("an end");
+        assert_eq!(got.iter().filter(|byte| **byte == b':').count(), 50);
+    }
+    assert_eq!(server.connect().ask("GET n"), "$4\r\n2000\r\n");
+}
+
+#[test]
+fn a_client_that_does_not_read_is_limited_and_leaves_the_others_alone() {
+    let server = Daemon::start(
+        &[
+            &ALWAYS[..],
+            &["--client-output-buffer-limit", "normal 8mb 0 0"],
+        ]
+        .concat(),
+    );
+    let mut client = server.connect();
+    client.ask(&format!("SET k {}", "x".repeat(100_000)));
+    let mut slow = TcpStream::connect(("127.0.0.1", server.port())).expect("connected");
+    let asks = command(&[b"GET", b"k"]).repeat(2000);
+    slow.write_all(&asks).expect("room");
+    wait_until("it is closed", || {
+        assert_eq!(client.ask("PING"), "+PONG\r\n");
+        field(&server, "client_output_buffer_limit_disconnections") == 1
+    });
+}
+
+#[test]
+fn a_pause_holds_what_threads_have_read_already() {
+    let server = Daemon::start(&ALWAYS);
+    let mut clients: Vec<_> = (0..10).map(|_| server.connect()).collect();
+    let mut admin = server.connect();
+    for client in &mut clients {
+        client.ask("PING");
+    }
+    assert_eq!(admin.ask("CLIENT PAUSE 100000 WRITE"), "+OK\r\n");
+    for client in &mut clients {
+        client.send(&command(&[b"INCR", b"n"]).repeat(100));
+    }
+    wait_until("all wait", || {
+        field(&server, "paused_clients") > 0 || {
+            let list = admin.ask("CLIENT LIST");
+            list.matches(" flags=b ").count() >= 10
+        }
+    });
+    assert_eq!(admin.ask("GET n"), "$-1\r\n");
+    assert_eq!(admin.ask("CLIENT UNPAUSE"), "+OK\r\n");
+    for client in &mut clients {
+        for _ in 0..100 {
+            assert!(client.reply().starts_with(b":"));
+        }
+    }
+    assert_eq!(admin.ask("GET n"), "$4\r\n1000\r\n");
+}
+
+#[test]
+fn others_are_served_beside_a_script_that_does_not_end() {
+    let server = Daemon::start(&[&ALWAYS[..], &["--busy-reply-threshold", "100"]].concat());
+    let mut busy = server.connect();
+    let mut other = server.connect();
+    other.ask("PING");
+    busy.send(&command(&[b"EVAL", b"while true do end", b"0"]));
+    wait_until("it is busy", || other.ask("PING").starts_with("-BUSY"));
+    assert_eq!(other.ask("SCRIPT KILL"), "+OK\r\n");
+    assert!(busy.reply().starts_with(b"-ERR"));
+    assert_eq!(other.ask("PING"), "+PONG\r\n");
+}
+
+/// Threads come with many busy clients and go afterwards; `CONFIG SET io-threads 1` recalls all.
+#[test]
+fn threads_come_with_load_and_go_with_it() {
+    let server = Daemon::start(&["--io-threads", "2"]);
+    let mut admin = server.connect();
+    assert_eq!(field(&server, "io_threads_active"), 0);
+    let mut clients: Vec<_> = (0..40).map(|_| server.connect()).collect();
+    let ask = command(&[b"INCR", b"n"]).repeat(50);
+    let mut asked = 0;
+    let mut turn = |clients: &mut Vec<crate::support::Connection>| {
+        for client in clients.iter_mut() {
+            client.send(&ask);
+        }
+        for client in clients.iter_mut() {
+            for _ in 0..50 {
+                assert!(client.reply().starts_with(b":"));
+            }
+        }
+        asked += 50 * clients.len();
+    };
+    wait_until("a thread has clients", || {
+        turn(&mut clients);
+        field(&server, "io_threads_active") == 1 && clients_of(&server, 1) > 20
+    });
+    assert_eq!(admin.ask("CONFIG SET io-threads 1"), "+OK\r\n");
+    wait_until("the loop has all again", || {
+        turn(&mut clients);
+        field(&server, "io_threads_active") == 0
+    });
+    turn(&mut clients);
+    let wanted = asked.to_string();
+    let reply = format!("${}\r\n{wanted}\r\n", wanted.len());
+    assert_eq!(admin.ask("GET n"), reply);
+}
+
+/// An idle server wakes no thread.
+#[test]
+fn idle_threads_sleep() {
+    let server = Daemon::start(&ALWAYS);
+    let mut client = server.connect();
+    client.ask("PING");
+    let cpu = |server: &Daemon| -> u64 {
+        let tasks = std::fs::read_dir(format!("/proc/{}/task", server.pid())).expect("it runs");
+        let of = |path: std::path::PathBuf| {
+            let name = std::fs::read_to_string(path.join("comm")).unwrap_or_default();
+            let figures = std::fs::read_to_string(path.join("schedstat")).unwrap_or_default();
+            let runs = figures
+                .split_whitespace()
+                .nth(2)
+                .map_or(0, |n| n.parse().unwrap_or(0));
+            if name.starts_with("io-") { runs } else { 0 }
+        };
+        tasks.map(|task| of(task.expect("a task").path())).sum()
+    };
+    std::thread::sleep(Duration::from_millis(100));
+    let before = cpu(&server);
+    std::thread::sleep(Duration::from_secs(1));
+    assert!(
+        cpu(&server) - before < 5,
+        "they ran {} times",
+        cpu(&server) - before
+    );
+}
