@@ -3,10 +3,14 @@
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpStream};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use rand::rngs::SmallRng;
+use rand::{RngExt, SeedableRng};
+
 use crate::support::resp::command;
-use crate::support::{Daemon, wait_until};
+use crate::support::{Connection, Daemon, wait_until};
 
 const ALWAYS: [&str; 6] = [
     "--io-threads",
@@ -224,7 +228,7 @@ fn threads_come_with_load_and_go_with_it() {
     let mut clients: Vec<_> = (0..40).map(|_| server.connect()).collect();
     let ask = command(&[b"INCR", b"n"]).repeat(50);
     let mut asked = 0;
-    let mut turn = |clients: &mut Vec<crate::support::Connection>| {
+    let mut turn = |clients: &mut Vec<Connection>| {
         for client in clients.iter_mut() {
             client.send(&ask);
         }
@@ -277,4 +281,132 @@ fn idle_threads_sleep() {
         "they ran {} times",
         cpu(&server) - before
     );
+}
+
+/// A client of the chaos below: any error is the end of its connection, no reply may be wrong.
+fn act(rng: &mut SmallRng, port: u16) -> std::io::Result<()> {
+    let mut c = Connection::open(port)?;
+    for _ in 0..rng.random_range(1..20) {
+        match rng.random_range(0..8) {
+            0 => {
+                let n = rng.random_range(1..600);
+                c.write(&command(&[b"ECHO", b"same"]).repeat(n))?;
+                for _ in 0..n {
+                    assert_eq!(c.read()?.0, b"$4\r\nsame\r\n");
+                }
+            }
+            1 => {
+                let value = vec![b'v'; rng.random_range(1..400_000)];
+                c.write(&command(&[b"ECHO", &value[..]]))?;
+                let wanted = [format!("${}\r\n", value.len()).as_bytes(), &value, b"\r\n"].concat();
+                assert!(c.read()?.0 == wanted);
+            }
+            2 => {
+                // A command in two pieces, of which the second may never come.
+                let text = command(&[b"SET", b"piece", b"value"]);
+                let at = rng.random_range(1..text.len());
+                c.write(&text[..at])?;
+                if rng.random() {
+                    return Ok(());
+                }
+                c.write(&text[at..])?;
+                assert_eq!(c.read()?.0, b"+OK\r\n");
+            }
+            3 => {
+                c.write(b"MULTI\r\nINCR n\r\nECHO a\r\nEXEC\r\n")?;
+                for start in [&b"+OK"[..], b"+QUEUED", b"+QUEUED", b"*2\r\n:"] {
+                    assert!(c.read()?.0.starts_with(start));
+                }
+            }
+            4 => {
+                c.write(&command(&[b"BLPOP", b"none", b"0.01"]))?;
+                assert_eq!(c.read()?.0, b"*-1\r\n");
+            }
+            5 => {
+                c.write(&command(&[b"SUBSCRIBE", b"news"]))?;
+                c.read()?;
+                c.write(&command(&[b"UNSUBSCRIBE", b"news"]))?;
+                while !c.read()?.0.starts_with(b"*3\r\n$11\r\nunsub") {}
+            }
+            6 => {
+                // Replies that nobody reads.
+                c.write(&command(&[b"ECHO", &[b'x'; 3000]]).repeat(200))?;
+                return Ok(());
+            }
+            _ => {
+                c.write(&command(&[b"EVAL", b"return redis.call('incr', KEYS[1])", b"1", b"n"]))?;
+                assert!(c.read()?.0.starts_with(b":"));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Clients of all kinds beside one that kills, pauses and changes the number of threads: afterwards
+/// no client, no descriptor and no byte is left, and no reply was another's.
+#[test]
+fn chaos_leaves_nothing_behind() {
+    const CLIENTS: u64 = 8;
+    let server = Daemon::start(&[
+        &ALWAYS[..],
+        &["--client-output-buffer-limit", "normal 1mb 0 0"],
+    ]
+    .concat());
+    let fds = || {
+        let all = std::fs::read_dir(format!("/proc/{}/fd", server.pid()));
+        all.expect("it runs").count()
+    };
+    let mut admin = server.connect();
+    admin.ask("PING");
+    // Both threads have started, and have their descriptors.
+    wait_until("threads", || server.info("io_thread_2").is_some());
+    let before = (fds(), field(&server, "used_memory"));
+    let port = server.port();
+    let is_over = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let workers: Vec<_> = (0..CLIENTS)
+            .map(|seed| {
+                scope.spawn(move || {
+                    let mut rng = SmallRng::seed_from_u64(seed);
+                    for _ in 0..60 {
+                        // Killed, or closed for its replies.
+                        let _ = act(&mut rng, port);
+                    }
+                })
+            })
+            .collect();
+        let is_over = &is_over;
+        scope.spawn(move || {
+            let mut rng = SmallRng::seed_from_u64(99);
+            while !is_over.load(Ordering::Relaxed) {
+                let asked = match rng.random_range(0..8) {
+                    0 => "CLIENT KILL TYPE normal".to_owned(),
+                    1 => format!("CLIENT KILL MAXAGE {}", rng.random_range(1..3)),
+                    2 => "CLIENT PAUSE 5 WRITE".to_owned(),
+                    3 => "CLIENT UNPAUSE".to_owned(),
+                    4 | 5 => format!("CONFIG SET io-threads {}", rng.random_range(1..5)),
+                    6 => format!("PUBLISH news {}", rng.random::<u32>()),
+                    _ => "CLIENT LIST".to_owned(),
+                };
+                let reply = admin.ask(&asked);
+                assert!(!reply.starts_with("-ERR"), "{asked}: {reply}");
+            }
+            admin.ask("CONFIG SET io-threads 3");
+        });
+        for worker in workers {
+            worker.join().expect("no reply is wrong");
+        }
+        is_over.store(true, Ordering::Relaxed);
+    });
+    let mut admin = server.connect();
+    admin.ask("CLIENT UNPAUSE");
+    wait_until("all are gone", || field(&server, "connected_clients") <= 2);
+    wait_until("two threads", || {
+        server.info("io_thread_2").is_some() && server.info("io_thread_3").is_none()
+    });
+    wait_until("descriptors are closed", || fds() <= before.0 + 2);
+    admin.ask("FLUSHALL");
+    wait_until("memory is freed", || {
+        field(&server, "used_memory") < before.1 + (4 << 20)
+    });
 }

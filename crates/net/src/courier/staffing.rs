@@ -1,12 +1,13 @@
 //! How many couriers there should be, by how busy the loop and they have been.
 //!
-//!     none      the loop is busy for more than half of [`BUSY_TICKS`] ticks, and [`ACTIVE_MIN`]
-//!               clients or more are active: one more
+//!     none      the loop is busy for more than a tenth of [`BUSY_TICKS`] ticks, and [`ACTIVE_MIN`]
+//!               clients or more are active: one
+//!     one       for [`SLACK_TICKS`] ticks, it and the loop are busy for less than a twentieth: none
 //!     some      all of them are busy for more than 70 %: one more
-//!               for [`SLACK_TICKS`] ticks, one thread fewer would be busy for less than 60 %: one
-//!               fewer
+//!               for [`SLACK_TICKS`] ticks, one fewer would be busy for less than 60 %: one fewer
 //!
-//! Few clients keep their loop to themselves: handing over costs two wake-ups where each waits for
+//! The first one comes early: on a machine that has other work, too, a loop that could do no more is
+//! seen to work for a small part of the time. Few clients keep their loop to themselves: handing over costs two wake-ups where each waits for
 //! its answer.
 
 /// Clients that are active at the same time, at least, for couriers to help.
@@ -15,7 +16,8 @@ pub const ACTIVE_MIN: usize = 8;
 const BUSY_TICKS: u32 = 2;
 /// Ticks in which there is slack before one is stopped.
 const SLACK_TICKS: u32 = 20;
-const LOOP_BUSY: f64 = 0.5;
+const LOOP_BUSY: f64 = 0.1;
+const LAST_BUSY: f64 = 0.05;
 const COURIER_BUSY: f64 = 0.7;
 const FEWER_BUSY: f64 = 0.6;
 
@@ -58,8 +60,12 @@ impl Staffing {
                 couriers.iter().all(|busy| *busy > COURIER_BUSY)
             };
         self.busy = if is_busy { self.busy + 1 } else { 0 };
-        let all = of_loop + couriers.iter().sum::<f64>();
-        let is_slack = now > 0 && all < FEWER_BUSY * now as f64;
+        let of_couriers = couriers.iter().sum::<f64>();
+        let is_slack = match now {
+            0 => false,
+            1 => of_loop + of_couriers < LAST_BUSY,
+            _ => of_couriers < FEWER_BUSY * (now - 1) as f64,
+        };
         self.slack = if is_slack { self.slack + 1 } else { 0 };
         if self.busy >= BUSY_TICKS {
             self.busy = 0;
@@ -87,7 +93,11 @@ mod tests {
         }
         assert_eq!(staffing.advise(0.3, &[0.9], 2, || true), Advice::Keep);
         assert_eq!(staffing.advise(0.3, &[0.9], 2, || true), Advice::More);
-        let idle = (0..20).map(|_| staffing.advise(0.1, &[0.2, 0.1], 2, || true));
+        let slack = (0..20).map(|_| staffing.advise(0.1, &[0.2, 0.1], 2, || true));
+        assert_eq!(slack.last(), Some(Advice::Fewer));
+        let little = (0..20).map(|_| staffing.advise(0.1, &[0.2], 2, || true));
+        assert_eq!(little.last(), Some(Advice::Keep));
+        let idle = (0..20).map(|_| staffing.advise(0.01, &[0.02], 2, || true));
         assert_eq!(idle.last(), Some(Advice::Fewer));
     }
 
