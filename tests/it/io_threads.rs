@@ -62,11 +62,15 @@ fn long_requests_and_replies_come_whole_and_in_order() {
     let value = |n: usize| -> Vec<u8> { (0..n).map(|i| (i * 7 + n) as u8).collect() };
     let lengths = [1, 100, 5000, 16_384, 40_000, 70_000, 300_000, 3_000_000];
     for n in lengths {
-        client.send(&command(&[b"SET", n.to_string().as_bytes(), &value(n)]));
+        client.send(&command(&[
+            &b"SET"[..],
+            n.to_string().as_bytes(),
+            &value(n),
+        ]));
     }
     for n in lengths {
-        client.send(&command(&[b"GET", n.to_string().as_bytes()]));
-        client.send(&command(&[b"STRLEN", n.to_string().as_bytes()]));
+        client.send(&command(&[&b"GET"[..], n.to_string().as_bytes()]));
+        client.send(&command(&[&b"STRLEN"[..], n.to_string().as_bytes()]));
     }
     for _ in lengths {
         assert_eq!(client.reply(), b"+OK\r\n");
@@ -78,7 +82,7 @@ fn long_requests_and_replies_come_whole_and_in_order() {
     }
     // A pipeline of more than the loop takes ahead, beside another client.
     let mut other = server.connect();
-    let many = command(&[b"ECHO", b"0123456789"]).repeat(20_000);
+    let many = command(&[&b"ECHO"[..], b"0123456789"]).repeat(20_000);
     client.send(&many);
     assert_eq!(other.ask("PING"), "+PONG\r\n");
     for _ in 0..20_000 {
@@ -91,11 +95,11 @@ fn subscribers_monitors_and_blocked_clients_are_served() {
     let server = Daemon::start(&ALWAYS);
     let mut subscribers: Vec<_> = (0..50).map(|_| server.connect()).collect();
     for client in &mut subscribers {
-        client.send(&command(&[b"SUBSCRIBE", b"news"]));
+        client.send(&command(&[&b"SUBSCRIBE"[..], b"news"]));
         client.reply();
     }
     let mut blocked = server.connect();
-    blocked.send(&command(&[b"BLPOP", b"list", b"0"]));
+    blocked.send(&command(&[&b"BLPOP"[..], b"list", b"0"]));
     let mut monitor = server.connect();
     assert_eq!(monitor.ask("MONITOR"), "+OK\r\n");
     let mut client = server.connect();
@@ -123,7 +127,7 @@ fn a_killed_client_ends_and_nothing_of_it_runs_afterwards() {
         let mut victim = server.connect();
         let id = victim.ask("CLIENT ID");
         let id = id.trim_start_matches(':').trim();
-        victim.send(&command(&[b"INCR", b"ran"]).repeat(2000));
+        victim.send(&command(&[&b"INCR"[..], b"ran"]).repeat(2000));
         let reply = killer.ask(&format!("CLIENT KILL ID {id}"));
         assert_eq!(reply, ":1\r\n", "{round}");
         let ran = killer.ask("GET ran");
@@ -139,7 +143,7 @@ fn what_a_client_sent_before_it_left_is_run_and_quit_is_answered() {
     for _ in 0..20 {
         let mut socket = TcpStream::connect(("127.0.0.1", server.port())).expect("connected");
         let input = [
-            command(&[b"INCR", b"n"]).repeat(50),
+            command(&[&b"INCR"[..], b"n"]).repeat(50),
             b"QUIT\r\nINCR n\r\n".to_vec(),
         ];
         socket.write_all(&input.concat()).expect("room");
@@ -148,7 +152,7 @@ fn what_a_client_sent_before_it_left_is_run_and_quit_is_answered() {
         assert!(got.ends_with(b"+OK\r\n"));
         let mut socket = TcpStream::connect(("127.0.0.1", server.port())).expect("connected");
         socket
-            .write_all(&command(&[b"INCR", b"n"]).repeat(50))
+            .write_all(&command(&[&b"INCR"[..], b"n"]).repeat(50))
             .expect("room");
         socket.shutdown(Shutdown::Write).expect("a socket");
         let mut got = Vec::new();
@@ -170,7 +174,7 @@ fn a_client_that_does_not_read_is_limited_and_leaves_the_others_alone() {
     let mut client = server.connect();
     client.ask(&format!("SET k {}", "x".repeat(100_000)));
     let mut slow = TcpStream::connect(("127.0.0.1", server.port())).expect("connected");
-    let asks = command(&[b"GET", b"k"]).repeat(2000);
+    let asks = command(&[&b"GET"[..], b"k"]).repeat(2000);
     slow.write_all(&asks).expect("room");
     wait_until("it is closed", || {
         assert_eq!(client.ask("PING"), "+PONG\r\n");
@@ -188,7 +192,7 @@ fn a_pause_holds_what_threads_have_read_already() {
     }
     assert_eq!(admin.ask("CLIENT PAUSE 100000 WRITE"), "+OK\r\n");
     for client in &mut clients {
-        client.send(&command(&[b"INCR", b"n"]).repeat(100));
+        client.send(&command(&[&b"INCR"[..], b"n"]).repeat(100));
     }
     wait_until("all wait", || {
         field(&server, "paused_clients") > 0 || {
@@ -212,7 +216,7 @@ fn others_are_served_beside_a_script_that_does_not_end() {
     let mut busy = server.connect();
     let mut other = server.connect();
     other.ask("PING");
-    busy.send(&command(&[b"EVAL", b"while true do end", b"0"]));
+    busy.send(&command(&[&b"EVAL"[..], b"while true do end", b"0"]));
     wait_until("it is busy", || other.ask("PING").starts_with("-BUSY"));
     assert_eq!(other.ask("SCRIPT KILL"), "+OK\r\n");
     assert!(busy.reply().starts_with(b"-ERR"));
@@ -226,7 +230,7 @@ fn threads_come_with_load_and_go_with_it() {
     let mut admin = server.connect();
     assert_eq!(field(&server, "io_threads_active"), 0);
     let mut clients: Vec<_> = (0..40).map(|_| server.connect()).collect();
-    let ask = command(&[b"INCR", b"n"]).repeat(50);
+    let ask = command(&[&b"INCR"[..], b"n"]).repeat(50);
     let mut asked = 0;
     let mut turn = |clients: &mut Vec<Connection>| {
         for client in clients.iter_mut() {
@@ -290,20 +294,20 @@ fn act(rng: &mut SmallRng, port: u16) -> std::io::Result<()> {
         match rng.random_range(0..8) {
             0 => {
                 let n = rng.random_range(1..600);
-                c.write(&command(&[b"ECHO", b"same"]).repeat(n))?;
+                c.write(&command(&[&b"ECHO"[..], b"same"]).repeat(n))?;
                 for _ in 0..n {
                     assert_eq!(c.read()?.0, b"$4\r\nsame\r\n");
                 }
             }
             1 => {
                 let value = vec![b'v'; rng.random_range(1..400_000)];
-                c.write(&command(&[b"ECHO", &value[..]]))?;
+                c.write(&command(&[&b"ECHO"[..], &value[..]]))?;
                 let wanted = [format!("${}\r\n", value.len()).as_bytes(), &value, b"\r\n"].concat();
                 assert!(c.read()?.0 == wanted);
             }
             2 => {
                 // A command in two pieces, of which the second may never come.
-                let text = command(&[b"SET", b"piece", b"value"]);
+                let text = command(&[&b"SET"[..], b"piece", b"value"]);
                 let at = rng.random_range(1..text.len());
                 c.write(&text[..at])?;
                 if rng.random() {
@@ -319,22 +323,27 @@ fn act(rng: &mut SmallRng, port: u16) -> std::io::Result<()> {
                 }
             }
             4 => {
-                c.write(&command(&[b"BLPOP", b"none", b"0.01"]))?;
+                c.write(&command(&[&b"BLPOP"[..], b"none", b"0.01"]))?;
                 assert_eq!(c.read()?.0, b"*-1\r\n");
             }
             5 => {
-                c.write(&command(&[b"SUBSCRIBE", b"news"]))?;
+                c.write(&command(&[&b"SUBSCRIBE"[..], b"news"]))?;
                 c.read()?;
-                c.write(&command(&[b"UNSUBSCRIBE", b"news"]))?;
+                c.write(&command(&[&b"UNSUBSCRIBE"[..], b"news"]))?;
                 while !c.read()?.0.starts_with(b"*3\r\n$11\r\nunsub") {}
             }
             6 => {
                 // Replies that nobody reads.
-                c.write(&command(&[b"ECHO", &[b'x'; 3000]]).repeat(200))?;
+                c.write(&command(&[&b"ECHO"[..], &[b'x'; 3000]]).repeat(200))?;
                 return Ok(());
             }
             _ => {
-                c.write(&command(&[b"EVAL", b"return redis.call('incr', KEYS[1])", b"1", b"n"]))?;
+                c.write(&command(&[
+                    &b"EVAL"[..],
+                    b"return redis.call('incr', KEYS[1])",
+                    b"1",
+                    b"n",
+                ]))?;
                 assert!(c.read()?.0.starts_with(b":"));
             }
         }
@@ -347,11 +356,13 @@ fn act(rng: &mut SmallRng, port: u16) -> std::io::Result<()> {
 #[test]
 fn chaos_leaves_nothing_behind() {
     const CLIENTS: u64 = 8;
-    let server = Daemon::start(&[
-        &ALWAYS[..],
-        &["--client-output-buffer-limit", "normal 1mb 0 0"],
-    ]
-    .concat());
+    let server = Daemon::start(
+        &[
+            &ALWAYS[..],
+            &["--client-output-buffer-limit", "normal 1mb 0 0"],
+        ]
+        .concat(),
+    );
     let fds = || {
         let all = std::fs::read_dir(format!("/proc/{}/fd", server.pid()));
         all.expect("it runs").count()

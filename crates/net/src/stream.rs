@@ -102,7 +102,11 @@ pub fn await_stream(stream: &Stream, to_write: bool, timeout_ms: u32) -> bool {
         tv_sec: i64::from(timeout_ms / 1000),
         tv_nsec: i64::from(timeout_ms % 1000) * 1_000_000,
     };
-    poll(&mut [PollFd::new(stream, flags)], Some(&timeout)).is_ok_and(|ready| ready > 0)
+    let Some(socket) = stream.socket() else {
+        return false;
+    };
+    let mut asked = [PollFd::from_borrowed_fd(socket, flags)];
+    poll(&mut asked, Some(&timeout)).is_ok_and(|ready| ready > 0)
 }
 
 /// A connected socket.

@@ -75,6 +75,10 @@ impl Engine {
         } else {
             CHILD_PATIENCE
         };
+        let connections = &mut self.server.connections;
+        if let Some(registry) = &connections.registry {
+            connections.couriers.fetch(session, registry);
+        }
         let Some(stream) = session.stream.take() else {
             return self.dispatch_carefully(session, row, args, hashes);
         };

@@ -98,6 +98,7 @@ impl Loop {
     pub(super) fn hand_over(&mut self, session: &mut Session) {
         const STAYS: ClientFlags = ClientFlags::REPLICA
             .union(ClientFlags::PRIMARY)
+            .union(ClientFlags::DEBUGS)
             .union(ClientFlags::CLOSE_ASAP)
             .union(ClientFlags::CLOSE_AFTER_REPLY);
         let Some(stream) = &mut session.stream else {
@@ -140,8 +141,7 @@ impl Loop {
         let mut has_served = false;
         for at in 0..self.engine.server.connections.couriers.len() {
             for _ in 0..PARCELS_MAX {
-                let courier = self.engine.server.connections.couriers.at_mut(at);
-                let Some(parcel) = courier.and_then(Courier::take) else {
+                let Some(parcel) = self.engine.server.connections.couriers.next(at) else {
                     break;
                 };
                 has_served = true;

@@ -3,19 +3,24 @@
 //! Invariant: a session whose stream is carried is a connection of the courier that the stream
 //! names, under the session's slot and generation, until [`Couriers::close`] or its return.
 
+use std::collections::VecDeque;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
+use std::time::{Duration, Instant};
 
 use russet_net::courier::staffing::{Advice, Staffing};
-use russet_net::courier::{Bell, Courier, Place};
+use russet_net::courier::{Bell, Courier, Parcel, Place};
 use russet_net::{Role, Stream, Target};
 
+use crate::server::clients::client::ClientFlags;
 use crate::server::clients::session::Session;
 use crate::server::clients::table::Clients;
 
 /// Connections that one courier has more than another, at least, before some are moved.
 const UNEVEN_MIN: usize = 4;
+/// A socket that is wanted at once has come within this time.
+const FETCH_WITHIN: Duration = Duration::from_secs(1);
 
 /// See the module.
 #[derive(Debug, Default)]
@@ -32,6 +37,8 @@ pub(in crate::server) struct Couriers {
     /// Whether the last one is to end, when it has no connection.
     retires: bool,
     staffing: Staffing,
+    /// Parcels that came while a socket was fetched, each with its courier's index.
+    fetched: VecDeque<(usize, Parcel)>,
     /// At the last tick: the clock, the microseconds of turns, and of each courier's work.
     last: (u64, u64, Vec<u64>),
 }
@@ -145,6 +152,63 @@ impl Couriers {
         }
     }
 
+    /// Has a session's socket back at once, in the poll of this registry. It takes a round of its
+    /// courier; what others have sent meanwhile is served later.
+    pub(in crate::server) fn fetch(&mut self, session: &mut Session, registry: &mio::Registry) {
+        if session.client.courier == 0 || !self.has_back(session) {
+            return;
+        }
+        let token = Target::client(session.slot, session.generation).into();
+        if let Some(stream) = &mut session.stream
+            && stream.register(registry, token).is_err()
+        {
+            session.client.flags.insert(ClientFlags::CLOSE_ASAP);
+        }
+    }
+
+    /// Waits until a session's socket is back. `false`: it is not within a second.
+    fn has_back(&mut self, session: &mut Session) -> bool {
+        self.recall(session);
+        self.post();
+        let place = place_of(session);
+        let began = Instant::now();
+        while began.elapsed() < FETCH_WITHIN {
+            let Some(courier) = self.of(session) else {
+                return true;
+            };
+            let at = courier.number() as usize - 1;
+            let Some(mut parcel) = courier.take() else {
+                std::thread::yield_now();
+                continue;
+            };
+            for report in parcel.reports.iter().filter(|report| report.place == place) {
+                let bytes = &parcel.block[report.start as usize..][..report.len as usize];
+                session.input.give(bytes.to_vec());
+            }
+            parcel.reports.retain(|report| report.place != place);
+            let mut recalled = std::mem::take(&mut parcel.recalled).into_iter();
+            let (mine, others) = recalled
+                .by_ref()
+                .partition::<Vec<_>, _>(|(at, _)| *at == place);
+            parcel.recalled = others;
+            self.fetched.push_back((at, parcel));
+            if let Some((_, socket)) = mine.into_iter().next() {
+                self.returned(session, socket);
+                return true;
+            }
+        }
+        false
+    }
+
+    /// The next parcel of a courier, those first that came with a socket that was fetched.
+    pub(in crate::server) fn next(&mut self, at: usize) -> Option<Parcel> {
+        let fetched = self.fetched.iter().position(|(of, _)| *of == at);
+        match fetched.and_then(|index| self.fetched.remove(index)) {
+            Some((_, parcel)) => Some(parcel),
+            None => self.all.get_mut(at)?.take(),
+        }
+    }
+
     /// A session's socket has come back.
     pub(in crate::server) fn returned(&mut self, session: &mut Session, socket: Stream) {
         if let Some(courier) = self.of(session) {
@@ -188,7 +252,7 @@ impl Couriers {
             return;
         };
         let number = last.number();
-        if last.connections() > 0 || last.has_parcels() {
+        if last.connections() > 0 || self.have_parcels() {
             self.retires = true;
             self.takes_clients = self.all.len() > 1;
             for session in clients.iter_mut() {
@@ -253,7 +317,7 @@ impl Couriers {
     /// Whether any has something for the loop.
     #[inline]
     pub(in crate::server) fn have_parcels(&self) -> bool {
-        self.all.iter().any(Courier::has_parcels)
+        !self.fetched.is_empty() || self.all.iter().any(Courier::has_parcels)
     }
 
     /// The loop is about to sleep; `false`: there is something for it.

@@ -4,7 +4,6 @@
 //! which the session may be ended. A client that takes no bytes for [`WRITE_PATIENCE`] has gone.
 
 use std::io::{ErrorKind, Write};
-use std::os::fd::{AsFd, AsRawFd};
 use std::time::{Duration, Instant};
 
 use russet_net::{Stream, await_stream};
@@ -38,7 +37,7 @@ impl Wire {
     }
 
     pub fn descriptor(&self) -> i32 {
-        self.stream.as_fd().as_raw_fd()
+        self.stream.fd()
     }
 
     /// Another process goes on with the connection.
