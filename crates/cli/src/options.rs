@@ -168,8 +168,14 @@ const MISSING: &[(&str, &str)] = &[
     ),
     ("--replica", "russet tail prints the stream of effects"),
     ("--slave", "russet tail prints the stream of effects"),
-    ("--ldb", "there is no debugger of scripts"),
-    ("--ldb-sync-mode", "there is no debugger of scripts"),
+    (
+        "--ldb",
+        "the server has SCRIPT DEBUG; the client for it is redis-cli of Redis",
+    ),
+    (
+        "--ldb-sync-mode",
+        "the server has SCRIPT DEBUG; the client for it is redis-cli of Redis",
+    ),
     ("--latency-dist", "LATENCY HISTOGRAM has the distribution"),
     ("--latency-percentiles", "INFO latencystats has percentiles"),
     (
