@@ -70,7 +70,13 @@ pub(crate) fn pipe(link: &mut Link, options: &Options) -> Result<u8, Failed> {
                 }
                 sent
             });
-            await_last(link, options, &mark, &mut counts, || sender.is_finished())?
+            let is_sent = || sender.is_finished();
+            let is_ended = await_last(link, options, &mark, &mut counts, is_sent)?;
+            if is_ended {
+                // All was sent, and its line comes before that of the end.
+                let _ = sender.join();
+            }
+            is_ended
         }
         None => {
             let mut is_ended = false;
