@@ -9,7 +9,7 @@
 //! | `gather` | the values of a document, or why it is refused |
 //! | `texts` | texts as entries of terms |
 //! | `pairs` | parts within words and tags: WITHSUFFIXTRIE |
-//! | `terms`, `postings` | the dictionary, and the documents of each term |
+//! | `terms`, `order`, `postings` | the dictionary, its order, and the documents of each term |
 //! | `tags`, `numbers` | the values of TAG; of NUMERIC and GEO |
 //! | `shapes`, `vectors` | the values of GEOSHAPE; of VECTOR |
 //! | `columns` | the values of SORTABLE fields |
@@ -31,6 +31,7 @@ mod expand;
 mod figures;
 mod gather;
 mod numbers;
+mod order;
 mod pairs;
 mod postings;
 mod put;
@@ -49,11 +50,12 @@ pub use figures::{Faults, Figures};
 
 pub(crate) use documents::{Documents, Facts};
 pub(crate) use numbers::{Bounds, Numbers};
+pub(crate) use order::{head_of, to_successor};
 pub(crate) use pairs::{Pair, pairs_of};
 pub(crate) use postings::{END, PostingCursor};
 pub(crate) use shapes::Shapes;
 pub(crate) use tags::{TagEntry, Tags};
-pub(crate) use terms::{Term, Terms};
+pub(crate) use terms::{Term, TermWalk, Terms};
 pub(crate) use vectors::{Near, Nearest, Vectors};
 
 use std::collections::{BTreeMap, HashMap};

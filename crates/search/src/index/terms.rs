@@ -6,15 +6,14 @@
 //! again. A word remembers the number of its stem in the index's language, so that a word that is
 //! known is stemmed once; the stem stays as long as a word remembers it.
 //!
-//! Invariants
-//!   1. `by_bytes` and `in_order` hold the numbers of all terms, and no others.
-//!   2. `in_order` ascends by bytes; its parts are never empty and have at most [`PART_MAX`].
+//! Invariant: `by_bytes` and `in_order` hold the numbers of all terms, and no others.
 //!
-//! Cost: a look-up is one hash; a new term O(log n + PART_MAX). Some 120 bytes a term.
+//! Cost: a look-up is one hash; a new term is put in order, see `order`. Some 130 bytes a term.
 
 use hashbrown::HashTable;
 use russet_base::hashing::hash::keys;
 
+use super::order::{Order, Place};
 use super::pairs::{Pair, Pairs};
 use super::postings::Postings;
 
@@ -25,9 +24,6 @@ pub(crate) type TermId = u32;
 const UNKNOWN: TermId = TermId::MAX;
 /// The word has no stem of its own.
 const NONE: TermId = TermId::MAX - 1;
-
-/// Terms of a part of the order, at most.
-const PART_MAX: usize = 512;
 
 #[derive(Debug)]
 pub(crate) struct Term {
@@ -43,7 +39,7 @@ pub(crate) struct Terms {
     terms: Vec<Option<Term>>,
     free: Vec<TermId>,
     by_bytes: HashTable<TermId>,
-    in_order: Vec<Vec<TermId>>,
+    in_order: Order,
     /// Words of fields that are WITHSUFFIXTRIE.
     pairs: Pairs,
     /// Bytes of all texts.
@@ -57,6 +53,45 @@ pub(crate) enum Stem {
     /// It equals the word, or the word is too short.
     None,
     Term(TermId),
+}
+
+/// A walk over the terms in the order of their bytes.
+pub(crate) struct TermWalk<'t> {
+    terms: &'t Terms,
+    place: Place,
+}
+
+impl<'t> TermWalk<'t> {
+    /// The first 8 bytes of the term's text, then zeros, where it stands; `None`: at the end.
+    #[inline]
+    pub(crate) fn head(&self) -> Option<[u8; 8]> {
+        let (head, _) = self.terms.in_order.get(self.place)?;
+        Some(head.to_be_bytes())
+    }
+
+    /// The term where it stands; `None`: at the end.
+    pub(crate) fn term(&self) -> Option<&'t Term> {
+        let (_, id) = self.terms.in_order.get(self.place)?;
+        Some(self.terms.get(id))
+    }
+
+    /// To the next one, from one.
+    #[inline]
+    pub(crate) fn advance(&mut self) {
+        self.place = self.terms.in_order.after(self.place);
+    }
+
+    /// To the first one, from here on, that is `to` or more. O(log of the terms between).
+    pub(crate) fn seek(&mut self, to: &[u8]) {
+        let terms = &self.terms.terms;
+        let text = |id| text_of(terms, id);
+        self.place = self.terms.in_order.seek(self.place, to, &text);
+    }
+}
+
+fn text_of(terms: &[Option<Term>], id: TermId) -> &[u8] {
+    let term = terms[id as usize].as_ref();
+    &term.expect("a term's number is that of a term").text
 }
 
 impl Terms {
@@ -89,8 +124,7 @@ impl Terms {
     pub(crate) fn number(&mut self, text: &[u8]) -> TermId {
         let hash = keys().hash(text);
         let terms = &self.terms;
-        let text_of = |id: TermId| &*terms[id as usize].as_ref().expect("a known term").text;
-        if let Some(id) = self.by_bytes.find(hash, |id| text_of(*id) == text) {
+        if let Some(id) = self.by_bytes.find(hash, |id| text_of(terms, *id) == text) {
             return *id;
         }
         let term = Term {
@@ -111,32 +145,11 @@ impl Terms {
         };
         self.text_bytes += text.len();
         let terms = &self.terms;
-        self.by_bytes.insert_unique(hash, id, |id| {
-            keys().hash(&terms[*id as usize].as_ref().expect("a known term").text)
-        });
-        self.order(id);
+        self.by_bytes
+            .insert_unique(hash, id, |id| keys().hash(text_of(terms, *id)));
+        let text = |id: TermId| text_of(terms, id);
+        self.in_order.insert(id, &text);
         id
-    }
-
-    fn text(&self, id: TermId) -> &[u8] {
-        &self.get(id).text
-    }
-
-    fn order(&mut self, id: TermId) {
-        let text = self.text(id);
-        let before = |part: &Vec<TermId>| self.text(part[0]) <= text;
-        let part = self.in_order.partition_point(before).saturating_sub(1);
-        let Some(ids) = self.in_order.get(part) else {
-            self.in_order.push(vec![id]);
-            return;
-        };
-        let at = ids.partition_point(|other| self.text(*other) < text);
-        let ids = &mut self.in_order[part];
-        ids.insert(at, id);
-        if ids.len() > PART_MAX {
-            let upper = ids.split_off(PART_MAX / 2);
-            self.in_order.insert(part + 1, upper);
-        }
     }
 
     /// Forgets a term that no document holds and no word remembers.
@@ -145,20 +158,12 @@ impl Terms {
         if !term.postings.is_empty() || term.words > 0 {
             return;
         }
-        let text = self.text(id);
-        let part = self
-            .in_order
-            .partition_point(|part| self.text(part[0]) <= text)
-            - 1;
-        let at = self.in_order[part].partition_point(|other| self.text(*other) < text);
-        let hash = keys().hash(text);
+        let terms = &self.terms;
+        let hash = keys().hash(text_of(terms, id));
         if let Ok(entry) = self.by_bytes.find_entry(hash, |other| *other == id) {
             entry.remove();
         }
-        self.in_order[part].remove(at);
-        if self.in_order[part].is_empty() {
-            self.in_order.remove(part);
-        }
+        self.in_order.remove(id, &|id| text_of(terms, id));
         let term = self.terms[id as usize]
             .take()
             .expect("a term's number is that of a term");
@@ -201,16 +206,23 @@ impl Terms {
         self.get_mut(word).stem = stem.unwrap_or(NONE);
     }
 
+    /// The terms in the order of their bytes.
+    pub(crate) fn walk(&self) -> TermWalk<'_> {
+        TermWalk {
+            terms: self,
+            place: Place::default(),
+        }
+    }
+
     /// The terms from `from` on, in the order of their bytes. O(log n) for the first.
     pub(crate) fn from<'t>(&'t self, from: &[u8]) -> impl Iterator<Item = &'t Term> + use<'t> {
-        let before = |part: &Vec<TermId>| self.text(part[0]) <= from;
-        let part = self.in_order.partition_point(before).saturating_sub(1);
-        let first = self.in_order.get(part);
-        let at = first.map_or(0, |ids| ids.partition_point(|id| self.text(*id) < from));
-        let ids = self.in_order[part.min(self.in_order.len())..]
-            .iter()
-            .flatten();
-        ids.skip(at).map(|id| self.get(*id))
+        let mut walk = self.walk();
+        walk.seek(from);
+        std::iter::from_fn(move || {
+            let term = walk.term()?;
+            walk.advance();
+            Some(term)
+        })
     }
 
     /// Bytes of the texts of all terms.
@@ -234,7 +246,7 @@ impl Terms {
 
     /// Bytes of the dictionary without texts and postings.
     pub(crate) fn bytes(&self) -> usize {
-        let order: usize = self.in_order.iter().map(|part| part.capacity() * 4).sum();
+        let order = self.in_order.bytes();
         let terms = self.terms.capacity() * size_of::<Option<Term>>();
         terms + self.by_bytes.capacity() * 5 + order + self.pairs.bytes()
     }

@@ -11,12 +11,15 @@ mod nearness;
 mod tests;
 
 use std::collections::BTreeSet;
+use std::collections::btree_set::Range;
+use std::iter::Peekable;
+use std::ops::Bound;
 
-use crate::index::{Index, Term};
+use crate::index::{Index, Term, TermWalk, head_of};
 use crate::iterate::{END, WordCursor};
 use crate::query::{Fields, Kind, Node};
 use crate::text::in_small_letters;
-use nearness::near;
+use nearness::{Texts, near};
 
 /// The terms of a dictionary.
 pub type Dictionary = BTreeSet<Box<[u8]>>;
@@ -82,31 +85,18 @@ impl Speller<'_> {
     fn suggestions(&self, index: &Index, word: &[u8], fields: Fields) -> Vec<(usize, Vec<u8>)> {
         let mut found: Vec<(usize, Vec<u8>)> = Vec::new();
         let distance = self.distance.into();
-        let terms = |from: &[u8]| index.terms().from(from);
-        near(
-            word,
-            distance,
-            terms,
-            |term| &term.text,
-            |term| {
-                if is_in(index, term, fields) {
-                    found.push((term.postings.len(), term.text.to_vec()));
-                }
-            },
-        );
+        near(word, distance, &mut index.terms().walk(), |term: &Term| {
+            if is_in(index, term, fields) {
+                found.push((term.postings.len(), term.text.to_vec()));
+            }
+        });
         found.sort_by_key(|(documents, _)| std::cmp::Reverse(*documents));
         let mut others = BTreeSet::new();
         for dictionary in &self.included {
-            let terms = |from: &[u8]| dictionary.range(Box::<[u8]>::from(from)..);
-            near(
-                word,
-                distance,
-                terms,
-                |term| term,
-                |term| {
-                    others.insert(term.to_vec());
-                },
-            );
+            let mut terms = DictionaryWalk::new(dictionary);
+            near(word, distance, &mut terms, |term| {
+                others.insert(term.to_vec());
+            });
         }
         for term in others {
             if !found.iter().any(|(_, known)| *known == term) {
@@ -114,6 +104,72 @@ impl Speller<'_> {
             }
         }
         found
+    }
+}
+
+impl<'t> Texts for TermWalk<'t> {
+    type Entry = &'t Term;
+
+    fn head(&self) -> Option<[u8; 8]> {
+        TermWalk::head(self)
+    }
+
+    fn entry(&self) -> &'t Term {
+        self.term().expect("the walk is not at its end")
+    }
+
+    fn text<'e>(term: &'e &'t Term) -> &'e [u8] {
+        &term.text
+    }
+
+    fn advance(&mut self) {
+        TermWalk::advance(self);
+    }
+
+    fn seek(&mut self, to: &[u8]) {
+        TermWalk::seek(self, to);
+    }
+}
+
+/// A walk over the terms of a dictionary.
+struct DictionaryWalk<'d> {
+    dictionary: &'d Dictionary,
+    rest: Peekable<Range<'d, Box<[u8]>>>,
+}
+
+impl<'d> DictionaryWalk<'d> {
+    fn new(dictionary: &'d Dictionary) -> DictionaryWalk<'d> {
+        DictionaryWalk {
+            dictionary,
+            rest: dictionary.range::<[u8], _>(..).peekable(),
+        }
+    }
+}
+
+impl<'d> Texts for DictionaryWalk<'d> {
+    type Entry = &'d [u8];
+
+    fn head(&self) -> Option<[u8; 8]> {
+        let mut rest = self.rest.clone();
+        rest.peek().map(|text| head_of(text).to_be_bytes())
+    }
+
+    fn entry(&self) -> &'d [u8] {
+        let mut rest = self.rest.clone();
+        rest.peek().expect("the walk is not at its end")
+    }
+
+    fn text<'e>(term: &'e &'d [u8]) -> &'e [u8] {
+        term
+    }
+
+    fn advance(&mut self) {
+        self.rest.next();
+    }
+
+    fn seek(&mut self, to: &[u8]) {
+        let from = (Bound::Included(to), Bound::Unbounded);
+        self.rest = self.dictionary.range::<[u8], _>(from).peekable();
     }
 }
 

@@ -4,6 +4,8 @@
 //! text; texts with the same beginning share the rows of it. When no distance of a row is small
 //! enough, all texts that begin so are skipped.
 
+use crate::index::to_successor;
+
 /// Rows of a word.
 struct Rows {
     word: Vec<char>,
@@ -82,43 +84,53 @@ impl Rows {
     }
 }
 
-/// Calls `take` with the entries whose texts are within `most` edits of a word, in order. `from`:
-/// the entries from a text on, in the order of their bytes.
-pub(super) fn near<'t, T: ?Sized + 't, I: Iterator<Item = &'t T>>(
+/// A walk over texts in the order of their bytes.
+pub(super) trait Texts {
+    type Entry;
+
+    /// The first bytes of the text where it stands, up to a zero; `None`: at the end.
+    fn head(&self) -> Option<[u8; 8]>;
+    /// The entry where it stands, which is not at the end.
+    fn entry(&self) -> Self::Entry;
+    fn text(entry: &Self::Entry) -> &[u8];
+    fn advance(&mut self);
+    /// To the first text, from here on, that is `to` or more.
+    fn seek(&mut self, to: &[u8]);
+}
+
+/// Calls `take` with the entries whose texts are within `most` edits of a word, in order.
+pub(super) fn near<T: Texts>(
     word: &[u8],
     most: usize,
-    from: impl Fn(&[u8]) -> I,
-    text: impl Fn(&T) -> &[u8],
-    mut take: impl FnMut(&'t T),
+    texts: &mut T,
+    mut take: impl FnMut(T::Entry),
 ) {
     let mut rows = Rows::new(word, most);
     let mut start = Vec::new();
-    'skip: loop {
-        for entry in from(&start) {
-            let text = text(entry);
+    while let Some(head) = texts.head() {
+        // The beginnings of most are too far, for which no whole text is read.
+        let is_letter = |byte: &u8| *byte != 0 && byte.is_ascii();
+        let len = head.iter().position(|byte| !is_letter(byte)).unwrap_or(8);
+        start.clear();
+        if let Distance::FarFrom(bytes) = rows.distance(&head[..len]) {
+            start.extend_from_slice(&head[..bytes]);
+        } else {
+            let entry = texts.entry();
+            let text = T::text(&entry);
             match rows.distance(text) {
-                Distance::Near => take(entry),
-                Distance::FarFrom(bytes) if bytes < text.len() => {
-                    start = text[..bytes].to_vec();
-                    if to_successor(&mut start) {
-                        continue 'skip;
+                Distance::FarFrom(bytes) => start.extend_from_slice(&text[..bytes]),
+                distance => {
+                    if matches!(distance, Distance::Near) {
+                        take(entry);
                     }
-                    return;
+                    texts.advance();
+                    continue;
                 }
-                Distance::Far | Distance::FarFrom(_) => {}
             }
         }
-        return;
-    }
-}
-
-/// The least text above all that begin with this one; false: there is none.
-fn to_successor(text: &mut Vec<u8>) -> bool {
-    while let Some(last) = text.pop() {
-        if last < u8::MAX {
-            text.push(last + 1);
-            return true;
+        if !to_successor(&mut start) {
+            return;
         }
+        texts.seek(&start);
     }
-    false
 }

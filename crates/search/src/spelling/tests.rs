@@ -32,8 +32,7 @@ proptest! {
     ) {
         let all: Dictionary = texts.iter().map(|text| text.as_bytes().into()).collect();
         let mut found = Vec::new();
-        let from = |from: &[u8]| all.range(Box::<[u8]>::from(from)..);
-        near(word.as_bytes(), most, from, |text| text, |text| {
+        near(word.as_bytes(), most, &mut DictionaryWalk::new(&all), |text| {
             found.push(String::from_utf8(text.to_vec()).expect("UTF-8"));
         });
         let expected = texts.into_iter().filter(|text| distance(text, &word) <= most);
@@ -47,7 +46,6 @@ proptest! {
         word in prop::collection::vec(any::<u8>(), 0..6),
     ) {
         let all: Dictionary = texts.into_iter().map(Vec::into_boxed_slice).collect();
-        let from = |from: &[u8]| all.range(Box::<[u8]>::from(from)..);
-        near(&word, 2, from, |text| text, |_| {});
+        near(&word, 2, &mut DictionaryWalk::new(&all), |_| {});
     }
 }
