@@ -23,6 +23,8 @@ pub(super) struct Builder<'i, 's> {
     pub(super) distance_names: Vec<Vec<u8>>,
     /// Whether a part stands for more terms than it may.
     pub(super) is_cut: bool,
+    /// Whether the tree is to keep what is found for its parts.
+    pub(super) keeps_found: bool,
 }
 
 pub(super) type Built<'i> = Result<Cursor<'i>, QueryError>;
@@ -35,6 +37,7 @@ impl<'i, 's> Builder<'i, 's> {
             scoring: Scoring::new(search, index.len(), index.documents().length_total()),
             distance_names: Vec::new(),
             is_cut: false,
+            keeps_found: false,
         }
     }
 

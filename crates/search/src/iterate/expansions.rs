@@ -13,7 +13,7 @@ use std::sync::OnceLock;
 use super::build::{Builder, Built, expansion};
 use super::counted::PartProfile;
 use super::{Cursor, Ids, Role, WordCursor};
-use crate::index::{Pair, TagEntry, Tags, Term, pairs_of};
+use crate::index::{Pair, TagEntry, Tags, Term, pairs_of, to_successor};
 use crate::query::{Fields, Kind, Node, QueryError, unescaped};
 use crate::text::in_small_letters;
 
@@ -161,6 +161,13 @@ fn fits(pattern: &[u8], text: &[u8]) -> bool {
 impl<'i> Builder<'i, '_> {
     /// The terms that a part stands for, as a union.
     pub(super) fn expansions(&mut self, node: &Node) -> Built<'i> {
+        if let Some(ids) = node.terms.get()
+            && let Some(fields) = self.fields_of(node)
+        {
+            let ids = ids.iter();
+            let parts = ids.filter_map(|id| self.of_term(self.index.terms().get(*id), fields));
+            return Ok(expansion(parts.collect(), node.weight));
+        }
         let Some(test) = Test::of(node, self.search.prefix_min, true) else {
             return Ok(Cursor::Empty);
         };
@@ -175,26 +182,39 @@ impl<'i> Builder<'i, '_> {
         let Some(fields) = self.fields_of(node) else {
             return Ok(Cursor::Empty);
         };
-        let positions = self.index.schema().has_offsets;
-        let mut parts = Vec::new();
+        let (mut parts, mut terms) = (Vec::new(), Vec::new());
         let most = self.search.expansions_max;
         let mut is_cut = false;
-        let idf = |documents| self.scoring.idf(documents);
         self.for_each_term(&test, suffixes.is_some(), &mut |term| {
             if parts.len() == most {
                 is_cut = true;
                 return false;
             }
-            let mut word = WordCursor::new(term, fields, 1.0, positions);
-            word.idf = idf(word.documents() as u64);
-            if word.id() != super::END {
-                let word = Cursor::Word(word);
-                parts.push(self.counted(word, |_| PartProfile::of_word(&term.text)));
+            if let Some(part) = self.of_term(term, fields) {
+                parts.push(part);
+                terms.push(term);
             }
             true
         });
         self.is_cut |= is_cut;
+        if self.keeps_found {
+            let ids = terms
+                .iter()
+                .filter_map(|term| self.index.terms().find(&term.text));
+            node.terms.keep(ids.collect());
+        }
         Ok(expansion(parts, node.weight))
+    }
+
+    /// The documents that hold a term in some fields; `None`: there are none.
+    fn of_term(&self, term: &'i Term, fields: u128) -> Option<Cursor<'i>> {
+        let positions = self.index.schema().has_offsets;
+        let mut word = WordCursor::new(term, fields, 1.0, positions);
+        word.idf = self.scoring.idf(word.documents() as u64);
+        (word.id() != super::END).then(|| {
+            let word = Cursor::Word(word);
+            self.counted(word, |_| PartProfile::of_word(&term.text))
+        })
     }
 
     /// Calls `take` with the terms that pass, in order, until it returns false.
@@ -228,30 +248,47 @@ impl<'i> Builder<'i, '_> {
 
     /// Walks the terms of an automaton, and skips those with a beginning that it refuses.
     fn for_each_near(&self, automaton: &DFA, take: &mut dyn FnMut(&'i Term) -> bool) {
+        // Where the automaton refuses a text: after so many bytes of it.
+        let refusal = |text: &[u8]| {
+            let mut state = automaton.initial_state();
+            let refused = text.iter().position(|byte| {
+                state = automaton.transition(state, *byte);
+                state == SINK_STATE
+            });
+            refused.map(|at| at + 1).ok_or(state)
+        };
         let mut from = Vec::new();
-        'start: loop {
-            for term in self.index.terms().from(&from) {
-                let mut state = automaton.initial_state();
-                for (at, byte) in term.text.iter().enumerate() {
-                    state = automaton.transition(state, *byte);
-                    if state == SINK_STATE {
-                        if at + 1 == term.text.len() {
-                            break;
-                        }
-                        // No term that begins so passes.
-                        from = term.text[..=at].to_vec();
-                        if !to_successor(&mut from) {
+        let mut walk = self.index.terms().walk();
+        while let Some(head) = walk.head() {
+            // Most are refused by their first bytes, for which no text is read.
+            let len = head.iter().position(|byte| *byte == 0).unwrap_or(8);
+            if let Ok(refused) = refusal(&head[..len]) {
+                from.clear();
+                from.extend_from_slice(&head[..refused]);
+            } else {
+                let Some(term) = walk.term() else {
+                    return;
+                };
+                match refusal(&term.text) {
+                    Ok(refused) => {
+                        from.clear();
+                        from.extend_from_slice(&term.text[..refused]);
+                    }
+                    Err(state) => {
+                        let passes = matches!(automaton.distance(state), Distance::Exact(_));
+                        if passes && !term.postings.is_empty() && !take(term) {
                             return;
                         }
-                        continue 'start;
+                        walk.advance();
+                        continue;
                     }
                 }
-                let passes = matches!(automaton.distance(state), Distance::Exact(_));
-                if passes && !term.postings.is_empty() && !take(term) {
-                    return;
-                }
             }
-            return;
+            // No term that begins so passes.
+            if !to_successor(&mut from) {
+                return;
+            }
+            walk.seek(&from);
         }
     }
 
@@ -307,17 +344,6 @@ impl<'i> Builder<'i, '_> {
             out.push(expansion(parts, value.weight));
         }
     }
-}
-
-/// The least text above all that begin with this one; false: there is none.
-fn to_successor(text: &mut Vec<u8>) -> bool {
-    while let Some(last) = text.pop() {
-        if last < u8::MAX {
-            text.push(last + 1);
-            return true;
-        }
-    }
-    false
 }
 
 #[cfg(test)]

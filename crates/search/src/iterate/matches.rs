@@ -31,7 +31,31 @@ impl Index {
     ///
     /// A vector of another size than the field's, and shapes.
     pub fn matches<'i>(&'i self, root: &Node, search: &Search) -> Result<Matches<'i>, QueryError> {
+        self.matches_of(root, Builder::new(self, search))
+    }
+
+    /// The same; what is found for the parts of the query is kept in it, until [`Node::forget`]:
+    /// asking again costs less. The index must not change in between.
+    ///
+    /// # Errors
+    ///
+    /// As [`Index::matches`].
+    pub fn matches_for_now<'i>(
+        &'i self,
+        root: &Node,
+        search: &Search,
+    ) -> Result<Matches<'i>, QueryError> {
         let mut builder = Builder::new(self, search);
+        builder.keeps_found = true;
+        self.matches_of(root, builder)
+    }
+
+    fn matches_of<'i>(
+        &'i self,
+        root: &Node,
+        mut builder: Builder<'i, '_>,
+    ) -> Result<Matches<'i>, QueryError> {
+        let search = builder.search;
         let cursor = builder.build_root(root)?;
         let mut matches = Matches {
             index: self,
@@ -131,8 +155,9 @@ impl Iterator for Matches<'_> {
             let steps = self.explains.then_some(&mut steps);
             scoring.score(&self.root, documents.facts(id), payload, steps)
         });
-        let mut distances = vec![f64::NAN; self.distance_names.len()];
-        if !distances.is_empty() {
+        let mut distances = Vec::new();
+        if !self.distance_names.is_empty() {
+            distances.resize(self.distance_names.len(), f64::NAN);
             take_distances(&self.root, id, &mut distances);
         }
         self.root.advance();

@@ -108,3 +108,37 @@ proptest! {
         }
     }
 }
+
+/// A query that keeps what was found is answered alike, and anew once it has forgotten it.
+#[test]
+fn kept_terms_are_those_of_the_index() {
+    let mut schema = crate::schema::Schema::new(crate::schema::KeyType::Hash);
+    schema.fields = vec![crate::index::testbed::text("t", 1.0)];
+    let mut index = crate::index::Index::new(schema);
+    let put = |index: &mut crate::index::Index, key: &str, t: &str| {
+        index.put(key.as_bytes(), &crate::index::testbed::Hash(&[("t", t)]));
+    };
+    for (key, t) in [
+        ("a", "hello"),
+        ("b", "help world"),
+        ("c", "hold"),
+        ("d", "hells"),
+    ] {
+        put(&mut index, key, t);
+    }
+    let search = crate::search::Search::default();
+    for (query, counts) in [("he*", [3, 3]), ("%hell%", [3, 3]), ("w'h?l*'", [4, 4])] {
+        let mut root = crate::index::testbed::root(&index, query);
+        let first = index.matches_for_now(&root, &search).expect("matches");
+        assert_eq!(first.count(), counts[0], "{query}");
+        let again = index.matches(&root, &search).expect("matches");
+        assert_eq!(again.count(), counts[0], "{query}");
+        root.forget();
+        index.remove(b"a");
+        put(&mut index, "e", "helm");
+        let anew = index.matches(&root, &search).expect("matches");
+        assert_eq!(anew.count(), counts[1], "{query}");
+        index.remove(b"e");
+        put(&mut index, "a", "hello");
+    }
+}

@@ -140,6 +140,12 @@ impl<'i> Builder<'i, '_> {
             )));
         }
         let options = options(query, graph)?;
+        if let Some(list) = query.found.get() {
+            let filter = query.filter.as_ref().filter(|_| !list.is_empty());
+            let filter = filter.map(|filter| self.build(filter)).transpose()?;
+            let distances = Distances::new(list.clone(), filter, place, node.weight);
+            return Ok(Cursor::Distances(Box::new(distances)));
+        }
         let target = vectors.target(&query.vector);
         let (list, filter) = match query.reach {
             Reach::Within(radius) if vectors.has_graph() => {
@@ -160,6 +166,9 @@ impl<'i> Builder<'i, '_> {
             }
             Reach::Nearest(k) => self.nearest(query, vectors, &target, k as usize, &options)?,
         };
+        if self.keeps_found {
+            query.found.keep(list.clone());
+        }
         Ok(Cursor::Distances(Box::new(Distances::new(
             list,
             filter,

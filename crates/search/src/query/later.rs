@@ -6,7 +6,7 @@
 
 use super::lexer::{self, Kind as Token};
 use super::parser::{Bound, Parsed, Parser, folded, unescaped};
-use super::tree::{Kind, Node, Range, Reach, Relation, VectorQuery, both, either};
+use super::tree::{Kind, Memo, Node, Range, Reach, Relation, VectorQuery, both, either};
 use super::{Fields, QueryError};
 use crate::expression::number_of;
 
@@ -477,6 +477,7 @@ fn shape_or_vectors(p: &mut Parser<'_>, field: Vec<u8>) -> Parsed<Node> {
         reach: Reach::Within(radius),
         options: Vec::new(),
         filter: None,
+        found: Memo::default(),
     }))))
 }
 
@@ -508,6 +509,7 @@ fn nearest(p: &mut Parser<'_>, filter: Option<Node>) -> Parsed<Node> {
         reach: Reach::Nearest(k as u64),
         options: Vec::new(),
         filter,
+        found: Memo::default(),
         field,
     };
     while p.peek() == Token::Word {

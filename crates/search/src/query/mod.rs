@@ -27,6 +27,7 @@ mod tests;
 
 pub use explain::explain;
 pub(crate) use parser::unescaped;
+pub(crate) use tree::Memo;
 pub use tree::{Circle, Fields, Kind, Node, Range, Reach, Relation, Unit, VectorQuery};
 
 use std::collections::HashMap;

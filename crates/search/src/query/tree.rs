@@ -2,6 +2,8 @@
 //!
 //! Both grammars make it; it says nothing of how a part is found.
 
+use std::sync::OnceLock;
+
 /// The text fields that a part of a query looks in: a bit for each of the schema's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Fields(pub u128);
@@ -28,6 +30,44 @@ pub struct Node {
     pub verbatim: bool,
     /// The name that a distance has among a row's fields.
     pub distance_field: Option<Vec<u8>>,
+    /// Of a prefix, a part, a pattern or a fuzzy word: the numbers of its terms.
+    pub(crate) terms: Memo<Vec<u32>>,
+}
+
+/// Documents or terms that an index has found for a part of a query, for the next time, before
+/// anything changes.
+///
+/// It is no part of the query: copies are empty, and all are equal.
+#[derive(Debug)]
+pub(crate) struct Memo<T>(OnceLock<T>);
+
+impl<T> Memo<T> {
+    pub(crate) fn get(&self) -> Option<&T> {
+        self.0.get()
+    }
+
+    /// Keeps it, unless something is kept.
+    pub(crate) fn keep(&self, found: T) {
+        let _ = self.0.set(found);
+    }
+}
+
+impl<T> Default for Memo<T> {
+    fn default() -> Memo<T> {
+        Memo(OnceLock::new())
+    }
+}
+
+impl<T> Clone for Memo<T> {
+    fn clone(&self) -> Memo<T> {
+        Memo::default()
+    }
+}
+
+impl<T> PartialEq for Memo<T> {
+    fn eq(&self, _: &Memo<T>) -> bool {
+        true
+    }
 }
 
 /// The documents that a part of a query matches.
@@ -147,6 +187,8 @@ pub struct VectorQuery {
     pub options: Vec<(Vec<u8>, Vec<u8>)>,
     /// Documents that it is asked about; `None`: all.
     pub filter: Option<Node>,
+    /// The documents that it finds, with their distances.
+    pub(crate) found: Memo<Vec<(u32, f64)>>,
 }
 
 impl VectorQuery {
@@ -175,6 +217,7 @@ impl Node {
             phonetic: None,
             verbatim: false,
             distance_field: None,
+            terms: Memo::default(),
         }
     }
 
@@ -201,6 +244,15 @@ impl Node {
             Kind::Vector(vector) => vector.filter.as_mut_slice(),
             _ => &mut [],
         }
+    }
+
+    /// Forgets what an index has found for it: the index may have changed.
+    pub fn forget(&mut self) {
+        self.terms = Memo::default();
+        if let Kind::Vector(vector) = &mut self.kind {
+            vector.found = Memo::default();
+        }
+        self.parts_mut().iter_mut().for_each(Node::forget);
     }
 
     /// Leaves of the fields of this part, and of all in it, those that are among `fields`.
