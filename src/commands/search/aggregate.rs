@@ -3,8 +3,9 @@
 //! A cursor keeps its walk; the READs of one begin where the last one ended.
 
 use super::reply::{format_name, reply_fields, reply_warnings};
-use super::row::{READS, SEARCHING, catch_up, check_prefixes, refusal, words};
-use super::walk::{Asked, Question, Walk, defaults};
+use super::row::{READS, SEARCHING, catch_up, readable, refusal, words};
+use super::settings::defaults;
+use super::walk::{Asked, Question, Walk};
 use crate::server::search::Cursor;
 use crate::server::{Call, CommandResult, Spec};
 use russet_base::clock;
@@ -96,10 +97,8 @@ pub(super) fn begin(
     profiles: bool,
 ) -> Result<Walk, CommandError> {
     let name = call.args.at(1);
-    let held = call.server.search.get(name);
-    let held = held.ok_or_else(|| refusal(&SearchError::no_such_index(name)))?;
+    let held = readable(call, name)?;
     let schema = held.index.schema();
-    check_prefixes(call, schema)?;
     let root = request.options.query(text, schema);
     let root = root.map_err(|error| refusal(&error))?;
     let (of_index, _) = call.server.search.cursors.count(name);

@@ -2,9 +2,10 @@
 
 use super::aggregate::{COUNT, Reading, keep};
 use super::reply::{reply_fields, reply_warnings};
-use super::row::{READS, SEARCHING, catch_up, check_prefixes, refusal, words};
+use super::row::{READS, SEARCHING, catch_up, readable, refusal, words};
+use super::settings::defaults;
 use super::sides::Sides;
-use super::walk::{Asked, Question, Walk, defaults};
+use super::walk::{Asked, Question, Walk};
 use crate::server::{Call, CommandResult, Spec};
 use russet_base::clock;
 use russet_command::{Arity, CommandError};
@@ -56,10 +57,8 @@ fn hybrid(call: &mut Call<'_>) -> CommandResult {
 /// The trees of the query and of the vector.
 fn trees(call: &mut Call<'_>, request: &HybridRequest) -> Result<[Option<Node>; 2], CommandError> {
     let name = call.args.at(1);
-    let held = call.server.search.get(name);
-    let held = held.ok_or_else(|| refusal(&SearchError::no_such_index(name)))?;
+    let held = readable(call, name)?;
     let schema = held.index.schema();
-    check_prefixes(call, schema)?;
     let text = request.text_query(schema);
     let vector = request.vector_query(schema);
     let wrong = |error: SearchError| refusal(&error);

@@ -9,6 +9,7 @@
 //!     profile        PROFILE
 //!     legacy         ADD, SAFEADD, GET, MGET, DEL, SYNADD
 //!     debug          DEBUG
+//!     settings       the settings that queries go by
 //!     walk           a query under way, in slices
 //!     sides          the documents of HYBRID, gathered in slices
 //!     loading        fields of documents that replies and stages ask for
@@ -35,6 +36,7 @@ mod profile;
 mod query;
 mod reply;
 mod row;
+mod settings;
 mod sides;
 mod spelling;
 mod suggestions;

@@ -3,8 +3,9 @@
 //! Cost: documents that parts of the query match; only those that are shown are loaded.
 
 use super::reply::{format_name, reply_explanation, reply_fields, reply_warnings};
-use super::row::{READS, SEARCHING, catch_up, check_prefixes, refusal, words};
-use super::walk::{Asked, Question, Walk, defaults};
+use super::row::{READS, SEARCHING, catch_up, readable, refusal, words};
+use super::settings::defaults;
+use super::walk::{Asked, Question, Walk};
 use crate::server::{Call, CommandResult, Spec};
 use russet_base::clock;
 use russet_base::numbers::general;
@@ -87,10 +88,8 @@ pub(super) fn begin(
     profiles: bool,
 ) -> Result<Walk, CommandError> {
     let name = call.args.at(1);
-    let held = call.server.search.get(name);
-    let held = held.ok_or_else(|| refusal(&SearchError::no_such_index(name)))?;
+    let held = readable(call, name)?;
     let schema = held.index.schema();
-    check_prefixes(call, schema)?;
     let root = request
         .query(text, schema)
         .map_err(|error| refusal(&error))?;
@@ -302,10 +301,8 @@ fn explained(call: &mut Call<'_>) -> Result<Vec<u8>, CommandError> {
         return Err(NO_QUERY);
     };
     let request = parse(call, OPTIONS_AT)?;
-    let held = call.server.search.get(name);
-    let held = held.ok_or_else(|| refusal(&SearchError::no_such_index(name)))?;
+    let held = readable(call, name)?;
     let schema = held.index.schema();
-    check_prefixes(call, schema)?;
     let root = request
         .query(text, schema)
         .map_err(|error| refusal(&error))?;

@@ -4,7 +4,7 @@
 //! prefixes.
 
 use crate::server::Call;
-use crate::server::search::DATABASE;
+use crate::server::search::{DATABASE, Held};
 use russet_command::{Category, CommandError, Flags};
 use russet_search::error::{SearchError, Wording};
 use russet_search::schema::Schema;
@@ -41,6 +41,18 @@ pub(super) fn catch_up(call: &mut Call<'_>) -> Result<(), CommandError> {
     }
     call.server.catch_up(call.db.keyspace());
     Ok(())
+}
+
+/// The index of a name or an alias, whose keys the user may read.
+///
+/// # Errors
+///
+/// Where there is none, or the user lacks the right.
+pub(super) fn readable<'c>(call: &'c Call<'_>, name: &[u8]) -> Result<&'c Held, CommandError> {
+    let held = call.server.search.get(name);
+    let held = held.ok_or_else(|| refusal(&SearchError::no_such_index(name)))?;
+    check_prefixes(call, held.index.schema())?;
+    Ok(held)
 }
 
 /// Whether the user may read every key with the prefixes of an index.

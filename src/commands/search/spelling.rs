@@ -3,13 +3,12 @@
 //! Words of the query, and terms near to them: `russet_search::spelling`. Dictionaries are those of
 //! DICTADD.
 
-use super::row::{READS, catch_up, check_prefixes, refusal, words};
-use super::walk::defaults;
+use super::row::{READS, catch_up, readable, refusal, words};
+use super::settings::defaults;
 use crate::server::{Call, CommandResult, Spec};
 use russet_base::numbers::number::parse_i64;
 use russet_command::{Arity, Category, CommandError};
 use russet_resp::Reply;
-use russet_search::error::SearchError;
 use russet_search::request::SearchRequest;
 use russet_search::spelling::{Misspelled, Speller};
 
@@ -44,10 +43,8 @@ fn check(call: &mut Call<'_>) -> CommandResult {
     catch_up(call)?;
     let (name, text) = (call.args.at(1), call.args.at(2));
     let request = request(call)?;
-    let unknown = || refusal(&SearchError::unknown_index(name, "Unknown Index name"));
-    let held = call.server.search.get(name).ok_or_else(unknown)?;
+    let held = readable(call, name)?;
     let schema = held.index.schema();
-    check_prefixes(call, schema)?;
     let root = request
         .query(text, schema)
         .map_err(|error| refusal(&error))?;

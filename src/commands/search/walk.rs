@@ -8,21 +8,21 @@
 
 use super::loading::Reader;
 use super::row::refusal;
+use super::settings::search_of;
 use super::sides::{Clock, Sides};
 use crate::server::searches::Task;
 use crate::server::{Call, Server};
 use russet_base::clock;
 use russet_command::CommandError;
-use russet_config::{Config, SearchOnTimeout, SearchScorer};
+use russet_config::SearchOnTimeout;
 use russet_search::error::{INDEX_DROPPED, SearchError, TIMEOUT};
 use russet_search::hit::{DocumentId, Hit};
 use russet_search::index::Index;
 use russet_search::iterate::{Matches, PartProfile};
 use russet_search::pipeline::{Batch, Context, Ending, Hits, OutputRow, Pipeline};
-use russet_search::query::{Dialect, Node};
-use russet_search::request::{Defaults, Options};
+use russet_search::query::Node;
+use russet_search::request::Options;
 use russet_search::schema::Schema;
-use russet_search::score::Scorer;
 use russet_search::search::Search;
 use russet_types::vector_set::Progress;
 
@@ -30,18 +30,6 @@ use russet_types::vector_set::Progress;
 const SLICE_US: u64 = 1000;
 /// Documents between two looks at the clock.
 pub(super) const BUDGET: u64 = 256;
-
-/// The settings that words of a command stand for.
-pub(super) fn defaults(server: &Server, rows_max: u64, is_resp3: bool) -> Defaults {
-    let config = &server.config;
-    let dialect = Dialect::new(config.search_default_dialect as u8);
-    Defaults {
-        dialect: dialect.unwrap_or(Dialect::FIRST),
-        rows_max,
-        offset_max: config.search_max_search_results,
-        is_resp3,
-    }
-}
 
 /// See the module.
 pub(super) struct Walk {
@@ -180,7 +168,8 @@ impl Walk {
             Asked::Query(None) => Source::Query(None),
             Asked::Query(Some(root)) => {
                 let root = held.index.expand(&root, &search).map_err(wrong)?;
-                let matches = held.index.matches(&root, &search).map_err(wrong)?;
+                let matches = held.index.matches_for_now(&root, &search);
+                let matches = matches.map_err(wrong)?;
                 is_cut = matches.hit_limit_of_expansions();
                 names = matches.distance_names().to_vec();
                 Source::Query(Some(root))
@@ -330,6 +319,10 @@ impl Walk {
         if profiles {
             self.parts = noted.map(|noted| noted.matches.profile());
         }
+        // Until it goes on, the index may change.
+        if let Source::Query(Some(root)) = &mut self.source {
+            root.forget();
+        }
         Ok(progress)
     }
 
@@ -420,48 +413,5 @@ impl Walk {
             .chain(self.late.iter().copied())
             .chain(prefixes)
             .chain(self.failure.as_deref())
-    }
-}
-
-/// How an index is asked, by the options of a command and the settings.
-pub(super) fn search_of(config: &Config, index: &Index, options: &Options, scores: bool) -> Search {
-    let keys = options.keys.as_ref().map(|keys| {
-        let mut ids: Vec<DocumentId> = keys.iter().filter_map(|key| index.id(key)).collect();
-        ids.sort_unstable();
-        ids.dedup();
-        ids
-    });
-    let scorer = match options.scorer {
-        Some(name) => Scorer::named(name.as_bytes()).unwrap_or_default(),
-        None => default_scorer(config.search_default_scorer),
-    };
-    let mut search = Search {
-        scorer,
-        language: options.language,
-        in_keys: keys,
-        payload: options.payload.clone(),
-        scores,
-        explains: options.explains_scores,
-        expansions_max: config.search_max_prefix_expansions as usize,
-        prefix_min: config.search_min_prefix as usize,
-        ..Search::default()
-    };
-    if let Some(factor) = options.tanh_factor {
-        search.tanh_factor = factor as f64;
-    }
-    search
-}
-
-fn default_scorer(scorer: SearchScorer) -> Scorer {
-    match scorer {
-        SearchScorer::Bm25Std => Scorer::Bm25Std,
-        SearchScorer::Bm25StdNorm => Scorer::Bm25StdNorm,
-        SearchScorer::Bm25StdTanh => Scorer::Bm25StdTanh,
-        SearchScorer::Bm25 => Scorer::Bm25,
-        SearchScorer::TfIdf => Scorer::TfIdf,
-        SearchScorer::TfIdfDocNorm => Scorer::TfIdfDocNorm,
-        SearchScorer::DisMax => Scorer::DisMax,
-        SearchScorer::DocScore => Scorer::DocScore,
-        SearchScorer::Hamming => Scorer::Hamming,
     }
 }

@@ -3,7 +3,7 @@
 //! Dictionaries belong to no index; they list words that are spelled correctly.
 
 use super::definitions::changed;
-use super::row::{GROWS, READS, WRITES, catch_up, check_prefixes, refusal};
+use super::row::{GROWS, READS, WRITES, catch_up, check_prefixes, readable, refusal};
 use crate::server::search::Scan;
 use crate::server::{Call, CommandResult, Spec};
 use russet_command::{Arity, Category, CommandError};
@@ -30,10 +30,10 @@ pub(super) const TAGVALS: Spec = Spec {
 fn tag_values(call: &mut Call<'_>) -> CommandResult {
     let [_, name, field] = call.args.exactly();
     catch_up(call)?;
-    let unknown = || refusal(&SearchError::unknown_index(name, "Unknown Index name"));
+    let unknown = || refusal(&SearchError::no_such_index(name));
     let held = call.server.search.get(name).ok_or_else(unknown)?;
+    check_prefixes(call, held.index.schema())?;
     let schema = held.index.schema();
-    check_prefixes(call, schema)?;
     let (at, field) = schema.field(field).ok_or(NO_FIELD)?;
     if !matches!(field.kind, FieldKind::Tag(_)) {
         return Err(NOT_A_TAG);
@@ -58,9 +58,7 @@ pub(super) const SYNUPDATE: Spec = Spec {
 fn update_synonyms(call: &mut Call<'_>) -> CommandResult {
     let (args, name) = (call.args, call.args.at(1));
     catch_up(call)?;
-    let unknown = || refusal(&SearchError::unknown_index(name, "Unknown index name"));
-    let held = call.server.search.get(name).ok_or_else(unknown)?;
-    check_prefixes(call, held.index.schema())?;
+    readable(call, name)?;
     let skips = args.is(3, "SKIPINITIALSCAN");
     let terms = args.from(3 + usize::from(skips));
     if terms.is_empty() {
@@ -91,7 +89,7 @@ pub(super) const SYNDUMP: Spec = Spec {
 fn dump_synonyms(call: &mut Call<'_>) -> CommandResult {
     let name = call.args.at(1);
     catch_up(call)?;
-    let unknown = || refusal(&SearchError::unknown_index(name, "Unknown index name"));
+    let unknown = || refusal(&SearchError::no_such_index(name));
     let held = call.server.search.get(name).ok_or_else(unknown)?;
     check_prefixes(call, held.index.schema())?;
     let groups_of: Vec<_> = held.index.synonyms().collect();
