@@ -5,7 +5,6 @@
 pub mod backoff;
 pub mod clock;
 pub mod finding;
-pub mod gather;
 pub mod given_file;
 pub mod glob;
 pub mod hashing;

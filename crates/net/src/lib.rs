@@ -5,6 +5,7 @@
 mod connecting;
 pub mod courier;
 mod dial;
+pub mod gather;
 mod listener;
 mod slab;
 mod stream;

@@ -56,6 +56,11 @@ impl<T> Slab<T> {
         self.places.len() - self.free.len()
     }
 
+    /// Number of slots, in use or free: all slots are below it.
+    pub fn slots(&self) -> u32 {
+        self.places.len() as u32
+    }
+
     /// Bytes of the slab itself.
     pub fn table_bytes(&self) -> usize {
         russet_base::memory::alloc::vec_bytes(&self.places)

@@ -280,7 +280,7 @@ impl Stream {
             Stream::Unix(s) => s.shutdown(std::net::Shutdown::Both),
             Stream::Tls(s) => s.socket().shutdown(std::net::Shutdown::Both),
             Stream::Unpacking(s) => return s.inner().shut_down(),
-            // Its courier is told to.
+            // Its courier gets an order to.
             Stream::Carried(_) => return,
         };
     }

@@ -210,8 +210,8 @@ mod tests {
             for value in [value, n as f64 / 10_f64.powi(decimals), n as f64] {
                 let shown = text(value);
                 prop_assert_eq!(shown.parse::<f64>().expect("a number").to_bits(), value.to_bits());
-                // As many digits as the standard library finds, which are the fewest; where two such
-                // texts are equally near, either may be chosen.
+                // As many digits as the standard library finds, which are the fewest; of two such
+                // texts that are equally near, either may be chosen.
                 let digits = |text: &str| {
                     let text = text.split(['e', 'E']).next().expect("one").to_owned();
                     let digits: String = text.chars().filter(char::is_ascii_digit).collect();

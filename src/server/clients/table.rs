@@ -78,6 +78,16 @@ impl Clients {
         self.slab.take(slot)
     }
 
+    /// Number of slots: those of all clients are below it.
+    pub fn slots(&self) -> u32 {
+        self.slab.slots()
+    }
+
+    /// As [`Clients::take`], by slot; `None` also if the slot is free.
+    pub fn take_slot(&mut self, slot: u32) -> Option<Box<Session>> {
+        self.slab.take(slot)
+    }
+
     /// Puts a taken session back.
     #[inline]
     pub fn put_back(&mut self, session: Box<Session>) {
@@ -164,6 +174,7 @@ impl Clients {
     }
 
     /// The ids of all clients that are not taken out, oldest first.
+    #[cfg(test)]
     pub fn ids(&self) -> Vec<ClientId> {
         let mut ids: Vec<ClientId> = self.iter().map(|s| s.client.id).collect();
         ids.sort_unstable();

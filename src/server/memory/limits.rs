@@ -18,7 +18,7 @@ use russet_keyspace::ClientId;
 use russet_net::Address;
 
 /// The least number of clients that one cron turn checks; all are checked about once a second.
-const CLIENTS_PER_CRON_MIN: usize = 50;
+const CLIENTS_PER_CRON_MIN: u64 = 50;
 
 const PROTECTED_MODE: &str = "-DENIED russet is running in protected mode because protected \
 mode is enabled and no password is set for the default user. In this mode connections are only \
@@ -135,16 +135,15 @@ impl Server {
 
     /// Closes idle clients and those over their soft limits; shrinks buffers.
     pub(in crate::server) fn watch_clients(&mut self) {
-        let share = self.clients.len() / self.effective_hz() as usize;
-        let many = share.max(CLIENTS_PER_CRON_MIN);
-        let ids = self.clients.ids();
-        if ids.is_empty() {
+        let slots = u64::from(self.clients.slots());
+        if slots == 0 {
             return;
         }
-        let start = (self.turn.cron_turns as usize).wrapping_mul(many) % ids.len();
-        for i in 0..many.min(ids.len()) {
-            let id = ids[(start + i) % ids.len()];
-            let Some(mut session) = self.clients.take(id) else {
+        let many = (slots / self.effective_hz()).max(CLIENTS_PER_CRON_MIN);
+        let start = self.turn.cron_turns.wrapping_mul(many) % slots;
+        for i in 0..many.min(slots) {
+            let slot = (start + i) % slots;
+            let Some(mut session) = self.clients.take_slot(slot as u32) else {
                 continue;
             };
             let idle_s = self

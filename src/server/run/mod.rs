@@ -57,7 +57,7 @@
 //!   poll does not sleep. No event is lost and no client starves the others.
 //! - While many clients are active, the loop does not sleep for each next request. It rests for
 //!   `event-coalesce-usec` (a timer, not the poll: no client pays for a wake-up) and handles the
-//!   requests that gathered in one turn (`base::gather`). With one request per client at a
+//!   requests that gathered in one turn (`net::gather`). With one request per client at a
 //!   time nearly all of the cost is the kernel's: sleeping, waking, polling. The rests are judged
 //!   by what they find, and stop when few distinct clients are active or all of them wait.
 //! - Before it blocks, the loop polls for up to `busy-poll-usec` microseconds, if the last sleep

@@ -16,7 +16,7 @@ use super::Loop;
 use super::spin::Spin;
 
 use russet_base::clock;
-use russet_base::gather::Gather;
+use russet_net::gather::Gather;
 
 /// A poll shorter than this found its events waiting: it did not sleep.
 const SLEEP_NANOS_MIN: u64 = 2000;

@@ -215,7 +215,7 @@ impl Carried {
         all
     }
 
-    /// What was written has been copied.
+    /// All that was written has been copied.
     pub(super) fn copied(&mut self) {
         self.in_flight += self.out.len();
         self.out.clear();
@@ -244,17 +244,19 @@ impl Carried {
         let n = if self.came.is_empty() {
             let n = self.kept.len().min(into.len());
             into[..n].copy_from_slice(&self.kept[..n]);
-            match n == self.kept.len() {
-                true => self.kept = Vec::new(),
-                false => _ = self.kept.drain(..n),
+            if n == self.kept.len() {
+                self.kept = Vec::new();
+            } else {
+                self.kept.drain(..n);
             }
             n
         } else {
             let n = self.came.len().min(into.len());
             into[..n].copy_from_slice(&self.came[..n]);
-            match n == self.came.len() {
-                true => self.came = Bytes::new(),
-                false => self.came.advance(n),
+            if n == self.came.len() {
+                self.came = Bytes::new();
+            } else {
+                self.came.advance(n);
             }
             n
         };
@@ -288,11 +290,12 @@ impl Carried {
         }
         let is_full = filling.room() == 0;
         let here = filling.written();
-        if !here.is_empty() && !(is_full && self.has_bytes()) {
-            return Ok((here, 0, self.has_unread()));
+        if here.is_empty() || is_full && self.has_bytes() {
+            let (there, more) = self.fill(behind)?;
+            Ok((here, there, more))
+        } else {
+            Ok((here, 0, self.has_unread()))
         }
-        let (there, more) = self.fill(behind)?;
-        Ok((here, there, more))
     }
 
     /// See [`std::io::Write::write_vectored`].

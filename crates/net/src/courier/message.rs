@@ -1,4 +1,4 @@
-//! What goes between the loop and a courier.
+//! The messages between the loop and a courier.
 //!
 //!     up:   Parcel   a block with the bytes of many reads; empty Orders come back with it
 //!     down: Orders   replies in one block, and what is to be done; empty blocks come back with it
@@ -24,7 +24,7 @@ pub struct Place {
     pub generation: u32,
 }
 
-/// What a courier has read and sent.
+/// The reads of a courier, and its news.
 #[derive(Debug, Default)]
 pub struct Parcel {
     /// The bytes of all reads, one after the other.
@@ -65,7 +65,7 @@ pub enum Then {
     Broken(io::Error),
 }
 
-/// What a courier is to do.
+/// The work of a courier.
 #[derive(Debug, Default)]
 pub struct Orders {
     /// The bytes of all short replies, one after the other.

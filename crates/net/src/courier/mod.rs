@@ -9,7 +9,7 @@
 //! loop a carried connection is a [`Stream`] like any other: reads give what has come, writes fill
 //! up to a window, and the courier's reports take the place of the poll's events.
 //!
-//! Nobody waits for a full ring. The loop keeps the orders that did not fit and adds to them; a
+//! No thread waits for a full ring. The loop keeps the orders that did not fit and adds to them; a
 //! courier keeps its parcels and reads nothing before they are gone. A courier has
 //! [`rounds::BLOCKS_MAX`] blocks to read into and waits for the loop to return them, so bytes that
 //! the loop does not take stay in the kernel.
@@ -123,7 +123,7 @@ impl Courier {
         self.number
     }
 
-    /// What it has counted.
+    /// Its counters.
     pub fn figures(&self) -> &Figures {
         &self.figures
     }

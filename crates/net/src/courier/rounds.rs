@@ -1,4 +1,4 @@
-//! What a courier does, round after round.
+//! The work of a courier, round after round.
 //!
 //!     orders     adopt, send, read on, close
 //!     reports    connections that have sent all they were to send
@@ -21,10 +21,10 @@ use bytes::{Buf, Bytes, BytesMut};
 use mio::event::Event;
 use mio::{Events, Poll};
 use rtrb::{Consumer, Producer, PushError};
-use russet_base::gather::Gather;
 
 use super::message::{BLOCK_BYTES, Order, Orders, Parcel, Place, Report, Then, new_block};
 use super::{Bell, FREE_MAX, Figures};
+use crate::gather::Gather;
 use crate::stream::Stream;
 use crate::token::{Role, Target};
 
@@ -138,7 +138,7 @@ impl Rounds {
         Arc::clone(&self.bell)
     }
 
-    /// Works until it is told to stop.
+    /// Works until the order to stop.
     pub(super) fn run(mut self) {
         // Rests are shorter than the kernel's usual slack of 50 microseconds.
         let slack = std::num::NonZeroU64::new(1000);
@@ -168,7 +168,7 @@ impl Rounds {
         self.events = events;
         self.events.clear();
         self.gather.judge();
-        self.read_on();
+        self.continue_reading();
         while let Ok(orders) = self.orders.pop() {
             self.carry_out(orders);
         }
@@ -247,7 +247,7 @@ impl Rounds {
     }
 
     /// Reads once more from connections that have filled their reads.
-    fn read_on(&mut self) {
+    fn continue_reading(&mut self) {
         for _ in 0..self.ready.len() {
             if !self.has_block() {
                 return;
@@ -515,7 +515,7 @@ impl Rounds {
             seen_in: 0,
         });
         match registered {
-            // What came before is read now: under TLS no event announces it.
+            // Bytes that came before are read now: under TLS no event announces them.
             Ok(()) => self.read(place.slot),
             Err(error) => self.report(place.slot, 0, Then::Broken(error)),
         }

@@ -1,14 +1,14 @@
 //! How many couriers there should be, by how busy the loop and they have been.
 //!
-//!     none      the loop is busy for more than a tenth of [`BUSY_TICKS`] ticks, and [`ACTIVE_MIN`]
-//!               clients or more are active: one
-//!     one       for [`SLACK_TICKS`] ticks, it and the loop are busy for less than a twentieth: none
-//!     some      all of them are busy for more than 70 %: one more
-//!               for [`SLACK_TICKS`] ticks, one fewer would be busy for less than 60 %: one fewer
+//!     none   the loop is busy for more than a tenth of [`BUSY_TICKS`] ticks, and [`ACTIVE_MIN`]
+//!            clients or more are active: one
+//!     one    for [`SLACK_TICKS`] ticks, it and the loop are busy for less than a twentieth: none
+//!     some   all of them are busy for more than 70 %: one more
+//!            for [`SLACK_TICKS`] ticks, one fewer would be busy for less than 60 %: one fewer
 //!
-//! The first one comes early: on a machine that has other work, too, a loop that could do no more is
-//! seen to work for a small part of the time. Few clients keep their loop to themselves: handing over costs two wake-ups where each waits for
-//! its answer.
+//! The first one comes early: on a machine that has other work, too, a loop that could do no more
+//! is seen to work for a small part of the time. Few clients keep their loop to themselves: handing
+//! over costs two wake-ups where each waits for its answer.
 
 /// Clients that are active at the same time, at least, for couriers to help.
 pub const ACTIVE_MIN: usize = 8;
@@ -28,7 +28,7 @@ pub struct Staffing {
     slack: u32,
 }
 
-/// What to do.
+/// The change of their number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Advice {
     /// As many as there are.

@@ -1,7 +1,8 @@
 //! State of the loop between its turns.
 //!
-//! [`turn`]: clients with more to do, and deadlines. [`couriers`]: threads that read and write. [`pace`]: how long work that no client waits
-//! for may take beside clients. [`reload`]: where the configuration came from, for SIGHUP.
+//! [`turn`]: clients with more to do, and deadlines. [`couriers`]: threads for sockets. [`pace`]:
+//! how long work that no client waits for may take beside clients. [`reload`]: where the
+//! configuration came from, for SIGHUP.
 //!
 //! The order of a turn: `server::run`.
 

@@ -10,7 +10,7 @@
 //! it: few distinct clients that all wait have lost time already. Rests are tried in rounds of
 //! [`ROUND`]; after a bad round they are suspended, twice as long each time.
 
-use crate::backoff::Backoff;
+use russet_base::backoff::Backoff;
 
 /// Events since the last sleep from which a rest is considered.
 const RUN_MIN: u32 = 8;
