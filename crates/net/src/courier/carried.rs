@@ -238,6 +238,16 @@ impl Carried {
         std::mem::take(&mut self.wants_report)
     }
 
+    /// The first `n` bytes of `came` are taken; the block is let go with the last.
+    #[inline]
+    fn pass(&mut self, n: usize) {
+        if n == self.came.len() {
+            self.came = Bytes::new();
+        } else {
+            self.came.advance(n);
+        }
+    }
+
     /// See [`crate::Stream::fill`].
     #[inline]
     pub(crate) fn fill(&mut self, into: &mut [u8]) -> io::Result<(usize, bool)> {
@@ -253,11 +263,7 @@ impl Carried {
         } else {
             let n = self.came.len().min(into.len());
             into[..n].copy_from_slice(&self.came[..n]);
-            if n == self.came.len() {
-                self.came = Bytes::new();
-            } else {
-                self.came.advance(n);
-            }
+            self.pass(n);
             n
         };
         if n > 0 {
@@ -285,12 +291,12 @@ impl Carried {
                 self.kept.drain(..n);
             } else {
                 let n = filling.push(&self.came);
-                self.came.advance(n);
+                self.pass(n);
             }
         }
-        let is_full = filling.room() == 0;
+        let goes_on = filling.room() == 0 && self.has_bytes() && !behind.is_empty();
         let here = filling.written();
-        if here.is_empty() || is_full && self.has_bytes() {
+        if here.is_empty() || goes_on {
             let (there, more) = self.fill(behind)?;
             Ok((here, there, more))
         } else {

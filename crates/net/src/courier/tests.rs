@@ -3,6 +3,7 @@
 
 use std::collections::VecDeque;
 use std::io::{ErrorKind, Read, Write};
+use std::mem::MaybeUninit;
 use std::os::unix::net::UnixStream as Plain;
 use std::time::Duration;
 
@@ -190,6 +191,29 @@ fn a_peer_that_does_not_read_fills_a_window_and_no_more() {
         bed.receive();
     }
     assert_eq!(got, written);
+}
+
+/// Regression: a read into memory that filled it, with no second buffer, lost its bytes.
+#[test]
+fn reads_into_memory_take_as_much_as_fits() {
+    let mut bed = Bed::new(1);
+    let text: Vec<u8> = (0..10_000).map(|i| (i % 251) as u8).collect();
+    bed.peers[0].write_all(&text).expect("room");
+    bed.step();
+    bed.receive();
+    let mut got = Vec::new();
+    for (first, second) in [(100, 0), (50, 70), (0, 30), (3000, 0), (9000, 500)] {
+        let mut room = vec![MaybeUninit::uninit(); first];
+        let mut behind = vec![0; second];
+        let stream = bed.streams[0].as_mut().expect("connected");
+        let (here, there, more) = stream.fill_vectored(&mut room, &mut behind).expect("bytes");
+        got.extend_from_slice(here);
+        got.extend_from_slice(&behind[..there]);
+        assert_eq!(more, got.len() < text.len());
+    }
+    assert!(got == text);
+    let stream = bed.streams[0].as_mut().expect("connected");
+    assert!(stream.fill_vectored(&mut [], &mut [0; 9]).is_err());
 }
 
 #[test]
