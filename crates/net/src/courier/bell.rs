@@ -1,4 +1,4 @@
-//! The bell of a thread that sleeps on a poll: who has left a message for it rings.
+//! The bell of a thread that sleeps on a poll: a thread that has left a message for it rings.
 //!
 //!     sleeper                          sender
 //!     lie_down: is_asleep = true       push the message
