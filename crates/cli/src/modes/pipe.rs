@@ -6,10 +6,10 @@
 //! part that was sent is followed by a look at what has arrived.
 
 use std::io::{self, Read};
-use std::thread;
 use std::time::{Duration, Instant};
 
 use russet_base::random::hex;
+use russet_base::threads;
 use russet_resp::{ReplyValue, write_request};
 
 use super::{Failed, ended, text_of};
@@ -63,13 +63,14 @@ pub(crate) fn pipe(link: &mut Link, options: &Options) -> Result<u8, Failed> {
     let is_ended = match twin {
         Some(mut twin) => {
             let text = mark.clone();
-            let sender = thread::spawn(move || {
+            let sender = threads::start("sender", move || {
                 let sent = send_all(|bytes| twin.send(bytes, FOREVER), &text);
                 if sent.is_ok() {
                     println!("All data transferred. Waiting for the last reply...");
                 }
                 sent
             });
+            let sender = sender.map_err(ended)?;
             let is_sent = || sender.is_finished();
             let is_ended = await_last(link, options, &mark, &mut counts, is_sent)?;
             if is_ended {

@@ -34,6 +34,9 @@
 //! Conversely `UNAUTHENTICATED`, `RESTRICTED` and `BUDGETED` bind a connection: only a login, or
 //! the commands that make it a link, take them away.
 //!
+//! `DEBUGS`, `DEBUGS_HERE` are given by SCRIPT DEBUG and exempt from nothing: the commands of the
+//! debugger are its user's, and the connection ends with its session.
+//!
 //! A session of the console (`Client::console`) is no flag: it runs under its user, and cannot
 //! become a link.
 

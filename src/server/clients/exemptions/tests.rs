@@ -54,7 +54,9 @@ const OTHERS: ClientFlags = ClientFlags::MULTI
     .union(ClientFlags::CACHES)
     .union(ClientFlags::CACHING_SAID)
     .union(ClientFlags::TLS)
-    .union(ClientFlags::HELD);
+    .union(ClientFlags::HELD)
+    .union(ClientFlags::DEBUGS)
+    .union(ClientFlags::DEBUGS_HERE);
 
 /// Rights to administer: by them a user may change the rights of users, or the server's use of the
 /// machine.
