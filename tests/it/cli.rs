@@ -127,7 +127,6 @@ fn options_mean_what_they_mean_to_redis_cli() {
         ("-X tag set x y", b""),
         ("--no-raw --scan --pattern k?", b""),
         ("--scan --pattern k? --count 100", b""),
-        ("--scan --type hash", b""),
         ("-r 2 -i 0.01 get k1", b""),
         ("-n 99 ping", b""),
         ("-n 2 get k1", b""),

@@ -770,13 +770,13 @@ mod tests {
     #[test]
     fn directives_without_effect_are_reported_with_their_line() {
         let loaded =
-            load_text(b"port 1\nignore-warnings x\nappendfsync everysec\nuser bob on\n").unwrap();
+            load_text(b"port 1\nwatchdog-period 5\nappendfsync everysec\nuser bob on\n").unwrap();
         let names: Vec<_> = loaded
             .unserved
             .iter()
             .map(|(name, at)| (*name, at.line))
             .collect();
-        assert_eq!(names, [("ignore-warnings", 2)]);
+        assert_eq!(names, [("watchdog-period", 2)]);
     }
 
     fn line() -> impl Strategy<Value = Vec<u8>> {
