@@ -131,10 +131,14 @@ def row(label, servers, act, certificates):
     for _ in range(peers.ROUNDS):
         for at, form in enumerate(forms(servers)):
             try:
-                costs.setdefault(form[0], []).append(measure_one(form, at, act, certificates))
+                figures = measure_one(form, at, act, certificates)
+                costs.setdefault(form[0], []).append(figures)
             except (RuntimeError, SystemExit, subprocess.CalledProcessError) as error:
                 print(f"{label}: {form[0]} left out: {str(error)[:80]}")
-    alone = [min(figures) for figures in zip(*costs[f"{servers[0][0]} 1"])]
+    one = f"{servers[0][0]} 1"
+    if one not in costs:
+        return
+    alone = [min(figures) for figures in zip(*costs[one])]
     for name, rounds in costs.items():
         main, every = (min(figures) for figures in zip(*rounds))
         print(f"{label:20}{name:14}{main:9.2f}{main / alone[0]:7.2f}{every:9.2f}{every / alone[1]:7.2f}", flush=True)
