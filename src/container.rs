@@ -116,7 +116,7 @@ const VARIABLES: &[(&str, Meaning)] = &[
     ("VALKEY_TLS_ENABLED", Meaning::Refused(AS_OPTIONS)),
 ];
 
-/// Adds options for the variables to the arguments of a server; an option that stands there already
+/// Adds options for the variables to the arguments of a server; an option that is already given
 /// wins. An error is why the start is refused.
 pub(crate) fn add_variables(
     arguments: &mut Vec<OsString>,

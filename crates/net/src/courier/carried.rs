@@ -176,7 +176,7 @@ impl Carried {
         self.unsent() <= WINDOW_AGAIN
     }
 
-    /// Copies what is not taken yet: the block can be used again.
+    /// Copies the bytes that wait to be taken: the block can be used again.
     pub fn keep(&mut self) {
         if !self.came.is_empty() {
             let came = std::mem::take(&mut self.came);

@@ -184,7 +184,7 @@ pub(in crate::server) fn threads(from: &Source<'_>, to: &mut InfoWriter) {
     let carried: usize = couriers.iter().map(Courier::connections).sum();
     let (reads, writes) = couriers.reads_and_writes();
     to.section("Threads");
-    // The loop counts what it runs and answers, whoever has read it.
+    // The loop counts the reads and writes of couriers too, as it serves them.
     let clients = server.clients.len().saturating_sub(carried);
     let reads = stats.reads.saturating_sub(reads);
     let writes = stats.writes.saturating_sub(writes);

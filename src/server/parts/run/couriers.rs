@@ -107,13 +107,10 @@ impl Couriers {
     /// Takes along what was written to a session, and what its courier is to do.
     #[inline]
     pub(in crate::server) fn collect(&mut self, session: &mut Session) {
+        let place = place_of(session);
         if let Some(Stream::Carried(carried)) = &mut session.stream
             && let Some(courier) = self.all.get_mut(carried.courier() as usize - 1)
         {
-            let place = Place {
-                slot: session.slot,
-                generation: session.generation,
-            };
             courier.collect(place, carried);
             session.client.buffers.in_flight = carried.unsent();
         }
@@ -186,13 +183,10 @@ impl Couriers {
                 session.input.give(bytes.to_vec());
             }
             parcel.reports.retain(|report| report.place != place);
-            let mut recalled = std::mem::take(&mut parcel.recalled).into_iter();
-            let (mine, others) = recalled
-                .by_ref()
-                .partition::<Vec<_>, _>(|(at, _)| *at == place);
-            parcel.recalled = others;
+            let mine = parcel.recalled.iter().position(|(at, _)| *at == place);
+            let mine = mine.map(|index| parcel.recalled.remove(index));
             self.fetched.push_back((at, parcel));
-            if let Some((_, socket)) = mine.into_iter().next() {
+            if let Some((_, socket)) = mine {
                 self.returned(session, socket);
                 return true;
             }
