@@ -1,6 +1,8 @@
 //! Servers whose clients' sockets are those of threads (io-threads): what clients see is what they
 //! see without.
 
+mod handshakes;
+
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};

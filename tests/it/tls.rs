@@ -21,15 +21,15 @@ use crate::support::daemon::free_side_port;
 use crate::support::{Daemon, peers, wait_until};
 
 /// A server with TLS beside its plain port, and its authority.
-struct Tls {
-    server: Daemon,
-    port: u16,
-    authority: Authority,
+pub(crate) struct Tls {
+    pub(crate) server: Daemon,
+    pub(crate) port: u16,
+    pub(crate) authority: Authority,
     files: TempDir,
 }
 
 impl Tls {
-    fn start(args: &[&str]) -> Tls {
+    pub(crate) fn start(args: &[&str]) -> Tls {
         let (authority, files, port) = (
             Authority::new(),
             TempDir::new().expect("a folder"),
@@ -56,12 +56,12 @@ impl Tls {
         }
     }
 
-    fn client(&self) -> Issued {
+    pub(crate) fn client(&self) -> Issued {
         self.authority.issue(&Subject::named("a client"))
     }
 
     /// A client with this certificate, or none.
-    fn config(
+    pub(crate) fn config(
         &self,
         shown: Option<&Issued>,
         versions: &[&'static SupportedProtocolVersion],
@@ -85,11 +85,11 @@ impl Tls {
         }
     }
 
-    fn connect_with(&self, config: ClientConfig) -> Stream {
+    pub(crate) fn connect_with(&self, config: ClientConfig) -> Stream {
         self.connect_by(Arc::new(config))
     }
 
-    fn connect_by(&self, config: Arc<ClientConfig>) -> Stream {
+    pub(crate) fn connect_by(&self, config: Arc<ClientConfig>) -> Stream {
         let socket = TcpStream::connect(("127.0.0.1", self.port)).expect("listens");
         let limit = Some(Duration::from_secs(20));
         socket.set_read_timeout(limit).expect("a socket");
@@ -98,7 +98,7 @@ impl Tls {
         StreamOwned::new(connection, socket)
     }
 
-    fn connect(&self) -> Stream {
+    pub(crate) fn connect(&self) -> Stream {
         self.connect_with(self.config(Some(&self.client()), BOTH))
     }
 
@@ -127,7 +127,7 @@ impl Tls {
     }
 
     /// The log lines about failed handshakes.
-    fn reported(&self) -> Vec<String> {
+    pub(crate) fn reported(&self) -> Vec<String> {
         let log = self.server.log();
         let reported = log.lines().filter_map(|line| {
             let (_, why) = line.split_once("Error accepting a client connection: ")?;
@@ -154,12 +154,12 @@ impl Tls {
     }
 }
 
-type Stream = StreamOwned<ClientConnection, TcpStream>;
+pub(crate) type Stream = StreamOwned<ClientConnection, TcpStream>;
 
-const BOTH: &[&SupportedProtocolVersion] = &[&version::TLS13, &version::TLS12];
+pub(crate) const BOTH: &[&SupportedProtocolVersion] = &[&version::TLS13, &version::TLS12];
 const FAILED: &str = "Unable to update TLS configuration. Check server logs.";
 
-fn ask(stream: &mut Stream, request: &[u8], reply: &[u8]) {
+pub(crate) fn ask(stream: &mut Stream, request: &[u8], reply: &[u8]) {
     stream.write_all(request).expect("sent");
     let mut got = vec![0; reply.len()];
     stream.read_exact(&mut got).expect("answered");

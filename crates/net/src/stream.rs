@@ -24,7 +24,7 @@ use socket2::{SockRef, TcpKeepalive};
 
 use super::courier::Carried;
 use super::sys;
-use super::tls::TlsLink;
+use super::tls::{Certificate, TlsLink};
 use super::unpacking::{Unpack, Unpacking};
 
 /// One end of a connection, as CLIENT LIST prints it.
@@ -176,7 +176,19 @@ impl Stream {
     /// thousand times as much as any other.
     #[inline]
     pub fn is_handshaking(&self) -> bool {
-        matches!(self, Stream::Tls(link) if link.is_handshaking())
+        match self {
+            Stream::Tls(link) => link.is_handshaking(),
+            Stream::Carried(carried) => carried.is_handshaking(),
+            Stream::Tcp(_) | Stream::Unix(_) | Stream::Unpacking(_) => false,
+        }
+    }
+
+    /// The peer's verified certificate, if it has sent one.
+    pub fn peer_certificate(&self) -> Option<Certificate<'_>> {
+        match self {
+            Stream::Carried(carried) => carried.peer_certificate(),
+            other => other.tls()?.peer_certificate(),
+        }
     }
 
     /// Whether bytes are readable that the kernel has already delivered.

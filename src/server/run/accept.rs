@@ -179,7 +179,8 @@ impl Loop {
         client.has_priority = has_priority;
         server.acl.greet(&mut client);
         server.stats.clients.connections += 1;
-        if stream.is_handshaking() {
+        let is_handshaking = stream.is_handshaking();
+        if is_handshaking {
             server
                 .connections
                 .tls
@@ -195,6 +196,10 @@ impl Loop {
             .clients
             .take_at(slot, generation)
             .expect("just added");
+        if is_handshaking && server.connections.couriers.takes_clients {
+            server.connections.couriers.adopt(&mut session);
+            return server.clients.put_back(session);
+        }
         let token = Target::client(slot, generation).into();
         let registered = session
             .stream

@@ -106,7 +106,7 @@ impl Loop {
         };
         let is_movable = match stream {
             Stream::Tcp(_) | Stream::Unix(_) => true,
-            Stream::Tls(link) => !link.is_handshaking() && !stream.has_unsent(),
+            Stream::Tls(link) => !link.has_unsent(),
             Stream::Unpacking(_) | Stream::Carried(_) => false,
         };
         if !is_movable || session.write_armed || session.client.flags.intersects(STAYS) {
@@ -222,7 +222,9 @@ impl Loop {
         if has_room && session.write_armed {
             server.queue_flush(&mut session);
         }
-        if !has_unread || session.ends {
+        // A killed one is closed before the loop sleeps: the end of its socket is no news.
+        let is_over = session.ends || session.client.flags.contains(ClientFlags::CLOSE_ASAP);
+        if !has_unread || is_over {
             return server.clients.put_back(session);
         }
         self.sleeper.gather.event(&mut session.seen_in);

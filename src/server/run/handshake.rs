@@ -3,6 +3,9 @@
 //! The cost of a step is known only afterwards, so the share is checked after each: a turn takes at
 //! least one step, and with 2,048-bit RSA keys at most one. Other clients wait no longer than that
 //! for handshakes, however many arrive at once.
+//!
+//! With couriers (`couriers.rs`) they do the work, each with a share of its own rounds: here is
+//! what follows from a handshake's end or failure, in both cases.
 
 use std::io::ErrorKind;
 
@@ -13,6 +16,7 @@ use crate::server::clients::ending::{EndReason, Ending};
 use crate::server::clients::session::Session;
 use crate::server::parts::clients::tls::Handshakes;
 use russet_base::clock;
+use russet_net::Stream;
 
 /// A turn's share.
 const SHARE_NANOS: u64 = 200_000;
@@ -50,7 +54,11 @@ impl Loop {
         let stream = session.stream.as_ref().ok_or(())?;
         if !stream.is_handshaking() {
             server.stats.clients.handshakes += 1;
-            return server.admit(session);
+            let admitted = server.admit(session);
+            if let Some(carried) = session.stream.as_mut().and_then(Stream::carried) {
+                carried.forget_certificate();
+            }
+            return admitted;
         }
         match read {
             Ok(_) => {
@@ -84,8 +92,7 @@ impl crate::server::Server {
             return Ok(());
         }
         let Session { client, stream, .. } = session;
-        let link = stream.as_ref().and_then(|stream| stream.tls());
-        let certificate = link.and_then(|link| link.peer_certificate());
+        let certificate = stream.as_ref().and_then(Stream::peer_certificate);
         let logged_in = certificate.map_or(Ok(true), |certificate| {
             (self.acl).log_in_by_certificate(client, &certificate, &self.config)
         });
@@ -121,7 +128,16 @@ mod tests {
 
     /// A loop under TLS, and the client ends of `many` connections.
     fn with_clients(many: usize) -> (Peer, Vec<TcpStream>) {
+        with_threads(1, many)
+    }
+
+    /// The same, with so many I/O threads, which do the handshakes if there are more than one.
+    fn with_threads(threads: u32, many: usize) -> (Peer, Vec<TcpStream>) {
         let mut peer = Peer::new();
+        let config = &mut peer.all.engine.server.config;
+        config.io_threads = threads.into();
+        config.io_threads_always_active = true;
+        peer.all.start_couriers();
         let materials = Authority::shared().materials();
         peer.all
             .engine
@@ -163,7 +179,12 @@ mod tests {
     /// refuses the client.
     #[test]
     fn a_stranger_runs_no_command_with_the_end_of_the_handshake() {
-        let (mut peer, _) = with_clients(0);
+        stranger(1);
+        stranger(2);
+    }
+
+    fn stranger(threads: u32) {
+        let (mut peer, _) = with_threads(threads, 0);
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
         let mut socket =
             TcpStream::connect(listener.local_addr().expect("bound")).expect("connected");
@@ -223,7 +244,12 @@ mod tests {
 
     #[test]
     fn half_a_handshake_ends_when_its_time_is_over() {
-        let (mut peer, mut clients) = with_clients(1);
+        half(1);
+        half(2);
+    }
+
+    fn half(threads: u32) {
+        let (mut peer, mut clients) = with_threads(threads, 1);
         let hello = hello();
         clients[0]
             .write_all(&hello[..hello.len() / 2])
@@ -237,6 +263,7 @@ mod tests {
         server.now.mono_ms += 61_000;
         server.watch_tls();
         peer.all.close_clients();
+        peer.all.post_couriers();
         let server = &peer.all.engine.server;
         assert_eq!(
             (server.clients.len(), server.stats.clients.failed_handshakes),

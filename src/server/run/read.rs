@@ -97,7 +97,8 @@ impl Loop {
 
     /// Reads now, or, during a handshake, with the handshakes of this turn.
     fn read_in_turn(&mut self, session: Box<Session>) {
-        if session.is_handshaking() {
+        // A courier has done the work of a handshake that is its own.
+        if session.is_handshaking() && session.client.courier == 0 {
             let server = &mut self.engine.server;
             server
                 .connections

@@ -10,15 +10,19 @@
 //!   1. At most [`WINDOW`] bytes of a connection, and one shared piece, are at the courier, so
 //!      limits on pending replies hold as with a socket of one's own, whose buffer in the kernel is
 //!      as large.
-//!   2. `came` shares the parcel's block only while the parcel is served ([`Carried::keep`]).
+//!   2. During a handshake nothing is written. Its end is noticed by the read that follows it, as
+//!      if it had been done here.
+//!   3. `came` shares the parcel's block only while the parcel is served ([`Carried::keep`]).
 
 use std::io::{self, ErrorKind, IoSlice};
 use std::mem::MaybeUninit;
 use std::os::fd::RawFd;
 
 use bytes::{Buf, Bytes};
+use rustls::pki_types::CertificateDer;
 
 use crate::sys::Filling;
+use crate::tls::Certificate;
 
 /// Bytes of replies that a courier has at most, of one connection.
 pub(super) const WINDOW: usize = 256 * 1024;
@@ -34,6 +38,16 @@ enum End {
     Broken(Option<io::Error>),
 }
 
+/// A TLS handshake that the courier does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Handshake {
+    Begun,
+    /// It is complete, and nothing has been read since.
+    Done,
+    /// There was none, or its end has been noticed.
+    Over,
+}
+
 /// See the module.
 #[derive(Debug)]
 pub struct Carried {
@@ -42,6 +56,9 @@ pub struct Carried {
     came: Bytes,
     kept: Vec<u8>,
     end: Option<End>,
+    handshake: Handshake,
+    /// The peer's, until it is forgotten.
+    certificate: Option<Box<CertificateDer<'static>>>,
     /// The courier reads no further until all is taken.
     is_waiting: bool,
     pub(super) out: Vec<u8>,
@@ -56,13 +73,20 @@ pub struct Carried {
 }
 
 impl Carried {
-    pub(super) fn new(courier: u32, fd: RawFd) -> Carried {
+    pub(super) fn new(courier: u32, fd: RawFd, is_handshaking: bool) -> Carried {
+        let handshake = if is_handshaking {
+            Handshake::Begun
+        } else {
+            Handshake::Over
+        };
         Carried {
             courier,
             fd,
             came: Bytes::new(),
             kept: Vec::new(),
             end: None,
+            handshake,
+            certificate: None,
             is_waiting: false,
             out: Vec::new(),
             pieces: Vec::new(),
@@ -90,7 +114,7 @@ impl Carried {
 
     /// Bytes that may be written now.
     pub fn room(&self) -> usize {
-        if self.is_recalled {
+        if self.is_recalled || self.handshake == Handshake::Begun {
             return 0;
         }
         WINDOW.saturating_sub(self.unsent())
@@ -108,6 +132,35 @@ impl Carried {
     /// Whether the connection is known to be broken.
     pub fn is_broken(&self) -> bool {
         matches!(self.end, Some(End::Broken(_)))
+    }
+
+    /// Whether a handshake is in progress, or its end has not been noticed by a read.
+    #[inline]
+    pub fn is_handshaking(&self) -> bool {
+        self.handshake != Handshake::Over
+    }
+
+    /// The certificate that the peer has shown in its handshake, verified.
+    pub fn peer_certificate(&self) -> Option<Certificate<'_>> {
+        Certificate::read(self.certificate.as_ref()?)
+    }
+
+    /// Frees the certificate, which has been looked at.
+    pub fn forget_certificate(&mut self) {
+        self.certificate = None;
+    }
+
+    pub(super) fn secure(&mut self, certificate: Option<Box<CertificateDer<'static>>>) {
+        self.handshake = Handshake::Done;
+        self.certificate = certificate;
+    }
+
+    /// A read notices that the handshake is complete.
+    #[inline]
+    fn notice_handshake(&mut self) {
+        if self.handshake == Handshake::Done {
+            self.handshake = Handshake::Over;
+        }
     }
 
     /// Writes bytes that are shared, whatever the room.
@@ -129,7 +182,7 @@ impl Carried {
     /// Whether bytes, or the end, can be read.
     #[inline]
     pub fn has_unread(&self) -> bool {
-        self.has_bytes() || self.end.is_some()
+        self.has_bytes() || self.end.is_some() || self.handshake == Handshake::Done
     }
 
     #[inline]
@@ -251,6 +304,7 @@ impl Carried {
     /// See [`crate::Stream::fill`].
     #[inline]
     pub(crate) fn fill(&mut self, into: &mut [u8]) -> io::Result<(usize, bool)> {
+        self.notice_handshake();
         let n = if self.came.is_empty() {
             let n = self.kept.len().min(into.len());
             into[..n].copy_from_slice(&self.kept[..n]);
@@ -284,6 +338,7 @@ impl Carried {
         first: &'a mut [MaybeUninit<u8>],
         behind: &mut [u8],
     ) -> io::Result<(&'a [u8], usize, bool)> {
+        self.notice_handshake();
         let mut filling = Filling::new(first);
         while filling.room() > 0 && self.has_bytes() {
             if self.came.is_empty() {

@@ -9,6 +9,7 @@
 use std::io;
 
 use bytes::{Bytes, BytesMut};
+use rustls::pki_types::CertificateDer;
 
 use crate::stream::Stream;
 
@@ -57,6 +58,8 @@ pub struct Report {
 pub enum Then {
     /// More comes by itself.
     Continues,
+    /// The handshake is complete, and the peer has shown this certificate. Bytes come after it.
+    Secured(Option<Box<CertificateDer<'static>>>),
     /// The courier waits until these bytes are taken ([`Order::ReadOn`]).
     Waits,
     /// The peer sends no more.

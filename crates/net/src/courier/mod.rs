@@ -133,10 +133,10 @@ impl Courier {
         self.connections
     }
 
-    /// Gives it a connection, which is in no poll; returns the loop's end. A handshake must be
-    /// complete.
+    /// Gives it a connection, which is in no poll; returns the loop's end. It goes on with a
+    /// handshake, and the first report of its end says who the peer is ([`Then::Secured`]).
     pub fn adopt(&mut self, place: Place, stream: Stream) -> Stream {
-        let carried = Carried::new(self.number, stream.fd());
+        let carried = Carried::new(self.number, stream.fd(), stream.is_handshaking());
         self.open.list.push(Order::Adopt(place, stream));
         self.connections += 1;
         Stream::Carried(Box::new(carried))
@@ -241,6 +241,7 @@ impl Courier {
         }
         match std::mem::replace(&mut report.then, Then::Continues) {
             Then::Continues => {}
+            Then::Secured(certificate) => carried.secure(certificate),
             Then::Waits => carried.wait(),
             Then::Ended => carried.close(),
             Then::Broken(error) => carried.fail(error),

@@ -1,6 +1,7 @@
 //! The work of a courier, round after round.
 //!
 //!     orders     adopt, send, read on, close
+//!     handshakes a share of the round, at least one step
 //!     reports    connections that have sent all they were to send
 //!     poll       without sleep if reads are left; else rest where many are active, else sleep
 //!     read       one read for each readable connection, into one block
@@ -40,6 +41,8 @@ const REPORTS_MAX: usize = 64;
 const REPORT_BYTES: usize = 64 * 1024;
 /// Other bytes sent are reported within this time.
 const REPORT_WITHIN: Duration = Duration::from_millis(5);
+/// A round's share for handshakes, as the loop's: their steps cost up to a millisecond each.
+const HANDSHAKES: Duration = Duration::from_micros(200);
 /// A ring that is full is tried again after this time.
 const FULL_AGAIN: Duration = Duration::from_millis(1);
 const EVENTS: usize = 1024;
@@ -60,6 +63,8 @@ struct Wire {
     is_armed: bool,
     /// It is in the list of those to be read.
     is_ready: bool,
+    /// It is in the list of those whose handshake goes on.
+    is_shaking: bool,
     /// It is in the list of those with bytes to report.
     is_noted: bool,
     /// A report is wanted once all is sent.
@@ -80,6 +85,8 @@ pub(super) struct Rounds {
     wires: Vec<Option<Wire>>,
     /// Slots of connections that may have more to read.
     ready: VecDeque<u32>,
+    /// Slots of connections whose handshake may have something to read.
+    shaking: VecDeque<u32>,
     /// Slots of connections with bytes to report.
     noted: Vec<u32>,
     last_report: Instant,
@@ -116,6 +123,7 @@ impl Rounds {
             events: Events::with_capacity(EVENTS),
             wires: Vec::new(),
             ready: VecDeque::new(),
+            shaking: VecDeque::new(),
             noted: Vec::new(),
             last_report: Instant::now(),
             orders,
@@ -172,13 +180,15 @@ impl Rounds {
         while let Ok(orders) = self.orders.pop() {
             self.carry_out(orders);
         }
+        self.shake_hands();
         self.report_sent();
         self.deliver();
     }
 
     /// Sleeps until there is something to do.
     fn sleep(&mut self) -> io::Result<()> {
-        let may_read = !self.ready.is_empty() && self.has_block();
+        let has_more = !self.ready.is_empty() || !self.shaking.is_empty();
+        let may_read = has_more && self.has_block();
         if may_read || self.has_orders() {
             return self.poll_for(Some(Duration::ZERO));
         }
@@ -262,6 +272,31 @@ impl Rounds {
         }
     }
 
+    /// Whether no handshake waits for its share.
+    #[cfg(test)]
+    pub(super) fn is_idle(&self) -> bool {
+        self.shaking.is_empty()
+    }
+
+    /// Goes on with handshakes, first come, first served.
+    fn shake_hands(&mut self) {
+        if self.shaking.is_empty() {
+            return;
+        }
+        let began = Instant::now();
+        while self.has_block()
+            && let Some(slot) = self.shaking.pop_front()
+        {
+            if let Some(wire) = self.wires.get_mut(slot as usize).and_then(Option::as_mut) {
+                wire.is_shaking = false;
+                self.read_now(slot);
+            }
+            if began.elapsed() >= HANDSHAKES {
+                return;
+            }
+        }
+    }
+
     fn has_block(&self) -> bool {
         self.block.is_some() || !self.free.is_empty() || self.blocks < BLOCKS_MAX
     }
@@ -283,8 +318,28 @@ impl Rounds {
         self.block.is_some()
     }
 
-    /// One read.
+    /// Reads once: now, or with the handshakes of this round.
     fn read(&mut self, slot: u32) {
+        let Some(wire) = self.wires.get_mut(slot as usize).and_then(Option::as_mut) else {
+            return;
+        };
+        if !wire.stream.is_handshaking() {
+            self.read_now(slot);
+        } else if !std::mem::replace(&mut wire.is_shaking, true) {
+            self.shaking.push_back(slot);
+        }
+    }
+
+    /// One read. TLS may have to answer: what its socket does not take is sent when it is writable.
+    fn read_now(&mut self, slot: u32) {
+        self.fill_from(slot);
+        let wire = self.wires.get(slot as usize).and_then(Option::as_ref);
+        if wire.is_some_and(|wire| !wire.is_over && wire.stream.has_unsent()) {
+            self.arm(slot, true);
+        }
+    }
+
+    fn fill_from(&mut self, slot: u32) {
         let has_block = self.open_block();
         let Some(wire) = self.wires.get_mut(slot as usize).and_then(Option::as_mut) else {
             return;
@@ -303,7 +358,22 @@ impl Rounds {
             return queue(wire, &mut self.ready);
         };
         let room = wire.room.min(BLOCK_BYTES - self.filled);
-        let (n, then) = match wire.stream.fill(&mut block[self.filled..][..room]) {
+        let shakes = wire.stream.is_handshaking();
+        let filled = wire.stream.fill(&mut block[self.filled..][..room]);
+        if shakes && !wire.stream.is_handshaking() {
+            // It goes with the report of what was read: the block is not delivered before.
+            let link = wire.stream.tls();
+            let certificate = link.and_then(|link| link.peer_der().cloned());
+            let generation = wire.generation;
+            self.open.reports.push(Report {
+                place: Place { slot, generation },
+                start: 0,
+                len: 0,
+                sent: 0,
+                then: Then::Secured(certificate.map(Box::new)),
+            });
+        }
+        let (n, then) = match filled {
             Ok((0, _)) => (0, Then::Ended),
             Ok((n, more)) => {
                 Figures::add(&self.figures.reads, 1);
@@ -507,6 +577,7 @@ impl Rounds {
             sent: 0,
             is_armed: false,
             is_ready: false,
+            is_shaking: false,
             is_noted: false,
             wants_report: false,
             peer_closed: false,

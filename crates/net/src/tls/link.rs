@@ -245,11 +245,16 @@ impl TlsLink {
 
     /// The peer's verified certificate, if it has sent one.
     pub fn peer_certificate(&self) -> Option<Certificate<'_>> {
+        Certificate::read(self.peer_der()?)
+    }
+
+    /// As [`TlsLink::peer_certificate`], its bytes.
+    pub(crate) fn peer_der(&self) -> Option<&CertificateDer<'static>> {
         let chain: Option<&[CertificateDer<'static>]> = match &self.connection {
             Connection::Server(c) => c.peer_certificates(),
             Connection::Client(c) => c.peer_certificates(),
         };
-        Certificate::read(chain?.first()?)
+        chain?.first()
     }
 
     /// Memory beyond this struct, without rustls's.

@@ -1,6 +1,8 @@
 //! Couriers that are stepped by hand, without a thread, beside plain sockets: bytes come whole and
 //! in order, whatever the order of steps; windows hold; ends and recalls come after the bytes.
 
+mod handshakes;
+
 use std::collections::VecDeque;
 use std::io::{ErrorKind, Read, Write};
 use std::mem::MaybeUninit;
