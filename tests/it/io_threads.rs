@@ -215,8 +215,13 @@ fn others_are_served_beside_a_script_that_does_not_end() {
     other.ask("PING");
     busy.send(&command(&[&b"EVAL"[..], b"while true do end", b"0"]));
     wait_until("it is busy", || other.ask("PING").starts_with("-BUSY"));
+    // Regression: what it sends meanwhile was lost, and so was its socket if its thread ended.
+    busy.send(&command(&[&b"ECHO"[..], b"later"]));
+    other.ask("PING");
+    std::thread::sleep(Duration::from_millis(50));
     assert_eq!(other.ask("SCRIPT KILL"), "+OK\r\n");
     assert!(busy.reply().starts_with(b"-ERR"));
+    assert_eq!(busy.reply(), b"$5\r\nlater\r\n");
     assert_eq!(other.ask("PING"), "+PONG\r\n");
 }
 

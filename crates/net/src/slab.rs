@@ -82,6 +82,12 @@ impl<T> Slab<T> {
         self.places.get_mut(slot as usize)?.value.take()
     }
 
+    /// Whether a connection is there that is taken out.
+    pub fn is_taken_out(&self, slot: u32, generation: u32) -> bool {
+        let place = self.places.get(slot as usize);
+        place.is_some_and(|place| place.generation == generation && place.value.is_none())
+    }
+
     /// Puts a connection back into its slot.
     #[inline]
     pub fn put_back(&mut self, slot: u32, value: T) {

@@ -68,6 +68,11 @@ impl Clients {
         self.slab.take_at(slot, generation)
     }
 
+    /// Whether the connection is there, and its session is taken out.
+    pub(in crate::server) fn is_taken_out(&self, slot: u32, generation: u32) -> bool {
+        self.slab.is_taken_out(slot, generation)
+    }
+
     /// The session in a slot, if it is not taken out.
     pub(in crate::server) fn at(&self, slot: u32) -> Option<&Session> {
         self.slab.at(slot).map(Box::as_ref)

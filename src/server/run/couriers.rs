@@ -17,7 +17,7 @@ use crate::server::clients::batch::COMMANDS_MAX;
 use crate::server::clients::client::ClientFlags;
 use crate::server::clients::session::Session;
 use russet_net::courier::staffing::{ACTIVE_MIN, Advice};
-use russet_net::courier::{Courier, Parcel, Place, Report};
+use russet_net::courier::{Courier, Late, Parcel, Place, Report};
 use russet_net::{Stream, Target};
 
 /// Parcels of each courier in a turn, so that the first answers leave soon.
@@ -139,6 +139,13 @@ impl Loop {
     /// Serves what couriers have read, each a share. Whether there was anything.
     pub(in crate::server) fn serve_couriers(&mut self) -> bool {
         let mut has_served = false;
+        if self.poll.is_some() {
+            // No client is in the middle of a command now.
+            let late = self.engine.server.connections.couriers.take_late();
+            has_served = !late.is_empty();
+            late.into_iter()
+                .for_each(|parcel| _ = self.serve_all(parcel));
+        }
         for at in 0..self.engine.server.connections.couriers.len() {
             for _ in 0..PARCELS_MAX {
                 let Some(parcel) = self.engine.server.connections.couriers.next(at) else {
@@ -151,15 +158,26 @@ impl Loop {
         has_served
     }
 
-    fn serve_parcel(&mut self, at: usize, mut parcel: Parcel) {
+    fn serve_parcel(&mut self, at: usize, parcel: Parcel) {
+        let parcel = self.serve_all(parcel);
+        if let Some(courier) = self.engine.server.connections.couriers.at_mut(at) {
+            courier.give_back(parcel);
+        }
+    }
+
+    /// Serves all of a parcel; returns it, without a client's part in it. What concerns a client in
+    /// the middle of a command, beside which others are served, is kept until that has ended.
+    fn serve_all(&mut self, mut parcel: Parcel) -> Parcel {
         let block = std::mem::take(&mut parcel.block);
+        let mut late = Late::default();
         for reports in parcel.reports.chunks_mut(COMMANDS_MAX) {
             self.look_ahead(&block, reports);
             for report in reports {
-                self.serve_report(&block, report);
+                if !self.serve_report(&block, report) {
+                    late.add(&block, report);
+                }
             }
         }
-        let couriers = &mut self.engine.server.connections.couriers;
         if !block.is_unique() {
             for report in &parcel.reports {
                 let place = report.place;
@@ -173,14 +191,21 @@ impl Loop {
                 clients.put_back(session);
             }
         }
-        let recalled = std::mem::take(&mut parcel.recalled);
+        for (place, socket) in parcel.recalled.drain(..) {
+            if self
+                .engine
+                .server
+                .clients
+                .is_taken_out(place.slot, place.generation)
+            {
+                late.recalled(place, socket);
+            } else {
+                self.take_back(place, socket);
+            }
+        }
+        (self.engine.server.connections.couriers).keep_late(late);
         parcel.block = block;
-        if let Some(courier) = couriers.at_mut(at) {
-            courier.give_back(parcel);
-        }
-        for (place, socket) in recalled {
-            self.take_back(place, socket);
-        }
+        parcel
     }
 
     /// Prefetches the keys of the first command of each report, where the keys are too many for the
@@ -207,14 +232,16 @@ impl Loop {
         self.batch.prefetch_all(keyspace, db);
     }
 
-    fn serve_report(&mut self, block: &bytes::Bytes, report: &mut Report) {
+    /// `false`: its client is in the middle of a command.
+    fn serve_report(&mut self, block: &bytes::Bytes, report: &mut Report) -> bool {
         let server = &mut self.engine.server;
         let place = report.place;
         let Some(mut session) = server.clients.take_at(place.slot, place.generation) else {
-            return;
+            return !server.clients.is_taken_out(place.slot, place.generation);
         };
         let Some(carried) = session.stream.as_mut().and_then(Stream::carried) else {
-            return server.clients.put_back(session);
+            server.clients.put_back(session);
+            return true;
         };
         let has_room = Courier::deliver(block, report, carried);
         let has_unread = carried.has_unread();
@@ -225,10 +252,12 @@ impl Loop {
         // A killed one is closed before the loop sleeps: the end of its socket is no news.
         let is_over = session.ends || session.client.flags.contains(ClientFlags::CLOSE_ASAP);
         if !has_unread || is_over {
-            return server.clients.put_back(session);
+            server.clients.put_back(session);
+            return true;
         }
         self.sleeper.gather.event(&mut session.seen_in);
         self.read_if_free(session, false);
+        true
     }
 
     /// Sends all orders to the couriers.

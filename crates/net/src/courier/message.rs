@@ -53,6 +53,45 @@ pub struct Report {
     pub then: Then,
 }
 
+/// Parts of parcels that are served later, with their bytes.
+#[derive(Debug, Default)]
+pub struct Late {
+    bytes: Vec<u8>,
+    parcel: Parcel,
+}
+
+impl Late {
+    /// Takes a report out of its parcel, whose block this is.
+    #[cold]
+    pub fn add(&mut self, block: &[u8], report: &mut Report) {
+        let from = report.start as usize;
+        let start = self.bytes.len() as u32;
+        self.bytes
+            .extend_from_slice(&block[from..][..report.len as usize]);
+        self.parcel.reports.push(Report {
+            start,
+            then: std::mem::replace(&mut report.then, Then::Continues),
+            ..*report
+        });
+    }
+
+    /// Takes a connection that has come back.
+    #[cold]
+    pub fn recalled(&mut self, place: Place, stream: Stream) {
+        self.parcel.recalled.push((place, stream));
+    }
+
+    /// All of it, if there is anything.
+    #[inline]
+    pub fn into_parcel(mut self) -> Option<Parcel> {
+        if self.parcel.reports.is_empty() && self.parcel.recalled.is_empty() {
+            return None;
+        }
+        self.parcel.block = self.bytes.into();
+        Some(self.parcel)
+    }
+}
+
 /// How reading goes on after a report.
 #[derive(Debug)]
 pub enum Then {

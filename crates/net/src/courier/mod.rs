@@ -35,7 +35,7 @@ use russet_base::threads;
 
 pub use self::bell::Bell;
 pub use self::carried::Carried;
-pub use self::message::{Parcel, Place, Report, Then};
+pub use self::message::{Late, Parcel, Place, Report, Then};
 
 use self::message::{Order, Orders};
 use self::rounds::Rounds;

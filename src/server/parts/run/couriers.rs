@@ -10,7 +10,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 
 use russet_net::courier::staffing::{Advice, Staffing};
-use russet_net::courier::{Bell, Courier, Parcel, Place};
+use russet_net::courier::{Bell, Courier, Late, Parcel, Place};
 use russet_net::{Role, Stream, Target};
 
 use crate::server::clients::client::ClientFlags;
@@ -39,6 +39,8 @@ pub(in crate::server) struct Couriers {
     staffing: Staffing,
     /// Parcels that came while a socket was fetched, each with its courier's index.
     fetched: VecDeque<(usize, Parcel)>,
+    /// Parts of parcels for clients that were in the middle of a command.
+    late: Vec<Parcel>,
     /// At the last tick: the clock, the microseconds of turns, and of each courier's work.
     last: (u64, u64, Vec<u64>),
 }
@@ -203,6 +205,17 @@ impl Couriers {
         }
     }
 
+    /// Keeps what came for clients in the middle of a command.
+    #[inline]
+    pub(in crate::server) fn keep_late(&mut self, late: Late) {
+        self.late.extend(late.into_parcel());
+    }
+
+    /// Takes all of that, in its order. Its blocks are no courier's.
+    pub(in crate::server) fn take_late(&mut self) -> Vec<Parcel> {
+        std::mem::take(&mut self.late)
+    }
+
     /// A session's socket has come back.
     pub(in crate::server) fn returned(&mut self, session: &mut Session, socket: Stream) {
         if let Some(courier) = self.of(session) {
@@ -311,7 +324,9 @@ impl Couriers {
     /// Whether any has something for the loop.
     #[inline]
     pub(in crate::server) fn have_parcels(&self) -> bool {
-        !self.fetched.is_empty() || self.all.iter().any(Courier::has_parcels)
+        !self.fetched.is_empty()
+            || !self.late.is_empty()
+            || self.all.iter().any(Courier::has_parcels)
     }
 
     /// The loop is about to sleep; `false`: there is something for it.
