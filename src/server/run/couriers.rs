@@ -8,6 +8,7 @@
 //! Pauses, limits, held clients and the order of replies and log are those of all clients: the
 //! session has never left. A report of a client that has gone finds no session.
 
+use std::sync::OnceLock;
 use std::sync::atomic::Ordering;
 
 use super::Loop;
@@ -27,6 +28,12 @@ const ACTIVE_MS: u64 = 100;
 /// Keys whose table, entries and short values are in the processor's caches.
 const CACHED_KEYS: usize = 1 << 16;
 
+/// Processors of this process at its start: each look reads files of its control group.
+fn processors() -> usize {
+    static PROCESSORS: OnceLock<usize> = OnceLock::new();
+    *PROCESSORS.get_or_init(|| std::thread::available_parallelism().map_or(1, usize::from))
+}
+
 impl Loop {
     /// Couriers that there may be: one fewer than `io-threads`, and than there are processors, as
     /// threads that wait for each other's processor cost more than they help.
@@ -36,8 +43,7 @@ impl Loop {
         if config.io_threads_always_active || wanted == 0 {
             return wanted;
         }
-        let processors = std::thread::available_parallelism().map_or(1, usize::from);
-        wanted.min(processors.saturating_sub(1).max(1))
+        wanted.min(processors().saturating_sub(1).max(1))
     }
 
     fn start_courier(&mut self) -> bool {
