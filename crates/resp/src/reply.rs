@@ -355,10 +355,16 @@ impl Reply {
         }
     }
 
+    /// The first byte of a message that is encoded for RESP2, in this protocol.
+    #[inline]
+    pub fn push_kind(&self, message: &[u8]) -> u8 {
+        if self.resp3 { b'>' } else { message[0] }
+    }
+
     /// A message that is an array in RESP2 and a push in RESP3; `message` is encoded for RESP2.
     pub fn pushed(&mut self, message: &Bytes) {
-        let (kind, rest) = (if self.resp3 { b'>' } else { message[0] }, &message[1..]);
-        self.raw(&[kind]);
+        let rest = &message[1..];
+        self.raw(&[self.push_kind(message)]);
         if rest.len() < SHARED_MIN {
             self.raw(rest);
         } else {

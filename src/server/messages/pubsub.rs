@@ -9,14 +9,16 @@ use bytes::Bytes;
 use crate::pubsub::{Kind, Subscriptions};
 use crate::server::clients::client::{Client, ClientFlags};
 use crate::server::clients::output::STATIC_REPLY_BYTES;
+use crate::server::clients::session::Session;
 use crate::server::clients::table::Clients;
 use crate::server::parts::clients::output_limits;
 use crate::server::parts::messages::message::message;
-use crate::server::parts::messages::outbox::{Outbox, Post, write_post};
+use crate::server::parts::messages::outbox::{GONE, Outbox, Post, write_post};
 use crate::server::state::world::World;
 use crate::server::state::{Messages, Server};
 use russet_config::KeyspaceEvents;
 use russet_keyspace::{Change, ChangeKind, Class, ClientId, DbIndex, Journal, Keyspace, subkeys};
+use russet_net::Stream;
 use russet_resp::Reply;
 
 /// Delivers messages to clients.
@@ -64,7 +66,11 @@ impl<'a> Delivery<'a> {
         let Some(session) = session else {
             return self.outbox.add(id, post.clone());
         };
-        write_post(&session.client, &mut session.reply, post);
+        if hand_over(session, post) {
+            // It is short, and nothing waits before it.
+        } else {
+            write_post(&session.client, &mut session.reply, post);
+        }
         if session.reply.pending_len() > STATIC_REPLY_BYTES || session.reply.is_full() {
             self.long.push(id);
         }
@@ -73,6 +79,18 @@ impl<'a> Delivery<'a> {
             self.flush.push(id);
         }
     }
+}
+
+/// Gives a message straight to the courier that has the client's socket, without a reply buffer in
+/// between. `false`: it goes the usual way, as after a reply that waits.
+#[inline]
+fn hand_over(session: &mut Session, post: &Post) -> bool {
+    let (Some(Stream::Carried(carried)), Post::Push(message)) = (&mut session.stream, post) else {
+        return false;
+    };
+    let reply = &session.reply;
+    let is_next = reply.is_empty() && !reply.is_full() && !session.client.flags.intersects(GONE);
+    is_next && carried.push_message(reply.push_kind(message), &message[1..])
 }
 
 impl Server {

@@ -9,7 +9,7 @@ use std::io::{self, ErrorKind, Write};
 use super::Loop;
 use super::read::go_on_soon;
 
-use crate::server::clients::client::ClientFlags;
+use crate::server::clients::client::{Client, ClientFlags};
 use crate::server::clients::ending::{EndReason, Ending};
 use crate::server::clients::output::{STATIC_REPLY_BYTES, buffers};
 use crate::server::clients::session::Session;
@@ -58,6 +58,18 @@ fn give_to(carried: &mut Carried, reply: &mut Reply, max: usize) -> io::Result<u
 }
 
 impl Server {
+    /// A client's socket, or its courier, has taken so many bytes.
+    #[inline]
+    fn count_sent(&mut self, client: &mut Client, n: usize) {
+        client.traffic.bytes_out += n as u64;
+        client.traffic.last_active_ms = self.now.mono_ms;
+        self.stats.net_output_bytes += n as u64;
+        self.stats.writes += 1;
+        if client.flags.contains(ClientFlags::BUDGETED) {
+            self.note_sent(client, n);
+        }
+    }
+
     /// Queues the client's replies to be sent in this turn.
     #[inline]
     pub(in crate::server) fn queue_flush(&mut self, session: &mut Session) {
@@ -143,6 +155,11 @@ impl Loop {
             let buffers = buffers(&session.client, &session.reply);
             server.diagnostics.recent.note(server.now.mono_ms, buffers);
         }
+        if let Some(carried) = stream.carried()
+            && let n @ 1.. = carried.take_uncounted()
+        {
+            self.engine.server.count_sent(&mut session.client, n);
+        }
         // A small rest is not worth a turn of its own.
         let most = share + share / REST_PART;
         let mut left = if waiting > most { share } else { most };
@@ -160,14 +177,7 @@ impl Loop {
                 Ok(0) => return Sent::Over,
                 Ok(n) => {
                     left = left.saturating_sub(n);
-                    session.client.traffic.bytes_out += n as u64;
-                    let server = &mut self.engine.server;
-                    session.client.traffic.last_active_ms = server.now.mono_ms;
-                    server.stats.net_output_bytes += n as u64;
-                    server.stats.writes += 1;
-                    if session.client.flags.contains(ClientFlags::BUDGETED) {
-                        server.note_sent(&mut session.client, n);
-                    }
+                    self.engine.server.count_sent(&mut session.client, n);
                 }
                 Err(e) if e.kind() == ErrorKind::Interrupted => {}
                 Err(e) if e.kind() == ErrorKind::WouldBlock && !session.ends => {

@@ -66,6 +66,8 @@ pub struct Carried {
     pieces: Vec<(usize, Bytes)>,
     piece_bytes: usize,
     in_flight: usize,
+    /// Bytes of messages written and not counted by the loop.
+    uncounted: usize,
     /// A report is wanted as soon as all is sent.
     wants_report: bool,
     /// The socket is on its way back: nothing is written until it is here.
@@ -92,6 +94,7 @@ impl Carried {
             pieces: Vec::new(),
             piece_bytes: 0,
             in_flight: 0,
+            uncounted: 0,
             wants_report: false,
             is_recalled: false,
         }
@@ -174,6 +177,27 @@ impl Carried {
         self.out.extend_from_slice(bytes);
     }
 
+    /// Writes a short message, `first` and `rest`, if all that waits here stays short: such bytes
+    /// are copied once, into a buffer that is kept. Whether it did.
+    #[inline]
+    pub fn push_message(&mut self, first: u8, rest: &[u8]) -> bool {
+        let n = rest.len() + 1;
+        let is_short = self.pieces.is_empty() && self.out.len() + n < LONG_MIN;
+        if !is_short || self.room() < n || self.end.is_some() {
+            return false;
+        }
+        self.out.push(first);
+        self.out.extend_from_slice(rest);
+        self.uncounted += n;
+        true
+    }
+
+    /// Takes the number of bytes of messages written since the last call.
+    #[inline]
+    pub fn take_uncounted(&mut self) -> usize {
+        std::mem::take(&mut self.uncounted)
+    }
+
     /// Memory that it holds here, bytes.
     pub fn memory_bytes(&self) -> usize {
         self.kept.capacity() + self.out.capacity()
@@ -246,6 +270,18 @@ impl Carried {
     /// Whether what was written is short, and in one piece: it is copied.
     pub(super) fn is_short(&self) -> bool {
         self.pieces.is_empty() && self.out.len() < LONG_MIN
+    }
+
+    /// Takes the shared piece, if it is the only one among short bytes, and how many of them come
+    /// before it: the usual form of a large string.
+    #[inline]
+    pub(super) fn take_lone_piece(&mut self) -> Option<(usize, Bytes)> {
+        if self.pieces.len() != 1 || self.out.len() >= LONG_MIN {
+            return None;
+        }
+        let (at, piece) = self.pieces.pop()?;
+        self.in_flight += std::mem::take(&mut self.piece_bytes);
+        Some((at, piece))
     }
 
     /// Takes what was written, in its order.

@@ -124,6 +124,8 @@ pub(super) enum Order {
     Adopt(Place, Stream),
     /// Sends the next bytes of the block.
     Send(Place, u32),
+    /// Sends shared bytes between the next ones of the block: so many before them, and after.
+    SendAround(Place, u32, Bytes, u32),
     /// Sends bytes that stand by themselves, or are shared.
     SendLong(Place, Vec<Bytes>),
     /// All bytes that were read are taken.

@@ -149,7 +149,12 @@ impl Courier {
             return;
         }
         let list = &mut self.open.list;
-        if !carried.is_short() {
+        if let Some((before, piece)) = carried.take_lone_piece() {
+            let after = carried.out.len() - before;
+            list.push(Order::SendAround(place, before as u32, piece, after as u32));
+            self.open.bytes.extend_from_slice(&carried.out);
+            carried.copied();
+        } else if !carried.is_short() {
             list.push(Order::SendLong(place, carried.take_out()));
         } else if !carried.out.is_empty() {
             list.push(Order::Send(place, carried.out.len() as u32));

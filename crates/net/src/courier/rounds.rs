@@ -492,6 +492,13 @@ impl Rounds {
                     from += part.len();
                     self.send(place, part);
                 }
+                Order::SendAround(place, before, piece, after) => {
+                    let (before, after) = (before as usize, after as usize);
+                    let own = &bytes[from..from + before + after];
+                    from += own.len();
+                    let (before, after) = own.split_at(before);
+                    self.send_around(place, before, piece, after);
+                }
                 Order::SendLong(place, pieces) => self.send_long(place, pieces),
                 Order::ReadOn(place) => {
                     if let Some(wire) = at(&mut self.wires, place.slot, place.generation) {
@@ -619,6 +626,46 @@ impl Rounds {
             wire.out.push_back(Bytes::copy_from_slice(left));
         }
         self.sent(place.slot, written);
+    }
+
+    /// Sends a shared piece between short bytes, which are copied only if the socket is full.
+    fn send_around(&mut self, place: Place, before: &[u8], piece: Bytes, after: &[u8]) {
+        let Some(wire) = at(&mut self.wires, place.slot, place.generation) else {
+            return;
+        };
+        let mut n = 0;
+        if wire.out.is_empty() {
+            let slices = [before, &piece[..], after].map(IoSlice::new);
+            match wire.stream.write_vectored(&slices) {
+                Ok(0) => return self.sent(place.slot, Err(ErrorKind::WriteZero.into())),
+                Ok(taken) => {
+                    Figures::add(&self.figures.writes, 1);
+                    wire.sent += taken;
+                    n = taken;
+                }
+                Err(error) => match error.kind() {
+                    ErrorKind::Interrupted | ErrorKind::WouldBlock => {}
+                    _ => return self.sent(place.slot, Err(error)),
+                },
+            }
+        }
+        if n < before.len() + piece.len() + after.len() {
+            for mut part in [
+                Bytes::copy_from_slice(before),
+                piece,
+                Bytes::copy_from_slice(after),
+            ] {
+                let taken = n.min(part.len());
+                part.advance(taken);
+                n -= taken;
+                wire.out.extend((!part.is_empty()).then_some(part));
+            }
+        }
+        if wire.is_armed {
+            // The poll says when the socket takes more.
+            return;
+        }
+        self.send_rest(place.slot);
     }
 
     fn send_long(&mut self, place: Place, pieces: Vec<Bytes>) {

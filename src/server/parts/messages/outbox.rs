@@ -58,11 +58,14 @@ impl Outbox {
     }
 }
 
+/// Clients that get nothing more.
+pub(in crate::server) const GONE: ClientFlags =
+    ClientFlags::CLOSE_ASAP.union(ClientFlags::CLOSE_AFTER_REPLY);
+
 /// Writes an item after the pending replies.
 #[inline]
 pub(in crate::server) fn write_post(client: &Client, reply: &mut Reply, post: &Post) {
-    let gone = ClientFlags::CLOSE_ASAP | ClientFlags::CLOSE_AFTER_REPLY;
-    if client.flags.intersects(gone) {
+    if client.flags.intersects(GONE) {
         return;
     }
     match post {

@@ -218,6 +218,69 @@ fn reads_into_memory_take_as_much_as_fits() {
     assert!(stream.fill_vectored(&mut [], &mut [0; 9]).is_err());
 }
 
+/// A large string is shared between short bytes, also where the socket takes only a part of them.
+#[test]
+fn shared_bytes_go_between_those_around_them() {
+    let mut bed = Bed::new(1);
+    let (mut wanted, mut got) = (Vec::new(), Vec::new());
+    for i in 0..200_usize {
+        let text = vec![i as u8; 1 + i * 997 % 70_000];
+        let carried = bed.carried(0);
+        if carried.room() > text.len() + 20 {
+            let (before, after) = (vec![b'<'; i % 3], vec![b'>'; i % 4]);
+            carried.push_own(&before);
+            carried.push_shared(text.clone().into());
+            carried.push_own(&after);
+            wanted.extend([before, text, after].concat());
+        }
+        bed.step();
+        bed.receive();
+        if i % 5 == 4 {
+            let peer = &mut bed.peers[0];
+            got.extend(drain(&mut |part| peer.read(part)).0);
+        }
+    }
+    while got.len() < wanted.len() {
+        bed.step();
+        bed.receive();
+        let peer = &mut bed.peers[0];
+        got.extend(drain(&mut |part| peer.read(part)).0);
+    }
+    assert!(got == wanted);
+    bed.step();
+    std::thread::sleep(Duration::from_millis(6));
+    bed.step();
+    bed.receive();
+    assert_eq!(bed.carried(0).unsent(), 0);
+}
+
+#[test]
+fn short_messages_are_written_here_and_long_ones_are_refused() {
+    let mut bed = Bed::new(1);
+    let carried = bed.carried(0);
+    assert!(carried.push_message(b'>', b"one") && carried.push_message(b'*', b"two"));
+    assert!(
+        !carried.push_message(b'>', &[0; 5000]),
+        "it is no short one"
+    );
+    assert_eq!((carried.take_uncounted(), carried.take_uncounted()), (8, 0));
+    carried.push_shared(vec![b'x'; 5000].into());
+    assert!(!carried.push_message(b'>', b"after a shared one"));
+    bed.step();
+    let peer = &mut bed.peers[0];
+    let got = drain(&mut |part| peer.read(part)).0;
+    assert!(got.starts_with(b">one*twoxxx") && got.len() == 5008);
+    let mut taken = 0;
+    while bed.carried(0).push_message(b'>', &[b'y'; 999]) {
+        taken += 1;
+    }
+    assert_eq!(taken, 4, "what waits is short");
+    let stream = bed.streams[0].as_mut().and_then(Stream::carried);
+    bed.courier
+        .recall(place(0), stream.expect("a courier has it"));
+    assert!(!bed.carried(0).push_message(b'>', b"too late"));
+}
+
 #[test]
 fn a_report_that_is_asked_for_comes_when_all_is_sent() {
     let mut bed = Bed::new(1);
