@@ -139,7 +139,7 @@ pub fn expand_title(
 
 /// A locale known to the system; empty is the environment's.
 pub fn locale(text: &[u8]) -> Checked {
-    refuse_if(!sys::has_locale(text), ValueError::NoSuchLocale)
+    refuse_if(!sys::locale::is_known(text), ValueError::NoSuchLocale)
 }
 
 /// A list of processors; empty is none.

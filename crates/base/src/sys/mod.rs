@@ -16,6 +16,9 @@ use std::process::Command;
 
 use crate::registers::Registers;
 
+pub mod locale;
+pub mod stacks;
+
 /// The side of a fork.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fork {
@@ -210,7 +213,7 @@ pub fn default_signals(command: &mut Command, signals: &'static [i32]) {
 }
 
 fn set_action(signal: i32, action: libc::sighandler_t, flags: i32) -> io::Result<()> {
-    // SAFETY: `action` is SIG_DFL, SIG_IGN or `on_fatal`, whose type is that required by
+    // SAFETY: `action` is SIG_DFL, SIG_IGN or a handler whose type is that required by
     // SA_SIGINFO; an all-zero sigaction is a valid one with an empty mask.
     let done = unsafe {
         let mut set: libc::sigaction = std::mem::zeroed();
@@ -356,22 +359,6 @@ impl fmt::Write for FixedText {
         self.len += n;
         Ok(())
     }
-}
-
-/// Whether the system has the collation of this locale; an empty name is the environment's.
-pub fn has_locale(name: &[u8]) -> bool {
-    let Ok(name) = std::ffi::CString::new(name) else {
-        return false;
-    };
-    // SAFETY: the name is NUL-terminated, and null means no base locale.
-    let locale =
-        unsafe { libc::newlocale(libc::LC_COLLATE_MASK, name.as_ptr(), std::ptr::null_mut()) };
-    if locale.is_null() {
-        return false;
-    }
-    // SAFETY: made above, and not shared.
-    unsafe { libc::freelocale(locale) };
-    true
 }
 
 /// Starts writing a part of a file to the disk, without waiting. Guarantees nothing, unlike fsync
