@@ -102,6 +102,7 @@ impl Engine {
             replication: Default::default(),
             changes: Default::default(),
             scripting: Default::default(),
+            collation: Default::default(),
             acl,
             messages: Default::default(),
             memory: Default::default(),

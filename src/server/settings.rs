@@ -15,7 +15,7 @@ use crate::server::parts::{
 use crate::server::process::{self, FileLimit};
 use crate::server::state::Server;
 use crate::server::{
-    observe::crash,
+    observe::{crash, watchdog},
     process::{listen, log},
 };
 use russet_base::memory::alloc;
@@ -277,6 +277,10 @@ fn derive(keyspace: &mut Keyspace, server: &mut Server) {
     server.gates.thresholds = Thresholds::of(&server.config, &server.cycles);
     server.persist.aof.apply_settings(&server.config);
     server.memory.limit.update(&server.config);
+    server.config.watchdog_period = watchdog::period_ms(&server.config);
+    server.gates.is_watched = server.config.watchdog_period > 0;
+    watchdog::watch(server.config.watchdog_period);
+    server.collation.follow(&server.config.locale_collate);
     server.update_interest();
     server.set_client_memory_limit();
     if server.memory.limit.maxmemory() == 0 {

@@ -1,7 +1,7 @@
 //! Configuration files: any text loads or is refused, and loaded settings survive a rewrite.
 
 use super::input::Input;
-use russet_config::{Config, DIRECTIVES, Loaded, Problem, Sources, load};
+use russet_config::{Config, DIRECTIVES, Problem, Sources, load};
 
 /// Byte one: whether the rest is the text of a file or decisions that generate lines, and
 /// whether the rewrite writes every directive.
@@ -27,11 +27,11 @@ pub fn config(bytes: &[u8]) {
                 .iter()
                 .for_each(|problem| _ = (problem.finding(), problem.to_string()));
         }
-        Ok(loaded) => survives(&loaded.config, &text, choice & 2 != 0),
+        Ok(config) => survives(&config, &text, choice & 2 != 0),
     }
 }
 
-fn read(text: &[u8]) -> Result<Loaded, Vec<Problem>> {
+fn read(text: &[u8]) -> Result<Config, Vec<Problem>> {
     load(&Sources {
         stdin: Some(text.to_vec()),
         ..Sources::default()
@@ -43,11 +43,7 @@ fn survives(config: &Config, text: &[u8], force_all: bool) {
     let again = read(&once).unwrap_or_else(|problems| {
         panic!("{}\n{}", problems[0], String::from_utf8_lossy(&once));
     });
-    assert!(
-        again.config == *config,
-        "{}",
-        String::from_utf8_lossy(&once)
-    );
+    assert!(again == *config, "{}", String::from_utf8_lossy(&once));
     assert_eq!(
         config.rewrite(&once, force_all),
         once,

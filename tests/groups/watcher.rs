@@ -36,7 +36,7 @@ fn read(text: Vec<u8>) -> Setup {
         is_sentinel: true,
         ..Sources::default()
     };
-    let config = load(&sources).expect("the server's part is valid").config;
+    let config = load(&sources).expect("the server's part is valid");
     from_file(&config.sentinel_lines, &|_| true).expect("it is valid")
 }
 

@@ -402,6 +402,88 @@ fn a_panic_may_end_with_an_exit_status() {
 }
 
 #[test]
+fn the_watchdog_logs_where_the_loop_stands() {
+    let server = Daemon::start(&["--watchdog-period", "5", "--enable-debug-command", "yes"]);
+    let mut client = server.connect();
+    let period = client.value("CONFIG GET watchdog-period");
+    // Two cycles of cron at least, as in Redis.
+    assert_eq!(period.items().expect("a pair")[1].text(), Some(&b"200"[..]));
+    client.send(b"DEBUG SLEEP 1\r\n");
+    server.wait_for_log("--- WATCHDOG TIMER EXPIRED ---");
+    server.wait_for_log("Watchdog: the loop goes on, after ");
+    let log = server.log();
+    assert!(log.contains(" ms: command debug, client id="), "{log}");
+    assert!(log.contains("Watchdog:  0: "), "a stack: {log}");
+    assert_eq!(client.reply(), b"+OK\r\n");
+
+    // A busy script: itself, or the command that it runs.
+    client.send(b"EVAL 'while true do redis.call(\"GET\", KEYS[1]) end' 1 twelve-bytes\r\n");
+    let reports = || server.log().matches("WATCHDOG TIMER EXPIRED").count();
+    wait_until("a report of the script", || reports() == 2);
+    assert_eq!(server.connect().ask("SCRIPT KILL"), "+OK\r\n");
+    client.reply();
+    let log = server.log();
+    let report = log.lines().rfind(|line| line.contains("EXPIRED"));
+    let report = report.expect("a report");
+    let named = |name| report.contains(&format!("{name}, whose first key has 12 bytes"));
+    assert!(named("command eval") || named("command get"), "{report}");
+
+    client.value("CONFIG SET watchdog-period 0");
+    client.value("DEBUG SLEEP 0.5");
+    assert_eq!(reports(), 2);
+}
+
+/// The texts of a reply, one after the other.
+fn list(client: &mut Connection, command: &str) -> String {
+    let reply = client.value(command);
+    let texts = reply.items().expect("a list").iter();
+    let texts = texts.map(|text| String::from_utf8_lossy(text.text().expect("text")).into_owned());
+    texts.collect::<Vec<_>>().join(" ")
+}
+
+/// Where the C library's tools can make a locale.
+#[test]
+fn sort_alpha_has_the_order_of_a_language() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let made = Command::new("localedef")
+        .args(["-i", "en_US", "-f", "UTF-8"])
+        .arg(folder.path().join("en_US.UTF-8"))
+        .output();
+    if !made.is_ok_and(|made| made.status.success()) {
+        return;
+    }
+    let place = folder.path().to_str().expect("a path").to_owned();
+    let environment = [("LOCPATH", place.as_str()), ("LC_ALL", "en_US.UTF-8")];
+    let data = tempfile::tempdir().expect("a folder");
+    let server = Daemon::start_with_environment(&[], &environment, data);
+    let mut client = server.connect();
+    client.value("RPUSH l zebra Birne apfel birne ab Apfel");
+    client.value("MSET w_zebra b w_Birne B w_apfel a w_birne A w_ab x w_Apfel y");
+    assert_eq!(
+        list(&mut client, "SORT l ALPHA"),
+        "ab apfel Apfel birne Birne zebra"
+    );
+    assert_eq!(
+        list(&mut client, "SORT l ALPHA BY w_*"),
+        "apfel birne zebra Birne ab Apfel"
+    );
+    assert_eq!(
+        list(&mut client, "SORT l ALPHA DESC LIMIT 0 2"),
+        "zebra Birne"
+    );
+    client.value("SORT l ALPHA STORE stored");
+    assert_eq!(
+        list(&mut client, "LRANGE stored 0 -1"),
+        "Apfel Birne ab apfel birne zebra"
+    );
+    client.value("CONFIG SET locale-collate C");
+    assert_eq!(
+        list(&mut client, "SORT l ALPHA"),
+        "Apfel Birne ab apfel birne zebra"
+    );
+}
+
+#[test]
 fn a_second_sigint_ends_a_busy_server_at_once() {
     let mut server = Daemon::start(&["--pidfile", "r.pid"]);
     server.connect().send(b"DEBUG SLEEP 60\r\n");

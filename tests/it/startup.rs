@@ -327,14 +327,14 @@ fn a_server_follows_its_renamed_folder() {
 fn a_check_names_what_has_no_effect() {
     let folder = tempfile::tempdir().expect("a folder");
     let config =
-        b"watchdog-period 4\nport 7777\ndisable-thp no\nreplicaof 127.0.0.1 1\nhash-seed x\n\
+        b"crash-memcheck-enabled no\nport 7777\ndisable-thp no\nreplicaof 127.0.0.1 1\nhash-seed x\n\
                    min-replicas-to-write 1\n";
     let ended = run_once(folder.path(), &["--check-config", "-"], config);
     assert_eq!(
         (ended.code, ended.out.as_str()),
         (
             Some(0),
-            "standard input:1: note: 'watchdog-period' has no effect yet\n\
+            "standard input:1: note: 'crash-memcheck-enabled' has no effect: russet has no use for it\n\
              standard input:3: note: 'disable-thp' has no effect: russet has no use for it\n\
              standard input:5: note: 'hash-seed' has no effect: russet has no use for it\n\
              configuration OK\n"

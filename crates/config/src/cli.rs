@@ -17,10 +17,9 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use super::dialect::Dialect;
-use super::problem::line::Origin;
 use super::problem::{Check, Problem};
 use super::program::{self, Errand, ProgramRequest, ServerAddress};
-use super::reader::{Loaded, Sources, check, load};
+use super::reader::{Sources, check, load};
 use super::release::{Conversion, Release};
 use super::table::Config;
 use super::words;
@@ -80,8 +79,6 @@ pub struct Run {
     pub configured: bool,
     /// Where the settings came from, to be read again.
     pub sources: Sources,
-    /// Directives that were set but have no effect yet.
-    pub unserved: Vec<(&'static str, Origin)>,
 }
 
 /// The mode and dialect that the program's name asks for.
@@ -172,11 +169,10 @@ pub fn start(
     }
     match load(&sources) {
         Err(mut problems) => Startup::Fail(problems.swap_remove(0)),
-        Ok(Loaded { config, unserved }) => Startup::Run(Box::new(Run {
+        Ok(config) => Startup::Run(Box::new(Run {
             config,
             file,
             configured: !arguments.is_empty(),
-            unserved,
             sources,
         })),
     }
@@ -191,7 +187,7 @@ fn place_from_file(errand: Errand, mut place: ServerAddress) -> Startup {
         };
         match load(&sources) {
             Err(mut problems) => return Startup::Fail(problems.swap_remove(0)),
-            Ok(Loaded { config, .. }) => place.fill(&config),
+            Ok(config) => place.fill(&config),
         }
     }
     Startup::Ask(errand, Box::new(place))

@@ -300,7 +300,7 @@ mod tests {
             dialect: named,
             ..Sources::default()
         };
-        load(&sources).expect("it loads").config
+        load(&sources).expect("it loads")
     }
 
     #[test]

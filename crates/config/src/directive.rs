@@ -2,8 +2,6 @@
 //!
 //! The rows are in `table.rs`; values of several words in `special`.
 
-use std::fmt;
-
 use super::problem::refusal::ValueError;
 use super::special::Lines;
 use super::table::Config;
@@ -53,24 +51,8 @@ bitflags::bitflags! {
 pub enum Support {
     /// It has its effect.
     Works,
-    /// Accepted and reported, without effect until the feature exists.
-    NotYet(Feature),
     /// Accepted and reported, without effect: russet has nothing to tune.
     NotNeeded,
-}
-
-/// The feature that a directive without effect depends on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Feature {
-    Process,
-}
-
-impl fmt::Display for Feature {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Feature::Process => "process and kernel tuning",
-        })
-    }
 }
 
 /// How a number is written.

@@ -25,7 +25,7 @@ fn the_example_loads_as_the_defaults() {
         stdin: Some(text.into_bytes()),
         ..Sources::default()
     };
-    let mut config = load(&sources).unwrap().config;
+    let mut config = load(&sources).unwrap();
     config.dir = Config::default().dir;
     for directive in DIRECTIVES {
         let value = directive.text(&config);
@@ -57,19 +57,6 @@ fn the_example_shows_every_directive_that_is_not_hidden() {
     }
 }
 
-/// Regression: the example had "no effect yet" at directives that worked.
-#[test]
-fn the_example_marks_exactly_the_directives_without_effect() {
-    for directive in DIRECTIVES {
-        let Some(meaning) = directive.meaning() else {
-            continue;
-        };
-        let is_marked = meaning.text.contains("(no effect yet)");
-        let has_no_effect = matches!(directive.support, Support::NotYet(_));
-        assert_eq!(is_marked, has_no_effect, "{}", directive.name);
-    }
-}
-
 #[test]
 fn compatibility_lists_exactly_the_directives_without_effect() {
     let text = read("docs/compatibility.md");
@@ -95,10 +82,6 @@ fn compatibility_lists_exactly_the_directives_without_effect() {
     for support in DIRECTIVES.iter().map(|d| d.support).collect::<Vec<_>>() {
         match support {
             Support::Works => {}
-            Support::NotYet(feature) => {
-                assert_eq!(row(&feature.to_string()), of(support));
-                listed += 1;
-            }
             Support::NotNeeded => {
                 assert_eq!(row("nothing: russet has no use for it"), of(support));
                 listed += 1;

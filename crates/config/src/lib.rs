@@ -45,8 +45,6 @@ pub use problem::line::{FileLine, Origin};
 pub use problem::refusal::system_text;
 pub use problem::{Check, Problem};
 pub use program::{Errand, Login, ServerAddress, TlsFiles};
-#[cfg(any(test, feature = "testing"))]
-pub use reader::Loaded;
 pub use reader::{Sources, load};
 pub use release::{Conversion, Release};
 pub use rewrite::{ForeignLines, RewriteLine};

@@ -81,20 +81,10 @@ impl fmt::Debug for Sources {
     }
 }
 
-/// The result of a load without problems.
-#[derive(Debug)]
-pub struct Loaded {
-    /// The settings.
-    pub config: Config,
-    /// Directives that differ from their default but have no effect yet, with the line
-    /// that set them. They are logged at start.
-    pub unserved: Vec<(&'static str, Origin)>,
-}
-
 /// Reads all sources over the defaults. `dir` becomes absolute; nothing else is changed.
 ///
 /// The error holds every problem, in order of the text, and is never empty.
-pub fn load(sources: &Sources) -> Result<Loaded, Vec<Problem>> {
+pub fn load(sources: &Sources) -> Result<Config, Vec<Problem>> {
     read(sources).finish()
 }
 
@@ -454,7 +444,7 @@ impl Reader {
         given_file::read(&path, FILE_BYTES_MAX, self.writer_wait)
     }
 
-    fn finish(mut self) -> Result<Loaded, Vec<Problem>> {
+    fn finish(mut self) -> Result<Config, Vec<Problem>> {
         let config = &mut self.config;
         let set_by = &self.set_by;
         let dialect = config.dialect;
@@ -494,11 +484,7 @@ impl Reader {
         if !self.problems.is_empty() {
             return Err(self.problems);
         }
-        let unserved = unserved(&self.config, &self.set_by);
-        Ok(Loaded {
-            config: self.config,
-            unserved,
-        })
+        Ok(self.config)
     }
 }
 
@@ -538,20 +524,6 @@ fn file_line(words: &[Text], origin: &Origin) -> FileLine {
     }
 }
 
-fn unserved(
-    config: &Config,
-    set_by: &HashMap<&'static str, Origin>,
-) -> Vec<(&'static str, Origin)> {
-    let default = config.defaults();
-    let waits = |d: &&Directive| matches!(d.support, Support::NotYet(_));
-    DIRECTIVES
-        .iter()
-        .filter(waits)
-        .filter(|d| d.text(config) != d.text(&default))
-        .filter_map(|d| Some((d.name, set_by.get(d.name)?.clone())))
-        .collect()
-}
-
 /// A line for each directive that was set and changes nothing, in the order of the text.
 fn without_effect(config: &Config, set_by: &HashMap<&'static str, Origin>) -> Vec<String> {
     let default = config.defaults();
@@ -562,10 +534,7 @@ fn without_effect(config: &Config, set_by: &HashMap<&'static str, Origin>) -> Ve
         .filter(differs)
         .filter_map(|d| {
             let origin = set_by.get(d.name)?;
-            let why = match d.support {
-                Support::NotYet(_) => "has no effect yet",
-                _ => "has no effect: russet has no use for it",
-            };
+            let why = "has no effect: russet has no use for it";
             Some((origin, format!("'{}' {why}", d.name)))
         })
         .collect();
@@ -582,7 +551,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn load_text(text: &[u8]) -> Result<Loaded, Vec<Problem>> {
+    fn load_text(text: &[u8]) -> Result<Config, Vec<Problem>> {
         load(&Sources {
             stdin: Some(text.to_vec()),
             ..Sources::default()
@@ -599,14 +568,13 @@ mod tests {
     #[test]
     fn the_last_line_wins_and_save_adds_up() {
         let text = "# c\n  PORT 1 \nport 2\nsave 900 1\nsave 300 10\nsave '60 5'\n";
-        let config = load_text(text.as_bytes()).unwrap().config;
+        let config = load_text(text.as_bytes()).unwrap();
         assert_eq!(config.port, 2);
         assert_eq!(config.save.text(), b"900 1 300 10 60 5");
-        assert_eq!(load_text(b"save").unwrap().config.save.text(), b"");
+        assert_eq!(load_text(b"save").unwrap().save.text(), b"");
         assert_eq!(
             load_text(b"save 1 2\nsave \"\"\nsave 3 4")
                 .unwrap()
-                .config
                 .save
                 .text(),
             b"3 4"
@@ -617,10 +585,10 @@ mod tests {
     fn a_cluster_of_valkeys_kind_has_databases_of_its_own_directive() {
         for (dialect, databases, served) in [("redis", 1, 1), ("valkey", 12, 5)] {
             let text = format!("databases 12\ncluster-databases 5\ndialect {dialect}\n");
-            let alone = load_text(text.as_bytes()).unwrap().config;
+            let alone = load_text(text.as_bytes()).unwrap();
             assert_eq!((alone.databases, alone.databases_served()), (12, 12));
             let text = text + "cluster-enabled yes\n";
-            let node = load_text(text.as_bytes()).unwrap().config;
+            let node = load_text(text.as_bytes()).unwrap();
             assert_eq!(
                 (node.databases, node.databases_served()),
                 (databases, served),
@@ -636,7 +604,7 @@ mod tests {
             is_sentinel: true,
             ..Sources::default()
         };
-        let config = load(&sources).unwrap().config;
+        let config = load(&sources).unwrap();
         assert_eq!((config.port, config.protected_mode), (26379, false));
         let line = &config.sentinel_lines[0];
         assert_eq!((line.words.len(), line.origin.line), (2, 3));
@@ -645,7 +613,7 @@ mod tests {
     #[test]
     fn both_names_set_the_same_value() {
         let text = b"hash-max-listpack-entries 5\nhash-max-ziplist-entries 6\n";
-        assert_eq!(load_text(text).unwrap().config.hash_max_listpack_entries, 6);
+        assert_eq!(load_text(text).unwrap().hash_max_listpack_entries, 6);
     }
 
     #[test]
@@ -724,7 +692,7 @@ mod tests {
             "dir {}\ninclude a.conf\ninclude none*.conf\n",
             dir.path().display()
         );
-        assert_eq!(load_text(text.as_bytes()).unwrap().config.port, 7);
+        assert_eq!(load_text(text.as_bytes()).unwrap().port, 7);
 
         let problems = load_text((text + "include [ab].conf\n").as_bytes()).unwrap_err();
         let [Problem::Line { origin, .. }] = &problems[..] else {
@@ -767,18 +735,6 @@ mod tests {
         );
     }
 
-    #[test]
-    fn directives_without_effect_are_reported_with_their_line() {
-        let loaded =
-            load_text(b"port 1\nwatchdog-period 5\nappendfsync everysec\nuser bob on\n").unwrap();
-        let names: Vec<_> = loaded
-            .unserved
-            .iter()
-            .map(|(name, at)| (*name, at.line))
-            .collect();
-        assert_eq!(names, [("watchdog-period", 2)]);
-    }
-
     fn line() -> impl Strategy<Value = Vec<u8>> {
         let name = (0..DIRECTIVES.len()).prop_map(|at| DIRECTIVES[at].name.as_bytes().to_vec());
         let value = proptest::collection::vec(any::<u8>(), 0..20);
@@ -799,7 +755,7 @@ mod tests {
         ) {
             if let Ok(loaded) = load_text(&lines.join(&b'\n')) {
                 for directive in DIRECTIVES {
-                    directive.text(&loaded.config);
+                    directive.text(&loaded);
                 }
             }
         }

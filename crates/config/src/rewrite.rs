@@ -391,7 +391,7 @@ mod tests {
             options: Some(text.to_vec()),
             ..Sources::default()
         };
-        load(&sources).unwrap().config
+        load(&sources).unwrap()
     }
 
     #[test]

@@ -14,8 +14,7 @@
 use super::checks;
 use super::choices::*;
 use super::dialect::Dialect;
-use super::directive::Feature::*;
-use super::directive::Support::{NotNeeded, NotYet, Works};
+use super::directive::Support::{NotNeeded, Works};
 use super::directive::{Directive, Empty, Flags, Unit, ValueKind};
 use super::outside::Given;
 use super::problem::line::FileLine;
@@ -294,7 +293,7 @@ directives! {
     proc_title_template: Text = "{title} {listen-addr} {server-mode}".into() =>
         "proc-title-template", text(checks::proc_title_template), [], Works;
     locale_collate: Text = Text::default() =>
-        "locale-collate", text(checks::locale), [], NotYet(Process);
+        "locale-collate", text(checks::locale), [], Works;
     ignore_warnings: Text = Text::default() =>
         "ignore-warnings", text, [], NotNeeded;
 
@@ -778,7 +777,7 @@ directives! {
 
     // Debugging
     watchdog_period: u32 = 0 =>
-        "watchdog-period", number(0, INT_MAX), [HIDDEN], NotYet(Process);
+        "watchdog-period", number(0, INT_MAX), [HIDDEN], Works;
     use_exit_on_panic: bool = false =>
         "use-exit-on-panic", flag, [HIDDEN], Works;
 

@@ -10,7 +10,7 @@ use crate::server::clients::blocked::Until;
 use crate::server::clients::client::{Client, ClientFlags};
 use crate::server::clients::session::Session;
 use crate::server::observe::audit::AuditResult;
-use crate::server::observe::crash;
+use crate::server::observe::{crash, watchdog};
 use crate::server::origin::Origin;
 use crate::server::parts::messages::outbox::Post;
 use crate::server::parts::observe::command_log::HEADER_MAX;
@@ -159,6 +159,9 @@ impl World<'_> {
         client.traffic.commands += 1;
         client.buffers.args_bytes = args.bytes();
         let outer = crash::note_command(id);
+        if server.gates.is_watched {
+            watchdog::note_key(row, id, args, origin);
+        }
         let replied_before = reply.pending_len();
         let outer_errors = reply.begin_errors();
         let outer_changed = keyspace.effects.begin_command();

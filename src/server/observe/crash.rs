@@ -83,6 +83,47 @@ pub(in crate::server) fn note_command(row: usize) -> u32 {
     outer
 }
 
+/// The row and name of the running command.
+pub(in crate::server) fn running() -> Option<(usize, &'static str)> {
+    let row = (COMMAND.load(Relaxed) as usize).checked_sub(1)?;
+    Some((row, COMMAND_NAMES.get()?.get(row)?))
+}
+
+/// The client served last, as the end of a log line; empty: none yet.
+pub(in crate::server) fn last_client() -> String {
+    let id = CLIENT.load(Relaxed);
+    if id == 0 {
+        return String::new();
+    }
+    let mut address = FixedText::new();
+    // Text that does not fit is cut; writing does not fail.
+    let _ = write_address(&mut address);
+    let address = String::from_utf8_lossy(address.as_bytes()).into_owned();
+    format!(", client id={id} addr={address}")
+}
+
+/// A frame of a stack: the function, with its place where the program has line tables, or the
+/// address.
+pub(in crate::server) fn name_of(frame: usize) -> String {
+    let mut text = String::new();
+    backtrace::resolve(frame as *mut _, |symbol| {
+        if let Some(name) = symbol.name() {
+            let _ = write!(
+                text,
+                "{}{name:#}",
+                if text.is_empty() { "" } else { ", in " }
+            );
+        }
+        if let (Some(file), Some(line)) = (symbol.filename(), symbol.lineno()) {
+            let _ = write!(text, " at {}:{line}", file.display());
+        }
+    });
+    if text.is_empty() {
+        text = format!("{frame:#x}");
+    }
+    text
+}
+
 /// The command has ended, and the outer one continues.
 #[inline]
 pub(in crate::server) fn note_back(outer: u32) {
@@ -183,10 +224,8 @@ fn write_context(fd: i32) {
         let (system, arch) = (std::env::consts::OS, std::env::consts::ARCH);
         write!(line, "russet {russet} for {system} {arch}")
     });
-    let running = COMMAND.load(Relaxed) as usize;
-    let names = COMMAND_NAMES.get().map_or(&[][..], Vec::as_slice);
-    match running.checked_sub(1).and_then(|row| names.get(row)) {
-        Some(name) => write_line(fd, |line| write!(line, "Running command: {name}")),
+    match running() {
+        Some((_, name)) => write_line(fd, |line| write!(line, "Running command: {name}")),
         None => write_line(fd, |line| line.write_str("Running command: none")),
     }
     let client = CLIENT.load(Relaxed);

@@ -15,3 +15,4 @@ pub mod metrics;
 pub mod not_counted;
 pub mod observers;
 pub mod verdict;
+pub mod watchdog;

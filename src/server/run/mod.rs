@@ -96,6 +96,7 @@ use self::read::READ_BYTES;
 use self::sleep::Sleeper;
 
 use crate::server::clients::batch::Batch;
+use crate::server::observe::watchdog;
 use crate::server::parts::http::Port;
 use crate::server::state::Server;
 use crate::server::state::call::CommandTable;
@@ -238,6 +239,8 @@ impl Loop {
 
     /// Runs until everything is loaded; clients get the loading error meanwhile.
     pub fn load(&mut self) -> io::Result<Flow> {
+        watchdog::set_loop();
+        watchdog::watch(self.engine.server.config.watchdog_period);
         while self.engine.server.persist.loading.in_progress() {
             let flow = self.turn()?;
             if flow != Flow::GoOn {
@@ -258,6 +261,7 @@ impl Loop {
     /// The turn after its sleep, at the time `Server::now`.
     fn work(&mut self) -> io::Result<Flow> {
         self.began = clock::cycles();
+        watchdog::turn_begins(self.began);
         let server = &mut self.engine.server;
         self.engine.keyspace.set_expiring(server.expiring());
         self.engine.keyspace.set_now_ms(server.now.unix_ms());
@@ -303,6 +307,7 @@ impl Loop {
             .cycles
             .micros(clock::cycles().wrapping_sub(self.began));
         server.stats.turn_us += micros;
+        watchdog::turn_ends();
         let commands = server.stats.commands.saturating_sub(commands);
         // Below after CONFIG RESETSTAT in this turn.
         server.stats.batches.turns_with_clients +=

@@ -20,7 +20,7 @@ impl Server {
             options: None,
             ..reload.sources.clone()
         };
-        load(&sources).ok().map(|loaded| loaded.config)
+        load(&sources).ok()
     }
 
     /// Reads the configuration again, and logs the result.
@@ -40,8 +40,8 @@ impl Server {
                 tracing::warn!("Configuration not reloaded, nothing is changed: {why}");
             }
             Ok(new) => {
-                if self.apply_config(keyspace, &reload.loaded, &new.config) {
-                    reload.loaded = Box::new(new.config);
+                if self.apply_config(keyspace, &reload.loaded, &new) {
+                    reload.loaded = Box::new(new);
                 }
             }
         }

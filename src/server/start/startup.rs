@@ -70,7 +70,6 @@ fn run_configured(run: Run, program: &OsStr, specs: &[&'static [Spec]]) -> u8 {
         mut config,
         file,
         configured,
-        unserved,
         sources,
     } = run;
     let loaded = Box::new(config.clone());
@@ -111,7 +110,6 @@ fn run_configured(run: Run, program: &OsStr, specs: &[&'static [Spec]]) -> u8 {
     supervisor.log_warnings(config.supervised);
     log_beginning(configured, config.dialect);
     log::enter_service();
-    log_unserved(&unserved);
     log_built_in(&config);
     super::super::settings::log_compression(&config);
     if config.is_sentinel
@@ -473,18 +471,6 @@ fn log_beginning(configured: bool, dialect: Dialect) {
              russet /path/to/redis.conf"
         )
     }
-}
-
-/// Logs settings that were made and have no effect.
-fn log_unserved(unserved: &[(&'static str, russet_config::Origin)]) {
-    if unserved.is_empty() {
-        return;
-    }
-    let names: Vec<String> = unserved
-        .iter()
-        .map(|(name, origin)| format!("{name} ({}:{})", origin.source, origin.line))
-        .collect();
-    tracing::warn!("Directives without effect yet: {}", names.join(", "));
 }
 
 /// Logs `loadmodule` lines that load nothing.

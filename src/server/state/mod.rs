@@ -61,6 +61,7 @@ use crate::server::process::DataLocks;
 use crate::server::state::call::CommandTable;
 use crate::server::state::world::{Guest, NewGuest};
 use russet_base::clock::{Cycles, Now};
+use russet_base::sys::locale::Collation;
 use russet_base::wake::Wake;
 use russet_config::Config;
 use russet_json::PathCache;
@@ -86,6 +87,8 @@ pub struct Server {
     pub gates: Gates,
     pub(in crate::server) turn: Turn,
     pub scripting: Scripting,
+    /// The order of SORT ALPHA (`locale-collate`).
+    pub collation: Collation,
     /// Searches of vector sets, off the loop.
     pub searches: Searches,
     /// Paths of JSON commands, compiled.

@@ -405,7 +405,7 @@ pub(super) mod tests {
             is_sentinel: true,
             ..Sources::default()
         };
-        let lines = load(&sources).expect("the server's part is valid").config;
+        let lines = load(&sources).expect("the server's part is valid");
         let problem = from_file(&lines.sentinel_lines, &|_| true).expect_err("refused");
         let text = "Reading the configuration file, at line 2\n\
             >>> 'sentinel monitor m 127.0.0.1 1 0'\nQuorum must be 1 or greater.\n";

@@ -62,7 +62,8 @@ pub(super) const SORT_RO: Spec = Spec {
 
 /// `SORT key [BY pattern] [LIMIT offset count] [GET pattern ...] [ASC|DESC] [ALPHA]
 /// [STORE destination]`: the elements in numeric order of their own values, or of those of keys
-/// named by `pattern`; with ALPHA in byte order.
+/// named by `pattern`; with ALPHA in byte order, or in that of a language (`locale-collate`), which
+/// STORE never uses.
 ///
 /// Reply: array of elements, or of what GET patterns find (null for nothing); with STORE the length
 /// of the stored list. O(n log n), with a short LIMIT O(n).
@@ -104,7 +105,16 @@ fn sort_generic(call: &mut Call<'_>, readonly: bool) -> CommandResult {
     };
     if !o.unsorted {
         let numbers = call.number_dialect();
-        if !sorting.weigh(&mut call.db, o.by.as_ref(), o.alpha, numbers) {
+        // A stored list must not depend on the server's locale.
+        let collation = Some(&call.server.collation);
+        let collation = collation.filter(|c| o.store.is_none() && !c.is_by_bytes());
+        let is_weighed = if o.alpha {
+            sorting.weigh_texts(&mut call.db, o.by.as_ref(), collation);
+            true
+        } else {
+            sorting.weigh_numbers(&mut call.db, o.by.as_ref(), numbers)
+        };
+        if !is_weighed {
             const NO_NUMBER: &str = "ERR One or more scores can't be converted into double";
             return Err(CommandError::Text(NO_NUMBER));
         }

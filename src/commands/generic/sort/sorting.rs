@@ -7,6 +7,7 @@ use std::cmp::Ordering;
 
 use super::options::SortOptions;
 use super::pattern::Pattern;
+use russet_base::sys::locale::Collation;
 use russet_command::CommandError;
 use russet_config::Dialect;
 use russet_keyspace::Db;
@@ -131,35 +132,57 @@ impl Sorting {
         Ok(ordered)
     }
 
-    /// Determines each element's weight; `false` if a text should be a number but is not.
-    pub(super) fn weigh(
+    /// Determines each element's weight, a text: its own, or that which `by` finds.
+    pub(super) fn weigh_texts(
         &mut self,
         db: &mut Db<'_>,
         by: Option<&Pattern<'_>>,
-        alpha: bool,
+        collation: Option<&Collation>,
+    ) {
+        let mut key = Vec::new();
+        let buffer = &mut self.buffer;
+        let mut weights = Vec::new();
+        for item in &mut self.items {
+            let own = item.text.of(buffer);
+            let mut add = |text: Entry<'_>| {
+                let mut weight = match collation {
+                    Some(collation) => {
+                        let mut digits = itoa::Buffer::new();
+                        let at = weights.len();
+                        collation.write_key(text.bytes(&mut digits), &mut weights);
+                        let len = weights.len() - at;
+                        Text { at, len }
+                    }
+                    None => Text::copy(text, &mut weights),
+                };
+                weight.at += buffer.len();
+                weight
+            };
+            item.weight = Weight::Text(match (by, collation) {
+                (Some(by), _) => by.look_up(db, own, &mut key, add),
+                (None, Some(_)) => Some(add(Entry::Str(own))),
+                (None, None) => Some(item.text),
+            });
+        }
+        buffer.append(&mut weights);
+    }
+
+    /// Determines each element's weight, a number; `false` if one is none.
+    pub(super) fn weigh_numbers(
+        &mut self,
+        db: &mut Db<'_>,
+        by: Option<&Pattern<'_>>,
         dialect: Dialect,
     ) -> bool {
         let mut key = Vec::new();
         let mut numbers = true;
-        let buffer = &mut self.buffer;
-        let mut weights = Vec::new();
         for item in &mut self.items {
-            item.weight = match (by, alpha) {
-                (None, true) => Weight::Text(Some(item.text)),
-                (Some(by), true) => {
-                    let found = by.look_up(db, item.text.of(buffer), &mut key, |weight| {
-                        let mut text = Text::copy(weight, &mut weights);
-                        text.at += buffer.len();
-                        text
-                    });
-                    Weight::Text(found)
-                }
-                (None, false) => match item.weight {
-                    Weight::Score(_) => continue,
-                    Weight::Text(_) => number(item.text.of(buffer), dialect, &mut numbers),
-                },
-                (Some(by), false) => {
-                    let found = by.look_up(db, item.text.of(buffer), &mut key, |w| match w {
+            let own = item.text.of(&self.buffer);
+            item.weight = match (by, item.weight) {
+                (None, Weight::Score(_)) => continue,
+                (None, Weight::Text(_)) => number(own, dialect, &mut numbers),
+                (Some(by), _) => {
+                    let found = by.look_up(db, own, &mut key, |weight| match weight {
                         Entry::Int(value) => Weight::Score(value as f64),
                         Entry::Str(text) => number(text, dialect, &mut numbers),
                     });
@@ -167,7 +190,6 @@ impl Sorting {
                 }
             };
         }
-        buffer.append(&mut weights);
         numbers
     }
 

@@ -17,6 +17,8 @@ pub struct Gates {
     pub(in crate::server) interest: Interest,
     /// Every command is observed: by a monitor or a HOTKEYS session.
     pub is_observed: bool,
+    /// The watchdog notes the key of every command.
+    pub(in crate::server) is_watched: bool,
     /// The audit is on.
     pub(in crate::server) is_audited: bool,
     /// The audit's log is stuck, and commands that belong into it are refused.
@@ -44,6 +46,7 @@ impl Default for Gates {
         Gates {
             interest: Interest::default(),
             is_observed: false,
+            is_watched: false,
             is_audited: false,
             refuses_audited: false,
             latency_tracking: true,
