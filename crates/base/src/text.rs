@@ -67,13 +67,18 @@ pub fn human(bytes: u64) -> String {
     if bytes < 1024 {
         return format!("{bytes}B");
     }
-    let mut amount = bytes as f64 / 1024.0;
-    let mut unit = 0;
-    while amount >= 1024.0 && unit + 1 < UNITS.len() {
-        amount /= 1024.0;
-        unit += 1;
-    }
-    format!("{amount:.2}{}", UNITS[unit])
+    let unit = (bytes.ilog2() / 10).min(UNITS.len() as u32);
+    // The exact amount, rounded to hundredths; ties to even, as `{:.2}` does.
+    let (exact, shift) = (u128::from(bytes) * 100, 10 * unit);
+    let (mut hundredths, rest) = ((exact >> shift) as u64, exact & ((1 << shift) - 1));
+    let half = 1 << (shift - 1);
+    hundredths += u64::from(rest > half || rest == half && hundredths % 2 == 1);
+    let mut text = String::with_capacity(16);
+    text.push_str(itoa::Buffer::new().format(hundredths / 100));
+    text.push_str(if hundredths % 100 < 10 { ".0" } else { "." });
+    text.push_str(itoa::Buffer::new().format(hundredths % 100));
+    text.push_str(UNITS[unit as usize - 1]);
+    text
 }
 
 #[cfg(test)]
@@ -87,6 +92,18 @@ mod tests {
             reported,
             ["0B", "1023B", "1.00K", "674.52K", "1.00G", "23.54G"]
         );
+    }
+
+    /// Also where the hundredth is a tie.
+    #[test]
+    fn humans_read_what_a_formatter_writes() {
+        for shift in [10, 20, 30, 40, 50, 60] {
+            for bytes in (0..4000).map(|n| (1u64 << shift) + n * ((1u64 << shift) / 800)) {
+                let unit = ["K", "M", "G", "T", "P", "P"][shift / 10 - 1];
+                let amount = bytes as f64 / (1u64 << shift.min(50)) as f64;
+                assert_eq!(human(bytes), format!("{amount:.2}{unit}"), "{bytes}");
+            }
+        }
     }
 
     #[test]

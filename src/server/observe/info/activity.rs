@@ -4,6 +4,7 @@
 //! file's fields are shown while it is open, those of loading while data is loaded.
 //! Cost: O(1). Elsewhere: `figures::stats` counts; `replication` writes that section.
 
+use super::writer::{Hundredths, Value};
 use super::{InfoWriter, Source};
 
 use crate::pubsub::Kind;
@@ -170,7 +171,7 @@ pub(in crate::server) fn stats(from: &Source<'_>, to: &mut InfoWriter) {
         &from.keyspace.stats,
     );
     let denied = |reason| server.acl.log.denied(reason);
-    let kib = |bytes: u64| format!("{:.2}", bytes as f64 / 1024.0);
+    let kib = |bytes: u64| Hundredths(bytes as f64 / 1024.0);
     let (exceeded_ms, current_exceeded_ms) = stats.exceeded_ms(server.now.mono_ms);
     to.section("Stats");
     to.fields(&[
@@ -205,10 +206,7 @@ pub(in crate::server) fn stats(from: &Source<'_>, to: &mut InfoWriter) {
         ("expired_subkeys_active", &keys.expired_fields_actively),
         ("expired_keys", &keys.expired),
         ("expired_keys_active", &keys.expired_actively),
-        (
-            "expired_stale_perc",
-            &format!("{:.2}", stats.stale_percent()),
-        ),
+        ("expired_stale_perc", &Hundredths(stats.stale_percent())),
         ("expired_time_cap_reached_count", &0),
         (
             "expire_cycle_cpu_milliseconds",
@@ -256,7 +254,7 @@ pub(in crate::server) fn stats(from: &Source<'_>, to: &mut InfoWriter) {
     ]);
     let batches = &stats.batches;
     let pipeline = batches.commands as f64 / batches.parsed.max(1) as f64;
-    let millis = |us: u64| format!("{:.2}", us as f64 / 1000.0);
+    let millis = |us: u64| Hundredths(us as f64 / 1000.0);
     let turns = rates.turns.per_second();
     let turn_us = rates.turn_us.per_second().checked_div(turns).unwrap_or(0);
     let shared = shared_figures();
@@ -300,7 +298,7 @@ pub(in crate::server) fn stats(from: &Source<'_>, to: &mut InfoWriter) {
         ("total_client_processing_events", &batches.client_runs),
         ("avg_pipeline_length_sum", &batches.commands),
         ("avg_pipeline_length_cnt", &batches.parsed),
-        ("avg_pipeline_length", &format_args!("{pipeline:.2}")),
+        ("avg_pipeline_length", &Hundredths(pipeline)),
         ("slowlog_commands_count", &stats.slow.commands),
         ("slowlog_commands_time_ms_max", &millis(stats.slow.us_max)),
         ("slowlog_commands_time_ms_sum", &millis(stats.slow.us_sum)),
@@ -318,10 +316,14 @@ pub(in crate::server) fn stats(from: &Source<'_>, to: &mut InfoWriter) {
         ("audit_lines_written", &audited),
         ("audit_lines_dropped", &unaudited),
     ]);
-    let closed: Vec<String> = (server.diagnostics.closed.counts())
-        .map(|(reason, count)| format!("{}={count}", reason.word()))
-        .collect();
-    to.field("closed_connections", closed.join(","));
+    to.put("closed_connections:");
+    for (at, (reason, count)) in server.diagnostics.closed.counts().enumerate() {
+        to.put(if at == 0 { "" } else { "," });
+        to.put(reason.word());
+        to.put("=");
+        count.append_to(to);
+    }
+    to.put("\r\n");
     if server.cluster.is_none() && server.config.cluster_compatibility_sample_ratio > 0 {
         to.field("cluster_incompatible_ops", stats.cluster_incompatible_ops);
     }

@@ -6,6 +6,9 @@
 //! (`not_counted::walked`). The allocator's figures and `rss` are up to 0.1 s old.
 //! Elsewhere: `not_counted` has memory without effect on `maxmemory`, `base::memory` the allocator.
 
+use std::sync::LazyLock;
+
+use super::writer::{Hundredths, Percent};
 use super::{InfoWriter, Source};
 
 use crate::server::observe::not_counted::NotCounted;
@@ -248,13 +251,20 @@ pub fn excess(a: usize, b: usize) -> (f64, i64) {
     (a as f64 / b.max(1) as f64, a as i64 - b as i64)
 }
 
+/// The machine's memory at the first report, bytes.
+static SYSTEM_BYTES: LazyLock<u64> = LazyLock::new(|| {
+    let system = rustix::system::sysinfo();
+    system.totalram as u64 * u64::from(system.mem_unit.max(1))
+});
+
+static ALLOCATOR: LazyLock<String> = LazyLock::new(|| format!("jemalloc-{}", alloc::version()));
+
 /// One line a field, in Redis's order: long, and flat.
 pub(in crate::server) fn memory(from: &Source<'_>, to: &mut InfoWriter) {
     let m = memory_figures(from);
     let config = &from.server.config;
     let lazyfree = &from.keyspace.lazyfree;
-    let system = rustix::system::sysinfo();
-    let total = system.totalram as u64 * u64::from(system.mem_unit.max(1));
+    let total = *SYSTEM_BYTES;
     let scripting = &from.server.scripting;
     let (vm_eval, vm_functions) = (scripting.scripts.vm_bytes(), scripting.libraries.vm_bytes());
     let (scripts_eval, functions) = (scripting.scripts.bytes(), scripting.libraries.bytes());
@@ -267,17 +277,11 @@ pub(in crate::server) fn memory(from: &Source<'_>, to: &mut InfoWriter) {
         ("used_memory_peak", &m.peak),
         ("used_memory_peak_human", &human(m.peak as u64)),
         ("used_memory_peak_time", &from.server.stats.peak.at_s),
-        (
-            "used_memory_peak_perc",
-            &format_args!("{:.2}%", m.peak_percent()),
-        ),
+        ("used_memory_peak_perc", &Percent(m.peak_percent())),
         ("used_memory_overhead", &m.overhead),
         ("used_memory_startup", &m.startup),
         ("used_memory_dataset", &m.dataset()),
-        (
-            "used_memory_dataset_perc",
-            &format_args!("{:.2}%", m.dataset_percent()),
-        ),
+        ("used_memory_dataset_perc", &Percent(m.dataset_percent())),
         ("allocator_allocated", &m.allocator.allocated),
         ("allocator_active", &m.allocator.active),
         ("allocator_resident", &m.allocator.resident),
@@ -328,24 +332,30 @@ pub(in crate::server) fn memory(from: &Source<'_>, to: &mut InfoWriter) {
             &u8::from(limit.resident_exceeded()),
         ),
     ]);
-    for (name, (ratio, bytes)) in [
+    for ([ratio_name, bytes_name], (ratio, bytes)) in [
         (
             // Memory that defragmentation could free: small slabs alone, as in Redis.
-            "allocator_frag",
+            ["allocator_frag_ratio", "allocator_frag_bytes"],
             excess(
                 m.allocator.allocated + m.allocator.unused,
                 m.allocator.allocated,
             ),
         ),
         (
-            "allocator_rss",
+            ["allocator_rss_ratio", "allocator_rss_bytes"],
             excess(m.allocator.resident, m.allocator.active),
         ),
-        ("rss_overhead", excess(m.rss, m.allocator.resident)),
-        ("mem_fragmentation", excess(m.rss, m.used)),
+        (
+            ["rss_overhead_ratio", "rss_overhead_bytes"],
+            excess(m.rss, m.allocator.resident),
+        ),
+        (
+            ["mem_fragmentation_ratio", "mem_fragmentation_bytes"],
+            excess(m.rss, m.used),
+        ),
     ] {
-        to.line(format_args!("{name}_ratio:{ratio:.2}"));
-        to.line(format_args!("{name}_bytes:{bytes}"));
+        to.field(ratio_name, Hundredths(ratio));
+        to.field(bytes_name, bytes);
     }
     let (slots_out, slots_in) = from.server.slot_migration_bytes();
     to.fields(&[
@@ -363,14 +373,11 @@ pub(in crate::server) fn memory(from: &Source<'_>, to: &mut InfoWriter) {
         ("mem_cluster_links", &m.cluster_links),
         ("mem_aof_buffer", &m.aof_buffer),
     ]);
-    for (name, bytes) in m.own.lines() {
-        to.line(format_args!("mem_{name}:{bytes}"));
+    for ((_, bytes), (name, ..)) in m.own.lines().zip(OWN_METRICS) {
+        to.field(name, bytes);
     }
     to.fields(&[
-        (
-            "mem_allocator",
-            &format_args!("jemalloc-{}", alloc::version()),
-        ),
+        ("mem_allocator", &*ALLOCATOR),
         ("mem_overhead_db_hashtable_rehashing", &0),
         (
             "active_defrag_running",

@@ -7,7 +7,9 @@
 
 use std::sync::LazyLock;
 use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
 
+use super::writer::Value;
 use super::{InfoWriter, Source};
 
 use russet_base::usage::{Who, cpu_time};
@@ -199,6 +201,19 @@ pub(in crate::server) fn threads(from: &Source<'_>, to: &mut InfoWriter) {
     }
 }
 
+/// Seconds with six decimals.
+struct Seconds(Duration);
+
+impl Value for Seconds {
+    fn append_to(&self, out: &mut InfoWriter) {
+        self.0.as_secs().append_to(out);
+        // The leading 1 keeps the zeros, and is cut.
+        let micros = 1_000_000 + self.0.subsec_micros();
+        out.put(".");
+        out.put(&itoa::Buffer::new().format(micros)[1..]);
+    }
+}
+
 pub(in crate::server) fn cpu(_: &Source<'_>, to: &mut InfoWriter) {
     to.section("CPU");
     for (who, suffix) in [
@@ -208,8 +223,9 @@ pub(in crate::server) fn cpu(_: &Source<'_>, to: &mut InfoWriter) {
     ] {
         let time = cpu_time(who);
         for (kind, time) in [("sys", time.system), ("user", time.user)] {
-            let (s, us) = (time.as_secs(), time.subsec_micros());
-            to.line(format_args!("used_cpu_{kind}{suffix}:{s}.{us:06}"));
+            to.put("used_cpu_");
+            to.put(kind);
+            to.field(suffix, Seconds(time));
         }
     }
 }

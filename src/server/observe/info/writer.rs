@@ -1,8 +1,11 @@
 //! INFO's text under construction: titles of sections, and `name:value` lines.
+//!
+//! Purpose: hundreds of lines a report, which monitors ask for every second; so values have no
+//! formatter (`Value`). Cost: O(bytes), one allocation.
 
-use std::fmt::{Arguments, Display, Write};
+use std::fmt::{self, Arguments, Display, Write};
 
-/// Capacity for the default sections.
+/// Bytes for the default sections.
 const TEXT_BYTES: usize = 12 * 1024;
 
 /// The text under construction.
@@ -21,20 +24,37 @@ impl InfoWriter {
         self.out
     }
 
+    #[inline]
+    pub(super) fn put(&mut self, text: &str) {
+        // Most of a report is several hundred short copies: `push_str` alone calls a function to
+        // look for room.
+        if self.out.capacity() - self.out.len() < text.len() {
+            self.grow(text.len());
+        }
+        self.out.push_str(text);
+    }
+
+    #[cold]
+    fn grow(&mut self, more: usize) {
+        self.out.reserve(more);
+    }
+
     /// Starts a section; an empty line separates sections.
     pub(super) fn section(&mut self, title: &str) {
         if !self.out.is_empty() {
-            self.out.push_str("\r\n");
+            self.put("\r\n");
         }
-        self.line(format_args!("# {title}"));
+        self.put("# ");
+        self.put(title);
+        self.put("\r\n");
     }
 
     /// `name:value`.
     pub(super) fn field(&mut self, name: &str, value: impl Value) {
-        self.out.push_str(name);
-        self.out.push(':');
-        value.append_to(&mut self.out);
-        self.out.push_str("\r\n");
+        self.put(name);
+        self.put(":");
+        value.append_to(self);
+        self.put("\r\n");
     }
 
     pub(super) fn fields(&mut self, fields: &[(&str, &dyn Value)]) {
@@ -51,22 +71,29 @@ impl InfoWriter {
     }
 
     pub(super) fn line(&mut self, line: impl Display) {
-        // Writing to a String cannot fail.
-        let _ = write!(self.out, "{line}");
-        self.out.push_str("\r\n");
+        // Writing to memory cannot fail.
+        let _ = write!(self, "{line}");
+        self.put("\r\n");
+    }
+}
+
+impl Write for InfoWriter {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        self.put(text);
+        Ok(())
     }
 }
 
 /// The value of a field. Most are integers, which need no formatter.
 pub(super) trait Value {
-    fn append_to(&self, out: &mut String);
+    fn append_to(&self, out: &mut InfoWriter);
 }
 
 macro_rules! integers {
     ($($integer:ty)*) => {
         $(impl Value for $integer {
-            fn append_to(&self, out: &mut String) {
-                out.push_str(itoa::Buffer::new().format(*self));
+            fn append_to(&self, out: &mut InfoWriter) {
+                out.put(itoa::Buffer::new().format(*self));
             }
         })*
     };
@@ -74,27 +101,54 @@ macro_rules! integers {
 
 integers!(u8 u16 u32 u64 usize i32 i64);
 
+/// A number with two decimals, as `{:.2}` writes it.
+pub(super) struct Hundredths(pub(super) f64);
+
+impl Value for Hundredths {
+    fn append_to(&self, out: &mut InfoWriter) {
+        let hundredths = (self.0 * 100.0).round_ties_even();
+        // So far each hundredth is a number of its own.
+        if !(0.0..1e13).contains(&hundredths) {
+            return format_args!("{:.2}", self.0).append_to(out);
+        }
+        let hundredths = hundredths as u64;
+        (hundredths / 100).append_to(out);
+        out.put([".", ".0"][usize::from(hundredths % 100 < 10)]);
+        (hundredths % 100).append_to(out);
+    }
+}
+
+/// A number of [`Hundredths`] and a per cent sign.
+pub(super) struct Percent(pub(super) f64);
+
+impl Value for Percent {
+    fn append_to(&self, out: &mut InfoWriter) {
+        Hundredths(self.0).append_to(out);
+        out.put("%");
+    }
+}
+
 impl Value for str {
-    fn append_to(&self, out: &mut String) {
-        out.push_str(self);
+    fn append_to(&self, out: &mut InfoWriter) {
+        out.put(self);
     }
 }
 
 impl Value for String {
-    fn append_to(&self, out: &mut String) {
-        out.push_str(self);
+    fn append_to(&self, out: &mut InfoWriter) {
+        out.put(self);
     }
 }
 
 impl Value for Arguments<'_> {
-    fn append_to(&self, out: &mut String) {
-        // Writing to a String cannot fail.
+    fn append_to(&self, out: &mut InfoWriter) {
+        // Writing to memory cannot fail.
         let _ = out.write_fmt(*self);
     }
 }
 
 impl<T: Value + ?Sized> Value for &T {
-    fn append_to(&self, out: &mut String) {
+    fn append_to(&self, out: &mut InfoWriter) {
         (**self).append_to(out);
     }
 }
