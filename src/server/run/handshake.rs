@@ -135,7 +135,7 @@ mod tests {
     fn with_threads(threads: u32, many: usize) -> (Peer, Vec<TcpStream>) {
         let mut peer = Peer::new();
         let config = &mut peer.all.engine.server.config;
-        config.io_threads = threads.into();
+        config.io_threads = threads;
         config.io_threads_always_active = true;
         peer.all.start_couriers();
         let materials = Authority::shared().materials();

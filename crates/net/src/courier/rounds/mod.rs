@@ -7,23 +7,27 @@
 //!     read       one read for each readable connection, into one block
 //!     deliver    the block and its reports, after every [`REPORTS_MAX`] of them
 //!
+//! `reading` has the reads and handshakes, `sending` the writes.
+//!
 //! Invariants
 //!   1. A connection is read for [`READ_AHEAD`] bytes; then it waits until the loop has taken them.
 //!   2. Bytes sent are reported with the connection's next read, or within [`REPORT_WITHIN`].
 //!   3. The courier sleeps only if it has no parcel that the ring did not take.
 
+mod reading;
+mod sending;
+
 use std::collections::VecDeque;
-use std::io::{self, ErrorKind, IoSlice, Write};
+use std::io::{self, ErrorKind};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use bytes::{Buf, Bytes, BytesMut};
-use mio::event::Event;
+use bytes::{Bytes, BytesMut};
 use mio::{Events, Poll};
 use rtrb::{Consumer, Producer, PushError};
 
-use super::message::{BLOCK_BYTES, Order, Orders, Parcel, Place, Report, Then, new_block};
+use super::message::{BLOCK_BYTES, Order, Orders, Parcel, Place, Report, Then};
 use super::{Bell, FREE_MAX, Figures};
 use crate::gather::Gather;
 use crate::stream::Stream;
@@ -238,171 +242,6 @@ impl Rounds {
         !self.orders.is_empty()
     }
 
-    fn event(&mut self, event: &Event) {
-        let target = Target::from(event.token());
-        if target.role != Role::Client {
-            return;
-        }
-        let Some(wire) = at(&mut self.wires, target.slot, target.generation) else {
-            return;
-        };
-        self.gather.event(&mut wire.seen_in);
-        wire.peer_closed |= event.is_read_closed();
-        if event.is_writable() && wire.is_armed {
-            self.send_rest(target.slot);
-        }
-        if event.is_readable() || event.is_read_closed() {
-            self.read(target.slot);
-        }
-    }
-
-    /// Reads once more from connections that have filled their reads.
-    fn continue_reading(&mut self) {
-        for _ in 0..self.ready.len() {
-            if !self.has_block() {
-                return;
-            }
-            let Some(slot) = self.ready.pop_front() else {
-                return;
-            };
-            if let Some(wire) = self.wires.get_mut(slot as usize).and_then(Option::as_mut) {
-                wire.is_ready = false;
-                self.read(slot);
-            }
-        }
-    }
-
-    /// Whether no handshake waits for its share.
-    #[cfg(test)]
-    pub(super) fn is_idle(&self) -> bool {
-        self.shaking.is_empty()
-    }
-
-    /// Goes on with handshakes, first come, first served.
-    fn shake_hands(&mut self) {
-        if self.shaking.is_empty() {
-            return;
-        }
-        let began = Instant::now();
-        while self.has_block()
-            && let Some(slot) = self.shaking.pop_front()
-        {
-            if let Some(wire) = self.wires.get_mut(slot as usize).and_then(Option::as_mut) {
-                wire.is_shaking = false;
-                self.read_now(slot);
-            }
-            if began.elapsed() >= HANDSHAKES {
-                return;
-            }
-        }
-    }
-
-    fn has_block(&self) -> bool {
-        self.block.is_some() || !self.free.is_empty() || self.blocks < BLOCKS_MAX
-    }
-
-    /// Opens a block with room; `false`: all blocks are at the loop.
-    fn open_block(&mut self) -> bool {
-        if self.block.is_some() && BLOCK_BYTES - self.filled < ROOM_MIN {
-            self.deliver();
-        }
-        if self.block.is_some() {
-            return true;
-        }
-        self.filled = 0;
-        self.block = self.free.pop();
-        if self.block.is_none() && self.blocks < BLOCKS_MAX {
-            self.blocks += 1;
-            self.block = Some(new_block());
-        }
-        self.block.is_some()
-    }
-
-    /// Reads once: now, or with the handshakes of this round.
-    fn read(&mut self, slot: u32) {
-        let Some(wire) = self.wires.get_mut(slot as usize).and_then(Option::as_mut) else {
-            return;
-        };
-        if !wire.stream.is_handshaking() {
-            self.read_now(slot);
-        } else if !std::mem::replace(&mut wire.is_shaking, true) {
-            self.shaking.push_back(slot);
-        }
-    }
-
-    /// One read. TLS may have to answer: what its socket does not take is sent when it is writable.
-    fn read_now(&mut self, slot: u32) {
-        self.fill_from(slot);
-        let wire = self.wires.get(slot as usize).and_then(Option::as_ref);
-        if wire.is_some_and(|wire| !wire.is_over && wire.stream.has_unsent()) {
-            self.arm(slot, true);
-        }
-    }
-
-    fn fill_from(&mut self, slot: u32) {
-        let has_block = self.open_block();
-        let Some(wire) = self.wires.get_mut(slot as usize).and_then(Option::as_mut) else {
-            return;
-        };
-        if wire.is_over || wire.is_recalled || wire.room == 0 {
-            // The loop asks for more when it has taken what there is.
-            return;
-        }
-        let queue = |wire: &mut Wire, ready: &mut VecDeque<u32>| {
-            if !wire.is_ready {
-                wire.is_ready = true;
-                ready.push_back(slot);
-            }
-        };
-        let Some(block) = self.block.as_mut().filter(|_| has_block) else {
-            return queue(wire, &mut self.ready);
-        };
-        let room = wire.room.min(BLOCK_BYTES - self.filled);
-        let shakes = wire.stream.is_handshaking();
-        let filled = wire.stream.fill(&mut block[self.filled..][..room]);
-        if shakes && !wire.stream.is_handshaking() {
-            // It goes with the report of what was read: the block is not delivered before.
-            let link = wire.stream.tls();
-            let certificate = link.and_then(|link| link.peer_der().cloned());
-            let generation = wire.generation;
-            self.open.reports.push(Report {
-                place: Place { slot, generation },
-                start: 0,
-                len: 0,
-                sent: 0,
-                then: Then::Secured(certificate.map(Box::new)),
-            });
-        }
-        let (n, then) = match filled {
-            Ok((0, _)) => (0, Then::Ended),
-            Ok((n, more)) => {
-                Figures::add(&self.figures.reads, 1);
-                wire.room -= n;
-                if wire.room == 0 {
-                    (n, Then::Waits)
-                } else {
-                    if more || wire.peer_closed {
-                        queue(wire, &mut self.ready);
-                    }
-                    (n, Then::Continues)
-                }
-            }
-            Err(error) if error.kind() == ErrorKind::Interrupted => {
-                return queue(wire, &mut self.ready);
-            }
-            Err(error) if error.kind() == ErrorKind::WouldBlock => {
-                // Under TLS the bytes may have held no data: the end may follow them.
-                if wire.peer_closed {
-                    queue(wire, &mut self.ready);
-                }
-                return;
-            }
-            Err(error) => (0, Then::Broken(error)),
-        };
-        wire.is_over = matches!(then, Then::Ended | Then::Broken(_));
-        self.report(slot, n, then);
-    }
-
     /// Adds a report of the last `n` bytes read.
     fn report(&mut self, slot: u32, n: usize, then: Then) {
         let Some(wire) = self.wires.get_mut(slot as usize).and_then(Option::as_mut) else {
@@ -597,160 +436,6 @@ impl Rounds {
             Ok(()) => self.read(place.slot),
             Err(error) => self.report(place.slot, 0, Then::Broken(error)),
         }
-    }
-
-    fn send(&mut self, place: Place, bytes: &[u8]) {
-        let Some(wire) = at(&mut self.wires, place.slot, place.generation) else {
-            return;
-        };
-        if !wire.out.is_empty() {
-            return wire.out.push_back(Bytes::copy_from_slice(bytes));
-        }
-        let mut left = bytes;
-        let written = loop {
-            if left.is_empty() {
-                break wire.stream.flush();
-            }
-            match wire.stream.write(left) {
-                Ok(0) => break Err(ErrorKind::WriteZero.into()),
-                Ok(n) => {
-                    Figures::add(&self.figures.writes, 1);
-                    wire.sent += n;
-                    left = &left[n..];
-                }
-                Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                Err(error) => break Err(error),
-            }
-        };
-        if !left.is_empty() {
-            wire.out.push_back(Bytes::copy_from_slice(left));
-        }
-        self.sent(place.slot, written);
-    }
-
-    /// Sends a shared piece between short bytes, which are copied only if the socket is full.
-    fn send_around(&mut self, place: Place, before: &[u8], piece: Bytes, after: &[u8]) {
-        let Some(wire) = at(&mut self.wires, place.slot, place.generation) else {
-            return;
-        };
-        let mut n = 0;
-        if wire.out.is_empty() {
-            let slices = [before, &piece[..], after].map(IoSlice::new);
-            match wire.stream.write_vectored(&slices) {
-                Ok(0) => return self.sent(place.slot, Err(ErrorKind::WriteZero.into())),
-                Ok(taken) => {
-                    Figures::add(&self.figures.writes, 1);
-                    wire.sent += taken;
-                    n = taken;
-                }
-                Err(error) => match error.kind() {
-                    ErrorKind::Interrupted | ErrorKind::WouldBlock => {}
-                    _ => return self.sent(place.slot, Err(error)),
-                },
-            }
-        }
-        if n < before.len() + piece.len() + after.len() {
-            for mut part in [
-                Bytes::copy_from_slice(before),
-                piece,
-                Bytes::copy_from_slice(after),
-            ] {
-                let taken = n.min(part.len());
-                part.advance(taken);
-                n -= taken;
-                wire.out.extend((!part.is_empty()).then_some(part));
-            }
-        }
-        if wire.is_armed {
-            // The poll says when the socket takes more.
-            return;
-        }
-        self.send_rest(place.slot);
-    }
-
-    fn send_long(&mut self, place: Place, pieces: Vec<Bytes>) {
-        if let Some(wire) = at(&mut self.wires, place.slot, place.generation) {
-            let is_first = wire.out.is_empty();
-            wire.out.extend(pieces);
-            if is_first {
-                self.send_rest(place.slot);
-            }
-        }
-    }
-
-    /// Sends what waits, as far as the socket takes it.
-    fn send_rest(&mut self, slot: u32) {
-        let Some(wire) = self.wires.get_mut(slot as usize).and_then(Option::as_mut) else {
-            return;
-        };
-        let written = loop {
-            if wire.out.is_empty() {
-                break wire.stream.flush();
-            }
-            let mut slices = [IoSlice::new(&[]); PIECES_MAX];
-            let pieces = wire.out.iter().zip(&mut slices);
-            let n = pieces
-                .map(|(piece, slice)| *slice = IoSlice::new(piece))
-                .count();
-            match wire.stream.write_vectored(&slices[..n]) {
-                Ok(0) => break Err(ErrorKind::WriteZero.into()),
-                Ok(mut n) => {
-                    Figures::add(&self.figures.writes, 1);
-                    wire.sent += n;
-                    while let Some(piece) = wire.out.front_mut() {
-                        if n < piece.len() {
-                            piece.advance(n);
-                            break;
-                        }
-                        n -= piece.len();
-                        wire.out.pop_front();
-                    }
-                }
-                Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                Err(error) => break Err(error),
-            }
-        };
-        self.sent(slot, written);
-    }
-
-    /// After writes: the rest is sent when the socket is writable.
-    fn sent(&mut self, slot: u32, written: io::Result<()>) {
-        let Some(wire) = self.wires.get_mut(slot as usize).and_then(Option::as_mut) else {
-            return;
-        };
-        note(wire, slot, &mut self.noted);
-        match written {
-            Ok(()) => {
-                self.arm(slot, false);
-                self.give_back(slot);
-            }
-            Err(error) if error.kind() == ErrorKind::WouldBlock => self.arm(slot, true),
-            Err(error) => self.fail(slot, error),
-        }
-    }
-
-    fn arm(&mut self, slot: u32, on: bool) {
-        let Some(wire) = self.wires.get_mut(slot as usize).and_then(Option::as_mut) else {
-            return;
-        };
-        if wire.is_armed != on {
-            wire.is_armed = on;
-            let token = Target::client(slot, wire.generation).into();
-            let armed = wire.stream.want_write(self.poll.registry(), token, on);
-            if let Err(error) = armed {
-                self.fail(slot, error);
-            }
-        }
-    }
-
-    /// The connection is broken: the loop closes it.
-    fn fail(&mut self, slot: u32, error: io::Error) {
-        let Some(wire) = self.wires.get_mut(slot as usize).and_then(Option::as_mut) else {
-            return;
-        };
-        wire.out = VecDeque::new();
-        wire.is_over = true;
-        self.report(slot, 0, Then::Broken(error));
     }
 }
 
