@@ -186,6 +186,11 @@ fn place_from_file(errand: Errand, mut place: ServerAddress) -> Startup {
             ..Sources::default()
         };
         match load(&sources) {
+            // The doctor's 1 means that it has looked and found something.
+            Err(problems) if errand == Errand::Doctor => {
+                let findings = problems.iter().map(|its| its.finding().to_string());
+                return print(findings.collect(), 2);
+            }
             Err(mut problems) => return Startup::Fail(problems.swap_remove(0)),
             Ok(config) => place.fill(&config),
         }

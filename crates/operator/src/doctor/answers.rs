@@ -17,6 +17,14 @@ pub(super) struct Answers {
 }
 
 impl Answers {
+    pub(super) fn of_info(info: &str) -> Answers {
+        let lines = info.lines().filter_map(|line| line.split_once(':'));
+        Answers {
+            info: lines.map(|(k, v)| (k.to_owned(), v.to_owned())).collect(),
+            ..Answers::default()
+        }
+    }
+
     pub(super) fn number(&self, field: &str) -> i64 {
         let text = self.info.get(field);
         text.and_then(|text| text.parse().ok()).unwrap_or(0)
@@ -42,12 +50,7 @@ pub(super) fn ask(target: &Target) -> Result<Answers, String> {
         Ok(reply) => Ok(reply),
         Err(error) => Err(ping::explain(target, &error)),
     };
-    let info = text(&reply("INFO everything")?);
-    let info = info.lines().filter_map(|line| line.split_once(':'));
-    let mut answers = Answers {
-        info: info.map(|(k, v)| (k.to_owned(), v.to_owned())).collect(),
-        ..Answers::default()
-    };
+    let mut answers = Answers::of_info(&text(&reply("INFO everything")?));
     // Without permission for it, the checks use INFO alone.
     if let Ok(ReplyValue::Array(pairs)) = reply("CONFIG GET *") {
         let pairs = pairs

@@ -7,12 +7,13 @@
 //! figures are checked in `service`.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::answers::Answers;
 use super::report::human;
 use russet_base::finding::Finding;
 use russet_base::memory::cgroup;
+use russet_base::text::system_text;
 
 /// The readings; `None` if unreadable.
 #[derive(Debug, Default)]
@@ -36,6 +37,18 @@ pub(super) struct Machine {
 
 /// Less free space than this is too little for any data.
 const FREE_MIN: i64 = 64 << 20;
+
+/// Whether this process's user may make files there; an error: why not.
+fn writable(folder: &Path) -> Result<(), String> {
+    use rustix::fs::{Access, AtFlags, CWD, accessat};
+    let may = accessat(
+        CWD,
+        folder,
+        Access::WRITE_OK | Access::EXEC_OK,
+        AtFlags::EACCESS,
+    );
+    may.map_err(|error| system_text(&error.into()))
+}
 
 fn number(path: &str) -> Option<i64> {
     fs::read_to_string(path).ok()?.trim().parse().ok()
@@ -124,17 +137,20 @@ impl Machine {
         looks.into_iter().flatten().collect()
     }
 
-    /// `dir` of a server that does not run.
+    /// `dir` of a server that does not run, for the user that asks.
     fn look_at_folder(&self) -> Option<Finding> {
         if self.folder.as_os_str().is_empty() {
             return None;
         }
         let folder = self.folder.display();
-        Some(match rustix::fs::statvfs(&self.folder) {
-            Err(error) => Finding::warning(
-                "disk",
-                format!("dir {folder}: {error}"),
-                "make the folder, or set dir",
+        let space = writable(&self.folder).and_then(|()| {
+            rustix::fs::statvfs(&self.folder).map_err(|error| system_text(&error.into()))
+        });
+        Some(match space {
+            Err(why) => Finding::critical(
+                "folder",
+                format!("dir {folder}: {why}"),
+                "make the folder and give it to the server's user (chown), or set dir",
             ),
             Ok(disk) => {
                 let free = i64::try_from(disk.f_bavail * disk.f_frsize).unwrap_or(i64::MAX);
@@ -154,30 +170,38 @@ impl Machine {
     fn look_at_overcommit(&self, answers: &Answers) -> Option<Finding> {
         let set = self.overcommit?;
         // Only a forked child can double the memory requested from the machine.
-        let forks = answers.config("snapshot-method") != "loop";
-        Some(match set {
-            1 => Finding::ok("overcommit", "1"),
-            _ if !forks => Finding::ok("overcommit", format!("{set}; snapshots do not fork here")),
-            _ => Finding::warning(
+        let mend = "sysctl vm.overcommit_memory=1, and the same in /etc/sysctl.d/russet.conf; or \
+                    snapshot-method loop";
+        Some(match (set, answers.config("snapshot-method")) {
+            (1, _) => Finding::ok("overcommit", "1"),
+            (_, "loop") => Finding::ok("overcommit", format!("{set}; snapshots do not fork here")),
+            (_, "fork") => Finding::warning(
                 "overcommit",
                 format!(
-                    "vm.overcommit_memory is {set}: a fork of a large server may be refused, and the save with it"
+                    "vm.overcommit_memory is {set}: the fork for a snapshot may be refused, and the \
+                     save with it (snapshot-method fork)"
                 ),
-                "sysctl vm.overcommit_memory=1, and the same in /etc/sysctl.d/russet.conf; or snapshot-method loop",
+                mend,
+            ),
+            _ => Finding::notice(
+                "overcommit",
+                format!(
+                    "vm.overcommit_memory is {set}, which only a fork would mind: snapshots are made \
+                     without one"
+                ),
             ),
         })
     }
 
     fn look_at_huge_pages(&self, answers: &Answers) -> Option<Finding> {
         let set = self.huge_pages.as_deref()?;
-        let forks = answers.config("snapshot-method") != "loop";
-        Some(match set {
-            "always" if forks => Finding::warning(
+        Some(match (set, answers.config("snapshot-method")) {
+            ("always", "fork") => Finding::warning(
                 "huge pages",
                 "always: each write beside a child that saves copies 2 MiB instead of 4 KiB",
                 "echo madvise > /sys/kernel/mm/transparent_hugepage/enabled",
             ),
-            set => Finding::ok("huge pages", set),
+            (set, _) => Finding::ok("huge pages", set),
         })
     }
 
@@ -280,7 +304,7 @@ mod tests {
                 ("aof_enabled", "1"),
                 ("used_memory_dataset", "1000"),
             ],
-            &[("tcp-backlog", "511"), ("snapshot-method", "auto")],
+            &[("tcp-backlog", "511"), ("snapshot-method", "fork")],
         );
         assert_eq!(warnings(&machine().look(&answers)), [""; 0]);
         let bad = Machine {
@@ -303,6 +327,23 @@ mod tests {
         assert_eq!(warnings(&bad.look(&answers)), all);
         let elsewhere = Machine::default();
         assert_eq!(warnings(&elsewhere.look(&answers)), [""; 0]);
+    }
+
+    #[test]
+    fn what_only_a_fork_minds_is_a_note() {
+        let fresh = Machine {
+            overcommit: Some(0),
+            huge_pages: Some("always".to_owned()),
+            ..machine()
+        };
+        let answers = facts_of(&[], &[("snapshot-method", "auto")]);
+        let found = fresh.look(&answers);
+        assert_eq!(warnings(&found), [""; 0]);
+        assert!(
+            found
+                .iter()
+                .any(|its| its.code == "overcommit" && its.remedy.is_none())
+        );
     }
 
     #[test]

@@ -48,7 +48,7 @@ fn memory(answers: &Answers, to: &mut Vec<Finding>) {
                 human(used),
                 human(total)
             ),
-            "CONFIG SET maxmemory auto and a maxmemory-policy",
+            "CONFIG SET maxmemory auto, and a maxmemory-policy",
         )
     } else if max == 0 {
         Finding::notice(
@@ -138,7 +138,7 @@ fn more_room(answers: &Answers) -> String {
         let reserve = answers.config("maxmemory-reserve");
         return format!("raise maxmemory-reserve (now {reserve}), or lower maxmemory-clients");
     }
-    "CONFIG SET maxmemory auto leaves room for both".to_owned()
+    "CONFIG SET maxmemory auto: it leaves room for both".to_owned()
 }
 
 fn persistence(answers: &Answers, to: &mut Vec<Finding>) {
@@ -150,30 +150,30 @@ fn persistence(answers: &Answers, to: &mut Vec<Finding>) {
             "off: a restart begins with nothing (for data that must last: appendonly yes)",
         ));
     }
-    for (field, what, mend) in [
-        (
-            "rdb_last_bgsave_status",
+    if answers.is("rdb_last_bgsave_status", "err") {
+        let why = answers.info.get("rdb_last_bgsave_error");
+        to.push(Finding::critical(
             "snapshot",
-            "see the log for the reason, make room, BGSAVE",
-        ),
-        (
-            "aof_last_write_status",
+            format!(
+                "the last one failed, and writes may be refused: {}",
+                why.map_or("see the log for the reason", String::as_str)
+            ),
+            "make room or give dir to the server's user, then BGSAVE",
+        ));
+    }
+    if answers.is("aof_last_write_status", "err") {
+        to.push(Finding::critical(
             "append only file",
+            "the last write failed: writes are refused",
             "see the log for the reason, make room on the disk",
-        ),
-        (
-            "aof_last_bgrewrite_status",
+        ));
+    }
+    if answers.is("aof_last_bgrewrite_status", "err") {
+        to.push(Finding::warning(
             "rewrite",
+            "the last one failed: the append only file grows until one succeeds",
             "see the log for the reason, make room, BGREWRITEAOF",
-        ),
-    ] {
-        if answers.is(field, "err") {
-            to.push(Finding::warning(
-                what,
-                "the last one failed; writes may be refused",
-                mend,
-            ));
-        }
+        ));
     }
     let age = answers.number("server_time_usec") / 1_000_000 - answers.number("rdb_last_save_time");
     let changes = answers.number("rdb_changes_since_last_save");
@@ -186,7 +186,17 @@ fn persistence(answers: &Answers, to: &mut Vec<Finding>) {
             ),
             "BGSAVE, and save points that fit how much is written",
         ));
-    } else if aof || saves {
+    } else if !aof && changes > 0 {
+        let last = if saves {
+            format!("the last snapshot is {} min old", age / 60)
+        } else {
+            "nothing is saved (no save points, appendonly no)".to_owned()
+        };
+        let noun = if changes == 1 { "change" } else { "changes" };
+        let text = format!("a crash now loses {changes} {noun}: {last}");
+        to.push(Finding::notice("snapshot", text));
+    }
+    if aof || saves {
         let how = match (aof, saves) {
             (true, true) => "append only file and snapshots",
             (true, false) => "append only file",
@@ -465,14 +475,7 @@ mod tests {
         let found = look(&answers);
         assert_eq!(
             warnings(&found),
-            [
-                "memory",
-                "snapshot",
-                "fork",
-                "slow commands",
-                "access",
-                "clients"
-            ]
+            ["memory", "fork", "slow commands", "access", "clients"]
         );
         let big = found.iter().find(|f| f.code == "big keys").expect("a look");
         assert!(
