@@ -183,6 +183,10 @@ const OTHER_WORDS: &[(&str, &str, &str)] = &[
     ("observe/metrics/fields.rs", "memory", "a section of INFO"),
     ("observe/metrics/fields.rs", "sentinel", "a section of INFO"),
     ("observe/metrics/health.rs", "shutdown", "a finding's code"),
+    ("observe/verdict.rs", "cluster", "a section of INFO"),
+    ("observe/verdict.rs", "latency", "a finding's code"),
+    ("observe/verdict.rs", "memory", "a finding's code"),
+    ("observe/verdict.rs", "script", "a finding's code"),
     ("settings.rs", "save", "a directive"),
 ];
 

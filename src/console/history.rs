@@ -174,6 +174,11 @@ impl History {
         sum / count
     }
 
+    /// The largest of the last known values of a field, `rows` at most; 0: there are none.
+    pub fn worst(&self, field: &str, rows: usize) -> f64 {
+        self.lately(field).take(rows).fold(0.0, f64::max)
+    }
+
     /// Bytes of the rings.
     #[cfg(test)]
     pub fn memory_bytes(&self) -> usize {
@@ -181,8 +186,8 @@ impl History {
         rows * size_of::<Row>()
     }
 
-    /// Rows as JSON, oldest first, with the faults of the server. `steps`: only these tiers; empty:
-    /// all of them.
+    /// Rows as JSON, oldest first, with the findings about the server. `steps`: only these tiers;
+    /// empty: all of them.
     pub fn write(&self, now_ms: i64, steps: &[u64], found: &[Finding], out: &mut Vec<u8>) {
         out.extend_from_slice(b"{\"now\":");
         json::write_number(now_ms as f64, out);

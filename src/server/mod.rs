@@ -74,6 +74,7 @@ pub use figures::latency::EventSeries;
 pub use figures::stats::{CommandStats, Stats};
 pub use observe::client_line::{client_line, flag_letters};
 pub use observe::info;
+pub use observe::verdict::{OF_LATENCY, OF_MEMORY};
 pub use origin::Origin;
 pub use parts::execution::gates::Pause;
 pub use parts::execution::migrate::MigrateLink;

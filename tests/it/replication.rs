@@ -205,7 +205,7 @@ fn a_primary_that_comes_back_empty_does_not_empty_its_replica() {
             .output()
             .expect("it runs");
         let text = String::from_utf8_lossy(&doctor.stdout).into_owned();
-        assert!(text.contains("WARN refused sync: "), "{text}");
+        assert!(text.contains("FAIL refused sync: "), "{text}");
         // It is not asked for again at once.
         assert!(number(&primary, "sync_full") <= 2);
         // The operator's word.

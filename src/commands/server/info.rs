@@ -54,7 +54,9 @@ mod tests {
         let of_search = "Keysizes search_version search_index search_fields_statistics search_memory \
              search_cursors search_gc search_warnings_and_errors search_dialect_statistics \
              search_runtime_configurations";
-        let everything = all.replace("Keysizes", of_search);
+        let everything = all
+            .replace("Keysizes", of_search)
+            .replace("TLS", "TLS Findings");
         assert_eq!(titles(&mut t, "INFO everything server"), everything);
         assert_eq!(titles(&mut t, "INFO stats CPU nosuch"), "Stats CPU");
         assert_eq!(t.run("INFO nosuch"), "$0\r\n\r\n");

@@ -12,7 +12,7 @@
 pub(super) mod report;
 
 use crate::commands::help::{self, write_help};
-use crate::server::{Call, CommandResult, Histogram, Row, Spec};
+use crate::server::{Call, CommandResult, Histogram, OF_LATENCY, Row, Spec, World};
 use report::{doctor_text, graph_text};
 use russet_command::{Arity, CommandError, Facts, Flags};
 use russet_resp::Reply;
@@ -44,7 +44,11 @@ const DOCTOR: Spec = Spec {
 
 /// `LATENCY DOCTOR`: verbatim text about spikes and possible remedies.
 fn doctor(call: &mut Call<'_>) -> CommandResult {
-    let text = doctor_text(call.server);
+    let World {
+        keyspace, server, ..
+    } = call.world();
+    let faults = server.faults_of(keyspace, OF_LATENCY);
+    let text = doctor_text(server, &faults);
     call.reply.verbatim("txt", text.as_bytes());
     Ok(())
 }

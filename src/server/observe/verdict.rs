@@ -1,52 +1,105 @@
-//! The faults of this server in one list: the console prints it, and decides nothing.
+//! The findings about this server in one list: INFO's section `findings` prints it for `russet
+//! doctor`, the console shows it, MEMORY DOCTOR and LATENCY DOCTOR begin with their part of it.
 //!
-//! A Sentinel gives what SENTINEL EXPLAIN finds of each primary, a node of a cluster also what
-//! CLUSTER EXPLAIN finds. What keeps the server from being ready (`metrics::health`) comes first
-//! among equals. Figures of the last minutes are the console's history.
+//! The checks of `russet doctor` are made here of the server's own INFO, so that nothing is well in
+//! one place and a fault in another. A Sentinel gives what SENTINEL EXPLAIN finds of each primary,
+//! a node of a cluster also what CLUSTER EXPLAIN finds. The reasons why the server is not ready
+//! (`metrics::health`) are among them. Figures of the last minutes are the console's history.
 //!
-//! Cost: O(replicas + consumers + users with budgets), of 900 rows of history; at a node of a
-//! cluster O(nodes * replicas).
+//! Cost: O(replicas + consumers + users with budgets + clients), of 900 rows of history, and some
+//! readings of `/proc`; at a node of a cluster O(nodes * replicas).
 
 use std::fmt::Display;
 
 use crate::console::history::History;
-use crate::server::observe::info::{budgets, changes};
+use crate::server::observe::info::{self, Source, budgets, changes};
 use crate::server::observe::metrics::Readiness;
 use crate::server::parts::memory::eviction;
+use crate::server::parts::observe::command_log::LogKind;
 use crate::server::parts::persist::aof::AofState;
 use crate::server::state::Server;
+use russet_base::clock;
 use russet_base::finding::{Finding, Weight};
 use russet_base::memory::alloc;
-use russet_base::text::human;
+use russet_base::text::{Printable, human, system_text};
 use russet_base::usage;
 use russet_keyspace::Keyspace;
+use russet_operator::doctor;
+use russet_scripting::Use;
+use rustix::fs::{Access, access};
 
 /// Free bytes of the disk that are too few for data, and too few for a log.
 const FREE_MIN: f64 = (1u64 << 30) as f64;
 const FREE_MIN_OF_LOG: f64 = (100u64 << 20) as f64;
 /// Rows of the history that say how busy the loop is: a minute.
 const BUSY_ROWS: usize = 60;
-/// A snapshot older than this, in seconds, is old for a server without a log.
-const OLD_SNAPSHOT_S: i64 = 86_400;
+/// Rows of the history whose worst latency counts, and from which p99 on: other servers of this
+/// kind answer in tenths of a millisecond.
+const LATENCY_ROWS: usize = 10;
+const SLOW_P99_US: f64 = 10_000.0;
+/// Spikes of the latency monitor that are no older, in seconds, are reported.
+const SPIKE_S: i64 = 900;
 /// Names in a finding.
 const NAMES_MAX: usize = 3;
+/// Sections of INFO that the doctor's checks read.
+const LOOKED_AT: [&[u8]; 8] = [
+    b"server",
+    b"clients",
+    b"memory",
+    b"persistence",
+    b"stats",
+    b"replication",
+    b"cluster",
+    b"keysizes",
+];
+
+/// Findings of [`Server::verdict`] that MEMORY DOCTOR and LATENCY DOCTOR report, by their codes.
+pub const OF_MEMORY: &[&str] = &["memory", "fragmentation", "eviction", "swap"];
+pub const OF_LATENCY: &[&str] = &[
+    "script",
+    "latency",
+    "loop",
+    "fork",
+    "slow commands",
+    "big keys",
+    "swap",
+    "huge pages",
+    "spikes",
+];
+
+/// Adds the reasons why the server is not ready. Where another check has found the same, its words
+/// stay, which say more, with the weight of the heavier one.
+fn add_unready(reasons: impl Iterator<Item = Finding>, to: &mut Vec<Finding>) {
+    for reason in reasons {
+        match to
+            .iter_mut()
+            .find(|its| its.code == reason.code && its.is_fault())
+        {
+            Some(known) => known.weight = known.weight.max(reason.weight),
+            None => {
+                to.retain(|its| its.code != reason.code);
+                to.push(reason);
+            }
+        }
+    }
+}
 
 impl Server {
-    /// The faults, the worst first; their remedies are commands.
-    pub(in crate::server) fn verdict(&self, keyspace: &Keyspace) -> Vec<Finding> {
+    /// All that is worth knowing, the worst first. The remedy is a command, or is in words.
+    pub fn verdict(&self, keyspace: &Keyspace) -> Vec<Finding> {
         let mut found = Vec::new();
+        self.script(&mut found);
         match &self.sentinel {
             Some(driver) => {
                 let own = driver.core.findings();
                 found.extend(own.map(|its| shown_by("SENTINEL MASTERS", its)));
             }
             None => {
-                found.extend(Readiness::of(self).into_findings());
                 if let Some(driver) = &self.cluster {
                     let own = driver.core.explain().into_iter();
                     found.extend(own.map(|its| shown_by("CLUSTER EXPLAIN", its)));
                 }
-                self.saves(keyspace, &mut found);
+                self.folder(&mut found);
             }
         }
         self.memory(&mut found);
@@ -54,34 +107,100 @@ impl Server {
         if let Some(history) = &self.connections.console.history {
             self.lately(history, &mut found);
         }
-        found.retain(Finding::is_fault);
+        self.spikes(&mut found);
+        if self.sentinel.is_none() {
+            found = doctor::its_own_first(found, self.looked_at(keyspace));
+            add_unready(Readiness::of(self).into_findings(), &mut found);
+        }
+        found.retain(|its| its.weight > Weight::Ok);
         found.sort_by_key(|finding| std::cmp::Reverse(finding.weight));
         found
     }
 
-    /// Whether data is on disk.
-    fn saves(&self, keyspace: &Keyspace, to: &mut Vec<Finding>) {
-        let saving = &self.persist.saving;
-        if !saving.last_status_ok && !saving.stops_writes(&self.config) {
-            let text = "the last one failed; the log has the reason";
-            to.push(Finding::warning("snapshot", text, "BGSAVE"));
-        }
-        if !self.persist.aof.rewrites.last_ok {
-            let text = "its last rewrite failed: the file grows until one succeeds";
-            to.push(Finding::warning("append only file", text, "BGREWRITEAOF"));
-        }
-        let age_s = self.now.unix_s() - saving.last_save_s;
+    /// The part of the verdict with these codes.
+    pub fn faults_of(&self, keyspace: &Keyspace, codes: &[&str]) -> Vec<Finding> {
+        let mut found = self.verdict(keyspace);
+        found.retain(|its| its.is_fault() && codes.contains(&&*its.code));
+        found
+    }
+
+    /// The findings of `russet doctor`.
+    fn looked_at(&self, keyspace: &Keyspace) -> Vec<Finding> {
+        let text = info::info(&Source::new(keyspace, self, None), &LOOKED_AT);
+        let names: Vec<&[u8]> = doctor::SETTINGS.iter().map(|its| its.as_bytes()).collect();
+        let settings = self.config.get(&names);
+        let words = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        let settings = settings
+            .iter()
+            .map(|(name, value)| (words(name), words(value)));
+        let log = self
+            .diagnostics
+            .command_logs
+            .of(LogKind::Slow)
+            .entries
+            .iter();
+        let slowest = log.max_by_key(|entry| entry.value).map(|entry| {
+            let args: Vec<String> = entry.args.iter().take(3).map(|its| words(its)).collect();
+            (
+                i64::try_from(entry.value).unwrap_or(i64::MAX),
+                args.join(" "),
+            )
+        });
+        doctor::findings(&text, settings, slowest)
+    }
+
+    /// A script that holds others up.
+    fn script(&self, to: &mut Vec<Finding>) {
+        let Some(script) = self.scripting.running.as_ref().filter(|its| its.is_slow) else {
+            return;
+        };
+        let ticks = clock::cycles().wrapping_sub(script.began);
+        let seconds = self.cycles.micros(ticks) / 1_000_000;
+        let name = script
+            .reported
+            .as_ref()
+            .map(|its| Printable(&its.0).to_string());
+        let name = name.unwrap_or_default();
+        let begun = format!("{name} has run for {seconds} s, and others get BUSY meanwhile");
+        let kill = match script.of {
+            Use::Eval => "SCRIPT KILL",
+            Use::Functions => "FUNCTION KILL",
+        };
+        to.push(if script.is_killed {
+            Finding::new(
+                Weight::Critical,
+                "script",
+                format!("{begun}; it has been told to end"),
+            )
+        } else if script.cannot_end() {
+            let text =
+                format!("{begun}; it has written, so it cannot be killed without the server");
+            Finding::critical("script", text, "SHUTDOWN NOSAVE")
+        } else {
+            Finding::critical("script", begun, kill)
+        });
+    }
+
+    /// Whether files can be made in `dir`.
+    fn folder(&self, to: &mut Vec<Finding>) {
         let has_log = self.persist.aof.state() != AofState::Off;
-        if keyspace.dirty > 0 && !has_log && age_s > OLD_SNAPSHOT_S {
+        let needs_it = has_log || !self.config.save.0.is_empty();
+        if !needs_it || !self.persist.saving.on_disk {
+            return;
+        }
+        let may = access(".", Access::WRITE_OK | Access::EXEC_OK);
+        if let Err(error) = may {
+            let why = system_text(&error.into());
             let text = format!(
-                "a crash now loses {} changes: there is no append only file, and the last snapshot \
-                 is over a day old, or there is none",
-                keyspace.dirty
+                "dir {} cannot be written to: {why}; no snapshot and no rewrite of the log can be made",
+                Printable(&self.config.dir.0)
             );
-            to.push(Finding::warning("snapshot", text, "BGSAVE"));
+            let mend = "give the folder to the server's user (chown), or CONFIG SET dir to another";
+            to.push(Finding::critical("folder", text, mend));
         }
     }
 
+    /// Faults that the doctor's checks of memory judge more mildly.
     fn memory(&self, to: &mut Vec<Finding>) {
         let (used, rss) = (
             alloc::used_memory() as u64,
@@ -101,22 +220,25 @@ impl Server {
         if rss as f64 > 1.5 * used as f64 && rss - used > 256 << 20 {
             let text = format!("{} are held but not used", human(rss - used));
             let remedy = "CONFIG SET activedefrag yes";
-            to.push(Finding::warning("memory", text, remedy));
+            to.push(Finding::warning("fragmentation", text, remedy));
         }
     }
 
-    /// Findings that name replicas, consumers and users.
-    fn names(&self, to: &mut Vec<Finding>) {
-        let failing = self.replication.failing.repeatedly(self.now.mono_ms);
-        let failing = some(failing.map(|its| format!("{}:{}", its.ip, its.port)));
-        let is_known = to.iter().any(|its| its.code == "replicas");
-        if let Some(names) = failing.filter(|_| !is_known) {
-            let text = format!(
-                "sent whole copies, acknowledged none: {names}; the log says what they cannot read, \
-                 as far as that is known; so does russet check-rdb --for"
-            );
-            to.push(Finding::critical("replicas", text, "INFO replication"));
+    /// Spikes that the latency monitor has seen lately.
+    fn spikes(&self, to: &mut Vec<Finding>) {
+        let since_s = self.now.unix_s() - SPIKE_S;
+        for (event, series) in &self.diagnostics.latency.series {
+            let late = series.samples.iter().filter(|(at, _)| *at >= since_s);
+            let Some(worst) = late.map(|(_, ms)| *ms).max() else {
+                continue;
+            };
+            let text = format!("{event} took up to {worst} ms in the last 15 minutes");
+            to.push(Finding::notice("spikes", text).mended_by("LATENCY DOCTOR"));
         }
+    }
+
+    /// Findings that name consumers and users.
+    fn names(&self, to: &mut Vec<Finding>) {
         let lost = changes::consumers(self).filter(|its| its.is_lost);
         if let Some(names) = some(lost.map(|its| its.name)) {
             let text = format!(
@@ -158,6 +280,14 @@ impl Server {
                 human(self.memory.limit.maxmemory())
             );
             to.push(Finding::warning("eviction", text, "MEMORY DOCTOR"));
+        }
+        let p99 = history.worst("p99_us", LATENCY_ROWS);
+        if p99 >= SLOW_P99_US {
+            let text = format!(
+                "one command in a hundred took {:.0} ms or longer within the last {LATENCY_ROWS} s",
+                p99 / 1000.0
+            );
+            to.push(Finding::warning("latency", text, "LATENCY DOCTOR"));
         }
         let busy = history.mean("busy_permille", BUSY_ROWS);
         if busy > 900.0 {
@@ -213,10 +343,18 @@ mod tests {
     use crate::console::history::FIELDS;
     use crate::server::Testbed;
 
-    /// All but those of memory, which all tests share.
+    /// Faults, but for those of memory and the machine, which all tests share.
     fn codes(t: &Testbed) -> Vec<(Weight, String)> {
+        const SHARED: [&str; 6] = [
+            "memory",
+            "fragmentation",
+            "swap",
+            "huge pages",
+            "backlog",
+            "open files",
+        ];
         let found = t.engine.server.verdict(&t.engine.keyspace).into_iter();
-        let found = found.filter(|its| its.code != "memory");
+        let found = found.filter(|its| its.is_fault() && !SHARED.contains(&&*its.code));
         found
             .map(|its| (its.weight, its.code.into_owned()))
             .collect()
@@ -246,16 +384,26 @@ mod tests {
         let warning = |code: &str| (Weight::Warning, code.to_owned());
         let critical = |code: &str| (Weight::Critical, code.to_owned());
         t.engine.server.persist.aof.rewrites.last_ok = false;
-        assert_eq!(codes(&t), [warning("append only file")]);
+        assert_eq!(codes(&t), [warning("rewrite")]);
         t.engine.server.persist.saving.last_status_ok = false;
-        assert_eq!(
-            codes(&t),
-            [critical("snapshot"), warning("append only file")]
-        );
+        assert_eq!(codes(&t), [critical("snapshot"), warning("rewrite")]);
         t.run("CONFIG SET stop-writes-on-bgsave-error no");
-        assert_eq!(
-            codes(&t),
-            [warning("snapshot"), warning("append only file")]
+        assert_eq!(codes(&t), [critical("snapshot"), warning("rewrite")]);
+    }
+
+    #[test]
+    fn changes_that_a_crash_would_cost_are_told_of() {
+        let mut t = Testbed::new();
+        t.run("CONFIG SET save \"3600 1\"");
+        t.run("SET a b");
+        let found = t.engine.server.verdict(&t.engine.keyspace);
+        let snapshot = found.iter().find(|its| its.code == "snapshot");
+        let snapshot = snapshot.expect("it is told of");
+        assert_eq!(snapshot.weight, Weight::Notice);
+        assert!(
+            snapshot.text.starts_with("a crash now loses 1 change"),
+            "{}",
+            snapshot.text
         );
     }
 
@@ -266,6 +414,7 @@ mod tests {
             ("rejected", 2.0, Weight::Critical, "clients"),
             ("evicted", 2.0, Weight::Warning, "eviction"),
             ("busy_permille", 950.0, Weight::Warning, "loop"),
+            ("p99_us", 47_000.0, Weight::Warning, "latency"),
             ("disk_free", 1e6, Weight::Warning, "disk"),
         ] {
             show(&mut t, name, value);

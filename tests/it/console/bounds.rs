@@ -111,6 +111,10 @@ fn a_session_can_end_its_own_script() {
         let answer = call(json!([["GET", "k"]]));
         answer.status == 200 && answer.json()["r"][0].to_string().contains("BUSY ")
     });
+    let found = page.call("history", &json!({"tiers": [0]})).json();
+    let first = &found["findings"][0];
+    assert_eq!(first["code"], "script", "{found}");
+    assert_eq!(first["remedy"], "SCRIPT KILL", "{found}");
     let me = page.call("me", &json!({}));
     assert_eq!((me.status, &me.json()["locked"]), (200, &json!(false)));
     let stats = call(json!([["FUNCTION", "STATS"]])).json();

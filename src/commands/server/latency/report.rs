@@ -3,8 +3,9 @@
 //! GRAPH draws a bar for each spike, up to 80 in a part and 4 rows high; the lowest spike is the
 //! base. Its age stands below it, read downwards.
 //!
-//! DOCTOR names each event with its figures, then the advice for those events (`ADVICE`). Both only
-//! format figures that are there; nothing is measured here.
+//! DOCTOR begins with the faults of the verdict that slow the server, then names each event with
+//! its figures, then the advice for those events (`ADVICE`). Both only format figures that are
+//! there; nothing is measured here.
 
 use std::fmt::Write;
 
@@ -120,8 +121,21 @@ fn spikes(series: &EventSeries, now_s: i64) -> String {
     )
 }
 
-/// Statistics of the spikes, and possible remedies.
-pub(in crate::commands::server) fn doctor_text(server: &Server) -> String {
+/// The faults of the verdict that slow the server, statistics of the spikes, and possible remedies.
+pub(in crate::commands::server) fn doctor_text(server: &Server, faults: &[Finding]) -> String {
+    let mut out = String::new();
+    for Finding {
+        code, text, remedy, ..
+    } in faults
+    {
+        let mend = remedy.as_ref().filter(|its| *its != "LATENCY DOCTOR");
+        let mend = mend.map_or(String::new(), |its| format!(". Mend: {its}"));
+        out += &format!("* {code}: {text}{mend}\n");
+    }
+    out + &spikes_text(server)
+}
+
+fn spikes_text(server: &Server) -> String {
     if server.diagnostics.latency.threshold_ms == 0 {
         return "The latency monitor is off. 'CONFIG SET latency-monitor-threshold \
                 <milliseconds>' turns it on; then ask again after a while.\n"

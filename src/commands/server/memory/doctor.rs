@@ -3,6 +3,7 @@
 //! Each finding is one line, with the amount and the command or setting against it. Amounts below
 //! `WORTH_A_LINE` are not reported, and there is no diagnosis below `WORTH_A_LOOK` of used memory.
 //!
+//!     (verdict) the faults of memory that the verdict on the server has (`observe::verdict`)
 //!     held      memory that the process has but does not use
 //!     limit     maxmemory against what the machine has
 //!     buffers   memory other than data
@@ -10,8 +11,8 @@
 //!
 //! It reads the figures of MEMORY STATS and the prefix statistics, and changes nothing.
 
-use crate::server::Call;
 use crate::server::info::{MemoryFigures, excess};
+use crate::server::{Call, OF_MEMORY, World};
 use russet_base::finding::Finding;
 use russet_base::text::{Printable, human};
 use russet_keyspace::PrefixFigures;
@@ -23,7 +24,11 @@ const WORTH_A_LINE: usize = 10 << 20;
 
 /// The text: a line for each finding.
 pub(in crate::commands::server) fn diagnosis(call: &mut Call<'_>, m: &MemoryFigures) -> String {
-    if m.used < WORTH_A_LOOK {
+    let World {
+        keyspace, server, ..
+    } = call.world();
+    let faults = server.faults_of(keyspace, OF_MEMORY);
+    if m.used < WORTH_A_LOOK && faults.is_empty() {
         return "There is too little data here to say anything of its memory.\n".into();
     }
     let mut found = Vec::new();
@@ -31,10 +36,23 @@ pub(in crate::commands::server) fn diagnosis(call: &mut Call<'_>, m: &MemoryFigu
     limit(call, m, &mut found);
     buffers(m, &mut found);
     prefix(call, m, &mut found);
+    // The same in other words is not reported twice.
+    let is_told = |code: &str| found.iter().any(|its| its.code == code && its.is_fault());
+    let (limit_told, held_told) = (is_told("limit"), is_told("held"));
+    let is_new = |its: &Finding| match &*its.code {
+        "memory" => !limit_told,
+        "fragmentation" => !held_told,
+        _ => true,
+    };
+    found.splice(0..0, faults.into_iter().filter(is_new));
     if found.is_empty() {
         return "Nothing is wrong with the memory of this server.\n".into();
     }
     let line = |finding: &Finding| match &finding.remedy {
+        // A fault of the verdict names its remedy only.
+        Some(remedy) if OF_MEMORY.contains(&&*finding.code) => {
+            format!("* {}: {}. Mend: {remedy}\n", finding.code, finding.text)
+        }
         Some(remedy) => format!("* {} {remedy}\n", finding.text),
         None => format!("* {}\n", finding.text),
     };
@@ -270,6 +288,17 @@ mod tests {
             ..well
         };
         assert_eq!(findings(&peaked).len(), 2);
+    }
+
+    #[test]
+    fn what_the_verdict_holds_against_the_memory_is_told_with_little_data_too() {
+        let mut t = Testbed::new();
+        t.run("SET a b");
+        t.run("CONFIG SET maxmemory 1000");
+        let text = t.run("MEMORY DOCTOR");
+        assert!(text.contains("% full: at"), "{text}");
+        t.run("CONFIG SET maxmemory 0");
+        assert!(!t.run("MEMORY DOCTOR").contains("% full"));
     }
 
     #[test]

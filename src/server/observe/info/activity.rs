@@ -12,6 +12,7 @@ use crate::server::parts::persist::aof::AofState;
 use crate::server::parts::persist::snapshot::Consumer;
 use crate::server::parts::persist::snapshot::child::ChildProgress;
 use russet_acl::Reason;
+use russet_base::text::Printable;
 use russet_types::shared_figures;
 
 pub(in crate::server) fn persistence(from: &Source<'_>, to: &mut InfoWriter) {
@@ -54,6 +55,11 @@ pub(in crate::server) fn persistence(from: &Source<'_>, to: &mut InfoWriter) {
     to.field("rdb_last_save_time", saving.last_save_s);
     let ok = |ok: bool| if ok { "ok" } else { "err" };
     to.field("rdb_last_bgsave_status", ok(saving.last_status_ok));
+    if !saving.last_status_ok && !saving.last_error.is_empty() {
+        // russet's own.
+        let why = Printable(saving.last_error.as_bytes());
+        to.field("rdb_last_bgsave_error", format_args!("{why}"));
+    }
     to.field("rdb_last_bgsave_time_sec", saving.last_time_s);
     let current_s = saving.current_time_s(from.server.now.mono_ms);
     to.field("rdb_current_bgsave_time_sec", current_s);

@@ -12,6 +12,7 @@ pub mod activity;
 pub mod budgets;
 pub mod changes;
 pub mod commands;
+mod findings;
 pub mod keyspace;
 pub mod memory;
 pub mod prefixes;
@@ -63,6 +64,7 @@ const SECTIONS: &[Section] = &[
     section("budgets", false, budgets::budgets),
     section("changes", false, changes::changes),
     section("tls", false, tls::tls),
+    section("findings", false, findings::findings),
     section("cluster", true, process::cluster),
     section("keyspace", true, keyspace::keyspace),
     section("keysizes", true, keyspace::keysizes),
@@ -77,6 +79,7 @@ const OF_SENTINEL: &[Section] = &[
     section("stats", true, activity::stats),
     section("cpu", true, process::cpu),
     section("sentinel", true, process::sentinel),
+    section("findings", false, findings::findings),
 ];
 
 /// Shown only by name, never among "all".
@@ -100,17 +103,14 @@ pub fn info(source: &Source<'_>, wanted: &[&[u8]]) -> String {
     for section in sections {
         // Redis has two names for the list of modules.
         let also = section.name == "modules" && names("module_list");
-        // It looks at all terms: Redis, too, shows it by its name and those of all modules alone.
-        if section.name == "search" && !names("search") && !names("modules") && !names("everything")
-        {
-            continue;
-        }
-        if section.name == "search"
-            || all
-            || default && section.by_default
-            || names(section.name)
-            || also
-        {
+        // `search` looks at all terms, and Redis, too, shows it by its name and those of all
+        // modules alone; `findings` looks at the machine.
+        let is_asked = match section.name {
+            "search" => names("search") || names("modules") || names("everything"),
+            "findings" => names("findings") || names("everything"),
+            name => all || default && section.by_default || names(name) || also,
+        };
+        if is_asked {
             (section.write)(source, &mut writer);
         }
     }

@@ -37,7 +37,11 @@ impl Readiness {
             why.push(fault("loading", "loading"));
         }
         if server.persist.saving.stops_writes(&server.config) {
-            let text = "the last snapshot failed, writes are refused";
+            let mut text = "the last snapshot failed, writes are refused".to_owned();
+            let reason = &server.persist.saving.last_error;
+            if !reason.is_empty() {
+                text = format!("{text}: {}", Printable(reason.as_bytes()));
+            }
             why.push(fault("snapshot", text));
         }
         if let Some(trouble) = server.persist.aof.trouble_text() {

@@ -7,24 +7,29 @@ use crate::server::state::world::Engine;
 use russet_keyspace::Keyspace;
 
 impl Server {
-    /// SAVE, synchronously. Returns whether it succeeded; the log has the error. O(all data), after
+    /// SAVE, synchronously. Returns whether it succeeded;
+    /// `Saving::last_error` and the log have the error. O(all data), after
     /// completing the current pass.
     pub fn save_now(&mut self, keyspace: &mut Keyspace) -> bool {
         self.persist.saving.note_try(&self.now);
         let target = Saving::target(&self.config);
+        let path = target.path().to_owned();
         let (snapshots, making) = self.snapshots();
-        let saved = match snapshots.make_now(keyspace, target, &making) {
-            Ok(SnapshotEnd::Done) => true,
+        let failed = match snapshots.make_now(keyspace, target, &making) {
+            Ok(SnapshotEnd::Done) => None,
             Ok(end) => {
                 tracing::warn!("Error saving DB on disk: {}", end.why());
-                false
+                Some(format!("{}: {}", path.display(), end.why()))
             }
             Err(why) => {
                 tracing::warn!("{why}");
-                false
+                Some(why)
             }
         };
-        if saved {
+        let saved = failed.is_none();
+        if let Some(why) = failed {
+            self.persist.saving.last_error = why;
+        } else {
             tracing::info!("DB saved on disk");
             keyspace.dirty = 0;
             self.persist.saving.note_saved(&self.now);
@@ -62,6 +67,7 @@ impl Server {
             Err(why) => {
                 tracing::warn!("Can't save in background: {why}");
                 self.persist.saving.last_status_ok = false;
+                self.persist.saving.last_error.clone_from(&why);
                 self.refresh_interest(keyspace);
                 Err(why)
             }

@@ -32,6 +32,8 @@ pub struct Saving {
     /// Unix seconds.
     pub last_save_s: i64,
     pub last_status_ok: bool,
+    /// Why the last one failed; empty after one that succeeded.
+    pub last_error: String,
     /// Seconds that the last one took; -1: none yet.
     pub last_time_s: i64,
     last_try_ms: u64,
@@ -50,6 +52,7 @@ impl Saving {
             running: None,
             last_save_s: now_s,
             last_status_ok: true,
+            last_error: String::new(),
             last_time_s: -1,
             last_try_ms: 0,
             saves: 0,
@@ -130,6 +133,7 @@ impl Saving {
     pub(in crate::server) fn note_saved(&mut self, now: &Now) {
         self.last_save_s = now.unix_s();
         self.last_status_ok = true;
+        self.last_error.clear();
         self.saves += 1;
         self.failed_in_a_row = 0;
     }
@@ -166,7 +170,10 @@ impl Saving {
                 let (path, why) = (target.path(), end.why());
                 tracing::warn!("Write error saving DB on disk ({}): {why}", path.display());
                 tracing::warn!("Background saving error");
-                self.last_status_ok &= *end == SnapshotEnd::Unwanted;
+                if *end != SnapshotEnd::Unwanted {
+                    self.last_status_ok = false;
+                    self.last_error = format!("{}: {why}", path.display());
+                }
                 self.failed_in_a_row += u64::from(*end != SnapshotEnd::Unwanted);
             }
         }
