@@ -42,6 +42,43 @@ export class ApiError extends Error {
   }
 }
 
+/** When the server was last heard: any answer, any event of the stream. */
+let heard = Date.now();
+
+/** Since when nothing comes from it, Unix milliseconds; null: it answers. @type {number | null} */
+let silent = null;
+
+/** @returns {number | null} since when the server does not answer; null: it does. `russet-reach` tells of changes */
+export function silentSince() {
+  return silent;
+}
+
+/** @param {boolean} answers */
+function note(answers) {
+  const before = silent;
+  if (answers) heard = Date.now();
+  silent = answers ? null : (silent ?? heard);
+  if (silent !== before) globalThis.dispatchEvent?.(new Event("russet-reach"));
+}
+
+/** A server that has not been heard for so long is asked whether it is there, and how long it may take, milliseconds. */
+const [ASK_MS, ANSWER_MS] = [3000, 2500];
+let asking = false;
+
+/** Asks, if nothing has come for a while. A page in the background asks nothing. @param {boolean} [atOnce] */
+export async function lookForServer(atOnce) {
+  if (asking || document.hidden || (!atOnce && Date.now() - heard < ASK_MS)) return;
+  asking = true;
+  try {
+    // A small file, which needs no session and keeps none alive.
+    await fetch("icon.svg", { cache: "no-store", signal: AbortSignal.timeout(ANSWER_MS) });
+    note(true);
+  } catch {
+    note(false);
+  }
+  asking = false;
+}
+
 /** @param {string} path @param {any} body @param {AbortSignal} [signal] @returns {Promise<Response>} */
 async function post(path, body, signal) {
   /** @type {Response} */
@@ -56,8 +93,10 @@ async function post(path, body, signal) {
     });
   } catch (error) {
     if (signal?.aborted) throw error;
+    note(false);
     throw new ApiError(0, "The server does not answer.");
   }
+  note(true);
   if (response.ok) return response;
   const answer = await response.json().catch(() => ({}));
   if (response.status === 401 && path !== "login" && path !== "me") dispatchEvent(new Event("russet-logged-out"));
@@ -152,9 +191,9 @@ export async function readHistory(steps, signal) {
   return { ...answer, tiers: STEPS.map((step) => answer.tiers.find((tier) => tier.step === step) ?? { step, rows: [], absent: true }) };
 }
 
-/** @typedef {{weight: "warning" | "critical", code: string, text: string, remedy?: string}} Finding `remedy`: a command */
+/** @typedef {{weight: "notice" | "warning" | "critical", code: string, text: string, remedy?: string}} Finding `remedy`: a command, or in words */
 
-/** What the server finds wrong with itself, the worst first. @param {AbortSignal} [signal] @returns {Promise<Finding[]>} */
+/** What the server finds about itself, the worst first. @param {AbortSignal} [signal] @returns {Promise<Finding[]>} */
 export async function readFindings(signal) {
   // No tier has this step: the answer is without rows.
   return (await (await post("history", { tiers: [0] }, signal)).json()).findings;
@@ -175,6 +214,7 @@ export async function stream(topics, { db, signal, on }) {
   for (;;) {
     const { done, value } = await reader.read();
     if (done) return;
+    note(true);
     for (const { event, data } of frames.push(value)) on(event, eventValue(event, JSON.parse(data)));
   }
 }

@@ -138,6 +138,11 @@ export function commandLine(cmd) {
   return cmd.map(quoted).join(" ");
 }
 
+/** Whether a remedy is a command to run, not words: "CONFIG SET maxmemory auto". @param {string} remedy */
+export function isCommand(remedy) {
+  return /^[A-Z]{3,}( [\w.*:@/-]*[\w*])*$/.test(remedy);
+}
+
 /** @type {Record<string, string>} */
 const NAMED = { "\n": "\\n", "\r": "\\r", "\t": "\\t", "\x07": "\\a", "\b": "\\b" };
 

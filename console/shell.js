@@ -4,7 +4,8 @@ import { html, useEffect, useErrorBoundary, useLayoutEffect, useMemo, useRef, us
 import * as api from "./api.js";
 import { holdsSecret } from "./commanddocs.js";
 import { go, href } from "./router.js";
-import { useApp, useChoice } from "./state.js";
+import { clock } from "./format.js";
+import { useApp, useChoice, useSilence, useWatch } from "./state.js";
 import { Dialog } from "./parts/dialog.js";
 import { Button, Icon, Kbd, Note } from "./parts/text.js";
 import { VIEWS, viewOf } from "./views/index.js";
@@ -62,6 +63,8 @@ export function Shell({ route, logout }) {
   const [theme, setTheme] = useChoice("theme", "system");
   const view = viewOf(route.view) ?? VIEWS[0];
   const main = useRef(/** @type {any} */ (null));
+  const silent = useSilence();
+  useWatch();
 
   useEffect(() => {
     document.documentElement.dataset.theme = theme;
@@ -89,7 +92,7 @@ export function Shell({ route, logout }) {
     { label: "Log out", detail: me.user, run: logout },
   ];
 
-  return html`<div class=${`shell${locked ? "" : " open"}`}>
+  return html`<div class=${`shell${locked ? "" : " open"}${silent === null ? "" : " gone"}`}>
     <a class="skip" href="#main" onClick=${(/** @type {Event} */ e) => { e.preventDefault(); main.current.focus(); }}>Skip to content</a>
     <header class="top">
       <${Button} kind="quiet" icon="menu" label="Navigation" class="button quiet bare menu-button" aria-expanded=${String(menu)} onClick=${() => setMenu(!menu)} />
@@ -112,6 +115,7 @@ export function Shell({ route, logout }) {
       </div>
     </nav>
     <main id="main" ref=${main} tabindex="-1" class=${`view view-${view.id}`}>
+      ${silent !== null && html`<div class="gone-note"><${Note} tone="bad"><strong>The server has not answered since ${clock(silent)}.</strong> Figures on this page are from then, or older; the page goes on asking.<//></div>`}
       <${Guard} key=${view.id}><${ViewLoader} view=${view} route=${route} /><//>
     </main>
     ${overlay === "palette" && html`<${Palette} actions=${actions} db=${db} onClose=${() => setOverlay(null)} />`}

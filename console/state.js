@@ -78,7 +78,36 @@ export function useLoad(load, inputs, { every } = {}) {
     };
   }, [...inputs, turn, every]);
   const reload = useCallback(() => setTurn((n) => n + 1), []);
+  // What could not be loaded from a server that was away is loaded when it is back.
+  useEffect(() => {
+    const changed = () => api.silentSince() === null && reload();
+    addEventListener("russet-reach", changed);
+    return () => removeEventListener("russet-reach", changed);
+  }, []);
   return { ...state, reload };
+}
+
+/** How often the page looks whether the server is there, milliseconds; it asks only if nothing else has come. */
+const LOOK_MS = 1000;
+
+/** Since when the server does not answer, Unix milliseconds; null: it does. */
+export function useSilence() {
+  const [since, setSince] = useState(api.silentSince());
+  useEffect(() => {
+    const changed = () => setSince(api.silentSince());
+    addEventListener("russet-reach", changed);
+    changed();
+    return () => removeEventListener("russet-reach", changed);
+  }, []);
+  return since;
+}
+
+/** Looks for the server as long as the page is open. */
+export function useWatch() {
+  useEffect(() => {
+    const timer = setInterval(() => void api.lookForServer(), LOOK_MS);
+    return () => clearInterval(timer);
+  }, []);
 }
 
 /** The one stream of this tab: the topics of all listeners, merged; opened again when they change. */
@@ -91,6 +120,11 @@ class Hub {
     this.timer = /** @type {any} */ (0);
     this.wait = 500;
     document.addEventListener("visibilitychange", () => this.changed());
+    addEventListener("russet-reach", () => {
+      if (api.silentSince() !== null) return;
+      this.wait = 500;
+      if (!this.open) this.changed();
+    });
   }
 
   /** @param {{topic: Topic, db: number, on: (event: string, data: any) => void}} listener @returns {() => void} ends it */
@@ -127,6 +161,8 @@ class Hub {
       this.deliver(waits ? "waits" : "broken", { error });
     }
     if (abort.signal.aborted) return;
+    // It may have ended with the server.
+    void api.lookForServer(true);
     this.timer = setTimeout(() => this.reopen(), this.wait);
     this.wait = Math.min(this.wait * 2, 15_000);
   }

@@ -5,7 +5,7 @@ import { brief, bytes, compact, count, plural, printable } from "../format.js";
 import * as glob from "../glob.js";
 import { RespError, nameId, numberOf, objectOf, textOf } from "../resp.js";
 import { go, href } from "../router.js";
-import { useApp, useLoad, useSettled } from "../state.js";
+import { useApp, useLoad, useSettled, useSilence } from "../state.js";
 import { Button, Command, Icon, Name, Note } from "../parts/text.js";
 import { errorText } from "../parts/tile.js";
 import { Tree } from "../parts/tree.js";
@@ -44,6 +44,7 @@ export default function Keys({ route }) {
     },
     [db, turn],
   );
+  const silent = useSilence();
   const exact = !filtered && top.data?.exact ? top.data.exact : null;
   const figures = useFigures(turn);
   const tree = useTree({ exact, filter, type, turn, delimiter: top.data?.delimiter ?? ":", ready: top.data !== undefined || top.error !== null });
@@ -71,7 +72,7 @@ export default function Keys({ route }) {
         <${Button} kind="quiet" icon="plus" label="New key" onClick=${() => setDialog("new")} /></div></div>
       ${tree.error && html`<${Note} tone="bad">${errorText(tree.error)}<//>`}
       <div class="keys-tree"><${Tree} label="Keys" nodes=${tree.nodes} selected=${folder?.id ?? selectedId} onSelect=${onSelect} onToggle=${tree.toggle} onSeen=${figures.see} render=${(/** @type {Node} */ node) => renderNode(node, figures.of(node))} />
-        ${tree.nodes.length === 0 && !tree.busy && html`<p class="empty-note">${filtered ? "No key matches." : "This database is empty."}</p>`}</div>
+        ${tree.nodes.length === 0 && !tree.busy && html`<p class="empty-note">${silent !== null || top.error || tree.error ? "Not known: the names could not be read." : !tree.known ? "" : filtered ? "No key matches." : "This database is empty."}</p>`}</div>
     </section>
     <section class="keys-main" aria-label="Key">
       ${key !== undefined && html`<a class="back" href=${link(undefined)}>← All keys</a>`}
@@ -153,7 +154,9 @@ function useTree({ exact, filter, type, turn, delimiter, ready }) {
     if (all.done) return filter !== "" || type !== "" ? `${count(all.keys.length)} of ${count(size)} keys match` : plural(all.keys.length, "key");
     return `${count(all.keys.length)} found, ${size ? `${Math.min(99, Math.floor((100 * all.seen) / size))} % of ${compact(size)}` : count(all.seen)} walked`;
   };
-  return { nodes, toggle, more: (/** @type {Bulk} */ prefix) => walk(prefix, FURTHER), busy: busy > 0, stop, error, text };
+  // Nothing found is nothing there only after a walk to its end.
+  const known = !error && (exact !== null || walks.get(nameId(ALL))?.done === true);
+  return { nodes, toggle, known, more: (/** @type {Bulk} */ prefix) => walk(prefix, FURTHER), busy: busy > 0, stop, error, text };
 }
 
 /** The lines of PREFIXSTATS that are open. @param {Exact} exact @param {Set<string>} open @returns {Bulk[]} */

@@ -1,12 +1,13 @@
 /** Overview: one verdict, the figures of now, and their history. */
 
 import { html, useMemo } from "../vendor/htm-preact.module.js";
-import { UNKNOWN, ago, bytes, compact, count, date, duration, micros, percent, plural, printable } from "../format.js";
+import { UNKNOWN, ago, bytes, clock, compact, count, date, duration, isCommand, micros, percent, plural, printable } from "../format.js";
 import { readFindings } from "../api.js";
-import { parseInfo } from "../resp.js";
+import { RespError, parseInfo } from "../resp.js";
 import { go, href } from "../router.js";
-import { beginOf, column, useApp, useHistory, useLoad } from "../state.js";
+import { beginOf, column, useApp, useHistory, useLoad, useSilence } from "../state.js";
 import { startsOf } from "../stats.js";
+import { ActButton } from "../parts/act.js";
 import { Chart } from "../parts/chart.js";
 import { Command, Icon, Note } from "../parts/text.js";
 import { Stat, Stats, Tile, errorText } from "../parts/tile.js";
@@ -25,8 +26,13 @@ export default function Overview({ route }) {
   const state = useLoad(
     async (signal) => {
       if (!can("info")) return undefined;
-      const [text, found] = await Promise.all([run(["INFO"], { signal }), readFindings(signal)]);
-      return { fields: parseInfo(text), found };
+      // While a script runs INFO is refused, and the findings say so.
+      const info = run(["INFO"], { signal }).then(parseInfo, (failure) => {
+        if (failure instanceof RespError) return undefined;
+        throw failure;
+      });
+      const [fields, found] = await Promise.all([info, readFindings(signal)]);
+      return { fields, found };
     },
     [],
     { every: 5000 },
@@ -44,27 +50,44 @@ export default function Overview({ route }) {
       <div class="end"><div class="segments" role="group" aria-label="Time span">${SPANS.map(({ id, label }, i) => html`<button type="button" aria-pressed=${String(i === tier)}
         onClick=${() => go(href("overview", [], { db: db || null, span: i ? id : null }), { replace: true })}>${label}</button>`)}</div></div>
     </div>
-    ${can("info") ? html`<${Verdict} info=${info} found=${state.data?.found} error=${state.error} />` : html`<div class="verdict unknown"><${Icon} name="help" /><div><h2>No verdict</h2><p class="soft">It needs INFO, which this user may not run.</p></div></div>`}
+    ${can("info") ? html`<${Verdict} info=${info} found=${state.data?.found} error=${state.error} reload=${state.reload} />` : html`<div class="verdict unknown"><${Icon} name="help" /><div><h2>No verdict</h2><p class="soft">It needs INFO, which this user may not run.</p></div></div>`}
     <div class="now"><${Tile} title="Now" needs=${["info"]} wide="full" loading=${!history}>${() => html`<${Now} history=${history} info=${info} />`}<//></div>
     ${error && !history && html`<p><${Note} tone="bad">No history: ${errorText(error)}<//></p>`}
     ${history && html`<${Charts} history=${history} tier=${tier} info=${info} marks=${starts} />`}
   </div>`;
 }
 
-/** What the server finds wrong with itself. @param {{info?: Record<string, string>, found?: import("../api.js").Finding[], error: any}} props */
-function Verdict({ info, found, error }) {
-  if (!info || !found) return error ? html`<div class="verdict bad"><${Icon} name="bad" /><div><h2>The server's state is unknown</h2><p>${errorText(error)}</p></div></div>` : html`<div class="verdict" aria-busy="true"><${Icon} name="ok" /><div><h2>…</h2></div></div>`;
-  const [worst] = found;
+/** What the server finds about itself. @param {{info?: Record<string, string>, found?: import("../api.js").Finding[], error: any, reload: () => void}} props */
+function Verdict({ info, found, error, reload }) {
+  const silent = useSilence();
+  if (silent !== null) return html`<section class="verdict bad" aria-label="Verdict"><${Icon} name="bad" /><div><h2>The server does not answer</h2><p>Nothing has come since ${clock(silent)}: it has ended, or it is held up. What it found before is no longer known to be true.</p></div></section>`;
+  if (error || !found) return error ? html`<section class="verdict bad" aria-label="Verdict"><${Icon} name="bad" /><div><h2>The server's state is unknown</h2><p>${errorText(error)}</p></div></section>` : html`<div class="verdict" aria-busy="true"><${Icon} name="ok" /><div><h2>…</h2></div></div>`;
+  const faults = found.filter(({ weight }) => weight !== "notice");
+  const notes = found.filter(({ weight }) => weight === "notice");
+  const [worst] = faults;
   const tone = !worst ? "ok" : worst.weight === "critical" ? "bad" : "warn";
-  const title = !worst ? "All is well" : found.length === 1 ? headed(worst) : `${found.length} things need attention`;
-  const role = info.redis_mode === "sentinel" ? `a Sentinel of ${plural(Number(info.sentinel_masters), "primary", "primaries")}` : info.role === "slave" ? "a replica" : "a primary";
-  const calm = `Up ${duration(Number(info.uptime_in_seconds) * 1000)}, ${role}${info.cluster_enabled === "1" ? " of a cluster" : ""}${info.aof_enabled === "1" ? ", with an append only file" : ""}.`;
+  const title = worst ? (faults.length === 1 ? headed(worst) : `${faults.length} things need attention`) : notes.length ? "Nothing to mend" : "All is well";
+  const role = info && (info.redis_mode === "sentinel" ? `a Sentinel of ${plural(Number(info.sentinel_masters), "primary", "primaries")}` : info.role === "slave" ? "a replica" : "a primary");
+  const calm = info && `Up ${duration(Number(info.uptime_in_seconds) * 1000)}, ${role}${info.cluster_enabled === "1" ? " of a cluster" : ""}${info.aof_enabled === "1" ? ", with an append only file" : ""}.`;
   return html`<section class=${`verdict ${tone}`} aria-label="Verdict"><${Icon} name=${tone} /><div>
     <h2>${title}</h2>
-    ${found.length === 0
+    ${faults.length === 0
       ? html`<p class="soft">${calm}</p>`
-      : html`<ul class="findings">${found.map((its) => html`<li key=${its.code + its.text}>${found.length > 1 && html`<span class="what">${headed(its)}</span>`}<span class="why">${printable(its.text, 400)}</span>${its.remedy && html`<${Command} cmd=${its.remedy.split(" ")} />`}</li>`)}</ul>`}
+      : html`<ul class="findings">${faults.map((its) => html`<li key=${its.code + its.text}>${faults.length > 1 && html`<span class="what">${headed(its)}</span>`}<span class="why">${printable(its.text, 400)}</span><${Remedy} finding=${its} reload=${reload} /></li>`)}</ul>`}
+    ${notes.length > 0 && html`<ul class="findings soft" aria-label="Notes">${notes.map((its) => html`<li key=${its.code + its.text}><span class="what">${headed(its)}</span><span class="why">${printable(its.text, 400)}</span><${Remedy} finding=${its} reload=${reload} /></li>`)}</ul>`}
   </div></section>`;
+}
+
+/** Remedies that are a button of their own, with the right that they need. @type {Record<string, string>} */
+const KILLS = { "SCRIPT KILL": "script|kill", "FUNCTION KILL": "function|kill" };
+
+/** A button, a command to copy, or words. @param {{finding: import("../api.js").Finding, reload: () => void}} props */
+function Remedy({ finding: { remedy }, reload }) {
+  if (!remedy) return null;
+  const cmd = remedy.split(" ");
+  const kill = KILLS[remedy];
+  if (kill) return html`<${ActButton} needs=${kill} kind="danger" icon="stop" cmd=${cmd} done="It has been told to end." after=${reload}>${remedy}<//>`;
+  return isCommand(remedy) ? html`<${Command} cmd=${cmd} />` : html`<span class="why soft">${printable(remedy, 400)}</span>`;
 }
 
 /** The subject of a finding, as a heading. @param {import("../api.js").Finding} finding */

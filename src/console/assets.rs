@@ -33,7 +33,7 @@ mod tests {
     use super::*;
 
     /// The most that a browser loads if it opens every view; 28,000 bytes of it are vendored.
-    const GZIP_BYTES_MAX: usize = 180 * 1000;
+    const GZIP_BYTES_MAX: usize = 185 * 1000;
 
     #[test]
     fn all_files_together_are_small() {

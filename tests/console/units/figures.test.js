@@ -5,6 +5,7 @@ import test from "node:test";
 import { commandWords, describeUser, patternWords } from "../../../console/aclwords.js";
 import { flagWords, grouped, hits, hostOf, parseClients, stateWords } from "../../../console/clientlist.js";
 import { diff } from "../../../console/diff.js";
+import { isCommand } from "../../../console/format.js";
 import * as json from "../../../console/json.js";
 import { toText } from "../../../console/msgpack.js";
 import { decodeRaw } from "../../../console/protobuf.js";
@@ -159,4 +160,9 @@ test("roles and budgets of a user, and a client that is held back", () => {
   assert.equal(describeUser("u", reply).more, "Roles: ops. Budgets: rate=100.");
   assert.equal(stateWords({ flags: "P", held: "rate" }), "subscribed, held back (rate)");
   assert.equal(stateWords({ flags: "N" }), "");
+});
+
+test("a remedy is a command to run, or words", () => {
+  for (const text of ["BGSAVE", "CONFIG SET maxmemory auto", "CONFIG GET audit-*", "SCRIPT KILL", "REPLICAOF 10.0.0.1 6379"]) assert.ok(isCommand(text), text);
+  for (const text of ["MEMORY PURGE, or a restart in a quiet hour", "make room, BGREWRITEAOF", "CONFIG SET maxmemory auto: it leaves room for both", "see the log"]) assert.ok(!isCommand(text), text);
 });
