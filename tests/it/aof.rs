@@ -3,6 +3,7 @@
 use std::fs;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
@@ -227,6 +228,28 @@ fn damage_in_the_middle_stops_the_start_and_is_named() {
             "{last}"
         );
         assert!(ended.out.contains("offset"), "{}", ended.out);
+        // What the message says keeps the files, and restores what precedes the damage.
+        let (_, command) = last
+            .split_once("keep these files: russet ")
+            .expect("a command");
+        let target = tempfile::tempdir().expect("a folder");
+        let new = target.path().join("new");
+        let command = command.replace("NEWFOLDER", new.to_str().expect("UTF-8"));
+        let checked = Command::new(russet())
+            .args(["check-aof"])
+            .arg(&dir)
+            .output();
+        let checked = checked.expect("it runs");
+        let checked = String::from_utf8_lossy(&checked.stdout).into_owned();
+        assert!(
+            checked.contains("Start checking Multi Part AOF"),
+            "{checked}"
+        );
+        assert!(checked.contains("russet restore --from "), "{checked}");
+        let restored = Command::new(russet()).args(command.split(' ')).status();
+        assert!(restored.expect("it runs").success(), "{command}");
+        let server = Daemon::start(&["--appendonly", "yes", "--dir", new.to_str().expect("UTF-8")]);
+        assert!(server.connect().ask("DBSIZE") != ":0\r\n");
     }
 }
 

@@ -5,6 +5,7 @@ use std::process::{Command, Output};
 
 use crate::support::certificates::{Authority, Subject};
 use crate::support::daemon::{free_port_of, free_side_port, russet};
+use crate::support::once::run_once;
 use crate::support::peers::Peer;
 use crate::support::{Daemon, wait_until};
 
@@ -212,5 +213,94 @@ fn the_holder_of_a_port_and_a_busy_server_are_named() {
     });
     let (text, code) = tool(&["ping", "-p", &port]);
     assert!(text.starts_with("BUSY") && code == Some(0), "{text}");
+    let (text, code) = tool(&["doctor", "-p", &port]);
+    assert!(text.contains("FAIL script: ") && code == Some(1), "{text}");
+    assert!(text.contains("mend: SCRIPT KILL"), "{text}");
     assert_eq!(other.ask("SCRIPT KILL"), "+OK\r\n");
+}
+
+/// What only a fork minds is no fault of a machine: snapshots are made without one.
+#[test]
+fn doctor_finds_nothing_to_mend_in_settings_for_a_fork() {
+    let server = Daemon::start(&["--maxmemory", "auto"]);
+    let (text, _) = tool(&["doctor", "-p", &server.port().to_string()]);
+    for code in ["overcommit", "huge pages"] {
+        assert!(!text.contains(&format!("WARN {code}")), "{text}");
+    }
+}
+
+#[test]
+fn doctor_tells_how_to_log_in_and_that_a_file_is_missing() {
+    let server = Daemon::start(&["--requirepass", "s3cret"]);
+    let port = server.port().to_string();
+    let (text, code) = tool(&["doctor", "-p", &port]);
+    assert_eq!(code, Some(2), "{text}");
+    assert!(
+        text.contains("FAIL access: it asks for a password"),
+        "{text}"
+    );
+    assert!(
+        text.contains("REDISCLI_AUTH") && text.contains("russet doctor FILE"),
+        "{text}"
+    );
+    let (text, code) = tool(&["doctor", "-p", &port, "-a", "wrong"]);
+    assert!(
+        text.contains("refuses this user and password") && code == Some(2),
+        "{text}"
+    );
+    assert_eq!(tool(&["doctor", "/nowhere/russet.conf"]).1, Some(2));
+}
+
+/// One list: the doctor, INFO, `/readyz` and a start's end have the reason of a save that failed.
+#[test]
+fn a_save_that_failed_is_told_of_with_its_reason_everywhere() {
+    let metrics = free_side_port().to_string();
+    let save = ["--save", "3600 1", "--metrics-port", &metrics];
+    let mut server = Daemon::start(&save);
+    let port = server.port().to_string();
+    // The file cannot take the place of a folder.
+    std::fs::create_dir_all(server.folder().join("dump.rdb/x")).expect("a folder");
+    let mut c = server.connect();
+    c.ask("SET a b");
+    let said = c.ask("SAVE");
+    assert!(
+        said.starts_with("-ERR ") && said.contains("irectory"),
+        "{said}"
+    );
+    c.ask("BGSAVE");
+    wait_until("the save has failed", || {
+        c.ask("INFO persistence")
+            .contains("rdb_last_bgsave_status:err")
+    });
+    let (text, code) = tool(&["doctor", "-p", &port]);
+    let line = text
+        .lines()
+        .find(|line| line.starts_with("FAIL snapshot: "));
+    assert!(line.is_some_and(|line| line.contains("irectory")), "{text}");
+    assert_eq!(code, Some(1));
+    let found = c.ask("INFO findings");
+    let first = found.lines().find(|line| line.starts_with("finding0:"));
+    assert!(
+        first.is_some_and(|line| line.starts_with("finding0:critical,snapshot,")),
+        "{found}"
+    );
+    server.signal(rustix::process::Signal::TERM);
+    server.wait_for_log("SHUTDOWN NOSAVE ends it without saving");
+    std::fs::remove_dir_all(server.folder().join("dump.rdb")).expect("removed");
+    server.terminate();
+}
+
+#[test]
+fn a_start_on_a_taken_port_names_its_holder() {
+    let taken = TcpListener::bind(("127.0.0.1", 0)).expect("a port");
+    let port = taken.local_addr().expect("bound").port().to_string();
+    let folder = tempfile::tempdir().expect("a folder");
+    let args = ["--bind", "127.0.0.1", "--port", &port, "--save", ""];
+    let ended = run_once(folder.path(), &args, b"");
+    let holder = format!("(process {})", std::process::id());
+    assert!(
+        ended.code == Some(1) && ended.out.contains(&holder),
+        "{}",
+        ended.out
+    );
 }

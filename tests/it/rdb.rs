@@ -308,7 +308,7 @@ fn other_servers_load_our_files() {
     }
     fill_expiring_fields(&mut here);
     assert!(here.ask("CONFIG SET rdb-version 11").starts_with('+'));
-    assert_eq!(here.ask("SAVE"), "-ERR\r\n");
+    assert!(here.ask("SAVE").starts_with("-ERR "));
     ours.wait_for_log("hash:ttl:");
     assert!(here.ask("CONFIG SET rdb-version 0").starts_with('+'));
     assert_eq!(here.ask("SAVE"), "+OK\r\n");

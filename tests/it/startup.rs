@@ -201,7 +201,7 @@ fn a_port_in_use_is_reported_in_two_lines() {
     assert_eq!(ended.code, Some(1));
     let first = format!(
         "# Warning: Could not create server TCP listening socket 127.0.0.1:{port}: bind: \
-         Address already in use\n"
+         Address already in use by it-"
     );
     let second = format!("# Failed listening on port {port} (tcp), aborting.\n");
     assert!(ended.out.contains(&first), "{ended:?}");

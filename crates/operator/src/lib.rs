@@ -26,6 +26,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 pub use link::text;
+pub use listening::holder;
 
 pub(crate) use link::OperatorLink;
 

@@ -272,7 +272,8 @@ impl Server {
         } else if by_signal {
             tracing::warn!(
                 "SIGTERM received but errors trying to shut down the server, check the logs for \
-                 more information"
+                 more information. It goes on serving: SHUTDOWN NOSAVE ends it without saving, and \
+                 what is in no file is lost then"
             );
             self.shutdown.forget_signals();
         } else {
@@ -367,7 +368,10 @@ impl Server {
             tracing::warn!("Error trying to save the DB, but we are exiting anyway.");
             return true;
         }
-        tracing::warn!("Error trying to save the DB, can't exit.");
+        tracing::warn!(
+            "Error trying to save the DB, can't exit: {}",
+            self.persist.saving.last_error
+        );
         false
     }
 }

@@ -8,6 +8,7 @@ use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs};
 use std::os::unix::fs::FileTypeExt;
 
+use russet_base::text::Printable;
 use russet_config::{Config, system_text};
 use russet_net::{
     LISTENERS_MAX, ListenError, Listener, SocketSettings, Transport, bind_tcp, bind_unix,
@@ -126,7 +127,7 @@ pub fn reopen_tcp(config: &Config, listeners: &mut Vec<Listener>) -> Result<(), 
                 return reopen_over_old(config, listeners, &wanted);
             }
             Err(error) if want.forgives(&error.error) => {}
-            Err(error) => return Err(want.warn(&reason(&error))),
+            Err(error) => return Err(want.warn(&reason_at(&error, want.port))),
         }
     }
     let is_kept = |l: &Listener| match l.place() {
@@ -303,9 +304,9 @@ fn bind_each(
         match bind_tcp(*address, want.transport, backlog(config), settings(config)) {
             Ok(listener) => listeners.push(listener),
             Err(error) if want.forgives(&error.error) => {
-                want.warn(&reason(&error));
+                want.warn(&reason_at(&error, want.port));
             }
-            Err(error) => return Err(want.warn(&reason(&error))),
+            Err(error) => return Err(want.warn(&reason_at(&error, want.port))),
         }
     }
     Ok(listeners)
@@ -443,6 +444,18 @@ fn backlog(config: &Config) -> i32 {
 
 fn reason(error: &ListenError) -> String {
     format!("{}: {}", error.step, system_text(&error.error))
+}
+
+/// The failed step and why; of a port that is taken, by which process, as far as that can be seen.
+fn reason_at(error: &ListenError, port: u16) -> String {
+    let text = reason(error);
+    if !is_in_use(error) {
+        return text;
+    }
+    match russet_operator::holder(port) {
+        Some((name, pid)) => format!("{text} by {} (process {pid})", Printable(name.as_bytes())),
+        None => format!("{text}; as root, ss -ltnp \"sport = :{port}\" names the process"),
+    }
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! `redis-check-aof`: checks append only files of a server that is not running, reports the first
 //! fault, and truncates a file there or after a moment. Its messages are Redis's, which scripts
-//! match.
+//! match; a folder stands for the set that it holds, and for a damaged set the command is named
+//! that copies what precedes the fault.
 
 use std::ffi::OsString;
 use std::fs::{File, OpenOptions};
@@ -12,6 +13,7 @@ use super::super::rdb::is_snapshot;
 use super::disk::Disk;
 use super::manifest::Manifest;
 use super::reader::{Fault, Reader};
+use super::restore::{command_before, find_set};
 use super::units::{Commands, Misfit};
 use russet_base::text::system_text;
 
@@ -64,7 +66,12 @@ pub fn run(args: &[OsString], input: &mut dyn BufRead, out: &mut dyn Write) -> u
             return 1;
         }
     };
-    let mut check = Check { action, input, out };
+    let mut check = Check {
+        action,
+        input,
+        out,
+        dir: None,
+    };
     match check.all(&path) {
         Ok(()) => 0,
         Err(Failed::Reported) => 1,
@@ -102,10 +109,21 @@ struct Check<'a> {
     action: Action,
     input: &'a mut dyn BufRead,
     out: &'a mut dyn Write,
+    /// The folder of the set.
+    dir: Option<PathBuf>,
 }
 
 impl Check<'_> {
     fn all(&mut self, path: &Path) -> Result<(), Failed> {
+        if path.is_dir() {
+            return match find_set(path) {
+                Ok((names, _)) => self.set(&names.path(&names.manifest())),
+                Err(why) => {
+                    writeln!(self.out, "{why}")?;
+                    Err(Failed::Reported)
+                }
+            };
+        }
         let file = File::open(path).map_err(|error| Failed::Open(path.into(), error))?;
         if is_manifest(file)? {
             return self.set(path);
@@ -131,6 +149,7 @@ impl Check<'_> {
             }
         };
         let dir = path.parent().unwrap_or(Path::new(""));
+        self.dir = Some(dir.to_owned());
         let parts = manifest.parts().count();
         for (at, part) in manifest.parts().enumerate() {
             let (path, is_base) = (dir.join(&part.name), manifest.base.is_some() && at == 0);
@@ -216,6 +235,14 @@ impl Check<'_> {
                 self.out,
                 "AOF {name} is not valid. Use the --fix option to try fixing it."
             )?;
+            let dir = self.dir.as_ref().and_then(|dir| dir.canonicalize().ok());
+            if let Some(command) = dir.and_then(|dir| command_before(&dir, name, sound)) {
+                writeln!(
+                    self.out,
+                    "--fix would cut off {diff} bytes for good, sound ones among them if any follow \
+                     the fault. To keep the files, and start on a copy of what precedes it:\n  {command}"
+                )?;
+            }
             return Err(Failed::Reported);
         }
         if !is_last {

@@ -129,6 +129,33 @@ fn restore(from: &Path, until: Option<&Moment>, to: &Path) -> Result<String, Fai
     Ok(reported)
 }
 
+/// The command that copies what precedes a fault to a folder of its own, and leaves the set as it
+/// is. `dir`: the folder of the set; `None`: it has no incremental file of this name, as it is the
+/// base or a file without a manifest.
+pub fn command_before(dir: &Path, file: &str, offset: u64) -> Option<String> {
+    let (_, manifest) = find_set(dir).ok()?;
+    let is_incr = manifest.incrs.iter().any(|part| part.name == *file);
+    is_incr.then(|| {
+        let offset = whole_before(&dir.join(file), offset);
+        format!(
+            "russet restore --from {} --until {file}:{offset} --to NEWFOLDER",
+            dir.display()
+        )
+    })
+}
+
+/// The end of the last whole unit up to `offset`. A load notices a wrong length only after the
+/// command that has it; a copy is more strict.
+fn whole_before(path: &Path, offset: u64) -> u64 {
+    let Ok(mut reader) = Reader::open(path) else {
+        return offset;
+    };
+    reader.end_at(offset);
+    let mut commands = Commands::default();
+    while let Ok(true) = commands.unit(&mut reader) {}
+    reader.sound()
+}
+
 /// The set that `from` names (see [`run`]), without its history; or why there is none.
 pub fn find_set(from: &Path) -> Result<(Names, Manifest), String> {
     set_of(from).map_err(|error| error.to_string())

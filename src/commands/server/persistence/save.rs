@@ -1,12 +1,14 @@
 //! SAVE, BGSAVE, LASTSAVE: snapshots of the databases in a file.
 
-use crate::server::{Call, CommandResult, Origin, Spec, World};
+use crate::server::{Call, CommandResult, Origin, Server, Spec, World};
 use russet_command::{Arity, Category, CommandError, Facts, Flags};
 use russet_config::SnapshotMethod;
 
 const IN_PROGRESS: CommandError = CommandError::Text("ERR Background save already in progress");
-/// All that Redis replies; the log has the reason.
-const FAILED: CommandError = CommandError::Text("ERR");
+/// Redis replies `ERR` alone, and has the reason in its log.
+fn failed(server: &Server) -> CommandError {
+    CommandError::owned(format!("ERR {}", server.persist.saving.last_error))
+}
 
 pub(in crate::commands::server) const SAVE: Spec = Spec {
     arity: Arity::Exactly(1),
@@ -31,7 +33,7 @@ fn save(call: &mut Call<'_>) -> CommandResult {
         ..
     } = call.world();
     if !server.save_now(keyspace) {
-        return Err(FAILED);
+        return Err(failed(server));
     }
     reply.ok();
     Ok(())
@@ -104,7 +106,7 @@ fn bgsave(call: &mut Call<'_>) -> CommandResult {
     }
     server.persist.snapshots.method_once = method;
     if server.save_in_background(keyspace).is_err() {
-        return Err(FAILED);
+        return Err(failed(server));
     }
     reply.simple("Background saving started");
     Ok(())

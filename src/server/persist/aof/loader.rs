@@ -17,6 +17,7 @@ use crate::server::state::world::{Load, World};
 use russet_command::CommandError;
 use russet_config::system_text;
 use russet_keyspace::{ClientId, DbIndex, Expiring, Keyspace};
+use russet_persistence::aof::restore::command_before;
 use russet_persistence::aof::{Disk, Fault, Manifest, Names, Next, Part, Reader, Role, Upgrade};
 use russet_persistence::rdb::is_snapshot;
 use russet_replication::{Position, ReplId, ReplOffset};
@@ -178,7 +179,7 @@ impl AofLoader {
                 self.end_file(&mut current);
             }
             Err(stop) => {
-                log_stop(&current.part.name, &stop);
+                log_stop(&current, &stop, server);
                 return Err(LoadFailed);
             }
         }
@@ -371,10 +372,10 @@ impl AofLoader {
         }
         if !server.config.aof_load_truncated {
             tracing::warn!(
-                "Unexpected end of file reading the append only file {name}. You can: 1) Make a \
-                 backup of your AOF file, then use ./redis-check-aof --fix <filename.manifest>. 2) \
-                 Alternatively you can set the 'aof-load-truncated' configuration option to yes and \
-                 restart the server."
+                "Unexpected end of file reading the append only file {name}. You can: 1) {}. 2) \
+                 Alternatively you can set the 'aof-load-truncated' configuration option to yes \
+                 and restart the server.",
+                way_out(name, sound, server)
             );
             return Err(LoadFailed);
         }
@@ -513,10 +514,26 @@ impl From<Fault> for Stop {
     }
 }
 
-/// Logs the damage; the last line is Redis's.
-fn log_stop(name: &str, stop: &Stop) {
-    const REPAIR: &str = "make a backup of your AOF file, then use ./redis-check-aof --fix \
-                          <filename.manifest>";
+/// The way out of damage that begins after an offset: all of the set stays where it is.
+fn way_out(name: &str, offset: u64, server: &Server) -> String {
+    let here = std::env::current_dir().unwrap_or_default();
+    let dir = here.join(server.config.appenddirname.path());
+    match command_before(&dir, name, offset) {
+        Some(command) => {
+            format!("start on a copy of what precedes it, and keep these files: {command}")
+        }
+        None => "make a backup of your AOF file, then use russet check-aof --fix FILE".to_owned(),
+    }
+}
+
+/// Logs the damage; the last line begins as Redis's.
+fn log_stop(current: &Current, stop: &Stop, server: &Server) {
+    let name = &current.part.name;
+    let sound = match stop {
+        // Where in between the fault is, is unknown.
+        Stop::Fault(Fault::Checksum { from, .. }) => *from,
+        _ => current.reader.sound(),
+    };
     match stop {
         Stop::Fault(Fault::Io(error)) => tracing::warn!(
             "Unrecoverable error reading the append only file {name}: {}",
@@ -524,14 +541,18 @@ fn log_stop(name: &str, stop: &Stop) {
         ),
         Stop::Fault(fault) => {
             tracing::warn!("AOF {name}: {fault}");
-            tracing::warn!("Bad file format reading the append only file {name}: {REPAIR}");
+            let way_out = way_out(name, sound, server);
+            tracing::warn!("Bad file format reading the append only file {name}: {way_out}");
         }
         Stop::Unknown {
             name: command,
             offset,
         } => {
             tracing::warn!("AOF {name}: no such command at offset {offset}");
-            tracing::warn!("Unknown command '{command}' reading the append only file {name}");
+            tracing::warn!(
+                "Unknown command '{command}' reading the append only file {name}: {}",
+                way_out(name, sound, server)
+            );
         }
     }
 }
@@ -574,7 +595,7 @@ fn read_preamble(
 /// The last file has damage at its end, which is cut off.
 fn log_corrupt_tail(current: &Current, stop: &Stop, server: &Server) {
     let name = &current.part.name;
-    log_stop(name, stop);
+    log_stop(current, stop, server);
     tracing::warn!(
         "AOF {name} loaded anyway because the damaged tail is not longer than \
          aof-load-corrupt-tail-max-size ({} bytes)",
