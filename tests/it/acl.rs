@@ -154,7 +154,8 @@ fn starts_that_cannot_have_their_users_are_refused() {
     assert!(missing.out.contains(reported), "{missing:?}");
     let syntax = refused("user a on >secret nosuch\n", b"");
     // The rules have a password: the line is not shown.
-    let reported = "at line 3\n>>> 'user ...'\nError in user declaration 'nosuch': Syntax error\n";
+    let reported =
+        "at line 3\n>>> 'user ...'\nError in user declaration '(redacted)': Syntax error\n";
     assert!(syntax.err.contains(reported), "{syntax:?}");
     assert!(!syntax.err.contains("secret"), "{syntax:?}");
     let unknown = refused("user a on +nosuch\n", b"");
@@ -198,7 +199,7 @@ fn a_check_of_a_configuration_reports_users_and_their_file() {
     assert_eq!(ended.code, Some(1), "{ended:?}");
     for part in [
         "redis.conf:1: Error in user declaration '+nosuch': Unknown command",
-        "redis.conf:2: Error in user declaration 'y': Syntax error",
+        "redis.conf:2: Error in user declaration '(redacted)': Syntax error",
         "redis.conf:1: users and roles stand in the configuration or in the aclfile, not in both",
         "WARNING: Duplicate user 'x' found on line 2.",
         "4 problems\n",

@@ -4,6 +4,55 @@
 //! line for one of the files loads nothing: what it would load is there. Its arguments are the
 //! directives that Redis 8 has in their place.
 
+/// Settings of Redis 8's modules that tune threads, pools and collectors which are not here: they
+/// are accepted, and `--check-config` notes that they have no effect.
+const UNUSED: &[&str] = &[
+    "search-_bg-index-mem-pct-thr",
+    "search-_bg-index-oom-pause-time",
+    "search-_free-resource-on-thread",
+    "search-_numeric-compress",
+    "search-_numeric-ranges-parents",
+    "search-_print-profile-clock",
+    "search-_prioritize-intersect-union-children",
+    "search-bg-index-sleep-gap",
+    "search-bm25std-tanh-factor",
+    "search-conn-per-shard",
+    "search-cursor-reply-threshold",
+    "search-fork-gc-clean-threshold",
+    "search-fork-gc-retry-interval",
+    "search-fork-gc-run-interval",
+    "search-fork-gc-sleep-before-exit",
+    "search-friso-ini",
+    "search-gc-scan-size",
+    "search-indexer-yield-every-ops",
+    "search-io-threads",
+    "search-max-doctablesize",
+    "search-min-operation-workers",
+    "search-min-phonetic-term-len",
+    "search-multi-text-slop",
+    "search-no-gc",
+    "search-no-mem-pools",
+    "search-on-oom",
+    "search-partial-indexed-docs",
+    "search-raw-docid-encoding",
+    "search-threads",
+    "search-tiered-hnsw-buffer-limit",
+    "search-topology-validation-timeout",
+    "search-union-iterator-heap",
+    "search-upgrade-index",
+    "search-vss-max-resize",
+    "search-workers",
+    "search-workers-priority-bias-threshold",
+];
+
+/// The setting of a module of Redis 8 that has no effect here, by its name in any case.
+pub(super) fn unused(name: &[u8]) -> Option<&'static str> {
+    let known = UNUSED.iter();
+    known
+        .copied()
+        .find(|known| known.as_bytes().eq_ignore_ascii_case(name))
+}
+
 /// A module whose commands are built in.
 #[derive(Debug)]
 pub struct Module {

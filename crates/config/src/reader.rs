@@ -92,7 +92,7 @@ pub fn load(sources: &Sources) -> Result<Config, Vec<Problem>> {
 pub fn check(sources: &Sources) -> Check {
     let mut reader = read(sources);
     let mut notes = without_effect(&reader.config, &reader.set_by);
-    notes.append(&mut reader.repeated);
+    notes.append(&mut reader.notes);
     let advice = reader
         .config
         .advice(|name| reader.set_by.contains_key(name));
@@ -182,7 +182,7 @@ struct Reader {
     expands: bool,
     writer_wait: Duration,
     /// Notes about lines that later ones of the same source replace.
-    repeated: Vec<String>,
+    notes: Vec<String>,
     /// Directives whose line names a variable of the environment.
     from_environment: HashSet<&'static str>,
 }
@@ -221,7 +221,7 @@ impl Reader {
             is_sentinel,
             expands: sources.expands,
             writer_wait: sources.writer_wait(),
-            repeated: Vec::new(),
+            notes: Vec::new(),
             from_environment: HashSet::new(),
         }
     }
@@ -318,6 +318,12 @@ impl Reader {
                 .read_directive(directive, values, origin)
                 .map_err(|e| e.to_string());
         }
+        if let (Some(name), 1) = (modules::unused(name), values.len()) {
+            let place = format!("{}:{}", origin.source, origin.line);
+            let note = format!("{place}: note: '{name}' has no effect: russet has no use for it");
+            self.notes.push(note);
+            return Ok(());
+        }
         match (name.to_ascii_lowercase().as_slice(), values.len()) {
             // Obsolete directives, accepted without effect.
             (
@@ -353,6 +359,11 @@ impl Reader {
                 Ok(())
             }
             (b"sentinel", _) => Err("sentinel directive while not in sentinel mode".to_owned()),
+            (b"search-ext-load", 1) => Err(
+                "russet loads no extensions of its search: scorers and expanders are those \
+                     that it has"
+                    .to_owned(),
+            ),
             _ => Err(BAD_DIRECTIVE.to_owned()),
         }
     }
@@ -394,7 +405,7 @@ impl Reader {
         {
             let (source, line, later) = (&before.source, before.line, origin.line);
             let name = directive.name;
-            self.repeated.push(format!(
+            self.notes.push(format!(
                 "{source}:{line}: note: '{name}' is set again in line {later}, which wins"
             ));
         }
@@ -550,6 +561,27 @@ mod tests {
     use super::super::special::Special;
     use super::*;
     use proptest::prelude::*;
+
+    #[test]
+    fn settings_of_modules_without_use_here_are_noted() {
+        let text = b"search-workers 4\nSEARCH-THREADS 20\nbf-error-rate 0.01\nts-num-threads 3\n";
+        let check = check(&Sources {
+            stdin: Some(text.to_vec()),
+            ..Sources::default()
+        });
+        assert_eq!(check.problems, []);
+        let notes = check.notes.join("\n");
+        assert!(
+            notes.contains(":1: note: 'search-workers' has no effect"),
+            "{notes}"
+        );
+        assert!(
+            notes.contains(":2: note: 'search-threads' has no effect"),
+            "{notes}"
+        );
+        let refused = load_text(b"search-ext-load x.so\n").expect_err("no extensions");
+        assert!(refused[0].finding().text.contains("loads no extensions"));
+    }
 
     fn load_text(text: &[u8]) -> Result<Config, Vec<Problem>> {
         load(&Sources {

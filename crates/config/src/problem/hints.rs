@@ -15,14 +15,19 @@ const BYTE_ORDER_MARK: char = '\u{feff}';
 /// The form that was probably meant.
 pub(super) fn hint(origin: &Origin, reason: &str) -> Option<String> {
     let text = String::from_utf8_lossy(&origin.text);
-    let mut words = text.split_whitespace();
+    let is_option = origin.source == COMMAND_LINE;
+    // Words of options stand in quotes.
+    let quotes: &[char] = if is_option { &['"'] } else { &[] };
+    let mut words = text
+        .split_whitespace()
+        .map(|word| word.trim_matches(quotes));
     let first = words.next()?;
     let rest: Vec<&str> = words.collect();
     if first.starts_with(BYTE_ORDER_MARK) {
         return Some("the file begins with a byte order mark: save it without".to_owned());
     }
     let name = first.trim_matches(['"', '\'']);
-    if origin.source == COMMAND_LINE && name.starts_with('-') {
+    if is_option && name.starts_with('-') {
         let long = match name {
             "-p" => "; the port is --port",
             "-h" => "; the addresses are --bind",
@@ -200,6 +205,10 @@ mod tests {
         }
         let said = of("\"-p\" \"7000\"", COMMAND_LINE, BAD_DIRECTIVE);
         assert_eq!(said, "options begin with two dashes; the port is --port");
+        let said = of("maxmemory \"1Gi\"", COMMAND_LINE, memory);
+        assert_eq!(said, "a size in units of 1024 is 1gb");
+        let said = of("port \"7\" \"#\" \"x\"", COMMAND_LINE, count);
+        assert_eq!(said, "a comment stands on a line of its own");
         assert_eq!(
             of(
                 "port x",

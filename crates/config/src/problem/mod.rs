@@ -193,7 +193,12 @@ impl fmt::Display for Problem {
                     writeln!(f, "It is line {} of {}", origin.line, origin.source)?;
                 }
                 if origin.source == COMMAND_LINE {
-                    writeln!(f, "It is an option of the command line: --{text}")?;
+                    // A word that is no option is kept in quotes.
+                    let option = match text.strip_prefix('"') {
+                        Some(word) => word.replace('"', ""),
+                        None => format!("--{text}"),
+                    };
+                    writeln!(f, "It is an option of the command line: {option}")?;
                 }
                 match self.hint() {
                     Some(hint) => writeln!(f, "{hint}"),

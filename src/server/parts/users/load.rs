@@ -159,11 +159,22 @@ fn is_default_with_given_password(name: &[u8], config: &Config) -> bool {
     name == DEFAULT && config.is_given_from_elsewhere("requirepass")
 }
 
+/// Rules that a role does not take.
+const OF_USERS: [&[u8]; 4] = [b"on", b"off", b"nopass", b"resetpass"];
+
 /// A rule and its error, redacted if the rule may contain a password.
 pub(in crate::server) fn rule_problem(error: &RulesError) -> String {
     match error {
         RulesError::Rule { rule, why, .. } => match rule.first() {
             Some(b'>' | b'<' | b'#' | b'!') => format!("'(redacted)': {why}"),
+            // Most likely a password whose '>' is missing.
+            Some(first)
+                if first.is_ascii_alphanumeric()
+                    && !rule.contains(&b'=')
+                    && !OF_USERS.contains(&rule.as_slice()) =>
+            {
+                format!("'(redacted)': {why}")
+            }
             _ => format!("'{}': {why}", Printable(rule)),
         },
         RulesError::Unmatched(word) => {
