@@ -102,6 +102,7 @@ pub fn check(sources: &Sources) -> Check {
     Check {
         whole,
         notes,
+        file: sources.file.clone(),
         renamed_commands: std::mem::take(&mut config.renamed_commands),
         users: std::mem::take(&mut config.users),
         roles: std::mem::take(&mut config.roles),

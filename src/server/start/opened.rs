@@ -1,7 +1,7 @@
 //! The checks of `--check-config` beyond the configuration itself, on the files and addresses that
 //! a start opens: `dir`, the log file, the addresses, the socket's folder, the files of TLS and
-//! their dates, a cluster's file. Nothing is created or changed; the rights are those of the user
-//! who checks.
+//! their dates, a cluster's file. Nothing is created or changed. The rights are those of the user
+//! who checks; root's process becomes the user of the service first ([`become_service_user`]).
 
 use std::fs::OpenOptions;
 use std::io;
@@ -9,6 +9,8 @@ use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::Path;
 
 use rustix::fs::{Access, OFlags, access};
+use rustix::process::{Gid, Uid};
+use rustix::thread::{set_thread_groups, set_thread_res_gid, set_thread_res_uid};
 
 use crate::server::parts::{clients::tls, observe::audit};
 use crate::server::{cluster, process::listen};
@@ -72,9 +74,55 @@ pub(in crate::server) fn faults(config: &Config) -> Vec<String> {
     found
 }
 
+/// Root may open everything, so that its check would find nothing wrong: this thread becomes the
+/// user of the service, which the file's folder is named after (`/etc/russet/russet.conf`). Its
+/// name; `None`: the process is not root's, or there is no such user.
+pub(in crate::server) fn become_service_user(file: &Path) -> Option<String> {
+    if !rustix::process::geteuid().is_root() {
+        return None;
+    }
+    let folder = file
+        .parent()
+        .filter(|its| its.parent() == Some(Path::new("/etc")))?;
+    let name = folder.file_name()?.to_str()?;
+    let read = |path: &str| std::fs::read_to_string(path).unwrap_or_default();
+    let (uid, gids) = account(&read("/etc/passwd"), &read("/etc/group"), name)?;
+    let gids: Vec<Gid> = gids.into_iter().map(Gid::from_raw).collect();
+    let (uid, gid) = (Uid::from_raw(uid), *gids.first()?);
+    set_thread_groups(&gids).ok()?;
+    set_thread_res_gid(gid, gid, gid).ok()?;
+    set_thread_res_uid(uid, uid, uid).ok()?;
+    Some(name.to_owned())
+}
+
+/// A user's id and groups, its own first, by the texts of `/etc/passwd` and `/etc/group`; `None`:
+/// there is no such user, or it is root.
+fn account(passwd: &str, group: &str, name: &str) -> Option<(u32, Vec<u32>)> {
+    let fields = |line: &str| line.split(':').map(str::to_owned).collect::<Vec<String>>();
+    let user = passwd.lines().map(fields).find(|its| its[0] == name)?;
+    let uid: u32 = user.get(2)?.parse().ok().filter(|uid| *uid != 0)?;
+    let mut gids = vec![user.get(3)?.parse().ok()?];
+    let is_member = |its: &Vec<String>| {
+        let members = its.get(3);
+        members.is_some_and(|all| all.split(',').any(|member| member == name))
+    };
+    let others = group.lines().map(fields).filter(is_member);
+    gids.extend(others.filter_map(|its| its.get(2)?.parse::<u32>().ok()));
+    Some((uid, gids))
+}
+
+/// The configuration itself, if this user may not read it.
+pub(in crate::server) fn unreadable(file: &Path) -> Option<String> {
+    let error = std::fs::File::open(file).err()?;
+    let why = system_text(&error);
+    Some(format!("the configuration '{}': {why}", file.display()))
+}
+
 /// Whether something is written to `dir`.
 pub(in crate::server) fn needs_dir(config: &Config) -> bool {
-    config.appendonly || !config.save.0.is_empty() || config.cluster_enabled
+    // A Sentinel keeps all in its configuration file.
+    !config.is_sentinel
+        && (config.appendonly || !config.save.0.is_empty() || config.cluster_enabled)
 }
 
 pub(in crate::server) fn is_writable(folder: &Path) -> bool {
@@ -143,6 +191,26 @@ fn can_append(path: &Path) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_account_has_its_groups() {
+        let passwd =
+            "root:x:0:0:root:/root:/bin/sh\nrusset:x:101:102::/var/lib/russet:/bin/false\n";
+        let group = "russet:x:102:\nssl-cert:x:110:postgres,russet\nredis:x:111:other\n";
+        let of = |name| account(passwd, group, name);
+        assert_eq!(of("russet"), Some((101, vec![102, 110])));
+        assert_eq!(of("root"), None);
+        assert_eq!(of("nobody"), None);
+    }
+
+    /// Regression: the packaged file of a Sentinel was refused to root, for the folder `/`.
+    #[test]
+    fn a_sentinel_writes_nothing_to_its_folder() {
+        let mut config = Config::default();
+        assert!(needs_dir(&config));
+        config.is_sentinel = true;
+        assert!(!needs_dir(&config));
+    }
 
     #[test]
     fn a_folder_of_another_user_has_two_remedies() {

@@ -361,6 +361,16 @@ pub fn check(mut check: Check, specs: &[&'static [Spec]]) -> (String, i32) {
             check.add(problem);
         }
     }
+    if let Some(file) = check.file.take()
+        && let Some(name) = opened::become_service_user(&file)
+    {
+        check.notes.push(format!(
+            "note: files are tried as the service's user '{name}', not as root"
+        ));
+        if let Some(why) = opened::unreadable(&file) {
+            check.add(Problem::Whole(why));
+        }
+    }
     for why in opened::faults(&check.whole) {
         check.add(Problem::Whole(why));
     }
@@ -562,7 +572,7 @@ fn log_access(server: &Server) {
 /// A server serves without its folder, until it is to save.
 fn warn_of_read_only_dir(config: &Config) {
     let dir = config.dir.0.path();
-    if !config.is_sentinel && opened::needs_dir(config) && !opened::is_writable(Path::new(".")) {
+    if opened::needs_dir(config) && !opened::is_writable(Path::new(".")) {
         tracing::warn!(
             "WARNING: the folder '{}' cannot be written to: nothing will be saved there, and writes \
              are refused from the first failed save on. {}",

@@ -237,6 +237,8 @@ pub struct Check {
     pub whole: Box<Config>,
     /// Lines about directives without effect, which are no problems.
     pub notes: Vec<String>,
+    /// The configuration file.
+    pub file: Option<PathBuf>,
 }
 
 impl Check {
