@@ -42,13 +42,13 @@ export class ApiError extends Error {
   }
 }
 
-/** When the server was last heard: any answer, any event of the stream. */
+/** When the server last sent anything: an answer, or an event of the stream. */
 let heard = Date.now();
 
 /** Since when nothing comes from it, Unix milliseconds; null: it answers. @type {number | null} */
 let silent = null;
 
-/** @returns {number | null} since when the server does not answer; null: it does. `russet-reach` tells of changes */
+/** @returns {number | null} since when the server does not answer; null: it does. The event `russet-reach` reports changes */
 export function silentSince() {
   return silent;
 }
@@ -61,7 +61,7 @@ function note(answers) {
   if (silent !== before) globalThis.dispatchEvent?.(new Event("russet-reach"));
 }
 
-/** A server that has not been heard for so long is asked whether it is there, and how long it may take, milliseconds. */
+/** A server that has sent nothing for so long is asked whether it is there, and how long it may take, milliseconds. */
 const [ASK_MS, ANSWER_MS] = [3000, 2500];
 let asking = false;
 

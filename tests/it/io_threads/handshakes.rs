@@ -1,4 +1,4 @@
-//! TLS handshakes that threads do: who is let in, what is logged and counted, and what is left of
+//! TLS handshakes that threads do: whom the server admits, what it logs and counts, what is left of
 //! them is as without threads.
 
 use std::io::{Read, Write};
