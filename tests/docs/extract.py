@@ -10,7 +10,7 @@ A block is a fence ```sh. Comments of the page say how it is run:
     <!-- docs: then: COMMANDS -->       above or below it: what the text says of it holds
 
 The script stops at the first command that fails, and names the block by its line. Blocks of other kinds (conf, yaml,
-console) are not run here; those of the section Sentinel are run by tests/it/sentinel_docs.rs.
+console) are not run here, README's programs by tests/docs/clients; those of the section Sentinel are run by tests/it/sentinel_docs.rs.
 """
 
 import re
