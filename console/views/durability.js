@@ -8,15 +8,13 @@ import { ActButton, FLUSH_UNDONE, useAct, useWhyNot } from "../parts/act.js";
 import { Loaded, Page, TextField } from "../parts/load.js";
 import { Table, nameColumn } from "../parts/table.js";
 import { Button, Command, Name, Note } from "../parts/text.js";
-import { errorText, Stat, Stats, Tile } from "../parts/tile.js";
-
-/** Slots of a cluster. */
-const SLOTS = 16384;
+import { Stat, Stats, Tile } from "../parts/tile.js";
+import { Topology } from "./topology.js";
 
 export default function Durability() {
   const { can } = useApp();
   // A Sentinel has no data that could be lost.
-  if (can("sentinel|masters")) return html`<${Page} title="Durability"><${Tile} title="Cluster and Sentinel" needs=${["info"]} wide="full">${() => html`<${Topology} />`}<//><//>`;
+  if (can("sentinel|masters")) return html`<${Page} title="Durability"><${Tile} title="Topology" needs=${["info"]} wide="full">${() => html`<${Topology} />`}<//><//>`;
   return html`<${Page} title="Durability">
     <${Tile} title="A power cut now" needs=${["info"]} wide="full">${() => html`<${PowerCut} />`}<//>
     <${Tile} title="Files" needs=${["info"]}>${() => html`<${Files} />`}<//>
@@ -24,7 +22,7 @@ export default function Durability() {
     <${Tile} title="Replication" needs=${["info"]} wide>${() => html`<${Replication} />`}<//>
     <${Tile} title="Restore to a moment"><${Restore} /><//>
     <${Tile} title="Flushes to be undone" needs=${["flush|pending"]} wide>${() => html`<${Flushes} />`}<//>
-    <${Tile} title="Cluster and Sentinel" needs=${["info"]} wide="full">${() => html`<${Topology} />`}<//>
+    <${Tile} title="Topology" needs=${["info"]} wide="full">${() => html`<${Topology} />`}<//>
   <//>`;
 }
 
@@ -175,44 +173,4 @@ function Replication() {
         ${replicas.length > 0 && html`<div class="toolbar"><${ActButton} needs="failover" kind="danger" cmd=${["FAILOVER", "TIMEOUT", 10000]} done="The failover has begun." after=${load.reload}
           question=${{ title: "Hand over to a replica?", body: "Writes wait until a replica has everything; then it is the primary and this server follows it. Given up after 10 s.", confirm: "Hand over", danger: true }}>Hand over to a replica<//></div>`}`}`;
   }}<//>`;
-}
-
-function Topology() {
-  const app = useApp();
-  const load = useLoad(async () => {
-    const info = parseInfo(await app.run(["INFO", "cluster"]));
-    const server = parseInfo(await app.run(["INFO", "server"]));
-    if (server.redis_mode === "sentinel") return { sentinel: itemsOf(await app.run(["SENTINEL", "MASTERS"])).map(objectOf) };
-    if (info.cluster_enabled !== "1") return {};
-    const [state, shards] = (await app.batch([["CLUSTER", "INFO"], ["CLUSTER", "SHARDS"]])).replies;
-    if (shards instanceof Error) throw shards;
-    return { state: parseInfo(state), shards: itemsOf(shards).map(objectOf) };
-  }, [], { every: 3000 });
-  return html`<${Loaded} load=${load}>${(/** @type {any} */ { sentinel, state, shards }) => {
-    if (sentinel) return html`<${Table} label="Primaries watched" rows=${sentinel} rowKey=${(/** @type {any} */ r) => textOf(r.name)} columns=${[
-      nameColumn("name", "Name"),
-      { id: "ip", title: "Address", render: (/** @type {any} */ r) => `${textOf(r.ip)}:${textOf(r.port)}` },
-      { id: "flags", title: "State", render: (/** @type {any} */ r) => textOf(r.flags) },
-      { id: "replicas", title: "Replicas", align: "right", render: (/** @type {any} */ r) => textOf(r["num-slaves"]) },
-      { id: "sentinels", title: "Sentinels", align: "right", render: (/** @type {any} */ r) => String(1 + numberOf(r["num-other-sentinels"])) },
-    ]} />`;
-    if (!shards) return html`<p>This server is no node of a cluster and no Sentinel. Whether Sentinels watch it, they know: ask one with <code>SENTINEL MASTERS</code>.</p>`;
-    const rows = shards.map((/** @type {any} */ shard, /** @type {number} */ i) => ({ i, ranges: ranges(shard.slots), nodes: itemsOf(shard.nodes).map(objectOf) }));
-    const ok = state.cluster_state === "ok";
-    return html`<${Stats}><${Stat} label="State" value=${state.cluster_state ?? errorText(state)} tone=${ok ? "ok" : "bad"} /><${Stat} label="Slots served" value=${count(Number(state.cluster_slots_ok))} note=${`of ${count(SLOTS)}`} /><${Stat} label="Nodes" value=${state.cluster_known_nodes} /><//>
-      <div class="slot-map" role="img" aria-label=${rows.map((/** @type {any} */ r) => `shard ${r.i + 1}: ${r.ranges.map((/** @type {number[]} */ [a, b]) => `${a}-${b}`).join(", ")}`).join("; ")}>
-        ${rows.flatMap((/** @type {any} */ r) => r.ranges.map((/** @type {number[]} */ [from, to]) => html`<div key=${from} class=${`shard c${(r.i % 6) + 1}`} style=${{ left: `${(from / SLOTS) * 100}%`, width: `${((to - from + 1) / SLOTS) * 100}%` }}></div>`))}
-      </div>
-      <${Table} label="Shards" rows=${rows} rowKey=${(/** @type {any} */ r) => String(r.i)} columns=${[
-        { id: "shard", title: "Shard", width: "4rem", render: (/** @type {any} */ r) => r.i + 1 },
-        { id: "slots", title: "Slots", render: (/** @type {any} */ r) => r.ranges.map((/** @type {number[]} */ [a, b]) => (a === b ? a : `${a}-${b}`)).join(" ") || "none" },
-        { id: "nodes", title: "Nodes", width: "minmax(10rem, 3fr)", render: (/** @type {any} */ r) => r.nodes.map((/** @type {any} */ n) => `${textOf(n.endpoint)}:${textOf(n.port)} (${textOf(n.role) === "master" ? "primary" : "replica"}, ${textOf(n.health)})`).join(", ") },
-      ]} />`;
-  }}<//>`;
-}
-
-/** The pairs of a flat list. @param {any} flat @returns {number[][]} */
-function ranges(flat) {
-  const list = itemsOf(flat).map(numberOf);
-  return list.flatMap((from, i) => (i % 2 === 0 ? [[from, list[i + 1]]] : []));
 }

@@ -32,8 +32,10 @@ mod tests {
 
     use super::*;
 
-    /// The most that a browser loads if it opens every view; 28,000 bytes of it are vendored.
-    const GZIP_BYTES_MAX: usize = 185 * 1000;
+    /// The most that a browser loads if it opens every view; 28,000 bytes of it are vendored, and
+    /// 20,000 are parts that few open (the topology, the editor of users, import and export), which
+    /// no first view loads.
+    const GZIP_BYTES_MAX: usize = 205 * 1000;
 
     #[test]
     fn all_files_together_are_small() {
