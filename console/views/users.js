@@ -2,7 +2,7 @@
 
 import { html, useState } from "../vendor/htm-preact.module.js";
 import { describeUser } from "../aclwords.js";
-import { count, date, duration, plural } from "../format.js";
+import { count, date, duration, plural, printable } from "../format.js";
 import { itemsOf, nameId, numberOf, objectOf, parseInfo, textOf } from "../resp.js";
 import { go } from "../router.js";
 import { useApp, useLoad } from "../state.js";
@@ -13,13 +13,14 @@ import { link } from "../parts/link.js";
 import { Table, figureColumn, nameColumn } from "../parts/table.js";
 import { Button, Command, Name, Note } from "../parts/text.js";
 import { errorText, Stat, Stats, Tile } from "../parts/tile.js";
+import { UserEditor } from "./usereditor.js";
 
 /** @typedef {import("../aclwords.js").Described} Described */
 
 /** @param {{route: import("../router.js").Route}} props */
 export default function Users({ route }) {
   return html`<${Page} title="Users and code">
-    <${Tile} title="Users" needs=${["acl|users", "acl|getuser"]} wide flush>${() => html`<${List} chosen=${textOf(route.path[0] ?? "")} />`}<//>
+    <${List} chosen=${textOf(route.path[0] ?? "")} />
     <${Tile} title="May they?" needs=${["acl|users", "acl|dryrun"]}>${() => html`<${DryRun} />`}<//>
     <${Refusals} />
     <${Tile} title="Running now" needs=${["function|stats"]}>${() => html`<${Running} />`}<//>
@@ -32,12 +33,16 @@ export default function Users({ route }) {
 /** @param {{chosen: string}} props */
 function List({ chosen }) {
   const app = useApp();
+  const [editing, setEditing] = useState(/** @type {{name: import("../resp.js").Name | null} | null} */ (null));
   const load = useLoad(async () => {
+    if (!app.can("acl|users") || !app.can("acl|getuser")) return [];
     const names = itemsOf(await app.run(["ACL", "USERS"])).slice(0, 5000);
     const { replies } = await app.batch(names.map((name) => ["ACL", "GETUSER", name]));
     return names.map((name, i) => ({ id: name, ...describeUser(textOf(name), replies[i]) }));
   }, [], { every: 10_000 });
-  return html`<${Loaded} load=${load}>${(/** @type {(Described & {id: any})[]} */ users) => {
+  const may = ["acl|setuser", "acl|getuser", "acl|dryrun", "acl|deluser"].every(app.can);
+  const actions = may && html`<${Button} icon="plus" onClick=${() => setEditing({ name: null })}>New user<//>`;
+  return html`<${Tile} title="Users" needs=${["acl|users", "acl|getuser"]} actions=${actions} wide flush>${() => html`<${Loaded} load=${load}>${(/** @type {(Described & {id: any})[]} */ users) => {
     const user = users.find(({ name }) => name === chosen);
     return html`<${Table} label="Users" rows=${users} rowKey=${(/** @type {any} */ u) => nameId(u.id)} selected=${user ? nameId(user.id) : null} onOpen=${(/** @type {any} */ u) => go(link("users", [u.id]), { replace: true })} maxRows=${8} columns=${[
         { id: "name", title: "User", width: "minmax(7rem, 1fr)", value: (/** @type {any} */ u) => u.id, render: (/** @type {any} */ u) => html`<${Name} name=${u.id} />` },
@@ -49,8 +54,11 @@ function List({ chosen }) {
         <p>${user.on ? `Logs in ${user.login}.` : "Is switched off: it cannot log in."}</p>
         <ul>${user.rules.map(({ commands, keys, channels, databases }, i) => html`<li key=${i}>${i === 0 ? "May run" : "Also"} <${Name} name=${commands} limit=${1000} /> on <${Name} name=${keys} limit=${1000} />; <${Name} name=${channels} limit=${1000} />${databases ? `; databases ${databases}` : ""}.</li>`)}</ul>
         ${user.more && html`<p><${Name} name=${user.more} limit=${1000} /></p>`}
-        <p><${Command} cmd=${["ACL", "GETUSER", user.id]} /></p></div>`}`;
-  }}<//>`;
+        <div class="toolbar">${may && html`<${Button} icon="edit" onClick=${() => setEditing({ name: user.id })}>Edit<//>`}
+          ${user.name !== "default" && html`<${ActButton} needs="acl|deluser" icon="trash" cmd=${["ACL", "DELUSER", user.id]} done="The user is gone." after=${load.reload} question=${{ title: "Delete this user?", body: `${printable(user.id, 100)} is deleted, and its connections are closed.`, confirm: "Delete", danger: true, type: printable(user.id, 60) }}>Delete<//>`}
+          <${Command} cmd=${["ACL", "GETUSER", user.id]} /></div></div>`}`;
+  }}<//>`}<//>
+  ${editing && html`<${UserEditor} name=${editing.name} onClose=${() => setEditing(null)} onDone=${(/** @type {import("../resp.js").Name} */ name) => { load.reload(); go(link("users", [name]), { replace: true }); }} />`}`;
 }
 
 function DryRun() {
