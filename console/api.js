@@ -70,8 +70,8 @@ export async function lookForServer(atOnce) {
   if (asking || document.hidden || (!atOnce && Date.now() - heard < ASK_MS)) return;
   asking = true;
   try {
-    // A small file, which needs no session and keeps none alive.
-    await fetch("icon.svg", { cache: "no-store", signal: AbortSignal.timeout(ANSWER_MS) });
+    // A small file, which needs no session and keeps none alive; beside this module, so that it is there.
+    await fetch(new URL("icon.svg", import.meta.url), { cache: "no-store", signal: AbortSignal.timeout(ANSWER_MS) });
     note(true);
   } catch {
     note(false);

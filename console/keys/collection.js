@@ -1,6 +1,6 @@
 /** Elements of a collection: pages of them in a table, the selected one whole below, and what changes them. */
 
-import { html, useEffect, useRef, useState } from "../vendor/htm-preact.module.js";
+import { html, useEffect, useMemo, useRef, useState } from "../vendor/htm-preact.module.js";
 import { count, printable } from "../format.js";
 import { Table } from "../parts/table.js";
 import { Button, Note } from "../parts/text.js";
@@ -28,20 +28,27 @@ export async function halving(most, read) {
   }
 }
 
+/** @template R @typedef {import("./find.js").Page<R>} Page */
+/** @template R @typedef {{onPart: (page: Page<R>) => void, stopped: () => boolean}} Walker of a page that takes long: shows what it has so far; whether it was told to stop */
+
 /**
  * Pages that follow each other. @template R
- * @param {(cursor: string, signal: AbortSignal) => Promise<{rows: R[], next: string | null}>} load @param {readonly any[]} inputs
+ * @param {(cursor: string, signal: AbortSignal, walk: Walker<R>) => Promise<Page<R>>} load @param {readonly any[]} inputs
  */
 export function usePages(load, inputs) {
-  const [state, setState] = useState(/** @type {{rows: R[], next: string | null, loading: boolean, error: any}} */ ({ rows: [], next: "0", loading: true, error: null }));
+  const [state, setState] = useState(/** @type {{rows: R[], next: string | null, walked?: number, loading: boolean, error: any}} */ ({ rows: [], next: "0", loading: true, error: null }));
+  const halted = useRef(false);
   const [turn, setTurn] = useState(0);
   const abort = useRef(new AbortController());
-  const fetchPage = async (/** @type {string} */ cursor, /** @type {R[]} */ before) => {
+  const fetchPage = async (/** @type {string} */ cursor, /** @type {R[]} */ before, walkedBefore = 0) => {
     const { signal } = abort.current;
+    halted.current = false;
     setState((old) => ({ ...old, loading: true }));
+    const put = (/** @type {Page<R>} */ { rows, next, walked }, /** @type {boolean} */ loading) => {
+      if (!signal.aborted) setState({ rows: [...before, ...rows], next, walked: walked === undefined ? undefined : walkedBefore + walked, loading, error: null });
+    };
     try {
-      const { rows, next } = await load(cursor, signal);
-      if (!signal.aborted) setState({ rows: [...before, ...rows], next, loading: false, error: null });
+      put(await load(cursor, signal, { onPart: (page) => put(page, true), stopped: () => halted.current || signal.aborted }), false);
     } catch (error) {
       if (!signal.aborted) setState((old) => ({ ...old, next: null, loading: false, error }));
     }
@@ -52,23 +59,29 @@ export function usePages(load, inputs) {
     return () => abort.current.abort();
   }, [...inputs, turn]);
   const more = () => {
-    if (state.next !== null && !state.loading) fetchPage(state.next, state.rows);
+    if (state.next !== null && !state.loading) fetchPage(state.next, state.rows, state.walked);
   };
-  return { ...state, more, reload: () => setTurn((n) => n + 1) };
+  const stop = () => {
+    halted.current = true;
+  };
+  return { ...state, more, stop, reload: () => setTurn((n) => n + 1) };
 }
 
 /**
  * @template R
- * @param {{label: string, total: number | null, columns: import("../parts/table.js").Column<R>[], load: (cursor: string, signal: AbortSignal) => Promise<{rows: R[], next: string | null}>,
+ * @param {{label: string, total: number | null, columns: import("../parts/table.js").Column<R>[], load: (cursor: string, signal: AbortSignal, walk: Walker<R>) => Promise<Page<R>>,
  *   inputs: readonly any[], rowKey: (row: R) => string, valueOf: (row: R) => Name, nameOf?: (row: R) => Name, add?: Form, forms?: (row: R) => (Form | null)[],
- *   remove?: (row: R) => import("./actions.js").Change, tools?: any, onChange: () => void}} props
+ *   remove?: (row: R) => import("./actions.js").Change, tools?: any, find?: any, onChange: () => void}} props `find`: the fields that narrow it down
  */
-export function Collection({ label, total, columns, load, inputs, rowKey, valueOf, nameOf, add, forms, remove, tools, onChange }) {
+export function Collection({ label, total, columns, load, inputs, rowKey, valueOf, nameOf, add, forms, remove, tools, find, onChange }) {
   const pages = usePages(load, inputs);
+  // A walk may meet an element twice.
+  const rows = useMemo(() => [...new Map(pages.rows.map((one) => [rowKey(one), one])).values()], [pages.rows]);
+  const walks = pages.walked !== undefined;
   const change = useChange();
   const [selected, setSelected] = useState(/** @type {string | null} */ (null));
   const [form, setForm] = useState(/** @type {Form | null} */ (null));
-  const row = pages.rows.find((one) => rowKey(one) === selected);
+  const row = rows.find((one) => rowKey(one) === selected);
   const after = () => {
     pages.reload();
     onChange();
@@ -84,13 +97,14 @@ export function Collection({ label, total, columns, load, inputs, rowKey, valueO
     await change(remove(row));
     after();
   };
-  return html`<div class="collection">
-    <div class="bar-line"><span class="soft" role="status">${count(pages.rows.length)} of ${count(total)} shown</span>
-      ${pages.next !== null && pages.rows.length > 0 && html`<${Button} kind="quiet" onClick=${pages.more} disabled=${pages.loading}>Load more<//>`}
+  const shown = walks ? `${count(rows.length)} found, ${pages.next === null ? "all" : `${count(pages.walked)} of ${count(total)}`} walked` : `${count(rows.length)} of ${count(total)} shown`;
+  return html`<div class="collection">${find}
+    <div class="bar-line"><span class="soft" role="status">${shown}</span>
+      ${walks && pages.loading ? html`<${Button} kind="quiet" icon="stop" onClick=${pages.stop}>Stop<//>` : pages.next !== null && (walks || rows.length > 0) && html`<${Button} kind="quiet" onClick=${pages.more} disabled=${pages.loading}>${walks ? "Walk on" : "Load more"}<//>`}
       <div class="end">${tools}${add && html`<${Button} icon="plus" onClick=${() => setForm(add)}>${add.label}<//>`}</div></div>
     ${pages.error && html`<${Note} tone="bad">${errorText(pages.error)}<//>`}
-    <${Table} label=${label} columns=${columns} rows=${pages.rows} rowKey=${rowKey} selected=${selected} onSelect=${(/** @type {R} */ one) => setSelected(rowKey(one))} maxRows=${14} onEnd=${pages.more}
-      empty=${pages.loading ? "Loading…" : "No elements."} />
+    <${Table} label=${label} columns=${columns} rows=${rows} rowKey=${rowKey} selected=${selected} onSelect=${(/** @type {R} */ one) => setSelected(rowKey(one))} maxRows=${14} onEnd=${pages.more}
+      empty=${pages.loading ? "Loading…" : walks ? "Nothing found." : "No elements."} />
     ${row && html`<section class="element" aria-label="Selected element">
       <div class="bar-line"><code class="element-name">${printable(nameOf ? nameOf(row) : "Value", 80)}</code><div class="end">
         ${forms?.(row).map((one) => one && html`<${Button} icon="edit" onClick=${() => setForm(one)}>${one.label}<//>`)}

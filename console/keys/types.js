@@ -2,6 +2,7 @@
 
 import { html, useRef, useState } from "../vendor/htm-preact.module.js";
 import { bytes, count, date, duration, plural, printable, ttl } from "../format.js";
+import * as glob from "../glob.js";
 import { BigNumber, Double, RespError, bytesOf, entriesOf, itemsOf, lengthOf, nameId, nameOf, numberOf, objectOf, textOf } from "../resp.js";
 import { useApp, useLoad } from "../state.js";
 import { Button, CopyButton, Name, Note } from "../parts/text.js";
@@ -10,6 +11,7 @@ import { errorText } from "../parts/tile.js";
 import { addVector, seconds, useChange } from "./actions.js";
 import { Collection, halving } from "./collection.js";
 import { DocumentPage } from "./document.js";
+import { STEP, holds, idOf, indexOf, isWithin, onlyReply, scoreOf, useFind, walkOn } from "./find.js";
 import { Formatted, HEAD, ValueField, fromHex, toHex } from "./formats.js";
 import { SeriesPage } from "./series.js";
 
@@ -30,6 +32,15 @@ function usePaged() {
   const read = useRead();
   const most = useRef(PAGE);
   return (cmd, signal) => halving(most, (count) => read(cmd(count), signal));
+}
+
+/** Steps of a walk through a hash, set or sorted set by HSCAN and its like. @returns {<R>(cmd: (cursor: string) => Cmd, match: string, rowsOf: (flat: any) => R[], signal: AbortSignal) => (cursor: string) => Promise<import("./find.js").Step<R>>} */
+function useScan() {
+  const { batch } = useApp();
+  return (cmd, match, rowsOf, signal) => async (cursor) => {
+    const { reply: [next, flat], cost } = onlyReply(await batch([[...cmd(cursor), "MATCH", glob.fromFilter(match), "COUNT", STEP]], { signal }));
+    return { rows: rowsOf(flat), next: textOf(next) === "0" ? null : textOf(next), cost, seen: STEP };
+  };
 }
 
 /** That a removal has removed nothing. @param {any[]} replies */
@@ -78,19 +89,30 @@ function StringPage({ name, size, onChange, turn }) {
 function HashPage({ name, size, onChange, turn }) {
   const { batch, can } = useApp();
   const paged = usePaged();
-  const load = async (/** @type {string} */ cursor, /** @type {AbortSignal} */ signal) => {
+  const scan = useScan();
+  const { find, id, bar } = useFind([{ id: "match", label: "Fields", placeholder: "a part, or a pattern with *" }]);
+  const rowsOf = (/** @type {any} */ flat) => entriesOf(flat).map(([field, value]) => ({ field, value, ttl: -1, until: /** @type {number | null} */ (null) }));
+  const load = async (/** @type {string} */ cursor, /** @type {AbortSignal} */ signal, /** @type {import("./collection.js").Walker<Row>} */ walk) => {
+    if (find.match) return walkOn(async (at) => {
+      const step = await scan((from) => ["HSCAN", name, from], find.match, rowsOf, signal)(at);
+      await expiries(step.rows, signal);
+      return step;
+    }, cursor, walk);
     const [next, flat] = (await paged((n) => ["HSCAN", name, cursor, "COUNT", n], signal)).reply;
-    const rows = entriesOf(flat).map(([field, value]) => ({ field, value, ttl: -1, until: /** @type {number | null} */ (null) }));
+    const rows = rowsOf(flat);
+    await expiries(rows, signal);
+    return { rows, next: textOf(next) === "0" ? null : textOf(next) };
+  };
+  const expiries = async (/** @type {Row[]} */ rows, /** @type {AbortSignal} */ signal) => {
     if (rows.length && can("hpttl")) {
       const fields = ["FIELDS", rows.length, ...rows.map(({ field }) => field)];
       const [left, until] = (await batch([["HPTTL", name, ...fields], ["HPEXPIRETIME", name, ...fields]], { signal })).replies;
       itemsOf(left).forEach((ms, i) => (rows[i].ttl = ms));
       itemsOf(until).forEach((ms, i) => (rows[i].until = ms));
     }
-    return { rows, next: textOf(next) === "0" ? null : textOf(next) };
   };
   /** @typedef {{field: Bulk, value: Bulk, ttl: number, until: number | null}} Row */
-  return html`<${Collection} label="Fields" total=${size} load=${load} inputs=${[nameId(name), turn]} onChange=${onChange} rowKey=${(/** @type {Row} */ r) => nameId(r.field)} valueOf=${(/** @type {Row} */ r) => r.value} nameOf=${(/** @type {Row} */ r) => r.field}
+  return html`<${Collection} label="Fields" total=${size} find=${bar} load=${load} inputs=${[nameId(name), id, turn]} onChange=${onChange} rowKey=${(/** @type {Row} */ r) => nameId(r.field)} valueOf=${(/** @type {Row} */ r) => r.value} nameOf=${(/** @type {Row} */ r) => r.field}
     columns=${[
       { id: "field", title: "Field", width: "minmax(9rem, 1fr)", value: (/** @type {Row} */ r) => r.field, render: (/** @type {Row} */ r) => html`<${Name} name=${r.field} />` },
       { id: "value", title: "Value", width: "minmax(10rem, 2fr)", value: (/** @type {Row} */ r) => r.value, render: (/** @type {Row} */ r) => html`<${Name} name=${r.value} />` },
@@ -110,12 +132,24 @@ function HashPage({ name, size, onChange, turn }) {
 
 /** @param {PageProps} props */
 function ListPage({ name, size, onChange, turn }) {
+  const { batch } = useApp();
   const paged = usePaged();
-  const load = async (/** @type {string} */ cursor, /** @type {AbortSignal} */ signal) => {
-    const from = Number(cursor);
-    const { reply, count: asked } = await paged((n) => ["LRANGE", name, from, from + n - 1], signal);
-    const rows = reply.map((/** @type {Bulk} */ value, /** @type {number} */ i) => ({ index: from + i, value }));
-    return { rows, next: rows.length < asked ? null : String(from + asked) };
+  const wide = useRef(STEP);
+  const { find, id, bar } = useFind([{ id: "from", label: "From index", placeholder: "0; -100: the last 100" }, { id: "to", label: "To index", placeholder: "-1" }, { id: "part", label: "Elements that hold" }]);
+  const load = async (/** @type {string} */ cursor, /** @type {AbortSignal} */ signal, /** @type {import("./collection.js").Walker<Row>} */ walk) => {
+    const [first, to] = [indexOf(find.from, size ?? 0, 0), indexOf(find.to, size ?? 0, Infinity)];
+    const ends = (/** @type {number} */ from, /** @type {number} */ n) => [from, Math.min(to, from + n - 1)];
+    const rowsOf = (/** @type {any[]} */ reply, /** @type {number} */ from) => reply.map((value, i) => ({ index: from + i, value }));
+    const nextOf = (/** @type {number} */ from, /** @type {number} */ asked, /** @type {number} */ got) => (got < asked || from + asked > to ? null : `+${from + asked}`);
+    const start = cursor === "0" ? first : Number(cursor);
+    if (start > to) return { rows: [], next: null };
+    if (find.part) return walkOn(async (at) => {
+      const from = at === "0" ? first : Number(at);
+      const { reply: { reply, cost }, count: asked } = await halving(wide, async (n) => onlyReply(await batch([["LRANGE", name, ...ends(from, n)]], { signal })));
+      return { rows: rowsOf(reply, from).filter(({ value }) => holds(value, find.part)), next: nextOf(from, asked, reply.length), cost, seen: reply.length };
+    }, cursor, walk);
+    const { reply, count: asked } = await paged((n) => ["LRANGE", name, ...ends(start, n)], signal);
+    return { rows: rowsOf(reply, start), next: nextOf(start, asked, reply.length) };
   };
   /** @typedef {{index: number, value: Bulk}} Row */
   // A list has no removal by index: the element becomes a value that nothing else has, and that is removed.
@@ -123,7 +157,7 @@ function ListPage({ name, size, onChange, turn }) {
     const mark = `russet-console-removed-${crypto.getRandomValues(new Uint32Array(4)).join("-")}`;
     return { what: "Removed.", cmds: [["LSET", name, r.index, mark], ["LREM", name, 1, mark]], conditions: [[["LINDEX", name, r.index], r.value]] };
   };
-  return html`<${Collection} label="Elements" total=${size} load=${load} inputs=${[nameId(name), turn]} onChange=${onChange} rowKey=${(/** @type {Row} */ r) => String(r.index)} valueOf=${(/** @type {Row} */ r) => r.value} nameOf=${(/** @type {Row} */ r) => `Index ${r.index}`}
+  return html`<${Collection} label="Elements" total=${size} find=${bar} load=${load} inputs=${[nameId(name), id, turn]} onChange=${onChange} rowKey=${(/** @type {Row} */ r) => String(r.index)} valueOf=${(/** @type {Row} */ r) => r.value} nameOf=${(/** @type {Row} */ r) => `Index ${r.index}`}
     columns=${[{ id: "index", title: "Index", width: "6rem", align: "right", render: (/** @type {Row} */ r) => count(r.index) }, { id: "value", title: "Value", render: (/** @type {Row} */ r) => html`<${Name} name=${r.value} />` }]}
     add=${{ label: "Push", title: "Push an element", fields: [{ id: "value", label: "Value", value: "" }], note: "At the right end (RPUSH).", save: (/** @type {any} */ v) => ({ what: "Pushed.", cmds: [["RPUSH", name, v.value]] }) }}
     forms=${(/** @type {Row} */ r) => [{ label: "Edit", title: `Edit the element at ${r.index}`, fields: [{ id: "value", label: "Value", value: r.value, rows: 8 }], save: (/** @type {any} */ v) => ({ what: "Saved.", cmds: [["LSET", name, r.index, v.value]], conditions: [[["LINDEX", name, r.index], r.value]] }) }]}
@@ -133,11 +167,14 @@ function ListPage({ name, size, onChange, turn }) {
 /** @param {PageProps} props */
 function SetPage({ name, size, onChange, turn }) {
   const paged = usePaged();
-  const load = async (/** @type {string} */ cursor, /** @type {AbortSignal} */ signal) => {
+  const scan = useScan();
+  const { find, id, bar } = useFind([{ id: "match", label: "Members", placeholder: "a part, or a pattern with *" }]);
+  const load = async (/** @type {string} */ cursor, /** @type {AbortSignal} */ signal, /** @type {import("./collection.js").Walker<Bulk>} */ walk) => {
+    if (find.match) return walkOn(scan((from) => ["SSCAN", name, from], find.match, (flat) => /** @type {Bulk[]} */ (itemsOf(flat)), signal), cursor, walk);
     const [next, members] = (await paged((n) => ["SSCAN", name, cursor, "COUNT", n], signal)).reply;
     return { rows: itemsOf(members), next: textOf(next) === "0" ? null : textOf(next) };
   };
-  return html`<${Collection} label="Members" total=${size} load=${load} inputs=${[nameId(name), turn]} onChange=${onChange} rowKey=${nameId} valueOf=${(/** @type {Bulk} */ m) => m} nameOf=${() => "Member"}
+  return html`<${Collection} label="Members" total=${size} find=${bar} load=${load} inputs=${[nameId(name), id, turn]} onChange=${onChange} rowKey=${nameId} valueOf=${(/** @type {Bulk} */ m) => m} nameOf=${() => "Member"}
     columns=${[{ id: "member", title: "Member", value: (/** @type {Bulk} */ m) => m, render: (/** @type {Bulk} */ m) => html`<${Name} name=${m} />` }, { id: "bytes", title: "Bytes", width: "6rem", align: "right", value: lengthOf }]}
     add=${{ label: "Add", title: "Add a member", fields: [{ id: "member", label: "Member", value: "" }], save: (/** @type {any} */ v) => ({ what: "Added.", cmds: [["SADD", name, v.member]], nothing: (/** @type {any[]} */ [added]) => added === 0 && "Not added: it is a member already." }) }}
     remove=${(/** @type {Bulk} */ m) => ({ what: "Removed.", cmds: [["SREM", name, m]], nothing: gone })} />`;
@@ -154,21 +191,43 @@ function ZsetPage({ name, size, onChange, turn }) {
   const paged = usePaged();
   const [down, setDown] = useState(false);
   const [geo, setGeo] = useState(false);
-  const load = async (/** @type {string} */ cursor, /** @type {AbortSignal} */ signal) => {
+  const scan = useScan();
+  const { find, id, bar } = useFind([{ id: "match", label: "Members", placeholder: "a part, or a pattern with *" }, { id: "min", label: "From score", placeholder: "-inf; (5: over 5" }, { id: "max", label: "To score", placeholder: "+inf" }]);
+  // Of a range of scores the first rank is asked for; ranks are not known of what a pattern finds.
+  const load = async (/** @type {string} */ cursor, /** @type {AbortSignal} */ signal, /** @type {import("./collection.js").Walker<any>} */ walk) => {
+    if (find.match) return walkOn(async (at) => {
+      const step = await scan((place) => ["ZSCAN", name, place], find.match, (flat) => entriesOf(flat).map(([member, score]) => ({ rank: null, member, score })), signal)(at);
+      const rows = await withScores(step.rows, signal);
+      return { ...step, rows };
+    }, cursor, walk);
     const from = Number(cursor);
-    const { reply, count: asked } = await paged((n) => ["ZRANGE", name, from, from + n - 1, ...(down ? ["REV"] : []), "WITHSCORES"], signal);
+    const [min, max] = [scoreOf(find.min, "-inf"), scoreOf(find.max, "+inf")];
+    const isWhole = min === "-inf" && max === "+inf";
+    const { reply, count: asked } = await paged((n) => (isWhole ? ["ZRANGE", name, from, from + n - 1, ...(down ? ["REV"] : []), "WITHSCORES"] : ["ZRANGE", name, ...(down ? [max, min] : [min, max]), "BYSCORE", ...(down ? ["REV"] : []), "LIMIT", from, n, "WITHSCORES"]), signal);
+    const first = isWhole || reply.length === 0 ? from : (await batch([[down ? "ZREVRANK" : "ZRANK", name, reply[0][0]]], { signal })).replies[0];
     /** @type {any[]} */
-    const rows = reply.map((/** @type {any} */ pair, /** @type {number} */ i) => ({ rank: from + i, member: pair[0], score: pair[1] }));
+    const rows = reply.map((/** @type {any} */ pair, /** @type {number} */ i) => ({ rank: typeof first === "number" ? first + i : null, member: pair[0], score: pair[1] }));
+    await places(rows, signal);
+    return { rows, next: rows.length < asked ? null : String(from + asked) };
+  };
+  // A range beside a pattern: of its matches those within; scores come as replies have them, to be compared when they change.
+  const withScores = async (/** @type {any[]} */ rows, /** @type {AbortSignal} */ signal) => {
+    if (rows.length === 0) return rows;
+    const scores = onlyReply(await batch([["ZMSCORE", name, ...rows.map(({ member }) => member)]], { signal })).reply;
+    const inside = rows.map((row, i) => ({ ...row, score: scores[i] })).filter(({ score }) => score !== null && isWithin(numberOf(score), find.min, find.max));
+    await places(inside, signal);
+    return inside;
+  };
+  const places = async (/** @type {any[]} */ rows, /** @type {AbortSignal} */ signal) => {
     if (geo && rows.length) {
       const cmds = [["GEOPOS", name, ...rows.map(({ member }) => member)], ...rows.map(({ member }) => ["GEODIST", name, rows[0].member, member, "km"])];
       const { replies } = await batch(cmds, { signal });
       rows.forEach((row, i) => Object.assign(row, { position: itemsOf(replies[0])[i], distance: replies[i + 1] }));
     }
-    return { rows, next: rows.length < asked ? null : String(from + asked) };
   };
   const coordinate = (/** @type {any} */ r, /** @type {number} */ i) => (r.position ? Number(numberOf(r.position[i])).toFixed(6) : "–");
   const columns = [
-    { id: "rank", title: "Rank", width: "5rem", align: "right", render: (/** @type {any} */ r) => count(r.rank) },
+    { id: "rank", title: "Rank", width: "5rem", align: "right", render: (/** @type {any} */ r) => (r.rank === null ? "–" : count(r.rank)) },
     { id: "score", title: "Score", width: "13rem", align: "right", value: (/** @type {any} */ r) => numberOf(r.score), render: (/** @type {any} */ r) => scoreText(r.score) },
     nameColumn("member", "Member"),
     ...(geo
@@ -179,7 +238,7 @@ function ZsetPage({ name, size, onChange, turn }) {
         ]
       : []),
   ];
-  return html`<${Collection} label="Members" total=${size} load=${load} inputs=${[nameId(name), down, geo, turn]} onChange=${onChange} rowKey=${(/** @type {any} */ r) => nameId(r.member)} valueOf=${(/** @type {any} */ r) => r.member} nameOf=${(/** @type {any} */ r) => `Score ${scoreText(r.score)}`}
+  return html`<${Collection} label="Members" total=${size} find=${bar} load=${load} inputs=${[nameId(name), id, down, geo, turn]} onChange=${onChange} rowKey=${(/** @type {any} */ r) => nameId(r.member)} valueOf=${(/** @type {any} */ r) => r.member} nameOf=${(/** @type {any} */ r) => `Score ${scoreText(r.score)}`}
     columns=${columns} tools=${html`<${Button} kind="quiet" pressed=${down} onClick=${() => setDown(!down)}>Highest first<//>${can("geopos") && html`<${Button} kind="quiet" pressed=${geo} onClick=${() => setGeo(!geo)}>Geo<//>`}`}
     add=${{ label: "Add", title: "Add a member", fields: [{ id: "member", label: "Member", value: "" }, { id: "score", label: "Score", value: "0", line: true }], save: (/** @type {any} */ v) => ({ what: "Added.", cmds: [["ZADD", name, "NX", v.score, v.member]], nothing: (/** @type {any[]} */ [added]) => added === 0 && "Not added: it is a member already; change its score." }) }}
     forms=${(/** @type {any} */ r) => [{ label: "Score", title: "Change the score", fields: [{ id: "m", label: "Member", value: r.member, fixed: true }, { id: "score", label: "Score", value: scoreText(r.score), line: true }], save: (/** @type {any} */ v) => ({ what: "Saved.", cmds: [["ZADD", name, "XX", v.score, r.member]], conditions: [[["ZSCORE", name, r.member], r.score]] }) }]}
@@ -193,16 +252,28 @@ function idDate(id) {
 
 /** @param {PageProps} props */
 function StreamPage({ name, size, onChange, turn }) {
+  const { batch } = useApp();
   const paged = usePaged();
-  const load = async (/** @type {string} */ cursor, /** @type {AbortSignal} */ signal) => {
-    const { reply, count: asked } = await paged((n) => ["XREVRANGE", name, cursor === "0" ? "+" : `(${cursor}`, "-", "COUNT", n], signal);
-    const rows = itemsOf(reply).map(([id, fields]) => ({ id: textOf(id), fields: entriesOf(fields) }));
-    return { rows, next: rows.length < asked ? null : (rows.at(-1)?.id ?? null) };
+  const wide = useRef(STEP);
+  const { find, id: found, bar } = useFind([{ id: "from", label: "From ID or time", placeholder: "2026-11-28 13:00" }, { id: "to", label: "To ID or time", placeholder: "now" }, { id: "part", label: "Entries that hold" }]);
+  const load = async (/** @type {string} */ cursor, /** @type {AbortSignal} */ signal, /** @type {import("./collection.js").Walker<Row>} */ walk) => {
+    const [from, to] = [idOf(find.from, "-"), idOf(find.to, "+")];
+    const cmd = (/** @type {string} */ at, /** @type {number} */ n) => /** @type {Cmd} */ (["XREVRANGE", name, at === "0" ? to : `(${at}`, from, "COUNT", n]);
+    const rowsOf = (/** @type {any} */ reply) => itemsOf(reply).map(([id, fields]) => ({ id: textOf(id), fields: entriesOf(fields) }));
+    const nextOf = (/** @type {Row[]} */ rows, /** @type {number} */ asked) => (rows.length < asked ? null : (rows.at(-1)?.id ?? null));
+    if (find.part) return walkOn(async (at) => {
+      const { reply: { reply, cost }, count: asked } = await halving(wide, async (n) => onlyReply(await batch([cmd(at, n)], { signal })));
+      const rows = rowsOf(reply);
+      return { rows: rows.filter(({ fields }) => fields.flat().some((one) => holds(one, find.part))), next: nextOf(rows, asked), cost, seen: rows.length };
+    }, cursor, walk);
+    const { reply, count: asked } = await paged((n) => cmd(cursor, n), signal);
+    const rows = rowsOf(reply);
+    return { rows, next: nextOf(rows, asked) };
   };
   /** @typedef {{id: string, fields: [Bulk, Bulk][]}} Row */
   const line = (/** @type {Row} */ r) => r.fields.map(([f, v]) => `${printable(f, 60)}=${printable(v, 60)}`).join("  ");
   const whole = (/** @type {Row} */ r) => nameOf(bytesOf(r.fields.map(([f, v]) => `${printable(f)}: ${printable(v, HEAD)}`).join("\n")));
-  return html`<div class="fields"><${Collection} label="Entries, newest first" total=${size} load=${load} inputs=${[nameId(name), turn]} onChange=${onChange} rowKey=${(/** @type {Row} */ r) => r.id} valueOf=${whole} nameOf=${(/** @type {Row} */ r) => r.id}
+  return html`<div class="fields"><${Collection} label="Entries, newest first" total=${size} find=${bar} load=${load} inputs=${[nameId(name), found, turn]} onChange=${onChange} rowKey=${(/** @type {Row} */ r) => r.id} valueOf=${whole} nameOf=${(/** @type {Row} */ r) => r.id}
     columns=${[{ id: "id", title: "ID", width: "11rem", render: (/** @type {Row} */ r) => html`<span class="mono">${r.id}</span>` }, { id: "time", title: "Time", width: "13rem", render: (/** @type {Row} */ r) => idDate(r.id) }, { id: "fields", title: "Fields", width: "minmax(10rem, 2fr)", render: (/** @type {Row} */ r) => html`<span class="name">${line(r)}</span>` }]}
     add=${{ label: "Add entry", title: "Add an entry", fields: [{ id: "field", label: "Field", value: "", rows: 1 }, { id: "value", label: "Value", value: "" }], save: (/** @type {any} */ v) => ({ what: "Added.", cmds: [["XADD", name, "*", v.field, v.value]] }) }}
     remove=${(/** @type {Row} */ r) => ({ what: "Removed.", cmds: [["XDEL", name, r.id]], nothing: gone })} />
