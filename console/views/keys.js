@@ -5,11 +5,12 @@ import { brief, bytes, compact, count, plural, printable } from "../format.js";
 import * as glob from "../glob.js";
 import { RespError, nameId, numberOf, objectOf, textOf } from "../resp.js";
 import { go, href } from "../router.js";
-import { useApp, useLoad, useSettled, useSilence } from "../state.js";
+import { useApp, useChoice, useLoad, useSettled, useSilence } from "../state.js";
 import { Button, Command, Icon, Name, Note } from "../parts/text.js";
 import { errorText } from "../parts/tile.js";
 import { Tree } from "../parts/tree.js";
 import { BulkDelete, NewKey } from "../keys/actions.js";
+import { KeyList } from "../keys/list.js";
 import { TYPES } from "../keys/types.js";
 import { KeyPage } from "../keys/value.js";
 import { exactFolders, exactOf, goOn, insideOf, newWalk, nodesOf, scopeOf, tail } from "../keys/walk.js";
@@ -21,6 +22,9 @@ import { exactFolders, exactOf, goOn, insideOf, newWalk, nodesOf, scopeOf, tail 
 
 /** The walk of all names: the filter's, or that of a server without PREFIXSTATS. */
 const ALL = "";
+
+/** What a walk that has not begun has found. @type {import("../keys/walk.js").Found[]} */
+const NONE = [];
 
 /** Keys that the first walk looks for, and each further one. */
 const [FIRST, FURTHER] = [10_000, 5000];
@@ -45,9 +49,15 @@ export default function Keys({ route }) {
     [db, turn],
   );
   const silent = useSilence();
-  const exact = !filtered && top.data?.exact ? top.data.exact : null;
+  const [look, setLook] = useChoice("keys-look", "tree");
+  const [ownDelimiter, setDelimiter] = useChoice("keys-delimiter", "");
+  const serverDelimiter = top.data?.delimiter ?? ":";
+  const delimiter = ownDelimiter || serverDelimiter;
+  const isList = look === "list";
+  // PREFIXSTATS counts by the server's own delimiter.
+  const exact = !filtered && !isList && delimiter === serverDelimiter && top.data?.exact ? top.data.exact : null;
   const figures = useFigures(turn);
-  const tree = useTree({ exact, filter, type, turn, delimiter: top.data?.delimiter ?? ":", ready: top.data !== undefined || top.error !== null });
+  const tree = useTree({ exact, filter, type, turn, delimiter, ready: top.data !== undefined || top.error !== null });
   const refresh = () => setTurn((n) => n + 1);
   const settled = useSettled(key, 60);
   const selectedId = useMemo(() => (key === undefined ? null : (tree.nodes.find((node) => node.key !== undefined && nameId(node.key) === nameId(key))?.id ?? null)), [tree.nodes, key]);
@@ -62,17 +72,22 @@ export default function Keys({ route }) {
       go(link(node.key), { replace: key !== undefined });
     } else setFolder(node);
   };
-  return html`<div class=${`keys${key === undefined ? "" : " with-key"}`}>
+  const empty = silent !== null || top.error || tree.error ? "Not known: the names could not be read." : !tree.known ? "" : filtered ? "No key matches." : "This database is empty.";
+  return html`<div class=${`keys${key === undefined ? "" : " with-key"}${isList ? " as-list" : ""}`}>
     <h1 class="unseen">Keys</h1>
     <section class="keys-side" aria-label="Browse">
       <${Filter} filter=${filter} type=${type} onChange=${(/** @type {string} */ match, /** @type {string} */ t) => go(href("keys", key === undefined ? [] : [key], { db: db || null, match: match || null, type: t || null }), { replace: true })} />
+      <div class="keys-look"><div class="segments" role="group" aria-label="Show as">${[["tree", "Tree"], ["list", "List"]].map(([id, title]) => html`<button type="button" aria-pressed=${String(look === id)} onClick=${() => setLook(id)}>${title}</button>`)}</div>
+        ${!isList && html`<label>Delimiter <input class="delimiter" maxlength="8" spellcheck=${false} autocomplete="off" placeholder=${serverDelimiter} value=${ownDelimiter} onInput=${(/** @type {any} */ e) => setDelimiter(e.target.value)} /></label>`}</div>
       <div class="keys-tools"><span class="soft num" role="status">${reads || tree.text(top.data?.size ?? null)}</span><div class="end">
         ${tree.busy ? html`<${Button} kind="quiet" icon="stop" label="Stop walking" onClick=${tree.stop} />` : html`<${Button} kind="quiet" icon="refresh" label="Load again" onClick=${refresh} />`}
         ${can("unlink") && html`<${Button} kind="quiet" icon="trash" label="Delete by pattern" onClick=${() => setDialog("bulk")} />`}
         <${Button} kind="quiet" icon="plus" label="New key" onClick=${() => setDialog("new")} /></div></div>
       ${tree.error && html`<${Note} tone="bad">${errorText(tree.error)}<//>`}
-      <div class="keys-tree"><${Tree} label="Keys" nodes=${tree.nodes} selected=${folder?.id ?? selectedId} onSelect=${onSelect} onToggle=${tree.toggle} onSeen=${figures.see} render=${(/** @type {Node} */ node) => renderNode(node, figures.of(node))} />
-        ${tree.nodes.length === 0 && !tree.busy && html`<p class="empty-note">${silent !== null || top.error || tree.error ? "Not known: the names could not be read." : !tree.known ? "" : filtered ? "No key matches." : "This database is empty."}</p>`}</div>
+      <div class="keys-tree">${isList
+        ? html`<${KeyList} found=${tree.found} done=${tree.done} busy=${tree.busy} turn=${turn} selected=${key === undefined ? null : nameId(key)} empty=${empty} onOpen=${(/** @type {import("../keys/walk.js").Found} */ { name }) => go(link(name), { replace: key !== undefined })} onMore=${() => tree.more(ALL)} />`
+        : html`<${Tree} label="Keys" nodes=${tree.nodes} selected=${folder?.id ?? selectedId} onSelect=${onSelect} onToggle=${tree.toggle} onSeen=${figures.see} render=${(/** @type {Node} */ node) => renderNode(node, figures.of(node))} />
+        ${tree.nodes.length === 0 && !tree.busy && html`<p class="empty-note">${empty}</p>`}`}</div>
     </section>
     <section class="keys-main" aria-label="Key">
       ${key !== undefined && html`<a class="back" href=${link(undefined)}>← All keys</a>`}
@@ -156,7 +171,8 @@ function useTree({ exact, filter, type, turn, delimiter, ready }) {
   };
   // Nothing found is nothing there only after a walk to its end.
   const known = !error && (exact !== null || walks.get(nameId(ALL))?.done === true);
-  return { nodes, toggle, known, more: (/** @type {Bulk} */ prefix) => walk(prefix, FURTHER), busy: busy > 0, stop, error, text };
+  const all = walks.get(nameId(ALL));
+  return { nodes, found: all?.keys ?? NONE, done: all?.done ?? false, toggle, known, more: (/** @type {Bulk} */ prefix) => walk(prefix, FURTHER), busy: busy > 0, stop, error, text };
 }
 
 /** The lines of PREFIXSTATS that are open. @param {Exact} exact @param {Set<string>} open @returns {Bulk[]} */
