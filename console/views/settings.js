@@ -2,7 +2,7 @@
 
 import { html, useEffect, useMemo, useRef, useState } from "../vendor/htm-preact.module.js";
 import { plural, printable } from "../format.js";
-import { entriesOf, objectOf, parseInfo, textOf } from "../resp.js";
+import { entriesOf, itemsOf, objectOf, parseInfo, textOf } from "../resp.js";
 import { go } from "../router.js";
 import { useApp, useLoad } from "../state.js";
 import { ActButton, useAct, useWhyNot } from "../parts/act.js";
@@ -13,8 +13,9 @@ import { Button, Command, Name } from "../parts/text.js";
 import { Stat, Stats, Tile } from "../parts/tile.js";
 
 /**
- * @typedef {{name: string, value: string, secret: boolean, known: boolean, default: string | null, file: string | null, changed: boolean, differs: boolean, fixed: boolean, meaning: string, kind: string}} Directive
- *   `known`: CONFIG DOCS told of it; `changed`: not the default; `differs`: not as the file has it; `fixed`: from the start on
+ * @typedef {{name: string, value: string, secret: boolean, known: boolean, default: string | null, file: string | null, changed: boolean, differs: boolean, fixed: boolean, meaning: string, kind: string, choices: string[]}} Directive
+ *   `known`: CONFIG DOCS told of it; `changed`: not the default; `differs`: not as the file has it; `fixed`: from the start on; `choices`: all that it can be,
+ *   if these are a few
  */
 
 /** Names of secrets, for a server that does not say which directives are (CONFIG DOCS `sensitive`). */
@@ -77,13 +78,13 @@ export function directiveOf(name, value, doc) {
   const facts = objectOf(doc ?? []);
   const own = "default" in facts && facts.default !== null ? textOf(facts.default) : null;
   const file = facts.file === undefined || facts.file === null ? null : textOf(facts.file);
+  const kind = textOf(facts.type ?? "");
   return {
-    name, value, known: doc !== undefined, secret: facts.sensitive === undefined ? SECRET.test(name) : Boolean(facts.sensitive), default: own, file,
+    name, value, kind, choices: kind === "bool" ? ["yes", "no"] : kind === "choice" ? itemsOf(facts.values ?? []).map(textOf) : [], known: doc !== undefined, secret: facts.sensitive === undefined ? SECRET.test(name) : Boolean(facts.sensitive), default: own, file,
     changed: own !== null && own !== value,
     differs: file !== null && file !== value,
     fixed: facts.mutable === false || facts.mutable === 0,
     meaning: textOf(facts.summary ?? ""),
-    kind: textOf(facts.type ?? ""),
   };
 }
 
@@ -123,12 +124,22 @@ function Edit({ directive, reload }) {
     <${Stats}><${Stat} label="Value" value=${html`<${Value} directive=${directive} />`} />${known && html`<${Stat} label="Default" value=${own === null ? "–" : own || "(empty)"} />`}
       ${file !== null && html`<${Stat} label="In the file" value=${secret ? "(hidden)" : file || "(empty)"} />`}<${Stat} label="Takes effect" value=${fixed ? "at the start" : "at once"} /><//>
     <form class="stack" onSubmit=${save}>
-      <${TextField} label=${`New value of ${name}`} value=${draft} onInput=${setDraft} type=${secret ? "password" : "text"} />
+      <${NewValue} directive=${directive} draft=${draft} onChange=${setDraft} />
       <div class="toolbar"><${Button} type="submit" kind="primary" why=${why}>Set<//>${own !== null && own !== draft && html`<${Button} onClick=${() => setDraft(own)}>Default<//>`}
         ${!secret && html`<${Command} cmd=${["CONFIG", "SET", name, draft]} />`}</div>
     </form>
     <p class="soft">What is set here ends with the process unless the file is rewritten.</p>
   <//>`;
+}
+
+/** What a directive shall be: one of a few, or text. @param {{directive: Directive, draft: string, onChange: (draft: string) => void}} props */
+function NewValue({ directive: { name, value, secret, kind, choices }, draft, onChange }) {
+  const label = `New value of ${name}`;
+  if (kind === "bool") return html`<div class="field"><span id="new-value">${label}</span><div class="segments" role="group" aria-labelledby="new-value">${choices.map((one) => html`<button type="button" key=${one} aria-pressed=${String(draft === one)} onClick=${() => onChange(one)}>${one}</button>`)}</div></div>`;
+  // A value that the list lacks stays as it is.
+  const all = choices.includes(value) ? choices : [value, ...choices];
+  if (choices.length > 0) return html`<${Select} label=${label} value=${draft} options=${all.map((one) => [one, one || "(empty)"])} onChange=${onChange} />`;
+  return html`<${TextField} label=${label} value=${draft} onInput=${onChange} type=${secret ? "password" : "text"} />`;
 }
 
 /** Days before its end at which a certificate is named. */

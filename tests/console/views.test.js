@@ -511,16 +511,27 @@ describe("Settings", () => {
   walk("a directive is set, and the old value is one button away", async () => {
     await page.getByRole("row", { name: /^maxmemory-policy/ }).click();
     await unlock(page);
-    const field = page.getByRole("textbox", { name: "New value of maxmemory-policy" });
-    await field.fill("allkeys-lru");
+    await page.getByRole("combobox", { name: "New value of maxmemory-policy" }).selectOption("allkeys-lru");
     await page.getByRole("button", { name: "Set", exact: true }).click();
     await page.getByText("maxmemory-policy is set.").waitFor();
     assert.equal(String((await server.client.call("CONFIG", "GET", "maxmemory-policy"))[1]), "allkeys-lru");
     await button("Undo").click();
     await eventually(async () => assert.equal(String((await server.client.call("CONFIG", "GET", "maxmemory-policy"))[1]), "noeviction"));
   });
+  walk("what is yes or no is a choice of the two", async () => {
+    await visit(page, "settings/lazyfree-lazy-expire");
+    const choice = page.getByRole("group", { name: "New value of lazyfree-lazy-expire" });
+    const before = String((await server.client.call("CONFIG", "GET", "lazyfree-lazy-expire"))[1]);
+    const other = before === "yes" ? "no" : "yes";
+    assert.equal(await choice.getByRole("button", { name: before }).getAttribute("aria-pressed"), "true");
+    await choice.getByRole("button", { name: other }).click();
+    await page.getByRole("button", { name: "Set", exact: true }).click();
+    await page.getByText("lazyfree-lazy-expire is set.").waitFor();
+    assert.equal(String((await server.client.call("CONFIG", "GET", "lazyfree-lazy-expire"))[1]), other);
+  });
   walk("a refused value is reported in the server's words", async () => {
-    await page.getByRole("textbox", { name: "New value of maxmemory-policy" }).fill("none-such");
+    await visit(page, "settings/maxclients");
+    await page.getByRole("textbox", { name: "New value of maxclients" }).fill("none-such");
     await page.getByRole("button", { name: "Set", exact: true }).click();
     await page.getByText(/CONFIG SET failed/).waitFor();
   });

@@ -144,3 +144,10 @@ test("lines with secrets are known, whole or begun", () => {
   for (const line of ["GET auth", "CONFIG GET requirepass", "ACL LIST", "SENTINEL MASTERS", ""]) assert.ok(!holdsSecret(line), line);
   assert.ok(isSecret(["SENTINEL", "CONFIG", "SET", "sentinel-pass", "x"]));
 });
+
+test("a directive of a few values names them", () => {
+  const doc = (type, values) => new RespMap([["type", type], ...(values ? [["values", values]] : [])]);
+  assert.deepEqual(directiveOf("appendonly", "no", doc("bool")).choices, ["yes", "no"]);
+  assert.deepEqual(directiveOf("appendfsync", "no", doc("choice", ["always", "no"])).choices, ["always", "no"]);
+  assert.deepEqual([directiveOf("maxclients", "9", doc("number")).choices, directiveOf("dir", "/", undefined).choices], [[], []]);
+});
