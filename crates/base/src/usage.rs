@@ -1,6 +1,7 @@
 //! Resource usage of the process: processor time, resident memory.
 #![allow(unsafe_code)]
 
+use std::cell::Cell;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -49,6 +50,24 @@ pub fn cpu_time(who: Who) -> CpuTime {
         user: duration(usage.ru_utime),
         system: duration(usage.ru_stime),
     }
+}
+
+/// As [`cpu_time`] of the process, of its children and of this thread, up to a millisecond old:
+/// three calls of the system are a tenth of an INFO.
+pub fn recent_cpu_times() -> [CpuTime; 3] {
+    /// Coarser than the kernel counts, finer than a monitor asks.
+    const HOLD: Duration = Duration::from_millis(1);
+    thread_local! {
+        static TAKEN: Cell<Option<(Instant, [CpuTime; 3])>> = const { Cell::new(None) };
+    }
+    if let Some((at, times)) = TAKEN.get()
+        && at.elapsed() < HOLD
+    {
+        return times;
+    }
+    let times = [Who::Process, Who::Children, Who::Thread].map(cpu_time);
+    TAKEN.set(Some((Instant::now(), times)));
+    times
 }
 
 /// The processor time of this thread, to the nanosecond: not affected by other threads and

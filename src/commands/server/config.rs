@@ -239,6 +239,7 @@ fn resetstat(call: &mut Call<'_>) -> CommandResult {
     for stats in &mut server.diagnostics.command_stats {
         *stats = CommandStats::default();
     }
+    server.diagnostics.histogram_bytes = 0;
     server.diagnostics.latency.turns = Histogram::default();
     server.scripting.scripts.evicted = 0;
     server.memory.defrag.reset(server.now.mono_ms);

@@ -124,16 +124,21 @@ impl Clients {
     /// because each is a cache miss of its own.
     pub fn iter(&self) -> impl Iterator<Item = &Session> {
         const AHEAD: u32 = 4;
-        const LINE: usize = 64;
         self.slab.iter().map(|(slot, _, session)| {
-            if let Some(later) = self.slab.at(slot + AHEAD) {
-                let begin = std::ptr::from_ref::<Session>(later).addr();
-                for line in (0..size_of::<Session>()).step_by(LINE) {
-                    prefetch(begin + line);
-                }
-            }
+            self.prefetch(slot + AHEAD);
             session.as_ref()
         })
+    }
+
+    /// Brings the session in a slot, if there is one, into the processor's caches.
+    pub(in crate::server) fn prefetch(&self, slot: u32) {
+        const LINE: usize = 64;
+        if let Some(session) = self.at(slot) {
+            let begin = std::ptr::from_ref(session).addr();
+            for line in (0..size_of::<Session>()).step_by(LINE) {
+                prefetch(begin + line);
+            }
+        }
     }
 
     /// All clients, in no order, the `running` one as any other: it is taken out of the table, and

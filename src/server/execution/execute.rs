@@ -412,7 +412,8 @@ impl Server {
         stats.ticks += ticks;
         stats.failed += failed as u64;
         if self.gates.latency_tracking {
-            stats.record_latency(self.cycles.nanos(ticks));
+            let bytes = &mut self.diagnostics.histogram_bytes;
+            stats.record_latency(self.cycles.nanos(ticks), bytes);
         }
         self.stats.commands += 1;
     }

@@ -33,10 +33,16 @@ pub struct CommandStats {
 }
 
 impl CommandStats {
-    /// Adds one call's nanoseconds to the histogram.
+    /// Adds one call's nanoseconds to the histogram. `bytes` is the memory of all commands'
+    /// histograms, to which a new one adds its own.
     #[inline]
-    pub fn record_latency(&mut self, nanos: u64) {
-        self.latency.get_or_insert_default().record(nanos);
+    pub fn record_latency(&mut self, nanos: u64, bytes: &mut usize) {
+        let make = || {
+            let histogram = Histogram::default();
+            *bytes += histogram.memory_bytes();
+            histogram
+        };
+        self.latency.get_or_insert_with(make).record(nanos);
     }
 }
 

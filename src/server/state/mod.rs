@@ -240,6 +240,8 @@ pub struct Diagnostics {
     pub metrics: Metrics,
     /// By row number.
     pub command_stats: Vec<CommandStats>,
+    /// Bytes of the histograms in `command_stats`.
+    pub histogram_bytes: usize,
     pub rates: Rates,
     pub command_logs: CommandLogs,
     pub latency: Latency,

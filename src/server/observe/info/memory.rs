@@ -77,7 +77,7 @@ own_figures! {
     command_logs, true, "Bytes of the command logs",
         |from| from.server.diagnostics.command_logs.memory_bytes();
     latency_histograms, true, "Bytes of latency by command",
-        latency_histograms;
+        |from| from.server.diagnostics.histogram_bytes;
     hotkeys, true, "Bytes of a session of HOTKEYS",
         |from| from.server.diagnostics.hotkeys.memory_bytes();
     prefix_stats, true, "Bytes of figures by prefix",
@@ -100,12 +100,6 @@ impl Source<'_> {
         let clients = not_counted_of(self.client_totals().own);
         NotCounted::measure(self.server, self.keyspace, clients).with_walked(self.server)
     }
-}
-
-fn latency_histograms(from: &Source<'_>) -> usize {
-    let commands = from.server.diagnostics.command_stats.iter();
-    let histograms = commands.filter_map(|its| its.latency.as_ref());
-    histograms.map(|its| its.memory_bytes()).sum()
 }
 
 /// The memory of each owner, bytes.

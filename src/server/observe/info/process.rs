@@ -12,7 +12,7 @@ use std::time::Duration;
 use super::writer::Value;
 use super::{InfoWriter, Source};
 
-use russet_base::usage::{Who, cpu_time};
+use russet_base::usage::recent_cpu_times;
 use russet_config::{Choice, Supervised};
 use russet_net::courier::Courier;
 
@@ -216,12 +216,8 @@ impl Value for Seconds {
 
 pub(in crate::server) fn cpu(_: &Source<'_>, to: &mut InfoWriter) {
     to.section("CPU");
-    for (who, suffix) in [
-        (Who::Process, ""),
-        (Who::Children, "_children"),
-        (Who::Thread, "_main_thread"),
-    ] {
-        let time = cpu_time(who);
+    let suffixes = ["", "_children", "_main_thread"];
+    for (suffix, time) in suffixes.into_iter().zip(recent_cpu_times()) {
         for (kind, time) in [("sys", time.system), ("user", time.user)] {
             to.put("used_cpu_");
             to.put(kind);

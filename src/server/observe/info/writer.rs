@@ -10,38 +10,44 @@ const TEXT_BYTES: usize = 12 * 1024;
 
 /// The text under construction.
 pub struct InfoWriter {
-    out: String,
+    /// The text, then room: bytes that are 0.
+    out: Vec<u8>,
+    len: usize,
 }
 
 impl InfoWriter {
     pub(super) fn new() -> InfoWriter {
         InfoWriter {
-            out: String::with_capacity(TEXT_BYTES),
+            out: vec![0; TEXT_BYTES],
+            len: 0,
         }
     }
 
-    pub(super) fn into_text(self) -> String {
-        self.out
+    pub(super) fn into_text(mut self) -> String {
+        self.out.truncate(self.len);
+        String::from_utf8(self.out).expect("whole strings were put")
     }
 
     #[inline]
     pub(super) fn put(&mut self, text: &str) {
-        // Most of a report is several hundred short copies: `push_str` alone calls a function to
-        // look for room.
-        if self.out.capacity() - self.out.len() < text.len() {
-            self.grow(text.len());
+        // Most of a report is several hundred short copies: a `String` would call a function for
+        // each to look for room.
+        let end = self.len + text.len();
+        if end > self.out.len() {
+            self.grow(end);
         }
-        self.out.push_str(text);
+        self.out[self.len..end].copy_from_slice(text.as_bytes());
+        self.len = end;
     }
 
     #[cold]
-    fn grow(&mut self, more: usize) {
-        self.out.reserve(more);
+    fn grow(&mut self, end: usize) {
+        self.out.resize(end * 2, 0);
     }
 
     /// Starts a section; an empty line separates sections.
     pub(super) fn section(&mut self, title: &str) {
-        if !self.out.is_empty() {
+        if self.len > 0 {
             self.put("\r\n");
         }
         self.put("# ");

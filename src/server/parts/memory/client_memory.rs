@@ -1,7 +1,8 @@
 //! The memory of all clients: its size, and the clients that a limit closes.
 //!
 //! While there is a limit every session's memory is added up as it changes: after its commands,
-//! after others have sent it much, and after its output is flushed; cron recounts all of them.
+//! after others have sent it much, and after its output is flushed; cron counts each anew about once
+//! a second.
 //! Without a limit nothing is counted.
 //!
 //! The limit is `maxmemory-clients`. If that is 0 but `maxmemory` is set, it is a share of memory
@@ -11,7 +12,7 @@
 //!
 //! Invariants
 //!   1. The totals are the sums of the sessions' `ClientBuffers::counted`, but for sessions that
-//!      were taken out of the table during a recount.
+//!      were taken out of the table when the limit was set.
 //!   2. The limit concerns no links of nodes (replicas, the primary, slots): they have limits of
 //!      their own, and must not close others.
 //!
@@ -76,7 +77,7 @@ impl ClientMemory {
     }
 
     /// Adds up the memory of every client.
-    pub(in crate::server) fn recount(&mut self, clients: &mut Clients) {
+    fn recount(&mut self, clients: &mut Clients) {
         if self.limit == 0 {
             return;
         }
