@@ -257,7 +257,7 @@ impl Testbed {
             .diagnostics
             .command_logs
             .of(super::LogKind::Slow);
-        let args = &log.entries.front().expect("an entry").args;
+        let args = &log.entries().front().expect("an entry").args;
         let text = |arg: &[u8]| String::from_utf8_lossy(arg).into_owned();
         args.iter().map(|arg| text(arg)).collect()
     }

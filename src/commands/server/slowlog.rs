@@ -60,7 +60,7 @@ pub(super) fn parse_count(text: &[u8]) -> Result<usize, CommandError> {
 
 /// Replies the newest entries of a log; `with_argc`: also how many arguments each command had.
 pub(super) fn write_entries(call: &mut Call<'_>, kind: LogKind, count: usize, with_argc: bool) {
-    let log = &call.server.diagnostics.command_logs.of(kind).entries;
+    let log = &call.server.diagnostics.command_logs.of(kind).entries();
     let reply = &mut *call.reply;
     reply.array(count.min(log.len()));
     for entry in log.iter().take(count) {
@@ -119,7 +119,7 @@ fn len(call: &mut Call<'_>) -> CommandResult {
 /// Replies the number of entries in a log.
 pub(super) fn write_len(call: &mut Call<'_>, kind: LogKind) {
     let log = call.server.diagnostics.command_logs.of(kind);
-    call.reply.int(log.entries.len() as i64);
+    call.reply.int(log.entries().len() as i64);
 }
 
 pub(super) const RESET: Spec = Spec {

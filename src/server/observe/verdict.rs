@@ -137,7 +137,7 @@ impl Server {
             .diagnostics
             .command_logs
             .of(LogKind::Slow)
-            .entries
+            .entries()
             .iter();
         let slowest = log.max_by_key(|entry| entry.value).map(|entry| {
             let args: Vec<String> = entry.args.iter().take(3).map(|its| words(its)).collect();

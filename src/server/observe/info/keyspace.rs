@@ -7,8 +7,7 @@
 //! Cost: O(databases in use), and at most [`TTL_SAMPLES`] entries for each average time to live;
 //! sizes are counted when keys change (`keyspace::KeySizes`), not here.
 
-use std::fmt::Write;
-
+use super::writer::Value;
 use super::{InfoWriter, Source};
 
 use russet_keyspace::{DbIndex, KeySizes};
@@ -64,29 +63,43 @@ pub(in crate::server) fn keysizes(from: &Source<'_>, to: &mut InfoWriter) {
 
 fn distributions(to: &mut InfoWriter, at: DbIndex, sizes: &KeySizes, lines: &[(Type, &str)]) {
     for (kind, name) in lines {
-        let mut bins = String::new();
+        let mut separator = ":";
         for (size, keys) in sizes.of(*kind) {
-            let comma = if bins.is_empty() { "" } else { "," };
-            // Writing to a String cannot fail.
-            let _ = write!(bins, "{comma}{}={keys}", short(size));
+            if separator == ":" {
+                to.put("db");
+                at.0.append_to(to);
+                to.put("_distrib_");
+                to.put(name);
+            }
+            to.put(separator);
+            let (many, unit) = short(size);
+            many.append_to(to);
+            to.put(unit);
+            to.put("=");
+            keys.append_to(to);
+            separator = ",";
         }
-        if !bins.is_empty() {
-            to.field(&format!("db{}_distrib_{name}", at.0), bins);
+        if separator == "," {
+            to.put("\r\n");
         }
     }
 }
 
-/// A power of two as in `512`, `1K`, `4M`.
-fn short(size: u64) -> String {
+/// A power of two as in `512`, `1K`, `4M`: the number and the unit.
+fn short(size: u64) -> (u64, &'static str) {
     const UNITS: [&str; 7] = ["", "K", "M", "G", "T", "P", "E"];
     let unit = size.checked_ilog2().unwrap_or(0) as usize / 10;
-    format!("{}{}", size >> (10 * unit), UNITS[unit])
+    (size >> (10 * unit), UNITS[unit])
 }
 
 #[cfg(test)]
 mod tests {
-    use super::short;
     use crate::server::Testbed;
+
+    fn short(size: u64) -> String {
+        let (many, unit) = super::short(size);
+        format!("{many}{unit}")
+    }
 
     #[test]
     fn sizes_are_short() {

@@ -340,8 +340,8 @@ fn latency(from: &Source<'_>, to: &mut Families) {
 fn logs(from: &Source<'_>, to: &mut Families) {
     let gauge = MetricKind::Gauge;
     let logs = &from.server.diagnostics.command_logs;
-    let slow = &logs.of(LogKind::Slow).entries;
-    let len = |kind| whole(logs.of(kind).entries.len() as u64);
+    let slow = &logs.of(LogKind::Slow).entries();
+    let len = |kind| whole(logs.of(kind).entries().len() as u64);
     to.single(
         "redis_slowlog_length",
         gauge,

@@ -56,7 +56,9 @@ impl LogEntry {
 /// A log, newest first.
 #[derive(Debug, Default)]
 pub struct CommandLog {
-    pub entries: VecDeque<LogEntry>,
+    entries: VecDeque<LogEntry>,
+    /// Bytes that the entries own.
+    owned_bytes: usize,
     next_id: u64,
 }
 
@@ -64,8 +66,22 @@ impl CommandLog {
     fn push(&mut self, mut entry: LogEntry, len_max: u64) {
         entry.id = self.next_id;
         self.next_id += 1;
+        self.owned_bytes += entry.owned_bytes();
         self.entries.push_front(entry);
-        self.entries.truncate(len_max as usize);
+        self.truncate(len_max as usize);
+    }
+
+    /// Removes the oldest entries until at most `len` are left.
+    fn truncate(&mut self, len: usize) {
+        while self.entries.len() > len {
+            let removed = self.entries.pop_back();
+            self.owned_bytes -= removed.map_or(0, |entry| entry.owned_bytes());
+        }
+    }
+
+    /// The entries, newest first.
+    pub fn entries(&self) -> &VecDeque<LogEntry> {
+        &self.entries
     }
 }
 
@@ -78,14 +94,11 @@ pub struct CommandLogs {
 }
 
 impl CommandLogs {
-    /// Memory of all entries, bytes. O(entries).
+    /// Memory of all entries, bytes.
     pub fn memory_bytes(&self) -> usize {
         let logs = [&self.slow, &self.large_request, &self.large_reply];
-        let each = logs.iter().map(|log| {
-            let owned = log.entries.iter().map(LogEntry::owned_bytes);
-            alloc::deque_bytes(&log.entries) + owned.sum::<usize>()
-        });
-        each.sum()
+        let each = logs.map(|log| alloc::deque_bytes(&log.entries) + log.owned_bytes);
+        each.iter().sum()
     }
 
     pub fn of(&self, kind: LogKind) -> &CommandLog {
@@ -106,7 +119,7 @@ impl CommandLogs {
 
     /// Removes all entries of a log; numbering continues.
     pub fn clear(&mut self, kind: LogKind) {
-        self.of_mut(kind).entries.clear();
+        self.of_mut(kind).truncate(0);
     }
 
     /// Logs a command in one log if `value` reaches its threshold. `now_s`: Unix seconds.
@@ -156,7 +169,7 @@ impl CommandLogs {
         for kind in [LogKind::Slow, LogKind::LargeRequest, LogKind::LargeReply] {
             let (threshold, len_max) = limits(config, kind);
             if len_max > 0 && threshold >= 0 {
-                self.of_mut(kind).entries.truncate(len_max as usize);
+                self.of_mut(kind).truncate(len_max as usize);
             }
         }
     }
