@@ -5,6 +5,7 @@ import { bytes, commandLine, count, date, printable, ttl } from "../format.js";
 import { RespError, bytesOf, entriesOf, itemsOf, nameId, numberOf, textOf } from "../resp.js";
 import { useApp, useLoad } from "../state.js";
 import { Dialog } from "../parts/dialog.js";
+import { saveFile } from "../parts/file.js";
 import { Button, CopyButton, Empty, Name, Note } from "../parts/text.js";
 import { errorText, useLack } from "../parts/tile.js";
 import { EditDialog, seconds, useChange, useDelete } from "./actions.js";
@@ -88,15 +89,6 @@ const AS_COMMAND = {
   "ReJSON-RL": { read: (key) => ["JSON.GET", key], write: (key, reply) => [["JSON.SET", key, "$", reply]], most: HEAD },
 };
 
-/** Hands bytes to the browser as a file. @param {Bulk} data @param {string} name */
-function saveFile(data, name) {
-  const link = document.createElement("a");
-  link.href = URL.createObjectURL(new Blob([/** @type {any} */ (bytesOf(data))]));
-  link.download = name;
-  link.click();
-  setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
-}
-
 /** The commands that write this key again. @param {{name: Bulk, type: string, memory: number, onClose: () => void}} props */
 function AsCommand({ name, type, memory, onClose }) {
   const { run, batch, can, toast } = useApp();
@@ -109,7 +101,7 @@ function AsCommand({ name, type, memory, onClose }) {
   }, []);
   const download = async () => {
     try {
-      saveFile(await run(["DUMP", name]), `${printable(name, 60).replace(/[^\w.-]+/g, "_")}.dump`);
+      saveFile([bytesOf(/** @type {Bulk} */ (await run(["DUMP", name])))], `${printable(name, 60).replace(/[^\w.-]+/g, "_")}.dump`);
     } catch (failure) {
       toast(errorText(failure), { kind: "bad" });
     }

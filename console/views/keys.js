@@ -11,6 +11,7 @@ import { errorText } from "../parts/tile.js";
 import { Tree } from "../parts/tree.js";
 import { BulkDelete, NewKey } from "../keys/actions.js";
 import { KeyList } from "../keys/list.js";
+import { ExportKeys, ImportCommands } from "../keys/transfer.js";
 import { TYPES } from "../keys/types.js";
 import { KeyPage } from "../keys/value.js";
 import { exactFolders, exactOf, goOn, insideOf, newWalk, nodesOf, scopeOf, tail } from "../keys/walk.js";
@@ -37,7 +38,7 @@ export default function Keys({ route }) {
   const type = textOf(route.query.type ?? "");
   const filtered = filter !== "" || type !== "";
   const [turn, setTurn] = useState(0);
-  const [dialog, setDialog] = useState(/** @type {"new" | "bulk" | null} */ (null));
+  const [dialog, setDialog] = useState(/** @type {"new" | "bulk" | "export" | "import" | null} */ (null));
   const link = (/** @type {Bulk | undefined} */ name, /** @type {any} */ other = {}) => href("keys", name === undefined ? [] : [name], { db: db || null, match: filter || null, type: type || null, ...other });
 
   const top = useLoad(
@@ -65,6 +66,8 @@ export default function Keys({ route }) {
   // Of the folder that is chosen: its title is for the mouse alone.
   const reads = folder && tree.nodes.find(({ id }) => id === folder.id)?.reads;
 
+  // What an export or a deletion begins with.
+  const scope = filter || (folder?.prefix !== undefined ? glob.startsWith(folder.prefix) : "");
   const onSelect = (/** @type {Node} */ node) => {
     if (node.more) tree.more(node.more.prefix);
     else if (node.key !== undefined) {
@@ -78,7 +81,8 @@ export default function Keys({ route }) {
     <section class="keys-side" aria-label="Browse">
       <${Filter} filter=${filter} type=${type} onChange=${(/** @type {string} */ match, /** @type {string} */ t) => go(href("keys", key === undefined ? [] : [key], { db: db || null, match: match || null, type: t || null }), { replace: true })} />
       <div class="keys-look"><div class="segments" role="group" aria-label="Show as">${[["tree", "Tree"], ["list", "List"]].map(([id, title]) => html`<button type="button" aria-pressed=${String(look === id)} onClick=${() => setLook(id)}>${title}</button>`)}</div>
-        ${!isList && html`<label>Delimiter <input class="delimiter" maxlength="8" spellcheck=${false} autocomplete="off" placeholder=${serverDelimiter} value=${ownDelimiter} onInput=${(/** @type {any} */ e) => setDelimiter(e.target.value)} /></label>`}</div>
+        ${!isList && html`<label>Delimiter <input class="delimiter" maxlength="8" spellcheck=${false} autocomplete="off" placeholder=${serverDelimiter} value=${ownDelimiter} onInput=${(/** @type {any} */ e) => setDelimiter(e.target.value)} /></label>`}
+        <div class="end"><${Button} kind="quiet" icon="download" label="Export keys" onClick=${() => setDialog("export")} /><${Button} kind="quiet" icon="upload" label="Import a file of commands" onClick=${() => setDialog("import")} /></div></div>
       <div class="keys-tools"><span class="soft num" role="status">${reads || tree.text(top.data?.size ?? null)}</span><div class="end">
         ${tree.busy ? html`<${Button} kind="quiet" icon="stop" label="Stop walking" onClick=${tree.stop} />` : html`<${Button} kind="quiet" icon="refresh" label="Load again" onClick=${refresh} />`}
         ${can("unlink") && html`<${Button} kind="quiet" icon="trash" label="Delete by pattern" onClick=${() => setDialog("bulk")} />`}
@@ -96,7 +100,9 @@ export default function Keys({ route }) {
         : html`<${KeyPage} key=${`${db} ${nameId(settled)}`} name=${settled} onRenamed=${(/** @type {Bulk} */ name) => { refresh(); go(link(name), { replace: true }); }} onGone=${refresh} />`}
     </section>
     ${dialog === "new" && html`<${NewKey} start="" onClose=${() => setDialog(null)} onDone=${(/** @type {Bulk} */ name) => { refresh(); go(link(name)); }} />`}
-    ${dialog === "bulk" && html`<${BulkDelete} match=${filter || (folder?.prefix !== undefined ? glob.startsWith(folder.prefix) : "")} type=${type} onClose=${() => setDialog(null)} onDone=${refresh} />`}
+    ${dialog === "export" && html`<${ExportKeys} match=${scope} type=${type} onClose=${() => setDialog(null)} />`}
+    ${dialog === "import" && html`<${ImportCommands} onClose=${() => setDialog(null)} onDone=${refresh} />`}
+    ${dialog === "bulk" && html`<${BulkDelete} match=${scope} type=${type} onClose=${() => setDialog(null)} onDone=${refresh} />`}
   </div>`;
 }
 
