@@ -141,6 +141,8 @@ function Prefixes() {
 /** Keys a call looks at: four commands each of some microseconds. */
 const STEP = 100;
 const FIRST = 1000;
+/** Keys up to which the walk is whole without being asked: half a minute at most. */
+const WHOLE = 100_000;
 const BIGGEST = 20;
 
 /** Walks the keyspace in small steps, at most 50 ms of the server's time a second, and shows what it saw. */
@@ -169,6 +171,7 @@ function Sample() {
       next.big = [...next.big].sort((a, b) => b.bytes - a.bytes).slice(0, BIGGEST);
       state.current = next;
       setWalk(next);
+      if (!now.begun && next.total <= WHOLE) setGoal(Infinity);
       setTimeout(() => step().catch(setError), restAfter(cost + each.cost, performance.now() - began));
     };
     step().catch(setError);
@@ -177,6 +180,7 @@ function Sample() {
     };
   }, [goal, may]);
   const whole = !may ? null : walk.done ? `all ${plural(walk.seen, "key")}` : `sample of ${count(walk.seen)} of ${plural(walk.total, "key")}`;
+  const largest = walk.done || !walk.begun ? "Largest keys" : "Largest keys of the sample";
   const busy = may && !walk.done && walk.seen < goal;
   const actions = busy && goal > FIRST
     ? html`<${Button} icon="stop" onClick=${() => setGoal(0)}>Stop<//>`
@@ -198,7 +202,7 @@ function Sample() {
         <tbody>${calendar.map(({ when, keys, bytes: n }) => html`<tr key=${when}><th scope="row">${when}</th><td class="right">${count(keys)}</td><td class="right">${bytes(n)}</td>
           <td class="bar-cell"><${Bar} share=${keys / most} label=${`${percent(keys / Math.max(1, walk.seen))} of the keys`} /></td></tr>`)}</tbody></table>
     <//>
-    <${Tile} title="Largest keys" needs=${needs} note=${whole} wide="full" flush>
+    <${Tile} title=${largest} needs=${needs} note=${whole} wide="full" flush>
       <${Table} label="Largest keys" rows=${walk.big} rowKey=${(/** @type {Seen} */ row) => nameId(row.name)} maxRows=${10} empty=${walk.begun ? "No key here." : "Looking…"} columns=${[
         { id: "name", title: "Key", width: "minmax(9rem, 3fr)", value: (/** @type {Seen} */ r) => r.name, render: (/** @type {Seen} */ r) => html`<a href=${link("keys", [r.name])}><${Name} name=${r.name} /></a>` },
         { id: "type", title: "Type", value: (/** @type {Seen} */ r) => r.type },
