@@ -17,22 +17,35 @@ const TOAST_MS = 8000;
 function App() {
   const [me, setMe] = useState(/** @type {api.Me | null} */ (null));
   const [failure, setFailure] = useState(/** @type {api.ApiError | null} */ (null));
-  const wasIn = useRef(false);
-  const enter = useCallback(async () => {
+  const before = useRef(/** @type {string | null} */ (null));
+  const entering = useRef(/** @type {Promise<void> | null} */ (null));
+  // All calls of a session that has ended fail at once: one of them asks who is logged in.
+  const enter = useCallback(() => (entering.current ??= (async () => {
+    const returns = before.current !== null;
     try {
-      setMe(await identify(!wasIn.current));
-      wasIn.current = true;
+      const now = await identify(before.current);
+      before.current = now.user;
+      setMe(now);
       setFailure(null);
+      // What failed meanwhile is loaded again.
+      if (returns) dispatchEvent(new Event("russet-reach"));
     } catch (error) {
       setMe(null);
       setFailure(/** @type {api.ApiError} */ (error));
     }
-  }, []);
+    entering.current = null;
+  })()), []);
   useLayoutEffect(() => {
     enter();
-    const left = () => enter();
+    const left = () => void enter();
+    // A server that is back may have been started anew, without the sessions that it had.
+    const back = () => before.current !== null && entering.current === null && api.silentSince() === null && left();
     addEventListener("russet-logged-out", left);
-    return () => removeEventListener("russet-logged-out", left);
+    addEventListener("russet-reach", back);
+    return () => {
+      removeEventListener("russet-logged-out", left);
+      removeEventListener("russet-reach", back);
+    };
   }, []);
   if (me) return html`<${Session} key=${me.user} me=${me} setMe=${setMe} leave=${enter} />`;
   if (failure?.status === 401) return html`<${Login} onDone=${enter} />`;
@@ -41,15 +54,15 @@ function App() {
 }
 
 /**
- * The session; on loopback a default user without a password needs no form. Only when the page opens: a session
- * that has ended does not become another user's.
- * @param {boolean} opens @returns {Promise<api.Me>}
+ * The session; on loopback a default user without a password needs no form, neither after the server has been started
+ * anew. A session that has ended does not become another user's.
+ * @param {string | null} before the user until now; null: the page opens @returns {Promise<api.Me>}
  */
-async function identify(opens) {
+async function identify(before) {
   try {
     return await api.me();
   } catch (error) {
-    const open = opens && error instanceof api.ApiError && error.status === 401 && error.body.nopass;
+    const open = (before === null || before === "default") && error instanceof api.ApiError && error.status === 401 && error.body.nopass;
     if (!open || sessionStorage.getItem("russet.left")) throw error;
     await api.login("default", "");
     return api.me();
