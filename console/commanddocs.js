@@ -118,3 +118,9 @@ export function isSecret(args) {
 export function holdsSecret(text) {
   return text.split("\n").some((line) => isSecret(line.replace(/["']/g, "").trim().split(/\s+/)));
 }
+
+/** Whether a command would wait where it has nothing to reply; in the page's calls it replies at once, as in a transaction. @param {import("./resp.js").Name[]} args */
+export function blocks(args) {
+  const [name, ...rest] = args.map((arg) => textOf(arg).toLowerCase());
+  return /^(b[lr]pop|brpoplpush|blmovem?|blmpop|bzpop(min|max)|bzmpop)$/.test(name) || (/^xread(group)?$/.test(name) && rest.includes("block"));
+}

@@ -77,7 +77,8 @@ export function Chart({ title, times, series, format = compact, height = series.
           fill: i === 0 && series.length === 1 ? color("--c1-soft") : undefined,
           spanGaps: irregular,
           points: irregular ? { size: 4 } : { show: false },
-          value: (/** @type {any} */ _, /** @type {number | null} */ v) => latest.current.format(v),
+          // Without a pointer over the chart the newest value.
+          value: (/** @type {any} */ u, /** @type {number | null} */ v, /** @type {number} */ own, /** @type {number | null} */ at) => latest.current.format(at == null ? (u.data?.[own].findLast((/** @type {number | null} */ one) => one !== null || !irregular) ?? null) : v),
         })),
       ],
     };
@@ -94,6 +95,7 @@ export function Chart({ title, times, series, format = compact, height = series.
 
   useEffect(() => {
     plot.current?.setData(data);
+    if (plot.current && plot.current.cursor.idx == null) plot.current.setLegend({ idx: null });
   }, [data]);
 
   const summary = useMemo(() => series.map((one) => summarize(one, format, irregular ? "at last" : "now")).join("; "), [data]);

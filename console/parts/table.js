@@ -9,8 +9,22 @@ import { html, useEffect, useLayoutEffect, useMemo, useRef, useState } from "../
 import { compareNames } from "../resp.js";
 import { Empty, Name } from "./text.js";
 
-const ROW = 30;
 const SPARE = 8;
+
+/** Where rows have two lines, so that names are not cut short (style.css has the same width and heights). */
+const NARROW = "(max-width: 640px)";
+
+/** The height of a row, CSS pixels. */
+function useRowHeight() {
+  const [isNarrow, setNarrow] = useState(() => matchMedia(NARROW).matches);
+  useEffect(() => {
+    const query = matchMedia(NARROW);
+    const changed = () => setNarrow(query.matches);
+    query.addEventListener("change", changed);
+    return () => query.removeEventListener("change", changed);
+  }, []);
+  return isNarrow ? 46 : 30;
+}
 
 /**
  * @template R
@@ -48,6 +62,7 @@ export function Table({ label, columns, rows, rowKey, selected, onSelect, onOpen
   const [active, setActive] = useState(0);
   const box = useRef(/** @type {any} */ (null));
   const focusNext = useRef(false);
+  const height = useRowHeight();
 
   const sorted = useMemo(() => {
     const by = columns.find(({ id }) => id === order?.id)?.value;
@@ -60,7 +75,7 @@ export function Table({ label, columns, rows, rowKey, selected, onSelect, onOpen
     const el = box.current;
     if (!el) return;
     setTop(el.scrollTop);
-    setSeen(Math.ceil(el.clientHeight / ROW) || maxRows);
+    setSeen(Math.ceil(el.clientHeight / height) || maxRows);
   };
   useLayoutEffect(() => {
     measure();
@@ -69,7 +84,7 @@ export function Table({ label, columns, rows, rowKey, selected, onSelect, onOpen
     return () => watch.disconnect();
   }, []);
 
-  const first = Math.max(0, Math.floor(top / ROW) - SPARE);
+  const first = Math.max(0, Math.floor(top / height) - SPARE);
   const last = Math.min(sorted.length, first + seen + 2 * SPARE);
   useEffect(() => {
     if (onEnd && sorted.length > 0 && last >= sorted.length) onEnd();
@@ -86,9 +101,9 @@ export function Table({ label, columns, rows, rowKey, selected, onSelect, onOpen
   const move = (to) => {
     const next = Math.max(0, Math.min(sorted.length - 1, to));
     const el = box.current;
-    const head = el.querySelector(".row.head")?.offsetHeight ?? ROW;
-    if (next * ROW < el.scrollTop) el.scrollTop = next * ROW;
-    else if ((next + 1) * ROW + head > el.scrollTop + el.clientHeight) el.scrollTop = (next + 1) * ROW + head - el.clientHeight;
+    const head = el.querySelector(".row.head")?.offsetHeight ?? height;
+    if (next * height < el.scrollTop) el.scrollTop = next * height;
+    else if ((next + 1) * height + head > el.scrollTop + el.clientHeight) el.scrollTop = (next + 1) * height + head - el.clientHeight;
     setTop(el.scrollTop);
     setActive(next);
     focusNext.current = true;
@@ -111,7 +126,7 @@ export function Table({ label, columns, rows, rowKey, selected, onSelect, onOpen
   const clickable = Boolean(onOpen || onSelect);
 
   return html`<div class=${`table${clickable ? " pick" : ""}`} role=${clickable ? "grid" : "table"} aria-label=${label} aria-rowcount=${sorted.length + 1} tabindex=${sorted.length === 0 ? 0 : null}
-    ref=${box} onScroll=${measure} onKeyDown=${onKeyDown} style=${{ maxHeight: `${(maxRows + 1) * ROW + 2}px` }}>
+    ref=${box} onScroll=${measure} onKeyDown=${onKeyDown} style=${{ maxHeight: `${(maxRows + 1) * height + 2}px` }}>
     <div class="row head" role="row" aria-rowindex="1" style=${{ gridTemplateColumns, minWidth }}>
       ${columns.map(({ id, title, align, value }) => {
         const sorting = order?.id === id ? (order.down ? "descending" : "ascending") : null;
@@ -121,7 +136,7 @@ export function Table({ label, columns, rows, rowKey, selected, onSelect, onOpen
         </div>`;
       })}
     </div>
-    <div class="rows" role="rowgroup" style=${{ height: `${sorted.length * ROW}px` }}>
+    <div class="rows" role="rowgroup" style=${{ height: `${sorted.length * height}px` }}>
       ${sorted.slice(first, last).map((row, i) => {
         const at = first + i;
         const id = rowKey(row);
@@ -132,7 +147,7 @@ export function Table({ label, columns, rows, rowKey, selected, onSelect, onOpen
         };
         return html`<div key=${id} class=${`row${id === selected ? " selected" : ""}${tone?.(row) ? ` ${tone(row)}` : ""}`} role="row" data-row=${at} aria-rowindex=${at + 2}
           aria-selected=${clickable ? String(id === selected) : null} tabindex=${at === current ? 0 : -1} onClick=${clickable ? pick : null}
-          onFocus=${() => at !== active && setActive(at)} style=${{ gridTemplateColumns, minWidth, transform: `translateY(${at * ROW}px)` }}>
+          onFocus=${() => at !== active && setActive(at)} style=${{ gridTemplateColumns, minWidth, transform: `translateY(${at * height}px)` }}>
           ${columns.map(({ id: column, align, render, value }) => html`<div key=${column} role=${clickable ? "gridcell" : "cell"} class=${align ?? "left"}>${render ? render(row) : value?.(row)}</div>`)}
         </div>`;
       })}

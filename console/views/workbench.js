@@ -2,7 +2,7 @@
 
 import { html, useEffect, useMemo, useRef, useState } from "../vendor/htm-preact.module.js";
 import { cell, cliText, csv, jsonText, sheet, weight } from "../cli.js";
-import { commandOf, danger, holdsSecret, isSecret, readDocs, wholeKey } from "../commanddocs.js";
+import { blocks, commandOf, danger, holdsSecret, isSecret, readDocs, wholeKey } from "../commanddocs.js";
 import { splitCommand } from "../commandline.js";
 import { diff } from "../diff.js";
 import { bytes, clock, commandLine, duration, escapeControls, micros, plural, printable } from "../format.js";
@@ -161,13 +161,14 @@ function Help({ line, known, all }) {
 
 /** @param {{entry: Entry, format: string, marked: boolean, onMark: () => void, onAgain: () => void}} props */
 function Reply({ entry, format, marked, onMark, onAgain }) {
-  const { line, reply, us, at, db } = entry;
+  const { line, args, reply, us, at, db } = entry;
   const shown = useMemo(() => shownOf(reply, format), [reply, format]);
   const table = format === "Table" ? sheet(reply) : null;
   return html`<article class=${`reply${reply instanceof RespError ? " failed" : ""}${marked ? " marked" : ""}`} aria-label=${`Reply of ${line.slice(0, 100)}`}>
     <header><code>${printable(line, 300)}</code><span class="soft num">${us === null ? "" : micros(us)} · ${clock(at)}${db ? ` · db ${db}` : ""}</span>
       <div class="end"><${Button} kind="quiet" pressed=${marked} onClick=${onMark}>Compare<//><${Button} kind="quiet" icon="edit" label="Back into the editor" onClick=${onAgain} /><${CopyButton} text=${table ? csv(table) : shown} label=${table ? "Copy as CSV" : "Copy the reply"} /></div></header>
     ${table ? html`<${Sheet} table=${table} />` : html`<pre tabindex="0" aria-label="Reply">${shown.length > MAX_SHOWN ? `${shown.slice(0, MAX_SHOWN)}\n… ${bytes(shown.length)} in all; copying takes the whole` : shown}</pre>`}
+    ${reply === null && blocks(args) && html`<p class="soft reply-note">There was nothing to reply. In the console commands do not wait: those that block return nil at once, as in a transaction.</p>`}
   </article>`;
 }
 

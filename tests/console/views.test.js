@@ -205,6 +205,11 @@ describe("Workbench", () => {
     await page.getByRole("article", { name: "Reply of GET user:5" }).getByText("value 5").waitFor();
     await page.getByRole("article", { name: "Reply of HGETALL order:7" }).getByText("paid").waitFor();
   });
+  walk("a command that would wait replies nil, and the page says why", async () => {
+    await page.getByLabel("Commands, one a line").fill("BLPOP no-such-list 0");
+    await page.keyboard.press("Control+Enter");
+    await page.getByRole("article", { name: "Reply of BLPOP no-such-list 0" }).getByText(/In the console commands do not wait/).waitFor();
+  });
   walk("replies are shown as JSON", async () => {
     await page.getByRole("group", { name: "Show replies as" }).getByRole("button", { name: "JSON" }).click();
     await page.getByRole("article", { name: "Reply of HGETALL order:7" }).getByText(/"paid"/).waitFor();

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 import { batch, callMark, partsOf, restAfter } from "../../../console/api.js";
-import { danger, holdsSecret, isSecret, wholeKey } from "../../../console/commanddocs.js";
+import { blocks, danger, holdsSecret, isSecret, wholeKey } from "../../../console/commanddocs.js";
 import { seconds } from "../../../console/keys/actions.js";
 import { halving } from "../../../console/keys/collection.js";
 import { whyHex } from "../../../console/keys/formats.js";
@@ -150,4 +150,9 @@ test("a directive of a few values names them", () => {
   assert.deepEqual(directiveOf("appendonly", "no", doc("bool")).choices, ["yes", "no"]);
   assert.deepEqual(directiveOf("appendfsync", "no", doc("choice", ["always", "no"])).choices, ["always", "no"]);
   assert.deepEqual([directiveOf("maxclients", "9", doc("number")).choices, directiveOf("dir", "/", undefined).choices], [[], []]);
+});
+
+test("commands that would wait are known", () => {
+  for (const line of ["BLPOP k 0", "brpop k 0", "BRPOPLPUSH a b 0", "BLMOVE a b LEFT LEFT 0", "BLMPOP 0 1 k LEFT", "BZPOPMIN k 0", "BZMPOP 0 1 k MIN", "XREAD BLOCK 0 STREAMS s $", "XREADGROUP GROUP g c BLOCK 0 STREAMS s >"]) assert.equal(blocks(line.split(" ")), true, line);
+  for (const line of ["LPOP k", "XREAD STREAMS s 0", "GET block", "BITPOS k 1"]) assert.equal(blocks(line.split(" ")), false, line);
 });

@@ -1,0 +1,57 @@
+/** A screen of 390 px: nothing is wider than it, names have two lines, key caps one, legends have figures. */
+
+import assert from "node:assert/strict";
+import { after, before, describe } from "node:test";
+import { eventually, openBrowser, openPage, Server, visit, VIEWS, walker } from "./support.js";
+
+const WIDTH = 390;
+const LONG = "session:a-name-rather-long";
+
+let server;
+let browser;
+let page;
+
+before(async () => {
+  server = await Server.start(["--latency-tracking", "yes"]);
+  for (let i = 0; i < 30; i += 1) await server.client.call("SET", `${LONG}:${i}`, "x", "EX", 5000);
+  browser = await openBrowser();
+  page = await openPage(browser, server, { width: WIDTH, height: 900 });
+});
+
+after(async () => {
+  await browser?.close();
+  await server?.stop();
+});
+
+const walk = walker(() => page);
+/** Lines of text that an element has. */
+const lines = (locator) => locator.evaluate((el) => Math.round(el.getBoundingClientRect().height / parseFloat(getComputedStyle(el).lineHeight)));
+
+describe("a phone", () => {
+  for (const view of [...VIEWS, `keys/${encodeURIComponent(`${LONG}:1`)}`, "settings/appendfsync", "users/default"]) {
+    walk(`${view} is no wider than the screen`, async () => {
+      await visit(page, view);
+      assert.equal(await page.evaluate(() => document.documentElement.scrollWidth), WIDTH);
+    });
+  }
+  walk("long names have two lines, and are whole", async () => {
+    await visit(page, "memory");
+    const name = page.getByRole("region", { name: "Largest keys" }).getByRole("link", { name: LONG }).first();
+    await name.scrollIntoViewIfNeeded();
+    const cell = name.locator("xpath=..");
+    assert.ok(await cell.evaluate((el) => el.scrollHeight <= el.clientHeight + 1 && el.clientHeight > 24));
+  });
+  walk("key caps have one line", async () => {
+    await page.getByRole("button", { name: "Keyboard help" }).click();
+    const caps = page.getByRole("dialog", { name: "Keyboard" }).locator("kbd");
+    for (let i = 0; i < (await caps.count()); i += 1) assert.equal(await lines(caps.nth(i)), 1, await caps.nth(i).textContent());
+    await page.keyboard.press("Escape");
+  });
+  walk("legends have the newest figures where nobody points", async () => {
+    await visit(page, "overview");
+    await eventually(async () => {
+      const texts = await page.locator(".u-legend .u-series:not(:first-child) .u-value").allTextContents();
+      assert.ok(texts.length > 6 && texts.filter((text) => /^\W*$/.test(text)).length <= 2, texts.join("|"));
+    }, 10_000);
+  });
+});
