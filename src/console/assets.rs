@@ -33,8 +33,8 @@ mod tests {
     use super::*;
 
     /// The most that a browser loads if it opens every view; 28,000 bytes of it are vendored, and
-    /// 25,000 are parts that few open (the topology, the editor of users, filters and ranges, import
-    /// and export), which no first view loads.
+    /// 25,000 are parts that few open (the topology, the editor of users, filters and ranges,
+    /// import and export), which no first view loads.
     const GZIP_BYTES_MAX: usize = 215 * 1000;
 
     #[test]
