@@ -80,6 +80,10 @@ image *ARGS:
 release *ARGS:
     packaging/release {{ ARGS }}
 
+# Both images of a release, of what `just release` has written: `just images target/release-files localhost/russet:0.1.0`.
+images *ARGS:
+    packaging/container/images {{ ARGS }}
+
 # The Kubernetes manifests and the chart; with a binary also their probes.
 kubernetes-test *ARGS:
     packaging/kubernetes/test {{ ARGS }}
