@@ -9,6 +9,7 @@
 use std::net::{IpAddr, Ipv6Addr};
 
 use super::http::{self, Answer, Method, RequestHead};
+use super::refusals::Refusal;
 
 /// The settings that decide about admission.
 #[derive(Clone, Copy, Debug)]
@@ -54,8 +55,7 @@ impl Doors<'_> {
     /// Refuses requests for other hosts, and calls that do not come from our page.
     pub fn pass(&self, head: &RequestHead) -> Result<Named, Answer> {
         let Some(named) = self.named(&head.host) else {
-            const TEXT: &str = "this name is not one of the console's: add it to console-hosts";
-            return Err(Answer::error(http::MISDIRECTED, TEXT));
+            return Err(Refusal::Name.answer(head));
         };
         if head.method == Method::Post {
             self.pass_call(head, named)?;

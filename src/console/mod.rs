@@ -1,7 +1,7 @@
 //! The web console's protocol, without a server: requests and answers of HTTP (`http`), their
-//! compression (`pack`), their admission (`doors`), the embedded files (`assets`), the bodies of
-//! calls (`calls`), replies as JSON (`json`), events of streams (`events`), figures over time
-//! (`history`).
+//! compression (`pack`), their admission (`doors`) and the words of a refusal (`refusals`), the
+//! embedded files (`assets`), the bodies of calls (`calls`), replies as JSON (`json`), events of
+//! streams (`events`), figures over time (`history`).
 //!
 //! `server::console` runs the calls, `server/run/links` drives the connections.
 
@@ -13,3 +13,4 @@ pub mod history;
 pub mod http;
 pub mod json;
 pub mod pack;
+pub mod refusals;

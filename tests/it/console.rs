@@ -321,6 +321,22 @@ fn other_machines_need_tls_or_a_word_and_then_a_password() {
     };
     let none = r#"{"user":"default","password":""}"#;
     let ops = r#"{"user":"ops","password":"secret"}"#;
+    let mut browser = TcpStream::connect((address, port)).expect("it listens");
+    write!(browser, "GET / HTTP/1.1\r\nHost: localhost:{port}\r\n\r\n").expect("taken");
+    let page = read_answer(&mut browser);
+    assert_eq!(page.status, 403);
+    let text = String::from_utf8(page.body).expect("UTF-8");
+    assert!(
+        text.contains(&address.to_string()) && text.contains("--console-insecure yes"),
+        "{text}"
+    );
+    // Half a request of one that is refused keeps no other out.
+    let halves: Vec<TcpStream> = (0..70)
+        .map(|_| TcpStream::connect((address, port)).expect("it listens"))
+        .collect();
+    let own = format!("GET / HTTP/1.1\r\nHost: localhost:{port}\r\n\r\n");
+    assert_eq!(ask(port, &own).status, 200);
+    drop(halves);
     assert_eq!(from_afar("/api/login", ops).status, 403);
     assert_eq!(
         server.connect().ask("CONFIG SET console-insecure yes"),

@@ -144,7 +144,8 @@ impl Engine {
         } = self;
         if !session.client.flags.contains(ClientFlags::PROVEN) && !who.is_here {
             server.acl.leave_account(&mut session.client);
-            const TEXT: &str = "DENIED a user without a password logs in from this machine only";
+            const TEXT: &str = "DENIED a user without a password logs in from the server's own machine, or \
+                                container, only: give it one (requirepass)";
             return Answer::error(http::UNAUTHORIZED, TEXT);
         }
         let now_ms = server.now.mono_ms;

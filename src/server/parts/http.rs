@@ -4,6 +4,7 @@
 //! Bounds: [`Port::connections_max`] at a time, of each port.
 
 use crate::console::http::{Method, RequestHead};
+use crate::console::refusals::Refusal;
 use crate::server::parts::console::Task;
 use russet_config::Config;
 use russet_keyspace::ClientId;
@@ -62,6 +63,28 @@ impl Port {
     }
 }
 
+/// Why the console shows nothing to an address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refused {
+    /// `console-allow` does not have it.
+    Foreign,
+    /// It is of another machine, and there is no TLS.
+    Open,
+}
+
+impl Refused {
+    /// Connections at a time that are refused in words, of all that the console has.
+    pub const CONNECTIONS_MAX: usize = 8;
+
+    /// The refusal of a peer with this address.
+    pub fn of(self, address: &str) -> Refusal<'_> {
+        match self {
+            Refused::Foreign => Refusal::Foreign(address),
+            Refused::Open => Refusal::Open(address),
+        }
+    }
+}
+
 /// The sockets and the connections of a port.
 #[derive(Default)]
 pub struct Pool {
@@ -112,6 +135,9 @@ pub struct Connection {
     pub sent: usize,
     pub write_armed: bool,
     pub task: Task,
+    /// Why its one request is refused, once it has been read: a browser shows no answer that
+    /// precedes its request.
+    pub refused: Option<Refused>,
     /// The method of the request being answered.
     pub method: Method,
     pub keep_alive: bool,
@@ -135,6 +161,7 @@ impl Connection {
             sent: 0,
             write_armed: false,
             task: Task::Read,
+            refused: None,
             method: Method::Get,
             keep_alive: true,
             was_answered: false,
@@ -168,6 +195,14 @@ impl Connection {
             (false, true) => 1,
             (false, false) => 0,
         })
+    }
+
+    /// The peer's address, without its port.
+    pub fn peer_host(&self) -> String {
+        match &self.peer {
+            Address::Tcp(address) => address.ip().to_canonical().to_string(),
+            other => other.to_string(),
+        }
     }
 
     pub fn is_tls(&self) -> bool {

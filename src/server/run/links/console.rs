@@ -167,6 +167,11 @@ impl Loop {
                 Ok(Some(head)) => {
                     c.due_ms = self.engine.server.now.mono_ms + BODY_MS;
                     (c.method, c.keep_alive) = (head.method, head.keep_alive);
+                    if let Some(refused) = c.refused {
+                        let answer = refused.of(&c.peer_host()).answer(&head);
+                        self.refuse(c, &answer);
+                        return None;
+                    }
                     if let Some(answer) = self.engine.refuse_body(&head) {
                         self.refuse(c, &answer);
                         return None;

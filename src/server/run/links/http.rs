@@ -13,7 +13,7 @@ use crate::console::http::{Answer, Method};
 use crate::http::{self, Status};
 use crate::server::observe::metrics::http as scrapes;
 use crate::server::parts::console::Task;
-use crate::server::parts::http::{Connection, Pool, Port};
+use crate::server::parts::http::{Connection, Pool, Port, Refused};
 use crate::server::run::Loop;
 use russet_net::tls::TlsLink;
 use russet_net::{Accepted, Address, Stream, readable};
@@ -112,9 +112,6 @@ impl Loop {
     }
 
     fn welcome_page(&mut self, port: Port, mut stream: Stream, peer: Address) {
-        const FOREIGN: &str = "console-allow does not permit this address";
-        const OPEN: &str = "passwords would cross the network: the console needs TLS \
-                            (console-tls yes), or console-insecure yes";
         const FULL: &str = "there are 64 connections already";
         let is_tls = stream.tls().is_some();
         let server = &self.engine.server;
@@ -125,14 +122,18 @@ impl Loop {
             self.end_longest_waiting(port);
         }
         let refused = if !is_allowed {
-            Some((http::FORBIDDEN, FOREIGN))
-        } else if !is_safe {
-            Some((http::FORBIDDEN, OPEN))
+            Some(Refused::Foreign)
         } else {
-            (self.pool(port).slab.len() >= max).then_some((http::UNAVAILABLE, FULL))
+            (!is_safe).then_some(Refused::Open)
         };
-        if let Some((status, text)) = refused {
-            return self.refuse_page(port, &mut stream, status, text);
+        if let Some(refused) = refused
+            && (port == Port::Metrics || is_tls || !self.has_room_to_refuse())
+        {
+            let text = refused.of("").line();
+            return self.refuse_page(port, &mut stream, http::FORBIDDEN, text);
+        }
+        if self.pool(port).slab.len() >= max {
+            return self.refuse_page(port, &mut stream, http::UNAVAILABLE, FULL);
         }
         stream.tune(self.engine.server.config.tcp_keepalive as u64);
         let due_ms = self.engine.server.now.mono_ms + HEAD_MS;
@@ -142,10 +143,19 @@ impl Loop {
             self.pool(port).slab.free(place.0);
             return;
         }
-        let connection = Box::new(Connection::new(port, stream, peer, due_ms));
+        let mut connection = Box::new(Connection::new(port, stream, peer, due_ms));
+        connection.refused = refused;
         self.pool(port).slab.put_back(place.0, connection);
         // Its request may be there already: once read, later ones cannot take its place.
         self.drive_page(port, place);
+    }
+
+    /// Whether one more request may be read that will be refused: they are few, and make no other
+    /// connection end.
+    fn has_room_to_refuse(&mut self) -> bool {
+        let pool = self.pool(Port::Console);
+        let refused = pool.slab.iter().filter(|(_, _, c)| c.refused.is_some());
+        refused.count() < Refused::CONNECTIONS_MAX
     }
 
     /// Best effort: a peer that does not read it is closed all the same.
