@@ -1,6 +1,6 @@
 /** The editor of an ACL user: a draft, a dry run of it on the server, and only then the change. */
 
-import { html, useState } from "../vendor/htm-preact.module.js";
+import { html, useEffect, useRef, useState } from "../vendor/htm-preact.module.js";
 import { draftLines, draftOf, hashesOf, rulesOf } from "../aclrules.js";
 import { describeUser } from "../aclwords.js";
 import { splitCommand } from "../commandline.js";
@@ -96,6 +96,11 @@ function Form({ name, reply, onClose, onDone }) {
       setBusy(false);
     }
   };
+  // Below the fields, which may fill the dialog.
+  const outcome = useRef(/** @type {any} */ (null));
+  useEffect(() => {
+    if (shown) outcome.current.scrollIntoView({ block: "nearest" });
+  }, [shown]);
   const why = !isChanged ? "Nothing is changed." : !shown ? "First the dry run." : shown.error ? "The dry run has failed." : null;
   const logins = /** @type {[string, string][]} */ ([...(name === null ? [] : [["keep", hashes.length ? `its ${plural(hashes.length, "password")}` : "no password, as now"], ["add", "those, and a new one"]]), ["only", "a new password alone"], ["none", "no password: cannot log in"], ["any", "any password (nopass)"]]);
   return html`<${Dialog} title=${name === null ? "New user" : `Edit the user ${printable(name, 60)}`} wide=${true} onClose=${onClose} onSubmit=${rehearse}
@@ -116,7 +121,7 @@ function Form({ name, reply, onClose, onDone }) {
     </div>
     <p class="soft">The dry run makes the draft a user of another name, switched off, in a transaction that deletes it again: the server itself judges the rules and the commands to try, and runs none. Then it can be applied, over exactly the rules that were shown.</p>
     ${isChanged && html`<pre class="value diff" tabindex="0" aria-label="Changes">${lines.map(({ mark, text }, i) => html`<span key=${i} class=${mark}>${{ same: "  ", old: "− ", new: "+ " }[mark]}${printable(text, 2000)}</span>`)}</pre>`}
-    <div role="status">${shown?.error ? html`<${Note} tone="bad">${shown.error}<//>` : shown?.user && html`<${Outcome} dry=${shown} />`}</div>
+    <div ref=${outcome} class="outcome" role="status">${shown?.error ? html`<${Note} tone="bad">${shown.error}<//>` : shown?.user && html`<${Outcome} dry=${shown} />`}</div>
   <//>`;
 }
 
