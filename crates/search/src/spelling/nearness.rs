@@ -2,7 +2,8 @@
 //!
 //! The states of the word's Levenshtein automaton are rows of distances, one for each letter of a
 //! text; texts with the same beginning share the rows of it. When no distance of a row is small
-//! enough, all texts that begin so are skipped.
+//! enough, all texts that begin so are skipped, and with them those whose next letter would have to
+//! be one of the word's and is not.
 
 use crate::index::to_successor;
 
@@ -20,8 +21,11 @@ struct Rows {
 enum Distance {
     Near,
     Far,
-    /// So are all that begin with so many of its bytes.
-    FarFrom(usize),
+    /// So are all that begin with so many of its bytes, which are so many letters, one or more.
+    FarFrom {
+        bytes: usize,
+        letters: usize,
+    },
 }
 
 impl Rows {
@@ -58,7 +62,10 @@ impl Rows {
             depth += 1;
             let row = &self.rows[depth * width..][..width];
             if row.iter().all(|distance| *distance > self.most) {
-                return Distance::FarFrom(bytes);
+                return Distance::FarFrom {
+                    bytes,
+                    letters: depth,
+                };
             }
         }
         if self.rows[(depth + 1) * width - 1] <= self.most {
@@ -66,6 +73,25 @@ impl Rows {
         } else {
             Distance::Far
         }
+    }
+
+    /// Makes of a beginning that is too far, of so many letters, the next one that may be near;
+    /// `false`: there is none.
+    fn to_next(&self, start: &mut Vec<u8>, letters: usize) -> bool {
+        let width = self.word.len() + 1;
+        let before = &self.rows[(letters - 1) * width..][..width];
+        // Any letter but the word's own adds an edit to each distance.
+        let must_match = before.iter().all(|distance| *distance >= self.most);
+        let Some(last) = start.pop_if(|last| must_match && last.is_ascii()) else {
+            return to_successor(start);
+        };
+        let own = before.iter().zip(&self.word);
+        let own = own.filter(|(distance, letter)| **distance <= self.most && letter.is_ascii());
+        let own = own.flat_map(|(_, letter)| [*letter as u8, letter.to_ascii_uppercase() as u8]);
+        let next = own.filter(|letter| *letter > last).min();
+        // Letters of other alphabets are looked at one by one.
+        start.push(next.unwrap_or(0x80));
+        true
     }
 
     fn push(&mut self, letter: char, bytes: usize) {
@@ -112,13 +138,17 @@ pub(super) fn near<T: Texts>(
         let is_letter = |byte: &u8| *byte != 0 && byte.is_ascii();
         let len = head.iter().position(|byte| !is_letter(byte)).unwrap_or(8);
         start.clear();
-        if let Distance::FarFrom(bytes) = rows.distance(&head[..len]) {
+        let letters = if let Distance::FarFrom { bytes, letters } = rows.distance(&head[..len]) {
             start.extend_from_slice(&head[..bytes]);
+            letters
         } else {
             let entry = texts.entry();
             let text = T::text(&entry);
             match rows.distance(text) {
-                Distance::FarFrom(bytes) => start.extend_from_slice(&text[..bytes]),
+                Distance::FarFrom { bytes, letters } => {
+                    start.extend_from_slice(&text[..bytes]);
+                    letters
+                }
                 distance => {
                     if matches!(distance, Distance::Near) {
                         take(entry);
@@ -127,8 +157,8 @@ pub(super) fn near<T: Texts>(
                     continue;
                 }
             }
-        }
-        if !to_successor(&mut start) {
+        };
+        if !rows.to_next(&mut start, letters) {
             return;
         }
         texts.seek(&start);
