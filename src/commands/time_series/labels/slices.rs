@@ -18,7 +18,7 @@ use russet_types::TimeSeries;
 use russet_types::vector_set::Progress;
 
 /// The loop is held for about so long at a time.
-const SLICE_US: u64 = 1000;
+const SLICE_US: u64 = 500;
 
 /// Series that the client may not read.
 #[derive(Clone, Copy, PartialEq, Eq)]
