@@ -16,6 +16,8 @@ use std::sync::OnceLock;
 
 /// Sum of products of f32.
 type DotF32 = unsafe fn(&[u8], &[u8]) -> f32;
+/// Sum of the squares of differences of f32.
+type SquaresF32 = unsafe fn(&[u8], &[u8]) -> f32;
 /// Sum of products of i8.
 type DotI8 = unsafe fn(&[u8], &[u8]) -> i32;
 /// Number of bits that differ; lengths are multiples of 8 bytes.
@@ -29,6 +31,7 @@ type Many<T> = unsafe fn(&[u8], &[&[u8]], &mut [T]);
 pub(super) struct Kernels {
     /// Invariant of all: this processor has the features they need.
     dot_f32: DotF32,
+    squares_f32: SquaresF32,
     dot_i8: DotI8,
     hamming: Hamming,
     dots_f32: Many<f32>,
@@ -40,6 +43,7 @@ pub(super) struct Kernels {
 
 const SCALAR: Kernels = Kernels {
     dot_f32: scalar::dot_f32,
+    squares_f32: scalar::squares_f32,
     dot_i8: scalar::dot_i8,
     hamming: scalar::hamming,
     dots_f32: scalar::dots_f32,
@@ -87,6 +91,13 @@ impl Kernels {
     pub(super) fn dot_f32(&self, a: &[u8], b: &[u8]) -> f32 {
         // SAFETY: the processor has the features (the field's invariant).
         unsafe { (self.dot_f32)(a, b) }
+    }
+
+    /// Returns the sum of the squares of the differences of two vectors of f32.
+    #[inline(always)]
+    pub(super) fn squares_f32(&self, a: &[u8], b: &[u8]) -> f32 {
+        // SAFETY: the processor has the features (the field's invariant).
+        unsafe { (self.squares_f32)(a, b) }
     }
 
     /// Returns the sum of products of two vectors of i8.
@@ -139,6 +150,16 @@ macro_rules! many {
     };
 }
 
+/// The form for the squares of differences: the plain one, compiled for the features.
+macro_rules! squares {
+    ($features:literal) => {
+        #[target_feature(enable = $features)]
+        pub(super) fn squares_f32(a: &[u8], b: &[u8]) -> f32 {
+            super::scalar::squares_in_lanes(a, b)
+        }
+    };
+}
+
 mod scalar {
     /// Lanes summed apart, so that the compiler may use the vector registers of the target.
     const LANES: usize = 8;
@@ -164,6 +185,33 @@ mod scalar {
         }
     }
 
+    pub(super) fn squares_f32(a: &[u8], b: &[u8]) -> f32 {
+        squares_in_lanes(a, b)
+    }
+
+    /// Inlined where the features are known, for which the compiler chooses instructions.
+    #[inline(always)]
+    pub(super) fn squares_in_lanes(a: &[u8], b: &[u8]) -> f32 {
+        /// As many as four of the widest registers.
+        const LANES: usize = 32;
+        let (a, b) = (a.as_chunks::<4>().0, b.as_chunks::<4>().0);
+        let floats = a.len().min(b.len());
+        let (a, rest_a) = a[..floats].as_chunks::<LANES>();
+        let (b, rest_b) = b[..floats].as_chunks::<LANES>();
+        let square = |x: &[u8; 4], y: &[u8; 4]| {
+            let difference = f32::from_le_bytes(*x) - f32::from_le_bytes(*y);
+            difference * difference
+        };
+        let mut sums = [0.0_f32; LANES];
+        for (x, y) in a.iter().zip(b) {
+            for lane in 0..LANES {
+                sums[lane] += square(&x[lane], &y[lane]);
+            }
+        }
+        let rest = rest_a.iter().zip(rest_b).map(|(x, y)| square(x, y));
+        sums.iter().sum::<f32>() + rest.sum::<f32>()
+    }
+
     pub(super) fn dot_i8(a: &[u8], b: &[u8]) -> i32 {
         a.iter()
             .zip(b)
@@ -182,6 +230,7 @@ mod avx512 {
 
     pub(super) const KERNELS: super::Kernels = super::Kernels {
         dot_f32,
+        squares_f32,
         dot_i8,
         hamming,
         dots_f32,
@@ -192,6 +241,7 @@ mod avx512 {
     };
 
     many!(dots_f32, dot_f32, f32, "avx512f,avx512bw,avx512vl");
+    squares!("avx512f,avx512bw,avx512vl");
     many!(
         hammings,
         hamming,
@@ -344,6 +394,7 @@ mod avx2 {
 
     pub(super) const KERNELS: super::Kernels = super::Kernels {
         dot_f32,
+        squares_f32,
         dot_i8,
         hamming,
         dots_f32,
@@ -354,6 +405,7 @@ mod avx2 {
     };
 
     many!(dots_f32, dot_f32, f32, "avx2,fma");
+    squares!("avx2,fma");
     many!(dots_i8, dot_i8, i32, "avx2");
     many!(hammings, hamming, u32, "popcnt");
 
@@ -423,6 +475,7 @@ mod neon {
 
     pub(super) const KERNELS: super::Kernels = super::Kernels {
         dot_f32,
+        squares_f32,
         dot_i8,
         hamming,
         dots_f32,
@@ -433,6 +486,7 @@ mod neon {
     };
 
     many!(dots_f32, dot_f32, f32, "neon");
+    squares!("neon");
     many!(dots_i8, dot_i8, i32, "neon");
     many!(hammings, hamming, u32, "neon");
 
@@ -604,6 +658,15 @@ mod tests {
                 let got = form.dot_f32(&bytes(&x)[1..], &bytes(&y)[1..]);
                 let error = (f64::from(got) - exact).abs();
                 assert!(error < 1e-4, "{} f32 {n}: {got} {exact}", form.name);
+                let pairs = x.iter().zip(&y);
+                let exact: f64 = pairs.map(|(&x, &y)| f64::from(x - y).powi(2)).sum();
+                let got = form.squares_f32(&bytes(&x)[1..], &bytes(&y)[1..]);
+                let error = (f64::from(got) - exact).abs();
+                assert!(
+                    error < 1e-6 * exact.max(1.0),
+                    "{} {n}: {got} {exact}",
+                    form.name
+                );
             }
         }
     }
@@ -615,6 +678,7 @@ mod tests {
             assert_eq!(form.dot_i8(&long, &short), 40, "{}", form.name);
             assert_eq!(form.hamming(&short, &long), 0, "{}", form.name);
             assert_eq!(form.dot_f32(&long, &short), form.dot_f32(&short, &short));
+            assert_eq!(form.squares_f32(&long, &short), 0.0);
         }
     }
 }

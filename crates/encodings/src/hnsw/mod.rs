@@ -43,3 +43,14 @@ pub use parameters::{
 };
 pub use query::{Query, Stored};
 pub use search::{Found, Progress, Scan, Search};
+
+/// The sum of products of two vectors of f32, little-endian, of the same length. Its last bits
+/// depend on the processor. O(dimensions).
+pub fn dot_f32(a: &[u8], b: &[u8]) -> f32 {
+    kernels::Kernels::get().dot_f32(a, b)
+}
+
+/// The square of the Euclidean distance of two vectors of f32, as [`dot_f32`].
+pub fn squared_distance_f32(a: &[u8], b: &[u8]) -> f32 {
+    kernels::Kernels::get().squares_f32(a, b)
+}

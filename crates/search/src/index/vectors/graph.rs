@@ -25,6 +25,9 @@ use super::rows::Rows;
 /// Rows of a chunk of links.
 const CHUNK_ROWS: usize = 256;
 
+/// So many rows before one is measured, it is prefetched.
+const AHEAD: usize = 3;
+
 /// The highest level.
 const LEVEL_MAX: usize = 24;
 
@@ -169,6 +172,7 @@ impl Graph {
         seen.mark(start.document);
         let mut open = BinaryHeap::from([Reverse(start)]);
         let mut found = BinaryHeap::new();
+        let mut fresh = Vec::with_capacity(self.links_max(level));
         if passes(start.document) {
             found.push(start);
         }
@@ -176,16 +180,20 @@ impl Graph {
             if found.len() >= ef && found.peek().is_some_and(|worst| at > *worst) {
                 break;
             }
-            for row in self.links(at.document, level) {
-                if !seen.mark(*row) {
-                    continue;
+            fresh.clear();
+            let links = self.links(at.document, level).iter().copied();
+            fresh.extend(links.filter(|row| seen.mark(*row)));
+            fresh.iter().take(AHEAD).for_each(|row| rows.prefetch(*row));
+            for (n, row) in fresh.iter().copied().enumerate() {
+                if let Some(later) = fresh.get(n + AHEAD) {
+                    rows.prefetch(*later);
                 }
-                let near = Near::new(*row, measure(*row));
+                let near = Near::new(row, measure(row));
                 if found.len() >= ef && found.peek().is_some_and(|worst| near >= *worst) {
                     continue;
                 }
                 open.push(Reverse(near));
-                if passes(*row) {
+                if passes(row) {
                     found.push(near);
                     if found.len() > ef {
                         found.pop();
@@ -204,12 +212,17 @@ impl Graph {
         ef: usize,
         passes: &dyn Fn(u32) -> bool,
     ) -> Vec<Near> {
-        let measure: Measure<'_> = &|row| rows.distance(target, rows.get(row));
+        let measure: Measure<'_> = &|row| rows.rough_distance(target, rows.get(row));
         let Some((start, level)) = self.start(measure) else {
             return Vec::new();
         };
         let start = self.descend(measure, start, level, 0);
-        self.search_level(rows, measure, start, ef, 0, passes)
+        let mut found = self.search_level(rows, measure, start, ef, 0, passes);
+        for near in &mut found {
+            near.distance = rows.distance(target, rows.get(near.document));
+        }
+        found.sort_unstable();
+        found
     }
 
     /// The rows within a radius. The walk goes on as long as rows are within `radius` and a share

@@ -6,7 +6,9 @@
 //! Numbers of rows that are gone are used again.
 
 use super::element;
-use crate::schema::{self, Metric};
+use crate::schema::{self, Element, Metric};
+use russet_encodings::hnsw::{dot_f32, squared_distance_f32};
+use russet_encodings::prefetch::prefetch;
 
 /// Rows of one chunk.
 const CHUNK_ROWS: usize = 256;
@@ -81,6 +83,22 @@ impl Rows {
         element::distance(self.options.element, self.options.metric, a, b)
     }
 
+    /// As [`Rows::distance`], by the widest instructions, whose last bits depend on the processor:
+    /// for the walk of a graph, whose result is measured once more.
+    #[inline]
+    pub(super) fn rough_distance(&self, a: &[u8], b: &[u8]) -> f64 {
+        self.rough(self.options.metric, a, b)
+    }
+
+    #[inline]
+    fn rough(&self, metric: Metric, a: &[u8], b: &[u8]) -> f64 {
+        match (self.options.element, metric) {
+            (Element::Float32, Metric::L2) => f64::from(squared_distance_f32(a, b)),
+            (Element::Float32, _) => f64::from(1.0 - dot_f32(a, b)),
+            (element, metric) => element::distance(element, metric, a, b),
+        }
+    }
+
     /// The distance of two rows as a graph links them. Inner products are no distances (a row is
     /// not the nearest to itself), so rows are linked by the Euclidean one then.
     #[inline]
@@ -89,7 +107,20 @@ impl Rows {
             Metric::InnerProduct => Metric::L2,
             metric => metric,
         };
-        element::distance(self.options.element, metric, self.get(a), self.get(b))
+        self.rough(metric, self.get(a), self.get(b))
+    }
+
+    /// Brings a row that is measured soon into the processor's caches.
+    #[inline]
+    pub(super) fn prefetch(&self, row: u32) {
+        const LINE: usize = 64;
+        /// The processor fetches what follows by itself.
+        const LINES_MAX: usize = 16;
+        let row = self.get(row);
+        let begin = row.as_ptr().addr();
+        for line in 0..row.len().div_ceil(LINE).min(LINES_MAX) {
+            prefetch(begin + line * LINE);
+        }
     }
 
     pub(super) fn bytes(&self) -> usize {
