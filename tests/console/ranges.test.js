@@ -37,6 +37,8 @@ const row = (name) => page.getByRole("row", { name }).first().waitFor();
 
 async function open(key) {
   await visit(page, "keys");
+  // Not before the page has let go of the key that was open.
+  await page.getByText(/^Choose a key/).waitFor();
   await visit(page, `keys/${key}`);
   await page.getByRole("article", { name: /^Key/ }).waitFor();
   await status(/ of .* shown/);
