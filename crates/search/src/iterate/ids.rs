@@ -72,12 +72,16 @@ impl<'i> Ids<'i> {
         // Sorting a number takes about as long as clearing 16 words.
         if count * 16 > words {
             let mut bits = vec![0u64; words];
-            for id in parts.flatten() {
-                bits[*id as usize / 64] |= 1 << (id % 64);
+            // A part after the other: an iterator of all would ask for the next part at each.
+            for part in parts {
+                for id in part {
+                    bits[*id as usize / 64] |= 1 << (id % 64);
+                }
             }
             return Ids::new(Source::Bits(Cow::Owned(bits)), count as u64, role, weight);
         }
-        let list: Vec<u32> = parts.flatten().copied().collect();
+        let mut list = Vec::with_capacity(count);
+        parts.for_each(|part| list.extend_from_slice(part));
         Ids::listed(list, role, weight)
     }
 
