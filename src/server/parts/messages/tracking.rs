@@ -25,8 +25,10 @@ use bytes::Bytes;
 
 use crate::pubsub::{Broadcast, News, PrefixList, Readers};
 use crate::server::clients::client::{Client, ClientFlags};
+use crate::server::clients::session::Session;
 use crate::server::clients::table::Clients;
 use crate::server::parts::messages::message::{Notice, message};
+use crate::server::parts::messages::outbox::GONE;
 use russet_acl::Users;
 use russet_command::table::Row;
 use russet_config::Config;
@@ -350,6 +352,13 @@ impl<'a> KeyNews<'a> {
     }
 }
 
+/// Whether a client is there and gets messages. One that has sent QUIT does not, though a courier
+/// may still have to write its last reply.
+fn is_reached(id: ClientId, clients: &Clients) -> bool {
+    let ends = |session: &Session| session.client.flags.intersects(GONE);
+    clients.is_connected(id) && !clients.get(id).is_some_and(ends)
+}
+
 /// The message for a client, to it or to the target of its redirection.
 fn notice(
     trackers: &mut Trackers,
@@ -361,7 +370,7 @@ fn notice(
     let redirected = tracker.redirect.is_some();
     Some(match tracker.redirect {
         None => (client, Notice::Changed { keys, redirected }),
-        Some(other) if clients.is_connected(other) => (other, Notice::Changed { keys, redirected }),
+        Some(other) if is_reached(other, clients) => (other, Notice::Changed { keys, redirected }),
         Some(other) => {
             tracker.is_broken = true;
             (client, Notice::RedirectionGone(other))
