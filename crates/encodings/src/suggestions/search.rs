@@ -1,7 +1,8 @@
 //! Searches: the entries of the best scores whose texts begin like a query.
 //!
 //! Nodes wait in a heap by the best score that an entry below them can have, entries by theirs. An
-//! entry that comes first is found. Of equal scores the order is that of the trie, as a rule.
+//! entry that comes first is found. Of equal scores the order is that of the trie, as a rule. What
+//! comes after as many entries as are wanted does not wait.
 //!
 //!     score = own * e^(-2 * edits) / sqrt(1 + |letters - bytes of the query|)
 //!
@@ -46,6 +47,42 @@ struct Waiting {
     path: Path,
 }
 
+/// The best scores of entries that have been met, as many as are wanted, ascending.
+struct Bar {
+    wanted: usize,
+    scores: Vec<f32>,
+}
+
+impl Bar {
+    fn new(wanted: usize) -> Bar {
+        Bar {
+            wanted,
+            scores: Vec::new(),
+        }
+    }
+
+    /// Whether as many as are wanted have better scores.
+    fn is_above(&self, score: f32) -> bool {
+        let is_full = self.scores.len() == self.wanted;
+        is_full && self.scores.first().is_some_and(|least| score < *least)
+    }
+
+    fn meet(&mut self, score: f32) {
+        /// More than that are never found to be better: the bar would cost more than it spares.
+        const WANTED_MAX: usize = 64;
+        if self.wanted > WANTED_MAX {
+            return;
+        }
+        let at = self.scores.partition_point(|other| *other < score);
+        if self.scores.len() < self.wanted {
+            self.scores.insert(at, score);
+        } else if at > 0 {
+            self.scores[..at].rotate_left(1);
+            self.scores[at - 1] = score;
+        }
+    }
+}
+
 impl PartialEq for Waiting {
     fn eq(&self, other: &Waiting) -> bool {
         self.cmp(other) == Ordering::Equal
@@ -85,6 +122,7 @@ impl Suggestions {
         };
         let mut found = Vec::new();
         let mut order = 0;
+        let mut bar = Bar::new(max);
         let mut heap = BinaryHeap::from([Waiting {
             score: 0.0,
             is_entry: false,
@@ -121,6 +159,12 @@ impl Suggestions {
                 }
                 let held = &self.nodes[child as usize];
                 let mut push = |score, is_entry| {
+                    if bar.is_above(score) {
+                        return;
+                    }
+                    if is_entry {
+                        bar.meet(score);
+                    }
                     order += 1;
                     heap.push(Waiting {
                         score,
