@@ -30,8 +30,12 @@ function App() {
       // What failed meanwhile is loaded again.
       if (returns) dispatchEvent(new Event("russet-reach"));
     } catch (error) {
-      setMe(null);
-      setFailure(/** @type {api.ApiError} */ (error));
+      const failed = /** @type {api.ApiError} */ (error);
+      // A server that falls silent again is asked once it is back; until then the page stays, in grey.
+      if (!returns || failed.status !== 0) {
+        setMe(null);
+        setFailure(failed);
+      }
     }
     entering.current = null;
   })()), []);

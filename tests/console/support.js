@@ -47,6 +47,8 @@ export class Server {
     this.process.stdout.on("data", (piece) => (this.output += piece));
     this.process.stderr.on("data", (piece) => (this.output += piece));
     this.client = await Client.connect(this.port);
+    // PING is refused while data loads.
+    await eventually(() => this.client.call("PING"), 20_000);
   }
 
   async #kill() {
