@@ -5,7 +5,7 @@ import { after, before, describe } from "node:test";
 import { eventually, openBrowser, openPage, Server, visit, VIEWS, walker } from "./support.js";
 
 const WIDTH = 390;
-const LONG = "session:a-name-rather-long";
+const LONG = "session:a-rather-long";
 
 let server;
 let browser;

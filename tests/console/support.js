@@ -47,8 +47,11 @@ export class Server {
     this.process.stdout.on("data", (piece) => (this.output += piece));
     this.process.stderr.on("data", (piece) => (this.output += piece));
     this.client = await Client.connect(this.port);
-    // PING is refused while data loads.
-    await eventually(() => this.client.call("PING"), 20_000);
+    // PING is refused while data loads, and later where a password is asked.
+    await eventually(async () => {
+      const refusal = await this.client.call("PING").then(() => "", (error) => error.message);
+      assert.doesNotMatch(refusal, /^LOADING/);
+    }, 20_000);
   }
 
   async #kill() {
