@@ -123,17 +123,17 @@ impl Clients {
     /// All sessions that are not taken out, in no order. Sessions are prefetched some steps ahead,
     /// because each is a cache miss of its own.
     pub fn iter(&self) -> impl Iterator<Item = &Session> {
-        const AHEAD: u32 = 4;
         self.slab.iter().map(|(slot, _, session)| {
-            self.prefetch(slot + AHEAD);
+            self.prefetch_after(slot);
             session.as_ref()
         })
     }
 
-    /// Brings the session in a slot, if there is one, into the processor's caches.
-    pub(in crate::server) fn prefetch(&self, slot: u32) {
+    /// Brings the session some slots after one, if there is one, into the processor's caches.
+    pub(in crate::server) fn prefetch_after(&self, slot: u32) {
+        const AHEAD: u32 = 4;
         const LINE: usize = 64;
-        if let Some(session) = self.at(slot) {
+        if let Some(session) = self.at(slot + AHEAD) {
             let begin = std::ptr::from_ref(session).addr();
             for line in (0..size_of::<Session>()).step_by(LINE) {
                 prefetch(begin + line);

@@ -137,7 +137,6 @@ impl Server {
     /// Walks all clients once a second. Sessions are prefetched some steps ahead, because each is
     /// several cache misses of its own.
     pub(in crate::server) fn watch_clients(&mut self) {
-        const AHEAD: u64 = 4;
         let slots = u64::from(self.clients.slots());
         if slots == 0 {
             return;
@@ -146,7 +145,7 @@ impl Server {
         let start = self.turn.cron_turns.wrapping_mul(many) % slots;
         for i in 0..many.min(slots) {
             let slot = (start + i) % slots;
-            self.clients.prefetch((slot + AHEAD) as u32);
+            self.clients.prefetch_after(slot as u32);
             let Some(mut session) = self.clients.take_slot(slot as u32) else {
                 continue;
             };
