@@ -19,7 +19,7 @@ function App() {
   const [failure, setFailure] = useState(/** @type {api.ApiError | null} */ (null));
   const before = useRef(/** @type {string | null} */ (null));
   const entering = useRef(/** @type {Promise<void> | null} */ (null));
-  // All calls of a session that has ended fail at once: one of them asks who is logged in.
+  // All calls of a session that has ended fail at once: one of them asks for the user.
   const enter = useCallback(() => (entering.current ??= (async () => {
     const returns = before.current !== null;
     try {

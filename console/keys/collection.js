@@ -29,7 +29,7 @@ export async function halving(most, read) {
 }
 
 /** @template R @typedef {import("./find.js").Page<R>} Page */
-/** @template R @typedef {{onPart: (page: Page<R>) => void, stopped: () => boolean}} Walker of a page that takes long: shows what it has so far; whether it was told to stop */
+/** @template R @typedef {{onPart: (page: Page<R>) => void, stopped: () => boolean}} Walker of a page that takes long: shows what it has so far; whether it must stop */
 
 /**
  * Pages that follow each other. @template R

@@ -14,7 +14,7 @@ import { Stat, Stats, Tile } from "../parts/tile.js";
 
 /**
  * @typedef {{name: string, value: string, secret: boolean, known: boolean, default: string | null, file: string | null, changed: boolean, differs: boolean, fixed: boolean, meaning: string, kind: string, choices: string[]}} Directive
- *   `known`: CONFIG DOCS told of it; `changed`: not the default; `differs`: not as the file has it; `fixed`: from the start on; `choices`: all that it can be,
+ *   `known`: CONFIG DOCS has it; `changed`: not the default; `differs`: not as the file has it; `fixed`: from the start on; `choices`: all that it can be,
  *   if these are a few
  */
 

@@ -53,7 +53,7 @@ function Form({ name, reply, onClose, onDone }) {
     }
     setBusy(false);
   };
-  // A user of another name, in one transaction that also deletes it: nobody can log in as it.
+  // A user of another name, in one transaction that also deletes it: no client can log in as it.
   const dryRun = async () => {
     if (who === "") throw new RangeError("The user has no name.");
     const rules = rulesOf(draft, hashes);

@@ -51,7 +51,7 @@ describe("a phone", () => {
     for (let i = 0; i < (await caps.count()); i += 1) assert.equal(await lines(caps.nth(i)), 1, await caps.nth(i).textContent());
     await page.keyboard.press("Escape");
   });
-  walk("legends have the newest figures where nobody points", async () => {
+  walk("legends have the newest figures without a pointer", async () => {
     await visit(page, "overview");
     await eventually(async () => {
       const texts = await page.locator(".u-legend .u-series:not(:first-child) .u-value").allTextContents();

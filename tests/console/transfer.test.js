@@ -108,7 +108,7 @@ describe("an import", () => {
     assert.equal(await dialog().getByText("hush").count(), 0);
     await button("Close").last().click();
   });
-  walk("stops at errors, or goes on when told to; SELECT is obeyed, and the protocol is read", async () => {
+  walk("stops at errors, or goes on if asked to; SELECT is obeyed, and the protocol is read", async () => {
     const wrong = `SET text x\n${Array.from({ length: 400 }, () => "INCR text").join("\n")}\nSET last x\n`;
     await openImport("wrong.txt", wrong);
     await button("Run 402 commands").click();

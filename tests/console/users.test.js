@@ -92,7 +92,7 @@ describe("a user", () => {
     await page.getByText("The user is gone.").waitFor();
     assert.equal(await ruleOf("ben"), undefined);
   });
-  walk("who would shut themselves out is told", async () => {
+  walk("a user who would shut himself out is warned", async () => {
     await edit("default");
     await field(/^Commands, e.g/).fill("+@all -acl");
     await button("Dry run").click();

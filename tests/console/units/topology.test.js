@@ -25,7 +25,7 @@ test("a node's verdict follows its flags, then its health", () => {
   assert.equal(clusterPicture(fine, [["slots", [], "nodes", [node("a", "replica", "fail")]]], "").groups[0].replicas[0].tone, "bad");
 });
 
-test("a shard without a primary or a replica is told, and slots that nobody serves", () => {
+test("a shard without a primary or a replica is named, and slots without a server", () => {
   const shard = (...nodes) => clusterPicture(fine, [["slots", [0, 16383], "nodes", nodes]], "");
   assert.match(shard(node("a", "master")).verdict.text, /^Shard 1: no replica/);
   assert.match(shard(node("a", "master", "fail"), node("b", "replica")).verdict.text, /^Shard 1: no primary; a replica should/);
