@@ -395,6 +395,7 @@ pub fn search_words(bytes: &[u8]) {
         dialect: Dialect::new(2).expect("a dialect"),
         rows_max: 1_000,
         offset_max: 1_000,
+        groups_max: 1_000,
         is_resp3: true,
     };
     match command {

@@ -265,7 +265,7 @@ fn profiles_show_the_parts_of_a_query_and_their_reads() {
     for (line, error) in [
         (
             "FT.PROFILE i FOO QUERY hello",
-            "-No `SEARCH` or `AGGREGATE` provided\r\n",
+            "-No `SEARCH`, `AGGREGATE`, or `HYBRID` provided\r\n",
         ),
         (
             "FT.PROFILE none SEARCH QUERY hello",
@@ -274,6 +274,217 @@ fn profiles_show_the_parts_of_a_query_and_their_reads() {
     ] {
         assert_eq!(c.ask(line), error);
     }
+}
+
+/// As RediSearch 8.10 has it: each side as a part of the shard, the stages after both as those of
+/// the coordinator.
+#[test]
+fn profiles_of_hybrid_show_both_sides_and_the_merger() {
+    let server = Daemon::start(&[]);
+    let mut c = server.connect();
+    run(
+        &mut c,
+        "FT.CREATE i SCHEMA t TEXT v VECTOR FLAT 6 TYPE FLOAT32 DIM 2 DISTANCE_METRIC L2",
+    );
+    for (key, text, vector) in [
+        ("1", "hello world", "bababaca"),
+        ("2", "help space", "babababa"),
+        ("3", "world space", "aabbaabb"),
+        ("4", "other text", "bbaabbaa"),
+    ] {
+        c.call(&["HSET", key, "t", text, "v", vector]);
+    }
+    run(&mut c, "CONFIG SET search-_print-profile-clock no");
+    let asked = "FT.PROFILE i HYBRID QUERY SEARCH hello VSIM @v $b PARAMS 2 b aaaaaaaa";
+    let profile = c.ask(asked);
+    let step = |name: &str, rows: u32| {
+        format!("*4\r\n+Type\r\n+{name}\r\n+Results processed\r\n:{rows}\r\n")
+    };
+    let text = [
+        "+SEARCH\r\n*6\r\n+Warning\r\n*1\r\n+None\r\n+Iterators profile\r\n*8\r\n+Type\r\n+TEXT\r\n",
+        "+Term\r\n+hello\r\n+Number of reading operations\r\n:1\r\n",
+        "+Estimated number of matches\r\n:1\r\n+Result processors profile\r\n*4\r\n",
+        &step("Index", 1),
+        &step("Scorer", 1),
+        &step("Sorter", 1),
+        &step("Loader", 1),
+    ]
+    .concat();
+    let vectors = [
+        "+VSIM\r\n*6\r\n+Warning\r\n*1\r\n+None\r\n+Iterators profile\r\n*6\r\n+Type\r\n+VECTOR\r\n",
+        "+Number of reading operations\r\n:4\r\n+Vector search mode\r\n+STANDARD_KNN\r\n",
+        "+Result processors profile\r\n*4\r\n",
+        &step("Index", 4),
+        &step("Metrics Applier", 4),
+        &step("Vector Normalizer", 4),
+        &step("Loader", 4),
+    ]
+    .concat();
+    let head = "+Coordinator\r\n*4\r\n+Warning\r\n*1\r\n+None\r\n+Result processors profile\r\n";
+    let after = format!(
+        "{head}*2\r\n{}{}",
+        step("Hybrid Merger", 4),
+        step("Sorter", 4)
+    );
+    assert!(
+        profile.starts_with("*9\r\n+total_results\r\n:4\r\n"),
+        "{profile}"
+    );
+    let shards = format!("*4\r\n+Shards\r\n*1\r\n*4\r\n{text}{vectors}{after}");
+    assert!(profile.ends_with(&shards), "{profile}\n{shards}");
+    let limited = c.ask(&format!("{asked} LIMIT 0 2"));
+    assert!(limited.ends_with(&step("Sorter", 2)), "{limited}");
+    let grouped = c.ask(&format!("{asked} GROUPBY 1 @t REDUCE COUNT 0 AS n"));
+    let steps = ["Hybrid Merger", "Loader", "Grouper", "Sorter"].map(|name| step(name, 4));
+    assert!(
+        grouped.ends_with(&format!("{head}*4\r\n{}", steps.concat())),
+        "{grouped}"
+    );
+    run(&mut c, "FT.CONFIG SET _PRINT_PROFILE_CLOCK true");
+    c.ask("HELLO 3");
+    let map = c.ask(asked);
+    for part in [
+        "%5\r\n+total_results\r\n",
+        "+Profile\r\n%2\r\n+Shards\r\n*1\r\n%2\r\n+SEARCH\r\n%7\r\n+Total profile time\r\n,",
+        "+Coordinator\r\n%6\r\n+Total profile time\r\n,",
+    ] {
+        assert!(map.contains(part), "{part} {map}");
+    }
+    for (line, error) in [
+        (
+            "FT.PROFILE i HYBRID SEARCH hello VSIM @v $b",
+            "-The QUERY keyword is expected",
+        ),
+        (
+            "FT.PROFILE i HYBRID QUERY VSIM @v $b PARAMS 2 b aaaaaaaa",
+            "-SEARCH_SYNTAX Invalid subqueries count: expected an unsigned integer",
+        ),
+    ] {
+        assert_eq!(c.ask(line), format!("{error}\r\n"));
+    }
+}
+
+/// The effects of directives on queries.
+#[test]
+fn settings_of_indexes_bound_what_queries_reply() {
+    let server = Daemon::start(&["--search-multi-text-slop", "7"]);
+    let mut c = server.connect();
+    run(
+        &mut c,
+        "FT.CREATE i SCHEMA t TEXT PHONETIC dm:en n NUMERIC SORTABLE",
+    );
+    for at in 0..30 {
+        run(&mut c, &format!("HSET d{at} n {at} t word"));
+    }
+    let total = |reply: String| reply.lines().nth(1).unwrap_or_default().to_owned();
+    assert_eq!(total(c.ask("FT.AGGREGATE i * WITHCOUNT LIMIT 0 2")), ":30");
+    assert_eq!(total(c.ask("FT.AGGREGATE i * LIMIT 0 2")), ":1");
+    run(&mut c, "CONFIG SET search-max-aggregate-results 5");
+    let all = c.ask("FT.AGGREGATE i * WITHCOUNT LOAD 1 @n");
+    assert!(all.starts_with("*6\r\n:30\r\n"), "{all}");
+    run(&mut c, "CONFIG SET search-max-aggregate-results 2147483648");
+
+    run(&mut c, "FT.CONFIG SET MAX_AGGREGATE_GROUPS 29");
+    let refused = c.ask("FT.AGGREGATE i * GROUPBY 1 @n");
+    assert!(
+        refused.starts_with("-SEARCH_LIMIT_OVER GROUPBY"),
+        "{refused}"
+    );
+    run(&mut c, "CONFIG SET search-max-aggregate-groups 30");
+    assert_eq!(total(c.ask("FT.AGGREGATE i * GROUPBY 1 @n")), ":30");
+
+    run(&mut c, "CONFIG SET search-cursor-read-size 4");
+    let read = c.ask("FT.AGGREGATE i * WITHCURSOR");
+    assert!(read.starts_with("*2\r\n*5\r\n"), "{read}");
+
+    // Words that are shorter have no sound.
+    assert_eq!(total(c.ask("FT.SEARCH i wurd NOCONTENT LIMIT 0 0")), ":30");
+    run(&mut c, "CONFIG SET search-min-phonetic-term-len 5");
+    run(&mut c, "FT.CREATE j SCHEMA t TEXT PHONETIC dm:en");
+    wait_until("the index to read all", || {
+        c.ask("FT.INFO j")
+            .contains("percent_indexed\r\n$1\r\n1\r\n")
+    });
+    assert_eq!(total(c.ask("FT.SEARCH j word NOCONTENT LIMIT 0 0")), ":30");
+    assert_eq!(total(c.ask("FT.SEARCH j wurd NOCONTENT LIMIT 0 0")), ":0");
+
+    // Words of two texts of a field are as far from each other as the setting says.
+    run(
+        &mut c,
+        "FT.CREATE k ON JSON PREFIX 1 k: SCHEMA $.t AS t TEXT",
+    );
+    run(&mut c, "JSON.SET k:1 $ {\"t\":[\"alpha\",\"beta\"]}");
+    for (slop, found) in [("6", ":0"), ("7", ":1")] {
+        let near = [
+            "FT.SEARCH",
+            "k",
+            "@t:(alpha beta)",
+            "SLOP",
+            slop,
+            "LIMIT",
+            "0",
+            "0",
+        ];
+        let reply = String::from_utf8_lossy(&c.call(&near)).into_owned();
+        assert_eq!(total(reply), found, "{slop}");
+    }
+    assert!(
+        c.ask("CONFIG SET search-multi-text-slop 9")
+            .starts_with("-ERR CONFIG SET failed")
+    );
+    assert_eq!(
+        c.ask("FT.CONFIG SET MULTI_TEXT_SLOP 9"),
+        "-SEARCH_PARSE_ARGS Not modifiable at runtime\r\n"
+    );
+}
+
+/// A phrase whose last word is the beginning of one: Redis has no such query.
+#[test]
+fn a_phrase_may_end_with_the_beginning_of_a_word() {
+    let server = Daemon::start(&[]);
+    let mut c = server.connect();
+    run(&mut c, "FT.CREATE i SCHEMA t TEXT");
+    for (key, text) in [
+        ("1", "hello world"),
+        ("2", "hello worm"),
+        ("3", "hello there world"),
+        ("4", "world hello"),
+    ] {
+        c.call(&["HSET", key, "t", text]);
+    }
+    let mut ask = |query: &str| {
+        let line = ["FT.SEARCH", "i", query, "NOCONTENT", "DIALECT", "2"];
+        String::from_utf8_lossy(&c.call(&line)).into_owned()
+    };
+    assert_eq!(ask("\"hello wor\"*"), "*3\r\n:2\r\n$1\r\n1\r\n$1\r\n2\r\n");
+    assert_eq!(ask("@t:\"hello worl\"*"), "*2\r\n:1\r\n$1\r\n1\r\n");
+    assert!(ask("\"hel\"*").starts_with("*5\r\n:4\r\n"));
+    assert!(ask("\"hello wor\" *").starts_with("-SEARCH_SYNTAX"));
+}
+
+/// While memory is short queries reply nothing, with a warning, or an error, or run all the same.
+#[test]
+fn queries_reply_as_the_setting_says_while_memory_is_short() {
+    let server = Daemon::start(&[]);
+    let mut c = server.connect();
+    run(&mut c, "FT.CREATE i SCHEMA t TEXT");
+    run(&mut c, "HSET d t hello");
+    run(&mut c, "CONFIG SET maxmemory 1000");
+    assert_eq!(c.ask("FT.SEARCH i hello NOCONTENT"), "*1\r\n:0\r\n");
+    c.ask("HELLO 3");
+    let warned = c.ask("FT.AGGREGATE i *");
+    let warning = "*1\r\n+Shard failed to execute the query due to insufficient memory\r\n";
+    assert!(warned.ends_with(warning), "{warned}");
+    run(&mut c, "CONFIG SET search-on-oom fail");
+    assert_eq!(
+        c.ask("FT.SEARCH i hello"),
+        "-SEARCH_OOM Not enough memory available to execute the query\r\n"
+    );
+    run(&mut c, "CONFIG SET search-on-oom ignore");
+    assert!(
+        c.ask("FT.SEARCH i hello")
+            .contains("total_results\r\n:1\r\n")
+    );
 }
 
 /// The replies of Redis Stack 7.4 to the commands of RediSearch 1.

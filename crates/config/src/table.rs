@@ -41,6 +41,7 @@ macro_rules! directives {
         /// `redis.conf.example` explains; units are those of the directive.
         #[derive(Clone, Debug, PartialEq)]
         #[allow(missing_docs, reason = "redis.conf.example describes the directives")]
+        #[allow(non_snake_case, reason = "Redis has names with an underscore after a dash")]
         pub struct Config {
             $(pub $field: $type,)+
             /// `rename-command` lines: a command's name, then its new one or nothing.
@@ -672,6 +673,20 @@ directives! {
         "search-cursor-max-idle", number(0, LONG_MAX), [], Works;
     search_index_cursor_limit: u64 = 128 =>
         "search-index-cursor-limit", number(0, LONG_MAX), [], Works;
+    search_cursor_read_size: u64 = 1000 =>
+        "search-cursor-read-size", number(1, LONG_MAX), [], Works;
+    search_max_aggregate_groups: u64 = 1_000_000 =>
+        "search-max-aggregate-groups", number(1, 67_108_864), [], Works;
+    search_bm25std_tanh_factor: u64 = 4 =>
+        "search-bm25std-tanh-factor", number(1, 10_000), [], Works;
+    search_min_phonetic_term_len: u64 = 3 =>
+        "search-min-phonetic-term-len", number(1, LONG_MAX), [], Works;
+    search_multi_text_slop: u32 = 100 =>
+        "search-multi-text-slop", number(1, UINT_MAX), [IMMUTABLE], Works;
+    search_on_oom: SearchOnOom = SearchOnOom::Return =>
+        "search-on-oom", choice, [], Works;
+    search__print_profile_clock: bool = true =>
+        "search-_print-profile-clock", flag, [], Works;
     search_enable_unstable_features: bool = false =>
         "search-enable-unstable-features", flag, [], NotNeeded;
     hash_min_template_entries: usize = 0 =>
@@ -1006,8 +1021,8 @@ mod tests {
     /// Redis 8.0's core table has this many names in `CONFIG GET *` (aliases included) and
     /// this many hidden ones; ours adds forty-three of its own, those of metrics, Valkey's six of
     /// the command logs, and its other names and eight hidden ones; then those of Redis 8.2 to 8.10
-    /// and Valkey 9.2, eight of Redis's module of filters, ten of that of time series, twelve of
-    /// that of indexes.
+    /// and Valkey 9.2, eight of Redis's module of filters, ten of that of time series, nineteen
+    /// of that of indexes.
     #[test]
     fn the_table_has_as_many_names_as_redis() {
         let hidden = |d: &&Directive| d.flags.contains(Flags::HIDDEN);
@@ -1016,7 +1031,7 @@ mod tests {
             .filter(|d| !hidden(d))
             .flat_map(Directive::names)
             .count();
-        assert_eq!(shown, 203 + 43 + 44 + 41 + 8 + 10 + 12);
+        assert_eq!(shown, 203 + 43 + 44 + 41 + 8 + 10 + 19);
         assert_eq!(DIRECTIVES.iter().filter(hidden).count(), 8 + 8 + 1);
     }
 }

@@ -12,6 +12,8 @@ pub struct Hit {
     /// Distances that vector parts of the query yield, in the order of
     /// `Matches::distance_names`; NaN: its part did not match.
     pub distances: Vec<f64>,
+    /// The words and tags that it matched, where they are asked for; at most 100.
+    pub terms: Vec<Box<[u8]>>,
     /// The steps of the score, where they are asked for.
     pub explanation: Option<Explanation>,
 }

@@ -21,6 +21,8 @@ pub struct Search {
     pub scores: bool,
     /// EXPLAINSCORE.
     pub explains: bool,
+    /// `matched_terms`: hits have the words that they matched.
+    pub terms: bool,
     /// FT.PROFILE: reads of parts are counted.
     pub profiles: bool,
     /// Terms that a prefix, a part, a pattern or a fuzzy word stands for, at most.
@@ -45,6 +47,7 @@ impl Default for Search {
             payload: None,
             scores: true,
             explains: false,
+            terms: false,
             profiles: false,
             expansions_max: 200,
             prefix_min: 2,

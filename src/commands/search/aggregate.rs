@@ -17,9 +17,6 @@ use russet_search::pipeline::{OutputRow, Pipeline};
 use russet_search::request::{AggregateRequest, CursorOptions, Format};
 use russet_types::vector_set::Progress;
 
-/// Rows of a READ if WITHCURSOR has no COUNT.
-pub(super) const COUNT: u64 = 1000;
-
 const NOT_FOUND: CommandError = CommandError::Text("SEARCH_CURSOR_NOT_FOUND Cursor not found");
 const GONE: CommandError = CommandError::Text("SEARCH_CURSOR_NOT_FOUND Cursor does not exist");
 const BAD_ID: CommandError = CommandError::Text("SEARCH_PARSE_ARGS Bad cursor ID");
@@ -55,8 +52,9 @@ fn aggregate(call: &mut Call<'_>) -> CommandResult {
         Some(walk) => walk,
         None => begin(call, &request, call.args.at(2), false)?,
     };
+    let config = &call.server.config;
     let count = match options.cursor {
-        Some(cursor) => cursor.count.unwrap_or(COUNT),
+        Some(cursor) => cursor.count.unwrap_or(config.search_cursor_read_size),
         None => rows_max,
     };
     let most = usize::try_from(count).unwrap_or(usize::MAX);

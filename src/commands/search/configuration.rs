@@ -5,25 +5,46 @@
 use super::row::READS;
 use crate::server::{Call, CommandResult, Spec, World};
 use russet_command::{Arity, Category, CommandError};
-use russet_config::Gate;
+use russet_config::{Flags, Gate, find};
 
 const NOT_AN_OPTION: CommandError = CommandError::Text("SEARCH_OPTION_INVALID Invalid option");
 const BAD_VALUE: CommandError =
     CommandError::Text("SEARCH_PARSE_ARGS Could not convert argument to expected type");
+const NOT_NOW: CommandError = CommandError::Text("SEARCH_PARSE_ARGS Not modifiable at runtime");
 const NO_ACTION: CommandError =
     CommandError::Text("SEARCH_PARSE_ARGS No such configuration action");
 
 /// An option: its name, the directive, and what HELP says of it.
-const OPTIONS: [(&str, &str, &str); 10] = [
+const OPTIONS: [(&str, &str, &str); 19] = [
+    (
+        "BM25STD_TANH_FACTOR",
+        "search-bm25std-tanh-factor",
+        "Number by which BM25STD.TANH divides scores",
+    ),
     (
         "CURSOR_MAX_IDLE",
         "search-cursor-max-idle",
         "Milliseconds that a cursor may idle at most",
     ),
     (
+        "CURSOR_READ_SIZE",
+        "search-cursor-read-size",
+        "Rows of a READ of a cursor without COUNT",
+    ),
+    (
         "DEFAULT_DIALECT",
         "search-default-dialect",
         "Dialect of queries that name none",
+    ),
+    (
+        "DEFAULT_SCORER",
+        "search-default-scorer",
+        "Scorer of queries that name none",
+    ),
+    (
+        "INDEX_CURSOR_LIMIT",
+        "search-index-cursor-limit",
+        "Cursors of an index at most",
     ),
     (
         "MAXAGGREGATERESULTS",
@@ -46,6 +67,11 @@ const OPTIONS: [(&str, &str, &str); 10] = [
         "Rows of FT.SEARCH at most",
     ),
     (
+        "MAX_AGGREGATE_GROUPS",
+        "search-max-aggregate-groups",
+        "Groups of a GROUPBY at most",
+    ),
+    (
         "MINPREFIX",
         "search-min-prefix",
         "Characters of a prefix at least",
@@ -56,6 +82,21 @@ const OPTIONS: [(&str, &str, &str); 10] = [
         "Bytes that a word has at least to be stemmed",
     ),
     (
+        "MIN_PHONETIC_TERM_LEN",
+        "search-min-phonetic-term-len",
+        "Bytes that a word has at least to be found by its sound",
+    ),
+    (
+        "MULTI_TEXT_SLOP",
+        "search-multi-text-slop",
+        "Positions between two texts of a field",
+    ),
+    (
+        "ON_OOM",
+        "search-on-oom",
+        "What a query replies while memory is short",
+    ),
+    (
         "ON_TIMEOUT",
         "search-on-timeout",
         "What a query replies whose time is up",
@@ -64,6 +105,11 @@ const OPTIONS: [(&str, &str, &str); 10] = [
         "TIMEOUT",
         "search-timeout",
         "Milliseconds that a query may take",
+    ),
+    (
+        "_PRINT_PROFILE_CLOCK",
+        "search-_print-profile-clock",
+        "Whether FT.PROFILE shows times",
     ),
 ];
 
@@ -131,6 +177,9 @@ fn set(call: &mut Call<'_>, option: &[u8]) -> CommandResult {
     let found = OPTIONS.iter().find(|(name, ..)| is_it(name));
     let (_, directive, _) = found.ok_or(NOT_AN_OPTION)?;
     let value = call.args.get(3).ok_or(BAD_VALUE)?;
+    if find(directive.as_bytes()).is_some_and(|its| its.flags.contains(Flags::IMMUTABLE)) {
+        return Err(NOT_NOW);
+    }
     let origin = call.origin;
     let World {
         keyspace,

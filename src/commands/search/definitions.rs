@@ -64,8 +64,8 @@ fn make(call: &mut Call<'_>) -> CommandResult {
     let schema = schema.map_err(|error| refusal(&error))?;
     check_prefixes(call, &schema)?;
     let now_ms = call.server.now.mono_ms;
-    let stem_min = call.server.config.search_min_stem_len as usize;
-    call.server.search.create(name, schema, stem_min, now_ms);
+    let texts = call.server.text_settings();
+    call.server.search.create(name, schema, texts, now_ms);
     call.server.update_listeners(call.db.keyspace());
     changed(call, b"FT._CREATEIFNX");
     call.reply.ok();

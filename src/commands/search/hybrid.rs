@@ -1,6 +1,9 @@
 //! HYBRID: a query's best documents and a vector's nearest ones as one list.
+//!
+//! Decided elsewhere: how both sides are gathered: `sides`; how they are merged, and the stages
+//! after that: `russet_search::pipeline`; the profile of all of it: `profile::hybrid`.
 
-use super::aggregate::{COUNT, Reading, keep};
+use super::aggregate::{Reading, keep};
 use super::reply::{reply_fields, reply_warnings};
 use super::row::{READS, SEARCHING, catch_up, readable, refusal, words};
 use super::settings::defaults;
@@ -31,31 +34,41 @@ pub(super) const HYBRID: Spec = Spec {
 fn hybrid(call: &mut Call<'_>) -> CommandResult {
     let began = clock::cycles();
     catch_up(call)?;
-    let rows_max = call.server.config.search_max_aggregate_results;
-    let defaults = defaults(call.server, rows_max, call.reply.resp3());
-    let request = HybridRequest::parse(&words(call, 2), &defaults);
-    let mut request = request.map_err(|error| refusal(&error))?;
-    request.aggregate.options.is_strict = true;
+    let request = parse(call, 2)?;
     let walk = match Walk::taken(call) {
         Some(walk) => walk,
         None => {
-            let [text, vector] = trees(call, &request)?;
+            let sides = trees(call, &request)?;
             if let Some(cursor) = request.aggregate.options.cursor {
-                return keep_both(call, &request, [text, vector], cursor);
+                return keep_both(call, &request, sides, cursor);
             }
-            begin(call, &request, text, vector)?
+            begin(call, &request, sides, false)?
         }
     };
     let Some(mut walk) = walk.run(call, usize::MAX, began)? else {
         return Ok(());
     };
     let milliseconds = walk.milliseconds(call.server);
-    reply_rows(&mut walk, &request, milliseconds, call.reply);
+    call.reply.map(ENTRIES);
+    reply_entries(&mut walk, &request, milliseconds, call.reply);
     Ok(())
 }
 
+/// The words from an argument on.
+pub(super) fn parse(call: &Call<'_>, from: usize) -> Result<HybridRequest, CommandError> {
+    let rows_max = call.server.config.search_max_aggregate_results;
+    let defaults = defaults(call.server, rows_max, call.reply.resp3());
+    let request = HybridRequest::parse(&words(call, from), &defaults);
+    let mut request = request.map_err(|error| refusal(&error))?;
+    request.aggregate.options.is_strict = true;
+    Ok(request)
+}
+
 /// The trees of the query and of the vector.
-fn trees(call: &mut Call<'_>, request: &HybridRequest) -> Result<[Option<Node>; 2], CommandError> {
+pub(super) fn trees(
+    call: &mut Call<'_>,
+    request: &HybridRequest,
+) -> Result<[Option<Node>; 2], CommandError> {
     let name = call.args.at(1);
     let held = readable(call, name)?;
     let schema = held.index.schema();
@@ -65,11 +78,12 @@ fn trees(call: &mut Call<'_>, request: &HybridRequest) -> Result<[Option<Node>; 
     Ok([text.map_err(wrong)?, vector.map_err(wrong)?])
 }
 
-fn begin(
+/// The walk of both trees; `profiles`: whether reads and rows are counted.
+pub(super) fn begin(
     call: &mut Call<'_>,
     request: &HybridRequest,
-    text: Option<Node>,
-    vector: Option<Node>,
+    [text, vector]: [Option<Node>; 2],
+    profiles: bool,
 ) -> Result<Walk, CommandError> {
     let sides = Sides::new(request.clone(), text, vector);
     let question = Question {
@@ -77,7 +91,7 @@ fn begin(
         asked: Asked::Sides(Box::new(sides)),
         options: &request.aggregate.options,
         scores: true,
-        profiles: false,
+        profiles,
     };
     Walk::begin(call, question, |schema, _, _| {
         Pipeline::hybrid(request, schema)
@@ -103,11 +117,12 @@ fn keep_both(
         }),
         ..Arrange::default()
     })];
-    let count = usize::try_from(cursor.count.unwrap_or(COUNT)).unwrap_or(usize::MAX);
+    let usual = call.server.config.search_cursor_read_size;
+    let count = usize::try_from(cursor.count.unwrap_or(usual)).unwrap_or(usize::MAX);
     let format = request.aggregate.options.format;
     let walks = [
-        begin(call, &request, text, None)?,
-        begin(call, &request, None, vector)?,
+        begin(call, &request, [text, None], false)?,
+        begin(call, &request, [None, vector], false)?,
     ];
     call.reply.map(3);
     for (name, walk) in ["SEARCH", "VSIM"].into_iter().zip(walks) {
@@ -120,10 +135,18 @@ fn keep_both(
     Ok(())
 }
 
-fn reply_rows(walk: &mut Walk, request: &HybridRequest, milliseconds: f64, reply: &mut Reply) {
+/// The entries of a reply's map.
+pub(super) const ENTRIES: usize = 4;
+
+/// Replies the entries of the map, as many as [`ENTRIES`], of a walk that is over.
+pub(super) fn reply_entries(
+    walk: &mut Walk,
+    request: &HybridRequest,
+    milliseconds: f64,
+    reply: &mut Reply,
+) {
     let rows = walk.take_rows();
     let (pipeline, format) = (walk.pipeline(), request.aggregate.options.format);
-    reply.map(4);
     reply.simple("total_results");
     reply.int(pipeline.total() as i64);
     reply.simple("results");

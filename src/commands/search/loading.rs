@@ -2,13 +2,13 @@
 //!
 //! Of a hash they are its texts. Of JSON dialects 1 and 2 have the first value that a path finds:
 //! numbers and truths as numbers, arrays and objects as their text; dialects 3 and 4 an array of
-//! all of them, as its text.
+//! all of them, of which the first counts, or of an array its first one.
 
 use crate::server::search::DATABASE;
 use crate::server::search::documents::{AnyDocument, JsonDocument, text_of_fields};
 use russet_json::{Format, Kind, PathCache, Value as Json, View};
 use russet_keyspace::{Db, Keyspace};
-use russet_search::expression::Value;
+use russet_search::expression::{Several, Value};
 use russet_search::hit::Hit;
 use russet_search::index::Index;
 use russet_search::pipeline::Loader;
@@ -74,8 +74,12 @@ impl Loader for Reader<'_> {
     fn load_all(&self, key: &[u8]) -> Option<Vec<(Vec<u8>, Value)>> {
         self.with(key, |document| match document {
             AnyDocument::Hash(hash) => text_of_fields(hash),
-            AnyDocument::Json(_) => {
-                let whole = self.value(document, b"$");
+            AnyDocument::Json(json) => {
+                let whole = if self.has_all {
+                    several_texts(json, b"$").map(Value::Text)
+                } else {
+                    first_value(json, b"$")
+                };
                 whole
                     .map(|whole| (b"$".to_vec(), whole))
                     .into_iter()
@@ -97,21 +101,35 @@ fn first_value(json: &JsonDocument<'_>, path: &[u8]) -> Option<Value> {
     json.each(path, |value| {
         first.get_or_insert(value);
     });
-    let value = first?;
-    Some(match value.kind() {
+    first.map(value_of)
+}
+
+fn value_of(value: Json<'_>) -> Value {
+    match value.kind() {
         Kind::Null => Value::Null,
         Kind::Bool(value) => Value::Number(f64::from(u8::from(value))),
         Kind::Number(number) => Value::Number(number.as_f64()),
         Kind::String => Value::Text(value.text().unwrap_or("").as_bytes().to_vec()),
         Kind::Array | Kind::Object => Value::Text(printed(value)),
-    })
+    }
+}
+
+/// All values that a path finds, as the text of an array.
+fn several_texts(json: &JsonDocument<'_>, path: &[u8]) -> Option<Vec<u8>> {
+    let mut texts = Vec::new();
+    json.each(path, |value| texts.push(printed(value)));
+    (!texts.is_empty()).then(|| [b"[", &*texts.join(&b','), b"]"].concat())
 }
 
 fn all_values(json: &JsonDocument<'_>, path: &[u8]) -> Option<Value> {
-    let mut texts = Vec::new();
-    json.each(path, |value| texts.push(printed(value)));
-    if texts.is_empty() {
-        return None;
-    }
-    Some(Value::Text([b"[", &*texts.join(&b','), b"]"].concat()))
+    let mut first = None;
+    json.each(path, |value| {
+        first.get_or_insert_with(|| match value.kind() {
+            Kind::Array => value.values().next().map(value_of),
+            _ => Some(value_of(value)),
+        });
+    });
+    // An empty array is none, as in Redis.
+    let (first, text) = (first.flatten()?, several_texts(json, path)?);
+    Some(Value::Several(Box::new(Several { first, text })))
 }

@@ -250,7 +250,11 @@ impl Shown<'_> {
 
 /// `#` before a number, `$` before a text.
 fn reply_sort_key(row: &OutputRow, reply: &mut Reply) {
-    let (mark, text) = match &row.sort_key {
+    let sort_key = match &row.sort_key {
+        Some(Value::Several(of)) => Some(&of.first),
+        other => other.as_ref(),
+    };
+    let (mark, text) = match sort_key {
         Some(Value::Number(n)) => (b"#", Some(general(*n, 17).into_bytes())),
         Some(value) => (b"$", value.text()),
         None => (b"$", None),

@@ -19,6 +19,7 @@ pub(super) fn reply_fields(
         reply.bulk(pipeline.name(*field));
         match (format, value) {
             (Format::Expand, Value::Text(text)) => reply_expanded(text, reply),
+            (Format::Expand, Value::Several(of)) => reply_expanded(&of.text, reply),
             _ => reply_value(value, reply),
         }
     }
@@ -38,6 +39,7 @@ fn reply_value(value: &Value, reply: &mut Reply) {
                 reply_value(value, reply);
             }
         }
+        Value::Several(of) => reply.bulk(&of.text),
         value => match value.text() {
             Some(text) => reply.bulk(&text),
             None => reply.null(),

@@ -18,6 +18,7 @@ pub(super) fn defaults(server: &Server, rows_max: u64, is_resp3: bool) -> Defaul
         dialect: dialect.unwrap_or(Dialect::FIRST),
         rows_max,
         offset_max: config.search_max_search_results,
+        groups_max: config.search_max_aggregate_groups as usize,
         is_resp3,
     }
 }
@@ -45,9 +46,8 @@ pub(super) fn search_of(config: &Config, index: &Index, options: &Options, score
         prefix_min: config.search_min_prefix as usize,
         ..Search::default()
     };
-    if let Some(factor) = options.tanh_factor {
-        search.tanh_factor = factor as f64;
-    }
+    let factor = options.tanh_factor;
+    search.tanh_factor = factor.unwrap_or(config.search_bm25std_tanh_factor) as f64;
     search
 }
 

@@ -1,11 +1,16 @@
 //! The documents of FT.HYBRID, gathered in slices: a query's best ones, then a vector's nearest.
+//!
+//! Invariant: of the query's side no more than its window and a slice's documents are kept. Cost:
+//! O(documents that match), and one comparison of the vector, which is not divided.
 
 use super::row::refusal;
 use super::walk::BUDGET;
+use russet_base::clock;
 use russet_command::CommandError;
 use russet_search::error::SearchError;
 use russet_search::hit::{DocumentId, Hit};
 use russet_search::index::Index;
+use russet_search::iterate::PartProfile;
 use russet_search::pipeline::{combine, keep_best};
 use russet_search::query::{Node, QueryError};
 use russet_search::request::HybridRequest;
@@ -21,6 +26,23 @@ pub(super) struct Sides {
     next: u32,
     /// The sides whose time was up before they were done.
     pub(super) late: Vec<&'static str>,
+    /// Of a request that is profiled, once it is gathered: see [`Sides::gather`].
+    pub(super) profiles: Option<([SideProfile; 2], u64)>,
+    counted: [SideProfile; 2],
+}
+
+/// The work of a side, for FT.PROFILE.
+#[derive(Clone, Debug, Default)]
+pub(super) struct SideProfile {
+    /// `None`: nothing matches.
+    pub(super) parts: Option<PartProfile>,
+    /// Documents that were found, and those of them in the window.
+    pub(super) found: u64,
+    pub(super) kept: u64,
+    /// Ticks of the clock until all were found, and until they were in order.
+    pub(super) cycles: u64,
+    pub(super) sort_cycles: u64,
+    pub(super) is_late: bool,
 }
 
 /// When a slice, and the whole command, is over.
@@ -38,6 +60,8 @@ impl Sides {
             texts: Vec::new(),
             next: 0,
             late: Vec::new(),
+            profiles: None,
+            counted: Default::default(),
         }
     }
 
@@ -52,6 +76,9 @@ impl Sides {
 
     /// Goes on until the slice is over (`None`), or all documents are there with their combined
     /// scores. The vector is compared with all that it must be compared with at once.
+    ///
+    /// A request that is profiled is gathered in one slice; `profiles` has its figures, and the
+    /// ticks that the merging took.
     pub(super) fn gather(
         &mut self,
         index: &Index,
@@ -63,19 +90,32 @@ impl Sides {
             if (clock.is_late)() {
                 self.late.push("Timeout limit was reached (SEARCH)");
             } else {
+                let began = clock::cycles();
                 let mut matches = index.matches(root, search).map_err(wrong)?;
                 matches.skip_to(DocumentId(self.next));
                 let mut seen = 0;
-                for hit in matches {
+                for hit in matches.by_ref() {
                     self.next = hit.document.0.saturating_add(1);
                     self.texts.push(hit);
                     seen += 1;
                     if seen % BUDGET == 0 {
                         keep_best(&mut self.texts, self.request.window);
-                        if (clock.is_slice_over)() {
+                        if !search.profiles && (clock.is_slice_over)() {
                             return Ok(None);
                         }
                     }
+                }
+                if search.profiles {
+                    let cycles = clock::cycles();
+                    keep_best(&mut self.texts, self.request.window);
+                    self.counted[0] = SideProfile {
+                        parts: Some(matches.profile()),
+                        found: seen,
+                        kept: self.texts.len() as u64,
+                        cycles: cycles.wrapping_sub(began),
+                        sort_cycles: clock::cycles().wrapping_sub(cycles),
+                        is_late: false,
+                    };
                 }
             }
             self.text = None;
@@ -83,13 +123,32 @@ impl Sides {
         let mut vectors = Vec::new();
         if let Some(root) = self.vector.take() {
             if !(clock.is_late)() {
-                vectors = index.matches(&root, search).map_err(wrong)?.collect();
+                let began = clock::cycles();
+                let mut matches = index.matches(&root, search).map_err(wrong)?;
+                vectors = matches.by_ref().collect::<Vec<_>>();
+                let found = vectors.len() as u64;
+                self.counted[1] = SideProfile {
+                    parts: search.profiles.then(|| matches.profile()),
+                    found,
+                    kept: found.min(self.request.window as u64),
+                    cycles: clock::cycles().wrapping_sub(began),
+                    ..SideProfile::default()
+                };
             }
             if (clock.is_late)() {
                 self.late.push("Timeout limit was reached (VSIM)");
             }
         }
         let texts = std::mem::take(&mut self.texts);
-        Ok(Some(combine(&self.request, index, texts, vectors)))
+        let began = clock::cycles();
+        let hits = combine(&self.request, index, texts, vectors);
+        if search.profiles {
+            let mut counted = std::mem::take(&mut self.counted);
+            for (side, name) in counted.iter_mut().zip(["(SEARCH)", "(VSIM)"]) {
+                side.is_late = self.late.iter().any(|late| late.ends_with(name));
+            }
+            self.profiles = Some((counted, clock::cycles().wrapping_sub(began)));
+        }
+        Ok(Some(hits))
     }
 }

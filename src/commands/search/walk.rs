@@ -9,13 +9,13 @@
 use super::loading::Reader;
 use super::row::refusal;
 use super::settings::search_of;
-use super::sides::{Clock, Sides};
+use super::sides::{Clock, SideProfile, Sides};
 use crate::server::searches::Task;
 use crate::server::{Call, Server};
 use russet_base::clock;
 use russet_command::CommandError;
-use russet_config::SearchOnTimeout;
-use russet_search::error::{INDEX_DROPPED, SearchError, TIMEOUT};
+use russet_config::{SearchOnOom, SearchOnTimeout};
+use russet_search::error::{INDEX_DROPPED, OUT_OF_MEMORY, OVER_LIMIT, SearchError, TIMEOUT};
 use russet_search::hit::{DocumentId, Hit};
 use russet_search::index::Index;
 use russet_search::iterate::{Matches, PartProfile};
@@ -48,6 +48,8 @@ pub(super) struct Walk {
     is_over: bool,
     is_done: bool,
     is_cut: bool,
+    /// Memory is short: it has no rows.
+    is_starved: bool,
     /// The sides of FT.HYBRID whose time was up.
     late: Vec<&'static str>,
     /// Why there is no row after those that there are.
@@ -56,6 +58,8 @@ pub(super) struct Walk {
     began: u64,
     /// The reads of each part of the query, for FT.PROFILE.
     parts: Option<PartProfile>,
+    /// The same of both sides of FT.HYBRID, and the ticks that their merging took.
+    sides: Option<([SideProfile; 2], u64)>,
 }
 
 /// Where the documents of a walk come from.
@@ -162,9 +166,15 @@ impl Walk {
         search.is_2_10 = call.server.debug.searches_as_2_10;
         search.profiles = profiles;
         let wrong = |error| refusal(&SearchError::from(error));
+        let policy = config.search_on_oom;
+        let is_starved = policy != SearchOnOom::Ignore && call.server.is_out_of_memory();
+        if is_starved && policy == SearchOnOom::Fail {
+            let text = "Not enough memory available to execute the query";
+            return Err(refusal(&SearchError::new(OUT_OF_MEMORY, text)));
+        }
         let mut is_cut = false;
         let mut names = Vec::new();
-        let source = match asked {
+        let mut source = match asked {
             Asked::Query(None) => Source::Query(None),
             Asked::Query(Some(root)) => {
                 let root = held.index.expand(&root, &search).map_err(wrong)?;
@@ -186,8 +196,12 @@ impl Walk {
         };
         let pipeline = stages(held.index.schema(), &names, root);
         let mut pipeline = pipeline.map_err(|error| refusal(&error))?;
+        search.terms = pipeline.asks_terms();
         if profiles {
             pipeline.count_steps();
+        }
+        if is_starved {
+            source = Source::Query(None);
         }
         let timeout_ms = options.timeout_ms.unwrap_or(config.search_timeout);
         let (name, birth) = (call.server.search.name_of(index), held.birth);
@@ -204,10 +218,12 @@ impl Walk {
             is_over: false,
             is_done: false,
             is_cut,
+            is_starved,
             late: Vec::new(),
             failure: None,
             began: clock::cycles(),
             parts: None,
+            sides: None,
         };
         if let Some(held) = call.server.search.get_mut(&walk.index) {
             held.uses += 1;
@@ -246,6 +262,7 @@ impl Walk {
                 return Ok(Progress::More);
             };
             self.late = std::mem::take(&mut sides.late);
+            self.sides = sides.profiles.take();
             self.source = Source::List(hits.into_iter());
         }
         let key_type = held.index.schema().key_type;
@@ -291,12 +308,17 @@ impl Walk {
                 .pipeline
                 .next_rows(most - self.rows.len(), &mut context);
             let batch = match batch {
-                // The reply has begun, as it were.
-                Err(error) if !self.rows.is_empty() => Batch {
-                    rows: Vec::new(),
-                    ending: Ending::Done,
-                    failure: Some(error),
-                },
+                // The reply has begun, as it were; FT.HYBRID warns of too many groups.
+                Err(error)
+                    if !self.rows.is_empty()
+                        || self.search.is_hybrid && error.code == OVER_LIMIT =>
+                {
+                    Batch {
+                        rows: Vec::new(),
+                        ending: Ending::Done,
+                        failure: Some(error),
+                    }
+                }
                 batch => batch.map_err(|error| refusal(&error))?,
             };
             self.rows.extend(batch.rows);
@@ -376,6 +398,11 @@ impl Walk {
         self.parts.as_ref()
     }
 
+    /// The reads of both sides of FT.HYBRID, and the ticks that their merging took.
+    pub(super) fn sides(&self) -> Option<&([SideProfile; 2], u64)> {
+        self.sides.as_ref()
+    }
+
     pub(super) fn pipeline(&self) -> &Pipeline {
         &self.pipeline
     }
@@ -406,10 +433,14 @@ impl Walk {
     pub(super) fn warnings(&self) -> impl Iterator<Item = &str> {
         let is_late = self.is_over && self.late.is_empty();
         let time = is_late.then_some("Timeout limit was reached");
+        let memory = "Shard failed to execute the query due to insufficient memory";
+        let memory = self.is_starved.then_some(memory);
         let prefixes = self
             .is_cut
             .then_some("Max prefix expansions limit was reached");
-        time.into_iter()
+        memory
+            .into_iter()
+            .chain(time)
             .chain(self.late.iter().copied())
             .chain(prefixes)
             .chain(self.failure.as_deref())

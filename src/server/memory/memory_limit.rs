@@ -65,6 +65,11 @@ impl Server {
         !self.memory.spare.give_up() || alloc::exceeds(self.eviction_bound())
     }
 
+    /// Whether used memory exceeds the limit, and nothing that could be evicted is left.
+    pub fn is_out_of_memory(&self) -> bool {
+        !self.turn.evicting && alloc::exceeds(self.eviction_bound())
+    }
+
     /// Used bytes from which on keys are evicted. A replica evicts nothing of its own, unless
     /// `replica-ignore-maxmemory` is off.
     pub(in crate::server) fn eviction_bound(&self) -> usize {

@@ -21,6 +21,7 @@ use russet_keyspace::{Cause, Class, Db, Keyspace, slot_of};
 use russet_search::document::{Document, Found, Item};
 use russet_search::expression::{Row, Value};
 use russet_search::schema::Schema;
+use russet_search::text::TextSettings;
 
 /// Nanoseconds of a slice of reading while no client is served.
 const SLICE_NANOS: u64 = 2_000_000;
@@ -88,6 +89,16 @@ impl Server {
         }
     }
 
+    /// How indexes that are made now analyse texts.
+    pub fn text_settings(&self) -> TextSettings {
+        let config = &self.config;
+        TextSettings {
+            stem_min: config.search_min_stem_len as usize,
+            sound_min: config.search_min_phonetic_term_len as usize,
+            gap: config.search_multi_text_slop,
+        }
+    }
+
     /// The indexes are those of a file from now on; they read the keys in slices.
     pub(in crate::server) fn restore_indexes(&mut self, keyspace: &mut Keyspace, data: SearchData) {
         // The data that was there before went with its indexes.
@@ -99,9 +110,9 @@ impl Server {
             dictionaries,
         } = data;
         let now_ms = self.now.mono_ms;
-        let stem_min = self.config.search_min_stem_len as usize;
+        let texts = self.text_settings();
         self.search
-            .restore(definitions, dictionaries, stem_min, now_ms);
+            .restore(definitions, dictionaries, texts, now_ms);
         self.update_listeners(keyspace);
     }
 

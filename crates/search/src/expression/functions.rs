@@ -10,6 +10,9 @@ use std::ops::RangeInclusive;
 use super::value::Value;
 use super::{Evaluated, Expression, ExpressionError, Row, time};
 
+/// A function that pipelines have to know: documents then keep the words that they matched.
+pub(super) const MATCHED_TERMS: &str = "matched_terms";
+
 /// A function: its name, what errors call it, how many arguments it takes, what it does.
 #[derive(Debug)]
 pub(super) struct Function {
@@ -92,7 +95,7 @@ static FUNCTIONS: [Function; 33] = [
         let value = args[0].evaluate(row)?;
         Ok(value.text().map_or(value, Value::Text))
     }),
-    function("matched_terms", 0..=1, |_, _| Ok(Value::Null)),
+    function(MATCHED_TERMS, 0..=1, matched_terms),
     function("exists", 1..=1, exists),
     function("case", 3..=3, |args, row| {
         let holds = args[0].evaluate(row)?.is_true();
@@ -145,10 +148,18 @@ fn root(n: f64) -> f64 {
 }
 
 fn cased(args: &[Expression], row: &dyn Row, of: fn(&[u8]) -> Vec<u8>) -> Evaluated {
-    Ok(match args[0].evaluate(row)? {
+    Ok(match first_of(args[0].evaluate(row)?) {
         Value::Text(text) => Value::Text(of(&text)),
         _ => Value::Null,
     })
+}
+
+/// The first of several values, or a value itself.
+fn first_of(value: Value) -> Value {
+    match value {
+        Value::Several(of) => of.first,
+        value => value,
+    }
 }
 
 /// An argument that must be a text.
@@ -163,7 +174,7 @@ pub(super) fn text(
         Value::Number(_) => 1,
         Value::Null => 4,
         Value::List(_) => 6,
-        Value::Map(_) => 9,
+        Value::Map(_) | Value::Several(_) => 9,
     };
     let text = format!(
         "Invalid type ({kind}) for argument {at} in function '{function}'. \
@@ -185,6 +196,7 @@ fn whole(
             let kind = match other {
                 Value::Text(_) => 3,
                 Value::Null => 4,
+                Value::Several(_) => 9,
                 _ => 6,
             };
             let text = format!(
@@ -199,7 +211,7 @@ fn whole(
 /// `substr(text, offset, length)`: an offset below 0 counts from the end, a length below 0 leaves
 /// so many bytes out at the end.
 fn substr(args: &[Expression], row: &dyn Row) -> Evaluated {
-    let Value::Text(text) = args[0].evaluate(row)? else {
+    let Value::Text(text) = first_of(args[0].evaluate(row)?) else {
         let text = b"Invalid type for substr. Expected string";
         return Err(ExpressionError(text.to_vec()));
     };
@@ -288,6 +300,23 @@ fn split(args: &[Expression], row: &dyn Row) -> Evaluated {
     Ok(Value::List(parts.collect()))
 }
 
+/// `matched_terms(max)`: the words and tags that the row's document matched, at most 100.
+fn matched_terms(args: &[Expression], row: &dyn Row) -> Evaluated {
+    let max = match args.first() {
+        Some(max) => max.evaluate(row)?.number().unwrap_or(0.0) as usize,
+        None => 0,
+    };
+    let max = if max == 0 { usize::MAX } else { max };
+    let terms = row.matched_terms();
+    if terms.is_empty() {
+        return Ok(Value::Null);
+    }
+    let terms = terms.iter().take(max);
+    Ok(Value::List(
+        terms.map(|term| Value::Text(term.to_vec())).collect(),
+    ))
+}
+
 fn to_number(args: &[Expression], row: &dyn Row) -> Evaluated {
     let value = args[0].evaluate(row)?;
     if let Some(n) = value.number() {
@@ -317,7 +346,7 @@ fn geodistance(args: &[Expression], row: &dyn Row) -> Evaluated {
     let mut numbers = Vec::new();
     let values: Result<Vec<Value>, _> = args.iter().map(|arg| arg.evaluate(row)).collect();
     for value in values? {
-        match value {
+        match first_of(value) {
             Value::Number(n) => numbers.push(n),
             Value::Text(text) => {
                 let Some(place) = place_of(&text) else {
@@ -325,7 +354,7 @@ fn geodistance(args: &[Expression], row: &dyn Row) -> Evaluated {
                 };
                 numbers.extend(place);
             }
-            Value::List(_) | Value::Map(_) | Value::Null => return Ok(Value::Number(f64::NAN)),
+            _ => return Ok(Value::Number(f64::NAN)),
         }
     }
     let &[lon, lat, other_lon, other_lat] = numbers.as_slice() else {

@@ -21,7 +21,7 @@ mod value;
 mod tests;
 
 pub use parse::parse;
-pub use value::Value;
+pub use value::{Several, Value};
 pub(crate) use value::{number_of, number_text};
 
 use functions::Function;
@@ -116,11 +116,31 @@ pub struct ExpressionError(pub Vec<u8>);
 pub trait Row {
     /// A property of the row; `None`: it has none of this name.
     fn property(&self, name: &[u8]) -> Option<Value>;
+    /// The words that the row's document matched.
+    fn matched_terms(&self) -> &[Box<[u8]>] {
+        &[]
+    }
 }
 
 type Evaluated = Result<Value, ExpressionError>;
 
 impl Expression {
+    /// Whether it asks for the words that a document matched.
+    pub(crate) fn asks_terms(&self) -> bool {
+        match self {
+            Expression::Literal(_) | Expression::Property(_) => false,
+            Expression::Not(of) => of.asks_terms(),
+            Expression::Both(left, right)
+            | Expression::Either(left, right)
+            | Expression::Compare(_, left, right)
+            | Expression::Compute(_, left, right) => left.asks_terms() || right.asks_terms(),
+            Expression::Call(call) => {
+                call.function.name == functions::MATCHED_TERMS
+                    || call.arguments.iter().any(Expression::asks_terms)
+            }
+        }
+    }
+
     /// Calls `each` with the name of every property, in the order of the text.
     pub fn for_each_property<'e>(&'e self, each: &mut dyn FnMut(&'e [u8])) {
         match self {

@@ -16,13 +16,25 @@ pub enum Value {
     List(Vec<Value>),
     /// Names with their values: of COLLECT, and of JSON that is sent as it is.
     Map(Vec<(Vec<u8>, Value)>),
+    /// All values that a path of JSON finds, of dialects 3 and 4.
+    Several(Box<Several>),
+}
+
+/// Values that are shown as an array, and computed and sorted by the first of them.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Several {
+    /// A scalar, or the text of an object.
+    pub first: Value,
+    /// The array, as JSON.
+    pub text: Vec<u8>,
 }
 
 impl Value {
-    /// Whether it counts as true: numbers but 0, texts but the empty one, lists.
+    /// Whether it counts as true: numbers but 0, texts but the empty one, lists; several values
+    /// never do.
     pub fn is_true(&self) -> bool {
         match self {
-            Value::Null => false,
+            Value::Null | Value::Several(_) => false,
             Value::Number(n) => *n != 0.0,
             Value::Text(text) => !text.is_empty(),
             Value::List(items) => !items.is_empty(),
@@ -36,36 +48,46 @@ impl Value {
             Value::Number(n) => Some(*n),
             Value::Text(text) if text.is_empty() => Some(0.0),
             Value::Text(text) => number_of(text),
+            Value::Several(of) => of.first.number(),
             Value::Null | Value::List(_) | Value::Map(_) => None,
         }
     }
 
-    /// Its text; of null and of lists none.
+    /// Its text, or that of the first of several; of null and of lists none.
     pub fn text(&self) -> Option<Vec<u8>> {
         match self {
             Value::Number(n) => Some(number_text(*n).into_bytes()),
             Value::Text(text) => Some(text.clone()),
+            Value::Several(of) => of.first.text(),
             Value::Null | Value::List(_) | Value::Map(_) => None,
         }
     }
 
     /// Its text in a row: of a list its parts with commas. `None`: null, which rows leave out.
     pub fn shown(&self) -> Option<Vec<u8>> {
-        let Value::List(items) = self else {
-            return self.text();
+        let items = match self {
+            Value::List(items) => items,
+            Value::Several(of) => return Some(of.text.clone()),
+            _ => return self.text(),
         };
         let parts: Vec<_> = items.iter().filter_map(Value::shown).collect();
         Some(parts.join(&b','))
     }
 
-    /// The order of two values: null is before all others, a list beside a text is an empty one,
-    /// lists are alike, and what is no number is as large as any. `None`: they have none.
+    /// The order of two values: null is before all others, a list or several values beside a text
+    /// are an empty one, several values else their first one, lists are alike, and what is no
+    /// number is as large as any. `None`: they have none.
     ///
     /// # Errors
     ///
     /// Where a number is compared with a text that is none.
     pub fn compare(&self, other: &Value) -> Result<Option<Ordering>, ExpressionError> {
         Ok(match (self, other) {
+            (Value::Several(a), Value::Several(b)) => a.first.compare(&b.first)?,
+            (Value::Several(_), Value::Text(text)) => Some([].as_slice().cmp(text.as_slice())),
+            (Value::Text(text), Value::Several(_)) => Some(text.as_slice().cmp(b"")),
+            (Value::Several(of), other) => of.first.compare(other)?,
+            (value, Value::Several(of)) => value.compare(&of.first)?,
             (Value::Null, Value::Null) => Some(Ordering::Equal),
             (Value::Null, _) => Some(Ordering::Less),
             (_, Value::Null) => Some(Ordering::Greater),

@@ -25,6 +25,7 @@ fn text_of(index: &Index, asked: &str, text: &[u8]) -> Vec<u8> {
         dialect: Dialect::FIRST,
         rows_max: 9,
         offset_max: 9,
+        groups_max: 9,
         is_resp3: false,
     };
     let request = SearchRequest::parse(&options, &defaults).expect("a request");

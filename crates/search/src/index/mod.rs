@@ -64,6 +64,7 @@ use roaring::RoaringBitmap;
 
 use crate::hit::DocumentId;
 use crate::schema::{Field, FieldKind, Schema};
+use crate::text::TextSettings;
 use columns::Column;
 use put::Room;
 
@@ -102,7 +103,7 @@ pub struct Index {
     synonyms: HashMap<Box<[u8]>, Vec<Box<[u8]>>>,
     /// Counts what changes the entries of a text that stays the same.
     generation: u64,
-    stem_min: usize,
+    text_settings: TextSettings,
     faults: Faults,
     /// Postings of terms.
     records: usize,
@@ -125,9 +126,6 @@ pub enum Outcome {
     Refused(Refusal),
 }
 
-/// Bytes that a word has at least to be stemmed: MINSTEMLEN.
-pub const STEM_MIN: usize = 4;
-
 impl Index {
     /// An index without documents.
     pub fn new(schema: Schema) -> Index {
@@ -137,7 +135,7 @@ impl Index {
             terms: Terms::default(),
             synonyms: HashMap::new(),
             generation: 0,
-            stem_min: STEM_MIN,
+            text_settings: TextSettings::default(),
             faults: Faults::default(),
             records: 0,
             room: Room::default(),
@@ -147,9 +145,13 @@ impl Index {
         index
     }
 
-    /// Bytes that a word has at least to be stemmed, from the next document on.
-    pub fn set_stem_min(&mut self, bytes: usize) {
-        self.stem_min = bytes;
+    /// How texts are analysed, from the next document on.
+    pub fn set_text_settings(&mut self, settings: TextSettings) {
+        self.text_settings = settings;
+    }
+
+    pub fn text_settings(&self) -> TextSettings {
+        self.text_settings
     }
 
     pub fn schema(&self) -> &Schema {

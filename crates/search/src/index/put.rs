@@ -150,7 +150,7 @@ impl Index {
                 terms: &mut self.terms,
                 synonyms: &self.synonyms,
                 language,
-                stem_min: self.stem_min,
+                settings: self.text_settings,
             };
             for (at, text) in texts.iter().enumerate() {
                 room.analysis.add(&mut context, of_field, text, at > 0);

@@ -9,7 +9,7 @@ use std::collections::HashMap;
 use super::postings::Entry;
 use super::terms::{Stem, TermId, Terms};
 use crate::schema::Schema;
-use crate::text::{Language, Words, sound, stem};
+use crate::text::{Language, TextSettings, Words, sound, stem};
 
 /// A place where a term stands.
 #[derive(Clone, Copy, Debug)]
@@ -19,12 +19,6 @@ struct Occurrence {
     field: u8,
     frequency: u32,
 }
-
-/// Positions between two texts of a field: MULTI_TEXT_SLOP.
-const TEXT_GAP: u32 = 100;
-
-/// Bytes of a word whose sound is indexed, at least.
-const SOUND_MIN: usize = 3;
 
 /// Room for the words of a document, kept from one to the next.
 #[derive(Debug, Default)]
@@ -55,7 +49,7 @@ pub(crate) struct Context<'i> {
     pub(crate) terms: &'i mut Terms,
     pub(crate) synonyms: &'i HashMap<Box<[u8]>, Vec<Box<[u8]>>>,
     pub(crate) language: Language,
-    pub(crate) stem_min: usize,
+    pub(crate) settings: TextSettings,
 }
 
 impl Analysis {
@@ -83,7 +77,7 @@ impl Analysis {
         is_further: bool,
     ) {
         if is_further {
-            self.position += TEXT_GAP;
+            self.position = self.position.saturating_add(context.settings.gap);
         }
         let frequency = (field.weight as i64).clamp(1, i64::from(u32::MAX)) as u32;
         let of_stem = ((field.weight * 0.2) as i64).clamp(1, i64::from(u32::MAX)) as u32;
@@ -99,7 +93,7 @@ impl Analysis {
         let start = self.position;
         for word in Words::of(text, &context.schema.stop_words) {
             let term = context.terms.number(&word.text);
-            self.position = start + word.position;
+            self.position = start.saturating_add(word.position);
             self.put(term, self.position, field.bit, frequency);
             self.length = self.length.saturating_add(frequency);
             if field.stems
@@ -111,7 +105,7 @@ impl Analysis {
                 context.terms.put_pairs(term);
             }
             if field.sounds
-                && word.text.len() >= SOUND_MIN
+                && word.text.len() >= context.settings.sound_min
                 && let code = sound(&word.text)
                 && !code.is_empty()
             {
@@ -174,7 +168,7 @@ fn stem_of(context: &mut Context<'_>, word: TermId, text: &[u8]) -> Option<TermI
             Stem::Term(term) => return Some(term),
         }
     }
-    let stem = stem(context.language, text, context.stem_min);
+    let stem = stem(context.language, text, context.settings.stem_min);
     let stem = stem.map(|stem| context.terms.number(&[b"+", stem.as_slice()].concat()));
     if is_usual {
         context.terms.remember(word, stem);

@@ -60,6 +60,11 @@ impl<'i> Counted<'i> {
 }
 
 impl PartProfile {
+    /// A part without documents.
+    pub fn empty() -> PartProfile {
+        PartProfile::named("EMPTY")
+    }
+
     pub(crate) fn named(kind: &'static str) -> PartProfile {
         PartProfile {
             kind,

@@ -5,7 +5,7 @@
 
 use super::build::Builder;
 use super::counted::{self, PartProfile};
-use super::{Cursor, END};
+use super::{Cursor, END, Role};
 use crate::hit::{DocumentId, Hit};
 use crate::index::Index;
 use crate::query::{Node, QueryError};
@@ -18,6 +18,8 @@ pub struct Matches<'i> {
     root: Cursor<'i>,
     scoring: Option<Scoring>,
     explains: bool,
+    /// Whether hits have the words that they matched.
+    with_terms: bool,
     distance_names: Vec<Vec<u8>>,
     is_cut: bool,
     /// Of BM25STD.NORM: all hits, as their scores depend on each other.
@@ -62,6 +64,7 @@ impl Index {
             root: cursor,
             scoring: search.scores.then_some(builder.scoring),
             explains: search.explains,
+            with_terms: search.terms,
             distance_names: builder.distance_names,
             is_cut: builder.is_cut,
             normed: None,
@@ -160,13 +163,46 @@ impl Iterator for Matches<'_> {
             distances.resize(self.distance_names.len(), f64::NAN);
             take_distances(&self.root, id, &mut distances);
         }
+        let mut terms = Vec::new();
+        if self.with_terms {
+            take_terms(&self.root, id, &mut terms);
+        }
         self.root.advance();
         Some(Hit {
             document: DocumentId(id),
             score,
             distances,
+            terms,
             explanation: steps.pop(),
         })
+    }
+}
+
+/// Words of a hit, at most.
+const TERMS_MAX: usize = 100;
+
+/// The words and tags of all parts that stand on the document, in the order of the query.
+fn take_terms(part: &Cursor<'_>, id: u32, out: &mut Vec<Box<[u8]>>) {
+    if part.id() != id || out.len() == TERMS_MAX {
+        return;
+    }
+    match part {
+        Cursor::Word(word) => out.push(word.text.into()),
+        Cursor::Ids(ids) => {
+            if let Role::Tag { text, .. } = ids.role {
+                out.push(text.into());
+            }
+        }
+        Cursor::Intersection(of) => of.parts().iter().for_each(|part| take_terms(part, id, out)),
+        Cursor::Union(of) => of.matched().for_each(|part| take_terms(part, id, out)),
+        Cursor::Optional(rest) => take_terms(&rest.part, id, out),
+        Cursor::Distances(of) => {
+            if let Some(filter) = of.filter() {
+                take_terms(filter, id, out);
+            }
+        }
+        Cursor::Counted(of) => take_terms(&of.part, id, out),
+        Cursor::Empty | Cursor::Not(_) => {}
     }
 }
 

@@ -53,6 +53,7 @@ proptest! {
             dialect: Dialect::FIRST,
             rows_max: 1_000_000,
             offset_max: 1_000_000,
+            groups_max: 1_000_000,
             is_resp3: true,
         };
         let server = server();

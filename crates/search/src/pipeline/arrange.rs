@@ -85,6 +85,7 @@ impl Arranged {
 
     /// Takes a row in, and leaves any row in its place.
     pub(super) fn add(&mut self, row: &mut Row, names: &Names, index: &Index) {
+        row.terms = Vec::new();
         let at = row
             .document
             .map_or(self.count, |document| u64::from(document.0));

@@ -22,6 +22,10 @@ pub(super) struct Builder<'s> {
     pub(super) schema: Option<&'s Schema>,
     pub(super) names: Vec<Names>,
     pub(super) steps: Vec<(usize, Step)>,
+    /// Groups of a GROUPBY at most.
+    pub(super) groups_max: usize,
+    /// WITHCOUNT: rows after the last one of LIMIT count.
+    pub(super) counts_all: bool,
 }
 
 impl Pipeline {
@@ -36,10 +40,14 @@ impl Pipeline {
         schema: &Schema,
         distances: &[Vec<u8>],
     ) -> Result<Pipeline, SearchError> {
+        let options = &request.options;
+        let counts_all = request.counts_all();
         let mut builder = Builder {
             schema: Some(schema),
-            names: vec![Names::of(&request.options)],
+            names: vec![Names::of(options)],
             steps: Vec::new(),
+            groups_max: options.groups_max,
+            counts_all,
         };
         let names = &mut builder.names[0];
         let source = Source {
@@ -49,7 +57,18 @@ impl Pipeline {
         for stage in &request.stages {
             builder.stage(stage)?;
         }
-        Ok(Pipeline::new(builder.names, builder.steps, source).without_settings(schema))
+        if counts_all {
+            // The reply ends at its limit of rows, what is counted does not.
+            builder.push(Step::Limit {
+                skipped: 0,
+                left: options.rows_max,
+                counts: true,
+            });
+        }
+        let pipeline = Pipeline::new(builder.names, builder.steps, source);
+        Ok(pipeline
+            .without_settings(schema)
+            .counting(counts_all, options.is_strict))
     }
 }
 
@@ -126,6 +145,7 @@ impl Builder<'_> {
                     left => Step::Limit {
                         skipped: limit.offset,
                         left,
+                        counts: self.counts_all,
                     },
                 };
                 self.push(step);
@@ -184,7 +204,8 @@ impl Builder<'_> {
         if !loads.is_empty() {
             self.push(Step::Load(loads));
         }
-        self.push(Step::Group(Box::new(Grouped::new(properties, reducers))));
+        let grouped = Grouped::new(properties, reducers, self.groups_max);
+        self.push(Step::Group(Box::new(grouped)));
         self.names.push(after);
         self.schema = None;
         Ok(())

@@ -11,6 +11,7 @@ use smallvec::SmallVec;
 use super::names::Names;
 use super::reduce::{self, Reducer, State};
 use super::row::{Row, Seen};
+use crate::error::{self, SearchError};
 use crate::expression::Value;
 use crate::index::Index;
 
@@ -21,6 +22,8 @@ pub(super) struct Grouped {
     properties: Vec<usize>,
     reducers: Vec<Reducer>,
     groups: Vec<Group>,
+    /// `search-max-aggregate-groups`
+    groups_max: usize,
     /// Hashes with places among the groups.
     table: HashTable<(u64, u32)>,
     hasher: RandomState,
@@ -37,11 +40,16 @@ struct Group {
 const NULL: Value = Value::Null;
 
 impl Grouped {
-    pub(super) fn new(properties: Vec<usize>, reducers: Vec<Reducer>) -> Grouped {
+    pub(super) fn new(
+        properties: Vec<usize>,
+        reducers: Vec<Reducer>,
+        groups_max: usize,
+    ) -> Grouped {
         Grouped {
             properties,
             reducers,
             groups: Vec::new(),
+            groups_max,
             table: HashTable::new(),
             hasher: RandomState::default(),
             ready: None,
@@ -53,7 +61,16 @@ impl Grouped {
     }
 
     /// Takes a row in.
-    pub(super) fn add(&mut self, row: &Row, names: &Names, index: &Index) {
+    ///
+    /// # Errors
+    ///
+    /// Where it would begin a group more than there may be.
+    pub(super) fn add(
+        &mut self,
+        row: &Row,
+        names: &Names,
+        index: &Index,
+    ) -> Result<(), SearchError> {
         let value = |place| {
             let value = names.value(row, place, index);
             value.unwrap_or(Seen::Other(&NULL))
@@ -83,7 +100,7 @@ impl Grouped {
         row: &Row,
         names: &Names,
         index: &Index,
-    ) {
+    ) -> Result<(), SearchError> {
         let Some(value) = key.get(from).copied() else {
             return self.add_to(key, row, names, index);
         };
@@ -93,12 +110,19 @@ impl Grouped {
         let empty = std::slice::from_ref(&NULL);
         for item in if items.is_empty() { empty } else { items } {
             key[from] = Seen::of(item);
-            self.add_each(key, from + 1, row, names, index);
+            self.add_each(key, from + 1, row, names, index)?;
         }
         key[from] = value;
+        Ok(())
     }
 
-    fn add_to(&mut self, key: &[Seen<'_>], row: &Row, names: &Names, index: &Index) {
+    fn add_to(
+        &mut self,
+        key: &[Seen<'_>],
+        row: &Row,
+        names: &Names,
+        index: &Index,
+    ) -> Result<(), SearchError> {
         let hasher = &self.hasher;
         let hash = hash(hasher, key.iter().copied());
         let groups = &mut self.groups;
@@ -108,6 +132,7 @@ impl Grouped {
         };
         let at = match self.table.find(hash, is_it) {
             Some((_, at)) => *at as usize,
+            None if groups.len() >= self.groups_max => return Err(too_many(self.groups_max)),
             None => {
                 groups.push(Group {
                     key: key.iter().map(|value| value.to_value()).collect(),
@@ -123,6 +148,7 @@ impl Grouped {
         for (reducer, state) in self.reducers.iter().zip(states) {
             reducer.add(state, row, names, index);
         }
+        Ok(())
     }
 
     /// Ends the coming in; the number of groups.
@@ -145,6 +171,11 @@ impl Grouped {
             ..Row::default()
         })
     }
+}
+
+fn too_many(max: usize) -> SearchError {
+    let text = format!("GROUPBY exceeds the limit of MAX_AGGREGATE_GROUPS, which is {max}");
+    SearchError::new(error::OVER_LIMIT, text)
 }
 
 fn hash<'a>(hasher: &RandomState, mut key: impl Iterator<Item = Seen<'a>>) -> u64 {

@@ -42,6 +42,8 @@ pub(super) struct Load {
     is_key: bool,
     /// The SORTABLE field that has it, so that no document is read.
     stored: Option<usize>,
+    /// A document that has no value to sort by is read, as it may have a null.
+    finds_null: bool,
 }
 
 /// The places of rows between two GROUPBYs.
@@ -53,6 +55,8 @@ pub(super) struct Names {
     pub(super) is_open: bool,
     /// FORMAT EXPAND: values are those of the document, even if they are SORTABLE.
     is_expanded: bool,
+    /// Dialects 1 and 2: a null of JSON is shown.
+    shows_nulls: bool,
 }
 
 /// The name of a document's key.
@@ -63,6 +67,7 @@ impl Names {
     pub(super) fn of(options: &Options) -> Names {
         Names {
             is_expanded: options.format == Format::Expand,
+            shows_nulls: !options.dialect.returns_all(),
             ..Names::default()
         }
     }
@@ -139,7 +144,8 @@ impl Names {
             Some(at) => self.place_from(name, Origin::Stored(at)),
             None => self.place(name),
         };
-        if is_new && stored.is_some() {
+        let finds_null = stored.is_some() && !is_hash && self.shows_nulls;
+        if is_new && stored.is_some() && !finds_null {
             return None;
         }
         Some(Load {
@@ -148,6 +154,7 @@ impl Names {
             is_number: field.is_some_and(|(_, field)| matches!(field.kind, FieldKind::Number)),
             is_key: path == KEY,
             stored,
+            finds_null,
         })
     }
 
@@ -190,6 +197,13 @@ impl Load {
                 Some(SortValue::Number(n)) => row.set(self.place, Value::Number(n)),
                 Some(SortValue::Text { original, .. }) => {
                     row.set(self.place, Value::Text(original.to_vec()));
+                }
+                None if self.finds_null => {
+                    let key = index.living_key(document);
+                    let value = key.and_then(|key| loader.load(key, &self.path));
+                    if value == Some(Value::Null) {
+                        row.set(self.place, Value::Null);
+                    }
                 }
                 None => {}
             }

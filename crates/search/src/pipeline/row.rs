@@ -1,4 +1,7 @@
 //! A row while it goes through the pipeline, and where its values come from.
+//!
+//! Invariant: a place without a value of its own is read from its document, if it is a SORTABLE
+//! field's. Cost: O(1) to see a value; several values of JSON are compared by their first one.
 
 use smallvec::SmallVec;
 use std::cmp::Ordering;
@@ -50,6 +53,8 @@ pub(super) struct Row {
     pub(super) document: Option<DocumentId>,
     pub(super) score: f64,
     pub(super) explanation: Option<Explanation>,
+    /// The words that its document matched, until rows are sorted.
+    pub(super) terms: Vec<Box<[u8]>>,
     /// The value that it was sorted by, and whether its document is gone: for FT.SEARCH.
     pub(super) sort_key: Option<Value>,
     pub(super) is_gone: bool,
@@ -97,7 +102,16 @@ impl<'r> Seen<'r> {
         match self {
             Seen::Number(n) => Some(n),
             Seen::Text(text) => number_of(text),
+            Seen::Other(Value::Several(of)) => Seen::of(&of.first).number(),
             Seen::Other(_) => None,
+        }
+    }
+
+    /// The first of several values, by which they are sorted and grouped, or the value itself.
+    pub(super) fn first(self) -> Seen<'r> {
+        match self {
+            Seen::Other(Value::Several(of)) => Seen::of(&of.first),
+            seen => seen,
         }
     }
 
@@ -109,6 +123,9 @@ impl<'r> Seen<'r> {
         match (self, value) {
             (Seen::Number(a), Value::Number(b)) => a.to_bits() == b.to_bits(),
             (Seen::Text(a), Value::Text(b)) => a == b,
+            (Seen::Other(Value::Several(a)), Value::Several(b)) => {
+                Seen::of(&a.first).equals(&b.first)
+            }
             (Seen::Other(a), b) => a == b,
             _ => false,
         }
@@ -121,7 +138,7 @@ pub(super) fn order(a: Seen<'_>, b: Seen<'_>) -> Ordering {
         Some(other) => n.total_cmp(&other),
         None => number_text(n).as_bytes().cmp(text),
     };
-    match (a, b) {
+    match (a.first(), b.first()) {
         (Seen::Number(a), Seen::Number(b)) => a.partial_cmp(&b).unwrap_or_else(|| a.total_cmp(&b)),
         (Seen::Text(a), Seen::Text(b)) => a.cmp(b),
         (Seen::Number(n), Seen::Text(text)) => mixed(n, text),

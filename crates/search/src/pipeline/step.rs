@@ -42,6 +42,10 @@ pub struct Pipeline {
     pub(super) marking: Option<Marking>,
     /// Fields that rows never show: they say how a document is indexed.
     settings: Vec<Vec<u8>>,
+    /// WITHCOUNT: the total is that of all rows.
+    counts_all: bool,
+    /// Rows that FILTER leaves out do not count, as in Redis 8.
+    counts_filtered: bool,
     /// Of the query and each step what came out of it; empty: nothing is counted.
     tallies: Vec<Tally>,
 }
@@ -83,10 +87,18 @@ impl Source {
 pub(super) enum Step {
     Load(Vec<Load>),
     LoadAll,
-    Apply { expression: Evaluated, place: usize },
+    Apply {
+        expression: Evaluated,
+        place: usize,
+    },
     Filter(Evaluated),
     Arrange(Box<Arranged>),
-    Limit { skipped: u64, left: u64 },
+    /// `counts`: rows after the last one are pulled as well, for the total.
+    Limit {
+        skipped: u64,
+        left: u64,
+        counts: bool,
+    },
     Group(Box<Grouped>),
 }
 
@@ -132,7 +144,15 @@ impl Pipeline {
             marking: None,
             tallies: Vec::new(),
             settings: Vec::new(),
+            counts_all: false,
+            counts_filtered: false,
         }
+    }
+
+    /// How the total is counted: with WITHCOUNT, and without the rows that FILTER leaves out.
+    pub(super) fn counting(mut self, all: bool, filtered: bool) -> Pipeline {
+        (self.counts_all, self.counts_filtered) = (all, filtered);
+        self
     }
 
     /// Rows are shown without the fields of language, score and payload.
@@ -171,6 +191,7 @@ impl Pipeline {
                 source: &self.source,
                 total: &mut self.total,
                 tallies: &mut self.tallies,
+                counts_filtered: self.counts_filtered,
                 context,
             };
             match pull.from(&mut self.steps, &mut self.row) {
@@ -200,9 +221,12 @@ impl Pipeline {
     }
 
     /// The number that FT.AGGREGATE's replies begin with: documents pulled for the first row, or
-    /// groups. It is right where the rows are sorted or grouped.
+    /// groups. It is right where the rows are sorted or grouped, and with WITHCOUNT.
     pub fn first_total(&self) -> u64 {
-        self.first_total.unwrap_or(self.total)
+        match self.first_total {
+            Some(total) if !self.counts_all => total,
+            _ => self.total,
+        }
     }
 
     /// Documents that were pulled, or groups.
@@ -230,6 +254,16 @@ impl Pipeline {
             Step::Arrange(_) | Step::Limit { .. } | Step::Group(_) => Some(false),
         });
         first.unwrap_or(false)
+    }
+
+    /// Whether an expression asks for the words that documents matched.
+    pub fn asks_terms(&self) -> bool {
+        self.steps.iter().any(|(_, step)| match step {
+            Step::Apply { expression, .. } | Step::Filter(expression) => {
+                expression.expression.asks_terms()
+            }
+            _ => false,
+        })
     }
 
     /// Counts from now on what comes out of each step.
@@ -292,6 +326,7 @@ struct Pull<'p, 'c> {
     source: &'p Source,
     total: &'p mut u64,
     tallies: &'p mut [Tally],
+    counts_filtered: bool,
     context: &'p mut Context<'c>,
 }
 
@@ -348,14 +383,27 @@ impl Pull<'_, '_> {
                 if value.is_true() {
                     return Ok(pulled);
                 }
+                *self.total -= u64::from(self.counts_filtered);
             },
-            Step::Limit { skipped, left } => {
+            Step::Limit {
+                skipped,
+                left,
+                counts,
+            } => {
                 while *skipped > 0 {
                     let pulled = self.from(before, row)?;
                     let Pulled::Row = pulled else {
                         return Ok(pulled);
                     };
                     *skipped -= 1;
+                }
+                if *left == 0 && *counts {
+                    loop {
+                        let pulled = self.from(before, row)?;
+                        let Pulled::Row = pulled else {
+                            return Ok(pulled);
+                        };
+                    }
                 }
                 if *left == 0 {
                     return Ok(Pulled::End);
@@ -381,11 +429,13 @@ impl Pull<'_, '_> {
             Step::Group(grouped) => {
                 let is_plain = self.source.is_plain() && self.tallies.is_empty();
                 if before.is_empty() && !grouped.is_ready() && is_plain {
-                    self.group_documents(grouped, row);
+                    self.group_documents(grouped, row)?;
                 }
                 while !grouped.is_ready() {
                     match self.from(before, row)? {
-                        Pulled::Row => grouped.add(row, &self.names[names], self.context.index),
+                        Pulled::Row => {
+                            grouped.add(row, &self.names[names], self.context.index)?;
+                        }
                         Pulled::Paused => return Ok(Pulled::Paused),
                         Pulled::End => *self.total = grouped.finish(),
                     }
@@ -396,15 +446,16 @@ impl Pull<'_, '_> {
     }
 
     /// Takes documents into groups without the steps of a pull: the same, and quicker.
-    fn group_documents(&mut self, grouped: &mut Grouped, row: &mut Row) {
+    fn group_documents(&mut self, grouped: &mut Grouped, row: &mut Row) -> Result<(), SearchError> {
         *row = Row::default();
         while self.context.budget > 0
             && let Some(document) = self.context.hits.next_document()
         {
             self.context.budget -= 1;
             row.document = Some(document);
-            grouped.add(row, &self.names[0], self.context.index);
+            grouped.add(row, &self.names[0], self.context.index)?;
         }
+        Ok(())
     }
 
     fn hit(&mut self, row: &mut Row) -> Pulled {
@@ -419,6 +470,7 @@ impl Pull<'_, '_> {
         row.document = Some(hit.document);
         row.score = hit.score;
         row.explanation = hit.explanation;
+        row.terms = hit.terms;
         row.sort_key = None;
         row.is_gone = false;
         row.values.clear();
@@ -483,5 +535,9 @@ impl expression::Row for Properties<'_> {
         let (_, place) = properties.find(|(its, _)| its == name)?;
         let value = self.names.value(self.row, *place, self.index)?;
         Some(value.to_value())
+    }
+
+    fn matched_terms(&self) -> &[Box<[u8]>] {
+        &self.row.terms
     }
 }

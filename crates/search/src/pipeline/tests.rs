@@ -8,7 +8,7 @@ use std::vec::IntoIter;
 
 use super::{Batch, Context, Ending, Loader, OutputRow, Pipeline};
 use crate::document::{Document, Found, Item};
-use crate::error::{SearchError, Wording};
+use crate::error::{OVER_LIMIT, SearchError, Wording};
 use crate::expression::Value;
 use crate::highlight::Marker;
 use crate::hit::Hit;
@@ -69,6 +69,7 @@ impl Server {
     pub(super) fn hits(&self, query: Option<&Node>) -> IntoIter<Hit> {
         let search = Search {
             scorer: Scorer::TfIdf,
+            terms: true,
             ..Search::default()
         };
         let Some(query) = query else {
@@ -103,6 +104,7 @@ fn defaults() -> Defaults {
         dialect: Dialect::FIRST,
         rows_max: 1_000_000,
         offset_max: 1_000_000,
+        groups_max: 1_000_000,
         is_resp3: false,
     }
 }
@@ -339,6 +341,88 @@ fn sorted_rows_need_no_more_documents() {
         pipeline.next_rows(1, &mut context).expect("a row");
         assert_eq!(pipeline.pulls_documents(), pulls, "{stages}");
     }
+}
+
+/// The total and the number of rows of a line of stages, as Redis 8 counts.
+fn counted(stages: &str, groups_max: usize) -> Result<(u64, usize), SearchError> {
+    let server = server();
+    let words = words(stages);
+    let words: Vec<&[u8]> = words.iter().map(Vec::as_slice).collect();
+    let defaults = Defaults {
+        groups_max,
+        ..defaults()
+    };
+    let mut request = AggregateRequest::parse(&words, &defaults)?;
+    request.options.is_strict = true;
+    let mut pipeline = Pipeline::aggregate(&request, server.index.schema(), &[])?;
+    let mut hits = server.hits(Some(&Node::new(Kind::Everything)));
+    let rows = run(&mut pipeline, &mut hits, &server, 100, 3)?;
+    Ok((pipeline.first_total(), rows.len()))
+}
+
+#[test]
+fn withcount_counts_the_rows_after_the_last_one_shown() {
+    let all = counted("SORTBY 1 @n", 99).expect("rows").0;
+    let groups = counted("GROUPBY 1 @g", 99).expect("groups").0;
+    for (stages, expected) in [
+        ("LIMIT 0 2", (1, 2)),
+        ("WITHOUTCOUNT LIMIT 0 2", (1, 2)),
+        ("WITHCOUNT", (all, all as usize)),
+        ("WITHCOUNT LIMIT 0 2", (all, 2)),
+        ("WITHCOUNT LIMIT 1 2", (all, 2)),
+        ("WITHCOUNT LIMIT 999 2", (all, 0)),
+        ("WITHCOUNT LIMIT 0 0", (all, 0)),
+        ("WITHCOUNT SORTBY 0 MAX 3", (all, 3)),
+        ("WITHCOUNT SORTBY 1 @n MAX 3", (all, 3)),
+        ("WITHCOUNT GROUPBY 1 @g LIMIT 0 1", (groups, 1)),
+        (
+            "WITHCOUNT LOAD 1 @t FILTER 'exists(@t) == 7' LIMIT 0 1",
+            (0, 0),
+        ),
+    ] {
+        let got = counted(stages, 99).expect("rows");
+        assert_eq!(got, expected, "{stages}");
+    }
+}
+
+#[test]
+fn matched_terms_are_the_words_of_the_query_that_a_document_has() {
+    let reply = |line: &str| reply_to(&server(), line, (9, 99));
+    assert_eq!(
+        reply("AGGREGATE hello|world APPLY matched_terms() AS w SORTBY 1 @n MAX 2"),
+        "[4 ['w' ['hello' 'world'] 'n' '-3'] ['w' ['hello' 'world'] 'n' '1.5']]"
+    );
+    // Rows in order are of no document any more.
+    assert_eq!(
+        reply("AGGREGATE hello SORTBY 1 @n MAX 1 APPLY matched_terms() AS w"),
+        "[4 ['n' '-3' 'w' ~]]"
+    );
+    assert_eq!(
+        reply("AGGREGATE 'hello @g:{y} -zebra' APPLY matched_terms(1) AS w"),
+        "[1 ['w' ['hello']]]"
+    );
+    assert_eq!(
+        reply("AGGREGATE 'hello @g:{y}' APPLY matched_terms(9) AS w"),
+        "[1 ['w' ['hello' 'y']]]"
+    );
+    assert_eq!(
+        reply("AGGREGATE @n:[1,1.9] APPLY matched_terms() AS w"),
+        "[1 ['w' ~]]"
+    );
+}
+
+#[test]
+fn a_group_more_than_there_may_be_is_refused() {
+    let (groups, _) = counted("GROUPBY 1 @g", 99).expect("groups");
+    let groups = groups as usize;
+    assert_eq!(
+        counted("GROUPBY 1 @g", groups).expect("as many as may be"),
+        (groups as u64, groups)
+    );
+    let error = counted("GROUPBY 1 @g", groups - 1).expect_err("one too many");
+    assert_eq!(error.code, OVER_LIMIT);
+    let shown = String::from_utf8_lossy(&error.text).into_owned();
+    assert!(shown.contains(&format!("MAX_AGGREGATE_GROUPS, which is {}", groups - 1)));
 }
 
 /// The rows before it are replied with the reason as a warning.

@@ -145,7 +145,12 @@ fn unit(p: &mut Parser<'_>, place: Place) -> Parsed<Option<Node>> {
         }
         Token::Exact => {
             let token = p.next();
-            Ok(Some(phrase(p.text_of(&token))))
+            let mut node = phrase(p.text_of(&token));
+            if p.schema.extends() && p.peek() == Token::Star && p.follows(&token) {
+                p.next();
+                begin_last_word(&mut node);
+            }
+            Ok(Some(node))
         }
         Token::Quote => {
             p.next();
@@ -198,6 +203,20 @@ fn phrase(text: &[u8]) -> Node {
     });
     node.verbatim = true;
     node
+}
+
+/// `"a b"*`, which Redis has not: the last word of a phrase is the beginning of one.
+fn begin_last_word(phrase: &mut Node) {
+    if let Kind::Intersect { parts, .. } = &mut phrase.kind
+        && let Some(last) = parts.last_mut()
+        && let Kind::Word(text) = &mut last.kind
+    {
+        last.kind = Kind::Affix {
+            text: std::mem::take(text),
+            leading: false,
+            trailing: true,
+        };
+    }
 }
 
 /// `ab*`, `*ab`, `*ab*` or `w'a?b'`.

@@ -82,6 +82,11 @@ pub trait Schema {
     fn folds_tags(&self, _field: &[u8]) -> bool {
         false
     }
+    /// Whether queries may have what Redis has not: a phrase that ends with the beginning of a
+    /// word.
+    fn extends(&self) -> bool {
+        false
+    }
     /// Why a part of a query may not look for a field of a type, as `Unknown field`. `None`: it
     /// may, as before Redis 8 and in dialect 1 all may.
     fn objection(&self, _name: &[u8], _type_name: Option<&str>) -> Option<String> {

@@ -69,6 +69,11 @@ impl<'q> Parser<'q> {
         &self.text[token.text.clone()]
     }
 
+    /// Whether the next token stands right after the closing quote of a text.
+    pub(super) fn follows(&self, quoted: &Found) -> bool {
+        self.tokens[self.at].text.start == quoted.text.end + 1
+    }
+
     /// Takes the next token if it is of this kind.
     pub(super) fn takes(&mut self, kind: Token) -> bool {
         let is_it = self.peek() == kind;

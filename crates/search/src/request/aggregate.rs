@@ -104,6 +104,13 @@ impl AggregateRequest {
         }
     }
 
+    /// Whether all rows are counted before the first one is replied: WITHCOUNT without a cursor,
+    /// which 2.10 reads without effect.
+    pub fn counts_all(&self) -> bool {
+        let options = &self.options;
+        options.counts_all == Some(true) && options.cursor.is_none() && options.is_strict
+    }
+
     /// Reads an option or a stage after its name, in capitals. `false`: there is none of the name.
     pub(super) fn read(
         &mut self,

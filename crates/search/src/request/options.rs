@@ -30,6 +30,8 @@ pub struct Defaults {
     pub rows_max: u64,
     /// `search-max-search-results`: rows that LIMIT may skip.
     pub offset_max: u64,
+    /// `search-max-aggregate-groups`
+    pub groups_max: usize,
     /// Whether the client speaks RESP3, which FORMAT EXPAND needs.
     pub is_resp3: bool,
 }
@@ -97,6 +99,9 @@ pub struct Options {
     pub is_strict: bool,
     /// WITHCOUNT and WITHOUTCOUNT.
     pub counts_all: Option<bool>,
+    /// Rows of a reply, and groups of a GROUPBY, at most.
+    pub rows_max: u64,
+    pub groups_max: usize,
     has_params: bool,
     /// Names that are none are refused after all words are read.
     bad_language: Option<SearchError>,
@@ -133,6 +138,8 @@ impl Options {
             cursor: None,
             is_strict: false,
             counts_all: None,
+            rows_max: defaults.rows_max,
+            groups_max: defaults.groups_max,
             has_params: false,
             bad_language: None,
             bad_scorer: None,

@@ -146,6 +146,10 @@ impl query::Schema for Seen<'_> {
         !self.keeps_stop_words && query::Schema::is_stop_word(self.schema, word)
     }
 
+    fn extends(&self) -> bool {
+        self.is_strict
+    }
+
     fn objection(&self, name: &[u8], type_name: Option<&str>) -> Option<String> {
         if !self.is_strict {
             return None;

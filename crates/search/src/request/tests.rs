@@ -17,6 +17,7 @@ fn defaults() -> Defaults {
         dialect: Dialect::FIRST,
         rows_max: 1_000_000,
         offset_max: 1_000_000,
+        groups_max: 1_000_000,
         is_resp3: false,
     }
 }

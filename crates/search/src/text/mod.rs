@@ -28,4 +28,26 @@ pub(crate) use sound::sound;
 pub use stem::stem;
 pub use stop_words::StopWords;
 pub use words::{Word, Words};
+
+/// Settings of the analysis of documents' texts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TextSettings {
+    /// Bytes of a word that is stemmed, at least: MINSTEMLEN.
+    pub stem_min: usize,
+    /// Bytes of a word whose sound is indexed, at least: MIN_PHONETIC_TERM_LEN.
+    pub sound_min: usize,
+    /// Positions between two texts of a field: MULTI_TEXT_SLOP.
+    pub gap: u32,
+}
+
+impl Default for TextSettings {
+    fn default() -> TextSettings {
+        TextSettings {
+            stem_min: 4,
+            sound_min: 3,
+            gap: 100,
+        }
+    }
+}
+
 pub(crate) use words::{in_small_letters, is_separator};

@@ -18,6 +18,7 @@ use russet_keyspace::{ChangeKind, DbIndex, Journal};
 use russet_search::file::{Definition, Dictionaries, Groups};
 use russet_search::index::Index;
 use russet_search::schema::{Schema, words};
+use russet_search::text::TextSettings;
 
 pub use cursors::{Cursor, Cursors};
 
@@ -122,13 +123,13 @@ impl Indexes {
         over.map(|(name, _)| name.clone()).collect()
     }
 
-    /// Makes an index, which must not exist. Words of fewer than `stem_min` bytes have no stems.
-    /// It reads the keys that are there, unless its schema says otherwise.
-    pub fn create(&mut self, name: &[u8], schema: Schema, stem_min: usize, now_ms: u64) {
+    /// Makes an index, which must not exist. It reads the keys that are there, unless its schema
+    /// says otherwise.
+    pub fn create(&mut self, name: &[u8], schema: Schema, texts: TextSettings, now_ms: u64) {
         let scan = (!schema.skips_scan).then(Scan::default);
         self.births += 1;
         let mut index = Index::new(schema);
-        index.set_stem_min(stem_min);
+        index.set_text_settings(texts);
         let held = Held {
             index,
             scan,
@@ -191,7 +192,7 @@ impl Indexes {
         &mut self,
         definitions: Vec<Definition>,
         dictionaries: Dictionaries,
-        stem_min: usize,
+        texts: TextSettings,
         now_ms: u64,
     ) {
         self.clear();
@@ -199,7 +200,7 @@ impl Indexes {
         for definition in definitions {
             let mut schema = definition.schema;
             schema.skips_scan = false;
-            self.create(&definition.name, schema, stem_min, now_ms);
+            self.create(&definition.name, schema, texts, now_ms);
             if let Some(held) = self.held.get_mut(definition.name.as_slice()) {
                 restore_synonyms(&mut held.index, &definition.synonyms);
             }
@@ -293,7 +294,9 @@ impl Indexes {
         self.all_changed = false;
         for held in self.held.values_mut() {
             let synonyms = synonyms_of(&held.index);
+            let texts = held.index.text_settings();
             held.index = Index::new(held.index.schema().clone());
+            held.index.set_text_settings(texts);
             restore_synonyms(&mut held.index, &synonyms);
             held.scan = Some(Scan::default());
         }

@@ -34,6 +34,8 @@ impl Pipeline {
             schema: Some(schema),
             names: vec![Names::default()],
             steps: Vec::new(),
+            groups_max: request.aggregate.options.groups_max,
+            counts_all: false,
         };
         let stages = &request.aggregate.stages;
         let loads = |stage: &Stage| matches!(stage, Stage::Load(_) | Stage::LoadAll);
@@ -94,7 +96,7 @@ impl Pipeline {
                 ..Arrange::default()
             }))?;
         }
-        Ok(Pipeline::new(builder.names, builder.steps, source))
+        Ok(Pipeline::new(builder.names, builder.steps, source).counting(false, true))
     }
 }
 
@@ -229,6 +231,7 @@ mod tests {
             document,
             score,
             distances,
+            terms: Vec::new(),
             explanation: None,
         }
     }
@@ -248,6 +251,7 @@ mod tests {
             dialect: Dialect::FIRST,
             rows_max: 100,
             offset_max: 100,
+            groups_max: 100,
             is_resp3: false,
         };
         let request = HybridRequest::parse(&words, &defaults).expect("a request");

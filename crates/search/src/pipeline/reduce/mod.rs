@@ -114,6 +114,7 @@ pub(super) fn hash(hasher: &RandomState, value: Seen<'_>) -> u64 {
             let hashes = items.iter().map(|item| hash(hasher, Seen::of(item)));
             hashes.fold(items.len() as u64, |all, hash| all.rotate_left(5) ^ hash)
         }
+        Seen::Other(Value::Several(of)) => hash(hasher, Seen::of(&of.first)),
         Seen::Other(_) => 0,
     }
 }

@@ -55,6 +55,8 @@ pub struct HybridRequest {
     pub window: usize,
     /// The name of the combined score instead of `__score`.
     pub score_name: Option<Vec<u8>>,
+    /// NOSORT
+    pub is_unsorted: bool,
     /// The scorer, parameters and stages. SORTBY is by the combined score if none is given.
     pub aggregate: AggregateRequest,
 }
@@ -114,6 +116,7 @@ impl HybridRequest {
             combine: Combine::ReciprocalRank { constant: 60.0 },
             window: WINDOW,
             score_name: None,
+            is_unsorted: false,
             aggregate: AggregateRequest::new(defaults),
         };
         let second = Dialect::new(2).unwrap_or(Dialect::FIRST);
@@ -258,7 +261,6 @@ impl HybridRequest {
 
     /// COMBINE, and the options and stages of FT.AGGREGATE.
     fn rest(&mut self, words: &mut Arguments<'_>, defaults: &Defaults) -> Result<(), SearchError> {
-        let mut is_unsorted = false;
         let mut seen: Vec<Vec<u8>> = Vec::new();
         while let Some(word) = words.next() {
             let name = word.to_ascii_uppercase();
@@ -271,7 +273,7 @@ impl HybridRequest {
             }
             match name.as_slice() {
                 b"COMBINE" => self.combine(words)?,
-                b"NOSORT" => is_unsorted = true,
+                b"NOSORT" => self.is_unsorted = true,
                 b"DIALECT" => {
                     let text = "DIALECT is not supported in FT.HYBRID or any of its subqueries. \
                                 Please check the documentation on search-default-dialect \
@@ -292,7 +294,7 @@ impl HybridRequest {
         let mut stages = self.aggregate.stages.iter();
         let is_sorted =
             stages.any(|stage| matches!(stage, Stage::Arrange(arrange) if arrange.is_sorted));
-        if is_unsorted && is_sorted {
+        if self.is_unsorted && is_sorted {
             return Err(wrong("NOSORT is not allowed with SORTBY"));
         }
         let is_grouped = seen.iter().any(|name| name == b"GROUPBY");

@@ -2,7 +2,11 @@
 //!
 //! The query runs to its end at once, as slices would be counted, too. Times are wall-clock
 //! milliseconds; those of a part include the parts in it, those of a stage do not include the
-//! stages before.
+//! stages before. Without `search-_print-profile-clock` they are left out.
+//!
+//!     hybrid    HYBRID: both sides, and what is done with their documents
+
+mod hybrid;
 
 use super::row::{READS, SEARCHING, catch_up};
 use super::walk::Walk;
@@ -14,7 +18,7 @@ use russet_resp::Reply;
 use russet_search::iterate::PartProfile;
 use russet_search::pipeline::StepProfile;
 
-const NO_KIND: CommandError = CommandError::Text("No `SEARCH` or `AGGREGATE` provided");
+const NO_KIND: CommandError = CommandError::Text("No `SEARCH`, `AGGREGATE`, or `HYBRID` provided");
 const NO_QUERY: CommandError = CommandError::Text("The QUERY keyword is expected");
 
 pub(super) const PROFILE: Spec = Spec {
@@ -31,24 +35,29 @@ struct Times {
     created: u64,
 }
 
-/// `FT.PROFILE index SEARCH | AGGREGATE [LIMITED] QUERY query [option ...]`: the reply of the
-/// command with what its parts read; LIMITED: of the terms that a prefix or the like stands for,
-/// their number alone.
+/// `FT.PROFILE index SEARCH | AGGREGATE | HYBRID [LIMITED] QUERY query [option ...]`: the reply of
+/// the command with what its parts read; LIMITED: of the terms that a prefix or the like stands
+/// for, their number alone.
 ///
-/// Reply: RESP2: array of the command's reply and an array; RESP3: map of `Results` and `Profile`.
-/// O(documents that parts of the query match).
+/// Reply: RESP2: array of the command's reply and an array; RESP3: map of `Results` and `Profile`;
+/// of HYBRID its own reply with the profile as one entry more. O(documents that parts of the query
+/// match).
 fn profile(call: &mut Call<'_>) -> CommandResult {
     let began = clock::cycles();
     catch_up(call)?;
     let args = call.args;
     let searches = args.is(2, "SEARCH");
-    if !searches && !args.is(2, "AGGREGATE") {
+    let is_hybrid = args.is(2, "HYBRID");
+    if !searches && !is_hybrid && !args.is(2, "AGGREGATE") {
         return Err(NO_KIND);
     }
     let is_limited = args.is(3, "LIMITED");
     let at = 3 + usize::from(is_limited);
     if !args.is(at, "QUERY") {
         return Err(NO_QUERY);
+    }
+    if is_hybrid {
+        return hybrid::profile(call, at + 1, is_limited, began);
     }
     let text = args.get(at + 1);
     let text = text.ok_or_else(|| CommandError::WrongArity(call.name.to_owned()))?;
@@ -94,6 +103,7 @@ fn profile(call: &mut Call<'_>) -> CommandResult {
     let milliseconds = |ticks: u64| milliseconds(&cycles, ticks);
     let shown = Shown {
         is_limited,
+        has_clock: call.server.config.search__print_profile_clock,
         milliseconds: &milliseconds,
     };
     shown.reply(&walk, scores, &times, call.reply);
@@ -107,6 +117,7 @@ fn milliseconds(cycles: &Cycles, ticks: u64) -> f64 {
 /// How a profile is shown.
 struct Shown<'s> {
     is_limited: bool,
+    has_clock: bool,
     milliseconds: &'s dyn Fn(u64) -> f64,
 }
 
@@ -119,52 +130,65 @@ impl Shown<'_> {
         reply.map(2);
         reply.simple("Shards");
         reply.array(1);
-        reply.map(7);
-        let total = clock::cycles().wrapping_sub(times.began);
-        for (name, ticks) in [
-            ("Total profile time", total),
-            ("Parsing time", times.parsed.wrapping_sub(times.began)),
-            // No other thread takes queries.
-            ("Workers queue time", 0),
-            (
-                "Pipeline creation time",
-                times.created.wrapping_sub(times.parsed),
-            ),
-        ] {
-            reply.simple(name);
-            reply.double((self.milliseconds)(ticks));
-        }
-        reply.simple("Warning");
+        reply.map(3 + self.clocks());
         let warnings: Vec<&str> = walk.warnings().collect();
-        reply.array(warnings.len().max(1));
-        for warning in if warnings.is_empty() {
-            vec!["None"]
-        } else {
-            warnings
-        } {
-            reply.simple(warning);
-        }
-        let empty = PartProfile {
-            kind: "EMPTY",
-            ..PartProfile::default()
-        };
+        self.reply_head(times, &warnings, reply);
+        let empty = PartProfile::empty();
         let root = walk.parts().unwrap_or(&empty);
         reply.simple("Iterators profile");
         self.reply_part(root, reply);
+        self.reply_steps(&steps(walk, root, scores), reply);
+        reply.simple("Coordinator");
+        reply.map(0);
+    }
+
+    /// Entries of [`Shown::reply_head`] besides the warnings.
+    fn clocks(&self) -> usize {
+        if self.has_clock { 4 } else { 0 }
+    }
+
+    /// The times of a command, and its warnings.
+    fn reply_head(&self, times: &Times, warnings: &[&str], reply: &mut Reply) {
+        if self.has_clock {
+            let total = clock::cycles().wrapping_sub(times.began);
+            for (name, ticks) in [
+                ("Total profile time", total),
+                ("Parsing time", times.parsed.wrapping_sub(times.began)),
+                // No other thread takes queries.
+                ("Workers queue time", 0),
+                (
+                    "Pipeline creation time",
+                    times.created.wrapping_sub(times.parsed),
+                ),
+            ] {
+                reply.simple(name);
+                reply.double((self.milliseconds)(ticks));
+            }
+        }
+        reply.simple("Warning");
+        let warnings = if warnings.is_empty() {
+            &["None"]
+        } else {
+            warnings
+        };
+        reply.array(warnings.len());
+        warnings.iter().for_each(|warning| reply.simple(warning));
+    }
+
+    fn reply_steps(&self, steps: &[StepProfile], reply: &mut Reply) {
         reply.simple("Result processors profile");
-        let steps = steps(walk, root, scores);
         reply.array(steps.len());
-        for step in &steps {
-            reply.map(3);
+        for step in steps {
+            reply.map(2 + usize::from(self.has_clock));
             reply.simple("Type");
             reply.simple_bytes(step.name.as_bytes());
-            reply.simple("Time");
-            reply.double((self.milliseconds)(step.cycles));
+            if self.has_clock {
+                reply.simple("Time");
+                reply.double((self.milliseconds)(step.cycles));
+            }
             reply.simple("Results processed");
             reply.int(step.rows as i64);
         }
-        reply.simple("Coordinator");
-        reply.map(0);
     }
 
     fn reply_part(&self, part: &PartProfile, reply: &mut Reply) {
@@ -176,7 +200,9 @@ impl Shown<'_> {
             part.estimate.is_some(),
             is_list || !part.parts.is_empty(),
         ];
-        reply.map(3 + optional.iter().filter(|is_there| **is_there).count());
+        reply.map(
+            2 + usize::from(self.has_clock) + optional.iter().filter(|is_there| **is_there).count(),
+        );
         reply.simple("Type");
         reply.simple(part.kind);
         for (name, text) in [("Query type", &part.query), ("Term", &part.term)] {
@@ -185,8 +211,10 @@ impl Shown<'_> {
                 reply.simple_bytes(text);
             }
         }
-        reply.simple("Time");
-        reply.double((self.milliseconds)(part.cycles));
+        if self.has_clock {
+            reply.simple("Time");
+            reply.double((self.milliseconds)(part.cycles));
+        }
         reply.simple("Number of reading operations");
         reply.int(part.reads as i64);
         if let Some(mode) = part.mode {

@@ -1,0 +1,132 @@
+//! PROFILE of HYBRID: each side as a query of its own, and the stages after both were merged.
+//!
+//! A side finds documents, keeps those of its window in order, and has their keys at hand: its
+//! loader takes no time. Fields are loaded by the stages after the merger.
+
+use super::super::{hybrid, sides::SideProfile, walk::Walk};
+use super::{Shown, Times, milliseconds};
+use crate::server::{Call, CommandResult};
+use russet_base::clock;
+use russet_resp::Reply;
+use russet_search::iterate::PartProfile;
+use russet_search::pipeline::StepProfile;
+use russet_search::request::{HybridRequest, Stage};
+
+/// The reply of HYBRID with an entry more; `from`: the word after QUERY.
+pub(super) fn profile(
+    call: &mut Call<'_>,
+    from: usize,
+    is_limited: bool,
+    began: u64,
+) -> CommandResult {
+    let request = hybrid::parse(call, from)?;
+    let parsed = clock::cycles();
+    let sides = hybrid::trees(call, &request)?;
+    let walk = hybrid::begin(call, &request, sides, true)?;
+    let created = clock::cycles();
+    let Some(mut walk) = walk.run(call, usize::MAX, began)? else {
+        return Ok(());
+    };
+    let of_all = walk.milliseconds(call.server);
+    let cycles = call.server.cycles.clone();
+    let shown = Shown {
+        is_limited,
+        has_clock: call.server.config.search__print_profile_clock,
+        milliseconds: &|ticks| milliseconds(&cycles, ticks),
+    };
+    let times = Times {
+        began,
+        parsed,
+        created,
+    };
+    let reply = &mut *call.reply;
+    if reply.resp3() {
+        reply.map(hybrid::ENTRIES + 1);
+    } else {
+        // The profile has no name there.
+        reply.array(2 * hybrid::ENTRIES + 1);
+    }
+    hybrid::reply_entries(&mut walk, &request, of_all, reply);
+    if reply.resp3() {
+        reply.simple("Profile");
+    }
+    shown.reply_sides(&walk, &request, &times, reply);
+    Ok(())
+}
+
+impl Shown<'_> {
+    fn reply_sides(&self, walk: &Walk, request: &HybridRequest, times: &Times, reply: &mut Reply) {
+        let none = Default::default();
+        let (sides, merging) = walk.sides().unwrap_or(&none);
+        reply.map(2);
+        reply.simple("Shards");
+        reply.array(1);
+        reply.map(2);
+        for (at, (name, side)) in ["SEARCH", "VSIM"].into_iter().zip(sides).enumerate() {
+            reply.simple(name);
+            reply.map(3 + self.clocks());
+            let late = side.is_late.then_some("Timeout limit was reached");
+            self.reply_head(times, late.as_slice(), reply);
+            reply.simple("Iterators profile");
+            let empty = PartProfile::empty();
+            self.reply_part(side.parts.as_ref().unwrap_or(&empty), reply);
+            self.reply_steps(&steps_of_side(side, at == 0), reply);
+        }
+        reply.simple("Coordinator");
+        reply.map(2 + self.clocks());
+        let warnings: Vec<&str> = walk.warnings().collect();
+        self.reply_head(times, &warnings, reply);
+        self.reply_steps(&steps_after(walk, request, *merging), reply);
+    }
+}
+
+fn step(name: &str, rows: u64, cycles: u64) -> StepProfile {
+    StepProfile {
+        name: name.to_owned(),
+        rows,
+        cycles,
+    }
+}
+
+/// The stages of a side: what its parts read, then scores and their order, or distances.
+fn steps_of_side(side: &SideProfile, is_text: bool) -> Vec<StepProfile> {
+    let reading = side.parts.as_ref().map_or(0, |parts| parts.cycles);
+    let reading = reading.min(side.cycles);
+    let rest = side.cycles - reading;
+    let loader = step("Loader", side.kept, 0);
+    if is_text {
+        return vec![
+            step("Index", side.found, reading),
+            step("Scorer", side.found, rest),
+            step("Sorter", side.kept, side.sort_cycles),
+            loader,
+        ];
+    }
+    // Vectors are compared while their part of the query is made, before its first read.
+    vec![
+        step("Index", side.found, side.cycles),
+        step("Metrics Applier", side.found, 0),
+        step("Vector Normalizer", side.kept, 0),
+        loader,
+    ]
+}
+
+/// The stages after both sides, of which the first one has merged them. The order by the merged
+/// score is the merger's; the stage that is shown for it leaves out rows.
+fn steps_after(walk: &Walk, request: &HybridRequest, merging: u64) -> Vec<StepProfile> {
+    let mut steps = walk.pipeline().step_profiles();
+    // Without LOAD the second stage takes the keys, which are at hand.
+    let loads = |stage: &Stage| matches!(stage, Stage::Load(_) | Stage::LoadAll);
+    let is_bare = !request.aggregate.stages.iter().any(loads) && steps.len() > 1;
+    let keys = if is_bare { steps.remove(1).cycles } else { 0 };
+    if let Some(first) = steps.first_mut() {
+        first.name = "Hybrid Merger".to_owned();
+        first.cycles += merging + keys;
+    }
+    for step in &mut steps {
+        if step.name == "Pager/Limiter" && !request.is_unsorted {
+            step.name = "Sorter".to_owned();
+        }
+    }
+    steps
+}
