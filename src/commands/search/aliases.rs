@@ -3,7 +3,7 @@
 use super::definitions::changed;
 use super::row::{READS, WRITES, catch_up, check_prefixes, refusal};
 use crate::server::{Call, CommandResult, Handler, Spec};
-use russet_command::{Arity, Category};
+use russet_command::{Arity, Category, Facts};
 use russet_search::error::{ALIAS_CONFLICT, NO_INDEX, SearchError};
 
 const fn row(name: &'static str, handler: Handler, words: u8) -> Spec {
@@ -98,6 +98,7 @@ pub(super) const ALIASLIST: Spec = Spec {
     arity: Arity::Exactly(2),
     flags: READS,
     categories: Category::SEARCH,
+    facts: Facts::SHOWS,
     ..Spec::new("FT.ALIASLIST", list)
 };
 

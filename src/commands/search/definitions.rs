@@ -5,7 +5,7 @@ use super::row::{GROWS, READS, REMOVING, WRITES, catch_up, check_prefixes, refus
 use crate::server::search::documents::check_path;
 use crate::server::search::{DATABASE, Scan};
 use crate::server::{Call, CommandResult, Spec};
-use russet_command::{Arity, Category, CommandError};
+use russet_command::{Arity, Category, CommandError, Facts};
 use russet_search::error::{INDEX_EXISTS, SearchError};
 use russet_search::schema::parse;
 
@@ -209,6 +209,7 @@ pub(super) const LIST: Spec = Spec {
     categories: Category::SEARCH
         .union(Category::SLOW)
         .union(Category::ADMIN),
+    facts: Facts::SHOWS,
     ..Spec::new("FT._LIST", list)
 };
 

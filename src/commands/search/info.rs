@@ -18,6 +18,7 @@ pub(super) const INFO: Spec = Spec {
     arity: Arity::Exactly(2),
     flags: READS,
     categories: Category::SEARCH,
+    facts: russet_command::Facts::SHOWS,
     ..Spec::new("FT.INFO", info)
 };
 

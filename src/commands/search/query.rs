@@ -9,7 +9,7 @@ use super::walk::{Asked, Question, Walk};
 use crate::server::{Call, CommandResult, Spec};
 use russet_base::clock;
 use russet_base::numbers::general;
-use russet_command::{Arity, Category, CommandError};
+use russet_command::{Arity, Category, CommandError, Facts};
 use russet_resp::Reply;
 use russet_search::error::SearchError;
 use russet_search::expression::Value;
@@ -269,6 +269,7 @@ pub(super) const EXPLAIN: Spec = Spec {
     arity: Arity::AtLeast(3),
     flags: READS,
     categories: Category::SEARCH,
+    facts: Facts::SHOWS,
     ..Spec::new("FT.EXPLAIN", explain)
 };
 

@@ -7,7 +7,7 @@ use super::row::{READS, catch_up, readable, refusal, words};
 use super::settings::defaults;
 use crate::server::{Call, CommandResult, Spec};
 use russet_base::numbers::number::parse_i64;
-use russet_command::{Arity, Category, CommandError};
+use russet_command::{Arity, Category, CommandError, Facts};
 use russet_resp::Reply;
 use russet_search::request::SearchRequest;
 use russet_search::spelling::{Misspelled, Speller};
@@ -29,6 +29,7 @@ pub(super) const SPELLCHECK: Spec = Spec {
     arity: Arity::AtLeast(3),
     flags: READS,
     categories: Category::SEARCH,
+    facts: Facts::SHOWS,
     ..Spec::new("FT.SPELLCHECK", check)
 };
 

@@ -6,7 +6,7 @@ use super::definitions::changed;
 use super::row::{GROWS, READS, WRITES, catch_up, check_prefixes, readable, refusal};
 use crate::server::search::Scan;
 use crate::server::{Call, CommandResult, Spec};
-use russet_command::{Arity, Category, CommandError};
+use russet_command::{Arity, Category, CommandError, Facts};
 use russet_search::error::SearchError;
 use russet_search::schema::FieldKind;
 
@@ -21,6 +21,7 @@ pub(super) const TAGVALS: Spec = Spec {
         .union(Category::READ)
         .union(Category::SLOW)
         .union(Category::DANGEROUS),
+    facts: Facts::SHOWS,
     ..Spec::new("FT.TAGVALS", tag_values)
 };
 
@@ -80,6 +81,7 @@ pub(super) const SYNDUMP: Spec = Spec {
     arity: Arity::Exactly(2),
     flags: READS,
     categories: Category::SEARCH,
+    facts: Facts::SHOWS,
     ..Spec::new("FT.SYNDUMP", dump_synonyms)
 };
 
@@ -157,6 +159,7 @@ pub(super) const DICTDUMP: Spec = Spec {
     arity: Arity::Exactly(2),
     flags: READS,
     categories: Category::SEARCH,
+    facts: Facts::SHOWS,
     ..Spec::new("FT.DICTDUMP", dump_terms)
 };
 
