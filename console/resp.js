@@ -43,9 +43,10 @@ export class Bytes {
 }
 
 export class Status {
-  /** @param {string} text */
-  constructor(text) {
+  /** @param {string} text @param {Name} [name] its bytes, where they may be other than UTF-8 */
+  constructor(text, name = text) {
     this.text = text;
+    this.name = name;
   }
 }
 
@@ -129,7 +130,7 @@ export function decode(json) {
   if (json === null || typeof json !== "object") return json;
   if (Array.isArray(json)) return json.map(decode);
   if ("b" in json) return new Bytes(fromBase64(json.b));
-  if ("s" in json) return new Status(textOf(decode(json.s)));
+  if ("s" in json) return statusOf(decode(json.s));
   if ("i" in json) return BigInt(json.i);
   if ("d" in json) return new Double(json.d);
   if ("n" in json) return new BigNumber(json.n);
@@ -141,6 +142,11 @@ export function decode(json) {
   throw new Error(`not a reply: ${JSON.stringify(json).slice(0, 80)}`);
 }
 
+/** @param {Name} name */
+function statusOf(name) {
+  return new Status(textOf(name), name);
+}
+
 /** Value -> JSON of the daemon, the inverse of `decode`. @param {Value} value @returns {any} */
 export function encode(value) {
   if (typeof value === "bigint") {
@@ -150,7 +156,7 @@ export function encode(value) {
   if (value === null || typeof value !== "object") return value;
   if (Array.isArray(value)) return value.map(encode);
   if (value instanceof Bytes) return { b: toBase64(value.data) };
-  if (value instanceof Status) return { s: value.text };
+  if (value instanceof Status) return { s: encode(value.name) };
   if (value instanceof Double) return { d: value.text };
   if (value instanceof BigNumber) return { n: value.text };
   if (value instanceof RespError) return { e: value.message };
@@ -209,6 +215,11 @@ export function textOf(value) {
   return value === null || value === undefined ? "" : String(value);
 }
 
+/** The name that a bulk or a status is. @param {Value} value @returns {Name} */
+export function wordOf(value) {
+  return value instanceof Status ? value.name : typeof value === "string" || value instanceof Bytes ? value : textOf(value);
+}
+
 /** The number in an integer, a double or a bulk that holds one; NaN otherwise. @param {Value} value @returns {number} */
 export function numberOf(value) {
   if (typeof value === "number") return value;
@@ -230,6 +241,11 @@ export function entriesOf(value) {
 /** As an object, for maps whose keys are text. @param {Value} value @returns {Record<string, Value>} */
 export function objectOf(value) {
   return new RespMap(entriesOf(value)).object();
+}
+
+/** As `objectOf`, for maps whose keys may be statuses. @param {Value} value @returns {Record<string, Value>} */
+export function factsOf(value) {
+  return Object.fromEntries(entriesOf(value).map(([key, one]) => [textOf(key), one]));
 }
 
 /** The items of an array, a set or a push. @param {Value} value @returns {Value[]} */

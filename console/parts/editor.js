@@ -4,22 +4,25 @@ import { html, useLayoutEffect, useRef, useState } from "../vendor/htm-preact.mo
 
 let ids = 0;
 
-/** @typedef {{from: number, items: {text: string, detail?: string}[]}} Completion `from`: where the word to be replaced begins */
+/**
+ * @typedef {{text: string, detail?: string, select?: [number, number]}} Offered `select`: the part of the text that is then selected, to be typed over
+ * @typedef {{from: number, items: Offered[]}} Completion `from`: where the word to be replaced begins
+ */
 
 /**
  * @param {{label: string, value: string, onChange: (value: string) => void, complete?: (text: string, caret: number) => Completion | null, onRun?: () => void,
- *   onCaret?: (caret: number) => void, onHistory?: (step: number) => boolean, rows?: number, placeholder?: string, readonly?: boolean, wrap?: boolean, autofocus?: boolean}} props
- *   `onRun`: Ctrl-Enter; `onHistory`: Alt-Up (-1), Alt-Down (1)
+ *   onCaret?: (caret: number) => void, onHistory?: (step: number) => boolean, rows?: number, placeholder?: string, readonly?: boolean, wrap?: boolean, autofocus?: boolean, enterRuns?: boolean}} props
+ *   `onRun`: Ctrl-Enter, with `enterRuns` Enter, too (Shift-Enter is a line's end then); `onHistory`: Alt-Up (-1), Alt-Down (1)
  */
-export function Editor({ label, value, onChange, complete, onRun, onCaret, onHistory, rows = 6, placeholder, readonly, wrap, autofocus }) {
+export function Editor({ label, value, onChange, complete, onRun, onCaret, onHistory, rows = 6, placeholder, readonly, wrap, autofocus, enterRuns }) {
   const area = useRef(/** @type {any} */ (null));
-  const caretNext = useRef(/** @type {number | null} */ (null));
+  const caretNext = useRef(/** @type {[number, number] | null} */ (null));
   const [offer, setOffer] = useState(/** @type {Completion | null} */ (null));
   const [at, setAt] = useState(0);
   const [id] = useState(() => `offer-${(ids += 1)}`);
   useLayoutEffect(() => {
     if (caretNext.current === null) return;
-    area.current.setSelectionRange(caretNext.current, caretNext.current);
+    area.current.setSelectionRange(...caretNext.current);
     caretNext.current = null;
   });
   useLayoutEffect(() => {
@@ -33,16 +36,19 @@ export function Editor({ label, value, onChange, complete, onRun, onCaret, onHis
     setOffer(found?.items.length ? found : null);
     setAt(0);
   };
-  /** @param {{text: string}} item */
+  /** @param {Offered} item */
   const take = (item) => {
     if (!offer) return;
     const caret = area.current.selectionStart;
-    caretNext.current = offer.from + item.text.length;
+    const [start, end] = item.select ?? [item.text.length, item.text.length];
+    caretNext.current = [offer.from + start, offer.from + end];
     onChange(value.slice(0, offer.from) + item.text + value.slice(caret));
     setOffer(null);
   };
   const onKeyDown = (/** @type {KeyboardEvent} */ event) => {
-    if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) {
+    // Enter takes a suggestion that was gone to, and runs otherwise.
+    if (event.key === "Enter" && enterRuns && offer && at > 0) take(offer.items[at]);
+    else if (event.key === "Enter" && (event.ctrlKey || event.metaKey || (enterRuns && !event.shiftKey && !event.isComposing))) {
       setOffer(null);
       onRun?.();
     } else if (event.altKey && (event.key === "ArrowUp" || event.key === "ArrowDown") && onHistory?.(event.key === "ArrowUp" ? -1 : 1)) setOffer(null);

@@ -6,6 +6,7 @@
 export const VIEWS = [
   { id: "overview", letter: "o", title: "Overview", about: "Is all well? Figures and history", needs: [], load: () => import("./overview.js") },
   { id: "keys", letter: "k", title: "Keys", about: "Browse, edit and delete keys", needs: ["scan"], load: () => import("./keys.js") },
+  { id: "search", letter: "f", title: "Search", about: "Indexes of FT.*: fields, health, queries", needs: [], load: () => import("./search.js") },
   { id: "workbench", letter: "w", title: "Workbench", about: "Run commands", needs: [], load: () => import("./workbench.js") },
   { id: "memory", letter: "m", title: "Memory", about: "Where memory goes", needs: [], load: () => import("./memory.js") },
   { id: "activity", letter: "a", title: "Activity", about: "Slow commands, latency, errors, MONITOR", needs: [], load: () => import("./activity.js") },

@@ -10,6 +10,7 @@ import { RespError, itemsOf, numberOf, objectOf, textOf } from "../resp.js";
 import { permits, useApp, useChoice, useLoad } from "../state.js";
 import { FLUSH_UNDONE, useAct } from "../parts/act.js";
 import { Editor } from "../parts/editor.js";
+import { usePast } from "../parts/past.js";
 import { Button, CopyButton, Empty, Kbd, Note } from "../parts/text.js";
 import { errorText } from "../parts/tile.js";
 
@@ -18,7 +19,6 @@ import { errorText } from "../parts/tile.js";
 
 const FORMATS = ["redis-cli", "Table", "JSON"];
 const MAX_ENTRIES = 200;
-const MAX_HISTORY = 200;
 const MAX_SHOWN = 200_000;
 
 /** @param {{route: import("../router.js").Route}} props */
@@ -34,7 +34,7 @@ export default function Workbench({ route }) {
   const [atomic, setAtomic] = useState(false);
   const [format, setFormat] = useChoice("reply", FORMATS[0]);
   const next = useRef(0);
-  const past = useRef({ lines: /** @type {string[]} */ (JSON.parse(sessionStorage.getItem("russet.history") ?? "[]")), at: 0 });
+  const past = usePast("russet.history");
   const docs = useLoad(async (signal) => (can("command|docs") ? readDocs(await run(["COMMAND", "DOCS"], { signal })) : new Map()), []);
   const known = useMemo(() => {
     const all = new Set(me.commands.map((name) => name.toLowerCase()));
@@ -81,7 +81,7 @@ export default function Workbench({ route }) {
       const fresh = commands.map(({ line, args }, i) => ({ id: (next.current += 1), line: isSecret(args) ? `${line.split(/\s+/, 2).join(" ")} (redacted)` : line, args, reply: replies[i], us: us[i] ?? null, at, db }));
       setEntries((old) => [...fresh.reverse(), ...old].slice(0, MAX_ENTRIES));
       announce(`${plural(commands.length, "reply", "replies")}${replies.some((reply) => reply instanceof RespError) ? ", with errors" : ""}`);
-      remember(past.current, commands);
+      past.add(commands.filter(({ args }) => !isSecret(args)).map(({ line }) => line));
       if (names.some((name, i) => /^flush(all|db)$/.test(name) && !(replies[i] instanceof RespError)) && can("flush|pending") && can("flush|undo")) await offerUndo();
     } catch (failure) {
       setError(errorText(failure));
@@ -104,10 +104,7 @@ export default function Workbench({ route }) {
     return all.map((args, i) => danger(args, { keys, bytes: wholes[i] === null ? null : sizes.shift() })).filter((one) => one !== null);
   };
   const onHistory = (/** @type {number} */ step) => {
-    const { lines } = past.current;
-    const at = Math.max(0, Math.min(lines.length, past.current.at - step));
-    past.current.at = at;
-    setText(at === 0 ? "" : lines[lines.length - at]);
+    setText(past.step(step));
     return true;
   };
   const line = text.slice(text.lastIndexOf("\n", caret - 1) + 1).split("\n", 1)[0];
@@ -131,14 +128,6 @@ export default function Workbench({ route }) {
       ${entries.map((entry) => html`<${Reply} key=${entry.id} entry=${entry} format=${format} marked=${marked.includes(entry.id)} onMark=${() => mark(entry.id)} onAgain=${() => setText(commandLine(entry.args))} />`)}
     </section>
   </div>`;
-}
-
-/** @param {{lines: string[], at: number}} past @param {{line: string, args: Name[]}[]} commands */
-function remember(past, commands) {
-  const kept = commands.filter(({ args }) => !isSecret(args)).map(({ line }) => line);
-  past.lines = [...past.lines.filter((line) => !kept.includes(line)), ...kept].slice(-MAX_HISTORY);
-  past.at = 0;
-  sessionStorage.setItem("russet.history", JSON.stringify(past.lines));
 }
 
 /** The documentation of the command on the caret's line. @param {{line: string, known: Map<string, any>, all?: Map<string, any>}} props */

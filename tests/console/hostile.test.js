@@ -68,6 +68,7 @@ async function fill(client) {
     }
   }
   for (const [i, score] of ["inf", "-inf", "-0", "9223372036854775807", "1e308"].entries()) await client.call("ZADD", "zset", score, `member ${i}`);
+  await client.call("FT.CREATE", MARKUP, "ON", "HASH", "PREFIX", 1, "hash", "SCHEMA", MARKUP, "TEXT", "new\nline", "TAG", "javascript:alert(3)", "NUMERIC");
   await client.call("SET", "edge", "9223372036854775807");
   await client.call("JSON.SET", "document", "$", JSON.stringify({ ...Object.fromEntries(NAMES.filter((name) => typeof name === "string").map((name) => [name, [name]])), " blank": MARKUP }));
   await client.call("SET", "json", '{"n": 248480010225057793, "n": 1.0, "z": -0}');
@@ -95,6 +96,7 @@ async function injected(page) {
 
 const LINKS = [...VIEWS, `keys/${encodeURIComponent(MARKUP)}`, "keys/%FF%FE%00%C3%28", "keys/nul%00inside", "keys/hash", "keys/set", "keys/list", "keys/zset", "keys/stream", "keys/json", "keys/document", "keys/edge",
   `messages/stream/${encodeURIComponent(MARKUP)}`, `clients?by=name`, "clients?by=library", "settings/proc-title-template", `users/${encodeURIComponent("<img/src=x/onerror=alert(4)>")}`, "activity?log=large-request",
+  `search/${encodeURIComponent(MARKUP)}?q=*`, `search/${encodeURIComponent(MARKUP)}?q=${encodeURIComponent(MARKUP)}`,
   `${encodeURIComponent(MARKUP)}`, `memory?db=${encodeURIComponent(MARKUP)}`, `clients?by=${encodeURIComponent(MARKUP)}&is=${encodeURIComponent(MARKUP)}`];
 
 describe("no data becomes markup or leaves the host", () => {

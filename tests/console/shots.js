@@ -12,6 +12,7 @@ for (let i = 0; i < 200; i += 1) await client.call("ZADD", "bestsellers", i * 7,
 for (let i = 0; i < 500; i += 1) await client.call("XADD", "events", "*", "order", i, "kind", "paid");
 await client.call("XGROUP", "CREATE", "events", "mail", 0);
 await client.call("XREADGROUP", "GROUP", "mail", "worker-1", "COUNT", 120, "STREAMS", "events", ">");
+await client.call("FT.CREATE", "orders", "ON", "HASH", "PREFIX", 1, "order:", "SCHEMA", "state", "TAG", "sum", "NUMERIC", "SORTABLE", "customer", "TAG");
 await client.call("ACL", "SETUSER", "shop", "on", ">secret", "~session:*", "~order:*", "+@read", "+@write");
 // Traffic, so that the charts have something to show.
 const busy = (async () => {
@@ -22,7 +23,7 @@ const busy = (async () => {
 })();
 await new Promise((resolve) => setTimeout(resolve, 14_000));
 const browser = await openBrowser();
-for (const [name, route, scheme] of [["overview", "overview", "light"], ["keys", "keys/order:7", "light"], ["memory", "memory", "dark"], ["messages", "messages/events/mail", "light"]]) {
+for (const [name, route, scheme] of [["overview", "overview", "light"], ["keys", "keys/order:7", "light"], ["memory", "memory", "dark"], ["messages", "messages/events/mail", "light"], ["search", `search/orders?q=${encodeURIComponent("@state:{open} @sum:[100 900]")}&sort=sum&down`, "light"]]) {
   const page = await openPage(browser, server, { scheme, width: 1180, height: 740 });
   await visit(page, route);
   if (name === "keys") await page.getByRole("treeitem", { name: /^order:/ }).click();

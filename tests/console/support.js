@@ -228,4 +228,4 @@ export function walker(page) {
     });
 }
 
-export const VIEWS = ["overview", "keys", "workbench", "memory", "activity", "clients", "messages", "durability", "settings", "users"];
+export const VIEWS = ["overview", "keys", "search", "workbench", "memory", "activity", "clients", "messages", "durability", "settings", "users"];
