@@ -150,16 +150,6 @@ macro_rules! many {
     };
 }
 
-/// The form for the squares of differences: the plain one, compiled for the features.
-macro_rules! squares {
-    ($features:literal) => {
-        #[target_feature(enable = $features)]
-        pub(super) fn squares_f32(a: &[u8], b: &[u8]) -> f32 {
-            super::scalar::squares_in_lanes(a, b)
-        }
-    };
-}
-
 mod scalar {
     /// Lanes summed apart, so that the compiler may use the vector registers of the target.
     const LANES: usize = 8;
@@ -186,30 +176,17 @@ mod scalar {
     }
 
     pub(super) fn squares_f32(a: &[u8], b: &[u8]) -> f32 {
-        squares_in_lanes(a, b)
-    }
-
-    /// Inlined where the features are known, for which the compiler chooses instructions.
-    #[inline(always)]
-    pub(super) fn squares_in_lanes(a: &[u8], b: &[u8]) -> f32 {
-        /// As many as four of the widest registers.
-        const LANES: usize = 32;
-        let (a, b) = (a.as_chunks::<4>().0, b.as_chunks::<4>().0);
-        let floats = a.len().min(b.len());
-        let (a, rest_a) = a[..floats].as_chunks::<LANES>();
-        let (b, rest_b) = b[..floats].as_chunks::<LANES>();
-        let square = |x: &[u8; 4], y: &[u8; 4]| {
-            let difference = f32::from_le_bytes(*x) - f32::from_le_bytes(*y);
-            difference * difference
-        };
         let mut sums = [0.0_f32; LANES];
-        for (x, y) in a.iter().zip(b) {
-            for lane in 0..LANES {
-                sums[lane] += square(&x[lane], &y[lane]);
+        let mut pairs = a.chunks_exact(4).zip(b.chunks_exact(4));
+        loop {
+            for sum in &mut sums {
+                let Some((x, y)) = pairs.next() else {
+                    return sums.iter().sum();
+                };
+                let difference = float(x) - float(y);
+                *sum += difference * difference;
             }
         }
-        let rest = rest_a.iter().zip(rest_b).map(|(x, y)| square(x, y));
-        sums.iter().sum::<f32>() + rest.sum::<f32>()
     }
 
     pub(super) fn dot_i8(a: &[u8], b: &[u8]) -> i32 {
@@ -241,7 +218,6 @@ mod avx512 {
     };
 
     many!(dots_f32, dot_f32, f32, "avx512f,avx512bw,avx512vl");
-    squares!("avx512f,avx512bw,avx512vl");
     many!(
         hammings,
         hamming,
@@ -279,6 +255,43 @@ mod avx512 {
                 ]
             };
             even = _mm512_fmadd_ps(x, y, even);
+            at += 16;
+        }
+        _mm512_reduce_add_ps(_mm512_add_ps(even, odd))
+    }
+
+    #[target_feature(enable = "avx512f,avx512bw,avx512vl")]
+    fn squares_f32(a: &[u8], b: &[u8]) -> f32 {
+        let floats = a.len().min(b.len()) / 4;
+        let (a, b) = (a.as_ptr().cast::<f32>(), b.as_ptr().cast::<f32>());
+        let (mut even, mut odd) = (_mm512_setzero_ps(), _mm512_setzero_ps());
+        let mut at = 0;
+        while at + 32 <= floats {
+            // SAFETY: 32 floats from `at` are within both slices; unaligned loads.
+            let [x, y, u, v] = unsafe {
+                [
+                    _mm512_loadu_ps(a.add(at)),
+                    _mm512_loadu_ps(b.add(at)),
+                    _mm512_loadu_ps(a.add(at + 16)),
+                    _mm512_loadu_ps(b.add(at + 16)),
+                ]
+            };
+            let (x, u) = (_mm512_sub_ps(x, y), _mm512_sub_ps(u, v));
+            even = _mm512_fmadd_ps(x, x, even);
+            odd = _mm512_fmadd_ps(u, u, odd);
+            at += 32;
+        }
+        while at < floats {
+            let mask = lanes(floats - at);
+            // SAFETY: the mask keeps the load to the floats left in both slices.
+            let [x, y] = unsafe {
+                [
+                    _mm512_maskz_loadu_ps(mask, a.add(at)),
+                    _mm512_maskz_loadu_ps(mask, b.add(at)),
+                ]
+            };
+            let x = _mm512_sub_ps(x, y);
+            even = _mm512_fmadd_ps(x, x, even);
             at += 16;
         }
         _mm512_reduce_add_ps(_mm512_add_ps(even, odd))
@@ -405,7 +418,6 @@ mod avx2 {
     };
 
     many!(dots_f32, dot_f32, f32, "avx2,fma");
-    squares!("avx2,fma");
     many!(dots_i8, dot_i8, i32, "avx2");
     many!(hammings, hamming, u32, "popcnt");
 
@@ -429,6 +441,33 @@ mod avx2 {
         let quarter = _mm_add_ps(half, _mm_movehl_ps(half, half));
         let one = _mm_add_ss(quarter, _mm_movehdup_ps(quarter));
         _mm_cvtss_f32(one) + super::scalar::dot_f32(&a[whole..], &b[whole..])
+    }
+
+    #[target_feature(enable = "avx2,fma")]
+    fn squares_f32(a: &[u8], b: &[u8]) -> f32 {
+        let length = a.len().min(b.len()) / 4 * 4;
+        let (a, b) = (&a[..length], &b[..length]);
+        let whole = length / 64 * 64;
+        let (mut even, mut odd) = (_mm256_setzero_ps(), _mm256_setzero_ps());
+        for at in (0..whole).step_by(64) {
+            // SAFETY: 64 bytes from `at` are within both slices; unaligned loads.
+            let [x, y, u, v] = unsafe {
+                [
+                    _mm256_loadu_ps(a.as_ptr().add(at).cast()),
+                    _mm256_loadu_ps(b.as_ptr().add(at).cast()),
+                    _mm256_loadu_ps(a.as_ptr().add(at + 32).cast()),
+                    _mm256_loadu_ps(b.as_ptr().add(at + 32).cast()),
+                ]
+            };
+            let (x, u) = (_mm256_sub_ps(x, y), _mm256_sub_ps(u, v));
+            even = _mm256_fmadd_ps(x, x, even);
+            odd = _mm256_fmadd_ps(u, u, odd);
+        }
+        let sum = _mm256_add_ps(even, odd);
+        let half = _mm_add_ps(_mm256_castps256_ps128(sum), _mm256_extractf128_ps::<1>(sum));
+        let quarter = _mm_add_ps(half, _mm_movehl_ps(half, half));
+        let one = _mm_add_ss(quarter, _mm_movehdup_ps(quarter));
+        _mm_cvtss_f32(one) + super::scalar::squares_f32(&a[whole..], &b[whole..])
     }
 
     #[target_feature(enable = "avx2")]
@@ -486,7 +525,6 @@ mod neon {
     };
 
     many!(dots_f32, dot_f32, f32, "neon");
-    squares!("neon");
     many!(dots_i8, dot_i8, i32, "neon");
     many!(hammings, hamming, u32, "neon");
 
@@ -510,6 +548,30 @@ mod neon {
             odd = vfmaq_f32(odd, vreinterpretq_f32_u8(u), vreinterpretq_f32_u8(v));
         }
         vaddvq_f32(vaddq_f32(even, odd)) + super::scalar::dot_f32(&a[whole..], &b[whole..])
+    }
+
+    #[target_feature(enable = "neon")]
+    fn squares_f32(a: &[u8], b: &[u8]) -> f32 {
+        let length = a.len().min(b.len()) / 4 * 4;
+        let (a, b) = (&a[..length], &b[..length]);
+        let whole = length / 32 * 32;
+        let (mut even, mut odd) = (vdupq_n_f32(0.0), vdupq_n_f32(0.0));
+        for at in (0..whole).step_by(32) {
+            // SAFETY: 32 bytes from `at` are within both slices; loads of bytes need no alignment.
+            let [x, y, u, v] = unsafe {
+                [
+                    vld1q_u8(a.as_ptr().add(at)),
+                    vld1q_u8(b.as_ptr().add(at)),
+                    vld1q_u8(a.as_ptr().add(at + 16)),
+                    vld1q_u8(b.as_ptr().add(at + 16)),
+                ]
+            };
+            let x = vsubq_f32(vreinterpretq_f32_u8(x), vreinterpretq_f32_u8(y));
+            let u = vsubq_f32(vreinterpretq_f32_u8(u), vreinterpretq_f32_u8(v));
+            even = vfmaq_f32(even, x, x);
+            odd = vfmaq_f32(odd, u, u);
+        }
+        vaddvq_f32(vaddq_f32(even, odd)) + super::scalar::squares_f32(&a[whole..], &b[whole..])
     }
 
     #[target_feature(enable = "neon")]

@@ -193,7 +193,7 @@ impl<'i> Builder<'i, '_> {
         let ef = options.ef_runtime.max(k);
         let Some(filter) = &query.filter else {
             if vectors.has_graph() {
-                let near = vectors.near(target, ef, &|_| true);
+                let near = vectors.near(target, ef, |_| true);
                 near.into_iter().for_each(|near| nearest.put(near));
             } else {
                 vectors.all(target).for_each(|near| nearest.put(near));
@@ -218,7 +218,7 @@ impl<'i> Builder<'i, '_> {
                 bits[*id as usize / 64] |= 1 << (id % 64);
             }
             let passes = |id: u32| bits[id as usize / 64] >> (id % 64) & 1 == 1;
-            let near = vectors.near(target, ef, &passes);
+            let near = vectors.near(target, ef, passes);
             near.into_iter().for_each(|near| nearest.put(near));
         }
         // From the start again, for the scores of those that are found.

@@ -21,12 +21,13 @@ use std::collections::{BinaryHeap, HashMap};
 
 use super::near::Near;
 use super::rows::Rows;
+use russet_encodings::prefetch::prefetch;
 
 /// Rows of a chunk of links.
 const CHUNK_ROWS: usize = 256;
 
 /// So many rows before one is measured, it is prefetched.
-const AHEAD: usize = 3;
+const AHEAD: usize = 5;
 
 /// The highest level.
 const LEVEL_MAX: usize = 24;
@@ -43,9 +44,6 @@ pub(super) struct Graph {
     present: Vec<u64>,
     random: u64,
 }
-
-/// The distance of a row from what is looked for.
-type Measure<'m> = &'m dyn Fn(u32) -> f64;
 
 /// Rows that a search has seen, as bits.
 struct Seen(Vec<u64>);
@@ -102,6 +100,15 @@ impl Graph {
         &self.links[chunk][at + 1..at + 1 + count]
     }
 
+    /// Brings the links of a row that is probably walked from next into the processor's caches.
+    #[inline]
+    fn prefetch_links(&self, row: u32) {
+        let (chunk, at) = self.place(row);
+        let begin = (&raw const self.links[chunk][at]).addr();
+        prefetch(begin);
+        prefetch(begin + 64);
+    }
+
     fn set_links(&mut self, row: u32, level: usize, to: &[u32]) {
         if level > 0 {
             if let Some(lists) = self.above.get_mut(&row) {
@@ -136,7 +143,7 @@ impl Graph {
     }
 
     /// The row of a level that greedy steps from one lead to.
-    fn descend(&self, measure: Measure<'_>, mut at: Near, from: usize, to: usize) -> Near {
+    fn descend(&self, measure: &impl Fn(u32) -> f64, mut at: Near, from: usize, to: usize) -> Near {
         for level in (to + 1..=from).rev() {
             loop {
                 let links = self.links(at.document, level).iter();
@@ -151,7 +158,7 @@ impl Graph {
     }
 
     /// The entry, with its distance.
-    fn start(&self, measure: Measure<'_>) -> Option<(Near, usize)> {
+    fn start(&self, measure: &impl Fn(u32) -> f64) -> Option<(Near, usize)> {
         let entry = self.entry?;
         let near = Near::new(entry, measure(entry));
         Some((near, self.level(entry)))
@@ -162,11 +169,11 @@ impl Graph {
     fn search_level(
         &self,
         rows: &Rows,
-        measure: Measure<'_>,
+        measure: &impl Fn(u32) -> f64,
         start: Near,
         ef: usize,
         level: usize,
-        passes: &dyn Fn(u32) -> bool,
+        passes: &impl Fn(u32) -> bool,
     ) -> Vec<Near> {
         let mut seen = Seen::new(rows);
         seen.mark(start.document);
@@ -192,6 +199,9 @@ impl Graph {
                 if found.len() >= ef && found.peek().is_some_and(|worst| near >= *worst) {
                     continue;
                 }
+                if open.peek().is_none_or(|Reverse(next)| near < *next) {
+                    self.prefetch_links(row);
+                }
                 open.push(Reverse(near));
                 if passes(row) {
                     found.push(near);
@@ -210,9 +220,9 @@ impl Graph {
         rows: &Rows,
         target: &[u8],
         ef: usize,
-        passes: &dyn Fn(u32) -> bool,
+        passes: &impl Fn(u32) -> bool,
     ) -> Vec<Near> {
-        let measure: Measure<'_> = &|row| rows.rough_distance(target, rows.get(row));
+        let measure = &|row| rows.rough_distance(target, rows.get(row));
         let Some((start, level)) = self.start(measure) else {
             return Vec::new();
         };
@@ -234,7 +244,7 @@ impl Graph {
         radius: f64,
         epsilon: f64,
     ) -> Vec<Near> {
-        let measure: Measure<'_> = &|row| rows.distance(target, rows.get(row));
+        let measure = &|row| rows.distance(target, rows.get(row));
         let Some((start, level)) = self.start(measure) else {
             return Vec::new();
         };
@@ -349,7 +359,7 @@ impl Graph {
         if level > 0 {
             self.above.insert(row, vec![Vec::new(); level]);
         }
-        let measure: Measure<'_> = &|other| rows.between(row, other);
+        let measure = &|other| rows.between(row, other);
         let Some((start, top)) = self.start(measure) else {
             self.entry = Some(row);
             return;

@@ -188,7 +188,7 @@ impl Vectors {
 
     /// Documents near to a target that pass, by the graph: of `ef` rows that are walked over.
     /// Without a graph none.
-    pub(crate) fn near(&self, target: &[u8], ef: usize, passes: &dyn Fn(u32) -> bool) -> Vec<Near> {
+    pub(crate) fn near(&self, target: &[u8], ef: usize, passes: impl Fn(u32) -> bool) -> Vec<Near> {
         let Some(graph) = &self.graph else {
             return Vec::new();
         };
