@@ -21,7 +21,7 @@ pub(crate) struct Entry<'p> {
 
 const SIMPLE: u64 = 1;
 const HAS_FIELDS: u64 = 2;
-const FIRST_FIELD: u128 = 1;
+pub(super) const FIRST_FIELD: u128 = 1;
 
 impl Entry<'_> {
     /// More bytes than it takes.
@@ -83,6 +83,22 @@ fn read_wide(bytes: &[u8], at: &mut usize) -> u128 {
 
 pub(super) fn write_head(out: &mut Vec<u8>, distance: u32, flags: u64) {
     write_varint(out, u64::from(distance) << 2 | flags);
+}
+
+/// Bytes of a head at most.
+pub(super) const HEAD_MAX: usize = 5;
+
+/// Writes a head to the beginning of some bytes, and returns its length.
+pub(super) fn put_head(out: &mut [u8; HEAD_MAX], distance: u32, flags: u64) -> usize {
+    let mut n = u64::from(distance) << 2 | flags;
+    let mut len = 0;
+    while n >= 0x80 {
+        out[len] = n as u8 | 0x80;
+        n >>= 7;
+        len += 1;
+    }
+    out[len] = n as u8;
+    len + 1
 }
 
 pub(super) fn write_entry(out: &mut Vec<u8>, distance: u32, entry: &Entry<'_>, positions: bool) {
@@ -176,11 +192,17 @@ impl Head {
         (body, at)
     }
 
+    /// Whether the entry is like nearly all: once in the first field.
+    #[inline]
+    pub(super) fn is_plain(&self) -> bool {
+        self.flags == SIMPLE
+    }
+
     /// Where the entry ends.
     #[inline]
     pub(super) fn end(&self, bytes: &[u8], positions: bool) -> usize {
-        if self.flags == SIMPLE {
-            // Nearly all entries: a position, or nothing.
+        if self.is_plain() {
+            // A position, or nothing.
             let mut at = self.body;
             if positions {
                 while bytes[at] >= 0x80 {

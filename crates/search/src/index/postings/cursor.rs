@@ -3,7 +3,7 @@
 //! Cost: a step reads one entry, some 3 bytes. `seek` skips blocks by their last ids, O(log
 //! blocks), and then steps within one.
 
-use super::codec::{Body, Head, read_varint};
+use super::codec::{Body, FIRST_FIELD, Head, read_varint};
 use super::{Block, Postings};
 
 /// Above every id: there is no further entry.
@@ -41,6 +41,7 @@ impl<'i> PostingCursor<'i> {
         cursor
     }
 
+    #[inline]
     pub(crate) fn id(&self) -> u32 {
         self.id
     }
@@ -95,6 +96,53 @@ impl<'i> PostingCursor<'i> {
             self.block += 1;
             self.enter();
         }
+    }
+
+    /// One more than the last id of the block; [`END`] at the end.
+    pub(crate) fn block_end(&self) -> u32 {
+        let block = self.blocks.get(self.block);
+        block.map_or(END, |block| block.last + 1)
+    }
+
+    /// Calls `take` with the ids below `end` and their frequencies, from this entry on, that are in
+    /// some of the fields; then it stands on the first entry that is not below `end`.
+    #[inline]
+    pub(crate) fn scan(&mut self, end: u32, fields: u128, mut take: impl FnMut(u32, u32)) {
+        if self.id >= end {
+            return;
+        }
+        if self.body.fields & fields != 0 {
+            take(self.id, self.body.frequency);
+        }
+        let (mut at, mut id) = (self.at, self.id);
+        while let Some(block) = self.blocks.get(self.block) {
+            let bytes = block.bytes.as_slice();
+            while at < bytes.len() {
+                let head = Head::read(bytes, at, id);
+                if head.id >= end {
+                    self.id = head.id;
+                    (self.body, self.at) = head.body(bytes, self.has_positions);
+                    return;
+                }
+                id = head.id;
+                if head.is_plain() {
+                    at = head.end(bytes, self.has_positions);
+                    if FIRST_FIELD & fields != 0 {
+                        take(id, 1);
+                    }
+                } else {
+                    let body;
+                    (body, at) = head.body(bytes, self.has_positions);
+                    if body.fields & fields != 0 {
+                        take(id, body.frequency);
+                    }
+                }
+            }
+            self.block += 1;
+            at = 0;
+            id = self.blocks.get(self.block).map_or(END, |block| block.first);
+        }
+        self.id = END;
     }
 
     /// To the first entry of an id that is `to` or more, if this is not one.

@@ -22,7 +22,8 @@ mod tests;
 pub(crate) use codec::{Entry, read_varint, write_varint};
 pub(crate) use cursor::{END, PostingCursor};
 
-use codec::{Head, write_entry, write_head};
+use codec::{HEAD_MAX, Head, put_head, write_entry, write_head};
+use russet_encodings::prefetch::prefetch;
 
 /// Entries of a block at most.
 const BLOCK_MAX: usize = 128;
@@ -33,6 +34,19 @@ pub(crate) struct Block {
     last: u32,
     count: u16,
     bytes: Vec<u8>,
+}
+
+/// A place among the entries of a block.
+struct Place {
+    /// Where the document's entry begins, or would.
+    at: usize,
+    /// The document before it.
+    before: Option<u32>,
+    is_held: bool,
+    /// Where its entry ends, if it is held.
+    end: usize,
+    /// The head after it.
+    next: Option<Head>,
 }
 
 /// The postings of a term.
@@ -74,8 +88,8 @@ impl Postings {
             self.append(id, entry, positions);
             return true;
         }
-        let at = self.blocks.partition_point(|block| block.last < id);
-        let is_new = !self.blocks[at].splice(id, Some(entry), positions);
+        let at = self.block_of(id);
+        let is_new = !self.blocks[at].splice(id, entry, positions);
         self.count += u32::from(is_new);
         if usize::from(self.blocks[at].count) > BLOCK_MAX {
             let right = self.blocks[at].split(positions);
@@ -84,13 +98,30 @@ impl Postings {
         is_new
     }
 
-    /// Removes the entry of a document; false: there is none.
-    pub(crate) fn remove(&mut self, id: u32, positions: bool) -> bool {
-        let at = self.blocks.partition_point(|block| block.last < id);
+    /// The block that a document's entry is in, if it has one.
+    pub(crate) fn block_of(&self, id: u32) -> usize {
+        self.blocks.partition_point(|block| block.last < id)
+    }
+
+    /// Brings a block that is changed soon into the processor's caches.
+    pub(crate) fn prefetch(&self, block: usize) {
+        const LINE: usize = 64;
+        /// The processor fetches what follows by itself.
+        const LINES_MAX: usize = 6;
+        if let Some(block) = self.blocks.get(block) {
+            let begin = block.bytes.as_ptr().addr();
+            for line in 0..block.bytes.len().div_ceil(LINE).min(LINES_MAX) {
+                prefetch(begin + line * LINE);
+            }
+        }
+    }
+
+    /// Removes the entry of a document from its [block](Postings::block_of); false: there is none.
+    pub(crate) fn remove(&mut self, at: usize, id: u32, positions: bool) -> bool {
         let Some(block) = self.blocks.get_mut(at) else {
             return false;
         };
-        if !block.splice(id, None, positions) {
+        if !block.remove(id, positions) {
             return false;
         }
         self.count -= 1;
@@ -132,68 +163,98 @@ impl Postings {
 }
 
 impl Block {
-    /// Puts, replaces or (`None`) removes the entry of a document. Returns whether it had one.
-    fn splice(&mut self, id: u32, entry: Option<&Entry<'_>>, positions: bool) -> bool {
-        // The entries before the place keep their bytes.
-        let (mut at, mut base, mut before) = (0, self.first, None);
-        let mut here = None;
-        let mut next = None;
-        while at < self.bytes.len() {
-            let head = Head::read(&self.bytes, at, base);
-            let end = head.end(&self.bytes, positions);
-            if head.id == id {
-                here = Some(end);
-                if end < self.bytes.len() {
-                    next = Some(Head::read(&self.bytes, end, head.id));
-                }
-                break;
-            }
-            if head.id > id {
-                next = Some(head);
-                break;
-            }
-            before = Some(head.id);
-            base = head.id;
-            at = end;
-        }
-        if here.is_none() && entry.is_none() {
-            return false;
-        }
-        let mut middle = Vec::new();
-        let mut last = before;
-        if let Some(entry) = entry {
-            write_entry(
-                &mut middle,
-                last.map_or(0, |last| id - last),
-                entry,
-                positions,
-            );
-            last = Some(id);
-        }
-        let mut rest = here.unwrap_or(at);
-        if let Some(next) = &next {
-            write_head(
-                &mut middle,
-                last.map_or(0, |last| next.id - last),
-                next.flags,
-            );
+    /// Puts or replaces the entry of a document. Returns whether it had one.
+    fn splice(&mut self, id: u32, entry: &Entry<'_>, positions: bool) -> bool {
+        let place = self.place(id, positions);
+        let mut middle = Vec::with_capacity(entry.bytes_max() + HEAD_MAX);
+        let distance = place.before.map_or(0, |before| id - before);
+        write_entry(&mut middle, distance, entry, positions);
+        let mut rest = place.end;
+        if let Some(next) = &place.next {
+            write_head(&mut middle, next.id - id, next.flags);
             rest = next.body;
         }
-        let is_first = before.is_none();
-        let is_last = next.is_none();
-        self.bytes.splice(at..rest, middle);
-        match (entry.is_some(), here.is_some()) {
-            (true, false) => self.count += 1,
-            (false, true) => self.count -= 1,
-            _ => {}
+        self.bytes.splice(place.at..rest, middle);
+        self.count += u16::from(!place.is_held);
+        if place.before.is_none() {
+            self.first = id;
         }
-        if is_first {
-            self.first = last.or(next.map(|next| next.id)).unwrap_or(id);
+        if place.next.is_none() {
+            self.last = id;
         }
-        if is_last {
-            self.last = last.unwrap_or(self.first);
+        place.is_held
+    }
+
+    /// Removes the entry of a document; false: there is none.
+    fn remove(&mut self, id: u32, positions: bool) -> bool {
+        let Place {
+            at,
+            before,
+            is_held: true,
+            end,
+            next,
+        } = self.place(id, positions)
+        else {
+            return false;
+        };
+        self.count -= 1;
+        let Some(next) = next else {
+            self.bytes.truncate(at);
+            self.last = before.unwrap_or(self.first);
+            return true;
+        };
+        // The next head is not longer than the two that it stands for.
+        let mut head = [0; HEAD_MAX];
+        let distance = before.map_or(0, |before| next.id - before);
+        let len = put_head(&mut head, distance, next.flags);
+        debug_assert!(at + len <= next.body && end <= next.body);
+        self.bytes[at..at + len].copy_from_slice(&head[..len]);
+        self.bytes.copy_within(next.body.., at + len);
+        self.bytes
+            .truncate(self.bytes.len() - (next.body - at - len));
+        if before.is_none() {
+            self.first = next.id;
         }
-        here.is_some()
+        true
+    }
+
+    /// The place of a document among the entries.
+    fn place(&self, id: u32, positions: bool) -> Place {
+        let bytes = self.bytes.as_slice();
+        let (mut at, mut base, mut before) = (0, self.first, None);
+        while at < bytes.len() {
+            let head = Head::read(bytes, at, base);
+            if head.id >= id {
+                let is_held = head.id == id;
+                let end = if is_held {
+                    head.end(bytes, positions)
+                } else {
+                    at
+                };
+                let next = match is_held {
+                    true if end == bytes.len() => None,
+                    true => Some(Head::read(bytes, end, id)),
+                    false => Some(head),
+                };
+                return Place {
+                    at,
+                    before,
+                    is_held,
+                    end,
+                    next,
+                };
+            }
+            base = head.id;
+            before = Some(base);
+            at = head.end(bytes, positions);
+        }
+        Place {
+            at,
+            before,
+            is_held: false,
+            end: at,
+            next: None,
+        }
     }
 
     /// Takes the upper half of the entries away.

@@ -54,7 +54,11 @@ proptest! {
                     }
                     prop_assert_eq!(was_new, model.insert(id, value).is_none());
                 }
-                None => prop_assert_eq!(postings.remove(id, positions), model.remove(&id).is_some()),
+                None => {
+                    let block = postings.block_of(id);
+                    let was_held = postings.remove(block, id, positions);
+                    prop_assert_eq!(was_held, model.remove(&id).is_some());
+                }
             }
         }
         prop_assert_eq!(postings.len(), model.len());
