@@ -1,10 +1,17 @@
-//! A document that a query matched.
+//! Documents that a query matched.
 
 /// The number of a document within an index; numbers of removed documents are used again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct DocumentId(pub u32);
 
-/// A document that a query matched.
+/// A document that a query matched, and its score.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Scored {
+    pub document: DocumentId,
+    pub score: f64,
+}
+
+/// A document that a query matched, with all that is known of it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Hit {
     pub document: DocumentId,

@@ -8,7 +8,7 @@
 //! | `expression` | the expressions of APPLY and FILTER |
 //! | `file` | definitions as files have them |
 //! | `highlight` | words of texts marked, and the parts around them |
-//! | `hit` | a document that a query matched |
+//! | `hit` | documents that a query matched |
 //! | `index` | the documents of a schema, found by what they hold |
 //! | `inspect` | what an index holds, piece by piece |
 //! | `iterate` | queries as cursors over documents |

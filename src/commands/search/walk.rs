@@ -16,7 +16,7 @@ use russet_base::clock;
 use russet_command::CommandError;
 use russet_config::{SearchOnOom, SearchOnTimeout};
 use russet_search::error::{INDEX_DROPPED, OUT_OF_MEMORY, OVER_LIMIT, SearchError, TIMEOUT};
-use russet_search::hit::{DocumentId, Hit};
+use russet_search::hit::{DocumentId, Hit, Scored};
 use russet_search::index::Index;
 use russet_search::iterate::{Matches, PartProfile};
 use russet_search::pipeline::{Batch, Context, Ending, Hits, OutputRow, Pipeline};
@@ -115,13 +115,16 @@ impl Hits for Noted<'_, '_> {
         Some(hit)
     }
 
-    fn next_document(&mut self) -> Option<DocumentId> {
-        if self.reader.is_some() {
-            return self.next_hit().map(|hit| hit.document);
+    /// Documents that are read are prefetched, and come one by one.
+    fn are_plain(&self) -> bool {
+        self.reader.is_none() && self.matches.are_plain()
+    }
+
+    fn next_scored(&mut self, most: usize, out: &mut Vec<Scored>) {
+        self.matches.next_scored(most, out);
+        if let Some(last) = out.last() {
+            self.note(last.document);
         }
-        let document = self.matches.next_document()?;
-        self.note(document);
-        Some(document)
     }
 }
 

@@ -2,9 +2,11 @@
 //!
 //!     numbers   f64 ..., NaN: the document has none
 //!     texts     length of the text | text | the text for sorting, unless it is the same
+//!     tags      as texts, each kept once: `interned`
 //!
-//! Cost: O(1); 8 bytes a number, 16 and its bytes a text.
+//! Cost: O(1); 8 bytes a number, 16 and its bytes a text, 4 a tag that others have, too.
 
+use super::interned::Interned;
 use super::postings::{read_varint, write_varint};
 use crate::text::normalised;
 
@@ -29,6 +31,11 @@ pub(crate) enum Column {
         is_unnormalised: bool,
         bytes: usize,
     },
+    Tags {
+        values: Interned,
+        /// UNF.
+        is_unnormalised: bool,
+    },
 }
 
 /// A value for a column.
@@ -40,7 +47,7 @@ pub(crate) enum NewValue<'d> {
 }
 
 /// Grows by quarters.
-fn grow<T>(column: &mut Vec<T>, len: usize, none: impl FnMut() -> T) {
+pub(super) fn grow<T>(column: &mut Vec<T>, len: usize, none: impl FnMut() -> T) {
     if column.len() < len {
         if column.capacity() < len {
             column.reserve_exact(len - column.len() + 16 + column.len() / 4);
@@ -74,6 +81,16 @@ impl Column {
                 let before = std::mem::replace(&mut texts[at], value);
                 *bytes -= before.map_or(0, |value| value.len());
             }
+            Column::Tags {
+                values,
+                is_unnormalised,
+            } => {
+                let value = match value {
+                    NewValue::Text(text) => Some(text_value(text, *is_unnormalised)),
+                    _ => None,
+                };
+                values.put(id, value.as_deref());
+            }
         }
     }
 
@@ -85,14 +102,16 @@ impl Column {
                     .filter(|number| !number.is_nan())
                     .map(SortValue::Number)
             }
-            Column::Texts { texts, .. } => {
-                let value = texts.get(id as usize)?.as_deref()?;
-                let mut at = 0;
-                let length = read_varint(value, &mut at) as usize;
-                let (original, sorted) = value[at..].split_at(length);
-                let sorted = if sorted.is_empty() { original } else { sorted };
-                Some(SortValue::Text { original, sorted })
-            }
+            Column::Texts { texts, .. } => texts.get(id as usize)?.as_deref().map(sort_value),
+            Column::Tags { values, .. } => values.get(id).map(sort_value),
+        }
+    }
+
+    /// The numbers that stand for equal values; `None`: the column has none.
+    pub(crate) fn interned(&self) -> Option<&Interned> {
+        match self {
+            Column::Tags { values, .. } => Some(values),
+            Column::Numbers(_) | Column::Texts { .. } => None,
         }
     }
 
@@ -100,8 +119,17 @@ impl Column {
         match self {
             Column::Numbers(numbers) => numbers.capacity() * 8,
             Column::Texts { texts, bytes, .. } => texts.capacity() * 16 + bytes,
+            Column::Tags { values, .. } => values.bytes(),
         }
     }
+}
+
+fn sort_value(value: &[u8]) -> SortValue<'_> {
+    let mut at = 0;
+    let length = read_varint(value, &mut at) as usize;
+    let (original, sorted) = value[at..].split_at(length);
+    let sorted = if sorted.is_empty() { original } else { sorted };
+    SortValue::Text { original, sorted }
 }
 
 fn text_value(text: &[u8], is_unnormalised: bool) -> Box<[u8]> {

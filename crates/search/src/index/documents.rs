@@ -11,7 +11,7 @@
 //!   1. `by_key` holds the numbers of the living, and no others; so does `alive`, as bits.
 //!   2. `length_total` is the sum of their lengths.
 //!
-//! Cost: a look-up by key is one hash; 32 bytes, the record and some 6 bytes a document.
+//! Cost: a look-up by key is one hash; 28 bytes, the record and some 6 bytes a document.
 
 use std::collections::HashMap;
 
@@ -19,12 +19,6 @@ use hashbrown::HashTable;
 use russet_base::hashing::hash::keys;
 
 use super::postings::{read_varint, write_varint};
-
-#[derive(Debug, Default)]
-struct Slot {
-    record: Option<Box<[u8]>>,
-    facts: Facts,
-}
 
 /// The facts of a document that scores ask for.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -39,7 +33,9 @@ pub(crate) struct Facts {
 
 #[derive(Debug, Default)]
 pub(crate) struct Documents {
-    slots: Vec<Slot>,
+    records: Vec<Option<Box<[u8]>>>,
+    /// Beside each other: scores ask for nothing else of a document.
+    facts: Vec<Facts>,
     free: Vec<u32>,
     by_key: HashTable<u32>,
     alive: Vec<u64>,
@@ -61,7 +57,7 @@ impl Documents {
 
     /// One more than the highest number in use.
     pub(crate) fn end(&self) -> u32 {
-        self.slots.len() as u32
+        self.records.len() as u32
     }
 
     pub(crate) fn length_total(&self) -> u64 {
@@ -84,13 +80,13 @@ impl Documents {
     }
 
     fn record(&self, id: u32) -> &[u8] {
-        let record = self.slots[id as usize].record.as_deref();
+        let record = self.records[id as usize].as_deref();
         record.expect("the number is that of a living document")
     }
 
     #[inline]
     pub(crate) fn facts(&self, id: u32) -> Facts {
-        self.slots[id as usize].facts
+        self.facts[id as usize]
     }
 
     pub(crate) fn payload(&self, id: u32) -> Option<&[u8]> {
@@ -120,29 +116,31 @@ impl Documents {
         record.extend_from_slice(&traces.bytes);
         self.record_bytes += record.len();
         if id == self.end() {
-            if self.slots.len() == self.slots.capacity() {
-                self.slots.reserve_exact(16 + self.slots.len() / 4);
+            if self.records.len() == self.records.capacity() {
+                let more = 16 + self.records.len() / 4;
+                self.records.reserve_exact(more);
+                self.facts.reserve_exact(more);
             }
-            self.slots.push(Slot::default());
-            if self.alive.len() * 64 < self.slots.len() {
+            self.records.push(None);
+            self.facts.push(Facts::default());
+            if self.alive.len() * 64 < self.records.len() {
                 self.alive.push(0);
             }
         } else if self.free.last() == Some(&id) {
             self.free.pop();
         }
-        let slot = &mut self.slots[id as usize];
-        let before = slot.record.replace(record.into());
-        self.length_total -= u64::from(slot.facts.length);
+        let before = self.records[id as usize].replace(record.into());
+        let of_before = std::mem::replace(&mut self.facts[id as usize], facts);
+        self.length_total -= u64::from(of_before.length);
         self.length_total += u64::from(facts.length);
-        slot.facts = facts;
         if let Some(before) = before {
             self.record_bytes -= before.len();
             return;
         }
         self.alive[id as usize / 64] |= 1 << (id % 64);
-        let slots = &self.slots;
+        let records = &self.records;
         self.by_key.insert_unique(keys().hash(key), id, |id| {
-            let record = slots[*id as usize].record.as_deref();
+            let record = records[*id as usize].as_deref();
             keys().hash(key_of(record.expect("a living document")))
         });
     }
@@ -160,9 +158,10 @@ impl Documents {
         if let Ok(entry) = self.by_key.find_entry(hash, |other| *other == id) {
             entry.remove();
         }
-        let slot = std::mem::take(&mut self.slots[id as usize]);
-        self.record_bytes -= slot.record.map_or(0, |record| record.len());
-        self.length_total -= u64::from(slot.facts.length);
+        let record = self.records[id as usize].take();
+        self.record_bytes -= record.map_or(0, |record| record.len());
+        let facts = std::mem::take(&mut self.facts[id as usize]);
+        self.length_total -= u64::from(facts.length);
         self.alive[id as usize / 64] &= !(1 << (id % 64));
         self.payloads.remove(&id);
         self.free.push(id);
@@ -184,7 +183,8 @@ impl Documents {
 
     /// Bytes of the table and of the records; of the table of keys.
     pub(crate) fn bytes(&self) -> (usize, usize) {
-        let table = self.slots.capacity() * size_of::<Slot>() + self.alive.capacity() * 8;
+        let of_document = size_of::<Option<Box<[u8]>>>() + size_of::<Facts>();
+        let table = self.records.capacity() * of_document + self.alive.capacity() * 8;
         let payloads: usize = self
             .payloads
             .values()

@@ -12,7 +12,7 @@
 //! | `terms`, `order`, `postings` | the dictionary, its order, and the documents of each term |
 //! | `tags`, `numbers` | the values of TAG; of NUMERIC and GEO |
 //! | `shapes`, `vectors` | the values of GEOSHAPE; of VECTOR |
-//! | `columns` | the values of SORTABLE fields |
+//! | `columns`, `interned` | the values of SORTABLE fields; those of tags, each kept once |
 //! | `expand` | queries with the stems and synonyms of their words |
 //! | `figures` | what FT.INFO shows |
 //!
@@ -30,6 +30,7 @@ mod documents;
 mod expand;
 mod figures;
 mod gather;
+mod interned;
 mod numbers;
 mod order;
 mod pairs;
@@ -49,6 +50,7 @@ pub use columns::SortValue;
 pub use figures::{Faults, Figures};
 
 pub(crate) use documents::{Documents, Facts};
+pub(crate) use interned::Interned;
 pub(crate) use numbers::{Bounds, Numbers};
 pub(crate) use order::{head_of, to_successor};
 pub(crate) use pairs::{Pair, pairs_of};
@@ -181,6 +183,10 @@ impl Index {
             };
             let column = field.is_sortable.then(|| match field.kind {
                 FieldKind::Number => Column::Numbers(Vec::new()),
+                FieldKind::Tag(_) => Column::Tags {
+                    values: Interned::default(),
+                    is_unnormalised: field.is_unnormalised,
+                },
                 _ => Column::Texts {
                     texts: Vec::new(),
                     is_unnormalised: field.is_unnormalised || matches!(field.kind, FieldKind::Geo),
@@ -270,6 +276,11 @@ impl Index {
     /// The value of a SORTABLE field of a document; `None`: it has none, or the field is another.
     pub fn sort_value(&self, id: DocumentId, field: usize) -> Option<SortValue<'_>> {
         self.fields.get(field)?.column.as_ref()?.get(id.0)
+    }
+
+    /// The numbers that stand for equal values of a SORTABLE field; `None`: it has none.
+    pub(crate) fn interned(&self, field: usize) -> Option<&Interned> {
+        self.fields.get(field)?.column.as_ref()?.interned()
     }
 
     /// FT.TAGVALS: the tags of a field, sorted. Of another field none. O(n log n).

@@ -139,6 +139,52 @@ impl<'i> Ids<'i> {
         };
     }
 
+    /// Calls `take` with the documents below `end`, from this one on; then it stands on the first
+    /// one that is not below `end`.
+    #[inline]
+    pub(crate) fn scan(&mut self, end: u32, mut take: impl FnMut(u32)) {
+        if self.id >= end {
+            return;
+        }
+        match &mut self.source {
+            Source::Bitmap(iter) => {
+                while self.id < end {
+                    take(self.id);
+                    self.id = iter.next().unwrap_or(END);
+                }
+            }
+            Source::Bits(bits) => {
+                let mut at = self.id as usize / 64;
+                let mut word = bits[at] & u64::MAX << (self.id % 64);
+                while (at * 64) < end as usize {
+                    while word != 0 {
+                        let id = at as u32 * 64 + word.trailing_zeros();
+                        if id >= end {
+                            self.id = id;
+                            return;
+                        }
+                        take(id);
+                        word &= word - 1;
+                    }
+                    at += 1;
+                    let Some(next) = bits.get(at) else {
+                        self.id = END;
+                        return;
+                    };
+                    word = *next;
+                }
+                self.id = next_bit(bits, at as u32 * 64);
+            }
+            Source::List(list, at) => {
+                let rest = &list[*at..];
+                let count = rest.iter().take_while(|id| **id < end).count();
+                rest[..count].iter().for_each(|id| take(*id));
+                *at += count;
+                self.id = list.get(*at).copied().unwrap_or(END);
+            }
+        }
+    }
+
     #[inline]
     pub(crate) fn seek(&mut self, to: u32) {
         if self.id < to {

@@ -1,12 +1,15 @@
 //! The documents that a query matches, one by one, with their scores.
 //!
-//! Cost: a document is found as its parts find it, and scored in O(parts that match it); asked for
-//! its number alone it is not scored.
+//! Documents of which nothing but their scores is asked come by the block, if their scores are
+//! sums; the others one by one, from the tree of cursors as it stands on each.
+//!
+//! Cost: a document is found as its parts find it, and scored in O(parts that match it).
 
+use super::blocks::{Blocks, Filler};
 use super::build::Builder;
 use super::counted::{self, PartProfile};
 use super::{Cursor, END, Role};
-use crate::hit::{DocumentId, Hit};
+use crate::hit::{DocumentId, Hit, Scored};
 use crate::index::Index;
 use crate::query::{Node, QueryError};
 use crate::score::{Scorer, Scoring};
@@ -22,6 +25,8 @@ pub struct Matches<'i> {
     with_terms: bool,
     distance_names: Vec<Vec<u8>>,
     is_cut: bool,
+    /// Documents that come by the block; `None`: they come one by one.
+    blocks: Option<Blocks>,
     /// Of BM25STD.NORM: all hits, as their scores depend on each other.
     normed: Option<std::vec::IntoIter<Hit>>,
 }
@@ -59,10 +64,16 @@ impl Index {
     ) -> Result<Matches<'i>, QueryError> {
         let search = builder.search;
         let cursor = builder.build_root(root)?;
+        let scoring = search.scores.then_some(builder.scoring);
+        let is_of_sums = scoring.as_ref().is_none_or(Scoring::is_of_sums);
+        // Reads are counted where they happen.
+        let is_asked_more = search.explains || search.profiles || search.terms;
+        let is_plain = builder.distance_names.is_empty() && !is_asked_more;
         let mut matches = Matches {
             index: self,
             root: cursor,
-            scoring: search.scores.then_some(builder.scoring),
+            scoring,
+            blocks: (is_of_sums && is_plain).then(Blocks::default),
             explains: search.explains,
             with_terms: search.terms,
             distance_names: builder.distance_names,
@@ -97,16 +108,37 @@ impl Matches<'_> {
         counted::profile(&self.root)
     }
 
-    /// The next document, without its score and distances.
-    pub fn next_document(&mut self) -> Option<DocumentId> {
-        if let Some(normed) = &mut self.normed {
-            return normed.next().map(|hit| hit.document);
+    /// Whether nothing is known of documents but their scores.
+    pub fn are_plain(&self) -> bool {
+        self.distance_names.is_empty() && !self.explains
+    }
+
+    /// Adds the next documents with their scores, at most `most`; none if there are no more.
+    pub fn next_scored(&mut self, most: usize, out: &mut Vec<Scored>) {
+        let end = out.len() + most;
+        if self.normed.is_none()
+            && let Some(blocks) = &mut self.blocks
+        {
+            let filler = Filler {
+                scoring: self.scoring.as_ref(),
+                documents: self.index.documents(),
+            };
+            while out.len() < end {
+                let next = blocks.next(&mut self.root, filler);
+                if next.is_empty() {
+                    return;
+                }
+                let count = next.len().min(end - out.len());
+                out.extend_from_slice(&next[..count]);
+                blocks.take(count);
+            }
+            return;
         }
-        let id = self.root.id();
-        (id != END).then(|| {
-            self.root.advance();
-            DocumentId(id)
-        })
+        let all = self.by_ref().take(most);
+        out.extend(all.map(|hit| Scored {
+            document: hit.document,
+            score: hit.score,
+        }));
     }
 
     /// Passes over the documents before one: for a walk that goes on later, over an index that may
@@ -117,8 +149,12 @@ impl Matches<'_> {
                 let left: Vec<Hit> = normed.by_ref().filter(|hit| hit.document >= id).collect();
                 *normed = left.into_iter();
             }
-            None if self.root.id() < id.0 => self.root.seek(id.0),
-            None => {}
+            None => {
+                if let Some(blocks) = &mut self.blocks {
+                    blocks.skip_to(id.0);
+                }
+                self.root.seek(id.0);
+            }
         }
     }
 
@@ -127,7 +163,7 @@ impl Matches<'_> {
         if let Some(normed) = &mut self.normed {
             return normed.by_ref().count();
         }
-        let mut count = 0;
+        let mut count = self.blocks.as_mut().map_or(0, Blocks::take_rest);
         while self.root.id() != END {
             count += 1;
             self.root.advance();
@@ -144,11 +180,25 @@ impl Iterator for Matches<'_> {
         if let Some(normed) = &mut self.normed {
             return normed.next();
         }
+        let documents = self.index.documents();
+        if let Some(blocks) = &mut self.blocks {
+            let filler = Filler {
+                scoring: self.scoring.as_ref(),
+                documents,
+            };
+            let Scored { document, score } = *blocks.next(&mut self.root, filler).first()?;
+            blocks.take(1);
+            return Some(Hit {
+                document,
+                score,
+                distances: Vec::new(),
+                explanation: None,
+            });
+        }
         let id = self.root.id();
         if id == END {
             return None;
         }
-        let documents = self.index.documents();
         let mut steps = Vec::new();
         let score = self.scoring.as_ref().map_or(0.0, |scoring| {
             let payload = match scoring.scorer {

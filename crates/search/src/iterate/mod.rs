@@ -14,8 +14,10 @@
 //! | `positions` | whether words stand near or in order |
 //! | `counted` | parts whose reads are counted |
 //! | `build`, `expansions`, `near`, `vectors` | a query's tree as cursors |
+//! | `blocks` | documents and their scores by the block |
 //! | `matches` | the documents of a query with their scores |
 
+mod blocks;
 mod build;
 mod counted;
 mod distances;

@@ -1,7 +1,8 @@
 //! Documents that any part matches.
 //!
 //! Few parts are asked one by one; many stand in a heap by their documents, but those on the
-//! present one, which are listed.
+//! present one, which are listed. The heap is made with the first step: documents that are taken by
+//! the block (`blocks`) need none.
 //!
 //! Cost of a step: O(parts) up to [`FLAT_MAX`], then O(matched x log parts).
 
@@ -20,7 +21,9 @@ pub(crate) struct Union<'i> {
     pub(crate) weight: f64,
     /// Whether only the first part on a document counts for its score.
     is_choice: bool,
-    /// Of many parts: those that stand on the document, ascending; and all others but ended ones.
+    /// Whether many parts stand in a heap.
+    is_heaped: bool,
+    /// Then: those that stand on the document, ascending; and all others but ended ones.
     matched: Vec<usize>,
     heap: BinaryHeap<Reverse<(u32, usize)>>,
 }
@@ -32,16 +35,11 @@ impl<'i> Union<'i> {
             id: END,
             weight,
             is_choice: false,
+            is_heaped: false,
             matched: Vec::new(),
             heap: BinaryHeap::new(),
         };
-        if union.is_flat() {
-            union.find_least();
-        } else {
-            let ids = union.parts.iter().enumerate();
-            union.heap = ids.map(|(at, part)| Reverse((part.id(), at))).collect();
-            union.pop_matched();
-        }
+        union.find_least();
         union
     }
 
@@ -53,12 +51,34 @@ impl<'i> Union<'i> {
         }
     }
 
-    fn is_flat(&self) -> bool {
-        self.parts.len() <= FLAT_MAX
-    }
-
     pub(crate) fn parts(&self) -> &[Cursor<'i>] {
         &self.parts
+    }
+
+    /// Whether only the first part on a document counts for its score.
+    pub(crate) fn is_choice(&self) -> bool {
+        self.is_choice
+    }
+
+    /// Moves its parts forward, by any steps, and then itself to the least of their documents.
+    pub(crate) fn move_parts(&mut self, forward: impl FnMut(&mut Cursor<'i>)) {
+        self.parts.iter_mut().for_each(forward);
+        self.is_heaped = false;
+        self.find_least();
+    }
+
+    /// Makes the heap of many parts; false: there are few.
+    fn heap_up(&mut self) -> bool {
+        if self.parts.len() <= FLAT_MAX {
+            return false;
+        }
+        if !self.is_heaped {
+            let ids = self.parts.iter().enumerate();
+            self.heap = ids.map(|(at, part)| Reverse((part.id(), at))).collect();
+            self.is_heaped = true;
+            self.pop_matched();
+        }
+        true
     }
 
     pub(crate) fn id(&self) -> u32 {
@@ -90,7 +110,7 @@ impl<'i> Union<'i> {
     }
 
     pub(crate) fn advance(&mut self) {
-        if self.is_flat() {
+        if !self.heap_up() {
             for part in &mut self.parts {
                 if part.id() == self.id {
                     part.advance();
@@ -110,7 +130,7 @@ impl<'i> Union<'i> {
         if self.id >= to {
             return;
         }
-        if self.is_flat() {
+        if !self.heap_up() {
             self.parts.iter_mut().for_each(|part| part.seek(to));
             return self.find_least();
         }
@@ -132,14 +152,14 @@ impl<'i> Union<'i> {
 
     /// The parts that stand on the document, in the order of the query, or the first of them.
     pub(crate) fn matched(&self) -> impl Iterator<Item = &Cursor<'i>> {
-        let flat = if self.is_flat() {
-            self.parts.as_slice()
+        let (flat, heaped) = if self.is_heaped {
+            (&[][..], self.matched.as_slice())
         } else {
-            &[]
+            (self.parts.as_slice(), &[][..])
         };
         let flat = flat.iter().filter(|part| part.id() == self.id);
         let most = if self.is_choice { 1 } else { usize::MAX };
-        flat.chain(self.matched.iter().map(|at| &self.parts[*at]))
+        flat.chain(heaped.iter().map(|at| &self.parts[*at]))
             .take(most)
     }
 

@@ -59,6 +59,19 @@ impl<'i> WordCursor<'i> {
         self.skip_other_fields();
     }
 
+    /// One more than the last document that is stored beside this one; `END` at the end.
+    pub(crate) fn block_end(&self) -> u32 {
+        self.cursor.block_end()
+    }
+
+    /// Calls `take` with the documents below `end` and their frequencies, from this one on; then it
+    /// stands on the first document that is not below `end`.
+    #[inline]
+    pub(crate) fn scan(&mut self, end: u32, take: impl FnMut(u32, u32)) {
+        self.cursor.scan(end, self.fields, take);
+        self.skip_other_fields();
+    }
+
     pub(crate) fn frequency(&self) -> u32 {
         self.cursor.frequency()
     }

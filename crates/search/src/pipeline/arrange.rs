@@ -11,6 +11,7 @@ use std::collections::BinaryHeap;
 use super::names::Names;
 use super::row::{Row, Seen, order};
 use crate::expression::Value;
+use crate::hit::Scored;
 use crate::index::Index;
 
 /// Rows while they come in, and then in order.
@@ -121,6 +122,35 @@ impl Arranged {
         });
     }
 
+    /// Takes documents in that have nothing but scores, by a row that is used again and again.
+    pub(super) fn add_all(
+        &mut self,
+        scored: &[Scored],
+        row: &mut Row,
+        names: &Names,
+        index: &Index,
+    ) {
+        if self.kept_max == 0 {
+            self.count += scored.len() as u64;
+            return;
+        }
+        *row = Row::default();
+        for Scored { document, score } in scored {
+            // Most documents of many are no match for those that are kept.
+            if self.by == By::Score
+                && self.heap.len() == self.kept_max
+                && let Some(last) = self.heap.peek()
+                && by_score((*score, u64::from(document.0)), last.rank()).is_ge()
+            {
+                self.count += 1;
+                continue;
+            }
+            row.document = Some(*document);
+            row.score = *score;
+            self.add(row, names, index);
+        }
+    }
+
     /// Ends the coming in.
     pub(super) fn finish(&mut self) {
         let mut sorted = std::mem::take(&mut self.heap).into_sorted_vec();
@@ -148,6 +178,12 @@ impl Entry {
     }
 }
 
+/// The order of two rows by their scores, then by their numbers.
+#[inline]
+fn by_score(a: (f64, u64), b: (f64, u64)) -> Ordering {
+    b.0.total_cmp(&a.0).then(a.1.cmp(&b.1))
+}
+
 /// Whether the first of two rows, with their scores and numbers, comes before the second.
 fn compare<'a>(
     by: By,
@@ -156,7 +192,7 @@ fn compare<'a>(
     b: (f64, u64),
 ) -> Ordering {
     let By::Keys(mask) = by else {
-        return b.0.total_cmp(&a.0).then(a.1.cmp(&b.1));
+        return by_score(a, b);
     };
     let mut is_descending = false;
     for (at, pair) in keys.enumerate() {

@@ -2,7 +2,8 @@
 //!
 //! A property that a row lacks is null; one that is a list puts the row into a group for each of
 //! its parts. Cost: a row hashes its properties where they lie, in the index or in the row, and
-//! copies them only if its group is new.
+//! copies them only if its group is new. Documents that are grouped by a SORTABLE tag find their
+//! group by the number of the tag's value, without a hash.
 
 use ahash::RandomState;
 use hashbrown::HashTable;
@@ -13,6 +14,7 @@ use super::reduce::{self, Reducer, State};
 use super::row::{Row, Seen};
 use crate::error::{self, SearchError};
 use crate::expression::Value;
+use crate::hit::Scored;
 use crate::index::Index;
 
 /// Groups while rows come in, and then one by one.
@@ -27,6 +29,10 @@ pub(super) struct Grouped {
     /// Hashes with places among the groups.
     table: HashTable<(u64, u32)>,
     hasher: RandomState,
+    /// The groups of the numbers of a SORTABLE tag's values, or [`UNKNOWN`].
+    by_number: Vec<u32>,
+    /// The generation of these numbers.
+    generation: u64,
     /// Set once all rows are in; those that are out are taken off.
     ready: Option<std::vec::IntoIter<Group>>,
 }
@@ -38,6 +44,8 @@ struct Group {
 }
 
 const NULL: Value = Value::Null;
+
+const UNKNOWN: u32 = u32::MAX;
 
 impl Grouped {
     pub(super) fn new(
@@ -52,6 +60,8 @@ impl Grouped {
             groups_max,
             table: HashTable::new(),
             hasher: RandomState::default(),
+            by_number: Vec::new(),
+            generation: 0,
             ready: None,
         }
     }
@@ -78,7 +88,7 @@ impl Grouped {
         if let [place] = *self.properties {
             let value = value(place);
             if !matches!(value, Seen::Other(Value::List(_))) {
-                return self.add_to(&[value], row, names, index);
+                return self.add_to(&[value], row, names, index).map(drop);
             }
         }
         let values = self.properties.iter().map(|place| value(*place));
@@ -87,7 +97,7 @@ impl Grouped {
             .iter()
             .position(|value| matches!(value, Seen::Other(Value::List(_))));
         match list {
-            None => self.add_to(&key, row, names, index),
+            None => self.add_to(&key, row, names, index).map(drop),
             Some(from) => self.add_each(&mut key, from, row, names, index),
         }
     }
@@ -102,7 +112,7 @@ impl Grouped {
         index: &Index,
     ) -> Result<(), SearchError> {
         let Some(value) = key.get(from).copied() else {
-            return self.add_to(key, row, names, index);
+            return self.add_to(key, row, names, index).map(drop);
         };
         let Seen::Other(Value::List(items)) = value else {
             return self.add_each(key, from + 1, row, names, index);
@@ -116,13 +126,55 @@ impl Grouped {
         Ok(())
     }
 
+    /// Takes documents in that have nothing of their own, by a row that is used again and again.
+    pub(super) fn add_all(
+        &mut self,
+        scored: &[Scored],
+        row: &mut Row,
+        names: &Names,
+        index: &Index,
+    ) -> Result<(), SearchError> {
+        *row = Row::default();
+        let field = match *self.properties {
+            [place] => names.sorted_field(place),
+            _ => None,
+        };
+        let Some(interned) = field.and_then(|field| index.interned(field)) else {
+            for Scored { document, .. } in scored {
+                row.document = Some(*document);
+                self.add(row, names, index)?;
+            }
+            return Ok(());
+        };
+        // The index may have changed since the last call.
+        if self.generation != interned.generation() {
+            self.by_number.clear();
+            self.generation = interned.generation();
+        }
+        self.by_number.resize(interned.end(), UNKNOWN);
+        for Scored { document, .. } in scored {
+            row.document = Some(*document);
+            let number = interned.number(document.0) as usize;
+            let at = self.by_number[number];
+            if at != UNKNOWN {
+                self.reduce(at as usize, row, names, index);
+                continue;
+            }
+            let value = names.value(row, self.properties[0], index);
+            let value = value.unwrap_or(Seen::Other(&NULL));
+            self.by_number[number] = self.add_to(&[value], row, names, index)?;
+        }
+        Ok(())
+    }
+
+    /// Takes a row into the group of a key; the group's place.
     fn add_to(
         &mut self,
         key: &[Seen<'_>],
         row: &Row,
         names: &Names,
         index: &Index,
-    ) -> Result<(), SearchError> {
+    ) -> Result<u32, SearchError> {
         let hasher = &self.hasher;
         let hash = hash(hasher, key.iter().copied());
         let groups = &mut self.groups;
@@ -131,24 +183,28 @@ impl Grouped {
             *its == hash && key.iter().zip(&group.key).all(|(a, b)| a.equals(b))
         };
         let at = match self.table.find(hash, is_it) {
-            Some((_, at)) => *at as usize,
+            Some((_, at)) => *at,
             None if groups.len() >= self.groups_max => return Err(too_many(self.groups_max)),
             None => {
                 groups.push(Group {
                     key: key.iter().map(|value| value.to_value()).collect(),
                     states: self.reducers.iter().map(Reducer::start).collect(),
                 });
-                let at = groups.len() - 1;
-                let entry = (hash, at as u32);
-                self.table.insert_unique(hash, entry, |(its, _)| *its);
+                let at = (groups.len() - 1) as u32;
+                self.table.insert_unique(hash, (hash, at), |(its, _)| *its);
                 at
             }
         };
+        self.reduce(at as usize, row, names, index);
+        Ok(at)
+    }
+
+    #[inline]
+    fn reduce(&mut self, at: usize, row: &Row, names: &Names, index: &Index) {
         let states = &mut self.groups[at].states;
         for (reducer, state) in self.reducers.iter().zip(states) {
             reducer.add(state, row, names, index);
         }
-        Ok(())
     }
 
     /// Ends the coming in; the number of groups.

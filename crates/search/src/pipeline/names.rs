@@ -158,6 +158,14 @@ impl Names {
         })
     }
 
+    /// The SORTABLE field that a place is taken from, if the row itself has no value for it.
+    pub(super) fn sorted_field(&self, place: usize) -> Option<usize> {
+        match self.places[place].origin {
+            Origin::Sorted(field) => Some(field),
+            Origin::Row | Origin::Stored(_) => None,
+        }
+    }
+
     /// The value at a place of a row.
     pub(super) fn value<'r>(
         &self,

@@ -7,7 +7,7 @@ use smallvec::SmallVec;
 use std::cmp::Ordering;
 
 use crate::expression::{Value, number_of, number_text};
-use crate::hit::{DocumentId, Explanation, Hit};
+use crate::hit::{DocumentId, Explanation, Hit, Scored};
 use crate::iterate::Matches;
 
 /// The documents that match a query, one by one.
@@ -15,9 +15,18 @@ pub trait Hits {
     /// The next one; `None`: there are no more.
     fn next_hit(&mut self) -> Option<Hit>;
 
-    /// The next one, where neither its score nor its distances are asked for.
-    fn next_document(&mut self) -> Option<DocumentId> {
-        self.next_hit().map(|hit| hit.document)
+    /// Whether nothing is known of documents but their scores.
+    fn are_plain(&self) -> bool {
+        false
+    }
+
+    /// Adds the next ones with their scores, at most `most`; none if there are no more.
+    fn next_scored(&mut self, most: usize, out: &mut Vec<Scored>) {
+        let hits = std::iter::from_fn(|| self.next_hit());
+        out.extend(hits.take(most).map(|hit| Scored {
+            document: hit.document,
+            score: hit.score,
+        }));
     }
 }
 
@@ -26,8 +35,12 @@ impl Hits for Matches<'_> {
         self.next()
     }
 
-    fn next_document(&mut self) -> Option<DocumentId> {
-        Matches::next_document(self)
+    fn are_plain(&self) -> bool {
+        Matches::are_plain(self)
+    }
+
+    fn next_scored(&mut self, most: usize, out: &mut Vec<Scored>) {
+        Matches::next_scored(self, most, out);
     }
 }
 

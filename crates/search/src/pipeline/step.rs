@@ -12,6 +12,7 @@ use super::output::{Batch, Ending, OutputRow};
 use super::row::{Hits, Loader, Row};
 use crate::error::SearchError;
 use crate::expression::{self, Expression, Value};
+use crate::hit::Scored;
 use crate::index::Index;
 use crate::schema::Schema;
 use russet_base::clock;
@@ -320,6 +321,31 @@ impl Pipeline {
     }
 }
 
+/// Documents that are taken at once.
+const BLOCK: u64 = 256;
+
+/// Takes documents by the block, without the steps of a pull, as long as there is a budget: the
+/// same, and quicker.
+fn for_each_block(
+    context: &mut Context<'_>,
+    total: &mut u64,
+    mut take: impl FnMut(&[Scored], &Index) -> Result<(), SearchError>,
+) -> Result<(), SearchError> {
+    let mut scored = Vec::new();
+    while context.budget > 0 {
+        scored.clear();
+        let most = context.budget.min(BLOCK) as usize;
+        context.hits.next_scored(most, &mut scored);
+        if scored.is_empty() {
+            break;
+        }
+        context.budget -= scored.len() as u64;
+        *total += scored.len() as u64;
+        take(&scored, context.index)?;
+    }
+    Ok(())
+}
+
 /// A pull of one row.
 struct Pull<'p, 'c> {
     names: &'p mut [Names],
@@ -415,6 +441,14 @@ impl Pull<'_, '_> {
                 Ok(pulled)
             }
             Step::Arrange(arranged) => {
+                let is_plain = before.is_empty() && self.context.hits.are_plain();
+                if is_plain && !arranged.is_ready() && self.is_plain() {
+                    let names = &self.names[names];
+                    for_each_block(self.context, self.total, |scored, index| {
+                        arranged.add_all(scored, row, names, index);
+                        Ok(())
+                    })?;
+                }
                 while !arranged.is_ready() {
                     match self.from(before, row)? {
                         Pulled::Row => {
@@ -427,9 +461,11 @@ impl Pull<'_, '_> {
                 Ok(next_of(arranged.next(), row))
             }
             Step::Group(grouped) => {
-                let is_plain = self.source.is_plain() && self.tallies.is_empty();
-                if before.is_empty() && !grouped.is_ready() && is_plain {
-                    self.group_documents(grouped, row)?;
+                if before.is_empty() && !grouped.is_ready() && self.is_plain() {
+                    let names = &self.names[names];
+                    for_each_block(self.context, self.total, |scored, index| {
+                        grouped.add_all(scored, row, names, index)
+                    })?;
                 }
                 while !grouped.is_ready() {
                     match self.from(before, row)? {
@@ -445,17 +481,9 @@ impl Pull<'_, '_> {
         }
     }
 
-    /// Takes documents into groups without the steps of a pull: the same, and quicker.
-    fn group_documents(&mut self, grouped: &mut Grouped, row: &mut Row) -> Result<(), SearchError> {
-        *row = Row::default();
-        while self.context.budget > 0
-            && let Some(document) = self.context.hits.next_document()
-        {
-            self.context.budget -= 1;
-            row.document = Some(document);
-            grouped.add(row, &self.names[0], self.context.index)?;
-        }
-        Ok(())
+    /// Whether rows that come from the query have nothing but documents and scores.
+    fn is_plain(&self) -> bool {
+        self.source.is_plain() && self.tallies.is_empty()
     }
 
     fn hit(&mut self, row: &mut Row) -> Pulled {

@@ -83,6 +83,42 @@ pub(crate) struct Scoring {
     payload: Option<Vec<u8>>,
 }
 
+/// The part of a term in the scores of documents, where they are sums of such parts.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum TermScore {
+    /// BM25STD.
+    Saturating {
+        /// Weight times idf.
+        factor: f64,
+        b: f64,
+        average: f64,
+    },
+    /// DISMAX.
+    Weighted(f64),
+    /// Of sets whose documents are all alike.
+    Constant(f64),
+}
+
+impl TermScore {
+    /// Of a document of some length that holds the term so often.
+    #[inline]
+    pub(crate) fn of(&self, frequency: f64, length: u32) -> f64 {
+        match *self {
+            TermScore::Saturating { factor, b, average } => {
+                // Documents without words are of the average length.
+                let share = if average == 0.0 {
+                    1.0
+                } else {
+                    f64::from(length) / average
+                };
+                factor * frequency * (K + 1.0) / (frequency + K * (1.0 - b + b * share))
+            }
+            TermScore::Weighted(weight) => weight * frequency,
+            TermScore::Constant(share) => share,
+        }
+    }
+}
+
 /// A term on a document.
 #[derive(Clone, Copy)]
 struct Leaf<'c> {
@@ -127,13 +163,12 @@ impl Scoring {
             Scorer::Bm25Std | Scorer::Bm25StdNorm | Scorer::Bm25StdTanh => {
                 let mut parts = Vec::new();
                 let sum = self.sum(root, facts, steps.is_some().then_some(&mut parts));
-                let whole = score * sum;
+                let whole = self.whole(sum, facts);
                 if self.scorer == Scorer::Bm25StdTanh {
-                    let shrunk = (whole / self.tanh_factor).tanh();
-                    explain::bm25_tanh(steps, parts, sum, score, self.tanh_factor, shrunk);
-                    return shrunk;
+                    explain::bm25_tanh(steps, parts, sum, score, self.tanh_factor, whole);
+                } else {
+                    explain::bm25_std(steps, parts, sum, score);
                 }
-                explain::bm25_std(steps, parts, sum, score);
                 whole
             }
             Scorer::DisMax => self.sum(root, facts, steps),
@@ -142,6 +177,54 @@ impl Scoring {
                 score
             }
             Scorer::Hamming => self.hamming(payload, steps),
+        }
+    }
+
+    /// Whether scores are made of sums alone, [`Scoring::sum`] and [`Scoring::whole`]: of documents
+    /// nothing is asked but their facts.
+    pub(crate) fn is_of_sums(&self) -> bool {
+        matches!(
+            self.scorer,
+            Scorer::Bm25Std | Scorer::Bm25StdNorm | Scorer::Bm25StdTanh | Scorer::DisMax
+        )
+    }
+
+    /// Whether only the best part of a union counts.
+    pub(crate) fn takes_best(&self) -> bool {
+        self.scorer == Scorer::DisMax
+    }
+
+    /// The score of a document, of its sum, if it [is of sums](Scoring::is_of_sums).
+    #[inline]
+    pub(crate) fn whole(&self, sum: f64, facts: Facts) -> f64 {
+        match self.scorer {
+            Scorer::DisMax => sum,
+            Scorer::Bm25StdTanh => (f64::from(facts.score) * sum / self.tanh_factor).tanh(),
+            _ => f64::from(facts.score) * sum,
+        }
+    }
+
+    /// The part of a term in sums.
+    pub(crate) fn term(&self, idf: f64, weight: f64) -> TermScore {
+        if self.scorer == Scorer::DisMax {
+            return TermScore::Weighted(weight);
+        }
+        let weight = if self.weighs_terms { weight } else { 1.0 };
+        TermScore::Saturating {
+            factor: weight * idf,
+            b: self.b,
+            average: self.length_average,
+        }
+    }
+
+    /// The part of a set in sums, for the frequency 1.
+    pub(crate) fn set(&self, role: Role<'_>, weight: f64) -> TermScore {
+        match role {
+            Role::Tag { idf, .. } => self.term(idf, weight),
+            Role::Plain if self.takes_best() => TermScore::Constant(weight * 0.0),
+            Role::Everything | Role::Numbers if self.takes_best() => self.term(0.0, weight),
+            Role::Everything => self.term(1.0, weight),
+            Role::Numbers | Role::Plain => TermScore::Constant(0.0),
         }
     }
 
@@ -183,7 +266,7 @@ impl Scoring {
     }
 
     /// The sum over the parts that stand on the document.
-    fn sum(&self, part: &Cursor<'_>, facts: Facts, steps: Steps<'_>) -> f64 {
+    pub(crate) fn sum(&self, part: &Cursor<'_>, facts: Facts, steps: Steps<'_>) -> f64 {
         match part {
             Cursor::Word(word) => {
                 let leaf = Leaf {
@@ -244,7 +327,7 @@ impl Scoring {
     ) -> f64 {
         let mut inner = Vec::new();
         let explains = steps.is_some();
-        let takes_best = is_union && self.scorer == Scorer::DisMax;
+        let takes_best = is_union && self.takes_best();
         let mut sum = 0.0;
         for part in parts {
             let of_part = self.sum(part, facts, explains.then_some(&mut inner));
@@ -295,13 +378,7 @@ impl Scoring {
         let f = f64::from(leaf.frequency);
         let weight = if self.weighs_terms { leaf.weight } else { 1.0 };
         let (b, average) = (self.b, self.length_average);
-        // Documents without words are of the average length.
-        let share = if average == 0.0 {
-            1.0
-        } else {
-            f64::from(facts.length) / average
-        };
-        let value = weight * idf * f * (K + 1.0) / (f + K * (1.0 - b + b * share));
+        let value = self.term(idf, leaf.weight).of(f, facts.length);
         let weight = self.weighs_terms.then_some(weight);
         explain::bm25_std_term(
             steps,
