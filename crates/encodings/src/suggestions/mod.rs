@@ -5,6 +5,7 @@
 //!     payloads   apart, as most entries have none
 //!
 //!     node = parent | first child | next sibling | label | score | best | payload | length | entry
+//!            | first byte of the label, so that most siblings are passed without their labels
 //!
 //! Invariants
 //!   1. Siblings begin with different bytes, in ascending order; only the root's label is empty.
@@ -50,6 +51,8 @@ struct Node {
     /// Bytes of its label.
     len: u16,
     is_entry: bool,
+    /// The first byte of its label.
+    first: u8,
 }
 
 const _: () = assert!(size_of::<Node>() == 32);
@@ -102,7 +105,7 @@ impl Default for Suggestions {
     fn default() -> Suggestions {
         let root = Node {
             parent: NONE,
-            ..Node::of(0, 0)
+            ..Node::of(0, b"")
         };
         Suggestions {
             nodes: vec![root],
@@ -119,17 +122,19 @@ impl Default for Suggestions {
 }
 
 impl Node {
-    fn of(label: u32, len: u16) -> Node {
+    /// A node whose label begins at a place.
+    fn of(at: u32, label: &[u8]) -> Node {
         Node {
             parent: ROOT,
             child: NONE,
             next: NONE,
-            label,
+            label: at,
             score: 0.0,
             best: f32::NEG_INFINITY,
             payload: NONE,
-            len,
+            len: label.len() as u16,
             is_entry: false,
+            first: label.first().copied().unwrap_or(0),
         }
     }
 }
@@ -282,6 +287,12 @@ impl Suggestions {
             assert!(
                 children
                     .iter()
+                    .zip(&firsts)
+                    .all(|(of, first)| self.nodes[*of as usize].first == *first)
+            );
+            assert!(
+                children
+                    .iter()
                     .all(|of| self.nodes[*of as usize].parent == at)
             );
             assert!(at == ROOT || node.is_entry || children.len() > 1);
@@ -368,7 +379,7 @@ impl Suggestions {
             if inside < label.len() || read == text.len() {
                 return stops;
             }
-            let first = |of: &u32| self.labels[self.nodes[*of as usize].label as usize];
+            let first = |of: &u32| self.nodes[*of as usize].first;
             let next = self.children(node).find(|of| first(of) >= text[read]);
             match next {
                 Some(child) if first(&child) == text[read] => node = child,
@@ -407,7 +418,7 @@ impl Suggestions {
     /// A new last part of texts under a node none of whose children begins so.
     fn push_child(&mut self, parent: u32, label: &[u8]) -> u32 {
         let at = self.push_label(label);
-        let first = |of: &u32| self.label(*of)[0];
+        let first = |of: &u32| self.nodes[*of as usize].first;
         let before = self.children(parent).take_while(|of| first(of) < label[0]);
         let before = before.last();
         let next = match before {
@@ -417,7 +428,7 @@ impl Suggestions {
         let child = self.new_node(Node {
             parent,
             next,
-            ..Node::of(at, label.len() as u16)
+            ..Node::of(at, label)
         });
         match before {
             Some(sibling) => self.nodes[sibling as usize].next = child,
@@ -434,6 +445,7 @@ impl Suggestions {
             next: NONE,
             label: upper.label + at as u32,
             len: upper.len - at as u16,
+            first: self.label(node)[at],
             ..upper
         });
         self.adopt(lower);
@@ -468,6 +480,7 @@ impl Suggestions {
             next: upper.next,
             label,
             len: upper.len + lower.len,
+            first: upper.first,
             ..lower
         };
         self.give_back(upper.child);

@@ -152,12 +152,16 @@ impl Suggestions {
                 });
                 continue;
             }
+            let wanted = search.wanted(&path);
             for child in self.children(node) {
+                let held = &self.nodes[child as usize];
+                if wanted.is_some_and(|wanted| !wanted.begins_with(held.first)) {
+                    continue;
+                }
                 let mut path = path;
                 if !search.read(&mut path, self.label(child)) {
                     continue;
                 }
-                let held = &self.nodes[child as usize];
                 let mut push = |score, is_entry| {
                     if bar.is_above(score) {
                         return;
@@ -186,7 +190,32 @@ impl Suggestions {
     }
 }
 
+/// The letter that has to come next.
+#[derive(Clone, Copy)]
+struct Wanted(u32);
+
+impl Wanted {
+    /// Whether it may begin with a byte.
+    #[inline]
+    fn begins_with(self, byte: u8) -> bool {
+        // Bytes beyond are parts of letters, some of which are without case as these are.
+        !byte.is_ascii() || letters::fold(byte.into()) == self.0
+    }
+}
+
 impl Search {
+    /// The letter that has to come next on a path: without edits it is the next one of the query.
+    fn wanted(&self, path: &Path) -> Option<Wanted> {
+        if self.query.edits > 0 || path.letters.is_within() {
+            return None;
+        }
+        self.query
+            .letters
+            .get(usize::from(path.len))
+            .copied()
+            .map(Wanted)
+    }
+
     /// Reads a label; false: nothing that begins so is found.
     fn read(&self, path: &mut Path, label: &[u8]) -> bool {
         for byte in label {
