@@ -462,6 +462,38 @@ fn a_phrase_may_end_with_the_beginning_of_a_word() {
     assert!(ask("\"hello wor\" *").starts_with("-SEARCH_SYNTAX"));
 }
 
+#[test]
+fn refused_documents_are_listed_until_they_are_right() {
+    let server = Daemon::start(&[]);
+    let mut c = server.connect();
+    run(&mut c, "FT.CREATE i SCHEMA n NUMERIC loc AS place GEO");
+    run(&mut c, "HSET a n 1");
+    run(&mut c, "HSET b n bad");
+    run(&mut c, "HSET d n 1 loc nowhere");
+    run(&mut c, "HSET e n worse");
+    let entry = |key: &str, field: &str, error: &str| {
+        let bulk = |text: &str| format!("${}\r\n{text}\r\n", text.len());
+        let (key, field, error) = (bulk(key), bulk(field), bulk(error));
+        format!("*6\r\n+key\r\n{key}+attribute\r\n{field}+error\r\n{error}")
+    };
+    let head = |failures: u32, documents: u32| {
+        format!("*4\r\n+indexing failures\r\n:{failures}\r\n+documents\r\n*{documents}\r\n")
+    };
+    let (b, d, e) = (
+        entry("b", "n", "Invalid numeric value: 'bad'"),
+        entry("d", "place", "Invalid geo string"),
+        entry("e", "n", "Invalid numeric value: 'worse'"),
+    );
+    assert_eq!(c.ask("FT.ERRORS i"), format!("{}{b}{d}{e}", head(3, 3)));
+    run(&mut c, "HSET b n 2");
+    run(&mut c, "DEL e");
+    assert_eq!(c.ask("FT.ERRORS i"), format!("{}{d}", head(3, 1)));
+    assert_eq!(
+        c.ask("FT.ERRORS none"),
+        "-SEARCH_INDEX_NOT_FOUND Index not found: none\r\n"
+    );
+}
+
 /// While memory is short queries reply nothing, with a warning, or an error, or run all the same.
 #[test]
 fn queries_reply_as_the_setting_says_while_memory_is_short() {

@@ -10,7 +10,8 @@ use russet_command::{Access, Begin, Find, Flags, KeyPlan, KeySpec};
 use russet_resp::OwnedArgs;
 
 /// russet's own commands, and one that has other subcommands than Redis's.
-const OWN: [&str; 10] = [
+const OWN: [&str; 11] = [
+    "FT.ERRORS",
     "backup",
     "bf.merge",
     "bf.rotate",

@@ -147,6 +147,7 @@ const NO_DATA: &[&str] = &[
     "FT.DICTDUMP",
     "FT.DROP",
     "FT.DROPINDEX",
+    "FT.ERRORS",
     "FT.EXPLAIN",
     "FT.EXPLAINCLI",
     "FT.SPELLCHECK",

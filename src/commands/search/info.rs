@@ -68,6 +68,47 @@ fn info(call: &mut Call<'_>) -> CommandResult {
     Ok(())
 }
 
+pub(super) const ERRORS: Spec = Spec {
+    name: "FT.ERRORS",
+    handler: errors,
+    ..INFO
+};
+
+/// `FT.ERRORS index`: the documents that an index lacks, as they were refused, the last one last:
+/// 128 at most, of keys of at most 1,024 bytes. russet's own.
+///
+/// Reply: map of the number of failures so far, and of an array of maps: `key`, `attribute`,
+/// `error`. O(documents that it shows).
+fn errors(call: &mut Call<'_>) -> CommandResult {
+    catch_up(call)?;
+    let name = call.args.at(1);
+    let search = &call.server.search;
+    let Some(held) = search.get(name) else {
+        let error = SearchError::unknown_index(name, "Unknown index name");
+        return Err(refusal(&error));
+    };
+    let schema = held.index.schema();
+    check_prefixes(call, schema)?;
+    let reply = &mut *call.reply;
+    reply.map(2);
+    reply.simple("indexing failures");
+    reply.int(held.index.figures().faults.count as i64);
+    reply.simple("documents");
+    let refused = held.index.refused();
+    reply.array(refused.len());
+    for document in refused {
+        reply.map(3);
+        reply.simple("key");
+        reply.bulk(&document.key);
+        reply.simple("attribute");
+        let field = schema.fields.get(document.field);
+        reply.bulk(field.map_or(b"", |field| &field.name));
+        reply.simple("error");
+        reply.bulk(&document.reason);
+    }
+    Ok(())
+}
+
 /// A map that is written fact by fact.
 struct Facts<'r> {
     reply: &'r mut Reply,

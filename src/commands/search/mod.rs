@@ -14,7 +14,7 @@
 //!     sides          the documents of HYBRID, gathered in slices
 //!     loading        fields of documents that replies and stages ask for
 //!     reply          rows as they are replied
-//!     info           INFO
+//!     info           INFO, ERRORS
 //!     words          TAGVALS, SYNUPDATE, SYNDUMP, DICTADD, DICTDEL, DICTDUMP
 //!     configuration  CONFIG
 //!     spelling       SPELLCHECK
@@ -77,6 +77,7 @@ pub(super) static SPECS: &[Spec] = &[
     query::EXPLAIN,
     query::EXPLAINCLI,
     hybrid::HYBRID,
+    info::ERRORS,
     info::INFO,
     definitions::LIST,
     profile::PROFILE,

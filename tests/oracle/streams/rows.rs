@@ -1418,6 +1418,7 @@ pub const NOT_GENERATED: &[(&str, &str)] = &[
         "indexes are compared by tests/it, not by streams",
     ),
     ("ft.del", "indexes are compared by tests/it, not by streams"),
+    ("ft.errors", "russet's own"),
     ("ft.get", "indexes are compared by tests/it, not by streams"),
     (
         "ft.mget",

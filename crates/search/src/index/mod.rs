@@ -14,7 +14,7 @@
 //! | `shapes`, `vectors` | the values of GEOSHAPE; of VECTOR |
 //! | `columns`, `interned` | the values of SORTABLE fields; those of tags, each kept once |
 //! | `expand` | queries with the stems and synonyms of their words |
-//! | `figures` | what FT.INFO shows |
+//! | `figures`, `refusals` | what FT.INFO shows; what FT.ERRORS does |
 //!
 //! Invariants
 //!   1. A refused document is in no part of the index.
@@ -36,6 +36,7 @@ mod order;
 mod pairs;
 mod postings;
 mod put;
+mod refusals;
 pub(crate) mod shapes;
 mod tags;
 mod terms;
@@ -48,6 +49,7 @@ mod vectors;
 
 pub use columns::SortValue;
 pub use figures::{Faults, Figures};
+pub use refusals::Refused;
 
 pub(crate) use documents::{Documents, Facts};
 pub(crate) use interned::Interned;
@@ -60,6 +62,7 @@ pub(crate) use tags::{TagEntry, Tags};
 pub(crate) use terms::{Term, TermWalk, Terms};
 pub(crate) use vectors::{Near, Nearest, Vectors};
 
+use refusals::Refusals;
 use std::collections::{BTreeMap, HashMap};
 
 use roaring::RoaringBitmap;
@@ -107,6 +110,7 @@ pub struct Index {
     generation: u64,
     text_settings: TextSettings,
     faults: Faults,
+    refusals: Refusals,
     /// Postings of terms.
     records: usize,
     room: Room,
@@ -139,6 +143,7 @@ impl Index {
             generation: 0,
             text_settings: TextSettings::default(),
             faults: Faults::default(),
+            refusals: Refusals::default(),
             records: 0,
             room: Room::default(),
             schema,
@@ -158,6 +163,11 @@ impl Index {
 
     pub fn schema(&self) -> &Schema {
         &self.schema
+    }
+
+    /// The documents that it lacks, as they were refused, the last one last; at most 128.
+    pub fn refused(&self) -> impl ExactSizeIterator<Item = &Refused> {
+        self.refusals.iter()
     }
 
     /// FT.ALTER: further fields. They are empty until the documents are put again.

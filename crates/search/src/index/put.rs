@@ -43,6 +43,7 @@ impl Index {
         if let Err(refusal) = gather(&self.schema, document, &mut values) {
             return self.refuse(key, refusal);
         }
+        self.refusals.forget(key);
         self.count_shapes(key, &values);
         let mut room = std::mem::take(&mut self.room);
         self.put_values(key, document, &values, &mut room);
@@ -53,6 +54,7 @@ impl Index {
     fn refuse(&mut self, key: &[u8], refusal: Refusal) -> Outcome {
         self.remove(key);
         self.faults.count(&refusal.message, key);
+        self.refusals.note(key, refusal.field, &refusal.message);
         self.fields[refusal.field]
             .faults
             .count(&refusal.message, key);
@@ -285,6 +287,7 @@ impl Index {
 
     /// Takes a document out; false: it is not there.
     pub fn remove(&mut self, key: &[u8]) -> bool {
+        self.refusals.forget(key);
         let Some(id) = self.documents.find(key) else {
             return false;
         };

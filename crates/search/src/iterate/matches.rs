@@ -231,7 +231,8 @@ impl Iterator for Matches<'_> {
 /// Words of a hit, at most.
 const TERMS_MAX: usize = 100;
 
-/// The words and tags of all parts that stand on the document, in the order of the query.
+/// The words and tags of all parts that stand on the document, in the order of the parts: of those
+/// that must all match the rarest first.
 fn take_terms(part: &Cursor<'_>, id: u32, out: &mut Vec<Box<[u8]>>) {
     if part.id() != id || out.len() == TERMS_MAX {
         return;

@@ -399,11 +399,12 @@ fn matched_terms_are_the_words_of_the_query_that_a_document_has() {
     );
     assert_eq!(
         reply("AGGREGATE 'hello @g:{y} -zebra' APPLY matched_terms(1) AS w"),
-        "[1 ['w' ['hello']]]"
+        "[1 ['w' ['y']]]"
     );
+    // The rarest part of several that must match stands first.
     assert_eq!(
         reply("AGGREGATE 'hello @g:{y}' APPLY matched_terms(9) AS w"),
-        "[1 ['w' ['hello' 'y']]]"
+        "[1 ['w' ['y' 'hello']]]"
     );
     assert_eq!(
         reply("AGGREGATE @n:[1,1.9] APPLY matched_terms() AS w"),

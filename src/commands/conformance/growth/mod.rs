@@ -323,6 +323,7 @@ const REFUSED: &[(&str, &str)] = &[
     ("FT.DICTDUMP", "needs a dictionary"),
     ("FT.DROP", "needs an index"),
     ("FT.DROPINDEX", "needs an index"),
+    ("FT.ERRORS", "needs an index"),
     ("FT.EXPLAIN", "needs an index"),
     ("FT.EXPLAINCLI", "needs an index"),
     ("FT.GET", "needs an index"),
