@@ -104,7 +104,7 @@ impl Marker {
 
     /// The words of a text that are asked for, in order.
     fn matches(&self, text: &[u8]) -> Vec<Match> {
-        let words = Words::of(text, &self.stop_words);
+        let words = Words::in_language(self.language, text, &self.stop_words);
         let found = words.filter_map(|word| {
             Some(Match {
                 start: word.start,

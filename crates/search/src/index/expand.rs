@@ -7,7 +7,7 @@ use super::Index;
 use crate::query::{Fields, Kind, Node, QueryError};
 use crate::schema::{FieldKind, Text};
 use crate::search::Search;
-use crate::text::{Language, sound, stem};
+use crate::text::{IS_DIVIDED, Language, StopWords, Words, sound, stem};
 
 impl Index {
     /// A query whose words are looked for with their synonyms, sounds and stems. O(nodes).
@@ -49,7 +49,8 @@ impl Index {
                     let code = sound(word);
                     found.extend((!code.is_empty()).then(|| [b"<", code.as_slice()].concat()));
                 }
-                if self.stems(node.fields) {
+                let divided = divided(language, word);
+                if divided.is_none() && self.stems(node.fields) {
                     let own = stem(language, word, 0);
                     let of_word = own.as_deref().unwrap_or(word);
                     if language.has_stems() {
@@ -57,7 +58,7 @@ impl Index {
                     }
                     found.extend(own);
                 }
-                if found.is_empty() {
+                if found.is_empty() && divided.is_none() {
                     return Ok(());
                 }
                 let fields = node.fields;
@@ -67,6 +68,10 @@ impl Index {
                     let mut part = Node::new(Kind::Expanded(text));
                     part.fields = fields;
                     parts.push(part);
+                }
+                if let Some(mut all) = divided {
+                    all.restrict(fields);
+                    parts.push(all);
                 }
                 *node = Node::new(Kind::Union(parts));
                 node.fields = fields;
@@ -123,4 +128,19 @@ impl Index {
         // Fields that are none are stemmed, too: EXPLAIN shows it.
         none_stems.peek().is_none() || none_stems.any(|no_stem| !no_stem)
     }
+}
+
+/// A word of Chinese as all of the words that it is made of, as Redis has it; `None`: of another
+/// language, or without the dictionary.
+fn divided(language: Language, word: &[u8]) -> Option<Node> {
+    if language != Language::Chinese || !IS_DIVIDED {
+        return None;
+    }
+    let stop_words = StopWords::own([]);
+    let words = Words::in_language(language, word, &stop_words);
+    let parts = words.map(|word| Node::new(Kind::Expanded(word.text.into_owned())));
+    Some(Node::new(Kind::Intersect {
+        parts: parts.collect(),
+        is_exact: false,
+    }))
 }

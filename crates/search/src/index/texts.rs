@@ -91,7 +91,8 @@ impl Analysis {
             return;
         }
         let start = self.position;
-        for word in Words::of(text, &context.schema.stop_words) {
+        let language = context.language;
+        for word in Words::in_language(language, text, &context.schema.stop_words) {
             let term = context.terms.number(&word.text);
             self.position = start.saturating_add(word.position);
             self.put(term, self.position, field.bit, frequency);

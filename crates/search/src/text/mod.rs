@@ -3,6 +3,7 @@
 //! | module | what |
 //! |---|---|
 //! | `words` | a text as words |
+//! | `chinese` | the words of Chinese |
 //! | `language` | the languages that texts may be in |
 //! | `stop_words` | words that are too common to be indexed |
 //! | `stem` | the stems of words |
@@ -12,6 +13,7 @@
 //! Source: the tokens that FT.DEBUG DUMP_TERMS of Redis Stack 7.4 shows; letters are made small as
 //! Redis 8 does, by Unicode.
 
+mod chinese;
 mod language;
 mod sorting;
 mod sound;
@@ -22,6 +24,7 @@ mod words;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use chinese::IS_DIVIDED;
 pub use language::Language;
 pub(crate) use sorting::normalised;
 pub(crate) use sound::sound;

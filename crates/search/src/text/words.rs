@@ -6,7 +6,10 @@
 
 use std::borrow::Cow;
 
-use super::StopWords;
+use std::ops::Range;
+
+use super::chinese;
+use super::{Language, StopWords};
 
 /// Bytes of a word that count; more are left out.
 pub const WORD_MAX: usize = 128;
@@ -29,6 +32,9 @@ pub struct Words<'t> {
     at: usize,
     position: u32,
     stop_words: &'t StopWords,
+    is_chinese: bool,
+    /// Of Chinese: words of the last run of signs that are still to come, the next one last.
+    parts: Vec<Range<usize>>,
 }
 
 /// Whether a byte stands between words.
@@ -65,6 +71,41 @@ impl<'t> Words<'t> {
             at: 0,
             position: 0,
             stop_words,
+            is_chinese: false,
+            parts: Vec::new(),
+        }
+    }
+
+    /// The words of a text in a language.
+    pub fn in_language(language: Language, text: &'t [u8], stop_words: &'t StopWords) -> Words<'t> {
+        Words {
+            is_chinese: language == Language::Chinese,
+            ..Words::of(text, stop_words)
+        }
+    }
+
+    /// The next word, of Chinese a part of a run of signs.
+    fn next_part(&mut self) -> Option<(Cow<'t, [u8]>, usize, usize)> {
+        if !self.is_chinese {
+            return self.next_raw();
+        }
+        loop {
+            if let Some(part) = self.parts.pop() {
+                let text = &self.text[part.clone()];
+                return Some((Cow::Borrowed(text), part.start, part.end));
+            }
+            let raw = self.next_raw()?;
+            let Cow::Borrowed(run) = raw.0 else {
+                return Some(raw);
+            };
+            let Some(parts) = chinese::words_backwards(run) else {
+                return Some(raw);
+            };
+            let parts = parts.into_iter();
+            let from = raw.1;
+            self.parts = parts
+                .map(|part| from + part.start..from + part.end)
+                .collect();
         }
     }
 
@@ -107,7 +148,7 @@ impl<'t> Iterator for Words<'t> {
 
     fn next(&mut self) -> Option<Word<'t>> {
         loop {
-            let (raw, start, end) = self.next_raw()?;
+            let (raw, start, end) = self.next_part()?;
             let is_small = raw
                 .iter()
                 .all(|byte| byte.is_ascii() && !byte.is_ascii_uppercase());
