@@ -173,7 +173,7 @@ fn vector_costs() {
             let mut exact: Vec<Near> = vectors.all(target).collect();
             exact.sort_unstable();
             let start = Instant::now();
-            let near = vectors.near(target, ef, &|_| true);
+            let near = vectors.near(target, ef, |_| true);
             best += start.elapsed().as_secs_f64() * 1e6 / targets.len() as f64;
             found += exact[..10].iter().filter(|one| near.contains(one)).count();
         }

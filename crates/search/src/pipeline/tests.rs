@@ -447,6 +447,49 @@ fn an_expression_that_fails_after_rows_ends_them() {
     assert!(batch.failure.is_some());
 }
 
+/// Numbers of a tag's values are used again while a query waits: groups go by the values.
+#[test]
+fn groups_of_tags_are_right_while_the_index_changes() {
+    let schema = "SCHEMA g TAG SORTABLE";
+    let mut server = Server::new(schema, "d1 g x\nd2 g y\nd3 g z\nd4 g y\nd5 t none");
+    let words = words("GROUPBY 1 @g REDUCE COUNT 0 AS c");
+    let words: Vec<&[u8]> = words.iter().map(Vec::as_slice).collect();
+    let request = AggregateRequest::parse(&words, &defaults()).expect("a request");
+    let mut pipeline =
+        Pipeline::aggregate(&request, server.index.schema(), &[]).expect("a pipeline");
+    let mut hits = server.hits(Some(&Node::new(Kind::Everything)));
+    let mut rows = Vec::new();
+    for turn in 0.. {
+        let mut context = Context {
+            hits: &mut hits,
+            index: &server.index,
+            loader: &server,
+            budget: 1,
+        };
+        let batch = pipeline.next_rows(99, &mut context).expect("rows");
+        rows.extend(batch.rows);
+        if batch.ending == Ending::Done {
+            break;
+        }
+        if turn == 0 {
+            // The number of `x`, which has a group, is that of `w` from now on.
+            server.index.remove(b"d1");
+            server
+                .index
+                .put(b"d3", &Hash(&vec![("g".into(), "w".into())]));
+        }
+    }
+    let mut shown: Vec<String> = rows.iter().map(|row| fields(&pipeline, row)).collect();
+    shown.sort();
+    let expected = [
+        "['g' 'w' 'c' '1']",
+        "['g' 'x' 'c' '1']",
+        "['g' 'y' 'c' '2']",
+        "['g' ~ 'c' '1']",
+    ];
+    assert_eq!(shown, expected);
+}
+
 /// A missing value is before all others, and last in the other direction.
 #[test]
 fn first_values_may_be_those_without_the_value_that_orders() {

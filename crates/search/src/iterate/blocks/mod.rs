@@ -166,7 +166,7 @@ impl Filler<'_> {
                 spare.push(window);
             }
             Cursor::Ids(ids) => {
-                let end = ids.id().saturating_add(WINDOW).min(END);
+                let end = ids.id().saturating_add(WINDOW);
                 let Some(scoring) = self.scoring else {
                     return ids.scan(end, |id| found.push(put(id, 0.0)));
                 };
@@ -200,7 +200,7 @@ impl Filler<'_> {
         window: &mut Window,
         spare: &mut Vec<Window>,
     ) {
-        let end = from.saturating_add(WINDOW).min(END);
+        let end = from.saturating_add(WINDOW);
         let combine = match self.scoring {
             _ if union.is_choice() => Combine::First,
             Some(scoring) if scoring.takes_best() => Combine::Best,
