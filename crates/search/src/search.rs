@@ -1,6 +1,8 @@
 //! How a query is asked, apart from its text: the options of FT.SEARCH and FT.AGGREGATE that decide
 //! which documents match, and their scores.
 
+use std::sync::Arc;
+
 use crate::hit::DocumentId;
 use crate::score::Scorer;
 use crate::text::Language;
@@ -15,6 +17,8 @@ pub struct Search {
     pub verbatim: bool,
     /// INKEYS: the only documents that are asked.
     pub in_keys: Option<Vec<DocumentId>>,
+    /// A bit for each document that counts; `None`: all do.
+    pub among: Option<Arc<[u64]>>,
     /// HAMMING compares payloads with it.
     pub payload: Option<Vec<u8>>,
     /// Whether hits have scores; without they are 0, and found more quickly.
@@ -37,6 +41,17 @@ pub struct Search {
     pub is_2_10: bool,
 }
 
+impl Search {
+    /// Whether a document counts.
+    #[inline]
+    pub(crate) fn counts(among: Option<&[u64]>, id: u32) -> bool {
+        among.is_none_or(|bits| {
+            let word = bits.get(id as usize / 64);
+            word.is_some_and(|word| word >> (id % 64) & 1 == 1)
+        })
+    }
+}
+
 impl Default for Search {
     fn default() -> Search {
         Search {
@@ -44,6 +59,7 @@ impl Default for Search {
             language: None,
             verbatim: false,
             in_keys: None,
+            among: None,
             payload: None,
             scores: true,
             explains: false,

@@ -259,6 +259,11 @@ impl Index {
         (alive >> (id.0 % 64) & 1 == 1).then(|| self.documents.key(id.0))
     }
 
+    /// A number that is above those of all documents.
+    pub fn documents_end(&self) -> u32 {
+        self.documents.end()
+    }
+
     /// The keys of all documents, by their numbers. O(n).
     pub fn keys(&self) -> impl Iterator<Item = &[u8]> {
         let alive = self.documents.alive().iter().enumerate();

@@ -5,6 +5,8 @@
 //!
 //! Cost: a document is found as its parts find it, and scored in O(parts that match it).
 
+use std::sync::Arc;
+
 use super::blocks::{Blocks, Filler};
 use super::build::Builder;
 use super::counted::{self, PartProfile};
@@ -27,6 +29,8 @@ pub struct Matches<'i> {
     is_cut: bool,
     /// Documents that come by the block; `None`: they come one by one.
     blocks: Option<Blocks>,
+    /// A bit for each document that counts.
+    among: Option<Arc<[u64]>>,
     /// Of BM25STD.NORM: all hits, as their scores depend on each other.
     normed: Option<std::vec::IntoIter<Hit>>,
 }
@@ -68,6 +72,7 @@ impl Index {
         let is_of_sums = scoring.as_ref().is_none_or(Scoring::is_of_sums);
         // Reads are counted where they happen.
         let is_asked_more = search.explains || search.profiles || search.terms;
+        let is_asked_more = is_asked_more || search.among.is_some();
         let is_plain = builder.distance_names.is_empty() && !is_asked_more;
         let mut matches = Matches {
             index: self,
@@ -78,6 +83,7 @@ impl Index {
             with_terms: search.terms,
             distance_names: builder.distance_names,
             is_cut: builder.is_cut,
+            among: search.among.clone(),
             normed: None,
         };
         if search.scores && search.scorer == Scorer::Bm25StdNorm {
@@ -141,6 +147,17 @@ impl Matches<'_> {
         }));
     }
 
+    /// Passes over documents that do not count; the number of the one that it stands on then.
+    #[inline]
+    fn seek_counted(&mut self) -> u32 {
+        if let Some(among) = self.among.as_deref() {
+            while self.root.id() != END && !Search::counts(Some(among), self.root.id()) {
+                self.root.advance();
+            }
+        }
+        self.root.id()
+    }
+
     /// Passes over the documents before one: for a walk that goes on later, over an index that may
     /// have changed.
     pub fn skip_to(&mut self, id: DocumentId) {
@@ -164,7 +181,7 @@ impl Matches<'_> {
             return normed.by_ref().count();
         }
         let mut count = self.blocks.as_mut().map_or(0, Blocks::take_rest);
-        while self.root.id() != END {
+        while self.seek_counted() != END {
             count += 1;
             self.root.advance();
         }
@@ -192,10 +209,11 @@ impl Iterator for Matches<'_> {
                 document,
                 score,
                 distances: Vec::new(),
+                terms: Vec::new(),
                 explanation: None,
             });
         }
-        let id = self.root.id();
+        let id = self.seek_counted();
         if id == END {
             return None;
         }

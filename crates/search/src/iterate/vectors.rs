@@ -10,6 +10,7 @@ use super::{Cursor, Distances, END};
 use crate::index::{Near, Nearest, Part, Vectors};
 use crate::query::{Node, QueryError, Reach, VectorQuery};
 use crate::schema::FieldKind;
+use crate::search::Search;
 
 /// Documents that a condition leaves and that are all compared, at most.
 const COMPARED_MAX: usize = 2048;
@@ -191,19 +192,27 @@ impl<'i> Builder<'i, '_> {
             return Ok((Vec::new(), None));
         }
         let ef = options.ef_runtime.max(k);
+        let among = self.search.among.as_deref();
+        let counts = |id: u32| Search::counts(among, id);
         let Some(filter) = &query.filter else {
             if vectors.has_graph() {
-                let near = vectors.near(target, ef, |_| true);
+                let near = match among {
+                    None => vectors.near(target, ef, |_| true),
+                    Some(_) => vectors.near(target, ef, counts),
+                };
                 near.into_iter().for_each(|near| nearest.put(near));
             } else {
-                vectors.all(target).for_each(|near| nearest.put(near));
+                let all = vectors.all(target).filter(|near| counts(near.document));
+                all.for_each(|near| nearest.put(near));
             }
             return Ok((nearest.into_list(), None));
         };
         let mut documents = self.build(filter)?;
         let mut passing = Vec::new();
         while documents.id() != END {
-            passing.push(documents.id());
+            if counts(documents.id()) {
+                passing.push(documents.id());
+            }
             documents.advance();
         }
         if !vectors.has_graph() || passing.len() <= COMPARED_MAX.max(k) {

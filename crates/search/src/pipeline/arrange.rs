@@ -80,6 +80,11 @@ impl Arranged {
         }
     }
 
+    /// Skips no rows, which are still to be sorted among others.
+    pub(super) fn keep_skipped(&mut self) {
+        self.skipped = 0;
+    }
+
     pub(super) fn is_ready(&self) -> bool {
         self.ready.is_some()
     }

@@ -53,6 +53,7 @@ impl Pipeline {
         let source = Source {
             distances: distances.iter().map(|name| names.place(name)).collect(),
             score: request.adds_scores.then(|| names.place(SCORE)),
+            rows: None,
         };
         for stage in &request.stages {
             builder.stage(stage)?;

@@ -35,6 +35,10 @@ pub(super) struct Grouped {
     generation: u64,
     /// Set once all rows are in; those that are out are taken off.
     ready: Option<std::vec::IntoIter<Group>>,
+    /// A cluster's shard: groups have what their reducers know instead of values.
+    ships: bool,
+    /// Rows are groups of shards.
+    merges: bool,
 }
 
 #[derive(Debug)]
@@ -63,7 +67,20 @@ impl Grouped {
             by_number: Vec::new(),
             generation: 0,
             ready: None,
+            ships: false,
+            merges: false,
         }
+    }
+
+    /// Groups are for another node, which merges them with those of other shards.
+    pub(super) fn ship(&mut self) {
+        self.ships = true;
+    }
+
+    /// Rows are groups of shards from now on: their properties, then what their reducers know.
+    pub(super) fn merge(&mut self) {
+        self.merges = true;
+        self.properties = (0..self.properties.len()).collect();
     }
 
     pub(super) fn is_ready(&self) -> bool {
@@ -81,6 +98,9 @@ impl Grouped {
         names: &Names,
         index: &Index,
     ) -> Result<(), SearchError> {
+        if self.merges {
+            return self.merge_row(row);
+        }
         let value = |place| {
             let value = names.value(row, place, index);
             value.unwrap_or(Seen::Other(&NULL))
@@ -175,6 +195,38 @@ impl Grouped {
         names: &Names,
         index: &Index,
     ) -> Result<u32, SearchError> {
+        let at = self.group_of(key)?;
+        self.reduce(at as usize, row, names, index);
+        Ok(at)
+    }
+
+    #[inline]
+    fn reduce(&mut self, at: usize, row: &Row, names: &Names, index: &Index) {
+        let states = &mut self.groups[at].states;
+        for (reducer, state) in self.reducers.iter().zip(states) {
+            reducer.add(state, row, names, index);
+        }
+    }
+
+    /// Takes a group of a shard in. What is not as its reducer would have it is left out.
+    fn merge_row(&mut self, row: &Row) -> Result<(), SearchError> {
+        let value = |place: usize| match row.values.get(place) {
+            Some(Some(value)) => value,
+            _ => &NULL,
+        };
+        let width = self.properties.len();
+        let key = (0..width).map(|place| Seen::of(value(place)));
+        let key: SmallVec<[Seen<'_>; 2]> = key.collect();
+        let at = self.group_of(&key)?;
+        let states = &mut self.groups[at as usize].states;
+        for (n, (reducer, state)) in self.reducers.iter().zip(states).enumerate() {
+            reducer.merge(state, value(width + n));
+        }
+        Ok(())
+    }
+
+    /// The place of the group of some properties, which is made if it is new.
+    fn group_of(&mut self, key: &[Seen<'_>]) -> Result<u32, SearchError> {
         let hasher = &self.hasher;
         let hash = hash(hasher, key.iter().copied());
         let groups = &mut self.groups;
@@ -182,7 +234,7 @@ impl Grouped {
             let group = &groups[*at as usize];
             *its == hash && key.iter().zip(&group.key).all(|(a, b)| a.equals(b))
         };
-        let at = match self.table.find(hash, is_it) {
+        Ok(match self.table.find(hash, is_it) {
             Some((_, at)) => *at,
             None if groups.len() >= self.groups_max => return Err(too_many(self.groups_max)),
             None => {
@@ -194,17 +246,7 @@ impl Grouped {
                 self.table.insert_unique(hash, (hash, at), |(its, _)| *its);
                 at
             }
-        };
-        self.reduce(at as usize, row, names, index);
-        Ok(at)
-    }
-
-    #[inline]
-    fn reduce(&mut self, at: usize, row: &Row, names: &Names, index: &Index) {
-        let states = &mut self.groups[at].states;
-        for (reducer, state) in self.reducers.iter().zip(states) {
-            reducer.add(state, row, names, index);
-        }
+        })
     }
 
     /// Ends the coming in; the number of groups.
@@ -221,7 +263,11 @@ impl Grouped {
         let group = self.ready.as_mut()?.next()?;
         let key = group.key.into_iter();
         let reduced = self.reducers.iter().zip(group.states);
-        let reduced = reduced.map(|(reducer, state)| reducer.finish(state));
+        let ships = self.ships;
+        let reduced = reduced.map(|(reducer, state)| match ships {
+            true => reducer.ship(state),
+            false => reducer.finish(state),
+        });
         Some(Row {
             values: key.chain(reduced).map(Some).collect(),
             ..Row::default()

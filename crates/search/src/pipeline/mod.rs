@@ -15,6 +15,7 @@
 //! | `arrange` | rows in order, of which only the first ones are kept |
 //! | `group` | rows of equal properties as one |
 //! | `reduce` | the reducers of GROUPBY |
+//! | `split` | the steps of a cluster's shards, and those of the node that was asked |
 //!
 //! Invariants
 //!   1. A place in a row belongs to one name; only GROUPBY begins anew with other places.
@@ -36,6 +37,7 @@ mod output;
 mod reduce;
 mod row;
 mod search;
+mod split;
 mod step;
 
 #[cfg(test)]
@@ -45,5 +47,6 @@ mod tests;
 
 pub use hybrid::{combine, keep_best};
 pub use output::{Batch, Ending, OutputRow};
-pub use row::{Hits, Loader};
+pub use row::{Hits, Loader, order_of};
+pub use split::distance_names;
 pub use step::{Context, Pipeline, StepProfile};

@@ -30,6 +30,8 @@ pub struct OutputRow {
     /// Of FT.SEARCH, and of FT.AGGREGATE before a GROUPBY.
     pub document: Option<DocumentId>,
     pub score: f64,
+    /// Of the first vector part of the query; NaN: it has none.
+    pub distance: f64,
     pub explanation: Option<Explanation>,
     /// The value of the first SORTBY property.
     pub sort_key: Option<Value>,

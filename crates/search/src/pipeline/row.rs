@@ -146,6 +146,11 @@ impl<'r> Seen<'r> {
 }
 
 /// The order of two values: null, then numbers and texts; of lists there is none.
+pub fn order_of(a: &Value, b: &Value) -> Ordering {
+    order(Seen::of(a), Seen::of(b))
+}
+
+/// The order of two values: null, then numbers and texts; of lists there is none.
 pub(super) fn order(a: Seen<'_>, b: Seen<'_>) -> Ordering {
     let mixed = |n: f64, text: &[u8]| match number_of(text) {
         Some(other) => n.total_cmp(&other),

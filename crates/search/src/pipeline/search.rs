@@ -27,6 +27,7 @@ impl Pipeline {
         let source = Source {
             distances: distances.iter().map(|name| names.place(name)).collect(),
             score: None,
+            rows: None,
         };
         let size = |n: u64| usize::try_from(n).unwrap_or(usize::MAX);
         let limit = request.limit();

@@ -16,6 +16,7 @@ use crate::hit::Scored;
 use crate::index::Index;
 use crate::schema::Schema;
 use russet_base::clock;
+use std::collections::VecDeque;
 
 /// Everything outside that a pipeline reads while it runs.
 pub struct Context<'c> {
@@ -36,7 +37,7 @@ pub struct Pipeline {
     pub(super) source: Source,
     row: Row,
     /// Rows that there are, as far as is known.
-    total: u64,
+    pub(super) total: u64,
     first_total: Option<u64>,
     is_done: bool,
     /// HIGHLIGHT and SUMMARIZE.
@@ -49,6 +50,8 @@ pub struct Pipeline {
     counts_filtered: bool,
     /// Of the query and each step what came out of it; empty: nothing is counted.
     tallies: Vec<Tally>,
+    /// Rows are for another node: they have the values of all places.
+    pub(super) ships: bool,
 }
 
 /// The rows that came out of a step.
@@ -75,12 +78,22 @@ pub struct StepProfile {
 pub(super) struct Source {
     pub(super) score: Option<usize>,
     pub(super) distances: Vec<usize>,
+    /// Rows of a cluster's shards, which come instead of documents.
+    pub(super) rows: Option<ShardRows>,
+}
+
+/// Rows of all shards.
+#[derive(Debug, Default)]
+pub(super) struct ShardRows {
+    pub(super) rows: VecDeque<Row>,
+    /// The documents that they are of; `None`: each row counts as one.
+    pub(super) total: Option<u64>,
 }
 
 impl Source {
     /// Whether rows have nothing of the query itself.
     fn is_plain(&self) -> bool {
-        self.score.is_none() && self.distances.is_empty()
+        self.score.is_none() && self.distances.is_empty() && self.rows.is_none()
     }
 }
 
@@ -147,6 +160,7 @@ impl Pipeline {
             settings: Vec::new(),
             counts_all: false,
             counts_filtered: false,
+            ships: false,
         }
     }
 
@@ -189,7 +203,7 @@ impl Pipeline {
             }
             let mut pull = Pull {
                 names: &mut self.names,
-                source: &self.source,
+                source: &mut self.source,
                 total: &mut self.total,
                 tallies: &mut self.tallies,
                 counts_filtered: self.counts_filtered,
@@ -298,11 +312,9 @@ impl Pipeline {
     fn output(&mut self, index: &Index) -> OutputRow {
         let names = self.names.last().expect("there is one at least");
         let row = &self.row;
-        let shown = names
-            .places
-            .iter()
-            .enumerate()
-            .filter(|(_, place)| place.is_shown && !self.settings.contains(&place.name));
+        let shown = names.places.iter().enumerate().filter(|(_, place)| {
+            self.ships || place.is_shown && !self.settings.contains(&place.name)
+        });
         let fields = shown.filter_map(|(at, _)| {
             let value = names.value(row, at, index)?.to_value();
             Some(match &self.marking {
@@ -313,6 +325,7 @@ impl Pipeline {
         OutputRow {
             document: row.document,
             score: row.score,
+            distance: self.distance(),
             fields: fields.collect(),
             is_gone: row.is_gone,
             explanation: self.row.explanation.take(),
@@ -346,10 +359,21 @@ fn for_each_block(
     Ok(())
 }
 
+impl Pipeline {
+    /// The distance of the row's first vector part; NaN: it has none.
+    fn distance(&self) -> f64 {
+        let place = self.source.distances.first();
+        match place.and_then(|place| self.row.values.get(*place)) {
+            Some(Some(Value::Number(n))) if self.names.len() == 1 => *n,
+            _ => f64::NAN,
+        }
+    }
+}
+
 /// A pull of one row.
 struct Pull<'p, 'c> {
     names: &'p mut [Names],
-    source: &'p Source,
+    source: &'p mut Source,
     total: &'p mut u64,
     tallies: &'p mut [Tally],
     counts_filtered: bool,
@@ -491,6 +515,14 @@ impl Pull<'_, '_> {
             return Pulled::Paused;
         }
         self.context.budget -= 1;
+        if let Some(shards) = &mut self.source.rows {
+            let Some(next) = shards.rows.pop_front() else {
+                return Pulled::End;
+            };
+            *self.total = shards.total.unwrap_or(*self.total + 1);
+            *row = next;
+            return Pulled::Row;
+        }
         let Some(hit) = self.context.hits.next_hit() else {
             return Pulled::End;
         };

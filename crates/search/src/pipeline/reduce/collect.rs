@@ -135,11 +135,53 @@ impl Collect {
 }
 
 impl Collected {
+    /// What another node merges with the rows of other shards: of those that are sorted the first
+    /// ones, as many as the list may have.
+    pub(super) fn ship(mut self) -> Value {
+        self.sort();
+        self.rows.truncate(self.offset.saturating_add(self.count));
+        let rows = self.rows.into_iter().map(|(keys, map)| {
+            let keys = keys.into_iter();
+            let keys = keys.map(|key| Value::List(key.into_iter().collect()));
+            Value::List(std::iter::once(map).chain(keys).collect())
+        });
+        Value::List(rows.collect())
+    }
+
+    /// Takes in the rows of a shard.
+    pub(super) fn merge(&mut self, rows: &[Value]) {
+        for row in rows {
+            let Value::List(row) = row else {
+                continue;
+            };
+            let Some((map, keys)) = row.split_first() else {
+                continue;
+            };
+            if let Some(distinct) = &mut self.distinct
+                && !distinct.add(Seen::of(map))
+            {
+                continue;
+            }
+            let key = |key: &Value| match key {
+                Value::List(items) => items.first().cloned(),
+                _ => None,
+            };
+            self.rows
+                .push((keys.iter().map(key).collect(), map.clone()));
+        }
+    }
+
     /// The list of maps.
     pub(super) fn finish(mut self) -> Value {
-        let directions = self.directions;
+        self.sort();
+        let maps = self.rows.into_iter().map(|(_, map)| map);
+        Value::List(maps.skip(self.offset).take(self.count).collect())
+    }
+
+    fn sort(&mut self) {
+        let directions = &self.directions;
         let compare = |a: &[Option<Value>], b: &[Option<Value>]| {
-            let pairs = a.iter().zip(b).zip(&directions);
+            let pairs = a.iter().zip(b).zip(directions);
             let mut orders = pairs.map(|((a, b), is_descending)| match (a, b) {
                 (None, None) => Ordering::Equal,
                 (None, Some(_)) => Ordering::Greater,
@@ -152,7 +194,5 @@ impl Collected {
                 .unwrap_or(Ordering::Equal)
         };
         self.rows.sort_by(|(a, _), (b, _)| compare(a, b));
-        let maps = self.rows.into_iter().map(|(_, map)| map);
-        Value::List(maps.skip(self.offset).take(self.count).collect())
     }
 }

@@ -5,6 +5,7 @@
 //! | `parse` | REDUCE's words as a reducer |
 //! | `hll` | estimates of how many values there are |
 //! | `collect` | COLLECT: rows as a list of maps |
+//! | `parts` | what a reducer knows of a shard's rows, and how it is merged |
 //!
 //! A value that a row lacks counts for none of them but FIRST_VALUE and COUNT; a text that is no
 //! number counts as nothing for those that compute, but for AVG as 0. QUANTILE keeps all numbers
@@ -13,10 +14,10 @@
 mod collect;
 mod hll;
 mod parse;
+mod parts;
 
 use ahash::RandomState;
 use hashbrown::HashTable;
-use std::cmp::Ordering;
 
 use super::names::Names;
 use super::row::{Row, Seen, order};
@@ -228,21 +229,11 @@ impl Reducer {
                     return;
                 };
                 let by = value(*by);
-                let comes_first = match (best.as_ref(), by) {
-                    (None, _) => true,
-                    // A missing value is before all others.
-                    (Some((None, _)), Some(_)) => *is_descending,
-                    (Some((old, _)), None) => old.is_some() && !*is_descending,
-                    (Some((Some(old), _)), Some(by)) => {
-                        let wanted = if *is_descending {
-                            Ordering::Greater
-                        } else {
-                            Ordering::Less
-                        };
-                        order(by, Seen::of(old)) == wanted
-                    }
-                };
-                if comes_first {
+                let is_first = best.as_ref().is_none_or(|(old, _)| {
+                    let old = old.as_ref().map(Seen::of);
+                    parts::comes_first(old, by, *is_descending)
+                });
+                if is_first {
                     *best = Some((by.map(Seen::to_value), candidate.to_value()));
                 }
             }

@@ -1,0 +1,140 @@
+//! What a shard of a cluster answers to a query, and how the answers are one.
+//!
+//! | module | what |
+//! |---|---|
+//! | `wire` | numbers, texts and values as bytes |
+//! | `merge` | rows of all shards in one order |
+//!
+//! How the stages of FT.AGGREGATE are divided between shards and the node that was asked is the
+//! pipeline's (`pipeline::split`).
+//!
+//! Invariants
+//!   1. The rows of an answer are in the order in which its shard has them.
+//!   2. Values of a row are by the places of `names` of their answer.
+
+mod merge;
+#[cfg(test)]
+mod tests;
+pub mod wire;
+
+use crate::expression::Value;
+use crate::hit::Explanation;
+use crate::pipeline::{OutputRow, Pipeline};
+use wire::{Reader, Writer};
+
+pub use merge::{Order, keep_nearest, merge};
+
+/// A row of an answer.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ShardRow {
+    /// Empty: it is a group.
+    pub key: Vec<u8>,
+    pub score: f64,
+    /// Of the first vector part of the query; NaN: it has none.
+    pub distance: f64,
+    pub explanation: Option<Explanation>,
+    pub sort_key: Option<Value>,
+    pub payload: Option<Vec<u8>>,
+    /// Whether its document was gone when it was to be loaded.
+    pub is_gone: bool,
+    pub values: Vec<(usize, Value)>,
+}
+
+/// The answer of a shard.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Answer {
+    /// Documents that match.
+    pub total: u64,
+    pub warnings: Vec<String>,
+    /// The names of places.
+    pub names: Vec<Vec<u8>>,
+    pub rows: Vec<ShardRow>,
+}
+
+impl Answer {
+    /// Rows of a pipeline; `key` and `payload` have those of their documents.
+    pub fn of<'k>(
+        rows: Vec<OutputRow>,
+        pipeline: &Pipeline,
+        document: impl Fn(&OutputRow) -> (Option<&'k [u8]>, Option<&'k [u8]>),
+    ) -> Answer {
+        let mut answer = Answer {
+            total: pipeline.total(),
+            names: pipeline.all_names(),
+            ..Answer::default()
+        };
+        answer.rows.reserve_exact(rows.len());
+        for row in rows {
+            let (key, payload) = document(&row);
+            answer.rows.push(ShardRow {
+                key: key.unwrap_or_default().to_vec(),
+                payload: payload.map(<[u8]>::to_vec),
+                score: row.score,
+                distance: row.distance,
+                explanation: row.explanation,
+                sort_key: row.sort_key,
+                is_gone: row.is_gone,
+                values: row.fields,
+            });
+        }
+        answer
+    }
+
+    /// Its bytes.
+    pub fn bytes(&self) -> Vec<u8> {
+        let mut out = Writer::default();
+        out.number(self.total);
+        out.size(self.warnings.len());
+        let warnings = self.warnings.iter();
+        warnings.for_each(|text| out.text(text.as_bytes()));
+        out.size(self.names.len());
+        self.names.iter().for_each(|name| out.text(name));
+        out.size(self.rows.len());
+        for row in &self.rows {
+            out.text(&row.key);
+            out.double(row.score);
+            out.double(row.distance);
+            out.option(row.explanation.as_ref(), Writer::explanation);
+            out.option(row.sort_key.as_ref(), Writer::value);
+            out.option(row.payload.as_deref(), Writer::text);
+            out.byte(row.is_gone.into());
+            out.size(row.values.len());
+            for (place, value) in &row.values {
+                out.size(*place);
+                out.value(value);
+            }
+        }
+        out.0
+    }
+
+    /// The answer of bytes. `None`: they are damaged.
+    pub fn read(bytes: &[u8]) -> Option<Answer> {
+        let mut from = Reader(bytes);
+        let total = from.number()?;
+        let warnings = from.list(|its| String::from_utf8(its.text()?.to_vec()).ok())?;
+        let names = from.list(|its| its.text().map(<[u8]>::to_vec))?;
+        let rows = from.list(|its| {
+            Some(ShardRow {
+                key: its.text()?.to_vec(),
+                score: its.double()?,
+                distance: its.double()?,
+                explanation: its.option(Reader::explanation)?,
+                sort_key: its.option(Reader::value)?,
+                payload: its.option(|its| its.text().map(<[u8]>::to_vec))?,
+                is_gone: its.byte()? != 0,
+                values: its.list(|its| {
+                    let place = usize::try_from(its.number()?).ok()?;
+                    let place = Some(place).filter(|place| *place < names.len())?;
+                    Some((place, its.value()?))
+                })?,
+            })
+        })?;
+        let answer = Answer {
+            total,
+            warnings,
+            names,
+            rows,
+        };
+        from.0.is_empty().then_some(answer)
+    }
+}
