@@ -81,7 +81,7 @@ mod view;
 
 pub use actions::{Action, Order};
 pub use bus::marks::SLOT_STATES;
-pub use bus::questions::Unanswered;
+pub use bus::questions::{Shard, Unanswered};
 pub use conf::{Saved, SavedNode};
 pub use core::{After, Cluster, Host, Own, Primary, Switches, TICK_MS};
 pub use explain::Shown;

@@ -14,6 +14,11 @@ use super::message::{Kind, NodeFlags, NodeId, SLOTS};
 use russet_host::Now;
 
 impl Cluster {
+    /// Whether this node knows no other.
+    pub fn is_alone(&self) -> bool {
+        self.nodes.len() <= 1
+    }
+
     /// This node's id.
     pub fn my_id(&self) -> NodeId {
         self.me().id

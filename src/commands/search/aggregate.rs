@@ -5,6 +5,7 @@
 use super::reply::{format_name, reply_fields, reply_warnings};
 use super::row::{READS, SEARCHING, catch_up, readable, refusal, words};
 use super::settings::defaults;
+use super::shards;
 use super::walk::{Asked, Question, Walk};
 use crate::server::search::Cursor;
 use crate::server::{Call, CommandResult, Spec};
@@ -12,7 +13,6 @@ use russet_base::clock;
 use russet_base::numbers::number::parse_i64;
 use russet_command::{Arity, CommandError};
 use russet_resp::Reply;
-use russet_search::error::{NO_CURSOR, SearchError};
 use russet_search::pipeline::{OutputRow, Pipeline};
 use russet_search::request::{AggregateRequest, CursorOptions, Format};
 use russet_types::vector_set::Progress;
@@ -50,10 +50,15 @@ fn aggregate(call: &mut Call<'_>) -> CommandResult {
     let options = &request.options;
     let walk = match Walk::taken(call) {
         Some(walk) => walk,
+        None if call.is_of_many_shards()? => match shards::aggregate(call, &request)? {
+            Some(walk) => walk,
+            None => return Ok(()),
+        },
         None => begin(call, &request, call.args.at(2), false)?,
     };
+    let is_answer = call.is_for_other_node();
     let config = &call.server.config;
-    let count = match options.cursor {
+    let count = match options.cursor.filter(|_| !is_answer) {
         Some(cursor) => cursor.count.unwrap_or(config.search_cursor_read_size),
         None => rows_max,
     };
@@ -61,6 +66,10 @@ fn aggregate(call: &mut Call<'_>) -> CommandResult {
     let Some(mut walk) = walk.run(call, most, began)? else {
         return Ok(());
     };
+    if is_answer {
+        shards::answer_rows(call, &mut walk);
+        return Ok(());
+    }
     let format = options.format;
     let Some(cursor) = options.cursor else {
         reply_rows(&mut walk, format, call.reply);
@@ -99,11 +108,9 @@ pub(super) fn begin(
     let schema = held.index.schema();
     let root = request.options.query(text, schema);
     let root = root.map_err(|error| refusal(&error))?;
-    let (of_index, _) = call.server.search.cursors.count(name);
-    let limit = call.server.config.search_index_cursor_limit;
-    if request.options.cursor.is_some() && of_index as u64 >= limit {
-        let error = SearchError::new(NO_CURSOR, "Too many cursors allocated for index");
-        return Err(refusal(&error));
+    let is_answer = call.is_for_other_node();
+    if !is_answer {
+        shards::check_cursors(call.server, name, &request.options)?;
     }
     let question = Question {
         index: name,
@@ -112,8 +119,12 @@ pub(super) fn begin(
         scores: request.adds_scores,
         profiles,
     };
-    Walk::begin(call, question, |schema, distances, _| {
-        Pipeline::aggregate(request, schema, distances)
+    Walk::begin(call, question, |schema, distances, root| {
+        let pipeline = Pipeline::aggregate(request, schema, distances)?;
+        Ok(match is_answer {
+            true => pipeline.of_shard(shards::nearest_of(root).is_some()),
+            false => pipeline,
+        })
     })
 }
 
@@ -145,7 +156,7 @@ pub(super) fn reply_rows(walk: &mut Walk, format: Format, reply: &mut Reply) {
         reply.int(total);
         for row in &rows {
             reply.array(row.fields.len() * 2);
-            reply_fields(row, pipeline, format, reply);
+            reply_fields(&row.fields, |place| pipeline.name(place), format, reply);
         }
         return;
     }
@@ -169,7 +180,7 @@ fn reply_row(row: &OutputRow, pipeline: &Pipeline, format: Format, reply: &mut R
     reply.map(2);
     reply.simple("extra_attributes");
     reply.map(row.fields.len());
-    reply_fields(row, pipeline, format, reply);
+    reply_fields(&row.fields, |place| pipeline.name(place), format, reply);
     reply.simple("values");
     reply.array(0);
 }

@@ -29,7 +29,7 @@ fn add(call: &mut Call<'_>) -> CommandResult {
     catch_up(call)?;
     let indexes = &call.server.search;
     check_target(call, name)?;
-    if indexes.alias(alias).is_some() {
+    if indexes.alias(alias).is_some() && !call.is_spread() {
         if call.name == ALIASADDIFNX.name {
             call.reply.ok();
             return Ok(());
@@ -69,6 +69,9 @@ fn set(call: &mut Call<'_>, effect: &[u8]) -> CommandResult {
         let error = SearchError::new(ALIAS_CONFLICT, text);
         return Err(refusal(&error));
     }
+    if !call.spread()? {
+        return Ok(());
+    }
     call.server.search.set_alias(alias, name);
     changed(call, effect);
     call.reply.ok();
@@ -81,7 +84,7 @@ fn set(call: &mut Call<'_>, effect: &[u8]) -> CommandResult {
 fn remove(call: &mut Call<'_>) -> CommandResult {
     let alias = call.args.at(1);
     catch_up(call)?;
-    if !call.server.search.remove_alias(alias) {
+    if call.server.search.alias(alias).is_none() && !call.is_spread() {
         if call.name == ALIASDELIFX.name {
             call.reply.ok();
             return Ok(());
@@ -89,6 +92,10 @@ fn remove(call: &mut Call<'_>) -> CommandResult {
         let error = SearchError::new(NO_INDEX, "Alias does not exist");
         return Err(refusal(&error));
     }
+    if !call.spread()? {
+        return Ok(());
+    }
+    call.server.search.remove_alias(alias);
     changed(call, b"FT._ALIASDELIFX");
     call.reply.ok();
     Ok(())

@@ -38,7 +38,7 @@ fn create(call: &mut Call<'_>) -> CommandResult {
     if call.db.index() != DATABASE {
         return Err(OTHER_DATABASE);
     }
-    if call.server.search.is_index(call.args.at(1)) {
+    if call.server.search.is_index(call.args.at(1)) && !call.is_spread() {
         let error = SearchError::new(INDEX_EXISTS, "Index already exists");
         return Err(refusal(&error));
     }
@@ -48,7 +48,7 @@ fn create(call: &mut Call<'_>) -> CommandResult {
 /// `FT._CREATEIFNX`: the same, OK if the index exists.
 fn create_if_missing(call: &mut Call<'_>) -> CommandResult {
     catch_up(call)?;
-    if call.server.search.is_index(call.args.at(1)) {
+    if call.server.search.is_index(call.args.at(1)) && !call.is_spread() {
         call.reply.ok();
         return Ok(());
     }
@@ -63,6 +63,14 @@ fn make(call: &mut Call<'_>) -> CommandResult {
     let schema = parse::create(name, &words(call, 2), &check_path);
     let schema = schema.map_err(|error| refusal(&error))?;
     check_prefixes(call, &schema)?;
+    if !call.spread()? {
+        return Ok(());
+    }
+    // Another node may have sent it meanwhile.
+    if call.server.search.is_index(name) {
+        call.reply.ok();
+        return Ok(());
+    }
     let now_ms = call.server.now.mono_ms;
     let texts = call.server.text_settings();
     call.server.search.create(name, schema, texts, now_ms);
@@ -75,6 +83,7 @@ fn make(call: &mut Call<'_>) -> CommandResult {
 /// The definitions have changed: the effect is the command's own arguments by another name.
 pub(super) fn changed(call: &mut Call<'_>, name: &[u8]) {
     call.db.add_dirty(1);
+    call.server.search.count_change();
     let args = call.args;
     let all: Vec<&[u8]> = std::iter::once(name).chain(args.from(1).iter()).collect();
     call.rewrite(&all);
@@ -119,14 +128,21 @@ fn alter(call: &mut Call<'_>) -> CommandResult {
         return Err(NO_FIELDS);
     }
     check_prefixes(call, schema)?;
+    // Another node may have sent the fields meanwhile.
+    let may_be_there = call.name == ALTERIFNX.name || call.is_spread();
     let added = match parse::alter(schema, name, &words(call, at), &check_path) {
         Ok(added) => added,
-        Err(error) if parse::is_duplicate(&error) && call.name == ALTERIFNX.name => {
-            call.reply.ok();
+        Err(error) if parse::is_duplicate(&error) && may_be_there => {
+            if call.spread()? {
+                call.reply.ok();
+            }
             return Ok(());
         }
         Err(error) => return Err(refusal(&error)),
     };
+    if !call.spread()? {
+        return Ok(());
+    }
     if let Some(held) = call.server.search.get_mut(name) {
         held.index.add_fields(added);
         if !skips {
@@ -176,8 +192,10 @@ fn remove(call: &mut Call<'_>, with_documents: bool) -> CommandResult {
     catch_up(call)?;
     let name = call.args.at(1);
     let Some(held) = call.server.search.get(name) else {
-        if [DROPINDEXIFX.name, DROPIFX.name].contains(&call.name) {
-            call.reply.ok();
+        if [DROPINDEXIFX.name, DROPIFX.name].contains(&call.name) || call.is_spread() {
+            if call.spread()? {
+                call.reply.ok();
+            }
             return Ok(());
         }
         return Err(refusal(&SearchError::unknown_index(
@@ -186,6 +204,9 @@ fn remove(call: &mut Call<'_>, with_documents: bool) -> CommandResult {
         )));
     };
     check_prefixes(call, held.index.schema())?;
+    if !call.spread()? {
+        return Ok(());
+    }
     let mut db = call.db.other(DATABASE);
     let Some((_, deleted)) = call.server.drop_index(&mut db, name, with_documents) else {
         return Ok(());

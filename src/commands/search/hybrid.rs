@@ -5,7 +5,7 @@
 
 use super::aggregate::{Reading, keep};
 use super::reply::{reply_fields, reply_warnings};
-use super::row::{READS, SEARCHING, catch_up, readable, refusal, words};
+use super::row::{READS, SEARCHING, catch_up_alone, readable, refusal, words};
 use super::settings::defaults;
 use super::sides::Sides;
 use super::walk::{Asked, Question, Walk};
@@ -33,7 +33,7 @@ pub(super) const HYBRID: Spec = Spec {
 /// around the vector).
 fn hybrid(call: &mut Call<'_>) -> CommandResult {
     let began = clock::cycles();
-    catch_up(call)?;
+    catch_up_alone(call)?;
     let request = parse(call, 2)?;
     let walk = match Walk::taken(call) {
         Some(walk) => walk,
@@ -153,7 +153,7 @@ pub(super) fn reply_entries(
     reply.array(rows.len());
     for row in &rows {
         reply.map(row.fields.len());
-        reply_fields(row, pipeline, format, reply);
+        reply_fields(&row.fields, |place| pipeline.name(place), format, reply);
     }
     reply.simple("warnings");
     reply_warnings(walk, reply);

@@ -10,6 +10,7 @@
 //!     legacy         ADD, SAFEADD, GET, MGET, DEL, SYNADD
 //!     debug          DEBUG
 //!     settings       the settings that queries go by
+//!     shards         queries over all shards of a cluster
 //!     walk           a query under way, in slices
 //!     sides          the documents of HYBRID, gathered in slices
 //!     loading        fields of documents that replies and stages ask for
@@ -37,6 +38,7 @@ mod query;
 mod reply;
 mod row;
 mod settings;
+mod shards;
 mod sides;
 mod spelling;
 mod suggestions;

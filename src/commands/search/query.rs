@@ -2,9 +2,10 @@
 //!
 //! Cost: documents that parts of the query match; only those that are shown are loaded.
 
-use super::reply::{format_name, reply_explanation, reply_fields, reply_warnings};
+use super::reply::{format_name, reply_explanation, reply_fields};
 use super::row::{READS, SEARCHING, catch_up, readable, refusal, words};
 use super::settings::defaults;
+use super::shards::{self, Merged};
 use super::walk::{Asked, Question, Walk};
 use crate::server::{Call, CommandResult, Spec};
 use russet_base::clock;
@@ -14,11 +15,13 @@ use russet_resp::Reply;
 use russet_search::error::SearchError;
 use russet_search::expression::Value;
 use russet_search::highlight::Marker;
+use russet_search::hit::Explanation;
 use russet_search::index::Index;
 use russet_search::pipeline::{OutputRow, Pipeline};
 use russet_search::query;
 use russet_search::request::{Format, SearchRequest};
 use russet_search::search::Search;
+use russet_search::shards::ShardRow;
 
 const NO_QUERY: CommandError = CommandError::Text("SEARCH_PARSE_ARGS No query string provided");
 
@@ -43,12 +46,22 @@ fn search(call: &mut Call<'_>) -> CommandResult {
     let request = parse(call, OPTIONS_AT)?;
     let walk = match Walk::taken(call) {
         Some(walk) => walk,
+        None if call.is_of_many_shards()? => {
+            if let Some(merged) = shards::search(call, &request)? {
+                reply_merged(call, &request, &merged);
+            }
+            return Ok(());
+        }
         None => begin(call, &request, call.args.at(2), false)?,
     };
     let Some(mut walk) = walk.run(call, usize::MAX, began)? else {
         return Ok(());
     };
-    reply_rows(call, &request, &mut walk);
+    if call.is_for_other_node() {
+        shards::answer_rows(call, &mut walk);
+    } else {
+        reply_rows(call, &request, &mut walk);
+    }
     Ok(())
 }
 
@@ -58,16 +71,28 @@ pub(super) fn reply_rows(call: &mut Call<'_>, request: &SearchRequest, walk: &mu
     let Some(held) = call.server.search.get(walk.index()) else {
         return;
     };
+    let (index, pipeline) = (&held.index, walk.pipeline());
+    let row = |row| Row::of(row, index);
     let shown = Shown {
         request,
-        index: &held.index,
-        walk,
+        total: pipeline.total(),
+        rows: rows.iter().map(row).collect(),
+        name: &|_, place| pipeline.name(place),
+        warnings: walk.warnings().collect(),
     };
-    if call.reply.resp3() {
-        shown.reply_map(&rows, call.reply);
-    } else {
-        shown.reply_array(&rows, call.reply);
-    }
+    shown.reply(call.reply);
+}
+
+/// Replies the rows of all shards.
+fn reply_merged(call: &mut Call<'_>, request: &SearchRequest, merged: &Merged) {
+    let shown = Shown {
+        request,
+        total: merged.total,
+        rows: merged.rows.iter().map(Row::of_shard).collect(),
+        name: &|shard, place| &merged.names[shard][place],
+        warnings: merged.warnings.iter().map(String::as_str).collect(),
+    };
+    shown.reply(call.reply);
 }
 
 /// The options from an argument on.
@@ -117,14 +142,69 @@ pub(super) fn begin(
     })
 }
 
+/// A row as it is replied.
+struct Row<'r> {
+    /// The number of its shard.
+    shard: usize,
+    key: &'r [u8],
+    score: f64,
+    explanation: Option<&'r Explanation>,
+    payload: Option<&'r [u8]>,
+    sort_key: Option<&'r Value>,
+    is_gone: bool,
+    fields: &'r [(usize, Value)],
+}
+
+impl<'r> Row<'r> {
+    fn of(row: &'r OutputRow, index: &'r Index) -> Row<'r> {
+        let key = row.document.and_then(|document| index.living_key(document));
+        let payload = row.document.and_then(|document| index.payload(document));
+        Row {
+            shard: 0,
+            key: key.unwrap_or_default(),
+            score: row.score,
+            explanation: row.explanation.as_ref(),
+            payload,
+            sort_key: row.sort_key.as_ref(),
+            is_gone: row.is_gone,
+            fields: &row.fields,
+        }
+    }
+
+    fn of_shard((shard, row): &'r (usize, ShardRow)) -> Row<'r> {
+        Row {
+            shard: *shard,
+            key: &row.key,
+            score: row.score,
+            explanation: row.explanation.as_ref(),
+            payload: row.payload.as_deref(),
+            sort_key: row.sort_key.as_ref(),
+            is_gone: row.is_gone,
+            fields: &row.values,
+        }
+    }
+}
+
 /// Rows with what the request says of them.
 struct Shown<'s> {
     request: &'s SearchRequest,
-    index: &'s Index,
-    walk: &'s Walk,
+    /// Documents that match.
+    total: u64,
+    rows: Vec<Row<'s>>,
+    /// The name of a place of a shard's rows.
+    name: &'s dyn Fn(usize, usize) -> &'s [u8],
+    warnings: Vec<&'s str>,
 }
 
 impl Shown<'_> {
+    fn reply(&self, reply: &mut Reply) {
+        if reply.resp3() {
+            self.reply_map(reply);
+        } else {
+            self.reply_array(reply);
+        }
+    }
+
     /// Number of parts of a row besides its key.
     fn parts(&self) -> usize {
         let options = &self.request.options;
@@ -137,17 +217,17 @@ impl Shown<'_> {
         parts.iter().filter(|is_set| **is_set).count()
     }
 
-    fn reply_array(&self, rows: &[OutputRow], reply: &mut Reply) {
+    fn reply_array(&self, reply: &mut Reply) {
         let options = &self.request.options;
-        reply.array(1 + rows.len() * (1 + self.parts()));
-        reply.int(self.total(rows));
-        for row in rows {
-            reply.bulk(self.key(row));
+        reply.array(1 + self.rows.len() * (1 + self.parts()));
+        reply.int(self.total());
+        for row in &self.rows {
+            reply.bulk(row.key);
             if options.with_scores {
-                self.reply_score(row, reply);
+                reply_score(row, reply);
             }
             if options.with_payloads {
-                self.reply_payload(row, reply);
+                reply_payload(row, reply);
             }
             if options.with_sort_keys {
                 reply_sort_key(row, reply);
@@ -157,34 +237,34 @@ impl Shown<'_> {
                     reply.null_array();
                 } else {
                     reply.array(row.fields.len() * 2);
-                    reply_fields(row, self.walk.pipeline(), Format::String, reply);
+                    self.reply_fields(row, Format::String, reply);
                 }
             }
         }
     }
 
-    fn reply_map(&self, rows: &[OutputRow], reply: &mut Reply) {
+    fn reply_map(&self, reply: &mut Reply) {
         let options = &self.request.options;
         reply.map(5);
         reply.simple("attributes");
         reply.array(0);
         reply.simple("total_results");
-        reply.int(self.total(rows));
+        reply.int(self.total());
         reply.simple("format");
         reply.simple(format_name(options.format));
         reply.simple("results");
-        reply.array(rows.len());
-        for row in rows {
+        reply.array(self.rows.len());
+        for row in &self.rows {
             reply.map(2 + self.parts());
             reply.simple("id");
-            reply.bulk(self.key(row));
+            reply.bulk(row.key);
             if options.with_scores {
                 reply.simple("score");
-                self.reply_score(row, reply);
+                reply_score(row, reply);
             }
             if options.with_payloads {
                 reply.simple("payload");
-                self.reply_payload(row, reply);
+                reply_payload(row, reply);
             }
             if options.with_sort_keys {
                 reply.simple("sortkey");
@@ -196,63 +276,60 @@ impl Shown<'_> {
                     reply.null();
                 } else {
                     reply.map(row.fields.len());
-                    reply_fields(row, self.walk.pipeline(), options.format, reply);
+                    self.reply_fields(row, options.format, reply);
                 }
             }
             reply.simple("values");
             reply.array(0);
         }
         reply.simple("warning");
-        reply_warnings(self.walk, reply);
+        reply.array(self.warnings.len());
+        let warnings = self.warnings.iter();
+        warnings.for_each(|warning| reply.simple(warning));
+    }
+
+    fn reply_fields(&self, row: &Row<'_>, format: Format, reply: &mut Reply) {
+        let name = |place| (self.name)(row.shard, place);
+        reply_fields(row.fields, name, format, reply);
     }
 
     /// The documents that match; in dialect 4 no more than are shown are counted.
-    fn total(&self, rows: &[OutputRow]) -> i64 {
+    fn total(&self) -> i64 {
         let options = &self.request.options;
         let counts_all = options
             .counts_all
             .unwrap_or(!options.dialect.counts_shown());
-        let total = self.walk.pipeline().total();
+        let total = self.total;
         let limit = self.request.limit();
         if counts_all || limit.count == 0 {
             return total as i64;
         }
-        (rows.len() as u64 + limit.offset).min(total) as i64
+        (self.rows.len() as u64 + limit.offset).min(total) as i64
     }
+}
 
-    fn key(&self, row: &OutputRow) -> &[u8] {
-        let key = row
-            .document
-            .and_then(|document| self.index.living_key(document));
-        key.unwrap_or_default()
+fn reply_score(row: &Row<'_>, reply: &mut Reply) {
+    if let Some(explanation) = row.explanation {
+        reply.array(2);
+        reply.double(row.score);
+        reply_explanation(explanation, reply);
+    } else {
+        reply.double(row.score);
     }
+}
 
-    fn reply_score(&self, row: &OutputRow, reply: &mut Reply) {
-        if let Some(explanation) = &row.explanation {
-            reply.array(2);
-            reply.double(row.score);
-            reply_explanation(explanation, reply);
-        } else {
-            reply.double(row.score);
-        }
-    }
-
-    fn reply_payload(&self, row: &OutputRow, reply: &mut Reply) {
-        match row
-            .document
-            .and_then(|document| self.index.payload(document))
-        {
-            Some(payload) => reply.bulk(payload),
-            None => reply.null(),
-        }
+fn reply_payload(row: &Row<'_>, reply: &mut Reply) {
+    match row.payload {
+        Some(payload) => reply.bulk(payload),
+        None => reply.null(),
     }
 }
 
 /// `#` before a number, `$` before a text.
-fn reply_sort_key(row: &OutputRow, reply: &mut Reply) {
-    let sort_key = match &row.sort_key {
+fn reply_sort_key(row: &Row<'_>, reply: &mut Reply) {
+    let sort_key = match row.sort_key {
         Some(Value::Several(of)) => Some(&of.first),
-        other => other.as_ref(),
+        other => other,
     };
     let (mark, text) = match sort_key {
         Some(Value::Number(n)) => (b"#", Some(general(*n, 17).into_bytes())),

@@ -5,18 +5,17 @@ use russet_json::{Document, Kind, Number, Value as Json, View};
 use russet_resp::Reply;
 use russet_search::expression::Value;
 use russet_search::hit::Explanation;
-use russet_search::pipeline::{OutputRow, Pipeline};
 use russet_search::request::Format;
 
 /// Names and values of a row, in its order.
-pub(super) fn reply_fields(
-    row: &OutputRow,
-    pipeline: &Pipeline,
+pub(super) fn reply_fields<'n>(
+    fields: &[(usize, Value)],
+    name: impl Fn(usize) -> &'n [u8],
     format: Format,
     reply: &mut Reply,
 ) {
-    for (field, value) in &row.fields {
-        reply.bulk(pipeline.name(*field));
+    for (field, value) in fields {
+        reply.bulk(name(*field));
         match (format, value) {
             (Format::Expand, Value::Text(text)) => reply_expanded(text, reply),
             (Format::Expand, Value::Several(of)) => reply_expanded(&of.text, reply),

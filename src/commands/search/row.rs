@@ -22,7 +22,7 @@ pub(super) const REMOVING: Category = Category::SEARCH
 const NO_RIGHTS: CommandError =
     CommandError::Text("NOPERM User does not have the required permissions to query the index");
 const NOT_HERE: CommandError =
-    CommandError::Text("ERR FT.* commands are not available on a node of a cluster");
+    CommandError::Text("ERR This command is not available in a cluster of several shards");
 
 /// A refusal as clients read it.
 pub(super) fn refusal(error: &SearchError) -> CommandError {
@@ -34,13 +34,18 @@ pub(super) fn words<'a>(call: &Call<'a>, from: usize) -> Vec<&'a [u8]> {
     call.args.from(from).to_vec()
 }
 
-/// Makes sure that indexes are what the keys are now, and that there may be indexes.
+/// Makes sure that indexes are what the keys are now.
 pub(super) fn catch_up(call: &mut Call<'_>) -> Result<(), CommandError> {
-    if call.is_in_cluster() {
-        return Err(NOT_HERE);
-    }
     call.server.catch_up(call.db.keyspace());
     Ok(())
+}
+
+/// The same for commands that are of one node alone.
+pub(super) fn catch_up_alone(call: &mut Call<'_>) -> Result<(), CommandError> {
+    if call.is_of_many_shards()? {
+        return Err(NOT_HERE);
+    }
+    catch_up(call)
 }
 
 /// The index of a name or an alias, whose keys the user may read.

@@ -14,11 +14,13 @@ use russet_search::search::Search;
 pub(super) fn defaults(server: &Server, rows_max: u64, is_resp3: bool) -> Defaults {
     let config = &server.config;
     let dialect = Dialect::new(config.search_default_dialect as u8);
+    // The node that was asked has looked at the limits.
+    let without = |max| if server.answers_node() { u64::MAX } else { max };
     Defaults {
         dialect: dialect.unwrap_or(Dialect::FIRST),
-        rows_max,
-        offset_max: config.search_max_search_results,
-        groups_max: config.search_max_aggregate_groups as usize,
+        rows_max: without(rows_max),
+        offset_max: without(config.search_max_search_results),
+        groups_max: without(config.search_max_aggregate_groups) as usize,
         is_resp3,
     }
 }
@@ -51,7 +53,7 @@ pub(super) fn search_of(config: &Config, index: &Index, options: &Options, score
     search
 }
 
-fn default_scorer(scorer: SearchScorer) -> Scorer {
+pub(super) fn default_scorer(scorer: SearchScorer) -> Scorer {
     match scorer {
         SearchScorer::Bm25Std => Scorer::Bm25Std,
         SearchScorer::Bm25StdNorm => Scorer::Bm25StdNorm,

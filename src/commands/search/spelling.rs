@@ -5,6 +5,7 @@
 
 use super::row::{READS, catch_up, readable, refusal, words};
 use super::settings::defaults;
+use super::shards;
 use crate::server::{Call, CommandResult, Spec};
 use russet_base::numbers::number::parse_i64;
 use russet_command::{Arity, Category, CommandError, Facts};
@@ -53,6 +54,9 @@ fn check(call: &mut Call<'_>) -> CommandResult {
     let found = root.map_or(Vec::new(), |root| speller.check(&held.index, &root));
     let full = option(call, OPTIONS_AT, "FULLSCOREINFO").is_some();
     let documents = held.index.len();
+    let Some((found, documents)) = shards::spelling(call, found, documents)? else {
+        return Ok(());
+    };
     let score = |n: usize| match (full, n) {
         (true, n) => n as f64,
         (false, 0) => 0.0,

@@ -52,6 +52,8 @@ pub(super) struct Walk {
     is_starved: bool,
     /// The sides of FT.HYBRID whose time was up.
     late: Vec<&'static str>,
+    /// The warnings of shards.
+    of_shards: Vec<String>,
     /// Why there is no row after those that there are.
     failure: Option<String>,
     /// The reading of the clock's cycles.
@@ -168,6 +170,7 @@ impl Walk {
         let mut search = search_of(config, &held.index, options, scores);
         search.is_2_10 = call.server.debug.searches_as_2_10;
         search.profiles = profiles;
+        search.among = call.server.documents_that_count(call.db.keyspace(), held);
         let wrong = |error| refusal(&SearchError::from(error));
         let policy = config.search_on_oom;
         let is_starved = policy != SearchOnOom::Ignore && call.server.is_out_of_memory();
@@ -223,6 +226,7 @@ impl Walk {
             is_cut,
             is_starved,
             late: Vec::new(),
+            of_shards: Vec::new(),
             failure: None,
             began: clock::cycles(),
             parts: None,
@@ -234,6 +238,48 @@ impl Walk {
             held.dialects |= 1 << (options.dialect.number() - 1);
         }
         Ok(walk)
+    }
+
+    /// A walk over the rows of a cluster's shards, which the pipeline has.
+    pub(super) fn of_shards(
+        call: &mut Call<'_>,
+        index: &[u8],
+        options: &Options,
+        pipeline: Pipeline,
+        warnings: Vec<String>,
+    ) -> Result<Walk, CommandError> {
+        let now_ms = call.server.now.mono_ms;
+        let timeout_ms = options
+            .timeout_ms
+            .unwrap_or(call.server.config.search_timeout);
+        let name = call.server.search.name_of(index).unwrap_or(index);
+        let name: Box<[u8]> = name.into();
+        let held = call.server.search.get_mut(&name);
+        let held = held.ok_or_else(|| refusal(&SearchError::no_such_index(index)))?;
+        held.uses += 1;
+        held.used_ms = now_ms;
+        held.dialects |= 1 << (options.dialect.number() - 1);
+        Ok(Walk {
+            birth: held.birth,
+            index: name,
+            source: Source::List(Vec::new().into_iter()),
+            search: Search::default(),
+            pipeline,
+            next: 0,
+            rows: Vec::new(),
+            has_all: options.dialect.returns_all(),
+            until_ms: (timeout_ms > 0).then(|| now_ms + timeout_ms),
+            is_over: false,
+            is_done: false,
+            is_cut: false,
+            is_starved: false,
+            late: Vec::new(),
+            of_shards: warnings,
+            failure: None,
+            began: clock::cycles(),
+            parts: None,
+            sides: None,
+        })
     }
 
     /// Goes on until it has `most` rows, or all; `Progress::More`: the slice is over.
@@ -446,6 +492,7 @@ impl Walk {
             .chain(time)
             .chain(self.late.iter().copied())
             .chain(prefixes)
+            .chain(self.of_shards.iter().map(String::as_str))
             .chain(self.failure.as_deref())
     }
 }

@@ -4,6 +4,7 @@
 
 use super::definitions::changed;
 use super::row::{GROWS, READS, WRITES, catch_up, check_prefixes, readable, refusal};
+use super::shards;
 use crate::server::search::Scan;
 use crate::server::{Call, CommandResult, Spec};
 use russet_command::{Arity, Category, CommandError, Facts};
@@ -39,7 +40,10 @@ fn tag_values(call: &mut Call<'_>) -> CommandResult {
     if !matches!(field.kind, FieldKind::Tag(_)) {
         return Err(NOT_A_TAG);
     }
-    let values: Vec<&[u8]> = held.index.tag_values(at).collect();
+    let values = held.index.tag_values(at).map(<[u8]>::to_vec).collect();
+    let Some(values) = shards::tag_values(call, values)? else {
+        return Ok(());
+    };
     call.reply.set(values.len());
     values.iter().for_each(|value| call.reply.bulk(value));
     Ok(())
@@ -64,6 +68,9 @@ fn update_synonyms(call: &mut Call<'_>) -> CommandResult {
     let terms = args.from(3 + usize::from(skips));
     if terms.is_empty() {
         return Err(CommandError::WrongArity(call.name.to_owned()));
+    }
+    if !call.spread()? {
+        return Ok(());
     }
     if let Some(held) = call.server.search.get_mut(name) {
         let terms = terms.iter().map(<[u8]>::to_vec);
@@ -117,6 +124,9 @@ pub(super) const DICTADD: Spec = Spec {
 fn add_terms(call: &mut Call<'_>) -> CommandResult {
     let args = call.args;
     catch_up(call)?;
+    if !call.spread()? {
+        return Ok(());
+    }
     let dictionaries = &mut call.server.search.dictionaries;
     let dictionary = dictionaries.entry(args.at(1).into()).or_default();
     let added = args
@@ -142,6 +152,9 @@ pub(super) const DICTDEL: Spec = Spec {
 fn remove_terms(call: &mut Call<'_>) -> CommandResult {
     let args = call.args;
     catch_up(call)?;
+    if !call.spread()? {
+        return Ok(());
+    }
     let removed = match call.server.search.dictionaries.get_mut(args.at(1)) {
         Some(dictionary) => args
             .from(2)

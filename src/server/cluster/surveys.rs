@@ -7,17 +7,30 @@
 //! Nothing partial is replied: a shard that cannot be asked, or has not answered in time, is an
 //! error. What an answer holds is the command's own. Users and their rules are of the node that the
 //! client asks.
+//!
+//! **Questions about slots** (FT.*) go to this node, too, so that all shards answer in the same way.
+//! Each names the slots that its node is asked for: a node whose slots are others does not answer
+//! it, so every slot is counted once, by the node that has it as it answers. Such questions are
+//! answered in slices, one slice in a turn.
+//!
+//! **Changes of definitions** (FT.CREATE and the like) are questions as well: the other primaries
+//! make the change first, then this node.
 
 use crate::server::clients::blocked::{OnTimeout, Until};
-use crate::server::clients::client::Client;
+use crate::server::clients::client::{Client, ClientFlags};
+use crate::server::execution::execute::Author;
 use crate::server::origin::Origin;
-use crate::server::parts::cluster::{ANSWER_BYTES_MAX, Message, asked, question};
+use crate::server::parts::cluster::{
+    ANSWER_BYTES_MAX, Asked, Message, OTHER_SLOTS, Pending, Surveys, asked, question,
+};
+use crate::server::parts::execution::searches::Answer;
+use crate::server::state::Server;
 use crate::server::state::call::{Call, Effect};
 use crate::server::state::world::Engine;
-use russet_cluster::Unanswered;
+use russet_cluster::{Shard, Unanswered};
 use russet_command::{Category, CommandError, Flags};
 use russet_keyspace::ClientId;
-use russet_resp::Reply;
+use russet_resp::{Args, OwnedArgs, Reply};
 
 /// Milliseconds until all shards must have answered.
 const SURVEY_MS: u64 = 5000;
@@ -30,6 +43,14 @@ const LATE: &str = "ERR A multi-shard command failed because a shard did not ans
 const BUSY: &str = "ERR Too many multi-shard commands are under way";
 const TOO_LONG: &str = "ERR A multi-shard command failed because the answer of a shard is too \
                         large: ask for less at a time";
+const MOVING: &str = "TRYAGAIN Slots moved between shards while they were asked";
+
+fn refusal(error: Unanswered) -> CommandError {
+    match error {
+        Unanswered::Slot => CommandError::Text(NO_OWNER),
+        Unanswered::Shard => CommandError::Text(UNREACHABLE),
+    }
+}
 
 impl Call<'_> {
     /// Whether this is a node of a cluster, of which a command may ask the other shards.
@@ -39,47 +60,156 @@ impl Call<'_> {
 
     /// Whether the command runs to answer another node, in bytes of its own.
     pub fn is_for_other_node(&self) -> bool {
-        let cluster = self.server.cluster.as_deref();
-        cluster.is_some_and(|driver| driver.surveys.is_answering)
+        self.server.answers_node()
+    }
+
+    /// Whether other nodes may have slots, so that a command about all keys asks all shards.
+    /// O(slots).
+    ///
+    /// # Errors
+    ///
+    /// Where a shard cannot be asked.
+    pub fn is_of_many_shards(&self) -> Result<bool, CommandError> {
+        if self.is_for_other_node() || self.was_taken_before() {
+            return Ok(false);
+        }
+        let Some(driver) = &self.server.cluster else {
+            return Ok(false);
+        };
+        let shards = driver.core.shards(true).map_err(refusal)?;
+        Ok(!matches!(&shards[..], [only] if only.node == driver.core.my_id()))
     }
 
     /// The answers of the other shards, none without any. The inner `None`: they are asked, and the
     /// client is blocked until the command runs again.
     pub fn ask_shards(&mut self) -> Result<Option<Vec<Vec<u8>>>, CommandError> {
-        let (now_ms, client, db) = (self.server.now.mono_ms, self.client.id, self.db.index());
-        let Some(driver) = self.server.cluster.as_deref_mut() else {
+        if self.server.cluster.is_none() {
+            return Ok(Some(Vec::new()));
+        }
+        if let Some((answers, _)) = self.take_answers()? {
+            return Ok(Some(answers));
+        }
+        let core = self.server.cluster.as_deref().map(|driver| &driver.core);
+        let shards = core.map_or(Ok(Vec::new()), |core| core.other_shards());
+        let shards = shards.map_err(refusal)?;
+        let shards = shards.into_iter();
+        let shards = shards.map(|node| Shard {
+            node,
+            slots: Vec::new(),
+        });
+        let until_ms = self.server.now.mono_ms + SURVEY_MS;
+        match self.ask(shards.collect(), self.args, until_ms)? {
+            false => Ok(Some(Vec::new())),
+            true => Ok(None),
+        }
+    }
+
+    /// The answers of all shards, this one's among them, to a question of other words, in the order
+    /// of their nodes' ids. `None`: they are asked, and the client is blocked until the command
+    /// runs again, `wait_ms` at most.
+    ///
+    /// # Errors
+    ///
+    /// Where a shard cannot be asked, has not answered in time, or answers with an error.
+    pub fn ask_all_shards(
+        &mut self,
+        words: Args<'_>,
+        wait_ms: u64,
+    ) -> Result<Option<Vec<Vec<u8>>>, CommandError> {
+        let now_ms = self.server.now.mono_ms;
+        let mut until_ms = now_ms + wait_ms;
+        if let Some((answers, its_end_ms)) = self.take_answers()? {
+            let is_other = |answer: &Vec<u8>| answer == OTHER_SLOTS;
+            if !answers.iter().any(is_other) {
+                return Ok(Some(answers));
+            }
+            until_ms = its_end_ms;
+            if until_ms <= now_ms {
+                return Err(CommandError::Text(MOVING));
+            }
+        }
+        let reads_here = self.client.flags.contains(ClientFlags::READS_HERE);
+        let Some(driver) = &self.server.cluster else {
             return Ok(Some(Vec::new()));
         };
-        if self.origin == Origin::Retry
-            && let Some(answers) = driver.surveys.take_complete()
-        {
-            let error = answers.iter().find(|answer| answer.first() == Some(&b'-'));
-            return match error {
-                Some(error) => Err(CommandError::Bytes(error[1..].to_vec())),
-                None => Ok(Some(answers)),
-            };
+        let shards = driver.core.shards(reads_here).map_err(refusal)?;
+        self.ask(shards, words, until_ms)?;
+        Ok(None)
+    }
+
+    /// Has the other primaries with slots make a change of definitions first. `true`: all have made
+    /// it, or there are none; `false`: they are asked, and the client is blocked until the command
+    /// runs again.
+    ///
+    /// # Errors
+    ///
+    /// Where a shard cannot be asked, has not answered in time, or refuses. Some may have made the
+    /// change then: it spreads later (`server::search::spread`).
+    pub fn spread(&mut self) -> Result<bool, CommandError> {
+        if self.is_for_other_node() || self.was_taken_before() {
+            return Ok(true);
         }
-        if self.origin == Origin::TimeUp {
+        self.ask_shards().map(|answers| answers.is_some())
+    }
+
+    /// Whether the other primaries have made the change of definitions for which the command runs
+    /// again.
+    pub fn is_spread(&self) -> bool {
+        let cluster = self.server.cluster.as_deref();
+        self.origin == Origin::Retry && cluster.is_some_and(|driver| driver.surveys.has_complete())
+    }
+
+    /// The answers for which the command runs again, and when their time would have ended; `None`:
+    /// nothing was asked yet.
+    fn take_answers(&mut self) -> Result<Option<(Vec<Vec<u8>>, u64)>, CommandError> {
+        if self.origin == Origin::TimeUp && !self.is_for_other_node() {
             return Err(CommandError::Text(LATE));
         }
-        let shards = driver.core.other_shards().map_err(|error| match error {
-            Unanswered::Slot => CommandError::Text(NO_OWNER),
-            Unanswered::Shard => CommandError::Text(UNREACHABLE),
-        })?;
+        let complete = match &mut self.server.cluster {
+            Some(driver) if self.origin == Origin::Retry => driver.surveys.take_complete(),
+            _ => None,
+        };
+        let Some(complete) = complete else {
+            return Ok(None);
+        };
+        let mut answers = complete.answers.iter();
+        match answers.find(|answer| answer.first() == Some(&b'-')) {
+            Some(error) => Err(CommandError::Bytes(error[1..].to_vec())),
+            None => Ok(Some((complete.answers, complete.until_ms))),
+        }
+    }
+
+    /// Asks shards, and blocks the client. `false`: there are none.
+    fn ask(
+        &mut self,
+        shards: Vec<Shard>,
+        words: Args<'_>,
+        until_ms: u64,
+    ) -> Result<bool, CommandError> {
         if shards.is_empty() {
-            return Ok(Some(Vec::new()));
+            return Ok(false);
         }
         if !self.origin.may_block() {
             return Err(CommandError::Text(IN_TRANSACTION));
         }
-        let times = (now_ms, now_ms + SURVEY_MS);
-        let number = driver.surveys.begin(client, shards.clone(), times);
+        let (now_ms, client, db) = (self.server.now.mono_ms, self.client.id, self.db.index());
+        let Some(driver) = self.server.cluster.as_deref_mut() else {
+            return Ok(false);
+        };
+        let nodes = shards.iter().map(|shard| shard.node).collect();
+        let number = driver.surveys.begin(client, nodes, (now_ms, until_ms));
         let number = number.ok_or(CommandError::Text(BUSY))?;
-        let question = question(number, db, self.args);
         let world = self.world();
         let are_asked = world.server.with_cluster(world.keyspace, |driver, _| {
-            let mut shards = shards.into_iter();
-            let are_asked = shards.all(|shard| driver.core.ask(shard, false, &question));
+            let my_id = driver.core.my_id();
+            let are_asked = shards.iter().all(|shard| {
+                let question = question(number, db, words, &shard.slots);
+                if shard.node == my_id {
+                    driver.surveys.receive(my_id, false, question);
+                    return true;
+                }
+                driver.core.ask(shard.node, false, &question)
+            });
             if !are_asked {
                 driver.surveys.give_up(number);
             }
@@ -88,32 +218,104 @@ impl Call<'_> {
         if are_asked != Some(true) {
             return Err(CommandError::Text(UNREACHABLE));
         }
-        self.block_until(Until::Survey { number }, SURVEY_MS, OnTimeout::Handler);
-        Ok(None)
+        let wait_ms = until_ms.saturating_sub(now_ms).max(1);
+        self.block_until(Until::Survey { number }, wait_ms, OnTimeout::Handler);
+        Ok(true)
     }
+}
+
+impl Server {
+    /// Whether a command runs to answer another node.
+    pub fn answers_node(&self) -> bool {
+        let cluster = self.cluster.as_deref();
+        cluster.is_some_and(|driver| driver.surveys.is_answering)
+    }
+
+    /// Whether questions of other nodes are being answered.
+    pub(in crate::server) fn has_questions(&self) -> bool {
+        let driver = self.cluster.as_ref();
+        driver.is_some_and(|driver| driver.surveys.has_tasks())
+    }
+
+    /// Whether questions wait for this node's view of the slots.
+    pub(in crate::server) fn has_waiting_questions(&self) -> bool {
+        let driver = self.cluster.as_ref();
+        driver.is_some_and(|driver| driver.surveys.pending_len() > 0)
+    }
+}
+
+/// How a question was answered.
+enum Outcome {
+    /// It is none.
+    Nothing,
+    Answer(Vec<u8>),
+    /// Later: it goes on, or waits for this node's view of the slots.
+    Later(Pending),
 }
 
 impl Engine {
     /// Answers the questions of other nodes, and runs the commands again whose questions have been
-    /// answered.
+    /// answered. Of those that take long one goes on.
     pub(in crate::server) fn serve_surveys(&mut self) {
         while let Some(driver) = &mut self.server.cluster
             && let Some(message) = driver.surveys.next_message()
         {
             match message {
+                Message::Question(from, payload) if payload.starts_with(&[0; 8]) => {
+                    self.server
+                        .take_definitions(&mut self.keyspace, from, &payload[8..]);
+                }
                 Message::Question(from, payload) => {
-                    if let Some(answer) = self.answer_question(&payload) {
-                        self.server.with_cluster(&mut self.keyspace, |driver, _| {
-                            driver.core.ask(from, true, &answer)
-                        });
-                    }
+                    let pending = Surveys::pending(from, payload, self.server.now.mono_ms);
+                    self.answer_node(pending);
                 }
-                Message::Answer(from, payload) => {
-                    if let Some((client, number)) = driver.surveys.take_answer(from, &payload) {
-                        self.end_survey(client, number);
-                    }
-                }
+                Message::Answer(from, payload) => self.take_answer(from, &payload),
             }
+        }
+        let waiting = self.server.cluster.as_ref();
+        let waiting = waiting.map_or(0, |driver| driver.surveys.pending_len());
+        for _ in 0..waiting {
+            let driver = self.server.cluster.as_mut();
+            let Some(pending) = driver.and_then(|driver| driver.surveys.next_pending()) else {
+                return;
+            };
+            let has_begun = pending.task.is_some();
+            self.answer_node(pending);
+            if has_begun {
+                break;
+            }
+        }
+    }
+
+    /// Answers a question, or goes on with it.
+    fn answer_node(&mut self, pending: Pending) {
+        let from = pending.from;
+        let answer = match self.answer_question(pending) {
+            Outcome::Nothing => return,
+            Outcome::Answer(answer) => answer,
+            Outcome::Later(pending) => {
+                let number = pending.payload.first_chunk::<8>().copied();
+                let driver = self.server.cluster.as_mut();
+                if driver.is_none_or(|driver| driver.surveys.put(pending)) {
+                    return;
+                }
+                [&number.unwrap_or_default(), &b"-"[..], BUSY.as_bytes()].concat()
+            }
+        };
+        let driver = self.server.cluster.as_ref();
+        if driver.is_some_and(|driver| driver.core.my_id() == from) {
+            return self.take_answer(from, &answer);
+        }
+        self.server.with_cluster(&mut self.keyspace, |driver, _| {
+            driver.core.ask(from, true, &answer)
+        });
+    }
+
+    fn take_answer(&mut self, from: russet_cluster::NodeId, payload: &[u8]) {
+        let driver = self.server.cluster.as_mut();
+        let ended = driver.and_then(|driver| driver.surveys.take_answer(from, payload));
+        if let Some((client, number)) = ended {
+            self.end_survey(client, number);
         }
     }
 
@@ -133,23 +335,66 @@ impl Engine {
         }
     }
 
-    /// The answer to a question. `None`: it is none.
-    fn answer_question(&mut self, payload: &[u8]) -> Option<Vec<u8>> {
-        let (number, db, args) = asked(payload)?;
-        let mut answer = number.to_be_bytes().to_vec();
+    /// Whether the slots of a question are those of this node.
+    fn has_slots(&self, slots: &[(u16, u16)]) -> bool {
+        let core = self.server.cluster.as_ref().map(|driver| &driver.core);
+        slots.is_empty() || core.is_some_and(|core| core.slots_of_mine() == slots)
+    }
+
+    fn answer_question(&mut self, mut pending: Pending) -> Outcome {
+        let Some(question) = asked(&pending.payload) else {
+            return Outcome::Nothing;
+        };
+        let number = question.number.to_be_bytes();
+        if !self.has_slots(&question.slots) {
+            let has_begun = pending.task.is_some();
+            if has_begun || self.server.now.mono_ms >= pending.waits_until_ms {
+                return Outcome::Answer([&number, OTHER_SLOTS].concat());
+            }
+            return Outcome::Later(pending);
+        }
+        if let Some(task) = pending.task.take() {
+            self.server.searches.put_answer(Answer::Done(task));
+        }
+        let Some(answer) = self.run_question(&question) else {
+            return Outcome::Nothing;
+        };
+        // Left over if the command has not taken it.
+        self.server.searches.take_answer();
+        let driver = self.server.cluster.as_mut();
+        if let Some(task) = driver.and_then(|driver| driver.surveys.take_left()) {
+            pending.task = Some(task);
+            return Outcome::Later(pending);
+        }
+        if !self.has_slots(&question.slots) {
+            return Outcome::Answer([&number, OTHER_SLOTS].concat());
+        }
+        Outcome::Answer([&number[..], &answer].concat())
+    }
+
+    /// Runs the command of a question; its answer. `None`: it is none.
+    fn run_question(&mut self, question: &Asked) -> Option<Vec<u8>> {
+        let (db, args): (_, &OwnedArgs) = (question.db, &question.args);
         let id = self.server.table.find(args.args().get(0)?)?.id;
         let row = self.server.table.row(id);
         let (spec, name) = (row.spec, row.full_name);
-        // Reads of series by their labels, which name no keys.
-        let is_asked = spec.categories.contains(Category::TIMESERIES)
-            && spec.flags.contains(Flags::READONLY)
-            && spec.keys.is_empty();
-        if !is_asked || db.0 as usize >= self.keyspace.databases() {
+        // Reads of series by their labels and commands of indexes, which name no keys.
+        let is_read =
+            spec.categories.contains(Category::TIMESERIES) && spec.flags.contains(Flags::READONLY);
+        let is_asked = is_read || spec.categories.contains(Category::SEARCH);
+        let is_write = spec.flags.contains(Flags::WRITE);
+        let has_keys = !spec.keys.is_empty();
+        if !is_asked || has_keys || db.0 as usize >= self.keyspace.databases() {
+            return None;
+        }
+        if is_write && self.server.replication.is_replica() {
             return None;
         }
         let mut client = Client::fake(ClientId(u64::MAX - 2));
         client.db = db;
         let mut reply = Reply::new();
+        // The words were looked at for the client's protocol before.
+        reply.set_resp3(!is_read);
         if let Some(driver) = &mut self.server.cluster {
             driver.surveys.is_answering = true;
         }
@@ -169,13 +414,16 @@ impl Engine {
         if let Some(driver) = &mut self.server.cluster {
             driver.surveys.is_answering = false;
         }
-        match outcome {
-            Ok(()) if reply.pending_len() <= ANSWER_BYTES_MAX => {
-                answer.extend_from_slice(&reply.pending());
-            }
-            Ok(()) => answer.extend_from_slice(&[b"-", TOO_LONG.as_bytes()].concat()),
-            Err(error) => answer.extend_from_slice(&[b"-", &*error.line()].concat()),
+        if is_write && self.keyspace.has_news() {
+            let Engine {
+                keyspace, server, ..
+            } = self;
+            server.notify_changes(keyspace, Author::Server);
         }
-        Some(answer)
+        Some(match outcome {
+            Ok(()) if reply.pending_len() <= ANSWER_BYTES_MAX => reply.pending().to_vec(),
+            Ok(()) => [b"-", TOO_LONG.as_bytes()].concat(),
+            Err(error) => [b"-", &*error.line()].concat(),
+        })
     }
 }

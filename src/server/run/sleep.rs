@@ -143,6 +143,7 @@ impl Loop {
             || server.has_urgent()
             || server.searches.has_slices()
             || server.changes.has_work()
+            || server.has_questions()
             || server.turn.dropping
             || self.engine.wants_snapshot_time()
             || !server.connections.tls.handshakes.ready.is_empty()
@@ -170,6 +171,10 @@ impl Loop {
         }
         if server.connections.couriers.is_full() {
             // Orders that found no room are sent again.
+            wait_ms = wait_ms.min(1);
+        }
+        if server.has_waiting_questions() {
+            // This node's view of the slots may change.
             wait_ms = wait_ms.min(1);
         }
         if let Some(due_ms) = server.memory.defrag.due_in_ms(&server.config) {

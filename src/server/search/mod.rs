@@ -1,12 +1,16 @@
 //! Indexes beside the keyspace: changed keys are read again, new indexes read what is there.
 //!
 //!     documents     hashes and JSON documents as an index reads them
+//!     spread        definitions that all nodes of a cluster have
 //!
 //! Elsewhere: `parts::search` has the indexes and what they have still to read, `russet_search`
 //! the engine.
 //! Cost: a turn without an index two tests; a changed key of an index that of its document.
 
 pub mod documents;
+mod spread;
+
+use std::sync::Arc;
 
 use crate::server::execution::execute::Author;
 use crate::server::parts::persist::loading::SearchData;
@@ -20,11 +24,15 @@ use russet_json::PathCache;
 use russet_keyspace::{Cause, Class, Db, Keyspace, slot_of};
 use russet_search::document::{Document, Found, Item};
 use russet_search::expression::{Row, Value};
+use russet_search::hit::DocumentId;
 use russet_search::schema::Schema;
 use russet_search::text::TextSettings;
 
 /// Nanoseconds of a slice of reading while no client is served.
 const SLICE_NANOS: u64 = 2_000_000;
+
+/// Documents between two looks at the clock.
+const SWEPT: u32 = 64;
 
 /// The name of an index that was dropped, and the keys that went with it.
 pub type DroppedIndex = (Box<[u8]>, Vec<Box<[u8]>>);
@@ -39,6 +47,28 @@ impl Server {
         if self.search.has_changed() {
             self.read_changed(keyspace);
         }
+        self.search.note_drops(keyspace.slot_drops());
+    }
+
+    /// A bit for each document of an index whose slot counts here; `None`: all count. While no
+    /// slot moves O(1), else O(documents).
+    pub fn documents_that_count(&self, keyspace: &Keyspace, held: &Held) -> Option<Arc<[u64]>> {
+        let core = self.cluster.as_ref().map(|driver| &driver.core)?;
+        if held.sweep.is_none() && !keyspace.has_hidden() {
+            return None;
+        }
+        let end = held.index.documents_end();
+        let mut bits = vec![0u64; end.div_ceil(64) as usize];
+        for id in 0..end {
+            let Some(key) = held.index.living_key(DocumentId(id)) else {
+                continue;
+            };
+            let slot = slot_of(key);
+            if !keyspace.is_hidden(slot) && core.takes_keys_of(slot) {
+                bits[id as usize / 64] |= 1 << (id % 64);
+            }
+        }
+        Some(bits.into())
     }
 
     /// Reads the keys again that were noted.
@@ -63,7 +93,8 @@ impl Server {
             let bytes = held.index.figures().bytes();
             keyspace.lazyfree.drop_later(Box::new(held), bytes, 1);
         }
-        let is_behind = |(_, held): (&[u8], &Held)| held.scan.is_some();
+        self.search.note_drops(keyspace.slot_drops());
+        let is_behind = |(_, held): (&[u8], &Held)| held.scan.is_some() || held.sweep.is_some();
         self.turn.indexing =
             !self.persist.loading.in_progress() && self.search.iter().any(is_behind);
         if !self.turn.indexing {
@@ -78,6 +109,11 @@ impl Server {
                 && !is_over()
             {
                 held.scan = read_some(&mut db, scan, held, &mut self.json_paths);
+            }
+            while let Some(next) = held.sweep
+                && !is_over()
+            {
+                held.sweep = sweep_some(&db, next, held);
             }
             if is_over() {
                 break;
@@ -199,6 +235,20 @@ fn read_some(db: &mut Db<'_>, scan: Scan, held: &mut Held, paths: &mut PathCache
         read_key(db, &key, held, paths);
     }
     (cursor != 0).then_some(Scan { cursor, seen })
+}
+
+/// Removes those of the next few documents whose keys are gone; where it stands then, `None` at the
+/// end.
+fn sweep_some(db: &Db<'_>, from: u32, held: &mut Held) -> Option<u32> {
+    let end = held.index.documents_end();
+    let next = from.saturating_add(SWEPT).min(end);
+    let keys = (from..next).filter_map(|id| held.index.living_key(DocumentId(id)));
+    let gone = keys.filter(|key| !db.peek_exists(key));
+    let gone: Vec<Box<[u8]>> = gone.map(Box::from).collect();
+    for key in gone {
+        held.index.remove(&key);
+    }
+    (next < end).then_some(next)
 }
 
 /// Reads the document of a key that an index covers.

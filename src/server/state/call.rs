@@ -273,9 +273,10 @@ impl Call<'_> {
         self.may_leave_loop() && !self.server.searches.has_time(turn, nanos)
     }
 
-    /// Whether the client can wait for work off the loop.
+    /// Whether the client, or the other node, can wait for work off the loop.
     pub fn may_leave_loop(&self) -> bool {
         self.may_block() && self.server.searches.is_on(&self.server.config)
+            || self.is_for_other_node()
     }
 
     /// Has a vector set searched off the loop, and blocks the client until the command runs again,
@@ -288,8 +289,15 @@ impl Call<'_> {
     }
 
     /// Has a task done off the loop, and blocks the client until the command runs again, which
-    /// takes the task back (`Searches::take_done`).
+    /// takes the task back (`Searches::take_done`). A command that answers another node runs again
+    /// in the same way.
     pub fn block_on_task(&mut self, task: Box<dyn Task>) {
+        if self.is_for_other_node() {
+            if let Some(driver) = &mut self.server.cluster {
+                driver.surveys.leave(task);
+            }
+            return;
+        }
         let threads = self.server.config.vset_threads as usize;
         let turn = self.server.stats.turns;
         let ticket = (self.server.searches).begin_task(self.client.id, task, threads, turn);

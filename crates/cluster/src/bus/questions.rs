@@ -7,7 +7,7 @@
 //!
 //! Cost: O(slots) to find the shards; a message is copied once.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::super::actions::Order;
 use super::super::core::Cluster;
@@ -28,7 +28,80 @@ pub enum Unanswered {
     Shard,
 }
 
+/// A shard: the node to be asked, and its slots as ranges (first, last), in order.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Shard {
+    /// The primary, or this node.
+    pub node: NodeId,
+    /// All slots of the shard.
+    pub slots: Vec<(u16, u16)>,
+}
+
 impl Cluster {
+    /// All shards with slots, by their nodes' ids. `answers`: this node answers for its shard even
+    /// if it is a replica. O(slots).
+    ///
+    /// # Errors
+    ///
+    /// Where a slot has no node, or a shard cannot be asked.
+    pub fn shards(&self, answers: bool) -> Result<Vec<Shard>, Unanswered> {
+        let mine = self.me().primary.unwrap_or(ME);
+        let mut shards: BTreeMap<NodeIndex, Vec<(u16, u16)>> = BTreeMap::new();
+        for slot in 0..SLOTS {
+            let owner = self.owners.owner(slot).ok_or(Unanswered::Slot)?;
+            let ranges = shards.entry(owner).or_default();
+            match ranges.last_mut() {
+                Some((_, last)) if *last + 1 == slot => *last = slot,
+                _ => ranges.push((slot, slot)),
+            }
+        }
+        let shards = shards.into_iter().map(|(at, slots)| {
+            let node = if at == ME || at == mine && answers {
+                self.me().id
+            } else if self.answers_questions(at) {
+                self.nodes[at].id
+            } else {
+                return Err(Unanswered::Shard);
+            };
+            Ok(Shard { node, slots })
+        });
+        let mut shards: Vec<Shard> = shards.collect::<Result<_, _>>()?;
+        shards.sort_by_key(|shard| shard.node);
+        Ok(shards)
+    }
+
+    /// The slots of this node, of a replica those of its primary, as ranges. O(slots).
+    pub fn slots_of_mine(&self) -> Vec<(u16, u16)> {
+        let mut ranges: Vec<(u16, u16)> = Vec::new();
+        for slot in (0..SLOTS).filter(|&slot| self.is_of_my_primary(slot)) {
+            match ranges.last_mut() {
+                Some((_, last)) if *last + 1 == slot => *last = slot,
+                _ => ranges.push((slot, slot)),
+            }
+        }
+        ranges
+    }
+
+    /// The other primaries that can be asked, with slots or without.
+    pub fn other_primaries(&self) -> Vec<NodeId> {
+        let others = self.nodes.others().into_iter();
+        let primaries = others.filter(|&at| {
+            let node = &self.nodes[at];
+            node.is_primary() && self.answers_questions(at)
+        });
+        primaries.map(|at| self.nodes[at].id).collect()
+    }
+
+    /// Whether a node can be asked.
+    fn answers_questions(&self, at: NodeIndex) -> bool {
+        let node = &self.nodes[at];
+        let is_open = node.out.is_some_and(|link| {
+            let link = self.links.get(link);
+            link.is_some_and(|link| link.is_open)
+        });
+        is_open && !node.flags.contains(NodeFlags::FAIL)
+    }
+
     /// The primaries of the other shards with slots.
     pub fn other_shards(&self) -> Result<Vec<NodeId>, Unanswered> {
         let mine = self.me().primary.unwrap_or(ME);
@@ -38,13 +111,8 @@ impl Cluster {
         }
         shards.remove(&mine);
         let ids = shards.into_iter().map(|at| {
-            let node = &self.nodes[at];
-            let is_open = node.out.is_some_and(|link| {
-                let link = self.links.get(link);
-                link.is_some_and(|link| link.is_open)
-            });
-            if is_open && !node.flags.contains(NodeFlags::FAIL) {
-                Ok(node.id)
+            if self.answers_questions(at) {
+                Ok(self.nodes[at].id)
             } else {
                 Err(Unanswered::Shard)
             }

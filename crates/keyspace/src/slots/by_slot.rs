@@ -167,6 +167,11 @@ impl Keyspace {
         hidden.is_some_and(|hidden| hidden.has(self.hasher.hash(key).slot()))
     }
 
+    /// Whether any slot's keys are hidden.
+    pub fn has_hidden(&self) -> bool {
+        self.hidden.is_some()
+    }
+
     /// Whether a slot's keys are hidden.
     pub fn is_hidden(&self, slot: u16) -> bool {
         self.hidden.as_ref().is_some_and(|hidden| hidden.has(slot))

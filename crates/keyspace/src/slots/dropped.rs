@@ -50,6 +50,8 @@ pub(crate) struct DroppedSlots {
     /// Entries of a step.
     pub(super) scratch: Vec<Entry>,
     pub(super) progress: DropProgress,
+    /// Times that slots with keys were dropped.
+    pub(super) times: u64,
 }
 
 impl DroppedSlots {

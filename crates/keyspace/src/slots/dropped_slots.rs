@@ -49,6 +49,7 @@ impl Keyspace {
         let Some(keys) = self.dbs[db].take_slots(slots) else {
             return 0;
         };
+        self.dropped.times += 1;
         let count = keys.len();
         let informed = informed & self.effects.wanted_by();
         let mut dropped = Dropped {
@@ -68,6 +69,11 @@ impl Keyspace {
             self.dropped.queue.push_back(dropped)
         }
         count
+    }
+
+    /// Times that slots with keys were dropped so far: there are no events for their keys.
+    pub fn slot_drops(&self) -> u64 {
+        self.dropped.times
     }
 
     /// Whether dropped slots still have deletions to be recorded, or memory to be freed.

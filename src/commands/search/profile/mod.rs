@@ -8,7 +8,7 @@
 
 mod hybrid;
 
-use super::row::{READS, SEARCHING, catch_up};
+use super::row::{READS, SEARCHING, catch_up_alone};
 use super::walk::Walk;
 use super::{aggregate, query};
 use crate::server::{Call, CommandResult, Spec};
@@ -44,7 +44,7 @@ struct Times {
 /// match).
 fn profile(call: &mut Call<'_>) -> CommandResult {
     let began = clock::cycles();
-    catch_up(call)?;
+    catch_up_alone(call)?;
     let args = call.args;
     let searches = args.is(2, "SEARCH");
     let is_hybrid = args.is(2, "HYBRID");

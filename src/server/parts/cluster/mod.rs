@@ -11,7 +11,9 @@ pub mod slot_stats;
 mod surveys;
 
 pub(in crate::server) use file::StateFile;
-pub(in crate::server) use surveys::{ANSWER_BYTES_MAX, Message, Surveys, asked, question};
+pub(in crate::server) use surveys::{
+    ANSWER_BYTES_MAX, Asked, Message, OTHER_SLOTS, Pending, Surveys, asked, question,
+};
 
 use std::collections::VecDeque;
 

@@ -1,15 +1,23 @@
 //! Questions of commands to all other shards, and the answers that are complete.
 //!
-//!     number u64 | database u32 | count u32 | (length u32, word) ...     a question: the command
+//!     number u64 | database u32 | count u32 | (length u32, word) ...
+//!                | slots: (first u16, last u16) ...                      a question: the command
 //!     number u64 | bytes of the command's own                            an answer
+//!     0 u64      | bytes of definitions (`server::search::spread`)       a message without answer
+//!
+//! A question that names slots is answered by the node whose slots are exactly these, once its view
+//! of them is the asker's: it waits for [`VIEWS_MS`] and then says that they differ
+//! ([`OTHER_SLOTS`]), so that the asker, who may be late itself, asks anew.
 //!
 //! Invariants
 //!   1. A survey is complete when each node that was asked has answered, once.
 //!   2. What is held of answers is bounded, for each node and for each survey; a survey that is
 //!      given up, or whose client is gone, ends with its time.
+//!   3. Questions that are being answered in slices are bounded, too.
 //!
 //! Cost: O(nodes) for each survey.
 
+use std::any::Any;
 use std::collections::{HashMap, VecDeque};
 
 use russet_cluster::NodeId;
@@ -21,6 +29,12 @@ pub(in crate::server) const ANSWER_BYTES_MAX: usize = 64 << 20;
 const SURVEY_BYTES_MAX: usize = 256 << 20;
 /// Surveys under way.
 const SURVEYS_MAX: usize = 1024;
+/// Questions that are being answered.
+const PENDING_MAX: usize = 4096;
+/// Milliseconds that a question waits for this node's view of the slots to be the asker's.
+const VIEWS_MS: u64 = 25;
+/// The answer of a node whose slots are not those of the question.
+pub(in crate::server) const OTHER_SLOTS: &[u8] = b"!";
 
 /// See the module.
 #[derive(Default)]
@@ -30,9 +44,30 @@ pub(crate) struct Surveys {
     /// Messages that came in this turn.
     inbox: VecDeque<Message>,
     /// The answers for the command that runs again.
-    complete: Option<Vec<Vec<u8>>>,
+    complete: Option<Complete>,
     /// A command runs to answer another node.
     pub is_answering: bool,
+    /// What that command has still to do.
+    left: Option<Box<dyn Any + Send>>,
+    /// Questions that are being answered, or wait for this node's view of the slots.
+    pending: VecDeque<Pending>,
+}
+
+/// The answers of all nodes that were asked, by their ids.
+pub(in crate::server) struct Complete {
+    pub answers: Vec<Vec<u8>>,
+    /// Monotonic milliseconds at which the survey would have ended.
+    pub until_ms: u64,
+}
+
+/// A question that is being answered.
+pub(in crate::server) struct Pending {
+    pub from: NodeId,
+    pub payload: Vec<u8>,
+    /// What its command has still to do; `None`: it has not begun.
+    pub task: Option<Box<dyn Any + Send>>,
+    /// Monotonic milliseconds until which it waits for this node's view of the slots.
+    pub waits_until_ms: u64,
 }
 
 /// A message of another node.
@@ -44,7 +79,7 @@ pub(in crate::server) enum Message {
 struct Survey {
     client: ClientId,
     awaited: Vec<NodeId>,
-    answers: Vec<Vec<u8>>,
+    answers: Vec<(NodeId, Vec<u8>)>,
     bytes: usize,
     /// Monotonic milliseconds.
     until_ms: u64,
@@ -102,22 +137,79 @@ impl Surveys {
             self.open.remove(&number);
             return None;
         }
-        survey.answers.push(bytes.to_vec());
+        survey.answers.push((from, bytes.to_vec()));
         if !survey.awaited.is_empty() {
             return None;
         }
         let survey = self.open.remove(&number)?;
-        self.complete = Some(survey.answers);
+        let mut answers = survey.answers;
+        answers.sort_by_key(|(node, _)| *node);
+        let answers = answers.into_iter().map(|(_, bytes)| bytes).collect();
+        self.complete = Some(Complete {
+            answers,
+            until_ms: survey.until_ms,
+        });
         Some((survey.client, number))
     }
 
-    pub fn take_complete(&mut self) -> Option<Vec<Vec<u8>>> {
+    pub fn take_complete(&mut self) -> Option<Complete> {
         self.complete.take()
+    }
+
+    /// Whether a survey has ended, and its answers are for the command that runs.
+    pub fn has_complete(&self) -> bool {
+        self.complete.is_some()
+    }
+
+    /// Keeps what the command that answers has still to do.
+    pub fn leave(&mut self, task: Box<dyn Any + Send>) {
+        self.left = Some(task);
+    }
+
+    pub fn take_left(&mut self) -> Option<Box<dyn Any + Send>> {
+        self.left.take()
+    }
+
+    /// Keeps a question to be answered, or to be continued. `false`: there are too many.
+    pub fn put(&mut self, pending: Pending) -> bool {
+        let has_room = self.pending.len() < PENDING_MAX;
+        if has_room {
+            self.pending.push_back(pending);
+        }
+        has_room
+    }
+
+    /// A question that has come now.
+    pub fn pending(from: NodeId, payload: Vec<u8>, now_ms: u64) -> Pending {
+        Pending {
+            from,
+            payload,
+            task: None,
+            waits_until_ms: now_ms + VIEWS_MS,
+        }
+    }
+
+    pub fn next_pending(&mut self) -> Option<Pending> {
+        self.pending.pop_front()
+    }
+
+    pub fn pending_len(&self) -> usize {
+        self.pending.len()
+    }
+
+    /// Whether questions are being answered that need not wait for anything.
+    pub fn has_tasks(&self) -> bool {
+        self.pending.iter().any(|its| its.task.is_some())
     }
 }
 
-/// A question's bytes.
-pub(in crate::server) fn question(number: u64, db: DbIndex, args: Args<'_>) -> Vec<u8> {
+/// A question's bytes; `slots`: those that the node is asked for.
+pub(in crate::server) fn question(
+    number: u64,
+    db: DbIndex,
+    args: Args<'_>,
+    slots: &[(u16, u16)],
+) -> Vec<u8> {
     let mut out = number.to_be_bytes().to_vec();
     let mut write = |n: usize| out.extend_from_slice(&(n as u32).to_be_bytes());
     write(db.0 as usize);
@@ -126,11 +218,24 @@ pub(in crate::server) fn question(number: u64, db: DbIndex, args: Args<'_>) -> V
         out.extend_from_slice(&(word.len() as u32).to_be_bytes());
         out.extend_from_slice(word);
     }
+    for (first, last) in slots {
+        out.extend_from_slice(&first.to_be_bytes());
+        out.extend_from_slice(&last.to_be_bytes());
+    }
     out
 }
 
-/// A question's number, database and words. `None`: it is damaged.
-pub(in crate::server) fn asked(payload: &[u8]) -> Option<(u64, DbIndex, OwnedArgs)> {
+/// A question as it was asked.
+pub(in crate::server) struct Asked {
+    pub number: u64,
+    pub db: DbIndex,
+    pub args: OwnedArgs,
+    /// Empty: none were named.
+    pub slots: Vec<(u16, u16)>,
+}
+
+/// A question of its bytes. `None`: it is damaged.
+pub(in crate::server) fn asked(payload: &[u8]) -> Option<Asked> {
     fn number(from: &mut &[u8]) -> Option<u32> {
         let (number, rest) = from.split_first_chunk()?;
         *from = rest;
@@ -145,8 +250,17 @@ pub(in crate::server) fn asked(payload: &[u8]) -> Option<(u64, DbIndex, OwnedArg
         args.push(word);
         rest = after;
     }
-    rest.is_empty()
-        .then_some((u64::from_be_bytes(*first), db, args))
+    let (ranges, rest) = rest.as_chunks::<4>();
+    let slots = ranges.iter().map(|&[a, b, c, d]| {
+        let (first, last) = (u16::from_be_bytes([a, b]), u16::from_be_bytes([c, d]));
+        (first, last)
+    });
+    rest.is_empty().then(|| Asked {
+        number: u64::from_be_bytes(*first),
+        db,
+        args,
+        slots: slots.collect(),
+    })
 }
 
 #[cfg(test)]
@@ -160,13 +274,16 @@ mod tests {
     #[test]
     fn questions_are_read_as_they_were_written() {
         let words: OwnedArgs = [&b"TS.MGET"[..], b"FILTER", b""].into_iter().collect();
-        let bytes = question(7, DbIndex(3), words.args());
-        let (number, db, args) = asked(&bytes).expect("whole");
-        assert_eq!((number, db), (7, DbIndex(3)));
-        assert_eq!(args.args().to_vec(), words.args().to_vec());
-        for len in 0..bytes.len() {
+        let slots = [(0, 5), (7, 16383)];
+        let bytes = question(7, DbIndex(3), words.args(), &slots);
+        let its = asked(&bytes).expect("whole");
+        assert_eq!((its.number, its.db), (7, DbIndex(3)));
+        assert_eq!(its.args.args().to_vec(), words.args().to_vec());
+        assert_eq!(its.slots, slots);
+        for len in 0..bytes.len() - 8 {
             assert!(asked(&bytes[..len]).is_none());
         }
+        assert!(asked(&bytes[..bytes.len() - 1]).is_none());
     }
 
     #[test]
@@ -180,10 +297,9 @@ mod tests {
         assert_eq!(surveys.take_answer(node(0), &answer(b"a")), None);
         let done = surveys.take_answer(node(1), &answer(b"b"));
         assert_eq!(done, Some((ClientId(5), number)));
-        assert_eq!(
-            surveys.take_complete(),
-            Some(vec![b"a".to_vec(), b"b".to_vec()])
-        );
+        let complete = surveys.take_complete().expect("all have answered");
+        assert_eq!(complete.answers, [b"a", b"b"]);
+        assert_eq!(complete.until_ms, 100);
         assert_eq!(surveys.take_answer(node(1), &answer(b"b")), None);
         // One whose time is over is given up.
         surveys.begin(ClientId(5), vec![node(0)], (0, 100));

@@ -10,6 +10,7 @@
 //!
 //! Cost without an index: none; a change of a key costs O(indexes * prefixes).
 
+mod catalog;
 mod cursors;
 
 use std::collections::BTreeMap;
@@ -20,6 +21,7 @@ use russet_search::index::Index;
 use russet_search::schema::{Schema, words};
 use russet_search::text::TextSettings;
 
+pub(in crate::server) use catalog::{Catalog, Definitions, Kind, Line, Message};
 pub use cursors::{Cursor, Cursors};
 
 /// The database whose keys are indexed.
@@ -49,6 +51,8 @@ pub struct Held {
     pub birth: u64,
     /// A bit for each dialect that was asked in.
     pub dialects: u8,
+    /// Slots were dropped: documents from this number on may be of keys that went with them.
+    pub sweep: Option<u32>,
 }
 
 /// See the module.
@@ -65,9 +69,34 @@ pub struct Indexes {
     pub cursors: Cursors,
     /// Removed indexes whose memory is still to be freed.
     removed: Vec<Held>,
+    /// Changes of definitions.
+    changes: u64,
+    /// What a cluster's node knows of the definitions of others.
+    pub(in crate::server) catalog: Catalog,
+    /// The drops of slots that the indexes have been swept for.
+    drops: u64,
 }
 
 impl Indexes {
+    /// The definitions have changed.
+    pub fn count_change(&mut self) {
+        self.changes += 1;
+    }
+
+    /// Changes of definitions so far.
+    pub fn changes(&self) -> u64 {
+        self.changes
+    }
+
+    /// Slots have been dropped, so many times: documents of their keys are looked for.
+    pub fn note_drops(&mut self, drops: u64) {
+        if self.drops != drops {
+            self.drops = drops;
+            let held = self.held.values_mut();
+            held.for_each(|held| held.sweep = Some(0));
+        }
+    }
+
     /// Whether there is no index.
     #[inline]
     pub fn is_empty(&self) -> bool {
@@ -138,7 +167,9 @@ impl Indexes {
             used_ms: now_ms,
             birth: self.births,
             dialects: 0,
+            sweep: None,
         };
+        self.changes += 1;
         self.held.insert(name.into(), held);
     }
 
@@ -214,6 +245,7 @@ impl Indexes {
     pub fn remove(&mut self, name: &[u8]) -> Option<(Box<[u8]>, Held)> {
         let name = self.aliases.get(name).map_or(name, |name| name);
         let (name, held) = self.held.remove_entry(name)?;
+        self.changes += 1;
         self.aliases.retain(|_, its| *its != name);
         self.cursors.end_of(&name);
         Some((name, held))
@@ -237,6 +269,7 @@ impl Indexes {
         self.aliases.clear();
         self.dictionaries.clear();
         self.changed.clear();
+        self.changes += 1;
     }
 
     /// Whether there is anything that changes of keys concern: a flush removes dictionaries, too.

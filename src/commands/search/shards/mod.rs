@@ -1,0 +1,231 @@
+//! Queries over all shards of a cluster: the node that a client asks asks every shard, itself among
+//! them, and makes one reply of the answers.
+//!
+//!     asked node: words of the client -> question -> every shard: the command, `of_shard`
+//!     shard:      "=" and the bytes of an [`Answer`], "-" and an error
+//!
+//! The asked node reads the words first, so errors in them and rights are its own; defaults that
+//! directives give are added to the words, so that all shards go by the same ones.
+//!
+//! **Which documents count.** Each shard counts the documents of the slots that it is asked for,
+//! which must be all slots that it has (`server::cluster::surveys`): a slot is counted once, by the
+//! node that has it as it answers. Documents in slots that are being received, or that another node
+//! has claimed, do not count ([`Walk`]). While SETSLOT moves keys one by one, those that have
+//! arrived count at the new node; one that moves as it is counted may be left out, or be there
+//! twice; rows with equal keys are one.
+//!
+//! Cost: that of the query at each shard, and O(rows of all shards) here, at once.
+
+mod reducible;
+
+use super::row::{readable, refusal};
+use super::walk::Walk;
+use crate::server::{Call, Server};
+use russet_command::CommandError;
+use russet_resp::OwnedArgs;
+use russet_search::error::{NO_CURSOR, SearchError};
+use russet_search::pipeline::{Pipeline, distance_names};
+use russet_search::query::{Kind, Node, Reach};
+use russet_search::request::{AggregateRequest, Limit, Options, SearchRequest};
+use russet_search::shards::{Answer, Order, ShardRow, keep_nearest, merge};
+
+pub(super) use reducible::{spelling, tag_values};
+
+const DAMAGED: CommandError =
+    CommandError::Text("ERR The answer of a shard is damaged, or of another release");
+
+/// Milliseconds that shards may take longer than the query's own time.
+const GRACE_MS: u64 = 2000;
+/// Milliseconds for a query without a time of its own.
+const WAIT_MS: u64 = 60_000;
+
+/// Rows of all shards, in order.
+pub(super) struct Merged {
+    /// Documents that match.
+    pub total: u64,
+    /// Each with the number of its shard.
+    pub rows: Vec<(usize, ShardRow)>,
+    /// The names of the places of each shard's rows.
+    pub names: Vec<Vec<Vec<u8>>>,
+    pub warnings: Vec<String>,
+}
+
+/// The number of nearest vectors that a query is for.
+pub(super) fn nearest_of(root: Option<&Node>) -> Option<usize> {
+    match &root?.kind {
+        Kind::Vector(vector) => match vector.reach {
+            Reach::Nearest(k) => Some(usize::try_from(k).unwrap_or(usize::MAX)),
+            Reach::Within(_) => None,
+        },
+        _ => None,
+    }
+}
+
+/// The rows of FT.SEARCH. `None`: the client waits, and the command runs again.
+pub(super) fn search(
+    call: &mut Call<'_>,
+    request: &SearchRequest,
+) -> Result<Option<Merged>, CommandError> {
+    let held = readable(call, call.args.at(1))?;
+    let root = request.query(call.args.at(2), held.index.schema());
+    let root = root.map_err(|error| refusal(&error))?;
+    let k = nearest_of(root.as_ref());
+    let limit = request.limit();
+    let most = match (k, limit.count) {
+        (_, 0) => 0,
+        (Some(k), _) => k as u64,
+        (None, count) => limit.offset.saturating_add(count),
+    };
+    let most = most.min(i64::MAX as u64).to_string();
+    let words = [&b"LIMIT"[..], b"0", most.as_bytes()];
+    let question = question(call, &request.options, &words, true);
+    let Some(mut answers) = ask(call, &question, &request.options)? else {
+        return Ok(None);
+    };
+    let mut total: u64 = answers.iter().map(|answer| answer.total).sum();
+    if let Some(k) = k {
+        total = total.min(k as u64);
+        keep_nearest(&mut answers, k);
+    }
+    let order = match &request.sort {
+        None => Order::Score,
+        Some(key) => Order::Key {
+            is_descending: key.is_descending,
+        },
+    };
+    let size = |n: u64| usize::try_from(n).unwrap_or(usize::MAX);
+    let Limit { offset, count } = limit;
+    let rows = merge(&mut answers, order, size(offset), size(count));
+    let warnings = warnings_of(&answers);
+    let names = answers.into_iter().map(|answer| answer.names).collect();
+    Ok(Some(Merged {
+        total,
+        rows,
+        names,
+        warnings,
+    }))
+}
+
+/// A walk over the rows of all shards for FT.AGGREGATE. `None`: the client waits, and the command
+/// runs again.
+pub(super) fn aggregate(
+    call: &mut Call<'_>,
+    request: &AggregateRequest,
+) -> Result<Option<Walk>, CommandError> {
+    let name = call.args.at(1);
+    let held = readable(call, name)?;
+    let schema = held.index.schema();
+    let root = request.options.query(call.args.at(2), schema);
+    let root = root.map_err(|error| refusal(&error))?;
+    let distances = root.as_ref().map_or(Vec::new(), distance_names);
+    let k = nearest_of(root.as_ref());
+    let pipeline = Pipeline::aggregate(request, schema, &distances);
+    let pipeline = pipeline.map_err(|error| refusal(&error))?;
+    check_cursors(call.server, name, &request.options)?;
+    let question = question(call, &request.options, &[], true);
+    let Some(mut answers) = ask(call, &question, &request.options)? else {
+        return Ok(None);
+    };
+    if let Some(k) = k {
+        keep_nearest(&mut answers, k);
+    }
+    let warnings = warnings_of(&answers);
+    let mut pipeline = pipeline.of_shards(k.is_some());
+    answers
+        .into_iter()
+        .for_each(|answer| pipeline.take_shard(answer));
+    let walk = Walk::of_shards(call, name, &request.options, pipeline, warnings)?;
+    Ok(Some(walk))
+}
+
+/// Whether an index may have one more cursor, if one is asked for.
+pub(super) fn check_cursors(
+    server: &Server,
+    name: &[u8],
+    options: &Options,
+) -> Result<(), CommandError> {
+    let (of_index, _) = server.search.cursors.count(name);
+    if options.cursor.is_some() && of_index as u64 >= server.config.search_index_cursor_limit {
+        let error = SearchError::new(NO_CURSOR, "Too many cursors allocated for index");
+        return Err(refusal(&error));
+    }
+    Ok(())
+}
+
+/// The words of the client, then others, then those that directives stand for. `scores`: whether a
+/// scorer is one of these, and a dialect.
+fn question(call: &Call<'_>, options: &Options, more: &[&[u8]], scores: bool) -> OwnedArgs {
+    let config = &call.server.config;
+    let dialect = options.dialect.number().to_string();
+    let timeout = timeout_ms(call.server, options).to_string();
+    let mut words = OwnedArgs::new();
+    words.push(call.name.as_bytes());
+    call.args.from(1).iter().for_each(|word| words.push(word));
+    more.iter().for_each(|word| words.push(word));
+    if scores {
+        words.push(b"DIALECT");
+        words.push(dialect.as_bytes());
+        if options.scorer.is_none() {
+            words.push(b"SCORER");
+            let scorer = super::settings::default_scorer(config.search_default_scorer);
+            words.push(scorer.name().as_bytes());
+        }
+    }
+    words.push(b"TIMEOUT");
+    words.push(timeout.as_bytes());
+    words
+}
+
+fn timeout_ms(server: &Server, options: &Options) -> u64 {
+    options.timeout_ms.unwrap_or(server.config.search_timeout)
+}
+
+/// The answers of all shards, in the order of their nodes' ids.
+fn ask(
+    call: &mut Call<'_>,
+    question: &OwnedArgs,
+    options: &Options,
+) -> Result<Option<Vec<Answer>>, CommandError> {
+    let wait_ms = match timeout_ms(call.server, options) {
+        0 => WAIT_MS,
+        timeout_ms => timeout_ms.saturating_add(GRACE_MS),
+    };
+    let Some(answers) = call.ask_all_shards(question.args(), wait_ms)? else {
+        return Ok(None);
+    };
+    let answers = answers.iter().map(|bytes| {
+        let bytes = bytes.strip_prefix(b"=");
+        bytes.and_then(Answer::read).ok_or(DAMAGED)
+    });
+    answers.collect::<Result<_, _>>().map(Some)
+}
+
+fn warnings_of(answers: &[Answer]) -> Vec<String> {
+    let mut all: Vec<String> = Vec::new();
+    for warning in answers.iter().flat_map(|answer| &answer.warnings) {
+        if !all.contains(warning) {
+            all.push(warning.clone());
+        }
+    }
+    all
+}
+
+/// Answers another node.
+pub(super) fn answer(call: &mut Call<'_>, answer: &Answer) {
+    call.reply.raw(&[b"=", &*answer.bytes()].concat());
+}
+
+/// Answers another node with the rows of a walk that is over.
+pub(super) fn answer_rows(call: &mut Call<'_>, walk: &mut Walk) {
+    let rows = walk.take_rows();
+    let held = call.server.search.get(walk.index());
+    let its = Answer::of(rows, walk.pipeline(), |row| {
+        let Some((document, held)) = row.document.zip(held) else {
+            return (None, None);
+        };
+        let index = &held.index;
+        (index.living_key(document), index.payload(document))
+    });
+    let warnings = walk.warnings().map(str::to_owned).collect();
+    answer(call, &Answer { warnings, ..its });
+}

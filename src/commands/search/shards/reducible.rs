@@ -1,0 +1,172 @@
+//! Answers of shards that are lists of names with numbers: TAGVALS, SPELLCHECK.
+
+use super::{Answer, DAMAGED, WAIT_MS};
+use crate::server::Call;
+use russet_command::CommandError;
+use russet_resp::OwnedArgs;
+use russet_search::expression::Value;
+use russet_search::shards::ShardRow;
+use russet_search::spelling::Misspelled;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// The answers of all shards to the client's own words. `None`: the client waits, and the command
+/// runs again.
+fn ask_same(call: &mut Call<'_>) -> Result<Option<Vec<Answer>>, CommandError> {
+    let mut words = OwnedArgs::new();
+    words.push(call.name.as_bytes());
+    call.args.from(1).iter().for_each(|word| words.push(word));
+    let Some(answers) = call.ask_all_shards(words.args(), WAIT_MS)? else {
+        return Ok(None);
+    };
+    let answers = answers.iter().map(|bytes| {
+        let bytes = bytes.strip_prefix(b"=");
+        bytes.and_then(Answer::read).ok_or(DAMAGED)
+    });
+    answers.collect::<Result<_, _>>().map(Some)
+}
+
+/// The tags that documents of any shard have.
+pub(in crate::commands::search) fn tag_values(
+    call: &mut Call<'_>,
+    own: Vec<Vec<u8>>,
+) -> Result<Option<Vec<Vec<u8>>>, CommandError> {
+    if call.is_for_other_node() {
+        let names = own;
+        super::answer(
+            call,
+            &Answer {
+                names,
+                ..Answer::default()
+            },
+        );
+        return Ok(None);
+    }
+    if !call.is_of_many_shards()? {
+        return Ok(Some(own));
+    }
+    let Some(answers) = ask_same(call)? else {
+        return Ok(None);
+    };
+    let all = answers.into_iter().flat_map(|answer| answer.names);
+    let all: BTreeSet<Vec<u8>> = all.collect();
+    Ok(Some(all.into_iter().collect()))
+}
+
+/// The words that no document of any shard has, with the number of all documents.
+pub(in crate::commands::search) fn spelling(
+    call: &mut Call<'_>,
+    own: Vec<Misspelled>,
+    documents: usize,
+) -> Result<Option<(Vec<Misspelled>, usize)>, CommandError> {
+    if call.is_for_other_node() {
+        let answer = Answer {
+            total: documents as u64,
+            names: vec![Vec::new()],
+            rows: own.iter().map(row_of).collect(),
+            ..Answer::default()
+        };
+        super::answer(call, &answer);
+        return Ok(None);
+    }
+    if !call.is_of_many_shards()? {
+        return Ok(Some((own, documents)));
+    }
+    let Some(answers) = ask_same(call)? else {
+        return Ok(None);
+    };
+    Ok(Some(merged(&answers)))
+}
+
+fn row_of(of: &Misspelled) -> ShardRow {
+    let pair = |(documents, term): &(usize, Vec<u8>)| {
+        let documents = Value::Number(*documents as f64);
+        Value::List(vec![documents, Value::Text(term.clone())])
+    };
+    let suggestions = of.suggestions.iter().map(pair).collect();
+    ShardRow {
+        key: of.word.clone(),
+        score: 0.0,
+        distance: f64::NAN,
+        explanation: None,
+        sort_key: None,
+        payload: None,
+        is_gone: false,
+        values: vec![(0, Value::List(suggestions))],
+    }
+}
+
+/// The words that all shards miss, with the documents of all for each suggestion.
+fn merged(answers: &[Answer]) -> (Vec<Misspelled>, usize) {
+    let documents = answers.iter().map(|answer| answer.total as usize).sum();
+    let Some((first, others)) = answers.split_first() else {
+        return (Vec::new(), documents);
+    };
+    let mut found: Vec<Misspelled> = Vec::new();
+    // A word that stands twice in the query is there twice, in the same places.
+    for row in &first.rows {
+        let mut all = BTreeMap::new();
+        add(row, &mut all);
+        let is_missed = others.iter().all(|answer| {
+            let its = answer.rows.iter().find(|its| its.key == row.key);
+            its.is_some_and(|its| {
+                add(its, &mut all);
+                true
+            })
+        });
+        if is_missed {
+            let suggestions = all.into_iter().map(|(term, count)| (count, term));
+            let mut suggestions: Vec<_> = suggestions.collect();
+            suggestions.sort_by_key(|(count, _)| std::cmp::Reverse(*count));
+            found.push(Misspelled {
+                word: row.key.clone(),
+                suggestions,
+            });
+        }
+    }
+    (found, documents)
+}
+
+fn add(row: &ShardRow, all: &mut BTreeMap<Vec<u8>, usize>) {
+    let Some((_, Value::List(pairs))) = row.values.first() else {
+        return;
+    };
+    for pair in pairs {
+        if let Value::List(pair) = pair
+            && let [Value::Number(documents), Value::Text(term)] = &pair[..]
+        {
+            *all.entry(term.clone()).or_default() += *documents as usize;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn missed(word: &str, suggestions: &[(usize, &str)]) -> Misspelled {
+        let suggestions = suggestions.iter();
+        Misspelled {
+            word: word.as_bytes().to_vec(),
+            suggestions: suggestions
+                .map(|(n, term)| (*n, term.as_bytes().to_vec()))
+                .collect(),
+        }
+    }
+
+    fn answer(total: u64, words: &[Misspelled]) -> Answer {
+        Answer {
+            total,
+            rows: words.iter().map(row_of).collect(),
+            ..Answer::default()
+        }
+    }
+
+    #[test]
+    fn words_that_a_shard_has_are_right() {
+        let one = answer(3, &[missed("helo", &[(1, "help")]), missed("wrld", &[])]);
+        let two = answer(4, &[missed("helo", &[(1, "hello"), (1, "help")])]);
+        let (found, documents) = merged(&[one, two]);
+        assert_eq!(documents, 7);
+        assert_eq!(found, [missed("helo", &[(2, "help"), (1, "hello")])]);
+    }
+}

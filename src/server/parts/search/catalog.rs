@@ -1,0 +1,303 @@
+//! Definitions as the nodes of a cluster compare and send them.
+//!
+//!     message      kind: u8 | has slots: u8 | version: u64 | digest: 16 bytes | definitions
+//!     definitions  as commands: count: u32 | words: u32 | length: u32, word ...
+//!
+//! A change of definitions is made at all primaries with slots by the command itself. A node that
+//! missed it (it joins, gets its first slots, was away, has started again, or was promoted) learns
+//! of it by notes: each primary that has definitions sends its version and the digest of them to
+//! one other in turn, each second, and to all when they have changed. `server::search::spread` has
+//! the exchange.
+//!
+//! **Which definitions win.** A version counts the changes that a primary with slots has seen since
+//! it started. Of two nodes
+//!   1. the one with the lower version takes over all definitions of the other: it creates, alters
+//!      and drops until they are the same;
+//!   2. with equal versions, 0 at both among them, both have the union: of two indexes with one name
+//!      the one whose words are later in the order of bytes, of an alias the later target, of a
+//!      dictionary all terms. If that is new to both, it is a further version, unless it is 0;
+//!   3. a node without slots takes over, and is never taken from, while the other has slots.
+//!
+//! A change that was acknowledged is at all primaries with slots, so their versions have counted
+//! it. Versions are in no file: a node that starts takes over what the others have now.
+//!
+//! Invariant: the digest is that of the definitions when `seen` changes were counted.
+//! Cost: O(definitions) after each change; a message a second without any.
+
+use super::{Indexes, synonyms_of};
+use russet_base::hashing::xxh3;
+use russet_resp::OwnedArgs;
+use russet_search::schema::words;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// A command.
+pub(in crate::server) type Line = Vec<Vec<u8>>;
+
+/// What a node knows of its definitions and those of others.
+#[derive(Default)]
+pub(crate) struct Catalog {
+    pub version: u64,
+    pub digest: u128,
+    /// The changes that were counted when the digest was made; `None`: it was not yet.
+    pub seen: Option<u64>,
+    /// The next node that is sent a note, in turn.
+    pub turn: usize,
+    /// Monotonic milliseconds of the next note.
+    pub due_ms: u64,
+    /// All nodes are to be sent a note.
+    pub has_news: bool,
+}
+
+/// Definitions by what they define.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(in crate::server) struct Definitions {
+    /// The commands of an index: CREATE, and SYNUPDATE for each term of a group.
+    pub indexes: BTreeMap<Vec<u8>, Vec<Line>>,
+    pub aliases: BTreeMap<Vec<u8>, Vec<u8>>,
+    pub dictionaries: BTreeMap<Vec<u8>, BTreeSet<Vec<u8>>>,
+}
+
+/// What nodes send each other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::server) enum Kind {
+    /// Its version and digest.
+    Note = 1,
+    /// The same, and it wants the receiver's definitions.
+    Request = 2,
+    /// The same, with its definitions.
+    Content = 3,
+}
+
+/// A message.
+#[derive(Debug, PartialEq, Eq)]
+pub(in crate::server) struct Message<'a> {
+    pub kind: Kind,
+    pub has_slots: bool,
+    pub version: u64,
+    pub digest: u128,
+    pub content: &'a [u8],
+}
+
+impl Message<'_> {
+    pub fn bytes(&self) -> Vec<u8> {
+        let mut out = vec![self.kind as u8, self.has_slots.into()];
+        out.extend_from_slice(&self.version.to_be_bytes());
+        out.extend_from_slice(&self.digest.to_be_bytes());
+        out.extend_from_slice(self.content);
+        out
+    }
+
+    /// The message of bytes. `None`: they are damaged.
+    pub fn read(bytes: &[u8]) -> Option<Message<'_>> {
+        let (&[kind, has_slots], rest) = bytes.split_first_chunk()?;
+        let (version, rest) = rest.split_first_chunk()?;
+        let (digest, content) = rest.split_first_chunk()?;
+        Some(Message {
+            kind: match kind {
+                1 => Kind::Note,
+                2 => Kind::Request,
+                3 => Kind::Content,
+                _ => return None,
+            },
+            has_slots: has_slots != 0,
+            version: u64::from_be_bytes(*version),
+            digest: u128::from_be_bytes(*digest),
+            content,
+        })
+    }
+}
+
+fn line(words: &[&[u8]]) -> Line {
+    words.iter().map(|word| word.to_vec()).collect()
+}
+
+impl Definitions {
+    pub fn of(indexes: &Indexes) -> Definitions {
+        let mut all = Definitions::default();
+        for (name, held) in indexes.iter() {
+            let mut schema = held.index.schema().clone();
+            // It is about the keys of the node that was asked, then.
+            schema.skips_scan = false;
+            let mut create = line(&[b"FT._CREATEIFNX", name]);
+            create.append(&mut words(&schema));
+            let mut lines = vec![create];
+            for (term, groups) in synonyms_of(&held.index) {
+                for group in groups {
+                    let words: [&[u8]; 5] =
+                        [b"FT.SYNUPDATE", name, &group, b"SKIPINITIALSCAN", &term];
+                    lines.push(line(&words));
+                }
+            }
+            all.indexes.insert(name.to_vec(), lines);
+            for alias in indexes.aliases_of(name) {
+                all.aliases.insert(alias.to_vec(), name.to_vec());
+            }
+        }
+        for (name, terms) in &indexes.dictionaries {
+            if !terms.is_empty() {
+                let terms = terms.iter().map(|term| term.to_vec());
+                all.dictionaries.insert(name.to_vec(), terms.collect());
+            }
+        }
+        all
+    }
+
+    /// The commands that make them.
+    fn lines(&self) -> impl Iterator<Item = Line> {
+        let indexes = self.indexes.values().flatten().cloned();
+        let aliases = self.aliases.iter();
+        let aliases = aliases.map(|(alias, name)| line(&[b"FT.ALIASUPDATE", alias, name]));
+        let dictionaries = self.dictionaries.iter().map(|(name, terms)| {
+            let mut add = line(&[b"FT.DICTADD", name]);
+            add.extend(terms.iter().cloned());
+            add
+        });
+        indexes.chain(aliases).chain(dictionaries)
+    }
+
+    pub fn bytes(&self) -> Vec<u8> {
+        let mut out = Vec::new();
+        let size = |out: &mut Vec<u8>, n: usize| out.extend_from_slice(&(n as u32).to_be_bytes());
+        size(&mut out, self.lines().count());
+        for line in self.lines() {
+            size(&mut out, line.len());
+            for word in &line {
+                size(&mut out, word.len());
+                out.extend_from_slice(word);
+            }
+        }
+        out
+    }
+
+    /// The definitions of bytes. `None`: they are damaged.
+    pub fn read(mut from: &[u8]) -> Option<Definitions> {
+        fn size(from: &mut &[u8]) -> Option<usize> {
+            let (size, rest) = from.split_first_chunk()?;
+            *from = rest;
+            Some(u32::from_be_bytes(*size) as usize)
+        }
+        let mut all = Definitions::default();
+        for _ in 0..size(&mut from)? {
+            let mut line = OwnedArgs::new();
+            for _ in 0..size(&mut from)? {
+                let len = size(&mut from)?;
+                let (word, rest) = from.split_at_checked(len)?;
+                line.push(word);
+                from = rest;
+            }
+            all.take(
+                line.args()
+                    .to_vec()
+                    .iter()
+                    .map(|word| word.to_vec())
+                    .collect(),
+            )?;
+        }
+        from.is_empty().then_some(all)
+    }
+
+    fn take(&mut self, line: Line) -> Option<()> {
+        let name = line.get(1)?.clone();
+        match line[0].as_slice() {
+            b"FT._CREATEIFNX" => _ = self.indexes.insert(name, vec![line]),
+            b"FT.SYNUPDATE" if line.len() == 5 => self.indexes.get_mut(&name)?.push(line),
+            b"FT.ALIASUPDATE" if line.len() == 3 => {
+                _ = self.aliases.insert(name, line[2].clone());
+            }
+            b"FT.DICTADD" => {
+                let terms = line.into_iter().skip(2);
+                self.dictionaries.entry(name).or_default().extend(terms);
+            }
+            _ => return None,
+        }
+        Some(())
+    }
+
+    pub fn digest(&self) -> u128 {
+        xxh3::hash_128(&[&self.bytes()])
+    }
+
+    /// Both, by rule 2 of the module.
+    pub fn union(&self, other: &Definitions) -> Definitions {
+        let mut all = self.clone();
+        for (name, lines) in &other.indexes {
+            let its = all.indexes.entry(name.clone()).or_default();
+            if *its < *lines {
+                its.clone_from(lines);
+            }
+        }
+        for (alias, name) in &other.aliases {
+            let its = all.aliases.entry(alias.clone()).or_default();
+            if *its < *name {
+                its.clone_from(name);
+            }
+        }
+        for (name, terms) in &other.dictionaries {
+            let its = all.dictionaries.entry(name.clone()).or_default();
+            its.extend(terms.iter().cloned());
+        }
+        all
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn some(indexes: &[(&str, &str)], aliases: &[(&str, &str)], terms: &[&str]) -> Definitions {
+        let bytes = |text: &&str| text.as_bytes().to_vec();
+        let mut all = Definitions::default();
+        for (name, field) in indexes {
+            let words = [
+                &b"FT._CREATEIFNX"[..],
+                name.as_bytes(),
+                b"SCHEMA",
+                field.as_bytes(),
+            ];
+            all.indexes.insert(bytes(name), vec![line(&words)]);
+        }
+        for (alias, name) in aliases {
+            all.aliases.insert(bytes(alias), bytes(name));
+        }
+        if !terms.is_empty() {
+            all.dictionaries
+                .insert(b"d".to_vec(), terms.iter().map(bytes).collect());
+        }
+        all
+    }
+
+    #[test]
+    fn definitions_are_read_as_they_were_written() {
+        let all = some(&[("a", "x"), ("b", "")], &[("l", "a")], &["t", "u"]);
+        let bytes = all.bytes();
+        assert_eq!(Definitions::read(&bytes), Some(all));
+        for len in 0..bytes.len() {
+            assert_eq!(Definitions::read(&bytes[..len]), None);
+        }
+        let note = Message {
+            kind: Kind::Content,
+            has_slots: true,
+            version: 7,
+            digest: 1 << 100,
+            content: &bytes,
+        };
+        assert_eq!(Message::read(&note.bytes()), Some(note));
+        assert_eq!(Message::read(&[9; 40]), None);
+        assert_eq!(Message::read(&[1; 5]), None);
+    }
+
+    #[test]
+    fn a_union_is_the_same_from_both_sides() {
+        let one = some(&[("a", "x"), ("b", "y")], &[("l", "a")], &["t"]);
+        let two = some(&[("b", "z"), ("c", "y")], &[("l", "c"), ("m", "c")], &["u"]);
+        let both = some(
+            &[("a", "x"), ("b", "z"), ("c", "y")],
+            &[("l", "c"), ("m", "c")],
+            &["t", "u"],
+        );
+        assert_eq!(one.union(&two), both);
+        assert_eq!(two.union(&one), both);
+        assert_eq!(both.union(&one), both);
+        assert_ne!(one.digest(), two.digest());
+    }
+}
