@@ -17,6 +17,7 @@
 //! | `promoted` | slots that have moved stay when the target dies |
 //! | `storm` | slots that move between shards of which any part is killed, while clients write |
 //! | `roles` | what a connection may do that takes part in a migration |
+//! | `search` | indexes over all shards, from any node |
 //! | `series` | time series of all shards, from any node |
 //! | `unsynced` | a replica that never had its primary's data |
 //! | `tls`, `ipv6` | the bus under TLS, and over IPv6 |
@@ -37,6 +38,7 @@ mod mixed;
 mod moving;
 mod promoted;
 mod roles;
+mod search;
 mod series;
 mod shards;
 mod slots;
