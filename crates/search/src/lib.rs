@@ -18,7 +18,6 @@
 //! | `score` | the score of a document |
 //! | `search` | how a query is asked, apart from its text |
 //! | `schema` | which documents an index has, and how |
-//! | `shards` | answers of a cluster's shards, and how they are one |
 //! | `spelling` | words that no document has, and terms near to them |
 //! | `text` | words of texts |
 
@@ -38,7 +37,6 @@ pub mod request;
 pub mod schema;
 pub mod score;
 pub mod search;
-pub mod shards;
 pub mod spelling;
 pub mod text;
 

@@ -121,9 +121,10 @@ pub(super) fn begin(
     };
     Walk::begin(call, question, |schema, distances, root| {
         let pipeline = Pipeline::aggregate(request, schema, distances)?;
-        Ok(match is_answer {
-            true => pipeline.of_shard(shards::nearest_of(root).is_some()),
-            false => pipeline,
+        Ok(if is_answer {
+            pipeline.of_shard(shards::nearest_of(root).is_some())
+        } else {
+            pipeline
         })
     })
 }

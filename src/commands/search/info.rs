@@ -4,11 +4,13 @@
 //! are maps, numbers with a point doubles, and the flags of a field a list of their own.
 
 use super::row::{READS, catch_up, check_prefixes, refusal};
+use super::shards;
 use crate::server::search::{DATABASE, Held};
 use crate::server::{Call, CommandResult, Spec};
 use russet_command::{Arity, Category};
 use russet_resp::{Deferred, Reply};
 use russet_search::error::SearchError;
+use russet_search::expression::Value;
 use russet_search::index::{Faults, Figures};
 use russet_search::schema::{Algorithm, Field, FieldKind, KeyType, Schema, ShapeSpace, Vector};
 
@@ -29,18 +31,26 @@ fn info(call: &mut Call<'_>) -> CommandResult {
     let name = call.args.at(1);
     catch_up(call)?;
     let search = &call.server.search;
-    let (Some(own), Some(held)) = (search.name_of(name), search.get(name)) else {
+    let Some(held) = search.get(name) else {
         let error = SearchError::unknown_index(name, "Unknown index name");
         return Err(refusal(&error));
     };
     check_prefixes(call, held.index.schema())?;
     let keys = call.db.whole().database(DATABASE).len();
+    let sums = Sums::of(held, keys);
+    let Some(all) = shards::figures(call, sums.values())? else {
+        return Ok(());
+    };
+    let sums = Sums::of_all(&all, held_fields(call, name)).ok_or(shards::DAMAGED)?;
+    let search = &call.server.search;
+    let (Some(own), Some(held)) = (search.name_of(name), search.get(name)) else {
+        return Ok(());
+    };
     let (of_index, total) = search.cursors.count(own);
     let capacity = call.server.config.search_index_cursor_limit;
     let mut facts = Facts::begin(call.reply);
     reply_definition(&mut facts, own, held);
-    let figures = held.index.figures();
-    reply_figures(&mut facts, held, &figures, keys);
+    reply_figures(&mut facts, held, &sums);
     facts.name("cursor_stats");
     let mut inner = Facts::begin(facts.reply);
     inner.int("global_idle", total as i64);
@@ -63,7 +73,7 @@ fn info(call: &mut Call<'_>) -> CommandResult {
         inner.int(name, (held.dialects >> at & 1).into());
     }
     inner.end();
-    reply_faults(&mut facts, held, &figures);
+    reply_faults(&mut facts, held, &sums.figures);
     facts.end();
     Ok(())
 }
@@ -107,6 +117,115 @@ fn errors(call: &mut Call<'_>) -> CommandResult {
         reply.bulk(&document.reason);
     }
     Ok(())
+}
+
+fn held_fields(call: &Call<'_>, name: &[u8]) -> usize {
+    let held = call.server.search.get(name);
+    held.map_or(0, |held| held.index.schema().fields.len())
+}
+
+/// The figures of an index, of a cluster those of all shards.
+#[derive(Default)]
+struct Sums {
+    figures: Figures,
+    indexing_us: u64,
+    uses: u64,
+    is_indexing: bool,
+    /// The share of the keys that have been read, 0 to 1.
+    share: f64,
+}
+
+impl Sums {
+    fn of(held: &Held, keys: usize) -> Sums {
+        let share = |seen: u64| (seen as f64 / keys.max(1) as f64).min(1.0);
+        Sums {
+            figures: held.index.figures(),
+            indexing_us: held.indexing_us,
+            uses: held.uses,
+            is_indexing: held.scan.is_some(),
+            share: held.scan.map_or(1.0, |scan| share(scan.seen)),
+        }
+    }
+
+    /// The figures that add up.
+    fn sizes(of: &mut Figures) -> [&mut usize; 14] {
+        [
+            &mut of.documents,
+            &mut of.terms,
+            &mut of.records,
+            &mut of.inverted_bytes,
+            &mut of.inverted_blocks,
+            &mut of.vector_bytes,
+            &mut of.document_table_bytes,
+            &mut of.key_table_bytes,
+            &mut of.sortable_bytes,
+            &mut of.shape_bytes,
+            &mut of.tag_bytes,
+            &mut of.number_bytes,
+            &mut of.text_bytes,
+            &mut of.document_id_max,
+        ]
+    }
+
+    /// As the nodes of a cluster send them.
+    fn values(&self) -> Vec<Value> {
+        let mut figures = self.figures.clone();
+        let sizes = Sums::sizes(&mut figures).map(|size| Value::Number(*size as f64));
+        let others = [self.indexing_us as f64, self.uses as f64, self.share];
+        let is_indexing = f64::from(u8::from(self.is_indexing));
+        let faults = |of: &Faults| {
+            Value::List(vec![
+                Value::Number(of.count as f64),
+                Value::Text(of.last_message.clone()),
+                Value::Text(of.last_key.clone()),
+            ])
+        };
+        let all = std::iter::once(&self.figures.faults).chain(&self.figures.field_faults);
+        let mut values = sizes.to_vec();
+        values.extend(others.map(Value::Number));
+        values.push(Value::Number(is_indexing));
+        values.extend(all.map(faults));
+        values
+    }
+
+    /// The sum of all shards, of an index with so many fields. `None`: they are damaged.
+    fn of_all(all: &[Vec<Value>], fields: usize) -> Option<Sums> {
+        let mut sums = Sums::default();
+        sums.figures.field_faults = vec![Faults::default(); fields];
+        for values in all {
+            let mut values = values.iter();
+            let mut number = || match values.next() {
+                Some(Value::Number(n)) => Some(*n),
+                _ => None,
+            };
+            for size in Sums::sizes(&mut sums.figures) {
+                *size += number()? as usize;
+            }
+            sums.indexing_us += number()? as u64;
+            sums.uses = sums.uses.max(number()? as u64);
+            sums.share += number()?;
+            sums.is_indexing |= number()? != 0.0;
+            // The schema may have got fields meanwhile.
+            let figures = &mut sums.figures;
+            let places = std::iter::once(&mut figures.faults).chain(&mut figures.field_faults);
+            for (faults, its) in places.zip(values) {
+                let Value::List(its) = its else {
+                    return None;
+                };
+                let [Value::Number(count), Value::Text(message), Value::Text(key)] = &its[..]
+                else {
+                    return None;
+                };
+                faults.count += *count as u64;
+                if *count > 0.0 {
+                    faults.last_message.clone_from(message);
+                    faults.last_key.clone_from(key);
+                }
+            }
+        }
+        sums.share /= all.len().max(1) as f64;
+        Some(sums)
+    }
 }
 
 /// A map that is written fact by fact.
@@ -302,7 +421,8 @@ fn reply_vector(facts: &mut Facts<'_>, vector: &Vector) {
     }
 }
 
-fn reply_figures(facts: &mut Facts<'_>, held: &Held, of: &Figures, keys: usize) {
+fn reply_figures(facts: &mut Facts<'_>, held: &Held, sums: &Sums) {
+    let of = &sums.figures;
     let mb = |bytes: usize| bytes as f64 / MIB;
     let per = |a: usize, b: usize| a as f64 / b as f64;
     facts.int("num_docs", of.documents as i64);
@@ -326,14 +446,10 @@ fn reply_figures(facts: &mut Facts<'_>, held: &Held, of: &Figures, keys: usize) 
     facts.double("offsets_per_term_avg", f64::NAN);
     facts.double("offset_bits_per_record_avg", f64::NAN);
     facts.int("hash_indexing_failures", of.faults.count as i64);
-    facts.double("total_indexing_time", held.indexing_us as f64 / 1000.0);
-    let is_indexing = held.scan.is_some();
-    facts.int("indexing", is_indexing.into());
-    let share = held
-        .scan
-        .map_or(1.0, |scan| per(scan.seen as usize, keys.max(1)).min(1.0));
-    facts.double("percent_indexed", share);
-    facts.int("number_of_uses", held.uses as i64);
+    facts.double("total_indexing_time", sums.indexing_us as f64 / 1000.0);
+    facts.int("indexing", sums.is_indexing.into());
+    facts.double("percent_indexed", sums.share);
+    facts.int("number_of_uses", sums.uses as i64);
     facts.int("cleaning", 0);
     if held.index.schema().temporary_s.is_none() {
         reply_garbage(facts);

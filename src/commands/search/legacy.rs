@@ -5,6 +5,7 @@
 
 use super::loading::Reader;
 use super::row::{GROWS, READS, WRITES, catch_up, check_prefixes, refusal};
+use super::shards;
 use crate::server::search::Held;
 use crate::server::{Call, CommandResult, Spec};
 use russet_base::numbers::float::parse_double;
@@ -230,12 +231,18 @@ fn reply_documents(call: &mut Call<'_>, as_list: bool) -> CommandResult {
     };
     let key_type = index.schema().key_type;
     let reader = Reader::new(call.db.keyspace(), &mut server.json_paths, key_type, false);
+    let load = |key| reader.load_all(key).filter(|_| index.has(key));
+    let mut documents = keys.iter().map(load).collect();
     if as_list {
-        call.reply.array(keys.len());
+        match shards::documents(call, documents)? {
+            Some(all) => documents = all,
+            None => return Ok(()),
+        }
+        call.reply.array(documents.len());
     }
-    for key in keys.iter() {
-        match reader.load_all(key).filter(|_| index.has(key)) {
-            Some(fields) => reply_document(&fields, call.reply),
+    for document in &documents {
+        match document {
+            Some(fields) => reply_document(fields, call.reply),
             None => call.reply.null(),
         }
     }

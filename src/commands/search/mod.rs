@@ -12,7 +12,6 @@
 //!     settings       the settings that queries go by
 //!     shards         queries over all shards of a cluster
 //!     walk           a query under way, in slices
-//!     sides          the documents of HYBRID, gathered in slices
 //!     loading        fields of documents that replies and stages ask for
 //!     reply          rows as they are replied
 //!     info           INFO, ERRORS
@@ -39,7 +38,6 @@ mod reply;
 mod row;
 mod settings;
 mod shards;
-mod sides;
 mod spelling;
 mod suggestions;
 mod walk;

@@ -17,11 +17,11 @@ use russet_search::expression::Value;
 use russet_search::highlight::Marker;
 use russet_search::hit::Explanation;
 use russet_search::index::Index;
+use russet_search::pipeline::shards::ShardRow;
 use russet_search::pipeline::{OutputRow, Pipeline};
 use russet_search::query;
 use russet_search::request::{Format, SearchRequest};
 use russet_search::search::Search;
-use russet_search::shards::ShardRow;
 
 const NO_QUERY: CommandError = CommandError::Text("SEARCH_PARSE_ARGS No query string provided");
 

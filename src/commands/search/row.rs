@@ -21,7 +21,7 @@ pub(super) const REMOVING: Category = Category::SEARCH
 
 const NO_RIGHTS: CommandError =
     CommandError::Text("NOPERM User does not have the required permissions to query the index");
-const NOT_HERE: CommandError =
+pub(super) const NOT_HERE: CommandError =
     CommandError::Text("ERR This command is not available in a cluster of several shards");
 
 /// A refusal as clients read it.

@@ -6,10 +6,10 @@
 //! script and in EXEC a query runs to its end at once. When its time is up (TIMEOUT,
 //! `search-timeout`) it replies what it has, or an error (`search-on-timeout`).
 
+use super::hybrid::sides::{Clock, SideProfile, Sides};
 use super::loading::Reader;
 use super::row::refusal;
 use super::settings::search_of;
-use super::sides::{Clock, SideProfile, Sides};
 use crate::server::searches::Task;
 use crate::server::{Call, Server};
 use russet_base::clock;

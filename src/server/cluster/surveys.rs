@@ -8,10 +8,10 @@
 //! error. What an answer holds is the command's own. Users and their rules are of the node that the
 //! client asks.
 //!
-//! **Questions about slots** (FT.*) go to this node, too, so that all shards answer in the same way.
-//! Each names the slots that its node is asked for: a node whose slots are others does not answer
-//! it, so every slot is counted once, by the node that has it as it answers. Such questions are
-//! answered in slices, one slice in a turn.
+//! **Questions about slots** (FT.*) go to this node, too, so that all shards answer in the same
+//! way. Each names the slots that its node is asked for: a node whose slots are others does not
+//! answer it, so every slot is counted once, by the node that has it as it answers. Such questions
+//! are answered in slices, one slice in a turn.
 //!
 //! **Changes of definitions** (FT.CREATE and the like) are questions as well: the other primaries
 //! make the change first, then this node.
@@ -21,7 +21,7 @@ use crate::server::clients::client::{Client, ClientFlags};
 use crate::server::execution::execute::Author;
 use crate::server::origin::Origin;
 use crate::server::parts::cluster::{
-    ANSWER_BYTES_MAX, Asked, Message, OTHER_SLOTS, Pending, Surveys, asked, question,
+    ANSWER_BYTES_MAX, Asked, Complete, Message, OTHER_SLOTS, Pending, Surveys, asked, question,
 };
 use crate::server::parts::execution::searches::Answer;
 use crate::server::state::Server;
@@ -86,8 +86,8 @@ impl Call<'_> {
         if self.server.cluster.is_none() {
             return Ok(Some(Vec::new()));
         }
-        if let Some((answers, _)) = self.take_answers()? {
-            return Ok(Some(answers));
+        if let Some(complete) = self.take_answers()? {
+            return Ok(Some(complete.answers));
         }
         let core = self.server.cluster.as_deref().map(|driver| &driver.core);
         let shards = core.map_or(Ok(Vec::new()), |core| core.other_shards());
@@ -98,10 +98,8 @@ impl Call<'_> {
             slots: Vec::new(),
         });
         let until_ms = self.server.now.mono_ms + SURVEY_MS;
-        match self.ask(shards.collect(), self.args, until_ms)? {
-            false => Ok(Some(Vec::new())),
-            true => Ok(None),
-        }
+        let are_asked = self.ask(shards.collect(), self.args, until_ms)?;
+        Ok((!are_asked).then(Vec::new))
     }
 
     /// The answers of all shards, this one's among them, to a question of other words, in the order
@@ -118,7 +116,11 @@ impl Call<'_> {
     ) -> Result<Option<Vec<Vec<u8>>>, CommandError> {
         let now_ms = self.server.now.mono_ms;
         let mut until_ms = now_ms + wait_ms;
-        if let Some((answers, its_end_ms)) = self.take_answers()? {
+        if let Some(Complete {
+            answers,
+            until_ms: its_end_ms,
+        }) = self.take_answers()?
+        {
             let is_other = |answer: &Vec<u8>| answer == OTHER_SLOTS;
             if !answers.iter().any(is_other) {
                 return Ok(Some(answers));
@@ -161,7 +163,7 @@ impl Call<'_> {
 
     /// The answers for which the command runs again, and when their time would have ended; `None`:
     /// nothing was asked yet.
-    fn take_answers(&mut self) -> Result<Option<(Vec<Vec<u8>>, u64)>, CommandError> {
+    fn take_answers(&mut self) -> Result<Option<Complete>, CommandError> {
         if self.origin == Origin::TimeUp && !self.is_for_other_node() {
             return Err(CommandError::Text(LATE));
         }
@@ -175,7 +177,7 @@ impl Call<'_> {
         let mut answers = complete.answers.iter();
         match answers.find(|answer| answer.first() == Some(&b'-')) {
             Some(error) => Err(CommandError::Bytes(error[1..].to_vec())),
-            None => Ok(Some((complete.answers, complete.until_ms))),
+            None => Ok(Some(complete)),
         }
     }
 
@@ -419,6 +421,9 @@ impl Engine {
                 keyspace, server, ..
             } = self;
             server.notify_changes(keyspace, Author::Server);
+        }
+        if is_write {
+            self.server.repeat_effects(&mut self.keyspace);
         }
         Some(match outcome {
             Ok(()) if reply.pending_len() <= ANSWER_BYTES_MAX => reply.pending().to_vec(),

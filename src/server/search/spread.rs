@@ -2,9 +2,9 @@
 //! decided in `parts::search::catalog`; here they are exchanged and taken over.
 //!
 //!     each second, and after changes   note ->
-//!                                              <- request      the receiver's version is not higher
-//!                                      content ->              it takes over, or unites
-//!                                              <- note         its version is higher
+//!                                              <- request    its version is not higher
+//!                                      content ->            it takes over, or unites
+//!                                              <- note       its version is higher
 //!
 //! Primaries alone take part: a replica has what its primary's stream brings. What is taken over is
 //! recorded for log and replicas as commands. A flush, which removes all definitions of a node, and
@@ -157,7 +157,8 @@ impl Server {
         }
     }
 
-    /// Takes over the definitions of a node, or unites them if the versions (`own`, `its`) are equal.
+    /// Takes over the definitions of a node, or unites them if the versions (`own`, `its`) are
+    /// equal.
     fn take_definitions_over(
         &mut self,
         keyspace: &mut Keyspace,
@@ -245,6 +246,7 @@ impl Server {
         if keyspace.has_news() {
             self.notify_changes(keyspace, Author::Server);
         }
+        self.repeat_effects(keyspace);
     }
 
     /// Makes an index of its commands. `false`: they are not of this release.

@@ -264,9 +264,12 @@ impl Grouped {
         let key = group.key.into_iter();
         let reduced = self.reducers.iter().zip(group.states);
         let ships = self.ships;
-        let reduced = reduced.map(|(reducer, state)| match ships {
-            true => reducer.ship(state),
-            false => reducer.finish(state),
+        let reduced = reduced.map(|(reducer, state)| {
+            if ships {
+                reducer.ship(state)
+            } else {
+                reducer.finish(state)
+            }
         });
         Some(Row {
             values: key.chain(reduced).map(Some).collect(),

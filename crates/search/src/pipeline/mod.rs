@@ -15,6 +15,7 @@
 //! | `arrange` | rows in order, of which only the first ones are kept |
 //! | `group` | rows of equal properties as one |
 //! | `reduce` | the reducers of GROUPBY |
+//! | `shards` | answers of a cluster's shards, and how they are one |
 //! | `split` | the steps of a cluster's shards, and those of the node that was asked |
 //!
 //! Invariants
@@ -37,6 +38,7 @@ mod output;
 mod reduce;
 mod row;
 mod search;
+pub mod shards;
 mod split;
 mod step;
 
@@ -45,7 +47,7 @@ mod any_words;
 #[cfg(test)]
 mod tests;
 
-pub use hybrid::{combine, keep_best};
+pub use hybrid::{both_sides, combine, keep_best};
 pub use output::{Batch, Ending, OutputRow};
 pub use row::{Hits, Loader, order_of};
 pub use split::distance_names;

@@ -3,7 +3,7 @@
 //!     LOAD, APPLY, FILTER                   at the shards
 //!     the first SORTBY, LIMIT or GROUPBY    at the shards: rows that may be among the first ones,
 //!                                           groups with what their reducers know so far
-//!     the same again, and all stages after  at the node that was asked, over the rows of all shards
+//!     the same again, and all stages after  at the node that was asked, over rows of all shards
 //!
 //! Both sides build the whole pipeline from the same words, and leave out the other's steps; so
 //! errors are those of a single node. A row is sent with the values of all its places, by their
@@ -16,9 +16,9 @@
 
 use super::names::Names;
 use super::row::Row;
+use super::shards::{Answer, ShardRow};
 use super::step::{Pipeline, ShardRows, Step};
 use crate::query::{Kind, Node};
-use crate::shards::{Answer, ShardRow};
 use std::collections::VecDeque;
 
 /// Where the steps of the shards end.
@@ -32,7 +32,7 @@ enum Cut {
     End,
 }
 
-/// The names of distances that a query yields. In the order in which its cursors are made.
+/// The names of distances that a query yields, in the order in which its cursors are made.
 pub fn distance_names(root: &Node) -> Vec<Vec<u8>> {
     fn add(node: &Node, names: &mut Vec<Vec<u8>>) {
         if let Some(name) = &node.distance_field
@@ -84,7 +84,7 @@ impl Pipeline {
             _ => {}
         }
         if names == 1 {
-            let loads = later.into_iter().filter(|step| is_load(step));
+            let loads = later.into_iter().filter(is_load);
             self.steps.extend(loads);
         }
         self.names.truncate(names);
@@ -123,7 +123,7 @@ impl Pipeline {
         };
         let names = &mut self.names[at];
         let places = answer.names.iter();
-        let places: Vec<usize> = places.map(|name| place_of(names, name)).collect();
+        let places: Vec<usize> = places.map(|name| names.place_of(name)).collect();
         let Some(shards) = &mut self.source.rows else {
             return;
         };
@@ -149,11 +149,13 @@ fn is_load((names, step): &(usize, Step)) -> bool {
     *names == 0 && matches!(step, Step::Load(_) | Step::LoadAll)
 }
 
-/// The place of a name, which is made if LOAD * has found it.
-fn place_of(names: &mut Names, name: &[u8]) -> usize {
-    match names.find(name) {
-        Some(place) => place,
-        None => names.place(name),
+impl Names {
+    /// The place of a name, which is made if LOAD * has found it.
+    pub(super) fn place_of(&mut self, name: &[u8]) -> usize {
+        match self.find(name) {
+            Some(place) => place,
+            None => self.place(name),
+        }
     }
 }
 
@@ -167,4 +169,104 @@ fn row_of(of: ShardRow, places: &[usize]) -> Row {
         row.set(places[place], value);
     }
     row
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::Server;
+    use super::super::{Context, Ending, OutputRow};
+    use super::*;
+    use crate::hit::Hit;
+    use crate::query::Dialect;
+    use crate::record::words;
+    use crate::request::{AggregateRequest, Defaults};
+
+    const SCHEMA: &str = "SCHEMA g TAG SORTABLE n NUMERIC SORTABLE m NUMERIC";
+
+    fn documents(which: impl Fn(usize) -> bool) -> Server {
+        let lines = (0..60).filter(|n| which(*n)).map(|n| {
+            let (g, m) = (n % 7, n * 31 % 17);
+            format!("d{n} g g{g} n {n} m {m}")
+        });
+        Server::new(SCHEMA, &lines.collect::<Vec<_>>().join("\n"))
+    }
+
+    fn request(line: &str) -> AggregateRequest {
+        let words = words(line);
+        let words: Vec<&[u8]> = words.iter().map(Vec::as_slice).collect();
+        let defaults = Defaults {
+            dialect: Dialect::FIRST,
+            rows_max: 1000,
+            groups_max: 1_000_000,
+            offset_max: 1000,
+            is_resp3: false,
+        };
+        AggregateRequest::parse(&words, &defaults).expect("a request")
+    }
+
+    fn whole(server: &Server, line: &str) -> Pipeline {
+        Pipeline::aggregate(&request(line), server.index.schema(), &[]).expect("a pipeline")
+    }
+
+    fn run(
+        pipeline: &mut Pipeline,
+        server: &Server,
+        mut hits: std::vec::IntoIter<Hit>,
+    ) -> Vec<OutputRow> {
+        let mut context = Context {
+            hits: &mut hits,
+            index: &server.index,
+            loader: server,
+            budget: u64::MAX,
+        };
+        let batch = pipeline.next_rows(1000, &mut context).expect("rows");
+        assert_eq!(batch.ending, Ending::Done);
+        batch.rows
+    }
+
+    fn hits_of(server: &Server) -> std::vec::IntoIter<Hit> {
+        let options = request("").options;
+        let query = options.query(b"*", server.index.schema()).expect("a query");
+        server.hits(query.as_ref())
+    }
+
+    fn shown(rows: &[OutputRow], pipeline: &Pipeline) -> Vec<String> {
+        let field = |(place, value): &(usize, crate::expression::Value)| {
+            format!(
+                "{}={value:?}",
+                String::from_utf8_lossy(pipeline.name(*place))
+            )
+        };
+        let row = |row: &OutputRow| row.fields.iter().map(field).collect::<Vec<_>>().join(" ");
+        rows.iter().map(row).collect()
+    }
+
+    #[test]
+    fn shards_together_are_one_index() {
+        let all = documents(|_| true);
+        let shards = [0, 1, 2].map(|shard| documents(move |n| n % 3 == shard));
+        for line in [
+            "GROUPBY 1 @g REDUCE COUNT 0 AS c REDUCE SUM 1 @m AS s REDUCE AVG 1 @n AS a SORTBY 2 @g ASC",
+            "GROUPBY 1 @g REDUCE COUNT_DISTINCT 1 @m AS d REDUCE QUANTILE 2 @m 0.5 AS q SORTBY 2 @g DESC",
+            "GROUPBY 1 @g REDUCE COLLECT 7 FIELDS 1 @n SORTBY 2 @n DESC AS l SORTBY 2 @g ASC",
+            "LOAD 1 @m APPLY @m+@n AS x FILTER @x>20 SORTBY 4 @x DESC @n ASC LIMIT 5 9",
+            "SORTBY 2 @n DESC LIMIT 3 6 LOAD 1 @m APPLY @m*2 AS y",
+            "SORTBY 2 @n DESC LIMIT 0 20 GROUPBY 1 @g REDUCE MAX 1 @m AS b SORTBY 2 @g ASC",
+            "GROUPBY 1 @g REDUCE COUNT 0 AS c GROUPBY 1 @c REDUCE COUNT 0 AS k SORTBY 2 @c ASC",
+            "LIMIT 0 0",
+        ] {
+            let mut alone = whole(&all, line);
+            let rows = run(&mut alone, &all, hits_of(&all));
+            let mut merged = whole(&all, line).of_shards(false);
+            for shard in &shards {
+                let mut its = whole(shard, line).of_shard(false);
+                let rows = run(&mut its, shard, hits_of(shard));
+                let answer = Answer::of(rows, &its, |_| (None, None));
+                merged.take_shard(Answer::read(&answer.bytes()).expect("whole"));
+            }
+            let of_shards = run(&mut merged, &all, Vec::new().into_iter());
+            assert_eq!(shown(&of_shards, &merged), shown(&rows, &alone), "{line}");
+            assert_eq!(merged.first_total(), alone.first_total(), "{line}");
+        }
+    }
 }

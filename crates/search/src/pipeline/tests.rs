@@ -45,7 +45,7 @@ pub(super) struct Server {
 }
 
 impl Server {
-    fn new(schema: &str, documents: &str) -> Server {
+    pub(super) fn new(schema: &str, documents: &str) -> Server {
         let of_schema = words(schema);
         let of_schema: Vec<&[u8]> = of_schema.iter().map(Vec::as_slice).collect();
         let schema = create(b"i", &of_schema, &|_| Some(JsonPath::Ordered)).expect("a schema");

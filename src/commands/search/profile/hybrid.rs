@@ -3,7 +3,7 @@
 //! A side finds documents, keeps those of its window in order, and has their keys at hand: its
 //! loader takes no time. Fields are loaded by the stages after the merger.
 
-use super::super::{hybrid, sides::SideProfile, walk::Walk};
+use super::super::{hybrid, hybrid::sides::SideProfile, walk::Walk};
 use super::{Shown, Times, milliseconds};
 use crate::server::{Call, CommandResult};
 use russet_base::clock;

@@ -24,14 +24,14 @@ use crate::server::{Call, Server};
 use russet_command::CommandError;
 use russet_resp::OwnedArgs;
 use russet_search::error::{NO_CURSOR, SearchError};
+use russet_search::pipeline::shards::{Answer, Order, ShardRow, keep_nearest, merge};
 use russet_search::pipeline::{Pipeline, distance_names};
 use russet_search::query::{Kind, Node, Reach};
-use russet_search::request::{AggregateRequest, Limit, Options, SearchRequest};
-use russet_search::shards::{Answer, Order, ShardRow, keep_nearest, merge};
+use russet_search::request::{AggregateRequest, HybridRequest, Limit, Options, SearchRequest};
 
-pub(super) use reducible::{spelling, tag_values};
+pub(super) use reducible::{documents, figures, spelling, tag_values};
 
-const DAMAGED: CommandError =
+pub(super) const DAMAGED: CommandError =
     CommandError::Text("ERR The answer of a shard is damaged, or of another release");
 
 /// Milliseconds that shards may take longer than the query's own time.
@@ -135,6 +135,32 @@ pub(super) fn aggregate(
         .into_iter()
         .for_each(|answer| pipeline.take_shard(answer));
     let walk = Walk::of_shards(call, name, &request.options, pipeline, warnings)?;
+    Ok(Some(walk))
+}
+
+/// A walk over the documents of all shards for FT.HYBRID. `None`: the client waits, and the command
+/// runs again.
+pub(super) fn hybrid(
+    call: &mut Call<'_>,
+    request: &HybridRequest,
+) -> Result<Option<Walk>, CommandError> {
+    let name = call.args.at(1);
+    let options = &request.aggregate.options;
+    if options.cursor.is_some() {
+        return Err(super::row::NOT_HERE);
+    }
+    let held = readable(call, name)?;
+    let pipeline = Pipeline::hybrid(request, held.index.schema());
+    let pipeline = pipeline.map_err(|error| refusal(&error))?;
+    let question = question(call, options, &[], false);
+    let Some(answers) = ask(call, &question, options)? else {
+        return Ok(None);
+    };
+    let warnings = warnings_of(&answers);
+    let mut pipeline = pipeline.of_shards(true);
+    let held = readable(call, name)?;
+    pipeline.take_hybrid(request, &held.index, answers);
+    let walk = Walk::of_shards(call, name, options, pipeline, warnings)?;
     Ok(Some(walk))
 }
 

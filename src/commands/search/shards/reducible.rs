@@ -1,11 +1,14 @@
-//! Answers of shards that are lists of names with numbers: TAGVALS, SPELLCHECK.
+//! Answers of shards that are lists of names or numbers: TAGVALS, SPELLCHECK, INFO, MGET.
+//!
+//! Each function takes what this node has, and gives what all shards have; at a node that answers
+//! another one it writes the answer. Cost: what each shard has, once.
 
 use super::{Answer, DAMAGED, WAIT_MS};
 use crate::server::Call;
 use russet_command::CommandError;
 use russet_resp::OwnedArgs;
 use russet_search::expression::Value;
-use russet_search::shards::ShardRow;
+use russet_search::pipeline::shards::ShardRow;
 use russet_search::spelling::Misspelled;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -77,22 +80,93 @@ pub(in crate::commands::search) fn spelling(
     Ok(Some(merged(&answers)))
 }
 
-fn row_of(of: &Misspelled) -> ShardRow {
-    let pair = |(documents, term): &(usize, Vec<u8>)| {
-        let documents = Value::Number(*documents as f64);
-        Value::List(vec![documents, Value::Text(term.clone())])
+/// Fields of a document with their values.
+pub(in crate::commands::search) type Fields = Vec<(Vec<u8>, Value)>;
+
+/// The documents of some keys at any shard; `None` of those that no shard has.
+pub(in crate::commands::search) fn documents(
+    call: &mut Call<'_>,
+    own: Vec<Option<Fields>>,
+) -> Result<Option<Vec<Option<Fields>>>, CommandError> {
+    if call.is_for_other_node() {
+        let rows = own.into_iter().enumerate();
+        let rows = rows.filter_map(|(at, fields)| {
+            let key = at.to_string().into_bytes();
+            Some(plain(key, vec![Value::Map(fields?)]))
+        });
+        let answer = Answer {
+            names: vec![Vec::new()],
+            rows: rows.collect(),
+            ..Answer::default()
+        };
+        super::answer(call, &answer);
+        return Ok(None);
+    }
+    if !call.is_of_many_shards()? {
+        return Ok(Some(own));
+    }
+    let Some(answers) = ask_same(call)? else {
+        return Ok(None);
     };
-    let suggestions = of.suggestions.iter().map(pair).collect();
+    let mut all = vec![None; own.len()];
+    for row in answers.into_iter().flat_map(|answer| answer.rows) {
+        let at = std::str::from_utf8(&row.key).ok();
+        let at = at.and_then(|at| at.parse::<usize>().ok());
+        let place = at.and_then(|at| all.get_mut(at)).ok_or(DAMAGED)?;
+        if let Some((_, Value::Map(fields))) = row.values.into_iter().next() {
+            *place = Some(fields);
+        }
+    }
+    Ok(Some(all))
+}
+
+/// The figures of an index at all shards, as values that `FT.INFO` makes of its own. `None`: the
+/// client waits, or another node is answered.
+pub(in crate::commands::search) fn figures(
+    call: &mut Call<'_>,
+    own: Vec<Value>,
+) -> Result<Option<Vec<Vec<Value>>>, CommandError> {
+    if call.is_for_other_node() {
+        let answer = Answer {
+            names: vec![Vec::new(); own.len()],
+            rows: vec![plain(Vec::new(), own)],
+            ..Answer::default()
+        };
+        super::answer(call, &answer);
+        return Ok(None);
+    }
+    if !call.is_of_many_shards()? {
+        return Ok(Some(vec![own]));
+    }
+    let Some(answers) = ask_same(call)? else {
+        return Ok(None);
+    };
+    let rows = answers.into_iter().flat_map(|answer| answer.rows);
+    let values = rows.map(|row| row.values.into_iter().map(|(_, value)| value).collect());
+    Ok(Some(values.collect()))
+}
+
+/// A row of values alone.
+fn plain(key: Vec<u8>, values: Vec<Value>) -> ShardRow {
     ShardRow {
-        key: of.word.clone(),
+        key,
         score: 0.0,
         distance: f64::NAN,
         explanation: None,
         sort_key: None,
         payload: None,
         is_gone: false,
-        values: vec![(0, Value::List(suggestions))],
+        values: values.into_iter().enumerate().collect(),
     }
+}
+
+fn row_of(of: &Misspelled) -> ShardRow {
+    let pair = |(documents, term): &(usize, Vec<u8>)| {
+        let documents = Value::Number(*documents as f64);
+        Value::List(vec![documents, Value::Text(term.clone())])
+    };
+    let suggestions = of.suggestions.iter().map(pair).collect();
+    plain(of.word.clone(), vec![Value::List(suggestions)])
 }
 
 /// The words that all shards miss, with the documents of all for each suggestion.

@@ -12,7 +12,7 @@ mod surveys;
 
 pub(in crate::server) use file::StateFile;
 pub(in crate::server) use surveys::{
-    ANSWER_BYTES_MAX, Asked, Message, OTHER_SLOTS, Pending, Surveys, asked, question,
+    ANSWER_BYTES_MAX, Asked, Complete, Message, OTHER_SLOTS, Pending, Surveys, asked, question,
 };
 
 use std::collections::VecDeque;

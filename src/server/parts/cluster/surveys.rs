@@ -47,7 +47,7 @@ pub(crate) struct Surveys {
     complete: Option<Complete>,
     /// A command runs to answer another node.
     pub is_answering: bool,
-    /// What that command has still to do.
+    /// The rest of that command's work.
     left: Option<Box<dyn Any + Send>>,
     /// Questions that are being answered, or wait for this node's view of the slots.
     pending: VecDeque<Pending>,
@@ -64,7 +64,7 @@ pub(in crate::server) struct Complete {
 pub(in crate::server) struct Pending {
     pub from: NodeId,
     pub payload: Vec<u8>,
-    /// What its command has still to do; `None`: it has not begun.
+    /// The rest of its command's work; `None`: it has not begun.
     pub task: Option<Box<dyn Any + Send>>,
     /// Monotonic milliseconds until which it waits for this node's view of the slots.
     pub waits_until_ms: u64,

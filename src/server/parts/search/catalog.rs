@@ -13,9 +13,9 @@
 //! it started. Of two nodes
 //!   1. the one with the lower version takes over all definitions of the other: it creates, alters
 //!      and drops until they are the same;
-//!   2. with equal versions, 0 at both among them, both have the union: of two indexes with one name
-//!      the one whose words are later in the order of bytes, of an alias the later target, of a
-//!      dictionary all terms. If that is new to both, it is a further version, unless it is 0;
+//!   2. with equal versions, 0 at both among them, both have the union: of two indexes with one
+//!      name the one whose words are later in the order of bytes, of an alias the later target, of
+//!      a dictionary all terms. If that is new to both, it is a further version, unless it is 0;
 //!   3. a node without slots takes over, and is never taken from, while the other has slots.
 //!
 //! A change that was acknowledged is at all primaries with slots, so their versions have counted
@@ -30,10 +30,16 @@ use russet_resp::OwnedArgs;
 use russet_search::schema::words;
 use std::collections::{BTreeMap, BTreeSet};
 
+/// The commands that definitions are made of.
+const CREATE: &[u8] = b"FT._CREATEIFNX";
+const SYNONYM: &[u8] = b"FT.SYNUPDATE";
+const ALIAS: &[u8] = b"FT.ALIASUPDATE";
+const TERMS: &[u8] = b"FT.DICTADD";
+
 /// A command.
 pub(in crate::server) type Line = Vec<Vec<u8>>;
 
-/// What a node knows of its definitions and those of others.
+/// The version of a node's definitions, and the notes that it sends.
 #[derive(Default)]
 pub(crate) struct Catalog {
     pub version: u64,
@@ -57,7 +63,7 @@ pub(in crate::server) struct Definitions {
     pub dictionaries: BTreeMap<Vec<u8>, BTreeSet<Vec<u8>>>,
 }
 
-/// What nodes send each other.
+/// The kinds of messages between nodes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::server) enum Kind {
     /// Its version and digest.
@@ -118,13 +124,12 @@ impl Definitions {
             let mut schema = held.index.schema().clone();
             // It is about the keys of the node that was asked, then.
             schema.skips_scan = false;
-            let mut create = line(&[b"FT._CREATEIFNX", name]);
+            let mut create = line(&[CREATE, name]);
             create.append(&mut words(&schema));
             let mut lines = vec![create];
             for (term, groups) in synonyms_of(&held.index) {
                 for group in groups {
-                    let words: [&[u8]; 5] =
-                        [b"FT.SYNUPDATE", name, &group, b"SKIPINITIALSCAN", &term];
+                    let words: [&[u8]; 5] = [SYNONYM, name, &group, b"SKIPINITIALSCAN", &term];
                     lines.push(line(&words));
                 }
             }
@@ -146,9 +151,9 @@ impl Definitions {
     fn lines(&self) -> impl Iterator<Item = Line> {
         let indexes = self.indexes.values().flatten().cloned();
         let aliases = self.aliases.iter();
-        let aliases = aliases.map(|(alias, name)| line(&[b"FT.ALIASUPDATE", alias, name]));
+        let aliases = aliases.map(|(alias, name)| line(&[ALIAS, alias, name]));
         let dictionaries = self.dictionaries.iter().map(|(name, terms)| {
-            let mut add = line(&[b"FT.DICTADD", name]);
+            let mut add = line(&[TERMS, name]);
             add.extend(terms.iter().cloned());
             add
         });
@@ -197,18 +202,18 @@ impl Definitions {
     }
 
     fn take(&mut self, line: Line) -> Option<()> {
-        let name = line.get(1)?.clone();
-        match line[0].as_slice() {
-            b"FT._CREATEIFNX" => _ = self.indexes.insert(name, vec![line]),
-            b"FT.SYNUPDATE" if line.len() == 5 => self.indexes.get_mut(&name)?.push(line),
-            b"FT.ALIASUPDATE" if line.len() == 3 => {
-                _ = self.aliases.insert(name, line[2].clone());
-            }
-            b"FT.DICTADD" => {
-                let terms = line.into_iter().skip(2);
-                self.dictionaries.entry(name).or_default().extend(terms);
-            }
-            _ => return None,
+        let (command, name) = (line.first()?.as_slice(), line.get(1)?.clone());
+        if command == CREATE {
+            self.indexes.insert(name, vec![line]);
+        } else if command == SYNONYM && line.len() == 5 {
+            self.indexes.get_mut(&name)?.push(line);
+        } else if command == ALIAS && line.len() == 3 {
+            self.aliases.insert(name, line[2].clone());
+        } else if command == TERMS {
+            let terms = line.into_iter().skip(2);
+            self.dictionaries.entry(name).or_default().extend(terms);
+        } else {
+            return None;
         }
         Some(())
     }

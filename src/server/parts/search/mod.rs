@@ -71,7 +71,7 @@ pub struct Indexes {
     removed: Vec<Held>,
     /// Changes of definitions.
     changes: u64,
-    /// What a cluster's node knows of the definitions of others.
+    /// The version of a cluster's node.
     pub(in crate::server) catalog: Catalog,
     /// The drops of slots that the indexes have been swept for.
     drops: u64,

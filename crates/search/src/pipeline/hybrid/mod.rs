@@ -6,6 +6,7 @@
 //! Source: Redis 8.10.
 
 mod explain;
+mod shards;
 
 use std::cmp::Ordering;
 
@@ -18,6 +19,7 @@ use crate::index::Index;
 use crate::request::{Arrange, Combine, HybridReach, HybridRequest, Limit, Stage};
 use crate::schema::{FieldKind, Metric, Schema};
 use explain::{Share, explain};
+pub use shards::both_sides;
 
 const SCORE: &[u8] = b"__score";
 

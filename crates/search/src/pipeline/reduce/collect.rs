@@ -135,8 +135,8 @@ impl Collect {
 }
 
 impl Collected {
-    /// What another node merges with the rows of other shards: of those that are sorted the first
-    /// ones, as many as the list may have.
+    /// The rows that another node merges with those of other shards: of rows that are sorted the
+    /// first ones, as many as the list may have.
     pub(super) fn ship(mut self) -> Value {
         self.sort();
         self.rows.truncate(self.offset.saturating_add(self.count));

@@ -1,5 +1,5 @@
-//! What a reducer knows of the rows of a cluster's shard, as a value, and how the node that was
-//! asked merges it.
+//! States of reducers over the rows of a cluster's shard, as values, and how the node that was
+//! asked merges them.
 //!
 //!     COUNT                      number
 //!     COUNT_DISTINCT, TOLIST     list of the values
@@ -56,7 +56,7 @@ pub(super) fn comes_first(
 }
 
 impl Reducer {
-    /// What is known of a group.
+    /// The state of a group.
     pub(in crate::pipeline) fn ship(&self, state: State) -> Value {
         let numbers = |all: &[f64]| all.iter().copied().map(Value::Number).collect();
         match state {
@@ -136,9 +136,8 @@ impl Reducer {
             }
             (_, State::Numbers(all)) => all.extend(items.iter().filter_map(number_of)),
             (_, State::First(first)) => {
-                if first.is_none() {
-                    *first = items.first().cloned();
-                }
+                let new = || items.first().cloned();
+                *first = first.take().or_else(new);
             }
             (Reducer::FirstBy { is_descending, .. }, State::FirstBy(best)) => {
                 let Some((value, by)) = items.split_first() else {

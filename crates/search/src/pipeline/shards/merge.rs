@@ -8,11 +8,11 @@ use std::cmp::Ordering;
 
 use ahash::{HashSet, HashSetExt};
 
+use super::super::order_of;
 use super::{Answer, ShardRow};
 use crate::expression::Value;
-use crate::pipeline::order_of;
 
-/// What the rows of FT.SEARCH are sorted by.
+/// The order of the rows of FT.SEARCH.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Order {
     /// The best score first.

@@ -3,56 +3,62 @@
 //! Invariant: of the query's side no more than its window and a slice's documents are kept. Cost:
 //! O(documents that match), and one comparison of the vector, which is not divided.
 
-use super::row::refusal;
-use super::walk::BUDGET;
+use super::super::row::refusal;
+use super::super::walk::BUDGET;
 use russet_base::clock;
 use russet_command::CommandError;
 use russet_search::error::SearchError;
 use russet_search::hit::{DocumentId, Hit};
 use russet_search::index::Index;
 use russet_search::iterate::PartProfile;
-use russet_search::pipeline::{combine, keep_best};
+use russet_search::pipeline::{both_sides, combine, keep_best};
 use russet_search::query::{Node, QueryError};
 use russet_search::request::HybridRequest;
 use russet_search::search::Search;
 
 /// Both sides of a request. A side that is `None` has no documents, or none any more.
-pub(super) struct Sides {
-    pub(super) request: HybridRequest,
-    pub(super) text: Option<Node>,
-    pub(super) vector: Option<Node>,
+pub(in crate::commands::search) struct Sides {
+    pub(in crate::commands::search) request: HybridRequest,
+    pub(in crate::commands::search) text: Option<Node>,
+    pub(in crate::commands::search) vector: Option<Node>,
     texts: Vec<Hit>,
     /// The first document of the query's side that was not looked at.
     next: u32,
     /// The sides whose time was up before they were done.
-    pub(super) late: Vec<&'static str>,
+    pub(in crate::commands::search) late: Vec<&'static str>,
     /// Of a request that is profiled, once it is gathered: see [`Sides::gather`].
-    pub(super) profiles: Option<([SideProfile; 2], u64)>,
+    pub(in crate::commands::search) profiles: Option<([SideProfile; 2], u64)>,
     counted: [SideProfile; 2],
+    /// The documents are for another node, which combines them with those of other shards.
+    pub(in crate::commands::search) ships: bool,
 }
 
 /// The work of a side, for FT.PROFILE.
 #[derive(Clone, Debug, Default)]
-pub(super) struct SideProfile {
+pub(in crate::commands::search) struct SideProfile {
     /// `None`: nothing matches.
-    pub(super) parts: Option<PartProfile>,
+    pub(in crate::commands::search) parts: Option<PartProfile>,
     /// Documents that were found, and those of them in the window.
-    pub(super) found: u64,
-    pub(super) kept: u64,
+    pub(in crate::commands::search) found: u64,
+    pub(in crate::commands::search) kept: u64,
     /// Ticks of the clock until all were found, and until they were in order.
-    pub(super) cycles: u64,
-    pub(super) sort_cycles: u64,
-    pub(super) is_late: bool,
+    pub(in crate::commands::search) cycles: u64,
+    pub(in crate::commands::search) sort_cycles: u64,
+    pub(in crate::commands::search) is_late: bool,
 }
 
 /// When a slice, and the whole command, is over.
-pub(super) struct Clock<'c> {
-    pub(super) is_slice_over: &'c dyn Fn() -> bool,
-    pub(super) is_late: &'c dyn Fn() -> bool,
+pub(in crate::commands::search) struct Clock<'c> {
+    pub(in crate::commands::search) is_slice_over: &'c dyn Fn() -> bool,
+    pub(in crate::commands::search) is_late: &'c dyn Fn() -> bool,
 }
 
 impl Sides {
-    pub(super) fn new(request: HybridRequest, text: Option<Node>, vector: Option<Node>) -> Sides {
+    pub(in crate::commands::search) fn new(
+        request: HybridRequest,
+        text: Option<Node>,
+        vector: Option<Node>,
+    ) -> Sides {
         Sides {
             request,
             text,
@@ -62,11 +68,16 @@ impl Sides {
             late: Vec::new(),
             profiles: None,
             counted: Default::default(),
+            ships: false,
         }
     }
 
     /// The trees with the sounds and stems of their words.
-    pub(super) fn expand(&mut self, index: &Index, search: &Search) -> Result<(), QueryError> {
+    pub(in crate::commands::search) fn expand(
+        &mut self,
+        index: &Index,
+        search: &Search,
+    ) -> Result<(), QueryError> {
         for side in [&mut self.text, &mut self.vector] {
             let expanded = side.take().map(|root| index.expand(&root, search));
             *side = expanded.transpose()?;
@@ -79,7 +90,7 @@ impl Sides {
     ///
     /// A request that is profiled is gathered in one slice; `profiles` has its figures, and the
     /// ticks that the merging took.
-    pub(super) fn gather(
+    pub(in crate::commands::search) fn gather(
         &mut self,
         index: &Index,
         search: &Search,
@@ -141,7 +152,11 @@ impl Sides {
         }
         let texts = std::mem::take(&mut self.texts);
         let began = clock::cycles();
-        let hits = combine(&self.request, index, texts, vectors);
+        let hits = if self.ships {
+            both_sides(&self.request, texts, vectors)
+        } else {
+            combine(&self.request, index, texts, vectors)
+        };
         if search.profiles {
             let mut counted = std::mem::take(&mut self.counted);
             for (side, name) in counted.iter_mut().zip(["(SEARCH)", "(VSIM)"]) {

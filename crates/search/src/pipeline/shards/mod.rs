@@ -1,4 +1,4 @@
-//! What a shard of a cluster answers to a query, and how the answers are one.
+//! Answers of a cluster's shards to a query, and how they are one.
 //!
 //! | module | what |
 //! |---|---|
@@ -17,9 +17,9 @@ mod merge;
 mod tests;
 pub mod wire;
 
+use super::{OutputRow, Pipeline};
 use crate::expression::Value;
 use crate::hit::Explanation;
-use crate::pipeline::{OutputRow, Pipeline};
 use wire::{Reader, Writer};
 
 pub use merge::{Order, keep_nearest, merge};

@@ -1,13 +1,19 @@
 //! HYBRID: a query's best documents and a vector's nearest ones as one list.
 //!
-//! Decided elsewhere: how both sides are gathered: `sides`; how they are merged, and the stages
-//! after that: `russet_search::pipeline`; the profile of all of it: `profile::hybrid`.
+//!     sides    both sides' documents, gathered in slices
+//!
+//! Decided elsewhere: how both sides are merged, and the stages after that:
+//! `russet_search::pipeline`; the profile of all of it: `profile::hybrid`.
+//!
+//! Cost: that of both queries.
+
+pub(super) mod sides;
 
 use super::aggregate::{Reading, keep};
 use super::reply::{reply_fields, reply_warnings};
-use super::row::{READS, SEARCHING, catch_up_alone, readable, refusal, words};
+use super::row::{READS, SEARCHING, catch_up, readable, refusal, words};
 use super::settings::defaults;
-use super::sides::Sides;
+use super::shards;
 use super::walk::{Asked, Question, Walk};
 use crate::server::{Call, CommandResult, Spec};
 use russet_base::clock;
@@ -17,6 +23,7 @@ use russet_search::error::SearchError;
 use russet_search::pipeline::Pipeline;
 use russet_search::query::Node;
 use russet_search::request::{Arrange, Combine, CursorOptions, HybridRequest, Limit, Stage};
+use sides::Sides;
 
 pub(super) const HYBRID: Spec = Spec {
     arity: Arity::AtLeast(8),
@@ -33,10 +40,17 @@ pub(super) const HYBRID: Spec = Spec {
 /// around the vector).
 fn hybrid(call: &mut Call<'_>) -> CommandResult {
     let began = clock::cycles();
-    catch_up_alone(call)?;
+    catch_up(call)?;
     let request = parse(call, 2)?;
     let walk = match Walk::taken(call) {
         Some(walk) => walk,
+        None if call.is_of_many_shards()? => {
+            trees(call, &request)?;
+            match shards::hybrid(call, &request)? {
+                Some(walk) => walk,
+                None => return Ok(()),
+            }
+        }
         None => {
             let sides = trees(call, &request)?;
             if let Some(cursor) = request.aggregate.options.cursor {
@@ -48,6 +62,10 @@ fn hybrid(call: &mut Call<'_>) -> CommandResult {
     let Some(mut walk) = walk.run(call, usize::MAX, began)? else {
         return Ok(());
     };
+    if call.is_for_other_node() {
+        shards::answer_rows(call, &mut walk);
+        return Ok(());
+    }
     let milliseconds = walk.milliseconds(call.server);
     call.reply.map(ENTRIES);
     reply_entries(&mut walk, &request, milliseconds, call.reply);
@@ -85,7 +103,9 @@ pub(super) fn begin(
     [text, vector]: [Option<Node>; 2],
     profiles: bool,
 ) -> Result<Walk, CommandError> {
-    let sides = Sides::new(request.clone(), text, vector);
+    let is_answer = call.is_for_other_node();
+    let mut sides = Sides::new(request.clone(), text, vector);
+    sides.ships = is_answer;
     let question = Question {
         index: call.args.at(1),
         asked: Asked::Sides(Box::new(sides)),
@@ -94,7 +114,12 @@ pub(super) fn begin(
         profiles,
     };
     Walk::begin(call, question, |schema, _, _| {
-        Pipeline::hybrid(request, schema)
+        let pipeline = Pipeline::hybrid(request, schema)?;
+        Ok(if is_answer {
+            pipeline.hybrid_of_shard()
+        } else {
+            pipeline
+        })
     })
 }
 

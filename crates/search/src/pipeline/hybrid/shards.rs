@@ -1,0 +1,125 @@
+//! FT.HYBRID over the shards of a cluster: each sends the best documents of both sides, and the
+//! node that was asked combines those of all.
+//!
+//! A row has the score of its text and the distance of its vector under names that no field has.
+
+use super::combine;
+use crate::expression::Value;
+use crate::hit::{DocumentId, Hit};
+use crate::index::Index;
+use crate::pipeline::row::Row;
+use crate::pipeline::shards::{Answer, ShardRow};
+use crate::pipeline::step::{Pipeline, Source};
+use crate::request::{HybridReach, HybridRequest};
+
+const TEXT: &[u8] = b"\0text";
+const VECTOR: &[u8] = b"\0vector";
+
+/// The documents of both sides that may be among the best ones of all shards, each with the score
+/// of its text and its distance; NaN: it is not of that side. O(n log n).
+pub fn both_sides(request: &HybridRequest, mut texts: Vec<Hit>, mut vectors: Vec<Hit>) -> Vec<Hit> {
+    super::keep_best(&mut texts, request.window);
+    let window = match request.reach {
+        Some(HybridReach::Nearest(k)) => usize::try_from(k).unwrap_or(usize::MAX),
+        _ => usize::MAX,
+    };
+    let distance = |hit: &Hit| hit.distances.first().copied().unwrap_or(f64::NAN);
+    vectors.retain(|hit| !distance(hit).is_nan());
+    super::best(&mut vectors, window.min(request.window), |a, b| {
+        distance(a).total_cmp(&distance(b))
+    });
+    let mut all: Vec<Hit> = texts
+        .into_iter()
+        .map(|hit| Hit {
+            distances: vec![hit.score, f64::NAN],
+            ..hit
+        })
+        .collect();
+    for hit in vectors {
+        let its = distance(&hit);
+        match all.iter_mut().find(|known| known.document == hit.document) {
+            Some(known) => known.distances[1] = its,
+            None => all.push(Hit {
+                distances: vec![f64::NAN, its],
+                ..hit
+            }),
+        }
+    }
+    all
+}
+
+impl Pipeline {
+    /// The steps of a shard, over documents of [`both_sides`].
+    #[must_use]
+    pub fn hybrid_of_shard(self) -> Pipeline {
+        let mut shard = self.of_shard(true);
+        let names = &mut shard.names[0];
+        shard.source = Source {
+            score: None,
+            distances: vec![names.place(TEXT), names.place(VECTOR)],
+            rows: None,
+        };
+        shard
+    }
+
+    /// Takes the documents of all shards into a pipeline of [`Pipeline::of_shards`].
+    pub fn take_hybrid(&mut self, request: &HybridRequest, index: &Index, answers: Vec<Answer>) {
+        let mut rows: Vec<(ShardRow, usize)> = Vec::new();
+        let mut names: Vec<Vec<Vec<u8>>> = Vec::new();
+        let (mut texts, mut vectors) = (Vec::new(), Vec::new());
+        for answer in answers {
+            for mut row in answer.rows {
+                let document = DocumentId(rows.len() as u32);
+                let mut own = |name: &[u8]| {
+                    let is_it = |(place, _): &(usize, Value)| answer.names[*place] == name;
+                    let at = row.values.iter().position(is_it)?;
+                    row.values.remove(at).1.number()
+                };
+                let (text, vector) = (own(TEXT), own(VECTOR));
+                if let Some(score) = text {
+                    texts.push(Hit {
+                        document,
+                        score,
+                        distances: Vec::new(),
+                        terms: Vec::new(),
+                        explanation: row.explanation.take(),
+                    });
+                }
+                if let Some(distance) = vector {
+                    vectors.push(Hit {
+                        document,
+                        score: 0.0,
+                        distances: vec![distance],
+                        terms: Vec::new(),
+                        explanation: None,
+                    });
+                }
+                rows.push((row, names.len()));
+            }
+            names.push(answer.names);
+        }
+        for hit in combine(request, index, texts, vectors) {
+            let (of, shard) = &rows[hit.document.0 as usize];
+            let mut row = Row {
+                score: hit.score,
+                explanation: hit.explanation,
+                ..Row::default()
+            };
+            for (place, value) in &of.values {
+                let place = self.names[0].place_of(&names[*shard][*place]);
+                row.set(place, value.clone());
+            }
+            if let Some(place) = self.source.score {
+                row.set(place, Value::Number(hit.score));
+            }
+            for (place, distance) in self.source.distances.iter().zip(hit.distances) {
+                if !distance.is_nan() {
+                    row.set(*place, Value::Number(distance));
+                }
+            }
+            if let Some(shards) = &mut self.source.rows {
+                shards.rows.push_back(row);
+            }
+        }
+    }
+}
