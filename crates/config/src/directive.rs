@@ -214,6 +214,11 @@ impl Directive {
         Lines::Values(vec![(line, self.text(config) != self.text(default))])
     }
 
+    /// Whether its value is yes or no.
+    pub fn is_flag(&self) -> bool {
+        matches!(self.kind, ValueKind::Bool { .. })
+    }
+
     /// Whether this is its name or alias, in any case.
     pub fn is_named(&self, name: &[u8]) -> bool {
         self.names()

@@ -60,6 +60,8 @@ fn aggregate(call: &mut Call<'_>) -> CommandResult {
     let config = &call.server.config;
     let count = match options.cursor.filter(|_| !is_answer) {
         Some(cursor) => cursor.count.unwrap_or(config.search_cursor_read_size),
+        // The last stage ends the rows there, and counts those after it.
+        None if request.counts_all() => u64::MAX,
         None => rows_max,
     };
     let most = usize::try_from(count).unwrap_or(usize::MAX);

@@ -5,7 +5,7 @@
 use super::row::READS;
 use crate::server::{Call, CommandResult, Spec, World};
 use russet_command::{Arity, Category, CommandError};
-use russet_config::{Flags, Gate, find};
+use russet_config::{Directive, Flags, Gate, find};
 
 const NOT_AN_OPTION: CommandError = CommandError::Text("SEARCH_OPTION_INVALID Invalid option");
 const BAD_VALUE: CommandError =
@@ -167,9 +167,17 @@ fn config(call: &mut Call<'_>) -> CommandResult {
             reply.simple(about);
             reply.simple("Value");
         }
-        reply.bulk(&value);
+        match &*value {
+            b"yes" if is_flag(directive) => reply.bulk(b"true"),
+            b"no" if is_flag(directive) => reply.bulk(b"false"),
+            value => reply.bulk(value),
+        }
     }
     Ok(())
+}
+
+fn is_flag(directive: &str) -> bool {
+    find(directive.as_bytes()).is_some_and(Directive::is_flag)
 }
 
 fn set(call: &mut Call<'_>, option: &[u8]) -> CommandResult {
@@ -187,6 +195,15 @@ fn set(call: &mut Call<'_>, option: &[u8]) -> CommandResult {
         reply,
         ..
     } = call.world();
+    // The older names know truth by another word.
+    let word = if is_flag(directive) { value } else { b"" };
+    let value: &[u8] = if word.eq_ignore_ascii_case(b"true") {
+        b"yes"
+    } else if word.eq_ignore_ascii_case(b"false") {
+        b"no"
+    } else {
+        value
+    };
     let gate = Gate {
         protected: true,
         loading: server.persist.loading.in_progress(),

@@ -92,8 +92,12 @@ static FUNCTIONS: [Function; 33] = [
     function("split", 1..=3, split),
     function("to_number", 1..=1, to_number),
     function("to_str", 1..=1, |args, row| {
-        let value = args[0].evaluate(row)?;
-        Ok(value.text().map_or(value, Value::Text))
+        let value = first_of(args[0].evaluate(row)?);
+        Ok(match value.text() {
+            Some(text) => Value::Text(text),
+            None if value == Value::Null => Value::Text(Vec::new()),
+            None => value,
+        })
     }),
     function(MATCHED_TERMS, 0..=1, matched_terms),
     function("exists", 1..=1, exists),

@@ -146,9 +146,9 @@ fn unit(p: &mut Parser<'_>, place: Place) -> Parsed<Option<Node>> {
         Token::Exact => {
             let token = p.next();
             let mut node = phrase(p.text_of(&token));
-            if p.schema.extends() && p.peek() == Token::Star && p.follows(&token) {
+            let is_begun = p.peek() == Token::Star && p.follows(&token);
+            if p.schema.extends() && is_begun && begin_last_word(&mut node) {
                 p.next();
-                begin_last_word(&mut node);
             }
             Ok(Some(node))
         }
@@ -205,18 +205,24 @@ fn phrase(text: &[u8]) -> Node {
     node
 }
 
-/// `"a b"*`, which Redis has not: the last word of a phrase is the beginning of one.
-fn begin_last_word(phrase: &mut Node) {
-    if let Kind::Intersect { parts, .. } = &mut phrase.kind
-        && let Some(last) = parts.last_mut()
-        && let Kind::Word(text) = &mut last.kind
-    {
-        last.kind = Kind::Affix {
-            text: std::mem::take(text),
-            leading: false,
-            trailing: true,
-        };
-    }
+/// `"a b"*`, which Redis has not: the last word of a phrase is the beginning of one. `false`: it
+/// has no word.
+fn begin_last_word(phrase: &mut Node) -> bool {
+    let Kind::Intersect { parts, .. } = &mut phrase.kind else {
+        return false;
+    };
+    let Some(last) = parts.last_mut() else {
+        return false;
+    };
+    let Kind::Word(text) = &mut last.kind else {
+        return false;
+    };
+    last.kind = Kind::Affix {
+        text: std::mem::take(text),
+        leading: false,
+        trailing: true,
+    };
+    true
 }
 
 /// `ab*`, `*ab`, `*ab*` or `w'a?b'`.

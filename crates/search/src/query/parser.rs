@@ -71,7 +71,7 @@ impl<'q> Parser<'q> {
 
     /// Whether the next token stands right after the closing quote of a text.
     pub(super) fn follows(&self, quoted: &Found) -> bool {
-        self.tokens[self.at].text.start == quoted.text.end + 1
+        self.tokens[self.at].at == quoted.text.end + 1
     }
 
     /// Takes the next token if it is of this kind.

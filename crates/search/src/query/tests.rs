@@ -1,4 +1,7 @@
 //! Recorded replies of FT.EXPLAIN, and what no query may do.
+//!
+//! `answers.txt` has lines `dialect query  =>  reply` of Redis Stack 7.4; queries that Redis has
+//! not are checked apart from it.
 
 use proptest::prelude::*;
 
@@ -8,6 +11,9 @@ use super::{Dialect, Fields, Params, QueryError, Schema, explain, parse};
 
 /// The index of `answers.txt`.
 struct Index;
+
+/// The same, as russet extends the language.
+struct Extended;
 
 const STOP_WORDS: &str = "a is the an and are as at be but by for if in into it no not of on or such \
     that their then there these they this to was will with";
@@ -35,6 +41,53 @@ impl Schema for Index {
         STOP_WORDS
             .split_ascii_whitespace()
             .any(|stop| stop.as_bytes() == word)
+    }
+}
+
+impl Schema for Extended {
+    fn text_fields(&self) -> Vec<&[u8]> {
+        Index.text_fields()
+    }
+
+    fn has(&self, name: &[u8]) -> bool {
+        Index.has(name)
+    }
+
+    fn indexes_missing(&self, name: &[u8]) -> bool {
+        Index.indexes_missing(name)
+    }
+
+    fn indexes_empty(&self, fields: Fields) -> bool {
+        Index.indexes_empty(fields)
+    }
+
+    fn is_stop_word(&self, word: &[u8]) -> bool {
+        Index.is_stop_word(word)
+    }
+
+    fn extends(&self) -> bool {
+        true
+    }
+}
+
+#[test]
+fn a_phrase_may_end_with_the_beginning_of_a_word() {
+    let dialect = Dialect::new(2).expect("a dialect");
+    let of = |query: &str| match parse(query.as_bytes(), dialect, &Extended, &params()) {
+        Ok(node) => String::from_utf8(explain(node.as_ref(), &Extended)).expect("text"),
+        Err(QueryError(text)) => format!("-{}", String::from_utf8_lossy(&text)),
+    };
+    assert_eq!(of("\"foo ba\"*"), "EXACT {\n  foo\n  PREFIX{ba*}\n}\n");
+    assert_eq!(
+        of("\"foo ba\"* bar"),
+        format!(
+            "INTERSECT {{\n  {}  bar\n}}\n",
+            "EXACT {\n    foo\n    PREFIX{ba*}\n  }\n"
+        )
+    );
+    for wrong in ["\"foo ba\" *", "\"\"*", "\"foo ba\"**"] {
+        assert!(of(wrong).starts_with("-Syntax error"), "{wrong}");
+        assert!(reply_to(wrong.as_bytes(), dialect).starts_with(b"-Syntax error"));
     }
 }
 

@@ -1,9 +1,9 @@
 //! The words of Chinese, which has no blanks between them, by a dictionary.
 //!
 //! Only with the feature `chinese`; without it a run of signs up to the next mark of ASCII is one
-//! word, as in every other language. The dictionary is read when the first text comes, which takes
-//! part of a second, once, and 40 MB. Then a text costs O(signs * length of the longest word). A run
-//! with escaped marks is one word.
+//! word, as in every other language. The dictionary is read when the first text comes, which
+//! takes part of a second, once, and 40 MB. Then a text costs O(signs * length of the longest
+//! word). A run with escaped marks is one word.
 //!
 //! Source: words that FT.DEBUG DUMP_TERMS of Redis Stack 7.4 shows, whose dictionary is another:
 //! most words are the same.

@@ -90,8 +90,10 @@ fn profile(call: &mut Call<'_>) -> CommandResult {
         times.parsed = clock::cycles();
         let walk = aggregate::begin(call, &request, text, true)?;
         times.created = clock::cycles();
-        let rows_max = call.server.config.search_max_aggregate_results;
-        let most = usize::try_from(rows_max).unwrap_or(usize::MAX);
+        let most = match call.server.config.search_max_aggregate_results {
+            _ if request.counts_all() => usize::MAX,
+            rows_max => usize::try_from(rows_max).unwrap_or(usize::MAX),
+        };
         let Some(mut walk) = walk.run(call, most, began)? else {
             return Ok(());
         };

@@ -37,7 +37,8 @@ impl Pipeline {
             names: vec![Names::default()],
             steps: Vec::new(),
             groups_max: request.aggregate.options.groups_max,
-            counts_all: false,
+            // The order by the merged score takes all rows in.
+            counts_all: !request.is_unsorted,
         };
         let stages = &request.aggregate.stages;
         let loads = |stage: &Stage| matches!(stage, Stage::Load(_) | Stage::LoadAll);
