@@ -21,13 +21,14 @@ mod bell;
 mod carried;
 mod message;
 mod rounds;
+mod sleep_flag;
 pub mod staffing;
 #[cfg(test)]
 mod tests;
 
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{self, AtomicU32, AtomicU64, Ordering};
 use std::thread::JoinHandle;
 
 use rtrb::{Consumer, Producer, PushError, RingBuffer};
@@ -92,15 +93,21 @@ impl Courier {
     ///
     /// Error: the system has no thread or no descriptor left.
     pub fn start(number: u32, bell: Arc<Bell>, rest_us: u32) -> io::Result<Courier> {
-        let (mut courier, rounds) = Courier::pair(number, bell, rest_us)?;
+        let (mut courier, rounds) = Courier::pair(number, bell, rest_us, RING)?;
         let thread = threads::start(&format!("io-{number}"), move || rounds.run())?;
         courier.thread = Some(thread);
         Ok(courier)
     }
 
-    fn pair(number: u32, bell: Arc<Bell>, rest_us: u32) -> io::Result<(Courier, Rounds)> {
-        let (order_in, order_out) = RingBuffer::new(RING);
-        let (parcel_in, parcel_out) = RingBuffer::new(RING);
+    /// Both ends, with rings for `room` messages each.
+    fn pair(
+        number: u32,
+        bell: Arc<Bell>,
+        rest_us: u32,
+        room: usize,
+    ) -> io::Result<(Courier, Rounds)> {
+        let (order_in, order_out) = RingBuffer::new(room);
+        let (parcel_in, parcel_out) = RingBuffer::new(room);
         let figures = Arc::<Figures>::default();
         figures.rest_us.store(rest_us, Ordering::Relaxed);
         let rounds = Rounds::new(order_out, parcel_in, bell, Arc::clone(&figures))?;

@@ -22,6 +22,8 @@ struct Bed {
     rounds: Rounds,
     /// By slot; the generation is 1.
     streams: Vec<Option<Stream>>,
+    /// Bytes of connections that have come back, read by the courier and not taken.
+    unread: Vec<Vec<u8>>,
     peers: Vec<Plain>,
     _poll: Poll,
 }
@@ -35,13 +37,19 @@ fn place(slot: usize) -> Place {
 
 impl Bed {
     fn new(peers: usize) -> Bed {
+        Bed::with_rings(peers, RING)
+    }
+
+    /// A bed whose rings have room for so many messages.
+    fn with_rings(peers: usize, room: usize) -> Bed {
         let poll = Poll::new().expect("a poll");
         let bell = Bell::new(poll.registry(), Token(0)).expect("a bell");
-        let (courier, rounds) = Courier::pair(1, bell, 0).expect("a poll");
+        let (courier, rounds) = Courier::pair(1, bell, 0, room).expect("a poll");
         let mut bed = Bed {
             courier,
             rounds,
             streams: Vec::new(),
+            unread: vec![Vec::new(); peers],
             peers: Vec::new(),
             _poll: poll,
         };
@@ -93,12 +101,34 @@ impl Bed {
                 }
             }
             for (place, stream) in parcel.recalled.drain(..) {
-                self.streams[place.slot as usize] = Some(stream);
+                let at = place.slot as usize;
+                let before = self.streams[at].replace(stream);
+                if let Some(Stream::Carried(mut carried)) = before {
+                    let most = self.unread.len().max(at + 1);
+                    self.unread.resize(most, Vec::new());
+                    self.unread[at].extend(carried.take_unread());
+                }
+                self.courier.returned();
             }
             parcel.block = block;
             self.courier.give_back(parcel);
         }
         parcels
+    }
+
+    /// Asks for a connection that the courier has.
+    fn recall(&mut self, slot: usize) {
+        let stream = self.streams[slot].as_mut().expect("connected");
+        if let Some(carried) = stream.carried().filter(|carried| !carried.is_recalled()) {
+            self.courier.recall(place(slot), carried);
+        }
+    }
+
+    /// Gives the courier a connection that has come back.
+    fn adopt(&mut self, slot: usize) {
+        if let Some(stream) = self.streams[slot].take_if(|stream| stream.courier().is_none()) {
+            self.streams[slot] = Some(self.courier.adopt(place(slot), stream));
+        }
     }
 }
 
@@ -365,6 +395,8 @@ enum Step {
     Answer(usize, usize),
     Take(usize),
     Read(usize),
+    Recall(usize),
+    Adopt(usize),
     Orders,
     Round,
     Receive,
@@ -376,6 +408,8 @@ fn steps(peers: usize) -> impl Strategy<Value = Vec<Step>> {
         (0..peers, 1..300_000_usize).prop_map(|(at, n)| Step::Answer(at, n)),
         (0..peers).prop_map(Step::Take),
         (0..peers).prop_map(Step::Read),
+        (0..peers).prop_map(Step::Recall),
+        (0..peers).prop_map(Step::Adopt),
         Just(Step::Orders),
         Just(Step::Round),
         Just(Step::Receive),
@@ -386,10 +420,11 @@ fn steps(peers: usize) -> impl Strategy<Value = Vec<Step>> {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(24))]
 
-    /// Whatever the order of their steps, each side gets the other's bytes, all of them, in order.
+    /// Whatever the order of their steps, each side gets the other's bytes, all of them, in order:
+    /// with rings that are full at once, and with connections that come and go meanwhile.
     #[test]
-    fn any_order_of_steps_keeps_the_order_of_bytes(steps in steps(3)) {
-        let mut bed = Bed::new(3);
+    fn any_order_of_steps_keeps_the_order_of_bytes(steps in steps(3), room in 1..4_usize) {
+        let mut bed = Bed::with_rings(3, room);
         let mut counter = 0_u8;
         let mut bytes = |n: usize| -> Vec<u8> {
             (0..n).map(|_| { counter = counter.wrapping_mul(31).wrapping_add(7); counter }).collect()
@@ -400,6 +435,7 @@ proptest! {
             assert!(front == got);
         };
         let take = |bed: &mut Bed, at: usize, up: &mut [VecDeque<u8>]| {
+            check(&mut up[at], &std::mem::take(&mut bed.unread[at]));
             let stream = bed.streams[at].as_mut().expect("connected");
             check(&mut up[at], &drain(&mut |part| Ok(stream.fill(part)?.0)).0);
         };
@@ -422,6 +458,8 @@ proptest! {
                 }
                 Step::Take(at) => take(&mut bed, at, &mut up),
                 Step::Read(at) => read(&mut bed, at, &mut down),
+                Step::Recall(at) => bed.recall(at),
+                Step::Adopt(at) => bed.adopt(at),
                 Step::Orders => bed.step(),
                 Step::Round => bed.round(),
                 Step::Receive => _ = bed.receive(),

@@ -1,0 +1,44 @@
+//! Whether a thread sleeps, so that others wake it only then.
+//!
+//!     sleeper                          sender
+//!     lie_down: is_asleep = true       push the message
+//!     look at all rings once more      ring: is_asleep = false; if it was true, wake the sleeper
+//!     sleep, or get up at once
+//!
+//! Both sides change the flag by `swap`, so one of them sees the other: either the last look finds
+//! the message, or the sender finds the sleeper. `tests/sleep_flag` tries all orders of both
+//! sides' steps; it includes this file, with loom's atomics in the place of the usual ones.
+
+use super::atomic::{AtomicBool, Ordering};
+
+/// See the module.
+#[derive(Debug)]
+pub struct SleepFlag {
+    is_asleep: AtomicBool,
+}
+
+impl SleepFlag {
+    /// The flag of a thread that is awake.
+    pub fn new() -> SleepFlag {
+        SleepFlag {
+            is_asleep: AtomicBool::new(false),
+        }
+    }
+
+    /// Its owner is about to sleep. It must look for messages once more before it does.
+    pub fn lie_down(&self) {
+        self.is_asleep.swap(true, Ordering::SeqCst);
+    }
+
+    /// Its owner is awake.
+    pub fn get_up(&self) {
+        if self.is_asleep.load(Ordering::Relaxed) {
+            self.is_asleep.swap(false, Ordering::SeqCst);
+        }
+    }
+
+    /// Whether its owner must be woken; after the message is where it looks.
+    pub fn ring(&self) -> bool {
+        self.is_asleep.swap(false, Ordering::SeqCst)
+    }
+}
