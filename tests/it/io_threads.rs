@@ -2,6 +2,7 @@
 //! see without.
 
 mod handshakes;
+mod known_faults;
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpStream};
@@ -260,6 +261,59 @@ fn threads_come_with_load_and_go_with_it() {
     assert_eq!(admin.ask("GET n"), reply);
 }
 
+/// The thread of each client, by its name.
+fn threads_of(admin: &mut Connection, name: &str) -> Vec<String> {
+    let list = admin.ask("CLIENT LIST");
+    let named = format!(" name={name} ");
+    let its = list.lines().filter(|line| line.contains(&named));
+    let word = |line: &str| {
+        line.split(' ')
+            .find(|word| word.starts_with("io-thread="))?
+            .get(10..)
+            .map(str::to_owned)
+    };
+    its.filter_map(word).collect()
+}
+
+/// Clients are placed by their number; if those of one thread do all the work, some of them move.
+#[test]
+fn busy_connections_move_to_a_thread_with_less_to_do() {
+    let server = Daemon::start(&ALWAYS);
+    let mut admin = server.connect();
+    admin.ask(&format!("SET k {}", "x".repeat(16_000)));
+    let mut clients: Vec<_> = (0..12).map(|_| server.connect()).collect();
+    for client in &mut clients {
+        client.ask("CLIENT SETNAME idle");
+    }
+    let is_over = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let mut busy = 0;
+        for mut client in clients.drain(..) {
+            let info = client.ask("CLIENT INFO");
+            if busy == 5 || !info.contains(" io-thread=1 ") {
+                continue;
+            }
+            busy += 1;
+            client.ask("CLIENT SETNAME busy");
+            let is_over = &is_over;
+            scope.spawn(move || {
+                while !is_over.load(Ordering::Relaxed) {
+                    assert!(client.ask("GET k").starts_with("$16000"));
+                }
+            });
+        }
+        let both = || {
+            let threads = threads_of(&mut admin, "busy");
+            threads.len() == busy && threads.iter().filter(|number| *number == "2").count() >= 2
+        };
+        let moved = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+            wait_until("two of them have moved", both);
+        }));
+        is_over.store(true, Ordering::Relaxed);
+        assert!(moved.is_ok());
+    });
+}
+
 /// An idle server wakes no thread.
 #[test]
 fn idle_threads_sleep() {
@@ -293,7 +347,7 @@ fn idle_threads_sleep() {
 fn act(rng: &mut SmallRng, port: u16) -> std::io::Result<()> {
     let mut c = Connection::open(port)?;
     for _ in 0..rng.random_range(1..20) {
-        match rng.random_range(0..8) {
+        match rng.random_range(0..11) {
             0 => {
                 let n = rng.random_range(1..600);
                 c.write(&command(&[&b"ECHO"[..], b"same"]).repeat(n))?;
@@ -339,6 +393,24 @@ fn act(rng: &mut SmallRng, port: u16) -> std::io::Result<()> {
                 c.write(&command(&[&b"ECHO"[..], &[b'x'; 3000]]).repeat(200))?;
                 return Ok(());
             }
+            7 => {
+                c.write(b"CLIENT REPLY SKIP\r\nECHO a\r\nECHO b\r\n")?;
+                assert_eq!(c.read()?.0, b"$1\r\nb\r\n");
+            }
+            8 => {
+                // The user may be gone, and takes the connection along.
+                c.write(b"AUTH passing word\r\nECHO a\r\n")?;
+                c.read()?;
+                assert_eq!(c.read()?.0, b"$1\r\na\r\n");
+            }
+            9 => {
+                c.write(b"MONITOR\r\n")?;
+                assert_eq!(c.read()?.0, b"+OK\r\n");
+                for _ in 0..rng.random_range(0..50) {
+                    assert!(c.read()?.0.starts_with(b"+"));
+                }
+                return Ok(());
+            }
             _ => {
                 c.write(&command(&[
                     &b"EVAL"[..],
@@ -370,7 +442,7 @@ fn chaos_leaves_nothing_behind() {
         all.expect("it runs").count()
     };
     let mut admin = server.connect();
-    admin.ask("PING");
+    admin.ask("CLIENT NO-EVICT ON");
     // Both threads have started, and have their descriptors.
     wait_until("threads", || server.info("io_thread_2").is_some());
     let before = (fds(), field(&server, "used_memory"));
@@ -392,19 +464,29 @@ fn chaos_leaves_nothing_behind() {
         scope.spawn(move || {
             let mut rng = SmallRng::seed_from_u64(99);
             while !is_over.load(Ordering::Relaxed) {
-                let asked = match rng.random_range(0..8) {
+                let asked = match rng.random_range(0..14) {
                     0 => "CLIENT KILL TYPE normal".to_owned(),
                     1 => format!("CLIENT KILL MAXAGE {}", rng.random_range(1..3)),
                     2 => "CLIENT PAUSE 5 WRITE".to_owned(),
                     3 => "CLIENT UNPAUSE".to_owned(),
                     4 | 5 => format!("CONFIG SET io-threads {}", rng.random_range(1..5)),
                     6 => format!("PUBLISH news {}", rng.random::<u32>()),
+                    7 => "ACL SETUSER passing on >word ~* +@all".to_owned(),
+                    8 => "ACL DELUSER passing".to_owned(),
+                    9 => format!(
+                        "CONFIG SET maxmemory-clients {}",
+                        rng.random_range(0..3) << 20
+                    ),
+                    10 => "SAVE".to_owned(),
+                    11 => "DEBUG SLEEP 0.01".to_owned(),
+                    12 => "EVAL \"for i = 1, 100000 do end\" 0".to_owned(),
                     _ => "CLIENT LIST".to_owned(),
                 };
                 let reply = admin.ask(&asked);
                 assert!(!reply.starts_with("-ERR"), "{asked}: {reply}");
             }
-            admin.ask("CONFIG SET io-threads 3");
+            admin.ask("CONFIG SET io-threads 3 maxmemory-clients 0");
+            admin.ask("ACL DELUSER passing");
         });
         for worker in workers {
             worker.join().expect("no reply is wrong");

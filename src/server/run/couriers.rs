@@ -79,20 +79,22 @@ impl Loop {
         for courier in server.connections.couriers.iter() {
             courier.figures().rest_us.store(rest_us, Ordering::Relaxed);
         }
+        let now_ms = server.now.mono_ms;
+        let is_active = |session: &Session| {
+            now_ms.saturating_sub(session.client.traffic.last_active_ms) < ACTIVE_MS
+        };
         let couriers = &mut server.connections.couriers;
+        couriers.measure(now_ms * 1000, server.stats.turn_us);
         if couriers.retires() {
             return couriers.retire(&mut server.clients);
         }
-        couriers.even_out(&mut server.clients);
+        couriers.even_out(&mut server.clients, is_active);
         if server.config.io_threads_always_active && couriers.len() <= most {
             return self.start_couriers();
         }
-        let (clients, now_ms) = (&server.clients, server.now.mono_ms);
-        let is_active = |session: &&Session| {
-            now_ms.saturating_sub(session.client.traffic.last_active_ms) < ACTIVE_MS
-        };
-        let has_many = || clients.iter().filter(is_active).take(ACTIVE_MIN).count() == ACTIVE_MIN;
-        match couriers.advise(now_ms * 1000, server.stats.turn_us, most, has_many) {
+        let active = server.clients.iter().filter(|session| is_active(session));
+        let has_many = || active.take(ACTIVE_MIN).count() == ACTIVE_MIN;
+        match couriers.advise(most, has_many) {
             Advice::Keep => {}
             Advice::More => _ = self.start_courier(),
             Advice::Fewer => couriers.retire(&mut server.clients),

@@ -9,6 +9,9 @@
 //! The first one comes early: on a machine that has other work, too, a loop that could do no more
 //! is seen to work for a small part of the time. Few clients keep their loop to themselves: handing
 //! over costs two wake-ups where each waits for its answer.
+//!
+//! Connections go to the courier with the fewest, and move from the busiest one to the others where
+//! that one is busy for [`UNEVEN`] of the time longer than the least busy one.
 
 /// Clients that are active at the same time, at least, for couriers to help.
 pub const ACTIVE_MIN: usize = 8;
@@ -20,6 +23,10 @@ const LOOP_BUSY: f64 = 0.1;
 const LAST_BUSY: f64 = 0.05;
 const COURIER_BUSY: f64 = 0.7;
 const FEWER_BUSY: f64 = 0.6;
+/// Below this share no courier is busy: the number of connections counts.
+const EVEN_BUSY: f64 = 0.3;
+/// A difference of shares of the time that is evened out.
+const UNEVEN: f64 = 0.2;
 
 /// See the module.
 #[derive(Debug, Default)]
@@ -79,6 +86,34 @@ impl Staffing {
     }
 }
 
+/// How the work of couriers is spread.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Spread {
+    /// None has much to do.
+    Idle,
+    /// All that work have about as much to do.
+    Even,
+    /// The courier with this index should give away this part of its work.
+    Uneven(usize, f64),
+}
+
+/// How the work is spread over couriers that were busy for these shares of the time.
+pub fn spread(shares: &[f64]) -> Spread {
+    let by_share = |a: &(usize, &f64), b: &(usize, &f64)| a.1.total_cmp(b.1);
+    let busiest = shares.iter().enumerate().max_by(by_share);
+    let least = shares.iter().enumerate().min_by(by_share);
+    let (Some((at, most)), Some((_, least))) = (busiest, least) else {
+        return Spread::Idle;
+    };
+    if *most < EVEN_BUSY {
+        Spread::Idle
+    } else if most - least < UNEVEN {
+        Spread::Even
+    } else {
+        Spread::Uneven(at, (most - least) / 2.0 / most)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -107,6 +142,15 @@ mod tests {
         for _ in 0..100 {
             assert_eq!(staffing.advise(0.9, &[], 4, || false), Advice::Keep);
         }
+    }
+
+    #[test]
+    fn the_busiest_gives_away_half_of_what_it_does_more() {
+        assert_eq!(spread(&[]), Spread::Idle);
+        assert_eq!(spread(&[0.2, 0.0]), Spread::Idle);
+        assert_eq!(spread(&[0.8, 0.7]), Spread::Even);
+        assert_eq!(spread(&[0.1, 0.8, 0.0]), Spread::Uneven(1, 0.5));
+        assert_eq!(spread(&[0.5, 1.0]), Spread::Uneven(1, 0.25));
     }
 
     #[test]

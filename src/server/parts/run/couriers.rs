@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 
-use russet_net::courier::staffing::{Advice, Staffing};
+use russet_net::courier::staffing::{Advice, Spread, Staffing, spread};
 use russet_net::courier::{Bell, Courier, Late, Parcel, Place};
 use russet_net::{Role, Stream, Target};
 
@@ -43,6 +43,10 @@ pub(in crate::server) struct Couriers {
     late: Vec<Parcel>,
     /// At the last tick: the clock, the microseconds of turns, and of each courier's work.
     last: (u64, u64, Vec<u64>),
+    /// The shares of the time before it in which the loop and each courier were busy.
+    shares: (f64, Vec<f64>),
+    /// The number of the courier whose connections go to others now.
+    overloaded: Option<u32>,
 }
 
 /// The place of a session, as couriers name it.
@@ -92,12 +96,14 @@ impl Couriers {
         self.all.get_mut(number as usize - 1)
     }
 
-    /// Gives a session's socket, which is in no poll, to the courier with the fewest connections.
+    /// Gives a session's socket, which is in no poll, to the courier with the fewest connections,
+    /// of those that have not too much to do.
     pub(in crate::server) fn adopt(&mut self, session: &mut Session) {
         let staying = self.all.len() - usize::from(self.retires);
+        let overloaded = self.overloaded;
         let fewest = self.all[..staying]
             .iter_mut()
-            .min_by_key(|courier| courier.connections());
+            .min_by_key(|courier| (Some(courier.number()) == overloaded, courier.connections()));
         if let Some(courier) = fewest
             && let Some(stream) = session.stream.take()
         {
@@ -231,15 +237,9 @@ impl Couriers {
         session.more_to_read = true;
     }
 
-    /// A tick of cron, `now_us` on the clock, after turns of so many microseconds: what should be
-    /// done about the number of couriers, of which there may be `most`.
-    pub(in crate::server) fn advise(
-        &mut self,
-        now_us: u64,
-        turns_us: u64,
-        most: usize,
-        has_many: impl FnOnce() -> bool,
-    ) -> Advice {
+    /// A tick of cron, `now_us` on the clock, after turns of so many microseconds: measures how
+    /// busy the loop and the couriers were since the last one.
+    pub(in crate::server) fn measure(&mut self, now_us: u64, turns_us: u64) {
         let busy = |courier: &Courier| courier.figures().busy_us.load(Relaxed);
         let works: Vec<u64> = self.all.iter().map(busy).collect();
         let (then_us, turns_then, works_then) =
@@ -247,9 +247,18 @@ impl Couriers {
         let span = now_us.saturating_sub(then_us).max(1) as f64;
         let share = |now: u64, then: u64| now.saturating_sub(then) as f64 / span;
         let works = self.last.2.iter().zip(works_then.iter().chain([&u64::MAX]));
-        let couriers: Vec<f64> = works.map(|(now, then)| share(*now, *then)).collect();
-        let of_loop = share(turns_us, turns_then);
-        self.staffing.advise(of_loop, &couriers, most, has_many)
+        self.shares.0 = share(turns_us, turns_then);
+        self.shares.1 = works.map(|(now, then)| share(*now, *then)).collect();
+    }
+
+    /// The change of the number of couriers, of which there may be `most`.
+    pub(in crate::server) fn advise(
+        &mut self,
+        most: usize,
+        has_many: impl FnOnce() -> bool,
+    ) -> Advice {
+        let (of_loop, couriers) = &self.shares;
+        self.staffing.advise(*of_loop, couriers, most, has_many)
     }
 
     /// The last courier is to end: its connections are asked for. Ends it if it has none.
@@ -281,9 +290,38 @@ impl Couriers {
         self.retires
     }
 
-    /// Evens out connections: those of the courier with the most are asked for, up to half of what
-    /// it has more than the one with the fewest.
-    pub(in crate::server) fn even_out(&mut self, clients: &mut Clients) {
+    /// Evens out the couriers' work, by how busy they were; where none is, their connections.
+    pub(in crate::server) fn even_out(
+        &mut self,
+        clients: &mut Clients,
+        is_active: impl Fn(&Session) -> bool,
+    ) {
+        self.overloaded = None;
+        match spread(&self.shares.1) {
+            Spread::Even => {}
+            Spread::Idle => self.even_out_connections(clients),
+            Spread::Uneven(at, part) => {
+                let Some(number) = self.all.get(at).map(Courier::number) else {
+                    return;
+                };
+                let its =
+                    |session: &&mut Session| session.client.courier == number && is_active(session);
+                let mut active: Vec<_> = clients.iter_mut().filter(its).collect();
+                // One that is busy by itself stays: it would be as busy elsewhere.
+                let moved = (active.len() as f64 * part) as usize;
+                if moved > 0 {
+                    self.overloaded = Some(number);
+                }
+                for session in &mut active[..moved] {
+                    self.recall(session);
+                }
+            }
+        }
+    }
+
+    /// Asks the courier with the most for connections, up to half of what it has more than the one
+    /// with the fewest.
+    fn even_out_connections(&mut self, clients: &mut Clients) {
         let count = |courier: &&Courier| courier.connections();
         let (Some(most), Some(fewest)) = (
             self.all.iter().max_by_key(count),
