@@ -65,6 +65,10 @@ clients:
 asan *ARGS:
     tests/asan {{ ARGS }}
 
+# The daemon with I/O threads under ThreadSanitizer.
+tsan *ARGS:
+    tests/tsan {{ ARGS }}
+
 # The Debian packages; what CI does with them; the container image; whether two builds are equal.
 deb *ARGS:
     packaging/deb {{ ARGS }}

@@ -359,6 +359,7 @@ fn spawn(
         ])
         .args(["--save", "", "--enable-debug-command", "yes", "--dir"])
         .arg(folder)
+        .args(io_threads(program))
         .args(args)
         .envs(environment.iter().map(|(name, value)| (name, value)))
         .current_dir(folder)
@@ -367,6 +368,22 @@ fn spawn(
         .stderr(log)
         .spawn()
         .unwrap_or_else(|error| panic!("{} does not start: {error}", program.display()))
+}
+
+/// With `$RUSSET_IO_THREADS` the clients' sockets are those of so many threads, from the first
+/// request on: the same tests hold the threads.
+fn io_threads(program: &Path) -> Vec<String> {
+    let threads = env::var("RUSSET_IO_THREADS").ok();
+    let threads = threads.filter(|_| program == russet());
+    threads.map_or_else(Vec::new, |threads| {
+        let words = [
+            "--io-threads",
+            &threads,
+            "--io-threads-always-active",
+            "yes",
+        ];
+        words.map(str::to_owned).into()
+    })
 }
 
 /// The answer to PING that a start waits for. A refusal for lack of a password is always enough.
