@@ -12,7 +12,7 @@
 //! | `terms`, `order`, `postings` | the dictionary, its order, and the documents of each term |
 //! | `tags`, `numbers` | the values of TAG; of NUMERIC and GEO |
 //! | `shapes`, `vectors` | the values of GEOSHAPE; of VECTOR |
-//! | `columns`, `interned` | the values of SORTABLE fields; those of tags, each kept once |
+//! | `columns` | the values of SORTABLE fields; those of tags, each kept once |
 //! | `expand` | queries with the stems and synonyms of their words |
 //! | `figures`, `refusals` | what FT.INFO shows; what FT.ERRORS does |
 //!
@@ -30,7 +30,6 @@ mod documents;
 mod expand;
 mod figures;
 mod gather;
-mod interned;
 mod numbers;
 mod order;
 mod pairs;
@@ -51,8 +50,8 @@ pub use columns::SortValue;
 pub use figures::{Faults, Figures};
 pub use refusals::Refused;
 
+pub(crate) use columns::Interned;
 pub(crate) use documents::{Documents, Facts};
-pub(crate) use interned::Interned;
 pub(crate) use numbers::{Bounds, Numbers};
 pub(crate) use order::{head_of, to_successor};
 pub(crate) use pairs::{Pair, pairs_of};

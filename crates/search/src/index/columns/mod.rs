@@ -6,7 +6,10 @@
 //!
 //! Cost: O(1); 8 bytes a number, 16 and its bytes a text, 4 a tag that others have, too.
 
-use super::interned::Interned;
+mod interned;
+
+pub(crate) use interned::Interned;
+
 use super::postings::{read_varint, write_varint};
 use crate::text::normalised;
 

@@ -58,7 +58,7 @@ impl Interned {
     /// Gives a document another value.
     pub(super) fn put(&mut self, id: u32, value: Option<&[u8]>) {
         let at = id as usize;
-        super::columns::grow(&mut self.numbers, at + 1, || 0);
+        super::grow(&mut self.numbers, at + 1, || 0);
         let number = value.map_or(0, |value| self.taken(value));
         let before = std::mem::replace(&mut self.numbers[at], number);
         if before > 0 {
