@@ -246,7 +246,7 @@ describe("users with few rights", () => {
   const as = async (user, route, steps) => {
     const tab = await openPage(browser, server);
     try {
-      // As after logging out: the default user, who needs no form, does not log in by itself.
+      // As after logging out: the default user does not log in by itself, and needs no form.
       await tab.addInitScript(() => sessionStorage.setItem("russet.left", "1"));
       await tab.goto(`${server.url}#/${route}`);
       await tab.getByRole("textbox", { name: "User" }).fill(user);

@@ -314,32 +314,32 @@ fn busy_connections_move_to_a_thread_with_less_to_do() {
     });
 }
 
+/// How often the threads of clients have run.
+fn times_run(server: &Daemon) -> u64 {
+    let tasks = std::fs::read_dir(format!("/proc/{}/task", server.pid())).expect("it runs");
+    let runs = |path: std::path::PathBuf| -> u64 {
+        let name = std::fs::read_to_string(path.join("comm")).unwrap_or_default();
+        let figures = std::fs::read_to_string(path.join("schedstat")).unwrap_or_default();
+        let runs = figures.split_whitespace().nth(2);
+        let runs = runs.map_or(0, |n| n.parse().unwrap_or(0));
+        if name.starts_with("io-") { runs } else { 0 }
+    };
+    tasks.map(|task| runs(task.expect("a task").path())).sum()
+}
+
 /// An idle server wakes no thread.
 #[test]
 fn idle_threads_sleep() {
     let server = Daemon::start(&ALWAYS);
     let mut client = server.connect();
     client.ask("PING");
-    let cpu = |server: &Daemon| -> u64 {
-        let tasks = std::fs::read_dir(format!("/proc/{}/task", server.pid())).expect("it runs");
-        let of = |path: std::path::PathBuf| {
-            let name = std::fs::read_to_string(path.join("comm")).unwrap_or_default();
-            let figures = std::fs::read_to_string(path.join("schedstat")).unwrap_or_default();
-            let runs = figures
-                .split_whitespace()
-                .nth(2)
-                .map_or(0, |n| n.parse().unwrap_or(0));
-            if name.starts_with("io-") { runs } else { 0 }
-        };
-        tasks.map(|task| of(task.expect("a task").path())).sum()
-    };
     std::thread::sleep(Duration::from_millis(100));
-    let before = cpu(&server);
+    let before = times_run(&server);
     std::thread::sleep(Duration::from_secs(1));
     assert!(
-        cpu(&server) - before < 5,
+        times_run(&server) - before < 5,
         "they ran {} times",
-        cpu(&server) - before
+        times_run(&server) - before
     );
 }
 

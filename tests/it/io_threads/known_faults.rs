@@ -6,7 +6,7 @@ use std::net::TcpStream;
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 
-use super::{ALWAYS, clients_of, field};
+use super::{ALWAYS, clients_of, field, times_run};
 use crate::support::resp::command;
 use crate::support::{Connection, Daemon, wait_until};
 use crate::tls::{BOTH, Tls, ask};
@@ -116,9 +116,9 @@ fn threads_sleep_after_replicas_have_come_and_gone() {
     assert_eq!(replica.connect().ask("GET k"), "$1\r\nv\r\n");
     let at_rest = |server: &Daemon| {
         // Its own clients' threads sleep when the question is answered; a spin counts on.
-        let before = sleeps_and_switches(server);
+        let before = times_run(server);
         std::thread::sleep(std::time::Duration::from_millis(500));
-        sleeps_and_switches(server) - before < 20
+        times_run(server) - before < 20
     };
     wait_until("the threads of both rest", || {
         at_rest(&server) && at_rest(&replica)
@@ -126,19 +126,6 @@ fn threads_sleep_after_replicas_have_come_and_gone() {
     replica.kill();
     wait_until("it is gone", || field(&server, "connected_slaves") == 0);
     wait_until("the threads rest", || at_rest(&server));
-}
-
-/// How often the threads of clients have run.
-fn sleeps_and_switches(server: &Daemon) -> u64 {
-    let tasks = std::fs::read_dir(format!("/proc/{}/task", server.pid())).expect("it runs");
-    let runs = |path: std::path::PathBuf| -> u64 {
-        let name = std::fs::read_to_string(path.join("comm")).unwrap_or_default();
-        let figures = std::fs::read_to_string(path.join("schedstat")).unwrap_or_default();
-        let runs = figures.split_whitespace().nth(2);
-        let runs = runs.map_or(0, |n| n.parse().unwrap_or(0));
-        if name.starts_with("io-") { runs } else { 0 }
-    };
-    tasks.map(|task| runs(task.expect("a task").path())).sum()
 }
 
 /// 10: cron visits clients whose sockets are at threads: those that idle are closed.
@@ -291,9 +278,9 @@ fn threads_of_silent_subscribers_sleep() {
         client.reply();
     }
     wait_until("they sleep", || {
-        let before = sleeps_and_switches(&server);
+        let before = times_run(&server);
         std::thread::sleep(std::time::Duration::from_millis(500));
-        sleeps_and_switches(&server) - before < 5
+        times_run(&server) - before < 5
     });
 }
 

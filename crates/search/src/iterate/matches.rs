@@ -72,8 +72,8 @@ impl Index {
         let is_of_sums = scoring.as_ref().is_none_or(Scoring::is_of_sums);
         // Reads are counted where they happen.
         let is_asked_more = search.explains || search.profiles || search.terms;
-        let is_asked_more = is_asked_more || search.among.is_some();
-        let is_plain = builder.distance_names.is_empty() && !is_asked_more;
+        let are_all = builder.distance_names.is_empty() && search.among.is_none();
+        let is_plain = are_all && !is_asked_more;
         let mut matches = Matches {
             index: self,
             root: cursor,

@@ -231,10 +231,10 @@ impl Block {
                 } else {
                     at
                 };
-                let next = match is_held {
-                    true if end == bytes.len() => None,
-                    true => Some(Head::read(bytes, end, id)),
-                    false => Some(head),
+                let next = if is_held {
+                    (end < bytes.len()).then(|| Head::read(bytes, end, id))
+                } else {
+                    Some(head)
                 };
                 return Place {
                     at,
