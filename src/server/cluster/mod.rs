@@ -193,6 +193,7 @@ impl Driver for ClusterHost<'_> {
         self.server.update_own(self.keyspace);
         self.server.forget_empty_kept(self.keyspace);
         self.server.tend_definitions(self.keyspace);
+        self.server.repeat_questions(self.keyspace);
         let limit = self.server.config.cluster_link_sendbuf_limit;
         if limit > 0 {
             self.close_above(limit);

@@ -21,7 +21,8 @@ use crate::server::clients::client::{Client, ClientFlags};
 use crate::server::execution::execute::Author;
 use crate::server::origin::Origin;
 use crate::server::parts::cluster::{
-    ANSWER_BYTES_MAX, Asked, Complete, Message, OTHER_SLOTS, Pending, Surveys, asked, question,
+    ANSWER_BYTES_MAX, Asked, Complete, Message, OTHER_SLOTS, Pending, Surveys, TOO_LONG, asked,
+    question,
 };
 use crate::server::parts::execution::searches::Answer;
 use crate::server::state::Server;
@@ -29,7 +30,7 @@ use crate::server::state::call::{Call, Effect};
 use crate::server::state::world::Engine;
 use russet_cluster::{Shard, Unanswered};
 use russet_command::{Category, CommandError, Flags};
-use russet_keyspace::ClientId;
+use russet_keyspace::{ClientId, Keyspace};
 use russet_resp::{Args, OwnedArgs, Reply};
 
 /// Milliseconds until all shards must have answered.
@@ -41,8 +42,6 @@ const NO_OWNER: &str = "CLUSTERDOWN Hash slot not served";
 const UNREACHABLE: &str = "CLUSTERDOWN A shard cannot be asked";
 const LATE: &str = "ERR A multi-shard command failed because a shard did not answer in time";
 const BUSY: &str = "ERR Too many multi-shard commands are under way";
-const TOO_LONG: &str = "ERR A multi-shard command failed because the answer of a shard is too \
-                        large: ask for less at a time";
 const MOVING: &str = "TRYAGAIN Slots moved between shards while they were asked";
 
 fn refusal(error: Unanswered) -> CommandError {
@@ -201,19 +200,27 @@ impl Call<'_> {
         let nodes = shards.iter().map(|shard| shard.node).collect();
         let number = driver.surveys.begin(client, nodes, (now_ms, until_ms));
         let number = number.ok_or(CommandError::Text(BUSY))?;
+        // A change that was made is not made again.
+        let flags = self.server.table.row(self.row).spec.flags;
+        let may_repeat = !flags.contains(Flags::WRITE);
         let world = self.world();
         let are_asked = world.server.with_cluster(world.keyspace, |driver, _| {
             let my_id = driver.core.my_id();
+            let mut questions = Vec::new();
             let are_asked = shards.iter().all(|shard| {
                 let question = question(number, db, words, &shard.slots);
                 if shard.node == my_id {
                     driver.surveys.receive(my_id, false, question);
                     return true;
                 }
-                driver.core.ask(shard.node, false, &question)
+                let is_asked = driver.core.ask(shard.node, false, &question);
+                questions.push((shard.node, question));
+                is_asked
             });
             if !are_asked {
                 driver.surveys.give_up(number);
+            } else if may_repeat {
+                driver.surveys.keep(number, questions);
             }
             are_asked
         });
@@ -231,6 +238,20 @@ impl Server {
     pub fn answers_node(&self) -> bool {
         let cluster = self.cluster.as_deref();
         cluster.is_some_and(|driver| driver.surveys.is_answering)
+    }
+
+    /// Asks those again that have not answered. Called at each tick of the cluster's core.
+    pub(in crate::server) fn repeat_questions(&mut self, keyspace: &mut Keyspace) {
+        let now_ms = self.now.mono_ms;
+        let driver = self.cluster.as_mut();
+        let again = driver.map_or(Vec::new(), |driver| driver.surveys.unanswered(now_ms));
+        if !again.is_empty() {
+            self.with_cluster(keyspace, |driver, _| {
+                for (node, question) in &again {
+                    driver.core.ask(*node, false, question);
+                }
+            });
+        }
     }
 
     /// Whether questions of other nodes are being answered.
@@ -267,6 +288,8 @@ impl Engine {
                     self.server
                         .take_definitions(&mut self.keyspace, from, &payload[8..]);
                 }
+                Message::Question(from, payload)
+                    if driver.surveys.is_at_work_on(from, &payload) => {}
                 Message::Question(from, payload) => {
                     let pending = Surveys::pending(from, payload, self.server.now.mono_ms);
                     self.answer_node(pending);
@@ -427,7 +450,7 @@ impl Engine {
         }
         Some(match outcome {
             Ok(()) if reply.pending_len() <= ANSWER_BYTES_MAX => reply.pending().to_vec(),
-            Ok(()) => [b"-", TOO_LONG.as_bytes()].concat(),
+            Ok(()) => TOO_LONG.to_vec(),
             Err(error) => [b"-", &*error.line()].concat(),
         })
     }

@@ -3,7 +3,7 @@
 //! Each function takes what this node has, and gives what all shards have; at a node that answers
 //! another one it writes the answer. Cost: what each shard has, once.
 
-use super::{Answer, DAMAGED, WAIT_MS};
+use super::{Answer, DAMAGED};
 use crate::server::Call;
 use russet_command::CommandError;
 use russet_resp::OwnedArgs;
@@ -11,6 +11,9 @@ use russet_search::expression::Value;
 use russet_search::pipeline::shards::ShardRow;
 use russet_search::spelling::Misspelled;
 use std::collections::{BTreeMap, BTreeSet};
+
+/// Milliseconds until all shards must have answered.
+const WAIT_MS: u64 = 5000;
 
 /// The answers of all shards to the client's own words. `None`: the client waits, and the command
 /// runs again.

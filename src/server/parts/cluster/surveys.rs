@@ -13,7 +13,10 @@
 //!   1. A survey is complete when each node that was asked has answered, once.
 //!   2. What is held of answers is bounded, for each node and for each survey; a survey that is
 //!      given up, or whose client is gone, ends with its time.
-//!   3. Questions that are being answered in slices are bounded, too.
+//!   3. A question that may be repeated is, each [`AGAIN_MS`], until it is answered: a node that
+//!      joins may be unknown to the nodes that it asks, which drop the question then. A node that
+//!      is at work on it drops the repetition.
+//!   4. Questions that are being answered in slices are bounded, too.
 //!
 //! Cost: O(nodes) for each survey.
 
@@ -33,8 +36,13 @@ const SURVEYS_MAX: usize = 1024;
 const PENDING_MAX: usize = 4096;
 /// Milliseconds that a question waits for this node's view of the slots to be the asker's.
 const VIEWS_MS: u64 = 25;
+/// Milliseconds after which a question is asked again.
+const AGAIN_MS: u64 = 500;
 /// The answer of a node whose slots are not those of the question.
 pub(in crate::server) const OTHER_SLOTS: &[u8] = b"!";
+/// The answer in place of one that is too long.
+pub(in crate::server) const TOO_LONG: &[u8] =
+    b"-ERR A multi-shard command failed because the answer of a shard is too large: ask for less at a time";
 
 /// See the module.
 #[derive(Default)]
@@ -83,6 +91,9 @@ struct Survey {
     bytes: usize,
     /// Monotonic milliseconds.
     until_ms: u64,
+    /// The questions that are asked again at a time, monotonic milliseconds.
+    questions: Vec<(NodeId, Vec<u8>)>,
+    again_ms: u64,
 }
 
 impl Surveys {
@@ -104,9 +115,41 @@ impl Surveys {
             answers: Vec::new(),
             bytes: 0,
             until_ms,
+            questions: Vec::new(),
+            again_ms: now_ms + AGAIN_MS,
         };
         self.open.insert(self.next, survey);
         Some(self.next)
+    }
+
+    /// Keeps the questions of a survey, which may be asked again.
+    pub fn keep(&mut self, number: u64, questions: Vec<(NodeId, Vec<u8>)>) {
+        if let Some(survey) = self.open.get_mut(&number) {
+            survey.questions = questions;
+        }
+    }
+
+    /// The questions that are to be asked again now. O(surveys).
+    pub fn unanswered(&mut self, now_ms: u64) -> Vec<(NodeId, Vec<u8>)> {
+        let mut all = Vec::new();
+        let open = self.open.values_mut();
+        for survey in open.filter(|survey| (survey.again_ms..survey.until_ms).contains(&now_ms)) {
+            survey.again_ms = now_ms + AGAIN_MS;
+            let awaited = &survey.awaited;
+            let questions = survey.questions.iter();
+            all.extend(
+                questions
+                    .filter(|(node, _)| awaited.contains(node))
+                    .cloned(),
+            );
+        }
+        all
+    }
+
+    /// Whether this node is at work on a question of another.
+    pub fn is_at_work_on(&self, from: NodeId, question: &[u8]) -> bool {
+        let is_it = |its: &Pending| its.from == from && its.payload.get(..8) == question.get(..8);
+        self.pending.iter().any(is_it)
     }
 
     pub fn give_up(&mut self, number: u64) {
@@ -134,10 +177,11 @@ impl Surveys {
         survey.awaited.swap_remove(at);
         survey.bytes += bytes.len();
         if bytes.len() > ANSWER_BYTES_MAX || survey.bytes > SURVEY_BYTES_MAX {
-            self.open.remove(&number);
-            return None;
+            survey.awaited.clear();
+            survey.answers = vec![(from, TOO_LONG.to_vec())];
+        } else {
+            survey.answers.push((from, bytes.to_vec()));
         }
-        survey.answers.push((from, bytes.to_vec()));
         if !survey.awaited.is_empty() {
             return None;
         }
@@ -301,6 +345,16 @@ mod tests {
         assert_eq!(complete.answers, [b"a", b"b"]);
         assert_eq!(complete.until_ms, 100);
         assert_eq!(surveys.take_answer(node(1), &answer(b"b")), None);
+        // Questions without an answer are repeated.
+        let number = surveys.begin(ClientId(5), vec![node(0), node(1)], (0, 2000));
+        let number = number.expect("room");
+        surveys.keep(number, vec![(node(0), vec![1]), (node(1), vec![2])]);
+        assert_eq!(surveys.unanswered(AGAIN_MS - 1), []);
+        surveys.take_answer(node(0), &[&number.to_be_bytes()[..], b"a"].concat());
+        assert_eq!(surveys.unanswered(AGAIN_MS), [(node(1), vec![2])]);
+        assert_eq!(surveys.unanswered(AGAIN_MS), []);
+        assert_eq!(surveys.unanswered(2000), []);
+        surveys.give_up(number);
         // One whose time is over is given up.
         surveys.begin(ClientId(5), vec![node(0)], (0, 100));
         surveys.begin(ClientId(6), vec![node(0)], (100, 200));
