@@ -41,7 +41,7 @@ const COLUMNS = 12;
 /** The setting of the dialect that queries have which name none. */
 const DIALECT = "search-default-dialect";
 
-/** Indexes are over this database, whichever the page shows. */
+/** Commands of indexes run in this database, whichever the page shows. */
 const DATABASE = { db: 0 };
 
 /** Milliseconds between looks: while keys are read, otherwise, and where a look is dear (as long as this, microseconds). */

@@ -105,6 +105,7 @@ mod sandbox;
 mod script_memory;
 mod scripts;
 mod search;
+mod search_databases;
 mod sentinel_docs;
 mod sketches;
 mod slices;

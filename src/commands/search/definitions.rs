@@ -10,6 +10,7 @@ use russet_search::error::{INDEX_EXISTS, SearchError};
 use russet_search::schema::parse;
 
 const OTHER_DATABASE: CommandError = CommandError::Text("Cannot create index on db != 0");
+const NO_DATABASE: CommandError = CommandError::Text("ERR DB index is out of range");
 const NO_SCHEMA: CommandError = CommandError::Text("ALTER must be followed by SCHEMA");
 const NO_ACTION: CommandError = CommandError::Text("Unknown action passed to ALTER SCHEMA");
 const NO_FIELDS: CommandError = CommandError::Text("No fields provided");
@@ -29,15 +30,12 @@ pub(super) const CREATEIFNX: Spec = Spec {
 };
 
 /// `FT.CREATE index [option ...] SCHEMA field type [option ...] ...`: makes an index over the
-/// hashes or JSON documents of database 0. Keys that are there already are read in
+/// hashes or JSON documents of database 0, or of another that `DB n` names. Keys that are there already are read in
 /// slices of the loop.
 ///
 /// Reply: OK. O(fields); each key is read once later.
 fn create(call: &mut Call<'_>) -> CommandResult {
     catch_up(call)?;
-    if call.db.index() != DATABASE {
-        return Err(OTHER_DATABASE);
-    }
     if call.server.search.is_index(call.args.at(1)) && !call.is_spread() {
         let error = SearchError::new(INDEX_EXISTS, "Index already exists");
         return Err(refusal(&error));
@@ -62,6 +60,22 @@ fn make(call: &mut Call<'_>) -> CommandResult {
     }
     let schema = parse::create(name, &words(call, 2), &check_path);
     let schema = schema.map_err(|error| refusal(&error))?;
+    if schema.database as usize >= call.db.whole().databases() {
+        return Err(NO_DATABASE);
+    }
+    // A client of another database has to name the one that it means.
+    let is_named = || {
+        words(call, 2)
+            .iter()
+            .any(|word| word.eq_ignore_ascii_case(b"DB"))
+    };
+    if call.name == CREATE.name
+        && call.db.index() != DATABASE
+        && schema.database == 0
+        && !is_named()
+    {
+        return Err(OTHER_DATABASE);
+    }
     check_prefixes(call, &schema)?;
     if !call.spread()? {
         return Ok(());
@@ -204,10 +218,11 @@ fn remove(call: &mut Call<'_>, with_documents: bool) -> CommandResult {
         )));
     };
     check_prefixes(call, held.index.schema())?;
+    let index = held.database();
     if !call.spread()? {
         return Ok(());
     }
-    let mut db = call.db.other(DATABASE);
+    let mut db = call.db.other(index);
     let Some((_, deleted)) = call.server.drop_index(&mut db, name, with_documents) else {
         return Ok(());
     };
@@ -215,7 +230,7 @@ fn remove(call: &mut Call<'_>, with_documents: bool) -> CommandResult {
         let words: Vec<&[u8]> = std::iter::once(&b"DEL"[..])
             .chain(deleted.iter().map(|key| &**key))
             .collect();
-        call.rewrite_in(DATABASE, &words);
+        call.rewrite_in(index, &words);
     }
     call.db.add_dirty(1);
     call.rewrite(&[b"FT._DROPINDEXIFX", name, b"_FORCEKEEPDOCS"]);

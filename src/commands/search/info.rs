@@ -5,7 +5,7 @@
 
 use super::row::{READS, catch_up, check_prefixes, refusal};
 use super::shards;
-use crate::server::search::{DATABASE, Held};
+use crate::server::search::Held;
 use crate::server::{Call, CommandResult, Spec};
 use russet_command::{Arity, Category};
 use russet_resp::{Deferred, Reply};
@@ -36,7 +36,7 @@ fn info(call: &mut Call<'_>) -> CommandResult {
         return Err(refusal(&error));
     };
     check_prefixes(call, held.index.schema())?;
-    let keys = call.db.whole().database(DATABASE).len();
+    let keys = call.db.whole().database(held.database()).len();
     let sums = Sums::of(held, keys);
     let Some(all) = shards::figures(call, sums.values())? else {
         return Ok(());
@@ -322,6 +322,10 @@ fn reply_definition(facts: &mut Facts<'_>, name: &[u8], held: &Held) {
         b"false"
     };
     inner.simple("indexes_all", indexes_all);
+    // russet's own, which Redis's indexes do not have.
+    if schema.database != 0 {
+        inner.int("database", schema.database.into());
+    }
     inner.end();
     facts.name("attributes");
     facts.reply.array(schema.fields.len());

@@ -6,7 +6,6 @@
 use super::loading::Reader;
 use super::row::{GROWS, READS, WRITES, catch_up, check_prefixes, refusal};
 use super::shards;
-use crate::server::search::Held;
 use crate::server::{Call, CommandResult, Spec};
 use russet_base::numbers::float::parse_double;
 use russet_command::{Access, Arity, Category, CommandError, KeySpec};
@@ -184,8 +183,8 @@ impl Row for Properties<'_, '_> {
 fn holds(call: &mut Call<'_>, key: &[u8], condition: &[u8]) -> Result<bool, CommandError> {
     let wrong = |error| refusal(&SearchError::from(error));
     let condition = expression::parse(condition).map_err(wrong)?;
-    let paths = &mut call.server.json_paths;
-    let reader = Reader::new(call.db.keyspace(), paths, KeyType::Hash, false);
+    let (db, paths) = (call.db.index(), &mut call.server.json_paths);
+    let reader = Reader::new(call.db.keyspace(), db, paths, KeyType::Hash, false);
     let row = Properties {
         reader: &reader,
         key,
@@ -226,11 +225,18 @@ fn reply_documents(call: &mut Call<'_>, as_list: bool) -> CommandResult {
     check_index(call, "Unknown Index name")?;
     let (name, keys) = (call.args.at(1), call.args.from(2));
     let server = &mut *call.server;
-    let Some(Held { index, .. }) = server.search.get(name) else {
+    let Some(held) = server.search.get(name) else {
         return Ok(());
     };
+    let (index, db) = (&held.index, held.database());
     let key_type = index.schema().key_type;
-    let reader = Reader::new(call.db.keyspace(), &mut server.json_paths, key_type, false);
+    let reader = Reader::new(
+        call.db.keyspace(),
+        db,
+        &mut server.json_paths,
+        key_type,
+        false,
+    );
     let load = |key| reader.load_all(key).filter(|_| index.has(key));
     let mut documents = keys.iter().map(load).collect();
     if as_list {

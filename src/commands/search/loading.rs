@@ -4,10 +4,9 @@
 //! numbers and truths as numbers, arrays and objects as their text; dialects 3 and 4 an array of
 //! all of them, of which the first counts, or of an array its first one.
 
-use crate::server::search::DATABASE;
 use crate::server::search::documents::{AnyDocument, JsonDocument, text_of_fields};
 use russet_json::{Format, Kind, PathCache, Value as Json, View};
-use russet_keyspace::{Db, Keyspace};
+use russet_keyspace::{Db, DbIndex, Keyspace};
 use russet_search::expression::{Several, Value};
 use russet_search::hit::Hit;
 use russet_search::index::Index;
@@ -27,12 +26,13 @@ pub(super) struct Reader<'k> {
 impl<'k> Reader<'k> {
     pub(super) fn new(
         keyspace: &'k mut Keyspace,
+        db: DbIndex,
         paths: &'k mut PathCache,
         key_type: KeyType,
         has_all: bool,
     ) -> Reader<'k> {
         Reader {
-            db: RefCell::new(keyspace.db(DATABASE)),
+            db: RefCell::new(keyspace.db(db)),
             paths: RefCell::new(paths),
             key_type,
             has_all,

@@ -4,8 +4,9 @@
 //! prefixes.
 
 use crate::server::Call;
-use crate::server::search::{DATABASE, Held};
+use crate::server::search::Held;
 use russet_command::{Category, CommandError, Flags};
+use russet_keyspace::DbIndex;
 use russet_search::error::{SearchError, Wording};
 use russet_search::schema::Schema;
 
@@ -62,7 +63,7 @@ pub(super) fn readable<'c>(call: &'c Call<'_>, name: &[u8]) -> Result<&'c Held, 
 
 /// Whether the user may read every key with the prefixes of an index.
 pub(super) fn check_prefixes(call: &Call<'_>, schema: &Schema) -> Result<(), CommandError> {
-    let may_read = |prefix: &Vec<u8>| call.may_read_prefix(DATABASE, prefix);
+    let may_read = |prefix: &Vec<u8>| call.may_read_prefix(DbIndex(schema.database), prefix);
     if schema.prefixes.iter().all(may_read) {
         Ok(())
     } else {

@@ -317,6 +317,7 @@ impl Walk {
         let key_type = held.index.schema().key_type;
         let reader = Reader::new(
             call.db.keyspace(),
+            held.database(),
             &mut server.json_paths,
             key_type,
             self.has_all,

@@ -8,6 +8,7 @@
 //!                which were freed since (`AsideLine`). A replay does the same, whatever
 //!                `flush-grace` is then. A base has no data that is set aside: rewrites wait for
 //!                the end of the grace; one that cannot wait frees the data
+//!     indexes    the definitions of a database's indexes are kept beside its data, and made again
 //!     replicas   repeat flush and undo. One that has not set the data aside asks for a full copy;
 //!                one that has not announced that it knows the command (`capa flush-undo`) is
 //!                given one
@@ -17,6 +18,7 @@
 
 use crate::server::clients::client::{Client, ClientFlags};
 use crate::server::clients::ending::{EndReason, Ending};
+use crate::server::execution::execute::Author;
 use crate::server::origin::Origin;
 use crate::server::parts::persist::aof::AofState;
 use crate::server::parts::replication::replicas::{Facts, Replica, ReplicaState};
@@ -85,6 +87,13 @@ impl Server {
             Origin::Loading => self.persist.loading.flushes.set_aside_ms,
             _ => (self.config.flush_grace > 0).then(|| keyspace.now_ms()),
         };
+        if at_ms.is_some() && self.search.listens() {
+            self.catch_up(keyspace);
+            let oldest = keyspace.pending_flushes().next();
+            let number = keyspace.flushes() + 1;
+            let oldest = oldest.map_or(number, |flush| flush.number);
+            (self.search).set_aside(number, dbs, oldest, self.now.mono_ms);
+        }
         let keys = at_ms.map(|at_ms| keyspace.flush_aside(dbs.iter().copied(), at_ms));
         if keys.is_none() {
             keyspace.count_flush();
@@ -177,10 +186,22 @@ impl Server {
         }
         let keys = keyspace.bring_back(taken);
         keyspace.dirty += keys as u64;
+        self.bring_indexes_back(keyspace, (found.number, asked.db));
         self.note_aside(keyspace);
         self.drop_replicas_without_undo();
         tracing::info!("FLUSH UNDO: {keys} keys are back");
         Ok(found)
+    }
+
+    /// The indexes of the databases whose data is back.
+    fn bring_indexes_back(&mut self, keyspace: &mut Keyspace, flush: (u64, Option<DbIndex>)) {
+        // What was there before went with its indexes.
+        if keyspace.has_news() {
+            self.notify_changes(keyspace, Author::Server);
+        }
+        let (texts, now_ms) = (self.text_settings(), self.now.mono_ms);
+        self.search.bring_back(flush, texts, now_ms);
+        self.update_listeners(keyspace);
     }
 
     /// The effect of an undo is recorded: keys of slots that are served elsewhere by now are

@@ -76,10 +76,11 @@ impl Server {
     pub(in crate::server) fn read_changed(&mut self, keyspace: &mut Keyspace) {
         let began = clock::cycles();
         let changed = self.search.take_changed();
-        let db = keyspace.db(DATABASE);
         for (_, held) in self.search.iter_mut() {
-            for key in &changed {
-                if held.index.schema().covers(key) {
+            let index = held.database();
+            let db = keyspace.db(index);
+            for (its, key) in &changed {
+                if held.covers(*its, key) {
                     read_key(&db, key, held, &mut self.json_paths);
                 }
             }
@@ -103,8 +104,8 @@ impl Server {
         let nanos = self.slice_nanos().unwrap_or(SLICE_NANOS);
         let (began, ticks) = (clock::cycles(), self.cycles.ticks(nanos));
         let is_over = || clock::cycles().wrapping_sub(began) >= ticks;
-        let mut db = keyspace.db(DATABASE);
         for (_, held) in self.search.iter_mut() {
+            let mut db = keyspace.db(held.database());
             while let Some(scan) = held.scan
                 && !is_over()
             {
@@ -144,11 +145,21 @@ impl Server {
         let SearchData {
             definitions,
             dictionaries,
+            others,
         } = data;
         let now_ms = self.now.mono_ms;
         let texts = self.text_settings();
         self.search
             .restore(definitions, dictionaries, texts, now_ms);
+        for (name, lines) in &others.indexes {
+            if !self.define(name, lines, now_ms) {
+                let name = String::from_utf8_lossy(name);
+                tracing::warn!("The index of a file cannot be made here: {name}");
+            }
+        }
+        for (alias, name) in &others.aliases {
+            self.search.set_alias(alias, name);
+        }
         self.update_listeners(keyspace);
     }
 
@@ -162,13 +173,16 @@ impl Server {
             return;
         }
         for name in self.search.outlived(now_ms) {
-            let mut db = keyspace.db(DATABASE);
+            let Some(index) = self.search.get(&name).map(Held::database) else {
+                continue;
+            };
+            let mut db = keyspace.db(index);
             let Some((name, deleted)) = self.drop_index(&mut db, &name, true) else {
                 continue;
             };
             for key in &deleted {
                 let (slot, words) = (|| Some(slot_of(key)), [b"DEL", &**key]);
-                db.effects().record(DATABASE, slot, words.into_iter());
+                db.effects().record(index, slot, words.into_iter());
             }
             let words = [&b"FT._DROPINDEXIFX"[..], &name, b"_FORCEKEEPDOCS"];
             db.effects().record(DATABASE, || None, words.into_iter());

@@ -11,7 +11,7 @@
 //! the end of a TEMPORARY index are changes like others: they spread.
 
 use super::documents::check_path;
-use super::{DATABASE, Scan};
+use super::{DATABASE, Held, Scan};
 use crate::server::execution::execute::Author;
 use crate::server::parts::search::{Catalog, Definitions, Kind, Line, Message};
 use crate::server::state::Server;
@@ -193,7 +193,8 @@ impl Server {
         let line = |words: &[&[u8]]| -> Line { words.iter().map(|word| word.to_vec()).collect() };
         let differs = |name: &Vec<u8>| before.indexes.get(name) != wanted.indexes.get(name);
         for name in before.indexes.keys().filter(|name| differs(name)) {
-            let mut db = keyspace.db(DATABASE);
+            let index = self.search.get(name).map_or(DATABASE, Held::database);
+            let mut db = keyspace.db(index);
             self.drop_index(&mut db, name, false);
             effects.push(line(&[b"FT._DROPINDEXIFX", name, b"_FORCEKEEPDOCS"]));
         }
@@ -250,7 +251,7 @@ impl Server {
     }
 
     /// Makes an index of its commands. `false`: they are not of this release.
-    fn define(&mut self, name: &[u8], lines: &[Line], now_ms: u64) -> bool {
+    pub(super) fn define(&mut self, name: &[u8], lines: &[Line], now_ms: u64) -> bool {
         let Some((create, synonyms)) = lines.split_first() else {
             return false;
         };

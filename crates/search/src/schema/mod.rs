@@ -42,6 +42,8 @@ pub struct Filter {
 #[derive(Clone, Debug)]
 pub struct Schema {
     pub key_type: KeyType,
+    /// The database of the keys: 0 in Redis.
+    pub database: u32,
     /// Where the keys begin; never empty: `""` is all keys.
     pub prefixes: Vec<Vec<u8>>,
     pub filter: Option<Filter>,
@@ -81,6 +83,7 @@ impl Schema {
     pub fn new(key_type: KeyType) -> Schema {
         Schema {
             key_type,
+            database: 0,
             prefixes: vec![Vec::new()],
             filter: None,
             language: Language::English,

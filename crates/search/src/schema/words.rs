@@ -59,6 +59,9 @@ impl Words {
                 KeyType::Json => "JSON",
             },
         );
+        if schema.database != 0 {
+            self.pair("DB", schema.database);
+        }
         self.list("PREFIX", schema.prefixes.iter().map(Vec::as_slice));
         self.named(
             "FILTER",

@@ -21,10 +21,13 @@
 //! A change that was acknowledged is at all primaries with slots, so their versions have counted
 //! it. Versions are in no file: a node that starts takes over what the others have now.
 //!
+//! Files have the definitions of indexes over other databases than 0 in this form, too: Redis's
+//! form has no room for the database.
+//!
 //! Invariant: the digest is that of the definitions when `seen` changes were counted.
 //! Cost: O(definitions) after each change; a message a second without any.
 
-use super::{Indexes, synonyms_of};
+use super::{DATABASE, Held, Indexes, synonyms_of};
 use russet_base::hashing::xxh3;
 use russet_resp::OwnedArgs;
 use russet_search::schema::words;
@@ -35,6 +38,9 @@ const CREATE: &[u8] = b"FT._CREATEIFNX";
 const SYNONYM: &[u8] = b"FT.SYNUPDATE";
 const ALIAS: &[u8] = b"FT.ALIASUPDATE";
 const TERMS: &[u8] = b"FT.DICTADD";
+
+/// The name of these bytes in RDB files.
+pub(in crate::server) const OTHER_INDEXES: &str = "russet-ft-index";
 
 /// A command.
 pub(in crate::server) type Line = Vec<Vec<u8>>;
@@ -119,8 +125,25 @@ fn line(words: &[&[u8]]) -> Line {
 
 impl Definitions {
     pub fn of(indexes: &Indexes) -> Definitions {
+        let mut all = Definitions::of_some(indexes, |_| true);
+        for (name, terms) in &indexes.dictionaries {
+            if !terms.is_empty() {
+                let terms = terms.iter().map(|term| term.to_vec());
+                all.dictionaries.insert(name.to_vec(), terms.collect());
+            }
+        }
+        all
+    }
+
+    /// The indexes over other databases than Redis's.
+    pub fn of_other_databases(indexes: &Indexes) -> Definitions {
+        Definitions::of_some(indexes, |held| held.database() != DATABASE)
+    }
+
+    /// Some indexes, and their aliases.
+    fn of_some(indexes: &Indexes, is_wanted: impl Fn(&Held) -> bool) -> Definitions {
         let mut all = Definitions::default();
-        for (name, held) in indexes.iter() {
+        for (name, held) in indexes.iter().filter(|(_, held)| is_wanted(held)) {
             let mut schema = held.index.schema().clone();
             // It is about the keys of the node that was asked, then.
             schema.skips_scan = false;
@@ -136,12 +159,6 @@ impl Definitions {
             all.indexes.insert(name.to_vec(), lines);
             for alias in indexes.aliases_of(name) {
                 all.aliases.insert(alias.to_vec(), name.to_vec());
-            }
-        }
-        for (name, terms) in &indexes.dictionaries {
-            if !terms.is_empty() {
-                let terms = terms.iter().map(|term| term.to_vec());
-                all.dictionaries.insert(name.to_vec(), terms.collect());
             }
         }
         all

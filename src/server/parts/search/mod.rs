@@ -1,7 +1,7 @@
 //! The indexes of FT.*: by name, with their aliases; dictionaries; documents that changed.
 //!
-//! An index follows the keys of database 0: the server notes each changed key here, and reads it
-//! again before the next command ([`Indexes::take_changed`]). What an index has not seen yet, since
+//! An index follows the keys of a database, 0 unless its definition names another: the server notes
+//! each changed key here, and reads it again before the next command ([`Indexes::take_changed`]). What an index has not seen yet, since
 //! it is new or its data was loaded, it reads in slices ([`Scan`]).
 //!
 //! Invariants
@@ -10,6 +10,7 @@
 //!
 //! Cost without an index: none; a change of a key costs O(indexes * prefixes).
 
+mod aside;
 mod catalog;
 mod cursors;
 
@@ -21,10 +22,11 @@ use russet_search::index::Index;
 use russet_search::schema::{Schema, words};
 use russet_search::text::TextSettings;
 
-pub(in crate::server) use catalog::{Catalog, Definitions, Kind, Line, Message};
+pub(in crate::server) use catalog::{Catalog, Definitions, Kind, Line, Message, OTHER_INDEXES};
 pub use cursors::{Cursor, Cursors};
 
-/// The database whose keys are indexed.
+/// The database whose keys are indexed unless a definition names another: a flush of it removes
+/// dictionaries, too.
 pub const DATABASE: DbIndex = DbIndex(0);
 
 /// How far an index has read the keys that were there before it.
@@ -55,6 +57,21 @@ pub struct Held {
     pub sweep: Option<u32>,
 }
 
+/// A key to be read again, with its database.
+pub type ChangedKey = (DbIndex, Box<[u8]>);
+
+impl Held {
+    /// The database of its keys.
+    pub fn database(&self) -> DbIndex {
+        DbIndex(self.index.schema().database)
+    }
+
+    /// Whether a key of a database is one of its documents' keys.
+    pub fn covers(&self, db: DbIndex, key: &[u8]) -> bool {
+        self.database() == db && self.index.schema().covers(key)
+    }
+}
+
 /// See the module.
 #[derive(Default)]
 pub struct Indexes {
@@ -62,7 +79,7 @@ pub struct Indexes {
     aliases: BTreeMap<Box<[u8]>, Box<[u8]>>,
     pub dictionaries: Dictionaries,
     /// Keys to be read again, in the order of their changes.
-    changed: Vec<Box<[u8]>>,
+    changed: Vec<ChangedKey>,
     /// Some keys changed at once: all indexes read everything again.
     all_changed: bool,
     births: u64,
@@ -75,6 +92,8 @@ pub struct Indexes {
     pub(in crate::server) catalog: Catalog,
     /// The drops of slots that the indexes have been swept for.
     drops: u64,
+    /// The definitions of flushes that can be undone.
+    aside: aside::Aside,
 }
 
 impl Indexes {
@@ -173,8 +192,12 @@ impl Indexes {
         self.held.insert(name.into(), held);
     }
 
-    /// The indexes as files have them. O(fields of all).
+    /// The indexes over Redis's database as files have them. O(fields of all).
     pub fn definitions(&self, now_ms: u64) -> Vec<Definition> {
+        self.definitions_of(now_ms, |held| held.database() == DATABASE)
+    }
+
+    fn definitions_of(&self, now_ms: u64, is_wanted: impl Fn(&Held) -> bool) -> Vec<Definition> {
         let definition = |(name, held): (&[u8], &Held)| {
             let schema = held.index.schema();
             let left_ms = schema.temporary_s.map(|seconds| {
@@ -189,14 +212,15 @@ impl Indexes {
                 left_ms,
             }
         };
-        self.iter().map(definition).collect()
+        let wanted = self.iter().filter(|(_, held)| is_wanted(held));
+        wanted.map(definition).collect()
     }
 
     /// The commands that make the indexes and dictionaries again.
     pub fn commands(&self, now_ms: u64) -> Vec<Vec<Vec<u8>>> {
         let mut commands = Vec::new();
         let line = |words: &[&[u8]]| words.iter().map(|word| word.to_vec()).collect::<Vec<_>>();
-        for definition in self.definitions(now_ms) {
+        for definition in self.definitions_of(now_ms, |_| true) {
             let mut create = line(&[b"FT._CREATEIFNX", &definition.name]);
             create.append(&mut words(&definition.schema));
             commands.push(create);
@@ -228,17 +252,7 @@ impl Indexes {
     ) {
         self.clear();
         self.dictionaries = dictionaries;
-        for definition in definitions {
-            let mut schema = definition.schema;
-            schema.skips_scan = false;
-            self.create(&definition.name, schema, texts, now_ms);
-            if let Some(held) = self.held.get_mut(definition.name.as_slice()) {
-                restore_synonyms(&mut held.index, &definition.synonyms);
-            }
-            for alias in &definition.aliases {
-                self.set_alias(alias, &definition.name);
-            }
-        }
+        self.make_again(definitions, texts, now_ms);
     }
 
     /// Takes an index out, with its aliases, by its name or one of them.
@@ -304,20 +318,39 @@ impl Indexes {
         if !self.listens() {
             return;
         }
-        for change in journal.changes().filter(|change| change.db == DATABASE) {
+        for change in journal.changes() {
             match change.kind {
                 ChangeKind::Event => {}
-                ChangeKind::Flushed => self.clear(),
-                ChangeKind::Swapped => self.all_changed = true,
-                _ => self.note_key(change.key),
+                ChangeKind::Flushed => self.flushed(change.db),
+                ChangeKind::Swapped => {
+                    let is_of = |held: &Held| held.database() == change.db;
+                    self.all_changed |= self.held.values().any(is_of);
+                }
+                _ => self.note_key(change.db, change.key),
             }
         }
     }
 
-    fn note_key(&mut self, key: &[u8]) {
-        let is_covered = self.held.values().any(|its| its.index.schema().covers(key));
-        if is_covered && self.changed.last().is_none_or(|last| **last != *key) {
-            self.changed.push(key.into());
+    fn note_key(&mut self, db: DbIndex, key: &[u8]) {
+        let is_last = |(its, last): &ChangedKey| *its == db && **last == *key;
+        let is_covered = self.held.values().any(|held| held.covers(db, key));
+        if is_covered && !self.changed.last().is_some_and(is_last) {
+            self.changed.push((db, key.into()));
+        }
+    }
+
+    /// A database is empty: its indexes are gone.
+    fn flushed(&mut self, db: DbIndex) {
+        let of_db = self.held.iter().filter(|(_, held)| held.database() == db);
+        let names: Vec<Box<[u8]>> = of_db.map(|(name, _)| name.clone()).collect();
+        for name in names {
+            let removed = self.remove(&name).map(|(_, held)| held);
+            self.removed.extend(removed);
+        }
+        self.changed.retain(|(its, _)| *its != db);
+        if db == DATABASE {
+            self.dictionaries.clear();
+            self.changes += 1;
         }
     }
 
@@ -342,7 +375,7 @@ impl Indexes {
     }
 
     /// The keys to be read again, in the order of their changes.
-    pub fn take_changed(&mut self) -> Vec<Box<[u8]>> {
+    pub fn take_changed(&mut self) -> Vec<ChangedKey> {
         if self.all_changed {
             self.start_over();
         }

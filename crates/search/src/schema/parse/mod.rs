@@ -104,6 +104,10 @@ fn option(schema: &mut Schema, word: &[u8], words: &mut Arguments<'_>) -> Result
                 return Err(bad(&[b"Invalid rule type: ", of].concat()));
             };
         }
+        b"DB" => {
+            let database = words.integer("DB", 0)?;
+            schema.database = u32::try_from(database).map_err(|_| bad(b"Invalid database"))?;
+        }
         b"PREFIX" => {
             schema.prefixes = words.list("PREFIX")?.iter().map(|p| p.to_vec()).collect();
             if schema.prefixes.is_empty() {

@@ -12,6 +12,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use super::{LoadError, LoadFigures};
+use crate::server::parts::search::{Definitions, OTHER_INDEXES};
 use russet_base::text::Printable;
 use russet_cluster::SLOT_STATES;
 use russet_cluster::migration::SLOT_IMPORT;
@@ -78,6 +79,8 @@ struct Collected {
     slot_imports: Vec<Vec<u8>>,
     /// The cursors of consumers of the change stream.
     cursors: Cursors,
+    /// Definitions of indexes over other databases than Redis's.
+    other_indexes: Option<Vec<u8>>,
 }
 
 impl Collected {
@@ -129,6 +132,9 @@ impl Loader for Filler<'_> {
             }
             _ if name == SLOT_STATES.as_bytes() => self.to.open_slots = Some(value.to_vec()),
             _ if name == SLOT_IMPORT.as_bytes() => self.to.slot_imports.push(value.to_vec()),
+            _ if name == OTHER_INDEXES.as_bytes() => {
+                self.to.other_indexes = Some(value.to_vec());
+            }
             _ if name == Cursors::AUX.as_bytes() => self.to.cursors.take_aux(value),
             b"repl-stream-db" => {
                 // -1: none was selected.
@@ -265,6 +271,10 @@ impl RdbLoad {
                     .append(&mut file::read_dictionaries(&items)?);
             }
         }
+        if let Some(bytes) = self.collected.other_indexes.take() {
+            let damaged = file::Damaged("indexes over other databases");
+            data.others = Definitions::read(&bytes).ok_or(damaged)?;
+        }
         Ok(data)
     }
 }
@@ -274,6 +284,8 @@ impl RdbLoad {
 pub(in crate::server) struct SearchData {
     pub definitions: Vec<Definition>,
     pub dictionaries: Dictionaries,
+    /// Indexes over other databases than Redis's.
+    pub others: Definitions,
 }
 
 /// A file that is loaded in slices.

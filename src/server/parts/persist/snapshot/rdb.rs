@@ -6,6 +6,7 @@ use std::io;
 
 use super::making::Making;
 use super::sink::Sink;
+use crate::server::parts::search::{Definitions, OTHER_INDEXES};
 
 use russet_base::memory::alloc;
 use russet_base::memory::pin::Pinned;
@@ -160,6 +161,10 @@ impl RdbSink {
         }
         let search = making.search;
         let mut dictionaries = None;
+        let others = Definitions::of_other_databases(search);
+        if with_functions && !others.indexes.is_empty() {
+            writer.aux(OTHER_INDEXES, &others.bytes());
+        }
         if with_functions && !search.is_empty() {
             let (version, items) = file::write(&search.definitions(making.now.mono_ms));
             writer.settings((INDEXES, version), &items, false);
