@@ -10,6 +10,7 @@ import { factsOf, itemsOf, numberOf, textOf, wordOf } from "../resp.js";
  * @typedef {object} Index
  * @property {Name} name
  * @property {string} on HASH or JSON
+ * @property {number} database of its keys
  * @property {Name[]} prefixes
  * @property {[string, Name][]} rules the rest of its definition: filter, language ..
  * @property {Field[]} fields
@@ -56,11 +57,13 @@ export function readIndex(name, reply) {
   const parts = PARTS.map(([id, title]) => /** @type {[string, number]} */ ([title, (numberOf(of[id]) || 0) * MIB]));
   const rules = RULES.filter(([id]) => definition[id] !== undefined).map(([id, title]) => /** @type {[string, Name]} */ ([title, wordOf(definition[id])]));
   if (of.stopwords_list !== undefined) rules.push(["Stop words", itemsOf(of.stopwords_list).map(textOf).join(" ") || "none"]);
+  if (definition.database !== undefined) rules.push(["Database", String(numberOf(definition.database))]);
   const options = itemsOf(of.index_options).map(textOf);
   if (options.length > 0) rules.push(["Options", options.join(" ")]);
   return {
     name,
     on: textOf(definition.key_type),
+    database: definition.database === undefined ? 0 : numberOf(definition.database),
     prefixes: itemsOf(definition.prefixes).map(wordOf),
     rules,
     fields: itemsOf(of.attributes).map((one, i) => fieldOf(factsOf(one), statistics[i] ?? {})),

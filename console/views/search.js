@@ -44,6 +44,11 @@ const DIALECT = "search-default-dialect";
 /** Commands of indexes run in this database, whichever the page shows. */
 const DATABASE = { db: 0 };
 
+/** @typedef {{db: string | undefined}} Place the database of an index's keys, as links have it: none is 0 */
+
+/** @param {Index | null | undefined} index @returns {Place} */
+const keysOf = (index) => ({ db: index?.database ? String(index.database) : undefined });
+
 /** Milliseconds between looks: while keys are read, otherwise, and where a look is dear (as long as this, microseconds). */
 const [SOON, LATER, RARELY, DEAR_US] = [2000, 10_000, 60_000, 20_000];
 
@@ -249,7 +254,7 @@ function Answer({ name, index, form, turn, onAsk, onAgain }) {
   const actions = html`<div class="segments" role="group" aria-label="Show">${TABS.map(([id, title]) => html`<button type="button" aria-pressed=${String(tab === id)} onClick=${() => setTab(id)}>${title}</button>`)}</div>`;
   return html`<${Tile} title="Results" wide="full" flush actions=${actions}>
     ${failure && html`<div class="pad"><${Note} tone="bad">${errorText(failure)}<//></div>`}
-    ${cmd && !counting.loading && tab === "rows" && html`<${Rows} cmd=${cmd} form=${isForm ? form : null} turn=${turn} onAsk=${onAsk} onAgain=${onAgain} />`}
+    ${cmd && !counting.loading && tab === "rows" && html`<${Rows} cmd=${cmd} db=${keysOf(index)} form=${isForm ? form : null} turn=${turn} onAsk=${onAsk} onAgain=${onAgain} />`}
     ${cmd && tab === "explain" && html`<${Explanation} cmd=${cmd} turn=${turn} />`}
     ${cmd && tab === "profile" && html`<${Profiled} cmd=${cmd} index=${index} turn=${turn} />`}
   <//>`;
@@ -270,8 +275,8 @@ function Needs({ needs, children }) {
   return lack ? html`<p class="lack">${lack}</p>` : children();
 }
 
-/** @param {{cmd: Cmd, form: Form | null, turn: number, onAsk: (form: Form) => void, onAgain: () => void}} props `form`: null for a command typed in full, which has no pages */
-function Rows({ cmd, form, turn, onAsk, onAgain }) {
+/** @param {{cmd: Cmd, db: Place, form: Form | null, turn: number, onAsk: (form: Form) => void, onAgain: () => void}} props `form`: null for a command typed in full, which has no pages */
+function Rows({ cmd, db, form, turn, onAsk, onAgain }) {
   const app = useApp();
   const may = app.runs(textOf(cmd[0]).toLowerCase());
   const load = useLoad(async (signal) => {
@@ -283,11 +288,11 @@ function Rows({ cmd, form, turn, onAsk, onAgain }) {
   return html`<${Needs} needs=${textOf(cmd[0]).toLowerCase()}>${() => html`
     ${load.error && html`<div class="pad"><${Note} tone="bad">${/larger than 8 MiB/.test(load.error.message) ? "The documents of this page are more than 8 MiB: choose fewer rows, or the fields to return." : refusalText(load.error)}<//></div>`}
     ${!load.error && !load.data && html`<p class="loading">Loading…</p>`}
-    ${!load.error && load.data && (load.data.found ? html`<${FoundRows} found=${load.data.found} us=${load.data.us} cmd=${cmd} form=${form} onAsk=${onAsk} onAgain=${onAgain} />` : html`<pre class="pad">${escapeControls(cliText(load.data.reply), true)}</pre>`)}`}<//>`;
+    ${!load.error && load.data && (load.data.found ? html`<${FoundRows} found=${load.data.found} db=${db} us=${load.data.us} cmd=${cmd} form=${form} onAsk=${onAsk} onAgain=${onAgain} />` : html`<pre class="pad">${escapeControls(cliText(load.data.reply), true)}</pre>`)}`}<//>`;
 }
 
-/** @param {{found: Found, us: number, cmd: Cmd, form: Form | null, onAsk: (form: Form) => void, onAgain: () => void}} props */
-function FoundRows({ found, us, cmd, form, onAsk, onAgain }) {
+/** @param {{found: Found, db: Place, us: number, cmd: Cmd, form: Form | null, onAsk: (form: Form) => void, onAgain: () => void}} props */
+function FoundRows({ found, db, us, cmd, form, onAsk, onAgain }) {
   const { total, rows, columns, warnings, cursor } = found;
   const from = form?.from ?? 0;
   const shown = columns.slice(0, COLUMNS);
@@ -299,7 +304,7 @@ function FoundRows({ found, us, cmd, form, onAsk, onAgain }) {
       ${form && html`<div class="end"><${Button} disabled=${from === 0} onClick=${() => onAsk({ ...form, from: Math.max(0, from - form.rows) })}>Previous<//><${Button} disabled=${from + rows.length >= total || rows.length === 0} onClick=${() => onAsk({ ...form, from: from + form.rows })}>Next<//><${Button} kind="quiet" icon="refresh" label="Run again" onClick=${onAgain} /></div>`}</div>
     ${warnings.map((text) => html`<div class="pad"><${Note} tone="warn">The rows may be incomplete. The server warns: ${printable(text, 300)}<//></div>`)}
     <${Table} label="Results" rows=${numbered} rowKey=${(/** @type {any} */ r) => String(r.at)} maxRows=${20} empty=${total > 0 ? "There are no rows so far on." : "Nothing matches."} columns=${[
-      ...(hasKeys ? [{ id: "key", title: "Key", width: "minmax(10rem, 1.5fr)", render: (/** @type {Row} */ r) => r.key !== null && html`<a href=${href("keys", [r.key])}><${Name} name=${r.key} /></a>` }] : []),
+      ...(hasKeys ? [{ id: "key", title: "Key", width: "minmax(10rem, 1.5fr)", render: (/** @type {Row} */ r) => r.key !== null && html`<a href=${href("keys", [r.key], db)}><${Name} name=${r.key} /></a>` }] : []),
       ...(hasScores ? [figureColumn("score", "Score", (n) => (n === null ? "" : String(Number(n.toPrecision(4)))), "6rem")] : []),
       ...shown.map(({ id, name }) => ({ id: `field ${id}`, title: printable(name, 40), width: "minmax(8rem, 1fr)", render: (/** @type {Row} */ r) => (r.cells.has(id) ? html`<${Cell} value=${r.cells.get(id)} />` : "") })),
     ]} />
@@ -406,7 +411,7 @@ function renderRead({ kind, query, term, ms: time, reads, expansions, mode }) {
 function Health({ index }) {
   const { on, prefixes, rules, documents, terms, bytes: size, parts, uses, indexingMs, indexing, share } = index;
   return html`<${Tile} title="Health" note=${html`of <${Name} name=${index.name} limit=${60} />`} wide="full"><div class="stack">
-    ${remarksOf(index).map(({ tone, text, key }) => html`<${Note} tone=${tone}>${printable(text, 1000)}${key !== undefined && html` The last key: <a href=${href("keys", [key])}><${Name} name=${key} /></a>.`}<//>`)}
+    ${remarksOf(index).map(({ tone, text, key }) => html`<${Note} tone=${tone}>${printable(text, 1000)}${key !== undefined && html` The last key: <a href=${href("keys", [key], keysOf(index))}><${Name} name=${key} /></a>.`}<//>`)}
     ${indexing && html`<${Bar} share=${share} label=${`${percent(share, 0)} of the keys read`} />`}
     <${Stats}><${Stat} label="Documents" value=${count(documents)} /><${Stat} label="Words" value=${count(terms)} /><${Stat} label="Memory" value=${bytes(size)} note=${documents > 0 && `${bytes(size / documents)} a document`} /><${Stat} label="Indexed" value=${percent(indexing ? share : 1, 0)} note=${`${duration(indexingMs)} spent`} /><${Stat} label="Queries" value=${count(uses)} /><//>
     <dl class="facts"><dt>Over</dt><dd>${on === "JSON" ? "JSON documents" : "hashes"} with ${prefixes.every((one) => one === "") ? "any key" : html`keys that begin with ${prefixesOf(index)}`}</dd>

@@ -30,8 +30,8 @@ pub(super) const CREATEIFNX: Spec = Spec {
 };
 
 /// `FT.CREATE index [option ...] SCHEMA field type [option ...] ...`: makes an index over the
-/// hashes or JSON documents of database 0, or of another that `DB n` names. Keys that are there already are read in
-/// slices of the loop.
+/// hashes or JSON documents of database 0, or of another that `DB n` names. Keys that are there
+/// already are read in slices of the loop.
 ///
 /// Reply: OK. O(fields); each key is read once later.
 fn create(call: &mut Call<'_>) -> CommandResult {

@@ -195,7 +195,7 @@ impl Server {
 
     /// The indexes of the databases whose data is back.
     fn bring_indexes_back(&mut self, keyspace: &mut Keyspace, flush: (u64, Option<DbIndex>)) {
-        // What was there before went with its indexes.
+        // The data that was there before went with its indexes.
         if keyspace.has_news() {
             self.notify_changes(keyspace, Author::Server);
         }

@@ -14,7 +14,7 @@ const map = (of) => new RespMap(Object.entries(of).map(([key, value]) => [new St
 const none = { count: 0, reason: "N/A", key: "N/A" };
 const field = (name, type, ...options) => ({ name, path: name, type, options, refused: none });
 const FIELDS = [field("title", "TEXT"), field("body", "TEXT"), field("genre", "TAG"), field("year", "NUMERIC", "SORTABLE"), field("pages", "NUMERIC"), field("place", "GEO"), field("vec", "VECTOR", "HNSW"), field("a b-c", "TAG"), field("hidden", "TEXT", "NOINDEX")];
-const index = (more = {}) => ({ name: "books", on: "HASH", prefixes: ["book:"], rules: [], fields: FIELDS, documents: 10_000, terms: 5, bytes: 1, parts: [], indexing: false, share: 1, uses: 0, indexingMs: 0, refused: none, ...more });
+const index = (more = {}) => ({ name: "books", on: "HASH", database: 0, prefixes: ["book:"], rules: [], fields: FIELDS, documents: 10_000, terms: 5, bytes: 1, parts: [], indexing: false, share: 1, uses: 0, indexingMs: 0, refused: none, ...more });
 /** Completion where the bar is. */
 const at = (text) => completeQuery(text.replace("|", ""), text.indexOf("|"), { index: "my books", fields: FIELDS });
 const texts = (text) => (at(text)?.items ?? []).map((item) => item.text);

@@ -1,8 +1,9 @@
 //! The indexes of FT.*: by name, with their aliases; dictionaries; documents that changed.
 //!
 //! An index follows the keys of a database, 0 unless its definition names another: the server notes
-//! each changed key here, and reads it again before the next command ([`Indexes::take_changed`]). What an index has not seen yet, since
-//! it is new or its data was loaded, it reads in slices ([`Scan`]).
+//! each changed key here, and reads it again before the next command
+//! ([`Indexes::take_changed`]). An index that is new, or whose data was loaded, reads the keys that
+//! are there in slices ([`Scan`]).
 //!
 //! Invariants
 //!   1. An alias names an index that exists.
