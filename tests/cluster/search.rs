@@ -235,6 +235,102 @@ fn a_cursor_is_at_the_node_that_made_it() {
     assert!(ask(&mut connect(&nodes[1]), &format!("FT.CURSOR READ i {id}")).starts_with('-'));
 }
 
+/// A profile has the results of the command, the parts of three shards, and those of the node that
+/// was asked.
+#[test]
+fn a_profile_shows_each_shard() {
+    let nodes = three();
+    ok(&nodes[0], CREATE);
+    fill(&nodes);
+    let hybrid = "SEARCH @n:[0~9] VSIM @v $b KNN 2 K 20 PARAMS 2 b $vector";
+    for (profile, command) in [
+        (
+            "FT.PROFILE i SEARCH QUERY all SORTBY n LIMIT 5 3",
+            "FT.SEARCH i all SORTBY n LIMIT 5 3",
+        ),
+        (
+            "FT.PROFILE i SEARCH QUERY *=>[KNN~5~@v~$b] PARAMS 2 b $vector SORTBY __v_score DIALECT 2 RETURN 1 n",
+            "FT.SEARCH i *=>[KNN~5~@v~$b] PARAMS 2 b $vector SORTBY __v_score DIALECT 2 RETURN 1 n",
+        ),
+        (
+            "FT.PROFILE i AGGREGATE LIMITED QUERY all GROUPBY 1 @g REDUCE COUNT 0 AS c SORTBY 2 @g ASC",
+            "FT.AGGREGATE i all GROUPBY 1 @g REDUCE COUNT 0 AS c SORTBY 2 @g ASC",
+        ),
+        (
+            &format!("FT.PROFILE i HYBRID QUERY {hybrid}"),
+            &format!("FT.HYBRID i {hybrid}"),
+        ),
+    ] {
+        for hello in ["HELLO 2", "HELLO 3"] {
+            let mut c = connect(&nodes[2]);
+            c.ask(hello);
+            let wanted = ask(&mut c, command);
+            let wanted = wanted.split("execution_time").next().expect("a part");
+            let reply = ask(&mut c, profile);
+            let shown = wanted
+                .split_once("total_results")
+                .map_or(wanted, |(_, rest)| rest);
+            assert!(reply.contains(shown), "{profile}: {reply} lacks {shown}");
+            assert_eq!(reply.matches("+Shard ID\r\n").count(), 3, "{reply}");
+            for node in &nodes {
+                let id = connect(node).ask("CLUSTER MYID");
+                let id = id.split("\r\n").nth(1).expect("an id");
+                assert!(reply.contains(&format!("+{id}\r\n")), "{reply}");
+            }
+            let (_, after) = reply.split_once("+Coordinator\r\n").expect("its part");
+            assert!(after.contains("+Warning\r\n*1\r\n+None\r\n"), "{after}");
+            let stages = ["AGGREGATE", "HYBRID"]
+                .iter()
+                .any(|kind| profile.contains(kind));
+            assert_eq!(
+                after.contains("Result processors profile"),
+                stages,
+                "{after}"
+            );
+        }
+    }
+}
+
+#[test]
+fn cursors_of_both_sides_have_the_documents_of_all_shards() {
+    let nodes = three();
+    ok(&nodes[0], CREATE);
+    fill(&nodes);
+    let (_daemon, mut alone) = single();
+    let line = "FT.HYBRID i SEARCH @n:[0~30] SCORER DOCSCORE VSIM @v $b KNN 2 K 40 COMBINE RRF 2 WINDOW 50 LOAD 1 @n \
+                PARAMS 2 b $vector WITHCURSOR COUNT 7";
+    // The keys of both cursors, sorted.
+    let keys = |c: &mut Connection| -> Vec<Vec<String>> {
+        let reply = ask(c, line);
+        let ids: Vec<String> = reply
+            .split("\r\n")
+            .filter_map(|part| part.strip_prefix(':'))
+            .map(str::to_owned)
+            .collect();
+        assert_eq!(ids.len(), 2, "{reply}");
+        let all = ids.iter().map(|id| {
+            let mut keys = Vec::new();
+            loop {
+                let rows = ask(c, &format!("FT.CURSOR READ i {id}"));
+                let its = rows.split("\r\n").filter(|part| part.starts_with("d:"));
+                keys.extend(its.map(str::to_owned));
+                if rows.ends_with(":0\r\n") {
+                    break;
+                }
+                assert!(!rows.starts_with('-'), "{rows}");
+            }
+            keys.sort();
+            keys
+        });
+        all.collect()
+    };
+    let wanted = keys(&mut alone);
+    assert_eq!([wanted[0].len(), wanted[1].len()], [31, 40]);
+    for node in &nodes {
+        assert_eq!(keys(&mut connect(node)), wanted);
+    }
+}
+
 #[test]
 fn definitions_are_at_all_nodes() {
     let nodes = three();

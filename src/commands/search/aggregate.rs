@@ -50,10 +50,13 @@ fn aggregate(call: &mut Call<'_>) -> CommandResult {
     let options = &request.options;
     let walk = match Walk::taken(call) {
         Some(walk) => walk,
-        None if call.is_of_many_shards()? => match shards::aggregate(call, &request)? {
-            Some(walk) => walk,
-            None => return Ok(()),
-        },
+        None if call.is_of_many_shards()? => {
+            let walk = shards::aggregate(call, &request, call.args.at(2), false)?;
+            let Some((walk, _)) = walk else {
+                return Ok(());
+            };
+            walk
+        }
         None => begin(call, &request, call.args.at(2), false)?,
     };
     let is_answer = call.is_for_other_node();
@@ -69,7 +72,7 @@ fn aggregate(call: &mut Call<'_>) -> CommandResult {
         return Ok(());
     };
     if is_answer {
-        shards::answer_rows(call, &mut walk);
+        shards::answer_rows(call, &mut walk, Default::default());
         return Ok(());
     }
     let format = options.format;

@@ -47,7 +47,7 @@ fn search(call: &mut Call<'_>) -> CommandResult {
     let walk = match Walk::taken(call) {
         Some(walk) => walk,
         None if call.is_of_many_shards()? => {
-            if let Some(merged) = shards::search(call, &request)? {
+            if let Some(merged) = shards::search(call, &request, call.args.at(2))? {
                 reply_merged(call, &request, &merged);
             }
             return Ok(());
@@ -58,7 +58,7 @@ fn search(call: &mut Call<'_>) -> CommandResult {
         return Ok(());
     };
     if call.is_for_other_node() {
-        shards::answer_rows(call, &mut walk);
+        shards::answer_rows(call, &mut walk, Default::default());
     } else {
         reply_rows(call, &request, &mut walk);
     }
@@ -84,7 +84,7 @@ pub(super) fn reply_rows(call: &mut Call<'_>, request: &SearchRequest, walk: &mu
 }
 
 /// Replies the rows of all shards.
-fn reply_merged(call: &mut Call<'_>, request: &SearchRequest, merged: &Merged) {
+pub(super) fn reply_merged(call: &mut Call<'_>, request: &SearchRequest, merged: &Merged) {
     let shown = Shown {
         request,
         total: merged.total,

@@ -22,8 +22,6 @@ pub(super) const REMOVING: Category = Category::SEARCH
 
 const NO_RIGHTS: CommandError =
     CommandError::Text("NOPERM User does not have the required permissions to query the index");
-pub(super) const NOT_HERE: CommandError =
-    CommandError::Text("ERR This command is not available in a cluster of several shards");
 
 /// A refusal as clients read it.
 pub(super) fn refusal(error: &SearchError) -> CommandError {
@@ -39,14 +37,6 @@ pub(super) fn words<'a>(call: &Call<'a>, from: usize) -> Vec<&'a [u8]> {
 pub(super) fn catch_up(call: &mut Call<'_>) -> Result<(), CommandError> {
     call.server.catch_up(call.db.keyspace());
     Ok(())
-}
-
-/// The same for commands that are of one node alone.
-pub(super) fn catch_up_alone(call: &mut Call<'_>) -> Result<(), CommandError> {
-    if call.is_of_many_shards()? {
-        return Err(NOT_HERE);
-    }
-    catch_up(call)
 }
 
 /// The index of a name or an alias, whose keys the user may read.

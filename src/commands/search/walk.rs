@@ -438,6 +438,13 @@ impl Walk {
         call.server.searches.take_done::<Walk>().map(|walk| *walk)
     }
 
+    /// The same walk, in one slice: it is counted.
+    #[must_use]
+    pub(super) fn at_once(mut self) -> Walk {
+        self.search.profiles = true;
+        self
+    }
+
     pub(super) fn take_rows(&mut self) -> Vec<OutputRow> {
         std::mem::take(&mut self.rows)
     }

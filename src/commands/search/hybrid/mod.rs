@@ -46,15 +46,28 @@ fn hybrid(call: &mut Call<'_>) -> CommandResult {
         Some(walk) => walk,
         None if call.is_of_many_shards()? => {
             trees(call, &request)?;
-            match shards::hybrid(call, &request)? {
-                Some(walk) => walk,
-                None => return Ok(()),
+            if let Some(cursor) = request.aggregate.options.cursor {
+                return match shards::both_sides(call, &request_of_cursors(&request))? {
+                    Some(walks) => keep_both(call, &request, walks, cursor),
+                    None => Ok(()),
+                };
             }
+            let Some((walk, _)) = shards::hybrid(call, &request, false)? else {
+                return Ok(());
+            };
+            walk
         }
         None => {
             let sides = trees(call, &request)?;
-            if let Some(cursor) = request.aggregate.options.cursor {
-                return keep_both(call, &request, sides, cursor);
+            let cursor = request.aggregate.options.cursor;
+            if let Some(cursor) = cursor.filter(|_| !call.is_for_other_node()) {
+                let [text, vector] = sides;
+                let of_cursors = request_of_cursors(&request);
+                let walks = [
+                    begin(call, &of_cursors, [text, None], false)?,
+                    begin(call, &of_cursors, [None, vector], false)?,
+                ];
+                return keep_both(call, &request, walks, cursor);
             }
             begin(call, &request, sides, false)?
         }
@@ -63,7 +76,7 @@ fn hybrid(call: &mut Call<'_>) -> CommandResult {
         return Ok(());
     };
     if call.is_for_other_node() {
-        shards::answer_rows(call, &mut walk);
+        shards::answer_rows(call, &mut walk, Default::default());
         return Ok(());
     }
     let milliseconds = walk.milliseconds(call.server);
@@ -123,13 +136,9 @@ pub(super) fn begin(
     })
 }
 
-/// Cursors over the documents of each side, with its own scores and without the stages.
-fn keep_both(
-    call: &mut Call<'_>,
-    request: &HybridRequest,
-    [text, vector]: [Option<Node>; 2],
-    cursor: CursorOptions,
-) -> CommandResult {
+/// The request of cursors over the documents of each side: with its own scores and without the
+/// stages.
+fn request_of_cursors(request: &HybridRequest) -> HybridRequest {
     let mut request = request.clone();
     request.combine = Combine::Linear {
         alpha: 1.0,
@@ -142,13 +151,19 @@ fn keep_both(
         }),
         ..Arrange::default()
     })];
+    request
+}
+
+/// Keeps a cursor for each side.
+fn keep_both(
+    call: &mut Call<'_>,
+    request: &HybridRequest,
+    walks: [Walk; 2],
+    cursor: CursorOptions,
+) -> CommandResult {
     let usual = call.server.config.search_cursor_read_size;
     let count = usize::try_from(cursor.count.unwrap_or(usual)).unwrap_or(usize::MAX);
     let format = request.aggregate.options.format;
-    let walks = [
-        begin(call, &request, [text, None], false)?,
-        begin(call, &request, [None, vector], false)?,
-    ];
     call.reply.map(3);
     for (name, walk) in ["SEARCH", "VSIM"].into_iter().zip(walks) {
         let id = keep(call, Reading { walk, format }, cursor, count);

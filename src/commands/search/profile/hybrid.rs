@@ -3,8 +3,8 @@
 //! A side finds documents, keeps those of its window in order, and has their keys at hand: its
 //! loader takes no time. Fields are loaded by the stages after the merger.
 
-use super::super::{hybrid, hybrid::sides::SideProfile, walk::Walk};
-use super::{Shown, Times, milliseconds};
+use super::super::{hybrid, hybrid::sides::SideProfile, shards, walk::Walk};
+use super::{Shown, Times, in_both};
 use crate::server::{Call, CommandResult};
 use russet_base::clock;
 use russet_resp::Reply;
@@ -22,23 +22,30 @@ pub(super) fn profile(
     let request = hybrid::parse(call, from)?;
     let parsed = clock::cycles();
     let sides = hybrid::trees(call, &request)?;
-    let walk = hybrid::begin(call, &request, sides, true)?;
+    let (walk, profiles) = if !call.is_for_other_node() && call.is_of_many_shards()? {
+        let Some((walk, profiles)) = shards::hybrid(call, &request, true)? else {
+            return Ok(());
+        };
+        (walk.at_once(), Some(profiles))
+    } else {
+        (hybrid::begin(call, &request, sides, true)?, None)
+    };
     let created = clock::cycles();
     let Some(mut walk) = walk.run(call, usize::MAX, began)? else {
         return Ok(());
     };
     let of_all = walk.milliseconds(call.server);
-    let cycles = call.server.cycles.clone();
-    let shown = Shown {
-        is_limited,
-        has_clock: call.server.config.search__print_profile_clock,
-        milliseconds: &|ticks| milliseconds(&cycles, ticks),
-    };
+    let shown = Shown::new(call, is_limited);
     let times = Times {
         began,
         parsed,
         created,
     };
+    if call.is_for_other_node() {
+        let profile = in_both(|reply| shown.reply_sides(&walk, &times, reply));
+        shards::answer_rows(call, &mut walk, profile);
+        return Ok(());
+    }
     let reply = &mut *call.reply;
     if reply.resp3() {
         reply.map(hybrid::ENTRIES + 1);
@@ -47,21 +54,25 @@ pub(super) fn profile(
         reply.array(2 * hybrid::ENTRIES + 1);
     }
     hybrid::reply_entries(&mut walk, &request, of_all, reply);
-    if reply.resp3() {
-        reply.simple("Profile");
+    match &profiles {
+        Some(profiles) => shown.reply_shards(profiles, reply),
+        None => {
+            shown.begin(1, reply);
+            shown.reply_sides(&walk, &times, reply);
+            reply.simple("Coordinator");
+        }
     }
-    shown.reply_sides(&walk, &request, &times, reply);
+    shown.reply_after(&walk, &request, &times, reply);
     Ok(())
 }
 
-impl Shown<'_> {
-    fn reply_sides(&self, walk: &Walk, request: &HybridRequest, times: &Times, reply: &mut Reply) {
+impl Shown {
+    /// The part of a shard, this server.
+    fn reply_sides(&self, walk: &Walk, times: &Times, reply: &mut Reply) {
         let none = Default::default();
-        let (sides, merging) = walk.sides().unwrap_or(&none);
-        reply.map(2);
-        reply.simple("Shards");
-        reply.array(1);
-        reply.map(2);
+        let (sides, _) = walk.sides().unwrap_or(&none);
+        reply.map(2 + usize::from(self.shard.is_some()));
+        self.reply_name(reply);
         for (at, (name, side)) in ["SEARCH", "VSIM"].into_iter().zip(sides).enumerate() {
             reply.simple(name);
             reply.map(3 + self.clocks());
@@ -72,11 +83,15 @@ impl Shown<'_> {
             self.reply_part(side.parts.as_ref().unwrap_or(&empty), reply);
             self.reply_steps(&steps_of_side(side, at == 0), reply);
         }
-        reply.simple("Coordinator");
+    }
+
+    /// The work after both sides are merged.
+    fn reply_after(&self, walk: &Walk, request: &HybridRequest, times: &Times, reply: &mut Reply) {
+        let merging = walk.sides().map_or(0, |(_, merging)| *merging);
         reply.map(2 + self.clocks());
         let warnings: Vec<&str> = walk.warnings().collect();
         self.reply_head(times, &warnings, reply);
-        self.reply_steps(&steps_after(walk, request, *merging), reply);
+        self.reply_steps(&steps_after(walk, request, merging), reply);
     }
 }
 

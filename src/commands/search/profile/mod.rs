@@ -8,7 +8,8 @@
 
 mod hybrid;
 
-use super::row::{READS, SEARCHING, catch_up_alone};
+use super::row::{READS, SEARCHING, catch_up};
+use super::shards::{self, Profiles};
 use super::walk::Walk;
 use super::{aggregate, query};
 use crate::server::{Call, CommandResult, Spec};
@@ -44,7 +45,7 @@ struct Times {
 /// match).
 fn profile(call: &mut Call<'_>) -> CommandResult {
     let began = clock::cycles();
-    catch_up_alone(call)?;
+    catch_up(call)?;
     let args = call.args;
     let searches = args.is(2, "SEARCH");
     let is_hybrid = args.is(2, "HYBRID");
@@ -74,21 +75,50 @@ fn profile(call: &mut Call<'_>) -> CommandResult {
             reply.array(2);
         }
     };
+    let asks = !call.is_for_other_node() && call.is_of_many_shards()?;
     let (walk, scores) = if searches {
         let request = query::parse(call, at + 2)?;
         times.parsed = clock::cycles();
+        if asks {
+            let Some(merged) = shards::search(call, &request, text)? else {
+                return Ok(());
+            };
+            times.created = clock::cycles();
+            begin_results(call.reply);
+            query::reply_merged(call, &request, &merged);
+            let shown = Shown::new(call, is_limited);
+            shown.reply_shards(&merged.profiles, call.reply);
+            let warnings: Vec<&str> = merged.warnings.iter().map(String::as_str).collect();
+            call.reply.map(1 + shown.clocks());
+            shown.reply_head(&times, &warnings, call.reply);
+            return Ok(());
+        }
         let walk = query::begin(call, &request, text, true)?;
         times.created = clock::cycles();
         let Some(mut walk) = walk.run(call, usize::MAX, began)? else {
             return Ok(());
         };
+        let scores = request.sort.is_none() || request.options.with_scores;
+        if call.is_for_other_node() {
+            return answer(call, walk, scores, (&times, is_limited));
+        }
         begin_results(call.reply);
         query::reply_rows(call, &request, &mut walk);
-        (walk, request.sort.is_none() || request.options.with_scores)
+        (walk, scores)
     } else {
         let request = aggregate::parse(call, at + 2)?;
         times.parsed = clock::cycles();
-        let walk = aggregate::begin(call, &request, text, true)?;
+        let (walk, profiles) = if asks {
+            let Some((walk, profiles)) = shards::aggregate(call, &request, text, true)? else {
+                return Ok(());
+            };
+            (walk.at_once(), profiles)
+        } else {
+            (
+                aggregate::begin(call, &request, text, true)?,
+                Profiles::new(),
+            )
+        };
         times.created = clock::cycles();
         let most = match call.server.config.search_max_aggregate_results {
             _ if request.counts_all() => usize::MAX,
@@ -97,42 +127,115 @@ fn profile(call: &mut Call<'_>) -> CommandResult {
         let Some(mut walk) = walk.run(call, most, began)? else {
             return Ok(());
         };
+        if call.is_for_other_node() {
+            return answer(call, walk, request.adds_scores, (&times, is_limited));
+        }
         begin_results(call.reply);
         aggregate::reply_rows(&mut walk, request.options.format, call.reply);
+        if asks {
+            let shown = Shown::new(call, is_limited);
+            shown.reply_shards(&profiles, call.reply);
+            let warnings: Vec<&str> = walk.warnings().collect();
+            call.reply.map(2 + shown.clocks());
+            shown.reply_head(&times, &warnings, call.reply);
+            shown.reply_steps(&of_network(walk.pipeline().step_profiles()), call.reply);
+            return Ok(());
+        }
         (walk, request.adds_scores)
     };
-    let cycles = call.server.cycles.clone();
-    let milliseconds = |ticks: u64| milliseconds(&cycles, ticks);
-    let shown = Shown {
-        is_limited,
-        has_clock: call.server.config.search__print_profile_clock,
-        milliseconds: &milliseconds,
-    };
-    shown.reply(&walk, scores, &times, call.reply);
+    let shown = Shown::new(call, is_limited);
+    shown.begin(1, call.reply);
+    shown.reply_shard(&walk, scores, &times, call.reply);
+    call.reply.simple("Coordinator");
+    call.reply.map(0);
     Ok(())
 }
 
-fn milliseconds(cycles: &Cycles, ticks: u64) -> f64 {
-    cycles.nanos(ticks) as f64 / 1e6
+/// Answers another node: the rows of a walk, and its profile in both protocols.
+fn answer(
+    call: &mut Call<'_>,
+    mut walk: Walk,
+    scores: bool,
+    (times, is_limited): (&Times, bool),
+) -> CommandResult {
+    let shown = Shown::new(call, is_limited);
+    let profile = in_both(|reply| shown.reply_shard(&walk, scores, times, reply));
+    shards::answer_rows(call, &mut walk, profile);
+    Ok(())
+}
+
+/// A part of a reply in RESP2 and in RESP3.
+fn in_both(write: impl Fn(&mut Reply)) -> [Vec<u8>; 2] {
+    [false, true].map(|is_resp3| {
+        let mut reply = Reply::new();
+        reply.set_resp3(is_resp3);
+        write(&mut reply);
+        reply.pending().to_vec()
+    })
+}
+
+/// The first stage of the node that was asked takes rows of shards.
+fn of_network(mut steps: Vec<StepProfile>) -> Vec<StepProfile> {
+    if let Some(first) = steps.first_mut() {
+        first.name = "Network".to_owned();
+    }
+    steps
 }
 
 /// How a profile is shown.
-struct Shown<'s> {
+struct Shown {
     is_limited: bool,
     has_clock: bool,
-    milliseconds: &'s dyn Fn(u64) -> f64,
+    cycles: Cycles,
+    /// The id of this node of a cluster.
+    shard: Option<String>,
 }
 
-impl Shown<'_> {
-    /// One shard, this server, which has no name without a cluster.
-    fn reply(&self, walk: &Walk, scores: bool, times: &Times, reply: &mut Reply) {
+impl Shown {
+    fn new(call: &Call<'_>, is_limited: bool) -> Shown {
+        let cluster = call.server.cluster.as_ref();
+        Shown {
+            is_limited,
+            has_clock: call.server.config.search__print_profile_clock,
+            cycles: call.server.cycles.clone(),
+            shard: cluster.map(|driver| driver.core.my_id().to_string()),
+        }
+    }
+
+    fn milliseconds(&self, ticks: u64) -> f64 {
+        self.cycles.nanos(ticks) as f64 / 1e6
+    }
+
+    /// Begins the profile, with the parts of some shards.
+    fn begin(&self, shards: usize, reply: &mut Reply) {
         if reply.resp3() {
             reply.simple("Profile");
         }
         reply.map(2);
         reply.simple("Shards");
-        reply.array(1);
-        reply.map(3 + self.clocks());
+        reply.array(shards);
+    }
+
+    /// The parts that shards have sent; the coordinator's map comes next.
+    fn reply_shards(&self, profiles: &Profiles, reply: &mut Reply) {
+        self.begin(profiles.len(), reply);
+        let at = usize::from(reply.resp3());
+        profiles.iter().for_each(|both| reply.raw(&both[at]));
+        reply.simple("Coordinator");
+    }
+
+    /// The name of the shard that this server is, if it is a node of a cluster.
+    fn reply_name(&self, reply: &mut Reply) {
+        if let Some(shard) = &self.shard {
+            reply.simple("Shard ID");
+            reply.simple(shard);
+        }
+    }
+
+    /// The part of a shard, this server.
+    fn reply_shard(&self, walk: &Walk, scores: bool, times: &Times, reply: &mut Reply) {
+        reply.map(3 + usize::from(self.shard.is_some()) + self.clocks());
+        self.reply_name(reply);
         let warnings: Vec<&str> = walk.warnings().collect();
         self.reply_head(times, &warnings, reply);
         let empty = PartProfile::empty();
@@ -140,8 +243,6 @@ impl Shown<'_> {
         reply.simple("Iterators profile");
         self.reply_part(root, reply);
         self.reply_steps(&steps(walk, root, scores), reply);
-        reply.simple("Coordinator");
-        reply.map(0);
     }
 
     /// Entries of [`Shown::reply_head`] besides the warnings.
@@ -164,7 +265,7 @@ impl Shown<'_> {
                 ),
             ] {
                 reply.simple(name);
-                reply.double((self.milliseconds)(ticks));
+                reply.double(self.milliseconds(ticks));
             }
         }
         reply.simple("Warning");
@@ -186,7 +287,7 @@ impl Shown<'_> {
             reply.simple_bytes(step.name.as_bytes());
             if self.has_clock {
                 reply.simple("Time");
-                reply.double((self.milliseconds)(step.cycles));
+                reply.double(self.milliseconds(step.cycles));
             }
             reply.simple("Results processed");
             reply.int(step.rows as i64);
@@ -215,7 +316,7 @@ impl Shown<'_> {
         }
         if self.has_clock {
             reply.simple("Time");
-            reply.double((self.milliseconds)(part.cycles));
+            reply.double(self.milliseconds(part.cycles));
         }
         reply.simple("Number of reading operations");
         reply.int(part.reads as i64);

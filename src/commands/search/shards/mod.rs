@@ -48,7 +48,11 @@ pub(super) struct Merged {
     /// The names of the places of each shard's rows.
     pub names: Vec<Vec<Vec<u8>>>,
     pub warnings: Vec<String>,
+    pub profiles: Profiles,
 }
+
+/// The parts of the shards in the reply of FT.PROFILE, in RESP2 and in RESP3.
+pub(super) type Profiles = Vec<[Vec<u8>; 2]>;
 
 /// The number of nearest vectors that a query is for.
 pub(super) fn nearest_of(root: Option<&Node>) -> Option<usize> {
@@ -61,13 +65,14 @@ pub(super) fn nearest_of(root: Option<&Node>) -> Option<usize> {
     }
 }
 
-/// The rows of FT.SEARCH. `None`: the client waits, and the command runs again.
+/// The rows of FT.SEARCH for a query's text. `None`: the client waits, and the command runs again.
 pub(super) fn search(
     call: &mut Call<'_>,
     request: &SearchRequest,
+    text: &[u8],
 ) -> Result<Option<Merged>, CommandError> {
     let held = readable(call, call.args.at(1))?;
-    let root = request.query(call.args.at(2), held.index.schema());
+    let root = request.query(text, held.index.schema());
     let root = root.map_err(|error| refusal(&error))?;
     let k = nearest_of(root.as_ref());
     let limit = request.limit();
@@ -97,25 +102,29 @@ pub(super) fn search(
     let Limit { offset, count } = limit;
     let rows = merge(&mut answers, order, size(offset), size(count));
     let warnings = warnings_of(&answers);
+    let profiles = take_profiles(&mut answers);
     let names = answers.into_iter().map(|answer| answer.names).collect();
     Ok(Some(Merged {
         total,
         rows,
         names,
         warnings,
+        profiles,
     }))
 }
 
-/// A walk over the rows of all shards for FT.AGGREGATE. `None`: the client waits, and the command
-/// runs again.
+/// A walk over the rows of all shards for FT.AGGREGATE of a query's text; `counts`: the rows of its
+/// stages are counted. `None`: the client waits, and the command runs again.
 pub(super) fn aggregate(
     call: &mut Call<'_>,
     request: &AggregateRequest,
-) -> Result<Option<Walk>, CommandError> {
+    text: &[u8],
+    counts: bool,
+) -> Result<Option<(Walk, Profiles)>, CommandError> {
     let name = call.args.at(1);
     let held = readable(call, name)?;
     let schema = held.index.schema();
-    let root = request.options.query(call.args.at(2), schema);
+    let root = request.options.query(text, schema);
     let root = root.map_err(|error| refusal(&error))?;
     let distances = root.as_ref().map_or(Vec::new(), distance_names);
     let k = nearest_of(root.as_ref());
@@ -130,38 +139,73 @@ pub(super) fn aggregate(
         keep_nearest(&mut answers, k);
     }
     let warnings = warnings_of(&answers);
+    let profiles = take_profiles(&mut answers);
     let mut pipeline = pipeline.of_shards(k.is_some());
+    if counts {
+        pipeline.count_steps();
+    }
     answers
         .into_iter()
         .for_each(|answer| pipeline.take_shard(answer));
     let walk = Walk::of_shards(call, name, &request.options, pipeline, warnings)?;
-    Ok(Some(walk))
+    Ok(Some((walk, profiles)))
 }
 
-/// A walk over the documents of all shards for FT.HYBRID. `None`: the client waits, and the command
-/// runs again.
+/// A walk over the documents of all shards for FT.HYBRID; `counts`: the rows of its stages are
+/// counted. `None`: the client waits, and the command runs again.
 pub(super) fn hybrid(
     call: &mut Call<'_>,
     request: &HybridRequest,
-) -> Result<Option<Walk>, CommandError> {
+    counts: bool,
+) -> Result<Option<(Walk, Profiles)>, CommandError> {
     let name = call.args.at(1);
     let options = &request.aggregate.options;
-    if options.cursor.is_some() {
-        return Err(super::row::NOT_HERE);
+    let pipeline = of_both(call, request)?;
+    let question = question(call, options, &[], false);
+    let Some(mut answers) = ask(call, &question, options)? else {
+        return Ok(None);
+    };
+    let warnings = warnings_of(&answers);
+    let profiles = take_profiles(&mut answers);
+    let mut pipeline = pipeline.of_shards(true);
+    if counts {
+        pipeline.count_steps();
     }
     let held = readable(call, name)?;
-    let pipeline = Pipeline::hybrid(request, held.index.schema());
-    let pipeline = pipeline.map_err(|error| refusal(&error))?;
+    pipeline.take_hybrid(request, &held.index, answers);
+    let walk = Walk::of_shards(call, name, options, pipeline, warnings)?;
+    Ok(Some((walk, profiles)))
+}
+
+/// The walks of FT.HYBRID's cursors, one for each side; `request` has their stages. `None`: the
+/// client waits, and the command runs again.
+pub(super) fn both_sides(
+    call: &mut Call<'_>,
+    request: &HybridRequest,
+) -> Result<Option<[Walk; 2]>, CommandError> {
+    let name = call.args.at(1);
+    let options = &request.aggregate.options;
+    check_cursors(call.server, name, options)?;
+    let pipelines = [of_both(call, request)?, of_both(call, request)?];
     let question = question(call, options, &[], false);
     let Some(answers) = ask(call, &question, options)? else {
         return Ok(None);
     };
     let warnings = warnings_of(&answers);
-    let mut pipeline = pipeline.of_shards(true);
-    let held = readable(call, name)?;
-    pipeline.take_hybrid(request, &held.index, answers);
-    let walk = Walk::of_shards(call, name, options, pipeline, warnings)?;
-    Ok(Some(walk))
+    let [text, vector] = pipelines.map(|pipeline| pipeline.of_shards(true));
+    let mut of_side = |mut pipeline: Pipeline, side| {
+        let held = readable(call, name)?;
+        pipeline.take_side(request, &held.index, answers.clone(), side);
+        Walk::of_shards(call, name, options, pipeline, warnings.clone())
+    };
+    Ok(Some([of_side(text, 0)?, of_side(vector, 1)?]))
+}
+
+/// The stages of FT.HYBRID.
+fn of_both(call: &Call<'_>, request: &HybridRequest) -> Result<Pipeline, CommandError> {
+    let held = readable(call, call.args.at(1))?;
+    let pipeline = Pipeline::hybrid(request, held.index.schema());
+    pipeline.map_err(|error| refusal(&error))
 }
 
 /// Whether an index may have one more cursor, if one is asked for.
@@ -236,13 +280,21 @@ fn warnings_of(answers: &[Answer]) -> Vec<String> {
     all
 }
 
+fn take_profiles(answers: &mut [Answer]) -> Profiles {
+    let answers = answers.iter_mut();
+    answers
+        .map(|answer| std::mem::take(&mut answer.profile))
+        .collect()
+}
+
 /// Answers another node.
 pub(super) fn answer(call: &mut Call<'_>, answer: &Answer) {
     call.reply.raw(&[b"=", &*answer.bytes()].concat());
 }
 
-/// Answers another node with the rows of a walk that is over.
-pub(super) fn answer_rows(call: &mut Call<'_>, walk: &mut Walk) {
+/// Answers another node with the rows of a walk that is over, and its profile if that was asked
+/// for.
+pub(super) fn answer_rows(call: &mut Call<'_>, walk: &mut Walk, profile: [Vec<u8>; 2]) {
     let rows = walk.take_rows();
     let held = call.server.search.get(walk.index());
     let its = Answer::of(rows, walk.pipeline(), |row| {
@@ -253,5 +305,10 @@ pub(super) fn answer_rows(call: &mut Call<'_>, walk: &mut Walk) {
         (index.living_key(document), index.payload(document))
     });
     let warnings = walk.warnings().map(str::to_owned).collect();
-    answer(call, &Answer { warnings, ..its });
+    let whole = Answer {
+        warnings,
+        profile,
+        ..its
+    };
+    answer(call, &whole);
 }

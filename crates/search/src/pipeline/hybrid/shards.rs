@@ -7,6 +7,7 @@ use super::combine;
 use crate::expression::Value;
 use crate::hit::{DocumentId, Hit};
 use crate::index::Index;
+use crate::pipeline::names::KEY;
 use crate::pipeline::row::Row;
 use crate::pipeline::shards::{Answer, ShardRow};
 use crate::pipeline::step::{Pipeline, Source};
@@ -60,6 +61,30 @@ impl Pipeline {
             rows: None,
         };
         shard
+    }
+
+    /// Takes the documents of one side of all shards, 0 that of the query, into a pipeline of
+    /// [`Pipeline::of_shards`] that loads nothing: rows are keys and scores.
+    pub fn take_side(
+        &mut self,
+        request: &HybridRequest,
+        index: &Index,
+        mut answers: Vec<Answer>,
+        side: usize,
+    ) {
+        let own = [TEXT, VECTOR][side];
+        for answer in &mut answers {
+            let names = &mut answer.names;
+            answer.rows.retain_mut(|row| {
+                row.values.retain(|(place, _)| names[*place] == own);
+                let is_of_side = !row.values.is_empty();
+                let key = Value::Text(row.key.clone());
+                row.values.push((names.len(), key));
+                is_of_side
+            });
+            names.push(KEY.to_vec());
+        }
+        self.take_hybrid(request, index, answers);
     }
 
     /// Takes the documents of all shards into a pipeline of [`Pipeline::of_shards`].

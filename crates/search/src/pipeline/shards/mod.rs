@@ -49,6 +49,8 @@ pub struct Answer {
     /// The names of places.
     pub names: Vec<Vec<u8>>,
     pub rows: Vec<ShardRow>,
+    /// FT.PROFILE: its part of the reply, as replies of RESP2 and of RESP3. Empty: not asked for.
+    pub profile: [Vec<u8>; 2],
 }
 
 impl Answer {
@@ -104,6 +106,7 @@ impl Answer {
                 out.value(value);
             }
         }
+        self.profile.iter().for_each(|text| out.text(text));
         out.0
     }
 
@@ -129,11 +132,14 @@ impl Answer {
                 })?,
             })
         })?;
+        let mut profile = || from.text().map(<[u8]>::to_vec);
+        let profile = [profile()?, profile()?];
         let answer = Answer {
             total,
             warnings,
             names,
             rows,
+            profile,
         };
         from.0.is_empty().then_some(answer)
     }
