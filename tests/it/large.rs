@@ -19,9 +19,13 @@ fn bulk(text: &[u8]) -> Vec<u8> {
     [format!("${}\r\n", text.len()).as_bytes(), text, b"\r\n"].concat()
 }
 
+/// Used memory without that for bytes on their way.
 fn used(server: &Daemon) -> usize {
-    let text = server.info("used_memory").expect("INFO has it");
-    text.parse().expect("a number")
+    let number = |field| -> usize {
+        let text = server.info(field).expect("INFO has it");
+        text.parse().expect("a number")
+    };
+    number("used_memory") - number("mem_not_counted_for_evict")
 }
 
 /// Sends the beginning of `SET key` with a value of `announced` bytes, of which `come` are sent.

@@ -22,7 +22,8 @@ pub(in crate::server) struct NotCounted {
     pub snapshots: usize,
     /// Bytes that the backlog holds beyond its size, for replicas.
     pub backlog: usize,
-    /// Clients: replies, query buffers, transactions, subscriptions; replicas' links.
+    /// Clients: replies, query buffers, transactions, subscriptions; replicas' links; bytes at I/O
+    /// threads.
     pub clients: usize,
     /// The states that scripts run in.
     pub scripts: usize,
@@ -53,7 +54,7 @@ impl NotCounted {
             log: log + keyspace.unreported_bytes(),
             snapshots: snapshots.waiting_bytes() + early + held,
             backlog: backlog.map_or(0, |backlog| backlog.excess_bytes()),
-            clients,
+            clients: clients + server.connections.couriers.memory_bytes(),
             scripts: scripting.scripts.vm_allocated() + scripting.libraries.vm_allocated(),
             others: 0,
         }

@@ -115,6 +115,15 @@ pub struct Orders {
     pub(super) list: Vec<Order>,
     /// Blocks that were read, to be used again.
     pub(super) spent: Vec<Bytes>,
+    /// Its memory as the loop has counted it, while it is away.
+    pub(super) counted: usize,
+}
+
+impl Orders {
+    /// Memory for bytes and orders.
+    pub(super) fn memory_bytes(&self) -> usize {
+        self.bytes.capacity() + self.list.capacity() * size_of::<Order>()
+    }
 }
 
 /// One order.

@@ -26,6 +26,7 @@ pub mod staffing;
 #[cfg(test)]
 mod tests;
 
+use std::collections::VecDeque;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{self, AtomicU32, AtomicU64, Ordering};
@@ -60,6 +61,8 @@ pub struct Figures {
     pub sleeps: AtomicU64,
     /// Microseconds that it worked.
     pub busy_us: AtomicU64,
+    /// Orders to close a connection that were carried out.
+    closed: AtomicU64,
     /// Microseconds that it rests where many connections are active, set by the loop.
     pub rest_us: AtomicU32,
 }
@@ -84,6 +87,13 @@ pub struct Courier {
     open: Orders,
     /// Empty ones.
     free: Vec<Orders>,
+    /// Memory of the orders that have been sent and have not come back.
+    away: usize,
+    /// Unsent replies of connections that are ordered to be closed, each with the number of its
+    /// order, oldest first.
+    closing: VecDeque<(u64, usize)>,
+    /// Orders to close a connection so far.
+    closes: u64,
     /// Connections that it has.
     connections: usize,
 }
@@ -120,6 +130,9 @@ impl Courier {
             thread: None,
             open: Orders::default(),
             free: Vec::new(),
+            away: 0,
+            closing: VecDeque::new(),
+            closes: 0,
             connections: 0,
         };
         Ok((courier, rounds))
@@ -138,6 +151,16 @@ impl Courier {
     /// Connections that it has.
     pub fn connections(&self) -> usize {
         self.connections
+    }
+
+    /// Memory for replies on their way through it, without those of the connections that it has:
+    /// orders, and replies of connections that it is to close. O(free orders, and these).
+    pub fn memory_bytes(&self) -> usize {
+        let closed = self.figures.closed.load(Ordering::Relaxed);
+        let closing = self.closing.iter().filter(|(number, _)| *number > closed);
+        let closing: usize = closing.map(|(_, bytes)| bytes).sum();
+        let free: usize = self.free.iter().map(Orders::memory_bytes).sum();
+        closing + self.away + self.open.memory_bytes() + free
     }
 
     /// Gives it a connection, which is in no poll; returns the loop's end. It goes on with a
@@ -194,8 +217,16 @@ impl Courier {
         self.open.list.push(Order::ShutDown(place));
     }
 
-    /// Closes a connection, after its socket has taken what it takes at once.
-    pub fn close(&mut self, place: Place) {
+    /// Closes a connection, after its socket has taken what it takes at once. `unsent`: its bytes
+    /// that the socket is not known to have taken.
+    pub fn close(&mut self, place: Place, unsent: usize) {
+        self.closes += 1;
+        if unsent > 0 {
+            let closed = self.figures.closed.load(Ordering::Relaxed);
+            let is_open = |(number, _): &(u64, usize)| *number > closed;
+            self.closing.retain(is_open);
+            self.closing.push_back((self.closes, unsent));
+        }
         self.open.list.push(Order::Close(place));
         self.returned();
     }
@@ -206,8 +237,11 @@ impl Courier {
             return true;
         }
         let next = self.free.pop().unwrap_or_default();
+        self.open.counted = self.open.memory_bytes();
+        let counted = self.open.counted;
         match self.orders.push(std::mem::replace(&mut self.open, next)) {
             Ok(()) => {
+                self.away += counted;
                 self.bell.ring();
                 true
             }
@@ -228,6 +262,7 @@ impl Courier {
     pub fn take(&mut self) -> Option<Parcel> {
         let mut parcel = self.parcels.pop().ok()?;
         for mut orders in parcel.spent.drain(..) {
+            self.away -= orders.counted;
             if self.free.len() < FREE_MAX {
                 orders.bytes.shrink_to(KEPT_BYTES);
                 self.free.push(orders);

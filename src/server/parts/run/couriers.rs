@@ -19,6 +19,8 @@ use crate::server::clients::table::Clients;
 
 /// Connections that one courier has more than another, at least, before some are moved.
 const UNEVEN_MIN: usize = 4;
+/// Bytes of replies that are always on their way through couriers.
+const FEW_BYTES: usize = 64 * 1024;
 /// A socket that is wanted at once has come within this time.
 const FETCH_WITHIN: Duration = Duration::from_secs(1);
 
@@ -138,10 +140,11 @@ impl Couriers {
     pub(in crate::server) fn close(&mut self, session: &mut Session) -> bool {
         self.collect(session);
         let place = place_of(session);
+        let unsent = session.client.buffers.in_flight;
         let Some(courier) = self.of(session) else {
             return false;
         };
-        courier.close(place);
+        courier.close(place, unsent);
         session.stream = None;
         true
     }
@@ -385,6 +388,13 @@ impl Couriers {
         if let Some(bell) = &self.bell {
             bell.get_up();
         }
+    }
+
+    /// Memory for replies on their way through couriers, beyond the little that there always is:
+    /// that, and their blocks, count as any memory does. O(couriers).
+    pub(in crate::server) fn memory_bytes(&self) -> usize {
+        let bytes: usize = self.all.iter().map(Courier::memory_bytes).sum();
+        bytes.saturating_sub(FEW_BYTES)
     }
 
     /// Reads and writes of all couriers so far.

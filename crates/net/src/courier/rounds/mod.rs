@@ -27,7 +27,7 @@ use bytes::{Bytes, BytesMut};
 use mio::{Events, Poll};
 use rtrb::{Consumer, Producer, PushError};
 
-use super::message::{BLOCK_BYTES, Order, Orders, Parcel, Place, Report, Then};
+use super::message::{BLOCK_BYTES, Order, Orders, Parcel, Place, Report, Then, new_block};
 use super::{Bell, FREE_MAX, Figures};
 use crate::gather::Gather;
 use crate::stream::Stream;
@@ -136,8 +136,9 @@ impl Rounds {
             open: Parcel::default(),
             block: None,
             filled: 0,
-            free: Vec::new(),
-            blocks: 0,
+            // All at once: used memory does not grow by them as traffic comes.
+            free: (0..BLOCKS_MAX).map(|_| new_block()).collect(),
+            blocks: BLOCKS_MAX,
             bell,
             loop_bell,
             gather: Gather::default(),
@@ -367,6 +368,7 @@ impl Rounds {
                     if let Some(mut wire) = self.remove(place) {
                         wire.stream.deregister(self.poll.registry());
                     }
+                    Figures::add(&self.figures.closed, 1);
                 }
                 Order::Stop => self.stops = true,
             }
@@ -376,9 +378,14 @@ impl Rounds {
         }
         orders.bytes = bytes;
         orders.bytes.clear();
-        if self.open.spent.len() < FREE_MAX {
-            self.open.spent.push(orders);
+        if self.open.spent.len() >= FREE_MAX {
+            let counted = orders.counted;
+            orders = Orders {
+                counted,
+                ..Orders::default()
+            };
         }
+        self.open.spent.push(orders);
     }
 
     /// A block that the loop has read.
