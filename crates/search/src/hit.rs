@@ -1,5 +1,7 @@
 //! Documents that a query matched.
 
+use smallvec::SmallVec;
+
 /// The number of a document within an index; numbers of removed documents are used again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct DocumentId(pub u32);
@@ -18,7 +20,7 @@ pub struct Hit {
     pub score: f64,
     /// Distances that vector parts of the query yield, in the order of
     /// `Matches::distance_names`; NaN: its part did not match.
-    pub distances: Vec<f64>,
+    pub distances: SmallVec<[f64; 1]>,
     /// The words and tags that it matched, where they are asked for; at most 100.
     pub terms: Vec<Box<[u8]>>,
     /// The steps of the score, where they are asked for.

@@ -332,12 +332,12 @@ fn reply_sort_key(row: &Row<'_>, reply: &mut Reply) {
         other => other,
     };
     let (mark, text) = match sort_key {
-        Some(Value::Number(n)) => (b"#", Some(general(*n, 17).into_bytes())),
+        Some(Value::Number(n)) => (b"#", Some(general(*n, 17).into_bytes().into())),
         Some(value) => (b"$", value.text()),
         None => (b"$", None),
     };
     match text {
-        Some(text) => reply.bulk(&[mark, text.as_slice()].concat()),
+        Some(text) => reply.bulk(&[mark, &*text].concat()),
         None => reply.null(),
     }
 }

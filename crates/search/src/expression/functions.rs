@@ -5,6 +5,7 @@
 
 use russet_encodings::geohash::Position;
 use russet_encodings::geohash::earth::Origin;
+use std::borrow::Cow;
 use std::ops::RangeInclusive;
 
 use super::value::Value;
@@ -93,7 +94,8 @@ static FUNCTIONS: [Function; 33] = [
     function("to_number", 1..=1, to_number),
     function("to_str", 1..=1, |args, row| {
         let value = first_of(args[0].evaluate(row)?);
-        Ok(match value.text() {
+        let text = value.text().map(Cow::into_owned);
+        Ok(match text {
             Some(text) => Value::Text(text),
             None if value == Value::Null => Value::Text(Vec::new()),
             None => value,
@@ -277,7 +279,7 @@ fn format(args: &[Expression], row: &dyn Row) -> Evaluated {
                     return error("Not enough arguments for format");
                 };
                 let text = value.text();
-                out.extend(text.unwrap_or_else(|| b"(null)".to_vec()));
+                out.extend_from_slice(text.as_deref().unwrap_or(b"(null)"));
             }
             _ => return error("Unknown format specifier passed"),
         }
@@ -330,7 +332,7 @@ fn to_number(args: &[Expression], row: &dyn Row) -> Evaluated {
     Err(ExpressionError(
         [
             b"to_number: cannot convert string '",
-            shown.as_slice(),
+            &*shown,
             b"'",
         ]
         .concat(),

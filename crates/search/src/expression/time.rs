@@ -7,6 +7,7 @@ use jiff::civil::Date;
 use jiff::fmt::strtime::{self, BrokenDownTime};
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, ToSpan, Zoned};
+use std::borrow::Cow;
 
 use super::value::Value;
 use super::{Evaluated, Expression, Row, functions};
@@ -26,7 +27,7 @@ pub(super) fn timefmt(args: &[Expression], row: &dyn Row) -> Evaluated {
         return Ok(Value::Null);
     };
     let form = match args.get(1) {
-        Some(form) => form.evaluate(row)?.text(),
+        Some(form) => form.evaluate(row)?.text().map(Cow::into_owned),
         None => Some(USUAL_FORM.into()),
     };
     let made = zoned(seconds).zip(form).and_then(|(time, form)| {

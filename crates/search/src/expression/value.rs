@@ -2,6 +2,7 @@
 //!
 //! A text that is a number compares with numbers as one.
 
+use std::borrow::Cow;
 use std::cmp::Ordering;
 
 use super::ExpressionError;
@@ -54,10 +55,10 @@ impl Value {
     }
 
     /// Its text, or that of the first of several; of null and of lists none.
-    pub fn text(&self) -> Option<Vec<u8>> {
+    pub fn text(&self) -> Option<Cow<'_, [u8]>> {
         match self {
-            Value::Number(n) => Some(number_text(*n).into_bytes()),
-            Value::Text(text) => Some(text.clone()),
+            Value::Number(n) => Some(number_text(*n).into_bytes().into()),
+            Value::Text(text) => Some(text.into()),
             Value::Several(of) => of.first.text(),
             Value::Null | Value::List(_) | Value::Map(_) => None,
         }
@@ -68,7 +69,7 @@ impl Value {
         let items = match self {
             Value::List(items) => items,
             Value::Several(of) => return Some(of.text.clone()),
-            _ => return self.text(),
+            _ => return self.text().map(Cow::into_owned),
         };
         let parts: Vec<_> = items.iter().filter_map(Value::shown).collect();
         Some(parts.join(&b','))

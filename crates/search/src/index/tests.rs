@@ -334,7 +334,7 @@ fn lists_of_json_are_several_values() {
     // The nearest of its vectors counts.
     let params: Params = [(b"b".to_vec(), 2.0f32.to_le_bytes().to_vec())].into();
     let near = hits_with(&index, "*=>[KNN 3 @v $b]", &search, &params);
-    assert_eq!(near[0].1.distances, [1.0]);
+    assert_eq!(near[0].1.distances.as_slice(), [1.0]);
 }
 
 #[test]

@@ -5,6 +5,7 @@
 //!
 //! Cost: a document is found as its parts find it, and scored in O(parts that match it).
 
+use smallvec::SmallVec;
 use std::sync::Arc;
 
 use super::blocks::{Blocks, Filler};
@@ -208,7 +209,7 @@ impl Iterator for Matches<'_> {
             return Some(Hit {
                 document,
                 score,
-                distances: Vec::new(),
+                distances: SmallVec::new(),
                 terms: Vec::new(),
                 explanation: None,
             });
@@ -226,7 +227,7 @@ impl Iterator for Matches<'_> {
             let steps = self.explains.then_some(&mut steps);
             scoring.score(&self.root, documents.facts(id), payload, steps)
         });
-        let mut distances = Vec::new();
+        let mut distances = SmallVec::new();
         if !self.distance_names.is_empty() {
             distances.resize(self.distance_names.len(), f64::NAN);
             take_distances(&self.root, id, &mut distances);

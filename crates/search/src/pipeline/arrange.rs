@@ -1,7 +1,9 @@
 //! Rows in order, of which only the first ones are kept.
 //!
 //! Rows without a value come last whichever the direction. Equal rows come in the order of their
-//! index, the other way round if the last key descends. Cost: n rows of which k are kept take
+//! index, the other way round if the last key descends.
+//!
+//! Rows stay where they are put; only their keys are sorted. Cost: n rows of which k are kept take
 //! n comparisons with the last one kept, and O(k log k); a row that is not kept copies nothing.
 
 use smallvec::SmallVec;
@@ -14,6 +16,9 @@ use crate::expression::Value;
 use crate::hit::Scored;
 use crate::index::Index;
 
+/// Room is made for so many rows at first: a page of them.
+const USUAL_ROWS: usize = 10;
+
 /// Rows while they come in, and then in order.
 #[derive(Debug)]
 pub(super) struct Arranged {
@@ -22,10 +27,12 @@ pub(super) struct Arranged {
     /// Rows that are kept, those that are skipped among them.
     kept_max: usize,
     skipped: usize,
-    /// The last one on top.
+    /// The keys of the rows that are kept, those of the last one on top.
     heap: BinaryHeap<Entry>,
-    /// The first one last.
-    ready: Option<Vec<Entry>>,
+    /// By [`Entry::slot`].
+    rows: Vec<Row>,
+    /// In order.
+    ready: Option<std::vec::IntoIter<Entry>>,
     /// Rows that came in.
     count: u64,
 }
@@ -45,12 +52,14 @@ enum By {
     Keys(u8),
 }
 
+/// A row as it is sorted.
 #[derive(Debug)]
 struct Entry {
     by: By,
     keys: SmallVec<[Option<Value>; 1]>,
+    score: f64,
     at: u64,
-    row: Row,
+    slot: usize,
 }
 
 impl Arranged {
@@ -74,7 +83,8 @@ impl Arranged {
             by,
             kept_max,
             skipped,
-            heap: BinaryHeap::new(),
+            heap: BinaryHeap::with_capacity(kept_max.min(USUAL_ROWS)),
+            rows: Vec::with_capacity(kept_max.min(USUAL_ROWS)),
             ready: None,
             count: 0,
         }
@@ -114,17 +124,18 @@ impl Arranged {
         let keys = keys.collect();
         if self.heap.len() == self.kept_max {
             let mut last = self.heap.peek_mut().expect("it is full");
-            last.keys = keys;
-            last.at = at;
-            std::mem::swap(&mut last.row, row);
+            (last.keys, last.score, last.at) = (keys, row.score, at);
+            std::mem::swap(&mut self.rows[last.slot], row);
             return;
         }
         self.heap.push(Entry {
             by: self.by,
             keys,
+            score: row.score,
             at,
-            row: std::mem::take(row),
+            slot: self.rows.len(),
         });
+        self.rows.push(std::mem::take(row));
     }
 
     /// Takes documents in that have nothing but scores, by a row that is used again and again.
@@ -158,28 +169,31 @@ impl Arranged {
 
     /// Ends the coming in.
     pub(super) fn finish(&mut self) {
-        let mut sorted = std::mem::take(&mut self.heap).into_sorted_vec();
-        sorted.drain(..self.skipped.min(sorted.len()));
-        sorted.reverse();
+        let mut sorted = std::mem::take(&mut self.heap).into_sorted_vec().into_iter();
+        let skipped = self.skipped.min(sorted.len());
+        sorted.by_ref().take(skipped).for_each(drop);
         self.ready = Some(sorted);
     }
 
-    /// The next row in order.
-    pub(super) fn next(&mut self) -> Option<Row> {
-        let Entry { keys, mut row, .. } = self.ready.as_mut()?.pop()?;
+    /// Puts the next row in order in the place of one; `false`: there are no more.
+    pub(super) fn next(&mut self, row: &mut Row) -> bool {
+        let Some(Entry { keys, slot, .. }) = self.ready.as_mut().and_then(Iterator::next) else {
+            return false;
+        };
+        *row = std::mem::take(&mut self.rows[slot]);
         row.sort_key = keys.first().cloned().flatten();
         for (key, value) in self.keys.iter().zip(keys) {
             if let Some(value) = value {
                 row.set(key.place, value);
             }
         }
-        Some(row)
+        true
     }
 }
 
 impl Entry {
     fn rank(&self) -> (f64, u64) {
-        (self.row.score, self.at)
+        (self.score, self.at)
     }
 }
 

@@ -226,6 +226,9 @@ impl Pipeline {
                 }
             }
             self.first_total.get_or_insert(self.total);
+            if rows.is_empty() {
+                rows.reserve(most.min(USUAL_ROWS));
+            }
             rows.push(self.output(context.index));
         };
         Ok(Batch {
@@ -333,6 +336,9 @@ impl Pipeline {
         }
     }
 }
+
+/// Room is made for so many rows of a reply at first: a page of them.
+const USUAL_ROWS: usize = 10;
 
 /// Documents that are taken at once.
 const BLOCK: u64 = 256;
@@ -482,7 +488,7 @@ impl Pull<'_, '_> {
                         Pulled::End => arranged.finish(),
                     }
                 }
-                Ok(next_of(arranged.next(), row))
+                Ok(if arranged.next(row) { Pulled::Row } else { Pulled::End })
             }
             Step::Group(grouped) => {
                 if before.is_empty() && !grouped.is_ready() && self.is_plain() {
@@ -537,9 +543,9 @@ impl Pull<'_, '_> {
         if let Some(place) = self.source.score {
             row.set(place, Value::Number(hit.score));
         }
-        for (place, distance) in self.source.distances.iter().zip(hit.distances) {
+        for (place, distance) in self.source.distances.iter().zip(&hit.distances) {
             if !distance.is_nan() {
-                row.set(*place, Value::Number(distance));
+                row.set(*place, Value::Number(*distance));
             }
         }
         Pulled::Row

@@ -172,20 +172,18 @@ impl Longest {
 }
 
 /// A word, number or parameter at `at` that may stand beside stars: where it ends, its text.
-fn starred(text: &[u8], at: usize, dialect: Dialect) -> Vec<(usize, Range<usize>, bool)> {
-    let mut found = Vec::with_capacity(3);
-    for end in [number_end(text, at), word_end(text, at)] {
-        if end > at {
-            found.push((end, at..end, false));
-        }
-    }
-    if dialect.has_params() && text.get(at) == Some(&b'$') {
-        let end = word_end(text, at + 1);
-        if end > at + 1 {
-            found.push((end, at + 1..end, true));
-        }
-    }
-    found
+fn starred(
+    text: &[u8],
+    at: usize,
+    dialect: Dialect,
+) -> impl Iterator<Item = (usize, Range<usize>, bool)> {
+    let plain = [number_end(text, at), word_end(text, at)];
+    let plain = plain.map(|end| (end, at..end, false));
+    let is_param = dialect.has_params() && text.get(at) == Some(&b'$');
+    let param = is_param.then(|| word_end(text, at + 1));
+    let param = param.map(|end| (end, at + 1..end, true));
+    let all = plain.into_iter().chain(param);
+    all.filter(|(_, part, _)| !part.is_empty())
 }
 
 /// Marks of one byte.
@@ -345,10 +343,13 @@ fn value_of(digits: &[u8]) -> f64 {
     digits.and_then(|digits| digits.parse().ok()).unwrap_or(0.0)
 }
 
+/// Room is made for so many tokens at first: more than most queries have.
+const TOKENS: usize = 24;
+
 /// All tokens of a query, [`Kind::End`] last. O(n) in the text, which ends at its first NUL.
 pub(super) fn tokens(text: &[u8], dialect: Dialect) -> Vec<Token> {
     let text = &text[..text.iter().position(|&b| b == 0).unwrap_or(text.len())];
-    let mut tokens = Vec::new();
+    let mut tokens = Vec::with_capacity(TOKENS);
     let (mut near, mut last_at, mut at) = (0..0, 0, 0);
     while at < text.len() {
         let Some((kind, found)) = token_at(text, at, dialect) else {

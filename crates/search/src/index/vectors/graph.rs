@@ -17,7 +17,10 @@
 //! 4 x (2M + 1) bytes a row.
 
 use std::cmp::Reverse;
-use std::collections::{BinaryHeap, HashMap};
+use std::collections::BinaryHeap;
+
+use ahash::RandomState;
+use hashbrown::HashMap;
 
 use super::near::Near;
 use super::rows::Rows;
@@ -29,6 +32,9 @@ const CHUNK_ROWS: usize = 256;
 /// So many rows before one is measured, it is prefetched.
 const AHEAD: usize = 5;
 
+/// Room is made for so many of the nearest rows at first.
+const ROOM: usize = 256;
+
 /// The highest level.
 const LEVEL_MAX: usize = 24;
 
@@ -38,7 +44,7 @@ pub(super) struct Graph {
     ef_construction: usize,
     links: Vec<Box<[u32]>>,
     /// Of rows above level 0: their links of level 1, 2, ...
-    above: HashMap<u32, Vec<Vec<u32>>>,
+    above: HashMap<u32, Vec<Vec<u32>>, RandomState>,
     entry: Option<u32>,
     /// The rows that are in it, as bits.
     present: Vec<u64>,
@@ -68,7 +74,7 @@ impl Graph {
             m: m.max(2),
             ef_construction: ef_construction.max(m),
             links: Vec::new(),
-            above: HashMap::new(),
+            above: HashMap::default(),
             entry: None,
             present: Vec::new(),
             random: 0x9e37_79b9_7f4a_7c15,
@@ -177,8 +183,9 @@ impl Graph {
     ) -> Vec<Near> {
         let mut seen = Seen::new(rows);
         seen.mark(start.document);
-        let mut open = BinaryHeap::from([Reverse(start)]);
-        let mut found = BinaryHeap::new();
+        let mut open = BinaryHeap::with_capacity(ef.min(ROOM) * 4);
+        open.push(Reverse(start));
+        let mut found = BinaryHeap::with_capacity(ef.min(ROOM) + 1);
         let mut fresh = Vec::with_capacity(self.links_max(level));
         if passes(start.document) {
             found.push(start);

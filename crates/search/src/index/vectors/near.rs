@@ -32,6 +32,9 @@ impl Ord for Near {
     }
 }
 
+/// Room is made for so many at first.
+const ROOM: usize = 128;
+
 /// The nearest so far: the farthest of them is on top.
 pub(crate) struct Nearest {
     most: usize,
@@ -43,7 +46,7 @@ impl Nearest {
     pub(crate) fn new(most: usize) -> Nearest {
         Nearest {
             most,
-            heap: BinaryHeap::new(),
+            heap: BinaryHeap::with_capacity(most.min(ROOM)),
         }
     }
 

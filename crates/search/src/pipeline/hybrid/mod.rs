@@ -228,12 +228,12 @@ mod tests {
         }
     }
 
-    fn hit(document: u32, score: f64, distances: Vec<f64>) -> Hit {
+    fn hit(document: u32, score: f64, distances: &[f64]) -> Hit {
         let document = DocumentId(document);
         Hit {
             document,
             score,
-            distances,
+            distances: distances.into(),
             terms: Vec::new(),
             explanation: None,
         }
@@ -259,9 +259,9 @@ mod tests {
         };
         let request = HybridRequest::parse(&words, &defaults).expect("a request");
         let texts = [3.0, 2.0, 1.0].into_iter().zip(0..);
-        let texts = texts.map(|(score, id)| hit(id, score, Vec::new()));
+        let texts = texts.map(|(score, id)| hit(id, score, &[]));
         let vectors = [(3, 0.0), (2, 1.0), (1, 3.0)];
-        let vectors = vectors.map(|(id, distance)| hit(id, 0.0, vec![distance]));
+        let vectors = vectors.map(|(id, distance)| hit(id, 0.0, &[distance]));
         let hits = combine(&request, &index, texts.collect(), vectors.to_vec());
         (hits, (request, index))
     }

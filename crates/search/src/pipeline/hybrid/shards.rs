@@ -3,6 +3,8 @@
 //!
 //! A row has the score of its text and the distance of its vector under names that no field has.
 
+use smallvec::{SmallVec, smallvec};
+
 use super::combine;
 use crate::expression::Value;
 use crate::hit::{DocumentId, Hit};
@@ -32,7 +34,7 @@ pub fn both_sides(request: &HybridRequest, mut texts: Vec<Hit>, mut vectors: Vec
     let mut all: Vec<Hit> = texts
         .into_iter()
         .map(|hit| Hit {
-            distances: vec![hit.score, f64::NAN],
+            distances: smallvec![hit.score, f64::NAN],
             ..hit
         })
         .collect();
@@ -41,7 +43,7 @@ pub fn both_sides(request: &HybridRequest, mut texts: Vec<Hit>, mut vectors: Vec
         match all.iter_mut().find(|known| known.document == hit.document) {
             Some(known) => known.distances[1] = its,
             None => all.push(Hit {
-                distances: vec![f64::NAN, its],
+                distances: smallvec![f64::NAN, its],
                 ..hit
             }),
         }
@@ -105,7 +107,7 @@ impl Pipeline {
                     texts.push(Hit {
                         document,
                         score,
-                        distances: Vec::new(),
+                        distances: SmallVec::new(),
                         terms: Vec::new(),
                         explanation: row.explanation.take(),
                     });
@@ -114,7 +116,7 @@ impl Pipeline {
                     vectors.push(Hit {
                         document,
                         score: 0.0,
-                        distances: vec![distance],
+                        distances: smallvec![distance],
                         terms: Vec::new(),
                         explanation: None,
                     });
