@@ -227,6 +227,18 @@ mod avx512 {
 
     #[target_feature(enable = "avx512f,avx512bw,avx512vl")]
     fn dot_f32(a: &[u8], b: &[u8]) -> f32 {
+        sum_f32::<false>(a, b)
+    }
+
+    #[target_feature(enable = "avx512f,avx512bw,avx512vl")]
+    fn squares_f32(a: &[u8], b: &[u8]) -> f32 {
+        sum_f32::<true>(a, b)
+    }
+
+    /// The sum of products, or `OF_SQUARES` of differences.
+    #[inline]
+    #[target_feature(enable = "avx512f,avx512bw,avx512vl")]
+    fn sum_f32<const OF_SQUARES: bool>(a: &[u8], b: &[u8]) -> f32 {
         let floats = a.len().min(b.len()) / 4;
         let (a, b) = (a.as_ptr().cast::<f32>(), b.as_ptr().cast::<f32>());
         let (mut even, mut odd) = (_mm512_setzero_ps(), _mm512_setzero_ps());
@@ -241,8 +253,8 @@ mod avx512 {
                     _mm512_loadu_ps(b.add(at + 16)),
                 ]
             };
-            even = _mm512_fmadd_ps(x, y, even);
-            odd = _mm512_fmadd_ps(u, v, odd);
+            even = added::<OF_SQUARES>(even, x, y);
+            odd = added::<OF_SQUARES>(odd, u, v);
             at += 32;
         }
         while at < floats {
@@ -254,47 +266,21 @@ mod avx512 {
                     _mm512_maskz_loadu_ps(mask, b.add(at)),
                 ]
             };
-            even = _mm512_fmadd_ps(x, y, even);
+            even = added::<OF_SQUARES>(even, x, y);
             at += 16;
         }
         _mm512_reduce_add_ps(_mm512_add_ps(even, odd))
     }
 
-    #[target_feature(enable = "avx512f,avx512bw,avx512vl")]
-    fn squares_f32(a: &[u8], b: &[u8]) -> f32 {
-        let floats = a.len().min(b.len()) / 4;
-        let (a, b) = (a.as_ptr().cast::<f32>(), b.as_ptr().cast::<f32>());
-        let (mut even, mut odd) = (_mm512_setzero_ps(), _mm512_setzero_ps());
-        let mut at = 0;
-        while at + 32 <= floats {
-            // SAFETY: 32 floats from `at` are within both slices; unaligned loads.
-            let [x, y, u, v] = unsafe {
-                [
-                    _mm512_loadu_ps(a.add(at)),
-                    _mm512_loadu_ps(b.add(at)),
-                    _mm512_loadu_ps(a.add(at + 16)),
-                    _mm512_loadu_ps(b.add(at + 16)),
-                ]
-            };
-            let (x, u) = (_mm512_sub_ps(x, y), _mm512_sub_ps(u, v));
-            even = _mm512_fmadd_ps(x, x, even);
-            odd = _mm512_fmadd_ps(u, u, odd);
-            at += 32;
+    #[inline]
+    #[target_feature(enable = "avx512f")]
+    fn added<const OF_SQUARES: bool>(sum: __m512, x: __m512, y: __m512) -> __m512 {
+        if OF_SQUARES {
+            let difference = _mm512_sub_ps(x, y);
+            _mm512_fmadd_ps(difference, difference, sum)
+        } else {
+            _mm512_fmadd_ps(x, y, sum)
         }
-        while at < floats {
-            let mask = lanes(floats - at);
-            // SAFETY: the mask keeps the load to the floats left in both slices.
-            let [x, y] = unsafe {
-                [
-                    _mm512_maskz_loadu_ps(mask, a.add(at)),
-                    _mm512_maskz_loadu_ps(mask, b.add(at)),
-                ]
-            };
-            let x = _mm512_sub_ps(x, y);
-            even = _mm512_fmadd_ps(x, x, even);
-            at += 16;
-        }
-        _mm512_reduce_add_ps(_mm512_add_ps(even, odd))
     }
 
     /// Returns a mask of the first `left` of 16 lanes.
@@ -423,33 +409,25 @@ mod avx2 {
 
     #[target_feature(enable = "avx2,fma")]
     fn dot_f32(a: &[u8], b: &[u8]) -> f32 {
-        let length = a.len().min(b.len()) / 4 * 4;
-        let (a, b) = (&a[..length], &b[..length]);
-        let whole = length / 32 * 32;
-        let mut sum = _mm256_setzero_ps();
-        for at in (0..whole).step_by(32) {
-            // SAFETY: 32 bytes from `at` are within both slices; unaligned loads.
-            let [x, y] = unsafe {
-                [
-                    _mm256_loadu_ps(a.as_ptr().add(at).cast()),
-                    _mm256_loadu_ps(b.as_ptr().add(at).cast()),
-                ]
-            };
-            sum = _mm256_fmadd_ps(x, y, sum);
-        }
-        let half = _mm_add_ps(_mm256_castps256_ps128(sum), _mm256_extractf128_ps::<1>(sum));
-        let quarter = _mm_add_ps(half, _mm_movehl_ps(half, half));
-        let one = _mm_add_ss(quarter, _mm_movehdup_ps(quarter));
-        _mm_cvtss_f32(one) + super::scalar::dot_f32(&a[whole..], &b[whole..])
+        let (sum, whole) = sum_f32::<false>(a, b);
+        sum + super::scalar::dot_f32(&a[whole..], &b[whole..])
     }
 
     #[target_feature(enable = "avx2,fma")]
     fn squares_f32(a: &[u8], b: &[u8]) -> f32 {
-        let length = a.len().min(b.len()) / 4 * 4;
-        let (a, b) = (&a[..length], &b[..length]);
-        let whole = length / 64 * 64;
+        let (sum, whole) = sum_f32::<true>(a, b);
+        sum + super::scalar::squares_f32(&a[whole..], &b[whole..])
+    }
+
+    /// The sum of products, or `OF_SQUARES` of differences, of as many bytes as fill registers;
+    /// their number, which neither slice is shorter than.
+    #[inline]
+    #[target_feature(enable = "avx2,fma")]
+    fn sum_f32<const OF_SQUARES: bool>(a: &[u8], b: &[u8]) -> (f32, usize) {
+        let whole = a.len().min(b.len()) / 32 * 32;
+        let pairs = whole / 64 * 64;
         let (mut even, mut odd) = (_mm256_setzero_ps(), _mm256_setzero_ps());
-        for at in (0..whole).step_by(64) {
+        for at in (0..pairs).step_by(64) {
             // SAFETY: 64 bytes from `at` are within both slices; unaligned loads.
             let [x, y, u, v] = unsafe {
                 [
@@ -459,15 +437,35 @@ mod avx2 {
                     _mm256_loadu_ps(b.as_ptr().add(at + 32).cast()),
                 ]
             };
-            let (x, u) = (_mm256_sub_ps(x, y), _mm256_sub_ps(u, v));
-            even = _mm256_fmadd_ps(x, x, even);
-            odd = _mm256_fmadd_ps(u, u, odd);
+            even = added::<OF_SQUARES>(even, x, y);
+            odd = added::<OF_SQUARES>(odd, u, v);
+        }
+        if pairs < whole {
+            // SAFETY: 32 bytes from `pairs` are within both slices; unaligned loads.
+            let [x, y] = unsafe {
+                [
+                    _mm256_loadu_ps(a.as_ptr().add(pairs).cast()),
+                    _mm256_loadu_ps(b.as_ptr().add(pairs).cast()),
+                ]
+            };
+            even = added::<OF_SQUARES>(even, x, y);
         }
         let sum = _mm256_add_ps(even, odd);
         let half = _mm_add_ps(_mm256_castps256_ps128(sum), _mm256_extractf128_ps::<1>(sum));
         let quarter = _mm_add_ps(half, _mm_movehl_ps(half, half));
         let one = _mm_add_ss(quarter, _mm_movehdup_ps(quarter));
-        _mm_cvtss_f32(one) + super::scalar::squares_f32(&a[whole..], &b[whole..])
+        (_mm_cvtss_f32(one), whole)
+    }
+
+    #[inline]
+    #[target_feature(enable = "avx2,fma")]
+    fn added<const OF_SQUARES: bool>(sum: __m256, x: __m256, y: __m256) -> __m256 {
+        if OF_SQUARES {
+            let difference = _mm256_sub_ps(x, y);
+            _mm256_fmadd_ps(difference, difference, sum)
+        } else {
+            _mm256_fmadd_ps(x, y, sum)
+        }
     }
 
     #[target_feature(enable = "avx2")]
@@ -530,31 +528,22 @@ mod neon {
 
     #[target_feature(enable = "neon")]
     fn dot_f32(a: &[u8], b: &[u8]) -> f32 {
-        let length = a.len().min(b.len()) / 4 * 4;
-        let (a, b) = (&a[..length], &b[..length]);
-        let whole = length / 32 * 32;
-        let (mut even, mut odd) = (vdupq_n_f32(0.0), vdupq_n_f32(0.0));
-        for at in (0..whole).step_by(32) {
-            // SAFETY: 32 bytes from `at` are within both slices; loads of bytes need no alignment.
-            let [x, y, u, v] = unsafe {
-                [
-                    vld1q_u8(a.as_ptr().add(at)),
-                    vld1q_u8(b.as_ptr().add(at)),
-                    vld1q_u8(a.as_ptr().add(at + 16)),
-                    vld1q_u8(b.as_ptr().add(at + 16)),
-                ]
-            };
-            even = vfmaq_f32(even, vreinterpretq_f32_u8(x), vreinterpretq_f32_u8(y));
-            odd = vfmaq_f32(odd, vreinterpretq_f32_u8(u), vreinterpretq_f32_u8(v));
-        }
-        vaddvq_f32(vaddq_f32(even, odd)) + super::scalar::dot_f32(&a[whole..], &b[whole..])
+        let (sum, whole) = sum_f32::<false>(a, b);
+        sum + super::scalar::dot_f32(&a[whole..], &b[whole..])
     }
 
     #[target_feature(enable = "neon")]
     fn squares_f32(a: &[u8], b: &[u8]) -> f32 {
-        let length = a.len().min(b.len()) / 4 * 4;
-        let (a, b) = (&a[..length], &b[..length]);
-        let whole = length / 32 * 32;
+        let (sum, whole) = sum_f32::<true>(a, b);
+        sum + super::scalar::squares_f32(&a[whole..], &b[whole..])
+    }
+
+    /// The sum of products, or `OF_SQUARES` of differences, of as many bytes as fill registers;
+    /// their number, which neither slice is shorter than.
+    #[inline]
+    #[target_feature(enable = "neon")]
+    fn sum_f32<const OF_SQUARES: bool>(a: &[u8], b: &[u8]) -> (f32, usize) {
+        let whole = a.len().min(b.len()) / 32 * 32;
         let (mut even, mut odd) = (vdupq_n_f32(0.0), vdupq_n_f32(0.0));
         for at in (0..whole).step_by(32) {
             // SAFETY: 32 bytes from `at` are within both slices; loads of bytes need no alignment.
@@ -566,12 +555,26 @@ mod neon {
                     vld1q_u8(b.as_ptr().add(at + 16)),
                 ]
             };
-            let x = vsubq_f32(vreinterpretq_f32_u8(x), vreinterpretq_f32_u8(y));
-            let u = vsubq_f32(vreinterpretq_f32_u8(u), vreinterpretq_f32_u8(v));
-            even = vfmaq_f32(even, x, x);
-            odd = vfmaq_f32(odd, u, u);
+            even = added::<OF_SQUARES>(even, x, y);
+            odd = added::<OF_SQUARES>(odd, u, v);
         }
-        vaddvq_f32(vaddq_f32(even, odd)) + super::scalar::squares_f32(&a[whole..], &b[whole..])
+        (vaddvq_f32(vaddq_f32(even, odd)), whole)
+    }
+
+    #[inline]
+    #[target_feature(enable = "neon")]
+    fn added<const OF_SQUARES: bool>(
+        sum: float32x4_t,
+        x: uint8x16_t,
+        y: uint8x16_t,
+    ) -> float32x4_t {
+        let (x, y) = (vreinterpretq_f32_u8(x), vreinterpretq_f32_u8(y));
+        if OF_SQUARES {
+            let difference = vsubq_f32(x, y);
+            vfmaq_f32(sum, difference, difference)
+        } else {
+            vfmaq_f32(sum, x, y)
+        }
     }
 
     #[target_feature(enable = "neon")]
