@@ -330,12 +330,7 @@ fn to_number(args: &[Expression], row: &dyn Row) -> Evaluated {
     }
     let shown = value.text().unwrap_or_default();
     Err(ExpressionError(
-        [
-            b"to_number: cannot convert string '",
-            &*shown,
-            b"'",
-        ]
-        .concat(),
+        [b"to_number: cannot convert string '", &*shown, b"'"].concat(),
     ))
 }
 

@@ -1,7 +1,8 @@
 //! Rows in order, of which only the first ones are kept.
 //!
 //! Rows without a value come last whichever the direction. Equal rows come in the order of their
-//! index, the other way round if the last key descends.
+//! index, the other way round if the last key descends; equal groups in that of their properties,
+//! which is the same on one node and over the shards of a cluster.
 //!
 //! Rows stay where they are put; only their keys are sorted. Cost: n rows of which k are kept take
 //! n comparisons with the last one kept, and O(k log k); a row that is not kept copies nothing.
@@ -24,6 +25,8 @@ const USUAL_ROWS: usize = 10;
 pub(super) struct Arranged {
     keys: Vec<Key>,
     by: By,
+    /// Rows are groups, by so many properties, which have the first places. 0: they are none.
+    properties: usize,
     /// Rows that are kept, those that are skipped among them.
     kept_max: usize,
     skipped: usize,
@@ -57,6 +60,8 @@ enum By {
 struct Entry {
     by: By,
     keys: SmallVec<[Option<Value>; 1]>,
+    /// The properties of a group.
+    group: SmallVec<[Value; 1]>,
     score: f64,
     at: u64,
     slot: usize,
@@ -81,6 +86,7 @@ impl Arranged {
         Arranged {
             keys,
             by,
+            properties: 0,
             kept_max,
             skipped,
             heap: BinaryHeap::with_capacity(kept_max.min(USUAL_ROWS)),
@@ -88,6 +94,12 @@ impl Arranged {
             ready: None,
             count: 0,
         }
+    }
+
+    /// Rows are groups, by so many properties, which have the first places.
+    pub(super) fn of_groups(mut self, properties: usize) -> Arranged {
+        self.properties = properties;
+        self
     }
 
     /// Skips no rows, which are still to be sorted among others.
@@ -114,7 +126,9 @@ impl Arranged {
             let keys = self.keys.iter();
             let keys = keys.map(|key| names.value(row, key.place, index));
             let others = last.keys.iter().map(|key| key.as_ref().map(Seen::of));
-            let order = compare(self.by, keys.zip(others), (row.score, at), last.rank());
+            let group = self.group_of(row, names, index);
+            let others = (keys.zip(others), group.zip(last.group.iter().map(Seen::of)));
+            let order = compare(self.by, others, (row.score, at), last.rank());
             if order != Ordering::Less {
                 return;
             }
@@ -122,20 +136,37 @@ impl Arranged {
         let keys = self.keys.iter();
         let keys = keys.map(|key| names.value(row, key.place, index).map(Seen::to_value));
         let keys = keys.collect();
+        let group = self.group_of(row, names, index);
+        let group = group.map(Seen::to_value).collect();
         if self.heap.len() == self.kept_max {
             let mut last = self.heap.peek_mut().expect("it is full");
-            (last.keys, last.score, last.at) = (keys, row.score, at);
+            (last.keys, last.group) = (keys, group);
+            (last.score, last.at) = (row.score, at);
             std::mem::swap(&mut self.rows[last.slot], row);
             return;
         }
         self.heap.push(Entry {
             by: self.by,
             keys,
+            group,
             score: row.score,
             at,
             slot: self.rows.len(),
         });
         self.rows.push(std::mem::take(row));
+    }
+
+    /// The properties of a group; none of a document.
+    fn group_of<'r>(
+        &self,
+        row: &'r Row,
+        names: &'r Names,
+        index: &'r Index,
+    ) -> impl Iterator<Item = Seen<'r>> + use<'r> {
+        (0..self.properties).map(move |place| {
+            let value = names.value(row, place, index);
+            value.unwrap_or(Seen::Other(&Value::Null))
+        })
     }
 
     /// Takes documents in that have nothing but scores, by a row that is used again and again.
@@ -203,10 +234,14 @@ fn by_score(a: (f64, u64), b: (f64, u64)) -> Ordering {
     b.0.total_cmp(&a.0).then(a.1.cmp(&b.1))
 }
 
-/// Whether the first of two rows, with their scores and numbers, comes before the second.
+/// The order of two rows, with pairs of their keys and of their properties as groups, and with
+/// their scores and numbers.
 fn compare<'a>(
     by: By,
-    keys: impl Iterator<Item = (Option<Seen<'a>>, Option<Seen<'a>>)>,
+    (keys, groups): (
+        impl Iterator<Item = (Option<Seen<'a>>, Option<Seen<'a>>)>,
+        impl Iterator<Item = (Seen<'a>, Seen<'a>)>,
+    ),
     a: (f64, u64),
     b: (f64, u64),
 ) -> Ordering {
@@ -227,6 +262,10 @@ fn compare<'a>(
             return found;
         }
     }
+    let mut by_groups = groups.map(|(a, b)| order(a, b));
+    if let Some(found) = by_groups.find(|found| found.is_ne()) {
+        return found;
+    }
     let found = a.1.cmp(&b.1);
     if is_descending {
         found.reverse()
@@ -239,7 +278,9 @@ impl Ord for Entry {
     fn cmp(&self, other: &Entry) -> Ordering {
         let keys = self.keys.iter().zip(&other.keys);
         let keys = keys.map(|(a, b)| (a.as_ref().map(Seen::of), b.as_ref().map(Seen::of)));
-        compare(self.by, keys, self.rank(), other.rank())
+        let groups = self.group.iter().zip(&other.group);
+        let groups = groups.map(|(a, b)| (Seen::of(a), Seen::of(b)));
+        compare(self.by, (keys, groups), self.rank(), other.rank())
     }
 }
 

@@ -170,7 +170,12 @@ impl Builder<'_> {
             (Some(limit), _) => (limit.offset, limit.offset.saturating_add(limit.count)),
             (None, max) => (0, max.unwrap_or(SORTED)),
         };
+        let group = self.steps.iter().rev().find_map(|(_, step)| match step {
+            Step::Group(grouped) => Some(grouped.width()),
+            _ => None,
+        });
         let arranged = Arranged::by_keys(keys, size(skipped), size(kept));
+        let arranged = arranged.of_groups(group.unwrap_or(0));
         self.push(Step::Arrange(Box::new(arranged)));
         Ok(())
     }

@@ -83,6 +83,11 @@ impl Grouped {
         self.properties = (0..self.properties.len()).collect();
     }
 
+    /// The number of properties, which have the first places of a group.
+    pub(super) fn width(&self) -> usize {
+        self.properties.len()
+    }
+
     pub(super) fn is_ready(&self) -> bool {
         self.ready.is_some()
     }

@@ -488,7 +488,11 @@ impl Pull<'_, '_> {
                         Pulled::End => arranged.finish(),
                     }
                 }
-                Ok(if arranged.next(row) { Pulled::Row } else { Pulled::End })
+                Ok(if arranged.next(row) {
+                    Pulled::Row
+                } else {
+                    Pulled::End
+                })
             }
             Step::Group(grouped) => {
                 if before.is_empty() && !grouped.is_ready() && self.is_plain() {
