@@ -217,6 +217,57 @@ fn users_ask_the_indexes_whose_keys_they_may_read() {
     assert!(c.ask("MODULE LIST").contains("search"));
 }
 
+/// FT.EXPLAIN with ANALYZE: the same lines with figures, of which times depend on the clock.
+#[test]
+fn explanations_show_what_parts_of_a_query_found() {
+    let server = Daemon::start(&[]);
+    let mut c = server.connect();
+    run(&mut c, "FT.CREATE i SCHEMA t TEXT NOSTEM n NUMERIC g TAG");
+    for at in 0..6 {
+        let word = ["red", "blue"][at % 2];
+        run(&mut c, &format!("HSET d{at} t {word} n {at} g a"));
+    }
+    // Of each line what is before the time.
+    let mut lines = |line: &str| -> Vec<String> {
+        let reply = c.ask(line);
+        let lines = reply.lines().filter(|line| !line.starts_with(['$', '*']));
+        let lines = lines.filter(|line| !line.is_empty());
+        let untimed = |line: &str| line.split(", us ").next().unwrap_or(line).to_owned();
+        lines.map(untimed).collect()
+    };
+    let options = "ANALYZE VERBATIM DIALECT 2";
+    let shown = lines(&format!("FT.EXPLAIN i red|@g:{{a}} {options}"));
+    assert_eq!(
+        shown,
+        [
+            "UNION { [documents 6, steps 6",
+            "  red [documents 3, steps 3",
+            "  TAG:@g { [documents 6, steps 6",
+            "    a [documents 6, steps 6",
+            "  }",
+            "}",
+        ]
+    );
+    let by_lines = lines(&format!("FT.EXPLAINCLI i red|@g:{{a}} {options}"));
+    let by_lines = by_lines.iter().map(|line| line.trim_start_matches('+'));
+    assert!(by_lines.filter(|line| !line.is_empty()).eq(&shown));
+    for (line, beginning) in [
+        (
+            "FT.EXPLAIN i none ANALYZE VERBATIM",
+            "none [documents 0, steps 0",
+        ),
+        ("FT.EXPLAIN i red ANALYZE FOO", "-"),
+        ("FT.EXPLAIN i red FOO ANALYZE", "-"),
+        ("FT.EXPLAIN none red ANALYZE", "-"),
+        // Without the word nothing is counted.
+        ("FT.EXPLAIN i red VERBATIM", "red"),
+    ] {
+        let shown = lines(line);
+        assert!(shown[0].starts_with(beginning), "{line}: {shown:?}");
+    }
+    assert_eq!(lines("FT.EXPLAIN i red VERBATIM"), ["red"]);
+}
+
 /// The words of a profile, whose figures depend on the clock and the engine.
 #[test]
 fn profiles_show_the_parts_of_a_query_and_their_reads() {

@@ -3,10 +3,10 @@
 //!     row            flags, categories, refusals, the index of a name
 //!     definitions    CREATE, ALTER, DROPINDEX, _LIST
 //!     aliases        ALIASADD, ALIASUPDATE, ALIASDEL, ALIASLIST
-//!     query          SEARCH, EXPLAIN, EXPLAINCLI
+//!     query          SEARCH
 //!     aggregate      AGGREGATE; CURSOR
 //!     hybrid         HYBRID
-//!     profile        PROFILE
+//!     profile        PROFILE; EXPLAIN, EXPLAINCLI
 //!     legacy         ADD, SAFEADD, GET, MGET, DEL, SYNADD
 //!     debug          DEBUG
 //!     settings       the settings that queries go by
@@ -74,8 +74,8 @@ pub(super) static SPECS: &[Spec] = &[
     definitions::DROPIFX,
     definitions::DROPINDEX,
     definitions::DROPINDEXIFX,
-    query::EXPLAIN,
-    query::EXPLAINCLI,
+    profile::EXPLAIN,
+    profile::EXPLAINCLI,
     hybrid::HYBRID,
     info::ERRORS,
     info::INFO,

@@ -1,4 +1,4 @@
-//! SEARCH, EXPLAIN, EXPLAINCLI.
+//! SEARCH.
 //!
 //! Cost: documents that parts of the query match; only those that are shown are loaded.
 
@@ -10,20 +10,15 @@ use super::walk::{Asked, Question, Walk};
 use crate::server::{Call, CommandResult, Spec};
 use russet_base::clock;
 use russet_base::numbers::general;
-use russet_command::{Arity, Category, CommandError, Facts};
+use russet_command::{Arity, CommandError};
 use russet_resp::Reply;
-use russet_search::error::SearchError;
 use russet_search::expression::Value;
 use russet_search::highlight::Marker;
 use russet_search::hit::Explanation;
 use russet_search::index::Index;
 use russet_search::pipeline::shards::ShardRow;
 use russet_search::pipeline::{OutputRow, Pipeline};
-use russet_search::query;
 use russet_search::request::{Format, SearchRequest};
-use russet_search::search::Search;
-
-const NO_QUERY: CommandError = CommandError::Text("SEARCH_PARSE_ARGS No query string provided");
 
 /// The words of options begin here.
 const OPTIONS_AT: usize = 3;
@@ -340,61 +335,4 @@ fn reply_sort_key(row: &Row<'_>, reply: &mut Reply) {
         Some(text) => reply.bulk(&[mark, &*text].concat()),
         None => reply.null(),
     }
-}
-
-pub(super) const EXPLAIN: Spec = Spec {
-    arity: Arity::AtLeast(3),
-    flags: READS,
-    categories: Category::SEARCH,
-    facts: Facts::SHOWS,
-    ..Spec::new("FT.EXPLAIN", explain)
-};
-
-/// `FT.EXPLAIN index query [option ...]`: the query as it is read.
-///
-/// Reply: bulk string of lines. O(parts of the query).
-fn explain(call: &mut Call<'_>) -> CommandResult {
-    let text = explained(call)?;
-    call.reply.bulk(&text);
-    Ok(())
-}
-
-pub(super) const EXPLAINCLI: Spec = Spec {
-    handler: explain_lines,
-    name: "FT.EXPLAINCLI",
-    ..EXPLAIN
-};
-
-/// `FT.EXPLAINCLI index query [option ...]`: the same by lines.
-///
-/// Reply: array of simple strings. O(parts of the query).
-fn explain_lines(call: &mut Call<'_>) -> CommandResult {
-    let text = explained(call)?;
-    let lines: Vec<&[u8]> = text.split(|byte| *byte == b'\n').collect();
-    call.reply.array(lines.len());
-    lines.iter().for_each(|line| call.reply.simple_bytes(line));
-    Ok(())
-}
-
-fn explained(call: &mut Call<'_>) -> Result<Vec<u8>, CommandError> {
-    catch_up(call)?;
-    let name = call.args.at(1);
-    let Some(text) = call.args.get(2) else {
-        return Err(NO_QUERY);
-    };
-    let request = parse(call, OPTIONS_AT)?;
-    let held = readable(call, name)?;
-    let schema = held.index.schema();
-    let root = request
-        .query(text, schema)
-        .map_err(|error| refusal(&error))?;
-    let search = Search {
-        language: request.options.language,
-        is_2_10: call.server.debug.searches_as_2_10,
-        ..Search::default()
-    };
-    let root = root.map(|root| held.index.expand(&root, &search));
-    let root = root.transpose();
-    let root = root.map_err(|error| refusal(&SearchError::from(error)))?;
-    Ok(query::explain(root.as_ref(), schema))
 }

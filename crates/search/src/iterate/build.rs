@@ -2,6 +2,7 @@
 //!
 //! Fields that the schema lacks, and fields of other types, match nothing, as in RediSearch 2.10.
 
+use super::analysis::Tallies;
 use super::counted::{Counted, PartProfile};
 use super::positions::Nearness;
 use super::{Cursor, Ids, Intersection, Role, Union, WordCursor};
@@ -10,6 +11,7 @@ use crate::query::{Fields, Kind, Node, QueryError, Range, Relation};
 use crate::schema::FieldKind;
 use crate::score::Scoring;
 use crate::search::Search;
+use russet_base::clock;
 
 /// Numbers of a leaf of RediSearch's tree that has not been split yet.
 const LEAF_MAX: usize = 16;
@@ -25,6 +27,8 @@ pub(super) struct Builder<'i, 's> {
     pub(super) is_cut: bool,
     /// Whether the tree is to keep what is found for its parts.
     pub(super) keeps_found: bool,
+    /// The tallies of nodes, if the query is analysed.
+    pub(super) tallies: Option<Tallies>,
 }
 
 pub(super) type Built<'i> = Result<Cursor<'i>, QueryError>;
@@ -38,6 +42,7 @@ impl<'i, 's> Builder<'i, 's> {
             distance_names: Vec::new(),
             is_cut: false,
             keeps_found: false,
+            tallies: None,
         }
     }
 
@@ -48,8 +53,25 @@ impl<'i, 's> Builder<'i, 's> {
     }
 
     pub(super) fn build(&mut self, node: &Node) -> Built<'i> {
+        let began = self.began();
         let part = self.part(node)?;
-        Ok(self.counted(part, |part| PartProfile::of_node(node, part)))
+        let part = self.counted(part, |part| PartProfile::of_node(node, part));
+        Ok(self.tallied(node, part, began))
+    }
+
+    /// The clock, if the query is analysed.
+    pub(super) fn began(&self) -> u64 {
+        self.tallies.as_ref().map_or(0, |_| clock::cycles())
+    }
+
+    /// A part that counts for the node that it was made of, if the query is analysed.
+    pub(super) fn tallied(&self, node: &Node, part: Cursor<'i>, began: u64) -> Cursor<'i> {
+        let Some(tallies) = &self.tallies else {
+            return part;
+        };
+        let mut part = self.counted(part, |_| PartProfile::empty());
+        tallies.attach(node, &mut part, clock::cycles().wrapping_sub(began));
+        part
     }
 
     /// A part whose reads are counted, if the search has them counted.
@@ -135,9 +157,11 @@ impl<'i, 's> Builder<'i, 's> {
         let Some(keys) = &self.search.in_keys else {
             return self.build(root);
         };
+        let began = self.began();
         let list = keys.iter().map(|id| id.0).collect();
         let keys = Cursor::Ids(Ids::listed(list, Role::Plain, 1.0));
         let keys = self.counted(keys, |_| PartProfile::named("ID-LIST-SORTED"));
+        let is_one = matches!(root.kind, Kind::Intersect { .. });
         let both = if let Kind::Intersect { parts, is_exact } = &root.kind {
             self.intersect(root, parts, *is_exact, Some(keys))?
         } else {
@@ -149,7 +173,12 @@ impl<'i, 's> Builder<'i, 's> {
                 }
             }
         };
-        Ok(self.counted(both, |_| PartProfile::named("INTERSECT")))
+        let both = self.counted(both, |_| PartProfile::named("INTERSECT"));
+        Ok(if is_one {
+            self.tallied(root, both, began)
+        } else {
+            both
+        })
     }
 
     /// All of some parts, and of one that stands before them.

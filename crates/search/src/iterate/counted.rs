@@ -4,7 +4,9 @@
 //! would be without.
 
 use russet_base::clock;
+use std::rc::Rc;
 
+use super::analysis::Tally;
 use super::{Cursor, END, Role};
 use crate::query::{Circle, Kind, Node, Range, Reach};
 
@@ -32,6 +34,8 @@ pub struct PartProfile {
 pub(crate) struct Counted<'i> {
     pub(crate) part: Cursor<'i>,
     facts: PartProfile,
+    /// Of the nodes that it was made of, if the query is analysed.
+    tallies: Vec<Rc<Tally>>,
 }
 
 impl<'i> Counted<'i> {
@@ -39,7 +43,16 @@ impl<'i> Counted<'i> {
     pub(super) fn of(part: Cursor<'i>, facts: PartProfile) -> Cursor<'i> {
         let reads = u64::from(part.id() != END);
         let facts = PartProfile { reads, ..facts };
-        Cursor::Counted(Box::new(Counted { part, facts }))
+        Cursor::Counted(Box::new(Counted {
+            part,
+            facts,
+            tallies: Vec::new(),
+        }))
+    }
+
+    /// Counts for a node, too.
+    pub(super) fn count_for(&mut self, tally: Rc<Tally>) {
+        self.tallies.push(tally);
     }
 
     pub(super) fn advance(&mut self) {
@@ -54,8 +67,13 @@ impl<'i> Counted<'i> {
         let (began, before) = (clock::cycles(), self.part.id());
         read(&mut self.part);
         let id = self.part.id();
-        self.facts.reads += u64::from(id != before && id != END);
-        self.facts.cycles += clock::cycles().wrapping_sub(began);
+        let has_moved = id != before && id != END;
+        let cycles = clock::cycles().wrapping_sub(began);
+        self.facts.reads += u64::from(has_moved);
+        self.facts.cycles += cycles;
+        for tally in &self.tallies {
+            tally.step(has_moved, cycles);
+        }
     }
 }
 

@@ -301,7 +301,7 @@ impl<'i> Builder<'i, '_> {
         self.counted(ids, PartProfile::of_tags)
     }
 
-    /// Adds the tags of a value.
+    /// Adds the tags of a value, as one part.
     pub(super) fn tag(
         &mut self,
         tags: &'i Tags,
@@ -309,6 +309,12 @@ impl<'i> Builder<'i, '_> {
         value: &Node,
         out: &mut Vec<Cursor<'i>>,
     ) {
+        let began = self.began();
+        let part = self.tag_part(tags, folds, value);
+        out.extend(part.map(|part| self.tallied(value, part, began)));
+    }
+
+    fn tag_part(&mut self, tags: &'i Tags, folds: bool, value: &Node) -> Option<Cursor<'i>> {
         let text = match &value.kind {
             Kind::Word(text) => unescaped(text),
             // Words that follow each other are one tag.
@@ -319,29 +325,26 @@ impl<'i> Builder<'i, '_> {
                 });
                 words.collect::<Vec<_>>().join(&b' ')
             }
-            _ => return self.tags_of(tags, folds, value, out),
+            _ => return self.tags_of(tags, folds, value),
         };
         let text = if folds { in_small_letters(&text) } else { text };
-        if let Some(tag) = tags.find(text.trim_ascii()) {
-            out.push(self.of_tag(tag));
-        }
+        let tag = tags.find(text.trim_ascii())?;
+        Some(self.of_tag(tag))
     }
 
-    /// Adds the tags that an expression stands for, in order, as one part.
-    fn tags_of(&mut self, tags: &'i Tags, folds: bool, value: &Node, out: &mut Vec<Cursor<'i>>) {
-        let Some(test) = Test::of(value, self.search.prefix_min, folds) else {
-            return;
-        };
+    /// The tags that an expression stands for, in order.
+    fn tags_of(&mut self, tags: &'i Tags, folds: bool, value: &Node) -> Option<Cursor<'i>> {
+        let test = Test::of(value, self.search.prefix_min, folds)?;
         let mut found = tags.with_pairs(&test.pairs());
         found.retain(|tag| test.passes(&tag.text));
         found.sort_unstable_by(|a, b| a.text.cmp(&b.text));
         self.is_cut |= found.len() > self.search.expansions_max;
         found.truncate(self.search.expansions_max);
-        let parts: Vec<_> = found.into_iter().map(|tag| self.of_tag(tag)).collect();
-        if parts.len() == 1 {
-            out.extend(parts);
-        } else if !parts.is_empty() {
-            out.push(expansion(parts, value.weight));
+        let mut parts: Vec<_> = found.into_iter().map(|tag| self.of_tag(tag)).collect();
+        match parts.len() {
+            0 => None,
+            1 => parts.pop(),
+            _ => Some(expansion(parts, value.weight)),
         }
     }
 }

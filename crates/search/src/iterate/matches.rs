@@ -62,7 +62,7 @@ impl Index {
         self.matches_of(root, builder)
     }
 
-    fn matches_of<'i>(
+    pub(super) fn matches_of<'i>(
         &'i self,
         root: &Node,
         mut builder: Builder<'i, '_>,

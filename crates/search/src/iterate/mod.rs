@@ -13,10 +13,12 @@
 //! | `distances` | documents with their distances from a vector |
 //! | `positions` | whether words stand near or in order |
 //! | `counted` | parts whose reads are counted |
+//! | `analysis` | a query that is run to see what its parts cost |
 //! | `build`, `expansions`, `near`, `vectors` | a query's tree as cursors |
 //! | `blocks` | documents and their scores by the block |
 //! | `matches` | the documents of a query with their scores |
 
+mod analysis;
 mod blocks;
 mod build;
 mod counted;
@@ -33,6 +35,7 @@ mod union;
 mod vectors;
 mod word;
 
+pub use analysis::{Analysis, Figures};
 pub use counted::PartProfile;
 pub use matches::Matches;
 

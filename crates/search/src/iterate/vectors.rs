@@ -230,7 +230,10 @@ impl<'i> Builder<'i, '_> {
             let near = vectors.near(target, ef, passes);
             near.into_iter().for_each(|near| nearest.put(near));
         }
-        // From the start again, for the scores of those that are found.
-        Ok((nearest.into_list(), Some(self.build(filter)?)))
+        // From the start again, for the scores of those that are found: they were counted.
+        let tallies = self.tallies.take();
+        let again = self.build(filter);
+        self.tallies = tallies;
+        Ok((nearest.into_list(), Some(again?)))
     }
 }

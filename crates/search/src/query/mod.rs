@@ -25,7 +25,7 @@ mod tree;
 #[cfg(test)]
 mod tests;
 
-pub use explain::explain;
+pub use explain::{explain, explain_with};
 pub(crate) use parser::unescaped;
 pub(crate) use tree::Memo;
 pub use tree::{Circle, Fields, Kind, Node, Range, Reach, Relation, Unit, VectorQuery};

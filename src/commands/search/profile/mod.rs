@@ -5,8 +5,12 @@
 //! stages before. Without `search-_print-profile-clock` they are left out.
 //!
 //!     hybrid    HYBRID: both sides, and what is done with their documents
+//!     explain   EXPLAIN, EXPLAINCLI: a query as it is read, with ANALYZE what its parts cost
 
+mod explain;
 mod hybrid;
+
+pub(super) use explain::{EXPLAIN, EXPLAINCLI};
 
 use super::row::{READS, SEARCHING, catch_up};
 use super::shards::{self, Profiles};
