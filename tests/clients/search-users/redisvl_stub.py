@@ -1,7 +1,7 @@
 """A plugin of pytest for redisvl's own tests: their server is the one whose port is PORT, in the place of a
 container, and their model of sentences a bag of hashed words, which takes no download.
 
-    PORT=6379 PYTHONPATH=tests/clients python -m pytest -p redisvl_stub tests/integration
+    PORT=6379 PYTHONPATH=tests/clients/search-users python -m pytest -p redisvl_stub tests/integration
 """
 import hashlib
 import os

@@ -1,8 +1,8 @@
 // node-redis's methods of indexes, called as applications do, in RESP2 and RESP3, and what redis-om sends through
-// them: node search-users.cjs PORT. A Redis Stack passes it, too.
+// them: node methods.cjs PORT. A Redis Stack passes it, too.
 const assert = require("node:assert/strict");
 const { createClient } = require("redis");
-const { run } = require("./checks.cjs");
+const { run } = require("../checks.cjs");
 
 const port = Number(process.argv[2]);
 const open = [];
