@@ -5,6 +5,7 @@ vector store, redis-om's models, and what Spring AI sends.
 
 Called by `run`, which installs them.
 """
+import json
 import sys
 from typing import Optional
 
@@ -213,13 +214,30 @@ def recorded():
     for at, text in enumerate(TEXTS):
         document = {"content": text, "embedding": embedded(text).tolist(), "country": "NL" if at % 2 else "BG", "year": at}
         client.json().set(f"embedding:{at}", "$", document)
-    for condition, expected in (("*", [b"embedding:0", b"embedding:1"]), ("(@country:{BG})", [b"embedding:0", b"embedding:2"]),
-                                ("(@country:{NL} @year:[2 inf])", [b"embedding:5", b"embedding:3"])):
-        found = ask("FT.SEARCH", "spring-ai-index", f"{condition}=>[KNN $K @embedding $BLOB AS vector_score]", "RETURN", "2",
-                    "content", "vector_score", "SORTBY", "vector_score", "ASC", "LIMIT", "0", "2", "PARAMS", "4", "K", "2",
-                    "BLOB", blob("a red house in the town"), "DIALECT", "2")
-        same(condition, sorted(found[1::2]), sorted(expected))
-        same("fields", found[2][::2], [b"vector_score", b"content"])
+    near = blob("a red house in the town")
+    # Its filter expressions, as it writes them; the nearest two of each.
+    for condition, expected in (
+        ("*", [0, 1]),
+        ("(@country:{BG})", [0, 2]),
+        ("(@country:{NL} @year:[2 inf])", [3, 5]),
+        ("(@country:{NL | BG} @year:[(1 inf])", [2, 5]),
+        ("(-@country:{BG})", [1, 5]),
+        ("(@year:[-inf (1] | @year:[4 4])", [0, 4]),
+        ("((@country:{NL} | @year:[0 0]) -@year:[1 1])", [0, 5]),
+        ("(@content:(market))", [5]),
+        ("(-@country:{NL | BG})", []),
+    ):
+        found = ask("FT.SEARCH", "spring-ai-index", f"{condition}=>[KNN 2 @embedding $BLOB AS vector_score]", "PARAMS", "2",
+                    "BLOB", near, "RETURN", "5", "country", "year", "embedding", "content", "vector_score", "SORTBY",
+                    "vector_score", "ASC", "LIMIT", "0", "2", "DIALECT", "2")
+        same(condition, sorted(found[1::2]), [b"embedding:%d" % at for at in expected])
+        for key, row in zip(found[1::2], found[2::2]):
+            row = dict(zip(row[::2], row[1::2]))
+            at = int(key.split(b":")[1])
+            same("content", (row[b"content"], row[b"country"]), (TEXTS[at].encode(), b"NL" if at % 2 else b"BG"))
+            same("embedding", numpy.allclose(json.loads(row[b"embedding"]), embedded(TEXTS[at]), atol=1e-6), True)
+            distance = 1 - float(numpy.dot(embedded(TEXTS[at]), embedded("a red house in the town")))
+            same("vector_score", abs(float(row[b"vector_score"]) - distance) < 1e-5, True)
     same("JSON.DEL", client.json().delete("embedding:0", "$"), 1)
     same("the rest", ask("FT.SEARCH", "spring-ai-index", "*", "LIMIT", "0", "0"), [5])
     same("DROPINDEX", ask("FT.DROPINDEX", "spring-ai-index", "DD"), b"OK")
