@@ -19,7 +19,7 @@ from langgraph.checkpoint.redis.shallow import ShallowRedisSaver
 from langgraph.graph import END, START, StateGraph
 from langgraph.store.redis import RedisStore
 
-from redisvl_stub import embedded
+from stubs import embedded
 
 PORT = int(sys.argv[1])
 URL = f"redis://127.0.0.1:{PORT}"

@@ -12,7 +12,7 @@ from typing import Optional
 import numpy
 import redis
 
-from redisvl_stub import embedded
+from stubs import embedded
 
 PORT = int(sys.argv[1])
 URL = f"redis://127.0.0.1:{PORT}"

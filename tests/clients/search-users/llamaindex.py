@@ -14,7 +14,7 @@ from llama_index.core.vector_stores.types import (FilterCondition, FilterOperato
 from llama_index.vector_stores.redis import RedisVectorStore
 from redisvl.schema import IndexSchema
 
-from redisvl_stub import embedded
+from stubs import embedded
 
 PORT = int(sys.argv[1])
 URL = f"redis://127.0.0.1:{PORT}"

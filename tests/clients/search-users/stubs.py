@@ -1,7 +1,7 @@
-"""A plugin of pytest for redisvl's own tests: their server is the one whose port is PORT, in the place of a
+"""A plugin of pytest for libraries' own tests: their server is the one whose port is PORT, in the place of a
 container, and their model of sentences a bag of hashed words, which takes no download.
 
-    PORT=6379 PYTHONPATH=tests/clients/search-users python -m pytest -p redisvl_stub tests/integration
+    PORT=6379 PYTHONPATH=tests/clients/search-users python -m pytest -p stubs tests/integration
 """
 import hashlib
 import os
@@ -28,6 +28,25 @@ class DockerCompose:
 
     def get_service_host_and_port(self, _name, _port):
         return "127.0.0.1", os.environ["PORT"]
+
+
+class RedisContainer:
+    """The same server for those that ask for Redis alone."""
+
+    def __init__(self, *_, **__):
+        pass
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        pass
+
+    def get_container_host_ip(self):
+        return "127.0.0.1"
+
+    def get_exposed_port(self, _port):
+        return os.environ["PORT"]
 
 
 class SentenceTransformer:
@@ -58,4 +77,5 @@ def module(name, **members):
 
 module("testcontainers")
 module("testcontainers.compose", DockerCompose=DockerCompose)
+module("testcontainers.redis", RedisContainer=RedisContainer)
 module("sentence_transformers", SentenceTransformer=SentenceTransformer, CrossEncoder=SentenceTransformer)
