@@ -1,11 +1,13 @@
-// node-redis's methods of indexes, called as applications do, in RESP2 and RESP3, and what redis-om sends through
-// them: node methods.cjs PORT. A Redis Stack passes it, too.
+// Every method of node-redis's package for indexes, called as applications do, in RESP2 and RESP3, and what redis-om sends
+// through them: node methods.cjs PORT. A Redis Stack passes it, too, but for FT.HYBRID.
 const assert = require("node:assert/strict");
 const { createClient } = require("redis");
+const METHODS = require("@redis/search").default;
 const { run } = require("../checks.cjs");
 
 const port = Number(process.argv[2]);
 const open = [];
+const called = new Set();
 const connect = async (options = {}) => {
   const client = createClient({ socket: { port, reconnectStrategy: false }, ...options });
   client.on("error", () => {});
@@ -13,14 +15,20 @@ const connect = async (options = {}) => {
   open.push(client);
   return client;
 };
+const has = async (command) => Boolean((await (await connect()).sendCommand(["COMMAND", "INFO", command]))[0]);
+// Its `ft`, which notes what is called.
+const noting = (client) => Object.create(client, {
+  ft: { value: new Proxy(client.ft, { get: (ft, name) => (called.add(name), ft[name].bind(ft)) }) },
+});
 
-const both = (name, check) => [2, 3].map((RESP) => [
+const both = (name, check, ...needs) => [2, 3].map((RESP) => [
   `${name} in RESP${RESP}`,
   async () => {
     const client = await connect({ RESP, unstableResp3: true });
     await client.flushAll();
-    await check(client, RESP);
+    await check(noting(client), RESP);
   },
+  ...needs,
 ]);
 
 const plain = (reply) => JSON.parse(JSON.stringify(reply));
@@ -106,6 +114,61 @@ run(
         assert.equal(await client.ft.cursorDel("books", left.cursor), "OK");
       }
     }),
+    ...both("suggestions and spelling", async (client) => {
+      assert.equal(await client.ft.sugAdd("titles", "The red house", 2, { PAYLOAD: "book:0" }), 1);
+      assert.equal(await client.ft.sugAdd("titles", "The red town", 1, { INCR: true }), 2);
+      assert.equal(await client.ft.sugLen("titles"), 2);
+      assert.deepEqual([...(await client.ft.sugGet("titles", "the red"))].sort(), ["The red house", "The red town"]);
+      assert.deepEqual(await client.ft.sugGet("titles", "the rad h", { FUZZY: true, MAX: 1 }), ["The red house"]);
+      assert.equal((await client.ft.sugGet("titles", "x"))?.length ?? 0, 0);
+      const [{ suggestion, score }] = await client.ft.sugGetWithScores("titles", "the red h");
+      assert.deepEqual([suggestion, typeof score, score > 0], ["The red house", "number", true]);
+      assert.deepEqual(plain(await client.ft.sugGetWithPayloads("titles", "the red h")), [{ suggestion: "The red house", payload: "book:0" }]);
+      const [all] = await client.ft.sugGetWithScoresWithPayloads("titles", "the red h");
+      assert.deepEqual([all.suggestion, all.score, all.payload], ["The red house", score, "book:0"]);
+      assert.equal(await client.ft.sugDel("titles", "The red town"), 1);
+
+      await books(client);
+      await client.ft.dictAdd("known", "tawn");
+      const spelled = async (options) => JSON.stringify(await client.ft.spellCheck("books", "tawn", options));
+      assert.match(await spelled(), /tawn.*town/);
+      assert.doesNotMatch(await spelled({ TERMS: { mode: "EXCLUDE", dictionary: "known" } }), /town/);
+      assert.match(await spelled({ DISTANCE: 2, TERMS: [{ mode: "INCLUDE", dictionary: "known" }] }), /town/);
+    }),
+    ...both("profiles and settings", async (client, RESP) => {
+      await books(client);
+      const profiled = await client.ft.profileSearch("books", "@year:[1920 1930]", { LIMIT: { from: 0, size: 1 } });
+      assert.match(JSON.stringify(profiled), /book:0/);
+      assert.match(JSON.stringify(profiled), /NUMERIC/);
+      const grouped = await client.ft.profileAggregate("books", "red", { STEPS: [{ type: "SORTBY", BY: "@year" }] });
+      assert.match(JSON.stringify(grouped), /Sorter/);
+      if (RESP === 2) assert.deepEqual([profiled.results.total, grouped.results.results.length], [2, 2]);
+      const lines = await client.ft.explainCli("books", "red|blue");
+      assert.equal(lines.map((line) => line.trim())[0], "UNION {");
+      // In RESP3 the package does not read the map of FT.CONFIG GET.
+      if (RESP === 3) return;
+      const before = (await client.ft.configGet("TIMEOUT")).TIMEOUT;
+      assert.equal(await client.ft.configSet("TIMEOUT", "777"), "OK");
+      assert.deepEqual(plain(await client.ft.configGet("TIMEOUT")), { TIMEOUT: "777" });
+      assert.equal(await client.ft.configSet("TIMEOUT", before), "OK");
+    }),
+    ...both("hybrid queries", async (client) => {
+      await books(client);
+      const ask = (options) => client.ft.hybrid("books", { SEARCH: { query: "red" }, PARAMS: { v: blob(1, 0) }, ...options });
+      const near = { field: "@near", vector: "$v", method: { type: "KNN", K: 2 } };
+      const rows = (reply) => plain(reply.results);
+      const combined = { method: { type: "RRF", CONSTANT: 60 }, YIELD_SCORE_AS: "both" };
+      const loaded = await ask({ VSIM: near, LOAD: ["@title"], COMBINE: combined });
+      assert.deepEqual(rows(loaded).map(({ title }) => title), ["The red house", "Blue houses", "A red town"]);
+      assert.equal(Number(rows(loaded)[0].both).toFixed(4), (1 / 61 + 1 / 62).toFixed(4));
+      const filtered = await ask({
+        VSIM: { ...near, FILTER: "@genre:{novel}" },
+        LOAD: ["@year"],
+        SORTBY: { fields: [{ field: "@year", direction: "DESC" }] },
+        LIMIT: { offset: 0, count: 2 },
+      });
+      assert.deepEqual(rows(filtered).map(({ year }) => year), ["1981", "1930"]);
+    }, "FT.HYBRID", "FT.HYBRID"),
     // redis-om names no dialect: quoted texts, places and lists are those of dialect 1.
     ...both("what redis-om sends", async (client, RESP) => {
       const schema = { "$.artist": { type: "TEXT", AS: "artist" }, "$.year": { type: "NUMERIC", AS: "year", SORTABLE: true },
@@ -128,7 +191,11 @@ run(
         assert.deepEqual(keys(found, RESP).sort(), expected, query);
       }
     }),
+    ["no method is left out", async () => {
+      const names = Object.keys(METHODS).filter((name) => name[0] === "_" ? name === "_list" : /^[a-z]/.test(name));
+      assert.deepEqual(names.filter((name) => !called.has(name)), []);
+    }, "FT.HYBRID", "FT.HYBRID"],
   ],
-  async () => true,
+  has,
   async () => open.forEach((client) => client.destroy()),
 );
