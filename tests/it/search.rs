@@ -513,6 +513,40 @@ fn a_phrase_may_end_with_the_beginning_of_a_word() {
     assert!(ask("\"hello wor\" *").starts_with("-SEARCH_SYNTAX"));
 }
 
+/// Clients look for a name of Redis's in it: redisvl took none of the index that it had made.
+#[test]
+fn the_compression_of_svs_vamana_has_a_name_that_clients_know() {
+    let server = Daemon::start(&[]);
+    let mut c = server.connect();
+    for (index, parameters, shown) in [
+        (
+            "plain",
+            "6",
+            "+compression\r\n+NO_COMPRESSION\r\n+search_window_size",
+        ),
+        (
+            "lvq",
+            "8 COMPRESSION LVQ4x4",
+            "+compression\r\n+GlobalSQ8\r\n+training_threshold\r\n:10240\r\n",
+        ),
+        (
+            "lean",
+            "10 COMPRESSION LeanVec8x8 TRAINING_THRESHOLD 2048",
+            "+compression\r\n+GlobalSQ8\r\n+training_threshold\r\n:2048\r\n",
+        ),
+    ] {
+        run(
+            &mut c,
+            &format!(
+                "FT.CREATE {index} SCHEMA v VECTOR SVS-VAMANA {parameters} TYPE FLOAT32 DIM 4 \
+                 DISTANCE_METRIC L2"
+            ),
+        );
+        let info = c.ask(&format!("FT.INFO {index}"));
+        assert!(info.contains(shown), "{index}: {info}");
+    }
+}
+
 #[test]
 fn refused_documents_are_listed_until_they_are_right() {
     let server = Daemon::start(&[]);

@@ -15,6 +15,8 @@ use russet_search::index::{Faults, Figures};
 use russet_search::schema::{Algorithm, Field, FieldKind, KeyType, Schema, ShapeSpace, Vector};
 
 const MIB: f64 = 1024.0 * 1024.0;
+/// Of SVS-VAMANA with a compression, unless a definition says another.
+const TRAINING_THRESHOLD: usize = 10 * 1024;
 
 pub(super) const INFO: Spec = Spec {
     arity: Arity::Exactly(2),
@@ -417,9 +419,15 @@ fn reply_vector(facts: &mut Facts<'_>, vector: &Vector) {
         Algorithm::Svs(its) => {
             facts.int("graph_max_degree", its.graph_max_degree as i64);
             facts.int("construction_window_size", its.construction_window as i64);
+            // The names of a Redis without Intel's kernels, which clients know; here vectors are kept
+            // whole, whatever was asked for, and searched by HNSW.
+            let compression = its.compression.map_or("NO_COMPRESSION", |_| "GlobalSQ8");
+            facts.simple("compression", compression.as_bytes());
+            if its.compression.is_some() {
+                let threshold = its.training_threshold.unwrap_or(TRAINING_THRESHOLD);
+                facts.int("training_threshold", threshold as i64);
+            }
             facts.int("search_window_size", its.search_window as i64);
-            // Vectors are kept whole, whatever compression was asked for, and searched by HNSW.
-            facts.simple("compression", b"no_compression");
             facts.simple("searched_by", b"HNSW");
         }
     }
