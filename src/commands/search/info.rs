@@ -419,7 +419,7 @@ fn reply_vector(facts: &mut Facts<'_>, vector: &Vector) {
         Algorithm::Svs(its) => {
             facts.int("graph_max_degree", its.graph_max_degree as i64);
             facts.int("construction_window_size", its.construction_window as i64);
-            // The names of a Redis without Intel's kernels, which clients know; here vectors are kept
+            // The names of a Redis without Intel's kernels, which clients know. Vectors are kept
             // whole, whatever was asked for, and searched by HNSW.
             let compression = its.compression.map_or("NO_COMPRESSION", |_| "GlobalSQ8");
             facts.simple("compression", compression.as_bytes());
