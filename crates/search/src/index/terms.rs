@@ -10,10 +10,10 @@
 //!
 //! Cost: a look-up is one hash; a new term is put in order, see `order`. Some 130 bytes a term.
 
-use hashbrown::HashTable;
 use russet_base::hashing::hash::keys;
 use russet_encodings::prefetch::prefetch;
 
+use super::documents::IdTable;
 use super::order::{Order, Place};
 use super::pairs::{Pair, Pairs};
 use super::postings::Postings;
@@ -39,7 +39,7 @@ pub(crate) struct Term {
 pub(crate) struct Terms {
     terms: Vec<Option<Term>>,
     free: Vec<TermId>,
-    by_bytes: HashTable<TermId>,
+    by_bytes: IdTable,
     in_order: Order,
     /// Words of fields that are WITHSUFFIXTRIE.
     pairs: Pairs,
@@ -120,7 +120,7 @@ impl Terms {
     pub(crate) fn find(&self, text: &[u8]) -> Option<TermId> {
         let hash = keys().hash(text);
         let same = |id: &TermId| *self.get(*id).text == *text;
-        self.by_bytes.find(hash, same).copied()
+        self.by_bytes.find(hash, same)
     }
 
     /// The term of these bytes, if a document holds it.
@@ -134,7 +134,7 @@ impl Terms {
         let hash = keys().hash(text);
         let terms = &self.terms;
         if let Some(id) = self.by_bytes.find(hash, |id| text_of(terms, *id) == text) {
-            return *id;
+            return id;
         }
         let term = Term {
             text: text.into(),
@@ -155,7 +155,7 @@ impl Terms {
         self.text_bytes += text.len();
         let terms = &self.terms;
         self.by_bytes
-            .insert_unique(hash, id, |id| keys().hash(text_of(terms, *id)));
+            .insert(hash, id, |id| keys().hash(text_of(terms, *id)));
         let text = |id: TermId| text_of(terms, id);
         self.in_order.insert(id, &text);
         id
@@ -172,9 +172,7 @@ impl Terms {
         }
         let terms = &self.terms;
         let hash = keys().hash(text_of(terms, id));
-        if let Ok(entry) = self.by_bytes.find_entry(hash, |other| *other == id) {
-            entry.remove();
-        }
+        self.by_bytes.remove(hash, id);
         self.in_order.remove(id, &|id| text_of(terms, id));
         let term = self.terms[id as usize]
             .take()
@@ -260,6 +258,6 @@ impl Terms {
     pub(crate) fn bytes(&self) -> usize {
         let order = self.in_order.bytes();
         let terms = self.terms.capacity() * size_of::<Option<Term>>();
-        terms + self.by_bytes.capacity() * 5 + order + self.pairs.bytes()
+        terms + self.by_bytes.bytes() + order + self.pairs.bytes()
     }
 }

@@ -13,10 +13,15 @@
 //!
 //! Cost: a look-up by key is one hash; 28 bytes, the record and some 6 bytes a document.
 
+mod chunks;
+mod id_table;
+
 use std::collections::HashMap;
 
-use hashbrown::HashTable;
 use russet_base::hashing::hash::keys;
+
+use chunks::Chunks;
+pub(crate) use id_table::IdTable;
 
 use super::postings::{read_varint, write_varint};
 
@@ -33,11 +38,11 @@ pub(crate) struct Facts {
 
 #[derive(Debug, Default)]
 pub(crate) struct Documents {
-    records: Vec<Option<Box<[u8]>>>,
+    records: Chunks<Option<Box<[u8]>>>,
     /// Beside each other: scores ask for nothing else of a document.
-    facts: Vec<Facts>,
+    facts: Chunks<Facts>,
     free: Vec<u32>,
-    by_key: HashTable<u32>,
+    by_key: IdTable,
     alive: Vec<u64>,
     length_total: u64,
     payloads: HashMap<u32, Box<[u8]>>,
@@ -71,7 +76,7 @@ impl Documents {
 
     pub(crate) fn find(&self, key: &[u8]) -> Option<u32> {
         let hash = keys().hash(key);
-        self.by_key.find(hash, |id| self.key(*id) == key).copied()
+        self.by_key.find(hash, |id| self.key(*id) == key)
     }
 
     /// The key of a living document.
@@ -80,13 +85,13 @@ impl Documents {
     }
 
     fn record(&self, id: u32) -> &[u8] {
-        let record = self.records[id as usize].as_deref();
+        let record = self.records[id].as_deref();
         record.expect("the number is that of a living document")
     }
 
     #[inline]
     pub(crate) fn facts(&self, id: u32) -> Facts {
-        self.facts[id as usize]
+        self.facts[id]
     }
 
     pub(crate) fn payload(&self, id: u32) -> Option<&[u8]> {
@@ -116,11 +121,6 @@ impl Documents {
         record.extend_from_slice(&traces.bytes);
         self.record_bytes += record.len();
         if id == self.end() {
-            if self.records.len() == self.records.capacity() {
-                let more = 16 + self.records.len() / 4;
-                self.records.reserve_exact(more);
-                self.facts.reserve_exact(more);
-            }
             self.records.push(None);
             self.facts.push(Facts::default());
             if self.alive.len() * 64 < self.records.len() {
@@ -129,8 +129,8 @@ impl Documents {
         } else if self.free.last() == Some(&id) {
             self.free.pop();
         }
-        let before = self.records[id as usize].replace(record.into());
-        let of_before = std::mem::replace(&mut self.facts[id as usize], facts);
+        let before = self.records[id].replace(record.into());
+        let of_before = std::mem::replace(&mut self.facts[id], facts);
         self.length_total -= u64::from(of_before.length);
         self.length_total += u64::from(facts.length);
         if let Some(before) = before {
@@ -139,8 +139,8 @@ impl Documents {
         }
         self.alive[id as usize / 64] |= 1 << (id % 64);
         let records = &self.records;
-        self.by_key.insert_unique(keys().hash(key), id, |id| {
-            let record = records[*id as usize].as_deref();
+        self.by_key.insert(keys().hash(key), id, |id| {
+            let record = records[*id].as_deref();
             keys().hash(key_of(record.expect("a living document")))
         });
     }
@@ -155,12 +155,10 @@ impl Documents {
     /// Takes a document out.
     pub(crate) fn remove(&mut self, id: u32) {
         let hash = keys().hash(self.key(id));
-        if let Ok(entry) = self.by_key.find_entry(hash, |other| *other == id) {
-            entry.remove();
-        }
-        let record = self.records[id as usize].take();
+        self.by_key.remove(hash, id);
+        let record = self.records[id].take();
         self.record_bytes -= record.map_or(0, |record| record.len());
-        let facts = std::mem::take(&mut self.facts[id as usize]);
+        let facts = std::mem::take(&mut self.facts[id]);
         self.length_total -= u64::from(facts.length);
         self.alive[id as usize / 64] &= !(1 << (id % 64));
         self.payloads.remove(&id);
@@ -190,10 +188,7 @@ impl Documents {
             .values()
             .map(|payload| payload.len() + 24)
             .sum();
-        (
-            table + self.record_bytes + payloads,
-            self.by_key.capacity() * 5,
-        )
+        (table + self.record_bytes + payloads, self.by_key.bytes())
     }
 }
 
