@@ -157,7 +157,8 @@ impl Courier {
     /// orders, and replies of connections that it is to close. O(free orders, and these).
     pub fn memory_bytes(&self) -> usize {
         let closed = self.figures.closed.load(Ordering::Relaxed);
-        let closing = self.closing.iter().filter(|(number, _)| *number > closed);
+        let closing = self.closing.iter().rev();
+        let closing = closing.take_while(|(number, _)| *number > closed);
         let closing: usize = closing.map(|(_, bytes)| bytes).sum();
         let free: usize = self.free.iter().map(Orders::memory_bytes).sum();
         closing + self.away + self.open.memory_bytes() + free
@@ -223,8 +224,8 @@ impl Courier {
         self.closes += 1;
         if unsent > 0 {
             let closed = self.figures.closed.load(Ordering::Relaxed);
-            let is_open = |(number, _): &(u64, usize)| *number > closed;
-            self.closing.retain(is_open);
+            let is_closed = |(number, _): &mut (u64, usize)| *number <= closed;
+            while self.closing.pop_front_if(is_closed).is_some() {}
             self.closing.push_back((self.closes, unsent));
         }
         self.open.list.push(Order::Close(place));
