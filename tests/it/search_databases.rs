@@ -65,6 +65,11 @@ fn an_index_is_over_the_database_that_it_names() {
         c.ask("FT.CREATE no SCHEMA t TEXT")
             .starts_with("-Cannot create index on db != 0")
     );
+    // A field of that name names no database.
+    assert!(
+        c.ask("FT.CREATE no SCHEMA db TEXT")
+            .starts_with("-Cannot create index on db != 0")
+    );
     run(&mut c, "SELECT 0");
     // Keys that move between databases.
     run(&mut c, "MOVE h:0 3");

@@ -60,20 +60,12 @@ fn make(call: &mut Call<'_>) -> CommandResult {
     }
     let schema = parse::create(name, &words(call, 2), &check_path);
     let schema = schema.map_err(|error| refusal(&error))?;
-    if schema.database as usize >= call.db.whole().databases() {
+    if schema.database() as usize >= call.db.whole().databases() {
         return Err(NO_DATABASE);
     }
     // A client of another database has to name the one that it means.
-    let is_named = || {
-        words(call, 2)
-            .iter()
-            .any(|word| word.eq_ignore_ascii_case(b"DB"))
-    };
-    if call.name == CREATE.name
-        && call.db.index() != DATABASE
-        && schema.database == 0
-        && !is_named()
-    {
+    let is_named = schema.named_database.is_some();
+    if call.name == CREATE.name && call.db.index() != DATABASE && !is_named {
         return Err(OTHER_DATABASE);
     }
     check_prefixes(call, &schema)?;

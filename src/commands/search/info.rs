@@ -325,8 +325,8 @@ fn reply_definition(facts: &mut Facts<'_>, name: &[u8], held: &Held) {
     };
     inner.simple("indexes_all", indexes_all);
     // russet's own, which Redis's indexes do not have.
-    if schema.database != 0 {
-        inner.int("database", schema.database.into());
+    if schema.database() != 0 {
+        inner.int("database", schema.database().into());
     }
     inner.end();
     facts.name("attributes");

@@ -53,7 +53,7 @@ pub(super) fn readable<'c>(call: &'c Call<'_>, name: &[u8]) -> Result<&'c Held, 
 
 /// Whether the user may read every key with the prefixes of an index.
 pub(super) fn check_prefixes(call: &Call<'_>, schema: &Schema) -> Result<(), CommandError> {
-    let may_read = |prefix: &Vec<u8>| call.may_read_prefix(DbIndex(schema.database), prefix);
+    let may_read = |prefix: &Vec<u8>| call.may_read_prefix(DbIndex(schema.database()), prefix);
     if schema.prefixes.iter().all(may_read) {
         Ok(())
     } else {

@@ -42,8 +42,8 @@ pub struct Filter {
 #[derive(Clone, Debug)]
 pub struct Schema {
     pub key_type: KeyType,
-    /// The database of the keys: 0 in Redis.
-    pub database: u32,
+    /// The database of the keys, if DB was given.
+    pub named_database: Option<u32>,
     /// Where the keys begin; never empty: `""` is all keys.
     pub prefixes: Vec<Vec<u8>>,
     pub filter: Option<Filter>,
@@ -83,7 +83,7 @@ impl Schema {
     pub fn new(key_type: KeyType) -> Schema {
         Schema {
             key_type,
-            database: 0,
+            named_database: None,
             prefixes: vec![Vec::new()],
             filter: None,
             language: Language::English,
@@ -104,6 +104,11 @@ impl Schema {
             indexes_all: false,
             fields: Vec::new(),
         }
+    }
+
+    /// The database of the keys: 0 in Redis.
+    pub fn database(&self) -> u32 {
+        self.named_database.unwrap_or(0)
     }
 
     /// Whether a key begins as those of the index do. O(prefixes).

@@ -59,8 +59,8 @@ impl Words {
                 KeyType::Json => "JSON",
             },
         );
-        if schema.database != 0 {
-            self.pair("DB", schema.database);
+        if let Some(database) = schema.named_database {
+            self.pair("DB", database);
         }
         self.list("PREFIX", schema.prefixes.iter().map(Vec::as_slice));
         self.named(

@@ -64,7 +64,7 @@ pub type ChangedKey = (DbIndex, Box<[u8]>);
 impl Held {
     /// The database of its keys.
     pub fn database(&self) -> DbIndex {
-        DbIndex(self.index.schema().database)
+        DbIndex(self.index.schema().database())
     }
 
     /// Whether a key of a database is one of its documents' keys.

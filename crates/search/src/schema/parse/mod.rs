@@ -106,7 +106,8 @@ fn option(schema: &mut Schema, word: &[u8], words: &mut Arguments<'_>) -> Result
         }
         b"DB" => {
             let database = words.integer("DB", 0)?;
-            schema.database = u32::try_from(database).map_err(|_| bad(b"Invalid database"))?;
+            let database = u32::try_from(database).map_err(|_| bad(b"Invalid database"))?;
+            schema.named_database = Some(database);
         }
         b"PREFIX" => {
             schema.prefixes = words.list("PREFIX")?.iter().map(|p| p.to_vec()).collect();
