@@ -5,6 +5,8 @@
 //! others go by the formatting of the standard library, which gives the same digits (a property
 //! test) at ten times the cost.
 
+use super::decimal::Decimal;
+
 /// Digits that the quick way prints, at most: with them, products stay below 2^124.
 const QUICK_DIGITS: i32 = 17;
 
@@ -68,32 +70,8 @@ fn quick(n: f64, digits: i32) -> Option<String> {
         rounded /= 10;
         decimals -= 1;
     }
-    // From the right: the fraction with its zeros, the point, the whole part, the sign.
-    const LENGTH: usize = 2 + 4 + QUICK_DIGITS as usize;
-    let mut text = [b'0'; LENGTH];
-    let mut at = LENGTH;
-    let mut put = |byte| {
-        at -= 1;
-        text[at] = byte;
-    };
-    for _ in 0..decimals {
-        put(b'0' + (rounded % 10) as u8);
-        rounded /= 10;
-    }
-    if decimals > 0 {
-        put(b'.');
-    }
-    loop {
-        put(b'0' + (rounded % 10) as u8);
-        rounded /= 10;
-        if rounded == 0 {
-            break;
-        }
-    }
-    if n.is_sign_negative() {
-        put(b'-');
-    }
-    str::from_utf8(&text[at..]).ok().map(str::to_owned)
+    let text = Decimal::new(n.is_sign_negative(), rounded, decimals);
+    str::from_utf8(text.as_bytes()).ok().map(str::to_owned)
 }
 
 /// `mantissa * 2^power_of_2 * 10^power_of_10` to the nearest whole number; ties go to the even

@@ -4,6 +4,7 @@
 //! read back as the same value of that type.
 
 use super::text::Out;
+use russet_base::numbers::Decimal;
 
 /// The type of a float array whose creator asked for one (`FPHA`). Values are rounded to it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -167,35 +168,16 @@ pub(super) fn write_decimal(integer: i64, scale: usize, out: &mut impl Out) {
     if magnitude >= 1_000_000_000_000_000 || is_small {
         return write_float(integer as f64 / POWERS[scale] as f64, out);
     }
-    let (mut whole, mut fraction) = (magnitude / POWERS[scale], magnitude % POWERS[scale]);
-    let mut places = scale.max(1);
-    while places > 1 && fraction.is_multiple_of(10) {
-        fraction /= 10;
+    // One place at least.
+    let (mut digits, mut places) = match scale {
+        0 => (magnitude * 10, 1),
+        _ => (magnitude, scale),
+    };
+    while places > 1 && digits.is_multiple_of(10) {
+        digits /= 10;
         places -= 1;
     }
-    // A sign, 15 digits, a point and a digit: from the last on.
-    let mut text = [0; 24];
-    let mut start = text.len();
-    let mut put = |byte| {
-        start -= 1;
-        text[start] = byte;
-    };
-    for _ in 0..places {
-        put(b'0' + (fraction % 10) as u8);
-        fraction /= 10;
-    }
-    put(b'.');
-    loop {
-        put(b'0' + (whole % 10) as u8);
-        whole /= 10;
-        if whole == 0 {
-            break;
-        }
-    }
-    if integer < 0 {
-        put(b'-');
-    }
-    out.put(&text[start..]);
+    out.put(Decimal::new(integer < 0, digits, places).as_bytes());
 }
 
 /// Appends a float's text. It must be finite.
