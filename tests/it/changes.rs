@@ -278,6 +278,29 @@ fn a_reader_that_has_everything_goes_on_after_a_rewrite_and_restarts() {
     assert_eq!(found.len(), 1);
 }
 
+/// Regression: a server that was killed after a rewrite, before the next file had its first bytes,
+/// began another history.
+#[test]
+fn a_base_names_its_history_while_the_next_file_is_empty() {
+    let mut server = Daemon::start(&ON);
+    let mut client = server.connect();
+    client.ask("SET a 1");
+    client.ask("BGREWRITEAOF");
+    wait_until("the rewrite", || {
+        server.info("aof_rewrite_in_progress").as_deref() == Some("0")
+    });
+    let (_, position) = offsets(&client.ask("CHANGES READ -"));
+    server.kill();
+    let next = server
+        .folder()
+        .join("appendonlydir/appendonly.aof.2.incr.aof");
+    std::fs::write(next, "").expect("emptied");
+    server.restart();
+    client = server.connect();
+    let read = client.ask(&format!("CHANGES READ {position}"));
+    assert!(read.ends_with("\r\n*0\r\n"), "{read}");
+}
+
 /// The example as a process.
 struct Mirror {
     child: Child,

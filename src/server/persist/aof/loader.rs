@@ -29,6 +29,8 @@ struct Current {
     reader: Reader,
     /// The snapshot at its start, until that has been read.
     preamble: Option<RdbFile>,
+    /// The position in the stream that the snapshot names.
+    place: Option<Position>,
     /// Time spent on its steps.
     took: Duration,
     is_last: bool,
@@ -233,6 +235,7 @@ impl AofLoader {
             part,
             reader,
             preamble,
+            place: None,
             took: Duration::ZERO,
             is_last: self.parts.is_empty(),
         }))
@@ -246,6 +249,12 @@ impl AofLoader {
         if current.part.role == Role::Base {
             // The base is no part of the stream.
             self.selected = None;
+            let next = self.parts.front().and_then(|next| next.start);
+            if let Some(at) = current.place
+                && next == Some(at.offset)
+            {
+                self.stream = (Some(at.id), at.offset);
+            }
         } else if current.part.role == Role::Incr {
             let (id, offset) = current.reader.stream();
             let mut end = current.part.end.unwrap_or(offset);
@@ -583,6 +592,7 @@ fn read_preamble(
     server.restore_indexes(keyspace, search);
     server.persist.loading.note_loaded(file.figures());
     server.stream.cursors = file.take_cursors();
+    current.place = file.figures().position();
     if end < current.reader.size() {
         tracing::info!("Reading the remaining AOF tail...");
     }

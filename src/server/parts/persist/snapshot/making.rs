@@ -111,7 +111,9 @@ impl Making<'_> {
                 };
                 let file = hands.file(plan, Post::Rewrite);
                 let file = file.map_err(|error| system_text(&error))?;
-                let mut facts = vec![("aof-base", b"1".to_vec())];
+                // The next file names the history as well, but may have nothing yet.
+                let mut facts = self.place_in_stream();
+                facts.push(("aof-base", b"1".to_vec()));
                 facts.extend(self.cursors());
                 Ok(Box::new(self.rdb(keyspace, file, &facts)))
             }
