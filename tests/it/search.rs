@@ -761,3 +761,94 @@ fn misspelled_words_are_found_with_terms_near_to_them() {
         assert_eq!(c.ask(&format!("FT.SPELLCHECK i {query}")), reply, "{query}");
     }
 }
+
+/// Documents that are grouped are found ahead, 16 at a time: as packed hashes, tables and records,
+/// with fields that they lack or that have expired, with JSON.
+#[test]
+fn groups_of_loaded_fields_are_those_of_all_documents() {
+    let server = Daemon::start(&[]);
+    let mut c = server.connect();
+    run(&mut c, "FT.CREATE h PREFIX 1 h: SCHEMA n NUMERIC g TAG");
+    run(
+        &mut c,
+        "FT.CREATE j ON JSON PREFIX 1 j: SCHEMA $.n AS n NUMERIC $.g AS g TAG",
+    );
+    let long = "w".repeat(100);
+    for n in 0..200 {
+        let group = ["Red", "blue", "7", "07"][n % 4];
+        // Long values make tables of hashes.
+        let more = if n % 3 == 0 { &long } else { "" };
+        run(
+            &mut c,
+            &format!("HSET h:{n} n {n} g {group} t x{more} p {}", n % 5),
+        );
+        run(
+            &mut c,
+            &format!(
+                r#"JSON.SET j:{n} $ {{"n":{n},"g":"{group}","p":{}}}"#,
+                n % 5
+            ),
+        );
+    }
+    // Of the documents 0, 4, 8 ... of the group Red these lose the field, or are no more.
+    run(&mut c, "HDEL h:4 g");
+    run(&mut c, "HPEXPIRE h:8 1 FIELDS 1 g");
+    run(&mut c, "DEL h:12 j:12");
+    run(&mut c, "JSON.DEL j:4 $.g");
+    run(&mut c, "JSON.DEL j:8 $.g");
+    wait_until("the field to expire", || c.ask("HEXISTS h:8 g") == ":0\r\n");
+    for index in ["h", "j"] {
+        let groups = c.ask(&format!(
+            "FT.AGGREGATE {index} * GROUPBY 1 @g REDUCE COUNT 0 AS c REDUCE SUM 1 @n AS s SORTBY 2 @g ASC"
+        ));
+        let texts: Vec<&str> = groups
+            .split("\r\n")
+            .filter(|word| !word.starts_with(['*', '$', ':']))
+            .collect();
+        let sum = |rest: u32| (0..200).filter(|n| n % 4 == rest).sum::<u32>().to_string();
+        let red = (sum(0).parse::<u32>().expect("a number") - 24).to_string();
+        let (blue, seven, zero_seven) = (sum(1), sum(2), sum(3));
+        let wanted = [
+            "g",
+            "c",
+            "2",
+            "s",
+            "12",
+            "g",
+            "07",
+            "c",
+            "50",
+            "s",
+            &zero_seven,
+            "g",
+            "7",
+            "c",
+            "50",
+            "s",
+            &seven,
+            "g",
+            "Red",
+            "c",
+            "47",
+            "s",
+            &red,
+            "g",
+            "blue",
+            "c",
+            "50",
+            "s",
+            &blue,
+            "",
+        ];
+        assert_eq!(texts, wanted, "{groups}");
+    }
+    // A property that no field of the schema has, and two at once.
+    let groups = c.ask(
+        "FT.AGGREGATE h * LOAD 2 @p @g GROUPBY 2 @p @g REDUCE COUNT 0 AS c SORTBY 4 @p ASC @g ASC MAX 50",
+    );
+    assert!(groups.starts_with("*23\r\n:22\r\n"), "{groups}");
+    assert!(
+        groups.contains("$1\r\np\r\n$1\r\n3\r\n$1\r\ng\r\n$1\r\n7\r\n$1\r\nc\r\n$2\r\n10\r\n"),
+        "{groups}"
+    );
+}

@@ -34,16 +34,32 @@ pub enum Inner<'a> {
 }
 
 impl<'a> Inner<'a> {
-    /// The table of a container, from its entry's pair; `None` when there is none, or a
-    /// small one.
+    /// The table of a large container, from its entry's pair; `None` when there is none.
+    ///
+    /// # Safety
+    /// As [`Inner::of_any`].
+    #[inline]
+    pub unsafe fn of(kind: Type, encoding: Encoding, word: u64) -> Option<Inner<'a>> {
+        // SAFETY: by the caller's contract.
+        let (inner, len) = unsafe { Inner::with_len(kind, encoding, word) }?;
+        (len >= ELEMENTS_MIN).then_some(inner)
+    }
+
+    /// The table of a container of any size, from its entry's pair; `None` when there is none.
     ///
     /// # Safety
     /// The pair is in an entry that holds a container of this type, and is not changed during
     /// `'a`.
+    pub unsafe fn of_any(kind: Type, encoding: Encoding, word: u64) -> Option<Inner<'a>> {
+        // SAFETY: by the caller's contract.
+        unsafe { Inner::with_len(kind, encoding, word) }.map(|(inner, _)| inner)
+    }
+
+    /// The table with the number of its elements. Safety: as [`Inner::of_any`].
     #[inline]
-    pub unsafe fn of(kind: Type, encoding: Encoding, word: u64) -> Option<Inner<'a>> {
+    unsafe fn with_len(kind: Type, encoding: Encoding, word: u64) -> Option<(Inner<'a>, usize)> {
         // SAFETY (all six): by the caller's contract and the encoding, a box of this type.
-        let (inner, len) = match (kind, encoding) {
+        let found = match (kind, encoding) {
             (Type::Set, Encoding::Hashtable) => {
                 let table: &MemberTable = unsafe { boxed::borrow(word) };
                 (Inner::Set(table), table.len())
@@ -70,7 +86,7 @@ impl<'a> Inner<'a> {
             }
             _ => return None,
         };
-        (len >= ELEMENTS_MIN).then_some(inner)
+        Some(found)
     }
 
     /// The hash for the prefetch stages; of an array the index, of a filter nothing.

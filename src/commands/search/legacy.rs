@@ -184,7 +184,8 @@ fn holds(call: &mut Call<'_>, key: &[u8], condition: &[u8]) -> Result<bool, Comm
     let wrong = |error| refusal(&SearchError::from(error));
     let condition = expression::parse(condition).map_err(wrong)?;
     let (db, paths) = (call.db.index(), &mut call.server.json_paths);
-    let reader = Reader::new(call.db.keyspace(), db, paths, KeyType::Hash, false);
+    let db = call.db.keyspace().db(db);
+    let reader = Reader::new(&db, paths, KeyType::Hash, false);
     let row = Properties {
         reader: &reader,
         key,
@@ -230,15 +231,11 @@ fn reply_documents(call: &mut Call<'_>, as_list: bool) -> CommandResult {
     };
     let (index, db) = (&held.index, held.database());
     let key_type = index.schema().key_type;
-    let reader = Reader::new(
-        call.db.keyspace(),
-        db,
-        &mut server.json_paths,
-        key_type,
-        false,
-    );
+    let db = call.db.keyspace().db(db);
+    let reader = Reader::new(&db, &mut server.json_paths, key_type, false);
     let load = |key| reader.load_all(key).filter(|_| index.has(key));
     let mut documents = keys.iter().map(load).collect();
+    drop(reader);
     if as_list {
         match shards::documents(call, documents)? {
             Some(all) => documents = all,

@@ -6,36 +6,42 @@
 
 use crate::server::search::documents::{AnyDocument, JsonDocument, text_of_fields};
 use russet_json::{Format, Kind, PathCache, Value as Json, View};
-use russet_keyspace::{Db, DbIndex, Keyspace};
+use russet_keyspace::{AnyRef, Db};
 use russet_search::expression::{Several, Value};
-use russet_search::hit::Hit;
+use russet_search::hit::DocumentId;
 use russet_search::index::Index;
 use russet_search::pipeline::Loader;
 use russet_search::schema::KeyType;
-use std::cell::RefCell;
+use smallvec::SmallVec;
+use std::cell::{Cell, RefCell};
 
 /// The documents of an index.
-pub(super) struct Reader<'k> {
-    pub(super) db: RefCell<Db<'k>>,
-    pub(super) paths: RefCell<&'k mut PathCache>,
-    pub(super) key_type: KeyType,
+pub(super) struct Reader<'d> {
+    db: &'d Db<'d>,
+    paths: RefCell<&'d mut PathCache>,
+    key_type: KeyType,
     /// Dialects 3 and 4: all values that a path finds.
-    pub(super) has_all: bool,
+    has_all: bool,
+    /// Documents that were found before they are read, by the addresses of their keys in the index.
+    ahead: RefCell<SmallVec<[(usize, AnyRef<'d>); 16]>>,
+    /// The one of these that was read last.
+    last: Cell<usize>,
 }
 
-impl<'k> Reader<'k> {
+impl<'d> Reader<'d> {
     pub(super) fn new(
-        keyspace: &'k mut Keyspace,
-        db: DbIndex,
-        paths: &'k mut PathCache,
+        db: &'d Db<'d>,
+        paths: &'d mut PathCache,
         key_type: KeyType,
         has_all: bool,
-    ) -> Reader<'k> {
+    ) -> Reader<'d> {
         Reader {
-            db: RefCell::new(keyspace.db(db)),
+            db,
             paths: RefCell::new(paths),
             key_type,
             has_all,
+            ahead: RefCell::default(),
+            last: Cell::new(0),
         }
     }
 
@@ -45,20 +51,49 @@ impl<'k> Reader<'k> {
         key: &[u8],
         read: impl FnOnce(&AnyDocument<'_>) -> T,
     ) -> Option<T> {
-        let (db, mut paths) = (self.db.borrow(), self.paths.borrow_mut());
-        let document = AnyDocument::at(&db, key, self.key_type, &mut paths)?;
-        Some(read(&document))
+        let mut paths = self.paths.borrow_mut();
+        let document = match self.found(key) {
+            Some(found) => AnyDocument::of(self.db, found, self.key_type, &mut paths),
+            None => AnyDocument::at(self.db, key, self.key_type, &mut paths),
+        };
+        Some(read(&document?))
     }
 
-    /// Prefetches documents that are read next.
-    pub(super) fn prefetch(&self, index: &Index, hits: &[Hit]) {
-        let keys = hits.iter().filter_map(|hit| index.living_key(hit.document));
-        self.db.borrow().prefetch(keys);
+    /// A document that was found before.
+    fn found(&self, key: &[u8]) -> Option<AnyRef<'d>> {
+        let (ahead, last) = (self.ahead.borrow(), self.last.get());
+        let address = key.as_ptr().addr();
+        // It is the last one or the next, as a rule.
+        let after = ahead
+            .iter()
+            .skip(last)
+            .position(|(its, _)| *its == address)?;
+        self.last.set(last + after);
+        Some(ahead[last + after].1)
+    }
+
+    /// Finds documents that are read next, and prefetches them with these fields.
+    pub(super) fn find_ahead(
+        &self,
+        index: &Index,
+        documents: impl Iterator<Item = DocumentId> + Clone,
+        fields: &[Vec<u8>],
+    ) {
+        documents.clone().for_each(|id| index.prefetch_key(id));
+        let keys: SmallVec<[&[u8]; 16]> = documents.filter_map(|id| index.living_key(id)).collect();
+        let found = self.db.find_ahead(keys.iter().copied(), fields);
+        let found = found.into_iter();
+        let found = found.map(|(at, document)| (keys[at].as_ptr().addr(), document));
+        *self.ahead.borrow_mut() = found.collect();
+        self.last.set(0);
     }
 
     fn value(&self, document: &AnyDocument<'_>, path: &[u8]) -> Option<Value> {
         match document {
-            AnyDocument::Hash(hash) => hash.value(path).map(Value::Text),
+            AnyDocument::Hash(hash) => {
+                let text = hash.text(path)?;
+                Some(Value::Text(text.into_owned()))
+            }
             AnyDocument::Json(json) if self.has_all => all_values(json, path),
             AnyDocument::Json(json) => first_value(json, path),
         }
@@ -69,6 +104,29 @@ impl Loader for Reader<'_> {
     fn load(&self, key: &[u8], path: &[u8]) -> Option<Value> {
         self.with(key, |document| self.value(document, path))
             .flatten()
+    }
+
+    fn load_over(&self, key: &[u8], path: &[u8], value: &mut Option<Value>) {
+        let read = |document: &AnyDocument<'_>| {
+            let AnyDocument::Hash(hash) = document else {
+                *value = self.value(document, path);
+                return true;
+            };
+            let Some(text) = hash.text(path) else {
+                return false;
+            };
+            match value {
+                Some(Value::Text(old)) => {
+                    old.clear();
+                    old.extend_from_slice(&text);
+                }
+                _ => *value = Some(Value::Text(text.into_owned())),
+            }
+            true
+        };
+        if self.with(key, read) != Some(true) {
+            *value = None;
+        }
     }
 
     fn load_all(&self, key: &[u8]) -> Option<Vec<(Vec<u8>, Value)>> {

@@ -85,29 +85,30 @@ impl Task for Walk {
 const AHEAD: usize = 16;
 
 /// Hits, of which the number of the last one is noted.
-struct Noted<'w, 'i> {
+struct Noted<'w, 'd, 'i> {
     matches: Matches<'i>,
     next: &'w mut u32,
-    /// Documents are prefetched if each of them is read.
-    reader: Option<(&'w Reader<'w>, &'w Index)>,
+    /// Documents are prefetched if each of them is read, with these fields.
+    reader: Option<(&'w Reader<'d>, &'w Index, Vec<Vec<u8>>)>,
     /// Documents that were prefetched, the next one last.
     ahead: Vec<Hit>,
 }
 
-impl Noted<'_, '_> {
+impl Noted<'_, '_, '_> {
     fn note(&mut self, document: DocumentId) {
         *self.next = document.0.saturating_add(1);
     }
 }
 
-impl Hits for Noted<'_, '_> {
+impl Hits for Noted<'_, '_, '_> {
     fn next_hit(&mut self) -> Option<Hit> {
-        let hit = match self.reader {
+        let hit = match &self.reader {
             None => self.matches.next()?,
-            Some((reader, index)) => {
+            Some((reader, index, fields)) => {
                 if self.ahead.is_empty() {
                     self.ahead.extend(self.matches.by_ref().take(AHEAD));
-                    reader.prefetch(index, &self.ahead);
+                    let documents = self.ahead.iter().map(|hit| hit.document);
+                    reader.find_ahead(index, documents, fields);
                     self.ahead.reverse();
                 }
                 self.ahead.pop()?
@@ -117,13 +118,20 @@ impl Hits for Noted<'_, '_> {
         Some(hit)
     }
 
-    /// Documents that are read are prefetched, and come one by one.
     fn are_plain(&self) -> bool {
-        self.reader.is_none() && self.matches.are_plain()
+        self.matches.are_plain()
     }
 
     fn next_scored(&mut self, most: usize, out: &mut Vec<Scored>) {
+        let most = match self.reader {
+            Some(_) => most.min(AHEAD),
+            None => most,
+        };
         self.matches.next_scored(most, out);
+        if let Some((reader, index, fields)) = &self.reader {
+            let documents = out.iter().map(|scored| scored.document);
+            reader.find_ahead(index, documents, fields);
+        }
         if let Some(last) = out.last() {
             self.note(last.document);
         }
@@ -315,13 +323,8 @@ impl Walk {
             self.source = Source::List(hits.into_iter());
         }
         let key_type = held.index.schema().key_type;
-        let reader = Reader::new(
-            call.db.keyspace(),
-            held.database(),
-            &mut server.json_paths,
-            key_type,
-            self.has_all,
-        );
+        let db = call.db.keyspace().db(held.database());
+        let reader = Reader::new(&db, &mut server.json_paths, key_type, self.has_all);
         let mut none = Vec::new().into_iter();
         let mut noted = None;
         let hits: &mut dyn Hits = match &mut self.source {
@@ -331,11 +334,11 @@ impl Walk {
                 if self.next > 0 {
                     matches.skip_to(DocumentId(self.next));
                 }
-                let reads = self.pipeline.reads_documents();
+                let fields = self.pipeline.fields_read();
                 noted.insert(Noted {
                     matches,
                     next: &mut self.next,
-                    reader: reads.then_some((&reader, &held.index)),
+                    reader: fields.map(|fields| (&reader, &held.index, fields)),
                     ahead: Vec::new(),
                 })
             }

@@ -7,12 +7,12 @@ use std::borrow::Cow;
 use std::cell::RefCell;
 
 use russet_json::{Kind, Path, PathCache, Value, View};
-use russet_keyspace::{Db, Ref};
+use russet_keyspace::{AnyRef, Db, Ref};
 use russet_search::document::{Document, Found, Item};
 use russet_search::expression::Value as Text;
 use russet_search::schema::KeyType;
 use russet_search::schema::parse::JsonPath;
-use russet_types::{Entry, Hash, Json};
+use russet_types::{Entry, Hash, Json, Type};
 
 /// A hash.
 pub struct HashDocument<'k> {
@@ -41,15 +41,33 @@ impl<'k> AnyDocument<'k> {
         paths: &'k mut PathCache,
     ) -> Option<AnyDocument<'k>> {
         Some(match key_type {
-            KeyType::Hash => AnyDocument::Hash(HashDocument {
-                hash: db.peek::<Hash>(key).ok().flatten()?,
-                now_ms: db.due_ms().max(0) as u64,
-            }),
-            KeyType::Json => AnyDocument::Json(JsonDocument {
-                json: db.peek::<Json>(key).ok().flatten()?,
-                paths: RefCell::new(paths),
-            }),
+            KeyType::Hash => AnyDocument::of_hash(db, db.peek(key).ok().flatten()?),
+            KeyType::Json => AnyDocument::of_json(db.peek(key).ok().flatten()?, paths),
         })
+    }
+
+    /// The document that a container of the database is; `None`: it is of another type.
+    pub fn of(
+        db: &Db<'_>,
+        found: AnyRef<'k>,
+        key_type: KeyType,
+        paths: &'k mut PathCache,
+    ) -> Option<AnyDocument<'k>> {
+        match (key_type, found.kind()) {
+            (KeyType::Hash, Type::Hash) => Some(AnyDocument::of_hash(db, found.read())),
+            (KeyType::Json, Type::Json) => Some(AnyDocument::of_json(found.read(), paths)),
+            _ => None,
+        }
+    }
+
+    fn of_hash(db: &Db<'_>, hash: Ref<'k, Hash>) -> AnyDocument<'k> {
+        let now_ms = db.due_ms().max(0) as u64;
+        AnyDocument::Hash(HashDocument { hash, now_ms })
+    }
+
+    fn of_json(json: Ref<'k, Json>, paths: &'k mut PathCache) -> AnyDocument<'k> {
+        let paths = RefCell::new(paths);
+        AnyDocument::Json(JsonDocument { json, paths })
     }
 }
 
@@ -81,9 +99,9 @@ impl HashDocument<'_> {
     }
 
     /// The value of a field.
-    pub fn value(&self, name: &[u8]) -> Option<Vec<u8>> {
+    pub fn text(&self, name: &[u8]) -> Option<Cow<'_, [u8]>> {
         let field = self.hash.get(name)?;
-        (!field.expired(self.now_ms)).then(|| text_of(field.value).into_owned())
+        (!field.expired(self.now_ms)).then(|| text_of(field.value))
     }
 }
 

@@ -11,8 +11,8 @@ use super::super::store::entry::{Entry, is_past};
 use super::super::store::prefixes::Use;
 use super::super::store::table::Found;
 use super::super::{
-    Cause, Class, Database, DbIndex, Effects, Expiry, KeyHash, KeyView, Keyspace, NewValue, Place,
-    Ref, RefMut, Str,
+    AnyRef, Cause, Class, Database, DbIndex, Effects, Expiry, KeyHash, KeyView, Keyspace, NewValue,
+    Place, Ref, RefMut, Str,
 };
 use russet_command::CommandError;
 use russet_config::Dialect;
@@ -20,6 +20,7 @@ use russet_resp::Reply;
 use russet_timeseries::Labels;
 use russet_timeseries::index::LabelIndex;
 use russet_types::{Container, Limits, Type};
+use smallvec::SmallVec;
 
 /// See the module. Created for every command.
 pub struct Db<'a> {
@@ -65,16 +66,24 @@ impl<'a> Db<'a> {
         self.touch = on;
     }
 
-    /// Prefetches what lookups of several keys read, the beginnings of their values included.
-    /// Nothing is looked up for good.
-    pub fn prefetch<'k>(&self, keys: impl Iterator<Item = &'k [u8]> + Clone) {
-        let hashes: Vec<KeyHash> = keys.clone().map(|key| self.hash(key)).collect();
+    /// Finds the containers of several keys that are read next, and prefetches their beginnings
+    /// and, of hashes that are tables, these fields. Each stage is over all keys: their reads
+    /// overlap. No statistics, use or deletion.
+    ///
+    /// Returns the containers by the places of their keys, without keys that have none.
+    pub fn find_ahead<'k>(
+        &self,
+        keys: impl Iterator<Item = &'k [u8]> + Clone,
+        fields: &[impl AsRef<[u8]>],
+    ) -> SmallVec<[(usize, AnyRef<'_>); 16]> {
+        let hashes: SmallVec<[KeyHash; 16]> = keys.clone().map(|key| self.hash(key)).collect();
         self.keyspace.prefetch(self.at, &hashes);
-        for (key, hash) in keys.zip(hashes) {
-            if let Some(found) = self.keyspace.dbs[self.at].table().find(hash, key) {
-                found.entry.prefetch_value();
-            }
-        }
+        let due_ms = self.keyspace.due_ms;
+        let found = self.database().find_ahead(keys.zip(hashes), fields);
+        let living = found
+            .into_iter()
+            .filter(|(_, entry)| !is_past(entry.expiry(), due_ms));
+        living.map(|(at, entry)| (at, AnyRef::of(entry))).collect()
     }
 
     /// The database's number.

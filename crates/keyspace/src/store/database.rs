@@ -21,7 +21,8 @@ use super::table::{Found, Table};
 use russet_encodings::hashtable::Shape;
 use russet_timeseries::Labels;
 use russet_timeseries::index::LabelIndex;
-use russet_types::{Container, Inner, TimeSeries, Type};
+use russet_types::{Container, Encoding, Inner, TimeSeries, Type};
+use smallvec::SmallVec;
 
 /// See the module.
 pub struct Database {
@@ -170,6 +171,40 @@ impl Database {
         }
         // SAFETY: the entry's own pair; the database is borrowed for as long as the result.
         unsafe { Inner::of(entry.kind(), entry.encoding(), entry.word()) }
+    }
+
+    /// Finds the containers of keys, by the places of these; prefetches their beginnings and, of
+    /// hashes that are tables, these fields. The lines of the entries must have been prefetched.
+    pub fn find_ahead<'k>(
+        &self,
+        keys: impl Iterator<Item = (&'k [u8], KeyHash)>,
+        fields: &[impl AsRef<[u8]>],
+    ) -> SmallVec<[(usize, Entry); 16]> {
+        let mut found: SmallVec<[(usize, Entry); 16]> = SmallVec::new();
+        for (at, (key, hash)) in keys.enumerate() {
+            let entry = self.find(hash, key).map(|found| found.entry);
+            if let Some(entry) = entry.filter(|entry| entry.kind() != Type::String) {
+                entry.prefetch_value();
+                found.push((at, entry));
+            }
+        }
+        let is_table =
+            |entry: &Entry| (entry.kind(), entry.encoding()) == (Type::Hash, Encoding::Hashtable);
+        let hashes = found.iter().filter(|(_, entry)| is_table(entry));
+        // SAFETY: the entries' own pairs; the database is borrowed.
+        let tables = hashes.filter_map(|(_, entry)| unsafe {
+            Inner::of_any(entry.kind(), entry.encoding(), entry.word())
+        });
+        let places = || {
+            let tables = tables.clone();
+            tables.flat_map(|table| {
+                let names = fields.iter().map(AsRef::as_ref);
+                names.map(move |name| (table, name, table.hash(name)))
+            })
+        };
+        places().for_each(|(table, name, hash)| table.prefetch(name, hash));
+        places().for_each(|(table, _, hash)| table.prefetch_entries(hash));
+        found
     }
 
     /// The key's state at `now_ms`.

@@ -192,6 +192,24 @@ impl Grouped {
         Ok(())
     }
 
+    /// Takes documents in by a row that is used again and again; `load` sets all of its values.
+    pub(super) fn add_loaded(
+        &mut self,
+        scored: &[Scored],
+        row: &mut Row,
+        names: &Names,
+        index: &Index,
+        load: impl Fn(&mut Row),
+    ) -> Result<(), SearchError> {
+        *row = Row::default();
+        for Scored { document, .. } in scored {
+            row.document = Some(*document);
+            load(row);
+            self.add(row, names, index)?;
+        }
+        Ok(())
+    }
+
     /// Takes a row into the group of a key; the group's place.
     fn add_to(
         &mut self,

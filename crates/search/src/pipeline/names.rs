@@ -195,6 +195,11 @@ impl Load {
         self.stored.is_none() && !self.is_key
     }
 
+    /// The field's name in a hash, or its path in a JSON document.
+    pub(super) fn path(&self) -> &[u8] {
+        &self.path
+    }
+
     /// Reads the field of a row's document.
     pub(super) fn run(&self, row: &mut Row, index: &Index, loader: &dyn Loader) {
         let Some(document) = row.document else {
@@ -224,15 +229,33 @@ impl Load {
             row.set(self.place, Value::Text(key.to_vec()));
             return;
         }
-        let Some(mut value) = loader.load(key, &self.path) else {
-            return;
+        if let Some(mut value) = loader.load(key, &self.path) {
+            self.read_number(&mut value);
+            row.set(self.place, value);
+        }
+    }
+
+    /// As [`Load::run`], in a row that had another document.
+    pub(super) fn run_over(&self, row: &mut Row, index: &Index, loader: &dyn Loader) {
+        let document = row.document.filter(|_| self.reads_document());
+        let key = document.and_then(|document| index.living_key(document));
+        let value = row.at(self.place);
+        let Some(key) = key else {
+            *value = None;
+            return self.run(row, index, loader);
         };
+        loader.load_over(key, &self.path, value);
+        if let Some(value) = value {
+            self.read_number(value);
+        }
+    }
+
+    fn read_number(&self, value: &mut Value) {
         if self.is_number
-            && let Value::Text(text) = &value
+            && let Value::Text(text) = value
             && let Some(n) = number_of(text)
         {
-            value = Value::Number(n);
+            *value = Value::Number(n);
         }
-        row.set(self.place, value);
     }
 }

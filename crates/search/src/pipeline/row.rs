@@ -55,6 +55,10 @@ impl Hits for std::vec::IntoIter<Hit> {
 pub trait Loader {
     /// The value at a path of a document, a name or a JSON path.
     fn load(&self, key: &[u8], path: &[u8]) -> Option<Value>;
+    /// The same, over the value of another document, whose memory may be used again.
+    fn load_over(&self, key: &[u8], path: &[u8], value: &mut Option<Value>) {
+        *value = self.load(key, path);
+    }
     /// All fields with their values. `None`: there is no such document.
     fn load_all(&self, key: &[u8]) -> Option<Vec<(Vec<u8>, Value)>>;
 }
@@ -78,10 +82,15 @@ pub(super) struct Row {
 impl Row {
     /// Sets a value, whatever places there are yet.
     pub(super) fn set(&mut self, place: usize, value: Value) {
+        *self.at(place) = Some(value);
+    }
+
+    /// A value, whatever places there are yet.
+    pub(super) fn at(&mut self, place: usize) -> &mut Option<Value> {
         if self.values.len() <= place {
             self.values.resize(place + 1, None);
         }
-        self.values[place] = Some(value);
+        &mut self.values[place]
     }
 }
 

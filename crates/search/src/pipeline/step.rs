@@ -263,15 +263,20 @@ impl Pipeline {
             })
     }
 
-    /// Whether every document that is pulled is read.
-    pub fn reads_documents(&self) -> bool {
-        let first = self.steps.iter().find_map(|(_, step)| match step {
-            Step::Load(loads) => loads.iter().any(Load::reads_document).then_some(true),
-            Step::LoadAll => Some(true),
+    /// The fields that are read of every document that is pulled, none if they are not known;
+    /// `None`: documents are not read.
+    pub fn fields_read(&self) -> Option<Vec<Vec<u8>>> {
+        let mut steps = self.steps.iter().map(|(_, step)| step);
+        steps.find_map(|step| match step {
+            Step::Load(loads) => {
+                let read = loads.iter().filter(|load| load.reads_document());
+                let paths: Vec<_> = read.map(|load| load.path().to_vec()).collect();
+                (!paths.is_empty()).then_some(Some(paths))
+            }
+            Step::LoadAll => Some(Some(Vec::new())),
             Step::Apply { .. } | Step::Filter(_) => None,
-            Step::Arrange(_) | Step::Limit { .. } | Step::Group(_) => Some(false),
-        });
-        first.unwrap_or(false)
+            Step::Arrange(_) | Step::Limit { .. } | Step::Group(_) => Some(None),
+        })?
     }
 
     /// Whether an expression asks for the words that documents matched.
@@ -495,10 +500,25 @@ impl Pull<'_, '_> {
                 })
             }
             Step::Group(grouped) => {
-                if before.is_empty() && !grouped.is_ready() && self.is_plain() {
-                    let names = &self.names[names];
+                let loads = match before {
+                    [] => Some(&[][..]),
+                    [(_, Step::Load(loads))] => Some(&loads[..]),
+                    _ => None,
+                };
+                if let Some(loads) = loads
+                    && !grouped.is_ready()
+                    && self.is_plain()
+                {
+                    let (names, loader) = (&self.names[names], self.context.loader);
                     for_each_block(self.context, self.total, |scored, index| {
-                        grouped.add_all(scored, row, names, index)
+                        if loads.is_empty() {
+                            return grouped.add_all(scored, row, names, index);
+                        }
+                        grouped.add_loaded(scored, row, names, index, |row| {
+                            loads
+                                .iter()
+                                .for_each(|load| load.run_over(row, index, loader));
+                        })
                     })?;
                 }
                 while !grouped.is_ready() {

@@ -19,6 +19,7 @@ mod id_table;
 use std::collections::HashMap;
 
 use russet_base::hashing::hash::keys;
+use russet_encodings::prefetch::prefetch;
 
 use chunks::Chunks;
 pub(crate) use id_table::IdTable;
@@ -82,6 +83,15 @@ impl Documents {
     /// The key of a living document.
     pub(crate) fn key(&self, id: u32) -> &[u8] {
         key_of(self.record(id))
+    }
+
+    /// Prefetches the key of a document, if there is one of this number.
+    pub(crate) fn prefetch(&self, id: u32) {
+        if id < self.end()
+            && let Some(record) = &self.records[id]
+        {
+            prefetch(record.as_ptr().addr());
+        }
     }
 
     fn record(&self, id: u32) -> &[u8] {
