@@ -67,7 +67,7 @@ def queries():
         ("term SORTBY, not SORTABLE", [*search, "onepercent", "SORTBY", "n"], QUERIES // 4),
         ("GROUPBY tag, not SORTABLE", ["FT.AGGREGATE", "i", "*", *all_groups], 3),
         ("GROUPBY tag, SORTABLE", ["FT.AGGREGATE", "s", "*", *all_groups], 20),
-        ("SUGGET", ["FT.SUGGET", "suggestions", "ab"], QUERIES),
+        ("SUGGET", ["FT.SUGGET", "suggestions", "ab"], QUERIES * 20),
         ("SPELLCHECK", ["FT.SPELLCHECK", "i", "tenonr"], QUERIES // 4),
     ]
 

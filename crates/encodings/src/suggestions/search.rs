@@ -14,6 +14,7 @@ use super::nearness::{EDITS_MAX, Nearness, Query};
 use super::{ROOT, Suggestion, Suggestions};
 use std::cmp::Ordering;
 use std::collections::BinaryHeap;
+use std::sync::LazyLock;
 
 /// The own score of a text that equals the query.
 const EXACT: f32 = i32::MAX as f32;
@@ -24,7 +25,12 @@ pub const QUERY_LETTERS_MAX: usize = 100;
 struct Search {
     query: Query,
     bytes: usize,
+    /// [`root_of`] the usual distances: taking a root takes longer than all else of a score.
+    roots: &'static [f64; ROOTS],
 }
+
+const ROOTS: usize = 64;
+static ROOTS_OF: LazyLock<[f64; ROOTS]> = LazyLock::new(|| std::array::from_fn(root_of));
 
 /// How far a path of the trie is read.
 #[derive(Clone, Copy)]
@@ -119,6 +125,7 @@ impl Suggestions {
         let search = Search {
             query: Query { letters, edits },
             bytes: prefix.len(),
+            roots: &ROOTS_OF,
         };
         let mut found = Vec::new();
         let mut order = 0;
@@ -203,6 +210,11 @@ impl Wanted {
     }
 }
 
+/// The divisor of the score of a text whose length differs so much from the query's.
+fn root_of(distance: usize) -> f64 {
+    (1.0 + distance as f64).sqrt()
+}
+
 impl Search {
     /// The letter that has to come next on a path: without edits it is the next one of the query.
     fn wanted(&self, path: &Path) -> Option<Wanted> {
@@ -218,6 +230,11 @@ impl Search {
 
     /// Reads a label; false: nothing that begins so is found.
     fn read(&self, path: &mut Path, label: &[u8]) -> bool {
+        if path.nearness.is_done() && !path.letters.is_within() && label.is_ascii() {
+            // Nothing but their number counts.
+            path.len += label.len() as u16;
+            return true;
+        }
         for byte in label {
             path.len += u16::from(!path.letters.is_within());
             let Some(letter) = path.letters.read(*byte) else {
@@ -271,6 +288,8 @@ impl Search {
         if self.query.edits > 0 {
             score = (f64::from(score) * (-2.0 * f64::from(edits)).exp()) as f32;
         }
-        (f64::from(score) / (1.0 + distance as f64).sqrt()) as f32
+        let root = self.roots.get(distance).copied();
+        let root = root.unwrap_or_else(|| root_of(distance));
+        (f64::from(score) / root) as f32
     }
 }
