@@ -3,9 +3,9 @@
 //! A document is a hash like any other: ADD writes it, whatever the prefixes of the index, and the
 //! log and replicas are sent HSET and DEL.
 
-use super::loading::Reader;
 use super::row::{GROWS, READS, WRITES, catch_up, check_prefixes, refusal};
 use super::shards;
+use super::walk::loading::Reader;
 use crate::server::{Call, CommandResult, Spec};
 use russet_base::numbers::float::parse_double;
 use russet_command::{Access, Arity, Category, CommandError, KeySpec};

@@ -12,7 +12,6 @@
 //!     settings       the settings that queries go by
 //!     shards         queries over all shards of a cluster
 //!     walk           a query under way, in slices
-//!     loading        fields of documents that replies and stages ask for
 //!     reply          rows as they are replied
 //!     info           INFO, ERRORS
 //!     words          TAGVALS, SYNUPDATE, SYNDUMP, DICTADD, DICTDEL, DICTDUMP
@@ -31,7 +30,6 @@ mod definitions;
 mod hybrid;
 mod info;
 mod legacy;
-mod loading;
 mod profile;
 mod query;
 mod reply;

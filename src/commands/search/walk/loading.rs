@@ -16,7 +16,7 @@ use smallvec::SmallVec;
 use std::cell::{Cell, RefCell};
 
 /// The documents of an index.
-pub(super) struct Reader<'d> {
+pub(in crate::commands::search) struct Reader<'d> {
     db: &'d Db<'d>,
     paths: RefCell<&'d mut PathCache>,
     key_type: KeyType,
@@ -29,7 +29,7 @@ pub(super) struct Reader<'d> {
 }
 
 impl<'d> Reader<'d> {
-    pub(super) fn new(
+    pub(in crate::commands::search) fn new(
         db: &'d Db<'d>,
         paths: &'d mut PathCache,
         key_type: KeyType,
@@ -46,7 +46,7 @@ impl<'d> Reader<'d> {
     }
 
     /// Calls `read` with a document. `None`: there is none of the index's type.
-    pub(super) fn with<T>(
+    pub(in crate::commands::search) fn with<T>(
         &self,
         key: &[u8],
         read: impl FnOnce(&AnyDocument<'_>) -> T,
@@ -73,7 +73,7 @@ impl<'d> Reader<'d> {
     }
 
     /// Finds documents that are read next, and prefetches them with these fields.
-    pub(super) fn find_ahead(
+    pub(in crate::commands::search) fn find_ahead(
         &self,
         index: &Index,
         documents: impl Iterator<Item = DocumentId> + Clone,

@@ -5,13 +5,17 @@
 //! meanwhile keep their numbers, so that none comes twice; one that is removed is left out. In a
 //! script and in EXEC a query runs to its end at once. When its time is up (TIMEOUT,
 //! `search-timeout`) it replies what it has, or an error (`search-on-timeout`).
+//!
+//!     loading   fields of documents that replies and stages ask for
+
+pub(super) mod loading;
 
 use super::hybrid::sides::{Clock, SideProfile, Sides};
-use super::loading::Reader;
 use super::row::refusal;
 use super::settings::search_of;
 use crate::server::searches::Task;
 use crate::server::{Call, Server};
+use loading::Reader;
 use russet_base::clock;
 use russet_command::CommandError;
 use russet_config::{SearchOnOom, SearchOnTimeout};
