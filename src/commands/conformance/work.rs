@@ -104,13 +104,9 @@ const ONE_VALUE: &[&str] = &[
 /// Commands whose work shows only as they run: `reply=` bounds what they answer.
 const UNKNOWN_BEFORE: &[&str] = &[
     "changes|read",
-    "FT.AGGREGATE",
     "FT.CURSOR",
     "FT.GET",
-    "FT.HYBRID",
     "FT.MGET",
-    "FT.PROFILE",
-    "FT.SEARCH",
     "FT.SUGGET",
     "georadius",
     "georadius_ro",
@@ -148,8 +144,6 @@ const NO_DATA: &[&str] = &[
     "FT.DROP",
     "FT.DROPINDEX",
     "FT.ERRORS",
-    "FT.EXPLAIN",
-    "FT.EXPLAINCLI",
     "FT.SPELLCHECK",
     "FT.SYNUPDATE",
     "FT.TAGVALS",

@@ -6,7 +6,7 @@ use super::reply::{format_name, reply_fields, reply_warnings};
 use super::row::{READS, SEARCHING, catch_up, readable, refusal, words};
 use super::settings::defaults;
 use super::shards;
-use super::walk::{Asked, Question, Walk};
+use super::walk::{Asked, Question, Walk, work};
 use crate::server::search::Cursor;
 use crate::server::{Call, CommandResult, Spec};
 use russet_base::clock;
@@ -27,6 +27,7 @@ pub(super) const AGGREGATE: Spec = Spec {
     arity: Arity::AtLeast(3),
     flags: READS,
     categories: SEARCHING,
+    work: work::AGGREGATE,
     ..Spec::new("FT.AGGREGATE", aggregate)
 };
 

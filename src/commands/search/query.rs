@@ -6,7 +6,7 @@ use super::reply::{format_name, reply_explanation, reply_fields};
 use super::row::{READS, SEARCHING, catch_up, readable, refusal, words};
 use super::settings::defaults;
 use super::shards::{self, Merged};
-use super::walk::{Asked, Question, Walk};
+use super::walk::{Asked, Question, Walk, work};
 use crate::server::{Call, CommandResult, Spec};
 use russet_base::clock;
 use russet_base::numbers::general;
@@ -27,6 +27,7 @@ pub(super) const SEARCH: Spec = Spec {
     arity: Arity::AtLeast(3),
     flags: READS,
     categories: SEARCHING,
+    work: work::SEARCH,
     ..Spec::new("FT.SEARCH", search)
 };
 

@@ -647,6 +647,63 @@ mod tests {
     }
 
     #[test]
+    fn queries_count_by_the_documents_that_they_look_at() {
+        let mut t = Testbed::new();
+        let client = user(&mut t, "work=5");
+        t.run(
+            "FT.CREATE i PREFIX 1 d: SCHEMA t TEXT n NUMERIC f VECTOR FLAT 6 TYPE FLOAT32 DIM 1 \
+             DISTANCE_METRIC L2 h VECTOR HNSW 6 TYPE FLOAT32 DIM 1 DISTANCE_METRIC L2",
+        );
+        for n in 0..100 {
+            let word = if n < 3 { "rare" } else { "usual" };
+            t.run(&format!("HSET d:{n} t common,{word} n {n} f 0000 h 0000"));
+        }
+        let reported = "-OVERBUDGET user 'u' may touch 5 elements by one command (its budget work=), \
+                        and with 'FT.SEARCH' here it would be 100: narrow the query by a part that few \
+                        documents match\r\n";
+        assert_eq!(t.run_as(client, "FT.SEARCH i common NOCONTENT"), reported);
+        for line in [
+            "FT.SEARCH i * LIMIT 0 0",
+            "FT.SEARCH i -rare",
+            "FT.SEARCH i rare|usual",
+            "FT.SEARCH i @n:[0\t9]",
+            "FT.AGGREGATE i * GROUPBY 1 @n",
+            "FT.PROFILE i SEARCH QUERY common",
+            "FT.PROFILE i AGGREGATE LIMITED QUERY common",
+            "FT.EXPLAIN i common ANALYZE",
+            "FT.SEARCH i *=>[KNN\t2\t@f\t$b] PARAMS 2 b 0000 DIALECT 2",
+            // The graph keeps ten, its usual EF_RUNTIME.
+            "FT.SEARCH i *=>[KNN\t2\t@h\t$b] PARAMS 2 b 0000 DIALECT 2",
+            "FT.HYBRID i SEARCH rare VSIM @f $b PARAMS 2 b 0000",
+        ] {
+            let reported = t.run_as(client, line);
+            assert!(reported.starts_with("-OVERBUDGET "), "{line}: {reported}");
+        }
+        figures(&mut t, "much_work=12,");
+        for line in [
+            "FT.SEARCH i rare",
+            "FT.SEARCH i @t:(common\trare)",
+            "FT.SEARCH i *=>[KNN\t2\t@h\t$b]=>{$EF_RUNTIME:4} PARAMS 2 b 0000 DIALECT 2",
+            "FT.SEARCH i @t:rare=>[KNN\t2\t@f\t$b] PARAMS 2 b 0000 DIALECT 2",
+            "FT.SEARCH i * INKEYS 2 d:1 d:2",
+            "FT.EXPLAIN i common",
+            "FT.AGGREGATE i rare GROUPBY 1 @n",
+        ] {
+            let reported = t.run_as(client, line);
+            assert!(!reported.starts_with('-'), "{line}: {reported}");
+        }
+        assert_eq!(
+            t.run_as(client, "FT.SEARCH none *"),
+            t.run("FT.SEARCH none *"),
+            "the command's own errors stay"
+        );
+        assert!(
+            t.run("FT.SEARCH i common LIMIT 0 0")
+                .starts_with("*1\r\n:100")
+        );
+    }
+
+    #[test]
     fn a_user_has_so_many_connections_and_no_more() {
         let mut t = Testbed::new();
         let first = user(&mut t, "clients=2");

@@ -27,6 +27,8 @@ pub(super) struct Builder<'i, 's> {
     pub(super) is_cut: bool,
     /// Whether the tree is to keep what is found for its parts.
     pub(super) keeps_found: bool,
+    /// Cursors are made for their estimates alone: vectors are not compared.
+    pub(super) estimates: bool,
     /// The tallies of nodes, if the query is analysed.
     pub(super) tallies: Option<Tallies>,
 }
@@ -42,6 +44,7 @@ impl<'i, 's> Builder<'i, 's> {
             distance_names: Vec::new(),
             is_cut: false,
             keeps_found: false,
+            estimates: false,
             tallies: None,
         }
     }

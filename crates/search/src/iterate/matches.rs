@@ -62,6 +62,19 @@ impl Index {
         self.matches_of(root, builder)
     }
 
+    /// About how many documents a query looks at: the estimate by which its parts are ordered. Of
+    /// an intersection it is the least of the parts', of a union their sum, of a vector that is
+    /// sought in a graph the nodes that are kept.
+    ///
+    /// # Errors
+    ///
+    /// As [`Index::matches`].
+    pub fn estimate(&self, root: &Node, search: &Search) -> Result<u64, QueryError> {
+        let mut builder = Builder::new(self, search);
+        builder.estimates = true;
+        Ok(builder.build_root(root)?.estimate())
+    }
+
     pub(super) fn matches_of<'i>(
         &'i self,
         root: &Node,

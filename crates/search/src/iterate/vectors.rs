@@ -6,6 +6,7 @@
 //! Source: KNN and VECTOR_RANGE of Redis Stack 7.4, and its errors.
 
 use super::build::{Builder, Built};
+use super::ids::{Ids, Role};
 use super::{Cursor, Distances, END};
 use crate::index::{Near, Nearest, Part, Vectors};
 use crate::query::{Node, QueryError, Reach, VectorQuery};
@@ -141,6 +142,9 @@ impl<'i> Builder<'i, '_> {
             )));
         }
         let options = options(query, graph)?;
+        if self.estimates {
+            return self.vector_estimate(query, graph.map(|_| options.ef_runtime));
+        }
         if let Some(list) = query.found.get() {
             let filter = query.filter.as_ref().filter(|_| !list.is_empty());
             let filter = filter.map(|filter| self.build(filter)).transpose()?;
@@ -176,6 +180,20 @@ impl<'i> Builder<'i, '_> {
             place,
             node.weight,
         ))))
+    }
+
+    /// As many documents as are compared, or as the condition has; `ef`: of a graph.
+    fn vector_estimate(&mut self, query: &VectorQuery, ef: Option<usize>) -> Built<'i> {
+        if let Some(filter) = &query.filter {
+            return self.build(filter);
+        }
+        let all = self.index.len();
+        let compared = match (query.reach, ef) {
+            (Reach::Nearest(k), Some(ef)) => all.min(ef.max(k as usize)),
+            _ => all,
+        };
+        let none = Ids::listed(Vec::new(), Role::Plain, 1.0);
+        Ok(Cursor::Ids(none.estimated(compared)))
     }
 
     /// The nearest documents, and the condition that they meet.

@@ -14,7 +14,7 @@ use super::reply::{reply_fields, reply_warnings};
 use super::row::{READS, SEARCHING, catch_up, readable, refusal, words};
 use super::settings::defaults;
 use super::shards;
-use super::walk::{Asked, Question, Walk};
+use super::walk::{Asked, Question, Walk, work};
 use crate::server::{Call, CommandResult, Spec};
 use russet_base::clock;
 use russet_command::{Arity, CommandError};
@@ -29,6 +29,7 @@ pub(super) const HYBRID: Spec = Spec {
     arity: Arity::AtLeast(8),
     flags: READS,
     categories: SEARCHING,
+    work: work::HYBRID,
     ..Spec::new("FT.HYBRID", hybrid)
 };
 

@@ -8,6 +8,7 @@
 use super::super::query::parse;
 use super::super::row::{READS, catch_up, readable, refusal};
 use super::super::settings::search_of;
+use super::super::walk::work;
 use crate::server::{Call, CommandResult, Spec};
 use russet_base::clock;
 use russet_command::{Arity, Category, CommandError, Facts};
@@ -31,6 +32,7 @@ pub(in super::super) const EXPLAIN: Spec = Spec {
     flags: READS,
     categories: Category::SEARCH,
     facts: Facts::SHOWS,
+    work: work::EXPLAIN,
     ..Spec::new("FT.EXPLAIN", explain)
 };
 

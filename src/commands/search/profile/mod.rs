@@ -14,7 +14,7 @@ pub(super) use explain::{EXPLAIN, EXPLAINCLI};
 
 use super::row::{READS, SEARCHING, catch_up};
 use super::shards::{self, Profiles};
-use super::walk::Walk;
+use super::walk::{Walk, work};
 use super::{aggregate, query};
 use crate::server::{Call, CommandResult, Spec};
 use russet_base::clock::{self, Cycles};
@@ -30,6 +30,7 @@ pub(super) const PROFILE: Spec = Spec {
     arity: Arity::AtLeast(5),
     flags: READS,
     categories: SEARCHING,
+    work: work::PROFILE,
     ..Spec::new("FT.PROFILE", profile)
 };
 

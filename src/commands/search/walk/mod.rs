@@ -7,8 +7,10 @@
 //! `search-timeout`) it replies what it has, or an error (`search-on-timeout`).
 //!
 //!     loading   fields of documents that replies and stages ask for
+//!     work      about how many documents a query looks at, before it begins
 
 pub(super) mod loading;
+pub(super) mod work;
 
 use super::hybrid::sides::{Clock, SideProfile, Sides};
 use super::row::refusal;

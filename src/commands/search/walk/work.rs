@@ -1,0 +1,103 @@
+//! About how many documents a query looks at, for the budget `work=` of a user: the estimate of
+//! [`Index::estimate`], of both sides for HYBRID.
+//!
+//! In a cluster it is that of the asked node's own documents. Pages of a cursor do not count: its
+//! query did. Cost: that of reading the query, and of finding the places of ranges and circles.
+//!
+//! [`Index::estimate`]: russet_search::index::Index::estimate
+
+use super::super::row::{catch_up, readable, refusal};
+use super::super::settings::search_of;
+use super::super::{aggregate, hybrid, query};
+use crate::commands::work::{Work, by};
+use crate::server::{Call, CommandResult};
+use russet_command::CommandError;
+use russet_search::error::SearchError;
+use russet_search::query::Node;
+use russet_search::request::Options;
+
+const NARROWER: &str = "narrow the query by a part that few documents match";
+
+pub(in crate::commands::search) const SEARCH: Work = by(search, NARROWER);
+pub(in crate::commands::search) const AGGREGATE: Work = by(aggregate, NARROWER);
+pub(in crate::commands::search) const HYBRID: Work = by(hybrid, NARROWER);
+pub(in crate::commands::search) const PROFILE: Work = by(profile, NARROWER);
+pub(in crate::commands::search) const EXPLAIN: Work = by(explain, NARROWER);
+
+fn search(call: &mut Call<'_>) -> CommandResult {
+    of_search(call, 2, 3)
+}
+
+fn aggregate(call: &mut Call<'_>) -> CommandResult {
+    of_aggregate(call, 2, 3)
+}
+
+fn hybrid(call: &mut Call<'_>) -> CommandResult {
+    of_hybrid(call, 2)
+}
+
+fn profile(call: &mut Call<'_>) -> CommandResult {
+    let at = 4 + usize::from(call.args.is(3, "LIMITED"));
+    if call.args.is(2, "HYBRID") {
+        of_hybrid(call, at)
+    } else if call.args.is(2, "SEARCH") {
+        of_search(call, at, at + 1)
+    } else {
+        of_aggregate(call, at, at + 1)
+    }
+}
+
+/// Without ANALYZE nothing is looked at.
+fn explain(call: &mut Call<'_>) -> CommandResult {
+    if call.args.is(3, "ANALYZE") {
+        of_search(call, 2, 4)
+    } else {
+        Ok(())
+    }
+}
+
+fn of_search(call: &mut Call<'_>, text: usize, options: usize) -> CommandResult {
+    catch_up(call)?;
+    let request = query::parse(call, options)?;
+    let schema = readable(call, call.args.at(1))?.index.schema();
+    let root = request.query(text_of(call, text)?, schema);
+    touches(call, &request.options, [root.map_err(wrong)?, None])
+}
+
+fn of_aggregate(call: &mut Call<'_>, text: usize, options: usize) -> CommandResult {
+    catch_up(call)?;
+    let request = aggregate::parse(call, options)?;
+    let schema = readable(call, call.args.at(1))?.index.schema();
+    let root = request.options.query(text_of(call, text)?, schema);
+    touches(call, &request.options, [root.map_err(wrong)?, None])
+}
+
+fn of_hybrid(call: &mut Call<'_>, from: usize) -> CommandResult {
+    catch_up(call)?;
+    let request = hybrid::parse(call, from)?;
+    let sides = hybrid::trees(call, &request)?;
+    touches(call, &request.aggregate.options, sides)
+}
+
+fn wrong(error: SearchError) -> CommandError {
+    refusal(&error)
+}
+
+fn text_of<'a>(call: &Call<'a>, at: usize) -> Result<&'a [u8], CommandError> {
+    let text = call.args.get(at);
+    text.ok_or_else(|| CommandError::WrongArity(call.name.to_owned()))
+}
+
+fn touches(call: &mut Call<'_>, options: &Options, roots: [Option<Node>; 2]) -> CommandResult {
+    let index = &readable(call, call.args.at(1))?.index;
+    let search = search_of(&call.server.config, index, options, false);
+    let mut all = 0u64;
+    for root in roots.into_iter().flatten() {
+        let estimate = index
+            .expand(&root, &search)
+            .and_then(|root| index.estimate(&root, &search));
+        all = all.saturating_add(estimate.map_err(|error| wrong(error.into()))?);
+    }
+    call.touches(all);
+    Ok(())
+}
