@@ -9,6 +9,8 @@
                         keys at rest and meanwhile, and its longest wait
     failover            three primaries, three replicas, node timeout 2 s: a primary is killed, FAILOVERS
                         times; seconds until a write to one of its slots succeeds: median and worst
+    search              three primaries with KEYS hashes under an index: ms (median of 50) of queries that all
+                        shards answer, and the slowest shard's own time of the same queries, by FT.PROFILE
 
     KEYS=1000000  FAILOVERS=15
 """
@@ -143,13 +145,16 @@ class Cluster:
         return {slot: node for first, last, node in ranges for slot in range(first, last + 1)}
 
     def fill(self, count):
+        self.run((b"k:%d" % n, command("SET", b"k:%d" % n, VALUE)) for n in range(count))
+
+    def run(self, commands):
+        """Sends commands to the owners of their keys."""
         owners = self.owners()
         waiting = {node: [] for node in self.nodes}
-        for n in range(count):
-            key = b"k:%d" % n
+        for key, words in commands:
             node = owners[slot_of(key)]
-            waiting[node].append(command("SET", key, VALUE))
-            if len(waiting[node]) == 500 or n + 500 > count:
+            waiting[node].append(words)
+            if len(waiting[node]) == 500:
                 node.ask.socket.sendall(b"".join(waiting[node]))
                 for _ in waiting[node]:
                     node.ask.read()
@@ -307,11 +312,51 @@ def failover(_, program, base):
         return {"median s": statistics.median(times), "worst s": max(times)}
 
 
+QUERIES = [
+    ("1 % term", ["SEARCH", "onepercent"], []),
+    ("two terms AND", ["SEARCH", "tenone tentwo"], []),
+    ("GROUPBY a tag", ["AGGREGATE", "*"], ["GROUPBY", "1", "@g", "REDUCE", "COUNT", "0", "AS", "n"]),
+]
+
+
+def values_of(reply, name):
+    """The values that follow a name, wherever it is in a reply."""
+    if not isinstance(reply, list):
+        return
+    for at, item in enumerate(reply):
+        if item == name and at + 1 < len(reply):
+            yield reply[at + 1]
+        yield from values_of(item, name)
+
+
+def search(_, program, base):
+    from search import CREATE, hashes
+    figures = {}
+    with Cluster(program, base) as cluster:
+        ask = cluster.nodes[0].ask
+        made = ask(*CREATE)
+        if made != "OK":
+            raise Failed(made)
+        cluster.run((b"d:%d" % at, words) for at, words in enumerate(hashes(KEYS)))
+        until("the index", lambda: all(list(values_of(node.ask("FT.INFO", "i"), "percent_indexed")) in (["1"], [1]) for node in cluster.nodes))
+        for label, (kind, query), options in QUERIES:
+            times, shards = [], []
+            for _ in range(50):
+                begun = time.monotonic()
+                ask(f"FT.{kind}", "i", query, *options)
+                times.append((time.monotonic() - begun) * 1000)
+                profile = ask("FT.PROFILE", "i", kind, "QUERY", query, *options)
+                shards.append(max(float(time) for time in values_of(profile, "Total profile time")))
+            figures |= {f"{label} ms": statistics.median(times), f"{label} a shard ms": statistics.median(shards)}
+    return figures
+
+
 MEASUREMENTS = [
     ("commands", [f"{label} {what}" for label, _ in COMMANDS for what in ("us", "to none")], commands, 1),
     ("reshard", ["s"], reshard, ROUNDS),
     ("import", ["s", "p99 at rest ms", "p99 meanwhile ms", "longest meanwhile ms"], migrate, ROUNDS),
     ("failover", ["median s", "worst s"], failover, 1),
+    ("search", [f"{label} {what}" for label, *_ in QUERIES for what in ("ms", "a shard ms")], search, 1),
 ]
 
 
