@@ -204,6 +204,26 @@ def vector_rows(running, servers):
         if condition == "*":
             recalls = [(server.name, ef, recall_of(server, ef)) for server, ef in zip(running, efs)]
             print("  recall " + ", ".join(f"{name} {recall:.3f}{f' (EF {ef})' if ef else ''}" for name, ef, recall in recalls), flush=True)
+    able = [server for server in running if not Asking(server.port).ask("FT.HYBRID", "none").startswith(b"-ERR unknown")]
+    hybrid_rows(able, servers, asked)
+
+
+def hybrid_rows(running, servers, asked):
+    """FT.HYBRID beside its two sides: a word that a tenth of the documents have, and the vectors."""
+    for server in running:
+        server.run([peers.command("FT.ALTER", "v", "SCHEMA", "ADD", "t", "TEXT")])
+        texts = (peers.command("HSET", f"v:{at}", "t", f"all {'tenone' if at % 10 == 0 else 'other'}") for at in range(VECTORS))
+        server.fill(texts, batch=BATCH)
+        wait_for_index(Asking(server.port), "v")
+    text = ["FT.SEARCH", "v", "tenone", "LIMIT", "0", "10", "NOCONTENT"]
+    both = lambda blob: ["FT.HYBRID", "v", "SEARCH", "tenone", "VSIM", "@v", "$b", "KNN", "2", "K", "10", "LIMIT", "0", "10", "PARAMS", "2", "b", blob]
+    for label, words in [("hybrid: the text alone", lambda _: text), ("hybrid: the vector alone", lambda blob: [*knn(blob, None), "NOCONTENT"]),
+                         ("hybrid: both", both)]:
+        costs = {name: [] for name, _ in servers}
+        for _ in range(peers.ROUNDS):
+            for server in running:
+                costs[server.name].append(cpu_of(server, [peers.command(*words(blob)) for blob in asked], batch=10))
+        row(label, servers, costs)
 
 
 def beside(running):
