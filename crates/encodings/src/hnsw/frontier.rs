@@ -7,7 +7,7 @@
 //!
 //! Nothing here reads the index: a walk gives numbers and distances, and revises them after a
 //! change of the index (`search`). Memory is kept by the thread for its next search
-//! (`search::Scratch`).
+//! (`walk::Walk`).
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -16,11 +16,11 @@ use std::collections::BinaryHeap;
 ///
 ///     distance: 32 bits, in an order that compares as unsigned | id: 31 bits | expanded: 1 bit
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Near(u64);
+pub struct Near(u64);
 
 impl Near {
     #[inline]
-    pub(super) fn new(distance: f32, id: u32) -> Near {
+    pub fn new(distance: f32, id: u32) -> Near {
         let bits = distance.to_bits();
         // Negative numbers: all bits flipped; others: the sign bit set.
         let ordered = bits ^ ((bits.cast_signed() >> 31).cast_unsigned() | 1 << 31);
@@ -28,12 +28,12 @@ impl Near {
     }
 
     #[inline]
-    pub(super) fn id(self) -> u32 {
+    pub fn id(self) -> u32 {
         (self.0 as u32) >> 1
     }
 
     #[inline]
-    pub(super) fn distance(self) -> f32 {
+    pub fn distance(self) -> f32 {
         let ordered = (self.0 >> 32) as u32;
         let flip = if ordered >> 31 == 1 { 1 << 31 } else { !0 };
         f32::from_bits(ordered ^ flip)
@@ -61,6 +61,16 @@ impl Pool {
     /// Empties the pool, which then keeps the best `limit`.
     pub(super) fn reset(&mut self, limit: usize) {
         self.sorted.clear();
+        self.limit = limit;
+        self.next = 0;
+    }
+
+    /// Keeps the best of its nodes, which are all to be expanded again.
+    pub(super) fn restart(&mut self, limit: usize) {
+        self.sorted.truncate(limit);
+        for near in &mut self.sorted {
+            near.0 &= !1;
+        }
         self.limit = limit;
         self.next = 0;
     }

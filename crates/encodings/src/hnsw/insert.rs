@@ -122,7 +122,7 @@ impl Placement {
                 return Progress::More;
             }
             if level <= target {
-                self.found[level] = (index.version, self.scratch.pool.sorted().to_vec());
+                self.found[level] = (index.version, self.scratch.walk.pool.sorted().to_vec());
             }
             if level == 0 {
                 self.done = true;

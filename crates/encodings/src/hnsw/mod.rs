@@ -31,9 +31,11 @@ mod remove;
 mod search;
 mod select;
 mod store;
+mod walk;
 #[cfg(test)]
 mod tests;
 
+pub use frontier::Near;
 pub use index::Index;
 pub use insert::Placement;
 pub use load::{LoadError, LoadedNode, Loader};
@@ -41,8 +43,9 @@ pub(crate) use parameters::LEVEL_MAX;
 pub use parameters::{
     DIM_MAX, EF_CONSTRUCTION, LINKS_MAX, M_DEFAULT, NodeId, Parameters, Quantization, random_level,
 };
-pub use query::{Query, Stored};
+pub use query::{BATCH, Query, Stored, quantize};
 pub use search::{Found, Progress, Scan, Search};
+pub use walk::{Nodes, POOL_MAX, UPPER_EF, Walk};
 
 /// The sum of products of two vectors of f32, little-endian, of the same length. Its last bits
 /// depend on the processor. O(dimensions).
@@ -53,4 +56,17 @@ pub fn dot_f32(a: &[u8], b: &[u8]) -> f32 {
 /// The square of the Euclidean distance of two vectors of f32, as [`dot_f32`].
 pub fn squared_distance_f32(a: &[u8], b: &[u8]) -> f32 {
     kernels::Kernels::get().squares_f32(a, b)
+}
+
+/// The sums of products of a vector of i8 and each of others, at most [`BATCH`], which are no
+/// shorter: exact. O(dimensions) each.
+#[inline]
+pub fn dots_i8(a: &[u8], others: &[&[u8]], sums: &mut [i32; BATCH]) {
+    kernels::Kernels::get().dots_i8(a, others, sums);
+}
+
+/// The sum of products of two vectors of i8. O(dimensions).
+#[inline]
+pub fn dot_i8(a: &[u8], b: &[u8]) -> i32 {
+    kernels::Kernels::get().dot_i8(a, b)
 }

@@ -179,7 +179,7 @@ fn normalize(vector: &mut [f32]) -> f32 {
 
 /// Writes `unit` as signed bytes, of which 127 stands for the greatest absolute value, and
 /// returns that.
-fn quantize(unit: &[f32], bytes: &mut [u8]) -> f32 {
+pub fn quantize(unit: &[f32], bytes: &mut [u8]) -> f32 {
     let range = unit.iter().fold(0.0_f32, |most, x| most.max(x.abs()));
     if range == 0.0 {
         bytes.fill(0);
@@ -223,7 +223,7 @@ fn not_nan(distance: f32) -> f32 {
 }
 
 /// Records that are compared with one at once, at most.
-pub(super) const BATCH: usize = 16;
+pub const BATCH: usize = 16;
 
 /// How two records are compared.
 #[derive(Clone, Copy, Debug)]

@@ -219,7 +219,7 @@ impl Index {
             let next = ef_at(descent.level - 1);
             descent.down(self, &mut scratch, next);
         }
-        let found: Vec<Near> = (scratch.pool.sorted().iter())
+        let found: Vec<Near> = (scratch.walk.pool.sorted().iter())
             .map(|near| Near::new(near.distance(), near.id()))
             .filter(|near| near.id() != id && self.store.level(near.id()) >= level)
             .collect();

@@ -11,29 +11,11 @@
 //! Memory: a bit for each node and some words for each result, which the thread keeps for its next
 //! search. The caller chooses the budget.
 
-use std::cell::RefCell;
-
-use super::frontier::{Near, Pool, Queues, Visited};
+use super::frontier::{Near, Queues};
 use super::query::BATCH;
 use super::store::NONE;
+use super::walk::{Nodes, POOL_MAX, UPPER_EF, Walk, compare_all};
 use super::{Index, NodeId, Query};
-use crate::prefetch::prefetch;
-
-/// With more results than this, heaps are faster than one sorted array.
-const POOL_MAX: usize = 1024;
-/// Nodes kept on the way down to level 0, so that a search enters near the right cluster: worth 2 %
-/// of recall at an `ef` of 10, for some distances more.
-const UPPER_EF: usize = 4;
-/// Bytes of vectors that are compared in groups: others take longer to fetch than to compare.
-const SHORT_BYTES: usize = 256;
-/// Vectors that are fetched ahead of those being compared, long ones and short ones.
-const AHEAD: usize = 4;
-const AHEAD_SHORT: usize = BATCH * 2;
-/// Nodes that a walk expands together if vectors are short, so that the links and vectors of one
-/// are fetched while another's are compared: the most, and the nodes kept by the walk for each of
-/// them.
-const BEAM_MAX: usize = 4;
-const LIMIT_PER_BEAM: usize = 16;
 
 /// Whether a step has come to the end of its search.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,60 +36,18 @@ pub struct Found {
     pub payload: u64,
 }
 
-/// The memory of a search: one bit per node of the index, and some words per result and per node
-/// visited. The thread's next one uses it again: clean pages for it may cost more than a short
-/// search.
+/// The memory of a search, and the index's version when the walk of this level began.
 #[derive(Debug)]
 pub(super) struct Scratch {
-    visited: Visited,
-    pub(super) pool: Pool,
-    queues: Queues,
-    /// The index's version when the walk of this level began.
+    pub(super) walk: Walk,
     version: u32,
-}
-
-type Parts = (Visited, Pool, Queues);
-
-thread_local! {
-    static SPARE: RefCell<Vec<Parts>> = const { RefCell::new(Vec::new()) };
-}
-
-/// Memory that a thread keeps for later searches: number and bytes. The bytes suffice for indexes
-/// of some millions of nodes.
-const SPARE_MAX: usize = 2;
-const SPARE_BYTES_MAX: usize = 1 << 20;
-
-impl Drop for Scratch {
-    fn drop(&mut self) {
-        let parts = (
-            std::mem::take(&mut self.visited),
-            std::mem::take(&mut self.pool),
-            std::mem::take(&mut self.queues),
-        );
-        if parts.0.bytes() + parts.1.bytes() + parts.2.bytes() > SPARE_BYTES_MAX {
-            return;
-        }
-        // The thread may be ending: then there is nowhere to keep it.
-        let _ = SPARE.try_with(|spare| {
-            if let Ok(mut spare) = spare.try_borrow_mut()
-                && spare.len() < SPARE_MAX
-            {
-                spare.push(parts);
-            }
-        });
-    }
 }
 
 impl Scratch {
     /// Returns empty memory, of an earlier search if there is some.
     pub(super) fn get() -> Scratch {
-        let (visited, mut pool, mut queues) = (SPARE.with_borrow_mut(Vec::pop)).unwrap_or_default();
-        pool.reset(0);
-        queues.reset(0);
         Scratch {
-            visited,
-            pool,
-            queues,
+            walk: Walk::get(),
             version: 0,
         }
     }
@@ -115,18 +55,18 @@ impl Scratch {
     /// Starts a walk at a level from the nodes in the pool.
     fn revisit(&mut self, index: &Index) {
         self.version = index.version;
-        self.visited.reset(index.store.slots());
-        for near in self.pool.sorted() {
-            self.visited.meet(&[near.id()]);
-        }
+        self.walk.revisit(index.store.slots());
     }
 
-    /// Returns whether all nodes of a level have been met, so that there is nothing more to find:
-    /// as in sets of fewer nodes than are wanted, or with an M of thousands. Not known after a
-    /// change of the index.
-    fn has_met_all(&self, index: &Index, level: usize) -> bool {
+    /// Nodes of a level: after as many there is nothing more to find, as in sets of fewer nodes
+    /// than are wanted, or with an M of thousands. Not known after a change of the index.
+    fn nodes_of(&self, index: &Index, level: usize) -> usize {
         let nodes = |counts: &[u32]| counts.iter().map(|&count| count as usize).sum::<usize>();
-        self.version == index.version && self.visited.len() >= nodes(&index.level_counts[level..])
+        if self.version == index.version {
+            nodes(&index.level_counts[level..])
+        } else {
+            usize::MAX
+        }
     }
 
     /// Walks a level until the best `reach` of the pool are expanded, or `budget` distances are
@@ -139,80 +79,52 @@ impl Scratch {
         reach: usize,
         budget: &mut usize,
     ) -> Progress {
-        let beam = if query.len() <= SHORT_BYTES {
-            (self.pool.limit() / LIMIT_PER_BEAM).clamp(1, BEAM_MAX)
+        let most = self.nodes_of(index, level);
+        let nodes = &Compared { index, query };
+        if self.walk.run(nodes, level, reach, most, budget) {
+            Progress::Done
         } else {
-            1
-        };
-        while *budget > 0 {
-            let before = self.visited.len();
-            let mut expanded = 0;
-            while expanded < beam
-                && let Some(id) = self.pool.expand(reach)
-            {
-                self.visited.meet(index.store.links(id, level));
-                expanded += 1;
-            }
-            if expanded == 0 {
-                return Progress::Done;
-            }
-            let has_met_all = self.has_met_all(index, level);
-            for id in self.pool.waiting().take(beam) {
-                index.store.prefetch_links(id, level);
-            }
-            let fresh = self.visited.since(before);
-            *budget = budget.saturating_sub(fresh.len().max(expanded));
-            compare_all(index, query, fresh, |near| {
-                if self.pool.offer(near, beam) {
-                    index.store.prefetch_links(near.id(), level);
-                }
-            });
-            if has_met_all {
-                return Progress::Done;
-            }
+            Progress::More
         }
-        Progress::More
     }
 }
 
-/// Computes the distances of nodes, each fetched while those before are compared: short vectors in
-/// groups.
-#[inline]
-fn compare_all(index: &Index, query: &[u8], ids: &[u32], mut found: impl FnMut(Near)) {
-    let mut to_fetch = ids.iter();
-    let mut fetch = |most| {
-        for &id in to_fetch.by_ref().take(most) {
-            prefetch_record(index, id);
-        }
-    };
-    if query.len() > SHORT_BYTES {
-        fetch(AHEAD);
-        for &id in ids {
-            fetch(1);
-            let distance = index.metric.distance(query, index.store.record(id));
-            found(Near::new(distance, id));
-        }
-        return;
-    }
-    fetch(AHEAD_SHORT);
-    let mut distances = [0.0; BATCH];
-    for ids in ids.chunks(BATCH) {
-        for (distance, &id) in index.distances(query, ids, &mut distances).iter().zip(ids) {
-            found(Near::new(*distance, id));
-        }
-        fetch(ids.len());
-    }
+/// The nodes of an index, compared with a query.
+struct Compared<'i> {
+    index: &'i Index,
+    query: &'i [u8],
 }
 
-/// Prefetches the lines of a vector.
-#[inline]
-fn prefetch_record(index: &Index, id: u32) {
-    const LINE: usize = 64;
-    const LINES_MAX: usize = 16;
-    let record = index.store.record(id);
-    let start = record.as_ptr().addr();
-    for line in 0..record.len().div_ceil(LINE).min(LINES_MAX) {
-        prefetch(start + line * LINE);
+impl Nodes for Compared<'_> {
+    #[inline]
+    fn links(&self, id: u32, level: usize) -> &[u32] {
+        self.index.store.links(id, level)
+    }
+
+    #[inline]
+    fn prefetch_links(&self, id: u32, level: usize) {
+        self.index.store.prefetch_links(id, level);
+    }
+
+    #[inline]
+    fn record(&self, id: u32) -> &[u8] {
+        self.index.store.record(id)
+    }
+
+    #[inline]
+    fn record_bytes(&self) -> usize {
+        self.query.len()
+    }
+
+    #[inline]
+    fn distance(&self, id: u32) -> f32 {
+        let record = self.index.store.record(id);
+        self.index.metric.distance(self.query, record)
+    }
+
+    #[inline]
+    fn distances<'d>(&self, ids: &[u32], distances: &'d mut [f32; BATCH]) -> &'d [f32] {
+        self.index.distances(self.query, ids, distances)
     }
 }
 
@@ -250,12 +162,13 @@ impl Descent {
         if self.started && self.version != index.version {
             let (level, version) = (self.level, self.version);
             scratch
+                .walk
                 .pool
                 .revise(|near| revised(index, query, level, version, near));
         }
         self.version = index.version;
-        scratch.visited.make_room(index.store.slots());
-        if self.started && !scratch.pool.sorted().is_empty() {
+        scratch.walk.visited.make_room(index.store.slots());
+        if self.started && !scratch.walk.pool.sorted().is_empty() {
             return true;
         }
         if index.entry == NONE {
@@ -263,11 +176,11 @@ impl Descent {
         }
         self.started = true;
         self.level = index.max_level;
-        scratch.pool.reset(ef(self.level));
+        scratch.walk.pool.reset(ef(self.level));
         let distance = index
             .metric
             .distance(query, index.store.record(index.entry));
-        scratch.pool.offer(Near::new(distance, index.entry), 1);
+        scratch.walk.pool.offer(Near::new(distance, index.entry), 1);
         scratch.revisit(index);
         true
     }
@@ -275,11 +188,7 @@ impl Descent {
     /// Goes a level down, from the nodes found so far.
     pub(super) fn down(&mut self, index: &Index, scratch: &mut Scratch, ef: usize) {
         self.level -= 1;
-        let found: Vec<Near> = scratch.pool.sorted().to_vec();
-        scratch.pool.reset(ef);
-        for near in found {
-            scratch.pool.offer(Near::new(near.distance(), near.id()), 1);
-        }
+        scratch.walk.pool.restart(ef);
         scratch.revisit(index);
     }
 }
@@ -386,12 +295,12 @@ impl Search {
 
     fn begin_heaps(&mut self, index: &Index, filter: &mut Passes<'_>) {
         self.heaps_begun = true;
-        self.scratch.queues.reset(self.ef);
-        for &near in self.scratch.pool.sorted() {
-            self.scratch.queues.add_candidate(near);
+        self.scratch.walk.queues.reset(self.ef);
+        for &near in self.scratch.walk.pool.sorted() {
+            self.scratch.walk.queues.add_candidate(near);
             let payload = index.store.payload(near.id());
             if self.filter_ef.is_none() || filter(payload, &mut 0) {
-                self.scratch.queues.add_result(near);
+                self.scratch.walk.queues.add_result(near);
             }
         }
     }
@@ -402,10 +311,10 @@ impl Search {
             return;
         }
         self.descent.version = index.version;
-        self.scratch.visited.make_room(index.store.slots());
+        self.scratch.walk.visited.make_room(index.store.slots());
         let (query, filtered) = (self.query.record(), self.filter_ef.is_some());
         let now = |near| revised(index, query, 0, version, near);
-        self.scratch.queues.revise(now, |near| {
+        self.scratch.walk.queues.revise(now, |near| {
             // A number may have passed to another element.
             let again = filtered && index.store.is_live(near.id());
             let asked = again && index.is_newer(near.id(), version);
@@ -426,7 +335,7 @@ impl Search {
     ) -> Progress {
         let query = self.query.record();
         while *budget > 0 {
-            let queues = &mut self.scratch.queues;
+            let queues = &mut self.scratch.walk.queues;
             if let Some(near) = self.pending.pop() {
                 if queues.admits(near) {
                     queues.add_candidate(near);
@@ -438,15 +347,16 @@ impl Search {
                 }
                 continue;
             }
-            if self.expanded > 0 && self.scratch.has_met_all(index, 0) {
+            let met = self.scratch.walk.visited.len();
+            if self.expanded > 0 && met >= self.scratch.nodes_of(index, 0) {
                 return Progress::Done;
             }
             if self.filter_ef.is_some_and(|most| self.expanded >= most) {
                 return Progress::Done;
             }
-            let Scratch {
+            let Walk {
                 visited, queues, ..
-            } = &mut self.scratch;
+            } = &mut self.scratch.walk;
             let Some(id) = queues.expand() else {
                 return Progress::Done;
             };
@@ -457,7 +367,7 @@ impl Search {
             *budget = budget.saturating_sub(fresh.len().max(1));
             let pending = &mut self.pending;
             let is_filtered = self.filter_ef.is_some();
-            compare_all(index, query, fresh, |near| {
+            compare_all(&Compared { index, query }, fresh, |near| {
                 if is_filtered {
                     pending.push(near);
                 } else if queues.admits(near) {
@@ -474,9 +384,9 @@ impl Search {
     /// step.
     pub fn results(&self, index: &Index) -> Vec<Found> {
         let near = match (self.heaps, self.heaps_begun) {
-            (true, true) => self.scratch.queues.sorted(),
+            (true, true) => self.scratch.walk.queues.sorted(),
             (true, false) => Vec::new(),
-            (false, _) if self.descent.level == 0 => self.scratch.pool.sorted().to_vec(),
+            (false, _) if self.descent.level == 0 => self.scratch.walk.pool.sorted().to_vec(),
             (false, _) => Vec::new(),
         };
         found(index, self.descent.version, &near)
