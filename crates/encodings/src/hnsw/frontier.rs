@@ -19,6 +19,7 @@ use std::collections::BinaryHeap;
 pub struct Near(u64);
 
 impl Near {
+    /// A node at a distance, still to be expanded.
     #[inline]
     pub fn new(distance: f32, id: u32) -> Near {
         let bits = distance.to_bits();
@@ -27,11 +28,13 @@ impl Near {
         Near(u64::from(ordered) << 32 | u64::from(id) << 1)
     }
 
+    /// The node's number, below 2^31.
     #[inline]
     pub fn id(self) -> u32 {
         (self.0 as u32) >> 1
     }
 
+    /// Its distance.
     #[inline]
     pub fn distance(self) -> f32 {
         let ordered = (self.0 >> 32) as u32;

@@ -31,9 +31,9 @@ mod remove;
 mod search;
 mod select;
 mod store;
-mod walk;
 #[cfg(test)]
 mod tests;
+mod walk;
 
 pub use frontier::Near;
 pub use index::Index;

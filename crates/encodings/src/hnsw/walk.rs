@@ -35,11 +35,15 @@ const LIMIT_PER_BEAM: usize = 16;
 
 /// A graph whose nodes are compared with one target.
 pub trait Nodes {
+    /// The links of a node at a level that it reaches.
     fn links(&self, id: u32, level: usize) -> &[u32];
+    /// Brings the links of a node into the processor's caches.
     fn prefetch_links(&self, id: u32, level: usize);
     /// The bytes that a comparison reads.
     fn record(&self, id: u32) -> &[u8];
+    /// How many these are.
     fn record_bytes(&self) -> usize;
+    /// The distance of a node from the target.
     fn distance(&self, id: u32) -> f32;
     /// The same of at most [`BATCH`] nodes, for less.
     fn distances<'d>(&self, ids: &[u32], distances: &'d mut [f32; BATCH]) -> &'d [f32];

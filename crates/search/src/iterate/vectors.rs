@@ -214,10 +214,8 @@ impl<'i> Builder<'i, '_> {
         let counts = |id: u32| Search::counts(among, id);
         let Some(filter) = &query.filter else {
             if vectors.has_graph() {
-                let near = match among {
-                    None => vectors.near(target, ef, |_| true),
-                    Some(_) => vectors.near(target, ef, counts),
-                };
+                let condition = among.map(|_| &counts as &dyn Fn(u32) -> bool);
+                let near = vectors.near(target, ef, condition);
                 near.into_iter().for_each(|near| nearest.put(near));
             } else {
                 let all = vectors.all(target).filter(|near| counts(near.document));
@@ -245,7 +243,7 @@ impl<'i> Builder<'i, '_> {
                 bits[*id as usize / 64] |= 1 << (id % 64);
             }
             let passes = |id: u32| bits[id as usize / 64] >> (id % 64) & 1 == 1;
-            let near = vectors.near(target, ef, passes);
+            let near = vectors.near(target, ef, Some(&passes));
             near.into_iter().for_each(|near| nearest.put(near));
         }
         // From the start again, for the scores of those that are found: they were counted.

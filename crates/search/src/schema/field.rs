@@ -236,6 +236,17 @@ pub enum Metric {
 }
 
 impl Metric {
+    /// The metric by which a graph links vectors. Inner products are no distances (a vector is not
+    /// the nearest to itself): the Euclidean one takes their place.
+    pub(crate) fn linking(self) -> Metric {
+        match self {
+            Metric::InnerProduct => Metric::L2,
+            metric => metric,
+        }
+    }
+}
+
+impl Metric {
     /// As FT.CREATE names it.
     pub fn name(self) -> &'static str {
         match self {

@@ -91,6 +91,17 @@ fn doubles(row: &[u8]) -> impl Iterator<Item = f64> {
     words.iter().map(|bytes| f64::from_le_bytes(*bytes))
 }
 
+/// Elements of a floating type as floats; returns the sum of the squares of what they were.
+pub(super) fn as_floats(element: Element, row: &[u8], out: &mut Vec<f32>) -> f64 {
+    if element == Element::Float64 {
+        out.clear();
+        out.extend(doubles(row).map(|x| x as f32));
+        return doubles(row).map(|x| x * x).sum();
+    }
+    floats(element, row, out);
+    out.iter().map(|x| f64::from(*x) * f64::from(*x)).sum()
+}
+
 fn integers(element: Element, row: &[u8]) -> impl Iterator<Item = i32> {
     row.iter().map(move |byte| match element {
         Element::Int8 => i32::from(*byte as i8),

@@ -13,11 +13,12 @@
 //!
 //! A row that is removed leaves no mark: its neighbours are linked among themselves.
 //!
-//! Cost: a search, O(ef x M) distances in practice; an insertion, a search and some M^2 distances;
-//! 4 x (2M + 1) bytes a row.
+//! Distances are those of codes while these are in use (`codes`), else of rows: any will do to link
+//! near rows. Searches: `walk`.
+//!
+//! Cost: an insertion, a search and some M^2 distances; 4 x (2M + 1) bytes a row.
 
 use std::cmp::Reverse;
-use std::collections::BinaryHeap;
 
 use ahash::RandomState;
 use hashbrown::HashMap;
@@ -29,11 +30,8 @@ use russet_encodings::prefetch::prefetch;
 /// Rows of a chunk of links.
 const CHUNK_ROWS: usize = 256;
 
-/// So many rows before one is measured, it is prefetched.
-const AHEAD: usize = 5;
-
-/// Room is made for so many of the nearest rows at first.
-const ROOM: usize = 256;
+/// The rank of the row whose distance is noted, so that a few equal rows do not count.
+const GAP_RANK: usize = 9;
 
 /// The highest level.
 const LEVEL_MAX: usize = 24;
@@ -51,23 +49,6 @@ pub(super) struct Graph {
     random: u64,
 }
 
-/// Rows that a search has seen, as bits.
-struct Seen(Vec<u64>);
-
-impl Seen {
-    fn new(rows: &Rows) -> Seen {
-        Seen(vec![0; (rows.end() as usize).div_ceil(64)])
-    }
-
-    /// Marks a row; false: it was marked.
-    fn mark(&mut self, row: u32) -> bool {
-        let (word, bit) = (&mut self.0[row as usize / 64], 1 << (row % 64));
-        let is_new = *word & bit == 0;
-        *word |= bit;
-        is_new
-    }
-}
-
 impl Graph {
     pub(super) fn new(m: usize, ef_construction: usize) -> Graph {
         Graph {
@@ -79,6 +60,15 @@ impl Graph {
             present: Vec::new(),
             random: 0x9e37_79b9_7f4a_7c15,
         }
+    }
+
+    /// The row at which walks begin, and its level.
+    pub(super) fn entry(&self) -> Option<(u32, usize)> {
+        self.entry.map(|entry| (entry, self.level(entry)))
+    }
+
+    pub(super) fn ef_construction(&self) -> usize {
+        self.ef_construction
     }
 
     fn links_max(&self, level: usize) -> usize {
@@ -97,7 +87,8 @@ impl Graph {
         )
     }
 
-    fn links(&self, row: u32, level: usize) -> &[u32] {
+    #[inline]
+    pub(super) fn links(&self, row: u32, level: usize) -> &[u32] {
         if level > 0 {
             return self.above.get(&row).map_or(&[], |lists| &lists[level - 1]);
         }
@@ -108,7 +99,7 @@ impl Graph {
 
     /// Brings the links of a row that is probably walked from next into the processor's caches.
     #[inline]
-    fn prefetch_links(&self, row: u32) {
+    pub(super) fn prefetch_links(&self, row: u32) {
         let (chunk, at) = self.place(row);
         let begin = (&raw const self.links[chunk][at]).addr();
         prefetch(begin);
@@ -146,141 +137,6 @@ impl Graph {
         let drawn = self.random.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 11;
         let share = (drawn as f64 + 1.0) / (1u64 << 53) as f64;
         ((-share.ln() / (self.m as f64).ln()) as usize).min(LEVEL_MAX)
-    }
-
-    /// The row of a level that greedy steps from one lead to.
-    fn descend(&self, measure: &impl Fn(u32) -> f64, mut at: Near, from: usize, to: usize) -> Near {
-        for level in (to + 1..=from).rev() {
-            loop {
-                let links = self.links(at.document, level).iter();
-                let near = links.map(|row| Near::new(*row, measure(*row)));
-                match near.min() {
-                    Some(nearest) if nearest < at => at = nearest,
-                    _ => break,
-                }
-            }
-        }
-        at
-    }
-
-    /// The entry, with its distance.
-    fn start(&self, measure: &impl Fn(u32) -> f64) -> Option<(Near, usize)> {
-        let entry = self.entry?;
-        let near = Near::new(entry, measure(entry));
-        Some((near, self.level(entry)))
-    }
-
-    /// The nearest rows of a level, at most `ef`, ascending; those that do not pass are walked
-    /// over.
-    fn search_level(
-        &self,
-        rows: &Rows,
-        measure: &impl Fn(u32) -> f64,
-        start: Near,
-        ef: usize,
-        level: usize,
-        passes: &impl Fn(u32) -> bool,
-    ) -> Vec<Near> {
-        let mut seen = Seen::new(rows);
-        seen.mark(start.document);
-        let mut open = BinaryHeap::with_capacity(ef.min(ROOM) * 4);
-        open.push(Reverse(start));
-        let mut found = BinaryHeap::with_capacity(ef.min(ROOM) + 1);
-        let mut fresh = Vec::with_capacity(self.links_max(level));
-        if passes(start.document) {
-            found.push(start);
-        }
-        while let Some(Reverse(at)) = open.pop() {
-            if found.len() >= ef && found.peek().is_some_and(|worst| at > *worst) {
-                break;
-            }
-            fresh.clear();
-            let links = self.links(at.document, level).iter().copied();
-            fresh.extend(links.filter(|row| seen.mark(*row)));
-            fresh.iter().take(AHEAD).for_each(|row| rows.prefetch(*row));
-            for (n, row) in fresh.iter().copied().enumerate() {
-                if let Some(later) = fresh.get(n + AHEAD) {
-                    rows.prefetch(*later);
-                }
-                let near = Near::new(row, measure(row));
-                if found.len() >= ef && found.peek().is_some_and(|worst| near >= *worst) {
-                    continue;
-                }
-                if open.peek().is_none_or(|Reverse(next)| near < *next) {
-                    self.prefetch_links(row);
-                }
-                open.push(Reverse(near));
-                if passes(row) {
-                    found.push(near);
-                    if found.len() > ef {
-                        found.pop();
-                    }
-                }
-            }
-        }
-        found.into_sorted_vec()
-    }
-
-    /// The nearest rows that pass, at most `ef`, ascending.
-    pub(super) fn search(
-        &self,
-        rows: &Rows,
-        target: &[u8],
-        ef: usize,
-        passes: &impl Fn(u32) -> bool,
-    ) -> Vec<Near> {
-        let measure = &|row| rows.rough_distance(target, rows.get(row));
-        let Some((start, level)) = self.start(measure) else {
-            return Vec::new();
-        };
-        let start = self.descend(measure, start, level, 0);
-        let mut found = self.search_level(rows, measure, start, ef, 0, passes);
-        for near in &mut found {
-            near.distance = rows.distance(target, rows.get(near.document));
-        }
-        found.sort_unstable();
-        found
-    }
-
-    /// The rows within a radius. The walk goes on as long as rows are within `radius` and a share
-    /// of it, `epsilon`, more.
-    pub(super) fn within(
-        &self,
-        rows: &Rows,
-        target: &[u8],
-        radius: f64,
-        epsilon: f64,
-    ) -> Vec<Near> {
-        let measure = &|row| rows.distance(target, rows.get(row));
-        let Some((start, level)) = self.start(measure) else {
-            return Vec::new();
-        };
-        let start = self.descend(measure, start, level, 0);
-        let mut seen = Seen::new(rows);
-        seen.mark(start.document);
-        let mut open = BinaryHeap::from([Reverse(start)]);
-        let mut found = Vec::new();
-        // It shrinks to the radius as the walk comes nearer.
-        let mut reach = start.distance.max(radius);
-        while let Some(Reverse(at)) = open.pop() {
-            let far = reach * (1.0 + epsilon);
-            if at.distance > far {
-                break;
-            }
-            reach = reach.min(at.distance.max(radius));
-            if at.distance <= radius {
-                found.push(at);
-            }
-            for row in self.links(at.document, 0) {
-                if seen.mark(*row) {
-                    let near = Near::new(*row, measure(*row));
-                    if near.distance <= far {
-                        open.push(Reverse(near));
-                    }
-                }
-            }
-        }
-        found
     }
 
     /// Of candidates, ascending, those that no chosen one is nearer to than the target; then the
@@ -353,8 +209,8 @@ impl Graph {
         }
     }
 
-    /// Puts a row into the graph.
-    pub(super) fn insert(&mut self, rows: &Rows, row: u32) {
+    /// Puts a row into the graph. Returns the distance of one of the nearest to it.
+    pub(super) fn insert(&mut self, rows: &Rows, row: u32) -> Option<f64> {
         let stride = 2 * self.m + 1;
         while self.links.len() * CHUNK_ROWS <= row as usize {
             self.links.push(vec![0; CHUNK_ROWS * stride].into());
@@ -366,26 +222,25 @@ impl Graph {
         if level > 0 {
             self.above.insert(row, vec![Vec::new(); level]);
         }
-        let measure = &|other| rows.between(row, other);
-        let Some((start, top)) = self.start(measure) else {
+        let Some((_, top)) = self.entry() else {
             self.entry = Some(row);
-            return;
+            return None;
         };
-        let mut start = self.descend(measure, start, top, level);
-        for level in (0..=level.min(top)).rev() {
-            let ef = self.ef_construction;
-            let near = self.search_level(rows, measure, start, ef, level, &|_| true);
-            start = near.first().copied().unwrap_or(start);
-            for other in self.choose(rows, &near, self.m) {
-                self.link(rows, row, other, level);
+        let around = self.around(rows, row, level);
+        for (level, near) in &around {
+            for other in self.choose(rows, near, self.m) {
+                self.link(rows, row, other, *level);
             }
-            if self.links(row, level).is_empty() {
-                self.force_link(rows, row, &near, level);
+            if self.links(row, *level).is_empty() {
+                self.force_link(rows, row, near, *level);
             }
         }
         if level > top {
             self.entry = Some(row);
         }
+        let (_, near) = around.last()?;
+        let at = (near.len().checked_sub(1)?).min(GAP_RANK);
+        Some(near[at].distance)
     }
 
     /// Links a row that no other made room for, in place of the farthest link of the nearest row.

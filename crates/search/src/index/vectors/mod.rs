@@ -6,17 +6,21 @@
 //! |---|---|
 //! | `rows` | the bytes of rows |
 //! | `element` | rows as numbers: reading, lengths, distances |
-//! | `graph` | HNSW over rows |
+//! | `codes` | rows once more in 8 bits an element |
+//! | `graph` | HNSW over rows: its links |
+//! | `walk` | searches of a graph, by codes or by rows |
 //! | `near` | the nearest of several |
 //!
 //! Cost: FLAT asks every row, O(rows x dimensions); HNSW and what is searched as it: `graph`.
 
+mod codes;
 mod element;
 mod graph;
 mod near;
 mod rows;
 #[cfg(test)]
 mod tests;
+mod walk;
 
 pub(crate) use near::{Near, Nearest};
 
@@ -149,8 +153,10 @@ impl Vectors {
             }
             self.documents[row as usize] = document;
             self.next[row as usize] = std::mem::replace(&mut self.first[document as usize], row);
-            if let Some(graph) = &mut self.graph {
-                graph.insert(&self.rows, row);
+            if let Some(graph) = &mut self.graph
+                && let Some(gap) = graph.insert(&self.rows, row)
+            {
+                self.rows.note_gap(gap);
             }
         }
     }
@@ -186,14 +192,20 @@ impl Vectors {
         all.filter_map(|document| Some(Near::new(document, self.distance(document, target)?)))
     }
 
-    /// Documents near to a target that pass, by the graph: of `ef` rows that are walked over.
-    /// Without a graph none.
-    pub(crate) fn near(&self, target: &[u8], ef: usize, passes: impl Fn(u32) -> bool) -> Vec<Near> {
+    /// Documents near to a target that pass, if there is a condition, by the graph: of `ef` rows
+    /// that are walked over. Without a graph none.
+    pub(crate) fn near(
+        &self,
+        target: &[u8],
+        ef: usize,
+        passes: Option<&dyn Fn(u32) -> bool>,
+    ) -> Vec<Near> {
         let Some(graph) = &self.graph else {
             return Vec::new();
         };
-        let passes = |row: u32| passes(self.documents[row as usize]);
-        self.documents_of(graph.search(&self.rows, target, ef, &passes))
+        let of_row = passes.map(|passes| |row: u32| passes(self.documents[row as usize]));
+        let of_row = of_row.as_ref().map(|passes| passes as &dyn Fn(u32) -> bool);
+        self.documents_of(graph.search(&self.rows, target, ef, of_row))
     }
 
     /// Documents within a radius, by the graph. Without a graph none.

@@ -5,6 +5,7 @@
 //! Rows are kept as the elements that the field names; with COSINE, floating ones have length 1.
 //! Numbers of rows that are gone are used again.
 
+use super::codes::Codes;
 use super::element;
 use crate::schema::{self, Element, Metric};
 use russet_encodings::hnsw::{dot_f32, squared_distance_f32};
@@ -20,6 +21,7 @@ pub(crate) struct Rows {
     chunks: Vec<Box<[u8]>>,
     count: u32,
     free: Vec<u32>,
+    codes: Option<Codes>,
 }
 
 impl Rows {
@@ -30,6 +32,7 @@ impl Rows {
             chunks: Vec::new(),
             count: 0,
             free: Vec::new(),
+            codes: Codes::of_field(&options),
         }
     }
 
@@ -70,11 +73,42 @@ impl Rows {
         let (chunk, place) = (row as usize / CHUNK_ROWS, row as usize % CHUNK_ROWS);
         let at = place * self.row_bytes;
         self.chunks[chunk][at..at + self.row_bytes].copy_from_slice(bytes);
+        if let Some(codes) = &mut self.codes {
+            codes.put(row, bytes);
+        }
         row
     }
 
     pub(super) fn free(&mut self, row: u32) {
+        if let Some(mut codes) = self.codes.take() {
+            codes.free(self.get(row));
+            self.codes = Some(codes);
+        }
         self.free.push(row);
+    }
+
+    /// The codes of rows, if a graph is to be walked by them.
+    #[inline]
+    pub(super) fn codes(&self) -> Option<&Codes> {
+        self.codes.as_ref().filter(|codes| codes.are_used())
+    }
+
+    /// Takes note of the distance of a row that is near to a new one.
+    pub(super) fn note_gap(&mut self, gap: f64) {
+        let is_cosine = self.options.metric == Metric::Cosine;
+        if let Some(codes) = &mut self.codes {
+            // The square of the Euclidean distance, of rows of length 1.
+            codes.note_gap(if is_cosine { gap * 2.0 } else { gap });
+        }
+    }
+
+    /// The metric by which a graph links rows.
+    pub(super) fn linking(&self) -> Metric {
+        self.options.metric.linking()
+    }
+
+    pub(super) fn metric(&self) -> Metric {
+        self.options.metric
     }
 
     /// The distance of two rows' bytes. O(dimensions).
@@ -86,12 +120,7 @@ impl Rows {
     /// As [`Rows::distance`], by the widest instructions, whose last bits depend on the processor:
     /// for the walk of a graph, whose result is measured once more.
     #[inline]
-    pub(super) fn rough_distance(&self, a: &[u8], b: &[u8]) -> f64 {
-        self.rough(self.options.metric, a, b)
-    }
-
-    #[inline]
-    fn rough(&self, metric: Metric, a: &[u8], b: &[u8]) -> f64 {
+    pub(super) fn rough(&self, metric: Metric, a: &[u8], b: &[u8]) -> f64 {
         match (self.options.element, metric) {
             (Element::Float32, Metric::L2) => f64::from(squared_distance_f32(a, b)),
             (Element::Float32, _) => f64::from(1.0 - dot_f32(a, b)),
@@ -99,15 +128,13 @@ impl Rows {
         }
     }
 
-    /// The distance of two rows as a graph links them. Inner products are no distances (a row is
-    /// not the nearest to itself), so rows are linked by the Euclidean one then.
+    /// The distance of two rows as a graph links them.
     #[inline]
     pub(super) fn between(&self, a: u32, b: u32) -> f64 {
-        let metric = match self.options.metric {
-            Metric::InnerProduct => Metric::L2,
-            metric => metric,
-        };
-        self.rough(metric, self.get(a), self.get(b))
+        match self.codes() {
+            Some(codes) => f64::from(codes.distance(codes.linked(a), b)),
+            None => self.rough(self.linking(), self.get(a), self.get(b)),
+        }
     }
 
     /// Brings a row that is measured soon into the processor's caches.
@@ -124,6 +151,20 @@ impl Rows {
     }
 
     pub(super) fn bytes(&self) -> usize {
-        self.chunks.len() * CHUNK_ROWS * self.row_bytes + self.free.capacity() * 4
+        let codes = self.codes.as_ref().map_or(0, Codes::bytes);
+        self.chunks.len() * CHUNK_ROWS * self.row_bytes + self.free.capacity() * 4 + codes
+    }
+}
+
+#[cfg(test)]
+impl Rows {
+    /// Whether rows have codes, used or not.
+    pub(super) fn has_codes(&self) -> bool {
+        self.codes.is_some()
+    }
+
+    /// Gives up all codes.
+    pub(super) fn drop_codes(&mut self) {
+        self.codes = None;
     }
 }

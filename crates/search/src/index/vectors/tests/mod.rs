@@ -1,6 +1,8 @@
 //! Distances as the definitions have them; graphs against all distances, also after many
 //! removals.
 
+mod codes;
+
 use super::*;
 use crate::schema::{Algorithm, Element, Hnsw, Metric};
 
@@ -115,13 +117,13 @@ fn a_graph_finds_nearly_all_of_the_nearest_also_after_removals() {
             let target = vectors.target(target);
             let mut exact: Vec<Near> = vectors.all(&target).collect();
             exact.sort_unstable();
-            let near = vectors.near(&target, 60, |_| true);
+            let near = vectors.near(&target, 60, None);
             asked += 10;
             found += exact[..10]
                 .iter()
                 .filter(|near_one| near.contains(near_one))
                 .count();
-            let passing = vectors.near(&target, 60, |document| document % 2 == 1);
+            let passing = vectors.near(&target, 60, Some(&|document| document % 2 == 1));
             assert!(passing.iter().all(|near| near.document % 2 == 1));
         }
         assert!(found * 100 >= asked * 90, "{metric:?}: {found} of {asked}");
@@ -152,11 +154,11 @@ fn a_graph_of_few_rows_finds_all_of_them() {
     for round in 0..4 {
         for (id, row) in rows.iter().enumerate() {
             vectors.put(id as u32, row);
-            assert_eq!(vectors.near(row, 20, |_| true).len(), id + 1);
+            assert_eq!(vectors.near(row, 20, None).len(), id + 1);
         }
         for id in 0..12 {
             vectors.remove((id + round * 5) % 12);
-            assert_eq!(vectors.near(&rows[0], 20, |_| true).len(), 11 - id as usize);
+            assert_eq!(vectors.near(&rows[0], 20, None).len(), 11 - id as usize);
         }
     }
 }
