@@ -8,8 +8,9 @@
 //!     Nodes    links, records and distances, by numbers
 //!     Walk     the nodes met, the nearest of them, and which of these are still to be expanded
 //!
-//! Cost: of each expanded node its links are read and those not met before compared: O(M) distances.
-//! Links and records are fetched ahead. Memory: a bit for each node and 8 bytes for each result.
+//! Cost: of each expanded node its links are read and those not met before compared: O(M)
+//! distances. Links and records are fetched ahead. Memory: a bit for each node and 8 bytes for each
+//! result.
 
 use std::cell::RefCell;
 

@@ -48,8 +48,8 @@ const ROWS_MAX: usize = 1 << 31;
 const SQUARES: RangeInclusive<f64> = 1e-25..=1e30;
 
 /// The share of the square of a near row's distance that the square of an error may have. Up to
-/// this one, walks by codes find what walks over rows find, within 1 % of recall at an EF of 10; the
-/// order of inner products suffers sooner.
+/// this one, walks by codes find what walks over rows find, within 1 % of recall at an EF of 10;
+/// the order of inner products suffers sooner.
 const ERROR_MAX: f64 = 1e-3;
 const ERROR_MAX_OF_PRODUCTS: f64 = 3e-4;
 /// The least share that is counted.
@@ -72,7 +72,7 @@ pub(super) struct Code {
     error: Option<f64>,
 }
 
-/// What codes are compared with.
+/// A code that others are compared with.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Target<'c> {
     bytes: &'c [u8],
