@@ -2,8 +2,8 @@
 //! records of one size.
 //!
 //! `walk` reads nodes through [`Nodes`], so that the graph of a vector set and that of a search
-//! index share it. Nothing of it is kept in the graph: a [`Walk`] is the memory of one search, which
-//! the thread keeps for its next one.
+//! index share it. Nothing of it is kept in the graph: a [`Walk`] is the memory of one search,
+//! which the thread keeps for its next one.
 //!
 //!     Nodes    links, records and distances, by numbers
 //!     Walk     the nodes met, the nearest of them, and which of these are still to be expanded
