@@ -66,6 +66,7 @@ pub use clients::client::{Client, ClientFlags, ClientKind};
 pub use clients::ending::{EndReason, Ending};
 pub use clients::fieldsets::{Fieldset, Fieldsets};
 pub use clients::table::Clients;
+pub use cluster::Surveyed;
 pub use execution::debugging::DebugMode;
 pub use execution::gates::TO_STRANGERS;
 pub use execution::script::Program;

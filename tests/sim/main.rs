@@ -15,7 +15,7 @@
 //!
 //! # Simulation of replication
 //!
-//! `tests/sim` runs two to four whole servers in one thread (`server/node.rs`, feature `testing`).
+//! `tests/sim` runs two to four whole servers in one thread (`server/node`, feature `testing`).
 //! A node is a real loop, driven turn by turn without sleep at a time that is given
 //! (`run/by_hand.rs`); its clock is set by hand, a dialler in `server.connections` replaces name
 //! and network, and its sockets are pairs whose other ends the simulator holds: it delays, splits,

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use crate::hit::DocumentId;
-use crate::score::Scorer;
+use crate::score::{Scorer, Statistics};
 use crate::text::Language;
 
 /// How a query is asked.
@@ -35,6 +35,8 @@ pub struct Search {
     pub prefix_min: usize,
     /// BM25STD.TANH divides scores by it.
     pub tanh_factor: f64,
+    /// Of all shards, for their scores; `None`: this index has all documents.
+    pub statistics: Option<Arc<Statistics>>,
     /// FT.HYBRID: tags have no share in scores.
     pub is_hybrid: bool,
     /// Whether scores and expanded words are those of RediSearch 2.10, not of Redis 8.10.
@@ -68,6 +70,7 @@ impl Default for Search {
             expansions_max: 200,
             prefix_min: 2,
             tanh_factor: 4.0,
+            statistics: None,
             is_hybrid: false,
             is_2_10: false,
         }

@@ -5,7 +5,7 @@
 use super::reply::{format_name, reply_fields, reply_warnings};
 use super::row::{READS, SEARCHING, catch_up, readable, refusal, words};
 use super::settings::defaults;
-use super::shards;
+use super::shards::{self, statistics};
 use super::walk::{Asked, Question, Walk, work};
 use crate::server::search::Cursor;
 use crate::server::{Call, CommandResult, Spec};
@@ -15,6 +15,7 @@ use russet_command::{Arity, CommandError};
 use russet_resp::Reply;
 use russet_search::pipeline::{OutputRow, Pipeline};
 use russet_search::request::{AggregateRequest, CursorOptions, Format};
+use russet_search::schema::Schema;
 use russet_types::vector_set::Progress;
 
 const NOT_FOUND: CommandError = CommandError::Text("SEARCH_CURSOR_NOT_FOUND Cursor not found");
@@ -49,6 +50,11 @@ fn aggregate(call: &mut Call<'_>) -> CommandResult {
     let rows_max = call.server.config.search_max_aggregate_results;
     let request = parse(call, 3)?;
     let options = &request.options;
+    let text = call.args.at(2);
+    let tree = |schema: &Schema| options.query(text, schema);
+    if statistics::answer(call, options, false, tree)? {
+        return Ok(());
+    }
     let walk = match Walk::taken(call) {
         Some(walk) => walk,
         None if call.is_of_many_shards()? => {

@@ -5,7 +5,7 @@
 use super::reply::{format_name, reply_explanation, reply_fields};
 use super::row::{READS, SEARCHING, catch_up, readable, refusal, words};
 use super::settings::defaults;
-use super::shards::{self, Merged};
+use super::shards::{self, Merged, statistics};
 use super::walk::{Asked, Question, Walk, work};
 use crate::server::{Call, CommandResult, Spec};
 use russet_base::clock;
@@ -19,6 +19,7 @@ use russet_search::index::Index;
 use russet_search::pipeline::shards::ShardRow;
 use russet_search::pipeline::{OutputRow, Pipeline};
 use russet_search::request::{Format, SearchRequest};
+use russet_search::schema::Schema;
 
 /// The words of options begin here.
 const OPTIONS_AT: usize = 3;
@@ -40,6 +41,11 @@ fn search(call: &mut Call<'_>) -> CommandResult {
     let began = clock::cycles();
     catch_up(call)?;
     let request = parse(call, OPTIONS_AT)?;
+    let text = call.args.at(2);
+    let tree = |schema: &Schema| request.query(text, schema);
+    if statistics::answer(call, &request.options, false, tree)? {
+        return Ok(());
+    }
     let walk = match Walk::taken(call) {
         Some(walk) => walk,
         None if call.is_of_many_shards()? => {
@@ -118,9 +124,7 @@ pub(super) fn begin(
         index: name,
         asked: Asked::Query(root),
         options: &request.options,
-        // A count alone needs no order.
-        scores: request.limit().count > 0
-            && (request.sort.is_none() || request.options.with_scores),
+        scores: request.needs_scores(),
         profiles,
     };
     let config = &call.server.config;

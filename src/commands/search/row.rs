@@ -3,6 +3,7 @@
 //! Indexes are no keys: who creates, changes or reads one needs read access to all keys with its
 //! prefixes.
 
+use super::shards::statistics;
 use crate::server::Call;
 use crate::server::search::Held;
 use russet_command::{Category, CommandError, Flags};
@@ -30,7 +31,10 @@ pub(super) fn refusal(error: &SearchError) -> CommandError {
 
 /// The arguments from one on, as the parsers take them.
 pub(super) fn words<'a>(call: &Call<'a>, from: usize) -> Vec<&'a [u8]> {
-    call.args.from(from).to_vec()
+    let mut words = call.args.from(from).to_vec();
+    let own = words.len().saturating_sub(statistics::extra_words(call));
+    words.truncate(own);
+    words
 }
 
 /// Makes sure that indexes are what the keys are now.

@@ -92,6 +92,8 @@ mod lost;
 mod start;
 mod surveys;
 
+pub use surveys::Surveyed;
+
 pub(in crate::server) use start::{Begun, bus_port_of, fault};
 
 use std::net::IpAddr;

@@ -51,6 +51,18 @@ fn refusal(error: Unanswered) -> CommandError {
     }
 }
 
+/// How far a question to all shards is.
+pub enum Surveyed {
+    /// It is to be asked, or asked anew, as slots have moved; until then it must be answered.
+    NotYet { until_ms: u64 },
+    Complete {
+        answers: Vec<Vec<u8>>,
+        until_ms: u64,
+        /// Kept by the asker with its question.
+        kept: Vec<u8>,
+    },
+}
+
 impl Call<'_> {
     /// Whether this is a node of a cluster, of which a command may ask the other shards.
     pub fn is_in_cluster(&self) -> bool {
@@ -97,7 +109,7 @@ impl Call<'_> {
             slots: Vec::new(),
         });
         let until_ms = self.server.now.mono_ms + SURVEY_MS;
-        let are_asked = self.ask(shards.collect(), self.args, until_ms)?;
+        let are_asked = self.ask(shards.collect(), self.args, until_ms, Vec::new())?;
         Ok((!are_asked).then(Vec::new))
     }
 
@@ -113,29 +125,65 @@ impl Call<'_> {
         words: Args<'_>,
         wait_ms: u64,
     ) -> Result<Option<Vec<Vec<u8>>>, CommandError> {
-        let now_ms = self.server.now.mono_ms;
-        let mut until_ms = now_ms + wait_ms;
-        if let Some(Complete {
-            answers,
-            until_ms: its_end_ms,
-        }) = self.take_answers()?
-        {
-            let is_other = |answer: &Vec<u8>| answer == OTHER_SLOTS;
-            if !answers.iter().any(is_other) {
-                return Ok(Some(answers));
-            }
-            until_ms = its_end_ms;
-            if until_ms <= now_ms {
-                return Err(CommandError::Text(MOVING));
+        match self.answers_of_all(wait_ms)? {
+            Surveyed::Complete { answers, .. } => Ok(Some(answers)),
+            Surveyed::NotYet { until_ms } => {
+                self.ask_all(words, until_ms, Vec::new())?;
+                Ok(None)
             }
         }
-        let reads_here = self.client.flags.contains(ClientFlags::READS_HERE);
-        let Some(driver) = &self.server.cluster else {
-            return Ok(Some(Vec::new()));
+    }
+
+    /// The answers of all shards to the question of [`Call::ask_all`] for which the command runs
+    /// again, in the order of their nodes' ids.
+    ///
+    /// # Errors
+    ///
+    /// Where a shard has not answered in time, or answers with an error.
+    pub fn answers_of_all(&mut self, wait_ms: u64) -> Result<Surveyed, CommandError> {
+        let now_ms = self.server.now.mono_ms;
+        let Some(complete) = self.take_answers()? else {
+            let until_ms = now_ms + wait_ms;
+            return Ok(Surveyed::NotYet { until_ms });
         };
-        let shards = driver.core.shards(reads_here).map_err(refusal)?;
-        self.ask(shards, words, until_ms)?;
-        Ok(None)
+        let is_other = |answer: &Vec<u8>| answer == OTHER_SLOTS;
+        if !complete.answers.iter().any(is_other) {
+            let Complete {
+                answers,
+                until_ms,
+                kept,
+            } = complete;
+            return Ok(Surveyed::Complete {
+                answers,
+                until_ms,
+                kept,
+            });
+        }
+        let until_ms = complete.until_ms;
+        if until_ms <= now_ms {
+            return Err(CommandError::Text(MOVING));
+        }
+        Ok(Surveyed::NotYet { until_ms })
+    }
+
+    /// Asks all shards, this one among them; the client is blocked until the command runs again.
+    /// `kept` comes with their answers.
+    ///
+    /// # Errors
+    ///
+    /// Where a shard cannot be asked.
+    pub fn ask_all(
+        &mut self,
+        words: Args<'_>,
+        until_ms: u64,
+        kept: Vec<u8>,
+    ) -> Result<(), CommandError> {
+        let reads_here = self.client.flags.contains(ClientFlags::READS_HERE);
+        let core = self.server.cluster.as_deref().map(|driver| &driver.core);
+        let core = core.ok_or(CommandError::Text(NO_OWNER))?;
+        let shards = core.shards(reads_here).map_err(refusal)?;
+        self.ask(shards, words, until_ms, kept)?;
+        Ok(())
     }
 
     /// Has the other primaries with slots make a change of definitions first. `true`: all have made
@@ -186,6 +234,7 @@ impl Call<'_> {
         shards: Vec<Shard>,
         words: Args<'_>,
         until_ms: u64,
+        kept: Vec<u8>,
     ) -> Result<bool, CommandError> {
         if shards.is_empty() {
             return Ok(false);
@@ -198,7 +247,9 @@ impl Call<'_> {
             return Ok(false);
         };
         let nodes = shards.iter().map(|shard| shard.node).collect();
-        let number = driver.surveys.begin(client, nodes, (now_ms, until_ms));
+        let number = driver
+            .surveys
+            .begin(client, nodes, (now_ms, until_ms), kept);
         let number = number.ok_or(CommandError::Text(BUSY))?;
         // A change that was made is not made again.
         let flags = self.server.table.row(self.row).spec.flags;

@@ -5,16 +5,17 @@
 use super::analysis::Tallies;
 use super::counted::{Counted, PartProfile};
 use super::positions::Nearness;
+use super::statistics::Numbers;
 use super::{Cursor, Ids, Intersection, Role, Union, WordCursor};
 use crate::index::{Bounds, Index, Part, shapes};
 use crate::query::{Fields, Kind, Node, QueryError, Range, Relation};
 use crate::schema::FieldKind;
-use crate::score::Scoring;
+use crate::score::{Scoring, WORDS};
 use crate::search::Search;
 use russet_base::clock;
 
 /// Numbers of a leaf of RediSearch's tree that has not been split yet.
-const LEAF_MAX: usize = 16;
+pub(super) const LEAF_MAX: usize = 16;
 
 /// Makes cursors of the parts of one query.
 pub(super) struct Builder<'i, 's> {
@@ -31,6 +32,8 @@ pub(super) struct Builder<'i, 's> {
     pub(super) estimates: bool,
     /// The tallies of nodes, if the query is analysed.
     pub(super) tallies: Option<Tallies>,
+    /// The numbers of nodes, if there are statistics of all shards.
+    pub(super) numbers: Numbers,
 }
 
 pub(super) type Built<'i> = Result<Cursor<'i>, QueryError>;
@@ -46,6 +49,7 @@ impl<'i, 's> Builder<'i, 's> {
             keeps_found: false,
             estimates: false,
             tallies: None,
+            numbers: Numbers::default(),
         }
     }
 
@@ -101,7 +105,10 @@ impl<'i, 's> Builder<'i, 's> {
                 }
                 let mut built = Vec::with_capacity(parts.len());
                 for part in parts {
-                    built.push(self.build(part)?);
+                    let its = self.build(part)?;
+                    if !matches!(its, Cursor::Empty) || self.is_elsewhere(part) {
+                        built.push(its);
+                    }
                 }
                 Ok(union(built, node.weight))
             }
@@ -148,15 +155,24 @@ impl<'i, 's> Builder<'i, 's> {
         match self.index.terms().held(text) {
             Some(term) => {
                 let mut word = WordCursor::new(term, fields, node.weight, positions);
-                word.idf = self.scoring.idf(word.documents() as u64);
+                word.idf = self.idf_of(&word);
                 Cursor::Word(word)
             }
             None => Cursor::Empty,
         }
     }
 
+    /// How much a word says of a document.
+    pub(super) fn idf_of(&self, word: &WordCursor<'_>) -> f64 {
+        let own = word.documents() as u64;
+        self.scoring.idf(self.documents_with(WORDS, word.text, own))
+    }
+
     /// The cursor of a whole query; INKEYS is one more part of it.
     pub(super) fn build_root(&mut self, root: &Node) -> Built<'i> {
+        if self.search.statistics.is_some() {
+            self.numbers = Numbers::of(root);
+        }
         let Some(keys) = &self.search.in_keys else {
             return self.build(root);
         };
@@ -172,7 +188,8 @@ impl<'i, 's> Builder<'i, 's> {
                 Cursor::Empty => Cursor::Empty,
                 other => {
                     let parts = vec![keys, other];
-                    Cursor::Intersection(Box::new(Intersection::new(parts, None, 1.0)))
+                    let order = self.order(true, std::iter::once(root));
+                    Cursor::Intersection(Box::new(Intersection::new(parts, order, None, 1.0)))
                 }
             }
         };
@@ -195,6 +212,7 @@ impl<'i, 's> Builder<'i, 's> {
         if let ([part], None) = (parts, &first) {
             return self.build(part);
         }
+        let order = self.order(first.is_some(), parts.iter());
         let mut built = Vec::with_capacity(parts.len() + 1);
         built.extend(first);
         for part in parts {
@@ -217,6 +235,7 @@ impl<'i, 's> Builder<'i, 's> {
         let nearness = nearness.filter(|_| self.index.schema().has_offsets);
         Ok(Cursor::Intersection(Box::new(Intersection::new(
             built,
+            order,
             nearness,
             node.weight,
         ))))
@@ -231,7 +250,8 @@ impl<'i, 's> Builder<'i, 's> {
         };
         let mut built = Vec::with_capacity(values.len());
         for value in values {
-            self.tag(tags, !options.is_case_sensitive, value, &mut built);
+            let folds = !options.is_case_sensitive;
+            self.tag((place, tags), folds, value, &mut built);
         }
         let is_hybrid = self.search.is_hybrid;
         let weight = if is_hybrid { 0.0 } else { node.weight };
@@ -254,12 +274,7 @@ impl<'i, 's> Builder<'i, 's> {
         let Some((_, Part::Numbers(numbers))) = self.index.part(field) else {
             return Cursor::Empty;
         };
-        let bounds = Bounds {
-            min: range.min,
-            max: range.max,
-            with_min: range.with_min,
-            with_max: range.with_max,
-        };
+        let bounds = Bounds::from(range);
         let count = numbers.count(bounds);
         if count == 0 {
             return Cursor::Empty;
@@ -302,9 +317,19 @@ impl<'i, 's> Builder<'i, 's> {
     }
 }
 
-/// Any of some parts; those that match nothing are left out, and one that is left is it.
+impl From<Range> for Bounds {
+    fn from(range: Range) -> Bounds {
+        Bounds {
+            min: range.min,
+            max: range.max,
+            with_min: range.with_min,
+            with_max: range.with_max,
+        }
+    }
+}
+
+/// Any of some parts that match something; a single one is it.
 pub(super) fn union(mut parts: Vec<Cursor<'_>>, weight: f64) -> Cursor<'_> {
-    parts.retain(|part| !matches!(part, Cursor::Empty));
     match parts.len() {
         0 => Cursor::Empty,
         1 => parts.remove(0),

@@ -12,6 +12,7 @@ use std::sync::OnceLock;
 
 use super::build::{Builder, Built, expansion};
 use super::counted::PartProfile;
+use super::statistics::space_of;
 use super::{Cursor, Ids, Role, WordCursor};
 use crate::index::{Pair, TagEntry, Tags, Term, pairs_of, to_successor};
 use crate::query::{Fields, Kind, Node, QueryError, unescaped};
@@ -210,7 +211,7 @@ impl<'i> Builder<'i, '_> {
     fn of_term(&self, term: &'i Term, fields: u128) -> Option<Cursor<'i>> {
         let positions = self.index.schema().has_offsets;
         let mut word = WordCursor::new(term, fields, 1.0, positions);
-        word.idf = self.scoring.idf(word.documents() as u64);
+        word.idf = self.idf_of(&word);
         (word.id() != super::END).then(|| {
             let word = Cursor::Word(word);
             self.counted(word, |_| PartProfile::of_word(&term.text))
@@ -292,19 +293,21 @@ impl<'i> Builder<'i, '_> {
         }
     }
 
-    fn of_tag(&self, tag: &'i TagEntry) -> Cursor<'i> {
+    fn of_tag(&self, field: usize, tag: &'i TagEntry) -> Cursor<'i> {
+        let own = tag.documents.len();
+        let documents = self.documents_with(space_of(field), &tag.text, own);
         let role = Role::Tag {
             text: &tag.text,
-            idf: self.scoring.idf(tag.documents.len()),
+            idf: self.scoring.idf(documents),
         };
         let ids = Cursor::Ids(Ids::of_bitmap(&tag.documents, role, 1.0));
         self.counted(ids, PartProfile::of_tags)
     }
 
-    /// Adds the tags of a value, as one part.
+    /// Adds the tags of a value, as one part; `tags`: those of a field, with its place.
     pub(super) fn tag(
         &mut self,
-        tags: &'i Tags,
+        tags: (usize, &'i Tags),
         folds: bool,
         value: &Node,
         out: &mut Vec<Cursor<'i>>,
@@ -314,7 +317,12 @@ impl<'i> Builder<'i, '_> {
         out.extend(part.map(|part| self.tallied(value, part, began)));
     }
 
-    fn tag_part(&mut self, tags: &'i Tags, folds: bool, value: &Node) -> Option<Cursor<'i>> {
+    fn tag_part(
+        &mut self,
+        (field, tags): (usize, &'i Tags),
+        folds: bool,
+        value: &Node,
+    ) -> Option<Cursor<'i>> {
         let text = match &value.kind {
             Kind::Word(text) => unescaped(text),
             // Words that follow each other are one tag.
@@ -325,25 +333,35 @@ impl<'i> Builder<'i, '_> {
                 });
                 words.collect::<Vec<_>>().join(&b' ')
             }
-            _ => return self.tags_of(tags, folds, value),
+            _ => return self.tags_of((field, tags), folds, value),
         };
         let text = if folds { in_small_letters(&text) } else { text };
-        let tag = tags.find(text.trim_ascii())?;
-        Some(self.of_tag(tag))
+        let text = text.trim_ascii();
+        match tags.find(text) {
+            Some(tag) => Some(self.of_tag(field, tag)),
+            None => (self.tags_of_all(field, |its| its == text) > 0).then_some(Cursor::Empty),
+        }
     }
 
     /// The tags that an expression stands for, in order.
-    fn tags_of(&mut self, tags: &'i Tags, folds: bool, value: &Node) -> Option<Cursor<'i>> {
+    fn tags_of(
+        &mut self,
+        (field, tags): (usize, &'i Tags),
+        folds: bool,
+        value: &Node,
+    ) -> Option<Cursor<'i>> {
         let test = Test::of(value, self.search.prefix_min, folds)?;
         let mut found = tags.with_pairs(&test.pairs());
         found.retain(|tag| test.passes(&tag.text));
         found.sort_unstable_by(|a, b| a.text.cmp(&b.text));
         self.is_cut |= found.len() > self.search.expansions_max;
         found.truncate(self.search.expansions_max);
-        let mut parts: Vec<_> = found.into_iter().map(|tag| self.of_tag(tag)).collect();
-        match parts.len() {
+        let of_all = self.tags_of_all(field, |text| test.passes(text));
+        let parts = found.into_iter().map(|tag| self.of_tag(field, tag));
+        let mut parts: Vec<_> = parts.collect();
+        match parts.len().max(of_all) {
             0 => None,
-            1 => parts.pop(),
+            1 => Some(parts.pop().unwrap_or(Cursor::Empty)),
             _ => Some(expansion(parts, value.weight)),
         }
     }

@@ -18,13 +18,22 @@ pub(crate) struct Intersection<'i> {
 }
 
 impl<'i> Intersection<'i> {
+    /// `order`: the numbers of documents by which parts are ordered; `None`: their own.
     pub(crate) fn new(
         mut parts: Vec<Cursor<'i>>,
+        order: Option<Vec<u64>>,
         nearness: Option<Nearness>,
         weight: f64,
     ) -> Intersection<'i> {
         if nearness.is_none_or(|nearness| !nearness.in_order) {
-            parts.sort_by_key(Cursor::estimate);
+            match order {
+                None => parts.sort_by_key(Cursor::estimate),
+                Some(order) => {
+                    let mut ordered: Vec<_> = order.into_iter().zip(parts).collect();
+                    ordered.sort_by_key(|(documents, _)| *documents);
+                    parts = ordered.into_iter().map(|(_, part)| part).collect();
+                }
+            }
         }
         let by_estimate = |at: &usize| parts[*at].estimate();
         let lead = (0..parts.len()).min_by_key(by_estimate).unwrap_or(0);

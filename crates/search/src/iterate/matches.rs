@@ -102,7 +102,9 @@ impl Index {
         };
         if search.scores && search.scorer == Scorer::Bm25StdNorm {
             let mut hits: Vec<Hit> = matches.by_ref().collect();
+            let of_all = search.statistics.as_ref().and_then(|its| its.best);
             let best = hits.iter().map(|hit| hit.score).fold(0.0, f64::max);
+            let best = of_all.unwrap_or(best);
             for hit in hits.iter_mut().filter(|_| best > 0.0) {
                 hit.score /= best;
             }

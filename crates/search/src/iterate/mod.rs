@@ -15,6 +15,7 @@
 //! | `counted` | parts whose reads are counted |
 //! | `analysis` | a query that is run to see what its parts cost |
 //! | `build`, `expansions`, `near`, `vectors` | a query's tree as cursors |
+//! | `statistics` | the figures of a query at one shard, and at all |
 //! | `blocks` | documents and their scores by the block |
 //! | `matches` | the documents of a query with their scores |
 
@@ -29,6 +30,7 @@ mod intersect;
 mod matches;
 mod near;
 mod positions;
+mod statistics;
 #[cfg(test)]
 mod tests;
 mod union;

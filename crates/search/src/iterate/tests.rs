@@ -69,7 +69,7 @@ impl Shape {
                 Cursor::Ids(Ids::collected(parts, count, DOCUMENTS, Role::Plain, 1.0))
             }
             Shape::All(parts) => {
-                Cursor::Intersection(Box::new(Intersection::new(of(parts), None, 1.0)))
+                Cursor::Intersection(Box::new(Intersection::new(of(parts), None, None, 1.0)))
             }
             Shape::Any(parts) => Cursor::Union(Box::new(Union::new(of(parts), 1.0))),
             Shape::Not(part) => Cursor::not(all(), part.cursor(bits)),

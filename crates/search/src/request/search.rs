@@ -122,6 +122,11 @@ impl SearchRequest {
         Ok(request)
     }
 
+    /// Whether rows have scores: a count alone needs no order.
+    pub fn needs_scores(&self) -> bool {
+        self.limit().count > 0 && (self.sort.is_none() || self.options.with_scores)
+    }
+
     /// The rows of the reply: LIMIT, or the first ten.
     pub fn limit(&self) -> Limit {
         self.options.limit.unwrap_or(Limit {

@@ -15,8 +15,12 @@
 //! them.
 
 mod explain;
+mod statistics;
 #[cfg(test)]
 mod tests;
+
+pub use statistics::{BYTES_MAX, Statistics};
+pub(crate) use statistics::{PartCount, WORDS};
 
 use crate::hit::Explanation;
 use crate::index::Facts;
@@ -61,6 +65,11 @@ impl Scorer {
 
     pub fn name(self) -> &'static str {
         NAMES[self as usize].1
+    }
+
+    /// Whether scores depend on the documents and terms of the whole index.
+    pub fn uses_statistics(self) -> bool {
+        !matches!(self, Scorer::DisMax | Scorer::DocScore | Scorer::Hamming)
     }
 }
 
@@ -130,6 +139,10 @@ struct Leaf<'c> {
 
 impl Scoring {
     pub(crate) fn new(search: &Search, documents: usize, length_total: u64) -> Scoring {
+        let (documents, length_total) = match &search.statistics {
+            Some(of_all) => (of_all.documents, of_all.length),
+            None => (documents as u64, length_total),
+        };
         Scoring {
             scorer: search.scorer,
             documents: documents as f64,
@@ -432,7 +445,9 @@ impl Scoring {
 
     /// The factor of a term that `documents` hold, as the scorer has it.
     pub(crate) fn idf(&self, documents: u64) -> f64 {
-        let (n, all) = (documents as f64, self.documents);
+        let all = self.documents;
+        // Documents may have come after all shards were asked for theirs.
+        let n = f64::min(documents as f64, all);
         match self.scorer {
             Scorer::TfIdf | Scorer::TfIdfDocNorm | Scorer::Bm25 => {
                 (1.0 + (all + 1.0) / n.max(1.0)).log2().floor()

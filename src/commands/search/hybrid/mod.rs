@@ -13,7 +13,7 @@ use super::aggregate::{Reading, keep};
 use super::reply::{reply_fields, reply_warnings};
 use super::row::{READS, SEARCHING, catch_up, readable, refusal, words};
 use super::settings::defaults;
-use super::shards;
+use super::shards::{self, statistics};
 use super::walk::{Asked, Question, Walk, work};
 use crate::server::{Call, CommandResult, Spec};
 use russet_base::clock;
@@ -23,6 +23,7 @@ use russet_search::error::SearchError;
 use russet_search::pipeline::Pipeline;
 use russet_search::query::Node;
 use russet_search::request::{Arrange, Combine, CursorOptions, HybridRequest, Limit, Stage};
+use russet_search::schema::Schema;
 use sides::Sides;
 
 pub(super) const HYBRID: Spec = Spec {
@@ -43,6 +44,9 @@ fn hybrid(call: &mut Call<'_>) -> CommandResult {
     let began = clock::cycles();
     catch_up(call)?;
     let request = parse(call, 2)?;
+    if answer_statistics(call, &request)? {
+        return Ok(());
+    }
     let walk = match Walk::taken(call) {
         Some(walk) => walk,
         None if call.is_of_many_shards()? => {
@@ -94,6 +98,15 @@ pub(super) fn parse(call: &Call<'_>, from: usize) -> Result<HybridRequest, Comma
     let mut request = request.map_err(|error| refusal(&error))?;
     request.aggregate.options.is_strict = true;
     Ok(request)
+}
+
+/// Answers another node's question about the statistics of the query; `false`: it is none.
+pub(super) fn answer_statistics(
+    call: &mut Call<'_>,
+    request: &HybridRequest,
+) -> Result<bool, CommandError> {
+    let tree = |schema: &Schema| request.text_query(schema);
+    statistics::answer(call, &request.aggregate.options, true, tree)
 }
 
 /// The trees of the query and of the vector.

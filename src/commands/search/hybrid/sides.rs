@@ -135,7 +135,12 @@ impl Sides {
         if let Some(root) = self.vector.take() {
             if !(clock.is_late)() {
                 let began = clock::cycles();
-                let mut matches = index.matches(&root, search).map_err(wrong)?;
+                // Distances need no statistics of words.
+                let search = Search {
+                    statistics: None,
+                    ..search.clone()
+                };
+                let mut matches = index.matches(&root, &search).map_err(wrong)?;
                 vectors = matches.by_ref().collect::<Vec<_>>();
                 let found = vectors.len() as u64;
                 self.counted[1] = SideProfile {

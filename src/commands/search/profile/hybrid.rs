@@ -21,6 +21,9 @@ pub(super) fn profile(
 ) -> CommandResult {
     let request = hybrid::parse(call, from)?;
     let parsed = clock::cycles();
+    if hybrid::answer_statistics(call, &request)? {
+        return Ok(());
+    }
     let sides = hybrid::trees(call, &request)?;
     let (walk, profiles) = if !call.is_for_other_node() && call.is_of_many_shards()? {
         let Some((walk, profiles)) = shards::hybrid(call, &request, true)? else {

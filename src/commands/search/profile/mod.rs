@@ -13,7 +13,7 @@ mod hybrid;
 pub(super) use explain::{EXPLAIN, EXPLAINCLI};
 
 use super::row::{READS, SEARCHING, catch_up};
-use super::shards::{self, Profiles};
+use super::shards::{self, Profiles, statistics};
 use super::walk::{Walk, work};
 use super::{aggregate, query};
 use crate::server::{Call, CommandResult, Spec};
@@ -22,6 +22,7 @@ use russet_command::{Arity, CommandError};
 use russet_resp::Reply;
 use russet_search::iterate::PartProfile;
 use russet_search::pipeline::StepProfile;
+use russet_search::schema::Schema;
 
 const NO_KIND: CommandError = CommandError::Text("No `SEARCH`, `AGGREGATE`, or `HYBRID` provided");
 const NO_QUERY: CommandError = CommandError::Text("The QUERY keyword is expected");
@@ -84,6 +85,10 @@ fn profile(call: &mut Call<'_>) -> CommandResult {
     let (walk, scores) = if searches {
         let request = query::parse(call, at + 2)?;
         times.parsed = clock::cycles();
+        let tree = |schema: &Schema| request.query(text, schema);
+        if statistics::answer(call, &request.options, false, tree)? {
+            return Ok(());
+        }
         if asks {
             let Some(merged) = shards::search(call, &request, text)? else {
                 return Ok(());
@@ -113,6 +118,10 @@ fn profile(call: &mut Call<'_>) -> CommandResult {
     } else {
         let request = aggregate::parse(call, at + 2)?;
         times.parsed = clock::cycles();
+        let tree = |schema: &Schema| request.options.query(text, schema);
+        if statistics::answer(call, &request.options, false, tree)? {
+            return Ok(());
+        }
         let (walk, profiles) = if asks {
             let Some((walk, profiles)) = shards::aggregate(call, &request, text, true)? else {
                 return Ok(());

@@ -17,10 +17,12 @@
 //! Cost: that of the query at each shard, and O(rows of all shards) here, at once.
 
 mod reducible;
+pub(super) mod statistics;
 
 use super::row::{readable, refusal};
+use super::settings::default_scorer;
 use super::walk::Walk;
-use crate::server::{Call, Server};
+use crate::server::{Call, Server, Surveyed};
 use russet_command::CommandError;
 use russet_resp::OwnedArgs;
 use russet_search::error::{NO_CURSOR, SearchError};
@@ -28,6 +30,8 @@ use russet_search::pipeline::shards::{Answer, Order, ShardRow, keep_nearest, mer
 use russet_search::pipeline::{Pipeline, distance_names};
 use russet_search::query::{Kind, Node, Reach};
 use russet_search::request::{AggregateRequest, HybridRequest, Limit, Options, SearchRequest};
+use russet_search::score::Scorer;
+use statistics::Next;
 
 pub(super) use reducible::{documents, figures, spelling, tag_values};
 
@@ -84,7 +88,9 @@ pub(super) fn search(
     let most = most.min(i64::MAX as u64).to_string();
     let words = [&b"LIMIT"[..], b"0", most.as_bytes()];
     let question = question(call, &request.options, &words, true);
-    let Some(mut answers) = ask(call, &question, &request.options)? else {
+    let scores = request.needs_scores();
+    let first = statistics::are_needed(call, &request.options, scores, root.as_ref());
+    let Some(mut answers) = ask(call, &question, &request.options, first)? else {
         return Ok(None);
     };
     let mut total: u64 = answers.iter().map(|answer| answer.total).sum();
@@ -132,7 +138,9 @@ pub(super) fn aggregate(
     let pipeline = pipeline.map_err(|error| refusal(&error))?;
     check_cursors(call.server, name, &request.options)?;
     let question = question(call, &request.options, &[], true);
-    let Some(mut answers) = ask(call, &question, &request.options)? else {
+    let scores = request.adds_scores;
+    let first = statistics::are_needed(call, &request.options, scores, root.as_ref());
+    let Some(mut answers) = ask(call, &question, &request.options, first)? else {
         return Ok(None);
     };
     if let Some(k) = k {
@@ -162,7 +170,8 @@ pub(super) fn hybrid(
     let options = &request.aggregate.options;
     let pipeline = of_both(call, request)?;
     let question = question(call, options, &[], false);
-    let Some(mut answers) = ask(call, &question, options)? else {
+    let first = of_text_needed(call, request)?;
+    let Some(mut answers) = ask(call, &question, options, first)? else {
         return Ok(None);
     };
     let warnings = warnings_of(&answers);
@@ -188,7 +197,8 @@ pub(super) fn both_sides(
     check_cursors(call.server, name, options)?;
     let pipelines = [of_both(call, request)?, of_both(call, request)?];
     let question = question(call, options, &[], false);
-    let Some(answers) = ask(call, &question, options)? else {
+    let first = of_text_needed(call, request)?;
+    let Some(answers) = ask(call, &question, options, first)? else {
         return Ok(None);
     };
     let warnings = warnings_of(&answers);
@@ -199,6 +209,15 @@ pub(super) fn both_sides(
         Walk::of_shards(call, name, options, pipeline, warnings.clone())
     };
     Ok(Some([of_side(text, 0)?, of_side(vector, 1)?]))
+}
+
+/// Whether the shards are asked for the statistics of the query's side first.
+fn of_text_needed(call: &Call<'_>, request: &HybridRequest) -> Result<bool, CommandError> {
+    let held = readable(call, call.args.at(1))?;
+    let root = request.text_query(held.index.schema());
+    let root = root.map_err(|error| refusal(&error))?;
+    let options = &request.aggregate.options;
+    Ok(statistics::are_needed(call, options, true, root.as_ref()))
 }
 
 /// The stages of FT.HYBRID.
@@ -237,7 +256,7 @@ fn question(call: &Call<'_>, options: &Options, more: &[&[u8]], scores: bool) ->
         words.push(dialect.as_bytes());
         if options.scorer.is_none() {
             words.push(b"SCORER");
-            let scorer = super::settings::default_scorer(config.search_default_scorer);
+            let scorer = default_scorer(config.search_default_scorer);
             words.push(scorer.name().as_bytes());
         }
     }
@@ -250,19 +269,47 @@ fn timeout_ms(server: &Server, options: &Options) -> u64 {
     options.timeout_ms.unwrap_or(server.config.search_timeout)
 }
 
-/// The answers of all shards, in the order of their nodes' ids.
+fn scorer_of(call: &Call<'_>, options: &Options) -> Scorer {
+    match options.scorer {
+        Some(name) => Scorer::named(name.as_bytes()).unwrap_or_default(),
+        None => default_scorer(call.server.config.search_default_scorer),
+    }
+}
+
+/// The answers of all shards, in the order of their nodes' ids; `first`: they are asked for their
+/// statistics first. `None`: the client waits, and the command runs again.
 fn ask(
     call: &mut Call<'_>,
     question: &OwnedArgs,
     options: &Options,
+    first: bool,
 ) -> Result<Option<Vec<Answer>>, CommandError> {
     let wait_ms = match timeout_ms(call.server, options) {
         0 => WAIT_MS,
         timeout_ms => timeout_ms.saturating_add(GRACE_MS),
     };
-    let Some(answers) = call.ask_all_shards(question.args(), wait_ms)? else {
-        return Ok(None);
+    let (answers, until_ms, kept) = match call.answers_of_all(wait_ms)? {
+        Surveyed::Complete {
+            answers,
+            until_ms,
+            kept,
+        } => (answers, until_ms, kept),
+        Surveyed::NotYet { until_ms } if first => {
+            let gather = statistics::marked(question, statistics::GATHER);
+            call.ask_all(gather.args(), until_ms, Vec::new())?;
+            return Ok(None);
+        }
+        Surveyed::NotYet { until_ms } => {
+            call.ask_all(question.args(), until_ms, Vec::new())?;
+            return Ok(None);
+        }
     };
+    let scorer = scorer_of(call, options);
+    if let Next::Question { word, kept } = statistics::next(&answers, &kept, scorer)? {
+        let question = statistics::marked(question, &word);
+        call.ask_all(question.args(), until_ms, kept)?;
+        return Ok(None);
+    }
     let answers = answers.iter().map(|bytes| {
         let bytes = bytes.strip_prefix(b"=");
         bytes.and_then(Answer::read).ok_or(DAMAGED)

@@ -15,6 +15,7 @@ pub(super) mod work;
 use super::hybrid::sides::{Clock, SideProfile, Sides};
 use super::row::refusal;
 use super::settings::search_of;
+use super::shards::statistics;
 use crate::server::searches::Task;
 use crate::server::{Call, Server};
 use loading::Reader;
@@ -184,6 +185,8 @@ impl Walk {
         let mut search = search_of(config, &held.index, options, scores);
         search.is_2_10 = call.server.debug.searches_as_2_10;
         search.profiles = profiles;
+        let (statistics, warning) = statistics::given(call)?;
+        search.statistics = statistics;
         search.among = call.server.documents_that_count(call.db.keyspace(), held);
         let wrong = |error| refusal(&SearchError::from(error));
         let policy = config.search_on_oom;
@@ -240,7 +243,7 @@ impl Walk {
             is_cut,
             is_starved,
             late: Vec::new(),
-            of_shards: Vec::new(),
+            of_shards: warning.into_iter().collect(),
             failure: None,
             began: clock::cycles(),
             parts: None,

@@ -66,6 +66,8 @@ pub(in crate::server) struct Complete {
     pub answers: Vec<Vec<u8>>,
     /// Monotonic milliseconds at which the survey would have ended.
     pub until_ms: u64,
+    /// Kept by the asker for its next question.
+    pub kept: Vec<u8>,
 }
 
 /// A question that is being answered.
@@ -94,15 +96,18 @@ struct Survey {
     /// The questions that are asked again at a time, monotonic milliseconds.
     questions: Vec<(NodeId, Vec<u8>)>,
     again_ms: u64,
+    kept: Vec<u8>,
 }
 
 impl Surveys {
-    /// Begins a survey; its number. `None`: there are too many.
+    /// Begins a survey; its number. `kept`: what the asker needs again with the answers. `None`:
+    /// there are too many.
     pub fn begin(
         &mut self,
         client: ClientId,
         nodes: Vec<NodeId>,
         (now_ms, until_ms): (u64, u64),
+        kept: Vec<u8>,
     ) -> Option<u64> {
         self.open.retain(|_, survey| survey.until_ms > now_ms);
         if self.open.len() >= SURVEYS_MAX {
@@ -117,6 +122,7 @@ impl Surveys {
             until_ms,
             questions: Vec::new(),
             again_ms: now_ms + AGAIN_MS,
+            kept,
         };
         self.open.insert(self.next, survey);
         Some(self.next)
@@ -192,6 +198,7 @@ impl Surveys {
         self.complete = Some(Complete {
             answers,
             until_ms: survey.until_ms,
+            kept: survey.kept,
         });
         Some((survey.client, number))
     }
@@ -334,7 +341,9 @@ mod tests {
     fn a_survey_is_complete_when_each_node_has_answered_once() {
         let mut surveys = Surveys::default();
         let nodes = vec![node(0), node(1)];
-        let number = surveys.begin(ClientId(5), nodes, (0, 100)).expect("room");
+        let number = surveys
+            .begin(ClientId(5), nodes, (0, 100), b"k".to_vec())
+            .expect("room");
         let answer = |text: &[u8]| [&number.to_be_bytes()[..], text].concat();
         assert_eq!(surveys.take_answer(node(2), &answer(b"x")), None);
         assert_eq!(surveys.take_answer(node(0), &answer(b"a")), None);
@@ -343,10 +352,10 @@ mod tests {
         assert_eq!(done, Some((ClientId(5), number)));
         let complete = surveys.take_complete().expect("all have answered");
         assert_eq!(complete.answers, [b"a", b"b"]);
-        assert_eq!(complete.until_ms, 100);
+        assert_eq!((complete.until_ms, &*complete.kept), (100, &b"k"[..]));
         assert_eq!(surveys.take_answer(node(1), &answer(b"b")), None);
         // Questions without an answer are repeated.
-        let number = surveys.begin(ClientId(5), vec![node(0), node(1)], (0, 2000));
+        let number = surveys.begin(ClientId(5), vec![node(0), node(1)], (0, 2000), Vec::new());
         let number = number.expect("room");
         surveys.keep(number, vec![(node(0), vec![1]), (node(1), vec![2])]);
         assert_eq!(surveys.unanswered(AGAIN_MS - 1), []);
@@ -356,8 +365,8 @@ mod tests {
         assert_eq!(surveys.unanswered(2000), []);
         surveys.give_up(number);
         // One whose time is over is given up.
-        surveys.begin(ClientId(5), vec![node(0)], (0, 100));
-        surveys.begin(ClientId(6), vec![node(0)], (100, 200));
+        surveys.begin(ClientId(5), vec![node(0)], (0, 100), Vec::new());
+        surveys.begin(ClientId(6), vec![node(0)], (100, 200), Vec::new());
         assert_eq!(surveys.open.len(), 1);
     }
 }

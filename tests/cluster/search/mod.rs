@@ -1,6 +1,8 @@
 //! Queries over a cluster: any node replies for all shards as a single node with all documents
 //! would; definitions are at all nodes.
 
+mod scores;
+
 use crate::client::slot_of;
 use crate::group::{Kind, Node, start_node};
 use crate::support::Daemon;
