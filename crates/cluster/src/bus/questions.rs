@@ -12,7 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::super::actions::Order;
 use super::super::core::Cluster;
 use super::super::membership::nodes::{ME, NodeIndex};
-use super::super::message::{Body, Kind, Marks, Message, NodeFlags, NodeId, SLOTS, Vendor};
+use super::super::message::{Body, Kind, Marks, Message, NodeFlags, NodeId, Vendor};
 
 /// The number of these messages among modules'.
 const MODULE: u64 = u64::from_be_bytes(*b"russet-1");
@@ -47,13 +47,9 @@ impl Cluster {
     pub fn shards(&self, answers: bool) -> Result<Vec<Shard>, Unanswered> {
         let mine = self.me().primary.unwrap_or(ME);
         let mut shards: BTreeMap<NodeIndex, Vec<(u16, u16)>> = BTreeMap::new();
-        for slot in 0..SLOTS {
-            let owner = self.owners.owner(slot).ok_or(Unanswered::Slot)?;
-            let ranges = shards.entry(owner).or_default();
-            match ranges.last_mut() {
-                Some((_, last)) if *last + 1 == slot => *last = slot,
-                _ => ranges.push((slot, slot)),
-            }
+        for (first, last, owner) in self.owners.runs() {
+            let owner = owner.ok_or(Unanswered::Slot)?;
+            shards.entry(owner).or_default().push((first, last));
         }
         let shards = shards.into_iter().map(|(at, slots)| {
             let node = if at == ME || at == mine && answers {
@@ -72,14 +68,9 @@ impl Cluster {
 
     /// The slots of this node, of a replica those of its primary, as ranges. O(slots).
     pub fn slots_of_mine(&self) -> Vec<(u16, u16)> {
-        let mut ranges: Vec<(u16, u16)> = Vec::new();
-        for slot in (0..SLOTS).filter(|&slot| self.is_of_my_primary(slot)) {
-            match ranges.last_mut() {
-                Some((_, last)) if *last + 1 == slot => *last = slot,
-                _ => ranges.push((slot, slot)),
-            }
-        }
-        ranges
+        let mine = Some(self.me().primary.unwrap_or(ME));
+        let runs = self.owners.runs().filter(|(_, _, owner)| *owner == mine);
+        runs.map(|(first, last, _)| (first, last)).collect()
     }
 
     /// The other primaries that can be asked, with slots or without.
@@ -106,8 +97,8 @@ impl Cluster {
     pub fn other_shards(&self) -> Result<Vec<NodeId>, Unanswered> {
         let mine = self.me().primary.unwrap_or(ME);
         let mut shards = BTreeSet::new();
-        for slot in 0..SLOTS {
-            shards.insert(self.owners.owner(slot).ok_or(Unanswered::Slot)?);
+        for (_, _, owner) in self.owners.runs() {
+            shards.insert(owner.ok_or(Unanswered::Slot)?);
         }
         shards.remove(&mine);
         let ids = shards.into_iter().map(|at| {

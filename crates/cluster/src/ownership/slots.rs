@@ -135,6 +135,17 @@ impl Owners {
         self.owners[usize::from(slot)]
     }
 
+    /// Slots next to each other with one owner, or none: the first, the last. All of them, in order;
+    /// O(slots), of which each is one comparison.
+    pub fn runs(&self) -> impl Iterator<Item = (u16, u16, Option<NodeIndex>)> {
+        let mut next = 0;
+        self.owners.chunk_by(|a, b| a == b).map(move |run| {
+            let first = next;
+            next += run.len() as u16;
+            (first, next - 1, run[0])
+        })
+    }
+
     /// Returns the former owner.
     pub fn set(&mut self, slot: u16, owner: Option<NodeIndex>) -> Option<NodeIndex> {
         let former = std::mem::replace(&mut self.owners[usize::from(slot)], owner);
