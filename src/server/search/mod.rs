@@ -105,11 +105,11 @@ impl Server {
         let (began, ticks) = (clock::cycles(), self.cycles.ticks(nanos));
         let is_over = || clock::cycles().wrapping_sub(began) >= ticks;
         for (_, held) in self.search.iter_mut() {
-            let mut db = keyspace.db(held.database());
+            let db = keyspace.db(held.database());
             while let Some(scan) = held.scan
                 && !is_over()
             {
-                held.scan = read_some(&mut db, scan, held, &mut self.json_paths);
+                held.scan = read_some(&db, scan, held, &mut self.json_paths);
             }
             while let Some(next) = held.sweep
                 && !is_over()
@@ -236,10 +236,11 @@ impl Engine {
 }
 
 /// Reads the next few keys; where it stands then, `None` at the end.
-fn read_some(db: &mut Db<'_>, scan: Scan, held: &mut Held, paths: &mut PathCache) -> Option<Scan> {
+fn read_some(db: &Db<'_>, scan: Scan, held: &mut Held, paths: &mut PathCache) -> Option<Scan> {
     let (mut keys, mut seen) = (Vec::new(), scan.seen);
     let schema = held.index.schema();
-    let cursor = db.scan(scan.cursor, |key, _| {
+    // Keys of hidden slots, too: when these are shown, no key changes.
+    let cursor = db.scan_with_hidden(scan.cursor, |key, _| {
         seen += 1;
         if schema.covers(key) {
             keys.push(Box::<[u8]>::from(key));

@@ -93,6 +93,17 @@ impl Db<'_> {
         next
     }
 
+    /// As [`Db::scan`], with the keys of hidden slots; expired ones stay.
+    pub fn scan_with_hidden(&self, cursor: u64, mut visit: impl FnMut(&[u8], Type)) -> u64 {
+        let now = self.keyspace.due_ms;
+        let see = |entry: Entry| {
+            if !is_past(entry.expiry(), now) {
+                visit(entry.key(), entry.kind());
+            }
+        };
+        self.database().table().scan(cursor, Among::All, see)
+    }
+
     /// Every live key.
     pub fn each_key(&self, visit: impl FnMut(&[u8], Type)) {
         self.each_key_among(shown(&self.keyspace.hidden), visit);

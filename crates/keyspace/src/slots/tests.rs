@@ -556,3 +556,30 @@ fn an_empty_node_takes_little_memory() {
     let left = k.database(DbIndex(0)).table_bytes();
     assert!(left < 300_000, "{left}");
 }
+
+#[test]
+fn one_scan_sees_hidden_keys_and_the_other_does_not() {
+    let mut k = Keyspace::with_slots(1);
+    for name in [&b"{a}1"[..], b"{a}2", b"{b}1"] {
+        let mut db = k.db(DbIndex(0));
+        db.set_string(name, NewValue::Int(1), Expiry::Clear);
+    }
+    let slot = slot_of(b"a");
+    k.hide_slots(&[(slot, slot)]);
+    let mut db = k.db(DbIndex(0));
+    let (mut shown, mut all) = (0, 0);
+    let mut cursor = 0;
+    loop {
+        cursor = db.scan(cursor, |_, _| shown += 1);
+        if cursor == 0 {
+            break;
+        }
+    }
+    loop {
+        cursor = db.scan_with_hidden(cursor, |_, _| all += 1);
+        if cursor == 0 {
+            break;
+        }
+    }
+    assert_eq!([shown, all], [1, 3]);
+}
