@@ -291,10 +291,14 @@ impl Server {
         cluster.is_some_and(|driver| driver.surveys.is_answering)
     }
 
-    /// Asks those again that have not answered. Called at each tick of the cluster's core.
+    /// Ends surveys whose time is over, and asks those again that have not answered. Called at each
+    /// tick of the cluster's core.
     pub(in crate::server) fn repeat_questions(&mut self, keyspace: &mut Keyspace) {
         let now_ms = self.now.mono_ms;
-        let driver = self.cluster.as_mut();
+        let mut driver = self.cluster.as_mut();
+        if let Some(driver) = &mut driver {
+            driver.surveys.end_late(now_ms);
+        }
         let again = driver.map_or(Vec::new(), |driver| driver.surveys.unanswered(now_ms));
         if !again.is_empty() {
             self.with_cluster(keyspace, |driver, _| {

@@ -109,7 +109,7 @@ impl Surveys {
         (now_ms, until_ms): (u64, u64),
         kept: Vec<u8>,
     ) -> Option<u64> {
-        self.open.retain(|_, survey| survey.until_ms > now_ms);
+        self.end_late(now_ms);
         if self.open.len() >= SURVEYS_MAX {
             return None;
         }
@@ -126,6 +126,11 @@ impl Surveys {
         };
         self.open.insert(self.next, survey);
         Some(self.next)
+    }
+
+    /// Ends the surveys whose time is over. O(surveys).
+    pub fn end_late(&mut self, now_ms: u64) {
+        self.open.retain(|_, survey| survey.until_ms > now_ms);
     }
 
     /// Keeps the questions of a survey, which may be asked again.
@@ -368,5 +373,9 @@ mod tests {
         surveys.begin(ClientId(5), vec![node(0)], (0, 100), Vec::new());
         surveys.begin(ClientId(6), vec![node(0)], (100, 200), Vec::new());
         assert_eq!(surveys.open.len(), 1);
+        surveys.end_late(199);
+        assert_eq!(surveys.open.len(), 1);
+        surveys.end_late(200);
+        assert_eq!(surveys.open.len(), 0);
     }
 }
