@@ -77,6 +77,8 @@ pub use observe::client_line::{client_line, flag_letters};
 pub use observe::info;
 pub use observe::verdict::{OF_LATENCY, OF_MEMORY};
 pub use origin::Origin;
+#[cfg(feature = "testing")]
+pub use parts::cluster::BrokenRule;
 pub use parts::execution::gates::Pause;
 pub use parts::execution::migrate::MigrateLink;
 pub use parts::execution::searches;

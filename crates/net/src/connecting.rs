@@ -55,6 +55,9 @@ enum ConnectStage {
     Resolving(Receiver<io::Result<Vec<SocketAddr>>>),
     Connecting(TcpStream),
     Agreeing(Box<TlsLink>),
+    /// A simulated network has connected.
+    #[cfg(feature = "testing")]
+    Given(Box<Stream>),
     /// No address is left, or the stream has been handed over.
     Over,
 }
@@ -65,6 +68,15 @@ impl Connecting {
     ///
     /// Error: the system cannot provide a thread.
     pub fn begin(to: Destination, wake: Wake) -> io::Result<Connecting> {
+        #[cfg(feature = "testing")]
+        if let Some(dialled) = super::simulated::dial(&to.host, to.port) {
+            return Ok(Connecting {
+                to,
+                stage: ConnectStage::Given(Box::new(dialled?)),
+                addresses: VecDeque::new(),
+                failed: None,
+            });
+        }
         if let Ok(ip) = to.host.parse::<IpAddr>() {
             let address = SocketAddr::new(ip, to.port);
             return Ok(Connecting {
@@ -110,6 +122,11 @@ impl Connecting {
                 },
                 ConnectStage::Connecting(socket) => self.connected(socket),
                 ConnectStage::Agreeing(link) => self.agree(link),
+                #[cfg(feature = "testing")]
+                ConnectStage::Given(mut stream) => {
+                    stream.register(registry, token)?;
+                    return Ok(Some(*stream));
+                }
                 ConnectStage::Over => Ok(None),
             };
             match stepped {

@@ -7,6 +7,8 @@ pub mod courier;
 mod dial;
 pub mod gather;
 mod listener;
+#[cfg(feature = "testing")]
+pub mod simulated;
 mod slab;
 mod stream;
 mod sys;

@@ -1,4 +1,6 @@
 //! The start of a node: the locked file of its state, the core, the sockets of the bus.
+//!
+//! Invariant: a file that cannot be read, locked or written is noticed before the node takes part.
 
 use std::path::Path;
 
@@ -67,6 +69,8 @@ pub(in crate::server) struct Begun {
     saved: Saved,
     is_new: bool,
     listeners: Vec<Listener>,
+    /// Of the core's random numbers.
+    seed: u64,
 }
 
 impl Begun {
@@ -87,6 +91,27 @@ impl Begun {
             saved,
             is_new: text.is_empty(),
             listeners,
+            seed: rand::random(),
+        })
+    }
+
+    /// The same for a simulator: nothing listens, and a new node's id comes of the seed.
+    #[cfg(feature = "testing")]
+    pub(in crate::server) fn by_hand(config: &Config, seed: u64) -> Result<Begun, StartError> {
+        let path = config.cluster_config_file.path();
+        let opened = StateFile::open(path);
+        let (file, text) = opened.map_err(|error| StartError::File(error.to_string()))?;
+        let saved = if text.is_empty() {
+            Saved::fresh(seed)
+        } else {
+            parse(path, &text)?
+        };
+        Ok(Begun {
+            file,
+            saved,
+            is_new: text.is_empty(),
+            listeners: Vec::new(),
+            seed,
         })
     }
 }
@@ -103,10 +128,11 @@ impl Server {
             saved,
             is_new,
             listeners,
+            seed,
         } = begun;
         let settings = self.cluster_settings();
         let now = Now::from(self.now);
-        let core = Cluster::new(saved, settings, rand::random(), now);
+        let core = Cluster::new(saved, settings, seed, now);
         if is_new {
             tracing::info!("No cluster configuration found, I'm {}", core.my_id())
         } else {

@@ -20,6 +20,8 @@ use crate::server::clients::blocked::{OnTimeout, Until};
 use crate::server::clients::client::{Client, ClientFlags};
 use crate::server::execution::execute::Author;
 use crate::server::origin::Origin;
+#[cfg(feature = "testing")]
+use crate::server::parts::cluster::BrokenRule;
 use crate::server::parts::cluster::{
     ANSWER_BYTES_MAX, Asked, Complete, Message, OTHER_SLOTS, Pending, Surveys, TOO_LONG, asked,
     question,
@@ -295,10 +297,14 @@ impl Server {
     /// tick of the cluster's core.
     pub(in crate::server) fn repeat_questions(&mut self, keyspace: &mut Keyspace) {
         let now_ms = self.now.mono_ms;
-        let mut driver = self.cluster.as_mut();
-        if let Some(driver) = &mut driver {
+        #[cfg(feature = "testing")]
+        let ends = self.debug.broken_rule != Some(BrokenRule::KeepsSurveys);
+        #[cfg(not(feature = "testing"))]
+        let ends = true;
+        if let Some(driver) = self.cluster.as_mut().filter(|_| ends) {
             driver.surveys.end_late(now_ms);
         }
+        let driver = self.cluster.as_mut();
         let again = driver.map_or(Vec::new(), |driver| driver.surveys.unanswered(now_ms));
         if !again.is_empty() {
             self.with_cluster(keyspace, |driver, _| {
@@ -417,6 +423,10 @@ impl Engine {
 
     /// Whether the slots of a question are those of this node.
     fn has_slots(&self, slots: &[(u16, u16)]) -> bool {
+        #[cfg(feature = "testing")]
+        if self.server.debug.broken_rule == Some(BrokenRule::AnswersForOthers) {
+            return true;
+        }
         let core = self.server.cluster.as_ref().map(|driver| &driver.core);
         slots.is_empty() || core.is_some_and(|core| core.slots_of_mine() == slots)
     }

@@ -2,7 +2,14 @@
 //! its sockets are pairs whose other ends the simulator holds. Threads that write files stay real;
 //! [`ServerNode::run`] waits for them, so that their speed changes nothing.
 //!
+//!     shards    a node of a cluster: its bus, and questions to all shards
+//!
 //! Files are in the process's working folder at the time of the call: the simulator sets it.
+
+mod shards;
+
+pub use crate::server::parts::cluster::BrokenRule;
+pub use shards::ShardFacts;
 
 use std::ffi::OsString;
 use std::io;
@@ -20,7 +27,7 @@ use russet_base::clock::Now;
 use russet_base::memory::alloc;
 use russet_config::{Called, Startup, start};
 use russet_keyspace::{Db, DbIndex};
-use russet_net::{Address, Stream};
+use russet_net::{Address, Stream, simulated};
 use russet_persistence::aof::Log;
 use russet_types::{Container, Signature, Type, for_container};
 
@@ -109,6 +116,8 @@ pub struct ServerNode {
     now: Now,
     is_loaded: bool,
     has_stopped: bool,
+    /// Of a node of a cluster: it makes all connections.
+    dialler: Option<simulated::Dialler>,
 }
 
 impl ServerNode {
@@ -119,7 +128,17 @@ impl ServerNode {
     pub fn start(
         options: &[String],
         unix_us: i64,
+        dial: impl FnMut(&str, u16) -> io::Result<UnixStream> + 'static,
+    ) -> Result<ServerNode, String> {
+        ServerNode::start_with(options, unix_us, dial, |_| true)
+    }
+
+    /// `prepare` comes before the data is loaded; `false`: it has failed.
+    fn start_with(
+        options: &[String],
+        unix_us: i64,
         mut dial: impl FnMut(&str, u16) -> io::Result<UnixStream> + 'static,
+        prepare: impl FnOnce(&mut Engine) -> bool,
     ) -> Result<ServerNode, String> {
         let arguments: Vec<OsString> = options.iter().map(OsString::from).collect();
         let config = match start(&arguments, Called::default(), || Ok(Vec::new())) {
@@ -145,7 +164,7 @@ impl ServerNode {
         let poll = mio::Poll::new().map_err(text)?;
         let mut all = Loop::new(engine, poll).map_err(text)?;
         all.let_helpers_wake();
-        if all.engine.begin_loading_data().is_err() {
+        if !prepare(&mut all.engine) || all.engine.begin_loading_data().is_err() {
             return Err("the data cannot be loaded".to_owned());
         }
         Ok(ServerNode {
@@ -153,6 +172,7 @@ impl ServerNode {
             now,
             is_loaded: false,
             has_stopped: false,
+            dialler: None,
         })
     }
 
@@ -172,6 +192,10 @@ impl ServerNode {
 
     /// One turn. Returns whether there was something to do.
     pub fn turn(&mut self) -> Result<bool, String> {
+        self.with_dialler(ServerNode::turn_now)
+    }
+
+    fn turn_now(&mut self) -> Result<bool, String> {
         if self.has_stopped {
             return Ok(false);
         }
@@ -181,6 +205,9 @@ impl ServerNode {
             let Engine {
                 keyspace, server, ..
             } = &mut self.all.engine;
+            if !server.cluster_loaded(keyspace) {
+                return Err("the data is no node's".to_owned());
+            }
             server.follow_configured(keyspace);
             return Ok(true);
         }

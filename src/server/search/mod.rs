@@ -54,6 +54,10 @@ impl Server {
     /// slot moves O(1), else O(documents).
     pub fn documents_that_count(&self, keyspace: &Keyspace, held: &Held) -> Option<Arc<[u64]>> {
         let core = self.cluster.as_ref().map(|driver| &driver.core)?;
+        #[cfg(feature = "testing")]
+        if self.debug.broken_rule == Some(crate::server::parts::cluster::BrokenRule::CountsAll) {
+            return None;
+        }
         if held.sweep.is_none() && !keyspace.has_hidden() {
             return None;
         }

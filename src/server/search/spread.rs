@@ -165,6 +165,12 @@ impl Server {
         definitions: &Definitions,
         (own, its): (u64, u64),
     ) {
+        #[cfg(feature = "testing")]
+        if self.debug.broken_rule
+            == Some(crate::server::parts::cluster::BrokenRule::KeepsDefinitions)
+        {
+            return;
+        }
         let before = Definitions::of(&self.search);
         let wanted = if its > own {
             definitions.clone()

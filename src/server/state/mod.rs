@@ -333,6 +333,9 @@ pub struct Debugging {
     pub cron_paused: bool,
     /// The clock is set by hand (tests): it is never read.
     pub clock_by_hand: bool,
+    /// A rule of queries over shards that a simulation breaks on purpose.
+    #[cfg(feature = "testing")]
+    pub broken_rule: Option<crate::server::parts::cluster::BrokenRule>,
     /// Records effects and changes for a test.
     pub recorder: Option<Recorder>,
 }

@@ -135,8 +135,8 @@ impl Owners {
         self.owners[usize::from(slot)]
     }
 
-    /// Slots next to each other with one owner, or none: the first, the last. All of them, in order;
-    /// O(slots), of which each is one comparison.
+    /// Slots next to each other with one owner, or none: the first, the last. All of them, in
+    /// order; O(slots), of which each is one comparison.
     pub fn runs(&self) -> impl Iterator<Item = (u16, u16, Option<NodeIndex>)> {
         let mut next = 0;
         self.owners.chunk_by(|a, b| a == b).map(move |run| {

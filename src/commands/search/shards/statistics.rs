@@ -17,6 +17,8 @@
 use super::super::row::refusal;
 use super::super::settings::search_of;
 use super::{DAMAGED, scorer_of};
+#[cfg(feature = "testing")]
+use crate::server::BrokenRule;
 use crate::server::Call;
 use russet_command::CommandError;
 use russet_resp::OwnedArgs;
@@ -154,6 +156,10 @@ pub(in crate::commands::search) fn extra_words(call: &Call<'_>) -> usize {
 pub(in crate::commands::search) fn given(
     call: &Call<'_>,
 ) -> Result<(Option<Arc<Statistics>>, Option<String>), CommandError> {
+    #[cfg(feature = "testing")]
+    if call.server.debug.broken_rule == Some(BrokenRule::ScoresByItsOwn) {
+        return Ok((None, None));
+    }
     match asked(call) {
         Some((b'+', bytes)) => {
             let its = Statistics::read(bytes).ok_or(DAMAGED)?;

@@ -61,3 +61,19 @@ impl ClusterDriver {
         }
     }
 }
+
+/// A rule of queries over shards that can be broken on purpose, to see that it is missed.
+#[cfg(feature = "testing")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BrokenRule {
+    /// Documents of slots that arrive, or have left, count.
+    CountsAll,
+    /// A question about slots is answered whatever slots the node has.
+    AnswersForOthers,
+    /// The statistics of all shards are not used.
+    ScoresByItsOwn,
+    /// Surveys whose time is over stay in their table.
+    KeepsSurveys,
+    /// Definitions of other nodes are not taken over.
+    KeepsDefinitions,
+}

@@ -249,6 +249,12 @@ impl Surveys {
         self.pending.pop_front()
     }
 
+    /// Surveys under way, and questions that are being answered.
+    #[cfg(feature = "testing")]
+    pub fn held(&self) -> (usize, usize) {
+        (self.open.len(), self.pending.len())
+    }
+
     pub fn pending_len(&self) -> usize {
         self.pending.len()
     }

@@ -1,5 +1,5 @@
-//! The figures of a query at one shard, its terms and parts, and those of all shards, as the cursors
-//! of a query ask for them.
+//! The figures of a query at one shard, its terms and parts, and those of all shards, as the
+//! cursors of a query ask for them.
 //!
 //! Nodes have numbers in the order of the tree: 0 is INKEYS, 1 the root. The tree is the same at
 //! all shards, as their schemas and synonyms are.
