@@ -5,6 +5,7 @@
 //!     storms    what happens, from a seed; a failing one is reduced to few troubles
 //!     clients   what is written, defined and asked
 //!     checks    what must hold of each reply, and at the end
+//!     directed  courses that a storm takes seldom
 //!
 //! Three nodes have the slots; a fourth joins. Messages are late, links are cut with what is on its
 //! way, nothing passes between two nodes for a while, processes end and come back with their files
@@ -27,5 +28,6 @@
 
 mod checks;
 mod clients;
+mod directed;
 mod storms;
 mod world;
