@@ -27,6 +27,18 @@ pub struct Hit {
     pub explanation: Option<Explanation>,
 }
 
+impl From<Scored> for Hit {
+    fn from(scored: Scored) -> Hit {
+        Hit {
+            document: scored.document,
+            score: scored.score,
+            distances: SmallVec::new(),
+            terms: Vec::new(),
+            explanation: None,
+        }
+    }
+}
+
 /// A step of a score, with those that it is made of.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Explanation {

@@ -10,7 +10,7 @@ use russet_command::CommandError;
 use russet_search::error::SearchError;
 use russet_search::hit::{DocumentId, Hit};
 use russet_search::index::Index;
-use russet_search::iterate::PartProfile;
+use russet_search::iterate::{Matches, PartProfile};
 use russet_search::pipeline::{both_sides, combine, keep_best};
 use russet_search::query::{Node, QueryError};
 use russet_search::request::HybridRequest;
@@ -85,6 +85,37 @@ impl Sides {
         Ok(())
     }
 
+    /// Takes the query's next documents, of which the best are kept; how many they were.
+    fn take_hits(&mut self, matches: &mut Matches<'_>) -> u64 {
+        let mut seen = 0;
+        for hit in matches.by_ref().take(BUDGET as usize) {
+            self.next = hit.document.0.saturating_add(1);
+            self.texts.push(hit);
+            seen += 1;
+        }
+        keep_best(&mut self.texts, self.request.window);
+        seen
+    }
+
+    /// The same, of documents of which nothing is asked but their scores.
+    fn take_scored(&mut self, matches: &mut Matches<'_>) -> u64 {
+        let mut scored = Vec::with_capacity(BUDGET as usize);
+        matches.next_scored(BUDGET as usize, &mut scored);
+        if let Some(last) = scored.last() {
+            self.next = last.document.0.saturating_add(1);
+        }
+        let seen = scored.len() as u64;
+        let is_full = self.texts.len() >= self.request.window;
+        let least = self.texts.last().map(|hit| hit.score);
+        if let Some(least) = least.filter(|_| is_full) {
+            // Of equal scores the first documents stay.
+            scored.retain(|hit| hit.score.total_cmp(&least).is_gt());
+        }
+        self.texts.extend(scored.into_iter().map(Hit::from));
+        keep_best(&mut self.texts, self.request.window);
+        seen
+    }
+
     /// Goes on until the slice is over (`None`), or all documents are there with their combined
     /// scores. The vector is compared with all that it must be compared with at once.
     ///
@@ -104,16 +135,20 @@ impl Sides {
                 let began = clock::cycles();
                 let mut matches = index.matches(root, search).map_err(wrong)?;
                 matches.skip_to(DocumentId(self.next));
+                let is_plain = matches.are_plain() && !search.terms && !search.profiles;
                 let mut seen = 0;
-                for hit in matches.by_ref() {
-                    self.next = hit.document.0.saturating_add(1);
-                    self.texts.push(hit);
-                    seen += 1;
-                    if seen % BUDGET == 0 {
-                        keep_best(&mut self.texts, self.request.window);
-                        if !search.profiles && (clock.is_slice_over)() {
-                            return Ok(None);
-                        }
+                loop {
+                    let before = seen;
+                    seen += if is_plain {
+                        self.take_scored(&mut matches)
+                    } else {
+                        self.take_hits(&mut matches)
+                    };
+                    if seen - before < BUDGET {
+                        break;
+                    }
+                    if !search.profiles && (clock.is_slice_over)() {
+                        return Ok(None);
                     }
                 }
                 if search.profiles {
