@@ -26,6 +26,9 @@
 //! A seed repeats but for threads that write files, which are waited for: almost always.
 //! `RUSSET_SHARD_SEED=n` runs one seed and prints its history, `RUSSET_SHARD_RUNS=n` that many.
 
+#[path = "../support/folders.rs"]
+mod folders;
+
 mod checks;
 mod clients;
 mod directed;

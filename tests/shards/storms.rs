@@ -1,7 +1,6 @@
 //! What happens, from a seed, and how it ends.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::PathBuf;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
@@ -11,6 +10,7 @@ use russet_host::Random;
 use russet_host::simulation::shorten;
 
 use super::checks::Figures;
+use super::folders;
 use super::world::{FIRST, NODES, World};
 
 /// Milliseconds of troubles.
@@ -60,16 +60,6 @@ fn trouble(random: &mut Random) -> Trouble {
             Trouble::Move(a, first, last)
         }
     }
-}
-
-fn folder() -> PathBuf {
-    let memory = PathBuf::from("/dev/shm");
-    let under = if memory.is_dir() {
-        memory
-    } else {
-        std::env::temp_dir()
-    };
-    under.join(format!("russet-shards-{}", std::process::id()))
 }
 
 impl World {
@@ -192,7 +182,7 @@ impl Plan {
         troubles: &[(u64, Trouble)],
         keeps_log: bool,
     ) -> (Result<Figures, String>, Vec<String>) {
-        let folder = folder().join(RUNS.fetch_add(1, Relaxed).to_string());
+        let folder = folders::of_simulation("shards").join(RUNS.fetch_add(1, Relaxed).to_string());
         let mut world = World::new(self.seed, self.broken, &folder, keeps_log);
         let ran = catch_unwind(AssertUnwindSafe(|| self.run_in(&mut world, troubles)));
         let result = ran.unwrap_or_else(|panic| {
@@ -265,7 +255,7 @@ impl Plan {
 /// Runs a course of its own in a world without troubles.
 pub fn in_world(course: impl FnOnce(&mut World) -> Result<(), String>) {
     let _alone = ONE_AT_A_TIME.lock();
-    let folder = folder().join(RUNS.fetch_add(1, Relaxed).to_string());
+    let folder = folders::of_simulation("shards").join(RUNS.fetch_add(1, Relaxed).to_string());
     let mut world = World::new(1, None, &folder, false);
     let result = course(&mut world);
     drop(world);

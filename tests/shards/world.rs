@@ -6,7 +6,7 @@
 use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::fs;
-use std::io::{self, ErrorKind, Read, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
@@ -77,22 +77,6 @@ pub struct World {
     pub checks: Checks,
     pub broken: Option<BrokenRule>,
     pub log: Option<Vec<String>>,
-}
-
-fn copy_all(from: &Path, to: &Path) -> io::Result<()> {
-    fs::create_dir_all(to)?;
-    for entry in fs::read_dir(from)? {
-        let entry = entry?;
-        let target = to.join(entry.file_name());
-        if entry.file_type()?.is_dir() {
-            copy_all(&entry.path(), &target)?;
-        } else if let Err(error) = fs::copy(entry.path(), target)
-            && error.kind() != ErrorKind::NotFound
-        {
-            return Err(error);
-        }
-    }
-    Ok(())
 }
 
 impl World {
@@ -204,7 +188,7 @@ impl World {
     pub fn stop(&mut self, number: usize, back_ms: u64) {
         let lives = self.places[number].lives + 1;
         let kept = self.places[number].folder.with_extension(lives.to_string());
-        copy_all(&self.places[number].folder, &kept).expect("a copy");
+        crate::folders::copy(&self.places[number].folder, &kept).expect("a copy");
         self.enter(number);
         self.reach.borrow_mut().is_up[number] = false;
         for at in 0..self.places[number].clients.len() {

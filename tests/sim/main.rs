@@ -40,6 +40,9 @@
 //! Full disks (`tests/it/full_disk.rs`): a replica that cannot store a snapshot keeps its data and
 //! tries again at growing intervals; a primary whose spool cannot grow waits, and serves others.
 
+#[path = "../support/folders.rs"]
+mod folders;
+
 #[path = "../support/policies.rs"]
 mod policies;
 #[expect(dead_code, reason = "other tests use the rest")]
@@ -90,19 +93,9 @@ static RUNS: AtomicU64 = AtomicU64::new(0);
 /// Held by a test while it runs: servers' files are in the process's working folder.
 static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
 
-fn folder() -> PathBuf {
-    let memory = PathBuf::from("/dev/shm");
-    let under = if memory.is_dir() {
-        memory
-    } else {
-        std::env::temp_dir()
-    };
-    under.join(format!("russet-sim-{}", std::process::id()))
-}
-
 /// The folder of a run. Helper threads of an earlier one may go on in its folder.
 fn new_folder() -> PathBuf {
-    folder().join(RUNS.fetch_add(1, Relaxed).to_string())
+    folders::of_simulation("sim").join(RUNS.fetch_add(1, Relaxed).to_string())
 }
 
 fn panic_text(panic: &Box<dyn Any + Send>) -> String {
@@ -238,7 +231,7 @@ fn replication_holds_in_every_world() {
         }
     }
     let _ = std::env::set_current_dir("/");
-    let _ = std::fs::remove_dir_all(folder());
+    let _ = std::fs::remove_dir_all(folders::of_simulation("sim"));
     let secs = began.elapsed().as_secs_f64();
     eprintln!(
         "{runs} runs in {secs:.1} s ({:.0} a minute): {total:?}",

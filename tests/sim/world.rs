@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::fs;
-use std::io::{self, ErrorKind, Read, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
@@ -97,23 +97,6 @@ pub struct Figures {
     pub full: u64,
     pub partial: u64,
     pub heal_ms: u64,
-}
-
-fn copy_all(from: &Path, to: &Path) -> io::Result<()> {
-    fs::create_dir_all(to)?;
-    for entry in fs::read_dir(from)? {
-        let entry = entry?;
-        let target = to.join(entry.file_name());
-        if entry.file_type()?.is_dir() {
-            copy_all(&entry.path(), &target)?;
-        } else if let Err(error) = fs::copy(entry.path(), target)
-            && error.kind() != ErrorKind::NotFound
-        {
-            // A helper thread may have removed it.
-            return Err(error);
-        }
-    }
-    Ok(())
 }
 
 /// All names with their lengths and times.
@@ -345,7 +328,7 @@ impl World {
         for _ in 0..100 {
             let before = listing(&place.folder);
             let _ = fs::remove_dir_all(&kept);
-            copy_all(&place.folder, &kept).expect("a copy");
+            crate::folders::copy(&place.folder, &kept).expect("a copy");
             if listing(&place.folder) == before {
                 break;
             }

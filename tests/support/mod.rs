@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `certificates` | authorities and certificates of our own |
 //! | `daemon` | start, restart, end one server process in its own folder |
+//! | `folders` | folders of simulated nodes; those name it themselves |
 //! | `memory` | memory figures that must agree |
 //! | `once` | a process that ends by itself, and its output |
 //! | `random` | numbers from a seed |
