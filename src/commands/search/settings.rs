@@ -33,12 +33,8 @@ pub(super) fn search_of(config: &Config, index: &Index, options: &Options, score
         ids.dedup();
         ids
     });
-    let scorer = match options.scorer {
-        Some(name) => Scorer::named(name.as_bytes()).unwrap_or_default(),
-        None => default_scorer(config.search_default_scorer),
-    };
     let mut search = Search {
-        scorer,
+        scorer: scorer_of(config, options),
         language: options.language,
         in_keys: keys,
         payload: options.payload.clone(),
@@ -51,6 +47,14 @@ pub(super) fn search_of(config: &Config, index: &Index, options: &Options, score
     let factor = options.tanh_factor;
     search.tanh_factor = factor.unwrap_or(config.search_bm25std_tanh_factor) as f64;
     search
+}
+
+/// The scorer that a query names, or the setting.
+pub(super) fn scorer_of(config: &Config, options: &Options) -> Scorer {
+    match options.scorer {
+        Some(name) => Scorer::named(name.as_bytes()).unwrap_or_default(),
+        None => default_scorer(config.search_default_scorer),
+    }
 }
 
 pub(super) fn default_scorer(scorer: SearchScorer) -> Scorer {

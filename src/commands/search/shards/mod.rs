@@ -20,7 +20,7 @@ mod reducible;
 pub(super) mod statistics;
 
 use super::row::{readable, refusal};
-use super::settings::default_scorer;
+use super::settings::{default_scorer, scorer_of};
 use super::walk::Walk;
 use crate::server::{Call, Server, Surveyed};
 use russet_command::CommandError;
@@ -30,7 +30,6 @@ use russet_search::pipeline::shards::{Answer, Order, ShardRow, keep_nearest, mer
 use russet_search::pipeline::{Pipeline, distance_names};
 use russet_search::query::{Kind, Node, Reach};
 use russet_search::request::{AggregateRequest, HybridRequest, Limit, Options, SearchRequest};
-use russet_search::score::Scorer;
 use statistics::Next;
 
 pub(super) use reducible::{documents, figures, spelling, tag_values};
@@ -269,13 +268,6 @@ fn timeout_ms(server: &Server, options: &Options) -> u64 {
     options.timeout_ms.unwrap_or(server.config.search_timeout)
 }
 
-fn scorer_of(call: &Call<'_>, options: &Options) -> Scorer {
-    match options.scorer {
-        Some(name) => Scorer::named(name.as_bytes()).unwrap_or_default(),
-        None => default_scorer(call.server.config.search_default_scorer),
-    }
-}
-
 /// The answers of all shards, in the order of their nodes' ids; `first`: they are asked for their
 /// statistics first. `None`: the client waits, and the command runs again.
 fn ask(
@@ -304,7 +296,7 @@ fn ask(
             return Ok(None);
         }
     };
-    let scorer = scorer_of(call, options);
+    let scorer = scorer_of(&call.server.config, options);
     if let Next::Question { word, kept } = statistics::next(&answers, &kept, scorer)? {
         let question = statistics::marked(question, &word);
         call.ask_all(question.args(), until_ms, kept)?;

@@ -15,8 +15,8 @@
 //! Cost: a survey more, of a message of the terms; at a shard that of finding them.
 
 use super::super::row::refusal;
-use super::super::settings::search_of;
-use super::{DAMAGED, scorer_of};
+use super::super::settings::{scorer_of, search_of};
+use super::DAMAGED;
 #[cfg(feature = "testing")]
 use crate::server::BrokenRule;
 use crate::server::Call;
@@ -56,7 +56,7 @@ pub(super) fn are_needed(
         _ => true,
     });
     let is_on = call.server.config.search_global_idf;
-    is_on && scores && has_terms && scorer_of(call, options).uses_statistics()
+    is_on && scores && has_terms && scorer_of(&call.server.config, options).uses_statistics()
 }
 
 /// A question with the sign and its bytes.
