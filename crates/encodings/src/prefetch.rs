@@ -14,6 +14,17 @@ pub fn prefetch(address: usize) {
     let _ = address;
 }
 
+/// Prefetches the cache lines of some bytes from their first one on, at most `most`: the processor
+/// fetches what follows long runs by itself.
+#[inline(always)]
+pub fn prefetch_lines(bytes: &[u8], most: usize) {
+    const LINE: usize = 64;
+    let begin = bytes.as_ptr().addr();
+    for line in 0..bytes.len().div_ceil(LINE).min(most) {
+        prefetch(begin + line * LINE);
+    }
+}
+
 /// How far [`Ahead`] prefetches: as many misses as a core can have in flight.
 const AHEAD: usize = 8;
 

@@ -16,7 +16,7 @@ use std::cell::RefCell;
 
 use super::frontier::{Near, Pool, Queues, Visited};
 use super::query::BATCH;
-use crate::prefetch::prefetch;
+use crate::prefetch::prefetch_lines;
 
 /// With more results than this, heaps are faster than one sorted array.
 pub const POOL_MAX: usize = 1024;
@@ -52,13 +52,8 @@ pub trait Nodes {
     /// Brings what a comparison reads into the processor's caches.
     #[inline]
     fn prefetch(&self, id: u32) {
-        const LINE: usize = 64;
         const LINES_MAX: usize = 16;
-        let record = self.record(id);
-        let start = record.as_ptr().addr();
-        for line in 0..record.len().div_ceil(LINE).min(LINES_MAX) {
-            prefetch(start + line * LINE);
-        }
+        prefetch_lines(self.record(id), LINES_MAX);
     }
 }
 

@@ -23,7 +23,7 @@ pub(crate) use codec::{Entry, read_varint, write_varint};
 pub(crate) use cursor::{END, PostingCursor};
 
 use codec::{HEAD_MAX, Head, put_head, write_entry, write_head};
-use russet_encodings::prefetch::prefetch;
+use russet_encodings::prefetch::prefetch_lines;
 
 /// Entries of a block at most.
 const BLOCK_MAX: usize = 128;
@@ -105,14 +105,9 @@ impl Postings {
 
     /// Brings a block that is changed soon into the processor's caches.
     pub(crate) fn prefetch(&self, block: usize) {
-        const LINE: usize = 64;
-        /// The processor fetches what follows by itself.
         const LINES_MAX: usize = 6;
         if let Some(block) = self.blocks.get(block) {
-            let begin = block.bytes.as_ptr().addr();
-            for line in 0..block.bytes.len().div_ceil(LINE).min(LINES_MAX) {
-                prefetch(begin + line * LINE);
-            }
+            prefetch_lines(&block.bytes, LINES_MAX);
         }
     }
 

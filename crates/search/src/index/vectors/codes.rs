@@ -31,11 +31,10 @@ use std::ops::RangeInclusive;
 use super::element;
 use crate::schema::{self, Algorithm, Element, Metric};
 use russet_encodings::hnsw::{BATCH, DIM_MAX, dot_i8, dots_i8, quantize};
-use russet_encodings::prefetch::prefetch;
+use russet_encodings::prefetch::{prefetch, prefetch_lines};
 
 /// Rows of one chunk.
 const CHUNK_ROWS: usize = 256;
-const LINE: usize = 64;
 
 /// Shorter rows are few lines themselves; sums of products of longer ones are no i32.
 const DIMENSIONS: RangeInclusive<usize> = 32..=DIM_MAX as usize;
@@ -193,15 +192,10 @@ impl Codes {
     /// Brings the code of a row into the processor's caches.
     #[inline]
     pub(super) fn prefetch(&self, row: u32) {
-        /// The processor fetches what follows by itself.
         const LINES_MAX: usize = 16;
+        prefetch_lines(self.get(row), LINES_MAX);
         let (at, place) = (row as usize / CHUNK_ROWS, row as usize % CHUNK_ROWS);
-        let chunk = &self.chunks[at];
-        let begin = chunk.bytes.as_ptr().addr() + place * self.stride;
-        for line in 0..self.stride.div_ceil(LINE).min(LINES_MAX) {
-            prefetch(begin + line * LINE);
-        }
-        prefetch((&raw const chunk.tails[place]).addr());
+        prefetch((&raw const self.chunks[at].tails[place]).addr());
     }
 
     /// Keeps the code of a row.

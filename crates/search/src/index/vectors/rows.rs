@@ -9,7 +9,7 @@ use super::codes::Codes;
 use super::element;
 use crate::schema::{self, Element, Metric};
 use russet_encodings::hnsw::{dot_f32, squared_distance_f32};
-use russet_encodings::prefetch::prefetch;
+use russet_encodings::prefetch::prefetch_lines;
 
 /// Rows of one chunk.
 const CHUNK_ROWS: usize = 256;
@@ -140,14 +140,8 @@ impl Rows {
     /// Brings a row that is measured soon into the processor's caches.
     #[inline]
     pub(super) fn prefetch(&self, row: u32) {
-        const LINE: usize = 64;
-        /// The processor fetches what follows by itself.
         const LINES_MAX: usize = 16;
-        let row = self.get(row);
-        let begin = row.as_ptr().addr();
-        for line in 0..row.len().div_ceil(LINE).min(LINES_MAX) {
-            prefetch(begin + line * LINE);
-        }
+        prefetch_lines(self.get(row), LINES_MAX);
     }
 
     pub(super) fn bytes(&self) -> usize {
