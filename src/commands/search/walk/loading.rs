@@ -107,26 +107,17 @@ impl Loader for Reader<'_> {
     }
 
     fn load_over(&self, key: &[u8], path: &[u8], value: &mut Option<Value>) {
-        let read = |document: &AnyDocument<'_>| {
-            let AnyDocument::Hash(hash) = document else {
-                *value = self.value(document, path);
-                return true;
-            };
-            let Some(text) = hash.text(path) else {
-                return false;
-            };
-            match value {
-                Some(Value::Text(old)) => {
-                    old.clear();
-                    old.extend_from_slice(&text);
-                }
-                _ => *value = Some(Value::Text(text.into_owned())),
+        let old = value.take();
+        let read = |document: &AnyDocument<'_>| match (document, old) {
+            (AnyDocument::Hash(hash), Some(Value::Text(mut text))) => {
+                let found = hash.text(path)?;
+                text.clear();
+                text.extend_from_slice(&found);
+                Some(Value::Text(text))
             }
-            true
+            (document, _) => self.value(document, path),
         };
-        if self.with(key, read) != Some(true) {
-            *value = None;
-        }
+        *value = self.with(key, read).flatten();
     }
 
     fn load_all(&self, key: &[u8]) -> Option<Vec<(Vec<u8>, Value)>> {
