@@ -250,9 +250,7 @@ impl Walk {
             sides: None,
         };
         if let Some(held) = call.server.search.get_mut(&walk.index) {
-            held.uses += 1;
-            held.used_ms = now_ms;
-            held.dialects |= 1 << (options.dialect.number() - 1);
+            held.note_use(now_ms, options.dialect);
         }
         Ok(walk)
     }
@@ -273,9 +271,7 @@ impl Walk {
         let name: Box<[u8]> = name.into();
         let held = call.server.search.get_mut(&name);
         let held = held.ok_or_else(|| refusal(&SearchError::no_such_index(index)))?;
-        held.uses += 1;
-        held.used_ms = now_ms;
-        held.dialects |= 1 << (options.dialect.number() - 1);
+        held.note_use(now_ms, options.dialect);
         Ok(Walk {
             birth: held.birth,
             index: name,

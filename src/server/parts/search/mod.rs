@@ -20,6 +20,7 @@ use std::collections::BTreeMap;
 use russet_keyspace::{ChangeKind, DbIndex, Journal};
 use russet_search::file::{Definition, Dictionaries, Groups};
 use russet_search::index::Index;
+use russet_search::query::Dialect;
 use russet_search::schema::{Schema, words};
 use russet_search::text::TextSettings;
 
@@ -65,6 +66,13 @@ impl Held {
     /// The database of its keys.
     pub fn database(&self) -> DbIndex {
         DbIndex(self.index.schema().database())
+    }
+
+    /// A command asks it, at a monotonic time, in a dialect.
+    pub fn note_use(&mut self, now_ms: u64, dialect: Dialect) {
+        self.uses += 1;
+        self.used_ms = now_ms;
+        self.dialects |= 1 << (dialect.number() - 1);
     }
 
     /// Whether a key of a database is one of its documents' keys.
