@@ -16,8 +16,8 @@ says there why.
 How it counts. Each row has a server of its own under `valgrind --tool=callgrind`, with a random
 source that repeats itself and clocks that go by its work (instructions.c), a cron of one cycle a
 second and no polling; one connection sends a fixed load, and a batch waits for the replies
-of the one before. The server runs twice, with a short and a long load: the difference, divided by
-the difference of commands, is free of start, fill and end. User-mode instructions of the loop's
+of the one before. Counting begins after a quarter of the load, so that start, fill and the first
+growth of buffers are not in it. User-mode instructions of the loop's
 thread count: helpers wake when they can, and the kernel's are not seen. Time is measured nowhere,
 so other work on the machine changes nothing.
 
@@ -30,6 +30,7 @@ import os
 import platform
 import re
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -308,7 +309,7 @@ class Server:
 
     def __init__(self, program, settings):
         self.program, self.folder = program, tempfile.mkdtemp(prefix="instructions-")
-        self.words = ["valgrind", "--tool=callgrind", "--separate-threads=yes",
+        self.words = ["valgrind", "--tool=callgrind", "--separate-threads=yes", "--instr-atstart=no",
                       f"--callgrind-out-file={self.folder}/counts", str(program), "--dir", self.folder,
                       "--logfile", "/dev/null", *SETTINGS, *settings]
 
@@ -349,32 +350,34 @@ class Server:
         return int(re.search(r"^totals: (\d+)", text, re.M).group(1))
 
 
-def run(program, row, share):
-    """Instructions of a run of that share of the load, and its number of commands."""
-    with Server(program, row.settings) as server:
-        connection = Connection(server.port)
-        helper = row.prepare(connection) if row.prepare else None
-        fill = list(row.fill() if callable(row.fill) else row.fill)
-        for at in range(0, len(fill), 64):
-            connection.send(fill[at:at + 64])
-        attached = row.attach(server.port) if row.attach else None
-        made = int(row.count * share) // row.pipeline * row.pipeline
-        for at in range(0, made, row.pipeline):
-            connection.socket.sendall(b"".join(row.make(i) for i in range(at, at + row.pipeline)))
-            connection.skip(row.pipeline * row.unit)
-        count = server.instructions()
-        del attached, helper
-        return count, made * row.unit
-
-
 def measure(program, row):
     """Instructions a command."""
     try:
-        short, few = run(program, row, SHORT)
-        long, all_of_them = run(program, row, 1 + SHORT)
+        with Server(program, row.settings) as server:
+            connection = Connection(server.port)
+            helper = row.prepare(connection) if row.prepare else None
+            fill = list(row.fill() if callable(row.fill) else row.fill)
+            for at in range(0, len(fill), 64):
+                connection.send(fill[at:at + 64])
+            attached = row.attach(server.port) if row.attach else None
+
+            def load(first, share):
+                """Sends commands from number `first` on; returns the number after them."""
+                end = first + int(row.count * share) // row.pipeline * row.pipeline
+                for at in range(first, end, row.pipeline):
+                    connection.socket.sendall(b"".join(row.make(i) for i in range(at, at + row.pipeline)))
+                    connection.skip(row.pipeline * row.unit)
+                return end
+
+            begun = load(0, SHORT)
+            server.process.send_signal(signal.SIGURG)
+            end = load(begun, 1)
+            server.process.send_signal(signal.SIGURG)
+            count = server.instructions()
+            del attached, helper
+            return count / ((end - begun) * row.unit)
     except (RuntimeError, OSError) as error:
         raise RuntimeError(f"{row.label}: {error}") from error
-    return (long - short) / (all_of_them - few)
 
 
 def tools():
