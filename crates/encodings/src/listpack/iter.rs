@@ -9,6 +9,7 @@ impl Pack {
     pub fn iter(&self) -> Iter<'_> {
         Iter {
             pack: self,
+            bytes: self.as_bytes(),
             front: HEADER,
             back: self.end(),
         }
@@ -18,6 +19,7 @@ impl Pack {
     pub fn iter_from(&self, pos: Pos) -> Iter<'_> {
         Iter {
             pack: self,
+            bytes: self.as_bytes(),
             front: pos.offset(),
             back: self.end(),
         }
@@ -28,6 +30,8 @@ impl Pack {
 #[derive(Clone)]
 pub struct Iter<'a> {
     pack: &'a Pack,
+    /// The listpack's: else its length would be read from memory for each entry.
+    bytes: &'a [u8],
     front: usize,
     back: usize,
 }
@@ -56,20 +60,18 @@ impl<'a> Iterator for Iter<'a> {
 
     #[inline]
     fn next(&mut self) -> Option<Entry<'a>> {
-        if self.front >= self.back {
-            return None;
-        }
-        let rest = &self.pack.as_bytes()[self.front..];
-        // Small numbers: a byte, and a byte for its length.
-        if rest[0] < 0x80 {
-            self.front += 2;
-            return Some(Entry::Int(i64::from(rest[0])));
-        }
+        let rest = self.bytes.get(self.front..self.back)?;
+        let (&head, text) = rest.split_first()?;
         // Short strings, the commonest entries: header and trailing length are a byte each.
-        if rest[0] & 0xC0 == 0x80 {
-            let len = usize::from(rest[0] & 0x3F);
+        if head & 0xC0 == 0x80 {
+            let len = usize::from(head & 0x3F);
             self.front += len + 2;
-            return Some(Entry::Str(&rest[1..1 + len]));
+            return Some(Entry::Str(&text[..len]));
+        }
+        // Small numbers: a byte, and a byte for its length.
+        if head < 0x80 {
+            self.front += 2;
+            return Some(Entry::Int(i64::from(head)));
         }
         let entry = entry::decode(rest);
         self.front = self.pack.after(self.front);
