@@ -28,6 +28,7 @@ use bytes::{Buf, Bytes};
 use super::error::CommandError;
 use super::message::{SHARED_MIN, message};
 use russet_base::memory::alloc;
+use russet_base::memory::append::{self, FRAME_ROOM};
 use russet_base::memory::pin::Pinned;
 
 bitflags::bitflags! {
@@ -179,7 +180,31 @@ const SENT_KEPT: usize = 128 << 10;
 /// Bytes kept of an error.
 const ERROR_KEPT: usize = 512;
 /// Type byte, number and line end.
-const HEADER_MAX: usize = 30;
+const HEADER_MAX: usize = 40;
+
+/// The header of a number below 100, and its length.
+#[inline(always)]
+fn short_header(kind: u8, n: u8) -> ([u8; 8], usize) {
+    let mut head = HEADERS[usize::from(n)];
+    head[0] = kind;
+    (head, if n < 10 { 4 } else { 5 })
+}
+
+/// The headers of all numbers below 100.
+static HEADERS: [[u8; 8]; 100] = {
+    let mut all = [*b"$n\r\n\0\0\0\0"; 100];
+    let mut n = 0;
+    while n < 100 {
+        let (tens, ones) = (b'0' + n as u8 / 10, b'0' + n as u8 % 10);
+        all[n] = if n < 10 {
+            [b'$', ones, b'\r', b'\n', 0, 0, 0, 0]
+        } else {
+            [b'$', tens, ones, b'\r', b'\n', 0, 0, 0]
+        };
+        n += 1;
+    }
+    all
+};
 /// A longer buffer is freed when its whole contents are taken back.
 const TAKEN_BACK_KEPT: usize = 64 * 1024;
 /// The smallest buffer.
@@ -228,10 +253,8 @@ impl Reply {
     /// `+text`. The text must contain neither CR nor LF.
     #[inline]
     pub fn simple(&mut self, text: &str) {
-        if self.room(text.len() + 3) {
-            self.out.push(b'+');
-            self.out.extend_from_slice(text.as_bytes());
-            self.out.extend_from_slice(b"\r\n");
+        if self.room(text.len() + FRAME_ROOM) {
+            append::framed(&mut self.out, *b"+       ", 1, text.as_bytes());
         }
     }
 
@@ -309,24 +332,23 @@ impl Reply {
     /// `$length` and the bytes, which are copied.
     #[inline]
     pub fn bulk(&mut self, bytes: &[u8]) {
-        let len = bytes.len();
-        if !self.room(len + HEADER_MAX + 2) {
-            return;
+        let room = self.out.capacity() - self.out.len();
+        // Nothing is called here, so that nothing is saved around calls.
+        if bytes.len() <= append::SHORT_MAX && room >= append::SHORT_MAX + FRAME_ROOM {
+            let (head, len) = short_header(b'$', bytes.len() as u8);
+            append::framed(&mut self.out, head, len, bytes);
+        } else {
+            self.any_bulk(bytes);
         }
-        // Most strings are short: encode the header without formatting a number.
-        match len {
-            0..=9 => self
-                .out
-                .extend_from_slice(&[b'$', b'0' + len as u8, b'\r', b'\n']),
-            10..=99 => {
-                let (tens, ones) = (b'0' + (len / 10) as u8, b'0' + (len % 10) as u8);
-                self.out
-                    .extend_from_slice(&[b'$', tens, ones, b'\r', b'\n']);
-            }
-            _ => self.header(b'$', len as i64),
+    }
+
+    /// See [`Reply::bulk`].
+    #[inline(never)]
+    fn any_bulk(&mut self, bytes: &[u8]) {
+        if self.room(bytes.len() + HEADER_MAX + 2) {
+            self.header(b'$', bytes.len() as i64);
+            append::framed(&mut self.out, [0; 8], 0, bytes);
         }
-        self.out.extend_from_slice(bytes);
-        self.out.extend_from_slice(b"\r\n");
     }
 
     /// A large string that is pinned in place until it is sent.
@@ -640,7 +662,7 @@ impl Reply {
     #[inline]
     pub fn raw(&mut self, bytes: &[u8]) {
         if self.room(bytes.len()) {
-            self.out.extend_from_slice(bytes);
+            append::bytes(&mut self.out, bytes);
         }
     }
 
@@ -651,24 +673,20 @@ impl Reply {
         }
         // Most numbers are short: appended as one word, without formatting them.
         match n {
-            0..=9 => self
-                .out
-                .extend_from_slice(&[kind, b'0' + n as u8, b'\r', b'\n']),
-            10..=99 => {
-                let (tens, ones) = (b'0' + (n / 10) as u8, b'0' + (n % 10) as u8);
-                self.out
-                    .extend_from_slice(&[kind, tens, ones, b'\r', b'\n']);
+            0..=99 => {
+                let (head, len) = short_header(kind, n as u8);
+                append::word(&mut self.out, head, len);
             }
             _ => self.long_header(kind, n),
         }
     }
 
+    /// There is room for it and [`FRAME_ROOM`] more.
     #[inline(never)]
     fn long_header(&mut self, kind: u8, n: i64) {
-        self.out.push(kind);
-        self.out
-            .extend_from_slice(itoa::Buffer::new().format(n).as_bytes());
-        self.out.extend_from_slice(b"\r\n");
+        let head = [kind, 0, 0, 0, 0, 0, 0, 0];
+        let mut digits = itoa::Buffer::new();
+        append::framed(&mut self.out, head, 1, digits.format(n).as_bytes());
     }
 
     #[inline]

@@ -1,14 +1,16 @@
 //! Appends to a buffer that has the room already, which replies are made of: one test of the room
 //! for a whole reply, and short texts as words.
 //!
-//! A `Vec` tests its capacity for each part, and a copy of few bytes is a call of `memcpy`: together
-//! half of what a short bulk string costs.
+//! A `Vec` tests its capacity for each part, and a copy of few bytes is a call of `memcpy`:
+//! together half of what a short bulk string costs.
 //!
 //! Invariant: nothing is written beyond the capacity, and nothing read beyond `bytes`.
 #![allow(unsafe_code)]
 
 /// Bytes of room that [`framed`] needs beside its text.
 pub const FRAME_ROOM: usize = 16;
+/// The longest text that is copied without a call.
+pub const SHORT_MAX: usize = 64;
 
 /// Appends the first `len` bytes of a word.
 ///
@@ -24,7 +26,8 @@ pub fn word(out: &mut Vec<u8>, word: [u8; 8], len: usize) {
     }
 }
 
-/// Appends the first `len` bytes of `head`, then `text`, CR and LF.
+/// Appends the first `len` bytes of `head`, then `text`, CR and LF. No call where the caller knows
+/// that the text is at most [`SHORT_MAX`] long.
 ///
 /// Panics unless there is room for the text and [`FRAME_ROOM`] bytes.
 #[inline(always)]
@@ -45,7 +48,20 @@ pub fn framed(out: &mut Vec<u8>, head: [u8; 8], len: usize, text: &[u8]) {
     }
 }
 
-/// Copies a text, mostly a short one: from 4 to 32 bytes as two words that may overlap.
+/// Appends bytes.
+///
+/// Panics unless there is room for them.
+#[inline(always)]
+pub fn bytes(out: &mut Vec<u8>, text: &[u8]) {
+    assert!(out.capacity() - out.len() >= text.len());
+    // SAFETY: the text lies within the capacity.
+    unsafe {
+        copy(text, out.as_mut_ptr().add(out.len()));
+        out.set_len(out.len() + text.len());
+    }
+}
+
+/// Copies a text: a short one as two words that may overlap, or as three bytes.
 ///
 /// # Safety
 /// `to` has room for it, elsewhere.
@@ -55,7 +71,7 @@ unsafe fn copy(text: &[u8], to: *mut u8) {
     macro_rules! words {
         ($word:ty) => {{
             let last = len - size_of::<$word>();
-            // SAFETY: the text is at least as long as a word, and shorter than two.
+            // SAFETY: the text is at least as long as a word, and at most as two.
             unsafe {
                 let first = from.cast::<$word>().read_unaligned();
                 let second = from.add(last).cast::<$word>().read_unaligned();
@@ -64,12 +80,22 @@ unsafe fn copy(text: &[u8], to: *mut u8) {
             }
         }};
     }
-    match len {
-        8..=16 => words!(u64),
-        4..=7 => words!(u32),
-        17..=32 => words!(u128),
+    if len > SHORT_MAX {
         // SAFETY: the caller's promise.
-        _ => unsafe { from.copy_to_nonoverlapping(to, len) },
+        unsafe { from.copy_to_nonoverlapping(to, len) }
+    } else if len > 32 {
+        words!([u8; 32])
+    } else if len > 16 {
+        words!([u8; 16])
+    } else if len >= 8 {
+        words!(u64)
+    } else if len >= 4 {
+        words!(u32)
+    } else if len > 0 {
+        for at in [0, len / 2, len - 1] {
+            // SAFETY: all three are below the length.
+            unsafe { to.add(at).write(*from.add(at)) }
+        }
     }
 }
 
@@ -91,6 +117,9 @@ mod tests {
                     let expected = [b"abc", &b"$1234567"[..head], text, b"\r\n"].concat();
                     assert_eq!(out, expected);
                 }
+                let mut out = Vec::with_capacity(text.len());
+                bytes(&mut out, text);
+                assert_eq!(out, text);
             }
         }
     }

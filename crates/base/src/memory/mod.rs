@@ -1,13 +1,14 @@
 //! The allocator, its figures, and the blocks that it is asked to keep, move or give back.
 //!
 //!     figures   `alloc`, `ledger` (`used_memory`), `cgroup` and `pressure` (the machine's)
-//!     blocks    `large` (arguments read in place), `pin` (kept while they are sent)
+//!     blocks    `large` (arguments read in place), `pin` (kept while they are sent), `append`
 //!     fill      `slabs` (how full they are), `mover` (better places), `huge_pages`
 //!
 //! The allocator is jemalloc (`eights`), or the system's with the feature `system-allocator`, which
 //! sanitizers need. When to evict is decided in `keyspace`, when to defragment in `server`.
 
 pub mod alloc;
+pub mod append;
 pub mod cgroup;
 // Sanitizers see only the system allocator's blocks, none of jemalloc's.
 #[cfg(not(feature = "system-allocator"))]
