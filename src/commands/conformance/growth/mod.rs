@@ -47,11 +47,13 @@ enum Dimension {
 
 impl Dimension {
     /// The largest size tried if there is no doubt. A long text is built quickly, many keys are
-    /// not.
+    /// not, and a graph of vectors even less.
     fn n_max(self) -> usize {
         match self {
             Dimension::Argument(grown) if grown.is_many() || grown.is_many_keys() => 1_024,
             Dimension::Argument(_) | Dimension::Held(GrownValue::Text) => 4_096,
+            // Each vector is joined with its neighbours.
+            Dimension::Held(GrownValue::Vectors) => 256,
             _ => 1_024,
         }
     }
