@@ -289,7 +289,7 @@ impl Server {
         if client.blocked.as_ref().is_some_and(|b| b.until.is_done()) {
             self.count_unserved(client, false);
         }
-        self.stop_waiting(keyspace, client);
+        self.turn.stop_waiting(&mut self.clients, keyspace, client);
         self.acl.resume(client);
         if client.flags.contains(ClientFlags::MONITOR) {
             self.set_monitor(client.id, false);
@@ -326,7 +326,7 @@ impl Server {
                 stream.shut_down();
             }
             self.connections.couriers.shut_down(&mut session);
-            self.close_soon(&mut session, EndReason::Killed);
+            self.turn.close_soon(&mut session, EndReason::Killed);
         }
         self.clients.put_back(session);
         !closing
@@ -452,19 +452,8 @@ impl Server {
                 continue;
             };
             session.client.flags.remove(ClientFlags::POSTPONED);
-            self.resume(&mut session);
+            self.turn.resume(&mut session);
             self.put_back(session);
-        }
-    }
-
-    /// A stopped client runs again: the loop continues with its input.
-    pub(super) fn resume(&mut self, session: &mut Session) {
-        if !session.input.is_empty() {
-            session.input.runnable = true;
-        }
-        if !session.ready_queued {
-            session.ready_queued = true;
-            self.turn.ready.push(session.client.id);
         }
     }
 
@@ -473,7 +462,7 @@ impl Server {
         if session.reply.is_full() {
             self.enforce_output_limit(&mut session);
         } else if !session.reply.is_empty() {
-            self.queue_flush(&mut session);
+            self.turn.queue_flush(&mut session);
         }
         self.clients.put_back(session);
     }

@@ -111,13 +111,13 @@ impl Engine {
             client.leave_transaction(&mut self.keyspace.watchers);
         }
         if client.flags.contains(ClientFlags::CLOSE_AFTER_REPLY) {
-            self.server.close_soon(session, EndReason::User);
+            self.server.turn.close_soon(session, EndReason::User);
         }
         answer
     }
 
     fn run_share(&mut self, session: &mut Session, job: &mut Job) -> Option<Answer> {
-        self.server.begin_commands();
+        self.server.turn.begin_commands();
         if let Some(stop) = self.check_conditions(session, job) {
             job.waits = stop.is_none();
             return stop;
@@ -273,8 +273,8 @@ impl Engine {
         let waited = session.client.flags.contains(ClientFlags::BLOCKED);
         if waited {
             // No command of a session may wait, as none in MULTI may.
-            self.server
-                .stop_waiting(&mut self.keyspace, &mut session.client);
+            let (turn, clients) = (&mut self.server.turn, &mut self.server.clients);
+            turn.stop_waiting(clients, &mut self.keyspace, &mut session.client);
         }
         session.client.flags.remove(ClientFlags::POSTPONED);
         let reply = session.reply.pending();

@@ -86,7 +86,7 @@ impl Engine {
                 ParseEnd::Inline(args) => {
                     session.client.buffers.query_bytes = args.args().bytes();
                     let row = self.server.table.find(&args.args()[0]).map(|row| row.id);
-                    self.server.begin_commands();
+                    self.server.turn.begin_commands();
                     if self.dispatch(session, row, args.args(), &[]) == Outcome::Postponed {
                         return Rest::Stopped { start };
                     }
@@ -132,7 +132,7 @@ impl Engine {
         let end = self.parse_batch(session, batch, buf, start, pos, progress);
         batch.prefetch(&self.keyspace, session.client.db, buf);
         self.count_batch(session, batch, &end);
-        self.server.begin_commands();
+        self.server.turn.begin_commands();
         end
     }
 

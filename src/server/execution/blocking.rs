@@ -51,7 +51,7 @@ impl Engine {
         }
         self.server.clients.blocked += 1;
         let id = client.id;
-        self.server.note_wake(&mut self.keyspace, id, wake);
+        self.server.turn.note_wake(&mut self.keyspace, id, wake);
     }
 
     /// Serves clients whose keys became ready, in order of arrival. Their commands may make other
@@ -97,8 +97,7 @@ impl Engine {
         let args = std::mem::take(&mut blocked.args);
         let id = blocked.row;
         let wake = std::mem::take(&mut blocked.wake);
-        self.server
-            .forget_wake(&mut self.keyspace, session.client.id, wake);
+        self.server.turn.forget_wake(&mut self.keyspace, session.client.id, wake);
         session.client.flags.remove(ClientFlags::BLOCKED);
         // The server's state may have changed since it blocked: memory may have run out.
         let asked = GatedCommand::new(&self.server, id, args.args(), Origin::Retry);
@@ -114,18 +113,17 @@ impl Engine {
                 let asked = (id, args.args());
                 (self.server).record_refused((&session.client, None), asked, Origin::Retry, code);
                 after_reply(session, mark);
-                return self.server.unblock(&mut self.keyspace, session);
+                return self.server.turn.unblock(&mut self.server.clients, &mut self.keyspace, session);
             }
             Err(Stop::Postponed(_)) => {
                 // Its wait is over; when the pause ends the command runs as if it were new.
                 session.input.put_first(args.args());
                 session.client.flags |= ClientFlags::POSTPONED;
-                self.server
-                    .stop_waiting(&mut self.keyspace, &mut session.client);
+                self.server.turn.stop_waiting(&mut self.server.clients, &mut self.keyspace, &mut session.client);
                 return;
             }
         }
-        self.server.begin_commands();
+        self.server.turn.begin_commands();
         self.run_charged(session, Origin::Retry, id, args.args(), &[]);
         if args.large_bytes() > 0 {
             // The bytes of a large argument are no longer counted.
@@ -135,12 +133,11 @@ impl Engine {
             // It keeps waiting, in its old places: its keys and its deadline are the same.
             let wake = session.client.blocked.as_ref().map(|blocked| blocked.wake);
             let wake = wake.unwrap_or_default();
-            self.server
-                .note_wake(&mut self.keyspace, session.client.id, wake);
+            self.server.turn.note_wake(&mut self.keyspace, session.client.id, wake);
             return;
         }
         after_reply(session, mark);
-        self.server.unblock(&mut self.keyspace, session);
+        self.server.turn.unblock(&mut self.server.clients, &mut self.keyspace, session);
         if !self.server.messages.outbox.is_empty() {
             self.deliver_posts(Some(session));
         }
@@ -235,52 +232,6 @@ impl Engine {
 }
 
 impl Server {
-    fn note_wake(&mut self, keyspace: &mut Keyspace, id: ClientId, wake: Wake) {
-        match wake {
-            Wake::Never => {}
-            Wake::At(at_ms) => self.turn.wakes.add(at_ms, id),
-            Wake::Untimed => keyspace.waiting.count_claimant(true),
-        }
-    }
-
-    fn forget_wake(&mut self, keyspace: &mut Keyspace, id: ClientId, wake: Wake) {
-        match wake {
-            Wake::Never => {}
-            Wake::At(at_ms) => self.turn.wakes.remove(at_ms, id),
-            Wake::Untimed => keyspace.waiting.count_claimant(false),
-        }
-    }
-
-    /// Removes a client from everything it waits in. `false`: it was not blocked.
-    pub(in crate::server) fn stop_waiting(
-        &mut self,
-        keyspace: &mut Keyspace,
-        client: &mut Client,
-    ) -> bool {
-        let Some(blocked) = client.blocked.take() else {
-            return false;
-        };
-        client.flags.remove(ClientFlags::BLOCKED);
-        for key in blocked.keys() {
-            keyspace
-                .waiting
-                .leave(blocked.db, key, client.id, blocked.guards());
-        }
-        if let Some(at) = blocked.deadline_ms {
-            self.turn.deadlines.remove(at, client.id);
-        }
-        self.forget_wake(keyspace, client.id, blocked.wake);
-        self.clients.blocked -= 1;
-        true
-    }
-
-    /// Unblocks the client; the input it has sent meanwhile runs next.
-    fn unblock(&mut self, keyspace: &mut Keyspace, session: &mut Session) {
-        if self.stop_waiting(keyspace, &mut session.client) {
-            self.resume(session);
-        }
-    }
-
     /// Ends the waits for the append only file with an error, in the order of the clients.
     pub(in crate::server) fn refuse_waits_for_aof(
         &mut self,
@@ -340,7 +291,7 @@ impl Server {
                 }
                 None => answer_timeout(keyspace, self, &mut session),
             }
-            self.unblock(keyspace, &mut session);
+            self.turn.unblock(&mut self.clients, keyspace, &mut session);
             after_reply(&mut session, mark);
         }
         self.put_back(session);

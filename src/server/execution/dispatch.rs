@@ -279,7 +279,7 @@ impl Engine {
         if !received && !self.server.messages.outbox.is_empty() {
             // Messages to it are sent all the same.
             self.deliver_posts(Some(session));
-            self.server.begin_commands();
+            self.server.turn.begin_commands();
         }
         Outcome::Done
     }
@@ -421,7 +421,7 @@ fn queue(server: &mut Server, session: &mut Session, id: usize, args: Args<'_>) 
         server.log_dropped(session, "its transaction is over client-query-buffer-limit");
         server.stats.clients.query_buffer_disconnections += 1;
         let detail = format!("{} bytes queued in MULTI", session.client.multi_bytes());
-        server.close_soon(session, Ending::new(EndReason::QueryLimit, detail));
+        server.turn.close_soon(session, Ending::new(EndReason::QueryLimit, detail));
         return;
     }
     session.reply.simple("QUEUED");

@@ -43,12 +43,12 @@ impl Engine {
             self.server.read_clock(&mut self.keyspace);
             self.serve_ready_keys();
             // The time spent on others does not count for the next command.
-            self.server.begin_commands();
+            self.server.turn.begin_commands();
         }
         if !self.server.messages.outbox.is_empty() {
             let received = !session.client.flags.intersects(ClientFlags::UNHEARD);
             self.deliver_posts(received.then_some(session));
-            self.server.begin_commands();
+            self.server.turn.begin_commands();
         }
     }
 
@@ -386,13 +386,6 @@ pub(in crate::server) enum Author<'a> {
 }
 
 impl Server {
-    /// Starts the timing of commands. In a batch each command starts where the previous one ended,
-    /// so that the counter is read once per command: a read costs as much as a small command.
-    #[inline]
-    pub(in crate::server) fn begin_commands(&mut self) {
-        self.turn.ended = clock::cycles();
-    }
-
     /// The keys of a read command are tracked for its client, or its script's caller (CLIENT
     /// TRACKING).
     fn track_read(&mut self, reader: ClientId, ran: &Ran<'_>) {

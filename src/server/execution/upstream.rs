@@ -77,7 +77,7 @@ impl Engine {
                     if self.holds_stream(session) {
                         return Rest::Stopped { start };
                     }
-                    self.server.begin_commands();
+                    self.server.turn.begin_commands();
                     self.apply(session, row, args.args(), &[]);
                     budget = budget.saturating_sub(1);
                     self.applied(session, &Applied::unlogged(&buf[start..pos]));
@@ -159,11 +159,11 @@ impl Engine {
         }
         if self.keyspace.waiting.has_ready() && !self.server.scripting.is_running() {
             self.serve_ready_keys();
-            self.server.begin_commands();
+            self.server.turn.begin_commands();
         }
         if !self.server.messages.outbox.is_empty() {
             self.deliver_posts(None);
-            self.server.begin_commands();
+            self.server.turn.begin_commands();
         }
     }
 
@@ -237,7 +237,7 @@ impl Server {
              #{id}"
         );
         let detail = format!("it is a replica, and sent '{name}', which replies");
-        self.close_soon(session, Ending::new(EndReason::Link, detail));
+        self.turn.close_soon(session, Ending::new(EndReason::Link, detail));
     }
 
     /// Appends bytes to this server's stream; the log takes `logged` in their place, which lacks

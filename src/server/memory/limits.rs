@@ -14,7 +14,6 @@ use crate::server::parts::clients::output_limits;
 use crate::server::parts::memory::client_memory::HELD_MAX_S;
 use crate::server::state::Server;
 use russet_base::text::Printable;
-use russet_keyspace::ClientId;
 use russet_net::Address;
 
 /// The least number of clients that one cron turn checks; all are checked about once a second.
@@ -93,7 +92,7 @@ impl Server {
             self.log_overcome(session);
             self.stats.clients.output_buffer_disconnections += 1;
             let ending = output_limits::ending(session, must_authenticate, &self.config);
-            self.close_soon(session, ending);
+            self.turn.close_soon(session, ending);
         }
     }
 
@@ -110,27 +109,6 @@ impl Server {
         let line = client_line(self, &session.client, &session.reply, false);
         let line = Printable(&line);
         tracing::warn!("Closing client ({reason}): {line}");
-    }
-
-    /// Closes a client in this turn, whatever is pending.
-    pub fn close_soon(&mut self, session: &mut Session, ending: impl Into<Ending>) {
-        session.client.flags |= ClientFlags::CLOSE_ASAP;
-        session.client.ends_by(ending);
-        self.turn.to_close.push(session.client.id);
-    }
-
-    /// As [`Server::close_soon`], by number. `false`: there is no such client, or its command runs.
-    pub(in crate::server) fn close_client_soon(
-        &mut self,
-        id: ClientId,
-        ending: impl Into<Ending>,
-    ) -> bool {
-        let Some(mut session) = self.clients.take(id) else {
-            return false;
-        };
-        self.close_soon(&mut session, ending);
-        self.clients.put_back(session);
-        true
     }
 
     /// Closes idle clients and those over their soft limits; shrinks buffers; counts memory anew.
@@ -166,7 +144,7 @@ impl Server {
                 let detail =
                     format!("{idle_s} s without taking its replies, and clients hold much");
                 let ending = Ending::new(EndReason::ClientMemory, detail);
-                self.close_soon(&mut session, ending);
+                self.turn.close_soon(&mut session, ending);
                 self.stats.clients.evicted_clients += 1;
                 self.clients.put_back(session);
                 continue;
@@ -180,7 +158,7 @@ impl Server {
                     Printable(&client_line(self, &session.client, &session.reply, false))
                 );
                 let detail = format!("{idle_s} s without a command, timeout {timeout}");
-                self.close_soon(&mut session, Ending::new(EndReason::Idle, detail));
+                self.turn.close_soon(&mut session, Ending::new(EndReason::Idle, detail));
             } else {
                 self.enforce_output_limit(&mut session);
                 session.client.buffers.reply_peak = session.reply.pending_len();

@@ -264,7 +264,7 @@ impl Server {
             if to.closes {
                 session.client.close_after_reply(EndReason::Slots);
             }
-            self.queue_flush(&mut session);
+            self.turn.queue_flush(&mut session);
             self.put_back(session);
         }
     }
@@ -481,7 +481,7 @@ impl Engine {
     ) -> Option<Stepped> {
         self.server
             .on_migrations(|driver| driver.serving = Some(link));
-        self.server.begin_commands();
+        self.server.turn.begin_commands();
         let commands = self.server.stats.commands;
         self.apply_slots(session, link, row, args, hashes, bytes);
         let commands = self.server.stats.commands.saturating_sub(commands);

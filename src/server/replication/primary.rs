@@ -382,7 +382,7 @@ impl Server {
 
     fn close_changed(&mut self, id: ClientId) {
         let detail = "repl-compression was changed";
-        self.close_client_soon(id, Ending::new(EndReason::Link, detail));
+        self.turn.close_client_soon(&mut self.clients, id, Ending::new(EndReason::Link, detail));
     }
 
     /// The address under which a replica is announced.
@@ -418,7 +418,7 @@ impl Server {
         }
         for other in useless {
             let detail = "the other connection of the replica ended";
-            if self.close_client_soon(other, Ending::new(EndReason::Link, detail)) {
+            if self.turn.close_client_soon(&mut self.clients, other, Ending::new(EndReason::Link, detail)) {
                 tracing::info!("The other connection of a replica that uses two is closed.");
             }
         }
@@ -614,7 +614,7 @@ impl Server {
             if let Some(main) = main {
                 self.begin_streaming(main, sync.at.offset);
             }
-            self.queue_flush(&mut session);
+            self.turn.queue_flush(&mut session);
             self.clients.put_back(session);
         }
     }
@@ -688,7 +688,7 @@ impl Engine {
                 tracing::warn!("BGSAVE failed, replicas are disconnected: {why}");
                 for id in same {
                     let detail = "the snapshot for it failed";
-                    server.close_client_soon(id, Ending::new(EndReason::Link, detail));
+                    server.turn.close_client_soon(&mut server.clients, id, Ending::new(EndReason::Link, detail));
                 }
             }
         }

@@ -139,7 +139,7 @@ impl Loop {
         if registered.is_err() {
             return self.close(session);
         }
-        server.queue_flush(&mut session);
+        server.turn.queue_flush(&mut session);
         go_on_soon(&mut session, &mut server.turn);
         server.clients.put_back(session);
     }
@@ -255,7 +255,7 @@ impl Loop {
         let has_unread = carried.has_unread();
         session.client.buffers.in_flight = carried.unsent();
         if has_room && session.write_armed {
-            server.queue_flush(&mut session);
+            server.turn.queue_flush(&mut session);
         }
         // A killed one is closed before the loop sleeps: the end of its socket is no news.
         let is_over = session.ends || session.client.flags.contains(ClientFlags::CLOSE_ASAP);

@@ -95,7 +95,7 @@ impl Server {
         for id in queued {
             if let Some(mut session) = self.clients.take(id) {
                 if !session.write_armed {
-                    self.queue_flush(&mut session);
+                    self.turn.queue_flush(&mut session);
                 }
                 self.clients.put_back(session);
             }

@@ -44,7 +44,7 @@ impl Loop {
         };
         self.sleeper.gather.event(&mut session.seen_in);
         if event.is_writable() && session.write_armed {
-            self.engine.server.queue_flush(&mut session);
+            self.engine.server.turn.queue_flush(&mut session);
         }
         // Data and the end may share one edge: reading for the end happens in its own turn.
         session.peer_closed |= event.is_read_closed();
@@ -346,7 +346,7 @@ impl Loop {
             .contains(ClientFlags::CLOSE_AFTER_REPLY);
         let has_unsent = session.stream.as_ref().is_some_and(|s| s.has_unsent());
         if !session.reply.is_empty() || closing || has_unsent {
-            server.queue_flush(&mut session);
+            server.turn.queue_flush(&mut session);
         }
         let couriers = &mut server.connections.couriers;
         if !couriers.is_empty() {

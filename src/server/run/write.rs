@@ -69,15 +69,6 @@ impl Server {
             self.note_sent(client, n);
         }
     }
-
-    /// Queues the client's replies to be sent in this turn.
-    #[inline]
-    pub(in crate::server) fn queue_flush(&mut self, session: &mut Session) {
-        if !session.flush_queued {
-            session.flush_queued = true;
-            self.turn.flush.push(session.client.id);
-        }
-    }
 }
 
 impl Loop {
@@ -126,7 +117,7 @@ impl Loop {
         let server = &mut self.engine.server;
         match sent {
             Sent::Over => return self.close(session),
-            Sent::Part => server.queue_flush(&mut session),
+            Sent::Part => server.turn.queue_flush(&mut session),
             Sent::All | Sent::Stuck => {}
         }
         let couriers = &mut server.connections.couriers;
@@ -257,7 +248,7 @@ impl Loop {
         session.input.reset();
         let server = &mut self.engine.server;
         server.let_go(&mut self.engine.keyspace, &mut session.client);
-        server.queue_flush(&mut session);
+        server.turn.queue_flush(&mut session);
         server.clients.put_back(session);
     }
 

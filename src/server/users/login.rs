@@ -84,7 +84,7 @@ impl Server {
         for id in freed {
             if let Some(mut session) = self.clients.take(id) {
                 self.acl.resume(&mut session.client);
-                self.resume(&mut session);
+                self.turn.resume(&mut session);
                 self.clients.put_back(session);
             }
         }

@@ -1,7 +1,13 @@
 //! State that a turn of the loop passes on within it and to the next: clients with more to do,
 //! clients to write to, deadlines.
 
-use crate::server::clients::blocked::Deadlines;
+use crate::server::clients::table::Clients;
+use crate::server::clients::blocked::{Deadlines, Wake};
+use crate::server::clients::client::{Client, ClientFlags};
+use crate::server::clients::ending::Ending;
+use crate::server::clients::session::Session;
+use russet_base::clock;
+use russet_keyspace::Keyspace;
 use crate::server::parts::run::pace::Pace;
 use russet_keyspace::ClientId;
 
@@ -41,4 +47,96 @@ pub(in crate::server) struct Turn {
     pub(in crate::server) cron_due_ms: u64,
     /// Turns of cron so far.
     pub(in crate::server) cron_turns: u64,
+}
+
+impl Turn {
+    /// Queues the client's replies to be sent in this turn.
+    #[inline]
+    pub(in crate::server) fn queue_flush(&mut self, session: &mut Session) {
+        if !session.flush_queued {
+            session.flush_queued = true;
+            self.flush.push(session.client.id);
+        }
+    }
+
+    /// Closes a client in this turn, whatever is pending.
+    pub fn close_soon(&mut self, session: &mut Session, ending: impl Into<Ending>) {
+        session.client.flags |= ClientFlags::CLOSE_ASAP;
+        session.client.ends_by(ending);
+        self.to_close.push(session.client.id);
+    }
+
+    /// As [`Turn::close_soon`], by number. `false`: there is no such client, or its command runs.
+    pub(in crate::server) fn close_client_soon(&mut self, clients: &mut Clients, id: ClientId,
+        ending: impl Into<Ending>,
+    ) -> bool {
+        let Some(mut session) = clients.take(id) else {
+            return false;
+        };
+        self.close_soon(&mut session, ending);
+        clients.put_back(session);
+        true
+    }
+
+    /// A stopped client runs again: the loop continues with its input.
+    pub(in crate::server) fn resume(&mut self, session: &mut Session) {
+        if !session.input.is_empty() {
+            session.input.runnable = true;
+        }
+        if !session.ready_queued {
+            session.ready_queued = true;
+            self.ready.push(session.client.id);
+        }
+    }
+
+    pub(in crate::server) fn note_wake(&mut self, keyspace: &mut Keyspace, id: ClientId, wake: Wake) {
+        match wake {
+            Wake::Never => {}
+            Wake::At(at_ms) => self.wakes.add(at_ms, id),
+            Wake::Untimed => keyspace.waiting.count_claimant(true),
+        }
+    }
+
+    pub(in crate::server) fn forget_wake(&mut self, keyspace: &mut Keyspace, id: ClientId, wake: Wake) {
+        match wake {
+            Wake::Never => {}
+            Wake::At(at_ms) => self.wakes.remove(at_ms, id),
+            Wake::Untimed => keyspace.waiting.count_claimant(false),
+        }
+    }
+
+    /// Removes a client from everything it waits in. `false`: it was not blocked.
+    pub(in crate::server) fn stop_waiting(&mut self, clients: &mut Clients, keyspace: &mut Keyspace,
+        client: &mut Client,
+    ) -> bool {
+        let Some(blocked) = client.blocked.take() else {
+            return false;
+        };
+        client.flags.remove(ClientFlags::BLOCKED);
+        for key in blocked.keys() {
+            keyspace
+                .waiting
+                .leave(blocked.db, key, client.id, blocked.guards());
+        }
+        if let Some(at) = blocked.deadline_ms {
+            self.deadlines.remove(at, client.id);
+        }
+        self.forget_wake(keyspace, client.id, blocked.wake);
+        clients.blocked -= 1;
+        true
+    }
+
+    /// Unblocks the client; the input it has sent meanwhile runs next.
+    pub(in crate::server) fn unblock(&mut self, clients: &mut Clients, keyspace: &mut Keyspace, session: &mut Session) {
+        if self.stop_waiting(clients, keyspace, &mut session.client) {
+            self.resume(session);
+        }
+    }
+
+    /// Starts the timing of commands. In a batch each command starts where the previous one ended,
+    /// so that the counter is read once per command: a read costs as much as a small command.
+    #[inline]
+    pub(in crate::server) fn begin_commands(&mut self) {
+        self.ended = clock::cycles();
+    }
 }

@@ -334,7 +334,7 @@ impl Loop {
         self.answer_upstream(Answer::Online(true));
         let server = &mut self.engine.server;
         server.write_ack(&mut session.reply);
-        server.queue_flush(&mut session);
+        server.turn.queue_flush(&mut session);
         if !replays {
             session.ready_queued = true;
             server.turn.ready.push(id);
