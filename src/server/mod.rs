@@ -83,6 +83,7 @@ pub use parts::execution::gates::Pause;
 pub use parts::execution::migrate::MigrateLink;
 pub use parts::execution::searches;
 pub use parts::messages::tracking::{Mode as TrackingMode, Tracker};
+pub use parts::observe::Rates;
 pub use parts::observe::closed::ClosedClient;
 pub use parts::observe::command_log::LogKind;
 pub use parts::observe::hotkeys::{Session as HotkeysSession, SessionSettings as HotkeysSettings};
@@ -100,8 +101,8 @@ pub use replication::changes::{
 };
 pub use replication::failover::FailoverRequest;
 pub use replication::primary::SyncRequest;
+pub use state::Server;
 pub use state::call::{Call, CommandResult, CommandTable, Handler, Row, Spec};
 pub use state::world::World;
-pub use state::{Rates, Server};
 #[cfg(feature = "testing")]
 pub use testbed::Testbed;

@@ -97,7 +97,9 @@ impl Engine {
         let args = std::mem::take(&mut blocked.args);
         let id = blocked.row;
         let wake = std::mem::take(&mut blocked.wake);
-        self.server.turn.forget_wake(&mut self.keyspace, session.client.id, wake);
+        self.server
+            .turn
+            .forget_wake(&mut self.keyspace, session.client.id, wake);
         session.client.flags.remove(ClientFlags::BLOCKED);
         // The server's state may have changed since it blocked: memory may have run out.
         let asked = GatedCommand::new(&self.server, id, args.args(), Origin::Retry);
@@ -113,13 +115,21 @@ impl Engine {
                 let asked = (id, args.args());
                 (self.server).record_refused((&session.client, None), asked, Origin::Retry, code);
                 after_reply(session, mark);
-                return self.server.turn.unblock(&mut self.server.clients, &mut self.keyspace, session);
+                return self.server.turn.unblock(
+                    &mut self.server.clients,
+                    &mut self.keyspace,
+                    session,
+                );
             }
             Err(Stop::Postponed(_)) => {
                 // Its wait is over; when the pause ends the command runs as if it were new.
                 session.input.put_first(args.args());
                 session.client.flags |= ClientFlags::POSTPONED;
-                self.server.turn.stop_waiting(&mut self.server.clients, &mut self.keyspace, &mut session.client);
+                self.server.turn.stop_waiting(
+                    &mut self.server.clients,
+                    &mut self.keyspace,
+                    &mut session.client,
+                );
                 return;
             }
         }
@@ -133,11 +143,15 @@ impl Engine {
             // It keeps waiting, in its old places: its keys and its deadline are the same.
             let wake = session.client.blocked.as_ref().map(|blocked| blocked.wake);
             let wake = wake.unwrap_or_default();
-            self.server.turn.note_wake(&mut self.keyspace, session.client.id, wake);
+            self.server
+                .turn
+                .note_wake(&mut self.keyspace, session.client.id, wake);
             return;
         }
         after_reply(session, mark);
-        self.server.turn.unblock(&mut self.server.clients, &mut self.keyspace, session);
+        self.server
+            .turn
+            .unblock(&mut self.server.clients, &mut self.keyspace, session);
         if !self.server.messages.outbox.is_empty() {
             self.deliver_posts(Some(session));
         }

@@ -49,7 +49,8 @@ impl Server {
             );
         }
         let detail = "an HTTP request";
-        self.turn.close_soon(session, Ending::new(EndReason::Protocol, detail));
+        self.turn
+            .close_soon(session, Ending::new(EndReason::Protocol, detail));
     }
 }
 

@@ -421,7 +421,9 @@ fn queue(server: &mut Server, session: &mut Session, id: usize, args: Args<'_>) 
         server.log_dropped(session, "its transaction is over client-query-buffer-limit");
         server.stats.clients.query_buffer_disconnections += 1;
         let detail = format!("{} bytes queued in MULTI", session.client.multi_bytes());
-        server.turn.close_soon(session, Ending::new(EndReason::QueryLimit, detail));
+        server
+            .turn
+            .close_soon(session, Ending::new(EndReason::QueryLimit, detail));
         return;
     }
     session.reply.simple("QUEUED");

@@ -237,7 +237,8 @@ impl Server {
              #{id}"
         );
         let detail = format!("it is a replica, and sent '{name}', which replies");
-        self.turn.close_soon(session, Ending::new(EndReason::Link, detail));
+        self.turn
+            .close_soon(session, Ending::new(EndReason::Link, detail));
     }
 
     /// Appends bytes to this server's stream; the log takes `logged` in their place, which lacks

@@ -1,8 +1,9 @@
 //! Closes the clients that exceed `maxmemory-clients` (`parts::memory::client_memory`).
 
 use crate::server::clients::ending::{EndReason, Ending};
+use crate::server::parts::memory::Memory;
+use crate::server::state::Server;
 use crate::server::state::world::Engine;
-use crate::server::state::{Memory, Server};
 use russet_keyspace::ClientId;
 
 impl Server {

@@ -158,7 +158,8 @@ impl Server {
                     Printable(&client_line(self, &session.client, &session.reply, false))
                 );
                 let detail = format!("{idle_s} s without a command, timeout {timeout}");
-                self.turn.close_soon(&mut session, Ending::new(EndReason::Idle, detail));
+                self.turn
+                    .close_soon(&mut session, Ending::new(EndReason::Idle, detail));
             } else {
                 self.enforce_output_limit(&mut session);
                 session.client.buffers.reply_peak = session.reply.pending_len();

@@ -37,7 +37,8 @@ impl Server {
             if let Some(mut session) = self.clients.take(id) {
                 self.log_failed_handshake(&session, "the handshake took too long");
                 let detail = "the handshake took too long";
-                self.turn.close_soon(&mut session, Ending::new(EndReason::Refused, detail));
+                self.turn
+                    .close_soon(&mut session, Ending::new(EndReason::Refused, detail));
                 self.clients.put_back(session);
             }
         }

@@ -6,10 +6,11 @@
 use std::path::{Path, PathBuf};
 
 use crate::server::clients::blocked::Until;
+use crate::server::parts::persist::Persist;
 use crate::server::parts::persist::aof::{Aof, AofState};
 use crate::server::parts::persist::backups::{Folder, SessionState, Way};
 use crate::server::parts::persist::snapshot::SnapshotEnd;
-use crate::server::state::{Persist, Server};
+use crate::server::state::Server;
 use russet_command::CommandError;
 use russet_config::system_text;
 use russet_keyspace::{ClientId, Keyspace};

@@ -417,7 +417,11 @@ impl Server {
             .collect();
         for id in ids {
             let detail = "it does not know FLUSH UNDO, and needs a full copy";
-            self.turn.close_client_soon(&mut self.clients, id, Ending::new(EndReason::Link, detail));
+            self.turn.close_client_soon(
+                &mut self.clients,
+                id,
+                Ending::new(EndReason::Link, detail),
+            );
         }
     }
 

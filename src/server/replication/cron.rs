@@ -160,7 +160,11 @@ impl Engine {
                 let name = server.replica_name(&session.client);
                 tracing::warn!("Disconnecting timedout replica ({stage}): {name}");
                 let detail = format!("it has not been heard during the {stage}");
-                server.turn.close_client_soon(&mut server.clients, id, Ending::new(EndReason::Link, detail));
+                server.turn.close_client_soon(
+                    &mut server.clients,
+                    id,
+                    Ending::new(EndReason::Link, detail),
+                );
             }
         }
         server.update_interest();
@@ -272,7 +276,11 @@ impl Server {
                 self.log_overcome(session);
                 self.stats.clients.output_buffer_disconnections += 1;
                 let detail = "client-output-buffer-limit of replicas";
-                self.turn.close_client_soon(&mut self.clients, id, Ending::new(EndReason::OutputLimit, detail));
+                self.turn.close_client_soon(
+                    &mut self.clients,
+                    id,
+                    Ending::new(EndReason::OutputLimit, detail),
+                );
             }
         }
     }

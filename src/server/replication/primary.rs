@@ -382,7 +382,8 @@ impl Server {
 
     fn close_changed(&mut self, id: ClientId) {
         let detail = "repl-compression was changed";
-        self.turn.close_client_soon(&mut self.clients, id, Ending::new(EndReason::Link, detail));
+        self.turn
+            .close_client_soon(&mut self.clients, id, Ending::new(EndReason::Link, detail));
     }
 
     /// The address under which a replica is announced.
@@ -418,7 +419,11 @@ impl Server {
         }
         for other in useless {
             let detail = "the other connection of the replica ended";
-            if self.turn.close_client_soon(&mut self.clients, other, Ending::new(EndReason::Link, detail)) {
+            if self.turn.close_client_soon(
+                &mut self.clients,
+                other,
+                Ending::new(EndReason::Link, detail),
+            ) {
                 tracing::info!("The other connection of a replica that uses two is closed.");
             }
         }
@@ -688,7 +693,11 @@ impl Engine {
                 tracing::warn!("BGSAVE failed, replicas are disconnected: {why}");
                 for id in same {
                     let detail = "the snapshot for it failed";
-                    server.turn.close_client_soon(&mut server.clients, id, Ending::new(EndReason::Link, detail));
+                    server.turn.close_client_soon(
+                        &mut server.clients,
+                        id,
+                        Ending::new(EndReason::Link, detail),
+                    );
                 }
             }
         }

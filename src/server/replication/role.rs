@@ -156,7 +156,8 @@ impl Server {
     pub(in crate::server) fn drop_replicas(&mut self) {
         let ids: Vec<ClientId> = self.replication.replicas.iter().map(|r| r.id).collect();
         for id in ids {
-            self.turn.close_client_soon(&mut self.clients, id, EndReason::Role);
+            self.turn
+                .close_client_soon(&mut self.clients, id, EndReason::Role);
         }
     }
 

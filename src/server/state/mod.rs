@@ -11,53 +11,33 @@ pub mod call;
 pub mod script;
 pub mod world;
 
-use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Instant;
 
-use crate::pubsub::Registry;
 use crate::server::clients::table::Clients;
-use crate::server::figures::latency::Latency;
-use crate::server::figures::recent::RecentPeaks;
-use crate::server::figures::stats::{CommandStats, Rate, Stats};
+use crate::server::figures::stats::Stats;
 use crate::server::parts::clients::tls::Tls;
 use crate::server::parts::cluster::ClusterDriver;
-use crate::server::parts::cluster::slot_stats::SlotStats;
 use crate::server::parts::console::Console;
 use crate::server::parts::execution::gates::Gates;
 use crate::server::parts::execution::migrate::MigrateLinks;
 use crate::server::parts::execution::scripting::Scripting;
 use crate::server::parts::execution::searches::Searches;
 use crate::server::parts::http::Pool;
-use crate::server::parts::memory::client_memory::ClientMemory;
-use crate::server::parts::memory::defrag::Defrag;
-use crate::server::parts::memory::memory_limit::MemoryLimit;
-use crate::server::parts::memory::spare_buffers::SpareBuffers;
-use crate::server::parts::messages::outbox::Outbox;
-use crate::server::parts::messages::tracking::Tracking;
+use crate::server::parts::memory::Memory;
+use crate::server::parts::messages::Messages;
 use crate::server::parts::migration::MigrationDriver;
-use crate::server::parts::observe::audit::Audit;
-use crate::server::parts::observe::closed::Closed;
-use crate::server::parts::observe::command_log::CommandLogs;
-use crate::server::parts::observe::hotkeys::Hotkeys;
-use crate::server::parts::observe::metrics::Metrics;
-use crate::server::parts::observe::recorder::Recorder;
-use crate::server::parts::persist::aof::Aof;
-use crate::server::parts::persist::backups::Backups;
-use crate::server::parts::persist::loading::Loading;
-use crate::server::parts::persist::shutdown::{ShutdownRequest, WaitingShutdown};
-use crate::server::parts::persist::snapshot::Snapshots;
-use crate::server::parts::persist::snapshot::save::Saving;
+use crate::server::parts::observe::Diagnostics;
+use crate::server::parts::persist::Persist;
+use crate::server::parts::persist::shutdown::Shutdown;
 use crate::server::parts::replication::Replication;
 use crate::server::parts::replication::changes::Changes;
 use crate::server::parts::run::couriers::Couriers;
-use crate::server::parts::run::reload::Reload;
-use crate::server::parts::run::signals::Signals;
+use crate::server::parts::run::debug::Debugging;
+use crate::server::parts::run::identity::Identity;
 use crate::server::parts::run::turn::Turn;
 use crate::server::parts::search::Indexes;
 use crate::server::parts::sentinel::SentinelDriver;
 use crate::server::parts::users::Acl;
-use crate::server::process::DataLocks;
 use crate::server::state::call::CommandTable;
 use crate::server::state::world::{Guest, NewGuest};
 use russet_base::clock::{Cycles, Now};
@@ -65,7 +45,6 @@ use russet_base::sys::locale::Collation;
 use russet_base::wake::Wake;
 use russet_config::Config;
 use russet_json::PathCache;
-use russet_keyspace::ClientId;
 use russet_net::{Destination, Listener, SocketSettings};
 use russet_replication::Stream;
 use rustls::ClientConfig;
@@ -164,125 +143,6 @@ impl Server {
     }
 }
 
-/// Messages between clients, and their receivers.
-#[derive(Default)]
-pub struct Messages {
-    pub(in crate::server) outbox: Outbox,
-    /// Subscriptions.
-    pub pubsub: Registry,
-    /// Clients that track keys.
-    pub tracking: Tracking,
-    pub monitors: Vec<ClientId>,
-}
-
-/// Limits of memory, and how it is kept dense.
-#[derive(Default)]
-pub struct Memory {
-    pub limit: MemoryLimit,
-    /// `maxmemory-clients`.
-    pub(in crate::server) clients: ClientMemory,
-    pub(in crate::server) spare: SpareBuffers,
-    pub defrag: Defrag,
-}
-
-/// The parts that keep data on disk, and load it.
-pub struct Persist {
-    pub loading: Loading,
-    /// The snapshot in progress, whatever its purpose.
-    pub snapshots: Snapshots,
-    /// Snapshots to the dump file.
-    pub saving: Saving,
-    pub aof: Aof,
-    pub backups: Backups,
-    pub locks: DataLocks,
-}
-
-impl Persist {
-    /// `now_s`: Unix seconds.
-    pub(in crate::server) fn new(now_s: i64) -> Persist {
-        Persist {
-            loading: Loading::default(),
-            snapshots: Snapshots::default(),
-            saving: Saving::new(now_s),
-            aof: Aof::default(),
-            backups: Backups::default(),
-            locks: DataLocks::default(),
-        }
-    }
-}
-
-/// The end of the process: signals, and the requested shutdown.
-pub struct Shutdown {
-    pub signals: Arc<Signals>,
-    pub request: Option<ShutdownRequest>,
-    /// A shutdown that waits until replicas have everything.
-    pub waiting: Option<WaitingShutdown>,
-}
-
-/// The identity of this server, and its start.
-pub struct Identity {
-    pub run_id: String,
-    pub executable: PathBuf,
-    /// The configuration file; CONFIG REWRITE writes it.
-    pub config_file: Option<PathBuf>,
-    /// The sources that SIGHUP reads again.
-    pub(in crate::server) reload: Option<Reload>,
-    pub started: Instant,
-    /// Unix seconds.
-    pub started_at: i64,
-    /// `used_memory` at the end of start-up.
-    pub startup_bytes: usize,
-}
-
-/// Diagnostic figures.
-#[derive(Default)]
-pub struct Diagnostics {
-    pub metrics: Metrics,
-    /// By row number.
-    pub command_stats: Vec<CommandStats>,
-    /// Bytes of the histograms in `command_stats`.
-    pub histogram_bytes: usize,
-    pub rates: Rates,
-    pub command_logs: CommandLogs,
-    pub latency: Latency,
-    /// Peaks of clients' buffers in the last seconds.
-    pub recent: RecentPeaks,
-    pub(in crate::server) hotkeys: Hotkeys,
-    pub audit: Audit,
-    /// Connections that ended.
-    pub closed: Closed,
-    /// Figures of slots.
-    pub slot_stats: SlotStats,
-    /// When the log last reported an HTTP request, monotonic milliseconds.
-    pub(in crate::server) http_reported_ms: Option<u64>,
-    /// When the crash report's INFO is renewed, monotonic milliseconds.
-    pub(in crate::server) report_due_ms: u64,
-}
-
-/// INFO's `instantaneous_*`.
-#[derive(Debug, Default)]
-pub struct Rates {
-    pub commands: Rate,
-    pub input: Rate,
-    pub output: Rate,
-    pub repl_input: Rate,
-    pub repl_output: Rate,
-    pub turns: Rate,
-    pub turn_us: Rate,
-}
-
-impl Rates {
-    pub(in crate::server) fn sample(&mut self, stats: &Stats, now_ms: u64) {
-        self.commands.sample(stats.commands, now_ms);
-        self.input.sample(stats.net_input_bytes, now_ms);
-        self.output.sample(stats.net_output_bytes, now_ms);
-        self.repl_input.sample(stats.net_repl_input_bytes, now_ms);
-        self.repl_output.sample(stats.net_repl_output_bytes, now_ms);
-        self.turns.sample(stats.turns, now_ms);
-        self.turn_us.sample(stats.turn_us, now_ms);
-    }
-}
-
 /// Connections to the server.
 #[derive(Default)]
 pub struct Connections {
@@ -314,28 +174,3 @@ pub struct Connections {
 #[cfg(feature = "testing")]
 pub(in crate::server) type Dialler =
     Box<dyn FnMut(&str, u16) -> std::io::Result<russet_net::Stream>>;
-
-/// Switches of DEBUG and tests.
-#[derive(Default)]
-pub struct Debugging {
-    /// DEBUG SET-SKIP-CHECKSUM-VALIDATION: files and payloads may have any checksum.
-    pub skips_checksums: bool,
-    /// DEBUG SEARCH-2.10: queries are scored and refused as by RediSearch 2.10.
-    pub searches_as_2_10: bool,
-    /// DEBUG SET-ACTIVE-EXPIRE 0.
-    pub no_active_expire: bool,
-    /// DEBUG SET-ALLOW-ACCESS-EXPIRED: expired keys are there as long as nothing deletes them.
-    pub shows_expired: bool,
-    /// DEBUG KEYSIZES-HIST-ASSERT, ALLOCSIZE-SLOTS-ASSERT: the invariants of the keyspace are
-    /// checked after each command.
-    pub checks_accounts: bool,
-    /// DEBUG PAUSE-CRON.
-    pub cron_paused: bool,
-    /// The clock is set by hand (tests): it is never read.
-    pub clock_by_hand: bool,
-    /// A rule of queries over shards that a simulation breaks on purpose.
-    #[cfg(feature = "testing")]
-    pub broken_rule: Option<crate::server::parts::cluster::BrokenRule>,
-    /// Records effects and changes for a test.
-    pub recorder: Option<Recorder>,
-}

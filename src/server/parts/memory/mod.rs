@@ -12,3 +12,18 @@ pub mod defrag;
 pub mod eviction;
 pub mod memory_limit;
 pub mod spare_buffers;
+
+use client_memory::ClientMemory;
+use defrag::Defrag;
+use memory_limit::MemoryLimit;
+use spare_buffers::SpareBuffers;
+
+/// Limits of memory, and how it is kept dense.
+#[derive(Default)]
+pub struct Memory {
+    pub limit: MemoryLimit,
+    /// `maxmemory-clients`.
+    pub(in crate::server) clients: ClientMemory,
+    pub(in crate::server) spare: SpareBuffers,
+    pub defrag: Defrag,
+}

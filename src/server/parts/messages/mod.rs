@@ -9,3 +9,19 @@
 pub mod message;
 pub mod outbox;
 pub mod tracking;
+
+use crate::pubsub::Registry;
+use outbox::Outbox;
+use russet_keyspace::ClientId;
+use tracking::Tracking;
+
+/// Messages between clients, and their receivers.
+#[derive(Default)]
+pub struct Messages {
+    pub(in crate::server) outbox: Outbox,
+    /// Subscriptions.
+    pub pubsub: Registry,
+    /// Clients that track keys.
+    pub tracking: Tracking,
+    pub monitors: Vec<ClientId>,
+}

@@ -14,3 +14,62 @@ pub mod hotkeys;
 pub mod metrics;
 pub mod percentiles;
 pub mod recorder;
+
+use crate::server::figures::latency::Latency;
+use crate::server::figures::recent::RecentPeaks;
+use crate::server::figures::stats::{CommandStats, Rate, Stats};
+use crate::server::parts::cluster::slot_stats::SlotStats;
+use audit::Audit;
+use closed::Closed;
+use command_log::CommandLogs;
+use hotkeys::Hotkeys;
+use metrics::Metrics;
+
+/// Diagnostic figures.
+#[derive(Default)]
+pub struct Diagnostics {
+    pub metrics: Metrics,
+    /// By row number.
+    pub command_stats: Vec<CommandStats>,
+    /// Bytes of the histograms in `command_stats`.
+    pub histogram_bytes: usize,
+    pub rates: Rates,
+    pub command_logs: CommandLogs,
+    pub latency: Latency,
+    /// Peaks of clients' buffers in the last seconds.
+    pub recent: RecentPeaks,
+    pub(in crate::server) hotkeys: Hotkeys,
+    pub audit: Audit,
+    /// Connections that ended.
+    pub closed: Closed,
+    /// Figures of slots.
+    pub slot_stats: SlotStats,
+    /// When the log last reported an HTTP request, monotonic milliseconds.
+    pub(in crate::server) http_reported_ms: Option<u64>,
+    /// When the crash report's INFO is renewed, monotonic milliseconds.
+    pub(in crate::server) report_due_ms: u64,
+}
+
+/// INFO's `instantaneous_*`.
+#[derive(Debug, Default)]
+pub struct Rates {
+    pub commands: Rate,
+    pub input: Rate,
+    pub output: Rate,
+    pub repl_input: Rate,
+    pub repl_output: Rate,
+    pub turns: Rate,
+    pub turn_us: Rate,
+}
+
+impl Rates {
+    pub(in crate::server) fn sample(&mut self, stats: &Stats, now_ms: u64) {
+        self.commands.sample(stats.commands, now_ms);
+        self.input.sample(stats.net_input_bytes, now_ms);
+        self.output.sample(stats.net_output_bytes, now_ms);
+        self.repl_input.sample(stats.net_repl_input_bytes, now_ms);
+        self.repl_output.sample(stats.net_repl_output_bytes, now_ms);
+        self.turns.sample(stats.turns, now_ms);
+        self.turn_us.sample(stats.turn_us, now_ms);
+    }
+}

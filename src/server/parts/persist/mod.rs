@@ -12,3 +12,36 @@ pub mod disk;
 pub mod loading;
 pub mod shutdown;
 pub mod snapshot;
+
+use crate::server::process::DataLocks;
+use aof::Aof;
+use backups::Backups;
+use loading::Loading;
+use snapshot::Snapshots;
+use snapshot::save::Saving;
+
+/// The parts that keep data on disk, and load it.
+pub struct Persist {
+    pub loading: Loading,
+    /// The snapshot in progress, whatever its purpose.
+    pub snapshots: Snapshots,
+    /// Snapshots to the dump file.
+    pub saving: Saving,
+    pub aof: Aof,
+    pub backups: Backups,
+    pub locks: DataLocks,
+}
+
+impl Persist {
+    /// `now_s`: Unix seconds.
+    pub(in crate::server) fn new(now_s: i64) -> Persist {
+        Persist {
+            loading: Loading::default(),
+            snapshots: Snapshots::default(),
+            saving: Saving::new(now_s),
+            aof: Aof::default(),
+            backups: Backups::default(),
+            locks: DataLocks::default(),
+        }
+    }
+}

@@ -1,6 +1,8 @@
 //! The options of a shutdown, given by SHUTDOWN or by the setting for a signal.
 
+use crate::server::parts::run::signals::Signals;
 use russet_config::ShutdownFlags;
+use std::sync::Arc;
 
 /// The options of a shutdown.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -48,6 +50,14 @@ impl From<ShutdownFlags> for ShutdownRequest {
             failover: flags.failover,
         }
     }
+}
+
+/// The end of the process: signals, and the requested shutdown.
+pub struct Shutdown {
+    pub signals: Arc<Signals>,
+    pub request: Option<ShutdownRequest>,
+    /// A shutdown that waits until replicas have everything.
+    pub waiting: Option<WaitingShutdown>,
 }
 
 #[cfg(test)]

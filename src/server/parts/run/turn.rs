@@ -1,15 +1,15 @@
 //! State that a turn of the loop passes on within it and to the next: clients with more to do,
 //! clients to write to, deadlines.
 
-use crate::server::clients::table::Clients;
 use crate::server::clients::blocked::{Deadlines, Wake};
 use crate::server::clients::client::{Client, ClientFlags};
 use crate::server::clients::ending::Ending;
 use crate::server::clients::session::Session;
-use russet_base::clock;
-use russet_keyspace::Keyspace;
+use crate::server::clients::table::Clients;
 use crate::server::parts::run::pace::Pace;
+use russet_base::clock;
 use russet_keyspace::ClientId;
+use russet_keyspace::Keyspace;
 
 /// See the module.
 #[derive(Default)]
@@ -67,7 +67,10 @@ impl Turn {
     }
 
     /// As [`Turn::close_soon`], by number. `false`: there is no such client, or its command runs.
-    pub(in crate::server) fn close_client_soon(&mut self, clients: &mut Clients, id: ClientId,
+    pub(in crate::server) fn close_client_soon(
+        &mut self,
+        clients: &mut Clients,
+        id: ClientId,
         ending: impl Into<Ending>,
     ) -> bool {
         let Some(mut session) = clients.take(id) else {
@@ -89,7 +92,12 @@ impl Turn {
         }
     }
 
-    pub(in crate::server) fn note_wake(&mut self, keyspace: &mut Keyspace, id: ClientId, wake: Wake) {
+    pub(in crate::server) fn note_wake(
+        &mut self,
+        keyspace: &mut Keyspace,
+        id: ClientId,
+        wake: Wake,
+    ) {
         match wake {
             Wake::Never => {}
             Wake::At(at_ms) => self.wakes.add(at_ms, id),
@@ -97,7 +105,12 @@ impl Turn {
         }
     }
 
-    pub(in crate::server) fn forget_wake(&mut self, keyspace: &mut Keyspace, id: ClientId, wake: Wake) {
+    pub(in crate::server) fn forget_wake(
+        &mut self,
+        keyspace: &mut Keyspace,
+        id: ClientId,
+        wake: Wake,
+    ) {
         match wake {
             Wake::Never => {}
             Wake::At(at_ms) => self.wakes.remove(at_ms, id),
@@ -106,7 +119,10 @@ impl Turn {
     }
 
     /// Removes a client from everything it waits in. `false`: it was not blocked.
-    pub(in crate::server) fn stop_waiting(&mut self, clients: &mut Clients, keyspace: &mut Keyspace,
+    pub(in crate::server) fn stop_waiting(
+        &mut self,
+        clients: &mut Clients,
+        keyspace: &mut Keyspace,
         client: &mut Client,
     ) -> bool {
         let Some(blocked) = client.blocked.take() else {
@@ -127,7 +143,12 @@ impl Turn {
     }
 
     /// Unblocks the client; the input it has sent meanwhile runs next.
-    pub(in crate::server) fn unblock(&mut self, clients: &mut Clients, keyspace: &mut Keyspace, session: &mut Session) {
+    pub(in crate::server) fn unblock(
+        &mut self,
+        clients: &mut Clients,
+        keyspace: &mut Keyspace,
+        session: &mut Session,
+    ) {
         if self.stop_waiting(clients, keyspace, &mut session.client) {
             self.resume(session);
         }

@@ -104,7 +104,8 @@ impl Server {
                     continue;
                 }
                 session.reply.drop_unsent();
-                self.turn.close_soon(&mut session, Ending::new(EndReason::Disk, detail.as_str()));
+                self.turn
+                    .close_soon(&mut session, Ending::new(EndReason::Disk, detail.as_str()));
                 ended += 1;
             }
             self.clients.put_back(session);

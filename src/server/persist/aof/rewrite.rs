@@ -4,12 +4,13 @@
 //! Invariant: a rewrite that must be made again is queued with the driver of snapshots
 //! (`Consumer::Rewrite`); cron and a much longer file begin rewrites that are queued or due.
 
+use crate::server::parts::persist::Persist;
 use crate::server::parts::persist::aof::rewrites::{Begun, Ended, Running};
 use crate::server::parts::persist::aof::{Aof, AofState, NO_AOF};
 use crate::server::parts::persist::backups::SessionState;
 use crate::server::parts::persist::snapshot::{Consumer, SnapshotEnd, Target, What};
+use crate::server::state::Server;
 use crate::server::state::world::Engine;
-use crate::server::state::{Persist, Server};
 use russet_keyspace::Keyspace;
 use russet_persistence::aof::{BaseForm, Changed};
 
