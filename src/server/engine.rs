@@ -7,6 +7,7 @@
 //! Elsewhere: `state::world` has the types, `run` the loop that calls all this, `execution` the
 //! commands, `persist` and `replication` their own parts of cron.
 
+use crate::server::parts::replication::Replication;
 use std::sync::Arc;
 use std::time::Duration;
 use std::time::Instant;
@@ -24,7 +25,6 @@ use crate::server::parts::observe::Diagnostics;
 use crate::server::parts::persist::Persist;
 use crate::server::parts::persist::shutdown::Shutdown;
 use crate::server::parts::run::identity::Identity;
-use crate::server::parts::run::pace::SLICE_NANOS;
 use crate::server::parts::run::signals::Signals;
 use crate::server::parts::search::Indexes;
 use crate::server::parts::users::Acl;
@@ -36,7 +36,7 @@ use russet_base::random;
 use russet_cluster::migration::{Name, Ranges};
 use russet_config::Config;
 use russet_json::PathCache;
-use russet_keyspace::{ClientId, Expiring, Keyspace, Longest};
+use russet_keyspace::{ClientId, Keyspace, Longest};
 
 /// Compiled paths of JSON commands, and the bytes that all may take.
 const JSON_PATHS: usize = 1024;
@@ -159,7 +159,10 @@ impl Engine {
         let Engine {
             keyspace, server, ..
         } = self;
-        let nanos = server.slice_nanos().unwrap_or(FREE_NANOS);
+        let nanos = server
+            .turn
+            .slice_nanos(&server.migrations, &server.stats, &server.cycles)
+            .unwrap_or(FREE_NANOS);
         server.free_dropped(keyspace, nanos);
     }
 
@@ -212,7 +215,7 @@ impl Engine {
     pub(super) fn cron(&mut self) {
         let server = &mut self.server;
         let began = clock::cycles();
-        let hz = server.effective_hz();
+        let hz = server.clients.effective_hz(&server.config);
         server.turn.cron_due_ms = server.now.mono_ms + 1000 / hz;
         if server.debug.cron_paused {
             return;
@@ -239,11 +242,17 @@ impl Engine {
         server.watch_memory_limit();
         server.tend_aside(&mut self.keyspace);
         server.tend_indexes(&mut self.keyspace);
-        server.collect_garbage();
+        server.scripting.collect_garbage(&server.cycles);
         server.scripting.children.tend(server.now.mono_ms);
         server.watch_clients();
         server.watch_audit();
-        server.watch_tls();
+        server.connections.watch_tls(
+            &mut server.stats,
+            &mut server.clients,
+            &mut server.turn,
+            &server.config,
+            &server.now,
+        );
         server.limit_readers(None);
         self.tend_snapshots();
         if !self.server.persist.loading.in_progress() {
@@ -344,7 +353,7 @@ impl Server {
         let holds = pause.is_some() || !gates.held_slots.is_empty() || gates.log_is_full;
         state.set(GateState::PAUSED, holds);
         state.set(GateState::PAUSED_ALL, pause.is_some_and(|pause| pause.all));
-        state |= self.role_state();
+        state |= role_state(&self.replication, &self.config, &self.now);
         let snapshots = &self.persist.snapshots;
         let unsaved = snapshots.writers.guards_large() || snapshots.writers.holds_all();
         state.set(GateState::UNSAVED, unsaved);
@@ -363,24 +372,11 @@ impl Server {
         let is_sampled = self.config.cluster_compatibility_sample_ratio > 0;
         state.set(GateState::SAMPLED, is_sampled && self.cluster.is_none());
         state.set(GateState::UNAUDITED, self.gates.refuses_audited);
-        let bound = self.memory.limit.room_bound(self.eviction_bound());
+        let bound = self
+            .memory
+            .limit
+            .room_bound(self.memory.eviction_bound(&self.replication, &self.config));
         Interest::of(state, bound)
-    }
-
-    /// Whether this is a replica that has lost its primary, and whose data may not be shown.
-    pub(super) fn is_stale(&self) -> bool {
-        !self.config.replica_serve_stale_data && self.replication.is_cut_off()
-    }
-
-    /// The states of this server's role that gates read.
-    fn role_state(&self) -> GateState {
-        let mut state = GateState::empty();
-        let is_replica = self.replication.is_replica();
-        let read_only = is_replica && self.config.replica_read_only;
-        state.set(GateState::READ_ONLY, read_only);
-        state.set(GateState::STALE, self.is_stale());
-        state.set(GateState::FEW_REPLICAS, self.lacks_replicas());
-        state
     }
 
     /// The server's state has changed: recomputes the commands that concern the gates.
@@ -471,41 +467,6 @@ impl Server {
         self.clients.put_back(session);
     }
 
-    /// Whether clients are being served, so that other work has to leave them room
-    /// (`parts::run::pace`).
-    pub(super) fn is_beside_clients(&mut self) -> bool {
-        let of_sources = self.migrations.as_ref().map_or(0, |d| d.commands);
-        let (pace, now) = (&mut self.turn.pace, clock::cycles());
-        pace.note(self.stats.commands.wrapping_sub(of_sources), now);
-        pace.is_beside_clients(&self.cycles, now)
-    }
-
-    /// The length of a slice of work that moves slots and begins now; `None`: clients do not limit
-    /// it.
-    pub(super) fn slice_nanos(&mut self) -> Option<u64> {
-        let is_beside_clients = self.is_beside_clients();
-        if is_beside_clients {
-            self.turn.pace.worked();
-        }
-        is_beside_clients.then_some(SLICE_NANOS)
-    }
-
-    /// Work that cannot wait for the next event.
-    pub(super) fn has_urgent(&self) -> bool {
-        !self.turn.flush.is_empty()
-            || !self.turn.to_close.is_empty()
-            || self.shutdown.request.is_some()
-            || self.turn.evicting
-            || self.turn.freeing
-            || self.turn.indexing
-            || self.connections.console.is_urgent
-    }
-
-    /// The time that commands of a transaction or a script see, Unix microseconds.
-    pub fn time_of_commands_us(&self) -> i64 {
-        self.turn.served_us.unwrap_or(self.now.unix_us)
-    }
-
     /// Reads the clocks again for the rest of this turn.
     pub fn read_clock(&mut self, keyspace: &mut Keyspace) {
         if self.debug.clock_by_hand {
@@ -515,35 +476,18 @@ impl Server {
         self.turn.served_us = None;
         keyspace.set_now_ms(self.now.unix_ms());
     }
+}
 
-    /// How expired keys are treated in this turn. During an import its client decides which keys
-    /// expire.
-    pub fn expiring(&self) -> Expiring {
-        let is_replica = self.replication.is_replica();
-        if self.debug.shows_expired {
-            return Expiring::Replay;
-        }
-        if self.gates.pause().is_some() || self.config.import_mode || is_replica {
-            // A replica's keys expire when its primary says so.
-            Expiring::Hide
-        } else if self.debug.no_active_expire {
-            Expiring::DeleteWhenMet
-        } else {
-            Expiring::Delete
-        }
-    }
-
-    /// `hz`, raised with the number of clients when `dynamic-hz` says so: a turn of cron looks at
-    /// `1 / hz` of them, and must not hold the loop. Redis raises it from 200 clients a turn on;
-    /// here a client that is idle costs some 50 ns, and each turn more than 200 us.
-    pub fn effective_hz(&self) -> u64 {
-        const CLIENTS_PER_TURN: u64 = 2000;
-        let mut hz = (self.config.hz as u64).clamp(1, 500);
-        if self.config.dynamic_hz {
-            while self.clients.len() as u64 / hz > CLIENTS_PER_TURN && hz < 500 {
-                hz *= 2;
-            }
-        }
-        hz.min(500)
-    }
+/// The states of this server's role that gates read.
+fn role_state(replication: &Replication, config: &Config, now: &Now) -> GateState {
+    let mut state = GateState::empty();
+    let is_replica = replication.is_replica();
+    let read_only = is_replica && config.replica_read_only;
+    state.set(GateState::READ_ONLY, read_only);
+    state.set(GateState::STALE, replication.is_stale(config));
+    state.set(
+        GateState::FEW_REPLICAS,
+        replication.lacks_replicas(config, now),
+    );
+    state
 }

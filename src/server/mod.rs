@@ -68,7 +68,7 @@ pub use clients::fieldsets::{Fieldset, Fieldsets};
 pub use clients::table::Clients;
 pub use cluster::Surveyed;
 pub use execution::debugging::DebugMode;
-pub use execution::gates::TO_STRANGERS;
+pub use execution::gates::{TO_STRANGERS, is_stranger};
 pub use execution::script::Program;
 pub use figures::histogram::Histogram;
 pub use figures::latency::EventSeries;

@@ -97,7 +97,10 @@ const ROWS: &[Row] = &[
     ),
     row(&tls::SETTINGS, |on| {
         const FAILED: &str = "Unable to update TLS configuration. Check server logs.";
-        on.server.configure_tls().map_err(|_| FAILED.to_owned())
+        on.server
+            .connections
+            .configure_tls(&on.server.config, &on.server.now)
+            .map_err(|_| FAILED.to_owned())
     }),
     row(&["tls-port", "port"], |on| {
         listen_again(on, "Unable to listen on this port. Check server logs.")
@@ -282,7 +285,9 @@ fn derive(keyspace: &mut Keyspace, server: &mut Server) {
     watchdog::watch(server.config.watchdog_period);
     server.collation.follow(&server.config.locale_collate);
     server.update_interest();
-    server.set_client_memory_limit();
+    server
+        .memory
+        .set_client_memory_limit(&server.config, &mut server.clients);
     if server.memory.limit.maxmemory() == 0 {
         server.stats.note_memory(true, server.now.mono_ms);
     }

@@ -3,6 +3,7 @@
 
 use super::row::{GROWS, READS, REMOVING, WRITES, catch_up, check_prefixes, refusal, words};
 use crate::server::search::documents::check_path;
+use crate::server::search::text_settings;
 use crate::server::search::{DATABASE, Scan};
 use crate::server::{Call, CommandResult, Spec};
 use russet_command::{Arity, Category, CommandError, Facts};
@@ -78,7 +79,7 @@ fn make(call: &mut Call<'_>) -> CommandResult {
         return Ok(());
     }
     let now_ms = call.server.now.mono_ms;
-    let texts = call.server.text_settings();
+    let texts = text_settings(&call.server.config);
     call.server.search.create(name, schema, texts, now_ms);
     call.server.update_listeners(call.db.keyspace());
     changed(call, b"FT._CREATEIFNX");
@@ -215,7 +216,7 @@ fn remove(call: &mut Call<'_>, with_documents: bool) -> CommandResult {
         return Ok(());
     }
     let mut db = call.db.other(index);
-    let Some((_, deleted)) = call.server.drop_index(&mut db, name, with_documents) else {
+    let Some((_, deleted)) = call.server.search.drop_index(&mut db, name, with_documents) else {
         return Ok(());
     };
     if !deleted.is_empty() {

@@ -39,7 +39,11 @@ pub(super) fn words<'a>(call: &Call<'a>, from: usize) -> Vec<&'a [u8]> {
 
 /// Makes sure that indexes are what the keys are now.
 pub(super) fn catch_up(call: &mut Call<'_>) -> Result<(), CommandError> {
-    call.server.catch_up(call.db.keyspace());
+    call.server.search.catch_up(
+        &mut call.server.json_paths,
+        &call.server.cycles,
+        call.db.keyspace(),
+    );
     Ok(())
 }
 

@@ -12,6 +12,7 @@
 //! `server::settings`.
 
 use crate::commands::help::{self, write_help};
+use crate::server::is_stranger;
 use crate::server::{
     Call, CommandResult, CommandStats, Histogram, Rates, Spec, Stats, TO_STRANGERS, World,
 };
@@ -307,7 +308,8 @@ fn set(call: &mut Call<'_>) -> CommandResult {
         let mut all = OF_APPLICATIONS.iter();
         all.any(|harmless| name.eq_ignore_ascii_case(harmless.as_bytes()))
     };
-    if server.is_stranger(client) && !args.iter().step_by(2).all(|name| is_harmless(name)) {
+    if is_stranger(&server.config, client) && !args.iter().step_by(2).all(|name| is_harmless(name))
+    {
         return Err(TO_STRANGERS);
     }
     let gate = Gate {

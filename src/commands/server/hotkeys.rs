@@ -205,7 +205,7 @@ fn stop(call: &mut Call<'_>) -> CommandResult {
 /// The keys of the last full window.
 fn write_windows(call: &mut Call<'_>) {
     let reply = &mut *call.reply;
-    let Some(windows) = call.server.hot_windows() else {
+    let Some(windows) = call.server.diagnostics.hot_windows(&call.server.now) else {
         return reply.null();
     };
     reply.array(windows.keys().len());

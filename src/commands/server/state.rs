@@ -27,7 +27,7 @@ pub(super) const TIME: Spec = Spec {
 /// by the constant time.
 fn time(call: &mut Call<'_>) -> CommandResult {
     let now = match call.origin {
-        Origin::Script | Origin::Exec => call.server.time_of_commands_us(),
+        Origin::Script | Origin::Exec => call.server.turn.time_of_commands_us(&call.server.now),
         _ => clock::unix_us(),
     };
     call.reply.array(2);

@@ -1,7 +1,7 @@
 //! CLUSTER's subcommands that are the core's, and PUBLISH's messages to other nodes.
 
 use crate::pubsub::Kind;
-use crate::server::state::Server;
+use crate::server::execution::gates::slots::viewer;
 use crate::server::state::call::{Call, CommandResult};
 use crate::server::state::world::World;
 use russet_cluster::{After, Host};
@@ -37,7 +37,7 @@ impl Call<'_> {
         server.update_own(keyspace);
         let begin = reply.mark();
         let now = Now::from(server.now);
-        let viewer = Server::viewer(client, reply.resp3());
+        let viewer = viewer(client, reply.resp3());
         let Some(driver) = server.cluster.as_deref_mut() else {
             return After::Send;
         };

@@ -15,12 +15,13 @@ use crate::console::doors::{self, Doors, Named};
 use crate::console::http::{self, Answer, Method, RequestHead, Status};
 use crate::console::{assets, json};
 use crate::server::console::sessions::Who;
+use crate::server::console::sessions::set_console_lock;
 use crate::server::parts::console::{Job, STREAMS_MAX, Task};
 use crate::server::parts::http::Connection;
-use crate::server::state::Server;
 use crate::server::state::world::Engine;
 use russet_base::clock;
 use russet_base::json::Object;
+use russet_config::Config;
 use russet_keyspace::ClientId;
 use russet_net::Address;
 
@@ -52,19 +53,6 @@ const STRANGER_BODY_MAX: usize = 4096;
 
 /// No session, in the words of the protocol.
 pub(in crate::server) const NO_AUTH: &str = "NOAUTH Authentication required.";
-
-impl Server {
-    /// Whether passwords may come from this address: over TLS, from this machine, or if the
-    /// configuration says so.
-    pub(in crate::server) fn is_safe_for_console(&self, peer: &Address, is_tls: bool) -> bool {
-        is_tls || peer.is_local() || self.config.console_insecure
-    }
-
-    /// The name of the cookie: cookies of one host are shared by its ports.
-    pub(in crate::server) fn console_cookie(&self) -> String {
-        format!("russet-{}", self.config.console_port)
-    }
-}
 
 impl Engine {
     /// Refuses a request by its head if its body is longer than it may be.
@@ -123,7 +111,7 @@ impl Engine {
 
     /// The client of the request's session.
     fn console_session(&mut self, head: &RequestHead) -> Option<ClientId> {
-        let name = self.server.console_cookie();
+        let name = console_cookie(&self.server.config);
         let token = doors::cookie(head.cookie.as_deref()?, &name)?;
         let now_ms = self.server.now.mono_ms;
         let renews = head.russet.as_deref() != Some(doors::AUTOMATIC);
@@ -145,7 +133,13 @@ impl Engine {
             "me" => Next::Figures(self.console_rights(session)),
             "logout" => self.end_console_session(session).into(),
             "lock" => match calls::lock(body) {
-                Ok(locked) => self.server.set_console_lock(session, locked).into(),
+                Ok(locked) => set_console_lock(
+                    &mut self.server.clients,
+                    &mut self.server.connections,
+                    session,
+                    locked,
+                )
+                .into(),
                 Err(wrong) => bad(wrong).into(),
             },
             "command" => {
@@ -181,7 +175,7 @@ impl Engine {
             Err(wrong) => return self.refuse_login(&connection.peer, wrong).into(),
         };
         let is_tls = connection.is_tls();
-        if !self.server.is_safe_for_console(&connection.peer, is_tls) {
+        if !is_safe_for_console(&self.server.config, &connection.peer, is_tls) {
             return Answer::refusal(http::FORBIDDEN).into();
         }
         let who = Who {
@@ -300,4 +294,19 @@ pub(in crate::server) fn with_user(name: &[u8]) -> Object {
     let mut body = json::object();
     json::write_bytes(name, body.name("user"));
     body
+}
+
+/// Whether passwords may come from this address: over TLS, from this machine, or if the
+/// configuration says so.
+pub(in crate::server) fn is_safe_for_console(
+    config: &Config,
+    peer: &Address,
+    is_tls: bool,
+) -> bool {
+    is_tls || peer.is_local() || config.console_insecure
+}
+
+/// The name of the cookie: cookies of one host are shared by its ports.
+pub(in crate::server) fn console_cookie(config: &Config) -> String {
+    format!("russet-{}", config.console_port)
 }

@@ -15,7 +15,7 @@ use crate::server::clients::session::Session;
 use crate::server::console::answer::{NO_AUTH, bad};
 use crate::server::execution::dispatch::Outcome;
 use crate::server::parts::console::{Job, Running};
-use crate::server::state::Server;
+use crate::server::state::call::CommandTable;
 use crate::server::state::world::Engine;
 use russet_base::clock;
 use russet_command::Facts;
@@ -76,7 +76,11 @@ impl Engine {
     }
 
     fn run_turn(&mut self, session: &mut Session, job: &mut Job) -> Option<Answer> {
-        if self.server.has_to_wait(&session.client) {
+        if self
+            .server
+            .acl
+            .has_to_wait(&self.server.now, &session.client)
+        {
             job.waits = true;
             return None;
         }
@@ -266,7 +270,9 @@ impl Engine {
         session.client.traffic.bytes_in += args.args().bytes() as u64;
         if session.client.flags.contains(ClientFlags::BUDGETED) {
             let bytes = args.args().bytes() as u64;
-            self.server.note_received(&mut session.client, bytes);
+            self.server
+                .acl
+                .note_received(&self.server.now, &mut session.client, bytes);
         }
         session.client.traffic.last_active_ms = now_ms;
         let outcome = self.dispatch(session, row, args.args(), &[]);
@@ -289,7 +295,9 @@ impl Engine {
         }
         session.client.traffic.bytes_out += reply.len() as u64;
         if session.client.flags.contains(ClientFlags::BUDGETED) {
-            self.server.note_sent(&mut session.client, reply.len());
+            self.server
+                .acl
+                .note_sent(&self.server.now, &mut session.client, reply.len());
         }
         let before = out.len();
         if waited && reply.is_empty() {
@@ -309,7 +317,7 @@ impl Engine {
 
     /// Refuses commands that no session may run, with an error as the reply.
     fn refuses_in_console(&self, command: &Command, out: &mut Vec<u8>) -> bool {
-        let Some(name) = self.server.refused_in_console(command) else {
+        let Some(name) = refused_in_console(&self.server.table, command) else {
             return false;
         };
         let text = format!("CONSOLE '{name}' needs a connection of its own");
@@ -318,11 +326,9 @@ impl Engine {
     }
 }
 
-impl Server {
-    fn refused_in_console(&self, command: &Command) -> Option<&'static str> {
-        let next = command.get(1).map(|arg| &arg[..]);
-        let row = self.table.find_with(&command[0], next)?;
-        let is_refused = row.spec.facts.contains(Facts::NOT_IN_CONSOLE);
-        is_refused.then_some(row.full_name)
-    }
+fn refused_in_console(table: &CommandTable, command: &Command) -> Option<&'static str> {
+    let next = command.get(1).map(|arg| &arg[..]);
+    let row = table.find_with(&command[0], next)?;
+    let is_refused = row.spec.facts.contains(Facts::NOT_IN_CONSOLE);
+    is_refused.then_some(row.full_name)
 }

@@ -10,8 +10,10 @@ use crate::console::calls;
 use crate::console::history::{FIELDS, History, Row};
 use crate::console::http::Answer;
 use crate::server::console::answer::bad;
+use crate::server::figures::stats::Stats;
 use crate::server::parts::console::Counted;
 use crate::server::state::Server;
+use russet_base::clock::Now;
 use russet_base::memory::alloc;
 use russet_base::usage::{self, Who};
 use russet_keyspace::Keyspace;
@@ -38,7 +40,7 @@ impl Server {
         } else {
             now_ms + STEP_MS
         };
-        let counted = self.counted(keyspace);
+        let counted = counted(&self.stats, &self.now, keyspace);
         let before = std::mem::replace(&mut self.connections.console.counted, counted);
         let turns = self.diagnostics.latency.turns.clone();
         let console = &mut self.connections.console;
@@ -62,25 +64,6 @@ impl Server {
             history.add(&row);
         }
         true
-    }
-
-    fn counted(&self, keyspace: &Keyspace) -> Counted {
-        let (stats, keys) = (&self.stats, &keyspace.stats);
-        let cpu = usage::cpu_time(Who::Process);
-        Counted {
-            at_ms: self.now.mono_ms,
-            commands: stats.commands,
-            net_in: stats.net_input_bytes,
-            net_out: stats.net_output_bytes,
-            hits: keys.hits,
-            misses: keys.misses,
-            expired: keys.expired,
-            evicted: keys.evicted,
-            errors: stats.total_error_replies,
-            rejected: stats.clients.rejected_connections,
-            turn_us: stats.turn_us,
-            cpu_us: u64::try_from((cpu.user + cpu.system).as_micros()).unwrap_or(u64::MAX),
-        }
     }
 
     /// A row without its rates.
@@ -174,5 +157,24 @@ fn add_rates(row: &mut Row, before: &Counted, now: &Counted) {
         ("cpu_permille", rate(now.cpu_us, before.cpu_us) / 1000.0),
     ] {
         set(row, name, value);
+    }
+}
+
+fn counted(stats: &Stats, now: &Now, keyspace: &Keyspace) -> Counted {
+    let (stats, keys) = (stats, &keyspace.stats);
+    let cpu = usage::cpu_time(Who::Process);
+    Counted {
+        at_ms: now.mono_ms,
+        commands: stats.commands,
+        net_in: stats.net_input_bytes,
+        net_out: stats.net_output_bytes,
+        hits: keys.hits,
+        misses: keys.misses,
+        expired: keys.expired,
+        evicted: keys.evicted,
+        errors: stats.total_error_replies,
+        rejected: stats.clients.rejected_connections,
+        turn_us: stats.turn_us,
+        cpu_us: u64::try_from((cpu.user + cpu.system).as_micros()).unwrap_or(u64::MAX),
     }
 }

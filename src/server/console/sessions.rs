@@ -16,12 +16,18 @@ use crate::console::{calls::Login, json};
 use crate::server::clients::client::{Client, ClientFlags, OfConsole};
 use crate::server::clients::ending::{EndReason, Ending};
 use crate::server::clients::session::Session;
+use crate::server::clients::table::Clients;
+use crate::server::console::answer::console_cookie;
 use crate::server::console::answer::{NO_AUTH, Next, bad, with_user};
 use crate::server::parts::console::Task;
+use crate::server::parts::users::Acl;
+use crate::server::state::Connections;
 use crate::server::state::Server;
+use crate::server::state::call::CommandTable;
 use crate::server::state::world::Engine;
 use russet_acl::{CommandLine, Context, Judged};
 use russet_base::random;
+use russet_config::Config;
 use russet_keyspace::{ClientId, DbIndex};
 use russet_net::Address;
 use russet_resp::OwnedArgs;
@@ -162,7 +168,7 @@ impl Engine {
             let detail = "a newer session of the console took its place";
             server.kill_client(keyspace, gone, Ending::new(EndReason::Idle, detail));
         }
-        let name = server.console_cookie();
+        let name = console_cookie(&server.config);
         let secure = if who.is_tls { "; Secure" } else { "" };
         let headers = format!("Set-Cookie: {name}={token}; HttpOnly; SameSite=Strict{secure}\r\n");
         Answer {
@@ -176,7 +182,7 @@ impl Engine {
         self.server.connections.console.sessions.end(id);
         self.server
             .kill_client(&mut self.keyspace, id, EndReason::Quit);
-        let name = self.server.console_cookie();
+        let name = console_cookie(&self.server.config);
         Answer {
             headers: format!("Set-Cookie: {name}=; Max-Age=0; HttpOnly; SameSite=Strict\r\n"),
             ..Answer::json(b"{}".to_vec())
@@ -212,7 +218,13 @@ impl Engine {
             .number("time", server.now.unix_ms())
             .number("started", server.identity.started_at * 1000);
         for (name, is_locked) in [("commands", false), ("locked_commands", true)] {
-            let names = server.permitted_commands(client, is_locked);
+            let names = permitted_commands(
+                &server.acl,
+                &server.table,
+                &server.config,
+                client,
+                is_locked,
+            );
             json::list(names, body.name(name), json::write_string);
         }
         Answer::json(body.end())
@@ -266,36 +278,47 @@ impl Server {
         }
         Ok(())
     }
+}
 
-    /// The commands that the client's user may run with some arguments; `is_locked`: in a locked
-    /// session.
-    fn permitted_commands(&self, client: &Client, is_locked: bool) -> Vec<&'static str> {
-        let user = self.acl.users.get(client.user);
-        let mut names: Vec<&'static str> = Vec::new();
-        for row in self.table.rows() {
-            // Keys and channels are not known yet: only the name is asked for.
-            let words: OwnedArgs = row.full_name.split('|').map(str::as_bytes).collect();
-            let mut line = CommandLine::of(row, words.args(), client.db.0, self.config.databases);
-            line.is_whole = false;
-            let is_permitted = user.allows_all() || user.check(&line).is_ok();
-            if is_permitted && (!is_locked || self.acl.lock.check(&line).is_ok()) {
-                names.push(row.full_name);
-            }
+/// The commands that the client's user may run with some arguments; `is_locked`: in a locked
+/// session.
+fn permitted_commands(
+    acl: &Acl,
+    table: &CommandTable,
+    config: &Config,
+    client: &Client,
+    is_locked: bool,
+) -> Vec<&'static str> {
+    let user = acl.users.get(client.user);
+    let mut names: Vec<&'static str> = Vec::new();
+    for row in table.rows() {
+        // Keys and channels are not known yet: only the name is asked for.
+        let words: OwnedArgs = row.full_name.split('|').map(str::as_bytes).collect();
+        let mut line = CommandLine::of(row, words.args(), client.db.0, config.databases);
+        line.is_whole = false;
+        let is_permitted = user.allows_all() || user.check(&line).is_ok();
+        if is_permitted && (!is_locked || acl.lock.check(&line).is_ok()) {
+            names.push(row.full_name);
         }
-        names.sort_unstable();
-        names
     }
+    names.sort_unstable();
+    names
+}
 
-    /// Locks a session, or opens its lock.
-    pub(in crate::server) fn set_console_lock(&mut self, id: ClientId, locked: bool) -> Answer {
-        let session = self.clients.get_mut(id);
-        let of = session.and_then(|session| session.client.console.as_mut());
-        let running = self.connections.console.running.as_mut();
-        match (of, running) {
-            (Some(of), _) => of.is_locked = locked,
-            (None, Some(running)) if running.client == id => running.is_locked = locked,
-            _ => return Answer::error(http::UNAUTHORIZED, NO_AUTH),
-        }
-        Answer::json(json::object().flag("locked", locked).end())
+/// Locks a session, or opens its lock.
+pub(in crate::server) fn set_console_lock(
+    clients: &mut Clients,
+    connections: &mut Connections,
+    id: ClientId,
+    locked: bool,
+) -> Answer {
+    let session = clients.get_mut(id);
+    let of = session.and_then(|session| session.client.console.as_mut());
+    let running = connections.console.running.as_mut();
+    match (of, running) {
+        (Some(of), _) => of.is_locked = locked,
+        (None, Some(running)) if running.client == id => running.is_locked = locked,
+        _ => return Answer::error(http::UNAUTHORIZED, NO_AUTH),
     }
+    Answer::json(json::object().flag("locked", locked).end())
 }

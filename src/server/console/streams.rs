@@ -16,7 +16,7 @@ use crate::server::console::sessions::{new_client, new_session};
 use crate::server::execution::dispatch::Outcome;
 use crate::server::parts::console::{EVENT_BYTES_MAX, Feed, Running, Tap, Task};
 use crate::server::parts::http::Connection;
-use crate::server::state::Server;
+use crate::server::state::Connections;
 use crate::server::state::world::Engine;
 use russet_keyspace::ClientId;
 use russet_resp::{OwnedArgs, Reply};
@@ -213,21 +213,19 @@ impl Connection {
     }
 }
 
-impl Server {
-    /// Passes the messages of a stream's subscriber to its connection.
-    pub(in crate::server) fn pass_messages(&mut self, session: &mut Session) {
-        let bytes = session.reply.pending_len();
-        session.client.traffic.bytes_out += bytes as u64;
-        let console = &mut self.connections.console;
-        if let Some((slot, generation)) = session.client.console.and_then(|of| of.stream)
-            && let Some(mut connection) = console.pool.slab.take_at(slot, generation)
-        {
-            if let Some((feed, mut output)) = connection.feed() {
-                feed.add_messages(&session.reply, &mut output);
-                console.is_urgent = true;
-            }
-            console.pool.slab.put_back(slot, connection);
+/// Passes the messages of a stream's subscriber to its connection.
+pub(in crate::server) fn pass_messages(connections: &mut Connections, session: &mut Session) {
+    let bytes = session.reply.pending_len();
+    session.client.traffic.bytes_out += bytes as u64;
+    let console = &mut connections.console;
+    if let Some((slot, generation)) = session.client.console.and_then(|of| of.stream)
+        && let Some(mut connection) = console.pool.slab.take_at(slot, generation)
+    {
+        if let Some((feed, mut output)) = connection.feed() {
+            feed.add_messages(&session.reply, &mut output);
+            console.is_urgent = true;
         }
-        session.reply.advance(bytes);
+        console.pool.slab.put_back(slot, connection);
     }
+    session.reply.advance(bytes);
 }

@@ -6,6 +6,7 @@
 //! for a moment and back. It asks the kernel which sockets are readable with `poll`. The loop's own
 //! poll is edge-triggered: it will report these events later, when there is nothing left to read.
 
+use crate::server::state::Connections;
 use crate::server::state::Server;
 use crate::server::state::world::Guest;
 use russet_keyspace::Keyspace;
@@ -13,7 +14,7 @@ use russet_keyspace::Keyspace;
 /// One round: accepts, reads, answers. The script's clock does not advance, except for TIME.
 #[cold]
 pub(in crate::server) fn serve(keyspace: &mut Keyspace, server: &mut Server) {
-    let Some(mut guest) = server.take_guest() else {
+    let Some(mut guest) = server.connections.take_guest() else {
         return;
     };
     let (now, now_ms) = (server.now, keyspace.now_ms());
@@ -31,14 +32,14 @@ pub(in crate::server) fn serve(keyspace: &mut Keyspace, server: &mut Server) {
     server.connections.guest = Some(guest);
 }
 
-impl Server {
+impl Connections {
     /// The loop that serves others meanwhile; `None` without a loop (tests).
-    fn take_guest(&mut self) -> Option<Box<dyn Guest>> {
-        if let Some(guest) = self.connections.guest.take() {
+    pub(in crate::server) fn take_guest(&mut self) -> Option<Box<dyn Guest>> {
+        if let Some(guest) = self.guest.take() {
             return Some(guest);
         }
-        let registry = self.connections.registry.as_ref()?;
-        match self.connections.new_guest?(registry) {
+        let registry = self.registry.as_ref()?;
+        match self.new_guest?(registry) {
             Ok(guest) => Some(guest),
             Err(e) => {
                 tracing::warn!("Nobody is served while a script runs: {e}");

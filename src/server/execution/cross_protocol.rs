@@ -6,7 +6,10 @@
 
 use crate::server::clients::ending::{EndReason, Ending};
 use crate::server::clients::session::Session;
+use crate::server::parts::observe::Diagnostics;
+use crate::server::parts::run::turn::Turn;
 use crate::server::state::Server;
+use russet_base::clock::Now;
 
 /// The log reports at most one request in this time.
 const REPORT_EVERY_MS: u64 = 60_000;
@@ -28,30 +31,38 @@ impl Server {
     /// A TLS client on a plain port: it would wait for a reply for ever.
     #[cold]
     pub(in crate::server) fn refuse_tls(&mut self, session: &Session) {
-        self.log_failed_handshake(session, "the client speaks TLS, but this port does not");
+        self.connections.log_failed_handshake(
+            &mut self.stats,
+            &self.now,
+            session,
+            "the client speaks TLS, but this port does not",
+        );
     }
+}
 
-    /// Closes an HTTP client, without a reply.
-    #[cold]
-    pub(in crate::server) fn refuse_http(&mut self, session: &mut Session) {
-        let now = self.now.mono_ms;
-        if self
-            .diagnostics
-            .http_reported_ms
-            .is_none_or(|reported| now - reported > REPORT_EVERY_MS)
-        {
-            self.diagnostics.http_reported_ms = Some(now);
-            tracing::warn!(
-                "Possible SECURITY ATTACK detected: {} sends an HTTP request (POST or a Host: \
-                 header), as a web page does that wants a browser to send commands here. \
-                 Connection aborted.",
-                session.client.identity.peer
-            );
-        }
-        let detail = "an HTTP request";
-        self.turn
-            .close_soon(session, Ending::new(EndReason::Protocol, detail));
+/// Closes an HTTP client, without a reply.
+#[cold]
+pub(in crate::server) fn refuse_http(
+    turn: &mut Turn,
+    diagnostics: &mut Diagnostics,
+    now: &Now,
+    session: &mut Session,
+) {
+    let now = now.mono_ms;
+    if diagnostics
+        .http_reported_ms
+        .is_none_or(|reported| now - reported > REPORT_EVERY_MS)
+    {
+        diagnostics.http_reported_ms = Some(now);
+        tracing::warn!(
+            "Possible SECURITY ATTACK detected: {} sends an HTTP request (POST or a Host: \
+             header), as a web page does that wants a browser to send commands here. \
+             Connection aborted.",
+            session.client.identity.peer
+        );
     }
+    let detail = "an HTTP request";
+    turn.close_soon(session, Ending::new(EndReason::Protocol, detail));
 }
 
 #[cfg(test)]

@@ -25,6 +25,8 @@
 //!
 //! Elsewhere: `russet_scripting::Debugger` has the commands; `execution::script` runs the script.
 
+use crate::server::parts::execution::scripting::Scripting;
+use crate::server::parts::persist::shutdown::Shutdown;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
@@ -192,44 +194,6 @@ pub enum DebugMode {
     Sync,
 }
 
-impl Server {
-    /// A script is being debugged by this process.
-    pub(in crate::server) fn is_debugging(&self) -> bool {
-        let debugging = self.scripting.debugging.as_ref();
-        debugging.is_some_and(|debugging| debugging.stage == Stage::Here)
-    }
-
-    /// Sends lines to the client that debugs.
-    pub(in crate::server) fn send_to_debugger(&mut self, lines: &[u8]) {
-        if let Some(debugging) = &mut self.scripting.debugging {
-            debugging.wire.send(lines);
-        }
-    }
-
-    /// Waits for bytes of that client. `false`: it has gone, has waited too long, or the server is
-    /// to end.
-    pub(in crate::server) fn receive_of_debugger(&mut self, into: &mut Vec<u8>) -> bool {
-        let (scripting, signals) = (&mut self.scripting, &self.shutdown.signals);
-        let Some(debugging) = &mut scripting.debugging else {
-            return false;
-        };
-        let is_sync = debugging.is_sync;
-        debugging.wire.receive(into, || {
-            if is_sync {
-                feed_watchdog();
-            }
-            signals.stop.load(Ordering::Acquire) == 0
-        })
-    }
-
-    /// Keeps the lines that a script has logged since its last stop.
-    pub(in crate::server) fn keep_debugger_lines(&mut self, lines: Vec<Vec<u8>>) {
-        if let Some(debugging) = &mut self.scripting.debugging {
-            debugging.lines = lines;
-        }
-    }
-}
-
 /// Makes the forked process one that has nothing but its data and the descriptor `kept`.
 fn become_child(keyspace: &mut Keyspace, server: &mut Server, kept: i32) {
     use signal_hook::consts::{SIGABRT, SIGHUP, SIGINT, SIGTERM};
@@ -253,4 +217,45 @@ fn become_child(keyspace: &mut Keyspace, server: &mut Server, kept: i32) {
     let Rlimit { maximum, .. } = getrlimit(Resource::As);
     let current = Some(maximum.map_or(most, |max| max.min(most)));
     let _ = setrlimit(Resource::As, Rlimit { current, maximum });
+}
+
+impl Scripting {
+    /// A script is being debugged by this process.
+    pub(in crate::server) fn is_debugging(&self) -> bool {
+        let debugging = self.debugging.as_ref();
+        debugging.is_some_and(|debugging| debugging.stage == Stage::Here)
+    }
+
+    /// Sends lines to the client that debugs.
+    pub(in crate::server) fn send_to_debugger(&mut self, lines: &[u8]) {
+        if let Some(debugging) = &mut self.debugging {
+            debugging.wire.send(lines);
+        }
+    }
+
+    /// Keeps the lines that a script has logged since its last stop.
+    pub(in crate::server) fn keep_debugger_lines(&mut self, lines: Vec<Vec<u8>>) {
+        if let Some(debugging) = &mut self.debugging {
+            debugging.lines = lines;
+        }
+    }
+
+    /// Waits for bytes of that client. `false`: it has gone, has waited too long, or the server is
+    /// to end.
+    pub(in crate::server) fn receive_of_debugger(
+        &mut self,
+        shutdown: &Shutdown,
+        into: &mut Vec<u8>,
+    ) -> bool {
+        let Some(debugging) = &mut self.debugging else {
+            return false;
+        };
+        let is_sync = debugging.is_sync;
+        debugging.wire.receive(into, || {
+            if is_sync {
+                feed_watchdog();
+            }
+            shutdown.signals.stop.load(Ordering::Acquire) == 0
+        })
+    }
 }

@@ -10,6 +10,8 @@ use crate::server::clients::client::{Client, ClientFlags};
 use crate::server::clients::ending::{EndReason, Ending};
 use crate::server::clients::session::Session;
 use crate::server::execution::cross_protocol::is_http;
+use crate::server::execution::cross_protocol::refuse_http;
+use crate::server::execution::gates::slots::runs_here;
 use crate::server::execution::gates::{self, GatedCommand, Stop, Wait};
 use crate::server::origin::Origin;
 use crate::server::state::Server;
@@ -94,7 +96,7 @@ impl Engine {
         subcommands.is_empty()
             && spec.arity.admits(args.len())
             && !self.server.gates.interest.concerns(spec.flags)
-            && self.server.runs_here(row, args, hashes)
+            && runs_here(&self.server.cluster, row, args, hashes)
             && (self.server.acl).permits(client, row, args, &self.server.config)
     }
 
@@ -222,7 +224,12 @@ impl Engine {
         let id = match resolve(server, row, args) {
             Ok(id) => id,
             Err(_) if row.is_none() && is_http(&args[0]) => {
-                server.refuse_http(session);
+                refuse_http(
+                    &mut server.turn,
+                    &mut server.diagnostics,
+                    &server.now,
+                    session,
+                );
                 return Outcome::Done;
             }
             Err(error) => {

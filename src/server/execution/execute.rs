@@ -9,11 +9,13 @@
 use crate::server::clients::blocked::Until;
 use crate::server::clients::client::{Client, ClientFlags};
 use crate::server::clients::session::Session;
+use crate::server::execution::slots::exports_slots;
 use crate::server::observe::audit::AuditResult;
 use crate::server::observe::{crash, watchdog};
 use crate::server::origin::Origin;
 use crate::server::parts::messages::outbox::Post;
 use crate::server::parts::observe::command_log::HEADER_MAX;
+use crate::server::parts::observe::command_log::Logged;
 use crate::server::state::Server;
 use crate::server::state::call::{Call, Effect};
 use crate::server::state::world::{Engine, World};
@@ -347,11 +349,20 @@ impl World<'_> {
         let request_most = if is_nested { 0 } else { request_most };
         let replied = reply.pending_len().saturating_sub(ran.replied_before);
         if request_most >= thresholds.request_bytes || replied >= thresholds.reply_bytes {
-            server.note_large(client, (ran.id, args), !is_nested, replied);
+            let of = Logged::of(&server.table, client, (ran.id, args));
+            let at = (&server.config, server.now.unix_s());
+            let logs = &mut server.diagnostics.command_logs;
+            logs.note_large(&of, !is_nested, replied, at);
         }
         // A script is logged as a whole.
         if is_slow && ran.origin != Origin::Script {
-            server.note_slow(client, (ran.id, args), ticks);
+            let of = Logged::of(&server.table, client, (ran.id, args));
+            let (at, micros) = (
+                (&server.config, server.now.unix_s()),
+                server.cycles.micros(ticks),
+            );
+            let diagnostics = &mut server.diagnostics;
+            diagnostics.note_slow(&of, micros, at, &mut server.stats);
         }
         errors
     }
@@ -420,7 +431,9 @@ impl Server {
         let (row, ticks) = (blocked.row, blocked.ticks);
         self.count_call(row, ticks, failed);
         if ticks >= self.gates.thresholds.ticks {
-            self.note_slow(client, (row, blocked.args.args()), ticks);
+            let of = Logged::of(&self.table, client, (row, blocked.args.args()));
+            let (at, micros) = ((&self.config, self.now.unix_s()), self.cycles.micros(ticks));
+            self.diagnostics.note_slow(&of, micros, at, &mut self.stats);
         }
     }
 
@@ -430,7 +443,7 @@ impl Server {
         if let Some(recorder) = &mut self.debug.recorder {
             recorder.take_effects(&keyspace.effects);
         }
-        if self.exports_slots() {
+        if exports_slots(&self.migrations) {
             self.export_effects(&keyspace.effects);
         }
         if keyspace
@@ -488,7 +501,8 @@ impl Server {
         journal.clear();
         keyspace.journal = journal;
         if self.search.has_changed() {
-            self.read_changed(keyspace);
+            self.search
+                .read_changed(&mut self.json_paths, &self.cycles, keyspace);
         }
     }
 }

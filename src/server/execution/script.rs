@@ -207,7 +207,7 @@ fn interrupt(
 ) -> bool {
     let threshold = server.config.busy_reply_threshold;
     let is_signalled = server.shutdown.signals.stop.load(Ordering::Acquire) > 0;
-    let is_debugging = server.is_debugging();
+    let is_debugging = server.scripting.is_debugging();
     let Some(running) = &mut server.scripting.running else {
         return false;
     };
@@ -446,15 +446,17 @@ impl Host for ScriptHost<'_> {
     }
 
     fn debugger_sends(&mut self, lines: &[u8]) {
-        self.server.send_to_debugger(lines);
+        self.server.scripting.send_to_debugger(lines);
     }
 
     fn debugger_receives(&mut self, into: &mut Vec<u8>) -> bool {
-        self.server.receive_of_debugger(into)
+        self.server
+            .scripting
+            .receive_of_debugger(&self.server.shutdown, into)
     }
 
     fn debugger_ends(&mut self, lines: Vec<Vec<u8>>) {
-        self.server.keep_debugger_lines(lines);
+        self.server.scripting.keep_debugger_lines(lines);
     }
 
     fn set_repl(&mut self, aof: bool, replicas: bool) {

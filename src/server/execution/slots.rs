@@ -15,8 +15,10 @@ use crate::server::execution::gates::{self, GatedCommand, Stop};
 use crate::server::origin::Origin;
 use crate::server::parts::execution::gates::{PAUSED, RUNS_SCRIPT};
 use crate::server::parts::migration::ExportStage;
+use crate::server::parts::migration::MigrationDriver;
 use crate::server::state::Server;
 use crate::server::state::call::CommandResult;
+use crate::server::state::call::CommandTable;
 use crate::server::state::world::{Engine, World};
 use russet_cluster::migration::MigrationLink;
 use russet_command::{CommandError, Facts};
@@ -24,13 +26,6 @@ use russet_keyspace::{Audience, Effects, KeyHash, slot_of};
 use russet_resp::Args;
 
 impl Server {
-    /// Whether effects are passed on to other nodes.
-    #[inline]
-    pub(in crate::server) fn exports_slots(&self) -> bool {
-        let driver = self.migrations.as_ref();
-        driver.is_some_and(|driver| driver.exports.are_streamed())
-    }
-
     /// Passes effects on slots that leave on. O(bytes), only while slots leave.
     #[cold]
     pub(in crate::server) fn export_effects(&mut self, effects: &Effects) {
@@ -62,40 +57,6 @@ impl Server {
             }
         }
         self.migrations = Some(driver);
-    }
-
-    /// Whether a source may send this command: a write whose keys are all of slots of its
-    /// migration, or one that belongs to no slot.
-    fn may_be_sent(&self, link: MigrationLink, id: usize, args: Args<'_>) -> bool {
-        let row = self.table.row(id);
-        let facts = row.spec.facts;
-        if facts.contains(Facts::MOVES_SLOTS) {
-            return true;
-        }
-        let slots = self
-            .migrations
-            .as_ref()
-            .and_then(|driver| driver.machine.slots_of(link));
-        let Some(slots) = slots else {
-            return false;
-        };
-        if !row.has_keys() {
-            return facts.contains(Facts::FRAMES_SLOTS);
-        }
-        let flags = row.spec.flags;
-        if !flags.intersects(PAUSED) || flags.intersects(RUNS_SCRIPT) {
-            return false;
-        }
-        let Ok(mut keys) = row.keys(args) else {
-            return false;
-        };
-        keys.all(|(at, _)| slots.contains(slot_of(args.at(at))))
-    }
-
-    /// Whether a node that has logged in with the cluster's secret may run a command: it moves
-    /// slots, nothing else.
-    pub(in crate::server) fn permits_internal(&self, id: usize) -> bool {
-        self.table.row(id).spec.facts.contains(Facts::INTERNAL)
     }
 }
 
@@ -141,7 +102,7 @@ impl World<'_> {
         id: usize,
         args: Args<'_>,
     ) -> CommandResult {
-        if !self.server.may_be_sent(link, id, args) {
+        if !may_be_sent(&self.server.table, &self.server.migrations, link, id, args) {
             let name = self.server.table.row(id).full_name;
             return Err(CommandError::owned(format!(
                 "ERR '{name}' is not about the slots of this migration"
@@ -162,6 +123,52 @@ impl World<'_> {
         }
         Ok(())
     }
+}
+
+/// Whether effects are passed on to other nodes.
+#[inline]
+pub(in crate::server) fn exports_slots(migrations: &Option<Box<MigrationDriver>>) -> bool {
+    let driver = migrations.as_ref();
+    driver.is_some_and(|driver| driver.exports.are_streamed())
+}
+
+/// Whether a node that has logged in with the cluster's secret may run a command: it moves
+/// slots, nothing else.
+pub(in crate::server) fn permits_internal(table: &CommandTable, id: usize) -> bool {
+    table.row(id).spec.facts.contains(Facts::INTERNAL)
+}
+
+/// Whether a source may send this command: a write whose keys are all of slots of its
+/// migration, or one that belongs to no slot.
+fn may_be_sent(
+    table: &CommandTable,
+    migrations: &Option<Box<MigrationDriver>>,
+    link: MigrationLink,
+    id: usize,
+    args: Args<'_>,
+) -> bool {
+    let row = table.row(id);
+    let facts = row.spec.facts;
+    if facts.contains(Facts::MOVES_SLOTS) {
+        return true;
+    }
+    let slots = migrations
+        .as_ref()
+        .and_then(|driver| driver.machine.slots_of(link));
+    let Some(slots) = slots else {
+        return false;
+    };
+    if !row.has_keys() {
+        return facts.contains(Facts::FRAMES_SLOTS);
+    }
+    let flags = row.spec.flags;
+    if !flags.intersects(PAUSED) || flags.intersects(RUNS_SCRIPT) {
+        return false;
+    }
+    let Ok(mut keys) = row.keys(args) else {
+        return false;
+    };
+    keys.all(|(at, _)| slots.contains(slot_of(args.at(at))))
 }
 
 #[cfg(test)]

@@ -21,14 +21,18 @@ use crate::server::clients::session::Session;
 use crate::server::execution::applier::{Applier, Failure};
 use crate::server::execution::batch::{ParseEnd, ended, stopped, unfinished};
 use crate::server::execution::dispatch::error_for_log;
+use crate::server::parts::execution::gates::Gates;
+use crate::server::parts::persist::Persist;
 use crate::server::process::log::MASTER_INSIDE;
 use crate::server::state::Server;
 use crate::server::state::world::Engine;
+use russet_base::clock::Now;
 use russet_command::Flags;
+use russet_config::Config;
 use russet_config::PropagationErrors;
-use russet_keyspace::{DbIndex, KeyHash};
+use russet_keyspace::KeyHash;
 use russet_replication::change_stream::is_note;
-use russet_replication::upstream::{Applied, Complete, Unit};
+use russet_replication::upstream::{Applied, Complete};
 use russet_resp::{Args, Progress};
 
 /// Whether the append only file records a command of the stream, or a note; of other commands it
@@ -138,7 +142,12 @@ impl Engine {
 
     /// Whether the stream waits; then its link does until the loop resumes it.
     fn holds_stream(&self, session: &mut Session) -> bool {
-        let holds = self.server.holds_stream();
+        let holds = holds_stream(
+            &self.server.now,
+            &self.server.gates,
+            &self.server.persist,
+            &self.server.config,
+        );
         if holds {
             session.client.flags |= ClientFlags::POSTPONED;
         }
@@ -184,30 +193,26 @@ impl Engine {
         match upstream.unit.add(applied, in_transaction, with_marks) {
             Complete::Nothing => {}
             Complete::Command(bytes) => {
-                self.server.append_stream(bytes, bytes, 0);
+                self.server.persist.append_stream(
+                    &mut self.server.stream,
+                    &self.server.now,
+                    bytes,
+                    bytes,
+                    0,
+                );
                 self.server.stream.set_selected(Some(db));
             }
-            Complete::Unit(unit) => self.server.append_unit(db, &unit),
+            Complete::Unit(unit) => self.server.persist.append_unit(
+                &mut self.server.stream,
+                &self.server.now,
+                db,
+                &unit,
+            ),
         }
     }
 }
 
 impl Server {
-    /// Whether the stream waits: on a paused replica, and on one whose disk refuses its writes or
-    /// lags.
-    pub(in crate::server) fn holds_stream(&self) -> bool {
-        let now_ms = self.now.mono_ms;
-        let is_paused = self
-            .gates
-            .pause()
-            .is_some_and(|pause| pause.until_ms > now_ms);
-        let refuses =
-            self.persist.aof.refuses_writes() || self.persist.saving.stops_writes(&self.config);
-        is_paused
-            || self.gates.log_is_full
-            || refuses && !self.config.replica_ignore_disk_write_errors
-    }
-
     /// A replica has sent a command that is answered, after `replied` pending bytes: the reply
     /// would be taken for the stream.
     #[cold]
@@ -239,24 +244,6 @@ impl Server {
         let detail = format!("it is a replica, and sent '{name}', which replies");
         self.turn
             .close_soon(session, Ending::new(EndReason::Link, detail));
-    }
-
-    /// Appends bytes to this server's stream; the log takes `logged` in their place, which lacks
-    /// `left_out` bytes at its end.
-    #[inline]
-    pub(in crate::server) fn append_stream(&mut self, bytes: &[u8], logged: &[u8], left_out: u64) {
-        let before = (self.stream.position(), self.stream.selected());
-        self.stream.note_place();
-        self.stream.append(bytes);
-        let after = self.stream.offset();
-        let aof = &mut self.persist.aof;
-        aof.take_stream(logged, left_out, (before, after), &self.now);
-    }
-
-    /// Appends a part of the primary's stream. `db`: the database selected after it.
-    fn append_unit(&mut self, db: DbIndex, unit: &Unit) {
-        self.append_stream(&unit.bytes, &unit.logged, unit.left_out);
-        self.stream.set_selected(Some(db));
     }
 
     /// A command of the primary has failed here, although it succeeded there.
@@ -293,6 +280,20 @@ impl Server {
             std::process::exit(1);
         }
     }
+}
+
+/// Whether the stream waits: on a paused replica, and on one whose disk refuses its writes or
+/// lags.
+pub(in crate::server) fn holds_stream(
+    now: &Now,
+    gates: &Gates,
+    persist: &Persist,
+    config: &Config,
+) -> bool {
+    let now_ms = now.mono_ms;
+    let is_paused = gates.pause().is_some_and(|pause| pause.until_ms > now_ms);
+    let refuses = persist.aof.refuses_writes() || persist.saving.stops_writes(config);
+    is_paused || gates.log_is_full || refuses && !config.replica_ignore_disk_write_errors
 }
 
 #[cfg(test)]

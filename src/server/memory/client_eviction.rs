@@ -1,23 +1,8 @@
 //! Closes the clients that exceed `maxmemory-clients` (`parts::memory::client_memory`).
 
 use crate::server::clients::ending::{EndReason, Ending};
-use crate::server::parts::memory::Memory;
-use crate::server::state::Server;
 use crate::server::state::world::Engine;
 use russet_keyspace::ClientId;
-
-impl Server {
-    /// `maxmemory` or the clients' limit may have changed.
-    pub(in crate::server) fn set_client_memory_limit(&mut self) {
-        let Memory { limit, clients, .. } = &mut self.memory;
-        clients.set_limit(&self.config, limit, &mut self.clients);
-    }
-
-    /// Bytes that all clients may hold; 0: there is no limit.
-    pub fn client_memory_limit(&self) -> usize {
-        self.memory.clients.limit().0
-    }
-}
 
 impl Engine {
     /// Ends the largest clients until the others fit. Their connections are closed at the end of

@@ -2,7 +2,10 @@
 //! (`parts::memory::defrag` has the schedule).
 
 use crate::pubsub;
+use crate::server::clients::table::Clients;
+use crate::server::parts::execution::scripting::Scripting;
 use crate::server::parts::memory::defrag::walk::{WalkStage, Work};
+use crate::server::parts::messages::Messages;
 use crate::server::state::Server;
 use crate::server::state::world::Engine;
 use russet_base::memory::alloc;
@@ -42,64 +45,18 @@ impl Server {
         let Some(mut slice) = self.memory.defrag.begin_slice(ticks, &self.config) else {
             return;
         };
-        while self.defrag_step(keyspace, &mut slice.work) && !slice.is_over() {}
+        while defrag_step(
+            &mut self.scripting,
+            &mut self.messages,
+            &mut self.clients,
+            keyspace,
+            &mut slice.work,
+        ) && !slice.is_over()
+        {}
         let (defrag, now_ms) = (&mut self.memory.defrag, self.now.mono_ms);
         let took_us = defrag.end_slice(slice, &self.config, &self.cycles, now_ms);
         let latency = &mut self.diagnostics.latency;
         latency.add_if_slow("active-defrag-cycle", took_us / 1000);
-    }
-
-    /// One step; `false`: everything has been offered.
-    fn defrag_step(&mut self, keyspace: &mut Keyspace, work: &mut Work) -> bool {
-        let mover = &mut work.walk.mover;
-        work.stage = match work.stage {
-            WalkStage::Keys => {
-                if keyspace.relocate_step(&mut work.walk) {
-                    WalkStage::Keys
-                } else {
-                    WalkStage::Scripts(0)
-                }
-            }
-            WalkStage::Scripts(at) => {
-                let scripts: &mut Scripts = &mut self.scripting.scripts;
-                match scripts.relocate(mover, at, NAMES_STEP) {
-                    Some(next) => WalkStage::Scripts(next),
-                    None => WalkStage::Channels(pubsub::Bucket::default()),
-                }
-            }
-            WalkStage::Channels(at) => match self.move_channels(mover, at, NAMES_STEP) {
-                Some(next) => WalkStage::Channels(next),
-                None => WalkStage::Done,
-            },
-            WalkStage::Done => return false,
-        };
-        true
-    }
-
-    /// Replaces channel names by copies at better places, both at the channel and at each
-    /// subscribed client. Returns the next place, `None` at the end.
-    fn move_channels(
-        &mut self,
-        mover: &mut Mover,
-        from: pubsub::Bucket,
-        n: usize,
-    ) -> Option<pubsub::Bucket> {
-        let mut renewed = Vec::new();
-        let next = self.messages.pubsub.renew(from, n, mover, &mut renewed);
-        for name in &renewed {
-            for &id in &name.clients {
-                let session = self.clients.get_mut(id);
-                if let Some(its) = session.and_then(|s| s.client.subscriptions.as_mut()) {
-                    its.renew(name.kind, &name.name);
-                }
-            }
-        }
-        if !renewed.is_empty() {
-            // Freed at once: otherwise the next copies would reuse the places just left.
-            drop(renewed);
-            let _ = alloc::perform(c"thread.tcache.flush");
-        }
-        next
     }
 }
 
@@ -111,4 +68,64 @@ impl Engine {
         } = self;
         server.continue_defrag(keyspace);
     }
+}
+
+/// Replaces channel names by copies at better places, both at the channel and at each
+/// subscribed client. Returns the next place, `None` at the end.
+fn move_channels(
+    messages: &mut Messages,
+    clients: &mut Clients,
+    mover: &mut Mover,
+    from: pubsub::Bucket,
+    n: usize,
+) -> Option<pubsub::Bucket> {
+    let mut renewed = Vec::new();
+    let next = messages.pubsub.renew(from, n, mover, &mut renewed);
+    for name in &renewed {
+        for &id in &name.clients {
+            let session = clients.get_mut(id);
+            if let Some(its) = session.and_then(|s| s.client.subscriptions.as_mut()) {
+                its.renew(name.kind, &name.name);
+            }
+        }
+    }
+    if !renewed.is_empty() {
+        // Freed at once: otherwise the next copies would reuse the places just left.
+        drop(renewed);
+        let _ = alloc::perform(c"thread.tcache.flush");
+    }
+    next
+}
+
+/// One step; `false`: everything has been offered.
+fn defrag_step(
+    scripting: &mut Scripting,
+    messages: &mut Messages,
+    clients: &mut Clients,
+    keyspace: &mut Keyspace,
+    work: &mut Work,
+) -> bool {
+    let mover = &mut work.walk.mover;
+    work.stage = match work.stage {
+        WalkStage::Keys => {
+            if keyspace.relocate_step(&mut work.walk) {
+                WalkStage::Keys
+            } else {
+                WalkStage::Scripts(0)
+            }
+        }
+        WalkStage::Scripts(at) => {
+            let scripts: &mut Scripts = &mut scripting.scripts;
+            match scripts.relocate(mover, at, NAMES_STEP) {
+                Some(next) => WalkStage::Scripts(next),
+                None => WalkStage::Channels(pubsub::Bucket::default()),
+            }
+        }
+        WalkStage::Channels(at) => match move_channels(messages, clients, mover, at, NAMES_STEP) {
+            Some(next) => WalkStage::Channels(next),
+            None => WalkStage::Done,
+        },
+        WalkStage::Done => return false,
+    };
+    true
 }

@@ -9,11 +9,15 @@
 use crate::server::clients::client::ClientFlags;
 use crate::server::clients::ending::{EndReason, Ending};
 use crate::server::clients::session::Session;
+use crate::server::clients::table::Clients;
+use crate::server::figures::stats::Stats;
 use crate::server::observe::client_line::client_line;
 use crate::server::parts::clients::output_limits;
 use crate::server::parts::memory::client_memory::HELD_MAX_S;
+use crate::server::parts::users::Acl;
 use crate::server::state::Server;
 use russet_base::text::Printable;
+use russet_config::Config;
 use russet_net::Address;
 
 /// The least number of clients that one cron turn checks; all are checked about once a second.
@@ -26,60 +30,6 @@ requirepass or in the configuration file, or disable protected mode ('CONFIG SET
 no' from the same host, or the configuration file) once the network keeps strangers away.\r\n";
 
 impl Server {
-    /// Why a new connection is refused, as the error line for it.
-    pub(in crate::server) fn refuses(&mut self, peer: &Address) -> Option<String> {
-        if self.is_full(peer) {
-            return Some("-ERR max number of clients reached\r\n".into());
-        }
-        if let Some(refusal) = self.acl.refuses_newcomer() {
-            return Some(format!("-{refusal}\r\n"));
-        }
-        self.refuses_stranger(peer)
-    }
-
-    /// Whether no more clients are accepted from there: `maxclients` are connected, or all of them
-    /// but those that are reserved for others (`maxclients-reserved`).
-    pub(in crate::server) fn is_full(&self, peer: &Address) -> bool {
-        let (config, clients) = (&self.config, &self.clients);
-        let max = config.maxclients as usize;
-        if clients.len() >= max {
-            return true;
-        }
-        let reserved = config.maxclients_reserved as usize;
-        if reserved == 0 || config.priority_subnets.is_empty() || self.has_priority(peer) {
-            return false;
-        }
-        clients.len() - clients.with_priority() >= max.saturating_sub(reserved)
-    }
-
-    /// Whether a client from there may have a reserved connection.
-    pub(in crate::server) fn has_priority(&self, peer: &Address) -> bool {
-        match peer {
-            Address::Tcp(peer) => {
-                let address = peer.ip().to_canonical();
-                self.config.priority_subnets.contains(address)
-            }
-            Address::Unix(_) | Address::Unknown => false,
-        }
-    }
-
-    /// Counts a connection that is refused.
-    pub(in crate::server) fn count_refused(&mut self, peer: &Address) {
-        let has_priority = self.has_priority(peer);
-        let stats = &mut self.stats.clients;
-        stats.rejected_connections += 1;
-        stats.rejected_priority_connections += u64::from(has_priority);
-    }
-
-    /// As [`Server::refuses`], by the peer's address.
-    pub(in crate::server) fn refuses_stranger(&self, peer: &Address) -> Option<String> {
-        let open = self.acl.users.default().no_password();
-        if self.config.protected_mode && open && !peer.is_local() {
-            return Some(PROTECTED_MODE.into());
-        }
-        None
-    }
-
     /// Closes the client if its output is over the limit of its class.
     pub(in crate::server) fn enforce_output_limit(&mut self, session: &mut Session) {
         let closing = session.client.flags.contains(ClientFlags::CLOSE_ASAP);
@@ -119,7 +69,7 @@ impl Server {
         if slots == 0 {
             return;
         }
-        let many = (slots / self.effective_hz()).max(CLIENTS_PER_CRON_MIN);
+        let many = (slots / self.clients.effective_hz(&self.config)).max(CLIENTS_PER_CRON_MIN);
         let start = self.turn.cron_turns.wrapping_mul(many) % slots;
         for i in 0..many.min(slots) {
             let slot = (start + i) % slots;
@@ -174,6 +124,69 @@ impl Server {
     }
 }
 
+/// Whether a client from there may have a reserved connection.
+pub(in crate::server) fn has_priority(config: &Config, peer: &Address) -> bool {
+    match peer {
+        Address::Tcp(peer) => {
+            let address = peer.ip().to_canonical();
+            config.priority_subnets.contains(address)
+        }
+        Address::Unix(_) | Address::Unknown => false,
+    }
+}
+
+/// Whether no more clients are accepted from there: `maxclients` are connected, or all of them
+/// but those that are reserved for others (`maxclients-reserved`).
+pub(in crate::server) fn is_full(config: &Config, clients: &Clients, peer: &Address) -> bool {
+    let (config, clients) = (config, clients);
+    let max = config.maxclients as usize;
+    if clients.len() >= max {
+        return true;
+    }
+    let reserved = config.maxclients_reserved as usize;
+    if reserved == 0 || config.priority_subnets.is_empty() || has_priority(config, peer) {
+        return false;
+    }
+    clients.len() - clients.with_priority() >= max.saturating_sub(reserved)
+}
+
+/// Counts a connection that is refused.
+pub(in crate::server) fn count_refused(stats: &mut Stats, config: &Config, peer: &Address) {
+    let has_priority = has_priority(config, peer);
+    let stats = &mut stats.clients;
+    stats.rejected_connections += 1;
+    stats.rejected_priority_connections += u64::from(has_priority);
+}
+
+/// As [`Server::refuses`], by the peer's address.
+pub(in crate::server) fn refuses_stranger(
+    acl: &Acl,
+    config: &Config,
+    peer: &Address,
+) -> Option<String> {
+    let open = acl.users.default().no_password();
+    if config.protected_mode && open && !peer.is_local() {
+        return Some(PROTECTED_MODE.into());
+    }
+    None
+}
+
+/// Why a new connection is refused, as the error line for it.
+pub(in crate::server) fn refuses(
+    acl: &mut Acl,
+    config: &Config,
+    clients: &Clients,
+    peer: &Address,
+) -> Option<String> {
+    if is_full(config, clients, peer) {
+        return Some("-ERR max number of clients reached\r\n".into());
+    }
+    if let Some(refusal) = acl.refuses_newcomer() {
+        return Some(format!("-{refusal}\r\n"));
+    }
+    refuses_stranger(acl, config, peer)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -192,13 +205,27 @@ mod tests {
         ];
         let server = &mut t.engine.server;
         for stranger in &strangers {
-            assert_eq!(server.refuses(stranger).as_deref(), Some(PROTECTED_MODE));
+            assert_eq!(
+                refuses(&mut server.acl, &server.config, &server.clients, stranger).as_deref(),
+                Some(PROTECTED_MODE)
+            );
         }
         for neighbour in &neighbours {
-            assert_eq!(server.refuses(neighbour), None);
+            assert_eq!(
+                refuses(&mut server.acl, &server.config, &server.clients, neighbour),
+                None
+            );
         }
         server.config.protected_mode = false;
-        assert_eq!(server.refuses(&strangers[0]), None);
+        assert_eq!(
+            refuses(
+                &mut server.acl,
+                &server.config,
+                &server.clients,
+                &strangers[0]
+            ),
+            None
+        );
     }
 
     /// A migration's link may be silent for as long as its own timeouts allow.

@@ -7,13 +7,14 @@
 use crate::server::clients::client::Client;
 use crate::server::observe::not_counted::{NotCounted, walked};
 use crate::server::parts::memory::eviction;
+use crate::server::parts::observe::Diagnostics;
+use crate::server::parts::run::turn::Turn;
 use crate::server::state::Server;
+use russet_base::clock::Cycles;
 use russet_base::{clock, memory::alloc};
+use russet_config::Config;
 use russet_keyspace::{Evicted, Eviction, Keyspace};
 use russet_resp::Reply;
-
-/// The share of a turn of cron for the garbage of one of the states that scripts run in.
-const GARBAGE_NANOS: u64 = 2_000_000;
 
 impl Server {
     /// Whether there is memory for a command that needs some. First memory that no client needs is
@@ -25,7 +26,13 @@ impl Server {
         running: Option<(&Client, &Reply)>,
     ) -> bool {
         let has_aside = keyspace.has_aside();
-        if has_aside && alloc::exceeds(self.memory.limit.room_bound(self.eviction_bound())) {
+        if has_aside
+            && alloc::exceeds(
+                self.memory
+                    .limit
+                    .room_bound(self.memory.eviction_bound(&self.replication, &self.config)),
+            )
+        {
             self.exceeds_measured(keyspace, running);
             self.free_aside_for_room(keyspace);
         }
@@ -33,7 +40,7 @@ impl Server {
         // evicted.
         let may_free = self.has_kept_slots() && self.gates.pause().is_none();
         if may_free && self.lacks_room(keyspace, running) {
-            let bound = self.eviction_bound();
+            let bound = self.memory.eviction_bound(&self.replication, &self.config);
             if self.free_kept_for_room(keyspace, bound) {
                 return true;
             }
@@ -43,9 +50,17 @@ impl Server {
             self.stats.note_memory(true, self.now.mono_ms);
             return true;
         }
-        let limit = self.eviction_bound();
+        let limit = self.memory.eviction_bound(&self.replication, &self.config);
         let evicted = match eviction::policy(&self.config) {
-            Some(policy) => self.evict(keyspace, limit, policy),
+            Some(policy) => evict(
+                &self.turn,
+                &self.config,
+                &self.cycles,
+                &mut self.diagnostics,
+                keyspace,
+                limit,
+                policy,
+            ),
             None => Evicted::Everything,
         };
         self.turn.evicting = evicted == Evicted::InPart;
@@ -57,49 +72,13 @@ impl Server {
     /// Whether used memory exceeds the limit, without memory that does not count or that no client
     /// needs.
     fn lacks_room(&mut self, keyspace: &Keyspace, running: Option<(&Client, &Reply)>) -> bool {
-        let bound = self.eviction_bound();
+        let bound = self.memory.eviction_bound(&self.replication, &self.config);
         if !alloc::exceeds(bound) || !self.exceeds_measured(keyspace, running) {
             return false;
         }
         // Spare buffers go before keys. The bound is as measured now.
-        !self.memory.spare.give_up() || alloc::exceeds(self.eviction_bound())
-    }
-
-    /// Whether used memory exceeds the limit, and nothing that could be evicted is left.
-    pub fn is_out_of_memory(&self) -> bool {
-        !self.turn.evicting && alloc::exceeds(self.eviction_bound())
-    }
-
-    /// Used bytes from which on keys are evicted. A replica evicts nothing of its own, unless
-    /// `replica-ignore-maxmemory` is off.
-    pub(in crate::server) fn eviction_bound(&self) -> usize {
-        if self.replication.is_replica() && self.config.replica_ignore_maxmemory {
-            usize::MAX
-        } else {
-            self.memory.limit.eviction_bound()
-        }
-    }
-
-    /// Evicts within the time limit; the rest continues between turns. Commands that come meanwhile
-    /// evict a few keys each, so that writers cannot outrun eviction.
-    fn evict(&mut self, keyspace: &mut Keyspace, limit: usize, policy: Eviction) -> Evicted {
-        let ticks = if self.turn.evicting {
-            0
-        } else {
-            let tenacity = self.config.maxmemory_eviction_tenacity;
-            self.cycles.ticks(eviction::time_limit_nanos(tenacity))
-        };
-        let began = clock::cycles();
-        let evicted = keyspace.evict_while(
-            |unreported| alloc::exceeds(limit.saturating_add(unreported)),
-            policy,
-            ticks,
-        );
-        let micros = self.cycles.micros(clock::cycles().wrapping_sub(began));
-        self.diagnostics
-            .latency
-            .add_if_slow("eviction-cycle", micros / 1000);
-        evicted
+        !self.memory.spare.give_up()
+            || alloc::exceeds(self.memory.eviction_bound(&self.replication, &self.config))
     }
 
     /// Each turn: measures the owners that are O(1), so that freed memory does not count any more.
@@ -107,7 +86,9 @@ impl Server {
     pub(in crate::server) fn look_at_not_counted(&mut self, keyspace: &Keyspace) {
         if self.memory.limit.maxmemory() > 0 {
             let clients = self.memory.clients.not_counted(None);
-            self.set_not_counted(NotCounted::measure(self, keyspace, clients).total());
+            let bytes = NotCounted::measure(self, keyspace, clients).total();
+            let (memory, gates) = (&mut self.memory, &mut self.gates);
+            memory.set_not_counted(gates, &self.replication, &self.config, bytes);
         }
     }
 
@@ -125,8 +106,13 @@ impl Server {
         let walked_now = match self.memory.limit.walked(turn) {
             Some(bytes) => bytes,
             None => {
-                self.set_not_counted(known.total());
-                if !alloc::exceeds(self.eviction_bound()) {
+                self.memory.set_not_counted(
+                    &mut self.gates,
+                    &self.replication,
+                    &self.config,
+                    known.total(),
+                );
+                if !alloc::exceeds(self.memory.eviction_bound(&self.replication, &self.config)) {
                     return false;
                 }
                 let bytes = walked(self);
@@ -134,34 +120,53 @@ impl Server {
                 bytes
             }
         };
-        self.set_not_counted(known.total() + walked_now);
-        alloc::exceeds(self.eviction_bound())
-    }
-
-    fn set_not_counted(&mut self, bytes: usize) {
-        if self.memory.limit.set_not_counted(bytes) {
-            let bound = self.memory.limit.room_bound(self.eviction_bound());
-            self.gates.interest.memory_limit = bound;
-        }
-    }
-
-    /// Cron: collects the garbage that scripts have left in their states, a slice each time.
-    pub(in crate::server) fn collect_garbage(&self) {
-        if self.scripting.is_running() {
-            return;
-        }
-        let ticks = self.cycles.ticks(GARBAGE_NANOS);
-        self.scripting.scripts.collect_garbage(ticks);
-        self.scripting.libraries.collect_garbage(ticks);
+        self.memory.set_not_counted(
+            &mut self.gates,
+            &self.replication,
+            &self.config,
+            known.total() + walked_now,
+        );
+        alloc::exceeds(self.memory.eviction_bound(&self.replication, &self.config))
     }
 
     /// Cron: follows the available memory, and checks resident memory.
     pub(in crate::server) fn watch_memory_limit(&mut self) {
         if self.memory.limit.watch(&self.config, self.now.mono_ms) {
             self.update_interest();
-            self.set_client_memory_limit();
+            self.memory
+                .set_client_memory_limit(&self.config, &mut self.clients);
         }
     }
+}
+
+/// Evicts within the time limit; the rest continues between turns. Commands that come meanwhile
+/// evict a few keys each, so that writers cannot outrun eviction.
+fn evict(
+    turn: &Turn,
+    config: &Config,
+    cycles: &Cycles,
+    diagnostics: &mut Diagnostics,
+    keyspace: &mut Keyspace,
+    limit: usize,
+    policy: Eviction,
+) -> Evicted {
+    let ticks = if turn.evicting {
+        0
+    } else {
+        let tenacity = config.maxmemory_eviction_tenacity;
+        cycles.ticks(eviction::time_limit_nanos(tenacity))
+    };
+    let began = clock::cycles();
+    let evicted = keyspace.evict_while(
+        |unreported| alloc::exceeds(limit.saturating_add(unreported)),
+        policy,
+        ticks,
+    );
+    let micros = cycles.micros(clock::cycles().wrapping_sub(began));
+    diagnostics
+        .latency
+        .add_if_slow("eviction-cycle", micros / 1000);
+    evicted
 }
 
 #[cfg(test)]

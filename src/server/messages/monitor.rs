@@ -1,5 +1,9 @@
 //! MONITOR: every command, as text, to the clients that asked for it.
 
+use crate::server::parts::users::Acl;
+use crate::server::state::Connections;
+use crate::server::state::call::CommandTable;
+use russet_base::clock::Now;
 use std::io::Write;
 
 use crate::console::json;
@@ -57,29 +61,6 @@ impl Server {
         }
     }
 
-    /// Shows a command to the streams of the console that want to see it. O(streams), each bounded
-    /// in events and bytes.
-    #[cold]
-    pub(in crate::server) fn feed_taps(&mut self, client: &Client, row: usize, args: Args<'_>) {
-        let row = self.table.row(row);
-        if row.spec.flags.contains(Flags::ADMIN) {
-            return;
-        }
-        let name = row.full_name;
-        let user = self.acl.users.name(client.user);
-        let now_ms = self.now.mono_ms;
-        let mut event: Option<Vec<u8>> = None;
-        for tap in &mut self.connections.console.taps {
-            if tap.wants(name, user, args, now_ms) {
-                let event = event.get_or_insert_with(|| {
-                    event_of(client, user, &self.table.secrets(row, args), args.len())
-                });
-                tap.add(event.clone());
-            }
-        }
-        self.connections.console.is_urgent |= event.is_some();
-    }
-
     /// A client starts or stops to be a monitor.
     pub fn set_monitor(&mut self, id: ClientId, on: bool) {
         self.messages.monitors.retain(|&m| m != id);
@@ -107,4 +88,37 @@ fn event_of<H>(client: &Client, user: &[u8], secrets: &Secrets<'_, H>, words: us
         json::write_bytes(&shown[..shown.len().min(SHOWN_BYTES_MAX)], out);
     });
     out.end()
+}
+
+impl Connections {
+    /// Shows a command to the streams of the console that want to see it. O(streams), each bounded
+    /// in events and bytes.
+    #[cold]
+    pub(in crate::server) fn feed_taps(
+        &mut self,
+        table: &CommandTable,
+        acl: &Acl,
+        now: &Now,
+        client: &Client,
+        row: usize,
+        args: Args<'_>,
+    ) {
+        let row = table.row(row);
+        if row.spec.flags.contains(Flags::ADMIN) {
+            return;
+        }
+        let name = row.full_name;
+        let user = acl.users.name(client.user);
+        let now_ms = now.mono_ms;
+        let mut event: Option<Vec<u8>> = None;
+        for tap in &mut self.console.taps {
+            if tap.wants(name, user, args, now_ms) {
+                let event = event.get_or_insert_with(|| {
+                    event_of(client, user, &table.secrets(row, args), args.len())
+                });
+                tap.add(event.clone());
+            }
+        }
+        self.console.is_urgent |= event.is_some();
+    }
 }

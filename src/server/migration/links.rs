@@ -335,7 +335,9 @@ impl Engine {
     fn allowance(&mut self, number: u64) -> Allowance {
         let server = &mut self.server;
         let nanos = if server.is_paced(number) {
-            server.slice_nanos()
+            server
+                .turn
+                .slice_nanos(&server.migrations, &server.stats, &server.cycles)
         } else {
             None
         };

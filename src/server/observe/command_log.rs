@@ -1,62 +1,54 @@
 //! Commands that reach a threshold are reported to the command logs and the latency monitor.
 
 use crate::server::clients::client::Client;
+use crate::server::figures::stats::Stats;
+use crate::server::parts::observe::Diagnostics;
 use crate::server::parts::observe::command_log::{LogKind, Logged};
-use crate::server::state::Server;
+use crate::server::state::call::{CommandTable, Handler};
 use russet_command::Flags;
+use russet_config::Config;
 use russet_resp::Args;
 
-impl Server {
-    /// Reports a command, by its row's number too, that took `ticks`, over the threshold.
+impl<'a> Logged<'a, Handler> {
+    /// The command of the row `id`.
+    pub(in crate::server) fn of(
+        table: &'a CommandTable,
+        client: &'a Client,
+        (id, args): (usize, Args<'a>),
+    ) -> Logged<'a, Handler> {
+        Logged {
+            client,
+            table,
+            row: table.row(id),
+            args,
+        }
+    }
+}
+
+impl Diagnostics {
+    /// Reports a command that took so many microseconds, over the threshold. `at`: the settings,
+    /// and Unix seconds.
     #[cold]
     pub(in crate::server) fn note_slow(
         &mut self,
-        client: &Client,
-        (id, args): (usize, Args<'_>),
-        ticks: u64,
+        ran: &Logged<'_, Handler>,
+        micros: u64,
+        at: (&Config, i64),
+        stats: &mut Stats,
     ) {
-        let row = self.table.row(id);
-        let ran = &Logged {
-            client,
-            table: &self.table,
-            row,
-            args,
-        };
-        let micros = self.cycles.micros(ticks);
+        let row = ran.row;
         let event = if row.spec.flags.contains(Flags::FAST) {
             "fast-command"
         } else {
             "command"
         };
-        let at = (&self.config, self.now.unix_s());
-        self.diagnostics.latency.add_if_slow(event, micros / 1000);
-        let threshold = self.config.slowlog_log_slower_than;
+        self.latency.add_if_slow(event, micros / 1000);
+        let threshold = at.0.slowlog_log_slower_than;
         let is_logged = !row.spec.flags.contains(Flags::SKIP_SLOWLOG);
         if is_logged && u64::try_from(threshold).is_ok_and(|threshold| micros >= threshold) {
-            self.stats.slow.note(micros);
-            self.diagnostics.command_stats[id].slow.note(micros);
+            stats.slow.note(micros);
+            self.command_stats[row.id].slow.note(micros);
         }
-        let logs = &mut self.diagnostics.command_logs;
-        logs.note(LogKind::Slow, ran, micros, at);
-    }
-
-    /// Reports a command whose request or reply is large.
-    #[cold]
-    pub(in crate::server) fn note_large(
-        &mut self,
-        client: &Client,
-        (id, args): (usize, Args<'_>),
-        with_request: bool,
-        reply_bytes: usize,
-    ) {
-        let ran = &Logged {
-            client,
-            table: &self.table,
-            row: self.table.row(id),
-            args,
-        };
-        let at = (&self.config, self.now.unix_s());
-        let logs = &mut self.diagnostics.command_logs;
-        logs.note_large(ran, with_request, reply_bytes, at);
+        self.command_logs.note(LogKind::Slow, ran, micros, at);
     }
 }

@@ -6,7 +6,7 @@
 
 use crate::server::clients::client::{Client, ClientFlags};
 use crate::server::origin::Origin;
-use crate::server::parts::observe::hotkeys::{Session, SessionSettings, Windows};
+use crate::server::parts::observe::hotkeys::{Session, SessionSettings};
 use crate::server::state::Server;
 use russet_command::Flags;
 use russet_resp::Args;
@@ -38,11 +38,6 @@ impl Server {
     pub fn hotkeys(&mut self) -> Option<&Session> {
         self.end_due_hotkeys();
         self.diagnostics.hotkeys.session()
-    }
-
-    /// The hottest keys of the last full window; `None`: `hotkey-top-k` is 0.
-    pub fn hot_windows(&mut self) -> Option<&Windows> {
-        self.diagnostics.hotkeys.windows(self.now.mono_ms)
     }
 
     /// Settings have changed: begins, changes or ends the windows of `hotkey-top-k`.
@@ -107,7 +102,8 @@ impl Server {
             && first_try
             && !spec.flags.contains(Flags::SKIP_MONITOR)
         {
-            self.feed_taps(client, row, args);
+            self.connections
+                .feed_taps(&self.table, &self.acl, &self.now, client, row, args);
         }
         // A console's reads do not count as use of a key.
         if client.console.is_some() {

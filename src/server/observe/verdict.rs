@@ -9,6 +9,13 @@
 //! Cost: O(replicas + consumers + users with budgets + clients), of 900 rows of history, and some
 //! readings of `/proc`; at a node of a cluster O(nodes * replicas).
 
+use crate::server::parts::execution::scripting::Scripting;
+use crate::server::parts::memory::Memory;
+use crate::server::parts::observe::Diagnostics;
+use crate::server::parts::persist::Persist;
+use russet_base::clock::Cycles;
+use russet_base::clock::Now;
+use russet_config::Config;
 use std::fmt::Display;
 
 use crate::console::history::History;
@@ -88,7 +95,7 @@ impl Server {
     /// All that is worth knowing, the worst first. The remedy is a command, or is in words.
     pub fn verdict(&self, keyspace: &Keyspace) -> Vec<Finding> {
         let mut found = Vec::new();
-        self.script(&mut found);
+        script(&self.scripting, &self.cycles, &mut found);
         match &self.sentinel {
             Some(driver) => {
                 let own = driver.core.findings();
@@ -99,15 +106,21 @@ impl Server {
                     let own = driver.core.explain().into_iter();
                     found.extend(own.map(|its| shown_by("CLUSTER EXPLAIN", its)));
                 }
-                self.folder(&mut found);
+                folder(&self.persist, &self.config, &mut found);
             }
         }
-        self.memory(&mut found);
+        memory(&self.memory, &self.config, &mut found);
         self.names(&mut found);
         if let Some(history) = &self.connections.console.history {
-            self.lately(history, &mut found);
+            lately(
+                &self.config,
+                &self.memory,
+                &self.persist,
+                history,
+                &mut found,
+            );
         }
-        self.spikes(&mut found);
+        spikes(&self.now, &self.diagnostics, &mut found);
         if self.sentinel.is_none() {
             found = doctor::its_own_first(found, self.looked_at(keyspace));
             add_unready(Readiness::of(self).into_findings(), &mut found);
@@ -149,94 +162,6 @@ impl Server {
         doctor::findings(&text, settings, slowest)
     }
 
-    /// A script that holds others up.
-    fn script(&self, to: &mut Vec<Finding>) {
-        let Some(script) = self.scripting.running.as_ref().filter(|its| its.is_slow) else {
-            return;
-        };
-        let ticks = clock::cycles().wrapping_sub(script.began);
-        let seconds = self.cycles.micros(ticks) / 1_000_000;
-        let name = script
-            .reported
-            .as_ref()
-            .map(|its| Printable(&its.0).to_string());
-        let name = name.unwrap_or_default();
-        let begun = format!("{name} has run for {seconds} s, and others get BUSY meanwhile");
-        let kill = match script.of {
-            Use::Eval => "SCRIPT KILL",
-            Use::Functions => "FUNCTION KILL",
-        };
-        to.push(if script.is_killed {
-            Finding::new(
-                Weight::Critical,
-                "script",
-                format!("{begun}; it has been told to end"),
-            )
-        } else if script.cannot_end() {
-            let text =
-                format!("{begun}; it has written, so it cannot be killed without the server");
-            Finding::critical("script", text, "SHUTDOWN NOSAVE")
-        } else {
-            Finding::critical("script", begun, kill)
-        });
-    }
-
-    /// Whether files can be made in `dir`.
-    fn folder(&self, to: &mut Vec<Finding>) {
-        let has_log = self.persist.aof.state() != AofState::Off;
-        let needs_it = has_log || !self.config.save.0.is_empty();
-        if !needs_it || !self.persist.saving.on_disk {
-            return;
-        }
-        let may = access(".", Access::WRITE_OK | Access::EXEC_OK);
-        if let Err(error) = may {
-            let why = system_text(&error.into());
-            let text = format!(
-                "dir {} cannot be written to: {why}; no snapshot and no rewrite of the log can be made",
-                Printable(&self.config.dir.0)
-            );
-            let mend = "give the folder to the server's user (chown), or CONFIG SET dir to another";
-            to.push(Finding::critical("folder", text, mend));
-        }
-    }
-
-    /// Faults that the doctor's checks of memory judge more mildly.
-    fn memory(&self, to: &mut Vec<Finding>) {
-        let (used, rss) = (
-            alloc::used_memory() as u64,
-            usage::recent_resident_bytes() as u64,
-        );
-        let max = self.memory.limit.maxmemory();
-        let full = used as f64 / max.max(1) as f64;
-        if max > 0 && full > 0.9 && eviction::policy(&self.config).is_none() {
-            let text = format!(
-                "{:.0} % full: at {} writes are refused (maxmemory-policy noeviction)",
-                full * 100.0,
-                human(max)
-            );
-            let finding = Finding::new(severity(full > 0.98), "memory", text);
-            to.push(finding.mended_by("MEMORY DOCTOR"));
-        }
-        if rss as f64 > 1.5 * used as f64 && rss - used > 256 << 20 {
-            let text = format!("{} are held but not used", human(rss - used));
-            let remedy = "CONFIG SET activedefrag yes";
-            to.push(Finding::warning("fragmentation", text, remedy));
-        }
-    }
-
-    /// Spikes that the latency monitor has seen lately.
-    fn spikes(&self, to: &mut Vec<Finding>) {
-        let since_s = self.now.unix_s() - SPIKE_S;
-        for (event, series) in &self.diagnostics.latency.series {
-            let late = series.samples.iter().filter(|(at, _)| *at >= since_s);
-            let Some(worst) = late.map(|(_, ms)| *ms).max() else {
-                continue;
-            };
-            let text = format!("{event} took up to {worst} ms in the last 15 minutes");
-            to.push(Finding::notice("spikes", text).mended_by("LATENCY DOCTOR"));
-        }
-    }
-
     /// Findings that name consumers and users.
     fn names(&self, to: &mut Vec<Finding>) {
         let lost = changes::consumers(self).filter(|its| its.is_lost);
@@ -260,51 +185,6 @@ impl Server {
         if dropped > 0 {
             let text = format!("{dropped} lines are lost: the disk did not take them");
             to.push(Finding::warning("audit log", text, "CONFIG GET audit-*"));
-        }
-    }
-
-    /// Findings of the last minutes.
-    fn lately(&self, history: &History, to: &mut Vec<Finding>) {
-        let (rejected, evicted) = (history.sum("rejected"), history.sum("evicted"));
-        if rejected >= 1.0 {
-            let text = format!(
-                "{rejected:.0} connections were refused in the last 15 minutes; maxclients is {}",
-                self.config.maxclients
-            );
-            to.push(Finding::critical("clients", text, "CLIENT LIST"));
-        }
-        if evicted >= 1.0 {
-            let text = format!(
-                "{evicted:.0} keys were evicted in the last 15 minutes, at maxmemory {}: a cache \
-                 works so, other data is being lost",
-                human(self.memory.limit.maxmemory())
-            );
-            to.push(Finding::warning("eviction", text, "MEMORY DOCTOR"));
-        }
-        let p99 = history.worst("p99_us", LATENCY_ROWS);
-        if p99 >= SLOW_P99_US {
-            let text = format!(
-                "one command in a hundred took {:.0} ms or longer within the last {LATENCY_ROWS} s",
-                p99 / 1000.0
-            );
-            to.push(Finding::warning("latency", text, "LATENCY DOCTOR"));
-        }
-        let busy = history.mean("busy_permille", BUSY_ROWS);
-        if busy > 900.0 {
-            let text = format!("busy {:.0} % of the time: latency rises", busy / 10.0);
-            to.push(Finding::warning("loop", text, "LATENCY HISTOGRAM"));
-        }
-        let free = history.mean("disk_free", 1);
-        let has_log = self.persist.aof.state() != AofState::Off;
-        if free < FREE_MIN {
-            let left = human(free as u64);
-            let text = if has_log {
-                format!("{left} left: without any, writes are refused")
-            } else {
-                format!("{left} left for snapshots and backups")
-            };
-            let weight = severity(has_log && free < FREE_MIN_OF_LOG);
-            to.push(Finding::new(weight, "disk", text).mended_by("BACKUP LIST"));
         }
     }
 }
@@ -334,6 +214,144 @@ fn some<T: Display>(names: impl Iterator<Item = T>) -> Option<String> {
         0 => None,
         n if n > NAMES_MAX => Some(format!("{shown} and {} more", n - NAMES_MAX)),
         _ => Some(shown),
+    }
+}
+
+/// A script that holds others up.
+pub(in crate::server) fn script(scripting: &Scripting, cycles: &Cycles, to: &mut Vec<Finding>) {
+    let Some(script) = scripting.running.as_ref().filter(|its| its.is_slow) else {
+        return;
+    };
+    let ticks = clock::cycles().wrapping_sub(script.began);
+    let seconds = cycles.micros(ticks) / 1_000_000;
+    let name = script
+        .reported
+        .as_ref()
+        .map(|its| Printable(&its.0).to_string());
+    let name = name.unwrap_or_default();
+    let begun = format!("{name} has run for {seconds} s, and others get BUSY meanwhile");
+    let kill = match script.of {
+        Use::Eval => "SCRIPT KILL",
+        Use::Functions => "FUNCTION KILL",
+    };
+    to.push(if script.is_killed {
+        Finding::new(
+            Weight::Critical,
+            "script",
+            format!("{begun}; it has been told to end"),
+        )
+    } else if script.cannot_end() {
+        let text = format!("{begun}; it has written, so it cannot be killed without the server");
+        Finding::critical("script", text, "SHUTDOWN NOSAVE")
+    } else {
+        Finding::critical("script", begun, kill)
+    });
+}
+
+/// Whether files can be made in `dir`.
+fn folder(persist: &Persist, config: &Config, to: &mut Vec<Finding>) {
+    let has_log = persist.aof.state() != AofState::Off;
+    let needs_it = has_log || !config.save.0.is_empty();
+    if !needs_it || !persist.saving.on_disk {
+        return;
+    }
+    let may = access(".", Access::WRITE_OK | Access::EXEC_OK);
+    if let Err(error) = may {
+        let why = system_text(&error.into());
+        let text = format!(
+            "dir {} cannot be written to: {why}; no snapshot and no rewrite of the log can be made",
+            Printable(&config.dir.0)
+        );
+        let mend = "give the folder to the server's user (chown), or CONFIG SET dir to another";
+        to.push(Finding::critical("folder", text, mend));
+    }
+}
+
+/// Faults that the doctor's checks of memory judge more mildly.
+fn memory(memory: &Memory, config: &Config, to: &mut Vec<Finding>) {
+    let (used, rss) = (
+        alloc::used_memory() as u64,
+        usage::recent_resident_bytes() as u64,
+    );
+    let max = memory.limit.maxmemory();
+    let full = used as f64 / max.max(1) as f64;
+    if max > 0 && full > 0.9 && eviction::policy(config).is_none() {
+        let text = format!(
+            "{:.0} % full: at {} writes are refused (maxmemory-policy noeviction)",
+            full * 100.0,
+            human(max)
+        );
+        let finding = Finding::new(severity(full > 0.98), "memory", text);
+        to.push(finding.mended_by("MEMORY DOCTOR"));
+    }
+    if rss as f64 > 1.5 * used as f64 && rss - used > 256 << 20 {
+        let text = format!("{} are held but not used", human(rss - used));
+        let remedy = "CONFIG SET activedefrag yes";
+        to.push(Finding::warning("fragmentation", text, remedy));
+    }
+}
+
+/// Spikes that the latency monitor has seen lately.
+fn spikes(now: &Now, diagnostics: &Diagnostics, to: &mut Vec<Finding>) {
+    let since_s = now.unix_s() - SPIKE_S;
+    for (event, series) in &diagnostics.latency.series {
+        let late = series.samples.iter().filter(|(at, _)| *at >= since_s);
+        let Some(worst) = late.map(|(_, ms)| *ms).max() else {
+            continue;
+        };
+        let text = format!("{event} took up to {worst} ms in the last 15 minutes");
+        to.push(Finding::notice("spikes", text).mended_by("LATENCY DOCTOR"));
+    }
+}
+
+/// Findings of the last minutes.
+fn lately(
+    config: &Config,
+    memory: &Memory,
+    persist: &Persist,
+    history: &History,
+    to: &mut Vec<Finding>,
+) {
+    let (rejected, evicted) = (history.sum("rejected"), history.sum("evicted"));
+    if rejected >= 1.0 {
+        let text = format!(
+            "{rejected:.0} connections were refused in the last 15 minutes; maxclients is {}",
+            config.maxclients
+        );
+        to.push(Finding::critical("clients", text, "CLIENT LIST"));
+    }
+    if evicted >= 1.0 {
+        let text = format!(
+            "{evicted:.0} keys were evicted in the last 15 minutes, at maxmemory {}: a cache \
+             works so, other data is being lost",
+            human(memory.limit.maxmemory())
+        );
+        to.push(Finding::warning("eviction", text, "MEMORY DOCTOR"));
+    }
+    let p99 = history.worst("p99_us", LATENCY_ROWS);
+    if p99 >= SLOW_P99_US {
+        let text = format!(
+            "one command in a hundred took {:.0} ms or longer within the last {LATENCY_ROWS} s",
+            p99 / 1000.0
+        );
+        to.push(Finding::warning("latency", text, "LATENCY DOCTOR"));
+    }
+    let busy = history.mean("busy_permille", BUSY_ROWS);
+    if busy > 900.0 {
+        let text = format!("busy {:.0} % of the time: latency rises", busy / 10.0);
+        to.push(Finding::warning("loop", text, "LATENCY HISTOGRAM"));
+    }
+    let free = history.mean("disk_free", 1);
+    let has_log = persist.aof.state() != AofState::Off;
+    if free < FREE_MIN {
+        let left = human(free as u64);
+        let text = if has_log {
+            format!("{left} left: without any, writes are refused")
+        } else {
+            format!("{left} left for snapshots and backups")
+        };
+        let weight = severity(has_log && free < FREE_MIN_OF_LOG);
+        to.push(Finding::new(weight, "disk", text).mended_by("BACKUP LIST"));
     }
 }
 

@@ -22,6 +22,7 @@ use crate::server::execution::execute::Author;
 use crate::server::origin::Origin;
 use crate::server::parts::persist::aof::AofState;
 use crate::server::parts::replication::replicas::{Facts, Replica, ReplicaState};
+use crate::server::search::text_settings;
 use crate::server::state::Server;
 use russet_base::memory::{alloc, pressure};
 use russet_command::CommandError;
@@ -88,7 +89,8 @@ impl Server {
             _ => (self.config.flush_grace > 0).then(|| keyspace.now_ms()),
         };
         if at_ms.is_some() && self.search.listens() {
-            self.catch_up(keyspace);
+            self.search
+                .catch_up(&mut self.json_paths, &self.cycles, keyspace);
             let oldest = keyspace.pending_flushes().next();
             let number = keyspace.flushes() + 1;
             let oldest = oldest.map_or(number, |flush| flush.number);
@@ -199,7 +201,7 @@ impl Server {
         if keyspace.has_news() {
             self.notify_changes(keyspace, Author::Server);
         }
-        let (texts, now_ms) = (self.text_settings(), self.now.mono_ms);
+        let (texts, now_ms) = (text_settings(&self.config), self.now.mono_ms);
         self.search.bring_back(flush, texts, now_ms);
         self.update_listeners(keyspace);
     }

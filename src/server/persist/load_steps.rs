@@ -24,7 +24,7 @@ impl Server {
 
     pub(in crate::server) fn end_loading(&mut self, keyspace: &mut Keyspace) {
         self.persist.loading.end();
-        self.reindex();
+        self.search.reindex();
         self.changes.repeat_note();
         self.update_effects(keyspace);
         self.update_interest();

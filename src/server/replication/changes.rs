@@ -115,7 +115,8 @@ impl Server {
         write_request(&mut bytes, [&b"PING"[..], &note.text()].into_iter());
         // The line about a flush belongs to the unit that follows.
         let aside = self.persist.aof.flushed_aside_ms.take();
-        self.append_stream(&bytes, &bytes, 0);
+        self.persist
+            .append_stream(&mut self.stream, &self.now, &bytes, &bytes, 0);
         self.persist.aof.flushed_aside_ms = aside;
         self.persist.aof.has_noted();
         self.changes.received(note, self.stream.offset());

@@ -15,6 +15,7 @@ use crate::server::clients::blocked::{Blocked, Until};
 use crate::server::clients::client::{Client, ClientFlags};
 use crate::server::clients::ending::{EndReason, Ending};
 use crate::server::clients::session::Session;
+use crate::server::execution::upstream::holds_stream;
 use crate::server::parts::replication::upstream::Upstream;
 use crate::server::process;
 use crate::server::process::log::{MASTER, MASTER_FIRST, MASTER_INSIDE};
@@ -108,7 +109,10 @@ impl Server {
     fn role_changed(&mut self, keyspace: &mut Keyspace) {
         self.replication.local_expiries.clear();
         self.update_effects(keyspace);
-        keyspace.set_expiring(self.expiring());
+        keyspace.set_expiring(
+            self.replication
+                .expiring(&self.debug, &self.gates, &self.config),
+        );
         // The log has the reason of an error.
         let _ = process::apply_oom_score(&self.config);
         self.update_interest();
@@ -127,7 +131,9 @@ impl Server {
     /// Continues a stream that was held, if nothing holds it any more.
     pub(in crate::server) fn resume_stream(&mut self, id: ClientId) {
         let is_held = |s: &Session| s.client.flags.contains(ClientFlags::POSTPONED);
-        if self.clients.get(id).is_some_and(is_held) && !self.holds_stream() {
+        if self.clients.get(id).is_some_and(is_held)
+            && !holds_stream(&self.now, &self.gates, &self.persist, &self.config)
+        {
             self.resume_postponed(vec![id]);
         }
     }

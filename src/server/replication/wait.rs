@@ -24,7 +24,8 @@ impl Server {
 
     /// Appends a request for replicas alone; the log records only its length.
     fn append_for_replicas(&mut self, bytes: &[u8]) {
-        self.append_stream(bytes, &[], bytes.len() as u64);
+        self.persist
+            .append_stream(&mut self.stream, &self.now, bytes, &[], bytes.len() as u64);
     }
 
     /// Asks all replicas for an acknowledgement.
@@ -47,24 +48,6 @@ impl Server {
     /// has replaced are not awaited.
     pub fn written_by(&self, client: &Client) -> ReplOffset {
         client.wrote_to.min(self.stream.offset())
-    }
-
-    /// Whether a write has to be refused because there are too few good replicas
-    /// (`min-replicas-to-write`).
-    pub(in crate::server) fn lacks_replicas(&self) -> bool {
-        let config = &self.config;
-        let wanted = config.min_replicas_to_write as usize;
-        wanted > 0
-            && config.min_replicas_max_lag > 0
-            && !self.replication.is_replica()
-            && self.good_replicas() < wanted
-    }
-
-    /// Replicas that are online and within `min-replicas-max-lag` (INFO `min_slaves_good_slaves`).
-    pub fn good_replicas(&self) -> usize {
-        let lag_ms = u64::from(self.config.min_replicas_max_lag) * 1000;
-        let replicas = &self.replication.replicas;
-        replicas.good(lag_ms + 999, self.now.mono_ms)
     }
 }
 

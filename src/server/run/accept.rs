@@ -4,6 +4,10 @@
 //! listener that cannot be drained, because the process has no descriptor left, is `held`: it is
 //! retried with cron and not before, even if more clients connect.
 
+use crate::server::memory::limits::count_refused;
+use crate::server::memory::limits::has_priority;
+use crate::server::memory::limits::is_full;
+use crate::server::memory::limits::refuses;
 use std::io::{self, ErrorKind, Write};
 
 use mio::net::TcpStream;
@@ -145,8 +149,8 @@ impl Loop {
     /// is sent only after that.
     pub(in crate::server) fn welcome_tls(&mut self, socket: TcpStream, peer: Address) {
         let server = &mut self.engine.server;
-        if server.is_full(&peer) {
-            server.count_refused(&peer);
+        if is_full(&server.config, &server.clients, &peer) {
+            count_refused(&mut server.stats, &server.config, &peer);
             return;
         }
         let Some(materials) = server.connections.tls.materials() else {
@@ -160,10 +164,10 @@ impl Loop {
 
     pub(in crate::server) fn welcome(&mut self, mut stream: Stream, peer: Address) {
         let server = &mut self.engine.server;
-        if let Some(refusal) = server.refuses(&peer) {
+        if let Some(refusal) = refuses(&mut server.acl, &server.config, &server.clients, &peer) {
             // Best effort: a peer that does not read it is closed all the same.
             let _ = stream.write(refusal.as_bytes());
-            server.count_refused(&peer);
+            count_refused(&mut server.stats, &server.config, &peer);
             return;
         }
         self.take_in(stream, peer);
@@ -174,7 +178,7 @@ impl Loop {
         stream.tune(server.config.tcp_keepalive as u64);
         let (local, fd) = (stream.local(), stream.fd());
         let id = server.clients.next_id();
-        let has_priority = server.has_priority(&peer);
+        let has_priority = has_priority(&server.config, &peer);
         let mut client = Client::new(id, peer, local, fd, server.now.mono_ms);
         client.has_priority = has_priority;
         server.acl.greet(&mut client);

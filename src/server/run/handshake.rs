@@ -14,8 +14,12 @@ use super::Loop;
 use crate::server::clients::client::Client;
 use crate::server::clients::ending::{EndReason, Ending};
 use crate::server::clients::session::Session;
+use crate::server::figures::stats::Stats;
+use crate::server::memory::limits::refuses_stranger;
 use crate::server::parts::clients::tls::Handshakes;
+use crate::server::parts::users::Acl;
 use russet_base::clock;
+use russet_config::Config;
 use russet_net::Stream;
 
 /// A turn's share.
@@ -54,7 +58,7 @@ impl Loop {
         let stream = session.stream.as_ref().ok_or(())?;
         if !stream.is_handshaking() {
             server.stats.clients.handshakes += 1;
-            let admitted = server.admit(session);
+            let admitted = admit(&mut server.acl, &mut server.stats, &server.config, session);
             if let Some(carried) = session.stream.as_mut().and_then(Stream::carried) {
                 carried.forget_certificate();
             }
@@ -62,7 +66,12 @@ impl Loop {
         }
         match read {
             Ok(_) => {
-                server.log_failed_handshake(session, "the peer has gone during the handshake");
+                server.connections.log_failed_handshake(
+                    &mut server.stats,
+                    &server.now,
+                    session,
+                    "the peer has gone during the handshake",
+                );
                 Err(())
             }
             Err(error)
@@ -75,7 +84,12 @@ impl Loop {
                     ErrorKind::InvalidData => error.to_string(),
                     _ => russet_config::system_text(error),
                 };
-                server.log_failed_handshake(session, &why);
+                server.connections.log_failed_handshake(
+                    &mut server.stats,
+                    &server.now,
+                    session,
+                    &why,
+                );
                 session.client.ends_by(Ending::new(EndReason::Refused, why));
                 Err(())
             }
@@ -83,39 +97,43 @@ impl Loop {
     }
 }
 
-impl crate::server::Server {
-    /// The handshake is complete: logs the client in by its certificate, or refuses it.
-    fn admit(&mut self, session: &mut Session) -> Result<(), ()> {
-        if let Some(refusal) = self.refuses_stranger(&session.client.identity.peer) {
-            session.reply.raw(refusal.as_bytes());
-            self.turn_away(&mut session.client, "protected mode");
-            return Ok(());
-        }
-        let Session { client, stream, .. } = session;
-        let certificate = stream.as_ref().and_then(Stream::peer_certificate);
-        let logged_in = certificate.map_or(Ok(true), |certificate| {
-            (self.acl).log_in_by_certificate(client, &certificate, &self.config)
-        });
-        let welcomed = logged_in.and_then(|known| {
-            self.stats.denied_certificates += u64::from(!known);
-            self.acl.welcomes(client).map_or(Ok(()), Err)
-        });
-        if let Err(refusal) = welcomed {
-            session.reply.error(&refusal);
-            self.turn_away(&mut session.client, "its user's clients budget");
-        }
-        Ok(())
+/// The handshake is complete: logs the client in by its certificate, or refuses it.
+fn admit(
+    acl: &mut Acl,
+    stats: &mut Stats,
+    config: &Config,
+    session: &mut Session,
+) -> Result<(), ()> {
+    if let Some(refusal) = refuses_stranger(acl, config, &session.client.identity.peer) {
+        session.reply.raw(refusal.as_bytes());
+        turn_away(stats, &mut session.client, "protected mode");
+        return Ok(());
     }
+    let Session { client, stream, .. } = session;
+    let certificate = stream.as_ref().and_then(Stream::peer_certificate);
+    let logged_in = certificate.map_or(Ok(true), |certificate| {
+        acl.log_in_by_certificate(client, &certificate, config)
+    });
+    let welcomed = logged_in.and_then(|known| {
+        stats.denied_certificates += u64::from(!known);
+        acl.welcomes(client).map_or(Ok(()), Err)
+    });
+    if let Err(refusal) = welcomed {
+        session.reply.error(&refusal);
+        turn_away(stats, &mut session.client, "its user's clients budget");
+    }
+    Ok(())
+}
 
-    /// Refuses a client: sends it the reason, and closes it.
-    fn turn_away(&mut self, client: &mut Client, detail: &'static str) {
-        client.close_after_reply(Ending::new(EndReason::Refused, detail));
-        self.stats.clients.rejected_connections += 1;
-    }
+/// Refuses a client: sends it the reason, and closes it.
+fn turn_away(stats: &mut Stats, client: &mut Client, detail: &'static str) {
+    client.close_after_reply(Ending::new(EndReason::Refused, detail));
+    stats.clients.rejected_connections += 1;
 }
 
 #[cfg(test)]
 mod tests {
+    use crate::server::memory::limits::refuses;
     use std::io::{Read, Write};
     use std::net::{TcpListener, TcpStream};
     use std::sync::Arc;
@@ -236,9 +254,17 @@ mod tests {
         let server = &mut peer.all.engine.server;
         assert_eq!(server.clients.len(), 1 + clients.len());
         let from = Address::Tcp("127.0.0.1:1000".parse().expect("an address"));
-        assert_eq!(server.refuses(&from), None);
+        assert_eq!(
+            refuses(&mut server.acl, &server.config, &server.clients, &from),
+            None
+        );
         let _second = connect(&mut peer.all);
-        let refusal = peer.all.engine.server.refuses(&from);
+        let refusal = refuses(
+            &mut peer.all.engine.server.acl,
+            &peer.all.engine.server.config,
+            &peer.all.engine.server.clients,
+            &from,
+        );
         assert!(refusal.is_some_and(|reported| reported.contains("clients=2")));
     }
 
@@ -258,10 +284,22 @@ mod tests {
             peer.all.turn().expect("a turn");
         }
         let server = &mut peer.all.engine.server;
-        server.watch_tls();
+        server.connections.watch_tls(
+            &mut server.stats,
+            &mut server.clients,
+            &mut server.turn,
+            &server.config,
+            &server.now,
+        );
         assert_eq!(server.clients.len(), 2);
         server.now.mono_ms += 61_000;
-        server.watch_tls();
+        server.connections.watch_tls(
+            &mut server.stats,
+            &mut server.clients,
+            &mut server.turn,
+            &server.config,
+            &server.now,
+        );
         peer.all.close_clients();
         peer.all.post_couriers();
         let server = &peer.all.engine.server;

@@ -203,7 +203,9 @@ impl Loop {
                 server.stats.net_repl_input_bytes += came;
                 server.note_primary_alive();
             }
-            server.note_received(&mut session.client, n as u64);
+            server
+                .acl
+                .note_received(&server.now, &mut session.client, n as u64);
         }
         let is_first = session.client.traffic.bytes_in == came;
         if is_first && direct && is_tls_hello(&inbuf[..n]) && !session.is_tls() {

@@ -140,7 +140,9 @@ impl Loop {
     fn has_urgent(&self) -> bool {
         let server = &self.engine.server;
         self.engine.loader.is_some()
-            || server.has_urgent()
+            || server
+                .turn
+                .has_urgent(&server.shutdown, &server.connections.console)
             || server.searches.has_slices()
             || server.changes.has_work()
             || server.has_questions()

@@ -4,6 +4,7 @@
 //! bounded, and the rest is sent in the next turns, so that a long reply delays no other client.
 //! For a full socket the poll reports when it is writable, and the client is put on the list again.
 
+use crate::server::console::streams::pass_messages;
 use std::io::{self, ErrorKind, Write};
 
 use super::Loop;
@@ -66,7 +67,7 @@ impl Server {
         self.stats.net_output_bytes += n as u64;
         self.stats.writes += 1;
         if client.flags.contains(ClientFlags::BUDGETED) {
-            self.note_sent(client, n);
+            self.acl.note_sent(&self.now, client, n);
         }
     }
 }
@@ -104,7 +105,7 @@ impl Loop {
         if session.client.console.is_some() {
             // It has no connection of its own.
             self.engine.server.connections.console.is_urgent = true;
-            self.engine.server.pass_messages(&mut session);
+            pass_messages(&mut self.engine.server.connections, &mut session);
             return self.engine.server.clients.put_back(session);
         }
         let is_dropped = session.client.flags.contains(ClientFlags::CLOSE_ASAP);
@@ -344,7 +345,10 @@ mod tests {
             }
         }
         // Nothing is left to be done until the socket is writable.
-        assert!(!peer.all.engine.server.has_urgent());
+        assert!(!peer.all.engine.server.turn.has_urgent(
+            &peer.all.engine.server.shutdown,
+            &peer.all.engine.server.connections.console
+        ));
         let mut got = Vec::new();
         while got.len() < sent * 50_010 {
             take(&mut peer.socket, &mut got);

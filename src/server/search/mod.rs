@@ -10,6 +10,9 @@
 pub mod documents;
 mod spread;
 
+use crate::server::parts::search::Indexes;
+use russet_base::clock::Cycles;
+use russet_config::Config;
 use std::sync::Arc;
 
 use crate::server::execution::execute::Author;
@@ -38,18 +41,6 @@ const SWEPT: u32 = 64;
 pub type DroppedIndex = (Box<[u8]>, Vec<Box<[u8]>>);
 
 impl Server {
-    /// Reads the keys again that have changed, in the order of their changes. The lines of the
-    /// journal that no listener has taken yet, within an atomic script, count too.
-    pub fn catch_up(&mut self, keyspace: &mut Keyspace) {
-        if !keyspace.journal.is_empty() {
-            self.search.note(&keyspace.journal);
-        }
-        if self.search.has_changed() {
-            self.read_changed(keyspace);
-        }
-        self.search.note_drops(keyspace.slot_drops());
-    }
-
     /// A bit for each document of an index whose slot counts here; `None`: all count. While no
     /// slot moves O(1), else O(documents).
     pub fn documents_that_count(&self, keyspace: &Keyspace, held: &Held) -> Option<Arc<[u64]>> {
@@ -75,23 +66,6 @@ impl Server {
         Some(bits.into())
     }
 
-    /// Reads the keys again that were noted.
-    #[cold]
-    pub(in crate::server) fn read_changed(&mut self, keyspace: &mut Keyspace) {
-        let began = clock::cycles();
-        let changed = self.search.take_changed();
-        for (_, held) in self.search.iter_mut() {
-            let index = held.database();
-            let db = keyspace.db(index);
-            for (its, key) in &changed {
-                if held.covers(*its, key) {
-                    read_key(&db, key, held, &mut self.json_paths);
-                }
-            }
-            held.indexing_us += self.cycles.micros(clock::cycles().wrapping_sub(began));
-        }
-    }
-
     /// Continues the reading of keys that were there before an index, for a slice.
     fn continue_indexing(&mut self, keyspace: &mut Keyspace) {
         for held in self.search.take_removed() {
@@ -105,7 +79,10 @@ impl Server {
         if !self.turn.indexing {
             return;
         }
-        let nanos = self.slice_nanos().unwrap_or(SLICE_NANOS);
+        let nanos = self
+            .turn
+            .slice_nanos(&self.migrations, &self.stats, &self.cycles)
+            .unwrap_or(SLICE_NANOS);
         let (began, ticks) = (clock::cycles(), self.cycles.ticks(nanos));
         let is_over = || clock::cycles().wrapping_sub(began) >= ticks;
         for (_, held) in self.search.iter_mut() {
@@ -130,16 +107,6 @@ impl Server {
         }
     }
 
-    /// How indexes that are made now analyse texts.
-    pub fn text_settings(&self) -> TextSettings {
-        let config = &self.config;
-        TextSettings {
-            stem_min: config.search_min_stem_len as usize,
-            sound_min: config.search_min_phonetic_term_len as usize,
-            gap: config.search_multi_text_slop,
-        }
-    }
-
     /// The indexes are those of a file from now on; they read the keys in slices.
     pub(in crate::server) fn restore_indexes(&mut self, keyspace: &mut Keyspace, data: SearchData) {
         // The data that was there before went with its indexes.
@@ -152,11 +119,11 @@ impl Server {
             others,
         } = data;
         let now_ms = self.now.mono_ms;
-        let texts = self.text_settings();
+        let texts = text_settings(&self.config);
         self.search
             .restore(definitions, dictionaries, texts, now_ms);
         for (name, lines) in &others.indexes {
-            if !self.define(name, lines, now_ms) {
+            if !self.search.define(&self.config, name, lines, now_ms) {
                 let name = String::from_utf8_lossy(name);
                 tracing::warn!("The index of a file cannot be made here: {name}");
             }
@@ -181,7 +148,7 @@ impl Server {
                 continue;
             };
             let mut db = keyspace.db(index);
-            let Some((name, deleted)) = self.drop_index(&mut db, &name, true) else {
+            let Some((name, deleted)) = self.search.drop_index(&mut db, &name, true) else {
                 continue;
             };
             for key in &deleted {
@@ -195,34 +162,6 @@ impl Server {
             if keyspace.has_news() {
                 self.notify_changes(keyspace, Author::Server);
             }
-        }
-    }
-
-    /// Removes an index by its name or an alias, and if asked its documents of `db`: its own name,
-    /// and the keys that are gone, which the caller has to record. `None`: there is no such index.
-    /// O(1), with documents O(documents).
-    pub fn drop_index(
-        &mut self,
-        db: &mut Db<'_>,
-        name: &[u8],
-        with_documents: bool,
-    ) -> Option<DroppedIndex> {
-        let (name, held) = self.search.remove(name)?;
-        let mut deleted = Vec::new();
-        for key in held.index.keys().filter(|_| with_documents) {
-            if db.delete(key, Cause::Unlink) {
-                db.changed(key, Class::GENERIC, "del");
-                deleted.push(key.into());
-            }
-        }
-        self.search.let_go(held);
-        Some((name, deleted))
-    }
-
-    /// All data was replaced by a file's: every index reads it.
-    pub(in crate::server) fn reindex(&mut self) {
-        if !self.search.is_empty() {
-            self.search.start_over();
         }
     }
 }
@@ -323,4 +262,82 @@ fn value_of(item: Item<'_>) -> Option<Value> {
         Item::Text(text) => Value::Text(text.into_owned()),
         Item::List(items) => Value::List(items.into_iter().filter_map(value_of).collect()),
     })
+}
+
+impl Indexes {
+    /// Reads the keys again that were noted.
+    #[cold]
+    pub(in crate::server) fn read_changed(
+        &mut self,
+        json_paths: &mut PathCache,
+        cycles: &Cycles,
+        keyspace: &mut Keyspace,
+    ) {
+        let began = clock::cycles();
+        let changed = self.take_changed();
+        for (_, held) in self.iter_mut() {
+            let index = held.database();
+            let db = keyspace.db(index);
+            for (its, key) in &changed {
+                if held.covers(*its, key) {
+                    read_key(&db, key, held, json_paths);
+                }
+            }
+            held.indexing_us += cycles.micros(clock::cycles().wrapping_sub(began));
+        }
+    }
+
+    /// Reads the keys again that have changed, in the order of their changes. The lines of the
+    /// journal that no listener has taken yet, within an atomic script, count too.
+    pub fn catch_up(
+        &mut self,
+        json_paths: &mut PathCache,
+        cycles: &Cycles,
+        keyspace: &mut Keyspace,
+    ) {
+        if !keyspace.journal.is_empty() {
+            self.note(&keyspace.journal);
+        }
+        if self.has_changed() {
+            self.read_changed(json_paths, cycles, keyspace);
+        }
+        self.note_drops(keyspace.slot_drops());
+    }
+
+    /// Removes an index by its name or an alias, and if asked its documents of `db`: its own name,
+    /// and the keys that are gone, which the caller has to record. `None`: there is no such index.
+    /// O(1), with documents O(documents).
+    pub fn drop_index(
+        &mut self,
+        db: &mut Db<'_>,
+        name: &[u8],
+        with_documents: bool,
+    ) -> Option<DroppedIndex> {
+        let (name, held) = self.remove(name)?;
+        let mut deleted = Vec::new();
+        for key in held.index.keys().filter(|_| with_documents) {
+            if db.delete(key, Cause::Unlink) {
+                db.changed(key, Class::GENERIC, "del");
+                deleted.push(key.into());
+            }
+        }
+        self.let_go(held);
+        Some((name, deleted))
+    }
+
+    /// All data was replaced by a file's: every index reads it.
+    pub(in crate::server) fn reindex(&mut self) {
+        if !self.is_empty() {
+            self.start_over();
+        }
+    }
+}
+
+/// How indexes that are made now analyse texts.
+pub fn text_settings(config: &Config) -> TextSettings {
+    TextSettings {
+        stem_min: config.search_min_stem_len as usize,
+        sound_min: config.search_min_phonetic_term_len as usize,
+        gap: config.search_multi_text_slop,
+    }
 }

@@ -13,9 +13,14 @@
 use super::documents::check_path;
 use super::{DATABASE, Held, Scan};
 use crate::server::execution::execute::Author;
+use crate::server::parts::cluster::ClusterDriver;
+use crate::server::parts::persist::Persist;
+use crate::server::parts::search::Indexes;
 use crate::server::parts::search::{Catalog, Definitions, Kind, Line, Message};
+use crate::server::search::text_settings;
 use crate::server::state::Server;
 use russet_cluster::NodeId;
+use russet_config::Config;
 use russet_keyspace::Keyspace;
 use russet_search::schema::parse;
 
@@ -28,43 +33,13 @@ const CONTENT_MAX: usize = 32 << 20;
 const NO_NUMBER: [u8; 8] = [0; 8];
 
 impl Server {
-    /// Whether this is a primary of a cluster whose definitions are known: then whether it has
-    /// slots.
-    fn spreads(&self) -> Option<bool> {
-        let core = self.cluster.as_ref().map(|driver| &driver.core)?;
-        let knows = !core.is_replica() && !self.persist.loading.in_progress();
-        knows.then(|| core.is_voter())
-    }
-
-    /// Counts the changes of definitions since the last call as one version.
-    fn refresh_catalog(&mut self, has_slots: bool) {
-        let changes = self.search.changes();
-        if self.search.catalog.seen == Some(changes) {
-            return;
-        }
-        let digest = Definitions::of(&self.search).digest();
-        let is_first = self.search.catalog.seen.is_none();
-        let core = self.cluster.as_ref().map(|driver| &driver.core);
-        let is_alone = core.is_none_or(|core| core.is_alone());
-        let catalog = &mut self.search.catalog;
-        catalog.seen = Some(changes);
-        if digest != catalog.digest {
-            catalog.digest = digest;
-            // A change that no other node has seen does not win over theirs.
-            if !is_first && has_slots && !is_alone {
-                catalog.version += 1;
-                catalog.has_news = true;
-            }
-        }
-    }
-
     /// Sends notes that are due. Called at each tick of the cluster's core.
     pub(in crate::server) fn tend_definitions(&mut self, keyspace: &mut Keyspace) {
-        let Some(has_slots) = self.spreads() else {
+        let Some(has_slots) = spreads(&self.cluster, &self.persist) else {
             self.search.catalog = Catalog::default();
             return;
         };
-        self.refresh_catalog(has_slots);
+        self.search.refresh_catalog(&self.cluster, has_slots);
         let now_ms = self.now.mono_ms;
         let Some(core) = self.cluster.as_ref().map(|driver| &driver.core) else {
             return;
@@ -106,7 +81,7 @@ impl Server {
         }
         let message = Message {
             kind,
-            has_slots: self.spreads() == Some(true),
+            has_slots: spreads(&self.cluster, &self.persist) == Some(true),
             version: self.search.catalog.version,
             digest: self.search.catalog.digest,
             content: &content,
@@ -122,11 +97,15 @@ impl Server {
         from: NodeId,
         payload: &[u8],
     ) {
-        let (Some(has_slots), Some(message)) = (self.spreads(), Message::read(payload)) else {
+        let (Some(has_slots), Some(message)) = (
+            spreads(&self.cluster, &self.persist),
+            Message::read(payload),
+        ) else {
             return;
         };
-        self.catch_up(keyspace);
-        self.refresh_catalog(has_slots);
+        self.search
+            .catch_up(&mut self.json_paths, &self.cycles, keyspace);
+        self.search.refresh_catalog(&self.cluster, has_slots);
         let catalog = &mut self.search.catalog;
         let own = if has_slots { catalog.version } else { 0 };
         let its = if message.has_slots {
@@ -201,11 +180,11 @@ impl Server {
         for name in before.indexes.keys().filter(|name| differs(name)) {
             let index = self.search.get(name).map_or(DATABASE, Held::database);
             let mut db = keyspace.db(index);
-            self.drop_index(&mut db, name, false);
+            self.search.drop_index(&mut db, name, false);
             effects.push(line(&[b"FT._DROPINDEXIFX", name, b"_FORCEKEEPDOCS"]));
         }
         for (name, lines) in wanted.indexes.iter().filter(|(name, _)| differs(name)) {
-            if self.define(name, lines, now_ms) {
+            if self.search.define(&self.config, name, lines, now_ms) {
                 effects.extend(lines.iter().cloned());
             } else {
                 let name = String::from_utf8_lossy(name);
@@ -255,9 +234,17 @@ impl Server {
         }
         self.repeat_effects(keyspace);
     }
+}
 
+impl Indexes {
     /// Makes an index of its commands. `false`: they are not of this release.
-    pub(super) fn define(&mut self, name: &[u8], lines: &[Line], now_ms: u64) -> bool {
+    pub(in crate::server) fn define(
+        &mut self,
+        config: &Config,
+        name: &[u8],
+        lines: &[Line],
+        now_ms: u64,
+    ) -> bool {
         let Some((create, synonyms)) = lines.split_first() else {
             return false;
         };
@@ -266,10 +253,10 @@ impl Server {
             return false;
         };
         // An index and an alias have different names.
-        self.search.remove_alias(name);
-        let texts = self.text_settings();
-        self.search.create(name, schema, texts, now_ms);
-        if let Some(held) = self.search.get_mut(name) {
+        self.remove_alias(name);
+        let texts = text_settings(config);
+        self.create(name, schema, texts, now_ms);
+        if let Some(held) = self.get_mut(name) {
             held.scan = Some(Scan::default());
             for line in synonyms {
                 if let [_, _, group, _, term] = &line[..] {
@@ -279,4 +266,38 @@ impl Server {
         }
         true
     }
+
+    /// Counts the changes of definitions since the last call as one version.
+    pub(in crate::server) fn refresh_catalog(
+        &mut self,
+        cluster: &Option<Box<ClusterDriver>>,
+        has_slots: bool,
+    ) {
+        let changes = self.changes();
+        if self.catalog.seen == Some(changes) {
+            return;
+        }
+        let digest = Definitions::of(self).digest();
+        let is_first = self.catalog.seen.is_none();
+        let core = cluster.as_ref().map(|driver| &driver.core);
+        let is_alone = core.is_none_or(|core| core.is_alone());
+        let catalog = &mut self.catalog;
+        catalog.seen = Some(changes);
+        if digest != catalog.digest {
+            catalog.digest = digest;
+            // A change that no other node has seen does not win over theirs.
+            if !is_first && has_slots && !is_alone {
+                catalog.version += 1;
+                catalog.has_news = true;
+            }
+        }
+    }
+}
+
+/// Whether this is a primary of a cluster whose definitions are known: then whether it has
+/// slots.
+fn spreads(cluster: &Option<Box<ClusterDriver>>, persist: &Persist) -> Option<bool> {
+    let core = cluster.as_ref().map(|driver| &driver.core)?;
+    let knows = !core.is_replica() && !persist.loading.in_progress();
+    knows.then(|| core.is_voter())
 }

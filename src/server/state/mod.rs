@@ -64,7 +64,7 @@ pub struct Server {
     /// Users, and the log of denials.
     pub acl: Acl,
     pub gates: Gates,
-    pub(in crate::server) turn: Turn,
+    pub turn: Turn,
     pub scripting: Scripting,
     /// The order of SORT ALPHA (`locale-collate`).
     pub collation: Collation,

@@ -152,7 +152,7 @@ impl Engine {
         }
         let pending = session.reply.pending_len();
         if pending.saturating_sub(session.client.traffic.charged) >= charged.settles_from {
-            self.server.charge_reply(session);
+            self.server.acl.charge_reply(&self.server.now, session);
         }
     }
 
@@ -191,47 +191,6 @@ impl Server {
     #[inline]
     pub fn note_nested(&mut self, id: usize) {
         self.turn.has_acted |= self.table.row(id).spec.flags.intersects(ACTS);
-    }
-
-    /// Bytes have come from a connection whose user has budgets.
-    pub(in crate::server) fn note_received(&mut self, client: &mut Client, bytes: u64) {
-        let now_ms = self.now.mono_ms;
-        let over = self.acl.accounts.receive(client.user, bytes, now_ms);
-        if let Some(budget) = over
-            && client.console.is_none()
-        {
-            self.acl.hold(client, budget, now_ms);
-        }
-    }
-
-    /// Charges the bytes that wait to be sent to a connection, unless they are discarded or charged
-    /// already.
-    fn charge_reply(&mut self, session: &mut Session) {
-        let client = &mut session.client;
-        if client.flags.intersects(ClientFlags::UNHEARD) {
-            return;
-        }
-        let pending = session.reply.pending_len();
-        let before = std::mem::replace(&mut client.traffic.charged, pending);
-        let (more, now_ms) = (pending.saturating_sub(before), self.now.mono_ms);
-        self.acl.accounts.send(client.user, more as u64, now_ms);
-    }
-
-    /// Bytes have left for a connection whose user has budgets: those that no command has been
-    /// charged for are charged now.
-    pub(in crate::server) fn note_sent(&mut self, client: &mut Client, bytes: usize) {
-        let charged = &mut client.traffic.charged;
-        let more = bytes.saturating_sub(*charged);
-        *charged = charged.saturating_sub(bytes);
-        let now_ms = self.now.mono_ms;
-        self.acl.accounts.send(client.user, more as u64, now_ms);
-    }
-
-    /// Whether a session of the console waits before its next call.
-    pub(in crate::server) fn has_to_wait(&mut self, client: &Client) -> bool {
-        let now_ms = self.now.mono_ms;
-        client.flags.contains(ClientFlags::BUDGETED)
-            && self.acl.accounts.is_over(client.user, now_ms)
     }
 }
 
@@ -282,6 +241,7 @@ fn over(acl: &Acl, client: &Client, budget: Budget, wait_ms: u64) -> CommandErro
 
 #[cfg(test)]
 mod tests {
+    use crate::server::memory::limits::refuses;
     use crate::server::{ClientFlags, Testbed};
     use russet_keyspace::ClientId;
 
@@ -483,15 +443,15 @@ mod tests {
         session.client.traffic.charged = 400;
         let server = &mut t.engine.server;
         server.now.mono_ms += 60_000;
-        server.note_sent(&mut session.client, 300);
-        server.note_sent(&mut session.client, 100);
+        server.acl.note_sent(&server.now, &mut session.client, 300);
+        server.acl.note_sent(&server.now, &mut session.client, 100);
         assert!(
             !server
                 .acl
                 .accounts
                 .is_over(session.client.user, server.now.mono_ms)
         );
-        server.note_sent(&mut session.client, 2000);
+        server.acl.note_sent(&server.now, &mut session.client, 2000);
         server.clients.put_back(session);
         assert!(!sent(&mut t), "what no command has been charged for");
     }
@@ -737,14 +697,27 @@ mod tests {
         assert_eq!(t.run_as(first, "PING"), "+PONG\r\n");
         t.run("ACL SETUSER default clients=1");
         let peer = russet_net::Address::Unix("/test".into());
-        let reported = t.engine.server.refuses(&peer);
+        let reported = refuses(
+            &mut t.engine.server.acl,
+            &t.engine.server.config,
+            &t.engine.server.clients,
+            &peer,
+        );
         let reported = reported.expect("one default user is connected");
         assert!(
             reported.starts_with("-ERR max number of clients of user 'default' reached"),
             "{reported}"
         );
         t.run("ACL SETUSER default clients=2");
-        assert_eq!(t.engine.server.refuses(&peer), None);
+        assert_eq!(
+            refuses(
+                &mut t.engine.server.acl,
+                &t.engine.server.config,
+                &t.engine.server.clients,
+                &peer
+            ),
+            None
+        );
     }
 
     #[test]

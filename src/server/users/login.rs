@@ -61,35 +61,6 @@ impl Server {
         self.acl.log = log;
     }
 
-    /// Updates the flags of all connections.
-    fn users_changed(&mut self, running: &mut Client) {
-        self.acl.note_restrictions(running);
-        for session in self.clients.iter_mut() {
-            self.acl.note_restrictions(&mut session.client);
-        }
-        self.budgets_changed(running);
-    }
-
-    /// Counts all connections again in the accounts of their users, and resumes the held ones: each
-    /// is checked anew. O(users + connections).
-    pub(in crate::server) fn budgets_changed(&mut self, running: &mut Client) {
-        let Server { acl, now, .. } = self;
-        let freed = acl.accounts.renew(&acl.users, now.mono_ms);
-        acl.enter_account(running);
-        for session in self.clients.iter_mut() {
-            if !session.is_handshaking() {
-                self.acl.enter_account(&mut session.client);
-            }
-        }
-        for id in freed {
-            if let Some(mut session) = self.clients.take(id) {
-                self.acl.resume(&mut session.client);
-                self.turn.resume(&mut session);
-                self.clients.put_back(session);
-            }
-        }
-    }
-
     /// The default user has lost its password or got one by `requirepass`: connections that have
     /// not authenticated count as its own, or no longer. One that sets it has authenticated.
     /// O(connections).
@@ -171,7 +142,12 @@ impl World<'_> {
             self.end_clients(&|client| fewer.concerns(client));
         }
         if restricts_otherwise || recounts {
-            self.server.users_changed(self.client);
+            self.server.acl.users_changed(
+                &mut self.server.clients,
+                &mut self.server.turn,
+                &self.server.now,
+                self.client,
+            );
         }
         Ok(())
     }
@@ -193,7 +169,12 @@ impl World<'_> {
             self.end_clients(&|client| fewer.concerns(client));
         }
         if restricts_otherwise {
-            self.server.users_changed(self.client);
+            self.server.acl.users_changed(
+                &mut self.server.clients,
+                &mut self.server.turn,
+                &self.server.now,
+                self.client,
+            );
         }
         Ok(())
     }
@@ -204,7 +185,12 @@ impl World<'_> {
             return false;
         };
         self.end_clients(&|client| client.user == id);
-        self.server.budgets_changed(self.client);
+        self.server.acl.budgets_changed(
+            &mut self.server.clients,
+            &mut self.server.turn,
+            &self.server.now,
+            self.client,
+        );
         true
     }
 
@@ -222,7 +208,12 @@ impl World<'_> {
         for fewer in fewer_channels {
             self.end_clients(&|client| fewer.concerns(client));
         }
-        self.server.users_changed(self.client);
+        self.server.acl.users_changed(
+            &mut self.server.clients,
+            &mut self.server.turn,
+            &self.server.now,
+            self.client,
+        );
         Ok(())
     }
 

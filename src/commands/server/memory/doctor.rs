@@ -136,7 +136,7 @@ fn limit(call: &Call<'_>, m: &MemoryFigures, found: &mut Vec<Finding>) {
     } else {
         "CONFIG SET maxmemory auto leaves room for both."
     };
-    let clients = call.server.client_memory_limit() as u64;
+    let clients = call.server.memory.client_memory_limit() as u64;
     if limit > 0 && limit.saturating_add(beside) > system {
         let owners = m.not_counted.iter().filter(|(_, bytes)| *bytes > 0);
         let owners: Vec<String> = owners

@@ -14,6 +14,7 @@
 
 use crate::server::clients::client::{Client, ClientFlags};
 use crate::server::execution::execute::Author;
+use crate::server::execution::slots::permits_internal;
 use crate::server::origin::Origin;
 use crate::server::parts::execution::gates::{PAUSED, UNSAFE};
 use crate::server::state::Server;
@@ -21,6 +22,7 @@ use crate::server::state::call::Row;
 use crate::server::state::world::World;
 use russet_acl::{CommandLine, Context, Denied};
 use russet_command::{Access, CommandError, Facts, Flags};
+use russet_config::Config;
 use russet_config::{Allowed, Choice, Dialect};
 use russet_keyspace::Keyspace;
 use russet_resp::Args;
@@ -200,7 +202,9 @@ const INTERNAL_ONLY: CommandError = CommandError::Text(
 #[inline]
 pub(super) fn permitted(world: &mut World<'_>, asked: &GatedCommand<'_>) -> Result<(), Stop> {
     let client = &*world.client;
-    if client.flags.contains(ClientFlags::INTERNAL) && !world.server.permits_internal(asked.row) {
+    if client.flags.contains(ClientFlags::INTERNAL)
+        && !permits_internal(&world.server.table, asked.row)
+    {
         let line = (asked.row, asked.args);
         let asking = (client, &*world.reply);
         world
@@ -303,7 +307,7 @@ fn known(world: &mut World<'_>, asked: &GatedCommand<'_>) -> Result<(), Stop> {
         Some(script) => script.caller.0,
         None => &*world.client,
     };
-    if !asked.spec.flags.contains(Flags::TAKES_OVER) || !world.server.is_stranger(client) {
+    if !asked.spec.flags.contains(Flags::TAKES_OVER) || !is_stranger(&world.server.config, client) {
         return Ok(());
     }
     Err(Stop::Refused(TO_STRANGERS))
@@ -316,16 +320,6 @@ pub const TO_STRANGERS: CommandError = CommandError::Text(
      machine, or in the configuration file) and use AUTH, or set remote-admin-without-auth \
      to yes.",
 );
-
-impl Server {
-    /// Whether `remote-admin-without-auth no` keeps this client from commands that endanger the
-    /// machine.
-    pub fn is_stranger(&self, client: &Client) -> bool {
-        !self.config.remote_admin_without_auth
-            && !client.is_local()
-            && !client.flags.contains(ClientFlags::PROVEN)
-    }
-}
 
 /// Every command makes room: clients' buffers grow, too. It passes if it needs no memory.
 #[inline]
@@ -386,7 +380,13 @@ fn disk(world: &mut World<'_>, asked: &GatedCommand<'_>) -> Result<(), Stop> {
 #[inline]
 fn replicas(world: &mut World<'_>, asked: &GatedCommand<'_>) -> Result<(), Stop> {
     let is_late = world.script.is_some_and(|script| script.wrote.get());
-    if is_late || !world.server.lacks_replicas() || !writes(world, asked) {
+    if is_late
+        || !world
+            .server
+            .replication
+            .lacks_replicas(&world.server.config, &world.server.now)
+        || !writes(world, asked)
+    {
         return Ok(());
     }
     const FEW: &str = "NOREPLICAS Not enough good replicas to write.";
@@ -429,7 +429,7 @@ fn writes(world: &World<'_>, asked: &GatedCommand<'_>) -> bool {
 #[inline]
 fn stale(world: &mut World<'_>, asked: &GatedCommand<'_>) -> Result<(), Stop> {
     let server = &*world.server;
-    if !server.is_stale() {
+    if !server.replication.is_stale(&server.config) {
         return Ok(());
     }
     let runs_stale = if asked.flags.contains(Flags::RUNS_QUEUE) {
@@ -629,6 +629,14 @@ fn protected(server: &Server, client: &Client, full_name: &str) -> Result<(), Co
          it from a local connection, otherwise you need to set this option in the \
          configuration file, and then restart the server."
     )))
+}
+
+/// Whether `remote-admin-without-auth no` keeps this client from commands that endanger the
+/// machine.
+pub fn is_stranger(config: &Config, client: &Client) -> bool {
+    !config.remote_admin_without_auth
+        && !client.is_local()
+        && !client.flags.contains(ClientFlags::PROVEN)
 }
 
 #[cfg(test)]

@@ -43,10 +43,14 @@ pub(in crate::server) fn prepare(
     let server = &mut *world.server;
     let dialect = server.config.dialect;
     let is_obeyed = matches!(origin, Origin::Loading | Origin::Primary);
-    let lacks_memory = alloc::exceeds(server.eviction_bound());
+    let lacks_memory = alloc::exceeds(
+        server
+            .memory
+            .eviction_bound(&server.replication, &server.config),
+    );
     let is_compat = flags.contains(Flags::COMPAT);
     let shows_stale = !is_compat && flags.contains(Flags::ALLOW_STALE);
-    if server.is_stale() && !shows_stale && !is_obeyed {
+    if server.replication.is_stale(&server.config) && !shows_stale && !is_obeyed {
         return Err(CommandError::Text(MASTERDOWN));
     }
     if !is_compat {
@@ -60,7 +64,10 @@ pub(in crate::server) fn prepare(
                 if server.replication.is_replica() && server.config.replica_read_only {
                     return Err(CommandError::Text(ON_REPLICA));
                 }
-                if server.lacks_replicas() {
+                if server
+                    .replication
+                    .lacks_replicas(&server.config, &server.now)
+                {
                     return Err(CommandError::Text(FEW_REPLICAS));
                 }
                 if server.persist.saving.stops_writes(&server.config) {

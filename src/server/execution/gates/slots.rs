@@ -6,6 +6,7 @@
 //!
 //! Commands of the primary and of the log were routed where they came from.
 
+use crate::server::parts::cluster::ClusterDriver;
 use std::cell::RefCell;
 
 use crate::pubsub::Kind;
@@ -23,49 +24,12 @@ use russet_keyspace::{ClientId, KeyHash, slot_of};
 use russet_net::Address;
 use russet_resp::Args;
 
-impl Server {
-    /// Whether a command needs no routing: this is no cluster node, the command has no keys, or all
-    /// of them have one slot that is served here and does not move. `hashes` may have those of the
-    /// keys. O(keys).
-    #[inline]
-    pub(in crate::server) fn runs_here(
-        &self,
-        row: &Row,
-        args: Args<'_>,
-        hashes: &[KeyHash],
-    ) -> bool {
-        let Some(cluster) = &self.cluster else {
-            return true;
-        };
-        if let Some(at) = row.plan.only_key_at() {
-            return cluster.core.serves(slot_by(hashes.first(), args.at(at)));
-        }
-        if has_channels(row) || row.spec.flags.contains(Flags::RUNS_QUEUE) {
-            return false;
-        }
-        !row.has_keys() || self.runs_all_here(row, args, hashes)
-    }
-
-    /// See [`Server::runs_here`].
-    fn runs_all_here(&self, row: &Row, args: Args<'_>, hashes: &[KeyHash]) -> bool {
-        let (Ok(mut keys), Some(cluster)) = (row.keys(args), &self.cluster) else {
-            return false;
-        };
-        let mut hashes = hashes.iter();
-        let Some((first, _)) = keys.next() else {
-            return true;
-        };
-        let slot = slot_by(hashes.next(), args.at(first));
-        cluster.core.serves(slot) && keys.all(|(at, _)| slot_by(hashes.next(), args.at(at)) == slot)
-    }
-
-    /// The properties of a client that decide which addresses it is shown.
-    pub(in crate::server) fn viewer(client: &Client, is_resp3: bool) -> Viewer {
-        Viewer {
-            is_tls: client.flags.contains(ClientFlags::TLS),
-            is_ipv6: matches!(&client.identity.local, Address::Tcp(at) if at.ip().to_canonical().is_ipv6()),
-            is_resp3,
-        }
+/// The properties of a client that decide which addresses it is shown.
+pub(in crate::server) fn viewer(client: &Client, is_resp3: bool) -> Viewer {
+    Viewer {
+        is_tls: client.flags.contains(ClientFlags::TLS),
+        is_ipv6: matches!(&client.identity.local, Address::Tcp(at) if at.ip().to_canonical().is_ipv6()),
+        is_resp3,
     }
 }
 
@@ -263,7 +227,7 @@ pub(super) fn is_held(world: &World<'_>, asked: &GatedCommand<'_>) -> bool {
 
 /// The error line of a redirect.
 fn redirected(server: &Server, client: &Client, redirect: Redirect) -> CommandError {
-    let viewer = Server::viewer(client, false);
+    let viewer = viewer(client, false);
     let line = server
         .cluster
         .as_ref()
@@ -394,4 +358,39 @@ impl Engine {
             self.server.put_back(session);
         }
     }
+}
+
+/// See [`Server::runs_here`].
+fn runs_all_here(cluster: &ClusterDriver, row: &Row, args: Args<'_>, hashes: &[KeyHash]) -> bool {
+    let Ok(mut keys) = row.keys(args) else {
+        return false;
+    };
+    let mut hashes = hashes.iter();
+    let Some((first, _)) = keys.next() else {
+        return true;
+    };
+    let slot = slot_by(hashes.next(), args.at(first));
+    cluster.core.serves(slot) && keys.all(|(at, _)| slot_by(hashes.next(), args.at(at)) == slot)
+}
+
+/// Whether a command needs no routing: this is no cluster node, the command has no keys, or all
+/// of them have one slot that is served here and does not move. `hashes` may have those of the
+/// keys. O(keys).
+#[inline]
+pub(in crate::server) fn runs_here(
+    cluster: &Option<Box<ClusterDriver>>,
+    row: &Row,
+    args: Args<'_>,
+    hashes: &[KeyHash],
+) -> bool {
+    let Some(cluster) = cluster else {
+        return true;
+    };
+    if let Some(at) = row.plan.only_key_at() {
+        return cluster.core.serves(slot_by(hashes.first(), args.at(at)));
+    }
+    if has_channels(row) || row.spec.flags.contains(Flags::RUNS_QUEUE) {
+        return false;
+    }
+    !row.has_keys() || runs_all_here(cluster, row, args, hashes)
 }

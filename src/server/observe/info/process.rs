@@ -63,7 +63,7 @@ pub(in crate::server) fn server(from: &Source<'_>, to: &mut InfoWriter) {
         ("server_time_usec", &server.now.unix_us),
         ("uptime_in_seconds", &uptime_s),
         ("uptime_in_days", &(uptime_s / 86_400)),
-        ("hz", &server.effective_hz()),
+        ("hz", &server.clients.effective_hz(&server.config)),
         ("configured_hz", &config.hz),
         ("lru_clock", &(server.now.unix_s() & 0xff_ffff)),
         (

@@ -170,7 +170,12 @@ fn write_replicas(server: &Server, to: &mut InfoWriter) {
         server.replication.replicas.listed().count(),
     );
     if server.config.min_replicas_to_write > 0 && server.config.min_replicas_max_lag > 0 {
-        to.field("min_slaves_good_slaves", server.good_replicas());
+        to.field(
+            "min_slaves_good_slaves",
+            server
+                .replication
+                .good_replicas(&server.config, &server.now),
+        );
     }
     for (at, replica) in server.replication.replicas.listed().enumerate() {
         let (ip, port) = server.replica_address(replica);

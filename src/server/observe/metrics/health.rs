@@ -118,7 +118,11 @@ fn failing_replicas(server: &Server) -> Option<String> {
     let failing: Vec<String> = failing
         .map(|its| format!("{}:{}", its.ip, its.port))
         .collect();
-    let lacks = wanted > 0 && (server.good_replicas() as u64) < wanted as u64;
+    let lacks = wanted > 0
+        && (server
+            .replication
+            .good_replicas(&server.config, &server.now) as u64)
+            < wanted as u64;
     (lacks && !failing.is_empty()).then(|| {
         let names = failing.join(", ");
         format!("replicas load nothing of what they are sent (min-replicas-to-write): {names}")

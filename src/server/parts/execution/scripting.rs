@@ -13,11 +13,15 @@
 
 use crate::server::clients::client::Client;
 use crate::server::parts::execution::debugging::{Children, Debugging};
+use russet_base::clock::Cycles;
 use russet_command::CommandError;
 use russet_config::Dialect;
 use russet_keyspace::ClientId;
 use russet_resp::{OwnedArgs, Reply};
 use russet_scripting::{Libraries, Scripts, Use};
+
+/// The share of a turn of cron for the garbage of one of the states that scripts run in.
+const GARBAGE_NANOS: u64 = 2_000_000;
 
 /// Capacity of the buffer for replies to a script's commands that is kept between scripts.
 pub(in crate::server) const REPLY_KEPT: usize = 64 * 1024;
@@ -167,5 +171,15 @@ impl Scripting {
         }
         running.is_killed = true;
         Ok(())
+    }
+
+    /// Cron: collects the garbage that scripts have left in their states, a slice each time.
+    pub(in crate::server) fn collect_garbage(&self, cycles: &Cycles) {
+        if self.is_running() {
+            return;
+        }
+        let ticks = cycles.ticks(GARBAGE_NANOS);
+        self.scripts.collect_garbage(ticks);
+        self.libraries.collect_garbage(ticks);
     }
 }

@@ -13,9 +13,15 @@ pub mod eviction;
 pub mod memory_limit;
 pub mod spare_buffers;
 
+use crate::server::clients::table::Clients;
+use crate::server::parts::execution::gates::Gates;
+use crate::server::parts::replication::Replication;
+use crate::server::parts::run::turn::Turn;
 use client_memory::ClientMemory;
 use defrag::Defrag;
 use memory_limit::MemoryLimit;
+use russet_base::memory::alloc;
+use russet_config::Config;
 use spare_buffers::SpareBuffers;
 
 /// Limits of memory, and how it is kept dense.
@@ -26,4 +32,60 @@ pub struct Memory {
     pub(in crate::server) clients: ClientMemory,
     pub(in crate::server) spare: SpareBuffers,
     pub defrag: Defrag,
+}
+
+impl Memory {
+    /// Used bytes from which on keys are evicted. A replica evicts nothing of its own, unless
+    /// `replica-ignore-maxmemory` is off.
+    pub(in crate::server) fn eviction_bound(
+        &self,
+        replication: &Replication,
+        config: &Config,
+    ) -> usize {
+        if replication.is_replica() && config.replica_ignore_maxmemory {
+            usize::MAX
+        } else {
+            self.limit.eviction_bound()
+        }
+    }
+
+    pub(in crate::server) fn set_not_counted(
+        &mut self,
+        gates: &mut Gates,
+        replication: &Replication,
+        config: &Config,
+        bytes: usize,
+    ) {
+        if self.limit.set_not_counted(bytes) {
+            let bound = self
+                .limit
+                .room_bound(self.eviction_bound(replication, config));
+            gates.interest.memory_limit = bound;
+        }
+    }
+
+    /// Whether used memory exceeds the limit, and nothing that could be evicted is left.
+    pub fn is_out_of_memory(
+        &self,
+        turn: &Turn,
+        replication: &Replication,
+        config: &Config,
+    ) -> bool {
+        !turn.evicting && alloc::exceeds(self.eviction_bound(replication, config))
+    }
+
+    /// `maxmemory` or the clients' limit may have changed.
+    pub(in crate::server) fn set_client_memory_limit(
+        &mut self,
+        config: &Config,
+        sessions: &mut Clients,
+    ) {
+        let Memory { limit, clients, .. } = self;
+        clients.set_limit(config, limit, sessions);
+    }
+
+    /// Bytes that all clients may hold; 0: there is no limit.
+    pub fn client_memory_limit(&self) -> usize {
+        self.clients.limit().0
+    }
 }

@@ -19,11 +19,13 @@ use crate::server::figures::latency::Latency;
 use crate::server::figures::recent::RecentPeaks;
 use crate::server::figures::stats::{CommandStats, Rate, Stats};
 use crate::server::parts::cluster::slot_stats::SlotStats;
+use crate::server::parts::observe::hotkeys::Windows;
 use audit::Audit;
 use closed::Closed;
 use command_log::CommandLogs;
 use hotkeys::Hotkeys;
 use metrics::Metrics;
+use russet_base::clock::Now;
 
 /// Diagnostic figures.
 #[derive(Default)]
@@ -71,5 +73,12 @@ impl Rates {
         self.repl_output.sample(stats.net_repl_output_bytes, now_ms);
         self.turns.sample(stats.turns, now_ms);
         self.turn_us.sample(stats.turn_us, now_ms);
+    }
+}
+
+impl Diagnostics {
+    /// The hottest keys of the last full window; `None`: `hotkey-top-k` is 0.
+    pub fn hot_windows(&mut self, now: &Now) -> Option<&Windows> {
+        self.hotkeys.windows(now.mono_ms)
     }
 }

@@ -17,6 +17,10 @@ use crate::server::process::DataLocks;
 use aof::Aof;
 use backups::Backups;
 use loading::Loading;
+use russet_base::clock::Now;
+use russet_keyspace::DbIndex;
+use russet_replication::Stream;
+use russet_replication::upstream::Unit;
 use snapshot::Snapshots;
 use snapshot::save::Saving;
 
@@ -43,5 +47,36 @@ impl Persist {
             backups: Backups::default(),
             locks: DataLocks::default(),
         }
+    }
+
+    /// Appends bytes to this server's stream; the log takes `logged` in their place, which lacks
+    /// `left_out` bytes at its end.
+    #[inline]
+    pub(in crate::server) fn append_stream(
+        &mut self,
+        stream: &mut Stream,
+        now: &Now,
+        bytes: &[u8],
+        logged: &[u8],
+        left_out: u64,
+    ) {
+        let before = (stream.position(), stream.selected());
+        stream.note_place();
+        stream.append(bytes);
+        let after = stream.offset();
+        let aof = &mut self.aof;
+        aof.take_stream(logged, left_out, (before, after), now);
+    }
+
+    /// Appends a part of the primary's stream. `db`: the database selected after it.
+    pub(in crate::server) fn append_unit(
+        &mut self,
+        stream: &mut Stream,
+        now: &Now,
+        db: DbIndex,
+        unit: &Unit,
+    ) {
+        self.append_stream(stream, now, &unit.bytes, &unit.logged, unit.left_out);
+        stream.set_selected(Some(db));
     }
 }

@@ -15,6 +15,11 @@ pub mod sending;
 mod slow;
 pub mod upstream;
 
+use crate::server::parts::execution::gates::Gates;
+use crate::server::parts::run::debug::Debugging;
+use russet_base::clock::Now;
+use russet_config::Config;
+use russet_keyspace::Expiring;
 use rustix::process::{Signal, getpid, kill_process};
 
 use failing::Failing;
@@ -139,5 +144,44 @@ impl Replication {
     #[inline]
     pub fn is_replica(&self) -> bool {
         self.upstream.is_some()
+    }
+
+    /// Whether this is a replica that has lost its primary, and whose data may not be shown.
+    pub(in crate::server) fn is_stale(&self, config: &Config) -> bool {
+        !config.replica_serve_stale_data && self.is_cut_off()
+    }
+
+    /// Replicas that are online and within `min-replicas-max-lag` (INFO `min_slaves_good_slaves`).
+    pub fn good_replicas(&self, config: &Config, now: &Now) -> usize {
+        let lag_ms = u64::from(config.min_replicas_max_lag) * 1000;
+        let replicas = &self.replicas;
+        replicas.good(lag_ms + 999, now.mono_ms)
+    }
+
+    /// Whether a write has to be refused because there are too few good replicas
+    /// (`min-replicas-to-write`).
+    pub(in crate::server) fn lacks_replicas(&self, config: &Config, now: &Now) -> bool {
+        let wanted = config.min_replicas_to_write as usize;
+        wanted > 0
+            && config.min_replicas_max_lag > 0
+            && !self.is_replica()
+            && self.good_replicas(config, now) < wanted
+    }
+
+    /// How expired keys are treated in this turn. During an import its client decides which keys
+    /// expire.
+    pub fn expiring(&self, debug: &Debugging, gates: &Gates, config: &Config) -> Expiring {
+        let is_replica = self.is_replica();
+        if debug.shows_expired {
+            return Expiring::Replay;
+        }
+        if gates.pause().is_some() || config.import_mode || is_replica {
+            // A replica's keys expire when its primary says so.
+            Expiring::Hide
+        } else if debug.no_active_expire {
+            Expiring::DeleteWhenMet
+        } else {
+            Expiring::Delete
+        }
     }
 }

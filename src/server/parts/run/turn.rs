@@ -6,14 +6,21 @@ use crate::server::clients::client::{Client, ClientFlags};
 use crate::server::clients::ending::Ending;
 use crate::server::clients::session::Session;
 use crate::server::clients::table::Clients;
+use crate::server::figures::stats::Stats;
+use crate::server::parts::console::Console;
+use crate::server::parts::migration::MigrationDriver;
+use crate::server::parts::persist::shutdown::Shutdown;
 use crate::server::parts::run::pace::Pace;
+use crate::server::parts::run::pace::SLICE_NANOS;
 use russet_base::clock;
+use russet_base::clock::Cycles;
+use russet_base::clock::Now;
 use russet_keyspace::ClientId;
 use russet_keyspace::Keyspace;
 
 /// See the module.
 #[derive(Default)]
-pub(in crate::server) struct Turn {
+pub struct Turn {
     /// Clients with more to read or to execute.
     pub(in crate::server) ready: Vec<ClientId>,
     /// Clients whose replies are sent before the loop sleeps.
@@ -159,5 +166,50 @@ impl Turn {
     #[inline]
     pub(in crate::server) fn begin_commands(&mut self) {
         self.ended = clock::cycles();
+    }
+
+    /// The time that commands of a transaction or a script see, Unix microseconds.
+    pub fn time_of_commands_us(&self, now: &Now) -> i64 {
+        self.served_us.unwrap_or(now.unix_us)
+    }
+
+    /// Whether clients are being served, so that other work has to leave them room
+    /// (`parts::run::pace`).
+    pub(in crate::server) fn is_beside_clients(
+        &mut self,
+        migrations: &Option<Box<MigrationDriver>>,
+        stats: &Stats,
+        cycles: &Cycles,
+    ) -> bool {
+        let of_sources = migrations.as_ref().map_or(0, |d| d.commands);
+        let (pace, now) = (&mut self.pace, clock::cycles());
+        pace.note(stats.commands.wrapping_sub(of_sources), now);
+        pace.is_beside_clients(cycles, now)
+    }
+
+    /// The length of a slice of work that moves slots and begins now; `None`: clients do not limit
+    /// it.
+    pub(in crate::server) fn slice_nanos(
+        &mut self,
+        migrations: &Option<Box<MigrationDriver>>,
+        stats: &Stats,
+        cycles: &Cycles,
+    ) -> Option<u64> {
+        let is_beside_clients = self.is_beside_clients(migrations, stats, cycles);
+        if is_beside_clients {
+            self.pace.worked();
+        }
+        is_beside_clients.then_some(SLICE_NANOS)
+    }
+
+    /// Work that cannot wait for the next event.
+    pub(in crate::server) fn has_urgent(&self, shutdown: &Shutdown, console: &Console) -> bool {
+        !self.flush.is_empty()
+            || !self.to_close.is_empty()
+            || shutdown.request.is_some()
+            || self.evicting
+            || self.freeing
+            || self.indexing
+            || console.is_urgent
     }
 }

@@ -22,10 +22,14 @@ pub mod lock;
 use self::budgets::Accounts;
 use crate::server::clients::client::{Client, ClientFlags};
 use crate::server::clients::held::Budget;
+use crate::server::clients::session::Session;
+use crate::server::clients::table::Clients;
+use crate::server::parts::run::turn::Turn;
 use russet_acl::{
     AclLog, Attempts, CommandFacts, CommandLine, Commands, Denied, Judged, Reason, User, UserId,
     Users,
 };
+use russet_base::clock::Now;
 use russet_base::text::Printable;
 use russet_command::CommandError;
 use russet_command::table::{CommandTable, Row};
@@ -386,6 +390,86 @@ impl Acl {
             Denied::Channel(_) => (Reason::Channel, object),
             Denied::Database(_) => (Reason::Database, object),
         }
+    }
+
+    /// Bytes have come from a connection whose user has budgets.
+    pub(in crate::server) fn note_received(&mut self, now: &Now, client: &mut Client, bytes: u64) {
+        let now_ms = now.mono_ms;
+        let over = self.accounts.receive(client.user, bytes, now_ms);
+        if let Some(budget) = over
+            && client.console.is_none()
+        {
+            self.hold(client, budget, now_ms);
+        }
+    }
+
+    /// Charges the bytes that wait to be sent to a connection, unless they are discarded or charged
+    /// already.
+    pub(in crate::server) fn charge_reply(&mut self, now: &Now, session: &mut Session) {
+        let client = &mut session.client;
+        if client.flags.intersects(ClientFlags::UNHEARD) {
+            return;
+        }
+        let pending = session.reply.pending_len();
+        let before = std::mem::replace(&mut client.traffic.charged, pending);
+        let (more, now_ms) = (pending.saturating_sub(before), now.mono_ms);
+        self.accounts.send(client.user, more as u64, now_ms);
+    }
+
+    /// Bytes have left for a connection whose user has budgets: those that no command has been
+    /// charged for are charged now.
+    pub(in crate::server) fn note_sent(&mut self, now: &Now, client: &mut Client, bytes: usize) {
+        let charged = &mut client.traffic.charged;
+        let more = bytes.saturating_sub(*charged);
+        *charged = charged.saturating_sub(bytes);
+        let now_ms = now.mono_ms;
+        self.accounts.send(client.user, more as u64, now_ms);
+    }
+
+    /// Whether a session of the console waits before its next call.
+    pub(in crate::server) fn has_to_wait(&mut self, now: &Now, client: &Client) -> bool {
+        let now_ms = now.mono_ms;
+        client.flags.contains(ClientFlags::BUDGETED) && self.accounts.is_over(client.user, now_ms)
+    }
+
+    /// Counts all connections again in the accounts of their users, and resumes the held ones: each
+    /// is checked anew. O(users + connections).
+    pub(in crate::server) fn budgets_changed(
+        &mut self,
+        clients: &mut Clients,
+        turn: &mut Turn,
+        now: &Now,
+        running: &mut Client,
+    ) {
+        let freed = self.accounts.renew(&self.users, now.mono_ms);
+        self.enter_account(running);
+        for session in clients.iter_mut() {
+            if !session.is_handshaking() {
+                self.enter_account(&mut session.client);
+            }
+        }
+        for id in freed {
+            if let Some(mut session) = clients.take(id) {
+                self.resume(&mut session.client);
+                turn.resume(&mut session);
+                clients.put_back(session);
+            }
+        }
+    }
+
+    /// Updates the flags of all connections.
+    pub(in crate::server) fn users_changed(
+        &mut self,
+        clients: &mut Clients,
+        turn: &mut Turn,
+        now: &Now,
+        running: &mut Client,
+    ) {
+        self.note_restrictions(running);
+        for session in clients.iter_mut() {
+            self.note_restrictions(&mut session.client);
+        }
+        self.budgets_changed(clients, turn, now, running);
     }
 }
 

@@ -12,6 +12,7 @@ pub(in crate::server) use loader::{AofLoader, CutEnd};
 use crate::server::clients::blocked::Until;
 use crate::server::clients::client::ClientFlags;
 use crate::server::clients::ending::{EndReason, Ending};
+use crate::server::execution::slots::exports_slots;
 use crate::server::parts::persist::aof::{Aof, AofState};
 use crate::server::parts::persist::loading::LoadFailed;
 use crate::server::persist::loading::AfterLoading;
@@ -36,7 +37,7 @@ impl Server {
         let mut wanted = Audience::empty();
         wanted.set(Audience::LOG, has_log || self.debug.recorder.is_some());
         wanted.set(Audience::REPLICAS, is_streamed);
-        wanted.set(Audience::EXPORTS, self.exports_slots());
+        wanted.set(Audience::EXPORTS, exports_slots(&self.migrations));
         wanted
     }
 

@@ -140,14 +140,20 @@ impl Engine {
         }
         let moves_slots = server.persist.snapshots.serves(Consumer::Migration);
         let nanos = if moves_slots {
-            server.slice_nanos()
+            server
+                .turn
+                .slice_nanos(&server.migrations, &server.stats, &server.cycles)
         } else {
             None
         };
         let turn = Turn {
             busy_ticks,
             idle,
-            beside_clients: server.is_beside_clients(),
+            beside_clients: server.turn.is_beside_clients(
+                &server.migrations,
+                &server.stats,
+                &server.cycles,
+            ),
             nanos,
         };
         let clocks = (&server.cycles, server.identity.started);

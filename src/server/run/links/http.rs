@@ -7,6 +7,7 @@
 //! happened; a scrape has [`HEAD_MS`] in total. One connection more takes the place of one that
 //! only waits (`Connection::waits_for_peer`).
 
+use crate::server::console::answer::is_safe_for_console;
 use std::io::{self, ErrorKind, Write};
 
 use crate::console::http::{Answer, Method};
@@ -116,7 +117,7 @@ impl Loop {
         let is_tls = stream.tls().is_some();
         let server = &self.engine.server;
         let is_allowed = port.admits(&server.config, &peer);
-        let is_safe = port == Port::Metrics || server.is_safe_for_console(&peer, is_tls);
+        let is_safe = port == Port::Metrics || is_safe_for_console(&server.config, &peer, is_tls);
         let max = port.connections_max();
         if is_allowed && is_safe && self.pool(port).slab.len() >= max {
             self.end_longest_waiting(port);
